@@ -76,9 +76,7 @@ export async function reconcileUnasked(
     const unasked = { account, location, ...(known?.key ? { key: known.key } : {}) };
     const { scopes, changes } = await askScopes(id, unasked, services);
     const uses = scopes.flatMap((scope) => scopeKeyUse(scope) ?? []);
-    const keys = uses.flatMap(
-      ({ vaultUri, keyName }) => services.settings.vaults.key(`${vaultUri}/keys/${keyName}`) ?? [],
-    );
+    const keys = uses.flatMap((use) => services.settings.vaults.keyOf(use) ?? []);
     for (const key of new Set(keys.map((one) => one.id))) {
       await services.queue.send(ACCOUNT_WORK, { kind: 'account', account, location, key, cause, attempt: 0 });
     }

@@ -125,8 +125,9 @@ function unaskedChange(record: FleetAccount, known: FleetAccount | undefined, di
 type Used = Pick<FleetUse, 'key' | 'mode' | 'pinned' | 'current'>;
 
 /** Undefined for a name that no key can have: it may have been written by hand. */
-function useOf({ vaultUri, keyName, pinned, current }: KeyUse): Used | undefined {
-  const key = formatKeyIdentifier({ vaultUri, keyName });
+function useOf(use: KeyUse): Used | undefined {
+  const { pinned, current } = use;
+  const key = formatKeyIdentifier(use);
   const mode = pinned === undefined ? 'automatic' : 'pinned';
   if (!parseKeyIdentifier(key)) return undefined;
   return { key, mode, ...(pinned ? { pinned } : {}), ...(current ? { current } : {}) };

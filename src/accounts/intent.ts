@@ -162,6 +162,6 @@ export function modeOf({ pinned }: KeyUse): MoveIntent['mode'] {
 }
 
 /** Whether a use is of the key that an identifier without a version names. */
-export function isOfKey({ vaultUri, keyName }: KeyUse, key: string): boolean {
-  return sameKeyName(formatKeyIdentifier({ vaultUri, keyName }), key);
+export function isOfKey(use: KeyUse, key: string): boolean {
+  return sameKeyName(formatKeyIdentifier(use), key);
 }

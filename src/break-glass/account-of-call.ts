@@ -1,6 +1,4 @@
 import pMap from 'p-map';
-import type { Account } from '../accounts/account.ts';
-import { accountKeyUse, type KeyUse } from '../accounts/key-use.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { ACCOUNT_TYPE, parseResourceId, type ResourceId } from '../azure/resource-id.ts';
@@ -8,7 +6,6 @@ import type { Resources } from '../azure/resources-client.ts';
 import { CmkError } from '../errors.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { type Revocable, type RevocableServices, readRevocable } from '../identities/revocable.ts';
-import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import { REASONS } from '../reasons.ts';
 import type { RevokedPart } from '../revocation/account-record.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -70,19 +67,10 @@ export async function revocableOfCall(
   part: RevokedPart,
   services: AccountLookServices,
 ): Promise<Revocable> {
-  const revocable = await orUnreadable(() => readRevocable(id, part, managedKeyOf(services.settings.vaults), services));
+  const { vaults } = services.settings;
+  const revocable = await orUnreadable(() => readRevocable(id, part, (use) => vaults.keyOf(use), services));
   if (!revocable) throw noSuchAccount();
   return revocable;
-}
-
-/** The managed key of an account's own use; undefined: it has none. */
-export function ownKey({ encryption }: Pick<Account, 'encryption'>, vaults: ManagedVaults): ManagedKey | undefined {
-  const use = accountKeyUse(encryption);
-  return use && managedKeyOf(vaults)(use);
-}
-
-export function managedKeyOf(vaults: ManagedVaults): (use: KeyUse) => ManagedKey | undefined {
-  return ({ vaultUri, keyName }) => vaults.key(`${vaultUri}/keys/${keyName}`);
 }
 
 /** The one answer about accounts that are not there, and about those that are on no managed key. */

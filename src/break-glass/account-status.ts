@@ -1,4 +1,5 @@
 import type { Account } from '../accounts/account.ts';
+import { accountKeyUse } from '../accounts/key-use.ts';
 import { errorText } from '../azure/failure.ts';
 import { CmkError } from '../errors.ts';
 import type { RouteKey } from '../http/access.ts';
@@ -10,7 +11,7 @@ import {
   readAccountRevocations,
 } from '../revocation/account-record.ts';
 import { accountRecordView } from '../revocation/record-view.ts';
-import { type AccountLookServices, managedKeyOf, orUnreadable, ownKey } from './account-of-call.ts';
+import { type AccountLookServices, orUnreadable } from './account-of-call.ts';
 import type { AccountStatusResponse } from './account-schemas.ts';
 
 /** An account as it was read, with what is revoked below its key. */
@@ -25,7 +26,8 @@ export async function lookAtAccount(
   services: AccountLookServices & { readonly now: () => Date },
 ): Promise<AccountLook> {
   const account = await orUnreadable(() => services.accounts.get(id));
-  const key = ownKey(account, services.settings.vaults);
+  const use = accountKeyUse(account.encryption);
+  const key = use && services.settings.vaults.keyOf(use);
   return { account, key, ...readAccountRevocations(account.tags, services.now()) };
 }
 
@@ -42,7 +44,7 @@ export async function accountStatus(
   const warnings: string[] = [];
   const held = async ({ part, id }: AccountRevocation): Promise<boolean | 'unknown' | undefined> => {
     try {
-      const revocable = await readRevocable(account, part, managedKeyOf(services.settings.vaults), services);
+      const revocable = await readRevocable(account, part, (use) => services.settings.vaults.keyOf(use), services);
       if (!revocable) throw new CmkError('AccountNotManaged', 'It is on no managed key any more.', '');
       if (!reaches({ vault: revocable.key.vault.name, key: revocable.key.name })) return undefined;
       return (await revocable.part.held()).length === 0;

@@ -2,7 +2,7 @@ import { parseResourceId, splitScope } from '../azure/resource-id.ts';
 import { type FleetFilter, type HealthFilter, matchesFilter } from '../fleet/fleet-filter.ts';
 import { causeLabel } from '../fleet/fleet-summary.ts';
 import { findingState } from '../fleet/health.ts';
-import { parseKeyIdentifier } from '../keys/key-identifier.ts';
+import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { causesOf } from './causes.ts';
 import { countFindings } from './checks/evaluate.ts';
 import type { Finding, WholeReport } from './report.ts';
@@ -40,5 +40,5 @@ function isMeant(finding: Finding, { health = [], cause = [], ...place }: Findin
 /** Of a version, its key. */
 function keyOf(id: string): string | undefined {
   const key = parseKeyIdentifier(id);
-  return key && `${key.vaultUri}/keys/${key.keyName}`;
+  return key && formatKeyIdentifier(key);
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { HEALTH_STATES } from '../fleet/health.ts';
+import { HEALTH_STATES } from '../fleet/health-states.ts';
 
 /** Worst first. */
 export const SEVERITIES = ['error', 'warning', 'advice'] as const;

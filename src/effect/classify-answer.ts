@@ -1,6 +1,5 @@
-import type { Failure } from '../azure/failure.ts';
-import { describe } from '../azure/failure.ts';
-import type { DataService, EffectState } from './effect.ts';
+import { describe, type Failure } from '../azure/failure.ts';
+import { type DataService, type EffectState, SERVICE_WORDS } from './effect.ts';
 
 /** What one service of an account showed when it was asked. */
 export interface Seen {
@@ -25,19 +24,16 @@ const ADVICE: Readonly<Record<string, string>> = {
   authorizationfailure: "the account's network rules keep the app out; nothing can be told from here",
 };
 
-/** The role that the app lacks where it may not list. */
-const ROLES = { file: 'Storage File Data Privileged Reader', blob: 'CMK Autopilot blob lister' } as const;
-
 /** `undefined`: the listing was served. */
 export function seen(failure: Failure | undefined, service: DataService): Seen {
   if (!failure) return { state: 'open' };
   if (failure.status === 403 && BLOCKED.test(failure.code)) return { state: 'blocked', why: failure.code };
   if (/^(Share|Container)(NotFound|BeingDeleted)$/i.test(failure.code)) {
-    const what = service === 'file' ? 'share' : 'container';
-    return { state: 'unknown', why: `${failure.code}: the ${what} is gone; another one is looked for.`, gone: true };
+    const { place } = SERVICE_WORDS[service];
+    return { state: 'unknown', why: `${failure.code}: the ${place} is gone; another one is looked for.`, gone: true };
   }
   if (failure.code.toLowerCase() === 'authorizationpermissionmismatch') {
-    const role = `the app lacks the role ${ROLES[service]} on the account; without it nothing can be told`;
+    const role = `the app lacks the role ${SERVICE_WORDS[service].role} on the account; without it nothing can be told`;
     return { state: 'unknown', why: `${failure.code}: ${role}.` };
   }
   const advice = ADVICE[failure.code.toLowerCase()];

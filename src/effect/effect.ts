@@ -1,5 +1,25 @@
 /** A service of a storage account whose data is asked for. */
 export type DataService = 'file' | 'blob';
+/** How each is spoken of. */
+export const SERVICE_WORDS = {
+  file: {
+    data: 'files',
+    place: 'share',
+    places: 'file shares',
+    /** Of an account that has no place with anything in it. */
+    nothing: 'It has no file share that could be listed.',
+    /** The role that the app lacks where it may not list. */
+    role: 'Storage File Data Privileged Reader',
+  },
+  blob: {
+    data: 'blobs',
+    place: 'container',
+    places: 'blob containers',
+    nothing: 'It has no blob that it could be seen by.',
+    role: 'CMK Autopilot blob lister',
+  },
+} as const;
+
 /** What a service of an account shows: its data cannot be read, can be read, or it cannot be told. */
 export type EffectState = 'blocked' | 'open' | 'unknown';
 /** What a revocation (`blocked`) or a restore (`open`) is meant to bring about. */

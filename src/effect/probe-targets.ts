@@ -9,7 +9,7 @@ import type { FileShare, FileShares } from '../dependents/file-shares-client.ts'
 import { limited } from '../dependents/limit.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
-import { type DataService, effectId } from './effect.ts';
+import { type DataService, effectId, SERVICE_WORDS } from './effect.ts';
 import type { ProbeTarget } from './probe.ts';
 
 /** Accounts whose shares, or containers, are listed at the same time. */
@@ -73,8 +73,7 @@ async function target(
     const failure = describeFailure(error);
     // A premium account for files has no blobs, and the other way round.
     if (/NotSupported/i.test(failure.code)) return { account: id, service, places: [] };
-    const what = service === 'file' ? 'file shares' : 'blob containers';
-    const why = `Its ${what} cannot be listed: ${describe(failure)}`;
+    const why = `Its ${SERVICE_WORDS[service].places} cannot be listed: ${describe(failure)}`;
     return { account: id, service, places: [], why };
   }
 }

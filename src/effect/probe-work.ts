@@ -16,6 +16,7 @@ import {
   type KeyChange,
   type KeyEffect,
   probedPlace,
+  SERVICE_WORDS,
 } from './effect.ts';
 import { isSameChange, isSuperseded, recordRound } from './effect-record.ts';
 import type { EffectStore } from './effect-store-client.ts';
@@ -150,5 +151,5 @@ function names(effects: readonly AccountEffect[]): string {
 
 function nameOf({ account, service }: Pick<AccountEffect, 'account' | 'service'>): string {
   const name = lastName(account);
-  return service === 'file' ? name : `${name} (blobs)`;
+  return service === 'file' ? name : `${name} (${SERVICE_WORDS[service].data})`;
 }

@@ -5,14 +5,11 @@ import { lastName } from '../azure/resource-id.ts';
 import { REASONS } from '../reasons.ts';
 import type { BlobService } from './blob-service-client.ts';
 import { type Seen, seen } from './classify-answer.ts';
-import type { DataService } from './effect.ts';
+import { type DataService, SERVICE_WORDS } from './effect.ts';
 import type { FileService } from './file-service-client.ts';
 
 /** File services that are asked at the same time, and blob services: one that hangs takes no turn from the other sort. */
 const CONCURRENCY = 16;
-
-/** Of an account with containers, of which none has such a blob. */
-const NO_BLOB = 'It has no blob that it could be seen by.';
 
 /** A service of an account, and what of it is asked. */
 export interface ProbeTarget {
@@ -81,7 +78,7 @@ async function ask(
   signal: AbortSignal,
 ): Promise<{ readonly place: string | undefined; readonly seen: Seen }> {
   const [first] = places;
-  const nothing = service === 'file' ? 'It has no file share that could be listed.' : NO_BLOB;
+  const { nothing } = SERVICE_WORDS[service];
   if (first === undefined) return { place: first, seen: { state: 'unknown', why: why ?? nothing } };
   const name = lastName(account);
   for (const place of places) {
@@ -94,6 +91,6 @@ async function ask(
       return { place, seen: seen(describeFailure(error), service) };
     }
   }
-  const empty = { state: 'unknown', why: NO_BLOB } as const;
+  const empty = { state: 'unknown', why: nothing } as const;
   return { place: undefined, seen: isKnown ? { ...empty, gone: true } : empty };
 }

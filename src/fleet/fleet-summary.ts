@@ -1,5 +1,6 @@
 import { parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
-import { HEALTH_STATES, type Health, type HealthCause, type HealthState } from './health.ts';
+import type { Health, HealthCause } from './health.ts';
+import { HEALTH_STATES, type HealthState } from './health-states.ts';
 
 /** As people read them, in the order in which a summary has them. */
 const WORDS: readonly (readonly [HealthState, string])[] = [

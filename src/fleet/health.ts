@@ -1,13 +1,6 @@
 import { compareText } from '../text.ts';
 import { DAY_MS } from '../time/spans.ts';
-/**
- * How an account stands, worst first. `Revoked`: an open revocation keeps its data from being read. `Blocked`: its key is
- * disabled or gone, or its file or blob service was seen to refuse. `NoAccess`: its identity does not reach the key. `NotManaged`:
- * no key that the app looks after encrypts it. `Stale`: it is not on the newest usable version. `Unknown`: what would tell
- * could not be read, or nobody has looked lately. `Serving`: none of these.
- */
-export const HEALTH_STATES = ['Revoked', 'Blocked', 'NoAccess', 'NotManaged', 'Stale', 'Unknown', 'Serving'] as const;
-export type HealthState = (typeof HEALTH_STATES)[number];
+import { HEALTH_STATES, type HealthState } from './health-states.ts';
 
 /** What is behind it: what one act would mend, with others that have the same. */
 export interface HealthCause {

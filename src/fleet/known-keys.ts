@@ -1,4 +1,4 @@
-import { parseKeyIdentifier } from '../keys/key-identifier.ts';
+import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { keyPartition } from './fleet-keys.ts';
 import type { FleetTable } from './fleet-rows.ts';
 
@@ -19,7 +19,7 @@ export function createKnownKeys(table: FleetTable): KnownKeys {
         const rows = await table.firstRows(after, behind);
         for (const { partitionKey, key } of rows) {
           const parsed = typeof key === 'string' ? parseKeyIdentifier(key) : undefined;
-          if (parsed && !keys.has(partitionKey)) keys.set(partitionKey, `${parsed.vaultUri}/keys/${parsed.keyName}`);
+          if (parsed && !keys.has(partitionKey)) keys.set(partitionKey, formatKeyIdentifier(parsed));
         }
         const last = rows.at(-1)?.partitionKey;
         if (last === undefined) break;

@@ -1,4 +1,3 @@
-import type { KeyUse } from '../accounts/key-use.ts';
 import { unlessMissing } from '../azure/failure.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import type { ManagedVaults } from '../keys/managed-vaults.ts';
@@ -41,13 +40,12 @@ export async function settleBelowKey(
     return { outcome: 'reject', reason: 'InvalidMessage', detail: `${named} is not the id of a storage account.` };
   }
   const { vaults } = services.settings;
-  const keyOf = ({ vaultUri, keyName }: KeyUse) => vaults.key(`${vaultUri}/keys/${keyName}`);
   const part = revokedPart(scope);
   // A message that claims to be of a time to come must not keep what is on record from being found.
   const nowMs = services.now().getTime();
   const since = new Date(Math.min(Date.parse(cause.since) || nowMs, nowMs) - BEFORE_MS);
   try {
-    const revocable = await readRevocable(account, part, keyOf, services);
+    const revocable = await readRevocable(account, part, (use) => vaults.keyOf(use), services);
     if (revocable) await settleAccount(revocable.part, done, since, services, log);
     // It may be under no managed key any more, and has its tags all the same.
     if (records && done) {

@@ -1,6 +1,13 @@
 import type { Cloud } from '../azure/cloud.ts';
 import { parseResourceId, sameResource } from '../azure/resource-id.ts';
-import { formatKeyIdentifier, isPlain, parseKeyIdentifier, parseVault, sameKeyName } from './key-identifier.ts';
+import {
+  formatKeyIdentifier,
+  isPlain,
+  type KeyIdentifier,
+  parseKeyIdentifier,
+  parseVault,
+  sameKeyName,
+} from './key-identifier.ts';
 
 /** A key vault (or Managed HSM) that this app looks after: one of `CMK_VAULTS`. */
 export interface ManagedVault {
@@ -50,6 +57,11 @@ export class ManagedVaults {
     const parsed = parseKeyIdentifier(identifier);
     const vault = parsed && this.all.find((candidate) => candidate.uri === parsed.vaultUri);
     return vault && managedKey(vault, parsed.keyName);
+  }
+
+  /** Likewise of the key that an account or an encryption scope uses. */
+  keyOf(use: Pick<KeyIdentifier, 'vaultUri' | 'keyName'>): ManagedKey | undefined {
+    return this.key(formatKeyIdentifier(use));
   }
 }
 

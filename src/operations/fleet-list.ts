@@ -8,9 +8,10 @@ import { known } from '../azure/read-or-why.ts';
 import type { AccountSubject, KeySubject } from '../drift/checks/subjects.ts';
 import { type FleetFilter, type HealthFilter, matchesFilter, matchesHealth } from '../fleet/fleet-filter.ts';
 import { causeLabel, type FleetSummary, summarizeFleet } from '../fleet/fleet-summary.ts';
-import type { Health, HealthCause, HealthState } from '../fleet/health.ts';
+import type { Health, HealthCause } from '../fleet/health.ts';
+import type { HealthState } from '../fleet/health-states.ts';
+import { formatKeyIdentifier } from '../keys/key-identifier.ts';
 import type { Reason } from '../reasons.ts';
-import { keyIdOf } from './account/look-reads.ts';
 import { FleetLook } from './fleet-look.ts';
 import type { Operation } from './operator-azure.ts';
 
@@ -132,7 +133,7 @@ async function listScopes(account: Account, azure: Operation['azure'], unread: s
 function filteredAccount(account: Account) {
   const { subscriptionId: subscription, resourceGroup, tags } = account;
   const use = accountKeyUse(account.encryption);
-  return { subscription, resourceGroup, tags, key: use && keyIdOf(use) };
+  return { subscription, resourceGroup, tags, key: use && formatKeyIdentifier(use) };
 }
 
 function rowOf(
@@ -151,7 +152,15 @@ function rowOf(
   }
   const mode = use.pinned === undefined ? 'automatic' : 'pinned';
   const state = stateOf(use, key, now);
-  return { ...about, key: keyIdOf(use), mode, version: use.current ?? use.pinned, state, health, ...because };
+  return {
+    ...about,
+    key: formatKeyIdentifier(use),
+    mode,
+    version: use.current ?? use.pinned,
+    state,
+    health,
+    ...because,
+  };
 }
 
 function stateOf(use: KeyUse, key: KeySubject | undefined, now: Date): Reason {

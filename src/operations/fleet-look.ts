@@ -9,7 +9,8 @@ import { VaultRoles } from '../drift/gather/vault-roles.ts';
 import { healthOfSubject } from '../drift/subject-health.ts';
 import type { Health } from '../fleet/health.ts';
 import { type IdentityState, type KeyAccess, userAssignedIdentity } from '../identities/key-access.ts';
-import { cached, keyIdOf, readKeyIn, readVault, rulesOfLook } from './account/look-reads.ts';
+import { formatKeyIdentifier } from '../keys/key-identifier.ts';
+import { cached, readKeyIn, readVault, rulesOfLook } from './account/look-reads.ts';
 import type { Azure } from './operator-azure.ts';
 
 interface SeenVault {
@@ -48,7 +49,7 @@ export class FleetLook {
   /** @param scopes as far as they are looked at */
   subject(account: Account, scopes: readonly Scope[]): Promise<AccountSubject> {
     return gatherAccount(account, {
-      key: (use) => this.#keys(keyIdOf(use)),
+      key: (use) => this.#keys(formatKeyIdentifier(use)),
       access: (of, key) => this.#access(of, key),
       scopes: async () => scopes,
       isOwn: () => false,

@@ -1,3 +1,4 @@
+import { HEALTH_MEANINGS } from '../../../src/fleet/health-states.ts';
 import type { AuditList, FleetAccount } from '../api/types.ts';
 import { usePoll } from '../api/use-poll.ts';
 import { count, inWords, keyLabel, keyNames, shortId, shortVersion } from '../names.ts';
@@ -9,7 +10,7 @@ import { Prose } from '../ui/prose.tsx';
 import { Facts, Section } from '../ui/section.tsx';
 import { Since, Time } from '../ui/time.tsx';
 import { AccountBreakGlass } from './break-glass/account-break-glass.tsx';
-import { HEALTH_WORDS, HealthBadge } from './health.tsx';
+import { HealthBadge } from './health.tsx';
 
 const PROBE = { blocked: 'refuses to serve data', open: 'serves data', unknown: 'could not be asked' } as const;
 const SEVERITY = { error: 'bad', warning: 'warn', advice: 'info' } as const;
@@ -61,7 +62,7 @@ function Standing({ of }: { readonly of: FleetAccount }) {
         <span>
           {health.state === 'Serving' && revocations.length > 0
             ? 'Its own data is served; an encryption scope of it is revoked.'
-            : HEALTH_WORDS[health.state][2]}
+            : HEALTH_MEANINGS[health.state]}
         </span>
         {health.since && (
           <span class="muted">

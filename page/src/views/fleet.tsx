@@ -1,4 +1,5 @@
 import { useMemo } from 'preact/hooks';
+import { HEALTH_STATES } from '../../../src/fleet/health-states.ts';
 import { count, keyLabel } from '../names.ts';
 import { replaceQuery } from '../route.ts';
 import { Heading } from '../ui/heading.tsx';
@@ -6,7 +7,7 @@ import { ProblemCard } from '../ui/problem.tsx';
 import { Section } from '../ui/section.tsx';
 import { choicesOf, type FleetQuery, filterFleet, prepare } from './filter-fleet.ts';
 import { FleetTable } from './fleet-table.tsx';
-import { HEALTH, HEALTH_WORDS } from './health.tsx';
+import { HEALTH_WORDS } from './health.tsx';
 import { useFleet } from './use-fleet.ts';
 
 const FIELDS = ['q', 'health', 'key', 'vault', 'subscription', 'region', 'tag', 'cause'] as const;
@@ -47,7 +48,7 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
             />
           </label>
           <Choice name="Health" value={asked.health} set={(value) => set('health', value)}>
-            {HEALTH.map((state) => [state, HEALTH_WORDS[state][1]])}
+            {HEALTH_STATES.map((state) => [state, HEALTH_WORDS[state][1]])}
           </Choice>
           <Choice name="Key" value={asked.key} set={(value) => set('key', value)}>
             {choices.keys.map((key) => [keyLabel(key), keyLabel(key)])}

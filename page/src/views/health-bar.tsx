@@ -1,18 +1,19 @@
+import { HEALTH_MEANINGS, HEALTH_STATES } from '../../../src/fleet/health-states.ts';
 import type { FleetList } from '../api/types.ts';
 import { href } from '../route.ts';
 import { Icon } from '../ui/icon.tsx';
-import { HEALTH, HEALTH_WORDS } from './health.tsx';
+import { HEALTH_WORDS } from './health.tsx';
 
 /** How many accounts stand how, each a way to those accounts. */
 export function HealthBar({ states }: { readonly states: FleetList['summary']['states'] }) {
-  const shown = HEALTH.filter((state) => state === 'Serving' || states[state] > 0);
+  const shown = HEALTH_STATES.filter((state) => state === 'Serving' || states[state] > 0);
   return (
     <ul class="tiles">
       {shown.map((state) => {
-        const [tone, words, meaning] = HEALTH_WORDS[state];
+        const [tone, words] = HEALTH_WORDS[state];
         return (
           <li key={state}>
-            <a class={`tile tone-${tone}`} href={href(['fleet'], { health: state })} title={meaning}>
+            <a class={`tile tone-${tone}`} href={href(['fleet'], { health: state })} title={HEALTH_MEANINGS[state]}>
               <span class="number">{states[state].toLocaleString('en')}</span>
               <span class="word">
                 <Icon tone={tone} /> {words}

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { DriftReport, WholeReport } from '../../drift/report.ts';
 import { causeLabel, shortResource } from '../../fleet/fleet-summary.ts';
-import { HEALTH_STATES, type HealthState } from '../../fleet/health.ts';
+import { HEALTH_STATES, type HealthState } from '../../fleet/health-states.ts';
 import type { Log } from '../../log.ts';
 import type { Environment } from '../../settings/settings.ts';
 import { compareText, count } from '../../text.ts';

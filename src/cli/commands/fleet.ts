@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { HEALTH_STATES, type HealthState } from '../../fleet/health.ts';
+import { HEALTH_STATES, type HealthState } from '../../fleet/health-states.ts';
 import { nameOfIdentifier, parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import type { Fleet, FleetRow } from '../../operations/fleet-list.ts';
 import type { Cli } from '../cli.ts';

@@ -3,7 +3,7 @@ import type { KeyUse } from '../../accounts/key-use.ts';
 import { planKeyUse, versionInUse } from '../../accounts/plan.ts';
 import { known } from '../../azure/read-or-why.ts';
 import { scopeResource } from '../../azure/resource-id.ts';
-import { parseKeyIdentifier, sameKeyName } from '../../keys/key-identifier.ts';
+import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../../keys/key-identifier.ts';
 import { activeFrom, findVersion, type KeyVersion, newestVersion, usability } from '../../keys/key-versions.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
@@ -85,14 +85,14 @@ export function notCustomerManaged({ account, own, use }: AccountSubject, { drif
 export function unexpectedKey({ account, use }: AccountSubject): readonly Found[] {
   const tag = tagOf(account.tags, KEY_TAG)?.trim();
   if (!use || tag === undefined) return [];
-  const used = parseKeyIdentifier(`${use.vaultUri}/keys/${use.keyName}`);
+  const used = parseKeyIdentifier(formatKeyIdentifier(use));
   const wanted = parseKeyIdentifier(tag);
   const [vault = '', key = ''] = tag.split('/');
   const fits = wanted
     ? wanted.vaultUri === use.vaultUri && sameKeyName(wanted.keyName, use.keyName)
     : vault.toLowerCase() === used?.vaultName && sameKeyName(key, use.keyName);
   if (fits) return [];
-  const is = `${use.vaultUri}/keys/${use.keyName}`;
+  const is = formatKeyIdentifier(use);
   return [{ is: `It uses ${is}.`, shouldBe: `It uses the key of its tag: ${tag}.`, cause: { about: [is] } }];
 }
 
@@ -102,7 +102,7 @@ export function unmanagedVault({ own, use, key, scopes, account }: AccountSubjec
   const shouldBe = 'Its key is in one of the vaults of CMK_VAULTS.';
   return [
     ...(use && !key
-      ? [{ is: `It uses ${use.vaultUri}/keys/${use.keyName}.`, shouldBe, cause: { about: [use.vaultUri] } }]
+      ? [{ is: `It uses ${formatKeyIdentifier(use)}.`, shouldBe, cause: { about: [use.vaultUri] } }]
       : []),
     ...scopes.flatMap(({ scope, use: of, key: managed }) =>
       of && !managed

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { HEALTH_STATES } from '../../fleet/health.ts';
+import { HEALTH_STATES } from '../../fleet/health-states.ts';
 import { KEY_USAGE } from '../checks/key-usage.ts';
 import { MANAGED_ACCOUNTS } from '../managed-accounts.ts';
 import { FINDING } from '../report.ts';

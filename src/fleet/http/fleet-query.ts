@@ -1,6 +1,6 @@
 import { HttpProblem } from '../../http/problem.ts';
 import type { FleetFilter, HealthFilter } from '../fleet-filter.ts';
-import { HEALTH_STATES } from '../health.ts';
+import { HEALTH_STATES } from '../health-states.ts';
 
 const PAGE = 200;
 const MOST = 1_000;

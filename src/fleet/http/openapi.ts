@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ApiOperation } from '../../http/openapi.ts';
-import { HEALTH_STATES } from '../health.ts';
+import { HEALTH_STATES } from '../health-states.ts';
 import { FLEET_ACCOUNT, FLEET_LIST } from './schemas.ts';
 
 const UNREAD = { 503: ['ServiceUnavailable'] };

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { FINDING } from '../../drift/report.ts';
 import { ACCOUNT_RECORD } from '../../revocation/record-view.ts';
-import { HEALTH_STATES } from '../health.ts';
+import { HEALTH_MEANINGS, HEALTH_STATES } from '../health-states.ts';
 
 /** Answers of the calls about the fleet. The OpenAPI document is made from these same schemas. */
 
@@ -9,9 +9,7 @@ const time = z.iso.datetime();
 const count = z.int().nonnegative();
 const state = z
   .enum(HEALTH_STATES)
-  .describe(
-    'Worst first. `Revoked`: an open revocation. `Blocked`: its key is disabled or gone, or its file service refuses. `NoAccess`: its identity does not reach the key. `NotManaged`: no key that the app looks after encrypts it. `Stale`: not on the newest usable version. `Unknown`: what would tell could not be read, or nobody has looked of late. `Serving`: none of these.',
-  );
+  .describe(`Worst first. ${HEALTH_STATES.map((one) => `\`${one}\`: ${HEALTH_MEANINGS[one]}`).join(' ')}`);
 
 const CAUSE = {
   id: z.string().describe('Id of the cause in the drift report, where it has it; a filter takes it.'),

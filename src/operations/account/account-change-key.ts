@@ -3,7 +3,7 @@ import { accountKeyUse, type KeyUse } from '../../accounts/key-use.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import { KEY_TAG } from '../../drift/checks/left-checks.ts';
 import { CmkError } from '../../errors.ts';
-import { parseVault } from '../../keys/key-identifier.ts';
+import { formatKeyIdentifier, parseVault } from '../../keys/key-identifier.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { formatOptOut, OPT_OUT_TAG } from '../../settings/opt-out.ts';
@@ -108,7 +108,7 @@ async function optOutTags(account: Account, reason: string | undefined, { azure 
  */
 async function refuseWhileRevoked(use: KeyUse | undefined, { azure, journal }: Operation): Promise<void> {
   if (!use) return;
-  const key = keyByName(`${use.vaultUri}/keys/${use.keyName}`, undefined, azure.cloud);
+  const key = keyByName(formatKeyIdentifier(use), undefined, azure.cloud);
   const versions = await azure.keys.listVersions(key).catch(() => {
     journal.note(`The versions of ${key.id}, which the account leaves, cannot be read.`);
     return [];
@@ -125,7 +125,7 @@ async function refuseWhileRevoked(use: KeyUse | undefined, { azure, journal }: O
 export function describeUse(account: Account, use: KeyUse): string {
   const mode =
     use.pinned === undefined ? `automatic, on version ${use.current ?? 'unknown'}` : `pinned to ${use.pinned}`;
-  return `${account.name} uses ${use.vaultUri}/keys/${use.keyName}, ${mode}`;
+  return `${account.name} uses ${formatKeyIdentifier(use)}, ${mode}`;
 }
 
 function identityName({ encryption }: Account): string {

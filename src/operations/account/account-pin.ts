@@ -1,6 +1,7 @@
 import { accountKeyUse } from '../../accounts/key-use.ts';
 import { withKeyVersion } from '../../accounts/plan.ts';
 import { CmkError } from '../../errors.ts';
+import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
 import { compareAge, findVersion, type KeyVersion, newestUsableVersion } from '../../keys/key-versions.ts';
 import { usableVersion } from '../key/usable-key.ts';
 import type { Operation } from '../operator-azure.ts';
@@ -22,7 +23,7 @@ export async function pinAccount(options: PinOptions, operation: Operation): Pro
   const account = await findUnrevoked(options.account, azure, options);
   const use = required(accountKeyUse(account.encryption), account.name);
   journal.found(describeUse(account, use));
-  const key = keyByName(`${use.vaultUri}/keys/${use.keyName}`, undefined, azure.cloud);
+  const key = keyByName(formatKeyIdentifier(use), undefined, azure.cloud);
   const versions = await azure.keys.listVersions(key);
   const newest = newestUsableVersion(versions, azure.now());
   const target = usableVersion(key, versions, options.version ?? newest?.version, azure.now());
@@ -49,7 +50,7 @@ export async function unpinAccount(options: PinOptions, operation: Operation): P
   journal.found(describeUse(account, use));
   let plan: AccountPlan = { write: false, why: `${account.name} is automatic already` };
   if (use.pinned !== undefined) {
-    const key = keyByName(`${use.vaultUri}/keys/${use.keyName}`, undefined, azure.cloud);
+    const key = keyByName(formatKeyIdentifier(use), undefined, azure.cloud);
     usableVersion(key, await azure.keys.listVersions(key), undefined, azure.now());
     plan = { write: true, identity: undefined, encryption: withKeyVersion(account.encryption, '') };
   }

@@ -3,7 +3,7 @@ import { accountKeyUse } from '../../accounts/key-use.ts';
 import type { AccountIdentity } from '../../accounts/storage-client.ts';
 import { sameResource } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
-import { parseVault, sameKeyName } from '../../keys/key-identifier.ts';
+import { formatKeyIdentifier, parseVault, sameKeyName } from '../../keys/key-identifier.ts';
 
 /** The key that an account is to be encrypted with. */
 export interface WantedKeyUse {
@@ -47,7 +47,7 @@ export function planEnable(
   if (use && !sameKey) {
     throw new CmkError(
       'OtherKeyInUse',
-      `${account.name} is encrypted with another key: ${use.vaultUri}/keys/${use.keyName}.`,
+      `${account.name} is encrypted with another key: ${formatKeyIdentifier(use)}.`,
       `Changing the key is a step of its own: cmk account change-key ${account.name} --vault <vault> --key ${key.keyName}`,
     );
   }

@@ -10,12 +10,13 @@ import { gatherAccount } from '../../drift/gather/gather-account.ts';
 import { chooseShare } from '../../effect/probe-targets.ts';
 import { checkKeyAccess, identityState } from '../../identities/check-key-access.ts';
 import { userAssignedIdentity } from '../../identities/key-access.ts';
+import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import type { ChecklistLine } from '../checklist-line.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import { findAccount, type Where } from '../resolve.ts';
 import { checklist, type FileServiceAnswer } from './checklist.ts';
-import { cached, keyIdOf, readKeyIn, readVault, rulesOfLook } from './look-reads.ts';
+import { cached, readKeyIn, readVault, rulesOfLook } from './look-reads.ts';
 
 export interface Verification {
   /** ARM id. */
@@ -41,7 +42,7 @@ export async function verifyAccount(
   let scopes: Part<readonly Scope[]> = { value: [] };
   const [subject, fileService] = await Promise.all([
     gatherAccount(account, {
-      key: (use) => keys(keyIdOf(use)),
+      key: (use) => keys(formatKeyIdentifier(use)),
       access: async (of, { key }) => (await checkKeyAccess([of], key, azure))[0],
       scopes: async (of) => {
         scopes = await readScopes(of, azure);

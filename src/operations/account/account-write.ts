@@ -1,6 +1,7 @@
 import type { Account } from '../../accounts/account.ts';
 import { accountKeyUse } from '../../accounts/key-use.ts';
 import { CmkError } from '../../errors.ts';
+import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
 import { PROPAGATION_SECONDS } from '../identity/role-ensure.ts';
 import type { Operation } from '../operator-azure.ts';
 import { patiently } from '../wait-for-propagation.ts';
@@ -23,7 +24,7 @@ export function accountResult(account: Account): AccountResult {
   return {
     account: account.id,
     keySource: account.encryption.keySource ?? 'Microsoft.Storage',
-    key: use && `${use.vaultUri}/keys/${use.keyName}`,
+    key: use && formatKeyIdentifier(use),
     mode: use && (use.pinned === undefined ? 'automatic' : 'pinned'),
     version: use?.current ?? use?.pinned,
   };

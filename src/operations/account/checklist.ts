@@ -5,6 +5,7 @@ import { splitScope } from '../../azure/resource-id.ts';
 import type { AccountSubject, KeySubject, VaultSubject } from '../../drift/checks/subjects.ts';
 import type { Finding } from '../../drift/report.ts';
 import type { IdentityState } from '../../identities/key-access.ts';
+import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
 import { azVaultOption, vaultOption } from '../../keys/vault-options.ts';
 import type { Reason } from '../../reasons.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
@@ -52,7 +53,7 @@ export function checklist(verified: Verified): ChecklistLine[] {
     return { check, state: 'failed', detail: of ? `scope ${of}: ${first.is}` : first.is, fix: fixOf(first, verified) };
   };
   return [
-    { check: 'key source', state: 'ok', detail: `Key Vault, ${use.vaultUri}/keys/${use.keyName}` },
+    { check: 'key source', state: 'ok', detail: `Key Vault, ${formatKeyIdentifier(use)}` },
     line('key', ['KeyDeleted', 'UnsupportedKey'], materialOf(key), unreadOf(key.material)),
     line('version usable', ['RevocationOpen', 'KeyDisabled', 'KeyExpired'], `${held}`, noVersion(key, held)),
     line(

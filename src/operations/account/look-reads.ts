@@ -1,4 +1,3 @@
-import type { KeyUse } from '../../accounts/key-use.ts';
 import { known, readPart } from '../../azure/read-or-why.ts';
 import type { KeySubject, Rules, VaultSubject } from '../../drift/checks/subjects.ts';
 import { readKey } from '../../drift/gather/gather-keys.ts';
@@ -33,10 +32,6 @@ export function cached<T>(read: (of: string) => Promise<T>): (of: string) => Pro
     answers.set(of.toLowerCase(), answer);
     return answer;
   };
-}
-
-export function keyIdOf({ vaultUri, keyName }: KeyUse): string {
-  return `${vaultUri}/keys/${keyName}`;
 }
 
 /** A vault that the sign-in does not see has no ARM id. */

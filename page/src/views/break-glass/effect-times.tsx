@@ -1,3 +1,4 @@
+import { SERVICE_WORDS } from '../../../../src/effect/effect.ts';
 import type { KeyStatusResponse } from '../../api/types.ts';
 import { count } from '../../names.ts';
 import { Section } from '../../ui/section.tsx';
@@ -5,7 +6,6 @@ import { duration, Time } from '../../ui/time.tsx';
 
 type Times = NonNullable<KeyStatusResponse['effectTimes']>;
 
-const DATA = { file: 'files', blob: 'blobs' } as const;
 const WORDS = {
   blocked: ['refused', 'revocation', 'refusing'],
   open: ['served again', 'restore', 'serving'],
@@ -33,8 +33,8 @@ function Figures({ of }: { readonly of: Times[number] }) {
   return (
     <div>
       <p>
-        <span class="strong">{`Until ${DATA[of.service]} were ${shown}:`}</span> {within('half', p50Seconds)},{' '}
-        {within('95 in 100', p95Seconds)}
+        <span class="strong">{`Until ${SERVICE_WORDS[of.service].data} were ${shown}:`}</span>{' '}
+        {within('half', p50Seconds)}, {within('95 in 100', p95Seconds)}
         {longestSeconds !== undefined && `; the longest measured took ${inWhole(longestSeconds)}`}.
       </p>
       <p>
