@@ -23,15 +23,8 @@ const LISTED_IN_ALL = 200;
  * @param findings worst first, as a report has them
  */
 export function causesOf(findings: readonly Finding[], fixes: readonly Fix[]): DriftCause[] {
-  const groups = new Map<string, Finding[]>();
-  for (const finding of findings) {
-    const key = causeKey(finding);
-    const group = groups.get(key);
-    if (group) group.push(finding);
-    else groups.set(key, [finding]);
-  }
   const fixed = new Map(fixes.map(({ finding, outcome }) => [finding, outcome]));
-  return [...groups]
+  return [...Map.groupBy(findings, causeKey)]
     .flatMap(([id, [first, ...rest]]) => (first ? toCause(id, [first, ...rest], fixed) : []))
     .sort(
       (a, b) =>

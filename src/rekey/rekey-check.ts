@@ -161,13 +161,11 @@ function orderProblems({ from, to, orders }: RekeyFacts, now: Date): RekeyProble
 
 /** One for each identity, however many accounts have it: it is mended once. */
 function accessProblems({ to, access }: RekeyFacts): RekeyProblem[] {
-  const causes = new Map<string, KeyAccess[]>();
-  for (const one of access) {
-    if (one.ready !== false) continue;
-    const { reason, principalId, account } = one;
-    const cause = reason === 'IdentityWithoutRole' && principalId ? principalId.toLowerCase() : account;
-    causes.set(cause, [...(causes.get(cause) ?? []), one]);
-  }
+  const causes = Map.groupBy(
+    access.filter(({ ready }) => ready === false),
+    ({ reason, principalId, account }) =>
+      reason === 'IdentityWithoutRole' && principalId ? principalId.toLowerCase() : account,
+  );
   return [...causes.values()].map((same) => accessProblem(to, same as [KeyAccess, ...KeyAccess[]]));
 }
 

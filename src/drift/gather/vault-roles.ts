@@ -71,12 +71,8 @@ export class VaultRoles {
       action: 'Microsoft.Authorization/roleAssignments/read',
     };
     const grants = await readPart(what, async () => {
-      const byPrincipal = new Map<string, RoleGrant[]>();
-      for (const grant of await authorization.grantsAt(vault.id, signal)) {
-        const principal = grant.principalId.toLowerCase();
-        byPrincipal.set(principal, [...(byPrincipal.get(principal) ?? []), grant]);
-      }
-      return byPrincipal;
+      const all = await authorization.grantsAt(vault.id, signal);
+      return Map.groupBy(all, ({ principalId }) => principalId.toLowerCase());
     });
     const ends = await readPart(
       {

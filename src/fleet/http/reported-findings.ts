@@ -1,3 +1,4 @@
+import { splitScope } from '../../azure/resource-id.ts';
 import { findingId } from '../../drift/checks/evaluate.ts';
 import { unreadOfIdentity } from '../../drift/gather/gather-identities.ts';
 import { VAULT_ACCESS } from '../../drift/gather/vault-roles.ts';
@@ -5,15 +6,10 @@ import type { Finding } from '../../drift/report.ts';
 
 /** What the last check found, by what it is about. */
 export class ReportedFindings {
-  readonly #findings = new Map<string, Finding[]>();
+  readonly #findings: ReadonlyMap<string, readonly Finding[]>;
 
   constructor(findings: readonly Finding[]) {
-    for (const finding of findings) {
-      const resource = finding.resource.toLowerCase().split('/encryptionscopes/')[0] ?? '';
-      const of = this.#findings.get(resource);
-      if (of) of.push(finding);
-      else this.#findings.set(resource, [finding]);
-    }
+    this.#findings = Map.groupBy(findings, ({ resource }) => splitScope(resource).account.toLowerCase());
   }
 
   /** About a resource, whatever the case of its id; those about the scopes of an account are about the account. */
