@@ -9,7 +9,6 @@ import { aborting, storageManagement } from '../azure/resource-manager.ts';
 export interface FileShare {
   readonly name: string;
   readonly protocol: 'SMB' | 'NFS';
-  /** Undefined if Azure does not say. */
 }
 
 /** File shares through Azure Resource Manager, which answers whatever the state of the account's key. */

@@ -1,5 +1,6 @@
 import { createRemoteJWKSet, customFetch, errors, type FetchImplementation, type JWTVerifyGetKey } from 'jose';
 import { messageOf } from '../errors.ts';
+import { DAY_MS, HOUR_MS } from '../time/spans.ts';
 
 /** The tenant's signing keys could not be fetched, so that nothing can be said about a token. */
 export class SigningKeysError extends Error {
@@ -15,15 +16,17 @@ export interface SigningKeysOptions {
   readonly onFailure?: (error: unknown) => void;
   /** A fetch may take this long, in milliseconds. */
   readonly timeoutMs?: number;
-  /** Keys older than this are fetched anew in the background, in milliseconds. */
-  readonly refreshAfterMs?: number;
-  /** Keys older than this are not used, in milliseconds: a break-glass call survives a day of outage of the sign-in host. */
-  readonly maxAgeMs?: number;
-  /** An unknown `kid` leads to at most one fetch in this time, in milliseconds. */
-  readonly cooldownMs?: number;
-  /** After a failed fetch none is tried for this time, in milliseconds. */
-  readonly failureCooldownMs?: number;
 }
+
+const TIMEOUT_MS = 3_000;
+/** Keys older than this are fetched anew in the background. Milliseconds. */
+const REFRESH_AFTER_MS = HOUR_MS;
+/** Keys older than this are not used: a break-glass call survives a day of outage of the sign-in host. Milliseconds. */
+const MAX_AGE_MS = DAY_MS;
+/** An unknown `kid` leads to at most one fetch in this time. Milliseconds. */
+const COOLDOWN_MS = 30_000;
+/** After a failed fetch none is tried for this time. Milliseconds. */
+const FAILURE_COOLDOWN_MS = 3_000;
 
 /**
  * The keys that the tenant signs with, cached. A key that is not among them leads to a fetch, so that a rotation is
@@ -35,8 +38,6 @@ export interface SigningKeysOptions {
  */
 export function signingKeys(url: URL, options: SigningKeysOptions = {}): JWTVerifyGetKey {
   const fetchKeys = options.fetch ?? fetch;
-  const refreshAfterMs = options.refreshAfterMs ?? 60 * 60_000;
-  const failureCooldownMs = options.failureCooldownMs ?? 3_000;
   let fetchedAt = 0;
   let notBefore = 0;
 
@@ -47,21 +48,21 @@ export function signingKeys(url: URL, options: SigningKeysOptions = {}): JWTVeri
       fetchedAt = Date.now();
       return new Response(text);
     } catch (error) {
-      notBefore = Date.now() + failureCooldownMs;
+      notBefore = Date.now() + FAILURE_COOLDOWN_MS;
       options.onFailure?.(error);
       throw error;
     }
   };
   const keys = createRemoteJWKSet(url, {
     [customFetch]: guardedFetch,
-    timeoutDuration: options.timeoutMs ?? 3_000,
-    cacheMaxAge: options.maxAgeMs ?? 24 * 60 * 60_000,
-    cooldownDuration: options.cooldownMs ?? 30_000,
+    timeoutDuration: options.timeoutMs ?? TIMEOUT_MS,
+    cacheMaxAge: MAX_AGE_MS,
+    cooldownDuration: COOLDOWN_MS,
   });
 
   return async (header, token) => {
     // Not awaited: the keys at hand serve this call. A failure has been reported by then.
-    if (keys.fresh && Date.now() - fetchedAt > refreshAfterMs && !keys.reloading) keys.reload().catch(() => {});
+    if (keys.fresh && Date.now() - fetchedAt > REFRESH_AFTER_MS && !keys.reloading) keys.reload().catch(() => {});
     try {
       return await keys(header, token);
     } catch (error) {

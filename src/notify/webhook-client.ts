@@ -28,10 +28,10 @@ export type PostWebhook = (
 ) => Promise<PostAnswer>;
 
 /** By the HTTP client of the Azure SDKs, and so by the proxy that they go through, if there is one. */
-export function createPostWebhook(deadlineMs: number = DEADLINE_MS): PostWebhook {
+export function createPostWebhook(): PostWebhook {
   const pipeline = createEmptyPipeline();
   pipeline.addPolicy(proxyPolicy());
-  const http = deadlineHttp(() => deadlineMs);
+  const http = deadlineHttp(() => DEADLINE_MS);
   return async (url, headers, body) => {
     const request = createPipelineRequest({
       url,

@@ -5,12 +5,12 @@ import { ProblemCard } from './problem.tsx';
 import { ago } from './time.tsx';
 
 /** Draws again now and then, so that "3 min ago" does not stand still. */
-export function useNow(everyMs = 5_000): Date {
+export function useNow(): Date {
   const [now, setNow] = useState(() => new Date());
   useEffect(() => {
-    const timer = window.setInterval(() => !document.hidden && setNow(new Date()), everyMs);
+    const timer = window.setInterval(() => !document.hidden && setNow(new Date()), 5_000);
     return () => window.clearInterval(timer);
-  }, [everyMs]);
+  }, []);
   return now;
 }
 

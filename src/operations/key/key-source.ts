@@ -10,7 +10,7 @@ import type { Vault } from '../../vaults/vault-client.ts';
 import { protectVault } from '../../vaults/vault-commands.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
-import { findVault, keyIn, type Where } from '../resolve.ts';
+import { findVault, keyIn } from '../resolve.ts';
 import { noteVault } from '../vault/vault-notes.ts';
 import { checkSupported, usableVersion } from './usable-key.ts';
 
@@ -41,10 +41,10 @@ export interface KeySource {
  *
  * @throws {@link CmkError} for a vault without purge protection, or a key that cannot be used
  */
-export async function readKeySource(choice: KeyChoice, operation: Operation, where: Where = {}): Promise<KeySource> {
+export async function readKeySource(choice: KeyChoice, operation: Operation): Promise<KeySource> {
   if (choice.otherTenant) return foreignKey(choice, operation);
   const { azure, journal } = operation;
-  const vault = await findVault(choice.vault, azure, where);
+  const vault = await findVault(choice.vault, azure);
   const key = keyIn(vault, choice.key, azure.cloud);
   noteVault(vault, operation);
   if (!vault.purgeProtection || !vault.softDelete) {
