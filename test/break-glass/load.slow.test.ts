@@ -1,21 +1,17 @@
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { startChild } from '../support/child.ts';
 import { useWire } from '../support/wire.ts';
 import { enabledOf, keyOf } from './break-glass-fixture.ts';
-import { type Bundles, makeBundles, type RunningApp, startApp, tokenOf } from './running-app.ts';
+import { type RunningApp, tokenOf } from './running-app.ts';
+import { useApps } from './use-running-app.ts';
 
 let app: RunningApp | undefined;
 const wire = useWire({ functionsHost: () => app?.url });
-let bundles: Bundles;
+const startApp = useApps(wire);
 
 beforeAll(async () => {
-  bundles = await makeBundles();
-  app = await startApp(bundles, wire.azure, wire.connectionString);
-});
-afterAll(async () => {
-  await app?.stop();
-  await bundles?.remove();
+  app = await startApp();
 });
 
 function keys(count: number): readonly ReturnType<typeof keyOf>[] {

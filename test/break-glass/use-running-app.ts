@@ -3,29 +3,50 @@ import type { ApiDocument } from '../support/documented.ts';
 import { useWire, type Wire } from '../support/wire.ts';
 import { type Answer, type Bundles, type Call, makeBundles, type RunningApp, startApp } from './running-app.ts';
 
+/** Starts an app; a setting that is `undefined` is not there at all. */
+type StartApp = (
+  settings?: Readonly<Record<string, string | undefined>>,
+  connectionString?: string,
+) => Promise<RunningApp>;
+
+/** For one test file, at the top level: apps as processes, on the local Azure. Those that still run are ended with the file. */
+export function useApps(wire: Wire): StartApp {
+  const apps: RunningApp[] = [];
+  let bundles: Bundles | undefined;
+  beforeAll(async () => {
+    bundles = await makeBundles();
+  });
+  afterAll(async () => {
+    for (const app of apps) await app.stop();
+    await bundles?.remove();
+  });
+  return async (settings = {}, connectionString = wire.connectionString) => {
+    const app = await startApp(there(bundles), wire.azure, connectionString, settings);
+    apps.push(app);
+    return app;
+  };
+}
+
 interface RunningApi {
   readonly wire: Wire;
-  readonly bundles: Bundles;
   readonly document: ApiDocument;
   call(path: string, options?: Call): Promise<Answer>;
   /** The process is killed, and another one started. */
   kill(): Promise<void>;
   start(): Promise<void>;
+  /** Another app beside it, with settings of its own. */
+  readonly startBeside: StartApp;
 }
 
 /** For one test file, at the top level: the app as a process, on the local Azure, with the document of its API. */
 export function useRunningApp(): RunningApi {
   let app: RunningApp | undefined;
-  let bundles: Bundles | undefined;
   let document: ApiDocument | undefined;
   const wire = useWire({ functionsHost: () => app?.url });
-  const there = <T>(value: T | undefined): T => {
-    if (value === undefined) throw new Error('The app is not up.');
-    return value;
-  };
+  const startBeside = useApps(wire);
   const call: RunningApi['call'] = (path, options) => there(app).call(path, options);
   const start = async (): Promise<void> => {
-    app = await startApp(there(bundles), wire.azure, wire.connectionString);
+    app = await startBeside();
   };
   const kill = async (): Promise<void> => {
     await app?.stop();
@@ -33,24 +54,22 @@ export function useRunningApp(): RunningApi {
   };
 
   beforeAll(async () => {
-    bundles = await makeBundles();
     await start();
     document = JSON.parse((await call('/openapi.json')).text) as ApiDocument;
   });
-  afterAll(async () => {
-    await kill();
-    await bundles?.remove();
-  });
   return {
     wire,
-    get bundles() {
-      return there(bundles);
-    },
     get document() {
       return there(document);
     },
     call,
     kill,
     start,
+    startBeside,
   };
+}
+
+function there<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('The app is not up.');
+  return value;
 }

@@ -1,24 +1,17 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { CLIENT_IDS } from '../../local/azure/constants.ts';
 import { addRoleAssignment } from '../../local/azure/fleet.ts';
 import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
 import type { Principal } from '../../local/azure/world.ts';
-import { type Bundles, makeBundles, type RunningApp, startApp } from '../break-glass/running-app.ts';
+import type { RunningApp } from '../break-glass/running-app.ts';
+import { useApps } from '../break-glass/use-running-app.ts';
 import { cmk } from '../support/cmk.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 
 let app: RunningApp | undefined;
 const wire = useWire({ functionsHost: () => app?.url });
-let bundles: Bundles;
-
-beforeAll(async () => {
-  bundles = await makeBundles();
-});
-afterAll(async () => {
-  await app?.stop();
-  await bundles?.remove();
-});
+const startApp = useApps(wire);
 
 /** An application with a role of the API, and the right to manage the keys of a vault. */
 function operator(key: TestKey): Principal {
@@ -51,7 +44,7 @@ it('a key is revoked with the app down, and the app, once up, takes that revocat
   expect(result).toMatchObject({ complete: true, audit: 'written', revocation: { revokedBy: as.objectId } });
   expect([key.first, off, newest].map(({ enabled }) => enabled)).toEqual([false, false, false]);
 
-  app = await startApp(bundles, wire.azure, wire.connectionString, { CMK_RESTORE_APPLICATIONS: as.clientId });
+  app = await startApp({ CMK_RESTORE_APPLICATIONS: as.clientId });
   const path = `/keys/${key.vault.name}/${key.name}`;
   const status = await app.call(path, { as: 'operator' });
   expect(status).toMatchObject({ status: 200, body: { revocation: result.revocation } });

@@ -6,7 +6,7 @@ import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
 import type { RoleAssignment, StorageAccount } from '../../local/azure/world.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { readAccountRevocations } from '../../src/revocation/account-record.ts';
-import { type Answer, type Call, signIn, startApp } from '../break-glass/running-app.ts';
+import { type Answer, type Call, signIn } from '../break-glass/running-app.ts';
 import { useRunningApp } from '../break-glass/use-running-app.ts';
 import { expectDocumented } from '../support/documented.ts';
 import { eventually } from '../support/eventually.ts';
@@ -270,7 +270,7 @@ describe('one account', () => {
 
 describe('by rules that are narrower', () => {
   it('a role that reaches other keys alone does not reach it, and others have to approve its restore', async () => {
-    const strict = await startApp(api.bundles, wire.azure, wire.connectionString, {
+    const strict = await api.startBeside({
       CMK_APPROVALS: 'restore:1',
       CMK_STEP_UP: '',
       CMK_ROLE_SCOPES: '[{"role":"CmkKey.Revoke","keys":["kv-records"]}]',
@@ -314,7 +314,7 @@ describe('whoever may not give it back', () => {
     wire.azure.tokens.issue(signIn(wire.azure, name), 'api://cmk-autopilot', how);
 
   it('is refused for an account as for a key: with what, by whom, how often, how strongly signed in', async () => {
-    const strict = await startApp(api.bundles, wire.azure, wire.connectionString, {
+    const strict = await api.startBeside({
       CMK_APPROVALS: 'restore:2',
       CMK_STEP_UP: 'c1',
     });
@@ -354,7 +354,7 @@ describe('whoever may not give it back', () => {
   it('learns by no answer which accounts are there, whose role reaches other vaults alone', async () => {
     const keys = ['kv-records'];
     const narrowed = (['CmkKey.Read', 'CmkKey.Revoke', 'CmkKey.Restore'] as const).map((role) => ({ role, keys }));
-    const narrow = await startApp(api.bundles, wire.azure, wire.connectionString, {
+    const narrow = await api.startBeside({
       CMK_ROLE_SCOPES: JSON.stringify(narrowed),
     });
     try {
@@ -390,11 +390,11 @@ describe('an account that was put onto another key while it was revoked', () => 
     const { account, key } = of;
     const next = new TestKey(wire.azure.world);
     const scopes = [{ role: 'CmkKey.Restore', keys: [`${next.vault.name}/${next.name}`] }];
-    const narrow = await startApp(api.bundles, wire.azure, wire.connectionString, {
+    const narrow = await api.startBeside({
       CMK_STEP_UP: '',
       CMK_ROLE_SCOPES: JSON.stringify(scopes),
     });
-    const strict = await startApp(api.bundles, wire.azure, wire.connectionString, {
+    const strict = await api.startBeside({
       CMK_STEP_UP: '',
       CMK_APPROVALS: 'restore:1',
     });

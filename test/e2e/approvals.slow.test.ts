@@ -4,29 +4,18 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Principal } from '../../local/azure/world.ts';
 import { approvalId, type RestoreApproval } from '../../src/approvals/approval.ts';
 import { enabledOf, keyOf, revocationOn } from '../break-glass/break-glass-fixture.ts';
-import {
-  type Answer,
-  type Bundles,
-  makeBundles,
-  type RunningApp,
-  signIn,
-  startApp,
-} from '../break-glass/running-app.ts';
+import { type Answer, type RunningApp, signIn } from '../break-glass/running-app.ts';
+import { useApps } from '../break-glass/use-running-app.ts';
 import { recordsOf } from '../support/app.ts';
 import type { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 
 const wire = useWire();
-let bundles: Bundles;
+const startApp = useApps(wire);
 let app: RunningApp;
 
 beforeAll(async () => {
-  bundles = await makeBundles();
-  app = await startApp(bundles, wire.azure, wire.connectionString, { CMK_APPROVALS: 'restore:2' });
-});
-afterAll(async () => {
-  await app?.stop();
-  await bundles?.remove();
+  app = await startApp({ CMK_APPROVALS: 'restore:2' });
 });
 
 /** A person of the tenant with every role. */
@@ -218,7 +207,7 @@ describe('a restore that others have to approve', () => {
   });
 
   it('is carried out once, whichever instance hears the approvals, and whoever takes it back at the same moment', async () => {
-    const second = await startApp(bundles, wire.azure, wire.connectionString, { CMK_APPROVALS: 'restore:2' });
+    const second = await startApp({ CMK_APPROVALS: 'restore:2' });
     try {
       const key = keyOf(wire.azure, 1);
       await revoke(key);
@@ -320,7 +309,7 @@ it('without the storage that requests are kept in, the answer says how to restor
   const key = keyOf(wire.azure, 1);
   await revoke(key);
   const far = wire.connectionString.replace(/(127\.0\.0\.1:)\d+/g, '$19');
-  const without = await startApp(bundles, wire.azure, far, { CMK_APPROVALS: 'restore:1' });
+  const without = await startApp({ CMK_APPROVALS: 'restore:1' }, far);
   try {
     const answer = await restore(key, 'restorer', revocationOn(key), without);
     expect(outcome(answer)).toBe('503 ServiceUnavailable');
@@ -332,7 +321,7 @@ it('without the storage that requests are kept in, the answer says how to restor
 });
 
 it('where nothing is to be approved, nothing is asked for', async () => {
-  const plain = await startApp(bundles, wire.azure, wire.connectionString);
+  const plain = await startApp();
   try {
     const key = keyOf(wire.azure, 1);
     await revoke(key);
@@ -367,7 +356,7 @@ async function putBlob(id: string, request: RestoreApproval): Promise<void> {
 describe('a pause that others have to approve', () => {
   let pausing: RunningApp;
   beforeAll(async () => {
-    pausing = await startApp(bundles, wire.azure, wire.connectionString, { CMK_APPROVALS: 'pause:1' });
+    pausing = await startApp({ CMK_APPROVALS: 'pause:1' });
   });
   afterAll(async () => {
     await post('/resume', 'operator', { reason: 'The test is over' }, pausing);

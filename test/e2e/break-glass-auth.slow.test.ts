@@ -1,14 +1,7 @@
 import { createHmac, createPublicKey, generateKeyPairSync, type JsonWebKey, sign } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import {
-  type Answer,
-  type Bundles,
-  makeBundles,
-  type RunningApp,
-  signIn,
-  startApp,
-  tokenOf,
-} from '../break-glass/running-app.ts';
+import { type Answer, type RunningApp, signIn, tokenOf } from '../break-glass/running-app.ts';
+import { useApps } from '../break-glass/use-running-app.ts';
 import { useWire } from '../support/wire.ts';
 
 const REVOKE = '/keys/kv-files/files-key/revoke';
@@ -16,17 +9,12 @@ const BODY = { reason: 'A laptop was stolen', confirm: 'kv-files/files-key' };
 const OTHER_TENANT = '0a1b2c3d-0000-4000-8000-0000000bad00';
 
 const wire = useWire();
-let bundles: Bundles;
+const startApp = useApps(wire);
 let app: RunningApp;
 let seen = 0;
 
 beforeAll(async () => {
-  bundles = await makeBundles();
-  app = await startApp(bundles, wire.azure, wire.connectionString);
-});
-afterAll(async () => {
-  await app?.stop();
-  await bundles?.remove();
+  app = await startApp();
 });
 beforeEach(() => {
   seen = wire.azure.requests.last;
@@ -183,7 +171,7 @@ describe.each([
 ])('with the setting %s = %s', (setting, value) => {
   let broken: RunningApp;
   beforeAll(async () => {
-    broken = await startApp(bundles, wire.azure, wire.connectionString, { [setting]: value });
+    broken = await startApp({ [setting]: value });
   });
   afterAll(() => broken?.stop());
 
@@ -203,7 +191,7 @@ describe.each([
 
 describe('with settings that are wrong altogether', () => {
   it('every call is refused, and the log names the setting', async () => {
-    const broken = await startApp(bundles, wire.azure, wire.connectionString, { CMK_VAULTS: 'kv-files' });
+    const broken = await startApp({ CMK_VAULTS: 'kv-files' });
     try {
       const answer = await broken.call(REVOKE, { method: 'POST', body: BODY, as: 'operator' });
       expect({ status: answer.status, reason: answer.body.reason }).toEqual({ status: 503, reason: 'SettingsInvalid' });

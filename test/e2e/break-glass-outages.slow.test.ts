@@ -2,15 +2,12 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { enabledOf, keyOf } from '../break-glass/break-glass-fixture.ts';
 import { keyVaultCalls } from '../break-glass/key-vault-calls.ts';
-import { type Bundles, makeBundles, type RunningApp, startApp } from '../break-glass/running-app.ts';
+import type { RunningApp } from '../break-glass/running-app.ts';
+import { useApps } from '../break-glass/use-running-app.ts';
 import { useWire } from '../support/wire.ts';
 
 const wire = useWire();
-let bundles: Bundles;
-beforeAll(async () => {
-  bundles = await makeBundles();
-});
-afterAll(() => bundles?.remove());
+const startApp = useApps(wire);
 
 /** A port that takes connections and never answers. */
 async function silence(): Promise<{ port: number; close: () => void }> {
@@ -48,7 +45,7 @@ describe.each([
   beforeAll(async () => {
     silent = storage === 'never answer' ? await silence() : undefined;
     const unreachable = wire.connectionString.replace(/(127\.0\.0\.1:)\d+/g, `$1${silent?.port ?? 9}`);
-    app = await startApp(bundles, wire.azure, unreachable);
+    app = await startApp({}, unreachable);
   });
   afterEach(() => wire.azure.faults.clear());
   afterAll(async () => {
@@ -125,7 +122,7 @@ describe.each([
 describe('with a Key Vault request that hangs', () => {
   let app: RunningApp;
   beforeAll(async () => {
-    app = await startApp(bundles, wire.azure, wire.connectionString);
+    app = await startApp();
   });
   afterAll(() => app?.stop());
 
@@ -159,8 +156,7 @@ describe('the status of a key, with the app’s storage and ARM out of reach', (
   let app: RunningApp;
   beforeAll(async () => {
     app = await startApp(
-      bundles,
-      wire.azure,
+      {},
       wire.connectionString.replace(/(127\.0\.0\.1:)\d+/g, (_, host) => `${host}9`),
     );
   });

@@ -1,36 +1,15 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { AZURE_CLI_CLIENT_ID, CLIENT_IDS } from '../../local/azure/constants.ts';
 import { authContextsIn } from '../../local/azure/entra/grants.ts';
 import { enabledOf, keyOf, revocationOn } from '../break-glass/break-glass-fixture.ts';
-import {
-  type Answer,
-  type Bundles,
-  makeBundles,
-  type RunningApp,
-  signIn,
-  startApp,
-} from '../break-glass/running-app.ts';
+import { type Answer, type RunningApp, signIn } from '../break-glass/running-app.ts';
+import { useApps } from '../break-glass/use-running-app.ts';
 import { recordsOf } from '../support/app.ts';
 import type { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 
 const wire = useWire();
-let bundles: Bundles;
-const apps: RunningApp[] = [];
-
-beforeAll(async () => {
-  bundles = await makeBundles();
-});
-afterAll(async () => {
-  for (const app of apps) await app.stop();
-  await bundles?.remove();
-});
-
-async function appWith(settings: Readonly<Record<string, string>> = {}): Promise<RunningApp> {
-  const app = await startApp(bundles, wire.azure, wire.connectionString, settings);
-  apps.push(app);
-  return app;
-}
+const startApp = useApps(wire);
 
 interface How {
   readonly claims?: Record<string, unknown>;
@@ -71,7 +50,7 @@ function sameRefusal({ status, headers, body }: Answer): unknown {
 describe('with the settings of a deployment', () => {
   let app: RunningApp;
   beforeAll(async () => {
-    app = await appWith();
+    app = await startApp();
   });
 
   it('an application does not restore what a person revoked, though it has the role', async () => {
@@ -148,7 +127,7 @@ describe('with the settings of a deployment', () => {
 });
 
 it('a flood of refused calls has a few lines of its own, and one that counts the others with who, what and where', async () => {
-  const app = await appWith();
+  const app = await startApp();
   const key = keyOf(wire.azure, 1);
   const path = `/keys/${key.vault.name}/${key.name}`;
   const strange = (n: number) => app.call(path, { headers: { 'x-forwarded-for': `203.0.113.9:${n}` } });
@@ -174,7 +153,7 @@ it('a flood of refused calls has a few lines of its own, and one that counts the
 describe('with a list of clients (CMK_CLIENTS) and of applications that restore', () => {
   let app: RunningApp;
   beforeAll(async () => {
-    app = await appWith({
+    app = await startApp({
       CMK_CLIENTS: `${AZURE_CLI_CLIENT_ID}, ${CLIENT_IDS.robot}`,
       CMK_RESTORE_APPLICATIONS: CLIENT_IDS.robot.toUpperCase(),
     });
@@ -199,7 +178,7 @@ describe('with a list of clients (CMK_CLIENTS) and of applications that restore'
 describe('with a step-up (CMK_STEP_UP)', () => {
   let app: RunningApp;
   beforeAll(async () => {
-    app = await appWith({ CMK_STEP_UP: 'c1' });
+    app = await startApp({ CMK_STEP_UP: 'c1' });
   });
 
   it('a person is told what to ask Entra ID for, and comes through with it', async () => {
@@ -238,7 +217,7 @@ describe('with a role narrowed to a vault (CMK_ROLE_SCOPES)', () => {
   let app: RunningApp;
   beforeAll(async () => {
     const principal = signIn(wire.azure, 'revoker').objectId;
-    app = await appWith({
+    app = await startApp({
       CMK_ROLE_SCOPES: JSON.stringify([
         { role: 'CmkKey.Revoke', principal, keys: ['kv-files'] },
         { role: 'CmkKey.Read', principal, keys: ['KV-Files'] },
@@ -282,7 +261,7 @@ describe('with a setting of this kind that is wrong', () => {
     ['CMK_ROLE_SCOPES', '[{"role":"CmkKey.Revoke","key":["kv-files"]}]'],
     ['CMK_ROLE_SCOPES', 'CmkKey.Revoke=kv-files'],
   ])('%s = %s: every call is refused, and the log names it', async (name, value) => {
-    const app = await appWith({ [name]: value });
+    const app = await startApp({ [name]: value });
     const answer = await app.call('/keys/kv-files/files-key', { as: 'operator' });
     expect(outcome(answer)).toBe('503 AuthNotConfigured');
     expect(answer.text).not.toContain(name);

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import type { LoggedRequest } from '../../local/azure/wire/request-log.ts';
 import type { Principal } from '../../local/azure/world.ts';
-import { type Bundles, makeBundles, type RunningApp, startApp } from '../break-glass/running-app.ts';
+import type { RunningApp } from '../break-glass/running-app.ts';
+import { useApps } from '../break-glass/use-running-app.ts';
 import { useWire } from '../support/wire.ts';
 import { type Document, type Fuzzed, FuzzedRequests } from './fuzzed-requests.ts';
 
@@ -39,7 +40,7 @@ const KEYS = [
 const ACCOUNTS = ['stfiles01', 'strecords01', 'STRECORDS02', 'starchive01', 'stplain01', 'nosuchaccount'];
 
 const wire = useWire();
-let bundles: Bundles;
+const startApp = useApps(wire);
 let app: RunningApp;
 let tokens: readonly string[] = [];
 
@@ -53,15 +54,10 @@ beforeAll(async () => {
   tokens = Array.from({ length: CALLERS }, (_, n) =>
     callerWith([...(ROLES_OF[n % ROLES_OF.length] ?? [])], n % 10 === 0 ? 'application' : 'user'),
   );
-  bundles = await makeBundles();
-  app = await startApp(bundles, wire.azure, wire.connectionString, {
+  app = await startApp({
     CMK_APPROVALS: 'restore:1,pause:1',
     CMK_ROLE_SCOPES: '[{"role":"CmkKey.Revoke","keys":["kv-records"]}]',
   });
-});
-afterAll(async () => {
-  await app?.stop();
-  await bundles?.remove();
 });
 
 /** A name of Azure's that the app may call: managed vaults, sign-in, Resource Manager, the log, and the shares that are probed. */

@@ -1,39 +1,23 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { keyOf, revocationOn } from '../break-glass/break-glass-fixture.ts';
-import {
-  type Answer,
-  type Bundles,
-  makeBundles,
-  type RunningApp,
-  signIn,
-  startApp,
-} from '../break-glass/running-app.ts';
+import { type Answer, type RunningApp, signIn } from '../break-glass/running-app.ts';
+import { useApps } from '../break-glass/use-running-app.ts';
 import { type ApiDocument, expectDocumented } from '../support/documented.ts';
 import { eventually } from '../support/eventually.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 
 const wire = useWire();
-let bundles: Bundles;
+const startApp = useApps(wire);
 let app: RunningApp;
 let document: ApiDocument;
-const apps: RunningApp[] = [];
 
 beforeAll(async () => {
-  bundles = await makeBundles();
   app = await appWith();
   document = JSON.parse((await app.call('/openapi.json')).text) as ApiDocument;
 });
-afterAll(async () => {
-  for (const one of apps) await one.stop();
-  await bundles?.remove();
-});
 
-async function appWith(settings: Readonly<Record<string, string>> = {}): Promise<RunningApp> {
-  const one = await startApp(bundles, wire.azure, wire.connectionString, { CMK_AUTOFIX: 'none', ...settings });
-  apps.push(one);
-  return one;
-}
+const appWith = (settings: Readonly<Record<string, string>> = {}) => startApp({ CMK_AUTOFIX: 'none', ...settings });
 
 interface Listed {
   readonly vault: string;

@@ -1,33 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { BlobServiceClient } from '@azure/storage-blob';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { CLIENT_IDS } from '../../local/azure/constants.ts';
-import {
-  type Answer,
-  type Bundles,
-  makeBundles,
-  type RunningApp,
-  startApp,
-  tokenOf,
-} from '../break-glass/running-app.ts';
+import { type Answer, type RunningApp, tokenOf } from '../break-glass/running-app.ts';
+import { useApps } from '../break-glass/use-running-app.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 
 const wire = useWire();
-let bundles: Bundles;
+const startApp = useApps(wire);
 let app: RunningApp;
 
 beforeAll(async () => {
-  bundles = await makeBundles();
   const principal = wire.azure.world.principals.get(CLIENT_IDS.secondOperator)?.objectId;
-  app = await startApp(bundles, wire.azure, wire.connectionString, {
+  app = await startApp({
     CMK_APPROVALS: 'rekey:1',
     CMK_ROLE_SCOPES: JSON.stringify([{ role: 'Cmk.Operate', principal, keys: ['kv-files'] }]),
   });
-});
-afterAll(async () => {
-  await app?.stop();
-  await bundles?.remove();
 });
 
 type Who = 'operator' | 'second-operator' | 'restorer' | 'robot' | 'outsider';

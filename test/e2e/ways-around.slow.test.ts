@@ -1,27 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Bundles, makeBundles, type RunningApp, signIn, startApp } from '../break-glass/running-app.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type RunningApp, signIn } from '../break-glass/running-app.ts';
+import { useApps } from '../break-glass/use-running-app.ts';
 import { recordsOf } from '../support/app.ts';
 import { useWire } from '../support/wire.ts';
 
 /** Ways around who may do what, each tried by somebody who may do something else. */
 const wire = useWire();
-let bundles: Bundles;
+const startApp = useApps(wire);
 let app: RunningApp;
 
 beforeAll(async () => {
-  bundles = await makeBundles();
-  app = await startApp(bundles, wire.azure, wire.connectionString, {
+  app = await startApp({
     CMK_STEP_UP: 'c1',
     CMK_ROLE_SCOPES: JSON.stringify(
       ['CmkKey.Revoke', 'CmkKey.Read'].map((role) => ({ role, keys: ['kv-files', 'kv-records/only-this'] })),
     ),
   });
-});
-afterAll(async () => {
-  await app?.stop();
-  await bundles?.remove();
 });
 
 /** Somebody else each time, whom no call before has used up anything of. */
