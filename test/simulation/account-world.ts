@@ -1,73 +1,29 @@
-import { readRevocable } from '../../src/identities/revocable.ts';
+import { type RevocableServices, readRevocable } from '../../src/identities/revocable.ts';
 import { settleBelowKey } from '../../src/identities/settle-below-key.ts';
 import { openOfPart, type RevokedPart, resourceOfPart, revokedPart } from '../../src/revocation/account-record.ts';
 import { restoreAccount, revokeAccount } from '../../src/revocation/account-revocation.ts';
 import { wordOf } from '../../src/revocation/account-trail.ts';
+import type { BesideServices } from '../../src/revocation/record-revocation.ts';
+import type { SettleAccountServices } from '../../src/revocation/settle-account.ts';
 import { AtMostEvery } from '../../src/work/at-most-every.ts';
 import { KEY_WORK, parseKeyQueueWork, type Work } from '../../src/work/messages.ts';
 import { processWork } from '../../src/work/process.ts';
+import type { WorkQueue } from '../../src/work/work-queue-client.ts';
 import { KEY, VAULTS } from '../support/keys.ts';
+import type { AccountDeed, AccountScenario } from './account-scenario.ts';
 import type { World } from './explore.ts';
+import { type AccountCall, type ByHand, judgeAccountAtRest } from './judge-account.ts';
 import { MemoryAccount, SCOPE } from './memory-account.ts';
 import { MemoryAudit } from './memory-audit.ts';
 import { MemoryQueues, type Message } from './memory-queues.ts';
 import type { Way } from './memory-vault.ts';
-import { Actor, type Fault, Scheduler, type Transition } from './scheduler.ts';
+import { Actor, Scheduler, type Transition } from './scheduler.ts';
 
 const NOON = Date.UTC(2026, 5, 1, 12);
 const STEP_MS = 50;
 const HOUR_MS = 3_600_000;
 
-/** What callers and people do, in this order: each begins at any time after the one before, or when nothing else goes on. */
-export interface AccountDeed {
-  readonly do:
-    | 'revoke'
-    | 'restore'
-    | 'giveByHand'
-    | 'takeByHand'
-    | 'enableByHand'
-    | 'changeIdentity'
-    | 'plantRecord'
-    | 'minutesPass';
-  readonly minutes?: number;
-  /** Whoever made the call before makes this one, too. */
-  readonly again?: boolean;
-  /** When the calls before have ended, and nothing happens but looks that are to come. */
-  readonly quiet?: boolean;
-}
-
-export interface AccountScenario {
-  readonly scope: boolean;
-  readonly roles: number;
-  readonly deeds: readonly AccountDeed[];
-  readonly faults: number;
-  readonly kinds?: readonly Fault[];
-  readonly aim: RegExp;
-  readonly kills: number;
-  /** Minutes by which the clocks of the two instances are off. */
-  readonly skews: readonly [number, number];
-  /** Comes each hour to what does not hold. */
-  readonly driftChecks: number;
-  /** So many messages are delivered twice, to both instances at once. */
-  readonly doubles?: number;
-}
-
-interface Call {
-  readonly did: 'revoke' | 'restore';
-  readonly actor: Actor;
-  readonly id: string;
-  readonly by: number;
-  readonly start: number;
-  end: number | undefined;
-  answer: string | undefined;
-}
-
-interface ByHand extends AccountDeed {
-  readonly at: number;
-  readonly atMs: number;
-  /** What a person gave, by its own name. */
-  readonly gave?: string | undefined;
-}
+type AccountServices = RevocableServices & SettleAccountServices & BesideServices & { readonly queue: WorkQueue };
 
 const oid = (n: number): string => `${String(n).padStart(8, '0')}-0000-4000-8000-000000000000`;
 
@@ -79,7 +35,7 @@ export class AccountWorld implements World {
   readonly #scope: string | undefined;
   readonly #before: readonly string[];
   readonly #deeds: AccountDeed[];
-  readonly #calls: Call[] = [];
+  readonly #calls: AccountCall[] = [];
   readonly #byHand: ByHand[] = [];
   readonly #actors = new Map<Actor, number>();
   readonly #queues: MemoryQueues;
@@ -162,10 +118,20 @@ export class AccountWorld implements World {
 
   async atRest(): Promise<void> {
     for (const actor of this.#actors.keys()) throw new Error(`${actor.name} never ends.`);
-    this.#judgeRecords();
-    this.#judgeRevoked();
-    this.#judgeRestored();
-    this.#judgeByHand();
+    judgeAccountAtRest({
+      resource: resourceOfPart(this.#account.account, this.#part),
+      entries: this.#audit.entries,
+      calls: this.#calls,
+      byHand: this.#byHand,
+      open: this.#open(),
+      access: this.#access,
+      before: this.#before,
+      isScope: this.#scope !== undefined,
+      stood: this.#stood,
+      restored: this.#restored,
+      looked: this.#looked,
+      harms: this.scheduler.harms,
+    });
   }
 
   get #access(): readonly string[] {
@@ -232,7 +198,7 @@ export class AccountWorld implements World {
     if (deed.do === 'changeIdentity') this.#account.changeIdentity();
     if (deed.do === 'takeByHand') this.#account.takeByHand();
     if (deed.do === 'enableByHand') this.#account.enableByHand();
-    this.#byHand.push({ ...deed, at, atMs: this.#clock, gave });
+    this.#byHand.push({ ...deed, at, gave });
   }
 
   #call(did: 'revoke' | 'restore', start: number, again = false): void {
@@ -241,7 +207,7 @@ export class AccountWorld implements World {
     const actor = new Actor(`${did} ${n}`);
     const instance = n % 2;
     const named = openOfPart(this.#account.tags, this.#part, new Date(this.#clock))[0]?.id ?? 'none';
-    const call: Call = {
+    const call: AccountCall = {
       did,
       actor,
       id: did === 'revoke' ? `id-${n}` : named,
@@ -262,7 +228,7 @@ export class AccountWorld implements World {
       });
   }
 
-  async #run({ did, id, by: n, actor }: Call, services: ReturnType<AccountWorld['services']>): Promise<string> {
+  async #run({ did, id, by: n, actor }: AccountCall, services: AccountServices): Promise<string> {
     const by = {
       caller: { objectId: oid(n), appId: 'app' },
       correlationId: actor.name,
@@ -316,11 +282,7 @@ export class AccountWorld implements World {
     if (!sleep.actor.dead) sleep.wake();
   }
 
-  #services(actor: Actor, instance: number) {
-    return this.services(actor, instance);
-  }
-
-  services(actor: Actor, instance: number) {
+  #services(actor: Actor, instance: number): AccountServices {
     const way: Way = (label, effect, writes) => {
       const seen = () => {
         const answer = effect();
@@ -366,71 +328,5 @@ export class AccountWorld implements World {
 
   #open() {
     return openOfPart(this.#account.tags, this.#part, new Date(this.#clock));
-  }
-
-  /** Whatever took effect is on record, although its process was killed, or an answer lost. */
-  #judgeRecords(): void {
-    const { entries } = this.#audit;
-    const resource = resourceOfPart(this.#account.account, this.#part);
-    for (const { did, id, answer } of this.#calls) {
-      const isDone =
-        did === 'revoke' &&
-        (answer === 'complete' || (answer === undefined && this.#stood.has(id) && this.#looked.has(id)));
-      const isOn = entries.some((entry) => entry.id?.startsWith(`account.revoke/${id}/`));
-      // Its restore may have been on record too late for the look, where two things went wrong.
-      if (isDone && !isOn && this.scheduler.harms <= 1) throw new Error(`Revocation ${id} is not on record.`);
-    }
-    const closed = new Set(
-      entries.flatMap((entry) => wordOf(JSON.parse(JSON.stringify(entry)), resource, new Date())?.closed ?? []),
-    );
-    const open = new Set(this.#open().map(({ id }) => id));
-    for (const ids of this.#restored) {
-      // What a look has recorded names one of them.
-      const isOn = ids.some((id) => closed.has(id) || open.has(id));
-      if (!isOn && this.scheduler.harms <= 1) throw new Error(`The restore of ${ids} is not on record.`);
-    }
-  }
-
-  get #begun(): readonly Call[] {
-    return this.#calls.filter(
-      ({ did, answer }) => did === 'restore' && !/^(nothing|otherRevocation|secondPerson|failed)/.test(answer ?? ''),
-    );
-  }
-
-  #judgeRevoked(): void {
-    for (const revoke of this.#calls) {
-      if (revoke.did !== 'revoke' || revoke.answer !== 'complete') continue;
-      if (this.#begun.some(({ start }) => start > revoke.start)) continue;
-      if (this.#open().length === 0) throw new Error(`Revoked (${revoke.id}), and at rest no revocation is on record.`);
-      if (this.#byHand.some(({ do: what, at }) => what !== 'takeByHand' && at > revoke.start)) continue;
-      if (this.#access.length > 0) throw new Error(`Revoked (${revoke.id}), and at rest it has: ${this.#access}`);
-    }
-  }
-
-  #judgeRestored(): void {
-    const last = this.#begun.findLast(({ answer }) => answer === 'restored');
-    if (!last) return;
-    const others = this.#calls.filter((one) => one !== last);
-    if (others.some(({ start, end }) => start > last.start || end === undefined || end > last.start)) return;
-    // Whoever is told that the record could not be written has begun it all the same, where it comes late.
-    if (this.scheduler.harms > 1 && others.some(({ did, answer }) => did === 'revoke' && /^failed/.test(answer ?? '')))
-      return;
-    const [open] = this.#open();
-    if (open) throw new Error(`Restored, and at rest a revocation is open: ${open.id}.`);
-    if (this.#byHand.length > 0) return;
-    const [is, was] = [this.#access, this.#before].map((all) => all.join(', '));
-    if (is !== was) throw new Error(`Restored, and at rest it has: ${is}; it had: ${was}`);
-  }
-
-  /** What a person does after everything is that person's. */
-  #judgeByHand(): void {
-    const hand = this.#byHand.at(-1);
-    if (!hand?.quiet || this.#calls.some(({ start }) => start > hand.at)) return;
-    if (hand.gave && !this.#access.includes(hand.gave)) throw new Error('What a person has given is taken away.');
-    if (hand.do === 'enableByHand' && this.#scope && this.#access.length === 0) {
-      throw new Error('The scope that a person has enabled is disabled.');
-    }
-    const isNone = hand.do === 'takeByHand' || (hand.do === 'changeIdentity' && !this.#scope);
-    if (isNone && this.#access.length > 0) throw new Error('What a person took away is given back.');
   }
 }

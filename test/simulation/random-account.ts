@@ -1,4 +1,5 @@
-import { type AccountDeed, type AccountScenario, AccountWorld } from './account-world.ts';
+import type { AccountDeed, AccountScenario } from './account-scenario.ts';
+import { AccountWorld } from './account-world.ts';
 import type { World } from './explore.ts';
 
 type Random = () => number;

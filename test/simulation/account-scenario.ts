@@ -1,0 +1,35 @@
+import type { Fault } from './scheduler.ts';
+
+/** What callers and people do, in this order: each begins at any time after the one before, or when nothing else goes on. */
+export interface AccountDeed {
+  readonly do:
+    | 'revoke'
+    | 'restore'
+    | 'giveByHand'
+    | 'takeByHand'
+    | 'enableByHand'
+    | 'changeIdentity'
+    | 'plantRecord'
+    | 'minutesPass';
+  readonly minutes?: number;
+  /** Whoever made the call before makes this one, too. */
+  readonly again?: boolean;
+  /** When the calls before have ended, and nothing happens but looks that are to come. */
+  readonly quiet?: boolean;
+}
+
+export interface AccountScenario {
+  readonly scope: boolean;
+  readonly roles: number;
+  readonly deeds: readonly AccountDeed[];
+  readonly faults: number;
+  readonly kinds?: readonly Fault[];
+  readonly aim: RegExp;
+  readonly kills: number;
+  /** Minutes by which the clocks of the two instances are off. */
+  readonly skews: readonly [number, number];
+  /** Comes each hour to what does not hold. */
+  readonly driftChecks: number;
+  /** So many messages are delivered twice, to both instances at once. */
+  readonly doubles?: number;
+}
