@@ -8,7 +8,7 @@ export const REASONS = {
   // Settings and messages
   SettingsInvalid: 'A setting is missing or wrong; nothing is done until it is right.',
   InvalidMessage: 'A queue message is not one this app writes.',
-  DeferredForLong: 'Work has been put off for more than an hour; it goes on being tried.',
+  DeferredForLong: 'Work has been put off for more than an hour; it is still being tried.',
   Poisoned: 'A message could not be done and was put into the poison queue.',
 
   // Events
@@ -37,9 +37,10 @@ export const REASONS = {
   ScopesNotAsked: 'Encryption scopes were not looked at, as the settings say.',
   TimeUp: 'Not read within the time there was; there may be more.',
   FileServiceRefuses: 'The file or blob service of an account refuses to serve: its key cannot be used.',
-  EffectSeen: 'The file service shows what the change of the key was meant to bring about.',
-  EffectNotSeen: 'The file service of some accounts does not show what the change of the key was meant to bring about.',
-  EffectNotShown: 'The file service of some accounts does not show the effect yet; asked again.',
+  EffectSeen: 'The file or blob service shows the effect that the change of the key was meant to have.',
+  EffectNotSeen:
+    'The file or blob service of some accounts does not show the effect that the change of the key was meant to have.',
+  EffectNotShown: 'The file or blob service of some accounts does not show the effect yet; asked again.',
   ProbeSuperseded: 'The key was changed again since; the newer change is followed instead.',
 
   // Rotation on near expiry
@@ -58,7 +59,7 @@ export const REASONS = {
   ImportedKey: 'The key is imported key material; a new version has to be imported by hand.',
   KeyDisabled: 'The newest version is disabled; a disabled key is not rotated.',
   RotatedRecently:
-    'The key was rotated within the last week and nears its expiry again; somebody has to give it a longer life.',
+    'The key was rotated within the last week and nears its expiry again; somebody has to give it a longer lifetime.',
   RotationIncomplete: 'A new version was not given the expiry and the tags of the one before.',
   RotationRefused: 'Key Vault refused to rotate the key.',
   KeyExpired: 'A key version has expired.',
@@ -67,10 +68,11 @@ export const REASONS = {
 
   // Control of rotations
   Paused: 'Moves and rotations are paused by an operator; they go on when that ends. Break-glass is not paused.',
-  Resumed: 'An operator has ended a pause, or ordered a rotation to go on that was held.',
+  Resumed: 'An operator has ended a pause, or ordered a rotation that was held to go on.',
   PauseUnreadable:
     'Whether moves are paused cannot be read: what was read last holds for an hour, and without that moves go on.',
-  CanaryUnderWay: 'The first accounts of the rotation are being moved; the others wait until those are well.',
+  CanaryUnderWay:
+    'The first accounts of the rotation are being moved; the others wait until those serve with the new version.',
   CanaryFailed:
     'The rotation is held: its first accounts are not on the new version, or do not serve. It goes on once they do, or when an operator says so.',
   WaveNotBegun: 'The wave of the account has not begun: an earlier one is not moved yet.',
@@ -111,7 +113,7 @@ export const REASONS = {
   RekeyResumed: 'The re-key goes on; what failed before is tried again.',
   RekeyFailed: 'An account or encryption scope could not be moved to the other key; it waits for a person.',
   RekeyStopped: 'So many accounts could not be moved that the re-key was paused by the app.',
-  RekeyWaits: 'The re-key waits for something to be different; it looks again by itself.',
+  RekeyWaits: 'Something keeps the re-key from going on; it looks again by itself.',
   RekeyUnverified:
     'Nothing in sight uses the old key any more, and not everything could be read: it is not verified, and looked at again.',
   RekeyDone: 'Nothing in the fleet uses the old key any more, as fresh reads of everything show.',
@@ -127,7 +129,7 @@ export const REASONS = {
   UnexpectedKey: 'Uses another key than the one that its `cmk-key` tag names.',
   UnmanagedVault: 'Uses a key of a vault that is not in CMK_VAULTS: nobody moves it.',
   KeyDeleted: 'Uses a key that was deleted or does not exist: its data cannot be read.',
-  IdentityMissing: 'The identity that is to use the key is not there.',
+  IdentityMissing: 'The identity that is to use the key does not exist.',
   IdentityDeleted: 'The identity that is to use the key was deleted: Storage cannot reach the key with it.',
   IdentityWithoutRole: "The account's identity may not read, wrap and unwrap with the key.",
   AccountRevocationOpen: 'The account is revoked by itself: it is not moved until it is restored.',
@@ -138,7 +140,7 @@ export const REASONS = {
     'The account has the record of a revocation that this app cannot have written, or not in whole; it does not count.',
   ScopeStaleKeyVersion: 'An encryption scope is pinned to an older version than the newest usable one.',
   PinnedVersion: 'Accounts are pinned: they move when this app moves them, and not by themselves.',
-  RoleExpires: 'The role of an identity on a key was given for a time, which is about to be over.',
+  RoleExpires: 'The role of an identity on a key was given for a limited time, which is about to end.',
   TenantMismatch: 'The vault of its key trusts another tenant than that of the account.',
   AuditLogOff: 'The audit log of the vault is sent nowhere.',
   VaultNotLocked: 'Nothing keeps a vault whose keys are in use from being deleted.',
@@ -159,7 +161,7 @@ export const REASONS = {
   SelfLockout: "The app's own storage is encrypted with a key that the app manages.",
   PoisonMessages: 'Messages that could not be done wait for somebody to look.',
   Unreadable: 'Something could not be read: what it holds is not known.',
-  NotChecked: 'No drift check has looked at it of late, so that whether it serves is not known.',
+  NotChecked: 'No drift check has looked at it lately, so whether it serves is not known.',
   DriftChecked: 'A drift check is done; this record sums it up.',
   DriftFixed: 'A finding was put to work.',
   DriftFixFailed: 'A finding could not be fixed.',
@@ -168,18 +170,18 @@ export const REASONS = {
   DriftCheckLost: 'A drift check was ended before it had a report.',
   VersionRetired: 'An old version was disabled: nobody uses it, by what is in sight and by the log or a person.',
   VersionTakenBack: 'A person had a retired version enabled again; the app does not retire it any more.',
-  UsageLogUnreadable: 'Who used the key cannot be told: the log of its vault is not at hand, or not whole.',
+  UsageLogUnreadable: 'Who used the key is not known: the log of its vault cannot be read, or is not complete.',
   OldVersionInUse: 'Somebody still uses an old version, though everybody in sight has moved on.',
   RetirementUnproven: 'Nothing in sight uses an old version; neither the log nor a person says that nobody does.',
   RetirementUndone: 'An old version was disabled and enabled again: it may be in use, or not all could be read.',
-  RetirementNotUndone: 'An old version is disabled although somebody may use it: a person has to enable it, now.',
+  RetirementNotUndone: 'An old version is disabled although somebody may use it: a person has to enable it at once.',
 
   // Notifications
   NotificationSent: 'A notification was taken by its receiver.',
   NotificationNotTaken: 'The receiver of a notification did not take it; tried again, for about twelve hours.',
-  NotificationDropped: 'A notification was for a target that CMK_NOTIFY has no more, and is not sent.',
+  NotificationDropped: 'A notification was for a target that is not in CMK_NOTIFY any more, and is not sent.',
   NotificationsHeld:
-    'What there is to be notified of could not be read or put into its queue, or CMK_NOTIFY is wrong; tried again, and nothing is lost.',
+    'What to notify of could not be read or put into its queue, or CMK_NOTIFY is wrong; tried again, and nothing is lost.',
 
   // Azure's refusals
   Throttled: 'The service is throttling; tried again after the time it asked for.',
@@ -196,7 +198,7 @@ export const REASONS = {
     'The fleet index cannot be read or written, in part or at all; who uses a key is searched for as if there were none.',
   NewerAccountsUnknown: 'Resource Graph does not tell which accounts are newer than the fleet index; they are listed.',
   InventoryComplete: 'Every dependent that can be read was found and put to work.',
-  Unexpected: 'An error that nobody foresaw.',
+  Unexpected: 'An unexpected error.',
 
   // Procedures of the command line
   QueryFailed: 'What --query asks for cannot be taken out of the document; the command itself was carried out.',
@@ -212,7 +214,7 @@ export const REASONS = {
   NotPropagated: 'A role that was given does not count yet.',
   Interrupted: 'The command was ended before it was done.',
   OperatorChanged: 'An operator changed it by the command line.',
-  VersionInUse: 'The key version is in use, or it is not proved that it is not; it stays.',
+  VersionInUse: 'The key version is in use, or is not proved to be unused; it stays.',
 } as const;
 
 export type Reason = keyof typeof REASONS;
