@@ -1,12 +1,11 @@
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
-import { appBlobs, ONE_RETRY } from '../azure/app-storage.ts';
+import { appBlobs, DRIFT_CONTAINER, ONE_RETRY } from '../azure/app-storage.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { SubscriptionMemory } from './subscription-memory.ts';
 
-const CONTAINER = 'cmk-drift';
 const BLOB = 'subscriptions.json';
 /** What cannot be read in time is done without: a blast radius may wait for it. Milliseconds. */
 const TIMEOUT_MS = 3_000;
@@ -18,7 +17,7 @@ export function createSubscriptionMemory(
   settings: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
 ): SubscriptionMemory {
-  const container = appBlobs(settings, credential, ONE_RETRY).getContainerClient(CONTAINER);
+  const container = appBlobs(settings, credential, ONE_RETRY).getContainerClient(DRIFT_CONTAINER);
   const blob = container.getBlockBlobClient(BLOB);
   return {
     async read() {

@@ -15,6 +15,9 @@ export type AppStorage =
   | { readonly connectionString: string }
   | { readonly accountName: string; readonly blobUri: string; readonly queueUri: string; readonly tableUri: string };
 
+/** Container of what drift checks, probes and lists of subscriptions leave in it. */
+export const DRIFT_CONTAINER = 'cmk-drift';
+
 type Retries = NonNullable<StoragePipelineOptions['retryOptions']>;
 
 /** What is not answered now is tried again by whoever calls; the SDK's own retries take minutes. */

@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers';
 import type { TokenCredential } from '@azure/identity';
 import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
-import { appBlobs, ONE_RETRY } from '../azure/app-storage.ts';
+import { appBlobs, DRIFT_CONTAINER, ONE_RETRY } from '../azure/app-storage.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -9,8 +9,6 @@ import type { Settings } from '../settings/settings.ts';
 import type { KeyEffect } from './effect.ts';
 import { parseEffect } from './effect-record.ts';
 
-/** Container of reports in the app's own storage. */
-const CONTAINER = 'cmk-drift';
 /** Writers that meet each other read again; so many in a row do not meet. */
 const MAX_TRIES = 10;
 /** For a record to be read, its content included. Milliseconds. */
@@ -96,5 +94,5 @@ async function store(
 }
 
 function openContainer(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): ContainerClient {
-  return appBlobs(settings, credential, ONE_RETRY).getContainerClient(CONTAINER);
+  return appBlobs(settings, credential, ONE_RETRY).getContainerClient(DRIFT_CONTAINER);
 }

@@ -172,6 +172,9 @@ function contentOf({ schema, text }: ApiResponse, ref: (name: string) => object)
   return schema || text ? { content: { ...json, ...other } } : {};
 }
 
+/** What a call answers that reads the app's own storage, while that cannot be read. */
+export const STORAGE_UNREAD = { 503: ['ServiceUnavailable'] } as const;
+
 function problemResponses(operation: ApiOperation): Record<string, object> {
   const reasons = new Map<string, string[]>();
   for (const table of [

@@ -3,6 +3,7 @@ import { giveAccess } from '../identities/give-access.ts';
 import type { KeyAccess } from '../identities/key-access.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { isStorageKind } from '../keys/storage-kind.ts';
 import { vaultOption } from '../keys/vault-options.ts';
 import type { Reason } from '../reasons.ts';
 import type { VaultProperties } from '../vaults/vault-client.ts';
@@ -10,9 +11,6 @@ import { letStorageIn, protectVault } from '../vaults/vault-commands.ts';
 import { storageHindrance } from '../vaults/vault-network.ts';
 import { wayOut } from './hold-keys.ts';
 import { versionObstacle } from './obstacle.ts';
-
-/** Sizes of RSA keys that Storage takes (Azure Storage, "customer-managed keys overview"). */
-const SIZES: readonly (number | undefined)[] = [2048, 3072, 4096];
 
 /** Something that stands in the way of a re-key. */
 export interface RekeyProblem {
@@ -144,7 +142,7 @@ function materialProblems({ to, material }: RekeyFacts): RekeyProblem[] {
   // What cannot be read is a warning, and of a key that cannot be used it is said elsewhere.
   if ('unread' in material || material.read === undefined) return [];
   const { type, size } = material.read;
-  if (/^RSA(-HSM)?$/i.test(type) && SIZES.includes(size)) return [];
+  if (isStorageKind(material.read)) return [];
   const detail = `${to.id} is ${type}${size ? ` of ${size} bits` : ''}.`;
   return [
     { reason: 'UnsupportedKey', detail, fix: `Make another key: cmk key ensure <name> ${vaultOption(to.vault)}` },

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ApiOperation, Parameter } from '../../http/openapi.ts';
+import { type ApiOperation, type Parameter, STORAGE_UNREAD } from '../../http/openapi.ts';
 import { AUDIT_LIST, AUDIT_RECORD_WHOLE, AUDIT_VERIFICATION } from '../trail-view.ts';
 
 const filter = (name: string, description: string): Parameter => ({
@@ -8,8 +8,6 @@ const filter = (name: string, description: string): Parameter => ({
   description,
   schema: z.string().max(1_000).optional(),
 });
-
-const UNREAD = { 503: ['ServiceUnavailable'] };
 
 /** The calls about the audit trail. */
 export const AUDIT_OPERATIONS: readonly ApiOperation[] = [
@@ -39,7 +37,7 @@ export const AUDIT_OPERATIONS: readonly ApiOperation[] = [
       },
     },
     conditional: true,
-    problems: { 400: ['QueryInvalid'], ...UNREAD },
+    problems: { 400: ['QueryInvalid'], ...STORAGE_UNREAD },
   },
   {
     id: 'auditVerification',
@@ -67,7 +65,7 @@ export const AUDIT_OPERATIONS: readonly ApiOperation[] = [
       },
     ],
     responses: { 200: { description: 'The record.', schema: 'AuditRecord' } },
-    problems: { 404: ['AuditRecordNotFound'], ...UNREAD },
+    problems: { 404: ['AuditRecordNotFound'], ...STORAGE_UNREAD },
   },
 ];
 

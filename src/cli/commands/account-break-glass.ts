@@ -3,15 +3,10 @@ import type { Cli, GlobalOptions } from '../cli.ts';
 import { confirmName } from '../confirm.ts';
 import { changing, confirmed } from '../options.ts';
 import { placeOf } from './account-options.ts';
-import { exitOf, ofRevocation, reasonOf } from './break-glass.ts';
+import { type BreakGlassArguments, exitOf, ofRevocation, reasonOf } from './break-glass.ts';
 
-interface AccountBreakGlassArguments {
+interface AccountBreakGlassArguments extends BreakGlassArguments {
   scope?: string;
-  reason?: string;
-  ticket?: string;
-  revocation?: string;
-  yes?: boolean;
-  dryRun?: boolean;
 }
 
 const WHAT = `

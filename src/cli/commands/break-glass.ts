@@ -8,9 +8,8 @@ import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { changing, confirmed, inVault, text } from '../options.ts';
 import { visibleLines } from '../visible.ts';
 
-/** `key revoke` and `key restore`: what the app's API does, by the same code, without the app. */
-interface BreakGlassArguments {
-  vault?: string;
+/** What revoking and restoring take, of a key and below it. */
+export interface BreakGlassArguments {
   reason?: string;
   ticket?: string;
   revocation?: string;
@@ -25,6 +24,11 @@ app's storage, to have it written into the audit trail. Whoever revoked cannot
 restore, unless CMK_DUAL_CONTROL is off. Revoking needs a reason; with --yes
 nothing is asked or looked at first.`;
 
+interface KeyBreakGlassArguments extends BreakGlassArguments {
+  vault?: string;
+}
+
+/** `key revoke` and `key restore`: what the app's API does, by the same code, without the app. */
 export function addBreakGlassCommands(key: Command, cli: Cli): void {
   const breakGlass = (name: string): Command =>
     confirmed(inVault(changing(key.command(name)), 'its vault'))
@@ -38,7 +42,7 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
 function addRevoke(revoking: Command, cli: Cli): void {
   revoking
     .description('BREAK GLASS: disable every version of a key, which cuts off every account that uses it')
-    .action(async (name: string, options: BreakGlassArguments, command: Command) => {
+    .action(async (name: string, options: KeyBreakGlassArguments, command: Command) => {
       const globals = command.optsWithGlobals<GlobalOptions>();
       const { appRecord } = await import('../../operations/key/app-record.ts');
       const { previewRevocation, revokeAsOperator } = await import('../../operations/key/key-revoke.ts');
@@ -71,7 +75,7 @@ function addRevoke(revoking: Command, cli: Cli): void {
 function addRestore(restoring: Command, cli: Cli): void {
   ofRevocation(restoring, 'and in `cmk key status`')
     .description('enable what a revocation disabled, and nothing else; by another person than the one who revoked')
-    .action(async (name: string, options: BreakGlassArguments, command: Command) => {
+    .action(async (name: string, options: KeyBreakGlassArguments, command: Command) => {
       const globals = command.optsWithGlobals<GlobalOptions>();
       const { appRecord } = await import('../../operations/key/app-record.ts');
       const { restoreAsOperator } = await import('../../operations/key/key-restore.ts');

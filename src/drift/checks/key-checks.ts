@@ -1,5 +1,6 @@
 import { known } from '../../azure/read-or-why.ts';
 import { type KeyVersion, newestVersion } from '../../keys/key-versions.ts';
+import { isStorageKind } from '../../keys/storage-kind.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation, revocationOf } from '../../revocation/revocation.ts';
 import {
@@ -21,8 +22,6 @@ const WARN_DAYS = 30;
 const ERROR_DAYS = 10;
 /** What a rotation policy does is given so long to be done. */
 const ROTATION_SLACK_MS = DAY_MS;
-/** Sizes of RSA keys that Storage takes (Azure Storage, "customer-managed keys overview"). */
-const SIZES = [2048, 3072, 4096];
 
 export function keyTooOld({ key, versions }: KeySubject, { now, drift }: Rules): readonly Found[] {
   const newest = inForce(versions, now);
@@ -103,9 +102,8 @@ export function unsupportedKey({ material }: KeySubject): readonly Found[] {
   const read = known(material);
   if (!read) return [];
   const { type, size } = read;
-  const rsa = /^RSA(-HSM)?$/i.test(type);
   // A size that is not told is not held against the key.
-  if (rsa && (size === undefined || SIZES.includes(size))) return [];
+  if (isStorageKind(read) !== false) return [];
   return [{ is: `It is ${type}${size ? ` of ${size} bits` : ''}.`, shouldBe: 'It is RSA of 2048, 3072 or 4096 bits.' }];
 }
 

@@ -4,6 +4,7 @@ import type { FleetScans } from '../../accounts/fleet-scan.ts';
 import type { StorageAccounts } from '../../accounts/storage-client.ts';
 import type { Subscriptions, Tenants } from '../../accounts/subscriptions-client.ts';
 import { lookAtTrail, type TrailLook, type WatchServices } from '../../audit/watch-trail.ts';
+import { DRIFT_CONTAINER } from '../../azure/app-storage.ts';
 import { DeadlineError, timeBoxed, untilAborted } from '../../azure/deadline.ts';
 import { known, type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
 import type { ResourceGraph } from '../../dependents/resource-graph-client.ts';
@@ -128,7 +129,7 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
 async function gatherApp(driftStorage: GatherServices['driftStorage']) {
   const previous = await readPart(
     {
-      resource: 'cmk-drift',
+      resource: DRIFT_CONTAINER,
       what: 'the report before',
       action: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
     },
@@ -144,7 +145,7 @@ async function gatherApp(driftStorage: GatherServices['driftStorage']) {
   );
   const managedAccounts = await readPart(
     {
-      resource: 'cmk-drift',
+      resource: DRIFT_CONTAINER,
       what: 'which accounts used a managed key before',
       action: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
     },

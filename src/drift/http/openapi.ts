@@ -1,10 +1,8 @@
 import { z } from 'zod';
-import type { ApiOperation } from '../../http/openapi.ts';
+import { type ApiOperation, STORAGE_UNREAD } from '../../http/openapi.ts';
 import { DRIFT_REPORT, DRIFT_SUMMARY } from '../report.ts';
 import { TREND } from '../trend/trend.ts';
 import { FINDINGS_PAGE } from './findings-page.ts';
-
-const UNREAD = { 503: ['ServiceUnavailable'] };
 
 /** The calls about drift, and about the last days. */
 export const DRIFT_OPERATIONS: readonly ApiOperation[] = [
@@ -16,7 +14,7 @@ export const DRIFT_OPERATIONS: readonly ApiOperation[] = [
     description: 'With `Accept: text/html` as a page to read or to save.',
     role: 'CmkKey.Read',
     responses: { 200: { description: 'The report.', schema: 'DriftReport' } },
-    problems: { 404: ['NoDriftReport'], ...UNREAD },
+    problems: { 404: ['NoDriftReport'], ...STORAGE_UNREAD },
   },
   {
     id: 'runDriftCheck',
@@ -36,7 +34,7 @@ export const DRIFT_OPERATIONS: readonly ApiOperation[] = [
     summary: 'The reports there are, newest first, with their numbers.',
     role: 'CmkKey.Read',
     responses: { 200: { description: 'At most 200 of them.', schema: 'DriftHistory' } },
-    problems: UNREAD,
+    problems: STORAGE_UNREAD,
   },
   {
     id: 'driftReportById',
@@ -49,7 +47,7 @@ export const DRIFT_OPERATIONS: readonly ApiOperation[] = [
       200: { description: 'The report.', schema: 'DriftReport' },
       202: { description: 'The check is still under way.', schema: 'DriftStarted' },
     },
-    problems: { 404: ['NoDriftReport'], 410: ['DriftCheckLost'], ...UNREAD },
+    problems: { 404: ['NoDriftReport'], 410: ['DriftCheckLost'], ...STORAGE_UNREAD },
   },
   {
     id: 'driftFindings',
@@ -74,7 +72,7 @@ export const DRIFT_OPERATIONS: readonly ApiOperation[] = [
       { name: 'skip', in: 'query', description: 'Leave out so many; `nextLink` has it.', schema: z.int().optional() },
     ],
     responses: { 200: { description: 'At most 200 of them, and where the next are.', schema: 'DriftFindings' } },
-    problems: { 400: ['QueryInvalid'], 404: ['NoDriftReport'], ...UNREAD },
+    problems: { 400: ['QueryInvalid'], 404: ['NoDriftReport'], ...STORAGE_UNREAD },
   },
   {
     id: 'trend',
@@ -86,7 +84,7 @@ export const DRIFT_OPERATIONS: readonly ApiOperation[] = [
     role: 'CmkKey.Read',
     responses: { 200: { description: 'Always 30 entries; what is not known of a day is absent.', schema: 'Trend' } },
     conditional: true,
-    problems: UNREAD,
+    problems: STORAGE_UNREAD,
   },
 ];
 

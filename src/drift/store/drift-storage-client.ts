@@ -1,6 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
 import type { ContainerClient } from '@azure/storage-blob';
-import { appBlobs, appQueues } from '../../azure/app-storage.ts';
+import { appBlobs, appQueues, DRIFT_CONTAINER } from '../../azure/app-storage.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { parseJson } from '../../text.ts';
 import { keepPoison, type PoisonKeeper } from '../../work/keep-poison-client.ts';
@@ -22,8 +22,6 @@ import { RUNNING_CHECK, type RunningCheck } from './running-check.ts';
 import { SUBSCRIPTION_RESULT, type SubscriptionResult } from './subscription-result.ts';
 import { monthsOf, type TrendStore, trendStore } from './trend-store-client.ts';
 
-/** Container of drift reports in the app's own storage. */
-const DRIFT_CONTAINER = 'cmk-drift';
 const REPORTS = 'reports/';
 /** What the report of the same name leaves out. */
 const DETAILS = 'findings/';

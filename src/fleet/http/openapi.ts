@@ -1,9 +1,8 @@
 import { z } from 'zod';
-import type { ApiOperation } from '../../http/openapi.ts';
+import { type ApiOperation, STORAGE_UNREAD } from '../../http/openapi.ts';
 import { HEALTH_STATES } from '../health-states.ts';
 import { FLEET_ACCOUNT, FLEET_LIST } from './schemas.ts';
 
-const UNREAD = { 503: ['ServiceUnavailable'] };
 const filter = (name: string, description: string, schema: z.ZodType = z.string().max(300)) =>
   ({
     name,
@@ -53,7 +52,7 @@ export const FLEET_OPERATIONS: readonly ApiOperation[] = [
       200: { description: 'A page of them.', schema: 'FleetList' },
       304: { description: 'As it was.' },
     },
-    problems: { 400: ['QueryInvalid'], ...UNREAD },
+    problems: { 400: ['QueryInvalid'], ...STORAGE_UNREAD },
   },
   {
     id: 'fleetAccount',
@@ -73,7 +72,7 @@ export const FLEET_OPERATIONS: readonly ApiOperation[] = [
       200: { description: 'The account.', schema: 'FleetAccount' },
       304: { description: 'As it was.' },
     },
-    problems: { 404: ['NotFound'], ...UNREAD },
+    problems: { 404: ['NotFound'], ...STORAGE_UNREAD },
   },
 ];
 

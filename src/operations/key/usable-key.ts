@@ -2,11 +2,10 @@ import { CmkError } from '../../errors.ts';
 import type { KeyDescription } from '../../keys/key-admin-client.ts';
 import { findVersion, type KeyVersion, newestVersion, usability } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { isStorageKind, STORAGE_KEY_SIZES } from '../../keys/storage-kind.ts';
 import { azVaultOption, vaultOption } from '../../keys/vault-options.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
-
-const SIZES = [2048, 3072, 4096];
 
 /**
  * The version that an account is to use: the one named, else the newest. Storage takes the newest version of a key that
@@ -72,7 +71,7 @@ export function usableVersion(
  * @throws {@link CmkError} `KeyUnsupported`
  */
 export function checkSupported(key: ManagedKey, { kty, size }: Pick<KeyDescription, 'kty' | 'size'>): void {
-  if (/^RSA(?:-HSM)?$/.test(kty) && size !== undefined && SIZES.includes(size)) return;
+  if (isStorageKind({ type: kty, size })) return;
   throw new CmkError(
     'KeyUnsupported',
     `${key.vault.name}/${key.name} is a key of type ${kty}${size === undefined ? '' : ` and ${size} bits`}. Storage takes RSA and RSA-HSM keys of 2048, 3072 and 4096 bits only.`,
@@ -86,7 +85,7 @@ export function checkSupported(key: ManagedKey, { kty, size }: Pick<KeyDescripti
  * @throws {@link CmkError} `KeyUnsupported`
  */
 export function checkSize(size: number): void {
-  if (SIZES.includes(size)) return;
+  if (STORAGE_KEY_SIZES.includes(size)) return;
   throw new CmkError(
     'KeyUnsupported',
     `Storage takes no RSA key of ${size} bits.`,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { APPROVAL } from '../../approvals/approval.ts';
 import { REKEY_ORDER } from '../../fleet/rekey-order.ts';
-import type { ApiOperation } from '../../http/openapi.ts';
+import { type ApiOperation, STORAGE_UNREAD } from '../../http/openapi.ts';
 import { readableText } from '../../http/readable-text.ts';
 import { TEXT_LENGTHS } from '../../http/text-lengths.ts';
 
@@ -71,10 +71,9 @@ export const REKEY_RESPONSES = {
 export const REKEY_REQUESTS = { RekeyRequest: REKEY_REQUEST, RekeyChange: REKEY_CHANGE };
 
 const ID = { name: 'id', in: 'path', description: 'Id of the re-key.', schema: z.string().min(1).max(64) } as const;
-const UNREAD = { 503: ['ServiceUnavailable'] };
 /** The audit trail has none of the last changes, and no more are made. */
 const UNRECORDED = { 503: ['AuditFailed', 'ServiceUnavailable'] };
-const CHANGED = { 404: ['RekeyNotFound'], 409: ['RekeyChanged', 'RekeyNotPossible'], ...UNREAD };
+const CHANGED = { 404: ['RekeyNotFound'], 409: ['RekeyChanged', 'RekeyNotPossible'], ...STORAGE_UNREAD };
 
 /** The calls of the functions `rekeys` and `changeRekey`. */
 export const REKEY_OPERATIONS: readonly ApiOperation[] = [
@@ -85,7 +84,7 @@ export const REKEY_OPERATIONS: readonly ApiOperation[] = [
     summary: 'The re-keys there were, newest first.',
     role: 'CmkKey.Read',
     responses: { 200: { description: 'The orders.', schema: 'Rekeys' } },
-    problems: UNREAD,
+    problems: STORAGE_UNREAD,
   },
   {
     id: 'startRekey',
@@ -113,7 +112,7 @@ export const REKEY_OPERATIONS: readonly ApiOperation[] = [
       400: ['QueryInvalid'],
       404: ['KeyNotManaged'],
       409: ['RekeyConflict', 'RekeyUnfit', 'TooManyWaiting'],
-      ...UNREAD,
+      ...STORAGE_UNREAD,
     },
   },
   {
@@ -124,7 +123,7 @@ export const REKEY_OPERATIONS: readonly ApiOperation[] = [
     role: 'CmkKey.Read',
     parameters: [ID],
     responses: { 200: { description: 'The order and its progress.', schema: 'RekeyStatus' } },
-    problems: { 404: ['RekeyNotFound'], ...UNREAD },
+    problems: { 404: ['RekeyNotFound'], ...STORAGE_UNREAD },
   },
   {
     id: 'cancelRekey',

@@ -1,8 +1,6 @@
 import { z } from 'zod';
-import type { ApiOperation } from '../../http/openapi.ts';
+import { type ApiOperation, STORAGE_UNREAD } from '../../http/openapi.ts';
 import { CONTROL_RESPONSE, PAUSE_REQUEST, RESUME_REQUEST, ROTATION, ROTATION_LIST } from './schemas.ts';
-
-const UNREAD = { 503: ['ServiceUnavailable'] };
 
 /** The calls about rotations and pauses. */
 export const ROTATION_OPERATIONS: readonly ApiOperation[] = [
@@ -21,7 +19,7 @@ export const ROTATION_OPERATIONS: readonly ApiOperation[] = [
       },
     ],
     responses: { 200: { description: 'At most 50 of them.', schema: 'RotationList' } },
-    problems: { 400: ['QueryInvalid'], ...UNREAD },
+    problems: { 400: ['QueryInvalid'], ...STORAGE_UNREAD },
   },
   {
     id: 'rotation',
@@ -34,7 +32,7 @@ export const ROTATION_OPERATIONS: readonly ApiOperation[] = [
       { name: 'key', in: 'path', description: 'Name of the key.', schema: z.string().min(1).max(127) },
     ],
     responses: { 200: { description: 'The rotation.', schema: 'Rotation' } },
-    problems: { 404: ['KeyNotManaged'], ...UNREAD },
+    problems: { 404: ['KeyNotManaged'], ...STORAGE_UNREAD },
   },
   {
     id: 'pause',
@@ -48,7 +46,7 @@ export const ROTATION_OPERATIONS: readonly ApiOperation[] = [
       200: { description: 'What is paused now.', schema: 'ControlResponse' },
       202: { description: 'It waits for approval (`CMK_APPROVALS`); nothing was changed.', schema: 'ApprovalAsked' },
     },
-    problems: { 404: ['KeyNotManaged'], 409: ['TooManyWaiting'], ...UNREAD },
+    problems: { 404: ['KeyNotManaged'], 409: ['TooManyWaiting'], ...STORAGE_UNREAD },
   },
   {
     id: 'resume',
@@ -58,7 +56,7 @@ export const ROTATION_OPERATIONS: readonly ApiOperation[] = [
     role: 'Cmk.Operate',
     request: 'ResumeRequest',
     responses: { 200: { description: 'What is still paused.', schema: 'ControlResponse' } },
-    problems: { 404: ['KeyNotManaged'], ...UNREAD },
+    problems: { 404: ['KeyNotManaged'], ...STORAGE_UNREAD },
   },
 ];
 
