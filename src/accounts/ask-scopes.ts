@@ -23,7 +23,7 @@ export type AskServices = {
 };
 
 /** What asking an account for its scopes has shown. */
-export interface AskedScopes {
+interface AskedScopes {
   readonly scopes: readonly Scope[];
   /** To be written down, so that nobody has to ask again. */
   readonly changes: readonly FleetChange[];

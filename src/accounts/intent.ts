@@ -60,7 +60,7 @@ const known = z.object({
 const STATE = z.object({ moves: z.array(intent), known: known.optional().catch(undefined) });
 
 /** What is kept with the lease of an account. */
-export interface AccountState {
+interface AccountState {
   /** Begun, and not recorded yet. */
   readonly moves: readonly MoveIntent[];
   /**
@@ -95,7 +95,7 @@ export function versionId(key: string, version: string | undefined): string | un
 }
 
 /** What a use of the key proves of a move that was begun. */
-export type Verdict =
+type Verdict =
   | { readonly verdict: 'moved'; readonly to: string }
   /** It still uses what it used before. */
   | { readonly verdict: 'notMoved' }

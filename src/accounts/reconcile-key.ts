@@ -22,7 +22,7 @@ import type { UnreadableScopes } from './inventory.ts';
 import { type Rollout, waits } from './rollout.ts';
 import type { Subscriptions } from './subscriptions-client.ts';
 
-export type ReconcileKeyServices = DiscoveryServices & {
+type ReconcileKeyServices = DiscoveryServices & {
   readonly settings: Settings;
   readonly keys: Keys;
   readonly subscriptions: Subscriptions;

@@ -6,7 +6,7 @@ import type { KeyUse } from './key-use.ts';
 import type { Plan } from './plan.ts';
 
 /** One key with its versions. */
-export interface ListedKey {
+interface ListedKey {
   readonly key: ManagedKey;
   readonly versions: readonly KeyVersion[];
 }

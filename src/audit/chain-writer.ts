@@ -35,7 +35,7 @@ export interface ToWrite {
 }
 
 /** Appends entries, all in one block. Calls must not overlap. */
-export type WriteChain = (entries: readonly ToWrite[]) => Promise<readonly AuditReceipt[]>;
+type WriteChain = (entries: readonly ToWrite[]) => Promise<readonly AuditReceipt[]>;
 
 /**
  * Writes one unbroken chain from any number of instances without a lease: a block is appended only where the writer

@@ -1,5 +1,5 @@
 /** A file of the trail: a day in UTC, and which of that day's files it is. */
-export interface FileName {
+interface FileName {
   /** `YYYY-MM-DD` */
   readonly day: string;
   /** 0 for `2026-11-24.jsonl`, 1 for `2026-11-24.1.jsonl`, … */

@@ -12,7 +12,7 @@ export interface TrailLine extends TrailPosition {
 }
 
 /** Where a reading ends and begins; both bounds belong to it. */
-export interface BackwardsRange {
+interface BackwardsRange {
   /** The newest file, and the byte in it before which all is read; absent: the end of the trail. */
   readonly before?: TrailPosition | undefined;
   /** Names of files outside of these are left out. */

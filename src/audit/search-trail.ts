@@ -19,7 +19,7 @@ export interface TrailPage {
   readonly searchedBackTo?: string;
 }
 
-export interface SearchLimits {
+interface SearchLimits {
   /** Records of the page. */
   readonly most: number;
   /** Bytes after which no more is read; absent: all of it. */

@@ -26,7 +26,7 @@ export const TRAIL_EVENTS = z.object({
 export type TrailEvents = z.output<typeof TRAIL_EVENTS>;
 
 /** What of the trail is summed up. */
-export interface EventSpan {
+interface EventSpan {
   readonly since: Date;
   /** Left out itself. */
   readonly until: Date;

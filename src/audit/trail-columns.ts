@@ -1,7 +1,7 @@
 import type { RecordedEntry } from './trail-filter.ts';
 
 /** A record as a row, for tables and CSV. */
-export interface TrailRow {
+interface TrailRow {
   readonly time: string;
   readonly action: string;
   readonly resource: string;

@@ -10,7 +10,7 @@ import type { RecordedEntry } from './trail-filter.ts';
 const PIECE_BYTES = 2 * 1024 * 1024;
 
 /** What stands behind a position, and where it ends. */
-export interface TrailPiece {
+interface TrailPiece {
   readonly records: readonly RecordedEntry[];
   readonly end: TrailPosition;
 }

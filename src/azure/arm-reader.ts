@@ -13,11 +13,7 @@ import { type CallLimits, callOptions } from './limits.ts';
  *
  * @throws an error that `describeFailure` reads
  */
-export type ArmReader = (
-  path: string,
-  query: Readonly<Record<string, string>>,
-  signal?: AbortSignal,
-) => Promise<unknown>;
+type ArmReader = (path: string, query: Readonly<Record<string, string>>, signal?: AbortSignal) => Promise<unknown>;
 
 export function createArmReader(credential: TokenCredential, cloud: Cloud, limits: CallLimits): ArmReader {
   const send = createSend(credential, cloud, limits);
@@ -29,7 +25,7 @@ export function createArmReader(credential: TokenCredential, cloud: Cloud, limit
  *
  * @throws an error that `describeFailure` reads
  */
-export type ArmPatch = (path: string, query: Readonly<Record<string, string>>, body: object) => Promise<unknown>;
+type ArmPatch = (path: string, query: Readonly<Record<string, string>>, body: object) => Promise<unknown>;
 
 export function createArmPatch(credential: TokenCredential, cloud: Cloud, limits: CallLimits): ArmPatch {
   const send = createSend(credential, cloud, limits);

@@ -2,7 +2,7 @@
 const MOST_NAMES = 5_000;
 
 /** What was read, and when. */
-export interface RememberedRead<T> {
+interface RememberedRead<T> {
   readonly value: T;
   readonly readOn: Date;
 }

@@ -15,7 +15,7 @@ import { type AccountLookServices, orUnreadable } from './account-of-call.ts';
 import type { AccountStatusResponse } from './account-schemas.ts';
 
 /** An account as it was read, with what is revoked below its key. */
-export interface AccountLook extends AccountRevocations {
+interface AccountLook extends AccountRevocations {
   readonly account: Account;
   /** Of the account itself, in a managed vault. */
   readonly key: ManagedKey | undefined;

@@ -28,7 +28,7 @@ import {
   keysOfRestore,
 } from './handle-account-restore.ts';
 
-export type AccountApprovalServices = AccountRestoreServices &
+type AccountApprovalServices = AccountRestoreServices &
   ApprovalServices & { readonly settings: { readonly access: Pick<Settings['access'], 'restoreApprovals'> } };
 
 /** A restore of an account that waits for others. */

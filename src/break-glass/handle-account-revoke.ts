@@ -12,7 +12,7 @@ import type { Settings } from '../settings/settings.ts';
 import { type AccountLookServices, inReachOf, orUnreadable } from './account-of-call.ts';
 import type { AccountRevokeRequest, AccountRevokeResponse } from './account-schemas.ts';
 
-export type AccountRevokeServices = AccountLookServices &
+type AccountRevokeServices = AccountLookServices &
   AccountRevoking &
   Omit<PreviewServices, 'inReach'> & {
     readonly settings: Pick<Settings, 'subscriptions' | 'vaults' | 'storage' | 'cloud'>;

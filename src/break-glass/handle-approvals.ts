@@ -14,7 +14,7 @@ import { handleRestore, type RestoreApiServices, revocationUnbelieved } from './
 import { keyOfCall, listOrRefuse, noSuchKey, unreadable } from './key-of-route.ts';
 import type { RestoreResponse } from './schemas.ts';
 
-export interface ApprovalApiServices extends RestoreApiServices, ApprovalServices {
+interface ApprovalApiServices extends RestoreApiServices, ApprovalServices {
   readonly settings: RestoreApiServices['settings'] & Pick<Settings, 'access' | 'vaults'>;
 }
 

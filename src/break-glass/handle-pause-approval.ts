@@ -7,7 +7,7 @@ import type { RevocationCall } from '../revocation/record-revocation.ts';
 import { type ControlPorts, type Ordered, orderPause } from '../rollout/order-pause.ts';
 import { keyOfCall } from './key-of-route.ts';
 
-export interface PauseApprovalServices extends ApprovalServices, ControlPorts {
+interface PauseApprovalServices extends ApprovalServices, ControlPorts {
   readonly settings: { readonly vaults: ManagedVaults; readonly access: { readonly pauseApprovals: number } };
 }
 

@@ -30,7 +30,7 @@ const DEPENDENTS_MS = 1_500;
 /** Of one caller's revocations one at a time is asked what depends on its key: it takes more than the revocation itself. */
 const turns = new OneAtATime();
 
-export interface RevokeApiServices extends BlastRadiusServices, BesideServices {
+interface RevokeApiServices extends BlastRadiusServices, BesideServices {
   readonly urgentKeys: Keys;
   readonly newId: () => string;
   readonly sleep: (ms: number) => Promise<void>;

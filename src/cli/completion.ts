@@ -1,7 +1,7 @@
 import type { Command, Option } from 'commander';
 
 /** Names that are known of what an option or an argument is about: `vault`, `key`, `account`, `profile`. */
-export type NamesOf = (what: string) => readonly string[];
+type NamesOf = (what: string) => readonly string[];
 
 /**
  * What may stand at the last of these words: subcommands, options when it starts with a dash, or the values of the option

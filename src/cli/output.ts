@@ -21,7 +21,7 @@ export type Format = 'terminal' | 'lines' | Exclude<(typeof OUTPUTS)[number], 't
 /** A cell of a table; some have a short form, for a table that is not to be wide. */
 export type Cell = string | undefined | { readonly full: string; readonly short: string };
 /** A column; `wide`: only where it was asked for; `whole`: its texts are to be copied, and stand in one line each. */
-export type Title = string | { readonly title: string; readonly wide?: true; readonly whole?: true };
+type Title = string | { readonly title: string; readonly wide?: true; readonly whole?: true };
 
 /** Of every document; raised when something in it is taken away or means something else. */
 export const DOCUMENT_VERSION = 1;

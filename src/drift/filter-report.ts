@@ -8,7 +8,7 @@ import { countFindings } from './checks/evaluate.ts';
 import type { Finding, WholeReport } from './report.ts';
 
 /** Which findings are shown. A report knows no tags. */
-export type FindingFilter = Omit<FleetFilter, 'tag' | 'vault'> & HealthFilter;
+type FindingFilter = Omit<FleetFilter, 'tag' | 'vault'> & HealthFilter;
 
 /** The report with the findings that a filter means, and the causes and numbers of these. */
 export function filterReport(report: WholeReport, filter: FindingFilter): WholeReport {

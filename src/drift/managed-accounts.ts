@@ -22,7 +22,7 @@ export const MANAGED_MEMORY = z.record(z.string(), MANAGED_ACCOUNTS);
 export type ManagedMemory = z.output<typeof MANAGED_MEMORY>;
 
 /** What an account used, and when it was seen last to use it. */
-export interface FormerUse {
+interface FormerUse {
   readonly key: string;
   /** That it was pinned to. */
   readonly version?: string | undefined;

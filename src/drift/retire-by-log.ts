@@ -17,7 +17,7 @@ const LOOK_MS = 60_000;
 /** Milliseconds. */
 const AUDIT_WAIT_MS = 5_000;
 
-export type RetireByLogServices = RetireServices & {
+type RetireByLogServices = RetireServices & {
   readonly settings: Settings;
   readonly audit: RecordAudit;
 };

@@ -47,7 +47,7 @@ export function parseEffect(text: string): KeyEffect | undefined {
 }
 
 /** What a round of probes found. */
-export interface ProbeRound {
+interface ProbeRound {
   readonly key: string;
   readonly change: KeyChange;
   readonly complete: boolean;

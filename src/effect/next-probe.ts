@@ -3,7 +3,7 @@ import { type AccountEffect, type KeyChange, type KeyEffect, probedPlace } from 
 /** How long an effect is waited for. Microsoft gives no figure for Storage; a role takes 10 minutes at most. Milliseconds. */
 export const PATIENCE_MS = 30 * 60_000;
 
-export type NextProbe =
+type NextProbe =
   | { readonly next: 'done' }
   | { readonly next: 'again'; readonly delaySeconds: number }
   | { readonly next: 'givenUp' };

@@ -17,7 +17,7 @@ const CONCURRENCY = 8;
 /** Containers of an account that are asked for a blob. */
 const MOST_CONTAINERS = 5;
 
-export interface ProbeTargets {
+interface ProbeTargets {
   readonly targets: readonly ProbeTarget[];
   /** False when something could not be listed in the time there was. */
   readonly complete: boolean;

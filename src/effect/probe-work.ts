@@ -31,7 +31,7 @@ const ASKING_MS = 60_000;
 /** Accounts that a log record names; it tells the number of all. */
 const MAX_NAMED = 100;
 
-export type ProbeServices = PlaceLists &
+type ProbeServices = PlaceLists &
   DataServices & {
     readonly settings: Settings;
     readonly accounts: StorageAccounts;

@@ -5,7 +5,7 @@ import { type Cause, KEY_WORK, type KeyWork } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import { type KeyEvent, type KeyEventType, parseKeyEvent } from './key-vault-event.ts';
 
-export type EventServices = { readonly settings: Settings; readonly queue: WorkQueue; readonly now: () => Date };
+type EventServices = { readonly settings: Settings; readonly queue: WorkQueue; readonly now: () => Date };
 
 /**
  * Checks an event, and records why one is refused. A refused event counts as delivered: Event Grid would send the same one

@@ -20,7 +20,7 @@ export interface KeyEvent {
   readonly version: string;
 }
 
-export interface RefusedEvent {
+interface RefusedEvent {
   readonly refused: Reason;
   /** What is wrong, without quoting more than a line of what was sent. */
   readonly detail: string;

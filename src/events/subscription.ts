@@ -67,7 +67,7 @@ export function wantedSubscriptions({ functionAppId, storageAccountId }: WantedD
 }
 
 /** What a vault has for one function: the right one, a wrong one, or none. */
-export type SubscriptionVerdict =
+type SubscriptionVerdict =
   | { readonly is: 'right'; readonly wanted: WantedSubscription }
   | { readonly is: 'missing'; readonly wanted: WantedSubscription }
   | {

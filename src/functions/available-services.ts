@@ -12,7 +12,7 @@ const SAID_EVERY_MS = 5 * 60_000;
 const said = new AtMostEvery(SAID_EVERY_MS);
 
 /** Of this instance. */
-export const telemetry = createTelemetry(process.env, () => services().queueAges());
+const telemetry = createTelemetry(process.env, () => services().queueAges());
 
 /**
  * The log of one run of a function: each record says of which, as the host's own columns depend on where it sends them

@@ -12,7 +12,7 @@ import { type Caller, describeCaller, readCaller } from './token-claims.ts';
 /** Clocks of Entra ID and of this machine may differ by this much, in seconds. */
 const CLOCK_SKEW_SECONDS = 60;
 
-export interface AuthenticatorOptions extends Omit<SigningKeysOptions, 'onFailure'> {
+interface AuthenticatorOptions extends Omit<SigningKeysOptions, 'onFailure'> {
   /** Told what a caller must not be told: which setting is wrong, why the signing keys cannot be had. */
   readonly onRefusal?: (reason: HttpReason, message: string, cause?: unknown) => void;
 }

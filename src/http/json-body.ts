@@ -6,7 +6,7 @@ import { HttpProblem } from './problem.ts';
 export const MAX_BODY_BYTES = 16 * 1024;
 
 /** What is asked of a request with a body; `HttpRequest` of `@azure/functions` and `Request` both fit. */
-export interface BodyRequest {
+interface BodyRequest {
   readonly headers: HeaderReader;
   readonly body: AsyncIterable<unknown> | null;
 }

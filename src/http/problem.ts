@@ -72,7 +72,7 @@ const STATUS_OF_REASON: Readonly<Partial<Record<Reason, number>>> = {
   ServiceUnavailable: 503,
 };
 
-export interface ProblemOptions {
+interface ProblemOptions {
   /** Id of the request, logged too. The host's invocation id serves. */
   readonly correlationId: string;
   /** Told of every error that the caller is not told of, to be logged under the correlation id. */

@@ -3,7 +3,7 @@ import { HTTP_REASONS } from './http-reasons.ts';
 import { HttpProblem } from './problem.ts';
 
 /** How often a caller may do something: `burst` at once, `perSecond` from then on. */
-export interface Rate {
+interface Rate {
   readonly burst: number;
   readonly perSecond: number;
 }

@@ -58,7 +58,7 @@ const CLAIMS = z.object({
 type Claims = z.output<typeof CLAIMS>;
 
 /** What a token says of its caller, and by which version of tokens. */
-export type TokenCaller = Caller & { readonly version: '1.0' | '2.0' };
+type TokenCaller = Caller & { readonly version: '1.0' | '2.0' };
 
 /**
  * Reads the claims of a token whose signature, issuer, audience and lifetime are right.

@@ -57,7 +57,7 @@ export type IdentityState =
 type WithIdentity = Pick<Account, 'encryption' | 'systemPrincipalId' | 'principalIds' | 'userAssignedIdentities'>;
 
 /** The principal that Storage signs in to Key Vault as. */
-export type KeyIdentity =
+type KeyIdentity =
   | { readonly principalId: string }
   /** Nobody, and why. */
   | { readonly missing: string; readonly reason: 'IdentityMissing' | 'IdentityDeleted' }

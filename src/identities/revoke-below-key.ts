@@ -16,7 +16,7 @@ import { othersWithIdentity } from './identity-sharing.ts';
 import { placeOfRole } from './key-access.ts';
 import type { Revocable } from './revocable.ts';
 
-export interface SharingServices {
+interface SharingServices {
   readonly accounts: Pick<StorageAccounts, 'list' | 'listScopes'>;
   /** Where accounts are looked for that have the same identity. */
   readonly inReach: () => Promise<readonly string[]>;
@@ -28,7 +28,7 @@ export interface PreviewServices extends SharingServices {
 }
 
 /** What a revocation would take away and stop. */
-export interface AccountPreview extends AccountEffects {
+interface AccountPreview extends AccountEffects {
   readonly takes: readonly Taken[];
   /** What could not be read. */
   readonly warnings: readonly string[];

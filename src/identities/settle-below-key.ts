@@ -10,7 +10,7 @@ import type { AccountRevocationWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { type RevocableServices, readRevocable } from './revocable.ts';
 
-export type SettleBelowKeyServices = RevocableServices &
+type SettleBelowKeyServices = RevocableServices &
   SettleAccountServices & { readonly settings: { readonly vaults: ManagedVaults } };
 
 /** How far a clock may be off when the message was written. Milliseconds. */

@@ -36,7 +36,7 @@ const STATE = z.object({
 });
 type State = z.output<typeof STATE>;
 
-export interface CollectPorts {
+interface CollectPorts {
   readonly settings: { readonly notify: NotifySettings };
   readonly leases: Leases;
   readonly auditWatch: { readonly files: AuditFiles };

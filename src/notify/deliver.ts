@@ -26,7 +26,7 @@ const BUSY_SECONDS = 10;
 const REMEMBERED_MS = 3 * DAY_MS;
 const MOST_REMEMBERED = 2_000;
 
-export interface DeliverPorts {
+interface DeliverPorts {
   readonly settings: {
     readonly notify: NotifySettings;
     readonly drift: { readonly functionAppId: string | undefined };
@@ -139,7 +139,7 @@ function delayAfter(attempt: number): number {
 }
 
 /** RFC 9110: seconds, or a date. */
-export function retryAfterSeconds(header: string | undefined, now: Date): number | undefined {
+function retryAfterSeconds(header: string | undefined, now: Date): number | undefined {
   const text = header?.trim() ?? '';
   if (/^\d{1,9}$/.test(text)) return Number(text);
   const date = Date.parse(text);

@@ -63,7 +63,7 @@ function asError({ id }: DriftCause): string {
 }
 
 /** What a digest is told from. */
-export interface DigestInput {
+interface DigestInput {
   /** `2026-11-25` */
   readonly day: string;
   readonly now: Date;

@@ -4,7 +4,7 @@ import { NOTIFICATION_LENGTHS, type Notification } from '../work/notification.ts
 type Value = Notification['data'][string];
 
 /** What a notification is made of: nothing is too long for it, and what is absent is left out. */
-export interface NotificationParts extends Omit<Notification, 'id' | 'data'> {
+interface NotificationParts extends Omit<Notification, 'id' | 'data'> {
   /** What tells the event from every other one. */
   readonly event: readonly string[];
   readonly data: Readonly<Record<string, Value | undefined>>;

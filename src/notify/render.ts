@@ -5,7 +5,7 @@ import { slackMessage } from './slack-message.ts';
 import { teamsMessage } from './teams-message.ts';
 
 /** What is sent. */
-export interface Rendered {
+interface Rendered {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }

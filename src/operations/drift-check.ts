@@ -9,7 +9,7 @@ import { readStorageSettings } from '../settings/settings.ts';
 import type { Operation } from './operator-azure.ts';
 import { findVault } from './resolve.ts';
 
-export interface DriftOptions {
+interface DriftOptions {
   /** Names, ARM ids or URIs; none: those of CMK_VAULTS. */
   readonly vaults: readonly string[];
   /** As the app does it: compared with its last report, fixed as CMK_AUTOFIX says, and published. */

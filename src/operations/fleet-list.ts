@@ -48,7 +48,7 @@ export interface Fleet {
   readonly unread: readonly string[];
 }
 
-export interface FleetOptions {
+interface FleetOptions {
   readonly subscription?: string | undefined;
   readonly scopes: boolean;
   /** Accounts too that use no key and are not missed for it. */

@@ -55,7 +55,7 @@ export interface Report<R> {
   readonly result: R;
 }
 
-export interface JournalOptions {
+interface JournalOptions {
   readonly dryRun?: boolean;
   readonly show?: (entry: Entry) => void;
   readonly record?: (change: Change) => void;

@@ -7,7 +7,7 @@ import { type NotifySettings, readNotify } from '../settings/notify.ts';
 import type { Environment } from '../settings/reader.ts';
 
 /** What came back of a test. */
-export interface NotifyTest {
+interface NotifyTest {
   readonly target: string;
   readonly kind: NotifySettings['targets'][number]['kind'];
   readonly notification: string;

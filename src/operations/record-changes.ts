@@ -8,7 +8,7 @@ import type { Operator } from './operator.ts';
 const AUDIT_WAIT_MS = 5_000;
 
 /** What an operator says about all that a command changes. */
-export interface Occasion {
+interface Occasion {
   /** `account onboard`. */
   readonly command: string;
   readonly why?: string | undefined;

@@ -1,5 +1,5 @@
 /** Why there is no token to be had, and what to do. */
-export interface SignInTrouble {
+interface SignInTrouble {
   /** `none`: nobody is signed in. `refused`: Entra ID said no. `unreachable`: it could not be asked. */
   readonly kind: 'none' | 'refused' | 'unreachable';
   readonly message: string;

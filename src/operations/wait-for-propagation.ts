@@ -5,7 +5,7 @@ import type { Operation } from './operator-azure.ts';
 /** Pauses between tries, in seconds; the last one repeats. */
 const PAUSES = [2, 4, 8, 15];
 
-export interface Patience {
+interface Patience {
   /** What is waited for: `the role … to reach Key Vault`. */
   readonly waitingFor: string;
   /** How long at most, in seconds. Zero tries once. */

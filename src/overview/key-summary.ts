@@ -56,7 +56,7 @@ export function readPolicy(
   );
 }
 
-export interface SummaryParts {
+interface SummaryParts {
   readonly versions: Part<readonly KeyVersion[]>;
   readonly policy: Part<RotationPolicySummary>;
   readonly users: Part<UsersRead>;
@@ -64,7 +64,7 @@ export interface SummaryParts {
 }
 
 /** Words what was read of a key. */
-export function summaryOf(key: ManagedKey, parts: SummaryParts, now: Date): KeySummary {
+function summaryOf(key: ManagedKey, parts: SummaryParts, now: Date): KeySummary {
   const versions = known(parts.versions);
   const policy = known(parts.policy);
   const read = known(parts.users);

@@ -25,7 +25,7 @@ export type ListKeysPorts = SummaryPorts & {
   readonly knownKeys: KnownKeys;
 };
 
-export interface ListedKeys {
+interface ListedKeys {
   readonly value: readonly KeySummary[];
   readonly vaults: readonly ListedVault[];
   /** The last key of the page, as `vault/key`; absent: this was the last page. */
@@ -33,7 +33,7 @@ export interface ListedKeys {
 }
 
 /** Which keys the caller may see, and behind which one the page begins. */
-export interface KeysAsked {
+interface KeysAsked {
   readonly vaults: readonly ManagedVault[];
   readonly reaches: (key: ManagedKey) => boolean;
   /** `vault/key` in lower case; it need not exist any more. */

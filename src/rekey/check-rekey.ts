@@ -14,7 +14,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Vaults } from '../vaults/vault-client.ts';
 import { judgeRekey, type ReadOrWhy, type RekeyCheck, type RekeyFacts } from './rekey-check.ts';
 
-export interface CheckServices {
+interface CheckServices {
   readonly keys: Keys;
   readonly keyCatalog: Pick<KeyCatalog, 'material'>;
   readonly vaults: Vaults;

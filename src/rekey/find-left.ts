@@ -91,7 +91,7 @@ async function wavesOf(key: ManagedKey, { fleet }: Pick<FindLeftServices, 'fleet
 }
 
 /** What a fresh look at everything has shown. */
-export interface UnusedProof {
+interface UnusedProof {
   /** The accounts that use the key after all, which the index may not know. */
   readonly found: readonly Dependent[];
   /** What could not be read, one sentence each: it is looked at again. */

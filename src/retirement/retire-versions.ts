@@ -184,7 +184,7 @@ export function retirementEntry(key: ManagedKey, retirement: Retirement): Retire
   return { ...entry, reason: undone ? 'RetirementUndone' : 'RetirementNotUndone', details };
 }
 
-export interface RetirementEntry extends AuditEntry {
+interface RetirementEntry extends AuditEntry {
   readonly action: 'key.retire';
   readonly reason: Reason;
   readonly details: Readonly<Record<string, unknown>>;

@@ -70,7 +70,7 @@ export function retirable(versions: readonly KeyVersion[], hours: number, now: D
 }
 
 /** What stands on a version that was retired. */
-export interface RetiredRecord {
+interface RetiredRecord {
   readonly on: Date;
   /** Whether what uses the key was read once more after it was disabled. */
   readonly settled: boolean;

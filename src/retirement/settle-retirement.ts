@@ -14,7 +14,7 @@ export type SettleRetirementServices = {
 };
 
 /** A version that was disabled, or may have been. */
-export interface Disabled {
+interface Disabled {
   /** As it was before. */
   readonly version: KeyVersion;
   readonly successor: KeyVersion;

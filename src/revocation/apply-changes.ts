@@ -9,7 +9,7 @@ import type { VersionChange } from './revocation-plans.ts';
 /** Versions that are changed at the same time: Key Vault takes thousands of such calls in ten seconds. */
 const CONCURRENCY = 32;
 
-export interface ChangeServices {
+interface ChangeServices {
   readonly keys: Pick<Keys, 'getVersion' | 'updateVersion'>;
   readonly sleep: (ms: number) => Promise<void>;
 }

@@ -31,7 +31,7 @@ export interface AccountGiving {
   readonly unproven?: string;
 }
 
-export interface GivingRequest {
+interface GivingRequest {
   readonly revocation: string;
   readonly restoredBy: string;
   readonly dualControl: boolean;

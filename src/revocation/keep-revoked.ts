@@ -25,7 +25,7 @@ export interface KeepRevokedServices {
 }
 
 /** What a look at a key found, once it had done its part. */
-export interface KeyLook {
+interface KeyLook {
   /** The revocation that is open still. */
   readonly open: Revocation | undefined;
   readonly versions: readonly KeyVersion[];

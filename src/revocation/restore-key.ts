@@ -31,7 +31,7 @@ export interface RestoreServices {
   readonly sleep: (ms: number) => Promise<void>;
 }
 
-export interface RestoreOrder {
+interface RestoreOrder {
   /** Id of the revocation that the caller means. */
   readonly revocation: string;
   /** Object id of the caller. */
@@ -103,7 +103,7 @@ export function refusedRestore(
   return request.dualControl && isRevoker ? 'secondPerson' : undefined;
 }
 
-export interface FinishServices extends Pick<RestoreServices, 'now' | 'sleep'> {
+interface FinishServices extends Pick<RestoreServices, 'now' | 'sleep'> {
   readonly keys: Pick<Keys, 'listVersionsUnsettled' | 'getVersion' | 'updateVersion'>;
 }
 

@@ -22,7 +22,7 @@ export interface AccountReadiness {
   readonly missing: readonly string[];
 }
 
-export interface RestoreUseCase extends RestoreServices, BesideServices {
+interface RestoreUseCase extends RestoreServices, BesideServices {
   /** Whether each dependent could use the key; it is begun beside the restore and never throws. */
   readonly readiness: (
     key: ManagedKey,

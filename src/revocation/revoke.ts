@@ -11,7 +11,7 @@ import {
 } from './record-revocation.ts';
 import { type KeyRevocation, type RevokeServices, revokeKey } from './revoke-key.ts';
 
-export interface RevokeUseCase<Dependents> extends RevokeServices, BesideServices {
+interface RevokeUseCase<Dependents> extends RevokeServices, BesideServices {
   /** An id with randomness in it. */
   readonly newId: () => string;
   /** What depends on the key; it is begun beside the revocation and never throws. */

@@ -12,7 +12,7 @@ import { planReopenLost } from './restore-plans.ts';
 import { isNewer, type RevocationStamp, readRevocation, WAS_OFF } from './revocation.ts';
 import { planRepair, type VersionChange } from './revocation-plans.ts';
 
-export interface SettleServices extends KeepRevokedServices {
+interface SettleServices extends KeepRevokedServices {
   readonly settings: { readonly vaults: ManagedVaults };
   readonly restoreOnRecord: RestoreOnRecord;
 }

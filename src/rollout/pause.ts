@@ -37,7 +37,7 @@ export const CONTROL_STATE = z.object({
 });
 
 export type Pause = z.output<typeof PAUSE>;
-export type GoOn = z.output<typeof GO_ON>;
+type GoOn = z.output<typeof GO_ON>;
 export type ControlState = z.output<typeof CONTROL_STATE>;
 
 export const NO_CONTROL: ControlState = { pauses: [], goOns: [] };

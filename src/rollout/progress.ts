@@ -9,7 +9,7 @@ const STUCK_MS = 15 * 60_000;
 /** Uses that are named one by one; all are counted. */
 const MOST_NAMED = 500;
 
-export type UseCounts = Readonly<Record<UseState, number>>;
+type UseCounts = Readonly<Record<UseState, number>>;
 
 /** A use that is not moved yet. */
 export interface UnmovedUse {

@@ -23,7 +23,7 @@ export function parseIntent(state: unknown): RotationIntent | undefined {
 }
 
 /** What the versions of a key show of a rotation that was begun. */
-export type Sighting =
+type Sighting =
   | { readonly seen: 'made'; readonly from: KeyVersion; readonly to: KeyVersion }
   /** It may still appear. */
   | { readonly seen: 'open' }

@@ -87,7 +87,7 @@ export function unfinishedRotation(
 }
 
 /** What a rotation leaves to be set on the new version; undefined if nothing. */
-export interface RotationCompletion {
+interface RotationCompletion {
   readonly tags?: Record<string, string>;
   readonly expiresOn?: Date;
 }

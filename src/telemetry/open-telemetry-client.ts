@@ -31,7 +31,7 @@ import {
 } from './telemetry.ts';
 import { formatTraceparent, parseTraceparent } from './traceparent.ts';
 
-export interface OpenTelemetryOptions {
+interface OpenTelemetryOptions {
   /** Of the Functions host: `APPLICATIONINSIGHTS_CONNECTION_STRING`, `OTEL_EXPORTER_OTLP_ENDPOINT` and what belongs to them. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** The identity that Application Insights takes telemetry from; undefined: it takes that of everybody. */

@@ -1,5 +1,5 @@
 /** A place in a trace, as OpenTelemetry has it. */
-export interface TracePlace {
+interface TracePlace {
   /** 32 hexadecimal digits. */
   readonly traceId: string;
   /** 16 hexadecimal digits. */

@@ -4,7 +4,7 @@ import type { VaultNetwork } from './vault-client.ts';
  * What of a vault's network keeps Storage from its keys: it reads them as one of the trusted services, which network rules may
  * let by (Azure Storage, "Customer-managed keys overview").
  */
-export interface NetworkHindrance {
+interface NetworkHindrance {
   readonly is: string;
   /** False: whether it keeps an account out is not seen in the vault. */
   readonly certain: boolean;

@@ -21,7 +21,7 @@ export interface Received {
   readonly dequeueCount: number;
 }
 
-export interface Delivery<W extends Work> extends Delivered {
+interface Delivery<W extends Work> extends Delivered {
   /** @throws {@link InvalidMessageError} */
   readonly parse: (entry: unknown) => W;
   readonly run: (work: W) => Promise<Outcome>;

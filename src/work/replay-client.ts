@@ -19,7 +19,7 @@ const PARSERS: Readonly<Record<WorkQueueName, (entry: unknown) => Work>> = {
   [NOTIFY_WORK]: parseNotifyWork,
 };
 
-export interface ReplayResult {
+interface ReplayResult {
   readonly replayed: number;
   /** Messages that are none of ours: they stay where they are, for somebody to look at. */
   readonly left: readonly string[];

@@ -9,7 +9,7 @@ export const MAX_DELAY_SECONDS = 7 * 24 * 3600 - 60;
  */
 export const MAX_ATTEMPTS = 24;
 
-export type Retry =
+type Retry =
   | { readonly again: true; readonly delaySeconds: number; readonly attempt: number }
   | { readonly again: false };
 

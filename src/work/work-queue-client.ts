@@ -15,7 +15,7 @@ export interface WorkQueue {
 }
 
 /** For whoever cannot even look into a message. */
-export interface PutBack {
+interface PutBack {
   /** Puts a message back as it was received, out of sight for so many seconds. */
   putBack(queue: WorkQueueName, text: string, delaySeconds: number): Promise<void>;
 }

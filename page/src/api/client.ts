@@ -25,14 +25,14 @@ export class ProblemError extends Error {
   }
 }
 
-export interface Answer<T> {
+interface Answer<T> {
   readonly status: number;
   /** Undefined when it is as it was (304). */
   readonly body: T | undefined;
   readonly etag: string | undefined;
 }
 
-export interface CallOptions {
+interface CallOptions {
   readonly body?: unknown;
   readonly etag?: string | undefined;
   readonly signal?: AbortSignal;

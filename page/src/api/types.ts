@@ -10,7 +10,7 @@ export type {
   AccountStatusResponse,
 } from '../../../src/break-glass/account-schemas.ts';
 export type { KeyStatusResponse, RestoreResponse, RevokeResponse } from '../../../src/break-glass/schemas.ts';
-export type { DriftCause, DriftReport, Finding } from '../../../src/drift/report.ts';
+export type { DriftCause, DriftReport } from '../../../src/drift/report.ts';
 export type { TrendDay } from '../../../src/drift/trend/trend.ts';
 export type { KeySummary } from '../../../src/overview/key-view.ts';
 export type { AccountRecordView, TakenView } from '../../../src/revocation/record-view.ts';

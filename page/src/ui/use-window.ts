@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 
 /** Which rows of a long list are in sight, and a few beside them. */
-export interface Window {
+interface Window {
   readonly from: number;
   readonly to: number;
   readonly container: { current: HTMLDivElement | null };

@@ -7,7 +7,7 @@ export type FleetQuery = Readonly<
 >;
 
 /** A row with what a search looks through, made once and not with every key that is pressed. */
-export interface PreparedRow {
+interface PreparedRow {
   readonly row: FleetRow;
   readonly text: string;
 }

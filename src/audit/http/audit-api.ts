@@ -19,7 +19,7 @@ import type { AuditRecordView, AuditRecordWhole } from '../trail-view.ts';
 import type { WatchServices } from '../watch-trail.ts';
 import { auditQuery, nextQuery } from './audit-query.ts';
 
-export interface AuditApiPorts {
+interface AuditApiPorts {
   readonly settings: { readonly access: AccessRules };
   readonly auditWatch: WatchServices;
   readonly now: () => Date;

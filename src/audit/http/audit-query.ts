@@ -7,7 +7,7 @@ import type { TrailFilter } from '../trail-filter.ts';
 const NAMES = ['key', 'vault', 'account', 'by', 'action', 'since', 'until', 'after'] as const;
 
 /** What of the trail is asked for. */
-export interface AuditQuery {
+interface AuditQuery {
   readonly filter: TrailFilter;
   /** Where the page before ended. */
   readonly before: TrailPosition | undefined;

@@ -32,7 +32,7 @@ export interface BulkResult {
   readonly result?: unknown;
 }
 
-export interface BulkLimits {
+interface BulkLimits {
   /** Accounts at the same time. */
   readonly concurrency: number;
   /** With so many failures nothing more is started. */

@@ -7,7 +7,7 @@ import { findVersion } from '../../keys/key-versions.ts';
 import type { AccountSubject, KeySubject, ScopeSubject } from '../checks/subjects.ts';
 
 /** How what an account uses is read: for one account, or for a whole subscription. */
-export interface AccountReads {
+interface AccountReads {
   /** The same object for the same key; undefined: of a vault that is not looked after. */
   readonly key: (use: KeyUse) => Promise<KeySubject | undefined>;
   readonly access: (account: Account, key: KeySubject) => Promise<KeyAccess | undefined>;

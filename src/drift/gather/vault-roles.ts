@@ -23,7 +23,7 @@ export const VAULT_ACCESS = {
   groups: 'the roles that identities have through groups',
 } as const;
 
-export interface VaultRolesAnswer {
+interface VaultRolesAnswer {
   readonly access: KeyAccess;
   /** What could not be read for it, so that the answer is `unknown`. */
   readonly unread?: UnreadPart;

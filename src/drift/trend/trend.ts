@@ -31,7 +31,7 @@ export const TREND = z.object({ value: z.array(TREND_DAY) });
 /** A day as it is kept: `summedOn` tells whether it was over by then. */
 export const KEPT_DAY = TREND_DAY.extend({ summedOn: z.iso.datetime().optional() });
 
-export type DayFindings = z.output<typeof FINDINGS>;
+type DayFindings = z.output<typeof FINDINGS>;
 export type TrendDay = z.output<typeof TREND_DAY>;
 export type KeptDay = z.output<typeof KEPT_DAY>;
 

@@ -13,7 +13,7 @@ const HEALTH_FILTERS = ['health', 'cause'] as const;
 const ONCE = ['all', 'top', 'after'] as const;
 
 /** What is asked of the fleet. */
-export interface FleetQuery {
+interface FleetQuery {
   readonly filter: FleetFilter;
   readonly health: HealthFilter;
   /** Accounts too that use no key, and are not meant to as far as the app can tell. */

@@ -2,7 +2,7 @@ import type { Account } from '../../accounts/account.ts';
 import type { Finding } from '../../drift/report.ts';
 import type { FleetReading } from './read-fleet.ts';
 
-export interface LookedAt {
+interface LookedAt {
   /** Start of the last check that saw the account with the key that it has now; undefined: none has. */
   readonly lastChecked: Date | undefined;
   /** Whether its findings are in the newest report: what that check could not look for is not among them. */

@@ -15,7 +15,7 @@ import { planChangeKey, planDisable } from './account-plan.ts';
 import { type AccountResult, accountResult, applyPlan } from './account-write.ts';
 import { findUnrevoked } from './find-unrevoked.ts';
 
-export interface ChangeKeyOptions extends Where {
+interface ChangeKeyOptions extends Where {
   readonly account: string;
   /** `pin` undefined: the account stays in the mode it is in. */
   readonly key: KeyChoice;
@@ -50,7 +50,7 @@ export async function changeKey(options: ChangeKeyOptions, operation: Operation)
   return accountResult(await applyPlan(account, plan, text, operation, options.waitSeconds));
 }
 
-export interface DisableOptions extends Where {
+interface DisableOptions extends Where {
   readonly account: string;
   /** Why, for the record. */
   readonly reason?: string | undefined;

@@ -12,7 +12,7 @@ import { chooseIdentity, type EnableOptions, SYSTEM_ASSIGNED } from './account-e
 import { type AccountPlan, planEnable, withKey } from './account-plan.ts';
 import { type AccountResult, accountResult, untilStorageHasAccess } from './account-write.ts';
 
-export interface CreateOptions extends EnableOptions {
+interface CreateOptions extends EnableOptions {
   readonly location: string | undefined;
   /** `Standard_LRS` … */
   readonly sku: string;

@@ -61,7 +61,7 @@ function ownIdentity({ encryption, userAssignedIdentities, systemPrincipalId }: 
   return systemPrincipalId === undefined ? userAssignedIdentities[0] : undefined;
 }
 
-export interface ChosenIdentity {
+interface ChosenIdentity {
   readonly identity: WantedIdentity;
   /** To be shown to people. */
   readonly name: string;

@@ -11,7 +11,7 @@ import type { AccountPlan } from './account-plan.ts';
 import { type AccountResult, accountResult, applyPlan } from './account-write.ts';
 import { findUnrevoked } from './find-unrevoked.ts';
 
-export interface PinOptions extends Where {
+interface PinOptions extends Where {
   readonly account: string;
   /** Undefined: the newest usable one. */
   readonly version?: string | undefined;

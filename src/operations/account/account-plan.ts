@@ -6,7 +6,7 @@ import { CmkError } from '../../errors.ts';
 import { formatKeyIdentifier, parseVault, sameKeyName } from '../../keys/key-identifier.ts';
 
 /** The key that an account is to be encrypted with. */
-export interface WantedKeyUse {
+interface WantedKeyUse {
   /** As Azure writes it. */
   readonly vaultUri: string;
   readonly keyName: string;

@@ -12,7 +12,7 @@ import type { Operation } from '../operator-azure.ts';
 import { findAccount, type Where } from '../resolve.ts';
 import { changeOf, revocableOf } from './account-revocable.ts';
 
-export interface AccountRestoreOptions extends Where {
+interface AccountRestoreOptions extends Where {
   readonly account: string;
   /** Id of the revocation. */
   readonly revocation: string;
@@ -23,7 +23,7 @@ export interface AccountRestoreOptions extends Where {
   readonly app: AppRecord;
 }
 
-export interface AccountRestoreResult {
+interface AccountRestoreResult {
   readonly account: string;
   readonly scope: string | undefined;
   readonly complete: boolean;

@@ -14,7 +14,7 @@ import { findAccount, type Where } from '../resolve.ts';
 import { tellRestore } from '../tell-restore.ts';
 import { changeOf, revocableOf } from './account-revocable.ts';
 
-export interface AccountRevokeOptions extends Where {
+interface AccountRevokeOptions extends Where {
   /** Name or ARM id. */
   readonly account: string;
   readonly scope?: string | undefined;
@@ -24,7 +24,7 @@ export interface AccountRevokeOptions extends Where {
   readonly app: AppRecord;
 }
 
-export interface AccountRevokeResult {
+interface AccountRevokeResult {
   readonly account: string;
   readonly key: string;
   readonly scope: string | undefined;

@@ -21,7 +21,7 @@ export type FileServiceAnswer =
   | { readonly failure: Failure };
 
 /** What was read of an account, and what the checks found. */
-export interface Verified {
+interface Verified {
   readonly subject: AccountSubject;
   readonly vault: VaultSubject | undefined;
   /** Of the account's user-assigned identity; undefined: it has none. */

@@ -8,7 +8,7 @@ import type { Operation } from '../operator-azure.ts';
 import { IDENTITY_TYPE, lookForIdentity, resourceId, subscriptionFor, type Where } from '../resolve.ts';
 import { ensureRole } from './role-ensure.ts';
 
-export interface IdentityOptions extends Where {
+interface IdentityOptions extends Where {
   /** Name or ARM id. */
   readonly name: string;
   /** Only needed to create it. */
@@ -18,7 +18,7 @@ export interface IdentityOptions extends Where {
 }
 
 /** An identity; in a dry run one that is not there yet has no principal. */
-export type EnsuredIdentity = Pick<ManagedIdentity, 'id' | 'name'> & Partial<ManagedIdentity>;
+type EnsuredIdentity = Pick<ManagedIdentity, 'id' | 'name'> & Partial<ManagedIdentity>;
 
 /** Makes sure of a user-assigned identity. */
 export async function ensureIdentity(wanted: IdentityOptions, { azure, journal }: Operation): Promise<EnsuredIdentity> {

@@ -15,7 +15,7 @@ const LOOK_EVERY_MS = 15_000;
 const LOOK_MS = 60_000;
 
 /** Who uses the version by now, as far as the sign-in sees. */
-export interface Moves {
+interface Moves {
   readonly moved: readonly string[];
   /** Accounts, and scopes as `account/scope`, that use another version still. */
   readonly waiting: readonly string[];

@@ -11,7 +11,7 @@ import { checkExpiry, type EnsuredKey } from './key-ensure.ts';
 import type { PrivateKey } from './private-key.ts';
 import { checkSize } from './usable-key.ts';
 
-export interface ImportOptions {
+interface ImportOptions {
   /** Into a hardware security module: the vault has to be a premium one. */
   readonly hardware: boolean;
   readonly expiresOn: Date | undefined;

@@ -25,7 +25,7 @@ import { keyNotFound, NO_LOG } from './key-revoke.ts';
 /** How long the vault of a key is looked for, in milliseconds. */
 const FIND_VAULT_MS = 3_000;
 
-export interface RestoreOptions {
+interface RestoreOptions {
   readonly reason: string;
   readonly ticket?: string | undefined;
   /** Id of the revocation to restore. */
@@ -36,7 +36,7 @@ export interface RestoreOptions {
   readonly app: AppRecord;
 }
 
-export interface RestoreResult {
+interface RestoreResult {
   readonly key: string;
   readonly complete: boolean;
   /** The key was soft-deleted and has been recovered first. */

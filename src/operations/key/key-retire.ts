@@ -44,7 +44,7 @@ export interface KeyRetireOptions {
   readonly app: Pick<AppRecord, 'audit'>;
 }
 
-export interface KeyRetirement {
+interface KeyRetirement {
   readonly key: string;
   readonly retired: readonly string[];
   readonly kept: readonly { readonly version: string; readonly reasons: readonly string[] }[];

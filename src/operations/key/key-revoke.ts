@@ -22,14 +22,14 @@ import { describeRadius } from './describe-radius.ts';
 const DRY_RUN_MS = 60_000;
 const DEPENDENTS_MS = 5_000;
 
-export interface RevokeOptions {
+interface RevokeOptions {
   readonly reason: string;
   readonly ticket?: string | undefined;
   readonly environment: Environment;
   readonly app: AppRecord;
 }
 
-export interface RevokeResult {
+interface RevokeResult {
   readonly key: string;
   /** Whether a fresh read proves that no version is enabled. */
   readonly complete: boolean;

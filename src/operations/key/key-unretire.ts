@@ -13,7 +13,7 @@ import { type AppRecord, callBy } from './app-record.ts';
 /** How long the end waits for the audit trail, in milliseconds. */
 const AUDIT_WAIT_MS = 5_000;
 
-export interface KeyUnretireOptions {
+interface KeyUnretireOptions {
   readonly version: string;
   /** What the operator says of it, for the audit trail. */
   readonly why?: string | undefined;
@@ -21,7 +21,7 @@ export interface KeyUnretireOptions {
   readonly app: Pick<AppRecord, 'audit'>;
 }
 
-export interface KeyUnretirement {
+interface KeyUnretirement {
   readonly key: string;
   readonly version: string;
   readonly enabled: boolean;

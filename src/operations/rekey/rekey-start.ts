@@ -15,7 +15,7 @@ import type { Operation } from '../operator-azure.ts';
 import { findVault, keyIn } from '../resolve.ts';
 import type { AppRekeys } from './app-rekeys.ts';
 
-export interface RekeyStartOptions {
+interface RekeyStartOptions {
   /** `<vault>/<key>`. */
   readonly from: string;
   readonly to: string;
@@ -30,7 +30,7 @@ export interface RekeyStartOptions {
   readonly app: AppRekeys;
 }
 
-export interface RekeyStarted {
+interface RekeyStarted {
   readonly check: RekeyCheck;
   readonly order: RekeyOrder | undefined;
 }

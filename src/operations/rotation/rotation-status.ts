@@ -54,7 +54,7 @@ export function statusFromApi(api: AppApi): RotationStatus {
   };
 }
 
-export interface ControlCommand {
+interface ControlCommand {
   readonly key: ManagedKey | undefined;
   readonly reason: string;
   readonly ticket?: string | undefined;

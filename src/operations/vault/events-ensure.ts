@@ -10,7 +10,7 @@ import {
 import type { Operation } from '../operator-azure.ts';
 import { findVault, managed } from '../resolve.ts';
 
-export interface EventsOptions {
+interface EventsOptions {
   /** Name, ARM id or URI. */
   readonly vault: string;
   /** ARM id of the app. */
@@ -19,7 +19,7 @@ export interface EventsOptions {
   readonly storageAccountId: string | undefined;
 }
 
-export interface EnsuredEvents {
+interface EnsuredEvents {
   /** ARM id of the vault. */
   readonly vault: string;
   readonly subscriptions: readonly { readonly functionName: string; readonly changed: boolean }[];

@@ -7,7 +7,7 @@ import type { Operation } from '../operator-azure.ts';
 import { lookForVault, resourceId, subscriptionFor, VAULT_TYPE, type Where } from '../resolve.ts';
 import { checkRetention } from './retention.ts';
 
-export interface WantedVault extends Where {
+interface WantedVault extends Where {
   readonly name: string;
   /** Only needed to create it. */
   readonly location?: string | undefined;
@@ -19,9 +19,9 @@ export interface WantedVault extends Where {
 }
 
 /** A vault; `planned` when a dry run would create it. */
-export type EnsuredVault = Vault & { readonly planned?: boolean };
+type EnsuredVault = Vault & { readonly planned?: boolean };
 
-export type VaultPlan = 'nothing' | 'protect' | 'create';
+type VaultPlan = 'nothing' | 'protect' | 'create';
 
 /** What to do about a vault that is, or is not, there. */
 export function planVault(found: Pick<Vault, 'purgeProtection' | 'softDelete'> | undefined): VaultPlan {

@@ -9,7 +9,7 @@ import type { ManagedVaults } from '../../keys/managed-vaults.ts';
 import type { Log } from '../../log.ts';
 import type { KeyLister, ListKeysPorts } from '../list-keys.ts';
 
-export type KeysApiPorts = ListKeysPorts & {
+type KeysApiPorts = ListKeysPorts & {
   readonly settings: ListKeysPorts['settings'] & { readonly vaults: ManagedVaults; readonly access: AccessRules };
 };
 

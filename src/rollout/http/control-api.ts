@@ -11,7 +11,7 @@ import { type ControlOrder, type ControlPorts, type Ordered, orderPause, orderRe
 import { endProblem } from '../pause.ts';
 import type { PAUSE_REQUEST, RESUME_REQUEST } from './schemas.ts';
 
-export type ControlApiPorts = ControlPorts & { readonly settings: { readonly vaults: ManagedVaults } };
+type ControlApiPorts = ControlPorts & { readonly settings: { readonly vaults: ManagedVaults } };
 
 interface Call {
   readonly caller: Caller;
@@ -19,7 +19,7 @@ interface Call {
 }
 
 /** A pause as it is asked for: of a key that is managed, and until a time to come (ISO 8601, in UTC). */
-export interface PauseAsked extends Pick<z.output<typeof PAUSE_REQUEST>, 'reason' | 'ticket'> {
+interface PauseAsked extends Pick<z.output<typeof PAUSE_REQUEST>, 'reason' | 'ticket'> {
   readonly key: ManagedKey | undefined;
   readonly until: string | undefined;
 }
