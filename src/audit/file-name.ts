@@ -37,3 +37,8 @@ export function compareFileNames(a: string, b: string): number {
   if (left.day !== right.day) return left.day < right.day ? -1 : 1;
   return left.part - right.part;
 }
+
+/** Those of the listed files that are of the trail, oldest first. */
+export function trailFiles<F extends { readonly name: string }>(listed: readonly F[]): F[] {
+  return listed.filter(({ name }) => parseFileName(name)).sort((a, b) => compareFileNames(a.name, b.name));
+}

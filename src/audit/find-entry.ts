@@ -1,6 +1,6 @@
 import { HOUR_MS } from '../time/spans.ts';
 import type { AuditFiles } from './audit-files.ts';
-import { compareFileNames, dayOf, fileName, parseFileName } from './file-name.ts';
+import { compareFileNames, dayOf, fileName, trailFiles } from './file-name.ts';
 import { LINE_FEED, MOST_LINE_BYTES } from './lines.ts';
 import { type AuditReceipt, type AuditRecord, parseRecord } from './record.ts';
 
@@ -34,11 +34,9 @@ export async function findEntry(
 ): Promise<
   { readonly found: AuditReceipt & { readonly entry: AuditRecord['entry'] } } | { readonly seen: TrailPosition }
 > {
-  const later = (await files.list()).filter(
-    ({ name }) => parseFileName(name) && compareFileNames(name, seen.file) >= 0,
-  );
+  const later = trailFiles(await files.list()).filter(({ name }) => compareFileNames(name, seen.file) >= 0);
   let end = seen;
-  for (const { name: file, size } of later.sort((a, b) => compareFileNames(a.name, b.name))) {
+  for (const { name: file, size } of later) {
     let at = file === seen.file ? seen.position : 0;
     let rest = Buffer.alloc(0);
     while (at < size) {

@@ -1,13 +1,11 @@
 import type { AuditFiles } from './audit-files.ts';
-import { compareFileNames, parseFileName } from './file-name.ts';
-import { LINE_FEED } from './lines.ts';
+import { trailFiles } from './file-name.ts';
+import { LINE_FEED, MOST_LINE_BYTES } from './lines.ts';
 import { linesBackwards, type TrailLine } from './read-backwards.ts';
 import { type AuditReceipt, type AuditRecord, parseRecord } from './record.ts';
 
 /** Of the beginning of a file so much is read: enough for dozens of records. Bytes. */
 const HEAD_BYTES = 64 * 1024;
-/** A line is no longer than this (an entry is cut to half a megabyte). Bytes. */
-const LINE_BYTES = 1024 * 1024;
 
 /** A record with its place in the chain. */
 export interface PlacedRecord {
@@ -36,8 +34,7 @@ export async function findRecord(
   signal?: AbortSignal,
 ): Promise<PlacedRecord | undefined> {
   const seq = /^[1-9]\d{0,14}$/.test(which) ? Number(which) : undefined;
-  const names = (await files.list()).map(({ name }) => name).filter((name) => parseFileName(name));
-  names.sort(compareFileNames);
+  const names = trailFiles(await files.list()).map(({ name }) => name);
   const file = seq === undefined ? undefined : await fileOf(files, names, seq);
   if (seq !== undefined && file === undefined) return undefined;
   const needle = Buffer.from(seq === undefined ? `"id":${JSON.stringify(which)}` : `"seq":${seq},`);
@@ -100,7 +97,7 @@ function readLine({ file, bytes }: Pick<TrailLine, 'file' | 'bytes'>): ReadLine 
 /** The first record of the file after that one. */
 async function firstBehind(files: AuditFiles, names: readonly string[], name: string): Promise<ReadLine | undefined> {
   const file = names[names.indexOf(name) + 1];
-  const slice = file === undefined ? undefined : await files.read(file, 0, LINE_BYTES);
+  const slice = file === undefined ? undefined : await files.read(file, 0, MOST_LINE_BYTES);
   if (file === undefined || !slice) return undefined;
   const end = slice.bytes.indexOf(LINE_FEED);
   return readLine({ file, bytes: end === -1 ? slice.bytes : slice.bytes.subarray(0, end) });

@@ -1,5 +1,5 @@
 import type { AuditFile, AuditFiles } from './audit-files.ts';
-import { compareFileNames, dayOf, fileAfter, fileName, parseFileName } from './file-name.ts';
+import { compareFileNames, dayOf, fileAfter, fileName, parseFileName, trailFiles } from './file-name.ts';
 import { LINE_FEED } from './lines.ts';
 import { type AuditRecord, CHAIN_START, type ChainEnd, MOST_RECORDS, parseRecord, sha256 } from './record.ts';
 
@@ -28,9 +28,7 @@ const MOST_TAIL_BYTES = 16 * 1024 * 1024;
  * @param today day in UTC, for the first file of all
  */
 export async function findHead(files: AuditFiles, today: string): Promise<Head> {
-  const listed = (await files.list())
-    .filter((file) => parseFileName(file.name) !== undefined)
-    .sort((a, b) => compareFileNames(b.name, a.name));
+  const listed = trailFiles(await files.list()).reverse();
   const filled = listed.filter((file) => file.size > 0 && !isAhead(file.name, today));
   const found = await lastOfChain(files, filled, new Set(listed.map(({ name }) => name)), today);
   if (!found) {

@@ -1,5 +1,5 @@
 import type { AuditFiles } from './audit-files.ts';
-import { compareFileNames, parseFileName } from './file-name.ts';
+import { compareFileNames, trailFiles } from './file-name.ts';
 import type { TrailPosition } from './find-entry.ts';
 import { LINE_FEED, MOST_LINE_BYTES } from './lines.ts';
 
@@ -30,10 +30,9 @@ export async function* linesBackwards(
   { before, isWanted = () => true }: BackwardsRange = {},
   chunkBytes: number = CHUNK_BYTES,
 ): AsyncGenerator<{ readonly lines: readonly TrailLine[]; readonly bytes: number; readonly from: TrailPosition }> {
-  const wanted = (await files.list())
-    .filter(({ name }) => parseFileName(name) && isWanted(name))
-    .filter(({ name }) => before === undefined || compareFileNames(name, before.file) <= 0)
-    .sort((a, b) => compareFileNames(b.name, a.name));
+  const wanted = trailFiles(await files.list())
+    .filter(({ name }) => isWanted(name) && (before === undefined || compareFileNames(name, before.file) <= 0))
+    .reverse();
   for (const { name: file, size } of wanted) {
     let end = file === before?.file ? Math.min(size, before.position) : size;
     // What of a line has been read that begins before it.

@@ -1,10 +1,10 @@
 import type { AuditFiles } from './audit-files.ts';
-import { compareFileNames, parseFileName } from './file-name.ts';
+import { compareFileNames, trailFiles } from './file-name.ts';
 import type { TrailPosition } from './find-entry.ts';
 import { findHead, mayFollow } from './head.ts';
 import { LINE_FEED } from './lines.ts';
-import { type AuditEntry, type AuditRecord, parseRecord } from './record.ts';
-import type { RecordedEntry } from './trail-filter.ts';
+import { parseRecord } from './record.ts';
+import { type RecordedEntry, recordedEntry } from './trail-filter.ts';
 
 /** More than the longest record has. Bytes. */
 const PIECE_BYTES = 2 * 1024 * 1024;
@@ -47,14 +47,11 @@ function pieceOf(bytes: Buffer, { file, position }: TrailPosition, today: string
     const record = parseRecord(bytes.subarray(start, at));
     start = at + 1;
     if (!record?.intact) continue;
-    if (record.entry) records.push(recorded(record, record.entry as unknown as AuditEntry));
+    const found = recordedEntry(record);
+    if (found) records.push(found);
     else if (record.next && mayFollow(record.next, file, today)) next = record.next;
   }
   return { records, end: next ? { file: next, position: 0 } : { file, position: position + bytes.length } };
-}
-
-function recorded({ seq, id, time, hash, intact }: AuditRecord, entry: AuditEntry): RecordedEntry {
-  return { seq, id, time, hash, intact, entry };
 }
 
 /** A file that is full, damaged or removed does not say where the chain goes on: the chain's own end does. */
@@ -66,9 +63,7 @@ async function nextFile(
   const listed = await files.list();
   // Somebody has put another in its place.
   if (listed.some(({ name, size }) => name === file && size < position)) return emptyPiece(file, 0);
-  const later = listed
-    .filter(({ name, size }) => parseFileName(name) && size > 0 && compareFileNames(name, file) > 0)
-    .sort((a, b) => compareFileNames(a.name, b.name));
+  const later = trailFiles(listed).filter(({ name, size }) => size > 0 && compareFileNames(name, file) > 0);
   if (later.length === 0) return undefined;
   const head = await findHead(files, today);
   const next = later.find(({ name }) => compareFileNames(name, head.file) <= 0);

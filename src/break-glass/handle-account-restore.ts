@@ -100,7 +100,7 @@ export function givingProblem(
       return new HttpProblem(
         409,
         'RestoreOvertaken',
-        'It was revoked anew while it was being restored: the newer revocation wins.',
+        REASONS.RestoreOvertaken,
         'Find out who revoked it and why before you restore it.',
         { extensions },
       );

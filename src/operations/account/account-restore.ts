@@ -84,8 +84,8 @@ function nothingOr(
     throw new CmkError('SecondPersonNeeded', message, `Ask a second person to run it: ${command}`);
   }
   if (end === 'overtaken') {
-    const message = 'It was revoked anew while it was being restored: the newer revocation wins.';
-    throw new CmkError('RestoreOvertaken', message, 'Find out who revoked it and why before you restore it.');
+    const nextStep = 'Find out who revoked it and why before you restore it.';
+    throw new CmkError('RestoreOvertaken', REASONS.RestoreOvertaken, nextStep);
   }
   if (end === 'otherRevocation' && revocation) {
     throw new CmkError(
