@@ -1,5 +1,6 @@
+import { dayOf } from '../time/duration.ts';
 import type { AuditFiles } from './audit-files.ts';
-import { dayOf, fileAfter, parseFileName } from './file-name.ts';
+import { fileAfter, parseFileName } from './file-name.ts';
 import { findEntry, seenBefore, type TrailPosition } from './find-entry.ts';
 import { findHead, freeName, type Head } from './head.ts';
 import { type AuditEntry, type AuditReceipt, type ChainEnd, formatRecord } from './record.ts';

@@ -1,8 +1,9 @@
 import type { JsonWebKey } from 'node:crypto';
+import { dayOf } from '../time/duration.ts';
 import { DAY_MS } from '../time/spans.ts';
 import { CHAIN_FINDINGS, type ChainFinding } from './chain.ts';
 import { HEADS_CONTAINER } from './container-name.ts';
-import { dayOf, parseFileName } from './file-name.ts';
+import { parseFileName } from './file-name.ts';
 import type { KeptHead } from './head-store-client.ts';
 import type { AuditReceipt } from './record.ts';
 import { isSignedBy, type SignedHead } from './signed-head.ts';

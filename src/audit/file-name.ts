@@ -18,11 +18,6 @@ export function fileName({ day, part }: FileName): string {
   return part === 0 ? `${day}.jsonl` : `${day}.${part}.jsonl`;
 }
 
-/** The day of a moment, in UTC. */
-export function dayOf(time: Date): string {
-  return time.toISOString().slice(0, 10);
-}
-
 /** The file that goes on where `name` ends: today's, or the next one of the same day. Never one that sorts before it. */
 export function fileAfter(name: string, today: string): string {
   const current = parseFileName(name);

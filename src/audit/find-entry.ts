@@ -1,6 +1,7 @@
+import { dayOf } from '../time/duration.ts';
 import { HOUR_MS } from '../time/spans.ts';
 import type { AuditFiles } from './audit-files.ts';
-import { compareFileNames, dayOf, fileName, trailFiles } from './file-name.ts';
+import { compareFileNames, fileName, trailFiles } from './file-name.ts';
 import { LINE_FEED, MOST_LINE_BYTES } from './lines.ts';
 import { type AuditReceipt, type AuditRecord, parseRecord } from './record.ts';
 

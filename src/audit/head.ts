@@ -1,5 +1,6 @@
+import { dayOf } from '../time/duration.ts';
 import type { AuditFile, AuditFiles } from './audit-files.ts';
-import { compareFileNames, dayOf, fileAfter, fileName, parseFileName, trailFiles } from './file-name.ts';
+import { compareFileNames, fileAfter, fileName, parseFileName, trailFiles } from './file-name.ts';
 import { LINE_FEED } from './lines.ts';
 import { type AuditRecord, CHAIN_START, type ChainEnd, MOST_RECORDS, parseRecord, sha256 } from './record.ts';
 

@@ -1,6 +1,7 @@
 import type { RouteKey } from '../http/access.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { compareFileNames, dayOf, fileName, parseFileName } from './file-name.ts';
+import { dayOf } from '../time/duration.ts';
+import { compareFileNames, fileName, parseFileName } from './file-name.ts';
 import { CLOCKS_APART_MS, seenBefore } from './find-entry.ts';
 import type { AuditEntry, AuditRecord } from './record.ts';
 

@@ -1,13 +1,13 @@
 import pMap from 'p-map';
 import { z } from 'zod';
 import type { AuditFiles } from '../audit/audit-files.ts';
-import { dayOf } from '../audit/file-name.ts';
 import { readOn } from '../audit/trail-tail.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { DriftReport } from '../drift/report.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { NotifySettings } from '../settings/notify.ts';
+import { dayOf } from '../time/duration.ts';
 import { DAY_MS } from '../time/spans.ts';
 import type { Lease, Leases } from '../work/lease-client.ts';
 import { NOTIFY_WORK, type NotifyWork } from '../work/messages.ts';

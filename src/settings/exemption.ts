@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { REASONS, type Reason } from '../reasons.ts';
+import { dayOf } from '../time/duration.ts';
 import { globMatches } from './glob.ts';
 import { json } from './json.ts';
 
@@ -36,5 +37,5 @@ export function exemptionOf(
 }
 
 export function hasEnded({ until }: Pick<Exemption, 'until'>, now: Date): boolean {
-  return now.toISOString().slice(0, 10) > until;
+  return dayOf(now) > until;
 }

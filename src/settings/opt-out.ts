@@ -1,3 +1,4 @@
+import { dayOf } from '../time/duration.ts';
 import { tagOf } from './requirement.ts';
 
 /** Account tag that records that an account was taken off its key on purpose: a time, and by whom or why. */
@@ -17,6 +18,6 @@ export function formatOptOut(now: Date, by: string): string {
  */
 export function isOptedOut(tags: Readonly<Record<string, string>>, lastSeen: Date): boolean {
   const [time = ''] = (tagOf(tags, OPT_OUT_TAG) ?? '').trim().split(/\s/);
-  if (/^\d{4}-\d\d-\d\d$/.test(time)) return time >= lastSeen.toISOString().slice(0, 10);
+  if (/^\d{4}-\d\d-\d\d$/.test(time)) return time >= dayOf(lastSeen);
   return Date.parse(time) >= lastSeen.getTime();
 }

@@ -56,6 +56,11 @@ export function addDuration(from: Date, duration: string): Date {
   );
 }
 
+/** The day of a moment, in UTC. */
+export function dayOf(time: Date): string {
+  return time.toISOString().slice(0, 10);
+}
+
 /** Whether there is such a day: `Date` takes the 31st of February for the 2nd of March. */
 export function isDay(text: string): boolean {
   const date = /^\d{4}-\d{2}-\d{2}$/.test(text) ? new Date(text) : new Date(Number.NaN);

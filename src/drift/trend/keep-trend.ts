@@ -3,10 +3,11 @@ import { sumEvents } from '../../audit/sum-events.ts';
 import { timeBoxed } from '../../azure/deadline.ts';
 import { describe, describeFailure } from '../../azure/failure.ts';
 import type { Log } from '../../log.ts';
+import { dayOf } from '../../time/duration.ts';
 import type { DriftSummary, WholeReport } from '../report.ts';
 import type { ReportStore } from '../store/drift-storage-client.ts';
 import type { TrendStore } from '../store/trend-store-client.ts';
-import { dayOfTime, findingsOf, findingsOfReport, isSettled, type KeptDay, lastDays, spanOf } from './trend.ts';
+import { findingsOf, findingsOfReport, isSettled, type KeptDay, lastDays, spanOf } from './trend.ts';
 
 /** Days before today that one check sums up; the next ones take the others. */
 const MOST_DAYS = 5;
@@ -36,12 +37,12 @@ export async function keepTrend(report: WholeReport, ports: KeepTrendPorts, log:
 
 async function keepDays(report: WholeReport, ports: KeepTrendPorts, signal: AbortSignal): Promise<void> {
   const { driftStorage, now } = ports;
-  const today = dayOfTime(now());
+  const today = dayOf(now());
   const before = lastDays(now())
     .filter((day) => day !== today)
     .reverse();
   const kept = await driftStorage.trendDays([...before, today]);
-  const checked = dayOfTime(new Date(report.startedOn));
+  const checked = dayOf(new Date(report.startedOn));
   await keepDay({ ...(kept.get(checked) ?? { day: checked }), findings: findingsOfReport(report) }, ports, signal);
   const unsettled = before.filter((day) => day !== checked && !isSettled(kept.get(day) ?? { day }));
   const days = unsettled.slice(0, MOST_DAYS);

@@ -2,8 +2,9 @@ import type { AuditFiles } from '../../audit/audit-files.ts';
 import { sumEvents, type TrailEvents } from '../../audit/sum-events.ts';
 import { timeBoxed } from '../../azure/deadline.ts';
 import { Remembered } from '../../azure/remembered.ts';
+import { dayOf } from '../../time/duration.ts';
 import type { TrendStore } from '../store/trend-store-client.ts';
-import { dayOfTime, lastDays, spanOf, type TrendDay } from './trend.ts';
+import { lastDays, spanOf, type TrendDay } from './trend.ts';
 
 /** What has happened today is not read again within so long; it is read for so long, and so much of it. */
 const BELIEVED_MS = 30_000;
@@ -27,7 +28,7 @@ export class TrendReader {
    */
   async read({ driftStorage, auditWatch, now }: ReadTrendPorts): Promise<TrendDay[]> {
     const days = lastDays(now());
-    const today = dayOfTime(now());
+    const today = dayOf(now());
     const sum = (): Promise<TrailEvents> =>
       timeBoxed(
         (signal) => sumEvents(auditWatch.files, { ...spanOf(today), mostBytes: TODAY_BYTES, signal }),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { TRAIL_EVENTS } from '../../audit/sum-events.ts';
+import { dayOf } from '../../time/duration.ts';
 import { DAY_MS, HOUR_MS } from '../../time/spans.ts';
 import type { DriftSummary, WholeReport } from '../report.ts';
 
@@ -37,11 +38,7 @@ export type KeptDay = z.output<typeof KEPT_DAY>;
 
 /** The last days in UTC, the oldest first, today at the end. */
 export function lastDays(now: Date, days = TREND_DAYS): string[] {
-  return Array.from({ length: days }, (_, n) => dayOfTime(new Date(now.getTime() - (days - 1 - n) * DAY_MS)));
-}
-
-export function dayOfTime(time: Date): string {
-  return time.toISOString().slice(0, 10);
+  return Array.from({ length: days }, (_, n) => dayOf(new Date(now.getTime() - (days - 1 - n) * DAY_MS)));
 }
 
 /** From its first moment to that of the next day. */
