@@ -2,7 +2,6 @@ import { BlobServiceClient } from '@azure/storage-blob';
 import type { LocalAzureOptions } from '../../local/azure/server.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { reconcileAccount } from '../../src/accounts/reconcile-account.ts';
-import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import type { Services } from '../../src/services.ts';
 import { AtMostEvery } from '../../src/work/at-most-every.ts';
@@ -10,6 +9,7 @@ import { LEASE_CONTAINER } from '../../src/work/lease-client.ts';
 import { ACCOUNT_WORK, type AccountWork, parseAccountWork } from '../../src/work/messages.ts';
 import type { Outcome } from '../../src/work/outcome.ts';
 import { processWork } from '../../src/work/process.ts';
+import { auditEntries } from '../support/audit-lines.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire, type Wire } from '../support/wire.ts';
 
@@ -63,11 +63,7 @@ export function useAccounts(options: Omit<LocalAzureOptions, 'stateDir'> = {}): 
       });
     },
     async audited(account) {
-      const entries: AuditEntry[] = [];
-      for await (const { name } of blobs(AUDIT_CONTAINER).listBlobsFlat()) {
-        const text = (await blobs(AUDIT_CONTAINER).getBlobClient(name).downloadToBuffer()).toString();
-        for (const line of text.split('\n').filter(Boolean)) entries.push(JSON.parse(line).entry ?? {});
-      }
+      const entries = await auditEntries(wire.connectionString);
       return entries.filter(({ resource }) => resource === account.id);
     },
     reasons: () => wire.records.map(({ reason }) => reason),

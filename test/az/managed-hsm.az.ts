@@ -1,12 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { BlobServiceClient } from '@azure/storage-blob';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StorageAccount } from '../../local/azure/world.ts';
-import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
 import { DEFAULT_HSM_WATCH } from '../../src/settings/settings-table.ts';
 import { useApp } from '../support/app.ts';
+import { auditEntries } from '../support/audit-lines.ts';
 import { eventually } from '../support/eventually.ts';
 import { Az } from './az.ts';
 
@@ -49,14 +48,16 @@ function account(name = 'stvault01'): StorageAccount {
 }
 const inUse = () => account().encryption.keyvaultproperties?.currentVersionedKeyIdentifier?.split('/').at(-1);
 
+interface Move {
+  readonly action: string;
+  readonly reason: string;
+  readonly resource: string;
+  readonly details: { readonly to: string; readonly cause: { readonly by: string } };
+}
+
 /** The moves of the account that the audit trail has. */
-async function moves(): Promise<{ reason: string; details: { to: string; cause: { by: string } } }[]> {
-  const container = BlobServiceClient.fromConnectionString(app.connectionString).getContainerClient(AUDIT_CONTAINER);
-  const found = [];
-  for await (const { name } of container.listBlobsFlat()) {
-    const text = (await container.getBlobClient(name).downloadToBuffer()).toString('utf8');
-    for (const line of text.split('\n').filter(Boolean)) found.push(JSON.parse(line).entry);
-  }
+async function moves() {
+  const found = await auditEntries<Move>(app.connectionString);
   return found.filter(({ action, resource }) => action === 'account.move' && resource === account().id);
 }
 

@@ -1,11 +1,11 @@
 import { ManagedIdentityCredential } from '@azure/identity';
-import { BlobServiceClient } from '@azure/storage-blob';
 import { describe, expect, it } from 'vitest';
 import { CLIENT_IDS } from '../../local/azure/constants.ts';
 import { LIMITS } from '../../src/azure/limits.ts';
 import { keyStatus } from '../../src/break-glass/key-status.ts';
 import { createKeys } from '../../src/keys/key-client.ts';
 import type { Work } from '../../src/work/messages.ts';
+import { auditLines } from '../support/audit-lines.ts';
 import { eventually } from '../support/eventually.ts';
 import type { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
@@ -37,12 +37,7 @@ function besideLooks(): Work[] {
 
 /** Every record of the audit trail about the key. */
 async function audited(key: TestKey): Promise<string[]> {
-  const container = BlobServiceClient.fromConnectionString(wire.connectionString).getContainerClient('cmk-audit');
-  const lines: string[] = [];
-  for await (const { name } of container.listBlobsFlat()) {
-    lines.push(...(await container.getBlobClient(name).downloadToBuffer()).toString('utf8').split('\n'));
-  }
-  return lines.filter((line) => line.includes(`/${key.name}"`));
+  return (await auditLines(wire.connectionString)).filter((line) => line.includes(`/${key.name}"`));
 }
 
 describe('a restore', () => {

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { BlobServiceClient } from '@azure/storage-blob';
 import { describe, expect, it } from 'vitest';
 import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
 import { DeadlineError } from '../../src/azure/deadline.ts';
@@ -13,6 +12,7 @@ import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import { settleRevocation } from '../../src/revocation/settle-revocation.ts';
 import type { Services } from '../../src/services.ts';
 import type { RevocationWork } from '../../src/work/messages.ts';
+import { auditLines } from '../support/audit-lines.ts';
 import type { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 import {
@@ -47,11 +47,7 @@ async function lookAgain(services: Services): Promise<void> {
 
 /** Reasons and actions of the audit records about a key, oldest first. */
 async function trailOf(key: TestKey): Promise<string[]> {
-  const container = BlobServiceClient.fromConnectionString(wire.connectionString).getContainerClient('cmk-audit');
-  const lines: string[] = [];
-  for await (const { name } of container.listBlobsFlat()) {
-    lines.push(...(await container.getBlobClient(name).downloadToBuffer()).toString('utf8').split('\n'));
-  }
+  const lines = await auditLines(wire.connectionString);
   return lines
     .filter((line) => line.includes(`/${key.name}"`))
     .map((line) => JSON.parse(line) as { entry: { action: string; reason: string } })

@@ -7,6 +7,7 @@ import { enabledOf, keyOf, revocationOn } from '../break-glass/break-glass-fixtu
 import { type Answer, type RunningApp, signIn } from '../break-glass/running-app.ts';
 import { useApps } from '../break-glass/use-running-app.ts';
 import { recordsOf } from '../support/app.ts';
+import { auditLines } from '../support/audit-lines.ts';
 import type { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 
@@ -81,7 +82,7 @@ describe('a restore that others have to approve', () => {
     expect((body.value as Shown[]).find((one) => one.id === id)).toMatchObject({ state: 'done', outcome: 'Restored' });
     const reasons = recordsOf(app.output().split('\n')).filter((record) => record.approval === id);
     expect(reasons.map(({ reason }) => reason)).toEqual(['ApprovalAsked', 'ApprovalGiven', 'ApprovalGiven']);
-    const trail = await trailOf();
+    const trail = (await auditLines(wire.connectionString)).join('\n');
     expect(trail).toContain(`"approval":{"id":"${id}","approvedBy":[{"objectId":"${colleague('operator').objectId}"`);
     expect(trail).toContain('"action":"approval.ask"');
     expect(
@@ -138,7 +139,7 @@ describe('a restore that others have to approve', () => {
     expect(outcome(await withdraw(id, 'operator'))).toBe('403 NotTheAsker');
     expect(outcome(await withdraw(id, 'restorer'))).toBe('200 withdrawn');
     expect(outcome(await approve(id, 'operator'))).toBe('409 ApprovalOver');
-    const lines = (await trailOf()).split('\n').filter((line) => line.includes(id));
+    const lines = (await auditLines(wire.connectionString)).filter((line) => line.includes(id));
     expect(lines.find((line) => line.includes('"action":"approval.withdraw"'))).toContain(
       colleague('restorer').objectId,
     );
@@ -383,7 +384,9 @@ describe('a pause that others have to approve', () => {
       reason: body.reason,
       by: signIn(wire.azure, 'operator').objectId,
     });
-    expect(await trailOf()).toContain(`"approval":{"id":"${id}","approvedBy":[{"objectId"`);
+    expect((await auditLines(wire.connectionString)).join('\n')).toContain(
+      `"approval":{"id":"${id}","approvedBy":[{"objectId"`,
+    );
 
     expect((await post('/resume', 'operator', { reason: 'It is over', key: body.key }, pausing)).status).toBe(200);
     expect(outcome(await approve('second-operator'))).toBe('409 ApprovalOver');
@@ -404,11 +407,3 @@ describe('a pause that others have to approve', () => {
     expect(outcome(await restore(key, 'restorer', revocationOn(key), pausing))).toBe('200 Restored');
   });
 });
-
-async function trailOf(): Promise<string> {
-  const container = BlobServiceClient.fromConnectionString(wire.connectionString).getContainerClient('cmk-audit');
-  let text = '';
-  for await (const { name } of container.listBlobsFlat())
-    text += (await container.getBlobClient(name).downloadToBuffer()).toString();
-  return text;
-}

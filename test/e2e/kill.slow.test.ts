@@ -1,11 +1,10 @@
-import { BlobServiceClient } from '@azure/storage-blob';
 import { expect, it } from 'vitest';
 import { subscribeApp } from '../../local/azure/app-setup.ts';
 import { benchFleet } from '../../local/azure/bench-fleet.ts';
 import { addResourceGroup } from '../../local/azure/fleet.ts';
 import { rotateKey } from '../../local/azure/key-vault/keys.ts';
-import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
 import { useApp } from '../support/app.ts';
+import { auditEntries } from '../support/audit-lines.ts';
 import { eventually } from '../support/eventually.ts';
 
 // Guards invariant 8: every function may be killed at any point and run again, and no work is lost.
@@ -57,12 +56,7 @@ it('killed three times in the middle of 120 accounts, the app moves every one of
   expect(await app.count('key-work-poison')).toBe(0);
 
   // Of each of them there is one proof, also of those whose mover was killed before it could say so.
-  const audit = BlobServiceClient.fromConnectionString(app.connectionString).getContainerClient(AUDIT_CONTAINER);
-  const proofs: string[] = [];
-  for await (const { name } of audit.listBlobsFlat()) {
-    const lines = (await audit.getBlobClient(name).downloadToBuffer()).toString().split('\n').filter(Boolean);
-    const entries = lines.map((line) => JSON.parse(line).entry);
-    proofs.push(...entries.flatMap((entry) => (entry?.action === 'account.move' ? entry.resource : [])));
-  }
+  const entries = await auditEntries(app.connectionString);
+  const proofs = entries.flatMap(({ action, resource }) => (action === 'account.move' ? resource : []));
   expect(proofs.sort()).toEqual(accounts.map(({ id }) => id).sort());
 }, 300_000);

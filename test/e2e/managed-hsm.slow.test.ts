@@ -1,13 +1,12 @@
-import { BlobServiceClient } from '@azure/storage-blob';
 import { describe, expect, it } from 'vitest';
 import { setRotationPolicy } from '../../local/azure/fleet.ts';
 import { rotateKey } from '../../local/azure/key-vault/keys.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
-import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
 import { DEFAULT_HSM_WATCH } from '../../src/settings/settings-table.ts';
 import { revocationOn } from '../break-glass/break-glass-fixture.ts';
 import { tokenOf } from '../break-glass/running-app.ts';
 import { useApp } from '../support/app.ts';
+import { auditLines } from '../support/audit-lines.ts';
 import { eventually } from '../support/eventually.ts';
 import { group, TestKey } from '../support/fleet.ts';
 
@@ -55,13 +54,8 @@ async function call(
 
 /** What the audit trail says of a resource. */
 async function audited(about: string): Promise<Record<string, unknown>[]> {
-  const container = BlobServiceClient.fromConnectionString(app.connectionString).getContainerClient(AUDIT_CONTAINER);
-  const found: Record<string, unknown>[] = [];
-  for await (const { name } of container.listBlobsFlat()) {
-    const text = (await container.getBlobClient(name).downloadToBuffer()).toString('utf8');
-    for (const line of text.split('\n')) if (line.includes(about)) found.push(JSON.parse(line).entry);
-  }
-  return found;
+  const lines = await auditLines(app.connectionString);
+  return lines.filter((line) => line.includes(about)).map((line) => JSON.parse(line).entry);
 }
 
 describe('a new version in a Managed HSM', () => {

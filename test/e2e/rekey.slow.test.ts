@@ -1,4 +1,3 @@
-import { BlobServiceClient } from '@azure/storage-blob';
 import { expect, it } from 'vitest';
 import { grantApp } from '../../local/azure/app-setup.ts';
 import { benchFleet } from '../../local/azure/bench-fleet.ts';
@@ -11,9 +10,9 @@ import {
   allowStorage,
 } from '../../local/azure/fleet.ts';
 import type { EncryptionScope, StorageAccount, Vault } from '../../local/azure/world.ts';
-import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
 import { tokenOf } from '../break-glass/running-app.ts';
 import { useApp } from '../support/app.ts';
+import { auditEntries } from '../support/audit-lines.ts';
 import { eventually } from '../support/eventually.ts';
 
 // Re-keys end as ordered, nothing half: one of 200 accounts, and beside it small ones that are at other points of their way
@@ -160,12 +159,7 @@ async function restart(): Promise<void> {
 async function records(): Promise<
   { action: string; reason: string; resource: string; details: { scope?: string; rekey?: string } }[]
 > {
-  const audit = BlobServiceClient.fromConnectionString(app.connectionString).getContainerClient(AUDIT_CONTAINER);
-  const found: string[] = [];
-  for await (const { name } of audit.listBlobsFlat()) {
-    found.push(...(await audit.getBlobClient(name).downloadToBuffer()).toString().split('\n').filter(Boolean));
-  }
-  return found.map((line) => JSON.parse(line).entry).filter(Boolean);
+  return auditEntries(app.connectionString);
 }
 
 it('moves 200 accounts and their scopes to another vault and back, killed, paused and resumed on the way', async () => {

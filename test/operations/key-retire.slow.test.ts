@@ -1,11 +1,9 @@
 import { StorageManagementClient } from '@azure/arm-storage';
 import { ClientSecretCredential } from '@azure/identity';
-import { BlobServiceClient } from '@azure/storage-blob';
 import { describe, expect, it } from 'vitest';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
-import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
-import { type AuditEntry, parseRecord } from '../../src/audit/record.ts';
+import type { AuditEntry } from '../../src/audit/record.ts';
 import type { CmkError } from '../../src/errors.ts';
 import { Journal } from '../../src/operations/journal.ts';
 import { appRecord } from '../../src/operations/key/app-record.ts';
@@ -13,6 +11,7 @@ import { type KeyRetireOptions, retireVersions } from '../../src/operations/key/
 import { unretireVersion } from '../../src/operations/key/key-unretire.ts';
 import type { Azure, Operation } from '../../src/operations/operator-azure.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
+import { auditEntries } from '../support/audit-lines.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { keyOf, type Site, texts, useProcedures } from '../support/procedures.ts';
 
@@ -227,17 +226,7 @@ describe('key retire', () => {
 describe('the trail of key retire', () => {
   const environment = () => ({ AzureWebJobsStorage: azurite.connectionString });
 
-  async function trail(): Promise<unknown[]> {
-    const container = BlobServiceClient.fromConnectionString(azurite.connectionString).getContainerClient(
-      AUDIT_CONTAINER,
-    );
-    const entries: unknown[] = [];
-    for await (const { name } of container.listBlobsFlat()) {
-      const text = (await container.getBlobClient(name).downloadToBuffer()).toString();
-      entries.push(...text.split('\n').flatMap((line) => parseRecord(Buffer.from(line))?.entry ?? []));
-    }
-    return entries;
-  }
+  const trail = () => auditEntries(azurite.connectionString);
 
   it('is the one that the app leaves: the tag, and the proof in the audit trail with who did it', async () => {
     const { site, old, newer, account } = movedOn();

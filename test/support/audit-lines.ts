@@ -1,0 +1,21 @@
+import { BlobServiceClient } from '@azure/storage-blob';
+import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
+import type { AuditEntry } from '../../src/audit/record.ts';
+
+/** Every line of the audit trail, file by file. */
+export async function auditLines(connectionString: string): Promise<string[]> {
+  const container = BlobServiceClient.fromConnectionString(connectionString).getContainerClient(AUDIT_CONTAINER);
+  const lines: string[] = [];
+  for await (const { name } of container.listBlobsFlat()) {
+    const text = (await container.getBlobClient(name).downloadToBuffer()).toString();
+    lines.push(...text.split('\n').filter(Boolean));
+  }
+  return lines;
+}
+
+/** What they say happened. @typeParam E what a test looks at of it */
+export async function auditEntries<E extends Pick<AuditEntry, 'action'> = AuditEntry>(
+  connectionString: string,
+): Promise<E[]> {
+  return (await auditLines(connectionString)).flatMap((line) => JSON.parse(line).entry ?? []);
+}
