@@ -169,15 +169,13 @@ export class Reconciliation {
       this.journal.drop(intent);
       return BUSY;
     }
-    const wrote = this.wrote;
-    this.wrote = true;
     let answer: KeyUse | undefined;
     try {
       answer = await reading.write(plan.pin, isRekey(plan) ? plan.to : undefined);
     } catch (error) {
-      if (describeFailure(error).kind === 'throttled') this.wrote = wrote;
       return this.#failed(error, intent);
     }
+    this.wrote = true;
     const verdict = judge(intent, answer, this.#versions);
     if (intent.scope === undefined && answer) this.journal.learn(answer);
     if (verdict.verdict === 'moved') {
@@ -202,6 +200,7 @@ export class Reconciliation {
 
   #failed(error: unknown, intent: MoveIntent): Outcome {
     const failure = describeFailure(error);
+    this.wrote ||= failure.kind !== 'throttled';
     const about = toldMove(intent, intent.to);
     const isUnknown = mayHaveTakenEffect(failure);
     if (isUnknown) this.journal.giveUp(intent, this.services.now());
@@ -241,9 +240,8 @@ export class Reconciliation {
   #intent(scope: string | undefined, use: KeyUse, plan: Plan & { write: true }): Omit<MoveIntent, 'id'> {
     const from = versionInUse(use);
     const ordered = isRekey(plan) && this.rekey ? { toKey: plan.to.id, rekey: this.rekey.order.id } : {};
-    const to = plan.target.version;
-    const move = { ...this.#subject(scope), ...ordered, mode: modeOf(use), ...(from ? { from } : {}), to };
-    return { ...move, cause: this.work.cause, at: this.services.now().toISOString() };
+    const move = { ...this.#subject(scope), ...ordered, mode: modeOf(use), ...(from ? { from } : {}) };
+    return { ...move, to: plan.target.version, cause: this.work.cause, at: this.services.now().toISOString() };
   }
 
   #subject(scope: string | undefined): Pick<MoveIntent, 'account' | 'scope' | 'key'> {

@@ -50,8 +50,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no fence: the lease is let go before anything is done',
     file: 'src/accounts/reconcile-account.ts',
-    from: 'if (!lease) return BUSY;\n    const accounts',
-    to: 'if (!lease) return BUSY;\n    await lease.release();\n    const accounts',
+    from: 'if (!lease) return { outcome: BUSY, wrote: false };\n    const accounts',
+    to: 'if (!lease) return { outcome: BUSY, wrote: false };\n    await lease.release();\n    const accounts',
   },
   {
     name: 'no fence: the lease is let go although a write may still take effect',
@@ -122,7 +122,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the message of work that is done in place is taken out before it is done',
     file: 'src/work/at-once.ts',
-    from: 'run()\n          .then(() => held.remove())',
+    from: 'keptWhile(held, run)\n          .then(() => held.remove())',
     to: 'held\n          .remove()\n          .then(() => run())',
   },
   {
