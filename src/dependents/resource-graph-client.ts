@@ -22,8 +22,8 @@ export interface GraphResource {
  */
 export interface ResourceGraph {
   /**
-   * Rows of a query over every subscription that the identity sees, page by page. The query has to project `id`, without
-   * which there is no next page.
+   * Rows of a query over every subscription that the identity sees, page by page, each once. The query has to project `id`,
+   * without which there is no next page.
    *
    * @throws {@link CmkError} after the rows there are, when Resource Graph says that they are not all. Every other error
    *   is the SDK's.
@@ -42,9 +42,12 @@ export function createResourceGraph(
   const client = new ResourceGraphClient(credential, armOptions(cloud, limits));
   return {
     async *query(query, signal) {
+      const seen = new Set<string>();
       let skipToken: string | undefined;
+      let total = 0;
       let cut: string | undefined;
       do {
+        const before = seen.size;
         const answer = await client.resources(
           { query, options: { resultFormat: 'objectArray', top: PAGE_SIZE, ...(skipToken ? { skipToken } : {}) } },
           {
@@ -58,13 +61,20 @@ export function createResourceGraph(
         );
         for (const row of Array.isArray(answer.data) ? answer.data : []) {
           const read = toResource(row);
-          if (read) yield read;
+          if (!read || seen.has(read.id.toLowerCase())) continue;
+          seen.add(read.id.toLowerCase());
+          yield read;
         }
-        const isSamePage = skipToken !== undefined && answer.skipToken === skipToken;
-        skipToken = isSamePage ? undefined : answer.skipToken;
-        if (isSamePage) cut ??= 'Its pages lead nowhere.';
-        else if (!skipToken && answer.resultTruncated === 'true') cut ??= 'The answer was cut short.';
+        total = answer.totalRecords ?? 0;
+        skipToken = answer.skipToken;
+        // A circle of pages has no end, and neither have pages that name another one each time.
+        if (skipToken && seen.size === before) {
+          cut ??= 'Its pages lead nowhere.';
+          skipToken = undefined;
+        }
+        if (!skipToken && String(answer.resultTruncated) === 'true') cut ??= 'The answer was cut short.';
       } while (skipToken);
+      if (seen.size < total) cut ??= `Of ${total} rows that it counts ${seen.size} could be read.`;
       if (cut) {
         const nextStep = 'Look for further resources with `az graph query` in each subscription by itself.';
         throw new CmkError('OtherResourcesUnreadable', `${cut} Resource Graph did not show everything.`, nextStep);
