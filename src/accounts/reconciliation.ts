@@ -46,8 +46,8 @@ export class Reconciliation {
 
   async list(): Promise<void> {
     const { keys } = this.services;
-    const to = this.rekey && keys.listVersions(this.rekey.to);
-    [this.#versions, this.#toVersions] = await Promise.all([keys.listVersions(this.key), to ?? []]);
+    const to = this.rekey?.listTo(keys, this.work) ?? [];
+    [this.#versions, this.#toVersions] = await Promise.all([keys.listVersions(this.key), to]);
     this.#isListed = true;
   }
 

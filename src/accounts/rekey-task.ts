@@ -1,6 +1,8 @@
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { RekeyOrder, RekeyStore, RekeySubject, RekeyWay } from '../fleet/rekey-order.ts';
 import { countsAsFailed, stoppedBy, triedSince, wayOf } from '../fleet/rekey-order.ts';
+import type { Keys } from '../keys/key-client.ts';
+import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
@@ -61,6 +63,19 @@ export class RekeyTask {
   /** Whether it has had to do with the account before. */
   get hasBegun(): boolean {
     return this.#rows.size > 0;
+  }
+
+  /** Versions of the key that it moves to; none where a look that is not the order's cannot read them: it goes on without. */
+  async listTo(
+    keys: Pick<Keys, 'listVersions'>,
+    { rekey }: Pick<AccountWork, 'rekey'>,
+  ): Promise<readonly KeyVersion[]> {
+    try {
+      return await keys.listVersions(this.to);
+    } catch (error) {
+      if (rekey !== undefined) throw error;
+      return [];
+    }
   }
 
   /** Scopes that it has to do with, as far as it knows before they are listed. */

@@ -129,7 +129,8 @@ async function mayGoBack(
     throw new CmkError('VaultNotManaged', REASONS.VaultNotManaged, 'Add its vault to CMK_VAULTS again.');
   const obstacle = await obstacleOf(from, to, services);
   if (obstacle) {
-    const nextStep = 'Make it so that the old key can be used and neither is revoked, or end the re-key as it is.';
+    const nextStep =
+      'Make it so that both keys are there and can be read, the old one can be used and neither is revoked; or end the re-key as it is.';
     throw new CmkError(obstacle.reason, obstacle.detail, nextStep);
   }
 }

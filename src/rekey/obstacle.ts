@@ -1,3 +1,4 @@
+import { describe, describeFailure } from '../azure/failure.ts';
 import type { RekeyData } from '../fleet/rekey-order.ts';
 import type { Keys } from '../keys/key-client.ts';
 import { type KeyVersion, newestUsableVersion, newestVersion } from '../keys/key-versions.ts';
@@ -6,14 +7,29 @@ import { openRevocation } from '../revocation/revocation.ts';
 
 type Obstacle = NonNullable<RekeyData['waits']>;
 
-/** What keeps everything from moving between two keys now: it may pass, and is looked at again. */
+/**
+ * What keeps everything from moving between two keys now: it may pass, and is looked at again. Whether a key is revoked cannot
+ * be told either where it cannot be read. Errors are the SDK's, of a vault that throttles alone.
+ */
 export async function obstacleOf(
   from: ManagedKey,
   to: ManagedKey,
   { keys, now }: { readonly keys: Keys; readonly now: () => Date },
 ): Promise<Obstacle | undefined> {
-  const [fromVersions, toVersions] = await Promise.all([keys.listVersions(from), keys.listVersions(to)]);
-  return versionObstacle({ key: from, versions: fromVersions }, { key: to, versions: toVersions }, now());
+  const [of, onto] = await Promise.all([listed(from, keys), listed(to, keys)]);
+  if ('reason' in of) return of;
+  return 'reason' in onto ? onto : versionObstacle(of, onto, now());
+}
+
+async function listed(key: ManagedKey, keys: Keys): Promise<Listed | Obstacle> {
+  try {
+    return { key, versions: await keys.listVersions(key) };
+  } catch (error) {
+    const failure = describeFailure(error);
+    if (failure.kind === 'throttled') throw error;
+    const reason = failure.kind === 'forbidden' ? 'VaultUnreadable' : 'ServiceUnavailable';
+    return { reason, detail: `${key.id} cannot be read: ${describe(failure)}` };
+  }
 }
 
 interface Listed {

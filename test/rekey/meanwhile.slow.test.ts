@@ -1,5 +1,6 @@
 import { TableClient } from '@azure/data-tables';
 import { describe, expect, it } from 'vitest';
+import { allowStorage } from '../../local/azure/fleet.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
 import { accountRow } from '../../src/fleet/fleet-keys.ts';
@@ -10,7 +11,7 @@ import { progressOf } from '../../src/rekey/progress.ts';
 import { restoreKey } from '../../src/revocation/restore-key.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import { NO_CONTROL, withPause, withResume } from '../../src/rollout/pause.ts';
-import { group, TestKey } from '../support/fleet.ts';
+import { group, storageIdentity, TestKey } from '../support/fleet.ts';
 import { REVOKER } from '../support/keys.ts';
 import { useWire } from '../support/wire.ts';
 import { RekeyOrders } from './rekey-orders.ts';
@@ -215,6 +216,49 @@ describe('while a re-key stands', () => {
     await orders.carryOut();
     expect(await orders.order(approval.id)).toMatchObject({ state: 'done', approval });
     expect(on(b, accounts)).toBe(2);
+  });
+});
+
+describe('a vault of the new key that lets nobody in while a re-key stands', () => {
+  const closed = () => {
+    const body = { error: { code: 'Forbidden', message: 'Client address is not authorized.' } };
+    wire.azure.faults.add([{ match: { host: 'kv-records.vault.azure.net' }, answer: { status: 403, body } }]);
+  };
+  async function halfWay() {
+    const orders = new RekeyOrders(wire);
+    const [a, b] = [new TestKey(wire.azure.world), new TestKey(wire.azure.world, 'kv-records')];
+    allowStorage(wire.azure.world, b.vault, storageIdentity(wire.azure.world).principalId);
+    const accounts = Array.from({ length: 7 }, () => a.account());
+    const id = await orders.start(a, b);
+    // The first wave is through, and nothing of the next is under way.
+    await orders.carryOut(() => on(b, accounts) === 5 && wire.sent.every(({ work }) => work.kind === 'rekey'));
+    closed();
+    return { orders, id, a, b, accounts };
+  }
+
+  it('is what it waits for, and it goes on by itself when it can be read', async () => {
+    const { orders, id, b, accounts } = await halfWay();
+    await orders.carryOut(async () => (await orders.waits(id)) === 'VaultUnreadable');
+    expect((await orders.order(id)).waits?.detail).toContain(b.id());
+    await expect(orders.change(id, 'takeBack')).rejects.toMatchObject({
+      reason: 'VaultUnreadable',
+      nextStep: expect.stringContaining('can be read'),
+    });
+    expect(on(b, accounts)).toBe(5);
+    wire.azure.faults.clear();
+    await orders.carryOut();
+    expect((await orders.order(id)).state).toBe('done');
+    expect(on(b, accounts)).toBe(7);
+  });
+
+  it('keeps no account on the old key from its newest version', async () => {
+    const { orders, a, accounts } = await halfWay();
+    const newest = a.add();
+    const left = accounts.filter((account) => use(account)?.keyname === a.name);
+    for (const account of left) {
+      expect(await reconcileAndNote(a.accountWork(account), orders.services, wire.log)).toEqual({ outcome: 'done' });
+    }
+    expect(left.map((account) => use(account)?.keyversion)).toEqual([newest.version, newest.version]);
   });
 });
 

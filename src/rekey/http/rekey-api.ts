@@ -134,6 +134,8 @@ const STATUS: Readonly<Partial<Record<CmkError['reason'], number>>> = {
   VaultNotManaged: 404,
   AuditFailed: 503,
   RekeysUnreadable: 503,
+  ServiceUnavailable: 503,
+  VaultUnreadable: 502,
 };
 
 async function fromStorage<T>(run: () => Promise<T>): Promise<T> {

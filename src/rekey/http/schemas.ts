@@ -155,6 +155,7 @@ export const REKEY_OPERATIONS: readonly ApiOperation[] = [
         'RekeyNotPossible',
         'RevocationOpen',
       ],
+      502: ['VaultUnreadable'],
       ...UNRECORDED,
     },
   },
