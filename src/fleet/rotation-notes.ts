@@ -22,6 +22,21 @@ export interface RotationNote {
   readonly stage?: string;
   /** Version on which the file services of the canaries were found to serve. */
   readonly canary?: string;
+  /** The same, and those canaries that were found not to serve with it, in words: `<version> <words>`. */
+  readonly unwell?: string;
+}
+
+/** An account is told by some sixty characters; this much is told of those that do not serve. */
+const MOST_SAID = 900;
+
+/** Canaries that were found not to serve with a version. */
+export function unwellOf(version: string, words: string): string {
+  return `${version} ${words}`.slice(0, MOST_SAID);
+}
+
+/** Which canaries were found not to serve with that version, in words; undefined: none was. */
+export function unwellWith(version: string, note: RotationNote | undefined): string | undefined {
+  return note?.unwell?.startsWith(`${version} `) ? note.unwell.slice(version.length + 1) : undefined;
 }
 
 /** Notes about rotations, in the table of the fleet index. Errors are the SDK's. */
@@ -64,13 +79,14 @@ const NOTE = z.object({
   finished: z.string().max(100).optional().catch(undefined),
   stage: z.string().max(100).optional().catch(undefined),
   canary: z.string().max(100).optional().catch(undefined),
+  unwell: z.string().max(MOST_SAID).optional().catch(undefined),
 });
 
 function toNote(row: Row): RotationNote | undefined {
   const read = NOTE.safeParse(row).data;
   const key = read && parseKeyIdentifier(read.key);
   if (!key || key.version) return undefined;
-  const { lookedOn, dueOn, finished, stage, canary } = read;
+  const { lookedOn, dueOn, finished, stage, canary, unwell } = read;
   const note = {
     key: formatKeyIdentifier(key),
     ...(lookedOn ? { lookedOn } : {}),
@@ -78,6 +94,7 @@ function toNote(row: Row): RotationNote | undefined {
     ...(finished ? { finished } : {}),
     ...(stage ? { stage } : {}),
     ...(canary ? { canary } : {}),
+    ...(unwell ? { unwell } : {}),
   };
   return rowOf(note.key) === row.rowKey ? note : undefined;
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
+import { unwellOf } from '../fleet/rotation-notes.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
@@ -97,7 +98,9 @@ class Follower {
     if (stage.state === 'unproven') {
       const { failing } = await probeCanaries(stage.canaries);
       if (failing.length > 0) {
-        await this.#record('CanaryFailed', progress, `These do not serve: ${failing.join(', ')}.`);
+        const unwell = failing.join(', ');
+        await rotationNotes.put({ key, unwell: unwellOf(progress.version, unwell) });
+        await this.#record('CanaryFailed', progress, `These do not serve: ${unwell}.`);
         return true;
       }
       await rotationNotes.put({ key, canary: progress.version });

@@ -1,6 +1,9 @@
 import type { AuditOutcome, RecordAudit } from '../audit/audit-trail.ts';
 import { type AuditEntry, EVERY_KEY } from '../audit/record.ts';
 import { messageOf } from '../errors.ts';
+import type { Keys } from '../keys/key-client.ts';
+import { newestUsableVersion } from '../keys/key-versions.ts';
+import type { ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { KEY_WORK } from '../work/messages.ts';
@@ -27,6 +30,8 @@ export interface ControlOrder {
 export interface ControlPorts {
   readonly controlStore: ControlStore;
   readonly control: Pick<StandingControl, 'learn'>;
+  readonly settings: { readonly vaults: Pick<ManagedVaults, 'key'> };
+  readonly keys: Pick<Keys, 'listVersions'>;
   readonly queue: Pick<WorkQueue, 'send'>;
   readonly audit: RecordAudit;
   readonly newId: () => string;
@@ -80,7 +85,9 @@ export async function orderResume(order: ControlOrder, ports: ControlPorts, log:
   const now = ports.now();
   const { key, reason } = order;
   const id = ports.newId();
-  const going = { id, ...(key ? { key } : {}), reason, by: byOf(order), at: now.toISOString() };
+  const version = key && (await versionOf(key, ports));
+  const about = { ...(key ? { key } : {}), ...(version ? { version } : {}) };
+  const going = { id, ...about, reason, by: byOf(order), at: now.toISOString() };
   let before: readonly Pause[] = [];
   const state = await ports.controlStore.update((current) => {
     before = standingPauses(current, now);
@@ -101,6 +108,13 @@ export async function orderResume(order: ControlOrder, ports: ControlPorts, log:
   }
   const audit = await record('Resumed', id, order, { ended: ended.map((pause) => pause.id) }, ports, log);
   return { pauses, ended, audit, warnings };
+}
+
+/** The version that everything moves onto now; undefined: there is none, or it cannot be read. */
+async function versionOf(id: string, { settings, keys, now }: ControlPorts): Promise<string | undefined> {
+  const key = settings.vaults.key(id);
+  const versions = key && (await keys.listVersions(key).catch(() => []));
+  return versions && newestUsableVersion(versions, now())?.version;
 }
 
 function byOf({ caller: { objectId, name } }: ControlOrder): Pause['by'] {

@@ -21,8 +21,16 @@ export const PAUSE = z.object({
   until: z.iso.datetime().optional(),
 });
 
-/** An order that a held rotation goes on: it holds for every rotation of the key that began before it. */
-const GO_ON = z.object({ id: z.string(), key: z.string(), reason: z.string(), by, at: z.iso.datetime() });
+/** An order that a held rotation goes on. */
+const GO_ON = z.object({
+  id: z.string(),
+  key: z.string(),
+  reason: z.string(),
+  by,
+  at: z.iso.datetime(),
+  /** The version that everything moved onto then; absent: it could not be read. */
+  version: z.string().optional(),
+});
 
 /** What is no such entry is left out: it does not take the others with it. */
 function listOf<T extends z.ZodType>(entry: T) {
@@ -62,9 +70,19 @@ export function standingPauses({ pauses }: ControlState, now: Date): Pause[] {
   return pauses.filter(({ until }) => until === undefined || Date.parse(until) > now.getTime());
 }
 
-/** Whether an operator has ordered that rotation of the key to go on whatever holds it. */
-export function isOrderedOn({ goOns }: ControlState, key: string, startedOn: Date): boolean {
-  return goOns.some((order) => sameKeyName(order.key, key) && Date.parse(order.at) >= startedOn.getTime());
+/**
+ * Whether an operator has ordered that rotation of the key to go on whatever holds it: the one onto that version. By time it
+ * could not be told, as clocks differ: an order right behind its beginning would be none, or be one for the next.
+ */
+export function isOrderedOn(
+  { goOns }: ControlState,
+  key: string,
+  { version, startedOn }: { readonly version: string; readonly startedOn: Date },
+): boolean {
+  return goOns.some((order) => {
+    if (!sameKeyName(order.key, key)) return false;
+    return order.version === undefined ? Date.parse(order.at) >= startedOn.getTime() : order.version === version;
+  });
 }
 
 /** When something was last let go on, by somebody or by itself; what has stood still before is not stuck for that. */

@@ -1,6 +1,6 @@
 import type { Budget } from '../azure/pacer.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
-import type { RotationNote, RotationNotes } from '../fleet/rotation-notes.ts';
+import { type RotationNote, type RotationNotes, unwellWith } from '../fleet/rotation-notes.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -57,7 +57,8 @@ export async function computeRotation(
   const stages = new StageCount({
     canaries: settings.canary,
     proven: note?.canary === goal.target.version,
-    orderedOn: control.isOrderedOn(key.id, goal.startedOn),
+    unwell: unwellWith(goal.target.version, note),
+    orderedOn: control.isOrderedOn(key.id, { version: goal.target.version, startedOn: goal.startedOn }),
   });
   for await (const use of fleet.uses(key.id)) stages.add(use, progress.add(use).state);
   return { progress: progress.result(), stage: stages.result(), note };

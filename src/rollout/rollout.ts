@@ -121,13 +121,19 @@ function withoutVersions(failure: Failure): Stage {
   return { unknown: false, hold: () => hold };
 }
 
+/** Whether nothing goes on behind a stage until somebody sees to something. */
+export function isHeld({ state, unwell }: RotationStage): boolean {
+  return state === 'failed' || unwell !== undefined;
+}
+
 /** What the accounts wait for that are not of the stage. */
-export function holdOfStage({ name, state, counts }: RotationStage): Hold {
+export function holdOfStage(stage: RotationStage): Hold {
+  const { name, counts, unwell } = stage;
   const canary = name === 'canary';
-  const reason =
-    state === 'failed' ? (canary ? 'CanaryFailed' : 'WaveFailed') : canary ? 'CanaryUnderWay' : 'WaveNotBegun';
+  const reason = isHeld(stage) ? (canary ? 'CanaryFailed' : 'WaveFailed') : canary ? 'CanaryUnderWay' : 'WaveNotBegun';
   const { moved, waiting, failed } = counts;
-  const detail = `${REASONS[reason]} ${name}: ${moved} moved, ${waiting} waiting, ${failed} failed.`;
+  const why = unwell ? ` These do not serve: ${unwell}.` : '';
+  const detail = `${REASONS[reason]} ${name}: ${moved} moved, ${waiting} waiting, ${failed} failed.${why}`;
   return { reason, detail, delaySeconds: ASK_AGAIN_SECONDS };
 }
 

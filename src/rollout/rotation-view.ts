@@ -2,7 +2,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Pause } from './pause.ts';
 import type { RotationProgress } from './progress.ts';
 import type { RotationReading } from './read-rotation.ts';
-import { holdOfStage } from './rollout.ts';
+import { holdOfStage, isHeld } from './rollout.ts';
 import type { RotationStage } from './stage.ts';
 
 /** How a rotation stands, as everybody is told it. */
@@ -36,7 +36,7 @@ export function viewRotation(key: ManagedKey, read: RotationReading, pause: Paus
   const isEmpty = moved + waiting + failed + left === 0;
   if (state === 'finished' && !(pause && isEmpty)) return { ...view, state };
   if (pause) return { ...view, state: 'paused', reason: 'Paused', detail: pause.reason };
-  if (name !== 'rest' && stageState === 'failed') {
+  if (name !== 'rest' && isHeld(read.stage)) {
     const { reason, detail } = holdOfStage(read.stage);
     return { ...view, state: 'held', reason, detail };
   }

@@ -15,6 +15,8 @@ export interface RotationStage {
   readonly counts: Readonly<Record<UseState, number>>;
   /** `failed`: it does not go on by itself until they move. `unproven`: they are moved, and are to be seen to serve. */
   readonly state: 'underWay' | 'failed' | 'unproven';
+  /** Canaries that were last seen not to serve, in words: nothing goes on until they do. */
+  readonly unwell?: string;
   /** ARM ids of the canaries, if it is their stage. */
   readonly canaries: readonly string[];
   admits(account: string): boolean;
@@ -25,6 +27,8 @@ export interface StageRules {
   readonly canaries: number;
   /** Whether their file services were found to serve with the version. */
   readonly proven: boolean;
+  /** Those that were found not to, in words. */
+  readonly unwell?: string | undefined;
   /** An operator has ordered the rotation to go on whatever holds it. */
   readonly orderedOn: boolean;
 }
@@ -60,7 +64,7 @@ export class StageCount {
   }
 
   result(): RotationStage {
-    const { canaries, proven, orderedOn } = this.#rules;
+    const { canaries, proven, unwell, orderedOn } = this.#rules;
     const all = [...this.#counts.values()].reduce(sum, noStates());
     if (orderedOn || all.waiting + all.failed === 0) return REST;
     const first = this.#first.sort(byTurn).slice(0, canaries);
@@ -76,7 +80,7 @@ export class StageCount {
       } as const;
       if (counts.failed > 0) return { ...stage, state: 'failed' };
       if (counts.waiting > 0) return { ...stage, state: 'underWay' };
-      if (!proven && counts.moved > 0) return { ...stage, state: 'unproven' };
+      if (!proven && counts.moved > 0) return { ...stage, state: 'unproven', ...(unwell ? { unwell } : {}) };
     }
     const waves = [...this.#counts].filter(([wave]) => wave <= LAST_WAVE).sort(([a], [b]) => a - b);
     for (const [wave, counts] of waves) {

@@ -41,8 +41,8 @@ export class StandingControl {
     return standingPause(this.#state, key, this.#now());
   }
 
-  isOrderedOn(key: string, startedOn: Date): boolean {
-    return isOrderedOn(this.#state, key, startedOn);
+  isOrderedOn(key: string, rotation: { readonly version: string; readonly startedOn: Date }): boolean {
+    return isOrderedOn(this.#state, key, rotation);
   }
 
   lastReleased(key: string): Date | undefined {

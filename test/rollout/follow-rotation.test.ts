@@ -4,12 +4,14 @@ import type { FleetIndex } from '../../src/fleet/fleet-index.ts';
 import { createRotationNotes } from '../../src/fleet/rotation-notes.ts';
 import { type FollowPorts, followRotation } from '../../src/rollout/follow-rotation.ts';
 import { NO_CONTROL } from '../../src/rollout/pause.ts';
+import { readRotation } from '../../src/rollout/read-rotation.ts';
 import { createRollout, type RolloutPorts } from '../../src/rollout/rollout.ts';
+import { type RotationView, viewRotation } from '../../src/rollout/rotation-view.ts';
 import { StandingControl } from '../../src/rollout/standing-control.ts';
 import type { Work } from '../../src/work/messages.ts';
 import { day, KEY, keyVersion, VAULTS, versionName } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
-import { fleetUse } from './rollout-fixture.ts';
+import { accountId, fleetUse } from './rollout-fixture.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -20,6 +22,8 @@ class StuckRotation {
   /** When the key was looked at, in minutes. */
   readonly looks: number[] = [];
   mayWrite = true;
+  /** Canaries that do not serve when they are asked. */
+  failing: string[] = [];
   /** By how much the clock of every other message is ahead. */
   skewMs = 0;
   #handled = 0;
@@ -50,7 +54,7 @@ class StuckRotation {
         this.recorded.push(reason);
         return { written: 'now' } as never;
       },
-      probeCanaries: async () => ({ failing: [] }),
+      probeCanaries: async () => ({ failing: this.failing }),
       ...{ writeBudgets: [], now },
     };
   }
@@ -65,10 +69,21 @@ class StuckRotation {
     await this.#look();
   }
 
-  /** What kept the accounts from their version is mended: they move. */
-  async mend(): Promise<void> {
+  /** What kept accounts from their version is mended: they move. */
+  async mend(accounts = [1, 2]): Promise<void> {
     const pinned = versionName(199);
-    await this.#fleet.write([1, 2].map((n) => ({ put: 'use', use: fleetUse(n, { pinned, current: pinned }) })));
+    await this.#fleet.write(accounts.map((n) => ({ put: 'use', use: fleetUse(n, { pinned, current: pinned }) })));
+  }
+
+  /** As everybody is told it. */
+  async view(): Promise<RotationView> {
+    return viewRotation(KEY, await readRotation(KEY, this.#ports), undefined);
+  }
+
+  /** Why an account waits. */
+  async waitsFor(n: number): Promise<string | undefined> {
+    const versions = await this.#ports.keys.listVersions(KEY);
+    return (await createRollout(this.#ports).stage(KEY, () => {}, versions)).hold(accountId(n))?.reason;
   }
 
   async lose(n: number): Promise<void> {
@@ -135,6 +150,23 @@ it('a canary that is gone has another one put to work in its place', async () =>
   expect(rotation.looks.length).toBe(looks + 1);
   await rotation.pass(1);
   expect(rotation.looks.length).toBe(looks + 1);
+});
+
+it('one whose canary is moved and does not serve is held, and everybody is told so until it serves', async () => {
+  const rotation = new StuckRotation(1);
+  rotation.failing = ['st1 (KeyVaultEncryptionKeyNotFound)'];
+  await rotation.begin();
+  await rotation.mend([1]);
+  expect(await rotation.view()).toMatchObject({ state: 'stuck', stage: { name: 'canary', state: 'unproven' } });
+  await rotation.pass(20);
+  expect(rotation.recorded).toContain('CanaryFailed');
+  const held = { state: 'held', reason: 'CanaryFailed', detail: expect.stringContaining('st1 (KeyVault') };
+  expect(await rotation.view()).toMatchObject(held);
+  expect(await rotation.waitsFor(2)).toBe('CanaryFailed');
+  rotation.failing = [];
+  await rotation.pass(6);
+  expect(await rotation.view()).not.toHaveProperty('stage');
+  expect(await rotation.waitsFor(2)).toBeUndefined();
 });
 
 it('one that was stuck, and is not any more, is seen to finish', async () => {

@@ -98,10 +98,28 @@ describe('a pause', () => {
 describe('an order to go on', () => {
   it('holds for rotations that began before it', () => {
     const state = withResume(NO_CONTROL, order(KEY.id));
-    expect([day(9), day(11)].map((startedOn) => isOrderedOn(state, KEY.id, startedOn))).toEqual([true, false]);
-    expect(isOrderedOn(state, OTHER, day(9))).toBe(false);
-    expect(isOrderedOn(withResume(NO_CONTROL, order()), KEY.id, day(9))).toBe(false);
+    const began = (n: number) => ({ version: 'v1', startedOn: day(n) });
+    expect([9, 11].map((n) => isOrderedOn(state, KEY.id, began(n)))).toEqual([true, false]);
+    expect(isOrderedOn(state, OTHER, began(9))).toBe(false);
+    expect(isOrderedOn(withResume(NO_CONTROL, order()), KEY.id, began(9))).toBe(false);
     expect(withResume(state, order(OTHER, day(150))).goOns).toHaveLength(1);
+  });
+});
+
+describe('an order to go on that names the version', () => {
+  const state = withResume(NO_CONTROL, { ...order(KEY.id), version: 'v1' });
+  const later = (ms: number) => new Date(day(10).getTime() + ms);
+
+  it.each([
+    ['behind', 300_000],
+    ['ahead', -300_000],
+  ])('holds for that rotation and for no other, by a clock that is %s', (_, ms) => {
+    expect(isOrderedOn(state, KEY.id, { version: 'v1', startedOn: later(ms) })).toBe(true);
+    expect(isOrderedOn(state, KEY.id, { version: 'v2', startedOn: later(ms) })).toBe(false);
+  });
+
+  it('is read back as it was written', () => {
+    expect(CONTROL_STATE.parse(JSON.parse(JSON.stringify(state))).goOns).toEqual(state.goOns);
   });
 });
 
