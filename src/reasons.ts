@@ -75,6 +75,8 @@ export const REASONS = {
     'The first accounts of the rotation are being moved; the others wait until those serve with the new version.',
   CanaryFailed:
     'The rotation is held: its first accounts are not on the new version, or do not serve. It goes on once they do, or when an operator says so.',
+  CanaryUnseen:
+    'Whether the first accounts of the rotation serve cannot be told of some: they hold nobody, and the rotation goes on.',
   WaveNotBegun: 'The wave of the account has not begun: an earlier one is not moved yet.',
   WaveFailed:
     'The rotation is held: too many accounts of a wave could not be moved. It goes on once they are, or when an operator says so.',

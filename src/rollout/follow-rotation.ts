@@ -96,7 +96,7 @@ class Follower {
     const { probeCanaries, rotationNotes } = this.#ports;
     const key = this.#key.id;
     if (stage.state === 'unproven') {
-      const { failing } = await probeCanaries(stage.canaries);
+      const { failing, unseen } = await probeCanaries(stage.canaries);
       if (failing.length > 0) {
         const unwell = failing.join(', ');
         await rotationNotes.put({ key, unwell: unwellOf(progress.version, unwell) });
@@ -104,6 +104,10 @@ class Follower {
         return true;
       }
       await rotationNotes.put({ key, canary: progress.version });
+      if (unseen.length > 0) {
+        const message = `${REASONS.CanaryUnseen} ${unseen.join(', ')}.`;
+        this.#log({ level: 'warning', reason: 'CanaryUnseen', message, key, version: progress.version });
+      }
       await this.#lookAtKey();
       return false;
     }

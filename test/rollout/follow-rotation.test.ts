@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import type { FleetIndex } from '../../src/fleet/fleet-index.ts';
 import { createRotationNotes } from '../../src/fleet/rotation-notes.ts';
+import type { LogRecord } from '../../src/log.ts';
 import { type FollowPorts, followRotation } from '../../src/rollout/follow-rotation.ts';
 import { NO_CONTROL } from '../../src/rollout/pause.ts';
 import { readRotation } from '../../src/rollout/read-rotation.ts';
@@ -24,6 +25,9 @@ class StuckRotation {
   mayWrite = true;
   /** Canaries that do not serve when they are asked. */
   failing: string[] = [];
+  /** Those of which nothing can be told. */
+  unseen: string[] = [];
+  readonly said: LogRecord[] = [];
   /** By how much the clock of every other message is ahead. */
   skewMs = 0;
   #handled = 0;
@@ -54,7 +58,7 @@ class StuckRotation {
         this.recorded.push(reason);
         return { written: 'now' } as never;
       },
-      probeCanaries: async () => ({ failing: this.failing }),
+      probeCanaries: async () => ({ failing: this.failing, unseen: this.unseen }),
       ...{ writeBudgets: [], now },
     };
   }
@@ -114,7 +118,7 @@ class StuckRotation {
   }
 
   async #follow(work: Extract<Work, { kind: 'rotation' }>): Promise<void> {
-    const outcome = await followRotation(work, this.#ports, () => {});
+    const outcome = await followRotation(work, this.#ports, (record) => this.said.push(record));
     if (outcome.outcome !== 'retry') return;
     this.#messages.push({ work: { ...work, attempt: work.attempt + 1 }, atMs: this.#nowMs + 15_000 });
   }
@@ -167,6 +171,17 @@ it('one whose canary is moved and does not serve is held, and everybody is told 
   await rotation.pass(6);
   expect(await rotation.view()).not.toHaveProperty('stage');
   expect(await rotation.waitsFor(2)).toBeUndefined();
+});
+
+it('one whose canary cannot be asked goes on, and that is said', async () => {
+  const rotation = new StuckRotation(1);
+  rotation.unseen = ['st1 (it did not answer)'];
+  await rotation.begin();
+  await rotation.mend([1]);
+  await rotation.pass(20);
+  expect(await rotation.waitsFor(2)).toBeUndefined();
+  const said = rotation.said.filter(({ reason }) => reason === 'CanaryUnseen');
+  expect(said).toMatchObject([{ level: 'warning', message: expect.stringContaining('st1 (it did not answer)') }]);
 });
 
 it('one that was stuck, and is not any more, is seen to finish', async () => {

@@ -616,7 +616,7 @@ export class AppWorld implements World {
       rollout: createRollout(rollout),
       probeCanaries: async () => {
         this.#probes += 1;
-        return { failing: this.#probes === 1 ? ['st1'] : [] };
+        return { failing: this.#probes === 1 ? ['st1'] : [], unseen: [] };
       },
       accounts: this.fleet.port(actor, to.azure(LIMITS.storageManagement), () => this.#knowsOfPause(instance)),
       subscriptions: { list: async () => [SUBSCRIPTION], seen: async () => ({ ids: [SUBSCRIPTION], vanished: [] }) },

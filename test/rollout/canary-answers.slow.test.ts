@@ -1,0 +1,32 @@
+import { expect, it } from 'vitest';
+import { TestKey } from '../support/fleet.ts';
+import { useWire } from '../support/wire.ts';
+
+// A canary whose file service gives no answer keeps nobody waiting for long, and is told apart from one that does not serve.
+
+const wire = useWire();
+const FILES = { host: '*.file.core.windows.net' };
+const refusal = (code: string) => ({ status: 403, headers: { 'x-ms-error-code': code } });
+
+it.each<[what: string, fault: object, failing: number, why: string]>([
+  ['does not answer', { match: FILES, hang: true }, 0, ''],
+  ['cuts the connection', { match: FILES, reset: true }, 0, ''],
+  ['is busy', { match: FILES, answer: { status: 503 } }, 0, '503'],
+  [
+    'sends one elsewhere',
+    { match: FILES, answer: { status: 302, headers: { Location: 'https://example.com/' } } },
+    0,
+    '',
+  ],
+  ['is closed to the app', { match: FILES, answer: refusal('AuthorizationFailure') }, 0, 'network rules'],
+  ['lacks its key', { match: FILES, answer: refusal('KeyVaultEncryptionKeyNotFound') }, 1, 'KeyVault'],
+])('of a file service that %s', async (_, fault, failing, why) => {
+  const account = new TestKey(wire.azure.world).account('pinned', { shares: ['share1'] });
+  wire.azure.faults.add([fault as never]);
+  const begunMs = performance.now();
+  const { failing: failed, unseen } = await wire.services().probeCanaries([account.id]);
+  expect(performance.now() - begunMs).toBeLessThan(20_000);
+  expect([failed.length, unseen.length]).toEqual([failing, 1 - failing]);
+  expect([...failed, ...unseen].join()).toContain(why);
+  expect([...failed, ...unseen].join()).toContain(`${account.name} (`);
+});
