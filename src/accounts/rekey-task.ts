@@ -186,6 +186,11 @@ export async function failedByRekey(outcome: Outcome, work: AccountWork, task: R
   }
 }
 
+/** Why an order stops. */
+export function tooManyFailed(accounts: number): string {
+  return `${accounts} accounts could not be moved.`;
+}
+
 /**
  * Pauses an order of which as many accounts failed as it allows. Errors are the SDK's.
  *
@@ -199,8 +204,7 @@ async function stopAtFailures(id: string, store: RekeyStore, now: Date): Promise
     if (failure && countsAsFailed(failure, order)) failed.add(account.toLowerCase());
   }
   if (failed.size < order.maxFailures) return false;
-  const why = `${failed.size} accounts could not be moved.`;
-  const paused = await store.replace(stoppedBy(order, why, now));
+  const paused = await store.replace(stoppedBy(order, tooManyFailed(failed.size), now));
   // Somebody has changed it at this moment: the next failure, or the next step, looks again.
   return paused !== undefined;
 }

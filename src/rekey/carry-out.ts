@@ -1,5 +1,6 @@
 import type { Dependent } from '../accounts/dependent.ts';
 import { Dispatcher, moveCalls } from '../accounts/dispatcher.ts';
+import { tooManyFailed } from '../accounts/rekey-task.ts';
 import type { Rollout } from '../accounts/rollout.ts';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import type { Turns } from '../azure/turns.ts';
@@ -109,6 +110,9 @@ async function step(way: RekeyWay, work: RekeyWork, services: RekeyServices, log
   if (hold) return goOn(way.order, work, hold, services, log);
 
   const rows = await unsettled(way.order, services.rekeys);
+  // Whoever failed last may not have got to say so: the order was changed at the same moment.
+  const failed = rows.failed.size;
+  if (failed >= way.order.maxFailures) return stop(way.order, tooManyFailed(failed), services, log);
   const waiting = waveUnderWay(way.order, rows, services.now());
   if (waiting) return goOn(way.order, work, waiting, services, log);
   const left = way.back ? [...rows.open.values()] : await stillOn(way.order, from, rows, services, log);

@@ -12,6 +12,8 @@ const now = day(101);
 const PAUSED = { reason: 'Paused', detail: 'of the key', delaySeconds: 60 } as const;
 const account = `/subscriptions/${SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/st1`;
 
+const refused = (statusCode: number) => Object.assign(new Error('no'), { statusCode });
+
 /** One step of an order, step 7 unless told otherwise, and what is sent by it. */
 async function step(
   change: Partial<RekeyOrder>,
@@ -124,6 +126,29 @@ describe('a step', () => {
     expect([outcome.outcome, sent]).toEqual(['retry', []]);
   });
 
+  it('of a vault that throttles is put back for as long as that says', async () => {
+    const { outcome, sent } = await step({}, { keys: { listVersions: () => Promise.reject(refused(429)) } as never });
+    expect([outcome, sent]).toMatchObject([{ outcome: 'retry', reason: 'Throttled', counts: false }, []]);
+  });
+
+  it('sends nobody where as many have failed as may, though nobody could say so when they did', async () => {
+    const { sent, order, recorded } = await step(
+      { state: 'takingBack', maxFailures: 1 },
+      (rekeys) => ({
+        rollout: {
+          async paused() {
+            const other = { account: account.replace('st1', 'st2'), location: 'westeurope', at: now.toISOString() };
+            await rekeys.put('order-1', { ...other, state: 'moved' });
+            return undefined;
+          },
+        },
+      }),
+      { failed: true },
+    );
+    expect([sent, recorded]).toEqual([[], ['RekeyStopped']]);
+    expect(order?.paused?.why).toBe('1 accounts could not be moved.');
+  });
+
   const revoked = keyVersion(1, {
     enabled: false,
     tags: { 'cmk-revocation': `${REVOKER.id} ${now.toISOString()} ${REVOKER.revokedBy} ${versionName(1)}` },
@@ -132,6 +157,16 @@ describe('a step', () => {
     ['others have approved it', 'ApprovalNeeded', { rekeyApproved: async () => false }],
     ['the new key goes on', 'Paused', { rollout: { paused: async (key) => (key.id === KEY.id ? undefined : PAUSED) } }],
     ['the old key goes on', 'Paused', { rollout: { paused: async (key) => (key.id === KEY.id ? PAUSED : undefined) } }],
+    [
+      'the vault lets it in',
+      'VaultUnreadable',
+      { keys: { listVersions: () => Promise.reject(refused(403)) } as never },
+    ],
+    [
+      'the vault answers',
+      'ServiceUnavailable',
+      { keys: { listVersions: () => Promise.reject(refused(500)) } as never },
+    ],
     ['the key can be used again', 'RevocationOpen', { keys: { listVersions: async () => [revoked] } as never }],
   ])('moves nothing until %s', async (_, reason, services) => {
     const { outcome, sent, order } = await step({}, services);
