@@ -70,7 +70,10 @@ class Follower {
     const { control, now, rotationNotes } = this.#ports;
     // Before anything is sent: whoever cannot note it would send it again at each try.
     await rotationNotes.put({ key: this.#key.id, lookedOn: now().toISOString() });
-    if (await control.pause(this.#key.id, this.#log)) return this.#again(SOON_SECONDS);
+    if (await control.pause(this.#key.id, this.#log)) {
+      // However long that is, it is no time in which it was looked at.
+      return this.#again(SOON_SECONDS, { since: now().toISOString() });
+    }
     const read = await readRotation(this.#key, this.#ports);
     if (read.blocked) return DONE;
     const { progress, stage } = read;
@@ -85,10 +88,10 @@ class Follower {
   async #stuck(progress: RotationProgress): Promise<Outcome> {
     if (this.#work.lookedAgain) {
       const outcome = await this.#record('RotationStuck', progress);
-      return outcome.outcome === 'done' ? this.#again(SELDOM_SECONDS, true) : outcome;
+      return outcome.outcome === 'done' ? this.#again(SELDOM_SECONDS, { lookedAgain: true }) : outcome;
     }
     await this.#lookAtKey();
-    return this.#again(SOON_SECONDS, true);
+    return this.#again(SOON_SECONDS, { lookedAgain: true });
   }
 
   /** Has the accounts of the stage put to work; true: nothing goes on behind it until somebody sees to something. */
@@ -137,9 +140,10 @@ class Follower {
     return DONE;
   }
 
-  async #again(seconds: number, lookedAgain = false): Promise<Outcome> {
+  async #again(seconds: number, changed: Partial<Pick<RotationWork, 'since' | 'lookedAgain'>> = {}): Promise<Outcome> {
     const { now, rotationNotes } = this.#ports;
-    const { key, cause, since, due } = this.#work;
+    const { key, cause, due } = this.#work;
+    const { since = this.#work.since, lookedAgain } = changed;
     if (now().getTime() - Date.parse(since) > LONGEST_MS) return DONE;
     const dueOn = (await rotationNotes.of(this.#key.id))?.dueOn;
     const look = { key, cause, since, ...(lookedAgain ? { lookedAgain } : {}) };

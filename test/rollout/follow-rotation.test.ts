@@ -4,7 +4,7 @@ import type { FleetIndex } from '../../src/fleet/fleet-index.ts';
 import { createRotationNotes } from '../../src/fleet/rotation-notes.ts';
 import type { LogRecord } from '../../src/log.ts';
 import { type FollowPorts, followRotation } from '../../src/rollout/follow-rotation.ts';
-import { NO_CONTROL } from '../../src/rollout/pause.ts';
+import { type ControlState, NO_CONTROL, withPause } from '../../src/rollout/pause.ts';
 import { readRotation } from '../../src/rollout/read-rotation.ts';
 import { createRollout, type RolloutPorts } from '../../src/rollout/rollout.ts';
 import { type RotationView, viewRotation } from '../../src/rollout/rotation-view.ts';
@@ -23,6 +23,7 @@ class StuckRotation {
   /** When the key was looked at, in minutes. */
   readonly looks: number[] = [];
   mayWrite = true;
+  control: ControlState = NO_CONTROL;
   /** Canaries that do not serve when they are asked. */
   failing: string[] = [];
   /** Those of which nothing can be told. */
@@ -48,7 +49,7 @@ class StuckRotation {
       ...{ fleet: this.#fleet, rotationNotes: createRotationNotes(port) },
       settings: { refreshAutomatic: true, canary, vaults: VAULTS },
       keys: { listVersions: async () => [keyVersion(100), keyVersion(199)] },
-      control: new StandingControl({ read: async () => NO_CONTROL }, now),
+      control: new StandingControl({ read: async () => this.control }, now),
       queue: {
         send: async (_, work, seconds = 0) => {
           this.#messages.push({ work, atMs: this.#nowMs + seconds * 1000 });
@@ -88,6 +89,14 @@ class StuckRotation {
   async waitsFor(n: number): Promise<string | undefined> {
     const versions = await this.#ports.keys.listVersions(KEY);
     return (await createRollout(this.#ports).stage(KEY, () => {}, versions)).hold(accountId(n))?.reason;
+  }
+
+  /** All moves are paused for so many hours from now on. */
+  pause(hours: number): void {
+    const now = new Date(this.#nowMs);
+    const until = new Date(this.#nowMs + hours * 60 * MINUTE_MS).toISOString();
+    const pause = { id: 'p', reason: 'a change freeze', by: { objectId: 'o' }, since: now.toISOString(), until };
+    this.control = withPause(NO_CONTROL, pause, now);
   }
 
   async lose(n: number): Promise<void> {
@@ -170,6 +179,18 @@ it('one whose canary is moved and does not serve is held, and everybody is told 
   rotation.failing = [];
   await rotation.pass(6);
   expect(await rotation.view()).not.toHaveProperty('stage');
+  expect(await rotation.waitsFor(2)).toBeUndefined();
+});
+
+it('one that is paused for longer than it is looked at goes on when that ends', async () => {
+  const rotation = new StuckRotation(1);
+  await rotation.begin();
+  await rotation.pass(1);
+  rotation.pause(30);
+  await rotation.pass(30 * 60 + 2);
+  expect(rotation.waiting).toBe(1);
+  await rotation.mend([1]);
+  await rotation.pass(10);
   expect(await rotation.waitsFor(2)).toBeUndefined();
 });
 
