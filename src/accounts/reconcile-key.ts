@@ -78,9 +78,10 @@ export async function reconcileKey(work: KeyWork, services: ReconcileKeyServices
       log({ level: 'error', reason, message: REASONS[reason], ...about });
       return DONE;
     }
-    const discovered = await putToWork(key, versions, await searching, work, services, log);
+    const { discovered, holdsBack } = await putToWork(key, versions, await searching, work, services, log);
     await lookLater(discovered, key, work, services);
-    await services.rollout.follow(key, versions, work.cause, log, services.followAtOnce);
+    const how = { atOnce: services.followAtOnce, holdsBack };
+    await services.rollout.follow(key, versions, work.cause, log, how);
     return report(discovered, work, key, log);
   } catch (error) {
     return outcomeOfFailure(error);
@@ -95,7 +96,7 @@ async function putToWork(
   work: KeyWork,
   services: ReconcileKeyServices,
   log: Log,
-): Promise<Discovered> {
+): Promise<{ readonly discovered: Discovered; readonly holdsBack: boolean }> {
   const { rollout } = services;
   const dispatcher = new Dispatcher<Dependent>(services, moveCalls, (account, turn) =>
     sendAccount(account, turn, key, work, services),
@@ -111,10 +112,12 @@ async function putToWork(
   const discovered = await discoverDependents(key, searching, services, { found, ask }, log);
   // What was not known before is written down by now, and has its place in the order.
   const after = heldBack.length > 0 ? await rollout.stage(key, log, versions) : stage;
+  let holdsBack = false;
   for (const account of heldBack) {
     if (!discovered.indexed || !after.hold(account.id)) await dispatcher.dispatch(account);
+    else holdsBack = true;
   }
-  return discovered;
+  return { discovered, holdsBack };
 }
 
 /** Everything that is looked after; of a message that was put back, what was missed. */

@@ -37,16 +37,20 @@ export interface Rollout {
    */
   heldNow(key: ManagedKey, account: string, versions: readonly KeyVersion[], log: Log): Promise<Hold | undefined>;
   /**
-   * Accounts of the key were put to work: somebody looks later how far they are.
-   *
-   * @param atOnce looks as soon as they are done, if there is room; it is in the queue by then
+   * Accounts of the key were put to work: somebody looks later how far they are. Errors are the queue's, where others are held
+   * back.
    */
   follow(
     key: ManagedKey,
     versions: readonly KeyVersion[],
     cause: Cause,
     log: Log,
-    atOnce?: (work: RotationWork) => Promise<boolean>,
+    how?: {
+      /** Looks as soon as they are done, if there is room; it is in the queue by then. */
+      readonly atOnce?: ((work: RotationWork) => Promise<boolean>) | undefined;
+      /** Others wait for them: nobody but that look puts those to work. */
+      readonly holdsBack?: boolean;
+    },
   ): Promise<void>;
 }
 

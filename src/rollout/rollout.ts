@@ -57,8 +57,11 @@ export function createRollout(ports: RolloutPorts): Rollout {
       const isOfAnother = known.version !== undefined && known.version !== target;
       return (isOfAnother ? await stageOf(key, log, versions) : known).hold(account);
     },
-    async follow(key, versions, cause, log, atOnce) {
-      if (now().getTime() >= outage.untilMs) await follow(key, versions, cause, { ...ports, atOnce }, log);
+    async follow(key, versions, cause, log, { atOnce, holdsBack = false } = {}) {
+      const isUp = now().getTime() >= outage.untilMs;
+      if (isUp && (await follow(key, versions, cause, { ...ports, atOnce }, log))) return;
+      const work = { key: key.id, cause, since: now().toISOString() };
+      if (holdsBack) await orderLook(work, ASK_AGAIN_SECONDS, undefined, ports);
     },
   };
 }
@@ -140,6 +143,8 @@ export function holdOfStage(stage: RotationStage): Hold {
 /**
  * Has somebody look how far the rotation is, unless somebody will anyway. It is a message as any other: one that is lost, or
  * one too many, changes nothing but when what is known is said.
+ *
+ * @returns false: the index, or the queue, does not allow it
  */
 async function follow(
   key: ManagedKey,
@@ -147,22 +152,24 @@ async function follow(
   cause: Cause,
   ports: OrderPorts & RolloutPorts,
   log: Log,
-): Promise<void> {
+): Promise<boolean> {
   try {
     const read = await computeRotation(key, versions, ports);
-    if (read.blocked) return;
+    if (read.blocked) return true;
     const { progress, stage, note } = read;
     const isUnfinished = progress.waiting + progress.failed > 0;
-    if (!isUnfinished && (note?.finished === progress.version || progress.moved === 0)) return;
-    if (progress.state === 'stuck' && isExpected(note?.dueOn, ports.now())) return;
+    if (!isUnfinished && (note?.finished === progress.version || progress.moved === 0)) return true;
+    if (progress.state === 'stuck' && isExpected(note?.dueOn, ports.now())) return true;
     // Without notes nobody knows of the looks that others have ordered, and each would order one more.
     await ports.rotationNotes.put({ key: key.id, lookedOn: ports.now().toISOString() });
     const work = { key: key.id, cause, since: ports.now().toISOString() };
     await orderLook(work, nextLookSeconds(progress, stage, ports), note?.dueOn, ports);
+    return true;
   } catch (error) {
     // The look has said by now that the index is out of reach; the drift check finds what nobody follows.
     const message = `How far the rotation is will not be looked at: ${describe(describeFailure(error))}`;
     log({ level: 'info', reason: 'FleetIndexUnavailable', message, key: key.id });
+    return false;
   }
 }
 

@@ -69,9 +69,18 @@ class StuckRotation {
     return this.#messages.length;
   }
 
-  async begin(): Promise<void> {
+  async write(): Promise<void> {
     await this.#fleet.write([1, 2].map((n) => ({ put: 'use', use: fleetUse(n) })));
+  }
+
+  async begin(): Promise<void> {
+    await this.write();
     await this.#look();
+  }
+
+  /** The key is looked at, and others than its canaries are held back. */
+  async holdBack(): Promise<void> {
+    await this.#look(true);
   }
 
   /** What kept accounts from their version is mended: they move. */
@@ -120,10 +129,10 @@ class StuckRotation {
     this.#nowMs = endMs;
   }
 
-  async #look(): Promise<void> {
+  async #look(holdsBack = false): Promise<void> {
     this.looks.push((this.#nowMs - this.#startMs) / MINUTE_MS);
     const versions = await this.#ports.keys.listVersions(KEY);
-    await createRollout(this.#ports).follow(KEY, versions, { by: 'test', ref: '', since: '' }, () => {});
+    await createRollout(this.#ports).follow(KEY, versions, { by: 'test', ref: '', since: '' }, () => {}, { holdsBack });
   }
 
   async #follow(work: Extract<Work, { kind: 'rotation' }>): Promise<void> {
@@ -151,6 +160,19 @@ it('while nothing can be noted, messages do not become more', async () => {
   rotation.mayWrite = false;
   await rotation.pass(6 * 60);
   expect(rotation.waiting).toBeLessThanOrEqual(2);
+});
+
+it('whoever was held back is not forgotten though the index goes away at that moment', async () => {
+  const rotation = new StuckRotation(1);
+  await rotation.write();
+  rotation.mayWrite = false;
+  await rotation.holdBack();
+  expect(rotation.waiting).toBe(1);
+  await rotation.pass(1);
+  rotation.mayWrite = true;
+  await rotation.mend([1]);
+  await rotation.pass(3);
+  expect(await rotation.waitsFor(2)).toBeUndefined();
 });
 
 it('a canary that is gone has another one put to work in its place', async () => {
