@@ -158,9 +158,21 @@ describe('a step', () => {
     ['the new key goes on', 'Paused', { rollout: { paused: async (key) => (key.id === KEY.id ? undefined : PAUSED) } }],
     ['the old key goes on', 'Paused', { rollout: { paused: async (key) => (key.id === KEY.id ? PAUSED : undefined) } }],
     [
-      'the vault lets it in',
+      'the vault of the old key lets it in',
       'VaultUnreadable',
       { keys: { listVersions: () => Promise.reject(refused(403)) } as never },
+    ],
+    [
+      'the vault of the new key lets it in',
+      'VaultUnreadable',
+      {
+        keys: {
+          listVersions: async ({ id }: { id: string }) => {
+            if (id === KEY.id) return [keyVersion(1)];
+            throw refused(403);
+          },
+        } as never,
+      },
     ],
     [
       'the vault answers',
