@@ -165,8 +165,7 @@ export function revokedBelowKey(
   now: Date,
 ): 'AccountRevocationOpen' | 'ScopeRevocationOpen' | undefined {
   if (openOfPart(tags, 'identity', now).length > 0) return 'AccountRevocationOpen';
-  const isScope = scope !== undefined && openOfPart(tags, revokedPart(scope), now).length > 0;
-  return isScope ? 'ScopeRevocationOpen' : undefined;
+  return openOfPart(tags, revokedPart(scope), now).length > 0 ? 'ScopeRevocationOpen' : undefined;
 }
 
 export function samePart(a: RevokedPart, b: RevokedPart): boolean {

@@ -22,8 +22,6 @@ export interface AccountGiving {
   readonly end: RestoreEnd;
   /** The one that was restored, or that is open in its place. */
   readonly revocation: AccountRevocation | undefined;
-  /** Whether anything was written. */
-  readonly changed: boolean;
   /** All that it closes: the one that was named, and those that it has joined. */
   readonly closed: readonly AccountRevocation[];
   readonly given: readonly Taken[];
@@ -39,7 +37,7 @@ interface GivingRequest {
   readonly begins?: (revocation: AccountRevocation) => void;
 }
 
-const NOTHING = { changed: false, closed: [], given: [], failures: [] };
+const NOTHING = { closed: [], given: [], failures: [] };
 
 /** What a restore would be refused with, by what is open; undefined: it may begin. */
 export function refusedGiving(
@@ -113,8 +111,7 @@ class Giving {
         const newer = await twice(() => this.#overtaken(), this.#ports.sleep);
         if (!newer) continue;
         await this.#keepOnRecord(newer);
-        const changed = this.#given.size > 0;
-        return { ...this.#result('overtaken'), revocation: ended, changed, given: [], failures };
+        return { ...this.#result('overtaken'), revocation: ended, given: [], failures };
       }
       return this.#result('incomplete', 'It is revoked and restored by others at the same moment.');
     } catch (error) {
@@ -216,7 +213,6 @@ class Giving {
     return {
       end,
       revocation: this.#revocation,
-      changed: true,
       closed: this.#closed,
       given: [...this.#given.values()],
       failures: [...this.#failures.values()],

@@ -51,6 +51,14 @@ describe('the record of a revocation below the key', () => {
     );
   });
 
+  it('that fills all the tags there may be is in none too long for Azure', () => {
+    const long = { ...REVOCATION, took: [role(1, { description: 'x'.repeat(4_500) })] };
+    const tags = tagsOf(long);
+    expect(Object.keys(tags)).toHaveLength(20);
+    expect(Math.max(...Object.values(tags).map(({ length }) => length))).toBeLessThanOrEqual(256);
+    expect(readAccountRevocations(tags, NOW).open).toEqual([long]);
+  });
+
   it('knows one thing again, whoever spells it', () => {
     expect(takenId({ kind: 'scope', name: 'Scope1' })).toBe(takenId({ kind: 'scope', name: 'scope1' }));
     expect(takenId(role(1))).not.toBe(takenId(role(2)));
@@ -68,6 +76,7 @@ describe('the record of a revocation below the key', () => {
     ['its person is none', (tags) => edited(tags, ALICE, 'somebody')],
     ['one who has joined it is none', () => edited(tagsOf({ joined: [BOB] }), BOB, 'somebody')],
     ['whoever is to have a role again is none', () => tagsOf({ took: [role(1, { principalId: 'somebody' })] })],
+    ['a role was on nothing that Azure has', () => tagsOf({ took: [role(1, { scope: 'kv-files' })] })],
     ['it names what this app does not write', (tags) => edited(tags, '"part"', '"port"')],
     ['its pieces are not numbered', (tags) => edited(tags, '1/2 ', '')],
     ['it is no JSON', () => ({ 'cmk-revoked-f00d': '1/1 {' })],
@@ -84,6 +93,18 @@ describe('the record of a revocation below the key', () => {
   ])('does not count when %s', (_, change) => {
     const tags = change(tagsOf());
     expect(readAccountRevocations(tags, NOW)).toEqual({ open: [], unbelieved: ['f00d'] });
+  });
+
+  it('counts though its clock is ahead: by what clocks may differ, and a minute for being newer than others', () => {
+    const aheadMs = 6 * 60_000;
+    const read = (ms: number) => readAccountRevocations(tagsOf({ revokedOn: new Date(NOW.getTime() + ms) }), NOW);
+    expect(read(aheadMs).open).toHaveLength(1);
+    expect(read(aheadMs + 1).unbelieved).toEqual(['f00d']);
+  });
+
+  it('names everybody who has a part in it, also those whose own record is gone, however they are spelled', () => {
+    const joined = { ...REVOCATION, revokedBy: BOB.toUpperCase(), joined: [ALICE.toUpperCase()] };
+    expect(accountRevokers([joined])).toEqual([BOB, ALICE]);
   });
 
   it('tells parts apart, newest first, and who has a part in them', () => {

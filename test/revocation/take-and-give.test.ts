@@ -71,10 +71,13 @@ describe('taking away', () => {
 
   it('has what somebody gives meanwhile in the record before it takes it', async () => {
     const account = accountWith(1);
-    account.before('take', () => account.give(role(2)));
+    account.before('take', () => {
+      account.give(role(2));
+      account.before('take', () => account.give(role(3)));
+    });
     expect((await take(account)).complete).toBe(true);
     expect(heldBy(account)).toEqual([]);
-    expect(openOn(account)).toMatchObject([{ took: [role(1), role(2)] }]);
+    expect(openOn(account)).toMatchObject([{ took: [role(1), role(2), role(3)] }]);
   });
 
   it('writes the record again that somebody has overwritten with tags of their own', async () => {
@@ -87,6 +90,40 @@ describe('taking away', () => {
     expect(account.tags).toMatchObject({ owner: 'somebody' });
   });
 
+  it('writes its own record again, also where that of one that it has joined stands', async () => {
+    const account = accountWith(1);
+    await take(account);
+    account.give(role(2));
+    account.before('take', () => {
+      account.tags = Object.fromEntries(Object.entries(account.tags).filter(([name]) => !name.includes('beef')));
+    });
+    expect((await take(account, 'beef', BOB)).complete).toBe(true);
+    expect(openOn(account)[0]).toMatchObject({ id: 'beef', took: [role(1), role(2)] });
+  });
+
+  it('does not tell of what failed and is gone all the same, or was done the next time', async () => {
+    const account = accountWith(1);
+    account.answered = (call) => {
+      if (call === 'take') throw LOST;
+    };
+    expect(await take(account)).toMatchObject({ complete: true, failures: [] });
+
+    const other = accountWith(1);
+    for (let n = 0; n < 2; n += 1) other.before('take', () => Promise.reject(LOST));
+    other.before('take', () => {
+      for (let n = 0; n < 4; n += 1) other.before('held', () => Promise.reject(LOST));
+    });
+    expect(await take(other)).toMatchObject({ complete: false, left: undefined, failures: [] });
+  });
+
+  it('leaves no record behind when a lock keeps all of it', async () => {
+    const account = accountWith(1);
+    const locked = Object.assign(new Error('locked'), { statusCode: 409, code: 'ScopeLocked' });
+    for (let n = 0; n < 2; n += 1) account.before('take', () => Promise.reject(locked));
+    await expect(take(account)).rejects.toMatchObject({ reason: 'AccountNotRevocable' });
+    expect(openOn(account)).toEqual([]);
+  });
+
   it('leaves no record behind when it may take nothing', async () => {
     const account = accountWith(1, 2);
     for (let n = 0; n < 2; n += 1) {
@@ -97,6 +134,16 @@ describe('taking away', () => {
     await expect(take(account)).rejects.toMatchObject({ reason: 'MissingPermission' });
     expect(account.tags).toEqual({ owner: 'finance' });
     expect(heldBy(account)).toEqual(ids(1, 2));
+  });
+
+  it('leaves its record where it cannot be read whether all of it is there still', async () => {
+    const account = accountWith(1);
+    account.before('take', () => Promise.reject(REFUSED));
+    account.before('remove', () => {
+      for (let n = 0; n < 2; n += 1) account.before('held', () => Promise.reject(LOST));
+    });
+    expect(await take(account)).toMatchObject({ complete: false, left: undefined });
+    expect(openOn(account)).toMatchObject([{ id: 'f00d', took: [role(1)] }]);
   });
 
   it('keeps the record when it may take some alone: what it took is given back', async () => {
@@ -211,6 +258,14 @@ describe('taking away', () => {
     expect(heldBy(account)).toEqual(ids(1, 2));
     expect(openOn(account)).toEqual([]);
   });
+
+  it('is believed however many it joins', async () => {
+    const account = accountWith(1);
+    for (let n = 10; n < 32; n += 1) {
+      const revokedBy = `a11ce000-0000-4000-8000-0000000000${n}`;
+      expect(await take(account, `f00d-${n}`, revokedBy)).toMatchObject({ complete: true });
+    }
+  });
 });
 
 describe('giving back', () => {
@@ -222,7 +277,7 @@ describe('giving back', () => {
     expect(account.calls.indexOf('remove')).toBeGreaterThan(account.calls.indexOf('give'));
     expect(account.tags).toEqual({ owner: 'finance' });
     expect(heldBy(account)).toEqual(ids(1));
-    expect(await give(account)).toMatchObject({ end: 'nothing', changed: false });
+    expect(await give(account)).toMatchObject({ end: 'nothing', given: [] });
   });
 
   it('does not take a record that has lost a piece, or is from the future, for a restore that is done', async () => {
@@ -230,10 +285,10 @@ describe('giving back', () => {
     const { revocation } = await take(account);
     const whole = { ...account.tags };
     delete account.tags[`cmk-revoked-${revocation.id}.2`];
-    expect(await give(account)).toMatchObject({ end: 'unbelieved', changed: false });
+    expect(await give(account)).toMatchObject({ end: 'unbelieved', given: [] });
     account.tags = { ...whole };
     account.now = new Date(revocation.revokedOn.getTime() - 10 * 60_000);
-    expect(await give(account)).toMatchObject({ end: 'unbelieved', changed: false });
+    expect(await give(account)).toMatchObject({ end: 'unbelieved', given: [] });
     expect(account.tags).toEqual(whole);
     expect(heldBy(account)).toEqual([]);
   });
@@ -248,7 +303,9 @@ describe('giving back', () => {
   it('is refused to who revoked, unless dual control is off', async () => {
     const account = accountWith(1);
     await take(account);
-    expect(await give(account, 'f00d', ALICE)).toMatchObject({ end: 'secondPerson' });
+    for (const who of [ALICE, ALICE.toUpperCase()]) {
+      expect(await give(account, 'f00d', who)).toMatchObject({ end: 'secondPerson' });
+    }
     expect(heldBy(account)).toEqual([]);
     expect(await give(account, 'f00d', ALICE, false)).toMatchObject({ end: 'restored' });
   });
@@ -303,6 +360,79 @@ describe('giving back', () => {
     const stuck = { ...ports, tags: { ...ports.tags, remove: async () => {} } };
     expect(await giveAccount(part, request, stuck)).toMatchObject({ end: 'incomplete' });
     expect(openOn(account)).toHaveLength(1);
+  });
+
+  it('has its record again where something was taken away as late as that, and can be repeated', async () => {
+    const account = accountWith(1);
+    await take(account);
+    account.before('remove', () =>
+      account.before('isHeld', () => {
+        account.roles.clear();
+        account.before('give', () => Promise.reject(REFUSED));
+      }),
+    );
+    expect(await give(account)).toMatchObject({ end: 'incomplete', failures: [{ taken: role(1) }] });
+    expect(openOn(account)).toMatchObject([{ id: 'f00d', took: [role(1)] }]);
+    expect(await give(account)).toMatchObject({ end: 'restored', given: [role(1)] });
+  });
+
+  it('does not tell of what failed at first, and was given by somebody else then', async () => {
+    const account = accountWith(1);
+    await take(account);
+    account.before('give', () => {
+      account.before('read', async () => void (await take(account, 'beef', CAROL)));
+      account.before('take', async () => void (await give(account, 'beef', DAVE)));
+      return Promise.reject(REFUSED);
+    });
+    expect(await give(account)).toMatchObject({ end: 'restored', failures: [] });
+    expect(heldBy(account)).toEqual(ids(1));
+  });
+
+  it('goes on when the revocation that it has lost to is withdrawn, before it takes anything back for it', async () => {
+    const account = accountWith(1);
+    await take(account);
+    const [begun, refused] = [gate(), gate()];
+    const refuse = () => {
+      begun.open();
+      return refused.opened.then(() => Promise.reject(REFUSED));
+    };
+    let newer: Promise<unknown> = Promise.resolve();
+    account.before('remove', () =>
+      account.before('read', () => {
+        const by = { id: 'beef', revokedBy: CAROL };
+        newer = takeAccount({ ...account.part(), take: refuse }, by, account.ports).catch((error) => error.reason);
+        return begun.opened;
+      }),
+    );
+    account.before('take', async () => {
+      refused.open();
+      expect(await newer).toBe('MissingPermission');
+    });
+    expect(await give(account)).toMatchObject({ end: 'restored' });
+    expect(heldBy(account)).toEqual(ids(1));
+    expect(openOn(account)).toEqual([]);
+  });
+
+  it('stays on record by the revocation that it has lost to, which may take nothing and withdraws itself', async () => {
+    const account = accountWith(1);
+    await take(account);
+    const [withdrawing, given] = [gate(), gate()];
+    let newer: Promise<unknown> = Promise.resolve();
+    account.before('remove', () => {
+      account.before('remove', () => {
+        withdrawing.open();
+        return given.opened;
+      });
+      account.before('read', () => {
+        const part = { ...account.part(), take: () => Promise.reject(REFUSED) };
+        newer = takeAccount(part, { id: 'beef', revokedBy: CAROL }, account.ports);
+        return withdrawing.opened;
+      });
+    });
+    expect(await give(account)).toMatchObject({ end: 'overtaken', revocation: { id: 'beef' } });
+    given.open();
+    expect(await newer).toMatchObject({ complete: false });
+    expect(await give(account, 'beef', DAVE)).toMatchObject({ end: 'restored', given: [role(1)] });
   });
 
   it.each(['isHeld', 'give', 'read', 'remove'] as const)(
