@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest';
+import type { AuditEntry } from '../../src/audit/record.ts';
+import { formatAccountRevocation } from '../../src/revocation/account-record.ts';
+import type { AccountWord } from '../../src/revocation/account-trail.ts';
+import { recordAccountLater } from '../../src/revocation/record-account-later.ts';
+import { MemoryAccount, role } from './account-parts.ts';
+import { ALICE } from './records.ts';
+
+const REVOKED = new Date('2026-03-02T08:00:00.000Z');
+const SINCE = new Date('2026-03-02T09:00:00.000Z');
+/** What the message says; the record has a later time, as it has to be newer than others. */
+const REVOCATION = { id: 'f00d', revokedOn: REVOKED.toISOString(), revokedBy: ALICE };
+const RECORD = {
+  id: 'f00d',
+  revokedOn: new Date(REVOKED.getTime() + 1),
+  revokedBy: ALICE,
+  part: 'identity',
+  took: [role(1)],
+} as const;
+const CALL = { caller: { objectId: ALICE, appId: 'az' }, correlationId: 'call-1', why: 'Found' };
+
+const said = (did: AccountWord['did'], reason: string, more: Partial<AccountWord> = {}): AccountWord => ({
+  ...{ did, reason, revocation: 'f00d', on: new Date('2026-03-02T09:30:00.000Z') },
+  ...{ closed: did === 'restore' ? ['f00d'] : [], gives: [], record: undefined, foundLater: false, ...more },
+});
+const OWN = said('revoke', 'AccountRevoked');
+const RESTORED = said('restore', 'AccountRestored');
+const IN_VAIN = said('restore', 'AccountRestoreIncomplete');
+const OTHER = said('revoke', 'AccountRevoked', { revocation: 'beef' });
+
+/** What is written where the trail says this, and where the record stands, or does not. */
+async function later(did: 'revoke' | 'restore', stands: boolean, words: AccountWord[], before: AccountWord[] = []) {
+  const account = new MemoryAccount();
+  if (stands) account.tags = { ...formatAccountRevocation(RECORD) };
+  const written: AuditEntry[] = [];
+  const isTold = await recordAccountLater(account.part(), { did, revocation: REVOCATION, call: CALL }, SINCE, {
+    ...account.ports,
+    audit: async (entry) => {
+      written.push(entry);
+      return { written: { file: 'f', seq: 1, hash: 'h' } };
+    },
+    accountTrail: async (_, since) => (since < SINCE ? [...words, ...before] : words),
+  });
+  return { isTold, written: written.map(({ reason }) => reason), details: written[0]?.details };
+}
+
+describe('a revocation that its own process has not put on record', () => {
+  it.each<[string, boolean, AccountWord[], boolean, string[]]>([
+    ['is there already', true, [OWN], true, []],
+    ['is not there, and stands, whatever else was done', true, [OTHER], true, ['AccountRevocationIncomplete']],
+    ['was restored since', false, [RESTORED], true, ['AccountRevocationIncomplete']],
+    ['was never begun, or is being restored', false, [OTHER], false, []],
+  ])('%s', async (_, stands, words, isTold, written) => {
+    expect(await later('revoke', stands, words)).toMatchObject({ isTold, written });
+  });
+
+  it('is told as its record has it', async () => {
+    const { revokedOn, took } = RECORD;
+    expect((await later('revoke', true, [])).details).toMatchObject({ revocation: { revokedOn, took } });
+  });
+});
+
+describe('a restore that its own process has not put on record', () => {
+  it.each<[string, boolean, AccountWord[], string[]]>([
+    ['has not taken the record away', true, [OWN], []],
+    ['is there already', false, [RESTORED, OWN], []],
+    ['has', false, [OWN], ['AccountRestored']],
+    ['has, after one in vain', false, [IN_VAIN, OWN], ['AccountRestored']],
+  ])('%s', async (_, stands, words, written) => {
+    expect(await later('restore', stands, words)).toMatchObject({ isTold: true, written });
+  });
+
+  it.each<[string, AccountWord[], AccountWord[], true | undefined]>([
+    ['the trail has its revocation', [OWN], [], undefined],
+    ['it has it from before', [], [OWN], undefined],
+    ['it has a restore in vain', [IN_VAIN], [], undefined],
+    ['it has nothing of it', [OTHER], [], true],
+  ])('is told as what the message alone says, or not: %s', async (_, words, before, byMessageAlone) => {
+    expect((await later('restore', false, words, before)).details?.byMessageAlone).toBe(byMessageAlone);
+  });
+});
