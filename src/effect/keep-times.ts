@@ -41,7 +41,11 @@ export function keepTimes(
   return [...earlier.slice(Math.max(0, earlier.length - MOST_KEPT + current.size)), ...current.values()];
 }
 
-/** @param wasSo whether the account showed the effect before the round. Without a time by then, it did before the change. */
+/**
+ * What the round adds to what is known; undefined: nothing.
+ *
+ * @param wasSo whether the account showed the effect before the round. Without a time by then, it did before the change.
+ */
 function nextTime(
   known: EffectTime | undefined,
   { account, service, state, why, since: shownSince, checkedOn }: AccountEffect,
@@ -50,15 +54,15 @@ function nextTime(
 ): EffectTime | undefined {
   const seconds = (at: string): number => (Date.parse(at) - Date.parse(change.since)) / 1000;
   const of = { account, service, ...change };
-  if (state === 'unknown') return known;
+  if (state === 'unknown') return undefined;
   // By the clock of another instance, which is behind: no time can be told.
-  if (seconds(checkedOn) < 0) return known;
+  if (seconds(checkedOn) < 0) return undefined;
   if (state !== change.expect) return { ...of, notWithin: seconds(checkedOn) };
-  if (known?.seconds !== undefined) return known;
+  if (known?.seconds !== undefined) return undefined;
   // It refuses for a reason of its own, and may have done so before.
   const byChange = change.expect === 'open' || why === KEY_NOT_FOUND;
   if (!known && (wasSo || !byChange)) return undefined;
   const shownAfter = Math.max(0, seconds(shownSince));
-  if (shownAfter - (known?.notWithin ?? 0) > MOST_APART) return known;
+  if (shownAfter - (known?.notWithin ?? 0) > MOST_APART) return undefined;
   return { ...of, ...known, seconds: shownAfter };
 }

@@ -63,7 +63,7 @@ describe('a request for approval', () => {
 
   it('takes as many as the settings ask for by now, if that is more', () => {
     const decided = approve({ ...REQUEST, needed: 1 }, person('first'), 'call-1', [], NOW, 2);
-    expect(told(decided)).toBe('waiting');
+    expect(decided).toMatchObject({ next: { state: 'waiting', needed: 2 } });
     expect(told(approve({ ...REQUEST, needed: 1 }, person('first'), 'call-1', [], NOW, 0))).toBe('running');
   });
 
@@ -81,7 +81,11 @@ describe('a request whose carrying out was cut off', () => {
     asShown(request, new Date(NOW.getTime() + ms)).state;
 
   it('is being carried out for as long as a call may take, and then nobody knows how it ended', () => {
+    // A call, what it has begun and takes effect late, and clocks that differ.
+    expect(shownAfter((200 + 60 + 300) * 1_000)).toBe('running');
     expect(shownAfter(RUN_LIMIT_MS - 1)).toBe('running');
+    const first = { ...once, on: new Date(NOW.getTime() - 3_600_000).toISOString() };
+    expect(shownAfter(0, { ...running, approvedBy: [first, once] })).toBe('running');
     expect(shownAfter(RUN_LIMIT_MS)).toBe('unknown');
     expect(asShown(running, new Date(NOW.getTime() + RUN_LIMIT_MS))).toEqual({ ...running, state: 'unknown' });
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { APPROVAL_LIFE_MS, type ApprovalRequest } from '../../src/approvals/approval.ts';
 import { type Asking, approveRequest, askForApproval, requestOf } from '../../src/approvals/approvals.ts';
-import { approveAndCarryOut } from '../../src/approvals/approved-once.ts';
+import { approveAndCarryOut, callAsAsked } from '../../src/approvals/approved-once.ts';
 import { CmkError } from '../../src/errors.ts';
 import { MemoryApprovals } from './memory-approvals.ts';
 
@@ -13,22 +13,26 @@ const call = (objectId: string) =>
 
 function world() {
   const approvals = new MemoryApprovals();
-  const services = { approvals, audit: async () => ({ failed: 'not looked at here' }), now: () => NOW };
+  let now = NOW;
+  const services = { approvals, audit: async () => ({ failed: 'not looked at here' }), now: () => now };
   return {
     approvals,
     services,
+    minutePasses() {
+      now = new Date(now.getTime() + 60_000);
+    },
     ask: (who: string, what = RESTORE, needed = 1) => askForApproval(what, needed, call(who), services, () => {}),
     approve: (id: string, who: string, needed = NEEDED) =>
       approveRequest(id, needed, call(who), services, () => {}).then(({ state }) => state),
-    carryOut: (asked: ApprovalRequest, run: () => Promise<string>) =>
+    carryOut: (asked: ApprovalRequest, run: (approved: ApprovalRequest) => Promise<string>, who = 'bob') =>
       approveAndCarryOut(
         asked,
         NEEDED,
-        call('bob'),
+        call(who),
         services,
         () => {},
-        async () => ({
-          result: await run(),
+        async (approved) => ({
+          result: await run(approved),
           outcome: 'Restored',
         }),
       ),
@@ -37,10 +41,43 @@ function world() {
 
 describe('what is asked for', () => {
   it('is one request of each who asks: nobody takes that of another for their own', async () => {
-    const { ask } = world();
+    const { ask, minutePasses } = world();
     const [alice, bob] = [await ask('alice'), await ask('bob')];
     expect(bob).toMatchObject({ state: 'waiting', askedBy: { objectId: 'bob' } });
+    minutePasses();
     expect((await ask('alice')).id).toBe(alice.id);
+    for (const more of [{ reason: 'Lost again' }, { ticket: 'INC-1' }]) {
+      expect((await ask('alice', { ...RESTORE, ...more })).id).not.toBe(alice.id);
+    }
+  });
+
+  it('waits in no crowd: twenty of one who asks, and those of others beside', async () => {
+    const { ask } = world();
+    const some = (n: number) => ({ ...RESTORE, key: `k${n}` });
+    for (let n = 0; n < 20; n += 1) await ask('alice', some(n));
+    await expect(ask('alice', some(20))).rejects.toMatchObject({ reason: 'TooManyWaiting' });
+    expect((await ask('alice', some(0))).state).toBe('waiting');
+    expect((await ask('bob', some(20))).state).toBe('waiting');
+  });
+
+  it('is approved by each of two who do so at the same moment', async () => {
+    const { ask, approve } = world();
+    const { id } = await ask('alice', RESTORE, 2);
+    expect((await Promise.all([approve(id, 'bob'), approve(id, 'carol')])).sort()).toEqual(['running', 'waiting']);
+  });
+
+  it('is not what stands in the place of another one', async () => {
+    const { ask, approvals, approve } = world();
+    const [mine, other] = [await ask('alice'), await ask('alice', { ...RESTORE, revocation: 'beef' })];
+    approvals.get = () => MemoryApprovals.prototype.get.call(approvals, other.id);
+    await expect(approve(mine.id, 'bob')).rejects.toMatchObject({ reason: 'ApprovalAltered' });
+  });
+
+  it('is told of with why it could not be kept, whatever else cannot be read then', async () => {
+    const { ask, approvals } = world();
+    approvals.put = () => Promise.reject(new Error('no room'));
+    approvals.get = () => Promise.reject(new Error('no answer'));
+    await expect(ask('alice')).rejects.toThrow('no room');
   });
 
   it('is not taken for asked by a request that somebody has altered in the storage', async () => {
@@ -81,12 +118,33 @@ describe('what is asked for', () => {
 });
 
 describe('what was approved', () => {
+  it('is carried out with the last approval that it takes, and not before, as whoever asked', async () => {
+    const { ask, carryOut } = world();
+    const asked = await ask('alice', RESTORE, 2);
+    const first = await carryOut(asked, () => expect.unreachable());
+    expect(first).toMatchObject({ approval: { state: 'waiting' } });
+    expect(first).not.toHaveProperty('result');
+    const last = await carryOut(
+      asked,
+      async (approved) => {
+        expect(callAsAsked(approved)).toMatchObject({
+          caller: { objectId: 'alice' },
+          correlationId: 'call of carol',
+          approval: { id: asked.id, approvedBy: [{ objectId: 'bob' }, { objectId: 'carol' }] },
+        });
+        return 'given back';
+      },
+      'carol',
+    );
+    expect(last).toMatchObject({ approval: { state: 'done' }, result: 'given back' });
+  });
+
   // Whoever may write the storage puts it back before it is read again.
   it('is not carried out as it was altered while its approver was looked at', async () => {
     const { ask, carryOut, services } = world();
     const asked = await ask('alice');
     const altered = { ...asked, revocation: 'beef' } as ApprovalRequest;
-    await expect(carryOut(altered, expect.unreachable)).rejects.toMatchObject({ reason: 'ApprovalAltered' });
+    await expect(carryOut(altered, () => expect.unreachable())).rejects.toMatchObject({ reason: 'ApprovalAltered' });
     expect((await requestOf(asked.id, services)).state).toBe('waiting');
   });
 

@@ -125,6 +125,32 @@ describe('what is kept of how long a change took', () => {
       ['st0 blocked >1800', 'st0 blocked 5'],
     ],
     [
+      'does not go on from a change that was made half an hour before',
+      [
+        [5, revoked(0), ['open']],
+        [1_805, revoked(1_800), ['blocked']],
+      ],
+      ['st0 blocked >5', 'st0 blocked 5'],
+    ],
+    [
+      'is there where somebody looked three minutes before it was seen, and not a second longer',
+      [
+        [10, revoked(0), ['open', 'open']],
+        [190, revoked(0), ['blocked', 'open']],
+        [191, revoked(0), ['blocked', 'unknown']],
+        [371, revoked(0), ['blocked', 'blocked']],
+      ],
+      ['st0 blocked 190', 'st1 blocked >190'],
+    ],
+    [
+      'is there where an account refuses for a reason of its own, and has not before',
+      [
+        [1, revoked(0), ['open']],
+        [6, revoked(0), ['blocked'], 'KeyVaultAccessTokenCannotBeAcquired'],
+      ],
+      ['st0 blocked 6'],
+    ],
+    [
       'is none where an account refuses for a reason of its own',
       [
         [1, revoked(0), ['blocked'], 'KeyVaultAccessTokenCannotBeAcquired'],

@@ -34,6 +34,14 @@ describe('an allowance', () => {
     expect(allowances.take('a', 1_000)).toBe(1000);
     expect(allowances.take('a', 2_000)).toBe(0);
     expect(allowances.has('a', 60_000)).toBe(false);
+    expect([1, 2, 3].map(() => allowances.take('a', 3_600_000))).toEqual([0, 0, 2000]);
+  });
+
+  it('is kept as long as it is not whole again, however many others are drawn on', () => {
+    const allowances = new Allowances({ burst: 1, perSecond: 0.5 });
+    allowances.take('a', 0);
+    for (let n = 0; n < 20_000; n += 1) allowances.take(`${n}`, 0);
+    expect(allowances.take('a', 0)).toBe(2000);
   });
 });
 
@@ -52,6 +60,9 @@ describe('one caller', () => {
     expect(same).toBe(SAME_KEY_LIMIT.burst);
     const others = await through(limits, 1_000, (n) => ({ caller: 'a', act: 'revoke', key: `kv/${n}` }));
     expect(others).toBe(CALLER_LIMITS.revoke.burst - 1);
+    const again = (ms: number) =>
+      refused(limits.run({ caller: 'a', act: 'revoke', key: 'kv/same' }, ms, async () => {}));
+    expect([await again(4_000), await again(5_000), await again(5_000)]).toEqual(['1', undefined, '5']);
   });
 
   it('takes nothing from anybody else, nor from what else they do themselves', async () => {
@@ -59,6 +70,8 @@ describe('one caller', () => {
     await through(limits, 1_000, (n) => ({ caller: 'a', act: 'revoke', key: `kv/${n}` }));
     await through(limits, 1_000, () => ({ caller: 'a', act: 'read' }));
     expect(await through(limits, 1, () => ({ caller: 'b', act: 'revoke', key: 'kv/1' }))).toBe(1);
+    await through(limits, 1_000, () => ({ caller: 'b', act: 'revoke', key: 'kv/same' }));
+    expect(await through(limits, 1, () => ({ caller: 'c', act: 'revoke', key: 'kv/same' }))).toBe(1);
     expect(await through(limits, 1, () => ({ caller: 'a', act: 'restore' }))).toBe(1);
   });
 

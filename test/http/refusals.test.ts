@@ -51,6 +51,9 @@ describe('a flood of refused calls', () => {
     expect(singly(1)).toBe(1);
     vi.advanceTimersByTime(120_000);
     expect(summaries).toHaveLength(1);
+    singly(1_000);
+    vi.advanceTimersByTime(60_000);
+    expect(summaries).toHaveLength(2);
   });
 
   it('goes by the address, and not by the port that each connection has of its own', () => {
@@ -63,6 +66,9 @@ describe('a flood of refused calls', () => {
     expect(singly(1, { ...CALLER, caller: 'dave' })).toBe(1);
     expect(singly(1, { ...CALLER, call: 'revokeKey' })).toBe(1);
     expect(singly(1, { ...CALLER, because: 'PersonNeeded' })).toBe(1);
+    // Whatever a stranger says that their address is.
+    singly(1_000, { ...STRANGER, because: CALLER.because, address: 'dora' });
+    expect(singly(1, { ...CALLER, caller: 'dora' })).toBe(1);
   });
 
   it('of one caller from many addresses is one flood, which names them', () => {
@@ -104,17 +110,28 @@ describe('a flood of refused calls', () => {
     const address = (n: number) => `[2001:db8::${n.toString(16)}]:443`;
     const said = singly(100_000, (n) => ({ ...STRANGER, address: address(n) }));
     expect(said).toBeLessThanOrEqual(1_000);
-    expect(singly(1, CALLER)).toBe(1);
+    const caller = (n: number) => ({ ...CALLER, caller: `caller-${n}` });
+    expect(singly(1_000, caller)).toBe(1_000);
+    expect(singly(1, { ...STRANGER, because: 'TokenMissing', address: '203.0.113.7:1' })).toBe(1);
     vi.advanceTimersByTime(60_000);
     expect(summaries.length).toBeLessThanOrEqual(500);
     expect(said + summaries.reduce((sum, { calls }) => sum + Number(calls), 0)).toBe(100_000);
+    expect(singly(50, (n) => ({ ...STRANGER, address: address(n) }))).toBe(50);
+  });
+
+  it('from more callers than a tenant has is told apart up to a bound', () => {
+    expect(singly(6_000, (n) => ({ ...CALLER, caller: `caller-${n}` }))).toBe(5_000 + SINGLY_A_MINUTE);
   });
 
   it('is counted to the end when the process is ended', () => {
     singly(50);
+    vi.advanceTimersByTime(30_000);
     refusals.flush();
     expect(summaries).toMatchObject([{ calls: 50 - SINGLY_A_MINUTE }]);
     refusals.flush();
+    expect(summaries).toHaveLength(1);
+    singly(50);
+    vi.advanceTimersByTime(59_000);
     expect(summaries).toHaveLength(1);
   });
 });
