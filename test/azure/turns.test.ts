@@ -69,17 +69,38 @@ describe('Turns', () => {
     expect(turns.take(CELL, MOVE, NOW)).toBe(0);
     expect(turns.take(CELL, { lists: 1 }, NOW)).toBe(60_000);
     turns.refused(CELL, 'call', NOW, 30_000);
-    expect(turns.take(CELL, MOVE, NOW)).toBe(30_000);
+    for (const calls of [{ reads: 1 }, { writes: 1 }]) expect(turns.take(CELL, calls, NOW)).toBe(30_000);
+    expect(turns.take({ subscriptionId: 'S1', location: 'WestEurope' }, MOVE, NOW)).toBeGreaterThanOrEqual(30_000);
     expect(turns.take({ ...CELL, location: 'uksouth' }, MOVE, NOW)).toBe(0);
+  });
+
+  it('keep to the share of what a cell takes of reads and of lists, for the whole of its window', () => {
+    const turns = new Turns(0.5);
+    const inWindow = (calls: PacedCalls) =>
+      Array.from({ length: 500 }, () => turns.take(CELL, calls, NOW)).filter((ms) => ms < 300_000).length;
+    expect([inWindow({ reads: 1 }), inWindow({ lists: 1 })]).toEqual([400, 50]);
   });
 
   it('keep the regions of a subscription together to what Azure Resource Manager takes of it', () => {
     const turns = new Turns(1);
     const regions = ['a', 'b', 'c'];
-    const at = Array.from({ length: 900 }, (_, n) =>
-      turns.take({ subscriptionId: 's1', location: regions[n % 3] ?? '' }, MOVE, NOW),
-    ).sort((a, b) => a - b);
-    // 200 at once and ten a second.
-    for (const [n, ms] of at.entries()) expect(n + 1).toBeLessThanOrEqual(200 + ms / 100);
+    const taken = (calls: PacedCalls) =>
+      Array.from({ length: 900 }, (_, n) =>
+        turns.take({ subscriptionId: n % 2 ? 's1' : 'S1', location: regions[n % 3] ?? '' }, calls, NOW),
+      ).sort((a, b) => a - b);
+    // 200 at once and ten a second; 250 reads and 25 a second. Ten of each are left to calls that are not paced.
+    for (const [n, ms] of taken(MOVE).entries()) expect(n + 1).toBeLessThanOrEqual(190 + ms / 100);
+    for (const [n, ms] of taken({ reads: 1 }).entries()) expect(n + 1).toBeLessThanOrEqual(240 + ms / 40);
+  });
+
+  it('have room in all budgets at once: what one puts off, another one may have no room for by then', () => {
+    const turns = new Turns(1);
+    const region = (n: number) => ({ ...CELL, location: `region${n}` });
+    const waits = Array.from({ length: 200 }, (_, n) => turns.take(region(n), { writes: 1 }, NOW));
+    const laterMs = Math.max(...waits);
+    for (let n = 0; n < 200; n += 1) turns.release(region(n), { writes: 1 }, NOW + (waits[n] ?? 0));
+    for (let n = 0; n < 200; n += 1) if (waits[n] !== laterMs) turns.take(region(n), { writes: 1 }, NOW);
+    for (let n = 0; n < 120; n += 1) turns.take(region(300 + n), { reads: 1 }, NOW, undefined, laterMs);
+    expect(turns.take(region(201), MOVE, NOW)).toBeGreaterThan(laterMs);
   });
 });

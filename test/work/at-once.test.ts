@@ -5,12 +5,14 @@ import { KEY_WORK, type Work } from '../../src/work/messages.ts';
 const cause = { by: 'drift', ref: '', since: '' };
 const WORK: Work = { kind: 'key', key: 'https://kv-files.vault.azure.net/keys/files-key', cause, attempt: 0 };
 
+const IN_QUEUE = 'in the queue in 15 s';
+
 /** What becomes of the message of work that ends as told, in order. */
 async function messageOf(run: () => Promise<void>, room = 1): Promise<string[]> {
   const told: string[] = [];
   const messages = {
-    hold: async () => {
-      told.push('in the queue');
+    hold: async (_queue: string, _work: Work, seconds: number) => {
+      told.push(`in the queue in ${seconds} s`);
       return {
         keep: async (seconds: number) => void told.push(`kept for ${seconds} s`),
         remove: async () => void told.push('taken out'),
@@ -30,22 +32,47 @@ async function messageOf(run: () => Promise<void>, room = 1): Promise<string[]> 
 describe('work that is done in place', () => {
   it('is in the queue before it is begun, and until it is done', async () => {
     const later = () => new Promise<void>((resolve) => setImmediate(resolve));
-    expect(await messageOf(later)).toEqual(['in the queue', 'begun', 'done', 'taken out']);
+    expect(await messageOf(later)).toEqual([IN_QUEUE, 'begun', 'done', 'taken out']);
   });
 
   it('is kept out of sight for as long as it takes, and no longer', async () => {
     vi.useFakeTimers();
     try {
       const told = await messageOf(async () => void (await vi.advanceTimersByTimeAsync(12_000)));
-      expect(told).toEqual(['in the queue', 'begun', 'kept for 15 s', 'kept for 15 s', 'done', 'taken out']);
+      expect(told).toEqual([IN_QUEUE, 'begun', 'kept for 15 s', 'kept for 15 s', 'done', 'taken out']);
       expect(vi.getTimerCount()).toBe(0);
     } finally {
       vi.useRealTimers();
     }
   });
 
+  it('is kept out of sight although one time that fails, and taken out when the last time is over', async () => {
+    vi.useFakeTimers();
+    try {
+      const told: string[] = [];
+      const ends: (() => void)[] = [];
+      const keep = async () => {
+        told.push('kept');
+        if (told.length === 1) throw new Error('no answer');
+        await new Promise<void>((resolve) => ends.push(resolve));
+        told.push('for longer');
+      };
+      const messages = { hold: async () => ({ keep, remove: async () => void told.push('taken out') }) };
+      const atOnce = new AtOnce(messages, 1);
+      await atOnce.begin(KEY_WORK, WORK, () => new Promise((resolve) => setTimeout(resolve, 12_000)));
+      const settled = atOnce.settled();
+      await vi.advanceTimersByTimeAsync(13_000);
+      expect(told).toEqual(['kept', 'kept']);
+      for (const end of ends) end();
+      await settled;
+      expect(told).toEqual(['kept', 'kept', 'for longer', 'taken out']);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it('stays in the queue when it fails', async () => {
-    expect(await messageOf(() => Promise.reject(new Error('broken off')))).toEqual(['in the queue', 'begun']);
+    expect(await messageOf(() => Promise.reject(new Error('broken off')))).toEqual([IN_QUEUE, 'begun']);
   });
 
   it('is left to whoever asked where there is no room', async () => {
@@ -62,9 +89,23 @@ describe('work that is done in place', () => {
       atOnce.begin(KEY_WORK, WORK, () => new Promise<void>((resolve) => ends.push(resolve)));
     expect([await begin(one), await begin(one), await begin(one)]).toEqual([true, true, false]);
     expect([await begin(other), await begin(other)]).toEqual([true, false]);
+    ends[0]?.();
+    let isSettled = false;
+    const settled = one.settled().then(() => {
+      isSettled = true;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([isSettled, await begin(other)]).toEqual([false, false]);
     for (const end of ends) end();
-    await one.settled();
+    await settled;
     expect(await begin(other)).toBe(true);
+  });
+
+  it('has no more of what is shared than it may', async () => {
+    const messages = { hold: async () => ({ keep: async () => {}, remove: async () => {} }) };
+    const atOnce = new AtOnce(messages, 0, { pieces: 1, of: new SharedRoom(5) });
+    const begin = () => atOnce.begin(KEY_WORK, WORK, async () => {});
+    expect([await begin(), await begin()]).toEqual([true, false]);
   });
 
   it('gives shared room back when the work cannot be put into the queue', async () => {
