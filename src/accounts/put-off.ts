@@ -46,19 +46,15 @@ export const BUSY: Outcome = {
   delaySeconds: 5,
 };
 
-/** Waits for a turn. One that is too far away is given back, and the answer is how far it is, in milliseconds. */
+/** Waits for a turn. One that is too far away is not taken, and the answer is how far it is, in milliseconds. */
 export async function awaitTurn(
   place: PacedPlace,
   calls: PacedCalls,
   { turns, now, sleep }: Pick<ReconcileServices, 'turns' | 'now' | 'sleep'>,
   turnMs?: number,
 ): Promise<number | undefined> {
-  const nowMs = now().getTime();
-  const waitMs = turns.take(place, calls, nowMs, turnMs);
-  if (waitMs > LONGEST_WAIT_MS) {
-    turns.release(place, calls, nowMs + waitMs);
-    return waitMs;
-  }
+  const waitMs = turns.take(place, calls, now().getTime(), turnMs, 0, LONGEST_WAIT_MS);
+  if (waitMs > LONGEST_WAIT_MS) return waitMs;
   if (waitMs > 0) await sleep(waitMs);
   return undefined;
 }

@@ -55,8 +55,16 @@ export class Turns {
    *
    * @param turnMs the turn that was handed out with the work (milliseconds since the epoch): no earlier than that
    * @param notBeforeMs no earlier than in so many milliseconds
+   * @param mostMs one that is further away is not taken
    */
-  take(place: PacedPlace, calls: PacedCalls, nowMs: number, turnMs?: number, notBeforeMs = 0): number {
+  take(
+    place: PacedPlace,
+    calls: PacedCalls,
+    nowMs: number,
+    turnMs?: number,
+    notBeforeMs = 0,
+    mostMs = Number.POSITIVE_INFINITY,
+  ): number {
     const parts = this.#parts(place, calls);
     for (const [pacer, name] of parts) pacer.forget(name, nowMs);
     let atMs = turnMs !== undefined && turnMs > nowMs && turnMs <= nowMs + AHEAD_MS ? turnMs : nowMs + notBeforeMs;
@@ -65,8 +73,9 @@ export class Turns {
       before = atMs;
       for (const [pacer, name, count] of parts) atMs = pacer.earliest(name, atMs, count);
     }
-    for (const [pacer, name, count] of parts) pacer.commit(name, atMs, count);
-    return Math.max(0, Math.ceil(atMs - nowMs));
+    const waitMs = Math.max(0, Math.ceil(atMs - nowMs));
+    if (waitMs <= mostMs) for (const [pacer, name, count] of parts) pacer.commit(name, atMs, count);
+    return waitMs;
   }
 
   /** Gives back what was taken for about that time (milliseconds since the epoch), and not used. */

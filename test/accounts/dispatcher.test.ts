@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Dispatcher, type HandedTurn, MOVE_CALLS } from '../../src/accounts/dispatcher.ts';
+import { Dispatcher, type HandedTurn, MOVE_CALLS, moveCalls } from '../../src/accounts/dispatcher.ts';
 import { Turns } from '../../src/azure/turns.ts';
 
 const NOW = new Date('2026-11-25T12:00:00Z');
@@ -118,6 +118,14 @@ describe('Dispatcher', () => {
     );
     const place = { subscriptionId: 's1', location: 'eu' };
     await dispatcher.dispatch(place, 15);
-    expect(sent).toEqual([{ delaySeconds: 15, turn: NOW.getTime() + 15_000 }]);
+    await dispatcher.dispatch({ ...place, location: 'us' }, 15.2);
+    expect(sent).toEqual([
+      { delaySeconds: 15, turn: NOW.getTime() + 15_000 },
+      { delaySeconds: 16, turn: NOW.getTime() + 15_200 },
+    ]);
+  });
+
+  it('counts one read more for an account of which nobody knows how it is found', () => {
+    expect([moveCalls({ seen: {} }), moveCalls({})]).toEqual([MOVE_CALLS, { writes: 1, reads: 2 }]);
   });
 });

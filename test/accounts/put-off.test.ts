@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { handOut, MOVE_CALLS } from '../../src/accounts/dispatcher.ts';
-import { putOff } from '../../src/accounts/put-off.ts';
+import { awaitTurn, putOff } from '../../src/accounts/put-off.ts';
 import { Turns } from '../../src/azure/turns.ts';
 import type { AccountWork } from '../../src/work/messages.ts';
 
@@ -25,8 +25,37 @@ describe('work that is put off', () => {
         { waitMs: MINUTE_MS, why: 'Used up.', unused: MOVE_CALLS },
         services,
       );
-      expect(outcome).toMatchObject({ reason: 'Throttled', delaySeconds: 60 });
+      expect(outcome).toMatchObject({ reason: 'Throttled', counts: false, delaySeconds: 60 });
       work = (outcome as { with: AccountWork }).with;
     }
+  });
+
+  it('comes up to a twentieth of its wait later than it could, so that not all of it comes at once', () => {
+    const spread = { ...services, schedule: new Turns(1), random: () => 1 };
+    const wait = { waitMs: 100_000, why: 'Refused.' };
+    expect(putOff({} as AccountWork, place, MOVE_CALLS, wait, spread)).toMatchObject({ delaySeconds: 105 });
+  });
+});
+
+describe('a turn', () => {
+  /** How far it is, and what was slept, of so many that come when Azure has closed the place for so long. */
+  async function waits(closedMs: number, share = 1, count = 1) {
+    const turns = new Turns(share);
+    turns.refused(place, 'call', NOON_MS, closedMs);
+    const slept: number[] = [];
+    const services = { turns, now: () => new Date(NOON_MS), sleep: async (ms: number) => void slept.push(ms) };
+    const far: (number | undefined)[] = [];
+    for (let n = 0; n < count; n += 1) far.push(await awaitTurn(place, MOVE_CALLS, services));
+    return { far, slept };
+  }
+
+  it('is waited for where it is near, and no more than five seconds', async () => {
+    expect(await waits(5_000)).toEqual({ far: [undefined], slept: [5_000] });
+    expect(await waits(5_001)).toEqual({ far: [5_001], slept: [] });
+  });
+
+  it('that is not waited for is left to the next one', async () => {
+    const { far } = await waits(MINUTE_MS, 0.01, 40);
+    expect(new Set(far)).toEqual(new Set([MINUTE_MS]));
   });
 });

@@ -37,4 +37,18 @@ it('is not held up by what is taken for later, forgets what is over, and takes b
   calendar.commit('s', 0, 2);
   calendar.forget('s', 10_000);
   expect(calendar.earliest('s', 0, 2)).toBe(0);
+
+  calendar.commit('s', 0, 2);
+  calendar.forget('s', 1_000);
+  expect(calendar.earliest('s', 1_000, 1)).toBe(2_000);
+  // Nobody knows to the millisecond when it was to be.
+  for (const near of [2_001, 1_999]) {
+    calendar.release('s', near, 2);
+    expect(calendar.earliest('s', 1_000, 2)).toBe(1_000);
+    calendar.commit('s', 1_000, 2);
+  }
+  calendar.commit('s', 2_000, 2);
+  calendar.release('s', 1_999, 2);
+  calendar.release('s', 1_999, 2);
+  expect(calendar.earliest('s', 2_000, 2)).toBe(2_000);
 });

@@ -92,13 +92,17 @@ it('keeps to a window in whichever order its times are taken and given back', ()
   );
 });
 
-it('does not hold up who comes meanwhile by what was handed out for later', () => {
+it('does not hold up who comes meanwhile by what was handed out for later than its window, and does by the rest', () => {
   const pacer = new Pacer([WINDOW]);
   pacer.commit('a', 2_500, 1);
   expect(pacer.earliest('a', 900)).toBe(900);
   pacer.commit('a', 3_600_000, 20);
   expect(pacer.earliest('a', 900)).toBe(900);
   expect(pacer.earliest('a', 3_600_000)).toBe(3_661_000);
+
+  const soon = new Pacer([WINDOW]);
+  soon.commit('a', 60_500, 20);
+  expect(soon.earliest('a', 999)).toBe(121_000);
 });
 
 it('never waits for a turn of more calls than a window has', () => {
@@ -117,6 +121,10 @@ it('forgets nothing of a window before its end', () => {
   const pacer = new Pacer([WINDOW]);
   for (let n = 0; n < 20; n += 1) pacer.reserve('a', 0);
   expect(pacer.reserve('a', 59_000)).toBe(2_000);
+
+  const late = new Pacer([WINDOW]);
+  for (let n = 0; n < 20; n += 1) late.reserve('a', 999);
+  expect(late.reserve('a', 60_500)).toBe(500);
 });
 
 it('gives a turn that was not used to the next one, however far others are laid out', () => {
