@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Turns } from '../../src/azure/turns.ts';
 import type { RekeyOrder, RekeyStore } from '../../src/fleet/rekey-order.ts';
 import { carryOutRekey, type RekeyServices } from '../../src/rekey/carry-out.ts';
 import { reviveRekeys } from '../../src/rekey/revive.ts';
@@ -35,10 +36,17 @@ async function step(
     await rekeys.put(order.id, { account, location: 'westeurope', state: 'moved', at: now.toISOString(), failure });
   }
   const sent: Work[] = [];
+  const delays: (number | undefined)[] = [];
   const ports = {
     rekeys,
     audit: audit.port((_, effect) => (isAuditDown ? Promise.reject(new Error('down')) : Promise.resolve(effect()))),
-    queue: { send: async (_: string, work: Work) => void sent.push(work) },
+    queue: {
+      async send(_: string, work: Work, seconds?: number) {
+        sent.push(work);
+        delays.push(seconds);
+      },
+    },
+    schedule: new Turns(1),
     now: () => now,
     keys: { listVersions: async () => [keyVersion(1)] },
     settings: { vaults: VAULTS },
@@ -53,10 +61,35 @@ async function step(
     ports,
     () => {},
   );
-  return { outcome, sent, order: store.orders[0], recorded: audit.entries.map(({ reason }) => reason) };
+  return { outcome, sent, delays, order: store.orders[0], recorded: audit.entries.map(({ reason }) => reason) };
 }
 
+/** So many accounts have moved by an order that is taken back now. */
+const movedBefore = (count: number) => (rekeys: RekeyStore) => ({
+  rollout: {
+    async paused() {
+      for (let n = 0; n < count; n += 1) {
+        const subject = { account: `${account}${n}`, location: 'westeurope', state: 'moved' } as const;
+        await rekeys.put('order-1', { ...subject, at: now.toISOString() });
+      }
+      return undefined;
+    },
+  },
+});
+
 describe('a step', () => {
+  it('sends the first few, and is followed by one that no longer says why it waited', async () => {
+    const waits = { reason: 'Paused', detail: '' } as const;
+    const { sent, order } = await step({ state: 'takingBack', waits }, movedBefore(6));
+    expect(sent.map(({ kind }) => kind)).toEqual([...Array<string>(5).fill('account'), 'rekey']);
+    expect(order).toMatchObject({ tick: 8, wave: { sent: 5 } });
+    expect(order).not.toHaveProperty('waits');
+  });
+
+  it('that has to wait is followed by one that comes when that may be over', async () => {
+    expect((await step({}, { rollout: { paused: async () => PAUSED } })).delays).toEqual([PAUSED.delaySeconds]);
+  });
+
   it.each([
     [6, 0],
     [7, 1],
@@ -120,7 +153,8 @@ describe('a step', () => {
   });
 
   it('that cannot be written down sends nobody, and is tried again', async () => {
-    const { outcome, sent } = await step({}, (rekeys) => ({
+    const { outcome, sent } = await step({ state: 'takingBack' }, (rekeys) => ({
+      ...movedBefore(1)(rekeys),
       rekeys: { ...rekeys, replace: () => Promise.reject(new Error('down')) },
     }));
     expect([outcome.outcome, sent]).toEqual(['retry', []]);

@@ -31,7 +31,7 @@ describe('a re-key that is changed', () => {
   });
 
   it('is taken back while it stands, paused or not, and when it is done', () => {
-    expect(change('takeBack')).toMatchObject({ state: 'takingBack' });
+    expect(change('takeBack')).toMatchObject({ state: 'takingBack', resumedOn: now.toISOString() });
     expect(change('takeBack', rekeyOrder({ paused }))).not.toHaveProperty('paused');
     expect(change('takeBack', rekeyOrder({ state: 'done', endedOn: now.toISOString() }))).not.toHaveProperty('endedOn');
     for (const state of ['takingBack', 'takenBack', 'ended'] as const) {
@@ -68,7 +68,7 @@ describe('an answer that is lost, where the client asks again and is told of a c
   };
 
   it('does not hide that an order has begun', async () => {
-    const { rekeys, recorded, services } = world();
+    const { rekeys, recorded, sent, services } = world();
     const check = async () => ({ problems: [], warnings: [], accounts: 0, withoutRole: [] });
     const request = {
       from: KEY,
@@ -79,6 +79,8 @@ describe('an answer that is lost, where the client asks again and is told of a c
     await startRekey({ ...request, maxFailures: 3 }, CALL, { ...services, check }, () => {});
     expect(rekeys.orders).toMatchObject([{ state: 'moving' }]);
     expect(recorded).toEqual(['RekeyStarted']);
+    // Beforehand, should it be killed, and at once.
+    expect(sent).toEqual([0, 0]);
   });
 
   it.each([
@@ -149,6 +151,21 @@ describe('what a change of an order takes', () => {
     const refused = await startRekey(request, CALL, { ...services, check, newId: () => 'order-1' }, () => {});
     expect(refused).not.toHaveProperty('order');
     expect(rekeys.orders.map(({ id }) => id)).toEqual(['another']);
+  });
+
+  it('is both its keys where one is started: who was faster has them, and an approval is for one order', async () => {
+    const { rekeys, services } = standing(rekeyOrder({ id: 'another', state: 'ended' }));
+    const check = async () => ({ problems: [], warnings: [], accounts: 0, withoutRole: [] });
+    const to = { ...KEY, name: 'new-key', id: rekeyOrder().to };
+    const approval = { id: 'approved-1', approvedBy: [] };
+    const request = { from: KEY, to, reason: 'why', ticket: undefined, maxFailures: 3, approval };
+    const start = (stand = services.rekeys.stand) => {
+      const ports = { ...services, rekeys: { ...services.rekeys, stand }, check, newId: () => 'order-1' };
+      return startRekey(request, CALL, ports, () => {});
+    };
+    await expect(start(async () => undefined)).rejects.toMatchObject({ reason: 'RekeyConflict' });
+    await start();
+    expect(rekeys.orders.map(({ id }) => id)).toEqual(['another', 'approved-1']);
   });
 });
 
