@@ -1,11 +1,5 @@
 import type { FleetIndex } from '../fleet/fleet-index.ts';
-import {
-  countsAsFailed,
-  isSubjectSettled,
-  type RekeyOrder,
-  type RekeyStore,
-  type RekeySubject,
-} from '../fleet/rekey-order.ts';
+import { countsAsFailed, type RekeyOrder, type RekeyStore, type RekeySubject } from '../fleet/rekey-order.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { vaultOption } from '../keys/vault-options.ts';
 import type { Reason } from '../reasons.ts';
@@ -57,7 +51,7 @@ export async function progressOf(
       failures.push({ account, ...(scope ? { scope } : {}), ...told });
     } else if (isArrived) counts.moved += 1;
     else if (state === 'left' || state === 'gone') counts[state] += 1;
-    else if (!isSubjectSettled(subject, order) && back) waiting.add(nameOf(subject));
+    else if (back) waiting.add(nameOf(subject));
   }
   const known = back || order.state === 'done' ? true : await addUses(order.from, waiting, failed, fleet);
   const told = failures.slice(0, MOST_TOLD);

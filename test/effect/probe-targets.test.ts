@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
 import type { FileShare } from '../../src/dependents/file-shares-client.ts';
-import { chooseShare } from '../../src/effect/probe-targets.ts';
+import { chooseShare, targetsOfAccount, withoutEmpty } from '../../src/effect/probe-targets.ts';
 
 const share = (name: string, protocol: 'SMB' | 'NFS' = 'SMB'): FileShare => ({ name, protocol });
 
@@ -12,5 +13,55 @@ describe('the share that is asked', () => {
     ['one over NFS when there is no other', [share('a', 'NFS')], 'a'],
   ])('is %s', (_, shares, chosen) => {
     expect(chooseShare(shares)).toBe(chosen);
+  });
+});
+
+describe('what is asked of an account', () => {
+  const id =
+    '/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st1';
+  async function asked(probeBlobs: boolean, failure?: Error) {
+    let listed = 0;
+    const lists = {
+      settings: { probeBlobs },
+      shares: {
+        async *list() {
+          yield share('a');
+        },
+      },
+      containers: {
+        async *list() {
+          if (failure) throw failure;
+          for (;;) yield `c${listed++}`;
+        },
+      },
+    };
+    const targets = targetsOfAccount(parseResourceId(id) as ResourceId, lists, AbortSignal.timeout(1_000));
+    return { targets: await Promise.all(targets), listed };
+  }
+
+  it('is one share, and five containers at the most where blobs are to be asked for', async () => {
+    expect(await asked(false)).toMatchObject({ targets: [{ service: 'file', places: ['a'] }], listed: 0 });
+    const { targets, listed } = await asked(true);
+    expect(targets[1]).toEqual({ account: id, service: 'blob', places: ['c0', 'c1', 'c2', 'c3', 'c4'] });
+    expect(listed).toBe(5);
+  });
+
+  it('is nothing of a service that the account does not have, and is said where it cannot be listed', async () => {
+    const refused = (code: string) => asked(true, Object.assign(new Error(code), { statusCode: 409, code }));
+    expect((await refused('FeatureNotSupportedForAccount')).targets[1]).toEqual({
+      ...{ account: id, service: 'blob', places: [] },
+    });
+    expect((await refused('Conflict')).targets[1]?.why).toMatch(/^Its blob containers cannot be listed/);
+  });
+
+  it('is left out where an account is found to keep no blobs, and only then', () => {
+    const blob = { account: id, service: 'blob', places: [] } as const;
+    const kept = [
+      { ...blob, service: 'file' as const },
+      { ...blob, places: ['c0'] },
+      { ...blob, why: 'Not listed.' },
+      { ...blob, isKnown: true },
+    ];
+    expect(withoutEmpty([blob, ...kept])).toEqual(kept);
   });
 });

@@ -210,6 +210,8 @@ describe('waves', () => {
 
   it('begin small, grow by what went well, and have an upper limit', () => {
     expect([0, 2, 10, 1_000].map((settled) => nextWave(rows(settled), 5_000, now).wave.sent)).toEqual([5, 8, 40, 500]);
+    // What has failed went through, and not well.
+    expect(nextWave(rows(2, 10), 5_000, now).wave).toMatchObject({ sent: 8, settled: 12 });
     expect(nextWave(rows(10), 3, now)).toMatchObject({ seconds: 3, wave: { sent: 3, settled: 10 } });
     expect(nextWave(rows(1_000), 500, now).seconds).toBe(50);
   });

@@ -167,6 +167,8 @@ describe('what has ended', () => {
     const { order } = await orders.start(A, B);
     await end(orders, order?.id ?? '');
     expect(await refusal(orders.start(B, C))).toBe('RekeyConflict');
+    orders.now = new Date(now.getTime() + 10 * 60_000 - 1);
+    expect(await refusal(orders.start(B, C))).toBe('RekeyConflict');
     expect(await refusal(orders.start(A, B))).toBe('stands');
     orders.now = new Date(now.getTime() + 11 * 60_000);
     const back = orders.store.orders.find(({ state }) => state === 'moving');

@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import { RekeyTask } from '../../src/accounts/rekey-task.ts';
+import type { FleetUse } from '../../src/fleet/fleet-index.ts';
+import { type RekeyOrder, type RekeySubject, wayOf } from '../../src/fleet/rekey-order.ts';
+import { progressOf } from '../../src/rekey/progress.ts';
+import { day, KEY } from '../support/keys.ts';
+import { MemoryRekeys } from '../support/memory-rekeys.ts';
+import { rekeyOrder } from '../support/rekeys.ts';
+
+const now = day(101);
+const at = now.toISOString();
+const failure = { reason: 'IdentityHasNoAccess', detail: 'no role', at, since: day(100).toISOString() } as const;
+const subject = (account: string, state: RekeySubject['state'], more: Partial<RekeySubject> = {}): RekeySubject => ({
+  ...{ account, state, at, location: 'westeurope' },
+  ...more,
+});
+
+async function orderWith(change: Partial<RekeyOrder>, subjects: readonly RekeySubject[]) {
+  const store = new MemoryRekeys();
+  const rekeys = store.port();
+  const order = rekeyOrder(change);
+  store.has(order);
+  for (const one of subjects) await rekeys.put(order.id, one);
+  return { store, rekeys, order };
+}
+
+describe('how far a re-key is', () => {
+  async function progress(
+    change: Partial<RekeyOrder>,
+    subjects: readonly RekeySubject[],
+    uses: readonly string[] | 'noIndex' = [],
+  ) {
+    const { rekeys, order } = await orderWith(change, subjects);
+    const fleet = {
+      async *uses() {
+        if (uses === 'noIndex') throw new Error('no index');
+        for (const account of uses) yield { account } as FleetUse;
+      },
+    };
+    return progressOf(order, { rekeys, fleet });
+  }
+  const all = [
+    subject('/A/moved', 'moved'),
+    subject('/a/back', 'back'),
+    subject('/a/left', 'left'),
+    subject('/a/gone', 'gone'),
+    subject('/a/begun', 'begun'),
+    subject('/A/failed', 'begun', { failure }),
+    subject('/a/again', 'begun', { failure: { ...failure, since: day(99).toISOString() } }),
+  ];
+
+  it('is told by what it did, and by who is known to use the old key still and has not failed', async () => {
+    const told = { moved: 1, left: 1, gone: 1, failed: 1, waiting: 2, incomplete: false };
+    const uses = ['/a/begun', '/a/BEGUN', '/a/new', '/a/FAILED'];
+    expect(await progress({}, all, uses)).toMatchObject({ ...told, failures: [{ account: '/A/failed' }] });
+  });
+
+  it('is told by what it did alone where it is taken back: whatever is not back waits', async () => {
+    const told = { moved: 1, left: 1, gone: 1, failed: 1, waiting: 3, incomplete: false };
+    expect(await progress({ state: 'takingBack' }, all, 'noIndex')).toMatchObject(told);
+  });
+
+  it('may be further than is known where the index cannot be read, unless it is done', async () => {
+    expect((await progress({}, [], 'noIndex')).incomplete).toBe(true);
+    expect((await progress({ state: 'done' }, [], 'noIndex')).incomplete).toBe(false);
+  });
+
+  it('leaves to a person what was not found when all went back', async () => {
+    const { toDo } = await progress({ state: 'takenBack' }, [subject('/a/gone', 'gone')]);
+    expect(toDo).toEqual([expect.stringContaining('1 account or scope was not found any more')]);
+    expect((await progress({ state: 'takenBack' }, [])).toDo).toEqual([]);
+  });
+});
+
+describe('an account of a re-key', () => {
+  const keyOf = (id: string) => ({ ...KEY, id, name: id.split('/').at(-1) ?? '' });
+  async function task(change: Partial<RekeyOrder>, subjects: readonly RekeySubject[]) {
+    const { store, rekeys, order } = await orderWith(change, subjects);
+    const way = wayOf(order);
+    if (!way) throw new Error('It does not move.');
+    const keys = { way, from: keyOf(way.from), to: keyOf(way.to) };
+    const place = { account: '/a/st', location: 'westeurope' };
+    return { store, order, task: await RekeyTask.begin(keys, place, { rekeys, now: () => now }) };
+  }
+  const use = (id: string) => ({ vaultUri: KEY.vault.uri, keyName: keyOf(id).name, pinned: '', current: undefined });
+
+  it.each<[RekeySubject['state'], boolean]>([
+    ['none', false],
+    ['begun', true],
+    ['moved', true],
+    ['left', false],
+  ])('that is %s goes back, or not: what may have been moved does, and nothing else', async (state, goes) => {
+    expect((await task({ state: 'takingBack' }, [subject('/a/st', state)])).task.covers(undefined)).toBe(goes);
+  });
+
+  it.each<[RekeySubject['state'], RekeySubject['state']]>([
+    ['begun', 'moved'],
+    // A person has put it there: it is not taken back.
+    ['none', 'left'],
+  ])('that is %s, and found on the new key, is %s', async (state, next) => {
+    const { store, order, task: of } = await task({}, [subject('/a/st', state)]);
+    await of.saw(undefined, use(order.to) as never);
+    expect(store.subjects(order.id)).toMatchObject([{ state: next }]);
+  });
+
+  it('that has failed, and is found on the new key, has failed no longer', async () => {
+    const { store, order, task: of } = await task({}, [subject('/a/st', 'moved', { failure })]);
+    await of.saw(undefined, use(order.to) as never);
+    expect(store.subjects(order.id)[0]).not.toHaveProperty('failure');
+  });
+
+  it('stops all of it where as many have failed as may, each counted once', async () => {
+    const fails = async (maxFailures: number) => {
+      const scoped = subject('/A/ST', 'none', { scope: 'scope1', failure });
+      const { task: of } = await task({ maxFailures }, [subject('/a/st', 'none'), scoped]);
+      return (await of.failed('IdentityHasNoAccess', 'no role')).stopped;
+    };
+    expect([await fails(1), await fails(2)]).toEqual([true, false]);
+  });
+});
