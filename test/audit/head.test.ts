@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AuditFiles } from '../../src/audit/audit-files.ts';
-import { findHead } from '../../src/audit/head.ts';
+import { findHead, freeName, mayFollow } from '../../src/audit/head.ts';
 import { CHAIN_START, type ChainEnd, formatRecord } from '../../src/audit/record.ts';
 import { entry } from './trails.ts';
 
@@ -72,4 +72,26 @@ describe('the end of the chain is found', () => {
     await find();
     expect(asked()).toBeLessThan(1_100);
   });
+});
+
+it.each([
+  ['2026-11-26.1.jsonl', true],
+  // A writer's clock may be ahead.
+  ['2026-11-27.jsonl', true],
+  ['2026-11-28.jsonl', false],
+  ['2026-11-26.jsonl', false],
+  ['2026-11-25.jsonl', false],
+  ['2026-11-26.99999.jsonl', true],
+  ['2026-11-26.100000.jsonl', false],
+  ['elsewhere.jsonl', false],
+])('the chain may go on from today in %s: %s', (next, may) => {
+  expect(mayFollow(next, '2026-11-26.jsonl', TODAY)).toBe(may);
+});
+
+it('a new file has a name under which nobody has put anything, or something that cannot be appended to', () => {
+  const there = (part: number, size: number, appendable = true) => ({
+    ...{ name: part === 0 ? `${TODAY}.jsonl` : `${TODAY}.${part}.jsonl`, size, appendable },
+  });
+  const listed = [there(0, 7), there(1, 0, false), there(2, 0)];
+  expect(freeName(listed, `${TODAY}.jsonl`, TODAY)).toBe(`${TODAY}.2.jsonl`);
 });
