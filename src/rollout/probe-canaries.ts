@@ -22,10 +22,10 @@ export function canaryProbe(services: PlaceLists & DataServices & { readonly now
     }, ASKING_MS);
     const results = await probe(targets, services, ASKING_MS);
     const inWords = ({ account, state, why }: ProbeResult): string => `${lastName(account)} (${why ?? state})`;
-    const served = new Set(results.flatMap(({ account, state }) => (state === 'open' ? account : [])));
+    const told = new Set(results.flatMap(({ account, state }) => (state === 'unknown' ? [] : account)));
     return {
       failing: results.filter(({ state }) => state === 'blocked').map(inWords),
-      unseen: results.filter(({ account, state }) => state === 'unknown' && !served.has(account)).map(inWords),
+      unseen: results.filter(({ account, state }) => state === 'unknown' && !told.has(account)).map(inWords),
     };
   };
 }
