@@ -163,7 +163,7 @@ export interface KeyVersion {
   readonly version: string;
   readonly kty: 'RSA' | 'RSA-HSM' | 'EC' | 'EC-HSM' | 'oct-HSM';
   readonly keySize: number;
-  /** The private key: wrap and unwrap really work. */
+  /** The private key, made when it is first asked for: wrap and unwrap really work. */
   readonly privateKey: KeyObject;
   keyOps: string[];
   tags: Record<string, string> | undefined;

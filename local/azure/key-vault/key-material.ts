@@ -16,7 +16,7 @@ const curves: Record<string, { namedCurve: string; bits: number }> = {
 };
 
 export interface KeyMaterial {
-  privateKey: KeyObject;
+  readonly privateKey: KeyObject;
   /** Bits. */
   keySize: number;
 }
@@ -31,7 +31,15 @@ export function defaultKeyOps(kty: KeyType): string[] {
 export function generateKeyMaterial(kty: KeyType, size: number | undefined, crv?: string): KeyMaterial {
   if (kty === 'RSA' || kty === 'RSA-HSM') {
     const keySize = checkRsaSize(size ?? 2048);
-    return { privateKey: takeRsaKey(keySize), keySize };
+    let made: KeyObject | undefined;
+    return {
+      keySize,
+      // Most are never asked for, and each takes 50 ms of a core.
+      get privateKey() {
+        made ??= takeRsaKey(keySize);
+        return made;
+      },
+    };
   }
   if (kty === 'EC' || kty === 'EC-HSM') {
     const curve = curves[crv ?? curveOfSize(size)];

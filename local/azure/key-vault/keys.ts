@@ -48,7 +48,9 @@ export function createKeyVersion(world: World, vault: Vault, keyName: string, op
     version: randomBytes(16).toString('hex'),
     kty,
     keySize: material.keySize,
-    privateKey: material.privateKey,
+    get privateKey() {
+      return material.privateKey;
+    },
     keyOps: options.keyOps ?? defaultKeyOps(kty),
     tags: options.tags && Object.keys(options.tags).length > 0 ? { ...options.tags } : undefined,
     enabled: options.enabled ?? true,
@@ -80,7 +82,7 @@ export function rotateKey(world: World, vault: Vault, keyName: string): KeyVersi
   // "It must be set before keys can be rotated on-demand"; what is answered without one is not documented.
   if (vault.local && !hasPolicy(key)) throw badParameter(`Key '${key.name}' has no rotation policy.`);
   if (newest.imported) throw badParameter(`Key '${key.name}' has imported key material and cannot be rotated.`);
-  const curve = curveOf(newest.privateKey);
+  const curve = newest.kty.startsWith('EC') ? curveOf(newest.privateKey) : undefined;
   return createKeyVersion(world, vault, key.name, {
     kty: newest.kty,
     keySize: newest.keySize,
