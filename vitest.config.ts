@@ -1,15 +1,26 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
+import { UNIT_TESTS } from './vitest.unit.config.ts';
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    // Processes killed and started again, time-outs lived through, fuzzing, each drift over the wire: `npm run test:slow`.
-    exclude: ['test/**/*.slow.test.ts', 'test/browser/**'],
     environment: 'node',
-    globalSetup: 'test/global-setup.ts',
     testTimeout: 30_000,
     hookTimeout: 60_000,
     maxWorkers: 3,
     allowOnly: false,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'wire',
+          include: ['test/**/*.test.ts'],
+          // Processes killed and started again, time-outs lived through, fuzzing, each drift over the wire: `npm run test:slow`.
+          exclude: [...configDefaults.exclude, 'test/**/*.slow.test.ts', ...UNIT_TESTS],
+          globalSetup: 'test/global-setup.ts',
+        },
+      },
+      // They hold on to nothing that another one would see: what they import is loaded once.
+      { extends: true, test: { name: 'unit', include: UNIT_TESTS, isolate: false } },
+    ],
   },
 });

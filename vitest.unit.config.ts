@@ -16,10 +16,12 @@ function needsWire(file: string, seen = new Set<string>()): boolean {
   return importsOf(file, readFileSync(file, 'utf8')).some((target) => needsWire(target, seen));
 }
 
+export const UNIT_TESTS = globSync('test/**/*.test.ts').filter((file) => !NOT_OF_SRC.test(file) && !needsWire(file));
+
 // Tests without a wire: `npm run test:unit`, in seconds. Plans and drift checks are covered branch by branch.
 export default defineConfig({
   test: {
-    include: globSync('test/**/*.test.ts').filter((file) => !NOT_OF_SRC.test(file) && !needsWire(file)),
+    include: UNIT_TESTS,
     environment: 'node',
     testTimeout: 30_000,
     maxWorkers: 3,
