@@ -1,6 +1,9 @@
 import { parseResourceId } from '../../src/azure/resource-id.ts';
 import type { AccountPart, AccountPorts, AccountTags } from '../../src/revocation/account-part.ts';
-import { type RevokedPart, type Taken, takenId } from '../../src/revocation/account-record.ts';
+import { type RevokedPart, readAccountRevocations, type Taken, takenId } from '../../src/revocation/account-record.ts';
+import { giveAccount } from '../../src/revocation/give-account.ts';
+import { takeAccount } from '../../src/revocation/take-account.ts';
+import { ALICE, BOB } from './records.ts';
 
 export const VAULT =
   '/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-files';
@@ -97,4 +100,29 @@ export class MemoryAccount {
     await run?.();
     await this.turn?.(call);
   }
+}
+
+export const DAVE = 'da4e0000-0000-4000-8000-000000000004';
+export const LOST = Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' });
+export const REFUSED = Object.assign(new Error('no right'), { statusCode: 403, code: 'AuthorizationFailed' });
+
+export const accountWith = (...ns: readonly number[]): MemoryAccount => {
+  const account = new MemoryAccount();
+  account.give(...ns.map((n) => role(n)));
+  return account;
+};
+export const take = (account: MemoryAccount, id = 'f00d', revokedBy = ALICE) =>
+  takeAccount(account.part(), { id, revokedBy }, account.ports);
+export const give = (account: MemoryAccount, revocation = 'f00d', restoredBy = BOB, dualControl = true) =>
+  giveAccount(account.part(), { revocation, restoredBy, dualControl }, account.ports);
+export const openOn = ({ tags, now }: MemoryAccount) => readAccountRevocations(tags, now).open;
+export const heldBy = ({ roles }: MemoryAccount) => [...roles.keys()].sort();
+export const ids = (...ns: readonly number[]) => ns.map((n) => takenId(role(n)));
+
+export function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open: () => open() };
 }
