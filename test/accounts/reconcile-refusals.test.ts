@@ -118,6 +118,22 @@ describe('what Azure refuses', () => {
     },
   );
 
+  it('what comes too late for its turn gives it back', async () => {
+    const files = key();
+    const account = files.account();
+    files.add();
+    const services = { ...wire.services(), turns: new Turns(0.02), schedule: new Turns(0.02) };
+    const place = { subscriptionId: account.id.split('/')[2] ?? '', location: account.location };
+    const nowMs = wire.azure.clock.nowMs();
+    for (const turns of [services.turns, services.schedule])
+      for (let n = 0; n < 23; n++) turns.take(place, { writes: 1 }, nowMs - 60_000);
+    const { turn } = handOut(services.schedule, place, MOVE_CALLS, nowMs);
+    services.turns.take(place, { writes: 1 }, nowMs);
+    const outcome = await reconcile({ ...files.accountWork(account), turn }, services);
+    expect(outcome).toMatchObject({ reason: 'Throttled', detail: expect.stringContaining('used up') });
+    expect(services.schedule.take(place, { writes: 1 }, nowMs)).toBeLessThan(60_000);
+  });
+
   it('a write that was refused takes none of the hour: the account is back when Azure said, with all else laid out', async () => {
     const files = key();
     const account = files.account();

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { handOut, LIST_CALLS } from '../../src/accounts/dispatcher.ts';
+import { Turns } from '../../src/azure/turns.ts';
 import { ACCOUNT_WORK, type AccountWork } from '../../src/work/messages.ts';
 import { pinnedTo, useAccounts } from './account-fixture.ts';
 
@@ -71,6 +73,21 @@ describe('encryption scopes', () => {
     const outcome = await reconcile(files.accountWork(account), busy);
     expect(outcome).toMatchObject({ outcome: 'retry', reason: 'Throttled', counts: false });
     expect(account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri).toBe(files.id(files.first));
+  });
+
+  it('whose list comes too late for its turn give it back', async () => {
+    const files = key();
+    const account = files.account();
+    // Two lists in five minutes.
+    const services = { ...wire.services(), turns: new Turns(0.02), schedule: new Turns(0.02) };
+    const place = { subscriptionId: account.id.split('/')[2] ?? '', location: account.location };
+    const nowMs = wire.azure.clock.nowMs();
+    for (let n = 0; n < 2; n++) services.turns.take(place, { lists: 1 }, nowMs);
+    services.schedule.take(place, { lists: 1 }, nowMs);
+    const { turn } = handOut(services.schedule, place, LIST_CALLS, nowMs);
+    const outcome = await reconcile({ ...files.accountWork(account), scopes: 'only', turn }, services);
+    expect(outcome).toMatchObject({ reason: 'Throttled', detail: expect.stringContaining('lists') });
+    expect(services.schedule.take(place, { lists: 1 }, nowMs)).toBe(0);
   });
 
   it('are not listed where there are none to look for, and alone where nothing else is left', async () => {

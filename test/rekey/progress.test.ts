@@ -103,6 +103,13 @@ describe('an account of a re-key', () => {
     expect(store.subjects(order.id)).toMatchObject([{ state: next }]);
   });
 
+  it('follows its own key where the new one cannot be read, and waits where the order sends it', async () => {
+    const { task: of } = await task({}, [subject('/a/st', 'none')]);
+    const keys = { listVersions: () => Promise.reject(new Error('closed')) };
+    expect(await of.listTo(keys, {})).toEqual([]);
+    await expect(of.listTo(keys, { rekey: 'order-1' })).rejects.toThrow('closed');
+  });
+
   it('that has failed, and is found on the new key, has failed no longer', async () => {
     const { store, order, task: of } = await task({}, [subject('/a/st', 'moved', { failure })]);
     await of.saw(undefined, use(order.to) as never);

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import type { FleetIndex } from '../../src/fleet/fleet-index.ts';
-import { createRotationNotes } from '../../src/fleet/rotation-notes.ts';
+import { createRotationNotes, unwellOf, unwellWith } from '../../src/fleet/rotation-notes.ts';
 import type { LogRecord } from '../../src/log.ts';
 import { type FollowPorts, followRotation } from '../../src/rollout/follow-rotation.ts';
 import { type ControlState, NO_CONTROL, withPause } from '../../src/rollout/pause.ts';
@@ -234,4 +234,10 @@ it('one that was stuck, and is not any more, is seen to finish', async () => {
   await rotation.mend();
   await rotation.pass(10);
   expect(rotation.recorded.at(-1)).toBe('RotationFinished');
+});
+
+it('canaries that did not serve with a version hold no other one', () => {
+  const note = { key: KEY.id, unwell: unwellOf(versionName(199), 'st1 (blocked)') };
+  expect(unwellWith(versionName(199), note)).toBe('st1 (blocked)');
+  expect(unwellWith(versionName(200), note)).toBeUndefined();
 });
