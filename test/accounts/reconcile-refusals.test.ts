@@ -118,7 +118,8 @@ describe('what Azure refuses', () => {
     },
   );
 
-  it('what comes too late for its turn gives it back', async () => {
+  /** An account whose turn is the last one of an hour of 24 writes, with the services that handed it out. */
+  function lastOfTheHour() {
     const files = key();
     const account = files.account();
     files.add();
@@ -128,26 +129,22 @@ describe('what Azure refuses', () => {
     for (const turns of [services.turns, services.schedule])
       for (let n = 0; n < 23; n++) turns.take(place, { writes: 1 }, nowMs - 60_000);
     const { turn } = handOut(services.schedule, place, MOVE_CALLS, nowMs);
+    return { account, work: { ...files.accountWork(account), turn }, services, place, nowMs };
+  }
+
+  it('what comes too late for its turn gives it back', async () => {
+    const { work, services, place, nowMs } = lastOfTheHour();
     services.turns.take(place, { writes: 1 }, nowMs);
-    const outcome = await reconcile({ ...files.accountWork(account), turn }, services);
+    const outcome = await reconcile(work, services);
     expect(outcome).toMatchObject({ reason: 'Throttled', detail: expect.stringContaining('used up') });
     expect(services.schedule.take(place, { writes: 1 }, nowMs)).toBeLessThan(60_000);
   });
 
   it('a write that was refused takes none of the hour: the account is back when Azure said, with all else laid out', async () => {
-    const files = key();
-    const account = files.account();
-    files.add();
-    // 24 writes an hour, of which this is the last one.
-    const services = { ...wire.services(), turns: new Turns(0.02), schedule: new Turns(0.02) };
-    const place = { subscriptionId: account.id.split('/')[2] ?? '', location: account.location };
-    const nowMs = wire.azure.clock.nowMs();
-    for (const turns of [services.turns, services.schedule])
-      for (let n = 0; n < 23; n++) turns.take(place, { writes: 1 }, nowMs - 60_000);
-    const { turn } = handOut(services.schedule, place, MOVE_CALLS, nowMs);
+    const { account, work, services } = lastOfTheHour();
     const answer = { status: 429, headers: { 'Retry-After': '40' }, body: { error: { code: 'TooManyRequests' } } };
     wire.azure.faults.add([{ match: { method: 'PATCH', path: account.name }, times: 1, answer }]);
-    const outcome = await reconcile({ ...files.accountWork(account), turn }, services);
+    const outcome = await reconcile(work, services);
     expect(outcome).toMatchObject({ reason: 'Throttled', counts: false });
     expect((outcome as { delaySeconds: number }).delaySeconds).toBeLessThan(60);
   });
