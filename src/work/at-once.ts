@@ -85,9 +85,15 @@ export class AtOnce {
 
 /** Keeps the message out of sight until the work has ended. */
 async function keptWhile(held: HeldMessage, run: () => Promise<void>): Promise<void> {
-  let renewal = Promise.resolve();
+  let renewal: Promise<void> | undefined;
   const renew = (): void => {
-    renewal = renewal.then(() => held.keep(HELD_SECONDS)).catch(() => {});
+    // Those that a queue which hangs has not answered would be gone through one by one when the work is done.
+    renewal ??= held
+      .keep(HELD_SECONDS)
+      .catch(() => {})
+      .finally(() => {
+        renewal = undefined;
+      });
   };
   const timer = setInterval(renew, RENEWED_MS);
   timer.unref();

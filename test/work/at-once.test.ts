@@ -71,6 +71,25 @@ describe('work that is done in place', () => {
     }
   });
 
+  it('is taken out soon after it is done, however long the queue has not answered meanwhile', async () => {
+    vi.useFakeTimers();
+    try {
+      const told: string[] = [];
+      const keep = () => {
+        told.push('kept');
+        return new Promise<void>((_, reject) => setTimeout(() => reject(new Error('no answer')), 10_000));
+      };
+      const messages = { hold: async () => ({ keep, remove: async () => void told.push('taken out') }) };
+      const atOnce = new AtOnce(messages, 1);
+      await atOnce.begin(KEY_WORK, WORK, () => new Promise((resolve) => setTimeout(resolve, 62_000)));
+      await vi.advanceTimersByTimeAsync(72_000);
+      expect(told.at(-1)).toBe('taken out');
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it('stays in the queue when it fails', async () => {
     expect(await messageOf(() => Promise.reject(new Error('broken off')))).toEqual([IN_QUEUE, 'begun']);
   });
