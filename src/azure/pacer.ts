@@ -101,13 +101,12 @@ export class Pacer {
     }
   }
 
-  /** Gives back a turn of about that time that was taken and not used. */
+  /**
+   * Gives back to the windows a turn of about that time that was taken and not used. A rate is back by itself by the time
+   * that this is known; with what was not used before as well, it would be exceeded.
+   */
   release(place: string, atMs: number, calls = 1): void {
-    const { due, parts } = this.#of(place);
-    for (const [index, rate] of this.#rates.entries()) {
-      const known = due[index]?.get(ratePart(atMs));
-      if (known !== undefined) due[index]?.set(ratePart(atMs), known - spacing(rate) * calls);
-    }
+    const { parts } = this.#of(place);
     for (const [index, window] of this.#windows.entries())
       giveBack(parts[index] ?? new Map(), partAt(window, atMs), calls);
   }

@@ -27,8 +27,6 @@ describe('a rate', () => {
   it('counts a turn of several calls as so many', () => {
     const pacer = new Pacer([{ calls: 25, perMs: 1_000, burst: 4 }]);
     expect([1, 2, 3, 4].map(() => pacer.reserve('a', 0, 2))).toEqual([0, 0, 80, 160]);
-    pacer.release('a', 160, 2);
-    expect(pacer.reserve('a', 0, 2)).toBe(160);
   });
 });
 
@@ -64,6 +62,21 @@ it('never exceeds a budget in any span of its length, whatever comes when, is gi
     }),
     { numRuns: 200 },
   );
+});
+
+it('stays within what a service takes at a rate, although turns are given back when their time is over', () => {
+  const pacer = new Pacer([{ calls: 10, perMs: 1_000, burst: 3 }]);
+  const heap = Array.from({ length: 60 }, () => pacer.reserve('a', 0));
+  const now = 4_200;
+  const unused = heap.filter((turn) => turn < now - 300);
+  for (const turn of unused) pacer.release('a', turn);
+  const more = Array.from({ length: 60 }, () => now + pacer.reserve('a', now));
+  const used = [...heap.slice(unused.length), ...more].sort((a, b) => a - b);
+  // A bucket of ten into which ten a second come.
+  for (const from of used) {
+    const within = (ms: number) => used.filter((turn) => turn >= from && turn < from + ms).length;
+    for (const ms of [1, 1_000, 2_000]) expect(within(ms)).toBeLessThanOrEqual(10 + ms / 100);
+  }
 });
 
 it('keeps to a window in whichever order its times are taken and given back', () => {
@@ -133,11 +146,6 @@ it('gives a turn that was not used to the next one, however far others are laid 
   expect([turns[19], turns[20], turns[40]]).toEqual([0, 61_000, 122_000]);
   hour.release('a', 0);
   expect([hour.reserve('a', 0), hour.reserve('a', 0)]).toEqual([0, 122_000]);
-
-  const pacer = new Pacer([{ calls: 10, perMs: 1_000, burst: 1 }, WINDOW]);
-  expect(pacer.reserve('a', 0)).toBe(0);
-  pacer.release('a', 0);
-  expect(pacer.reserve('a', 0)).toBe(0);
 });
 
 it('has room for who comes meanwhile, though more than an hour takes is laid out', () => {
@@ -149,7 +157,7 @@ it('has room for who comes meanwhile, though more than an hour takes is laid out
   expect(turns[1_199]).toBeGreaterThan(3_660_000);
   const refused = turns.filter((turn) => turn >= 32_000 && turn < 33_000);
   for (const turn of refused) pacer.release('a', turn);
-  for (const _ of refused) expect(pacer.reserve('a', 33_000)).toBeLessThan(10_000);
+  for (const _ of refused) expect(pacer.reserve('a', 33_000)).toBeLessThan(100_000);
   expect(pacer.reserve('a', 33_000)).toBeGreaterThan(3_600_000);
 });
 
