@@ -57,9 +57,9 @@ export async function reconcileAccount(work: AccountWork, services: ReconcileSer
   // Before it is laid out anew: what was refused may find no other turn within the hour.
   if (!wrote && calls.writes) {
     turns.release(place, { writes: calls.writes }, turnMs);
-    schedule.release(place, { writes: calls.writes }, work.turn ?? turnMs);
+    if (work.turn !== undefined) schedule.release(place, { writes: calls.writes }, work.turn);
   }
-  return spread(outcome, work, place, services);
+  return spread(outcome, { ...work, turn: undefined }, place, services);
 }
 
 async function atItsTurn(
@@ -81,9 +81,14 @@ async function atItsTurn(
   }
 }
 
-/** What Azure refused to all of a place together does not come back together. */
+/**
+ * What Azure refused to all of a place together does not come back together.
+ *
+ * @param work without its turn, which has passed: it would be given back once more by who tries it again
+ */
 function spread(outcome: Outcome, work: AccountWork, place: PacedPlace, services: ReconcileServices): Outcome {
-  if (outcome.outcome !== 'retry' || outcome.reason !== 'Throttled' || outcome.with) return outcome;
+  if (outcome.outcome !== 'retry' || outcome.with) return outcome;
+  if (outcome.reason !== 'Throttled') return { ...outcome, with: work };
   const wait = { waitMs: (outcome.delaySeconds ?? UNSAID_SECONDS) * 1000, why: outcome.detail };
   return putOff(work, place, work.scopes === 'only' ? LIST_CALLS : moveCalls(work), wait, services);
 }

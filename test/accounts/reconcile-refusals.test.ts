@@ -149,6 +149,36 @@ describe('what Azure refuses', () => {
     expect((outcome as { delaySeconds: number }).delaySeconds).toBeLessThan(60);
   });
 
+  it('a turn that was not used is given back once, and not again each time that the account is tried', async () => {
+    const files = key();
+    const account = files.account();
+    files.add();
+    // 24 writes an hour, of which 21 are laid out.
+    const schedule = new Turns(0.02);
+    const services = { ...wire.services(), schedule };
+    const place = { subscriptionId: account.id.split('/')[2] ?? '', location: account.location };
+    const nowMs = wire.azure.clock.nowMs();
+    for (let n = 0; n < 20; n++) schedule.take(place, { writes: 1 }, nowMs);
+    const { turn } = handOut(schedule, place, MOVE_CALLS, nowMs);
+    const answer = { status: 403, body: { error: { code: 'AuthorizationFailed' } } };
+    wire.azure.faults.add([
+      { match: { method: 'GET', path: `/storageAccounts/${account.name}\\?` }, times: 4, answer },
+    ]);
+    let work: AccountWork = { ...files.accountWork(account), turn };
+    for (let tries = 1; tries <= 4; tries += 1) {
+      await deliver(work, services);
+      work = wire.sent.at(-1)?.work as AccountWork;
+      expect(work).toMatchObject({ attempt: tries });
+    }
+    // Sent by nobody who lays out: there is no turn to be given back.
+    wire.azure.faults.add([
+      { match: { method: 'GET', path: `/storageAccounts/${account.name}\\?` }, times: 1, answer },
+    ]);
+    await deliver(files.accountWork(account), services);
+    const room = Array.from({ length: 20 }, () => schedule.take(place, { writes: 1 }, nowMs, undefined, 0, 60_000));
+    expect(room.filter((waitMs) => waitMs <= 60_000)).toHaveLength(4);
+  });
+
   it('a place that said 429 is left alone by the whole instance: others go back without a call, and not in a heap', async () => {
     const [files, services] = [key(), wire.services()];
     const accounts = [1, 2, 3, 4].map(() => files.account());
