@@ -57,15 +57,20 @@ export class Dispatcher<A extends PacedPlace> {
   }
 }
 
-/** Takes the next turn of the schedule that is no earlier than in so many milliseconds. */
+/**
+ * Takes the next turn of the schedule that is no earlier than in so many milliseconds.
+ *
+ * @param isSlipped for work that had a turn already
+ */
 export function handOut(
   schedule: Turns,
   place: PacedPlace,
   calls: PacedCalls,
   nowMs: number,
   notBeforeMs = 0,
+  isSlipped = false,
 ): HandedTurn {
-  const waitMs = schedule.take(place, calls, nowMs, undefined, notBeforeMs);
+  const waitMs = schedule.take(place, calls, nowMs, { notBeforeMs, isSlipped });
   // A message that was put off for a reason is not back before it: the second is the queue's, which counts in whole ones.
   const hiddenMs = Math.max(notBeforeMs, waitMs - EARLY_MS);
   const whole = notBeforeMs > 0 ? Math.ceil(hiddenMs / 1000) : Math.floor(hiddenMs / 1000);

@@ -53,7 +53,7 @@ export async function awaitTurn(
   { turns, now, sleep }: Pick<ReconcileServices, 'turns' | 'now' | 'sleep'>,
   turnMs?: number,
 ): Promise<number | undefined> {
-  const waitMs = turns.take(place, calls, now().getTime(), turnMs, 0, LONGEST_WAIT_MS);
+  const waitMs = turns.take(place, calls, now().getTime(), { turnMs, mostMs: LONGEST_WAIT_MS });
   if (waitMs > LONGEST_WAIT_MS) return waitMs;
   if (waitMs > 0) await sleep(waitMs);
   return undefined;
@@ -76,7 +76,7 @@ export function putOff(
   { schedule, random, now }: Pick<ReconcileServices, 'schedule' | 'random' | 'now'>,
 ): Outcome {
   if (unused && work.turn !== undefined) schedule.release(place, unused, work.turn);
-  const handed = handOut(schedule, place, calls, now().getTime(), waitMs * (1 + JITTER * random()));
+  const handed = handOut(schedule, place, calls, now().getTime(), waitMs * (1 + JITTER * random()), true);
   const { delaySeconds, turn } = handed;
   const detail = `${why} It is its turn in ${delaySeconds} s.`;
   return { outcome: 'retry', reason: 'Throttled', detail, counts: false, delaySeconds, with: { ...work, turn } };

@@ -67,8 +67,13 @@ export class Pacer {
     this.#windows = budgets.filter(({ burst }) => burst === undefined);
   }
 
-  /** When so many calls may come, at `fromMs` or later; nothing is taken yet. */
-  earliest(place: string, fromMs: number, calls = 1): number {
+  /**
+   * When so many calls may come, at `fromMs` or later; nothing is taken yet.
+   *
+   * @param isSlipped beside what is laid out for later: that slips as well. If it did not, who misses a turn would be the
+   *   last of all, and the hour lost what they leave.
+   */
+  earliest(place: string, fromMs: number, calls = 1, isSlipped = false): number {
     const { due, parts, closedUntil } = this.#of(place);
     const slowness = this.#slowness(place, fromMs);
     let atMs = Math.max(fromMs, closedUntil);
@@ -76,7 +81,7 @@ export class Pacer {
     for (let before = -1; before !== atMs; ) {
       before = atMs;
       for (const [index, window] of this.#windows.entries()) {
-        atMs = whenFree(window, parts[index] ?? new Map(), atMs, calls);
+        atMs = whenFree(window, parts[index] ?? new Map(), atMs, calls, isSlipped);
       }
       for (const [index, rate] of this.#rates.entries()) {
         const early = slowness > 1 ? 0 : ((rate.burst ?? 1) - calls) * spacing(rate);
@@ -175,22 +180,34 @@ function whenDue(due: ReadonlyMap<number, number>, fromMs: number, earlyMs: numb
 }
 
 /** When a window has room for so many calls more. A span of its length may lie in one part more than it has. */
-function whenFree(window: Budget, parts: ReadonlyMap<number, number>, fromMs: number, calls: number): number {
+function whenFree(
+  window: Budget,
+  parts: ReadonlyMap<number, number>,
+  fromMs: number,
+  calls: number,
+  isSlipped: boolean,
+): number {
   // More than fit into it at all would wait for ever.
   const most = window.calls - Math.min(calls, window.calls);
   let atMs = fromMs;
   for (;;) {
-    const full = lastFullSpan(parts, partAt(window, atMs), most);
+    const part = partAt(window, atMs);
+    const full = lastFullSpan(parts, part, isSlipped ? part - PARTS : part, most);
     if (full === undefined) return atMs;
     atMs = (full + PARTS + 1) * partMs(window);
   }
 }
 
-/** The first part of the latest span around a part in which there are more calls than that. */
-function lastFullSpan(parts: ReadonlyMap<number, number>, part: number, most: number): number | undefined {
+/** The first part of the latest span around a part, that begins no later than in `latest`, with more calls than that. */
+function lastFullSpan(
+  parts: ReadonlyMap<number, number>,
+  part: number,
+  latest: number,
+  most: number,
+): number | undefined {
   let used = 0;
-  for (let index = part; index <= part + PARTS; index += 1) used += parts.get(index) ?? 0;
-  for (let first = part; first >= part - PARTS; first -= 1) {
+  for (let index = latest; index <= latest + PARTS; index += 1) used += parts.get(index) ?? 0;
+  for (let first = latest; first >= part - PARTS; first -= 1) {
     if (used > most) return first;
     used += (parts.get(first - 1) ?? 0) - (parts.get(first + PARTS) ?? 0);
   }

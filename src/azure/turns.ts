@@ -14,6 +14,20 @@ export interface PacedCalls {
   readonly lists?: number;
 }
 
+/** Which turn it is to be. */
+interface WantedTurn {
+  /** The turn that was handed out with the work (milliseconds since the epoch): no earlier than that. */
+  readonly turnMs?: number | undefined;
+  /** No earlier than in so many milliseconds. */
+  readonly notBeforeMs?: number;
+  /** One that is further away, in milliseconds, is not taken. */
+  readonly mostMs?: number;
+  /** For work that had a turn already: what was laid out for an hour after that slips with it. */
+  readonly isSlipped?: boolean;
+}
+
+type Counted = Pick<Pacer, 'earliest' | 'commit' | 'release' | 'forget'>;
+
 /** A second's budget is used to this part of it, so that calls which were held up on the way find room. */
 const OF_A_SECOND = 0.98;
 /** Of ten writes that may come at once so few do, for the same reason, and as each further instance may do as many. */
@@ -53,25 +67,17 @@ export class Turns {
   /**
    * Takes a turn; returns how long to wait for it, in milliseconds.
    *
-   * @param turnMs the turn that was handed out with the work (milliseconds since the epoch): no earlier than that
-   * @param notBeforeMs no earlier than in so many milliseconds
-   * @param mostMs one that is further away is not taken
+   * @param nowMs milliseconds since the epoch
    */
-  take(
-    place: PacedPlace,
-    calls: PacedCalls,
-    nowMs: number,
-    turnMs?: number,
-    notBeforeMs = 0,
-    mostMs = Number.POSITIVE_INFINITY,
-  ): number {
+  take(place: PacedPlace, calls: PacedCalls, nowMs: number, wanted: WantedTurn = {}): number {
+    const { turnMs, notBeforeMs = 0, mostMs = Number.POSITIVE_INFINITY, isSlipped } = wanted;
     const parts = this.#parts(place, calls);
     for (const [pacer, name] of parts) pacer.forget(name, nowMs);
     let atMs = turnMs !== undefined && turnMs > nowMs && turnMs <= nowMs + AHEAD_MS ? turnMs : nowMs + notBeforeMs;
     // Each may be later than the one before; later is never too early for any of them.
     for (let before = -1; before !== atMs; ) {
       before = atMs;
-      for (const [pacer, name, count] of parts) atMs = pacer.earliest(name, atMs, count);
+      for (const [pacer, name, count] of parts) atMs = pacer.earliest(name, atMs, count, isSlipped);
     }
     const waitMs = Math.max(0, Math.ceil(atMs - nowMs));
     if (waitMs <= mostMs) for (const [pacer, name, count] of parts) pacer.commit(name, atMs, count);
@@ -90,10 +96,7 @@ export class Turns {
     for (const pacer of refusing) pacer.refused(cell, nowMs, nowMs + retryAfterMs);
   }
 
-  #parts(
-    place: PacedPlace,
-    { writes = 0, reads = 0, lists = 0 }: PacedCalls,
-  ): (readonly [Pacer | Calendar, string, number])[] {
+  #parts(place: PacedPlace, { writes = 0, reads = 0, lists = 0 }: PacedCalls): (readonly [Counted, string, number])[] {
     const cell = pacingCell(place);
     const subscription = place.subscriptionId.toLowerCase();
     const all = [

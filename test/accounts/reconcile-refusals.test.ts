@@ -175,7 +175,7 @@ describe('what Azure refuses', () => {
       { match: { method: 'GET', path: `/storageAccounts/${account.name}\\?` }, times: 1, answer },
     ]);
     await deliver(files.accountWork(account), services);
-    const room = Array.from({ length: 20 }, () => schedule.take(place, { writes: 1 }, nowMs, undefined, 0, 60_000));
+    const room = Array.from({ length: 20 }, () => schedule.take(place, { writes: 1 }, nowMs, { mostMs: 60_000 }));
     expect(room.filter((waitMs) => waitMs <= 60_000)).toHaveLength(4);
   });
 

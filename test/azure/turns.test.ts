@@ -51,14 +51,14 @@ describe('Turns', () => {
   });
 
   it('are no earlier than what was handed out, unless that was given by another clock', () => {
-    const take = (turnMs?: number) => new Turns(1).take(CELL, MOVE, NOW, turnMs);
+    const take = (turnMs?: number) => new Turns(1).take(CELL, MOVE, NOW, { turnMs });
     expect([take(), take(NOW - 10_000), take(NOW + 1_500), take(NOW + 60_000)]).toEqual([0, 0, 1_500, 0]);
   });
 
   it('take what comes late in a heap, and what comes in time, as one', () => {
     const turns = new Turns(1);
-    const late = Array.from({ length: 10 }, () => turns.take(CELL, MOVE, NOW, NOW - 500));
-    const inTime = Array.from({ length: 10 }, (_, n) => turns.take(CELL, MOVE, NOW, NOW + n * 100));
+    const late = Array.from({ length: 10 }, () => turns.take(CELL, MOVE, NOW, { turnMs: NOW - 500 }));
+    const inTime = Array.from({ length: 10 }, (_, n) => turns.take(CELL, MOVE, NOW, { turnMs: NOW + n * 100 }));
     const at = [...late, ...inTime].sort((a, b) => a - b);
     for (const from of at) expect(at.filter((ms) => ms >= from && ms < from + 1_000).length).toBeLessThanOrEqual(14);
   });
@@ -100,7 +100,7 @@ describe('Turns', () => {
     const laterMs = Math.max(...waits);
     for (let n = 0; n < 200; n += 1) turns.release(region(n), { writes: 1 }, NOW + (waits[n] ?? 0));
     for (let n = 0; n < 200; n += 1) if (waits[n] !== laterMs) turns.take(region(n), { writes: 1 }, NOW);
-    for (let n = 0; n < 120; n += 1) turns.take(region(300 + n), { reads: 1 }, NOW, undefined, laterMs);
+    for (let n = 0; n < 120; n += 1) turns.take(region(300 + n), { reads: 1 }, NOW, { notBeforeMs: laterMs });
     expect(turns.take(region(201), MOVE, NOW)).toBeGreaterThan(laterMs);
   });
 });
