@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { formatAccountRevocation } from '../../src/revocation/account-record.ts';
 import { useApp } from '../support/app.ts';
 import { useChromium } from './chromium.ts';
-import { callApi, principal, readShare } from './page-people.ts';
+import { checkDrift, principal, readShare } from './page-people.ts';
 import { axeFinds, widerThanScreen } from './page-session.ts';
 import { answersOf, useVisits } from './visits.ts';
 
@@ -33,10 +33,7 @@ async function revokeOn(page: Page, subject: string, goesOn = /every other accou
   await page.getByRole('button', { name: `Revoke ${subject}` }).click();
 }
 
-beforeAll(async () => {
-  const response = await callApi(app, 'operator', 'POST', '/drift');
-  expect(response.status, await response.text()).toBe(200);
-});
+beforeAll(() => checkDrift(app));
 
 describe('one account', () => {
   it('is revoked on a phone, is open in Now, and another person restores it', { timeout: 120_000 }, async () => {
@@ -183,7 +180,7 @@ describe('what a check says of encryption scopes that are revoked', () => {
       // And a piece of one that has lost the others.
       if (account) account.tags = { ...record, 'cmk-revoked-lost.2': '2/2 ' };
     }
-    await (await callApi(app, 'operator', 'POST', '/drift')).text();
+    await checkDrift(app);
     const { page } = await as('operator', '#/', { viewport: { width: 320, height: 640 } });
     const wrong = page.getByRole('region', { name: 'What is wrong' });
     const cause = wrong.getByRole('listitem').filter({ hasText: '(r-stfiles02)' });

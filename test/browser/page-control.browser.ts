@@ -1,6 +1,7 @@
-import { describe, it } from 'vitest';
+import { beforeAll, describe, it } from 'vitest';
 import { useApp } from '../support/app.ts';
 import { useChromium } from './chromium.ts';
+import { checkDrift } from './page-people.ts';
 import { signInBy, type Visit } from './page-session.ts';
 import { answersOf, useVisits } from './visits.ts';
 
@@ -11,6 +12,8 @@ const chromium = useChromium();
 const app = useApp({ env: { CMK_AUTOFIX: 'none', CMK_APPROVALS: 'restore:1', CMK_STEP_UP: 'c1' } });
 // What the API refuses on the way.
 const { as } = useVisits(chromium, app, { provoked: answersOf('40[13]') });
+
+beforeAll(() => checkDrift(app));
 
 /** Shows more of who one is, as the API has asked. */
 const stepUp = ({ page }: Visit): Promise<void> => signInBy(page, 'Prove who you are');

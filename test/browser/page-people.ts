@@ -23,6 +23,13 @@ export function callApi(
   });
 }
 
+/** Until then the app does not know which accounts there are. */
+export async function checkDrift(app: Pick<App, 'azure' | 'url'>): Promise<void> {
+  const response = await callApi(app, 'operator', 'POST', '/drift');
+  if (!response.ok) throw new Error(`The drift check: ${response.status} ${await response.text()}`);
+  await response.body?.cancel();
+}
+
 /** What a client that may read every file gets of a share: the status. */
 export async function readShare(app: Pick<App, 'azure'>, account: string): Promise<number> {
   const { token } = app.azure.tokens.issue(principal(app, 'owner'), 'https://storage.azure.com');

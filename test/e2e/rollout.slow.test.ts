@@ -36,15 +36,18 @@ const rotate = (of: TestKey) => {
 const said = (of: TestKey, reason: string) =>
   app.records().filter((record) => record.reason === reason && JSON.stringify(record).includes(of.name));
 
-/** Waits while time goes by, a second at each look: what is put back comes again, whenever it was put back. */
+/**
+ * Waits while time goes by whenever nothing runs: what is put back comes again, whenever it was put back, and what runs
+ * does not lose its lease to a clock that hurries.
+ */
 const inTime = (what: string, probe: () => boolean | Promise<boolean>) =>
   eventually(
     what,
     async () => {
-      await app.advance(1_000);
+      if ((await app.running()) === 0) await app.advance(10_000);
       return probe();
     },
-    30_000,
+    45_000,
   );
 
 it('a rotation is held when its canary fails, and goes on when an operator says so', async () => {
@@ -78,7 +81,6 @@ it('a rotation is held when its canary fails, and goes on when an operator says 
   expect(await call('/resume', order)).toMatchObject({ status: 200, body: { audit: 'written', warnings: [] } });
   await inTime('the others are moved', () => onVersion(others, next.version) === 3);
   app.azure.faults.clear();
-  await app.advance(300_000);
   await inTime('the canary is moved', () => onVersion(accounts, next.version) === 4);
   await inTime('it is recorded', () => said(files, 'RotationFinished').length > 0);
   expect(await rotationOf(files)).toMatchObject({ state: 'finished', moved: 4, waiting: 0, failed: 0 });
