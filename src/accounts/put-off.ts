@@ -46,17 +46,28 @@ export const BUSY: Outcome = {
   delaySeconds: 5,
 };
 
-/** Waits for a turn. One that is too far away is not taken, and the answer is how far it is, in milliseconds. */
+/**
+ * Waits for a turn. One that is too far away is not taken, and the answer is how far it is, in milliseconds. Nor is one used
+ * that the place was closed for meanwhile: Azure would refuse it, and whoever asks too early waits for longer.
+ */
 export async function awaitTurn(
   place: PacedPlace,
   calls: PacedCalls,
   { turns, now, sleep }: Pick<ReconcileServices, 'turns' | 'now' | 'sleep'>,
   turnMs?: number,
 ): Promise<number | undefined> {
-  const waitMs = turns.take(place, calls, now().getTime(), { turnMs, mostMs: LONGEST_WAIT_MS });
-  if (waitMs > LONGEST_WAIT_MS) return waitMs;
-  if (waitMs > 0) await sleep(waitMs);
-  return undefined;
+  for (let mostMs = LONGEST_WAIT_MS; ; ) {
+    const fromMs = now().getTime();
+    const waitMs = turns.take(place, calls, fromMs, { turnMs, mostMs });
+    if (waitMs > mostMs) return waitMs;
+    if (waitMs > 0) await sleep(waitMs);
+    // A timer may be a little early.
+    const closedMs = turns.closedMs(place, calls, Math.max(now().getTime(), fromMs + waitMs));
+    if (closedMs === 0) return undefined;
+    turns.release(place, calls, fromMs + waitMs);
+    mostMs -= waitMs;
+    if (closedMs > mostMs) return closedMs;
+  }
 }
 
 export interface PutOff {

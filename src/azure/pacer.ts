@@ -137,6 +137,11 @@ export class Pacer {
     kept.closedUntil = Math.max(kept.closedUntil, untilMs);
   }
 
+  /** Until when a place is closed by what the service said; of one that is not, a time that is over. */
+  closedUntil(place: string): number {
+    return this.#of(place).closedUntil;
+  }
+
   #slowness(place: string, atMs: number): number {
     const { slowness, slowedAt } = this.#of(place);
     const left = 1 + (slowness - 1) / 2 ** (Math.max(0, atMs - slowedAt) / RECOVERS_MS);

@@ -92,8 +92,18 @@ export class Turns {
   /** A call there was answered with 429. No account is read or written meanwhile; that lists are used up is no matter of theirs. */
   refused(place: PacedPlace, what: 'call' | 'list', nowMs: number, retryAfterMs: number): void {
     const cell = pacingCell(place);
-    const refusing = what === 'list' ? [this.#lists] : [this.#writes, this.#reads];
-    for (const pacer of refusing) pacer.refused(cell, nowMs, nowMs + retryAfterMs);
+    for (const pacer of this.#refusing(what)) pacer.refused(cell, nowMs, nowMs + retryAfterMs);
+  }
+
+  /** For how long such calls are not to be made there, as one of them was answered with 429: milliseconds from then on. */
+  closedMs(place: PacedPlace, { lists = 0, ...others }: PacedCalls, nowMs: number): number {
+    const isCall = Object.values(others).some((count) => count > 0);
+    const refusing = [...(lists > 0 ? this.#refusing('list') : []), ...(isCall ? this.#refusing('call') : [])];
+    return Math.max(0, ...refusing.map((pacer) => pacer.closedUntil(pacingCell(place)) - nowMs));
+  }
+
+  #refusing(what: 'call' | 'list'): readonly Pacer[] {
+    return what === 'list' ? [this.#lists] : [this.#writes, this.#reads];
   }
 
   #parts(place: PacedPlace, { writes = 0, reads = 0, lists = 0 }: PacedCalls): (readonly [Counted, string, number])[] {

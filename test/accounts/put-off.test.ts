@@ -58,4 +58,31 @@ describe('a turn', () => {
     const { far } = await waits(MINUTE_MS, 0.01, 40);
     expect(new Set(far)).toEqual(new Set([MINUTE_MS]));
   });
+
+  /** What becomes of one that was near when Azure closes the place for so long, so many milliseconds before it. */
+  async function closedMeanwhile(closedMs: number, beforeMs: number) {
+    // Twelve writes an hour.
+    const turns = new Turns(0.01);
+    turns.refused(place, 'call', NOON_MS, 2_000);
+    let nowMs = NOON_MS;
+    const slept: number[] = [];
+    const sleep = async (ms: number) => {
+      slept.push(ms);
+      nowMs += ms;
+      if (slept.length === 1) turns.refused(place, 'call', nowMs - beforeMs, closedMs);
+    };
+    const far = await awaitTurn(place, MOVE_CALLS, { turns, now: () => new Date(nowMs), sleep });
+    const left = () => turns.take(place, { writes: 1 }, nowMs, { notBeforeMs: MINUTE_MS }) < 5 * MINUTE_MS;
+    return { far, slept, left: Array.from({ length: 12 }, left).filter(Boolean).length };
+  }
+
+  it('is not used when the place was closed while it was waited for, and does not count', async () => {
+    expect(await closedMeanwhile(40_000, 500)).toEqual({ far: 39_500, slept: [2_000], left: 12 });
+  });
+
+  it('is waited for once more when the place was closed for a moment, and for no more than five seconds in all', async () => {
+    expect(await closedMeanwhile(1_500, 500)).toEqual({ far: undefined, slept: [2_000, 1_000], left: 11 });
+    expect(await closedMeanwhile(3_500, 0)).toEqual({ far: 3_500, slept: [2_000], left: 12 });
+    expect(await closedMeanwhile(400, 500)).toEqual({ far: undefined, slept: [2_000], left: 11 });
+  });
 });

@@ -68,7 +68,10 @@ describe('Turns', () => {
     turns.refused(CELL, 'list', NOW, 60_000);
     expect(turns.take(CELL, MOVE, NOW)).toBe(0);
     expect(turns.take(CELL, { lists: 1 }, NOW)).toBe(60_000);
+    const closed = () => [MOVE, { lists: 1 }, {}].map((calls) => turns.closedMs(CELL, calls, NOW + 1));
+    expect(closed()).toEqual([0, 59_999, 0]);
     turns.refused(CELL, 'call', NOW, 30_000);
+    expect(closed()).toEqual([29_999, 59_999, 0]);
     for (const calls of [{ reads: 1 }, { writes: 1 }]) expect(turns.take(CELL, calls, NOW)).toBe(30_000);
     expect(turns.take({ subscriptionId: 'S1', location: 'WestEurope' }, MOVE, NOW)).toBeGreaterThanOrEqual(30_000);
     expect(turns.take({ ...CELL, location: 'uksouth' }, MOVE, NOW)).toBe(0);
