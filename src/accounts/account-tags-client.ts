@@ -1,7 +1,7 @@
 import { createArmPatch } from '../azure/arm-reader.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import type { TokenCredential } from '../azure/credential.ts';
-import { LIMITS } from '../azure/limits.ts';
+import { type CallLimits, LIMITS } from '../azure/limits.ts';
 import type { AccountTags } from '../revocation/account-part.ts';
 import type { StorageAccounts } from './storage-client.ts';
 
@@ -13,8 +13,9 @@ export function createAccountTags(
   credential: TokenCredential,
   cloud: Cloud,
   accounts: Pick<StorageAccounts, 'get'>,
+  limits: CallLimits = LIMITS.resourceManager,
 ): AccountTags {
-  const patch = createArmPatch(credential, cloud, LIMITS.resourceManager);
+  const patch = createArmPatch(credential, cloud, limits);
   const update = async (id: string, operation: 'Merge' | 'Delete', tags: Readonly<Record<string, string>>) => {
     if (Object.keys(tags).length === 0) return;
     const path = `${id}/providers/Microsoft.Resources/tags/default`;

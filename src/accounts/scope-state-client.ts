@@ -1,5 +1,6 @@
 import type { Cloud } from '../azure/cloud.ts';
 import type { TokenCredential } from '../azure/credential.ts';
+import type { CallLimits } from '../azure/limits.ts';
 import type { ResourceId } from '../azure/resource-id.ts';
 import { storageManagement } from '../azure/resource-manager.ts';
 
@@ -9,8 +10,8 @@ export interface ScopeStates {
   set(account: ResourceId, scope: string, state: 'Enabled' | 'Disabled'): Promise<void>;
 }
 
-export function createScopeStates(credential: TokenCredential, cloud: Cloud): ScopeStates {
-  const clientOf = storageManagement(credential, cloud);
+export function createScopeStates(credential: TokenCredential, cloud: Cloud, limits?: CallLimits): ScopeStates {
+  const clientOf = storageManagement(credential, cloud, limits);
   return {
     async set({ subscriptionId, resourceGroup, name }, scope, state) {
       await clientOf(subscriptionId).encryptionScopes.patch(resourceGroup, name, scope, { state });

@@ -31,9 +31,9 @@ export function createIdentityClients(
   return {
     authorization: createAuthorization(credential, cloud, limits),
     identities: createIdentities(credential, cloud, limits),
-    keyRoles: createKeyRoleAssignments(credential, cloud),
-    scopeStates: createScopeStates(credential, cloud),
-    tags: createAccountTags(credential, cloud, accounts),
+    keyRoles: createKeyRoleAssignments(credential, cloud, limits),
+    scopeStates: createScopeStates(credential, cloud, limits),
+    tags: createAccountTags(credential, cloud, accounts, limits),
     resources: createResources(credential, cloud, LIMITS.resourceManager),
   };
 }

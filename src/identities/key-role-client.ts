@@ -2,6 +2,7 @@ import type { RoleAssignment } from '@azure/arm-authorization';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
+import type { CallLimits } from '../azure/limits.ts';
 import { lastName } from '../azure/resource-id.ts';
 import { armScope, authorizationManagement } from '../azure/resource-manager.ts';
 import type { TakenRole } from '../revocation/account-record.ts';
@@ -34,8 +35,12 @@ export interface KeyRoleAssignments {
   giveBack(role: Omit<TakenRole, 'kind'>): Promise<void>;
 }
 
-export function createKeyRoleAssignments(credential: TokenCredential, cloud: Cloud): KeyRoleAssignments {
-  const { roleAssignments } = authorizationManagement(credential, cloud);
+export function createKeyRoleAssignments(
+  credential: TokenCredential,
+  cloud: Cloud,
+  limits?: CallLimits,
+): KeyRoleAssignments {
+  const { roleAssignments } = authorizationManagement(credential, cloud, limits);
   return {
     async assignedTo(principalId, scope) {
       const found: AssignedRole[] = [];

@@ -86,4 +86,14 @@ describe('Azure that throttles', () => {
     });
     expect(account.encryption.keyvaultproperties?.keyversion).toBe(site.version.version);
   });
+
+  it('is waited for where one account is revoked: cmk account revoke', { timeout: 60_000 }, async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    for (const method of ['GET', 'DELETE']) throttle(method, '/roleAssignments', 2);
+    throttle('PATCH', '/tags/default', 2);
+    const { code, out, err } = await cmk('account', 'revoke', account.id, '--reason', 'a test', '--yes', '-o', 'json');
+    expect([code, JSON.parse(out).result]).toMatchObject([0, { complete: true }]);
+    expect(err).toContain('Azure is throttling: waiting for 2 s\n');
+  });
 });
