@@ -40,7 +40,7 @@ export function repeatReads(repetition: Repetition): PipelinePolicy {
         if (outcome.failed instanceof DeadlineError) hangs += 1;
         const isMeant = isRead(request) || (repetition.refusedWrites === true && isRefused(outcome.failed));
         const pause = done < most && isMeant ? pauseAfter(outcome.failed, done, hangs, repetition) : undefined;
-        if (pause !== undefined && !request.abortSignal?.aborted) await wait(pause);
+        if (pause !== undefined && !request.abortSignal?.aborted) await wait(pause, request.abortSignal);
         else if ('response' in outcome) return outcome.response;
         else throw outcome.failed;
       }
@@ -50,7 +50,19 @@ export function repeatReads(repetition: Repetition): PipelinePolicy {
 
 const isRead = ({ method }: PipelineRequest): boolean => method === 'GET' || method === 'HEAD';
 const isRefused = (failed: unknown): boolean => (failed as { statusCode?: unknown } | undefined)?.statusCode === 429;
-const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Waits, and no longer than somebody else does: a service may ask for five minutes. */
+function wait(ms: number, signal: PipelineRequest['abortSignal']): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal?.addEventListener('abort', end);
+  });
+}
 
 /** How long to wait before the next attempt, in milliseconds; undefined when there is to be none. */
 function pauseAfter(
@@ -61,9 +73,11 @@ function pauseAfter(
 ): number | undefined {
   if (hangs > (onceMoreAfterHang ? 1 : 0)) return undefined;
   const { kind, retryAfterSeconds } = describeFailure(failed);
-  if (kind === 'unavailable') return PAUSE_MS * 2 ** repeated;
+  const backoffMs = PAUSE_MS * 2 ** repeated;
+  if (kind === 'unavailable') return backoffMs;
   if (kind !== 'throttled' || longestWaitMs === 0) return undefined;
-  const ms = Math.min((retryAfterSeconds ?? 1) * 1000, longestWaitMs);
+  // Some say "0 s" and refuse all the same.
+  const ms = Math.min(Math.max((retryAfterSeconds ?? 1) * 1000, backoffMs), longestWaitMs);
   onWait?.(ms);
   return ms;
 }

@@ -33,12 +33,12 @@ async function cmk(...args: readonly string[]) {
   });
   return { code, out, err };
 }
-const throttle = (method: string, path: string, times = 1) =>
+const throttle = (method: string, path: string, times = 1, seconds = '2') =>
   procedures.local.faults.add([
     {
       match: { host: 'management.azure.com', method, path },
       times,
-      answer: { status: 429, headers: { 'Retry-After': '2' }, body: { error: { code: 'TooManyRequests' } } },
+      answer: { status: 429, headers: { 'Retry-After': seconds }, body: { error: { code: 'TooManyRequests' } } },
     },
   ]);
 
@@ -95,5 +95,24 @@ describe('Azure that throttles', () => {
     const { code, out, err } = await cmk('account', 'revoke', account.id, '--reason', 'a test', '--yes', '-o', 'json');
     expect([code, JSON.parse(out).result]).toMatchObject([0, { complete: true }]);
     expect(err).toContain('Azure is throttling: waiting for 2 s\n');
+  });
+
+  it('is given a moment although it says that it needs none', async () => {
+    const site = procedures.site();
+    procedures.encrypted(site);
+    throttle('GET', `/vaults/${site.vault.name}\\?`, 1, '0');
+    const { code, err } = await cmk('fleet', 'list', '--vault', site.vault.name);
+    expect({ code, err }).toEqual({ code: 0, err: expect.stringMatching(/^Azure is throttling: waiting for 1 s\n/) });
+  });
+
+  it('is waited for no longer than whoever asked does', async () => {
+    const { vault } = procedures.site();
+    throttle('GET', '/roleAssignments\\?', 1, '60');
+    const { authorization } = procedures.azure();
+    const start = performance.now();
+    await expect(authorization.grantsAt(vault.id, AbortSignal.timeout(500))).rejects.toMatchObject({
+      name: 'AbortError',
+    });
+    expect(performance.now() - start).toBeLessThan(10_000);
   });
 });
