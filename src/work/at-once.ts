@@ -1,10 +1,13 @@
+import { timeBoxed } from '../azure/deadline.ts';
 import type { Work, WorkQueueName } from './messages.ts';
 import type { HeldMessage, HeldMessages } from './work-queue-client.ts';
 
 /** A message is out of sight for so long after the process that does its work has died. Seconds. */
 const HELD_SECONDS = 15;
-/** The time between two renewals of that: one may fail, and one may take its time. Milliseconds. */
+/** The time between two renewals of that: one may fail, or hang, before the next one would come too late. Milliseconds. */
 const RENEWED_MS = 5_000;
+/** One that has not been answered by then is given up, for the next one. Milliseconds. */
+const RENEWAL_MS = 4_500;
 
 /** Room that several have together: what one of them has begun is missing to the others until it is over. */
 export class SharedRoom {
@@ -88,8 +91,7 @@ async function keptWhile(held: HeldMessage, run: () => Promise<void>): Promise<v
   let renewal: Promise<void> | undefined;
   const renew = (): void => {
     // Those that a queue which hangs has not answered would be gone through one by one when the work is done.
-    renewal ??= held
-      .keep(HELD_SECONDS)
+    renewal ??= timeBoxed((signal) => held.keep(HELD_SECONDS, signal), RENEWAL_MS)
       .catch(() => {})
       .finally(() => {
         renewal = undefined;

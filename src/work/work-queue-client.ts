@@ -28,7 +28,7 @@ export interface HeldMessages {
 
 export interface HeldMessage {
   /** Keeps it out of sight for so many seconds from now. Errors are the SDK's: somebody else may have it in hand by now. */
-  keep(seconds: number): Promise<void>;
+  keep(seconds: number, signal: AbortSignal): Promise<void>;
   /** Takes it out of the queue; without effect when somebody else has it in hand by now. Errors are the SDK's. */
   remove(): Promise<void>;
 }
@@ -60,8 +60,9 @@ export function createWorkQueue(
       const client = service.getQueueClient(queue);
       let receipt = added.popReceipt;
       return {
-        async keep(more) {
-          const { popReceipt } = await client.updateMessage(messageId, receipt, undefined, toQueueDelay(more));
+        async keep(more, abortSignal) {
+          const hidden = toQueueDelay(more);
+          const { popReceipt } = await client.updateMessage(messageId, receipt, undefined, hidden, { abortSignal });
           receipt = popReceipt ?? receipt;
         },
         async remove() {

@@ -77,8 +77,10 @@ describe('an event', () => {
   it('is taken out of the queue however often its message was kept out of sight, which changes nothing in it', async () => {
     const work = key().keyWork();
     const held = await wire.services().heldMessages.hold(KEY_WORK, work, 60);
-    await held.keep(60);
-    await held.keep(1);
+    const { signal } = new AbortController();
+    await held.keep(60, signal);
+    await expect(held.keep(60, AbortSignal.abort())).rejects.toMatchObject({ name: 'AbortError' });
+    await held.keep(1, signal);
     const peeked = async () => (await wire.queues.getQueueClient(KEY_WORK).peekMessages()).peekedMessageItems;
     await eventually('it is in sight', async () => (await peeked()).length === 1);
     expect(JSON.parse((await peeked())[0]?.messageText ?? '')).toEqual(work);

@@ -71,6 +71,29 @@ describe('work that is done in place', () => {
     }
   });
 
+  it('is kept out of sight although the queue does not answer once', async () => {
+    vi.useFakeTimers();
+    try {
+      const kept: number[] = [];
+      const start = Date.now();
+      const keep = async (_seconds: number, signal: AbortSignal) => {
+        kept.push(Date.now() - start);
+        if (kept.length > 1) return;
+        await new Promise<void>((_, reject) => {
+          setTimeout(() => reject(new Error('no answer')), 10_000);
+          signal?.addEventListener('abort', () => reject(new Error('given up')));
+        });
+      };
+      const atOnce = new AtOnce({ hold: async () => ({ keep, remove: async () => {} }) }, 1);
+      await atOnce.begin(KEY_WORK, WORK, () => new Promise((resolve) => setTimeout(resolve, 16_000)));
+      await vi.advanceTimersByTimeAsync(20_000);
+      // In sight again at 15 s.
+      expect(kept).toEqual([5_000, 10_000, 15_000]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it('is taken out soon after it is done, however long the queue has not answered meanwhile', async () => {
     vi.useFakeTimers();
     try {
