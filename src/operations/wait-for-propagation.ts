@@ -34,13 +34,14 @@ export async function patiently<T>(
     } catch (error) {
       const failure = describeFailure(error);
       if (!mayPass(failure)) throw error;
+      const what = failure.kind === 'throttled' ? 'Azure, which is throttling' : waitingFor;
       const waited = (now().getTime() - startedMs) / 1000;
       const pause = failure.retryAfterSeconds ?? PAUSES[Math.min(tries, PAUSES.length - 1)] ?? 15;
       if (waited + pause > seconds) {
-        const message = `Waited ${Math.round(waited)} s for ${waitingFor}. Azure's last answer: ${describe(failure)}`;
+        const message = `Waited ${Math.round(waited)} s for ${what}. Azure's last answer: ${describe(failure)}`;
         throw new CmkError('NotPropagated', message, nextStep, { cause: error });
       }
-      journal.waiting(`for ${waitingFor}: ${Math.round(waited)} of at most ${seconds} s`);
+      journal.waiting(`for ${what}: ${Math.round(waited)} of at most ${seconds} s`);
       await sleep(pause * 1000);
     }
   }

@@ -97,6 +97,16 @@ describe('Azure that throttles', () => {
     expect(err).toContain('Azure is throttling: waiting for 2 s\n');
   });
 
+  it('is told, and the change not made again, where it may have taken effect: 503', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const match = { host: 'management.azure.com', method: 'PATCH', path: `/storageAccounts/${account.name}\\?` };
+    procedures.local.faults.add([{ match, times: 1, answer: { status: 503, headers: { 'Retry-After': '1' } } }]);
+    const { code, out } = await cmk('account', 'pin', account.id, '--yes', '-o', 'json');
+    expect({ code, reason: JSON.parse(out).error.reason }).toEqual({ code: 5, reason: 'Throttled' });
+    expect(account.encryption.keyvaultproperties?.keyversion).toBeUndefined();
+  });
+
   it('is given a moment although it says that it needs none', async () => {
     const site = procedures.site();
     procedures.encrypted(site);

@@ -72,14 +72,17 @@ function keyIn(encryption: Account['encryption']): string {
   return [use.vaultUri, 'keys', use.keyName, ...(use.pinned === undefined ? [] : [use.pinned])].join('/');
 }
 
-/** Tries until Storage can use the key with the account's identity, or is throttled no more. */
+/**
+ * Tries until Storage can use the key with the account's identity, or is throttled no more. What may have taken effect is not
+ * written again: somebody may have changed the account by then.
+ */
 export function untilStorageHasAccess<T>(seconds: number, operation: Operation, attempt: () => Promise<T>): Promise<T> {
   return patiently(
     operation,
     {
       waitingFor: 'the role of the identity to reach Storage',
       seconds,
-      mayPass: ({ kind, code }) => kind === 'throttled' || code === 'KeyVaultAuthenticationFailure',
+      mayPass: ({ status, code }) => status === 429 || code === 'KeyVaultAuthenticationFailure',
       nextStep:
         'Run the same command again: what is done stays done. If it stays, look at the role of the identity and at the firewall of the vault.',
     },
