@@ -55,11 +55,21 @@ export async function release(out: string, { tag, repository }: ReleaseOptions =
     writeFileSync(join(out, basename(template)), address === undefined ? text : fetching(address, text));
   }
   copyFileSync(join(PROJECT, 'infra/entra.sh'), join(out, 'entra.sh'));
-  writeFileSync(join(out, `${name}-${version}.cdx.json`), `${JSON.stringify(billOfMaterials(PROJECT), null, 2)}\n`);
+  writeFileSync(
+    join(out, `${name}-${version}.cdx.json`),
+    `${JSON.stringify(billOfMaterials(PROJECT, madeOn()), null, 2)}\n`,
+  );
 
   const files = readdirSync(out).sort();
   writeFileSync(join(out, 'SHA256SUMS'), files.map((file) => `${sha256(join(out, file))}  ${file}\n`).join(''));
   return [...files, 'SHA256SUMS'];
+}
+
+/** When the commit was made, or SOURCE_DATE_EPOCH (reproducible-builds.org): the same sources make the same files. */
+function madeOn(): Date {
+  const { SOURCE_DATE_EPOCH } = process.env;
+  const commit = () => execFileSync('git', ['log', '-1', '--format=%ct'], { cwd: PROJECT, encoding: 'utf8' });
+  return new Date(Number(SOURCE_DATE_EPOCH || commit()) * 1_000);
 }
 
 /** @throws Error that says what to do, when the three do not go together */

@@ -44,6 +44,14 @@ describe('a release', () => {
     expect(readdirSync(folder).sort()).toEqual([...files].sort());
   });
 
+  it('is the same, byte for byte, when it is made again of the same commit', async () => {
+    const again = mkdtempSync(join(tmpdir(), 'cmk-again-'));
+    const sums = (of: string): string => readFileSync(join(of, 'SHA256SUMS'), 'utf8');
+    await release(again, { repository: 'example/cmk' });
+    expect(sums(again)).toBe(sums(folder));
+    rmSync(again, { recursive: true });
+  }, 60_000);
+
   it('has templates that fetch its own package, and are those of the repository in all else', () => {
     const packageUri = `https://github.com/example/cmk/releases/download/v${manifest.version}/cmk-autopilot-app-${manifest.version}.zip`;
     expect(files).toContain(packageUri.slice(packageUri.lastIndexOf('/') + 1));
@@ -133,7 +141,7 @@ describe('the bill of materials', () => {
           { ref: 'workspace@1', dependsOn: ['of-workspace@1'] },
         ],
       },
-      { name: 'app', shipped: ['used@1'], digest: 'a'.repeat(64), now: new Date(0) },
+      { name: 'app', shipped: ['used@1'], digest: 'a'.repeat(64), on: new Date(0) },
     );
     expect(bill.metadata.component.name).toBe('app');
     expect(bill.components.map(({ name }) => name)).toEqual(['used', 'below']);
@@ -196,12 +204,14 @@ describe('the workflows', () => {
     expect(workflows.filter((name) => /\bsecrets\./.test(text(name)))).toEqual([]);
   });
 
-  it('let nothing that tests write a release', () => {
-    const [check = '', publish = ''] = text('release.yml').split(/^ {2}publish:$/m);
-    expect(check).toContain('.ci/run');
-    expect(check).not.toMatch(/: write$/m);
-    expect(publish).not.toContain('.ci/run');
+  it('let nothing that tests, builds or comes of the packages write a release, or sign one', () => {
+    const jobs = text('release.yml').split(/^ {2}(?=\w+:$)/m);
+    const named = (name: string) => jobs.find((job) => job.startsWith(`${name}:`)) ?? '';
+    expect(named('check')).toContain('.ci/run');
     // GitHub's own name for the repository: whose release it is.
-    expect(publish).toContain('--repository "$GITHUB_REPOSITORY"');
+    expect(named('build')).toContain('--repository "$GITHUB_REPOSITORY"');
+    const mayWrite = jobs.filter((job) => /: write$/m.test(job));
+    expect(mayWrite.map((job) => job.slice(0, job.indexOf(':')))).toEqual(['publish', 'image']);
+    for (const job of mayWrite) expect(job).not.toMatch(/\b(?:npm|npx)\b|\.ci\/run|scripts\/release\.ts/);
   });
 });

@@ -1,13 +1,27 @@
 'use strict';
 // Writes the code cache of a bundle: node code-cache.cjs <folder>. A process of its own, because the cache holds what has
-// been compiled by the time it is taken: the app is loaded once, as at a start.
+// been compiled by the time it is taken: the app is loaded once, as at a start. The same code makes the same bytes: V8 orders
+// by hashes, whose seed is another in each process but where it is given, as here to a process below this one. V8 does
+// not take the cache of a process with other options, so what names the options comes from the one above.
+const { execFileSync } = require('node:child_process');
 const { readFileSync, writeFileSync } = require('node:fs');
 const { createRequire, wrap } = require('node:module');
 const { dirname, join, resolve } = require('node:path');
 const { constants, Script } = require('node:vm');
 const { crc32 } = require('node:zlib');
 
-const main = join(resolve(process.argv[2]), 'main.cjs');
+/** Where the hash of V8's options stands in its data, behind three numbers of four bytes (SerializedCodeData). */
+const [OPTIONS_AT, OPTIONS_END] = [12, 16];
+
+const [, , folder, options] = process.argv;
+if (options === undefined) {
+  const own = new Script('').createCachedData().subarray(OPTIONS_AT, OPTIONS_END);
+  const below = [...process.execArgv, '--hash-seed=1', __filename, folder, own.toString('hex')];
+  execFileSync(process.execPath, below, { stdio: 'inherit' });
+  process.exit(0);
+}
+
+const main = join(resolve(folder), 'main.cjs');
 const code = readFileSync(main);
 const script = new Script(wrap(code.toString()), {
   // It stays in the cache, and says nothing of where that was made. Whoever loads it gives another.
@@ -19,6 +33,7 @@ const module_ = { exports: {} };
 console.warn = () => undefined;
 script.runInThisContext()(module_.exports, createRequire(main), module_, main, dirname(main));
 const data = script.createCachedData();
+data.write(options, OPTIONS_AT, 'hex');
 const checksums = Buffer.alloc(8);
 checksums.writeUInt32LE(crc32(code));
 checksums.writeUInt32LE(crc32(data), 4);

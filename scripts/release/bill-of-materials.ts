@@ -22,9 +22,11 @@ export interface BillOfMaterials {
  * What the app and the command line are made of: npm's own bill, without what only development needs (npm's own `--omit dev`
  * leaves out too what development needs as well), without the
  * workspaces, which are not shipped. Named after the package, where npm takes the name of the folder; the same for the same
- * lock file, but for its time.
+ * lock file and time.
+ *
+ * @param on its time, in place of npm's, which is now
  */
-export function billOfMaterials(project: string, now = new Date()): BillOfMaterials {
+export function billOfMaterials(project: string, on: Date): BillOfMaterials {
   const said = execFileSync('npm', ['sbom', '--package-lock-only', '--sbom-format', 'cyclonedx'], {
     cwd: project,
     encoding: 'utf8',
@@ -37,7 +39,7 @@ export function billOfMaterials(project: string, now = new Date()): BillOfMateri
   const shipped = Object.entries(dependencies).map(([one, version]) => `${one}@${version}`);
   const lock = readFileSync(join(project, 'package-lock.json'));
   const digest = createHash('sha256').update(lock).digest('hex');
-  return ofPackage(JSON.parse(said) as BillOfMaterials, { name, shipped, digest, now });
+  return ofPackage(JSON.parse(said) as BillOfMaterials, { name, shipped, digest, on });
 }
 
 export function ofPackage(
@@ -46,8 +48,8 @@ export function ofPackage(
     name,
     shipped,
     digest,
-    now,
-  }: { readonly name: string; readonly shipped: readonly string[]; readonly digest: string; readonly now: Date },
+    on,
+  }: { readonly name: string; readonly shipped: readonly string[]; readonly digest: string; readonly on: Date },
 ): BillOfMaterials {
   const root = bill.metadata.component['bom-ref'];
   const below = new Map(bill.dependencies.map(({ ref, dependsOn }) => [ref, dependsOn ?? []]));
@@ -64,7 +66,7 @@ export function ofPackage(
   return {
     ...bill,
     serialNumber: `urn:uuid:${digest.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, '$1-$2-5$3-8$4-$5')}`,
-    metadata: { ...bill.metadata, timestamp: now.toISOString(), component: { ...bill.metadata.component, name } },
+    metadata: { ...bill.metadata, timestamp: on.toISOString(), component: { ...bill.metadata.component, name } },
     components: bill.components.filter((one) => reached.has(one['bom-ref'])),
     dependencies: bill.dependencies
       .filter(({ ref }) => reached.has(ref))
