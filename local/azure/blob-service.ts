@@ -51,18 +51,33 @@ export function createBlobService(world: World): Service {
   return app;
 }
 
+/** Under a hierarchical namespace a list has the directories too, which their metadata tell from blobs. */
+function directoriesOf(names: Iterable<string>): string[] {
+  const paths = [...names].flatMap((name) =>
+    name
+      .split('/')
+      .slice(0, -1)
+      .map((_, depth, parts) => parts.slice(0, depth + 1).join('/')),
+  );
+  return [...new Set(paths)];
+}
+
 function listBlobs(account: StorageAccount, { name, blobs }: BlobContainer, url: URL): string {
+  const withMetadata = /metadata/i.test(url.searchParams.get('include') ?? '');
   const marker = url.searchParams.get('marker') ?? '';
   const size = Number(url.searchParams.get('maxresults') ?? 5000);
-  const names = [...blobs.keys()].sort().filter((one) => one >= marker);
+  const directories = account.properties.isHnsEnabled === true ? directoriesOf(blobs.keys()) : [];
+  const names = [...blobs.keys(), ...directories].sort().filter((one) => one >= marker);
   const entries = names.slice(0, size).map((one) => {
     const { content, scope } = blobs.get(one) ?? {};
+    const metadata =
+      content === undefined && withMetadata ? [element('Metadata', [element('hdi_isfolder', 'true')])] : [];
     const properties = [
       element('Content-Length', String(content?.length ?? 0)),
       element('BlobType', 'BlockBlob'),
       ...(scope === undefined ? [] : [element('EncryptionScope', scope)]),
     ];
-    return element('Blob', [element('Name', one), element('Properties', properties)]);
+    return element('Blob', [element('Name', one), element('Properties', properties), ...metadata]);
   });
   const attributes = { ServiceEndpoint: `https://${account.name}.blob.core.windows.net/`, ContainerName: name };
   const content = [element('Blobs', entries), element('NextMarker', names[size] ?? '')];

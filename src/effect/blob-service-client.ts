@@ -1,5 +1,5 @@
 import type { TokenCredential } from '@azure/identity';
-import { type BlobProperties, BlobServiceClient } from '@azure/storage-blob';
+import { type BlobItem, BlobServiceClient } from '@azure/storage-blob';
 import type { Cloud } from '../azure/cloud.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { ACCOUNT_KEY } from '../dependents/blob-containers-client.ts';
@@ -7,10 +7,11 @@ import { ACCOUNT_KEY } from '../dependents/blob-containers-client.ts';
 /** The blob service of storage accounts, with the app's own identity. */
 export interface BlobService {
   /**
-   * Lists one blob of a container, its metadata included: without those, Storage does not refuse a list while the key cannot
-   * be used ("Customer-managed keys for Azure Storage encryption"). No retries, a few seconds at most.
+   * Lists the first blobs of a container, their metadata included: without those, Storage does not refuse a list while the
+   * key cannot be used ("Customer-managed keys for Azure Storage encryption"). No retries, a few seconds at most.
    *
-   * @returns whether there is a blob under the key of the account: one under a scope or a key of its own tells nothing of it
+   * @returns whether there is a blob under the key of the account: one under a scope or a key of its own tells nothing of it, nor
+   *   does a directory
    * @throws the SDK's error: read it with `describeFailure`
    */
   listFirst(account: string, container: string, signal?: AbortSignal): Promise<boolean>;
@@ -18,8 +19,10 @@ export interface BlobService {
 
 /** The whole call, token included, is given up after this. Milliseconds. */
 const TIMEOUT_MS = 5_000;
-/** A page may be empty and not the last one ("List Blobs"), or have a blob that tells nothing. */
+/** A page may be empty and not the last one ("List Blobs"), or have nothing in it that tells anything. */
 const MOST_PAGES = 3;
+/** Directories come before what is in them. */
+const PAGE_SIZE = 10;
 
 export function createBlobService(credential: TokenCredential, cloud: Cloud): BlobService {
   return {
@@ -31,11 +34,11 @@ export function createBlobService(credential: TokenCredential, cloud: Cloud): Bl
       return withinTime(
         TIMEOUT_MS,
         async (limit) => {
-          const pages = blobs.listBlobsFlat({ includeMetadata: true, ...limit }).byPage({ maxPageSize: 1 });
+          const pages = blobs.listBlobsFlat({ includeMetadata: true, ...limit }).byPage({ maxPageSize: PAGE_SIZE });
           for (let read = 0; read < MOST_PAGES; read += 1) {
             const page = await pages.next();
             if (page.done) return false;
-            if (page.value.segment.blobItems.some(({ properties }) => isUnderAccountKey(properties))) return true;
+            if (page.value.segment.blobItems.some(tells)) return true;
           }
           return false;
         },
@@ -45,6 +48,9 @@ export function createBlobService(credential: TokenCredential, cloud: Cloud): Bl
   };
 }
 
-function isUnderAccountKey({ encryptionScope = ACCOUNT_KEY, customerProvidedKeySha256 }: BlobProperties): boolean {
-  return encryptionScope === ACCOUNT_KEY && customerProvidedKeySha256 === undefined;
+/** Whether it is a blob under the key of the account: no directory, no blob under a scope or a key of its own. */
+function tells({ metadata, properties }: BlobItem): boolean {
+  const { encryptionScope = ACCOUNT_KEY, customerProvidedKeySha256 } = properties;
+  const isDirectory = metadata?.hdi_isfolder?.toLowerCase() === 'true';
+  return !isDirectory && encryptionScope === ACCOUNT_KEY && customerProvidedKeySha256 === undefined;
 }

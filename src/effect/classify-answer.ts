@@ -13,6 +13,9 @@ export interface Seen {
 /** Of an account whose key is disabled. */
 export const KEY_NOT_FOUND = 'KeyVaultEncryptionKeyNotFound';
 
+/** The app has no role to list with: never given, taken away, or given a moment ago. */
+export const ROLE_MISSING = 'AuthorizationPermissionMismatch';
+
 /**
  * The refusals of an account whose key cannot be used: the key, its vault, or the identity's access to it is gone
  * (Azure Storage REST reference, "Common REST API error codes").
@@ -32,9 +35,9 @@ export function seen(failure: Failure | undefined, service: DataService): Seen {
     const { place } = SERVICE_WORDS[service];
     return { state: 'unknown', why: `${failure.code}: the ${place} is gone; another one is looked for.`, gone: true };
   }
-  if (failure.code.toLowerCase() === 'authorizationpermissionmismatch') {
+  if (failure.code.toLowerCase() === ROLE_MISSING.toLowerCase()) {
     const role = `the app lacks the role ${SERVICE_WORDS[service].role} on the account; without it nothing can be told`;
-    return { state: 'unknown', why: `${failure.code}: ${role}.` };
+    return { state: 'unknown', why: `${ROLE_MISSING}: ${role}.` };
   }
   const advice = ADVICE[failure.code.toLowerCase()];
   return { state: 'unknown', why: advice ? `${failure.code}: ${advice}.` : describe(failure) };

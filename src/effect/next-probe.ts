@@ -1,26 +1,42 @@
+import { ROLE_MISSING } from './classify-answer.ts';
 import { type AccountEffect, type KeyChange, type KeyEffect, probedPlace } from './effect.ts';
 
-/** How long an effect is waited for. Microsoft gives no figure for Storage; a role takes 10 minutes at most. Milliseconds. */
+/** How long an effect is waited for. Microsoft gives no figure for Storage. Milliseconds. */
 export const PATIENCE_MS = 30 * 60_000;
+/** A role that was given takes so long at most ("Troubleshoot Azure RBAC"). Milliseconds. */
+const ROLE_SPREADS_MS = 10 * 60_000;
 
 type NextProbe =
   | { readonly next: 'done' }
   | { readonly next: 'again'; readonly delaySeconds: number }
   | { readonly next: 'givenUp' };
 
-/** What can show the effect and does not. Without a share or container to list it never can, and is not waited for. */
+/** What can show the effect and does not. What is silent never can, and is not waited for. */
 export function pendingAccounts({ accounts, change }: KeyEffect): AccountEffect[] {
-  return accounts.filter((effect) => probedPlace(effect) !== undefined && effect.state !== change.expect);
+  return accounts.filter((effect) => !isSilent(effect) && effect.state !== change.expect);
+}
+
+/** Whether it cannot show anything: it has no share or container to list, or the app has no role there. */
+export function isSilent(effect: AccountEffect): boolean {
+  return probedPlace(effect) === undefined || isBarred(effect);
+}
+
+function isBarred({ state, why = '' }: AccountEffect): boolean {
+  return state === 'unknown' && why.startsWith(ROLE_MISSING);
 }
 
 /** Whether the time is over in which the effect of a change is waited for. */
-export function isOver({ since }: KeyChange, now: Date): boolean {
-  return now.getTime() - Date.parse(since) >= PATIENCE_MS;
+export function isOver({ since }: KeyChange, now: Date, patienceMs = PATIENCE_MS): boolean {
+  return now.getTime() - Date.parse(since) >= patienceMs;
 }
 
-/** After 5, 10, 20 and 40 seconds, then every minute, for half an hour from the change. */
+/**
+ * After 5, 10, 20 and 40 seconds, then every minute, for half an hour from the change; where nothing but a role of the app is
+ * missing, for as long as one that was given just now takes to be there.
+ */
 export function nextProbe(effect: KeyEffect, attempt: number, now: Date): NextProbe {
-  if (effect.complete && pendingAccounts(effect).length === 0) return { next: 'done' };
+  const mayComeYet = effect.accounts.some(isBarred) && !isOver(effect.change, now, ROLE_SPREADS_MS);
+  if (effect.complete && pendingAccounts(effect).length === 0 && !mayComeYet) return { next: 'done' };
   if (isOver(effect.change, now)) return { next: 'givenUp' };
   return { next: 'again', delaySeconds: Math.min(5 * 2 ** attempt, 60) };
 }

@@ -20,7 +20,7 @@ import {
 } from './effect.ts';
 import { isSameChange, isSuperseded, recordRound } from './effect-record.ts';
 import type { EffectStore } from './effect-store-client.ts';
-import { isOver, nextProbe, pendingAccounts } from './next-probe.ts';
+import { isOver, isSilent, nextProbe, pendingAccounts } from './next-probe.ts';
 import { type DataServices, type ProbeTarget, probe } from './probe.ts';
 import { findProbeTargets, type PlaceLists, withoutEmpty } from './probe-targets.ts';
 import { sumTimes } from './sum-times.ts';
@@ -125,17 +125,20 @@ function newlySeen(before: KeyEffect | undefined, after: KeyEffect): AccountEffe
 
 function report(effect: KeyEffect, next: 'done' | 'again' | 'givenUp', about: object, log: Log): void {
   const pending = pendingAccounts(effect);
-  const silent = effect.accounts.filter((one) => probedPlace(one) === undefined);
+  const silent = effect.accounts.filter(isSilent);
   const total = effect.accounts.length;
   const counts = { accounts: total, pending: pending.length, silent: silent.length };
-  const cannot = silent.length > 0 ? ` ${silent.length} have nothing that could show it: ${names(silent)}.` : '';
+  const cannot = silent.length > 0 ? ` ${silent.length} cannot show it: ${names(silent)}.` : '';
   // How long this and earlier changes took: the workbook shows the last ones of each key.
   const timesOf = (of: DataService) =>
     sumTimes(effect.times ?? []).find(({ expect, service }) => service === of && expect === effect.change.expect);
   const [times, blobTimes] = [timesOf('file'), timesOf('blob')];
   if (next === 'done') {
-    const message = `${total - silent.length} of ${total} are seen to be ${effect.change.expect}.${cannot}`;
-    log({ level: 'info', reason: 'EffectSeen', message, ...counts, times, blobTimes, ...about });
+    const seen = total - silent.length;
+    const message = `${seen} of ${total} are seen to be ${effect.change.expect}.${cannot}`;
+    // That nothing could be seen is no error: the app need not have the role.
+    const reason = seen === 0 && total > 0 ? 'EffectNotSeen' : 'EffectSeen';
+    log({ level: 'info', reason, message, ...counts, times, blobTimes, ...about });
     return;
   }
   const unlisted = effect.complete ? '' : ' Not every account could be found.';

@@ -18,6 +18,14 @@ const effect = (states: readonly (EffectState | 'noShare')[], complete = true): 
   })),
 });
 
+/** Where it is not told, the app has no role to ask with. */
+const barred = (seen: KeyEffect): KeyEffect => ({
+  ...seen,
+  accounts: seen.accounts.map((one) =>
+    one.state === 'unknown' ? { ...one, why: 'AuthorizationPermissionMismatch: the app lacks the role.' } : one,
+  ),
+});
+
 describe('the next probe', () => {
   it.each<[sentence: string, seen: KeyEffect, attempt: number, minutes: number, next: ReturnType<typeof nextProbe>]>([
     ['none when every account shows it', effect(['blocked', 'blocked']), 0, 0, { next: 'done' }],
@@ -39,6 +47,21 @@ describe('the next probe', () => {
     ['again when not every account was found', effect(['blocked'], false), 0, 0, { next: 'again', delaySeconds: 5 }],
     ['none after half an hour', effect(['blocked', 'open']), 30, 30, { next: 'givenUp' }],
     ['none after half an hour of not finding all', effect([], false), 30, 31, { next: 'givenUp' }],
+    [
+      'again for ten minutes where the app lacks a role: it may have been given just now',
+      barred(effect(['blocked', 'unknown'])),
+      9,
+      9,
+      { next: 'again', delaySeconds: 60 },
+    ],
+    ['none after that, and nothing to give up', barred(effect(['blocked', 'unknown'])), 10, 10, { next: 'done' }],
+    [
+      'again for what else does not tell',
+      barred(effect(['open', 'unknown'])),
+      10,
+      10,
+      { next: 'again', delaySeconds: 60 },
+    ],
     ['none to give up when it is seen late', effect(['blocked']), 30, 45, { next: 'done' }],
   ])('is %s', (_, seen, attempt, minutes, next) => {
     expect(nextProbe(seen, attempt, after(minutes))).toEqual(next);

@@ -11,6 +11,9 @@ import { useWire } from '../support/wire.ts';
 
 const wire = useWire();
 
+/** Storage File Data Privileged Reader. */
+const FILE_READER = 'b8eda974-7b85-4f76-af95-65846b26df6d';
+
 /** Containers of an account by name: a number of blobs, or the encryption scope that its blobs are under. */
 type Containers = Readonly<Record<string, number | string>>;
 
@@ -142,6 +145,16 @@ describe('the blob services of accounts', () => {
     expect(shown(await round(change('open')))).toEqual(['blob c open', 'file share1 open']);
   });
 
+  it('are not seen by a directory, but by the first file below it', async () => {
+    const { account, change, round } = site({ b: 0, c: 0 });
+    account.properties.isHnsEnabled = true;
+    const minutes = { content: Buffer.from('minutes'), scope: undefined };
+    account.blobContainers.get('b')?.blobs.set('2026/11/26/minutes.txt', { ...minutes, scope: 'scope1' });
+    account.blobContainers.get('c')?.blobs.set('2026/11/26/berlin/hall/minutes.txt', minutes);
+    change('blocked');
+    expect(shown(await round(change('open')))).toEqual(['blob c open', 'file share1 open']);
+  });
+
   it('keep nothing from the file service while their containers are waited for', async () => {
     const { managed, services } = site({ minutes: 1 });
     wire.azure.faults.add([{ match: { path: 'blobServices/default/containers' }, hang: true }]);
@@ -193,6 +206,41 @@ describe('the blob services of accounts', () => {
     expect(effect?.accounts.find(({ service }) => service === 'blob')).toMatchObject({ state: 'unknown', why });
     expect(wire.sent).toHaveLength(1);
   });
+
+  it.each([
+    [
+      'blobs alone',
+      'EffectSeen',
+      { CMK_PROBE_BLOBS: 'on' },
+      ['blob minutes blocked'],
+      /^1 of 2 are seen to be blocked/,
+    ],
+    ['neither', 'EffectNotSeen', {}, [], /^0 of 1 are seen to be blocked/],
+  ] as const)(
+    'and files, where the app has the role for %s, are told after ten minutes, and without an error',
+    async (_, reason, settings, blobs, message) => {
+      const { change, round } = site({ minutes: 1 }, settings);
+      const { roleAssignments } = wire.azure.world;
+      const readers = [...roleAssignments].filter(([, { roleDefinitionId }]) => roleDefinitionId.endsWith(FILE_READER));
+      expect(readers.length).toBeGreaterThan(0);
+      for (const [id] of readers) roleAssignments.delete(id);
+      const work = change('blocked');
+      expect(shown(await round(work))).toEqual([...blobs, 'file share1 unknown']);
+      expect(wire.sent.splice(0)).toHaveLength(1); // it may have been given just now
+      wire.azure.clock.advance(10 * 60_000);
+      await round(work);
+      for (const [id, reader] of readers) roleAssignments.set(id, reader);
+      expect(wire.sent).toEqual([]);
+      expect(wire.records.filter(({ level }) => level === 'error')).toEqual([]);
+      expect(wire.records.at(-1)).toMatchObject({
+        reason,
+        pending: 0,
+        silent: 1,
+        message: expect.stringMatching(message),
+      });
+      expect(wire.records.at(-1)?.message).toContain('Storage File Data Privileged Reader');
+    },
+  );
 
   it('count when canaries are asked whether they serve', async () => {
     const { account, services, change } = site({ minutes: 1 });
