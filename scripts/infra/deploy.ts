@@ -3,9 +3,12 @@
  *
  *   AZURE_ENV_NAME=prod AZURE_LOCATION=westeurope CMK_VAULTS=/subscriptions/… npx node scripts/infra/deploy.ts
  *
- * The variables are those of an azd environment: infra/main.bicepparam lists them.
+ * The variables are those of an azd environment: infra/main.bicepparam lists them. With `--package <zip>` it uploads that one,
+ * as `npm run bundle` makes it (dist/app.zip), and builds none: then it needs no packages of npm.
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { az } from './az.ts';
 import { deployEvents } from './deploy-events.ts';
 import { deploymentName, type FinishedDeployment, outputsOf } from './deployment.ts';
@@ -24,6 +27,9 @@ if (!environment || !location || !vaults) {
   throw new Error('Set AZURE_ENV_NAME, AZURE_LOCATION and CMK_VAULTS; docs/deploy.md explains them.');
 }
 
+const { package: zip } = parseArgs({ options: { package: { type: 'string' } } }).values;
+if (zip !== undefined && !existsSync(zip)) throw new Error(`There is no package ${zip}: npm run bundle makes one.`);
+
 const vaultIds = keyVaultsIn(vaults);
 process.env.CMK_SYSTEM_TOPICS = JSON.stringify(topicsByVault(vaultIds, findTopics(vaultIds)));
 console.log('infrastructure …');
@@ -36,7 +42,7 @@ const deployment = az(
 const main = readMainOutputs({ ...process.env, ...outputsOf(deployment) });
 
 console.log('package …');
-await publishTo(main.functionAppId);
+await publishTo(main.functionAppId, zip);
 
 console.log('events …');
 await deployEvents(main);

@@ -7,7 +7,6 @@
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { bundle } from '../bundle.ts';
 import { az } from './az.ts';
 
 /** The deployment service of a site, and who asks it. */
@@ -88,8 +87,9 @@ export function deploymentUrl({ properties }: Site): string {
   return `https://${host}`;
 }
 
-export async function publishTo(functionAppId: string): Promise<void> {
-  const { zip } = await bundle();
+/** @param made the package, where it is there already: what builds one needs the packages of npm */
+export async function publishTo(functionAppId: string, made?: string): Promise<void> {
+  const zip = made ?? (await (await import('../bundle.ts')).bundle()).zip;
   if (!zip) throw new Error('No package was written.');
   const site = az('rest', '--method', 'get', '--url', `${functionAppId}?api-version=2024-04-01`) as Site;
   const { accessToken } = az('account', 'get-access-token', '--subscription', functionAppId.split('/')[2] ?? '') as {

@@ -1,9 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { OTHER_SUBSCRIPTION, VAULT } from './arm/templates.ts';
+
+const SCRIPTS = join(import.meta.dirname, '../../scripts');
+const PROD = { AZURE_ENV_NAME: 'prod', AZURE_LOCATION: 'westeurope' };
 
 let bin: string;
 beforeEach(() => {
@@ -12,7 +15,7 @@ beforeEach(() => {
 afterEach(() => rmSync(bin, { recursive: true }));
 
 /** The script with an Azure CLI that lists nothing and takes no deployment; returns what it was asked to deploy. */
-function deploy(environment: Readonly<Record<string, string>>) {
+function deploy(environment: Readonly<Record<string, string>>, scripts = SCRIPTS, args: readonly string[] = []) {
   const az = `#!/bin/sh
 case "$*" in
   *' sub create '*) printf '%s\\n' "$@" > '${bin}/asked'; echo '(AuthorizationFailed) not you' >&2; exit 1 ;;
@@ -22,7 +25,7 @@ esac
 `;
   writeFileSync(join(bin, 'asked'), '');
   writeFileSync(join(bin, 'az'), az, { mode: 0o755 });
-  const { status, stderr } = spawnSync(process.execPath, [join(import.meta.dirname, '../../scripts/infra/deploy.ts')], {
+  const { status, stderr } = spawnSync(process.execPath, [join(scripts, 'infra/deploy.ts'), ...args], {
     cwd: bin,
     encoding: 'utf8',
     env: { PATH: `${bin}:${process.env.PATH}`, CMK_VAULTS: VAULT, ...environment },
@@ -40,9 +43,32 @@ describe('the deployment by the Azure CLI', () => {
   });
 
   it('ends with what az said, and does no more, when that is refused; and with what is missing before it begins', () => {
-    const refused = deploy({ AZURE_ENV_NAME: 'prod', AZURE_LOCATION: 'westeurope' });
+    const refused = deploy(PROD);
     expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining('(AuthorizationFailed) not you') });
     const unset = deploy({ AZURE_ENV_NAME: 'prod' });
     expect(unset).toMatchObject({ status: 1, asked: [''], stderr: expect.stringContaining('AZURE_LOCATION') });
+  });
+
+  it('needs nothing but itself where the package is there, so that no code of others runs with its sign-in', () => {
+    cpSync(SCRIPTS, join(bin, 'scripts'), { recursive: true });
+    const elsewhere = (file: string) => deploy(PROD, join(bin, 'scripts'), ['--package', file]);
+    writeFileSync(join(bin, 'app.zip'), 'a zip');
+    expect(elsewhere('app.zip').stderr).toContain('(AuthorizationFailed) not you');
+    expect(elsewhere('gone.zip')).toMatchObject({
+      status: 1,
+      asked: [''],
+      stderr: expect.stringContaining('gone.zip'),
+    });
+  });
+});
+
+describe('the workflow that deploys', () => {
+  it('installs and builds without the right to sign in, and signs in where nothing is installed', () => {
+    const workflow = readFileSync(join(SCRIPTS, '../.github/workflows/deploy.yml'), 'utf8');
+    const jobs = workflow.slice(workflow.indexOf('\njobs:')).split(/^ {2}(?=\w+:$)/m);
+    const signingIn = jobs.filter((job) => /id-token: write$/m.test(job));
+    expect(signingIn.map((job) => job.slice(0, job.indexOf(':')))).toEqual(['deploy']);
+    expect(signingIn.join()).not.toMatch(/\b(?:npm|npx)\b/);
+    expect(signingIn.join()).toContain('node scripts/infra/deploy.ts --package dist/app.zip');
   });
 });
