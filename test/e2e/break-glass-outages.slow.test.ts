@@ -4,6 +4,7 @@ import { enabledOf, keyOf } from '../break-glass/break-glass-fixture.ts';
 import { keyVaultCalls } from '../break-glass/key-vault-calls.ts';
 import type { RunningApp } from '../break-glass/running-app.ts';
 import { useApps } from '../break-glass/use-running-app.ts';
+import type { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 
 const wire = useWire();
@@ -27,7 +28,18 @@ async function silence(): Promise<{ port: number; close: () => void }> {
   };
 }
 
+/** Of the vault of CMK_AUDIT_KEY, which the app does not manage. */
+const NO_AUDIT_KEY = { match: { host: 'kv-other.vault.azure.net' }, hang: true };
+const CMK_AUDIT_KEY = 'https://kv-other.vault.azure.net/keys/audit-key';
 const ARM = { host: 'management.azure.com' };
+/** All of it by one person. */
+const revoke = (app: RunningApp, { name }: TestKey) =>
+  app.call(`/keys/kv-files/${name}/revoke`, {
+    method: 'POST',
+    as: 'revoker',
+    body: { reason: 'A laptop was stolen', confirm: `kv-files/${name}` },
+  });
+
 const FAULTS = {
   'ARM answers 503 to everything': {
     match: ARM,
@@ -45,7 +57,7 @@ describe.each([
   beforeAll(async () => {
     silent = storage === 'never answer' ? await silence() : undefined;
     const unreachable = wire.connectionString.replace(/(127\.0\.0\.1:)\d+/g, `$1${silent?.port ?? 9}`);
-    app = await startApp({}, unreachable);
+    app = await startApp({ CMK_AUDIT_KEY }, unreachable);
   });
   afterEach(() => wire.azure.faults.clear());
   afterAll(async () => {
@@ -53,24 +65,26 @@ describe.each([
     silent?.close();
   });
 
-  it('a revocation disables every version within 5 s, answers, and says what it could not write or read', async () => {
+  it('a revocation is as fast, disables every version, answers, and says what it could not write or read', async () => {
+    const healthy = await startApp({ CMK_AUDIT_KEY });
+    const quick = await revoke(healthy, keyOf(wire.azure, 12));
+    await healthy.stop();
+    expect(quick.body).toMatchObject({ complete: true, audit: 'written' });
     const key = keyOf(wire.azure, 12);
     key.account('pinned', { shares: ['share1'] });
-    wire.azure.faults.add([FAULTS[arm]]);
+    wire.azure.faults.add([FAULTS[arm], NO_AUDIT_KEY]);
     const seen = wire.azure.requests.last;
     const started = Date.now();
 
-    const answer = await app.call(`/keys/kv-files/${key.name}/revoke`, {
-      method: 'POST',
-      as: 'revoker',
-      body: { reason: 'A laptop was stolen', confirm: `kv-files/${key.name}` },
-    });
+    const answer = await revoke(app, key);
 
     const took = Date.now() - started;
     expect(answer.status, answer.text).toBe(200);
     expect(enabledOf(key)).toEqual(Array(12).fill(false));
     expect(answer.body).toMatchObject({ reason: 'Revoked', complete: true });
-    expect(answer.body.elapsedMs).toBeLessThan(5_000);
+    // A second more is the machine's, not that of a call that waits for what is away: those take seconds.
+    console.info(`quiet ${quick.body.elapsedMs} ms, without storage and ARM ${answer.body.elapsedMs} ms`);
+    expect(answer.body.elapsedMs).toBeLessThan(quick.body.elapsedMs + 1_000);
     expect(took, 'milliseconds to the answer').toBeLessThan(5_000);
     // What could not be written.
     expect(answer.body.audit).not.toBe('written');
@@ -89,11 +103,7 @@ describe.each([
 
   it('a restore gives the key back, and says what it could not write or read', async () => {
     const key = keyOf(wire.azure, 3);
-    const revoked = await app.call(`/keys/kv-files/${key.name}/revoke`, {
-      method: 'POST',
-      as: 'revoker',
-      body: { reason: 'A laptop was stolen', confirm: `kv-files/${key.name}` },
-    });
+    const revoked = await revoke(app, key);
     expect(revoked.status).toBe(200);
     wire.azure.faults.add([FAULTS[arm]]);
     const started = Date.now();
@@ -131,9 +141,7 @@ describe('with a Key Vault request that hangs', () => {
     wire.azure.faults.add([
       { match: { method: 'PATCH', path: `^/keys/${key.name}/${key.first.version}` }, hang: true },
     ]);
-    const body = { reason: 'A laptop was stolen', confirm: `kv-files/${key.name}` };
-    const revoke = () => app.call(`/keys/kv-files/${key.name}/revoke`, { method: 'POST', as: 'revoker', body });
-    const answering = revoke();
+    const answering = revoke(app, key);
     const started = Date.now();
     await expect.poll(() => enabledOf(key), { timeout: 3_000 }).toEqual([true, ...Array(7).fill(false)]);
     expect(Date.now() - started).toBeLessThan(3_000);
@@ -147,7 +155,7 @@ describe('with a Key Vault request that hangs', () => {
     expect(Date.now() - started, 'milliseconds to the answer').toBeLessThan(10_000);
 
     wire.azure.faults.clear();
-    expect(await revoke()).toMatchObject({ status: 200, body: { complete: true } });
+    expect(await revoke(app, key)).toMatchObject({ status: 200, body: { complete: true } });
     expect(enabledOf(key)).toEqual(Array(8).fill(false));
   });
 });
