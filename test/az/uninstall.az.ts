@@ -15,9 +15,12 @@ const local = useLocalAzure({ fleet: 'empty' });
 const OTHER = '66666666-6666-6666-6666-666666666666';
 
 const guide = readFileSync(new URL('../../docs/uninstall.md', import.meta.url), 'utf8');
-const script = (/ {3}```sh\n([\s\S]*?) {3}```/.exec(guide)?.[1] ?? 'false')
-  .replaceAll('<environment>', 'test')
-  .replaceAll('…', `${SUBSCRIPTION_ID} ${OTHER}`);
+const [look = 'false', script = 'false'] = [...guide.matchAll(/ {3}```sh\n([\s\S]*?) {3}```/g)].map(([, text = '']) =>
+  text
+    .replaceAll('<environment>', 'test')
+    .replaceAll('vault in …', 'vault in kv-revoked')
+    .replaceAll('subscription in …', `subscription in ${SUBSCRIPTION_ID} ${OTHER}`),
+);
 
 let az: Az;
 let folder: string;
@@ -69,6 +72,32 @@ beforeAll(async () => {
 afterAll(() => {
   az?.close();
   if (folder) rmSync(folder, { recursive: true, force: true });
+});
+
+describe('the first step of uninstalling', () => {
+  it('prints what is revoked, and nothing else', async () => {
+    const { world, owner } = local.azure;
+    const [vault] = [...world.vaults.values()];
+    const [key] = [...(vault?.keys.values() ?? [])];
+    const version = key?.versions[0];
+    const [cut, fine] = [...world.storageAccounts.values()].filter(({ id }) => id.includes('/rg-demo/'));
+    if (!vault || !key || !version || !cut || !fine) throw new Error('The demo has a key and two accounts.');
+    await az.text(
+      `role assignment create --role "Key Vault Crypto Officer" --assignee ${owner.AZURE_CLIENT_ID} --scope ${vault.id}`,
+    );
+    const pasted = look.replace('kv-revoked', vault.name);
+    fine.tags.team = 'files';
+    expect(await az.script(pasted, folder)).toEqual({ code: 0, stdout: '', stderr: '' });
+    version.tags = { 'cmk-revocation': 'a1b2c3d4e5f6 2026-11-26T00:00:00Z someone 1' };
+    cut.tags['cmk-revoked-a1b2c3d4e5f6'] = 'cut off';
+    expect(await az.script(pasted, folder)).toEqual({
+      code: 0,
+      stdout: `https://${vault.name}.vault.azure.net/keys/${key.name}\n${cut.id}\n`,
+      stderr: '',
+    });
+    version.tags = undefined;
+    delete cut.tags['cmk-revoked-a1b2c3d4e5f6'];
+  });
 });
 
 describe('the third step of uninstalling', () => {
