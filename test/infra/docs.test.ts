@@ -84,9 +84,10 @@ describe('what docs/deploy.md says of system topics that are there', () => {
 
 describe('what docs/uninstall.md says', () => {
   const SUBSCRIPTIONS = ['11111111-1111-1111-1111-111111111111', '22222222-2222-2222-2222-222222222222'];
-  const script = (/ {3}```sh\n([\s\S]*?) {3}```/.exec(read('docs/uninstall.md'))?.[1] ?? 'false')
-    .replaceAll('<environment>', 'prod')
-    .replaceAll('…', SUBSCRIPTIONS.join(' '));
+  // The first only looks.
+  const [, script = 'false'] = [...read('docs/uninstall.md').matchAll(/ {3}```sh\n([\s\S]*?) {3}```/g)].map(
+    ([, text = '']) => text.replaceAll('<environment>', 'prod').replaceAll('…', SUBSCRIPTIONS.join(' ')),
+  );
   let folder: string;
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'cmk-uninstall-'));
