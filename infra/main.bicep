@@ -83,7 +83,7 @@ param allowEffectProbe bool = false
 @description('Lets the app list the blobs of dependent accounts after a revocation, beside their files (allowEffectProbe), and sets CMK_PROBE_BLOBS. Gives it a role with the data action blobs/read, under a condition that lets it list blobs with their metadata, and read none.')
 param allowBlobProbe bool = false
 
-@description('How the app sees other resources that use a key (blast radius): "listed" reads the types in key-users.json, "reader" gives it the built-in Reader, "none" leaves them out. Outside AzureCloud some types do not exist, so "reader" is the default there.')
+@description('How the app sees other resources that use a key (blast radius): "listed" reads the types in key-users.json, "reader" gives it the built-in Reader, so that it sees types that are not known yet too and may retire versions by itself, "none" leaves them out. Outside AzureCloud some types do not exist, so "reader" is the default there.')
 @allowed(['listed', 'reader', 'none'])
 param otherDependents string = environment().name == 'AzureCloud' ? 'listed' : 'reader'
 
@@ -355,6 +355,8 @@ module app 'modules/app.bicep' = {
         CMK_FUNCTION_APP_ID: functionAppId
         CMK_STORAGE_ACCOUNT_ID: storage.outputs.id
         CMK_SYSTEM_TOPICS: string(topicIds)
+        // Resource Graph does not say that it leaves something out.
+        CMK_OTHER_DEPENDENTS: otherDependents == 'reader' ? 'all' : otherDependents
       },
       allowBlobProbe
         ? {

@@ -85,6 +85,10 @@ class BlastRadiusReader {
       this.#parts.read('storage accounts', 'SubscriptionUnreadable', () => this.#readAccounts(details)),
       this.#parts.read('other resource types', 'OtherResourcesUnreadable', () => this.#readOthers()),
     ]);
+    if (this.#services.settings.otherDependents === 'none') {
+      const detail = 'The app may see none of them (CMK_OTHER_DEPENDENTS=none).';
+      this.#parts.unread('other resource types', 'OtherResourcesUnreadable', detail);
+    }
     await Promise.all(details);
   }
 

@@ -26,6 +26,8 @@ export interface Settings {
   readonly storage: AppStorage;
   readonly refreshAutomatic: boolean;
   readonly scopeDiscovery: 'all' | 'dependents';
+  /** Which other resources that use a key the app's identity may see. */
+  readonly otherDependents: 'all' | 'listed' | 'none';
   /** Part of Azure's budgets of minutes and hours that is the app's; above 0, at most 1. */
   readonly budgetShare: number;
   /** Accounts of a rotation that go first; 0: none. */
@@ -99,6 +101,7 @@ export function readSettings(environment: Environment): Settings {
     storage: readStorage(reader, cloud),
     refreshAutomatic: reader.read('CMK_REFRESH_AUTOMATIC') ?? true,
     scopeDiscovery: reader.read('CMK_SCOPE_DISCOVERY') ?? 'all',
+    otherDependents: reader.read('CMK_OTHER_DEPENDENTS') ?? 'all',
     budgetShare: reader.read('CMK_BUDGET_SHARE') ?? DEFAULT_BUDGET_SHARE,
     canary: reader.read('CMK_CANARY') ?? 0,
     auth: { tenantId: reader.read('CMK_TENANT_ID'), audiences: reader.read('CMK_API_AUDIENCE') ?? [] },
@@ -170,7 +173,7 @@ function auditKeyOf(environment: Environment, { problems }: DriftSettings): stri
 }
 
 /** What it takes to look for everything that uses a key. */
-export type LookSettings = Pick<Settings, 'cloud' | 'subscriptions' | 'scopeDiscovery'> & {
+export type LookSettings = Pick<Settings, 'cloud' | 'subscriptions' | 'scopeDiscovery' | 'otherDependents'> & {
   /** Undefined: which one is the app's own storage is not known. */
   readonly storage: AppStorage | undefined;
 };
@@ -185,7 +188,8 @@ export function readLookSettings(environment: Environment): LookSettings {
   const reader = new SettingsReader(environment);
   const cloud = readCloud(reader);
   const storage = AzureWebJobsStorage || account ? readStorage(reader, cloud) : undefined;
-  const settings = { cloud, storage, subscriptions: readSubscriptions(reader), scopeDiscovery: 'all' as const };
+  const all = { scopeDiscovery: 'all', otherDependents: 'all' } as const;
+  const settings = { cloud, storage, subscriptions: readSubscriptions(reader), ...all };
   reader.done();
   return settings;
 }

@@ -85,6 +85,13 @@ describe('the blast radius of a key', () => {
     expect(accounts.flatMap(({ scopes }) => scopes)).toMatchObject([{ name: 'scope1', enabled: true, mode: 'pinned' }]);
   });
 
+  it('is not whole where the app may see no other resources', async () => {
+    expect(await read('kv-files', 'archive-key', { CMK_OTHER_DEPENDENTS: 'none' })).toMatchObject({
+      complete: false,
+      unread: [{ what: 'other resource types', reason: 'OtherResourcesUnreadable' }],
+    });
+  });
+
   it('shows an account that uses the key by a scope alone, without its shares, which go on', async () => {
     const { world } = local.azure;
     const key = { vault: vaultOf('kv-files'), keyName: 'archive-key', mode: 'automatic' } as const;

@@ -188,6 +188,14 @@ describe('custom roles', () => {
     expect(JSON.stringify(run('main with everything').ofType('Microsoft.Web/sites/config'))).toContain(
       '"CMK_PROBE_BLOBS":"on"',
     );
+    // What the app may not see, nobody tells it.
+    for (const [name, sees] of [
+      ['main', 'listed'],
+      ['main with Reader', 'all'],
+    ] as const) {
+      const settings = JSON.stringify(run(name).ofType('Microsoft.Web/sites/config'));
+      expect(settings).toContain(`"CMK_OTHER_DEPENDENTS":"${sees}"`);
+    }
 
     // As Azure evaluates it.
     const world = createWorld({});

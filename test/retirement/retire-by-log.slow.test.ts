@@ -92,6 +92,15 @@ describe('retirement by the log', () => {
     expect(firstOf(key)?.enabled).toBe(true);
   });
 
+  it('does not while the app may not see what other types use the key', async () => {
+    const { key } = movedOn();
+    const [came] = await retire(key, { CMK_OTHER_DEPENDENTS: 'listed' });
+    expect(came).toMatchObject({ outcome: 'kept', reasons: expect.stringContaining('otherDependents=reader') });
+    const [none] = await retire(key, { CMK_OTHER_DEPENDENTS: 'none' });
+    expect(none).toMatchObject({ outcome: 'kept', reasons: expect.stringContaining('may see none') });
+    expect(firstOf(key)?.enabled).toBe(true);
+  });
+
   it('gives advice without a workspace, and with one that there is not', async () => {
     const { key } = movedOn();
     const [none] = await retire(key, { CMK_USAGE_WORKSPACE: '' });

@@ -28,6 +28,7 @@ describe('readSettings', () => {
       subscriptions: undefined,
       refreshAutomatic: true,
       scopeDiscovery: 'all',
+      otherDependents: 'all',
       storage: { accountName: 'stcmkautopilot', blobUri: 'https://stcmkautopilot.blob.core.windows.net' },
     });
   });
