@@ -148,13 +148,6 @@ export const SETTINGS = {
       'Whether the blob services of accounts are asked, beside their file services, after a revocation or restore (`on`). It takes a role, which the deployment parameter `allowBlobProbe` gives together with this setting.',
     fallback: '`off`',
   }),
-  CMK_OTHER_DEPENDENTS: setting({
-    schema: z.enum(['all', 'listed', 'none']).optional(),
-    example: 'all',
-    description:
-      'Which other resources that use a key the roles of the app let it see: `all`, those of the types in `infra/key-users.json` (`listed`), or `none`. The deployment sets it by its parameter `otherDependents`. With less than all the app retires no version by itself.',
-    fallback: '`all`',
-  }),
   ...ACCESS_SETTINGS,
   ...PAGE_SETTINGS,
   CMK_DRIFT_SCHEDULE: setting({
