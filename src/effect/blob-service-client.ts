@@ -3,6 +3,7 @@ import { type BlobItem, BlobServiceClient } from '@azure/storage-blob';
 import type { Cloud } from '../azure/cloud.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { ACCOUNT_KEY } from '../dependents/blob-containers-client.ts';
+import { requireList } from './classify-answer.ts';
 
 /** The blob service of storage accounts, with the app's own identity. */
 export interface BlobService {
@@ -19,6 +20,8 @@ export interface BlobService {
 
 /** The whole call, token included, is given up after this. Milliseconds. */
 const TIMEOUT_MS = 5_000;
+/** The SDK hands it on to what all its clients are made of. */
+const ANSWERS = { onResponse: requireList };
 /** A page may be empty and not the last one ("List Blobs"), or have nothing in it that tells anything. */
 const MOST_PAGES = 3;
 /** Directories come before what is in them. */
@@ -34,7 +37,8 @@ export function createBlobService(credential: TokenCredential, cloud: Cloud): Bl
       return withinTime(
         TIMEOUT_MS,
         async (limit) => {
-          const pages = blobs.listBlobsFlat({ includeMetadata: true, ...limit }).byPage({ maxPageSize: PAGE_SIZE });
+          const options = { includeMetadata: true, ...limit, ...ANSWERS };
+          const pages = blobs.listBlobsFlat(options).byPage({ maxPageSize: PAGE_SIZE });
           for (let read = 0; read < MOST_PAGES; read += 1) {
             const page = await pages.next();
             if (page.done) return false;

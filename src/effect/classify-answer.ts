@@ -27,10 +27,31 @@ const ADVICE: Readonly<Record<string, string>> = {
   authorizationfailure: "the account's network rules keep the app out; nothing can be told from here",
 };
 
+/**
+ * To be given every answer of a list. One that says 200 may be a refusal all the same, or come from somebody on the way.
+ *
+ * @throws with the code that its body has, if any
+ */
+export function requireList({
+  status,
+  bodyAsText,
+}: {
+  readonly status: number;
+  readonly bodyAsText?: string | null;
+}): void {
+  if (status !== 200 || bodyAsText?.includes('<EnumerationResults')) return;
+  const [, code = 'NotAList'] = /<Code>(\w+)<\/Code>/.exec(bodyAsText ?? '') ?? [];
+  throw Object.assign(new Error('The answer has no list in it; nothing can be told from it.'), {
+    statusCode: status,
+    code,
+  });
+}
+
 /** `undefined`: the listing was served. */
 export function seen(failure: Failure | undefined, service: DataService): Seen {
   if (!failure) return { state: 'open' };
-  if (failure.status === 403 && BLOCKED.test(failure.code)) return { state: 'blocked', why: failure.code };
+  if ((failure.status === 403 || failure.status === 200) && BLOCKED.test(failure.code))
+    return { state: 'blocked', why: failure.code };
   if (/^(Share|Container)(NotFound|BeingDeleted)$/i.test(failure.code)) {
     const { place } = SERVICE_WORDS[service];
     return { state: 'unknown', why: `${failure.code}: the ${place} is gone; another one is looked for.`, gone: true };

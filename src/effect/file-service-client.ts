@@ -2,6 +2,7 @@ import type { TokenCredential } from '@azure/identity';
 import { ShareServiceClient } from '@azure/storage-file-share';
 import type { Cloud } from '../azure/cloud.ts';
 import { withinTime } from '../azure/deadline.ts';
+import { requireList } from './classify-answer.ts';
 
 /** The file service of storage accounts, with the app's own identity. */
 export interface FileService {
@@ -16,6 +17,8 @@ export interface FileService {
 
 /** The whole call, token included, is given up after this. Milliseconds. */
 const TIMEOUT_MS = 5_000;
+/** The SDK hands it on to what all its clients are made of. */
+const ANSWERS = { onResponse: requireList };
 
 export function createFileService(credential: TokenCredential, cloud: Cloud): FileService {
   return {
@@ -28,7 +31,11 @@ export function createFileService(credential: TokenCredential, cloud: Cloud): Fi
       const root = service.getShareClient(share).rootDirectoryClient;
       await withinTime(
         TIMEOUT_MS,
-        (limit) => root.listFilesAndDirectories(limit).byPage({ maxPageSize: 1 }).next(),
+        (limit) =>
+          root
+            .listFilesAndDirectories({ ...limit, ...ANSWERS })
+            .byPage({ maxPageSize: 1 })
+            .next(),
         signal,
       );
     },

@@ -6,6 +6,7 @@ import { useWire } from '../support/wire.ts';
 
 const wire = useWire();
 const FILES = { host: '*.file.core.windows.net' };
+const XML = { 'Content-Type': 'application/xml' };
 const refusal = (code: string) => ({ status: 403, headers: { 'x-ms-error-code': code } });
 
 it.each<[what: string, fault: object, failing: number, why: string]>([
@@ -19,6 +20,21 @@ it.each<[what: string, fault: object, failing: number, why: string]>([
     '',
   ],
   ['is closed to the app', { match: FILES, answer: refusal('AuthorizationFailure') }, 0, 'network rules'],
+  [
+    'is a page to sign in at',
+    { match: FILES, answer: { status: 200, headers: XML, body: '<html>…</html>' } },
+    0,
+    'no list',
+  ],
+  [
+    'lacks its key, and says so in an answer of 200',
+    {
+      match: FILES,
+      answer: { status: 200, headers: XML, body: '<Error><Code>KeyVaultEncryptionKeyNotFound</Code></Error>' },
+    },
+    1,
+    'KeyVault',
+  ],
   ['lacks its key', { match: FILES, answer: refusal('KeyVaultEncryptionKeyNotFound') }, 1, 'KeyVault'],
 ])('of a file service that %s', async (_, fault, failing, why) => {
   const account = new TestKey(wire.azure.world).account('pinned', { shares: ['share1'] });
