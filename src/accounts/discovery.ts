@@ -14,7 +14,7 @@ import {
   type SearchedSubscriptions,
 } from './dependent.ts';
 import { FleetScans } from './fleet-scan.ts';
-import { findDependents, type Inventory } from './inventory.ts';
+import { findDependents, type Inventory, type Late, lateAfter } from './inventory.ts';
 import { accountKeyUse, scopeKeyUse, usesKey } from './key-use.ts';
 import { readNewer } from './newer-accounts.ts';
 import { type Asked, askUnasked, markSent } from './unasked.ts';
@@ -42,13 +42,15 @@ export async function discoverDependents(
   findings: Findings,
   log: Log,
 ): Promise<Discovered> {
-  return new Discovery(key, subscriptions, services, findings, log).run();
+  return new Discovery(key, subscriptions, { ...services, late: lateAfter(services.now) }, findings, log).run();
 }
+
+type Searching = DiscoveryServices & Late;
 
 class Discovery {
   readonly #key: ManagedKey;
   readonly #subscriptions: SearchedSubscriptions;
-  readonly #services: DiscoveryServices;
+  readonly #services: Searching;
   readonly #findings: Findings;
   readonly #log: Log;
   readonly #handed = new Set<string>();
@@ -59,7 +61,7 @@ class Discovery {
   constructor(
     key: ManagedKey,
     subscriptions: SearchedSubscriptions,
-    services: DiscoveryServices,
+    services: Searching,
     findings: Findings,
     log: Log,
   ) {
@@ -86,8 +88,7 @@ class Discovery {
 
   /** Everything is listed, scopes and all, as if there were no index. */
   async #withoutIndex(): Promise<Discovered> {
-    const { accounts, settings } = this.#services;
-    const inventory = await findDependents(this.#key, this.#subscriptions.ids, { accounts, settings }, (account) =>
+    const inventory = await findDependents(this.#key, this.#subscriptions.ids, this.#services, (account) =>
       this.#handAccount(account),
     );
     return { ...inventory, indexed: false };
@@ -158,9 +159,8 @@ class Discovery {
 
   /** Lists subscriptions and writes down what they show; undefined: that could not be written. */
   async #list(ids: readonly string[]): Promise<Inventory | undefined> {
-    const { accounts, fleet, now } = this.#services;
-    const scans = new FleetScans({ fleet, now }, this.#corrupt > 0);
-    const services = { accounts, settings: { scopeDiscovery: 'dependents' as const }, scans };
+    const scans = new FleetScans(this.#services, this.#corrupt > 0);
+    const services = { ...this.#services, settings: { scopeDiscovery: 'dependents' as const }, scans };
     const inventory = await findDependents(this.#key, ids, services, (account) => this.#handAccount(account));
     if (!scans.failure) return inventory;
     this.#say('FleetIndexUnavailable', scans.failure.error);

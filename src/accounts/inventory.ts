@@ -1,4 +1,5 @@
 import pMap from 'p-map';
+import { DeadlineError } from '../azure/deadline.ts';
 import { describe, describeFailure, type Failure, mayPass } from '../azure/failure.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { pacingCell } from '../azure/turns.ts';
@@ -109,11 +110,29 @@ export async function findDependents(
   return search.result();
 }
 
-interface SearchServices {
+interface SearchServices extends Partial<Late> {
   readonly accounts: StorageAccounts;
   readonly settings: Pick<Settings, 'scopeDiscovery'>;
   /** Writes down what a subscription's list shows. */
   readonly scans?: FleetScans;
+}
+
+/** The end of a search. */
+export interface Late {
+  /** What is to be thrown when time is up: all that is not read by then counts as what cannot be read now. */
+  readonly late: () => Error | undefined;
+}
+
+/**
+ * A search that takes longer ends by itself, and what is left is looked for alone. Whoever waits for it has ten minutes
+ * (`functions/time-limits.ts`), and would begin anew then. Milliseconds.
+ */
+const SEARCH_MS = 7 * 60_000;
+
+/** When a search that begins now has taken too long. */
+export function lateAfter(now: () => Date): Late['late'] {
+  const endMs = now().getTime() + SEARCH_MS;
+  return () => (now().getTime() > endMs ? new DeadlineError('Not everything was read', SEARCH_MS) : undefined);
 }
 
 class Search {
@@ -163,6 +182,7 @@ class Search {
     const scan = this.#services.scans?.of(subscription);
     let whole = false;
     try {
+      this.#beInTime();
       for await (const account of this.#services.accounts.list(subscription)) {
         this.#accountsSeen += 1;
         if (usesKey(accountKeyUse(account.encryption), this.#key)) {
@@ -176,6 +196,7 @@ class Search {
         }
         if (this.#notHanded.length > 0) return others;
         await scan?.saw({ account, scopes: undefined });
+        this.#beInTime();
       }
       whole = true;
     } catch (error) {
@@ -185,6 +206,12 @@ class Search {
       await scan?.end(whole);
     }
     return others;
+  }
+
+  /** @throws when time is up */
+  #beInTime(): void {
+    const late = this.#services.late?.();
+    if (late) throw late;
   }
 
   /** Never rejects: nobody waits for it while the next page is under way, and it says nothing about the list. */
@@ -204,6 +231,7 @@ class Search {
       return false;
     }
     try {
+      this.#beInTime();
       for await (const scope of this.#services.accounts.listScopes(account)) {
         if (usesKey(scopeKeyUse(scope), this.#key)) return true;
       }

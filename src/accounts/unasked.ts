@@ -7,7 +7,7 @@ import { HOUR_MS } from '../time/spans.ts';
 import type { Scope } from './account.ts';
 import { type AskServices, askScopes } from './ask-scopes.ts';
 import { LIST_CALLS } from './dispatcher.ts';
-import type { UnreadableScopes } from './inventory.ts';
+import type { Late, UnreadableScopes } from './inventory.ts';
 import { awaitTurn } from './put-off.ts';
 
 /** Accounts whose scopes are asked for at once, per subscription and region; the others wait for their turn in the queue. */
@@ -31,7 +31,7 @@ export interface Asked {
  * @throws the SDK's error when the index cannot be read or written
  */
 export async function askUnasked(
-  services: AskServices,
+  services: AskServices & Late,
   isWanted: (account: UnaskedAccount) => boolean,
   found: (account: UnaskedAccount, scopes: readonly Scope[]) => Promise<void>,
 ): Promise<Asked> {
@@ -54,7 +54,11 @@ export async function askUnasked(
     const id = parseStorageAccountId(unasked.account);
     if (!id) return;
     const place = { subscriptionId: id.subscriptionId, location: unasked.location };
-    if (refused.has(cellOf(unasked)) || (await awaitTurn(place, LIST_CALLS, services)) !== undefined) {
+    if (
+      services.late() ||
+      refused.has(cellOf(unasked)) ||
+      (await awaitTurn(place, LIST_CALLS, services)) !== undefined
+    ) {
       toAsk.push(unasked);
       return;
     }

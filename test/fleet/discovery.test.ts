@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Account, Scope } from '../../src/accounts/account.ts';
 import type { Dependent, DiscoveryServices } from '../../src/accounts/dependent.ts';
-import { discoverDependents } from '../../src/accounts/discovery.ts';
+import { type Discovered, discoverDependents } from '../../src/accounts/discovery.ts';
 import { AccountSighting, FleetNotes } from '../../src/accounts/reconcile-and-note.ts';
 import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
+import { mayPass } from '../../src/azure/failure.ts';
 import { Turns } from '../../src/azure/turns.ts';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import { type FleetTable, LISTINGS, type Row, type RowChange } from '../../src/fleet/fleet-rows.ts';
@@ -42,6 +43,7 @@ class Azure {
   graph: () => Promise<readonly Pick<Account, 'id' | 'location'>[]> = async () => [];
 
   ask: (accounts: readonly Dependent[]) => Promise<void> = async () => {};
+  last: Discovered | undefined;
 
   services(more: Partial<DiscoveryServices> = {}): DiscoveryServices {
     const { fleet } = this;
@@ -71,11 +73,11 @@ class Azure {
     return (await this.dependents(key, services)).map(({ id }) => id);
   }
 
-  async dependents(key: ManagedKey = KEY, services = this.services()): Promise<Dependent[]> {
+  async dependents(key: ManagedKey = KEY, services = this.services(), ids = [SUBSCRIPTION]): Promise<Dependent[]> {
     const all: Dependent[] = [];
-    const searched = { ids: [SUBSCRIPTION], list: [] };
+    const searched = { ids, list: [] };
     const found = async (one: Dependent): Promise<void> => void all.push(one);
-    await discoverDependents(key, searched, services, { found, ask: this.ask }, () => {});
+    this.last = await discoverDependents(key, searched, services, { found, ask: this.ask }, () => {});
     return all;
   }
 }
@@ -245,5 +247,78 @@ describe('a subscription that was listed whole', () => {
     const inHours = (hours: number) => azure.services({ now: () => new Date(NOW.getTime() + hours * 3_600_000) });
     expect(await azure.look(KEY, inHours(23.9))).toEqual([first.id]);
     expect(await azure.look(KEY, inHours(24.1))).toEqual([first.id, later.id]);
+  });
+});
+
+describe('a look that takes so long that it would be ended', () => {
+  const clock = () => {
+    let ms = NOW.getTime();
+    const pass = (minutes: number): void => {
+      ms += minutes * 60_000;
+    };
+    return { now: () => new Date(ms), pass };
+  };
+
+  it('ends by itself, and names the subscriptions that are left, so that the others are not looked at again', async () => {
+    const azure = new Azure();
+    const { now, pass } = clock();
+    const listed: string[] = [];
+    const accounts: StorageAccounts = {
+      ...azure.services().accounts,
+      async *list(subscription) {
+        listed.push(subscription);
+        yield account('st1');
+        pass(1);
+        yield account('st2');
+      },
+    };
+    const ids = Array.from({ length: 20 }, (_, n) => `${SUBSCRIPTION.slice(0, -2)}${n + 10}`);
+    await azure.dependents(KEY, azure.services({ accounts, now }), ids);
+    const left = azure.last?.unreadableSubscriptions ?? [];
+    expect(listed).toHaveLength(8);
+    expect(left.length).toBeGreaterThanOrEqual(12);
+    expect(left.map(({ id }) => id)).toEqual(expect.arrayContaining(ids.slice(8)));
+    expect(left.every(({ failure }) => mayPass(failure))).toBe(true);
+  });
+
+  it('leaves the scopes that it has not asked for to be asked one by one', async () => {
+    const azure = new Azure();
+    const { now, pass } = clock();
+    azure.accounts = Array.from({ length: 25 }, (_, n) => account(`st${n}`, THIRD));
+    let asked = 0;
+    const accounts: StorageAccounts = {
+      ...azure.services().accounts,
+      async *listScopes() {
+        asked += 1;
+        pass(1);
+        yield* [];
+      },
+    };
+    let left: readonly Dependent[] = [];
+    azure.ask = async (toAsk) => {
+      left = toAsk;
+    };
+    await azure.dependents(KEY, azure.services({ accounts, now }));
+    expect(asked).toBeLessThan(16);
+    expect(left).toHaveLength(25 - asked);
+  });
+
+  it('leaves them too where there is no index', async () => {
+    const azure = new Azure();
+    const { now, pass } = clock();
+    azure.accounts = Array.from({ length: 25 }, (_, n) => account(`st${n}`, THIRD));
+    let asked = 0;
+    const accounts: StorageAccounts = {
+      ...azure.services().accounts,
+      async *listScopes() {
+        asked += 1;
+        pass(1);
+        yield* [];
+      },
+    };
+    const fleet = { ...azure.fleet, uses: () => Promise.reject(new Error('no answer')) as never };
+    await azure.dependents(KEY, azure.services({ accounts, fleet, now }));
+    expect(asked).toBeLessThan(16);
+    expect(azure.last?.unreadableScopes).toHaveLength(25 - asked);
   });
 });
