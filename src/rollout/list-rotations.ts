@@ -2,6 +2,7 @@ import pMap from 'p-map';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import { DAY_MS } from '../time/spans.ts';
+import { type Pause, standingPauses } from './pause.ts';
 import { type ReadRotationPorts, readRotation } from './read-rotation.ts';
 import { type RotationView, viewRotation } from './rotation-view.ts';
 import type { StandingControl } from './standing-control.ts';
@@ -26,6 +27,8 @@ export interface UnreadRotation {
 
 export interface RotationList {
   readonly value: readonly (RotationView | UnreadRotation)[];
+  /** Every pause that stands now: one may keep from beginning what is not listed yet. */
+  readonly pauses: readonly Pause[];
   /** Where the next page begins; absent: this was the last. */
   readonly next?: string;
 }
@@ -52,7 +55,7 @@ export async function listRotations(after: string | undefined, ports: ListPorts)
     last = place;
   }
   const value = await pMap(keys, (key) => viewOf(key, ports), { concurrency: CONCURRENCY });
-  return { value, ...(next ? { next } : {}) };
+  return { value, pauses: standingPauses(ports.control.state, now()), ...(next ? { next } : {}) };
 }
 
 async function viewOf(key: ManagedKey, ports: ListPorts): Promise<RotationView | UnreadRotation> {

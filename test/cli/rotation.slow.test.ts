@@ -75,6 +75,18 @@ describe('cmk rotation', () => {
     expect(trail).toMatchObject({ code: 0, out: expect.stringContaining('2') });
   });
 
+  it('shows every pause that stands beside the list, also where nothing waits for it', async () => {
+    const site = procedures.site();
+    const key = await noted(site, site.version.version);
+    await cmk(['rotation', 'pause', site.key, '--vault', site.vault.name, '--reason', 'a change window']);
+    await cmk(['rotation', 'pause', '--reason', 'the whole fleet rests']);
+    const { out } = await cmk(['rotation', 'status']);
+    expect(out).toContain(`${site.vault.name}/files-key\tfinished`);
+    expect(out).toMatch(new RegExp(`^Paused: ${key} since .*: a change window$`, 'm'));
+    expect(out).toMatch(/^Paused: all keys since .*: the whole fleet rests$/m);
+    await cmk(['rotation', 'resume', '--reason', 'it is over']);
+  });
+
   it('says what is missing where the storage is not known, and refuses a time that is over', async () => {
     const nowhere = await cmk(['rotation', 'status'], { env: {} });
     expect(nowhere).toMatchObject({ code: 2, err: expect.stringContaining('AzureWebJobsStorage__accountName') });

@@ -101,6 +101,7 @@ it('while moves are paused nothing moves, and when they are resumed everything d
   // An instance believes for so long what it has read before.
   await app.advance(BELIEVED_MS);
   expect(await rotationOf(files)).toMatchObject({ pause: { reason: 'a change window' } });
+  expect((await call('/rotations')).body.pauses).toMatchObject([{ reason: 'a change window', until }]);
 
   const since = app.azure.requests.last;
   const next = rotate(files);

@@ -88,10 +88,14 @@ function show({ pauses, ended, audit, warnings }: Ordered, output: Output): Exit
   for (const { key = 'all keys', reason } of ended)
     output.entry({ kind: 'done', text: `The pause of ${key} has ended: ${reason}` });
   if (pauses.length === 0) output.text('Nothing is paused.');
-  for (const { key = 'all keys', reason, since, until } of pauses) {
-    output.text(`Paused: ${key} since ${since}${until ? ` until ${until}` : ''}: ${reason}`);
-  }
+  showPauses(pauses, output);
   if (audit !== 'written') output.entry({ kind: 'note', text: `Not in the audit trail: ${audit}` });
   for (const warning of warnings) output.entry({ kind: 'note', text: warning });
   return audit === 'written' && warnings.length === 0 ? EXIT.ok : EXIT.incomplete;
+}
+
+export function showPauses(pauses: Ordered['pauses'], output: Output): void {
+  for (const { key = 'all keys', reason, since, until } of pauses) {
+    output.text(`Paused: ${key} since ${since}${until ? ` until ${until}` : ''}: ${reason}`);
+  }
 }

@@ -3,14 +3,14 @@ import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Azure } from '../../operations/operator-azure.ts';
 import type { RotationStatus } from '../../operations/rotation/rotation-status.ts';
-import type { UnreadRotation } from '../../rollout/list-rotations.ts';
+import type { RotationList, UnreadRotation } from '../../rollout/list-rotations.ts';
 import type { RotationView } from '../../rollout/rotation-view.ts';
 import { inAppStorage } from '../app-storage-failures.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { inVault } from '../options.ts';
 import type { Output } from '../output.ts';
-import { addControlCommands } from './fleet-control.ts';
+import { addControlCommands, showPauses } from './fleet-control.ts';
 
 /** A rotation is looked at so often while it is watched. Milliseconds. */
 const WATCH_MS = 5_000;
@@ -29,10 +29,21 @@ export function addRotationCommands(program: Command, cli: Cli): void {
     .action(async (name: string | undefined, { vault }: { vault?: string }, command: Command) => {
       const { keyByName } = await import('../../operations/resolve.ts');
       const key = name === undefined ? undefined : keyByName(name, vault, cli.cloud(command.optsWithGlobals()));
+      let pauses: RotationList['pauses'] = [];
+      const rowsOf = async (status: RotationStatus): Promise<readonly Row[]> => {
+        if (key) return [await status.of(key)];
+        const list = await status.list();
+        ({ pauses } = list);
+        return list.value;
+      };
       await cli.look(
         command,
-        ({ azure }) => inTable(cli, command, async (status) => (key ? [await status.of(key)] : status.list()), azure),
-        (rows, output) => (key ? showOne(rows[0], output) : showAll(rows, output)),
+        ({ azure }) => inTable(cli, command, rowsOf, azure),
+        (rows, output) => {
+          const code = key ? showOne(rows[0], output) : showAll(rows, output);
+          showPauses(pauses, output);
+          return code;
+        },
       );
     });
   inVault(rotation.command('watch <key>'), 'the vault of the key')

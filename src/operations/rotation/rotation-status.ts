@@ -14,7 +14,7 @@ const SILENT: Log = () => {};
 
 /** How the rotations stand, and how one of them does. */
 export interface RotationStatus {
-  list(): Promise<RotationList['value']>;
+  list(): Promise<Omit<RotationList, 'next'>>;
   of(key: ManagedKey): Promise<RotationView>;
 }
 
@@ -24,12 +24,14 @@ export function statusFromStorage(ports: ListPorts): RotationStatus {
     async list() {
       await ports.control.refresh(SILENT, true);
       const all: RotationList['value'][number][] = [];
+      let pauses: RotationList['pauses'] = [];
       for (let after: string | undefined = ''; after !== undefined; ) {
         const page: RotationList = await listRotations(after, ports);
         all.push(...page.value);
+        ({ pauses } = page);
         after = page.next;
       }
-      return all;
+      return { value: all, pauses };
     },
     async of(key) {
       await ports.control.refresh(SILENT, true);
@@ -43,12 +45,16 @@ export function statusFromApi(api: AppApi): RotationStatus {
   return {
     async list() {
       const all: RotationList['value'][number][] = [];
+      let pauses: RotationList['pauses'] = [];
       for (let path: string | undefined = '/rotations'; path !== undefined; ) {
-        const page = (await api.get(path)) as Pick<RotationList, 'value'> & { nextLink?: string };
+        const page = (await api.get(path)) as Partial<RotationList> &
+          Pick<RotationList, 'value'> & { nextLink?: string };
         all.push(...page.value);
+        // An app of before does not say.
+        pauses = page.pauses ?? [];
         path = page.nextLink?.replace(/^\/api/, '');
       }
-      return all;
+      return { value: all, pauses };
     },
     of: async ({ vault, name }) => (await api.get(`/rotations/${vault.name}/${name}`)) as RotationView,
   };

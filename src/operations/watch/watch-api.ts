@@ -7,7 +7,7 @@ import type { WatchedFleet, WatchedRotation } from './fleet-changes.ts';
 
 /** Reads from the app what a fleet is watched for. @throws {@link CmkError} with what the app says */
 export async function readWatched(api: AppApi, status: RotationStatus): Promise<WatchedFleet> {
-  const [rotations, { summary }, report] = await Promise.all([
+  const [{ value: rotations }, { summary }, report] = await Promise.all([
     status.list(),
     api.get('/fleet?top=1') as Promise<{ readonly summary: FleetSummary }>,
     readReport(api),

@@ -17,9 +17,9 @@ export async function showRotations(query: URLSearchParams, ports: ListPorts, lo
     throw new HttpProblem(400, 'QueryInvalid', detail, 'Follow nextLink, or send none.');
   }
   await ports.control.refresh(log, true);
-  const { value, next } = await fromIndex(() => listRotations(query.get('after')?.slice(0, 1_000), ports));
+  const { value, pauses, next } = await fromIndex(() => listRotations(query.get('after')?.slice(0, 1_000), ports));
   const nextLink = next ? { nextLink: `/api/rotations?after=${encodeURIComponent(next)}` } : {};
-  return jsonResponse(200, { value: value.map(toSummary), ...nextLink });
+  return jsonResponse(200, { value: value.map(toSummary), pauses, ...nextLink });
 }
 
 export async function showRotation(key: ManagedKey, ports: ListPorts, log: Log): Promise<HttpResponseInit> {

@@ -87,6 +87,7 @@ const SUMMARY = {
 const ROTATION_SUMMARY = z.object(SUMMARY);
 export const ROTATION_LIST = z.object({
   value: z.array(ROTATION_SUMMARY),
+  pauses: z.array(pause).describe('Every pause that stands now, of keys that are not listed too.'),
   nextLink: z.string().optional().describe('Where the next page is.'),
 });
 export const ROTATION = z.object({
