@@ -23,6 +23,14 @@ export function number(text: string): number {
   return value;
 }
 
+export function oneTo(most: number): (text: string) => number {
+  return (text) => {
+    const value = number(text);
+    if (value < 1 || value > most) throw new InvalidArgumentError(`It has to be 1 to ${most}.`);
+    return value;
+  };
+}
+
 /** Text of so many characters, least and most, without the white space around it. */
 export function text(option: string, [least, most]: readonly [number, number]): (given: string) => string {
   return (given) => {

@@ -25,7 +25,7 @@ describe('cmk rekey', () => {
     addAccount(procedures.world, group, { name: account, identity, key: { vault, keyName: key, mode: 'pinned' } });
     const [from, to] = [`${vault.name}/${key}`, `${other.name}/new-key`];
 
-    const unfit = await cmk('rekey', 'start', from, to);
+    const unfit = await cmk('rekey', 'start', from, to, '--reason', 'It has leaked');
     expect(unfit.code).toBe(3);
     expect(unfit.out).toContain(account);
     expect(unfit.out).toContain(`az role assignment create --assignee-object-id ${identity.principalId}`);
@@ -42,21 +42,32 @@ describe('cmk rekey', () => {
     const queue = QueueServiceClient.fromConnectionString(azurite.connectionString).getQueueClient('key-work');
     expect((await queue.getProperties()).approximateMessagesCount).toBe(2);
 
-    expect((await cmk('rekey', 'start', from, to)).code).toBe(3);
+    expect((await cmk('rekey', 'start', from, to, '--reason', 'Once more')).code).toBe(3);
     expect((await cmk('rekey', 'pause', id, '--reason', 'Lunch')).out).toContain('paused (Lunch)');
     expect((await cmk('rekey', 'status', id)).out).toContain(`cmk rekey resume ${id}`);
-    expect((await cmk('rekey', 'resume', id)).code).toBe(0);
-    expect((await cmk('rekey', 'cancel', id)).out).toContain('takingBack');
-    expect((await cmk('rekey', 'cancel', id, '--keep')).out).toContain('ended');
-    const refused = await cmk('rekey', 'cancel', id);
+    expect((await cmk('rekey', 'resume', id, '--reason', 'It was short')).code).toBe(0);
+    expect((await cmk('rekey', 'cancel', id, '--reason', 'A false alarm')).out).toContain('takingBack');
+    expect((await cmk('rekey', 'cancel', id, '--keep', '--reason', 'Good enough')).out).toContain('ended');
+    const refused = await cmk('rekey', 'cancel', id, '--reason', 'A false alarm');
     expect(refused.code).toBe(3);
     expect(refused.err).toContain('nothing to take back');
     const all = JSON.parse((await cmk('rekey', 'status', '--json')).out);
     expect(all.result[0]).toMatchObject({ order: { id, state: 'ended' }, progress: { moved: 0 } });
   });
 
+  it.each([
+    [['start', 'kv-files/files-key', 'kv-files/new-key'], "option '--reason <text>' not specified"],
+    [['pause', 'rk-1'], "option '--reason <text>' not specified"],
+    [['resume', 'rk-1'], "option '--reason <text>' not specified"],
+    [['cancel', 'rk-1', '--keep'], "option '--reason <text>' not specified"],
+    [['start', 'kv-files/a', 'kv-files/b', '--reason', 'It leaked', '--max-failures', 'ten'], 'whole number'],
+    [['start', 'kv-files/a', 'kv-files/b', '--reason', 'It leaked', '--max-failures', '0'], '1 to 1000'],
+  ])('does nothing by half an order: %j', async (args, says) => {
+    expect(await cmk('rekey', ...args)).toMatchObject({ code: 2, err: expect.stringContaining(says) });
+  });
+
   it('takes no key that is not written as vault and key, and no id that there is not', async () => {
-    expect((await cmk('rekey', 'start', 'files-key', 'kv-files/new-key')).code).not.toBe(0);
-    expect((await cmk('rekey', 'pause', 'nobody')).err).toContain('There is no re-key of that id');
+    expect((await cmk('rekey', 'start', 'files-key', 'kv-files/new-key', '--reason', 'It leaked')).code).not.toBe(0);
+    expect((await cmk('rekey', 'pause', 'nobody', '--reason', 'Lunch')).err).toContain('There is no re-key of that id');
   });
 });

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { text as readAll } from 'node:stream/consumers';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { CmkError } from '../../errors.ts';
 import type { Operation } from '../../operations/operator-azure.ts';
 import { count } from '../../text.ts';
 import type { Cli } from '../cli.ts';
-import { number } from '../options.ts';
+import { oneTo } from '../options.ts';
 import { Output } from '../output.ts';
 import { type BulkSummary, confirmPlan, isLeft, showPlan, showSummary, summary, wordsOf } from './bulk-report.ts';
 import type { BulkRow } from './bulk-rows.ts';
@@ -48,14 +48,6 @@ export function manyAccounts(command: Command): Command {
     .option('--resume-file <path>', 'where what is done is written (default: beside the CSV file)')
     .option('--yes', 'do not ask before many accounts are changed')
     .addHelpText('after', AFTER);
-}
-
-function oneTo(most: number): (text: string) => number {
-  return (text) => {
-    const value = number(text);
-    if (value < 1 || value > most) throw new InvalidArgumentError(`It has to be 1 to ${most}.`);
-    return value;
-  };
 }
 
 /**

@@ -4,8 +4,9 @@ import type { RekeyStatus } from '../../operations/rekey/rekey-control.ts';
 import type { RekeyChange } from '../../rekey/control-rekey.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
-import { changing } from '../options.ts';
+import { changing, oneTo } from '../options.ts';
 import type { Output } from '../output.ts';
+import { reasonOf } from './break-glass.ts';
 
 // A re-key is an order in the app's own storage, which the app carries out.
 
@@ -15,13 +16,18 @@ AzureWebJobsStorage__accountName with your own sign-in, or AzureWebJobsStorage,
 a connection string. It takes the roles Storage Table Data Contributor, Storage
 Queue Data Contributor and, for the audit trail, Storage Blob Data Contributor.`;
 
-const NOT_SAID = 'not said';
-
 interface StartArguments {
   readonly reason?: string;
   readonly ticket?: string;
-  readonly maxFailures: string;
+  readonly dryRun?: boolean;
+  readonly maxFailures: number;
   readonly grant?: boolean;
+}
+
+interface ChangeArguments {
+  readonly reason?: string;
+  readonly dryRun?: boolean;
+  readonly keep?: boolean;
 }
 
 export function addRekeyCommands(program: Command, cli: Cli): void {
@@ -57,14 +63,14 @@ function addStart(rekey: Command, cli: Cli): void {
     .description('check, and start to move everything from one key to another')
     .argument('<from>', 'the key that everything moves off: <vault>/<key>')
     .argument('<to>', 'the key that everything moves to: <vault>/<key>')
-    .option('--max-failures <number>', 'with so many accounts failed it stops', '3')
+    .option('--max-failures <number>', 'with so many accounts failed it stops', oneTo(1_000), 3)
     .option('--grant', 'give the identities that lack it their role on the new key')
     .addHelpText('after', STORAGE)
     .action(async (from: string, to: string, options: StartArguments, command: Command) => {
       const { startRekeyAsOperator } = await import('../../operations/rekey/rekey-start.ts');
+      const reason = options.dryRun ? '' : await reasonOf(options, cli.context.ask);
       const app = await appOf(cli, command);
-      const { reason = NOT_SAID, ticket, grant = false } = options;
-      const maxFailures = Math.max(1, Math.trunc(Number(options.maxFailures)) || 3);
+      const { ticket, maxFailures, grant = false } = options;
       const subscriptions = cli.environment.CMK_SUBSCRIPTIONS?.split(/[\s,]+/).filter(Boolean);
       const searched = subscriptions && subscriptions.length > 0 ? subscriptions : undefined;
       const managed = cli.environment.CMK_VAULTS?.split(/[\s,;]+/).filter(Boolean) ?? [];
@@ -91,10 +97,11 @@ function addChange(
     .description(description)
     .argument('<id>', 'id of the re-key, as `cmk rekey status` says')
     .addHelpText('after', STORAGE)
-    .action(async (id: string, options: { reason?: string; keep?: boolean }, command: Command) => {
+    .action(async (id: string, options: ChangeArguments, command: Command) => {
       const { changeRekeyAsOperator } = await import('../../operations/rekey/rekey-control.ts');
+      const why = options.dryRun ? '' : await reasonOf(options, cli.context.ask);
       const app = await appOf(cli, command);
-      const change = { id, what: what(options), why: options.reason ?? NOT_SAID };
+      const change = { id, what: what(options), why };
       await cli.run(
         command,
         (operation) => inStorage(app, () => changeRekeyAsOperator(change, app, operation)),
