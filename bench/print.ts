@@ -1,5 +1,5 @@
 import type { Requests } from './requests.ts';
-import type { Promises, Result } from './shapes.ts';
+import type { Beside, Promises, Result } from './shapes.ts';
 
 /** Prints a result, a line for each figure. */
 export function show(result: Result): void {
@@ -60,6 +60,32 @@ export function isKept(result: Result, promises: Promises): boolean {
   for (const [what, is, most] of broken)
     console.log(`  NOT KEPT: ${what} is ${is?.toFixed(3)}, promised ${most} at most`);
   return broken.length === 0;
+}
+
+interface Counted {
+  readonly all: Pick<Requests, 'azure' | 'throttled'>;
+}
+
+/** Says what is more than promised beside another shape, where that was measured too. */
+export function isBeside({ all }: Counted, other: Counted | undefined, promised: Beside): boolean {
+  const { shape, requests, throttled } = promised;
+  if (!other) {
+    line(`not compared with ${shape}`, 'it was not measured');
+    return true;
+  }
+  const compared: readonly [string, number, number, number | undefined][] = [
+    ['requests to Azure', all.azure, other.all.azure, requests],
+    ['refused with 429', all.throttled, other.all.throttled, throttled],
+  ];
+  let kept = true;
+  for (const [what, is, others, times] of compared) {
+    if (times === undefined) continue;
+    line(`${what}, beside ${shape}`, `${is} and ${others}`);
+    if (is <= times * others) continue;
+    kept = false;
+    console.log(`  NOT KEPT: ${what}: ${is}, promised ${times} times those of ${shape} at most`);
+  }
+  return kept;
 }
 
 type Rotation = Extract<Result, { kind: 'rotation' }>;

@@ -17,6 +17,16 @@ export interface Promises {
   readonly refused?: number;
   readonly peakMiB?: number;
   readonly seconds?: number;
+  readonly beside?: Beside;
+}
+
+/** What a shape may be beside one that was measured before it. */
+export interface Beside {
+  readonly shape: string;
+  /** All requests to Azure, at most so many times the other's. */
+  readonly requests?: number;
+  /** Those that are refused with 429, likewise. */
+  readonly throttled?: number;
 }
 
 export interface Shape {
@@ -72,10 +82,12 @@ export const SHAPES: readonly Shape[] = [
     accounts: 1_200,
     share: 1,
   }),
-  rotation('three-instances', '500 accounts in one subscription and region, three instances', {
-    accounts: 500,
-    instances: 3,
-  }),
+  rotation(
+    'three-instances',
+    '500 accounts in one subscription and region, three instances',
+    { accounts: 500, instances: 3 },
+    { ...MOVED, beside: { shape: 'cell-500', throttled: 1 } },
+  ),
   rotation('spread-500', '500 accounts in two subscriptions and three regions', {
     accounts: 500,
     subscriptions: 2,
@@ -88,11 +100,12 @@ export const SHAPES: readonly Shape[] = [
     KILLED,
   ),
   rotation('one-key-2000', 'One key, 2,000 accounts in eight subscriptions', { accounts: 2_000, subscriptions: 8 }),
-  rotation('keys-20', '20 keys at once, 2,000 accounts in eight subscriptions', {
-    accounts: 2_000,
-    subscriptions: 8,
-    keys: 20,
-  }),
+  rotation(
+    'keys-20',
+    '20 keys at once, 2,000 accounts in eight subscriptions',
+    { accounts: 2_000, subscriptions: 8, keys: 20 },
+    { ...MOVED, beside: { shape: 'one-key-2000', requests: 1.2 } },
+  ),
   rotation('spread-5000', '5,000 accounts in 40 subscriptions', { accounts: 5_000, subscriptions: 40 }),
   drift('drift-10000', 'Drift check of 10,000 accounts in 40 subscriptions', { accounts: 10_000 }),
   drift('drift-findings', 'The same, and each has a finding', { accounts: 10_000, stale: true }),
