@@ -7,6 +7,7 @@ export function show(result: Result): void {
     case 'rotation': {
       const { accounts, moved, all } = result;
       line('accounts moved', String(accounts));
+      line('seconds from the event to the first account', result.firstSeconds.toFixed(2));
       line('seconds from the event to the last account', withSkipped(result.seconds, result.skipped));
       line('what the documented budgets need for it', result.leastSeconds.toFixed(1));
       line(
@@ -47,7 +48,12 @@ export function isKept(result: Result, promises: Promises): boolean {
     ['requests an account', result.kind === 'rotation' ? perAccount(result) : undefined, promises.requests],
     ['part refused', requests && requests.throttled / requests.azure, promises.refused],
     ['peak memory in MiB', result.peakMiB, promises.peakMiB],
-    ['seconds', result.kind === 'revoke' ? result.seconds : undefined, promises.seconds],
+    ['seconds', result.seconds, promises.seconds],
+    [
+      'seconds to the first account',
+      result.kind === 'rotation' ? result.firstSeconds : undefined,
+      promises.firstSeconds,
+    ],
     ['messages poisoned', 'poisoned' in result ? result.poisoned : undefined, 0],
     [
       'lists of accounts too many',

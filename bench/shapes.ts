@@ -17,6 +17,7 @@ export interface Promises {
   readonly refused?: number;
   readonly peakMiB?: number;
   readonly seconds?: number;
+  readonly firstSeconds?: number;
   readonly beside?: Beside;
 }
 
@@ -71,10 +72,12 @@ const revoke = (
 });
 
 const THREE_REGIONS = ['westeurope', 'northeurope', 'uksouth'];
+const EIGHT: Promises = { firstSeconds: 1.5, seconds: 2.5, refused: 0.01, peakMiB: 200 };
 const KILLED: Promises = { refused: 0.01, peakMiB: 200 };
 
 /** The shapes that hurt. */
 export const SHAPES: readonly Shape[] = [
+  rotation('eight', 'Eight accounts, as on the sample fleet', { accounts: 8 }, EIGHT),
   rotation('cell-100', '100 accounts in one subscription and region', { accounts: 100 }, { ...MOVED, ratio: 1.3 }),
   rotation('cell-500', '500 accounts in one subscription and region', { accounts: 500 }),
   rotation('cell-1200', '1,200 accounts in one subscription and region', { accounts: 1_200 }),
