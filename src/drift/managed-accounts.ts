@@ -29,21 +29,40 @@ interface FormerUse {
   readonly lastSeen: Date;
 }
 
+/** By the name of the account, in lower case. */
+type FormerUses = ReadonlyMap<string, FormerUse>;
+
+/**
+ * What accounts are remembered to use. Of one that two subscriptions remember the newest counts: one of them may not be
+ * looked at any more, and keeps what it was.
+ */
+export function formerUses(remembered: readonly ManagedAccounts[]): FormerUses {
+  const uses = new Map<string, FormerUse>();
+  for (const { key, version, lastSeen, accounts } of remembered.flat()) {
+    const use = { key, version, lastSeen: new Date(lastSeen) };
+    for (const account of accounts) {
+      const known = uses.get(account);
+      if (!known || known.lastSeen < use.lastSeen) uses.set(account, use);
+    }
+  }
+  return uses;
+}
+
 /** What is remembered of the accounts of one subscription, brought up to date account by account. */
 export class AccountMemory {
-  readonly #before = new Map<string, FormerUse>();
+  readonly #before: ManagedAccounts;
+  readonly #uses: FormerUses;
   readonly #now = new Map<string, FormerUse>();
 
-  constructor(before: ManagedAccounts) {
-    for (const { key, version, lastSeen, accounts } of before) {
-      const use = { key, version, lastSeen: new Date(lastSeen) };
-      for (const account of accounts) this.#before.set(account, use);
-    }
+  /** @param uses of all subscriptions: an account that was moved from another keeps nothing but its name */
+  constructor(before: ManagedAccounts, uses: FormerUses = formerUses([before])) {
+    this.#before = before;
+    this.#uses = uses;
   }
 
   /** What an account is remembered to use, until it is said to use something else. */
   of(account: string): FormerUse | undefined {
-    return this.#before.get(account.toLowerCase());
+    return this.#uses.get(account.toLowerCase());
   }
 
   remember(account: string, use: FormerUse): void {
@@ -54,7 +73,8 @@ export class AccountMemory {
   /** @param all every account was looked at: what was not seen is not there any more */
   toJSON(all: boolean): ManagedAccounts {
     const groups = new Map<string, ManagedAccounts[number]>();
-    for (const [account, { key, version, lastSeen }] of all ? this.#now : new Map([...this.#before, ...this.#now])) {
+    const remembered = all ? this.#now : new Map([...formerUses([this.#before]), ...this.#now]);
+    for (const [account, { key, version, lastSeen }] of remembered) {
       const seen = lastSeen.toISOString();
       const id = `${seen} ${key} ${version}`;
       const group = groups.get(id) ?? { key, ...(version ? { version } : {}), lastSeen: seen, accounts: [] };

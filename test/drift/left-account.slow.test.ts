@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { SECOND_SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import { addAccount } from '../../local/azure/fleet.ts';
 import type { WholeReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { showFleet } from '../../src/fleet/http/fleet-api.ts';
@@ -6,7 +8,7 @@ import { FleetSnapshots } from '../../src/fleet/http/fleet-snapshot.ts';
 import type { FleetListAnswer } from '../../src/fleet/http/schemas.ts';
 import { disableAccount } from '../../src/operations/account/account-change-key.ts';
 import type { Services } from '../../src/services.ts';
-import { TestKey } from '../support/fleet.ts';
+import { group, TestKey } from '../support/fleet.ts';
 import { Procedures } from '../support/procedures.ts';
 import { useWire } from '../support/wire.ts';
 import { outsider } from './outsider.ts';
@@ -65,6 +67,19 @@ describe('an account that its owner puts on Microsoft-managed keys', () => {
     await them().update('rg-files', 'stfiles03', MICROSOFT);
     expect(left(await check())).toEqual(['stfiles03']);
     await them().update('rg-files', 'stfiles03', { encryption });
+  });
+
+  it('is an error too when it was moved to another subscription in between', async () => {
+    const { world } = wire.azure;
+    const account = new TestKey(world).account();
+    await check();
+    await them().delete('rg-files', account.name);
+    // To Azure it is another resource of the same name, which nobody else can have.
+    const moved = addAccount(world, group(world, 'rg-records', SECOND_SUBSCRIPTION_ID), { name: account.name });
+    expect(left(await check())).toEqual([account.name]);
+    expect(left(await check())).toEqual([account.name]);
+    moved.tags = { 'cmk-opt-out': `${wire.azure.clock.now().toISOString()} CHG-3` };
+    expect(left(await check())).toEqual([]);
   });
 
   it('is remembered while its subscription, or what is remembered, cannot be read', async () => {

@@ -15,7 +15,7 @@ import { evaluate } from '../checks/evaluate.ts';
 import { KeyUsage } from '../checks/key-usage.ts';
 import { isReverted } from '../checks/left-checks.ts';
 import type { AccountSubject, KeySubject, Rules, VaultSubject } from '../checks/subjects.ts';
-import { AccountMemory, type ManagedAccounts } from '../managed-accounts.ts';
+import type { AccountMemory } from '../managed-accounts.ts';
 import type { Finding } from '../report.ts';
 import type { SharedTexts } from '../shared-texts.ts';
 import type { SubscriptionResult } from '../store/subscription-result.ts';
@@ -48,8 +48,8 @@ export interface SubscriptionContext {
   readonly texts: SharedTexts;
   readonly vaultOf: (uri: string) => VaultSubject | undefined;
   readonly tenantOf: (subscriptionId: string) => string | undefined;
-  /** What earlier checks remember of the accounts of a subscription. */
-  readonly managedAccounts: (subscriptionId: string) => ManagedAccounts;
+  /** What earlier checks remember of the accounts of a subscription, anew for each look at it. */
+  readonly memoryOf: (subscriptionId: string) => AccountMemory;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -95,7 +95,7 @@ class SubscriptionScan {
     this.#id = id;
     this.#context = context;
     this.#fleet = fleet;
-    this.#memory = new AccountMemory(context.managedAccounts(id));
+    this.#memory = context.memoryOf(id);
   }
 
   async lookAt(account: Account): Promise<void> {

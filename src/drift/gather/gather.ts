@@ -14,7 +14,7 @@ import type { KeyUsageLog } from '../../keys/usage-log-client.ts';
 import { ownStorage } from '../../settings/own-storage.ts';
 import type { KeySubject, Rules } from '../checks/subjects.ts';
 import type { DriftRun } from '../drift-run.ts';
-import type { ManagedMemory } from '../managed-accounts.ts';
+import { AccountMemory, formerUses, type ManagedMemory } from '../managed-accounts.ts';
 import type { ReportBefore } from '../report.ts';
 import { SharedTexts } from '../shared-texts.ts';
 import type { AppState } from '../store/app-state-client.ts';
@@ -194,6 +194,7 @@ function contextOf({
   const identities = new GatheredIdentities(services, run.signal);
   const own = ownStorage(services.settings);
   const texts = new SharedTexts();
+  const uses = formerUses(Object.values(memory ?? {}));
   return () => ({
     services,
     rules,
@@ -206,7 +207,7 @@ function contextOf({
     texts,
     vaultOf: (uri) => vaults.find(({ subject }) => subject.vault.uri === uri)?.subject,
     tenantOf: (id) => tenants?.get(id.toLowerCase()),
-    managedAccounts: (id) => memory?.[id] ?? [],
+    memoryOf: (id) => new AccountMemory(memory?.[id] ?? [], uses),
     signal: run.signal,
   });
 }

@@ -1,5 +1,6 @@
 import pMap from 'p-map';
 import { describe, describeFailure } from '../../azure/failure.ts';
+import { formerUses } from '../../drift/managed-accounts.ts';
 import type { DriftDetails, DriftReport } from '../../drift/report.ts';
 import type { ReportStore } from '../../drift/store/drift-storage-client.ts';
 import type { AccountMemoryStore } from '../../drift/store/managed-accounts-client.ts';
@@ -129,8 +130,8 @@ async function readCheck(
   const report = await warn('The newest drift report', undefined, driftStorage.newest());
   const details = report && (await warn('The findings of the drift check', undefined, driftStorage.details(report)));
   const lastSeen = new Map<string, { key: string; on: Date }>();
-  for (const { key, lastSeen: on, accounts } of Object.values(await memory).flat()) {
-    for (const account of accounts) lastSeen.set(account, { key: key.toLowerCase(), on: new Date(on) });
+  for (const [account, { key, lastSeen: on }] of formerUses(Object.values(await memory))) {
+    lastSeen.set(account, { key: key.toLowerCase(), on });
   }
   // Without its findings a check tells nothing.
   return details
