@@ -74,7 +74,7 @@ function toCause(
  * kept beside it, whole.
  */
 export function shorten(report: WholeReport): DriftReport {
-  const { unseen: _, ...rest } = report;
+  const { unseen: _unseen, untoldAccess: _untold, ...rest } = report;
   const counts = new Map(report.causes.map(({ id, findings }) => [id, findings]));
   const listed = new Map<string, number>();
   let inAll = 0;
@@ -97,8 +97,8 @@ export function shorten(report: WholeReport): DriftReport {
 }
 
 /** What is kept beside a report. */
-export function detailsOf({ findings, fixes, unseen }: WholeReport): DriftDetails {
-  return { findings, fixes, unseen };
+export function detailsOf({ findings, fixes, unseen, untoldAccess }: WholeReport): DriftDetails {
+  return { findings, fixes, unseen, untoldAccess };
 }
 
 function rank({ severity, exempt }: DriftCause): number {

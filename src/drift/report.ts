@@ -203,6 +203,16 @@ export const DRIFT_DETAILS = z.object({
   findings: z.array(FINDING),
   fixes: z.array(FIX),
   unseen: z.array(UNSEEN),
+  /** Of whom it could not be read whether a group lets them use a key. Absent: in reports of before, and nobody. */
+  untoldAccess: z
+    .array(
+      z.object({
+        key: z.string(),
+        /** ARM ids of user-assigned identities, and of accounts that reach the key with their own. */
+        identities: z.array(z.string()),
+      }),
+    )
+    .optional(),
 });
 export type DriftDetails = z.output<typeof DRIFT_DETAILS>;
 

@@ -32,6 +32,7 @@ export function toReport(
     causes: causesOf(findings, done.fixes),
     findings: [...findings],
     unseen: [...unseen],
+    untoldAccess: gathered.vaults.flatMap(({ roles }) => roles.untold),
     ...done,
     pauses: [],
     exemptions: exemptionStates(findings, complete, rules),

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { addIdentity, allowStorage } from '../../local/azure/fleet.ts';
 import { rotateKey } from '../../local/azure/key-vault/keys.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
@@ -17,7 +18,7 @@ import { formatAccountRevocation, type RevokedPart } from '../../src/revocation/
 import { openRevocation } from '../../src/revocation/revocation.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import type { Services } from '../../src/services.ts';
-import { TestKey, vaultNamed } from '../support/fleet.ts';
+import { group, TestKey, vaultNamed } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 
 const wire = useWire();
@@ -183,6 +184,31 @@ describe('GET /api/fleet', () => {
     expect(unversioned.warnings).toContainEqual(expect.stringMatching(/^What the file services behind \S+ showed/));
     const gone = answer({ fleet: { ...index, listings: down } });
     await expect(gone).rejects.toMatchObject({ status: 503, reason: 'ServiceUnavailable' });
+  });
+
+  it('knows no less of those whose identity has its role by itself than the report, where groups are not told', async () => {
+    const { world } = wire.azure;
+    const key = new TestKey(world);
+    const identity = addIdentity(world, group(world), `id-${key.name}`);
+    const told = key.account();
+    allowStorage(world, key.vault, identity.principalId);
+    const untold = key.account('pinned', { identity });
+    for (const [id, { principalId }] of world.roleAssignments) {
+      if (principalId === identity.principalId) world.roleAssignments.delete(id);
+    }
+    const path = `roleAssignments\\?.*${identity.principalId}`;
+    wire.azure.faults.add([
+      { match: { method: 'GET', path }, answer: { status: 403, body: { error: { code: 'AuthorizationFailed' } } } },
+    ]);
+    const { health } = await check();
+    wire.azure.faults.clear();
+    expect(health?.states).toMatchObject({ Serving: 14, Unknown: 1 });
+    expect((await fleet()).summary.states).toEqual(health?.states);
+    expect((await account(told.name)).health).toEqual({ state: 'Serving' });
+    expect((await account(untold.name)).health).toMatchObject({
+      state: 'Unknown',
+      cause: { reason: 'MissingPermission' },
+    });
   });
 
   it('shows whose role is narrowed only accounts whose keys it reaches', async () => {

@@ -7,10 +7,12 @@ import {
   type KeyAccess,
   keyAccess,
   type RoleGrant,
+  userAssignedIdentity,
   type VaultAccess,
 } from '../../identities/key-access.ts';
-import type { ManagedVault } from '../../keys/managed-vaults.ts';
+import { type ManagedVault, managedKey } from '../../keys/managed-vaults.ts';
 import type { VaultProperties } from '../../vaults/vault-client.ts';
+import type { DriftDetails } from '../report.ts';
 
 /** Principals whose groups are asked about in one check: each is a call. */
 const MAX_GROUP_LOOKUPS = 200;
@@ -40,6 +42,7 @@ export class VaultRoles {
   readonly #grants: Part<ReadonlyMap<string, readonly RoleGrant[]>>;
   readonly #ends: Part<ReadonlyMap<string, Date>>;
   readonly #byGroup = new Map<string, Promise<Part<RoleGrant[]>>>();
+  readonly #untold = new Map<string, Set<string>>();
 
   private constructor(
     vault: ManagedVault,
@@ -91,6 +94,11 @@ export class VaultRoles {
     return [this.#grants, this.#ends].flatMap((part) => ('unread' in part ? [part.unread] : []));
   }
 
+  /** Whose groups could not be read, so that it is not known whether they may use a key; of the others it is. */
+  get untold(): DriftDetails['untoldAccess'] & {} {
+    return [...this.#untold].map(([key, identities]) => ({ key, identities: [...identities] }));
+  }
+
   /**
    * Whether an account may use a key of the vault.
    *
@@ -124,6 +132,8 @@ export class VaultRoles {
       return { access: keyAccess(account, key, { model: 'rbac', grants: read.value }, identity) };
     }
     const { unread } = read;
+    const { id } = managedKey(this.#vault, keyName);
+    this.#untold.set(id, (this.#untold.get(id) ?? new Set()).add(userAssignedIdentity(account) ?? account.id));
     return { access: keyAccess(account, key, { model: 'unknown', why: unread.detail }, identity), unread };
   }
 

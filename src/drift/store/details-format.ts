@@ -15,6 +15,7 @@ const PACKED = z.object({
   ),
   fixes: z.array(FIX.extend({ detail: index })),
   unseen: DRIFT_DETAILS.shape.unseen,
+  untoldAccess: DRIFT_DETAILS.shape.untoldAccess,
 });
 
 /** A list in which each thing stands once. */
@@ -31,7 +32,7 @@ class Places<T> {
 }
 
 /** In small pieces, one after the other: as one text, ten thousand findings would be some megabytes four times over. */
-export function* packDetails({ findings, fixes, unseen }: DriftDetails): Generator<string> {
+export function* packDetails({ findings, fixes, unseen, untoldAccess }: DriftDetails): Generator<string> {
   const texts = new Places<string>();
   const causes = new Places<DriftDetails['findings'][number]['cause']>();
   const text = (of: string): number => texts.of(of, of);
@@ -54,6 +55,10 @@ export function* packDetails({ findings, fixes, unseen }: DriftDetails): Generat
   }));
   yield ',"unseen":';
   yield* list(unseen, (one) => one);
+  if (untoldAccess) {
+    yield ',"untoldAccess":';
+    yield* list(untoldAccess, (one) => one);
+  }
   yield ',"causes":';
   yield* list(causes.all, (cause) => cause);
   yield ',"texts":';
@@ -69,7 +74,7 @@ function* list<T>(things: readonly T[], packed: (thing: T) => unknown): Generato
 
 /** @throws ZodError, or RangeError when a place is none */
 export function unpackDetails(stored: string): DriftDetails {
-  const { texts, causes, findings, fixes, unseen } = PACKED.parse(JSON.parse(stored));
+  const { texts, causes, findings, fixes, unseen, untoldAccess } = PACKED.parse(JSON.parse(stored));
   const text = (at: number): string => required(texts[at], at);
   return {
     findings: findings.map(({ is, shouldBe, fix, command, cause, ...rest }) => ({
@@ -82,6 +87,7 @@ export function unpackDetails(stored: string): DriftDetails {
     })),
     fixes: fixes.map(({ detail, ...rest }) => ({ ...rest, detail: text(detail) })),
     unseen,
+    untoldAccess,
   };
 }
 

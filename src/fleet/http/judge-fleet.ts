@@ -87,7 +87,7 @@ class FleetJudge {
     this.#reading = reading;
     this.#rules = rulesOf(settings, reading.readOn);
     this.#uses = new Map(reading.uses.map((use) => [useId(use), use]));
-    this.#findings = new ReportedFindings(reading.findings);
+    this.#findings = new ReportedFindings(reading);
     for (const [id, { key, versions, effect }] of reading.keys) {
       this.#subjects.set(id, keySubject(key, versions));
       for (const one of effect?.accounts ?? []) {
@@ -114,7 +114,7 @@ class FleetJudge {
         findings: [
           ...this.#anew(account, use, scopeUses),
           ...keys.flatMap((key) => this.#ofKey(key)),
-          ...this.#reported(findings, known),
+          ...this.#reported(findings, known, all),
           ...[...new Set(all.map(({ identity }) => identity))].flatMap((identity) =>
             this.#findings.ofIdentity(identity),
           ),
@@ -193,7 +193,7 @@ class FleetJudge {
   }
 
   /** What the last check found of the account, its vaults and its keys, but for what is looked at anew. */
-  #reported(own: readonly Finding[], { key, scopeUses }: FleetAccount): readonly Finding[] {
+  #reported(own: readonly Finding[], { key, scopeUses }: FleetAccount, uses: readonly FleetUse[]): readonly Finding[] {
     const keys = [...(key ? [key] : []), ...scopeUses.map((use) => use.key)].flatMap(
       (id) => this.#reading.keys.get(id.toLowerCase()) ?? [],
     );
@@ -203,7 +203,7 @@ class FleetJudge {
     const vaults = new Set(keys.map((one) => one.key.vault.id));
     return [
       ...own.filter(holds),
-      ...[...vaults].flatMap((vault) => this.#findings.ofVault(vault)),
+      ...[...vaults].flatMap((vault) => this.#findings.ofVault(vault, uses)),
       ...keys
         .flatMap((one) => this.#findings.of(one.key.id))
         .filter(isOfUse)

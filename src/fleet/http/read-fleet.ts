@@ -45,6 +45,7 @@ export interface FleetReading {
   readonly keys: ReadonlyMap<string, KeyReading>;
   readonly report: DriftReport | undefined;
   readonly findings: DriftDetails['findings'];
+  readonly untoldAccess?: DriftDetails['untoldAccess'];
   readonly lastSeen: LastSeen;
   readonly warnings: readonly string[];
 }
@@ -125,7 +126,7 @@ async function readKey(key: ManagedKey, { keys, effects }: FleetPorts, warn: War
 async function readCheck(
   { driftStorage }: FleetPorts,
   warn: Warn,
-): Promise<Pick<FleetReading, 'report' | 'findings' | 'lastSeen'>> {
+): Promise<Pick<FleetReading, 'report' | 'findings' | 'untoldAccess' | 'lastSeen'>> {
   const memory = warn('Which accounts the drift check saw', {}, driftStorage.managedAccounts());
   const report = await warn('The newest drift report', undefined, driftStorage.newest());
   const details = report && (await warn('The findings of the drift check', undefined, driftStorage.details(report)));
@@ -135,6 +136,6 @@ async function readCheck(
   }
   // Without its findings a check tells nothing.
   return details
-    ? { report, findings: details.findings, lastSeen }
+    ? { report, findings: details.findings, untoldAccess: details.untoldAccess, lastSeen }
     : { report: undefined, findings: [], lastSeen: new Map() };
 }

@@ -2,14 +2,21 @@ import { splitScope } from '../../azure/resource-id.ts';
 import { findingId } from '../../drift/checks/evaluate.ts';
 import { unreadOfIdentity } from '../../drift/gather/gather-identities.ts';
 import { VAULT_ACCESS } from '../../drift/gather/vault-roles.ts';
-import type { Finding } from '../../drift/report.ts';
+import type { DriftDetails, Finding } from '../../drift/report.ts';
+import type { FleetUse } from '../fleet-index.ts';
 
 /** What the last check found, by what it is about. */
 export class ReportedFindings {
   readonly #findings: ReadonlyMap<string, readonly Finding[]>;
+  /** Undefined: a report of before, which does not say whom it is about. */
+  readonly #untold: ReadonlySet<string> | undefined;
 
-  constructor(findings: readonly Finding[]) {
+  constructor({ findings, untoldAccess }: Pick<DriftDetails, 'findings' | 'untoldAccess'>) {
     this.#findings = Map.groupBy(findings, ({ resource }) => splitScope(resource).account.toLowerCase());
+    const untold = untoldAccess?.flatMap(({ key, identities }) =>
+      identities.map((identity) => accessId(key, identity)),
+    );
+    this.#untold = untold && new Set(untold);
   }
 
   /** About a resource, whatever the case of its id; those about the scopes of an account are about the account. */
@@ -17,9 +24,13 @@ export class ReportedFindings {
     return this.#findings.get(resource.toLowerCase()) ?? [];
   }
 
-  /** Of what could not be read of a vault, only what keeps one from telling who may use its keys. */
-  ofVault(vault: string): Finding[] {
-    const untold = new Set(Object.values(VAULT_ACCESS).map((what) => findingId('Unreadable', vault, what)));
+  /** Of what could not be read of a vault, only what keeps one from telling whether these uses may have its keys. */
+  ofVault(vault: string, uses: readonly FleetUse[]): Finding[] {
+    const { groups, ...whole } = VAULT_ACCESS;
+    const isTold =
+      this.#untold && !uses.some((use) => this.#untold?.has(accessId(use.key, use.identity ?? use.account)));
+    const what = isTold ? Object.values(whole) : [...Object.values(whole), groups];
+    const untold = new Set(what.map((one) => findingId('Unreadable', vault, one)));
     return this.of(vault).filter(({ id, reason }) =>
       reason === 'Unreadable' ? untold.has(id) : reason !== 'MissingPermission',
     );
@@ -32,4 +43,8 @@ export class ReportedFindings {
       return this.of(resource).filter(({ id }) => id === untold);
     });
   }
+}
+
+function accessId(key: string, identity: string): string {
+  return `${key} ${identity}`.toLowerCase();
 }
