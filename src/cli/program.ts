@@ -54,7 +54,7 @@ Environment:
   of the app, where a command concerns it:
   AzureWebJobsStorage__accountName, or AzureWebJobsStorage (a connection string)
                              its storage: audit trail, queues, drift reports
-  CMK_VAULTS                 its vaults, for doctor and drift check
+  CMK_VAULTS                 its vaults: drift check, doctor, fleet list
   CMK_SUBSCRIPTIONS          where it looks for accounts: key status, revoke
   CMK_USAGE_WORKSPACE        log of who used a key: key status, retire
   CMK_AUDIT_KEY              key that signs where the audit trail ends

@@ -12,6 +12,7 @@ import type { Health, HealthCause } from '../fleet/health.ts';
 import type { HealthState } from '../fleet/health-states.ts';
 import { formatKeyIdentifier } from '../keys/key-identifier.ts';
 import type { Reason } from '../reasons.ts';
+import { appVaults } from './app-vaults.ts';
 import { FleetLook } from './fleet-look.ts';
 import type { Operation } from './operator-azure.ts';
 
@@ -58,11 +59,11 @@ interface FleetOptions {
 }
 
 /** Every account that the sign-in sees, with its key and how it stands. Changes nothing. */
-export async function listFleet(options: FleetOptions, { azure, journal }: Operation): Promise<Fleet> {
+export async function listFleet(options: FleetOptions, { azure, journal, environment }: Operation): Promise<Fleet> {
   const { subscription, filter = {}, health = {} } = options;
   const unread: string[] = [];
   const accounts = await listAccounts(subscription, azure, unread);
-  const look = new FleetLook(azure, unread);
+  const look = new FleetLook(azure, appVaults(environment, azure.cloud), unread);
   const rows: FleetRow[] = [];
   let looked = 0;
   await pMap(
@@ -164,7 +165,8 @@ function rowOf(
 }
 
 function stateOf(use: KeyUse, key: KeySubject | undefined, now: Date): Reason {
-  const versions = known(key?.versions);
+  if (!key) return 'UnmanagedVault';
+  const versions = known(key.versions);
   return versions ? planKeyUse(use, versions, now, { refreshAutomatic: false }).reason : 'VaultUnreadable';
 }
 

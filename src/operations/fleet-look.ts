@@ -10,6 +10,7 @@ import { healthOfSubject } from '../drift/subject-health.ts';
 import type { Health } from '../fleet/health.ts';
 import { type IdentityState, type KeyAccess, userAssignedIdentity } from '../identities/key-access.ts';
 import { formatKeyIdentifier } from '../keys/key-identifier.ts';
+import type { ManagedVaults } from '../keys/managed-vaults.ts';
 import { cached, readKeyIn, readVault, rulesOfLook } from './account/look-reads.ts';
 import type { Azure } from './operator-azure.ts';
 
@@ -27,9 +28,14 @@ export class FleetLook {
   readonly #subjects = new Map<string, VaultSubject>();
   readonly #rules: Rules;
   readonly #unread: string[];
+  readonly #managed: ManagedVaults | undefined;
 
-  /** @param unread is told what could not be read, one sentence each */
-  constructor(azure: Azure, unread: string[]) {
+  /**
+   * @param managed the vaults of the app; undefined: every vault counts as one, since it is not known which are
+   * @param unread is told what could not be read, one sentence each
+   */
+  constructor(azure: Azure, managed: ManagedVaults | undefined, unread: string[]) {
+    this.#managed = managed;
     this.#unread = unread;
     this.#rules = rulesOfLook(azure.now());
     this.#identities = new GatheredIdentities(azure, undefined);
@@ -49,7 +55,8 @@ export class FleetLook {
   /** @param scopes as far as they are looked at */
   subject(account: Account, scopes: readonly Scope[]): Promise<AccountSubject> {
     return gatherAccount(account, {
-      key: (use) => this.#keys(formatKeyIdentifier(use)),
+      key: async (use) =>
+        this.#managed && !this.#managed.keyOf(use) ? undefined : this.#keys(formatKeyIdentifier(use)),
       access: (of, key) => this.#access(of, key),
       scopes: async () => scopes,
       isOwn: () => false,

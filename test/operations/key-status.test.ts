@@ -79,4 +79,22 @@ describe('fleet list', () => {
     });
     expect(result.unread).toEqual([]);
   });
+
+  it('calls nothing managed that is outside of CMK_VAULTS, where they are set, as the app does not', async () => {
+    const [inside, outside] = [procedures.site(), procedures.site()];
+    const [managed, unmanaged] = [inside, outside].map((site) => procedures.encrypted(site));
+    const environment = { CMK_VAULTS: inside.vault.id };
+    const { result } = await procedures.run((operation) =>
+      listFleet({ scopes: false, all: false }, { ...operation, environment }),
+    );
+    const rowOf = (name = '') => result.rows.find((row) => row.name === name);
+    expect(rowOf(managed?.name)).toMatchObject({ state: 'UpToDate', health: 'Serving' });
+    expect(rowOf(unmanaged?.name)).toMatchObject({
+      version: outside.version.version,
+      state: 'UnmanagedVault',
+      health: 'NotManaged',
+      cause: { reason: 'UnmanagedVault', label: outside.vault.name },
+    });
+    expect(result.unread).toEqual([]);
+  });
 });

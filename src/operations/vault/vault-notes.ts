@@ -1,19 +1,21 @@
+import type { ManagedVaults } from '../../keys/managed-vaults.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import { letStorageIn } from '../../vaults/vault-commands.ts';
 import { storageHindrance } from '../../vaults/vault-network.ts';
+import { appVaults } from '../app-vaults.ts';
 import type { Operation } from '../operator-azure.ts';
 
 /** Says, once and before anything is changed, what of a vault will stand in the way later. */
-export function noteVault(vault: Vault, { journal, environment }: Operation): void {
-  for (const text of [...unmanaged(vault, environment), ...outOfReach(vault)]) {
+export function noteVault(vault: Vault, { azure, journal, environment }: Operation): void {
+  const managed = appVaults(environment, azure.cloud);
+  for (const text of [...unmanaged(vault, managed), ...outOfReach(vault)]) {
     if (!journal.entries.some((entry) => entry.text === text)) journal.note(text);
   }
 }
 
 /** The app does not look after it, where it is known which vaults it does. */
-function unmanaged({ id, name }: Vault, environment: Operation['environment']): string[] {
-  const managed = environment?.CMK_VAULTS?.split(/[\s,;]+/).filter((one) => one !== '') ?? [];
-  if (managed.length === 0 || managed.some((one) => one.toLowerCase() === id.toLowerCase())) return [];
+function unmanaged({ id, name }: Vault, managed: ManagedVaults | undefined): string[] {
+  if (!managed || managed.byId(id)) return [];
   return [
     `${name} is not among CMK_VAULTS: the app does not look after its keys, and moves no account that uses them.`,
   ];
