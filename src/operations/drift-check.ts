@@ -70,6 +70,22 @@ export async function checkDrift(options: DriftOptions, { azure, journal }: Oper
   return lookForDrift(run, knowsStorage(environment) ? services : { ...services, driftStorage: NO_STORAGE });
 }
 
+/**
+ * The tags of accounts, by their ARM ids in lower case: a report does not have them.
+ *
+ * @throws what the list answers: without it, the check would seem to have found nothing
+ */
+export async function readAccountTags(
+  subscription: string | undefined,
+  { azure }: Operation,
+): Promise<Map<string, Readonly<Record<string, string>>>> {
+  const tags = new Map<string, Readonly<Record<string, string>>>();
+  for (const id of subscription ? [subscription] : await azure.subscriptions.list()) {
+    for await (const account of azure.accounts.list(id)) tags.set(account.id.toLowerCase(), account.tags);
+  }
+  return tags;
+}
+
 /** Nothing is fixed; where the app's storage is not known, the emulator's stands in its place, unasked. */
 function readOnly(environment: Environment): Environment {
   return {

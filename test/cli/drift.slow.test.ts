@@ -96,6 +96,18 @@ describe('cmk drift check', () => {
     });
   });
 
+  it('names those alone that are about accounts with a tag', async () => {
+    const { account } = stale();
+    stale();
+    account.tags = { env: account.name };
+    const asked = ['drift', 'check', '--tag', `ENV=${account.name}`, '--json'];
+    const { findings, causes } = JSON.parse((await cmk(asked, { env: settings() })).out).result;
+    expect(findings.map((one: { resource: string }) => one.resource)).toEqual([account.id]);
+    expect(causes).toMatchObject([{ reason: 'StaleKeyVersion', affected: 1 }]);
+    const other = await cmk(['drift', 'check', '--tag', `env=${account.name}x`], { env: settings() });
+    expect(other).toMatchObject({ code: 0, out: expect.stringMatching(/^0 errors, 0 w/) });
+  });
+
   it('wants to know the vaults, where no setting names them', async () => {
     expect(await cmk(['drift', 'check'])).toEqual({
       code: 2,

@@ -22,6 +22,7 @@ interface DriftArguments {
   expand?: boolean;
   key?: string[];
   resourceGroup?: string[];
+  tag?: string[];
   health?: HealthState[];
   cause?: string[];
   sort?: (typeof SORTS)[number];
@@ -42,17 +43,18 @@ function addDriftCheck(program: Command, cli: Cli): void {
     .addOption(vaults())
     .option('--key <key...>', 'findings about this key: <key>, <vault>/<key> or an identifier')
     .option('-g, --resource-group <group...>', 'findings about what is in this resource group')
+    .option('--tag <name=value...>', 'findings about accounts with this tag; a name alone: with any value')
     .addOption(new Option('--health <state...>', 'findings by which accounts stand so').choices(HEALTH_STATES))
     .option('--cause <cause...>', 'findings of this reason code or cause')
     .addOption(new Option('--sort <column>', 'what to sort by; without it the worst first').choices(SORTS))
     .option('--expand', 'each finding, in place of what is behind them')
     .option('--as-app', "as the app does: fix what CMK_AUTOFIX names, and publish the report in the app's storage")
     .action(async (options: DriftArguments, command: Command) => {
-      const { checkDrift } = await import('../../operations/drift-check.ts');
+      const { checkDrift, readAccountTags } = await import('../../operations/drift-check.ts');
       const { createServices } = await import('../../services.ts');
       const credential = cli.credential(command.optsWithGlobals<GlobalOptions>());
       const { vault: named, asApp = false, expand = false, sort } = options;
-      const { key, resourceGroup, health, cause } = options;
+      const { key, resourceGroup, tag, health, cause } = options;
       const { subscription } = command.optsWithGlobals<GlobalOptions>();
       let troubles = 0;
       await cli.look(
@@ -61,10 +63,11 @@ function addDriftCheck(program: Command, cli: Cli): void {
           const services = (app: Environment, log: Log) => createServices(app, credential, log);
           const report = await checkDrift({ vaults: named, asApp, environment, services }, operation);
           troubles = operation.journal.entries.filter(({ kind }) => kind === 'note').length;
-          const filter = { key, resourceGroup, health, cause, subscription: subscription ? [subscription] : undefined };
+          const place = { resourceGroup, tag, subscription: subscription ? [subscription] : undefined };
+          const tags = tag && (await readAccountTags(subscription, operation));
           const { filterReport } = await import('../../drift/filter-report.ts');
           const { shorten } = await import('../../drift/causes.ts');
-          const wanted = sortReport(filterReport(report, filter), sort);
+          const wanted = sortReport(filterReport(report, { key, health, cause, ...place }, tags), sort);
           return expand ? wanted : shorten(wanted);
         },
         (report, output) => {
