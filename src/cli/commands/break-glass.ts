@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { CmkError } from '../../errors.ts';
 import { TEXT_LENGTHS } from '../../http/text-lengths.ts';
+import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { type Ask, confirmName } from '../confirm.ts';
@@ -47,10 +48,11 @@ function addRevoke(revoking: Command, cli: Cli): void {
       const { appRecord } = await import('../../operations/key/app-record.ts');
       const { previewRevocation, revokeAsOperator } = await import('../../operations/key/key-revoke.ts');
       const { keyByName } = await import('../../operations/resolve.ts');
-      const managed = keyByName(name, options.vault, cli.cloud(globals));
       const { ticket } = options;
       const { environment } = cli;
       const { ask } = cli.context;
+      missesNothing(name, options, ask);
+      const managed = keyByName(name, options.vault, cli.cloud(globals));
       const reason = options.dryRun ? '' : await reasonOf(options, ask);
       if (!options.dryRun) {
         const isAsked = !options.yes && ask !== undefined;
@@ -70,6 +72,20 @@ function addRevoke(revoking: Command, cli: Cli): void {
         exitOf(options),
       );
     });
+}
+
+/**
+ * One thing that is missing is told where it is wanted, with what to do; of two nobody should have to try twice.
+ *
+ * @throws {@link CmkError} `ArgumentInvalid`
+ */
+function missesNothing(key: string, { vault, reason, dryRun }: KeyBreakGlassArguments, ask: Ask): void {
+  if (vault !== undefined || parseKeyIdentifier(key) || reason !== undefined || dryRun || ask) return;
+  throw new CmkError(
+    'ArgumentInvalid',
+    'Missing: --vault <vault>, --reason <text>.',
+    'cmk key revoke --help shows what there is.',
+  );
 }
 
 function addRestore(restoring: Command, cli: Cli): void {
