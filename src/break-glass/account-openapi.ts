@@ -26,10 +26,19 @@ export const ACCOUNT_OPERATIONS: readonly ApiOperation[] = [
     path: '/accounts/{name}',
     summary: 'What of an account is revoked by itself, below its key.',
     role: 'CmkKey.Read',
-    parameters: [NAME],
+    parameters: [
+      NAME,
+      {
+        name: 'shares',
+        in: 'query',
+        description:
+          'Its file shares too, and whether its identity may use its key now. Azure allows few lists: not for asking again and again.',
+        schema: z.enum(['true', 'false']).optional(),
+      },
+    ],
     responses: { 200: { description: 'The account.', schema: 'AccountStatus' } },
     conditional: true,
-    problems: { 404: ['AccountNotManaged'], 502: UNREAD },
+    problems: { 400: ['QueryInvalid'], 404: ['AccountNotManaged'], 502: UNREAD },
   },
   {
     id: 'revokeAccount',

@@ -75,9 +75,22 @@ export const ACCOUNT_STATUS = z.object({
     )
     .describe('What is revoked below the key, newest first.'),
   unbelieved: z.array(z.string()).describe('Ids of records that this app cannot have written, or not in whole.'),
+  shares: z
+    .array(z.object({ name: z.string(), protocol: z.enum(['SMB', 'NFS']) }))
+    .optional()
+    .describe('With `shares=true`, its file shares but those that are soft-deleted; absent: they could not be listed.'),
+  access: z
+    .object({
+      ready: z.union([z.boolean(), z.literal('unknown')]).describe('Whether its identity may use its key now.'),
+      reason: z.string().optional().describe('Reason code, where it may not.'),
+      missing: z.array(z.string()).describe('What is missing, or why it cannot be told; one sentence each.'),
+    })
+    .optional()
+    .describe('With `shares=true`; absent: it uses no key of a managed vault itself.'),
   warnings: WARNINGS,
 });
 
+export type AccountShares = Pick<z.output<typeof ACCOUNT_STATUS>, 'shares' | 'access' | 'warnings'>;
 export type AccountRevokeRequest = z.output<typeof ACCOUNT_REVOKE_REQUEST>;
 export type AccountRevokeResponse = z.input<typeof ACCOUNT_REVOKE_RESPONSE>;
 export type AccountRestoreResponse = z.input<typeof ACCOUNT_RESTORE_RESPONSE>;

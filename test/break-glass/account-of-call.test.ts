@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { accountOfCall } from '../../src/break-glass/account-of-call.ts';
+import { accountShares } from '../../src/break-glass/account-shares.ts';
 import { accountStatus, lookAtAccount } from '../../src/break-glass/account-status.ts';
 import { formatAccountRevocation, type RevokedPart } from '../../src/revocation/account-record.ts';
 import { ALICE } from '../revocation/records.ts';
@@ -55,4 +56,45 @@ it('shows of an account what is on keys within reach, and not the encryption sco
   const look = await lookAtAccount(await accountOfCall(account.name, services()), services());
   const status = await accountStatus(look, ({ key }) => key === own.name, services());
   expect(status.revocations.map(({ id }) => id)).toEqual(['f00d']);
+});
+
+describe('the file shares of an account, and its access', () => {
+  const below = async (name: string) => {
+    const { account, key } = await lookAtAccount(await accountOfCall(name, services()), services());
+    return accountShares(account, key, services());
+  };
+
+  it('are read afresh', async () => {
+    const { world } = wire.azure;
+    const account = new TestKey(world).account('pinned', {
+      identity: undefined as never,
+      shares: ['share1', 'share2'],
+    });
+    expect(await below(account.name)).toEqual({
+      shares: [
+        { name: 'share1', protocol: 'SMB' },
+        { name: 'share2', protocol: 'SMB' },
+      ],
+      access: { ready: true, reason: undefined, missing: [] },
+      warnings: [],
+    });
+    for (const [id, { principalId }] of world.roleAssignments) {
+      if (principalId === account.identity?.principalId) world.roleAssignments.delete(id);
+    }
+    expect((await below(account.name)).access).toMatchObject({
+      ready: false,
+      reason: 'IdentityWithoutRole',
+      missing: expect.arrayContaining([expect.stringMatching(/^No role at .* allows/)]),
+    });
+  });
+
+  it('are not known where they cannot be listed, which is said, and hides nothing else', async () => {
+    const account = new TestKey(wire.azure.world).account();
+    wire.azure.faults.add([{ match: { path: '/fileServices/default/shares' }, answer: { status: 403 } }]);
+    const { shares, access, warnings } = await below(account.name);
+    wire.azure.faults.clear();
+    expect({ shares, ready: access?.ready }).toEqual({ shares: undefined, ready: true });
+    expect(warnings).toEqual([expect.stringMatching(/^The file shares could not be listed: /)]);
+    expect(await below('stplain01')).not.toHaveProperty('access');
+  });
 });

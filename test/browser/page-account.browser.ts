@@ -140,7 +140,14 @@ describe('one account', () => {
     const { page, requests } = await as('operator', '#/fleet/starchive01');
     await page.getByText('Nothing is wrong with it.').waitFor();
     await page.getByRole('button', { name: 'See what would stop' }).waitFor();
-    expect(requests.filter((url) => /\/api\/(accounts|approvals)/.test(url))).toEqual([]);
+    const asked = () => requests.filter((url) => /\/api\/(accounts|approvals)/.test(url)).length;
+    expect(asked()).toBe(0);
+    const shares = page.getByRole('region', { name: 'File shares and access' });
+    await shares.getByRole('button', { name: 'Ask Azure' }).click();
+    await shares.getByText('2 file shares: share1, share2.').waitFor();
+    await shares.getByText('Its identity may use the key').waitFor();
+    await expectAccessible(page);
+    expect(asked()).toBe(1);
   });
 });
 

@@ -484,6 +484,13 @@ describe('what is refused before anything is read of the account', () => {
     expect(outcome(await post(body, '', 'stplain01'))).toBe('404 AccountNotManaged');
     expect(outcome(await post(body, '', 'nosuchaccount'))).toBe('404 AccountNotManaged');
     expect(outcome(await post(body, '', of.account.name, 'restorer'))).toBe('403 RoleMissing');
+    const shown = await documented('accountStatus', call(`${accountPath(of)}?shares=true`, { as: 'revoker' }));
+    expect(shown.body).toMatchObject({ shares: [{ name: 'share1' }], access: { ready: 'unknown' }, warnings: [] });
+    expect(await documented('accountStatus', call(accountPath(of), { as: 'revoker' }))).not.toHaveProperty(
+      'body.shares',
+    );
+    const misspelled = call(`${accountPath(of)}?share=true`, { as: 'revoker' });
+    expect(outcome(await documented('accountStatus', misspelled))).toBe('400 QueryInvalid');
     expect(outcome(await documented('accountStatus', call('/accounts/a.b', { as: 'revoker' })))).toBe(
       '404 AccountNotManaged',
     );

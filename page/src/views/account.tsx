@@ -1,5 +1,6 @@
+import { useState } from 'preact/hooks';
 import { HEALTH_MEANINGS } from '../../../src/fleet/health-states.ts';
-import type { AuditList, FleetAccount } from '../api/types.ts';
+import type { AccountStatusResponse, AuditList, FleetAccount } from '../api/types.ts';
 import { usePoll } from '../api/use-poll.ts';
 import { count, inWords, keyLabel, keyNames, shortId, shortVersion } from '../names.ts';
 import { href } from '../route.ts';
@@ -13,9 +14,16 @@ import { AccountBreakGlass } from './break-glass/account-break-glass.tsx';
 import { HealthBadge } from './health.tsx';
 
 const PROBE = { blocked: 'refuses to serve data', open: 'serves data', unknown: 'could not be asked' } as const;
+const ACCESS = {
+  true: ['good', 'Its identity may use the key'],
+  false: ['bad', 'Its identity may not use the key'],
+  unknown: ['none', 'Whether its identity may use the key is not known'],
+} as const;
+/** A longer list helps nobody; the API has all. */
+const MOST_SHARES = 100;
 const SEVERITY = { error: 'bad', warning: 'warn', advice: 'info' } as const;
 
-/** One account: its key and version, scopes, identity, last moves, findings and history. */
+/** One account: its key and version, scopes, file shares, identity, last moves, findings and history. */
 export function AccountView({ name, scope }: { readonly name: string; readonly scope: string | undefined }) {
   const account = usePoll<FleetAccount>(`/fleet/${encodeURIComponent(name)}`, 10_000);
   const history = usePoll<AuditList>(`/audit?account=${encodeURIComponent(name)}`, 30_000);
@@ -41,6 +49,7 @@ export function AccountView({ name, scope }: { readonly name: string; readonly s
         </div>
       )}
       {data && data.scopeUses.length > 0 && <Scopes of={data} />}
+      {data?.key && <Shares key={name} name={name} />}
       {data && (
         <Section title="Findings">
           <Findings of={data} />
@@ -138,6 +147,54 @@ function placeFacts({ id, subscription, resourceGroup, region, tags, revocations
     ['Tags', all.length === 0 ? 'none' : all.join(', ')],
     ['Id', <span class="mono">{id}</span>],
   ] as const;
+}
+
+/** Azure allows few lists, so that it is asked once, by whoever wants to know. */
+function Shares({ name }: { readonly name: string }) {
+  const [isWanted, setWanted] = useState(false);
+  const path = `/accounts/${encodeURIComponent(name)}?shares=true`;
+  const below = usePoll<AccountStatusResponse>(isWanted ? path : undefined, 600_000);
+  const { shares, access, warnings } = below.data ?? {};
+  return (
+    <Section title="File shares and access" {...(isWanted ? { of: below } : {})}>
+      {access && (
+        <>
+          <p>
+            <Badge tone={ACCESS[`${access.ready}`][0]}>{ACCESS[`${access.ready}`][1]}</Badge>
+          </p>
+          {access.missing.length > 0 && (
+            <ul class="sentences">
+              {access.missing.map((one) => (
+                <li key={one}>{one}</li>
+              ))}
+            </ul>
+          )}
+        </>
+      )}
+      {shares && (
+        <p>
+          {shares.length === 0 ? 'It has no file share.' : `${count(shares.length, 'file share')}: ${namesOf(shares)}.`}
+        </p>
+      )}
+      {warnings?.map((warning) => (
+        <p key={warning} class="muted">
+          {warning}
+        </p>
+      ))}
+      <p class="row">
+        <button type="button" onClick={() => (isWanted ? below.refresh() : setWanted(true))}>
+          {isWanted ? 'Ask Azure again' : 'Ask Azure'}
+        </button>
+        <span class="muted">Which file shares it has, and whether its identity may use its key now.</span>
+      </p>
+    </Section>
+  );
+}
+
+function namesOf(shares: NonNullable<AccountStatusResponse['shares']>): string {
+  const all = shares.map(({ name, protocol }) => (protocol === 'NFS' ? `${name} (NFS)` : name));
+  const more = all.length - MOST_SHARES;
+  return more > 0 ? `${all.slice(0, MOST_SHARES).join(', ')} and ${more} more` : all.join(', ');
 }
 
 function Scopes({ of }: { readonly of: FleetAccount }) {
