@@ -48,6 +48,28 @@ export function formerUses(remembered: readonly ManagedAccounts[]): FormerUses {
   return uses;
 }
 
+interface ReadMemory {
+  /** Of the subscription. */
+  readonly id: string;
+  readonly managedAccounts: ManagedAccounts;
+  /** Whether all of its accounts were seen. */
+  readonly isWhole: boolean;
+}
+
+/** What is to be remembered after a check: one that is not there any more may be in a subscription that could not be read. */
+export function nextMemory(before: ManagedMemory, read: readonly ReadMemory[]): ManagedMemory {
+  const next = { ...before, ...Object.fromEntries(read.map(({ id, managedAccounts }) => [id, managedAccounts])) };
+  if (read.every(({ isWhole }) => isWhole)) return next;
+  const known = new Set(read.flatMap(({ managedAccounts }) => managedAccounts.flatMap(({ accounts }) => accounts)));
+  for (const { id, managedAccounts } of read) {
+    const gone = (before[id] ?? [])
+      .map((group) => ({ ...group, accounts: group.accounts.filter((account) => !known.has(account)) }))
+      .filter(({ accounts }) => accounts.length > 0);
+    next[id] = [...managedAccounts, ...gone];
+  }
+  return next;
+}
+
 /** What is remembered of the accounts of one subscription, brought up to date account by account. */
 export class AccountMemory {
   readonly #before: ManagedAccounts;

@@ -3,7 +3,13 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { parseResourceId } from '../../src/azure/resource-id.ts';
-import { AccountMemory, MANAGED_ACCOUNTS } from '../../src/drift/managed-accounts.ts';
+import {
+  AccountMemory,
+  formerUses,
+  MANAGED_ACCOUNTS,
+  type ManagedMemory,
+  nextMemory,
+} from '../../src/drift/managed-accounts.ts';
 import { formatOptOut, isOptedOut } from '../../src/settings/opt-out.ts';
 import { DAYS, KEY, NOW } from './checks/subjects.ts';
 
@@ -24,6 +30,29 @@ describe('what is remembered of accounts', () => {
     expect(memory.toJSON(true)).toEqual([now]);
     expect(memory.toJSON(false)).toEqual([now, { ...stored[0], accounts: ['st2'] }]);
     expect(MANAGED_ACCOUNTS.parse(memory.toJSON(false))).toEqual(memory.toJSON(false));
+  });
+
+  it('is kept of one that may have been moved to a subscription that could not be read', () => {
+    const [a, b] = [stored, [{ ...stored[0], key: `${KEY.id}2`, accounts: ['st3'] }]];
+    const before = { a, b } as ManagedMemory;
+    const seen = (id: string, accounts: readonly string[], isWhole = true) => {
+      const memory = new AccountMemory(before[id] ?? [], formerUses(Object.values(before)));
+      for (const account of accounts) memory.remember(account, { key: KEY.id, lastSeen: NOW });
+      return { id, managedAccounts: memory.toJSON(isWhole), isWhole };
+    };
+    const namesOf = (memory: ManagedMemory) =>
+      Object.fromEntries(
+        Object.entries(memory).map(([id, groups]) => [id, groups.flatMap(({ accounts }) => accounts).sort()]),
+      );
+    expect(namesOf(nextMemory(before, [seen('a', ['st1']), seen('b', ['st2'])]))).toEqual({ a: ['st1'], b: ['st2'] });
+    expect(namesOf(nextMemory(before, [seen('a', ['st1']), seen('b', [], false)]))).toEqual({
+      a: ['st1', 'st2'],
+      b: ['st3'],
+    });
+    expect(namesOf(nextMemory(before, [seen('a', ['st1']), seen('b', ['st2'], false)]))).toEqual({
+      a: ['st1'],
+      b: ['st2', 'st3'],
+    });
   });
 
   it('is small: 10,000 accounts of one key take less than 400 KB', () => {

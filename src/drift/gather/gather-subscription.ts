@@ -25,6 +25,7 @@ import type { GatheredIdentities } from './gather-identities.ts';
 import type { GatheredKeys } from './gather-keys.ts';
 import type { VaultRoles } from './vault-roles.ts';
 
+export const LIST_ACCOUNTS = 'Microsoft.Storage/storageAccounts/read';
 /** Accounts of a subscription whose writers are asked for in one check. */
 const MAX_WRITERS = 20;
 
@@ -70,7 +71,7 @@ export async function gatherSubscription(
   } catch (error) {
     await fleet?.end(false);
     const what = { resource: `/subscriptions/${id}`, what: 'the storage accounts of the subscription' };
-    scan.unread(unreadPart({ ...what, action: 'Microsoft.Storage/storageAccounts/read' }, error));
+    scan.unread(unreadPart({ ...what, action: LIST_ACCOUNTS }, error));
     return { result: scan.result(false), failure: describeFailure(error) };
   }
 }

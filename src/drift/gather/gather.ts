@@ -14,7 +14,7 @@ import type { KeyUsageLog } from '../../keys/usage-log-client.ts';
 import { ownStorage } from '../../settings/own-storage.ts';
 import type { KeySubject, Rules } from '../checks/subjects.ts';
 import type { DriftRun } from '../drift-run.ts';
-import { AccountMemory, formerUses, type ManagedMemory } from '../managed-accounts.ts';
+import { AccountMemory, formerUses, type ManagedMemory, nextMemory } from '../managed-accounts.ts';
 import type { ReportBefore } from '../report.ts';
 import { SharedTexts } from '../shared-texts.ts';
 import type { AppState } from '../store/app-state-client.ts';
@@ -25,7 +25,7 @@ import { gatherEvidence } from './gather-evidence.ts';
 import { GatheredIdentities } from './gather-identities.ts';
 import { GatheredKeys, unreadOfKeys } from './gather-keys.ts';
 import { gatherOthers } from './gather-others.ts';
-import type { SubscriptionContext } from './gather-subscription.ts';
+import { LIST_ACCOUNTS, type SubscriptionContext } from './gather-subscription.ts';
 import { type GatheredSubscription, gatherSubscriptions } from './gather-subscriptions.ts';
 import { type GatheredVault, gatherVaults, type VaultServices } from './gather-vaults.ts';
 import { scopeTurns } from './scope-turns.ts';
@@ -119,7 +119,7 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
     vaults,
     keys: keySubjects,
     subscriptions,
-    managedAccounts: memory && { ...memory, ...memoryOf(subscriptions) },
+    managedAccounts: memory && nextMemory(memory, subscriptions.map(memoryOf)),
     poison: app.poison,
     trail,
     unread: [...new Set(unread)],
@@ -212,8 +212,8 @@ function contextOf({
   });
 }
 
-function memoryOf(subscriptions: readonly GatheredSubscription[]): ManagedMemory {
-  return Object.fromEntries(subscriptions.map(({ result }) => [result.id, result.managedAccounts]));
+function memoryOf({ result: { id, managedAccounts, unread } }: GatheredSubscription) {
+  return { id, managedAccounts, isWhole: unread.every(({ action }) => action !== LIST_ACCOUNTS) };
 }
 
 /** Tells each key who was seen to use it, and whether everybody was. */
