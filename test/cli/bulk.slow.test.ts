@@ -176,6 +176,23 @@ describe('accounts by a condition', () => {
     expect(verified).toMatchObject({ code: 0, out: expect.stringContaining('2 accounts: 2 with nothing to do.') });
   });
 
+  it('are encrypted with a key, and the role that they share is given once', async () => {
+    const site = procedures.site({ role: false });
+    const accounts = [1, 2, 3].map(() =>
+      addAccount(procedures.world, site.group, { name: unique('st'), tags: { batch: site.vault.name } }),
+    );
+    const names = ['--vault', site.vault.name, '--key', site.key, '--identity', site.identity.name, '--grant'];
+    const args = ['account', 'enable', '--where', `tag=batch=${site.vault.name}`, ...names, '--yes', '-o', 'json'];
+    const writes = await procedures.writes(async () => {
+      const { out } = await cmk([...args, '--resume-file', join(folder, 'b')]);
+      expect(document(out)).toMatchObject({ counts: { done: 3, failed: 0 } });
+    });
+    expect(encrypted(accounts)).toEqual([true, true, true]);
+    expect(writes.filter((write) => write.includes('/roleAssignments/'))).toHaveLength(1);
+    const missing = await cmk(['account', 'enable', '--where', 'tag=batch=x', '--vault', site.vault.name, '--yes']);
+    expect(missing).toMatchObject({ code: 2, err: expect.stringContaining('Missing: --key.') });
+  });
+
   it.each([
     [['--where', 'colour=red'], /"colour=red" is no condition/],
     [['--where', 'vault=kv-nowhere'], /No account meets these conditions/],

@@ -3,25 +3,13 @@ import type { Cli } from '../cli.ts';
 import { confirmName } from '../confirm.ts';
 import { changing, inGroup } from '../options.ts';
 import { addAccountBreakGlass } from './account-break-glass.ts';
-import {
-  choiceOf,
-  fromOtherTenant,
-  granting,
-  type KeyArguments,
-  placeOf,
-  replacing,
-  withKeyOptions,
-} from './account-options.ts';
+import { choiceOf, fromOtherTenant, granting, type KeyArguments, placeOf, withKeyOptions } from './account-options.ts';
 import { addManyAccountCommands } from './many-accounts.ts';
 
-interface EnableArguments extends KeyArguments {
+interface CreateArguments extends KeyArguments {
   identity?: string;
   grant?: boolean;
-  replaceIdentity?: boolean;
   federatedClientId?: string;
-}
-
-interface CreateArguments extends EnableArguments {
   location?: string;
   sku: string;
   kind: string;
@@ -37,24 +25,9 @@ export function addAccountCommands(program: Command, cli: Cli): void {
   const many = (name: string): Command =>
     inPlace(account.command(name).argument('[account]', 'name or ARM id of the storage account'));
   addManyAccountCommands(many, cli);
-  addEnable(there('enable'), cli);
   addCreate(inGroup(named('create'), 'to create it in'), cli);
   addDisable(there('disable'), cli);
   addAccountBreakGlass(there, cli);
-}
-
-function addEnable(command: Command, cli: Cli): void {
-  fromOtherTenant(granting(replacing(withKeyOptions(command))))
-    .description('encrypt an existing account with a key that is there')
-    .option('--identity <identity>', 'user-assigned identity, or system (default: the one that the account has)')
-    .action(async (account: string, options: EnableArguments) => {
-      const { enableAccount } = await import('../../operations/account/account-enable.ts');
-      const { identity, grant, federatedClientId, replaceIdentity, wait } = options;
-      const asked = { account, identity, grant, federatedClientId, replaceIdentity, waitSeconds: wait };
-      await cli.run(command, (operation) =>
-        enableAccount({ ...placeOf(command.optsWithGlobals()), ...asked, key: choiceOf(options) }, operation),
-      );
-    });
 }
 
 function addCreate(command: Command, cli: Cli): void {

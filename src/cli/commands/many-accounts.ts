@@ -8,7 +8,16 @@ import type { Cli } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { changing, expiry, expiryOf, keySize, rotationPolicy } from '../options.ts';
 import type { Output } from '../output.ts';
-import { type KeyArguments, pinOf, placeOf, replacing, withKeyOptions } from './account-options.ts';
+import {
+  choiceOf,
+  fromOtherTenant,
+  granting,
+  type KeyArguments,
+  pinOf,
+  placeOf,
+  replacing,
+  withKeyOptions,
+} from './account-options.ts';
 
 interface OnboardArguments extends KeyArguments {
   identity: string;
@@ -22,6 +31,13 @@ interface OnboardArguments extends KeyArguments {
   rotationPolicy?: boolean;
 }
 
+interface EnableArguments extends KeyArguments {
+  identity?: string;
+  grant?: boolean;
+  replaceIdentity?: boolean;
+  federatedClientId?: string;
+}
+
 interface ChangeKeyArguments extends KeyArguments {
   automatic?: boolean;
 }
@@ -33,6 +49,7 @@ export function addManyAccountCommands(named: (name: string) => Command, cli: Cl
   addChangeKey(named('change-key'), cli);
   addPin(named('pin'), cli);
   addUnpin(named('unpin'), cli);
+  addEnable(named('enable'), cli);
 }
 
 function addOnboard(command: Command, cli: Cli): void {
@@ -123,6 +140,27 @@ function addUnpin(command: Command, cli: Cli): void {
     run: async (account, options, operation) => {
       const { unpinAccount } = await import('../../operations/account/account-pin.ts');
       return unpinAccount({ ...placeOf(options), account }, operation);
+    },
+  });
+}
+
+function addEnable(command: Command, cli: Cli): void {
+  fromOtherTenant(granting(replacing(withKeyOptions(command, false))))
+    .description('encrypt an existing account with a key that is there')
+    .option('--identity <identity>', 'user-assigned identity, or system (default: the one that the account has)');
+  oneOrMany(command, cli, {
+    required: ['vault', 'key'],
+    // One gives the role, the others find it.
+    shares: (given) => {
+      const { vault, identity, grant } = given as unknown as EnableArguments;
+      return grant && identity ? [`role ${identity.toLowerCase()} ${vault.toLowerCase()}`] : [];
+    },
+    run: async (account, given, operation) => {
+      const { enableAccount } = await import('../../operations/account/account-enable.ts');
+      const options = given as unknown as EnableArguments & Where;
+      const { identity, grant, federatedClientId, replaceIdentity, wait: waitSeconds } = options;
+      const asked = { account, identity, grant, federatedClientId, replaceIdentity, waitSeconds };
+      return enableAccount({ ...placeOf(options), ...asked, key: choiceOf(options) }, operation);
     },
   });
 }
