@@ -316,7 +316,10 @@ describe('a look that takes so long that it would be ended', () => {
         yield* [];
       },
     };
-    const fleet = { ...azure.fleet, uses: () => Promise.reject(new Error('no answer')) as never };
+    const uses = (): never => {
+      throw new Error('no answer');
+    };
+    const fleet = { ...azure.fleet, uses };
     await azure.dependents(KEY, azure.services({ accounts, fleet, now }));
     expect(asked).toBeLessThan(16);
     expect(azure.last?.unreadableScopes).toHaveLength(25 - asked);
