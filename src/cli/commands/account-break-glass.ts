@@ -62,7 +62,8 @@ function addRestore(restoring: Command, cli: Cli): void {
       const { appRecord } = await import('../../operations/key/app-record.ts');
       const { restoreAccountAsOperator } = await import('../../operations/account/account-restore.ts');
       const { readDualControl } = await import('../../settings/access.ts');
-      const { reason = 'not said', ticket, revocation = '' } = options;
+      const { ticket, revocation = '' } = options;
+      const reason = options.dryRun ? '' : await reasonOf(options, cli.context.ask);
       if (!options.dryRun) await confirmName('restore', account, options.yes ?? false, cli.context.ask);
       const dualControl = readDualControl(cli.environment);
       const app = appRecord(cli.environment, () => cli.credential(globals));

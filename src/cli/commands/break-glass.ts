@@ -98,7 +98,8 @@ function addRestore(restoring: Command, cli: Cli): void {
       const { readDualControl } = await import('../../settings/access.ts');
       const { keyByName } = await import('../../operations/resolve.ts');
       const managed = keyByName(name, options.vault, cli.cloud(globals));
-      const { reason = 'not said', ticket } = options;
+      const { ticket } = options;
+      const reason = options.dryRun ? '' : await reasonOf(options, cli.context.ask);
       if (!options.dryRun)
         await confirmName('restore', `${managed.vault.name}/${managed.name}`, options.yes ?? false, cli.context.ask);
       const dualControl = readDualControl(cli.environment);
@@ -134,7 +135,7 @@ export function exitOf({
   return ({ complete }) => (complete || dryRun ? EXIT.ok : EXIT.incomplete);
 }
 
-/** Why it is revoked: nobody finds it out afterwards. Whoever sits there is asked, as there may be no time to lose. */
+/** Why it is revoked, or restored: nobody finds it out afterwards. Whoever sits there is asked, as there may be no time to lose. */
 export async function reasonOf({ reason }: { readonly reason?: string | undefined }, ask: Ask): Promise<string> {
   if (reason !== undefined) return reason;
   const answer = ask && (await ask('Why? It goes into the audit trail: '));
