@@ -1,4 +1,6 @@
 import { createHmac } from 'node:crypto';
+import { createRequire } from 'node:module';
+import { CloudEvent } from 'cloudevents';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { shortened } from '../../src/notify/make-notification.ts';
@@ -7,23 +9,15 @@ import { NOTIFICATION_KINDS } from '../../src/settings/notify-targets.ts';
 import { NOTIFICATION } from '../../src/work/notification.ts';
 import { SAMPLES } from './samples.ts';
 
+// As a CommonJS bundle: its modules name each other without an ending, which Node does not find.
+const adaptiveCards: typeof import('adaptivecards') = createRequire(import.meta.url)(
+  'adaptivecards/dist/adaptivecards.js',
+);
 const SOURCE = '/subscriptions/1/resourceGroups/rg/providers/Microsoft.Web/sites/func-cmk';
 const NOW = new Date('2026-11-25T10:00:05.900Z');
 const SECRETS = [Buffer.alloc(32, 1), Buffer.alloc(24, 2)];
 
-/** CloudEvents 1.0: required and optional context attributes, and extensions of letters and digits. */
-const cloudEvent = z.strictObject({
-  specversion: z.literal('1.0'),
-  id: z.string().min(1),
-  source: z.string().regex(/^(?:urn:|\/)\S+$/),
-  type: z.string().min(1),
-  subject: z.string().min(1),
-  time: z.iso.datetime(),
-  datacontenttype: z.literal('application/json'),
-  data: z.record(z.string(), z.unknown()),
-});
-
-/** Slack, Block Kit reference: lengths and numbers. */
+/** Slack, Block Kit reference: lengths and numbers. It publishes no schema. */
 const slackText = (most: number) =>
   z.strictObject({ type: z.literal('plain_text'), emoji: z.boolean(), text: z.string().min(1).max(most) });
 const slackBlock = z.union([
@@ -37,34 +31,13 @@ const slackMessage = z.strictObject({
   blocks: z.array(slackBlock).min(1).max(50),
 });
 
-/** Adaptive Cards 1.5, as far as the cards use it. */
-const textRun = z.strictObject({
-  type: z.literal('TextRun'),
-  text: z.string(),
-  size: z.enum(['default', 'small', 'medium', 'large', 'extraLarge']).optional(),
-  weight: z.enum(['default', 'lighter', 'bolder']).optional(),
-  color: z.enum(['default', 'dark', 'light', 'accent', 'good', 'warning', 'attention']).optional(),
-});
-const card = z.strictObject({
-  $schema: z.literal('http://adaptivecards.io/schemas/adaptive-card.json'),
-  type: z.literal('AdaptiveCard'),
-  version: z.literal('1.5'),
-  fallbackText: z.string(),
-  body: z.array(
-    z.strictObject({
-      type: z.literal('RichTextBlock'),
-      spacing: z.enum(['none', 'small', 'default']),
-      inlines: z.array(textRun).min(1),
-    }),
-  ),
-});
 const teamsMessage = z.strictObject({
   type: z.literal('message'),
   attachments: z.tuple([
     z.strictObject({
       contentType: z.literal('application/vnd.microsoft.card.adaptive'),
       contentUrl: z.null(),
-      content: card,
+      content: z.record(z.string(), z.unknown()),
     }),
   ]),
 });
@@ -86,8 +59,11 @@ describe.each(Object.keys(SAMPLES))('%s', (sample) => {
     expect(Buffer.byteLength(JSON.stringify(SAMPLES[sample]))).toBeLessThan(63 * 1024);
   });
 
-  it('is a CloudEvent', () => {
-    expect(cloudEvent.safeParse(JSON.parse(bodyFor('webhook', sample).body)).error).toBeUndefined();
+  it("is a CloudEvent by the schema of CloudEvents' own SDK", () => {
+    const body = JSON.parse(bodyFor('webhook', sample).body) as object;
+    expect(new CloudEvent(body, false).validate()).toBe(true);
+    // It would make an id of its own.
+    expect(body).toMatchObject({ id: SAMPLES[sample]?.id, specversion: '1.0', datacontenttype: 'application/json' });
   });
 
   it('is a message that Slack takes', () => {
@@ -96,10 +72,28 @@ describe.each(Object.keys(SAMPLES))('%s', (sample) => {
 
   it('is a card that Teams takes', () => {
     const { body } = bodyFor('teams', sample);
-    expect(teamsMessage.safeParse(JSON.parse(body)).error).toBeUndefined();
+    const { data, error } = teamsMessage.safeParse(JSON.parse(body));
+    expect(error).toBeUndefined();
+    expect(complaintsOf(data?.attachments[0].content ?? {})).toEqual([]);
     expect(Buffer.byteLength(body)).toBeLessThan(28_000);
   });
 });
+
+it('a card that is not right is seen', () => {
+  const inlines = [{ type: 'TextRun', text: 'x', color: 'red' }];
+  const body = [{ type: 'RichTextBlock', spacing: 'tiny', inlines }, { type: 'RichText' }];
+  expect(complaintsOf({ type: 'AdaptiveCard', version: '1.5', body })).toHaveLength(3);
+});
+
+/** What the renderer of Microsoft, whose schema is in its code, has to say of a card. */
+function complaintsOf(content: object): readonly string[] {
+  const { AdaptiveCard, SerializationContext, Versions } = adaptiveCards;
+  const context = new SerializationContext(Versions.v1_5);
+  const card = new AdaptiveCard();
+  card.parse(content, context);
+  const parsed = Array.from({ length: context.eventCount }, (_, n) => context.getEventAt(n).message);
+  return [...parsed, ...card.validateProperties().validationEvents.map(({ message }) => message)];
+}
 
 it('a webhook is signed with each secret, as Standard Webhooks says, anew at each try', () => {
   const { headers, body } = bodyFor('webhook', 'revoked');
