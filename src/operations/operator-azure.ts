@@ -87,7 +87,7 @@ export function createAzure(
     resources: createResources(credential, cloud, limits),
     accounts,
     shares: createFileShares(credential, cloud, limits),
-    deletedAccounts: createDeletedAccounts(credential, cloud),
+    deletedAccounts: createDeletedAccounts(credential, cloud, limits),
     usageLog: (workspace) => createKeyUsageLog(credential, cloud, workspace),
     fileService: createFileService(credential, cloud),
     resourceGraph: createResourceGraph(credential, cloud, limits),

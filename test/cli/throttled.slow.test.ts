@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { run } from '../../src/cli/run.ts';
 import { useProcedures } from '../support/procedures.ts';
 
@@ -113,6 +114,14 @@ describe('Azure that throttles', () => {
     throttle('GET', `/vaults/${site.vault.name}\\?`, 1, '0');
     const { code, err } = await cmk('fleet', 'list', '--vault', site.vault.name);
     expect({ code, err }).toEqual({ code: 0, err: expect.stringMatching(/^Azure is throttling: waiting for 1 s\n/) });
+  });
+
+  it('is waited for where deleted accounts are listed', async () => {
+    procedures.site();
+    throttle('GET', '/deletedAccounts\\?', 1, '1');
+    const listed: string[] = [];
+    for await (const id of procedures.azure().deletedAccounts.deleted(SUBSCRIPTION_ID)) listed.push(id);
+    expect(listed).toEqual([]);
   });
 
   it('is waited for no longer than whoever asked does', async () => {
