@@ -23,8 +23,8 @@ export async function askLater(
   const ask = new Dispatcher<Dependent>(
     services,
     () => LIST_CALLS,
-    ({ id: account, location }, { delaySeconds }) =>
-      services.queue.send(ACCOUNT_WORK, { kind: 'scopes', account, location, cause, attempt: 0 }, delaySeconds),
+    ({ id: account, location }, { delaySeconds, turn }) =>
+      services.queue.send(ACCOUNT_WORK, { kind: 'scopes', account, location, turn, cause, attempt: 0 }, delaySeconds),
   );
   const failures = new Map(unreadable.map(({ id, failure }) => [id, failure]));
   for (const dependent of toAsk) {

@@ -2,7 +2,6 @@ import { describeFailure, type Failure } from '../azure/failure.ts';
 import { parseStorageAccountId, type ResourceId } from '../azure/resource-id.ts';
 import { pacingCell, type Turns } from '../azure/turns.ts';
 import type { FleetChange, FleetIndex, UnaskedAccount } from '../fleet/fleet-index.ts';
-import type { Settings } from '../settings/settings.ts';
 import { ACCOUNT_WORK, type ScopesWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
@@ -10,7 +9,8 @@ import type { Scope } from './account.ts';
 import { LIST_CALLS } from './dispatcher.ts';
 import { changesOfAsked } from './fleet-entries.ts';
 import { scopeKeyUse } from './key-use.ts';
-import { awaitTurn } from './put-off.ts';
+import { awaitTurn, putOff, type ReconcileServices, UNSAID_SECONDS } from './put-off.ts';
+import { tellingRefusals } from './refusals.ts';
 import type { StorageAccounts } from './storage-client.ts';
 
 export type AskServices = {
@@ -18,6 +18,8 @@ export type AskServices = {
   readonly fleet: FleetIndex;
   /** Guards the lists that are asked at once. */
   readonly turns: Turns;
+  /** By which the others are handed out: told as well of a list that Azure refuses. */
+  readonly schedule: Turns;
   readonly now: () => Date;
   readonly sleep: (ms: number) => Promise<void>;
 };
@@ -37,8 +39,10 @@ interface AskedScopes {
 export async function askScopes(
   id: ResourceId,
   unasked: UnaskedAccount,
-  { accounts, now }: Pick<AskServices, 'accounts' | 'now'>,
+  { now, ...services }: Pick<AskServices, 'accounts' | 'turns' | 'schedule' | 'now'>,
 ): Promise<AskedScopes> {
+  const place = { subscriptionId: id.subscriptionId, location: unasked.location };
+  const accounts = tellingRefusals(services.accounts, place, { ...services, now });
   const scopes: Scope[] = [];
   try {
     for await (const scope of accounts.listScopes(id)) scopes.push(scope);
@@ -59,17 +63,17 @@ export function hasNoScopes({ kind, code }: Failure): boolean {
 /** Asks one account, and puts it to work for each managed key that a scope of it uses: nobody knew of them. */
 export async function reconcileUnasked(
   work: ScopesWork,
-  services: AskServices & { readonly settings: Settings; readonly queue: WorkQueue },
+  services: AskServices & Pick<ReconcileServices, 'random' | 'settings'> & { readonly queue: WorkQueue },
 ): Promise<Outcome> {
   const { account, location, cause } = work;
   const id = parseStorageAccountId(account);
   if (!id)
     return { outcome: 'reject', reason: 'InvalidMessage', detail: `${account} is not the id of a storage account.` };
   const place = { subscriptionId: id.subscriptionId, location };
-  const waitMs = await awaitTurn(place, LIST_CALLS, services);
+  const waitMs = await awaitTurn(place, LIST_CALLS, services, work.turn);
   if (waitMs !== undefined) {
-    const detail = `The lists of ${pacingCell(place)} are used up for ${Math.ceil(waitMs / 1000)} s.`;
-    return { outcome: 'retry', reason: 'Throttled', detail, counts: false, delaySeconds: waitMs / 1000 };
+    const why = `The lists of ${pacingCell(place)} are used up.`;
+    return putOff(work, place, LIST_CALLS, { waitMs, why, unused: LIST_CALLS }, services);
   }
   try {
     const known = await services.fleet.account(account).catch(() => undefined);
@@ -84,6 +88,12 @@ export async function reconcileUnasked(
     await services.fleet.write(changes).catch(() => {});
     return DONE;
   } catch (error) {
-    return outcomeOfFailure(error);
+    const outcome = outcomeOfFailure(error);
+    if (outcome.outcome !== 'retry') return outcome;
+    // Its turn has passed, and is not given back once more.
+    const next = { ...work, turn: undefined };
+    if (outcome.reason !== 'Throttled') return { ...outcome, with: next };
+    const wait = { waitMs: (outcome.delaySeconds ?? UNSAID_SECONDS) * 1000, why: outcome.detail };
+    return putOff(next, place, LIST_CALLS, wait, services);
   }
 }

@@ -4,7 +4,7 @@ import type { RekeyStore } from '../fleet/rekey-order.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Leases } from '../work/lease-client.ts';
-import type { AccountWork } from '../work/messages.ts';
+import type { AccountQueueWork } from '../work/messages.ts';
 import type { Outcome } from '../work/outcome.ts';
 import { handOut } from './dispatcher.ts';
 import type { Rollout } from './rollout.ts';
@@ -80,7 +80,7 @@ export interface PutOff {
 
 /** A turn that is too far away: the work is handed out anew, for a time when it can be done. */
 export function putOff(
-  work: AccountWork,
+  work: AccountQueueWork,
   place: PacedPlace,
   calls: PacedCalls,
   { waitMs, why, unused }: PutOff,

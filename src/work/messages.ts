@@ -82,6 +82,8 @@ const scopesWork = z.strictObject({
   account: z.string().min(1).max(500),
   /** Region, for pacing. */
   location: z.string().max(60),
+  /** When it is to be asked, as that of the work above. */
+  turn: z.number().optional(),
   ...carried,
 });
 

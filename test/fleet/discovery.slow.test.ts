@@ -4,12 +4,15 @@ import { describe, expect, it } from 'vitest';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { reconcileUnasked } from '../../src/accounts/ask-scopes.ts';
+import { handOut, LIST_CALLS } from '../../src/accounts/dispatcher.ts';
 import { reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
 import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
+import { Turns } from '../../src/azure/turns.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import type { FleetUse } from '../../src/fleet/fleet-index.ts';
 import type { Services } from '../../src/services.ts';
 import type { AccountWork, ScopesWork } from '../../src/work/messages.ts';
+import type { Outcome } from '../../src/work/outcome.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 
@@ -278,5 +281,68 @@ describe('accounts that were never asked for their scopes', () => {
     expect(await reconcileUnasked(ask, all)).toEqual({ outcome: 'done' });
     expect(work()).toMatchObject([{ account: byScope.id, key: files.id() }]);
     expect((await uses(files)).map(({ account, scope }) => [account, scope])).toEqual([[byScope.id, 'scope1']]);
+  });
+
+  /** Azure refuses to list the scopes of an account, and says to come again in so many seconds. */
+  const refuse = (path: string, seconds: string, times = 1) => {
+    const answer = { status: 429, headers: { 'Retry-After': seconds }, body: { error: { code: 'TooManyRequests' } } };
+    wire.azure.faults.add([{ match: { method: 'GET', path }, times, answer }]);
+  };
+  const placeOf = ({ id, location }: StorageAccount) => ({ subscriptionId: id.split('/')[2] ?? '', location });
+  const ask = (of: StorageAccount, turn?: number): ScopesWork => {
+    const cause = { by: 'drift', ref: '', since: '' };
+    return { kind: 'scopes', account: of.id, location: of.location, turn, cause, attempt: 0 };
+  };
+
+  it('and whose list Azure refuses come back apart, and nobody lists there meanwhile', async () => {
+    const files = key();
+    const accounts = [files.account(), files.account(), files.account()];
+    const [first] = accounts as [StorageAccount];
+    // Two lists in five minutes.
+    const paced = { turns: new Turns(0.02), schedule: new Turns(0.02) };
+    const all = { ...services(), ...paced, random: () => 1, sleep: async () => {} };
+    refuse(`/${first.name}/encryptionScopes`, '40');
+    const since = wire.azure.requests.last;
+    const outcomes: Outcome[] = [];
+    for (const account of accounts) outcomes.push(await reconcileUnasked(ask(account), all));
+    expect(lists(since).map(({ path }) => path)).toEqual([expect.stringContaining(first.name)]);
+    expect(outcomes).toMatchObject(outcomes.map(() => ({ outcome: 'retry', reason: 'Throttled', counts: false })));
+    const [refused, next, last] = outcomes.map((one) => (one.outcome === 'retry' ? one.delaySeconds : undefined));
+    expect([refused, next]).toEqual([42, 42]);
+    expect(last).toBeGreaterThan(290);
+    const nowMs = wire.azure.clock.nowMs();
+    for (const turns of [all.turns, all.schedule]) {
+      expect(turns.closedMs(placeOf(first), { lists: 1 }, nowMs)).toBeGreaterThan(30_000);
+      expect(turns.closedMs(placeOf(first), { reads: 1 }, nowMs)).toBe(0);
+    }
+  });
+
+  it('and come too late for their turn give it back', async () => {
+    const account = key().account();
+    const place = placeOf(account);
+    // Two lists in five minutes.
+    const all = { ...services(), turns: new Turns(0.02), schedule: new Turns(0.02) };
+    const nowMs = wire.azure.clock.nowMs();
+    for (let n = 0; n < 2; n++) all.turns.take(place, { lists: 1 }, nowMs);
+    all.schedule.take(place, { lists: 1 }, nowMs);
+    const { turn } = handOut(all.schedule, place, LIST_CALLS, nowMs);
+    expect(await reconcileUnasked(ask(account, turn), all)).toMatchObject({ reason: 'Throttled' });
+    expect(all.schedule.take(place, { lists: 1 }, nowMs)).toBe(0);
+  });
+
+  it('and are to be asked at once are not, and none before it is time, once Azure has refused one', async () => {
+    const [files, other] = [key(), key()];
+    const region = { location: 'francecentral' };
+    const account = other.account('pinned', region);
+    for (let n = 0; n < 39; n++) other.account('pinned', region);
+    const all = services({ CMK_SUBSCRIPTIONS: SUBSCRIPTION_ID });
+    refuse(`/encryptionScopes`, '200', 40);
+    await look(files, all);
+    const asks = wire.sent.splice(0).filter(({ work }) => work.kind === 'scopes');
+    const there = asks.filter(({ work }) => work.kind === 'scopes' && work.location === region.location);
+    expect(there).toHaveLength(40);
+    expect(Math.min(...there.map(({ delaySeconds }) => delaySeconds))).toBeGreaterThanOrEqual(195);
+    const nowMs = wire.azure.clock.nowMs();
+    expect(all.turns.closedMs(placeOf(account), { lists: 1 }, nowMs)).toBeGreaterThan(150_000);
   });
 });

@@ -57,7 +57,8 @@ class Azure {
     } as unknown as StorageAccounts;
     const graph = () => this.graph();
     return {
-      ...{ accounts, fleet, settings: { scopeDiscovery: 'all' }, building: new IndexBuilding(), turns: new Turns(1) },
+      ...{ accounts, fleet, settings: { scopeDiscovery: 'all' }, building: new IndexBuilding() },
+      ...{ turns: new Turns(1), schedule: new Turns(1) },
       accountsOfKey: {
         using: async function* () {
           yield* await graph();
