@@ -203,7 +203,10 @@ export const DRIFT_DETAILS = z.object({
   findings: z.array(FINDING),
   fixes: z.array(FIX),
   unseen: z.array(UNSEEN),
-  /** Of whom it could not be read whether a group lets them use a key. Absent: in reports of before, and nobody. */
+  /**
+   * Of whom it could not be read whether a group lets them use a key, or whether their identity is there. Absent: in reports
+   * of before, and nobody.
+   */
   untoldAccess: z
     .array(
       z.object({

@@ -211,6 +211,33 @@ describe('GET /api/fleet', () => {
     });
   });
 
+  it('knows no less of those whose identity shows itself than the report, where the list of identities does not tell', async () => {
+    const { world } = wire.azure;
+    const key = new TestKey(world);
+    const [told, untold] = ['told', 'untold'].map((which) => {
+      const identity = addIdentity(world, group(world), `id-${which}-${key.name}`);
+      allowStorage(world, key.vault, identity.principalId);
+      return key.account('pinned', { identity });
+    });
+    const refuse = (path: string) => ({
+      match: { method: 'GET', path },
+      answer: { status: 403, body: { error: { code: 'AuthorizationFailed' } } },
+    });
+    wire.azure.faults.add([
+      refuse('^/subscriptions/[^/]+/providers/Microsoft.ManagedIdentity/userAssignedIdentities\\?'),
+      refuse(`/id-untold-${key.name}\\?`),
+    ]);
+    const { health } = await check();
+    wire.azure.faults.clear();
+    expect(health?.states).toMatchObject({ Unknown: 1 });
+    expect((await fleet()).summary.states).toEqual(health?.states);
+    expect((await account(told?.name ?? '')).health).toEqual({ state: 'Serving' });
+    expect((await account(untold?.name ?? '')).health).toMatchObject({
+      state: 'Unknown',
+      cause: { reason: 'MissingPermission' },
+    });
+  });
+
   it('shows whose role is narrowed only accounts whose keys it reaches', async () => {
     const reaches = (key: RouteKey | undefined) => key?.key === 'archive-key';
     const { value, summary } = await fleet('all=true', { reaches });

@@ -94,7 +94,7 @@ export class VaultRoles {
     return [this.#grants, this.#ends].flatMap((part) => ('unread' in part ? [part.unread] : []));
   }
 
-  /** Whose groups could not be read, so that it is not known whether they may use a key; of the others it is. */
+  /** Whose groups or identity could not be read, so that it is not known whether they may use a key; of the others it is. */
   get untold(): DriftDetails['untoldAccess'] & {} {
     return [...this.#untold].map(([key, identities]) => ({ key, identities: [...identities] }));
   }
@@ -109,6 +109,7 @@ export class VaultRoles {
     const found = this.#direct(account);
     const direct = keyAccess(account, key, found, identity);
     const { principalId } = direct;
+    if (identity?.is === 'unknown') this.#untoldOf(account, keyName);
     if (direct.ready === true && principalId && found.model === 'rbac') {
       const until = accessEnds(principalId, key, found.grants, known(this.#ends) ?? new Map());
       return { access: until ? { ...direct, until } : direct };
@@ -132,9 +133,13 @@ export class VaultRoles {
       return { access: keyAccess(account, key, { model: 'rbac', grants: read.value }, identity) };
     }
     const { unread } = read;
+    this.#untoldOf(account, keyName);
+    return { access: keyAccess(account, key, { model: 'unknown', why: unread.detail }, identity), unread };
+  }
+
+  #untoldOf(account: Account, keyName: string): void {
     const { id } = managedKey(this.#vault, keyName);
     this.#untold.set(id, (this.#untold.get(id) ?? new Set()).add(userAssignedIdentity(account) ?? account.id));
-    return { access: keyAccess(account, key, { model: 'unknown', why: unread.detail }, identity), unread };
   }
 
   #groups(): What {

@@ -116,7 +116,7 @@ class FleetJudge {
           ...keys.flatMap((key) => this.#ofKey(key)),
           ...this.#reported(findings, known, all),
           ...[...new Set(all.map(({ identity }) => identity))].flatMap((identity) =>
-            this.#findings.ofIdentity(identity),
+            this.#findings.ofIdentity(identity, all),
           ),
           ...this.#met(all),
         ],

@@ -27,9 +27,7 @@ export class ReportedFindings {
   /** Of what could not be read of a vault, only what keeps one from telling whether these uses may have its keys. */
   ofVault(vault: string, uses: readonly FleetUse[]): Finding[] {
     const { groups, ...whole } = VAULT_ACCESS;
-    const isTold =
-      this.#untold && !uses.some((use) => this.#untold?.has(accessId(use.key, use.identity ?? use.account)));
-    const what = isTold ? Object.values(whole) : [...Object.values(whole), groups];
+    const what = this.#isTold(uses) ? Object.values(whole) : [...Object.values(whole), groups];
     const untold = new Set(what.map((one) => findingId('Unreadable', vault, one)));
     return this.of(vault).filter(({ id, reason }) =>
       reason === 'Unreadable' ? untold.has(id) : reason !== 'MissingPermission',
@@ -37,11 +35,18 @@ export class ReportedFindings {
   }
 
   /** Whether it may be gone: of what could not be read, only that. */
-  ofIdentity(identity: string | undefined): Finding[] {
+  ofIdentity(identity: string | undefined, uses: readonly FleetUse[]): Finding[] {
+    if (this.#isTold(uses)) return [];
     return unreadOfIdentity(identity).flatMap(({ resource, what }) => {
       const untold = findingId('Unreadable', resource, what);
       return this.of(resource).filter(({ id }) => id === untold);
     });
+  }
+
+  /** False as well where the report does not say it. */
+  #isTold(uses: readonly FleetUse[]): boolean {
+    const untold = this.#untold;
+    return untold !== undefined && !uses.some((use) => untold.has(accessId(use.key, use.identity ?? use.account)));
   }
 }
 
