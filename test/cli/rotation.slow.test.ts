@@ -69,8 +69,13 @@ describe('cmk rotation', () => {
     const status = await cmk(['rotation', 'status', ...of]);
     expect(status.out).toContain('\tpaused\t0\t1\t0\t0');
     expect(status.out).toContain('a change window');
+    const keyStatus = await cmk(['key', 'status', ...of]);
+    expect(keyStatus.out).toMatch(/^Paused since \S+ until \S+: a change window$/m);
+    const { result } = JSON.parse((await cmk(['key', 'status', ...of, '--json'])).out);
+    expect(result.paused).toMatchObject({ reason: 'a change window', until: expect.any(String) });
     const resumed = await cmk(['rotation', 'resume', ...of, '--reason', 'it is over']);
     expect(resumed).toMatchObject({ code: 0, out: expect.stringContaining('Nothing is paused.') });
+    expect((await cmk(['key', 'status', ...of])).out).not.toMatch(/paused/i);
     const trail = await cmk(['audit', 'verify']);
     expect(trail).toMatchObject({ code: 0, out: expect.stringContaining('2') });
   });

@@ -91,6 +91,7 @@ describe('cmk key status', () => {
     const away = await runCmk(procedures, args, { env: { AzureWebJobsStorage: UNREACHABLE } });
     expect(away.code).toBe(0);
     expect(away.out).toContain('How long revocations took to show cannot be read: ');
+    expect(away.out).toContain('Whether its moves are paused cannot be read: ');
     expect((await runCmk(procedures, [...args, '--json'])).out).not.toContain('effectTimes');
   });
 });

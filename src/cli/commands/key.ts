@@ -128,14 +128,15 @@ function addRotate(command: Command, cli: Cli): void {
     });
 }
 
-const TIMES = `
-How long revocations and restores took to show is read from the app's storage
-(AzureWebJobsStorage__accountName, with the role Storage Blob Data Reader).`;
+const FROM_STORAGE = `
+Whether it is paused, and how long revocations and restores took to show, is
+read from the app's storage (AzureWebJobsStorage__accountName, with the role
+Storage Blob Data Reader).`;
 
 function addStatus(command: Command, cli: Cli): void {
   command
-    .description('its versions, who uses which, and an open revocation')
-    .addHelpText('after', TIMES)
+    .description('its versions, who uses which, an open revocation and a pause')
+    .addHelpText('after', FROM_STORAGE)
     .action(async (name: string) => {
       const { showKeyStatus } = await import('../../operations/key/key-status.ts');
       const key = await keyOf(name, command, cli);

@@ -5,9 +5,14 @@ import type { Output } from '../output.ts';
 
 /** A key's status as a table. */
 export function showStatus(status: KeyStatus, output: Output): ExitCode {
-  const { key, versions, revocation, dependents, usage } = status;
+  const { key, versions, revocation, paused, pausedUnread, dependents, usage } = status;
   output.text(key);
   if (revocation) output.text(`REVOKED on ${revocation.revokedOn} by ${revocation.revokedBy}`);
+  if (paused)
+    output.text(`Paused since ${paused.since}${paused.until ? ` until ${paused.until}` : ''}: ${paused.reason}`);
+  if (pausedUnread !== undefined) {
+    output.entry({ kind: 'note', text: `Whether its moves are paused cannot be read: ${pausedUnread}` });
+  }
   output.table(
     ['VERSION', 'STATE', 'CREATED', 'EXPIRES', 'USED BY', ...(usage ? ['LAST ASKED'] : [])],
     versions.map(({ version, state, revoked, createdOn, expiresOn, usedBy }) => [

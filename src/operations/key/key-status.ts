@@ -7,8 +7,12 @@ import type { EffectTimes } from '../../effect/sum-times.ts';
 import { CmkError } from '../../errors.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { vaultOption } from '../../keys/vault-options.ts';
+import { pausedView } from '../../overview/key-summary.ts';
+import type { KeySummary } from '../../overview/key-view.ts';
 import { type KeyUsageView, readKeyUsage } from '../../overview/usage-view.ts';
 import { type KeyState, keyState, type VersionState } from '../../revocation/key-state.ts';
+import { createControlStore } from '../../rollout/control-client.ts';
+import { standingPause } from '../../rollout/pause.ts';
 import { type Environment, readStorageSettings } from '../../settings/settings.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import { knowsAppStorage } from '../rotation/rotation-access.ts';
@@ -25,6 +29,10 @@ export interface KeyStatus extends Omit<KeyState, 'versions'> {
   readonly dependents: BlastRadius;
   /** Who used it, by the log; absent: it is not known where that is (CMK_USAGE_WORKSPACE). */
   readonly usage?: KeyUsageView;
+  /** The pause that its moves and rotations are under; absent: there is none, or the app's storage is not known or not readable. */
+  readonly paused?: NonNullable<KeySummary['paused']>;
+  /** Why it is not readable. */
+  readonly pausedUnread?: string;
   /** How long earlier changes took to show; absent: the app's storage, where that is kept, is not known or not readable. */
   readonly effectTimes?: EffectTimes;
   /** Why it is not readable. */
@@ -49,10 +57,11 @@ export async function showKeyStatus(
 ): Promise<KeyStatus> {
   const workspace = environment.CMK_USAGE_WORKSPACE;
   const usageLog = azure.usageLog(workspace);
-  const [versions, dependents, usage, effectTimes] = await Promise.all([
+  const [versions, dependents, usage, paused, effectTimes] = await Promise.all([
     azure.keys.listVersions(key),
     blastRadiusOf(key, azure, environment, DEPENDENTS_MS),
     readKeyUsage(key, workspace, { usageLog }, DEPENDENTS_MS),
+    readPause(key, environment, azure, credential),
     readEffectTimes(key, environment, azure, credential),
   ]);
   if (versions.length === 0) {
@@ -68,10 +77,27 @@ export async function showKeyStatus(
     key: key.id,
     ...state,
     versions: state.versions.map((version) => ({ ...version, usedBy: users.get(version.version) ?? [] })),
+    ...paused,
     dependents,
     ...usage,
     ...effectTimes,
   };
+}
+
+async function readPause(
+  key: ManagedKey,
+  environment: Environment,
+  azure: Azure,
+  credential: (() => TokenCredential) | undefined,
+): Promise<Pick<KeyStatus, 'paused' | 'pausedUnread'>> {
+  if (!credential || !knowsAppStorage(environment)) return {};
+  try {
+    const settings = readStorageSettings({ ...environment, AZURE_CLOUD: azure.cloud.name });
+    const pause = standingPause(await createControlStore(settings, credential).read(), key.id, azure.now());
+    return pause ? { paused: pausedView(pause) } : {};
+  } catch (error) {
+    return { pausedUnread: describe(describeFailure(error)) };
+  }
 }
 
 async function readEffectTimes(
