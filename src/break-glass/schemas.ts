@@ -96,6 +96,10 @@ const blastRadius = z
     otherResources: z.array(z.looseObject({ id: z.string(), type: z.string() })),
     selfLockout: z.union([z.boolean(), z.literal('unknown')]).describe("Whether the app's own storage uses the key."),
     unread: z.array(unread),
+    outOfSight: z
+      .string()
+      .optional()
+      .describe('Resources that are never shown, as the app is deployed: `complete` says nothing of them.'),
   })
   .describe('What stops working while the key is revoked.');
 

@@ -20,6 +20,10 @@ import { usesOfKey, vaultUseQuery } from './resource-graph-query.ts';
 /** Accounts whose shares and encryption scopes are read at the same time. */
 const CONCURRENCY = 8;
 
+/** Resource Graph leaves out without a word what may not be read. */
+const TYPES_OUT_OF_SIGHT =
+  'Resources of types that the app may not read, shares of Microsoft.FileShares among them, are out of its sight: deploy with otherDependents=reader.';
+
 /** Everything that stops working when a key is revoked, as far as it can be read. */
 export interface BlastRadius {
   /** Key identifier without a version. */
@@ -33,6 +37,8 @@ export interface BlastRadius {
   /** Whether the app's own storage uses the key, so that revoking it locks the app out. */
   readonly selfLockout: boolean | 'unknown';
   readonly unread: readonly Unread[];
+  /** What is never shown, as the app is deployed, in one sentence; absent: it may see everything, or nothing, which is `unread`. */
+  readonly outOfSight?: string;
 }
 
 export type BlastRadiusServices = {
@@ -105,6 +111,7 @@ class BlastRadiusReader {
       otherResources,
       selfLockout: lockedOut || this.#selfLockout,
       unread,
+      ...(this.#services.settings.otherDependents === 'listed' ? { outOfSight: TYPES_OUT_OF_SIGHT } : {}),
     };
   }
 

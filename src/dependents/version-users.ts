@@ -33,9 +33,6 @@ export type VersionUsersServices = BlastRadiusServices & {
 /** Types that hold on to old versions, whichever they name: their backups are read with the version of their day. */
 const BACKUPS = /^microsoft\.(?:sql\/|dbforpostgresql\/|dbformysql\/)/i;
 
-const TYPES_OUT_OF_SIGHT =
-  'Resources of types that the app may not read, shares of Microsoft.FileShares among them, are out of its sight: deploy with otherDependents=reader.';
-
 /** Accounts that are read at the same time. */
 const CONCURRENCY = 8;
 
@@ -51,8 +48,7 @@ export async function readVersionUsers(
 ): Promise<VersionUsers> {
   const radius = await readBlastRadius(key, services, signal ? { signal } : {});
   const uses: VersionUse[] = [];
-  // Resource Graph leaves out without a word what may not be read.
-  const gaps: string[] = services.settings.otherDependents === 'listed' ? [TYPES_OUT_OF_SIGHT] : [];
+  const gaps: string[] = radius.outOfSight === undefined ? [] : [radius.outOfSight];
   for (const other of radius.otherResources) {
     const { id, uses: named } = other;
     gaps.push(...gapsOfType(other));

@@ -207,6 +207,7 @@ describe('break-glass', () => {
       `planned\tversion ${site.version.version} disabled`,
       'found\t1 storage account with 1 file share and 0 other resources depend on the key',
       `found\t${account.name}: file share share1`,
+      'note\tAzure leaves out, without a word, other resources that this sign-in may not read.',
       '',
     ]);
   });

@@ -92,6 +92,17 @@ describe('the blast radius of a key', () => {
     });
   });
 
+  it('says that types are out of sight where the app may see those of a list alone, and is whole all the same', async () => {
+    const listed = await read('kv-files', 'archive-key', { CMK_OTHER_DEPENDENTS: 'listed' });
+    expect(listed).toMatchObject({ complete: true, unread: [] });
+    expect(listed.outOfSight).toMatch(
+      /^Resources of types .* are out of its sight: deploy with otherDependents=reader\.$/,
+    );
+    for (const sees of ['all', 'none']) {
+      expect(await read('kv-files', 'archive-key', { CMK_OTHER_DEPENDENTS: sees })).not.toHaveProperty('outOfSight');
+    }
+  });
+
   it('shows an account that uses the key by a scope alone, without its shares, which go on', async () => {
     const { world } = local.azure;
     const key = { vault: vaultOf('kv-files'), keyName: 'archive-key', mode: 'automatic' } as const;

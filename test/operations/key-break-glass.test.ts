@@ -206,6 +206,9 @@ describe('key revoke and key restore', () => {
         '1 storage account with 1 file share and 0 other resources depend on the key',
         `${account.name}: file share share1`,
       ]);
+      expect(texts(report, 'note')).toEqual([
+        'Azure leaves out, without a word, other resources that this sign-in may not read.',
+      ]);
       expect(report.result.dependents?.accounts.map(({ name }) => name)).toEqual([account.name]);
     });
     expect(writes).toEqual([]);

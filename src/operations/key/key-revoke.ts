@@ -62,6 +62,8 @@ export async function previewRevocation(
   const report = reportVersions(versions, [], versions, azure.now());
   for (const version of versions.filter(({ enabled }) => enabled)) journal.planned(disabling(key, version.version));
   describeRadius(dependents, journal);
+  // Whether there are any is not known, and a dry run is believed.
+  if (dependents) journal.note('Azure leaves out, without a word, other resources that this sign-in may not read.');
   const nothing = { revocation: undefined, elapsedMs: 0, ...NOT_AUDITED };
   return { key: key.id, complete: false, versions: report, dependents, ...nothing };
 }

@@ -9,7 +9,7 @@ const MOST_OPEN = 12;
 
 /** What stops while the key is revoked, as far as it can be read. */
 export function BlastRadius({ dependents }: { readonly dependents: RevokeResponse['dependents'] }) {
-  const { accounts, otherResources, selfLockout, unread, complete } = dependents;
+  const { accounts, otherResources, selfLockout, unread, complete, outOfSight } = dependents;
   const shares = accounts.reduce((sum, account) => sum + account.shares.length, 0);
   const scopes = accounts.reduce((sum, account) => sum + account.scopes.length, 0);
   return (
@@ -43,6 +43,7 @@ export function BlastRadius({ dependents }: { readonly dependents: RevokeRespons
           </div>
         </div>
       )}
+      {outOfSight && <p class="muted small-text">{outOfSight}</p>}
       {accounts.length + otherResources.length > MOST_OPEN ? (
         <details>
           <summary>Which</summary>
