@@ -1,15 +1,26 @@
 import type { Account } from '../accounts/account.ts';
+import { LIST_CALLS } from '../accounts/dispatcher.ts';
 import { timeBoxed } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
+import { pacingCell, type Turns } from '../azure/turns.ts';
 import type { FileShares } from '../dependents/file-shares-client.ts';
+import { Allowances } from '../http/rates.ts';
 import { checkKeyAccess } from '../identities/check-key-access.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { AccountShares } from './account-schemas.ts';
 
-export type AccountSharesServices = Parameters<typeof checkKeyAccess>[2] & { readonly shares: FileShares };
+export type AccountSharesServices = Parameters<typeof checkKeyAccess>[2] & {
+  readonly shares: FileShares;
+  /** Guards the lists that are asked at once. */
+  readonly turns: Turns;
+  readonly now: () => Date;
+};
 
 /** Both are read side by side, and neither is waited for longer. Milliseconds. */
 const LOOK_MS = 15_000;
+/** Of a subscription and region, by all callers of an instance: most of what Azure allows is left to the work of the app. */
+export const SHARE_LISTS = { burst: 10, perSecond: 1 / 15 };
+const allowances = new Allowances(SHARE_LISTS);
 
 /**
  * The file shares of an account, and whether its identity may use its key now. Lists are the scarcest budget of the Storage
@@ -24,6 +35,12 @@ export function accountShares(
 ): Promise<AccountShares> {
   const warnings: string[] = [];
   const list = async (signal: AbortSignal): Promise<AccountShares['shares']> => {
+    const waitMs = untilList(account, services);
+    if (waitMs > 0) {
+      const seconds = Math.ceil(waitMs / 1000);
+      warnings.push(`The file shares were not listed: Azure allows few lists in a region. Ask again in ${seconds} s.`);
+      return undefined;
+    }
     const shares: NonNullable<AccountShares['shares']> = [];
     try {
       for await (const share of services.shares.list(account, signal)) shares.push(share);
@@ -45,4 +62,10 @@ export function accountShares(
       warnings,
     };
   }, LOOK_MS);
+}
+
+/** Takes one list, unless it would have to be waited for: answers for how long, in milliseconds. */
+function untilList(account: Account, { turns, now }: Pick<AccountSharesServices, 'turns' | 'now'>): number {
+  const allowedMs = allowances.take(pacingCell(account), performance.now());
+  return allowedMs > 0 ? allowedMs : turns.take(account, LIST_CALLS, now().getTime(), { mostMs: 0 });
 }

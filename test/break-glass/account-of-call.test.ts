@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import { LIST_CALLS } from '../../src/accounts/dispatcher.ts';
+import { Turns } from '../../src/azure/turns.ts';
 import { accountOfCall } from '../../src/break-glass/account-of-call.ts';
-import { accountShares } from '../../src/break-glass/account-shares.ts';
+import { accountShares, SHARE_LISTS } from '../../src/break-glass/account-shares.ts';
 import { accountStatus, lookAtAccount } from '../../src/break-glass/account-status.ts';
 import { formatAccountRevocation, type RevokedPart } from '../../src/revocation/account-record.ts';
 import { ALICE } from '../revocation/records.ts';
@@ -96,5 +98,30 @@ describe('the file shares of an account, and its access', () => {
     expect({ shares, ready: access?.ready }).toEqual({ shares: undefined, ready: true });
     expect(warnings).toEqual([expect.stringMatching(/^The file shares could not be listed: /)]);
     expect(await below('stplain01')).not.toHaveProperty('access');
+  });
+
+  it('leave the lists of the region to the work of the app, however often they are asked for', async () => {
+    const { name } = new TestKey(wire.azure.world).account();
+    const since = wire.azure.requests.last;
+    const seen: Awaited<ReturnType<typeof below>>[] = [];
+    for (let n = 0; n < 40; n += 1) seen.push(await below(name));
+    const lists = wire.arm(since, /\/fileServices\/default\/shares/);
+    expect(lists.length).toBeGreaterThan(0);
+    expect(lists.length).toBeLessThanOrEqual(SHARE_LISTS.burst);
+    expect(seen.at(-1)).toEqual({
+      access: { ready: true, reason: undefined, missing: [] },
+      warnings: [expect.stringMatching(/^The file shares were not listed: Azure allows few lists .* in \d+ s\.$/)],
+    });
+  });
+
+  it('are not asked for while the work of the app has used up the lists of the region', async () => {
+    const { name } = new TestKey(wire.azure.world).account();
+    const { account } = await lookAtAccount(await accountOfCall(name, services()), services());
+    const turns = new Turns(1);
+    for (let n = 0; n < 100; n += 1) turns.take(account, LIST_CALLS, wire.azure.clock.now().getTime());
+    const since = wire.azure.requests.last;
+    const { shares, warnings } = await accountShares(account, undefined, { ...services(), turns });
+    expect({ shares, warnings: warnings.length }).toEqual({ shares: undefined, warnings: 1 });
+    expect(wire.arm(since)).toEqual([]);
   });
 });
