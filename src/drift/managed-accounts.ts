@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DAY_MS } from '../time/spans.ts';
 
 /**
  * Which accounts of a subscription used a managed key, and when that was seen last: one that does not any more has left it.
@@ -48,6 +49,9 @@ export function formerUses(remembered: readonly ManagedAccounts[]): FormerUses {
   return uses;
 }
 
+/** An account that is in no subscription that can be read is forgotten after so long. Milliseconds. */
+const GONE_MS = 90 * DAY_MS;
+
 interface ReadMemory {
   /** Of the subscription. */
   readonly id: string;
@@ -56,13 +60,17 @@ interface ReadMemory {
   readonly isWhole: boolean;
 }
 
-/** What is to be remembered after a check: one that is not there any more may be in a subscription that could not be read. */
-export function nextMemory(before: ManagedMemory, read: readonly ReadMemory[]): ManagedMemory {
+/**
+ * What is to be remembered after a check: one that is not there any more may be in a subscription that could not be read.
+ * Some never can be.
+ */
+export function nextMemory(before: ManagedMemory, now: Date, read: readonly ReadMemory[]): ManagedMemory {
   const next = { ...before, ...Object.fromEntries(read.map(({ id, managedAccounts }) => [id, managedAccounts])) };
   if (read.every(({ isWhole }) => isWhole)) return next;
   const known = new Set(read.flatMap(({ managedAccounts }) => managedAccounts.flatMap(({ accounts }) => accounts)));
   for (const { id, managedAccounts } of read) {
     const gone = (before[id] ?? [])
+      .filter(({ lastSeen }) => now.getTime() - Date.parse(lastSeen) <= GONE_MS)
       .map((group) => ({ ...group, accounts: group.accounts.filter((account) => !known.has(account)) }))
       .filter(({ accounts }) => accounts.length > 0);
     next[id] = [...managedAccounts, ...gone];

@@ -44,15 +44,29 @@ describe('what is remembered of accounts', () => {
       Object.fromEntries(
         Object.entries(memory).map(([id, groups]) => [id, groups.flatMap(({ accounts }) => accounts).sort()]),
       );
-    expect(namesOf(nextMemory(before, [seen('a', ['st1']), seen('b', ['st2'])]))).toEqual({ a: ['st1'], b: ['st2'] });
-    expect(namesOf(nextMemory(before, [seen('a', ['st1']), seen('b', [], false)]))).toEqual({
+    expect(namesOf(nextMemory(before, NOW, [seen('a', ['st1']), seen('b', ['st2'])]))).toEqual({
+      a: ['st1'],
+      b: ['st2'],
+    });
+    expect(namesOf(nextMemory(before, NOW, [seen('a', ['st1']), seen('b', [], false)]))).toEqual({
       a: ['st1', 'st2'],
       b: ['st3'],
     });
-    expect(namesOf(nextMemory(before, [seen('a', ['st1']), seen('b', ['st2'], false)]))).toEqual({
+    expect(namesOf(nextMemory(before, NOW, [seen('a', ['st1']), seen('b', ['st2'], false)]))).toEqual({
       a: ['st1'],
       b: ['st2', 'st3'],
     });
+  });
+
+  it('does not grow without end where a subscription can never be read', () => {
+    const last = (days: number) => new Date(NOW.getTime() - days * DAYS).toISOString();
+    const gone = (days: number, account: string) => ({ key: KEY.id, lastSeen: last(days), accounts: [account] });
+    const before = { a: [gone(1, 'st1'), gone(89, 'st2'), gone(91, 'st3')], b: [gone(91, 'st4')] };
+    const read = [
+      { id: 'a', managedAccounts: [], isWhole: true },
+      { id: 'b', managedAccounts: before.b, isWhole: false },
+    ];
+    expect(nextMemory(before, NOW, read)).toEqual({ a: [gone(1, 'st1'), gone(89, 'st2')], b: before.b });
   });
 
   it('is small: 10,000 accounts of one key take less than 400 KB', () => {

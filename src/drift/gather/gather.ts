@@ -119,7 +119,7 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
     vaults,
     keys: keySubjects,
     subscriptions,
-    managedAccounts: memory && nextMemory(memory, subscriptions.map(memoryOf)),
+    managedAccounts: memory && nextMemory(memory, rules.now, subscriptions.map(memoryOf)),
     poison: app.poison,
     trail,
     unread: [...new Set(unread)],
