@@ -47,6 +47,7 @@ export function appSettings(azuriteConnectionString: string, caller: NodeJS.Proc
     CMK_VAULTS: MANAGED_VAULT_IDS.join(','),
     CMK_TENANT_ID: TENANT_ID,
     CMK_USAGE_WORKSPACE: WORKSPACE_ID,
+    CMK_OTHER_DEPENDENTS: 'all',
     CMK_API_AUDIENCE: `${CMK_API_CLIENT_ID},${CMK_API_AUDIENCE}`,
     // A browser that has not joined the local Azure reaches its Entra ID here.
     ...(signIn === undefined ? {} : { CMK_PAGE_SIGN_IN: signIn }),

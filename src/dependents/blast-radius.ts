@@ -22,7 +22,7 @@ const CONCURRENCY = 8;
 
 /** Resource Graph leaves out without a word what may not be read. */
 const TYPES_OUT_OF_SIGHT =
-  'Resources of types that the app may not read, shares of Microsoft.FileShares among them, are out of its sight: deploy with otherDependents=reader.';
+  'Resources of types that the app may not read, shares of Microsoft.FileShares among them, are out of its sight: deploy with otherDependents=reader (CMK_OTHER_DEPENDENTS).';
 
 /** Everything that stops working when a key is revoked, as far as it can be read. */
 export interface BlastRadius {

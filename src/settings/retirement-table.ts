@@ -21,6 +21,6 @@ export const RETIREMENT_SETTINGS = {
     example: 'all',
     description:
       'Which other resources that use a key the roles of the app let it see: `all`, those of the types in `infra/key-users.json` (`listed`), or `none`. The deployment sets it by its parameter `otherDependents`. With less than all the app retires no version by itself.',
-    fallback: '`all`',
+    fallback: '`listed`: without a word of it, not all is taken to be in sight',
   }),
 } as const;

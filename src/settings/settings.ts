@@ -101,7 +101,7 @@ export function readSettings(environment: Environment): Settings {
     storage: readStorage(reader, cloud),
     refreshAutomatic: reader.read('CMK_REFRESH_AUTOMATIC') ?? true,
     scopeDiscovery: reader.read('CMK_SCOPE_DISCOVERY') ?? 'all',
-    otherDependents: reader.read('CMK_OTHER_DEPENDENTS') ?? 'all',
+    otherDependents: reader.read('CMK_OTHER_DEPENDENTS') ?? 'listed',
     budgetShare: reader.read('CMK_BUDGET_SHARE') ?? DEFAULT_BUDGET_SHARE,
     canary: reader.read('CMK_CANARY') ?? 0,
     auth: { tenantId: reader.read('CMK_TENANT_ID'), audiences: reader.read('CMK_API_AUDIENCE') ?? [] },

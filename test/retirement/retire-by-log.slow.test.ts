@@ -96,6 +96,8 @@ describe('retirement by the log', () => {
     const { key } = movedOn();
     const [came] = await retire(key, { CMK_OTHER_DEPENDENTS: 'listed' });
     expect(came).toMatchObject({ outcome: 'kept', reasons: expect.stringContaining('otherDependents=reader') });
+    const [unsaid] = await retire(key, { CMK_OTHER_DEPENDENTS: '' });
+    expect(unsaid).toMatchObject({ outcome: 'kept', reasons: expect.stringContaining('CMK_OTHER_DEPENDENTS') });
     const [none] = await retire(key, { CMK_OTHER_DEPENDENTS: 'none' });
     expect(none).toMatchObject({ outcome: 'kept', reasons: expect.stringContaining('may see none') });
     expect(firstOf(key)?.enabled).toBe(true);

@@ -11,6 +11,7 @@ const vault = (name: string): string =>
 export const SAMPLE_SETTINGS: Environment = {
   CMK_VAULTS: `${vault('kv-files')} ${vault('kv-records')}`,
   AzureWebJobsStorage: 'UseDevelopmentStorage=true',
+  CMK_OTHER_DEPENDENTS: 'all',
 };
 
 /** The app's own services, unmodified, as the managed identity of the sample fleet's app. */
