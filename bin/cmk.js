@@ -3,15 +3,14 @@ const { spawn } = require('node:child_process');
 const { existsSync } = require('node:fs');
 const { join } = require('node:path');
 
-// The command line is TypeScript that Node runs as it is, from version 22 on. On an older Node it starts itself once more
+// The command line is TypeScript that Node runs as it is, from version 22.18 on. On an older Node it starts itself once more
 // on the one that the project brings along.
 const main = join(__dirname, '../src/cli/main.ts');
 const own = join(__dirname, '../node_modules/.bin/node');
-const [major] = process.versions.node.split('.').map(Number);
 // Whoever sets NODE_USE_ENV_PROXY, for want of another way through a proxy, knows that it is experimental in Node 22.
 const known = 'UNDICI-EHPA';
 
-if (major >= 22) {
+if (process.features.typescript) {
   // Node warns when this script has been read to its end. A module would be read after that: see package.json beside it.
   const [print] = process.listeners('warning');
   if (print) {
@@ -30,7 +29,7 @@ if (major >= 22) {
   });
 } else {
   console.error(
-    `cmk needs Node 22 or newer, and this is ${process.version}. Run \`npm ci\` first: it brings one along.`,
+    `cmk in a clone needs Node 22.18 or newer, and this is ${process.version}. Run \`npm ci\` first: it brings one along.`,
   );
   process.exitCode = 2;
 }

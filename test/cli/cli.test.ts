@@ -306,4 +306,10 @@ describe('bin/cmk.js', () => {
     expect(stdout).toContain('cmk account onboard');
     expect(stderr).toBe('');
   });
+
+  it('runs where the Node of the machine takes no TypeScript yet, as 22.17 and before: on that of the project', async () => {
+    const bin = join(import.meta.dirname, '../../bin/cmk.js');
+    const { stdout } = await promisify(execFile)(process.execPath, ['--no-experimental-strip-types', bin, '--version']);
+    expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
 });
