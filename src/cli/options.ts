@@ -82,8 +82,13 @@ export function inVault(command: Command, what: string, mandatory = false): Comm
     .on('option:vault', () => oneOf(command, command.getOptionValue('hsm')))
     .on('option:hsm', (name: string) => {
       oneOf(command, command.getOptionValue('vault'));
-      command.setOptionValueWithSource('vault', `managedHSMs/${name}`, 'cli');
+      command.setOptionValueWithSource('vault', hsmAsVault(name), 'cli');
     });
+}
+
+/** What `--hsm` says as the option `--vault`. */
+export function hsmAsVault(name: string): string {
+  return `managedHSMs/${name}`;
 }
 
 function oneOf(command: Command, other: unknown): void {

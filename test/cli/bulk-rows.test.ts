@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { manyAccounts } from '../../src/cli/bulk/bulk-command.ts';
 import { readBulkRows } from '../../src/cli/bulk/bulk-rows.ts';
 import { parseCsv } from '../../src/cli/bulk/csv.ts';
+import { inVault } from '../../src/cli/options.ts';
 
 describe('CSV', () => {
   it('takes quotes, commas and line feeds in them, CRLF, a byte order mark, empty lines, and space around cells', () => {
@@ -55,6 +56,14 @@ describe('the rows of a bulk command', () => {
       },
       { account: 'st2', options: expect.objectContaining({ vault: 'kv', pin: 'cafe', premium: false, kty: 'RSA' }) },
     ]);
+  });
+
+  it('may name a Managed HSM, as the command line does, and not a vault as well', () => {
+    const enable = inVault(manyAccounts(new Command('enable')), 'the vault').exitOverride();
+    enable.parse(['--from', 'x', '--vault', 'kv'], { from: 'user' });
+    const vaultsOf = (text: string) => readBulkRows(text, enable, ['vault']).map(({ options }) => options.vault);
+    expect(vaultsOf('account,hsm,vault\nst1,hsm-1,\nst2,,kv-2\nst3,,\n')).toEqual(['managedHSMs/hsm-1', 'kv-2', 'kv']);
+    expect(() => vaultsOf('account,hsm,vault\nst1,hsm-1,kv-1\n')).toThrow(/line 2: .*takes --vault or --hsm, not both/);
   });
 
   it('are refused with everything that is wrong at once', () => {

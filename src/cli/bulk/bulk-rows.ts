@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, type Option } from 'commander';
 import { CmkError } from '../../errors.ts';
+import { hsmAsVault } from '../options.ts';
 import { type CsvRow, invalid, parseCsv } from './csv.ts';
 
 /** One account of a bulk command, with its options: those of the file, and where it says none, those of the command line. */
@@ -69,6 +70,11 @@ function readRow(
       if (!(error instanceof InvalidArgumentError) && !(error instanceof CmkError)) throw error;
       problems.push(`line ${line}: ${title} "${text}": ${error.message}`);
     }
+  }
+  // The event by which the command line does this comes of no row.
+  if (columns.has('hsm') && cells.get('hsm')) {
+    if (cells.get('vault')) problems.push(`line ${line}: it takes --vault or --hsm, not both`);
+    options.vault = hsmAsVault(cells.get('hsm') ?? '');
   }
   return { account: cells.get('account') ?? '', options };
 }
