@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { describe, describeFailure } from '../azure/failure.ts';
 import type { GatherServices } from '../drift/gather/gather.ts';
 import type { WholeReport } from '../drift/report.ts';
 import { type DriftServices, lookForDrift, runDriftCheck } from '../drift/run-drift-check.ts';
@@ -71,17 +72,25 @@ export async function checkDrift(options: DriftOptions, { azure, journal }: Oper
 }
 
 /**
- * The tags of accounts, by their ARM ids in lower case: a report does not have them.
+ * The tags of the accounts that a check looks at, by their ARM ids in lower case: a report does not have them.
  *
- * @throws what the list answers: without it, the check would seem to have found nothing
+ * @throws {@link CmkError} `NotProven` where a list is refused: without it, the check would seem to have found nothing
  */
 export async function readAccountTags(
   subscription: string | undefined,
+  { CMK_SUBSCRIPTIONS = '' }: Environment,
   { azure }: Operation,
 ): Promise<Map<string, Readonly<Record<string, string>>>> {
   const tags = new Map<string, Readonly<Record<string, string>>>();
-  for (const id of subscription ? [subscription] : await azure.subscriptions.list()) {
-    for await (const account of azure.accounts.list(id)) tags.set(account.id.toLowerCase(), account.tags);
+  const looked = subscription ? [subscription] : CMK_SUBSCRIPTIONS.split(/[\s,;]+/).filter((id) => id !== '');
+  for (const id of looked.length > 0 ? looked : await azure.subscriptions.list()) {
+    try {
+      for await (const account of azure.accounts.list(id)) tags.set(account.id.toLowerCase(), account.tags);
+    } catch (error) {
+      const message = `The tags of the accounts in subscription ${id} cannot be read: ${describe(describeFailure(error))}`;
+      const nextStep = 'Leave --tag out, or narrow it by --subscription or CMK_SUBSCRIPTIONS; nothing was done.';
+      throw new CmkError('NotProven', message, nextStep, { cause: error });
+    }
   }
   return tags;
 }

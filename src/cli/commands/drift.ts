@@ -61,10 +61,11 @@ function addDriftCheck(program: Command, cli: Cli): void {
         command,
         async (operation) => {
           const services = (app: Environment, log: Log) => createServices(app, credential, log);
+          // First: a check that fixes would have done so when the tags turn out not to be had.
+          const tags = tag && (await readAccountTags(subscription, environment, operation));
           const report = await checkDrift({ vaults: named, asApp, environment, services }, operation);
           troubles = operation.journal.entries.filter(({ kind }) => kind === 'note').length;
           const place = { resourceGroup, tag, subscription: subscription ? [subscription] : undefined };
-          const tags = tag && (await readAccountTags(subscription, operation));
           const { filterReport } = await import('../../drift/filter-report.ts');
           const { shorten } = await import('../../drift/causes.ts');
           const wanted = sortReport(filterReport(report, { key, health, cause, ...place }, tags), sort);
