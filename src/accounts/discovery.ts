@@ -4,7 +4,6 @@ import type { UnaskedAccount } from '../fleet/fleet-index.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
-import { DAY_MS } from '../time/spans.ts';
 import type { Account } from './account.ts';
 import {
   accountPlace,
@@ -18,6 +17,7 @@ import { findDependents, type Inventory, type Late, lateAfter } from './inventor
 import { accountKeyUse, scopeKeyUse, usesKey } from './key-use.ts';
 import { readNewer } from './newer-accounts.ts';
 import { type Asked, askUnasked, markSent } from './unasked.ts';
+import { unlistedOf } from './unlisted.ts';
 
 const CONCURRENCY = 8;
 const NOTHING_ASKED: Asked = { toAsk: [], unreadable: [] };
@@ -42,10 +42,11 @@ export async function discoverDependents(
   findings: Findings,
   log: Log,
 ): Promise<Discovered> {
-  return new Discovery(key, subscriptions, { ...services, late: lateAfter(services.now) }, findings, log).run();
+  const begun = { startedOn: services.now(), late: lateAfter(services.now) };
+  return new Discovery(key, subscriptions, { ...services, ...begun }, findings, log).run();
 }
 
-type Searching = DiscoveryServices & Late;
+type Searching = DiscoveryServices & Late & { readonly startedOn: Date };
 
 class Discovery {
   readonly #key: ManagedKey;
@@ -143,16 +144,14 @@ class Discovery {
     });
   }
 
-  /** The subscriptions that are to be listed: not those that were within a day; undefined: the index does not tell. */
+  /** The subscriptions that are to be listed; undefined: the index does not tell. */
   async #unlisted(): Promise<readonly string[] | undefined> {
-    const { ids, list } = this.#subscriptions;
     // A row that was taken away may have been anybody's.
-    if (this.#corrupt > 0 || this.#said.has('NewerAccountsUnknown')) return ids;
-    let unlisted: readonly string[] = ids;
+    if (this.#corrupt > 0) return this.#subscriptions.ids;
+    const isKnown = !this.#said.has('NewerAccountsUnknown');
+    let unlisted: readonly string[] = [];
     const read = await this.#reading(async () => {
-      const listings = await this.#services.fleet.listings();
-      const since = this.#services.now().getTime() - DAY_MS;
-      unlisted = ids.filter((id) => list.includes(id) || !((listings.get(id)?.getTime() ?? 0) > since));
+      unlisted = await unlistedOf(this.#subscriptions, isKnown, this.#services);
     });
     return read ? unlisted : undefined;
   }
@@ -162,6 +161,7 @@ class Discovery {
     const scans = new FleetScans(this.#services, this.#corrupt > 0);
     const services = { ...this.#services, settings: { scopeDiscovery: 'dependents' as const }, scans };
     const inventory = await findDependents(this.#key, ids, services, (account) => this.#handAccount(account));
+    for (const [id, on] of scans.listed) this.#services.building.noteListed(id, on);
     if (!scans.failure) return inventory;
     this.#say('FleetIndexUnavailable', scans.failure.error);
     return undefined;

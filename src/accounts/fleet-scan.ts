@@ -20,6 +20,7 @@ export class FleetScan {
   #changes: FleetChange[] = [];
   #writing: Promise<void> = Promise.resolve();
   #failure: { readonly error: unknown } | undefined;
+  #isListed = false;
 
   /** @param distrust writes everything, though it be known */
   constructor(
@@ -38,6 +39,11 @@ export class FleetScan {
   /** What went wrong first, if anything did. */
   get failure(): { readonly error: unknown } | undefined {
     return this.#failure;
+  }
+
+  /** When the list of it began, once all that it shows is written down. */
+  get listedOn(): Date | undefined {
+    return this.#isListed && !this.#failure ? this.#startedOn : undefined;
   }
 
   /** What was known of an account before; undefined as well when that cannot be told. */
@@ -66,6 +72,7 @@ export class FleetScan {
     await this.#writing;
     if (this.#failure || !whole) return;
     await this.#index.listed(this.#subscription, this.#startedOn).catch((error: unknown) => this.#failed(error));
+    this.#isListed = true;
   }
 
   async #readKnown(): Promise<Map<string, FleetAccount>> {
@@ -95,7 +102,7 @@ export class FleetScan {
 
 /** The scans of one look over several subscriptions. */
 export class FleetScans {
-  readonly #scans: FleetScan[] = [];
+  readonly #scans: (readonly [string, FleetScan])[] = [];
   readonly #services: ConstructorParameters<typeof FleetScan>[1];
   readonly #distrust: boolean;
 
@@ -106,12 +113,17 @@ export class FleetScans {
 
   of(subscription: string): FleetScan {
     const scan = new FleetScan(subscription, this.#services, this.#distrust);
-    this.#scans.push(scan);
+    this.#scans.push([subscription, scan]);
     return scan;
+  }
+
+  /** The subscriptions of which all is written down, with when their lists began. */
+  get listed(): readonly (readonly [string, Date])[] {
+    return this.#scans.flatMap(([id, { listedOn }]) => (listedOn ? [[id, listedOn] as const] : []));
   }
 
   /** What went wrong first in any of them. */
   get failure(): { readonly error: unknown } | undefined {
-    return this.#scans.find(({ failure }) => failure)?.failure;
+    return this.#scans.find(([, { failure }]) => failure)?.[1].failure;
   }
 }

@@ -5,6 +5,7 @@
 export class IndexBuilding {
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
+  readonly #listed = new Map<string, Date>();
 
   /** @param work is told whether somebody else was at it before */
   async inTurn<T>(work: (waited: boolean) => Promise<T>): Promise<T> {
@@ -17,5 +18,15 @@ export class IndexBuilding {
         this.#waiting -= 1;
       });
     return turn;
+  }
+
+  /** Notes that a list of a subscription that began then is written down, whole. */
+  noteListed(subscription: string, on: Date): void {
+    this.#listed.set(subscription, on);
+  }
+
+  /** The subscriptions of which no list is noted that began later than that. */
+  unlistedSince(subscriptions: readonly string[], since: Date): readonly string[] {
+    return subscriptions.filter((id) => !((this.#listed.get(id)?.getTime() ?? 0) > since.getTime()));
   }
 }

@@ -282,6 +282,43 @@ describe('a look that takes so long that it would be ended', () => {
     expect(left.every(({ failure }) => mayPass(failure))).toBe(true);
   });
 
+  it('leaves to the look of another key what it has listed meanwhile, also of what both came back for', async () => {
+    const azure = new Azure();
+    const { now, pass } = clock();
+    const listed: string[] = [];
+    const ids = Array.from({ length: 20 }, (_, n) => `${SUBSCRIPTION.slice(0, -2)}${n + 10}`);
+    const of = (id: string): Account => {
+      const one = account(`st${id.slice(-2)}`, id === ids[3] ? SECOND : THIRD);
+      return { ...one, id: one.id.replace(SUBSCRIPTION, id), subscriptionId: id };
+    };
+    const accounts: StorageAccounts = {
+      ...azure.services().accounts,
+      async *list(id) {
+        listed.push(id);
+        pass(0.3);
+        yield of(id);
+      },
+    };
+    azure.graph = async () => {
+      pass(0.1);
+      return [];
+    };
+    const services = azure.services({ accounts, now });
+    const came = new Map<ManagedKey, Discovered>();
+    const found: string[] = [];
+    const findings = { found: async ({ id }: Dependent) => void found.push(id), ask: azure.ask };
+    const look = async (key: ManagedKey): Promise<void> => {
+      // As a message that was put back has it.
+      const searched = { ids, list: ids };
+      came.set(key, await discoverDependents(key, searched, services, findings, () => {}));
+    };
+    await Promise.all([look(KEY), look(SECOND)]);
+    expect(came.get(KEY)?.unreadableSubscriptions).toEqual([]);
+    expect(came.get(SECOND)).toMatchObject({ unreadableSubscriptions: [], dependents: 1 });
+    expect(found).toEqual([of(ids[3] ?? '').id]);
+    expect(listed.sort()).toEqual(ids);
+  });
+
   it('leaves the scopes that it has not asked for to be asked one by one', async () => {
     const azure = new Azure();
     const { now, pass } = clock();
