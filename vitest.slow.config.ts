@@ -31,8 +31,8 @@ export default defineConfig({
     globalSetup: 'test/global-setup.ts',
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // Twice the cores that it is meant for: much of it waits for a time to come.
-    maxWorkers: 4,
+    // More than twice the cores that it is meant for: much of it waits for a time to come.
+    maxWorkers: 5,
     sequence: { sequencer: LongestFirst },
     allowOnly: false,
     projects: [
