@@ -275,7 +275,7 @@ describe('account revoke and account restore', () => {
     const id = site.version.tags?.['cmk-revocation']?.split(' ')[0] ?? '';
     const restored = await runCmk(
       procedures,
-      ['key', 'restore', site.key, '--vault', site.vault.name, '--revocation', id, '--yes'],
+      ['key', 'restore', site.key, '--vault', site.vault.name, '--revocation', id, '--reason', 'test', '--yes'],
       { env: { CMK_DUAL_CONTROL: 'off' } },
     );
     expect(restored.err + restored.out).toMatch(/revoked by itself; it gets its access back by: cmk account restore/);
