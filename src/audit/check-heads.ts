@@ -8,8 +8,6 @@ import type { KeptHead } from './head-store-client.ts';
 import type { AuditReceipt } from './record.ts';
 import { isSignedBy, type SignedHead } from './signed-head.ts';
 
-/** Clocks and days differ by no more. Milliseconds. */
-
 /** The heads that may be believed, and what is wrong with the others. */
 export interface CheckedHeads {
   readonly heads: readonly AuditReceipt[];

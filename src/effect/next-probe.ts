@@ -21,8 +21,8 @@ export function isSilent(effect: AccountEffect): boolean {
   return probedPlace(effect) === undefined || isBarred(effect);
 }
 
-function isBarred({ state, why = '' }: AccountEffect): boolean {
-  return state === 'unknown' && why.startsWith(ROLE_MISSING);
+function isBarred({ why = '' }: AccountEffect): boolean {
+  return why.startsWith(ROLE_MISSING);
 }
 
 /** Whether the time is over in which the effect of a change is waited for. */
