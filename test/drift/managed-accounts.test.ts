@@ -69,6 +69,43 @@ describe('what is remembered of accounts', () => {
     expect(nextMemory(before, NOW, read)).toEqual({ a: [gone(1, 'st1'), gone(89, 'st2')], b: before.b });
   });
 
+  it('is what was seen last of one that was moved from a subscription that is not looked at any more', () => {
+    const moved = [{ key: `${KEY.id}2`, lastSeen: NOW.toISOString(), accounts: ['st1'] }];
+    for (const remembered of [
+      [stored, moved],
+      [moved, stored],
+    ]) {
+      expect(formerUses(remembered).get('st1')).toMatchObject({ key: `${KEY.id}2`, lastSeen: NOW });
+    }
+  });
+
+  it('is kept of a subscription that was not looked at', () => {
+    const read = { id: 'b', managedAccounts: [], isWhole: true };
+    expect(nextMemory({ a: stored, b: stored }, NOW, [read])).toEqual({ a: stored, b: [] });
+    expect(nextMemory({ a: stored, b: stored }, NOW, [{ ...read, isWhole: false }])).toEqual({ a: stored, b: stored });
+  });
+
+  it('has nothing left of those that were all found again', () => {
+    const found = [{ key: KEY.id, lastSeen: NOW.toISOString(), accounts: ['st1', 'st2'] }];
+    const read = { id: 'a', managedAccounts: found, isWhole: false };
+    expect(nextMemory({ a: stored }, NOW, [read])).toEqual({ a: found });
+  });
+
+  it('tells apart the versions that accounts of one key were pinned to', () => {
+    const memory = new AccountMemory([]);
+    const pinned = { st1: 'a', st2: 'b', st3: undefined };
+    for (const [name, version] of Object.entries(pinned))
+      memory.remember(name, { key: KEY.id, version, lastSeen: NOW });
+    const kept = new AccountMemory(memory.toJSON(true));
+    for (const [name, version] of Object.entries(pinned)) expect(kept.of(name)?.version).toBe(version);
+  });
+
+  it('finds an account again whose name Azure tells in another case', () => {
+    const memory = new AccountMemory(stored);
+    memory.remember('ST1', { key: KEY.id, lastSeen: NOW });
+    expect(new AccountMemory(memory.toJSON(false)).of('st1')).toEqual({ key: KEY.id, lastSeen: NOW });
+  });
+
   it('is small: 10,000 accounts of one key take less than 400 KB', () => {
     const memory = new AccountMemory([]);
     for (let n = 0; n < 10_000; n += 1) memory.remember(`st${String(n).padStart(22, '0')}`, before);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { describeFailure } from '../../src/azure/failure.ts';
-import { seen } from '../../src/effect/classify-answer.ts';
+import { requireList, seen } from '../../src/effect/classify-answer.ts';
 import type { DataService } from '../../src/effect/effect.ts';
 
 const answer = (statusCode: number, code: string, service: DataService = 'file') =>
@@ -48,5 +48,27 @@ describe('what a service shows', () => {
       state: 'unknown',
       why: 'ENOTFOUND: getaddrinfo',
     });
+  });
+
+  /** What a list that says 200 and has this in it shows. */
+  function served(bodyAsText: string | null) {
+    try {
+      requireList({ status: 200, bodyAsText });
+      return seen(undefined, 'file');
+    } catch (error) {
+      return seen(describeFailure(error), 'file');
+    }
+  }
+
+  it('is what an answer of 200 has in it, not that it says 200', () => {
+    expect(served('<?xml version="1.0"?><EnumerationResults ShareName="s"/>')).toEqual({ state: 'open' });
+    expect(served('<Error><Code>KeyVaultEncryptionKeyNotFound</Code></Error>')).toMatchObject({ state: 'blocked' });
+    for (const nothing of ['<html>Sign in here</html>', '', null]) {
+      expect(served(nothing)).toEqual({ state: 'unknown', why: expect.stringContaining('NotAList') });
+    }
+  });
+
+  it('is not asked of the list that a refusal does not have', () => {
+    expect(() => requireList({ status: 403, bodyAsText: '<Error/>' })).not.toThrow();
   });
 });
