@@ -210,6 +210,24 @@ describe('a trail that somebody meddled with goes on, and verification points at
     expect((await check(container)).findings).toEqual([]);
   });
 
+  it('replaced by a block blob before the day is over, so that it cannot be closed', async () => {
+    const container = newContainer(azurite.connectionString);
+    let day = '2026-11-24';
+    const record = newTrail(container, { now: () => new Date(`${day}T12:00:00Z`) });
+    for (const name of ['a', 'b']) await record(entry(name), LIMIT);
+    const block = container.getBlockBlobClient(`${day}.jsonl`);
+    const bytes = await block.downloadToBuffer();
+    await block.delete();
+    await block.upload(bytes, bytes.length);
+    day = '2026-11-25';
+    expect(await record(entry('c'), LIMIT)).toMatchObject({ written: { seq: 3, file: `${day}.jsonl` } });
+    expect(await resources(container)).toEqual(['a', 'b', 'c']);
+    expect((await check(container)).findings).toEqual([
+      '2026-11-24.jsonl FileReplaced',
+      '2026-11-24.jsonl FileNotClosed',
+    ]);
+  });
+
   it('replaced by a block blob, as an upload does', async () => {
     const { container, record, lines } = await started();
     const text = lines.join('\n');
