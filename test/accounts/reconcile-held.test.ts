@@ -22,6 +22,20 @@ describe('a pause that stands', () => {
   });
 });
 
+it('an account that another instance is at is left to it, which is no try, and is come back to', async () => {
+  const files = key();
+  const account = files.account();
+  const next = files.add();
+  const lease = await instance().leases.acquire(`account/${account.id.split('/')[2]}/${account.name}`);
+  const since = wire.azure.requests.last;
+  const outcome = await reconcile(files.accountWork(account), instance());
+  expect(outcome).toMatchObject({ outcome: 'retry', reason: 'Busy', counts: false, delaySeconds: expect.any(Number) });
+  expect(requestsOf(account, since).account).toEqual([]);
+  await lease?.release();
+  expect(await reconcile(files.accountWork(account))).toEqual({ outcome: 'done' });
+  expect(pinnedTo(account)).toBe(next.version);
+});
+
 describe('a pause that is ordered after the message was taken up', () => {
   it.each(['that says how the account was seen', 'that says nothing of it'])(
     'holds the move of one %s',

@@ -1,0 +1,188 @@
+import { describe, expect, it } from 'vitest';
+import type { Account, Scope } from '../../src/accounts/account.ts';
+import { findDependents, hasDependents, lateAfter } from '../../src/accounts/inventory.ts';
+import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
+import { describeFailure, mayPass } from '../../src/azure/failure.ts';
+import type { FleetIndex, FleetUse } from '../../src/fleet/fleet-index.ts';
+import { TIME_LIMITS } from '../../src/functions/time-limits.ts';
+import { KEY, SUBSCRIPTION } from '../support/keys.ts';
+
+const MINUTE_MS = 60_000;
+const OTHER = '22222222-2222-2222-2222-222222222222';
+
+function account(name: string, keyName = 'other-key', more: Partial<Account> = {}): Account {
+  const subscriptionId = more.subscriptionId ?? SUBSCRIPTION;
+  const type = 'Microsoft.Storage/storageAccounts';
+  return {
+    id: `/subscriptions/${subscriptionId}/resourceGroups/rg/providers/${type}/${name}`,
+    ...{ subscriptionId, resourceGroup: 'rg', type, name, location: 'westeurope', tags: {} },
+    ...{ userAssignedIdentities: [], principalIds: {}, systemPrincipalId: undefined },
+    encryption: {
+      keySource: 'Microsoft.Keyvault',
+      keyVaultProperties: { keyVaultUri: KEY.vault.uri, keyName, keyVersion: '' },
+    },
+    ...more,
+  };
+}
+
+const scopeOf = (keyUri: string): Scope => ({ name: 'scope1', enabled: true, keyUri, currentKeyId: undefined });
+const refusal = (statusCode: number, code: string) =>
+  Object.assign(new Error(code), { name: 'RestError', statusCode, code });
+
+/** A fleet, what of it refuses, and what was asked. */
+class Fleet {
+  accounts: readonly Account[] = [];
+  readonly scopes = new Map<string, Scope>();
+  readonly refused = new Map<string, Error>();
+  readonly asked: string[] = [];
+  indexed: Pick<FleetUse, 'account' | 'scope'>[] | Error = [];
+
+  services() {
+    const ask = (what: string, name: string): void => {
+      this.asked.push(`${what} ${name}`);
+      const refused = this.refused.get(name);
+      if (refused) throw refused;
+    };
+    const named = (name: string) => this.accounts.find((one) => one.name === name);
+    const all = () => this.accounts;
+    const [scopes, uses] = [this.scopes, () => this.indexed];
+    const accounts = {
+      async *list(subscription: string) {
+        ask('list', subscription);
+        yield* all().filter(({ subscriptionId }) => subscriptionId === subscription);
+      },
+      async *listScopes({ name }: { name: string }) {
+        ask('scopes', name);
+        const scope = scopes.get(name);
+        if (scope) yield scope;
+      },
+      async get({ name }: { name: string }) {
+        ask('get', name);
+        return named(name);
+      },
+      async getScope({ name }: { name: string }) {
+        ask('scope', name);
+        return scopes.get(name);
+      },
+    } as unknown as StorageAccounts;
+    const fleet = {
+      async *uses() {
+        const rows = uses();
+        if (rows instanceof Error) throw rows;
+        yield* rows;
+      },
+    } as unknown as FleetIndex;
+    return { accounts, fleet, settings: { scopeDiscovery: 'all' } as never };
+  }
+
+  has(subscriptions: readonly string[] = [SUBSCRIPTION]) {
+    return hasDependents(KEY, async () => subscriptions, this.services());
+  }
+}
+
+describe('whether anything uses a key', () => {
+  it('is told by one account that the index names, or by one scope, and nothing is listed', async () => {
+    const fleet = new Fleet();
+    fleet.accounts = [account('st1', KEY.name), account('st2')];
+    fleet.scopes.set('st2', scopeOf(KEY.id));
+    const [first, second] = fleet.accounts.map(({ id }) => id) as [string, string];
+    fleet.indexed = [{ account: first }];
+    expect(await fleet.has()).toEqual({ answer: 'some' });
+    fleet.indexed = [{ account: second, scope: 'scope1' }];
+    expect(await fleet.has()).toEqual({ answer: 'some' });
+    expect(fleet.asked).toEqual(['get st1', 'scope st2']);
+  });
+
+  it('is not told by an index whose accounts have all left the key: three are looked at, and then all are listed', async () => {
+    const fleet = new Fleet();
+    fleet.accounts = [1, 2, 3, 4, 5].map((n) => account(`st${n}`));
+    fleet.indexed = fleet.accounts.map(({ id }) => ({ account: id }));
+    expect(await fleet.has()).toEqual({ answer: 'none' });
+    expect(fleet.asked.slice(0, 4)).toEqual(['get st1', 'get st2', 'get st3', `list ${SUBSCRIPTION}`]);
+  });
+
+  it.each([
+    ['is out of reach', new Error('no table')],
+    ['names an account that is gone', [{ account: account('st0').id }]],
+  ])('is looked for in the lists where the index %s', async (_, indexed) => {
+    const fleet = new Fleet();
+    fleet.accounts = [account('st1', KEY.name)];
+    fleet.indexed = indexed;
+    fleet.refused.set('st0', refusal(404, 'ResourceNotFound'));
+    expect(await fleet.has()).toEqual({ answer: 'some' });
+  });
+
+  it('is not known while one account does not tell its scopes, and may be later if any of what is unread may be', async () => {
+    const fleet = new Fleet();
+    fleet.accounts = [account('st1')];
+    fleet.refused.set('st1', refusal(403, 'AuthorizationFailed'));
+    expect(await fleet.has()).toMatchObject({ answer: 'unknown', mayPass: false });
+    fleet.refused.set(OTHER, refusal(500, 'InternalError'));
+    expect(await fleet.has([SUBSCRIPTION, OTHER])).toMatchObject({ answer: 'unknown', mayPass: true });
+  });
+});
+
+describe('a search for what uses a key', () => {
+  it('leaves a region that throttles alone, names what is left there, and goes on elsewhere', async () => {
+    const fleet = new Fleet();
+    const here = Array.from({ length: 30 }, (_, n) => account(`st${n}`));
+    const elsewhere = account('stelse', 'other-key', { location: 'swedencentral' });
+    fleet.accounts = [...here, elsewhere];
+    for (const { name } of here) fleet.refused.set(name, refusal(429, 'TooManyRequests'));
+    fleet.scopes.set('stelse', scopeOf(KEY.id));
+    const found: string[] = [];
+    const inventory = await findDependents(KEY, [SUBSCRIPTION], fleet.services(), async ({ name }) => {
+      found.push(name);
+    });
+    expect(found).toEqual(['stelse']);
+    expect(inventory.unreadableScopes.map(({ id }) => id).sort()).toEqual(here.map(({ id }) => id).sort());
+    // Eight at a time: no others were under way when the first was refused.
+    expect(fleet.asked.filter((what) => what.startsWith('scopes')).length).toBeLessThanOrEqual(8 + 1);
+  });
+
+  it('misses nothing in an account that is deleted meanwhile', async () => {
+    const fleet = new Fleet();
+    fleet.accounts = [account('st1')];
+    fleet.refused.set('st1', refusal(404, 'ResourceNotFound'));
+    const inventory = await findDependents(KEY, [SUBSCRIPTION], fleet.services(), async () => {});
+    expect(inventory).toMatchObject({ accountsSeen: 1, dependents: 0, unreadableScopes: [] });
+  });
+
+  it('ends with the first dependent that cannot be handed on: neither pages nor scopes are asked any more', async () => {
+    const fleet = new Fleet();
+    fleet.accounts = [account('st1'), account('st2', KEY.name), account('st3'), account('st4', KEY.name)];
+    const failed = new Error('no queue');
+    const search = findDependents(KEY, [SUBSCRIPTION], fleet.services(), () => Promise.reject(failed));
+    await expect(search).rejects.toBe(failed);
+    expect(fleet.asked).toEqual([`list ${SUBSCRIPTION}`]);
+  });
+
+  it('has handed on all that it found when it tells what it could not read', async () => {
+    const fleet = new Fleet();
+    fleet.accounts = [account('st1', KEY.name)];
+    let handed = false;
+    await findDependents(KEY, [SUBSCRIPTION], fleet.services(), async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      handed = true;
+    });
+    expect(handed).toBe(true);
+  });
+
+  it('lasts for seven minutes, whoever waits for it is still there then, and what is left is looked for again', () => {
+    let ms = 0;
+    const late = lateAfter(() => new Date(ms));
+    ms = 7 * MINUTE_MS;
+    expect(late()).toBeUndefined();
+    ms = TIME_LIMITS.keyWork - 2 * MINUTE_MS;
+    expect(mayPass(describeFailure(late()))).toBe(true);
+  });
+
+  it('that begins too late asks nothing, and names every subscription', async () => {
+    const fleet = new Fleet();
+    const late = () => new Error('late');
+    const services = { ...fleet.services(), late };
+    const inventory = await findDependents(KEY, [SUBSCRIPTION, OTHER], services, async () => {});
+    expect(inventory.unreadableSubscriptions.map(({ id }) => id)).toEqual([SUBSCRIPTION, OTHER]);
+    expect(fleet.asked).toEqual([]);
+  });
+});
