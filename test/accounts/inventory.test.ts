@@ -35,6 +35,8 @@ class Fleet {
   readonly scopes = new Map<string, Scope>();
   readonly refused = new Map<string, Error>();
   readonly asked: string[] = [];
+  /** Accounts that a list has told. */
+  listed = 0;
   indexed: Pick<FleetUse, 'account' | 'scope'>[] | Error = [];
 
   services() {
@@ -45,11 +47,17 @@ class Fleet {
     };
     const named = (name: string) => this.accounts.find((one) => one.name === name);
     const all = () => this.accounts;
+    const told = (): void => {
+      this.listed += 1;
+    };
     const [scopes, uses] = [this.scopes, () => this.indexed];
     const accounts = {
       async *list(subscription: string) {
         ask('list', subscription);
-        yield* all().filter(({ subscriptionId }) => subscriptionId === subscription);
+        for (const one of all().filter(({ subscriptionId }) => subscriptionId === subscription)) {
+          told();
+          yield one;
+        }
       },
       async *listScopes({ name }: { name: string }) {
         ask('scopes', name);
@@ -150,11 +158,27 @@ describe('a search for what uses a key', () => {
 
   it('ends with the first dependent that cannot be handed on: neither pages nor scopes are asked any more', async () => {
     const fleet = new Fleet();
-    fleet.accounts = [account('st1'), account('st2', KEY.name), account('st3'), account('st4', KEY.name)];
+    const others = Array.from({ length: 100 }, (_, n) => account(`st${n + 2}`));
+    fleet.accounts = [account('st1', KEY.name), ...others];
     const failed = new Error('no queue');
     const search = findDependents(KEY, [SUBSCRIPTION], fleet.services(), () => Promise.reject(failed));
     await expect(search).rejects.toBe(failed);
     expect(fleet.asked).toEqual([`list ${SUBSCRIPTION}`]);
+    expect(fleet.listed).toBeLessThan(20);
+  });
+
+  it('hands on eight at a time of a subscription, and no more', async () => {
+    const fleet = new Fleet();
+    fleet.accounts = Array.from({ length: 50 }, (_, n) => account(`st${n}`, KEY.name));
+    let [underWay, most] = [0, 0];
+    const inventory = await findDependents(KEY, [SUBSCRIPTION], fleet.services(), async () => {
+      underWay += 1;
+      most = Math.max(most, underWay);
+      await new Promise((resolve) => setImmediate(resolve));
+      underWay -= 1;
+    });
+    expect(inventory.dependents).toBe(50);
+    expect(most).toBe(8);
   });
 
   it('has handed on all that it found when it tells what it could not read', async () => {
@@ -175,6 +199,18 @@ describe('a search for what uses a key', () => {
     expect(late()).toBeUndefined();
     ms = TIME_LIMITS.keyWork - 2 * MINUTE_MS;
     expect(mayPass(describeFailure(late()))).toBe(true);
+  });
+
+  it('ends within a list that is long, and what it has found by then is handed on', async () => {
+    const fleet = new Fleet();
+    fleet.accounts = Array.from({ length: 100 }, (_, n) => account(`st${n}`, KEY.name));
+    const late = () => (fleet.listed >= 3 ? new Error('late') : undefined);
+    const found: string[] = [];
+    const inventory = await findDependents(KEY, [SUBSCRIPTION], { ...fleet.services(), late }, async ({ name }) => {
+      found.push(name);
+    });
+    expect(found).toEqual(['st0', 'st1', 'st2']);
+    expect(inventory.unreadableSubscriptions.map(({ id }) => id)).toEqual([SUBSCRIPTION]);
   });
 
   it('that begins too late asks nothing, and names every subscription', async () => {

@@ -90,6 +90,18 @@ describe('encryption scopes', () => {
     expect(services.schedule.take(place, { lists: 1 }, nowMs)).toBe(0);
   });
 
+  it('are looked at although the hour has no writes left: a list needs none', async () => {
+    const files = key();
+    const account = files.account('pinned', { scopes: [{ name: 'scope1', key: files.use('pinned') }] });
+    // 24 writes an hour.
+    const services = { ...wire.services(), turns: new Turns(0.02), schedule: new Turns(0.02) };
+    const place = { subscriptionId: account.id.split('/')[2] ?? '', location: account.location };
+    for (let n = 0; n < 24; n++) services.turns.take(place, { writes: 1 }, wire.azure.clock.nowMs() - 60_000);
+    const since = wire.azure.requests.last;
+    expect(await reconcile({ ...files.accountWork(account), scopes: 'only' }, services)).toEqual({ outcome: 'done' });
+    expect(requestsOf(account, since).scopes).toEqual(['GET']);
+  });
+
   it('are not listed where there are none to look for, and alone where nothing else is left', async () => {
     const [files, other] = [key(), key()];
     const account = other.account('pinned', { scopes: [{ name: 'scope1', key: files.use('pinned') }] });

@@ -162,6 +162,25 @@ describe('following the effect of a change', () => {
     expect(ofReason(app.records, 'ProbeSuperseded')).toHaveLength(1);
   });
 
+  it('tells nothing of a revocation that is restored while its accounts are asked', async () => {
+    const app = open();
+    const revoked = revoke(app.key);
+    const { effects } = app.services;
+    const meanwhile = async () => {
+      local.azure.clock.advance(1_000);
+      setEnabled(true);
+      await follow(open(), probeMessage(app.key, 'open', local.azure.clock.now(), cause));
+    };
+    const services: Services = {
+      ...app.services,
+      effects: { ...effects, read: (key) => effects.read(key).finally(meanwhile) },
+    };
+    expect(await probeKey(revoked, services, app.log)).toEqual({ outcome: 'done' });
+    expect(app.records).toMatchObject([{ reason: 'ProbeSuperseded' }]);
+    expect(app.sent).toEqual([]);
+    expect((await effects.read(app.key))?.change.expect).toBe('open');
+  });
+
   it('ends after half an hour with an error that names the accounts, one look a minute until then', async () => {
     const app = open();
     const work = probeMessage(app.key, 'blocked', local.azure.clock.now(), cause); // and nothing was disabled
