@@ -140,6 +140,24 @@ describe('what Azure refuses', () => {
     expect(services.schedule.take(place, { writes: 1 }, nowMs)).toBeLessThan(60_000);
   });
 
+  it('a write that was made counts for its hour, by what guards the writes and by what lays them out', async () => {
+    const { work, services, place, nowMs } = lastOfTheHour();
+    expect(await reconcile(work, services)).toEqual({ outcome: 'done' });
+    expect(reasons()).toEqual(['Moved']);
+    for (const turns of [services.turns, services.schedule])
+      expect(turns.take(place, { writes: 1 }, nowMs + 10_000)).toBeGreaterThan(60_000);
+  });
+
+  it('what comes before its turn waits for it', async () => {
+    const files = key();
+    const slept: number[] = [];
+    const services = { ...wire.services(), sleep: async (ms: number) => void slept.push(ms) };
+    const turn = wire.azure.clock.nowMs() + 2_400;
+    await reconcile({ ...files.accountWork(files.account()), turn }, services);
+    expect(slept[0]).toBeGreaterThan(1_000);
+    expect(slept[0]).toBeLessThanOrEqual(2_400);
+  });
+
   it('a write that was refused takes none of the hour: the account is back when Azure said, with all else laid out', async () => {
     const { account, work, services } = lastOfTheHour();
     const answer = { status: 429, headers: { 'Retry-After': '40' }, body: { error: { code: 'TooManyRequests' } } };
