@@ -277,6 +277,29 @@ describe('an account that is right already', () => {
     expect(lists.length).toBeGreaterThanOrEqual(2);
   });
 
+  it('is not moved back by a list without its version, where the message and its lease say that it has it', async () => {
+    const files = key();
+    const account = files.account();
+    const next = files.add();
+    await reconcile(files.accountWork(account));
+    const services = wire.services();
+    let lists = 0;
+    const keys: typeof services.keys = {
+      ...services.keys,
+      async listVersions(...about) {
+        lists += 1;
+        const all = await services.keys.listVersions(...about);
+        return lists === 1 ? all.filter(({ version }) => version !== next.version) : all;
+      },
+    };
+    const since = wire.azure.requests.last;
+    const seen = { pinned: next.version, current: next.version };
+    const outcome = await reconcile({ ...files.accountWork(account), seen }, { ...services, keys });
+    expect(outcome).toEqual({ outcome: 'done' });
+    expect(requestsOf(account, since).account).toEqual(['GET']);
+    expect(pinnedTo(account)).toBe(next.version);
+  });
+
   it('is not moved back when its version is newer than every usable one', async () => {
     const files = key();
     const next = files.add();

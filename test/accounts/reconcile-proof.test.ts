@@ -49,6 +49,17 @@ describe('a PATCH whose answer is lost', () => {
     ]);
   });
 
+  it('is proved too by a look that is about its scopes alone', async () => {
+    const files = key();
+    const account = files.account();
+    const next = files.add();
+    wire.azure.faults.add([{ match: patchOf(account), times: 1, resetAfter: true }]);
+    await deliver(files.accountWork(account), instance());
+    await expireLease(account);
+    expect(await reconcile({ ...files.accountWork(account), scopes: 'only' }, instance())).toEqual({ outcome: 'done' });
+    expect(await audited(account)).toMatchObject([{ reason: 'Moved', details: { to: files.id(next) } }]);
+  });
+
   it('and that did not take effect, is sent again and recorded once', async () => {
     const files = key();
     const account = files.account();

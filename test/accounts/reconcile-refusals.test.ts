@@ -140,12 +140,36 @@ describe('what Azure refuses', () => {
     expect(services.schedule.take(place, { writes: 1 }, nowMs)).toBeLessThan(60_000);
   });
 
+  it('429 of Key Vault puts the message back for as long as it asks, though Storage has turns', async () => {
+    const files = key();
+    const answer = { status: 429, headers: { 'Retry-After': '40' } };
+    wire.azure.faults.add([{ match: { path: `/keys/${files.name}/versions` }, times: 1, answer }]);
+    await deliver(files.accountWork(files.account()));
+    expect(wire.sent).toHaveLength(1);
+    expect(wire.sent[0]?.delaySeconds).toBeGreaterThanOrEqual(40);
+    expect(wire.sent[0]?.delaySeconds).toBeLessThan(50);
+  });
+
   it('a write that was made counts for its hour, by what guards the writes and by what lays them out', async () => {
     const { work, services, place, nowMs } = lastOfTheHour();
     expect(await reconcile(work, services)).toEqual({ outcome: 'done' });
     expect(reasons()).toEqual(['Moved']);
     for (const turns of [services.turns, services.schedule])
       expect(turns.take(place, { writes: 1 }, nowMs + 10_000)).toBeGreaterThan(60_000);
+  });
+
+  it('an account that has to be read once more is put off where no read is left', async () => {
+    const files = key();
+    const account = files.account();
+    files.add();
+    const services = { ...wire.services(), turns: new Turns(0.02) };
+    const place = { subscriptionId: account.id.split('/')[2] ?? '', location: account.location };
+    const nowMs = wire.azure.clock.nowMs();
+    while (services.turns.take(place, { reads: 1 }, nowMs, { mostMs: 60_000 }) <= 60_000);
+    services.turns.release(place, { reads: 1 }, nowMs);
+    const outcome = await reconcile(files.accountWork(account), services);
+    expect(outcome).toMatchObject({ reason: 'Throttled', detail: expect.stringContaining('Too many reads') });
+    expect(pinnedTo(account)).toBe(files.first.version);
   });
 
   it('what comes before its turn waits for it', async () => {

@@ -4,7 +4,7 @@ import { Turns } from '../../src/azure/turns.ts';
 import { ACCOUNT_WORK, type AccountWork } from '../../src/work/messages.ts';
 import { pinnedTo, useAccounts } from './account-fixture.ts';
 
-const { deliver, key, reconcile, requestsOf, wire } = useAccounts();
+const { deliver, key, reasons, reconcile, requestsOf, wire } = useAccounts();
 
 describe('encryption scopes', () => {
   it('move with their account: pinned ones to the version, automatic ones stay automatic', async () => {
@@ -57,6 +57,8 @@ describe('encryption scopes', () => {
     expect(requestsOf(account, since)).toEqual({ account: ['GET'], scopes: ['GET', 'GET', 'PATCH'] });
     expect(pinnedTo(account)).toBe(other.first.version);
     expect(account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri).toBe(files.id(next));
+    // Nor is it said to have nothing to do with the key.
+    expect(reasons()).toEqual(['Moved']);
   });
 
   it('whose turn to be written is too far away are left to a later look', async () => {
@@ -100,6 +102,21 @@ describe('encryption scopes', () => {
     const since = wire.azure.requests.last;
     expect(await reconcile({ ...files.accountWork(account), scopes: 'only' }, services)).toEqual({ outcome: 'done' });
     expect(requestsOf(account, since).scopes).toEqual(['GET']);
+  });
+
+  it('whose list is refused are back when Azure said, and take no write of the hour', async () => {
+    const files = key();
+    const account = files.account();
+    // 24 writes an hour, and all are laid out.
+    const services = { ...wire.services(), schedule: new Turns(0.02) };
+    const place = { subscriptionId: account.id.split('/')[2] ?? '', location: account.location };
+    for (let n = 0; n < 24; n++) services.schedule.take(place, { writes: 1 }, wire.azure.clock.nowMs() - 60_000);
+    const answer = { status: 429, headers: { 'Retry-After': '40' }, body: { error: { code: 'TooManyRequests' } } };
+    wire.azure.faults.add([{ match: { path: `${account.name}/encryptionScopes` }, times: 1, answer }]);
+    await deliver({ ...files.accountWork(account), scopes: 'only' }, services);
+    expect(wire.sent).toMatchObject([{ work: { scopes: 'only' } }]);
+    expect(wire.sent[0]?.delaySeconds).toBeGreaterThanOrEqual(40);
+    expect(wire.sent[0]?.delaySeconds).toBeLessThan(60);
   });
 
   it('are not listed where there are none to look for, and alone where nothing else is left', async () => {
