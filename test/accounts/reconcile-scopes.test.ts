@@ -104,19 +104,35 @@ describe('encryption scopes', () => {
     expect(requestsOf(account, since).scopes).toEqual(['GET']);
   });
 
-  it('whose list is refused are back when Azure said, and take no write of the hour', async () => {
+  it.each([
+    ['list', 'GET', 'encryptionScopes\\?'],
+    ['write', 'PATCH', 'encryptionScopes/scope1'],
+  ])(
+    'whose %s is refused are back when Azure said, also where the writes of an hour are laid out',
+    async (_, method, path) => {
+      const files = key();
+      const account = files.account('pinned', { scopes: [{ name: 'scope1', key: files.use('pinned') }] });
+      files.add();
+      // 24 writes an hour.
+      const services = { ...wire.services(), schedule: new Turns(0.02) };
+      const place = { subscriptionId: account.id.split('/')[2] ?? '', location: account.location };
+      for (let n = 0; n < 24; n++) services.schedule.take(place, { writes: 1 }, wire.azure.clock.nowMs() - 60_000);
+      const answer = { status: 429, headers: { 'Retry-After': '40' }, body: { error: { code: 'TooManyRequests' } } };
+      wire.azure.faults.add([{ match: { method, path: `${account.name}/${path}` }, times: 1, answer }]);
+      await deliver({ ...files.accountWork(account), scopes: 'only' }, services);
+      expect(wire.sent).toMatchObject([{ work: { scopes: 'only' } }]);
+      expect(wire.sent[0]?.delaySeconds).toBeGreaterThanOrEqual(40);
+      expect(wire.sent[0]?.delaySeconds).toBeLessThan(60);
+    },
+  );
+
+  it('whose list is forbidden are tried again: their account is not taken for deleted', async () => {
     const files = key();
     const account = files.account();
-    // 24 writes an hour, and all are laid out.
-    const services = { ...wire.services(), schedule: new Turns(0.02) };
-    const place = { subscriptionId: account.id.split('/')[2] ?? '', location: account.location };
-    for (let n = 0; n < 24; n++) services.schedule.take(place, { writes: 1 }, wire.azure.clock.nowMs() - 60_000);
-    const answer = { status: 429, headers: { 'Retry-After': '40' }, body: { error: { code: 'TooManyRequests' } } };
+    const answer = { status: 403, body: { error: { code: 'AuthorizationFailed' } } };
     wire.azure.faults.add([{ match: { path: `${account.name}/encryptionScopes` }, times: 1, answer }]);
-    await deliver({ ...files.accountWork(account), scopes: 'only' }, services);
-    expect(wire.sent).toMatchObject([{ work: { scopes: 'only' } }]);
-    expect(wire.sent[0]?.delaySeconds).toBeGreaterThanOrEqual(40);
-    expect(wire.sent[0]?.delaySeconds).toBeLessThan(60);
+    expect(await reconcile(files.accountWork(account))).toMatchObject({ outcome: 'retry', counts: true });
+    expect(reasons()).not.toContain('AccountNotFound');
   });
 
   it('are not listed where there are none to look for, and alone where nothing else is left', async () => {
