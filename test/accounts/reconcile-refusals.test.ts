@@ -140,6 +140,18 @@ describe('what Azure refuses', () => {
     expect(services.schedule.take(place, { writes: 1 }, nowMs)).toBeLessThan(60_000);
   });
 
+  it('429 that does not say for how long puts the message back for a quarter of a minute', async () => {
+    const files = key();
+    const account = files.account();
+    files.add();
+    const answer = { status: 429, body: { error: { code: 'TooManyRequests' } } };
+    wire.azure.faults.add([{ match: { method: 'PATCH', path: `${account.name}\\?` }, times: 1, answer }]);
+    await deliver(files.accountWork(account));
+    expect(wire.sent).toMatchObject([{ work: { account: account.id } }]);
+    expect(wire.sent[0]?.delaySeconds).toBeGreaterThanOrEqual(15);
+    expect(wire.sent[0]?.delaySeconds).toBeLessThan(25);
+  });
+
   it('429 of Key Vault puts the message back for as long as it asks, though Storage has turns', async () => {
     const files = key();
     const answer = { status: 429, headers: { 'Retry-After': '40' } };
