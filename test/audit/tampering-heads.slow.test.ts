@@ -111,6 +111,8 @@ it('a head of another trail, with a greater number, keeps none of ours out', asy
   const other = { ...unsigned(head), trail: 'https://other/cmk-audit', seq: head.seq + 1_000 };
   await putHead(THIRD, other);
   await trail.last.keep(other);
+  // Nor is it taken for where this trail ended, which would have lost a thousand records since.
+  expect((await lookAtTrail(trail.watch)).head).toMatchObject({ trail: head.trail, day: SECOND });
   await trail.look();
   expect(await trail.last.read()).toMatchObject({ trail: head.trail, seq: head.seq });
   expect(await headOf(THIRD)).toMatchObject({ trail: head.trail, seq: head.seq });
