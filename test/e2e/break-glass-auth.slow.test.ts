@@ -2,6 +2,7 @@ import { createHmac, createPublicKey, generateKeyPairSync, type JsonWebKey, sign
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Answer, type RunningApp, signIn, tokenOf } from '../break-glass/running-app.ts';
 import { useApps } from '../break-glass/use-running-app.ts';
+import { eventually } from '../support/eventually.ts';
 import { useWire } from '../support/wire.ts';
 
 const REVOKE = '/keys/kv-files/files-key/revoke';
@@ -156,10 +157,10 @@ describe('a call over HTTP is refused', () => {
     expectRefused(await revoke(`${token}, Bearer ${token}`), 401, 'TokenMalformed');
   });
 
-  it('and none of this has touched the key', async () => {
-    const answer = await app.call('/keys/kv-files/files-key', { as: 'revoker' });
-    expect(answer.status).toBe(200);
-    expect(answer.body.versions.map(({ state }: { state: string }) => state)).toEqual(['Usable']);
+  it('and none of this has touched the key', () => {
+    // By itself: the app would go on reading after its answer, and what is next to be refused asks for nothing.
+    const key = wire.azure.world.vaults.get('kv-files')?.keys.get('files-key');
+    expect(key?.versions.map(({ enabled }) => enabled)).toEqual([true]);
   });
 });
 
@@ -184,7 +185,7 @@ describe.each([
       });
       expect(answer.text).not.toContain(setting);
     }
-    expect(broken.output()).toContain(setting);
+    await eventually('the log names it', () => broken.output().includes(setting));
     expect(wire.azure.requests.since(seen)).toEqual([]);
   });
 });
@@ -195,7 +196,7 @@ describe('with settings that are wrong altogether', () => {
     try {
       const answer = await broken.call(REVOKE, { method: 'POST', body: BODY, as: 'operator' });
       expect({ status: answer.status, reason: answer.body.reason }).toEqual({ status: 503, reason: 'SettingsInvalid' });
-      expect(broken.output()).toContain('CMK_VAULTS');
+      await eventually('the log names it', () => broken.output().includes('CMK_VAULTS'));
     } finally {
       await broken.stop();
     }

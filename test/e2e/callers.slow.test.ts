@@ -5,6 +5,7 @@ import { enabledOf, keyOf, revocationOn } from '../break-glass/break-glass-fixtu
 import { type Answer, type RunningApp, signIn } from '../break-glass/running-app.ts';
 import { useApps } from '../break-glass/use-running-app.ts';
 import { recordsOf } from '../support/app.ts';
+import { eventually } from '../support/eventually.ts';
 import type { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 
@@ -265,7 +266,7 @@ describe('with a setting of this kind that is wrong', () => {
     const answer = await app.call('/keys/kv-files/files-key', { as: 'operator' });
     expect(outcome(answer)).toBe('503 AuthNotConfigured');
     expect(answer.text).not.toContain(name);
-    expect(app.output()).toContain(name);
+    await eventually('the log names it', () => app.output().includes(name));
     await app.stop();
   });
 });
