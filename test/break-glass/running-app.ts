@@ -6,6 +6,7 @@ import type { Principal } from '../../local/azure/world.ts';
 import { appEnvironment, appSettings } from '../../local/run/app-environment.ts';
 import { bundleHost } from '../../local/run/host-bundle.ts';
 import { bundle } from '../../scripts/bundle.ts';
+import { SELDOM } from '../support/app.ts';
 import { type Child, startChild } from '../support/child.ts';
 
 /** What answers and problems hold; a test fails where a field that it looks at is not there. */
@@ -77,7 +78,7 @@ export async function startApp(
   connectionString: string,
   settings: Readonly<Record<string, string | undefined>> = {},
 ): Promise<RunningApp> {
-  const all = { ...appSettings(connectionString, {}), ...settings };
+  const all = { ...appSettings(connectionString, SELDOM), ...settings };
   const present = Object.fromEntries(Object.entries(all).flatMap(([name, value]) => (value ? [[name, value]] : [])));
   const env = { ...appEnvironment(present, azure.env, {}), PORT: '0', NODE_NO_WARNINGS: '1' };
   const child: Child = startChild(bundles.host, ['--app', bundles.app], env);

@@ -18,7 +18,7 @@ import { eventually } from './eventually.ts';
 import { stateDir, useLocalAzure } from './local-azure.ts';
 
 /** Timers of minutes look at what a test is about when nobody expects it: whoever wants one says so. */
-const SELDOM = { CMK_HSM_WATCH: '0 0 0 1 1 *' };
+export const SELDOM = { CMK_HSM_WATCH: '0 0 0 1 1 *' };
 
 export interface AppOptions extends Omit<LocalAzureOptions, 'stateDir' | 'functionsHost' | 'app' | 'storage'> {
   /** So many processes of the app over the same queues, one to four; without it one. */
