@@ -43,7 +43,7 @@ export class FleetScan {
 
   /** When the list of it began, once all that it shows is written down. */
   get listedOn(): Date | undefined {
-    return this.#isListed && !this.#failure ? this.#startedOn : undefined;
+    return this.#isListed ? this.#startedOn : undefined;
   }
 
   /** What was known of an account before; undefined as well when that cannot be told. */
@@ -71,8 +71,8 @@ export class FleetScan {
     this.#flush();
     await this.#writing;
     if (this.#failure || !whole) return;
-    await this.#index.listed(this.#subscription, this.#startedOn).catch((error: unknown) => this.#failed(error));
     this.#isListed = true;
+    await this.#index.listed(this.#subscription, this.#startedOn).catch((error: unknown) => this.#failed(error));
   }
 
   async #readKnown(): Promise<Map<string, FleetAccount>> {

@@ -90,12 +90,7 @@ export class AtOnce {
 async function keptWhile(held: HeldMessage, run: () => Promise<void>): Promise<void> {
   let renewal: Promise<void> | undefined;
   const renew = (): void => {
-    // Those that a queue which hangs has not answered would be gone through one by one when the work is done.
-    renewal ??= timeBoxed((signal) => held.keep(HELD_SECONDS, signal), RENEWAL_MS)
-      .catch(() => {})
-      .finally(() => {
-        renewal = undefined;
-      });
+    renewal = timeBoxed((signal) => held.keep(HELD_SECONDS, signal), RENEWAL_MS).catch(() => {});
   };
   const timer = setInterval(renew, RENEWED_MS);
   timer.unref();

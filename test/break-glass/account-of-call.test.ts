@@ -115,7 +115,8 @@ describe('the file shares of an account, and its access', () => {
   });
 
   it('are not asked for while the work of the app has used up the lists of the region', async () => {
-    const { name } = new TestKey(wire.azure.world).account();
+    // In another region, where nobody has asked yet.
+    const { name } = new TestKey(wire.azure.world).account('pinned', { location: 'uksouth' });
     const { account } = await lookAtAccount(await accountOfCall(name, services()), services());
     const turns = new Turns(1);
     for (let n = 0; n < 100; n += 1) turns.take(account, LIST_CALLS, wire.azure.clock.now().getTime());

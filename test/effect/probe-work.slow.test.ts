@@ -226,7 +226,13 @@ describe('following the effect of a change', () => {
     local.azure.faults.add([
       { match: { path: '/providers/Microsoft.Storage/storageAccounts\\?' }, times: 2, answer: { status: 503 } },
     ]);
-    expect(await follow(app, revoke(app.key))).toEqual([5]);
+    await probeKey(revoke(app.key), app.services, app.log);
+    const [put] = app.sent.splice(0);
+    expect(put?.delaySeconds).toBe(5);
+    const partly = await app.services.effects.read(app.key);
+    expect(partly?.complete).toBe(false);
+    expect(statesOf(partly)).toEqual(['starchive01 blocked', 'starchive02 blocked']);
+    expect(await follow(app, put?.work as ProbeWork)).toEqual([]);
     const effect = await app.services.effects.read(app.key);
     expect(effect?.complete).toBe(true);
     expect(statesOf(effect)).toEqual(['starchive01 blocked', 'starchive02 blocked']);

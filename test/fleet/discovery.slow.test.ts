@@ -330,6 +330,15 @@ describe('accounts that were never asked for their scopes', () => {
     expect(all.schedule.take(place, { lists: 1 }, nowMs)).toBe(0);
   });
 
+  it('and cannot be asked now come back without their turn, which is not given back once more', async () => {
+    const account = key().account();
+    wire.azure.faults.add([
+      { match: { path: `/${account.name}/encryptionScopes` }, answer: { status: 503, body: { error: { code: 'x' } } } },
+    ]);
+    const outcome = await reconcileUnasked(ask(account, wire.azure.clock.nowMs()), services());
+    expect(outcome).toMatchObject({ outcome: 'retry', with: { kind: 'scopes', turn: undefined } });
+  });
+
   it('and are to be asked at once are not, and none before it is time, once Azure has refused one', async () => {
     const [files, other] = [key(), key()];
     const region = { location: 'francecentral' };
