@@ -88,11 +88,14 @@ describe('the first step of uninstalling', () => {
     const pasted = look.replace('kv-revoked', vault.name);
     fine.tags.team = 'files';
     expect(await az.script(pasted, folder)).toEqual({ code: 0, stdout: '', stderr: '' });
-    version.tags = { 'cmk-revocation': 'a1b2c3d4e5f6 2026-11-26T00:00:00Z someone 1' };
+    // A version that somebody makes after a revocation has no record: what is revoked is one before it.
+    await az.text(`keyvault key create --vault-name ${vault.name} --name ${key.name} --kty RSA --size 2048`);
+    const record = 'a1b2c3d4e5f6 2026-11-26T00:00:00Z someone 1';
+    version.tags = { 'cmk-revocation': record };
     cut.tags['cmk-revoked-a1b2c3d4e5f6'] = 'cut off';
     expect(await az.script(pasted, folder)).toEqual({
       code: 0,
-      stdout: `https://${vault.name}.vault.azure.net/keys/${key.name}\n${cut.id}\n`,
+      stdout: `https://${vault.name}.vault.azure.net/keys/${key.name}/${version.version}\t${record}\n${cut.id}\n`,
       stderr: '',
     });
     version.tags = undefined;
