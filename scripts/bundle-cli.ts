@@ -71,7 +71,6 @@ export async function bundleCli(outDir = join(PROJECT, 'dist/cli')): Promise<Cli
     logLevel: 'silent',
   });
   if (warnings.length > 0) throw new Error(`esbuild warns:\n${warnings.map(({ text }) => text).join('\n')}`);
-  await chmod(outfile, 0o755);
   const { name, version, description, license } = project;
   const manifest = {
     name,
@@ -88,6 +87,8 @@ export async function bundleCli(outDir = join(PROJECT, 'dist/cli')): Promise<Cli
   await writeFile(join(outDir, 'README.md'), readme(name ?? '', description ?? ''));
   await writeFile(join(outDir, 'THIRD-PARTY-NOTICES'), await notices(PROJECT, 'cmk.mjs holds', [metafile]));
   await copyFile(join(PROJECT, 'LICENSE'), join(outDir, 'LICENSE'));
+  // npm packs the modes too: whatever the umask here, the same sources make the same bytes.
+  for (const name of CLI_FILES) await chmod(join(outDir, name), name === 'cmk.mjs' ? 0o755 : 0o644);
   return { folder: outDir, size: (await stat(outfile)).size };
 }
 

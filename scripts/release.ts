@@ -4,7 +4,7 @@
  *
  *   node scripts/release.ts [--tag v1.2.3] [--repository <owner>/<name>] [--out dist/release] [--notes <file>]
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
@@ -35,13 +35,14 @@ export interface ReleaseOptions {
 /**
  * @param out emptied first
  * @returns names of the files, SHA256SUMS the last
- * @throws Error when tag, package.json and CHANGELOG.md do not name one version
+ * @throws Error when tag, package.json and CHANGELOG.md do not name one version, or nothing says of when it is
  */
 export async function release(out: string, { tag, repository }: ReleaseOptions = {}): Promise<string[]> {
   if (!relative(resolve(out), PROJECT).startsWith('..'))
     throw new Error(`${out} would be emptied, and this repository is in it.`);
   const manifest = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8')) as Manifest;
   if (tag !== undefined) checkTag(tag, manifest.version, readFileSync(join(PROJECT, 'CHANGELOG.md'), 'utf8'));
+  const on = madeOn();
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
   const { name, version } = manifest;
@@ -55,21 +56,24 @@ export async function release(out: string, { tag, repository }: ReleaseOptions =
     writeFileSync(join(out, basename(template)), address === undefined ? text : fetching(address, text));
   }
   copyFileSync(join(PROJECT, 'infra/entra.sh'), join(out, 'entra.sh'));
-  writeFileSync(
-    join(out, `${name}-${version}.cdx.json`),
-    `${JSON.stringify(billOfMaterials(PROJECT, madeOn()), null, 2)}\n`,
-  );
+  writeFileSync(join(out, `${name}-${version}.cdx.json`), `${JSON.stringify(billOfMaterials(PROJECT, on), null, 2)}\n`);
 
   const files = readdirSync(out).sort();
   writeFileSync(join(out, 'SHA256SUMS'), files.map((file) => `${sha256(join(out, file))}  ${file}\n`).join(''));
   return [...files, 'SHA256SUMS'];
 }
 
-/** When the commit was made, or SOURCE_DATE_EPOCH (reproducible-builds.org): the same sources make the same files. */
-function madeOn(): Date {
-  const { SOURCE_DATE_EPOCH } = process.env;
-  const commit = () => execFileSync('git', ['log', '-1', '--format=%ct'], { cwd: PROJECT, encoding: 'utf8' });
-  return new Date(Number(SOURCE_DATE_EPOCH || commit()) * 1_000);
+/**
+ * When the commit was made, or SOURCE_DATE_EPOCH (reproducible-builds.org): the same sources make the same files.
+ *
+ * @throws Error that says what to set, where that is no time, or there is neither
+ */
+export function madeOn(said = process.env.SOURCE_DATE_EPOCH, project = PROJECT): Date {
+  const log = ['log', '-1', '--no-show-signature', '--format=%ct'];
+  const seconds = said || spawnSync('git', log, { cwd: project, encoding: 'utf8' }).stdout?.trim();
+  if (!seconds) throw new Error('git knows no commit here: set SOURCE_DATE_EPOCH to its time, in seconds since 1970.');
+  if (!/^\d{1,11}$/.test(seconds)) throw new Error(`SOURCE_DATE_EPOCH has to be seconds since 1970, not "${seconds}".`);
+  return new Date(Number(seconds) * 1_000);
 }
 
 /** @throws Error that says what to do, when the three do not go together */

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadApp } from '../local/host/load-app.ts';
 import { type BillOfMaterials, ofPackage } from '../scripts/release/bill-of-materials.ts';
 import { deployNote } from '../scripts/release/deploy-note.ts';
-import { checkTag, notesOf, release } from '../scripts/release.ts';
+import { checkTag, madeOn, notesOf, release } from '../scripts/release.ts';
 
 const PROJECT = join(import.meta.dirname, '..');
 const manifest = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8'));
@@ -44,13 +44,25 @@ describe('a release', () => {
     expect(readdirSync(folder).sort()).toEqual([...files].sort());
   });
 
-  it('is the same, byte for byte, when it is made again of the same commit', async () => {
+  it('is the same, byte for byte, when it is made again of the same commit, by whoever keeps files to themselves', () => {
     const again = mkdtempSync(join(tmpdir(), 'cmk-again-'));
     const sums = (of: string): string => readFileSync(join(of, 'SHA256SUMS'), 'utf8');
-    await release(again, { repository: 'example/cmk' });
+    const script = [process.execPath, join(PROJECT, 'scripts/release.ts'), '--repository', 'example/cmk'];
+    execFileSync('sh', ['-c', 'umask 077; exec "$0" "$@"', ...script, '--out', again]);
     expect(sums(again)).toBe(sums(folder));
     rmSync(again, { recursive: true });
   }, 60_000);
+
+  it('is dated by its commit or by SOURCE_DATE_EPOCH, and says what is missing where there is neither', () => {
+    const seconds = execFileSync('git', ['log', '-1', '--format=%ct'], { cwd: PROJECT, encoding: 'utf8' });
+    expect(madeOn('')).toEqual(new Date(Number(seconds) * 1_000));
+    expect(madeOn('0')).toEqual(new Date(0));
+    for (const odd of ['yesterday', ' ', '-1', '1e30', '2026-11-26'])
+      expect(() => madeOn(odd)).toThrow('SOURCE_DATE_EPOCH');
+    // The sources without their history, as GitHub offers them for download.
+    expect(() => madeOn('', folder)).toThrow('SOURCE_DATE_EPOCH');
+    expect(madeOn('86400', folder)).toEqual(new Date(86_400_000));
+  });
 
   it('has templates that fetch its own package, and are those of the repository in all else', () => {
     const packageUri = `https://github.com/example/cmk/releases/download/v${manifest.version}/cmk-autopilot-app-${manifest.version}.zip`;
