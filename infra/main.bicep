@@ -355,8 +355,6 @@ module app 'modules/app.bicep' = {
         CMK_FUNCTION_APP_ID: functionAppId
         CMK_STORAGE_ACCOUNT_ID: storage.outputs.id
         CMK_SYSTEM_TOPICS: string(topicIds)
-        // Resource Graph does not say that it leaves something out.
-        CMK_OTHER_DEPENDENTS: otherDependents == 'reader' ? 'all' : otherDependents
       },
       allowBlobProbe
         ? {
@@ -392,7 +390,11 @@ module app 'modules/app.bicep' = {
             // Without a version: App Service looks for a new one within a day.
             CMK_NOTIFY: '@Microsoft.KeyVault(SecretUri=https://${split(notifyFrom, '/')[8]}${environment().suffixes.keyvaultDns}/secrets/${nameOf(notifyFrom)})'
           },
-      settings
+      settings,
+      {
+        // Whatever else is said: Resource Graph does not say that it leaves something out.
+        CMK_OTHER_DEPENDENTS: otherDependents == 'reader' ? 'all' : otherDependents
+      }
     )
   }
   dependsOn: [
