@@ -79,6 +79,7 @@ describe('app settings', () => {
     const { azure: other } = await dryRun('main', MAIN_PARAMETERS, { cloud: government });
     const there = config(other, 'appsettings');
     expect(there.AZURE_CLOUD).toBe('AzureUSGovernment');
+    expect(there.CMK_OTHER_DEPENDENTS).toBe('all');
     expect(
       Object.keys(there)
         .filter((name) => name.startsWith('AzureWebJobsStorage'))
