@@ -75,8 +75,9 @@ export class Session {
    * Has to be called from a click, or the browser keeps the window shut.
    *
    * @param claims what the API asks for on top, as JSON
+   * @returns whether somebody is signed in by it
    */
-  async signIn(claims?: string): Promise<void> {
+  async signIn(claims?: string): Promise<boolean> {
     try {
       const result = await this.#client.loginPopup({
         scopes: [this.#config.scope],
@@ -87,11 +88,13 @@ export class Session {
       });
       this.#account = result.account;
       this.#set({ state: 'in', person: personOf(result.account, result.accessToken) });
+      return true;
     } catch (error) {
       // Its window was closed, and the button pressed again: the later one tells how it went.
-      if (codeOf(error) === 'interaction_in_progress_cancelled') return;
-      if (this.#signIn.state === 'out') this.#set({ state: 'out', failure: wordFailure(error) });
-      else throw new Error(wordFailure(error), { cause: error });
+      if (codeOf(error) === 'interaction_in_progress_cancelled') return false;
+      if (this.#signIn.state !== 'out') throw new Error(wordFailure(error), { cause: error });
+      this.#set({ state: 'out', failure: wordFailure(error) });
+      return false;
     }
   }
 

@@ -15,16 +15,17 @@ const { as } = useVisits(chromium, app, { provoked: answersOf('40[13]') });
 
 beforeAll(() => checkDrift(app));
 
-/** Shows more of who one is, as the API has asked. */
-const stepUp = ({ page }: Visit): Promise<void> => signInBy(page, 'Prove who you are');
-
 /** Presses, is refused for want of the proof, gives it, and presses again: what was typed is still there, or it would not be sent. */
 async function pressWithProof(visit: Visit, name: string): Promise<void> {
-  const press = visit.page.getByRole('button', { name });
-  await press.click();
-  await visit.page.getByText('StepUpNeeded').first().waitFor();
-  await stepUp(visit);
-  await press.click();
+  await proveFor(visit, name);
+  await visit.page.getByRole('button', { name }).click();
+}
+
+async function proveFor({ page }: Visit, name: string): Promise<void> {
+  await page.getByRole('button', { name }).click();
+  await page.getByText('StepUpNeeded').first().waitFor();
+  await signInBy(page, 'Prove who you are');
+  await page.getByText('You have proved who you are. Nothing was changed yet.').waitFor();
 }
 
 async function revoke(visit: Visit, subject: string): Promise<void> {
@@ -35,11 +36,18 @@ async function revoke(visit: Visit, subject: string): Promise<void> {
 }
 
 /** Asks for a restore that somebody else has to approve. */
-async function askForRestore(visit: Visit, subject: string): Promise<void> {
-  await visit.page.getByLabel('Why').fill('It is found');
-  await pressWithProof(visit, `Restore ${subject}`);
-  await visit.page.getByText('It waits for approval; nothing was changed.').waitFor();
-  await visit.page.getByRole('button', { name: 'Take it back' }).waitFor();
+async function askForRestore(view: string, subject: string): Promise<Visit> {
+  const restorer = await as('restorer', view, { clock: true });
+  const { page } = restorer;
+  await page.getByLabel('Why').fill('It is found');
+  await proveFor(restorer, `Restore ${subject}`);
+  // What is seen from here on was asked for because of the press, and not because it was time to.
+  await page.clock.pauseAt(Date.now() + 1_000);
+  await page.getByRole('button', { name: `Restore ${subject}` }).click();
+  await page.getByText('It waits for approval; nothing was changed.').waitFor();
+  await page.getByRole('button', { name: 'Take it back' }).waitFor();
+  await page.clock.resume();
+  return restorer;
 }
 
 describe('where a further proof and others are asked for', () => {
@@ -49,7 +57,7 @@ describe('where a further proof and others are asked for', () => {
     const revoker = await as('revoker', VIEW);
     await revoke(revoker, KEY);
     await revoker.page.getByText('The key is revoked.').waitFor();
-    await askForRestore(await as('restorer', VIEW), KEY);
+    await askForRestore(VIEW, KEY);
 
     // On a machine whose clock is wrong: whether the request has expired is for the app's clock to say.
     const operator = await as('operator', VIEW, { clock: 12 * 3_600_000 });
@@ -63,8 +71,7 @@ describe('where a further proof and others are asked for', () => {
     const revoker = await as('revoker', view);
     await revoke(revoker, 'strecords01');
     await revoker.page.getByText('strecords01 is revoked by itself: nothing gives it access.').waitFor();
-    const restorer = await as('restorer', view);
-    await askForRestore(restorer, 'strecords01');
+    const restorer = await askForRestore(view, 'strecords01');
 
     const operator = await as('operator');
     const waiting = operator.page.getByRole('region', { name: 'Waiting for approval' });

@@ -36,14 +36,16 @@ interface AccountBreakGlassProps {
 
 /**
  * Cutting off one account, or one encryption scope of it, and not its key. Whether something is open is told by the fleet
- * index; Azure is asked once something is, or is being done, or where the index does not tell.
+ * index, and by the audit trail as the index is read some seconds behind; Azure is asked once something is, or is being
+ * done, or where the index does not tell.
  */
 export function AccountBreakGlass({ name, scope, account, history }: AccountBreakGlassProps) {
   const me = usePerson();
   const { data, problem } = account;
   const [hasActed, setActed] = useState(false);
   const isUntold = problem !== undefined && problem.status !== 403;
-  const isWatched = has(me, 'CmkKey.Read') && (hasActed || isUntold || (data?.revocations.length ?? 0) > 0);
+  const isOpen = (data?.revocations.length ?? 0) > 0 || isRevokedLast(history);
+  const isWatched = has(me, 'CmkKey.Read') && (hasActed || isUntold || isOpen);
   const status = usePoll<AccountStatusResponse>(isWatched ? `/accounts/${encodeURIComponent(name)}` : undefined, 5_000);
   const approvals = usePoll<ApprovalList>(isWatched ? '/approvals' : undefined, 10_000);
   const open: readonly Open[] = status.data?.revocations ?? data?.revocations ?? [];
@@ -58,6 +60,10 @@ export function AccountBreakGlass({ name, scope, account, history }: AccountBrea
     setActed(true);
     status.refresh();
   };
+  const restoreAsked = () => {
+    changed();
+    approvals.refresh();
+  };
   return (
     <>
       {(isChoice || !current) && (
@@ -69,7 +75,7 @@ export function AccountBreakGlass({ name, scope, account, history }: AccountBrea
       )}
       <OnePart
         key={chosen ?? ''}
-        {...{ name, changed, status }}
+        {...{ name, changed, restoreAsked, status }}
         isQuiet={isChoice}
         scope={chosen}
         open={current}
@@ -87,6 +93,12 @@ export function AccountBreakGlass({ name, scope, account, history }: AccountBrea
       <Approvals of={approvals} account={name} changed={changed} />
     </>
   );
+}
+
+/** Whether nothing was restored since something of it was revoked. */
+function isRevokedLast(history: AuditList | undefined): boolean {
+  const acts = (history?.value ?? []).map(({ entry }) => entry.action);
+  return acts.find((action) => action === 'account.revoke' || action === 'account.restore') === 'account.revoke';
 }
 
 /** What it took away stays away, and no restore goes by it. */
@@ -179,9 +191,10 @@ interface OnePartProps {
   /** Whether the problem of the status is told elsewhere. */
   readonly isQuiet: boolean;
   readonly changed: () => void;
+  readonly restoreAsked: () => void;
 }
 
-function OnePart({ name, scope, open, names, status, isQuiet, changed }: OnePartProps) {
+function OnePart({ name, scope, open, names, status, isQuiet, changed, restoreAsked }: OnePartProps) {
   // Here, so that an answer stays when the state has changed by it.
   const revoke = useCall<AccountRevokeResponse>();
   const restore = useCall<AccountRestoreAnswer>();
@@ -206,7 +219,8 @@ function OnePart({ name, scope, open, names, status, isQuiet, changed }: OnePart
           {/* Another revocation is another form: what was typed was about the one before. */}
           <RestoreForm
             key={open.id}
-            {...{ subject, kind, changed }}
+            {...{ subject, kind }}
+            changed={restoreAsked}
             path={`${path}/restore`}
             call={restore}
             revocation={open}

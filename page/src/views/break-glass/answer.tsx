@@ -36,9 +36,17 @@ export function Done({ tone, title, warnings, children }: DoneProps) {
 }
 
 /** What a call was refused with, and what is known of the versions all the same. */
-export function Refused({ call }: { readonly call: Pick<Call<unknown>, 'problem' | 'stepUp'> }) {
+export function Refused({ call }: { readonly call: Pick<Call<unknown>, 'problem' | 'stepUp' | 'isProved'> }) {
   const [failure, setFailure] = useState('');
-  const { problem, stepUp } = call;
+  const { problem, stepUp, isProved } = call;
+  // Not sent again by itself: the sign-in may have taken a while, and what is shown here may have changed meanwhile.
+  if (isProved) {
+    return (
+      <Done tone="info" title="You have proved who you are. Nothing was changed yet." warnings={[]}>
+        <p>Press once more what you pressed: what you typed is still there.</p>
+      </Done>
+    );
+  }
   if (!problem) return null;
   const versions = listOf<Parameters<typeof VersionReports>[0]['versions'][number]>(problem, 'versions');
   const failures = listOf<TakenFailure>(problem, 'failures');

@@ -106,6 +106,10 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
   const revocation = data?.revocation;
   const mayRead = has(me, 'CmkKey.Read');
   const about = { vault, name, changed: status.refresh };
+  const restoreAsked = () => {
+    status.refresh();
+    approvals.refresh();
+  };
   return (
     <>
       <Heading>{`Break-glass: ${vault}/${name}`}</Heading>
@@ -124,7 +128,7 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
         <Section title="Restore">
           <Another than={revocation.id} own={revoke.answer?.revocation?.id} />
           {/* Another revocation is another form: what was typed was about the one before. */}
-          <Restore {...about} key={revocation.id} call={restore} revocation={revocation} />
+          <Restore {...about} changed={restoreAsked} key={revocation.id} call={restore} revocation={revocation} />
         </Section>
       )}
       {/* One and the same before and after, so that what was typed is there to be sent once more. */}

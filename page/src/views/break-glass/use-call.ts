@@ -11,6 +11,8 @@ export interface Call<T> {
   readonly problem: Problem | undefined;
   /** What the API wants to be shown at the sign-in before it does this; undefined: nothing. */
   readonly stepUp: (() => Promise<void>) | undefined;
+  /** Whether that was shown, and the call has not been made again since. */
+  readonly isProved: boolean;
   /** Whether it was answered, and not refused. */
   readonly run: (call: () => Promise<T | undefined>) => Promise<boolean>;
 }
@@ -20,6 +22,7 @@ interface Ended<T> {
   readonly answeredOn?: Date;
   readonly problem?: Problem;
   readonly claims?: string;
+  readonly isProved?: boolean;
 }
 
 export function useCall<T>(): Call<T> {
@@ -46,13 +49,19 @@ export function useCall<T>(): Call<T> {
       setRunning(false);
     }
   };
-  const { claims } = state;
+  const { claims, isProved = false } = state;
   return {
     isRunning,
     answer: state.answer,
     answeredOn: state.answeredOn,
     problem: state.problem,
-    stepUp: session && claims !== undefined ? () => session.signIn(claims) : undefined,
+    stepUp:
+      session && claims !== undefined
+        ? async () => {
+            if (await session.signIn(claims)) setState({ isProved: true });
+          }
+        : undefined,
+    isProved,
     run,
   };
 }
