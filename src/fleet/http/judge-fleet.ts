@@ -5,15 +5,15 @@ import { parseResourceId } from '../../azure/resource-id.ts';
 import { ACCOUNT_CHECKS } from '../../drift/checks/checks.ts';
 import { causeIdOf, evaluate } from '../../drift/checks/evaluate.ts';
 import { KeyUsage } from '../../drift/checks/key-usage.ts';
-import { revokedSince } from '../../drift/checks/revoked-checks.ts';
 import type { AccountSubject, KeySubject, Rules } from '../../drift/checks/subjects.ts';
 import { rulesOf } from '../../drift/evaluate-all.ts';
+import { findingSince } from '../../drift/finding-since.ts';
 import type { Finding } from '../../drift/report.ts';
+import { ReportedFindings } from '../../drift/reported-findings.ts';
 import { keyEvidence } from '../../drift/subject-health.ts';
 import { type AccountEffect, moreTelling } from '../../effect/effect.ts';
 import { findVersion } from '../../keys/key-versions.ts';
-import { openRevocation } from '../../revocation/revocation.ts';
-import { keyUseOf, rotationGoal } from '../../rollout/judge-use.ts';
+import { keyUseOf } from '../../rollout/judge-use.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { compareText } from '../../text.ts';
 import type { FleetAccount, FleetUse } from '../fleet-index.ts';
@@ -21,7 +21,6 @@ import { accountRow } from '../fleet-keys.ts';
 import { type Health, type HealthFinding, healthOf } from '../health.ts';
 import { lookedAt } from './looked-at.ts';
 import type { FleetReading, KeyReading } from './read-fleet.ts';
-import { ReportedFindings } from './reported-findings.ts';
 
 /** An account with what is known of it. */
 export interface JudgedAccount {
@@ -113,7 +112,7 @@ class FleetJudge {
         encryptedBy: this.#encryptedBy(keys),
         findings: [
           ...this.#anew(account, use, scopeUses),
-          ...keys.flatMap((key) => this.#ofKey(key)),
+          ...keys.flatMap((key) => this.#ofKey(key, account)),
           ...this.#reported(findings, known, all),
           ...[...new Set(all.map(({ identity }) => identity))].flatMap((identity) =>
             this.#findings.ofIdentity(identity, all),
@@ -161,8 +160,7 @@ class FleetJudge {
       lost: use !== undefined && this.#isLost(use),
     };
     const found = evaluate(ACCOUNT_ANEW, subject, account.id, this.#rules);
-    const since = (one: Omit<Finding, 'since'>) => revokedSince(one, account, this.#rules) ?? this.#since(one);
-    return found.map((finding) => ({ ...finding, since: since(finding) }));
+    return found.map((finding) => ({ ...finding, since: this.#since(finding, account) }));
   }
 
   /** The versions of keys are read after the index. */
@@ -172,24 +170,21 @@ class FleetJudge {
     return versions.length > 0 && version !== undefined && !findVersion(versions, version);
   }
 
-  #ofKey(id: string): HealthFinding[] {
+  #ofKey(id: string, account: Account): HealthFinding[] {
     const subject = this.#subjects.get(id.toLowerCase());
     if (!subject) return [];
     return keyEvidence(subject, this.#rules).map((found) =>
-      'id' in found ? { ...found, since: this.#since(found) } : found,
+      'id' in found ? { ...found, since: this.#since(found, account) } : found,
     );
   }
 
-  /** As exactly as the versions of the key tell, else since a check first found it. */
-  #since({ id, resource, reason, cause }: Omit<Finding, 'since'>): string | undefined {
-    const key = this.#reading.keys.get((cause.about[0] ?? '').toLowerCase());
-    const { versions = [] } = key ?? {};
-    const now = this.#reading.readOn;
-    if (cause.reason === 'RevocationOpen') return openRevocation(versions, now)?.revokedOn.toISOString();
-    if (/^(Scope)?StaleKeyVersion$|^LaggingAutomatic/.test(reason)) {
-      return rotationGoal(versions, now, this.#rules)?.startedOn.toISOString();
-    }
-    return this.#findings.of(resource).find((finding) => finding.id === id)?.since;
+  #since(found: Omit<Finding, 'since'>, account: Account): string | undefined {
+    return findingSince(found, {
+      account,
+      versionsOf: (key) => this.#reading.keys.get(key.toLowerCase())?.versions ?? [],
+      reported: (resource) => this.#findings.of(resource),
+      rules: this.#rules,
+    });
   }
 
   /** What the last check found of the account, its vaults and its keys, but for what is looked at anew. */

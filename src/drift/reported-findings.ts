@@ -1,9 +1,9 @@
-import { splitScope } from '../../azure/resource-id.ts';
-import { findingId } from '../../drift/checks/evaluate.ts';
-import { unreadOfIdentity } from '../../drift/gather/gather-identities.ts';
-import { VAULT_ACCESS } from '../../drift/gather/vault-roles.ts';
-import type { DriftDetails, Finding } from '../../drift/report.ts';
-import type { FleetUse } from '../fleet-index.ts';
+import { splitScope } from '../azure/resource-id.ts';
+import type { FleetUse } from '../fleet/fleet-index.ts';
+import { findingId } from './checks/evaluate.ts';
+import { unreadOfIdentity } from './gather/gather-identities.ts';
+import { VAULT_ACCESS } from './gather/vault-roles.ts';
+import type { DriftDetails, Finding } from './report.ts';
 
 /** What the last check found, by what it is about. */
 export class ReportedFindings {
