@@ -5,6 +5,7 @@ import { CmkError } from '../errors.ts';
 import { Journal } from '../operations/journal.ts';
 import type { Azure, Operation } from '../operations/operator-azure.ts';
 import type { ChangeRecorder } from '../operations/record-changes.ts';
+import { knowsAppStorage } from '../settings/own-storage.ts';
 import { addDuration } from '../time/duration.ts';
 import type { Ask } from './confirm.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -128,8 +129,7 @@ export class Cli {
 
   /** Undefined where the app's storage is not known. */
   async #recorder(command: Command, options: GlobalOptions & RunOptions): Promise<ChangeRecorder | undefined> {
-    const { AzureWebJobsStorage, AzureWebJobsStorage__accountName } = this.environment;
-    if (options.dryRun || !(AzureWebJobsStorage || AzureWebJobsStorage__accountName)) return undefined;
+    if (options.dryRun || !knowsAppStorage(this.environment)) return undefined;
     const { changeRecorder } = await import('../operations/record-changes.ts');
     const { appRecord } = await import('../operations/key/app-record.ts');
     const { audit } = appRecord(this.environment, () => this.credential(options));

@@ -161,6 +161,11 @@ export class Output {
     else if (this.format === 'terminal' || this.format === 'lines') this.#line(visibleLines(text));
   }
 
+  /** Something beside what was asked for, which is no part of it in any format. */
+  aside(text: string): void {
+    this.#say(visible(text));
+  }
+
   /** A document in one line. */
   line(document: unknown): void {
     this.#line(visibleLines(JSON.stringify(document)));

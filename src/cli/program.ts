@@ -65,8 +65,8 @@ Environment:
   CMK_CANARY, CMK_REFRESH_AUTOMATIC, CMK_BUDGET_SHARE
                              how rotation status judges what waits
   CMK_NOTIFY                 its targets, for notify test
-  CMK_API, CMK_API_AUDIENCE  whom watch asks, and rotation status without that
-                             storage`;
+  CMK_API, CMK_API_AUDIENCE  whom watch asks, and rotation status and fleet list
+                             without that storage`;
 
 /** Every command. Nothing runs before it is parsed. */
 export function createProgram(cli: Cli): Command {

@@ -5,8 +5,8 @@ import type { WholeReport } from '../drift/report.ts';
 import { type DriftServices, lookForDrift, runDriftCheck } from '../drift/run-drift-check.ts';
 import { CmkError } from '../errors.ts';
 import type { Log, LogRecord } from '../log.ts';
-import type { Environment } from '../settings/settings.ts';
-import { readStorageSettings } from '../settings/settings.ts';
+import { knowsAppStorage } from '../settings/own-storage.ts';
+import { type Environment, readStorageSettings } from '../settings/settings.ts';
 import type { Operation } from './operator-azure.ts';
 import { findVault } from './resolve.ts';
 
@@ -68,7 +68,7 @@ export async function checkDrift(options: DriftOptions, { azure, journal }: Oper
   journal.waiting('looking at vaults, keys and accounts');
   const run = { id: randomUUID(), by: 'operator', caller: objectId } as const;
   if (asApp) return runDriftCheck(run, services, log);
-  return lookForDrift(run, knowsStorage(environment) ? services : { ...services, driftStorage: NO_STORAGE });
+  return lookForDrift(run, knowsAppStorage(environment) ? services : { ...services, driftStorage: NO_STORAGE });
 }
 
 /**
@@ -99,7 +99,7 @@ export async function readAccountTags(
 function readOnly(environment: Environment): Environment {
   return {
     CMK_AUTOFIX: 'none',
-    ...(knowsStorage(environment) ? {} : { AzureWebJobsStorage: 'UseDevelopmentStorage=true' }),
+    ...(knowsAppStorage(environment) ? {} : { AzureWebJobsStorage: 'UseDevelopmentStorage=true' }),
   };
 }
 
@@ -110,7 +110,3 @@ const NO_STORAGE: GatherServices['driftStorage'] = {
   poisonMessages: async () => [],
   deadLetters: async () => [],
 };
-
-function knowsStorage({ AzureWebJobsStorage, AzureWebJobsStorage__accountName: account }: Environment): boolean {
-  return Boolean(AzureWebJobsStorage || account);
-}

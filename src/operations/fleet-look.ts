@@ -3,6 +3,7 @@ import { known } from '../azure/read-or-why.ts';
 import { ACCOUNT_CHECKS } from '../drift/checks/checks.ts';
 import { evaluate } from '../drift/checks/evaluate.ts';
 import type { AccountSubject, KeySubject, Rules, VaultSubject } from '../drift/checks/subjects.ts';
+import type { SinceEvidence } from '../drift/finding-since.ts';
 import { gatherAccount } from '../drift/gather/gather-account.ts';
 import { GatheredIdentities } from '../drift/gather/gather-identities.ts';
 import { VaultRoles } from '../drift/gather/vault-roles.ts';
@@ -64,25 +65,25 @@ export class FleetLook {
   }
 
   /** Of the account without its scopes. */
-  ofAccount(subject: AccountSubject): Health {
-    return this.#health({ ...subject, scopes: [] }, () => true);
+  ofAccount(subject: AccountSubject, reported: SinceEvidence['reported']): Health {
+    return this.#health({ ...subject, scopes: [] }, reported, () => true);
   }
 
-  ofScope(subject: AccountSubject, name: string): Health {
+  ofScope(subject: AccountSubject, name: string, reported: SinceEvidence['reported']): Health {
     const scopes = subject.scopes.filter(({ scope }) => scope.name === name);
     // One on the account's own key reaches it as the account does.
     const seen = scopes.map((scope) => (scope.key === subject.key ? { ...scope, access: subject.access } : scope));
     const alone = { ...subject, use: undefined, key: undefined, access: undefined, scopes: seen };
-    return this.#health(alone, (reason) => reason !== 'NotCustomerManaged');
+    return this.#health(alone, reported, (reason) => reason !== 'NotCustomerManaged');
   }
 
-  #health(subject: AccountSubject, counts: (reason: string) => boolean): Health {
+  #health(subject: AccountSubject, reported: SinceEvidence['reported'], counts: (reason: string) => boolean): Health {
     const found = evaluate(ACCOUNT_CHECKS, subject, subject.account.id, this.#rules);
     const vaultOf = (uri: string) => this.#subjects.get(uri);
     return healthOfSubject(
       subject,
       found.filter(({ reason }) => counts(reason)),
-      { vaultOf, rules: this.#rules },
+      { vaultOf, rules: this.#rules, reported },
     );
   }
 

@@ -30,3 +30,11 @@ export function ownStorage({ storage, cloud }: StorageSettings): string | 'local
     ? hostname.slice(0, hostname.indexOf('.'))
     : fields.get('accountname')?.toLowerCase();
 }
+
+/** Whether the environment names the app's storage. */
+export function knowsAppStorage({
+  AzureWebJobsStorage,
+  AzureWebJobsStorage__accountName: account,
+}: Readonly<Record<string, string | undefined>>): boolean {
+  return Boolean(AzureWebJobsStorage || account);
+}

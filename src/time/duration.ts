@@ -101,6 +101,17 @@ export function momentAgo(text: string, now: Date, edge: 'first' | 'after' = 'fi
 
 /** `3 minutes`, `2 hours`, `5 days`. By a clock that is ahead of this one, what was a moment ago is yet to come: `0 seconds`. */
 export function inWords(span: number): string {
+  const [amount, unit] = rounded(span);
+  return count(amount, unit);
+}
+
+/** The same for a column of a table: `3m`, `2h`, `5d`. */
+export function inShort(span: number): string {
+  const [amount, unit] = rounded(span);
+  return `${amount}${unit[0]}`;
+}
+
+function rounded(span: number): [amount: number, unit: string] {
   const seconds = Math.max(0, span);
   const [amount, unit] =
     seconds < 90
@@ -110,5 +121,5 @@ export function inWords(span: number): string {
         : seconds < 172_800
           ? [seconds / 3_600, 'hour']
           : [seconds / 86_400, 'day'];
-  return count(Math.round(amount), unit);
+  return [Math.round(amount), unit];
 }

@@ -117,13 +117,16 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
       since: cause?.since,
     });
     const operator = new Procedures(wire);
-    const { out } = await runCmk(operator, ['fleet', 'list', '--vault', 'kv-files', '--json']);
+    const env = { AzureWebJobsStorage: wire.connectionString };
+    const { out } = await runCmk(operator, ['fleet', 'list', '--vault', 'kv-files', '--json'], { env });
     const { summary, rows } = JSON.parse(out).result as Fleet;
     expect(summary.states.NoAccess).toBe(FLEET);
     expect(rows.find(({ name }) => name === 'stfiles01')).toMatchObject({
       health: 'NoAccess',
       cause: { id: cause?.id },
+      since: cause?.since,
     });
+    expect(summary.causes[0]).toMatchObject({ id: cause?.id, since: cause?.since });
   });
 
   it('is the same cause in the next check, and is gone once the command was pasted', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addDuration, evenDays, inWords, parseMoment, shift } from '../../src/time/duration.ts';
+import { addDuration, evenDays, inShort, inWords, parseMoment, shift } from '../../src/time/duration.ts';
 
 const T = new Date('2024-01-31T12:00:00Z');
 
@@ -59,12 +59,13 @@ describe('durations', () => {
   });
 
   it.each([
-    [-56, '0 seconds'],
-    [1, '1 second'],
-    [600, '10 minutes'],
-    [7_200, '2 hours'],
-    [864_000, '10 days'],
-  ])('%i s are %s', (seconds, words) => {
+    [-56, '0 seconds', '0s'],
+    [1, '1 second', '1s'],
+    [600, '10 minutes', '10m'],
+    [7_200, '2 hours', '2h'],
+    [864_000, '10 days', '10d'],
+  ])('%i s are %s', (seconds, words, short) => {
     expect(inWords(seconds)).toBe(words);
+    expect(inShort(seconds)).toBe(short);
   });
 });

@@ -2,7 +2,8 @@ import { type Command, Option } from 'commander';
 import { HEALTH_STATES, type HealthState } from '../../fleet/health-states.ts';
 import { nameOfIdentifier, parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import type { Fleet, FleetRow } from '../../operations/fleet-list.ts';
-import type { Cli } from '../cli.ts';
+import { inShort } from '../../time/duration.ts';
+import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { type KnownNames, rememberNames } from '../name-cache.ts';
 import type { Cell, Output } from '../output.ts';
@@ -17,10 +18,18 @@ const SORTS = [
   'mode',
   'version',
   'health',
+  'since',
   'cause',
   'state',
 ] as const;
 type Sort = (typeof SORTS)[number];
+
+const SINCE = `
+Since when an account is revoked or stale, its tags and the versions of its key
+tell. The rest is remembered by the newest drift check: in the app's storage
+(AzureWebJobsStorage__accountName, with the role Storage Blob Data Reader), else
+by the app (CMK_API, CMK_API_AUDIENCE). Neither is needed: without them there is
+no date.`;
 
 interface FleetArguments {
   all?: boolean;
@@ -48,25 +57,30 @@ export function addFleetCommands(program: Command, cli: Cli): void {
     .addOption(new Option('--health <state...>', 'those that stand so').choices(HEALTH_STATES))
     .option('--cause <cause...>', 'those behind which this is: a reason code, or as the table has it')
     .addOption(new Option('--sort <column>', 'what to sort by').choices(SORTS).default('account'))
+    .addHelpText('after', SINCE)
     .action(async (options: FleetArguments, command: Command) => {
       const { all = false, scopes = false, sort, key, vault, resourceGroup, tag } = options;
       const health = given({ health: options.health, cause: options.cause });
       const { listFleet } = await import('../../operations/fleet-list.ts');
-      const { subscription } = command.optsWithGlobals<{ subscription?: string }>();
+      const globals = command.optsWithGlobals<GlobalOptions>();
+      const { subscription } = globals;
+      let now = new Date(0);
       const filter = given({ key, vault, resourceGroup, tag });
       await cli.look(
         command,
         async (operation) => {
-          const found = await listFleet({ subscription, scopes, all, filter, health }, operation);
+          const wanted = { subscription, scopes, all, filter, health };
+          const found = await listFleet(wanted, operation, () => cli.credential(globals));
+          now = operation.azure.now();
           rememberNames(cli.environment, namesIn(found.rows));
           return { ...found, rows: sorted(found.rows, sort) };
         },
-        showFleet,
+        (found, output) => showFleet(found, output, now),
       );
     });
 }
 
-function showFleet({ summary, rows, unread }: Fleet, output: Output): ExitCode {
+function showFleet({ summary, rows, unread, sinceUnknown }: Fleet, output: Output, now: Date): ExitCode {
   if (output.format === 'terminal') output.text(`${summary.text}.`);
   output.table(
     [
@@ -76,30 +90,33 @@ function showFleet({ summary, rows, unread }: Fleet, output: Output): ExitCode {
       'MODE',
       'VERSION',
       'HEALTH',
+      'SINCE',
       'CAUSE',
       { title: 'STATE', wide: true },
       { title: 'RESOURCE GROUP', wide: true },
       { title: 'SUBSCRIPTION', wide: true },
       { title: 'TAGS', wide: true },
     ],
-    rows.map(({ name, scope, region, key, mode, version, health, cause, state, resourceGroup, subscription, tags }) => [
+    rows.map(({ name, scope, region, key, mode, version, health, since, cause, state, ...place }) => [
       scope ? `${name}/${scope}` : name,
       region,
       key && (nameOfIdentifier(key) ?? key),
       mode,
       shortVersion(version),
       health,
+      since && { full: since, short: inShort((now.getTime() - Date.parse(since)) / 1_000) },
       cause && (cause.label === '' ? cause.reason : `${cause.reason} (${cause.label})`),
       state,
-      resourceGroup,
-      subscription,
-      Object.entries(tags)
+      place.resourceGroup,
+      place.subscription,
+      Object.entries(place.tags)
         .map(([tag, value]) => `${tag}=${value}`)
         .join(' '),
     ]),
     rows,
   );
   for (const text of unread) output.entry({ kind: 'note', text });
+  if (sinceUnknown !== undefined) output.aside(sinceUnknown);
   return unread.length > 0 ? EXIT.incomplete : EXIT.ok;
 }
 
@@ -132,6 +149,8 @@ function sorted(rows: readonly FleetRow[], by: Sort): readonly FleetRow[] {
   // They come sorted by account, and sorting keeps the order of what is alike.
   if (by === 'account') return rows;
   const field = by === 'resource-group' ? 'resourceGroup' : by;
-  const textOf = (row: FleetRow): string => (field === 'cause' ? row.cause?.label : row[field]) ?? '';
+  // What has no date comes after all that have one.
+  const none = field === 'since' ? 'z' : '';
+  const textOf = (row: FleetRow): string => (field === 'cause' ? row.cause?.label : row[field]) ?? none;
   return [...rows].sort((a, b) => rank(a, by) - rank(b, by) || textOf(a).localeCompare(textOf(b)));
 }

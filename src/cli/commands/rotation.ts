@@ -5,6 +5,7 @@ import type { Azure } from '../../operations/operator-azure.ts';
 import type { RotationStatus } from '../../operations/rotation/rotation-status.ts';
 import type { RotationList, UnreadRotation } from '../../rollout/list-rotations.ts';
 import type { RotationView } from '../../rollout/rotation-view.ts';
+import { knowsAppStorage } from '../../settings/own-storage.ts';
 import { inAppStorage } from '../app-storage-failures.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
@@ -80,17 +81,17 @@ async function inTable<T>(
   run: (status: RotationStatus) => Promise<T>,
   azure: Azure,
 ): Promise<T> {
-  const access = await import('../../operations/rotation/rotation-access.ts');
+  const { rotationAccess } = await import('../../operations/rotation/rotation-access.ts');
   const { statusFromApi, statusFromStorage } = await import('../../operations/rotation/rotation-status.ts');
   const { environment } = cli;
   const credential = () => cli.credential(command.optsWithGlobals<GlobalOptions>());
   const { CMK_API: api, CMK_API_AUDIENCE: audience } = environment;
-  if (!access.knowsAppStorage(environment) && api && audience) {
+  if (!knowsAppStorage(environment) && api && audience) {
     const { appApi } = await import('../../operations/app-api.ts');
     return run(statusFromApi(appApi(api, audience, credential())));
   }
   const { FLEET_TABLE } = await import('../../fleet/fleet-table-client.ts');
-  const ports = access.rotationAccess(environment, azure, credential);
+  const ports = rotationAccess(environment, azure, credential);
   const place = { what: `table ${FLEET_TABLE}`, url: "the app's storage", role: 'Storage Table Data Reader' };
   return inAppStorage(place, () => run(statusFromStorage(ports)));
 }

@@ -13,9 +13,9 @@ import { type KeyUsageView, readKeyUsage } from '../../overview/usage-view.ts';
 import { type KeyState, keyState, type VersionState } from '../../revocation/key-state.ts';
 import { createControlStore } from '../../rollout/control-client.ts';
 import { standingPause } from '../../rollout/pause.ts';
+import { knowsAppStorage } from '../../settings/own-storage.ts';
 import { type Environment, readStorageSettings } from '../../settings/settings.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
-import { knowsAppStorage } from '../rotation/rotation-access.ts';
 import { blastRadiusOf } from './blast-radius-of.ts';
 
 /** How long to look for what depends on a key. Milliseconds. */

@@ -10,20 +10,12 @@ import { writesOf } from '../../rollout/create-rollout-services.ts';
 import type { ListPorts } from '../../rollout/list-rotations.ts';
 import type { ControlPorts } from '../../rollout/order-pause.ts';
 import { StandingControl } from '../../rollout/standing-control.ts';
-import type { Environment } from '../../settings/settings.ts';
-import { readStorageSettings } from '../../settings/settings.ts';
+import { knowsAppStorage } from '../../settings/own-storage.ts';
+import { type Environment, readStorageSettings } from '../../settings/settings.ts';
 import { DEFAULT_BUDGET_SHARE } from '../../settings/settings-table.ts';
 import { appRecord } from '../key/app-record.ts';
 import type { Azure } from '../operator-azure.ts';
 import { keyByName } from '../resolve.ts';
-
-/** Whether the environment names the app's storage. */
-export function knowsAppStorage({
-  AzureWebJobsStorage,
-  AzureWebJobsStorage__accountName: account,
-}: Environment): boolean {
-  return Boolean(AzureWebJobsStorage || account);
-}
 
 /**
  * Rotations and pauses in the app's own storage, on the operator's own sign-in: what the app itself goes by.

@@ -1,0 +1,85 @@
+import { z } from 'zod';
+import type { TokenCredential } from '../azure/credential.ts';
+import { timeBoxed, untilAborted } from '../azure/deadline.ts';
+import { describeFailure, errorText } from '../azure/failure.ts';
+import { type DriftDetails, FINDING } from '../drift/report.ts';
+import { ReportedFindings } from '../drift/reported-findings.ts';
+import { knowsAppStorage } from '../settings/own-storage.ts';
+import { type Environment, readStorageSettings } from '../settings/settings.ts';
+import { type AppApi, appApi } from './app-api.ts';
+import type { Azure } from './operator-azure.ts';
+
+/** What the newest drift check found; or why that is not known, as the end of a sentence. */
+export type Reported = ReportedCheck | { readonly unread: string };
+interface ReportedCheck {
+  /** When it began (ISO 8601). */
+  readonly startedOn: string;
+  readonly findings: ReportedFindings;
+}
+
+/** Nobody waits longer for what is only beside what was asked for. Milliseconds. */
+const MOST_MS = 5_000;
+
+const UNKNOWN =
+  "the app's storage is not known (AzureWebJobsStorage__accountName), nor its API (CMK_API, CMK_API_AUDIENCE)";
+const NONE = { unread: 'no drift check of the app has ended yet' };
+
+/**
+ * Reads what the newest drift check of the app found, on the operator's own sign-in: in the app's storage, else from the
+ * app. It needs neither, takes a few seconds at most, and throws nothing.
+ *
+ * @param credential undefined: neither is asked
+ */
+export async function readReported(
+  environment: Environment,
+  azure: Pick<Azure, 'cloud'>,
+  credential: (() => TokenCredential) | undefined,
+): Promise<Reported> {
+  const { CMK_API: api, CMK_API_AUDIENCE: audience } = environment;
+  if (!credential) return { unread: UNKNOWN };
+  if (knowsAppStorage(environment)) {
+    return inTime(fromStorage({ ...environment, AZURE_CLOUD: azure.cloud.name }, credential));
+  }
+  if (api && audience) return inTime(fromApi(appApi(api, audience, credential())));
+  return { unread: UNKNOWN };
+}
+
+async function inTime(reading: Promise<Reported>): Promise<Reported> {
+  try {
+    if (await timeBoxed((signal) => untilAborted(reading, signal), MOST_MS)) return await reading;
+    return { unread: `the newest drift report was not to be had within ${MOST_MS / 1_000} s` };
+  } catch (error) {
+    const why = `the newest drift report cannot be read: ${errorText(error).replace(/\s+/g, ' ')}`;
+    if (describeFailure(error).status !== 403) return { unread: why };
+    const { DRIFT_CONTAINER } = await import('../azure/app-storage.ts');
+    return {
+      unread: `${why} It takes the role Storage Blob Data Reader on the container ${DRIFT_CONTAINER}, and a network that the storage's firewall lets in.`,
+    };
+  }
+}
+
+async function fromStorage(environment: Environment, credential: () => TokenCredential): Promise<Reported> {
+  const { createDriftStorage } = await import('../drift/store/drift-storage-client.ts');
+  const storage = createDriftStorage(readStorageSettings(environment), credential);
+  const report = await storage.newest();
+  const details = report && (await storage.details(report));
+  return report && details ? check(report.startedOn, details.findings) : NONE;
+}
+
+const REPORT = z.object({ startedOn: z.iso.datetime() });
+const PAGE = z.object({ value: z.array(FINDING), nextLink: z.string().optional() });
+
+async function fromApi(api: AppApi): Promise<Reported> {
+  const { startedOn } = REPORT.parse(await api.get('/drift'));
+  const findings: DriftDetails['findings'] = [];
+  for (let path: string | undefined = '/drift/newest/findings'; path !== undefined; ) {
+    const page: z.output<typeof PAGE> = PAGE.parse(await api.get(path));
+    findings.push(...page.value);
+    path = page.nextLink?.replace(/^\/api/, '');
+  }
+  return check(startedOn, findings);
+}
+
+function check(startedOn: string, findings: DriftDetails['findings']): ReportedCheck {
+  return { startedOn, findings: new ReportedFindings({ findings, untoldAccess: undefined }) };
+}
