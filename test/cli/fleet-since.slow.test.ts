@@ -80,9 +80,10 @@ describe('since when an account stands as it does', () => {
     const { value } = await call<FleetListAnswer>('GET', '/fleet?top=1000');
     const inApi = value.find(({ id }) => id === lost.id)?.health;
     expect(inApi).toMatchObject({ state: 'NoAccess', since: foundOn });
-    const { out, err } = await cmk(['-o', 'json']);
+    const { out, err } = await cmk(['-o', 'json', '--sort', 'since']);
     const { rows } = JSON.parse(out).result as Fleet;
     expect(rows.find(({ account }) => account === lost.id)).toMatchObject({ health: 'NoAccess', since: foundOn });
+    expect(rows[0]?.account).toBe(lost.id);
     const alike = rows.flatMap((row) => {
       const other = value.find(({ id }) => id === row.account)?.health;
       const isAlike = other?.state === row.health && other.cause?.id === row.cause?.id && row.cause;

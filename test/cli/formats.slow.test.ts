@@ -62,8 +62,8 @@ describe('-o', () => {
   it('csv: a header, quotes where they are needed, more columns with --wide', async () => {
     const { site, account, list } = fleet();
     expect((await cmk([...list, '-o', 'csv'])).out.split('\n')).toEqual([
-      'account,region,key,mode,version,health,cause',
-      `${account.name},westeurope,${site.vault.name}/${site.key},automatic,${site.version.version},Serving,`,
+      'account,region,key,mode,version,health,since,cause',
+      `${account.name},westeurope,${site.vault.name}/${site.key},automatic,${site.version.version},Serving,,`,
       '',
     ]);
     expect((await cmk([...list, '-o', 'csv', '--wide'])).out).toContain('"env=prod note=a, ""b"""');

@@ -61,9 +61,23 @@ describe('since when an account stands as it does', () => {
     expect(health(subject(), reportedOf(withoutRole))).toEqual({ state: 'Serving' });
   });
 
-  it('is not told by versions that could not be read', () => {
-    const [stale] = foundOf(subject({ use: pinned(OLD) }));
-    const evidence = { account: account(), versionsOf: () => [], reported: () => [], rules: rules() };
-    expect(stale && findingSince(stale, evidence)).toBeUndefined();
+  it.each([
+    ['stale', subject({ use: pinned(OLD) })],
+    ['revoked', subject({ key: key({ versions: { value: [revoked(100), revoked(10)] } }) })],
+  ])('is not told by versions that could not be read: %s', (_, of) => {
+    const [found] = foundOf(of);
+    const evidence = { account: account(), versionsOf: () => [], reported: () => reportedOf(of), rules: rules() };
+    expect(found && findingSince(found, evidence)).toBeUndefined();
+  });
+
+  it('is remembered of what is about nothing in particular too', () => {
+    const [found] = reportedOf(withoutRole).map((one) => ({ ...one, cause: { ...one.cause, about: [] } }));
+    const evidence = {
+      account: account(),
+      versionsOf: () => [],
+      reported: () => (found ? [found] : []),
+      rules: rules(),
+    };
+    expect(found && findingSince(found, evidence)).toBe(LAST_WEEK);
   });
 });
