@@ -33,6 +33,11 @@ export type FixServices = RetireServices & {
   readonly now: () => Date;
 };
 
+/** Whether the check is to fix it: it can, CMK_AUTOFIX names it, and nobody has exempted it. */
+export function isFixed({ reason, action, exemption }: Finding, autofix: readonly string[]): boolean {
+  return action !== undefined && !exemption && autofix.includes(reason);
+}
+
 /**
  * Fixes what CMK_AUTOFIX names, through the same paths as everything else: accounts are put to work in the queue, and
  * whoever takes the message decides from what is there then. Doing it twice changes nothing. It never throws.
@@ -46,11 +51,7 @@ export async function fix(
   const { autofix } = services.settings.drift;
   let retirements = 0;
   const due = findings.filter(
-    ({ reason, action, exemption }) =>
-      action &&
-      !exemption &&
-      (autofix as readonly string[]).includes(reason) &&
-      (action.kind !== 'retire' || ++retirements <= MOST_RETIREMENTS),
+    (finding) => isFixed(finding, autofix) && (finding.action?.kind !== 'retire' || ++retirements <= MOST_RETIREMENTS),
   );
   // As fast as the provider takes writes, so that a whole fleet adrift does not run into its limits.
   const dispatcher = new Dispatcher<AccountFix>(

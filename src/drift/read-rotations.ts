@@ -7,13 +7,26 @@ import { standingPauses } from '../rollout/pause.ts';
 import { computeRotation, type ReadRotationPorts } from '../rollout/read-rotation.ts';
 import { viewRotation } from '../rollout/rotation-view.ts';
 import type { StandingControl } from '../rollout/standing-control.ts';
+import type { Fixable } from '../settings/fixable.ts';
+import type { Settings } from '../settings/settings.ts';
 import { KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import type { KeySubject } from './checks/subjects.ts';
-import type { DriftReport } from './report.ts';
+import { isFixed } from './fixes.ts';
+import type { DriftReport, Finding } from './report.ts';
 
 /** Keys whose uses are read from the index at the same time. */
 const CONCURRENCY = 4;
+/** What is fixed has so long before it counts as stuck. */
+const FIXED_SECONDS = 60;
+/** Without these the check moves nothing by itself. */
+const MOVES = ['StaleKeyVersion', 'ScopeStaleKeyVersion', 'LaggingAutomaticVersion'] as const satisfies Fixable[];
+
+/** A rotation that nothing goes on with by itself. */
+export interface UnfinishedRotation {
+  readonly key: ManagedKey;
+  readonly state: 'stuck' | 'held';
+}
 
 export type RotationServices = ReadRotationPorts & {
   readonly control: StandingControl;
@@ -25,8 +38,8 @@ export async function readRotations(
   keys: readonly KeySubject[],
   services: RotationServices,
   log: Log,
-): Promise<ManagedKey[]> {
-  const unfinished: ManagedKey[] = [];
+): Promise<UnfinishedRotation[]> {
+  const unfinished: UnfinishedRotation[] = [];
   await services.control.refresh(log, true);
   let failure: string | undefined;
   await pMap(
@@ -40,7 +53,7 @@ export async function readRotations(
         const view = viewRotation(key, read, services.control.pauseNow(key.id));
         subject.rotation = view;
         // Whatever goes on is followed by whoever began it.
-        if (view.state === 'stuck' || view.state === 'held') unfinished.push(key);
+        if (view.state === 'stuck' || view.state === 'held') unfinished.push({ key, state: view.state });
       } catch (error) {
         failure = describe(describeFailure(error));
       }
@@ -54,21 +67,54 @@ export async function readRotations(
   return unfinished;
 }
 
-/** Has somebody look at what is under way: what would have followed it may be lost. One look too many changes nothing. */
+/**
+ * Has somebody look at what is under way: what would have followed it may be lost. One look too many changes nothing, but
+ * that of one that is stuck puts everything to work that uses the key: not what the check is not to fix.
+ */
 export async function followUnfinished(
-  keys: readonly ManagedKey[],
+  rotations: readonly UnfinishedRotation[],
+  findings: readonly Finding[],
   report: string,
-  { queue, now }: Pick<RotationServices, 'queue' | 'now'>,
+  { queue, now, settings }: Pick<RotationServices, 'queue' | 'now'> & { readonly settings: Pick<Settings, 'drift'> },
 ): Promise<void> {
   const at = now().toISOString();
   const cause = { by: 'drift', ref: report, since: at };
   // A queue that is out of reach is said by what is fixed; the next check does it again.
   await pMap(
-    keys,
-    ({ id: key }) =>
-      queue.send(KEY_WORK, { kind: 'rotation', key, since: at, due: at, cause, attempt: 0 }).catch(() => {}),
+    rotations,
+    async (rotation) => {
+      const look = lookOf(rotation, findings, settings.drift.autofix);
+      if (look === 'none') return;
+      const isLate = look === 'afterFixes';
+      const due = new Date(now().getTime() + (isLate ? FIXED_SECONDS * 1_000 : 0)).toISOString();
+      const lookedAgain = isLate ? { lookedAgain: true } : {};
+      const work = {
+        kind: 'rotation',
+        key: rotation.key.id,
+        since: at,
+        due,
+        ...lookedAgain,
+        cause,
+        attempt: 0,
+      } as const;
+      await queue.send(KEY_WORK, work, isLate ? FIXED_SECONDS : 0).catch(() => {});
+    },
     { concurrency: CONCURRENCY },
   );
+}
+
+/** `whole`: all that waits is put to work once more. `afterFixes`: what is fixed has been, and nothing else is touched. */
+function lookOf(
+  { key, state }: UnfinishedRotation,
+  findings: readonly Finding[],
+  autofix: readonly string[],
+): 'whole' | 'afterFixes' | 'none' {
+  if (state === 'held') return 'whole';
+  const waiting = findings.filter(({ action }) => action?.kind === 'account' && action.key === key.id);
+  const fixed = waiting.filter((finding) => isFixed(finding, autofix));
+  const isAll = fixed.length === waiting.length && MOVES.every((reason) => autofix.includes(reason));
+  if (isAll) return 'whole';
+  return fixed.length > 0 ? 'afterFixes' : 'none';
 }
 
 export function pausesOf({ control, now }: Pick<RotationServices, 'control' | 'now'>): DriftReport['pauses'] {

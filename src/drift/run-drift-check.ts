@@ -45,7 +45,7 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
     }
     const rotations = await readRotations(gathered.keys, services, log);
     const evaluated = evaluateAll(gathered, rules);
-    await followUnfinished(rotations, id, services);
+    await followUnfinished(rotations, evaluated.findings, id, services);
     const done = await apply(
       { keys: gathered.keys, trail: known(gathered.trail), findings: evaluated.findings },
       run,
