@@ -9,6 +9,7 @@ import { DeadlineError } from '../azure/deadline.ts';
 import { CmkError } from '../errors.ts';
 import { type AccessAsked, type Act, asNarrowed, type RouteKey, requireAccess } from '../http/access.ts';
 import { accountNamed, addressOf, type CallRecord, idNamed, keyNamed, nameForLog } from '../http/call-record.ts';
+import { GivingWay } from '../http/give-way.ts';
 import { HttpProblem, problemResponse } from '../http/problem.ts';
 import { CallerLimits } from '../http/rates.ts';
 import { Refusals } from '../http/refusals.ts';
@@ -40,6 +41,8 @@ const limits = new CallerLimits();
 /** A flood is refused more often than a log should say. */
 const refusals = new Refusals(consoleLog);
 app.hook.appTerminate(() => refusals.flush());
+/** To word and send a refusal takes about as long as to find it. */
+const givingWay = new GivingWay();
 
 /**
  * A call of the HTTP API: the token is checked first, then how often its holder calls, then whether they may, and only then
@@ -82,6 +85,7 @@ export function api(
       });
       return answer;
     } catch (error) {
+      if (isExcess(error)) await givingWay.turn();
       return refuse(error instanceof DeadlineError ? notDone(error) : error, { ...record, ...who }, log);
     }
   };
@@ -129,6 +133,11 @@ async function answerTo(
       throw asNarrowed(error, caller, role, access);
     }
   });
+}
+
+/** More calls than one caller may make: their answers can wait for everybody else's. */
+function isExcess(error: unknown): boolean {
+  return error instanceof HttpProblem && error.reason === 'RateExceeded';
 }
 
 function actOfMethod({ method }: HttpRequest): Act {

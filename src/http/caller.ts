@@ -1,16 +1,19 @@
-import { errors, jwtVerify } from 'jose';
+import { errors, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import { messageOf } from '../errors.ts';
 import { type AuthConfig, authConfigProblems, issuers, signingKeysUrl } from './auth-config.ts';
 import { readBearerToken } from './bearer-token.ts';
 import { challenge } from './challenge.ts';
 import type { HeaderReader } from './headers.ts';
 import { HTTP_REASONS, type HttpReason } from './http-reasons.ts';
+import { type CheckedToken, checkOnce } from './known-tokens.ts';
 import { HttpProblem } from './problem.ts';
 import { SigningKeysError, type SigningKeysOptions, signingKeys } from './signing-keys.ts';
 import { type Caller, describeCaller, readCaller } from './token-claims.ts';
 
 /** Clocks of Entra ID and of this machine may differ by this much, in seconds. */
 const CLOCK_SKEW_SECONDS = 60;
+/** The key is found by the header alone. */
+const NO_TOKEN = { payload: '', signature: '' };
 
 interface AuthenticatorOptions extends Omit<SigningKeysOptions, 'onFailure'> {
   /** Told what a caller must not be told: which setting is wrong, why the signing keys cannot be had. */
@@ -43,35 +46,60 @@ export function createAuthenticator(config: AuthConfig, options: AuthenticatorOp
   });
   const accepted = issuers(config, tenantId);
 
+  const check = async (token: string, now: Date): Promise<CheckedToken> => {
+    const { payload, protectedHeader, key } = await jwtVerify(token, keys, {
+      algorithms: ['RS256'],
+      issuer: [...accepted['1.0'], ...accepted['2.0']],
+      audience: [...config.audiences],
+      clockTolerance: CLOCK_SKEW_SECONDS,
+      currentDate: now,
+      requiredClaims: ['exp', 'nbf'],
+    });
+    const caller = readCaller(payload);
+    if (!caller) throw refusal('TokenClaimsMissing');
+    if (caller === 'unclear') throw refusal('TokenKindUnclear');
+    const { version, ...who } = caller;
+    const fits = who.tenantId === tenantId && accepted[version].includes(payload.iss ?? '');
+    if (!fits) throw refusal('TokenOfOtherTenant');
+    return { caller: who, header: protectedHeader, key, from: payload.nbf ?? Infinity, until: payload.exp ?? 0 };
+  };
+  const callerOf = checkOnce({ check, stillHolds: (checked, now) => stillHolds(checked, now, keys) });
+
   return async (headers, now) => {
     const token = readBearerToken(headers);
     try {
-      const { payload } = await jwtVerify(token, keys, {
-        algorithms: ['RS256'],
-        issuer: [...accepted['1.0'], ...accepted['2.0']],
-        audience: [...config.audiences],
-        clockTolerance: CLOCK_SKEW_SECONDS,
-        currentDate: now,
-        requiredClaims: ['exp', 'nbf'],
-      });
-      const caller = readCaller(payload);
-      if (!caller) throw refusal('TokenClaimsMissing');
-      if (caller === 'unclear') throw refusal('TokenKindUnclear');
-      const { version, ...who } = caller;
-      const fits = who.tenantId === tenantId && accepted[version].includes(payload.iss ?? '');
-      if (!fits) throw refusal('TokenOfOtherTenant');
-      return who;
+      return await callerOf(token, now);
     } catch (error) {
-      if (error instanceof HttpProblem) throw error;
-      if (error instanceof SigningKeysError) {
-        throw unavailable('SigningKeysUnavailable', 'Repeat the call in a few seconds.', {
-          cause: error,
-          headers: { 'retry-after': '5' },
-        });
-      }
-      throw refusal(reasonOf(error), error);
+      throw toRefusal(error);
     }
   };
+}
+
+/**
+ * Whether a token that was right is so for another call: its lifetime as `jose` judges it, and a key that the tenant still
+ * signs with. In doubt it is not, and is checked as a whole.
+ */
+async function stillHolds(
+  { header, key, from, until }: CheckedToken,
+  now: Date,
+  keys: JWTVerifyGetKey,
+): Promise<boolean> {
+  const seconds = Math.floor(now.getTime() / 1000);
+  if (from > seconds + CLOCK_SKEW_SECONDS || until <= seconds - CLOCK_SKEW_SECONDS) return false;
+  try {
+    return (await keys(header, NO_TOKEN)) === key;
+  } catch {
+    return false;
+  }
+}
+
+function toRefusal(error: unknown): unknown {
+  if (error instanceof HttpProblem) return error;
+  if (!(error instanceof SigningKeysError)) return refusal(reasonOf(error), error);
+  return unavailable('SigningKeysUnavailable', 'Repeat the call in a few seconds.', {
+    cause: error,
+    headers: { 'retry-after': '5' },
+  });
 }
 
 function reasonOf(error: unknown): HttpReason {

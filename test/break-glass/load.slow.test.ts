@@ -3,7 +3,7 @@ import { beforeAll, expect, it } from 'vitest';
 import { startChild } from '../support/child.ts';
 import { useWire } from '../support/wire.ts';
 import { enabledOf, keyOf } from './break-glass-fixture.ts';
-import { type RunningApp, tokenOf } from './running-app.ts';
+import { type RunningApp, signIn, tokenOf } from './running-app.ts';
 import { useApps } from './use-running-app.ts';
 
 let app: RunningApp | undefined;
@@ -31,6 +31,15 @@ async function timesOfRevocations(count: number): Promise<readonly number[]> {
   return answers.map(([, , ms]) => Number(ms));
 }
 
+/** How many calls were answered before the first one of somebody else, by the log of the host. */
+function answersBefore(log: string): number {
+  const { objectId } = signIn(wire.azure, 'operator');
+  const lines = log.split('\n');
+  const first = lines.findIndex((line) => line.includes('"CallAnswered"') && line.includes(objectId));
+  expect(first).toBeGreaterThan(0);
+  return lines.slice(0, first).filter((line) => / Executed 'Functions\.(?:keyStatus|revokeKey)'/.test(line)).length;
+}
+
 function middle(times: readonly number[]): number {
   return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? Number.NaN;
 }
@@ -40,6 +49,7 @@ it('1,000 status calls, 1,000 revocations and 200 looks at everything by one cal
   const [, ...quietTimes] = await timesOfRevocations(6); // at the first, tokens and connections are fetched
   const quiet = middle(quietTimes);
 
+  const logged = app?.output().length;
   const flood = startChild(
     join(import.meta.dirname, 'flood.ts'),
     [app?.url ?? '', 'kv-files', ...flooded.map(({ name }) => name)],
@@ -52,7 +62,10 @@ it('1,000 status calls, 1,000 revocations and 200 looks at everything by one cal
   console.info(`quiet ${Math.round(quiet)} ms, under load ${underLoad.join(', ')} ms; ${statuses}`);
   expect(statuses).toMatch(/^2200 with (?:0, )?200, 404, 429$/);
   expect(middle(underLoad)).toBeLessThan(Math.min(5 * quiet, 2_000));
-  // The first one comes while 2,000 connections are opened: it waits for those, and not for a kernel that tries again.
+  // The first one comes while 2,000 connections are opened, and waits for none of the refusals. On a machine that others
+  // keep busy two seconds are nothing: there it counts how few answers went out before.
+  const [first = Number.NaN] = underLoad;
+  if (first >= 2_000) expect(answersBefore(app?.output().slice(logged) ?? '')).toBeLessThan(500);
   expect(Math.max(...underLoad)).toBeLessThan(20_000);
   // Many keys at once may be an emergency: as many as a hundred are looked at, whatever else the same caller does.
   const revoked = flooded.filter((key) => enabledOf(key).every((enabled) => !enabled));
