@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { AppRegistry } from './core-api.ts';
 import type {
   Binding,
@@ -124,7 +124,7 @@ export class Invoker {
         inputData: [{ name: binding, data: from.data }],
         triggerMetadata: from.metadata ?? {},
         traceContext: {
-          traceParent: `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-00`,
+          traceParent: `00-${hex(32)}-${hex(16)}-00`,
           traceState: '',
           attributes: {},
         },
@@ -167,4 +167,9 @@ export class Invoker {
       if (data) await this.#sendOutput(binding, data);
     }
   }
+}
+
+/** So many random digits; of these Node has some in store, of other random bytes it asks the system for each. */
+function hex(digits: number): string {
+  return randomUUID().replaceAll('-', '').slice(-digits);
 }

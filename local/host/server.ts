@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from 'node:net';
 import { type AdminContext, handleAdmin } from './admin.ts';
 import type { RegisteredFunction } from './core-types.ts';
 import { EVENT_GRID_PATH, handleEventGrid } from './event-grid-webhook.ts';
@@ -26,37 +26,64 @@ export interface Server {
 /** As long as Azure's load balancer keeps a connection that nothing is sent on ("Azure Load Balancer TCP reset"). */
 const KEEP_ALIVE_MS = 4 * 60_000;
 
+/**
+ * Of a listening socket Node takes one connection in each turn of its event loop, which a flood makes long: whoever comes
+ * after two hundred others waits for as many turns. Linux hands the connections to several sockets in turn.
+ */
+const SOCKETS = process.platform === 'linux' ? 8 : 1;
+
 /** @throws when the port is busy. */
 export async function serve(port: number, context: ServerContext): Promise<Server> {
   let stopping = false;
-  const server = createServer((request, response) => {
-    // A connection that is kept alive would hold up the stop.
-    response.once('close', () => stopping && server.closeIdleConnections());
-    handle(context, request, response).catch((error: unknown) => {
-      context.write('error', 'Host.Http', `${request.method} ${request.url}: ${describe(error)}`);
-      if (!response.headersSent) response.writeHead(500, { 'Content-Length': 0 });
-      response.end();
+  const servers = Array.from({ length: SOCKETS }, () => {
+    const server = createServer((request, response) => {
+      // A connection that is kept alive would hold up the stop.
+      response.once('close', () => stopping && server.closeIdleConnections());
+      handle(context, request, response).catch((error: unknown) => {
+        context.write('error', 'Host.Http', `${request.method} ${request.url}: ${describe(error)}`);
+        if (!response.headersSent) response.writeHead(500, { 'Content-Length': 0 });
+        response.end();
+      });
     });
+    // Node's five seconds end while a client of a busy machine is about to send on the connection: its call would be lost.
+    server.keepAliveTimeout = KEEP_ALIVE_MS;
+    return server;
   });
-  // Node's five seconds end while a client of a busy machine is about to send on the connection: its call would be lost.
-  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  const bound = await listenTogether(servers, port);
+  return {
+    url: `http://127.0.0.1:${bound}`,
+    stop: async () => {
+      stopping = true;
+      const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
+      for (const server of servers) server.closeIdleConnections();
+      await Promise.all(closed);
+    },
+  };
+}
+
+/** @returns the port @throws when it is busy */
+async function listenTogether(servers: readonly TcpServer[], port: number): Promise<number> {
+  if (port !== 0) {
+    // Another process that shares its port would share this one.
+    const alone = createTcpServer();
+    await listen(alone, port, false);
+    await new Promise((resolve) => alone.close(resolve));
+  }
+  let bound = port;
+  for (const server of servers) bound = await listen(server, bound, servers.length > 1);
+  return bound;
+}
+
+async function listen(server: TcpServer, port: number, reusePort: boolean): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     // Node's 511 are fewer than a flood: what finds no room is tried again by the kernel, a minute later at worst.
-    server.listen(port, '127.0.0.1', 4_096, () => {
+    server.listen({ port, host: '127.0.0.1', backlog: 4_096, reusePort }, () => {
       server.off('error', reject);
       resolve();
     });
   });
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    stop: () =>
-      new Promise((resolve) => {
-        stopping = true;
-        server.close(() => resolve());
-        server.closeIdleConnections();
-      }),
-  };
+  return (server.address() as AddressInfo).port;
 }
 
 async function handle(context: ServerContext, request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -97,3 +97,11 @@ it('says what to do when its port is busy', async () => {
   expect(child.output()).toContain(`Port ${port} is busy: set PORT to a free one.`);
   await new Promise((resolve) => server.close(resolve));
 });
+
+it('shares its port with no other host', async () => {
+  const { url } = await start();
+  const { port } = new URL(url);
+  const other = startChild(MAIN, ['--app', appDir], { PORT: port });
+  expect(await other.exit).toBe(1);
+  expect(other.output()).toContain(`Port ${port} is busy: set PORT to a free one.`);
+});
