@@ -48,6 +48,7 @@ export async function followRotation(work: RotationWork, ports: FollowPorts, log
     if (outcome.outcome === 'retry' && work.attempt + 1 < MOST_TRIES) return outcome;
     const message = `How far the rotation is cannot be read: ${describe(describeFailure(error))}`;
     log({ level: 'warning', reason: 'FleetIndexUnavailable', message, key: key.id });
+    if (work.onlyLooks) return DONE;
     await ports.queue.send(KEY_WORK, { kind: 'key', key: key.id, cause: work.cause, attempt: 0 });
     return DONE;
   }
@@ -81,12 +82,13 @@ class Follower {
     const isHeld = await this.#stage(read);
     if (isHeld) return this.#again(SELDOM_SECONDS);
     if (progress.state === 'stuck') return this.#stuck(progress);
-    return this.#again(nextLookSeconds(progress, stage, this.#ports));
+    const { onlyLooks } = this.#work;
+    return this.#again(nextLookSeconds(progress, stage, this.#ports), { onlyLooks });
   }
 
   /** What is known of the uses may be wrong, or a message lost: it is stuck if that is not it. Its end is still seen. */
   async #stuck(progress: RotationProgress): Promise<Outcome> {
-    if (this.#work.lookedAgain) {
+    if (this.#work.lookedAgain || this.#work.onlyLooks) {
       const outcome = await this.#record('RotationStuck', progress);
       return outcome.outcome === 'done' ? this.#again(SELDOM_SECONDS, { lookedAgain: true }) : outcome;
     }
@@ -120,7 +122,8 @@ class Follower {
       await this.#record(reason === 'CanaryFailed' ? reason : 'WaveFailed', progress, detail);
     }
     const place = placeOf(progress.version, stage);
-    const isNew = note?.stage !== place && (stage.name !== 'rest' || note?.stage !== undefined);
+    const isNew =
+      !this.#work.onlyLooks && note?.stage !== place && (stage.name !== 'rest' || note?.stage !== undefined);
     if (isNew) {
       await this.#lookAtKey();
       await rotationNotes.put({ key, stage: place }).catch(() => {}); // the next look does it again
@@ -130,6 +133,7 @@ class Follower {
 
   async #lookAtKey(): Promise<void> {
     const { queue } = this.#ports;
+    if (this.#work.onlyLooks) return;
     await queue.send(KEY_WORK, { kind: 'key', key: this.#key.id, cause: this.#work.cause, attempt: 0 });
   }
 
@@ -140,13 +144,18 @@ class Follower {
     return DONE;
   }
 
-  async #again(seconds: number, changed: Partial<Pick<RotationWork, 'since' | 'lookedAgain'>> = {}): Promise<Outcome> {
+  /** One that puts nothing to work goes on only as long as something moves: the next drift check sends another. */
+  async #again(
+    seconds: number,
+    changed: Partial<Pick<RotationWork, 'since' | 'lookedAgain' | 'onlyLooks'>> = {},
+  ): Promise<Outcome> {
     const { now, rotationNotes } = this.#ports;
     const { key, cause, due } = this.#work;
-    const { since = this.#work.since, lookedAgain } = changed;
+    const { since = this.#work.since, lookedAgain, onlyLooks } = changed;
+    if (this.#work.onlyLooks && !onlyLooks) return DONE;
     if (now().getTime() - Date.parse(since) > LONGEST_MS) return DONE;
     const dueOn = (await rotationNotes.of(this.#key.id))?.dueOn;
-    const look = { key, cause, since, ...(lookedAgain ? { lookedAgain } : {}) };
+    const look = { key, cause, since, ...(lookedAgain ? { lookedAgain } : {}), ...(onlyLooks ? { onlyLooks } : {}) };
     await orderLook(look, seconds, dueOn === due ? undefined : dueOn, this.#ports);
     return DONE;
   }

@@ -201,7 +201,7 @@ type OrderPorts = Pick<RolloutPorts, 'queue' | 'rotationNotes' | 'now'> & {
  * queue's: for a note that fails nothing is sent twice.
  */
 export async function orderLook(
-  look: Pick<RotationWork, 'key' | 'cause' | 'since' | 'lookedAgain'>,
+  look: Pick<RotationWork, 'key' | 'cause' | 'since' | 'lookedAgain' | 'onlyLooks'>,
   seconds: number,
   dueOn: string | undefined,
   { queue, rotationNotes, now, atOnce }: OrderPorts,
@@ -212,5 +212,7 @@ export async function orderLook(
   const due = new Date(nowMs + seconds * 1000).toISOString();
   const work: RotationWork = { kind: 'rotation', ...look, due, attempt: 0 };
   if (!(await atOnce?.(work))) await queue.send(KEY_WORK, work, seconds);
+  // One that puts nothing to work stands in for no other.
+  if (look.onlyLooks) return;
   await rotationNotes.put({ key: look.key, lookedOn: now().toISOString(), dueOn: due }).catch(() => {});
 }

@@ -106,6 +106,8 @@ const rotationWork = z.strictObject({
   due: z.iso.datetime(),
   /** Nothing had moved for long, and every account was put to work once more: what is not moved after that is stuck. */
   lookedAgain: z.boolean().optional(),
+  /** It puts nothing to work, whatever it sees: something that uses the key is to stay where it is. */
+  onlyLooks: z.boolean().optional(),
   ...carried,
 });
 

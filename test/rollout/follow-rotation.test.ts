@@ -89,6 +89,16 @@ class StuckRotation {
     await this.#fleet.write(accounts.map((n) => ({ put: 'use', use: fleetUse(n, { pinned, current: pinned }) })));
   }
 
+  /** The drift check has had moved what it may, and has somebody look, and put nothing to work. */
+  async look(moved: number): Promise<void> {
+    const [pinned, at] = [versionName(199), new Date(this.#nowMs).toISOString()];
+    const outcome = { result: 'done', reason: 'StaleKeyVersion', at } as const;
+    await this.#fleet.write([{ put: 'use', use: fleetUse(moved, { pinned, current: pinned, outcome }) }]);
+    const cause = { by: 'drift', ref: '', since: at };
+    const work = { kind: 'rotation', key: KEY.id, since: at, due: at, onlyLooks: true, cause, attempt: 0 } as const;
+    this.#messages.push({ work, atMs: this.#nowMs });
+  }
+
   /** As everybody is told it. */
   async view(): Promise<RotationView> {
     return viewRotation(KEY, await readRotation(KEY, this.#ports), undefined);
@@ -234,6 +244,50 @@ it('one that was stuck, and is not any more, is seen to finish', async () => {
   await rotation.mend();
   await rotation.pass(10);
   expect(rotation.recorded.at(-1)).toBe('RotationFinished');
+});
+
+it.each([
+  ['without canaries', 0],
+  ['behind a canary', 1],
+])('a look that is to put nothing to work puts nothing to work, however long it goes on: %s', async (_, canary) => {
+  const rotation = new StuckRotation(canary);
+  await rotation.write();
+  await rotation.pass(60);
+  await rotation.look(1);
+  await rotation.pass(24 * 60);
+  expect(rotation.looks).toEqual([]);
+  expect(rotation.recorded).toEqual(['RotationStuck']);
+  expect(rotation.waiting).toBe(0);
+  // What may be moved is moved by the next check.
+  expect(await rotation.waitsFor(2)).toBeUndefined();
+});
+
+it('a look that is to put nothing to work takes no other one its place', async () => {
+  const rotation = new StuckRotation();
+  await rotation.write();
+  await rotation.look(1);
+  await rotation.pass(1);
+  await rotation.begin();
+  await rotation.pass(24 * 60);
+  expect(rotation.looks.length).toBeGreaterThan(1);
+});
+
+it('a look that is to put nothing to work sees the end', async () => {
+  const rotation = new StuckRotation();
+  await rotation.write();
+  await rotation.look(1);
+  await rotation.pass(1);
+  await rotation.mend();
+  await rotation.pass(10);
+  expect(rotation.recorded).toEqual(['RotationFinished']);
+});
+
+it('while the index cannot be read, a look that is to put nothing to work ends', async () => {
+  const rotation = new StuckRotation();
+  await rotation.look(1);
+  rotation.mayWrite = false;
+  await rotation.pass(60);
+  expect([rotation.looks, rotation.waiting]).toEqual([[], 0]);
 });
 
 it('canaries that did not serve with a version hold no other one', () => {
