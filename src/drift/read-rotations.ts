@@ -1,12 +1,15 @@
 import pMap from 'p-map';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { known } from '../azure/read-or-why.ts';
+import { scopeResource } from '../azure/resource-id.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { standingPauses } from '../rollout/pause.ts';
+import type { UnmovedUse } from '../rollout/progress.ts';
 import { computeRotation, type ReadRotationPorts } from '../rollout/read-rotation.ts';
 import { viewRotation } from '../rollout/rotation-view.ts';
 import type { StandingControl } from '../rollout/standing-control.ts';
+import { type Exemption, exemptionOf } from '../settings/exemption.ts';
 import type { Fixable } from '../settings/fixable.ts';
 import type { Settings } from '../settings/settings.ts';
 import { KEY_WORK } from '../work/messages.ts';
@@ -25,7 +28,8 @@ const MOVES = ['StaleKeyVersion', 'ScopeStaleKeyVersion', 'LaggingAutomaticVersi
 /** A rotation that nothing goes on with by itself. */
 export interface UnfinishedRotation {
   readonly key: ManagedKey;
-  readonly state: 'stuck' | 'held';
+  /** As the index has them: whether a check finds something of them or not. */
+  readonly unmoved: readonly UnmovedUse[];
 }
 
 export type RotationServices = ReadRotationPorts & {
@@ -53,7 +57,9 @@ export async function readRotations(
         const view = viewRotation(key, read, services.control.pauseNow(key.id));
         subject.rotation = view;
         // Whatever goes on is followed by whoever began it.
-        if (view.state === 'stuck' || view.state === 'held') unfinished.push({ key, state: view.state });
+        if (view.state === 'stuck' || view.state === 'held') {
+          unfinished.push({ key, unmoved: [...(view.waitingUses ?? []), ...(view.failedUses ?? [])] });
+        }
       } catch (error) {
         failure = describe(describeFailure(error));
       }
@@ -69,7 +75,7 @@ export async function readRotations(
 
 /**
  * Has somebody look at what is under way: what would have followed it may be lost. One look too many changes nothing, but
- * that of one that is stuck puts everything to work that uses the key: not what the check is not to fix.
+ * it puts everything to work that uses the key, at once or when a canary serves again: not what the check is not to fix.
  */
 export async function followUnfinished(
   rotations: readonly UnfinishedRotation[],
@@ -83,17 +89,16 @@ export async function followUnfinished(
   await pMap(
     rotations,
     async (rotation) => {
-      const look = lookOf(rotation, findings, settings.drift.autofix);
+      const look = lookOf(rotation, findings, settings.drift, now());
       if (look === 'none') return;
       const isLate = look === 'afterFixes';
       const due = new Date(now().getTime() + (isLate ? FIXED_SECONDS * 1_000 : 0)).toISOString();
-      const lookedAgain = isLate ? { lookedAgain: true } : {};
       const work = {
         kind: 'rotation',
         key: rotation.key.id,
         since: at,
         due,
-        ...lookedAgain,
+        ...(isLate ? { onlyLooks: true } : {}),
         cause,
         attempt: 0,
       } as const;
@@ -105,16 +110,22 @@ export async function followUnfinished(
 
 /** `whole`: all that waits is put to work once more. `afterFixes`: what is fixed has been, and nothing else is touched. */
 function lookOf(
-  { key, state }: UnfinishedRotation,
+  { key, unmoved }: UnfinishedRotation,
   findings: readonly Finding[],
-  autofix: readonly string[],
+  { autofix, exemptions }: Settings['drift'],
+  now: Date,
 ): 'whole' | 'afterFixes' | 'none' {
-  if (state === 'held') return 'whole';
   const waiting = findings.filter(({ action }) => action?.kind === 'account' && action.key === key.id);
   const fixed = waiting.filter((finding) => isFixed(finding, autofix));
   const isAll = fixed.length === waiting.length && MOVES.every((reason) => autofix.includes(reason));
-  if (isAll) return 'whole';
+  if (isAll && !unmoved.some((use) => isExempt(use, exemptions, now))) return 'whole';
   return fixed.length > 0 ? 'afterFixes' : 'none';
+}
+
+/** Of what could not be read, and of an automatic account that has its day to follow, there is no finding that says so. */
+function isExempt({ account, scope }: UnmovedUse, exemptions: readonly Exemption[], now: Date): boolean {
+  const resource = scope === undefined ? account : scopeResource(account, scope);
+  return MOVES.some((reason) => exemptionOf({ reason, resource }, exemptions, now) !== undefined);
 }
 
 export function pausesOf({ control, now }: Pick<RotationServices, 'control' | 'now'>): DriftReport['pauses'] {

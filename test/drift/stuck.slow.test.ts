@@ -1,22 +1,40 @@
 import { describe, expect, it } from 'vitest';
+import type { KeyMode } from '../../local/azure/fleet.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
+import { unwellOf } from '../../src/fleet/rotation-notes.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 
 const wire = useWire();
 const HOUR_MS = 3_600_000;
 
-/** Two accounts that nobody has moved onto a version of two hours ago; and what a check then put to work of their key. */
-async function checked(env: Readonly<Record<string, string>>, exempted = 0) {
+interface Exempted {
+  readonly mode: KeyMode;
+  readonly code: string;
+}
+
+/**
+ * Two accounts that nobody has moved onto a version of two hours ago, and before them those that are exempt; and what a
+ * check then put to work of their key.
+ *
+ * @param failed whether a canary is on the version, and does not serve
+ */
+async function checked(env: Readonly<Record<string, string>>, exempted: readonly Exempted[] = [], failed = false) {
   const { world, clock } = wire.azure;
   const key = new TestKey(world);
-  const accounts = [key.account('pinned'), key.account('pinned')];
-  const { created } = key.add();
+  const exempt = exempted.map(({ mode, code }) => ({ account: key.account(mode), code }));
+  const accounts = [...exempt.map(({ account }) => account), key.account('pinned'), key.account('pinned')];
+  const version = key.add();
+  const { created } = version;
+  if (failed) key.account('pinned', { key: key.use('pinned', version), tags: { 'cmk-wave': '1' } });
   clock.advance(2 * HOUR_MS);
-  const exemptions = accounts
-    .slice(0, exempted)
-    .map(({ id }) => ({ resource: id, code: 'StaleKeyVersion', reason: 'CHG-1', until: '2099-01-01' }));
+  const exemptions = exempt.map(({ account: { id }, code }) => ({
+    ...{ resource: id, code, reason: 'CHG-1', until: '2099-01-01' },
+  }));
   const services = wire.services({ CMK_EXEMPTIONS: JSON.stringify(exemptions), ...env });
+  if (failed) {
+    await services.rotationNotes.put({ key: key.id(), unwell: unwellOf(version.version, 'st1 (refuses)') });
+  }
   const report = await runDriftCheck({ id: `check-${created}`, by: 'timer' }, services, wire.log);
   const stuck = report.findings.filter(({ resource }) => resource === key.id()).map(({ reason }) => reason);
   expect(stuck).toContain('RotationStuck');
@@ -24,14 +42,16 @@ async function checked(env: Readonly<Record<string, string>>, exempted = 0) {
     'key' in work && work.key === key.id() ? { work, delaySeconds } : [],
   );
   return {
-    moved: sent.flatMap(({ work }) =>
-      work.kind === 'account' ? accounts.findIndex(({ id }) => id === work.account) : [],
-    ),
+    moved: sent
+      .flatMap(({ work }) => (work.kind === 'account' ? accounts.findIndex(({ id }) => id === work.account) : []))
+      .sort(),
     looks: sent.flatMap(({ work, delaySeconds }) =>
-      work.kind === 'rotation' ? { movesAll: !work.lookedAgain, delaySeconds } : [],
+      work.kind === 'rotation' ? { movesAll: !work.onlyLooks, delaySeconds } : [],
     ),
   };
 }
+
+const STALE = { mode: 'pinned', code: 'StaleKeyVersion' } as const;
 
 describe('a rotation that is stuck', () => {
   it('is put to work by the check as a whole, where it may fix all that waits', async () => {
@@ -42,11 +62,31 @@ describe('a rotation that is stuck', () => {
     expect(await checked({ CMK_AUTOFIX: 'none' })).toEqual({ moved: [], looks: [] });
   });
 
-  it('is told, and not touched, where all that waits is exempt', async () => {
-    expect(await checked({}, 2)).toEqual({ moved: [], looks: [] });
+  it('is told, and not touched, where nothing that waits may be fixed', async () => {
+    const env = { CMK_AUTOFIX: 'ScopeStaleKeyVersion' };
+    expect(await checked(env, [STALE])).toEqual({ moved: [], looks: [] });
   });
 
-  it('is looked at once what may be fixed has had its time, where something else is not to be touched', async () => {
-    expect(await checked({}, 1)).toEqual({ moved: [1], looks: [{ movesAll: false, delaySeconds: 60 }] });
+  it.each([
+    ['a pinned account', STALE],
+    ['an automatic account, of which nothing is found yet', { mode: 'automatic', code: 'LaggingAutomaticVersion' }],
+  ] as const)('is looked at once what may be fixed has had its time, where %s is exempt', async (_, exempt) => {
+    expect(await checked({}, [exempt])).toEqual({ moved: [1, 2], looks: [{ movesAll: false, delaySeconds: 60 }] });
+  });
+});
+
+describe('a rotation that is held, as a canary does not serve', () => {
+  const canary = { CMK_CANARY: '1' };
+
+  it('is looked at, so that it goes on once that serves', async () => {
+    expect(await checked(canary, [], true)).toEqual({ moved: [], looks: [{ movesAll: true, delaySeconds: 0 }] });
+  });
+
+  it('does not go on by the check, where that is to fix nothing', async () => {
+    expect(await checked({ ...canary, CMK_AUTOFIX: 'none' }, [], true)).toEqual({ moved: [], looks: [] });
+  });
+
+  it('goes on without what is exempt', async () => {
+    expect(await checked(canary, [STALE], true)).toEqual({ moved: [], looks: [{ movesAll: false, delaySeconds: 60 }] });
   });
 });
