@@ -19,9 +19,9 @@ export class ReportedFindings {
     this.#untold = untold && new Set(untold);
   }
 
-  /** About a resource, whatever the case of its id; those about the scopes of an account are about the account. */
+  /** About a resource, whatever the case of its id; an account and its scopes are one. */
   of(resource: string): readonly Finding[] {
-    return this.#findings.get(resource.toLowerCase()) ?? [];
+    return this.#findings.get(splitScope(resource).account.toLowerCase()) ?? [];
   }
 
   /** Of what could not be read of a vault, only what keeps one from telling whether these uses may have its keys. */

@@ -4,10 +4,25 @@ import { evaluate } from '../../src/drift/checks/evaluate.ts';
 import type { AccountSubject } from '../../src/drift/checks/subjects.ts';
 import { findingSince } from '../../src/drift/finding-since.ts';
 import type { Finding } from '../../src/drift/report.ts';
+import { ReportedFindings } from '../../src/drift/reported-findings.ts';
 import { healthOfSubject } from '../../src/drift/subject-health.ts';
 import { formatAccountRevocation, revokedPart } from '../../src/revocation/account-record.ts';
 import { ALICE } from '../revocation/records.ts';
-import { account, DAYS, key, lacks, NEW, NOW, OLD, pinned, revoked, rules, subject } from './checks/subjects.ts';
+import {
+  account,
+  DAYS,
+  key,
+  lacks,
+  NEW,
+  NOW,
+  OLD,
+  pinned,
+  revoked,
+  rules,
+  scope,
+  subject,
+  version,
+} from './checks/subjects.ts';
 
 const LAST_WEEK = new Date(NOW.getTime() - 7 * DAYS).toISOString();
 const YESTERDAY = new Date(NOW.getTime() - DAYS);
@@ -19,7 +34,7 @@ function health(of: AccountSubject, reported: readonly Finding[] = []) {
   return healthOfSubject(of, foundOf(of), {
     vaultOf: () => undefined,
     rules: rules(),
-    reported: (resource) => reported.filter((one) => one.resource === resource),
+    reported: (resource) => new ReportedFindings({ findings: [...reported], untoldAccess: undefined }).of(resource),
   });
 }
 /** The same in the newest report, which has known it for a week. */
@@ -30,6 +45,12 @@ const withoutRole = subject({ access: lacks('IdentityWithoutRole') });
 describe('since when an account stands as it does', () => {
   it('is remembered by the newest report, of what is the same there', () => {
     expect(health(withoutRole, reportedOf(withoutRole))).toMatchObject({ state: 'NoAccess', since: LAST_WEEK });
+  });
+
+  it('is remembered of an encryption scope as of an account', () => {
+    const off = key({ versions: { value: [version(100, { enabled: false }), NEW] } });
+    const of = subject({ scopes: [scope(pinned(version(100)), { key: off })] });
+    expect(health(of, reportedOf(of))).toMatchObject({ state: 'Blocked', since: LAST_WEEK });
   });
 
   it('is not known where no report has it, or has it with another cause', () => {
