@@ -9,23 +9,31 @@ import { parseJson } from '../text.ts';
 export interface AppApi {
   /**
    * @param path below the address of the API, `/rotations` say
+   * @param signal gives it up
    * @throws {@link CmkError} with what the app says: `NoDriftReport`, `SignInNeeded`, `MissingPermission`, else `ServiceUnavailable`
    */
-  get(path: string): Promise<unknown>;
+  get(path: string, signal?: AbortSignal): Promise<unknown>;
 }
+
+/** What the app answers is paged: whatever is longer does not come from it. */
+const MOST_MB = 64;
 
 const REASON_OF: Readonly<Record<number, Reason>> = { 401: 'SignInNeeded', 403: 'MissingPermission' };
 
 /** @param audience of its tokens, as the app's own setting has it: `api://<client id>`, the client id, or both */
 export function appApi(address: string, audience: string, credential: TokenCredential): AppApi {
   return {
-    async get(path) {
+    async get(path, outer) {
       const token = await credential.getToken(`${resourceOf(audience)}/.default`);
-      const { status, text } = await timeBoxed(async (signal) => {
-        const headers = { authorization: `Bearer ${token?.token}`, accept: 'application/json' };
-        const answer = await reach(`${address.replace(/\/$/, '')}${path}`, { headers, signal });
-        return { status: answer.status, text: await answer.text() };
-      }, OPERATOR_TOKEN_MS);
+      const { status, text } = await timeBoxed(
+        async (signal) => {
+          const headers = { authorization: `Bearer ${token?.token}`, accept: 'application/json' };
+          const answer = await reach(`${address.replace(/\/$/, '')}${path}`, { headers, signal });
+          return { status: answer.status, text: await textOf(answer, address) };
+        },
+        OPERATOR_TOKEN_MS,
+        outer,
+      );
       const body = parseJson(text) as Refusal | undefined;
       if (!body)
         throw new CmkError(
@@ -35,7 +43,8 @@ export function appApi(address: string, audience: string, credential: TokenCrede
         );
       if (status < 300) return body;
       const reason = body.reason === 'NoDriftReport' ? body.reason : (REASON_OF[status] ?? 'ServiceUnavailable');
-      throw new CmkError(reason, `The app answers ${status}: ${body.detail}`, body.nextStep ?? '');
+      const detail = typeof body.detail === 'string' ? `: ${body.detail}` : '.';
+      throw new CmkError(reason, `The app answers ${status}${detail}`, body.nextStep ?? '');
     },
   };
 }
@@ -56,6 +65,19 @@ async function reach(address: string, init: RequestInit): Promise<Response> {
     const { code, message } = ((cause as Error).cause ?? cause) as NodeJS.ErrnoException;
     throw new CmkError('ServiceUnavailable', `${address} cannot be reached: ${code ?? message}.`, LOOK, { cause });
   }
+}
+
+async function textOf({ body }: Response, address: string): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const piece of body ?? []) {
+    bytes += piece.length;
+    if (bytes > MOST_MB * 1_000_000) {
+      throw new CmkError('ServiceUnavailable', `${address} answers with more than ${MOST_MB} MB.`, LOOK);
+    }
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString();
 }
 
 interface Refusal {

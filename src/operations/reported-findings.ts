@@ -19,6 +19,8 @@ interface ReportedCheck {
 
 /** Nobody waits longer for what is only beside what was asked for. Milliseconds. */
 const MOST_MS = 5_000;
+/** Of what somebody else says, in characters. */
+const MOST_SAID = 500;
 
 const UNKNOWN =
   "the app's storage is not known (AzureWebJobsStorage__accountName), nor its API (CMK_API, CMK_API_AUDIENCE)";
@@ -38,24 +40,34 @@ export async function readReported(
   const { CMK_API: api, CMK_API_AUDIENCE: audience } = environment;
   if (!credential) return { unread: UNKNOWN };
   if (knowsAppStorage(environment)) {
-    return inTime(fromStorage({ ...environment, AZURE_CLOUD: azure.cloud.name }, credential));
+    return inTime(() => fromStorage({ ...environment, AZURE_CLOUD: azure.cloud.name }, credential));
   }
-  if (api && audience) return inTime(fromApi(appApi(api, audience, credential())));
+  if (api && audience) return inTime((signal) => fromApi(appApi(api, audience, credential()), signal));
   return { unread: UNKNOWN };
 }
 
-async function inTime(reading: Promise<Reported>): Promise<Reported> {
-  try {
-    if (await timeBoxed((signal) => untilAborted(reading, signal), MOST_MS)) return await reading;
+/** What is not to be had in time is not waited for, nor asked for any longer. */
+function inTime(read: (signal: AbortSignal) => Promise<Reported>): Promise<Reported> {
+  return timeBoxed(async (signal) => {
+    try {
+      const reading = read(signal);
+      if (await untilAborted(reading, signal)) return await reading;
+    } catch (error) {
+      if (!signal.aborted) return { unread: await whyUnread(error) };
+    }
     return { unread: `the newest drift report was not to be had within ${MOST_MS / 1_000} s` };
-  } catch (error) {
-    const why = `the newest drift report cannot be read: ${errorText(error).replace(/\s+/g, ' ')}`;
-    if (describeFailure(error).status !== 403) return { unread: why };
-    const { DRIFT_CONTAINER } = await import('../azure/app-storage.ts');
-    return {
-      unread: `${why} It takes the role Storage Blob Data Reader on the container ${DRIFT_CONTAINER}, and a network that the storage's firewall lets in.`,
-    };
-  }
+  }, MOST_MS);
+}
+
+async function whyUnread(error: unknown): Promise<string> {
+  const [issue] = error instanceof z.ZodError ? error.issues : [];
+  const detail = issue
+    ? `it has another form than this version reads (${issue.path.join('.') || 'all of it'}: ${issue.message})`
+    : errorText(error);
+  const why = `the newest drift report cannot be read: ${detail.replace(/\s+/g, ' ').slice(0, MOST_SAID)}`;
+  if (describeFailure(error).status !== 403) return why;
+  const { DRIFT_CONTAINER } = await import('../azure/app-storage.ts');
+  return `${why} It takes the role Storage Blob Data Reader on the container ${DRIFT_CONTAINER}, and a network that the storage's firewall lets in.`;
 }
 
 async function fromStorage(environment: Environment, credential: () => TokenCredential): Promise<Reported> {
@@ -67,13 +79,20 @@ async function fromStorage(environment: Environment, credential: () => TokenCred
 }
 
 const REPORT = z.object({ startedOn: z.iso.datetime() });
-const PAGE = z.object({ value: z.array(FINDING), nextLink: z.string().optional() });
+const PAGE = z.object({
+  value: z.array(FINDING),
+  // Nothing else is asked, and nobody else: it is put behind the address, and the token goes there.
+  nextLink: z
+    .string()
+    .regex(/^\/api\/drift\//)
+    .optional(),
+});
 
-async function fromApi(api: AppApi): Promise<Reported> {
-  const { startedOn } = REPORT.parse(await api.get('/drift'));
+async function fromApi(api: AppApi, signal: AbortSignal): Promise<Reported> {
+  const { startedOn } = REPORT.parse(await api.get('/drift', signal));
   const findings: DriftDetails['findings'] = [];
   for (let path: string | undefined = '/drift/newest/findings'; path !== undefined; ) {
-    const page: z.output<typeof PAGE> = PAGE.parse(await api.get(path));
+    const page: z.output<typeof PAGE> = PAGE.parse(await api.get(path, signal));
     findings.push(...page.value);
     path = page.nextLink?.replace(/^\/api/, '');
   }

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { CLIENT_IDS, CMK_API_AUDIENCE } from '../../local/azure/constants.ts';
@@ -180,5 +181,95 @@ describe("without the app's storage", () => {
     const { rows, err } = await list(stale, { env: {} });
     expect(rows).toMatchObject([{ health: 'Stale', since: new Date(created * 1_000).toISOString() }]);
     expect(err).toBe('');
+  });
+});
+
+describe('by an API that is not the one of the app', () => {
+  /** A server of its own, and what it was asked. */
+  async function server(answer: RequestListener) {
+    const asked: { readonly url: string; readonly token: string | undefined }[] = [];
+    const http = createHttpServer((request, response) => {
+      asked.push({ url: request.url ?? '', token: request.headers.authorization });
+      answer(request, response);
+    });
+    http.listen(0, '127.0.0.1');
+    await once(http, 'listening');
+    onTestFinished(() => {
+      http.closeAllConnections();
+      http.close();
+    });
+    return { asked, url: `http://127.0.0.1:${(http.address() as AddressInfo).port}` };
+  }
+  const json =
+    (bodyOf: (url: string) => unknown): RequestListener =>
+    ({ url = '' }, response) =>
+      void response.setHeader('content-type', 'application/json').end(JSON.stringify(bodyOf(url)));
+  const report = { startedOn: '2026-01-01T00:00:00.000Z' };
+  /** Whatever it answers, the list is the same but for the date, and one line says why. */
+  async function listBy(CMK_API: string): Promise<string> {
+    const { rows, sinceUnknown = '', err } = await list(key, { env: { CMK_API, CMK_API_AUDIENCE } });
+    expect(rows).toMatchObject([{ account: lost.id, health: 'NoAccess' }]);
+    expect(rows[0]).not.toHaveProperty('since');
+    expect(lines(err)).toEqual([sinceUnknown]);
+    return sinceUnknown;
+  }
+
+  it.each<[string, RequestListener, RegExp]>([
+    ['a page of the web', (_, response) => response.end('<html>Sign in</html>'), /not as the API of the app does/],
+    ['what has no time', json(() => ({ startedOn: 'now' })), /another form than this version reads \(startedOn: /],
+    ['a refusal in other words', (_, response) => response.writeHead(500).end('{"error":1}'), /answers 500/],
+    ['findings without a cause', json((url) => (url.endsWith('/drift') ? report : { value: [{ id: '1' }] })), /value/],
+    ['no object', json(() => 1), /cannot be read: /],
+  ])('answers %s, one line says so', async (_, answer, why) => {
+    const { url } = await server(answer);
+    const said = await listBy(`${url}/api`);
+    expect(said).toMatch(why);
+    expect(said).not.toMatch(/: undefined|\[$|\[\.$/);
+  });
+
+  it('leads elsewhere, nothing is asked there with the token', async () => {
+    const other = await server(json(() => report));
+    const { url } = await server((_, response) =>
+      response.writeHead(307, { location: `${other.url}/api/drift` }).end(),
+    );
+    await listBy(`${url}/api`);
+    expect(other.asked.filter(({ token }) => token !== undefined)).toEqual([]);
+  });
+
+  it.each(['/api/elsewhere', '@127.0.0.1:PORT/', '/api@127.0.0.1:PORT/', 'https://cmk.example.com/'])(
+    'has its next page at %s, that is not asked',
+    async (next) => {
+      const other = await server(json(() => ({ value: [] })));
+      const nextLink = next.replace('PORT', new URL(other.url).port);
+      const { url, asked } = await server(json((at) => (at === '/drift' ? report : { value: [], nextLink })));
+      await listBy(url);
+      expect(asked.map((one) => one.url)).toEqual(['/drift', '/drift/newest/findings']);
+      expect(other.asked).toEqual([]);
+    },
+  );
+
+  it('has pages without end, it is asked no more once time is up', async () => {
+    const nextLink = '/api/drift/1/findings?after=1';
+    const { url, asked } = await server(json((at) => (at.endsWith('/drift') ? report : { value: [], nextLink })));
+    expect(await listBy(`${url}/api`)).toContain('not to be had within 5 s');
+    const before = asked.length;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(asked.length - before).toBeLessThanOrEqual(1);
+  });
+
+  it('has a body without end, it is not read on', async () => {
+    let sent = 0;
+    const piece = Buffer.alloc(1 << 20, ' ');
+    const { url } = await server((_, response) => {
+      const write = (): void => {
+        if (response.destroyed) return;
+        sent += 1;
+        if (response.write(piece)) setImmediate(write);
+        else response.once('drain', write);
+      };
+      write();
+    });
+    expect(await listBy(`${url}/api`)).toMatch(/more than \d+ MB/);
+    expect(sent).toBeLessThan(200);
   });
 });
