@@ -32,7 +32,7 @@ export function App({ session }: { readonly session: Session }) {
   useEffect(() => session.listen(setSignIn), [session]);
   const objectId = signIn.state === 'out' ? undefined : signIn.person.objectId;
   // Somebody else is not shown what the one before was: what was read goes with it.
-  const api = useMemo(() => new Api(session), [session, objectId]);
+  const api = useMemo(() => new Api(session, objectId), [session, objectId]);
   if (signIn.state === 'out') return <SignInView session={session} failure={signIn.failure} />;
   return (
     <SessionContext.Provider value={session}>

@@ -113,12 +113,14 @@ export class Session {
   /**
    * A token for the API.
    *
+   * @param person object id: what one has typed is not sent in the name of another, who has signed in since
    * @param fresh whether one is wanted that was just given, as the API did not take the other
    * @throws {@link SessionEnded}
    */
-  async token(fresh = false): Promise<string> {
+  async token(person: string | undefined, fresh = false): Promise<string> {
     const signIn = this.#signIn;
     if (!this.#account || signIn.state !== 'in') throw new SessionEnded('Nobody is signed in.');
+    if (signIn.person.objectId !== person) throw new SessionEnded('Somebody else has signed in.');
     try {
       // Never by a hidden frame: where the refresh token is over, the person is asked.
       const { accessToken } = await this.#client.acquireTokenSilent({

@@ -1,4 +1,5 @@
-import { beforeAll, describe, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { useApp } from '../support/app.ts';
 import { useChromium } from './chromium.ts';
 import { checkDrift } from './page-people.ts';
@@ -49,6 +50,97 @@ async function askForRestore(view: string, subject: string): Promise<Visit> {
   await page.clock.resume();
   return restorer;
 }
+
+/** Lets the sign-in window wait at its first step, once it is opened by a press; what is given back lets it go on. */
+async function holdProof({ page }: Visit, toUrl = (url: string) => url): Promise<() => void> {
+  const address = /oauth2\/v2\.0\/authorize/;
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const { promise: reached, resolve: reach } = Promise.withResolvers<void>();
+  await page.context().route(address, async (route) => {
+    reach();
+    await released;
+    const url = toUrl(route.request().url());
+    await route.fulfill({ status: 302, headers: { location: `${url}&held=no` } });
+    await page.context().unroute(address);
+  });
+  const opening = page.waitForEvent('popup');
+  await page.getByRole('button', { name: 'Prove who you are' }).click();
+  await opening;
+  await reached;
+  return release;
+}
+
+/** What was to come of an answer has come by then. */
+async function polledTwice(page: Page): Promise<void> {
+  for (const _ of [1, 2]) await page.waitForResponse((response) => response.url().endsWith(`/api/keys/${FILES}`));
+}
+
+const REVOKE = /\/revoke$/;
+const FILES = 'kv-files/files-key';
+
+/** Has pressed, and is refused for want of the proof. */
+async function pressedWithout(who: string): Promise<Visit> {
+  const visit = await as(who, `#/break-glass/${FILES}`, { provoked: /^Failed to load resource/ });
+  const { page } = visit;
+  await page.getByRole('button', { name: 'See what would stop' }).click();
+  await page.getByLabel('Why').fill('Words of the revoker');
+  await page.getByLabel(/^Type/).fill(FILES);
+  await page.getByRole('button', { name: `Revoke ${FILES}` }).click();
+  await page.getByText('StepUpNeeded').first().waitFor();
+  return visit;
+}
+
+describe('while the proof is given', () => {
+  it('what came of the call meanwhile stays, as it may have been done', { timeout: 60_000 }, async () => {
+    const revoker = await pressedWithout('revoker');
+    const { page } = revoker;
+    const goOn = await holdProof(revoker);
+    await page.route(REVOKE, (route) => route.abort());
+    await page.getByRole('button', { name: `Revoke ${FILES}` }).click();
+    await page.getByText('may have been done all the same').waitFor();
+    const taken = page.context().waitForEvent('response', (response) => response.url().includes('/oauth2/v2.0/token'));
+    goOn();
+    await taken;
+    await polledTwice(page);
+    expect(await page.getByText('Nothing was changed yet').count()).toBe(0);
+    expect(await page.getByText('may have been done all the same').count()).toBe(1);
+  });
+
+  it('by somebody else, nothing is sent in their name that they have not typed', { timeout: 60_000 }, async () => {
+    const revoker = await pressedWithout('revoker');
+    const { page } = revoker;
+    const goOn = await holdProof(revoker, (url) => `${url.replace(/[?&]login_hint=[^&]*/, '')}&prompt=select_account`);
+    const sent: string[] = [];
+    const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+    await page.route(REVOKE, async (route) => {
+      sent.push(route.request().headers().authorization ?? '');
+      await answered;
+      await route.fulfill({ status: 401, body: '{}' });
+    });
+    await page.getByRole('button', { name: `Revoke ${FILES}` }).click();
+    await page.getByText('Revoking …').waitFor();
+    goOn();
+    const popup = page
+      .context()
+      .pages()
+      .find((one) => one !== page);
+    await popup?.getByRole('button', { name: /^operator\b/ }).click();
+    await page.getByText('operator@local.onmicrosoft.com').first().waitFor();
+    answer();
+    await page.getByRole('button', { name: 'See what would stop' }).waitFor();
+    await polledTwice(page);
+    expect(sent.length).toBe(1);
+    expect(await page.getByText('Words of the revoker').count()).toBe(0);
+    expect(await page.getByText('Your sign-in has ended').count()).toBe(0);
+  });
+
+  it('the focus goes on to what is said of it', { timeout: 60_000 }, async () => {
+    const { page } = await pressedWithout('revoker');
+    await signInBy(page, 'Prove who you are');
+    await page.getByText('You have proved who you are. Nothing was changed yet.').waitFor();
+    expect(await page.evaluate('document.activeElement.className')).toBe('answers');
+  });
+});
 
 describe('where a further proof and others are asked for', () => {
   it('a key is revoked after the proof, and restored with the approval of a third person', {

@@ -43,12 +43,15 @@ interface CallOptions {
 /** A revocation or a dry run may take so long; whatever takes longer is given up here. Milliseconds. */
 const LIMIT_MS = 230_000;
 
-/** Calls the app's API with the token of whoever is signed in. */
+/** Calls the app's API with the token of one person, as long as nobody else is signed in. */
 export class Api {
   readonly #session: Session;
+  readonly #person: string | undefined;
 
-  constructor(session: Session) {
+  /** @param person object id */
+  constructor(session: Session, person: string | undefined) {
     this.#session = session;
+    this.#person = person;
   }
 
   get<T>(path: string, options: CallOptions = {}): Promise<Answer<T>> {
@@ -64,9 +67,9 @@ export class Api {
   }
 
   async #call<T>(method: string, path: string, options: CallOptions): Promise<Answer<T>> {
-    let response = await this.#send(method, path, options, await this.#session.token());
+    let response = await this.#send(method, path, options, await this.#session.token(this.#person));
     if (response.status === 401 && claimsAsked(response) === undefined) {
-      response = await this.#send(method, path, options, await this.#session.token(true));
+      response = await this.#send(method, path, options, await this.#session.token(this.#person, true));
       if (response.status === 401 && claimsAsked(response) === undefined) {
         this.#session.end();
         throw new SessionEnded('The API takes the sign-in no more.');

@@ -26,7 +26,9 @@ export function Answers<Revoked, Restored>({
   restored,
 }: AnswersProps<Revoked, Restored>) {
   const shown = useRef<HTMLDivElement>(null);
-  const news = revoke.answer ?? revoke.problem ?? restore.answer ?? restore.problem;
+  // The button that was pressed for a proof is gone with it.
+  const news =
+    revoke.answer ?? revoke.problem ?? restore.answer ?? restore.problem ?? (revoke.isProved || restore.isProved);
   useEffect(() => {
     if (news) shown.current?.focus();
   }, [news]);

@@ -58,7 +58,8 @@ export function useCall<T>(): Call<T> {
     stepUp:
       session && claims !== undefined
         ? async () => {
-            if (await session.signIn(claims)) setState({ isProved: true });
+            // What came of the call meanwhile stays: it may have been done.
+            if (await session.signIn(claims)) setState((now) => (now.claims === claims ? { isProved: true } : now));
           }
         : undefined,
     isProved,
