@@ -33,6 +33,8 @@ export type ReconcileServices = {
 export const ABANDONED_SECONDS = 61;
 /** A turn further away than this is waited for in the queue, where waiting costs nothing. Milliseconds. */
 const LONGEST_WAIT_MS = 5_000;
+/** Whoever is woken so long after the turn has missed it, as has all else that was waiting in this instance. Milliseconds. */
+const MISSED_MS = 300;
 /** A service that throttles and does not say for how long. Seconds. */
 export const UNSAID_SECONDS = 15;
 /** What is put back comes a little later than it could, up to this part of the wait, so that it does not come in a heap. */
@@ -48,7 +50,8 @@ export const BUSY: Outcome = {
 
 /**
  * Waits for a turn. One that is too far away is not taken, and the answer is how far it is, in milliseconds. Nor is one used
- * that the place was closed for meanwhile: Azure would refuse it, and whoever asks too early waits for longer.
+ * that the place was closed for meanwhile: Azure would refuse it, and whoever asks too early waits for longer. One that was
+ * missed is taken anew, once: what waited in an instance that was held up would go all together.
  */
 export async function awaitTurn(
   place: PacedPlace,
@@ -56,6 +59,7 @@ export async function awaitTurn(
   { turns, now, sleep }: Pick<ReconcileServices, 'turns' | 'now' | 'sleep'>,
   turnMs?: number,
 ): Promise<number | undefined> {
+  let mayMiss = true;
   for (let mostMs = LONGEST_WAIT_MS; ; ) {
     const fromMs = now().getTime();
     const waitMs = turns.take(place, calls, fromMs, { turnMs, mostMs });
@@ -63,9 +67,11 @@ export async function awaitTurn(
     if (waitMs > 0) await sleep(waitMs);
     // Not by the clock: a timer may be a little early.
     const turnedMs = fromMs + waitMs;
-    if (turns.closedMs(place, calls, turnedMs) === 0) return undefined;
+    const isMissed = mayMiss && waitMs > 0 && now().getTime() - turnedMs > MISSED_MS;
+    if (!isMissed && turns.closedMs(place, calls, turnedMs) === 0) return undefined;
     turns.release(place, calls, turnedMs);
-    mostMs -= waitMs;
+    if (isMissed) mayMiss = false;
+    else mostMs -= waitMs;
   }
 }
 

@@ -38,6 +38,53 @@ describe('work that is put off', () => {
 });
 
 describe('a turn', () => {
+  /** When so many go whose instance is held up, for so long, while they all wait for their turn; milliseconds after that. */
+  async function goAfter(heldUpMs: number, count: number) {
+    const turns = new Turns(1);
+    // As after the first 429 of a rotation: all that is in hand waits.
+    turns.refused(place, 'call', NOON_MS, 1_000);
+    let nowMs = NOON_MS;
+    let asleep: { readonly untilMs: number; readonly wake: () => void }[] = [];
+    const sleep = (ms: number) => new Promise<void>((wake) => void asleep.push({ untilMs: nowMs + ms, wake }));
+    const services = { turns, now: () => new Date(nowMs), sleep };
+    const gone: number[] = [];
+    const all = Array.from({ length: count }, () =>
+      awaitTurn(place, MOVE_CALLS, services).then(() => void gone.push(nowMs)),
+    );
+    const wake = async (): Promise<void> => {
+      const due = asleep.filter(({ untilMs }) => untilMs <= nowMs);
+      asleep = asleep.filter(({ untilMs }) => untilMs > nowMs);
+      for (const one of due) one.wake();
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    const resumedMs = NOON_MS + heldUpMs;
+    for (nowMs = resumedMs; gone.length < count; nowMs = Math.min(...asleep.map(({ untilMs }) => untilMs)))
+      await wake();
+    await Promise.all(all);
+    return gone.map((ms) => ms - resumedMs).sort((a, b) => a - b);
+  }
+
+  it('that was missed is taken anew: what waited in an instance that was held up does not go together', async () => {
+    const gone = await goAfter(5_000, 30);
+    const mostASecond = Math.max(...gone.map((from) => gone.filter((ms) => ms >= from && ms < from + 1_000).length));
+    expect(mostASecond).toBeLessThanOrEqual(12);
+    expect(gone.at(-1)).toBeLessThan(4_000);
+  });
+
+  it('is taken anew once: on a machine that is always late, it is not for ever', async () => {
+    let nowMs = NOON_MS;
+    const turns = new Turns(1);
+    const slept: number[] = [];
+    const sleep = async (ms: number) => {
+      slept.push(ms);
+      nowMs += ms + 5_000;
+      for (let n = 0; n < 20; n += 1) turns.take(place, MOVE_CALLS, nowMs);
+    };
+    turns.refused(place, 'call', NOON_MS, 1_000);
+    expect(await awaitTurn(place, MOVE_CALLS, { turns, now: () => new Date(nowMs), sleep })).toBeUndefined();
+    expect(slept.length).toBe(2);
+  });
+
   /** How far it is, and what was slept, of so many that come when Azure has closed the place for so long. */
   async function waits(closedMs: number, share = 1, count = 1) {
     const turns = new Turns(share);
