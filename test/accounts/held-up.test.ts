@@ -28,4 +28,13 @@ describe('500 accounts in one place', () => {
     expect(refused).toBeLessThanOrEqual(5);
     expect(seconds).toBeLessThan(60);
   });
+
+  // docs/scale.md has what it would take to refuse them less.
+  it('are refused at times by three that are all held up, whatever their clocks say, and take no longer for it', async () => {
+    for (const apartMs of [0, 300_000]) {
+      const { seconds, refused } = await runs({ instances: 3, ...HELD_UP, apartMs });
+      expect(refused).toBeLessThan(300);
+      expect(seconds).toBeLessThan(60);
+    }
+  });
 });
