@@ -113,12 +113,14 @@ function grantInHsm(access: LocalAccess, principalId: string): void {
     name: '5f3f0e0a-3c59-4c39-9a6b-0d2c1e1f7a11',
     roleName: 'CMK Autopilot',
     type: 'CustomRole',
-    description: 'Read, rotate, disable and enable keys.',
-    dataActions: ['read', 'write', 'rotate'].map((action) => `Microsoft.KeyVault/managedHsm/keys/${action}/action`),
+    description: 'Read, rotate, disable and enable keys; see who has which role.',
+    dataActions: ['keys/read', 'keys/write', 'keys/rotate', 'roleAssignments/read', 'roleDefinitions/read'].map(
+      (action) => `Microsoft.KeyVault/managedHsm/${action}/action`,
+    ),
     notDataActions: [],
   };
   access.roleDefinitions.set(role.name, role);
-  assignLocalRole(access, { principalId, role });
+  assignLocalRole(access, { principalId, role, scope: '/' });
 }
 
 function customRole(

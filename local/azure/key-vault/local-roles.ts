@@ -1,7 +1,9 @@
+import { scopeCovers } from '../roles.ts';
 import type { Caller } from '../service.ts';
 import type { LocalAccess, LocalRoleAssignment, LocalRoleDefinition, World } from '../world.ts';
 import { badParameter, conflict, KeyVaultError } from './errors.ts';
 import { assignLocalRole, findLocalRole, LOCAL_ROLES, mayAt, notAuthorized } from './local-access.ts';
+import { page } from './paging.ts';
 
 /** What is asked of a Managed HSM's roles, and where. */
 interface Asked {
@@ -55,13 +57,8 @@ export function answerLocalRoles(request: LocalRolesRequest): Answer {
 function ofAssignments({ scope, name }: Asked, { access, method, url, body }: LocalRolesRequest): Answer {
   const { roleAssignments } = access;
   if (name === undefined) {
-    const who = /principalId eq '?([^' ]+)'?/i.exec(url.searchParams.get('$filter') ?? '')?.[1]?.toLowerCase();
-    const shown = [...roleAssignments.values()].filter(
-      (one) =>
-        (one.scope === scope || one.scope.startsWith(scope === '/' ? '/' : `${scope}/`)) &&
-        (who === undefined || one.principalId.toLowerCase() === who),
-    );
-    return { status: 200, body: { value: shown.map(showAssignment) } };
+    const shown = [...roleAssignments.values()].filter(listedAt(scope, url.searchParams.get('$filter') ?? ''));
+    return { status: 200, body: page(shown.map(showAssignment), url, url.searchParams.get('api-version') ?? '') };
   }
   const found = roleAssignments.get(name);
   if (method === 'PUT') {
@@ -74,6 +71,20 @@ function ofAssignments({ scope, name }: Asked, { access, method, url, body }: Lo
   if (!found) throw new KeyVaultError(404, 'RoleAssignmentNotFound', 'Requested role assignment not found');
   if (method === 'DELETE') roleAssignments.delete(name);
   return { status: 200, body: showAssignment(found) };
+}
+
+/**
+ * Which assignments a list at a scope shows. By itself: those of the scope and below, those of single keys left out ("Managed
+ * HSM role management": at `/` and `/keys` the list does not show them). By a filter, as the REST reference has it: `atScope()`
+ * at the scope and above, `principalId eq` of one principal at the scope, above and below.
+ */
+function listedAt(scope: string, filter: string): (one: LocalRoleAssignment) => boolean {
+  const who = /principalId eq '?([^' ]+)'?/i.exec(filter)?.[1]?.toLowerCase();
+  const isAbove = (one: LocalRoleAssignment) => scopeCovers(one.scope, scope);
+  const isBelow = (one: LocalRoleAssignment) => scopeCovers(scope, one.scope);
+  if (/atScope\(\)/i.test(filter)) return isAbove;
+  if (who !== undefined) return (one) => one.principalId.toLowerCase() === who && (isAbove(one) || isBelow(one));
+  return (one) => isBelow(one) && (one.scope === scope || !one.scope.startsWith('/keys/'));
 }
 
 function readAssignment(

@@ -18,7 +18,8 @@ export function page(
   const end = start + size;
   if (end >= items.length) return { value: items.slice(start), nextLink: null };
   const token = Buffer.from(JSON.stringify({ next: end })).toString('base64url');
-  const more = asked === null ? '' : `&maxresults=${size}`;
+  const filter = url.searchParams.get('$filter');
+  const more = `${asked === null ? '' : `&maxresults=${size}`}${filter === null ? '' : `&$filter=${encodeURIComponent(filter)}`}`;
   const nextLink = `https://${url.hostname}:443${url.pathname}?api-version=${apiVersion}&$skiptoken=${token}${more}`;
   return { value: items.slice(start, end), nextLink };
 }

@@ -41,7 +41,7 @@ async function ask(
   }: { as?: Principal; audience?: string; body?: unknown } = {},
 ): Promise<Answer> {
   const { token } = local.azure.tokens.issue(as, audience);
-  const response = await fetch(`${HSM}${path}?api-version=7.6`, {
+  const response = await fetch(`${HSM}${path}${path.includes('?') ? '&' : '?'}api-version=7.6`, {
     method,
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -147,6 +147,34 @@ describe("a Managed HSM's own access control", () => {
     expect((await ask('DELETE', `${at}/${name}`)).status).toBe(200);
     expect((await ask('GET', `${at}/${name}`)).status).toBe(404);
     expect((await ask('GET', '/keys/vault-key/versions', { as })).status).toBe(403);
+  });
+
+  it('lists at / and /keys what is assigned there, and at a key what is of it alone, page by page', async () => {
+    const principalId = randomUUID();
+    const path = (scope: string) => `/${scope}/providers/Microsoft.Authorization/roleAssignments`;
+    const names = new Map(['/', '/keys', '/keys/vault-key'].map((scope) => [scope, randomUUID()]));
+    for (const [scope, name] of names) {
+      const body = { properties: { roleDefinitionId: CRYPTO_USER, principalId } };
+      expect((await ask('PUT', `${path(scope)}/${name}`, { body })).status).toBe(201);
+    }
+    const shown = async (scope: string, filter = '') => {
+      const found = (await ask('GET', `${path(scope)}${filter}`)).body.value as { name: string }[];
+      return [...names].filter(([, name]) => found.some((one) => one.name === name)).map(([at]) => at);
+    };
+    expect(await shown('/')).toEqual(['/', '/keys']);
+    expect(await shown('/keys')).toEqual(['/keys']);
+    expect(await shown('/keys/vault-key')).toEqual(['/keys/vault-key']);
+    expect(await shown('/keys/vault-key', '?$filter=atScope()')).toEqual([...names.keys()]);
+    expect(await shown('/keys', `?$filter=principalId%20eq%20'${principalId}'`)).toEqual([...names.keys()]);
+    for (let made = 0; made < 30; made += 1) {
+      const body = { properties: { roleDefinitionId: CRYPTO_USER, principalId: randomUUID() } };
+      await ask('PUT', `${path('/keys/many-roles')}/${randomUUID()}`, { body });
+    }
+    const first = await ask('GET', path('/keys/many-roles'));
+    expect(first.body.value).toHaveLength(25);
+    const next = new URL(String(first.body.nextLink));
+    const second = await ask('GET', `${next.pathname}${next.search}`);
+    expect([(second.body.value as unknown[]).length, second.body.nextLink]).toEqual([5, null]);
   });
 
   it('keeps roles of its own definition', async () => {
