@@ -1,7 +1,7 @@
 import type { RouteKey } from '../http/access.ts';
 import { HttpProblem } from '../http/problem.ts';
-import { placeOfRole } from '../identities/key-access.ts';
 import type { Revocable } from '../identities/revocable.ts';
+import { placeOfRole } from '../identities/role-grant.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { type AccountRevocation, samePart, scopeOfPart } from '../revocation/account-record.ts';

@@ -26,8 +26,8 @@ export class ReportedFindings {
 
   /** Of what could not be read of a vault, only what keeps one from telling whether these uses may have its keys. */
   ofVault(vault: string, uses: readonly FleetUse[]): Finding[] {
-    const { groups, ...whole } = VAULT_ACCESS;
-    const what = this.#isTold(uses) ? Object.values(whole) : [...Object.values(whole), groups];
+    const { groups, local, ...whole } = VAULT_ACCESS;
+    const what = this.#isTold(uses) ? Object.values(whole) : [...Object.values(whole), groups, local];
     const untold = new Set(what.map((one) => findingId('Unreadable', vault, one)));
     return this.of(vault).filter(({ id, reason }) =>
       reason === 'Unreadable' ? untold.has(id) : reason !== 'MissingPermission',

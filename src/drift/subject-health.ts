@@ -59,10 +59,10 @@ export function keyEvidence(subject: KeySubject, rules: Rules): readonly (Health
   return evaluate(KEY_STOPS, subject, subject.key.id, rules);
 }
 
-/** Whether the identity may use the key could not be read; a Managed HSM, and another tenant, never show it. */
+/** Whether the identity may use the key could not be read; another tenant never shows it. */
 function untold(key: KeySubject | undefined, access: KeyAccess | undefined): HealthFinding[] {
   const isUntold = access?.ready === 'unknown' && access.principalId !== undefined;
-  return isUntold && key?.key.vault.kind === 'vault' ? [notTold('Unreadable', key.key.vault.id)] : [];
+  return isUntold && key ? [notTold('Unreadable', key.key.vault.id)] : [];
 }
 
 function notTold(reason: 'Unreadable' | 'VaultUnreadable', resource: string): HealthFinding {

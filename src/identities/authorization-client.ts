@@ -5,7 +5,7 @@ import { describeFailure } from '../azure/failure.ts';
 import type { CallLimits } from '../azure/limits.ts';
 import { lastName } from '../azure/resource-id.ts';
 import { aborting, armScope, authorizationManagement } from '../azure/resource-manager.ts';
-import type { RoleGrant } from './key-access.ts';
+import type { RoleGrant } from './role-grant.ts';
 
 /** Role assignments with what their roles allow. Errors are the SDK's: read them with `describeFailure`. */
 export interface Authorization {

@@ -15,6 +15,14 @@ import {
   userAssignedIdentity,
   type VaultAccess,
 } from './key-access.ts';
+import { LocalAccessReader, type LocalAccessServices } from './local-access-reader.ts';
+
+/** What tells whether identities may use keys. */
+export interface KeyAccessServices extends LocalAccessServices {
+  readonly vaults: Vaults;
+  readonly authorization: Authorization;
+  readonly identities: Identities;
+}
 
 /** Principals whose roles are read, and identities that are looked for, at the same time. */
 const CONCURRENCY = 8;
@@ -32,7 +40,7 @@ const NOT_SEEN: IdentityState = { is: 'unknown', why: 'Whether the identity exis
 export async function checkKeyAccess(
   accounts: readonly Account[],
   key: ManagedKey,
-  services: { readonly vaults: Vaults; readonly authorization: Authorization; readonly identities: Identities },
+  services: KeyAccessServices,
   signal?: AbortSignal,
 ): Promise<KeyAccess[]> {
   const principals = new Set(
@@ -52,6 +60,11 @@ export async function checkKeyAccess(
       vault = await services.vaults.get(key.vault, signal);
     } catch (error) {
       for (const principal of principals) known.set(principal, unreadable(`The vault ${key.vault.name}`, error));
+      return;
+    }
+    if (vault.accessModel === 'local') {
+      const access = await new LocalAccessReader(key.vault, services, signal).ofKey(key.name);
+      for (const principal of principals) known.set(principal, access);
       return;
     }
     const keyId = `${key.vault.id}/keys/${key.name}`;
@@ -108,7 +121,6 @@ async function accessOf(
   signal: AbortSignal | undefined,
 ): Promise<VaultAccess> {
   if (vault.accessModel === 'accessPolicies') return { model: 'accessPolicies', policies: vault.policies };
-  if (vault.accessModel === 'local') return { model: 'unknown', why: 'A Managed HSM does not show its roles to ARM.' };
   try {
     return { model: 'rbac', grants: await authorization.grantsTo(principal, keyId, signal) };
   } catch (error) {

@@ -9,10 +9,15 @@ import type { AccountTags } from '../revocation/account-part.ts';
 import { type Authorization, createAuthorization } from './authorization-client.ts';
 import { createIdentities, type Identities } from './identity-client.ts';
 import { createKeyRoleAssignments, type KeyRoleAssignments } from './key-role-client.ts';
+import { createLocalRoles, type LocalRoles } from './local-role-client.ts';
+import { createPrincipals, type Principals } from './principal-client.ts';
 
 /** Who may use keys; what a revocation below the key takes away of that, and where its record stands. */
 export interface IdentityClients {
   readonly authorization: Authorization;
+  /** Those of Managed HSMs. */
+  readonly localRoles: LocalRoles;
+  readonly principals: Principals;
   /** The user-assigned identities that accounts reach their keys with. */
   readonly identities: Identities;
   readonly keyRoles: KeyRoleAssignments;
@@ -30,6 +35,8 @@ export function createIdentityClients(
 ): IdentityClients {
   return {
     authorization: createAuthorization(credential, cloud, limits),
+    localRoles: createLocalRoles(credential, cloud),
+    principals: createPrincipals(credential, cloud, limits),
     identities: createIdentities(credential, cloud, limits),
     keyRoles: createKeyRoleAssignments(credential, cloud, limits),
     scopeStates: createScopeStates(credential, cloud, limits),

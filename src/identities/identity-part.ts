@@ -8,9 +8,10 @@ import type { AccountPart } from '../revocation/account-part.ts';
 import type { Taken, TakenRole } from '../revocation/account-record.ts';
 import type { Vaults } from '../vaults/vault-client.ts';
 import type { Authorization } from './authorization-client.ts';
-import { covers, keyIdentity, letsUseKeys, placeOfRole } from './key-access.ts';
+import { keyIdentity, letsUseKeys } from './key-access.ts';
 import type { AssignedRole, FoundRole, KeyRoleAssignments } from './key-role-client.ts';
 import { ENCRYPTION_USER } from './key-roles.ts';
+import { covers, placeOfRole } from './role-grant.ts';
 
 export interface IdentityPartServices {
   readonly accounts: Pick<StorageAccounts, 'get'>;

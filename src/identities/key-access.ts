@@ -1,35 +1,32 @@
 import type { Account } from '../accounts/account.ts';
-import { globMatches } from '../settings/glob.ts';
 import type { KeyPolicy } from '../vaults/vault-client.ts';
+import { LOCAL_KEYS, type LocalAccess, whyUntold } from './local-access.ts';
+import { allows, covers, type RoleGrant } from './role-grant.ts';
 
-/** What Storage does with a key as the account's identity, as Azure RBAC and as access policies call it. */
+/** What Storage does with a key as the account's identity, as Azure RBAC, a Managed HSM and access policies call it. */
 const NEEDED = [
-  { dataAction: 'Microsoft.KeyVault/vaults/keys/read', permission: 'get' },
-  { dataAction: 'Microsoft.KeyVault/vaults/keys/wrap/action', permission: 'wrapKey' },
-  { dataAction: 'Microsoft.KeyVault/vaults/keys/unwrap/action', permission: 'unwrapKey' },
+  { rbac: 'Microsoft.KeyVault/vaults/keys/read', local: `${LOCAL_KEYS}/read/action`, permission: 'get' },
+  {
+    rbac: 'Microsoft.KeyVault/vaults/keys/wrap/action',
+    local: `${LOCAL_KEYS}/wrap/action`,
+    permission: 'wrapKey',
+  },
+  {
+    rbac: 'Microsoft.KeyVault/vaults/keys/unwrap/action',
+    local: `${LOCAL_KEYS}/unwrap/action`,
+    permission: 'unwrapKey',
+  },
 ] as const;
 
 /** The built-in role that has exactly these (Azure built-in roles, security). */
 export const STORAGE_KEY_ROLE = 'Key Vault Crypto Service Encryption User';
 
-/** A role assignment together with what its role allows. */
-export interface RoleGrant {
-  /** ARM id of the assignment. */
-  readonly id?: string;
-  readonly principalId: string;
-  /** ARM id that it is made at; it holds for everything below. */
-  readonly scope: string;
-  readonly dataActions: readonly string[];
-  readonly notDataActions: readonly string[];
-  /** It holds under a condition, which is not evaluated here. */
-  readonly conditional: boolean;
-}
-
 /** Who may use the keys of a vault. */
 export type VaultAccess =
   | { readonly model: 'rbac'; readonly grants: readonly RoleGrant[] }
   | { readonly model: 'accessPolicies'; readonly policies: readonly KeyPolicy[] }
-  /** It cannot be told: it could not be read, or is a Managed HSM's own access control. */
+  | LocalAccess
+  /** It could not be read. */
   | { readonly model: 'unknown'; readonly why: string };
 
 /** Whether an account's identity may use a key. */
@@ -40,7 +37,7 @@ export interface KeyAccess {
   readonly reason: 'IdentityMissing' | 'IdentityDeleted' | 'IdentityWithoutRole' | undefined;
   readonly principalId: string | undefined;
   /** How the vault gives access, where the identity has none. */
-  readonly by?: 'rbac' | 'accessPolicies';
+  readonly by?: 'rbac' | 'accessPolicies' | 'local';
   /** When it ends, where no role that stays allows it. */
   readonly until?: Date;
   /** What is missing, or why it cannot be told; one sentence each, to be shown to people. */
@@ -140,9 +137,8 @@ export function keyAccess(
       ? { ...about, ready: 'unknown', reason: undefined, principalId, missing: [state.why] }
       : { ...about, ready: true, reason: undefined, principalId, missing: [] };
   }
-  if (missing.conditional) {
-    const why = 'A role assignment with a condition may or may not allow it: the condition is not evaluated.';
-    return { ...about, ready: 'unknown', reason: undefined, principalId, missing: [why] };
+  if (missing.untold !== undefined) {
+    return { ...about, ready: 'unknown', reason: undefined, principalId, missing: [missing.untold] };
   }
   const { model: by } = access;
   return { ...about, ready: false, reason: 'IdentityWithoutRole', principalId, by, missing: missing.lacking };
@@ -170,13 +166,21 @@ export function accessEnds(
   return lost === undefined ? undefined : new Date(lost);
 }
 
+interface MissingRights {
+  /** One sentence each. */
+  readonly lacking: string[];
+  /** Why it may be able to all the same. */
+  readonly untold?: string | undefined;
+}
+
 function missingRights(
   principalId: string,
   key: { readonly vaultId: string; readonly name: string },
   access: Exclude<VaultAccess, { model: 'unknown' }>,
-): { readonly lacking: string[]; readonly conditional: boolean } {
+): MissingRights {
+  const { model } = access;
   const same = (id: string): boolean => id.toLowerCase() === principalId.toLowerCase();
-  if (access.model === 'accessPolicies') {
+  if (model === 'accessPolicies') {
     const allowed = access.policies
       .filter(({ objectId }) => same(objectId))
       .flatMap(({ keyPermissions }) => keyPermissions.map((permission) => permission.toLowerCase()));
@@ -187,42 +191,33 @@ function missingRights(
       lacking: lacking.map(
         ({ permission }) => `No access policy gives ${principalId} the key permission ${permission}.`,
       ),
-      conditional: false,
     };
   }
-  const scope = `${key.vaultId}/keys/${key.name}`;
+  const scope = model === 'local' ? `/keys/${key.name}` : `${key.vaultId}/keys/${key.name}`;
   const grants = access.grants.filter((grant) => same(grant.principalId) && covers(grant.scope, scope));
-  const lacking = NEEDED.filter(
-    ({ dataAction }) => !grants.some((grant) => !grant.conditional && allows(grant, dataAction)),
+  const lacking = NEEDED.map((needed) => needed[model]).filter(
+    (action) => !grants.some((grant) => !grant.conditional && allows(grant, action)),
   );
+  const role = model === 'local' ? 'No local role' : 'No role';
   return {
-    lacking: lacking.map(({ dataAction }) => `No role at ${scope} or above allows ${principalId} ${dataAction}.`),
-    conditional:
-      lacking.length > 0 &&
-      lacking.every(({ dataAction }) => grants.some((grant) => grant.conditional && allows(grant, dataAction))),
+    lacking: lacking.map((action) => `${role} at ${scope} or above allows ${principalId} ${action}.`),
+    untold: lacking.length === 0 ? undefined : whyNotTold(lacking, grants, access, key.name),
   };
 }
 
-/** Role assignments are inherited: one at a subscription, a group or the vault holds for the key too. */
-export function covers(assignedAt: string, scope: string): boolean {
-  const parent = assignedAt.toLowerCase().replace(/\/+$/, '');
-  const child = scope.toLowerCase();
-  return parent === '' || child === parent || child.startsWith(`${parent}/`);
-}
-
-/** The vault that a role is assigned at, and the key where it is one key's alone (`…/vaults/{vault}/keys/{key}`). */
-export function placeOfRole(scope: string): { readonly vaultId: string; readonly key: string | undefined } {
-  const [, vaultId = scope, key] = /^(.+)\/keys\/([0-9a-z-]+)$/i.exec(scope) ?? [];
-  return { vaultId, key };
-}
-
-/** One role at a time: what a role excludes, another one may still allow (Azure RBAC, "NotDataActions"). */
-export function allows(role: Pick<RoleGrant, 'dataActions' | 'notDataActions'>, dataAction: string): boolean {
-  const among = (patterns: readonly string[]): boolean => patterns.some((pattern) => globMatches(pattern, dataAction));
-  return among(role.dataActions) && !among(role.notDataActions);
+function whyNotTold(
+  lacking: readonly string[],
+  own: readonly RoleGrant[],
+  access: Exclude<VaultAccess, { model: 'unknown' | 'accessPolicies' }>,
+  keyName: string,
+): string | undefined {
+  if (access.model === 'local') return whyUntold(lacking, keyName, access);
+  return lacking.every((action) => own.some((grant) => grant.conditional && allows(grant, action)))
+    ? 'A role assignment with a condition may or may not allow it: the condition is not evaluated.'
+    : undefined;
 }
 
 /** Whether a role allows anything of what Storage does with a key, under a condition or without. */
 export function letsUseKeys(role: Pick<RoleGrant, 'dataActions' | 'notDataActions'>): boolean {
-  return NEEDED.some(({ dataAction }) => allows(role, dataAction));
+  return NEEDED.some(({ rbac }) => allows(role, rbac));
 }

@@ -9,22 +9,16 @@ import { openOfPart } from '../revocation/account-record.ts';
 import type { AccountReadiness } from '../revocation/restore.ts';
 import { restoreAccountCommand } from '../revocation/restore-command.ts';
 import type { LookSettings } from '../settings/settings.ts';
-import type { Vaults } from '../vaults/vault-client.ts';
-import type { Authorization } from './authorization-client.ts';
-import { checkKeyAccess } from './check-key-access.ts';
-import type { Identities } from './identity-client.ts';
+import { checkKeyAccess, type KeyAccessServices } from './check-key-access.ts';
 
 /** Time for finding the accounts, and for finding them and checking their access together. Milliseconds. */
 const FINDING_MS = 3_000;
 const ALL_MS = 5_000;
 
-export interface ReadinessServices {
+export interface ReadinessServices extends KeyAccessServices {
   readonly settings: LookSettings;
   readonly accounts: StorageAccounts;
   readonly subscriptions: Subscriptions;
-  readonly vaults: Vaults;
-  readonly authorization: Authorization;
-  readonly identities: Identities;
   readonly now: () => Date;
 }
 

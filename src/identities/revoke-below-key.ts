@@ -13,8 +13,8 @@ import { type AccountRevoked, type AccountRevoking, revokeAccount } from '../rev
 import type { RevocationCall } from '../revocation/record-revocation.ts';
 import type { VaultGuards } from '../vaults/vault-guards-client.ts';
 import { othersWithIdentity } from './identity-sharing.ts';
-import { placeOfRole } from './key-access.ts';
 import type { Revocable } from './revocable.ts';
+import { placeOfRole } from './role-grant.ts';
 
 interface SharingServices {
   readonly accounts: Pick<StorageAccounts, 'list' | 'listScopes'>;

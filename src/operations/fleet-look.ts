@@ -102,7 +102,7 @@ export class FleetLook {
     const subject = await readVault(uri, azure);
     const { vault, properties } = subject;
     this.#subjects.set(uri, subject);
-    const roles = await VaultRoles.read(vault, properties, azure.authorization, undefined);
+    const roles = await VaultRoles.read(vault, properties, azure, undefined);
     if (!known(properties) && vault.kind === 'vault') {
       this.#told(
         `The vault ${vault.name} is not seen by your sign-in: whether identities may use its keys is not known.`,

@@ -46,6 +46,8 @@ export interface Azure {
   readonly keyAdmin: KeyAdmin;
   readonly identities: Identities;
   readonly authorization: Authorization;
+  readonly localRoles: IdentityClients['localRoles'];
+  readonly principals: IdentityClients['principals'];
   readonly roles: RoleAssignments;
   /** What is revoked below the key, and its record. */
   readonly keyRoles: IdentityClients['keyRoles'];

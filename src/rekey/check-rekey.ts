@@ -4,23 +4,17 @@ import type { StorageAccounts } from '../accounts/storage-client.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
 import type { RekeyStore } from '../fleet/rekey-order.ts';
-import type { Authorization } from '../identities/authorization-client.ts';
-import { checkKeyAccess } from '../identities/check-key-access.ts';
-import type { Identities } from '../identities/identity-client.ts';
+import { checkKeyAccess, type KeyAccessServices } from '../identities/check-key-access.ts';
 import type { KeyCatalog } from '../keys/key-admin-client.ts';
 import type { Keys } from '../keys/key-client.ts';
 import { newestVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { Vaults } from '../vaults/vault-client.ts';
 import { judgeRekey, type ReadOrWhy, type RekeyCheck, type RekeyFacts } from './rekey-check.ts';
 
-interface CheckServices {
+interface CheckServices extends KeyAccessServices {
   readonly keys: Keys;
   readonly keyCatalog: Pick<KeyCatalog, 'material'>;
-  readonly vaults: Vaults;
   readonly accounts: StorageAccounts;
-  readonly authorization: Authorization;
-  readonly identities: Identities;
   readonly fleet: Pick<FleetIndex, 'uses'>;
   readonly rekeys: Pick<RekeyStore, 'orders'>;
   /** Where accounts are looked for. */

@@ -37,8 +37,19 @@ export function addStoragePolicy(principalId: string, vault: Placed): string | u
   ]);
 }
 
-/** The local role by which an identity uses the keys of a Managed HSM as Storage does; `key`: of one alone. */
-export function giveLocalRole(role: string, principalId: string, hsm: string, key: string | undefined): string {
-  const scope = key === undefined ? '/keys' : `/keys/${key}`;
-  return `az keyvault role assignment create --hsm-name ${hsm} --role "${role}" --assignee-object-id ${principalId} --scope ${scope}`;
+/** Gives an application or an identity a local role in a Managed HSM; `key`: on one key alone. */
+export function giveLocalRole(
+  role: string,
+  principalId: string,
+  hsm: string,
+  key: string | undefined,
+  type: 'User' | 'ServicePrincipal' = 'ServicePrincipal',
+): string | undefined {
+  return shellCommand('az keyvault role assignment create', [
+    ['--hsm-name', hsm],
+    ['--role', role],
+    ['--assignee-object-id', principalId],
+    ['--assignee-principal-type', type],
+    ['--scope', key === undefined ? '/keys' : `/keys/${key}`],
+  ]);
 }

@@ -38,6 +38,17 @@ export function outsider({ owner }: Pick<LocalAzure, 'owner'>) {
       });
       if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
     },
+    /** A request to a Managed HSM. */
+    hsm: async (name: string, method: 'GET' | 'PUT' | 'DELETE', path: string, body?: object) => {
+      const { token } = await credential.getToken('https://managedhsm.azure.net/.default');
+      const answer = await fetch(`https://${name}.managedhsm.azure.net${path}?api-version=7.4`, {
+        method,
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        ...(body ? { body: JSON.stringify(body) } : {}),
+      });
+      if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
+      return (await answer.json()) as Record<string, unknown>;
+    },
     keys: (vault: string) => new KeyClient(`https://${vault}.vault.azure.net`, credential),
   };
 }

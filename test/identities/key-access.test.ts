@@ -1,14 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  accessEnds,
-  allows,
-  covers,
-  type IdentityState,
-  keyAccess,
-  type RoleGrant,
-  type VaultAccess,
-} from '../../src/identities/key-access.ts';
+import { accessEnds, type IdentityState, keyAccess, type VaultAccess } from '../../src/identities/key-access.ts';
+import { allows, covers, type RoleGrant } from '../../src/identities/role-grant.ts';
 
 const VAULT = '/subscriptions/s1/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-files';
 const IDENTITY = '/subscriptions/s1/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id1';

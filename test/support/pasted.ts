@@ -22,12 +22,7 @@ export function wordsOf(command: string): string[] {
 export async function pasteRoleAssignment(command: string, them: ReturnType<typeof outsider>): Promise<void> {
   const words = wordsOf(command);
   if (words.slice(0, 3).join(' ') !== 'role assignment create') throw new Error(`It is another command: ${command}`);
-  const option = (name: string): string => {
-    const at = words.indexOf(name);
-    const value = at < 0 ? undefined : words[at + 1];
-    if (value === undefined) throw new Error(`${name} is missing in ${command}`);
-    return value;
-  };
+  const option = (name: string) => optionOf(words, name);
   const scope = option('--scope').slice(1);
   const filter = `roleName eq '${option('--role')}'`;
   for await (const { id: roleDefinitionId = '' } of them.roles.roleDefinitions.list(scope, { filter })) {
@@ -37,4 +32,26 @@ export async function pasteRoleAssignment(command: string, them: ReturnType<type
     return;
   }
   throw new Error(`There is no role ${option('--role')}.`);
+}
+
+/** Likewise what `az keyvault role assignment create` does, in a Managed HSM. */
+export async function pasteLocalRole(command: string, them: ReturnType<typeof outsider>): Promise<void> {
+  const words = wordsOf(command);
+  if (words.slice(0, 4).join(' ') !== 'keyvault role assignment create') throw new Error(`It is another: ${command}`);
+  const option = (name: string) => optionOf(words, name);
+  const hsm = option('--hsm-name');
+  const shown = await them.hsm(hsm, 'GET', '///providers/Microsoft.Authorization/roleDefinitions');
+  const roles = shown.value as { id: string; properties: { roleName: string } }[];
+  const role = roles.find(({ properties }) => properties.roleName === option('--role'));
+  if (!role) throw new Error(`There is no role ${option('--role')}.`);
+  const properties = { roleDefinitionId: role.id, principalId: option('--assignee-object-id') };
+  const path = `/${option('--scope')}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`;
+  await them.hsm(hsm, 'PUT', path, { properties });
+}
+
+function optionOf(words: readonly string[], name: string): string {
+  const at = words.indexOf(name);
+  const value = at < 0 ? undefined : words[at + 1];
+  if (value === undefined) throw new Error(`${name} is missing in ${words.join(' ')}`);
+  return value;
 }

@@ -22,6 +22,10 @@ function run(rows: Row[], stage: Stage): Row[] {
         return wanted.some((one) => text.includes(one));
       });
     }
+    case 'in': {
+      const wanted = new Set(stage.texts.map((text) => text.toLowerCase()));
+      return rows.filter((row) => wanted.has(String(valueAt(row, stage.path) ?? '').toLowerCase()));
+    }
     case 'project':
       // A path becomes a column of its own: `properties.encryption` is `properties_encryption`.
       return rows.map((row) =>

@@ -3,6 +3,7 @@ export type Stage =
   | { readonly stage: 'type'; readonly types: readonly string[]; readonly ignoreCase: boolean }
   /** One of the texts is enough. */
   | { readonly stage: 'contains'; readonly texts: readonly string[] }
+  | { readonly stage: 'in'; readonly path: string; readonly texts: readonly string[] }
   | { readonly stage: 'project'; readonly columns: readonly string[] }
   | { readonly stage: 'order'; readonly column: string; readonly descending: boolean }
   | { readonly stage: 'limit'; readonly rows: number };
@@ -23,6 +24,10 @@ const types = new RegExp(
 const oneType = new RegExp(String.raw`^where\s+type\s*(=~|==)\s*(${literal})$`, 'i');
 const contained = String.raw`tostring\(\s*properties\s*\)\s+contains\s+(?:${literal})`;
 const contains = new RegExp(String.raw`^where\s+${contained}(?:\s+or\s+${contained})*$`, 'i');
+const among = new RegExp(
+  String.raw`^where\s+tostring\(\s*([a-z]\w*(?:\.\w+)*)\s*\)\s+in~\s*\(\s*((?:${literal})(?:\s*,\s*(?:${literal}))*)\s*\)$`,
+  'i',
+);
 const project = /^project\s+([a-z]\w*(?:\.\w+)*(?:\s*,\s*[a-z]\w*(?:\.\w+)*)*)$/i;
 const order = /^(?:order|sort)\s+by\s+([a-z]\w*)(?:\s+(asc|desc))?$/i;
 const limit = /^(?:limit|take)\s+(\d+)$/i;
@@ -39,15 +44,13 @@ function parseStage(text: string): Stage {
   const listed = types.exec(text);
   if (listed) {
     const [, operator = '', list = ''] = listed;
-    const named = [...list.matchAll(new RegExp(literal, 'g'))].map(([quoted]) => unquote(quoted));
-    return { stage: 'type', types: named, ignoreCase: operator.endsWith('~') };
+    return { stage: 'type', types: quoted(list), ignoreCase: operator.endsWith('~') };
   }
   const single = oneType.exec(text);
   if (single) return { stage: 'type', types: [unquote(single[2] ?? '')], ignoreCase: single[1] === '=~' };
-  if (contains.test(text)) {
-    const texts = [...text.matchAll(new RegExp(literal, 'g'))].map(([quoted]) => unquote(quoted));
-    return { stage: 'contains', texts };
-  }
+  if (contains.test(text)) return { stage: 'contains', texts: quoted(text) };
+  const [, path, list] = among.exec(text) ?? [];
+  if (path !== undefined && list !== undefined) return { stage: 'in', path, texts: quoted(list) };
   const projected = project.exec(text);
   if (projected) return { stage: 'project', columns: (projected[1] ?? '').split(',').map((column) => column.trim()) };
   const ordered = order.exec(text);
@@ -65,6 +68,11 @@ function split(text: string): string[] {
   return parts.filter((part) => part !== '|').map((part) => part.trim());
 }
 
-function unquote(quoted: string): string {
-  return quoted.slice(1, -1);
+/** The strings in a text. */
+function quoted(text: string): string[] {
+  return [...text.matchAll(new RegExp(literal, 'g'))].map(([one]) => unquote(one));
+}
+
+function unquote(text: string): string {
+  return text.slice(1, -1);
 }

@@ -33,6 +33,10 @@ function resourcesOf(world: World): Resource[] {
     ...[...world.storageAccounts.values()].map((account) => accountBody(account) as unknown as Resource),
     ...[...world.vaults.values()].map((vault) => ({ ...vault, type: 'Microsoft.KeyVault/vaults' })),
     ...[...world.managedHsms.values()].map((hsm) => hsmBody(hsm) as unknown as Resource),
+    ...[...world.identities.values()].map(({ id, name, location, tags, principalId, clientId }) => ({
+      ...{ id, name, location, tags, type: 'Microsoft.ManagedIdentity/userAssignedIdentities' },
+      properties: { tenantId: world.tenantId, principalId, clientId },
+    })),
     ...[...world.otherResources.values()].map((other) => ({
       ...other,
       name: other.id.slice(other.id.lastIndexOf('/') + 1),

@@ -3,7 +3,6 @@ import { describeFailure } from '../../azure/failure.ts';
 import { known, type Part, readPart, type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
 import type { EventGrid } from '../../events/event-grid-client.ts';
 import { judgeSubscriptions, type WantedSubscription } from '../../events/subscription.ts';
-import type { Authorization } from '../../identities/authorization-client.ts';
 import type { KeyCatalog } from '../../keys/key-admin-client.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { Settings } from '../../settings/settings.ts';
@@ -15,7 +14,7 @@ import type { VaultGuards } from '../../vaults/vault-guards-client.ts';
 import type { DeadLetter, Rules, VaultSubject } from '../checks/subjects.ts';
 import type { AppState } from '../store/app-state-client.ts';
 import { GatheredPolicies } from './gather-policies.ts';
-import { VAULT_ACCESS, VaultRoles } from './vault-roles.ts';
+import { VAULT_ACCESS, VaultRoles, type VaultRolesServices } from './vault-roles.ts';
 
 const CONCURRENCY = 4;
 
@@ -32,13 +31,12 @@ export interface GatheredVault {
   readonly unread: readonly UnreadPart[];
 }
 
-export type VaultServices = {
+export type VaultServices = VaultRolesServices & {
   readonly settings: Settings;
   readonly vaults: Vaults;
   readonly vaultGuards: VaultGuards;
   readonly keyPolicies: KeyPolicies;
   readonly eventGrid: EventGrid;
-  readonly authorization: Authorization;
   readonly keyCatalog: KeyCatalog;
   readonly driftStorage: Pick<AppState, 'deadLetters'>;
 };
@@ -105,7 +103,7 @@ async function gatherVault(
   ]);
   const gone = 'value' in properties && properties.value === undefined;
   const [roles, policed] = await Promise.all([
-    VaultRoles.read(vault, properties, services.authorization, signal),
+    VaultRoles.read(vault, properties, services, signal),
     gone ? { denials: [], unread: [] } : policies.of(vault, known(properties)?.location),
   ]);
   const own =

@@ -1,15 +1,16 @@
 import type { Account } from '../../accounts/account.ts';
-import { known, type Part, readPart, type UnreadPart, type What } from '../../azure/read-or-why.ts';
+import { known, type Part, readPart, type UnreadPart, unreadPart, type What } from '../../azure/read-or-why.ts';
 import type { Authorization } from '../../identities/authorization-client.ts';
 import {
   accessEnds,
   type IdentityState,
   type KeyAccess,
   keyAccess,
-  type RoleGrant,
   userAssignedIdentity,
   type VaultAccess,
 } from '../../identities/key-access.ts';
+import { LocalAccessReader, type LocalAccessServices } from '../../identities/local-access-reader.ts';
+import type { RoleGrant } from '../../identities/role-grant.ts';
 import { type ManagedVault, managedKey } from '../../keys/managed-vaults.ts';
 import type { VaultProperties } from '../../vaults/vault-client.ts';
 import type { DriftDetails } from '../report.ts';
@@ -23,7 +24,11 @@ export const VAULT_ACCESS = {
   vault: 'the vault',
   roles: 'the role assignments of the vault',
   groups: 'the roles that identities have through groups',
+  local: 'the local roles of the Managed HSM',
 } as const;
+
+const LOCAL_GROUPS =
+  'A Managed HSM does not say who is in a group. Of identities that have no sufficient local role of their own, while others have one that may be groups, it is not known whether they may use the key: give the role to the identities themselves.';
 
 interface VaultRolesAnswer {
   readonly access: KeyAccess;
@@ -35,8 +40,11 @@ interface VaultRolesAnswer {
  * Who may use the keys of one vault. Its role assignments are listed once, whatever the number of accounts; only for a
  * principal that has no role by itself it is asked whether it has one through a group.
  */
+export type VaultRolesServices = LocalAccessServices & { readonly authorization: Authorization };
+
 export class VaultRoles {
   readonly #vault: ManagedVault;
+  readonly #local: LocalAccessReader;
   readonly #properties: VaultProperties | undefined;
   readonly #authorization: Authorization;
   readonly #grants: Part<ReadonlyMap<string, readonly RoleGrant[]>>;
@@ -49,24 +57,27 @@ export class VaultRoles {
     properties: VaultProperties | undefined,
     grants: Part<ReadonlyMap<string, readonly RoleGrant[]>>,
     ends: Part<ReadonlyMap<string, Date>>,
-    authorization: Authorization,
+    services: VaultRolesServices,
+    signal: AbortSignal | undefined,
   ) {
     this.#vault = vault;
     this.#properties = properties;
     this.#grants = grants;
     this.#ends = ends;
-    this.#authorization = authorization;
+    this.#authorization = services.authorization;
+    this.#local = new LocalAccessReader(vault, services, signal);
   }
 
   static async read(
     vault: ManagedVault,
     properties: Part<VaultProperties | undefined>,
-    authorization: Authorization,
+    services: VaultRolesServices,
     signal: AbortSignal | undefined,
   ): Promise<VaultRoles> {
+    const { authorization } = services;
     const vaultProperties = known(properties);
     if (vaultProperties?.accessModel !== 'rbac') {
-      return new VaultRoles(vault, vaultProperties, { value: new Map() }, { value: new Map() }, authorization);
+      return new VaultRoles(vault, vaultProperties, { value: new Map() }, { value: new Map() }, services, signal);
     }
     const what = {
       resource: vault.id,
@@ -86,7 +97,7 @@ export class VaultRoles {
       },
       () => authorization.endsAt(vault.id, signal),
     );
-    return new VaultRoles(vault, vaultProperties, grants, ends, authorization);
+    return new VaultRoles(vault, vaultProperties, grants, ends, services, signal);
   }
 
   /** What could not be read. */
@@ -105,6 +116,7 @@ export class VaultRoles {
    * @param identity state of the account's user-assigned identity; undefined: it has none
    */
   async accessOf(account: Account, keyName: string, identity: IdentityState | undefined): Promise<VaultRolesAnswer> {
+    if (this.#properties?.accessModel === 'local') return this.#accessLocally(account, keyName, identity);
     const key = { vaultId: this.#vault.id, name: keyName };
     const found = this.#direct(account);
     const direct = keyAccess(account, key, found, identity);
@@ -137,6 +149,30 @@ export class VaultRoles {
     return { access: keyAccess(account, key, { model: 'unknown', why: unread.detail }, identity), unread };
   }
 
+  /** By the Managed HSM's own roles; those on the key alone are asked for only where those on all keys do not suffice. */
+  async #accessLocally(
+    account: Account,
+    keyName: string,
+    identity: IdentityState | undefined,
+  ): Promise<VaultRolesAnswer> {
+    const key = { vaultId: this.#vault.id, name: keyName };
+    const byAll = keyAccess(account, key, await this.#local.ofAllKeys(), identity);
+    if (byAll.ready !== 'unknown' || !byAll.principalId) return { access: byAll };
+    const found = await this.#local.ofKey(keyName);
+    const access = keyAccess(account, key, found, identity);
+    if (access.ready !== 'unknown') return { access };
+    this.#untoldOf(account, keyName);
+    const what = {
+      resource: this.#vault.id,
+      what: VAULT_ACCESS.local,
+      action: 'Microsoft.KeyVault/managedHsm/roleAssignments/read/action',
+    };
+    if (found.unread !== undefined) return { access, unread: unreadPart(what, this.#local.refusal) };
+    // Which is said of the identity.
+    if (identity?.is === 'unknown') return { access };
+    return { access, unread: { ...what, what: VAULT_ACCESS.groups, kind: 'refused', detail: LOCAL_GROUPS } };
+  }
+
   #untoldOf(account: Account, keyName: string): void {
     const { id } = managedKey(this.#vault, keyName);
     this.#untold.set(id, (this.#untold.get(id) ?? new Set()).add(userAssignedIdentity(account) ?? account.id));
@@ -154,9 +190,6 @@ export class VaultRoles {
     const properties = this.#properties;
     if (!properties) return { model: 'unknown', why: 'The vault could not be read.' };
     if (properties.accessModel === 'accessPolicies') return { model: 'accessPolicies', policies: properties.policies };
-    if (properties.accessModel === 'local') {
-      return { model: 'unknown', why: 'A Managed HSM does not show its roles to ARM.' };
-    }
     if ('unread' in this.#grants) return { model: 'unknown', why: this.#grants.unread.detail };
     const principals = [account.systemPrincipalId, ...Object.values(account.principalIds)];
     const grants = this.#grants.value;

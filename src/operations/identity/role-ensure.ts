@@ -1,6 +1,5 @@
 import { describeFailure } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
-import { allows, covers } from '../../identities/key-access.ts';
 import {
   CRYPTO_OFFICER,
   ENCRYPTION_USER,
@@ -8,6 +7,7 @@ import {
   LOCAL_CRYPTO_USER,
   LOCAL_ENCRYPTION_USER,
 } from '../../identities/key-roles.ts';
+import { allows, covers } from '../../identities/role-grant.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import { giveLocalRole } from '../../vaults/vault-commands.ts';

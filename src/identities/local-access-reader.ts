@@ -1,0 +1,92 @@
+import { describe, describeFailure } from '../azure/failure.ts';
+import type { ManagedVault } from '../keys/managed-vaults.ts';
+import type { LocalAccess } from './local-access.ts';
+import type { LocalRoles, LocalScope } from './local-role-client.ts';
+import type { Principals } from './principal-client.ts';
+import type { RoleGrant } from './role-grant.ts';
+
+export interface LocalAccessServices {
+  readonly localRoles: Pick<LocalRoles, 'grantsAt'>;
+  readonly principals: Principals;
+}
+
+type Grants = { readonly value: readonly RoleGrant[] } | { readonly unread: unknown; readonly scope: LocalScope };
+
+/**
+ * Who may use the keys of one Managed HSM, read once for all that ask. Lists are asked for one after the other: the HSM
+ * answers few of them a second. It never throws; what cannot be read is said.
+ */
+export class LocalAccessReader {
+  readonly #hsm: ManagedVault;
+  readonly #services: LocalAccessServices;
+  readonly #signal: AbortSignal | undefined;
+  readonly #lists = new Map<LocalScope, Promise<Grants>>();
+  readonly #noGroups = new Map<string, Promise<ReadonlySet<string>>>();
+  #last: Promise<unknown> = Promise.resolve();
+  #refusal: unknown;
+
+  constructor(hsm: ManagedVault, services: LocalAccessServices, signal: AbortSignal | undefined) {
+    this.#hsm = hsm;
+    this.#services = services;
+    this.#signal = signal;
+  }
+
+  /** What the first list that could not be read was answered with. */
+  get refusal(): unknown {
+    return this.#refusal;
+  }
+
+  /** By roles for all keys; enough for most, and one list less for each key. What it does not show may still be there. */
+  async ofAllKeys(): Promise<LocalAccess> {
+    const unread = 'Roles on single keys were not looked at.';
+    return { ...(await this.#read(['/', '/keys'])), unread, noGroups: new Set() };
+  }
+
+  async ofKey(name: string): Promise<LocalAccess> {
+    const { grants, unread } = await this.#read(['/', '/keys', `/keys/${name}`]);
+    const noGroups = unread === undefined ? await this.#readNoGroups(grants) : new Set<string>();
+    return { model: 'local', grants, unread, noGroups };
+  }
+
+  async #read(scopes: readonly LocalScope[]): Promise<Omit<LocalAccess, 'noGroups'>> {
+    const read = await Promise.all(scopes.map((scope) => this.#list(scope)));
+    const unread = read.find((one) => 'unread' in one);
+    // The list of one scope may show what another one shows too.
+    const grants = new Map(read.flatMap((one) => ('value' in one ? one.value : [])).map((one) => [one.id, one]));
+    const why =
+      unread && `The local roles at ${unread.scope} cannot be read: ${describe(describeFailure(unread.unread))}`;
+    return { model: 'local', grants: [...grants.values()], unread: why };
+  }
+
+  #list(scope: LocalScope): Promise<Grants> {
+    const known = this.#lists.get(scope);
+    if (known) return known;
+    const reading = this.#last.then(async (): Promise<Grants> => {
+      // One scope may be refused and the next one not; from an HSM that does not answer nothing more is expected.
+      if (this.#refusal !== undefined && describeFailure(this.#refusal).kind !== 'forbidden') {
+        return { unread: this.#refusal, scope };
+      }
+      try {
+        this.#signal?.throwIfAborted();
+        return { value: await this.#services.localRoles.grantsAt(this.#hsm, scope, this.#signal) };
+      } catch (error) {
+        this.#refusal ??= error;
+        return { unread: error, scope };
+      }
+    });
+    this.#last = reading;
+    this.#lists.set(scope, reading);
+    return reading;
+  }
+
+  /** Without an answer, any of them may be one. */
+  #readNoGroups(grants: readonly RoleGrant[]): Promise<ReadonlySet<string>> {
+    const who = new Set(grants.map(({ principalId }) => principalId.toLowerCase()));
+    const asked = [...who].sort().join();
+    const known = this.#noGroups.get(asked);
+    if (known) return known;
+    const reading = this.#services.principals.noGroups(who, this.#hsm.id, this.#signal).catch(() => new Set<string>());
+    this.#noGroups.set(asked, reading);
+    return reading;
+  }
+}

@@ -1,0 +1,41 @@
+import { allows, covers, type RoleGrant } from './role-grant.ts';
+
+/** What data actions on the keys of a Managed HSM begin with ("Local RBAC built-in roles"). */
+export const LOCAL_KEYS = 'Microsoft.KeyVault/managedHsm/keys';
+
+/** Who may use the keys of a Managed HSM, by its own access control: it has no conditions, and Azure RBAC counts for nothing. */
+export interface LocalAccess {
+  readonly model: 'local';
+  /** Whoever has a role at `/`, at `/keys` or at the key, as far as it could be read. */
+  readonly grants: readonly RoleGrant[];
+  /** Why these are not all; undefined: they are. */
+  readonly unread: string | undefined;
+  /** Principals that are known to be no groups, lower case. The HSM itself does not say who is one. */
+  readonly noGroups: ReadonlySet<string>;
+}
+
+/** How many principals are named. */
+const NAMED = 3;
+
+/**
+ * Why a principal without a sufficient role of its own may be able to use a key all the same; undefined: it certainly may
+ * not. What was read says that it may, and never alone that it may not.
+ *
+ * @param lacking data actions that no role of its own allows
+ */
+export function whyUntold(lacking: readonly string[], keyName: string, access: LocalAccess): string | undefined {
+  if (access.unread !== undefined) return access.unread;
+  const perhaps = access.grants.filter(
+    (grant) => covers(grant.scope, `/keys/${keyName}`) && !access.noGroups.has(grant.principalId.toLowerCase()),
+  );
+  // Roles add up, and so do groups.
+  if (!lacking.every((action) => perhaps.some((grant) => allows(grant, action)))) return undefined;
+  const others = new Set(
+    perhaps
+      .filter((grant) => lacking.some((action) => allows(grant, action)))
+      .map(({ principalId }) => principalId.toLowerCase()),
+  );
+  const more = others.size > NAMED ? ` and ${others.size - NAMED} more` : '';
+  const who = `${[...others].slice(0, NAMED).join(', ')}${more}`;
+  return `It has no sufficient local role of its own. Others have one (${who}), and the Managed HSM does not say whether one of them is a group that it is in.`;
+}

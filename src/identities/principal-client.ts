@@ -1,0 +1,59 @@
+import { ResourceGraphClient } from '@azure/arm-resourcegraph';
+import type { TokenCredential } from '@azure/identity';
+import { z } from 'zod';
+import type { Cloud } from '../azure/cloud.ts';
+import { type CallLimits, LIMITS } from '../azure/limits.ts';
+import { aborting, armOptions, armScope, authorizationManagement } from '../azure/resource-manager.ts';
+
+/** What is known of principals without asking Microsoft Graph, which takes a consent that the app does without. */
+export interface Principals {
+  /**
+   * Those of some principals that are certainly no groups, lower case: managed identities in sight, and whom a role
+   * assignment in Azure at or above a scope has as a person or an application.
+   *
+   * @param scope ARM id
+   * @throws the SDK's errors
+   */
+  noGroups(principalIds: ReadonlySet<string>, scope: string, signal?: AbortSignal): Promise<ReadonlySet<string>>;
+}
+
+/** A managed identity by itself, and one that is a part of another resource. */
+const WHERE = [
+  (ids: string) =>
+    `where type =~ 'microsoft.managedidentity/userassignedidentities' | where tostring(properties.principalId) in~ (${ids}) | project id, properties.principalId`,
+  (ids: string) => `where tostring(identity.principalId) in~ (${ids}) | project id, identity.principalId`,
+];
+const ROWS = z.array(
+  z
+    .object({ properties_principalId: z.string(), identity_principalId: z.string() })
+    .partial()
+    .transform((row) => row.properties_principalId ?? row.identity_principalId),
+);
+
+export function createPrincipals(credential: TokenCredential, cloud: Cloud, limits?: CallLimits): Principals {
+  const { roleAssignments } = authorizationManagement(credential, cloud, limits);
+  const graph = new ResourceGraphClient(credential, armOptions(cloud, LIMITS.resourceGraph));
+  return {
+    async noGroups(principalIds, scope, signal) {
+      const found = new Set<string>();
+      // It goes into a query, and comes from an answer.
+      const ids = [...principalIds].filter((id) => /^[0-9a-f-]{36}$/i.test(id));
+      if (ids.length === 0) return found;
+      for (const where of WHERE) {
+        const query = `resources | ${where(ids.map((id) => `'${id}'`).join(', '))}`;
+        const options = { resultFormat: 'objectArray', top: 1_000 } as const;
+        const { data } = await graph.resources({ query, options }, aborting(signal));
+        for (const id of ROWS.parse(data)) if (id !== undefined) found.add(id.toLowerCase());
+      }
+      if (ids.every((id) => found.has(id.toLowerCase()))) return found;
+      for await (const one of roleAssignments.listForScope(armScope(scope), {
+        filter: 'atScope()',
+        ...aborting(signal),
+      })) {
+        const isNone = one.principalType === 'User' || one.principalType === 'ServicePrincipal';
+        if (isNone && one.principalId) found.add(one.principalId.toLowerCase());
+      }
+      return found;
+    },
+  };
+}

@@ -1,0 +1,33 @@
+import { globMatches } from '../settings/glob.ts';
+
+/** A role assignment together with what its role allows. */
+export interface RoleGrant {
+  /** ARM id of the assignment. */
+  readonly id?: string;
+  readonly principalId: string;
+  /** ARM id that it is made at, or a scope of a Managed HSM (`/keys`); it holds for everything below. */
+  readonly scope: string;
+  readonly dataActions: readonly string[];
+  readonly notDataActions: readonly string[];
+  /** It holds under a condition, which is not evaluated here. */
+  readonly conditional: boolean;
+}
+
+/** Role assignments are inherited: one at a subscription, a group or the vault holds for the key too. */
+export function covers(assignedAt: string, scope: string): boolean {
+  const parent = assignedAt.toLowerCase().replace(/\/+$/, '');
+  const child = scope.toLowerCase();
+  return parent === '' || child === parent || child.startsWith(`${parent}/`);
+}
+
+/** The vault that a role is assigned at, and the key where it is one key's alone (`…/vaults/{vault}/keys/{key}`). */
+export function placeOfRole(scope: string): { readonly vaultId: string; readonly key: string | undefined } {
+  const [, vaultId = scope, key] = /^(.+)\/keys\/([0-9a-z-]+)$/i.exec(scope) ?? [];
+  return { vaultId, key };
+}
+
+/** One role at a time: what a role excludes, another one may still allow (Azure RBAC, "NotDataActions"). */
+export function allows(role: Pick<RoleGrant, 'dataActions' | 'notDataActions'>, dataAction: string): boolean {
+  const among = (patterns: readonly string[]): boolean => patterns.some((pattern) => globMatches(pattern, dataAction));
+  return among(role.dataActions) && !among(role.notDataActions);
+}

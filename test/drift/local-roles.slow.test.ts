@@ -1,0 +1,176 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { addAccount, addIdentity, addKeyVersion } from '../../local/azure/fleet.ts';
+import { assignLocalRole, LOCAL_ROLES } from '../../local/azure/key-vault/local-access.ts';
+import type { LocalRoleAssignment, StorageAccount, Vault } from '../../local/azure/world.ts';
+import type { WholeReport } from '../../src/drift/report.ts';
+import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
+import { showFleet } from '../../src/fleet/http/fleet-api.ts';
+import { FleetSnapshots } from '../../src/fleet/http/fleet-snapshot.ts';
+import type { FleetListAnswer } from '../../src/fleet/http/schemas.ts';
+import { verifyAccount } from '../../src/operations/account/account-verify.ts';
+import { group, storageIdentity } from '../support/fleet.ts';
+import { pasteLocalRole } from '../support/pasted.ts';
+import { Procedures } from '../support/procedures.ts';
+import { useWire } from '../support/wire.ts';
+import { outsider } from './outsider.ts';
+
+// The local roles of the sample fleet's Managed HSM, as somebody who looks after it takes them away and gives them.
+const wire = useWire();
+const world = () => wire.azure.world;
+const ROLES = 'roleAssignments';
+
+function hsm(): Vault & { local: NonNullable<Vault['local']> } {
+  const found = world().managedHsms.get('hsm-local');
+  if (!found?.local) throw new Error('The sample fleet has it.');
+  return Object.assign(found, { local: found.local });
+}
+function account(name = 'stvault01'): StorageAccount {
+  const found = world().storageAccounts.get(name);
+  if (!found) throw new Error(`There is no account ${name}.`);
+  return found;
+}
+
+const services = () => wire.services({ CMK_AUTOFIX: 'none' });
+const check = (signal?: AbortSignal): Promise<WholeReport> =>
+  runDriftCheck({ id: crypto.randomUUID(), by: 'timer', ...(signal ? { signal } : {}) }, services(), wire.log);
+async function healthOf({ name }: StorageAccount = account()): Promise<string | undefined> {
+  const call = { headers: new Headers(), reaches: () => true, snapshots: new FleetSnapshots(), nowMs: 0 };
+  const { body } = await showFleet(new URLSearchParams('vault=hsm-local'), call, services());
+  const page = JSON.parse(String(body)) as FleetListAnswer;
+  return page.value.find((one) => one.name === name)?.health.state;
+}
+const verify = async ({ name }: StorageAccount = account()) => {
+  const { result } = await new Procedures(wire).run((operation) => verifyAccount({ account: name }, operation));
+  return result.checks.find((one) => one.check === 'role on the key');
+};
+const about = ({ findings }: WholeReport, { id }: { id: string }) =>
+  findings.filter(({ resource }) => resource.toLowerCase() === id.toLowerCase()).map(({ reason }) => reason);
+const aboutHsm = ({ findings }: WholeReport) =>
+  findings.filter(({ resource, severity }) => resource === hsm().id && severity !== 'advice');
+
+/** Takes the roles of a principal away, as `az keyvault role assignment delete` does. */
+async function takeAway(principalId: string): Promise<void> {
+  for (const { name, scope } of [...hsm().local.roleAssignments.values()].filter(of(principalId))) {
+    const path = `/${scope}/providers/Microsoft.Authorization/roleAssignments/${name}`;
+    await outsider(wire.azure).hsm('hsm-local', 'DELETE', path);
+  }
+}
+const of = (principalId: string) => (one: LocalRoleAssignment) => one.principalId === principalId;
+
+const MADE = ['sthsmkey', 'stsystem'];
+let before: LocalRoleAssignment[];
+beforeEach(() => {
+  before ??= [...hsm().local.roleAssignments.values()];
+  hsm().local.roleAssignments.clear();
+  for (const one of before) hsm().local.roleAssignments.set(one.name, one);
+  for (const name of MADE) world().storageAccounts.delete(name);
+});
+
+describe('an identity that loses its local role', () => {
+  it('is one cause with a command, and all is well once that was pasted', async () => {
+    const { principalId } = storageIdentity(world());
+    expect(about(await check(), account())).toEqual([]);
+    expect(await healthOf()).toBe('Serving');
+    expect(await verify()).toMatchObject({ state: 'ok' });
+    await takeAway(principalId);
+
+    const report = await check();
+    const causes = report.causes.filter(({ reason }) => reason === 'IdentityWithoutRole');
+    expect(causes).toMatchObject([
+      {
+        severity: 'error',
+        affected: 1,
+        about: [expect.stringMatching(/\/id-storage$/), hsm().id],
+        commands: [
+          `az keyvault role assignment create --hsm-name hsm-local --role 'Managed HSM Crypto Service Encryption User' --assignee-object-id ${principalId} --assignee-principal-type ServicePrincipal --scope /keys`,
+        ],
+      },
+    ]);
+    expect(await healthOf()).toBe('NoAccess');
+    expect(await verify()).toMatchObject({ state: 'failed', detail: expect.stringContaining('No local role at') });
+
+    await pasteLocalRole(causes[0]?.commands[0] ?? '', outsider(wire.azure));
+    expect(about(await check(), account())).toEqual([]);
+    expect(await healthOf()).toBe('Serving');
+    expect(await verify()).toMatchObject({ state: 'ok' });
+  });
+
+  it('is told from one that has it on the key alone, or by a custom role', async () => {
+    const identity = addIdentity(world(), group(world()), 'id-hsm-key');
+    const key = { vault: hsm(), keyName: 'key-alone', mode: 'pinned' } as const;
+    addKeyVersion(world(), hsm(), 'key-alone');
+    const { principalId } = identity;
+    const role = { ...LOCAL_ROLES.encryptionUser, name: crypto.randomUUID(), type: 'CustomRole' } as const;
+    hsm().local.roleDefinitions.set(role.name, role);
+    const given = assignLocalRole(hsm().local, { principalId, role, scope: '/keys/key-alone' });
+    const user = addAccount(world(), group(world()), { name: 'sthsmkey', identity, key });
+    const other = addAccount(world(), group(world()), { name: 'stsystem', key: { ...key, keyName: 'vault-key' } });
+    expect(about(await check(), user)).toEqual([]);
+    // Another key's: nobody is told of it by the lists at / and /keys.
+    hsm().local.roleAssignments.set(given.name, { ...given, scope: '/keys/vault-key' });
+    const report = await check();
+    expect([about(report, user), about(report, other)]).toEqual([['IdentityWithoutRole'], []]);
+  });
+});
+
+describe('roles that cannot be read', () => {
+  it('make the health unknown, with the right that the app lacks, and no account is said to have no access', async () => {
+    await takeAway(storageIdentity(world()).principalId);
+    const body = { error: { code: 'AccessDenied', message: 'Not authorized to access' } };
+    wire.azure.faults.add([{ match: { host: 'hsm-local.*', path: ROLES }, answer: { status: 403, body } }]);
+    const report = await check();
+    expect(about(report, account())).toEqual([]);
+    expect(report.complete).toBe(false);
+    const lacking = aboutHsm(report);
+    expect(lacking.map(({ reason }) => reason).sort()).toEqual(['MissingPermission', 'Unreadable']);
+    expect(JSON.stringify(lacking)).toContain('Microsoft.KeyVault/managedHsm/roleAssignments/read/action');
+    expect(await healthOf()).toBe('Unknown');
+    expect(await verify()).toMatchObject({ state: 'unknown', detail: expect.stringContaining('AccessDenied') });
+  });
+
+  it('do not hide a role that could be read', async () => {
+    const body = { error: { code: 'AccessDenied', message: 'Not authorized to access' } };
+    const match = { host: 'hsm-local.*', path: `^///providers/.*${ROLES}` };
+    wire.azure.faults.add([{ match, answer: { status: 403, body } }]);
+    const report = await check();
+    expect(aboutHsm(report)).toEqual([]);
+    expect(await healthOf()).toBe('Serving');
+    await takeAway(storageIdentity(world()).principalId);
+    expect(about(await check(), account())).toEqual([]);
+    expect(await healthOf()).toBe('Unknown');
+  });
+
+  it('do not hold up the check, where the second page of a list hangs', async () => {
+    await takeAway(storageIdentity(world()).principalId);
+    const role = LOCAL_ROLES.encryptionUser;
+    for (let n = 0; n < 30; n += 1) {
+      const { principalId } = addIdentity(world(), group(world()), `id-hsm-${n}`);
+      assignLocalRole(hsm().local, { principalId, role });
+    }
+    expect(about(await check(), account())).toEqual(['IdentityWithoutRole']);
+    wire.azure.faults.add([{ match: { host: 'hsm-local.*', path: `${ROLES}.*skiptoken` }, hang: true }]);
+    const started = Date.now();
+    const report = await check(AbortSignal.timeout(4_000));
+    expect(Date.now() - started).toBeLessThan(12_000);
+    expect(about(report, account())).toEqual([]);
+    expect(report.complete).toBe(false);
+    // Nobody gives up the whole check: the page has a deadline of its own.
+    const other = await check();
+    expect(about(other, account())).toEqual([]);
+    expect(aboutHsm(other)).toMatchObject([{ reason: 'Unreadable', is: expect.stringContaining('did not answer') }]);
+    expect(await healthOf()).toBe('Unknown');
+  });
+
+  it('leave it open whether a group gives one, and say how that is settled', async () => {
+    const { principalId } = storageIdentity(world());
+    await takeAway(principalId);
+    assignLocalRole(hsm().local, { principalId: crypto.randomUUID(), role: LOCAL_ROLES.encryptionUser });
+    const report = await check();
+    expect(about(report, account())).toEqual([]);
+    expect(aboutHsm(report)).toMatchObject([
+      { reason: 'Unreadable', is: expect.stringContaining('give the role to the identities themselves') },
+    ]);
+    expect(await healthOf()).toBe('Unknown');
+    expect(await verify()).toMatchObject({ state: 'unknown', detail: expect.stringContaining('group') });
+  });
+});
