@@ -120,6 +120,8 @@ resource hsmReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (fo
         actions: [
           // Drift check: purge protection, soft delete, network rules.
           'Microsoft.KeyVault/managedHSMs/read'
+          // Drift check: is whoever has a local role, which the HSM names by an id alone, a person, an application or a group?
+          'Microsoft.Authorization/roleAssignments/read'
           // Drift check: is its audit log sent somewhere, and is it locked against being deleted?
           'Microsoft.Insights/diagnosticSettings/read'
           'Microsoft.Authorization/locks/read'

@@ -1,6 +1,6 @@
 import { describe, describeFailure, type Failure } from '../azure/failure.ts';
 import { CmkError } from '../errors.ts';
-import { LOCAL_CRYPTO_USER } from '../identities/key-roles.ts';
+import { CRYPTO_OFFICER } from '../identities/key-roles.ts';
 import { signInTrouble } from '../operations/sign-in.ts';
 import type { Reason } from '../reasons.ts';
 
@@ -25,7 +25,7 @@ const BY_CODE: Readonly<Record<string, Sentence>> = {
     reason: 'IdentityHasNoAccess',
     message: "Storage could not use the key with the account's identity.",
     nextStep:
-      'Give the identity its role (cmk identity ensure <identity> --vault <vault>; in a Managed HSM a local one, az keyvault role assignment create --hsm-name <name>), wait some minutes, and see that the key is enabled and not expired and that the firewall of the vault lets trusted services in.',
+      'Give the identity its role (cmk identity ensure <identity> --vault <vault>, or --hsm <name>), wait some minutes, and see that the key is enabled and not expired and that the firewall of the vault lets trusted services in.',
   }),
   HttpResourceNotFound: ({ message }) => ({
     reason: 'KeyNotFound',
@@ -159,7 +159,7 @@ function vaultOf(error: unknown): string | undefined {
 /** A Managed HSM says which right is missing, and where; a list that is refused comes without words. */
 function hsmStep(hsm: string, message: string): string {
   const [, action, scope = '/keys'] = /to access (\S+) on (\S+)/.exec(message) ?? [];
-  const role = action?.includes('/deletedKeys/') ? 'Managed HSM Crypto Officer' : LOCAL_CRYPTO_USER;
+  const role = action?.includes('/deletedKeys/') ? 'Managed HSM Crypto Officer' : CRYPTO_OFFICER.local.name;
   return `Roles in Azure count for nothing there. Ask whoever manages its roles: az keyvault role assignment create --hsm-name ${hsm} --role "${role}" --assignee <you> --scope ${scope}`;
 }
 

@@ -1,4 +1,6 @@
+import type { ManagedVault } from '../keys/managed-vaults.ts';
 import { STORAGE_KEY_ROLE } from './key-access.ts';
+import { LOCAL_KEYS } from './local-access.ts';
 
 /** A built-in role that the procedures hand out. */
 export interface KeyRole {
@@ -7,6 +9,8 @@ export interface KeyRole {
   readonly id: string;
   /** What whoever has it, or has another role as good, may do. */
   readonly dataActions: readonly string[];
+  /** Its counterpart among the local roles of a Managed HSM ("Local RBAC built-in roles"). */
+  readonly local: Pick<KeyRole, 'name' | 'id' | 'dataActions'>;
 }
 
 /** Creates and manages keys: for people. */
@@ -21,6 +25,14 @@ export const CRYPTO_OFFICER: KeyRole = {
     'Microsoft.KeyVault/vaults/keys/rotate/action',
     'Microsoft.KeyVault/vaults/keyrotationpolicies/write',
   ],
+  // The Managed HSM Crypto Officer manages roles, and makes no keys.
+  local: {
+    name: 'Managed HSM Crypto User',
+    id: '21dbd100-6940-42c2-9190-5d6cb909625b',
+    dataActions: ['read/action', 'create', 'import/action', 'write/action', 'rotate/action'].map(
+      (action) => `${LOCAL_KEYS}/${action}`,
+    ),
+  },
 };
 
 /** Reads, wraps and unwraps: for the identity of a storage account. */
@@ -32,11 +44,17 @@ export const ENCRYPTION_USER: KeyRole = {
     'Microsoft.KeyVault/vaults/keys/wrap/action',
     'Microsoft.KeyVault/vaults/keys/unwrap/action',
   ],
+  local: {
+    name: 'Managed HSM Crypto Service Encryption User',
+    id: '33413926-3206-4cdd-b39a-83574fe37a17',
+    dataActions: ['read', 'wrap', 'unwrap'].map((action) => `${LOCAL_KEYS}/${action}/action`),
+  },
 };
 
-/** The same in a Managed HSM ("Local RBAC built-in roles"): what Storage needs, and all that one does with keys but recover and purge. */
-export const LOCAL_ENCRYPTION_USER = 'Managed HSM Crypto Service Encryption User';
-export const LOCAL_CRYPTO_USER = 'Managed HSM Crypto User';
+/** What a role is called where a vault, or a Managed HSM, goes by it. */
+export function roleNameIn(role: KeyRole, { kind }: Pick<ManagedVault, 'kind'>): string {
+  return kind === 'managedHsm' ? role.local.name : role.name;
+}
 
 /** ARM id of a built-in role, as it is named in a subscription. */
 export function roleDefinitionId(subscriptionId: string | undefined, roleId: string): string {

@@ -1,10 +1,12 @@
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import type { Cloud } from '../azure/cloud.ts';
+import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import { createJsonSender } from '../azure/json-sender.ts';
 import { LIMITS } from '../azure/limits.ts';
 import { lastName } from '../azure/resource-id.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
+import { assignmentName } from './role-assignment-client.ts';
 import type { RoleGrant } from './role-grant.ts';
 
 /** Of the whole HSM, of all its keys, of one key. */
@@ -20,6 +22,13 @@ export interface LocalRoles {
    * @throws an error that `describeFailure` reads
    */
   grantsAt(hsm: Pick<ManagedVault, 'uri'>, scope: LocalScope, signal?: AbortSignal): Promise<RoleGrant[]>;
+  /**
+   * Gives a built-in role; without effect when it was given before. It takes `roleAssignments/write/action` at the scope.
+   *
+   * @param roleId GUID of its definition
+   * @throws likewise
+   */
+  give(hsm: Pick<ManagedVault, 'uri'>, scope: LocalScope, principalId: string, roleId: string): Promise<void>;
 }
 
 /** Of the data plane, as the REST reference of these operations has it. */
@@ -93,7 +102,8 @@ export function createLocalRoles(
   return {
     async grantsAt(hsm, scope, signal) {
       const path = `${scope}/providers/Microsoft.Authorization/roleAssignments`;
-      const assignments = await list(hsm, path, ASSIGNMENT, signal);
+      // At a key that is not there yet, nobody has a role.
+      const assignments = (await unlessMissing(() => list(hsm, path, ASSIGNMENT, signal))) ?? [];
       if (assignments.length === 0) return [];
       const rights = await rightsIn(hsm, signal);
       return assignments.map(({ name, properties: { principalId, scope: at, roleDefinitionId } }) => ({
@@ -104,6 +114,21 @@ export function createLocalRoles(
         // Without its definition, which was deleted, an assignment gives nothing ("Managed HSM role management").
         ...(rights.get(lastName(roleDefinitionId).toLowerCase()) ?? { dataActions: [], notDataActions: [] }),
       }));
+    },
+    async give({ uri }, scope, principalId, roleId) {
+      const name = assignmentName(`${uri}${scope}`, principalId, roleId);
+      const roleDefinitionId = `Microsoft.KeyVault/providers/Microsoft.Authorization/roleDefinitions/${roleId}`;
+      try {
+        await send({
+          method: 'PUT',
+          url: `${uri}/${scope}/providers/Microsoft.Authorization/roleAssignments/${name}`,
+          query: VERSION,
+          body: { properties: { roleDefinitionId, principalId } },
+        });
+      } catch (error) {
+        // Somebody gave it in the meantime.
+        if (describeFailure(error).kind !== 'conflict') throw error;
+      }
     },
   };
 }

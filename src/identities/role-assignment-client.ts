@@ -42,7 +42,7 @@ export function createRoleAssignments(credential: TokenCredential, cloud: Cloud,
 }
 
 /** The same GUID for the same assignment, so that giving a role twice gives it once. */
-function assignmentName(scope: string, principalId: string, roleId: string): string {
+export function assignmentName(scope: string, principalId: string, roleId: string): string {
   const hash = createHash('sha256').update(`${scope.toLowerCase()}\n${principalId}\n${roleId}`).digest('hex');
   return hash.slice(0, 32).replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, '$1-$2-8$3-a$4-$5');
 }

@@ -57,7 +57,10 @@ const NEEDS: Readonly<Record<string, readonly Need[]>> = {
   ],
   'vaults.get': [['vault', 'Microsoft.KeyVault/vaults/read']],
   'managedHsms.get': [['hsm', 'Microsoft.KeyVault/managedHSMs/read']],
-  'roleAssignments.listForScope': [['vault', 'Microsoft.Authorization/roleAssignments/read']],
+  'roleAssignments.listForScope': [
+    ['vault', 'Microsoft.Authorization/roleAssignments/read'],
+    ['hsm', 'Microsoft.Authorization/roleAssignments/read'],
+  ],
   'roleAssignments.get': [['vault', 'Microsoft.Authorization/roleAssignments/read']],
   'roleAssignments.create': [['vault', 'Microsoft.Authorization/roleAssignments/write']],
   'roleAssignments.delete': [['vault', 'Microsoft.Authorization/roleAssignments/delete']],

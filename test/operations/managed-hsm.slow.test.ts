@@ -9,17 +9,19 @@ import {
   setRotationPolicy,
 } from '../../local/azure/fleet.ts';
 import { assignLocalRole, LOCAL_ROLES } from '../../local/azure/key-vault/local-access.ts';
-import { CRYPTO_OFFICER, ENCRYPTION_USER } from '../../src/identities/key-roles.ts';
+import { ENCRYPTION_USER } from '../../src/identities/key-roles.ts';
 import { changeKey } from '../../src/operations/account/account-change-key.ts';
 import { enableAccount } from '../../src/operations/account/account-enable.ts';
+import { onboardAccount } from '../../src/operations/account/account-onboard.ts';
 import { verifyAccount } from '../../src/operations/account/account-verify.ts';
 import { ensureIdentityRole } from '../../src/operations/identity/identity-ensure.ts';
-import { ensureRole } from '../../src/operations/identity/role-ensure.ts';
+import { ensureOfficer, ensureRole } from '../../src/operations/identity/role-ensure.ts';
 import { ensureKey } from '../../src/operations/key/key-ensure.ts';
 import { restoreAsOperator } from '../../src/operations/key/key-restore.ts';
 import { revokeAsOperator } from '../../src/operations/key/key-revoke.ts';
 import { rotateKey } from '../../src/operations/key/key-rotate.ts';
 import { showKeyStatus } from '../../src/operations/key/key-status.ts';
+import type { Operation } from '../../src/operations/operator-azure.ts';
 import { findVault, keyByName, lookForVault } from '../../src/operations/resolve.ts';
 import { ensureVault } from '../../src/operations/vault/vault-ensure.ts';
 import { texts, unique, useProcedures } from '../support/procedures.ts';
@@ -45,6 +47,10 @@ const cloud = () => procedures.azure().cloud;
 const giveCryptoUser = ({ vault }: HsmSite, principalId: string): void => {
   if (vault.local) assignLocalRole(vault.local, { principalId, role: LOCAL_ROLES.cryptoUser });
 };
+const rolesOf = ({ vault }: HsmSite, principalId: string) =>
+  [...(vault.local?.roleAssignments.values() ?? [])]
+    .filter((one) => one.principalId === principalId)
+    .map(({ scope }) => scope);
 const keyIn = ({ vault, key }: HsmSite) => keyByName(key, `managedHSMs/${vault.name}`, cloud());
 
 describe('a Managed HSM', () => {
@@ -98,33 +104,112 @@ describe('a Managed HSM', () => {
     expect(enabling).toMatchObject({ reason: 'PurgeProtectionOff', nextStep: expect.stringContaining('update-hsm') });
   });
 
-  it('has roles of its own: a role in Azure is not given in vain, and what to run instead is said', async () => {
+  it('gives an identity a local role, on all keys or on one, and none that it has', async () => {
     const site = hsmSite();
     const vault = await findVault(site.vault.name, procedures.azure());
-    const grantee = { principalId: site.identity.principalId, principalType: 'ServicePrincipal', name: 'id' } as const;
-    const refusal = await procedures.refusal((operation) =>
-      ensureRole(ENCRYPTION_USER, grantee, vault, 'vault-key', operation),
+    const { principalId } = addIdentity(procedures.world, site.group, unique('id-'));
+    const grantee = { principalId, principalType: 'ServicePrincipal', name: 'id' } as const;
+    const ensure = (key?: string) => (operation: Operation) =>
+      ensureRole(ENCRYPTION_USER, grantee, vault, key, operation);
+    const planned = await procedures.run(ensure('vault-key'), { dryRun: true });
+    expect(texts(planned, 'planned')).toEqual([
+      `Managed HSM Crypto Service Encryption User given to id on key ${site.vault.name}/vault-key`,
+    ]);
+    expect(rolesOf(site, principalId)).toEqual([]);
+    const given = await procedures.run(ensure('vault-key'));
+    expect(given.entries).toMatchObject([
+      { kind: 'done', action: 'role.assign', resource: `${site.vault.id}/keys/vault-key`, to: principalId },
+    ]);
+    expect(rolesOf(site, principalId)).toEqual(['/keys/vault-key']);
+    expect(texts(await procedures.run(ensure('vault-key')), 'done')).toEqual([]);
+    await procedures.run(ensure());
+    expect(texts(await procedures.run(ensure()), 'found').join()).toContain(
+      `id has what Managed HSM Crypto Service Encryption User allows on the keys of Managed HSM ${site.vault.name}`,
     );
-    expect(refusal.nextStep).toContain(
-      `az keyvault role assignment create --hsm-name ${site.vault.name} --role "Managed HSM Crypto Service Encryption User" --assignee-object-id ${grantee.principalId} --scope /keys/vault-key`,
-    );
-    const own = await procedures.refusal((operation) =>
-      ensureRole(CRYPTO_OFFICER, grantee, vault, undefined, operation),
-    );
-    expect(own.nextStep).toMatch(/"Managed HSM Crypto User" .* --scope \/keys$/);
+    expect(rolesOf(site, principalId)).toEqual(['/keys/vault-key', '/keys']);
   });
 
-  it('plans no role in Azure for an identity that is still to be made', async () => {
+  it('says what somebody else has to run where the sign-in may not give local roles, an owner in Azure neither', async () => {
+    const site = hsmSite();
+    const { id } = site.vault;
+    const as = procedures.somebodyWith(id.split('/providers/')[0] ?? '', 'Owner');
+    const vault = await findVault(site.vault.name, procedures.azure());
+    const { principalId } = addIdentity(procedures.world, site.group, unique('id-'));
+    const grantee = { principalId, principalType: 'ServicePrincipal', name: 'id' } as const;
+    const refusal = await procedures.refusal(
+      (operation) => ensureRole(ENCRYPTION_USER, grantee, vault, 'vault-key', operation),
+      { as },
+    );
+    expect(refusal).toMatchObject({
+      reason: 'MissingPermission',
+      nextStep: expect.stringContaining(
+        `az keyvault role assignment create --hsm-name ${site.vault.name} --role 'Managed HSM Crypto Service Encryption User' --assignee-object-id ${principalId} --assignee-principal-type ServicePrincipal --scope /keys/vault-key`,
+      ),
+    });
+  });
+
+  it('is made ready for whoever is signed in: with a role of their own, or, where a group may give it, by trying', async () => {
+    const site = hsmSite();
+    const as = procedures.stranger();
+    const vault = await findVault(site.vault.name, procedures.azure());
+    const ensure = (operation: Operation) => ensureOfficer(vault, keyIn(site), 0, operation);
+    if (!site.vault.local) throw new Error('It is a Managed HSM.');
+    const policy = { principalId: as.objectId, role: LOCAL_ROLES.policyAdministrator, scope: '/' };
+    assignLocalRole(site.vault.local, policy);
+    // Owners have the role, and nothing that this sign-in sees tells whether they are groups.
+    const untold = await procedures.refusal(ensure, { as });
+    expect(untold.reason).toBe('NotPropagated');
+    expect(rolesOf(site, as.objectId)).toEqual(['/']);
+    for (const [name, { role }] of site.vault.local.roleAssignments) {
+      if (role === LOCAL_ROLES.cryptoUser.name) site.vault.local.roleAssignments.delete(name);
+    }
+    const given = await procedures.run(ensure, { as });
+    expect(texts(given, 'done')).toEqual([expect.stringMatching(/^Managed HSM Crypto User given to /)]);
+    expect(rolesOf(site, as.objectId)).toEqual(['/', '/keys']);
+    expect(texts(await procedures.run(ensure, { as }), 'done')).toEqual([]);
+  });
+
+  it('plans the role of an identity that is still to be made', async () => {
     const site = hsmSite();
     const vault = await findVault(site.vault.name, procedures.azure());
     const report = await procedures.run(
       (operation) => ensureIdentityRole({ id: '/subscriptions/s/id-new', name: 'id-new' }, vault, undefined, operation),
       { dryRun: true },
     );
-    expect(texts(report, 'planned')).toEqual([]);
-    expect(texts(report, 'note').join()).toContain(
-      `az keyvault role assignment create --hsm-name ${site.vault.name} --role "Managed HSM Crypto Service Encryption User" --assignee-object-id <principal id of id-new> --scope /keys`,
-    );
+    expect(texts(report, 'planned')).toEqual([
+      `Managed HSM Crypto Service Encryption User given to id-new on the keys of Managed HSM ${site.vault.name}`,
+    ]);
+  });
+
+  it('onboards an account from nothing: key, identity, local role, account; again changes nothing', async () => {
+    const site = hsmSite();
+    const names = { vault: `managedHSMs/${site.vault.name}`, key: 'onboarded', identity: unique('id-') };
+    const options = { account: site.account.name, ...names, wantedKey: {} };
+    const onboard = (operation: Operation) => onboardAccount(options, operation);
+    const planned = await procedures.run(onboard, { dryRun: true });
+    expect(texts(planned, 'planned').join('\n')).toContain('Managed HSM Crypto Service Encryption User given to');
+    expect(site.vault.keys.has('onboarded')).toBe(false);
+    const report = await procedures.run(onboard);
+    expect(report.result.verification?.checks.filter(({ state }) => state !== 'ok')).toEqual([]);
+    const identity = [...procedures.world.identities.values()].find(({ name }) => name === names.identity);
+    expect(rolesOf(site, identity?.principalId ?? '')).toEqual(['/keys']);
+    expect((await procedures.run(onboard)).changed).toBe(false);
+  });
+
+  it('is enabled for an account whose identity lacks the role with --grant alone', async () => {
+    const site = hsmSite();
+    const identity = addIdentity(procedures.world, site.group, unique('id-'));
+    const key = { vault: `managedHSMs/${site.vault.name}`, key: site.key };
+    const enable = (grant: boolean) => (operation: Operation) =>
+      enableAccount({ key, account: site.account.name, identity: identity.name, grant }, operation);
+    const refusal = await procedures.refusal(enable(false));
+    expect(refusal).toMatchObject({
+      reason: 'IdentityHasNoAccess',
+      nextStep: `Give it Managed HSM Crypto Service Encryption User: cmk identity ensure ${identity.name} --hsm ${site.vault.name}`,
+    });
+    const given = await procedures.run(enable(true));
+    expect(texts(given, 'done')).toHaveLength(2);
+    expect(site.account.encryption.keyvaultproperties?.keyvaulturi).toBe(site.vault.properties.vaultUri);
   });
 });
 
@@ -206,8 +291,14 @@ describe('cmk', () => {
     expect(status.out).toContain(`https://${site.vault.name}.managedhsm.azure.net/keys/${site.key}`);
     const order = ['key', 'revoke', site.key, '--hsm', site.vault.name, '--dry-run'];
     expect((await runCmk(procedures, order)).out).toContain(`version ${site.version.version} disabled`);
-    const identity = ['identity', 'ensure', site.identity.name, '--hsm', site.vault.name];
-    expect((await runCmk(procedures, identity)).err).toContain('az keyvault role assignment create --hsm-name');
+    const other = addIdentity(procedures.world, site.group, unique('id-'));
+    for (const order of [
+      ['identity', 'ensure', other.name, '--hsm', site.vault.name, '--key', site.key],
+      ['role', 'ensure', '--assignee', other.principalId, '--hsm', site.vault.name],
+    ]) {
+      expect((await runCmk(procedures, order)).out).toContain('Managed HSM Crypto Service Encryption User given to');
+    }
+    expect(rolesOf(site, other.principalId)).toEqual([`/keys/${site.key}`, '/keys']);
     for (const both of [
       ['--vault', 'kv', '--hsm', 'h'],
       ['--hsm', 'h', '--vault', 'kv'],

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { GUID } from '../../http/auth-config.ts';
-import { CRYPTO_OFFICER, ENCRYPTION_USER } from '../../identities/key-roles.ts';
-import type { Grantee } from '../../operations/identity/role-ensure.ts';
+import { CRYPTO_OFFICER, ENCRYPTION_USER, roleNameIn } from '../../identities/key-roles.ts';
+import type { Grantee } from '../../operations/identity/grantee.ts';
 import type { Azure } from '../../operations/operator-azure.ts';
 import type { Cli } from '../cli.ts';
 import { changing, inGroup, inVault, waiting } from '../options.ts';
@@ -49,11 +49,11 @@ export function addIdentityCommands(program: Command, cli: Cli): void {
             options.wait,
             operation,
           );
-          return { role: CRYPTO_OFFICER.name, scope: vault.id };
+          return { role: roleNameIn(CRYPTO_OFFICER, vault), scope: vault.id };
         }
         const grantee = await granteeOf(options.assignee, operation.azure);
         await ensureRole(ENCRYPTION_USER, grantee, vault, options.key, operation);
-        return { role: ENCRYPTION_USER.name, principalId: grantee.principalId, scope: vault.id };
+        return { role: roleNameIn(ENCRYPTION_USER, vault), principalId: grantee.principalId, scope: vault.id };
       });
     });
 }

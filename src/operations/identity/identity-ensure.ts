@@ -1,11 +1,11 @@
 import { CmkError } from '../../errors.ts';
 import type { ManagedIdentity } from '../../identities/identity-client.ts';
-import { ENCRYPTION_USER, LOCAL_ENCRYPTION_USER } from '../../identities/key-roles.ts';
+import { ENCRYPTION_USER, roleNameIn } from '../../identities/key-roles.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
-import { giveLocalRole } from '../../vaults/vault-commands.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
 import { IDENTITY_TYPE, lookForIdentity, resourceId, subscriptionFor, type Where } from '../resolve.ts';
+import { placeInHsm } from './local-role-ensure.ts';
 import { ensureRole } from './role-ensure.ts';
 
 interface IdentityOptions extends Where {
@@ -70,20 +70,16 @@ export async function ensureIdentityRole(
 
 /** What {@link ensureRole} would do for an identity that has no principal yet. */
 function planRole({ id, name }: EnsuredIdentity, vault: Vault, key: string | undefined, { journal }: Operation): void {
-  if (vault.accessModel === 'local') {
-    const command = giveLocalRole(LOCAL_ENCRYPTION_USER, `<principal id of ${name}>`, vault.name, key);
-    journal.note(`Roles on keys of Managed HSM ${vault.name} are given by hand, once ${name} is there: ${command}`);
-    return;
-  }
   if (vault.accessModel === 'accessPolicies') {
     const text = `access policy of ${vault.name} lets ${name} get, wrap and unwrap`;
     journal.planned({ text, action: 'policy.add', resource: vault.id, to: id });
     return;
   }
-  const where = key === undefined ? `vault ${vault.name}` : `key ${vault.name}/${key}`;
+  const onVault = key === undefined ? `vault ${vault.name}` : `key ${vault.name}/${key}`;
+  const where = vault.accessModel === 'local' ? placeInHsm(vault, key) : onVault;
   const scope = key === undefined ? vault.id : `${vault.id}/keys/${key}`;
   journal.planned({
-    text: `${ENCRYPTION_USER.name} given to ${name} on ${where}`,
+    text: `${roleNameIn(ENCRYPTION_USER, vault)} given to ${name} on ${where}`,
     action: 'role.assign',
     resource: scope,
     to: id,

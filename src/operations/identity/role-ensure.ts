@@ -1,29 +1,17 @@
 import { describeFailure } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
-import {
-  CRYPTO_OFFICER,
-  ENCRYPTION_USER,
-  type KeyRole,
-  LOCAL_CRYPTO_USER,
-  LOCAL_ENCRYPTION_USER,
-} from '../../identities/key-roles.ts';
+import { CRYPTO_OFFICER, ENCRYPTION_USER, type KeyRole } from '../../identities/key-roles.ts';
 import { allows, covers } from '../../identities/role-grant.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
-import { giveLocalRole } from '../../vaults/vault-commands.ts';
 import type { Operation } from '../operator-azure.ts';
 import { resourceId, VAULT_TYPE } from '../resolve.ts';
 import { patiently } from '../wait-for-propagation.ts';
+import type { Grantee } from './grantee.ts';
+import { ensureLocalOfficer, ensureLocalRole } from './local-role-ensure.ts';
 
 /** How long a role may take to count before a wait is given up, in seconds (Azure RBAC: up to ten minutes). */
 export const PROPAGATION_SECONDS = 600;
-
-export interface Grantee {
-  readonly principalId: string;
-  readonly principalType: 'User' | 'ServicePrincipal';
-  /** To be shown to people. */
-  readonly name: string;
-}
 
 /**
  * Gives somebody a role on a vault, or on one key of it, unless a role that is as good is there already.
@@ -39,7 +27,7 @@ export async function ensureRole(
 ): Promise<void> {
   const scope = key === undefined ? vault.id : `${vault.id}/keys/${key}`;
   const where = key === undefined ? `vault ${vault.name}` : `key ${vault.name}/${key}`;
-  if (vault.accessModel === 'local') throw givenInHsm(role, grantee, vault, key);
+  if (vault.accessModel === 'local') return ensureLocalRole(role, grantee, vault, key, { azure, journal });
   if (vault.accessModel !== 'rbac') return ensurePolicy(role, grantee, vault, { azure, journal });
   if (await hasRole(role, grantee, scope, { azure, journal })) {
     journal.found(`${grantee.name} has what ${role.name} allows on ${where}`);
@@ -59,16 +47,6 @@ export async function ensureRole(
       { cause: error },
     );
   }
-}
-
-/** A Managed HSM has roles of its own, given over its own API: that is done with the Azure CLI. */
-function givenInHsm(role: KeyRole, { principalId, name }: Grantee, hsm: Vault, key: string | undefined): CmkError {
-  const local = role === ENCRYPTION_USER ? LOCAL_ENCRYPTION_USER : LOCAL_CRYPTO_USER;
-  return new CmkError(
-    'MissingPermission',
-    `${hsm.name} is a Managed HSM: roles in Azure count for nothing on its keys, and whether ${name} has one of its own cannot be told from here.`,
-    `Give it, as somebody who may manage roles there: ${giveLocalRole(local, principalId, hsm.name, key)}`,
-  );
 }
 
 /** Whether some role there, or above, allows all that the role does. Who may not look finds out by trying. */
@@ -117,7 +95,8 @@ async function ensurePolicy(
 }
 
 /**
- * Makes sure that whoever is signed in may manage keys: gives Key Vault Crypto Officer, and waits until it counts.
+ * Makes sure that whoever is signed in may manage keys: gives Key Vault Crypto Officer, or Managed HSM Crypto User, and waits
+ * until it counts.
  *
  * @param waitSeconds how long to wait at most
  */
@@ -130,7 +109,9 @@ export async function ensureOfficer(
   const { azure, journal } = operation;
   const { objectId, kind, name } = await azure.operator();
   const changedBefore = journal.entries.length;
-  await ensureRole(CRYPTO_OFFICER, { principalId: objectId, principalType: kind, name }, vault, undefined, operation);
+  if (vault.accessModel === 'local') await ensureLocalOfficer(vault, key, operation);
+  else
+    await ensureRole(CRYPTO_OFFICER, { principalId: objectId, principalType: kind, name }, vault, undefined, operation);
   const given = journal.entries.slice(changedBefore).some((entry) => entry.kind === 'done');
   if (journal.dryRun) return;
   await patiently(

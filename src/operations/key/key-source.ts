@@ -2,6 +2,7 @@ import type { Account } from '../../accounts/account.ts';
 import { describeFailure } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
 import { checkKeyAccess } from '../../identities/check-key-access.ts';
+import { ENCRYPTION_USER, roleNameIn } from '../../identities/key-roles.ts';
 import { parseVault } from '../../keys/key-identifier.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
@@ -134,6 +135,6 @@ export async function checkRole(
   throw new CmkError(
     'IdentityHasNoAccess',
     `${identityName} may not use ${vault.name}/${key.name}: ${access.missing[0] ?? ''}`,
-    `Give it Key Vault Crypto Service Encryption User: ${command}`,
+    `Give it ${roleNameIn(ENCRYPTION_USER, vault)}: ${command}`,
   );
 }
