@@ -1,6 +1,7 @@
 import type { Account } from '../accounts/account.ts';
+import { LOCAL_KEYS } from '../keys/key-rights.ts';
 import type { KeyPolicy } from '../vaults/vault-client.ts';
-import { LOCAL_KEYS, type LocalAccess, whyUntold } from './local-access.ts';
+import { type LocalAccess, whyUntold } from './local-access.ts';
 import { allows, covers, type RoleGrant } from './role-grant.ts';
 
 /** What Storage does with a key as the account's identity, as Azure RBAC, a Managed HSM and access policies call it. */

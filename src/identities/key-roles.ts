@@ -1,6 +1,6 @@
+import { LOCAL_KEYS } from '../keys/key-rights.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 import { STORAGE_KEY_ROLE } from './key-access.ts';
-import { LOCAL_KEYS } from './local-access.ts';
 
 /** A built-in role that the procedures hand out. */
 export interface KeyRole {

@@ -1,8 +1,5 @@
 import { allows, covers, type RoleGrant } from './role-grant.ts';
 
-/** What data actions on the keys of a Managed HSM begin with ("Local RBAC built-in roles"). */
-export const LOCAL_KEYS = 'Microsoft.KeyVault/managedHsm/keys';
-
 /** Who may use the keys of a Managed HSM, by its own access control: it has no conditions, and Azure RBAC counts for nothing. */
 export interface LocalAccess {
   readonly model: 'local';

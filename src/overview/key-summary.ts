@@ -1,6 +1,7 @@
 import { known, type Part } from '../azure/read-or-why.ts';
 import { Remembered } from '../azure/remembered.ts';
 import type { Keys } from '../keys/key-client.ts';
+import { readKeysRight, readPolicyRight } from '../keys/key-rights.ts';
 import { activeFrom, type KeyVersion, newestUsableVersion, newestVersion, usability } from '../keys/key-versions.ts';
 import { asSpelled, type ManagedKey, type ManagedVaults } from '../keys/managed-vaults.ts';
 import type { RotationPolicySummary } from '../keys/rotation-policy-summary.ts';
@@ -27,7 +28,7 @@ export async function readSummary(key: ManagedKey, ports: SummaryPorts, signal: 
   const { keys, now } = ports;
   const [versions, policy] = await Promise.all([
     readInTime(
-      { resource: key.id, what: 'the versions of the key', action: 'Microsoft.KeyVault/vaults/keys/read' },
+      { resource: key.id, what: 'the versions of the key', action: readKeysRight(key.vault) },
       () => keys.listVersions(key),
       signal,
     ),
@@ -48,7 +49,7 @@ export function readPolicy(
   { keys, now }: Pick<SummaryPorts, 'keys' | 'now'>,
   signal: AbortSignal,
 ): Promise<Part<RotationPolicySummary>> {
-  const action = 'Microsoft.KeyVault/vaults/keyrotationpolicies/read';
+  const action = readPolicyRight(key.vault);
   return readInTime(
     { resource: key.id, what: 'the rotation policy of the key', action },
     async () => (await policies.read(key.id.toLowerCase(), now, () => keys.rotationPolicy(key))).value,

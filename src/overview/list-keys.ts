@@ -4,6 +4,7 @@ import { known } from '../azure/read-or-why.ts';
 import { Remembered } from '../azure/remembered.ts';
 import type { KnownKeys } from '../fleet/known-keys.ts';
 import type { KeyCatalog } from '../keys/key-admin-client.ts';
+import { readKeysRight } from '../keys/key-rights.ts';
 import { type ManagedKey, type ManagedVault, managedKey } from '../keys/managed-vaults.ts';
 import { readSummary, type SummaryPorts } from './key-summary.ts';
 import type { KeySummary, ListedVault } from './key-view.ts';
@@ -69,7 +70,7 @@ export class KeyLister {
     { keyCatalog, knownKeys, settings, now }: ListKeysPorts,
     signal: AbortSignal,
   ): Promise<{ readonly keys: readonly ManagedKey[]; readonly view: ListedVault }> {
-    const what = { resource: vault.id, what: 'the keys of the vault', action: 'Microsoft.KeyVault/vaults/keys/read' };
+    const what = { resource: vault.id, what: 'the keys of the vault', action: readKeysRight(vault) };
     const [names, used] = await Promise.all([
       readInTime(what, () => this.#names.read(vault.uri, now, () => keyCatalog.names(vault)), signal),
       readInTime(what, () => this.#inUse.read(vault.uri, now, () => knownKeys.ofVault(vault.uri, MOST_KNOWN)), signal),

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { CLIENT_IDS } from '../../local/azure/constants.ts';
 import { addAccount, addIdentity, addKeyVersion } from '../../local/azure/fleet.ts';
 import { assignLocalRole, LOCAL_ROLES } from '../../local/azure/key-vault/local-access.ts';
 import type { LocalRoleAssignment, StorageAccount, Vault } from '../../local/azure/world.ts';
@@ -173,4 +174,15 @@ describe('roles that cannot be read', () => {
     expect(await healthOf()).toBe('Unknown');
     expect(await verify()).toMatchObject({ state: 'unknown', detail: expect.stringContaining('group') });
   });
+});
+
+it('is told of the app itself, by the names that rights have in a Managed HSM', async () => {
+  const app = world().principals.get(CLIENT_IDS.appUserAssigned)?.objectId ?? '';
+  await takeAway(app);
+  const missing = aboutHsm(await check()).filter(({ reason }) => reason === 'MissingPermission');
+  expect(missing.map(({ shouldBe }) => shouldBe).sort()).toEqual([
+    "The app's identity has Microsoft.KeyVault/managedHsm/keys/read/action.",
+    "The app's identity has Microsoft.KeyVault/managedHsm/roleAssignments/read/action.",
+  ]);
+  expect(JSON.stringify((await check()).findings)).not.toContain('Microsoft.KeyVault/vaults/keys');
 });

@@ -109,7 +109,7 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     reason: 'MissingPermission',
     severity: 'error',
     ensures: 'The app may read everything that it looks after.',
-    fix: 'Give the identity of the app a role with the action that is named (infra/ does it); where the answer names the network, let the app through.',
+    fix: 'Give the identity of the app a role with the action that is named (infra/ does it; what begins with Microsoft.KeyVault/managedHsm/ is of a local role of the Managed HSM, docs/managed-hsm.md); where the answer names the network, let the app through.',
     find: missingPermission,
   },
   {

@@ -111,7 +111,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'IdentityWithoutRole',
     severity: 'error',
     ensures: "The account's identity may read, wrap and unwrap with the key.",
-    fix: 'Give the identity the role "Key Vault Crypto Service Encryption User" on the vault or the key (`cmk role ensure`); where the vault has access policies, the key permissions get, wrapKey and unwrapKey.',
+    fix: 'Give the identity the role "Key Vault Crypto Service Encryption User" on the vault or the key, or "Managed HSM Crypto Service Encryption User" in a Managed HSM (`cmk role ensure`); where the vault has access policies, the key permissions get, wrapKey and unwrapKey.',
     find: access.identityWithoutRole,
   },
   {

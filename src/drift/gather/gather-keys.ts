@@ -1,6 +1,7 @@
 import { known as knownPart, type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
 import type { KeyCatalog } from '../../keys/key-admin-client.ts';
 import type { Keys } from '../../keys/key-client.ts';
+import { readKeysRight, readPolicyRight } from '../../keys/key-rights.ts';
 import { findVersion, newestVersion } from '../../keys/key-versions.ts';
 import { asSpelled, type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
 import { KeyUsage } from '../checks/key-usage.ts';
@@ -72,7 +73,7 @@ export async function readKey(named: ManagedKey, services: KeyServices): Promise
   let key = named;
   const usage = new KeyUsage();
   const versions = await readPart(
-    { resource: key.id, what: 'the versions of the key', action: 'Microsoft.KeyVault/vaults/keys/read' },
+    { resource: key.id, what: 'the versions of the key', action: readKeysRight(key.vault) },
     () => services.keys.listVersions(key),
   );
   if ('value' in versions && versions.value.length === 0) {
@@ -86,12 +87,12 @@ export async function readKey(named: ManagedKey, services: KeyServices): Promise
       {
         resource: key.id,
         what: 'the rotation policy of the key',
-        action: 'Microsoft.KeyVault/vaults/keyrotationpolicies/read',
+        action: readPolicyRight(key.vault),
       },
       () => services.keys.rotationPolicy(key),
     ),
     readPart(
-      { resource: key.id, what: 'the type of the key', action: 'Microsoft.KeyVault/vaults/keys/read' },
+      { resource: key.id, what: 'the type of the key', action: readKeysRight(key.vault) },
       async () => newest && services.keyCatalog.material(key, newest.version),
     ),
   ]);

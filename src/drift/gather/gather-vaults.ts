@@ -4,6 +4,7 @@ import { known, type Part, readPart, type UnreadPart, unreadPart } from '../../a
 import type { EventGrid } from '../../events/event-grid-client.ts';
 import { judgeSubscriptions, type WantedSubscription } from '../../events/subscription.ts';
 import type { KeyCatalog } from '../../keys/key-admin-client.ts';
+import { readKeysRight, readVaultRight } from '../../keys/key-rights.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { DAY_MS } from '../../time/spans.ts';
@@ -72,7 +73,7 @@ async function gatherVault(
 ): Promise<GatheredVault> {
   const resource = vault.id;
   const [properties, events, keys, auditLog, locked] = await Promise.all([
-    readPart({ resource, what: VAULT_ACCESS.vault, action: 'Microsoft.KeyVault/vaults/read' }, async () => {
+    readPart({ resource, what: VAULT_ACCESS.vault, action: readVaultRight(vault) }, async () => {
       try {
         return await services.vaults.get(vault, signal);
       } catch (error) {
@@ -84,7 +85,7 @@ async function gatherVault(
     rules.wantedSubscriptions && vault.kind === 'vault'
       ? readEvents(vault, rules.wantedSubscriptions, services, signal)
       : undefined,
-    readPart({ resource, what: 'the keys of the vault', action: 'Microsoft.KeyVault/vaults/keys/read' }, () =>
+    readPart({ resource, what: 'the keys of the vault', action: readKeysRight(vault) }, () =>
       services.keyCatalog.names(vault),
     ),
     readPart(
