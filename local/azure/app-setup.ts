@@ -107,20 +107,32 @@ export function grantApp(
   }
 }
 
-/** The local role that a deployment asks whoever looks after the Managed HSM for. */
-function grantInHsm(access: LocalAccess, principalId: string): void {
-  const role: LocalRoleDefinition = {
+const local = (...actions: string[]) => actions.map((action) => `Microsoft.KeyVault/managedHsm/${action}/action`);
+
+/** The local roles that docs/managed-hsm.md asks whoever looks after a Managed HSM for. */
+export const APP_LOCAL_ROLES = [
+  {
     name: '5f3f0e0a-3c59-4c39-9a6b-0d2c1e1f7a11',
     roleName: 'CMK Autopilot',
-    type: 'CustomRole',
-    description: 'Read, rotate, disable and enable keys; see who has which role.',
-    dataActions: ['keys/read', 'keys/write', 'keys/rotate', 'roleAssignments/read', 'roleDefinitions/read'].map(
-      (action) => `Microsoft.KeyVault/managedHsm/${action}/action`,
-    ),
-    notDataActions: [],
-  };
-  access.roleDefinitions.set(role.name, role);
-  assignLocalRole(access, { principalId, role, scope: '/' });
+    description: 'Read, rotate, disable and enable keys',
+    dataActions: local('keys/read', 'keys/write', 'keys/rotate'),
+    scope: '/keys',
+  },
+  {
+    name: '8a0d9c52-6f0e-4f4b-8f0c-3f6a5f1c2b22',
+    roleName: 'CMK Autopilot roles reader',
+    description: 'See who has which local role',
+    dataActions: local('roleAssignments/read', 'roleDefinitions/read'),
+    scope: '/',
+  },
+] as const;
+
+function grantInHsm(access: LocalAccess, principalId: string): void {
+  for (const { scope, ...rest } of APP_LOCAL_ROLES) {
+    const role: LocalRoleDefinition = { ...rest, type: 'CustomRole', notDataActions: [] };
+    access.roleDefinitions.set(role.name, role);
+    assignLocalRole(access, { principalId, role, scope });
+  }
 }
 
 function customRole(
