@@ -28,7 +28,7 @@ export const LIMITS = {
   },
   /** Key Vault answers in well under a second; what takes longer goes back to the queue, and so does Retry-After. */
   keyWork: { requestMs: 12_000, repeats: 2, onceMoreAfterHang: true, longestWaitMs: 0 },
-  /** Who has a role in a Managed HSM: it answers five calls about roles a second (service limits), so that it asks to wait. */
+  /** Who has a role in a Managed HSM: it answers few such calls a second, and may ask to wait. */
   localRoles: { requestMs: 12_000, repeats: 2, longestWaitMs: 5_000 },
   /** Somebody at a keyboard waits for a throttled service rather than to begin anew; keys in hardware take a while. */
   operator: { requestMs: 60_000, repeats: 3, longestWaitMs: 10_000 },

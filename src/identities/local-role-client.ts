@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import type { Cloud } from '../azure/cloud.ts';
@@ -9,6 +10,7 @@ import type { ManagedVault } from '../keys/managed-vaults.ts';
 import { assignmentName } from './role-assignment-client.ts';
 import type { RoleGrant } from './role-grant.ts';
 
+type Hsm = Pick<ManagedVault, 'uri'>;
 /** Of the whole HSM, of all its keys, of one key. */
 export type LocalScope = '/' | '/keys' | `/keys/${string}`;
 
@@ -21,14 +23,14 @@ export interface LocalRoles {
    *
    * @throws an error that `describeFailure` reads
    */
-  grantsAt(hsm: Pick<ManagedVault, 'uri'>, scope: LocalScope, signal?: AbortSignal): Promise<RoleGrant[]>;
+  grantsAt(hsm: Hsm, scope: LocalScope, signal?: AbortSignal): Promise<RoleGrant[]>;
   /**
    * Gives a built-in role; without effect when it was given before. It takes `roleAssignments/write/action` at the scope.
    *
    * @param roleId GUID of its definition
    * @throws likewise
    */
-  give(hsm: Pick<ManagedVault, 'uri'>, scope: LocalScope, principalId: string, roleId: string): Promise<void>;
+  give(hsm: Hsm, scope: LocalScope, principalId: string, roleId: string): Promise<void>;
 }
 
 /** Of the data plane, as the REST reference of these operations has it. */
@@ -52,43 +54,29 @@ const DEFINITION = z.object({
 
 type Rights = Pick<RoleGrant, 'dataActions' | 'notDataActions'>;
 
+/**
+ * Calls about roles are so far apart: a Managed HSM answers five a second, whoever asks (service limits), and others ask too.
+ * Milliseconds.
+ */
+const APART_MS = 250;
+
 /** One look at an HSM asks for the lists of several scopes: what its roles allow is read once for all. Milliseconds. */
 const DEFINITIONS_AGE_MS = 60_000;
 
+type Send = ReturnType<typeof createJsonSender>;
 export function createLocalRoles(
   credential: TokenCredential,
   cloud: Cloud,
   now: () => Date = () => new Date(),
 ): LocalRoles {
   const send = createJsonSender(credential, `https://${cloud.managedHsmSuffix}/.default`, LIMITS.localRoles);
-
-  const list = async <T>(
-    { uri }: Pick<ManagedVault, 'uri'>,
-    path: string,
-    item: z.ZodType<T>,
-    signal: AbortSignal | undefined,
-  ): Promise<T[]> => {
-    const found: unknown[] = [];
-    // The path of `/` begins with three slashes, as the SDKs write it.
-    let next = `${uri}/${path}`;
-    for (let pages = 1; ; pages += 1) {
-      const { value, nextLink } = PAGE.parse(
-        await send({ method: 'GET', url: next, query: VERSION, ...(signal ? { signal } : {}) }),
-      );
-      found.push(...value);
-      if (!nextLink) return z.array(item).parse(found);
-      // The token goes where the first page came from, and nowhere else.
-      if (new URL(nextLink).hostname !== new URL(uri).hostname || pages >= MOST_PAGES) {
-        throw new TypeError(`The list of ${path} goes on at ${nextLink}, which leads nowhere.`);
-      }
-      next = nextLink;
-    }
-  };
-
+  const list = createLists(send);
+  const assignmentsAt = (hsm: Hsm, scope: LocalScope, signal?: AbortSignal) =>
+    list(hsm, `${scope}/providers/Microsoft.Authorization/roleAssignments`, ASSIGNMENT, signal);
   const read = new Map<string, { readonly rights: Promise<ReadonlyMap<string, Rights>>; readonly readOn: number }>();
 
   /** By the name of the definition, lower case. */
-  const rightsIn = (hsm: Pick<ManagedVault, 'uri'>, signal: AbortSignal | undefined) => {
+  const rightsIn = (hsm: Hsm, signal: AbortSignal | undefined) => {
     const known = read.get(hsm.uri);
     if (known && now().getTime() - known.readOn < DEFINITIONS_AGE_MS) return known.rights;
     const path = '//providers/Microsoft.Authorization/roleDefinitions';
@@ -101,12 +89,12 @@ export function createLocalRoles(
 
   return {
     async grantsAt(hsm, scope, signal) {
-      const path = `${scope}/providers/Microsoft.Authorization/roleAssignments`;
+      const asking = () => assignmentsAt(hsm, scope, signal);
       // At a key that is not there yet, nobody has a role.
-      const assignments = (await unlessMissing(() => list(hsm, path, ASSIGNMENT, signal))) ?? [];
-      if (assignments.length === 0) return [];
+      const found = scope.startsWith('/keys/') ? ((await unlessMissing(asking)) ?? []) : await asking();
+      if (found.length === 0) return [];
       const rights = await rightsIn(hsm, signal);
-      return assignments.map(({ name, properties: { principalId, scope: at, roleDefinitionId } }) => ({
+      return found.map(({ name, properties: { principalId, scope: at, roleDefinitionId } }) => ({
         id: name,
         principalId,
         scope: at,
@@ -115,21 +103,58 @@ export function createLocalRoles(
         ...(rights.get(lastName(roleDefinitionId).toLowerCase()) ?? { dataActions: [], notDataActions: [] }),
       }));
     },
-    async give({ uri }, scope, principalId, roleId) {
-      const name = assignmentName(`${uri}${scope}`, principalId, roleId);
-      const roleDefinitionId = `Microsoft.KeyVault/providers/Microsoft.Authorization/roleDefinitions/${roleId}`;
+    async give(hsm, scope, principalId, roleId) {
       try {
-        await send({
-          method: 'PUT',
-          url: `${uri}/${scope}/providers/Microsoft.Authorization/roleAssignments/${name}`,
-          query: VERSION,
-          body: { properties: { roleDefinitionId, principalId } },
-        });
+        await send(assignment(hsm, scope, principalId, roleId));
       } catch (error) {
-        // Somebody gave it in the meantime.
         if (describeFailure(error).kind !== 'conflict') throw error;
+        // Somebody may have given it in the meantime; which other conflicts there are is not documented.
+        const there = (await assignmentsAt(hsm, scope)).some(
+          ({ properties: { principalId: who, roleDefinitionId } }) =>
+            who.toLowerCase() === principalId.toLowerCase() && lastName(roleDefinitionId).toLowerCase() === roleId,
+        );
+        if (!there) throw error;
       }
     },
+  };
+}
+
+function assignment({ uri }: Hsm, scope: LocalScope, principalId: string, roleId: string): Parameters<Send>[0] {
+  const name = assignmentName(`${uri}${scope}`, principalId, roleId);
+  const roleDefinitionId = `Microsoft.KeyVault/providers/Microsoft.Authorization/roleDefinitions/${roleId}`;
+  return {
+    method: 'PUT',
+    url: `${uri}/${scope}/providers/Microsoft.Authorization/roleAssignments/${name}`,
+    query: VERSION,
+    body: { properties: { roleDefinitionId, principalId } },
+  };
+}
+
+/** Whole lists, page by page, each in its turn. */
+function createLists(send: Send) {
+  const due = new Map<string, number>();
+  const turn = async (uri: string, signal: AbortSignal | undefined): Promise<void> => {
+    const nowMs = performance.now();
+    const atMs = Math.max(nowMs, due.get(uri) ?? 0);
+    due.set(uri, atMs + APART_MS);
+    if (atMs > nowMs) await sleep(atMs - nowMs, undefined, signal ? { signal } : {});
+  };
+  return async <T>({ uri }: Hsm, path: string, item: z.ZodType<T>, signal?: AbortSignal): Promise<T[]> => {
+    const found: unknown[] = [];
+    // The path of `/` begins with three slashes, as the SDKs write it.
+    let url = `${uri}/${path}`;
+    for (let pages = 1; ; pages += 1) {
+      await turn(uri, signal);
+      const page = await send({ method: 'GET', url, query: VERSION, ...(signal ? { signal } : {}) });
+      const { value, nextLink } = PAGE.parse(page);
+      found.push(...value);
+      if (!nextLink) return z.array(item).parse(found);
+      // The token goes where the first page came from, and nowhere else.
+      if (new URL(nextLink, url).hostname !== new URL(uri).hostname || pages >= MOST_PAGES) {
+        throw new TypeError(`The list of ${path} goes on at ${nextLink}, which leads nowhere.`);
+      }
+      url = new URL(nextLink, url).href;
+    }
   };
 }
 

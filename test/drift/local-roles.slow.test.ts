@@ -114,6 +114,31 @@ describe('an identity that loses its local role', () => {
   });
 });
 
+it('are read once for each HSM, and once for each key on which somebody has no role for all keys', async () => {
+  const names = Array.from({ length: 8 }, (_, n) => `spread-${n}`);
+  for (const keyName of names) {
+    addKeyVersion(world(), hsm(), keyName);
+    const key = { vault: hsm(), keyName, mode: 'pinned' } as const;
+    for (const account of [`st${keyName.replace('-', '')}a`, `st${keyName.replace('-', '')}b`]) {
+      addAccount(world(), group(world()), { name: account, identity: storageIdentity(world()), key });
+      MADE.push(account);
+    }
+  }
+  const asked = async () => {
+    const since = wire.azure.requests.last;
+    await check();
+    return wire.azure.requests.since(since).filter(({ host, path }) => /^hsm/.test(host) && /Authorization/.test(path));
+  };
+  expect(await asked()).toHaveLength(3);
+  await takeAway(storageIdentity(world()).principalId);
+  const calls = await asked();
+  expect(new Set(calls.map(({ path }) => path)).size).toBe(calls.length);
+  expect(calls).toHaveLength(3 + names.length + 1);
+  // No five within a second, by when they ended; a machine under load may hold some up.
+  const ends = calls.map(({ time, durationMs }) => Date.parse(time) + durationMs);
+  expect(Math.max(...ends) - Math.min(...ends)).toBeGreaterThan(calls.length * 200);
+});
+
 describe('roles that cannot be read', () => {
   it('make the health unknown, with the right that the app lacks, and no account is said to have no access', async () => {
     await takeAway(storageIdentity(world()).principalId);
