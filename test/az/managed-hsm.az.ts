@@ -1,12 +1,18 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { APP_LOCAL_ROLES } from '../../local/azure/app-setup.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
+import { giveAccess } from '../../src/identities/give-access.ts';
+import { ENCRYPTION_USER } from '../../src/identities/key-roles.ts';
+import type { ManagedVault } from '../../src/keys/managed-vaults.ts';
+import { verifyAccount } from '../../src/operations/account/account-verify.ts';
 import { DEFAULT_HSM_WATCH } from '../../src/settings/settings-table.ts';
 import { useApp } from '../support/app.ts';
 import { auditEntries } from '../support/audit-lines.ts';
 import { eventually } from '../support/eventually.ts';
+import { Procedures } from '../support/procedures.ts';
 import { Az } from './az.ts';
 
 /**
@@ -164,6 +170,63 @@ describe('Step 4 and 5: configure customer-managed keys, and verify', () => {
       hsm.properties.enablePurgeProtection = true;
     }
     expect((await az.run(update)).code).toBe(0);
+  });
+});
+
+describe('A local role that was taken away', () => {
+  it('is found, with the command that gives it back', async () => {
+    const principal = await az.text(
+      'identity show --name id-storage --resource-group rg-files --query principalId -o tsv',
+    );
+    const role = async () => {
+      const operator = new Procedures(app);
+      const { result } = await operator.run((operation) => verifyAccount({ account: account().name }, operation));
+      return result.checks.find(({ check }) => check === 'role on the key');
+    };
+    const vault = { kind: 'managedHsm', name: HSM } as ManagedVault;
+    expect(await role()).toMatchObject({ state: 'ok' });
+    await az.text(
+      `keyvault role assignment delete --hsm-name ${HSM} --assignee-object-id ${principal} --role "${ENCRYPTION_USER.local.name}" --scope /keys`,
+    );
+    expect(await role()).toMatchObject({ state: 'failed' });
+    const command = giveAccess(principal, vault, 'local') ?? '';
+    await az.text(command.replace(/^az /, '').replaceAll("'", '"'));
+    expect(await role()).toMatchObject({ state: 'ok' });
+  });
+
+  it('is given to the app as docs/managed-hsm.md says', async () => {
+    const page = readFileSync(new URL('../../docs/managed-hsm.md', import.meta.url), 'utf8');
+    const identity = await az.json<{ principalId: string }>(
+      'identity create --name id-app-hsm --resource-group rg-vault --location westeurope',
+    );
+    // As whoever looks after the HSM pastes them, on one that has neither role yet.
+    const hsm = app.azure.world.managedHsms.get(HSM)?.local;
+    for (const { name } of APP_LOCAL_ROLES) hsm?.roleDefinitions.delete(name);
+    try {
+      const commands = [...page.matchAll(/^az (keyvault role .*<hsm>.*)$/gm)].map(([, command = '']) => command);
+      expect(commands).toHaveLength(4);
+      for (const command of commands) {
+        const filled = command
+          .replaceAll('<hsm>', HSM)
+          .replace('<object id of the identity>', identity.principalId)
+          .replace(/'(\{.*\})'/, (_, json: string) => {
+            writeFileSync(path.join(folder, 'app-role.json'), json);
+            return path.join(folder, 'app-role.json');
+          });
+        await az.text(filled);
+      }
+      const all = await az.json<{ roleName: string; scope: string }[]>(
+        `keyvault role assignment list --hsm-name ${HSM} --assignee-object-id ${identity.principalId}`,
+      );
+      expect(all.map(({ roleName, scope }) => `${roleName} ${scope}`).sort()).toEqual([
+        'CMK Autopilot /keys',
+        'CMK Autopilot roles reader /',
+      ]);
+    } finally {
+      for (const { scope: _, ...role } of APP_LOCAL_ROLES) {
+        hsm?.roleDefinitions.set(role.name, { ...role, type: 'CustomRole', notDataActions: [] });
+      }
+    }
   });
 });
 
