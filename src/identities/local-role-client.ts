@@ -36,7 +36,7 @@ export interface LocalRoles {
 /** Of the data plane, as the REST reference of these operations has it. */
 const VERSION = { 'api-version': '7.4' };
 /** More than an HSM may have: 50 assignments at the HSM and 10 at a key, 50 custom definitions (Managed HSM, service limits). */
-const MOST_PAGES = 50;
+const MOST_PAGES = 20;
 
 const PAGE = z.object({ value: z.array(z.unknown()), nextLink: z.string().nullish() });
 const ASSIGNMENT = z.object({

@@ -10,7 +10,9 @@ export function addIdentityCommands(program: Command, cli: Cli): void {
   const identity = program.command('identity').description('identities that accounts reach their keys with');
   inVault(inGroup(changing(identity.command('ensure')), 'to create it in'), 'the vault whose keys it may use', true)
     .argument('<identity>', 'name or ARM id')
-    .description(`create a user-assigned identity, and let it use the keys of a vault (${ENCRYPTION_USER.name})`)
+    .description(
+      `create a user-assigned identity, and let it use the keys of a vault (${ENCRYPTION_USER.name}; with --hsm ${ENCRYPTION_USER.local.name})`,
+    )
     .option('--key <key>', 'this key alone, instead of every key of the vault')
     .action(async (name: string, options: { vault: string; key?: string }, command: Command) => {
       const { subscription, resourceGroup, location } = command.optsWithGlobals<{
@@ -32,7 +34,7 @@ export function addIdentityCommands(program: Command, cli: Cli): void {
   const role = program.command('role').description('rights on keys');
   inVault(waiting(changing(role.command('ensure'))), 'the vault that it is given on', true)
     .description(
-      `give "${CRYPTO_OFFICER.name}" to yourself (--assignee me), or "${ENCRYPTION_USER.name}" to an identity`,
+      `give "${CRYPTO_OFFICER.name}" to yourself (--assignee me), or "${ENCRYPTION_USER.name}" to an identity; with --hsm "${CRYPTO_OFFICER.local.name}" and "${ENCRYPTION_USER.local.name}"`,
     )
     .requiredOption('--assignee <who>', 'me; or name, ARM id or principal id of an identity')
     .option('--key <key>', 'this key alone, instead of every key of the vault')
