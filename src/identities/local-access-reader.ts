@@ -21,7 +21,8 @@ export class LocalAccessReader {
   readonly #services: LocalAccessServices;
   readonly #signal: AbortSignal | undefined;
   readonly #lists = new Map<LocalScope, Promise<Grants>>();
-  readonly #noGroups = new Map<string, Promise<ReadonlySet<string>>>();
+  readonly #askedAbout = new Set<string>();
+  readonly #noGroups: Promise<ReadonlySet<string>>[] = [];
   #last: Promise<unknown> = Promise.resolve();
   #refusal: unknown;
 
@@ -79,14 +80,15 @@ export class LocalAccessReader {
     return reading;
   }
 
-  /** Without an answer, any of them may be one. */
-  #readNoGroups(grants: readonly RoleGrant[]): Promise<ReadonlySet<string>> {
-    const who = new Set(grants.map(({ principalId }) => principalId.toLowerCase()));
-    const asked = [...who].sort().join();
-    const known = this.#noGroups.get(asked);
-    if (known) return known;
-    const reading = this.#services.principals.noGroups(who, this.#hsm.id, this.#signal).catch(() => new Set<string>());
-    this.#noGroups.set(asked, reading);
-    return reading;
+  /** Each principal is asked about once. Without an answer, any of them may be one. */
+  async #readNoGroups(grants: readonly RoleGrant[]): Promise<ReadonlySet<string>> {
+    const who = grants.map(({ principalId }) => principalId.toLowerCase());
+    const fresh = new Set(who.filter((one) => !this.#askedAbout.has(one)));
+    if (fresh.size > 0) {
+      for (const one of fresh) this.#askedAbout.add(one);
+      const asking = this.#services.principals.noGroups(fresh, this.#hsm.id, this.#signal);
+      this.#noGroups.push(asking.catch(() => new Set<string>()));
+    }
+    return new Set((await Promise.all(this.#noGroups)).flatMap((found) => [...found]));
   }
 }

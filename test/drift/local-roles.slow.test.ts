@@ -127,11 +127,16 @@ it('are read once for each HSM, and once for each key on which somebody has no r
   const asked = async () => {
     const since = wire.azure.requests.last;
     await check();
-    return wire.azure.requests.since(since).filter(({ host, path }) => /^hsm/.test(host) && /Authorization/.test(path));
+    const made = wire.azure.requests.since(since);
+    const calls = made.filter(({ host, path }) => /^hsm/.test(host) && /Authorization/.test(path));
+    return { calls, queries: wire.arm(since, /ResourceGraph/).length };
   };
-  expect(await asked()).toHaveLength(3);
+  const before = await asked();
+  expect(before.calls).toHaveLength(3);
   await takeAway(storageIdentity(world()).principalId);
-  const calls = await asked();
+  const { calls, queries } = await asked();
+  // Whoever has a role is asked about once.
+  expect(queries).toBe(before.queries + 2);
   expect(new Set(calls.map(({ path }) => path)).size).toBe(calls.length);
   expect(calls).toHaveLength(3 + names.length + 1);
   // No five within a second, by when they ended; a machine under load may hold some up.
