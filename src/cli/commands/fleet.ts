@@ -28,8 +28,8 @@ const SINCE = `
 Since when an account is revoked or stale, its tags and the versions of its key
 tell. The rest is remembered by the newest drift check: in the app's storage
 (AzureWebJobsStorage__accountName, with the role Storage Blob Data Reader), or,
-where that is not set, by the app (CMK_API, CMK_API_AUDIENCE). Neither is needed:
-without them there is no date.`;
+where that is not set, by the app (CMK_API, CMK_API_AUDIENCE). Neither is
+needed: without them there is no date.`;
 
 interface FleetArguments {
   all?: boolean;
