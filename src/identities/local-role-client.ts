@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import type { Cloud } from '../azure/cloud.ts';
+import { untilAborted } from '../azure/deadline.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import { createJsonSender } from '../azure/json-sender.ts';
 import { LIMITS } from '../azure/limits.ts';
@@ -41,7 +42,7 @@ const MOST_PAGES = 20;
 const PAGE = z.object({ value: z.array(z.unknown()), nextLink: z.string().nullish() });
 const ASSIGNMENT = z.object({
   name: z.string(),
-  properties: z.object({ principalId: z.string(), scope: z.string(), roleDefinitionId: z.string() }),
+  properties: z.object({ principalId: z.string(), scope: z.string().startsWith('/'), roleDefinitionId: z.string() }),
 });
 const ACTIONS = z
   .array(z.string())
@@ -71,36 +72,45 @@ export function createLocalRoles(
 ): LocalRoles {
   const send = createJsonSender(credential, `https://${cloud.managedHsmSuffix}/.default`, LIMITS.localRoles);
   const list = createLists(send);
+  // At a key that is not there yet, nobody has a role.
   const assignmentsAt = (hsm: Hsm, scope: LocalScope, signal?: AbortSignal) =>
-    list(hsm, `${scope}/providers/Microsoft.Authorization/roleAssignments`, ASSIGNMENT, signal);
+    list(hsm, `${scope}/providers/Microsoft.Authorization/roleAssignments`, ASSIGNMENT, {
+      mayBeMissing: scope.startsWith('/keys/'),
+      signal,
+    });
   const read = new Map<string, { readonly rights: Promise<ReadonlyMap<string, Rights>>; readonly readOn: number }>();
 
-  /** By the name of the definition, lower case. */
-  const rightsIn = (hsm: Hsm, signal: AbortSignal | undefined) => {
-    const known = read.get(hsm.uri);
-    if (known && now().getTime() - known.readOn < DEFINITIONS_AGE_MS) return known.rights;
-    const path = '//providers/Microsoft.Authorization/roleDefinitions';
-    const rights = list(hsm, path, DEFINITION, signal).then((all) => new Map(all.map(toRights)));
-    read.set(hsm.uri, { rights, readOn: now().getTime() });
+  /** By the name of the definition, lower case, as it stood at some time or later. */
+  const rightsIn = async (hsm: Hsm, sinceMs: number, signal: AbortSignal | undefined) => {
+    let known = read.get(hsm.uri);
+    if (!known || known.readOn < sinceMs) {
+      // Others may wait for the same answer: whoever asked first gives up alone.
+      known = { rights: rightsOf(list, hsm), readOn: now().getTime() };
+      read.set(hsm.uri, known);
+    }
+    const { rights } = known;
     // A failure is not kept: the next one who asks tries again.
-    rights.catch(() => read.delete(hsm.uri));
+    rights.catch(() => read.get(hsm.uri)?.rights === rights && read.delete(hsm.uri));
+    if (!(await untilAborted(rights, signal))) signal?.throwIfAborted();
     return rights;
   };
 
   return {
     async grantsAt(hsm, scope, signal) {
-      const asking = () => assignmentsAt(hsm, scope, signal);
-      // At a key that is not there yet, nobody has a role.
-      const found = scope.startsWith('/keys/') ? ((await unlessMissing(asking)) ?? []) : await asking();
+      const beganMs = now().getTime();
+      const found = await assignmentsAt(hsm, scope, signal);
       if (found.length === 0) return [];
-      const rights = await rightsIn(hsm, signal);
-      return found.map(({ name, properties: { principalId, scope: at, roleDefinitionId } }) => ({
+      let rights = await rightsIn(hsm, beganMs - DEFINITIONS_AGE_MS, signal);
+      // One that is not known may have been made since, and its role given at once.
+      const isKnown = ({ properties }: (typeof found)[number]) => rights.has(definitionOf(properties));
+      if (!found.every(isKnown)) rights = await rightsIn(hsm, beganMs, signal);
+      return found.map(({ name, properties: { principalId, scope: at, ...role } }) => ({
         id: name,
         principalId,
         scope: at,
         conditional: false,
         // Without its definition, which was deleted, an assignment gives nothing ("Managed HSM role management").
-        ...(rights.get(lastName(roleDefinitionId).toLowerCase()) ?? { dataActions: [], notDataActions: [] }),
+        ...(rights.get(definitionOf(role)) ?? { dataActions: [], notDataActions: [] }),
       }));
     },
     async give(hsm, scope, principalId, roleId) {
@@ -109,11 +119,11 @@ export function createLocalRoles(
       } catch (error) {
         if (describeFailure(error).kind !== 'conflict') throw error;
         // Somebody may have given it in the meantime; which other conflicts there are is not documented.
-        const there = (await assignmentsAt(hsm, scope)).some(
-          ({ properties: { principalId: who, roleDefinitionId } }) =>
-            who.toLowerCase() === principalId.toLowerCase() && lastName(roleDefinitionId).toLowerCase() === roleId,
-        );
-        if (!there) throw error;
+        // Whoever may not look hears of the conflict.
+        const there = await assignmentsAt(hsm, scope).catch(() => []);
+        const isIt = ({ properties }: (typeof there)[number]) =>
+          properties.principalId.toLowerCase() === principalId.toLowerCase() && definitionOf(properties) === roleId;
+        if (!there.some(isIt)) throw error;
       }
     },
   };
@@ -130,6 +140,11 @@ function assignment({ uri }: Hsm, scope: LocalScope, principalId: string, roleId
   };
 }
 
+/** Name of the definition, lower case. */
+function definitionOf({ roleDefinitionId }: { readonly roleDefinitionId: string }): string {
+  return lastName(roleDefinitionId).toLowerCase();
+}
+
 /** Whole lists, page by page, each in its turn. */
 function createLists(send: Send) {
   const due = new Map<string, number>();
@@ -139,23 +154,45 @@ function createLists(send: Send) {
     due.set(uri, atMs + APART_MS);
     if (atMs > nowMs) await sleep(atMs - nowMs, undefined, signal ? { signal } : {});
   };
-  return async <T>({ uri }: Hsm, path: string, item: z.ZodType<T>, signal?: AbortSignal): Promise<T[]> => {
-    const found: unknown[] = [];
+  return async <T>(
+    { uri }: Hsm,
+    path: string,
+    item: z.ZodType<T>,
+    {
+      mayBeMissing = false,
+      signal,
+    }: { readonly mayBeMissing?: boolean; readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<T[]> => {
+    const found: T[] = [];
+    const documented = <D>(type: z.ZodType<D>, answer: unknown): D => {
+      const { data, success } = type.safeParse(answer);
+      if (!success) throw new TypeError(`The list of ${path} is not as documented.`);
+      return data;
+    };
     // The path of `/` begins with three slashes, as the SDKs write it.
     let url = `${uri}/${path}`;
     for (let pages = 1; ; pages += 1) {
       await turn(uri, signal);
-      const page = await send({ method: 'GET', url, query: VERSION, ...(signal ? { signal } : {}) });
-      const { value, nextLink } = PAGE.parse(page);
-      found.push(...value);
-      if (!nextLink) return z.array(item).parse(found);
+      const asking = () => send({ method: 'GET', url, query: VERSION, ...(signal ? { signal } : {}) });
+      // A list that has begun is there.
+      const page = mayBeMissing && pages === 1 ? await unlessMissing(asking) : await asking();
+      if (page === undefined) return [];
+      const { value, nextLink } = documented(PAGE, page);
+      found.push(...documented(z.array(item), value));
+      if (!nextLink) return found;
       // The token goes where the first page came from, and nowhere else.
-      if (new URL(nextLink, url).hostname !== new URL(uri).hostname || pages >= MOST_PAGES) {
+      if (new URL(nextLink, url).origin !== new URL(uri).origin || pages >= MOST_PAGES) {
         throw new TypeError(`The list of ${path} goes on at ${nextLink}, which leads nowhere.`);
       }
       url = new URL(nextLink, url).href;
     }
   };
+}
+
+async function rightsOf(list: ReturnType<typeof createLists>, hsm: Hsm): Promise<ReadonlyMap<string, Rights>> {
+  const all = await list(hsm, '//providers/Microsoft.Authorization/roleDefinitions', DEFINITION);
+  if (all.length === 0) throw new TypeError('The list of role definitions is empty, and every HSM has built-in ones.');
+  return new Map(all.map(toRights));
 }
 
 function toRights({ name, properties: { permissions } }: z.infer<typeof DEFINITION>): [string, Rights] {

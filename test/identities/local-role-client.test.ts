@@ -4,11 +4,13 @@ import { describe, expect, it } from 'vitest';
 import { findCloud } from '../../src/azure/cloud.ts';
 import { ENCRYPTION_USER } from '../../src/identities/key-roles.ts';
 import { createLocalRoles } from '../../src/identities/local-role-client.ts';
+import { outsider } from '../drift/outsider.ts';
 import { useWire } from '../support/wire.ts';
 
 const wire = useWire();
 const HSM = { uri: 'https://hsm-local.managedhsm.azure.net' };
 const { id: ROLE, dataActions } = ENCRYPTION_USER.local;
+const ODD = { principalId: randomUUID(), roleDefinitionId: ROLE };
 const match = { host: 'hsm-local.*', path: 'roleAssignments' };
 
 function roles() {
@@ -32,6 +34,9 @@ describe('a local role', () => {
     const body = { error: { code: 'RoleAssignmentLimitExceeded', message: 'No more.' } };
     wire.azure.faults.add([{ match: { ...match, method: 'PUT' }, answer: { status: 409, body } }]);
     await expect(roles().give(HSM, '/keys', principalId, ROLE)).rejects.toThrow('No more.');
+    // Nor by who may give roles, and not look.
+    wire.azure.faults.add([{ match: { ...match, method: 'GET' }, answer: { status: 403, body: { error: {} } } }]);
+    await expect(roles().give(HSM, '/keys', principalId, ROLE)).rejects.toThrow('No more.');
   });
 });
 
@@ -54,6 +59,55 @@ describe('a list of local roles', () => {
     await expect(roles().grantsAt(HSM, '/')).rejects.toThrow('leads nowhere');
     const hosts = new Set(wire.azure.requests.since(since).map(({ host }) => host));
     expect([...hosts].filter((host) => !host.startsWith('login.'))).toEqual(['hsm-local.managedhsm.azure.net']);
+  });
+
+  it('is not empty where its second page is not there', async () => {
+    const nextLink = `${HSM.uri}//keys/vault-key/providers/Microsoft.Authorization/roleAssignments?$skiptoken=x`;
+    const body = { error: { code: 'NotFound', message: 'No such page.' } };
+    wire.azure.faults.add([{ match: { ...match, path: 'skiptoken' }, answer: { status: 404, body } }]);
+    answer(200, { value: [], nextLink });
+    await expect(roles().grantsAt(HSM, '/keys/vault-key')).rejects.toThrow('No such page.');
+  });
+
+  it.each([
+    ['an empty list of definitions', 'roleDefinitions', { value: [] }],
+    ['an assignment that is nowhere', 'roleAssignments', { value: [{ name: 'a', properties: { ...ODD, scope: '' } }] }],
+    ['a list of another form', 'roleAssignments', { value: [ODD] }],
+  ])('is not believed with %s', async (_, path, body) => {
+    wire.azure.faults.add([{ match: { ...match, path }, answer: { status: 200, body } }]);
+    await expect(roles().grantsAt(HSM, '/')).rejects.toThrow(TypeError);
+  });
+
+  it('shows what a role allows that was made after the list of definitions was read', async () => {
+    const local = roles();
+    await local.grantsAt(HSM, '/');
+    const principalId = randomUUID();
+    const name = randomUUID();
+    const path = (what: string, id: string) => `///providers/Microsoft.Authorization/${what}/${id}`;
+    const permissions = [{ dataActions }];
+    const { hsm } = outsider(wire.azure);
+    const properties = { roleName: 'Storage', permissions, assignableScopes: ['/'] };
+    const { id: roleDefinitionId } = await hsm('hsm-local', 'PUT', path('roleDefinitions', name), { properties });
+    const given = { properties: { principalId, roleDefinitionId } };
+    await hsm('hsm-local', 'PUT', path('roleAssignments', randomUUID()), given);
+    expect((await local.grantsAt(HSM, '/')).filter(of(principalId))).toMatchObject([{ dataActions }]);
+    // One that was deleted allows nothing, and what is known to be gone is not looked for twice.
+    await hsm('hsm-local', 'DELETE', path('roleDefinitions', name));
+    const again = roles();
+    const since = wire.azure.requests.last;
+    expect((await again.grantsAt(HSM, '/')).filter(of(principalId))).toMatchObject([{ dataActions: [] }]);
+    const read = wire.azure.requests.since(since).filter((one) => /roleDefinitions/.test(one.path));
+    expect(read).toHaveLength(1);
+  });
+
+  it('is read for one although another one gives up meanwhile', async () => {
+    const local = roles();
+    wire.azure.faults.add([{ match: { ...match, path: 'roleDefinitions' }, delayMs: 1_500 }]);
+    const [hasty, patient] = await Promise.allSettled([
+      local.grantsAt(HSM, '/', AbortSignal.timeout(1_000)),
+      local.grantsAt(HSM, '/keys'),
+    ]);
+    expect([hasty.status, patient.status]).toEqual(['rejected', 'fulfilled']);
   });
 
   it('that is none says so', async () => {
