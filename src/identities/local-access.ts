@@ -9,6 +9,8 @@ export interface LocalAccess {
   readonly unread: string | undefined;
   /** Principals that are known to be no groups, lower case. The HSM itself does not say who is one. */
   readonly noGroups: ReadonlySet<string>;
+  /** Why others may be none either. */
+  readonly groupsUnread?: string | undefined;
 }
 
 /** How many principals are named. */
@@ -34,5 +36,6 @@ export function whyUntold(lacking: readonly string[], keyName: string, access: L
   );
   const more = others.size > NAMED ? ` and ${others.size - NAMED} more` : '';
   const who = `${[...others].slice(0, NAMED).join(', ')}${more}`;
-  return `It has no sufficient local role of its own. Others have one (${who}), and the Managed HSM does not say whether one of them is a group that it is in.`;
+  const unread = access.groupsUnread === undefined ? '' : ` Who of them is none cannot be read: ${access.groupsUnread}`;
+  return `It has no sufficient local role of its own. Others have one (${who}), and the Managed HSM does not say whether one of them is a group that it is in.${unread}`;
 }

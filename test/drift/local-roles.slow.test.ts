@@ -3,11 +3,13 @@ import { CLIENT_IDS } from '../../local/azure/constants.ts';
 import { addAccount, addIdentity, addKeyVersion } from '../../local/azure/fleet.ts';
 import { assignLocalRole, LOCAL_ROLES } from '../../local/azure/key-vault/local-access.ts';
 import type { LocalRoleAssignment, StorageAccount, Vault } from '../../local/azure/world.ts';
+import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
 import type { WholeReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { showFleet } from '../../src/fleet/http/fleet-api.ts';
 import { FleetSnapshots } from '../../src/fleet/http/fleet-snapshot.ts';
 import type { FleetListAnswer } from '../../src/fleet/http/schemas.ts';
+import { checkKeyAccess } from '../../src/identities/check-key-access.ts';
 import { verifyAccount } from '../../src/operations/account/account-verify.ts';
 import { group, storageIdentity } from '../support/fleet.ts';
 import { pasteLocalRole } from '../support/pasted.ts';
@@ -144,7 +146,54 @@ it('are read once for each HSM, and once for each key on which somebody has no r
   expect(Math.max(...ends) - Math.min(...ends)).toBeGreaterThan(calls.length * 200);
 });
 
+it('ask nobody who is a group where each has a role of its own, on its key alone', async () => {
+  const queries = async () => {
+    const since = wire.azure.requests.last;
+    const { findings } = await check();
+    expect(findings.filter(({ resource }) => /stown/.test(resource))).toEqual([]);
+    return wire.arm(since, /ResourceGraph/).length;
+  };
+  const before = await queries();
+  for (let n = 0; n < 4; n += 1) {
+    const keyName = `own-${n}`;
+    const identity = addIdentity(world(), group(world()), `id-own-${n}`);
+    const { principalId } = identity;
+    addKeyVersion(world(), hsm(), keyName);
+    assignLocalRole(hsm().local, { principalId, role: LOCAL_ROLES.encryptionUser, scope: `/keys/${keyName}` });
+    const key = { vault: hsm(), keyName, mode: 'pinned' } as const;
+    MADE.push(addAccount(world(), group(world()), { name: `stown${n}`, identity, key }).name);
+  }
+  expect(await queries()).toBe(before);
+});
+
 describe('roles that cannot be read', () => {
+  it('leave what was read of a key to whom it suffices, in little time', async () => {
+    const services = wire.services();
+    const key = services.settings.vaults.key(`${hsm().properties.vaultUri}keys/vault-key`);
+    const read = await services.accounts.get(parseResourceId(account().id) as ResourceId);
+    if (!key) throw new Error('The Managed HSM is managed.');
+    const hanging = [{ host: 'hsm-local.*', path: `keys/vault-key/.*${ROLES}` }, { path: 'ResourceGraph' }];
+    wire.azure.faults.add(hanging.map((match) => ({ match, hang: true })));
+    const access = () => checkKeyAccess([read], key, services, AbortSignal.timeout(3_000));
+    expect(await access()).toMatchObject([{ ready: true }]);
+    await takeAway(storageIdentity(world()).principalId);
+    expect(await access()).toMatchObject([{ ready: 'unknown', principalId: storageIdentity(world()).principalId }]);
+  });
+
+  it('name the right in Azure that the app lacks to tell groups from others', async () => {
+    await takeAway(storageIdentity(world()).principalId);
+    assignLocalRole(hsm().local, { principalId: crypto.randomUUID(), role: LOCAL_ROLES.encryptionUser });
+    const body = { error: { code: 'AuthorizationFailed', message: 'It does not have authorization.' } };
+    const match = { host: 'management.*', path: `managedHSMs/hsm-local/.*${ROLES}` };
+    wire.azure.faults.add([{ match, answer: { status: 403, body } }]);
+    const report = await check();
+    expect(about(report, account())).toEqual([]);
+    expect(aboutHsm(report).map(({ reason, shouldBe }) => `${reason}: ${shouldBe}`)).toContain(
+      "MissingPermission: The app's identity has Microsoft.Authorization/roleAssignments/read.",
+    );
+    expect(await healthOf()).toBe('Unknown');
+  });
+
   it('make the health unknown, with the right that the app lacks, and no account is said to have no access', async () => {
     await takeAway(storageIdentity(world()).principalId);
     const body = { error: { code: 'AccessDenied', message: 'Not authorized to access' } };

@@ -156,10 +156,14 @@ export class VaultRoles {
     identity: IdentityState | undefined,
   ): Promise<VaultRolesAnswer> {
     const key = { vaultId: this.#vault.id, name: keyName };
-    const byAll = keyAccess(account, key, await this.#local.ofAllKeys(), identity);
-    if (byAll.ready !== 'unknown' || !byAll.principalId) return { access: byAll };
-    const found = await this.#local.ofKey(keyName);
-    const access = keyAccess(account, key, found, identity);
+    const [first, ...further] = this.#local.looks(keyName);
+    let found = await first();
+    let access = keyAccess(account, key, found, identity);
+    for (const look of further) {
+      if (access.ready !== 'unknown' || !access.principalId) return { access };
+      found = await look();
+      access = keyAccess(account, key, found, identity);
+    }
     if (access.ready !== 'unknown') return { access };
     this.#untoldOf(account, keyName);
     const what = {
@@ -170,6 +174,8 @@ export class VaultRoles {
     if (found.unread !== undefined) return { access, unread: unreadPart(what, this.#local.refusal) };
     // Which is said of the identity.
     if (identity?.is === 'unknown') return { access };
+    if (found.groupsUnread !== undefined)
+      return { access, unread: unreadPart(this.#groups(), this.#local.groupsRefusal) };
     return { access, unread: { ...what, what: VAULT_ACCESS.groups, kind: 'refused', detail: LOCAL_GROUPS } };
   }
 

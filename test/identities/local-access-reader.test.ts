@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import { keyAccess } from '../../src/identities/key-access.ts';
+import { ENCRYPTION_USER } from '../../src/identities/key-roles.ts';
+import { LocalAccessReader } from '../../src/identities/local-access-reader.ts';
+import type { RoleGrant } from '../../src/identities/role-grant.ts';
+import type { ManagedVault } from '../../src/keys/managed-vaults.ts';
+
+const HSM = { id: '/subscriptions/s1/…/managedHSMs/hsm-1', uri: 'https://hsm-1.managedhsm.azure.net' } as ManagedVault;
+const ME = '11111111-1111-1111-1111-111111111111';
+const account = {
+  id: '/subscriptions/s1/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st1',
+  userAssignedIdentities: [],
+  principalIds: {},
+  systemPrincipalId: ME,
+  encryption: {},
+};
+const FORBIDDEN = Object.assign(new Error('Not authorized'), { statusCode: 403, code: 'Refused' });
+const HANGS = Object.assign(new Error('It did not answer'), { name: 'TimeoutError' });
+const ODD = new TypeError('The list is not as documented.');
+
+function grant(change: Partial<RoleGrant> = {}): RoleGrant {
+  const { dataActions } = ENCRYPTION_USER.local;
+  return { id: 'a', principalId: ME, scope: '/keys', dataActions, notDataActions: [], conditional: false, ...change };
+}
+
+/** What an HSM shows at each scope, or is answered with; nothing elsewhere. */
+function reading(
+  lists: Readonly<Record<string, readonly RoleGrant[] | Error>>,
+  noGroups: readonly string[] | Error = [],
+) {
+  const asked: string[] = [];
+  const about: string[][] = [];
+  const services = {
+    localRoles: {
+      grantsAt: async (_: unknown, scope: string) => {
+        asked.push(scope);
+        const list = lists[scope] ?? [];
+        if (list instanceof Error) throw list;
+        return [...list];
+      },
+    },
+    principals: {
+      noGroups: async (who: ReadonlySet<string>) => {
+        about.push([...who]);
+        if (noGroups instanceof Error) throw noGroups;
+        return new Set(noGroups);
+      },
+    },
+  };
+  const reader = new LocalAccessReader(HSM, services, undefined);
+  const look = async (name: string) => keyAccess(account, { vaultId: HSM.id, name }, await reader.ofKey(name)).ready;
+  return { asked, about, reader, look };
+}
+
+describe('the lists of local roles', () => {
+  it('are no longer asked for once the HSM does not answer, whatever it refused before', async () => {
+    const { asked, look } = reading({ '/': FORBIDDEN, '/keys': FORBIDDEN, '/keys/a': HANGS, '/keys/b': HANGS });
+    expect([await look('a'), await look('b'), await look('c')]).toEqual(['unknown', 'unknown', 'unknown']);
+    expect(asked).toEqual(['/', '/keys', '/keys/a']);
+  });
+
+  it('are asked for at other keys where one of them is answered oddly', async () => {
+    const { look } = reading({ '/keys/a': ODD, '/keys/b': [grant({ scope: '/keys/b' })] });
+    expect([await look('a'), await look('b'), await look('c')]).toEqual(['unknown', true, false]);
+  });
+
+  it('count each by itself, where assignments at two scopes have one name', async () => {
+    const none = grant({ dataActions: [], scope: '/keys/a' });
+    expect(await reading({ '/keys': [grant()], '/keys/a': [none] }).look('a')).toBe(true);
+  });
+});
+
+describe('who is no group', () => {
+  const others = (key: string) => [grant({ principalId: `holder-of-${key}`, scope: `/keys/${key}` })];
+  const lists = { '/keys/a': others('a'), '/keys/b': others('b') };
+
+  it('is asked about each holder of a role once', async () => {
+    const { about, look } = reading(lists, ['holder-of-a', 'holder-of-b']);
+    expect([await look('a'), await look('a'), await look('b')]).toEqual([false, false, false]);
+    expect(about).toEqual([['holder-of-a'], ['holder-of-b']]);
+  });
+
+  it('is not asked again without an answer, which is said', async () => {
+    const { about, reader, look } = reading(lists, FORBIDDEN);
+    expect([await look('a'), await look('b')]).toEqual(['unknown', 'unknown']);
+    expect(about).toEqual([['holder-of-a']]);
+    const { missing } = keyAccess(account, { vaultId: HSM.id, name: 'b' }, await reader.ofKey('b'));
+    expect(missing).toEqual([expect.stringContaining('403 Refused: Not authorized')]);
+  });
+});
