@@ -103,9 +103,10 @@ export class FleetLook {
     const { vault, properties } = subject;
     this.#subjects.set(uri, subject);
     const roles = await VaultRoles.read(vault, properties, azure, undefined);
-    if (!known(properties) && vault.kind === 'vault') {
+    if (!known(properties)) {
+      const what = vault.kind === 'vault' ? 'vault' : 'Managed HSM';
       this.#told(
-        `The vault ${vault.name} is not seen by your sign-in: whether identities may use its keys is not known.`,
+        `The ${what} ${vault.name} is not seen by your sign-in: whether identities may use its keys is not known.`,
       );
     }
     for (const { what, detail, beside } of roles.unread) {

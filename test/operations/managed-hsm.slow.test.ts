@@ -1,9 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import {
   addAccount,
   addIdentity,
   addKeyVersion,
   addManagedHsm,
+  addResourceGroup,
+  addSubscription,
   addVault,
   allowStorage,
   setRotationPolicy,
@@ -14,6 +17,7 @@ import { changeKey } from '../../src/operations/account/account-change-key.ts';
 import { enableAccount } from '../../src/operations/account/account-enable.ts';
 import { onboardAccount } from '../../src/operations/account/account-onboard.ts';
 import { verifyAccount } from '../../src/operations/account/account-verify.ts';
+import { listFleet } from '../../src/operations/fleet-list.ts';
 import { ensureIdentityRole } from '../../src/operations/identity/identity-ensure.ts';
 import { ensureOfficer, ensureRole } from '../../src/operations/identity/role-ensure.ts';
 import { ensureKey } from '../../src/operations/key/key-ensure.ts';
@@ -127,6 +131,18 @@ describe('a Managed HSM', () => {
       `id has what Managed HSM Crypto Service Encryption User allows on the keys of Managed HSM ${site.vault.name}`,
     );
     expect(rolesOf(site, principalId)).toEqual(['/keys/vault-key', '/keys']);
+  });
+
+  it.each(['..', '.', 'a/b', ''])('gives no role on a key %j, which would be on another place', async (key) => {
+    const site = hsmSite();
+    const vault = await findVault(site.vault.name, procedures.azure());
+    const { principalId } = addIdentity(procedures.world, site.group, unique('id-'));
+    const grantee = { principalId, principalType: 'ServicePrincipal', name: 'id' } as const;
+    const refusal = await procedures.refusal((operation) =>
+      ensureRole(ENCRYPTION_USER, grantee, vault, key, operation),
+    );
+    expect(refusal.reason).toBe('ArgumentInvalid');
+    expect(rolesOf(site, principalId)).toEqual([]);
   });
 
   it('says what somebody else has to run where the sign-in may not give local roles, an owner in Azure neither', async () => {
@@ -280,6 +296,23 @@ describe('a key of a Managed HSM', () => {
     expect(restored.result).toMatchObject({ complete: true });
     expect(site.version.enabled).toBe(true);
   });
+});
+
+it('that the sign-in does not see is said, beside the accounts that are unknown for it', async () => {
+  const { world } = procedures;
+  const elsewhere = addResourceGroup(world, addSubscription(world, { subscriptionId: randomUUID() }), unique('rg-'));
+  const vault = addManagedHsm(world, elsewhere, unique('hsm-'));
+  addKeyVersion(world, vault, 'vault-key');
+  const { group, identity } = hsmSite();
+  const key = { vault, keyName: 'vault-key', mode: 'pinned' } as const;
+  allowStorage(world, vault, identity.principalId);
+  const { name } = addAccount(world, group, { name: unique('st'), identity, key });
+  const as = procedures.somebodyWith(group.id.split('/resourceGroups/')[0] ?? '', 'Reader');
+  if (vault.local) assignLocalRole(vault.local, { principalId: as.objectId, role: LOCAL_ROLES.cryptoAuditor });
+  const list = (operation: Operation) => listFleet({ scopes: false, all: false }, operation);
+  const { result } = await procedures.run(list, { as });
+  expect(result.rows.filter((row) => row.name === name)).toMatchObject([{ health: 'Unknown' }]);
+  expect(result.unread.join()).toContain(`The Managed HSM ${vault.name} is not seen by your sign-in`);
 });
 
 describe('cmk', () => {

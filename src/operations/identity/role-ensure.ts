@@ -4,6 +4,7 @@ import { CRYPTO_OFFICER, ENCRYPTION_USER, type KeyRole } from '../../identities/
 import { allows, covers } from '../../identities/role-grant.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
+import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
 import { resourceId, VAULT_TYPE } from '../resolve.ts';
 import { patiently } from '../wait-for-propagation.ts';
@@ -25,6 +26,8 @@ export async function ensureRole(
   key: string | undefined,
   { azure, journal }: Operation,
 ): Promise<void> {
+  // It becomes a part of a path: `..` would be another place.
+  if (key !== undefined) checkName('key', key);
   const scope = key === undefined ? vault.id : `${vault.id}/keys/${key}`;
   const where = key === undefined ? `vault ${vault.name}` : `key ${vault.name}/${key}`;
   if (vault.accessModel === 'local') return ensureLocalRole(role, grantee, vault, key, { azure, journal });
