@@ -29,6 +29,17 @@ describe('a local role', () => {
     expect(found).toMatchObject([{ scope: '/keys', conditional: false, dataActions, notDataActions: [] }]);
   });
 
+  it('is given once by two at the same time, and by one whose answer was lost', async () => {
+    const principalId = randomUUID();
+    await Promise.all([roles().give(HSM, '/keys', principalId, ROLE), roles().give(HSM, '/keys', principalId, ROLE)]);
+    const other = randomUUID();
+    wire.azure.faults.add([{ match: { ...match, method: 'PUT' }, times: 1, resetAfter: true }]);
+    await expect(roles().give(HSM, '/keys', other, ROLE)).rejects.toThrow();
+    await roles().give(HSM, '/keys', other, ROLE);
+    const found = await roles().grantsAt(HSM, '/keys');
+    expect([found.filter(of(principalId)).length, found.filter(of(other)).length]).toEqual([1, 1]);
+  });
+
   it('is not taken to be given by a conflict of another kind', async () => {
     const principalId = randomUUID();
     const body = { error: { code: 'RoleAssignmentLimitExceeded', message: 'No more.' } };
