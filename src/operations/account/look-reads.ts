@@ -56,7 +56,8 @@ export async function readKeyIn(
   const { vault, properties } = await vaults(named.uri);
   const key = await readKey(managedKey(vault, name), { keys: azure.keys, keyCatalog: azure.keyAdmin });
   const unseen = 'value' in properties && properties.value === undefined;
-  // One that the sign-in does not see may well serve its keys.
-  if (!unseen || (known(key.versions) ?? []).length > 0) return key;
+  // One that the sign-in does not see may well serve its keys, and one that refuses is there.
+  const answers = 'unread' in key.versions ? key.versions.unread.kind === 'forbidden' : key.versions.value.length > 0;
+  if (!unseen || answers) return key;
   return { ...key, state: 'vaultGone' };
 }
