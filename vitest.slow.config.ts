@@ -12,6 +12,8 @@ const LONGEST = [
   'test/e2e/kill.slow.test.ts',
   'test/rekey/meanwhile.slow.test.ts',
   'test/drift/drift.slow.test.ts',
+  'test/drift/fixes.slow.test.ts',
+  'test/drift/local-roles.slow.test.ts',
   'test/cli/onboard.slow.test.ts',
   'test/properties/work-survives.slow.test.ts',
   'test/fleet/discovery.slow.test.ts',
