@@ -49,6 +49,9 @@ export interface LocalAzureOptions {
   readonly app?: AppControl;
 }
 
+/** Node's five seconds end while a client of a busy machine is about to send: its request would be lost, which clients then tell. */
+const KEEP_ALIVE_MS = 120_000;
+
 /** A running local Azure. */
 export interface LocalAzure {
   readonly world: World;
@@ -102,7 +105,7 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
   const services = router(world, login);
   const route = (host: string) => (host === RECEIVER_HOST ? receiver.service : services(host));
   const gateway = createGateway({ world, tokens, faults, log: requests, route });
-  const azure = createHttpsServer({ cert, key, keepAlive: true }, gateway);
+  const azure = createHttpsServer({ cert, key, keepAlive: true, keepAliveTimeout: KEEP_ALIVE_MS }, gateway);
   azure.on('tlsClientError', () => {}); // a client that does not trust our CA: it is told by its own error
   const resolves = (host: string) => !/\.(vault|managedhsm)\.azure\.net$/.test(host) || vaultExists(world, host);
   const proxy = createProxy(azure, world.clock, requests, resolves);

@@ -1,5 +1,6 @@
-import { createDefaultHttpClient, type HttpClient, type PipelineResponse } from '@azure/core-rest-pipeline';
+import type { HttpClient, PipelineResponse } from '@azure/core-rest-pipeline';
 import type { TokenCredential } from '@azure/identity';
+import { createKeptHttp } from './kept-http.ts';
 
 /** Time was up before the answer came. Whether the request took effect is not known. */
 export class DeadlineError extends Error {
@@ -106,7 +107,7 @@ export function deadlineHttp(msOf: (method: string) => number, http: HttpClient 
   };
 }
 
-const DEFAULT_HTTP = createDefaultHttpClient();
+const DEFAULT_HTTP = createKeptHttp();
 
 /**
  * A credential that gives up after so many milliseconds: a managed-identity endpoint that hangs must not hang a call, and

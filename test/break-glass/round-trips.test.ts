@@ -46,6 +46,8 @@ describe('a key with 30 versions, 25 of them enabled, 3 of those used by pinned 
     let seen = wire.azure.requests.last;
     const counted = countingUpdates(urgentKeys);
     const services = { keys: counted.keys, now: () => wire.azure.clock.now(), sleep };
+    // Each takes as long as one of Azure's does: answered at once, the first ones are done before the last one begins.
+    wire.azure.faults.add([{ match: { method: 'PATCH', path: `/keys/${key.name}/` }, delayMs: 200 }]);
 
     const revoked = await revokeKey(managed(key), { id: 'f00d', revokedBy: objectId('alice') }, services);
 

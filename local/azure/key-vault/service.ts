@@ -41,8 +41,8 @@ export function createKeyVaultService(world: World): Service {
     const vault = findVault(world, url.host);
     let note = (_status: number): void => {};
     try {
-      // In Azure such a name does not resolve; whoever reached this server all the same gets a clear answer.
-      if (!vault) throw new KeyVaultError(404, 'VaultNotFound', `There is no vault at ${url.host}.`);
+      // In Azure such a name does not resolve. On a connection from before, it is answered as the proxy would a new one.
+      if (!vault) return c.body(null, 502);
       const caller = requireCaller(vault, c.get('caller'), c.req.header('authorization'));
       const apiVersion = url.searchParams.get('api-version');
       const { method } = c.req;
