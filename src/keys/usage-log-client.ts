@@ -5,6 +5,7 @@ import type { Cloud } from '../azure/cloud.ts';
 import { untilAborted } from '../azure/deadline.ts';
 import { callOptions, LIMITS } from '../azure/limits.ts';
 import { CmkError } from '../errors.ts';
+import { askedOfHsmKey, operationNamed } from './hsm-log-entry.ts';
 import type { ManagedKey } from './managed-vaults.ts';
 import type { LoggedUse, UsageLog } from './usage-log.ts';
 import { usageQuery } from './usage-log-query.ts';
@@ -28,6 +29,7 @@ const ROW = z.object({
   Until: time,
   ObjectId: text,
   AppId: text,
+  Path: text,
 });
 
 export interface KeyUsageLog {
@@ -56,9 +58,6 @@ export function createKeyUsageLog(
         const nextStep = 'Send the audit log of the vaults to a Log Analytics workspace, and name it.';
         throw new CmkError('UsageLogUnreadable', 'CMK_USAGE_WORKSPACE is not set.', nextStep);
       }
-      if (key.vault.kind !== 'vault') {
-        throw new CmkError('UsageLogUnreadable', 'The log of a Managed HSM is not read.', NEXT_STEP);
-      }
       const options = { serverTimeoutInSeconds: SERVER_SECONDS };
       const asking = logs.queryWorkspace(workspace, usageQuery(key), { duration: BACK }, options);
       // The SDK drops a signal that it is given; the request ends by its own deadline.
@@ -70,12 +69,12 @@ export function createKeyUsageLog(
         const { code } = answer.partialError;
         throw new CmkError('UsageLogUnreadable', `The answer of the log was cut short (${code}).`, NEXT_STEP);
       }
-      return toUsage(answer.tables[0]);
+      return toUsage(answer.tables[0], key.vault.kind);
     },
   };
 }
 
-function toUsage(table: LogsTable | undefined): UsageLog {
+function toUsage(table: LogsTable | undefined, kind: ManagedKey['vault']['kind']): UsageLog {
   const names = table?.columnDescriptors.map(({ name }) => name ?? '') ?? [];
   const read = z
     .array(ROW)
@@ -84,17 +83,16 @@ function toUsage(table: LogsTable | undefined): UsageLog {
   const of = (kind: string) => read.data.filter(({ Kind }) => Kind === kind);
   const [log] = of('log');
   return {
-    uses: of('use').map(
-      ({ Version, OperationName, Until, ObjectId, AppId }): LoggedUse => ({
-        version: Version?.toLowerCase(),
-        operation: OperationName === 'KeyWrap' ? 'wrap' : OperationName === 'KeyUnwrap' ? 'unwrap' : 'other',
-        lastOn: Until,
-        objectId: ObjectId,
-        appId: AppId,
-      }),
-    ),
+    uses: of('use').flatMap(({ Version, OperationName, Until, ObjectId, AppId, Path }): LoggedUse[] => {
+      const asked =
+        kind === 'vault'
+          ? { version: Version?.toLowerCase(), operation: operationNamed(OperationName) }
+          : askedOfHsmKey(Path, OperationName);
+      return asked ? [{ ...asked, lastOn: Until, objectId: ObjectId, appId: AppId }] : [];
+    }),
     trackedSince: log?.Since,
     trackedUntil: log?.Until,
     silences: of('silence').map(({ Since, Until }) => ({ from: Since, to: Until })),
+    formUnsure: kind === 'managedHsm',
   };
 }

@@ -28,6 +28,10 @@ export const LOGGED_USAGE = z
         wrapped: lastUse.optional().describe('When it was last asked to wrap, refused requests included.'),
         unwrapped: lastUse.optional(),
         other: lastUse.optional().describe('Encrypt, decrypt, sign or verify.'),
+        unclear: lastUse
+          .extend({ entry: z.string().optional().describe('What the log calls it.') })
+          .optional()
+          .describe('An entry of a Managed HSM that may be any request for any version, as its form is not known.'),
       }),
     ),
     unread: z.string().optional().describe('Why the log tells nothing now.'),
@@ -62,19 +66,21 @@ function toView({ uses, trackedSince, trackedUntil, silences }: UsageLog): KeyUs
         }
       : {}),
     versions: names.map((version) => {
-      const last = (operation: LoggedUse['operation']): z.output<typeof lastUse> | undefined => {
+      const last = (operation: LoggedUse['operation']) => {
         const of = uses.filter((use) => use.version === version && use.operation === operation);
         const use = of.sort((a, b) => b.lastOn.getTime() - a.lastOn.getTime())[0];
         if (!use) return undefined;
-        const { lastOn, objectId, appId } = use;
-        return { on: lastOn.toISOString(), ...(objectId ? { objectId } : {}), ...(appId ? { appId } : {}) };
+        const { lastOn, objectId, appId, entry } = use;
+        const who = { ...(objectId ? { objectId } : {}), ...(appId ? { appId } : {}) };
+        return { on: lastOn.toISOString(), ...who, ...(entry ? { entry } : {}) };
       };
-      const [wrapped, unwrapped, other] = [last('wrap'), last('unwrap'), last('other')];
+      const [wrapped, unwrapped, other, unclear] = [last('wrap'), last('unwrap'), last('other'), last('unclear')];
       return {
         ...(version === undefined ? {} : { version }),
         ...(wrapped ? { wrapped } : {}),
         ...(unwrapped ? { unwrapped } : {}),
         ...(other ? { other } : {}),
+        ...(unclear ? { unclear } : {}),
       };
     }),
   };

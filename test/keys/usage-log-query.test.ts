@@ -5,20 +5,28 @@ import { managedKey, managedVault } from '../../src/keys/managed-vaults.ts';
 import { usageQuery } from '../../src/keys/usage-log-query.ts';
 
 const [cloud] = CLOUDS;
-const vault =
-  cloud &&
-  managedVault(
-    '/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/KV-Files',
-    cloud,
-  );
+if (!cloud) throw new Error('There is no cloud.');
+const vault = managedVault(
+  '/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/KV-Files',
+  cloud,
+);
 if (!vault) throw new Error('The vault is not one.');
 
 it('asks about one key of one vault, and both forms of the log', () => {
   const query = usageQuery(managedKey(vault, 'Files-Key'));
-  expect(readUsageQuery(query)).toMatchObject({ vault: 'kv-files', key: 'files-key', silentHours: 3 });
+  expect(readUsageQuery(query)).toMatchObject({ vault: 'vaults/kv-files', key: 'files-key', silentHours: 3 });
   expect(query.match(/AzureDiagnostics|AZKVAuditLogs/g)).toHaveLength(2);
   const brackets = [...query.replace(/"[^"]*"/g, '')];
   expect(brackets.filter((one) => one === '(')).toHaveLength(brackets.filter((one) => one === ')').length);
+});
+
+it('has every entry of a Managed HSM that may be about the key, and leaves it to the app what it was', () => {
+  const id = '/subscriptions/1/resourceGroups/rg/providers/Microsoft.KeyVault/managedHSMs/HSM-1';
+  const hsm = managedVault(id.replace('/1/', '/11111111-1111-1111-1111-111111111111/'), cloud);
+  if (!hsm) throw new Error('The Managed HSM is none.');
+  const asked = readUsageQuery(usageQuery(managedKey(hsm, 'Files-Key')));
+  expect(asked).toMatchObject({ vault: 'managedhsms/hsm-1', key: 'files-key', silentHours: 3 });
+  expect(Object.keys(asked?.patterns ?? {})).toEqual(['arm', 'path', 'owner', 'sounds']);
 });
 
 it.each(['a"; AzureActivity', 'a\\', 'a b', '', "a'", 'a\n| take 1', '/keys/', 'ä'])(

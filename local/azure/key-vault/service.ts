@@ -48,7 +48,9 @@ export function createKeyVaultService(world: World): Service {
       const { method } = c.req;
       if (vault.local && apiVersion && isAboutRoles(url)) {
         const body = readBody(await c.req.text());
+        note = (status) => logRequest(world, vault, url, { operation: roleOperation(method, url) }, caller, status);
         const { status, body: shown } = answerLocalRoles({ world, access: vault.local, caller, method, url, body });
+        note(status);
         return reply(vault, status, shown);
       }
       const { operation, params } = matchRoute(operations, method, url.pathname);
@@ -56,7 +58,8 @@ export function createKeyVaultService(world: World): Service {
       requireKeyPermission(world, vault, caller, params.name, operation);
       throttle(vault, operation.cost, () => newestSize(vault, params.name));
       const body = readBody(await c.req.text());
-      note = (status) => logRequest(world, vault, operation, params, caller, status);
+      const what = { operation: nameOf(operation), keyName: params.name, version: params.version?.toLowerCase() };
+      note = (status) => logRequest(world, vault, url, what, caller, status);
       const answer = operation.run({ world, vault, caller, url, apiVersion, params, body });
       note(200);
       return reply(vault, answer ? 200 : 204, answer);
@@ -82,24 +85,30 @@ const LOGGED_AS: Readonly<Record<string, string>> = {
 };
 const LOGGED_BY_METHOD: Readonly<Record<string, string>> = { GET: 'KeyGet', PATCH: 'KeyUpdate', DELETE: 'KeyDelete' };
 
+function nameOf({ route, method }: Operation): string {
+  const end = route.slice(route.lastIndexOf('/') + 1);
+  return LOGGED_AS[end] ?? LOGGED_BY_METHOD[method] ?? 'KeyCreate';
+}
+
+/** How a Managed HSM calls what is asked about its roles is documented nowhere. */
+function roleOperation(method: string, { pathname }: URL): string {
+  const what = /roleAssignments/i.test(pathname) ? 'RoleAssignment' : 'RoleDefinition';
+  return `${what}${{ GET: 'List', PUT: 'Create' }[method] ?? 'Delete'}`;
+}
+
 function logRequest(
   world: World,
   vault: Vault,
-  { route, method }: Operation,
-  { name, version }: Record<string, string>,
+  { href }: URL,
+  what: { readonly operation: string; readonly keyName?: string | undefined; readonly version?: string | undefined },
   { principal }: Caller,
   status: number,
 ): void {
-  const end = route.slice(route.lastIndexOf('/') + 1);
-  const operation = LOGGED_AS[end] ?? LOGGED_BY_METHOD[method] ?? 'KeyCreate';
   const { objectId, clientId } = principal;
   const appId = principal.kind === 'user' ? undefined : clientId;
-  writeLog(
-    world,
-    vault,
-    { operation, keyName: name, version: version?.toLowerCase(), objectId, appId, status },
-    world.clock.nowMs(),
-  );
+  const { operation, keyName, version } = what;
+  const entry = { operation, keyName, version, uri: href, objectId, appId, status };
+  writeLog(world, vault, entry, world.clock.nowMs());
 }
 
 function requireCaller(vault: Vault, caller: Caller | undefined, authorization: string | undefined): Caller {

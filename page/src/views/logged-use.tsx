@@ -20,6 +20,7 @@ export function LoggedUse({ usage, versions }: Pick<KeyStatusResponse, 'usage' |
     <>
       <Reach usage={usage} />
       <UseTable usage={usage} versions={versions} />
+      <Unclear usage={usage} />
       <p class="muted">A request that was refused counts too: whoever made it holds on to the version.</p>
     </>
   );
@@ -66,12 +67,25 @@ function Span({ from, to }: { readonly from: string; readonly to: string | undef
   );
 }
 
+/** An entry whose form is not known keeps every version: it has to be seen why. */
+function Unclear({ usage }: { readonly usage: Usage }) {
+  const unclear = usage.versions.find(({ version }) => version === undefined)?.unclear;
+  if (!unclear) return null;
+  return (
+    <p>
+      What was asked <Time at={unclear.on} /> <By use={unclear} /> is not clear ({unclear.entry ?? 'no name'}): it may
+      be any request for any version.
+    </p>
+  );
+}
+
 function UseTable({ usage, versions }: { readonly usage: Usage; readonly versions: KeyStatusResponse['versions'] }) {
   const ordered = [...versions].sort((a, b) => (a.createdOn < b.createdOn ? 1 : -1)).map(({ version }) => version);
   // Those that the key does not have any more, and requests that name none, which may be for any.
   const others = usage.versions.flatMap(({ version }) => (version && !ordered.includes(version) ? version : []));
   const useOf = (name: string | undefined) => usage.versions.find(({ version }) => version === name);
   const unnamed = useOf(undefined);
+  const named = unnamed && (unnamed.wrapped ?? unnamed.unwrapped ?? unnamed.other);
   return (
     <table class="cards">
       <caption class="hidden">When each version was last asked for, by the log of the vault</caption>
@@ -90,7 +104,7 @@ function UseTable({ usage, versions }: { readonly usage: Usage; readonly version
         {others.map((version) => (
           <UseRow key={version} name={version} note=" (not of this key now)" use={useOf(version)} />
         ))}
-        {unnamed && <UseRow note="No version named" use={unnamed} />}
+        {named && <UseRow note="No version named" use={unnamed} />}
       </tbody>
     </table>
   );

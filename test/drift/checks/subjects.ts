@@ -258,5 +258,13 @@ export function asked({ version: name }: KeyVersion, hoursAgo: number): LoggedUs
 
 /** A log that reaches back far enough, and has nothing else against it. */
 export function logged(uses: readonly LoggedUse[]): Evidence {
-  return { log: { uses, trackedSince: new Date(NOW.getTime() - 60 * DAYS), trackedUntil: NOW, silences: [] } };
+  return {
+    log: {
+      uses,
+      trackedSince: new Date(NOW.getTime() - 60 * DAYS),
+      trackedUntil: NOW,
+      silences: [],
+      formUnsure: false,
+    },
+  };
 }
