@@ -125,6 +125,13 @@ export const APP_LOCAL_ROLES = [
     dataActions: local('roleAssignments/read', 'roleDefinitions/read'),
     scope: '/',
   },
+  {
+    name: 'c41d7f60-2b8e-4f0d-9a35-71e6c0d4b933',
+    roleName: 'CMK Autopilot account revoker',
+    description: 'Take local roles away and give them back',
+    dataActions: local('roleAssignments/write', 'roleAssignments/delete'),
+    scope: '/keys',
+  },
 ] as const;
 
 function grantInHsm(access: LocalAccess, principalId: string): void {

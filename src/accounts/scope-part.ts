@@ -32,7 +32,10 @@ export function scopePart(
   return {
     account,
     part: `scope:${scope}`,
+    rights:
+      'It takes Microsoft.Storage/storageAccounts/encryptionScopes/write on the account; or run `cmk account revoke` on a sign-in that has it.',
     held: async () => ((await enabled()) ? [{ kind: 'scope', name: scope }] : []),
+    doubt: async () => undefined,
     async isHeld(taken) {
       mine(taken);
       return (await enabled()) !== undefined;

@@ -8,7 +8,7 @@ import type { TokenCredential } from '@azure/identity';
 import { type CallLimits, callOptions } from './limits.ts';
 
 interface Sent {
-  readonly method: 'GET' | 'PATCH' | 'PUT';
+  readonly method: 'GET' | 'PATCH' | 'PUT' | 'DELETE';
   readonly url: string;
   /** Added to what the URL has. */
   readonly query?: Readonly<Record<string, string>>;

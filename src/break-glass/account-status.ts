@@ -47,7 +47,10 @@ export async function accountStatus(
       const revocable = await readRevocable(account, part, (use) => services.settings.vaults.keyOf(use), services);
       if (!revocable) throw new CmkError('AccountNotManaged', 'It is on no managed key any more.', '');
       if (!reaches({ vault: revocable.key.vault.name, key: revocable.key.name })) return undefined;
-      return (await revocable.part.held()).length === 0;
+      if ((await revocable.part.held()).length > 0) return false;
+      const doubt = await revocable.part.doubt();
+      if (doubt !== undefined) warnings.push(`Whether revocation ${id} holds is not proved: ${doubt}`);
+      return doubt === undefined ? true : 'unknown';
     } catch (error) {
       const why = errorText(error);
       warnings.push(`Whether revocation ${id} holds could not be read: ${why}`);

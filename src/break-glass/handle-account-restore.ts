@@ -1,7 +1,7 @@
 import type { RouteKey } from '../http/access.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { Revocable } from '../identities/revocable.ts';
-import { placeOfRole } from '../identities/role-grant.ts';
+import { keyOfTaken } from '../identities/role-grant.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { type AccountRevocation, samePart, scopeOfPart } from '../revocation/account-record.ts';
@@ -21,7 +21,7 @@ export type AccountRestoreServices = AccountLookServices &
 export function keysOfRestore({ key, part }: Revocable, open: readonly AccountRevocation[]): readonly RouteKey[] {
   const vault = key.vault.name;
   const taken = open.filter((one) => samePart(one.part, part.part)).flatMap(({ took }) => took);
-  const names = taken.flatMap((one) => (one.kind === 'role' ? (placeOfRole(one.scope).key ?? []) : []));
+  const names = taken.flatMap((one) => keyOfTaken(one) ?? []);
   return [...new Set([key.name, ...names])].map((name) => ({ vault, key: name }));
 }
 
@@ -111,7 +111,7 @@ export function givingProblem(
         unproven === undefined
           ? `${REASONS.AccountRestoreIncomplete} "failures" says what is missing, and why.`
           : `It could not be read again as proof: ${unproven}`,
-        'Repeat the same call: it finishes what is missing. Giving a role back takes the right that the deployment parameter allowAccountRevocation gives the app; `cmk account restore` on your own sign-in takes yours.',
+        'Repeat the same call: it finishes what is missing. Giving a role back takes the right that the deployment parameter allowAccountRevocation gives the app, in a Managed HSM a local role of its own (docs/managed-hsm.md); `cmk account restore` on your own sign-in takes yours.',
         { extensions },
       );
   }

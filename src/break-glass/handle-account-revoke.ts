@@ -66,7 +66,7 @@ export async function handleAccountRevoke(
     'AccountRevocationIncomplete',
     result.unproven === undefined
       ? `${REASONS.AccountRevocationIncomplete} There still: ${result.left?.length ?? 0}; "failures" says why.`
-      : `It could not be read again as proof: ${result.unproven}`,
+      : `It is not proved that nothing gives access any more: ${result.unproven}`,
     'Repeat the same call: it finishes what is missing. In an emergency revoke the key.',
     { extensions },
   );

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import type { Cloud } from '../azure/cloud.ts';
@@ -8,12 +7,27 @@ import { createJsonSender } from '../azure/json-sender.ts';
 import { LIMITS } from '../azure/limits.ts';
 import { lastName } from '../azure/resource-id.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
+import type { LocalScope } from '../revocation/account-record.ts';
+import { createRoleCalls, type RoleCalls } from './local-role-calls.ts';
 import { assignmentName } from './role-assignment-client.ts';
 import type { RoleGrant } from './role-grant.ts';
 
 type Hsm = Pick<ManagedVault, 'uri'>;
-/** Of the whole HSM, of all its keys, of one key. */
-export type LocalScope = '/' | '/keys' | `/keys/${string}`;
+
+/** An assignment at a Managed HSM, with what its role allows. */
+export interface LocalGrant extends RoleGrant, LocalAssignment {
+  readonly principalId: string;
+  readonly scope: string;
+}
+
+interface LocalAssignment {
+  /** Of the assignment, a GUID. */
+  readonly name: string;
+  /** Name of its definition, lower case. */
+  readonly roleId: string;
+  readonly principalId: string;
+  readonly scope: string;
+}
 
 /** The role-based access control of Managed HSMs, which Azure Resource Manager does not know of. */
 export interface LocalRoles {
@@ -24,22 +38,21 @@ export interface LocalRoles {
    *
    * @throws an error that `describeFailure` reads
    */
-  grantsAt(hsm: Hsm, scope: LocalScope, signal?: AbortSignal): Promise<RoleGrant[]>;
+  grantsAt(hsm: Hsm, scope: LocalScope, signal?: AbortSignal): Promise<LocalGrant[]>;
   /**
    * Gives a built-in role; without effect when it was given before. It takes `roleAssignments/write/action` at the scope.
    *
    * @param roleId GUID of its definition
+   * @param name of the assignment, a GUID; the same for the same without it
    * @throws likewise
    */
-  give(hsm: Hsm, scope: LocalScope, principalId: string, roleId: string): Promise<void>;
+  give(hsm: Hsm, scope: LocalScope, principalId: string, roleId: string, name?: string): Promise<void>;
+  /** One assignment. It takes `roleAssignments/read/action` at the scope. @throws likewise */
+  find(hsm: Hsm, scope: LocalScope, name: string): Promise<LocalAssignment | undefined>;
+  /** Takes one away; without effect when it is gone. It takes `roleAssignments/delete/action` at the scope. @throws likewise */
+  remove(hsm: Hsm, scope: LocalScope, name: string): Promise<void>;
 }
 
-/** Of the data plane, as the REST reference of these operations has it. */
-const VERSION = { 'api-version': '7.4' };
-/** More than an HSM may have: 50 assignments at the HSM and 10 at a key, 50 custom definitions (Managed HSM, service limits). */
-const MOST_PAGES = 20;
-
-const PAGE = z.object({ value: z.array(z.unknown()), nextLink: z.string().nullish() });
 const ASSIGNMENT = z.object({
   name: z.string(),
   properties: z.object({ principalId: z.string(), scope: z.string().startsWith('/'), roleDefinitionId: z.string() }),
@@ -55,23 +68,17 @@ const DEFINITION = z.object({
 
 type Rights = Pick<RoleGrant, 'dataActions' | 'notDataActions'>;
 
-/**
- * Calls about roles are so far apart: a Managed HSM answers five a second, whoever asks (service limits), and others ask too.
- * Milliseconds.
- */
-const APART_MS = 250;
-
 /** One look at an HSM asks for the lists of several scopes: what its roles allow is read once for all. Milliseconds. */
 const DEFINITIONS_AGE_MS = 60_000;
 
-type Send = ReturnType<typeof createJsonSender>;
 export function createLocalRoles(
   credential: TokenCredential,
   cloud: Cloud,
   now: () => Date = () => new Date(),
 ): LocalRoles {
-  const send = createJsonSender(credential, `https://${cloud.managedHsmSuffix}/.default`, LIMITS.localRoles);
-  const list = createLists(send);
+  const { ask, list } = createRoleCalls(
+    createJsonSender(credential, `https://${cloud.managedHsmSuffix}/.default`, LIMITS.localRoles),
+  );
   // At a key that is not there yet, nobody has a role.
   const assignmentsAt = (hsm: Hsm, scope: LocalScope, signal?: AbortSignal) =>
     list(hsm, `${scope}/providers/Microsoft.Authorization/roleAssignments`, ASSIGNMENT, {
@@ -104,18 +111,19 @@ export function createLocalRoles(
       // One that is not known may have been made since, and its role given at once.
       const isKnown = ({ properties }: (typeof found)[number]) => rights.has(definitionOf(properties));
       if (!found.every(isKnown)) rights = await rightsIn(hsm, beganMs, signal);
-      return found.map(({ name, properties: { principalId, scope: at, ...role } }) => ({
-        id: name,
-        principalId,
-        scope: at,
+      return found.map((one) => ({
+        ...toAssignment(one),
+        id: one.name,
         conditional: false,
         // Without its definition, which was deleted, an assignment gives nothing ("Managed HSM role management").
-        ...(rights.get(definitionOf(role)) ?? { dataActions: [], notDataActions: [] }),
+        ...(rights.get(definitionOf(one.properties)) ?? { dataActions: [], notDataActions: [] }),
       }));
     },
-    async give(hsm, scope, principalId, roleId) {
+    async give(hsm, scope, principalId, roleId, name = assignmentName(`${hsm.uri}${scope}`, principalId, roleId)) {
+      const roleDefinitionId = `Microsoft.KeyVault/providers/Microsoft.Authorization/roleDefinitions/${roleId}`;
+      const body = { properties: { roleDefinitionId, principalId } };
       try {
-        await send(assignment(hsm, scope, principalId, roleId));
+        await ask(hsm, { method: 'PUT', url: urlOf(hsm, scope, name), body });
       } catch (error) {
         if (describeFailure(error).kind !== 'conflict') throw error;
         // Somebody may have given it in the meantime; which other conflicts there are is not documented.
@@ -126,18 +134,23 @@ export function createLocalRoles(
         if (!there.some(isIt)) throw error;
       }
     },
+    async find(hsm, scope, name) {
+      const found = await unlessMissing(() => ask(hsm, { method: 'GET', url: urlOf(hsm, scope, name) }));
+      return found === undefined ? undefined : toAssignment(ASSIGNMENT.parse(found));
+    },
+    async remove(hsm, scope, name) {
+      await unlessMissing(() => ask(hsm, { method: 'DELETE', url: urlOf(hsm, scope, name) }));
+    },
   };
 }
 
-function assignment({ uri }: Hsm, scope: LocalScope, principalId: string, roleId: string): Parameters<Send>[0] {
-  const name = assignmentName(`${uri}${scope}`, principalId, roleId);
-  const roleDefinitionId = `Microsoft.KeyVault/providers/Microsoft.Authorization/roleDefinitions/${roleId}`;
-  return {
-    method: 'PUT',
-    url: `${uri}/${scope}/providers/Microsoft.Authorization/roleAssignments/${name}`,
-    query: VERSION,
-    body: { properties: { roleDefinitionId, principalId } },
-  };
+function urlOf({ uri }: Hsm, scope: LocalScope, name: string): string {
+  return `${uri}/${scope}/providers/Microsoft.Authorization/roleAssignments/${name}`;
+}
+
+function toAssignment({ name, properties }: z.output<typeof ASSIGNMENT>): LocalAssignment {
+  const { principalId, scope } = properties;
+  return { name, roleId: definitionOf(properties), principalId, scope };
 }
 
 /** Name of the definition, lower case. */
@@ -145,51 +158,7 @@ function definitionOf({ roleDefinitionId }: { readonly roleDefinitionId: string 
   return lastName(roleDefinitionId).toLowerCase();
 }
 
-/** Whole lists, page by page, each in its turn. */
-function createLists(send: Send) {
-  const due = new Map<string, number>();
-  const turn = async (uri: string, signal: AbortSignal | undefined): Promise<void> => {
-    const nowMs = performance.now();
-    const atMs = Math.max(nowMs, due.get(uri) ?? 0);
-    due.set(uri, atMs + APART_MS);
-    if (atMs > nowMs) await sleep(atMs - nowMs, undefined, signal ? { signal } : {});
-  };
-  return async <T>(
-    { uri }: Hsm,
-    path: string,
-    item: z.ZodType<T>,
-    {
-      mayBeMissing = false,
-      signal,
-    }: { readonly mayBeMissing?: boolean; readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<T[]> => {
-    const found: T[] = [];
-    const documented = <D>(type: z.ZodType<D>, answer: unknown): D => {
-      const { data, success } = type.safeParse(answer);
-      if (!success) throw new TypeError(`The list of ${path} is not as documented.`);
-      return data;
-    };
-    // The path of `/` begins with three slashes, as the SDKs write it.
-    let url = `${uri}/${path}`;
-    for (let pages = 1; ; pages += 1) {
-      await turn(uri, signal);
-      const asking = () => send({ method: 'GET', url, query: VERSION, ...(signal ? { signal } : {}) });
-      // A list that has begun is there.
-      const page = mayBeMissing && pages === 1 ? await unlessMissing(asking) : await asking();
-      if (page === undefined) return [];
-      const { value, nextLink } = documented(PAGE, page);
-      found.push(...documented(z.array(item), value));
-      if (!nextLink) return found;
-      // The token goes where the first page came from, and nowhere else.
-      if (new URL(nextLink, url).origin !== new URL(uri).origin || pages >= MOST_PAGES) {
-        throw new TypeError(`The list of ${path} goes on at ${nextLink}, which leads nowhere.`);
-      }
-      url = new URL(nextLink, url).href;
-    }
-  };
-}
-
-async function rightsOf(list: ReturnType<typeof createLists>, hsm: Hsm): Promise<ReadonlyMap<string, Rights>> {
+async function rightsOf(list: RoleCalls['list'], hsm: Hsm): Promise<ReadonlyMap<string, Rights>> {
   const all = await list(hsm, '//providers/Microsoft.Authorization/roleDefinitions', DEFINITION);
   if (all.length === 0) throw new TypeError('The list of role definitions is empty, and every HSM has built-in ones.');
   return new Map(all.map(toRights));

@@ -14,7 +14,7 @@ import type { RevocationCall } from '../revocation/record-revocation.ts';
 import type { VaultGuards } from '../vaults/vault-guards-client.ts';
 import { othersWithIdentity } from './identity-sharing.ts';
 import type { Revocable } from './revocable.ts';
-import { placeOfRole } from './role-grant.ts';
+import { keyOfTaken } from './role-grant.ts';
 
 interface SharingServices {
   readonly accounts: Pick<StorageAccounts, 'list' | 'listScopes'>;
@@ -44,8 +44,12 @@ export async function previewAccount(
   services: PreviewServices,
 ): Promise<AccountPreview> {
   const scope = scopeOfPart(part.part);
-  const [takes] = await Promise.all([part.held(), scope ?? refuseShared({ account, key }, services)]);
-  const warnings: string[] = [];
+  const [takes, doubt] = await Promise.all([
+    part.held(),
+    part.doubt(),
+    scope ?? refuseShared({ account, key }, services),
+  ]);
+  const warnings: string[] = doubt === undefined ? [] : [`It will not be proved that it has no access. ${doubt}`];
   const names = async <T>(what: string, all: AsyncIterable<T>): Promise<T[]> => {
     const found: T[] = [];
     try {
@@ -58,7 +62,7 @@ export async function previewAccount(
   const [shares, scopes] = await Promise.all([
     names('file shares', services.shares.list(account)),
     names('encryption scopes', services.accounts.listScopes(account)),
-    scope === undefined ? tellLock(key, services, warnings) : undefined,
+    scope === undefined && key.vault.kind === 'vault' ? tellLock(key, services, warnings) : undefined,
   ]);
   const effects = accountEffects({
     account: account.name,
@@ -69,7 +73,8 @@ export async function previewAccount(
       const use = scopeKeyUse(one);
       return use ? [{ name: one.name, key: `${parseVault(use.vaultUri)?.vaultName}/${use.keyName}` }] : [];
     }),
-    onVault: takes.some((one) => one.kind === 'role' && !placeOfRole(one.scope).key),
+    onVault: takes.some((one) => one.kind !== 'scope' && keyOfTaken(one) === undefined),
+    inHsm: key.vault.kind === 'managedHsm',
   });
   return { ...effects, takes, warnings };
 }

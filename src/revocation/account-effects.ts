@@ -10,6 +10,8 @@ export interface AccountFacts {
   readonly scopes: readonly { readonly name: string; readonly key: string }[];
   /** Whether a role is taken away on the whole vault. */
   readonly onVault: boolean;
+  /** Whether the key is in a Managed HSM, which has roles of its own. */
+  readonly inHsm: boolean;
 }
 
 /** What a revocation below the key does, in sentences for whoever decides about it. */
@@ -41,7 +43,7 @@ function ofScope({ account, key, scopes }: AccountFacts, scope: string): Account
   };
 }
 
-function ofIdentity({ account, key, shares, scopes, onVault }: AccountFacts): AccountEffects {
+function ofIdentity({ account, key, shares, scopes, onVault, inHsm }: AccountFacts): AccountEffects {
   const [vault] = key.split('/');
   const stopped = scopes.filter((one) => one.key === key || (onVault && one.key.startsWith(`${vault}/`)));
   const others = scopes.filter((one) => !stopped.includes(one));
@@ -59,8 +61,11 @@ function ofIdentity({ account, key, shares, scopes, onVault }: AccountFacts): Ac
       ...(others.length > 0 ? [`Its encryption scopes ${names(others)}, which use another key.`] : []),
       'Managing the account through Azure Resource Manager, moving it to a key that its identity can use included.',
     ],
-    takesEffect: 'A role that was taken away counts for up to 10 minutes more (Azure RBAC, "Troubleshoot Azure RBAC").',
+    takesEffect: inHsm
+      ? 'Requests to the Managed HSM are refused once it has the change; how soon that is, it does not say.'
+      : 'A role that was taken away counts for up to 10 minutes more (Azure RBAC, "Troubleshoot Azure RBAC").',
     notDocumented: [
+      ...(inHsm ? ['How long a local role counts that was taken away.'] : []),
       'For how long Storage goes on with a key that it has unwrapped before, of Azure Files above all: no figure is published.',
       'Whether SMB handles that are open are cut off with it.',
     ],

@@ -5,12 +5,16 @@ import type { RevokedPart, Taken } from './account-record.ts';
 export interface AccountPart {
   readonly account: ResourceId;
   readonly part: RevokedPart;
+  /** What it takes to take it away and to give it back, in a sentence. */
+  readonly rights: string;
   /**
    * Everything that gives it access now, read afresh; nothing: it has none.
    *
    * @throws `CmkError` (`AccountNotRevocable`) when some of that cannot be taken away by itself
    */
   held(): Promise<readonly Taken[]>;
+  /** Why it may have access although nothing shows that it has; undefined: then it has none. */
+  doubt(): Promise<string | undefined>;
   /** Whether one thing is there now, read afresh. */
   isHeld(taken: Taken): Promise<boolean>;
   /** Of exactly what the record says, read afresh, when it was changed last; undefined: that is not there. */

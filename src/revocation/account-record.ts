@@ -48,14 +48,33 @@ export type Taken =
       readonly description?: string | undefined;
       readonly condition?: string | undefined;
       readonly conditionVersion?: string | undefined;
+    }
+  /** An assignment of the local role "Managed HSM Crypto Service Encryption User"; it has no conditions. */
+  | {
+      readonly kind: 'localRole';
+      /** GUID of the assignment. */
+      readonly name: string;
+      /** URI of the Managed HSM. */
+      readonly hsm: string;
+      readonly scope: LocalScope;
+      readonly principalId: string;
     };
 
+/** Of a whole Managed HSM, of all its keys, of one key. */
+export type LocalScope = '/' | '/keys' | `/keys/${string}`;
+
 export type TakenRole = Extract<Taken, { kind: 'role' }>;
+export type TakenLocalRole = Extract<Taken, { kind: 'localRole' }>;
+export type TakenAccess = TakenRole | TakenLocalRole;
 
 /** The same for the same thing, whoever spells it. */
 export function takenId(taken: Taken): string {
-  const id = taken.kind === 'scope' ? taken.name : `${taken.scope}/${taken.name}`;
-  return `${taken.kind}:${id}`.toLowerCase();
+  return `${taken.kind}:${placeOfTaken(taken)}${taken.name}`.toLowerCase();
+}
+
+function placeOfTaken(taken: Taken): string {
+  if (taken.kind === 'scope') return '';
+  return taken.kind === 'role' ? `${taken.scope}/` : `${taken.hsm}${taken.scope}/`;
 }
 
 /** What several revocations took, each thing once. */
@@ -80,6 +99,10 @@ export interface AccountRevocations {
 const OBJECT_ID = z.guid();
 /** Others whose revocations a record has joined. */
 export const MOST_JOINED_BELOW_KEY = 20;
+const LOCAL_SCOPE = z.union([
+  z.enum(['/', '/keys']),
+  z.templateLiteral(['/keys/', z.string().regex(/^[0-9A-Za-z-]{1,127}$/)]),
+]);
 export const RECORDED_TAKEN = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('scope'), name: z.string().min(1).max(63) }),
   z.strictObject({
@@ -90,6 +113,13 @@ export const RECORDED_TAKEN = z.discriminatedUnion('kind', [
     description: z.string().optional(),
     condition: z.string().optional(),
     conditionVersion: z.string().optional(),
+  }),
+  z.strictObject({
+    kind: z.literal('localRole'),
+    name: z.guid(),
+    hsm: z.url({ protocol: /^https$/ }),
+    scope: LOCAL_SCOPE,
+    principalId: OBJECT_ID,
   }),
 ]);
 export const PART = z.union([z.literal('identity'), z.templateLiteral(['scope:', z.string().min(1).max(63)])]);

@@ -5,9 +5,15 @@ import type { TakenFailure } from './change-access.ts';
 /** The record of a revocation below the key, as the API shows it. The OpenAPI document is made from these same schemas. */
 
 export const TAKEN = z.object({
-  kind: z.enum(['scope', 'role']),
+  kind: z.enum(['scope', 'role', 'localRole']),
   name: z.string().describe('Of the encryption scope, or of the role assignment.'),
-  scope: z.string().optional().describe('Where the role was assigned: ARM id of the vault or the key.'),
+  scope: z
+    .string()
+    .optional()
+    .describe(
+      'Where the role was assigned: ARM id of the vault or the key; of a local role `/`, `/keys` or `/keys/<key>`.',
+    ),
+  hsm: z.string().optional().describe('URI of the Managed HSM that a local role is of.'),
   principalId: z.string().optional(),
 });
 
@@ -27,7 +33,8 @@ export type AccountRecordView = z.output<typeof ACCOUNT_RECORD>;
 /** Without the texts of role assignments: the record and the audit trail have those. */
 export function takenView(one: Taken): TakenView {
   if (one.kind === 'scope') return { kind: one.kind, name: one.name };
-  return { kind: one.kind, name: one.name, scope: one.scope, principalId: one.principalId };
+  const { kind, name, scope, principalId } = one;
+  return { kind, name, scope, principalId, ...(kind === 'localRole' ? { hsm: one.hsm } : {}) };
 }
 
 export function failureView({ taken, error }: TakenFailure): z.output<typeof TAKEN_FAILURE> {

@@ -147,11 +147,13 @@ class AccountLook {
     const [{ id = '' } = {}] = made;
     if (recorded.length > 0) await this.#write('account.keepRevoked', 'AccountKeptRevoked', id, { recorded });
     const standing = await this.#standing(made);
-    const late = standing.filter(
-      ({ of, changedOn = now() }) =>
-        changedOn.getTime() <= of.revokedOn.getTime() + LATE_WRITE_MS &&
-        !(changedOn < now() && now().getTime() - changedOn.getTime() < UNDER_WAY_MS),
-    );
+    const nowMs = now().getTime();
+    const late = standing.filter(({ of, changedOn }) => {
+      // What does not say when it was given may have been given just now, and by a write of before.
+      const atMs = changedOn?.getTime() ?? nowMs;
+      const isUnderWay = changedOn !== undefined && atMs < nowMs && nowMs - atMs < UNDER_WAY_MS;
+      return atMs <= of.revokedOn.getTime() + LATE_WRITE_MS && !isUnderWay;
+    });
     if (late.length === 0) return;
     const ids = new Set((await this.open()).map(({ id }) => id));
     const still = late.filter(({ of }) => ids.has(of.id));

@@ -65,8 +65,10 @@ export async function takeAccount(
       left = await twice(() => part.held(), ports.sleep);
       if (open.length === 0 && isForbidden(revocation, left, failures)) break;
       stands = openOfPart(await tags.read(part.account), part.part, now()).some(({ id }) => id === by.id);
-      unproven = undefined;
-      isDone = left.length === 0 && stands;
+      unproven = left.length === 0 && stands ? await twice(() => part.doubt(), ports.sleep) : undefined;
+      isDone = left.length === 0 && stands && unproven === undefined;
+      // Another wave would find nothing either.
+      if (unproven !== undefined) break;
     } catch (error) {
       left = undefined;
       unproven = errorText(error);
@@ -137,13 +139,7 @@ function refusal(part: AccountPart, failures: ReadonlyMap<string, TakenFailure>,
       'Revoke an encryption scope of the account, or the key: a lock does not keep from that. Or take the lock off, repeat it, and put it back.',
     );
   }
-  return new CmkError(
-    'MissingPermission',
-    `Azure refuses to take it away: ${first?.error} ${rest}`,
-    part.part === 'identity'
-      ? 'It takes Microsoft.Authorization/roleAssignments/delete and /write on the vault, which the deployment parameter allowAccountRevocation gives the app, for that role alone. Or run `cmk account revoke` on a sign-in that has it.'
-      : 'It takes Microsoft.Storage/storageAccounts/encryptionScopes/write on the account; or run `cmk account revoke` on a sign-in that has it.',
-  );
+  return new CmkError('MissingPermission', `Azure refuses to take it away: ${first?.error} ${rest}`, part.rights);
 }
 
 /** The record of a revocation that begins now: newer than all that are open, with all that these took. */

@@ -27,9 +27,9 @@ const callBy = (objectId: string) => ({
 });
 
 /** An account with its own identity on the vault, an encryption scope, and an audit trail of its own in memory. */
-function site(more: Partial<Services> = {}) {
+function site(more: Partial<Services> = {}, vault?: string) {
   const { world, clock } = wire.azure;
-  const key = new TestKey(world);
+  const key = new TestKey(world, vault);
   const account = key.account('pinned', {
     identity: undefined as never,
     scopes: [{ name: 'scope1', key: key.use() }],
@@ -441,5 +441,48 @@ describe('a record in the tags that nobody has made by a call', () => {
     const work = { kind: 'accountRevocation', account: of.account.id, scope: 'scope1', cause, attempt: 0 } as const;
     expect(await settleBelowKey({ ...work, records: false }, of.services, wire.log)).toEqual({ outcome: 'done' });
     expect(stateOf(of)).toBe('Enabled');
+  });
+});
+
+describe('the looks after an account was revoked in a Managed HSM, which does not say when a role was given', () => {
+  function hsmSite() {
+    const of = site({}, 'hsm-local');
+    const { roleAssignments } = of.key.vault.local ?? { roleAssignments: new Map<string, never>() };
+    const local = () =>
+      [...roleAssignments.values()].filter(({ principalId }) => principalId === of.account.identity?.principalId);
+    // One for the scope, as that of the account.
+    for (const { name } of local().slice(1)) roleAssignments.delete(name);
+    const [role] = local();
+    if (!role) throw new Error('no role');
+    const giveLate = (name = role.name) => void roleAssignments.set(name, { ...role, name } as never);
+    return { ...of, local, role, giveLate };
+  }
+
+  it('take away again what comes late under the very name, and leave what a person gives', async () => {
+    const of = hsmSite();
+    await revoke(of);
+    wire.azure.clock.advance(20_000);
+    of.giveLate();
+    await look(of, 'revoke', 15);
+    expect(of.local()).toEqual([]);
+    expect(actions(of)).toEqual(['account.revoke AccountRevoked', 'account.keepRevoked AccountKeptRevoked']);
+    of.giveLate('00000000-0000-4000-8000-000000000009');
+    await look(of, 'revoke', 75);
+    expect(of.local()).toHaveLength(1);
+    expect((await restore(of)).end).toBe('restored');
+    expect(of.local()).toHaveLength(1);
+  });
+
+  it('leave alone what is there ten minutes later, by whomever, and give what a restore gave', async () => {
+    const of = hsmSite();
+    await revoke(of);
+    wire.azure.clock.advance(11 * 60_000);
+    of.giveLate();
+    await look(of, 'revoke', 400);
+    expect(of.local()).toEqual([of.role]);
+    expect((await restore(of)).end).toBe('restored');
+    of.key.vault.local?.roleAssignments.delete(of.role.name);
+    await look(of, 'restore', 15);
+    expect(of.local()).toEqual([of.role]);
   });
 });

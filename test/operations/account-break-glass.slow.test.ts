@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { addAccount, addKeyVersion, addManagedHsm, addRoleAssignment, allowStorage } from '../../local/azure/fleet.ts';
+import { assignLocalRole, LOCAL_ROLES } from '../../local/azure/key-vault/local-access.ts';
 import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
 import type { Principal, StorageAccount } from '../../local/azure/world.ts';
 import { restoreAccountAsOperator } from '../../src/operations/account/account-restore.ts';
@@ -185,9 +186,10 @@ describe('account revoke and account restore', () => {
     expect(rolesOf(site)).toHaveLength(1);
   });
 
-  it('are refused where the role cannot be taken away by itself: in a Managed HSM', async () => {
+  it('take a local role of a Managed HSM, and leave what the identity has in a vault of the same name', async () => {
     const site = procedures.site();
-    const hsm = addManagedHsm(procedures.world, site.group, unique('hsm-'));
+    const hsm = addManagedHsm(procedures.world, site.group, site.vault.name);
+    const local = () => [...(hsm.local?.roleAssignments.values() ?? [])];
     addKeyVersion(procedures.world, hsm, 'vault-key');
     allowStorage(procedures.world, hsm, site.identity.principalId);
     const account = addAccount(procedures.world, site.group, {
@@ -195,10 +197,26 @@ describe('account revoke and account restore', () => {
       identity: site.identity,
       key: { vault: hsm, keyName: 'vault-key', mode: 'pinned' },
     });
-    const refused = await procedures.refusal(revoking(account));
-    expect(refused).toMatchObject({ reason: 'AccountNotRevocable' });
-    expect(refused.message).toMatch(/local roles/);
-    expect(account.tags).toEqual({});
+    const [inVault, inHsm] = [rolesOf(site), local()];
+    const principalId = site.identity.principalId;
+    const ofIdentity = () => local().filter((one) => one.principalId === principalId);
+    const as = (role: keyof typeof LOCAL_ROLES) => {
+      const person = admin(site);
+      if (hsm.local) assignLocalRole(hsm.local, { principalId: person.objectId, role: LOCAL_ROLES[role], scope: '/' });
+      return person;
+    };
+    const refused = await procedures.refusal(revoking(account), { as: as('cryptoAuditor') });
+    expect(refused).toMatchObject({ reason: 'MissingPermission' });
+    expect(refused.nextStep).toContain('Microsoft.KeyVault/managedHsm/roleAssignments/delete/action');
+    expect([ofIdentity().length, account.tags]).toEqual([1, {}]);
+
+    const revoked = await procedures.run(revoking(account), { as: as('policyAdministrator') });
+    expect(revoked.result.complete).toBe(true);
+    expect(texts(revoked, 'done')).toEqual([`local role of ${principalId} on ${hsm.name}/keys taken away`]);
+    expect([ofIdentity(), rolesOf(site)]).toEqual([[], inVault]);
+    const restored = await procedures.run(restoring(account), { as: as('policyAdministrator') });
+    expect(texts(restored, 'done')).toEqual([`local role of ${principalId} on ${hsm.name}/keys given back`]);
+    expect(ofIdentity()).toEqual(inHsm.filter((one) => one.principalId === principalId));
   });
 
   it('are refused when another account has encryption scopes alone in the vault, by the same identity', async () => {

@@ -12,6 +12,7 @@ const FACTS: AccountFacts = {
     { name: 'elsewhere', key: 'kv-records/records-key' },
   ],
   onVault: false,
+  inHsm: false,
 };
 const text = (change: Partial<AccountFacts>) => {
   const { stops, goesOn, notDocumented } = accountEffects({ ...FACTS, ...change });

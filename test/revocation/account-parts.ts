@@ -27,6 +27,8 @@ export class MemoryAccount {
   readonly calls: string[] = [];
   readonly #first = new Map<string, (() => Promise<void> | void)[]>();
   /** Before, and after, each call; what the second throws is an answer that is lost. */
+  /** Why it may have access although nothing shows it. */
+  doubt: string | undefined;
   turn: ((call: string) => Promise<void>) | undefined;
   answered: ((call: string) => void) | undefined;
 
@@ -68,6 +70,8 @@ export class MemoryAccount {
     return {
       account,
       part,
+      rights: 'It takes a right.',
+      doubt: async () => this.doubt,
       held: async () => {
         await this.#called('held');
         return [...this.roles.values()];

@@ -13,6 +13,17 @@ describe('taking away', () => {
     expect(account.tags).toMatchObject({ owner: 'finance' });
   });
 
+  it('proves nothing where somebody may be a group, although nothing is left, and does not try again for it', async () => {
+    const account = accountWith(1);
+    account.doubt = 'Others have a role.';
+    const taken = await take(account);
+    expect(taken).toMatchObject({ complete: false, left: [], failures: [], unproven: 'Others have a role.' });
+    expect(account.calls.filter((call) => call === 'held')).toHaveLength(2);
+    expect(openOn(account)).toMatchObject([{ took: [role(1)] }]);
+    expect(await give(account)).toMatchObject({ end: 'restored' });
+    expect(heldBy(account)).toEqual(ids(1));
+  });
+
   it('takes nothing whose record is not written', async () => {
     const account = accountWith(1);
     account.before('merge', () => {

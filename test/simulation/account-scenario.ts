@@ -21,6 +21,8 @@ export interface AccountDeed {
 export interface AccountScenario {
   readonly scope: boolean;
   readonly roles: number;
+  /** The key is in a Managed HSM. */
+  readonly hsm: boolean;
   readonly deeds: readonly AccountDeed[];
   readonly faults: number;
   readonly kinds?: readonly Fault[];

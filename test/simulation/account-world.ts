@@ -1,5 +1,6 @@
 import { type RevocableServices, readRevocable } from '../../src/identities/revocable.ts';
 import { settleBelowKey } from '../../src/identities/settle-below-key.ts';
+import { ManagedVaults } from '../../src/keys/managed-vaults.ts';
 import { openOfPart, type RevokedPart, resourceOfPart, revokedPart } from '../../src/revocation/account-record.ts';
 import { restoreAccount, revokeAccount } from '../../src/revocation/account-revocation.ts';
 import { wordOf } from '../../src/revocation/account-trail.ts';
@@ -9,16 +10,17 @@ import { AtMostEvery } from '../../src/work/at-most-every.ts';
 import { KEY_WORK, parseKeyQueueWork, type Work } from '../../src/work/messages.ts';
 import { processWork } from '../../src/work/process.ts';
 import type { WorkQueue } from '../../src/work/work-queue-client.ts';
-import { KEY, VAULTS } from '../support/keys.ts';
+import { VAULT } from '../support/keys.ts';
 import type { AccountDeed, AccountScenario } from './account-scenario.ts';
 import type { World } from './explore.ts';
 import { type AccountCall, type ByHand, judgeAccountAtRest } from './judge-account.ts';
-import { MemoryAccount, SCOPE } from './memory-account.ts';
+import { HSM, MemoryAccount, SCOPE } from './memory-account.ts';
 import { MemoryAudit } from './memory-audit.ts';
 import { MemoryQueues, type Message } from './memory-queues.ts';
 import type { Way } from './memory-vault.ts';
 import { Actor, Scheduler, type Transition } from './scheduler.ts';
 
+const VAULTS = new ManagedVaults([VAULT, HSM]);
 const NOON = Date.UTC(2026, 5, 1, 12);
 const STEP_MS = 50;
 const HOUR_MS = 3_600_000;
@@ -59,7 +61,7 @@ export class AccountWorld implements World {
     const options = { faults, aim, now: () => this.#clock };
     this.scheduler = new Scheduler(kinds ? { ...options, kinds } : options);
     this.#queues = new MemoryQueues(() => this.#clock);
-    this.#account = new MemoryAccount(roles, () => new Date(this.#clock));
+    this.#account = new MemoryAccount(roles, () => new Date(this.#clock), scenario.hsm);
     this.#scope = scenario.scope ? SCOPE : undefined;
     this.#part = revokedPart(this.#scope);
     this.#before = this.#access;
@@ -235,7 +237,7 @@ export class AccountWorld implements World {
       why: 'a simulation',
       ticket: undefined,
     };
-    const revocable = await readRevocable(this.#account.account, this.#part, () => KEY, services);
+    const revocable = await readRevocable(this.#account.account, this.#part, (use) => VAULTS.keyOf(use), services);
     if (!revocable) throw new Error('no account');
     const { part, place } = revocable;
     if (did === 'revoke') {

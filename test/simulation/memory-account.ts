@@ -1,8 +1,9 @@
 import type { Account } from '../../src/accounts/account.ts';
 import { ENCRYPTION_USER } from '../../src/identities/key-roles.ts';
 import type { RevocableServices } from '../../src/identities/revocable.ts';
+import { managedKey, managedVault } from '../../src/keys/managed-vaults.ts';
 import type { AccountTags } from '../../src/revocation/account-part.ts';
-import { KEY, SUBSCRIPTION, VAULT_ID, versionName } from '../support/keys.ts';
+import { KEY, PUBLIC, SUBSCRIPTION, VAULT_ID, versionName } from '../support/keys.ts';
 import type { Way } from './memory-vault.ts';
 
 const ID = `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st1`;
@@ -18,7 +19,14 @@ interface Role {
 }
 
 /** Where a role is assigned: on the vault, and on the key. */
-export const PLACES = [VAULT_ID, `${VAULT_ID}/keys/${KEY.name}`] as const;
+const PLACES = [VAULT_ID, `${VAULT_ID}/keys/${KEY.name}`] as const;
+
+const hsm = managedVault(VAULT_ID.replace('/vaults/', '/managedHSMs/'), PUBLIC);
+if (!hsm) throw new Error('The sample HSM id does not parse.');
+/** Of the same name as the vault. */
+export const HSM = hsm;
+const HSM_KEY = managedKey(HSM, KEY.name);
+const LOCAL_PLACES = ['/keys', `/keys/${KEY.name}`] as const;
 
 /** The account before anything was done to it. */
 const LONG_AGO = new Date(Date.UTC(2026, 0, 1));
@@ -35,11 +43,16 @@ export class MemoryAccount {
   #scopeChangedOn = LONG_AGO;
   readonly #roles = new Map<string, Role>();
   readonly #now: () => Date;
+  readonly #places: readonly string[];
+  readonly #key: typeof KEY;
   #given = 100;
 
-  constructor(roles: number, now: () => Date) {
+  /** @param inHsm whether the key is in a Managed HSM, whose roles do not say when they were given */
+  constructor(roles: number, now: () => Date, inHsm = false) {
     this.#now = now;
-    PLACES.slice(0, roles).forEach((scope, n) => {
+    this.#places = inHsm ? LOCAL_PLACES : PLACES;
+    this.#key = inHsm ? HSM_KEY : KEY;
+    this.#places.slice(0, roles).forEach((scope, n) => {
       this.#put({ name: guid(n + 1), scope, principalId: PRINCIPAL, changedOn: LONG_AGO });
     });
   }
@@ -56,7 +69,7 @@ export class MemoryAccount {
   giveByHand(): string | undefined {
     this.#given += 1;
     const principalId = this.#principalId;
-    const role = { name: guid(this.#given), scope: PLACES[0], principalId, changedOn: this.#now() };
+    const role = { name: guid(this.#given), scope: this.#places[0] ?? '', principalId, changedOn: this.#now() };
     return this.#isAssigned(role) ? undefined : this.#put(role);
   }
 
@@ -99,10 +112,10 @@ export class MemoryAccount {
       encryption: {
         keySource: 'Microsoft.Keyvault',
         keyVaultProperties: {
-          keyVaultUri: KEY.vault.uri,
-          keyName: KEY.name,
+          keyVaultUri: this.#key.vault.uri,
+          keyName: this.#key.name,
           keyVersion: versionName(1),
-          currentVersionedKeyIdentifier: `${KEY.id}/${versionName(1)}`,
+          currentVersionedKeyIdentifier: `${this.#key.id}/${versionName(1)}`,
         },
       },
     };
@@ -124,8 +137,8 @@ export class MemoryAccount {
           way('get scope', () => ({
             name,
             enabled: this.isEnabled,
-            keyUri: `${KEY.id}/${versionName(1)}`,
-            currentKeyId: `${KEY.id}/${versionName(1)}`,
+            keyUri: `${this.#key.id}/${versionName(1)}`,
+            currentKeyId: `${this.#key.id}/${versionName(1)}`,
             changedOn: this.#scopeChangedOn,
           })),
       },
@@ -143,6 +156,8 @@ export class MemoryAccount {
           })),
         endsAt: async () => new Map(),
       },
+      localRoles: this.#localRoles(way),
+      principals: { noGroups: async (ids) => ids },
       keyRoles: {
         assignedTo: (_, scope) =>
           way('list roles', () => this.#mine.filter((role) => scope.startsWith(role.scope)).map(assigned)),
@@ -153,15 +168,7 @@ export class MemoryAccount {
           }),
         remove: (scope, name) =>
           way(`remove role ${Number(name.slice(-3))}`, () => void this.#roles.delete(`${scope}/${name}`), true),
-        giveBack: ({ scope, name, principalId }) =>
-          way(
-            `give role ${Number(name.slice(-3))}`,
-            () => {
-              const role = { name, scope, principalId, changedOn: this.#now() };
-              if (!this.#isAssigned(role)) this.#put(role);
-            },
-            true,
-          ),
+        giveBack: (role) => this.#giveBack(way, role),
       },
       tags: {
         read: async () => (await get()).tags,
@@ -178,11 +185,50 @@ export class MemoryAccount {
     };
   }
 
+  /** Every assignment is in the list of its own scope alone, and names no time. */
+  #localRoles(way: Way): RevocableServices['localRoles'] {
+    const shown = ({ name, scope, principalId }: Role) => ({
+      name,
+      scope,
+      principalId,
+      roleId: ENCRYPTION_USER.local.id,
+    });
+    return {
+      grantsAt: (_, scope) =>
+        way(`list roles at ${scope}`, () =>
+          [...this.#roles.values()]
+            .filter((role) => role.scope === scope)
+            .map((role) => ({
+              ...shown(role),
+              id: role.name,
+              conditional: false,
+              dataActions: ENCRYPTION_USER.local.dataActions,
+              notDataActions: [],
+            })),
+        ),
+      find: (_, scope, name) =>
+        way(`find role ${Number(name.slice(-3))}`, () => {
+          const role = this.#roles.get(`${scope}/${name}`);
+          return role && shown(role);
+        }),
+      remove: (_, scope, name) =>
+        way(`remove role ${Number(name.slice(-3))}`, () => void this.#roles.delete(`${scope}/${name}`), true),
+      give: (_, scope, principalId, __, name = '') => this.#giveBack(way, { scope, name, principalId }),
+    };
+  }
+
+  #giveBack(way: Way, role: Pick<Role, 'scope' | 'name' | 'principalId'>): Promise<void> {
+    const give = (): void => {
+      if (!this.#isAssigned(role)) this.#put({ ...role, changedOn: this.#now() });
+    };
+    return way(`give role ${Number(role.name.slice(-3))}`, give, true);
+  }
+
   get #mine(): readonly Role[] {
     return [...this.#roles.values()].filter(({ principalId }) => principalId === this.#principalId);
   }
 
-  #isAssigned({ scope, principalId }: Role): boolean {
+  #isAssigned({ scope, principalId }: Pick<Role, 'scope' | 'principalId'>): boolean {
     return [...this.#roles.values()].some((role) => role.scope === scope && role.principalId === principalId);
   }
 

@@ -242,8 +242,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a look takes away what a person has given to a revoked account',
     file: SETTLE_ACCOUNT,
-    from: 'changedOn.getTime() <= of.revokedOn.getTime() + LATE_WRITE_MS &&',
-    to: '',
+    from: 'return atMs <= of.revokedOn.getTime() + LATE_WRITE_MS && !isUnderWay;',
+    to: 'return !isUnderWay;',
+  },
+  {
+    name: 'a look leaves what does not say when it was given',
+    file: SETTLE_ACCOUNT,
+    from: 'const atMs = changedOn?.getTime() ?? nowMs;',
+    to: 'const atMs = changedOn?.getTime() ?? Number.POSITIVE_INFINITY;',
   },
   {
     name: 'a revocation of an account by a process that was killed is not recorded',

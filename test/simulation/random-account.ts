@@ -30,6 +30,7 @@ export function randomAccountWorld(random: Random): () => World {
   const scenario: AccountScenario = {
     scope,
     roles: one(random, [1, 2]),
+    hsm: random() < 0.4,
     deeds,
     faults: one(random, [0, 1, 1, 2]),
     aim: one(random, [/./, /role \d|abled/, /merge|delete/, /give|Enabled/, /remove|Disabled/, /audit/]),
@@ -57,6 +58,7 @@ export function randomLateAccountWorld(random: Random): () => World {
   const scenario: AccountScenario = {
     scope: random() < 0.4,
     roles: one(random, [1, 2]),
+    hsm: random() < 0.4,
     deeds,
     faults: 1,
     kinds: ['late'],
@@ -82,6 +84,7 @@ export function randomByHandAccountWorld(random: Random): () => World {
   const scenario: AccountScenario = {
     scope: isScope,
     roles: one(random, [1, 2]),
+    hsm: random() < 0.4,
     deeds,
     faults: one(random, [0, 1]),
     aim: /role \d|abled|audit/,

@@ -42,9 +42,18 @@ export function changeOf(taken: Taken, { id }: { readonly id: string }, did: 'ta
       ? { text: `encryption scope ${taken.name} disabled`, action: 'scope.disable', resource }
       : { text: `encryption scope ${taken.name} enabled`, action: 'scope.enable', resource };
   }
+  if (taken.kind === 'localRole') {
+    const place = `${new URL(taken.hsm).hostname.split('.')[0]}${taken.scope}`;
+    const resource = `${taken.hsm}${taken.scope}/providers/Microsoft.Authorization/roleAssignments/${taken.name}`;
+    return roleChange(`local role of ${taken.principalId} on ${place}`, resource, did);
+  }
   const at = taken.scope.slice(taken.scope.toLowerCase().indexOf('/vaults/') + '/vaults/'.length);
   const resource = `${taken.scope}/providers/Microsoft.Authorization/roleAssignments/${taken.name}`;
+  return roleChange(`role of ${taken.principalId} on ${at}`, resource, did);
+}
+
+function roleChange(what: string, resource: string, did: 'take' | 'give'): Change {
   return did === 'take'
-    ? { text: `role of ${taken.principalId} on ${at} taken away`, action: 'role.remove', resource }
-    : { text: `role of ${taken.principalId} on ${at} given back`, action: 'role.assign', resource };
+    ? { text: `${what} taken away`, action: 'role.remove', resource }
+    : { text: `${what} given back`, action: 'role.assign', resource };
 }

@@ -14,12 +14,12 @@ export function TakenList({ taken, nothing }: TakenListProps) {
   if (taken.length === 0) return <p>{nothing}</p>;
   return (
     <ul class="sentences">
-      {taken.map(({ kind, name, scope, principalId, error }) => (
-        <li key={`${kind}${scope}${name}`}>
+      {taken.map(({ kind, name, scope, hsm, principalId, error }) => (
+        <li key={`${kind}${hsm}${scope}${name}`}>
           {kind === 'scope'
             ? `The state Enabled of the encryption scope ${name}`
-            : `Its role on ${shortId(scope ?? '')}`}
-          {kind === 'role' && (
+            : `Its role on ${hsm === undefined ? shortId(scope ?? '') : `${new URL(hsm).hostname.split('.')[0]}${scope}`}`}
+          {kind !== 'scope' && (
             <small>
               {' '}
               assignment <span class="mono">{name}</span>
