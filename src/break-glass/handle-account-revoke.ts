@@ -67,7 +67,9 @@ export async function handleAccountRevoke(
     result.unproven === undefined
       ? `${REASONS.AccountRevocationIncomplete} There still: ${result.left?.length ?? 0}; "failures" says why.`
       : `It is not proved that nothing gives access any more: ${result.unproven}`,
-    'Repeat the same call: it finishes what is missing. In an emergency revoke the key.',
+    result.left?.length === 0 && result.unproven !== undefined
+      ? 'Where something could not be read, repeat the same call; where somebody may be a group that it is in, find that out. In an emergency revoke the key.'
+      : 'Repeat the same call: it finishes what is missing. In an emergency revoke the key.',
     { extensions },
   );
 }

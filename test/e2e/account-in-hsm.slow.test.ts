@@ -163,6 +163,7 @@ describe('one account on a key of a Managed HSM', () => {
       const answer = await revoke(of);
       expect(outcome(answer)).toBe('502 AccountRevocationIncomplete');
       expect(answer.body.detail).toContain(group);
+      expect(answer.body.nextStep).toMatch(/somebody may be a group that it is in, find that out/);
       expect(rolesOf(of)).toEqual([]);
       expect((await status(of)).revocations).toMatchObject([{ held: 'unknown' }]);
       expect(outcome(await restore(of))).toBe('200 AccountRestored');

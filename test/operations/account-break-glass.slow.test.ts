@@ -214,6 +214,14 @@ describe('account revoke and account restore', () => {
     expect(revoked.result.complete).toBe(true);
     expect(texts(revoked, 'done')).toEqual([`local role of ${principalId} on ${hsm.name}/keys taken away`]);
     expect([ofIdentity(), rolesOf(site)]).toEqual([[], inVault]);
+    const giving = ['identity', 'ensure', site.identity.name];
+    const inHsmAgain = await runCmk(procedures, [...giving, '--hsm', hsm.name]);
+    expect([inHsmAgain.code, inHsmAgain.err]).toEqual([3, expect.stringContaining('cmk account restore')]);
+    // The vault of the same name, and another key, are nothing that was revoked.
+    expect((await runCmk(procedures, [...giving, '--vault', site.vault.name])).code).toBe(0);
+    expect((await runCmk(procedures, [...giving, '--hsm', hsm.name, '--key', 'another'])).code).toBe(0);
+    expect(ofIdentity().map(({ scope }) => scope)).toEqual(['/keys/another']);
+    hsm.local?.roleAssignments.delete(ofIdentity()[0]?.name ?? '');
     const restored = await procedures.run(restoring(account), { as: as('policyAdministrator') });
     expect(texts(restored, 'done')).toEqual([`local role of ${principalId} on ${hsm.name}/keys given back`]);
     expect(ofIdentity()).toEqual(inHsm.filter((one) => one.principalId === principalId));
@@ -284,6 +292,18 @@ describe('account revoke and account restore', () => {
       const { code, err } = await runCmk(procedures, ['account', ...args]);
       expect([code, err], args.join(' ')).toEqual([3, expect.stringContaining('cmk account restore')]);
     }
+    // By a name of the identity alone, or with another account that has it, it gets none either.
+    const other = addAccount(procedures.world, site.group, { name: unique('st') });
+    for (const args of [
+      ['identity', 'ensure', site.identity.name, ...key.slice(0, 2)],
+      ['identity', 'ensure', site.identity.name, ...key],
+      ['role', 'ensure', '--assignee', site.identity.principalId, ...key.slice(0, 2)],
+      ['account', 'onboard', other.name, ...key, ...identity],
+    ]) {
+      const { code, err } = await runCmk(procedures, args);
+      expect([code, err], args.join(' ')).toEqual([3, expect.stringContaining(`cmk account restore ${account.name}`)]);
+    }
+    expect(rolesOf(site)).toEqual([]);
     expect(account.encryption.keyvaultproperties?.keyversion).not.toBe(next.version);
     // And those that look say what it is, and not that a role is to be given.
     const verified = await runCmk(procedures, ['account', 'verify', account.name]);

@@ -61,9 +61,9 @@ export function addIdentityCommands(program: Command, cli: Cli): void {
 }
 
 async function granteeOf(who: string, azure: Azure): Promise<Grantee> {
-  const principalType = 'ServicePrincipal';
-  if (GUID.test(who)) return { principalId: who.toLowerCase(), principalType, name: who };
+  const principal = { principalType: 'ServicePrincipal', mayBeShared: true } as const;
+  if (GUID.test(who)) return { principalId: who.toLowerCase(), name: who, ...principal };
   const { findIdentity } = await import('../../operations/resolve.ts');
   const { principalId, name } = await findIdentity(who, azure);
-  return { principalId, principalType, name };
+  return { principalId, name, ...principal };
 }

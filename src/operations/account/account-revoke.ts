@@ -80,7 +80,7 @@ export async function revokeAccountAsOperator(
   if (revocation.took.length === 0) journal.found('there was nothing to take away: it had no access');
   for (const { taken, error } of failures) journal.note(`${changeOf(taken, account, 'take').text}: NOT done: ${error}`);
   if (unproven !== undefined) journal.note(`It is not proved that nothing gives access any more: ${unproven}`);
-  if (!complete) journal.note('Run the same command again: it finishes what is missing.');
+  if (!complete && left?.length !== 0) journal.note('Run the same command again: it finishes what is missing.');
   for (const warning of [...warnings, ...auditWarning(result)]) journal.note(warning);
   if (complete) tellRestore(restoreAccountCommand(account, revocation), environment, journal);
   return {

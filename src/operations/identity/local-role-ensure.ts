@@ -11,6 +11,7 @@ import type { Vault } from '../../vaults/vault-client.ts';
 import { giveLocalRole } from '../../vaults/vault-commands.ts';
 import type { Operation } from '../operator-azure.ts';
 import type { Grantee } from './grantee.ts';
+import { refuseRevoked } from './refuse-revoked.ts';
 
 /**
  * Gives somebody a local role of a Managed HSM, on all its keys or on one, unless a role that is as good is there already.
@@ -29,6 +30,7 @@ export async function ensureLocalRole(
     journal.found(`${grantee.name} has what ${role.local.name} allows on ${placeInHsm(hsm, key)}`);
     return;
   }
+  if (grantee.mayBeShared) await refuseRevoked(grantee, hsm, key, operation);
   await give(role, grantee, hsm, key, operation);
 }
 

@@ -1,0 +1,52 @@
+import type { Account } from '../../accounts/account.ts';
+import { accountKeyUse } from '../../accounts/key-use.ts';
+import { describe, describeFailure } from '../../azure/failure.ts';
+import { CmkError } from '../../errors.ts';
+import { keyIdentity } from '../../identities/key-access.ts';
+import { parseVault } from '../../keys/key-identifier.ts';
+import { openOfPart } from '../../revocation/account-record.ts';
+import { restoreAccountCommand } from '../../revocation/restore-command.ts';
+import type { Vault } from '../../vaults/vault-client.ts';
+import type { Operation } from '../operator-azure.ts';
+import type { Grantee } from './grantee.ts';
+
+/**
+ * An identity that lost its role with an account gets it back by a restore, by a second person, and by no other command. All
+ * accounts in sight are listed: it is asked of what several accounts may have, and when it is about to be given something.
+ * Where not all can be listed that is said, and goes on: it is a person's own hand.
+ *
+ * @param key the one key that a role is to be given on; undefined: all keys of the vault
+ * @throws {@link CmkError} `AccountRevocationOpen`
+ */
+export async function refuseRevoked(
+  { principalId, name }: Pick<Grantee, 'principalId' | 'name'>,
+  vault: Vault,
+  key: string | undefined,
+  { azure, journal }: Operation,
+): Promise<void> {
+  const uri = parseVault(vault.uri)?.vaultUri;
+  const isOf = (account: Account): boolean => {
+    const identity = keyIdentity(account);
+    const use = accountKeyUse(account.encryption);
+    const isIt = 'principalId' in identity && identity.principalId.toLowerCase() === principalId.toLowerCase();
+    return isIt && use?.vaultUri === uri && (key === undefined || use?.keyName.toLowerCase() === key.toLowerCase());
+  };
+  try {
+    for (const subscription of await azure.subscriptions.list()) {
+      for await (const account of azure.accounts.list(subscription)) {
+        const [open] = openOfPart(account.tags, 'identity', azure.now());
+        if (!open || !isOf(account)) continue;
+        throw new CmkError(
+          'AccountRevocationOpen',
+          `${name} is the identity of ${account.name}, which is revoked by itself since ${open.revokedOn.toISOString()}: with its role it would have access again.`,
+          `Have somebody else than who revoked it run: ${restoreAccountCommand(account, open)}`,
+        );
+      }
+    }
+  } catch (error) {
+    if (error instanceof CmkError) throw error;
+    journal.note(
+      `Whether an account of ${name} is revoked by itself is not known: ${describe(describeFailure(error))}`,
+    );
+  }
+}
