@@ -5,6 +5,13 @@ import type { World } from './explore.ts';
 type Random = () => number;
 
 const one = <T>(random: Random, of: readonly T[]): T => of[Math.floor(random() * of.length)] as T;
+/** How many roles there are, and where. */
+const PLACES = [
+  { roles: 1, hsm: false },
+  { roles: 1, hsm: true },
+  { roles: 2, hsm: false },
+  { roles: 2, hsm: true },
+] as const;
 const REVOKE: AccountDeed = { do: 'revoke' };
 const RESTORE: AccountDeed = { do: 'restore' };
 const quiet = (deed: AccountDeed): AccountDeed => ({ ...deed, quiet: true });
@@ -29,8 +36,7 @@ export function randomAccountWorld(random: Random): () => World {
   ]);
   const scenario: AccountScenario = {
     scope,
-    roles: one(random, [1, 2]),
-    hsm: random() < 0.4,
+    ...one(random, PLACES),
     deeds,
     faults: one(random, [0, 1, 1, 2]),
     aim: one(random, [/./, /role \d|abled/, /merge|delete/, /give|Enabled/, /remove|Disabled/, /audit/]),
@@ -57,8 +63,7 @@ export function randomLateAccountWorld(random: Random): () => World {
   ]);
   const scenario: AccountScenario = {
     scope: random() < 0.4,
-    roles: one(random, [1, 2]),
-    hsm: random() < 0.4,
+    ...one(random, PLACES),
     deeds,
     faults: 1,
     kinds: ['late'],
@@ -83,8 +88,7 @@ export function randomByHandAccountWorld(random: Random): () => World {
   ]);
   const scenario: AccountScenario = {
     scope: isScope,
-    roles: one(random, [1, 2]),
-    hsm: random() < 0.4,
+    ...one(random, PLACES),
     deeds,
     faults: one(random, [0, 1]),
     aim: /role \d|abled|audit/,
