@@ -27,7 +27,7 @@ export const ROOMS: readonly (readonly string[])[] = [
   ['operations'],
   ['services.ts'],
   ['break-glass', 'audit/http', 'drift/http', 'fleet/http', 'rollout/http', 'rekey/http', 'overview/http'],
-  ['page'],
+  ['page', 'now'],
   ['open-api.ts'],
   ['functions', 'cli'],
   ['main.ts'],

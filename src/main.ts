@@ -14,6 +14,7 @@ import './functions/key-near-expiry.ts';
 import './functions/key-new-version-created.ts';
 import './functions/key-status.ts';
 import './functions/keys.ts';
+import './functions/now.ts';
 import './functions/open-api.ts';
 import './functions/page.ts';
 import './functions/pause.ts';

@@ -17,6 +17,7 @@ import {
 import { DRIFT_OPERATIONS, DRIFT_RESPONSES } from './drift/http/openapi.ts';
 import { FLEET_OPERATIONS, FLEET_RESPONSES } from './fleet/http/openapi.ts';
 import { type ApiOperation, buildOpenApi } from './http/openapi.ts';
+import { NOW_OPERATIONS, NOW_RESPONSES } from './now/openapi.ts';
 import { OVERVIEW_OPERATIONS, OVERVIEW_RESPONSES } from './overview/http/openapi.ts';
 import { REKEY_OPERATIONS, REKEY_REQUESTS, REKEY_RESPONSES, REKEY_STARTED } from './rekey/http/schemas.ts';
 import { ROTATION_OPERATIONS, ROTATION_REQUESTS, ROTATION_RESPONSES } from './rollout/http/openapi.ts';
@@ -192,6 +193,7 @@ export function openApiDocument(): Record<string, unknown> {
     description: 'Break-glass and drift of customer-managed keys of Azure Storage.',
     server: '/api',
     operations: [
+      ...NOW_OPERATIONS,
       ...OPERATIONS,
       ...ACCOUNT_OPERATIONS,
       ...OVERVIEW_OPERATIONS,
@@ -210,6 +212,7 @@ export function openApiDocument(): Record<string, unknown> {
       ...ROTATION_REQUESTS,
     },
     responses: {
+      ...NOW_RESPONSES,
       KeyStatus: KEY_STATUS,
       RevokeResponse: REVOKE_RESPONSE,
       RestoreResponse: RESTORE_RESPONSE,

@@ -1,6 +1,6 @@
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
-import type { ApprovalList, AuditList } from './api/types.ts';
+import type { ApprovalRequest, AuditRecordView } from './api/types.ts';
 import type { Person } from './session.ts';
 
 export const PersonContext = createContext<Person>({ name: '', objectId: '', roles: [] });
@@ -18,9 +18,9 @@ export function has(person: Person, role: 'CmkKey.Read' | 'CmkKey.Revoke' | 'Cmk
 export type Names = ReadonlyMap<string, string>;
 
 /** Names of people, as far as what the page has read anyway tells them: audit records, and requests for approval. */
-export function namesIn(audit: AuditList | undefined, approvals: ApprovalList | undefined): Names {
-  const callers = (audit?.value ?? []).flatMap(({ entry }) => entry.caller ?? []);
-  const people = (approvals?.value ?? []).flatMap(({ askedBy, approvedBy }) => [askedBy, ...approvedBy]);
+export function namesIn(records: readonly AuditRecordView[], requests: readonly ApprovalRequest[]): Names {
+  const callers = records.flatMap(({ entry }) => entry.caller ?? []);
+  const people = requests.flatMap(({ askedBy, approvedBy }) => [askedBy, ...approvedBy]);
   return new Map(
     [...callers, ...people].flatMap(({ objectId, name }) => (name ? [[objectId.toLowerCase(), name] as const] : [])),
   );

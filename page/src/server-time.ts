@@ -9,6 +9,11 @@ export function heardServerTime(date: string | null): void {
   if (!Number.isNaN(ms)) behindMs = Math.abs(ms) > UNSURE_MS ? ms : 0;
 }
 
+/** A moment of the app's clock by the clock of this machine, which it is not before. */
+export function byLocalClock(at: string): Date {
+  return new Date(Math.min(Date.parse(at) - behindMs, Date.now()));
+}
+
 /** What time it is by the app's clock. */
 export function serverNow(): Date {
   return new Date(Date.now() + behindMs);

@@ -63,6 +63,14 @@ export async function listApprovals(
     .map((request) => asShown(request, now()));
 }
 
+/** Those that wait, newest first. @throws {@link HttpProblem} 503 */
+export async function waitingApprovals({
+  approvals,
+  now,
+}: Pick<ApprovalServices, 'approvals' | 'now'>): Promise<readonly ApprovalRequest[]> {
+  return (await inApprovals(() => approvals.waiting(now()))).filter(isUnaltered);
+}
+
 /** A request by its id. @throws {@link HttpProblem} 404 */
 export async function approvalAsked(
   id: string,

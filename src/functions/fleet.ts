@@ -1,18 +1,15 @@
 import { app } from '@azure/functions';
 import { type FleetCall, showFleet, showFleetAccount } from '../fleet/http/fleet-api.ts';
-import { FleetSnapshots } from '../fleet/http/fleet-snapshot.ts';
 import { reachesKey } from '../http/access.ts';
 import { type ApiCall, api } from './api.ts';
-
-/** Of this instance. */
-const snapshots = new FleetSnapshots();
+import { fleetSnapshots } from './shared-calls.ts';
 
 function callOf({ request, caller, services }: ApiCall): FleetCall {
   const { access } = services.settings;
   return {
     headers: request.headers,
     reaches: (key) => reachesKey(caller, 'CmkKey.Read', key, access),
-    snapshots,
+    snapshots: fleetSnapshots,
     nowMs: performance.now(),
   };
 }

@@ -1,10 +1,7 @@
 import { app } from '@azure/functions';
 import { showKeys } from '../overview/http/keys-api.ts';
-import { KeyLister } from '../overview/list-keys.ts';
 import { api } from './api.ts';
-
-/** Of this instance. */
-const lister = new KeyLister();
+import { keyLister } from './shared-calls.ts';
 
 app.http('keys', {
   methods: ['GET'],
@@ -12,7 +9,7 @@ app.http('keys', {
   authLevel: 'anonymous',
   handler: api(
     'CmkKey.Read',
-    ({ request, caller, services, log }) => showKeys(request, caller, lister, services, log),
+    ({ request, caller, services, log }) => showKeys(request, caller, keyLister, services, log),
     () => 'read',
     'later',
   ),

@@ -1,4 +1,9 @@
 import { SharedCalls } from '../break-glass/shared-calls.ts';
+import { FleetSnapshots } from '../fleet/http/fleet-snapshot.ts';
+import { KeyLister } from '../overview/list-keys.ts';
 
-/** Of this instance. */
+// Of this instance, for more than one call.
+
 export const sharedCalls = new SharedCalls();
+export const fleetSnapshots = new FleetSnapshots();
+export const keyLister = new KeyLister();

@@ -2,6 +2,19 @@ import { createHash } from 'node:crypto';
 import type { HttpResponseInit } from '@azure/functions';
 import type { HeaderReader } from './headers.ts';
 
+/** Characters of the tag of a whole answer. */
+const TAG_LENGTH = 27;
+
+/** Tells contents apart. */
+export function contentTag(content: unknown, length = TAG_LENGTH): string {
+  return createHash('sha256').update(JSON.stringify(content)).digest('base64url').slice(0, length);
+}
+
+/** The tags that whoever asks has an answer of, without quotes and `W/`; `*` is any. */
+export function tagsHad(headers: HeaderReader): readonly string[] {
+  return (headers.get('if-none-match') ?? '').split(',').map((one) => one.trim().replace(/^(?:W\/)?"(.*)"$/, '$1'));
+}
+
 /**
  * The answer with an ETag, or 304 where the caller has it already. `Cache-Control: no-store` stays: what was read is kept by
  * whoever asks again with `If-None-Match`, and by nobody on the way.
@@ -10,10 +23,14 @@ import type { HeaderReader } from './headers.ts';
  * for that.
  */
 export function conditional(headers: HeaderReader, answer: HttpResponseInit, content: unknown): HttpResponseInit {
-  const etag = `W/"${createHash('sha256').update(JSON.stringify(content)).digest('base64url').slice(0, 27)}"`;
-  const sent = { ...(answer.headers as Record<string, string>), etag };
-  const has = (headers.get('if-none-match') ?? '').split(',').map((one) => one.trim());
-  if (!has.includes(etag) && !has.includes('*')) return { ...answer, headers: sent };
+  return tagged(headers, answer, contentTag(content));
+}
+
+/** The same with a tag that is there already. */
+export function tagged(headers: HeaderReader, answer: HttpResponseInit, tag: string): HttpResponseInit {
+  const sent = { ...(answer.headers as Record<string, string>), etag: `W/"${tag}"` };
+  const had = tagsHad(headers);
+  if (!had.includes(tag) && !had.includes('*')) return { ...answer, headers: sent };
   const { 'content-type': _, ...rest } = sent as Record<string, string>;
   return { status: 304, headers: rest };
 }

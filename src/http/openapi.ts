@@ -172,6 +172,9 @@ function contentOf({ schema, text }: ApiResponse, ref: (name: string) => object)
   return schema || text ? { content: { ...json, ...other } } : {};
 }
 
+/** Why one part of an answer is not there, while the others are: the same, without what names an answer. */
+export const PART_PROBLEM = PROBLEM_SCHEMA.omit({ instance: true, correlationId: true });
+
 /** What a call answers that reads the app's own storage, while that cannot be read. */
 export const STORAGE_UNREAD = { 503: ['ServiceUnavailable'] } as const;
 

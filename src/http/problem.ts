@@ -6,8 +6,8 @@ import { HTTP_REASONS, type HttpReason } from './http-reasons.ts';
 /** Namespace of the `type` of every problem; the reason code follows. */
 const PROBLEM_TYPE = 'urn:cmk-autopilot:problem:';
 
-/** Body of an error answer: RFC 9457 problem details with this app's own members. */
-export interface ProblemDetails {
+/** Why one part of an answer is not there, while the others are: RFC 9457 problem details with this app's own members. */
+export interface PartProblem {
   readonly type: string;
   readonly title: string;
   readonly status: number;
@@ -16,10 +16,14 @@ export interface ProblemDetails {
   readonly reason: HttpReason | Reason;
   /** One sentence that tells the caller what to do. */
   readonly nextStep: string;
+  readonly [extension: string]: unknown;
+}
+
+/** Body of an error answer. */
+export interface ProblemDetails extends PartProblem {
   /** Names this one answer; the log has the same id. */
   readonly instance: string;
   readonly correlationId: string;
-  readonly [extension: string]: unknown;
 }
 
 /** A refusal that is meant to be read by the caller: nothing in it may be secret. */
@@ -86,13 +90,7 @@ export function problemResponse(error: unknown, options: ProblemOptions): HttpRe
   const problem = toProblem(error, options);
   const { correlationId } = options;
   const body: ProblemDetails = {
-    ...problem.extensions,
-    type: `${PROBLEM_TYPE}${problem.reason}`,
-    title: titleOf(problem.reason),
-    status: problem.status,
-    detail: problem.message,
-    reason: problem.reason,
-    nextStep: problem.nextStep,
+    ...detailsOf(problem),
     instance: `urn:cmk-autopilot:request:${encodeURIComponent(correlationId)}`,
     correlationId,
   };
@@ -105,6 +103,23 @@ export function problemResponse(error: unknown, options: ProblemOptions): HttpRe
       'x-content-type-options': 'nosniff',
     },
     body: JSON.stringify(body),
+  };
+}
+
+/** The same for one part of an answer. */
+export function partProblem(error: unknown, options: ProblemOptions): PartProblem {
+  return detailsOf(toProblem(error, options));
+}
+
+function detailsOf(problem: HttpProblem): PartProblem {
+  return {
+    ...problem.extensions,
+    type: `${PROBLEM_TYPE}${problem.reason}`,
+    title: titleOf(problem.reason),
+    status: problem.status,
+    detail: problem.message,
+    reason: problem.reason,
+    nextStep: problem.nextStep,
   };
 }
 

@@ -126,7 +126,7 @@ const versionDetail = z.object(VERSION_DETAIL);
 const keyDetail = z.object(KEY_DETAIL);
 
 /** A line of the list of keys. */
-const KEY_SUMMARY = z.object({
+export const KEY_SUMMARY = z.object({
   key: z.string().describe('Key identifier without a version.'),
   vault: z.string(),
   name: z.string(),

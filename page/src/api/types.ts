@@ -1,5 +1,4 @@
 import type { z } from 'zod';
-import type { DriftSummary } from '../../../src/drift/report.ts';
 
 // What the API answers, by its own schemas: a change there is an error here.
 export type { ApprovalRequest } from '../../../src/approvals/approval.ts';
@@ -10,8 +9,9 @@ export type {
   AccountStatusResponse,
 } from '../../../src/break-glass/account-schemas.ts';
 export type { KeyStatusResponse, RestoreResponse, RevokeResponse } from '../../../src/break-glass/schemas.ts';
-export type { DriftCause, DriftReport } from '../../../src/drift/report.ts';
+export type { DriftCause } from '../../../src/drift/report.ts';
 export type { TrendDay } from '../../../src/drift/trend/trend.ts';
+export type { NowAnswer, NowParts } from '../../../src/now/schemas.ts';
 export type { KeySummary } from '../../../src/overview/key-view.ts';
 export type { AccountRecordView, TakenView } from '../../../src/revocation/record-view.ts';
 export type { RotationSummaryAnswer } from '../../../src/rollout/http/schemas.ts';
@@ -22,18 +22,12 @@ import type { APPROVAL_GIVEN, APPROVAL_LIST } from '../../../src/break-glass/sch
 import type { TREND } from '../../../src/drift/trend/trend.ts';
 import type { FLEET_ACCOUNT, FLEET_LIST, FLEET_ROW } from '../../../src/fleet/http/schemas.ts';
 import type { KEY_LIST } from '../../../src/overview/key-view.ts';
-import type { ROTATION_LIST } from '../../../src/rollout/http/schemas.ts';
 
 export type ApprovalList = z.output<typeof APPROVAL_LIST>;
 export type ApprovalGiven = z.output<typeof APPROVAL_GIVEN> & { readonly accountRestore?: AccountRestoreResponse };
 export type KeyList = z.output<typeof KEY_LIST>;
-export type RotationList = z.output<typeof ROTATION_LIST>;
 export type AuditList = z.output<typeof AUDIT_LIST>;
 export type Trend = z.output<typeof TREND>;
 export type FleetRow = z.output<typeof FLEET_ROW>;
 export type FleetList = z.output<typeof FLEET_LIST>;
 export type FleetAccount = z.output<typeof FLEET_ACCOUNT>;
-export interface DriftHistory {
-  /** Newest first. */
-  readonly reports: readonly DriftSummary[];
-}

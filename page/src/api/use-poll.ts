@@ -35,9 +35,23 @@ interface Kept {
   readonly pages?: readonly unknown[];
 }
 
+/** How a path is asked for; one and the same object each time, as another one begins anew. */
+export interface PollHow<T> {
+  /** Whether the further pages of a list are read too. */
+  readonly isAll?: boolean;
+  /** What is known after an answer that may be of a part alone; undefined: all is as it was (304). */
+  readonly merge?: (before: T | undefined, answer: unknown, at: Date) => T;
+  /** Whether some of it is still being read, so that it is asked for again soon. */
+  readonly isUnsettled?: (data: T) => boolean;
+}
+
+/** With the further pages of a list. */
+export const WHOLE_LIST = { isAll: true };
+const PLAIN = {};
+
 interface Asked {
   readonly path: string;
-  readonly isAll: boolean;
+  readonly how: PollHow<unknown>;
 }
 
 /**
@@ -60,29 +74,30 @@ export function forgetAll(api: Api): void {
 
 /** A poll takes no longer than this before it counts as failed. Milliseconds. */
 const LIMIT_MS = 75_000;
+/** For what is still being read, which the answer itself has waited for. Milliseconds. */
+const SOON_MS = 1_000;
 
 /**
  * Asks for a path now and then: with its ETag, so that what has not changed is not sent again; not while the page is hidden.
  *
  * @param path below `/api`; undefined: nothing is asked
  * @param everyMs from the end of one answer to the next question
- * @param isAll whether the further pages of a list are read too
  */
-export function usePoll<T>(path: string | undefined, everyMs: number, isAll = false): Polled<T> {
+export function usePoll<T>(path: string | undefined, everyMs: number, how: PollHow<T> = PLAIN): Polled<T> {
   const api = useApi();
   const [, redraw] = useState(0);
   const [problem, setProblem] = useState<{ readonly path: string; readonly problem: Problem }>();
   const again = useRef<() => void>(() => undefined);
   useEffect(() => {
     if (path === undefined) return;
-    const poll = startPoll(api, { path, isAll }, everyMs, (found) => {
+    const poll = startPoll(api, { path, how: how as PollHow<unknown> }, everyMs, (found) => {
       setProblem(found && { path, problem: found });
       redraw((count) => count + 1);
     });
     again.current = poll.now;
     return poll.stop;
-  }, [api, path, everyMs, isAll]);
-  const known = path === undefined ? undefined : keptOf(api).get(isAll ? wholeOf(path) : path);
+  }, [api, path, everyMs, how]);
+  const known = path === undefined ? undefined : keptOf(api).get(how.isAll ? wholeOf(path) : path);
   return {
     data: known?.data as T | undefined,
     readOn: known?.readOn,
@@ -105,7 +120,8 @@ function startPoll(api: Api, asked: Asked, everyMs: number, told: (problem: Prob
     window.clearTimeout(timer);
     let nextMs = everyMs;
     try {
-      await read(api, asked, stopped.signal);
+      const data = await read(api, asked, stopped.signal);
+      if (asked.how.isUnsettled?.(data)) nextMs = SOON_MS;
       told(undefined);
     } catch (error) {
       if (stopped.signal.aborted) return;
@@ -145,10 +161,10 @@ interface Page {
 }
 
 /** Reads a path, and the pages behind it if it is a list of which all is wanted. */
-async function read(api: Api, { path, isAll }: Asked, signal: AbortSignal): Promise<void> {
+async function read(api: Api, { path, how }: Asked, signal: AbortSignal): Promise<unknown> {
   const askedOn = new Date();
-  const first = await readPage(api, path, signal);
-  if (!isAll || signal.aborted) return;
+  const first = await readPage(api, path, signal, how.merge);
+  if (!how.isAll || signal.aborted) return first;
   const pages = [first];
   for (let next = nextOf(first); next && !signal.aborted; next = nextOf(pages.at(-1) ?? first)) {
     pages.push(await readPage(api, next, signal));
@@ -157,20 +173,27 @@ async function read(api: Api, { path, isAll }: Asked, signal: AbortSignal): Prom
   const isSame = pages.length === before?.pages?.length && pages.every((page, index) => page === before.pages?.[index]);
   const { nextLink: _, ...rest } = first as Page;
   const whole = { ...rest, value: pages.flatMap((page) => (page as Page).value ?? []) };
-  if (signal.aborted) return;
   const data = isSame ? before?.data : whole;
-  keep(api, wholeOf(path), { data, pages, etag: undefined, askedOn, readOn: new Date() });
+  if (!signal.aborted) keep(api, wholeOf(path), { data, pages, etag: undefined, askedOn, readOn: new Date() });
+  return data;
 }
 
 const wholeOf = (path: string): string => `${path} whole`;
 const nextOf = (page: unknown): string | undefined => (page as Page).nextLink?.replace(/^\/api/, '');
 
-async function readPage(api: Api, path: string, signal: AbortSignal): Promise<unknown> {
+async function readPage(
+  api: Api,
+  path: string,
+  signal: AbortSignal,
+  merge?: PollHow<unknown>['merge'],
+): Promise<unknown> {
   const before = keptOf(api).get(path);
   const askedOn = new Date();
   const answer = await api.get<unknown>(`/api${path}`, { etag: before?.etag, signal, limitMs: LIMIT_MS });
-  const data = answer.status === 304 ? before?.data : answer.body;
-  if (!signal.aborted) keep(api, path, { data, etag: answer.etag, askedOn, readOn: new Date() });
+  const readOn = new Date();
+  const isSame = answer.status === 304;
+  const data = merge ? merge(before?.data, answer.body, readOn) : isSame ? before?.data : answer.body;
+  if (!signal.aborted) keep(api, path, { data, etag: answer.etag, askedOn, readOn });
   return data;
 }
 

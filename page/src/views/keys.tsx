@@ -1,5 +1,5 @@
 import type { KeyList } from '../api/types.ts';
-import { usePoll } from '../api/use-poll.ts';
+import { usePoll, WHOLE_LIST } from '../api/use-poll.ts';
 import { count } from '../names.ts';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
@@ -14,7 +14,7 @@ type Key = KeyList['value'][number];
 
 /** The keys of the managed vaults, one line each. */
 export function KeysView() {
-  const keys = usePoll<KeyList>('/keys', 15_000, true);
+  const keys = usePoll<KeyList>('/keys', 15_000, WHOLE_LIST);
   const { data } = keys;
   return (
     <>

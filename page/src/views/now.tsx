@@ -1,5 +1,5 @@
-import type { ApprovalList, DriftHistory, DriftReport, FleetList, KeyList, RotationList } from '../api/types.ts';
-import { usePoll } from '../api/use-poll.ts';
+import type { NowParts } from '../api/types.ts';
+import type { Polled } from '../api/use-poll.ts';
 import { approvalPlace, approvalTitle, count, keyLabel, keyNames } from '../names.ts';
 import { type Names, namesIn } from '../person.ts';
 import { href } from '../route.ts';
@@ -11,121 +11,143 @@ import { Since } from '../ui/time.tsx';
 import { CauseItem } from './cause.tsx';
 import { CheckAgain } from './check-again.tsx';
 import { HealthBar } from './health-bar.tsx';
-import { judgeNow } from './judge-now.ts';
+import { headlineOf, type SeenNow } from './now-seen.ts';
 import { PausedNotice } from './paused.tsx';
 import { RevocationLine } from './revocation-line.tsx';
 import { RotationItem } from './rotation-item.tsx';
+import { partOf, useStanding } from './use-standing.ts';
 
-/**
- * What one looks at in the morning: whether all is well, and if not, what to do. It asks five times, not once: each figure
- * has an age, a right and a failure of its own, and together the slowest of them (Key Vault's lists) would decide when any
- * is seen, and the one that changes most (the rotations) that all of them are sent again.
- */
+/** What one looks at in the morning: whether all is well, and if not, what to do. */
 export function NowView() {
-  const fleet = usePoll<FleetList>('/fleet?top=1', 20_000);
-  const keys = usePoll<KeyList>('/keys', 15_000, true);
-  const rotations = usePoll<RotationList>('/rotations', 10_000, true);
-  const { history, report } = useDriftReport();
-  const approvals = usePoll<ApprovalList>('/approvals', 20_000);
-  const revoked = (keys.data?.value ?? []).filter(({ revocation }) => revocation);
-  const paused = (keys.data?.value ?? []).filter((key) => key.paused);
-  const underWay = rotationsUnderWay(rotations.data, keys.data);
-  const waiting = (approvals.data?.value ?? []).filter(({ state }) => state === 'waiting');
+  const standing = useStanding();
+  const fleet = partOf(standing, 'fleet');
+  const drift = partOf(standing, 'drift');
+  // Told once for all of them, when the app is away or refuses.
+  const isQuiet = standing.problem !== undefined;
   const now = useNow();
-  const all = [fleet, keys, rotations, history, approvals];
-  const verdict = judgeNow({
-    states: fleet.data?.summary.states,
-    errors: report.data?.counts.error,
-    warnings: report.data?.counts.warning,
-    revoked: keys.data && revoked.length,
-    revokedBelow: fleet.data && fleet.data.summary.revocations.length + fleet.data.summary.moreRevocations,
-    stuck: rotations.data && underWay.filter(({ state }) => state === 'stuck' || state === 'held').length,
-    isRefused: all.every(({ problem }) => problem?.status === 403),
-    isUnchecked: history.data?.reports.length === 0,
-    gaps: gapsOf(keys.data, report.data),
-    isOld: all.some((one) => isOld(one, now)),
+  const headline = headlineOf(standing.data, {
+    isOld: isOld(standing, now),
+    isRefused: standing.problem?.status === 403,
   });
   return (
     <>
       <Heading>Now</Heading>
-      <div class={`headline tone-${verdict.tone}`} role="status">
-        <Icon tone={verdict.tone} />
+      <div class={`headline tone-${headline.tone}`} role="status">
+        <Icon tone={headline.tone} />
         <div>
-          <p>{verdict.text}</p>
-          {fleet.data && <p class="detail">{fleet.data.summary.text}</p>}
+          <p>{headline.line}</p>
+          {fleet.data && <p class="detail">{fleet.data.text}</p>}
         </div>
       </div>
-      <Section title="Fleet" of={fleet}>
-        {fleet.data && <HealthBar states={fleet.data.summary.states} />}
+      <PollProblem of={standing} />
+      <Section title="Fleet" of={fleet} isQuiet={isQuiet}>
+        {fleet.data && <HealthBar states={fleet.data.states} />}
       </Section>
       <div class="columns">
         <div>
-          <Section title="What is wrong" of={history}>
-            <PollProblem of={report} />
-            <CheckAgain changed={history.refresh} />
-            <Causes report={report.data} isNone={history.data?.reports.length === 0} />
+          <Section title="What is wrong" of={drift} isQuiet={isQuiet}>
+            <CheckAgain changed={standing.refresh} />
+            {drift.data && <Causes of={drift.data} />}
           </Section>
         </div>
         <div>
-          <Section title="Open revocations" of={keys}>
-            <OpenRevocations
-              keys={keys.data && revoked}
-              below={fleet.data?.summary}
-              names={namesIn(undefined, approvals.data)}
-            />
-          </Section>
-          {waiting.length > 0 && (
-            <Section title="Waiting for approval" of={approvals}>
-              <ul class="items">
-                {waiting.map((one) => (
-                  <li key={one.id}>
-                    <a href={href(...approvalPlace(one))}>{approvalTitle(one)}</a>: {one.approvedBy.length} of{' '}
-                    {one.needed} have approved
-                  </li>
-                ))}
-              </ul>
-            </Section>
-          )}
-          <Section title="Rotations under way" of={rotations}>
-            {underWay.length > 0 ? (
-              <ul class="items">
-                {underWay.map((rotation) => (
-                  <RotationItem key={rotation.key} rotation={rotation} />
-                ))}
-              </ul>
-            ) : (
-              rotations.data && <p>No rotation is under way.</p>
-            )}
-          </Section>
-          <Section title="Moves" of={keys} isQuiet>
-            {paused.length > 0
-              ? paused.map((key) => (
-                  <PausedNotice key={key.key} paused={key.paused} label={keyNames(key.key)?.key ?? key.key} />
-                ))
-              : keys.data && <p>Not paused: accounts are moved as their keys rotate.</p>}
-          </Section>
+          <Revocations {...{ standing, isQuiet }} />
+          <Waiting {...{ standing, isQuiet }} />
+          <Rotations {...{ standing, isQuiet }} />
+          <Pauses {...{ standing, isQuiet }} />
         </div>
       </div>
     </>
   );
 }
 
+interface PartProps {
+  readonly standing: Polled<SeenNow>;
+  readonly isQuiet: boolean;
+}
+
+function Revocations({ standing, isQuiet }: PartProps) {
+  const keys = partOf(standing, 'keys');
+  const names = namesIn([], partOf(standing, 'approvals').data?.waiting ?? []);
+  return (
+    <Section title="Open revocations" of={keys} isQuiet={isQuiet}>
+      <OpenRevocations keys={keys.data} below={partOf(standing, 'fleet').data} names={names} />
+    </Section>
+  );
+}
+
+function Waiting({ standing, isQuiet }: PartProps) {
+  const approvals = partOf(standing, 'approvals');
+  const { waiting = [], moreWaiting = 0 } = approvals.data ?? {};
+  if (waiting.length === 0 && !approvals.problem) return null;
+  return (
+    <Section title="Waiting for approval" of={approvals} isQuiet={isQuiet}>
+      <ul class="items">
+        {waiting.map((one) => (
+          <li key={one.id}>
+            <a href={href(...approvalPlace(one))}>{approvalTitle(one)}</a>: {one.approvedBy.length} of {one.needed} have
+            approved
+          </li>
+        ))}
+      </ul>
+      <More number={moreWaiting} />
+    </Section>
+  );
+}
+
+function Rotations({ standing, isQuiet }: PartProps) {
+  const rotations = partOf(standing, 'rotations');
+  const keys = partOf(standing, 'keys').data;
+  const underWay = [...(rotations.data?.underWay ?? []), ...(keys?.notBegun ?? [])];
+  return (
+    <Section title="Rotations under way" of={rotations} isQuiet={isQuiet}>
+      {underWay.length > 0 ? (
+        <ul class="items">
+          {underWay.map((rotation) => (
+            <RotationItem key={rotation.key} rotation={rotation} />
+          ))}
+        </ul>
+      ) : (
+        rotations.data && <p>No rotation is under way.</p>
+      )}
+      <More number={(rotations.data?.moreUnderWay ?? 0) + (keys?.moreNotBegun ?? 0)} />
+    </Section>
+  );
+}
+
+function Pauses({ standing, isQuiet }: PartProps) {
+  const pauses = partOf(standing, 'pauses');
+  return (
+    <Section title="Moves" of={pauses} isQuiet={isQuiet}>
+      {pauses.data?.map(({ key, ...paused }) => (
+        <PausedNotice key={key} paused={paused} label={key === undefined ? 'all keys' : (keyNames(key)?.key ?? key)} />
+      ))}
+      {pauses.data?.length === 0 && <p>Not paused: accounts are moved as their keys rotate.</p>}
+    </Section>
+  );
+}
+
+function More({ number }: { readonly number: number }) {
+  return number > 0 ? <p class="muted">… and {count(number, 'more', 'more')}.</p> : null;
+}
+
 interface OpenRevocationsProps {
   /** Undefined: not read. */
-  readonly keys: KeyList['value'] | undefined;
+  readonly keys: NowParts['keys']['value'] | undefined;
   /** Of the fleet; undefined: not read. */
-  readonly below: FleetList['summary'] | undefined;
+  readonly below: NowParts['fleet']['value'] | undefined;
   readonly names: Names;
 }
 
 /** Of keys, and below them of accounts and encryption scopes. */
 function OpenRevocations({ keys, below, names }: OpenRevocationsProps) {
   const { revocations = [], moreRevocations = 0 } = below ?? {};
+  const { revoked = [], moreRevoked = 0 } = keys ?? {};
   return (
     <>
-      {((keys?.length ?? 0) > 0 || revocations.length > 0) && (
+      {(revoked.length > 0 || revocations.length > 0) && (
         <ul class="items">
-          {keys?.map((key) => (
+          {revoked.map((key) => (
             <li key={key.key}>
               <p class="strong">
                 <a href={href(['break-glass', key.vault, key.name])}>{keyLabel(key.key)}</a>
@@ -146,8 +168,8 @@ function OpenRevocations({ keys, below, names }: OpenRevocationsProps) {
           ))}
         </ul>
       )}
-      {moreRevocations > 0 && <p class="muted">… and {count(moreRevocations, 'more', 'more')}.</p>}
-      {keys?.length === 0 && (
+      <More number={moreRevoked + moreRevocations} />
+      {keys && revoked.length === 0 && (
         <p>No key is revoked{below && revocations.length === 0 && ', and no account by itself'}.</p>
       )}
       {!below && <p class="muted">Whether an account is revoked by itself is not known yet.</p>}
@@ -155,17 +177,15 @@ function OpenRevocations({ keys, below, names }: OpenRevocationsProps) {
   );
 }
 
-function Causes({ report, isNone }: { readonly report: DriftReport | undefined; readonly isNone: boolean }) {
-  if (isNone) {
+function Causes({ of }: { readonly of: NonNullable<NowParts['drift']['value']> }) {
+  const { report } = of;
+  if (!report) {
     return (
       <p>No drift check has run yet. The first one runs by its schedule, or by POST /api/drift (cmk drift check).</p>
     );
   }
-  if (!report) return null;
-  const open = report.causes.filter(({ exempt }) => !exempt);
-  const wrong = open.filter(({ severity }) => severity !== 'advice');
-  const advice = open.filter(({ severity }) => severity === 'advice');
-  const exempt = report.causes.length - open.length;
+  const wrong = report.causes.filter(({ severity }) => severity !== 'advice');
+  const advice = report.causes.filter(({ severity }) => severity === 'advice');
   return (
     <>
       <p class="muted">
@@ -188,40 +208,8 @@ function Causes({ report, isNone }: { readonly report: DriftReport | undefined; 
           </ul>
         </details>
       )}
-      {exempt > 0 && <p class="muted">{count(exempt, 'cause')} more are exempt.</p>}
+      {report.moreCauses > 0 && <p class="muted">{count(report.moreCauses, 'more cause')} in the drift report.</p>}
+      {report.exempt > 0 && <p class="muted">{count(report.exempt, 'cause')} more are exempt.</p>}
     </>
   );
-}
-
-/** What the app could not read itself, so that there may be more that is wrong. */
-function gapsOf(keys: KeyList | undefined, report: DriftReport | undefined): readonly string[] {
-  const vaults = (keys?.vaults ?? []).filter(({ unread }) => unread).length;
-  const unknown = (keys?.value ?? []).filter(({ state }) => state === 'unknown').length;
-  return [
-    vaults > 0 ? `${count(vaults, 'vault')} could not be listed` : '',
-    unknown > 0 ? `${count(unknown, 'key')} could not be read` : '',
-    report?.complete === false ? 'the last drift check could not read everything' : '',
-  ].filter(Boolean);
-}
-
-/** A report does not change: the list of reports is asked for again and again, and a report once. */
-function useDriftReport() {
-  const history = usePoll<DriftHistory>('/drift/history', 15_000);
-  const newest = history.data?.reports[0]?.id;
-  const report = usePoll<DriftReport>(newest && `/drift/${encodeURIComponent(newest)}`, 600_000);
-  return { history, report };
-}
-
-/** Those that are listed, and those that have not begun because moves are paused: the key knows of them. */
-function rotationsUnderWay(
-  listed: RotationList | undefined,
-  keys: KeyList | undefined,
-): readonly RotationList['value'][number][] {
-  const known = new Set((listed?.value ?? []).map(({ key }) => key.toLowerCase()));
-  const others = (keys?.value ?? []).flatMap(({ key, rotation, users, newestUsable }) => {
-    if (!rotation || known.has(key.toLowerCase())) return [];
-    const { moved, waiting, failed, left } = users ?? {};
-    return [{ key, ...rotation, moved, waiting, failed, left, version: newestUsable }];
-  });
-  return [...(listed?.value ?? []), ...others].filter(({ state }) => state !== 'finished' && state !== 'blocked');
 }

@@ -61,10 +61,19 @@ export async function showReport(
   services: { readonly driftStorage: DriftStorage; readonly now: () => Date },
 ): Promise<HttpResponseInit> {
   const { driftStorage } = services;
-  const report = await fromStorage(() => (id === undefined ? driftStorage.newest() : reportOf(id, driftStorage)));
+  const report = await (id === undefined ? newestReport(services) : fromStorage(() => reportOf(id, driftStorage)));
   if (report && 'findings' in report) return present(report, headers);
   if (report) return stillRunning(report, services.now());
   throw noReport(id);
+}
+
+/** Undefined: there is none yet. @throws {@link HttpProblem} 503 */
+export function newestReport({
+  driftStorage,
+}: {
+  readonly driftStorage: Pick<DriftStorage, 'newest'>;
+}): Promise<DriftReport | undefined> {
+  return fromStorage(() => driftStorage.newest());
 }
 
 function noReport(id: string | undefined): HttpProblem {

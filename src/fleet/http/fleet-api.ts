@@ -26,7 +26,7 @@ export interface FleetCall {
 /** A page of the fleet. @throws {@link HttpProblem} */
 export async function showFleet(query: URLSearchParams, call: FleetCall, ports: FleetPorts): Promise<HttpResponseInit> {
   const { filter, health, all, top, after, rest } = fleetQuery(query);
-  const { snapshot, seen } = await readSnapshot(call, ports);
+  const { snapshot, seen } = inReach(await readSnapshot(call, ports), call.reaches);
   const filtered = seen
     .filter((one) => all || isMeant(one))
     .filter((one) => filteredUses(one).some((use) => matchesFilter(use, filter)));
@@ -46,7 +46,7 @@ export async function showFleet(query: URLSearchParams, call: FleetCall, ports: 
 
 /** One account. @throws {@link HttpProblem} 404 */
 export async function showFleetAccount(name: string, call: FleetCall, ports: FleetPorts): Promise<HttpResponseInit> {
-  const { snapshot, seen } = await readSnapshot(call, ports);
+  const { snapshot, seen } = inReach(await readSnapshot(call, ports), call.reaches);
   const found = seen.find(({ account }) => account.name.toLowerCase() === name.toLowerCase());
   if (found) return withTag({ ...toAccountAnswer(found, snapshot), ...freshnessOf(snapshot) }, call.headers);
   throw new HttpProblem(
@@ -57,16 +57,28 @@ export async function showFleetAccount(name: string, call: FleetCall, ports: Fle
   );
 }
 
-/** What the role of the caller reaches: accounts all of whose keys it does. */
-async function readSnapshot(
-  { reaches, snapshots, nowMs }: FleetCall,
+/** How the accounts stand that the caller may see, in short. */
+export function fleetSummaryOf(snapshot: FleetSnapshot, reaches: FleetCall['reaches']): FleetListAnswer['summary'] {
+  return toSummary(inReach(snapshot, reaches).seen.filter(isMeant), snapshot);
+}
+
+/** @throws {@link HttpProblem} 503 */
+export function readSnapshot(
+  { snapshots, nowMs }: Pick<FleetCall, 'snapshots' | 'nowMs'>,
   ports: FleetPorts,
-): Promise<{ readonly snapshot: FleetSnapshot; readonly seen: readonly JudgedAccount[] }> {
-  const snapshot = await orUnavailable(
+): Promise<FleetSnapshot> {
+  return orUnavailable(
     () => snapshots.get(ports, nowMs),
     (why) => `The fleet index cannot be read: ${why} Accounts are moved all the same.`,
     'Repeat the call in a minute; if it stays, check the storage account of the app. `cmk fleet list` does without.',
   );
+}
+
+/** What the role of the caller reaches: accounts all of whose keys it does. */
+function inReach(
+  snapshot: FleetSnapshot,
+  reaches: FleetCall['reaches'],
+): { readonly snapshot: FleetSnapshot; readonly seen: readonly JudgedAccount[] } {
   if (reaches(undefined)) return { snapshot, seen: snapshot.accounts };
   const reach = new Map<string, boolean>();
   const isReached = (id: string): boolean => {

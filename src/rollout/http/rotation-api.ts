@@ -4,7 +4,7 @@ import { orUnavailable } from '../../http/or-unavailable.ts';
 import { HttpProblem } from '../../http/problem.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Log } from '../../log.ts';
-import { type ListPorts, listRotations, type UnreadRotation } from '../list-rotations.ts';
+import { type ListPorts, listRotations, type RotationList, type UnreadRotation } from '../list-rotations.ts';
 import { readRotation } from '../read-rotation.ts';
 import { type RotationView, viewRotation } from '../rotation-view.ts';
 import type { RotationAnswer, RotationSummaryAnswer } from './schemas.ts';
@@ -16,10 +16,20 @@ export async function showRotations(query: URLSearchParams, ports: ListPorts, lo
     const detail = `There is no query parameter ${JSON.stringify(name.slice(0, 50))}.`;
     throw new HttpProblem(400, 'QueryInvalid', detail, 'Follow nextLink, or send none.');
   }
-  await ports.control.refresh(log, true);
-  const { value, pauses, next } = await fromIndex(() => listRotations(query.get('after')?.slice(0, 1_000), ports));
+  const { value, pauses, next } = await readRotationPage(query.get('after')?.slice(0, 1_000), ports, log);
   const nextLink = next ? { nextLink: `/api/rotations?after=${encodeURIComponent(next)}` } : {};
-  return jsonResponse(200, { value: value.map(toSummary), pauses, ...nextLink });
+  return jsonResponse(200, { value, pauses, ...nextLink });
+}
+
+/** @throws {@link HttpProblem} 503 */
+export async function readRotationPage(
+  after: string | undefined,
+  ports: ListPorts,
+  log: Log,
+): Promise<Omit<RotationList, 'value'> & { readonly value: readonly RotationSummaryAnswer[] }> {
+  await ports.control.refresh(log, true);
+  const { value, ...rest } = await fromIndex(() => listRotations(after, ports));
+  return { value: value.map(toSummary), ...rest };
 }
 
 export async function showRotation(key: ManagedKey, ports: ListPorts, log: Log): Promise<HttpResponseInit> {

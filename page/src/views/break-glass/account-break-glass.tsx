@@ -79,7 +79,7 @@ export function AccountBreakGlass({ name, scope, account, history }: AccountBrea
         isQuiet={isChoice}
         scope={chosen}
         open={current}
-        names={namesIn(history, approvals.data)}
+        names={namesIn(history?.value ?? [], approvals.data?.value ?? [])}
       />
       {status.data?.unbelieved.map((id) => (
         <Unbelieved key={id} {...{ id, name }} />

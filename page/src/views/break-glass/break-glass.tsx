@@ -1,5 +1,5 @@
 import type { ApprovalList, KeyList, KeyStatusResponse, RevokeResponse } from '../../api/types.ts';
-import { usePoll } from '../../api/use-poll.ts';
+import { usePoll, WHOLE_LIST } from '../../api/use-poll.ts';
 import { count } from '../../names.ts';
 import { has, usePerson } from '../../person.ts';
 import { href } from '../../route.ts';
@@ -28,7 +28,7 @@ export function BreakGlassView({ vault, name }: BreakGlassProps) {
 }
 
 function ChooseKey() {
-  const keys = usePoll<KeyList>('/keys', 15_000, true);
+  const keys = usePoll<KeyList>('/keys', 15_000, WHOLE_LIST);
   const approvals = usePoll<ApprovalList>('/approvals', 10_000);
   const choose = (event: Event) => {
     event.preventDefault();

@@ -1,0 +1,61 @@
+import type { NowAnswer, NowParts } from '../api/types.ts';
+import { byLocalClock } from '../server-time.ts';
+
+/** What is known of a part: what was read of it last, however old that is, and why it could not be read again. */
+export interface SeenPart<T> {
+  readonly value: T | undefined;
+  readonly readOn: Date | undefined;
+  readonly problem: NowParts['fleet']['problem'];
+  readonly isReading: boolean;
+}
+
+type Names = keyof NowParts;
+export type PartValue<P extends Names> = NonNullable<NowParts[P]['value']>;
+
+/** What is known of how things stand, after any number of answers. */
+export interface SeenNow extends Pick<NowAnswer, 'line' | 'tone'> {
+  readonly parts: { readonly [P in Names]?: SeenPart<PartValue<P>> };
+}
+
+/** Takes in an answer: parts that it leaves out are as they were, and one that could not be read stays as it was read before. */
+export function mergeNow(before: SeenNow | undefined, answer: unknown, at: Date): SeenNow {
+  const { line, tone, ...sent } = (answer ?? { line: before?.line, tone: before?.tone }) as NowAnswer;
+  const known = Object.entries(before?.parts ?? {}).map(([name, part]) => [
+    name,
+    part.problem || part.isReading ? part : { ...part, readOn: at },
+  ]);
+  const come = Object.entries(sent).map(([name, { readOn, value, problem, reading }]) => {
+    const last = before?.parts[name as Names];
+    return [
+      name,
+      {
+        value: value ?? last?.value,
+        readOn: readOn === undefined ? last?.readOn : byLocalClock(readOn),
+        problem,
+        isReading: reading === true,
+      },
+    ];
+  });
+  return { line, tone, parts: Object.fromEntries([...known, ...come]) as SeenNow['parts'] };
+}
+
+/**
+ * The line of the app, and what it cannot say itself.
+ *
+ * @param heard `isOld`: it has not been heard for a while; `isRefused`: nothing of it may be seen
+ */
+export function headlineOf(
+  seen: SeenNow | undefined,
+  { isOld, isRefused }: { readonly isOld: boolean; readonly isRefused: boolean },
+): Pick<NowAnswer, 'line' | 'tone'> {
+  if (!seen) {
+    return {
+      tone: 'none',
+      line: isRefused ? 'You may not see how things stand.' : 'Not everything has been read yet.',
+    };
+  }
+  const { line, tone } = seen;
+  if (!isOld) return { line, tone };
+  if (tone === 'bad' || tone === 'warn') return { tone, line: `${line} This is old: it could not be read again.` };
+  return { tone: 'warn', line: 'Not known: what was read last is old, and could not be read again.' };
+}

@@ -1,0 +1,19 @@
+import type { NowParts } from '../api/types.ts';
+import { type Polled, type PollHow, usePoll } from '../api/use-poll.ts';
+import { mergeNow, type PartValue, type SeenNow, type SeenPart } from './now-seen.ts';
+
+const HOW: PollHow<SeenNow> = {
+  merge: mergeNow,
+  isUnsettled: ({ parts }) => Object.values(parts).some(({ isReading }) => isReading),
+};
+
+/** Asks how things stand: all of it by one request, and what has not changed is not sent again. */
+export function useStanding(): Polled<SeenNow> {
+  return usePoll<SeenNow>('/now?changed=true', 10_000, HOW);
+}
+
+/** One part, as if it were asked for by itself: with an age and a problem of its own. */
+export function partOf<P extends keyof NowParts>(now: Polled<SeenNow>, name: P): Polled<PartValue<P>> {
+  const part = now.data?.parts[name] as SeenPart<PartValue<P>> | undefined;
+  return { ...now, data: part?.value, readOn: part?.readOn, problem: now.problem ?? part?.problem };
+}

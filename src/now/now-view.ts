@@ -1,0 +1,154 @@
+import { DeadlineError } from '../azure/deadline.ts';
+import { fleetSummaryOf } from '../fleet/http/fleet-api.ts';
+import type { RouteKey } from '../http/access.ts';
+import { contentTag } from '../http/etag.ts';
+import { HttpProblem, type PartProblem, partProblem } from '../http/problem.ts';
+import { parseKeyIdentifier } from '../keys/key-identifier.ts';
+import type { KeySummary } from '../overview/key-view.ts';
+import type { PartTaken } from './kept-part.ts';
+import { isRotationOpen, type NowReadings, type TakeReading } from './read-now.ts';
+import { MOST_LISTED_NOW, type NowParts, type NowValue } from './schemas.ts';
+
+/** What whoever asks may see. */
+export interface NowSight {
+  /** Whether their role reaches a key; without one, the whole fleet. */
+  readonly reaches: (key: RouteKey | undefined) => boolean;
+  readonly reachesVault: (vault: string) => boolean;
+  readonly maySee: (approval: NowReadings['approvals'][number]) => boolean;
+  /** Refuses whose role is narrowed. @throws {@link HttpProblem} */
+  readonly requireFleet: () => void;
+  /** Finds the call in the log, for what nobody foresaw: the answer says nothing of it. */
+  readonly correlationId: string;
+  readonly onUnexpected: (error: unknown) => void;
+}
+
+/** Characters of the tag of a part. */
+const TAG_LENGTH = 11;
+/** A part of one content is another one whenever it is so much older: its age is sent then. Milliseconds. */
+const AGE_STEP_MS = 30_000;
+
+/** A part as one caller sees it, and what tells it from another one. */
+interface SeenPart<P extends keyof NowParts> {
+  readonly part: NowParts[P];
+  readonly tag: string;
+}
+export type SeenParts = { readonly [P in keyof NowParts]: SeenPart<P> };
+
+/** Never throws: what is not there says why, in its place. */
+export async function seeParts(take: TakeReading, sight: NowSight): Promise<SeenParts> {
+  const { reaches, requireFleet } = sight;
+  // Nothing is read for who may not see it.
+  const takeOfFleet: TakeReading = async (part) => {
+    try {
+      requireFleet();
+      return await take(part);
+    } catch (error) {
+      return { error };
+    }
+  };
+  const [fleet, keys, pauses, rotations, drift, approvals] = await Promise.all([
+    take('fleet'),
+    take('keys'),
+    take('pauses'),
+    takeOfFleet('rotations'),
+    takeOfFleet('drift'),
+    take('approvals'),
+  ]);
+  const see = <P extends keyof NowReadings>(
+    taken: PartTaken<NowReadings[P]>,
+    show: (of: NowReadings[P]) => NowValue<P>,
+  ) => seen<P>(taken, show, sight);
+  const listed = new Set('value' in rotations ? rotations.value.map(({ key }) => key.toLowerCase()) : []);
+  return {
+    fleet: see<'fleet'>(fleet, (snapshot) => fleetOf(snapshot, reaches)),
+    keys: see<'keys'>(keys, (reading) => keysOf(reading, sight, listed)),
+    pauses: see<'pauses'>(pauses, (all) => pausesOf(all, reaches)),
+    rotations: see<'rotations'>(rotations, (all) => ({ underWay: first(all), moreUnderWay: rest(all) })),
+    drift: see<'drift'>(drift, driftOf),
+    approvals: see<'approvals'>(approvals, (all) => {
+      const waiting = all.filter(sight.maySee);
+      return { waiting: first(waiting), moreWaiting: rest(waiting) };
+    }),
+  };
+}
+
+function seen<P extends keyof NowReadings>(
+  taken: PartTaken<NowReadings[P]>,
+  show: (of: NowReadings[P]) => NowValue<P>,
+  sight: NowSight,
+): SeenPart<P> {
+  if ('reading' in taken) return { part: taken as NowParts[P], tag: contentTag('reading', TAG_LENGTH) };
+  if ('error' in taken) {
+    const problem = problemOf(taken.error, sight);
+    // How it failed may be worded anew each time.
+    return { part: { problem } as NowParts[P], tag: contentTag([problem.status, problem.reason], TAG_LENGTH) };
+  }
+  const value = show(taken.value);
+  const part = { readOn: taken.readOn.toISOString(), value } as NowParts[P];
+  return { part, tag: contentTag([value, Math.floor(taken.ageMs / AGE_STEP_MS)], TAG_LENGTH) };
+}
+
+function problemOf(error: unknown, { correlationId, onUnexpected }: NowSight): PartProblem {
+  const told =
+    error instanceof DeadlineError
+      ? new HttpProblem(503, 'ServiceUnavailable', error.message, 'It is read again by itself; repeat the call.')
+      : error;
+  return partProblem(told, { correlationId, onUnexpected });
+}
+
+function fleetOf(snapshot: NowReadings['fleet'], reaches: NowSight['reaches']): NowValue<'fleet'> {
+  const { text, accounts, states, revocations, moreRevocations } = fleetSummaryOf(snapshot, reaches);
+  return { text, accounts, states, revocations, moreRevocations };
+}
+
+function keysOf(
+  { keys, vaults, complete }: NowReadings['keys'],
+  { reaches, reachesVault }: NowSight,
+  listed: ReadonlySet<string>,
+): NowValue<'keys'> {
+  const reached = keys.filter(({ vault, name }) => reaches({ vault, key: name }));
+  const revoked = reached.flatMap(({ key, vault, name, revocation }) =>
+    revocation ? { key, vault, name, revocation } : [],
+  );
+  const notBegun = reached.flatMap((key) => (listed.has(key.key.toLowerCase()) ? [] : rotationOf(key)));
+  return {
+    revoked: first(revoked),
+    moreRevoked: rest(revoked),
+    notBegun: first(notBegun),
+    moreNotBegun: rest(notBegun),
+    vaultsUnread: vaults.filter(({ vault, unread }) => unread && reachesVault(vault)).length,
+    keysUnread: reached.filter(({ state }) => state === 'unknown').length,
+    complete,
+  };
+}
+
+/** A rotation that the list of them does not have: of a key that nobody has looked at since, as moves are paused. */
+function rotationOf({ key, rotation, users, newestUsable }: KeySummary): NowValue<'keys'>['notBegun'] {
+  if (!rotation || !isRotationOpen(rotation)) return [];
+  const { moved, waiting, failed, left } = users ?? {};
+  return [{ key, ...rotation, moved, waiting, failed, left, version: newestUsable }];
+}
+
+function pausesOf(pauses: NowReadings['pauses'], reaches: NowSight['reaches']): NowValue<'pauses'> {
+  return pauses.flatMap(({ key, reason, by, since, until }) => {
+    const names = key === undefined ? undefined : parseKeyIdentifier(key);
+    const isReached = key === undefined || (names && reaches({ vault: names.vaultName, key: names.keyName }));
+    return isReached ? { ...(key ? { key } : {}), reason, by: by.objectId, since, ...(until ? { until } : {}) } : [];
+  });
+}
+
+function driftOf(report: NowReadings['drift']): NowValue<'drift'> {
+  if (!report) return {};
+  const { id, startedOn, complete, counts, causes } = report;
+  const open = causes.filter(({ exempt }) => !exempt);
+  const exempt = causes.length - open.length;
+  return { report: { id, startedOn, complete, counts, causes: first(open), moreCauses: rest(open), exempt } };
+}
+
+function first<T>(all: readonly T[]): T[] {
+  return all.slice(0, MOST_LISTED_NOW);
+}
+
+function rest(all: readonly unknown[]): number {
+  return Math.max(0, all.length - MOST_LISTED_NOW);
+}

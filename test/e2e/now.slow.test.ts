@@ -1,0 +1,301 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { NowAnswer, NowParts } from '../../src/now/schemas.ts';
+import { keyOf, revocationOn } from '../break-glass/break-glass-fixture.ts';
+import { type Answer, type RunningApp, signIn } from '../break-glass/running-app.ts';
+import { useApps } from '../break-glass/use-running-app.ts';
+import { type ApiDocument, expectDocumented } from '../support/documented.ts';
+import { eventually } from '../support/eventually.ts';
+import { TestKey } from '../support/fleet.ts';
+import { useStorageGate } from '../support/storage-gate.ts';
+import { useWire } from '../support/wire.ts';
+
+const wire = useWire();
+const startApp = useApps(wire);
+const gate = useStorageGate(wire);
+afterEach(() => gate.open());
+
+const PARTS = ['fleet', 'keys', 'pauses', 'rotations', 'drift', 'approvals'] as const;
+/** An answer waits 1.5 s for its parts; the rest is the machine's. Milliseconds. */
+const SOON_MS = 4_000;
+
+const check = (of: RunningApp) => of.call('/drift', { as: 'operator', method: 'POST' });
+const nowOf = ({ body }: Answer) => body as unknown as NowAnswer & NowParts;
+const ask = (of: RunningApp, as = 'revoker', headers: Record<string, string> = {}, query = '') =>
+  of.call(`/now${query}`, { as, headers });
+
+const isWhole = (answer: Answer) => PARTS.every((part) => !nowOf(answer)[part].reading);
+
+interface Asking {
+  readonly as?: string;
+  readonly headers?: Record<string, string>;
+  readonly query?: string;
+  readonly limitMs?: number;
+}
+
+/** Asks until the answer is as it should be, no more often than a caller may. */
+function askUntil(
+  what: string,
+  of: RunningApp,
+  isSo: (answer: Answer) => unknown,
+  { as, headers, query, limitMs }: Asking = {},
+): Promise<Answer> {
+  return eventually(
+    what,
+    async () => {
+      const answer = await ask(of, as, headers, query);
+      if (isSo(answer)) return answer;
+      await sleep(100);
+      return undefined;
+    },
+    limitMs,
+  );
+}
+
+/** Asked until nothing of it is being read any more. */
+const askWhole = (of: RunningApp, as = 'revoker') =>
+  askUntil('every part has been read', of, (answer) => answer.status !== 200 || isWhole(answer), { as });
+
+function revoke(of: RunningApp, key: TestKey): Promise<Answer> {
+  const name = `${key.vault.name}/${key.name}`;
+  const body = { reason: 'A laptop was stolen', confirm: name };
+  return of.call(`/keys/${name}/revoke`, { as: 'revoker', method: 'POST', body });
+}
+
+describe('how things stand now', () => {
+  let app: RunningApp;
+  let document: ApiDocument;
+  beforeAll(async () => {
+    app = await startApp({ CMK_AUTOFIX: 'none', CMK_APPROVALS: 'restore:2' });
+    document = JSON.parse((await app.call('/openapi.json')).text) as ApiDocument;
+  });
+
+  it('is one answer with a line, from the parts and their own paths', async () => {
+    const key = keyOf(wire.azure, 2);
+    key.account();
+    const before = await askWhole(app);
+    expectDocumented(before, 'now', document);
+    expect(nowOf(before).drift.value).toEqual({});
+    expect((await check(app)).status).toBe(200);
+    expect((await revoke(app, key)).status).toBe(200);
+    const restore = { reason: 'The laptop is back', revocation: revocationOn(key) };
+    const path = `/keys/kv-files/${key.name}/restore`;
+    expect((await app.call(path, { as: 'restorer', method: 'POST', body: restore })).status).toBe(202);
+    const pause = { reason: 'A freeze', key: 'kv-files/archive-key' };
+    expect((await app.call('/pause', { as: 'operator', method: 'POST', body: pause })).status).toBe(200);
+
+    const answer = await askUntil('it shows all of it', app, (one) => {
+      const { keys, pauses, drift, approvals, fleet } = nowOf(one);
+      const lists = [keys.value?.revoked, pauses.value, approvals.value?.waiting];
+      return lists.every((list) => list?.length) && drift.value?.report && fleet.value?.states.Revoked;
+    });
+    expectDocumented(answer, 'now', document);
+    const now = nowOf(answer);
+    expect(now).toMatchObject({ tone: 'bad', line: expect.stringMatching(/^Not well: 1 key is revoked/) });
+    expect(now.keys.value).toMatchObject({
+      revoked: [{ vault: 'kv-files', name: key.name, revocation: { id: revocationOn(key) } }],
+      moreRevoked: 0,
+      vaultsUnread: 0,
+      keysUnread: 0,
+      complete: true,
+    });
+    expect(now.pauses.value).toMatchObject([{ key: expect.stringContaining('/keys/archive-key'), reason: 'A freeze' }]);
+    expect(now.approvals.value).toMatchObject({ waiting: [{ action: 'restore', key: key.name }], moreWaiting: 0 });
+    const report = (await app.call('/drift', { as: 'revoker' })).body as unknown as {
+      causes: object[];
+      counts: object;
+    };
+    expect(now.drift.value?.report).toMatchObject({ counts: report.counts });
+    const { summary } = (await app.call('/fleet?top=1', { as: 'revoker' })).body as unknown as { summary: object };
+    expect(summary).toMatchObject(now.fleet.value ?? {});
+    for (const part of PARTS) expect(Date.parse(now[part].readOn ?? '')).toBeGreaterThan(0);
+  });
+
+  it('is not sent again to whoever has it, and where something has changed that alone is', async () => {
+    expect((await check(app)).status).toBe(200);
+    const one = await startApp({ CMK_AUTOFIX: 'none', CMK_APPROVALS: 'restore:2' });
+    const first = await askWhole(one);
+    const etag = first.headers.get('etag') ?? '';
+    expect(etag).toMatch(/^W\/"[\w-]{11}(\.[\w-]{11}){5}"$/);
+    for (const query of ['', '?changed=true']) {
+      const again = await ask(one, 'revoker', { 'if-none-match': etag }, query);
+      expect(again).toMatchObject({ status: 304, text: '' });
+      expect(again.headers.get('etag')).toBe(etag);
+    }
+    const { id } = nowOf(first).approvals.value?.waiting[0] ?? {};
+    expect((await one.call(`/approvals/${id}`, { as: 'restorer', method: 'DELETE' })).status).toBe(200);
+    const changed = await askUntil('it is seen', one, ({ status }) => status === 200, {
+      headers: { 'if-none-match': etag },
+      query: '?changed=true',
+    });
+    expectDocumented(changed, 'now', document);
+    const { line, tone, ...parts } = nowOf(changed);
+    expect([line, tone]).toEqual([nowOf(first).line, nowOf(first).tone]);
+    expect(parts).toEqual({ approvals: { readOn: expect.any(String), value: { waiting: [], moreWaiting: 0 } } });
+    const whole = await ask(one, 'revoker', { 'if-none-match': etag });
+    expect(Object.keys(nowOf(whole))).toEqual(expect.arrayContaining([...PARTS]));
+    // Whatever else somebody sends for a tag leaves nothing out.
+    for (const tag of ['W/"a.b.c.d.e.f"', '"other"', etag.replaceAll('.', '')]) {
+      const all = await ask(one, 'revoker', { 'if-none-match': tag }, '?changed=true');
+      expect(Object.keys(nowOf(all))).toEqual(expect.arrayContaining([...PARTS]));
+    }
+    for (const query of ['?changed=1', '?top=1', '?changed=true&changed=true']) {
+      expect(await ask(one, 'revoker', {}, query)).toMatchObject({ status: 400, body: { reason: 'QueryInvalid' } });
+    }
+  });
+
+  it('is there without the part that takes long, which says so, and comes when it is read', async () => {
+    const one = await startApp({ CMK_AUTOFIX: 'none' });
+    await check(one);
+    const vault = { host: 'kv-records.vault.azure.net' };
+    wire.azure.faults.add([{ match: vault, hang: true }]);
+    const began = performance.now();
+    const answer = await ask(one);
+    expect(performance.now() - began).toBeLessThan(SOON_MS);
+    expectDocumented(answer, 'now', document);
+    expect(nowOf(answer)).toMatchObject({
+      keys: { reading: true },
+      drift: { value: { report: {} } },
+      approvals: { value: {} },
+    });
+    expect(nowOf(answer).line).toMatch(/Not everything has been read yet\.$/);
+    const later = nowOf(await askWhole(one));
+    expect(later.keys.value).toMatchObject({ vaultsUnread: 1, keysUnread: 1, complete: true });
+    expect(later.line).toContain('Not all is known: 1 vault could not be listed, 1 key could not be read.');
+  });
+
+  it('is there while the index hangs, and hinders no revocation', async () => {
+    const one = await startApp({ CMK_AUTOFIX: 'none' }, gate.connectionString);
+    gate.hang('Table');
+    const began = performance.now();
+    const first = await ask(one);
+    expect(performance.now() - began).toBeLessThan(SOON_MS);
+    expect(nowOf(first)).toMatchObject({
+      fleet: { reading: true },
+      rotations: { reading: true },
+      drift: { value: {} },
+    });
+    const key = keyOf(wire.azure, 1);
+    expect((await revoke(one, key)).body).toMatchObject({ complete: true });
+    gate.open();
+    await askUntil(
+      'what hung is there again',
+      one,
+      (answer) => nowOf(answer).fleet.value && nowOf(answer).rotations.value,
+    );
+  });
+
+  it('says of what hangs for long that it could not be read, and has it again when it is there', async () => {
+    const one = await startApp({ CMK_AUTOFIX: 'none' }, gate.connectionString);
+    gate.hang('Blob');
+    const isGone = (answer: Answer) => nowOf(answer).drift.problem && nowOf(answer).approvals.problem;
+    const answer = nowOf(await askUntil('it has been given up', one, isGone, { limitMs: 100_000 }));
+    for (const part of ['drift', 'approvals'] as const) {
+      expect(answer[part]).toEqual({ problem: expect.objectContaining({ status: 503, reason: 'ServiceUnavailable' }) });
+    }
+    expect(answer.line).toContain('what waits for approval could not be read');
+    gate.open();
+    await askUntil('it is there again', one, (again) => nowOf(again).drift.value && nowOf(again).approvals.value);
+  }, 150_000);
+});
+
+/** Of each part the path that has all of it. */
+const PATHS: Readonly<Record<(typeof PARTS)[number], string>> = {
+  fleet: '/fleet?top=1',
+  keys: '/keys',
+  pauses: '/keys',
+  rotations: '/rotations',
+  drift: '/drift',
+  approvals: '/approvals',
+};
+
+describe('who may see what', () => {
+  let app: RunningApp;
+  const narrowed = (name: string) => ({
+    role: 'CmkKey.Read',
+    principal: signIn(wire.azure, name).objectId,
+    keys: ['kv-records'],
+  });
+  beforeAll(async () => {
+    app = await startApp({
+      CMK_AUTOFIX: 'none',
+      CMK_APPROVALS: 'restore:1',
+      CMK_ROLE_SCOPES: JSON.stringify([
+        narrowed('restorer'),
+        { ...narrowed('second-operator'), role: 'Cmk.Operate' },
+        narrowed('second-operator'),
+      ]),
+    });
+    for (const vault of ['kv-files', 'kv-records']) {
+      const key = new TestKey(wire.azure.world, vault);
+      key.account();
+      expect((await revoke(app, key)).status).toBe(200);
+      const restore = { reason: 'The laptop is back', revocation: revocationOn(key) };
+      const call = { as: 'operator', method: 'POST', body: restore };
+      expect((await app.call(`/keys/${vault}/${key.name}/restore`, call)).status).toBe(202);
+      const pause = { reason: 'A freeze', key: `${vault}/${key.name}` };
+      expect((await app.call('/pause', { as: 'operator', method: 'POST', body: pause })).status).toBe(200);
+    }
+    expect((await check(app)).status).toBe(200);
+    await askWhole(app, 'operator');
+  });
+
+  it.each(['owner', 'revoker', 'operator', 'restorer', 'second-operator', 'robot', 'outsider'])(
+    'is the same here and by the paths themselves: %s',
+    async (who) => {
+      const paths = new Map<string, Answer>();
+      for (const path of new Set(Object.values(PATHS))) paths.set(path, await app.call(path, { as: who }));
+      const answer = await askWhole(app, who);
+      if (answer.status !== 200) {
+        expect([...paths.values()].map(({ status, body }) => [status, body.reason])).toEqual(
+          [...paths.values()].map(() => [answer.status, answer.body.reason]),
+        );
+        return;
+      }
+      const now = nowOf(answer);
+      for (const part of PARTS) {
+        const own = paths.get(PATHS[part]);
+        const { problem, value } = now[part];
+        expect([part, problem?.status ?? 200, problem?.reason]).toEqual([part, own?.status, own?.body.reason]);
+        expect(value === undefined).toBe(problem !== undefined);
+      }
+      const listed = <T>(path: string) => (paths.get(path)?.body.value ?? []) as readonly T[];
+      const revoked = listed<{ key: string; revocation?: object }>('/keys').filter(({ revocation }) => revocation);
+      expect(now.keys.value?.revoked.map(({ key }) => key)).toEqual(revoked.map(({ key }) => key));
+      const paused = listed<{ key: string; paused?: object }>('/keys').filter((key) => key.paused);
+      expect(now.pauses.value?.map(({ key }) => key).toSorted()).toEqual(paused.map(({ key }) => key).toSorted());
+      expect(now.approvals.value?.waiting).toEqual(listed('/approvals'));
+      expect(paths.get('/fleet?top=1')?.body.summary).toMatchObject(now.fleet.value ?? {});
+    },
+  );
+
+  it('names nothing of another vault to whom a role is narrowed', async () => {
+    const { text, body } = await askWhole(app, 'restorer');
+    expect(text).toContain('kv-records');
+    expect(text).not.toMatch(/kv-files|stfiles|files-key/);
+    expect((body as unknown as NowParts).drift.problem).toMatchObject({ status: 403, reason: 'RoleNarrowed' });
+  });
+
+  it('goes by the role of whoever asks, whatever they have of somebody else', async () => {
+    const whole = await askWhole(app, 'operator');
+    const etag = whole.headers.get('etag') ?? '';
+    for (const query of ['', '?changed=true']) {
+      const other = await ask(app, 'restorer', { 'if-none-match': etag }, query);
+      expect(other.status).toBe(200);
+      expect(other.text).not.toMatch(/kv-files|stfiles/);
+      expect((await ask(app, 'outsider', { 'if-none-match': etag }, query)).status).toBe(403);
+    }
+    // The role is taken away: the next token does not carry it.
+    const person = signIn(wire.azure, 'operator');
+    const before = person.appRoles;
+    try {
+      Object.assign(person, { appRoles: [] });
+      expect(await ask(app, 'operator', { 'if-none-match': etag })).toMatchObject({
+        status: 403,
+        body: { reason: 'RoleMissing' },
+      });
+    } finally {
+      Object.assign(person, { appRoles: before });
+    }
+  });
+});

@@ -1,0 +1,108 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { KeptPart, type PartTaken } from '../../src/now/kept-part.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** A source that answers when the test says so, and counts how often it was asked. */
+class Source {
+  asked = 0;
+  #answer: ((value: string) => void) | undefined;
+  #fail: ((error: Error) => void) | undefined;
+
+  readonly read = (): Promise<string> => {
+    this.asked += 1;
+    return new Promise((resolve, reject) => {
+      this.#answer = resolve;
+      this.#fail = reject;
+    });
+  };
+
+  answer(value: string): void {
+    this.#answer?.(value);
+  }
+
+  fail(): void {
+    this.#fail?.(new Error('no'));
+  }
+}
+
+const now = () => new Date();
+
+async function soon(taking: Promise<PartTaken<string>>, ms = 1_500): Promise<PartTaken<string>> {
+  await vi.advanceTimersByTimeAsync(ms);
+  return taking;
+}
+
+it('is being read for whoever does not want to wait longer, and there for who asks next', async () => {
+  const source = new Source();
+  const part = new KeptPart<string>(10_000);
+  const [one, other] = [part.take(source.read, now, 1_500), part.take(source.read, now, 1_500)];
+  expect(await soon(one)).toEqual({ reading: true });
+  expect(await other).toEqual({ reading: true });
+  const readOn = new Date(Date.now() - 1_500);
+  source.answer('a');
+  expect(await soon(part.take(source.read, now, 1_500), 0)).toEqual({ value: 'a', readOn, ageMs: 1_500 });
+  expect(source.asked).toBe(1);
+});
+
+it('is what was read before while it is read again, as long as that is not old', async () => {
+  const source = new Source();
+  const part = new KeptPart<string>(10_000);
+  const first = part.take(source.read, now, 1_500);
+  source.answer('a');
+  expect(await soon(first, 0)).toMatchObject({ value: 'a', ageMs: 0 });
+  await vi.advanceTimersByTimeAsync(9_999);
+  expect(await soon(part.take(source.read, now, 1_500), 0)).toMatchObject({ value: 'a', ageMs: 9_999 });
+  expect(source.asked).toBe(1);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(await soon(part.take(source.read, now, 1_500))).toMatchObject({ value: 'a', ageMs: 11_500 });
+  expect(source.asked).toBe(2);
+  source.answer('b');
+  expect(await soon(part.take(source.read, now, 1_500), 0)).toMatchObject({ value: 'b', ageMs: 1_500 });
+});
+
+it('is read no more often than it takes', async () => {
+  const source = new Source();
+  const part = new KeptPart<string>(10_000);
+  void part.take(source.read, now, 1_500);
+  await vi.advanceTimersByTimeAsync(40_000);
+  source.answer('a');
+  await vi.advanceTimersByTimeAsync(39_000);
+  expect(await soon(part.take(source.read, now, 1_500), 0)).toMatchObject({ value: 'a', ageMs: 79_000 });
+  expect(source.asked).toBe(1);
+});
+
+it('is what it failed by, for some seconds', async () => {
+  const source = new Source();
+  const part = new KeptPart<string>(10_000);
+  const first = part.take(source.read, now, 1_500);
+  source.fail();
+  expect(await soon(first, 0)).toMatchObject({ error: new Error('no') });
+  await soon(part.take(source.read, now, 1_500), 4_999);
+  expect(source.asked).toBe(1);
+  const again = part.take(source.read, now, 1_500);
+  source.answer('a');
+  expect(await soon(again, 1)).toMatchObject({ error: new Error('no') });
+  const third = part.take(source.read, now, 1_500);
+  source.answer('a');
+  expect(await soon(third, 0)).toMatchObject({ value: 'a' });
+  expect(source.asked).toBe(2);
+});
+
+it('that hangs is given up, and what was read before is not shown for ever', async () => {
+  const source = new Source();
+  const part = new KeptPart<string>(10_000);
+  const first = part.take(source.read, now, 1_500);
+  source.answer('a');
+  await soon(first, 0);
+  await vi.advanceTimersByTimeAsync(100_000);
+  expect(await soon(part.take(source.read, now, 1_500))).toMatchObject({ value: 'a' });
+  await vi.advanceTimersByTimeAsync(88_500);
+  const hung = await soon(part.take(source.read, now, 1_500), 0);
+  expect(hung).toMatchObject({ error: { name: 'TimeoutError', message: 'It could not be read within 90 s.' } });
+});
