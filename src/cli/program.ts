@@ -12,6 +12,7 @@ import { addFleetCommands } from './commands/fleet.ts';
 import { addIdentityCommands } from './commands/identity.ts';
 import { addKeyCommands } from './commands/key.ts';
 import { addNotifyCommands } from './commands/notify.ts';
+import { addNowCommand } from './commands/now.ts';
 import { addRekeyCommands } from './commands/rekey.ts';
 import { addRotationCommands } from './commands/rotation.ts';
 import { addVaultCommands } from './commands/vault.ts';
@@ -108,6 +109,7 @@ export function createProgram(cli: Cli): Command {
   addRekeyCommands(program, cli);
   addRotationCommands(program, cli);
   addDriftCommands(program, cli);
+  addNowCommand(program, cli);
   addWatchCommand(program, cli);
   addAppCommands(program, cli);
   addNotifyCommands(program, cli);

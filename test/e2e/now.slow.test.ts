@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { CMK_API_AUDIENCE } from '../../local/azure/constants.ts';
+import { run } from '../../src/cli/run.ts';
 import type { NowAnswer, NowParts } from '../../src/now/schemas.ts';
 import { keyOf, revocationOn } from '../break-glass/break-glass-fixture.ts';
-import { type Answer, type RunningApp, signIn } from '../break-glass/running-app.ts';
+import { type Answer, type RunningApp, signIn, tokenOf } from '../break-glass/running-app.ts';
 import { useApps } from '../break-glass/use-running-app.ts';
 import { type ApiDocument, expectDocumented } from '../support/documented.ts';
 import { eventually } from '../support/eventually.ts';
@@ -61,6 +63,44 @@ function revoke(of: RunningApp, key: TestKey): Promise<Answer> {
   const body = { reason: 'A laptop was stolen', confirm: name };
   return of.call(`/keys/${name}/revoke`, { as: 'revoker', method: 'POST', body });
 }
+
+// First: later nothing is well any more.
+describe('the command line', () => {
+  it('says it in a line, with a line for each thing that is not as usual, and ends with 0 when all is well alone', async () => {
+    const app = await startApp({ CMK_AUTOFIX: 'none' });
+    expect((await check(app)).status).toBe(200);
+    const cmk = async (...args: string[]) => {
+      const [out, err]: string[][] = [[], []];
+      const code = await run(['now', ...args], {
+        environment: { CMK_API: `${app.url}/api`, CMK_API_AUDIENCE },
+        out: { write: (text) => out?.push(text) },
+        err: { write: (text) => err?.push(text) },
+        ask: undefined,
+        credential: {
+          getToken: async () => ({ token: tokenOf(wire.azure, 'revoker'), expiresOnTimestamp: Date.now() + 60_000 }),
+        },
+      });
+      return { code, out: out?.join('') ?? '', err: err?.join('') ?? '' };
+    };
+    const key = new TestKey(wire.azure.world, 'kv-records');
+    const { body } = await askWhole(app);
+    expect(body.line).toBe('All is well.');
+    const told = await cmk();
+    expect(told).toMatchObject({ code: 0, out: expect.stringMatching(/^All is well\.\n\d+ accounts: .*\.\n/) });
+    expect((await cmk('--query', 'result.line')).out.trim()).toBe('"All is well."');
+    expect((await revoke(app, key)).status).toBe(200);
+    await askUntil('the key is seen', app, (answer) =>
+      nowOf(answer).keys.value?.revoked.some(({ name }) => name === key.name),
+    );
+    const bad = await cmk('-o', 'tsv');
+    expect(bad.code).toBe(1);
+    expect(bad.out).toMatch(/^line\t\S*\tbad\tNot well: /);
+    expect(bad.out).toMatch(new RegExp(`^keys\tkv-records/${key.name}\trevoked\tsince `, 'm'));
+    const document = JSON.parse((await cmk('-o', 'jsonl')).out);
+    expect(document).toMatchObject({ version: 1, operation: 'now', result: { tone: 'bad' } });
+    expect(bad.err).toBe('');
+  });
+});
 
 describe('how things stand now', () => {
   let app: RunningApp;

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { CmkError } from '../../errors.ts';
 import type { FleetEvent, WatchedFleet } from '../../operations/watch/fleet-changes.ts';
+import { appOfEnvironment } from '../app-of-environment.ts';
 import { type Cli, type GlobalOptions, seconds } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
 import { parsed } from '../options.ts';
@@ -53,18 +54,9 @@ function pause(text: string): number {
 
 /** @throws {@link CmkError} `ArgumentInvalid` where it is not known whom to ask */
 async function looker(cli: Cli, globals: GlobalOptions): Promise<() => Promise<WatchedFleet>> {
-  const { CMK_API: address, CMK_API_AUDIENCE: audience } = cli.environment;
-  if (!address || !audience) {
-    throw new CmkError(
-      'ArgumentInvalid',
-      'Where the app answers is not known.',
-      'Set CMK_API to the address of its API (https://<app>.azurewebsites.net/api) and CMK_API_AUDIENCE to api://<client id>.',
-    );
-  }
-  const { appApi } = await import('../../operations/app-api.ts');
   const { statusFromApi } = await import('../../operations/rotation/rotation-status.ts');
   const { readWatched } = await import('../../operations/watch/watch-api.ts');
-  const api = appApi(address, audience, cli.credential(globals));
+  const api = await appOfEnvironment(cli, globals);
   const status = statusFromApi(api);
   return () => readWatched(api, status);
 }
