@@ -33,7 +33,7 @@ export function inWords(reason: string): string {
 }
 
 /** The account of a request that is about one below its key. */
-export function approvalAccount(asked: ApprovalRequest): string | undefined {
+function approvalAccount(asked: ApprovalRequest): string | undefined {
   return asked.action === 'restore' && asked.account !== undefined ? shortId(asked.account) : undefined;
 }
 

@@ -1,4 +1,4 @@
-import { type ApprovalRequest, asShown, isUnaltered, type RestoreApproval } from '../approvals/approval.ts';
+import type { ApprovalRequest, RestoreApproval } from '../approvals/approval.ts';
 import { type ApprovalServices, askForApproval, requestOf, withdrawRequest } from '../approvals/approvals.ts';
 import { approveAndCarryOut, callAsAsked, inApprovals } from '../approvals/approved-once.ts';
 import { HttpProblem } from '../http/problem.ts';
@@ -50,25 +50,6 @@ export async function handleAsk(
   }
   const what = { action: 'restore', vault: key.vault.name, key: key.name, revocation, reason, ticket } as const;
   return inApprovals(() => askForApproval(what, access.restoreApprovals, call, services, log));
-}
-
-/** The requests of the keys that a caller may see, newest first. */
-export async function listApprovals(
-  mayRead: (request: ApprovalRequest) => boolean,
-  { approvals, now }: Pick<ApprovalServices, 'approvals' | 'now'>,
-): Promise<readonly ApprovalRequest[]> {
-  const requests = await inApprovals(() => approvals.list(now()));
-  return requests
-    .filter((request) => isUnaltered(request) && mayRead(request))
-    .map((request) => asShown(request, now()));
-}
-
-/** Those that wait, newest first. @throws {@link HttpProblem} 503 */
-export async function waitingApprovals({
-  approvals,
-  now,
-}: Pick<ApprovalServices, 'approvals' | 'now'>): Promise<readonly ApprovalRequest[]> {
-  return (await inApprovals(() => approvals.waiting(now()))).filter(isUnaltered);
 }
 
 /** A request by its id. @throws {@link HttpProblem} 404 */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { APPROVAL } from '../approvals/approval.ts';
+import { APPROVALS_PART } from '../approvals/known-approvals.ts';
 import { EFFECT_TIMES } from '../effect/sum-times.ts';
 import { readableText } from '../http/readable-text.ts';
 import { TEXT_LENGTHS } from '../http/text-lengths.ts';
@@ -171,6 +172,7 @@ export const KEY_STATUS = z.object({
   effectTimes: EFFECT_TIMES.optional(),
   ...KEY_DETAIL,
   usage: LOGGED_USAGE.optional(),
+  approvals: APPROVALS_PART,
   warnings: WARNINGS,
 });
 
@@ -185,3 +187,5 @@ export type RestoreRequest = z.output<typeof RESTORE_REQUEST>;
 export type RevokeResponse = z.input<typeof REVOKE_RESPONSE>;
 export type RestoreResponse = z.input<typeof RESTORE_RESPONSE>;
 export type KeyStatusResponse = z.input<typeof KEY_STATUS>;
+/** How a key stands by itself. */
+export type KeyStanding = Omit<KeyStatusResponse, 'approvals'>;

@@ -1,13 +1,13 @@
 import { app } from '@azure/functions';
-import { handleAsk, listApprovals } from '../break-glass/handle-approvals.ts';
+import { listApprovals } from '../approvals/known-approvals.ts';
+import { handleAsk } from '../break-glass/handle-approvals.ts';
 import { keyOfCall } from '../break-glass/key-of-route.ts';
 import { APPROVAL_REQUEST } from '../break-glass/schemas.ts';
 import { callOf } from '../break-glass/to-json.ts';
-import { type RouteKey, reachesKey } from '../http/access.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { jsonResponse } from '../http/json-response.ts';
-import { keysAskedFor } from './access-for.ts';
 import { api } from './api.ts';
+import { maySee } from './approvals-beside.ts';
 
 app.http('approvals', {
   methods: ['GET'],
@@ -15,10 +15,8 @@ app.http('approvals', {
   authLevel: 'anonymous',
   handler: api(
     'CmkKey.Read',
-    async ({ caller, services }) => {
-      const { access } = services.settings;
-      const reaches = (key: RouteKey | undefined) => reachesKey(caller, 'CmkKey.Read', key, access);
-      const value = await listApprovals((request) => keysAskedFor(request).every(reaches), services);
+    async (call) => {
+      const value = await listApprovals((request) => maySee(request, call), call.services);
       return jsonResponse(200, { value });
     },
     () => 'read',

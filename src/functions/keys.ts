@@ -1,6 +1,7 @@
 import { app } from '@azure/functions';
 import { showKeys } from '../overview/http/keys-api.ts';
 import { api } from './api.ts';
+import { withApprovals } from './approvals-beside.ts';
 import { keyLister } from './shared-calls.ts';
 
 app.http('keys', {
@@ -9,7 +10,14 @@ app.http('keys', {
   authLevel: 'anonymous',
   handler: api(
     'CmkKey.Read',
-    ({ request, caller, services, log }) => showKeys(request, caller, keyLister, services, log),
+    (call) => {
+      const { request, caller, services, log } = call;
+      const reads = {
+        lister: keyLister,
+        withApprovals: <T>(answering: Promise<T>) => withApprovals(answering, () => true, call),
+      };
+      return showKeys(request, caller, reads, services, log);
+    },
     () => 'read',
     'later',
   ),

@@ -1,27 +1,25 @@
 import { app } from '@azure/functions';
-import { messageOf } from '../errors.ts';
 import { reachesKey, reachesVault } from '../http/access.ts';
 import { showNow } from '../now/now-api.ts';
 import type { NowSight } from '../now/now-view.ts';
 import { NowBoard } from '../now/read-now.ts';
-import { keysAskedFor } from './access-for.ts';
 import { type ApiCall, api } from './api.ts';
-import { fleetSnapshots, keyLister } from './shared-calls.ts';
+import { maySee, tellingOf } from './approvals-beside.ts';
+import { fleetSnapshots, keyLister, knownApprovals } from './shared-calls.ts';
 
 /** Of this instance. */
-const board = new NowBoard(fleetSnapshots, keyLister);
+const board = new NowBoard(fleetSnapshots, keyLister, knownApprovals);
 
-function sightOf({ caller, services, requireFor, log, correlationId }: ApiCall): NowSight {
+function sightOf(call: ApiCall): NowSight {
+  const { caller, services, requireFor } = call;
   const { access } = services.settings;
-  const reaches: NowSight['reaches'] = (key) => reachesKey(caller, 'CmkKey.Read', key, access);
   return {
-    reaches,
+    ...tellingOf(call),
+    now: services.now(),
+    reaches: (key) => reachesKey(caller, 'CmkKey.Read', key, access),
     reachesVault: (vault) => reachesVault(caller, 'CmkKey.Read', vault, access),
-    maySee: (approval) => keysAskedFor(approval).every(reaches),
+    maySee: (approval) => maySee(approval, call),
     requireFleet: () => requireFor({ role: 'CmkKey.Read', act: 'read', key: undefined }),
-    correlationId,
-    onUnexpected: (error) =>
-      log({ level: 'error', reason: 'Unexpected', message: messageOf(error), call: 'now', correlationId }),
   };
 }
 
@@ -31,7 +29,7 @@ app.http('now', {
   authLevel: 'anonymous',
   handler: api(
     'CmkKey.Read',
-    (call) => showNow(call.request, sightOf(call), board.taker(call.services, call.log)),
+    (call) => showNow(call.request, sightOf(call), board.takers(call.services, call.log)),
     () => 'read',
     'later',
   ),

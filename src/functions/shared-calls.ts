@@ -1,3 +1,4 @@
+import { KnownApprovals } from '../approvals/known-approvals.ts';
 import { SharedCalls } from '../break-glass/shared-calls.ts';
 import { FleetSnapshots } from '../fleet/http/fleet-snapshot.ts';
 import { KeyLister } from '../overview/list-keys.ts';
@@ -6,4 +7,5 @@ import { KeyLister } from '../overview/list-keys.ts';
 
 export const sharedCalls = new SharedCalls();
 export const fleetSnapshots = new FleetSnapshots();
+export const knownApprovals = new KnownApprovals();
 export const keyLister = new KeyLister();

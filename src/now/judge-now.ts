@@ -27,12 +27,12 @@ export function judgeNow(parts: NowParts): Pick<NowAnswer, 'line' | 'tone'> {
   const unread = [...unreadOf(parts), ...refused];
   const gaps = unread.length > 0 ? ` Not all is known: ${unread.join(', ')}.` : '';
   if (wrong.length > 0) return { tone: 'bad', line: `Not well: ${wrong.join(', ')}.${gaps}${more}` };
+  if (parts.drift.value && !parts.drift.value.report) {
+    return { tone: 'none', line: `No drift check has run yet: whether all is well is not known.${more}` };
+  }
   const doubtful = [...doubtsOf(parts), ...unread];
   if (doubtful.length > 0) return { tone: 'warn', line: `Worth a look: ${doubtful.join(', ')}.${more}` };
   if (isReading) return { tone: 'none', line: 'Not everything has been read yet.' };
-  if (parts.drift.value && !parts.drift.value.report) {
-    return { tone: 'none', line: 'No drift check has run yet: whether all is well is not known.' };
-  }
   const isNarrowed = all.some(([, { problem }]) => problem);
   return { tone: 'good', line: isNarrowed ? 'All is well, as far as you may see.' : 'All is well.' };
 }
@@ -74,11 +74,12 @@ function doubtsOf({ fleet, drift }: NowParts): readonly string[] {
 }
 
 /** What the app itself could not read of the parts that are there. */
-function unreadOf({ keys, rotations, drift }: NowParts): readonly string[] {
+function unreadOf({ fleet, keys, rotations, drift }: NowParts): readonly string[] {
   const { report } = drift.value ?? {};
   const { vaultsUnread = 0, keysUnread = 0, complete = true } = keys.value ?? {};
   const unknown = (rotations.value?.underWay ?? []).filter(({ state }) => state === 'unknown').length;
   return [
+    fleet.value?.warnings.length ? 'part of the fleet could not be read' : '',
     vaultsUnread ? `${many(vaultsUnread, 'vault', 'vaults')} could not be listed` : '',
     keysUnread ? `${many(keysUnread, 'key', 'keys')} could not be read` : '',
     complete ? '' : 'there was no time to read every key',

@@ -5,7 +5,7 @@ import { jsonResponse } from '../http/json-response.ts';
 import { queryInvalid, queryOf } from '../http/query.ts';
 import { judgeNow } from './judge-now.ts';
 import { type NowSight, type SeenParts, seeParts } from './now-view.ts';
-import type { TakeReading } from './read-now.ts';
+import type { TakeReadings } from './read-now.ts';
 import type { NowAnswer, NowParts } from './schemas.ts';
 
 /**
@@ -17,7 +17,7 @@ import type { NowAnswer, NowParts } from './schemas.ts';
 export async function showNow(
   { query, headers }: { readonly query: URLSearchParams; readonly headers: HeaderReader },
   sight: NowSight,
-  take: TakeReading,
+  take: TakeReadings,
 ): Promise<HttpResponseInit> {
   const { changed = 'false' } = queryOf(query, ['changed']);
   if (changed !== 'true' && changed !== 'false') throw queryInvalid('changed is true or false.', 'Leave it out.');

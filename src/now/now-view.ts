@@ -1,25 +1,23 @@
-import { DeadlineError } from '../azure/deadline.ts';
+import { hasExpired } from '../approvals/approval.ts';
+import type { PartTaken } from '../azure/kept-part.ts';
 import { fleetSummaryOf } from '../fleet/http/fleet-api.ts';
 import type { RouteKey } from '../http/access.ts';
 import { contentTag } from '../http/etag.ts';
-import { HttpProblem, type PartProblem, partProblem } from '../http/problem.ts';
+import { type PartTelling, partContent, partView } from '../http/part.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import type { KeySummary } from '../overview/key-view.ts';
-import type { PartTaken } from './kept-part.ts';
-import { isRotationOpen, type NowReadings, type TakeReading } from './read-now.ts';
+import { isRotationOpen, type NowReadings, type TakeReadings } from './read-now.ts';
 import { MOST_LISTED_NOW, type NowParts, type NowValue } from './schemas.ts';
 
 /** What whoever asks may see. */
-export interface NowSight {
+export interface NowSight extends PartTelling {
   /** Whether their role reaches a key; without one, the whole fleet. */
   readonly reaches: (key: RouteKey | undefined) => boolean;
   readonly reachesVault: (vault: string) => boolean;
+  readonly now: Date;
   readonly maySee: (approval: NowReadings['approvals'][number]) => boolean;
   /** Refuses whose role is narrowed. @throws {@link HttpProblem} */
   readonly requireFleet: () => void;
-  /** Finds the call in the log, for what nobody foresaw: the answer says nothing of it. */
-  readonly correlationId: string;
-  readonly onUnexpected: (error: unknown) => void;
 }
 
 /** Characters of the tag of a part. */
@@ -35,24 +33,24 @@ interface SeenPart<P extends keyof NowParts> {
 export type SeenParts = { readonly [P in keyof NowParts]: SeenPart<P> };
 
 /** Never throws: what is not there says why, in its place. */
-export async function seeParts(take: TakeReading, sight: NowSight): Promise<SeenParts> {
+export async function seeParts(take: TakeReadings, sight: NowSight): Promise<SeenParts> {
   const { reaches, requireFleet } = sight;
   // Nothing is read for who may not see it.
-  const takeOfFleet: TakeReading = async (part) => {
+  const ofFleet = async <T>(taking: () => Promise<PartTaken<T>>): Promise<PartTaken<T>> => {
     try {
       requireFleet();
-      return await take(part);
+      return await taking();
     } catch (error) {
       return { error };
     }
   };
   const [fleet, keys, pauses, rotations, drift, approvals] = await Promise.all([
-    take('fleet'),
-    take('keys'),
-    take('pauses'),
-    takeOfFleet('rotations'),
-    takeOfFleet('drift'),
-    take('approvals'),
+    take.fleet(),
+    take.keys(),
+    take.pauses(),
+    ofFleet(take.rotations),
+    ofFleet(take.drift),
+    take.approvals(),
   ]);
   const see = <P extends keyof NowReadings>(
     taken: PartTaken<NowReadings[P]>,
@@ -66,7 +64,7 @@ export async function seeParts(take: TakeReading, sight: NowSight): Promise<Seen
     rotations: see<'rotations'>(rotations, (all) => ({ underWay: first(all), moreUnderWay: rest(all) })),
     drift: see<'drift'>(drift, driftOf),
     approvals: see<'approvals'>(approvals, (all) => {
-      const waiting = all.filter(sight.maySee);
+      const waiting = all.filter((one) => isOpen(one, sight.now) && sight.maySee(one));
       return { waiting: first(waiting), moreWaiting: rest(waiting) };
     }),
   };
@@ -77,28 +75,14 @@ function seen<P extends keyof NowReadings>(
   show: (of: NowReadings[P]) => NowValue<P>,
   sight: NowSight,
 ): SeenPart<P> {
-  if ('reading' in taken) return { part: taken as NowParts[P], tag: contentTag('reading', TAG_LENGTH) };
-  if ('error' in taken) {
-    const problem = problemOf(taken.error, sight);
-    // How it failed may be worded anew each time.
-    return { part: { problem } as NowParts[P], tag: contentTag([problem.status, problem.reason], TAG_LENGTH) };
-  }
-  const value = show(taken.value);
-  const part = { readOn: taken.readOn.toISOString(), value } as NowParts[P];
-  return { part, tag: contentTag([value, Math.floor(taken.ageMs / AGE_STEP_MS)], TAG_LENGTH) };
-}
-
-function problemOf(error: unknown, { correlationId, onUnexpected }: NowSight): PartProblem {
-  const told =
-    error instanceof DeadlineError
-      ? new HttpProblem(503, 'ServiceUnavailable', error.message, 'It is read again by itself; repeat the call.')
-      : error;
-  return partProblem(told, { correlationId, onUnexpected });
+  const part = partView(taken, show, sight);
+  const steps = 'ageMs' in taken ? Math.floor(taken.ageMs / AGE_STEP_MS) : 0;
+  return { part: part as NowParts[P], tag: contentTag([partContent(part), steps], TAG_LENGTH) };
 }
 
 function fleetOf(snapshot: NowReadings['fleet'], reaches: NowSight['reaches']): NowValue<'fleet'> {
-  const { text, accounts, states, revocations, moreRevocations } = fleetSummaryOf(snapshot, reaches);
-  return { text, accounts, states, revocations, moreRevocations };
+  const { text, accounts, states, revocations, moreRevocations, warnings } = fleetSummaryOf(snapshot, reaches);
+  return { text, accounts, states, revocations, moreRevocations, warnings: first(warnings) };
 }
 
 function keysOf(
@@ -143,6 +127,10 @@ function driftOf(report: NowReadings['drift']): NowValue<'drift'> {
   const open = causes.filter(({ exempt }) => !exempt);
   const exempt = causes.length - open.length;
   return { report: { id, startedOn, complete, counts, causes: first(open), moreCauses: rest(open), exempt } };
+}
+
+function isOpen(request: NowReadings['approvals'][number], now: Date): boolean {
+  return request.state === 'waiting' && !hasExpired(request, now);
 }
 
 function first<T>(all: readonly T[]): T[] {

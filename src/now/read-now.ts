@@ -1,6 +1,7 @@
 import type { ApprovalRequest } from '../approvals/approval.ts';
 import type { ApprovalStore } from '../approvals/approval-store-client.ts';
-import { waitingApprovals } from '../break-glass/handle-approvals.ts';
+import type { KnownApprovals } from '../approvals/known-approvals.ts';
+import { KeptPart, type PartTaken } from '../azure/kept-part.ts';
 import { newestReport } from '../drift/http/drift-api.ts';
 import type { DriftReport } from '../drift/report.ts';
 import { readSnapshot } from '../fleet/http/fleet-api.ts';
@@ -14,7 +15,6 @@ import { readRotationPage } from '../rollout/http/rotation-api.ts';
 import type { RotationSummaryAnswer } from '../rollout/http/schemas.ts';
 import type { ListPorts } from '../rollout/list-rotations.ts';
 import { type Pause, standingPauses } from '../rollout/pause.ts';
-import { KeptPart, type PartTaken } from './kept-part.ts';
 
 /** An answer waits so long for what is not known yet. Milliseconds. */
 const WAIT_MS = 1_500;
@@ -52,41 +52,47 @@ export interface NowReadings {
   readonly approvals: readonly ApprovalRequest[];
 }
 
-/** Takes one of the readings. */
-export type TakeReading = <P extends keyof NowReadings>(part: P) => Promise<PartTaken<NowReadings[P]>>;
+/** Takes each of the readings. */
+export type TakeReadings = { readonly [P in keyof NowReadings]: () => Promise<PartTaken<NowReadings[P]>> };
 
 /** One for each instance: however many look, each part is read once in a while. */
 export class NowBoard {
   readonly #snapshots: FleetSnapshots;
   readonly #lister: KeyLister;
-  readonly #parts: { readonly [P in keyof NowReadings]: KeptPart<NowReadings[P]> } = {
+  readonly #approvals: KnownApprovals;
+  readonly #parts: { readonly [P in Exclude<keyof NowReadings, 'approvals'>]: KeptPart<NowReadings[P]> } = {
     fleet: new KeptPart(KEPT_ELSEWHERE_MS),
     keys: new KeptPart(LARGE_MS),
     pauses: new KeptPart(SMALL_MS),
     rotations: new KeptPart(SMALL_MS),
     drift: new KeptPart(SMALL_MS),
-    approvals: new KeptPart(SMALL_MS),
   };
 
-  constructor(snapshots: FleetSnapshots, lister: KeyLister) {
+  constructor(snapshots: FleetSnapshots, lister: KeyLister, approvals: KnownApprovals) {
+    this.#approvals = approvals;
     this.#snapshots = snapshots;
     this.#lister = lister;
   }
 
-  /** @param ports of whoever is first count for all who share a reading */
-  taker(ports: NowPorts, log: Log): TakeReading {
-    const reads: { readonly [P in keyof NowReadings]: () => Promise<NowReadings[P]> } = {
-      fleet: () => readSnapshot({ snapshots: this.#snapshots, nowMs: performance.now() }, ports),
-      keys: () => readUnusualKeys(this.#lister, ports, log),
-      pauses: async () => {
+  /** The readings by part. @param ports of whoever is first count for all who share a reading */
+  takers(ports: NowPorts, log: Log): TakeReadings {
+    const { fleet, keys, pauses, rotations, drift } = this.#parts;
+    const of = { snapshots: this.#snapshots, nowMs: performance.now() };
+    const take =
+      <T>(part: KeptPart<T>, read: () => Promise<T>) =>
+      () =>
+        part.take(read, ports.now, WAIT_MS);
+    return {
+      fleet: take(fleet, () => readSnapshot(of, ports)),
+      keys: take(keys, () => readUnusualKeys(this.#lister, ports, log)),
+      pauses: take(pauses, async () => {
         await ports.control.refresh(log, true);
         return standingPauses(ports.control.state, ports.now());
-      },
-      rotations: () => readUnderWay(ports, log),
-      drift: () => newestReport(ports),
-      approvals: () => waitingApprovals(ports),
+      }),
+      rotations: take(rotations, () => readOpenRotations(ports, log)),
+      drift: take(drift, () => newestReport(ports)),
+      approvals: () => this.#approvals.take(ports, WAIT_MS),
     };
-    return (part) => this.#parts[part].take(reads[part], ports.now, WAIT_MS);
   }
 }
 
@@ -110,7 +116,7 @@ function isUnusual({ revocation, state, rotation }: KeySummary): boolean {
   return revocation !== undefined || state === 'unknown' || (rotation !== undefined && isRotationOpen(rotation));
 }
 
-async function readUnderWay(ports: NowPorts, log: Log): Promise<readonly RotationSummaryAnswer[]> {
+async function readOpenRotations(ports: NowPorts, log: Log): Promise<readonly RotationSummaryAnswer[]> {
   const underWay: RotationSummaryAnswer[] = [];
   let after: string | undefined;
   do {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { APPROVAL } from '../approvals/approval.ts';
 import { DRIFT_REPORT } from '../drift/report.ts';
 import { FLEET_LIST } from '../fleet/http/schemas.ts';
-import { PART_PROBLEM } from '../http/openapi.ts';
+import { partOf } from '../http/part.ts';
 import { KEY_SUMMARY, PAUSED } from '../overview/key-view.ts';
 import { ROTATION_LIST } from '../rollout/http/schemas.ts';
 
@@ -12,29 +12,13 @@ export const MOST_LISTED_NOW = 50;
 const count = z.int().nonnegative();
 const rotation = ROTATION_LIST.shape.value.element;
 
-/** One of what is looked at together: each has an age, a right and a failure of its own. */
-const part = <T extends z.ZodType>(value: T) =>
-  z.object({
-    readOn: z.iso.datetime().optional().describe('When `value` was read.'),
-    value: value.optional(),
-    problem: PART_PROBLEM.optional().describe('Why it is not there: it could not be read, or the caller may not.'),
-    reading: z
-      .literal(true)
-      .optional()
-      .describe('It is being read, and takes longer than this answer waits: ask again.'),
-  });
-
 const PARTS = z.object({
-  fleet: part(
-    FLEET_LIST.shape.summary.pick({
-      text: true,
-      accounts: true,
-      states: true,
-      revocations: true,
-      moreRevocations: true,
-    }),
+  fleet: partOf(
+    FLEET_LIST.shape.summary
+      .pick({ text: true, accounts: true, states: true, revocations: true, moreRevocations: true })
+      .extend(FLEET_LIST.pick({ warnings: true }).shape),
   ).describe('How the accounts stand, as `GET /fleet`.'),
-  keys: part(
+  keys: partOf(
     z.object({
       revoked: z
         .array(
@@ -53,16 +37,16 @@ const PARTS = z.object({
       complete: z.boolean().describe('False when there were too many keys to read in time.'),
     }),
   ).describe('What is not as usual among the keys, as `GET /keys`.'),
-  pauses: part(
+  pauses: partOf(
     z.array(PAUSED.extend({ key: z.string().optional().describe('Key identifier; absent: all keys.') })),
   ).describe('What is paused, of all keys and of those that the caller may see.'),
-  rotations: part(
+  rotations: partOf(
     z.object({
       underWay: z.array(rotation).describe('Those that are neither finished nor blocked.'),
       moreUnderWay: count,
     }),
   ).describe('As `GET /rotations`.'),
-  drift: part(
+  drift: partOf(
     z.object({
       report: DRIFT_REPORT.pick({ id: true, startedOn: true, complete: true, counts: true })
         .extend({
@@ -74,7 +58,7 @@ const PARTS = z.object({
         .describe('Absent: no check has run yet.'),
     }),
   ).describe('The newest drift report, as `GET /drift`.'),
-  approvals: part(z.object({ waiting: z.array(APPROVAL), moreWaiting: count })).describe(
+  approvals: partOf(z.object({ waiting: z.array(APPROVAL), moreWaiting: count })).describe(
     'What waits for approval, newest first, as `GET /approvals`.',
   ),
 });

@@ -105,6 +105,27 @@ describe('a restore that others have to approve', () => {
     expect(enabledOf(key)).toEqual([false]);
   });
 
+  it('is told beside the key that it is about, and beside no other', async () => {
+    const [key, other] = [keyOf(wire.azure, 1), keyOf(wire.azure, 1)];
+    for (const one of [key, other]) await revoke(one);
+    const id = await asked(key);
+    const told = async (path: string, headers = {}) => {
+      const answer = await app.call(path, { as: tokenOf('revoker'), headers });
+      const { value } = (answer.body.approvals ?? {}) as { readonly value?: readonly Shown[] };
+      return { ids: value?.map((one) => one.id), states: value?.map(({ state }) => state), ...answer };
+    };
+    const path = `/keys/${nameOf(key).toUpperCase()}`;
+    const before = await told(path);
+    expect(before).toMatchObject({ ids: [id], states: ['waiting'] });
+    expect((await told(`/keys/${nameOf(other)}`)).ids).toEqual([]);
+    expect((await told('/keys')).ids).toContain(id);
+    await withdraw(id, 'restorer');
+    expect(await told(path, { 'if-none-match': before.headers.get('etag') ?? '' })).toMatchObject({
+      status: 200,
+      states: ['withdrawn'],
+    });
+  });
+
   it('is logged with its id and key, also when it is refused', async () => {
     const key = keyOf(wire.azure, 1);
     await revoke(key);

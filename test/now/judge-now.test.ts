@@ -4,7 +4,14 @@ import type { NowParts } from '../../src/now/schemas.ts';
 
 const AT = '2026-11-27T00:00:00.000Z';
 const STATES = { Revoked: 0, Blocked: 0, NoAccess: 0, NotManaged: 0, Stale: 0, Unknown: 0, Serving: 13 };
-const FLEET = { text: '13 accounts: 13 serving', accounts: 13, states: STATES, revocations: [], moreRevocations: 0 };
+const FLEET = {
+  text: '13 accounts: 13 serving',
+  accounts: 13,
+  states: STATES,
+  revocations: [],
+  moreRevocations: 0,
+  warnings: [] as string[],
+};
 const KEYS = {
   revoked: [],
   moreRevoked: 0,
@@ -65,6 +72,7 @@ describe('the one line', () => {
 
   it.each([
     ['accounts behind', fleet({ states: { ...STATES, Stale: 2 } }), '2 accounts are behind'],
+    ['accounts that the index may not have yet', fleet({ warnings: ['…'] }), 'part of the fleet could not be read'],
     ['vaults that could not be listed', keys({ vaultsUnread: 1 }), '1 vault could not be listed'],
     ['keys that could not be read', keys({ keysUnread: 2 }), '2 keys could not be read'],
     ['keys that there was no time for', keys({ complete: false }), 'there was no time to read every key'],

@@ -42,6 +42,11 @@ export function NowView() {
       <PollProblem of={standing} />
       <Section title="Fleet" of={fleet} isQuiet={isQuiet}>
         {fleet.data && <HealthBar states={fleet.data.states} />}
+        {fleet.data?.warnings.map((warning) => (
+          <p key={warning} class="muted">
+            {warning}
+          </p>
+        ))}
       </Section>
       <div class="columns">
         <div>

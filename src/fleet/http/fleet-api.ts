@@ -58,8 +58,12 @@ export async function showFleetAccount(name: string, call: FleetCall, ports: Fle
 }
 
 /** How the accounts stand that the caller may see, in short. */
-export function fleetSummaryOf(snapshot: FleetSnapshot, reaches: FleetCall['reaches']): FleetListAnswer['summary'] {
-  return toSummary(inReach(snapshot, reaches).seen.filter(isMeant), snapshot);
+export function fleetSummaryOf(
+  whole: FleetSnapshot,
+  reaches: FleetCall['reaches'],
+): FleetListAnswer['summary'] & Pick<FleetListAnswer, 'warnings'> {
+  const { snapshot, seen } = inReach(whole, reaches);
+  return { ...toSummary(seen.filter(isMeant), snapshot), warnings: [...snapshot.warnings] };
 }
 
 /** @throws {@link HttpProblem} 503 */

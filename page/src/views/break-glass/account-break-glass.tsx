@@ -3,7 +3,6 @@ import type {
   AccountRecordView,
   AccountRevokeResponse,
   AccountStatusResponse,
-  ApprovalList,
   AuditList,
   FleetAccount,
 } from '../../api/types.ts';
@@ -47,7 +46,6 @@ export function AccountBreakGlass({ name, scope, account, history }: AccountBrea
   const isOpen = (data?.revocations.length ?? 0) > 0 || isRevokedLast(history);
   const isWatched = has(me, 'CmkKey.Read') && (hasActed || isUntold || isOpen);
   const status = usePoll<AccountStatusResponse>(isWatched ? `/accounts/${encodeURIComponent(name)}` : undefined, 5_000);
-  const approvals = usePoll<ApprovalList>(isWatched ? '/approvals' : undefined, 10_000);
   const open: readonly Open[] = status.data?.revocations ?? data?.revocations ?? [];
   const scopes = scopesOf(data, open, scope);
   // One that has no key of its own is revoked by its scopes alone.
@@ -60,10 +58,6 @@ export function AccountBreakGlass({ name, scope, account, history }: AccountBrea
     setActed(true);
     status.refresh();
   };
-  const restoreAsked = () => {
-    changed();
-    approvals.refresh();
-  };
   return (
     <>
       {(isChoice || !current) && (
@@ -75,11 +69,11 @@ export function AccountBreakGlass({ name, scope, account, history }: AccountBrea
       )}
       <OnePart
         key={chosen ?? ''}
-        {...{ name, changed, restoreAsked, status }}
+        {...{ name, changed, status }}
         isQuiet={isChoice}
         scope={chosen}
         open={current}
-        names={namesIn(history?.value ?? [], approvals.data?.value ?? [])}
+        names={namesIn(history?.value ?? [], status.data?.approvals.value ?? [])}
       />
       {status.data?.unbelieved.map((id) => (
         <Unbelieved key={id} {...{ id, name }} />
@@ -90,7 +84,7 @@ export function AccountBreakGlass({ name, scope, account, history }: AccountBrea
           <p>{warning}</p>
         </div>
       ))}
-      <Approvals of={approvals} account={name} changed={changed} />
+      <Approvals of={status.data?.approvals} changed={changed} />
     </>
   );
 }
@@ -191,10 +185,9 @@ interface OnePartProps {
   /** Whether the problem of the status is told elsewhere. */
   readonly isQuiet: boolean;
   readonly changed: () => void;
-  readonly restoreAsked: () => void;
 }
 
-function OnePart({ name, scope, open, names, status, isQuiet, changed, restoreAsked }: OnePartProps) {
+function OnePart({ name, scope, open, names, status, isQuiet, changed }: OnePartProps) {
   // Here, so that an answer stays when the state has changed by it.
   const revoke = useCall<AccountRevokeResponse>();
   const restore = useCall<AccountRestoreAnswer>();
@@ -219,8 +212,7 @@ function OnePart({ name, scope, open, names, status, isQuiet, changed, restoreAs
           {/* Another revocation is another form: what was typed was about the one before. */}
           <RestoreForm
             key={open.id}
-            {...{ subject, kind }}
-            changed={restoreAsked}
+            {...{ subject, kind, changed }}
             path={`${path}/restore`}
             call={restore}
             revocation={open}

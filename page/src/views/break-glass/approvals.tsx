@@ -1,9 +1,10 @@
-import type { ApprovalGiven, ApprovalList, ApprovalRequest } from '../../api/types.ts';
-import { type Polled, useApi } from '../../api/use-poll.ts';
-import { approvalAccount, approvalSubject, approvalTitle, inWords } from '../../names.ts';
+import type { ApprovalGiven, ApprovalRequest, ApprovalsPart } from '../../api/types.ts';
+import { useApi } from '../../api/use-poll.ts';
+import { approvalSubject, approvalTitle, inWords } from '../../names.ts';
 import { has, usePerson } from '../../person.ts';
 import { serverNow } from '../../server-time.ts';
 import { Badge } from '../../ui/badge.tsx';
+import { ProblemCard } from '../../ui/problem.tsx';
 import { Section } from '../../ui/section.tsx';
 import { Since, Time } from '../../ui/time.tsx';
 import type { Tone } from '../../ui/tone.ts';
@@ -23,31 +24,22 @@ const STATES: Readonly<Record<ApprovalRequest['state'], readonly [Tone, string]>
 const MOST_SHOWN = 20;
 
 interface ApprovalsProps {
-  readonly of: Polled<ApprovalList>;
-  readonly vault?: string;
-  readonly name?: string;
-  /** Of one account, below its key. */
-  readonly account?: string;
-  readonly changed?: () => void;
+  /** Beside what they are about; undefined: that has not been read. */
+  readonly of: ApprovalsPart | undefined;
+  readonly changed: () => void;
 }
 
-/** What others have to approve first; of one key, of one account, or of all. */
-export function Approvals({ of, vault, name, account, changed }: ApprovalsProps) {
-  const all = (of.data?.value ?? []).filter(
-    (one) =>
-      (!vault || (same(one.vault ?? '', vault) && same(one.key ?? '', name ?? ''))) &&
-      (!account || same(approvalAccount(one) ?? '', account)),
-  );
-  if (all.length === 0) return null;
-  const again = () => {
-    of.refresh();
-    changed?.();
-  };
+/** What others have to approve first, about what is looked at. */
+export function Approvals({ of, changed }: ApprovalsProps) {
+  const { value = [], problem, reading } = of ?? {};
+  if (value.length === 0 && !problem && !reading) return null;
   return (
-    <Section title="Approvals" of={of}>
+    <Section title="Approvals">
+      {problem && <ProblemCard problem={problem} />}
+      {reading && <p class="muted">Whether something waits for approval is being read; nothing here waits for that.</p>}
       <ul class="items">
-        {all.slice(0, MOST_SHOWN).map((one) => (
-          <Approval key={one.id} one={one} changed={again} />
+        {value.slice(0, MOST_SHOWN).map((one) => (
+          <Approval key={one.id} one={one} changed={changed} />
         ))}
       </ul>
     </Section>
@@ -114,5 +106,3 @@ function Approval({ one, changed }: { readonly one: ApprovalRequest; readonly ch
     </li>
   );
 }
-
-const same = (one: string, other: string) => one.toLowerCase() === other.toLowerCase();

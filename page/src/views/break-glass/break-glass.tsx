@@ -1,4 +1,4 @@
-import type { ApprovalList, KeyList, KeyStatusResponse, RevokeResponse } from '../../api/types.ts';
+import type { KeyList, KeyStatusResponse, RevokeResponse } from '../../api/types.ts';
 import { usePoll, WHOLE_LIST } from '../../api/use-poll.ts';
 import { count } from '../../names.ts';
 import { has, usePerson } from '../../person.ts';
@@ -29,7 +29,6 @@ export function BreakGlassView({ vault, name }: BreakGlassProps) {
 
 function ChooseKey() {
   const keys = usePoll<KeyList>('/keys', 15_000, WHOLE_LIST);
-  const approvals = usePoll<ApprovalList>('/approvals', 10_000);
   const choose = (event: Event) => {
     event.preventDefault();
     const typed = new FormData(event.currentTarget as HTMLFormElement).get('key');
@@ -89,7 +88,7 @@ function ChooseKey() {
           <button type="submit">Go to the account</button>
         </form>
       </Section>
-      <Approvals of={approvals} />
+      <Approvals of={keys.data?.approvals} changed={keys.refresh} />
     </>
   );
 }
@@ -98,7 +97,6 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
   const me = usePerson();
   const path = `/keys/${encodeURIComponent(vault)}/${encodeURIComponent(name)}`;
   const status = usePoll<KeyStatusResponse>(path, 3_000);
-  const approvals = usePoll<ApprovalList>('/approvals', 10_000);
   // Here, so that an answer stays when the state of the key has changed by it.
   const revoke = useCall<RevokeResponse>();
   const restore = useCall<RestoreAnswer>();
@@ -106,10 +104,6 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
   const revocation = data?.revocation;
   const mayRead = has(me, 'CmkKey.Read');
   const about = { vault, name, changed: status.refresh };
-  const restoreAsked = () => {
-    status.refresh();
-    approvals.refresh();
-  };
   return (
     <>
       <Heading>{`Break-glass: ${vault}/${name}`}</Heading>
@@ -128,7 +122,7 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
         <Section title="Restore">
           <Another than={revocation.id} own={revoke.answer?.revocation?.id} />
           {/* Another revocation is another form: what was typed was about the one before. */}
-          <Restore {...about} changed={restoreAsked} key={revocation.id} call={restore} revocation={revocation} />
+          <Restore {...about} key={revocation.id} call={restore} revocation={revocation} />
         </Section>
       )}
       {/* One and the same before and after, so that what was typed is there to be sent once more. */}
@@ -148,7 +142,7 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
           <p>{warning}</p>
         </div>
       ))}
-      <Approvals of={approvals} {...about} />
+      <Approvals of={data?.approvals} changed={status.refresh} />
     </>
   );
 }

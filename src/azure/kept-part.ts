@@ -1,4 +1,4 @@
-import { DeadlineError, timeBoxed, untilAborted } from '../azure/deadline.ts';
+import { DeadlineError, timeBoxed, untilAborted } from './deadline.ts';
 
 /** A reading is given up after so long, and what was read is shown for so long while another one is under way. Milliseconds. */
 const READING_MS = 90_000;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { KeptPart, type PartTaken } from '../../src/now/kept-part.ts';
+import { KeptPart, type PartTaken } from '../../src/azure/kept-part.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();

@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import { DeadlineError } from '../azure/deadline.ts';
+import type { PartTaken } from '../azure/kept-part.ts';
+import { PART_PROBLEM } from './openapi.ts';
+import { HttpProblem, partProblem } from './problem.ts';
+
+/** A part of an answer with an age, a right and a failure of its own: the others do without it. */
+export const partOf = <T extends z.ZodType>(value: T) =>
+  z.object({
+    readOn: z.iso.datetime().optional().describe('When `value` was read.'),
+    value: value.optional(),
+    problem: PART_PROBLEM.optional().describe('Why it is not there: it could not be read, or the caller may not.'),
+    reading: z
+      .literal(true)
+      .optional()
+      .describe('It is being read, and takes longer than this answer waits: ask again.'),
+  });
+
+/** A part as an answer has it. */
+export interface PartView<V> {
+  readonly readOn?: string;
+  readonly value?: V;
+  readonly problem?: z.output<typeof PART_PROBLEM>;
+  readonly reading?: true;
+}
+
+/** Of the call that tells of a part: what nobody foresaw is told to the log alone, by the call's id. */
+export interface PartTelling {
+  readonly correlationId: string;
+  readonly onUnexpected: (error: unknown) => void;
+}
+
+/** Words a part, whatever came of reading it. @param show what of it is for whoever asks */
+export function partView<T, V>(taken: PartTaken<T>, show: (value: T) => V, telling: PartTelling): PartView<V> {
+  if ('reading' in taken) return { reading: true };
+  if ('error' in taken) return { problem: { ...partProblem(inTime(taken.error), telling) } };
+  return { readOn: taken.readOn.toISOString(), value: show(taken.value) };
+}
+
+/** A part without what differs each time: when it was read, and how what failed is worded. */
+export function partContent({ value, problem, reading }: PartView<unknown>): unknown {
+  return problem ? [problem.status, problem.reason] : { value, reading };
+}
+
+function inTime(error: unknown): unknown {
+  if (!(error instanceof DeadlineError)) return error;
+  return new HttpProblem(503, 'ServiceUnavailable', error.message, 'It is read again by itself; repeat the call.');
+}
