@@ -1,5 +1,6 @@
 import { timeBoxed, untilAborted } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
+import { KeptPart, type PartTaken } from '../azure/kept-part.ts';
 import { Remembered } from '../azure/remembered.ts';
 import { REASONS } from '../reasons.ts';
 import type { SignedHead } from './signed-head.ts';
@@ -11,8 +12,13 @@ const BELIEVED_MS = 30_000;
 const WAIT_MS = 20_000;
 const MOST_FINDINGS = 100;
 
+/** What is shown beside something else is not proven again within so long, and waited for no longer than a moment. Milliseconds. */
+const BESIDE_MS = 60_000;
+const BESIDE_WAIT_MS = 500;
+
 /** One for each instance: however many ask, the trail is read once in a while. */
 export class TrailProof {
+  readonly #beside = new KeptPart<AuditVerification>(BESIDE_MS);
   readonly #looks = new Remembered<TrailLook>(BELIEVED_MS);
 
   /** What the drift check would find wrong with the trail now. Never throws. */
@@ -27,6 +33,11 @@ export class TrailProof {
     } catch (error) {
       return unknown(checkedOn, describe(describeFailure(error)));
     }
+  }
+
+  /** What was found last, for who looks at the records: they do not wait for it. */
+  beside(services: WatchServices): Promise<PartTaken<AuditVerification>> {
+    return this.#beside.take(() => this.read(services), services.now, BESIDE_WAIT_MS);
   }
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { partOf } from '../http/part.ts';
 
 // The audit trail as the API shows it.
 
@@ -7,7 +8,7 @@ const seq = z.int().positive().describe('Number of the record in the chain.');
 
 const place = z.object({ file: z.string(), seq, hash });
 
-const AUDIT_RECORD = z.object({
+export const AUDIT_RECORD = z.object({
   seq,
   id: z.string(),
   time: z.iso.datetime(),
@@ -33,35 +34,6 @@ const AUDIT_RECORD = z.object({
       details: z.record(z.string(), z.unknown()).optional(),
     })
     .describe('What happened, as it was written down.'),
-});
-
-export const AUDIT_LIST = z.object({
-  value: z.array(AUDIT_RECORD).describe('Newest first.'),
-  searchedBackTo: z.iso
-    .datetime()
-    .optional()
-    .describe(
-      'The page ends here because a call reads so much at most: older ones are behind `nextLink`, if there are any.',
-    ),
-  nextLink: z.string().optional().describe('Where older ones are; a page may have none and still a next one.'),
-});
-
-export const AUDIT_RECORD_WHOLE = AUDIT_RECORD.partial({ entry: true }).extend({
-  next: z
-    .string()
-    .optional()
-    .describe('A record that closes its file has no `entry`, and names the file that goes on.'),
-  line: z.string().describe('The record as it stands in the file: its hash can be computed anew.'),
-  chain: z
-    .object({
-      prev: z.string().describe('Hash of the record before, as this one carries it.'),
-      before: place.optional().describe('The record before it; absent: it is the first, or that cannot be read.'),
-      after: place.optional().describe('The record after it; absent: it is the last.'),
-      holds: z
-        .boolean()
-        .describe('It is intact, carries the hash of the one before, and the one after carries its hash.'),
-    })
-    .describe('Its place in the chain. That the whole chain holds: `GET /audit/verification`.'),
 });
 
 export const AUDIT_VERIFICATION = z.object({
@@ -92,6 +64,41 @@ export const AUDIT_VERIFICATION = z.object({
     .describe('What is wrong; at most 100.'),
 });
 
+const AUDIT_PROOF = partOf(AUDIT_VERIFICATION);
+
+export const AUDIT_LIST = z.object({
+  value: z.array(AUDIT_RECORD).describe('Newest first.'),
+  proof: AUDIT_PROOF.optional().describe(
+    'Whether the trail holds, of the first page alone: as `GET /audit/verification` said last, at most a minute ago or as long as it took.',
+  ),
+  searchedBackTo: z.iso
+    .datetime()
+    .optional()
+    .describe(
+      'The page ends here because a call reads so much at most: older ones are behind `nextLink`, if there are any.',
+    ),
+  nextLink: z.string().optional().describe('Where older ones are; a page may have none and still a next one.'),
+});
+
+export const AUDIT_RECORD_WHOLE = AUDIT_RECORD.partial({ entry: true }).extend({
+  next: z
+    .string()
+    .optional()
+    .describe('A record that closes its file has no `entry`, and names the file that goes on.'),
+  line: z.string().describe('The record as it stands in the file: its hash can be computed anew.'),
+  chain: z
+    .object({
+      prev: z.string().describe('Hash of the record before, as this one carries it.'),
+      before: place.optional().describe('The record before it; absent: it is the first, or that cannot be read.'),
+      after: place.optional().describe('The record after it; absent: it is the last.'),
+      holds: z
+        .boolean()
+        .describe('It is intact, carries the hash of the one before, and the one after carries its hash.'),
+    })
+    .describe('Its place in the chain. That the whole chain holds: `GET /audit/verification`.'),
+});
+
 export type AuditRecordView = z.output<typeof AUDIT_RECORD>;
 export type AuditRecordWhole = z.output<typeof AUDIT_RECORD_WHOLE>;
 export type AuditVerification = z.output<typeof AUDIT_VERIFICATION>;
+export type AuditProof = z.output<typeof AUDIT_PROOF>;

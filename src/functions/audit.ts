@@ -2,6 +2,7 @@ import { app } from '@azure/functions';
 import { showRecord, showTrail, showVerification } from '../audit/http/audit-api.ts';
 import { TrailProof } from '../audit/prove-trail.ts';
 import { api } from './api.ts';
+import { tellingOf } from './approvals-beside.ts';
 
 /** Of this instance. */
 const proof = new TrailProof();
@@ -12,9 +13,10 @@ app.http('audit', {
   authLevel: 'anonymous',
   handler: api(
     'CmkKey.Read',
-    ({ request, caller, services }) => {
+    (call) => {
+      const { request, caller, services } = call;
       const { id } = request.params;
-      if (id === undefined) return showTrail(request, caller, services);
+      if (id === undefined) return showTrail(request, { caller, proof, telling: tellingOf(call) }, services);
       if (id === 'verification') return showVerification(request.headers, proof, services);
       return showRecord(id, caller, services);
     },

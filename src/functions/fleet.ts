@@ -1,8 +1,14 @@
 import { app } from '@azure/functions';
 import { type FleetCall, showFleet, showFleetAccount } from '../fleet/http/fleet-api.ts';
 import { reachesKey } from '../http/access.ts';
+import { partView } from '../http/part.ts';
+import { AccountHistories } from './account-histories.ts';
 import { type ApiCall, api } from './api.ts';
+import { tellingOf } from './approvals-beside.ts';
 import { fleetSnapshots } from './shared-calls.ts';
+
+/** Of this instance. */
+const histories = new AccountHistories();
 
 function callOf({ request, caller, services }: ApiCall): FleetCall {
   const { access } = services.settings;
@@ -33,7 +39,13 @@ app.http('fleetAccount', {
   authLevel: 'anonymous',
   handler: api(
     'CmkKey.Read',
-    (call) => showFleetAccount(call.request.params.account ?? '', callOf(call), call.services),
+    (call) =>
+      showFleetAccount(
+        call.request.params.account ?? '',
+        async (account) => partView(await histories.take(account, call), (records) => [...records], tellingOf(call)),
+        callOf(call),
+        call.services,
+      ),
     () => 'read',
     'later',
   ),

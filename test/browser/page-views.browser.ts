@@ -1,4 +1,4 @@
-import type { Page, Route } from 'playwright-core';
+import type { Page, Request, Route } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
@@ -153,6 +153,56 @@ describe('on any screen', () => {
     const before = requests.length;
     await page.clock.fastForward(120_000);
     expect(requests.slice(before)).toEqual([]);
+  });
+});
+
+/** By view, the one path that it asks for again and again, and how often at least. Milliseconds. */
+const POLLED = [
+  ['now', '#/', '/now?changed=true', 10_000],
+  ['fleet', '#/fleet', '/fleet?top=1000', 20_000],
+  ['account', '#/fleet/stfiles01', '/fleet/stfiles01', 10_000],
+  ['keys', '#/keys', '/keys', 15_000],
+  ['key', `#/keys/${KEY}`, `/keys/${KEY}`, 10_000],
+  ['break-glass', '#/break-glass', '/keys', 15_000],
+  ['break-glass of a key', `#/break-glass/${KEY}`, `/keys/${KEY}`, 3_000],
+  ['audit', '#/audit', '/audit', 15_000],
+  ['trend', '#/trend', '/trend', 300_000],
+] as const;
+
+/** Longer than anything waits that is asked for again and again, but for the trend. Milliseconds. */
+const LONG_MS = 65_000;
+
+describe('by one request a view', () => {
+  it.each(POLLED)('%s is kept up to date, and by none while it is out of sight', async (_, view, path, everyMs) => {
+    const { page } = await as('operator', view === '#/trend' ? '#/fleet' : '#/trend', { clock: true });
+    const asked: string[] = [];
+    const underWay = new Set<Request>();
+    page.on('request', (request) => {
+      const { pathname, search } = new URL(request.url());
+      if (!pathname.startsWith('/api/')) return;
+      asked.push(pathname.replace('/api', '') + search);
+      underWay.add(request);
+    });
+    page.on('response', (response) => underWay.delete(response.request()));
+    const isStill = () => underWay.size === 0;
+    await goTo(page, view);
+    await eventually('it is asked for', () => asked.includes(path) && isStill());
+    // What is still being read is asked for again soon.
+    for (let before = -1; before !== asked.length; ) {
+      before = asked.length;
+      await page.clock.runFor(1_200);
+      await eventually('that is answered', isStill);
+    }
+    asked.length = 0;
+    const times = Math.max(1, Math.floor(LONG_MS / everyMs));
+    for (let time = 1; time <= times; time += 1) {
+      await page.clock.runFor(everyMs + 100);
+      await eventually('it was asked for again', () => asked.length >= time && isStill());
+    }
+    expect(asked).toEqual(Array(times).fill(path));
+    await page.evaluate(`Object.defineProperty(document, 'hidden', { configurable: true, get: () => true })`);
+    await page.clock.runFor(2 * everyMs + LONG_MS);
+    expect(asked).toHaveLength(times);
   });
 });
 

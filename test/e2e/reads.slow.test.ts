@@ -200,6 +200,31 @@ it('a key shows who still uses which version, and what a rotation would cost in 
   expect(body).not.toHaveProperty('rotationCost');
 }, 60_000);
 
+describe('the history of an account', () => {
+  it('stands beside how it stands, newest first, as far as the caller may see it', async () => {
+    const audit = wire.services().audit;
+    const key = keyOf(wire.azure, 1);
+    const { name, id } = key.account();
+    expect((await check()).status).toBe(200);
+    for (let n = 0; n < 25; n += 1) {
+      await audit({ action: 'account.move', reason: 'Moved', resource: id, details: { key: key.id(), n } }, 10_000);
+    }
+    const one = await appWith();
+    const answer = await eventually('the index has it', async () => {
+      const shown = await get(`/fleet/${name}`, 'revoker', {}, one);
+      return shown.status === 200 && shown;
+    });
+    expectDocumented(answer, 'fleetAccount', document);
+    const { value, readOn } = answer.body.history as { value: { entry: { details: object } }[]; readOn: string };
+    expect(value.map(({ entry }) => entry.details)).toEqual(
+      Array.from({ length: 20 }, (_, n) => ({ key: key.id(), n: 24 - n })),
+    );
+    expect(Date.parse(readOn)).toBeGreaterThan(0);
+    const etag = answer.headers.get('etag') ?? '';
+    expect((await get(`/fleet/${name}`, 'revoker', { 'if-none-match': etag }, one)).status).toBe(304);
+  }, 60_000);
+});
+
 describe('the audit trail', () => {
   it('is shown newest first, by what is asked for, and as CSV that no spreadsheet carries out', async () => {
     const [one, other] = [keyOf(wire.azure, 1), keyOf(wire.azure, 1)];
@@ -245,6 +270,7 @@ describe('the audit trail', () => {
     const first = await get('/audit?action=account.move');
     expect(listed(first)).toHaveLength(100);
     const next = await get((first.body.nextLink as string).slice('/api'.length));
+    expect(next.body).not.toHaveProperty('proof');
     expect(
       listed<{ entry: { resource: string } }>(next)
         .slice(0, 20)
@@ -271,6 +297,20 @@ describe('the audit trail', () => {
     expect(proof.body).toMatchObject({ state: 'holds', head: { signature: 'none' }, findings: [] });
     const etag = proof.headers.get('etag') ?? '';
     expect((await get('/audit/verification', 'revoker', { 'if-none-match': etag })).status).toBe(304);
+
+    // Beside the records, which do not wait for it, and proven once in a minute.
+    const beside = await eventually('the proof is there', async () => {
+      const list = await get('/audit');
+      return (list.body.proof as { value?: { checkedOn: string } }).value && list;
+    });
+    expectDocumented(beside, 'audit', document);
+    expect(beside.body.proof).toMatchObject({
+      readOn: expect.any(String),
+      value: { state: expect.stringMatching(/holds|empty/) },
+    });
+    expect((await get('/audit?by=app')).body.proof).toEqual(beside.body.proof);
+    const tag = beside.headers.get('etag') ?? '';
+    expect((await get('/audit', 'revoker', { 'if-none-match': tag })).status).toBe(304);
   }, 60_000);
 });
 

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 export type { ApprovalRequest } from '../../../src/approvals/approval.ts';
 // What the API answers, by its own schemas: a change there is an error here.
 export type { ApprovalsPart } from '../../../src/approvals/known-approvals.ts';
-export type { AuditRecordView, AuditRecordWhole, AuditVerification } from '../../../src/audit/trail-view.ts';
+export type { AuditRecordView, AuditRecordWhole } from '../../../src/audit/trail-view.ts';
 export type {
   AccountRestoreResponse,
   AccountRevokeResponse,

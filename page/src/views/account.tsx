@@ -1,12 +1,13 @@
 import { useState } from 'preact/hooks';
 import { HEALTH_MEANINGS } from '../../../src/fleet/health-states.ts';
-import type { AccountStatusResponse, AuditList, FleetAccount } from '../api/types.ts';
-import { usePoll } from '../api/use-poll.ts';
+import type { AccountStatusResponse, FleetAccount } from '../api/types.ts';
+import { type PollHow, usePoll } from '../api/use-poll.ts';
 import { count, inWords, keyLabel, keyNames, shortId, shortVersion } from '../names.ts';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Command } from '../ui/copy.tsx';
 import { Heading } from '../ui/heading.tsx';
+import { ProblemCard } from '../ui/problem.tsx';
 import { Prose } from '../ui/prose.tsx';
 import { Facts, Section } from '../ui/section.tsx';
 import { Since, Time } from '../ui/time.tsx';
@@ -23,10 +24,11 @@ const ACCESS = {
 const MOST_SHARES = 100;
 const SEVERITY = { error: 'bad', warning: 'warn', advice: 'info' } as const;
 
+const HOW: PollHow<FleetAccount> = { isUnsettled: ({ history }) => history.reading === true };
+
 /** One account: its key and version, scopes, file shares, identity, last moves, findings and history. */
 export function AccountView({ name, scope }: { readonly name: string; readonly scope: string | undefined }) {
-  const account = usePoll<FleetAccount>(`/fleet/${encodeURIComponent(name)}`, 10_000);
-  const history = usePoll<AuditList>(`/audit?account=${encodeURIComponent(name)}`, 30_000);
+  const account = usePoll<FleetAccount>(`/fleet/${encodeURIComponent(name)}`, 10_000, HOW);
   const { data } = account;
   return (
     <>
@@ -37,7 +39,7 @@ export function AccountView({ name, scope }: { readonly name: string; readonly s
       <Section title="How it stands" of={account}>
         {data && <Standing of={data} />}
       </Section>
-      <AccountBreakGlass {...{ name, scope, account }} history={history.data} />
+      <AccountBreakGlass {...{ name, scope, account }} />
       {data && (
         <div class="columns">
           <Section title="Key">
@@ -55,9 +57,7 @@ export function AccountView({ name, scope }: { readonly name: string; readonly s
           <Findings of={data} />
         </Section>
       )}
-      <Section title="History" of={history}>
-        <History of={history.data} />
-      </Section>
+      <History of={data?.history} />
     </>
   );
 }
@@ -251,17 +251,22 @@ function Findings({ of }: { readonly of: FleetAccount }) {
   );
 }
 
-function History({ of }: { readonly of: AuditList | undefined }) {
+function History({ of }: { readonly of: FleetAccount['history'] | undefined }) {
   if (!of) return null;
-  if (of.value.length === 0) return <p>Nothing is recorded about it.</p>;
+  const { value, problem, reading } = of;
   return (
-    <ul class="items">
-      {of.value.slice(0, 20).map(({ id, seq, time, entry }) => (
-        <li key={id}>
-          <Time at={time} /> <a href={href(['audit', String(seq)])}>{entry.action}</a> {inWords(entry.reason)}{' '}
-          <span class="muted">by {entry.caller ? (entry.caller.name ?? entry.caller.objectId) : 'the app'}</span>
-        </li>
-      ))}
-    </ul>
+    <Section title="History">
+      {problem && <ProblemCard problem={problem} />}
+      {reading && <p class="freshness">Reading …</p>}
+      {value?.length === 0 && <p>Nothing is recorded about it lately.</p>}
+      <ul class="items">
+        {value?.map(({ id, seq, time, entry }) => (
+          <li key={id}>
+            <Time at={time} /> <a href={href(['audit', String(seq)])}>{entry.action}</a> {inWords(entry.reason)}{' '}
+            <span class="muted">by {entry.caller ? (entry.caller.name ?? entry.caller.objectId) : 'the app'}</span>
+          </li>
+        ))}
+      </ul>
+    </Section>
   );
 }

@@ -1,7 +1,7 @@
 import { useRef, useState } from 'preact/hooks';
 import { type Problem, toProblem } from '../api/client.ts';
-import type { AuditList, AuditRecordView as AuditRecord, AuditVerification } from '../api/types.ts';
-import { useApi, usePoll } from '../api/use-poll.ts';
+import type { AuditList, AuditRecordView as AuditRecord } from '../api/types.ts';
+import { type Polled, type PollHow, useApi, usePoll } from '../api/use-poll.ts';
 import { inWords } from '../names.ts';
 import { href, replaceQuery } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
@@ -21,15 +21,17 @@ const FILTERS = [
   ['until', 'Until', '2026-11-25'],
 ] as const;
 
+const HOW: PollHow<AuditList> = { isUnsettled: ({ proof }) => proof?.reading === true };
+
 /** Who did what, when and why; and whether the trail is as it was written. */
 export function AuditView({ query }: { readonly query: URLSearchParams }) {
   const asked = Object.fromEntries(FILTERS.map(([name]) => [name, query.get(name)?.trim() || undefined]));
   const path = `/audit?${new URLSearchParams(Object.entries(asked).flatMap(([name, value]) => (value ? [[name, value]] : [])))}`;
-  const first = usePoll<AuditList>(path.replace(/\?$/, ''), 15_000);
+  const first = usePoll<AuditList>(path.replace(/\?$/, ''), 15_000, HOW);
   return (
     <>
       <Heading>Audit</Heading>
-      <Proof />
+      <Proof of={first} />
       <form
         class="filters"
         onSubmit={(event) => {
@@ -156,11 +158,12 @@ const SIGNATURES = {
 } as const;
 
 /** That the chain of hashes holds, from the end that is kept elsewhere to the last record. */
-function Proof() {
-  const proof = usePoll<AuditVerification>('/audit/verification', 60_000);
-  const { data } = proof;
+function Proof({ of }: { readonly of: Polled<AuditList> }) {
+  const { value: data, problem, reading } = of.data?.proof ?? {};
   return (
-    <Section title="Proof" of={proof}>
+    <Section title="Proof">
+      {problem && <ProblemCard problem={problem} />}
+      {reading && <p class="freshness">Reading …</p>}
       {data && (
         <>
           <p class="row">

@@ -7,6 +7,7 @@ import { conditional } from '../../http/etag.ts';
 import type { HeaderReader } from '../../http/headers.ts';
 import { jsonResponse } from '../../http/json-response.ts';
 import { orUnavailable } from '../../http/or-unavailable.ts';
+import { type PartTelling, partContent, partView } from '../../http/part.ts';
 import { HttpProblem } from '../../http/problem.ts';
 import type { Caller } from '../../http/token-claims.ts';
 import { REASONS } from '../../reasons.ts';
@@ -15,7 +16,7 @@ import type { TrailProof } from '../prove-trail.ts';
 import { searchTrail, type TrailPage } from '../search-trail.ts';
 import { TRAIL_COLUMNS, trailRow } from '../trail-columns.ts';
 import { keysNamed, type RecordedEntry, recordedEntry } from '../trail-filter.ts';
-import type { AuditRecordView, AuditRecordWhole } from '../trail-view.ts';
+import type { AuditProof, AuditRecordView, AuditRecordWhole } from '../trail-view.ts';
 import type { WatchServices } from '../watch-trail.ts';
 import { auditQuery, nextQuery } from './audit-query.ts';
 
@@ -32,6 +33,13 @@ const CSV_PAGE = 1_000;
 const MOST_BYTES = 16 * 1024 * 1024;
 const SEARCH_MS = 10_000;
 
+/** Who asks, for what, and how it is proven. */
+interface TrailCall {
+  readonly caller: Caller;
+  readonly proof: TrailProof;
+  readonly telling: PartTelling;
+}
+
 interface Asked {
   readonly query: URLSearchParams;
   readonly headers: HeaderReader;
@@ -40,13 +48,15 @@ interface Asked {
 /** A page of the records that the caller may see, as JSON or CSV. */
 export async function showTrail(
   { query, headers }: Asked,
-  caller: Caller,
+  { caller, proof, telling }: TrailCall,
   ports: AuditApiPorts,
 ): Promise<HttpResponseInit> {
   const asked = auditQuery(query, ports.now());
   const isCsv = prefers(headers.get('accept') ?? '', 'text/csv');
   const most = isCsv ? CSV_PAGE : PAGE;
   const sees = sightOf(caller, ports);
+  const isFirst = asked.before === undefined;
+  const proving = isCsv || !isFirst ? undefined : proof.beside(ports.auditWatch);
   const page = await fromTrail(() =>
     timeBoxed(
       (signal) =>
@@ -55,18 +65,32 @@ export async function showTrail(
     ),
   );
   const next = page.next && `/api/audit?${nextQuery(query, page.next)}`;
-  return isCsv ? csvAnswer(page, next, headers) : jsonAnswer(page, next, headers);
+  if (isCsv) return csvAnswer(page, next, headers);
+  return jsonAnswer(page, next, proving && partView(await proving, (held) => held, telling), headers);
 }
 
-function jsonAnswer({ records, searchedBackTo }: TrailPage, next: string | undefined, headers: HeaderReader) {
-  const body = {
-    value: records.map(
-      (record): AuditRecordView => ({ ...record, entry: { ...record.entry } as AuditRecordView['entry'] }),
-    ),
+function jsonAnswer(
+  { records, searchedBackTo }: TrailPage,
+  next: string | undefined,
+  proof: AuditProof | undefined,
+  headers: HeaderReader,
+) {
+  const page = {
+    value: records.map(viewOf),
     ...(searchedBackTo ? { searchedBackTo } : {}),
     ...(next ? { nextLink: next } : {}),
   };
-  return vary(conditional(headers, jsonResponse(200, body), body));
+  const body = { ...page, ...(proof ? { proof } : {}) };
+  return vary(conditional(headers, jsonResponse(200, body), { ...page, proof: proof && proofContent(proof) }));
+}
+
+function viewOf(record: TrailPage['records'][number]): AuditRecordView {
+  return { ...record, entry: { ...record.entry } as AuditRecordView['entry'] };
+}
+
+/** Without what differs each time that it is proven, and the records that are there anyway. */
+function proofContent({ value, ...part }: AuditProof): unknown {
+  return partContent({ ...part, ...(value ? { value: { ...value, checkedOn: undefined } } : {}) });
 }
 
 function csvAnswer({ records }: TrailPage, next: string | undefined, headers: HeaderReader): HttpResponseInit {
@@ -86,6 +110,27 @@ function csvAnswer({ records }: TrailPage, next: string | undefined, headers: He
 
 function vary(answer: HttpResponseInit): HttpResponseInit {
   return { ...answer, headers: { ...(answer.headers as Record<string, string>), vary: 'accept' } };
+}
+
+/** Records that an account is shown with, and how much of the trail is read for them at most, in bytes and milliseconds. */
+const HISTORY = { most: 20, mostBytes: 4 * 1024 * 1024, ms: 5_000 } as const;
+
+/** The last records about an account that the caller may see. @throws {@link HttpProblem} 503 */
+export async function accountHistory(
+  account: string,
+  caller: Caller,
+  ports: AuditApiPorts,
+): Promise<readonly AuditRecordView[]> {
+  const { filter } = auditQuery(new URLSearchParams({ account }), ports.now());
+  const { most, mostBytes, ms } = HISTORY;
+  const sees = sightOf(caller, ports);
+  const { records } = await fromTrail(() =>
+    timeBoxed(
+      (signal) => searchTrail(ports.auditWatch.files, filter, { most, mostBytes, signal, sees }, undefined),
+      ms,
+    ),
+  );
+  return records.map(viewOf);
 }
 
 /** One record whole. @throws {@link HttpProblem} 404, also for one that the caller may not see */

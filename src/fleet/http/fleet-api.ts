@@ -1,9 +1,10 @@
-import { createHash } from 'node:crypto';
 import type { HttpResponseInit } from '@azure/functions';
 import type { RouteKey } from '../../http/access.ts';
+import { contentTag } from '../../http/etag.ts';
 import type { HeaderReader } from '../../http/headers.ts';
 import { jsonResponse } from '../../http/json-response.ts';
 import { orUnavailable } from '../../http/or-unavailable.ts';
+import { partContent } from '../../http/part.ts';
 import { HttpProblem } from '../../http/problem.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import { REASONS } from '../../reasons.ts';
@@ -12,7 +13,7 @@ import { fleetQuery } from './fleet-query.ts';
 import type { FleetSnapshot, FleetSnapshots } from './fleet-snapshot.ts';
 import { type JudgedAccount, placeInFleet } from './judge-fleet.ts';
 import type { FleetPorts } from './read-fleet.ts';
-import type { FleetListAnswer } from './schemas.ts';
+import type { FleetAccountAnswer, FleetListAnswer } from './schemas.ts';
 import { freshnessOf, toAccountAnswer, toRow, toSummary } from './to-answer.ts';
 
 export interface FleetCall {
@@ -44,11 +45,20 @@ export async function showFleet(query: URLSearchParams, call: FleetCall, ports: 
   return withTag(answer, call.headers);
 }
 
-/** One account. @throws {@link HttpProblem} 404 */
-export async function showFleetAccount(name: string, call: FleetCall, ports: FleetPorts): Promise<HttpResponseInit> {
+/** One account. @param readHistory its last records, given its name: of one that the caller may see @throws {@link HttpProblem} 404 */
+export async function showFleetAccount(
+  name: string,
+  readHistory: (account: string) => Promise<FleetAccountAnswer['history']>,
+  call: FleetCall,
+  ports: FleetPorts,
+): Promise<HttpResponseInit> {
   const { snapshot, seen } = inReach(await readSnapshot(call, ports), call.reaches);
   const found = seen.find(({ account }) => account.name.toLowerCase() === name.toLowerCase());
-  if (found) return withTag({ ...toAccountAnswer(found, snapshot), ...freshnessOf(snapshot) }, call.headers);
+  if (found) {
+    const history = await readHistory(found.account.name);
+    const answer = { ...toAccountAnswer(found, snapshot), ...freshnessOf(snapshot) };
+    return withTag({ ...answer, history }, call.headers, { ...answer, history: partContent(history) });
+  }
   throw new HttpProblem(
     404,
     'NotFound',
@@ -120,9 +130,9 @@ function filteredUses(one: JudgedAccount): FilteredUse[] {
 }
 
 /** Whoever asks again and has it already is spared the answer. It may be kept by nobody but the caller, who asks each time. */
-function withTag(answer: object, headers: HeaderReader): HttpResponseInit {
+function withTag(answer: object, headers: HeaderReader, content = answer): HttpResponseInit {
   const response = jsonResponse(200, answer);
-  const etag = `"${createHash('sha256').update(String(response.body)).digest('base64url').slice(0, 22)}"`;
+  const etag = `"${contentTag(content, 22)}"`;
   const common = { etag, 'cache-control': 'private, no-cache', vary: 'authorization' };
   const known = (headers.get('if-none-match') ?? '').split(',').map((one) => one.trim().replace(/^W\//, ''));
   if (known.includes(etag)) return { status: 304, headers: common };

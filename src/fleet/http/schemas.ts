@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { AUDIT_RECORD } from '../../audit/trail-view.ts';
 import { FINDING } from '../../drift/report.ts';
+import { partOf } from '../../http/part.ts';
 import { ACCOUNT_RECORD } from '../../revocation/record-view.ts';
 import { HEALTH_MEANINGS, HEALTH_STATES } from '../health-states.ts';
 
@@ -105,6 +107,9 @@ export const FLEET_ACCOUNT = FLEET_ROW.extend({
       'What of it is revoked by itself, below its key, as its tags said when it was last read, newest first; `GET /api/accounts/{name}` asks Azure, and whether it holds.',
     ),
   findings: z.array(FINDING).describe('Of the last drift check, about the account and its scopes.'),
+  history: partOf(z.array(AUDIT_RECORD)).describe(
+    'The last records about it that the caller may see, newest first: at most 20, from the last 4 MiB of the audit trail. `GET /audit?account={account}` has all.',
+  ),
   freshness: FRESHNESS,
   warnings: z.array(z.string()),
 });

@@ -35,7 +35,7 @@ export function toRow(one: JudgedAccount): FleetRowAnswer {
 export function toAccountAnswer(
   one: JudgedAccount,
   { readOn }: Pick<FleetSnapshot, 'readOn'>,
-): Omit<FleetAccountAnswer, 'freshness' | 'warnings'> {
+): Omit<FleetAccountAnswer, 'freshness' | 'warnings' | 'history'> {
   const { account, known, use, scopeUses, findings } = one;
   const { pinned, current, identity } = use ?? {};
   return {

@@ -3,7 +3,7 @@ import type {
   AccountRecordView,
   AccountRevokeResponse,
   AccountStatusResponse,
-  AuditList,
+  AuditRecordView,
   FleetAccount,
 } from '../../api/types.ts';
 import { type Polled, usePoll } from '../../api/use-poll.ts';
@@ -30,7 +30,6 @@ interface AccountBreakGlassProps {
   /** The encryption scope that is looked at; undefined: the account. */
   readonly scope: string | undefined;
   readonly account: Polled<FleetAccount>;
-  readonly history: AuditList | undefined;
 }
 
 /**
@@ -38,12 +37,13 @@ interface AccountBreakGlassProps {
  * index, and by the audit trail as the index is read some seconds behind; Azure is asked once something is, or is being
  * done, or where the index does not tell.
  */
-export function AccountBreakGlass({ name, scope, account, history }: AccountBreakGlassProps) {
+export function AccountBreakGlass({ name, scope, account }: AccountBreakGlassProps) {
   const me = usePerson();
   const { data, problem } = account;
+  const records = data?.history.value ?? [];
   const [hasActed, setActed] = useState(false);
   const isUntold = problem !== undefined && problem.status !== 403;
-  const isOpen = (data?.revocations.length ?? 0) > 0 || isRevokedLast(history);
+  const isOpen = (data?.revocations.length ?? 0) > 0 || isRevokedLast(records);
   const isWatched = has(me, 'CmkKey.Read') && (hasActed || isUntold || isOpen);
   const status = usePoll<AccountStatusResponse>(isWatched ? `/accounts/${encodeURIComponent(name)}` : undefined, 5_000);
   const open: readonly Open[] = status.data?.revocations ?? data?.revocations ?? [];
@@ -73,7 +73,7 @@ export function AccountBreakGlass({ name, scope, account, history }: AccountBrea
         isQuiet={isChoice}
         scope={chosen}
         open={current}
-        names={namesIn(history?.value ?? [], status.data?.approvals.value ?? [])}
+        names={namesIn(records, status.data?.approvals.value ?? [])}
       />
       {status.data?.unbelieved.map((id) => (
         <Unbelieved key={id} {...{ id, name }} />
@@ -90,8 +90,8 @@ export function AccountBreakGlass({ name, scope, account, history }: AccountBrea
 }
 
 /** Whether nothing was restored since something of it was revoked. */
-function isRevokedLast(history: AuditList | undefined): boolean {
-  const acts = (history?.value ?? []).map(({ entry }) => entry.action);
+function isRevokedLast(records: readonly AuditRecordView[]): boolean {
+  const acts = records.map(({ entry }) => entry.action);
   return acts.find((action) => action === 'account.revoke' || action === 'account.restore') === 'account.revoke';
 }
 
