@@ -30,11 +30,15 @@ export interface PartTelling {
   readonly onUnexpected: (error: unknown) => void;
 }
 
-/** Words a part, whatever came of reading it. @param show what of it is for whoever asks */
+/** Words a part, whatever came of reading it. Never throws: one part takes no other with it. @param show what of it is for whoever asks */
 export function partView<T, V>(taken: PartTaken<T>, show: (value: T) => V, telling: PartTelling): PartView<V> {
   if ('reading' in taken) return { reading: true };
-  if ('error' in taken) return { problem: { ...partProblem(inTime(taken.error), telling) } };
-  return { readOn: taken.readOn.toISOString(), value: show(taken.value) };
+  try {
+    if ('error' in taken) throw taken.error;
+    return { readOn: taken.readOn.toISOString(), value: show(taken.value) };
+  } catch (error) {
+    return { problem: { ...partProblem(inTime(error), telling) } };
+  }
 }
 
 /** A part without what differs each time: when it was read, and how what failed is worded. */

@@ -1,0 +1,32 @@
+import { expect, it, vi } from 'vitest';
+import { DeadlineError } from '../../src/azure/deadline.ts';
+import { partContent, partView } from '../../src/http/part.ts';
+
+const readOn = new Date('2026-11-27T00:00:00.000Z');
+const onUnexpected = vi.fn();
+const telling = { correlationId: 'call-1', onUnexpected };
+
+it('is what was read, as it is shown, and when', () => {
+  const part = partView({ value: 1, readOn, ageMs: 0 }, (value) => value + 1, telling);
+  expect(part).toEqual({ readOn: readOn.toISOString(), value: 2 });
+  expect(partContent(part)).toEqual({ value: 2, reading: undefined });
+});
+
+it('that was not read in time says so', () => {
+  const part = partView({ error: new DeadlineError('It could not be read', 90_000) }, () => 1, telling);
+  expect(part).toMatchObject({ problem: { status: 503, reason: 'ServiceUnavailable' } });
+  expect(partContent(part)).toEqual([503, 'ServiceUnavailable']);
+});
+
+it('that fails for what nobody foresaw takes nothing else with it, and says no more than where to look', () => {
+  const error = new TypeError('secret');
+  const fail = (): never => {
+    throw error;
+  };
+  for (const part of [partView({ error }, () => 1, telling), partView({ value: 1, readOn, ageMs: 0 }, fail, telling)]) {
+    expect(part).toMatchObject({ problem: { status: 500, reason: 'Unexpected' } });
+    expect(JSON.stringify(part)).toContain('call-1');
+    expect(JSON.stringify(part)).not.toContain('secret');
+  }
+  expect(onUnexpected).toHaveBeenCalledTimes(2);
+});
