@@ -21,8 +21,8 @@ const WAIT_MS = 1_500;
 /** What was read is not read again within so long: of much, and of what is one small read. Milliseconds. */
 const LARGE_MS = 10_000;
 const SMALL_MS = 5_000;
-/** The fleet is kept by whoever reads it. Milliseconds. */
-const KEPT_ELSEWHERE_MS = 1_000;
+/** The fleet is kept by whoever reads it, and a report is waited for by who has just had everything checked. Milliseconds. */
+const AT_ONCE_MS = 1_000;
 /** No page of keys is begun after so long. Milliseconds. */
 const KEYS_MS = 60_000;
 
@@ -61,11 +61,11 @@ export class NowBoard {
   readonly #lister: KeyLister;
   readonly #approvals: KnownApprovals;
   readonly #parts: { readonly [P in Exclude<keyof NowReadings, 'approvals'>]: KeptPart<NowReadings[P]> } = {
-    fleet: new KeptPart(KEPT_ELSEWHERE_MS),
+    fleet: new KeptPart(AT_ONCE_MS),
     keys: new KeptPart(LARGE_MS),
     pauses: new KeptPart(SMALL_MS),
     rotations: new KeptPart(SMALL_MS),
-    drift: new KeptPart(SMALL_MS),
+    drift: new KeptPart(AT_ONCE_MS),
   };
 
   constructor(snapshots: FleetSnapshots, lister: KeyLister, approvals: KnownApprovals) {
