@@ -70,7 +70,7 @@ export async function reconcileUnasked(
   if (!id)
     return { outcome: 'reject', reason: 'InvalidMessage', detail: `${account} is not the id of a storage account.` };
   const place = { subscriptionId: id.subscriptionId, location };
-  const waitMs = await awaitTurn(place, LIST_CALLS, services, work.turn);
+  const { tooFarMs: waitMs } = await awaitTurn(place, LIST_CALLS, services, work.turn);
   if (waitMs !== undefined) {
     const why = `The lists of ${pacingCell(place)} are used up.`;
     return putOff(work, place, LIST_CALLS, { waitMs, why, unused: LIST_CALLS }, services);

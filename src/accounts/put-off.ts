@@ -48,8 +48,15 @@ export const BUSY: Outcome = {
   delaySeconds: 5,
 };
 
+/** What became of waiting for a turn. */
+export type AwaitedTurn =
+  /** It is now: the very time that it was taken for, in milliseconds since the epoch. By it, it is given back. */
+  | { readonly turnMs: number; readonly tooFarMs?: undefined }
+  /** It is so many milliseconds away, and was not taken. */
+  | { readonly tooFarMs: number };
+
 /**
- * Waits for a turn. One that is too far away is not taken, and the answer is how far it is, in milliseconds. Nor is one used
+ * Waits for a turn. One that is too far away is not taken, and the answer is how far it is. Nor is one used
  * that the place was closed for meanwhile: Azure would refuse it, and whoever asks too early waits for longer. One that was
  * missed is taken anew, once: what waited in an instance that was held up would go all together.
  */
@@ -58,17 +65,17 @@ export async function awaitTurn(
   calls: PacedCalls,
   { turns, now, sleep }: Pick<ReconcileServices, 'turns' | 'now' | 'sleep'>,
   turnMs?: number,
-): Promise<number | undefined> {
+): Promise<AwaitedTurn> {
   let mayMiss = true;
   for (let mostMs = LONGEST_WAIT_MS; ; ) {
     const fromMs = now().getTime();
     const waitMs = turns.take(place, calls, fromMs, { turnMs, mostMs });
-    if (waitMs > mostMs) return waitMs;
+    if (waitMs > mostMs) return { tooFarMs: waitMs };
     if (waitMs > 0) await sleep(waitMs);
     // Not by the clock: a timer may be a little early.
     const turnedMs = fromMs + waitMs;
     const isMissed = mayMiss && waitMs > 0 && now().getTime() - turnedMs > MISSED_MS;
-    if (!isMissed && turns.closedMs(place, calls, turnedMs) === 0) return undefined;
+    if (!isMissed && turns.closedMs(place, calls, turnedMs) === 0) return { turnMs: turnedMs };
     turns.release(place, calls, turnedMs);
     if (isMissed) mayMiss = false;
     else mostMs -= waitMs;

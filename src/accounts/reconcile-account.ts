@@ -42,21 +42,20 @@ export async function reconcileAccount(work: AccountWork, services: ReconcileSer
   }
 
   // The turn comes before the reads, so that nothing is waited for between reading the account and writing it.
-  const { turns, schedule, now } = services;
+  const { turns, schedule } = services;
   const place = { subscriptionId: id.subscriptionId, location: work.location };
   const calls = work.scopes === 'only' ? {} : MOVE_CALLS;
-  const waitMs = await awaitTurn(place, calls, services, work.turn);
-  if (waitMs !== undefined) {
+  const turn = await awaitTurn(place, calls, services, work.turn);
+  if (turn.tooFarMs !== undefined) {
     const unused = moveCalls(work);
     const why = `The budgets of ${pacingCell(place)} are used up.`;
-    return putOff(work, place, unused, { waitMs, why, unused }, services);
+    return putOff(work, place, unused, { waitMs: turn.tooFarMs, why, unused }, services);
   }
 
-  const turnMs = now().getTime();
   const { outcome, wrote } = await atItsTurn(place, { work, key, id }, services, log);
   // Before it is laid out anew: what was refused may find no other turn within the hour.
   if (!wrote && calls.writes) {
-    turns.release(place, { writes: calls.writes }, turnMs);
+    turns.release(place, { writes: calls.writes }, turn.turnMs);
     if (work.turn !== undefined) schedule.release(place, { writes: calls.writes }, work.turn);
   }
   return spread(outcome, { ...work, turn: undefined }, place, services);
@@ -191,7 +190,7 @@ function accountSubject(id: ResourceId, reconciliation: Reconciliation): Subject
   return {
     /** The message's own turn had one read in it. */
     async turn() {
-      const waitMs = await awaitTurn(place, { reads: 1 }, services);
+      const { tooFarMs: waitMs } = await awaitTurn(place, { reads: 1 }, services);
       return waitMs === undefined
         ? undefined
         : putOff(work, place, moveCalls(work), { waitMs, why: 'Too many reads.' }, services);

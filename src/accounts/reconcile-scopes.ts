@@ -27,7 +27,7 @@ export async function reconcileScopes(
   const { accounts, now } = services;
   const place = { subscriptionId: account.subscriptionId, location: work.location };
   const wait = async (calls: PacedCalls, turnMs?: number): Promise<Outcome | undefined> => {
-    const waitMs = await awaitTurn(place, calls, services, turnMs);
+    const { tooFarMs: waitMs } = await awaitTurn(place, calls, services, turnMs);
     return waitMs === undefined
       ? undefined
       : later(waitMs, calls.lists ? 'lists' : 'writes', turnMs === undefined ? undefined : calls);

@@ -57,7 +57,7 @@ export async function askUnasked(
     if (
       services.late() ||
       refused.has(cellOf(unasked)) ||
-      (await awaitTurn(place, LIST_CALLS, services)) !== undefined
+      (await awaitTurn(place, LIST_CALLS, services)).tooFarMs !== undefined
     ) {
       toAsk.push(unasked);
       return;

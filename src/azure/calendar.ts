@@ -1,3 +1,5 @@
+import { TakenCalls } from './taken-calls.ts';
+
 /** A token bucket as a service has it: so many calls at once, and so many a second from then on. */
 export interface TokenBudget {
   readonly burst: number;
@@ -12,7 +14,7 @@ export interface TokenBudget {
 export class Calendar {
   readonly #spanMs: number;
   readonly #most: number;
-  readonly #taken = new Map<string, Map<number, number>>();
+  readonly #taken = new Map<string, TakenCalls>();
 
   constructor({ burst, perSecond }: TokenBudget) {
     this.#most = Math.floor(burst / 2);
@@ -22,41 +24,30 @@ export class Calendar {
   /** When so many calls may come, at `fromMs` or later; nothing is taken yet. */
   earliest(place: string, fromMs: number, calls: number): number {
     const taken = this.#of(place);
-    let span = Math.floor(fromMs / this.#spanMs);
-    while ((taken.get(span) ?? 0) + calls > this.#most) span += 1;
+    let span = taken.part(fromMs);
+    while (taken.in(span) + calls > this.#most) span += 1;
     return Math.max(fromMs, span * this.#spanMs);
   }
 
   /** Takes so many calls at that time. */
   commit(place: string, atMs: number, calls: number): void {
-    const taken = this.#of(place);
-    const span = Math.floor(atMs / this.#spanMs);
-    taken.set(span, (taken.get(span) ?? 0) + calls);
+    this.#of(place).take(atMs, calls);
   }
 
-  /** Gives back calls that were taken for about that time. */
+  /** Gives back calls that were taken for that time. Of a span that is over nothing is left to others. */
   release(place: string, atMs: number, calls: number): void {
-    giveBack(this.#of(place), Math.floor(atMs / this.#spanMs), calls);
+    this.#of(place).giveBack(atMs, calls);
   }
 
   /** Forgets what is over. */
   forget(place: string, nowMs: number): void {
-    const now = Math.floor(nowMs / this.#spanMs);
-    for (const span of this.#of(place).keys()) if (span < now) this.#taken.get(place)?.delete(span);
+    const taken = this.#of(place);
+    taken.forget(taken.part(nowMs));
   }
 
-  #of(place: string): Map<number, number> {
-    const taken = this.#taken.get(place) ?? new Map<number, number>();
+  #of(place: string): TakenCalls {
+    const taken = this.#taken.get(place) ?? new TakenCalls(this.#spanMs);
     this.#taken.set(place, taken);
     return taken;
   }
-}
-
-/** Takes calls out of that span, or out of the one beside it: nobody knows to the millisecond when they were to be. */
-export function giveBack(taken: Map<number, number>, span: number, calls: number): void {
-  const found = [span, span - 1, span + 1].find((index) => (taken.get(index) ?? 0) >= calls);
-  if (found === undefined) return;
-  const left = (taken.get(found) ?? 0) - calls;
-  if (left > 0) taken.set(found, left);
-  else taken.delete(found);
 }

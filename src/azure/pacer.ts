@@ -1,4 +1,5 @@
-import { giveBack, type TokenBudget } from './calendar.ts';
+import type { TokenBudget } from './calendar.ts';
+import { TakenCalls } from './taken-calls.ts';
 
 /** A budget of so many calls in so many milliseconds. */
 export interface Budget {
@@ -45,8 +46,8 @@ const RECOVERS_MS = 10_000;
 interface Place {
   /** For each rate, in each of its parts: when the next call would come if all came evenly (the generic cell rate algorithm). Milliseconds. */
   readonly due: Map<number, number>[];
-  /** For each window: how many calls in each of its parts, in whichever order they were taken. */
-  readonly parts: Map<number, number>[];
+  /** For each window. */
+  readonly windows: { readonly window: Budget; readonly taken: TakenCalls }[];
   closedUntil: number;
   slowness: number;
   slowedAt: number;
@@ -74,15 +75,13 @@ export class Pacer {
    *   last of all, and the hour lost what they leave.
    */
   earliest(place: string, fromMs: number, calls = 1, isSlipped = false): number {
-    const { due, parts, closedUntil } = this.#of(place);
+    const { due, windows, closedUntil } = this.#of(place);
     const slowness = this.#slowness(place, fromMs);
     let atMs = Math.max(fromMs, closedUntil);
     // What one of them puts off may come at a time at which another one has no room.
     for (let before = -1; before !== atMs; ) {
       before = atMs;
-      for (const [index, window] of this.#windows.entries()) {
-        atMs = whenFree(window, parts[index] ?? new Map(), atMs, calls, isSlipped);
-      }
+      for (const { window, taken } of windows) atMs = whenFree(window, taken, atMs, calls, isSlipped);
       for (const [index, rate] of this.#rates.entries()) {
         const early = slowness > 1 ? 0 : ((rate.burst ?? 1) - calls) * spacing(rate);
         atMs = whenDue(due[index] ?? new Map(), atMs, Math.max(0, early));
@@ -93,37 +92,28 @@ export class Pacer {
 
   /** Takes so many calls at that time. */
   commit(place: string, atMs: number, calls = 1): void {
-    const { due, parts } = this.#of(place);
+    const { due, windows } = this.#of(place);
     const slowness = this.#slowness(place, atMs);
     for (const [index, rate] of this.#rates.entries()) {
       const ofRate = due[index] ?? new Map<number, number>();
       ofRate.set(ratePart(atMs), Math.max(dueIn(ofRate, ratePart(atMs)), atMs) + spacing(rate) * calls * slowness);
     }
-    for (const [index, window] of this.#windows.entries()) {
-      const counted = parts[index] ?? new Map<number, number>();
-      const part = partAt(window, atMs);
-      counted.set(part, (counted.get(part) ?? 0) + calls);
-    }
+    for (const { taken } of windows) taken.take(atMs, calls);
   }
 
   /**
-   * Gives back to the windows a turn of about that time that was taken and not used. A rate is back by itself by the time
+   * Gives back to the windows a turn that was taken for that time and not used. A rate is back by itself by the time
    * that this is known; with what was not used before as well, it would be exceeded.
    */
   release(place: string, atMs: number, calls = 1): void {
-    const { parts } = this.#of(place);
-    for (const [index, window] of this.#windows.entries())
-      giveBack(parts[index] ?? new Map(), partAt(window, atMs), calls);
+    for (const { taken } of this.#of(place).windows) taken.giveBack(atMs, calls);
   }
 
   /** Forgets what does not count any more. */
   forget(place: string, nowMs: number): void {
-    const { due, parts } = this.#of(place);
+    const { due, windows } = this.#of(place);
     for (const ofRate of due) for (const part of ofRate.keys()) if (part < ratePart(nowMs) - 1) ofRate.delete(part);
-    for (const [index, window] of this.#windows.entries()) {
-      const oldest = partAt(window, nowMs) - PARTS;
-      for (const part of parts[index]?.keys() ?? []) if (part < oldest) parts[index]?.delete(part);
-    }
+    for (const { taken } of windows) taken.forget(taken.part(nowMs) - PARTS);
   }
 
   /** The service said 429: nobody of this instance calls there until then, and for a while they come more slowly. */
@@ -151,7 +141,7 @@ export class Pacer {
   #of(place: string): Place {
     const kept = this.#places.get(place) ?? {
       due: this.#rates.map(() => new Map()),
-      parts: this.#windows.map(() => new Map()),
+      windows: this.#windows.map((window) => ({ window, taken: new TakenCalls(partMs(window)) })),
       closedUntil: 0,
       slowness: 1,
       slowedAt: 0,
@@ -163,7 +153,6 @@ export class Pacer {
 
 const spacing = ({ perMs, calls }: Budget): number => perMs / calls;
 const partMs = ({ perMs }: Budget): number => perMs / PARTS;
-const partAt = (window: Budget, atMs: number): number => Math.floor(atMs / partMs(window));
 
 const ratePart = (atMs: number): number => Math.floor(atMs / RATE_PART_MS);
 
@@ -185,36 +174,25 @@ function whenDue(due: ReadonlyMap<number, number>, fromMs: number, earlyMs: numb
 }
 
 /** When a window has room for so many calls more. A span of its length may lie in one part more than it has. */
-function whenFree(
-  window: Budget,
-  parts: ReadonlyMap<number, number>,
-  fromMs: number,
-  calls: number,
-  isSlipped: boolean,
-): number {
+function whenFree(window: Budget, taken: TakenCalls, fromMs: number, calls: number, isSlipped: boolean): number {
   // More than fit into it at all would wait for ever.
   const most = window.calls - Math.min(calls, window.calls);
   let atMs = fromMs;
   for (;;) {
-    const part = partAt(window, atMs);
-    const full = lastFullSpan(parts, part, isSlipped ? part - PARTS : part, most);
+    const part = taken.part(atMs);
+    const full = lastFullSpan(taken, part, isSlipped ? part - PARTS : part, most);
     if (full === undefined) return atMs;
     atMs = (full + PARTS + 1) * partMs(window);
   }
 }
 
 /** The first part of the latest span around a part, that begins no later than in `latest`, with more calls than that. */
-function lastFullSpan(
-  parts: ReadonlyMap<number, number>,
-  part: number,
-  latest: number,
-  most: number,
-): number | undefined {
+function lastFullSpan(taken: TakenCalls, part: number, latest: number, most: number): number | undefined {
   let used = 0;
-  for (let index = latest; index <= latest + PARTS; index += 1) used += parts.get(index) ?? 0;
+  for (let index = latest; index <= latest + PARTS; index += 1) used += taken.in(index);
   for (let first = latest; first >= part - PARTS; first -= 1) {
     if (used > most) return first;
-    used += (parts.get(first - 1) ?? 0) - (parts.get(first + PARTS) ?? 0);
+    used += taken.in(first - 1) - taken.in(first + PARTS);
   }
   return undefined;
 }

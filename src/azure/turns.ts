@@ -74,17 +74,21 @@ export class Turns {
     const parts = this.#parts(place, calls);
     for (const [pacer, name] of parts) pacer.forget(name, nowMs);
     let atMs = turnMs !== undefined && turnMs > nowMs && turnMs <= nowMs + AHEAD_MS ? turnMs : nowMs + notBeforeMs;
-    // Each may be later than the one before; later is never too early for any of them.
+    // Each may be later than the one before; later is never too early for any of them. Whole milliseconds, so that what is
+    // given back is counted where it was taken.
     for (let before = -1; before !== atMs; ) {
       before = atMs;
-      for (const [pacer, name, count] of parts) atMs = pacer.earliest(name, atMs, count, isSlipped);
+      for (const [pacer, name, count] of parts) atMs = Math.ceil(pacer.earliest(name, atMs, count, isSlipped));
     }
-    const waitMs = Math.max(0, Math.ceil(atMs - nowMs));
+    const waitMs = Math.ceil(atMs - nowMs);
     if (waitMs <= mostMs) for (const [pacer, name, count] of parts) pacer.commit(name, atMs, count);
     return waitMs;
   }
 
-  /** Gives back what was taken for about that time (milliseconds since the epoch), and not used. */
+  /**
+   * Gives back what was taken here for that very time (milliseconds since the epoch), and not used. What another instance
+   * has handed out was not taken here.
+   */
   release(place: PacedPlace, calls: PacedCalls, atMs: number): void {
     for (const [pacer, name, count] of this.#parts(place, calls)) pacer.release(name, atMs, count);
   }

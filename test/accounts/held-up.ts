@@ -117,12 +117,13 @@ class Instance {
       now: () => new Date(this.#nowMs()),
       sleep: (ms: number) => this.#sleep(ms),
     };
-    const waitMs = await awaitTurn(PLACE, MOVE_CALLS, services, work.turn);
-    if (waitMs !== undefined) {
-      this.#putBack(putOff(work, PLACE, MOVE_CALLS, { waitMs, why: '', unused: MOVE_CALLS }, services));
+    const turned = await awaitTurn(PLACE, MOVE_CALLS, services, work.turn);
+    if (turned.tooFarMs !== undefined) {
+      this.#putBack(
+        putOff(work, PLACE, MOVE_CALLS, { waitMs: turned.tooFarMs, why: '', unused: MOVE_CALLS }, services),
+      );
       return;
     }
-    const turnMs = this.#nowMs();
     const [untilRead, untilWritten, untilDone] = STEPS_MS.map((ms) => ms * (0.3 + 1.4 * random()));
     await this.#sleep(untilRead ?? 0);
     let refusedMs = azure.read();
@@ -134,7 +135,7 @@ class Instance {
       return;
     }
     for (const each of [this.#turns, this.#schedule]) each.refused(PLACE, 'call', this.#nowMs(), refusedMs);
-    this.#turns.release(PLACE, { writes: 1 }, turnMs);
+    this.#turns.release(PLACE, { writes: 1 }, turned.turnMs);
     if (work.turn !== undefined) this.#schedule.release(PLACE, { writes: 1 }, work.turn);
     this.#putBack(putOff({ ...work, turn: undefined }, PLACE, MOVE_CALLS, { waitMs: refusedMs, why: '' }, services));
   }

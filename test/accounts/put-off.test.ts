@@ -71,6 +71,25 @@ describe('a turn', () => {
     expect(gone.at(-1)).toBeLessThan(4_000);
   });
 
+  it('that came to nothing is given back, however late or early the timer was', async () => {
+    for (const offMs of [-2, 250]) {
+      // Twelve writes an hour.
+      const turns = new Turns(0.01);
+      let nowMs = NOON_MS - 1_000;
+      const sleep = async (ms: number) => {
+        nowMs += ms + offMs;
+      };
+      for (let times = 0; times < 40; times += 1) {
+        // On the edge of a minute, in which a window is counted.
+        turns.refused(place, 'call', nowMs, NOON_MS + times * MINUTE_MS - nowMs);
+        const turn = await awaitTurn(place, MOVE_CALLS, { turns, now: () => new Date(nowMs), sleep });
+        if (turn.tooFarMs !== undefined) expect.fail(`It is ${turn.tooFarMs} ms away.`);
+        turns.release(place, MOVE_CALLS, turn.turnMs);
+        nowMs = NOON_MS + (times + 1) * MINUTE_MS - 1_000;
+      }
+    }
+  });
+
   it('is taken anew once: on a machine that is always late, it is not for ever', async () => {
     let nowMs = NOON_MS;
     const turns = new Turns(1);
@@ -81,7 +100,8 @@ describe('a turn', () => {
       for (let n = 0; n < 20; n += 1) turns.take(place, MOVE_CALLS, nowMs);
     };
     turns.refused(place, 'call', NOON_MS, 1_000);
-    expect(await awaitTurn(place, MOVE_CALLS, { turns, now: () => new Date(nowMs), sleep })).toBeUndefined();
+    const { tooFarMs } = await awaitTurn(place, MOVE_CALLS, { turns, now: () => new Date(nowMs), sleep });
+    expect(tooFarMs).toBeUndefined();
     expect(slept.length).toBe(2);
   });
 
@@ -92,7 +112,7 @@ describe('a turn', () => {
     const slept: number[] = [];
     const services = { turns, now: () => new Date(NOON_MS), sleep: async (ms: number) => void slept.push(ms) };
     const far: (number | undefined)[] = [];
-    for (let n = 0; n < count; n += 1) far.push(await awaitTurn(place, MOVE_CALLS, services));
+    for (let n = 0; n < count; n += 1) far.push((await awaitTurn(place, MOVE_CALLS, services)).tooFarMs);
     return { far, slept };
   }
 
@@ -118,7 +138,7 @@ describe('a turn', () => {
       nowMs += ms;
       if (slept.length === 1) turns.refused(place, 'call', nowMs - beforeMs, closedMs);
     };
-    const far = await awaitTurn(place, MOVE_CALLS, { turns, now: () => new Date(nowMs), sleep });
+    const { tooFarMs: far } = await awaitTurn(place, MOVE_CALLS, { turns, now: () => new Date(nowMs), sleep });
     const left = () => turns.take(place, { writes: 1 }, nowMs, { notBeforeMs: MINUTE_MS }) < 5 * MINUTE_MS;
     return { far, slept, left: Array.from({ length: 12 }, left).filter(Boolean).length };
   }

@@ -1,10 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { SECOND_SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { addIdentity, addKeyVersion, allowStorage } from '../../local/azure/fleet.ts';
+import { Turns } from '../../src/azure/turns.ts';
 import { group, storageIdentity } from '../support/fleet.ts';
 import { pinnedTo, useAccounts, versionInUse } from './account-fixture.ts';
 
-const { key, reasons, reconcile, requestsOf, wire } = useAccounts();
+const { instance, key, reasons, reconcile, requestsOf, wire } = useAccounts();
 
 describe('an account that is pinned to an older version', () => {
   it('is moved by one PATCH, right after it was read once more, and the answer is the proof', async () => {
@@ -188,6 +189,20 @@ describe('an account that is pinned to an older version', () => {
     await reconcile(files.accountWork(account));
     expect(pinnedTo(account)).toBe(next.version);
     expect(account.encryption.identity).toEqual(federated);
+  });
+
+  it('gives back the write that it did not need, for the very time that it was taken for', async () => {
+    const files = key();
+    const work = files.accountWork(files.account());
+    const turns = new Turns(1);
+    const place = { subscriptionId: work.account.split('/')[2] ?? '', location: work.location };
+    turns.refused(place, 'call', Date.now(), 2_000);
+    const [take, release] = [vi.spyOn(turns, 'take'), vi.spyOn(turns, 'release')];
+    // The timer is early by all of it.
+    expect(await reconcile(work, { ...instance(), turns })).toEqual({ outcome: 'done' });
+    const [, , nowMs] = take.mock.calls[0] ?? [];
+    expect(take.mock.results[0]?.value).toBeGreaterThan(1_000);
+    expect(release.mock.calls).toEqual([[place, { writes: 1 }, Number(nowMs) + take.mock.results[0]?.value]]);
   });
 
   it('is written to once when messages about it are worked on at the same time, by whichever instance', async () => {

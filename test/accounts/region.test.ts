@@ -44,14 +44,13 @@ async function region({ accounts, lateMs, instances = 1, refuses }: Region): Pro
   const look = async (work: AccountWork): Promise<void> => {
     const services = all[Math.floor(random() * instances)] as (typeof all)[number];
     const { turns, schedule } = services;
-    const waitMs = await awaitTurn(place, MOVE_CALLS, services, work.turn);
-    if (waitMs !== undefined)
-      return back(putOff(work, place, MOVE_CALLS, { waitMs, why: '', unused: MOVE_CALLS }, services));
-    const turnMs = Date.now();
+    const turned = await awaitTurn(place, MOVE_CALLS, services, work.turn);
+    if (turned.tooFarMs !== undefined)
+      return back(putOff(work, place, MOVE_CALLS, { waitMs: turned.tooFarMs, why: '', unused: MOVE_CALLS }, services));
     await sleep(200);
     const refusedMs = refuses();
     if (refusedMs === undefined) return void moved.push((Date.now() - start) / 1_000);
-    turns.release(place, { writes: 1 }, turnMs);
+    turns.release(place, { writes: 1 }, turned.turnMs);
     schedule.release(place, { writes: 1 }, work.turn ?? 0);
     for (const each of [turns, schedule]) each.refused(place, 'call', Date.now(), refusedMs);
     back(putOff(work, place, MOVE_CALLS, { waitMs: refusedMs, why: '' }, services));

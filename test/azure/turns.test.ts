@@ -1,11 +1,49 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { handOut } from '../../src/accounts/dispatcher.ts';
-import { type PacedCalls, Turns } from '../../src/azure/turns.ts';
+import { DOCUMENTED } from '../../src/azure/pacer.ts';
+import { type PacedCalls, type PacedPlace, pacingCell, Turns } from '../../src/azure/turns.ts';
 
 const NOW = 1_795_600_000_000;
 const CELL = { subscriptionId: 's1', location: 'westeurope' };
 const MOVE: PacedCalls = { writes: 1, reads: 1 };
+
+interface UsedTurn {
+  readonly at: number;
+  readonly calls: PacedCalls;
+  readonly place: PacedPlace;
+}
+
+/** By plain counting: a tenth of what a cell takes in its windows, and the buckets of Azure Resource Manager. */
+function expectDocumented(used: readonly UsedTurn[]): void {
+  const inOrder = [...used].sort((a, b) => a.at - b.at);
+  const windows = [
+    ['lists', 10, 300_000],
+    ['reads', 80, 300_000],
+    ['writes', 120, 3_600_000],
+  ] as const;
+  for (const cell of new Set(used.map(({ place }) => pacingCell(place)))) {
+    const ofCell = inOrder.filter(({ place }) => pacingCell(place) === cell);
+    for (const [what, most, ms] of windows) {
+      for (const { at: from } of ofCell) {
+        const within = ofCell.filter(({ at }) => at >= from && at < from + ms);
+        expect(within.reduce((sum, { calls }) => sum + (calls[what] ?? 0), 0)).toBeLessThanOrEqual(most);
+      }
+    }
+  }
+  for (const [what, { burst, perSecond }] of [
+    ['reads', DOCUMENTED.armReads],
+    ['writes', DOCUMENTED.armWrites],
+  ] as const) {
+    let tokens: number = burst;
+    let last = NOW;
+    for (const { at, calls } of inOrder) {
+      tokens = Math.min(burst, tokens + ((at - last) * perSecond) / 1_000) - (calls[what] ?? 0);
+      last = at;
+      expect(tokens).toBeGreaterThanOrEqual(-1e-6);
+    }
+  }
+}
 
 describe('Turns', () => {
   it('keep to every budget, although far turns are given back', () => {
@@ -34,6 +72,41 @@ describe('Turns', () => {
         expect(most('writes', 1_000)).toBeLessThanOrEqual(10 + 5);
       }),
       { numRuns: 10 },
+    );
+  });
+
+  it('keep to every budget, whatever is missed and given back late, or was handed out by another instance', () => {
+    const heap = fc.record({
+      gap: fc.integer({ min: 0, max: 12_000 }),
+      calls: fc.constantFrom<PacedCalls>(MOVE, MOVE, { lists: 1 }, { reads: 4 }),
+      times: fc.integer({ min: 1, max: 120 }),
+      missed: fc.integer({ min: 0, max: 120 }),
+      knownMs: fc.integer({ min: 0, max: 12_000 }),
+      regions: fc.constantFrom(1, 40),
+    });
+    fc.assert(
+      fc.property(fc.array(heap, { minLength: 10, maxLength: 30 }), (heaps) => {
+        const turns = new Turns(0.1);
+        const used: UsedTurn[] = [];
+        let unused: (UsedTurn & { knownAt: number })[] = [];
+        let now = NOW;
+        for (const { gap, calls, times, missed, knownMs, regions } of heaps) {
+          now += gap;
+          const known = unused.filter(({ knownAt }) => knownAt <= now);
+          for (const { place, calls: given, at } of known) turns.release(place, given, at);
+          unused = unused.filter(({ knownAt }) => knownAt > now);
+          for (let n = 0; n < times; n += 1) {
+            const place = { ...CELL, location: `region${n % regions}` };
+            const at = now + turns.take(place, calls, now);
+            if (n < missed) unused.push({ at, calls, place, knownAt: at + knownMs });
+            else used.push({ at, calls, place });
+            // Another one's message, which it did not come to.
+            if (n % 10 === 0) turns.release(place, calls, at + 1);
+          }
+        }
+        expectDocumented(used);
+      }),
+      { numRuns: 25 },
     );
   });
 
