@@ -63,7 +63,7 @@ Environment:
   CMK_FUNCTION_APP_ID, CMK_STORAGE_ACCOUNT_ID
                              where events ensure has events delivered
   CMK_AUTOFIX                what drift check --as-app fixes
-  CMK_CANARY, CMK_REFRESH_AUTOMATIC, CMK_BUDGET_SHARE
+  CMK_CANARY, CMK_EXEMPTIONS, CMK_REFRESH_AUTOMATIC, CMK_BUDGET_SHARE
                              how rotation status judges what waits
   CMK_NOTIFY                 its targets, for notify test
   CMK_API, CMK_API_AUDIENCE  whom watch asks, and rotation status and fleet list

@@ -1,16 +1,13 @@
 import pMap from 'p-map';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { known } from '../azure/read-or-why.ts';
-import { scopeResource } from '../azure/resource-id.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { standingPauses } from '../rollout/pause.ts';
-import type { UnmovedUse } from '../rollout/progress.ts';
 import { computeRotation, type ReadRotationPorts } from '../rollout/read-rotation.ts';
 import { viewRotation } from '../rollout/rotation-view.ts';
 import type { StandingControl } from '../rollout/standing-control.ts';
-import { type Exemption, exemptionOf } from '../settings/exemption.ts';
-import type { Fixable } from '../settings/fixable.ts';
+import { MOVES } from '../settings/exemption.ts';
 import type { Settings } from '../settings/settings.ts';
 import { KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
@@ -22,14 +19,12 @@ import type { DriftReport, Finding } from './report.ts';
 const CONCURRENCY = 4;
 /** What is fixed has so long before it counts as stuck. */
 const FIXED_SECONDS = 60;
-/** Without these the check moves nothing by itself. */
-const MOVES = ['StaleKeyVersion', 'ScopeStaleKeyVersion', 'LaggingAutomaticVersion'] as const satisfies Fixable[];
 
 /** A rotation that nothing goes on with by itself. */
 export interface UnfinishedRotation {
   readonly key: ManagedKey;
-  /** As the index has them: whether a check finds something of them or not. */
-  readonly unmoved: readonly UnmovedUse[];
+  /** Whether anything that uses the key is exempt: found to be behind or not, as it may be by the time of the look. */
+  readonly hasExempt: boolean;
 }
 
 export type RotationServices = ReadRotationPorts & {
@@ -58,7 +53,7 @@ export async function readRotations(
         subject.rotation = view;
         // Whatever goes on is followed by whoever began it.
         if (view.state === 'stuck' || view.state === 'held') {
-          unfinished.push({ key, unmoved: [...(view.waitingUses ?? []), ...(view.failedUses ?? [])] });
+          unfinished.push({ key, hasExempt: !read.blocked && read.hasExempt });
         }
       } catch (error) {
         failure = describe(describeFailure(error));
@@ -89,7 +84,7 @@ export async function followUnfinished(
   await pMap(
     rotations,
     async (rotation) => {
-      const look = lookOf(rotation, findings, settings.drift, now());
+      const look = lookOf(rotation, findings, settings.drift.autofix);
       if (look === 'none') return;
       const isLate = look === 'afterFixes';
       const due = new Date(now().getTime() + (isLate ? FIXED_SECONDS * 1_000 : 0)).toISOString();
@@ -110,22 +105,15 @@ export async function followUnfinished(
 
 /** `whole`: all that waits is put to work once more. `afterFixes`: what is fixed has been, and nothing else is touched. */
 function lookOf(
-  { key, unmoved }: UnfinishedRotation,
+  { key, hasExempt }: UnfinishedRotation,
   findings: readonly Finding[],
-  { autofix, exemptions }: Settings['drift'],
-  now: Date,
+  autofix: Settings['drift']['autofix'],
 ): 'whole' | 'afterFixes' | 'none' {
   const waiting = findings.filter(({ action }) => action?.kind === 'account' && action.key === key.id);
   const fixed = waiting.filter((finding) => isFixed(finding, autofix));
   const isAll = fixed.length === waiting.length && MOVES.every((reason) => autofix.includes(reason));
-  if (isAll && !unmoved.some((use) => isExempt(use, exemptions, now))) return 'whole';
+  if (isAll && !hasExempt) return 'whole';
   return fixed.length > 0 ? 'afterFixes' : 'none';
-}
-
-/** Of what could not be read, and of an automatic account that has its day to follow, there is no finding that says so. */
-function isExempt({ account, scope }: UnmovedUse, exemptions: readonly Exemption[], now: Date): boolean {
-  const resource = scope === undefined ? account : scopeResource(account, scope);
-  return MOVES.some((reason) => exemptionOf({ reason, resource }, exemptions, now) !== undefined);
 }
 
 export function pausesOf({ control, now }: Pick<RotationServices, 'control' | 'now'>): DriftReport['pauses'] {

@@ -5,13 +5,18 @@ import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { openRevocation } from '../revocation/revocation.ts';
+import { type Exemption, exemptUses } from '../settings/exemption.ts';
 import { rotationGoal } from './judge-use.ts';
 import { ProgressCount, type RotationProgress } from './progress.ts';
 import { type RotationStage, StageCount } from './stage.ts';
 import type { StandingControl } from './standing-control.ts';
 
 export interface ReadRotationPorts {
-  readonly settings: { readonly refreshAutomatic: boolean; readonly canary: number };
+  readonly settings: {
+    readonly refreshAutomatic: boolean;
+    readonly canary: number;
+    readonly drift: { readonly exemptions: readonly Exemption[] };
+  };
   readonly keys: Pick<Keys, 'listVersions'>;
   readonly fleet: Pick<FleetIndex, 'uses'>;
   readonly rotationNotes: RotationNotes;
@@ -30,6 +35,8 @@ export type RotationReading =
       readonly progress: RotationProgress;
       readonly stage: RotationStage;
       readonly note: RotationNote | undefined;
+      /** Whether the drift check is to leave anything that uses the key where it is. */
+      readonly hasExempt: boolean;
     };
 
 /**
@@ -54,12 +61,18 @@ export async function computeRotation(
   if (!goal) return { blocked: 'NoUsableVersion' };
   const note = await rotationNotes.of(key.id);
   const progress = new ProgressCount(goal, writeBudgets, control.lastReleased(key.id));
-  const stages = new StageCount({
+  const rules = {
     canaries: settings.canary,
     proven: note?.canary === goal.target.version,
     unwell: unwellWith(goal.target.version, note),
     orderedOn: control.isOrderedOn(key.id, { version: goal.target.version, startedOn: goal.startedOn }),
-  });
-  for await (const use of fleet.uses(key.id)) stages.add(use, progress.add(use).state);
-  return { progress: progress.result(), stage: stages.result(), note };
+  };
+  const isExempt = exemptUses(settings.drift.exemptions, now());
+  const [stages, ofExempt] = [new StageCount(rules), new StageCount(rules)];
+  for await (const use of fleet.uses(key.id)) {
+    (isExempt(use) ? ofExempt : stages).add(use, progress.add(use).state);
+  }
+  // Nothing waits for what may stay where it is for long, unless there is nothing else.
+  const stage = (stages.isEmpty ? ofExempt : stages).result();
+  return { progress: progress.result(), stage, note, hasExempt: !ofExempt.isEmpty };
 }

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { scopeResource } from '../azure/resource-id.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { dayOf } from '../time/duration.ts';
+import type { Fixable } from './fixable.ts';
 import { globMatches } from './glob.ts';
 import { json } from './json.ts';
 
@@ -34,6 +36,33 @@ export function exemptionOf(
       !hasEnded(candidate, now) &&
       globMatches(candidate.resource, finding.resource),
   );
+}
+
+/** What the drift check finds of uses of a key that are not on its newest version: without these it moves nothing. */
+export const MOVES = [
+  'StaleKeyVersion',
+  'ScopeStaleKeyVersion',
+  'LaggingAutomaticVersion',
+] as const satisfies readonly Fixable[];
+
+/** A use of a key, by an account or by one of its encryption scopes. */
+interface ExemptibleUse {
+  /** ARM id of the account. */
+  readonly account: string;
+  readonly scope?: string;
+  readonly mode: 'pinned' | 'automatic';
+}
+
+/** Tells which uses of a key the drift check is to leave where they are, whether or not it finds anything of them now. */
+export function exemptUses(exemptions: readonly Exemption[], now: Date): (use: ExemptibleUse) => boolean {
+  // There may be hundreds, and thousands of uses.
+  const standing = exemptions.filter((one) => MOVES.some((code) => code === one.code) && !hasEnded(one, now));
+  return ({ account, scope, mode }) => {
+    const ofAccount = mode === 'pinned' ? 'StaleKeyVersion' : 'LaggingAutomaticVersion';
+    const reason = scope === undefined ? ofAccount : 'ScopeStaleKeyVersion';
+    const resource = scope === undefined ? account : scopeResource(account, scope);
+    return exemptionOf({ reason, resource }, standing, now) !== undefined;
+  };
 }
 
 export function hasEnded({ until }: Pick<Exemption, 'until'>, now: Date): boolean {

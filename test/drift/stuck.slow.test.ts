@@ -86,6 +86,10 @@ describe('a rotation that is held, as a canary does not serve', () => {
     expect(await checked({ ...canary, CMK_AUTOFIX: 'none' }, [], true)).toEqual({ moved: [], looks: [] });
   });
 
+  it('has no canary that is exempt: the others go on', async () => {
+    expect(await checked(canary, [STALE])).toEqual({ moved: [1], looks: [{ movesAll: false, delaySeconds: 60 }] });
+  });
+
   it('goes on without what is exempt', async () => {
     expect(await checked(canary, [STALE], true)).toEqual({ moved: [], looks: [{ movesAll: false, delaySeconds: 60 }] });
   });

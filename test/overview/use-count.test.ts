@@ -16,7 +16,7 @@ const OLD = { pinned: versionName(1), current: versionName(1) };
 function ports(uses: readonly FleetUse[], refreshAutomatic = true): UsersPorts {
   const now = () => NOW;
   return {
-    settings: { refreshAutomatic, canary: 0 },
+    settings: { refreshAutomatic, canary: 0, drift: { exemptions: [] } },
     fleet: {
       async *uses() {
         yield* uses;

@@ -9,6 +9,7 @@ import { readRotation } from '../../src/rollout/read-rotation.ts';
 import { createRollout, type RolloutPorts } from '../../src/rollout/rollout.ts';
 import { type RotationView, viewRotation } from '../../src/rollout/rotation-view.ts';
 import { StandingControl } from '../../src/rollout/standing-control.ts';
+import type { Exemption } from '../../src/settings/exemption.ts';
 import type { Work } from '../../src/work/messages.ts';
 import { day, KEY, keyVersion, VAULTS, versionName } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
@@ -23,6 +24,8 @@ class StuckRotation {
   /** When the key was looked at, in minutes. */
   readonly looks: number[] = [];
   mayWrite = true;
+  /** Accounts that the drift check is to leave where they are. */
+  readonly exemptions: Exemption[] = [];
   control: ControlState = NO_CONTROL;
   /** Canaries that do not serve when they are asked. */
   failing: string[] = [];
@@ -47,7 +50,7 @@ class StuckRotation {
     this.#fleet = createFleetIndex(port);
     this.#ports = {
       ...{ fleet: this.#fleet, rotationNotes: createRotationNotes(port) },
-      settings: { refreshAutomatic: true, canary, vaults: VAULTS },
+      settings: { refreshAutomatic: true, canary, vaults: VAULTS, drift: { exemptions: this.exemptions } },
       keys: { listVersions: async () => [keyVersion(100), keyVersion(199)] },
       control: new StandingControl({ read: async () => this.control }, now),
       queue: {
@@ -69,8 +72,10 @@ class StuckRotation {
     return this.#messages.length;
   }
 
-  async write(): Promise<void> {
-    await this.#fleet.write([1, 2].map((n) => ({ put: 'use', use: fleetUse(n) })));
+  /** @param waves the tags of accounts; none: two accounts without one */
+  async write(waves: readonly string[] = ['', '']): Promise<void> {
+    const uses = waves.map((wave, n) => fleetUse(n + 1, wave ? { wave } : {}));
+    await this.#fleet.write(uses.map((use) => ({ put: 'use', use })));
   }
 
   async begin(): Promise<void> {
@@ -116,6 +121,11 @@ class StuckRotation {
     const until = new Date(this.#nowMs + hours * 60 * MINUTE_MS).toISOString();
     const pause = { id: 'p', reason: 'a change freeze', by: { objectId: 'o' }, since: now.toISOString(), until };
     this.control = withPause(NO_CONTROL, pause, now);
+  }
+
+  exempt(n: number): void {
+    const said = { reason: 'CHG-1', until: '2099-01-01' };
+    this.exemptions.push({ resource: accountId(n), code: 'StaleKeyVersion', ...said });
   }
 
   async lose(n: number): Promise<void> {
@@ -212,6 +222,39 @@ it('one whose canary is moved and does not serve is held, and everybody is told 
   await rotation.pass(6);
   expect(await rotation.view()).not.toHaveProperty('stage');
   expect(await rotation.waitsFor(2)).toBeUndefined();
+});
+
+it('one whose first account is exempt has another canary, and goes on without it', async () => {
+  const rotation = new StuckRotation(1);
+  rotation.exempt(1);
+  await rotation.begin();
+  expect([await rotation.waitsFor(1), await rotation.waitsFor(2)]).toEqual(['CanaryUnderWay', undefined]);
+  await rotation.mend([2]);
+  await rotation.pass(20);
+  expect(await rotation.waitsFor(1)).toBeUndefined();
+  expect(await rotation.view()).toMatchObject({ state: 'stuck', moved: 1, waiting: 1 });
+  expect(await rotation.view()).not.toHaveProperty('stage');
+});
+
+it('one of which everything is exempt has its canary all the same: an event moves it', async () => {
+  const rotation = new StuckRotation(1);
+  rotation.exempt(1);
+  rotation.exempt(2);
+  await rotation.begin();
+  expect([await rotation.waitsFor(1), await rotation.waitsFor(2)]).toEqual([undefined, 'CanaryUnderWay']);
+});
+
+it('waves do not wait for what is exempt, and it comes with the last', async () => {
+  const rotation = new StuckRotation();
+  rotation.exempt(1);
+  await rotation.write(['1', '2', '3']);
+  expect([await rotation.waitsFor(1), await rotation.waitsFor(2), await rotation.waitsFor(3)]).toEqual([
+    'WaveNotBegun',
+    undefined,
+    'WaveNotBegun',
+  ]);
+  await rotation.mend([2]);
+  expect([await rotation.waitsFor(1), await rotation.waitsFor(3)]).toEqual(['WaveNotBegun', undefined]);
 });
 
 it('one that is paused for longer than it is looked at goes on when that ends', async () => {

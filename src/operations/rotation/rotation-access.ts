@@ -11,6 +11,7 @@ import type { ListPorts } from '../../rollout/list-rotations.ts';
 import type { ControlPorts } from '../../rollout/order-pause.ts';
 import { StandingControl } from '../../rollout/standing-control.ts';
 import { knowsAppStorage } from '../../settings/own-storage.ts';
+import { SettingsReader } from '../../settings/reader.ts';
 import { type Environment, readStorageSettings } from '../../settings/settings.ts';
 import { DEFAULT_BUDGET_SHARE } from '../../settings/settings-table.ts';
 import { appRecord } from '../key/app-record.ts';
@@ -43,6 +44,8 @@ export function rotationAccess(
       vaults: { key: (id) => (parseKeyIdentifier(id) ? keyByName(id, undefined, cloud) : undefined) },
       refreshAutomatic: environment.CMK_REFRESH_AUTOMATIC?.trim().toLowerCase() !== 'off',
       canary: Number(environment.CMK_CANARY) || 0,
+      // One that is wrong counts as absent, as it does for the app.
+      drift: { exemptions: new SettingsReader(environment).read('CMK_EXEMPTIONS') ?? [] },
     },
     keys,
     fleet: createFleetIndex(table),

@@ -1,0 +1,59 @@
+import { expect, it } from 'vitest';
+import { followUnfinished, type RotationServices, readRotations } from '../../src/drift/read-rotations.ts';
+import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
+import { createRotationNotes } from '../../src/fleet/rotation-notes.ts';
+import { NO_CONTROL } from '../../src/rollout/pause.ts';
+import { StandingControl } from '../../src/rollout/standing-control.ts';
+import { DEFAULT_AUTOFIX } from '../../src/settings/fixable.ts';
+import type { Work } from '../../src/work/messages.ts';
+import { accountId, fleetUse } from '../rollout/rollout-fixture.ts';
+import { day, keyVersion, versionName } from '../support/keys.ts';
+import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
+import { key, rules } from './checks/subjects.ts';
+
+/** What a check sends of a key with so many accounts on an old version, one of which is exempt and the last to be named. */
+async function sent(accounts: number, exempt: number, pinned = versionName(100)): Promise<Work[]> {
+  const works: Work[] = [];
+  const port = new MemoryFleetTable().port(async (_, effect) => effect());
+  const fleet = createFleetIndex(port);
+  const at = day(199).toISOString();
+  const uses = Array.from({ length: accounts }, (_, n) => fleetUse(n));
+  const outcome = { result: 'done', reason: 'StaleKeyVersion', at } as const;
+  await fleet.write(
+    uses.map((use, n) => ({ put: 'use', use: n === exempt ? { ...use, outcome, pinned, current: pinned } : use })),
+  );
+  const drift = {
+    ...rules({
+      autofix: DEFAULT_AUTOFIX,
+      exemptions: [{ resource: accountId(exempt), code: 'StaleKeyVersion', reason: 'CHG-1', until: '2099-01-01' }],
+    }).drift,
+  };
+  const now = () => day(200);
+  const services: RotationServices = {
+    settings: { refreshAutomatic: true, canary: 0, drift },
+    keys: { listVersions: () => Promise.reject(new Error('They are read already.')) },
+    fleet,
+    rotationNotes: createRotationNotes(port),
+    control: new StandingControl({ read: async () => NO_CONTROL }, now),
+    queue: { send: async (_, work) => void works.push(work) },
+    ...{ writeBudgets: [], now },
+  };
+  const subject = key({ versions: { value: [keyVersion(100), keyVersion(199)] } }, [{}]);
+  const log = () => {};
+  const unfinished = await readRotations([subject], services, log);
+  expect(subject.rotation?.state).toBe('stuck');
+  await followUnfinished(unfinished, [], 'r1', { ...services, settings: { drift } });
+  return works;
+}
+
+it('a rotation is put to work as a whole where nothing is exempt, however many there are', async () => {
+  expect(await sent(600, 1_000)).toMatchObject([{ kind: 'rotation' }]);
+});
+
+it('it is not where something is exempt that is not among those that are named', async () => {
+  expect(await sent(600, 599)).toEqual([]);
+});
+
+it('it is not where what is exempt is moved by now: it may be moved back by the time that somebody looks', async () => {
+  expect(await sent(2, 1, versionName(199))).toEqual([]);
+});
