@@ -94,6 +94,7 @@ export const REASONS = {
   UnknownVersion: 'Uses a version that the key does not have (any more).',
   NotCustomerManaged: 'Uses Microsoft-managed keys.',
   OtherKey: 'Uses another key by now.',
+  LeftByCheck: 'Is not on the newest version, and the drift check is to leave it: CMK_EXEMPTIONS or CMK_AUTOFIX.',
   AccountNotFound: 'Was deleted meanwhile.',
   NotProven: 'The write was taken, but the answer does not show the new version; tried again.',
   MoveUnproven: 'The answer to a write was lost, and what is there now does not show whether it took effect.',

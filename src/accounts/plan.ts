@@ -38,7 +38,11 @@ export function planKeyUse(
   use: KeyUse,
   versions: readonly KeyVersion[],
   now: Date,
-  options: { readonly refreshAutomatic: boolean },
+  options: {
+    readonly refreshAutomatic: boolean;
+    /** Whether it is to stay where it is, although it is behind. */
+    readonly isLeft?: boolean;
+  },
 ): Plan {
   const stay = (reason: Reason, target?: KeyVersion): Plan => ({ write: false, reason, target });
   if (versions.length === 0) return stay('KeyNotFound');
@@ -50,6 +54,7 @@ export function planKeyUse(
   if (versionInUse(use) === target.version && isTarget(use.pinned)) return stay('UpToDate', target);
   if (versionsNamed(use).some((version) => isNewerVersion(version, target, versions)))
     return stay('NeverBackwards', target);
+  if (options.isLeft) return stay('LeftByCheck', target);
   if (use.pinned !== undefined) {
     const reason = isTarget(use.pinned) ? 'PinNotInUse' : 'StaleKeyVersion';
     return { write: true, reason, target, pin: target.version };
@@ -92,5 +97,5 @@ function versionsNamed({ pinned, current }: KeyUse): string[] {
 /** How loud it is said that nothing is written. */
 export function levelOf(reason: Reason): LogLevel {
   if (reason === 'NoUsableVersion' || reason === 'KeyNotFound') return 'error';
-  return reason === 'NeverBackwards' || reason === 'RevocationOpen' ? 'warning' : 'info';
+  return reason === 'NeverBackwards' || reason.endsWith('RevocationOpen') ? 'warning' : 'info';
 }

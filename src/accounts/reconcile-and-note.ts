@@ -1,6 +1,6 @@
 import { describe, describeFailure } from '../azure/failure.ts';
 import { parseStorageAccountId, sameResource } from '../azure/resource-id.ts';
-import type { FleetAccount, FleetChange, FleetIndex, FleetOutcome } from '../fleet/fleet-index.ts';
+import type { FleetAccount, FleetChange, FleetIndex, FleetOutcome, UseRef } from '../fleet/fleet-index.ts';
 import { formatKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import type { Log, LogRecord } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
@@ -146,6 +146,11 @@ function changesBy(
 ): FleetChange[] {
   const { account, isGone, scopes } = sighting;
   const own = { key, account: id };
+  const outcomeOf = (of: UseRef): FleetChange[] => {
+    const said = sighting.reason(of.scope);
+    // Nobody wanted to move it: what the last look came to that did is still what is known.
+    return said === 'LeftByCheck' ? [] : [{ put: 'outcome', of, outcome: toOutcome(outcome, said, now) }];
+  };
   if (isGone) {
     // It may have been moved to another resource group, and be known there.
     if (known && !sameResource(known.account, id)) return [];
@@ -156,11 +161,10 @@ function changesBy(
   const use = account && accountKeyUse(account.encryption);
   // What brought it here may have been wrong about the account.
   if (account && !isOf(use, key)) changes.push({ drop: 'use', of: own });
-  else changes.push({ put: 'outcome', of: own, outcome: toOutcome(outcome, sighting.reason(undefined), now) });
+  else changes.push(...outcomeOf(own));
   for (const scope of scopes?.values() ?? []) {
     if (!isOf(scopeKeyUse(scope), key)) continue;
-    const came = toOutcome(outcome, sighting.reason(scope.name), now);
-    changes.push({ put: 'outcome', of: { ...own, scope: scope.name }, outcome: came });
+    changes.push(...outcomeOf({ ...own, scope: scope.name }));
   }
   return changes;
 }

@@ -3,6 +3,7 @@ import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log, LogLevel } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
+import { usesLeft } from '../settings/exemption.ts';
 import type { AccountWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { doneBy, isOfKey, judge, judgeLater, type MoveIntent, modeOf, versionId } from './intent.ts';
@@ -105,13 +106,15 @@ export class Reconciliation {
 
   async #planned(scope: string | undefined, use: KeyUse): Promise<Plan> {
     await this.#listed(use);
-    const { rekey, services } = this;
+    const { rekey, work, services } = this;
     const [now, from, to] = [services.now(), this.#versions, this.#toVersions];
-    const asEver = planKeyUse(use, from, now, services.settings);
+    const isLeft =
+      work.onlyFixes && usesLeft(services.settings.drift, now)({ ...this.#subject(scope), mode: modeOf(use) });
+    const asEver = planKeyUse(use, from, now, { ...services.settings, isLeft });
     if (!rekey?.covers(scope)) return asEver;
     const plan = planRekey(use, { key: this.key, versions: from }, { key: rekey.to, versions: to }, now);
     // What cannot leave its key now follows it. Not by a message of the order, which waits for no rollout.
-    return plan.write || this.work.rekey ? plan : asEver;
+    return plan.write || work.rekey ? plan : asEver;
   }
 
   /** Brings a use of the key to where it should be. */
@@ -121,11 +124,7 @@ export class Reconciliation {
     if (revoked) return this.#leave(revoked, subject.scope);
     for (let round = 1; round <= MAX_ROUNDS; round += 1) {
       const plan = await this.#planned(subject.scope, use);
-      if (!plan.write) {
-        const about = { ...this.#subject(subject.scope), mode: modeOf(use), from: versionInUse(use) };
-        this.record(levelOf(plan.reason), plan.reason, toldMove(about, about.from));
-        return DONE;
-      }
+      if (!plan.write) return this.#leave(plan.reason, subject.scope, use);
       const notNow =
         (await subject.turn?.()) ??
         (await this.#heldBack(plan)) ??
@@ -141,19 +140,19 @@ export class Reconciliation {
       });
       if (reading?.use && isSameUse(reading.use, use) && !reading.revoked) return this.#write(reading, plan, intent);
       this.journal.drop(intent);
-      if (reading?.revoked) return this.#leave(reading.revoked, subject.scope);
-      if (!usesKey(reading?.use, this.key)) {
-        const reason = !reading ? 'AccountNotFound' : reading.use ? 'OtherKey' : 'NotCustomerManaged';
-        this.record('info', reason, this.#subject(subject.scope));
-        return DONE;
-      }
+      if (!reading) return this.#leave('AccountNotFound', subject.scope);
+      if (reading.revoked) return this.#leave(reading.revoked, subject.scope);
+      const other = reading.use ? 'OtherKey' : 'NotCustomerManaged';
+      if (!usesKey(reading.use, this.key)) return this.#leave(other, subject.scope);
       use = reading.use;
     }
     return BUSY;
   }
 
-  #leave(why: Reason, scope: string | undefined): Outcome {
-    this.record('warning', why, this.#subject(scope));
+  /** Says why a use stays as it is. */
+  #leave(why: Reason, scope: string | undefined, use?: KeyUse): Outcome {
+    const [about, from] = [this.#subject(scope), use && versionInUse(use)];
+    this.record(levelOf(why), why, use ? toldMove({ ...about, mode: modeOf(use), from }, from) : about);
     return DONE;
   }
 

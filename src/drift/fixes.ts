@@ -66,6 +66,7 @@ export async function fix(
           location,
           key,
           turn,
+          onlyFixes: true,
           cause: { by: 'drift', ref: correlationId, since },
           attempt: 0,
         },

@@ -57,12 +57,26 @@ interface ExemptibleUse {
 export function exemptUses(exemptions: readonly Exemption[], now: Date): (use: ExemptibleUse) => boolean {
   // There may be hundreds, and thousands of uses.
   const standing = exemptions.filter((one) => MOVES.some((code) => code === one.code) && !hasEnded(one, now));
-  return ({ account, scope, mode }) => {
-    const ofAccount = mode === 'pinned' ? 'StaleKeyVersion' : 'LaggingAutomaticVersion';
-    const reason = scope === undefined ? ofAccount : 'ScopeStaleKeyVersion';
+  return (use) => {
+    const { account, scope } = use;
     const resource = scope === undefined ? account : scopeResource(account, scope);
-    return exemptionOf({ reason, resource }, standing, now) !== undefined;
+    return exemptionOf({ reason: behindAs(use), resource }, standing, now) !== undefined;
   };
+}
+
+/** Tells which the drift check does not move: what is exempt, and what CMK_AUTOFIX does not name. */
+export function usesLeft(
+  { autofix, exemptions }: { readonly autofix: readonly string[]; readonly exemptions: readonly Exemption[] },
+  now: Date,
+): (use: ExemptibleUse) => boolean {
+  const isExempt = exemptUses(exemptions, now);
+  return (use) => !autofix.includes(behindAs(use)) || isExempt(use);
+}
+
+/** As what it is found, when it is not on the newest version of its key. */
+function behindAs({ scope, mode }: ExemptibleUse): (typeof MOVES)[number] {
+  if (scope !== undefined) return 'ScopeStaleKeyVersion';
+  return mode === 'pinned' ? 'StaleKeyVersion' : 'LaggingAutomaticVersion';
 }
 
 export function hasEnded({ until }: Pick<Exemption, 'until'>, now: Date): boolean {

@@ -70,6 +70,8 @@ const accountWork = z.strictObject({
    * have a message of their own. `only`: they alone are left.
    */
   scopes: z.enum(['none', 'only']).optional(),
+  /** The drift check sent it: of the account and its scopes only what that is to fix is moved, by the settings as they are then. */
+  onlyFixes: z.boolean().optional(),
   /** Id of the re-key that sent it. What is done is decided by the order as it stands then. */
   rekey: z.string().max(64).optional(),
   ...carried,

@@ -5,7 +5,7 @@ import type { AccountWork } from '../../src/work/messages.ts';
 import { eventually } from '../support/eventually.ts';
 import { pinnedTo, useAccounts } from './account-fixture.ts';
 
-const { audited, expireLease, instance, key, reconcile, requestsOf, wire } = useAccounts();
+const { audited, expireLease, instance, key, reasons, reconcile, requestsOf, wire } = useAccounts();
 
 const PAUSED = { reason: 'Paused', detail: 'A change window.', delaySeconds: 60 } as const;
 
@@ -113,4 +113,31 @@ it('a version that has come since the rotation was looked at has canaries of its
   expect(other.encryption.keyvaultproperties?.keyversion).toBe(files.first.version);
   expect(await look(canary)).toEqual({ outcome: 'done' });
   expect(canary.encryption.keyvaultproperties?.keyversion).toBe(next.version);
+});
+
+it('what the drift check is to leave stays, and what is known of its last look', async () => {
+  const files = key();
+  const account = files.account('automaticEmpty', { scopes: [{ name: 'scope1', key: files.use() }] });
+  const exemption = { resource: account.id, code: 'LaggingAutomaticVersion', reason: 'CHG-1', until: '2999-12-31' };
+  const services = wire.services({ CMK_EXEMPTIONS: JSON.stringify([exemption]) });
+  const work = files.accountWork(account);
+  wire.azure.world.settings.refreshAutomaticOnPatch = false;
+  const next = files.add();
+  const look = (onlyFixes: boolean) => reconcileAndNote({ ...work, onlyFixes }, services, wire.log);
+  const lookedAt = async () => {
+    for await (const { scope, outcome } of services.fleet.uses(files.id())) if (!scope) return outcome;
+    return undefined;
+  };
+  expect(await look(true)).toEqual({ outcome: 'done' });
+  expect(account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri).toBe(files.id(next));
+  expect(await lookedAt()).toBeUndefined();
+  // An event still has Azure asked.
+  const since = wire.azure.requests.last;
+  expect(await look(false)).toEqual({ outcome: 'done' });
+  expect(requestsOf(account, since).account).toContain('PATCH');
+  const asked = await lookedAt();
+  expect(asked).toMatchObject({ reason: 'LaggingAutomaticVersion' });
+  expect(await look(true)).toEqual({ outcome: 'done' });
+  expect(await lookedAt()).toEqual(asked);
+  expect(reasons().filter((reason) => reason === 'LeftByCheck')).toHaveLength(2);
 });

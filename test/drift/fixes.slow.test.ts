@@ -87,6 +87,44 @@ describe('a stale pin', () => {
     expect(account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri).toBe(key.id(newer));
   });
 
+  it.each([
+    ['of an account leaves its scope, where that is exempt', ['scope1'], '', ['scope2', '']],
+    ['of a scope leaves its account, where that is exempt', [''], '', ['scope1', 'scope2']],
+    ['of a scope leaves another one, where that is exempt', ['', 'scope2'], '', ['scope1']],
+    [
+      'of a scope leaves its account, where CMK_AUTOFIX does not name that',
+      [],
+      'ScopeStaleKeyVersion',
+      ['scope1', 'scope2'],
+    ],
+    ['of an account leaves its scopes, where CMK_AUTOFIX does not name them', [], 'StaleKeyVersion', ['']],
+  ])('%s', async (_, exempt, autofix, moved) => {
+    const key = new TestKey(world());
+    const scopes = ['scope1', 'scope2'].map((name) => ({ name, key: key.use() }));
+    const account = key.account('pinned', { scopes });
+    const newer = key.add();
+    const exemptions = exempt.map((name) => ({
+      resource: name === '' ? account.id : `${account.id}/encryptionScopes/${name}`,
+      code: name === '' ? 'StaleKeyVersion' : 'ScopeStaleKeyVersion',
+      reason: 'CHG-1',
+      until: '2999-12-31',
+    }));
+    const services = wire.services({ CMK_AUTOFIX: autofix, CMK_EXEMPTIONS: JSON.stringify(exemptions) });
+    await runDriftCheck({ id: 'x', by: 'timer' }, services, wire.log);
+    for (const { work: message } of wire.sent.splice(0)) {
+      if (message.kind === 'account') await reconcileAccount(parseAccountWork(message), services, wire.log);
+    }
+    const uses = new Map([['', account.encryption.keyvaultproperties?.keyversion]]);
+    for (const [name, { keyVaultProperties }] of account.encryptionScopes) {
+      uses.set(name, keyVaultProperties?.keyUri?.split('/').at(-1));
+    }
+    expect([...uses].flatMap(([name, version]) => (version === newer.version ? name : [])).sort()).toEqual(
+      [...moved].sort(),
+    );
+    await check();
+    await work();
+  });
+
   it('of a whole fleet is spread over time, as fast as the provider takes writes', async () => {
     const key = new TestKey(world());
     for (let n = 0; n < 40; n += 1) key.account('pinned');
