@@ -4,7 +4,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log, LogLevel } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { usesLeft } from '../settings/exemption.ts';
-import type { AccountWork } from '../work/messages.ts';
+import { type AccountWork, isByCheck } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { doneBy, isOfKey, judge, judgeLater, type MoveIntent, modeOf, versionId } from './intent.ts';
 import { isSameUse, type KeyUse, usesKey } from './key-use.ts';
@@ -109,7 +109,7 @@ export class Reconciliation {
     const { rekey, work, services } = this;
     const [now, from, to] = [services.now(), this.#versions, this.#toVersions];
     const isLeft =
-      work.onlyFixes && usesLeft(services.settings.drift, now)({ ...this.#subject(scope), mode: modeOf(use) });
+      isByCheck(work.cause) && usesLeft(services.settings.drift, now)({ ...this.#subject(scope), mode: modeOf(use) });
     const asEver = planKeyUse(use, from, now, { ...services.settings, isLeft });
     if (!rekey?.covers(scope)) return asEver;
     const plan = planRekey(use, { key: this.key, versions: from }, { key: rekey.to, versions: to }, now);

@@ -66,7 +66,6 @@ export async function fix(
           location,
           key,
           turn,
-          onlyFixes: true,
           cause: { by: 'drift', ref: correlationId, since },
           attempt: 0,
         },

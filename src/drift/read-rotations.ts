@@ -25,6 +25,8 @@ export interface UnfinishedRotation {
   readonly key: ManagedKey;
   /** Whether anything that uses the key is exempt: found to be behind or not, as it may be by the time of the look. */
   readonly hasExempt: boolean;
+  /** Whether anything waits for canaries or a wave: an exempt account that an event has put to work, for instance. */
+  readonly hasStage: boolean;
 }
 
 export type RotationServices = ReadRotationPorts & {
@@ -53,7 +55,7 @@ export async function readRotations(
         subject.rotation = view;
         // Whatever goes on is followed by whoever began it.
         if (view.state === 'stuck' || view.state === 'held') {
-          unfinished.push({ key, hasExempt: !read.blocked && read.hasExempt });
+          unfinished.push({ key, hasExempt: !read.blocked && read.hasExempt, hasStage: view.stage !== undefined });
         }
       } catch (error) {
         failure = describe(describeFailure(error));
@@ -105,15 +107,15 @@ export async function followUnfinished(
 
 /** `whole`: all that waits is put to work once more. `afterFixes`: what is fixed has been, and nothing else is touched. */
 function lookOf(
-  { key, hasExempt }: UnfinishedRotation,
+  { key, hasExempt, hasStage }: UnfinishedRotation,
   findings: readonly Finding[],
   autofix: Settings['drift']['autofix'],
 ): 'whole' | 'afterFixes' | 'none' {
   const waiting = findings.filter(({ action }) => action?.kind === 'account' && action.key === key.id);
   const fixed = waiting.filter((finding) => isFixed(finding, autofix));
-  const isAll = fixed.length === waiting.length && MOVES.every((reason) => autofix.includes(reason));
-  if (isAll && !hasExempt) return 'whole';
-  return fixed.length > 0 ? 'afterFixes' : 'none';
+  const mayAll = MOVES.every((reason) => autofix.includes(reason));
+  if (mayAll && fixed.length === waiting.length && !hasExempt) return 'whole';
+  return fixed.length > 0 || (mayAll && hasStage) ? 'afterFixes' : 'none';
 }
 
 export function pausesOf({ control, now }: Pick<RotationServices, 'control' | 'now'>): DriftReport['pauses'] {

@@ -13,7 +13,10 @@ export const NOTIFY_WORK = 'notify-work';
 export type WorkQueueName = typeof KEY_WORK | typeof ACCOUNT_WORK | typeof NOTIFY_WORK;
 export const WORK_QUEUES: readonly WorkQueueName[] = [KEY_WORK, ACCOUNT_WORK, NOTIFY_WORK];
 
-/** Why the work is there. It is carried along and logged, and nothing is ever decided by it. */
+/**
+ * Why the work is there. It is carried along by all that comes of it, and logged. Nothing is decided by it but that what the
+ * drift check has sent is to leave what the check is to leave.
+ */
 const cause = z.strictObject({
   /** Event type, `drift`, `revoke`, `restore`, `activation`, `operator`. */
   by: z.string().min(1).max(100),
@@ -70,8 +73,6 @@ const accountWork = z.strictObject({
    * have a message of their own. `only`: they alone are left.
    */
   scopes: z.enum(['none', 'only']).optional(),
-  /** The drift check sent it: of the account and its scopes only what that is to fix is moved, by the settings as they are then. */
-  onlyFixes: z.boolean().optional(),
   /** Id of the re-key that sent it. What is done is decided by the order as it stands then. */
   rekey: z.string().max(64).optional(),
   ...carried,
@@ -178,6 +179,11 @@ const notifyWork = z.strictObject({
 });
 
 export type Cause = z.output<typeof cause>;
+
+/** Whether it is there by the drift check, however many messages ago. */
+export function isByCheck({ by }: Cause): boolean {
+  return by === 'drift';
+}
 export type KeyWork = z.output<typeof keyWork>;
 export type AccountWork = z.output<typeof accountWork>;
 export type ScopesWork = z.output<typeof scopesWork>;

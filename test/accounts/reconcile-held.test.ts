@@ -123,21 +123,21 @@ it('what the drift check is to leave stays, and what is known of its last look',
   const work = files.accountWork(account);
   wire.azure.world.settings.refreshAutomaticOnPatch = false;
   const next = files.add();
-  const look = (onlyFixes: boolean) => reconcileAndNote({ ...work, onlyFixes }, services, wire.log);
+  const look = (by: string) => reconcileAndNote({ ...work, cause: { ...work.cause, by } }, services, wire.log);
   const lookedAt = async () => {
     for await (const { scope, outcome } of services.fleet.uses(files.id())) if (!scope) return outcome;
     return undefined;
   };
-  expect(await look(true)).toEqual({ outcome: 'done' });
+  expect(await look('drift')).toEqual({ outcome: 'done' });
   expect(account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri).toBe(files.id(next));
   expect(await lookedAt()).toBeUndefined();
   // An event still has Azure asked.
   const since = wire.azure.requests.last;
-  expect(await look(false)).toEqual({ outcome: 'done' });
+  expect(await look('event')).toEqual({ outcome: 'done' });
   expect(requestsOf(account, since).account).toContain('PATCH');
   const asked = await lookedAt();
   expect(asked).toMatchObject({ reason: 'LaggingAutomaticVersion' });
-  expect(await look(true)).toEqual({ outcome: 'done' });
+  expect(await look('drift')).toEqual({ outcome: 'done' });
   expect(await lookedAt()).toEqual(asked);
   expect(reasons().filter((reason) => reason === 'LeftByCheck')).toHaveLength(2);
 });

@@ -12,7 +12,7 @@ import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 import { key, rules } from './checks/subjects.ts';
 
 /** What a check sends of a key with so many accounts on an old version, one of which is exempt and the last to be named. */
-async function sent(accounts: number, exempt: number, pinned = versionName(100)): Promise<Work[]> {
+async function sent(accounts: number, exempt: number, pinned = versionName(100), canary = 0): Promise<Work[]> {
   const works: Work[] = [];
   const port = new MemoryFleetTable().port(async (_, effect) => effect());
   const fleet = createFleetIndex(port);
@@ -30,7 +30,7 @@ async function sent(accounts: number, exempt: number, pinned = versionName(100))
   };
   const now = () => day(200);
   const services: RotationServices = {
-    settings: { refreshAutomatic: true, canary: 0, drift },
+    settings: { refreshAutomatic: true, canary, drift },
     keys: { listVersions: () => Promise.reject(new Error('They are read already.')) },
     fleet,
     rotationNotes: createRotationNotes(port),
@@ -56,4 +56,8 @@ it('it is not where something is exempt that is not among those that are named',
 
 it('it is not where what is exempt is moved by now: it may be moved back by the time that somebody looks', async () => {
   expect(await sent(2, 1, versionName(199))).toEqual([]);
+});
+
+it('one with a canary is looked at, although something is exempt and nothing is found', async () => {
+  expect(await sent(2, 1, versionName(100), 1)).toMatchObject([{ kind: 'rotation', onlyLooks: true }]);
 });

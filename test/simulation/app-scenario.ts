@@ -1,5 +1,6 @@
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import type { RekeyChange } from '../../src/rekey/control-rekey.ts';
+import type { Work } from '../../src/work/messages.ts';
 import { KEY } from '../support/keys.ts';
 import type { Fault } from './scheduler.ts';
 import type { Spoil } from './spoil-index.ts';
@@ -35,6 +36,8 @@ export interface AppScenario {
   readonly graphBlind?: boolean;
   /** Events are looked into where they arrive, and not from the queue. */
   readonly atOnce?: boolean;
+  /** Accounts that the drift check is to leave where they are, by their number from 0 on. */
+  readonly exempt?: readonly number[];
   /** No drift check comes to find what was lost: messages alone have to see to it. */
   readonly noDriftCheck?: boolean;
 }
@@ -43,11 +46,16 @@ export type Deed =
   | { readonly do: 'rotate'; readonly events: number }
   | { readonly do: 'pin'; readonly account: number; readonly version: number }
   | { readonly do: 'unpin' | 'switchKey' | 'rotateAndPin'; readonly account: number }
-  | { readonly do: 'timePasses'; readonly seconds: number }
+  /** `quietly`: not before nothing else happens, as for so long no process stands still in the middle of its work. */
+  | { readonly do: 'timePasses'; readonly seconds: number; readonly quietly?: true }
   | { readonly do: 'pause'; readonly seconds: number | undefined }
   | { readonly do: 'resume' | 'controlLost' }
   | { readonly do: 'spoilIndex'; readonly how: Spoil }
   | { readonly do: 'rotateOther' }
+  /** One more drift check begins, beside those that are under way. */
+  | { readonly do: 'driftCheck' }
+  /** Messages of that kind that nobody has in hand are gone. */
+  | { readonly do: 'loseMessages'; readonly kind: Work['kind'] }
   /** From the one key to the other; `back`: from the other to the one. */
   | { readonly do: 'startRekey'; readonly back?: true }
   /** The first that was ordered, unless told otherwise. */

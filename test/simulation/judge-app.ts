@@ -28,6 +28,8 @@ interface AtRest {
   /** Versions that the app has made, and how many it had to. */
   readonly made: number;
   readonly wanted: number;
+  /** Names of accounts that may stay where they are. */
+  readonly exempt: readonly string[];
 }
 
 /** @throws Error that says what does not hold */
@@ -52,7 +54,7 @@ export function judgeAtRest(rest: AtRest): void {
 }
 
 /** Every account is on the newest usable version of its key, and what the app has moved is recorded, once. */
-function judgeMoves({ entries, vault, other, fleet, now }: AtRest): void {
+function judgeMoves({ entries, vault, other, fleet, now, exempt }: AtRest): void {
   for (const name of fleet.names) {
     const { account, moves, byPeople, changedOn } = fleet.of(name);
     const { keyName, keyVersion, currentVersionedKeyIdentifier: used } = account.encryption.keyVaultProperties ?? {};
@@ -63,7 +65,7 @@ function judgeMoves({ entries, vault, other, fleet, now }: AtRest): void {
     if (keyVersion === '' && !versions.at(-1)?.enabled) continue;
     const order = (one: string | undefined) => versions.findIndex(({ version }) => version === one);
     // A version that is newer than every usable one is not moved back.
-    if (newest && order(used?.split('/').at(-1)) < order(newest))
+    if (newest && !exempt.includes(name) && order(used?.split('/').at(-1)) < order(newest))
       throw new Error(`${name} is left on ${used} at rest.`);
     const recorded = entries.filter(
       ({ action, resource, reason }) =>

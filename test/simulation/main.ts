@@ -8,6 +8,7 @@ import {
   randomAppWorld,
   randomBreakGlassWorld,
   randomIndexWorld,
+  randomLostLooksWorld,
   randomMessagesWorld,
   randomMovesWorld,
   randomPeopleWorld,
@@ -52,6 +53,7 @@ const TURNS: readonly ((random: () => number) => () => World)[] = [
   randomRekeyWorld,
   randomTakeBackWorld,
   randomTwoRekeysWorld,
+  randomLostLooksWorld,
 ];
 
 /** Every other time, what comes twice in a round makes room for accounts and scopes that are revoked by themselves. */

@@ -85,7 +85,11 @@ export class MemoryFleet {
   }
 
   /** The app's port to the accounts; the reads of each caller are kept, since its writes are judged by them. */
-  port(actor: Actor, way: FleetWay, isPaused: () => boolean = () => false): StorageAccounts {
+  port(
+    actor: Actor,
+    way: FleetWay,
+    { isPaused, isLeft }: { readonly isPaused: () => boolean; readonly isLeft: (account: Account) => boolean },
+  ): StorageAccounts {
     const reads = new Map<string, Read>();
     const unused = async (): Promise<never> => {
       throw new Error('This simulation has no encryption scopes.');
@@ -104,6 +108,7 @@ export class MemoryFleet {
         if (actor.lastCall !== `get ${name}`) this.#breaks(`${name} is written to, and not right after it was read`);
         if (isPaused()) this.#breaks(`${name} is moved while its instance knows of a pause`);
         const read = reads.get(name);
+        if (read && isLeft(read.account)) this.#breaks(`${name} is exempt, and moved by the drift check`);
         return way(
           `patch ${name} ${wanted.keyVaultProperties?.keyName} ${wanted.keyVaultProperties?.keyVersion}`,
           () => this.#patch(name, wanted, read),

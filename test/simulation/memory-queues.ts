@@ -44,6 +44,12 @@ export class MemoryQueues {
     if (at >= 0) this.#messages.splice(at, 1);
   }
 
+  /** Those of a kind are gone that nobody has ever taken. */
+  lose(kind: Work['kind']): void {
+    const isLost = ({ text, dequeued }: Message) => dequeued === 0 && (JSON.parse(text) as Work).kind === kind;
+    for (const message of this.#messages.filter(isLost)) this.remove(message);
+  }
+
   /** As the host does it. */
   failed(message: Message): void {
     message.visibleAt = this.#clock() + FAILED_MS;

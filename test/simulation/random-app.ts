@@ -113,6 +113,36 @@ export function randomRolloutWorld(random: Random): () => World {
   return make(random, { deeds, accounts, waves, canary: one(random, [0, 1, 2]) });
 }
 
+/** Looks and work that are lost, drift checks beside each other, canaries and waves, and accounts that a check is to leave. */
+export function randomLostLooksWorld(random: Random): () => World {
+  const deeds: Deed[] = [{ do: 'rotate', events: one(random, [0, 1, 1]) }];
+  for (let n = 0; n < 2 + Math.floor(random() * 4); n += 1) {
+    deeds.push(
+      one<Deed>(random, [
+        { do: 'loseMessages', kind: one(random, ['rotation', 'account', 'key']) },
+        { do: 'loseMessages', kind: 'rotation' },
+        { do: 'driftCheck' },
+        { do: 'driftCheck' },
+        { do: 'timePasses', seconds: one(random, [5, 60]) },
+        { do: 'timePasses', seconds: one(random, [1_200, 1_200, 4_000]), quietly: true },
+        { do: 'rotate', events: one(random, [0, 1]) },
+        { do: 'pin', account: Math.floor(random() * 3), version: Math.floor(random() * 3) },
+        { do: 'pause', seconds: 600 },
+        { do: 'spoilIndex', how: one(random, SPOILS) },
+      ]),
+    );
+  }
+  const accounts = one<AppScenario['accounts']>(random, [
+    ['pinned', 'pinned'],
+    ['pinned', 'pinned', 'pinned'],
+    ['pinned', 'automatic', 'pinned'],
+  ]);
+  const exempt = one<readonly number[]>(random, [[], [0], [0], [1], [2], [0, 1, 2]]);
+  const waves = one<NonNullable<AppScenario['waves']>>(random, [[], [], ['1', '2'], [undefined, '1', '0']]);
+  const aim = one(random, [/^(list|index)/, /^send/, /^index/]);
+  return make(random, { deeds, accounts, exempt, waves, canary: one(random, [0, 1, 1, 2]), versions: 1, aim });
+}
+
 /** An index that is spoilt, out of reach or written late, and a Resource Graph that may not see. */
 export function randomIndexWorld(random: Random): () => World {
   const deeds: Deed[] = [{ do: 'rotate', events: 1 }];
