@@ -61,18 +61,19 @@ export async function computeRotation(
   if (!goal) return { blocked: 'NoUsableVersion' };
   const note = await rotationNotes.of(key.id);
   const progress = new ProgressCount(goal, writeBudgets, control.lastReleased(key.id));
-  const rules = {
+  const stages = new StageCount({
     canaries: settings.canary,
     proven: note?.canary === goal.target.version,
     unwell: unwellWith(goal.target.version, note),
     orderedOn: control.isOrderedOn(key.id, { version: goal.target.version, startedOn: goal.startedOn }),
-  };
+  });
   const isExempt = exemptUses(settings.drift.exemptions, now());
-  const [stages, ofExempt] = [new StageCount(rules), new StageCount(rules)];
+  let hasExempt = false;
   for await (const use of fleet.uses(key.id)) {
-    (isExempt(use) ? ofExempt : stages).add(use, progress.add(use).state);
+    const { state } = progress.add(use);
+    // Nothing waits for what may stay where it is for long.
+    if (isExempt(use)) hasExempt = true;
+    else stages.add(use, state);
   }
-  // Nothing waits for what may stay where it is for long, unless there is nothing else.
-  const stage = (stages.isEmpty ? ofExempt : stages).result();
-  return { progress: progress.result(), stage, note, hasExempt: !ofExempt.isEmpty };
+  return { progress: progress.result(), stage: stages.result(), note, hasExempt };
 }

@@ -63,10 +63,6 @@ export class StageCount {
     counts[state] += 1;
   }
 
-  get isEmpty(): boolean {
-    return this.#counts.size === 0;
-  }
-
   result(): RotationStage {
     const { canaries, proven, unwell, orderedOn } = this.#rules;
     const all = [...this.#counts.values()].reduce(sum, noStates());
