@@ -263,6 +263,12 @@ export const MUTANTS: readonly Mutant[] = [
     from: 'if (!pause) return undefined;',
     to: 'if (pause || !pause) return undefined;',
   },
+  {
+    name: 'a canary may be exempt',
+    file: 'src/rollout/read-rotation.ts',
+    from: 'if (isExempt(use)) hasExempt = true;\n    else stages.add(use, state);',
+    to: 'if (isExempt(use)) hasExempt = true;\n    stages.add(use, state);',
+  },
 ];
 
 const ROOT = join(import.meta.dirname, '../..');
