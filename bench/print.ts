@@ -14,7 +14,7 @@ export function show(result: Result): void {
         "what the app's share of them needs, and the ratio",
         `${result.leastSecondsOfShare.toFixed(1)}, ${ratioOf(result).toFixed(2)}`,
       );
-      line('seconds until the queues were empty', withSkipped(result.untilEmpty, result.skipped));
+      line('seconds until the queues were empty', withSkipped(result.untilEmpty, result.skippedUntilEmpty));
       const lists = moved.scopeLists / accounts;
       line('requests an account, and lists of its scopes', `${perAccount(result).toFixed(2)}, ${lists.toFixed(2)}`);
       line('  reads, writes, Key Vault', `${moved.reads}, ${moved.writes}, ${moved.keyVault}`);

@@ -25,8 +25,9 @@ export interface RotationBench {
   readonly seconds: number;
   /** The same to the PATCH of the first one. */
   readonly firstSeconds: number;
-  /** So many of these were skipped on the clock, while the app waited for a time to come. */
+  /** So many of these were skipped on the clock, while the app waited for a time to come; and of `untilEmpty`. */
   readonly skipped: number;
+  readonly skippedUntilEmpty: number;
   /** What the documented budgets need at the least, and the share of them that is the app's. */
   readonly leastSeconds: number;
   readonly leastSecondsOfShare: number;
@@ -98,6 +99,7 @@ export async function benchRotation(options: RotationOptions): Promise<RotationB
       leastSeconds: budgetSeconds(shares),
       leastSecondsOfShare: budgetSeconds(shares, share),
       untilEmpty: rig.seconds() - started,
+      skippedUntilEmpty: rig.skipped(),
       moved,
       all: rig.requests(),
       mostWritesAnHour: mostAnHour(

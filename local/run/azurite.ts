@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { keepLokiSorted } from './sorted-loki.ts';
 
 /** Azurite's well-known account; it is in every copy of Azurite and guards nothing. */
 const ACCOUNT = 'devstoreaccount1';
@@ -20,6 +21,7 @@ type Service = 'Blob' | 'Queue' | 'Table';
 
 /** Starts Azurite in this process: in memory, on free ports, without logs, any API version taken. */
 export async function startAzurite(): Promise<Azurite> {
+  keepLokiSorted();
   const servers: AzuriteServer[] = [];
   const endpoints: string[] = [];
   for (const service of ['Blob', 'Queue', 'Table'] as const) {
