@@ -2,6 +2,8 @@
 const [url = '', vault = '', ...keys] = process.argv.slice(2);
 const headers = { authorization: `Bearer ${process.env.REVOKER_TOKEN}`, 'content-type': 'application/json' };
 
+// Node loads its client with the first call, which is no part of the app.
+await fetch('data:,');
 for (const key of keys) {
   const body = JSON.stringify({ reason: 'A laptop was stolen', confirm: `${vault}/${key}` });
   const started = performance.now();
