@@ -88,7 +88,11 @@ export function deadlineHttp(msOf: (method: string) => number, http: HttpClient 
       request.abortSignal = box.signal;
       let response: PipelineResponse | undefined;
       try {
-        response = await http.sendRequest(request);
+        const asking = http.sendRequest(request);
+        // It does not end by itself when a compressed answer breaks off: the SDK waits for the rest of it.
+        if (!(await untilAborted(asking, box.signal)))
+          throw new DOMException('The request was given up.', 'AbortError');
+        response = await asking;
         return response;
       } catch (error) {
         if (!box.signal.aborted || outer?.aborted) throw error;
