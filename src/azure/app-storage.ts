@@ -1,3 +1,6 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { getDefaultProxySettings } from '@azure/core-rest-pipeline';
 import { TableClient } from '@azure/data-tables';
 import type { TokenCredential } from '@azure/identity';
 import {
@@ -8,6 +11,7 @@ import {
 } from '@azure/storage-blob';
 import { newPipeline as newQueuePipeline, QueueServiceClient } from '@azure/storage-queue';
 import { DeadlineError, timeBoxed } from './deadline.ts';
+import { giveUpIdle, KEPT } from './kept-http.ts';
 import { callOptions, LIMITS, OWN_STORAGE_MS } from './limits.ts';
 
 /** By connection string, which is meant for development, or by the app's identity. URIs have no trailing slash. */
@@ -75,6 +79,15 @@ export function appTable(
     : new TableClient(storage.tableUri, name, credential(), options);
 }
 
+const PLAIN = new HttpAgent(KEPT);
+const SECURE = new HttpsAgent(KEPT);
+
+/** The agent with the connections that are kept; undefined behind a proxy: which requests go through it, the SDK decides, and it keeps no tunnels. */
+function agentFor(protocol: string): HttpAgent | undefined {
+  if (getDefaultProxySettings()) return undefined;
+  return protocol === 'https:' ? SECURE : PLAIN;
+}
+
 /**
  * The storage SDKs take policies and HTTP clients of their old kind alone. This one stands outside their retries, and so
  * the deadline is one for all the tries of a request.
@@ -82,21 +95,27 @@ export function appTable(
 function deadline(service: string): RequestPolicyFactory {
   return {
     create: (next) => ({
-      sendRequest: (request) =>
-        timeBoxed(
+      sendRequest: (request) => {
+        const { protocol, hostname } = new URL(request.url);
+        const agent = agentFor(protocol);
+        if (agent) request.agent = agent;
+        return timeBoxed(
           async (signal) => {
             const outer = request.abortSignal;
             request.abortSignal = signal;
             try {
               return await next.sendRequest(request);
             } catch (error) {
+              // What killed its connection may have killed those that are idle.
+              if (agent && signal.aborted) giveUpIdle(agent, hostname);
               if (!signal.aborted || outer?.aborted) throw error;
               throw new DeadlineError(`${service} of the app's own storage did not answer`, OWN_STORAGE_MS);
             }
           },
           OWN_STORAGE_MS,
           request.abortSignal instanceof AbortSignal ? request.abortSignal : undefined,
-        ),
+        );
+      },
     }),
   };
 }

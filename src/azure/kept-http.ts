@@ -1,4 +1,4 @@
-import type { ClientRequest } from 'node:http';
+import type { ClientRequest, Agent as HttpAgent } from 'node:http';
 import { Agent } from 'node:https';
 import type { Socket } from 'node:net';
 import { createDefaultHttpClient, type HttpClient } from '@azure/core-rest-pipeline';
@@ -14,6 +14,9 @@ const TUNNEL_MS = 10_000;
 
 /** An idle connection is kept for so long: what lies between drops those of some minutes, and does not say so. Milliseconds. */
 const IDLE_MS = 60_000;
+
+/** By which an agent of Node's keeps connections. */
+export const KEPT = { keepAlive: true, timeout: IDLE_MS } as const;
 
 /** Tunnels for https alone. */
 class KeptTunnels extends HttpsProxyAgent<string> {
@@ -56,7 +59,7 @@ class KeptTunnels extends HttpsProxyAgent<string> {
  */
 export function createKeptHttp(idleMs = IDLE_MS): HttpClient {
   const http = createDefaultHttpClient();
-  const direct = new Agent({ keepAlive: true, timeout: idleMs });
+  const direct = new Agent({ ...KEPT, timeout: idleMs });
   const tunnels = new Map<string, KeptTunnels>();
   const agentFor = (given: unknown): Agent | KeptTunnels => {
     // Which requests go through a proxy, and through which, the SDK decides.
@@ -92,7 +95,8 @@ function proxyOf(agent: unknown): string | undefined {
   return proxy instanceof URL ? proxy.href : undefined;
 }
 
-function giveUpIdle({ freeSockets }: Agent | KeptTunnels, host: string): void {
+/** Closes the connections to a host that wait for a request. */
+export function giveUpIdle({ freeSockets }: HttpAgent, host: string): void {
   for (const [name, sockets = []] of Object.entries(freeSockets)) {
     if (name.startsWith(`${host}:`)) for (const socket of [...sockets]) socket.destroy();
   }
