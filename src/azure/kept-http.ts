@@ -54,8 +54,8 @@ class KeptTunnels extends HttpsProxyAgent<string> {
 /**
  * The HTTP client of the Azure SDKs, by connections of its own, which are kept. Through a proxy (`HTTPS_PROXY`) as well: by
  * the agent with which the SDKs go through one, each request opens a tunnel and does a handshake, which take longer than
- * most answers. When a request failed without an answer, or is given up, those to the same host that are idle are given up: what killed its
- * connection may have killed them too, and the second try of a revocation must not be spent on finding out.
+ * most answers. When a request got no answer, or is given up, the idle connections to its host are closed: what killed its
+ * own may have killed them too, and the second try of a revocation must not be spent on finding out.
  */
 export function createKeptHttp(idleMs = IDLE_MS): HttpClient {
   const http = createDefaultHttpClient();
