@@ -85,6 +85,7 @@ function unreadOf({ fleet, keys, rotations, drift }: NowParts): readonly string[
     complete ? '' : 'there was no time to read every key',
     unknown ? `${many(unknown, 'rotation', 'rotations')} could not be read` : '',
     report?.complete === false ? 'the last drift check could not read everything' : '',
+    report?.old ? 'the last drift check was more than two days ago' : '',
   ].filter(Boolean);
 }
 

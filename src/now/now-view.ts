@@ -25,6 +25,9 @@ const TAG_LENGTH = 11;
 /** A part of one content is another one whenever it is so much older: its age is sent then. Milliseconds. */
 const AGE_STEP_MS = 30_000;
 
+/** A drift report says nothing of how things stand after so long; the alert on a check that does not run waits as long. Milliseconds. */
+const OLD_MS = 2 * 86_400_000;
+
 /** A part as one caller sees it, and what tells it from another one. */
 interface SeenPart<P extends keyof NowParts> {
   readonly part: NowParts[P];
@@ -62,7 +65,7 @@ export async function seeParts(take: TakeReadings, sight: NowSight): Promise<See
     keys: see<'keys'>(keys, (reading) => keysOf(reading, sight, listed)),
     pauses: see<'pauses'>(pauses, (all) => pausesOf(all, reaches)),
     rotations: see<'rotations'>(rotations, (all) => ({ underWay: first(all), moreUnderWay: rest(all) })),
-    drift: see<'drift'>(drift, driftOf),
+    drift: see<'drift'>(drift, (report) => driftOf(report, sight.now)),
     approvals: see<'approvals'>(approvals, (all) => {
       const waiting = all.filter((one) => isOpen(one, sight.now) && sight.maySee(one));
       return { waiting: first(waiting), moreWaiting: rest(waiting) };
@@ -121,12 +124,13 @@ function pausesOf(pauses: NowReadings['pauses'], reaches: NowSight['reaches']): 
   });
 }
 
-function driftOf(report: NowReadings['drift']): NowValue<'drift'> {
+function driftOf(report: NowReadings['drift'], now: Date): NowValue<'drift'> {
   if (!report) return {};
   const { id, startedOn, complete, counts, causes } = report;
   const open = causes.filter(({ exempt }) => !exempt);
   const exempt = causes.length - open.length;
-  return { report: { id, startedOn, complete, counts, causes: first(open), moreCauses: rest(open), exempt } };
+  const old = now.getTime() - Date.parse(startedOn) > OLD_MS ? ({ old: true } as const) : {};
+  return { report: { id, startedOn, complete, counts, causes: first(open), moreCauses: rest(open), exempt, ...old } };
 }
 
 function isOpen(request: NowReadings['approvals'][number], now: Date): boolean {

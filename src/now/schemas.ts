@@ -53,6 +53,7 @@ const PARTS = z.object({
           causes: DRIFT_REPORT.shape.causes.describe('Those that count, worst first.'),
           moreCauses: count,
           exempt: count.describe('Causes that are exempt.'),
+          old: z.literal(true).optional().describe('It is more than two days old: the check does not run any more.'),
         })
         .optional()
         .describe('Absent: no check has run yet.'),

@@ -78,6 +78,7 @@ describe('the one line', () => {
     ['keys that there was no time for', keys({ complete: false }), 'there was no time to read every key'],
     ['rotations that could not be read', rotations('unknown'), '1 rotation could not be read'],
     ['a check that is not complete', drift({ complete: false }), 'the last drift check could not read everything'],
+    ['a check that runs no more', drift({ old: true }), 'the last drift check was more than two days ago'],
     ['a part that could not be read', { rotations: problem(503) }, 'the rotations could not be read'],
   ] as const)('counts what may be wrong: %s', (_, changes, text) => {
     expect(judged(changes as Partial<NowParts>)).toEqual({ tone: 'warn', line: `Worth a look: ${text}.` });
