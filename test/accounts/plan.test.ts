@@ -105,6 +105,14 @@ describe('planKeyUse', () => {
     expect(planKeyUse(keyUse, versions, NOW, REFRESH)).toMatchObject({ write: false, reason });
   });
 
+  it('leaves one that is behind where the check is to leave it, and says what else holds of it', () => {
+    const left = { ...REFRESH, isLeft: true };
+    expect(planKeyUse(use(1), two, NOW, left)).toMatchObject({ write: false, reason: 'LeftByCheck' });
+    expect(planKeyUse(use(undefined, 1), two, NOW, left)).toMatchObject({ write: false, reason: 'LeftByCheck' });
+    expect(planKeyUse(use(2), two, NOW, left)).toMatchObject({ write: false, reason: 'UpToDate' });
+    expect(planKeyUse(use(1), [], NOW, left)).toMatchObject({ write: false, reason: 'KeyNotFound' });
+  });
+
   it('says why it writes one that is pinned right and not in use', () => {
     expect(planKeyUse(use(2, 1), two, NOW, REFRESH)).toMatchObject({ reason: 'PinNotInUse' });
     expect(planKeyUse(use(1, 2), two, NOW, REFRESH)).toMatchObject({ reason: 'StaleKeyVersion' });

@@ -196,7 +196,7 @@ describe('an account that is pinned to an older version', () => {
     const work = files.accountWork(files.account());
     const turns = new Turns(1);
     const place = { subscriptionId: work.account.split('/')[2] ?? '', location: work.location };
-    turns.refused(place, 'call', Date.now(), 2_000);
+    turns.refused(place, 'call', wire.azure.clock.now().getTime(), 2_000);
     const [take, release] = [vi.spyOn(turns, 'take'), vi.spyOn(turns, 'release')];
     // The timer is early by all of it.
     expect(await reconcile(work, { ...instance(), turns })).toEqual({ outcome: 'done' });

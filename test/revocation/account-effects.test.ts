@@ -36,6 +36,14 @@ describe('what a revocation below the key stops, and leaves running', () => {
     expect(bare.goesOn).not.toMatch(/scopes/);
   });
 
+  it('is said of a key in a Managed HSM: how soon its roles count nobody documents', () => {
+    expect(accountEffects({ ...FACTS, inHsm: true }).takesEffect).toMatch(
+      /Managed HSM are refused once it has the change/,
+    );
+    expect(text({ inHsm: true }).notDocumented).toMatch(/How long a local role counts/);
+    expect(text({}).notDocumented).not.toMatch(/local role/);
+  });
+
   it('is said of an encryption scope: blobs, and no file share', () => {
     const { stops, goesOn } = text({ scope: 'same' });
     expect(stops).toMatch(/encryption scope same/);

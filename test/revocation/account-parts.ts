@@ -16,6 +16,16 @@ export function role(n: number, more: Partial<Extract<Taken, { kind: 'role' }>> 
   return { kind: 'role', name, scope: VAULT, principalId: PRINCIPAL, ...more };
 }
 
+export function localRole(n: number, hsm = 'https://hsm-local.managedhsm.azure.net'): Taken {
+  return {
+    kind: 'localRole',
+    name: `00000000-0000-4000-8000-00000000000${n}`,
+    hsm,
+    scope: '/keys',
+    principalId: PRINCIPAL,
+  };
+}
+
 /** An account in memory, whose every call can be told to do something first, once. */
 export class MemoryAccount {
   readonly roles = new Map<string, Taken>();

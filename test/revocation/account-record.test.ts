@@ -9,7 +9,7 @@ import {
   tagsOfRecord,
   takenId,
 } from '../../src/revocation/account-record.ts';
-import { PRINCIPAL, role, VAULT } from './account-parts.ts';
+import { localRole, PRINCIPAL, role, VAULT } from './account-parts.ts';
 import { ALICE, BOB } from './records.ts';
 
 const NOW = new Date('2026-03-02T12:00:00.000Z');
@@ -63,6 +63,8 @@ describe('the record of a revocation below the key', () => {
     expect(takenId({ kind: 'scope', name: 'Scope1' })).toBe(takenId({ kind: 'scope', name: 'scope1' }));
     expect(takenId(role(1))).not.toBe(takenId(role(2)));
     expect(takenId(role(1, { scope: VAULT.toUpperCase() }))).toBe(takenId(role(1)));
+    expect(takenId(localRole(1))).not.toBe(takenId(localRole(1, 'https://other.managedhsm.azure.net')));
+    expect(takenId(localRole(1))).not.toBe(takenId(localRole(2)));
   });
 
   it('is read however Azure spells the names of tags', () => {

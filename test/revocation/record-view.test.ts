@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { AccountRevocation } from '../../src/revocation/account-record.ts';
 import { accountRecordView, failureView, newestOfParts } from '../../src/revocation/record-view.ts';
-import { PRINCIPAL, role, VAULT } from './account-parts.ts';
+import { localRole, PRINCIPAL, role, VAULT } from './account-parts.ts';
 import { ALICE } from './records.ts';
 
 const OF_ACCOUNT: AccountRevocation = {
@@ -32,6 +32,11 @@ it('shows of a record what was taken, by whom and when, without the texts of an 
     scope: 's1',
     took: [{ kind: 'scope', name: 's1' }],
   });
+});
+
+it('shows of a role in a Managed HSM in which one it was', () => {
+  const [took] = accountRecordView({ ...OF_ACCOUNT, took: [localRole(1)] }).took;
+  expect(took).toEqual(localRole(1));
 });
 
 it('shows of a failure the thing and the error', () => {
