@@ -184,6 +184,7 @@ describe('by one request a view', () => {
       underWay.add(request);
     });
     page.on('response', (response) => underWay.delete(response.request()));
+    page.on('requestfailed', (request) => underWay.delete(request)); // given up by a view that was left
     const isStill = () => underWay.size === 0;
     await goTo(page, view);
     await eventually('it is asked for', () => asked.includes(path) && isStill());
