@@ -59,7 +59,7 @@ export function createRollout(ports: RolloutPorts): Rollout {
     },
     async follow(key, versions, cause, log, { atOnce, holdsBack = false } = {}) {
       const isUp = now().getTime() >= outage.untilMs;
-      if (isUp && (await follow(key, versions, cause, { ...ports, atOnce }, log))) return;
+      if (isUp && (await follow(key, versions, cause, { ...ports, atOnce, holdsBack }, log))) return;
       const work = { key: key.id, cause, since: now().toISOString() };
       if (holdsBack) await orderLook(work, ASK_AGAIN_SECONDS, undefined, ports);
     },
@@ -150,7 +150,7 @@ async function follow(
   key: ManagedKey,
   versions: readonly KeyVersion[],
   cause: Cause,
-  ports: OrderPorts & RolloutPorts,
+  ports: OrderPorts & RolloutPorts & { readonly holdsBack: boolean },
   log: Log,
 ): Promise<boolean> {
   try {
@@ -161,7 +161,10 @@ async function follow(
     if (!isUnfinished && (note?.finished === progress.version || progress.moved === 0)) return true;
     if (progress.state === 'stuck' && isExpected(note?.dueOn, ports.now())) return true;
     // Without notes nobody knows of the looks that others have ordered, and each would order one more.
-    await ports.rotationNotes.put({ key: key.id, lookedOn: ports.now().toISOString() });
+    // Who was held back has no message: that the first look finds their stage begun must be news to it, whichever it is.
+    const { version } = progress;
+    const begun = ports.holdsBack && !note?.stage?.startsWith(`${version} `) ? { stage: `${version} begun` } : {};
+    await ports.rotationNotes.put({ key: key.id, lookedOn: ports.now().toISOString(), ...begun });
     const work = { key: key.id, cause, since: ports.now().toISOString() };
     await orderLook(work, nextLookSeconds(progress, stage, ports), note?.dueOn, ports);
     return true;

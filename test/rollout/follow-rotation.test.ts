@@ -41,7 +41,11 @@ class StuckRotation {
   readonly #ports: FollowPorts & RolloutPorts;
   readonly #startMs = this.#nowMs;
 
-  constructor(canary = 0) {
+  readonly #newest: number;
+
+  /** @param newest the day on which its new version was made: yesterday's rotation is stuck at once */
+  constructor(canary = 0, newest = 199) {
+    this.#newest = newest;
     const now = () => new Date(this.#nowMs + (this.#handled % 2) * this.skewMs);
     const port = this.table.port(async (_, effect, writes) => {
       if (writes && !this.mayWrite) throw Object.assign(new Error('no'), { statusCode: 403 });
@@ -51,7 +55,7 @@ class StuckRotation {
     this.#ports = {
       ...{ fleet: this.#fleet, rotationNotes: createRotationNotes(port) },
       settings: { refreshAutomatic: true, canary, vaults: VAULTS, drift: { exemptions: this.exemptions } },
-      keys: { listVersions: async () => [keyVersion(100), keyVersion(199)] },
+      keys: { listVersions: async () => [keyVersion(100), keyVersion(newest)] },
       control: new StandingControl({ read: async () => this.control }, now),
       queue: {
         send: async (_, work, seconds = 0) => {
@@ -90,13 +94,13 @@ class StuckRotation {
 
   /** What kept accounts from their version is mended: they move. */
   async mend(accounts = [1, 2]): Promise<void> {
-    const pinned = versionName(199);
+    const pinned = versionName(this.#newest);
     await this.#fleet.write(accounts.map((n) => ({ put: 'use', use: fleetUse(n, { pinned, current: pinned }) })));
   }
 
   /** The drift check has had moved what it may, and has somebody look, and put nothing to work. */
   async look(moved: number): Promise<void> {
-    const [pinned, at] = [versionName(199), new Date(this.#nowMs).toISOString()];
+    const [pinned, at] = [versionName(this.#newest), new Date(this.#nowMs).toISOString()];
     const outcome = { result: 'done', reason: 'StaleKeyVersion', at } as const;
     await this.#fleet.write([{ put: 'use', use: fleetUse(moved, { pinned, current: pinned, outcome }) }]);
     const cause = { by: 'drift', ref: '', since: at };
@@ -194,6 +198,22 @@ it('whoever was held back is not forgotten though the index goes away at that mo
   await rotation.pass(3);
   expect(await rotation.waitsFor(2)).toBeUndefined();
 });
+
+it.each([
+  ['wave', 0, ['0', '']],
+  ['canary', 1, ['', '']],
+] as const)(
+  'whoever was held back behind a %s that is done before its first look goes on then',
+  async (_, canary, waves) => {
+    const rotation = new StuckRotation(canary, 200);
+    await rotation.write(waves);
+    await rotation.holdBack();
+    await rotation.mend([1]);
+    await rotation.pass(3);
+    expect(rotation.looks.length).toBeGreaterThan(1);
+    expect(await rotation.waitsFor(2)).toBeUndefined();
+  },
+);
 
 it('a canary that is gone has another one put to work in its place', async () => {
   const rotation = new StuckRotation(1);
