@@ -101,13 +101,16 @@ async function readUnusualKeys(lister: KeyLister, ports: NowPorts, log: Log): Pr
   void ports.control.refresh(log);
   const endMs = performance.now() + KEYS_MS;
   const keys: KeySummary[] = [];
+  // One that was silent at an earlier page may have had keys there.
+  const vaults = new Map<string, ListedVault>();
   let after: string | undefined;
   for (;;) {
     const all = { vaults: ports.settings.vaults.all, reaches: () => true, after };
-    const { value, vaults, next } = await lister.list(all, ports);
+    const { value, vaults: listed, next } = await lister.list(all, ports);
     keys.push(...value.filter(isUnusual));
+    for (const one of listed) if (!vaults.get(one.vault)?.unread) vaults.set(one.vault, one);
     const complete = next === undefined;
-    if (complete || performance.now() > endMs) return { keys, vaults, complete };
+    if (complete || performance.now() > endMs) return { keys, vaults: [...vaults.values()], complete };
     after = next;
   }
 }

@@ -107,8 +107,9 @@ function inReach(
     const keys = keysOf(one);
     return keys.length > 0 && keys.every(isReached);
   });
-  // What could not be read names keys.
-  return { snapshot: { ...snapshot, warnings: [] }, seen };
+  // What could not be read names keys; that there is such a thing is for everybody who takes what is there for all.
+  const warnings = snapshot.warnings.length > 0 ? ['Part of the fleet could not be read.'] : [];
+  return { snapshot: { ...snapshot, warnings }, seen };
 }
 
 /** Whether it uses a key, or is missed by a check for not using one. */
