@@ -53,8 +53,8 @@ async function rolesHeld(
   const keyScope: LocalScope = `/keys/${key.name}`;
   const scopes: readonly LocalScope[] = ['/', '/keys', keyScope];
   const lists = await Promise.all(scopes.map((scope) => localRoles.grantsAt(key.vault, scope)));
-  // The list at `/` shows what is assigned at `/keys` too.
-  const all = new Map(lists.flat().map((one) => [one.name.toLowerCase(), one]));
+  // The list at `/` shows what is assigned at `/keys` too. Whether one name may stand at two scopes is not documented.
+  const all = new Map(lists.flat().map((one) => [`${one.scope}/${one.name}`.toLowerCase(), one]));
   return [...all.values()]
     .filter((one) => isSamePrincipal(one.principalId, principalId) && covers(one.scope, keyScope))
     .filter((one) => ROLE.dataActions.some((action) => allows(one, action)))
