@@ -98,7 +98,7 @@ async function grant(
   operation: Operation,
 ): Promise<void> {
   for (const principalId of principals) {
-    const grantee = { principalId, principalType: 'ServicePrincipal' as const, name: principalId };
+    const grantee = { principalId, principalType: 'ServicePrincipal', name: principalId, mayBeShared: true } as const;
     await ensureRole(ENCRYPTION_USER, grantee, vault, key.name, operation);
   }
 }
