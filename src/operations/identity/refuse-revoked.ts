@@ -1,10 +1,12 @@
 import type { Account } from '../../accounts/account.ts';
 import { accountKeyUse } from '../../accounts/key-use.ts';
 import { describe, describeFailure } from '../../azure/failure.ts';
+import { sameResource } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
 import { keyIdentity } from '../../identities/key-access.ts';
+import { keyOfTaken, placeOfRole } from '../../identities/role-grant.ts';
 import { parseVault } from '../../keys/key-identifier.ts';
-import { openOfPart } from '../../revocation/account-record.ts';
+import { allTaken, openOfPart, type Taken } from '../../revocation/account-record.ts';
 import { restoreAccountCommand } from '../../revocation/restore-command.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import type { Operation } from '../operator-azure.ts';
@@ -25,17 +27,28 @@ export async function refuseRevoked(
   { azure, journal }: Operation,
 ): Promise<void> {
   const uri = parseVault(vault.uri)?.vaultUri;
-  const isOf = (account: Account): boolean => {
+  const isIt = (id: string): boolean => id.toLowerCase() === principalId.toLowerCase();
+  const isSameKey = (name: string | undefined): boolean =>
+    key === undefined || name === undefined || name.toLowerCase() === key.toLowerCase();
+  const isUser = (account: Account): boolean => {
     const identity = keyIdentity(account);
     const use = accountKeyUse(account.encryption);
-    const isIt = 'principalId' in identity && identity.principalId.toLowerCase() === principalId.toLowerCase();
-    return isIt && use?.vaultUri === uri && (key === undefined || use?.keyName.toLowerCase() === key.toLowerCase());
+    return 'principalId' in identity && isIt(identity.principalId) && use?.vaultUri === uri && isSameKey(use?.keyName);
+  };
+  // What the record took counts, wherever the account is now: with a role of the whole vault its scopes lost theirs too.
+  const isGivenBack = (one: Taken): boolean => {
+    if (one.kind === 'scope' || !isIt(one.principalId) || !isSameKey(keyOfTaken(one))) return false;
+    return one.kind === 'localRole'
+      ? one.hsm.toLowerCase() === uri?.toLowerCase()
+      : sameResource(placeOfRole(one.scope).vaultId, vault.id);
   };
   try {
     for (const subscription of await azure.subscriptions.list()) {
       for await (const account of azure.accounts.list(subscription)) {
-        const [open] = openOfPart(account.tags, 'identity', azure.now());
-        if (!open || !isOf(account)) continue;
+        const all = openOfPart(account.tags, 'identity', azure.now());
+        const [open] = all;
+        const took = allTaken(all);
+        if (!open || !(took.length > 0 ? took.some(isGivenBack) : isUser(account))) continue;
         throw new CmkError(
           'AccountRevocationOpen',
           `${name} is the identity of ${account.name}, which is revoked by itself since ${open.revokedOn.toISOString()}: with its role it would have access again.`,
