@@ -3,7 +3,7 @@ import { describe, describeFailure } from '../azure/failure.ts';
 import { known } from '../azure/read-or-why.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
-import { standingPauses } from '../rollout/pause.ts';
+import { listedPause, standingPauses } from '../rollout/pause.ts';
 import { computeRotation, type ReadRotationPorts } from '../rollout/read-rotation.ts';
 import { viewRotation } from '../rollout/rotation-view.ts';
 import type { StandingControl } from '../rollout/standing-control.ts';
@@ -119,11 +119,5 @@ function lookOf(
 }
 
 export function pausesOf({ control, now }: Pick<RotationServices, 'control' | 'now'>): DriftReport['pauses'] {
-  return standingPauses(control.state, now()).map(({ key, reason, by, since, until }) => ({
-    ...(key ? { key } : {}),
-    reason,
-    by: by.objectId,
-    since,
-    ...(until ? { until } : {}),
-  }));
+  return standingPauses(control.state, now()).map(listedPause);
 }

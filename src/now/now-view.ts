@@ -6,6 +6,7 @@ import { contentTag } from '../http/etag.ts';
 import { type PartTelling, partContent, partView } from '../http/part.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import type { KeySummary } from '../overview/key-view.ts';
+import { listedPause } from '../rollout/pause.ts';
 import { isRotationOpen, type NowReadings, type TakeReadings } from './read-now.ts';
 import { MOST_LISTED_NOW, type NowParts, type NowValue } from './schemas.ts';
 
@@ -117,10 +118,11 @@ function rotationOf({ key, rotation, users, newestUsable }: KeySummary): NowValu
 }
 
 function pausesOf(pauses: NowReadings['pauses'], reaches: NowSight['reaches']): NowValue<'pauses'> {
-  return pauses.flatMap(({ key, reason, by, since, until }) => {
+  return pauses.flatMap((pause) => {
+    const { key } = pause;
     const names = key === undefined ? undefined : parseKeyIdentifier(key);
     const isReached = key === undefined || (names && reaches({ vault: names.vaultName, key: names.keyName }));
-    return isReached ? { ...(key ? { key } : {}), reason, by: by.objectId, since, ...(until ? { until } : {}) } : [];
+    return isReached ? listedPause(pause) : [];
   });
 }
 

@@ -6,7 +6,7 @@ import { activeFrom, type KeyVersion, newestUsableVersion, newestVersion, usabil
 import { asSpelled, type ManagedKey, type ManagedVaults } from '../keys/managed-vaults.ts';
 import type { RotationPolicySummary } from '../keys/rotation-policy-summary.ts';
 import { keyState } from '../revocation/key-state.ts';
-import type { Pause } from '../rollout/pause.ts';
+import { type Pause, pausedView } from '../rollout/pause.ts';
 import type { KeySummary } from './key-view.ts';
 import { nextRotation } from './next-rotation.ts';
 import { readUsers, type UsersPorts, type UsersRead } from './read-users.ts';
@@ -89,10 +89,6 @@ function summaryOf(key: ManagedKey, parts: SummaryParts, now: Date): KeySummary 
 /** Whether anything uses the key; what the index does not know is taken for a use, as the app then looks for itself. */
 function isUsed(read: UsersRead | undefined): boolean {
   return read === undefined || read.users.accounts + read.users.scopes > 0;
-}
-
-export function pausedView({ reason, by, since, until }: Pause): NonNullable<KeySummary['paused']> {
-  return { reason, by: by.objectId, since, ...(until ? { until } : {}) };
 }
 
 type Standing = Pick<KeySummary, 'state' | 'newest' | 'newestUsable' | 'versions' | 'expiresOn' | 'revocation'>;

@@ -45,6 +45,17 @@ export const CONTROL_STATE = z.object({
 });
 
 export type Pause = z.output<typeof PAUSE>;
+
+/** A pause as an answer about its key has it. */
+export function pausedView({ reason, by: { objectId }, since, until }: Pause) {
+  return { reason, by: objectId, since, ...(until ? { until } : {}) };
+}
+
+/** A pause as a list has it. */
+export function listedPause(pause: Pause) {
+  return { ...(pause.key ? { key: pause.key } : {}), ...pausedView(pause) };
+}
+
 type GoOn = z.output<typeof GO_ON>;
 export type ControlState = z.output<typeof CONTROL_STATE>;
 

@@ -1,6 +1,6 @@
 import type { HttpResponseInit } from '@azure/functions';
 import type { RouteKey } from '../../http/access.ts';
-import { contentTag } from '../../http/etag.ts';
+import { conditional } from '../../http/etag.ts';
 import type { HeaderReader } from '../../http/headers.ts';
 import { jsonResponse } from '../../http/json-response.ts';
 import { orUnavailable } from '../../http/or-unavailable.ts';
@@ -133,9 +133,7 @@ function filteredUses(one: JudgedAccount): FilteredUse[] {
 /** Whoever asks again and has it already is spared the answer. It may be kept by nobody but the caller, who asks each time. */
 function withTag(answer: object, headers: HeaderReader, content = answer): HttpResponseInit {
   const response = jsonResponse(200, answer);
-  const etag = `"${contentTag(content, 22)}"`;
-  const common = { etag, 'cache-control': 'private, no-cache', vary: 'authorization' };
-  const known = (headers.get('if-none-match') ?? '').split(',').map((one) => one.trim().replace(/^W\//, ''));
-  if (known.includes(etag)) return { status: 304, headers: common };
-  return { ...response, headers: { ...(response.headers as Record<string, string>), ...common } };
+  const kept = { 'cache-control': 'private, no-cache', vary: 'authorization' };
+  const sent = { ...response, headers: { ...(response.headers as Record<string, string>), ...kept } };
+  return conditional(headers, sent, content);
 }
