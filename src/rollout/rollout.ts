@@ -162,8 +162,7 @@ async function follow(
     if (progress.state === 'stuck' && isExpected(note?.dueOn, ports.now())) return true;
     // Without notes nobody knows of the looks that others have ordered, and each would order one more.
     // Who was held back has no message: that the first look finds their stage begun must be news to it, whichever it is.
-    const { version } = progress;
-    const begun = ports.holdsBack && !note?.stage?.startsWith(`${version} `) ? { stage: `${version} begun` } : {};
+    const begun = ports.holdsBack && note?.stage === undefined ? { stage: `${progress.version} begun` } : {};
     await ports.rotationNotes.put({ key: key.id, lookedOn: ports.now().toISOString(), ...begun });
     const work = { key: key.id, cause, since: ports.now().toISOString() };
     await orderLook(work, nextLookSeconds(progress, stage, ports), note?.dueOn, ports);

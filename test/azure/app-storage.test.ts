@@ -78,3 +78,17 @@ it("one call to the app's own storage that hangs is the last on connections that
   const limit = { abortSignal: AbortSignal.timeout(1_500) };
   expect(await Promise.all([blob.exists(limit), blob.exists(limit)])).toEqual([true, true]);
 });
+
+it("the app's own storage is reached through a proxy where there is one", async () => {
+  const tunnels: string[] = [];
+  silent.on('connect', ({ url }, socket: Socket) => {
+    tunnels.push(url ?? '');
+    socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+  });
+  vi.stubEnv('HTTPS_PROXY', `http://127.0.0.1:${(silent.address() as AddressInfo).port}`);
+  const key = Buffer.from('key').toString('base64');
+  const connectionString = `DefaultEndpointsProtocol=https;AccountName=stapp;AccountKey=${key};EndpointSuffix=core.windows.net`;
+  const container = appBlobs({ storage: { connectionString } }, noCredential).getContainerClient('c');
+  await container.exists({ abortSignal: AbortSignal.timeout(3_000) }).catch(() => {});
+  expect(tunnels).toContain('stapp.blob.core.windows.net:443');
+});

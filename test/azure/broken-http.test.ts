@@ -58,9 +58,9 @@ async function through(answer: Answer, connect: string | null = OPENED, kept = c
     proxy.close();
     for (const socket of sockets) socket.destroy();
   });
-  const ask = (method: HttpMethods = 'GET'): Promise<PipelineResponse> => {
+  const ask = (method: HttpMethods = 'GET', host = 'management.azure.com'): Promise<PipelineResponse> => {
     const request = createPipelineRequest({
-      url: 'https://management.azure.com/',
+      url: `https://${host}/`,
       method,
       requestOverrides: { ca: tls.ca },
     });
@@ -150,6 +150,36 @@ it('idle connections are given up with one that broke off in the middle of a com
   await Promise.all([ask(), ask(), ask()]);
   expect(await failureOf(ask())).toMatchObject({ kind: 'unavailable' });
   expect(await ask()).toMatchObject({ bodyAsText: '{}' });
+});
+
+it('idle connections are given up with one that was reset', async () => {
+  const waiting: Socket[] = [];
+  const known = new Set<Socket>();
+  const { ask } = await through((socket) => {
+    if (known.has(socket)) socket.destroy();
+    else if (known.add(socket).size > 3) socket.write(EMPTY);
+    else if (waiting.push(socket) === 3) for (const each of waiting) each.write(EMPTY);
+  });
+  await Promise.all([ask(), ask(), ask()]);
+  expect(await failureOf(ask())).toMatchObject({ kind: 'unavailable' });
+  expect(await ask()).toMatchObject({ bodyAsText: '{}' });
+});
+
+it('idle connections to other hosts are kept when one hangs', async () => {
+  const seen = new Map<string, Set<Socket>>();
+  const { ask } = await through((socket, request) => {
+    const host = /^host: (\S+)/im.exec(request)?.[1] ?? '';
+    const known = seen.get(host) ?? new Set<Socket>();
+    seen.set(host, known);
+    if (host.startsWith('kv-files') || !known.has(socket)) socket.write(EMPTY);
+    known.add(socket);
+  });
+  const vault = 'kv-files.vault.azure.net';
+  await ask('GET', vault);
+  await ask();
+  expect(await failureOf(ask())).toMatchObject({ kind: 'unavailable' });
+  await ask('GET', vault);
+  expect(seen.get(vault)?.size).toBe(1);
 });
 
 it('an answer that comes late is not taken for that of the next request, and no write is sent twice', async () => {

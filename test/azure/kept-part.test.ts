@@ -102,7 +102,9 @@ it('that hangs is given up, and what was read before is not shown for ever', asy
   await soon(first, 0);
   await vi.advanceTimersByTimeAsync(100_000);
   expect(await soon(part.take(source.read, now, 1_500))).toMatchObject({ value: 'a' });
-  await vi.advanceTimersByTimeAsync(88_500);
+  await vi.advanceTimersByTimeAsync(79_000);
+  expect(await soon(part.take(source.read, now, 0), 1)).toEqual({ reading: true });
+  await vi.advanceTimersByTimeAsync(9_499);
   const hung = await soon(part.take(source.read, now, 1_500), 0);
   expect(hung).toMatchObject({ error: { name: 'TimeoutError', message: 'It could not be read within 90 s.' } });
 });

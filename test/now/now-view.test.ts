@@ -14,7 +14,7 @@ const report = {
 } as unknown as DriftReport;
 
 /** The drift part, so many milliseconds after the check began, and its tag. */
-async function seenAfter(ms: number) {
+async function seenAfter(ms: number, ageMs = 0) {
   const now = new Date(STARTED + ms);
   const reading = async () => ({ reading: true }) as const;
   const take: TakeReadings = {
@@ -22,7 +22,7 @@ async function seenAfter(ms: number) {
     keys: reading,
     pauses: reading,
     rotations: reading,
-    drift: async () => ({ value: report, readOn: now, ageMs: 0 }),
+    drift: async () => ({ value: report, readOn: now, ageMs }),
     approvals: reading,
   };
   const everything = { reaches: () => true, reachesVault: () => true, maySee: () => true, requireFleet: () => {} };
@@ -37,4 +37,10 @@ it('a report is old after two days, and then it is sent again to whoever has it'
   expect(old.old).toBe(true);
   expect(old.tag).not.toBe(young.tag);
   expect((await seenAfter(DAY_MS)).tag).toBe(young.tag);
+});
+
+it('a part of which nobody knows more is sent again as it grows old, so that its age is seen', async () => {
+  const fresh = await seenAfter(DAY_MS);
+  expect((await seenAfter(DAY_MS, 29_999)).tag).toBe(fresh.tag);
+  expect((await seenAfter(DAY_MS, 30_000)).tag).not.toBe(fresh.tag);
 });

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { KnownApprovals } from '../../src/approvals/known-approvals.ts';
 import { FleetSnapshots } from '../../src/fleet/http/fleet-snapshot.ts';
 import { NowBoard, type NowPorts } from '../../src/now/read-now.ts';
@@ -7,23 +7,36 @@ import type { KeyLister } from '../../src/overview/list-keys.ts';
 
 const SILENT = { what: 'kv', reason: 'Unreadable', detail: 'It did not answer.' };
 
-it('a vault that was silent at one page of keys is unread, though it answered at the next', async () => {
-  const pages: readonly { vaults: readonly ListedVault[]; next?: string }[] = [
-    { vaults: [{ vault: 'kv-a', unread: SILENT }, { vault: 'kv-b' }], next: 'kv-b/k' },
-    { vaults: [{ vault: 'kv-a' }, { vault: 'kv-b', unread: SILENT }] },
-  ];
-  const list: Pick<KeyLister, 'list'> = {
-    list: async ({ after }) => ({ value: [], ...pages[after ? 1 : 0] }) as never,
-  };
+/** What becomes of the keys, by a list that answers page by page. */
+async function keysBy(list: KeyLister['list']) {
   const ports = {
     settings: { vaults: { all: [] } },
     control: { refresh: async () => {} },
     now: () => new Date(),
   } as unknown as NowPorts;
-  const board = new NowBoard(new FleetSnapshots(), list as KeyLister, new KnownApprovals());
+  const board = new NowBoard(new FleetSnapshots(), { list } as KeyLister, new KnownApprovals());
   const taken = await board.takers(ports, () => {}).keys();
-  expect('value' in taken && taken.value.vaults.filter(({ unread }) => unread).map(({ vault }) => vault)).toEqual([
-    'kv-a',
-    'kv-b',
-  ]);
+  if (!('value' in taken)) throw new Error('They are not there.');
+  return taken.value;
+}
+
+it('a vault that was silent at one page of keys is unread, though it answered at the next', async () => {
+  const pages: readonly { vaults: readonly ListedVault[]; next?: string }[] = [
+    { vaults: [{ vault: 'kv-a', unread: SILENT }, { vault: 'kv-b' }], next: 'kv-b/k' },
+    { vaults: [{ vault: 'kv-a' }, { vault: 'kv-b', unread: SILENT }] },
+  ];
+  const { vaults } = await keysBy(async ({ after }) => ({ value: [], ...pages[after ? 1 : 0] }) as never);
+  expect(vaults.filter(({ unread }) => unread).map(({ vault }) => vault)).toEqual(['kv-a', 'kv-b']);
+});
+
+it('no page of keys is begun after a minute, and that is said', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  let pages = 0;
+  const { complete } = await keysBy(async () => {
+    pages += 1;
+    vi.advanceTimersByTime(20_001);
+    return { value: [], vaults: [], next: pages < 9 ? 'more' : undefined } as never;
+  });
+  expect([pages, complete]).toEqual([3, false]);
 });

@@ -215,6 +215,13 @@ it.each([
   },
 );
 
+it('nobody is put to work once more by the first look at a rotation that held nobody back', async () => {
+  const rotation = new StuckRotation(0, 200);
+  await rotation.begin();
+  await rotation.pass(3);
+  expect(rotation.looks).toEqual([0]);
+});
+
 it('a canary that is gone has another one put to work in its place', async () => {
   const rotation = new StuckRotation(1);
   await rotation.begin();
