@@ -6,8 +6,10 @@ import {
   endProblem,
   isOrderedOn,
   lastReleased,
+  listedPause,
   NO_CONTROL,
   type Pause,
+  pausedView,
   standingPause,
   standingPauses,
   withPause,
@@ -41,6 +43,14 @@ describe('a pause', () => {
     const one = with_(pause({ key: KEY.id }));
     expect(standingPause(one, KEY.id.toUpperCase(), day(2))).toMatchObject({ id: 'p' });
     expect(standingPause(one, OTHER, day(2))).toBeUndefined();
+  });
+
+  it('is told with whoever paused, why and since when; in a list with its key too', () => {
+    const told = { reason: 'a change window', by: 'o', since: day(1).toISOString() };
+    expect(listedPause(pause())).toEqual(told);
+    const until = day(3).toISOString();
+    expect(pausedView(pause({ key: KEY.id, until }))).toEqual({ ...told, until });
+    expect(listedPause(pause({ key: KEY.id, until }))).toEqual({ key: KEY.id, ...told, until });
   });
 
   it('ends by itself', () => {
