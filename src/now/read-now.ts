@@ -7,6 +7,7 @@ import type { DriftReport } from '../drift/report.ts';
 import { readSnapshot } from '../fleet/http/fleet-api.ts';
 import type { FleetSnapshot, FleetSnapshots } from '../fleet/http/fleet-snapshot.ts';
 import type { FleetPorts } from '../fleet/http/read-fleet.ts';
+import { orUnavailable } from '../http/or-unavailable.ts';
 import type { ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import type { KeySummary, ListedVault } from '../overview/key-view.ts';
@@ -85,15 +86,22 @@ export class NowBoard {
     return {
       fleet: take(fleet, () => readSnapshot(of, ports)),
       keys: take(keys, () => readUnusualKeys(this.#lister, ports, log)),
-      pauses: take(pauses, async () => {
-        await ports.control.refresh(log, true);
-        return standingPauses(ports.control.state, ports.now());
-      }),
+      pauses: take(pauses, () => readPauses(ports, log)),
       rotations: take(rotations, () => readOpenRotations(ports, log)),
       drift: take(drift, () => newestReport(ports)),
       approvals: () => this.#approvals.take(ports, WAIT_MS),
     };
   }
+}
+
+/** @throws {@link HttpProblem} 503 */
+async function readPauses({ control, now }: Pick<NowPorts, 'control' | 'now'>, log: Log): Promise<readonly Pause[]> {
+  const state = await orUnavailable(
+    () => control.known(log),
+    (why) => `What is paused cannot be read: ${why} What was paused before holds for up to an hour.`,
+    'Repeat the call in a minute; if it stays, check the storage account of the app.',
+  );
+  return standingPauses(state, now());
 }
 
 async function readUnusualKeys(lister: KeyLister, ports: NowPorts, log: Log): Promise<UnusualKeys> {

@@ -13,8 +13,8 @@ const HELD_MS = HOUR_MS;
 const AGAIN_MS = 5_000;
 
 /**
- * The orders of operators as this instance knows them. It never throws: what cannot be read must not keep an account from
- * its version for good, and what was ordered must not be forgotten for a short outage.
+ * The orders of operators as this instance knows them. What moves accounts never hears of an error: what cannot be read must
+ * not keep an account from its version for good, and what was ordered must not be forgotten for a short outage.
  */
 export class StandingControl {
   readonly #store: Pick<ControlStore, 'read'>;
@@ -23,7 +23,8 @@ export class StandingControl {
   #readMs = Number.NEGATIVE_INFINITY;
   #triedMs = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
-  #isSaid = false;
+  /** Why it could not be read the last time: said once. */
+  #failed: { readonly error: unknown } | undefined;
 
   constructor(store: Pick<ControlStore, 'read'>, now: () => Date) {
     this.#store = store;
@@ -71,19 +72,31 @@ export class StandingControl {
     await this.#reading;
   }
 
+  /**
+   * The orders as they stand now, for whoever tells them: those read before hold, and may be over.
+   *
+   * @throws what the storage answered
+   */
+  async known(log: Log): Promise<ControlState> {
+    await this.refresh(log, true);
+    if (this.#failed) throw this.#failed.error;
+    return this.#state;
+  }
+
   async #read(log: Log): Promise<void> {
     const before = this.#readMs;
     try {
       const state = await this.#store.read();
       // What this instance has written meanwhile is newer.
       if (this.#readMs === before) this.learn(state);
-      this.#isSaid = false;
+      this.#failed = undefined;
     } catch (error) {
       const nowMs = this.#now().getTime();
       this.#triedMs = nowMs;
       if (nowMs - this.#readMs > HELD_MS) this.#state = NO_CONTROL;
-      if (this.#isSaid) return;
-      this.#isSaid = true;
+      const isSaid = this.#failed !== undefined;
+      this.#failed = { error };
+      if (isSaid) return;
       const message = `${REASONS.PauseUnreadable} ${describe(describeFailure(error))}`;
       log({ level: 'warning', reason: 'PauseUnreadable', message });
     }

@@ -245,14 +245,15 @@ describe('how things stand now', () => {
   it('says of what hangs for long that it could not be read, and has it again when it is there', async () => {
     const one = await startApp({ CMK_AUTOFIX: 'none' }, gate.connectionString);
     gate.hang('Blob');
-    const isGone = (answer: Answer) => nowOf(answer).drift.problem && nowOf(answer).approvals.problem;
+    const gone = ['drift', 'approvals', 'pauses'] as const;
+    const isGone = (answer: Answer) => gone.every((part) => nowOf(answer)[part].problem);
     const answer = nowOf(await askUntil('it has been given up', one, isGone, { limitMs: 100_000 }));
-    for (const part of ['drift', 'approvals'] as const) {
+    for (const part of gone) {
       expect(answer[part]).toEqual({ problem: expect.objectContaining({ status: 503, reason: 'ServiceUnavailable' }) });
     }
     expect(answer.line).toContain('what waits for approval could not be read');
     gate.open();
-    await askUntil('it is there again', one, (again) => nowOf(again).drift.value && nowOf(again).approvals.value);
+    await askUntil('it is there again', one, (again) => gone.every((part) => nowOf(again)[part].value));
   }, 150_000);
 });
 

@@ -198,6 +198,17 @@ describe('what an instance knows of orders', () => {
     expect(records).toHaveLength(1);
   });
 
+  it('is not told as it was before by whoever has to know how it stands, and holds all the same', async () => {
+    const { control, paused, out } = instance();
+    const known = () => control.known(() => {});
+    expect((await known()).pauses).toHaveLength(1);
+    out(true);
+    await expect(known()).rejects.toThrow('no answer');
+    expect(await paused()).toBe(true);
+    out(false);
+    expect((await known()).pauses).toHaveLength(1);
+  });
+
   it('is what it has just ordered itself, whatever is read meanwhile', async () => {
     const { control, paused } = instance();
     const reading = paused();
