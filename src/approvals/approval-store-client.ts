@@ -11,6 +11,8 @@ const TIMEOUT_MS = 8_000;
 const MOST_BYTES = 64 * 1024;
 /** Requests that are listed at most. */
 const MOST_LISTED = 200;
+/** Requests that are kept in memory; with more, all are read anew. */
+const MOST_KNOWN = 2 * MOST_LISTED;
 
 /** A request as it is kept, with what tells whether somebody has changed it since. */
 export interface KeptApproval {
@@ -20,6 +22,8 @@ export interface KeptApproval {
 
 /** Requests for approval. Errors are the SDK's. */
 export interface ApprovalStore {
+  /** How often it has written, or may have: what began to be read before the last time may be without that. */
+  readonly writes: number;
   /** Newest first: all that wait, up to 200, and as many of the others as have room beside them. */
   list(now: Date): Promise<readonly ApprovalRequest[]>;
   /** Those that wait and have not expired, newest first, up to 200. */
@@ -30,52 +34,41 @@ export interface ApprovalStore {
 }
 
 export function approvalStore(container: ContainerClient): ApprovalStore {
-  const readBlob = async (name: string): Promise<KeptApproval | undefined> => {
-    try {
-      return await withinTime(TIMEOUT_MS, async (limit) => {
-        const { readableStreamBody, etag = '' } = await container.getBlobClient(name).download(0, MOST_BYTES, limit);
-        const chunks: Uint8Array[] = [];
-        for await (const chunk of readableStreamBody ?? []) chunks.push(chunk as unknown as Uint8Array);
-        const request = APPROVAL.safeParse(JSON.parse(Buffer.concat(chunks).toString())).data;
-        return request && { request, etag };
-      });
-    } catch (error) {
-      // What is cut off is no JSON, and an empty one has no range.
-      if (error instanceof SyntaxError || statusOf(error) === 404 || statusOf(error) === 416) return undefined;
-      throw error;
-    }
+  let writes = 0;
+  /** As last read, by name: what a list says has not changed since is not read again. */
+  const known = new Map<string, KeptApproval>();
+  const readBlob = (name: string) => readRequest(container, name);
+  const readOnce = async ({ name, etag }: Outline): Promise<ApprovalRequest | undefined> => {
+    const before = known.get(name);
+    if (before && bare(before.etag) === etag) return before.request;
+    const read = await readBlob(name);
+    if (known.size >= MOST_KNOWN) known.clear();
+    if (read) known.set(name, read);
+    return read?.request;
   };
-  /** What is there, without reading each. */
-  const outlined = () =>
-    withinTime(TIMEOUT_MS, async (limit) => {
-      const found: Outline[] = [];
-      try {
-        for await (const { name, metadata } of container.listBlobsFlat({ ...limit, includeMetadata: true })) {
-          const { state = 'waiting', askedon: askedOn = '', expireson: expiresOn = '' } = metadata ?? {};
-          found.push({ name, state, askedOn, expiresOn });
-        }
-      } catch (error) {
-        if (statusOf(error) !== 404) throw error;
-      }
-      return found.sort((a, b) => compareText(b.askedOn, a.askedOn));
-    });
   const readAll = async (outlines: readonly Outline[]) => {
     const read = await Promise.all(
-      outlines.slice(0, MOST_LISTED).map(async ({ name }) => {
-        const request = (await readBlob(name))?.request;
+      outlines.slice(0, MOST_LISTED).map(async (outline) => {
+        const { name } = outline;
+        const request = await readOnce(outline);
         return request && nameOf(request.id) === name ? request : [];
       }),
     );
     return read.flat().sort((a, b) => compareText(b.askedOn, a.askedOn));
   };
   return {
+    get writes() {
+      return writes;
+    },
     async list(now) {
-      const all = await outlined();
+      const all = await outlined(container);
       const open = all.filter((one) => isOpen(one, now));
       return readAll([...open, ...all.filter((one) => !open.includes(one))]);
     },
     async waiting(now) {
-      return (await readAll((await outlined()).filter((one) => isOpen(one, now)))).filter((one) => isOpen(one, now));
+      return (await readAll((await outlined(container)).filter((one) => isOpen(one, now)))).filter((one) =>
+        isOpen(one, now),
+      );
     },
     get: (id) => readBlob(nameOf(id)),
     async put(request, etag) {
@@ -97,6 +90,8 @@ export function approvalStore(container: ContainerClient): ApprovalStore {
         if (status !== 404 || etag !== undefined) throw error;
         await withinTime(TIMEOUT_MS, (limit) => container.createIfNotExists(limit));
         await upload();
+      } finally {
+        writes += 1;
       }
       return true;
     },
@@ -104,7 +99,47 @@ export function approvalStore(container: ContainerClient): ApprovalStore {
 }
 
 /** What the list of names says of a request; one without it is read to know. */
-type Outline = { readonly name: string } & Record<'state' | 'askedOn' | 'expiresOn', string>;
+type Outline = Readonly<Record<'name' | 'etag' | 'state' | 'askedOn' | 'expiresOn', string>>;
+
+async function readRequest(container: ContainerClient, name: string): Promise<KeptApproval | undefined> {
+  try {
+    return await withinTime(TIMEOUT_MS, async (limit) => {
+      const { readableStreamBody, etag = '' } = await container.getBlobClient(name).download(0, MOST_BYTES, limit);
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of readableStreamBody ?? []) chunks.push(chunk as unknown as Uint8Array);
+      const request = APPROVAL.safeParse(JSON.parse(Buffer.concat(chunks).toString())).data;
+      return request && { request, etag };
+    });
+  } catch (error) {
+    // What is cut off is no JSON, and an empty one has no range.
+    if (error instanceof SyntaxError || statusOf(error) === 404 || statusOf(error) === 416) return undefined;
+    throw error;
+  }
+}
+
+/** What is there, without reading each. */
+function outlined(container: ContainerClient): Promise<Outline[]> {
+  return withinTime(TIMEOUT_MS, async (limit) => {
+    const found: Outline[] = [];
+    try {
+      for await (const { name, metadata, properties } of container.listBlobsFlat({
+        ...limit,
+        includeMetadata: true,
+      })) {
+        const { state = 'waiting', askedon: askedOn = '', expireson: expiresOn = '' } = metadata ?? {};
+        found.push({ name, etag: bare(properties.etag), state, askedOn, expiresOn });
+      }
+    } catch (error) {
+      if (statusOf(error) !== 404) throw error;
+    }
+    return found.sort((a, b) => compareText(b.askedOn, a.askedOn));
+  });
+}
+
+/** In a list it stands without the quotes that it has in a header. */
+function bare(etag: string): string {
+  return etag.replaceAll('"', '');
+}
 
 function isOpen({ state, expiresOn }: Pick<Outline, 'state' | 'expiresOn'>, now: Date): boolean {
   return state === 'waiting' && (expiresOn === '' || !hasExpired({ expiresOn }, now));

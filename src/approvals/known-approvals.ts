@@ -29,16 +29,26 @@ const MOST_TOLD = 50;
 /** So long an answer that is ready waits for them. Milliseconds. */
 const WAIT_MS = 200;
 
+type Requests = readonly ApprovalRequest[];
+
 /**
  * The requests for approval beside what they are about. They are in a storage of their own, which nobody waits for who looks
  * at what is revoked: one for each instance, which reads it for all who ask at the same time.
  */
 export class KnownApprovals {
-  readonly #kept = new KeptPart<readonly ApprovalRequest[]>(0);
+  #kept = new KeptPart<Requests>(0);
+  #writes: number | undefined;
 
   /** All of them, whoever asks. Never throws. */
-  take(ports: Ports, waitMs: number): Promise<PartTaken<readonly ApprovalRequest[]>> {
-    return this.#kept.take(() => listApprovals(() => true, ports), ports.now, waitMs);
+  take(ports: Ports, waitMs: number): Promise<PartTaken<Requests>> {
+    return this.#begin(ports)(waitMs);
+  }
+
+  #begin(ports: Ports): (waitMs: number) => Promise<PartTaken<Requests>> {
+    // Whoever has just asked for approval or given it sees that: a reading that began before may be without it.
+    if (this.#writes !== ports.approvals.writes) this.#kept = new KeptPart(0);
+    this.#writes = ports.approvals.writes;
+    return this.#kept.begin(() => listApprovals(() => true, ports), ports.now);
   }
 
   /**
@@ -52,9 +62,9 @@ export class KnownApprovals {
     ports: Ports,
     telling: PartTelling,
   ): Promise<{ readonly answer: T; readonly approvals: ApprovalsPart }> {
-    void this.take(ports, 0);
+    const taking = this.#begin(ports);
     const answer = await answering;
-    const taken = await this.take(ports, WAIT_MS);
+    const taken = await taking(WAIT_MS);
     const approvals = partView(taken, (all) => waitingFirst(all.filter(isTold)).slice(0, MOST_TOLD), telling);
     return { answer, approvals };
   }

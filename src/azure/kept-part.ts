@@ -34,14 +34,21 @@ export class KeptPart<T> {
   }
 
   /** Never throws. @param waitMs for what is not known or believed any more, in milliseconds */
-  async take(read: () => Promise<T>, now: () => Date, waitMs: number): Promise<PartTaken<T>> {
-    if (!this.#isBelieved()) {
-      this.#reading ??= this.#read(read, now());
-      await timeBoxed((signal) => untilAborted(this.#reading ?? Promise.resolve(), signal), waitMs);
-    }
-    const last = this.#last;
-    if (!last) return { reading: true };
-    return { ...last.outcome, ageMs: performance.now() - last.beganMs };
+  take(read: () => Promise<T>, now: () => Date, waitMs: number): Promise<PartTaken<T>> {
+    return this.begin(read, now)(waitMs);
+  }
+
+  /** The same for whoever has something else to wait for first: it is being read meanwhile. */
+  begin(read: () => Promise<T>, now: () => Date): (waitMs: number) => Promise<PartTaken<T>> {
+    const isBelieved = this.#isBelieved();
+    if (!isBelieved) this.#reading ??= this.#read(read, now());
+    const reading = isBelieved ? undefined : this.#reading;
+    return async (waitMs) => {
+      if (reading) await timeBoxed((signal) => untilAborted(reading, signal), waitMs);
+      const last = this.#last;
+      if (!last) return { reading: true };
+      return { ...last.outcome, ageMs: performance.now() - last.beganMs };
+    };
   }
 
   #isBelieved(): boolean {

@@ -1,5 +1,5 @@
 import { BlobServiceClient } from '@azure/storage-blob';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import type { ApprovalRequest } from '../../src/approvals/approval.ts';
 import { approvalStore } from '../../src/approvals/approval-store-client.ts';
 import { askForApproval } from '../../src/approvals/approvals.ts';
@@ -22,7 +22,7 @@ async function storeOf(name: string) {
     await container.getBlockBlobClient(`${as}.json`).upload(text, Buffer.byteLength(text));
   };
   const waiting = async () => (await approvals.waiting(now)).map(({ id }) => id);
-  return { approvals, asked, copy, waiting };
+  return { approvals, asked, container, copy, waiting };
 }
 
 it('a request waits by what it says itself, where nothing stands beside it', async () => {
@@ -47,4 +47,18 @@ it('a request that was changed since it was read is not written over', async () 
   expect(await approvals.put({ ...asked, state: 'done' }, read?.etag)).toBe(false);
   expect(await approvals.put(asked, undefined)).toBe(false);
   expect((await approvals.get(asked.id))?.request.state).toBe('withdrawn');
+});
+
+it('a request is read again when it has changed, and not before', async () => {
+  const { approvals, asked, container, copy } = await storeOf('approvals-again');
+  const other = '5'.repeat(40);
+  await copy({ ...asked, id: other });
+  expect(await approvals.list(now)).toHaveLength(2);
+  const reads = vi.spyOn(container, 'getBlobClient');
+  expect(await approvals.list(now)).toHaveLength(2);
+  expect(reads).not.toHaveBeenCalled();
+  // By whoever it was, and whichever instance.
+  await copy({ ...asked, id: other, state: 'withdrawn' });
+  expect((await approvals.list(now)).map(({ state }) => state).sort()).toEqual(['waiting', 'withdrawn']);
+  expect(reads.mock.calls).toEqual([[`${other}.json`]]);
 });

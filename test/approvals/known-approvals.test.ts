@@ -27,8 +27,8 @@ function request(key: string, state: ApprovalRequest['state'] = 'waiting'): Appr
   return { v: 1, id: approvalId(asked), ...asked, needed: 1, approvedBy: [], state } as ApprovalRequest;
 }
 
-function portsWith(list: ApprovalStore['list']) {
-  return { approvals: { list } as ApprovalStore, now: () => new Date() };
+function portsWith(list: ApprovalStore['list'], approvals: Partial<ApprovalStore> = {}) {
+  return { approvals: Object.assign(approvals, { list }) as ApprovalStore, now: () => new Date() };
 }
 
 it('are told as far as they are about it, those that wait first', async () => {
@@ -59,4 +59,36 @@ it('that hang keep an answer no longer than a moment, which says so, also once i
   const later = ask();
   await vi.advanceTimersByTimeAsync(200);
   expect((await later).approvals).toMatchObject({ problem: { status: 503, reason: 'ServiceUnavailable' } });
+});
+
+it('are read once for an answer, however long that takes itself', async () => {
+  let lists = 0;
+  const ports = portsWith(async () => {
+    lists += 1;
+    return [request('a')];
+  });
+  const slow = new Promise((resolve) => setTimeout(resolve, 5_000));
+  const beside = new KnownApprovals().beside(slow, () => true, ports, TELLING);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect((await beside).approvals.value).toHaveLength(1);
+  expect(lists).toBe(1);
+});
+
+it('are there for who asks after one was made here, though others have been reading since before', async () => {
+  const [made, store]: [ApprovalRequest[], { writes: number }] = [[], { writes: 0 }];
+  const list = async () => {
+    const read = [...made];
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    return read;
+  };
+  const known = new KnownApprovals();
+  const ask = () => known.beside(Promise.resolve(1), () => true, portsWith(list, store), TELLING);
+  const before = ask();
+  await vi.advanceTimersByTimeAsync(50);
+  made.push(request('a'));
+  store.writes += 1;
+  const after = ask();
+  await vi.advanceTimersByTimeAsync(150);
+  expect((await before).approvals.value).toEqual([]);
+  expect((await after).approvals.value).toEqual(made);
 });

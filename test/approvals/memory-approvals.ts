@@ -9,7 +9,7 @@ export class MemoryApprovals implements ApprovalStore {
   readonly asked: string[] = [];
   readonly #kept = new Map<string, { text: string; etag: string }>();
   fail: LostAnswer | undefined;
-  #writes = 0;
+  writes = 0;
 
   list = async () => this.waiting();
   waiting = async () =>
@@ -23,8 +23,8 @@ export class MemoryApprovals implements ApprovalStore {
   }
   async put(request: ApprovalRequest, etag: string | undefined) {
     if (this.#kept.get(request.id)?.etag !== etag) return false;
-    this.#writes += 1;
-    this.#kept.set(request.id, { text: JSON.stringify(request), etag: `${this.#writes}` });
+    this.writes += 1;
+    this.#kept.set(request.id, { text: JSON.stringify(request), etag: `${this.writes}` });
     const { fail } = this;
     this.fail = undefined;
     if (fail === 'lost') throw new Error('no answer');
