@@ -7,12 +7,15 @@ import type { KeyOperation, LoggedUse } from './usage-log.ts';
  * The patterns are for lower case, and in the syntax that Kusto (RE2) and JavaScript have in common.
  */
 
-/** The path of an address at a Managed HSM; characters that no name of the API has make it no such address. */
-export const HSM_PATH = String.raw`^https://[0-9a-z.-]+\.managedhsm\.[0-9a-z.]+(?::[0-9]+)?(/[0-9a-z/._~-]*)(?:\?|$)`;
+/**
+ * The path of an address at a Managed HSM. Characters that no name of the API has make it no such address, and so do names
+ * that begin with a dot: where `..` leads, the Managed HSM decides.
+ */
+export const HSM_PATH = String.raw`^https://[0-9a-z.-]+\.managedhsm\.[0-9a-z.]+(?::[0-9]+)?((?:/(?:[0-9a-z_~-][0-9a-z._~-]*)?)+)(?:\?|$)`;
 /** The key that a path is about. */
 export const PATH_OF_KEY = '^/+keys/+([0-9a-z-]+)(?:/|$)';
-/** A request to Azure Resource Manager about the Managed HSM itself, which uses no key. */
-export const ARM_ADDRESS = String.raw`^https://[^/?#]+/subscriptions/[^?#]+/providers/microsoft\.keyvault/managedhsms(?:[/?]|$)`;
+/** A request to Azure Resource Manager about the Managed HSM itself, which uses no key; likewise. */
+export const ARM_ADDRESS = String.raw`^https://[^/?#]+/subscriptions/[^/?#]+/(?:resourcegroups/[^/?#]+/)?providers/microsoft\.keyvault/managedhsms(?:/(?:[^/?#%.][^/?#%]*)?)*(?:\?|$)`;
 /** Names of entries that sound like a use of key material, of external keys ("Ekm") too. */
 export const SOUNDS_LIKE_USE = 'wrap|crypt|keysign|verify|release|ekm';
 

@@ -64,6 +64,9 @@ describe('an address', () => {
     `https://evil.example/?x=https://hsm-1.managedhsm.azure.net/keys/other/${V}`,
     'https://hsm-1.managedhsm.azure.net/keys%2Ffiles-key/unwrapkey',
     'https://hsm-1.managedhsm.azure.net/keys/files key/unwrapkey',
+    `https://hsm-1.managedhsm.azure.net/keys/other/../files-key/${V}/unwrapkey`,
+    `https://hsm-1.managedhsm.azure.net/keys/./files-key/${V}/unwrapkey`,
+    `https://hsm-1.managedhsm.azure.net/keys/other/${V}/..`,
     '/keys/files-key/unwrapkey',
     '',
   ])('is none that is known: %j', (address) => {
@@ -73,7 +76,15 @@ describe('an address', () => {
   it('of Azure Resource Manager is told by what it is about', () => {
     const id = '/subscriptions/1/resourcegroups/rg/providers/microsoft.keyvault/managedhsms/hsm-1';
     expect(`https://management.azure.com${id}?api-version=1`).toMatch(new RegExp(ARM_ADDRESS));
+    expect(`https://management.azure.com${id}/privateendpointconnections/pe.1_x?x=1`).toMatch(new RegExp(ARM_ADDRESS));
+    expect('https://management.azure.com/subscriptions/1/providers/microsoft.keyvault/managedhsms').toMatch(
+      new RegExp(ARM_ADDRESS),
+    );
     expect(`https://x.managedhsm.azure.net/keys/a?x=${id}`).not.toMatch(new RegExp(ARM_ADDRESS));
+    // However the Managed HSM reads such an address, it may be a request for a key.
+    const up = '../'.repeat(7);
+    expect(`https://x.managedhsm.azure.net${id}/${up}keys/a/${V}/unwrapkey`).not.toMatch(new RegExp(ARM_ADDRESS));
+    expect(`https://x.managedhsm.azure.net${id}/%2e%2e/keys/a`).not.toMatch(new RegExp(ARM_ADDRESS));
   });
 });
 
