@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { untilAborted } from '../azure/deadline.ts';
 import { unlessMissing } from '../azure/failure.ts';
 import type { createJsonSender } from '../azure/json-sender.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
@@ -14,7 +15,7 @@ interface ListOptions {
 }
 
 export interface RoleCalls {
-  ask(hsm: Hsm, call: Omit<Parameters<Send>[0], 'query'>): Promise<unknown>;
+  ask(hsm: Hsm, call: Omit<Parameters<Send>[0], 'query' | 'signal'>): Promise<unknown>;
   /** @throws TypeError for what is not as documented */
   list<T>(hsm: Hsm, path: string, item: z.ZodType<T>, options?: ListOptions): Promise<T[]>;
 }
@@ -35,15 +36,32 @@ const APART_MS = 250;
 /** Calls about the roles of Managed HSMs, each in its turn, and whole lists, page by page. */
 export function createRoleCalls(send: Send): RoleCalls {
   const due = new Map<string, number>();
-  const turn = async (uri: string, signal: AbortSignal | undefined): Promise<void> => {
+  const turn = async (uri: string): Promise<void> => {
     const nowMs = performance.now();
     const atMs = Math.max(nowMs, due.get(uri) ?? 0);
     due.set(uri, atMs + APART_MS);
-    if (atMs > nowMs) await sleep(atMs - nowMs, undefined, signal ? { signal } : {});
+    if (atMs > nowMs) await sleep(atMs - nowMs);
   };
   const ask: RoleCalls['ask'] = async ({ uri }, call) => {
-    await turn(uri, call.signal);
+    await turn(uri);
     return send({ ...call, query: VERSION });
+  };
+  const waiting = new Map<string, Promise<unknown>>();
+  /**
+   * Who wants a list that somebody waits for already shares his turn: it is sent after both have asked, and however many look
+   * at the same account, a revocation has few turns before its own. What has been sent, and may hang, nobody waits for.
+   */
+  const askTogether = async (uri: string, url: string, signal: AbortSignal | undefined): Promise<unknown> => {
+    const begin = async (): Promise<unknown> => {
+      await turn(uri);
+      waiting.delete(url);
+      return send({ method: 'GET', url, query: VERSION });
+    };
+    const asking = waiting.get(url) ?? begin();
+    waiting.set(url, asking);
+    // Others may wait for the same answer: whoever gives up does so alone.
+    if (!(await untilAborted(asking, signal))) signal?.throwIfAborted();
+    return asking;
   };
   const list: RoleCalls['list'] = async <T>(
     { uri }: Hsm,
@@ -60,7 +78,7 @@ export function createRoleCalls(send: Send): RoleCalls {
     // The path of `/` begins with three slashes, as the SDKs write it.
     let url = `${uri}/${path}`;
     for (let pages = 1; ; pages += 1) {
-      const asking = () => ask({ uri }, { method: 'GET', url, ...(signal ? { signal } : {}) });
+      const asking = () => askTogether(uri, url, signal);
       // A list that has begun is there.
       const page = mayBeMissing && pages === 1 ? await unlessMissing(asking) : await asking();
       if (page === undefined) return [];

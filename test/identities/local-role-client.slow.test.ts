@@ -5,6 +5,7 @@ import { findCloud } from '../../src/azure/cloud.ts';
 import { ENCRYPTION_USER } from '../../src/identities/key-roles.ts';
 import { createLocalRoles } from '../../src/identities/local-role-client.ts';
 import { outsider } from '../drift/outsider.ts';
+import { eventually } from '../support/eventually.ts';
 import { useWire } from '../support/wire.ts';
 
 const wire = useWire();
@@ -134,6 +135,27 @@ describe('a list of local roles', () => {
       local.grantsAt(HSM, '/keys'),
     ]);
     expect([hasty.status, patient.status]).toEqual(['rejected', 'fulfilled']);
+  });
+
+  it('is asked for once by all who wait for their turn, and anew by whoever comes after that', async () => {
+    const local = roles();
+    await local.grantsAt(HSM, '/');
+    const since = wire.azure.requests.last;
+    const lists = () => wire.azure.requests.since(since).filter((one) => one.method === 'GET').length;
+    const many = Array.from({ length: 50 }, () => local.grantsAt(HSM, '/keys'));
+    const principalId = randomUUID();
+    await local.give(HSM, '/keys', principalId, ROLE);
+    await Promise.all(many);
+    expect(lists()).toBe(1);
+    expect((await local.grantsAt(HSM, '/keys')).filter(of(principalId))).toHaveLength(1);
+  });
+
+  it('that hangs holds up nobody who asks for it later', async () => {
+    const local = roles();
+    wire.azure.faults.add([{ match: { ...match, method: 'GET' }, times: 1, hang: true }]);
+    const hung = local.grantsAt(HSM, '/keys').catch(() => 'given up' as const);
+    await eventually('it has been sent', async () => wire.azure.faults.list().length === 0);
+    expect(await Promise.race([hung, local.grantsAt(HSM, '/keys')])).not.toBe('given up');
   });
 
   it('that is none says so', async () => {
