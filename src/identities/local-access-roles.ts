@@ -23,7 +23,10 @@ export function localAccessRoles(key: ManagedKey, services: LocalRoleServices): 
     rights: `It takes Microsoft.KeyVault/managedHsm/roleAssignments/delete/action and /write/action at the scope of the role, by a local role of ${hsm.name} that the app has on request alone (docs/managed-hsm.md). Or run \`cmk account revoke\` on a sign-in that has it.`,
     heldBy: (principalId) => rolesHeld(principalId, key, localRoles),
     async doubt() {
-      const access = await new LocalAccessReader(hsm, services, undefined).ofKey(key.name);
+      const whole: LocalAccessServices['localRoles'] = {
+        grantsAt: (of, scope, signal) => localRoles.grantsAt(of, scope, signal, { mustBeThere: true }),
+      };
+      const access = await new LocalAccessReader(hsm, { ...services, localRoles: whole }, undefined).ofKey(key.name);
       const untold = ROLE.dataActions
         .filter((action) => /wrap/.test(action))
         .map((action) => whyUntold([action], key.name, access));
@@ -52,7 +55,9 @@ async function rolesHeld(
 ): Promise<TakenLocalRole[]> {
   const keyScope: LocalScope = `/keys/${key.name}`;
   const scopes: readonly LocalScope[] = ['/', '/keys', keyScope];
-  const lists = await Promise.all(scopes.map((scope) => localRoles.grantsAt(key.vault, scope)));
+  const lists = await Promise.all(
+    scopes.map((scope) => localRoles.grantsAt(key.vault, scope, undefined, { anew: true })),
+  );
   // The list at `/` shows what is assigned at `/keys` too. Whether one name may stand at two scopes is not documented.
   const all = new Map(lists.flat().map((one) => [`${one.scope}/${one.name}`.toLowerCase(), one]));
   return [...all.values()]

@@ -173,6 +173,39 @@ describe('one account on a key of a Managed HSM', () => {
     }
   });
 
+  it('is not proved to be cut off while its key is deleted, whose own assignments are not to be seen', async () => {
+    const of = site();
+    const before = rolesOf(of);
+    const gone = { status: 404, body: { error: { code: 'KeyNotFound', message: 'The key is deleted.' } } };
+    const path = `/keys/${of.key.name}/providers/`;
+    wire.azure.faults.add([{ match: { host: ROLES.host, path }, answer: gone }]);
+    expect(JSON.stringify((await revoke(of, 'revoker', '?dryRun=true')).body.warnings)).toContain('KeyNotFound');
+    const revoked = await revoke(of);
+    expect(outcome(revoked)).toBe('502 AccountRevocationIncomplete');
+    expect(revoked.body.detail).toContain('KeyNotFound');
+    expect((await status(of)).revocations).toMatchObject([{ held: 'unknown' }]);
+    // The key is recovered.
+    wire.azure.faults.clear();
+    expect((await status(of)).revocations).toMatchObject([{ held: false }]);
+    expect(outcome(await revoke(of))).toBe('200 AccountRevoked');
+    expect(outcome(await restore(of))).toBe('200 AccountRestored');
+    expect(rolesOf(of)).toEqual(before);
+  });
+
+  it('is refused when a role of your own lets it use keys since a moment ago', async () => {
+    const of = site();
+    const role = { ...LOCAL_ROLES.encryptionUser, name: randomUUID(), roleName: 'Ours', type: 'CustomRole' } as const;
+    access().roleDefinitions.set(role.name, {
+      ...role,
+      dataActions: ['Microsoft.KeyVault/managedHsm/keys/sign/action'],
+    });
+    assign(of.account, role);
+    expect(outcome(await revoke(of, 'revoker', '?dryRun=true'))).toBe('200 DryRun');
+    access().roleDefinitions.set(role.name, role);
+    expect(outcome(await revoke(of))).toBe('409 AccountNotRevocable');
+    expect(rolesOf(of)).toHaveLength(2);
+  });
+
   it.each<[string, object, RegExp]>([
     [
       'are refused',
