@@ -1,15 +1,20 @@
 import pMap from 'p-map';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { known } from '../azure/read-or-why.ts';
+import { scopeResource } from '../azure/resource-id.ts';
+import type { FleetUse } from '../fleet/fleet-index.ts';
+import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
+import { judgeUse, rotationGoal } from '../rollout/judge-use.ts';
 import { listedPause, standingPauses } from '../rollout/pause.ts';
 import { computeRotation, type ReadRotationPorts } from '../rollout/read-rotation.ts';
 import { viewRotation } from '../rollout/rotation-view.ts';
+import type { RotationStage } from '../rollout/stage.ts';
 import type { StandingControl } from '../rollout/standing-control.ts';
-import { MOVES } from '../settings/exemption.ts';
+import { exemptUses, MOVES } from '../settings/exemption.ts';
 import type { Settings } from '../settings/settings.ts';
-import { KEY_WORK } from '../work/messages.ts';
+import { ACCOUNT_WORK, type Cause, KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import type { KeySubject } from './checks/subjects.ts';
 import { isFixed } from './fixes.ts';
@@ -27,6 +32,8 @@ export interface UnfinishedRotation {
   readonly hasExempt: boolean;
   /** Whether anything waits for canaries or a wave: an exempt account that an event has put to work, for instance. */
   readonly hasStage: boolean;
+  /** What of these canaries or this wave is not moved, by the index. */
+  readonly awaited: readonly Pick<FleetUse, 'account' | 'scope' | 'location'>[];
 }
 
 export type RotationServices = ReadRotationPorts & {
@@ -55,7 +62,10 @@ export async function readRotations(
         subject.rotation = view;
         // Whatever goes on is followed by whoever began it.
         if (view.state === 'stuck' || view.state === 'held') {
-          unfinished.push({ key, hasExempt: !read.blocked && read.hasExempt, hasStage: view.stage !== undefined });
+          const { hasExempt, stage } = read.blocked ? { hasExempt: false } : read;
+          const hasStage = view.stage !== undefined;
+          const awaited = stage && hasStage ? await awaitedBy(key, versions, stage, services) : [];
+          unfinished.push({ key, hasExempt, hasStage, awaited });
         }
       } catch (error) {
         failure = describe(describeFailure(error));
@@ -68,6 +78,23 @@ export async function readRotations(
     log({ level: 'info', reason: 'FleetIndexUnavailable', message });
   }
   return unfinished;
+}
+
+/** Of what is exempt nothing is awaited. */
+async function awaitedBy(
+  key: ManagedKey,
+  versions: readonly KeyVersion[],
+  { admits }: RotationStage,
+  { fleet, settings, now }: RotationServices,
+): Promise<FleetUse[]> {
+  const goal = rotationGoal(versions, now(), settings);
+  const isExempt = exemptUses(settings.drift.exemptions, now());
+  const awaited: FleetUse[] = [];
+  for await (const use of fleet.uses(key.id)) {
+    if (!goal || isExempt(use) || !admits(use.account)) continue;
+    if (['waiting', 'failed'].includes(judgeUse(use, goal).state)) awaited.push(use);
+  }
+  return awaited;
 }
 
 /**
@@ -89,6 +116,7 @@ export async function followUnfinished(
       const look = lookOf(rotation, findings, settings.drift.autofix);
       if (look === 'none') return;
       const isLate = look === 'afterFixes';
+      if (isLate) await lookAtAwaited(rotation, findings, cause, queue);
       const due = new Date(now().getTime() + (isLate ? FIXED_SECONDS * 1_000 : 0)).toISOString();
       const work = {
         kind: 'rotation',
@@ -103,6 +131,30 @@ export async function followUnfinished(
     },
     { concurrency: CONCURRENCY },
   );
+}
+
+/**
+ * What is awaited and not found to be behind is not where the index has it, or cannot be read: a look at it puts the index
+ * right, and moves nothing that the check is to leave. All others of the key would wait for it, a day at the most.
+ */
+async function lookAtAwaited(
+  { key, awaited }: UnfinishedRotation,
+  findings: readonly Finding[],
+  cause: Cause,
+  queue: Pick<WorkQueue, 'send'>,
+): Promise<void> {
+  const behind = new Set(
+    findings.flatMap(({ action, resource }) =>
+      action?.kind === 'account' && action.key === key.id ? resource.toLowerCase() : [],
+    ),
+  );
+  const unfound = awaited.filter(
+    ({ account, scope }) => !behind.has((scope ? scopeResource(account, scope) : account).toLowerCase()),
+  );
+  for (const [account, { location }] of new Map(unfound.map((use) => [use.account, use]))) {
+    const work = { kind: 'account', account, location, key: key.id, cause, attempt: 0 } as const;
+    await queue.send(ACCOUNT_WORK, work).catch(() => {});
+  }
 }
 
 /** `whole`: all that waits is put to work once more. `afterFixes`: what is fixed has been, and nothing else is touched. */

@@ -13,7 +13,7 @@ export const CLOCKS_MS = 5 * 60_000;
 export const BEGUN_MS = 3 * 60_000;
 
 /** The app when nothing more happens. */
-interface AtRest {
+export interface AtRest {
   readonly entries: readonly AuditEntry[];
   readonly vault: MemoryVault;
   readonly fleet: MemoryFleet;
