@@ -65,7 +65,7 @@ export function api(
     const note = (key: RouteKey): void => {
       record = { ...record, key: record.key ?? nameForLog(key) };
     };
-    let who: Readonly<Record<string, unknown>> = {};
+    let who: Readonly<Record<string, unknown>> | undefined;
     try {
       const available = servicesOfCall(log);
       const caller = await available.authenticate(request.headers, available.now());
@@ -85,7 +85,8 @@ export function api(
       });
       return answer;
     } catch (error) {
-      if (isExcess(error)) await givingWay.turn();
+      // Nor is there a hurry to refuse whom nobody knows: such calls have no limit.
+      if (!who || isExcess(error)) await givingWay.turn();
       return refuse(error instanceof DeadlineError ? notDone(error) : error, { ...record, ...who }, log);
     }
   };

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { startChild } from '../support/child.ts';
+import type { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 import { enabledOf, keyOf } from './break-glass-fixture.ts';
 import { type RunningApp, signIn, tokenOf } from './running-app.ts';
@@ -44,20 +45,26 @@ function middle(times: readonly number[]): number {
   return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? Number.NaN;
 }
 
+/** One caller's flood over those keys, with that token, once it is under way. `statuses` are those that it got. */
+async function flood(over: readonly TestKey[], token: string): Promise<{ statuses(): Promise<string> }> {
+  const child = startChild(
+    join(import.meta.dirname, 'flood.ts'),
+    [app?.url ?? '', 'kv-files', ...over.map(({ name }) => name)],
+    { FLOOD_TOKEN: token },
+  );
+  await child.says(/^under way$/m, 30_000);
+  return { statuses: async () => (await child.says(/^answered (.*)$/m, 60_000))[1] ?? '' };
+}
+
 it('1,000 status calls, 1,000 revocations and 200 looks at everything by one caller keep nobody else waiting', async () => {
   const flooded = keys(40);
   const [, ...quietTimes] = await timesOfRevocations(6); // at the first, tokens and connections are fetched
   const quiet = middle(quietTimes);
 
   const logged = app?.output().length;
-  const flood = startChild(
-    join(import.meta.dirname, 'flood.ts'),
-    [app?.url ?? '', 'kv-files', ...flooded.map(({ name }) => name)],
-    { FLOOD_TOKEN: tokenOf(wire.azure, 'revoker') },
-  );
-  await flood.says(/^under way$/m, 30_000);
+  const { statuses: got } = await flood(flooded, tokenOf(wire.azure, 'revoker'));
   const underLoad = await timesOfRevocations(12);
-  const [, statuses] = await flood.says(/^answered (.*)$/m, 60_000);
+  const statuses = await got();
 
   console.info(`quiet ${Math.round(quiet)} ms, under load ${underLoad.join(', ')} ms; ${statuses}`);
   expect(statuses).toMatch(/^2200 with (?:0, )?200, 404, 429$/);
@@ -70,4 +77,15 @@ it('1,000 status calls, 1,000 revocations and 200 looks at everything by one cal
   // Many keys at once may be an emergency: as many as a hundred are looked at, whatever else the same caller does.
   const revoked = flooded.filter((key) => enabledOf(key).every((enabled) => !enabled));
   expect(revoked.length).toBeGreaterThan(10);
+}, 240_000);
+
+it('nor do calls with a token that somebody altered', async () => {
+  await timesOfRevocations(2); // at the first, tokens and connections are fetched
+  const logged = app?.output().length;
+  const { statuses } = await flood(keys(1), `${tokenOf(wire.azure, 'revoker').slice(0, -9)}forgedone`);
+  const [first = Number.NaN] = await timesOfRevocations(1);
+  expect(await statuses()).toMatch(/^2200 with (?:0, )?401$/);
+  const before = answersBefore(app?.output().slice(logged) ?? '');
+  console.info(`the first one took ${first} ms, after ${before} refusals`);
+  expect(before).toBeLessThan(500);
 }, 240_000);
