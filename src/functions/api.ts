@@ -9,7 +9,6 @@ import { DeadlineError } from '../azure/deadline.ts';
 import { CmkError } from '../errors.ts';
 import { type AccessAsked, type Act, asNarrowed, type RouteKey, requireAccess } from '../http/access.ts';
 import { accountNamed, addressOf, type CallRecord, idNamed, keyNamed, nameForLog } from '../http/call-record.ts';
-import { GivingWay } from '../http/give-way.ts';
 import { HttpProblem, problemResponse } from '../http/problem.ts';
 import { CallerLimits } from '../http/rates.ts';
 import { Refusals } from '../http/refusals.ts';
@@ -19,6 +18,7 @@ import { consoleLog, type Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { Services } from '../services.ts';
 import { availableServices, logOf } from './available-services.ts';
+import { givingWay } from './shared-calls.ts';
 import { endBy, TIME_LIMITS } from './time-limits.ts';
 
 export interface ApiCall {
@@ -41,8 +41,6 @@ const limits = new CallerLimits();
 /** A flood is refused more often than a log should say. */
 const refusals = new Refusals(consoleLog);
 app.hook.appTerminate(() => refusals.flush());
-/** To word and send a refusal takes about as long as to find it. */
-const givingWay = new GivingWay();
 
 /**
  * A call of the HTTP API: the token is checked first, then how often its holder calls, then whether they may, and only then

@@ -4,6 +4,7 @@ import { pageFiles } from '../page/page-files.ts';
 import { serveDocument, serveFile } from '../page/serve-page.ts';
 import type { Settings } from '../settings/settings.ts';
 import { services } from './available-services.ts';
+import { givingWay } from './shared-calls.ts';
 
 /** Open to anyone: the page holds nothing, and asks the API with the token of whoever signs in. */
 app.http('page', {
@@ -11,7 +12,8 @@ app.http('page', {
   // The root: a parameter that may be left out, and may not be longer than nothing (Azure/Azure-Functions#2473).
   route: '{ignored:maxlength(0)?}',
   authLevel: 'anonymous',
-  handler: ({ headers }) => {
+  handler: async ({ headers }) => {
+    await givingWay.turn();
     const file = pageFiles().get('index.html');
     const settings = settingsOfPage();
     return file && settings ? serveDocument(file, pageConfig(settings), headers) : notThere();
@@ -22,7 +24,8 @@ app.http('pageFile', {
   methods: ['GET'],
   route: 'page/{file}',
   authLevel: 'anonymous',
-  handler: ({ headers, params }) => {
+  handler: async ({ headers, params }) => {
+    await givingWay.turn();
     const file = params.file === 'index.html' ? undefined : pageFiles().get(params.file ?? '');
     const settings = settingsOfPage();
     if (!file || !settings) return notThere();

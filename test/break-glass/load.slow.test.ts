@@ -38,7 +38,9 @@ function answersBefore(log: string): number {
   const lines = log.split('\n');
   const first = lines.findIndex((line) => line.includes('"CallAnswered"') && line.includes(objectId));
   expect(first).toBeGreaterThan(0);
-  return lines.slice(0, first).filter((line) => / Executed 'Functions\.(?:keyStatus|revokeKey)'/.test(line)).length;
+  return lines
+    .slice(0, first)
+    .filter((line) => / Executed 'Functions\.(?:keyStatus|revokeKey|openApi|page)'/.test(line)).length;
 }
 
 function middle(times: readonly number[]): number {
@@ -46,11 +48,15 @@ function middle(times: readonly number[]): number {
 }
 
 /** One caller's flood over those keys, with that token, once it is under way. `statuses` are those that it got. */
-async function flood(over: readonly TestKey[], token: string): Promise<{ statuses(): Promise<string> }> {
+async function flood(
+  over: readonly TestKey[],
+  token: string,
+  env: Record<string, string> = {},
+): Promise<{ statuses(): Promise<string> }> {
   const child = startChild(
     join(import.meta.dirname, 'flood.ts'),
     [app?.url ?? '', 'kv-files', ...over.map(({ name }) => name)],
-    { FLOOD_TOKEN: token },
+    { FLOOD_TOKEN: token, ...env },
   );
   await child.says(/^under way$/m, 30_000);
   return { statuses: async () => (await child.says(/^answered (.*)$/m, 60_000))[1] ?? '' };
@@ -89,3 +95,18 @@ it('nor do calls with a token that somebody altered', async () => {
   console.info(`the first one took ${first} ms, after ${before} refusals`);
   expect(before).toBeLessThan(500);
 }, 240_000);
+
+it.each(['api/openapi.json', ''])(
+  'nor do calls of what is open to anyone: /%s',
+  async (path) => {
+    await timesOfRevocations(2);
+    const logged = app?.output().length;
+    const { statuses } = await flood([], '', { FLOOD_PATH: path });
+    const [first = Number.NaN] = await timesOfRevocations(1);
+    expect(await statuses()).toMatch(/^1000 with (?:0, )?200$/);
+    const before = answersBefore(app?.output().slice(logged) ?? '');
+    console.info(`the first one took ${first} ms, after ${before} answers`);
+    expect(before).toBeLessThan(500);
+  },
+  240_000,
+);
