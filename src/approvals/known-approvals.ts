@@ -36,8 +36,8 @@ type Requests = readonly ApprovalRequest[];
  * at what is revoked: one for each instance, which reads it for all who ask at the same time.
  */
 export class KnownApprovals {
-  #kept = new KeptPart<Requests>(0);
-  #writes: number | undefined;
+  readonly #kept = new KeptPart<Requests>(0);
+  #writes = 0;
 
   /** All of them, whoever asks. Never throws. */
   take(ports: Ports, waitMs: number): Promise<PartTaken<Requests>> {
@@ -46,7 +46,7 @@ export class KnownApprovals {
 
   #begin(ports: Ports): (waitMs: number) => Promise<PartTaken<Requests>> {
     // Whoever has just asked for approval or given it sees that: a reading that began before may be without it.
-    if (this.#writes !== ports.approvals.writes) this.#kept = new KeptPart(0);
+    if (this.#writes !== ports.approvals.writes) this.#kept.change();
     this.#writes = ports.approvals.writes;
     return this.#kept.begin(() => listApprovals(() => true, ports), ports.now);
   }

@@ -3,19 +3,32 @@ import { DeadlineError, timeBoxed, untilAborted } from './deadline.ts';
 /** A reading is given up after so long, and what was read is shown for so long while another one is under way. Milliseconds. */
 const READING_MS = 90_000;
 const SHOWN_MS = 3 * 60_000;
+/** Readings at the same time, when changes come one after the other: the rest is read after those. */
+const MOST_READINGS = 2;
 /** What failed is not asked again within so long. Milliseconds. */
 const FAILED_MS = 5_000;
 
 /** What is known of a part now. */
 export type PartTaken<T> =
-  | { readonly value: T; readonly readOn: Date; readonly ageMs: number }
+  | {
+      readonly value: T;
+      readonly readOn: Date;
+      readonly ageMs: number;
+      /** It is known to have changed since, and is being read again. */
+      readonly reading?: true;
+    }
   | { readonly error: unknown }
   | { readonly reading: true };
 
-/** How a reading ended: what came of it, and when it began and ended. Milliseconds. */
-interface Ended<T> {
-  readonly outcome: { readonly value: T; readonly readOn: Date } | { readonly error: unknown };
+/** When a reading began, in milliseconds, and how often the part had been changed by then. */
+interface Begun {
   readonly beganMs: number;
+  readonly changes: number;
+}
+
+/** How a reading ended: what came of it, and when. Milliseconds. */
+interface Ended<T> extends Begun {
+  readonly outcome: { readonly value: T; readonly readOn: Date } | { readonly error: unknown };
   readonly endedMs: number;
 }
 
@@ -26,7 +39,9 @@ interface Ended<T> {
 export class KeptPart<T> {
   readonly #believedMs: number;
   #last: Ended<T> | undefined;
-  #reading: Promise<void> | undefined;
+  #reading: { readonly begun: Begun; readonly ended: Promise<void> } | undefined;
+  #readings = 0;
+  #changes = 0;
 
   /** @param believedMs not read again for so long, or for as long as the reading took if that is longer. Milliseconds. */
   constructor(believedMs: number) {
@@ -41,31 +56,46 @@ export class KeptPart<T> {
   /** The same for whoever has something else to wait for first: it is being read meanwhile. */
   begin(read: () => Promise<T>, now: () => Date): (waitMs: number) => Promise<PartTaken<T>> {
     const isBelieved = this.#isBelieved();
-    if (!isBelieved) this.#reading ??= this.#read(read, now());
-    const reading = isBelieved ? undefined : this.#reading;
+    // One that began before the last change may be without it, and may hang.
+    const isNeeded = !isBelieved && this.#reading?.begun.changes !== this.#changes;
+    if (isNeeded && this.#readings < MOST_READINGS) {
+      const begun = { beganMs: performance.now(), changes: this.#changes };
+      this.#reading = { begun, ended: this.#read(begun, read, now()) };
+    }
+    const reading = isBelieved ? undefined : this.#reading?.ended;
     return async (waitMs) => {
       if (reading) await timeBoxed((signal) => untilAborted(reading, signal), waitMs);
       const last = this.#last;
       if (!last) return { reading: true };
-      return { ...last.outcome, ageMs: performance.now() - last.beganMs };
+      if ('error' in last.outcome) return last.outcome;
+      const known = { ...last.outcome, ageMs: performance.now() - last.beganMs };
+      return last.changes === this.#changes ? known : { ...known, reading: true };
     };
   }
 
+  /** It has been changed: nothing that began to be read before now is believed. */
+  change(): void {
+    this.#changes += 1;
+  }
+
   #isBelieved(): boolean {
-    if (!this.#last) return false;
+    if (!this.#last || this.#last.changes !== this.#changes) return false;
     const { outcome, beganMs, endedMs } = this.#last;
     const forMs = 'error' in outcome ? FAILED_MS : Math.max(this.#believedMs, endedMs - beganMs);
     return performance.now() - endedMs < forMs;
   }
 
-  async #read(read: () => Promise<T>, readOn: Date): Promise<void> {
-    const beganMs = performance.now();
+  async #read(begun: Begun, read: () => Promise<T>, readOn: Date): Promise<void> {
+    this.#readings += 1;
     const outcome = await outcomeOf(read, readOn);
-    const ended = { outcome, beganMs, endedMs: performance.now() };
-    this.#last = ended;
-    this.#reading = undefined;
+    this.#readings -= 1;
+    if (this.#reading?.begun === begun) this.#reading = undefined;
+    // One that began later has ended already.
+    if (this.#last && this.#last.changes > begun.changes) return;
+    const last = { ...begun, outcome, endedMs: performance.now() };
+    this.#last = last;
     const forget = (): void => {
-      if (this.#last === ended) this.#last = undefined;
+      if (this.#last === last) this.#last = undefined;
     };
     setTimeout(forget, SHOWN_MS).unref();
   }

@@ -18,7 +18,7 @@ import { consoleLog, type Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { Services } from '../services.ts';
 import { availableServices, logOf } from './available-services.ts';
-import { givingWay } from './shared-calls.ts';
+import { givingWay, nowBoard } from './shared-calls.ts';
 import { endBy, TIME_LIMITS } from './time-limits.ts';
 
 export interface ApiCall {
@@ -127,7 +127,13 @@ async function answerTo(
     const begun = roles.length > 1 ? 'read' : act;
     requireAccess(caller, { role, act: begun, key: reach ?? key }, access);
     try {
-      return await endBy(TIME_LIMITS.http, () => handle({ ...call, requireAlso, requireOn, requireFor }));
+      return await endBy(TIME_LIMITS.http, async () => {
+        try {
+          return await handle({ ...call, requireAlso, requireOn, requireFor });
+        } finally {
+          if (act === 'revoke' || act === 'restore') nowBoard.changeKeys();
+        }
+      });
     } catch (error) {
       throw asNarrowed(error, caller, role, access);
     }

@@ -2,13 +2,9 @@ import { app } from '@azure/functions';
 import { reachesKey, reachesVault } from '../http/access.ts';
 import { showNow } from '../now/now-api.ts';
 import type { NowSight } from '../now/now-view.ts';
-import { NowBoard } from '../now/read-now.ts';
 import { type ApiCall, api } from './api.ts';
 import { maySee, tellingOf } from './approvals-beside.ts';
-import { fleetSnapshots, keyLister, knownApprovals } from './shared-calls.ts';
-
-/** Of this instance. */
-const board = new NowBoard(fleetSnapshots, keyLister, knownApprovals);
+import { nowBoard } from './shared-calls.ts';
 
 function sightOf(call: ApiCall): NowSight {
   const { caller, services, requireFor } = call;
@@ -29,7 +25,7 @@ app.http('now', {
   authLevel: 'anonymous',
   handler: api(
     'CmkKey.Read',
-    (call) => showNow(call.request, sightOf(call), board.takers(call.services, call.log)),
+    (call) => showNow(call.request, sightOf(call), nowBoard.takers(call.services, call.log)),
     () => 'read',
     'later',
   ),

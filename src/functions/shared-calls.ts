@@ -2,6 +2,7 @@ import { KnownApprovals } from '../approvals/known-approvals.ts';
 import { SharedCalls } from '../break-glass/shared-calls.ts';
 import { FleetSnapshots } from '../fleet/http/fleet-snapshot.ts';
 import { GivingWay } from '../http/give-way.ts';
+import { NowBoard } from '../now/read-now.ts';
 import { KeyLister } from '../overview/list-keys.ts';
 
 // Of this instance, for more than one call.
@@ -10,5 +11,6 @@ export const sharedCalls = new SharedCalls();
 export const fleetSnapshots = new FleetSnapshots();
 export const knownApprovals = new KnownApprovals();
 export const keyLister = new KeyLister();
+export const nowBoard = new NowBoard(fleetSnapshots, keyLister, knownApprovals);
 /** For what is open to anyone and has no limit, and for refusals: to word and send one takes about as long as to find it. */
 export const givingWay = new GivingWay();

@@ -13,7 +13,9 @@ export const partOf = <T extends z.ZodType>(value: T) =>
     reading: z
       .literal(true)
       .optional()
-      .describe('It is being read, and takes longer than this answer waits: ask again.'),
+      .describe(
+        'It is being read, and takes longer than this answer waits: ask again. A `value` beside it is of before.',
+      ),
   });
 
 /** A part as an answer has it. */
@@ -32,10 +34,10 @@ export interface PartTelling {
 
 /** Words a part, whatever came of reading it. Never throws: one part takes no other with it. @param show what of it is for whoever asks */
 export function partView<T, V>(taken: PartTaken<T>, show: (value: T) => V, telling: PartTelling): PartView<V> {
-  if ('reading' in taken) return { reading: true };
   try {
     if ('error' in taken) throw taken.error;
-    return { readOn: taken.readOn.toISOString(), value: show(taken.value) };
+    const reading = taken.reading ? ({ reading: true } as const) : {};
+    return 'value' in taken ? { readOn: taken.readOn.toISOString(), value: show(taken.value), ...reading } : reading;
   } catch (error) {
     return { problem: { ...partProblem(inTime(error), telling) } };
   }

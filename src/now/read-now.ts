@@ -75,6 +75,11 @@ export class NowBoard {
     this.#lister = lister;
   }
 
+  /** This instance has revoked or restored, or tried to: whoever asks now is not told what was read before. */
+  changeKeys(): void {
+    this.#parts.keys.change();
+  }
+
   /** The readings by part. @param ports of whoever is first count for all who share a reading */
   takers(ports: NowPorts, log: Log): TakeReadings {
     const { fleet, keys, pauses, rotations, drift } = this.#parts;

@@ -14,6 +14,11 @@ class Source {
   #answer: ((value: string) => void) | undefined;
   #fail: ((error: Error) => void) | undefined;
 
+  /** What ends the reading that was begun last. */
+  get answering(): (value: string) => void {
+    return this.#answer ?? (() => undefined);
+  }
+
   readonly read = (): Promise<string> => {
     this.asked += 1;
     return new Promise((resolve, reject) => {
@@ -107,4 +112,48 @@ it('that hangs is given up, and what was read before is not shown for ever', asy
   await vi.advanceTimersByTimeAsync(9_499);
   const hung = await soon(part.take(source.read, now, 1_500), 0);
   expect(hung).toMatchObject({ error: { name: 'TimeoutError', message: 'It could not be read within 90 s.' } });
+});
+
+it('that was changed is read anew at once, and until then is of before and being read', async () => {
+  const source = new Source();
+  const part = new KeptPart<string>(10_000);
+  const first = part.take(source.read, now, 1_500);
+  source.answer('a');
+  await soon(first, 0);
+  part.change();
+  const taking = part.take(source.read, now, 1_500);
+  expect(await soon(taking)).toMatchObject({ value: 'a', ageMs: 1_500, reading: true });
+  source.answer('b');
+  const changed = await soon(part.take(source.read, now, 1_500), 0);
+  expect(changed).toEqual({ value: 'b', readOn: expect.any(Date), ageMs: 1_500 });
+  expect(source.asked).toBe(2);
+});
+
+it('is not what was begun before a change, however that ends, nor read more than twice at a time', async () => {
+  const source = new Source();
+  const part = new KeptPart<string>(10_000);
+  const before = part.take(source.read, now, 60_000);
+  const endBefore = source.answering;
+  part.change();
+  const after = part.take(source.read, now, 1_500);
+  source.answer('b');
+  expect(await soon(after, 0)).toMatchObject({ value: 'b' });
+  endBefore('a');
+  expect(await soon(before, 0)).toMatchObject({ value: 'b' });
+  expect(await soon(part.take(source.read, now, 1_500), 0)).toMatchObject({ value: 'b' });
+  expect(source.asked).toBe(2);
+  const ends: ((value: string) => void)[] = [];
+  for (const _ of [1, 2, 3]) {
+    part.change();
+    expect(await soon(part.take(source.read, now, 100), 100)).toMatchObject({ value: 'b', reading: true });
+    ends.push(source.answering);
+  }
+  expect(source.asked).toBe(4);
+  for (const end of ends) end('c');
+  await vi.advanceTimersByTimeAsync(0);
+  expect(await soon(part.take(source.read, now, 100), 100)).toMatchObject({ value: 'c', reading: true });
+  source.answer('d');
+  const last = await soon(part.take(source.read, now, 100), 0);
+  expect(last).toEqual({ value: 'd', readOn: expect.any(Date), ageMs: 100 });
+  expect(source.asked).toBe(5);
 });

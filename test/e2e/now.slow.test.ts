@@ -242,6 +242,33 @@ describe('how things stand now', () => {
     );
   });
 
+  it('does not go by what was read before, once it has revoked or restored itself', async () => {
+    const one = await startApp({ CMK_AUTOFIX: 'none' });
+    const key = keyOf(wire.azure, 1);
+    const restore = () =>
+      one.call(`/keys/kv-files/${key.name}/restore`, {
+        as: 'restorer',
+        method: 'POST',
+        body: { reason: 'The laptop is back', revocation: revocationOn(key) },
+      });
+    const isRevoked = (answer: Answer) => nowOf(answer).keys.value?.revoked.some(({ name }) => name === key.name);
+    expect(isRevoked(await askWhole(one))).toBe(false);
+    expect((await revoke(one, key)).status).toBe(200);
+    expect(isRevoked(await ask(one))).toBe(true);
+    expect((await restore()).status).toBe(200);
+    expect(isRevoked(await ask(one))).toBe(false);
+    // Another vault keeps the reading: what is there is not all, and says so.
+    wire.azure.faults.add([{ match: { host: 'kv-records.vault.azure.net' }, hang: true }]);
+    expect((await revoke(one, key)).status).toBe(200);
+    const hung = await ask(one);
+    expectDocumented(hung, 'now', document);
+    expect(nowOf(hung)).toMatchObject({
+      line: expect.stringMatching(/Not everything has been read yet\.$/),
+      keys: { reading: true, value: {}, readOn: expect.any(String) },
+    });
+    expect(isRevoked(await askWhole(one))).toBe(true);
+  });
+
   it('says of what hangs for long that it could not be read, and has it again when it is there', async () => {
     const one = await startApp({ CMK_AUTOFIX: 'none' }, gate.connectionString);
     gate.hang('Blob');
