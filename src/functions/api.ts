@@ -131,7 +131,9 @@ async function answerTo(
         try {
           return await handle({ ...call, requireAlso, requireOn, requireFor });
         } finally {
-          if (act === 'revoke' || act === 'restore') nowBoard.changeKeys();
+          if (act === 'revoke' || act === 'restore') {
+            nowBoard.changed(accountNamed(request.params) === undefined ? 'key' : 'account', services.now());
+          }
         }
       });
     } catch (error) {

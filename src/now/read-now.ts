@@ -24,6 +24,8 @@ const LARGE_MS = 10_000;
 const SMALL_MS = 5_000;
 /** The fleet is kept by whoever reads it, and a report is waited for by who has just had everything checked. Milliseconds. */
 const AT_ONCE_MS = 1_000;
+/** The fleet index hears of an account that was revoked by a look at it through the queue, as a rule within this. Milliseconds. */
+const HEARD_MS = 5_000;
 /** No page of keys is begun after so long. Milliseconds. */
 const KEYS_MS = 60_000;
 
@@ -61,6 +63,8 @@ export class NowBoard {
   readonly #snapshots: FleetSnapshots;
   readonly #lister: KeyLister;
   readonly #approvals: KnownApprovals;
+  /** When the index has heard of the last account that was revoked or restored here. */
+  #heardMs = Number.NEGATIVE_INFINITY;
   readonly #parts: { readonly [P in Exclude<keyof NowReadings, 'approvals'>]: KeptPart<NowReadings[P]> } = {
     fleet: new KeptPart(AT_ONCE_MS),
     keys: new KeptPart(LARGE_MS),
@@ -75,9 +79,10 @@ export class NowBoard {
     this.#lister = lister;
   }
 
-  /** This instance has revoked or restored, or tried to: whoever asks now is not told what was read before. */
-  changeKeys(): void {
-    this.#parts.keys.change();
+  /** This instance has revoked or restored, or tried to: whoever asks now is not told that all is well by what was read before. */
+  changed(what: 'key' | 'account', now: Date): void {
+    if (what === 'key') this.#parts.keys.change();
+    else this.#heardMs = now.getTime() + HEARD_MS;
   }
 
   /** The readings by part. @param ports of whoever is first count for all who share a reading */
@@ -89,13 +94,20 @@ export class NowBoard {
       () =>
         part.take(read, ports.now, WAIT_MS);
     return {
-      fleet: take(fleet, () => readSnapshot(of, ports)),
+      fleet: async () => this.#asOld(await take(fleet, () => readSnapshot(of, ports))()),
       keys: take(keys, () => readUnusualKeys(this.#lister, ports, log)),
       pauses: take(pauses, () => readPauses(ports, log)),
       rotations: take(rotations, () => readOpenRotations(ports, log)),
       drift: take(drift, () => newestReport(ports)),
       approvals: () => this.#approvals.take(ports, WAIT_MS),
     };
+  }
+
+  /** A snapshot may have been made some time before it was taken here. */
+  #asOld(taken: PartTaken<FleetSnapshot>): PartTaken<FleetSnapshot> {
+    if (!('value' in taken)) return taken;
+    const { readOn } = taken.value;
+    return { ...taken, readOn, ...(readOn.getTime() < this.#heardMs ? { reading: true } : {}) };
   }
 }
 
