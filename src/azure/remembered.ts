@@ -20,6 +20,11 @@ export class Remembered<T> {
     this.#believedMs = believedMs;
   }
 
+  /** It is known to have changed: the next one who asks reads it anew. */
+  forget(name: string): void {
+    this.#reads.delete(name);
+  }
+
   read(name: string, now: () => Date, read: () => Promise<T>): Promise<RememberedRead<T>> {
     const startedMs = now().getTime();
     const known = this.#reads.get(name);

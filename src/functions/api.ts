@@ -132,7 +132,7 @@ async function answerTo(
           return await handle({ ...call, requireAlso, requireOn, requireFor });
         } finally {
           if (act === 'revoke' || act === 'restore') {
-            nowBoard.changed(accountNamed(request.params) === undefined ? 'key' : 'account', services.now());
+            nowBoard.changed({ vault: request.params.vault, account: accountNamed(request.params) }, services);
           }
         }
       });

@@ -80,9 +80,17 @@ export class NowBoard {
   }
 
   /** This instance has revoked or restored, or tried to: whoever asks now is not told that all is well by what was read before. */
-  changed(what: 'key' | 'account', now: Date): void {
-    if (what === 'key') this.#parts.keys.change();
-    else this.#heardMs = now.getTime() + HEARD_MS;
+  changed(
+    { vault, account }: { readonly vault?: string; readonly account?: string },
+    ports: Pick<NowPorts, 'now' | 'settings'>,
+  ): void {
+    if (account !== undefined) {
+      this.#heardMs = ports.now().getTime() + HEARD_MS;
+      return;
+    }
+    const managed = vault === undefined ? undefined : ports.settings.vaults.byName(vault);
+    if (managed) this.#lister.forget(managed);
+    this.#parts.keys.change();
   }
 
   /** The readings by part. @param ports of whoever is first count for all who share a reading */

@@ -46,6 +46,11 @@ export class KeyLister {
   readonly #names = new Remembered<readonly string[]>(BELIEVED_MS);
   readonly #inUse = new Remembered<readonly string[]>(BELIEVED_MS);
 
+  /** Something was done with a key of a vault: it may be one that was made since the vault was listed. */
+  forget({ uri }: Pick<ManagedVault, 'uri'>): void {
+    this.#names.forget(uri);
+  }
+
   /** Never throws: what cannot be read is said, and the rest is there. */
   async list({ vaults, reaches, after = '' }: KeysAsked, ports: ListKeysPorts): Promise<ListedKeys> {
     const listed = await timeBoxed(

@@ -244,6 +244,8 @@ describe('how things stand now', () => {
 
   it('does not go by what was read before, once it has revoked or restored itself', async () => {
     const one = await startApp({ CMK_AUTOFIX: 'none' });
+    await askWhole(one);
+    // Not among those that the vault listed a moment ago.
     const key = keyOf(wire.azure, 1);
     const restore = () =>
       one.call(`/keys/kv-files/${key.name}/restore`, {
@@ -252,7 +254,6 @@ describe('how things stand now', () => {
         body: { reason: 'The laptop is back', revocation: revocationOn(key) },
       });
     const isRevoked = (answer: Answer) => nowOf(answer).keys.value?.revoked.some(({ name }) => name === key.name);
-    expect(isRevoked(await askWhole(one))).toBe(false);
     expect((await revoke(one, key)).status).toBe(200);
     expect(isRevoked(await ask(one))).toBe(true);
     expect((await restore()).status).toBe(200);

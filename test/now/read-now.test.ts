@@ -50,7 +50,7 @@ it('the fleet is as old as its snapshot, and of before until one is made well af
   const newBoard = () => new NowBoard(snapshots, {} as KeyLister, new KnownApprovals());
   expect(await fleetOf(newBoard())).toEqual({ value: { readOn: at(10) }, readOn: at(10), ageMs: expect.any(Number) });
   const board = newBoard();
-  board.changed('account', at(11));
+  board.changed({ account: 'stfiles01' }, { ...ports, now: () => at(11) });
   expect(await fleetOf(board)).toMatchObject({ value: {}, readOn: at(10), reading: true });
   // The index hears of it by a look at the account, which may not have been yet.
   for (const [seconds, isReading] of [
@@ -59,7 +59,7 @@ it('the fleet is as old as its snapshot, and of before until one is made well af
   ] as const) {
     [now, snapshotOn] = [at(seconds), at(seconds)];
     const later = newBoard();
-    later.changed('account', at(11));
+    later.changed({ account: 'stfiles01' }, { ...ports, now: () => at(11) });
     const taken = await fleetOf(later);
     expect('reading' in taken && taken.reading).toBe(isReading);
   }
