@@ -1,5 +1,5 @@
-/** More than these do not wait: held back, they would fill the memory. */
-const MOST_WAITING = 3_000;
+/** Of so many that wait one goes on in each turn, of twice as many two: held back for longer, they would fill the memory. */
+const WAITING_FOR_ONE = 500;
 
 /**
  * Has what is not urgent wait for what arrives meanwhile. Node reads thousands of requests that have arrived at once before
@@ -12,7 +12,6 @@ export class GivingWay {
 
   /** Resolves when it is one's turn. */
   async turn(): Promise<void> {
-    if (this.#waiting.length >= MOST_WAITING) return;
     await new Promise<void>((resolve) => {
       this.#waiting.push(resolve);
       if (this.#waiting.length === 1) setImmediate(() => this.#callNext());
@@ -20,7 +19,8 @@ export class GivingWay {
   }
 
   #callNext(): void {
-    this.#waiting.shift()?.();
+    const many = Math.ceil(this.#waiting.length / WAITING_FOR_ONE);
+    for (const goOn of this.#waiting.splice(0, many)) goOn();
     if (this.#waiting.length > 0) setImmediate(() => this.#callNext());
   }
 }
