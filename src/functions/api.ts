@@ -83,9 +83,12 @@ export function api(
       });
       return answer;
     } catch (error) {
+      const refused = error instanceof DeadlineError ? notDone(error) : error;
+      const about = { ...record, ...who };
+      recordRefusal(refused, about, log);
       // Nor is there a hurry to refuse whom nobody knows: such calls have no limit.
       if (!who || isExcess(error)) await givingWay.turn();
-      return refuse(error instanceof DeadlineError ? notDone(error) : error, { ...record, ...who }, log);
+      return answerRefused(refused, about, log);
     }
   };
 }
@@ -163,13 +166,15 @@ function recordOf(request: HttpRequest, context: InvocationContext): CallRecord 
   };
 }
 
-function refuse(error: unknown, record: CallRecord & { readonly caller?: unknown }, log: Log): HttpResponseInit {
-  if (error instanceof HttpProblem) {
-    const { reason: because, message, status, logged } = error;
-    const level = status < 500 ? 'warning' : 'error';
-    const refused = { because, status, ...record, ...logged };
-    if (refusals.isSingle(refused)) log({ level, reason: 'CallRefused', message, ...refused });
-  }
+function recordRefusal(error: unknown, record: CallRecord & { readonly caller?: unknown }, log: Log): void {
+  if (!(error instanceof HttpProblem)) return;
+  const { reason: because, message, status, logged } = error;
+  const level = status < 500 ? 'warning' : 'error';
+  const refused = { because, status, ...record, ...logged };
+  if (refusals.isSingle(refused)) log({ level, reason: 'CallRefused', message, ...refused });
+}
+
+function answerRefused(error: unknown, record: CallRecord, log: Log): HttpResponseInit {
   return problemResponse(error, {
     correlationId: record.correlationId,
     onUnexpected: (unexpected) => {

@@ -11,14 +11,21 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-it('a call whose work does not end is answered before the load balancer ends it', async () => {
+const silent = (): void => {};
+
+/** Makes a call as the host does; warnings go to `warn`. */
+async function useCall(headers: Headers, handle: () => Promise<never>, warn: (line: string) => void = silent) {
   for (const [name, value] of Object.entries(appSettings(wire.connectionString, {}))) vi.stubEnv(name, value);
   // Its services are made of the environment that it is loaded in.
   const { api } = await import('../../src/functions/api.ts');
-  const headers = new Headers({ authorization: `Bearer ${tokenOf(wire.azure, 'operator')}` });
   const request = { headers, method: 'GET', params: {}, query: new URLSearchParams() } as unknown as HttpRequest;
-  const silent = (): void => {};
-  const about = { functionName: 'keys', invocationId: 'call', log: silent, info: silent, warn: silent, error: silent };
+  const about = { functionName: 'keys', invocationId: 'call', log: silent, info: silent, warn, error: silent };
+  return async () =>
+    (await api('CmkKey.Read', handle)(request, about as unknown as InvocationContext)) as HttpResponseInit;
+}
+
+it('a call whose work does not end is answered before the load balancer ends it', async () => {
+  const headers = new Headers({ authorization: `Bearer ${tokenOf(wire.azure, 'operator')}` });
   let begin = (): void => {};
   const begun = new Promise<void>((resolve) => {
     begin = resolve;
@@ -27,10 +34,20 @@ it('a call whose work does not end is answered before the load balancer ends it'
     begin();
     return new Promise<never>(() => {});
   };
+  const call = await useCall(headers, hang);
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-  const answer = api('CmkKey.Read', hang)(request, about as unknown as InvocationContext) as Promise<HttpResponseInit>;
+  const answer = call();
   await begun;
   vi.advanceTimersByTime(TIME_LIMITS.http);
   const { status, jsonBody, body } = await answer;
   expect([status, JSON.stringify(jsonBody ?? body)]).toEqual([503, expect.stringContaining('ServiceUnavailable')]);
+});
+
+it('a refusal is on record before its answer waits for others: a process that is ended meanwhile does not lose it', async () => {
+  const order: string[] = [];
+  const never = () => Promise.reject(new Error('Nobody knows the caller.'));
+  const call = await useCall(new Headers(), never, (line) => order.push(JSON.parse(line).because));
+  setImmediate(() => order.push('next turn'));
+  expect((await call()).status).toBe(401);
+  expect(order).toEqual(['TokenMissing', 'next turn']);
 });
