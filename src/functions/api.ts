@@ -125,7 +125,7 @@ async function answerTo(
   };
   const requireAlso = (other: Role): void => requireFor({ role: other, act, key });
   const requireOn = (about: RouteKey, other = role): void => requireFor({ role: other, act, key: about });
-  return limits.run(limited, performance.now(), async () => {
+  return inTurn(limited, async () => {
     // Which of the two it takes says the handler; until then, neither is asked for what the other one need not have.
     const begun = roles.length > 1 ? 'read' : act;
     requireAccess(caller, { role, act: begun, key: reach ?? key }, access);
@@ -143,6 +143,20 @@ async function answerTo(
       throw asNarrowed(error, caller, role, access);
     }
   });
+}
+
+/** Runs a call in its caller's lane. It ends in time from when it came; one that nobody waits for any more is not begun. */
+async function inTurn<T>(limited: Parameters<CallerLimits['run']>[0], work: () => Promise<T>): Promise<T> {
+  let isOver = false;
+  const run = async (): Promise<T> => {
+    if (isOver) throw new Error('Time was up before its turn came.');
+    return work();
+  };
+  try {
+    return await endBy(TIME_LIMITS.http, () => limits.run(limited, performance.now(), run));
+  } finally {
+    isOver = true;
+  }
 }
 
 /** More calls than one caller may make: their answers can wait for everybody else's. */

@@ -2,6 +2,7 @@ import type { HttpRequest, HttpResponseInit, InvocationContext } from '@azure/fu
 import { afterEach, expect, it, vi } from 'vitest';
 import { appSettings } from '../../local/run/app-environment.ts';
 import { TIME_LIMITS } from '../../src/functions/time-limits.ts';
+import { CALLER_LIMITS } from '../../src/http/rates.ts';
 import { tokenOf } from '../break-glass/running-app.ts';
 import { useWire } from '../support/wire.ts';
 
@@ -50,4 +51,27 @@ it('a refusal is on record before its answer waits for others: a process that is
   setImmediate(() => order.push('next turn'));
   expect((await call()).status).toBe(401);
   expect(order).toEqual(['TokenMissing', 'next turn']);
+});
+
+it('a call that waits for others of its caller is answered in time as well, and not begun when nobody waits for it', async () => {
+  const headers = new Headers({ authorization: `Bearer ${tokenOf(wire.azure, 'operator')}` });
+  const { atOnce } = CALLER_LIMITS.read;
+  let begun = 0;
+  let fill = (): void => {};
+  const full = new Promise<void>((resolve) => {
+    fill = resolve;
+  });
+  const call = await useCall(headers, () => {
+    begun += 1;
+    if (begun === atOnce) fill();
+    return new Promise<never>(() => {});
+  });
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const answers = Array.from({ length: atOnce + 2 }, () => call());
+  await full;
+  await new Promise(setImmediate);
+  vi.advanceTimersByTime(TIME_LIMITS.http);
+  expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(answers.map(() => 503));
+  await new Promise(setImmediate);
+  expect(begun).toBe(atOnce);
 });
