@@ -19,7 +19,8 @@ import { readNewer } from './newer-accounts.ts';
 import { type Asked, askUnasked, markSent } from './unasked.ts';
 import { unlistedOf } from './unlisted.ts';
 
-const CONCURRENCY = 8;
+/** Accounts that are handed on together. Of a queue that fails, so many turns of a place are lost: ten seconds of its writes. */
+const HANDED_TOGETHER = 100;
 const NOTHING_ASKED: Asked = { toAsk: [], unreadable: [] };
 
 /** What was found, and what could not be looked at. */
@@ -76,7 +77,7 @@ class Discovery {
   async run(): Promise<Discovered> {
     const newer = this.#newer();
     const known = await this.#fromIndex();
-    for (const dependent of await newer) await this.#hand(dependent);
+    await this.#handEach(await newer, (dependent) => dependent);
     const unlisted = known ? await this.#unlisted() : undefined;
     const discovered = unlisted ? await this.#complete(unlisted) : undefined;
     return this.#result(discovered ?? (await this.#withoutIndex()));
@@ -203,20 +204,19 @@ class Discovery {
     }
   }
 
-  async #handEach<T>(rows: AsyncIterable<T>, toDependent: (row: T) => Dependent | undefined): Promise<void> {
-    let handing: Promise<void>[] = [];
+  /** Many at once, and so with turns side by side: no other key's come between them. */
+  async #handEach<T>(rows: AsyncIterable<T> | readonly T[], toDependent: (row: T) => Dependent | undefined) {
+    const read: Dependent[] = [];
+    const hand = () => Promise.all(read.splice(0).map((dependent) => this.#hand(dependent)));
     try {
       for await (const row of rows) {
         const dependent = toDependent(row);
-        if (dependent) handing.push(this.#hand(dependent));
-        if (handing.length >= CONCURRENCY) {
-          await Promise.all(handing);
-          handing = [];
-        }
+        if (dependent) read.push(dependent);
+        if (read.length >= HANDED_TOGETHER) await hand();
         if (this.#notHanded.length > 0) return;
       }
     } finally {
-      await Promise.all(handing);
+      await hand();
     }
   }
 

@@ -17,6 +17,9 @@ export const LIST_CALLS: PacedCalls = { lists: 1 };
 /** A worker has the message in hand so long before its turn at the least, and waits there for the rest of it. Milliseconds. */
 const EARLY_MS = 700;
 
+/** Messages that an instance sends at once: with as many for each of twenty keys it had 400 connections open. */
+const SENT_AT_ONCE = 8;
+
 /** When a piece of work is to be taken up. */
 export interface HandedTurn {
   /** For so long its message stays out of sight. */
@@ -36,6 +39,7 @@ export class Dispatcher<A extends PacedPlace> {
   readonly #calls: (work: A) => PacedCalls;
   readonly #now: () => Date;
   readonly #send: (work: A, turn: HandedTurn) => Promise<void>;
+  readonly #room: Room;
 
   constructor(
     ports: { readonly schedule: Turns; readonly now: () => Date },
@@ -46,16 +50,71 @@ export class Dispatcher<A extends PacedPlace> {
     this.#now = ports.now;
     this.#calls = calls;
     this.#send = send;
+    const room = rooms.get(ports.schedule) ?? new Room();
+    rooms.set(ports.schedule, room);
+    this.#room = room;
   }
 
-  /** @param notBeforeSeconds no earlier than in so many seconds */
+  /**
+   * Takes the next turn now, and sends the work when it is among the few that are sent at once: what is dispatched together
+   * has its turns side by side, and accounts of one key that are looked at together share the lists of its versions.
+   *
+   * @param notBeforeSeconds no earlier than in so many seconds
+   * @throws what `send` throws; also of what was sent meanwhile, and then this is not sent
+   */
   async dispatch(work: A, notBeforeSeconds = 0): Promise<void> {
-    await this.#send(
-      work,
-      handOut(this.#turns, work, this.#calls(work), this.#now().getTime(), notBeforeSeconds * 1000),
-    );
+    const calls = this.#calls(work);
+    const fromMs = this.#now().getTime();
+    const { turn } = handOut(this.#turns, work, calls, fromMs, notBeforeSeconds * 1000);
+    try {
+      await this.#room.enter(this);
+    } catch (error) {
+      this.#turns.release(work, calls, turn);
+      throw error;
+    }
+    const nowMs = this.#now().getTime();
+    try {
+      await this.#send(work, handed(turn, nowMs, Math.max(0, fromMs + notBeforeSeconds * 1000 - nowMs)));
+    } catch (error) {
+      this.#room.refuse(this, error);
+      throw error;
+    } finally {
+      this.#room.leave();
+    }
   }
 }
+
+/** Where so many are at a time, in the order in which they come. */
+class Room {
+  #waiting: { readonly whose: unknown; readonly enter: () => void; readonly refuse: (error: unknown) => void }[] = [];
+  #within = 0;
+
+  enter(whose: unknown): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#within >= SENT_AT_ONCE) this.#waiting.push({ whose, enter: resolve, refuse: reject });
+      else {
+        this.#within += 1;
+        resolve();
+      }
+    });
+  }
+
+  /** Hands the place on. */
+  leave(): void {
+    const next = this.#waiting.shift();
+    if (next) next.enter();
+    else this.#within -= 1;
+  }
+
+  /** Whoever waits of these is not let in any more. */
+  refuse(whose: unknown, error: unknown): void {
+    for (const one of this.#waiting) if (one.whose === whose) one.refuse(error);
+    this.#waiting = this.#waiting.filter((one) => one.whose !== whose);
+  }
+}
+
+/** One for each instance, as the schedule is. */
+const rooms = new WeakMap<Turns, Room>();
 
 /**
  * Takes the next turn of the schedule that is no earlier than in so many milliseconds.
@@ -71,8 +130,11 @@ export function handOut(
   isSlipped = false,
 ): HandedTurn {
   const waitMs = schedule.take(place, calls, nowMs, { notBeforeMs, isSlipped });
+  return handed(nowMs + waitMs, nowMs, notBeforeMs);
+}
+
+function handed(turn: number, nowMs: number, notBeforeMs: number): HandedTurn {
   // A message that was put off for a reason is not back before it: the second is the queue's, which counts in whole ones.
-  const hiddenMs = Math.max(notBeforeMs, waitMs - EARLY_MS);
-  const whole = notBeforeMs > 0 ? Math.ceil(hiddenMs / 1000) : Math.floor(hiddenMs / 1000);
-  return { delaySeconds: whole, turn: nowMs + waitMs };
+  const hiddenMs = Math.max(notBeforeMs, turn - nowMs - EARLY_MS, 0);
+  return { delaySeconds: notBeforeMs > 0 ? Math.ceil(hiddenMs / 1000) : Math.floor(hiddenMs / 1000), turn };
 }

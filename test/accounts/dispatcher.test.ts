@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Dispatcher, type HandedTurn, MOVE_CALLS, moveCalls } from '../../src/accounts/dispatcher.ts';
+import { Dispatcher, type HandedTurn, LIST_CALLS, MOVE_CALLS, moveCalls } from '../../src/accounts/dispatcher.ts';
 import { Turns } from '../../src/azure/turns.ts';
 
 const NOW = new Date('2026-11-25T12:00:00Z');
@@ -123,6 +123,104 @@ describe('Dispatcher', () => {
       { delaySeconds: 15, turn: NOW.getTime() + 15_000 },
       { delaySeconds: 16, turn: NOW.getTime() + 15_200 },
     ]);
+  });
+
+  describe('that is given much at once', () => {
+    const place = { subscriptionId: 's1', location: 'eu' };
+    const soon = () => new Promise((resolve) => setImmediate(resolve));
+
+    it('takes all turns at once, sends eight messages at a time, and hides each until its turn from then on', async () => {
+      let nowMs = NOW.getTime();
+      let under = 0;
+      let mostUnder = 0;
+      const sent: HandedTurn[] = [];
+      const schedule = new Turns(1);
+      const ports = { schedule, now: () => new Date(nowMs) };
+      const dispatcher = new Dispatcher(
+        ports,
+        () => MOVE_CALLS,
+        async (_: unknown, turn) => {
+          under += 1;
+          mostUnder = Math.max(mostUnder, under);
+          await soon();
+          under -= 1;
+          sent.push(turn);
+          nowMs += 250;
+          expect(turn.delaySeconds).toBeLessThanOrEqual(Math.max(0, (turn.turn - nowMs + 250 * 8 - 700) / 1_000));
+        },
+      );
+      const all = Promise.all(times(40, place).map((one) => dispatcher.dispatch(one)));
+      // Whoever comes now comes behind all of these.
+      const next = schedule.take(place, MOVE_CALLS, nowMs) + nowMs;
+      await all;
+      expect(sent).toHaveLength(40);
+      expect(Math.max(...sent.map(({ turn }) => turn))).toBeLessThan(next);
+      expect(mostUnder).toBe(8);
+      expect(sent.at(-1)?.delaySeconds).toBe(0);
+    });
+
+    it('sends eight at a time over all keys of the instance: twenty keys have no more connections open than one', async () => {
+      let under = 0;
+      let mostUnder = 0;
+      const send = async () => {
+        under += 1;
+        mostUnder = Math.max(mostUnder, under);
+        await soon();
+        under -= 1;
+      };
+      const ports = { schedule: new Turns(1), now: () => NOW };
+      const dispatchers = Array.from({ length: 20 }, () => new Dispatcher(ports, () => MOVE_CALLS, send));
+      await Promise.all(dispatchers.flatMap((one) => times(10, place).map((work) => one.dispatch(work))));
+      expect(mostUnder).toBe(8);
+    });
+
+    it('does not wait for another instance, and sends what others have while one key cannot', async () => {
+      const schedule = new Turns(1);
+      const hangs = new Dispatcher(
+        { schedule, now: () => NOW },
+        () => MOVE_CALLS,
+        () => new Promise<void>(() => {}),
+      );
+      for (const one of times(9, place)) void hangs.dispatch(one);
+      const other = new Dispatcher(
+        { schedule: new Turns(1), now: () => NOW },
+        () => MOVE_CALLS,
+        soon as () => Promise<void>,
+      );
+      await other.dispatch(place);
+
+      const ports = { schedule: new Turns(1), now: () => NOW };
+      const failing = new Dispatcher(
+        ports,
+        () => MOVE_CALLS,
+        async () => Promise.reject(new Error('no')),
+      );
+      const sending = new Dispatcher(ports, () => MOVE_CALLS, soon as () => Promise<void>);
+      const failed = Promise.allSettled(times(20, place).map((one) => failing.dispatch(one)));
+      await Promise.all(times(20, place).map((one) => sending.dispatch(one)));
+      expect((await failed).filter(({ status }) => status === 'rejected')).toHaveLength(20);
+    });
+
+    it('sends no more when one cannot be sent, and has their turns back', async () => {
+      const schedule = new Turns(1);
+      let tried = 0;
+      const dispatcher = new Dispatcher(
+        { schedule, now: () => NOW },
+        () => LIST_CALLS,
+        async () => {
+          tried += 1;
+          await soon();
+          throw new Error('The queue is out of reach.');
+        },
+      );
+      const settled = await Promise.allSettled(times(100, place).map((one) => dispatcher.dispatch(one)));
+      expect(settled.filter(({ status }) => status === 'rejected')).toHaveLength(100);
+      expect(tried).toBe(8);
+      const waits = times(93, place).map((one) => schedule.take(one, LIST_CALLS, NOW.getTime()));
+      expect(waits.map((ms) => ms > 0)).toEqual([...times(92, false), true]);
+      await expect(dispatcher.dispatch(place)).rejects.toThrow('out of reach');
+      expect(tried).toBe(9);
+    });
   });
 
   it('counts one read more for an account of which nobody knows how it is found', () => {
