@@ -60,6 +60,21 @@ export function hasNoScopes({ kind, code }: Failure): boolean {
   return kind === 'notFound' || /NotSupported|NotAllowedOnKind/i.test(code);
 }
 
+/**
+ * Whether the account was asked for its scopes since then, by whomever, and has none: lists are what Azure takes fewest of,
+ * and keys that are looked at together send somebody to each account at the same time. False where that cannot be told.
+ *
+ * @throws the SDK's error when the index cannot be read
+ */
+export async function hasNoneSince(
+  account: string,
+  since: Date | string,
+  fleet: Pick<FleetIndex, 'account'>,
+): Promise<boolean> {
+  const known = await fleet.account(account);
+  return known?.scopes === 'none' && new Date(known.scopesReadOn ?? '') > new Date(since);
+}
+
 /** Asks one account, and puts it to work for each managed key that a scope of it uses: nobody knew of them. */
 export async function reconcileUnasked(
   work: ScopesWork,
@@ -70,6 +85,10 @@ export async function reconcileUnasked(
   if (!id)
     return { outcome: 'reject', reason: 'InvalidMessage', detail: `${account} is not the id of a storage account.` };
   const place = { subscriptionId: id.subscriptionId, location };
+  if (await hasNoneSince(account, cause.since, services.fleet).catch(() => false)) {
+    if (work.turn !== undefined) services.schedule.release(place, LIST_CALLS, work.turn);
+    return DONE;
+  }
   const { tooFarMs: waitMs } = await awaitTurn(place, LIST_CALLS, services, work.turn);
   if (waitMs !== undefined) {
     const why = `The lists of ${pacingCell(place)} are used up.`;

@@ -5,9 +5,11 @@ import { formatKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import type { Log, LogRecord } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { AccountWork } from '../work/messages.ts';
-import type { Outcome } from '../work/outcome.ts';
+import { DONE, type Outcome } from '../work/outcome.ts';
 import type { Account, Scope } from './account.ts';
-import { changesOf, changesOfGone, type SeenAccount } from './fleet-entries.ts';
+import { hasNoneSince } from './ask-scopes.ts';
+import { LIST_CALLS } from './dispatcher.ts';
+import { changesOf, changesOfAsked, changesOfGone, type SeenAccount } from './fleet-entries.ts';
 import { accountKeyUse, type KeyUse, scopeKeyUse } from './key-use.ts';
 import type { ReconcileServices } from './put-off.ts';
 import { reconcileAccount } from './reconcile-account.ts';
@@ -25,13 +27,19 @@ export async function reconcileAndNote(
 ): Promise<Outcome> {
   const hold = await holdOf(work, services, log);
   if (hold) return waits(hold);
+  const hasNoScopes = work.scopes !== 'none' && (await services.fleetNotes.knowsNoScopes(work, log));
+  if (hasNoScopes && work.scopes === 'only') {
+    const subscriptionId = parseStorageAccountId(work.account)?.subscriptionId ?? '';
+    if (work.turn !== undefined) services.schedule.release({ ...work, subscriptionId }, LIST_CALLS, work.turn);
+    return DONE;
+  }
   const sighting = new AccountSighting();
   const listening: Log = (record) => {
     sighting.heard(record);
     log(record);
   };
   const outcome = await reconcileAccount(
-    work,
+    hasNoScopes ? { ...work, scopes: 'none' } : work,
     { ...services, accounts: sighting.watching(services.accounts) },
     listening,
   );
@@ -117,6 +125,17 @@ export class FleetNotes {
     this.#now = now;
   }
 
+  /** Whether it need not be asked for its scopes any more. Never throws. */
+  async knowsNoScopes({ account, cause }: AccountWork, log: Log): Promise<boolean> {
+    if (this.#now().getTime() < this.#leftAloneUntilMs) return false;
+    try {
+      return await hasNoneSince(account, cause.since, this.#fleet);
+    } catch (error) {
+      this.#leaveAlone(error, account, log);
+      return false;
+    }
+  }
+
   /** Never throws; waits no longer than a few requests to the index may take. */
   async write(work: AccountWork, sighting: AccountSighting, outcome: Outcome, log: Log): Promise<void> {
     const id = parseStorageAccountId(work.account);
@@ -129,10 +148,14 @@ export class FleetNotes {
       const changes = changesBy(sighting, work, outcome, known, this.#now());
       if (changes.length > 0) await this.#fleet.write(changes);
     } catch (error) {
-      this.#leftAloneUntilMs = this.#now().getTime() + LEFT_ALONE_MS;
-      const message = `${REASONS.FleetIndexUnavailable} ${describe(describeFailure(error))}`;
-      log({ level: 'warning', reason: 'FleetIndexUnavailable', message, account: work.account });
+      this.#leaveAlone(error, work.account, log);
     }
+  }
+
+  #leaveAlone(error: unknown, account: string, log: Log): void {
+    this.#leftAloneUntilMs = this.#now().getTime() + LEFT_ALONE_MS;
+    const message = `${REASONS.FleetIndexUnavailable} ${describe(describeFailure(error))}`;
+    log({ level: 'warning', reason: 'FleetIndexUnavailable', message, account });
   }
 }
 
@@ -156,8 +179,11 @@ function changesBy(
     if (known && !sameResource(known.account, id)) return [];
     return [...(known ? changesOfGone(known) : []), { drop: 'use', of: own }];
   }
-  const seen = account && { account, scopes: scopes && [...scopes.values()] };
+  const listed = scopes && [...scopes.values()];
+  const seen = account && { account, scopes: listed };
   const changes = seen ? [...changesOf(seen, known, now), ...usesOfKey(seen, key, now)] : [];
+  // A look for scopes alone: nobody has to ask any more.
+  if (!seen && listed && known && !known.scopes) changes.push(...changesOfAsked(known, listed, now));
   const use = account && accountKeyUse(account.encryption);
   // What brought it here may have been wrong about the account.
   if (account && !isOf(use, key)) changes.push({ drop: 'use', of: own });

@@ -5,7 +5,7 @@ import { pacingCell } from '../azure/turns.ts';
 import type { FleetChange, UnaskedAccount } from '../fleet/fleet-index.ts';
 import { HOUR_MS } from '../time/spans.ts';
 import type { Scope } from './account.ts';
-import { type AskServices, askScopes } from './ask-scopes.ts';
+import { type AskServices, askScopes, hasNoneSince } from './ask-scopes.ts';
 import { LIST_CALLS } from './dispatcher.ts';
 import type { Late, UnreadableScopes } from './inventory.ts';
 import { awaitTurn } from './put-off.ts';
@@ -39,7 +39,8 @@ export async function askUnasked(
   const atOnce: UnaskedAccount[] = [];
   const toAsk: UnaskedAccount[] = [];
   const unreadable: UnreadableScopes[] = [];
-  const lost = now().getTime() - LOST_MS;
+  const begunOn = now();
+  const lost = begunOn.getTime() - LOST_MS;
   const cells = new Map<string, number>();
   for await (const unasked of fleet.unasked()) {
     if (!isWanted(unasked) || (unasked.sentOn && Date.parse(unasked.sentOn) > lost)) continue;
@@ -49,11 +50,12 @@ export async function askUnasked(
     (before < ASKED_AT_ONCE ? atOnce : toAsk).push(unasked);
   }
   const refused = new Set<string>();
-  const changes: FleetChange[] = [];
   const ask = async (unasked: UnaskedAccount): Promise<void> => {
     const id = parseStorageAccountId(unasked.account);
     if (!id) return;
     const place = { subscriptionId: id.subscriptionId, location: unasked.location };
+    // Somebody has come to it meanwhile, for a key of its own.
+    if (await hasNoneSince(unasked.account, begunOn, fleet)) return;
     if (
       services.late() ||
       refused.has(cellOf(unasked)) ||
@@ -62,10 +64,11 @@ export async function askUnasked(
       toAsk.push(unasked);
       return;
     }
+    let changes: readonly FleetChange[] = [];
     try {
       const asked = await askScopes(id, unasked, services);
       await found(unasked, asked.scopes);
-      changes.push(...asked.changes);
+      ({ changes } = asked);
     } catch (error) {
       const failure = describeFailure(error);
       // One region that throttles is not asked again: asking early only makes the wait longer.
@@ -73,9 +76,10 @@ export async function askUnasked(
       if (mayPass(failure)) toAsk.push(unasked);
       unreadable.push({ id: id.id, account: { ...id, location: unasked.location }, failure });
     }
+    // At once: whoever comes to the account for a key of its own need not ask again.
+    await fleet.write(changes);
   };
   await pMap(atOnce, ask, { concurrency: CONCURRENCY });
-  await fleet.write(changes);
   return { toAsk, unreadable };
 }
 

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { reconcileUnasked } from '../../src/accounts/ask-scopes.ts';
 import { handOut, LIST_CALLS } from '../../src/accounts/dispatcher.ts';
+import { reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
 import { Turns } from '../../src/azure/turns.ts';
 import { ACCOUNT_WORK, type AccountWork } from '../../src/work/messages.ts';
 import { pinnedTo, useAccounts } from './account-fixture.ts';
@@ -178,5 +180,77 @@ describe('encryption scopes', () => {
     const [again] = wire.sent;
     await deliver(again?.work as AccountWork);
     expect(account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri).toBe(files.id(next));
+  });
+});
+
+describe('the scopes of an account, when their turn comes', () => {
+  /** Somebody asks the account for its scopes, and then their turn comes for a key that changed so many milliseconds before. */
+  async function askedBefore(ms: number, hasScope = false) {
+    const files = key();
+    const account = files.account('pinned', { scopes: hasScope ? [{ name: 'scope1', key: files.use('pinned') }] : [] });
+    const services = wire.services();
+    const work = files.accountWork(account);
+    const { id, location } = account;
+    await reconcileAndNote({ ...work, scopes: 'none' }, services, wire.log);
+    await reconcileUnasked({ kind: 'scopes', account: id, location, cause: work.cause, attempt: 0 }, services);
+    const next = files.add();
+    const since = new Date(services.now().getTime() - ms).toISOString();
+    const place = { subscriptionId: account.id.split('/')[2] ?? '', location };
+    const { turn } = handOut(services.schedule, place, LIST_CALLS, services.now().getTime());
+    const before = wire.azure.requests.last;
+    const only: AccountWork = { ...work, scopes: 'only', cause: { ...work.cause, since }, turn };
+    expect(await reconcileAndNote(only, services, wire.log)).toEqual({ outcome: 'done' });
+    const asked = requestsOf(account, before).scopes;
+    let free = 0;
+    while (services.schedule.take(place, LIST_CALLS, services.now().getTime()) === 0) free += 1;
+    return { account, next: files.id(next), asked, free };
+  }
+
+  it('are not asked for once more where there were none since the key changed', async () => {
+    expect(await askedBefore(60_000)).toMatchObject({ asked: [], free: 80 });
+  });
+
+  it('are not asked for with their account either', async () => {
+    const files = key();
+    const account = files.account();
+    const services = wire.services();
+    const work = files.accountWork(account);
+    const cause = { ...work.cause, since: new Date(services.now().getTime() - 60_000).toISOString() };
+    await reconcileAndNote({ ...work, cause }, services, wire.log);
+    const next = files.add();
+    const since = wire.azure.requests.last;
+    expect(await reconcileAndNote({ ...work, cause }, services, wire.log)).toEqual({ outcome: 'done' });
+    expect(pinnedTo(account)).toBe(next.version);
+    expect(requestsOf(account, since).scopes).toEqual([]);
+  });
+
+  it('are not asked for by whoever was sent to ask, once their turn has come', async () => {
+    const files = key();
+    const account = files.account();
+    const services = wire.services();
+    const work = files.accountWork(account);
+    const { id, location } = account;
+    const cause = { ...work.cause, since: new Date(services.now().getTime() - 60_000).toISOString() };
+    await reconcileAndNote({ ...work, scopes: 'none' }, services, wire.log);
+    await reconcileAndNote({ ...work, scopes: 'only' }, services, wire.log);
+    const since = wire.azure.requests.last;
+    const place = { subscriptionId: id.split('/')[2] ?? '', location };
+    const { turn } = handOut(services.schedule, place, LIST_CALLS, services.now().getTime());
+    const sent = { kind: 'scopes', account: id, location, cause, attempt: 0, turn } as const;
+    expect(await reconcileUnasked(sent, services)).toEqual({ outcome: 'done' });
+    expect(requestsOf(account, since).scopes).toEqual([]);
+    let free = 0;
+    while (services.schedule.take(place, LIST_CALLS, services.now().getTime()) === 0) free += 1;
+    expect(free).toBe(80);
+  });
+
+  it('are asked for where that was known before the key changed', async () => {
+    expect(await askedBefore(-60_000)).toMatchObject({ asked: ['GET'], free: 79 });
+  });
+
+  it('are asked for, and moved, where there are some', async () => {
+    const { account, next, asked } = await askedBefore(60_000, true);
+    expect(asked).toEqual(['GET', 'GET', 'PATCH']);
+    expect(account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri).toBe(next);
   });
 });

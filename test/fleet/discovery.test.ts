@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Account, Scope } from '../../src/accounts/account.ts';
 import type { Dependent, DiscoveryServices } from '../../src/accounts/dependent.ts';
 import { type Discovered, discoverDependents } from '../../src/accounts/discovery.ts';
+import { changesOfAsked } from '../../src/accounts/fleet-entries.ts';
 import { AccountSighting, FleetNotes } from '../../src/accounts/reconcile-and-note.ts';
 import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
 import { mayPass } from '../../src/azure/failure.ts';
@@ -121,6 +122,62 @@ describe('an account that was moved to another resource group', () => {
       () => {},
     );
     expect(await azure.look()).toEqual([]);
+  });
+});
+
+describe('accounts that a look asks for their scopes', () => {
+  it('are not asked by others too: each is written down at once, and left out where somebody else has asked', async () => {
+    const azure = new Azure();
+    azure.accounts = Array.from({ length: 10 }, (_, n) => account(`st${n}`, SECOND));
+    const asked: string[] = [];
+    const order: string[] = [];
+    let knownThen: unknown;
+    const services = azure.services({ now: () => new Date(NOW.getTime() + asked.length) });
+    const askElsewhere = async () => {
+      for await (const unasked of azure.fleet.unasked()) order.push(unasked.account);
+      const [ninth = ''] = order.slice(8);
+      await azure.fleet.write(changesOfAsked({ account: ninth, location: 'westeurope' }, [], services.now()));
+    };
+    let elsewhere: Promise<void> | undefined;
+    services.accounts.listScopes = async function* ({ id }) {
+      asked.push(id);
+      elsewhere ??= askElsewhere();
+      await elsewhere;
+      if (asked.length === 9) knownThen = (await azure.fleet.account(order[0] ?? ''))?.scopes;
+      yield* [];
+    };
+    expect(await azure.look(KEY, services)).toEqual([]);
+    expect(asked.sort()).toEqual(order.filter((_, index) => index !== 8).sort());
+    expect(knownThen).toBe('none');
+  });
+});
+
+describe('keys that are looked at together', () => {
+  /** By the order in which they are found the accounts have their turns: a key's, side by side, share lists of its versions. */
+  it.each(['index', 'Resource Graph'])('find what depends on each in one go, by the %s', async (by) => {
+    const azure = new Azure();
+    const of = (key: ManagedKey) => Array.from({ length: 40 }, (_, index) => account(`${key.name}${index}`, key));
+    const fleets = [KEY, SECOND, THIRD].map((key) => ({ key, accounts: of(key) }));
+    if (by === 'index') azure.accounts = fleets.flatMap(({ accounts }) => accounts);
+    await azure.look(other('nobodys-key'));
+    const order: string[] = [];
+    const found = async ({ id }: Dependent): Promise<void> => {
+      order.push(id);
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    const looks = fleets.map(({ key, accounts }) => {
+      const using = async function* () {
+        if (by !== 'index') yield* accounts;
+      };
+      const services = azure.services({ accountsOfKey: { using } });
+      const searched = { ids: [SUBSCRIPTION], list: [] };
+      return discoverDependents(key, searched, services, { found, ask: azure.ask }, () => {});
+    });
+    await Promise.all(looks);
+    expect(order).toHaveLength(120);
+    const keys = order.map((id) => id.replace(/\d+$/, ''));
+    const changes = keys.filter((key, index) => index > 0 && key !== keys[index - 1]).length;
+    expect(changes).toBe(2);
   });
 });
 
