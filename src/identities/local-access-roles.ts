@@ -17,8 +17,14 @@ const ROLE = ENCRYPTION_USER.local;
 export function localAccessRoles(key: ManagedKey, services: LocalRoleServices): AccessRoles<TakenLocalRole> {
   const { vault: hsm } = key;
   const { localRoles } = services;
-  const isRoleOf = (one: Pick<LocalGrant, 'roleId' | 'principalId'> | undefined, principalId: string): boolean =>
-    one?.roleId === ROLE.id && isSamePrincipal(one.principalId, principalId);
+  // Whether a name is of one scope, or of the whole HSM, is not documented: what is at another place is another assignment.
+  const isRoleOf = (
+    one: Pick<LocalGrant, 'roleId' | 'principalId' | 'scope'> | undefined,
+    { principalId, scope }: Pick<TakenLocalRole, 'principalId' | 'scope'>,
+  ): boolean =>
+    one?.roleId === ROLE.id &&
+    isSamePrincipal(one.principalId, principalId) &&
+    one.scope.toLowerCase() === scope.toLowerCase();
   return {
     rights: `It takes Microsoft.KeyVault/managedHsm/roleAssignments/delete/action and /write/action at the scope of the role, by a local role of ${hsm.name} that the app has on request alone (docs/managed-hsm.md). Or run \`cmk account revoke\` on a sign-in that has it.`,
     heldBy: (principalId) => rolesHeld(principalId, key, localRoles),
@@ -34,14 +40,14 @@ export function localAccessRoles(key: ManagedKey, services: LocalRoleServices): 
     },
     isHere: (taken): taken is TakenLocalRole =>
       taken.kind === 'localRole' && taken.hsm.toLowerCase() === hsm.uri.toLowerCase(),
-    async find({ scope, name, principalId }) {
-      const found = await localRoles.find(hsm, scope, name);
+    async find(taken) {
+      const found = await localRoles.find(hsm, taken.scope, taken.name);
       // When it was made the HSM does not say.
-      return isRoleOf(found, principalId) ? { changedOn: undefined } : undefined;
+      return isRoleOf(found, taken) ? { changedOn: undefined } : undefined;
     },
-    async isAssigned({ scope, principalId }) {
-      const grants = await localRoles.grantsAt(hsm, scope);
-      return grants.some((one) => one.scope.toLowerCase() === scope.toLowerCase() && isRoleOf(one, principalId));
+    async isAssigned(taken) {
+      const grants = await localRoles.grantsAt(hsm, taken.scope);
+      return grants.some((one) => isRoleOf(one, taken));
     },
     remove: ({ scope, name }) => localRoles.remove(hsm, scope, name),
     giveBack: ({ scope, name, principalId }) => localRoles.give(hsm, scope, principalId, ROLE.id, name),

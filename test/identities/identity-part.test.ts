@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { addAccount, addIdentity, addRoleAssignment, type FleetAccount } from '../../local/azure/fleet.ts';
+import { assignLocalRole, LOCAL_ROLES } from '../../local/azure/key-vault/local-access.ts';
 import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
@@ -117,6 +118,26 @@ describe('a record that names what is not as it says', () => {
     await part.take(reader);
     expect(roles()).toHaveLength(1);
   });
+});
+
+it('a local role of the same name at another place is neither taken for the one that was taken away nor taken', async () => {
+  const { world } = wire.azure;
+  const key = new TestKey(world, 'hsm-local');
+  const account = key.account('pinned', { identity: undefined as never });
+  const services = wire.services();
+  const managed = services.settings.vaults.key(key.id());
+  const local = world.managedHsms.get('hsm-local')?.local;
+  if (!managed || !local) throw new Error('There is no such Managed HSM.');
+  const part = identityPart(await services.accounts.get(parseResourceId(account.id) as ResourceId), managed, services);
+  const [taken] = await part.held();
+  if (taken?.kind !== 'localRole') throw new Error('It has no local role.');
+  await part.take(taken);
+  const { name, principalId } = taken;
+  const given = assignLocalRole(local, { name, principalId, role: LOCAL_ROLES.encryptionUser, scope: '/keys/other' });
+  expect([await part.isHeld(taken), await part.standing(taken)]).toEqual([false, undefined]);
+  await part.take(taken);
+  await expect(part.give(taken)).rejects.toMatchObject({ code: 'Conflict' });
+  expect(local.roleAssignments.get(name)).toEqual(given);
 });
 
 describe('a role that is there again by hand', () => {
