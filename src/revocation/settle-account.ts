@@ -22,6 +22,8 @@ import { AUDIT_WAIT_MS } from './record-revocation.ts';
 
 /** What was given less long ago may be in the middle of a restore, whose record goes next. Milliseconds. */
 const UNDER_WAY_MS = 30_000;
+/** What does not say when it was given is taken so much later: a restore gives, and closes the record at once. Milliseconds. */
+const CLOSES_MS = 10_000;
 
 export interface SettleAccountServices extends AccountPorts {
   readonly audit: RecordAudit;
@@ -137,7 +139,7 @@ class AccountLook {
     words: readonly AccountWord[],
     closed: ReadonlySet<string>,
   ): Promise<void> {
-    const { now } = this.#services;
+    const { now, sleep } = this.#services;
     const called = new Set(words.flatMap(({ did, revocation }) => (did === 'revoke' ? revocation : [])));
     if (this.#done?.did === 'revoke') called.add(this.#done.revocation.id);
     // Whatever else stands in the tags must not hide those: anybody who may write tags can write a newer one.
@@ -155,6 +157,7 @@ class AccountLook {
       return atMs <= of.revokedOn.getTime() + LATE_WRITE_MS && !isUnderWay;
     });
     if (late.length === 0) return;
+    if (late.some(({ changedOn }) => changedOn === undefined)) await sleep(CLOSES_MS);
     const ids = new Set((await this.open()).map(({ id }) => id));
     const still = late.filter(({ of }) => ids.has(of.id));
     const [first] = still;

@@ -71,7 +71,7 @@ export class MemoryAccount {
         this.answered?.('remove');
       },
     };
-    return { tags, now: () => this.now, sleep: async () => {} };
+    return { tags, now: () => this.now, sleep: async () => this.#first.get('sleep')?.shift()?.() };
   }
 
   part(part: RevokedPart = 'identity'): AccountPart {

@@ -168,6 +168,19 @@ describe('what has access although it is revoked', () => {
     for (const { held, open, written } of [before, after]) expect([held, open, written]).toEqual([HELD, [], []]);
   });
 
+  it('is left to a restore that is under way, also where Azure does not say when it was given', async () => {
+    const site = new Site();
+    await site.revoke();
+    site.giveRole();
+    site.account.givenOn.clear();
+    site.pass(MINUTE);
+    site.account.before('sleep', () => site.restore());
+    await site.look('revoke');
+    expect(site.open).toEqual([]);
+    expect(site.account.calls).not.toContain('take');
+    expect(site.held).toEqual(HELD);
+  });
+
   it('is for a person where the app may not take it, and is tried again where it could not', async () => {
     const site = new Site();
     await site.revoke();
