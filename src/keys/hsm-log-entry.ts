@@ -12,8 +12,10 @@ import type { KeyOperation, LoggedUse } from './usage-log.ts';
  * that begin with a dot: where `..` leads, the Managed HSM decides.
  */
 export const HSM_PATH = String.raw`^https://[0-9a-z.-]+\.managedhsm\.[0-9a-z.]+(?::[0-9]+)?((?:/(?:[0-9a-z_~-][0-9a-z._~-]*)?)+)(?:\?|$)`;
-/** The key that a path is about. */
-export const PATH_OF_KEY = '^/+keys/+([0-9a-z-]+)(?:/|$)';
+/** The key that a path is about, also where it has something before it that is not documented. */
+export const PATH_OF_KEY = '/keys/+([0-9a-z-]+)(?:/|$)';
+/** As the REST API has it. */
+const DOCUMENTED = new RegExp(`^/*${PATH_OF_KEY}`);
 /** A request to Azure Resource Manager about the Managed HSM itself, which uses no key; likewise. */
 export const ARM_ADDRESS = String.raw`^https://[^/?#]+/subscriptions/[^/?#]+/(?:resourcegroups/[^/?#]+/)?providers/microsoft\.keyvault/managedhsms(?:/(?:[^/?#%.][^/?#%]*)?)*(?:\?|$)`;
 /** Names of entries that sound like a use of key material, of external keys ("Ekm") too. */
@@ -43,7 +45,7 @@ type Asked = Pick<LoggedUse, 'version' | 'operation' | 'entry'>;
  */
 export function askedOfHsmKey(path: string | undefined, name: string | undefined): Asked | undefined {
   const unclear: Asked = { version: undefined, operation: 'unclear', entry: name };
-  if (!path || !new RegExp(PATH_OF_KEY).test(path)) return unclear;
+  if (!path || !DOCUMENTED.test(path)) return unclear;
   const [first, ...rest] = path.split('/').filter(Boolean).slice(2);
   const sounds = new RegExp(SOUNDS_LIKE_USE).test(name?.toLowerCase() ?? '');
   const version = first !== undefined && VERSION.test(first) ? first : undefined;

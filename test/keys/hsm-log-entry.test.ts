@@ -36,6 +36,7 @@ describe('an entry of the log of a Managed HSM', () => {
     ['/keys/k/something', 'KeyGet'],
     ['/keys/k/versions', 'KeyUnwrap'],
     ['/keys', 'EkmProxyOperation'],
+    [`/pool/keys/k/${V}/unwrapkey`, 'x'],
     ['/', undefined],
   ])('may be anything: %s, %s', (path, name) => {
     expect(askedOfHsmKey(path, name)).toEqual({ version: undefined, operation: 'unclear', entry: name });
@@ -47,6 +48,8 @@ describe('an address', () => {
     [`https://HSM-1.managedhsm.azure.net/keys/Files-Key/${V}/unwrapkey?api-version=7.4`, 'files-key'],
     [`https://hsm-1.managedhsm.azure.net:443/keys/files-key/${V}`, 'files-key'],
     [`https://hsm-1.managedhsm.usgovcloudapi.net//keys//files-key`, 'files-key'],
+    // Not as documented, and a request for that key all the same.
+    [`https://hsm-1.managedhsm.azure.net/pool/keys/files-key/${V}/unwrapkey`, 'files-key'],
   ])('is about a key: %s', (address, key) => {
     expect(keyOf(address)).toBe(key);
   });
