@@ -117,27 +117,35 @@ it('a version that has come since the rotation was looked at has canaries of its
 
 it('what the drift check is to leave stays, and what is known of its last look', async () => {
   const files = key();
-  const account = files.account('automaticEmpty', { scopes: [{ name: 'scope1', key: files.use() }] });
-  const exemption = { resource: account.id, code: 'LaggingAutomaticVersion', reason: 'CHG-1', until: '2999-12-31' };
-  const services = wire.services({ CMK_EXEMPTIONS: JSON.stringify([exemption]) });
+  const scopes = ['scope1', 'scope2'].map((name) => ({ name, key: files.use() }));
+  const account = files.account('automaticEmpty', { scopes });
+  const exemptions = [
+    { resource: account.id, code: 'LaggingAutomaticVersion', reason: 'CHG-1', until: '2999-12-31' },
+    { resource: '*/encryptionScopes/scope2', code: 'ScopeStaleKeyVersion', reason: 'CHG-2', until: '2999-12-31' },
+  ];
+  const services = wire.services({ CMK_EXEMPTIONS: JSON.stringify(exemptions) });
   const work = files.accountWork(account);
   wire.azure.world.settings.refreshAutomaticOnPatch = false;
   const next = files.add();
   const look = (by: string) => reconcileAndNote({ ...work, cause: { ...work.cause, by } }, services, wire.log);
-  const lookedAt = async () => {
-    for await (const { scope, outcome } of services.fleet.uses(files.id())) if (!scope) return outcome;
+  const lookedAt = async (of?: string) => {
+    for await (const { scope, outcome } of services.fleet.uses(files.id())) if (scope === of) return outcome;
     return undefined;
   };
+  const keyOf = (scope: string) => account.encryptionScopes.get(scope)?.keyVaultProperties?.keyUri;
   expect(await look('drift')).toEqual({ outcome: 'done' });
-  expect(account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri).toBe(files.id(next));
-  expect(await lookedAt()).toBeUndefined();
-  // An event still has Azure asked.
+  expect(keyOf('scope1')).toBe(files.id(next));
+  expect(keyOf('scope2')).toBe(files.id(files.first));
+  expect(await lookedAt('scope1')).toMatchObject({ reason: 'Moved' });
+  expect([await lookedAt(), await lookedAt('scope2')]).toEqual([undefined, undefined]);
+  // An event still has Azure asked, and moves the scope.
   const since = wire.azure.requests.last;
   expect(await look('event')).toEqual({ outcome: 'done' });
   expect(requestsOf(account, since).account).toContain('PATCH');
+  expect(keyOf('scope2')).toBe(files.id(next));
   const asked = await lookedAt();
   expect(asked).toMatchObject({ reason: 'LaggingAutomaticVersion' });
   expect(await look('drift')).toEqual({ outcome: 'done' });
   expect(await lookedAt()).toEqual(asked);
-  expect(reasons().filter((reason) => reason === 'LeftByCheck')).toHaveLength(2);
+  expect(reasons().filter((reason) => reason === 'LeftByCheck')).toHaveLength(3);
 });
