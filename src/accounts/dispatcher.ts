@@ -1,4 +1,6 @@
 import type { PacedCalls, PacedPlace, Turns } from '../azure/turns.ts';
+import { ACCOUNT_WORK, type AccountWork } from '../work/messages.ts';
+import type { WorkQueue } from '../work/work-queue-client.ts';
 
 /** What moving an account costs: it is read, and written at once. */
 export const MOVE_CALLS: PacedCalls = { writes: 1, reads: 1 };
@@ -19,6 +21,9 @@ const EARLY_MS = 700;
 
 /** Messages that an instance sends at once: with as many for each of twenty keys it had 400 connections open. */
 const SENT_AT_ONCE = 8;
+
+/** A list that is due so soon after the account is waited for by its worker. */
+const SOON_SECONDS = 3;
 
 /** When a piece of work is to be taken up. */
 export interface HandedTurn {
@@ -137,4 +142,35 @@ function handed(turn: number, nowMs: number, notBeforeMs: number): HandedTurn {
   // A message that was put off for a reason is not back before it: the second is the queue's, which counts in whole ones.
   const hiddenMs = Math.max(notBeforeMs, turn - nowMs - EARLY_MS, 0);
   return { delaySeconds: notBeforeMs > 0 ? Math.ceil(hiddenMs / 1000) : Math.floor(hiddenMs / 1000), turn };
+}
+
+/**
+ * Puts an account to work, where it is found if there is room. Azure takes lists of scopes more slowly than writes: where
+ * that turn is later, the account does not wait for it, and its scopes have a message of their own.
+ *
+ * @param work without its turn
+ */
+export async function sendAccount(
+  work: AccountWork,
+  place: PacedPlace,
+  { delaySeconds, turn }: HandedTurn,
+  {
+    queue,
+    schedule,
+    atOnce,
+    now,
+  }: {
+    readonly queue: Pick<WorkQueue, 'send'>;
+    readonly schedule: Turns;
+    /** Looks at an account where it is found, if there is room. */
+    readonly atOnce?: ((work: AccountWork) => Promise<boolean>) | undefined;
+    readonly now: () => Date;
+  },
+): Promise<void> {
+  const message: AccountWork = { ...work, turn };
+  const lists = work.scopes ? undefined : handOut(schedule, place, LIST_CALLS, now().getTime());
+  const apart = lists && lists.delaySeconds > delaySeconds + SOON_SECONDS ? lists : undefined;
+  const own: AccountWork = apart ? { ...message, scopes: 'none' } : message;
+  if (delaySeconds > 0 || !(await atOnce?.(own))) await queue.send(ACCOUNT_WORK, own, delaySeconds);
+  if (apart) await queue.send(ACCOUNT_WORK, { ...message, scopes: 'only', turn: apart.turn }, apart.delaySeconds);
 }

@@ -17,7 +17,7 @@ import { askLater, LATER_SECONDS } from './ask-later.ts';
 import { awaitActivation } from './await-activation.ts';
 import type { Dependent, DiscoveryServices, SearchedSubscriptions } from './dependent.ts';
 import { type Discovered, discoverDependents } from './discovery.ts';
-import { Dispatcher, type HandedTurn, handOut, LIST_CALLS, moveCalls } from './dispatcher.ts';
+import { Dispatcher, LIST_CALLS, moveCalls, sendAccount } from './dispatcher.ts';
 import type { UnreadableScopes } from './inventory.ts';
 import { type Rollout, waits } from './rollout.ts';
 import type { Subscriptions } from './subscriptions-client.ts';
@@ -39,8 +39,6 @@ type ReconcileKeyServices = DiscoveryServices & {
   readonly sleep: (ms: number) => Promise<void>;
 };
 
-/** A list that is due so soon after the account is waited for by its worker. */
-const SOON_SECONDS = 3;
 /** Subscriptions that a message names, of 40 bytes each. */
 const MOST_NAMED = 1_000;
 
@@ -99,7 +97,7 @@ async function putToWork(
 ): Promise<{ readonly discovered: Discovered; readonly holdsBack: boolean }> {
   const { rollout } = services;
   const dispatcher = new Dispatcher<Dependent>(services, moveCalls, (account, turn) =>
-    sendAccount(account, turn, key, work, services),
+    sendAccount(accountWork(account, key, work), account, turn, services),
   );
   const stage = await rollout.stage(key, log, versions);
   const heldBack: Dependent[] = [];
@@ -129,26 +127,6 @@ async function searched(
   if (settings.subscriptions) return { ids: settings.subscriptions, list: [] };
   const { ids, vanished } = await subscriptions.seen();
   return { ids, list: vanished };
-}
-
-/**
- * Puts an account to work, where it is found if there is room. Azure takes lists of scopes more slowly than writes: where
- * that turn is later, the account does not wait for it, and its scopes have a message of their own.
- */
-async function sendAccount(
-  account: Dependent,
-  { delaySeconds, turn }: HandedTurn,
-  key: ManagedKey,
-  work: KeyWork,
-  services: ReconcileKeyServices,
-): Promise<void> {
-  const { queue, schedule, atOnce, now } = services;
-  const message: AccountWork = { ...accountWork(account, key, work), turn };
-  const lists = account.scopes ? undefined : handOut(schedule, account, LIST_CALLS, now().getTime());
-  const apart = lists && lists.delaySeconds > delaySeconds + SOON_SECONDS ? lists : undefined;
-  const own: AccountWork = apart ? { ...message, scopes: 'none' } : message;
-  if (delaySeconds > 0 || !(await atOnce?.(own))) await queue.send(ACCOUNT_WORK, own, delaySeconds);
-  if (apart) await queue.send(ACCOUNT_WORK, { ...message, scopes: 'only', turn: apart.turn }, apart.delaySeconds);
 }
 
 /** Without the index nobody else knows that the scopes of these are to be asked for. */

@@ -1,5 +1,5 @@
 import pMap from 'p-map';
-import { Dispatcher, moveCalls } from '../accounts/dispatcher.ts';
+import { Dispatcher, moveCalls, sendAccount } from '../accounts/dispatcher.ts';
 import type { Hold, Rollout } from '../accounts/rollout.ts';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
@@ -10,7 +10,7 @@ import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { RetireServices } from '../retirement/retire-versions.ts';
 import type { Settings } from '../settings/settings.ts';
-import { ACCOUNT_WORK, KEY_WORK } from '../work/messages.ts';
+import { KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import type { FixAction } from './checks/check.ts';
 import type { Finding, Fix } from './report.ts';
@@ -57,20 +57,11 @@ export async function fix(
   const dispatcher = new Dispatcher<AccountFix>(
     services,
     () => moveCalls({}),
-    ({ account, location, key, since }, { delaySeconds, turn }) =>
-      services.queue.send(
-        ACCOUNT_WORK,
-        {
-          kind: 'account',
-          account,
-          location,
-          key,
-          turn,
-          cause: { by: 'drift', ref: correlationId, since },
-          attempt: 0,
-        },
-        delaySeconds,
-      ),
+    (found, turn) => {
+      const { account, location, key, since } = found;
+      const cause = { by: 'drift', ref: correlationId, since };
+      return sendAccount({ kind: 'account', account, location, key, cause, attempt: 0 }, found, turn, services);
+    },
   );
   // One message is enough for an account and its scopes; one write for an event subscription.
   const once = new Map<string, Promise<Pick<Fix, 'outcome' | 'detail'>>>();

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { addKeyVersion, allowStorage } from '../../local/azure/fleet.ts';
 import { assignRole } from '../../local/azure/roles/assign-role.ts';
 import { reconcileAccount } from '../../src/accounts/reconcile-account.ts';
+import { Turns } from '../../src/azure/turns.ts';
 import type { DriftReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { EVENT_FUNCTIONS } from '../../src/events/subscription.ts';
@@ -132,6 +133,19 @@ describe('a stale pin', () => {
     await check();
     expect(wire.sent).toHaveLength(40);
     expect(Math.max(...wire.sent.map(({ delaySeconds }) => delaySeconds))).toBeGreaterThanOrEqual(2);
+    await work();
+  });
+
+  it('of a whole fleet has the lists of its scopes laid out with it, by whoever found them', async () => {
+    const key = new TestKey(world());
+    for (let n = 0; n < 5; n += 1) key.account('pinned');
+    key.add();
+    // Two lists in five minutes.
+    const services = { ...wire.services({ CMK_AUTOFIX: ALL }), schedule: new Turns(0.02) };
+    await runDriftCheck({ id: crypto.randomUUID(), by: 'timer' }, services, wire.log);
+    const later = wire.sent.filter(({ delaySeconds }) => delaySeconds > 60);
+    expect(wire.sent).toHaveLength(8);
+    expect(later.map(({ work: message }) => message)).toMatchObject(Array(3).fill({ scopes: 'only' }));
     await work();
   });
 });
