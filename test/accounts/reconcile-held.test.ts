@@ -28,8 +28,11 @@ it('an account that another instance is at is left to it, which is no try, and i
   const next = files.add();
   const lease = await instance().leases.acquire(`account/${account.id.split('/')[2]}/${account.name}`);
   const since = wire.azure.requests.last;
-  const outcome = await reconcile(files.accountWork(account), instance());
+  const work = { ...files.accountWork(account), turn: wire.azure.clock.nowMs() };
+  const outcome = await reconcile(work, instance());
   expect(outcome).toMatchObject({ outcome: 'retry', reason: 'Busy', counts: false, delaySeconds: expect.any(Number) });
+  // It is given back by now: whoever gave it back once more would give what somebody else has taken since.
+  expect(outcome).toHaveProperty('with.turn', undefined);
   expect(requestsOf(account, since).account).toEqual([]);
   await lease?.release();
   expect(await reconcile(files.accountWork(account))).toEqual({ outcome: 'done' });

@@ -162,13 +162,20 @@ describe('what Azure refuses', () => {
     expect(wire.sent[0]?.delaySeconds).toBeLessThan(50);
   });
 
-  it('a write that was made counts for its hour, by what guards the writes and by what lays them out', async () => {
-    const { work, services, place, nowMs } = lastOfTheHour();
-    expect(await reconcile(work, services)).toEqual({ outcome: 'done' });
-    expect(reasons()).toEqual(['Moved']);
-    for (const turns of [services.turns, services.schedule])
-      expect(turns.take(place, { writes: 1 }, nowMs + 10_000)).toBeGreaterThan(60_000);
-  });
+  it.each([
+    ['was made', undefined, 'Moved'],
+    ['may have been made', { status: 500, body: { error: { code: 'InternalServerError' } } }, 'ServiceUnavailable'],
+  ])(
+    'a write that %s counts for its hour, by what guards the writes and by what lays them out',
+    async (_, answer, reason) => {
+      const { account, work, services, place, nowMs } = lastOfTheHour();
+      if (answer) wire.azure.faults.add([{ match: { method: 'PATCH', path: account.name }, times: 1, answer }]);
+      await reconcile(work, services);
+      expect(reasons()).toEqual([reason]);
+      for (const turns of [services.turns, services.schedule])
+        expect(turns.take(place, { writes: 1 }, nowMs + 10_000)).toBeGreaterThan(60_000);
+    },
+  );
 
   it('an account that has to be read once more is put off where no read is left', async () => {
     const files = key();

@@ -19,6 +19,7 @@ async function sent(
   pinned = versionName(100),
   canary = 0,
   found: readonly string[] = [],
+  scoped: readonly number[] = [],
 ): Promise<Work[]> {
   const works: Work[] = [];
   const port = new MemoryFleetTable().port(async (_, effect) => effect());
@@ -29,6 +30,7 @@ async function sent(
   await fleet.write(
     uses.map((use, n) => ({ put: 'use', use: n === exempt ? { ...use, outcome, pinned, current: pinned } : use })),
   );
+  await fleet.write(scoped.map((n) => ({ put: 'use', use: { ...fleetUse(n), scope: 'scope1' } })));
   const drift = {
     ...rules({
       autofix: DEFAULT_AUTOFIX,
@@ -84,4 +86,12 @@ it('one with a canary is looked at, although something is exempt; so is a canary
 it('a canary that is found to be behind is looked at by who fixes it', async () => {
   const works = await sent(4, 0, versionName(100), 1, [accountId(1)]);
   expect(works).toMatchObject([{ kind: 'rotation', onlyLooks: true }]);
+});
+
+it('a canary is looked at for what is not found of it: a scope is not its account', async () => {
+  const scope = `${accountId(1)}/encryptionScopes/scope1`;
+  const look = [{ kind: 'account', account: accountId(1) }, { kind: 'rotation' }];
+  expect(await sent(4, 0, versionName(100), 1, [accountId(1), scope], [1])).toMatchObject([{ kind: 'rotation' }]);
+  expect(await sent(4, 0, versionName(100), 1, [scope], [1])).toMatchObject(look);
+  expect(await sent(4, 0, versionName(100), 1, [accountId(1)], [1])).toMatchObject(look);
 });
