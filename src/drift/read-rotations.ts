@@ -55,11 +55,13 @@ export async function readRotations(
     async (subject) => {
       const { key, usage } = subject;
       const versions = known(subject.versions) ?? [];
-      if (versions.length === 0 || !usage.used || failure !== undefined) return;
+      // Of a key that nobody uses the index may have rows that came late: whoever looks at them takes them away.
+      const mayBeUsed = !usage.used && usage.incomplete;
+      if (versions.length === 0 || mayBeUsed || failure !== undefined) return;
       try {
         const read = await computeRotation(key, versions, services);
         const view = viewRotation(key, read, services.control.pauseNow(key.id));
-        subject.rotation = view;
+        if (usage.used) subject.rotation = view;
         // Whatever goes on is followed by whoever began it.
         if (view.state === 'stuck' || view.state === 'held') {
           const { hasExempt, stage } = read.blocked ? { hasExempt: false } : read;

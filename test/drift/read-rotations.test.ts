@@ -20,6 +20,7 @@ async function sent(
   canary = 0,
   found: readonly string[] = [],
   scoped: readonly number[] = [],
+  seen: 'users' | 'none' | 'not all' = 'users',
 ): Promise<Work[]> {
   const works: Work[] = [];
   const port = new MemoryFleetTable().port(async (_, effect) => effect());
@@ -47,10 +48,11 @@ async function sent(
     queue: { send: async (_, work) => void works.push(work) },
     ...{ writeBudgets: [], now },
   };
-  const subject = key({ versions: { value: [keyVersion(100), keyVersion(199)] } }, [{}]);
+  const subject = key({ versions: { value: [keyVersion(100), keyVersion(199)] } }, seen === 'users' ? [{}] : []);
+  if (seen === 'not all') subject.usage.markIncomplete();
   const log = () => {};
   const unfinished = await readRotations([subject], services, log);
-  expect(subject.rotation?.state).toBe('stuck');
+  expect(subject.rotation?.state).toBe(seen === 'users' ? 'stuck' : undefined);
   const findings = found.map(
     (resource) =>
       ({
@@ -94,4 +96,10 @@ it('a canary is looked at for what is not found of it: a scope is not its accoun
   expect(await sent(4, 0, versionName(100), 1, [accountId(1), scope], [1])).toMatchObject([{ kind: 'rotation' }]);
   expect(await sent(4, 0, versionName(100), 1, [scope], [1])).toMatchObject(look);
   expect(await sent(4, 0, versionName(100), 1, [accountId(1)], [1])).toMatchObject(look);
+});
+
+it('of a key that nobody uses any more the index is put right, where everybody was seen', async () => {
+  const none = [versionName(100), 0, [], []] as const;
+  expect(await sent(1, 1_000, ...none, 'none')).toMatchObject([{ kind: 'rotation' }]);
+  expect(await sent(1, 1_000, ...none, 'not all')).toEqual([]);
 });
