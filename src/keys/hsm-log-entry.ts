@@ -16,7 +16,7 @@ export const HSM_PATH = String.raw`^https://[0-9a-z.-]+\.managedhsm\.[0-9a-z.]+(
 export const PATH_OF_KEY = '/keys/+([0-9a-z-]+)(?:/|$)';
 /** As the REST API has it. */
 const DOCUMENTED = new RegExp(`^/*${PATH_OF_KEY}`);
-/** A request to Azure Resource Manager about the Managed HSM itself, which uses no key; likewise. */
+/** A request to Azure Resource Manager about the Managed HSM itself, which uses no key, unless its name says so; likewise. */
 export const ARM_ADDRESS = String.raw`^https://[^/?#]+/subscriptions/[^/?#]+/(?:resourcegroups/[^/?#]+/)?providers/microsoft\.keyvault/managedhsms(?:/(?:[^/?#%.][^/?#%]*)?)*(?:\?|$)`;
 /** Names of entries that sound like a use of key material, of external keys ("Ekm") too. */
 export const SOUNDS_LIKE_USE = 'wrap|crypt|keysign|verify|release|ekm';

@@ -62,10 +62,10 @@ const VAULT_USES = `  (entries
  * be told apart. What each was is decided by `askedOfHsmKey`.
  */
 const HSM_USES = `  (entries
-  | extend Uri = tolower(Uri)
-  | where not(Uri matches regex @"${ARM_ADDRESS}")
+  | extend Uri = tolower(Uri), Sounds = tolower(OperationName) matches regex "${SOUNDS_LIKE_USE}"
+  | where Sounds or not(Uri matches regex @"${ARM_ADDRESS}")
   | extend Path = extract(@"${HSM_PATH}", 1, Uri)
   | extend Owner = extract(@"${PATH_OF_KEY}", 1, Path)
-  | where isempty(Path) or Owner == key or (isempty(Owner) and tolower(OperationName) matches regex "${SOUNDS_LIKE_USE}")
+  | where isempty(Path) or Owner == key or (isempty(Owner) and Sounds)
   | summarize arg_max(TimeGenerated, ObjectId, AppId) by Path, OperationName
   | project Kind = "use", Version = "", OperationName, Since = TimeGenerated, Until = TimeGenerated, ObjectId, AppId, Path)`;

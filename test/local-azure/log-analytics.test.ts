@@ -70,6 +70,7 @@ it('is shown for a key of a Managed HSM too, with what is not clear', async () =
   for (const [operation, uri] of [
     ['BackupCreate', `${hsm}backup`],
     ['EkmProxyOperation', 'https://proxy.contoso.com/wrap'],
+    ['ManagedHsmGet', `https://management.azure.com${key.vault.id}?api-version=2023-07-01`],
   ] as const) {
     vaultLog.push({ ...sample, operation, keyName: undefined, version: undefined, uri, fromMs, toMs: fromMs });
   }
@@ -83,6 +84,11 @@ it('is shown for a key of a Managed HSM too, with what is not clear', async () =
       appId: sample.appId,
     },
   });
+  // What sounds like a use may be one, although its address is of Azure Resource Manager.
+  const uri = `https://management.azure.com${key.vault.id}/privateEndpointConnections`;
+  const at = { fromMs: fromMs + 1, toMs: fromMs + 1 };
+  vaultLog.push({ ...sample, operation: 'KeyUnwrap', keyName: undefined, version: undefined, uri, ...at });
+  expect((await statusOf())?.versions?.[1]).toMatchObject({ unclear: { entry: 'KeyUnwrap' } });
 });
 
 it('is shown in the status of a key, and why it is not when it cannot be read', async () => {

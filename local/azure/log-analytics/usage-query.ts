@@ -40,9 +40,10 @@ const OF_VAULT = [
   /summarize arg_max\(TimeGenerated, ObjectId, AppId\) by Version, OperationName/,
 ];
 const OF_HSM = [
-  /extend Uri = tolower\(Uri\)\s+\| where not\(Uri matches regex @"(?<arm>[^"]+)"\)/,
+  /extend Uri = tolower\(Uri\), Sounds = tolower\(OperationName\) matches regex "(?<sounds>[^"]+)"/,
+  /where Sounds or not\(Uri matches regex @"(?<arm>[^"]+)"\)/,
   /extend Path = extract\(@"(?<path>[^"]+)", 1, Uri\)\s+\| extend Owner = extract\(@"(?<owner>[^"]+)", 1, Path\)/,
-  /where isempty\(Path\) or Owner == key or \(isempty\(Owner\) and tolower\(OperationName\) matches regex "(?<sounds>[^"]+)"\)/,
+  /where isempty\(Path\) or Owner == key or \(isempty\(Owner\) and Sounds\)/,
   /summarize arg_max\(TimeGenerated, ObjectId, AppId\) by Path, OperationName/,
 ];
 const TAIL = [
@@ -119,10 +120,11 @@ function toldByAddress(
   { arm, path, owner, sounds }: NonNullable<UsageQuery['patterns']>,
 ): Pick<UsageRow, 'Path'> | undefined {
   const address = uri.toLowerCase();
-  if (arm.test(address)) return undefined;
+  const soundsLikeUse = sounds.test(operation.toLowerCase());
+  if (!soundsLikeUse && arm.test(address)) return undefined;
   const [, Path = ''] = path.exec(address) ?? [];
   const [, of = ''] = owner.exec(Path) ?? [];
-  const given = Path === '' || of === key || (of === '' && sounds.test(operation.toLowerCase()));
+  const given = Path === '' || of === key || (of === '' && soundsLikeUse);
   return given ? { Path } : undefined;
 }
 
