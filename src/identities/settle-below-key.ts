@@ -46,7 +46,7 @@ export async function settleBelowKey(
   const since = new Date(Math.min(Date.parse(cause.since) || nowMs, nowMs) - BEFORE_MS);
   try {
     const revocable = await readRevocable(account, part, (use) => vaults.keyOf(use), services);
-    if (revocable) await settleAccount(revocable.part, done, since, services, log);
+    if (revocable) await settleAccount(revocable.part, { done, records }, since, services, log);
     // It may be under no managed key any more, and has its tags all the same.
     if (records && done) {
       const isTold = await unlessMissing(() => recordAccountLater({ account, part }, done, since, services));

@@ -10,6 +10,7 @@ import {
   takenId,
 } from './account-record.ts';
 import { type AccountWord, isRestored } from './account-trail.ts';
+import { missingOf } from './of-account.ts';
 
 /** What is missing later than this after a restore was taken away by a person. Milliseconds. */
 export const LATE_REMOVAL_MS = 15 * 60_000;
@@ -36,6 +37,39 @@ export async function mendRecord(
   if (isThere || Object.keys(shown).length === 0) return false;
   await twice(() => tags.merge(account, wanted), sleep);
   return true;
+}
+
+/** Id of the record of what a restore has not given back of that revocation, whose own record it has taken away. */
+export function restOf(id: string): string {
+  return `${id}-rest`;
+}
+
+/**
+ * A restore that died right after it had taken the record away may have closed a revocation that was not at its end: what that
+ * took then is missing, and in no record. It is put on record, so that the restore can be repeated. By an id of its own, which
+ * no call has made, so that no look takes away by it what was given.
+ *
+ * @param id of the revocation that was restored
+ * @param open the revocations that stand
+ * @returns what is on record since
+ * @throws the SDK's error when tags cannot be written, or roles cannot be read
+ */
+export async function recordRest(
+  part: Pick<AccountPart, 'account' | 'isHeld'>,
+  id: string,
+  words: readonly AccountWord[],
+  open: readonly AccountRevocation[],
+  { tags, sleep }: Pick<AccountPorts, 'tags' | 'sleep'>,
+): Promise<readonly Taken[]> {
+  const record = words.find(({ did, revocation }) => did === 'revoke' && revocation === id)?.record;
+  const isClosed = words.some(({ reason, closed }) => reason === 'AccountRestored' && closed.includes(id));
+  if (!record || isClosed || open.some((one) => one.id === id)) return [];
+  const known = new Set(allTaken(open).map(takenId));
+  const missing = (await missingOf(part, record.took)).filter((one) => !known.has(takenId(one)));
+  const rest = formatAccountRevocation({ ...record, id: restOf(id), took: missing });
+  if (missing.length === 0 || !rest) return [];
+  await twice(() => tags.merge(part.account, rest), sleep);
+  return missing;
 }
 
 /**

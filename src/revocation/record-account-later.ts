@@ -3,6 +3,7 @@ import type { AccountRevocationWork } from '../work/messages.ts';
 import type { AccountPart, AccountTags } from './account-part.ts';
 import { openOfPart, resourceOfPart } from './account-record.ts';
 import type { AccountTrail, AccountWord } from './account-trail.ts';
+import { restOf } from './mend-record.ts';
 import { foundLater, LATER_WAIT_MS, onRecord } from './record-revocation.ts';
 
 /**
@@ -26,7 +27,8 @@ export async function recordAccountLater(
 ): Promise<boolean> {
   const resource = resourceOfPart(account, part);
   const { id } = revocation;
-  const record = openOfPart(await services.tags.read(account), part, services.now()).find((one) => one.id === id);
+  const open = openOfPart(await services.tags.read(account), part, services.now());
+  const record = open.find((one) => one.id === id);
   const words = await services.accountTrail(resource, since);
   const restores = words.filter(({ closed }) => closed.includes(id));
   const isRevoke = (word: AccountWord) => word.did === 'revoke' && word.revocation === id;
@@ -52,5 +54,7 @@ export async function recordAccountLater(
     // Whoever may write the queue can have made it up: whoever reads this has to know.
     ...(isKnown ? {} : { byMessageAlone: true }),
   };
-  return write(foundLater({ action: 'account.restore', reason: 'AccountRestored', resource, revocation }, call, more));
+  const hasRest = open.some((one) => one.id === restOf(id));
+  const reason = hasRest ? 'AccountRestoreIncomplete' : 'AccountRestored';
+  return write(foundLater({ action: 'account.restore', reason, resource, revocation }, call, more));
 }

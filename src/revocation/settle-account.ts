@@ -1,6 +1,5 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { twice } from '../azure/retry-once.ts';
-import { CmkError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { LATE_WRITE_MS } from '../time/spans.ts';
@@ -17,7 +16,8 @@ import {
 } from './account-record.ts';
 import { type AccountTrail, type AccountWord, isRestored } from './account-trail.ts';
 import { failureOf, giveOne, type TakenFailure, takeAll } from './change-access.ts';
-import { LATE_REMOVAL_MS, mendRecord, recordGivenBefore, recordMore } from './mend-record.ts';
+import { LATE_REMOVAL_MS, mendRecord, recordGivenBefore, recordMore, recordRest } from './mend-record.ts';
+import { missingOf, unlessRefused } from './of-account.ts';
 import { AUDIT_WAIT_MS } from './record-revocation.ts';
 
 /** What was given less long ago may be in the middle of a restore, whose record goes next. Milliseconds. */
@@ -37,12 +37,13 @@ export interface SettleAccountServices extends AccountPorts {
  * record stands, exactly what it names is taken away again; once it is gone, exactly what the restore gave is given again.
  * Whether that was anybody's call, the message or the audit trail says, and never the tags alone.
  *
+ * @param records whether whatever was begun has come to its end
  * @param since when the trail begins to be of interest
  * @throws the SDK's error when it cannot be read, or an error that names what could not be taken away or given
  */
 export async function settleAccount(
   part: AccountPart,
-  done: AccountRevocationWork['done'],
+  { done, records }: Pick<AccountRevocationWork, 'done' | 'records'>,
   since: Date,
   services: SettleAccountServices,
   log: Log,
@@ -51,7 +52,8 @@ export async function settleAccount(
   const before = await look.open();
   const words = await look.words(before);
   const closed = new Set(words.flatMap((word) => (isRestored(word) ? word.closed : [])));
-  const open = (await look.mend(words, closed)) ? await look.open() : before;
+  const isMended = (await look.mend(words, closed)) || (records && (await look.recordRest(before, words)));
+  const open = isMended ? await look.open() : before;
   const ghosts = open.filter(({ id }) => closed.has(id));
   if (ghosts.length > 0) await look.close(ghosts);
   if (ghosts.length < open.length) await look.take(open, words, closed);
@@ -62,16 +64,6 @@ interface StandingTaken {
   readonly taken: Taken;
   readonly of: AccountRevocation;
   readonly changedOn: Date | undefined;
-}
-
-/** What cannot be of this account, by the identity and the vault that it has now, is nothing of it: undefined. */
-async function unlessRefused<T>(ask: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await ask();
-  } catch (error) {
-    if (error instanceof CmkError) return undefined;
-    throw error;
-  }
 }
 
 class AccountLook {
@@ -122,6 +114,15 @@ class AccountLook {
     if (!record || closed.has(record.id) || !(await mendRecord(this.#part, record, this.#services))) return false;
     await this.#write('account.keepRevoked', 'AccountKeptRevoked', record.id, { recorded: record.took });
     return true;
+  }
+
+  /** Of a restore that has come to its end without a word. */
+  async recordRest(open: readonly AccountRevocation[], words: readonly AccountWord[]): Promise<boolean> {
+    if (this.#done?.did !== 'restore') return false;
+    const { id } = this.#done.revocation;
+    const recorded = await recordRest(this.#part, id, words, open, this.#services);
+    if (recorded.length > 0) await this.#write('account.keepRevoked', 'AccountKeptRevoked', id, { recorded });
+    return recorded.length > 0;
   }
 
   /** Takes records away that a late write has brought back after they were restored. */
@@ -193,8 +194,7 @@ class AccountLook {
       (word) => (isRestored(word) || word === last) && now().getTime() - word.on.getTime() <= LATE_REMOVAL_MS,
     );
     const gives = allTaken(lately.map((word) => ({ took: word.gives })));
-    const held = await Promise.all(gives.map((one) => unlessRefused(() => this.#part.isHeld(one))));
-    const missing = gives.filter((_, n) => held[n] === false);
+    const missing = await missingOf(this.#part, gives);
     if (missing.length === 0 || (await this.open()).length > 0) return;
     const failures = new Map<string, TakenFailure>();
     await Promise.all(missing.map((one) => this.#giveOne(one, failures)));

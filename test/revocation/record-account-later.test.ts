@@ -28,10 +28,16 @@ const RESTORED = said('restore', 'AccountRestored');
 const IN_VAIN = said('restore', 'AccountRestoreIncomplete');
 const OTHER = said('revoke', 'AccountRevoked', { revocation: 'beef' });
 
-/** What is written where the trail says this, and where the record stands, or does not. */
-async function later(did: 'revoke' | 'restore', stands: boolean, words: AccountWord[], before: AccountWord[] = []) {
+/** What is written where the trail says this, and where the record stands, or does not, or that of the rest. */
+async function later(
+  did: 'revoke' | 'restore',
+  stands: boolean | 'rest',
+  words: AccountWord[],
+  before: AccountWord[] = [],
+) {
   const account = new MemoryAccount();
-  if (stands) account.tags = { ...formatAccountRevocation(RECORD) };
+  const record = stands === 'rest' ? { ...RECORD, id: 'f00d-rest' } : RECORD;
+  if (stands) account.tags = { ...formatAccountRevocation(record) };
   const written: AuditEntry[] = [];
   const isTold = await recordAccountLater(account.part(), { did, revocation: REVOCATION, call: CALL }, SINCE, {
     ...account.ports,
@@ -61,10 +67,11 @@ describe('a revocation that its own process has not put on record', () => {
 });
 
 describe('a restore that its own process has not put on record', () => {
-  it.each<[string, boolean, AccountWord[], string[]]>([
+  it.each<[string, boolean | 'rest', AccountWord[], string[]]>([
     ['has not taken the record away', true, [OWN], []],
     ['is there already', false, [RESTORED, OWN], []],
     ['has', false, [OWN], ['AccountRestored']],
+    ['has, and what it has not given back is on record', 'rest', [OWN], ['AccountRestoreIncomplete']],
     ['has, after one in vain', false, [IN_VAIN, OWN], ['AccountRestored']],
   ])('%s', async (_, stands, words, written) => {
     expect(await later('restore', stands, words)).toMatchObject({ isTold: true, written });

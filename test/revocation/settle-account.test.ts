@@ -65,7 +65,7 @@ class Site {
     const word = { closed: closed.map((one) => one.id), gives: allTaken(closed), ...more };
     this.say({ did: 'restore', revocation: id, ...word });
   }
-  look(did?: 'revoke' | 'restore', id = 'f00d'): Promise<void> {
+  look(did?: 'revoke' | 'restore', id = 'f00d', records = false): Promise<void> {
     const { account, words, written, kept } = this;
     const now = account.now.toISOString();
     const call = { caller: { objectId: ALICE, appId: 'az' }, correlationId: 'call-1', why: 'Found' };
@@ -82,7 +82,7 @@ class Site {
         return words;
       },
     };
-    return settleAccount(account.part(), done, account.now, services, kept.log);
+    return settleAccount(account.part(), { done, records }, account.now, services, kept.log);
   }
 }
 
@@ -240,6 +240,61 @@ describe('the record of what is revoked', () => {
     site.account.tags = {};
     await site.look('revoke');
     expect([site.open, site.written]).toEqual([[], []]);
+  });
+
+  it('is made of what is missing where a restore that died had closed it while it was still taken away', async () => {
+    const site = new Site();
+    site.giveRole(2);
+    const revoked = await site.revoke();
+    site.account.tags = {};
+    site.giveRole(2);
+    site.pass(4 * MINUTE);
+    await site.look('restore');
+    expect(site.open).toEqual([]);
+    await site.look('restore', 'f00d', true);
+    expect(site.open).toEqual([{ ...revoked, id: 'f00d-rest', took: [role(1)] }]);
+    expect(site.written).toEqual(['AccountKeptRevoked']);
+    await site.look('revoke', 'f00d', true);
+    await site.restore('f00d-rest');
+    expect(site.held.sort()).toEqual([takenId(role(1)), takenId(role(2))]);
+  });
+
+  it.each<[string, (site: Site) => void | Promise<void>]>([
+    ['all of it is there', (site) => site.giveRole()],
+    [
+      'the restore is on record',
+      (site) => site.say({ did: 'restore', revocation: 'beef', closed: ['beef', 'f00d'], foundLater: true }),
+    ],
+    ['the revocation is not', (site) => void site.words.pop()],
+    [
+      'a newer revocation has it in its record',
+      async (site) => {
+        site.giveRole();
+        await site.revoke('beef');
+      },
+    ],
+  ])('is not made anew where %s', async (_, change) => {
+    const site = new Site();
+    await site.revoke();
+    site.account.tags = {};
+    await change(site);
+    await site.look('restore', 'f00d', true);
+    expect(site.open.map(({ id }) => id)).not.toContain('f00d-rest');
+  });
+
+  it('of what is missing takes nothing that was restored since', async () => {
+    const site = new Site();
+    site.giveRole(2);
+    const revoked = await site.revoke();
+    site.account.tags = {};
+    site.giveRole(2);
+    site.pass(MINUTE);
+    await site.revoke('beef');
+    await site.restore('beef');
+    await site.look('restore', 'f00d', true);
+    for (const id of ['f00d', 'beef']) await site.look('revoke', id, true);
+    expect(site.open).toEqual([{ ...revoked, id: 'f00d-rest', took: [role(1)] }]);
+    expect(site.held).toEqual([takenId(role(2))]);
   });
 
   it.each([

@@ -1,5 +1,5 @@
 import type { AuditEntry } from '../../src/audit/record.ts';
-import type { AccountRevocation } from '../../src/revocation/account-record.ts';
+import { type AccountRevocation, allTaken } from '../../src/revocation/account-record.ts';
 import { wordOf } from '../../src/revocation/account-trail.ts';
 import type { AccountDeed } from './account-scenario.ts';
 import type { Actor } from './scheduler.ts';
@@ -45,6 +45,7 @@ export function judgeAccountAtRest(rest: AccountAtRest): void {
   judgeRecords(rest);
   judgeRevoked(rest);
   judgeRestored(rest);
+  judgeMissing(rest);
   judgeByHand(rest);
 }
 
@@ -97,6 +98,17 @@ function restoresBegun({ calls }: AccountAtRest): readonly AccountCall[] {
   return calls.filter(
     ({ did, answer }) => did === 'restore' && !/^(nothing|otherRevocation|secondPerson|failed)/.test(answer ?? ''),
   );
+}
+
+/** No look is to come any more: what was taken, and is not there again, can be given back by a record alone. */
+function judgeMissing({ before, access, open, byHand, harms }: AccountAtRest): void {
+  if (byHand.length > 0 || harms > 1) return;
+  const given = new Set([
+    ...access,
+    ...allTaken(open).map((one) => (one.kind === 'scope' ? `scope ${one.name}` : `${one.scope}/${one.name}`)),
+  ]);
+  const lost = before.filter((one) => !given.has(one));
+  if (lost.length > 0) throw new Error(`Taken away, and in no record at rest: ${lost}`);
 }
 
 /** What a person does after everything is that person's. */

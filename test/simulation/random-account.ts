@@ -48,9 +48,13 @@ export function randomAccountWorld(random: Random): () => World {
   return () => new AccountWorld(scenario);
 }
 
-/** A write that its caller gave up takes effect once the account has been restored, or revoked anew. */
+/** A write whose caller gave it up, or was killed, takes effect once the account has been restored, or revoked anew. */
 export function randomLateAccountWorld(random: Random): () => World {
-  const { deeds, aim } = one<Pick<AccountScenario, 'deeds' | 'aim'>>(random, [
+  const {
+    deeds,
+    aim,
+    kills = 0,
+  } = one<Pick<AccountScenario, 'deeds' | 'aim'> & { kills?: number }>(random, [
     { deeds: [REVOKE, quiet(RESTORE)], aim: one(random, [/^remove|Disabled/, /^remove|Disabled/, /^merge/]) },
     {
       deeds: one(random, [
@@ -60,15 +64,16 @@ export function randomLateAccountWorld(random: Random): () => World {
       aim: /^give|Enabled/,
     },
     { deeds: [REVOKE, quiet(RESTORE), REVOKE], aim: /^give|Enabled|^delete/ },
+    { deeds: [REVOKE, RESTORE], aim: /^delete/, kills: 1 },
   ]);
   const scenario: AccountScenario = {
     scope: random() < 0.4,
     ...one(random, PLACES),
     deeds,
-    faults: 1,
+    faults: 1 - kills,
     kinds: ['late'],
     aim,
-    kills: 0,
+    kills,
     skews: [0, one(random, [0, 2.5])],
     driftChecks: 0,
   };
