@@ -274,6 +274,31 @@ describe('the looks after a restore', () => {
     expect(actions(of).at(-1)).toBe('account.restore AccountRestored');
   });
 
+  it('put on record again what one that was killed had closed while it was still being taken away', async () => {
+    const of = site();
+    const before = of.roles();
+    await revoke(of);
+    const { tags } = of.services;
+    const remove: typeof tags.remove = async (...args) => {
+      await tags.remove(...args);
+      for (const [id] of of.roles()) wire.azure.world.roleAssignments.delete(id);
+      return new Promise<never>(() => {});
+    };
+    void restore(of, undefined, { ...of.services, tags: { ...tags, remove } });
+    await eventually('the record is gone', () => openOn(of).length === 0);
+    wire.azure.clock.advance(275_000);
+    await look(of, 'restore', 60);
+    expect(openOn(of)).toEqual([]);
+    await look(of, 'restore', 275);
+    expect(openOn(of)).toMatchObject([{ id: expect.stringMatching(/-rest$/), revokedBy: ALICE }]);
+    expect(actions(of).slice(1)).toEqual([
+      'account.keepRevoked AccountKeptRevoked',
+      'account.restore AccountRestoreIncomplete',
+    ]);
+    expect((await restore(of)).end).toBe('restored');
+    expect(of.roles().map(([id]) => id)).toEqual(before.map(([id]) => id));
+  });
+
   it('record one whose process was killed, although the same person had restored in vain before', async () => {
     const of = site();
     await revoke(of);
