@@ -79,7 +79,13 @@ export async function askUnasked(
     // At once: whoever comes to the account for a key of its own need not ask again.
     await fleet.write(changes);
   };
-  await pMap(atOnce, ask, { concurrency: CONCURRENCY });
+  const failures: unknown[] = [];
+  const askWhileIndexed = async (unasked: UnaskedAccount): Promise<void> => {
+    if (failures.length === 0) await ask(unasked).catch((error: unknown) => failures.push(error));
+  };
+  // All that was begun is over before anything is thrown: nobody would hear that an account which was found is not handed on.
+  await pMap(atOnce, askWhileIndexed, { concurrency: CONCURRENCY });
+  if (failures.length > 0) throw failures[0];
   return { toAsk, unreadable };
 }
 

@@ -297,6 +297,46 @@ describe('accounts that are to be asked one by one', () => {
   });
 });
 
+describe('a look that can neither write what it finds nor hand it on', () => {
+  it('says so, also of what was still under way when the index failed', async () => {
+    const azure = new Azure();
+    azure.accounts = [account('st1', SECOND), account('st2', SECOND)];
+    azure.scopes.set(account('st2').id, [scopeOf(KEY)]);
+    let fail = () => {};
+    const failed = new Promise<never>((_, reject) => {
+      fail = () => reject(new Error('The queue is out of reach.'));
+    });
+    const base = azure.services();
+    let outcome: Promise<string> | undefined;
+    const isHanded = new Promise<void>((resolve) => {
+      const fleet = {
+        ...azure.fleet,
+        write: async (changes: Parameters<typeof azure.fleet.write>[0]) => {
+          if (changes.some((change) => 'put' in change && change.put === 'scopes')) {
+            await isHanded;
+            throw new Error('The table is out of reach.');
+          }
+          await azure.fleet.write(changes);
+        },
+      };
+      const found = async () => {
+        resolve();
+        await failed;
+      };
+      const searched = { ids: [SUBSCRIPTION], list: [] };
+      const looked = discoverDependents(KEY, searched, { ...base, fleet }, { found, ask: azure.ask }, () => {});
+      outcome = looked.then(
+        () => 'done',
+        (error: Error) => error.message,
+      );
+    });
+    await isHanded;
+    for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    fail();
+    expect(await outcome).toBe('The queue is out of reach.');
+  });
+});
+
 describe('a subscription that was listed whole', () => {
   it('is trusted for a day, and then listed again', async () => {
     const azure = new Azure();
