@@ -44,6 +44,8 @@ export async function askScopes(
   const place = { subscriptionId: id.subscriptionId, location: unasked.location };
   const accounts = tellingRefusals(services.accounts, place, { ...services, now });
   const scopes: Scope[] = [];
+  // A scope that is made while they are listed may not be among them.
+  const readOn = now();
   try {
     for await (const scope of accounts.listScopes(id)) scopes.push(scope);
   } catch (error) {
@@ -52,7 +54,7 @@ export async function askScopes(
     // Whether it is gone is for the next listing to tell.
     if (failure.kind === 'notFound') return { scopes, changes: [{ drop: 'unasked', account: id.id }] };
   }
-  return { scopes, changes: changesOfAsked(unasked, scopes, now()) };
+  return { scopes, changes: changesOfAsked(unasked, scopes, readOn) };
 }
 
 /** The account was deleted meanwhile, or is of a kind that has no encryption scopes. */

@@ -12,6 +12,8 @@ export interface SeenAccount {
   readonly account: Account;
   /** Its encryption scopes that use a key; undefined: they were not asked for. */
   readonly scopes: readonly SeenScope[] | undefined;
+  /** When the list of them began; absent: just now. */
+  readonly scopesReadOn?: Date | undefined;
 }
 
 /** The tag by which accounts are moved one wave after the other. */
@@ -30,7 +32,7 @@ export function changesOf(
   /** Whether what is kept may be wrong or missing although it is known. */
   distrust = false,
 ): FleetChange[] {
-  const { account, scopes } = seen;
+  const { account, scopes, scopesReadOn = now } = seen;
   const readOn = now.toISOString();
   const scopesKnown = scopes ? (scopes.length > 0 ? 'some' : 'none') : known?.scopes;
   const entry = { account: account.id, location: account.location, ...identityOf(account), ...waveOf(account), readOn };
@@ -59,7 +61,9 @@ export function changesOf(
     own: ownDigest,
     scoped: scopedDigest,
     writtenOn: known && !ownChanged ? known.writtenOn : readOn,
-    ...(scopesKnown ? { scopes: scopesKnown, scopesReadOn: scopes ? readOn : (known?.scopesReadOn ?? readOn) } : {}),
+    ...(scopesKnown
+      ? { scopes: scopesKnown, scopesReadOn: scopes ? scopesReadOn.toISOString() : (known?.scopesReadOn ?? readOn) }
+      : {}),
   };
   return [
     ...(own && ownChanged ? [{ put: 'use' as const, use: own }] : []),

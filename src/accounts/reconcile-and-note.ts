@@ -40,7 +40,7 @@ export async function reconcileAndNote(
   };
   const outcome = await reconcileAccount(
     hasNoScopes ? { ...work, scopes: 'none' } : work,
-    { ...services, accounts: sighting.watching(services.accounts) },
+    { ...services, accounts: sighting.watching(services.accounts, services.now) },
     listening,
   );
   await services.fleetNotes.write(work, sighting, outcome, log);
@@ -68,6 +68,8 @@ export class AccountSighting {
   isGone = false;
   /** By name; undefined: they were not listed whole. */
   scopes: Map<string, Scope> | undefined;
+  /** When the list of them began. */
+  scopesReadOn: Date | undefined;
   readonly #reasons = new Map<string | undefined, Reason>();
 
   heard({ reason, account, scope }: LogRecord): void {
@@ -79,7 +81,7 @@ export class AccountSighting {
     return this.#reasons.get(scope);
   }
 
-  watching(accounts: StorageAccounts): StorageAccounts {
+  watching(accounts: StorageAccounts, now: () => Date): StorageAccounts {
     const { list, get, updateEncryption, listScopes, getScope, updateScopeKey } = accounts;
     const seen = (account: Account): Account => {
       this.account = account;
@@ -102,11 +104,13 @@ export class AccountSighting {
       updateEncryption: async (id, encryption) => seen(await updateEncryption(id, encryption)),
       listScopes: async function* (this: AccountSighting, ...of: Parameters<StorageAccounts['listScopes']>) {
         const listed = new Map<string, Scope>();
+        const readOn = now();
         for await (const scope of listScopes(...of)) {
           listed.set(scope.name, scope);
           yield scope;
         }
         this.scopes = listed;
+        this.scopesReadOn = readOn;
       }.bind(this),
       getScope: async (id, scope) => seenScope(await getScope(id, scope)),
       updateScopeKey: async (id, scope, keyUri) => seenScope(await updateScopeKey(id, scope, keyUri)),
@@ -167,7 +171,7 @@ function changesBy(
   known: FleetAccount | undefined,
   now: Date,
 ): FleetChange[] {
-  const { account, isGone, scopes } = sighting;
+  const { account, isGone, scopes, scopesReadOn = now } = sighting;
   const own = { key, account: id };
   const outcomeOf = (of: UseRef): FleetChange[] => {
     const said = sighting.reason(of.scope);
@@ -180,10 +184,10 @@ function changesBy(
     return [...(known ? changesOfGone(known) : []), { drop: 'use', of: own }];
   }
   const listed = scopes && [...scopes.values()];
-  const seen = account && { account, scopes: listed };
+  const seen = account && { account, scopes: listed, scopesReadOn };
   const changes = seen ? [...changesOf(seen, known, now), ...usesOfKey(seen, key, now)] : [];
   // A look for scopes alone: nobody has to ask any more.
-  if (!seen && listed && known && !known.scopes) changes.push(...changesOfAsked(known, listed, now));
+  if (!seen && listed && known && !known.scopes) changes.push(...changesOfAsked(known, listed, scopesReadOn));
   const use = account && accountKeyUse(account.encryption);
   // What brought it here may have been wrong about the account.
   if (account && !isOf(use, key)) changes.push({ drop: 'use', of: own });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { reconcileUnasked } from '../../src/accounts/ask-scopes.ts';
 import { handOut, LIST_CALLS } from '../../src/accounts/dispatcher.ts';
-import { reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
+import { FleetNotes, reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
+import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
 import { Turns } from '../../src/azure/turns.ts';
 import { ACCOUNT_WORK, type AccountWork } from '../../src/work/messages.ts';
 import { pinnedTo, useAccounts } from './account-fixture.ts';
@@ -252,5 +253,30 @@ describe('the scopes of an account, when their turn comes', () => {
     const { account, next, asked } = await askedBefore(60_000, true);
     expect(asked).toEqual(['GET', 'GET', 'PATCH']);
     expect(account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri).toBe(next);
+  });
+
+  it.each(['their account', 'they alone'])('are known as of when the list of them began (%s)', async (what) => {
+    const files = key();
+    const account = files.account();
+    const services = wire.services();
+    const work = files.accountWork(account);
+    await reconcileAndNote({ ...work, scopes: 'none' }, services, wire.log);
+    let lateMs = 0;
+    const late = () => new Date(services.now().getTime() + lateMs);
+    const accounts: StorageAccounts = {
+      ...services.accounts,
+      async *listScopes(...of) {
+        yield* services.accounts.listScopes(...of);
+        lateMs = 60_000;
+      },
+    };
+    const slow = { ...services, accounts, now: late, fleetNotes: new FleetNotes({ fleet: services.fleet, now: late }) };
+    const { id, location } = account;
+    const before = services.now().getTime();
+    if (what === 'their account') await reconcileAndNote(work, slow, wire.log);
+    else await reconcileUnasked({ kind: 'scopes', account: id, location, cause: work.cause, attempt: 0 }, slow);
+    const known = await services.fleet.account(id);
+    expect(known?.scopes).toBe('none');
+    expect(Date.parse(known?.scopesReadOn ?? '') - before).toBeLessThan(60_000);
   });
 });

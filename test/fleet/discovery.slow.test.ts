@@ -7,6 +7,7 @@ import { reconcileUnasked } from '../../src/accounts/ask-scopes.ts';
 import { handOut, LIST_CALLS } from '../../src/accounts/dispatcher.ts';
 import { reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
 import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
+import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
 import { Turns } from '../../src/azure/turns.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import type { FleetUse } from '../../src/fleet/fleet-index.ts';
@@ -89,6 +90,24 @@ describe('with the index', () => {
     await drift();
     expect((await uses(files)).map(({ account }) => account)).toEqual([accounts[2]?.id]);
     expect((await uses(other)).map(({ account }) => account)).toEqual([switched?.id]);
+  });
+
+  it('of the drift check, scopes are known as of when it began', async () => {
+    const account = key().account();
+    const before = services().now().getTime();
+    let lateMs = 0;
+    const now = () => new Date(services().now().getTime() + lateMs);
+    const accounts: StorageAccounts = {
+      ...services().accounts,
+      async *listScopes(...of) {
+        yield* services().accounts.listScopes(...of);
+        lateMs = 60_000;
+      },
+    };
+    await drift({ ...services(), accounts, now });
+    const known = await services().fleet.account(account.id);
+    expect(known?.scopes).toBe('none');
+    expect(Date.parse(known?.scopesReadOn ?? '') - before).toBeLessThan(60_000);
   });
 
   it('an account that is newer is found by Resource Graph', async () => {

@@ -125,7 +125,7 @@ class SubscriptionScan {
     for (const of of own ? [key, ...scopes.map((scope) => scope.key)] : []) {
       if (of) this.#lockedOutBy.push({ account: account.id, key: of.key.id });
     }
-    await this.#fleet?.saw({ account, scopes: asked });
+    await this.#fleet?.saw({ account, scopes: asked, scopesReadOn: rules.now });
     const found = evaluate(ACCOUNT_CHECKS, subject, account.id, rules);
     this.#findings.push(...found.map((finding) => this.#context.texts.share(finding)));
     this.#health.add(healthOfSubject(subject, found, this.#context));
