@@ -20,6 +20,8 @@ export type ReconcileServices = {
   readonly audit: RecordAudit;
   readonly rekeys: RekeyStore;
   readonly standingRekeys: StandingRekeys;
+  /** Whether somebody has asked the account for its scopes since what the message is about, and it has none. Never throws. */
+  readonly knowsNoScopes?: () => Promise<boolean>;
   /** Guards what is done; what is put back is handed out anew by the schedule. */
   readonly turns: Turns;
   readonly schedule: Turns;

@@ -4,11 +4,10 @@ import type { FleetAccount, FleetChange, FleetIndex, FleetOutcome, UseRef } from
 import { formatKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import type { Log, LogRecord } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
-import type { AccountWork } from '../work/messages.ts';
-import { DONE, type Outcome } from '../work/outcome.ts';
+import { type AccountWork, isByCheck } from '../work/messages.ts';
+import type { Outcome } from '../work/outcome.ts';
 import type { Account, Scope } from './account.ts';
 import { hasNoneSince } from './ask-scopes.ts';
-import { LIST_CALLS } from './dispatcher.ts';
 import { changesOf, changesOfAsked, changesOfGone, type SeenAccount } from './fleet-entries.ts';
 import { accountKeyUse, type KeyUse, scopeKeyUse } from './key-use.ts';
 import type { ReconcileServices } from './put-off.ts';
@@ -27,20 +26,18 @@ export async function reconcileAndNote(
 ): Promise<Outcome> {
   const hold = await holdOf(work, services, log);
   if (hold) return waits(hold);
-  const hasNoScopes = work.scopes !== 'none' && (await services.fleetNotes.knowsNoScopes(work, log));
-  if (hasNoScopes && work.scopes === 'only') {
-    const subscriptionId = parseStorageAccountId(work.account)?.subscriptionId ?? '';
-    if (work.turn !== undefined) services.schedule.release({ ...work, subscriptionId }, LIST_CALLS, work.turn);
-    return DONE;
-  }
   const sighting = new AccountSighting();
   const listening: Log = (record) => {
     sighting.heard(record);
     log(record);
   };
   const outcome = await reconcileAccount(
-    hasNoScopes ? { ...work, scopes: 'none' } : work,
-    { ...services, accounts: sighting.watching(services.accounts, services.now) },
+    work,
+    {
+      ...services,
+      accounts: sighting.watching(services.accounts, services.now),
+      knowsNoScopes: () => services.fleetNotes.knowsNoScopes(work, log),
+    },
     listening,
   );
   await services.fleetNotes.write(work, sighting, outcome, log);
@@ -129,8 +126,12 @@ export class FleetNotes {
     this.#now = now;
   }
 
-  /** Whether it need not be asked for its scopes any more. Never throws. */
-  async knowsNoScopes({ account, cause }: AccountWork, log: Log): Promise<boolean> {
+  /**
+   * Whether it need not be asked for its scopes any more. Never throws. The index may be wrong: who has seen a scope by
+   * another way, as a drift check, or has to be sure, as a re-key, does not go by it.
+   */
+  async knowsNoScopes({ account, cause, rekey }: AccountWork, log: Log): Promise<boolean> {
+    if (isByCheck(cause) || rekey !== undefined) return false;
     if (this.#now().getTime() < this.#leftAloneUntilMs) return false;
     try {
       return await hasNoneSince(account, cause.since, this.#fleet);
@@ -144,9 +145,10 @@ export class FleetNotes {
   async write(work: AccountWork, sighting: AccountSighting, outcome: Outcome, log: Log): Promise<void> {
     const id = parseStorageAccountId(work.account);
     if (!id || this.#now().getTime() < this.#leftAloneUntilMs) return;
-    // Put off before anything was seen: there is nothing to tell.
+    // Put off, or done with, before anything was seen: there is nothing to tell.
     const isPutOff = outcome.outcome === 'retry' && !outcome.counts;
-    if (isPutOff && !sighting.account && !sighting.isGone) return;
+    const isPassedOver = outcome.outcome === 'done' && !sighting.scopes;
+    if ((isPutOff || isPassedOver) && !sighting.account && !sighting.isGone) return;
     try {
       const known = await this.#fleet.account(id.id);
       const changes = changesBy(sighting, work, outcome, known, this.#now());

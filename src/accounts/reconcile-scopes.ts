@@ -39,7 +39,12 @@ export async function reconcileScopes(
   const begun = new Set(journal.found.flatMap(({ scope }) => scope ?? []));
   // What an order has begun is seen to, unless a message of its own is.
   const isOrders = reconciliation.rekey?.hasScopes === true;
-  if (work.scopes === 'none' && begun.size === 0 && !isOrders) return { seen: 0, outcome: DONE };
+  const mayPassOver = begun.size === 0 && !isOrders;
+  // Only here, so that the account itself does not wait for an index that does not answer.
+  if (mayPassOver && (work.scopes === 'none' || (await services.knowsNoScopes?.()))) {
+    if (work.scopes === 'only' && work.turn !== undefined) services.schedule.release(place, LIST_CALLS, work.turn);
+    return { seen: 0, outcome: DONE };
+  }
   const notNow = await wait(LIST_CALLS, work.scopes === 'only' ? work.turn : undefined);
   if (notNow) return { seen: 0, outcome: notNow };
   const scopes: Scope[] = [];

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { reconcileUnasked } from '../../src/accounts/ask-scopes.ts';
 import { handOut, LIST_CALLS } from '../../src/accounts/dispatcher.ts';
+import { changesOfAsked } from '../../src/accounts/fleet-entries.ts';
 import { FleetNotes, reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
 import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
 import { Turns } from '../../src/azure/turns.ts';
 import { ACCOUNT_WORK, type AccountWork } from '../../src/work/messages.ts';
 import { pinnedTo, useAccounts } from './account-fixture.ts';
 
-const { deliver, key, reasons, reconcile, requestsOf, wire } = useAccounts();
+const { audited, deliver, expireLease, key, reasons, reconcile, requestsOf, wire } = useAccounts();
 
 describe('encryption scopes', () => {
   it('move with their account: pinned ones to the version, automatic ones stay automatic', async () => {
@@ -253,6 +254,61 @@ describe('the scopes of an account, when their turn comes', () => {
     const { account, next, asked } = await askedBefore(60_000, true);
     expect(asked).toEqual(['GET', 'GET', 'PATCH']);
     expect(account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri).toBe(next);
+  });
+
+  /** The index has it that the account has no scopes, by whoever wrote last, and one of them uses the key. */
+  async function wronglyNone(by = 'KeyNewVersionCreated') {
+    const [files, other] = [key(), key()];
+    const account = other.account('pinned', { scopes: [{ name: 'scope1', key: files.use('pinned') }] });
+    const services = { ...wire.services(), sleep: async () => {} };
+    const next = files.id(files.add());
+    await reconcileAndNote({ ...other.accountWork(account), scopes: 'none' }, services, wire.log);
+    await services.fleet.write(changesOfAsked({ account: account.id, location: account.location }, [], services.now()));
+    const since = new Date(services.now().getTime() - 60_000).toISOString();
+    const work: AccountWork = { ...files.accountWork(account), cause: { by, ref: '', since } };
+    const pinned = () => account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri;
+    return { account, services, work, next, pinned };
+  }
+
+  it.each([undefined, 'only'] as const)('are asked for by the drift check, which has seen one (%s)', async (scopes) => {
+    const { services, work, next, pinned } = await wronglyNone('drift');
+    await reconcileAndNote({ ...work, ...(scopes ? { scopes } : {}) }, services, wire.log);
+    expect(pinned()).toBe(next);
+  });
+
+  it('are asked for by a re-key, which goes by all that the index has', async () => {
+    const { services, work, next, pinned } = await wronglyNone('rekey');
+    await reconcileAndNote({ ...work, rekey: 'ended' }, services, wire.log);
+    expect(pinned()).toBe(next);
+  });
+
+  it('are asked for where a move of one is still to be proved', async () => {
+    const { account, services, work, next, pinned } = await wronglyNone();
+    const only: AccountWork = { ...work, scopes: 'only' };
+    const match = { method: 'PATCH', path: `${account.name}/encryptionScopes/scope1` };
+    wire.azure.faults.add([{ match, times: 1, resetAfter: true }]);
+    await reconcile(only, services);
+    await expireLease(account);
+    expect(await reconcileAndNote(only, services, wire.log)).toEqual({ outcome: 'done' });
+    expect(pinned()).toBe(next);
+    expect(await audited(account)).toMatchObject([{ reason: 'Moved', details: { scope: 'scope1', to: next } }]);
+  });
+
+  it('do not keep their account waiting for an index that does not answer', async () => {
+    const files = key();
+    const account = files.account();
+    const next = files.add();
+    const known: unknown[] = [];
+    const fleet = {
+      account: async () => {
+        known.push(pinnedTo(account));
+        throw new Error('no answer');
+      },
+      write: async () => {},
+    };
+    const fleetNotes = new FleetNotes({ fleet, now: () => new Date() });
+    await reconcileAndNote(files.accountWork(account), { ...wire.services(), fleetNotes }, wire.log);
+    expect(known).toEqual([next.version]);
   });
 
   it.each(['their account', 'they alone'])('are known as of when the list of them began (%s)', async (what) => {
