@@ -159,6 +159,26 @@ describe('Dispatcher', () => {
       expect(sent.at(-1)?.delaySeconds).toBe(0);
     });
 
+    it('hides what is not to come before a time until then, however long it waited in line', async () => {
+      let nowMs = NOW.getTime();
+      const sent: HandedTurn[] = [];
+      const dispatcher = new Dispatcher(
+        { schedule: new Turns(1), now: () => new Date(nowMs) },
+        () => LIST_CALLS,
+        async (_: unknown, turn) => {
+          sent.push(turn);
+          await soon();
+          nowMs = NOW.getTime() + 10_000;
+        },
+      );
+      await Promise.all(times(9, place).map((one) => dispatcher.dispatch(one, 15)));
+      const turn = NOW.getTime() + 15_000;
+      expect([sent[0], sent[8]]).toEqual([
+        { delaySeconds: 15, turn },
+        { delaySeconds: 5, turn },
+      ]);
+    });
+
     it('sends eight at a time over all keys of the instance: twenty keys have no more connections open than one', async () => {
       let under = 0;
       let mostUnder = 0;

@@ -246,6 +246,41 @@ describe('the scopes of an account, when their turn comes', () => {
     expect(free).toBe(80);
   });
 
+  it('leave what came of their account as it is, where there are none', async () => {
+    const files = key();
+    const account = files.account();
+    const services = wire.services();
+    const work = files.accountWork(account);
+    const cause = { ...work.cause, since: new Date(services.now().getTime() - 60_000).toISOString() };
+    files.add();
+    await reconcileAndNote({ ...work, cause }, services, wire.log);
+    await reconcileAndNote({ ...work, cause, scopes: 'only' }, services, wire.log);
+    const outcomes: unknown[] = [];
+    for await (const { outcome } of services.fleet.uses(files.id())) outcomes.push(outcome?.reason);
+    expect(outcomes).toEqual(['Moved']);
+  });
+
+  it.each(['were asked for before that alone', 'are in an index that does not answer'])(
+    'are asked for by whoever was sent to ask, where they %s',
+    async (where) => {
+      const files = key();
+      const account = files.account();
+      const services = wire.services();
+      const work = files.accountWork(account);
+      await reconcileAndNote(work, services, wire.log);
+      const later = { ...work.cause, since: new Date(services.now().getTime() + 60_000).toISOString() };
+      const silent = { ...services.fleet, account: () => Promise.reject(new Error('no answer')) };
+      const isSilent = where.includes('answer');
+      const { id, location } = account;
+      const sent = { kind: 'scopes', account: id, location, cause: isSilent ? work.cause : later, attempt: 0 } as const;
+      const since = wire.azure.requests.last;
+      expect(await reconcileUnasked(sent, isSilent ? { ...services, fleet: silent } : services)).toEqual({
+        outcome: 'done',
+      });
+      expect(requestsOf(account, since).scopes).toEqual(['GET']);
+    },
+  );
+
   it('are asked for where that was known before the key changed', async () => {
     expect(await askedBefore(-60_000)).toMatchObject({ asked: ['GET'], free: 79 });
   });
@@ -307,8 +342,12 @@ describe('the scopes of an account, when their turn comes', () => {
       write: async () => {},
     };
     const fleetNotes = new FleetNotes({ fleet, now: () => new Date() });
-    await reconcileAndNote(files.accountWork(account), { ...wire.services(), fleetNotes }, wire.log);
+    const services = { ...wire.services(), fleetNotes };
+    await reconcileAndNote(files.accountWork(account), services, wire.log);
     expect(known).toEqual([next.version]);
+    // Nor does whoever comes right after ask it once more.
+    await reconcileAndNote(files.accountWork(account), services, wire.log);
+    expect(known).toHaveLength(1);
   });
 
   it.each(['their account', 'they alone'])('are known as of when the list of them began (%s)', async (what) => {
