@@ -1,6 +1,6 @@
 import { describeFailure, type Failure } from '../azure/failure.ts';
 import { parseStorageAccountId, type ResourceId } from '../azure/resource-id.ts';
-import { pacingCell, type Turns } from '../azure/turns.ts';
+import { type PacedPlace, pacingCell, type Turns } from '../azure/turns.ts';
 import type { FleetChange, FleetIndex, UnaskedAccount } from '../fleet/fleet-index.ts';
 import { ACCOUNT_WORK, type ScopesWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
@@ -55,6 +55,21 @@ export async function askScopes(
     if (failure.kind === 'notFound') return { scopes, changes: [{ drop: 'unasked', account: id.id }] };
   }
   return { scopes, changes: changesOfAsked(unasked, scopes, readOn) };
+}
+
+/**
+ * Has a list of scopes wait for its turn.
+ *
+ * @throws an error that reads as a refusal of Azure's (429), where that is too far away
+ */
+export function listTurn(services: Pick<AskServices, 'turns' | 'now' | 'sleep'>): (place: PacedPlace) => Promise<void> {
+  return async (place) => {
+    const { tooFarMs } = await awaitTurn(place, LIST_CALLS, services);
+    if (tooFarMs === undefined) return;
+    const response = { headers: { 'retry-after': String(Math.ceil(tooFarMs / 1000)) } };
+    const error = new Error(`The lists of ${pacingCell(place)} are used up.`);
+    throw Object.assign(error, { statusCode: 429, code: 'TooManyRequests', response });
+  };
 }
 
 /** The account was deleted meanwhile, or is of a kind that has no encryption scopes. */

@@ -5,6 +5,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { Account } from './account.ts';
+import { listTurn } from './ask-scopes.ts';
 import {
   accountPlace,
   type Dependent,
@@ -13,7 +14,7 @@ import {
   type SearchedSubscriptions,
 } from './dependent.ts';
 import { FleetScans } from './fleet-scan.ts';
-import { findDependents, type Inventory, type Late, lateAfter } from './inventory.ts';
+import { findDependents, type Inventory, type Late, lateAfter, type SearchServices } from './inventory.ts';
 import { accountKeyUse, scopeKeyUse, usesKey } from './key-use.ts';
 import { readNewer } from './newer-accounts.ts';
 import { type Asked, askUnasked, markSent } from './unasked.ts';
@@ -43,11 +44,11 @@ export async function discoverDependents(
   findings: Findings,
   log: Log,
 ): Promise<Discovered> {
-  const begun = { startedOn: services.now(), late: lateAfter(services.now) };
+  const begun = { startedOn: services.now(), late: lateAfter(services.now), turn: listTurn(services) };
   return new Discovery(key, subscriptions, { ...services, ...begun }, findings, log).run();
 }
 
-type Searching = DiscoveryServices & Late & { readonly startedOn: Date };
+type Searching = DiscoveryServices & Late & Pick<SearchServices, 'turn'> & { readonly startedOn: Date };
 
 class Discovery {
   readonly #key: ManagedKey;

@@ -110,11 +110,13 @@ export async function findDependents(
   return search.result();
 }
 
-interface SearchServices extends Partial<Late> {
+export interface SearchServices extends Partial<Late> {
   readonly accounts: StorageAccounts;
   readonly settings: Pick<Settings, 'scopeDiscovery'>;
   /** Writes down what a subscription's list shows. */
   readonly scans?: FleetScans;
+  /** Waits until an account's scopes may be listed. */
+  readonly turn?: (account: Account) => Promise<void>;
 }
 
 /** The end of a search. */
@@ -232,6 +234,7 @@ class Search {
     }
     try {
       this.#beInTime();
+      await this.#services.turn?.(account);
       for await (const scope of this.#services.accounts.listScopes(account)) {
         if (usesKey(scopeKeyUse(scope), this.#key)) return true;
       }

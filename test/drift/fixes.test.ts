@@ -53,7 +53,7 @@ async function fixed(
 describe('a fix', () => {
   it('puts to work what CMK_AUTOFIX names and nobody has exempted', async () => {
     expect(await fixed([OF_ACCOUNT, OF_KEY])).toEqual({
-      sent: ['account', 'rotate'],
+      sent: ['rotate', 'account'],
       outcomes: ['enqueued', 'enqueued'],
     });
     expect(await fixed([OF_ACCOUNT, OF_KEY], {}, ['NearExpiry'])).toEqual({ sent: ['rotate'], outcomes: ['enqueued'] });

@@ -152,6 +152,23 @@ describe('accounts that a look asks for their scopes', () => {
   });
 });
 
+it('lists of scopes have their turns without an index too: no more are asked for than Azure takes', async () => {
+  const azure = new Azure();
+  azure.accounts = Array.from({ length: 120 }, (_, n) => account(`st${n}`, SECOND));
+  const noTable = azure.table.port(() => Promise.reject(new Error('no table')));
+  const services = azure.services({ fleet: createFleetIndex(noTable) });
+  const { accounts } = services;
+  let lists = 0;
+  accounts.listScopes = async function* () {
+    lists += 1;
+    yield* [];
+  };
+  await azure.look(KEY, services);
+  expect(lists).toBe(100);
+  const left = azure.last?.unreadableScopes.map(({ failure }) => [failure.kind, failure.retryAfterSeconds]);
+  expect(left).toEqual(Array.from({ length: 20 }, () => ['throttled', 305]));
+});
+
 describe('keys that are looked at together', () => {
   /** By the order in which they are found the accounts have their turns: a key's, side by side, share lists of its versions. */
   it.each(['index', 'Resource Graph'])('find what depends on each in one go, by the %s', async (by) => {
