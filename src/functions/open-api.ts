@@ -1,7 +1,7 @@
 import { app, type HttpResponseInit } from '@azure/functions';
 import { jsonResponse } from '../http/json-response.ts';
 import { openApiDocument } from '../open-api.ts';
-import { givingWay } from './shared-calls.ts';
+import { openToAnyone } from './shared-calls.ts';
 
 /** To make it takes tens of milliseconds, and it is the same each time. */
 let answer: HttpResponseInit | undefined;
@@ -11,9 +11,8 @@ app.http('openApi', {
   methods: ['GET'],
   route: 'api/openapi.json',
   authLevel: 'anonymous',
-  handler: async () => {
-    await givingWay.turn();
+  handler: openToAnyone(() => {
     answer ??= jsonResponse(200, openApiDocument());
     return answer;
-  },
+  }),
 });

@@ -1,3 +1,4 @@
+import type { HttpHandler, HttpRequest, HttpResponseInit } from '@azure/functions';
 import { KnownApprovals } from '../approvals/known-approvals.ts';
 import { SharedCalls } from '../break-glass/shared-calls.ts';
 import { FleetSnapshots } from '../fleet/http/fleet-snapshot.ts';
@@ -14,3 +15,11 @@ export const keyLister = new KeyLister();
 export const nowBoard = new NowBoard(fleetSnapshots, keyLister, knownApprovals);
 /** For what is open to anyone and has no limit, and for refusals: to word and send one takes about as long as to find it. */
 export const givingWay = new GivingWay();
+
+/** A handler of what is open to anyone: it waits for its turn, and for nothing else. */
+export function openToAnyone(answer: (request: HttpRequest) => HttpResponseInit): HttpHandler {
+  return async (request) => {
+    await givingWay.turn();
+    return answer(request);
+  };
+}

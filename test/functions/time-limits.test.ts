@@ -63,8 +63,8 @@ describe('every function', () => {
     const bounds: Record<string, RegExp> = {
       storageQueue: /outcomeBy\(/,
       eventGrid: /handler: eventHandler\(/,
-      // What is not async waits for nothing.
-      http: /\bapi\(|handler: async \(\) =>|handler: \([^)]*\) =>/,
+      // What is not async waits for nothing, and what is open to anyone for its turn.
+      http: /\bapi\(|handler: openToAnyone\(|handler: \([^)]*\) =>/,
       timer: /timeBoxed\(/,
     };
     const [, kind = ''] = /\bapp\.(\w+)/.exec(text) ?? [];
