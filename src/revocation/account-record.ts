@@ -67,6 +67,18 @@ export type TakenRole = Extract<Taken, { kind: 'role' }>;
 export type TakenLocalRole = Extract<Taken, { kind: 'localRole' }>;
 export type TakenAccess = TakenRole | TakenLocalRole;
 
+const REST = '-rest';
+
+/** Id of the record of what a restore has not given back of that revocation, whose own record it has taken away. */
+export function restOf(id: string): string {
+  return `${id}${REST}`;
+}
+
+/** Id of the revocation that a call has made. */
+export function madeAs(id: string): string {
+  return id.endsWith(REST) ? madeAs(id.slice(0, -REST.length)) : id;
+}
+
 /** The same for the same thing, whoever spells it. */
 export function takenId(taken: Taken): string {
   return `${taken.kind}:${placeOfTaken(taken)}${taken.name}`.toLowerCase();

@@ -9,6 +9,7 @@ import {
   formatAccountRevocation,
   openOfPart,
   readAccountRevocations,
+  restOf,
   samePart,
   type Taken,
   tagsOfRecords,
@@ -81,7 +82,7 @@ class Giving {
   readonly #part: AccountPart;
   readonly #revocation: AccountRevocation;
   /** All that are closed by it: the one that is restored, and those that it has joined. */
-  readonly #closed: readonly AccountRevocation[];
+  #closed: readonly AccountRevocation[];
   readonly #ports: AccountPorts;
   readonly #given = new Map<string, Taken>();
   readonly #failures = new Map<string, TakenFailure>();
@@ -141,6 +142,7 @@ class Giving {
     const { tags, now, sleep } = this.#ports;
     const { account, part } = this.#part;
     const records = tagsOfRecords(await tags.read(account), this.#closed);
+    const before = this.#closed.length;
     this.#hasClosed = true;
     // Its answer may be lost: a read shows whether it is gone.
     const notRemoved = await twice(() => tags.remove(account, records), sleep).catch(errorText);
@@ -149,8 +151,10 @@ class Giving {
     const held = await Promise.all(this.#all.map((one) => twice(() => this.#part.isHeld(one), sleep)));
     if (held.every(Boolean)) {
       const left = openOfPart(await tags.read(account), part, now());
-      return left.length === 0
-        ? this.#result('restored')
+      if (left.length === 0) return this.#result('restored');
+      // One that has come since its tags were read goes the next time.
+      return this.#closed.length > before
+        ? undefined
         : this.#result('incomplete', notRemoved ?? 'The record still stands.');
     }
     const meanwhile = await this.#overtaken();
@@ -169,11 +173,17 @@ class Giving {
     }
   }
 
-  /** One that was not open when this began has begun later, whatever its clock says. */
+  /**
+   * One that was not open when this began has begun later, whatever its clock says. What a look has put on record meanwhile,
+   * as a killed restore of the same has not given it, is nobody's revocation: it is given, and closed, with the others.
+   */
   async #overtaken(): Promise<AccountRevocation | undefined> {
     const tags = await this.#ports.tags.read(this.#part.account);
     const open = openOfPart(tags, this.#part.part, this.#ports.now());
-    return open.find((one) => !this.#closed.some(({ id }) => id === one.id));
+    const others = open.filter((one) => !this.#closed.some(({ id }) => id === one.id));
+    const rests = new Set(this.#closed.map(({ id }) => restOf(id)));
+    this.#closed = [...this.#closed, ...others.filter(({ id }) => rests.has(id))];
+    return others.find(({ id }) => !rests.has(id));
   }
 
   /**

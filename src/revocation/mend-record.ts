@@ -5,6 +5,7 @@ import {
   allTaken,
   formatAccountRevocation,
   openOfPart,
+  restOf,
   type Taken,
   tagsOfRecord,
   takenId,
@@ -37,11 +38,6 @@ export async function mendRecord(
   if (isThere || Object.keys(shown).length === 0) return false;
   await twice(() => tags.merge(account, wanted), sleep);
   return true;
-}
-
-/** Id of the record of what a restore has not given back of that revocation, whose own record it has taken away. */
-export function restOf(id: string): string {
-  return `${id}-rest`;
 }
 
 /**

@@ -1,9 +1,8 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import type { AccountRevocationWork } from '../work/messages.ts';
 import type { AccountPart, AccountTags } from './account-part.ts';
-import { openOfPart, resourceOfPart } from './account-record.ts';
+import { madeAs, openOfPart, resourceOfPart, restOf } from './account-record.ts';
 import type { AccountTrail, AccountWord } from './account-trail.ts';
-import { restOf } from './mend-record.ts';
 import { foundLater, LATER_WAIT_MS, onRecord } from './record-revocation.ts';
 
 /**
@@ -31,7 +30,7 @@ export async function recordAccountLater(
   const record = open.find((one) => one.id === id);
   const words = await services.accountTrail(resource, since);
   const restores = words.filter(({ closed }) => closed.includes(id));
-  const isRevoke = (word: AccountWord) => word.did === 'revoke' && word.revocation === id;
+  const isRevoke = (word: AccountWord) => word.did === 'revoke' && word.revocation === madeAs(id);
   const write = async (entry: Parameters<RecordAudit>[0]): Promise<true> => {
     await onRecord(services.audit(entry, LATER_WAIT_MS, since));
     return true;

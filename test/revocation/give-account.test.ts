@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { formatAccountRevocation, restOf } from '../../src/revocation/account-record.ts';
 import { giveAccount } from '../../src/revocation/give-account.ts';
 import { takeAccount } from '../../src/revocation/take-account.ts';
 import { accountWith, DAVE, gate, give, heldBy, ids, openOn, REFUSED, role, take } from './account-parts.ts';
@@ -111,6 +112,21 @@ describe('giving back', () => {
     expect(openOn(account)).toMatchObject([{ id: 'f00d', took: [role(1)] }]);
     expect(await give(account)).toMatchObject({ end: 'restored', given: [role(1)] });
   });
+
+  it.each(['give', 'remove'] as const)(
+    'does not lose to the record of what a killed restore of the same has not given, from its %s on',
+    async (call) => {
+      const account = accountWith(1, 2);
+      const { revocation } = await take(account);
+      account.before(call, () => {
+        account.roles.delete(ids(1)[0] ?? '');
+        account.tags = { ...account.tags, ...formatAccountRevocation({ ...revocation, id: restOf('f00d') }) };
+      });
+      expect(await give(account)).toMatchObject({ end: 'restored', closed: [{ id: 'f00d' }, { id: 'f00d-rest' }] });
+      expect(heldBy(account)).toEqual(ids(1, 2));
+      expect(openOn(account)).toEqual([]);
+    },
+  );
 
   it('does not tell of what failed at first, and was given by somebody else then', async () => {
     const account = accountWith(1);

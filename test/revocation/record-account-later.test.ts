@@ -34,19 +34,25 @@ async function later(
   stands: boolean | 'rest',
   words: AccountWord[],
   before: AccountWord[] = [],
+  id = REVOCATION.id,
 ) {
   const account = new MemoryAccount();
   const record = stands === 'rest' ? { ...RECORD, id: 'f00d-rest' } : RECORD;
   if (stands) account.tags = { ...formatAccountRevocation(record) };
   const written: AuditEntry[] = [];
-  const isTold = await recordAccountLater(account.part(), { did, revocation: REVOCATION, call: CALL }, SINCE, {
-    ...account.ports,
-    audit: async (entry) => {
-      written.push(entry);
-      return { written: { file: 'f', seq: 1, hash: 'h' } };
+  const isTold = await recordAccountLater(
+    account.part(),
+    { did, revocation: { ...REVOCATION, id }, call: CALL },
+    SINCE,
+    {
+      ...account.ports,
+      audit: async (entry) => {
+        written.push(entry);
+        return { written: { file: 'f', seq: 1, hash: 'h' } };
+      },
+      accountTrail: async (_, since) => (since < SINCE ? [...words, ...before] : words),
     },
-    accountTrail: async (_, since) => (since < SINCE ? [...words, ...before] : words),
-  });
+  );
   return { isTold, written: written.map(({ reason }) => reason), details: written[0]?.details };
 }
 
@@ -84,5 +90,11 @@ describe('a restore that its own process has not put on record', () => {
     ['it has nothing of it', [OTHER], [], true],
   ])('is told as what the message alone says, or not: %s', async (_, words, before, byMessageAlone) => {
     expect((await later('restore', false, words, before)).details?.byMessageAlone).toBe(byMessageAlone);
+  });
+
+  it.each(['f00d-rest', 'f00d-rest-rest'])('is known by the revocation that %s is the rest of', async (id) => {
+    const { written, details } = await later('restore', false, [OWN], [], id);
+    expect(written).toEqual(['AccountRestored']);
+    expect(details).not.toHaveProperty('byMessageAlone');
   });
 });
