@@ -1,5 +1,6 @@
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { type LocalScope, RECORDED_TAKEN, type TakenLocalRole } from '../revocation/account-record.ts';
+import type { LocalScope, TakenLocalRole } from '../revocation/account-record.ts';
+import { RECORDED_TAKEN } from '../work/taken.ts';
 import { type AccessRoles, isSamePrincipal, notRevocable } from './access-roles.ts';
 import { ENCRYPTION_USER } from './key-roles.ts';
 import { whyUntold } from './local-access.ts';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { scopeResource } from '../azure/resource-id.ts';
 import { parseJson } from '../text.ts';
+import { OBJECT_ID, RECORDED_TAKEN } from '../work/taken.ts';
 import { isBelieved, isNewer, type RevocationStamp } from './revocation.ts';
 
 /**
@@ -108,32 +109,8 @@ export interface AccountRevocations {
   readonly unbelieved: readonly string[];
 }
 
-const OBJECT_ID = z.guid();
 /** Others whose revocations a record has joined. */
 export const MOST_JOINED_BELOW_KEY = 20;
-const LOCAL_SCOPE = z.union([
-  z.enum(['/', '/keys']),
-  z.templateLiteral(['/keys/', z.string().regex(/^[0-9A-Za-z-]{1,127}$/)]),
-]);
-export const RECORDED_TAKEN = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('scope'), name: z.string().min(1).max(63) }),
-  z.strictObject({
-    kind: z.literal('role'),
-    name: z.guid(),
-    scope: z.string().startsWith('/subscriptions/'),
-    principalId: OBJECT_ID,
-    description: z.string().optional(),
-    condition: z.string().optional(),
-    conditionVersion: z.string().optional(),
-  }),
-  z.strictObject({
-    kind: z.literal('localRole'),
-    name: z.guid(),
-    hsm: z.url({ protocol: /^https$/ }),
-    scope: LOCAL_SCOPE,
-    principalId: OBJECT_ID,
-  }),
-]);
 export const PART = z.union([z.literal('identity'), z.templateLiteral(['scope:', z.string().min(1).max(63)])]);
 const RECORD = z.strictObject({
   on: z.iso.datetime(),

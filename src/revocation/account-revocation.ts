@@ -2,7 +2,7 @@ import type { Log } from '../log.ts';
 import type { Reason } from '../reasons.ts';
 import { ACCOUNT_WORK, type AccountRevocationWork } from '../work/messages.ts';
 import type { AccountPart, AccountPorts } from './account-part.ts';
-import { type AccountRevocation, allTaken, resourceOfPart, scopeOfPart } from './account-record.ts';
+import { type AccountRevocation, allTaken, resourceOfPart, scopeOfPart, type Taken } from './account-record.ts';
 import { type AccountGiving, giveAccount } from './give-account.ts';
 import { inTime } from './in-time.ts';
 import { callCause, callToSend, IF_KILLED, SECOND_LOOKS, sendLooks, stampToSend } from './look-message.ts';
@@ -49,7 +49,13 @@ export async function revokeAccount(
 ): Promise<AccountRevoked> {
   const began = services.now();
   const by = { id: services.newId(), revokedBy: call.caller.objectId };
-  const ifKilled = lookAgain(part, 'revoke', { ...by, revokedOn: began }, call, services, IF_KILLED);
+  const ifKilled = lookAgain(
+    part,
+    { did: 'revoke', revocation: { ...by, revokedOn: began } },
+    call,
+    services,
+    IF_KILLED,
+  );
   const taking = await takeAccount(part, by, services);
   const { complete, revocation, left, failures, elapsedMs } = taking;
   const reason = complete ? 'AccountRevoked' : 'AccountRevocationIncomplete';
@@ -58,7 +64,7 @@ export async function revokeAccount(
   const [audited, ...notDone] = await Promise.all([
     writeDown({ action: 'account.revoke', resource, reason, revocation, began, details }, call, services, log),
     lookAtAccount(part, place, 'revoke', call, services),
-    lookAgain(part, 'revoke', revocation, call, services, SECOND_LOOKS),
+    lookAgain(part, { did: 'revoke', revocation }, call, services, SECOND_LOOKS),
     ifKilled,
   ]);
   return { ...taking, ...audited, warnings: [...new Set(notDone.flat())] };
@@ -82,8 +88,10 @@ export async function restoreAccount(
   const began = services.now();
   const id = revocation.toLowerCase();
   const ifKilled: Promise<string[]>[] = [];
-  const begins = (of: AccountRevocation): void => {
-    ifKilled.push(lookAgain(part, 'restore', of, call, services, IF_KILLED));
+  const begins = (of: AccountRevocation, closes: readonly AccountRevocation[]): void => {
+    ifKilled.push(
+      lookAgain(part, { did: 'restore', revocation: of, gives: allTaken(closes) }, call, services, IF_KILLED),
+    );
   };
   const request = { revocation: id, restoredBy: call.caller.objectId, dualControl, begins };
   const giving = await giveAccount(part, request, services);
@@ -91,6 +99,7 @@ export async function restoreAccount(
   if (!reason || !giving.revocation) return { ...giving, ...NOT_AUDITED, warnings: [] };
   const resource = resourceOfPart(part.account, giving.revocation.part);
   const { closed, given, failures } = giving;
+  const restored = closed.find((one) => one.id === id) ?? giving.revocation;
   const details = { key: place.key, closed: closed.map((one) => one.id), gives: allTaken(closed), given, failures };
   const [audited, ...notDone] = await Promise.all([
     writeDown(
@@ -100,7 +109,7 @@ export async function restoreAccount(
       log,
     ),
     lookAtAccount(part, place, 'restore', call, services),
-    lookAgain(part, 'restore', closed.find((one) => one.id === id) ?? giving.revocation, call, services, SECOND_LOOKS),
+    lookAgain(part, { did: 'restore', revocation: restored, gives: allTaken(closed) }, call, services, SECOND_LOOKS),
     ...ifKilled,
   ]);
   return { ...giving, ...audited, warnings: [...new Set(notDone.flat())] };
@@ -127,13 +136,19 @@ function lookAtAccount(
   );
 }
 
+interface AccountDone {
+  readonly did: 'revoke' | 'restore';
+  readonly revocation: RevocationStamp;
+  /** Of a restore: all that it gives back. */
+  readonly gives?: readonly Taken[];
+}
+
 /**
  * Has what was done looked at again. In the queue of keys: what is in the other one waits for pauses, canaries and turns.
  */
 function lookAgain(
   { account, part }: AccountPart,
-  did: 'revoke' | 'restore',
-  revocation: RevocationStamp,
+  { did, revocation, gives }: AccountDone,
   call: RevocationCall,
   { queue, now }: BesideServices,
   looks: readonly number[],
@@ -143,7 +158,12 @@ function lookAgain(
     kind: 'accountRevocation',
     account: account.id,
     ...(scope === undefined ? {} : { scope }),
-    done: { did, revocation: stampToSend(revocation), call: callToSend(call) },
+    done: {
+      did,
+      revocation: stampToSend(revocation),
+      call: callToSend(call),
+      ...(gives ? { gives: [...gives] } : {}),
+    },
     records: false,
     cause: callCause(did, call.correlationId, now()),
     attempt: 0,

@@ -4,7 +4,8 @@ import { CLOCKS_APART_MS } from '../audit/find-entry.ts';
 import { linesBackwards } from '../audit/read-backwards.ts';
 import { parseRecord } from '../audit/record.ts';
 import { mayHold } from '../audit/trail-filter.ts';
-import { type AccountRevocation, PART, RECORDED_TAKEN, type Taken } from './account-record.ts';
+import { RECORDED_TAKEN } from '../work/taken.ts';
+import { type AccountRevocation, PART, type Taken } from './account-record.ts';
 
 /** What the audit trail says was done to one part of an account, by a call. */
 export interface AccountWord {

@@ -35,7 +35,7 @@ interface GivingRequest {
   readonly restoredBy: string;
   readonly dualControl: boolean;
   /** Called once nothing refuses it, before anything is written. */
-  readonly begins?: (revocation: AccountRevocation) => void;
+  readonly begins?: (revocation: AccountRevocation, closes: readonly AccountRevocation[]) => void;
 }
 
 const NOTHING = { closed: [], given: [], failures: [] };
@@ -74,7 +74,7 @@ export async function giveAccount(
   if (refused) return { ...NOTHING, ...refused };
   const revocation = reading.open.find(({ id }) => id === request.revocation) as AccountRevocation;
   const closed = openOfPart(before, revocation.part, ports.now());
-  request.begins?.(revocation);
+  request.begins?.(revocation, closed);
   return new Giving(part, revocation, closed, ports).run();
 }
 

@@ -1,4 +1,5 @@
 import { twice } from '../azure/retry-once.ts';
+import type { AccountRevocationWork } from '../work/messages.ts';
 import type { AccountPart, AccountPorts } from './account-part.ts';
 import {
   type AccountRevocation,
@@ -43,26 +44,32 @@ export async function mendRecord(
 /**
  * A restore that died right after it had taken the record away may have closed a revocation that was not at its end: what that
  * took then is missing, and in no record. It is put on record, so that the restore can be repeated. By an id of its own, which
- * no call has made, so that no look takes away by it what was given.
+ * no call has made, so that no look takes away by it what was given. The revocation's process may have died with it, and have
+ * left no word: then the message alone says what it took. Nothing is given or taken by that: whoever makes such a message up
+ * gets a record, as whoever may write tags can, and a restore of it is a second person's call.
  *
- * @param id of the revocation that was restored
+ * @param done the restore
  * @param open the revocations that stand
  * @returns what is on record since
  * @throws the SDK's error when tags cannot be written, or roles cannot be read
  */
 export async function recordRest(
-  part: Pick<AccountPart, 'account' | 'isHeld'>,
-  id: string,
+  part: Pick<AccountPart, 'account' | 'part' | 'isHeld'>,
+  { revocation, gives = [] }: NonNullable<AccountRevocationWork['done']>,
   words: readonly AccountWord[],
   open: readonly AccountRevocation[],
   { tags, sleep }: Pick<AccountPorts, 'tags' | 'sleep'>,
 ): Promise<readonly Taken[]> {
-  const record = words.find(({ did, revocation }) => did === 'revoke' && revocation === id)?.record;
+  const id = revocation.id.toLowerCase();
   const isClosed = words.some(({ reason, closed }) => reason === 'AccountRestored' && closed.includes(id));
-  if (!record || isClosed || open.some((one) => one.id === id)) return [];
+  if (isClosed || open.some((one) => one.id === id)) return [];
+  const said = words.flatMap(({ record }) => (record?.id === id ? record : []));
+  const stands = open.filter((one) => one.id === restOf(id));
   const known = new Set(allTaken(open).map(takenId));
-  const missing = (await missingOf(part, record.took)).filter((one) => !known.has(takenId(one)));
-  const rest = formatAccountRevocation({ ...record, id: restOf(id), took: missing });
+  const took = allTaken([...said, { took: gives }]).filter((one) => !known.has(takenId(one)));
+  const missing = await missingOf(part, took);
+  const [stamp = { ...revocation, revokedOn: new Date(revocation.revokedOn), part: part.part }] = [...said, ...stands];
+  const rest = formatAccountRevocation({ ...stamp, id: restOf(id), took: allTaken([...stands, { took: missing }]) });
   if (missing.length === 0 || !rest) return [];
   await twice(() => tags.merge(part.account, rest), sleep);
   return missing;

@@ -15,7 +15,7 @@ import { foundLater, LATER_WAIT_MS, onRecord } from './record-revocation.ts';
  */
 export async function recordAccountLater(
   { account, part }: Pick<AccountPart, 'account' | 'part'>,
-  { did, revocation, call }: NonNullable<AccountRevocationWork['done']>,
+  { did, revocation, call, gives }: NonNullable<AccountRevocationWork['done']>,
   since: Date,
   services: {
     readonly tags: Pick<AccountTags, 'read'>;
@@ -53,7 +53,9 @@ export async function recordAccountLater(
     // Whoever may write the queue can have made it up: whoever reads this has to know.
     ...(isKnown ? {} : { byMessageAlone: true }),
   };
+  // What it was to give is known by neither: whether it has, nobody can have looked.
+  const isUnseen = gives === undefined && !isKnown;
   const hasRest = open.some((one) => one.id === restOf(id));
-  const reason = hasRest ? 'AccountRestoreIncomplete' : 'AccountRestored';
+  const reason = hasRest || isUnseen ? 'AccountRestoreIncomplete' : 'AccountRestored';
   return write(foundLater({ action: 'account.restore', reason, resource, revocation }, call, more));
 }

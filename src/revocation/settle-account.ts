@@ -120,7 +120,7 @@ class AccountLook {
   async recordRest(open: readonly AccountRevocation[], words: readonly AccountWord[]): Promise<boolean> {
     if (this.#done?.did !== 'restore') return false;
     const { id } = this.#done.revocation;
-    const recorded = await recordRest(this.#part, id, words, open, this.#services);
+    const recorded = await recordRest(this.#part, this.#done, words, open, this.#services);
     if (recorded.length > 0) await this.#write('account.keepRevoked', 'AccountKeptRevoked', id, { recorded });
     return recorded.length > 0;
   }

@@ -11,7 +11,7 @@ import { type RevokedPart, readAccountRevocations, revokedPart } from '../../src
 import { restoreAccount, revokeAccount } from '../../src/revocation/account-revocation.ts';
 import { wordOf } from '../../src/revocation/account-trail.ts';
 import type { Services } from '../../src/services.ts';
-import type { AccountRevocationWork } from '../../src/work/messages.ts';
+import { type AccountRevocationWork, parseKeyQueueWork } from '../../src/work/messages.ts';
 import { eventually } from '../support/eventually.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
@@ -95,10 +95,14 @@ const stateOf = ({ account }: Site) => account.encryptionScopes.get('scope1')?.s
 describe('the looks after an account was revoked', () => {
   it('are ordered for 15, 75 and 400 seconds later, and beforehand for 60 and 275, in the queue of keys', async () => {
     const of = site();
-    await revoke(of);
+    const { revocation } = await revoke(of);
     await restore(of);
-    for (const did of ['revoke', 'restore']) {
+    for (const [did, gives] of [['revoke'], ['restore', revocation.took]] as const) {
       const mine = looks(of).filter(({ work }) => work.done?.did === did);
+      for (const { work } of mine) {
+        const { done } = parseKeyQueueWork(JSON.parse(JSON.stringify(work))) as AccountRevocationWork;
+        expect(done?.gives).toEqual(gives);
+      }
       expect(mine.map(({ delaySeconds, work }) => `${delaySeconds} ${work.records}`).sort()).toEqual([
         '15 false',
         '275 true',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AuditEntry } from '../../src/audit/record.ts';
-import { formatAccountRevocation } from '../../src/revocation/account-record.ts';
+import { formatAccountRevocation, type Taken } from '../../src/revocation/account-record.ts';
 import type { AccountWord } from '../../src/revocation/account-trail.ts';
 import { recordAccountLater } from '../../src/revocation/record-account-later.ts';
 import { MemoryAccount, role } from './account-parts.ts';
@@ -34,7 +34,7 @@ async function later(
   stands: boolean | 'rest',
   words: AccountWord[],
   before: AccountWord[] = [],
-  id = REVOCATION.id,
+  { id = REVOCATION.id, gives }: { id?: string; gives?: Taken[] } = {},
 ) {
   const account = new MemoryAccount();
   const record = stands === 'rest' ? { ...RECORD, id: 'f00d-rest' } : RECORD;
@@ -42,7 +42,7 @@ async function later(
   const written: AuditEntry[] = [];
   const isTold = await recordAccountLater(
     account.part(),
-    { did, revocation: { ...REVOCATION, id }, call: CALL },
+    { did, revocation: { ...REVOCATION, id }, call: CALL, gives },
     SINCE,
     {
       ...account.ports,
@@ -92,8 +92,15 @@ describe('a restore that its own process has not put on record', () => {
     expect((await later('restore', false, words, before)).details?.byMessageAlone).toBe(byMessageAlone);
   });
 
+  it.each<[Taken[] | undefined, string]>([
+    [[role(1)], 'AccountRestored'],
+    [undefined, 'AccountRestoreIncomplete'],
+  ])('is not told as done where nobody knows what it was to give: by %j it is %s', async (gives, reason) => {
+    expect(await later('restore', false, [], [], { gives })).toMatchObject({ written: [reason] });
+  });
+
   it.each(['f00d-rest', 'f00d-rest-rest'])('is known by the revocation that %s is the rest of', async (id) => {
-    const { written, details } = await later('restore', false, [OWN], [], id);
+    const { written, details } = await later('restore', false, [OWN], [], { id });
     expect(written).toEqual(['AccountRestored']);
     expect(details).not.toHaveProperty('byMessageAlone');
   });

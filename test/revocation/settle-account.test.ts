@@ -3,6 +3,7 @@ import {
   allTaken,
   formatAccountRevocation,
   readAccountRevocations,
+  type Taken,
   takenId,
 } from '../../src/revocation/account-record.ts';
 import type { AccountWord } from '../../src/revocation/account-trail.ts';
@@ -65,11 +66,11 @@ class Site {
     const word = { closed: closed.map((one) => one.id), gives: allTaken(closed), ...more };
     this.say({ did: 'restore', revocation: id, ...word });
   }
-  look(did?: 'revoke' | 'restore', id = 'f00d', records = false): Promise<void> {
+  look(did?: 'revoke' | 'restore', id = 'f00d', records = false, gives?: Taken[]): Promise<void> {
     const { account, words, written, kept } = this;
     const now = account.now.toISOString();
     const call = { caller: { objectId: ALICE, appId: 'az' }, correlationId: 'call-1', why: 'Found' };
-    const done = did && { did, revocation: { id, revokedOn: now, revokedBy: ALICE }, call };
+    const done = did && { did, revocation: { id, revokedOn: now, revokedBy: ALICE }, call, gives };
     account.calls.length = 0;
     const services = {
       ...account.ports,
@@ -257,6 +258,38 @@ describe('the record of what is revoked', () => {
     await site.look('revoke', 'f00d', true);
     await site.restore('f00d-rest');
     expect(site.held.sort()).toEqual([takenId(role(1)), takenId(role(2))]);
+  });
+
+  it('is made of what the restore says that it gives, where the revocation died with it without a word', async () => {
+    const site = new Site();
+    site.giveRole(2);
+    const { took } = await site.revoke();
+    site.words.length = 0;
+    site.account.tags = {};
+    site.giveRole(2);
+    await site.look('restore', 'f00d', true);
+    expect(site.open).toEqual([]);
+    await site.look('restore', 'f00d', true, [...took]);
+    const rest = { id: 'f00d-rest', revokedBy: ALICE, part: 'identity' };
+    expect(site.open).toMatchObject([{ ...rest, took: [role(1)] }]);
+    expect(site.written).toEqual(['AccountKeptRevoked']);
+    for (const did of ['revoke', 'restore'] as const) await site.look(did, 'f00d', false, [...took]);
+    expect(site.held).toEqual([takenId(role(2))]);
+    await site.restore('f00d-rest');
+    expect(site.held.sort()).toEqual([takenId(role(1)), takenId(role(2))]);
+  });
+
+  it('has also what one took that the revocation had joined, and keeps who may not restore it', async () => {
+    const site = new Site();
+    const revoked = await site.revoke();
+    site.account.tags = {};
+    await site.look('restore', 'f00d', true, [role(1), role(2)]);
+    const all = { ...revoked, id: 'f00d-rest', took: [role(1), role(2)] };
+    expect(site.open).toEqual([all]);
+    site.words.length = 0;
+    site.pass(MINUTE);
+    await site.look('restore', 'F00D', true, [role(3)]);
+    expect(site.open).toEqual([{ ...all, took: [role(1), role(2), role(3)] }]);
   });
 
   it.each<[string, (site: Site) => void | Promise<void>]>([

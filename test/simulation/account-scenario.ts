@@ -28,6 +28,8 @@ export interface AccountScenario {
   readonly kinds?: readonly Fault[];
   readonly aim: RegExp;
   readonly kills: number;
+  /** Whoever is killed dies with all the others: they are on one instance. */
+  readonly together?: boolean;
   /** Minutes by which the clocks of the two instances are off. */
   readonly skews: readonly [number, number];
   /** Comes each hour to what does not hold. */

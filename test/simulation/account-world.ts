@@ -50,6 +50,7 @@ export class AccountWorld implements World {
   readonly #restored: string[][] = [];
   /** Revocations of which a look is to come that records them. */
   readonly #looked = new Set<string>();
+  readonly #together: boolean;
   #kills: number;
   #drifts: number;
   #doubles: number;
@@ -57,7 +58,7 @@ export class AccountWorld implements World {
   #clock = NOON;
 
   constructor(scenario: AccountScenario) {
-    const { faults, kinds, aim, kills, skews, driftChecks, deeds, roles, doubles = 0 } = scenario;
+    const { faults, kinds, aim, kills, skews, driftChecks, deeds, roles, doubles = 0, together = false } = scenario;
     const options = { faults, aim, now: () => this.#clock };
     this.scheduler = new Scheduler(kinds ? { ...options, kinds } : options);
     this.#queues = new MemoryQueues(() => this.#clock);
@@ -67,6 +68,7 @@ export class AccountWorld implements World {
     this.#before = this.#access;
     this.#deeds = [...deeds];
     this.#kills = kills;
+    this.#together = together;
     this.#skews = skews;
     this.#drifts = driftChecks;
     this.#doubles = doubles;
@@ -275,8 +277,9 @@ export class AccountWorld implements World {
 
   #kill(actor: Actor, takesEffect: boolean): void {
     this.#kills -= 1;
-    this.scheduler.kill(actor, takesEffect);
-    this.#actors.delete(actor);
+    const killed = this.#together ? [...this.#actors.keys()] : [actor];
+    this.scheduler.kill(killed, takesEffect);
+    for (const one of killed) this.#actors.delete(one);
   }
 
   #wake(sleep: { readonly actor: Actor; readonly wake: () => void }): void {

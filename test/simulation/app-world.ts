@@ -596,7 +596,7 @@ export class AppWorld implements World {
     this.#kills -= 1;
     this.#starting = false;
     for (const actor of instance.actors) {
-      this.scheduler.kill(actor, true);
+      this.scheduler.kill([actor], true);
       this.#leases.outlive(actor);
     }
     instance.actors = new Set();

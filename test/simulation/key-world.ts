@@ -160,7 +160,7 @@ export class KeyWorld implements FiniteWorld {
           label: `${actor?.name} is killed, ${effect ? 'and what it called takes effect later' : 'and what it called is lost'}`,
           run: () => {
             this.#kills -= 1;
-            if (actor) this.scheduler.kill(actor, effect);
+            if (actor) this.scheduler.kill([actor], effect);
           },
         })),
       ),

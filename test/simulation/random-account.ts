@@ -54,7 +54,8 @@ export function randomLateAccountWorld(random: Random): () => World {
     deeds,
     aim,
     kills = 0,
-  } = one<Pick<AccountScenario, 'deeds' | 'aim'> & { kills?: number }>(random, [
+    together = false,
+  } = one<Pick<AccountScenario, 'deeds' | 'aim' | 'together'> & { kills?: number }>(random, [
     { deeds: [REVOKE, quiet(RESTORE)], aim: one(random, [/^remove|Disabled/, /^remove|Disabled/, /^merge/]) },
     {
       deeds: one(random, [
@@ -64,7 +65,7 @@ export function randomLateAccountWorld(random: Random): () => World {
       aim: /^give|Enabled/,
     },
     { deeds: [REVOKE, quiet(RESTORE), REVOKE], aim: /^give|Enabled|^delete/ },
-    { deeds: [REVOKE, RESTORE], aim: /^delete/, kills: 1 },
+    { deeds: [REVOKE, RESTORE], aim: /^delete/, kills: 1, together: random() < 0.5 },
   ]);
   const scenario: AccountScenario = {
     scope: random() < 0.4,
@@ -74,6 +75,7 @@ export function randomLateAccountWorld(random: Random): () => World {
     kinds: ['late'],
     aim,
     kills,
+    together,
     skews: [0, one(random, [0, 2.5])],
     driftChecks: 0,
   };

@@ -132,14 +132,14 @@ export class Scheduler {
     });
   }
 
-  /** Ends an actor's life: what it has called may still take effect, and it hears of nothing any more. */
-  kill(actor: Actor, takesEffect: boolean): void {
-    actor.dead = true;
+  /** Ends the lives of actors at once: what they have called may still take effect, and they hear of nothing any more. */
+  kill(actors: readonly Actor[], takesEffect: boolean): void {
+    for (const actor of actors) actor.dead = true;
     this.harms += 1;
-    for (const { label, effect, writes } of this.#pending.filter((call) => call.actor === actor)) {
+    for (const { label, effect, writes } of this.#pending.filter((call) => actors.includes(call.actor))) {
       if (writes && takesEffect) this.#late.push({ label, effect, until: this.#now() + LATE_MS });
     }
-    this.#pending = this.#pending.filter((call) => call.actor !== actor);
+    this.#pending = this.#pending.filter((call) => !actors.includes(call.actor));
   }
 
   /** Whether a call of this actor is under way that may go wrong. */
