@@ -68,7 +68,7 @@ export function listTurn(services: Pick<AskServices, 'turns' | 'now' | 'sleep'>)
     if (tooFarMs === undefined) return;
     const response = { headers: { 'retry-after': String(Math.ceil(tooFarMs / 1000)) } };
     const error = new Error(`The lists of ${pacingCell(place)} are used up.`);
-    throw Object.assign(error, { statusCode: 429, code: 'TooManyRequests', response });
+    throw Object.assign(error, { statusCode: 429, code: 'BudgetUsedUp', response });
   };
 }
 
@@ -79,7 +79,8 @@ export function hasNoScopes({ kind, code }: Failure): boolean {
 
 /**
  * Whether the account was asked for its scopes since then, by whomever, and has none: lists are what Azure takes fewest of,
- * and keys that are looked at together send somebody to each account at the same time. False where that cannot be told.
+ * and keys that are looked at together send somebody to each account at the same time. By the clocks of whoever asked and of
+ * whoever says since when: what lies within their difference is found by the drift check, as all is that the index has wrong.
  *
  * @throws the SDK's error when the index cannot be read
  */

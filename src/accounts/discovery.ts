@@ -20,8 +20,8 @@ import { readNewer } from './newer-accounts.ts';
 import { type Asked, askUnasked, markSent } from './unasked.ts';
 import { unlistedOf } from './unlisted.ts';
 
-/** Accounts that are handed on together. Of a queue that fails, so many turns of a place are lost: ten seconds of its writes. */
-const HANDED_TOGETHER = 100;
+/** Accounts that are handed on together, as many as are looked at together. Of a queue that fails so many turns are lost. */
+const HANDED_TOGETHER = 24;
 const NOTHING_ASKED: Asked = { toAsk: [], unreadable: [] };
 
 /** What was found, and what could not be looked at. */

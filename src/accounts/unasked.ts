@@ -55,7 +55,7 @@ export async function askUnasked(
     if (!id) return;
     const place = { subscriptionId: id.subscriptionId, location: unasked.location };
     // Somebody has come to it meanwhile, for a key of its own.
-    if (await hasNoneSince(unasked.account, begunOn, fleet)) return;
+    if (await hasNoneSince(unasked.account, begunOn, fleet).catch(() => false)) return;
     if (
       services.late() ||
       refused.has(cellOf(unasked)) ||

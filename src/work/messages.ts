@@ -16,7 +16,7 @@ export const WORK_QUEUES: readonly WorkQueueName[] = [KEY_WORK, ACCOUNT_WORK, NO
 
 /**
  * Why the work is there. It is carried along by all that comes of it, and logged. Nothing is decided by it but that what the
- * drift check has sent is to leave what the check is to leave.
+ * drift check has sent is to leave what the check is to leave, and whether scopes were asked for since.
  */
 const cause = z.strictObject({
   /** Event type, `drift`, `revoke`, `restore`, `activation`, `operator`. */
