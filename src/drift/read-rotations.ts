@@ -1,7 +1,9 @@
 import pMap from 'p-map';
+import { Dispatcher, moveCalls, sendAccount } from '../accounts/dispatcher.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { known } from '../azure/read-or-why.ts';
-import { scopeResource } from '../azure/resource-id.ts';
+import { parseStorageAccountId, scopeResource } from '../azure/resource-id.ts';
+import type { PacedPlace, Turns } from '../azure/turns.ts';
 import type { FleetUse } from '../fleet/fleet-index.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -14,7 +16,7 @@ import type { RotationStage } from '../rollout/stage.ts';
 import type { StandingControl } from '../rollout/standing-control.ts';
 import { exemptUses, MOVES } from '../settings/exemption.ts';
 import type { Settings } from '../settings/settings.ts';
-import { ACCOUNT_WORK, type Cause, KEY_WORK } from '../work/messages.ts';
+import { type Cause, KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import type { KeySubject } from './checks/subjects.ts';
 import { isFixed } from './fixes.ts';
@@ -99,6 +101,11 @@ async function awaitedBy(
   return awaited;
 }
 
+/** Of a key and check; with more the index is not wrong, but they cannot be seen. */
+const MOST_LOOKED_AT = 100;
+/** What looks are ordered by. */
+type LookServices = Pick<RotationServices, 'queue' | 'now'> & { readonly schedule: Turns };
+
 /**
  * Has somebody look at what is under way: what would have followed it may be lost. One look too many changes nothing, but
  * it puts everything to work that uses the key, at once or when a canary serves again: not what the check is not to fix.
@@ -107,8 +114,9 @@ export async function followUnfinished(
   rotations: readonly UnfinishedRotation[],
   findings: readonly Finding[],
   report: string,
-  { queue, now, settings }: Pick<RotationServices, 'queue' | 'now'> & { readonly settings: Pick<Settings, 'drift'> },
+  services: LookServices & { readonly settings: Pick<Settings, 'drift'> },
 ): Promise<void> {
+  const { queue, now, settings } = services;
   const at = now().toISOString();
   const cause = { by: 'drift', ref: report, since: at };
   // A queue that is out of reach is said by what is fixed; the next check does it again.
@@ -118,7 +126,7 @@ export async function followUnfinished(
       const look = lookOf(rotation, findings, settings.drift.autofix);
       if (look === 'none') return;
       const isLate = look === 'afterFixes';
-      if (isLate) await lookAtAwaited(rotation, findings, cause, queue);
+      if (isLate) await lookAtAwaited(rotation, findings, cause, services);
       const due = new Date(now().getTime() + (isLate ? FIXED_SECONDS * 1_000 : 0)).toISOString();
       const work = {
         kind: 'rotation',
@@ -143,7 +151,7 @@ async function lookAtAwaited(
   { key, awaited }: UnfinishedRotation,
   findings: readonly Finding[],
   cause: Cause,
-  queue: Pick<WorkQueue, 'send'>,
+  services: LookServices,
 ): Promise<void> {
   const behind = new Set(
     findings.flatMap(({ action, resource }) =>
@@ -153,9 +161,22 @@ async function lookAtAwaited(
   const unfound = awaited.filter(
     ({ account, scope }) => !behind.has((scope ? scopeResource(account, scope) : account).toLowerCase()),
   );
-  for (const [account, { location }] of new Map(unfound.map((use) => [use.account, use]))) {
-    const work = { kind: 'account', account, location, key: key.id, cause, attempt: 0 } as const;
-    await queue.send(ACCOUNT_WORK, work).catch(() => {});
+  const looks = new Dispatcher<PacedPlace & Pick<FleetUse, 'account'>>(
+    services,
+    () => moveCalls({}),
+    (use, turn) => {
+      const { account, location } = use;
+      return sendAccount({ kind: 'account', account, location, key: key.id, cause, attempt: 0 }, use, turn, services);
+    },
+  );
+  const accounts = [...new Map(unfound.map((use) => [use.account, use])).values()];
+  try {
+    for (const { account, location } of accounts.slice(0, MOST_LOOKED_AT)) {
+      const subscriptionId = parseStorageAccountId(account)?.subscriptionId;
+      if (subscriptionId) await looks.dispatch({ account, location, subscriptionId });
+    }
+  } catch {
+    // The next check does it again.
   }
 }
 

@@ -78,7 +78,8 @@ class Follower {
     const read = await readRotation(this.#key, this.#ports);
     if (read.blocked) return DONE;
     const { progress, stage } = read;
-    if (progress.state === 'finished') return this.#finish(progress);
+    // Of one that moved nothing there is nothing to tell: a row of the index that came late was all there was of it.
+    if (progress.state === 'finished') return progress.moved === 0 ? DONE : this.#finish(progress);
     const isHeld = await this.#stage(read);
     if (isHeld) return this.#again(SELDOM_SECONDS);
     if (progress.state === 'stuck') return this.#stuck(progress);

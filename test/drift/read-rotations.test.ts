@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { Turns } from '../../src/azure/turns.ts';
 import { followUnfinished, type RotationServices, readRotations } from '../../src/drift/read-rotations.ts';
 import type { Finding } from '../../src/drift/report.ts';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
@@ -61,7 +62,7 @@ async function sent(
         action: { kind: 'account', account: resource, location: '', key: subject.key.id },
       }) as unknown as Finding,
   );
-  await followUnfinished(unfinished, findings, 'r1', { ...services, settings: { drift } });
+  await followUnfinished(unfinished, findings, 'r1', { ...services, schedule: new Turns(1), settings: { drift } });
   return works;
 }
 
@@ -102,4 +103,12 @@ it('of a key that nobody uses any more the index is put right, where everybody w
   const none = [versionName(100), 0, [], []] as const;
   expect(await sent(1, 1_000, ...none, 'none')).toMatchObject([{ kind: 'rotation' }]);
   expect(await sent(1, 1_000, ...none, 'not all')).toEqual([]);
+});
+
+it('of many that are awaited and not found a hundred are looked at, each in its turn', async () => {
+  const works = await sent(151, 0, versionName(100), 120);
+  const looks = works.flatMap((work) => (work.kind === 'account' ? [work] : []));
+  expect(looks).toHaveLength(100);
+  expect(new Set(looks.map(({ turn }) => turn)).size).toBeGreaterThan(80);
+  expect(works.at(-1)).toMatchObject({ kind: 'rotation', onlyLooks: true });
 });

@@ -178,6 +178,15 @@ it.each([0, 5])(
   },
 );
 
+it('one of which nothing is left but rows that were wrong has no end to be told', async () => {
+  const rotation = new StuckRotation();
+  await rotation.begin();
+  await rotation.lose(1);
+  await rotation.lose(2);
+  await rotation.pass(24 * 60);
+  expect(rotation.recorded).toEqual([]);
+});
+
 it('while nothing can be noted, messages do not become more', async () => {
   const rotation = new StuckRotation();
   await rotation.begin();
