@@ -4,7 +4,7 @@ const WAITING_FOR_ONE = 500;
 /**
  * Has what is not urgent wait for what arrives meanwhile. Node reads thousands of requests that have arrived at once before
  * it comes to anything else, such as the next answer that somebody's revocation waits for; were each of them answered at
- * once, that would take seconds. Of what waits here one goes on in each turn of the event loop, in order. Where nothing else
+ * once, that would take seconds. Of what waits here a few go on in each turn of the event loop, in order. Where nothing else
  * is to be done, nothing is lost.
  */
 export class GivingWay {
