@@ -102,13 +102,6 @@ export const SHAPES: readonly Shape[] = [
     { accounts: 500, subscriptions: 2, regions: THREE_REGIONS, killHalfway: true },
     KILLED,
   ),
-  rotation('one-key-400', 'One key, 400 accounts in eight subscriptions', { accounts: 400, subscriptions: 8 }),
-  rotation(
-    'keys-20-400',
-    '20 keys at once, 400 accounts in eight subscriptions',
-    { accounts: 400, subscriptions: 8, keys: 20 },
-    { ...MOVED, beside: { shape: 'one-key-400', requests: 1.2 } },
-  ),
   rotation('one-key-2000', 'One key, 2,000 accounts in eight subscriptions', { accounts: 2_000, subscriptions: 8 }),
   rotation(
     'keys-20',

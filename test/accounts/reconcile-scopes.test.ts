@@ -4,7 +4,7 @@ import { handOut, LIST_CALLS } from '../../src/accounts/dispatcher.ts';
 import { changesOfAsked } from '../../src/accounts/fleet-entries.ts';
 import { FleetNotes, reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
 import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
-import { Turns } from '../../src/azure/turns.ts';
+import { type PacedPlace, Turns } from '../../src/azure/turns.ts';
 import { ACCOUNT_WORK, type AccountWork } from '../../src/work/messages.ts';
 import { pinnedTo, useAccounts } from './account-fixture.ts';
 
@@ -185,6 +185,13 @@ describe('encryption scopes', () => {
   });
 });
 
+/** Lists that may be asked for at once. */
+function freeLists(place: PacedPlace, { schedule, now }: ReturnType<typeof wire.services>): number {
+  let free = 0;
+  while (schedule.take(place, LIST_CALLS, now().getTime()) === 0) free += 1;
+  return free;
+}
+
 describe('the scopes of an account, when their turn comes', () => {
   /** Somebody asks the account for its scopes, and then their turn comes for a key that changed so many milliseconds before. */
   async function askedBefore(ms: number, hasScope = false) {
@@ -203,9 +210,7 @@ describe('the scopes of an account, when their turn comes', () => {
     const only: AccountWork = { ...work, scopes: 'only', cause: { ...work.cause, since }, turn };
     expect(await reconcileAndNote(only, services, wire.log)).toEqual({ outcome: 'done' });
     const asked = requestsOf(account, before).scopes;
-    let free = 0;
-    while (services.schedule.take(place, LIST_CALLS, services.now().getTime()) === 0) free += 1;
-    return { account, next: files.id(next), asked, free };
+    return { account, next: files.id(next), asked, free: freeLists(place, services) };
   }
 
   it('are not asked for once more where there were none since the key changed', async () => {
@@ -241,9 +246,7 @@ describe('the scopes of an account, when their turn comes', () => {
     const sent = { kind: 'scopes', account: id, location, cause, attempt: 0, turn } as const;
     expect(await reconcileUnasked(sent, services)).toEqual({ outcome: 'done' });
     expect(requestsOf(account, since).scopes).toEqual([]);
-    let free = 0;
-    while (services.schedule.take(place, LIST_CALLS, services.now().getTime()) === 0) free += 1;
-    expect(free).toBe(80);
+    expect(freeLists(place, services)).toBe(80);
   });
 
   it('leave what came of their account as it is, where there are none', async () => {

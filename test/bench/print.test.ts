@@ -21,7 +21,6 @@ it('compares shapes with such that come before them', () => {
   const beside = SHAPES.flatMap(({ name, promises }) => (promises.beside ? [[promises.beside.shape, name]] : []));
   expect(beside).toEqual([
     ['cell-500', 'three-instances'],
-    ['one-key-400', 'keys-20-400'],
     ['one-key-2000', 'keys-20'],
   ]);
   for (const [first = '', second = ''] of beside) {

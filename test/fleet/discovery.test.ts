@@ -152,6 +152,24 @@ describe('accounts that a look asks for their scopes', () => {
   });
 });
 
+it('an account of which the index is not heard is asked for its scopes, and so are the others', async () => {
+  const azure = new Azure();
+  azure.accounts = Array.from({ length: 10 }, (_, n) => account(`st${n}`, SECOND));
+  let reads = 0;
+  const fleet = {
+    ...azure.fleet,
+    account: (id: string) => {
+      reads += 1;
+      return reads === 1 ? Promise.reject(new Error('no answer')) : azure.fleet.account(id);
+    },
+  };
+  await azure.look(KEY, azure.services({ fleet }));
+  expect(azure.last).toMatchObject({ indexed: true, unreadableScopes: [] });
+  expect(
+    (await Promise.all(azure.accounts.map(({ id }) => azure.fleet.account(id)))).map((one) => one?.scopes),
+  ).toEqual(azure.accounts.map(() => 'none'));
+});
+
 it('lists of scopes have their turns without an index too: no more are asked for than Azure takes', async () => {
   const azure = new Azure();
   azure.accounts = Array.from({ length: 120 }, (_, n) => account(`st${n}`, SECOND));
