@@ -112,3 +112,18 @@ it('of many that are awaited and not found a hundred are looked at, each in its 
   expect(new Set(looks.map(({ turn }) => turn)).size).toBeGreaterThan(80);
   expect(works.at(-1)).toMatchObject({ kind: 'rotation', onlyLooks: true });
 });
+
+it('where the queue is away none is tried behind the first that it does not take', async () => {
+  const tried: string[] = [];
+  const queue = {
+    send: async (_: string, { kind }: Work) => {
+      tried.push(kind);
+      throw new Error('no queue');
+    },
+  };
+  const rotation = { key: key().key, hasExempt: true, hasStage: true, awaited: [1, 2, 3].map((n) => fleetUse(n)) };
+  const { drift } = rules({ autofix: DEFAULT_AUTOFIX });
+  const services = { queue, now: () => day(200), schedule: new Turns(1), settings: { drift } };
+  await followUnfinished([rotation], [], 'r1', services);
+  expect(tried).toEqual(['account', 'rotation']);
+});
