@@ -45,13 +45,14 @@ export function lastName(id: string): string {
   return id.slice(id.lastIndexOf('/') + 1);
 }
 
-/**
- * Whether two ARM ids name the same resource: services change the letter case of what they were given, and some encode
- * what is not ASCII.
- */
+/** Whether two ARM ids name the same resource. */
 export function sameResource(a: string, b: string): boolean {
-  const comparable = (id: string) => (decoded(id) ?? id).normalize('NFC').toLowerCase();
-  return comparable(a) === comparable(b);
+  return comparableId(a) === comparableId(b);
+}
+
+/** The same for the same resource: services change the letter case of ids that they are given, and some encode what is not ASCII. */
+export function comparableId(id: string): string {
+  return (decoded(id) ?? id).normalize('NFC').toLowerCase();
 }
 
 /** The ARM id of an encryption scope of a storage account. */

@@ -5,7 +5,7 @@ import type { StorageAccounts } from '../accounts/storage-client.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { untilAborted } from '../azure/deadline.ts';
 import { describe } from '../azure/failure.ts';
-import { sameResource } from '../azure/resource-id.ts';
+import { comparableId } from '../azure/resource-id.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
 import { ownStorage } from '../settings/own-storage.ts';
@@ -100,8 +100,9 @@ class BlastRadiusReader {
 
   soFar(): BlastRadius {
     const accounts = [...this.#accounts.values()].sort(byId);
-    const known = (id: string): boolean => accounts.some((account) => sameResource(account.id, id));
-    const otherResources = this.#others.filter(({ id }) => !known(id)).sort(byId);
+    // Compared one by one, thousands of accounts would hold up everybody for a minute.
+    const known = new Set(accounts.map(({ id }) => comparableId(id)));
+    const otherResources = this.#others.filter(({ id }) => !known.has(comparableId(id))).sort(byId);
     const unread = this.#parts.missing();
     const lockedOut = [...accounts, ...otherResources.filter(isStorage)].some(({ name }) => this.#isOwn(name));
     return {
