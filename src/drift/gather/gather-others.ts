@@ -1,7 +1,7 @@
 import pMap from 'p-map';
 import { readPart, type UnreadPart } from '../../azure/read-or-why.ts';
 import type { OtherDependent } from '../../dependents/dependent.ts';
-import type { ResourceGraph } from '../../dependents/resource-graph-client.ts';
+import type { GraphResource, ResourceGraph } from '../../dependents/resource-graph-client.ts';
 import { usesOfKey, vaultUseQuery } from '../../dependents/resource-graph-query.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { KeySubject } from '../checks/subjects.ts';
@@ -32,13 +32,11 @@ export async function gatherOthers(
         action: 'Microsoft.ResourceGraph/resources/read',
         beside: true,
       };
-      const part = await readPart(what, () => readUsers(vault, subjects, resourceGraph, signal));
+      const isOther = ({ type, subscriptionId }: GraphResource): boolean =>
+        type !== STORAGE || !looked.has(subscriptionId.toLowerCase());
+      const part = await readPart(what, () => readUsers(vault, subjects, isOther, resourceGraph, signal));
       if ('unread' in part) return [part.unread];
-      for (const [index, subject] of subjects.entries()) {
-        subject.others = (part.value[index] ?? []).filter(
-          ({ type, subscriptionId }) => type !== STORAGE || !looked.has(subscriptionId.toLowerCase()),
-        );
-      }
+      for (const [index, subject] of subjects.entries()) subject.others = part.value[index] ?? [];
       return [];
     },
     { concurrency: CONCURRENCY },
@@ -46,14 +44,17 @@ export async function gatherOthers(
   return unread.flat();
 }
 
+/** @param isWanted the others are let go as they are read: a fleet of accounts would fill the memory */
 async function readUsers(
   vault: ManagedVault,
   subjects: readonly KeySubject[],
+  isWanted: (row: GraphResource) => boolean,
   graph: ResourceGraph,
   signal: AbortSignal | undefined,
 ): Promise<OtherDependent[][]> {
   const users: OtherDependent[][] = subjects.map(() => []);
   for await (const row of graph.query(vaultUseQuery(vault), signal)) {
+    if (!isWanted(row)) continue;
     for (const [index, { key }] of subjects.entries()) {
       const user = usesOfKey(row, key);
       if (user) users[index]?.push(user);
