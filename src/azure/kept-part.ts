@@ -5,6 +5,8 @@ const READING_MS = 90_000;
 const SHOWN_MS = 3 * 60_000;
 /** Readings at the same time, when changes come one after the other: the rest is read after those. */
 const MOST_READINGS = 2;
+/** So many readings begin at once, where each follows a change; from then on, one in half the time for which one is believed. */
+const READINGS_AT_ONCE = 5;
 /** What failed is not asked again within so long. Milliseconds. */
 const FAILED_MS = 5_000;
 
@@ -42,6 +44,8 @@ export class KeptPart<T> {
   #reading: { readonly begun: Begun; readonly ended: Promise<void> } | undefined;
   #readings = 0;
   #changes = 0;
+  /** When all readings that have begun would have, one after the other at their pace. Milliseconds. */
+  #pacedMs = Number.NEGATIVE_INFINITY;
 
   /** @param believedMs not read again for so long, or for as long as the reading took if that is longer. Milliseconds. */
   constructor(believedMs: number) {
@@ -58,7 +62,7 @@ export class KeptPart<T> {
     const isBelieved = this.#isBelieved();
     // One that began before the last change may be without it, and may hang.
     const isNeeded = !isBelieved && this.#reading?.begun.changes !== this.#changes;
-    if (isNeeded && this.#readings < MOST_READINGS) {
+    if (isNeeded && this.#readings < MOST_READINGS && this.#keepsPace()) {
       const begun = { beganMs: performance.now(), changes: this.#changes };
       this.#reading = { begun, ended: this.#read(begun, read, now()) };
     }
@@ -83,6 +87,14 @@ export class KeptPart<T> {
     const { outcome, beganMs, endedMs } = this.#last;
     const forMs = 'error' in outcome ? FAILED_MS : Math.max(this.#believedMs, endedMs - beganMs);
     return performance.now() - endedMs < forMs;
+  }
+
+  /** What is read takes requests that others need, such as a revocation in the same vault: changes without end cost no more. */
+  #keepsPace(): boolean {
+    const [nowMs, stepMs] = [performance.now(), this.#believedMs / 2];
+    if (this.#pacedMs - nowMs > (READINGS_AT_ONCE - 1) * stepMs) return false;
+    this.#pacedMs = Math.max(this.#pacedMs, nowMs) + stepMs;
+    return true;
   }
 
   async #read(begun: Begun, read: () => Promise<T>, readOn: Date): Promise<void> {

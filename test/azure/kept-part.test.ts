@@ -157,3 +157,37 @@ it('is not what was begun before a change, however that ends, nor read more than
   expect(last).toEqual({ value: 'd', readOn: expect.any(Date), ageMs: 100 });
   expect(source.asked).toBe(5);
 });
+
+it('that is changed over and over is read five times at once, and then at a pace', async () => {
+  const source = new Source();
+  const part = new KeptPart<string>(10_000);
+  const look = async (): Promise<PartTaken<string>> => {
+    part.change();
+    const taking = part.take(source.read, now, 1_500);
+    source.answer(String(source.asked));
+    return soon(taking, 0);
+  };
+  for (const asked of [1, 2, 3, 4, 5]) expect(await look()).toMatchObject({ value: String(asked) });
+  // What is shown is of before, and that is said; nobody waits for it.
+  expect(await look()).toEqual({ value: '5', readOn: new Date(), ageMs: 0, reading: true });
+  const counts: number[] = [];
+  for (let seconds = 0; seconds < 20; seconds += 1) {
+    await vi.advanceTimersByTimeAsync(1_000);
+    await look();
+    counts.push(source.asked);
+  }
+  expect([counts[3], counts[4], counts[9], counts[19]]).toEqual([5, 6, 7, 9]);
+  expect(await soon(part.take(source.read, now, 1_500), 5_000)).not.toHaveProperty('reading');
+});
+
+it('that is kept for no time is read whenever it was changed', async () => {
+  const source = new Source();
+  const part = new KeptPart<string>(0);
+  for (let asked = 1; asked <= 20; asked += 1) {
+    part.change();
+    const taking = part.take(source.read, now, 1_500);
+    source.answer('a');
+    expect(await soon(taking, 0)).not.toHaveProperty('reading');
+  }
+  expect(source.asked).toBe(20);
+});
