@@ -13,13 +13,15 @@ export const fleetSnapshots = new FleetSnapshots();
 export const knownApprovals = new KnownApprovals();
 export const keyLister = new KeyLister();
 export const nowBoard = new NowBoard(fleetSnapshots, keyLister, knownApprovals);
-/** For what is open to anyone and has no limit, and for refusals: to word and send one takes about as long as to find it. */
+/** For refusals: to word and send one takes about as long as to find it. */
 export const givingWay = new GivingWay();
+/** For what is open to anyone and has no limit. Whoever opens the page does not wait for refusals, nor these for it. */
+const openWay = new GivingWay();
 
 /** A handler of what is open to anyone: it waits for its turn, and for nothing else. */
 export function openToAnyone(answer: (request: HttpRequest) => HttpResponseInit): HttpHandler {
   return async (request) => {
-    await givingWay.turn();
+    await openWay.turn();
     return answer(request);
   };
 }
