@@ -6,6 +6,7 @@ import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { type AccountRevocation, samePart, scopeOfPart } from '../revocation/account-record.ts';
 import { type AccountRestored, type AccountUseCase, restoreAccount } from '../revocation/account-revocation.ts';
+import { ownStepOf } from '../revocation/change-access.ts';
 import type { AccountGiving } from '../revocation/give-account.ts';
 import { auditWarning, type RevocationCall } from '../revocation/record-revocation.ts';
 import { accountRecordView, failureView, takenView } from '../revocation/record-view.ts';
@@ -70,7 +71,7 @@ function toBody({ account, key, part }: Revocable, result: AccountRestored): Acc
 
 /** What a restore is refused with, or has come to. */
 export function givingProblem(
-  { end, revocation, unproven }: Pick<AccountGiving, 'end' | 'revocation' | 'unproven'>,
+  { end, revocation, unproven, failures = [] }: Pick<AccountGiving, 'end' | 'revocation'> & Partial<AccountGiving>,
   extensions: Readonly<Record<string, unknown>> = {},
 ): HttpProblem {
   switch (end) {
@@ -111,7 +112,8 @@ export function givingProblem(
         unproven === undefined
           ? `${REASONS.AccountRestoreIncomplete} "failures" says what is missing, and why.`
           : `It could not be read again as proof: ${unproven}`,
-        'Repeat the same call: it finishes what is missing. Giving a role back takes the right that the deployment parameter allowAccountRevocation gives the app, in a Managed HSM a local role of its own (docs/managed-hsm.md); `cmk account restore` on your own sign-in takes yours.',
+        ownStepOf(failures) ??
+          'Repeat the same call: it finishes what is missing. Giving a role back takes the right that the deployment parameter allowAccountRevocation gives the app, in a Managed HSM a local role of its own (docs/managed-hsm.md); `cmk account restore` on your own sign-in takes yours.',
         { extensions },
       );
   }

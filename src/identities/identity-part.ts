@@ -29,7 +29,7 @@ export function identityPart(account: Account, key: ManagedKey, services: Identi
     throw new CmkError(
       'Refused',
       `The record names what the identity of ${account.name} cannot have had on ${key.vault.name}: nothing of it is given.`,
-      'If account or key have another identity or vault since, give the role by hand (`cmk role ensure`); else find out who wrote the tag.',
+      'Where account or key have another identity or vault since, put that back and repeat the restore; or give by hand what is missing (`cmk role ensure`), then take the tags `cmk-revoked-…` of the open ids away. Else find out who wrote the tags.',
     );
   };
   return {

@@ -1,5 +1,6 @@
 import { describeFailure, errorText, type Failure } from '../azure/failure.ts';
 import { twice } from '../azure/retry-once.ts';
+import { CmkError } from '../errors.ts';
 import type { AccountPart, AccountPorts } from './account-part.ts';
 import { type Taken, takenId } from './account-record.ts';
 
@@ -11,6 +12,8 @@ export interface TakenFailure {
   readonly forbidden: boolean;
   /** "Cannot delete" prevents the deletion of role assignments too (Azure Resource Manager, "Lock your resources"). */
   readonly locked: boolean;
+  /** What to do, where to repeat the call does not help. */
+  readonly nextStep?: string;
 }
 
 /** Takes these away, all at once; `failures` has, by what it is about, why something was not. */
@@ -41,7 +44,13 @@ export async function giveOne(part: AccountPart, taken: Taken, { sleep }: Pick<A
 export function failureOf(taken: Taken, error: unknown): TakenFailure {
   const failure = describeFailure(error);
   const locked = isLocked(failure);
-  return { taken, error: errorText(error), forbidden: failure.kind === 'forbidden' || locked, locked };
+  const own = error instanceof CmkError ? { nextStep: error.nextStep } : {};
+  return { taken, error: errorText(error), forbidden: failure.kind === 'forbidden' || locked, locked, ...own };
+}
+
+/** What to do about them; undefined: repeat the call. */
+export function ownStepOf(failures: readonly TakenFailure[]): string | undefined {
+  return failures.find(({ nextStep }) => nextStep !== undefined)?.nextStep;
 }
 
 /** What Azure Resource Manager says of a write or a deletion that a lock forbids. */

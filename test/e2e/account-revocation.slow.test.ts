@@ -264,6 +264,9 @@ describe('one account', () => {
     );
     const refused = await restore(of);
     expect(outcome(refused)).toBe('502 AccountRestoreIncomplete');
+    expect(refused.body).toMatchObject({
+      nextStep: expect.stringMatching(/^Where account or key have another identity/),
+    });
     expect([...wire.azure.world.roleAssignments.values()].filter((one) => one.principalId === forged)).toEqual([]);
   });
 });

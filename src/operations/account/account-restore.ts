@@ -3,6 +3,7 @@ import { CmkError } from '../../errors.ts';
 import { REASONS } from '../../reasons.ts';
 import { readAccountRevocations, scopeOfPart, type Taken } from '../../revocation/account-record.ts';
 import { restoreAccount } from '../../revocation/account-revocation.ts';
+import { ownStepOf } from '../../revocation/change-access.ts';
 import { type AccountGiving, refusedGiving } from '../../revocation/give-account.ts';
 import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { restoreAccountCommand } from '../../revocation/restore-command.ts';
@@ -66,7 +67,7 @@ export async function restoreAccountAsOperator(
     journal.note(`${changeOf(taken, account, 'give').text}: NOT done: ${error}`);
   if (result.unproven !== undefined) journal.note(`It could not be read again as proof: ${result.unproven}`);
   const complete = result.end === 'restored';
-  if (!complete) journal.note('Run the same command again: it finishes what is missing.');
+  if (!complete) journal.note(ownStepOf(result.failures) ?? 'Run the same command again: it finishes what is missing.');
   for (const warning of [...result.warnings, ...auditWarning(result)]) journal.note(warning);
   const { given, audit, auditReceipt } = result;
   return { account: account.id, scope, complete, given, audit, auditReceipt };
