@@ -10,6 +10,7 @@ import { approveRekey } from '../rekey/http/approve-rekey.ts';
 import { accessFor } from './access-for.ts';
 import { type ApiCall, api } from './api.ts';
 import { rekeyPorts } from './rekey-ports.ts';
+import { nowBoard } from './shared-calls.ts';
 
 app.http('approve', {
   methods: ['POST'],
@@ -26,7 +27,9 @@ app.http('approve', {
       }
       if (isOfAccount(asked)) {
         const requireAlsoOn = (key: RouteKey) => requireOn(key, 'CmkKey.Restore');
-        return jsonResponse(200, await handleApproveAccount(asked, call, requireAlsoOn, services, log));
+        const done = await handleApproveAccount(asked, call, requireAlsoOn, services, log);
+        if (done.accountRestore) nowBoard.changed({ account: asked.account }, services);
+        return jsonResponse(200, done);
       }
       const approved =
         asked.action === 'pause'

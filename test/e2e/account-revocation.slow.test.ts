@@ -300,10 +300,14 @@ describe('by rules that are narrower', () => {
       const { id } = asked.body.approval as { id: string };
       const approve = (as: string) => strict.call(`/approvals/${id}/approve`, { method: 'POST', as });
       expect(outcome(await approve('restorer'))).toBe('403 ApproverIsAsker');
+      const fleet = async () => (await strict.call('/now', { as: 'operator' })).body.fleet;
+      await expect.poll(fleet, { timeout: 30_000 }).toEqual({ readOn: expect.any(String), value: expect.any(Object) });
       expect((await approve('operator')).body).toMatchObject({
         approval: { state: 'done', outcome: 'AccountRestored', account: of.account.id },
         accountRestore: { reason: 'AccountRestored', complete: true },
       });
+      // What was read before is of before.
+      expect(await fleet()).toMatchObject({ reading: true });
       expect(rolesOf(of)).toHaveLength(1);
     } finally {
       await strict.stop();
