@@ -113,7 +113,12 @@ export class RekeyTask {
   /** What is found to use another key than it was to be moved off is settled; undefined: it is gone. */
   async saw(scope: string | undefined, use: KeyUse | undefined, exists = true): Promise<void> {
     const row = this.#rows.get(scope);
-    if (!row || usesKey(use, this.from)) return;
+    if (!row) return;
+    if (usesKey(use, this.from)) {
+      // It failed before it was begun, or was elsewhere: a person put it there, and there it stays.
+      if (row.failure && !this.covers(scope)) await this.#put(scope, 'left');
+      return;
+    }
     // What the order has never begun to move was there before, and is not taken back.
     const arrived = this.#way.back ? 'back' : row.state === 'none' ? 'left' : 'moved';
     const state = !exists ? 'gone' : usesKey(use, this.to) ? arrived : 'left';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { RekeyTask } from '../../src/accounts/rekey-task.ts';
 import type { FleetUse } from '../../src/fleet/fleet-index.ts';
-import { type RekeyOrder, type RekeySubject, wayOf } from '../../src/fleet/rekey-order.ts';
+import { isSubjectSettled, type RekeyOrder, type RekeySubject, wayOf } from '../../src/fleet/rekey-order.ts';
 import { progressOf } from '../../src/rekey/progress.ts';
 import { day, KEY } from '../support/keys.ts';
 import { MemoryRekeys } from '../support/memory-rekeys.ts';
@@ -114,6 +114,21 @@ describe('an account of a re-key', () => {
     const { store, order, task: of } = await task({}, [subject('/a/st', 'moved', { failure })]);
     await of.saw(undefined, use(order.to) as never);
     expect(store.subjects(order.id)[0]).not.toHaveProperty('failure');
+  });
+
+  it.each<[RekeySubject['state'], RekeySubject['state'], boolean]>([
+    // It failed before it was begun, and a person put it there.
+    ['none', 'left', true],
+    ['left', 'left', true],
+    ['begun', 'begun', false],
+    ['moved', 'moved', false],
+  ])('that was %s when it failed, and is on the new key when all goes back, is %s', async (state, next, settled) => {
+    const was = subject('/a/st', state, { failure: { ...failure, since: day(99).toISOString() } });
+    const { store, order, task: of } = await task({ state: 'takingBack' }, [was]);
+    await of.saw(undefined, use(order.to) as never);
+    const [row] = store.subjects(order.id);
+    expect(row).toMatchObject({ state: next });
+    expect(row && isSubjectSettled(row, order)).toBe(settled);
   });
 
   it('stops all of it where as many have failed as may, each counted once', async () => {
