@@ -71,7 +71,10 @@ export async function reconcileScopes(
     const isLate = now().getTime() - start > LONGEST_MS || !journal.held();
     const subject = { ...scopeSubject(account, scope.name, reconciliation), turn: () => wait(MOVE_CALLS) };
     const result = isLate ? BUSY : await reconciliation.move(subject, use).catch(outcomeOfFailure);
-    if (outcome.outcome === 'done') outcome = result;
+    if (outcome.outcome === 'done') {
+      outcome = result;
+      if (result.outcome !== 'done') reconciliation.rekey?.failsAt(scope.name);
+    }
     if (isLate) break;
   }
   return { seen, outcome };

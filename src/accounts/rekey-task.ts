@@ -29,7 +29,7 @@ export class RekeyTask {
   readonly #place: Pick<RekeySubject, 'account' | 'location'>;
   readonly #now: () => Date;
   readonly #rows: Map<string | undefined, RekeySubject>;
-  #current: string | undefined;
+  #failing: string | undefined;
 
   private constructor(
     { way, from, to }: { readonly way: RekeyWay; readonly from: ManagedKey; readonly to: ManagedKey },
@@ -97,7 +97,6 @@ export class RekeyTask {
    * @returns what to do instead of moving it
    */
   async announce(scope: string | undefined): Promise<Outcome | undefined> {
-    this.#current = scope;
     // Taken back, it stays what it is until it is back: a step that is killed has to be done again.
     if (!this.#way.back) await this.#put(scope, 'begun');
     const order = await this.#store.order(this.order.id);
@@ -140,9 +139,14 @@ export class RekeyTask {
     }
   }
 
+  /** It is this scope of the account that cannot be moved; unless said, it is the account itself. */
+  failsAt(scope: string): void {
+    this.#failing = scope;
+  }
+
   /** It was tried often enough: it waits for a person, and where so many do, all of it waits. Errors are the SDK's. */
   async failed(reason: Reason, detail: string): Promise<{ readonly stopped: boolean }> {
-    const scope = this.#current;
+    const scope = this.#failing;
     const state = this.#rows.get(scope)?.state ?? 'none';
     const at = this.#now().toISOString();
     await this.#write({

@@ -83,6 +83,22 @@ describe('a re-key over the wire', () => {
     expect(use(account)).toMatchObject({ keyname: b.name });
   });
 
+  it('says which scope could not be moved, also where another one was after it', async () => {
+    const orders = new RekeyOrders(wire);
+    const [a, b, own] = [new TestKey(wire.azure.world), new TestKey(wire.azure.world), new TestKey(wire.azure.world)];
+    const scopes = ['one', 'two'].map((name) => ({ name, key: a.use() }));
+    const account = own.account('pinned', { scopes });
+    const answer = { status: 400, body: { error: { code: 'FeatureNotSupportedForAccount', message: 'no' } } };
+    wire.azure.faults.add([{ match: { method: 'PATCH', path: `${account.name}/encryptionScopes/one` }, answer }]);
+    const id = await orders.start(a, b);
+    await orders.carryOut();
+    wire.azure.faults.clear();
+    expect(scopesOf(account)).toEqual([a.id(a.first), b.id(b.first)]);
+    expect(await progressOf(await orders.order(id), orders.services)).toMatchObject({
+      ...{ moved: 1, waiting: 0, failed: 1, failures: [{ scope: 'one', reason: 'Refused' }] },
+    });
+  });
+
   it('finds whom the index has lost, and lets one order have a key at a time', async () => {
     const orders = new RekeyOrders(wire);
     const { services } = orders;
