@@ -63,8 +63,19 @@ export const REKEY_ORDER = z.object({
   /** Number of the next step: a message of an earlier one is a double, and does nothing. */
   tick: z.int().min(0),
   tickedOn: z.iso.datetime(),
-  /** The accounts that were sent last: how many, after how many that were done with, and when. */
-  wave: z.object({ sent: z.int(), settled: z.int(), on: z.iso.datetime() }).optional(),
+  /**
+   * The accounts that were sent last: how many, after how many that were done with, and when. `reached`: how many are done with
+   * by now. `until`: the last turn that was handed out, or when the last one was seen to be done with, whichever is later.
+   */
+  wave: z
+    .object({
+      sent: z.int(),
+      settled: z.int(),
+      on: z.iso.datetime(),
+      reached: z.int().optional(),
+      until: z.iso.datetime().optional(),
+    })
+    .optional(),
   /** Why it waits. */
   waits: z.object({ reason, detail: z.string() }).optional(),
   /** The last look for what still uses the old key: what could not be read is named, and then it is not verified. */

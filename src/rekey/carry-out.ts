@@ -1,5 +1,4 @@
 import type { Dependent } from '../accounts/dependent.ts';
-import { Dispatcher, moveCalls } from '../accounts/dispatcher.ts';
 import { tooManyFailed } from '../accounts/rekey-task.ts';
 import type { Rollout } from '../accounts/rollout.ts';
 import type { RecordAudit } from '../audit/audit-trail.ts';
@@ -16,7 +15,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { Leases } from '../work/lease-client.ts';
-import { ACCOUNT_WORK, type AccountWork, KEY_WORK, type RekeyWork } from '../work/messages.ts';
+import { KEY_WORK, type RekeyWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import type { RekeyApproved } from './approved-order.ts';
@@ -24,6 +23,7 @@ import { type FindLeftServices, neverAsked, type Rows, stillOn, unsettled, verif
 import { finishRekey } from './finish.ts';
 import { obstacleOf } from './obstacle.ts';
 import { recordChanges } from './record-changes.ts';
+import { sendAccounts } from './send-accounts.ts';
 import { type NextStep, nextWave, secondsToAsk, UNVERIFIED_SECONDS, WAITS_SECONDS, waveUnderWay } from './waves.ts';
 
 export type RekeyServices = FindLeftServices & {
@@ -153,8 +153,9 @@ async function sendWave(
   log: Log,
 ): Promise<Outcome> {
   const next = nextWave(rows, left.length, services.now());
-  await send(left.slice(0, next.wave.sent), way, from, work, services);
-  return goOn(way.order, work, next, services, log);
+  const lastMs = await sendAccounts(left.slice(0, next.wave.sent), way, from, work, services);
+  const wave = { ...next.wave, until: new Date(lastMs).toISOString() };
+  return goOn(way.order, work, { ...next, wave }, services, log);
 }
 
 /** Nobody is left to be sent to: it is over, if a fresh look at everything says so too. */
@@ -194,29 +195,6 @@ async function stop(order: RekeyOrder, why: string, services: RekeyServices, log
   const message = `${REASONS.RekeyStopped} ${why}`;
   log({ level: 'error', reason: 'RekeyStopped', message, rekey: order.id, key: order.from });
   return isRecorded(await recordChanges(stopped, services, log, stopped.change));
-}
-
-/** At the pace that Azure takes them: what goes beyond it waits in the queue. */
-async function send(
-  wave: readonly Dependent[],
-  { order }: RekeyWay,
-  from: ManagedKey,
-  work: RekeyWork,
-  services: RekeyServices,
-): Promise<void> {
-  const dispatcher = new Dispatcher<Dependent>(
-    services,
-    () => moveCalls({}),
-    ({ id, location, scopes }, { delaySeconds, turn }) => {
-      const hint = scopes ? { scopes } : {};
-      const message: AccountWork = {
-        ...{ kind: 'account', account: id, location, key: from.id, ...hint, turn, rekey: order.id },
-        ...{ cause: work.cause, attempt: 0 },
-      };
-      return services.queue.send(ACCOUNT_WORK, message, delaySeconds);
-    },
-  );
-  for (const dependent of wave) await dispatcher.dispatch(dependent);
 }
 
 /** The next step is in the queue before this one counts as made: killed in between, it is made twice, and never not at all. */

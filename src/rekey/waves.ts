@@ -33,14 +33,23 @@ export interface NextStep {
 
 type Counts = { readonly settled: { readonly size: number }; readonly failed: { readonly size: number } };
 
-/** The wave that was sent last, while it is not through and may still be. */
+/**
+ * The wave that was sent last, while it is not through and may still be: until the turns of all have come, and for as long as
+ * accounts come through. Where Azure takes one write in three seconds that is long, and whoever was sent once more meanwhile
+ * would have a turn once more, with everybody else behind it.
+ */
 export function waveUnderWay({ wave }: Pick<RekeyData, 'wave'>, rows: Counts, now: Date): NextStep | undefined {
-  if (!wave || settledOf(rows) >= wave.settled + wave.sent) return undefined;
+  const reached = settledOf(rows);
+  if (!wave || reached >= wave.settled + wave.sent) return undefined;
+  const { on, until = on } = wave;
+  const hasGoneOn = reached > (wave.reached ?? wave.settled);
+  const untilMs = Math.max(Date.parse(until), hasGoneOn ? now.getTime() : 0);
   const patienceMs = PATIENCE_MS + (wave.sent / PER_SECOND) * 1000;
-  const waitedMs = now.getTime() - Date.parse(wave.on);
-  if (waitedMs > patienceMs) return undefined;
+  if (now.getTime() - untilMs > patienceMs) return undefined;
+  const waitedMs = now.getTime() - Date.parse(on);
   // What takes long is not asked about every few seconds.
-  return { seconds: Math.min(Math.max(Math.ceil(waitedMs / 3_000), NEXT_SECONDS), SELDOM_SECONDS), wave };
+  const seconds = Math.min(Math.max(Math.ceil(waitedMs / 3_000), NEXT_SECONDS), SELDOM_SECONDS);
+  return { seconds, wave: { ...wave, reached, until: new Date(untilMs).toISOString() } };
 }
 
 /** Those whose turn it is, by the tag `cmk-wave` as in a rotation: one wave after the other, what has none comes last. */

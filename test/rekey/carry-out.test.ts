@@ -133,7 +133,16 @@ describe('a step', () => {
       },
     }));
     expect(sent).toMatchObject([{ kind: 'rekey', tick: 8 }]);
-    expect(order?.wave).toEqual(wave);
+    expect(order?.wave).toMatchObject(wave);
+  });
+
+  it('knows when the last turn of those comes whom it sends', async () => {
+    const schedule = new Turns(1);
+    const { sent, order } = await step({ state: 'takingBack' }, (rekeys) => ({ ...movedBefore(5)(rekeys), schedule }));
+    const turns = sent.flatMap((work) => (work.kind === 'account' ? (work.turn ?? []) : []));
+    expect(turns.length).toBe(5);
+    expect(Date.parse(order?.wave?.until ?? '')).toBe(Math.max(...turns));
+    expect(Math.max(...turns)).toBeGreaterThan(now.getTime());
   });
 
   it('is followed by the next one, whatever comes of its own write', async () => {

@@ -221,9 +221,26 @@ describe('waves', () => {
     const later = (ms: number) => new Date(now.getTime() + ms);
     expect(waveUnderWay({}, rows(0), now)).toBeUndefined();
     expect(waveUnderWay({ wave }, rows(48, 2), now)).toBeUndefined();
-    expect(waveUnderWay({ wave }, rows(49), later(1_000))).toEqual({ seconds: 3, wave });
-    expect(waveUnderWay({ wave }, rows(49), later(60_000))).toEqual({ seconds: 20, wave });
-    expect(waveUnderWay({ wave }, rows(49), later(64_001))).toBeUndefined();
+    const last = { ...wave, reached: 49, until: now.toISOString() };
+    expect(waveUnderWay({ wave }, rows(49), later(1_000))).toEqual({
+      ...{ seconds: 3, wave: { ...last, until: later(1_000).toISOString() } },
+    });
+    expect(waveUnderWay({ wave: last }, rows(49), later(60_000))).toEqual({ seconds: 20, wave: last });
+    expect(waveUnderWay({ wave: last }, rows(49), later(64_001))).toBeUndefined();
+    // One of a version that noted neither.
+    expect(waveUnderWay({ wave }, rows(10), later(64_001))).toBeUndefined();
+  });
+
+  it('are waited for until the last turn has come, and as long as accounts come through', () => {
+    const later = (ms: number) => new Date(now.getTime() + ms);
+    const minutes = (count: number) => later(count * 60_000);
+    const wave = { sent: 400, settled: 100, on: now.toISOString(), reached: 100, until: minutes(20).toISOString() };
+    expect(waveUnderWay({ wave }, rows(100), minutes(21))).toMatchObject({ seconds: 20, wave });
+    expect(waveUnderWay({ wave }, rows(100), minutes(22))).toBeUndefined();
+    const going = waveUnderWay({ wave }, rows(480), minutes(30))?.wave;
+    expect(going).toEqual({ ...wave, reached: 480, until: minutes(30).toISOString() });
+    expect(waveUnderWay({ wave: going }, rows(480), minutes(31))).toMatchObject({ wave: going });
+    expect(waveUnderWay({ wave: going }, rows(480), minutes(32))).toBeUndefined();
   });
 });
 
