@@ -92,7 +92,7 @@ function keyProblems({ from, to, fromVersions, toVersions }: RekeyFacts, now: Da
           {
             reason: 'VaultUnreadable',
             detail: `${key.id}: ${versions.unread}`,
-            fix: 'Give the app its role on the vault.',
+            fix: 'Give whoever checks it, the app or with cmk you, a role on the vault that reads keys.',
           },
         ]
       : [],
