@@ -121,6 +121,7 @@ export class Reconciliation {
   async move(subject: Subject, seen: KeyUse): Promise<Outcome> {
     let use = seen;
     const revoked = this.revoked.of(subject.scope);
+    if (revoked) await this.rekey?.cutOff(subject.scope, revoked, this.work);
     if (revoked) return this.#leave(revoked, subject.scope);
     for (let round = 1; round <= MAX_ROUNDS; round += 1) {
       const plan = await this.#planned(subject.scope, use);

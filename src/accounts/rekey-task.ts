@@ -1,5 +1,5 @@
 import { describe, describeFailure } from '../azure/failure.ts';
-import type { RekeyOrder, RekeyStore, RekeySubject, RekeyWay } from '../fleet/rekey-order.ts';
+import type { RekeyData, RekeyOrder, RekeyStore, RekeySubject, RekeyWay } from '../fleet/rekey-order.ts';
 import { countsAsFailed, stoppedBy, triedSince, wayOf } from '../fleet/rekey-order.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
@@ -19,6 +19,15 @@ const OVERTAKEN: Outcome = {
   counts: false,
   delaySeconds: 1,
 };
+
+/** Of what is revoked by itself, below the key, nothing moves: that says nothing of the others. */
+const CUT_OFF = ['AccountRevocationOpen', 'ScopeRevocationOpen'] as const satisfies readonly Reason[];
+type CutOff = (typeof CUT_OFF)[number];
+
+/** Whether a failure is one of those with which all of it stops (`maxFailures`). */
+export function stopsOrder(failure: NonNullable<RekeySubject['failure']>, order: RekeyData): boolean {
+  return countsAsFailed(failure, order) && !CUT_OFF.some((reason) => reason === failure.reason);
+}
 
 /** The part of a re-key that one look at one account does, under the account's lease. */
 export class RekeyTask {
@@ -139,6 +148,12 @@ export class RekeyTask {
     }
   }
 
+  /** It is revoked by itself: it waits for a person, and keeps no other from moving. */
+  async cutOff(scope: string | undefined, reason: CutOff, { rekey }: Pick<AccountWork, 'rekey'>): Promise<void> {
+    if (rekey === undefined || !this.covers(scope)) return;
+    await this.#fail(scope, reason, `${REASONS[reason]} Restore it, and resume the re-key.`);
+  }
+
   /** It is this scope of the account that cannot be moved; unless said, it is the account itself. */
   failsAt(scope: string): void {
     this.#failing = scope;
@@ -146,16 +161,15 @@ export class RekeyTask {
 
   /** It was tried often enough: it waits for a person, and where so many do, all of it waits. Errors are the SDK's. */
   async failed(reason: Reason, detail: string): Promise<{ readonly stopped: boolean }> {
-    const scope = this.#failing;
+    await this.#fail(this.#failing, reason, detail);
+    return { stopped: await stopAtFailures(this.order.id, this.#store, this.#now()) };
+  }
+
+  async #fail(scope: string | undefined, reason: Reason, detail: string): Promise<void> {
     const state = this.#rows.get(scope)?.state ?? 'none';
     const at = this.#now().toISOString();
-    await this.#write({
-      ...this.#base(scope),
-      state,
-      at,
-      failure: { reason, detail, at, since: triedSince(this.order) },
-    });
-    return { stopped: await stopAtFailures(this.order.id, this.#store, this.#now()) };
+    const failure = { reason, detail, at, since: triedSince(this.order) };
+    await this.#write({ ...this.#base(scope), state, at, failure });
   }
 
   async #put(scope: string | undefined, state: RekeySubject['state']): Promise<void> {
@@ -196,8 +210,8 @@ export async function failedByRekey(outcome: Outcome, work: AccountWork, task: R
 }
 
 /** Why an order stops. */
-export function tooManyFailed(accounts: number): string {
-  return `${accounts} accounts could not be moved.`;
+export function notMoved(accounts: number): string {
+  return accounts === 1 ? '1 account could not be moved.' : `${accounts} accounts could not be moved.`;
 }
 
 /**
@@ -210,10 +224,10 @@ async function stopAtFailures(id: string, store: RekeyStore, now: Date): Promise
   if (!order || !wayOf(order)) return false;
   const failed = new Set<string>();
   for await (const { account, failure } of store.subjects(id)) {
-    if (failure && countsAsFailed(failure, order)) failed.add(account.toLowerCase());
+    if (failure && stopsOrder(failure, order)) failed.add(account.toLowerCase());
   }
   if (failed.size < order.maxFailures) return false;
-  const paused = await store.replace(stoppedBy(order, tooManyFailed(failed.size), now));
+  const paused = await store.replace(stoppedBy(order, notMoved(failed.size), now));
   // Somebody has changed it at this moment: the next failure, or the next step, looks again.
   return paused !== undefined;
 }

@@ -1,5 +1,5 @@
 import type { Dependent } from '../accounts/dependent.ts';
-import { tooManyFailed } from '../accounts/rekey-task.ts';
+import { notMoved } from '../accounts/rekey-task.ts';
 import type { Rollout } from '../accounts/rollout.ts';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import type { Turns } from '../azure/turns.ts';
@@ -111,8 +111,8 @@ async function step(way: RekeyWay, work: RekeyWork, services: RekeyServices, log
 
   const rows = await unsettled(way.order, services.rekeys);
   // Whoever failed last may not have got to say so: the order was changed at the same moment.
-  const failed = rows.failed.size;
-  if (failed >= way.order.maxFailures) return stop(way.order, tooManyFailed(failed), services, log);
+  const failed = rows.stopping.size;
+  if (failed >= way.order.maxFailures) return stop(way.order, notMoved(failed), services, log);
   const waiting = waveUnderWay(way.order, rows, services.now());
   if (waiting) return goOn(way.order, work, waiting, services, log);
   const left = way.back ? [...rows.open.values()] : await stillOn(way.order, from, rows, services, log);
@@ -171,7 +171,7 @@ async function end(
   const { failed } = rows;
   const { now } = services;
   if (failed.size > 0) {
-    return stop(order, `${failed.size} accounts could not be moved; everything else is.`, services, log);
+    return stop(order, `${notMoved(failed.size)} All else has moved.`, services, log);
   }
   const unasked = back ? [] : await neverAsked(services);
   const verified = back || unasked.length > 0 ? undefined : await verifyUnused(order, keys.from, services, log);

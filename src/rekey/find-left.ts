@@ -3,6 +3,7 @@ import type { Dependent, DiscoveryServices, SearchedSubscriptions } from '../acc
 import { type Discovered, discoverDependents } from '../accounts/discovery.ts';
 import type { UnreadableScopes } from '../accounts/inventory.ts';
 import { scopeKeyUse, usesKey } from '../accounts/key-use.ts';
+import { stopsOrder } from '../accounts/rekey-task.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
@@ -32,20 +33,25 @@ export interface Rows {
   readonly settled: ReadonlySet<string>;
   /** Tried, and waiting for a person. */
   readonly failed: ReadonlySet<string>;
+  /** Those of them with whom all of it stops. */
+  readonly stopping: ReadonlySet<string>;
 }
 
 export async function unsettled(order: RekeyOrder, rekeys: Pick<RekeyStore, 'subjects'>): Promise<Rows> {
   const open = new Map<string, Dependent>();
   const settled = new Set<string>();
   const failed = new Set<string>();
+  const stopping = new Set<string>();
   for await (const subject of rekeys.subjects(order.id)) {
     const id = parseResourceId(subject.account);
     if (!id) continue;
     const account = id.id.toLowerCase();
     if (!isSubjectSettled(subject, order)) {
       open.set(account, { id: id.id, subscriptionId: id.subscriptionId, location: subject.location });
-    } else if (subject.failure) failed.add(account);
-    else settled.add(account);
+    } else if (subject.failure) {
+      failed.add(account);
+      if (stopsOrder(subject.failure, order)) stopping.add(account);
+    } else settled.add(account);
   }
   // One of an account's parts is enough.
   for (const account of open.keys()) settled.delete(account);
@@ -53,7 +59,7 @@ export async function unsettled(order: RekeyOrder, rekeys: Pick<RekeyStore, 'sub
     settled.delete(account);
     open.delete(account);
   }
-  return { open, settled, failed };
+  return { open, settled, failed, stopping };
 }
 
 /**

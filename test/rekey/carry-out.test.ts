@@ -189,7 +189,7 @@ describe('a step', () => {
       { failed: true },
     );
     expect([sent, recorded]).toEqual([[], ['RekeyStopped']]);
-    expect(order?.paused?.why).toBe('1 accounts could not be moved.');
+    expect(order?.paused?.why).toBe('1 account could not be moved.');
   });
 
   const revoked = keyVersion(1, {
@@ -244,7 +244,7 @@ describe('the end of an order', () => {
     const { order, recorded } = await step(back, {}, { failed: true });
     expect([order?.state, order?.paused?.why, recorded]).toEqual([
       'takingBack',
-      expect.stringContaining('1 accounts could not be moved'),
+      expect.stringContaining('1 account could not be moved'),
       ['RekeyStopped'],
     ]);
     expect(order?.tick).toBe(8);
