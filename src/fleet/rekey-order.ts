@@ -173,7 +173,8 @@ export function withChange<O extends RekeyData>(order: O, done: Omit<RekeyRecord
 /** The app pauses it by itself, until a person resumes it. */
 export function stoppedBy(order: RekeyOrder, why: string, now: Date): RekeyOrder {
   const on = now.toISOString();
-  const stopped = { ...order, paused: { on, why }, tick: order.tick + 1 };
+  const { waits: _waits, ...rest } = order;
+  const stopped = { ...rest, paused: { on, why }, tick: order.tick + 1 };
   return withChange(stopped, { reason: 'RekeyStopped', on, why });
 }
 

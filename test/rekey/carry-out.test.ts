@@ -241,12 +241,15 @@ describe('the end of an order', () => {
   });
 
   it('does not come where an account could not be moved: a person is asked for', async () => {
-    const { order, recorded } = await step(back, {}, { failed: true });
+    const waits = { reason: 'Paused', detail: 'Change freeze' } as const;
+    const { order, recorded } = await step({ ...back, waits }, {}, { failed: true });
     expect([order?.state, order?.paused?.why, recorded]).toEqual([
       'takingBack',
       expect.stringContaining('1 account could not be moved'),
       ['RekeyStopped'],
     ]);
+    // It waits for that person, and for nothing else.
+    expect(order).not.toHaveProperty('waits');
     expect(order?.tick).toBe(8);
   });
 
