@@ -16,14 +16,14 @@ type SettleBelowKeyServices = RevocableServices &
 /** How far a clock may be off when the message was written. Milliseconds. */
 const BEFORE_MS = HOUR_MS;
 
-/** When a restore that is under way has ended, and is on record. */
+/** When a restore that is under way is on record: by its last look, should its own process be killed too. */
 const ONCE_MORE: Outcome = {
   outcome: 'retry',
   reason: 'Busy',
   detail: 'Neither its record nor a restore of it is there: it was not begun, or is being restored.',
   counts: true,
   quiet: true,
-  delaySeconds: 200,
+  delaySeconds: 300,
 };
 
 /**

@@ -411,7 +411,7 @@ describe('a look that is overtaken', () => {
     const audit: RecordAudit = (...written) => opened.then(() => of.services.audit(...written));
     const restored = restore(of, undefined, { ...of.services, audit });
     await eventually('the record is gone', () => openOn(of).length === 0);
-    expect(await settleBelowKey(work, of.services, wire.log)).toMatchObject({ outcome: 'retry', delaySeconds: 200 });
+    expect(await settleBelowKey(work, of.services, wire.log)).toMatchObject({ outcome: 'retry', delaySeconds: 300 });
     open();
     await restored;
     expect(await settleBelowKey({ ...work, attempt: 1 }, of.services, wire.log)).toEqual({ outcome: 'done' });
