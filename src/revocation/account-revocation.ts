@@ -2,7 +2,7 @@ import type { Log } from '../log.ts';
 import type { Reason } from '../reasons.ts';
 import { ACCOUNT_WORK, type AccountRevocationWork } from '../work/messages.ts';
 import type { AccountPart, AccountPorts } from './account-part.ts';
-import { type AccountRevocation, allTaken, resourceOfPart, scopeOfPart, type Taken } from './account-record.ts';
+import { type AccountRevocation, allTaken, resourceOfPart, scopeOfPart } from './account-record.ts';
 import { type AccountGiving, giveAccount } from './give-account.ts';
 import { inTime } from './in-time.ts';
 import { callCause, callToSend, IF_KILLED, SECOND_LOOKS, sendLooks, stampToSend } from './look-message.ts';
@@ -89,9 +89,7 @@ export async function restoreAccount(
   const id = revocation.toLowerCase();
   const ifKilled: Promise<string[]>[] = [];
   const begins = (of: AccountRevocation, closes: readonly AccountRevocation[]): void => {
-    ifKilled.push(
-      lookAgain(part, { did: 'restore', revocation: of, gives: allTaken(closes) }, call, services, IF_KILLED),
-    );
+    ifKilled.push(lookAgain(part, { did: 'restore', revocation: of, closed: closes }, call, services, IF_KILLED));
   };
   const request = { revocation: id, restoredBy: call.caller.objectId, dualControl, begins };
   const giving = await giveAccount(part, request, services);
@@ -109,7 +107,7 @@ export async function restoreAccount(
       log,
     ),
     lookAtAccount(part, place, 'restore', call, services),
-    lookAgain(part, { did: 'restore', revocation: restored, gives: allTaken(closed) }, call, services, SECOND_LOOKS),
+    lookAgain(part, { did: 'restore', revocation: restored, closed }, call, services, SECOND_LOOKS),
     ...ifKilled,
   ]);
   return { ...giving, ...audited, warnings: [...new Set(notDone.flat())] };
@@ -139,8 +137,8 @@ function lookAtAccount(
 interface AccountDone {
   readonly did: 'revoke' | 'restore';
   readonly revocation: RevocationStamp;
-  /** Of a restore: all that it gives back. */
-  readonly gives?: readonly Taken[];
+  /** Of a restore: all that it closes. */
+  readonly closed?: readonly AccountRevocation[];
 }
 
 /**
@@ -148,7 +146,7 @@ interface AccountDone {
  */
 function lookAgain(
   { account, part }: AccountPart,
-  { did, revocation, gives }: AccountDone,
+  { did, revocation, closed }: AccountDone,
   call: RevocationCall,
   { queue, now }: BesideServices,
   looks: readonly number[],
@@ -162,7 +160,7 @@ function lookAgain(
       did,
       revocation: stampToSend(revocation),
       call: callToSend(call),
-      ...(gives ? { gives: [...gives] } : {}),
+      ...(closed ? { gives: [...allTaken(closed)], closes: closed.map(({ id }) => id) } : {}),
     },
     records: false,
     cause: callCause(did, call.correlationId, now()),

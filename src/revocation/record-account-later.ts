@@ -15,7 +15,7 @@ import { foundLater, LATER_WAIT_MS, onRecord } from './record-revocation.ts';
  */
 export async function recordAccountLater(
   { account, part }: Pick<AccountPart, 'account' | 'part'>,
-  { did, revocation, call, gives }: NonNullable<AccountRevocationWork['done']>,
+  { did, revocation, call, gives, closes = [] }: NonNullable<AccountRevocationWork['done']>,
   since: Date,
   services: {
     readonly tags: Pick<AccountTags, 'read'>;
@@ -49,7 +49,7 @@ export async function recordAccountLater(
   const earlier = new Date(Math.min(since.getTime(), Date.parse(revocation.revokedOn)));
   const isKnown = restores.length > 0 || (await services.accountTrail(resource, earlier)).some(isRevoke);
   const more = {
-    closed: [id],
+    closed: [...new Set([id, ...closes])].filter((one) => open.every((other) => other.id !== one)),
     // Whoever may write the queue can have made it up: whoever reads this has to know.
     ...(isKnown ? {} : { byMessageAlone: true }),
   };

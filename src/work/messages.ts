@@ -3,7 +3,7 @@ import { InvalidMessageError } from '../errors.ts';
 import { TRACEPARENT } from '../telemetry/traceparent.ts';
 import { NOTIFICATION } from './notification.ts';
 import { GIVES } from './taken.ts';
-import { MOST_CHARACTERS, SAID, STAMP } from './who-and-why.ts';
+import { CLOSES, MOST_CHARACTERS, SAID, STAMP } from './who-and-why.ts';
 
 /** Queue of work about a key; created by the infrastructure, with its poison queue. */
 export const KEY_WORK = 'key-work';
@@ -152,7 +152,9 @@ const accountRevocationWork = z.strictObject({
   /** Name of the encryption scope; absent: the account's identity. */
   scope: z.string().min(1).max(63).optional(),
   /** What was done; absent: a drift check has found that what is revoked has access. */
-  done: z.strictObject({ did: z.enum(['revoke', 'restore']), revocation: STAMP, call: SAID, gives: GIVES }).optional(),
+  done: z
+    .strictObject({ did: z.enum(['revoke', 'restore']), revocation: STAMP, call: SAID, gives: GIVES, closes: CLOSES })
+    .optional(),
   /** Whether it is recorded in the audit trail, should it not be: when nobody else is at that any more. */
   records: z.boolean(),
   ...carried,

@@ -19,6 +19,9 @@ export const STAMP = z.strictObject({
   joined: z.array(z.string().max(MOST_CHARACTERS.id)).optional(),
 });
 
+/** Ids of all that a restore closes, the one that it names among them. They were in tags, of which an account has 50. */
+export const CLOSES = z.array(z.string().max(MOST_CHARACTERS.id)).max(50).optional();
+
 /** Who revoked or restored, and why. */
 export const SAID = z.strictObject({
   caller: z.strictObject({

@@ -34,7 +34,7 @@ async function later(
   stands: boolean | 'rest',
   words: AccountWord[],
   before: AccountWord[] = [],
-  { id = REVOCATION.id, gives }: { id?: string; gives?: Taken[] } = {},
+  { id = REVOCATION.id, gives, closes }: { id?: string; gives?: Taken[]; closes?: string[] } = {},
 ) {
   const account = new MemoryAccount();
   const record = stands === 'rest' ? { ...RECORD, id: 'f00d-rest' } : RECORD;
@@ -42,7 +42,7 @@ async function later(
   const written: AuditEntry[] = [];
   const isTold = await recordAccountLater(
     account.part(),
-    { did, revocation: { ...REVOCATION, id }, call: CALL, gives },
+    { did, revocation: { ...REVOCATION, id }, call: CALL, gives, closes },
     SINCE,
     {
       ...account.ports,
@@ -97,6 +97,15 @@ describe('a restore that its own process has not put on record', () => {
     [undefined, 'AccountRestoreIncomplete'],
   ])('is not told as done where nobody knows what it was to give: by %j it is %s', async (gives, reason) => {
     expect(await later('restore', false, [], [], { gives })).toMatchObject({ written: [reason] });
+  });
+
+  it.each<[string, boolean, string[] | undefined, string[]]>([
+    ['all that its message names', false, ['beef', 'f00d'], ['f00d', 'beef']],
+    ['it alone, by a message from before these were named', false, undefined, ['f00d']],
+    ['none that stands, written anew since', true, ['beef', 'f00d'], ['beef']],
+  ])('has closed %s', async (_, stands, closes, closed) => {
+    const id = stands ? 'beef' : REVOCATION.id;
+    expect((await later('restore', stands, [OWN], [], { id, closes })).details).toMatchObject({ closed });
   });
 
   it.each(['f00d-rest', 'f00d-rest-rest'])('is known by the revocation that %s is the rest of', async (id) => {

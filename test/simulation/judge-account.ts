@@ -55,17 +55,17 @@ function judgeRecords({ entries, resource, calls, open, stood, restored, looked,
     const isDone =
       did === 'revoke' && (answer === 'complete' || (answer === undefined && stood.has(id) && looked.has(id)));
     const isOn = entries.some((entry) => entry.id?.startsWith(`account.revoke/${id}/`));
-    // Its restore may have been on record too late for the look, where two things went wrong.
-    if (isDone && !isOn && harms <= 1) throw new Error(`Revocation ${id} is not on record.`);
+    // With another one that is at work, and puts its record back, no look can tell that the restore of both was killed.
+    if (isDone && !isOn && harms <= (calls.length > 2 ? 1 : 2)) throw new Error(`Revocation ${id} is not on record.`);
   }
   const closed = new Set(
     entries.flatMap((entry) => wordOf(JSON.parse(JSON.stringify(entry)), resource, new Date())?.closed ?? []),
   );
   const openIds = new Set(open.map(({ id }) => id));
   for (const ids of restored) {
-    // What a look has recorded names one of them.
-    const isOn = ids.some((id) => closed.has(id) || openIds.has(id));
-    if (!isOn && harms <= 1) throw new Error(`The restore of ${ids} is not on record.`);
+    // Where a revocation that was at work has put its record back, it has not taken effect.
+    const isOn = ids.some((id) => openIds.has(id)) || ids.every((id) => closed.has(id));
+    if (!isOn && harms <= 2) throw new Error(`The restore of ${ids} is not on record.`);
   }
 }
 

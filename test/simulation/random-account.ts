@@ -65,13 +65,23 @@ export function randomLateAccountWorld(random: Random): () => World {
       aim: /^give|Enabled/,
     },
     { deeds: [REVOKE, quiet(RESTORE), REVOKE], aim: /^give|Enabled|^delete/ },
-    { deeds: [REVOKE, RESTORE], aim: /^delete/, kills: 1, together: random() < 0.5 },
+    {
+      deeds: one(random, [
+        [REVOKE, RESTORE],
+        [REVOKE, REVOKE, RESTORE],
+        [REVOKE, REVOKE, REVOKE, RESTORE],
+      ]),
+      aim: /^delete/,
+      kills: 1,
+      together: random() < 0.5,
+    },
+    { deeds: [REVOKE, passed(one(random, [1, 4.4, 4.5])), RESTORE], aim: /^(find|list|remove|delete)/, kills: 2 },
   ]);
   const scenario: AccountScenario = {
     scope: random() < 0.4,
     ...one(random, PLACES),
     deeds,
-    faults: 1 - kills,
+    faults: kills === 0 ? 1 : 0,
     kinds: ['late'],
     aim,
     kills,
