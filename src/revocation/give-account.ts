@@ -87,6 +87,8 @@ class Giving {
   readonly #given = new Map<string, Taken>();
   readonly #failures = new Map<string, TakenFailure>();
   #hasClosed = false;
+  /** So much of what they took has been given. */
+  #gave = 0;
 
   constructor(
     part: AccountPart,
@@ -127,6 +129,7 @@ class Giving {
 
   async #giveAll(): Promise<void> {
     this.#failures.clear();
+    this.#gave = this.#all.length;
     await Promise.all(this.#all.map((one) => this.#give(one)));
   }
 
@@ -141,7 +144,10 @@ class Giving {
     if (this.#failures.size > 0) return this.#result('incomplete');
     const { tags, now, sleep } = this.#ports;
     const { account, part } = this.#part;
-    const records = tagsOfRecords(await tags.read(account), this.#closed);
+    const shown = await tags.read(account);
+    const other = this.#learn(shown);
+    if (other || this.#all.length > this.#gave) return other;
+    const records = tagsOfRecords(shown, this.#closed);
     const before = this.#closed.length;
     this.#hasClosed = true;
     // Its answer may be lost: a read shows whether it is gone.
@@ -153,7 +159,7 @@ class Giving {
       const left = openOfPart(await tags.read(account), part, now());
       if (left.length === 0) return this.#result('restored');
       // One that has come since its tags were read goes the next time.
-      return this.#closed.length > before
+      return this.#closed.length > before || this.#all.length > this.#gave
         ? undefined
         : this.#result('incomplete', notRemoved ?? 'The record still stands.');
     }
@@ -173,17 +179,26 @@ class Giving {
     }
   }
 
-  /**
-   * One that was not open when this began has begun later, whatever its clock says. What a look has put on record meanwhile,
-   * as a killed restore of the same has not given it, is nobody's revocation: it is given, and closed, with the others.
-   */
   async #overtaken(): Promise<AccountRevocation | undefined> {
-    const tags = await this.#ports.tags.read(this.#part.account);
+    return this.#learn(await this.#ports.tags.read(this.#part.account));
+  }
+
+  /**
+   * One that was not open when this began has begun later, whatever its clock says. One that was, and is at work still, has
+   * more in its record by now: that is given, too, before the record goes. What a look has put on record meanwhile, as a
+   * killed restore of the same has not given it, is nobody's revocation: it is given, and closed, with the others.
+   */
+  #learn(tags: Readonly<Record<string, string>>): AccountRevocation | undefined {
     const open = openOfPart(tags, this.#part.part, this.#ports.now());
-    const others = open.filter((one) => !this.#closed.some(({ id }) => id === one.id));
     const rests = new Set(this.#closed.map(({ id }) => restOf(id)));
-    this.#closed = [...this.#closed, ...others.filter(({ id }) => rests.has(id))];
-    return others.find(({ id }) => !rests.has(id));
+    const all = new Map(this.#closed.map((one) => [one.id, one]));
+    for (const one of open) {
+      const known = all.get(one.id);
+      if (known) all.set(one.id, { ...known, took: allTaken([known, one]) });
+      else if (rests.has(one.id)) all.set(one.id, one);
+    }
+    this.#closed = [...all.values()];
+    return open.find(({ id }) => !all.has(id));
   }
 
   /**

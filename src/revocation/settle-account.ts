@@ -193,7 +193,10 @@ class AccountLook {
     const lately = words.filter(
       (word) => (isRestored(word) || word === last) && now().getTime() - word.on.getTime() <= LATE_REMOVAL_MS,
     );
-    const gives = allTaken(lately.map((word) => ({ took: word.gives })));
+    const ids = new Set(lately.flatMap((word) => word.closed));
+    // One that was still at work has put more into its record than the restore had seen.
+    const grown = words.flatMap(({ record }) => (record && ids.has(record.id) ? record : []));
+    const gives = allTaken([...lately.map((word) => ({ took: word.gives })), ...grown]);
     const missing = await missingOf(this.#part, gives);
     if (missing.length === 0 || (await this.open()).length > 0) return;
     const failures = new Map<string, TakenFailure>();

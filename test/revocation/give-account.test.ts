@@ -128,6 +128,25 @@ describe('giving back', () => {
     },
   );
 
+  it.each(['give', 'remove'] as const)(
+    'gives also what a revocation that is still at work has put into its record since, up to the %s',
+    async (call) => {
+      const account = accountWith(1);
+      const { revocation } = await take(account);
+      account.before(call, () => {
+        const grown = formatAccountRevocation({ ...revocation, took: [role(1), role(2)] });
+        account.tags = { ...account.tags, ...grown };
+      });
+      expect(await give(account)).toMatchObject({
+        end: 'restored',
+        closed: [{ took: [role(1), role(2)] }],
+        given: [role(1), role(2)],
+      });
+      expect(heldBy(account)).toEqual(ids(1, 2));
+      expect(openOn(account)).toEqual([]);
+    },
+  );
+
   it('does not tell of what failed at first, and was given by somebody else then', async () => {
     const account = accountWith(1);
     await take(account);

@@ -393,6 +393,16 @@ describe('what is gone although it was restored', () => {
     expect(site.held).toEqual(HELD);
   });
 
+  it('is given also where the revocation took it after that, still at work, as its own word has it', async () => {
+    const site = new Site();
+    const revoked = await site.revoke();
+    await site.restore();
+    site.say({ did: 'revoke', revocation: 'f00d', record: { ...revoked, took: [role(1), role(2)] } });
+    site.say({ did: 'revoke', revocation: 'f00d', record: { ...revoked, id: 'beef', took: [role(3)] } });
+    await site.look('restore');
+    expect(site.held).toEqual([takenId(role(1)), takenId(role(2))]);
+  });
+
   it('is what a restore says that it gives back, though that was not seen to its end', async () => {
     const site = new Site();
     await site.revoke();

@@ -6,6 +6,7 @@ export interface AccountDeed {
     | 'revoke'
     | 'restore'
     | 'giveByHand'
+    | 'giveMoreByHand'
     | 'takeByHand'
     | 'enableByHand'
     | 'changeIdentity'

@@ -198,7 +198,8 @@ export class AccountWorld implements World {
       if (open) this.#account.plantRecord(open);
       return;
     }
-    const gave = deed.do === 'giveByHand' ? this.#account.giveByHand() : undefined;
+    const isGiven = deed.do === 'giveByHand' || deed.do === 'giveMoreByHand';
+    const gave = isGiven ? this.#account[deed.do]() : undefined;
     if (deed.do === 'changeIdentity') this.#account.changeIdentity();
     if (deed.do === 'takeByHand') this.#account.takeByHand();
     if (deed.do === 'enableByHand') this.#account.enableByHand();

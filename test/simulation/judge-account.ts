@@ -102,12 +102,13 @@ function restoresBegun({ calls }: AccountAtRest): readonly AccountCall[] {
 
 /** No look is to come any more: what was taken, and is not there again, can be given back by a record alone. */
 function judgeMissing({ before, access, open, byHand, harms }: AccountAtRest): void {
-  if (byHand.length > 0 || harms > 1) return;
+  const hands = byHand.filter(({ do: what }) => what !== 'giveMoreByHand');
+  if (hands.length > 0 || harms > 1) return;
   const given = new Set([
     ...access,
     ...allTaken(open).map((one) => (one.kind === 'scope' ? `scope ${one.name}` : `${one.scope}/${one.name}`)),
   ]);
-  const lost = before.filter((one) => !given.has(one));
+  const lost = [...before, ...byHand.flatMap(({ gave = [] }) => gave)].filter((one) => !given.has(one));
   if (lost.length > 0) throw new Error(`Taken away, and in no record at rest: ${lost}`);
 }
 

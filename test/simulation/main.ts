@@ -2,7 +2,12 @@ import { parseArgs } from 'node:util';
 import { randomly } from './choose.ts';
 import { BrokenHistory, exploreAll, runHistory, seeded, shrink, type World } from './explore.ts';
 import { KeyWorld } from './key-world.ts';
-import { randomAccountWorld, randomByHandAccountWorld, randomLateAccountWorld } from './random-account.ts';
+import {
+  randomAccountWorld,
+  randomByHandAccountWorld,
+  randomGrowingAccountWorld,
+  randomLateAccountWorld,
+} from './random-account.ts';
 import {
   randomAnnouncementsWorld,
   randomAppWorld,
@@ -63,7 +68,7 @@ const IN_TURN: Readonly<Record<number, (random: () => number) => () => World>> =
   12: randomByHandAccountWorld,
   13: randomLateAccountWorld,
   14: randomAccountWorld,
-  15: randomLateAccountWorld,
+  15: randomGrowingAccountWorld,
 };
 
 /** Each seed is a history of one of them. */

@@ -66,11 +66,16 @@ export class MemoryAccount {
   }
 
   /** A person gives the role on the vault, under a name of its own; Azure takes no second one beside one that is there. */
-  giveByHand(): string | undefined {
+  giveByHand(place = this.#places[0] ?? ''): string | undefined {
     this.#given += 1;
     const principalId = this.#principalId;
-    const role = { name: guid(this.#given), scope: this.#places[0] ?? '', principalId, changedOn: this.#now() };
+    const role = { name: guid(this.#given), scope: place, principalId, changedOn: this.#now() };
     return this.#isAssigned(role) ? undefined : this.#put(role);
+  }
+
+  /** A person gives the role on the key, too. */
+  giveMoreByHand(): string | undefined {
+    return this.giveByHand(this.#places[1]);
   }
 
   /** A person takes away all that there is. */

@@ -92,6 +92,27 @@ export function randomLateAccountWorld(random: Random): () => World {
   return () => new AccountWorld(scenario);
 }
 
+/** A person gives more while it is revoked, and somebody restores it before the revocation is at its end. */
+export function randomGrowingAccountWorld(random: Random): () => World {
+  const more: AccountDeed = { do: 'giveMoreByHand' };
+  const scenario: AccountScenario = {
+    scope: false,
+    roles: 1,
+    hsm: random() < 0.5,
+    deeds: one<readonly AccountDeed[]>(random, [
+      [REVOKE, more, RESTORE],
+      [REVOKE, more, REVOKE, RESTORE],
+      [REVOKE, RESTORE, more, RESTORE],
+    ]),
+    faults: one(random, [0, 0, 1]),
+    aim: one(random, [/role \d/, /merge|delete/, /audit/]),
+    kills: 0,
+    skews: [0, one(random, [0, 2.5])],
+    driftChecks: 0,
+  };
+  return () => new AccountWorld(scenario);
+}
+
 /** A person's own hand, well after a revocation or a restore. */
 export function randomByHandAccountWorld(random: Random): () => World {
   const isScope = random() < 0.5;
