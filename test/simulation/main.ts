@@ -6,6 +6,7 @@ import {
   randomAccountWorld,
   randomByHandAccountWorld,
   randomGrowingAccountWorld,
+  randomKilledAccountWorld,
   randomLateAccountWorld,
 } from './random-account.ts';
 import {
@@ -62,13 +63,15 @@ const TURNS: readonly ((random: () => number) => () => World)[] = [
 
 /** What comes twice in a round makes room every other time: accounts and scopes that are revoked by themselves, and drift checks that overlap. */
 const IN_TURN: Readonly<Record<number, (random: () => number) => () => World>> = {
+  3: randomGrowingAccountWorld,
+  4: randomKilledAccountWorld,
   6: randomLostLooksWorld,
   9: randomAccountWorld,
   11: randomLateAccountWorld,
   12: randomByHandAccountWorld,
   13: randomLateAccountWorld,
   14: randomAccountWorld,
-  15: randomGrowingAccountWorld,
+  15: randomLateAccountWorld,
 };
 
 /** Each seed is a history of one of them. */

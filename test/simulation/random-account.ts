@@ -65,27 +65,39 @@ export function randomLateAccountWorld(random: Random): () => World {
       aim: /^give|Enabled/,
     },
     { deeds: [REVOKE, quiet(RESTORE), REVOKE], aim: /^give|Enabled|^delete/ },
-    {
-      deeds: one(random, [
-        [REVOKE, RESTORE],
-        [REVOKE, REVOKE, RESTORE],
-        [REVOKE, REVOKE, REVOKE, RESTORE],
-      ]),
-      aim: /^delete/,
-      kills: 1,
-      together: random() < 0.5,
-    },
-    { deeds: [REVOKE, passed(one(random, [1, 4.4, 4.5])), RESTORE], aim: /^(find|list|remove|delete)/, kills: 2 },
+    { deeds: [REVOKE, RESTORE], aim: /^delete/, kills: 1, together: random() < 0.5 },
   ]);
   const scenario: AccountScenario = {
     scope: random() < 0.4,
     ...one(random, PLACES),
     deeds,
-    faults: kills === 0 ? 1 : 0,
+    faults: 1 - kills,
     kinds: ['late'],
     aim,
     kills,
     together,
+    skews: [0, one(random, [0, 2.5])],
+    driftChecks: 0,
+  };
+  return () => new AccountWorld(scenario);
+}
+
+/** Several revocations end with their restore, or one some minutes before its own. */
+export function randomKilledAccountWorld(random: Random): () => World {
+  const minutes = one(random, [1, 4.5]);
+  const { deeds, kills } = one<Pick<AccountScenario, 'deeds' | 'kills'>>(random, [
+    { deeds: [REVOKE, REVOKE, RESTORE], kills: 1 },
+    { deeds: [REVOKE, REVOKE, REVOKE, RESTORE], kills: 1 },
+    { deeds: [REVOKE, passed(minutes), RESTORE], kills: 2 },
+  ]);
+  const scenario: AccountScenario = {
+    scope: random() < 0.4,
+    ...one(random, PLACES),
+    deeds,
+    faults: 0,
+    aim: one(random, [/^delete/, /^(find|list|remove|delete)/]),
+    kills,
+    together: kills === 1,
     skews: [0, one(random, [0, 2.5])],
     driftChecks: 0,
   };
