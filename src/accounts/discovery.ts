@@ -6,6 +6,7 @@ import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { Account } from './account.ts';
 import { listTurn } from './ask-scopes.ts';
+import { DeniedScopes } from './denied-scopes.ts';
 import {
   accountPlace,
   type Dependent,
@@ -59,7 +60,7 @@ class Discovery {
   readonly #handed = new Set<string>();
   readonly #notHanded: unknown[] = [];
   readonly #said = new Set<Reason>();
-  #corrupt = 0;
+  readonly #corrupt = new Set<string>();
 
   constructor(
     key: ManagedKey,
@@ -114,19 +115,18 @@ class Discovery {
 
   /** False: the index does not tell. */
   #fromIndex(again?: 'again'): Promise<boolean> {
-    const corrupt = (): void => {
-      this.#corrupt += 1;
-    };
-    return this.#reading(() =>
-      this.#handEach(
-        this.#services.fleet.uses(this.#key.id, again ? undefined : corrupt),
-        ({ account, location, scope, scopes, pinned, current }) => {
-          const dependent = this.#dependent(account, location);
-          if (!dependent || scope !== undefined) return dependent;
-          return { ...dependent, ...(scopes === 'none' ? { scopes } : {}), seen: { pinned, current } };
-        },
-      ),
-    );
+    const corrupt = (row: string) => void this.#corrupt.add(row);
+    const denied = new DeniedScopes();
+    return this.#reading(async () => {
+      await this.#handEach(this.#services.fleet.uses(this.#key.id, again ? undefined : corrupt), (use) => {
+        denied.saw(use);
+        const { account, location, scope, scopes, pinned, current } = use;
+        const dependent = this.#dependent(account, location);
+        if (!dependent || scope !== undefined) return dependent;
+        return { ...dependent, ...(scopes === 'none' ? { scopes } : {}), seen: { pinned, current } };
+      });
+      if (denied.changes.length > 0) await this.#services.fleet.write(denied.changes).catch(() => {});
+    });
   }
 
   /** Undefined: not to be looked at. */
@@ -149,7 +149,7 @@ class Discovery {
   /** The subscriptions that are to be listed; undefined: the index does not tell. */
   async #unlisted(): Promise<readonly string[] | undefined> {
     // A row that was taken away may have been anybody's.
-    if (this.#corrupt > 0) return this.#subscriptions.ids;
+    if (this.#corrupt.size > 0) return this.#subscriptions.ids;
     const isKnown = !this.#said.has('NewerAccountsUnknown');
     let unlisted: readonly string[] = [];
     const read = await this.#reading(async () => {
@@ -160,7 +160,7 @@ class Discovery {
 
   /** Lists subscriptions and writes down what they show; undefined: that could not be written. */
   async #list(ids: readonly string[]): Promise<Inventory | undefined> {
-    const scans = new FleetScans(this.#services, this.#corrupt > 0);
+    const scans = new FleetScans(this.#services, this.#corrupt.size > 0);
     const services = { ...this.#services, settings: { scopeDiscovery: 'dependents' as const }, scans };
     const inventory = await findDependents(this.#key, ids, services, (account) => this.#handAccount(account));
     for (const [id, on] of scans.listed) this.#services.building.noteListed(id, on);

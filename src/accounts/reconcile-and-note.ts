@@ -117,11 +117,17 @@ export class AccountSighting {
 
 /** Writes down what reconciles have shown. One for each instance. */
 export class FleetNotes {
-  readonly #fleet: Pick<FleetIndex, 'account' | 'write'>;
+  readonly #fleet: Pick<FleetIndex, 'account' | 'scopeUses' | 'write'>;
   readonly #now: () => Date;
   #leftAloneUntilMs = 0;
 
-  constructor({ fleet, now }: { readonly fleet: Pick<FleetIndex, 'account' | 'write'>; readonly now: () => Date }) {
+  constructor({
+    fleet,
+    now,
+  }: {
+    readonly fleet: Pick<FleetIndex, 'account' | 'scopeUses' | 'write'>;
+    readonly now: () => Date;
+  }) {
     this.#fleet = fleet;
     this.#now = now;
   }
@@ -150,12 +156,26 @@ export class FleetNotes {
     const isPassedOver = outcome.outcome === 'done' && !sighting.scopes;
     if ((isPutOff || isPassedOver) && !sighting.account && !sighting.isGone) return;
     try {
-      const known = await this.#fleet.account(id.id);
+      const [known, absent] = await Promise.all([this.#fleet.account(id.id), this.#absentScopes(work, sighting)]);
       const changes = changesBy(sighting, work, outcome, known, this.#now());
+      // One that is known elsewhere has its scopes there.
+      if (!sighting.isGone || !known || sameResource(known.account, id.id)) changes.push(...absent);
       if (changes.length > 0) await this.#fleet.write(changes);
     } catch (error) {
       this.#leaveAlone(error, work.account, log);
     }
+  }
+
+  /** Scopes that are kept as users of the key and are none: no other look would come upon them. */
+  async #absentScopes({ key, account }: AccountWork, { isGone, scopes }: AccountSighting): Promise<FleetChange[]> {
+    if (!isGone && !scopes) return [];
+    const there = [...(scopes?.values() ?? [])].filter((scope) => isOf(scopeKeyUse(scope), key));
+    const names = new Set(isGone ? [] : there.map(({ name }) => name.toLowerCase()));
+    const changes: FleetChange[] = [];
+    for await (const of of this.#fleet.scopeUses(key, account)) {
+      if (of.scope !== undefined && !names.has(of.scope.toLowerCase())) changes.push({ drop: 'use', of });
+    }
+    return changes;
   }
 
   #leaveAlone(error: unknown, account: string, log: Log): void {

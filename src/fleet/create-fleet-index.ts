@@ -1,6 +1,6 @@
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import type { FleetChange, FleetIndex } from './fleet-index.ts';
-import { accountRow, keyPartition, subscriptionPartition } from './fleet-keys.ts';
+import { accountRow, keyPartition, scopeRows, subscriptionPartition } from './fleet-keys.ts';
 import {
   type FleetTable,
   LISTINGS,
@@ -27,6 +27,7 @@ export function createFleetIndex(table: FleetTable): FleetIndex {
       return table.write([{ partitionKey: LISTINGS, rowKey: subscriptionId.toLowerCase(), properties }]);
     },
     uses: (key, corrupt = NOBODY) => readRows(table, keyPartition(key), toUse, corrupt),
+    scopeUses: (key, account) => readRows(table, keyPartition(key), toUse, NOBODY, scopeRows(account)),
     unasked: () => readRows(table, UNASKED, toUnasked),
     accounts: (subscriptionId) => readRows(table, subscriptionPartition(subscriptionId), toFleetAccount),
     async account(id) {
@@ -54,9 +55,10 @@ async function* readRows<T>(
   partition: string,
   read: (row: Row) => T | undefined,
   corrupt: (row: string) => void = () => {},
+  beginning?: string,
 ): AsyncGenerator<T> {
   const rubbish: RowChange[] = [];
-  for await (const row of table.rows(partition)) {
+  for await (const row of table.rows(partition, beginning)) {
     const one = read(row);
     if (one !== undefined) yield one;
     else {

@@ -105,6 +105,8 @@ export interface FleetIndex {
   listed(subscriptionId: string, on: Date): Promise<void>;
   /** What uses a key, scopes after their account: one query, page by page. */
   uses(key: string, corrupt?: (row: string) => void): AsyncIterable<FleetUse>;
+  /** The uses of a key by an account's encryption scopes. */
+  scopeUses(key: string, account: string): AsyncIterable<FleetUse>;
   unasked(): AsyncIterable<UnaskedAccount>;
   /** Every account of a subscription that was ever seen and is not known to be gone. */
   accounts(subscriptionId: string): AsyncIterable<FleetAccount>;

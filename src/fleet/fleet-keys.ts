@@ -27,6 +27,11 @@ export function accountRow(account: string, scope?: string): string {
   return scope === undefined ? row : `${row}|${encoded(scope)}`;
 }
 
+/** How the rows of an account's encryption scopes begin, and no other's. */
+export function scopeRows(account: string): string {
+  return accountRow(account, '');
+}
+
 /** @throws TypeError for anything but the ARM id of a storage account */
 export function accountId(account: string): ResourceId {
   const parsed = parseStorageAccountId(account);

@@ -16,8 +16,8 @@ export interface Row {
 
 /** The table that the index is in. Errors are the SDK's; a table that is not there has no rows, and is made by a write. */
 export interface FleetTable {
-  /** Those of a partition, in order of their row keys, page by page. */
-  rows(partition: string): AsyncIterable<Row>;
+  /** Those of a partition, in order of their row keys, page by page; or those alone whose row keys begin so. */
+  rows(partition: string, beginning?: string): AsyncIterable<Row>;
   row(partition: string, row: string): Promise<Row | undefined>;
   /** The first rows, in order, with a partition key between the two, both left out: in one request, with `key` alone. */
   firstRows(after: string, before: string): Promise<readonly Row[]>;

@@ -23,8 +23,8 @@ export function createFleetTable(settings: Pick<Settings, 'storage'>, credential
     return client;
   };
   return {
-    async *rows(partition) {
-      const filter = `PartitionKey eq '${partition}'`;
+    async *rows(partition, beginning) {
+      const filter = `PartitionKey eq '${partition}'${beginning ? ` and ${beginsWith(beginning)}` : ''}`;
       try {
         for await (const page of table().listEntities({ queryOptions: { filter } }).byPage({ maxPageSize: PAGE })) {
           for (const entity of page) yield asRow(entity);
@@ -50,6 +50,12 @@ export function createFleetTable(settings: Pick<Settings, 'storage'>, credential
     },
     write: (changes) => writeRows(table(), changes),
   };
+}
+
+/** Row keys are compared character by character. */
+function beginsWith(beginning: string): string {
+  const end = beginning.slice(0, -1) + String.fromCharCode(beginning.charCodeAt(beginning.length - 1) + 1);
+  return `RowKey ge '${beginning}' and RowKey lt '${end}'`;
 }
 
 function asRow(entity: { readonly partitionKey?: unknown; readonly rowKey?: unknown }): Row {

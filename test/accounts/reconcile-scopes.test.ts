@@ -342,6 +342,7 @@ describe('the scopes of an account, when their turn comes', () => {
         known.push(pinnedTo(account));
         throw new Error('no answer');
       },
+      scopeUses: wire.services().fleet.scopeUses,
       write: async () => {},
     };
     const fleetNotes = new FleetNotes({ fleet, now: () => new Date() });

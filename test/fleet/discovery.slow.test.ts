@@ -211,6 +211,35 @@ describe('an index that is wrong', () => {
     expect(await uses(files)).toMatchObject([{ account: right.id, mode: 'pinned', current: files.first.version }]);
   });
 
+  it('about encryption scopes that are not there, is put right by whoever looks', async () => {
+    const files = key();
+    const scopes = [{ name: 'scope1', key: files.use('pinned') }];
+    const [withNone, withOne, gone] = [files.account(), files.account('pinned', { scopes }), files.account()];
+    const lookAtAll = async (): Promise<void> => {
+      await look(files);
+      for (const message of work()) {
+        expect(await reconcileAndNote(message, services(), wire.log)).toEqual({ outcome: 'done' });
+      }
+    };
+    await lookAtAll();
+    const right = (await uses(files)).filter(({ account }) => account !== gone.id);
+    expect(right.map(({ scope }) => scope).sort()).toEqual(['scope1', undefined, undefined]);
+    wire.azure.world.storageAccounts.delete(gone.name);
+    const [use] = right;
+    if (!use) throw new Error('The index knows nothing.');
+    const account = gone.id;
+    const drop = { drop: 'account', account } as const;
+    const ghosts = [withNone, withOne, gone].map(({ id }) => ({ ...use, account: id, scope: 'ghost' }));
+    await services().fleet.write([...ghosts.map((ghost) => ({ put: 'use', use: ghost }) as const), drop]);
+    expect(await uses(files)).toHaveLength(7);
+    // What says that it has none is asked by the look after.
+    await lookAtAll();
+    await lookAtAll();
+    expect((await uses(files)).map(({ account: id, scope }) => [id, scope])).toEqual(
+      right.map(({ account: id, scope }) => [id, scope]),
+    );
+  });
+
   it('in a way that cannot be read counts as none: everything is listed, and written anew', async () => {
     const files = key();
     const accounts = [files.account(), files.account()];

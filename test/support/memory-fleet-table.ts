@@ -33,10 +33,13 @@ export class MemoryFleetTable {
   port(
     way: <T>(label: string, effect: () => T, writes?: boolean) => Promise<T> = async (_, effect) => effect(),
   ): FleetTable {
-    const read = (partition: string) => way(`index reads ${partition}`, () => this.rows(partition));
+    const read = (partition: string, beginning = '') =>
+      way(`index reads ${`${partition} ${beginning}`.trim()}`, () =>
+        this.rows(partition).filter(({ rowKey }) => rowKey.startsWith(beginning)),
+      );
     return {
-      async *rows(partition) {
-        yield* await read(partition);
+      async *rows(partition, beginning) {
+        yield* await read(partition, beginning);
       },
       row: (partition, row) => way(`index reads ${partition} ${row}`, () => this.row(partition, row)),
       firstRows: (after, before) =>
