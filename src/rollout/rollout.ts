@@ -213,8 +213,9 @@ export async function orderLook(
   if (dueMs > nowMs && dueMs <= nowMs + seconds * 1000) return;
   const due = new Date(nowMs + seconds * 1000).toISOString();
   const work: RotationWork = { kind: 'rotation', ...look, due, attempt: 0 };
-  if (!(await atOnce?.(work))) await queue.send(KEY_WORK, work, seconds);
-  // One that puts nothing to work stands in for no other.
+  // One that is under way may be over long before it is due, and stands in for no other; nor does one that puts nothing to work.
+  if (await atOnce?.(work)) return;
+  await queue.send(KEY_WORK, work, seconds);
   if (look.onlyLooks) return;
   await rotationNotes.put({ key: look.key, lookedOn: now().toISOString(), dueOn: due }).catch(() => {});
 }

@@ -88,8 +88,8 @@ class StuckRotation {
   }
 
   /** The key is looked at, and others than its canaries are held back. */
-  async holdBack(): Promise<void> {
-    await this.#look(true);
+  async holdBack(atOnce?: () => Promise<boolean>): Promise<void> {
+    await this.#look(true, atOnce);
   }
 
   /** What kept accounts from their version is mended: they move. */
@@ -153,10 +153,11 @@ class StuckRotation {
     this.#nowMs = endMs;
   }
 
-  async #look(holdsBack = false): Promise<void> {
+  async #look(holdsBack = false, atOnce?: () => Promise<boolean>): Promise<void> {
     this.looks.push((this.#nowMs - this.#startMs) / MINUTE_MS);
     const versions = await this.#ports.keys.listVersions(KEY);
-    await createRollout(this.#ports).follow(KEY, versions, { by: 'test', ref: '', since: '' }, () => {}, { holdsBack });
+    const cause = { by: 'test', ref: '', since: '' };
+    await createRollout(this.#ports).follow(KEY, versions, cause, () => {}, { holdsBack, atOnce });
   }
 
   async #follow(work: Extract<Work, { kind: 'rotation' }>): Promise<void> {
@@ -223,6 +224,16 @@ it.each([
     expect(await rotation.waitsFor(2)).toBeUndefined();
   },
 );
+
+it('a look that was over before it was due stands in for none at a rotation right after', async () => {
+  const rotation = new StuckRotation(1, 200);
+  await rotation.write();
+  const done = async () => true;
+  await rotation.holdBack(done);
+  expect(rotation.waiting).toBe(0);
+  await rotation.holdBack();
+  expect(rotation.waiting).toBe(1);
+});
 
 it('nobody is put to work once more by the first look at a rotation that held nobody back', async () => {
   const rotation = new StuckRotation(0, 200);
