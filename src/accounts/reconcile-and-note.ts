@@ -1,6 +1,6 @@
 import { describe, describeFailure } from '../azure/failure.ts';
 import { parseStorageAccountId, sameResource } from '../azure/resource-id.ts';
-import type { FleetAccount, FleetChange, FleetIndex, FleetOutcome, UseRef } from '../fleet/fleet-index.ts';
+import type { FleetAccount, FleetChange, FleetIndex, FleetOutcome, FleetUse, UseRef } from '../fleet/fleet-index.ts';
 import { formatKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import type { Log, LogRecord } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
@@ -115,19 +115,15 @@ export class AccountSighting {
   }
 }
 
+type NotedIndex = Pick<FleetIndex, 'account' | 'scopeUses' | 'write'>;
+
 /** Writes down what reconciles have shown. One for each instance. */
 export class FleetNotes {
-  readonly #fleet: Pick<FleetIndex, 'account' | 'scopeUses' | 'write'>;
+  readonly #fleet: NotedIndex;
   readonly #now: () => Date;
   #leftAloneUntilMs = 0;
 
-  constructor({
-    fleet,
-    now,
-  }: {
-    readonly fleet: Pick<FleetIndex, 'account' | 'scopeUses' | 'write'>;
-    readonly now: () => Date;
-  }) {
+  constructor({ fleet, now }: { readonly fleet: NotedIndex; readonly now: () => Date }) {
     this.#fleet = fleet;
     this.#now = now;
   }
@@ -156,26 +152,21 @@ export class FleetNotes {
     const isPassedOver = outcome.outcome === 'done' && !sighting.scopes;
     if ((isPutOff || isPassedOver) && !sighting.account && !sighting.isGone) return;
     try {
-      const [known, absent] = await Promise.all([this.#fleet.account(id.id), this.#absentScopes(work, sighting)]);
+      const [known, kept] = await Promise.all([this.#fleet.account(id.id), this.#keptScopes(work, sighting)]);
       const changes = changesBy(sighting, work, outcome, known, this.#now());
-      // One that is known elsewhere has its scopes there.
-      if (!sighting.isGone || !known || sameResource(known.account, id.id)) changes.push(...absent);
+      const isElsewhere = sighting.isGone && known && !sameResource(known.account, id.id);
+      changes.push(...changesOfKept(kept, sighting, isElsewhere ? known.account : undefined));
       if (changes.length > 0) await this.#fleet.write(changes);
     } catch (error) {
       this.#leaveAlone(error, work.account, log);
     }
   }
 
-  /** Scopes that are kept as users of the key and are none: no other look would come upon them. */
-  async #absentScopes({ key, account }: AccountWork, { isGone, scopes }: AccountSighting): Promise<FleetChange[]> {
-    if (!isGone && !scopes) return [];
-    const there = [...(scopes?.values() ?? [])].filter((scope) => isOf(scopeKeyUse(scope), key));
-    const names = new Set(isGone ? [] : there.map(({ name }) => name.toLowerCase()));
-    const changes: FleetChange[] = [];
-    for await (const of of this.#fleet.scopeUses(key, account)) {
-      if (of.scope !== undefined && !names.has(of.scope.toLowerCase())) changes.push({ drop: 'use', of });
-    }
-    return changes;
+  /** Scopes that are kept as users of the key, where it has shown whether they are: no other look would come upon them. */
+  async #keptScopes({ key, account }: AccountWork, { isGone, scopes }: AccountSighting): Promise<FleetUse[]> {
+    const kept: FleetUse[] = [];
+    if (isGone || scopes) for await (const use of this.#fleet.scopeUses(key, account)) kept.push(use);
+    return kept;
   }
 
   #leaveAlone(error: unknown, account: string, log: Log): void {
@@ -219,6 +210,21 @@ function changesBy(
     changes.push(...outcomeOf({ ...own, scope: scope.name }));
   }
   return changes;
+}
+
+/** Of scopes that are kept as users of a key, those that are none, or whose account is elsewhere by now. */
+function changesOfKept(
+  kept: readonly FleetUse[],
+  { isGone, scopes }: AccountSighting,
+  elsewhere: string | undefined,
+): FleetChange[] {
+  const listed = isGone ? [] : [...(scopes?.values() ?? [])];
+  return kept.flatMap((use): FleetChange[] => {
+    if (elsewhere) return [{ put: 'use', use: { ...use, account: elsewhere } }];
+    const name = use.scope?.toLowerCase();
+    const isThere = listed.some((of) => of.name.toLowerCase() === name && isOf(scopeKeyUse(of), use.key));
+    return isThere ? [] : [{ drop: 'use', of: use }];
+  });
 }
 
 /**

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Account, Scope } from '../../src/accounts/account.ts';
 import type { Dependent, DiscoveryServices } from '../../src/accounts/dependent.ts';
 import { type Discovered, discoverDependents } from '../../src/accounts/discovery.ts';
-import { changesOfAsked } from '../../src/accounts/fleet-entries.ts';
+import { changesOf, changesOfAsked } from '../../src/accounts/fleet-entries.ts';
 import { AccountSighting, FleetNotes } from '../../src/accounts/reconcile-and-note.ts';
 import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
 import { mayPass } from '../../src/azure/failure.ts';
@@ -96,6 +96,26 @@ describe('an account that was moved to another resource group', () => {
     azure.accounts = [after];
     azure.graph = async () => [after];
     expect(await azure.look()).toContain(after.id);
+  });
+
+  it('is found where it is now by a scope alone, once somebody has looked for it where it was', async () => {
+    const azure = new Azure();
+    const other = { ...KEY, id: `${KEY.vault.uri}/keys/other`, name: 'other' };
+    const [before, after] = [account('st1', other), account('st1', other, 'rg-new')];
+    azure.accounts = [before];
+    azure.scopes.set(before.id, [scopeOf(KEY)]);
+    expect(await azure.look()).toEqual([before.id]);
+    // A list of accounts shows where it is by now, and not its scopes.
+    const known = await azure.fleet.account(before.id);
+    await azure.fleet.write(changesOf({ account: after, scopes: undefined }, known, NOW));
+    azure.accounts = [after];
+    const sighting = new AccountSighting();
+    sighting.isGone = true;
+    const cause = { by: 'drift', ref: '', since: '' };
+    const about = { account: before.id, location: 'westeurope', key: KEY.id, cause, attempt: 0 };
+    const notes = new FleetNotes({ fleet: azure.fleet, now: () => NOW });
+    await notes.write({ kind: 'account', ...about }, sighting, DONE, () => {});
+    expect(await azure.look()).toEqual([after.id]);
   });
 
   it('is not forgotten by whoever looks for it where it was', async () => {
