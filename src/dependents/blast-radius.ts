@@ -68,7 +68,7 @@ class BlastRadiusReader {
   readonly #services: BlastRadiusServices;
   readonly #signal: AbortSignal | undefined;
   readonly #parts: Parts;
-  readonly #limit = limited(CONCURRENCY);
+  readonly #limit: ReturnType<typeof limited>;
   readonly #accounts = new Map<string, DependentAccount>();
   readonly #others: OtherDependent[] = [];
   readonly #own: string | undefined;
@@ -78,6 +78,7 @@ class BlastRadiusReader {
     this.#key = key;
     this.#services = services;
     this.#signal = signal;
+    this.#limit = limited(CONCURRENCY, signal);
     this.#parts = new Parts(signal);
     const own = ownStorage(services.settings);
     this.#own = own === 'local' ? undefined : own;
@@ -154,7 +155,11 @@ class BlastRadiusReader {
           yield account;
         }
       },
-      listScopes: (id) => accounts.listScopes(id, signal),
+      async *listScopes(id) {
+        // As `limited` does: there is one for each account of the fleet.
+        signal?.throwIfAborted();
+        yield* accounts.listScopes(id, signal);
+      },
     };
   }
 

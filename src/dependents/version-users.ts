@@ -66,7 +66,7 @@ export async function readVersionUsers(
     uses.push({ who, versions: [...new Set([pinned, current].flatMap((version) => version ?? []))] });
   };
   const parts = new Parts(signal);
-  const limit = limited(CONCURRENCY);
+  const limit = limited(CONCURRENCY, signal);
   const readAccount = async (id: string): Promise<void> => {
     const account = parseResourceId(id);
     if (!account) throw new TypeError(`${id} is not an ARM id.`);

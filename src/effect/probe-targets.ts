@@ -98,6 +98,8 @@ export async function findProbeTargets(
   let missed = 0;
 
   const addTargets = async (account: ResourceId, signal: AbortSignal): Promise<void> => {
+    // Not by `limited`: nobody hears yet of what is rejected while the list goes on.
+    if (signal.aborted) return;
     const add = async (finding: Promise<ProbeTarget>): Promise<void> => {
       const one = await finding;
       if (one.why !== undefined) missed += 1;
