@@ -115,6 +115,23 @@ export function usesOfKey(row: GraphResource, key: ManagedKey): OtherDependent |
   return { id, name, type, region: location, subscriptionId, uses, known: named.length > 0 };
 }
 
+/**
+ * Every text in the properties that may be the name of a key, by itself or in an identifier, in lower case: {@link usesOfKey}
+ * finds none of another name. To ask it of each of thousands of keys takes a minute for a page of resources.
+ */
+export function possibleKeyNames(properties: unknown): ReadonlySet<string> {
+  const names = new Set<string>();
+  const look = (value: unknown, depth: number): void => {
+    if (typeof value === 'string') for (const part of value.trim().toLowerCase().split('/')) names.add(part);
+    // An object at the last level names its key in a field, or in an object of its own.
+    else if (typeof value === 'object' && value !== null && depth <= DEEPEST + 2) {
+      for (const each of Object.values(value)) look(each, depth + 1);
+    }
+  };
+  look(properties, 0);
+  return names;
+}
+
 /** Where a resource of that type names exactly this key; once for each path and version. */
 export function keyUses(type: string, properties: unknown, key: ManagedKey): NamedKey[] {
   const uses = (KEY_PATHS[type.toLowerCase()] ?? []).flatMap((path) =>

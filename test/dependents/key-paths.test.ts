@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { KEY_PATHS, keyUses, usesOfKey, vaultUseQuery } from '../../src/dependents/resource-graph-query.ts';
+import {
+  KEY_PATHS,
+  keyUses,
+  possibleKeyNames,
+  usesOfKey,
+  vaultUseQuery,
+} from '../../src/dependents/resource-graph-query.ts';
 import { KEY, VAULT_ID, versionName } from '../support/keys.ts';
 
 const version = versionName(7);
@@ -134,13 +140,18 @@ describe('the uses of a key that a resource names', () => {
       const properties = at.split('.').reduceRight<unknown>((inner, step) => ({ [step]: inner }), value);
       expect(keyUses(type, properties, KEY)).toEqual([{ path: at, version }]);
       expect(keyUses(type, { elsewhere: properties }, KEY)).toEqual([]);
+      expect(possibleKeyNames(properties)).toContain('files-key');
     },
   );
 });
 
 describe('a resource that names a key', () => {
-  const row = (type: string, properties: unknown) =>
-    usesOfKey({ id: '/x', name: 'x', type, location: 'y', subscriptionId: 'z', properties }, KEY);
+  const row = (type: string, properties: unknown) => {
+    const found = usesOfKey({ id: '/x', name: 'x', type, location: 'y', subscriptionId: 'z', properties }, KEY);
+    // Of many keys only these are looked for.
+    if (found) expect(possibleKeyNames(properties)).toContain('files-key');
+    return found;
+  };
 
   it('is known to be encrypted with it by its type and the place', () => {
     const known = row('microsoft.sql/servers', { keyId: `${id}/${version}` });

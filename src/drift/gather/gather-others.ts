@@ -2,7 +2,7 @@ import pMap from 'p-map';
 import { readPart, type UnreadPart } from '../../azure/read-or-why.ts';
 import type { OtherDependent } from '../../dependents/dependent.ts';
 import type { GraphResource, ResourceGraph } from '../../dependents/resource-graph-client.ts';
-import { usesOfKey, vaultUseQuery } from '../../dependents/resource-graph-query.ts';
+import { possibleKeyNames, usesOfKey, vaultUseQuery } from '../../dependents/resource-graph-query.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { KeySubject } from '../checks/subjects.ts';
 
@@ -52,13 +52,16 @@ async function readUsers(
   graph: ResourceGraph,
   signal: AbortSignal | undefined,
 ): Promise<OtherDependent[][]> {
-  const users: OtherDependent[][] = subjects.map(() => []);
+  const found = subjects.map(({ key }) => ({ key, users: [] as OtherDependent[] }));
+  const byName = Map.groupBy(found, ({ key }) => key.name.toLowerCase());
   for await (const row of graph.query(vaultUseQuery(vault), signal)) {
     if (!isWanted(row)) continue;
-    for (const [index, { key }] of subjects.entries()) {
-      const user = usesOfKey(row, key);
-      if (user) users[index]?.push(user);
+    for (const name of possibleKeyNames(row.properties)) {
+      for (const { key, users } of byName.get(name) ?? []) {
+        const user = usesOfKey(row, key);
+        if (user) users.push(user);
+      }
     }
   }
-  return users;
+  return found.map(({ users }) => users);
 }

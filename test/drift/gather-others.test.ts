@@ -1,0 +1,41 @@
+import { expect, it } from 'vitest';
+import type { GraphResource } from '../../src/dependents/resource-graph-client.ts';
+import type { KeySubject } from '../../src/drift/checks/subjects.ts';
+import { gatherOthers } from '../../src/drift/gather/gather-others.ts';
+import { managedKey } from '../../src/keys/managed-vaults.ts';
+import { KEY, versionName } from '../support/keys.ts';
+
+const { vault } = KEY;
+const nameOf = (n: number): string => `Key-${n}`;
+
+/** A resource that names one key. */
+function resource(n: number): GraphResource {
+  return {
+    ...{
+      id: `/sql/${n}`,
+      name: `sql-${n}`,
+      type: 'microsoft.sql/servers',
+      location: 'westeurope',
+      subscriptionId: 's',
+    },
+    properties: {
+      ...{ administratorLogin: 'sa', version: '12.0', state: 'Ready', publicNetworkAccess: 'Disabled' },
+      keyId: `${vault.uri}/keys/${nameOf(n).toUpperCase()}/${versionName(1)}`,
+    },
+  };
+}
+
+it('thousands of keys are told who names them without holding up anybody: a revocation waits meanwhile', async () => {
+  const subjects = Array.from({ length: 2_000 }, (_, n) => ({ key: managedKey(vault, nameOf(n)) }) as KeySubject);
+  const resourceGraph = {
+    async *query() {
+      for (let n = 0; n < 400; n += 1) yield resource(n);
+    },
+  };
+  const began = performance.now();
+  expect(await gatherOthers(subjects, [], { resourceGraph, signal: undefined })).toEqual([]);
+  // Each with each takes half a minute.
+  expect(performance.now() - began).toBeLessThan(2_000);
+  const named = subjects.map(({ others }) => others?.map(({ name }) => name));
+  expect(named).toEqual(subjects.map((_, n) => (n < 400 ? [`sql-${n}`] : [])));
+}, 120_000);
