@@ -29,11 +29,13 @@ export function fromReport(
   known: readonly string[],
 ): { readonly notifications: readonly Notification[]; readonly known: readonly string[] } {
   const open = openCauses(report).filter(({ severity }) => severity !== 'advice');
-  const fresh = open.filter((cause) => !known.includes(asError(cause)) && !known.includes(keyOf(cause)));
+  // There may be a cause for each account of a fleet.
+  const isKnown = new Set(known);
+  const fresh = open.filter((cause) => !isKnown.has(asError(cause)) && !isKnown.has(keyOf(cause)));
   const expiring = fresh.filter(({ reason }) => NEAR_EXPIRY.has(reason));
   const others = fresh.filter(({ reason }) => !NEAR_EXPIRY.has(reason));
   // One that was told as an error has been told, whatever it is now.
-  const now = open.map((cause) => (known.includes(asError(cause)) ? asError(cause) : keyOf(cause)));
+  const now = open.map((cause) => (isKnown.has(asError(cause)) ? asError(cause) : keyOf(cause)));
   return {
     notifications: [
       ...(expiring.length > 0
@@ -92,7 +94,8 @@ export function digestOf({ day, now, report, before }: DigestInput): {
   const isNew = ({ id }: DriftCause): boolean => before !== undefined && before[id] === undefined;
   const fresh = open.filter(isNew);
   // What an incomplete report lacks is not known to be gone.
-  const gone = Object.entries(before ?? {}).filter(([id]) => report.complete && !open.some((cause) => cause.id === id));
+  const ids = new Set(open.map(({ id }) => id));
+  const gone = Object.entries(before ?? {}).filter(([id]) => report.complete && !ids.has(id));
   const oldest = [...open].sort((a, b) => Date.parse(a.since) - Date.parse(b.since)).slice(0, OLDEST);
   const errors = open.filter(({ severity }) => severity === 'error').length;
   const lines = [

@@ -51,6 +51,26 @@ describe('new causes', () => {
     expect(known).toHaveLength(300);
   });
 
+  it('and what became of them are told of ten thousand in no time: others of the instance wait meanwhile', () => {
+    const {
+      causes: [one],
+      ...rest
+    } = of(cause('a'));
+    if (!one) throw new Error('The report has no cause.');
+    const many = (from: string) => Array.from({ length: 10_000 }, (_, n) => ({ ...one, id: `${from}${n}` }));
+    const [before, after] = ['a', 'b'].map((from) => ({ ...rest, causes: many(from) }));
+    if (!before || !after) throw new Error('There is no report.');
+    const day = { day: '2026-12-02', now: new Date('2026-12-02T08:00:00.000Z') };
+    const { known } = fromReport(before, []);
+    const digest = digestOf({ ...day, report: before, before: undefined }).causes;
+    const began = performance.now();
+    expect(fromReport(before, known).notifications).toEqual([]);
+    expect(fromReport(after, known).notifications[0]?.data.count).toBe(10_000);
+    expect(digestOf({ ...day, report: after, before: digest }).notification.data.gone).toBe(10_000);
+    // Each compared with each takes ten seconds.
+    expect(performance.now() - began).toBeLessThan(1_500);
+  }, 60_000);
+
   it('say what mends each, filled in, and name a sample', () => {
     const command = 'az role assignment create --assignee-object-id p --scope /vaults/kv';
     const one = fromReport(of(cause('a', { command })), []).notifications[0];
