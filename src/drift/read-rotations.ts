@@ -119,14 +119,16 @@ export async function followUnfinished(
   const { queue, now, settings } = services;
   const at = now().toISOString();
   const cause = { by: 'drift', ref: report, since: at };
+  const behind = Map.groupBy(findings, ({ action }) => (action?.kind === 'account' ? action.key : undefined));
   // A queue that is out of reach is said by what is fixed; the next check does it again.
   await pMap(
     rotations,
     async (rotation) => {
-      const look = lookOf(rotation, findings, settings.drift.autofix);
+      const waiting = behind.get(rotation.key.id) ?? [];
+      const look = lookOf(rotation, waiting, settings.drift.autofix);
       if (look === 'none') return;
       const isLate = look === 'afterFixes';
-      if (isLate) await lookAtAwaited(rotation, findings, cause, services);
+      if (isLate) await lookAtAwaited(rotation, waiting, cause, services);
       const due = new Date(now().getTime() + (isLate ? FIXED_SECONDS * 1_000 : 0)).toISOString();
       const work = {
         kind: 'rotation',
@@ -149,15 +151,11 @@ export async function followUnfinished(
  */
 async function lookAtAwaited(
   { key, awaited }: UnfinishedRotation,
-  findings: readonly Finding[],
+  found: readonly Finding[],
   cause: Cause,
   services: LookServices,
 ): Promise<void> {
-  const behind = new Set(
-    findings.flatMap(({ action, resource }) =>
-      action?.kind === 'account' && action.key === key.id ? resource.toLowerCase() : [],
-    ),
-  );
+  const behind = new Set(found.map(({ resource }) => resource.toLowerCase()));
   const unfound = awaited.filter(
     ({ account, scope }) => !behind.has((scope ? scopeResource(account, scope) : account).toLowerCase()),
   );
@@ -180,13 +178,16 @@ async function lookAtAwaited(
   }
 }
 
-/** `whole`: all that waits is put to work once more. `afterFixes`: what is fixed has been, and nothing else is touched. */
+/**
+ * `whole`: all that waits is put to work once more. `afterFixes`: what is fixed has been, and nothing else is touched.
+ *
+ * @param waiting the findings of what is behind on the key
+ */
 function lookOf(
-  { key, hasExempt, hasStage }: UnfinishedRotation,
-  findings: readonly Finding[],
+  { hasExempt, hasStage }: UnfinishedRotation,
+  waiting: readonly Finding[],
   autofix: Settings['drift']['autofix'],
 ): 'whole' | 'afterFixes' | 'none' {
-  const waiting = findings.filter(({ action }) => action?.kind === 'account' && action.key === key.id);
   const fixed = waiting.filter((finding) => isFixed(finding, autofix));
   const mayAll = MOVES.every((reason) => autofix.includes(reason));
   if (mayAll && fixed.length === waiting.length && !hasExempt) return 'whole';

@@ -4,6 +4,7 @@ import { followUnfinished, type RotationServices, readRotations } from '../../sr
 import type { Finding } from '../../src/drift/report.ts';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import { createRotationNotes } from '../../src/fleet/rotation-notes.ts';
+import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
 import { NO_CONTROL } from '../../src/rollout/pause.ts';
 import { StandingControl } from '../../src/rollout/standing-control.ts';
 import { DEFAULT_AUTOFIX } from '../../src/settings/fixable.ts';
@@ -127,3 +128,21 @@ it('where the queue is away none is tried behind the first that it does not take
   await followUnfinished([rotation], [], 'r1', services);
   expect(tried).toEqual(['account', 'rotation']);
 });
+
+it('thousands of rotations are followed without holding up anybody: a revocation waits meanwhile', async () => {
+  const keys = Array.from({ length: 5_000 }, (_, n) => managedKey(key().key.vault, `key-${n}`));
+  const rotations = keys.map((one) => ({ key: one, hasExempt: false, hasStage: false, awaited: [] }));
+  const found = (of: ManagedKey, n: number) => ({
+    ...{ resource: accountId(n), reason: 'StaleKeyVersion' },
+    action: { kind: 'account', account: accountId(n), location: '', key: of.id },
+  });
+  const findings = keys.flatMap((one, n) => [0, 1, 2, 3].map((m) => found(one, 4 * n + m))) as unknown as Finding[];
+  const { drift } = rules({ autofix: [] });
+  const queue = { send: () => Promise.reject(new Error('Nothing is fixed.')) };
+  const began = performance.now();
+  await followUnfinished(rotations, findings, 'r1', {
+    ...{ queue, now: () => day(200), schedule: new Turns(1), settings: { drift } },
+  });
+  // Each with each takes some five seconds.
+  expect(performance.now() - began).toBeLessThan(500);
+}, 60_000);
