@@ -16,7 +16,6 @@ function callOf({ request, caller, services }: ApiCall): FleetCall {
     headers: request.headers,
     reaches: (key) => reachesKey(caller, 'CmkKey.Read', key, access),
     snapshots: fleetSnapshots,
-    nowMs: performance.now(),
   };
 }
 

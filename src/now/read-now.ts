@@ -96,7 +96,7 @@ export class NowBoard {
   /** The readings by part. @param ports of whoever is first count for all who share a reading */
   takers(ports: NowPorts, log: Log): TakeReadings {
     const { fleet, keys, pauses, rotations, drift } = this.#parts;
-    const of = { snapshots: this.#snapshots, nowMs: performance.now() };
+    const of = { snapshots: this.#snapshots };
     const take =
       <T>(part: KeptPart<T>, read: () => Promise<T>) =>
       () =>

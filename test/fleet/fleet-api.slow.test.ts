@@ -30,7 +30,7 @@ interface Asked {
 
 function callOf({ reaches = () => true, etag }: Asked): FleetCall {
   const headers = new Headers(etag === undefined ? {} : { 'if-none-match': etag });
-  return { headers, reaches, snapshots: new FleetSnapshots(), nowMs: performance.now() };
+  return { headers, reaches, snapshots: new FleetSnapshots() };
 }
 
 async function fleet(query = '', asked: Asked = {}) {

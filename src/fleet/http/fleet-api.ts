@@ -21,7 +21,6 @@ export interface FleetCall {
   /** Whether the role of the caller reaches a key; without one, the whole fleet. */
   readonly reaches: (key: RouteKey | undefined) => boolean;
   readonly snapshots: FleetSnapshots;
-  readonly nowMs: number;
 }
 
 /** A page of the fleet. @throws {@link HttpProblem} */
@@ -77,12 +76,9 @@ export function fleetSummaryOf(
 }
 
 /** @throws {@link HttpProblem} 503 */
-export function readSnapshot(
-  { snapshots, nowMs }: Pick<FleetCall, 'snapshots' | 'nowMs'>,
-  ports: FleetPorts,
-): Promise<FleetSnapshot> {
+export function readSnapshot({ snapshots }: Pick<FleetCall, 'snapshots'>, ports: FleetPorts): Promise<FleetSnapshot> {
   return orUnavailable(
-    () => snapshots.get(ports, nowMs),
+    () => snapshots.get(ports),
     (why) => `The fleet index cannot be read: ${why} Accounts are moved all the same.`,
     'Repeat the call in a minute; if it stays, check the storage account of the app. `cmk fleet list` does without.',
   );

@@ -3,7 +3,7 @@ import type { JudgedAccount } from './judge-fleet.ts';
 import { judgeFleet } from './judge-fleet.ts';
 import { type FleetPorts, readFleet } from './read-fleet.ts';
 
-/** Pages of one list, and calls at the same time, go by one reading. Milliseconds. */
+/** Calls at the same time go by one reading, and so do the pages of a list, for so long after it. Milliseconds. */
 const KEPT_MS = 15_000;
 
 /** How the fleet stood at one moment. */
@@ -17,16 +17,15 @@ export interface FleetSnapshot {
 
 /** The fleet as this instance read it last: reading five thousand accounts takes seconds, and a list has pages. */
 export class FleetSnapshots {
-  #last: { readonly reading: Promise<FleetSnapshot>; readonly atMs: number } | undefined;
+  #last: Promise<FleetSnapshot> | undefined;
 
   /** @throws what the index answers */
-  get(ports: FleetPorts, nowMs: number): Promise<FleetSnapshot> {
-    if (this.#last && nowMs - this.#last.atMs < KEPT_MS) return this.#last.reading;
+  get(ports: FleetPorts): Promise<FleetSnapshot> {
+    if (this.#last) return this.#last;
     const reading = takeSnapshot(ports);
-    const taken = { reading, atMs: nowMs };
-    this.#last = taken;
+    this.#last = reading;
     const forget = (): void => {
-      if (this.#last === taken) this.#last = undefined;
+      this.#last = undefined;
     };
     // What failed is asked anew by the next call; what was read is not kept in memory for nothing.
     reading.then(() => setTimeout(forget, KEPT_MS).unref(), forget);
