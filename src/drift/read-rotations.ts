@@ -10,7 +10,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { judgeUse, rotationGoal } from '../rollout/judge-use.ts';
 import { listedPause, standingPauses } from '../rollout/pause.ts';
-import { computeRotation, type ReadRotationPorts } from '../rollout/read-rotation.ts';
+import { computeRotation, type ReadRotationPorts, usesLookedAfter } from '../rollout/read-rotation.ts';
 import { viewRotation } from '../rollout/rotation-view.ts';
 import type { RotationStage } from '../rollout/stage.ts';
 import type { StandingControl } from '../rollout/standing-control.ts';
@@ -93,9 +93,10 @@ async function awaitedBy(
 ): Promise<FleetUse[]> {
   const goal = rotationGoal(versions, now(), settings);
   const isExempt = exemptUses(settings.drift.exemptions, now());
+  const isLookedAfter = usesLookedAfter(settings);
   const awaited: FleetUse[] = [];
   for await (const use of fleet.uses(key.id)) {
-    if (!goal || isExempt(use) || !admits(use.account)) continue;
+    if (!goal || !isLookedAfter(use) || isExempt(use) || !admits(use.account)) continue;
     if (['waiting', 'failed'].includes(judgeUse(use, goal).state)) awaited.push(use);
   }
   return awaited;

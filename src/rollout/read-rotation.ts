@@ -1,5 +1,6 @@
 import type { Budget } from '../azure/pacer.ts';
-import type { FleetIndex } from '../fleet/fleet-index.ts';
+import { parseStorageAccountId } from '../azure/resource-id.ts';
+import type { FleetIndex, UseRef } from '../fleet/fleet-index.ts';
 import { type RotationNote, type RotationNotes, unwellWith } from '../fleet/rotation-notes.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
@@ -15,6 +16,8 @@ export interface ReadRotationPorts {
   readonly settings: {
     readonly refreshAutomatic: boolean;
     readonly canary: number;
+    /** Absent: all that the app sees. */
+    readonly subscriptions?: readonly string[] | undefined;
     readonly drift: { readonly exemptions: readonly Exemption[] };
   };
   readonly keys: Pick<Keys, 'listVersions'>;
@@ -68,12 +71,26 @@ export async function computeRotation(
     orderedOn: control.isOrderedOn(key.id, { version: goal.target.version, startedOn: goal.startedOn }),
   });
   const isExempt = exemptUses(settings.drift.exemptions, now());
+  const isLookedAfter = usesLookedAfter(settings);
   let hasExempt = false;
   for await (const use of fleet.uses(key.id)) {
+    if (!isLookedAfter(use)) continue;
     const { state } = progress.add(use);
     // Nothing waits for what may stay where it is for long.
     if (isExempt(use)) hasExempt = true;
     else stages.add(use, state);
   }
   return { progress: progress.result(), stage: stages.result(), note, hasExempt };
+}
+
+/**
+ * Tells whether somebody moves a use. One in a subscription that `CMK_SUBSCRIPTIONS` does not name any more stays known, as a
+ * version that it needs must not be retired; but nothing waits for it.
+ */
+export function usesLookedAfter({
+  subscriptions,
+}: Pick<ReadRotationPorts['settings'], 'subscriptions'>): (use: UseRef) => boolean {
+  if (!subscriptions) return () => true;
+  const ids = new Set(subscriptions.map((id) => id.toLowerCase()));
+  return ({ account }) => ids.has(parseStorageAccountId(account)?.subscriptionId ?? '');
 }

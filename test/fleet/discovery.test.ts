@@ -8,7 +8,6 @@ import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
 import { mayPass } from '../../src/azure/failure.ts';
 import { Turns } from '../../src/azure/turns.ts';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
-import type { FleetUse } from '../../src/fleet/fleet-index.ts';
 import { type FleetTable, LISTINGS, type Row, type RowChange } from '../../src/fleet/fleet-rows.ts';
 import { IndexBuilding } from '../../src/fleet/index-building.ts';
 import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
@@ -143,31 +142,6 @@ describe('an account that was moved to another resource group', () => {
       () => {},
     );
     expect(await azure.look()).toEqual([]);
-  });
-});
-
-describe('a subscription that is not looked after any more', () => {
-  it('is forgotten, so that no rotation waits for it, and is new should it come back', async () => {
-    const azure = new Azure();
-    azure.accounts = [account('st1')];
-    expect(await azure.look()).toHaveLength(1);
-    azure.accounts = [];
-    const others = ['22222222-2222-4222-8222-222222222222'];
-    expect(await azure.dependents(KEY, azure.services(), others)).toEqual([]);
-    const uses: FleetUse[] = [];
-    for await (const use of azure.fleet.uses(KEY.id)) uses.push(use);
-    expect(uses).toEqual([]);
-    expect(await azure.fleet.account(account('st1').id)).toBeUndefined();
-  });
-
-  it('is known to a look at a part of all: those that could not be listed', async () => {
-    const azure = new Azure();
-    azure.accounts = [account('st1')];
-    await azure.look();
-    const ids = ['22222222-2222-4222-8222-222222222222'];
-    const findings = { found: async () => {}, ask: azure.ask };
-    await discoverDependents(KEY, { ids, list: ids, isPart: true }, azure.services(), findings, () => {});
-    expect(await azure.fleet.account(account('st1').id)).toBeDefined();
   });
 });
 

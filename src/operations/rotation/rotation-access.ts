@@ -36,6 +36,7 @@ export function rotationAccess(
     );
   }
   const settings = readStorageSettings({ ...environment, AZURE_CLOUD: azure.cloud.name });
+  const reader = new SettingsReader(environment);
   const table = createFleetTable(settings, credential);
   const { now, keys, cloud } = azure;
   const controlStore = createControlStore(settings, credential);
@@ -45,7 +46,8 @@ export function rotationAccess(
       refreshAutomatic: environment.CMK_REFRESH_AUTOMATIC?.trim().toLowerCase() !== 'off',
       canary: Number(environment.CMK_CANARY) || 0,
       // One that is wrong counts as absent, as it does for the app.
-      drift: { exemptions: new SettingsReader(environment).read('CMK_EXEMPTIONS') ?? [] },
+      drift: { exemptions: reader.read('CMK_EXEMPTIONS') ?? [] },
+      subscriptions: reader.read('CMK_SUBSCRIPTIONS'),
     },
     keys,
     fleet: createFleetIndex(table),

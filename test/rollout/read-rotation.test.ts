@@ -1,0 +1,44 @@
+import { expect, it } from 'vitest';
+import type { FleetUse } from '../../src/fleet/fleet-index.ts';
+import { NO_CONTROL } from '../../src/rollout/pause.ts';
+import { computeRotation } from '../../src/rollout/read-rotation.ts';
+import { StandingControl } from '../../src/rollout/standing-control.ts';
+import { KEY, keyVersion, SUBSCRIPTION, versionName } from '../support/keys.ts';
+import { accountId, fleetUse, NOW } from './rollout-fixture.ts';
+
+const ELSEWHERE = 'aaaaaaaa-2222-4222-8222-222222222222';
+const MOVED = { pinned: versionName(199), current: versionName(199) };
+const elsewhere = (n: number) => accountId(n).replace(SUBSCRIPTION, ELSEWHERE);
+
+async function rotationOf(uses: readonly FleetUse[], subscriptions: readonly string[] | undefined) {
+  const now = () => NOW;
+  const read = await computeRotation(KEY, [keyVersion(100), keyVersion(199)], {
+    settings: { refreshAutomatic: true, canary: 1, subscriptions, drift: { exemptions: [] } },
+    fleet: {
+      async *uses() {
+        yield* uses;
+      },
+    },
+    rotationNotes: { all: async function* () {}, of: async () => undefined, put: async () => {} },
+    control: new StandingControl({ read: async () => NO_CONTROL }, now),
+    writeBudgets: [],
+    now,
+  });
+  if (read.blocked) throw new Error(read.blocked);
+  return read;
+}
+
+it.each([
+  ['all that the app sees', undefined, { state: 'stuck', moved: 1, waiting: 1 }],
+  ['the one of what has moved', [ELSEWHERE.toUpperCase()], { state: 'finished', moved: 1, waiting: 0 }],
+  ['the one of what has not', [SUBSCRIPTION], { state: 'stuck', moved: 0, waiting: 1 }],
+])('a rotation waits for nothing in subscriptions that are not looked after: %s', async (_, subscriptions, is) => {
+  const { progress } = await rotationOf([fleetUse(1), fleetUse(2, { account: elsewhere(2), ...MOVED })], subscriptions);
+  expect(progress).toMatchObject(is);
+});
+
+it('what is not looked after any more is no canary, which would hold the others for ever', async () => {
+  const uses = [fleetUse(1, { account: elsewhere(1), wave: '1' }), fleetUse(2)];
+  expect((await rotationOf(uses, undefined)).stage.canaries).toEqual([elsewhere(1)]);
+  expect((await rotationOf(uses, [SUBSCRIPTION])).stage.canaries).toEqual([accountId(2)]);
+});
