@@ -16,7 +16,7 @@ export type PartTaken<T> =
       readonly value: T;
       readonly readOn: Date;
       readonly ageMs: number;
-      /** It is known to have changed since, and is being read again. */
+      /** It is known to have changed since, and is being read again, or will be by whoever asks when its pace allows it. */
       readonly reading?: true;
     }
   | { readonly error: unknown }

@@ -27,9 +27,11 @@ app.http('approve', {
       }
       if (isOfAccount(asked)) {
         const requireAlsoOn = (key: RouteKey) => requireOn(key, 'CmkKey.Restore');
-        const done = await handleApproveAccount(asked, call, requireAlsoOn, services, log);
-        if (done.accountRestore) nowBoard.changed({ account: asked.account }, services);
-        return jsonResponse(200, done);
+        try {
+          return jsonResponse(200, await handleApproveAccount(asked, call, requireAlsoOn, services, log));
+        } finally {
+          nowBoard.changed({ account: asked.account }, services);
+        }
       }
       const approved =
         asked.action === 'pause'
