@@ -13,7 +13,7 @@ import {
 } from '../fleet/rekey-order.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
-import { REASONS } from '../reasons.ts';
+import { REASONS, type Reason } from '../reasons.ts';
 import type { Leases } from '../work/lease-client.ts';
 import { KEY_WORK, type RekeyWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
@@ -107,7 +107,7 @@ async function step(way: RekeyWay, work: RekeyWork, services: RekeyServices, log
     return goOn(way.order, work, waitFor({ reason: 'VaultNotManaged', detail }), services, log);
   }
   const hold = await holdOf(way, { from, to }, services, log);
-  if (hold) return goOn(way.order, work, hold, services, log);
+  if (hold) return goOn(way.order, work, withWave(hold, way.order), services, log);
 
   const rows = await unsettled(way.order, services.rekeys);
   // Whoever failed last may not have got to say so: the order was changed at the same moment.
@@ -143,6 +143,14 @@ function waitFor(waits: NonNullable<NextStep['waits']>): NextStep {
   return { seconds: WAITS_SECONDS, waits };
 }
 
+/** Waits for which accounts that were sent stay in the queue; for all others their messages end, and are to be sent anew. */
+const KEPT_IN_QUEUE: readonly Reason[] = ['Paused', 'ServiceUnavailable', 'VaultUnreadable'];
+
+function withWave(hold: NextStep, { wave }: RekeyOrder): NextStep {
+  const isKept = hold.waits !== undefined && KEPT_IN_QUEUE.includes(hold.waits.reason);
+  return isKept && wave ? { ...hold, wave } : hold;
+}
+
 async function sendWave(
   left: readonly Dependent[],
   way: RekeyWay,
@@ -170,10 +178,11 @@ async function end(
   const { order, back } = way;
   const { failed } = rows;
   const { now } = services;
-  if (failed.size > 0) {
+  const unasked = back ? [] : await neverAsked(services);
+  // What is still asked for its scopes may use the key, and would not move any more.
+  if (failed.size > 0 && unasked.length === 0) {
     return stop(order, `${notMoved(failed.size)} All else has moved.`, services, log);
   }
-  const unasked = back ? [] : await neverAsked(services);
   const verified = back || unasked.length > 0 ? undefined : await verifyUnused(order, keys.from, services, log);
   if (verified && verified.found.length > 0) return sendWave(verified.found, way, keys.from, rows, work, services, log);
   const gaps = [...unasked, ...(verified?.gaps ?? [])].map((gap) => gap.slice(0, LONGEST_GAP));

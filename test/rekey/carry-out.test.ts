@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { Turns } from '../../src/azure/turns.ts';
+import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
+import { IndexBuilding } from '../../src/fleet/index-building.ts';
 import type { RekeyOrder, RekeyStore } from '../../src/fleet/rekey-order.ts';
 import { carryOutRekey, type RekeyServices } from '../../src/rekey/carry-out.ts';
 import { reviveRekeys } from '../../src/rekey/revive.ts';
 import type { Work } from '../../src/work/messages.ts';
 import { MemoryAudit } from '../simulation/memory-audit.ts';
 import { day, KEY, keyVersion, REVOKER, SUBSCRIPTION, VAULTS, versionName } from '../support/keys.ts';
+import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 import { MemoryRekeys } from '../support/memory-rekeys.ts';
 import { rekeyOrder } from '../support/rekeys.ts';
 
@@ -134,6 +137,43 @@ describe('a step', () => {
     }));
     expect(sent).toMatchObject([{ kind: 'rekey', tick: 8 }]);
     expect(order?.wave).toMatchObject(wave);
+  });
+
+  it.each([
+    [1, ['rekey'], 'RekeyUnverified', undefined],
+    [0, [], undefined, '1 account could not be moved. All else has moved.'],
+  ])(
+    'waits for %i accounts that are still to be asked for their scopes, whatever failed',
+    async (unasked, sent, waits, why) => {
+      const fleet = createFleetIndex(new MemoryFleetTable().port());
+      const other = { account: account.replace('st1', 'st2'), location: 'westeurope', sentOn: now.toISOString() };
+      await fleet.listed(SUBSCRIPTION, now);
+      if (unasked) await fleet.write([{ put: 'unasked', account: other }]);
+      const { order, ...done } = await step(
+        { maxFailures: 5 },
+        {
+          fleet,
+          building: new IndexBuilding(),
+          accountsOfKey: { using: async function* () {} } as never,
+          settings: { vaults: VAULTS, subscriptions: [SUBSCRIPTION], scopeDiscovery: 'all' } as never,
+        },
+        { failed: true },
+      );
+      expect(done.sent.map(({ kind }) => kind)).toEqual(sent);
+      expect([order?.waits?.reason, order?.paused?.why]).toEqual([waits, why]);
+    },
+  );
+
+  it.each<[string, boolean, Partial<RekeyServices>]>([
+    ['Paused', true, { rollout: { paused: async () => PAUSED } }],
+    ['ServiceUnavailable', true, { keys: { listVersions: () => Promise.reject(refused(503)) } as never }],
+    ['VaultUnreadable', true, { keys: { listVersions: () => Promise.reject(refused(403)) } as never }],
+    ['NoUsableVersion', false, { keys: { listVersions: async () => [keyVersion(1, { enabled: false })] } as never }],
+  ])('that has to wait (%s) knows the wave before: %s, as it stays in the queue', async (reason, isKept, services) => {
+    const wave = { sent: 300, settled: 0, on: now.toISOString() };
+    const { order } = await step({ wave }, services);
+    expect(order?.waits?.reason).toBe(reason);
+    expect(order?.wave).toEqual(isKept ? wave : undefined);
   });
 
   it('knows when the last turn of those comes whom it sends', async () => {
