@@ -22,7 +22,7 @@ const OVERTAKEN: Outcome = {
 
 /** Of what is revoked by itself, below the key, nothing moves: that says nothing of the others. */
 const CUT_OFF = ['AccountRevocationOpen', 'ScopeRevocationOpen'] as const satisfies readonly Reason[];
-type CutOff = (typeof CUT_OFF)[number];
+export type CutOff = (typeof CUT_OFF)[number];
 
 /** Whether a failure is one of those with which all of it stops (`maxFailures`). */
 export function stopsOrder(failure: NonNullable<RekeySubject['failure']>, order: RekeyData): boolean {
