@@ -50,7 +50,7 @@ export async function settleBelowKey(
     // It may be under no managed key any more, and has its tags all the same.
     if (records && done) {
       const isTold = await unlessMissing(() => recordAccountLater({ account, part }, done, since, services));
-      if (isTold === false && attempt === 0) return ONCE_MORE;
+      if (isTold === false && attempt < 2) return ONCE_MORE;
     }
     return DONE;
   } catch (error) {

@@ -160,7 +160,9 @@ function lookAgain(
       did,
       revocation: stampToSend(revocation),
       call: callToSend(call),
-      ...(closed ? { gives: [...allTaken(closed)], closes: closed.map(({ id }) => id) } : {}),
+      ...(closed ? { gives: [...allTaken(closed)] } : {}),
+      // An instance of before, while another one is deployed, does not take it.
+      ...(closed && closed.length > 1 ? { closes: closed.map(({ id }) => id) } : {}),
     },
     records: false,
     cause: callCause(did, call.correlationId, now()),

@@ -55,7 +55,7 @@ export async function mendRecord(
  */
 export async function recordRest(
   part: Pick<AccountPart, 'account' | 'part' | 'isHeld'>,
-  { revocation, gives = [] }: NonNullable<AccountRevocationWork['done']>,
+  { revocation, gives = [], closes = [] }: NonNullable<AccountRevocationWork['done']>,
   words: readonly AccountWord[],
   open: readonly AccountRevocation[],
   { tags, sleep }: Pick<AccountPorts, 'tags' | 'sleep'>,
@@ -63,12 +63,17 @@ export async function recordRest(
   const id = revocation.id.toLowerCase();
   const isClosed = words.some(({ reason, closed }) => reason === 'AccountRestored' && closed.includes(id));
   if (isClosed || open.some((one) => one.id === id)) return [];
-  const said = words.flatMap(({ record }) => (record?.id === id ? record : []));
+  // One that it had joined may have been at work still, too, and have said last what it took.
+  const ids = new Set([id, ...closes]);
+  const said = words.flatMap(({ record }) => (record && ids.has(record.id) ? record : []));
   const stands = open.filter((one) => one.id === restOf(id));
   const known = new Set(allTaken(open).map(takenId));
   const took = allTaken([...said, { took: gives }]).filter((one) => !known.has(takenId(one)));
   const missing = await missingOf(part, took);
-  const [stamp = { ...revocation, revokedOn: new Date(revocation.revokedOn), part: part.part }] = [...said, ...stands];
+  const [stamp = { ...revocation, revokedOn: new Date(revocation.revokedOn), part: part.part }] = [
+    ...said.filter((one) => one.id === id),
+    ...stands,
+  ];
   const rest = formatAccountRevocation({ ...stamp, id: restOf(id), took: allTaken([...stands, { took: missing }]) });
   if (missing.length === 0 || !rest) return [];
   await twice(() => tags.merge(part.account, rest), sleep);

@@ -418,7 +418,7 @@ describe('a look that is overtaken', () => {
     expect(actions(of)).toEqual(['account.restore AccountRestored', 'account.revoke AccountRevocationIncomplete']);
     // One that was never begun is not waited for any longer.
     const revocation = { id: 'deadbeef', revokedBy: ALICE, revokedOn: wire.azure.clock.now().toISOString() };
-    const never = { ...work, attempt: 1, done: { ...work.done, revocation } } as typeof work;
+    const never = { ...work, attempt: 2, done: { ...work.done, revocation } } as typeof work;
     expect(await settleBelowKey(never, of.services, wire.log)).toEqual({ outcome: 'done' });
   });
 });

@@ -66,11 +66,11 @@ class Site {
     const word = { closed: closed.map((one) => one.id), gives: allTaken(closed), ...more };
     this.say({ did: 'restore', revocation: id, ...word });
   }
-  look(did?: 'revoke' | 'restore', id = 'f00d', records = false, gives?: Taken[]): Promise<void> {
+  look(did?: 'revoke' | 'restore', id = 'f00d', records = false, gives?: Taken[], closes?: string[]): Promise<void> {
     const { account, words, written, kept } = this;
     const now = account.now.toISOString();
     const call = { caller: { objectId: ALICE, appId: 'az' }, correlationId: 'call-1', why: 'Found' };
-    const done = did && { did, revocation: { id, revokedOn: now, revokedBy: ALICE }, call, gives };
+    const done = did && { did, revocation: { id, revokedOn: now, revokedBy: ALICE }, call, gives, closes };
     account.calls.length = 0;
     const services = {
       ...account.ports,
@@ -290,6 +290,18 @@ describe('the record of what is revoked', () => {
     site.pass(MINUTE);
     await site.look('restore', 'F00D', true, [role(3)]);
     expect(site.open).toEqual([{ ...all, took: [role(1), role(2), role(3)] }]);
+  });
+
+  it('has also what such a one took last, by its own word', async () => {
+    const site = new Site();
+    const revoked = await site.revoke();
+    const joined = { ...revoked, id: 'beef', took: [role(1), role(2)] };
+    site.say({ did: 'revoke', revocation: 'beef', record: joined });
+    site.account.tags = {};
+    await site.look('restore', 'f00d', true, [role(1)]);
+    expect(site.open).toEqual([{ ...revoked, id: 'f00d-rest', took: [role(1)] }]);
+    await site.look('restore', 'f00d', true, [role(1)], ['f00d', 'beef']);
+    expect(site.open).toEqual([{ ...revoked, id: 'f00d-rest', took: [role(1), role(2)] }]);
   });
 
   it.each<[string, (site: Site) => void | Promise<void>]>([
