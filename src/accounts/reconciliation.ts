@@ -12,7 +12,7 @@ import type { MoveJournal } from './move-journal.ts';
 import { levelOf, namesUnlisted, type Plan, planKeyUse, versionInUse } from './plan.ts';
 import { ABANDONED_SECONDS, BUSY, type ReconcileServices } from './put-off.ts';
 import { isRekey, planRekey } from './rekey-plan.ts';
-import type { CutOff, RekeyTask } from './rekey-task.ts';
+import { isCutOff, type RekeyTask } from './rekey-task.ts';
 import { RevokedParts } from './revoked-parts.ts';
 import { held } from './rollout.ts';
 import { type KeyUseResult, type Reading, type Subject, toldMove } from './subject.ts';
@@ -121,7 +121,7 @@ export class Reconciliation {
   async move(subject: Subject, seen: KeyUse): Promise<Outcome> {
     let use = seen;
     const revoked = this.revoked.of(subject.scope);
-    if (revoked) return this.#leaveRevoked(revoked, subject.scope);
+    if (revoked) return this.#leave(revoked, subject.scope);
     for (let round = 1; round <= MAX_ROUNDS; round += 1) {
       const plan = await this.#planned(subject.scope, use);
       if (!plan.write) return this.#leave(plan.reason, subject.scope, use);
@@ -141,7 +141,7 @@ export class Reconciliation {
       if (reading?.use && isSameUse(reading.use, use) && !reading.revoked) return this.#write(reading, plan, intent);
       this.journal.drop(intent);
       if (!reading) return this.#leave('AccountNotFound', subject.scope);
-      if (reading.revoked) return this.#leaveRevoked(reading.revoked, subject.scope);
+      if (reading.revoked) return this.#leave(reading.revoked, subject.scope);
       const other = reading.use ? 'OtherKey' : 'NotCustomerManaged';
       if (!usesKey(reading.use, this.key)) return this.#leave(other, subject.scope);
       use = reading.use;
@@ -149,13 +149,9 @@ export class Reconciliation {
     return BUSY;
   }
 
-  async #leaveRevoked(why: CutOff, scope: string | undefined): Promise<Outcome> {
-    await this.rekey?.cutOff(scope, why, this.work);
-    return this.#leave(why, scope);
-  }
-
   /** Says why a use stays as it is. */
-  #leave(why: Reason, scope: string | undefined, use?: KeyUse): Outcome {
+  async #leave(why: Reason, scope: string | undefined, use?: KeyUse): Promise<Outcome> {
+    if (isCutOff(why)) await this.rekey?.cutOff(scope, why, this.work);
     const [about, from] = [this.#subject(scope), use && versionInUse(use)];
     this.record(levelOf(why), why, use ? toldMove({ ...about, mode: modeOf(use), from }, from) : about);
     return DONE;

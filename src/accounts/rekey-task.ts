@@ -22,11 +22,15 @@ const OVERTAKEN: Outcome = {
 
 /** Of what is revoked by itself, below the key, nothing moves: that says nothing of the others. */
 const CUT_OFF = ['AccountRevocationOpen', 'ScopeRevocationOpen'] as const satisfies readonly Reason[];
-export type CutOff = (typeof CUT_OFF)[number];
+type CutOff = (typeof CUT_OFF)[number];
+
+export function isCutOff(reason: Reason): reason is CutOff {
+  return CUT_OFF.some((one) => one === reason);
+}
 
 /** Whether a failure is one of those with which all of it stops (`maxFailures`). */
 export function stopsOrder(failure: NonNullable<RekeySubject['failure']>, order: RekeyData): boolean {
-  return countsAsFailed(failure, order) && !CUT_OFF.some((reason) => reason === failure.reason);
+  return countsAsFailed(failure, order) && !isCutOff(failure.reason);
 }
 
 /** The part of a re-key that one look at one account does, under the account's lease. */
