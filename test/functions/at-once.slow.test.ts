@@ -46,11 +46,12 @@ describe('an event', () => {
     await lookAtOnce(event(files), wire.services(), wire.log);
     // Somebody looks later how far the rotation is.
     expect(await waiting(KEY_WORK)).toBe(1);
-    const [back] = wire.sent.filter(({ delaySeconds }) => delaySeconds >= 40);
+    const back = wire.sent.flatMap(({ delaySeconds, work }) => (delaySeconds >= 40 ? work : []));
     const inPlace = wire.records.filter(({ reason }) => reason === 'Moved').length;
     expect(inPlace).toBeLessThanOrEqual(10);
     expect(await waiting(ACCOUNT_WORK)).toBe(accounts.length - inPlace);
-    if (back) expect(back.work).toMatchObject({ kind: 'account', account: refused.id });
+    // Others beside it may be put off, too: the place is left alone.
+    if (back.length > 0) expect(back).toContainEqual(expect.objectContaining({ kind: 'account', account: refused.id }));
   });
 
   it.each(['the key', 'an account'])(
