@@ -7,6 +7,9 @@ import { enabledOf, keyOf } from './break-glass-fixture.ts';
 import { type RunningApp, signIn, tokenOf } from './running-app.ts';
 import { useApps } from './use-running-app.ts';
 
+/** How many calls of a flood may be answered before a revocation: some 200 are; 1,400 to 1,900 were when nothing gave way. */
+const MOST_BEFORE = 1_000;
+
 let app: RunningApp | undefined;
 const wire = useWire({ functionsHost: () => app?.url });
 const startApp = useApps(wire);
@@ -19,30 +22,32 @@ function keys(count: number): readonly ReturnType<typeof keyOf>[] {
   return Array.from({ length: count }, () => keyOf(wire.azure, 5));
 }
 
-/** Milliseconds that each revocation of a key of its own takes somebody, of so many in a row. */
-async function timesOfRevocations(count: number): Promise<readonly number[]> {
+/** When somebody sent each of so many revocations in a row, of a key of its own, and the milliseconds that it took. */
+async function revocations(count: number): Promise<readonly { readonly sent: string; readonly took: number }[]> {
   const own = keys(count);
   const names = own.map(({ name }) => name);
   const env = { REVOKER_TOKEN: tokenOf(wire.azure, 'operator') };
   const somebody = startChild(join(import.meta.dirname, 'revoke-each.ts'), [app?.url ?? '', 'kv-files', ...names], env);
   await somebody.says(/^done$/m, 120_000);
-  const answers = [...somebody.output().matchAll(/^(\d+ \w+) (\d+)$/gm)];
+  const answers = [...somebody.output().matchAll(/^(\d+ \w+) (\S+) (\d+)$/gm)];
   expect(answers.map(([, answer]) => answer)).toEqual(Array(count).fill('200 true'));
   for (const key of own) expect(enabledOf(key)).toEqual(Array(5).fill(false));
-  return answers.map(([, , ms]) => Number(ms));
+  return answers.map(([, , sent = '', ms]) => ({ sent, took: Number(ms) }));
+}
+
+async function timesOfRevocations(count: number): Promise<readonly number[]> {
+  return (await revocations(count)).map(({ took }) => took);
 }
 
 /**
- * How many calls were answered before the first one of somebody else, by the log of the host.
- *
- * @param from the line at which that call begins, if it can be told from the flood's
+ * How many calls of the flood were answered before the one that somebody else sent then, by the log of the host. What was
+ * answered earlier says only how long that caller took to start.
  */
-function answersBefore(log: string, from = /^/): number {
+function answersBefore(log: string, sent: string): number {
   const { objectId } = signIn(wire.azure, 'operator');
-  const all = log.split('\n');
-  const lines = all.slice(all.findIndex((line) => from.test(line)));
+  const lines = log.split('\n').filter((line) => line.slice(1, 1 + sent.length) >= sent);
   const first = lines.findIndex((line) => line.includes('"CallAnswered"') && line.includes(objectId));
-  expect(first).toBeGreaterThan(0);
+  expect(first).toBeGreaterThan(-1);
   return lines
     .slice(0, first)
     .filter((line) => / Executed 'Functions\.(?:keyStatus|revokeKey|openApi|page)'/.test(line)).length;
@@ -74,17 +79,20 @@ it('1,000 status calls, 1,000 revocations and 200 looks at everything by one cal
 
   const logged = app?.output().length;
   const { statuses: got } = await flood(flooded, tokenOf(wire.azure, 'revoker'));
-  const underLoad = await timesOfRevocations(12);
+  const underLoad = await revocations(12);
+  const times = underLoad.map(({ took }) => took);
   const statuses = await got();
 
-  console.info(`quiet ${Math.round(quiet)} ms, under load ${underLoad.join(', ')} ms; ${statuses}`);
+  console.info(`quiet ${Math.round(quiet)} ms, under load ${times.join(', ')} ms; ${statuses}`);
   expect(statuses).toMatch(/^2200 with (?:0, )?200, 404, 429$/);
-  expect(middle(underLoad)).toBeLessThan(Math.min(5 * quiet, 2_000));
+  expect(middle(times)).toBeLessThan(Math.min(5 * quiet, 2_000));
   // The first one comes while 2,000 connections are opened, and waits for none of the refusals. On a machine that others
   // keep busy two seconds are nothing: there it counts how few answers went out before.
-  const [first = Number.NaN] = underLoad;
-  if (first >= 2_000) expect(answersBefore(app?.output().slice(logged) ?? '')).toBeLessThan(500);
-  expect(Math.max(...underLoad)).toBeLessThan(20_000);
+  const [first] = underLoad;
+  if (!first || first.took >= 2_000) {
+    expect(answersBefore(app?.output().slice(logged) ?? '', first?.sent ?? '')).toBeLessThan(MOST_BEFORE);
+  }
+  expect(Math.max(...times)).toBeLessThan(20_000);
   // Many keys at once may be an emergency: as many as a hundred are looked at, whatever else the same caller does.
   const revoked = flooded.filter((key) => enabledOf(key).every((enabled) => !enabled));
   expect(revoked.length).toBeGreaterThan(10);
@@ -94,11 +102,11 @@ it('nor do calls with a token that somebody altered', async () => {
   await timesOfRevocations(2); // at the first, tokens and connections are fetched
   const logged = app?.output().length;
   const { statuses } = await flood(keys(1), `${tokenOf(wire.azure, 'revoker').slice(0, -9)}forgedone`);
-  const [first = Number.NaN] = await timesOfRevocations(1);
+  const [first] = await revocations(1);
   expect(await statuses()).toMatch(/^2200 with (?:0, )?401$/);
-  const before = answersBefore(app?.output().slice(logged) ?? '');
-  console.info(`the first one took ${first} ms, after ${before} refusals`);
-  expect(before).toBeLessThan(500);
+  const before = answersBefore(app?.output().slice(logged) ?? '', first?.sent ?? '');
+  console.info(`the first one took ${first?.took} ms, after ${before} refusals`);
+  expect(before).toBeLessThan(MOST_BEFORE);
 }, 240_000);
 
 it.each(['api/openapi.json', ''])(
@@ -107,11 +115,11 @@ it.each(['api/openapi.json', ''])(
     await timesOfRevocations(2);
     const logged = app?.output().length;
     const { statuses } = await flood([], '', { FLOOD_PATH: path });
-    const [first = Number.NaN] = await timesOfRevocations(1);
+    const [first] = await revocations(1);
     expect(await statuses()).toMatch(/^1000 with (?:0, )?200$/);
-    const before = answersBefore(app?.output().slice(logged) ?? '', /Executing 'Functions\.revokeKey'/);
-    console.info(`the first one took ${first} ms, after ${before} answers`);
-    expect(before).toBeLessThan(500);
+    const before = answersBefore(app?.output().slice(logged) ?? '', first?.sent ?? '');
+    console.info(`the first one took ${first?.took} ms, after ${before} answers`);
+    expect(before).toBeLessThan(MOST_BEFORE);
   },
   240_000,
 );
