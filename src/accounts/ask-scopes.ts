@@ -2,6 +2,7 @@ import { describeFailure, type Failure } from '../azure/failure.ts';
 import { parseStorageAccountId, type ResourceId } from '../azure/resource-id.ts';
 import { type PacedPlace, pacingCell, type Turns } from '../azure/turns.ts';
 import type { FleetChange, FleetIndex, UnaskedAccount } from '../fleet/fleet-index.ts';
+import { hasBeenSince } from '../time/has-been-since.ts';
 import { ACCOUNT_WORK, type ScopesWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
@@ -87,10 +88,10 @@ export function hasNoScopes({ kind, code }: Failure): boolean {
 export async function hasNoneSince(
   account: string,
   since: Date | string,
-  fleet: Pick<FleetIndex, 'account'>,
+  { fleet, now }: { readonly fleet: Pick<FleetIndex, 'account'>; readonly now: () => Date },
 ): Promise<boolean> {
   const known = await fleet.account(account);
-  return known?.scopes === 'none' && new Date(known.scopesReadOn ?? '') > new Date(since);
+  return known?.scopes === 'none' && hasBeenSince(known.scopesReadOn, new Date(since).getTime(), now());
 }
 
 /** Asks one account, and puts it to work for each managed key that a scope of it uses: nobody knew of them. */
@@ -103,7 +104,7 @@ export async function reconcileUnasked(
   if (!id)
     return { outcome: 'reject', reason: 'InvalidMessage', detail: `${account} is not the id of a storage account.` };
   const place = { subscriptionId: id.subscriptionId, location };
-  if (await hasNoneSince(account, cause.since, services.fleet).catch(() => false)) {
+  if (await hasNoneSince(account, cause.since, services).catch(() => false)) {
     if (work.turn !== undefined) services.schedule.release(place, LIST_CALLS, work.turn);
     return DONE;
   }

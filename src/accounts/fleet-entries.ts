@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { FleetAccount, FleetChange, FleetUse, UnaskedAccount } from '../fleet/fleet-index.ts';
 import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
+import { hasBeenSince } from '../time/has-been-since.ts';
 import { DAY_MS, HOUR_MS } from '../time/spans.ts';
 import type { Account, Scope } from './account.ts';
 import { accountKeyUse, type KeyUse, scopeKeyUse } from './key-use.ts';
@@ -162,7 +163,6 @@ function digest(of: unknown): string {
 
 /** Whether it is time to write again what was written then. */
 function isOld(writtenOn: string | undefined, { id }: Account, now: Date): boolean {
-  if (writtenOn === undefined) return true;
   const slot = createHash('sha256').update(id.toLowerCase()).digest().readUInt32BE(0) / 2 ** 32;
-  return now.getTime() - Date.parse(writtenOn) > REWRITE_MS - slot * REWRITE_SPREAD_MS;
+  return !hasBeenSince(writtenOn, now.getTime() - REWRITE_MS + slot * REWRITE_SPREAD_MS, now);
 }

@@ -136,7 +136,7 @@ export class FleetNotes {
     if (isByCheck(cause) || rekey !== undefined) return false;
     if (this.#now().getTime() < this.#leftAloneUntilMs) return false;
     try {
-      return await hasNoneSince(account, cause.since, this.#fleet);
+      return await hasNoneSince(account, cause.since, { fleet: this.#fleet, now: this.#now });
     } catch (error) {
       this.#leaveAlone(error, account, log);
       return false;

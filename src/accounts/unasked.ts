@@ -3,6 +3,7 @@ import { describeFailure, mayPass } from '../azure/failure.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { pacingCell } from '../azure/turns.ts';
 import type { FleetChange, UnaskedAccount } from '../fleet/fleet-index.ts';
+import { hasBeenSince } from '../time/has-been-since.ts';
 import { HOUR_MS } from '../time/spans.ts';
 import type { Scope } from './account.ts';
 import { type AskServices, askScopes, hasNoneSince } from './ask-scopes.ts';
@@ -43,7 +44,7 @@ export async function askUnasked(
   const lost = begunOn.getTime() - LOST_MS;
   const cells = new Map<string, number>();
   for await (const unasked of fleet.unasked()) {
-    if (!isWanted(unasked) || (unasked.sentOn && Date.parse(unasked.sentOn) > lost)) continue;
+    if (!isWanted(unasked) || hasBeenSince(unasked.sentOn, lost, begunOn)) continue;
     const cell = cellOf(unasked);
     const before = cells.get(cell) ?? 0;
     cells.set(cell, before + 1);
@@ -55,7 +56,7 @@ export async function askUnasked(
     if (!id) return;
     const place = { subscriptionId: id.subscriptionId, location: unasked.location };
     // Somebody has come to it meanwhile, for a key of its own.
-    if (await hasNoneSince(unasked.account, begunOn, fleet).catch(() => false)) return;
+    if (await hasNoneSince(unasked.account, begunOn, services).catch(() => false)) return;
     if (
       services.late() ||
       refused.has(cellOf(unasked)) ||

@@ -1,3 +1,4 @@
+import { hasBeenSince } from '../time/has-been-since.ts';
 import { DAY_MS } from '../time/spans.ts';
 import type { DiscoveryServices, SearchedSubscriptions } from './dependent.ts';
 
@@ -17,5 +18,5 @@ export async function unlistedOf(
   if (!isKnown) return unlisted;
   const listings = await fleet.listings();
   const since = now().getTime() - DAY_MS;
-  return unlisted.filter((id) => list.includes(id) || !((listings.get(id)?.getTime() ?? 0) > since));
+  return unlisted.filter((id) => list.includes(id) || !hasBeenSince(listings.get(id), since, now()));
 }

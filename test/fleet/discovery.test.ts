@@ -405,6 +405,33 @@ describe('a subscription that was listed whole', () => {
   });
 });
 
+describe('a time of the index that is still to come', () => {
+  const FUTURE = new Date('9999-01-01T00:00:00.000Z');
+
+  it('of a list of accounts has them listed', async () => {
+    const azure = new Azure();
+    await azure.fleet.listed(SUBSCRIPTION, FUTURE);
+    azure.accounts = [account('st1')];
+    expect(await azure.look()).toEqual([account('st1').id]);
+  });
+
+  it.each(['asked', 'sent'])('of an account that was %s for its scopes has it asked', async (what) => {
+    const azure = new Azure();
+    const { id: byScope, location } = account('st1', THIRD);
+    azure.scopes.set(byScope, [scopeOf(KEY)]);
+    await azure.fleet.listed(SUBSCRIPTION, NOW);
+    const unasked = { account: byScope, location, ...(what === 'sent' ? { sentOn: FUTURE.toISOString() } : {}) };
+    const asked = changesOf(
+      { account: account('st1', THIRD), scopes: what === 'asked' ? [] : undefined },
+      undefined,
+      FUTURE,
+    );
+    await azure.fleet.write(asked);
+    await azure.fleet.write([{ put: 'unasked', account: unasked }]);
+    expect(await azure.look()).toEqual([byScope]);
+  });
+});
+
 describe('a look that takes so long that it would be ended', () => {
   const clock = () => {
     let ms = NOW.getTime();

@@ -73,6 +73,11 @@ describe('what a look at an account changes in the index', () => {
     expect(written).toEqual([3, 0, 0, 2]);
   });
 
+  it('is all of it where it is on record to have been written at a time that is still to come', async () => {
+    const same = account(version(1));
+    expect((await indexAfter([same, [], NEXT_DAY], [same, [], NOW])).written).toEqual([3, 2]);
+  });
+
   it('is its use, with what is told of it', async () => {
     const identity = '/subscriptions/x/id-storage';
     const { encryption, ...rest } = account(version(2), { tags: { 'CMK-wave': '2', other: 'x' } });
