@@ -14,6 +14,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
+import { LeftOut } from './left-out.ts';
 import { causeOf } from './start-rekey.ts';
 import { firstOf } from './waves.ts';
 
@@ -109,6 +110,8 @@ interface UnusedProof {
 const OWN_KEY_ALONE =
   'CMK_SCOPE_DISCOVERY is "dependents": encryption scopes of accounts that use another key themselves were not looked at.';
 
+const NAMED_ALONE = 'Only the subscriptions that CMK_SUBSCRIPTIONS names were looked at.';
+
 /**
  * Looks at everything anew, whatever is known: every subscription is listed, and every account of which a scope was moved
  * is asked for its scopes.
@@ -136,8 +139,20 @@ export async function verifyUnused(
     ...toAsk,
     ...(await askScopesAgain(order, key, services, found)),
   ];
-  const outOfSight = services.settings.scopeDiscovery === 'all' ? [] : [OWN_KEY_ALONE];
-  return { found: [...found.values()], gaps: [...new Set(gaps)], outOfSight };
+  return { found: [...found.values()], gaps: [...new Set(gaps)], outOfSight: await notLookedAt(key, services) };
+}
+
+/** What the index still knows of what the app is set not to look at is said as well. */
+async function notLookedAt(key: ManagedKey, { settings, fleet }: FindLeftServices): Promise<string[]> {
+  const gaps = settings.scopeDiscovery === 'all' ? [] : [OWN_KEY_ALONE];
+  if (!settings.subscriptions) return gaps;
+  const leftOut = new LeftOut(settings);
+  try {
+    for await (const use of fleet.uses(key.id)) leftOut.takes(use);
+  } catch {
+    // It would only say more about what is said to be out of sight.
+  }
+  return [...gaps, NAMED_ALONE, ...leftOut.sentences()];
 }
 
 async function discover(

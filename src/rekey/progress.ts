@@ -3,6 +3,8 @@ import { countsAsFailed, type RekeyOrder, type RekeyStore, type RekeySubject } f
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { vaultOption } from '../keys/vault-options.ts';
 import type { Reason } from '../reasons.ts';
+import type { Settings } from '../settings/settings.ts';
+import { LeftOut } from './left-out.ts';
 
 /** Failures that are told one by one. */
 const MOST_TOLD = 100;
@@ -19,7 +21,7 @@ export interface RekeyFailure {
 export interface RekeyProgress {
   /** On the new key by this order; or back on the old one, when it is taken back. */
   readonly moved: number;
-  /** Known to be on the key that they are to leave, and not failed. */
+  /** Known to be on the key that they are to leave, where the app looks after them, and not failed. */
   readonly waiting: number;
   readonly failed: number;
   /** Put onto a third key by people. */
@@ -32,10 +34,16 @@ export interface RekeyProgress {
   readonly toDo: readonly string[];
 }
 
+export interface ProgressServices {
+  readonly rekeys: Pick<RekeyStore, 'subjects'>;
+  readonly fleet: Pick<FleetIndex, 'uses'>;
+  readonly settings: Pick<Settings, 'subscriptions'>;
+}
+
 /** Reads how far an order is: what it has done, and who still uses the key that everything is to leave. */
 export async function progressOf(
   order: RekeyOrder,
-  { rekeys, fleet }: { readonly rekeys: Pick<RekeyStore, 'subjects'>; readonly fleet: Pick<FleetIndex, 'uses'> },
+  { rekeys, fleet, settings }: ProgressServices,
 ): Promise<RekeyProgress> {
   const back = order.state === 'takingBack' || order.state === 'takenBack';
   const waiting = new Set<string>();
@@ -53,9 +61,10 @@ export async function progressOf(
     else if (state === 'left' || state === 'gone') counts[state] += 1;
     else if (back) waiting.add(nameOf(subject));
   }
-  const known = back || order.state === 'done' ? true : await addUses(order.from, waiting, failed, fleet);
+  const leftOut = new LeftOut(settings);
+  const known = back || order.state === 'done' ? true : await addUses(order.from, waiting, failed, leftOut, fleet);
   const told = failures.slice(0, MOST_TOLD);
-  const toDo = toDoOf(order, failed.size, counts.gone);
+  const toDo = [...toDoOf(order, failed.size, counts.gone), ...leftOut.sentences()];
   return { ...counts, waiting: waiting.size, failed: failed.size, failures: told, incomplete: !known, toDo };
 }
 
@@ -64,10 +73,13 @@ async function addUses(
   key: string,
   waiting: Set<string>,
   failed: ReadonlySet<string>,
+  leftOut: LeftOut,
   fleet: Pick<FleetIndex, 'uses'>,
 ): Promise<boolean> {
   try {
-    for await (const use of fleet.uses(key)) if (!failed.has(nameOf(use))) waiting.add(nameOf(use));
+    for await (const use of fleet.uses(key)) {
+      if (!leftOut.takes(use) && !failed.has(nameOf(use))) waiting.add(nameOf(use));
+    }
     return true;
   } catch {
     return false;

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { SECOND_SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { verifyUnused } from '../../src/rekey/find-left.ts';
 import type { Services } from '../../src/services.ts';
 import { TestKey } from '../support/fleet.ts';
@@ -80,4 +80,20 @@ it('an account of which a scope was moved is asked for its scopes, whatever is k
 it('that scopes of accounts on other keys are not looked at is said, where that is set', async () => {
   const { verify } = await started({ CMK_SCOPE_DISCOVERY: 'dependents' });
   expect((await verify()).outOfSight).toEqual([expect.stringContaining('CMK_SCOPE_DISCOVERY')]);
+});
+
+it('that only some subscriptions are looked at is said, and who is known to use the key in another one', async () => {
+  const { verify, orders, from } = await started({ CMK_SUBSCRIPTIONS: SUBSCRIPTION_ID });
+  const out = (id: string) => id.replace(SUBSCRIPTION_ID, SECOND_SUBSCRIPTION_ID);
+  const { location, id } = new TestKey(wire.azure.world).account('pinned');
+  const [key, readOn] = [orders.managed(from).id, wire.azure.clock.now().toISOString()];
+  const use = { key, account: out(id), location, mode: 'automatic', readOn } as const;
+  await orders.services.fleet.write([{ put: 'use', use }]);
+  const named = 'Only the subscriptions that CMK_SUBSCRIPTIONS names were looked at.';
+  const known = expect.stringMatching(`^1 account or scope uses the old key in subscription ${SECOND_SUBSCRIPTION_ID}`);
+  expect(await verify()).toEqual({ found: [], gaps: [], outOfSight: [named, known] });
+  const { write } = orders.services.fleet;
+  const uses = () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new Error('no table')) }) });
+  const without = await verify(({ fleet }) => ({ fleet: { ...fleet, write, uses } }));
+  expect(without.outOfSight).toEqual([named]);
 });

@@ -3,7 +3,8 @@ import { RekeyTask } from '../../src/accounts/rekey-task.ts';
 import type { FleetUse } from '../../src/fleet/fleet-index.ts';
 import { isSubjectSettled, type RekeyOrder, type RekeySubject, wayOf } from '../../src/fleet/rekey-order.ts';
 import { progressOf } from '../../src/rekey/progress.ts';
-import { day, KEY } from '../support/keys.ts';
+import { accountId } from '../rollout/rollout-fixture.ts';
+import { day, KEY, SUBSCRIPTION } from '../support/keys.ts';
 import { MemoryRekeys } from '../support/memory-rekeys.ts';
 import { rekeyOrder } from '../support/rekeys.ts';
 
@@ -29,6 +30,7 @@ describe('how far a re-key is', () => {
     change: Partial<RekeyOrder>,
     subjects: readonly RekeySubject[],
     uses: readonly string[] | 'noIndex' = [],
+    subscriptions?: readonly string[],
   ) {
     const { rekeys, order } = await orderWith(change, subjects);
     const fleet = {
@@ -37,7 +39,7 @@ describe('how far a re-key is', () => {
         for (const account of uses) yield { account } as FleetUse;
       },
     };
-    return progressOf(order, { rekeys, fleet });
+    return progressOf(order, { rekeys, fleet, settings: { subscriptions } });
   }
   const all = [
     subject('/A/moved', 'moved'),
@@ -53,6 +55,17 @@ describe('how far a re-key is', () => {
     const told = { moved: 1, left: 1, gone: 1, failed: 1, waiting: 2, incomplete: false };
     const uses = ['/a/begun', '/a/BEGUN', '/a/new', '/a/FAILED'];
     expect(await progress({}, all, uses)).toMatchObject({ ...told, failures: [{ account: '/A/failed' }] });
+  });
+
+  it('does not wait for what is left out, and says that it stays', async () => {
+    const [named, other] = [SUBSCRIPTION, '99999999-9999-4999-8999-999999999999'];
+    const uses = [1, 2].flatMap((n) => [accountId(n), accountId(n).replace(named, other)]);
+    const stays = `2 accounts and scopes use the old key in subscription ${other}`;
+    expect(await progress({}, [], uses, [named.toUpperCase()])).toMatchObject({
+      waiting: 2,
+      toDo: [expect.stringContaining(stays)],
+    });
+    expect(await progress({}, [], uses)).toMatchObject({ waiting: 4, toDo: [] });
   });
 
   it('is told by what it did alone where it is taken back: whatever is not back waits', async () => {

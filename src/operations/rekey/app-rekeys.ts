@@ -4,13 +4,15 @@ import type { FleetIndex } from '../../fleet/fleet-index.ts';
 import { createFleetTable } from '../../fleet/fleet-table-client.ts';
 import type { RekeyStore } from '../../fleet/rekey-order.ts';
 import { createRekeyStore } from '../../fleet/rekey-store-client.ts';
-import { type Environment, readStorageSettings } from '../../settings/settings.ts';
+import { SettingsReader } from '../../settings/reader.ts';
+import { type Environment, readStorageSettings, type Settings } from '../../settings/settings.ts';
 import { type AppRecord, appRecord } from '../key/app-record.ts';
 
 /** Re-keys, and what goes with them, in the app's own storage, as the environment names it. */
 export interface AppRekeys extends AppRecord {
   readonly rekeys: RekeyStore;
   readonly fleet: FleetIndex;
+  readonly settings: Pick<Settings, 'subscriptions'>;
   /** URL of the table service. */
   readonly url: string;
 }
@@ -23,6 +25,7 @@ export function appRekeys(environment: Environment, credential: () => TokenCrede
     ...appRecord(environment, credential),
     rekeys: createRekeyStore(settings, credential),
     fleet: createFleetIndex(createFleetTable(settings, credential)),
+    settings: { subscriptions: new SettingsReader(environment).read('CMK_SUBSCRIPTIONS') },
     url: 'tableUri' in storage ? storage.tableUri : 'the storage of the connection string',
   };
 }

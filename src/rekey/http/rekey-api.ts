@@ -4,7 +4,6 @@ import { type ApprovalCall, type ApprovalServices, askForApproval } from '../../
 import { inApprovals } from '../../approvals/approved-once.ts';
 import { describe, describeFailure } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
-import type { FleetIndex } from '../../fleet/fleet-index.ts';
 import type { RekeyOrder, RekeyStore } from '../../fleet/rekey-order.ts';
 import { jsonResponse } from '../../http/json-response.ts';
 import { HttpProblem } from '../../http/problem.ts';
@@ -13,15 +12,12 @@ import { type ManagedKey, type ManagedVaults, managedKey } from '../../keys/mana
 import type { Log } from '../../log.ts';
 import { REASONS } from '../../reasons.ts';
 import { changeRekey, type RekeyChange } from '../control-rekey.ts';
-import { progressOf } from '../progress.ts';
+import { type ProgressServices, progressOf } from '../progress.ts';
 import type { RekeyCheck } from '../rekey-check.ts';
 import { MAX_FAILURES, type RekeyCall, type RekeyRequest, type StartServices, startRekey } from '../start-rekey.ts';
 import type { REKEY_REQUEST } from './schemas.ts';
 
-type ReadServices = {
-  readonly rekeys: RekeyStore;
-  readonly fleet: Pick<FleetIndex, 'uses'>;
-};
+type ReadServices = ProgressServices & { readonly rekeys: RekeyStore };
 
 export type RekeyApiServices = StartServices &
   ApprovalServices & {
