@@ -10,7 +10,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { judgeUse, rotationGoal } from '../rollout/judge-use.ts';
 import { listedPause, standingPauses } from '../rollout/pause.ts';
-import { computeRotation, type ReadRotationPorts, usesLookedAfter } from '../rollout/read-rotation.ts';
+import { computeRotation, type ReadRotationPorts } from '../rollout/read-rotation.ts';
 import { viewRotation } from '../rollout/rotation-view.ts';
 import type { RotationStage } from '../rollout/stage.ts';
 import type { StandingControl } from '../rollout/standing-control.ts';
@@ -84,7 +84,7 @@ export async function readRotations(
   return unfinished;
 }
 
-/** Of what is exempt nothing is awaited. */
+/** Of what is exempt nothing is awaited, an exempt scope of a canary for instance. */
 async function awaitedBy(
   key: ManagedKey,
   versions: readonly KeyVersion[],
@@ -93,10 +93,9 @@ async function awaitedBy(
 ): Promise<FleetUse[]> {
   const goal = rotationGoal(versions, now(), settings);
   const isExempt = exemptUses(settings.drift.exemptions, now());
-  const isLookedAfter = usesLookedAfter(settings);
   const awaited: FleetUse[] = [];
   for await (const use of fleet.uses(key.id)) {
-    if (!goal || !isLookedAfter(use) || isExempt(use) || !admits(use.account)) continue;
+    if (!goal || isExempt(use) || !admits(use.account)) continue;
     if (['waiting', 'failed'].includes(judgeUse(use, goal).state)) awaited.push(use);
   }
   return awaited;

@@ -39,3 +39,18 @@ it('thousands of keys are told who names them without holding up anybody: a revo
   const named = subjects.map(({ others }) => others?.map(({ name }) => name));
   expect(named).toEqual(subjects.map((_, n) => (n < 400 ? [`sql-${n}`] : [])));
 }, 120_000);
+
+it('storage accounts are others only in subscriptions that are not looked after', async () => {
+  const subject = { key: managedKey(vault, nameOf(1)) } as KeySubject;
+  const type = 'microsoft.storage/storageaccounts';
+  const resourceGraph = {
+    async *query() {
+      for (const subscriptionId of ['S-1', 's-2']) {
+        yield { ...resource(1), name: subscriptionId, type, subscriptionId };
+        yield { ...resource(1), subscriptionId };
+      }
+    },
+  };
+  await gatherOthers([subject], ['s-1'], { resourceGraph, signal: undefined });
+  expect(subject.others?.map(({ name }) => name)).toEqual(['sql-1', 's-2', 'sql-1']);
+});
