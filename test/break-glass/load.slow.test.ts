@@ -7,8 +7,8 @@ import { enabledOf, keyOf } from './break-glass-fixture.ts';
 import { type RunningApp, signIn, tokenOf } from './running-app.ts';
 import { useApps } from './use-running-app.ts';
 
-/** How many calls of a flood may be answered before a revocation: some 200 are; 1,400 to 1,900 were when nothing gave way. */
-const MOST_BEFORE = 1_000;
+/** What part of a flood may be answered before a revocation: a tenth is; two thirds and more where nothing gives way. */
+const MOST_BEFORE = 0.45;
 
 let app: RunningApp | undefined;
 const wire = useWire({ functionsHost: () => app?.url });
@@ -90,7 +90,7 @@ it('1,000 status calls, 1,000 revocations and 200 looks at everything by one cal
   // keep busy two seconds are nothing: there it counts how few answers went out before.
   const [first] = underLoad;
   if (!first || first.took >= 2_000) {
-    expect(answersBefore(app?.output().slice(logged) ?? '', first?.sent ?? '')).toBeLessThan(MOST_BEFORE);
+    expect(answersBefore(app?.output().slice(logged) ?? '', first?.sent ?? '')).toBeLessThan(MOST_BEFORE * 2_200);
   }
   expect(Math.max(...times)).toBeLessThan(20_000);
   // Many keys at once may be an emergency: as many as a hundred are looked at, whatever else the same caller does.
@@ -106,7 +106,7 @@ it('nor do calls with a token that somebody altered', async () => {
   expect(await statuses()).toMatch(/^2200 with (?:0, )?401$/);
   const before = answersBefore(app?.output().slice(logged) ?? '', first?.sent ?? '');
   console.info(`the first one took ${first?.took} ms, after ${before} refusals`);
-  expect(before).toBeLessThan(MOST_BEFORE);
+  expect(before).toBeLessThan(MOST_BEFORE * 2_200);
 }, 240_000);
 
 it.each(['api/openapi.json', ''])(
@@ -119,7 +119,7 @@ it.each(['api/openapi.json', ''])(
     expect(await statuses()).toMatch(/^1000 with (?:0, )?200$/);
     const before = answersBefore(app?.output().slice(logged) ?? '', first?.sent ?? '');
     console.info(`the first one took ${first?.took} ms, after ${before} answers`);
-    expect(before).toBeLessThan(MOST_BEFORE);
+    expect(before).toBeLessThan(MOST_BEFORE * 1_000);
   },
   240_000,
 );
