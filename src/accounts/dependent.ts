@@ -33,6 +33,8 @@ export interface SearchedSubscriptions {
   readonly ids: readonly string[];
   /** Those among them that are listed whatever the index knows of them. */
   readonly list: readonly string[];
+  /** They are not all that are looked after. */
+  readonly isPart?: boolean;
 }
 
 /** What is done with what is found. */

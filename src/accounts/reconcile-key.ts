@@ -123,7 +123,7 @@ async function searched(
   work: KeyWork,
   { settings, subscriptions }: ReconcileKeyServices,
 ): Promise<SearchedSubscriptions> {
-  if (work.subscriptions) return { ids: work.subscriptions, list: work.subscriptions };
+  if (work.subscriptions) return { ids: work.subscriptions, list: work.subscriptions, isPart: true };
   if (settings.subscriptions) return { ids: settings.subscriptions, list: [] };
   const { ids, vanished } = await subscriptions.seen();
   return { ids, list: vanished };

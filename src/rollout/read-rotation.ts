@@ -1,6 +1,6 @@
 import type { Budget } from '../azure/pacer.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
-import type { FleetIndex, UseRef } from '../fleet/fleet-index.ts';
+import type { FleetIndex, FleetUse } from '../fleet/fleet-index.ts';
 import { type RotationNote, type RotationNotes, unwellWith } from '../fleet/rotation-notes.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
@@ -84,13 +84,13 @@ export async function computeRotation(
 }
 
 /**
- * Tells whether somebody moves a use. One in a subscription that `CMK_SUBSCRIPTIONS` does not name any more stays known, as a
- * version that it needs must not be retired; but nothing waits for it.
+ * Tells whether somebody moves a use. One in a subscription that `CMK_SUBSCRIPTIONS` does not name any more, or that the last
+ * look did not find, stays known, as a version that it needs must not be retired; but nothing waits for it.
  */
 export function usesLookedAfter({
   subscriptions,
-}: Pick<ReadRotationPorts['settings'], 'subscriptions'>): (use: UseRef) => boolean {
-  if (!subscriptions) return () => true;
-  const ids = new Set(subscriptions.map((id) => id.toLowerCase()));
-  return ({ account }) => ids.has(parseStorageAccountId(account)?.subscriptionId ?? '');
+}: Pick<ReadRotationPorts['settings'], 'subscriptions'>): (use: FleetUse) => boolean {
+  const ids = subscriptions && new Set(subscriptions.map((id) => id.toLowerCase()));
+  return ({ account, outcome }) =>
+    ids ? ids.has(parseStorageAccountId(account)?.subscriptionId ?? '') : outcome?.reason !== 'SubscriptionOutOfSight';
 }

@@ -37,6 +37,16 @@ it.each([
   expect(progress).toMatchObject(is);
 });
 
+it('a rotation waits for nothing in a subscription that is out of sight', async () => {
+  const outcome = { result: 'done', reason: 'SubscriptionOutOfSight', at: NOW.toISOString() } as const;
+  const uses = [fleetUse(1, { account: elsewhere(1), outcome }), fleetUse(2)];
+  const { stage, progress } = await rotationOf(uses, undefined);
+  expect(stage.canaries).toEqual([accountId(2)]);
+  expect(progress).toMatchObject({ waiting: 1 });
+  // Whoever names it looks there.
+  expect((await rotationOf(uses, [SUBSCRIPTION, ELSEWHERE])).progress).toMatchObject({ waiting: 2 });
+});
+
 it('what is not looked after any more is no canary, which would hold the others for ever', async () => {
   const uses = [fleetUse(1, { account: elsewhere(1), wave: '1' }), fleetUse(2)];
   expect((await rotationOf(uses, undefined)).stage.canaries).toEqual([elsewhere(1)]);
