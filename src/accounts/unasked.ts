@@ -14,7 +14,7 @@ import { awaitTurn } from './put-off.ts';
 /** Accounts whose scopes are asked for at once, per subscription and region; the others wait for their turn in the queue. */
 const ASKED_AT_ONCE = 30;
 /** Whoever was sent to ask an account's scopes is lost after so long. Milliseconds. */
-const LOST_MS = HOUR_MS;
+export const LOST_MS = HOUR_MS;
 const CONCURRENCY = 8;
 
 /** What came of asking the accounts that were never asked. */

@@ -107,7 +107,7 @@ async function step(way: RekeyWay, work: RekeyWork, services: RekeyServices, log
     return goOn(way.order, work, waitFor({ reason: 'VaultNotManaged', detail }), services, log);
   }
   const hold = await holdOf(way, { from, to }, services, log);
-  if (hold) return goOn(way.order, work, withWave(hold, way.order), services, log);
+  if (hold) return goOn(way.order, work, withWave(hold, way.order, services.now()), services, log);
 
   const rows = await unsettled(way.order, services.rekeys);
   // Whoever failed last may not have got to say so: the order was changed at the same moment.
@@ -143,12 +143,15 @@ function waitFor(waits: NonNullable<NextStep['waits']>): NextStep {
   return { seconds: WAITS_SECONDS, waits };
 }
 
-/** Waits for which accounts that were sent stay in the queue; for all others their messages end, and are to be sent anew. */
+/** Waits in which accounts that were sent come back, or end as failures; in all others they just end, and are to be sent anew. */
 const KEPT_IN_QUEUE: readonly Reason[] = ['Paused', 'ServiceUnavailable', 'VaultUnreadable'];
 
-function withWave(hold: NextStep, { wave }: RekeyOrder): NextStep {
+/** However long it waits: once that is over, they are looked for as long as ever before they are sent anew. */
+function withWave(hold: NextStep, { wave }: RekeyOrder, now: Date): NextStep {
   const isKept = hold.waits !== undefined && KEPT_IN_QUEUE.includes(hold.waits.reason);
-  return isKept && wave ? { ...hold, wave } : hold;
+  if (!isKept || !wave) return hold;
+  const untilMs = Math.max(Date.parse(wave.until ?? wave.on), now.getTime() + hold.seconds * 1_000);
+  return { ...hold, wave: { ...wave, until: new Date(untilMs).toISOString() } };
 }
 
 async function sendWave(
@@ -179,17 +182,18 @@ async function end(
   const { failed } = rows;
   const { now } = services;
   const unasked = back ? [] : await neverAsked(services);
-  // What is still asked for its scopes may use the key, and would not move any more.
-  if (failed.size > 0 && unasked.length === 0) {
+  const asked = unasked.filter(({ isUnderWay }) => isUnderWay).length;
+  // What is still asked for its scopes may use the key, and would not move any more. What refuses is in nobody's way.
+  if (failed.size > 0 && asked === 0) {
     return stop(order, `${notMoved(failed.size)} All else has moved.`, services, log);
   }
   const verified = back || unasked.length > 0 ? undefined : await verifyUnused(order, keys.from, services, log);
   if (verified && verified.found.length > 0) return sendWave(verified.found, way, keys.from, rows, work, services, log);
-  const gaps = [...unasked, ...(verified?.gaps ?? [])].map((gap) => gap.slice(0, LONGEST_GAP));
+  const gaps = [...unasked.map(({ gap }) => gap), ...(verified?.gaps ?? [])].map((gap) => gap.slice(0, LONGEST_GAP));
   if (gaps.length > 0) {
     const waits = { reason: 'RekeyUnverified' as const, detail: gaps.slice(0, 3).join(' ') };
     const seen = { on: now().toISOString(), gaps: gaps.slice(0, MOST_GAPS) };
-    const seconds = unasked.length > 0 ? secondsToAsk(unasked.length) : UNVERIFIED_SECONDS;
+    const seconds = asked > 0 ? secondsToAsk(asked) : UNVERIFIED_SECONDS;
     return goOn(order, work, { seconds, waits, verified: seen }, services, log);
   }
   return isRecorded(

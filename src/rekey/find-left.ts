@@ -5,6 +5,7 @@ import type { UnreadableScopes } from '../accounts/inventory.ts';
 import { scopeKeyUse, usesKey } from '../accounts/key-use.ts';
 import { stopsOrder } from '../accounts/rekey-task.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
+import { LOST_MS } from '../accounts/unasked.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
 import type { Turns } from '../azure/turns.ts';
@@ -13,6 +14,7 @@ import type { Keys } from '../keys/key-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import type { Settings } from '../settings/settings.ts';
+import { hasBeenSince } from '../time/has-been-since.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import { LeftOut } from './left-out.ts';
 import { causeOf } from './start-rekey.ts';
@@ -176,18 +178,28 @@ async function discover(
   return { discovered, toAsk };
 }
 
+/** An account whose scopes nobody has seen. */
+interface NeverAsked {
+  /** In a sentence. */
+  readonly gap: string;
+  /** Whether somebody was sent to it; otherwise it refuses, or could not be asked. */
+  readonly isUnderWay: boolean;
+}
+
 /**
  * Accounts that were never asked for their scopes, those too that somebody was sent to a moment ago: before they were, nothing
  * can be verified. None where the index cannot be read: then everything is listed, scopes and all.
  */
-export async function neverAsked(services: FindLeftServices): Promise<readonly string[]> {
+export async function neverAsked(services: FindLeftServices): Promise<readonly NeverAsked[]> {
   if (services.settings.scopeDiscovery !== 'all') return [];
   const { ids } = await searched(services);
-  const gaps: string[] = [];
+  const gaps: NeverAsked[] = [];
+  const now = services.now();
   try {
-    for await (const { account } of services.fleet.unasked()) {
+    for await (const { account, sentOn } of services.fleet.unasked()) {
       const id = parseResourceId(account);
-      if (id && ids.includes(id.subscriptionId)) gaps.push(notAsked(id.id));
+      if (!id || !ids.includes(id.subscriptionId)) continue;
+      gaps.push({ gap: notAsked(id.id), isUnderWay: hasBeenSince(sentOn, now.getTime() - LOST_MS, now) });
     }
   } catch {
     return [];

@@ -140,25 +140,32 @@ describe('a step', () => {
   });
 
   it.each([
-    [1, ['rekey'], 'RekeyUnverified', undefined],
-    [0, [], undefined, '1 account could not be moved. All else has moved.'],
+    ['that is asked', now.toISOString(), true, ['rekey'], 'RekeyUnverified', undefined, 5],
+    ['that is asked, and none has failed', now.toISOString(), false, ['rekey'], 'RekeyUnverified', undefined, 5],
+    ['that refuses, and none has failed', undefined, false, ['rekey'], 'RekeyUnverified', undefined, 900],
+    ['that refuses', undefined, true, [], undefined, '1 account could not be moved. All else has moved.', undefined],
   ])(
-    'waits for %i accounts that are still to be asked for their scopes, whatever failed',
-    async (unasked, sent, waits, why) => {
+    'waits for an account %s for its scopes, as one has failed',
+    async (_, sentOn, failed, sent, waits, why, seconds) => {
       const fleet = createFleetIndex(new MemoryFleetTable().port());
-      const other = { account: account.replace('st1', 'st2'), location: 'westeurope', sentOn: now.toISOString() };
+      const other = { account: account.replace('st1', 'st2'), location: 'westeurope' };
       await fleet.listed(SUBSCRIPTION, now);
-      if (unasked) await fleet.write([{ put: 'unasked', account: other }]);
+      await fleet.write([{ put: 'unasked', account: { ...other, ...(sentOn ? { sentOn } : {}) } }]);
       const { order, ...done } = await step(
         { maxFailures: 5 },
         {
           fleet,
           building: new IndexBuilding(),
           accountsOfKey: { using: async function* () {} } as never,
+          turns: new Turns(1),
+          accounts: {
+            listScopes: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(refused(403)) }) }),
+          } as never,
           settings: { vaults: VAULTS, subscriptions: [SUBSCRIPTION], scopeDiscovery: 'all' } as never,
         },
-        { failed: true },
+        { failed },
       );
+      expect(done.delays).toEqual(seconds === undefined ? [] : [seconds]);
       expect(done.sent.map(({ kind }) => kind)).toEqual(sent);
       expect([order?.waits?.reason, order?.paused?.why]).toEqual([waits, why]);
     },
@@ -173,7 +180,21 @@ describe('a step', () => {
     const wave = { sent: 300, settled: 0, on: now.toISOString() };
     const { order } = await step({ wave }, services);
     expect(order?.waits?.reason).toBe(reason);
-    expect(order?.wave).toEqual(isKept ? wave : undefined);
+    expect(order?.wave).toEqual(
+      isKept ? { ...wave, until: new Date(now.getTime() + 60_000).toISOString() } : undefined,
+    );
+  });
+
+  it('sends nobody anew after a long pause: they come back by themselves', async () => {
+    const at = (seconds: number) => () => new Date(now.getTime() + seconds * 1_000);
+    const paused = { rollout: { paused: async () => PAUSED } };
+    let order = rekeyOrder({ state: 'takingBack', wave: { sent: 5, settled: 0, on: now.toISOString() } });
+    for (let seconds = 30; seconds <= 600; seconds += 60) {
+      const held = await step(order, { ...paused, now: at(seconds) }, { tick: order.tick });
+      order = held.order ?? order;
+    }
+    const services = (rekeys: RekeyStore) => ({ ...movedBefore(5)(rekeys), now: at(631) });
+    expect((await step(order, services, { tick: order.tick })).sent.map(({ kind }) => kind)).toEqual(['rekey']);
   });
 
   it('knows when the last turn of those comes whom it sends', async () => {
