@@ -1,14 +1,17 @@
 import { parseStorageAccountId } from '../azure/resource-id.ts';
-import type { UseRef } from '../fleet/fleet-index.ts';
+import type { FleetUse } from '../fleet/fleet-index.ts';
 import { usesLookedAfter } from '../rollout/read-rotation.ts';
 import type { Settings } from '../settings/settings.ts';
 
+/** Subscriptions that are named: the order is in one property of Table Storage, which holds 32,768 characters. */
+const MOST_NAMED = 20;
+
 /**
- * What is known to use a key in subscriptions that `CMK_SUBSCRIPTIONS` does not name. An order leaves it where it is, and who
- * is about to disable the key has to know.
+ * What is known to use a key in subscriptions that the app does not look after: `CMK_SUBSCRIPTIONS` does not name them, or
+ * they are out of its sight. An order leaves it where it is, and who is about to disable the key has to know.
  */
 export class LeftOut {
-  readonly #isLookedAfter: (use: UseRef) => boolean;
+  readonly #isLookedAfter: (use: FleetUse) => boolean;
   readonly #counts = new Map<string, number>();
 
   constructor(settings: Pick<Settings, 'subscriptions'>) {
@@ -16,18 +19,28 @@ export class LeftOut {
   }
 
   /** Whether it is left out; then it is counted. */
-  takes(use: UseRef): boolean {
+  takes(use: FleetUse): boolean {
     if (this.#isLookedAfter(use)) return false;
     const id = parseStorageAccountId(use.account)?.subscriptionId ?? '';
     this.#counts.set(id, (this.#counts.get(id) ?? 0) + 1);
     return true;
   }
 
-  /** One sentence for each subscription. */
+  /** One sentence for each subscription, those with the most first. */
   sentences(): string[] {
-    return [...this.#counts].map(([id, count]) => {
-      const they = count === 1 ? '1 account or scope uses' : `${count} accounts and scopes use`;
-      return `${they} the old key in subscription ${id}, as last seen, and stay on it: CMK_SUBSCRIPTIONS does not name it.`;
-    });
+    const all = [...this.#counts].sort(([, a], [, b]) => b - a);
+    const others = all.slice(MOST_NAMED);
+    const named = all.slice(0, MOST_NAMED).map(([id, count]) => stays(count, `subscription ${id}`));
+    if (others.length === 0) return named;
+    const count = others.reduce((sum, [, one]) => sum + one, 0);
+    return [
+      ...named,
+      stays(count, others.length === 1 ? 'one more subscription' : `${others.length} more subscriptions`),
+    ];
   }
+}
+
+function stays(count: number, where: string): string {
+  const they = count === 1 ? '1 account or scope uses' : `${count} accounts and scopes use`;
+  return `${they} the old key in ${where}, as last seen, and will stay on it: the app does not look there.`;
 }

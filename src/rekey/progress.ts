@@ -50,8 +50,10 @@ export async function progressOf(
   const counts = { moved: 0, left: 0, gone: 0 };
   const failures: RekeyFailure[] = [];
   const failed = new Set<string>();
+  const begun = new Set<string>();
   for await (const subject of rekeys.subjects(order.id)) {
     const { account, scope, state, failure } = subject;
+    begun.add(nameOf(subject));
     const isArrived = state === (back ? 'back' : 'moved');
     if (failure && countsAsFailed(failure, order)) {
       failed.add(nameOf(subject));
@@ -62,23 +64,33 @@ export async function progressOf(
     else if (back) waiting.add(nameOf(subject));
   }
   const leftOut = new LeftOut(settings);
-  const known = back || order.state === 'done' ? true : await addUses(order.from, waiting, failed, leftOut, fleet);
+  const known =
+    back || order.state === 'done' ? true : await addUses(order.from, { waiting, failed, begun, leftOut }, fleet);
   const told = failures.slice(0, MOST_TOLD);
   const toDo = [...toDoOf(order, failed.size, counts.gone), ...leftOut.sentences()];
   return { ...counts, waiting: waiting.size, failed: failed.size, failures: told, incomplete: !known, toDo };
 }
 
+interface Uses {
+  readonly waiting: Set<string>;
+  readonly failed: ReadonlySet<string>;
+  /** Whatever the order has had to do with. */
+  readonly begun: ReadonlySet<string>;
+  readonly leftOut: LeftOut;
+}
+
 /** False: they are not known. */
 async function addUses(
   key: string,
-  waiting: Set<string>,
-  failed: ReadonlySet<string>,
-  leftOut: LeftOut,
+  { waiting, failed, begun, leftOut }: Uses,
   fleet: Pick<FleetIndex, 'uses'>,
 ): Promise<boolean> {
   try {
     for await (const use of fleet.uses(key)) {
-      if (!leftOut.takes(use) && !failed.has(nameOf(use))) waiting.add(nameOf(use));
+      const name = nameOf(use);
+      // What it has begun it moves, wherever it is.
+      if (!begun.has(name) && leftOut.takes(use)) continue;
+      if (!failed.has(name)) waiting.add(name);
     }
     return true;
   } catch {

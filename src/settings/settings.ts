@@ -117,7 +117,8 @@ export function readSettings(environment: Environment): Settings {
   return settings;
 }
 
-function readSubscriptions(reader: SettingsReader): readonly string[] | undefined {
+/** Undefined: all that the app sees; so does a list of none. */
+export function readSubscriptions(reader: SettingsReader): readonly string[] | undefined {
   const ids = reader.read('CMK_SUBSCRIPTIONS');
   return ids && ids.length > 0 ? [...new Set(ids)] : undefined;
 }

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { SECOND_SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { createAppStorage } from '../../local/run/app-storage-client.ts';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import { createFleetTable } from '../../src/fleet/fleet-table-client.ts';
@@ -37,6 +38,12 @@ describe('cmk rotation', () => {
     const { code, out } = await cmk(['rotation', 'status', site.key, '--vault', site.vault.name]);
     expect(out).toContain(`${site.vault.name}/files-key\tfinished\t1\t0\t0\t0`);
     expect(code).toBe(0);
+    const of = (subscriptions: string) => ({
+      env: { AzureWebJobsStorage: azurite.connectionString, CMK_SUBSCRIPTIONS: subscriptions },
+    });
+    const status = ['rotation', 'status', site.key, '--vault', site.vault.name];
+    expect((await cmk(status, of(' , '))).out).toContain('\tfinished\t1\t');
+    expect((await cmk(status, of(SECOND_SUBSCRIPTION_ID))).out).toContain('\tfinished\t0\t');
     const all = await cmk(['rotation', 'status', '--json']);
     expect(JSON.parse(all.out).result).toContainEqual(expect.objectContaining({ state: 'finished', moved: 1 }));
     expect((await cmk(['rotation', 'watch', site.key, '--vault', site.vault.name])).code).toBe(0);

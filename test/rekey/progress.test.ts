@@ -66,6 +66,23 @@ describe('how far a re-key is', () => {
       toDo: [expect.stringContaining(stays)],
     });
     expect(await progress({}, [], uses)).toMatchObject({ waiting: 4, toDo: [] });
+    // What it has begun with it moves all the same.
+    const begun = [subject(accountId(1).replace(named, other), 'begun')];
+    expect(await progress({}, begun, uses, [named])).toMatchObject({
+      waiting: 3,
+      toDo: [expect.stringContaining(`1 account or scope uses the old key in subscription ${other}`)],
+    });
+  });
+
+  it.each([
+    [21, 'in one more subscription'],
+    [300, '280 accounts and scopes use the old key in 280 more subscriptions'],
+  ])('names no more subscriptions that are left out than its row holds, of %i', async (count, last) => {
+    const id = (n: number) => `${String(n).padStart(8, '0')}-9999-4999-8999-999999999999`;
+    const uses = Array.from({ length: count }, (_, n) => accountId(n).replace(SUBSCRIPTION, id(n)));
+    const { toDo } = await progress({}, [], uses, [SUBSCRIPTION]);
+    expect(toDo).toHaveLength(21);
+    expect(toDo.at(-1)).toContain(last);
   });
 
   it('is told by what it did alone where it is taken back: whatever is not back waits', async () => {

@@ -5,7 +5,7 @@ import { createFleetTable } from '../../fleet/fleet-table-client.ts';
 import type { RekeyStore } from '../../fleet/rekey-order.ts';
 import { createRekeyStore } from '../../fleet/rekey-store-client.ts';
 import { SettingsReader } from '../../settings/reader.ts';
-import { type Environment, readStorageSettings, type Settings } from '../../settings/settings.ts';
+import { type Environment, readStorageSettings, readSubscriptions, type Settings } from '../../settings/settings.ts';
 import { type AppRecord, appRecord } from '../key/app-record.ts';
 
 /** Re-keys, and what goes with them, in the app's own storage, as the environment names it. */
@@ -25,7 +25,7 @@ export function appRekeys(environment: Environment, credential: () => TokenCrede
     ...appRecord(environment, credential),
     rekeys: createRekeyStore(settings, credential),
     fleet: createFleetIndex(createFleetTable(settings, credential)),
-    settings: { subscriptions: new SettingsReader(environment).read('CMK_SUBSCRIPTIONS') },
+    settings: { subscriptions: readSubscriptions(new SettingsReader(environment)) },
     url: 'tableUri' in storage ? storage.tableUri : 'the storage of the connection string',
   };
 }

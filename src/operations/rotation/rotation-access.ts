@@ -12,7 +12,7 @@ import type { ControlPorts } from '../../rollout/order-pause.ts';
 import { StandingControl } from '../../rollout/standing-control.ts';
 import { knowsAppStorage } from '../../settings/own-storage.ts';
 import { SettingsReader } from '../../settings/reader.ts';
-import { type Environment, readStorageSettings } from '../../settings/settings.ts';
+import { type Environment, readStorageSettings, readSubscriptions } from '../../settings/settings.ts';
 import { DEFAULT_BUDGET_SHARE } from '../../settings/settings-table.ts';
 import { appRecord } from '../key/app-record.ts';
 import type { Azure } from '../operator-azure.ts';
@@ -45,9 +45,9 @@ export function rotationAccess(
       vaults: { key: (id) => (parseKeyIdentifier(id) ? keyByName(id, undefined, cloud) : undefined) },
       refreshAutomatic: environment.CMK_REFRESH_AUTOMATIC?.trim().toLowerCase() !== 'off',
       canary: Number(environment.CMK_CANARY) || 0,
+      subscriptions: readSubscriptions(reader),
       // One that is wrong counts as absent, as it does for the app.
       drift: { exemptions: reader.read('CMK_EXEMPTIONS') ?? [] },
-      subscriptions: reader.read('CMK_SUBSCRIPTIONS'),
     },
     keys,
     fleet: createFleetIndex(table),
