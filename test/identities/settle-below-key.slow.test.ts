@@ -93,6 +93,17 @@ const setScope = ({ account }: Site, state: 'Enabled' | 'Disabled') =>
 const stateOf = ({ account }: Site) => account.encryptionScopes.get('scope1')?.state;
 
 describe('the looks after an account was revoked', () => {
+  it('name all that a restore closes, also when it is killed', async () => {
+    const of = site();
+    await revoke(of);
+    await revoke(of);
+    const both = openOn(of).map(({ id }) => id);
+    expect(both).toHaveLength(2);
+    await restore(of);
+    const closes = looks(of).flatMap(({ work }) => (work.done?.did === 'restore' ? [work.done.closes] : []));
+    expect(closes).toEqual(Array(5).fill(both));
+  });
+
   it('are ordered for 15, 75 and 400 seconds later, and beforehand for 60 and 275, in the queue of keys', async () => {
     const of = site();
     const { revocation } = await revoke(of);

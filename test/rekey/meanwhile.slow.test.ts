@@ -296,6 +296,28 @@ it('an account that is revoked by itself keeps no other waiting, and a person he
   expect(on(b, [revoked])).toBe(1);
 });
 
+it('an account that is revoked by itself right before it is moved is named by the order', async () => {
+  const orders = new RekeyOrders(wire);
+  const { a, b, accounts } = twoKeys(1);
+  const [account] = accounts as [StorageAccount];
+  const id = await orders.start(a, b);
+  const { accounts: real } = orders.services;
+  const revokedOn = wire.azure.clock.now();
+  const record = { id: 'f00d', revokedOn, revokedBy: REVOKER.revokedBy, part: 'identity', took: [] } as const;
+  let reads = 0;
+  const get: typeof real.get = (of) => {
+    if (of.id === account.id) reads += 1;
+    // What it decides by is read twice: the second time right before the write.
+    if (reads === 2) account.tags = formatAccountRevocation(record) ?? {};
+    return real.get(of);
+  };
+  Object.assign(orders.services, { accounts: { ...real, get } });
+  await orders.carryOut(() => reads === 2);
+  expect(on(b, accounts)).toBe(0);
+  const { failures } = await progressOf(await orders.order(id), orders.services);
+  expect(failures).toMatchObject([{ account: account.id, reason: 'AccountRevocationOpen' }]);
+});
+
 it('an account that is put into another resource group meanwhile goes back with the others', async () => {
   const orders = new RekeyOrders(wire);
   const { a, b, accounts } = twoKeys(3);
