@@ -1,9 +1,10 @@
 import type { KeyUse } from '../accounts/key-use.ts';
 import { planKeyUse } from '../accounts/plan.ts';
-import type { FleetUse } from '../fleet/fleet-index.ts';
+import type { FleetOutcome, FleetUse } from '../fleet/fleet-index.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { activeFrom, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { Reason } from '../reasons.ts';
+import { hasBeenSince } from '../time/has-been-since.ts';
 
 /**
  * How a use of a key stands in a rotation. `moved`: it is on the newest usable version. `waiting`: it will be moved, and
@@ -50,9 +51,8 @@ export function judgeUse(use: FleetUse, goal: RotationGoal): JudgedUse {
   const plan = planKeyUse(keyUseOf(use), goal.versions, goal.now, goal);
   if (plan.reason === 'UpToDate') return { state: 'moved', reason: plan.reason };
   if (!plan.write) return { state: 'left', reason: plan.reason };
-  const { outcome } = use;
-  // What came of an earlier rotation says nothing of this one.
-  if (!outcome || Date.parse(outcome.at) < goal.startedOn.getTime()) return { state: 'waiting', reason: plan.reason };
+  const outcome = outcomeSince(use, goal);
+  if (!outcome) return { state: 'waiting', reason: plan.reason };
   const { result, reason } = outcome;
   if (REVOKED.has(reason)) return { state: 'left', reason };
   if (result === 'done') {
@@ -62,6 +62,11 @@ export function judgeUse(use: FleetUse, goal: RotationGoal): JudgedUse {
     return { state: wasAsked ? 'left' : 'waiting', reason: plan.reason };
   }
   return { state: result === 'retry' && PASSING.has(reason) ? 'waiting' : 'failed', reason };
+}
+
+/** What the last look came to, in this rotation: what came of an earlier one says nothing of it, nor does a time still to come. */
+export function outcomeSince({ outcome }: FleetUse, { startedOn, now }: RotationGoal): FleetOutcome | undefined {
+  return hasBeenSince(outcome?.at, startedOn.getTime() - 1, now) ? outcome : undefined;
 }
 
 /** As Storage would tell it. */

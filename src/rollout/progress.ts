@@ -2,7 +2,7 @@ import type { Budget } from '../azure/pacer.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import type { FleetUse } from '../fleet/fleet-index.ts';
 import type { Reason } from '../reasons.ts';
-import { type JudgedUse, judgeUse, type RotationGoal, type UseState } from './judge-use.ts';
+import { type JudgedUse, judgeUse, outcomeSince, type RotationGoal, type UseState } from './judge-use.ts';
 
 /** A rotation in which nothing has moved for so long, although something should, is stuck. Milliseconds. */
 const STUCK_MS = 15 * 60_000;
@@ -78,8 +78,9 @@ export class ProgressCount {
     const place = this.#place(use);
     this.#counts[state] += 1;
     place.counts[state] += 1;
-    if (state === 'moved' && use.outcome?.result === 'done') {
-      this.#progressMs = Math.max(this.#progressMs, Date.parse(use.outcome.at));
+    const outcome = outcomeSince(use, this.#goal);
+    if (state === 'moved' && outcome?.result === 'done') {
+      this.#progressMs = Math.max(this.#progressMs, Date.parse(outcome.at));
     }
     if (state === 'failed') {
       this.#failures.set(reason, (this.#failures.get(reason) ?? 0) + 1);
@@ -129,9 +130,10 @@ export class ProgressCount {
     return place;
   }
 
-  #unmoved({ account, scope, outcome }: FleetUse, reason: Reason): UnmovedUse {
-    const looked = outcome && Date.parse(outcome.at) >= this.#goal.startedOn.getTime();
-    return { account, ...(scope ? { scope } : {}), reason, ...(looked ? { lookedOn: outcome.at } : {}) };
+  #unmoved(use: FleetUse, reason: Reason): UnmovedUse {
+    const { account, scope } = use;
+    const outcome = outcomeSince(use, this.#goal);
+    return { account, ...(scope ? { scope } : {}), reason, ...(outcome ? { lookedOn: outcome.at } : {}) };
   }
 
   #wait(use: UnmovedUse): void {

@@ -28,6 +28,12 @@ describe('a use of a key in a rotation', () => {
       'StaleKeyVersion',
     ],
     [
+      'whose failure is still to come waits',
+      { ...old, outcome: outcome('reject', 'Refused', day(300)) },
+      'waiting',
+      'StaleKeyVersion',
+    ],
+    [
       'that was read when moves were paused waits',
       { ...old, outcome: outcome('retry', 'Paused') },
       'waiting',
@@ -153,7 +159,8 @@ describe('the progress of a rotation', () => {
 
   it('names those first that nobody has looked at', () => {
     const looked = fleetUse(1, { ...old, outcome: outcome('retry', 'Throttled') });
-    const { waitingUses } = count([looked, fleetUse(2, old), fleetUse(3, { ...old, scope: 'scope1' })]);
+    const toCome = fleetUse(2, { ...old, outcome: outcome('retry', 'Throttled', day(300)) });
+    const { waitingUses } = count([looked, toCome, fleetUse(3, { ...old, scope: 'scope1' })]);
     expect(waitingUses.map(({ account, scope, lookedOn }) => [account.split('/').at(-1), scope, lookedOn])).toEqual([
       ['st2', undefined, undefined],
       ['st3', 'scope1', undefined],
@@ -168,6 +175,9 @@ describe('the progress of a rotation', () => {
     expect(count([waits]).state).toBe('stuck');
     expect(count([waits, moved(14)])).toMatchObject({ state: 'underWay', progressOn: at(14).toISOString() });
     expect(count([waits, moved(16)]).state).toBe('stuck');
+    // By a clock that was wrong: a time that is still to come is no progress, beyond what clocks differ by.
+    expect(count([waits, moved(16), moved(-6)])).toMatchObject({ state: 'stuck', progressOn: at(16).toISOString() });
+    expect(count([waits, moved(-4)]).state).toBe('underWay');
     expect(count([waits, moved(16)], NOW, at(3)).state).toBe('underWay');
     expect(count([moved(16)]).state).toBe('finished');
   });
