@@ -1,7 +1,7 @@
 import type { FleetIndex, FleetUse } from '../fleet/fleet-index.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { computeRotation, type ReadRotationPorts } from '../rollout/read-rotation.ts';
+import { computeRotation, type ReadRotationPorts, usesLookedAfter } from '../rollout/read-rotation.ts';
 import { viewRotation } from '../rollout/rotation-view.ts';
 import type { StandingControl } from '../rollout/standing-control.ts';
 import type { KeyUsersView, RotationCost, RotationState } from './key-view.ts';
@@ -34,6 +34,7 @@ export async function readUsers(
   const { settings, writeBudgets, now } = ports;
   const count = new UseCount();
   const cost = versions.length > 0 ? CostCount.of(versions, settings, writeBudgets, now()) : undefined;
+  const isLookedAfter = usesLookedAfter(settings);
   let complete = true;
   const uses = async function* (id: string): AsyncGenerator<FleetUse> {
     for await (const use of ports.fleet.uses(id)) {
@@ -42,7 +43,7 @@ export async function readUsers(
         return;
       }
       count.add(use);
-      cost?.add(use);
+      if (isLookedAfter(use)) cost?.add(use);
       yield use;
     }
   };

@@ -7,16 +7,16 @@ import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocatio
 import { writesOf } from '../../src/rollout/create-rollout-services.ts';
 import { NO_CONTROL } from '../../src/rollout/pause.ts';
 import { StandingControl } from '../../src/rollout/standing-control.ts';
-import { fleetUse, NOW } from '../rollout/rollout-fixture.ts';
-import { day, KEY, keyVersion, REVOKER, versionName } from '../support/keys.ts';
+import { accountId, fleetUse, NOW } from '../rollout/rollout-fixture.ts';
+import { day, KEY, keyVersion, REVOKER, SUBSCRIPTION, versionName } from '../support/keys.ts';
 
 const VERSIONS = [keyVersion(1), keyVersion(100)];
 const OLD = { pinned: versionName(1), current: versionName(1) };
 
-function ports(uses: readonly FleetUse[], refreshAutomatic = true): UsersPorts {
+function ports(uses: readonly FleetUse[], refreshAutomatic = true, subscriptions?: readonly string[]): UsersPorts {
   const now = () => NOW;
   return {
-    settings: { refreshAutomatic, canary: 0, drift: { exemptions: [] } },
+    settings: { refreshAutomatic, canary: 0, subscriptions, drift: { exemptions: [] } },
     fleet: {
       async *uses() {
         yield* uses;
@@ -114,6 +114,18 @@ describe('what a rotation would cost', () => {
       ['northeurope', 5, 0],
       ['westeurope', 1_500, 900],
     ]);
+  });
+
+  it('is nothing for what is not looked after, which is counted among the users all the same', async () => {
+    const elsewhere = accountId(1).replace(SUBSCRIPTION, '99999999-9999-4999-8999-999999999999');
+    const uses = [fleetUse(1, OLD), fleetUse(1, { ...OLD, account: elsewhere })];
+    const { cost, users } = await readUsers(
+      KEY,
+      VERSIONS,
+      ports(uses, true, [SUBSCRIPTION]),
+      new AbortController().signal,
+    );
+    expect([cost?.moves, cost?.places.length, users.accounts, users.waiting]).toEqual([1, 1, 2, 1]);
   });
 
   it('is nothing for automatic accounts that are left to Storage', async () => {
