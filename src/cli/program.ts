@@ -56,8 +56,8 @@ Environment:
   AzureWebJobsStorage__accountName, or AzureWebJobsStorage (a connection string)
                              its storage: audit trail, queues, drift reports
   CMK_VAULTS                 its vaults: drift check, doctor, fleet list
-  CMK_SUBSCRIPTIONS          where it looks for accounts: key status, revoke;
-                             what rotation and rekey status count
+  CMK_SUBSCRIPTIONS          where it looks for accounts: key status, revoke,
+                             rekey, rotation status
   CMK_USAGE_WORKSPACE        log of who used a key: key status, retire
   CMK_AUDIT_KEY              key that signs where the audit trail ends
   CMK_DUAL_CONTROL           off: whoever revoked a key may restore it

@@ -19,10 +19,11 @@ import { KEY_WORK, type RekeyWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import type { RekeyApproved } from './approved-order.ts';
-import { type FindLeftServices, neverAsked, type Rows, stillOn, unsettled, verifyUnused } from './find-left.ts';
+import { type FindLeftServices, neverAsked, stillOn, verifyUnused } from './find-left.ts';
 import { finishRekey } from './finish.ts';
 import { obstacleOf } from './obstacle.ts';
 import { recordChanges } from './record-changes.ts';
+import { type Rows, unsettled } from './rows.ts';
 import { sendAccounts } from './send-accounts.ts';
 import { type NextStep, nextWave, secondsToAsk, UNVERIFIED_SECONDS, WAITS_SECONDS, waveUnderWay } from './waves.ts';
 
@@ -109,7 +110,7 @@ async function step(way: RekeyWay, work: RekeyWork, services: RekeyServices, log
   const hold = await holdOf(way, { from, to }, services, log);
   if (hold) return goOn(way.order, work, withWave(hold, way.order, services.now()), services, log);
 
-  const rows = await unsettled(way.order, services.rekeys);
+  const rows = await unsettled(way.order, services);
   // Whoever failed last may not have got to say so: the order was changed at the same moment.
   const failed = rows.stopping.size;
   if (failed >= way.order.maxFailures) return stop(way.order, notMoved(failed), services, log);

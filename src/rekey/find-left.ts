@@ -3,13 +3,12 @@ import type { Dependent, DiscoveryServices, SearchedSubscriptions } from '../acc
 import { type Discovered, discoverDependents } from '../accounts/discovery.ts';
 import type { UnreadableScopes } from '../accounts/inventory.ts';
 import { scopeKeyUse, usesKey } from '../accounts/key-use.ts';
-import { stopsOrder } from '../accounts/rekey-task.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { LOST_MS } from '../accounts/unasked.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
 import type { Turns } from '../azure/turns.ts';
-import { isSubjectSettled, type RekeyOrder, type RekeyStore } from '../fleet/rekey-order.ts';
+import type { RekeyOrder, RekeyStore } from '../fleet/rekey-order.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
@@ -17,6 +16,7 @@ import type { Settings } from '../settings/settings.ts';
 import { hasBeenSince } from '../time/has-been-since.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import { LeftOut } from './left-out.ts';
+import type { Rows } from './rows.ts';
 import { causeOf } from './start-rekey.ts';
 import { firstOf } from './waves.ts';
 
@@ -28,42 +28,6 @@ export type FindLeftServices = DiscoveryServices & {
   readonly queue: Pick<WorkQueue, 'send'>;
   readonly schedule: Turns;
 };
-
-/** The accounts that an order has had to do with, by ARM id in lower case. */
-export interface Rows {
-  /** Not where they are to be yet. */
-  readonly open: ReadonlyMap<string, Dependent>;
-  readonly settled: ReadonlySet<string>;
-  /** Tried, and waiting for a person. */
-  readonly failed: ReadonlySet<string>;
-  /** Those of them with whom all of it stops. */
-  readonly stopping: ReadonlySet<string>;
-}
-
-export async function unsettled(order: RekeyOrder, rekeys: Pick<RekeyStore, 'subjects'>): Promise<Rows> {
-  const open = new Map<string, Dependent>();
-  const settled = new Set<string>();
-  const failed = new Set<string>();
-  const stopping = new Set<string>();
-  for await (const subject of rekeys.subjects(order.id)) {
-    const id = parseResourceId(subject.account);
-    if (!id) continue;
-    const account = id.id.toLowerCase();
-    if (!isSubjectSettled(subject, order)) {
-      open.set(account, { id: id.id, subscriptionId: id.subscriptionId, location: subject.location });
-    } else if (subject.failure) {
-      failed.add(account);
-      if (stopsOrder(subject.failure, order)) stopping.add(account);
-    } else settled.add(account);
-  }
-  // One of an account's parts is enough.
-  for (const account of open.keys()) settled.delete(account);
-  for (const account of failed) {
-    settled.delete(account);
-    open.delete(account);
-  }
-  return { open, settled, failed, stopping };
-}
 
 /**
  * Whoever uses the key, by all that is known, and is not known to fail, as far as it is their turn by the tag `cmk-wave`; those
@@ -214,12 +178,13 @@ function notAsked(account: string): string {
 async function askScopesAgain(
   order: RekeyOrder,
   key: ManagedKey,
-  { accounts, rekeys }: Pick<FindLeftServices, 'accounts' | 'rekeys'>,
+  { accounts, rekeys, settings }: Pick<FindLeftServices, 'accounts' | 'rekeys' | 'settings'>,
   found: Map<string, Dependent>,
 ): Promise<string[]> {
   const scoped = new Map<string, string>();
+  const leftOut = new LeftOut(settings);
   for await (const { account, scope, location } of rekeys.subjects(order.id)) {
-    if (scope !== undefined) scoped.set(account, location);
+    if (scope !== undefined && !leftOut.has({ account })) scoped.set(account, location);
   }
   const gaps: string[] = [];
   for (const [account, location] of scoped) {

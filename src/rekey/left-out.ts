@@ -11,16 +11,20 @@ const MOST_NAMED = 20;
  * they are out of its sight. An order leaves it where it is, and who is about to disable the key has to know.
  */
 export class LeftOut {
-  readonly #isLookedAfter: (use: FleetUse) => boolean;
+  readonly #isLookedAfter: (use: Pick<FleetUse, 'account' | 'outcome'>) => boolean;
   readonly #counts = new Map<string, number>();
 
-  constructor(settings: Pick<Settings, 'subscriptions'>) {
+  constructor(settings: Partial<Pick<Settings, 'subscriptions'>>) {
     this.#isLookedAfter = usesLookedAfter(settings);
+  }
+
+  has(use: Pick<FleetUse, 'account' | 'outcome'>): boolean {
+    return !this.#isLookedAfter(use);
   }
 
   /** Whether it is left out; then it is counted. */
   takes(use: FleetUse): boolean {
-    if (this.#isLookedAfter(use)) return false;
+    if (!this.has(use)) return false;
     const id = parseStorageAccountId(use.account)?.subscriptionId ?? '';
     this.#counts.set(id, (this.#counts.get(id) ?? 0) + 1);
     return true;

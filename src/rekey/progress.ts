@@ -50,12 +50,12 @@ export async function progressOf(
   const counts = { moved: 0, left: 0, gone: 0 };
   const failures: RekeyFailure[] = [];
   const failed = new Set<string>();
-  const begun = new Set<string>();
+  const leftOut = new LeftOut(back ? {} : settings);
   for await (const subject of rekeys.subjects(order.id)) {
     const { account, scope, state, failure } = subject;
-    begun.add(nameOf(subject));
     const isArrived = state === (back ? 'back' : 'moved');
     if (failure && countsAsFailed(failure, order)) {
+      if (leftOut.has(subject)) continue;
       failed.add(nameOf(subject));
       const { since: _, ...told } = failure;
       failures.push({ account, ...(scope ? { scope } : {}), ...told });
@@ -63,9 +63,7 @@ export async function progressOf(
     else if (state === 'left' || state === 'gone') counts[state] += 1;
     else if (back) waiting.add(nameOf(subject));
   }
-  const leftOut = new LeftOut(settings);
-  const known =
-    back || order.state === 'done' ? true : await addUses(order.from, { waiting, failed, begun, leftOut }, fleet);
+  const known = back || order.state === 'done' ? true : await addUses(order.from, { waiting, failed, leftOut }, fleet);
   const told = failures.slice(0, MOST_TOLD);
   const toDo = [...toDoOf(order, failed.size, counts.gone), ...leftOut.sentences()];
   return { ...counts, waiting: waiting.size, failed: failed.size, failures: told, incomplete: !known, toDo };
@@ -74,23 +72,19 @@ export async function progressOf(
 interface Uses {
   readonly waiting: Set<string>;
   readonly failed: ReadonlySet<string>;
-  /** Whatever the order has had to do with. */
-  readonly begun: ReadonlySet<string>;
   readonly leftOut: LeftOut;
 }
 
 /** False: they are not known. */
 async function addUses(
   key: string,
-  { waiting, failed, begun, leftOut }: Uses,
+  { waiting, failed, leftOut }: Uses,
   fleet: Pick<FleetIndex, 'uses'>,
 ): Promise<boolean> {
   try {
     for await (const use of fleet.uses(key)) {
       const name = nameOf(use);
-      // What it has begun it moves, wherever it is.
-      if (!begun.has(name) && leftOut.takes(use)) continue;
-      if (!failed.has(name)) waiting.add(name);
+      if (!leftOut.takes(use) && !failed.has(name)) waiting.add(name);
     }
     return true;
   } catch {

@@ -89,7 +89,7 @@ export async function computeRotation(
  */
 export function usesLookedAfter({
   subscriptions,
-}: Pick<ReadRotationPorts['settings'], 'subscriptions'>): (use: FleetUse) => boolean {
+}: Pick<ReadRotationPorts['settings'], 'subscriptions'>): (use: Pick<FleetUse, 'account' | 'outcome'>) => boolean {
   const ids = subscriptions && new Set(subscriptions.map((id) => id.toLowerCase()));
   return ({ account, outcome }) =>
     ids ? ids.has(parseStorageAccountId(account)?.subscriptionId ?? '') : outcome?.reason !== 'SubscriptionOutOfSight';

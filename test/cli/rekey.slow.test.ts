@@ -1,5 +1,6 @@
 import { QueueServiceClient } from '@azure/storage-queue';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { addAccount, addKeyVersion, addVault, allowStorage } from '../../local/azure/fleet.ts';
 import { createAppStorage } from '../../local/run/app-storage-client.ts';
 import { useAzurite } from '../support/azurite.ts';
@@ -33,6 +34,8 @@ describe('cmk rekey', () => {
     const unmanaged = await runCmk(procedures, ['rekey', 'start', from, to, '--dry-run'], elsewhere);
     expect(unmanaged.err).toContain(`${to}: `);
     expect(unmanaged.code).not.toBe(0);
+    const both = { env: { ...env(), CMK_SUBSCRIPTIONS: `${SECOND_SUBSCRIPTION_ID};${SUBSCRIPTION_ID}` } };
+    expect((await runCmk(procedures, ['rekey', 'start', from, to, '--dry-run'], both)).out).toContain(account);
     const tried = await cmk('rekey', 'start', from, to, '--grant', '--dry-run');
     expect(tried.out).toContain('planned');
 

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { verifyUnused } from '../../src/rekey/find-left.ts';
+import { progressOf } from '../../src/rekey/progress.ts';
 import type { Services } from '../../src/services.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
@@ -96,4 +97,60 @@ it('that only some subscriptions are looked at is said, and who is known to use 
   const uses = () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new Error('no table')) }) });
   const without = await verify(({ fleet }) => ({ fleet: { ...fleet, write, uses } }));
   expect(without.outOfSight).toEqual([named]);
+});
+
+it('an account that failed before it was asked for its scopes keeps no order from being stopped', async () => {
+  const { orders, from, id } = await started();
+  wire.azure.faults.add([{ match: { path: `${from.account('pinned').id}\\?` }, answer: NO }]);
+  await orders.carryOut(async () => (await orders.order(id)).tick > 20);
+  expect((await orders.order(id)).paused?.why).toBe('1 account could not be moved. All else has moved.');
+});
+
+it('an order ends however many subscriptions are left out, and says of all that they are', async () => {
+  const { orders, from, id } = await started({ CMK_SUBSCRIPTIONS: SUBSCRIPTION_ID });
+  const [key, readOn] = [orders.managed(from).id, wire.azure.clock.now().toISOString()];
+  const { location, id: account } = new TestKey(wire.azure.world).account('pinned');
+  const uses = Array.from({ length: 250 }, (_, n) => {
+    const other = `99999999-9999-4999-8999-${String(n).padStart(12, '0')}`;
+    return { key, account: account.replace(SUBSCRIPTION_ID, other), location, mode: 'automatic', readOn } as const;
+  });
+  await orders.services.fleet.write(uses.map((use) => ({ put: 'use', use })));
+  await orders.carryOut();
+  const { state, verified } = await orders.order(id);
+  expect(state).toBe('done');
+  expect(verified?.gaps.at(-1)).toMatch(/^230 accounts and scopes use the old key in 230 more subscriptions/);
+});
+
+it('what failed in a subscription that is left out since then keeps no order from its end', async () => {
+  const { orders, from, id } = await started();
+  const account = from.account('pinned');
+  wire.azure.faults.add([{ match: { path: `${account.id}[/?]` }, answer: NO }]);
+  await orders.carryOut();
+  expect((await orders.order(id)).paused?.why).toContain('1 account could not be moved.');
+  const leaving = new RekeyOrders(wire, { CMK_SUBSCRIPTIONS: SECOND_SUBSCRIPTION_ID });
+  expect(await progressOf(await orders.order(id), leaving.services)).toMatchObject({
+    waiting: 0,
+    failed: 0,
+    toDo: [expect.stringContaining('Resume it'), expect.stringContaining(`in subscription ${SUBSCRIPTION_ID}`)],
+  });
+  const { location } = account;
+  const at = wire.azure.clock.now().toISOString();
+  await orders.services.rekeys.put(id, { account: account.id, scope: 's1', location, state: 'moved', at });
+  await leaving.change(id, 'resume');
+  await leaving.carryOut();
+  const { state, verified } = await orders.order(id);
+  expect([state, verified?.gaps]).toEqual(['done', [expect.any(String), expect.stringContaining(SUBSCRIPTION_ID)]]);
+});
+
+it('what was moved in a subscription that is left out since then goes back with all else', async () => {
+  const { orders, from, id } = await started();
+  const account = from.account('pinned');
+  const keyName = () => account.encryption.keyvaultproperties?.keyname;
+  await orders.carryOut();
+  expect([(await orders.order(id)).state, keyName() === from.name]).toEqual(['done', false]);
+  const leaving = new RekeyOrders(wire, { CMK_SUBSCRIPTIONS: SECOND_SUBSCRIPTION_ID });
+  await leaving.change(id, 'takeBack');
+  expect(await progressOf(await orders.order(id), leaving.services)).toMatchObject({ waiting: 1, toDo: [] });
+  await leaving.carryOut();
+  expect([(await orders.order(id)).state, keyName()]).toEqual(['takenBack', from.name]);
 });

@@ -66,12 +66,6 @@ describe('how far a re-key is', () => {
       toDo: [expect.stringContaining(stays)],
     });
     expect(await progress({}, [], uses)).toMatchObject({ waiting: 4, toDo: [] });
-    // What it has begun with it moves all the same.
-    const begun = [subject(accountId(1).replace(named, other), 'begun')];
-    expect(await progress({}, begun, uses, [named])).toMatchObject({
-      waiting: 3,
-      toDo: [expect.stringContaining(`1 account or scope uses the old key in subscription ${other}`)],
-    });
   });
 
   it.each([

@@ -71,10 +71,8 @@ function addStart(rekey: Command, cli: Cli): void {
       const reason = options.dryRun ? '' : await reasonOf(options, cli.context.ask);
       const app = await appOf(cli, command);
       const { ticket, maxFailures, grant = false } = options;
-      const subscriptions = cli.environment.CMK_SUBSCRIPTIONS?.split(/[\s,]+/).filter(Boolean);
-      const searched = subscriptions && subscriptions.length > 0 ? subscriptions : undefined;
       const managed = cli.environment.CMK_VAULTS?.split(/[\s,;]+/).filter(Boolean) ?? [];
-      const start = { from, to, reason, ticket, maxFailures, grant, subscriptions: searched, managed, app };
+      const start = { from, to, reason, ticket, maxFailures, grant, managed, app };
       await cli.run(
         command,
         (operation) => inStorage(app, () => startRekeyAsOperator(start, operation)),

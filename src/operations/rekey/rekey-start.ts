@@ -24,7 +24,6 @@ interface RekeyStartOptions {
   readonly maxFailures: number;
   /** Whether identities that lack their role on the new key are given it. */
   readonly grant: boolean;
-  readonly subscriptions: readonly string[] | undefined;
   /** ARM ids of the vaults that the app manages, as far as the environment says. */
   readonly managed: readonly string[];
   readonly app: AppRekeys;
@@ -51,7 +50,7 @@ export async function startRekeyAsOperator(options: RekeyStartOptions, operation
       'Add its vault to CMK_VAULTS of the app first.',
     );
   }
-  const searched = async () => options.subscriptions ?? (await azure.subscriptions.list());
+  const searched = async () => app.settings.subscriptions ?? (await azure.subscriptions.list());
   const checking = () => checkRekey(from.key, to.key, { ...azure, ...app, keyCatalog: azure.keyAdmin, searched });
   let check = await checking();
   if (options.grant && check.withoutRole.length > 0) {
