@@ -125,8 +125,8 @@ async function searched(
 ): Promise<SearchedSubscriptions> {
   if (work.subscriptions) return { ids: work.subscriptions, list: work.subscriptions, isPart: true };
   if (settings.subscriptions) return { ids: settings.subscriptions, list: [] };
-  const { ids, vanished } = await subscriptions.seen();
-  return { ids, list: vanished };
+  const { vanished, ...seen } = await subscriptions.seen();
+  return { ...seen, list: vanished };
 }
 
 /** Without the index nobody else knows that the scopes of these are to be asked for. */

@@ -38,7 +38,7 @@ export function rememberedSubscriptions(
   const look = async (): Promise<SeenNow> => {
     const [listed, before] = await Promise.all([subscriptions.all(), memory.read().catch(failed)]);
     const usable = listed.filter((one) => one.usable).map(({ id }) => id);
-    if (!before) return { ids: usable, vanished: [] };
+    if (!before) return { ids: usable, vanished: [], isPart: true };
     const { seen, vanished, changed } = remember(before, listed, now());
     if (changed) await memory.write(seen).catch(failed);
     return { ids: [...usable, ...vanished], vanished };

@@ -14,6 +14,8 @@ export interface Subscriptions {
 export interface SeenNow {
   readonly ids: readonly string[];
   readonly vanished: readonly string[];
+  /** What was seen before could not be read: there may be more that have vanished. */
+  readonly isPart?: boolean;
 }
 
 /** Which tenant a subscription is in, by the subscription's id. */

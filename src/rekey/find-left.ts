@@ -88,12 +88,12 @@ export async function verifyUnused(
   services: FindLeftServices,
   log: Log,
 ): Promise<UnusedProof> {
-  const { ids, list: vanished } = await searched(services);
+  const { list: vanished, ...seen } = await searched(services);
   const found = new Map<string, Dependent>();
   const add = (dependent: Dependent): void => {
     found.set(dependent.id.toLowerCase(), dependent);
   };
-  const { discovered, toAsk } = await discover(order, key, { ids, list: ids }, add, services, log);
+  const { discovered, toAsk } = await discover(order, key, { ...seen, list: seen.ids }, add, services, log);
   const gaps = [
     ...vanished.map((id) => `The app does not see subscription ${id} any more.`),
     ...discovered.unreadableSubscriptions.map(
@@ -204,11 +204,8 @@ async function askScopesAgain(
   return gaps;
 }
 
-async function searched({
-  settings,
-  subscriptions,
-}: FindLeftServices): Promise<{ readonly ids: readonly string[]; readonly list: readonly string[] }> {
+async function searched({ settings, subscriptions }: FindLeftServices): Promise<SearchedSubscriptions> {
   if (settings.subscriptions) return { ids: settings.subscriptions, list: [] };
-  const { ids, vanished } = await subscriptions.seen();
-  return { ids, list: vanished };
+  const { vanished, ...seen } = await subscriptions.seen();
+  return { ...seen, list: vanished };
 }

@@ -36,12 +36,14 @@ describe('subscriptions that were seen', () => {
 describe('without the memory', () => {
   const { log, records } = keptLog();
   const failing = () => Promise.reject(new Error('no storage'));
-  const list = (memory: { read: () => Promise<SeenSubscriptions>; write: () => Promise<void> }) =>
-    rememberedSubscriptions({ all: async () => usable('a') }, memory, () => START, log).list();
+  const seen = (memory: { read: () => Promise<SeenSubscriptions>; write: () => Promise<void> }) =>
+    rememberedSubscriptions({ all: async () => usable('a') }, memory, () => START, log).seen();
 
   it('what the identity sees is looked at all the same, and it is said', async () => {
-    expect(await list({ read: failing, write: failing })).toEqual(['a']);
-    expect(await list({ read: async () => ({ b: START.toISOString() }), write: failing })).toEqual(['a', 'b']);
+    // Of what is known beside it nobody says that it is out of sight.
+    expect(await seen({ read: failing, write: failing })).toEqual({ ids: ['a'], vanished: [], isPart: true });
+    const before = async () => ({ b: START.toISOString() });
+    expect(await seen({ read: before, write: failing })).toEqual({ ids: ['a', 'b'], vanished: ['b'] });
     expect(records).toMatchObject([
       { level: 'warning', reason: 'SubscriptionsNotRemembered', message: expect.stringContaining('no storage') },
       { level: 'warning', reason: 'SubscriptionsNotRemembered' },
