@@ -76,6 +76,8 @@ interface UnusedProof {
 const OWN_KEY_ALONE =
   'CMK_SCOPE_DISCOVERY is "dependents": encryption scopes of accounts that use another key themselves were not looked at.';
 
+const NO_INDEX =
+  'Who was last seen to use the old key where the app does not look is not known: the fleet index could not be read.';
 const NAMED_ALONE = 'Only the subscriptions that CMK_SUBSCRIPTIONS names were looked at.';
 
 /**
@@ -108,17 +110,19 @@ export async function verifyUnused(
   return { found: [...found.values()], gaps: [...new Set(gaps)], outOfSight: await notLookedAt(key, services) };
 }
 
-/** What the index still knows of what the app is set not to look at is said as well. */
+/** What the app does not look at, and what the index still knows of that. */
 async function notLookedAt(key: ManagedKey, { settings, fleet }: FindLeftServices): Promise<string[]> {
-  const gaps = settings.scopeDiscovery === 'all' ? [] : [OWN_KEY_ALONE];
-  if (!settings.subscriptions) return gaps;
+  const gaps = [
+    ...(settings.scopeDiscovery === 'all' ? [] : [OWN_KEY_ALONE]),
+    ...(settings.subscriptions ? [NAMED_ALONE] : []),
+  ];
   const leftOut = new LeftOut(settings);
   try {
     for await (const use of fleet.uses(key.id)) leftOut.takes(use);
   } catch {
-    // It would only say more about what is said to be out of sight.
+    return [...gaps, NO_INDEX];
   }
-  return [...gaps, NAMED_ALONE, ...leftOut.sentences()];
+  return [...gaps, ...leftOut.sentences()];
 }
 
 async function discover(
