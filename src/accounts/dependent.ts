@@ -4,6 +4,7 @@ import type { Settings } from '../settings/settings.ts';
 import type { AccountWork } from '../work/messages.ts';
 import type { AskServices } from './ask-scopes.ts';
 import type { UnreadableScopes } from './inventory.ts';
+import type { Subscriptions } from './subscriptions-client.ts';
 
 /** What is to be looked at: an account, with what the index says of its scopes. */
 export interface Dependent {
@@ -35,6 +36,19 @@ export interface SearchedSubscriptions {
   readonly list: readonly string[];
   /** They are not all that are looked after. */
   readonly isPart?: boolean;
+}
+
+/** Those that are looked after: the ones that are named, or else all that the app sees or saw. */
+export async function allLookedAfter({
+  settings,
+  subscriptions,
+}: {
+  readonly settings: Pick<Settings, 'subscriptions'>;
+  readonly subscriptions: Pick<Subscriptions, 'seen'>;
+}): Promise<SearchedSubscriptions> {
+  if (settings.subscriptions) return { ids: settings.subscriptions, list: [] };
+  const { vanished, ...seen } = await subscriptions.seen();
+  return { ...seen, list: vanished };
 }
 
 /** What is done with what is found. */

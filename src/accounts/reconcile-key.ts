@@ -15,7 +15,7 @@ import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import { askLater, LATER_SECONDS } from './ask-later.ts';
 import { awaitActivation } from './await-activation.ts';
-import type { Dependent, DiscoveryServices, SearchedSubscriptions } from './dependent.ts';
+import { allLookedAfter, type Dependent, type DiscoveryServices, type SearchedSubscriptions } from './dependent.ts';
 import { type Discovered, discoverDependents } from './discovery.ts';
 import { Dispatcher, LIST_CALLS, moveCalls, sendAccount } from './dispatcher.ts';
 import type { UnreadableScopes } from './inventory.ts';
@@ -119,14 +119,9 @@ async function putToWork(
 }
 
 /** Everything that is looked after; of a message that was put back, what was missed. */
-async function searched(
-  work: KeyWork,
-  { settings, subscriptions }: ReconcileKeyServices,
-): Promise<SearchedSubscriptions> {
-  if (work.subscriptions) return { ids: work.subscriptions, list: work.subscriptions, isPart: true };
-  if (settings.subscriptions) return { ids: settings.subscriptions, list: [] };
-  const { vanished, ...seen } = await subscriptions.seen();
-  return { ...seen, list: vanished };
+async function searched(work: KeyWork, services: ReconcileKeyServices): Promise<SearchedSubscriptions> {
+  if (!work.subscriptions) return allLookedAfter(services);
+  return { ids: work.subscriptions, list: work.subscriptions, isPart: true };
 }
 
 /** Without the index nobody else knows that the scopes of these are to be asked for. */

@@ -1,5 +1,10 @@
 import { askLater } from '../accounts/ask-later.ts';
-import type { Dependent, DiscoveryServices, SearchedSubscriptions } from '../accounts/dependent.ts';
+import {
+  allLookedAfter,
+  type Dependent,
+  type DiscoveryServices,
+  type SearchedSubscriptions,
+} from '../accounts/dependent.ts';
 import { type Discovered, discoverDependents } from '../accounts/discovery.ts';
 import type { UnreadableScopes } from '../accounts/inventory.ts';
 import { scopeKeyUse, usesKey } from '../accounts/key-use.ts';
@@ -46,7 +51,7 @@ export async function stillOn(
     // What was begun may be about a scope: it is asked for its scopes, whatever is known of them.
     if (!failed.has(account) && !left.has(account)) left.set(account, dependent);
   };
-  await discover(order, key, await searched(services), found, services, log);
+  await discover(order, key, await allLookedAfter(services), found, services, log);
   // What was not known before is written down by now, with its tags.
   const waves = await wavesOf(key, services);
   return firstOf([...left.values()], ({ id }) => waves.get(id.toLowerCase()));
@@ -90,7 +95,7 @@ export async function verifyUnused(
   services: FindLeftServices,
   log: Log,
 ): Promise<UnusedProof> {
-  const { list: vanished, ...seen } = await searched(services);
+  const { list: vanished, ...seen } = await allLookedAfter(services);
   const found = new Map<string, Dependent>();
   const add = (dependent: Dependent): void => {
     found.set(dependent.id.toLowerCase(), dependent);
@@ -160,7 +165,7 @@ interface NeverAsked {
  */
 export async function neverAsked(services: FindLeftServices): Promise<readonly NeverAsked[]> {
   if (services.settings.scopeDiscovery !== 'all') return [];
-  const { ids } = await searched(services);
+  const { ids } = await allLookedAfter(services);
   const gaps: NeverAsked[] = [];
   const now = services.now();
   try {
@@ -206,10 +211,4 @@ async function askScopesAgain(
     }
   }
   return gaps;
-}
-
-async function searched({ settings, subscriptions }: FindLeftServices): Promise<SearchedSubscriptions> {
-  if (settings.subscriptions) return { ids: settings.subscriptions, list: [] };
-  const { vanished, ...seen } = await subscriptions.seen();
-  return { ...seen, list: vanished };
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { allLookedAfter } from '../../src/accounts/dependent.ts';
 import { remember, rememberedSubscriptions, type SeenSubscriptions } from '../../src/accounts/subscription-memory.ts';
 import { keptLog } from '../support/app-services.ts';
 
@@ -49,4 +50,12 @@ describe('without the memory', () => {
       { level: 'warning', reason: 'SubscriptionsNotRemembered' },
     ]);
   });
+});
+
+it('what is looked after is what is named, or else all that is seen; not all where that is not known', async () => {
+  const subscriptions = { seen: async () => ({ ids: ['a', 'b'], vanished: ['b'], isPart: true }) };
+  const of = (named: readonly string[] | undefined) =>
+    allLookedAfter({ settings: { subscriptions: named }, subscriptions });
+  expect(await of(undefined)).toEqual({ ids: ['a', 'b'], list: ['b'], isPart: true });
+  expect(await of(['c'])).toEqual({ ids: ['c'], list: [] });
 });
