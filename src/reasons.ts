@@ -194,8 +194,6 @@ export const REASONS = {
   MissingPermission: 'The app lacks a permission.',
   Refused: 'Azure refused the request.',
   SubscriptionUnreadable: 'The storage accounts of a subscription cannot be listed.',
-  SubscriptionOutOfSight:
-    'The app does not see the subscription any more, or it is switched off: nobody looks at its accounts.',
   SubscriptionsNotRemembered:
     'Which subscriptions were seen before could not be read or written; one that vanishes now may not be missed.',
   ScopesUnreadable: 'The encryption scopes of an account cannot be listed.',

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
 import { type ActivityLog, createActivityLog } from './accounts/activity-log-client.ts';
 import type { AccountsOfKey } from './accounts/dependent.ts';
+import { createInSight, type InSight } from './accounts/in-sight.ts';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
 import { FleetNotes } from './accounts/reconcile-and-note.ts';
 import { createStorageAccounts, type StorageAccounts } from './accounts/storage-client.ts';
@@ -66,6 +67,7 @@ export interface Services extends RolloutServices, StandingRekeyServices, Identi
   readonly activityLog: ActivityLog;
   /** Those that the app's identity sees, and those that it saw before. */
   readonly subscriptions: Subscriptions;
+  readonly inSight: InSight;
   /** Who uses which key, as far as it is known. */
   readonly fleet: FleetIndex;
   readonly fleetNotes: FleetNotes;
@@ -147,7 +149,8 @@ export function createServices(
   const listed = createSubscriptions(identity, cloud);
   const subscriptions = rememberedSubscriptions(listed, memory, now, log);
   const inReach = async () => settings.subscriptions ?? (await subscriptions.list());
-  const rollout = createRolloutServices({ settings, keys, table, fleet, queue, ...data, now }, () => identity);
+  const inSight = createInSight({ settings, subscriptions, now });
+  const rollout = createRolloutServices({ settings, inSight, keys, table, fleet, queue, ...data, now }, () => identity);
   return {
     settings,
     keys,
@@ -155,6 +158,7 @@ export function createServices(
     accounts,
     activityLog: createActivityLog(identity, cloud),
     subscriptions,
+    inSight,
     tenants: listed,
     ...data,
     fleet,

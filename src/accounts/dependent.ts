@@ -34,7 +34,7 @@ export interface SearchedSubscriptions {
   readonly ids: readonly string[];
   /** Those among them that are listed whatever the index knows of them. */
   readonly list: readonly string[];
-  /** They are not all that are looked after. */
+  /** There may be more that are looked after. */
   readonly isPart?: boolean;
 }
 

@@ -6,6 +6,7 @@ import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { Account } from './account.ts';
 import { listTurn } from './ask-scopes.ts';
+import { DeniedScopes } from './denied-scopes.ts';
 import {
   accountPlace,
   type Dependent,
@@ -17,7 +18,6 @@ import { FleetScans } from './fleet-scan.ts';
 import { findDependents, type Inventory, type Late, lateAfter, type SearchServices } from './inventory.ts';
 import { accountKeyUse, scopeKeyUse, usesKey } from './key-use.ts';
 import { readNewer } from './newer-accounts.ts';
-import { OddUses } from './odd-uses.ts';
 import { type Asked, askUnasked, markSent } from './unasked.ts';
 import { unlistedOf } from './unlisted.ts';
 
@@ -116,16 +116,16 @@ class Discovery {
   /** False: the index does not tell. */
   #fromIndex(again?: 'again'): Promise<boolean> {
     const corrupt = (row: string) => void this.#corrupt.add(row);
-    const odd = new OddUses(this.#subscriptions, this.#services.now());
+    const denied = new DeniedScopes();
     return this.#reading(async () => {
       await this.#handEach(this.#services.fleet.uses(this.#key.id, again ? undefined : corrupt), (use) => {
-        odd.saw(use);
+        denied.saw(use);
         const { account, location, scope, scopes, pinned, current } = use;
         const dependent = this.#dependent(account, location);
         if (!dependent || scope !== undefined) return dependent;
         return { ...dependent, ...(scopes === 'none' ? { scopes } : {}), seen: { pinned, current } };
       });
-      if (odd.changes.length > 0) await this.#services.fleet.write(odd.changes).catch(() => {});
+      if (denied.changes.length > 0) await this.#services.fleet.write(denied.changes).catch(() => {});
     });
   }
 

@@ -121,7 +121,7 @@ async function putToWork(
 /** Everything that is looked after; of a message that was put back, what was missed. */
 async function searched(work: KeyWork, services: ReconcileKeyServices): Promise<SearchedSubscriptions> {
   if (!work.subscriptions) return allLookedAfter(services);
-  return { ids: work.subscriptions, list: work.subscriptions, isPart: true };
+  return { ids: work.subscriptions, list: work.subscriptions };
 }
 
 /** Without the index nobody else knows that the scopes of these are to be asked for. */

@@ -83,8 +83,8 @@ export type FleetChange =
   | { readonly put: 'use'; readonly use: FleetUse }
   | { readonly put: 'account'; readonly account: FleetAccount }
   | { readonly put: 'unasked'; readonly account: UnaskedAccount }
-  /** Of a use that is known; without effect on one that is not. Undefined: as if nobody had looked. */
-  | { readonly put: 'outcome'; readonly of: UseRef; readonly outcome: FleetOutcome | undefined }
+  /** Of a use that is known; without effect on one that is not. */
+  | { readonly put: 'outcome'; readonly of: UseRef; readonly outcome: FleetOutcome }
   | { readonly put: 'hint'; readonly of: UseRef; readonly scopes: ScopesKnown }
   /** Of an account that is known; likewise. */
   | { readonly put: 'scopes'; readonly account: KnownScopes }

@@ -79,8 +79,8 @@ function useProperties(use: FleetUse): Record<string, string> {
   };
 }
 
-function outcomeProperties(outcome: FleetUse['outcome']): Record<string, string> {
-  return { outcome: outcome?.result ?? '', outcomeReason: outcome?.reason ?? '', outcomeAt: outcome?.at ?? '' };
+function outcomeProperties({ result, reason, at }: NonNullable<FleetUse['outcome']>): Record<string, string> {
+  return { outcome: result, outcomeReason: reason, outcomeAt: at };
 }
 
 /** A property holds 32,768 characters, of which an account with hundreds of scopes needs more. */

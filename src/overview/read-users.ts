@@ -34,7 +34,7 @@ export async function readUsers(
   const { settings, writeBudgets, now } = ports;
   const count = new UseCount();
   const cost = versions.length > 0 ? CostCount.of(versions, settings, writeBudgets, now()) : undefined;
-  const isLookedAfter = usesLookedAfter(settings);
+  const isLookedAfter = usesLookedAfter(await ports.inSight());
   let complete = true;
   const uses = async function* (id: string): AsyncGenerator<FleetUse> {
     for await (const use of ports.fleet.uses(id)) {

@@ -6,6 +6,7 @@ import {
   type SearchedSubscriptions,
 } from '../accounts/dependent.ts';
 import { type Discovered, discoverDependents } from '../accounts/discovery.ts';
+import type { InSight } from '../accounts/in-sight.ts';
 import type { UnreadableScopes } from '../accounts/inventory.ts';
 import { scopeKeyUse, usesKey } from '../accounts/key-use.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
@@ -29,6 +30,7 @@ export type FindLeftServices = DiscoveryServices & {
   readonly settings: Settings;
   readonly keys: Keys;
   readonly subscriptions: Subscriptions;
+  readonly inSight: InSight;
   readonly rekeys: Pick<RekeyStore, 'subjects'>;
   readonly queue: Pick<WorkQueue, 'send'>;
   readonly schedule: Turns;
@@ -83,6 +85,7 @@ const OWN_KEY_ALONE =
 
 const NO_INDEX =
   'Who was last seen to use the old key where the app does not look is not known: the fleet index could not be read.';
+const NOT_REMEMBERED = 'Which subscriptions the app saw before could not be read: one may have vanished since.';
 const NAMED_ALONE = 'Only the subscriptions that CMK_SUBSCRIPTIONS names were looked at.';
 
 /**
@@ -102,6 +105,7 @@ export async function verifyUnused(
   };
   const { discovered, toAsk } = await discover(order, key, { ...seen, list: seen.ids }, add, services, log);
   const gaps = [
+    ...(seen.isPart ? [NOT_REMEMBERED] : []),
     ...vanished.map((id) => `The app does not see subscription ${id} any more.`),
     ...discovered.unreadableSubscriptions.map(
       ({ id, failure }) => `The accounts of subscription ${id} cannot be listed: ${describe(failure)}`,
@@ -112,16 +116,24 @@ export async function verifyUnused(
     ...toAsk,
     ...(await askScopesAgain(order, key, services, found)),
   ];
-  return { found: [...found.values()], gaps: [...new Set(gaps)], outOfSight: await notLookedAt(key, services) };
+  return {
+    found: [...found.values()],
+    gaps: [...new Set(gaps)],
+    outOfSight: await notLookedAt(key, seen.ids, services),
+  };
 }
 
 /** What the app does not look at, and what the index still knows of that. */
-async function notLookedAt(key: ManagedKey, { settings, fleet }: FindLeftServices): Promise<string[]> {
+async function notLookedAt(
+  key: ManagedKey,
+  inSight: readonly string[],
+  { settings, fleet }: FindLeftServices,
+): Promise<string[]> {
   const gaps = [
     ...(settings.scopeDiscovery === 'all' ? [] : [OWN_KEY_ALONE]),
     ...(settings.subscriptions ? [NAMED_ALONE] : []),
   ];
-  const leftOut = new LeftOut(settings);
+  const leftOut = new LeftOut(inSight);
   try {
     for await (const use of fleet.uses(key.id)) leftOut.takes(use);
   } catch {
@@ -187,11 +199,11 @@ function notAsked(account: string): string {
 async function askScopesAgain(
   order: RekeyOrder,
   key: ManagedKey,
-  { accounts, rekeys, settings }: Pick<FindLeftServices, 'accounts' | 'rekeys' | 'settings'>,
+  { accounts, rekeys, inSight }: Pick<FindLeftServices, 'accounts' | 'rekeys' | 'inSight'>,
   found: Map<string, Dependent>,
 ): Promise<string[]> {
   const scoped = new Map<string, string>();
-  const leftOut = new LeftOut(settings);
+  const leftOut = new LeftOut(await inSight());
   for await (const { account, scope, location } of rekeys.subjects(order.id)) {
     if (scope !== undefined && !leftOut.has({ account })) scoped.set(account, location);
   }

@@ -1,7 +1,6 @@
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import type { FleetUse } from '../fleet/fleet-index.ts';
 import { usesLookedAfter } from '../rollout/read-rotation.ts';
-import type { Settings } from '../settings/settings.ts';
 
 /** Subscriptions that are named: the order is in one property of Table Storage, which holds 32,768 characters. */
 const MOST_NAMED = 20;
@@ -11,14 +10,15 @@ const MOST_NAMED = 20;
  * they are out of its sight. An order leaves it where it is, and who is about to disable the key has to know.
  */
 export class LeftOut {
-  readonly #isLookedAfter: (use: Pick<FleetUse, 'account' | 'outcome'>) => boolean;
+  readonly #isLookedAfter: (use: Pick<FleetUse, 'account'>) => boolean;
   readonly #counts = new Map<string, number>();
 
-  constructor(settings: Partial<Pick<Settings, 'subscriptions'>>) {
-    this.#isLookedAfter = usesLookedAfter(settings);
+  /** @param subscriptions those that are in sight; undefined: not known, and nothing is left out */
+  constructor(subscriptions: readonly string[] | undefined) {
+    this.#isLookedAfter = usesLookedAfter(subscriptions);
   }
 
-  has(use: Pick<FleetUse, 'account' | 'outcome'>): boolean {
+  has(use: Pick<FleetUse, 'account'>): boolean {
     return !this.#isLookedAfter(use);
   }
 

@@ -1,9 +1,9 @@
+import type { InSight } from '../accounts/in-sight.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
 import { countsAsFailed, type RekeyOrder, type RekeyStore, type RekeySubject } from '../fleet/rekey-order.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { vaultOption } from '../keys/vault-options.ts';
 import type { Reason } from '../reasons.ts';
-import type { Settings } from '../settings/settings.ts';
 import { LeftOut } from './left-out.ts';
 
 /** Failures that are told one by one. */
@@ -37,20 +37,20 @@ export interface RekeyProgress {
 export interface ProgressServices {
   readonly rekeys: Pick<RekeyStore, 'subjects'>;
   readonly fleet: Pick<FleetIndex, 'uses'>;
-  readonly settings: Pick<Settings, 'subscriptions'>;
+  readonly inSight: InSight;
 }
 
 /** Reads how far an order is: what it has done, and who still uses the key that everything is to leave. */
 export async function progressOf(
   order: RekeyOrder,
-  { rekeys, fleet, settings }: ProgressServices,
+  { rekeys, fleet, inSight }: ProgressServices,
 ): Promise<RekeyProgress> {
   const back = order.state === 'takingBack' || order.state === 'takenBack';
   const waiting = new Set<string>();
   const counts = { moved: 0, left: 0, gone: 0 };
   const failures: RekeyFailure[] = [];
   const failed = new Set<string>();
-  const leftOut = new LeftOut(back ? {} : settings);
+  const leftOut = new LeftOut(back ? undefined : await inSight());
   for await (const subject of rekeys.subjects(order.id)) {
     const { account, scope, state, failure } = subject;
     const isArrived = state === (back ? 'back' : 'moved');

@@ -1,8 +1,8 @@
 import type { Dependent } from '../accounts/dependent.ts';
+import type { InSight } from '../accounts/in-sight.ts';
 import { stopsOrder } from '../accounts/rekey-task.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
 import { isSubjectSettled, type RekeyOrder, type RekeyStore } from '../fleet/rekey-order.ts';
-import type { Settings } from '../settings/settings.ts';
 import { LeftOut } from './left-out.ts';
 
 /** The accounts that an order has had to do with, by ARM id in lower case. */
@@ -18,12 +18,12 @@ export interface Rows {
 
 interface RowServices {
   readonly rekeys: Pick<RekeyStore, 'subjects'>;
-  readonly settings: Pick<Settings, 'subscriptions'>;
+  readonly inSight: InSight;
 }
 
 /** Forward, what was not moved by the time its subscription was left out is not the order's any more; back goes all that was. */
-export async function unsettled(order: RekeyOrder, { rekeys, settings }: RowServices): Promise<Rows> {
-  const leftOut = new LeftOut(order.state === 'takingBack' ? {} : settings);
+export async function unsettled(order: RekeyOrder, { rekeys, inSight }: RowServices): Promise<Rows> {
+  const leftOut = new LeftOut(order.state === 'takingBack' ? undefined : await inSight());
   const open = new Map<string, Dependent>();
   const settled = new Set<string>();
   const failed = new Set<string>();

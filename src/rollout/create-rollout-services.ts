@@ -1,3 +1,4 @@
+import type { InSight } from '../accounts/in-sight.ts';
 import type { Rollout } from '../accounts/rollout.ts';
 import type { TokenCredential } from '../azure/credential.ts';
 import { type Budget, DOCUMENTED, shareOf } from '../azure/pacer.ts';
@@ -36,6 +37,7 @@ export function createRolloutServices(
   ports: PlaceLists &
     DataServices & {
       readonly settings: Settings;
+      readonly inSight: InSight;
       readonly keys: Keys;
       readonly table: FleetTable;
       readonly fleet: FleetIndex;

@@ -1,3 +1,4 @@
+import type { InSight } from '../accounts/in-sight.ts';
 import type { Budget } from '../azure/pacer.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import type { FleetIndex, FleetUse } from '../fleet/fleet-index.ts';
@@ -16,10 +17,10 @@ export interface ReadRotationPorts {
   readonly settings: {
     readonly refreshAutomatic: boolean;
     readonly canary: number;
-    /** Absent: all that the app sees. */
-    readonly subscriptions?: readonly string[] | undefined;
     readonly drift: { readonly exemptions: readonly Exemption[] };
   };
+  /** Where accounts are looked after. */
+  readonly inSight: InSight;
   readonly keys: Pick<Keys, 'listVersions'>;
   readonly fleet: Pick<FleetIndex, 'uses'>;
   readonly rotationNotes: RotationNotes;
@@ -56,13 +57,13 @@ export async function readRotation(key: ManagedKey, ports: ReadRotationPorts): P
 export async function computeRotation(
   key: ManagedKey,
   versions: readonly KeyVersion[],
-  { settings, fleet, rotationNotes, control, writeBudgets, now }: Omit<ReadRotationPorts, 'keys'>,
+  { settings, inSight, fleet, rotationNotes, control, writeBudgets, now }: Omit<ReadRotationPorts, 'keys'>,
 ): Promise<RotationReading> {
   if (versions.length === 0) return { blocked: 'KeyNotFound' };
   if (openRevocation(versions, now())) return { blocked: 'RevocationOpen' };
   const goal = rotationGoal(versions, now(), settings);
   if (!goal) return { blocked: 'NoUsableVersion' };
-  const note = await rotationNotes.of(key.id);
+  const [note, subscriptions] = await Promise.all([rotationNotes.of(key.id), inSight()]);
   const progress = new ProgressCount(goal, writeBudgets, control.lastReleased(key.id));
   const stages = new StageCount({
     canaries: settings.canary,
@@ -71,7 +72,7 @@ export async function computeRotation(
     orderedOn: control.isOrderedOn(key.id, { version: goal.target.version, startedOn: goal.startedOn }),
   });
   const isExempt = exemptUses(settings.drift.exemptions, now());
-  const isLookedAfter = usesLookedAfter(settings);
+  const isLookedAfter = usesLookedAfter(subscriptions);
   let hasExempt = false;
   for await (const use of fleet.uses(key.id)) {
     if (!isLookedAfter(use)) continue;
@@ -84,13 +85,15 @@ export async function computeRotation(
 }
 
 /**
- * Tells whether somebody moves a use. One in a subscription that `CMK_SUBSCRIPTIONS` does not name any more, or that the last
- * look did not find, stays known, as a version that it needs must not be retired; but nothing waits for it.
+ * Tells whether somebody moves a use. One in a subscription that `CMK_SUBSCRIPTIONS` does not name any more, or that is
+ * switched off, stays known, as a version that it needs must not be retired; but nothing waits for it.
+ *
+ * @param subscriptions those that are in sight; undefined: not known, and somebody may
  */
-export function usesLookedAfter({
-  subscriptions,
-}: Pick<ReadRotationPorts['settings'], 'subscriptions'>): (use: Pick<FleetUse, 'account' | 'outcome'>) => boolean {
-  const ids = subscriptions && new Set(subscriptions.map((id) => id.toLowerCase()));
-  return ({ account, outcome }) =>
-    ids ? ids.has(parseStorageAccountId(account)?.subscriptionId ?? '') : outcome?.reason !== 'SubscriptionOutOfSight';
+export function usesLookedAfter(
+  subscriptions: readonly string[] | undefined,
+): (use: Pick<FleetUse, 'account'>) => boolean {
+  if (!subscriptions) return () => true;
+  const ids = new Set(subscriptions.map((id) => id.toLowerCase()));
+  return ({ account }) => ids.has(parseStorageAccountId(account)?.subscriptionId ?? '');
 }

@@ -43,6 +43,7 @@ async function sent(
   const now = () => day(200);
   const services: RotationServices = {
     settings: { refreshAutomatic: true, canary, drift },
+    inSight: async () => undefined,
     keys: { listVersions: () => Promise.reject(new Error('They are read already.')) },
     fleet,
     rotationNotes: createRotationNotes(port),

@@ -16,7 +16,8 @@ const OLD = { pinned: versionName(1), current: versionName(1) };
 function ports(uses: readonly FleetUse[], refreshAutomatic = true, subscriptions?: readonly string[]): UsersPorts {
   const now = () => NOW;
   return {
-    settings: { refreshAutomatic, canary: 0, subscriptions, drift: { exemptions: [] } },
+    settings: { refreshAutomatic, canary: 0, drift: { exemptions: [] } },
+    inSight: async () => subscriptions,
     fleet: {
       async *uses() {
         yield* uses;

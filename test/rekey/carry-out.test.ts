@@ -52,6 +52,7 @@ async function step(
     schedule: new Turns(1),
     now: () => now,
     keys: { listVersions: async () => [keyVersion(1)] },
+    inSight: async () => undefined,
     settings: { vaults: VAULTS },
     rekeyApproved: async () => true,
     rollout: { paused: async () => undefined },

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import { createInSight } from '../../src/accounts/in-sight.ts';
 import { verifyUnused } from '../../src/rekey/find-left.ts';
 import { progressOf } from '../../src/rekey/progress.ts';
 import type { Services } from '../../src/services.ts';
@@ -164,4 +165,39 @@ it('what was moved in a subscription that is left out since then goes back with 
   expect(await progressOf(await orders.order(id), leaving.services)).toMatchObject({ waiting: 1, toDo: [] });
   await leaving.carryOut();
   expect([(await orders.order(id)).state, keyName()]).toEqual(['takenBack', from.name]);
+});
+
+/** The subscription is switched off from now on. */
+function switchOff({ services }: RekeyOrders, off: string): void {
+  const { subscriptions: real, settings, now } = services;
+  const seen = async () => {
+    const { ids, ...rest } = await real.seen();
+    return { ...rest, ids: ids.filter((id) => id !== off) };
+  };
+  const subscriptions = { ...real, seen };
+  Object.assign(services, { subscriptions, inSight: createInSight({ settings, subscriptions, now }) });
+}
+
+it('what failed in a subscription that is switched off since then keeps no order from its end', async () => {
+  const { orders, from, id } = await started();
+  const account = from.account('pinned');
+  wire.azure.faults.add([{ match: { path: `${account.id}[/?]` }, answer: NO }]);
+  await orders.carryOut();
+  expect((await orders.order(id)).paused?.why).toContain('1 account could not be moved.');
+  switchOff(orders, SUBSCRIPTION_ID);
+  await orders.change(id, 'resume');
+  const { location } = account;
+  const at = wire.azure.clock.now().toISOString();
+  await orders.services.rekeys.put(id, { account: account.id, scope: 's1', location, state: 'moved', at });
+  await orders.carryOut(async () => (await orders.order(id)).tick > 40);
+  const { state, verified } = await orders.order(id);
+  expect([state, verified?.gaps]).toEqual(['done', [expect.stringContaining(SUBSCRIPTION_ID)]]);
+});
+
+it('an order is not done where it is not known which subscriptions there were', async () => {
+  const { verify } = await started();
+  const { gaps } = await verify(({ subscriptions }) => ({
+    subscriptions: { ...subscriptions, seen: async () => ({ ...(await subscriptions.seen()), isPart: true }) },
+  }));
+  expect(gaps).toEqual([expect.stringContaining('could not be read')]);
 });

@@ -39,7 +39,7 @@ describe('how far a re-key is', () => {
         for (const account of uses) yield { account } as FleetUse;
       },
     };
-    return progressOf(order, { rekeys, fleet, settings: { subscriptions } });
+    return progressOf(order, { rekeys, fleet, inSight: async () => subscriptions });
   }
   const all = [
     subject('/A/moved', 'moved'),

@@ -55,6 +55,7 @@ class StuckRotation {
     this.#ports = {
       ...{ fleet: this.#fleet, rotationNotes: createRotationNotes(port) },
       settings: { refreshAutomatic: true, canary, vaults: VAULTS, drift: { exemptions: this.exemptions } },
+      inSight: async () => undefined,
       keys: { listVersions: async () => [keyVersion(100), keyVersion(newest)] },
       control: new StandingControl({ read: async () => this.control }, now),
       queue: {

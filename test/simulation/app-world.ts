@@ -640,7 +640,8 @@ export class AppWorld implements World {
     const queue = this.#queues.port(own);
     const { control } = instance;
     const rotationNotes = createRotationNotes(this.index.port(to.azure(LIMITS.ownTables)));
-    const rollout = { settings, keys, fleet, rotationNotes, control, writeBudgets: [], queue, now };
+    const inSight = async () => [SUBSCRIPTION];
+    const rollout = { settings, inSight, keys, fleet, rotationNotes, control, writeBudgets: [], queue, now };
     return {
       ...rollout,
       rollout: createRollout(rollout),

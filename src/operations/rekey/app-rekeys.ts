@@ -1,3 +1,4 @@
+import type { InSight } from '../../accounts/in-sight.ts';
 import type { TokenCredential } from '../../azure/credential.ts';
 import { createFleetIndex } from '../../fleet/create-fleet-index.ts';
 import type { FleetIndex } from '../../fleet/fleet-index.ts';
@@ -13,6 +14,7 @@ export interface AppRekeys extends AppRecord {
   readonly rekeys: RekeyStore;
   readonly fleet: FleetIndex;
   readonly settings: Pick<Settings, 'subscriptions'>;
+  readonly inSight: InSight;
   /** URL of the table service. */
   readonly url: string;
 }
@@ -21,11 +23,14 @@ export interface AppRekeys extends AppRecord {
 export function appRekeys(environment: Environment, credential: () => TokenCredential): AppRekeys {
   const settings = readStorageSettings(environment);
   const { storage } = settings;
+  const subscriptions = readSubscriptions(new SettingsReader(environment));
   return {
     ...appRecord(environment, credential),
     rekeys: createRekeyStore(settings, credential),
     fleet: createFleetIndex(createFleetTable(settings, credential)),
-    settings: { subscriptions: readSubscriptions(new SettingsReader(environment)) },
+    settings: { subscriptions },
+    // What the app sees beside what is named, only the app knows.
+    inSight: async () => subscriptions,
     url: 'tableUri' in storage ? storage.tableUri : 'the storage of the connection string',
   };
 }

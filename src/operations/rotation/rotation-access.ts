@@ -45,10 +45,11 @@ export function rotationAccess(
       vaults: { key: (id) => (parseKeyIdentifier(id) ? keyByName(id, undefined, cloud) : undefined) },
       refreshAutomatic: environment.CMK_REFRESH_AUTOMATIC?.trim().toLowerCase() !== 'off',
       canary: Number(environment.CMK_CANARY) || 0,
-      subscriptions: readSubscriptions(reader),
       // One that is wrong counts as absent, as it does for the app.
       drift: { exemptions: reader.read('CMK_EXEMPTIONS') ?? [] },
     },
+    // What the app sees beside what is named, only the app knows.
+    inSight: async () => readSubscriptions(reader),
     keys,
     fleet: createFleetIndex(table),
     rotationNotes: createRotationNotes(table),

@@ -1,0 +1,37 @@
+import { timeBoxed, untilAborted } from '../azure/deadline.ts';
+import { Remembered } from '../azure/remembered.ts';
+import type { Settings } from '../settings/settings.ts';
+import type { Subscriptions } from './subscriptions-client.ts';
+
+/** Whoever looks at many keys asks once. Milliseconds. */
+const BELIEVED_MS = 10_000;
+/** Nobody waits for it any longer. Milliseconds. */
+const WAIT_MS = 3_000;
+
+/**
+ * The subscriptions whose accounts are looked after, by id. Undefined: it is not known, and all that is known of an account
+ * counts. Never throws.
+ */
+export type InSight = () => Promise<readonly string[] | undefined>;
+
+/** Those that are named, or else all that the app sees or saw; not one that is switched off. */
+export function createInSight({
+  settings,
+  subscriptions,
+  now,
+}: {
+  readonly settings: Pick<Settings, 'subscriptions'>;
+  readonly subscriptions: Pick<Subscriptions, 'seen'>;
+  readonly now: () => Date;
+}): InSight {
+  const seen = new Remembered<readonly string[] | undefined>(BELIEVED_MS);
+  const look = async (): Promise<readonly string[] | undefined> => {
+    let all: readonly string[] | undefined;
+    const looking = subscriptions.seen().then(({ ids, isPart }) => {
+      if (!isPart) all = ids;
+    });
+    await timeBoxed((signal) => untilAborted(looking, signal), WAIT_MS).catch(() => {});
+    return all;
+  };
+  return async () => settings.subscriptions ?? (await seen.read('all', now, look)).value;
+}
