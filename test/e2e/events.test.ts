@@ -180,11 +180,15 @@ describe('a key that nears its expiry', () => {
     app.azure.faults.add([{ match: { delivery: true, function: 'keyNearExpiry' }, duplicate: 3 }]);
     comes();
     await outcome(archive, 'Rotated');
-    // The other two wait out of sight for the key to be let go, one perhaps for the other.
+    // The other two wait out of sight for the key to be let go, one perhaps for the other. The clock is moved only while none
+    // looks: a message whose time runs out meanwhile is given out once more, and looked at a third time.
     await eventually('the other two to have looked', async () => {
-      await app.advance(5_000);
-      return recordsAbout(archive).filter(({ reason }) => reason === 'NotNearExpiry').length === 2;
+      if ((await app.running()) === 0) await app.advance(5_000);
+      return (await app.count('key-work')) === 0;
     });
+    const said = (which: string) => recordsAbout(archive).filter(({ reason }) => reason === which).length;
+    expect(said('Rotated')).toBe(1);
+    expect(said('NotNearExpiry')).toBeGreaterThanOrEqual(2);
     expect(archive.vault.keys.get(archive.name)?.versions).toHaveLength(2);
   });
 
