@@ -164,7 +164,7 @@ export function createServices(
     fleet,
     fleetNotes: new FleetNotes({ fleet, now }),
     ...keyLists(table),
-    ...createRekeys(settings, identity, now),
+    ...createRekeys(settings, inSight, identity, now),
     building: new IndexBuilding(),
     ...rollout,
     accountsOfKey: graphAccounts(resourceGraph),

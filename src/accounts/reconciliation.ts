@@ -12,7 +12,7 @@ import type { MoveJournal } from './move-journal.ts';
 import { levelOf, namesUnlisted, type Plan, planKeyUse, versionInUse } from './plan.ts';
 import { ABANDONED_SECONDS, BUSY, type ReconcileServices } from './put-off.ts';
 import { isRekey, planRekey } from './rekey-plan.ts';
-import { isCutOff, type RekeyTask } from './rekey-task.ts';
+import type { RekeyTask } from './rekey-task.ts';
 import { RevokedParts } from './revoked-parts.ts';
 import { held } from './rollout.ts';
 import { type KeyUseResult, type Reading, type Subject, toldMove } from './subject.ts';
@@ -151,7 +151,7 @@ export class Reconciliation {
 
   /** Says why a use stays as it is. */
   async #leave(why: Reason, scope: string | undefined, use?: KeyUse): Promise<Outcome> {
-    if (isCutOff(why)) await this.rekey?.cutOff(scope, why, this.work);
+    await this.rekey?.stays(scope, why, this.work);
     const [about, from] = [this.#subject(scope), use && versionInUse(use)];
     this.record(levelOf(why), why, use ? toldMove({ ...about, mode: modeOf(use), from }, from) : about);
     return DONE;

@@ -1,6 +1,6 @@
 import { describe, describeFailure } from '../azure/failure.ts';
-import type { RekeyData, RekeyOrder, RekeyStore, RekeySubject, RekeyWay } from '../fleet/rekey-order.ts';
-import { countsAsFailed, stoppedBy, triedSince, wayOf } from '../fleet/rekey-order.ts';
+import type { RekeyOrder, RekeyStore, RekeySubject, RekeyWay } from '../fleet/rekey-order.ts';
+import { stoppedBy, triedSince, wayOf } from '../fleet/rekey-order.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -10,6 +10,7 @@ import type { AccountWork } from '../work/messages.ts';
 import { DONE, type Outcome } from '../work/outcome.ts';
 import type { Account } from './account.ts';
 import { type KeyUse, usesKey } from './key-use.ts';
+import { isCutOff, type RowServices, unsettled } from './rekey-rows.ts';
 
 /** The order was changed since it was read: the next look goes by what it says then. */
 const OVERTAKEN: Outcome = {
@@ -20,17 +21,10 @@ const OVERTAKEN: Outcome = {
   delaySeconds: 1,
 };
 
-/** Of what is revoked by itself, below the key, nothing moves: that says nothing of the others. */
-const CUT_OFF = ['AccountRevocationOpen', 'ScopeRevocationOpen'] as const satisfies readonly Reason[];
-type CutOff = (typeof CUT_OFF)[number];
-
-export function isCutOff(reason: Reason): reason is CutOff {
-  return CUT_OFF.some((one) => one === reason);
-}
-
-/** Whether a failure is one of those with which all of it stops (`maxFailures`). */
-export function stopsOrder(failure: NonNullable<RekeySubject['failure']>, order: RekeyData): boolean {
-  return countsAsFailed(failure, order) && !isCutOff(failure.reason);
+/** What of the services a re-key needs at an account. */
+export interface RekeyTaskServices extends RowServices {
+  readonly rekeys: RekeyStore;
+  readonly now: () => Date;
 }
 
 /** The part of a re-key that one look at one account does, under the account's lease. */
@@ -38,9 +32,8 @@ export class RekeyTask {
   readonly from: ManagedKey;
   readonly to: ManagedKey;
   readonly #way: RekeyWay;
-  readonly #store: RekeyStore;
+  readonly #services: RekeyTaskServices;
   readonly #place: Pick<RekeySubject, 'account' | 'location'>;
-  readonly #now: () => Date;
   readonly #rows: Map<string | undefined, RekeySubject>;
   #failing: string | undefined;
 
@@ -48,22 +41,21 @@ export class RekeyTask {
     { way, from, to }: { readonly way: RekeyWay; readonly from: ManagedKey; readonly to: ManagedKey },
     place: Pick<RekeySubject, 'account' | 'location'>,
     rows: readonly RekeySubject[],
-    { rekeys, now }: { readonly rekeys: RekeyStore; readonly now: () => Date },
+    services: RekeyTaskServices,
   ) {
     this.from = from;
     this.to = to;
     this.#way = way;
     this.#place = place;
     this.#rows = new Map(rows.map((row) => [row.scope, row]));
-    this.#store = rekeys;
-    this.#now = now;
+    this.#services = services;
   }
 
   /** Errors are the SDK's. */
   static async begin(
     keys: { readonly way: RekeyWay; readonly from: ManagedKey; readonly to: ManagedKey },
     place: Pick<RekeySubject, 'account' | 'location'>,
-    services: { readonly rekeys: RekeyStore; readonly now: () => Date },
+    services: RekeyTaskServices,
   ): Promise<RekeyTask> {
     const rows = await services.rekeys.subjectsOf(keys.way.order.id, place.account);
     return new RekeyTask(keys, place, rows, services);
@@ -112,7 +104,7 @@ export class RekeyTask {
   async announce(scope: string | undefined): Promise<Outcome | undefined> {
     // Taken back, it stays what it is until it is back: a step that is killed has to be done again.
     if (!this.#way.back) await this.#put(scope, 'begun');
-    const order = await this.#store.order(this.order.id);
+    const order = await this.#services.rekeys.order(this.order.id);
     const way = order && wayOf(order);
     return way?.back === this.#way.back ? undefined : OVERTAKEN;
   }
@@ -152,9 +144,9 @@ export class RekeyTask {
     }
   }
 
-  /** It is revoked by itself: it waits for a person, and keeps no other from moving. */
-  async cutOff(scope: string | undefined, reason: CutOff, { rekey }: Pick<AccountWork, 'rekey'>): Promise<void> {
-    if (rekey === undefined || !this.covers(scope)) return;
+  /** A use stays as it is. One that is revoked by itself waits for a person, and keeps no other from moving. */
+  async stays(scope: string | undefined, reason: Reason, { rekey }: Pick<AccountWork, 'rekey'>): Promise<void> {
+    if (rekey === undefined || !isCutOff(reason) || !this.covers(scope)) return;
     await this.#fail(scope, reason, `${REASONS[reason]} Restore it, and resume the re-key.`);
   }
 
@@ -166,18 +158,18 @@ export class RekeyTask {
   /** It was tried often enough: it waits for a person, and where so many do, all of it waits. Errors are the SDK's. */
   async failed(reason: Reason, detail: string): Promise<{ readonly stopped: boolean }> {
     await this.#fail(this.#failing, reason, detail);
-    return { stopped: await stopAtFailures(this.order.id, this.#store, this.#now()) };
+    return { stopped: await stopAtFailures(this.order.id, this.#services) };
   }
 
   async #fail(scope: string | undefined, reason: Reason, detail: string): Promise<void> {
     const state = this.#rows.get(scope)?.state ?? 'none';
-    const at = this.#now().toISOString();
+    const at = this.#services.now().toISOString();
     const failure = { reason, detail, at, since: triedSince(this.order) };
     await this.#write({ ...this.#base(scope), state, at, failure });
   }
 
   async #put(scope: string | undefined, state: RekeySubject['state']): Promise<void> {
-    await this.#write({ ...this.#base(scope), state, at: this.#now().toISOString() });
+    await this.#write({ ...this.#base(scope), state, at: this.#services.now().toISOString() });
   }
 
   #base(scope: string | undefined): Pick<RekeySubject, 'account' | 'location' | 'scope'> {
@@ -185,7 +177,7 @@ export class RekeyTask {
   }
 
   async #write(row: RekeySubject): Promise<void> {
-    await this.#store.put(this.order.id, row);
+    await this.#services.rekeys.put(this.order.id, row);
     this.#rows.set(row.scope, row);
   }
 }
@@ -223,15 +215,13 @@ export function notMoved(accounts: number): string {
  *
  * @returns whether this call did
  */
-async function stopAtFailures(id: string, store: RekeyStore, now: Date): Promise<boolean> {
-  const order = await store.order(id);
+async function stopAtFailures(id: string, services: RekeyTaskServices): Promise<boolean> {
+  const { rekeys, now } = services;
+  const order = await rekeys.order(id);
   if (!order || !wayOf(order)) return false;
-  const failed = new Set<string>();
-  for await (const { account, failure } of store.subjects(id)) {
-    if (failure && stopsOrder(failure, order)) failed.add(account.toLowerCase());
-  }
-  if (failed.size < order.maxFailures) return false;
-  const paused = await store.replace(stoppedBy(order, notMoved(failed.size), now));
+  const { stopping } = await unsettled(order, services);
+  if (stopping.size < order.maxFailures) return false;
+  const paused = await rekeys.replace(stoppedBy(order, notMoved(stopping.size), now()));
   // Somebody has changed it at this moment: the next failure, or the next step, looks again.
   return paused !== undefined;
 }

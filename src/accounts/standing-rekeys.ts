@@ -4,6 +4,7 @@ import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { AccountWork } from '../work/messages.ts';
+import type { InSight } from './in-sight.ts';
 import { RekeyTask } from './rekey-task.ts';
 
 /**
@@ -19,6 +20,7 @@ export class StandingRekeys {
   readonly #store: RekeyStore;
   readonly #vaults: ManagedVaults;
   readonly #isApproved: (order: RekeyOrder) => Promise<boolean>;
+  readonly #inSight: InSight;
   readonly #now: () => Date;
   readonly #noneUntilMs = new Map<string, number>();
   #unreadUntilMs = 0;
@@ -29,12 +31,18 @@ export class StandingRekeys {
     {
       vaults,
       rekeyApproved,
-    }: { readonly vaults: ManagedVaults; readonly rekeyApproved: (order: RekeyOrder) => Promise<boolean> },
+      inSight,
+    }: {
+      readonly vaults: ManagedVaults;
+      readonly rekeyApproved: (order: RekeyOrder) => Promise<boolean>;
+      readonly inSight: InSight;
+    },
     now: () => Date,
   ) {
     this.#store = store;
     this.#vaults = vaults;
     this.#isApproved = rekeyApproved;
+    this.#inSight = inSight;
     this.#now = now;
   }
 
@@ -56,7 +64,7 @@ export class StandingRekeys {
         return await RekeyTask.begin(
           { way, from: key, to },
           { account, location },
-          { rekeys: this.#store, now: this.#now },
+          { rekeys: this.#store, inSight: this.#inSight, now: this.#now },
         );
       }
       this.#noneUntilMs.set(name, nowMs + NONE_MS);

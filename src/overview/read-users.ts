@@ -1,7 +1,8 @@
+import { usesLookedAfter } from '../accounts/in-sight.ts';
 import type { FleetIndex, FleetUse } from '../fleet/fleet-index.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { computeRotation, type ReadRotationPorts, usesLookedAfter } from '../rollout/read-rotation.ts';
+import { computeRotation, type ReadRotationPorts } from '../rollout/read-rotation.ts';
 import { viewRotation } from '../rollout/rotation-view.ts';
 import type { StandingControl } from '../rollout/standing-control.ts';
 import type { KeyUsersView, RotationCost, RotationState } from './key-view.ts';

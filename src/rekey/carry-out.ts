@@ -1,4 +1,5 @@
 import type { Dependent } from '../accounts/dependent.ts';
+import { type Rows, unsettled } from '../accounts/rekey-rows.ts';
 import { notMoved } from '../accounts/rekey-task.ts';
 import type { Rollout } from '../accounts/rollout.ts';
 import type { RecordAudit } from '../audit/audit-trail.ts';
@@ -23,7 +24,6 @@ import { type FindLeftServices, neverAsked, stillOn, verifyUnused } from './find
 import { finishRekey } from './finish.ts';
 import { obstacleOf } from './obstacle.ts';
 import { recordChanges } from './record-changes.ts';
-import { type Rows, unsettled } from './rows.ts';
 import { sendAccounts } from './send-accounts.ts';
 import { type NextStep, nextWave, secondsToAsk, UNVERIFIED_SECONDS, WAITS_SECONDS, waveUnderWay } from './waves.ts';
 

@@ -1,3 +1,4 @@
+import type { InSight } from '../accounts/in-sight.ts';
 import { StandingRekeys } from '../accounts/standing-rekeys.ts';
 import { APPROVALS_CONTAINER, approvalStore } from '../approvals/approval-store-client.ts';
 import { auditContainer } from '../audit/audit-storage-client.ts';
@@ -15,10 +16,16 @@ export interface StandingRekeyServices {
 }
 
 /** No call is made yet. */
-export function createRekeys(settings: Settings, identity: TokenCredential, now: () => Date): StandingRekeyServices {
+export function createRekeys(
+  settings: Settings,
+  inSight: InSight,
+  identity: TokenCredential,
+  now: () => Date,
+): StandingRekeyServices {
   const rekeys = createRekeyStore(settings, () => identity);
   const { vaults, access } = settings;
   const approvals = approvalStore(auditContainer(settings, () => identity, APPROVALS_CONTAINER));
   const rekeyApproved = approvedOrders(approvals, { vaults, needed: access.rekeyApprovals });
-  return { rekeys, rekeyApproved, standingRekeys: new StandingRekeys(rekeys, { vaults, rekeyApproved }, now) };
+  const standingRekeys = new StandingRekeys(rekeys, { vaults, rekeyApproved, inSight }, now);
+  return { rekeys, rekeyApproved, standingRekeys };
 }

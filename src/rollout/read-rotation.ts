@@ -1,7 +1,6 @@
-import type { InSight } from '../accounts/in-sight.ts';
+import { type InSight, usesLookedAfter } from '../accounts/in-sight.ts';
 import type { Budget } from '../azure/pacer.ts';
-import { parseStorageAccountId } from '../azure/resource-id.ts';
-import type { FleetIndex, FleetUse } from '../fleet/fleet-index.ts';
+import type { FleetIndex } from '../fleet/fleet-index.ts';
 import { type RotationNote, type RotationNotes, unwellWith } from '../fleet/rotation-notes.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
@@ -82,18 +81,4 @@ export async function computeRotation(
     else stages.add(use, state);
   }
   return { progress: progress.result(), stage: stages.result(), note, hasExempt };
-}
-
-/**
- * Tells whether somebody moves a use. One in a subscription that `CMK_SUBSCRIPTIONS` does not name any more, or that is
- * switched off, stays known, as a version that it needs must not be retired; but nothing waits for it.
- *
- * @param subscriptions those that are in sight; undefined: not known, and somebody may
- */
-export function usesLookedAfter(
-  subscriptions: readonly string[] | undefined,
-): (use: Pick<FleetUse, 'account'>) => boolean {
-  if (!subscriptions) return () => true;
-  const ids = new Set(subscriptions.map((id) => id.toLowerCase()));
-  return ({ account }) => ids.has(parseStorageAccountId(account)?.subscriptionId ?? '');
 }

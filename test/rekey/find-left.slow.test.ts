@@ -154,6 +154,20 @@ it('what failed in a subscription that is left out since then keeps no order fro
   expect([state, verified?.gaps]).toEqual(['done', [expect.any(String), expect.stringContaining(SUBSCRIPTION_ID)]]);
 });
 
+it('what failed in a subscription that is left out since then does not count where others fail', async () => {
+  const { orders, from, id } = await started();
+  const order = await orders.order(id);
+  await orders.services.rekeys.replace({ ...order, maxFailures: 2 });
+  const [out, stays] = [from.account('pinned'), from.account('pinned')];
+  const [at, failure] = [order.startedOn, { reason: 'Refused', detail: '' } as const];
+  const account = out.id.replace(SUBSCRIPTION_ID, SECOND_SUBSCRIPTION_ID);
+  const row = { account, location: out.location, state: 'none', at, failure: { ...failure, at, since: at } } as const;
+  await orders.services.rekeys.put(id, row);
+  wire.azure.faults.add([{ match: { path: `${stays.id}[/?]` }, answer: NO }]);
+  await new RekeyOrders(wire, { CMK_SUBSCRIPTIONS: SUBSCRIPTION_ID }).carryOut();
+  expect((await orders.order(id)).paused?.why).toBe('1 account could not be moved. All else has moved.');
+});
+
 it('what was moved in a subscription that is left out since then goes back with all else', async () => {
   const { orders, from, id } = await started();
   const account = from.account('pinned');
@@ -200,4 +214,20 @@ it('an order is not done where it is not known which subscriptions there were', 
     subscriptions: { ...subscriptions, seen: async () => ({ ...(await subscriptions.seen()), isPart: true }) },
   }));
   expect(gaps).toEqual([expect.stringContaining('could not be read')]);
+});
+
+it('an order stops although accounts refuse to be asked for their scopes, more than are asked at once', async () => {
+  const { orders, from, id } = await started();
+  const other = new TestKey(wire.azure.world);
+  for (let count = 0; count < 32; count += 1) other.account('pinned');
+  const { path } = scopesOf({ name: '[^/]*' });
+  wire.azure.faults.add([
+    { match: { path: `${from.account('pinned').id}\\?` }, answer: NO },
+    { match: { path }, answer: NO },
+  ]);
+  await orders.carryOut(async () => {
+    const { paused, tick } = await orders.order(id);
+    return paused !== undefined || tick > 60;
+  });
+  expect((await orders.order(id)).paused?.why).toBe('1 account could not be moved. All else has moved.');
 });

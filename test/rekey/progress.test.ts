@@ -97,14 +97,19 @@ describe('how far a re-key is', () => {
 });
 
 describe('an account of a re-key', () => {
+  const ST = accountId(1);
   const keyOf = (id: string) => ({ ...KEY, id, name: id.split('/').at(-1) ?? '' });
   async function task(change: Partial<RekeyOrder>, subjects: readonly RekeySubject[]) {
     const { store, rekeys, order } = await orderWith(change, subjects);
     const way = wayOf(order);
     if (!way) throw new Error('It does not move.');
     const keys = { way, from: keyOf(way.from), to: keyOf(way.to) };
-    const place = { account: '/a/st', location: 'westeurope' };
-    return { store, order, task: await RekeyTask.begin(keys, place, { rekeys, now: () => now }) };
+    const place = { account: ST, location: 'westeurope' };
+    return {
+      store,
+      order,
+      task: await RekeyTask.begin(keys, place, { rekeys, inSight: async () => undefined, now: () => now }),
+    };
   }
   const use = (id: string) => ({ vaultUri: KEY.vault.uri, keyName: keyOf(id).name, pinned: '', current: undefined });
 
@@ -114,7 +119,7 @@ describe('an account of a re-key', () => {
     ['moved', true],
     ['left', false],
   ])('that is %s goes back, or not: what may have been moved does, and nothing else', async (state, goes) => {
-    expect((await task({ state: 'takingBack' }, [subject('/a/st', state)])).task.covers(undefined)).toBe(goes);
+    expect((await task({ state: 'takingBack' }, [subject(ST, state)])).task.covers(undefined)).toBe(goes);
   });
 
   it.each<[RekeySubject['state'], RekeySubject['state']]>([
@@ -122,20 +127,20 @@ describe('an account of a re-key', () => {
     // A person has put it there: it is not taken back.
     ['none', 'left'],
   ])('that is %s, and found on the new key, is %s', async (state, next) => {
-    const { store, order, task: of } = await task({}, [subject('/a/st', state)]);
+    const { store, order, task: of } = await task({}, [subject(ST, state)]);
     await of.saw(undefined, use(order.to) as never);
     expect(store.subjects(order.id)).toMatchObject([{ state: next }]);
   });
 
   it('follows its own key where the new one cannot be read, and waits where the order sends it', async () => {
-    const { task: of } = await task({}, [subject('/a/st', 'none')]);
+    const { task: of } = await task({}, [subject(ST, 'none')]);
     const keys = { listVersions: () => Promise.reject(new Error('closed')) };
     expect(await of.listTo(keys, {})).toEqual([]);
     await expect(of.listTo(keys, { rekey: 'order-1' })).rejects.toThrow('closed');
   });
 
   it('that has failed, and is found on the new key, has failed no longer', async () => {
-    const { store, order, task: of } = await task({}, [subject('/a/st', 'moved', { failure })]);
+    const { store, order, task: of } = await task({}, [subject(ST, 'moved', { failure })]);
     await of.saw(undefined, use(order.to) as never);
     expect(store.subjects(order.id)[0]).not.toHaveProperty('failure');
   });
@@ -147,7 +152,7 @@ describe('an account of a re-key', () => {
     ['begun', 'begun', false],
     ['moved', 'moved', false],
   ])('that was %s when it failed, and is on the new key when all goes back, is %s', async (state, next, settled) => {
-    const was = subject('/a/st', state, { failure: { ...failure, since: day(99).toISOString() } });
+    const was = subject(ST, state, { failure: { ...failure, since: day(99).toISOString() } });
     const { store, order, task: of } = await task({ state: 'takingBack' }, [was]);
     await of.saw(undefined, use(order.to) as never);
     const [row] = store.subjects(order.id);
@@ -157,8 +162,8 @@ describe('an account of a re-key', () => {
 
   it('stops all of it where as many have failed as may, each counted once', async () => {
     const fails = async (maxFailures: number) => {
-      const scoped = subject('/A/ST', 'none', { scope: 'scope1', failure });
-      const { task: of } = await task({ maxFailures }, [subject('/a/st', 'none'), scoped]);
+      const scoped = subject(ST.toUpperCase(), 'none', { scope: 'scope1', failure });
+      const { task: of } = await task({ maxFailures }, [subject(ST, 'none'), scoped]);
       return (await of.failed('IdentityHasNoAccess', 'no role')).stopped;
     };
     expect([await fails(1), await fails(2)]).toEqual([true, false]);

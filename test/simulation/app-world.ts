@@ -657,7 +657,7 @@ export class AppWorld implements World {
       fleetNotes: new FleetNotes({ fleet, now }),
       rekeys,
       rekeyApproved: async () => true,
-      standingRekeys: new StandingRekeys(rekeys, { vaults: VAULTS, rekeyApproved: async () => true }, now),
+      standingRekeys: new StandingRekeys(rekeys, { vaults: VAULTS, rekeyApproved: async () => true, inSight }, now),
       building: new IndexBuilding(),
       accountsOfKey: this.#graphBlind
         ? { using: async function* () {} }

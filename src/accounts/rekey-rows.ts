@@ -1,14 +1,40 @@
-import type { Dependent } from '../accounts/dependent.ts';
-import type { InSight } from '../accounts/in-sight.ts';
-import { stopsOrder } from '../accounts/rekey-task.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
-import { isSubjectSettled, type RekeyOrder, type RekeyStore } from '../fleet/rekey-order.ts';
-import { LeftOut } from './left-out.ts';
+import {
+  countsAsFailed,
+  isSubjectSettled,
+  type RekeyData,
+  type RekeyOrder,
+  type RekeyStore,
+  type RekeySubject,
+} from '../fleet/rekey-order.ts';
+import type { Reason } from '../reasons.ts';
+import { type InSight, usesLookedAfter } from './in-sight.ts';
+
+/** Of what is revoked by itself, below the key, nothing moves: that says nothing of the others. */
+const CUT_OFF = ['AccountRevocationOpen', 'ScopeRevocationOpen'] as const satisfies readonly Reason[];
+type CutOff = (typeof CUT_OFF)[number];
+
+export function isCutOff(reason: Reason): reason is CutOff {
+  return CUT_OFF.some((one) => one === reason);
+}
+
+/** Whether a failure is one of those with which all of it stops (`maxFailures`). */
+function stopsOrder(failure: NonNullable<RekeySubject['failure']>, order: RekeyData): boolean {
+  return countsAsFailed(failure, order) && !isCutOff(failure.reason);
+}
+
+/** An account that an order is to move. */
+interface OpenAccount {
+  /** ARM id. */
+  readonly id: string;
+  readonly subscriptionId: string;
+  readonly location: string;
+}
 
 /** The accounts that an order has had to do with, by ARM id in lower case. */
 export interface Rows {
   /** Not where they are to be yet. */
-  readonly open: ReadonlyMap<string, Dependent>;
+  readonly open: ReadonlyMap<string, OpenAccount>;
   readonly settled: ReadonlySet<string>;
   /** Tried, and waiting for a person. */
   readonly failed: ReadonlySet<string>;
@@ -16,15 +42,15 @@ export interface Rows {
   readonly stopping: ReadonlySet<string>;
 }
 
-interface RowServices {
+export interface RowServices {
   readonly rekeys: Pick<RekeyStore, 'subjects'>;
   readonly inSight: InSight;
 }
 
 /** Forward, what was not moved by the time its subscription was left out is not the order's any more; back goes all that was. */
 export async function unsettled(order: RekeyOrder, { rekeys, inSight }: RowServices): Promise<Rows> {
-  const leftOut = new LeftOut(order.state === 'takingBack' ? undefined : await inSight());
-  const open = new Map<string, Dependent>();
+  const isLookedAfter = usesLookedAfter(order.state === 'takingBack' ? undefined : await inSight());
+  const open = new Map<string, OpenAccount>();
   const settled = new Set<string>();
   const failed = new Set<string>();
   const stopping = new Set<string>();
@@ -33,7 +59,7 @@ export async function unsettled(order: RekeyOrder, { rekeys, inSight }: RowServi
     if (!id) continue;
     const account = id.id.toLowerCase();
     const isDone = isSubjectSettled(subject, order) && !subject.failure;
-    if (!isDone && leftOut.has(subject)) continue;
+    if (!isDone && !isLookedAfter(subject)) continue;
     if (!isSubjectSettled(subject, order)) {
       open.set(account, { id: id.id, subscriptionId: id.subscriptionId, location: subject.location });
     } else if (subject.failure) {
