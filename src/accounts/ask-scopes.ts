@@ -1,4 +1,4 @@
-import { describeFailure, type Failure } from '../azure/failure.ts';
+import { describeFailure, type Failure, mayPass } from '../azure/failure.ts';
 import { parseStorageAccountId, type ResourceId } from '../azure/resource-id.ts';
 import { type PacedPlace, pacingCell, type Turns } from '../azure/turns.ts';
 import type { FleetChange, FleetIndex, UnaskedAccount } from '../fleet/fleet-index.ts';
@@ -113,9 +113,9 @@ export async function reconcileUnasked(
     const why = `The lists of ${pacingCell(place)} are used up.`;
     return putOff(work, place, LIST_CALLS, { waitMs, why, unused: LIST_CALLS }, services);
   }
+  const known = await services.fleet.account(account).catch(() => undefined);
+  const unasked = { account, location, ...(known?.key ? { key: known.key } : {}) };
   try {
-    const known = await services.fleet.account(account).catch(() => undefined);
-    const unasked = { account, location, ...(known?.key ? { key: known.key } : {}) };
     const { scopes, changes } = await askScopes(id, unasked, services);
     const uses = scopes.flatMap((scope) => scopeKeyUse(scope) ?? []);
     const keys = uses.flatMap((use) => services.settings.vaults.keyOf(use) ?? []);
@@ -127,6 +127,11 @@ export async function reconcileUnasked(
     return DONE;
   } catch (error) {
     const outcome = outcomeOfFailure(error);
+    // It is tried again, perhaps for hours: nobody else is sent meanwhile, and nothing waits for it as for one under way.
+    if (known && !mayPass(describeFailure(error))) {
+      const sentOn = services.now().toISOString();
+      await services.fleet.write([{ put: 'unasked', account: { ...unasked, sentOn, refused: true } }]).catch(() => {});
+    }
     if (outcome.outcome !== 'retry') return outcome;
     // Its turn has passed, and is not given back once more.
     const next = { ...work, turn: undefined };

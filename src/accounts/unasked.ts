@@ -93,7 +93,9 @@ export async function askUnasked(
 /** Notes that somebody is sent to ask them, so that nobody else is. */
 export async function markSent(accounts: readonly UnaskedAccount[], { fleet, now }: AskServices): Promise<void> {
   const sentOn = now().toISOString();
-  await fleet.write(accounts.map((account) => ({ put: 'unasked', account: { ...account, sentOn } })));
+  await fleet.write(
+    accounts.map(({ refused: _, ...account }) => ({ put: 'unasked', account: { ...account, sentOn } })),
+  );
 }
 
 function cellOf({ account, location }: UnaskedAccount): string {

@@ -71,8 +71,10 @@ export interface UnaskedAccount {
   readonly location: string;
   /** Key that the account itself uses. */
   readonly key?: string;
-  /** When somebody was last sent to ask (ISO 8601). */
+  /** When somebody was last sent to ask, or came to it (ISO 8601). */
   readonly sentOn?: string;
+  /** Whoever was sent then was refused. */
+  readonly refused?: true;
 }
 
 /** What is known of an account's scopes. */

@@ -54,8 +54,9 @@ export function toRowChange(change: FleetChange): RowChange {
     case 'account':
       return { ...accountKeys(change.account.account), properties: accountProperties(change.account) };
     case 'unasked': {
-      const { account, location, key = '', sentOn = '' } = change.account;
-      return { partitionKey: UNASKED, rowKey: accountRow(account), properties: { account, location, key, sentOn } };
+      const { account, location, key = '', sentOn = '', refused } = change.account;
+      const properties = { account, location, key, sentOn, refused: refused ? 'yes' : '' };
+      return { partitionKey: UNASKED, rowKey: accountRow(account), properties };
     }
   }
 }
@@ -145,6 +146,7 @@ const UNASKED_ROW = z.object({
   location: z.string().max(60),
   key: text.catch(''),
   sentOn: iso.or(z.literal('')),
+  refused: z.literal('yes').optional().catch(undefined),
 });
 
 /** Undefined for a row that is none of ours, or stands where it does not belong. */
@@ -203,8 +205,13 @@ function toScopeUses(row: Row, chunks: number): FleetAccount['scopeUses'] | unde
 export function toUnasked(row: Row): UnaskedAccount | undefined {
   const read = UNASKED_ROW.safeParse(row).data;
   if (!read || !parseStorageAccountId(read.account) || accountRow(read.account) !== row.rowKey) return undefined;
-  const { sentOn, key, ...rest } = read;
-  return { ...rest, ...(parseKeyIdentifier(key) ? { key } : {}), ...(sentOn ? { sentOn } : {}) };
+  const { sentOn, key, refused, ...rest } = read;
+  return {
+    ...rest,
+    ...(parseKeyIdentifier(key) ? { key } : {}),
+    ...(sentOn ? { sentOn } : {}),
+    ...(refused ? { refused: true } : {}),
+  };
 }
 
 /** Undefined for a row that does not say when. */

@@ -9,6 +9,7 @@ import { type Discovered, discoverDependents } from '../accounts/discovery.ts';
 import type { InSight } from '../accounts/in-sight.ts';
 import type { UnreadableScopes } from '../accounts/inventory.ts';
 import { scopeKeyUse, usesKey } from '../accounts/key-use.ts';
+import type { Rows } from '../accounts/rekey-rows.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { LOST_MS } from '../accounts/unasked.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
@@ -22,7 +23,6 @@ import type { Settings } from '../settings/settings.ts';
 import { hasBeenSince } from '../time/has-been-since.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import { LeftOut } from './left-out.ts';
-import type { Rows } from './rows.ts';
 import { causeOf } from './start-rekey.ts';
 import { firstOf } from './waves.ts';
 
@@ -181,10 +181,11 @@ export async function neverAsked(services: FindLeftServices): Promise<readonly N
   const gaps: NeverAsked[] = [];
   const now = services.now();
   try {
-    for await (const { account, sentOn } of services.fleet.unasked()) {
+    for await (const { account, sentOn, refused } of services.fleet.unasked()) {
       const id = parseResourceId(account);
       if (!id || !ids.includes(id.subscriptionId)) continue;
-      gaps.push({ gap: notAsked(id.id), isUnderWay: hasBeenSince(sentOn, now.getTime() - LOST_MS, now) });
+      const isUnderWay = !refused && hasBeenSince(sentOn, now.getTime() - LOST_MS, now);
+      gaps.push({ gap: notAsked(id.id), isUnderWay });
     }
   } catch {
     return [];
