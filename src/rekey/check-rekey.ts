@@ -1,4 +1,5 @@
 import type { Account } from '../accounts/account.ts';
+import type { InSight } from '../accounts/in-sight.ts';
 import { accountKeyUse, usesKey } from '../accounts/key-use.ts';
 import type { StorageAccounts } from '../accounts/storage-client.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
@@ -9,6 +10,7 @@ import type { KeyCatalog } from '../keys/key-admin-client.ts';
 import type { Keys } from '../keys/key-client.ts';
 import { newestVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { LeftOut } from './left-out.ts';
 import { judgeRekey, type ReadOrWhy, type RekeyCheck, type RekeyFacts } from './rekey-check.ts';
 
 interface CheckServices extends KeyAccessServices {
@@ -19,6 +21,8 @@ interface CheckServices extends KeyAccessServices {
   readonly rekeys: Pick<RekeyStore, 'orders'>;
   /** Where accounts are looked for. */
   readonly searched: () => Promise<readonly string[]>;
+  /** What the app looks after; undefined: not known here. */
+  readonly inSight: InSight;
   readonly now: () => Date;
 }
 
@@ -30,7 +34,7 @@ interface CheckServices extends KeyAccessServices {
  */
 export async function checkRekey(from: ManagedKey, to: ManagedKey, services: CheckServices): Promise<RekeyCheck> {
   const { keys, keyCatalog, vaults, rekeys, now } = services;
-  const [fromVersions, toVersions, vault, orders, { accounts, unread }] = await Promise.all([
+  const [fromVersions, toVersions, vault, orders, { accounts, ...users }] = await Promise.all([
     reading(() => keys.listVersions(from)),
     reading(() => keys.listVersions(to)),
     reading(() => vaults.get(to.vault)),
@@ -42,7 +46,7 @@ export async function checkRekey(from: ManagedKey, to: ManagedKey, services: Che
     ? await reading(() => keyCatalog.material(to, newest))
     : { read: undefined };
   const access = await checkKeyAccess(accounts, to, services);
-  const facts = { from, to, fromVersions, toVersions, vault, material, orders, access, unread };
+  const facts = { from, to, fromVersions, toVersions, vault, material, orders, access, ...users };
   return judgeRekey(facts, now());
 }
 
@@ -56,13 +60,16 @@ async function reading<T>(read: () => Promise<T>): Promise<ReadOrWhy<T>> {
 
 async function accountsOf(
   key: ManagedKey,
-  { accounts, fleet, searched }: CheckServices,
-): Promise<{ readonly accounts: readonly Account[]; readonly unread: readonly string[] }> {
+  { accounts, fleet, searched, inSight }: CheckServices,
+): Promise<{ readonly accounts: readonly Account[] } & Pick<RekeyFacts, 'leftOut' | 'unread'>> {
   const found: Account[] = [];
   const unread: string[] = [];
   const known = new Set<string>();
+  const leftOut = new LeftOut(await inSight());
   try {
-    for await (const { account } of fleet.uses(key.id)) known.add(account.toLowerCase());
+    for await (const use of fleet.uses(key.id)) {
+      if (!leftOut.takes(use)) known.add(use.account.toLowerCase());
+    }
   } catch (error) {
     unread.push(`The fleet index cannot be read: ${describe(describeFailure(error))}`);
   }
@@ -77,5 +84,5 @@ async function accountsOf(
       unread.push(`The accounts of subscription ${subscription} cannot be listed: ${why}`);
     }
   }
-  return { accounts: found, unread };
+  return { accounts: found, leftOut: leftOut.sentences(), unread };
 }

@@ -34,13 +34,15 @@ export interface RekeyFacts {
   readonly orders: readonly RekeyOrder[];
   /** Of each account that is to move, to the key that it is to move to. */
   readonly access: readonly KeyAccess[];
+  /** What uses the old key where the app does not look, one sentence for each subscription. */
+  readonly leftOut: readonly string[];
   /** Accounts that could not be looked at, one sentence each. */
   readonly unread: readonly string[];
 }
 
 export interface RekeyCheck {
   readonly problems: readonly RekeyProblem[];
-  /** What could not be told; it stands in the way of nothing. */
+  /** What could not be told, and what will not move; it stands in the way of nothing. */
   readonly warnings: readonly string[];
   /** Accounts that use the old key, as far as they are known, themselves or by a scope. */
   readonly accounts: number;
@@ -50,7 +52,7 @@ export interface RekeyCheck {
 
 /** Everything that stands in the way, at once. */
 export function judgeRekey(facts: RekeyFacts, now: Date): RekeyCheck {
-  const { access, unread, material } = facts;
+  const { access, leftOut, unread, material } = facts;
   const problems = [
     ...sameKey(facts),
     ...keyProblems(facts, now),
@@ -70,7 +72,7 @@ export function judgeRekey(facts: RekeyFacts, now: Date): RekeyCheck {
   );
   return {
     problems,
-    warnings: [...unread, ...noMaterial, ...perimeter(facts), ...cannotTell],
+    warnings: [...leftOut, ...unread, ...noMaterial, ...perimeter(facts), ...cannotTell],
     accounts: access.length,
     withoutRole: [...new Set(lacking)],
   };

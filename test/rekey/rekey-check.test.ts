@@ -19,6 +19,7 @@ const FINE: RekeyFacts = {
   material: { read: { type: 'RSA-HSM', size: 3072 } },
   orders: [],
   access: [{ account: 'st1', ready: true, reason: undefined, principalId: 'p1', missing: [] }],
+  leftOut: [],
   unread: [],
 };
 const reasons = (facts: Partial<RekeyFacts>) =>

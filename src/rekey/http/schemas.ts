@@ -24,7 +24,7 @@ export const REKEY_CHANGE = z.strictObject({ reason });
 const problem = z.object({ reason: z.string(), detail: z.string(), fix: z.string() });
 const check = z.object({
   problems: z.array(problem).describe('What stands in the way; with any, nothing moves.'),
-  warnings: z.array(z.string()).describe('What could not be told.'),
+  warnings: z.array(z.string()).describe('What could not be told, and what will not move.'),
   accounts: z.int().describe('Accounts that use the old key, themselves or by a scope.'),
   withoutRole: z.array(z.string()).describe('Principals that lack their role on the new key.'),
 });
