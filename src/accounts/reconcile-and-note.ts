@@ -4,6 +4,7 @@ import type { FleetAccount, FleetChange, FleetIndex, FleetOutcome, FleetUse, Use
 import { formatKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import type { Log, LogRecord } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
+import { hasBeenSince } from '../time/has-been-since.ts';
 import { type AccountWork, isByCheck } from '../work/messages.ts';
 import type { Outcome } from '../work/outcome.ts';
 import type { Account, Scope } from './account.ts';
@@ -155,7 +156,7 @@ export class FleetNotes {
       const [known, kept] = await Promise.all([this.#fleet.account(id.id), this.#keptScopes(work, sighting)]);
       const changes = changesBy(sighting, work, outcome, known, this.#now());
       const isElsewhere = sighting.isGone && known && !sameResource(known.account, id.id);
-      changes.push(...changesOfKept(kept, sighting, isElsewhere ? known.account : undefined));
+      changes.push(...changesOfKept(kept, sighting, this.#now(), isElsewhere ? known.account : undefined));
       if (changes.length > 0) await this.#fleet.write(changes);
     } catch (error) {
       this.#leaveAlone(error, work.account, log);
@@ -215,15 +216,17 @@ function changesBy(
 /** Of scopes that are kept as users of a key, those that are none, or whose account is elsewhere by now. */
 function changesOfKept(
   kept: readonly FleetUse[],
-  { isGone, scopes }: AccountSighting,
+  { isGone, scopes, scopesReadOn }: AccountSighting,
+  now: Date,
   elsewhere: string | undefined,
 ): FleetChange[] {
-  const listed = isGone ? [] : [...(scopes?.values() ?? [])];
+  const listed = new Map([...(scopes?.values() ?? [])].map((of) => [of.name.toLowerCase(), scopeKeyUse(of)]));
   return kept.flatMap((use): FleetChange[] => {
     if (elsewhere) return [{ put: 'use', use: { ...use, account: elsewhere } }];
-    const name = use.scope?.toLowerCase();
-    const isThere = listed.some((of) => of.name.toLowerCase() === name && isOf(scopeKeyUse(of), use.key));
-    return isThere ? [] : [{ drop: 'use', of: use }];
+    const isThere = !isGone && isOf(listed.get(use.scope?.toLowerCase() ?? ''), use.key);
+    // Whoever has seen it since the list of them began knows better.
+    const isNewer = !isGone && scopesReadOn && hasBeenSince(use.readOn, scopesReadOn.getTime(), now);
+    return isThere || isNewer ? [] : [{ drop: 'use', of: use }];
   });
 }
 

@@ -378,4 +378,32 @@ describe('the scopes of an account, when their turn comes', () => {
     expect(known?.scopes).toBe('none');
     expect(Date.parse(known?.scopesReadOn ?? '') - before).toBeLessThan(60_000);
   });
+
+  it.each([
+    ['stays known', 30_000, 1],
+    // As one that a clock far ahead has written.
+    ['whose time is still to come is none', 86_400_000, 0],
+  ])('that somebody else has seen since the list of them began %s', async (_, readMs, count) => {
+    const files = key();
+    const account = files.account();
+    const services = wire.services();
+    const [begun, work] = [services.now().getTime(), files.accountWork(account)];
+    let lateMs = 0;
+    const late = () => new Date(services.now().getTime() + lateMs);
+    const use = { key: work.key, account: account.id, scope: 'new', location: account.location } as const;
+    const accounts: StorageAccounts = {
+      ...services.accounts,
+      async *listScopes(...of) {
+        yield* services.accounts.listScopes(...of);
+        const readOn = new Date(begun + readMs).toISOString();
+        await services.fleet.write([{ put: 'use', use: { ...use, mode: 'automatic', readOn } }]);
+        lateMs = 60_000;
+      },
+    };
+    const fleetNotes = new FleetNotes({ fleet: services.fleet, now: late });
+    await reconcileAndNote(work, { ...services, accounts, now: late, fleetNotes }, wire.log);
+    const known: unknown[] = [];
+    for await (const one of services.fleet.scopeUses(work.key, account.id)) known.push(one);
+    expect(known).toHaveLength(count);
+  });
 });
