@@ -186,7 +186,7 @@ async function end(
   const asked = unasked.filter(({ isUnderWay }) => isUnderWay).length;
   // What is still asked for its scopes may use the key, and would not move any more. What refuses is in nobody's way.
   if (failed.size > 0 && asked === 0) {
-    return stop(order, `${notMoved(failed.size)} All else has moved.`, services, log);
+    return stop(order, `${notMoved(failed.size)} ${allElse(unasked.length)}`, services, log);
   }
   const verified = back || unasked.length > 0 ? undefined : await verifyUnused(order, keys.from, services, log);
   if (verified && verified.found.length > 0) return sendWave(verified.found, way, keys.from, rows, work, services, log);
@@ -200,6 +200,13 @@ async function end(
   return isRecorded(
     await finishRekey(order, { back, to: keys.to, outOfSight: verified?.outOfSight ?? [] }, services, log),
   );
+}
+
+/** What is said of the others where some failed. */
+function allElse(unasked: number): string {
+  if (unasked === 0) return 'All else has moved.';
+  const refusing = unasked === 1 ? '1 account' : `${unasked} accounts`;
+  return `All else that is known has moved; the encryption scopes of ${refusing} could not be listed.`;
 }
 
 /** All but those that failed have moved: it waits for a person. */

@@ -140,11 +140,13 @@ describe('a step', () => {
     expect(order?.wave).toMatchObject(wave);
   });
 
+  const STOPPED =
+    '1 account could not be moved. All else that is known has moved; the encryption scopes of 1 account could not be listed.';
   it.each([
     ['that is asked', now.toISOString(), true, ['rekey'], 'RekeyUnverified', undefined, 5],
     ['that is asked, and none has failed', now.toISOString(), false, ['rekey'], 'RekeyUnverified', undefined, 5],
     ['that refuses, and none has failed', undefined, false, ['rekey'], 'RekeyUnverified', undefined, 900],
-    ['that refuses', undefined, true, [], undefined, '1 account could not be moved. All else has moved.', undefined],
+    ['that refuses', undefined, true, [], undefined, STOPPED, undefined],
   ])(
     'waits for an account %s for its scopes, as one has failed',
     async (_, sentOn, failed, sent, waits, why, seconds) => {

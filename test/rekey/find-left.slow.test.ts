@@ -115,7 +115,7 @@ it('an account that failed before it was asked for its scopes keeps no order fro
   const { orders, from, id } = await started();
   wire.azure.faults.add([{ match: { path: `${from.account('pinned').id}\\?` }, answer: NO }]);
   await orders.carryOut(async () => (await orders.order(id)).tick > 20);
-  expect((await orders.order(id)).paused?.why).toBe('1 account could not be moved. All else has moved.');
+  expect((await orders.order(id)).paused?.why).toMatch(/^1 account could not be moved\. All else /);
 });
 
 it('an order ends however many subscriptions are left out, and says of all that they are', async () => {
@@ -165,7 +165,7 @@ it('what failed in a subscription that is left out since then does not count whe
   await orders.services.rekeys.put(id, row);
   wire.azure.faults.add([{ match: { path: `${stays.id}[/?]` }, answer: NO }]);
   await new RekeyOrders(wire, { CMK_SUBSCRIPTIONS: SUBSCRIPTION_ID }).carryOut();
-  expect((await orders.order(id)).paused?.why).toBe('1 account could not be moved. All else has moved.');
+  expect((await orders.order(id)).paused?.why).toMatch(/^1 account could not be moved\. All else /);
 });
 
 it('what was moved in a subscription that is left out since then goes back with all else', async () => {
@@ -229,5 +229,7 @@ it('an order stops although accounts refuse to be asked for their scopes, more t
     const { paused, tick } = await orders.order(id);
     return paused !== undefined || tick > 60;
   });
-  expect((await orders.order(id)).paused?.why).toBe('1 account could not be moved. All else has moved.');
+  expect((await orders.order(id)).paused?.why).toMatch(
+    /^1 account could not be moved\. All else that is known has moved; the encryption scopes of \d+ accounts could not be /,
+  );
 });
