@@ -71,7 +71,7 @@ export function changesOf(
     ...(scopedChanged ? scoped.map((use) => ({ put: 'use' as const, use })) : []),
     ...goneUses(known, record),
     { put: 'account', account: record },
-    ...unaskedChange(record, known, distrust),
+    ...unaskedChange(record, known, { ownDue, isAsked: scopes !== undefined, distrust }),
   ];
 }
 
@@ -119,12 +119,18 @@ function usesOf({ account, key, scopeUses }: FleetAccount): { key: string; accou
   return [...(key ? [{ key, account }] : []), ...scopeUses.map((use) => ({ account, ...use }))];
 }
 
-function unaskedChange(record: FleetAccount, known: FleetAccount | undefined, distrust: boolean): FleetChange[] {
-  const { account, location, key } = record;
-  if (record.scopes === undefined) {
-    return known && !distrust ? [] : [{ put: 'unasked', account: { account, location, ...(key ? { key } : {}) } }];
+/** What never was, or cannot be believed, is asked for. */
+function unaskedChange(
+  record: FleetAccount,
+  known: FleetAccount | undefined,
+  { ownDue, isAsked, distrust }: { readonly ownDue: boolean; readonly isAsked: boolean; readonly distrust: boolean },
+): FleetChange[] {
+  const { account, location, key, scopes, scopeUses } = record;
+  const isLost = distrust && !isAsked && scopeUses.length > 0;
+  if (scopes === undefined ? ownDue : isLost) {
+    return [{ put: 'unasked', account: { account, location, ...(key ? { key } : {}) } }];
   }
-  return known?.scopes === undefined || distrust ? [{ drop: 'unasked', account }] : [];
+  return scopes !== undefined && (known?.scopes === undefined || distrust) ? [{ drop: 'unasked', account }] : [];
 }
 
 type Used = Pick<FleetUse, 'key' | 'mode' | 'pinned' | 'current'>;

@@ -8,11 +8,10 @@ import {
 import { type Discovered, discoverDependents } from '../accounts/discovery.ts';
 import type { InSight } from '../accounts/in-sight.ts';
 import type { UnreadableScopes } from '../accounts/inventory.ts';
-import { scopeKeyUse, usesKey } from '../accounts/key-use.ts';
 import type { Rows } from '../accounts/rekey-rows.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { LOST_MS } from '../accounts/unasked.ts';
-import { describe, describeFailure } from '../azure/failure.ts';
+import { describe } from '../azure/failure.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
 import type { Turns } from '../azure/turns.ts';
 import type { RekeyOrder, RekeyStore } from '../fleet/rekey-order.ts';
@@ -22,6 +21,7 @@ import type { Log } from '../log.ts';
 import type { Settings } from '../settings/settings.ts';
 import { hasBeenSince } from '../time/has-been-since.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
+import { askScopesAgain, notAsked } from './ask-scopes-again.ts';
 import { LeftOut } from './left-out.ts';
 import { causeOf } from './start-rekey.ts';
 import { firstOf } from './waves.ts';
@@ -89,8 +89,8 @@ const NOT_REMEMBERED = 'Which subscriptions the app saw before could not be read
 const NAMED_ALONE = 'Only the subscriptions that CMK_SUBSCRIPTIONS names were looked at.';
 
 /**
- * Looks at everything anew, whatever is known: every subscription is listed, and every account of which a scope was moved
- * is asked for its scopes.
+ * Looks at everything anew, whatever is known: every subscription is listed, and every account of which a scope was moved,
+ * or is known to use the key, is asked for its scopes.
  */
 export async function verifyUnused(
   order: RekeyOrder,
@@ -114,7 +114,7 @@ export async function verifyUnused(
       ({ id, failure }) => `The encryption scopes of ${id} cannot be listed: ${describe(failure)}`,
     ),
     ...toAsk,
-    ...(await askScopesAgain(order, key, services, found)),
+    ...(await askScopesAgain(order, key, seen.ids, { ...services, isIndexed: discovered.indexed }, found)),
   ];
   return {
     found: [...found.values()],
@@ -189,39 +189,6 @@ export async function neverAsked(services: FindLeftServices): Promise<readonly N
     }
   } catch {
     return [];
-  }
-  return gaps;
-}
-
-function notAsked(account: string): string {
-  return `The encryption scopes of ${account} were not asked for yet.`;
-}
-
-async function askScopesAgain(
-  order: RekeyOrder,
-  key: ManagedKey,
-  { accounts, rekeys, inSight }: Pick<FindLeftServices, 'accounts' | 'rekeys' | 'inSight'>,
-  found: Map<string, Dependent>,
-): Promise<string[]> {
-  const scoped = new Map<string, string>();
-  const leftOut = new LeftOut(await inSight());
-  for await (const { account, scope, location } of rekeys.subjects(order.id)) {
-    if (scope !== undefined && !leftOut.has({ account })) scoped.set(account, location);
-  }
-  const gaps: string[] = [];
-  for (const [account, location] of scoped) {
-    const id = parseResourceId(account);
-    if (!id) continue;
-    try {
-      for await (const scope of accounts.listScopes(id)) {
-        if (!usesKey(scopeKeyUse(scope), key)) continue;
-        found.set(account.toLowerCase(), { id: account, subscriptionId: id.subscriptionId, location });
-      }
-    } catch (error) {
-      const failure = describeFailure(error);
-      if (failure.kind === 'notFound') continue;
-      gaps.push(`The encryption scopes of ${account} cannot be listed: ${describe(failure)}`);
-    }
   }
   return gaps;
 }

@@ -123,13 +123,27 @@ describe('what a look at an account changes in the index', () => {
     expect(none.uses).toMatchObject([{ scopes: 'none' }]);
   });
 
-  it('tells who was never asked for scopes, once', async () => {
+  it('tells who was never asked for scopes, once a day', async () => {
     const never = account(version(1));
     expect(await indexAfter([never, undefined, NOW], [never, undefined, LATER])).toMatchObject({
       unasked: 1,
       written: [3, 0],
     });
     expect(await indexAfter([never, undefined, NOW], [never, [], LATER])).toMatchObject({ unasked: 0, rows: 2 });
+    // By then that row may be lost, or spoilt.
+    expect((await indexAfter([never, undefined, NOW], [never, undefined, NEXT_DAY])).written).toEqual([3, 3]);
+  });
+
+  it('has an account asked for its scopes that are known, where the index is not to be trusted', async () => {
+    const seen = (scopes?: readonly Scope[]) => ({ account: account(version(1)), scopes });
+    const index = createFleetIndex(new MemoryFleetTable().port());
+    await index.write(changesOf(seen([scope('a')]), undefined, NOW));
+    const known = await index.account(ID);
+    expect(changesOf(seen(), known, LATER, true)).toContainEqual(expect.objectContaining({ put: 'unasked' }));
+    expect(changesOf(seen([scope('a')]), known, LATER, true)).toContainEqual({ drop: 'unasked', account: ID });
+    await index.write(changesOf(seen([]), known, LATER));
+    const without = await index.account(ID);
+    expect(changesOf(seen(), without, LATER, true)).toContainEqual({ drop: 'unasked', account: ID });
   });
 
   it('leaves nothing of an account that is gone', async () => {

@@ -1,6 +1,9 @@
 import { expect, it } from 'vitest';
 import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { createInSight } from '../../src/accounts/in-sight.ts';
+import { keyPartition } from '../../src/fleet/fleet-keys.ts';
+import { UNASKED } from '../../src/fleet/fleet-rows.ts';
+import { createFleetTable } from '../../src/fleet/fleet-table-client.ts';
 import { verifyUnused } from '../../src/rekey/find-left.ts';
 import { progressOf } from '../../src/rekey/progress.ts';
 import type { Services } from '../../src/services.ts';
@@ -77,6 +80,40 @@ it('an account of which a scope was moved is asked for its scopes, whatever is k
   expect(await without()).toEqual([[account.id], []]);
   wire.azure.faults.add([{ match: scopesOf(account), answer: NO }]);
   expect(await without()).toEqual([[], [expect.stringContaining(account.name)]]);
+});
+
+it.each([
+  ['was taken from', false, { taken: true }],
+  ['was spoilt in', false, { readOn: 'some day' }],
+  ['that was never asked was taken from', true, { taken: true }],
+  ['that was never asked was spoilt in', true, { sentOn: 'some day' }],
+])('an order is not done before a scope has moved whose row %s the index', async (_, isNever, how) => {
+  const { orders, from, id } = await started();
+  const other = new TestKey(wire.azure.world);
+  const { name, encryptionScopes } = other.account('pinned', { scopes: [{ name: 's1', key: from.use('pinned') }] });
+  const steps = wire.sent.splice(0);
+  const cause = { by: 'drift', ref: 'a check', since: '' } as const;
+  const look = { kind: 'key', key: orders.managed(other).id, cause, attempt: 0 } as const;
+  wire.sent.push({ queue: 'key-work', delaySeconds: 0, work: look });
+  // It is asked by the look at the account itself.
+  await orders.carryOut(() => isNever && wire.sent[0]?.work.kind !== 'key');
+  const table = createFleetTable(orders.services.settings, () => {
+    throw new Error('Azurite asks for none.');
+  });
+  const spoilt = [];
+  for await (const { partitionKey, rowKey } of table.rows(isNever ? UNASKED : keyPartition(orders.managed(from).id))) {
+    if (rowKey.includes(name)) spoilt.push({ partitionKey, rowKey, ...('taken' in how ? {} : { properties: how }) });
+  }
+  expect(spoilt).toHaveLength(1);
+  await table.write(spoilt);
+
+  wire.sent.splice(0, wire.sent.length, ...steps);
+  await orders.carryOut(async () => (await orders.waits(id)) === 'RekeyUnverified');
+  for (const [n, sent] of wire.sent.entries()) wire.sent[n] = { ...sent, delaySeconds: 0 };
+  await orders.carryOut();
+  const { state, to } = await orders.order(id);
+  const isThere = encryptionScopes.get('s1')?.keyVaultProperties?.keyUri?.startsWith(to);
+  expect([state, isThere]).toEqual(['done', true]);
 });
 
 it('that scopes of accounts on other keys are not looked at is said, where that is set', async () => {
