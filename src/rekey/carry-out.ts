@@ -204,9 +204,11 @@ async function end(
 
 /** What is said of the others where some failed. */
 function allElse(unasked: number): string {
-  if (unasked === 0) return 'All else has moved.';
+  // Whether all could be listed, the end alone looks at.
+  const known = 'All else that is known has moved';
+  if (unasked === 0) return `${known}.`;
   const refusing = unasked === 1 ? '1 account' : `${unasked} accounts`;
-  return `All else that is known has moved; the encryption scopes of ${refusing} could not be listed.`;
+  return `${known}; the encryption scopes of ${refusing} could not be listed.`;
 }
 
 /** All but those that failed have moved: it waits for a person. */

@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
 import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import { changesOf } from '../../src/accounts/fleet-entries.ts';
 import { createInSight } from '../../src/accounts/in-sight.ts';
+import { parseStorageAccountId } from '../../src/azure/resource-id.ts';
 import { keyPartition } from '../../src/fleet/fleet-keys.ts';
 import { UNASKED } from '../../src/fleet/fleet-rows.ts';
 import { createFleetTable } from '../../src/fleet/fleet-table-client.ts';
@@ -153,6 +155,21 @@ it('an account that failed before it was asked for its scopes keeps no order fro
   wire.azure.faults.add([{ match: { path: `${from.account('pinned').id}\\?` }, answer: NO }]);
   await orders.carryOut(async () => (await orders.order(id)).tick > 20);
   expect((await orders.order(id)).paused?.why).toMatch(/^1 account could not be moved\. All else /);
+});
+
+it('an order that stops claims nothing about a subscription that it cannot list', async () => {
+  const { orders, from, id } = await started();
+  const { services } = orders;
+  const account = parseStorageAccountId(from.account('pinned').id);
+  if (!account) throw new Error('It is none.');
+  const seen = { account: await services.accounts.get(account), scopes: [] };
+  await services.fleet.write(changesOf(seen, undefined, services.now()));
+  wire.azure.faults.add([
+    { match: { method: 'PATCH', path: account.id }, answer: NO },
+    { match: { path: `^/subscriptions/${SECOND_SUBSCRIPTION_ID}/providers` }, answer: NO },
+  ]);
+  await orders.carryOut(async () => (await orders.order(id)).tick > 20);
+  expect((await orders.order(id)).paused?.why).toBe('1 account could not be moved. All else that is known has moved.');
 });
 
 it('an order ends however many subscriptions are left out, and says of all that they are', async () => {
