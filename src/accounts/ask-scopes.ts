@@ -113,6 +113,7 @@ export async function reconcileUnasked(
     const why = `The lists of ${pacingCell(place)} are used up.`;
     return putOff(work, place, LIST_CALLS, { waitMs, why, unused: LIST_CALLS }, services);
   }
+  const begunOn = services.now();
   const known = await services.fleet.account(account).catch(() => undefined);
   const unasked = { account, location, ...(known?.key ? { key: known.key } : {}) };
   try {
@@ -127,11 +128,7 @@ export async function reconcileUnasked(
     return DONE;
   } catch (error) {
     const outcome = outcomeOfFailure(error);
-    // It is tried again, perhaps for hours: nobody else is sent meanwhile, and nothing waits for it as for one under way.
-    if (known && !mayPass(describeFailure(error))) {
-      const sentOn = services.now().toISOString();
-      await services.fleet.write([{ put: 'unasked', account: { ...unasked, sentOn, refused: true } }]).catch(() => {});
-    }
+    if (!mayPass(describeFailure(error))) await noteRefused(unasked, begunOn, services).catch(() => {});
     if (outcome.outcome !== 'retry') return outcome;
     // Its turn has passed, and is not given back once more.
     const next = { ...work, turn: undefined };
@@ -139,4 +136,20 @@ export async function reconcileUnasked(
     const wait = { waitMs: (outcome.delaySeconds ?? UNSAID_SECONDS) * 1000, why: outcome.detail };
     return putOff(next, place, LIST_CALLS, wait, services);
   }
+}
+
+/**
+ * It is tried again, perhaps for hours: nobody else is sent meanwhile, and nothing waits for it as for one under way. Where
+ * somebody else was answered since, there is nothing to note.
+ */
+async function noteRefused(
+  unasked: UnaskedAccount,
+  begunOn: Date,
+  { fleet, now }: Pick<AskServices, 'fleet' | 'now'>,
+): Promise<void> {
+  const known = await fleet.account(unasked.account);
+  if (!known || hasBeenSince(known.scopesReadOn, begunOn.getTime(), now())) return;
+  const { key } = known;
+  const account = { ...unasked, ...(key ? { key } : {}), sentOn: now().toISOString(), refused: true } as const;
+  await fleet.write([{ put: 'unasked', account }]);
 }

@@ -406,4 +406,31 @@ describe('the scopes of an account, when their turn comes', () => {
     for await (const one of services.fleet.scopeUses(work.key, account.id)) known.push(one);
     expect(known).toHaveLength(count);
   });
+
+  it.each([
+    ['nobody else is sent for a time', false, [true]],
+    ['that does not count where somebody else was answered meanwhile', true, []],
+  ])('that Azure refuses to list are noted: %s', async (_, isAnswered, refused) => {
+    const files = key();
+    const { id: account, location, name } = files.account();
+    const services = wire.services();
+    const work = { ...files.keyWork(), kind: 'account', account, location } as const;
+    await reconcileAndNote({ ...work, scopes: 'none' }, services, wire.log);
+    const answer = { status: 403, body: { error: { code: 'AuthorizationFailed', message: 'No.' } } };
+    wire.azure.faults.add([{ match: { path: `${name}/encryptionScopes\\?` }, answer }]);
+    const accounts: StorageAccounts = {
+      ...services.accounts,
+      async *listScopes(...of) {
+        const at = new Date(services.now().getTime() + 1_000);
+        if (isAnswered) await services.fleet.write(changesOfAsked({ account, location }, [], at));
+        yield* services.accounts.listScopes(...of);
+      },
+    };
+    const asks = { kind: 'scopes', account, location, cause: work.cause, attempt: 0 } as const;
+    const outcome = await reconcileUnasked(asks, { ...services, accounts });
+    expect(outcome).toMatchObject({ outcome: 'retry', reason: 'MissingPermission' });
+    const rows: unknown[] = [];
+    for await (const row of services.fleet.unasked()) if (row.account === account) rows.push(row.refused);
+    expect(rows).toEqual(refused);
+  });
 });
