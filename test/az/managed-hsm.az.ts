@@ -19,7 +19,7 @@ import { Az } from './az.ts';
  * The Azure CLI procedures of the article "Configure customer-managed keys for Azure Files" as far as they apply to a
  * Managed HSM, by the real az on the sample fleet's HSM, with the app running beside it.
  */
-const app = useApp({ env: { CMK_DRIFT_SCHEDULE: '0 0 0 1 1 *', CMK_HSM_WATCH: DEFAULT_HSM_WATCH } });
+const app = useApp({ env: { CMK_HSM_WATCH: DEFAULT_HSM_WATCH } });
 
 const HSM = 'hsm-local';
 const URI = `https://${HSM}.managedhsm.azure.net`;
@@ -233,6 +233,7 @@ describe('A local role that was taken away', () => {
 
 describe('Key rotation', () => {
   it('by az reaches the account within the period of the timer, with proof', async () => {
+    await app.atRest();
     await app.advance(PERIOD_MS);
     await eventually('the key is seen', () =>
       app.records().some(({ reason, key }) => reason === 'HsmKeyChanged' && String(key).endsWith(KEY)),
@@ -240,6 +241,7 @@ describe('Key rotation', () => {
     const rotated = await az.json<Shown>(`keyvault key rotate --hsm-name ${HSM} --name ${KEY}`);
     version = rotated.key.kid.replace(/.*\//, '');
     expect(inUse()).not.toBe(version);
+    await app.atRest();
     await app.advance(PERIOD_MS);
     await eventually('the account uses it', () => inUse() === version, 30_000);
     const recorded = await eventually('it is recorded', async () => {

@@ -13,7 +13,7 @@ import { group, TestKey } from '../support/fleet.ts';
 import { Procedures, unique } from '../support/procedures.ts';
 import { type CmkOptions, runCmk } from '../support/run-cmk.ts';
 
-const app = useApp({ env: { CMK_DRIFT_SCHEDULE: '0 0 0 1 1 *', CMK_AUTOFIX: 'none' } });
+const app = useApp({ env: { CMK_AUTOFIX: 'none' } });
 const HOUR_MS = 3_600_000;
 
 /** A person with every right in Azure, and with the app's role for looking. */

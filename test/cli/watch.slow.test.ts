@@ -7,7 +7,7 @@ import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { TestKey } from '../support/fleet.ts';
 
-const app = useApp({ env: { CMK_DRIFT_SCHEDULE: '0 0 0 1 1 *' } });
+const app = useApp();
 
 type SignIn = 'operator' | 'owner';
 

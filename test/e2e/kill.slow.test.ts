@@ -13,6 +13,7 @@ let fleet: ReturnType<typeof benchFleet> | undefined;
 const app = useApp({
   fleet: 'empty',
   settings: { throttle: true },
+  leaseSeconds: 4,
   prepare({ world }) {
     fleet = benchFleet(world, { accounts: 120, subscriptions: 2, regions: ['westeurope', 'northeurope', 'uksouth'] });
     const [subscription] = world.subscriptions.values();

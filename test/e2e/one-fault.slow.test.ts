@@ -11,8 +11,9 @@ import { readEntries, trailFindings } from './one-fault/trail.ts';
 
 const app = useApp({
   instances: 2,
-  // No drift check puts right what the flows leave; and lists of scopes are asked for where they matter.
-  env: { CMK_DRIFT_SCHEDULE: '0 0 0 1 1 *', CMK_SCOPE_DISCOVERY: 'dependents' },
+  leaseSeconds: 4,
+  // Lists of scopes are asked for where they matter.
+  env: { CMK_SCOPE_DISCOVERY: 'dependents' },
 });
 const ONLY = new RegExp(process.env.ONE_FAULT ?? '');
 /** Subjects that are under way at the same time. */

@@ -38,6 +38,7 @@ const moves: Move[] = [];
 let vaults: readonly Vault[] = [];
 const app = useApp({
   settings: { throttle: true },
+  leaseSeconds: 4,
   prepare({ world }) {
     const regions = ['westeurope', 'northeurope', 'uksouth'];
     const made = benchFleet(world, { accounts: PINNED, subscriptions: 2, regions });

@@ -4,7 +4,7 @@ import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { TestKey } from '../support/fleet.ts';
 
-const app = useApp({ instances: 2 });
+const app = useApp({ instances: 2, leaseSeconds: 4 });
 
 describe('with a message that the killed app worked on', () => {
   it('another instance takes it when its lease ends', { timeout: 90_000 }, async () => {

@@ -4,7 +4,7 @@ import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { TestKey } from '../support/fleet.ts';
 
-const app = useApp({ instances: 2, env: { CMK_DRIFT_SCHEDULE: '0 0 0 1 1 *' } });
+const app = useApp({ instances: 2 });
 
 async function control(method: string, path: string, body?: unknown) {
   const response = await fetch(`${app.azure.controlUrl}${path}`, { method, body: JSON.stringify(body) });

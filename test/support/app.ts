@@ -13,16 +13,22 @@ import { Child } from '../../local/run/child-process.ts';
 import { type Front, startFront } from '../../local/run/front.ts';
 import { bundleHost } from '../../local/run/host-bundle.ts';
 import { bundle } from '../../scripts/bundle.ts';
+import { ONCE_A_YEAR } from '../../src/settings/timer-schedules.ts';
 import { useAzuriteProcess } from './azurite.ts';
 import { eventually } from './eventually.ts';
 import { stateDir, useLocalAzure } from './local-azure.ts';
 
-/** Timers of minutes look at what a test is about when nobody expects it: whoever wants one says so. */
-export const SELDOM = { CMK_HSM_WATCH: '0 0 0 1 1 *' };
+/** Timers of minutes and hours look at what a test is about when nobody expects it: whoever wants one says so. */
+export const SELDOM = { CMK_HSM_WATCH: ONCE_A_YEAR, CMK_DRIFT_SCHEDULE: ONCE_A_YEAR };
 
 export interface AppOptions extends Omit<LocalAzureOptions, 'stateDir' | 'functionsHost' | 'app' | 'storage'> {
   /** So many processes of the app over the same queues, one to four; without it one. */
   readonly instances?: number;
+  /**
+   * How long a message that was worked on stays hidden after the app was killed, in seconds. Without it ten minutes, as in
+   * Azure: a shorter time runs out for a process that lives, too, on a busy machine or by a clock that is moved.
+   */
+  readonly leaseSeconds?: number;
   /** App settings that differ from those of the local run. */
   readonly env?: Readonly<Record<string, string>> | (() => Readonly<Record<string, string>>);
   /** Prepares the local Azure before the app starts. */
@@ -64,6 +70,8 @@ export interface App {
   running(): Promise<number>;
   /** Moves the time of day of the local Azure, of the app and of its storage forward. */
   advance(ms: number): Promise<void>;
+  /** Resolves when no function runs. One that does could lose what it holds to a clock that leaps. */
+  atRest(): Promise<void>;
   /** Sends an event to a function as Event Grid does; the answer's status. */
   deliver(functionName: string, event: unknown): Promise<number>;
   /** Messages in a queue, visible or not. */
@@ -78,12 +86,9 @@ interface HostStatus {
   readonly functionsRunning: number;
 }
 
-/** How long a message stays hidden after the host was killed, in seconds: ten minutes in Azure. */
-const LEASE_SECONDS = 4;
-
 /** For one test file: `const app = useApp()` at the top level. The control API's `/app` and `/clock` work too. */
 export function useApp(options: AppOptions = {}): App {
-  const { env = {}, prepare, instances = 1, ...azureOptions } = options;
+  const { env = {}, prepare, instances = 1, leaseSeconds, ...azureOptions } = options;
   const azurite = useAzuriteProcess();
   let front: Front | undefined;
   let control: AppControl | undefined;
@@ -118,11 +123,11 @@ export function useApp(options: AppOptions = {}): App {
       { ...SELDOM, ...(typeof env === 'function' ? env() : env) },
       local.azure.signInUrl,
     );
-    const caller = { PATH, HOME, LOCAL_HOST_QUEUE_LEASE_SECONDS: String(LEASE_SECONDS) };
+    const lease = leaseSeconds === undefined ? {} : { LOCAL_HOST_QUEUE_LEASE_SECONDS: String(leaseSeconds) };
     app = new AppInstances({
       host: built.host,
       appDir: built.app,
-      env: appEnvironment(settings, local.azure.env, caller),
+      env: appEnvironment(settings, local.azure.env, { PATH, HOME, ...lease }),
       launch: (launched) => {
         const child = new Child(launched);
         children.add(child);
@@ -140,6 +145,13 @@ export function useApp(options: AppOptions = {}): App {
   });
 
   const queues = () => QueueServiceClient.fromConnectionString(azurite.connectionString);
+  const functionsRunning = async (): Promise<number> => {
+    const status = async (url: string) => (await (await fetch(`${url}/admin/host/status`)).json()) as HostStatus;
+    const urls = running(app)
+      .list()
+      .map(({ url }) => url);
+    return (await Promise.all(urls.map(status))).reduce((sum, { functionsRunning: own }) => sum + own, 0);
+  };
   const count = async (queue: string): Promise<number> =>
     (await queues().getQueueClient(queue).getProperties()).approximateMessagesCount ?? 0;
   return {
@@ -171,16 +183,11 @@ export function useApp(options: AppOptions = {}): App {
       await running(app).order({ do: 'start', ...(number === undefined ? {} : { instances: number }) });
     },
     alive: () => [...children].every((child) => child.stopping || !child.hasEnded),
-    async running() {
-      const status = async (url: string) => (await (await fetch(`${url}/admin/host/status`)).json()) as HostStatus;
-      const all = await Promise.all(
-        running(app)
-          .list()
-          .map(({ url }) => status(url)),
-      );
-      return all.reduce((sum, { functionsRunning }) => sum + functionsRunning, 0);
-    },
+    running: functionsRunning,
     advance: (ms) => local.azure.clock.advance(ms),
+    async atRest() {
+      await eventually('no function runs', async () => (await functionsRunning()) === 0);
+    },
     async deliver(functionName, event) {
       const response = await fetch(`${running(front).url}/runtime/webhooks/eventgrid?functionName=${functionName}`, {
         method: 'POST',
