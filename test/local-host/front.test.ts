@@ -65,17 +65,17 @@ describe('what stands before the instances', () => {
   });
 
   it('tells the instance that the caller has gone', async () => {
-    let gone: (value: string) => void = () => undefined;
-    const heard = new Promise<string>((resolve) => {
-      gone = resolve;
+    const [asked, gone] = [Promise.withResolvers<void>(), Promise.withResolvers<string>()];
+    const { url: target } = await instance((_, response) => {
+      response.once('close', () => gone.resolve('gone'));
+      asked.resolve();
     });
-    const { url: target } = await instance((_, response) => void response.once('close', () => gone('gone')));
     const { url } = await front([target]);
     const asking = request(url);
     asking.once('error', () => undefined);
     asking.end();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await asked.promise;
     asking.destroy();
-    expect(await heard).toBe('gone');
+    expect(await gone.promise).toBe('gone');
   });
 });
