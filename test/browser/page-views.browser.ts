@@ -137,6 +137,17 @@ describe('on any screen', () => {
     );
   });
 
+  it('goes to the view that is asked for at the very moment it appears', async () => {
+    const { page } = await open('#/trend');
+    await page.evaluate(`new MutationObserver((_, watching) => {
+      if (!document.querySelector('header.top')) return;
+      watching.disconnect();
+      location.hash = '#/keys';
+    }).observe(document.body, { childList: true, subtree: true })`);
+    await signIn(page, 'operator');
+    await page.getByRole('heading', { level: 1, name: 'Keys' }).waitFor();
+  });
+
   it('asks for nothing while it is out of sight, and for what has changed alone', async () => {
     const { page, requests } = await as('operator', '#/trend', { clock: true });
     await page.getByText('Revocations').first().waitFor();
