@@ -2,7 +2,7 @@ import { usesLookedAfter } from '../accounts/in-sight.ts';
 import type { FleetIndex, FleetUse } from '../fleet/fleet-index.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { computeRotation, type ReadRotationPorts } from '../rollout/read-rotation.ts';
+import { type ComputeRotationPorts, computeRotation } from '../rollout/read-rotation.ts';
 import { viewRotation } from '../rollout/rotation-view.ts';
 import type { StandingControl } from '../rollout/standing-control.ts';
 import type { KeyUsersView, RotationCost, RotationState } from './key-view.ts';
@@ -11,7 +11,7 @@ import { CostCount, UseCount } from './use-count.ts';
 /** Uses of one key that are counted at most; a page of the index has a thousand. */
 const MOST_USES = 20_000;
 
-export type UsersPorts = Omit<ReadRotationPorts, 'keys' | 'control'> & { readonly control: StandingControl };
+export type UsersPorts = Omit<ComputeRotationPorts, 'control'> & { readonly control: StandingControl };
 
 /** Who uses a key, how far its rotation is, and what the next one would cost: of one look at the index. */
 export interface UsersRead {

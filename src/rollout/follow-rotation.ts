@@ -5,12 +5,12 @@ import { unwellOf } from '../fleet/rotation-notes.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
-import { DAY_MS } from '../time/spans.ts';
+import { DAY_MS, HOUR_MS } from '../time/spans.ts';
 import { KEY_WORK, type RotationWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { ProbeCanaries } from './probe-canaries.ts';
 import type { RotationProgress } from './progress.ts';
-import { type RotationReading, readRotation } from './read-rotation.ts';
+import { notListed, type RotationReading, readRotation } from './read-rotation.ts';
 import { holdOfStage, nextLookSeconds, orderLook, type RolloutPorts } from './rollout.ts';
 import type { RotationStage } from './stage.ts';
 
@@ -19,6 +19,8 @@ const AUDIT_WAIT_MS = 15_000;
 /** A rotation that is stuck or held is looked at so often; after so long it is left to the drift check. */
 const SELDOM_SECONDS = 300;
 const LONGEST_MS = DAY_MS;
+/** For so long a rotation is not recorded as finished while subscriptions are to be listed. Milliseconds. */
+const LISTED_MS = HOUR_MS;
 /** After a pause, and after everything was put to work once more. */
 const SOON_SECONDS = 60;
 /** After so many tries a look at the key takes its place: without the index that puts everything to work. */
@@ -77,9 +79,9 @@ class Follower {
     }
     const read = await readRotation(this.#key, this.#ports);
     if (read.blocked) return DONE;
-    const { progress, stage } = read;
+    const { progress, stage, unlisted = 0 } = read;
     // Of one that moved nothing there is nothing to tell: a row of the index that came late was all there was of it.
-    if (progress.state === 'finished') return progress.moved === 0 ? DONE : this.#finish(progress);
+    if (progress.state === 'finished') return progress.moved === 0 ? DONE : this.#finish(progress, unlisted);
     const isHeld = await this.#stage(read);
     if (isHeld) return this.#again(SELDOM_SECONDS);
     if (progress.state === 'stuck') return this.#stuck(progress);
@@ -138,8 +140,12 @@ class Follower {
     await queue.send(KEY_WORK, { kind: 'key', key: this.#key.id, cause: this.#work.cause, attempt: 0 });
   }
 
-  async #finish(progress: RotationProgress): Promise<Outcome> {
-    const outcome = await this.#record('RotationFinished', progress);
+  /** What the index has lost comes back, or is listed by the next look at a key; one that never can be keeps nothing open. */
+  async #finish(progress: RotationProgress, unlisted: number): Promise<Outcome> {
+    const { onlyLooks, since } = this.#work;
+    const isSoon = this.#ports.now().getTime() - Date.parse(since) < LISTED_MS;
+    if (unlisted > 0 && isSoon && !onlyLooks) return this.#again(SELDOM_SECONDS);
+    const outcome = await this.#record('RotationFinished', progress, unlisted > 0 ? notListed(unlisted) : '');
     if (outcome.outcome !== 'done') return outcome;
     await this.#ports.rotationNotes.put({ key: this.#key.id, finished: progress.version });
     return DONE;

@@ -12,7 +12,8 @@ import { ProgressCount, type RotationProgress } from './progress.ts';
 import { type RotationStage, StageCount } from './stage.ts';
 import type { StandingControl } from './standing-control.ts';
 
-export interface ReadRotationPorts {
+/** What how far a rotation is goes by, beside the key's versions. */
+export interface ComputeRotationPorts {
   readonly settings: {
     readonly refreshAutomatic: boolean;
     readonly canary: number;
@@ -20,13 +21,17 @@ export interface ReadRotationPorts {
   };
   /** Where accounts are looked after. */
   readonly inSight: InSight;
-  readonly keys: Pick<Keys, 'listVersions'>;
   readonly fleet: Pick<FleetIndex, 'uses'>;
   readonly rotationNotes: RotationNotes;
   readonly control: Pick<StandingControl, 'isOrderedOn' | 'lastReleased'>;
   /** What Azure takes of writes in one subscription and region. */
   readonly writeBudgets: readonly Budget[];
   readonly now: () => Date;
+}
+
+export interface ReadRotationPorts extends ComputeRotationPorts {
+  readonly keys: Pick<Keys, 'listVersions'>;
+  readonly fleet: Pick<FleetIndex, 'uses' | 'listings'>;
 }
 
 /** A rotation as it stands. */
@@ -40,23 +45,42 @@ export type RotationReading =
       readonly note: RotationNote | undefined;
       /** Whether the drift check is to leave anything that uses the key where it is. */
       readonly hasExempt: boolean;
+      /** Subscriptions in sight of which the accounts are not known, where nothing is left that is; absent: none. */
+      readonly unlisted?: number;
     };
 
 /**
- * Reads how far a key's rotation is: its versions from Key Vault, and one partition of the index.
+ * Reads how far a key's rotation is: its versions from Key Vault, and one partition of the index. Where nothing is left of
+ * what that knows, whether it knows everything: it may have lost what was in it.
  *
  * @throws what Key Vault or the index answers
  */
 export async function readRotation(key: ManagedKey, ports: ReadRotationPorts): Promise<RotationReading> {
   const versions = await ports.keys.listVersions(key);
-  return computeRotation(key, versions, ports);
+  const read = await computeRotation(key, versions, ports);
+  if (read.blocked || read.progress.state !== 'finished') return read;
+  const unlisted = await countUnlisted(ports);
+  return unlisted === 0 ? read : { ...read, unlisted };
+}
+
+async function countUnlisted({ inSight, fleet }: Pick<ReadRotationPorts, 'inSight' | 'fleet'>): Promise<number> {
+  const subscriptions = (await inSight()) ?? [];
+  if (subscriptions.length === 0) return 0;
+  const listings = await fleet.listings();
+  return subscriptions.filter((id) => !listings.has(id.toLowerCase())).length;
+}
+
+/** That a rotation has finished as far as is known, in words. */
+export function notListed(subscriptions: number): string {
+  const whose = subscriptions === 1 ? '1 subscription' : `${subscriptions} subscriptions`;
+  return `The accounts of ${whose} were not listed yet: what uses the key there is not known.`;
 }
 
 /** The same of versions that were read already. */
 export async function computeRotation(
   key: ManagedKey,
   versions: readonly KeyVersion[],
-  { settings, inSight, fleet, rotationNotes, control, writeBudgets, now }: Omit<ReadRotationPorts, 'keys'>,
+  { settings, inSight, fleet, rotationNotes, control, writeBudgets, now }: ComputeRotationPorts,
 ): Promise<RotationReading> {
   if (versions.length === 0) return { blocked: 'KeyNotFound' };
   if (openRevocation(versions, now())) return { blocked: 'RevocationOpen' };

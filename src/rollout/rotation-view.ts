@@ -19,6 +19,8 @@ export interface RotationView extends Partial<RotationProgressView> {
   readonly detail?: string;
   readonly pause?: Pause;
   readonly stage?: Pick<RotationStage, 'name' | 'state' | 'counts'>;
+  /** Subscriptions of which the accounts were not listed yet, where all that is known is where it should be. */
+  readonly unlisted?: number;
 }
 
 type RotationProgressView = Omit<RotationProgress, 'state'>;
@@ -30,7 +32,8 @@ export function viewRotation(key: ManagedKey, read: RotationReading, pause: Paus
   const { state, ...progress } = read.progress;
   const { name, state: stageState, counts } = read.stage;
   const stage = name === 'rest' ? {} : { stage: { name, state: stageState, counts } };
-  const view = { key: key.id, ...progress, ...stage, ...paused };
+  const unlisted = read.unlisted === undefined ? {} : { unlisted: read.unlisted };
+  const view = { key: key.id, ...progress, ...stage, ...paused, ...unlisted };
   const { moved, waiting, failed, left } = progress;
   // Nothing known is nothing finished, while nobody may look.
   const isEmpty = moved + waiting + failed + left === 0;

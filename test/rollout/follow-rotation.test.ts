@@ -11,7 +11,7 @@ import { type RotationView, viewRotation } from '../../src/rollout/rotation-view
 import { StandingControl } from '../../src/rollout/standing-control.ts';
 import type { Exemption } from '../../src/settings/exemption.ts';
 import type { Work } from '../../src/work/messages.ts';
-import { day, KEY, keyVersion, VAULTS, versionName } from '../support/keys.ts';
+import { day, KEY, keyVersion, SUBSCRIPTION, VAULTS, versionName } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 import { accountId, fleetUse } from './rollout-fixture.ts';
 
@@ -34,6 +34,8 @@ class StuckRotation {
   readonly said: LogRecord[] = [];
   /** By how much the clock of every other message is ahead. */
   skewMs = 0;
+  /** Where accounts are looked after; undefined: not known. */
+  inSight: readonly string[] | undefined;
   #handled = 0;
   #nowMs = day(200).getTime();
   #messages: { readonly work: Work; readonly atMs: number }[] = [];
@@ -55,7 +57,7 @@ class StuckRotation {
     this.#ports = {
       ...{ fleet: this.#fleet, rotationNotes: createRotationNotes(port) },
       settings: { refreshAutomatic: true, canary, vaults: VAULTS, drift: { exemptions: this.exemptions } },
-      inSight: async () => undefined,
+      inSight: async () => this.inSight,
       keys: { listVersions: async () => [keyVersion(100), keyVersion(newest)] },
       control: new StandingControl({ read: async () => this.control }, now),
       queue: {
@@ -133,6 +135,11 @@ class StuckRotation {
     this.exemptions.push({ resource: accountId(n), code: 'StaleKeyVersion', ...said });
   }
 
+  /** The accounts of all subscriptions are known whole. */
+  async list(): Promise<void> {
+    await this.#fleet.listed(SUBSCRIPTION, new Date(this.#nowMs));
+  }
+
   async lose(n: number): Promise<void> {
     await this.#fleet.write([{ drop: 'use', of: fleetUse(n) }]);
   }
@@ -187,6 +194,26 @@ it('one of which nothing is left but rows that were wrong has no end to be told'
   await rotation.lose(2);
   await rotation.pass(24 * 60);
   expect(rotation.recorded).toEqual([]);
+});
+
+it('one is not recorded as finished while subscriptions are to be listed, but for one that never can be', async () => {
+  const [listed, never] = [new StuckRotation(0, 200), new StuckRotation(0, 200)];
+  for (const rotation of [listed, never]) {
+    rotation.inSight = [SUBSCRIPTION.toUpperCase()];
+    await rotation.begin();
+    await rotation.mend();
+    await rotation.pass(10);
+    expect(rotation.recorded).toEqual([]);
+    expect(await rotation.view()).toMatchObject({ state: 'finished', moved: 2, unlisted: 1 });
+  }
+  await listed.list();
+  await listed.pass(10);
+  expect(listed.recorded).toEqual(['RotationFinished']);
+  expect(await listed.view()).not.toHaveProperty('unlisted');
+  await never.pass(60);
+  expect(never.recorded).toEqual(['RotationFinished']);
+  expect(never.said.at(-1)?.message).toContain('The accounts of 1 subscription were not listed yet');
+  expect(never.waiting).toBe(0);
 });
 
 it('while nothing can be noted, messages do not become more', async () => {

@@ -82,6 +82,11 @@ const SUMMARY = {
     .object({ name: z.string(), state: z.enum(['underWay', 'failed', 'unproven']), counts: z.object(counts) })
     .optional()
     .describe('`canary` or `wave <n>`; absent: everything may move.'),
+  unlisted: count
+    .optional()
+    .describe(
+      'With `finished`: subscriptions of which the accounts were not listed yet, so that what uses the key there is not known.',
+    ),
 };
 
 const ROTATION_SUMMARY = z.object(SUMMARY);
