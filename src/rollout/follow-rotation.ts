@@ -5,7 +5,7 @@ import { unwellOf } from '../fleet/rotation-notes.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
-import { DAY_MS, HOUR_MS } from '../time/spans.ts';
+import { DAY_MS } from '../time/spans.ts';
 import { KEY_WORK, type RotationWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { ProbeCanaries } from './probe-canaries.ts';
@@ -19,8 +19,6 @@ const AUDIT_WAIT_MS = 15_000;
 /** A rotation that is stuck or held is looked at so often; after so long it is left to the drift check. */
 const SELDOM_SECONDS = 300;
 const LONGEST_MS = DAY_MS;
-/** For so long a rotation is not recorded as finished while subscriptions are to be listed. Milliseconds. */
-const LISTED_MS = HOUR_MS;
 /** After a pause, and after everything was put to work once more. */
 const SOON_SECONDS = 60;
 /** After so many tries a look at the key takes its place: without the index that puts everything to work. */
@@ -140,11 +138,7 @@ class Follower {
     await queue.send(KEY_WORK, { kind: 'key', key: this.#key.id, cause: this.#work.cause, attempt: 0 });
   }
 
-  /** What the index has lost comes back, or is listed by the next look at a key; one that never can be keeps nothing open. */
   async #finish(progress: RotationProgress, unlisted: number): Promise<Outcome> {
-    const { onlyLooks, since } = this.#work;
-    const isSoon = this.#ports.now().getTime() - Date.parse(since) < LISTED_MS;
-    if (unlisted > 0 && isSoon && !onlyLooks) return this.#again(SELDOM_SECONDS);
     const outcome = await this.#record('RotationFinished', progress, unlisted > 0 ? notListed(unlisted) : '');
     if (outcome.outcome !== 'done') return outcome;
     await this.#ports.rotationNotes.put({ key: this.#key.id, finished: progress.version });

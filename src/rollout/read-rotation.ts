@@ -66,7 +66,8 @@ export async function readRotation(key: ManagedKey, ports: ReadRotationPorts): P
 async function countUnlisted({ inSight, fleet }: Pick<ReadRotationPorts, 'inSight' | 'fleet'>): Promise<number> {
   const subscriptions = (await inSight()) ?? [];
   if (subscriptions.length === 0) return 0;
-  const listings = await fleet.listings();
+  // How far it is was read: that is told, whatever becomes of this.
+  const listings = await fleet.listings().catch(() => new Map<string, Date>());
   return subscriptions.filter((id) => !listings.has(id.toLowerCase())).length;
 }
 

@@ -196,24 +196,22 @@ it('one of which nothing is left but rows that were wrong has no end to be told'
   expect(rotation.recorded).toEqual([]);
 });
 
-it('one is not recorded as finished while subscriptions are to be listed, but for one that never can be', async () => {
-  const [listed, never] = [new StuckRotation(0, 200), new StuckRotation(0, 200)];
-  for (const rotation of [listed, never]) {
-    rotation.inSight = [SUBSCRIPTION.toUpperCase()];
-    await rotation.begin();
-    await rotation.mend();
-    await rotation.pass(10);
-    expect(rotation.recorded).toEqual([]);
-    expect(await rotation.view()).toMatchObject({ state: 'finished', moved: 2, unlisted: 1 });
-  }
-  await listed.list();
-  await listed.pass(10);
-  expect(listed.recorded).toEqual(['RotationFinished']);
-  expect(await listed.view()).not.toHaveProperty('unlisted');
-  await never.pass(60);
-  expect(never.recorded).toEqual(['RotationFinished']);
-  expect(never.said.at(-1)?.message).toContain('The accounts of 1 subscription were not listed yet');
-  expect(never.waiting).toBe(0);
+it.each([
+  ['was not listed is recorded, and says so', false, 1, 'The accounts of 1 subscription were not listed yet'],
+  ['was listed is recorded, and says nothing of it', true, undefined, ''],
+])('one that is finished, and of which a subscription in sight %s', async (_, isListed, unlisted, said) => {
+  const rotation = new StuckRotation(0, 200);
+  rotation.inSight = [SUBSCRIPTION.toUpperCase()];
+  if (isListed) await rotation.list();
+  await rotation.begin();
+  await rotation.mend();
+  await rotation.pass(10);
+  expect(rotation.recorded).toEqual(['RotationFinished']);
+  expect((await rotation.view()).unlisted).toBe(unlisted);
+  const message = rotation.said.at(-1)?.message ?? '';
+  if (said) expect(message).toContain(said);
+  else expect(message).not.toContain('not listed');
+  expect(rotation.waiting).toBe(0);
 });
 
 it('while nothing can be noted, messages do not become more', async () => {
