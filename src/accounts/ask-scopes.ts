@@ -113,7 +113,7 @@ export async function reconcileUnasked(
     const why = `The lists of ${pacingCell(place)} are used up.`;
     return putOff(work, place, LIST_CALLS, { waitMs, why, unused: LIST_CALLS }, services);
   }
-  const begunOn = services.now();
+  const sinceMs = Math.min(services.now().getTime(), Date.parse(cause.since) || Number.POSITIVE_INFINITY);
   const known = await services.fleet.account(account).catch(() => undefined);
   const unasked = { account, location, ...(known?.key ? { key: known.key } : {}) };
   try {
@@ -128,7 +128,7 @@ export async function reconcileUnasked(
     return DONE;
   } catch (error) {
     const outcome = outcomeOfFailure(error);
-    if (!mayPass(describeFailure(error))) await noteRefused(unasked, begunOn, services).catch(() => {});
+    if (!mayPass(describeFailure(error))) await noteRefused(unasked, sinceMs, services).catch(() => {});
     if (outcome.outcome !== 'retry') return outcome;
     // Its turn has passed, and is not given back once more.
     const next = { ...work, turn: undefined };
@@ -140,15 +140,15 @@ export async function reconcileUnasked(
 
 /**
  * It is tried again, perhaps for hours: nobody else is sent meanwhile, and nothing waits for it as for one under way. Where
- * somebody else was answered since, there is nothing to note.
+ * somebody was answered since the message, or since this look, was begun, there is nothing to note.
  */
 async function noteRefused(
   unasked: UnaskedAccount,
-  begunOn: Date,
+  sinceMs: number,
   { fleet, now }: Pick<AskServices, 'fleet' | 'now'>,
 ): Promise<void> {
   const known = await fleet.account(unasked.account);
-  if (!known || hasBeenSince(known.scopesReadOn, begunOn.getTime(), now())) return;
+  if (!known || hasBeenSince(known.scopesReadOn, sinceMs, now())) return;
   const { key } = known;
   const account = { ...unasked, ...(key ? { key } : {}), sentOn: now().toISOString(), refused: true } as const;
   await fleet.write([{ put: 'unasked', account }]);

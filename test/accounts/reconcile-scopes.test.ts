@@ -433,4 +433,27 @@ describe('the scopes of an account, when their turn comes', () => {
     for await (const row of services.fleet.unasked()) if (row.account === account) rows.push(row.refused);
     expect(rows).toEqual(refused);
   });
+
+  it('that Azure refuses to list are not noted where the same message was answered before', async () => {
+    const files = key();
+    const {
+      id: account,
+      location,
+      name,
+    } = files.account('pinned', {
+      scopes: [{ name: 'scope1', key: files.use('pinned') }],
+    });
+    const services = wire.services();
+    const work = { ...files.keyWork(), kind: 'account', account, location } as const;
+    await reconcileAndNote({ ...work, scopes: 'none' }, services, wire.log);
+    const cause = { ...work.cause, since: services.now().toISOString() };
+    const asks = { kind: 'scopes', account, location, cause, attempt: 0 } as const;
+    wire.azure.clock.advance(1_000);
+    expect(await reconcileUnasked(asks, services)).toEqual({ outcome: 'done' });
+    wire.azure.clock.advance(1_000);
+    const answer = { status: 403, body: { error: { code: 'AuthorizationFailed', message: 'No.' } } };
+    wire.azure.faults.add([{ match: { path: `${name}/encryptionScopes\\?` }, answer }]);
+    expect(await reconcileUnasked(asks, services)).toMatchObject({ reason: 'MissingPermission' });
+    for await (const row of services.fleet.unasked()) expect(row.account).not.toBe(account);
+  });
 });
