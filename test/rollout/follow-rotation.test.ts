@@ -24,6 +24,7 @@ class StuckRotation {
   /** When the key was looked at, in minutes. */
   readonly looks: number[] = [];
   mayWrite = true;
+  mayList = true;
   /** Accounts that the drift check is to leave where they are. */
   readonly exemptions: Exemption[] = [];
   control: ControlState = NO_CONTROL;
@@ -53,7 +54,12 @@ class StuckRotation {
       if (writes && !this.mayWrite) throw Object.assign(new Error('no'), { statusCode: 403 });
       return effect();
     });
-    this.#fleet = createFleetIndex(port);
+    const index = createFleetIndex(port);
+    const listings = async () => {
+      if (!this.mayList) throw Object.assign(new Error('no'), { statusCode: 403 });
+      return index.listings();
+    };
+    this.#fleet = { ...index, listings };
     this.#ports = {
       ...{ fleet: this.#fleet, rotationNotes: createRotationNotes(port) },
       settings: { refreshAutomatic: true, canary, vaults: VAULTS, drift: { exemptions: this.exemptions } },
@@ -212,6 +218,17 @@ it.each([
   if (said) expect(message).toContain(said);
   else expect(message).not.toContain('not listed');
   expect(rotation.waiting).toBe(0);
+});
+
+it('one that is finished is recorded where nobody can tell which subscriptions were listed', async () => {
+  const rotation = new StuckRotation(0, 200);
+  rotation.inSight = [SUBSCRIPTION];
+  rotation.mayList = false;
+  await rotation.begin();
+  await rotation.mend();
+  await rotation.pass(24 * 60);
+  expect(rotation.recorded).toEqual(['RotationFinished']);
+  expect(rotation.looks).toEqual([0]);
 });
 
 it('while nothing can be noted, messages do not become more', async () => {
