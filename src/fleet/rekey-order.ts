@@ -149,6 +149,10 @@ export interface RekeyStore {
   /** Those of one account: itself and its scopes. */
   subjectsOf(id: string, account: string): Promise<readonly RekeySubject[]>;
   put(id: string, subject: RekeySubject): Promise<void>;
+  /** When accounts had no encryption scope on the old key (ISO 8601), by ARM id in lower case. */
+  listed(id: string): Promise<ReadonlyMap<string, string>>;
+  /** Likewise; an empty one: what was noted before does not count any more. */
+  noteListed(id: string, accounts: ReadonlyMap<string, string>): Promise<void>;
 }
 
 /** Which way an order moves now. */

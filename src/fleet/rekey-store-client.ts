@@ -40,6 +40,10 @@ const FAILURE = z.object({
   triedSince: z.iso.datetime(),
 });
 
+const LISTED = z.object({ account: z.string(), on: z.iso.datetime() });
+/** Rows of one transaction ("Performing entity group transactions"). */
+const MOST_TOGETHER = 100;
+
 const HOLDER = z
   .object({ holder: z.string(), etag: z.string() })
   .transform(({ holder, etag }) => ({ order: holder, etag }));
@@ -54,7 +58,7 @@ export function createRekeyStore(settings: Pick<Settings, 'storage'>, credential
   return {
     async orders() {
       const orders: RekeyOrder[] = [];
-      for await (const row of listed(table(), ORDERS_ALONE)) orders.push(toOrder(row));
+      for await (const row of rowsOf(table(), ORDERS_ALONE)) orders.push(toOrder(row));
       return orders;
     },
     async order(id) {
@@ -92,13 +96,13 @@ export function createRekeyStore(settings: Pick<Settings, 'storage'>, credential
       }
     },
     async *subjects(id) {
-      for await (const row of listed(table(), `PartitionKey eq '${partitionOf(id)}'`)) yield toSubject(row);
+      for await (const row of rowsOf(table(), `PartitionKey eq '${partitionOf(id)}'`)) yield toSubject(row);
     },
     async subjectsOf(id, account) {
       const row = accountRow(account);
       const ofAccount = `(RowKey eq '${row}' or (RowKey ge '${row}|' and RowKey lt '${row}}'))`;
       const subjects: RekeySubject[] = [];
-      for await (const found of listed(table(), `PartitionKey eq '${partitionOf(id)}' and ${ofAccount}`)) {
+      for await (const found of rowsOf(table(), `PartitionKey eq '${partitionOf(id)}' and ${ofAccount}`)) {
         subjects.push(toSubject(found));
       }
       return subjects;
@@ -114,6 +118,29 @@ export function createRekeyStore(settings: Pick<Settings, 'storage'>, credential
           }
         : {};
       await table().upsertEntity({ ...keys, account, scope: scope ?? '', location, state, at, ...failed }, 'Replace');
+    },
+    ...listsOf(table),
+  };
+}
+
+/** What was noted of lists of encryption scopes. */
+function listsOf(table: () => TableClient): Pick<RekeyStore, 'listed' | 'noteListed'> {
+  return {
+    async listed(id) {
+      const on = new Map<string, string>();
+      for await (const row of rowsOf(table(), `PartitionKey eq '${listedPartition(id)}'`)) {
+        // One that cannot be read is of an account that is listed again.
+        const { data } = LISTED.safeParse(row);
+        if (data) on.set(data.account.toLowerCase(), data.on);
+      }
+      return on;
+    },
+    async noteListed(id, accounts) {
+      const partitionKey = listedPartition(id);
+      const rows = [...accounts].map(([account, on]): TransactionAction => {
+        return ['upsert', { partitionKey, rowKey: accountRow(account), account, on }, 'Replace'];
+      });
+      while (rows.length > 0) await table().submitTransaction(rows.splice(0, MOST_TOGETHER));
     },
   };
 }
@@ -147,7 +174,11 @@ function partitionOf(id: string): string {
   return `subject|${id}`;
 }
 
-async function* listed(table: TableClient, filter: string): AsyncGenerator<object> {
+function listedPartition(id: string): string {
+  return `listed|${id}`;
+}
+
+async function* rowsOf(table: TableClient, filter: string): AsyncGenerator<object> {
   try {
     for await (const page of table.listEntities({ queryOptions: { filter } }).byPage({ maxPageSize: 1_000 })) {
       yield* page;

@@ -1,27 +1,56 @@
+import pMap from 'p-map';
+import type { Scope } from '../accounts/account.ts';
+import { hasNoScopes } from '../accounts/ask-scopes.ts';
 import { accountPlace, type Dependent } from '../accounts/dependent.ts';
+import { LIST_CALLS } from '../accounts/dispatcher.ts';
 import type { InSight } from '../accounts/in-sight.ts';
 import { scopeKeyUse, usesKey } from '../accounts/key-use.ts';
+import { tellingRefusals } from '../accounts/refusals.ts';
 import type { StorageAccounts } from '../accounts/storage-client.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { parseStorageAccountId, type ResourceId } from '../azure/resource-id.ts';
+import { pacingCell, type Turns } from '../azure/turns.ts';
 import type { FleetAccount, FleetIndex } from '../fleet/fleet-index.ts';
 import type { RekeyOrder, RekeyStore } from '../fleet/rekey-order.ts';
 import { sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
+import { hasBeenSince } from '../time/has-been-since.ts';
+import { DAY_MS } from '../time/spans.ts';
 import { LeftOut } from './left-out.ts';
 
 const UNKNOWN =
   'Which encryption scopes are known to use the old key could not be read: the fleet index is out of reach.';
 
+/** What was listed for an order and found on another key counts for so long, where not all can be listed at once. */
+const COUNTS_MS = DAY_MS;
+/** One look lists for so long; what is left is for the next one. Milliseconds. */
+const LISTING_MS = 2 * 60_000;
+const CONCURRENCY = 8;
+
 interface AskAgainServices {
-  readonly accounts: Pick<StorageAccounts, 'listScopes'>;
-  readonly rekeys: Pick<RekeyStore, 'subjects'>;
+  readonly accounts: StorageAccounts;
+  readonly rekeys: Pick<RekeyStore, 'subjects' | 'listed' | 'noteListed'>;
   readonly fleet: FleetIndex;
   readonly inSight: InSight;
   readonly settings: Pick<Settings, 'scopeDiscovery'>;
+  readonly turns: Turns;
+  readonly schedule: Turns;
+  readonly now: () => Date;
   /** Whether what was found hangs on the index; otherwise everybody was asked already. */
   readonly isIndexed: boolean;
+}
+
+interface AskedAgain {
+  /** What could not be read, one sentence each. */
+  readonly gaps: readonly string[];
+  /** The accounts among them that were not listed yet, as Azure takes no more lists for now. */
+  readonly unlisted: number;
+}
+
+interface Scoped {
+  readonly id: ResourceId;
+  readonly location: string;
 }
 
 export function notAsked(account: string): string {
@@ -31,10 +60,10 @@ export function notAsked(account: string): string {
 /**
  * Asks accounts for their scopes whatever the index has as users of the key: those of which the order has had to do with a
  * scope, and those that are kept with one that uses it. The rows of a key and those of accounts are written apart, and either
- * may be lost or spoilt.
+ * may be lost or spoilt. Azure takes few lists: where there are more accounts in one place, each look lists those that were
+ * never listed or that were listed longest ago, and the order keeps what it has seen.
  *
  * @param found those that use the key
- * @returns what could not be read, one sentence each
  */
 export async function askScopesAgain(
   order: RekeyOrder,
@@ -42,32 +71,97 @@ export async function askScopesAgain(
   subscriptions: readonly string[],
   services: AskAgainServices,
   found: Map<string, Dependent>,
-): Promise<string[]> {
+): Promise<AskedAgain> {
+  const { rekeys, now } = services;
   const { gaps, scoped } = await knownScoped(key, subscriptions, services);
   const leftOut = new LeftOut(await services.inSight());
-  for await (const { account, scope, location } of services.rekeys.subjects(order.id)) {
+  for await (const { account, scope, location } of rekeys.subjects(order.id)) {
     const id = parseStorageAccountId(account);
     if (id && scope !== undefined && !leftOut.has({ account })) scoped.set(id.id.toLowerCase(), { id, location });
   }
-  for (const { id, location } of scoped.values()) {
+  const before = await rekeys.listed(order.id);
+  const oldestFirst = [...scoped].sort(([a], [b]) => compareOn(before.get(a), before.get(b)));
+  const listed = new Map<string, string>();
+  const unlisted = new Map<string, number>();
+  const lister = new Lister(services);
+  const ask = async ([account, { id, location }]: readonly [string, Scoped]): Promise<void> => {
+    const on = now();
     try {
-      for await (const scope of services.accounts.listScopes(id)) {
-        if (!usesKey(scopeKeyUse(scope), key)) continue;
-        found.set(id.id.toLowerCase(), { id: id.id, subscriptionId: id.subscriptionId, location });
+      const scopes = await lister.list(id, location);
+      if (!scopes) {
+        if (hasBeenSince(before.get(account), on.getTime() - COUNTS_MS, on)) return;
+        const place = `${location} of subscription ${id.subscriptionId}`;
+        unlisted.set(place, (unlisted.get(place) ?? 0) + 1);
+        return;
       }
+      const isOnKey = scopes.some((scope) => usesKey(scopeKeyUse(scope), key));
+      if (isOnKey) found.set(account, { id: id.id, subscriptionId: id.subscriptionId, location });
+      listed.set(account, isOnKey ? '' : on.toISOString());
+    } catch (error) {
+      gaps.push(`The encryption scopes of ${id.id} cannot be listed: ${describe(describeFailure(error))}`);
+    }
+  };
+  await pMap(oldestFirst, ask, { concurrency: CONCURRENCY });
+  // What can all be listed at once is never remembered: it is listed at each look.
+  if (unlisted.size > 0 || before.size > 0) await rekeys.noteListed(order.id, listed);
+  for (const [place, count] of unlisted) {
+    const accounts = count === 1 ? '1 account' : `${count} accounts`;
+    gaps.push(
+      `The encryption scopes of ${accounts} in ${place} are still to be listed, as fast as Azure takes lists there.`,
+    );
+  }
+  return { gaps, unlisted: [...unlisted.values()].reduce((sum, count) => sum + count, 0) };
+}
+
+/** What was never listed comes first. */
+function compareOn(a = '', b = ''): number {
+  return a < b ? -1 : Number(a > b);
+}
+
+/** Lists scopes as long as there is time, and turns. */
+class Lister {
+  readonly #services: AskAgainServices;
+  readonly #endMs: number;
+  readonly #full = new Set<string>();
+
+  constructor(services: AskAgainServices) {
+    this.#services = services;
+    this.#endMs = services.now().getTime() + LISTING_MS;
+  }
+
+  /**
+   * Undefined: not for now. An account that is gone has none.
+   *
+   * @throws the SDK's error when Azure cannot be asked
+   */
+  async list(id: ResourceId, location: string): Promise<readonly Scope[] | undefined> {
+    const { accounts, turns, now } = this.#services;
+    const place = { subscriptionId: id.subscriptionId, location };
+    const cell = pacingCell(place);
+    const nowMs = now().getTime();
+    if (this.#full.has(cell) || nowMs > this.#endMs) return undefined;
+    if (turns.take(place, LIST_CALLS, nowMs, { mostMs: 0 }) > 0) {
+      this.#full.add(cell);
+      return undefined;
+    }
+    try {
+      const scopes: Scope[] = [];
+      for await (const scope of tellingRefusals(accounts, place, this.#services).listScopes(id)) scopes.push(scope);
+      return scopes;
     } catch (error) {
       const failure = describeFailure(error);
-      if (failure.kind === 'notFound') continue;
-      gaps.push(`The encryption scopes of ${id.id} cannot be listed: ${describe(failure)}`);
+      if (hasNoScopes(failure)) return [];
+      if (failure.kind !== 'throttled') throw error;
+      this.#full.add(cell);
+      return undefined;
     }
   }
-  return gaps;
 }
 
 interface KnownScoped {
   readonly gaps: string[];
   /** By ARM id in lower case. */
-  readonly scoped: Map<string, { readonly id: ResourceId; readonly location: string }>;
+  readonly scoped: Map<string, Scoped>;
 }
 
 /** The accounts that are kept with a scope that uses the key. Those that were never asked, and that nobody asks, are to be. */

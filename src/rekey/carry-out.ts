@@ -25,7 +25,7 @@ import { finishRekey } from './finish.ts';
 import { obstacleOf } from './obstacle.ts';
 import { recordChanges } from './record-changes.ts';
 import { sendAccounts } from './send-accounts.ts';
-import { type NextStep, nextWave, secondsToAsk, UNVERIFIED_SECONDS, WAITS_SECONDS, waveUnderWay } from './waves.ts';
+import { type NextStep, nextWave, secondsToLook, WAITS_SECONDS, waveUnderWay } from './waves.ts';
 
 export type RekeyServices = FindLeftServices & {
   readonly rekeys: RekeyStore;
@@ -194,7 +194,7 @@ async function end(
   if (gaps.length > 0) {
     const waits = { reason: 'RekeyUnverified' as const, detail: gaps.slice(0, 3).join(' ') };
     const seen = { on: now().toISOString(), gaps: gaps.slice(0, MOST_GAPS) };
-    const seconds = asked > 0 ? secondsToAsk(asked) : UNVERIFIED_SECONDS;
+    const seconds = secondsToLook(asked, verified?.unlisted);
     return goOn(order, work, { seconds, waits, verified: seen }, services, log);
   }
   return isRecorded(

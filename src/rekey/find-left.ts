@@ -31,7 +31,7 @@ export type FindLeftServices = DiscoveryServices & {
   readonly keys: Keys;
   readonly subscriptions: Subscriptions;
   readonly inSight: InSight;
-  readonly rekeys: Pick<RekeyStore, 'subjects'>;
+  readonly rekeys: Pick<RekeyStore, 'subjects' | 'listed' | 'noteListed'>;
   readonly queue: Pick<WorkQueue, 'send'>;
   readonly schedule: Turns;
 };
@@ -76,6 +76,8 @@ interface UnusedProof {
   readonly found: readonly Dependent[];
   /** What could not be read, one sentence each: it is looked at again. */
   readonly gaps: readonly string[];
+  /** The accounts among them whose encryption scopes are listed as soon as Azure takes more lists. */
+  readonly unlisted: number;
   /** What the app is set not to look at, one sentence each. */
   readonly outOfSight: readonly string[];
 }
@@ -104,6 +106,7 @@ export async function verifyUnused(
     found.set(dependent.id.toLowerCase(), dependent);
   };
   const { discovered, toAsk } = await discover(order, key, { ...seen, list: seen.ids }, add, services, log);
+  const again = await askScopesAgain(order, key, seen.ids, { ...services, isIndexed: discovered.indexed }, found);
   const gaps = [
     ...(seen.isPart ? [NOT_REMEMBERED] : []),
     ...vanished.map((id) => `The app does not see subscription ${id} any more.`),
@@ -114,11 +117,12 @@ export async function verifyUnused(
       ({ id, failure }) => `The encryption scopes of ${id} cannot be listed: ${describe(failure)}`,
     ),
     ...toAsk,
-    ...(await askScopesAgain(order, key, seen.ids, { ...services, isIndexed: discovered.indexed }, found)),
+    ...again.gaps,
   ];
   return {
     found: [...found.values()],
     gaps: [...new Set(gaps)],
+    unlisted: again.unlisted,
     outOfSight: await notLookedAt(key, seen.ids, services),
   };
 }

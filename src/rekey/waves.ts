@@ -18,9 +18,19 @@ export const WAITS_SECONDS = 60;
 /** When all has moved, and not everything could be read. */
 export const UNVERIFIED_SECONDS = 900;
 
-/** Some are asked at once; many wait for their turn, and are not counted every few seconds. Seconds. */
-export function secondsToAsk(accounts: number): number {
-  return Math.min(Math.max(accounts, 5), UNVERIFIED_SECONDS);
+/** When Azure takes as many lists again (see `DOCUMENTED` in `azure/pacer.ts`), as exactly as the turns are counted. */
+export const LISTS_SECONDS = 310;
+
+/**
+ * When it is looked again for what is left. Some accounts are asked at once; many wait for their turn, and are not counted
+ * every few seconds. Seconds.
+ *
+ * @param asked accounts that somebody was sent to, who asks for their scopes
+ * @param unlisted accounts whose scopes the last look had no turn to list
+ */
+export function secondsToLook(asked: number, unlisted = 0): number {
+  if (asked > 0) return Math.min(Math.max(asked, 5), UNVERIFIED_SECONDS);
+  return unlisted > 0 ? LISTS_SECONDS : UNVERIFIED_SECONDS;
 }
 
 /** What an order is changed to by a step, and when the next one comes. */

@@ -5,7 +5,7 @@ import type { Keys } from '../../src/keys/key-client.ts';
 import { type ManagedKey, ManagedVaults } from '../../src/keys/managed-vaults.ts';
 import { changedBy, changeRekey, type RekeyChange } from '../../src/rekey/control-rekey.ts';
 import { startRekey } from '../../src/rekey/start-rekey.ts';
-import { firstOf, nextWave, secondsToAsk, waveUnderWay } from '../../src/rekey/waves.ts';
+import { firstOf, nextWave, secondsToLook, waveUnderWay } from '../../src/rekey/waves.ts';
 import type { Work } from '../../src/work/messages.ts';
 import { day, KEY, keyVersion, VAULT } from '../support/keys.ts';
 import { MemoryRekeys } from '../support/memory-rekeys.ts';
@@ -253,5 +253,6 @@ it('those with the lowest wave go first, and those without one last', () => {
 });
 
 it('it looks again for accounts that were never asked for their scopes as soon as they can have been', () => {
-  expect([1, 40, 5_000].map(secondsToAsk)).toEqual([5, 40, 900]);
+  expect([1, 40, 5_000].map((asked) => secondsToLook(asked))).toEqual([5, 40, 900]);
+  expect([secondsToLook(0), secondsToLook(0, 1), secondsToLook(40, 1)]).toEqual([900, 310, 40]);
 });

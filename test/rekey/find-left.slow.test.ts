@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { changesOf } from '../../src/accounts/fleet-entries.ts';
 import { createInSight } from '../../src/accounts/in-sight.ts';
@@ -8,6 +8,7 @@ import { UNASKED } from '../../src/fleet/fleet-rows.ts';
 import { createFleetTable } from '../../src/fleet/fleet-table-client.ts';
 import { verifyUnused } from '../../src/rekey/find-left.ts';
 import { progressOf } from '../../src/rekey/progress.ts';
+import { LISTS_SECONDS } from '../../src/rekey/waves.ts';
 import type { Services } from '../../src/services.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
@@ -50,7 +51,7 @@ it('an order whose old key nobody shows is not done while a subscription cannot 
 
 it('a look at everything finds whom no index has, and names what it could not read', async () => {
   const { from, verify } = await started();
-  expect(await verify()).toEqual({ found: [], gaps: [], outOfSight: [] });
+  expect(await verify()).toEqual({ found: [], gaps: [], unlisted: 0, outOfSight: [] });
   const account = from.account('pinned');
   const scoped = new TestKey(wire.azure.world).account('pinned', { scopes: [{ name: 's1', key: from.use('pinned') }] });
   wire.azure.faults.add([{ match: scopesOf(scoped), answer: NO }]);
@@ -131,7 +132,7 @@ it('who is known to use the key in a subscription that is switched off is said',
   const use = { key, account: id.replace(SUBSCRIPTION_ID, off), location, mode: 'automatic', readOn } as const;
   await orders.services.fleet.write([{ put: 'use', use }]);
   const known = expect.stringMatching(`^1 account or scope uses the old key in subscription ${off}`);
-  expect(await verify()).toEqual({ found: [], gaps: [], outOfSight: [known] });
+  expect(await verify()).toEqual({ found: [], gaps: [], unlisted: 0, outOfSight: [known] });
 });
 
 it('that only some subscriptions are looked at is said, and who is known to use the key in another one', async () => {
@@ -143,7 +144,7 @@ it('that only some subscriptions are looked at is said, and who is known to use 
   await orders.services.fleet.write([{ put: 'use', use }]);
   const named = 'Only the subscriptions that CMK_SUBSCRIPTIONS names were looked at.';
   const known = expect.stringMatching(`^1 account or scope uses the old key in subscription ${SECOND_SUBSCRIPTION_ID}`);
-  expect(await verify()).toEqual({ found: [], gaps: [], outOfSight: [named, known] });
+  expect(await verify()).toEqual({ found: [], gaps: [], unlisted: 0, outOfSight: [named, known] });
   const { write } = orders.services.fleet;
   const uses = () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new Error('no table')) }) });
   const without = await verify(({ fleet }) => ({ fleet: { ...fleet, write, uses } }));
@@ -286,4 +287,55 @@ it('an order stops although accounts refuse to be asked for their scopes, more t
   expect((await orders.order(id)).paused?.why).toMatch(
     /^1 account could not be moved\. All else that is known has moved; the encryption scopes of \d+ accounts could not be /,
   );
+});
+
+describe('an order with scopes of more accounts in one place than Azure takes lists there', () => {
+  const MANY = 130;
+
+  /** All of them moved, and nobody is known to use the key. */
+  async function withMany() {
+    const { orders, from, id, verify } = await started({ CMK_SCOPE_DISCOVERY: 'dependents' });
+    const own = new TestKey(wire.azure.world);
+    const at = wire.azure.clock.now().toISOString();
+    const many = [];
+    for (let n = 0; n < MANY; n += 1) {
+      const account = own.account('pinned', { scopes: [{ name: 's1', key: own.use('pinned') }] });
+      const { id: of, location } = account;
+      await orders.services.rekeys.put(id, { account: of, location, scope: 's1', state: 'moved', at });
+      many.push(account);
+    }
+    // What was listed before does not count any more.
+    wire.azure.clock.advance(LISTS_SECONDS * 1_000);
+    wire.azure.world.settings.throttle = true;
+    onTestFinished(() => {
+      wire.azure.world.settings.throttle = false;
+    });
+    // As the order has them.
+    many.sort((a, b) => (a.name < b.name ? -1 : 1));
+    return { orders, from, id, verify, longestAgo: many[0] };
+  }
+
+  it('is done when the budget had room for all, and nobody is refused', async () => {
+    const { orders, id } = await withMany();
+    const since = wire.azure.requests.last;
+    await orders.carryOut();
+    const lists = wire.azure.requests.since(since).filter(({ path }) => path.includes('/encryptionScopes?'));
+    expect((await orders.order(id)).state).toBe('done');
+    expect(lists.filter(({ status }) => status === 429)).toEqual([]);
+    expect(new Set(lists.map(({ path }) => path)).size).toBe(MANY);
+  });
+
+  it('lists first what was never listed, and believes no list of an account that was found on the key after it', async () => {
+    const { from, verify, longestAgo } = await withMany();
+    const first = await verify();
+    expect(first).toMatchObject({ found: [], unlisted: MANY - 80, gaps: [expect.stringContaining('50 accounts')] });
+    wire.azure.clock.advance(LISTS_SECONDS * 1_000);
+    const properties = longestAgo?.encryptionScopes.get('s1')?.keyVaultProperties;
+    if (!properties) throw new Error('It has no scope with a key.');
+    properties.keyUri = from.id();
+    const second = await verify();
+    expect([second.found.map(({ id }) => id), second.unlisted]).toEqual([[longestAgo?.id], 0]);
+    // There is no turn left to list it again.
+    expect(await verify()).toMatchObject({ found: [], unlisted: 1, gaps: [expect.stringContaining('1 account in')] });
+  });
 });

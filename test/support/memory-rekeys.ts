@@ -6,6 +6,7 @@ export class MemoryRekeys {
   /** What was done to the orders, in turn, as far as it is to be on record: by what they were before and after. */
   readonly changes: { readonly id: string; readonly reason: string }[] = [];
   readonly #subjects = new Map<string, RekeySubject>();
+  readonly #listed = new Map<string, Map<string, string>>();
   readonly #holders = new Map<string, { readonly order: string; readonly etag: string }>();
   #etags = 0;
 
@@ -66,6 +67,13 @@ export class MemoryRekeys {
         way(
           `rekey put ${subject.state}`,
           () => void this.#subjects.set(`${id}\n${subject.account}\n${subject.scope ?? ''}`, subject),
+          true,
+        ),
+      listed: (id) => way('rekey listed', () => new Map(this.#listed.get(id))),
+      noteListed: (id, accounts) =>
+        way(
+          `rekey note listed ${accounts.size}`,
+          () => void this.#listed.set(id, new Map([...(this.#listed.get(id) ?? []), ...accounts])),
           true,
         ),
     };
