@@ -54,7 +54,15 @@ export async function listRotations(after: string | undefined, ports: ListPorts)
     keys.push(key);
     last = place;
   }
-  const value = await pMap(keys, (key) => viewOf(key, ports), { concurrency: CONCURRENCY });
+  const { fleet } = ports;
+  let listings: ReturnType<typeof fleet.listings> | undefined;
+  // Once for all of them.
+  const listed = (): ReturnType<typeof fleet.listings> => {
+    listings ??= fleet.listings();
+    return listings;
+  };
+  const once: ListPorts = { ...ports, fleet: { uses: (...of) => fleet.uses(...of), listings: listed } };
+  const value = await pMap(keys, (key) => viewOf(key, once), { concurrency: CONCURRENCY });
   return { value, pauses: standingPauses(ports.control.state, now()), ...(next ? { next } : {}) };
 }
 

@@ -64,11 +64,11 @@ export async function readRotation(key: ManagedKey, ports: ReadRotationPorts): P
 }
 
 async function countUnlisted({ inSight, fleet }: Pick<ReadRotationPorts, 'inSight' | 'fleet'>): Promise<number> {
-  const subscriptions = (await inSight()) ?? [];
-  if (subscriptions.length === 0) return 0;
+  const subscriptions = new Set((await inSight())?.map((id) => id.toLowerCase()));
+  if (subscriptions.size === 0) return 0;
   // How far it is was read: that is told, whatever becomes of this.
   const listings = await fleet.listings().catch(() => new Map<string, Date>());
-  return subscriptions.filter((id) => !listings.has(id.toLowerCase())).length;
+  return [...subscriptions].filter((id) => !listings.has(id)).length;
 }
 
 /** That a rotation has finished as far as is known, in words. */
