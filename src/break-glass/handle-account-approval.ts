@@ -92,7 +92,7 @@ export async function handleApproveAccount(
   const now = { revokers: accountRevokers(open), atLeast: services.settings.access.restoreApprovals };
   const { approval, result } = await approveAndCarryOut(asked, now, call, services, log, async (approved) => {
     const found = revocable ?? (await revocableOfCall(look.account, 'identity', services));
-    const restore = await handleAccountRestore(found, approved, callAsAsked(approved), services, log);
+    const restore = await handleAccountRestore(found, approved, callAsAsked(approved), requireOn, services, log);
     return { result: restore, outcome: restore.reason };
   });
   return { approval, ...(result ? { accountRestore: result } : {}) };

@@ -14,11 +14,16 @@ import { isComplete } from '../revocation/restore-end.ts';
 import { type AccountLookServices, orUnreadable } from './account-of-call.ts';
 import type { AccountRestoreResponse } from './account-schemas.ts';
 import type { RestoreRequest } from './schemas.ts';
+import { type ReachServices, withinReach } from './within-reach.ts';
 
 export type AccountRestoreServices = AccountLookServices &
-  AccountUseCase & { readonly settings: { readonly dualControl: boolean } };
+  AccountUseCase &
+  ReachServices & { readonly settings: { readonly dualControl: boolean } };
 
-/** The keys that a restore is about: that of the account now, and those that it gives roles on. */
+/**
+ * The keys that a restore is about: that of the account now, and those that it gives roles on. What it is about by the time
+ * it gives, `withinReach` asks for.
+ */
 export function keysOfRestore({ key, part }: Revocable, open: readonly AccountRevocation[]): readonly RouteKey[] {
   const vault = key.vault.name;
   const taken = open.filter((one) => samePart(one.part, part.part)).flatMap(({ took }) => took);
@@ -30,6 +35,7 @@ export function keysOfRestore({ key, part }: Revocable, open: readonly AccountRe
  * Gives back what the named revocation took away, and words the answer.
  *
  * @param revocable the part of the account that the revocation is of
+ * @param requireOn whether the role of whoever has it done reaches a key
  * @throws {@link HttpProblem} 403 for the person who revoked, 409 when another revocation is open, 502 when something is
  *   not given back
  */
@@ -37,13 +43,14 @@ export async function handleAccountRestore(
   revocable: Revocable,
   { revocation }: Pick<RestoreRequest, 'revocation'>,
   call: RevocationCall,
+  requireOn: (key: RouteKey) => void,
   services: AccountRestoreServices,
   log: Log,
 ): Promise<AccountRestoreResponse> {
-  const { part, place } = revocable;
+  const part = withinReach(revocable, requireOn, services);
   const { dualControl } = services.settings;
   const result = await orUnreadable(() =>
-    restoreAccount(part, place, { revocation, dualControl }, call, services, log),
+    restoreAccount(part, revocable.place, { revocation, dualControl }, call, services, log),
   );
   const body = toBody(revocable, result);
   if (body.complete) return body;

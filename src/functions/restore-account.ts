@@ -26,7 +26,7 @@ app.http('restoreAccount', {
         const approval = await handleAskAccount(revocable, body, call, services, log);
         return jsonResponse(202, { reason: 'ApprovalNeeded', approval });
       }
-      return jsonResponse(200, await handleAccountRestore(revocable, body, call, services, log));
+      return jsonResponse(200, await handleAccountRestore(revocable, body, call, requireOn, services, log));
     },
     () => 'restore',
     'later',

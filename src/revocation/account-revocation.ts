@@ -3,6 +3,7 @@ import type { Reason } from '../reasons.ts';
 import { ACCOUNT_WORK, type AccountRevocationWork } from '../work/messages.ts';
 import type { AccountPart, AccountPorts } from './account-part.ts';
 import { type AccountRevocation, allTaken, resourceOfPart, scopeOfPart } from './account-record.ts';
+import { isRefused } from './change-access.ts';
 import { type AccountGiving, giveAccount } from './give-account.ts';
 import { inTime } from './in-time.ts';
 import { callCause, callToSend, IF_KILLED, SECOND_LOOKS, sendLooks, stampToSend } from './look-message.ts';
@@ -57,10 +58,10 @@ export async function revokeAccount(
     IF_KILLED,
   );
   const taking = await takeAccount(part, by, services);
-  const { complete, revocation, left, failures, elapsedMs } = taking;
+  const { complete, revocation, found, left, failures, elapsedMs } = taking;
   const reason = complete ? 'AccountRevoked' : 'AccountRevocationIncomplete';
   const resource = resourceOfPart(part.account, part.part);
-  const details = { key: place.key, complete, left, failures, elapsedMs };
+  const details = { key: place.key, complete, found, left, failures, elapsedMs };
   const [audited, ...notDone] = await Promise.all([
     writeDown({ action: 'account.revoke', resource, reason, revocation, began, details }, call, services, log),
     lookAtAccount(part, place, 'revoke', call, services),
@@ -98,7 +99,9 @@ export async function restoreAccount(
   const resource = resourceOfPart(part.account, giving.revocation.part);
   const { closed, given, failures } = giving;
   const restored = closed.find((one) => one.id === id) ?? giving.revocation;
-  const details = { key: place.key, closed: closed.map((one) => one.id), gives: allTaken(closed), given, failures };
+  const refused = failures.filter(isRefused).map(({ taken }) => taken);
+  const gives = allTaken(closed);
+  const details = { key: place.key, closed: closed.map((one) => one.id), gives, given, failures, refused };
   const [audited, ...notDone] = await Promise.all([
     writeDown(
       { action: 'account.restore', resource, reason, revocation: giving.revocation, began, details },

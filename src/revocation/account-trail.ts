@@ -5,7 +5,7 @@ import { linesBackwards } from '../audit/read-backwards.ts';
 import { parseRecord } from '../audit/record.ts';
 import { mayHold } from '../audit/trail-filter.ts';
 import { RECORDED_TAKEN } from '../work/taken.ts';
-import { type AccountRevocation, PART, type Taken } from './account-record.ts';
+import { type AccountRevocation, PART, type Taken, takenId } from './account-record.ts';
 
 /** What the audit trail says was done to one part of an account, by a call. */
 export interface AccountWord {
@@ -21,6 +21,10 @@ export interface AccountWord {
   readonly gives: readonly Taken[];
   /** Of a revocation: its record, as it was when it was done. */
   readonly record: AccountRevocation | undefined;
+  /** Of a revocation, by its own call: all that its reads have shown to give access. */
+  readonly found: readonly Taken[];
+  /** Of a restore: what of that the app itself did not give. */
+  readonly refused: readonly Taken[];
   /** A look has concluded it from what it found: nothing is given back by that. */
   readonly foundLater: boolean;
 }
@@ -50,6 +54,8 @@ const ENTRY = z.object({
     revocation: z.looseObject({ id: z.string() }),
     closed: z.array(z.string()).default([]),
     gives: z.array(RECORDED_TAKEN).default([]),
+    found: z.array(RECORDED_TAKEN).default([]),
+    refused: z.array(RECORDED_TAKEN).default([]),
     foundLater: z.boolean().default(false),
   }),
 });
@@ -60,6 +66,25 @@ const ABOUT = '"action":"account.re';
 /** Whether a call has restored it, as the call itself has put on record. */
 export function isRestored({ did, reason, foundLater }: AccountWord): boolean {
   return did === 'restore' && reason === 'AccountRestored' && !foundLater;
+}
+
+/**
+ * Whether a revocation that nobody has restored has found exactly that, by the word of its own call. What a record in the
+ * tags, or one that it has joined, says besides, others can have written.
+ */
+export function foundOnRecord(words: readonly AccountWord[]): (taken: Taken) => boolean {
+  const closed = new Set(words.flatMap((word) => (isRestored(word) ? word.closed : [])));
+  const open = words.filter(
+    ({ did, foundLater, revocation }) => did === 'revoke' && !foundLater && !closed.has(revocation),
+  );
+  const found = new Set(open.flatMap((word) => word.found.map(exactly)));
+  return (taken) => found.has(exactly(taken));
+}
+
+/** Without its condition a role is another one. */
+function exactly(taken: Taken): string {
+  const { condition, conditionVersion } = taken.kind === 'role' ? taken : {};
+  return JSON.stringify([takenId(taken), condition, conditionVersion]);
 }
 
 export function accountTrail(files: AuditFiles): AccountTrail {
@@ -86,6 +111,15 @@ export function wordOf(entry: unknown, resource: string, on: Date): AccountWord 
   if (data?.resource.toLowerCase() !== resource.toLowerCase()) return undefined;
   const { revocation, ...details } = data.details;
   const did = DID[data.action];
-  const record = did === 'revoke' && !details.foundLater ? REVOCATION.safeParse(revocation).data : undefined;
-  return { did, reason: data.reason, on, revocation: revocation.id, record, ...details };
+  const isOwn = did === 'revoke' && !details.foundLater;
+  const record = isOwn ? REVOCATION.safeParse(revocation).data : undefined;
+  return {
+    did,
+    reason: data.reason,
+    on,
+    revocation: revocation.id,
+    record,
+    ...details,
+    found: isOwn ? details.found : [],
+  };
 }

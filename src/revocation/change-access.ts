@@ -48,9 +48,14 @@ export function failureOf(taken: Taken, error: unknown): TakenFailure {
   return { taken, error: errorText(error), forbidden: failure.kind === 'forbidden' || locked, locked, ...own };
 }
 
+/** The app itself does not give it: it can be none of what was taken, or is out of reach of whoever restores. */
+export function isRefused({ nextStep }: TakenFailure): boolean {
+  return nextStep !== undefined;
+}
+
 /** What to do about them; undefined: repeat the call. */
 export function ownStepOf(failures: readonly TakenFailure[]): string | undefined {
-  return failures.find(({ nextStep }) => nextStep !== undefined)?.nextStep;
+  return failures.find(isRefused)?.nextStep;
 }
 
 /** What Azure Resource Manager says of a write or a deletion that a lock forbids. */

@@ -195,8 +195,10 @@ class AccountLook {
     );
     const ids = new Set(lately.flatMap((word) => word.closed));
     // One that was still at work has put more into its record than the restore had seen.
-    const grown = words.flatMap(({ record }) => (record && ids.has(record.id) ? record : []));
-    const gives = allTaken([...lately.map((word) => ({ took: word.gives })), ...grown]);
+    const grown = words.flatMap(({ revocation, found }) => (ids.has(revocation) ? found : []));
+    const refused = new Set(last.refused.map(takenId));
+    const all = allTaken([...lately.map((word) => ({ took: word.gives })), { took: grown }]);
+    const gives = all.filter((one) => !refused.has(takenId(one)));
     const missing = await missingOf(this.#part, gives);
     if (missing.length === 0 || (await this.open()).length > 0) return;
     const failures = new Map<string, TakenFailure>();

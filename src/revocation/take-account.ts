@@ -22,6 +22,8 @@ export interface AccountTaking {
   /** Whether a fresh read proves that nothing gives access any more, and that the record stands. */
   readonly complete: boolean;
   readonly revocation: AccountRevocation;
+  /** All that its reads have shown to give access: of what is in the record, not that which another one says it took. */
+  readonly found: readonly Taken[];
   /** What gives access still; undefined: it could not be read again. */
   readonly left: readonly Taken[] | undefined;
   readonly failures: readonly TakenFailure[];
@@ -48,6 +50,7 @@ export async function takeAccount(
   // What gives access is read first: what is gone from it by another revocation is in that one's record by then.
   let left: readonly Taken[] | undefined = await part.held();
   const open = openOfPart(await tags.read(part.account), part.part, now());
+  let found = left;
   let revocation = joining(by, part, left, open, now());
   await writeRecord(part, revocation, ports);
   const failures = new Map<string, TakenFailure>();
@@ -63,6 +66,7 @@ export async function takeAccount(
       }
       await takeAll(part, left ?? [], failures, ports);
       left = await twice(() => part.held(), ports.sleep);
+      found = allTaken([{ took: found }, { took: left }]);
       if (open.length === 0 && isForbidden(revocation, left, failures)) break;
       stands = openOfPart(await tags.read(part.account), part.part, now()).some(({ id }) => id === by.id);
       unproven = left.length === 0 && stands ? await twice(() => part.doubt(), ports.sleep) : undefined;
@@ -83,6 +87,7 @@ export async function takeAccount(
   return {
     complete: isDone,
     revocation,
+    found,
     left,
     failures: [...failures.values()].filter(
       ({ taken }) => left?.some((one) => takenId(one) === takenId(taken)) ?? true,

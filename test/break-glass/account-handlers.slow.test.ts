@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import type { StorageAccount } from '../../local/azure/world.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import { accountOfCall, revocableOfCall } from '../../src/break-glass/account-of-call.ts';
 import {
@@ -10,11 +11,14 @@ import {
 import { handleAccountRestore } from '../../src/break-glass/handle-account-restore.ts';
 import { dryRunAccount, handleAccountRevoke } from '../../src/break-glass/handle-account-revoke.ts';
 import { callOf } from '../../src/break-glass/to-json.ts';
+import type { RouteKey } from '../../src/http/access.ts';
+import { HttpProblem } from '../../src/http/problem.ts';
 import {
   formatAccountRevocation,
   type RevokedPart,
   readAccountRevocations,
 } from '../../src/revocation/account-record.ts';
+import { wordOf } from '../../src/revocation/account-trail.ts';
 import { IF_KILLED, SECOND_LOOKS } from '../../src/revocation/look-message.ts';
 import type { Services } from '../../src/services.ts';
 import { MemoryApprovals } from '../approvals/memory-approvals.ts';
@@ -54,8 +58,8 @@ function site(change: (real: Services) => Partial<Services> = () => ({}), env: R
     revocable,
     revoke: async (who = 'alice') =>
       handleAccountRevoke(await revocable(), { ...WHY, confirm: account.name }, by(who), services, wire.log),
-    restore: async (who = 'bob', of = services, revocation = open()) =>
-      handleAccountRestore(await revocable(of), { revocation }, by(who), of, wire.log),
+    restore: async (who = 'bob', of = services, revocation = open(), requireOn: (one: RouteKey) => void = () => {}) =>
+      handleAccountRestore(await revocable(of), { revocation }, by(who), requireOn, of, wire.log),
     ask: async (who = 'bob', revocation = open()) =>
       (await handleAskAccount(
         await revocable(),
@@ -64,10 +68,29 @@ function site(change: (real: Services) => Partial<Services> = () => ({}), env: R
         services,
         wire.log,
       )) as AccountApproval,
-    approve: (asked: AccountApproval, who = 'carol', of = services, requireOn: (key: object) => void = () => {}) =>
+    approve: (asked: AccountApproval, who = 'carol', of = services, requireOn: (one: RouteKey) => void = () => {}) =>
       handleApproveAccount(asked, by(who), requireOn, of, wire.log),
   };
 }
+
+const rolesOf = ({ account }: { readonly account: StorageAccount }) =>
+  [...wire.azure.world.roleAssignments.values()].filter(
+    ({ principalId }) => principalId === account.identity?.principalId,
+  );
+
+/** Its role on the key alone, and not on the vault. */
+function confineToKey({ account, key }: { readonly account: StorageAccount; readonly key: TestKey }): void {
+  const { roleAssignments } = wire.azure.world;
+  for (const [id, role] of [...roleAssignments]) {
+    if (role.principalId !== account.identity?.principalId) continue;
+    roleAssignments.delete(id);
+    const scope = `${key.vault.id}/keys/${key.name}`;
+    const moved = `${scope}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`;
+    roleAssignments.set(moved.toLowerCase(), { ...role, id: moved, scope });
+  }
+}
+
+type Site = ReturnType<typeof site>;
 
 describe('what is not done whole', () => {
   it('is no success of a revocation: it is answered, and recorded, as what it is', async () => {
@@ -176,6 +199,93 @@ it('a record of which a piece was lost is not said to be restored, nor is that a
   await expect(ask('bob', id)).rejects.toMatchObject(unbelieved);
 });
 
+describe('a restore by a role that reaches one key alone', () => {
+  /** Somebody who may write tags has the record name a role there too. */
+  function grow({ account }: Pick<Site, 'account'>, scope: string, more: object = {}): void {
+    const [record] = readAccountRevocations(account.tags, wire.azure.clock.now()).open;
+    if (!record) throw new Error('no record');
+    const principalId = account.identity?.principalId ?? '';
+    const planted = { kind: 'role', name: randomUUID(), scope, principalId, ...more } as const;
+    Object.assign(account.tags, formatAccountRevocation({ ...record, took: [...record.took, planted] }));
+  }
+  const reach =
+    ({ key }: Pick<Site, 'key'>) =>
+    (one: RouteKey) => {
+      if (one.key !== key.name) throw new HttpProblem(403, 'KeyOutOfReach', 'not that one', '');
+    };
+  const onTrail = (entries: readonly AuditEntry[]): Partial<Services> => ({
+    accountTrail: async (resource) =>
+      entries.flatMap((one) => wordOf(JSON.parse(JSON.stringify(one)), resource, wire.azure.clock.now()) ?? []),
+  });
+  const refused = (text: string) => ({
+    status: 502,
+    reason: 'AccountRestoreIncomplete',
+    nextStep: expect.stringContaining('tags'),
+    extensions: { failures: [{ error: expect.stringContaining(text) }] },
+  });
+
+  it('gives nothing on another key, although the record names it once the restore is under way', async () => {
+    const of = site();
+    confineToKey(of);
+    await of.revoke();
+    const other = new TestKey(wire.azure.world);
+    const { keyRoles } = of.services;
+    const giveBack: typeof keyRoles.giveBack = async (...given) => {
+      if (given[0].scope.endsWith(of.key.name)) grow(of, `${other.vault.id}/keys/${other.name}`);
+      return keyRoles.giveBack(...given);
+    };
+    const services = { ...of.services, keyRoles: { ...keyRoles, giveBack } };
+    await expect(of.restore('bob', services, of.open(), reach(of))).rejects.toMatchObject(refused(other.name));
+    expect(rolesOf(of).map(({ scope }) => scope)).toEqual([`${of.key.vault.id}/keys/${of.key.name}`]);
+    const details = of.entries.at(-1)?.details as { readonly refused: unknown };
+    expect(details.refused).toMatchObject([{ scope: expect.stringContaining(other.name) }]);
+    // Whoever reaches it may.
+    await of.restore('bob', services);
+    expect(of.account.tags).toEqual({});
+  });
+
+  it('gives a role of the whole vault where the audit trail says that the revocation has found it', async () => {
+    const of = site();
+    await of.revoke();
+    const { restore, services, open, entries } = of;
+    await expect(restore('bob', { ...services, accountTrail: broken }, open(), reach(of))).rejects.toMatchObject(
+      refused('The service is unwell.'),
+    );
+    expect(rolesOf(of)).toEqual([]);
+    await restore('bob', { ...services, ...onTrail(entries) }, open(), reach(of));
+    expect(rolesOf(of)).toMatchObject([{ scope: of.key.vault.id }]);
+  });
+
+  it.each([
+    ['has not found, and names since', false],
+    ['was told of by an older record in the tags', true],
+  ])('gives none of the whole vault that the revocation %s', async (_, before) => {
+    const of = site();
+    confineToKey(of);
+    await of.revoke();
+    if (before) {
+      grow(of, of.key.vault.id);
+      await of.revoke('dave');
+    } else grow(of, of.key.vault.id);
+    const services = { ...of.services, ...onTrail(of.entries) };
+    await expect(of.restore('bob', services, of.open(), reach(of))).rejects.toMatchObject(refused('all of kv-files'));
+    expect(rolesOf(of).map(({ scope }) => scope)).not.toContain(of.key.vault.id);
+  });
+
+  it('gives none of the whole vault without the condition that it had', async () => {
+    const of = site();
+    const [role] = rolesOf(of);
+    Object.assign(role ?? {}, { condition: "@Resource[x] StringEquals 'y'", conditionVersion: '2.0' });
+    await of.revoke();
+    const [record] = readAccountRevocations(of.account.tags, wire.azure.clock.now()).open;
+    const took = record?.took.map((one) => ({ ...one, condition: undefined, conditionVersion: undefined }));
+    of.account.tags = { ...(record && formatAccountRevocation({ ...record, took: (took ?? []) as never })) };
+    const services = { ...of.services, ...onTrail(of.entries) };
+    await expect(of.restore('bob', services, of.open(), reach(of))).rejects.toMatchObject(refused('all of kv-files'));
+    expect(rolesOf(of)).toEqual([]);
+  });
+});
+
 describe('a restore that others have to approve', () => {
   it('is asked for by somebody else than who revoked, of what is open', async () => {
     const { revoke, ask, open } = site();
@@ -247,22 +357,15 @@ describe('a restore that others have to approve', () => {
 
   it('is approved by whoever reaches the key of the account, and those that it gives roles on', async () => {
     const { revoke, ask, approve, account, key } = site();
-    const { world } = wire.azure;
-    // Its role on the key alone, and not on the vault.
-    for (const [id, role] of [...world.roleAssignments]) {
-      if (role.principalId !== account.identity?.principalId) continue;
-      world.roleAssignments.delete(id);
-      const scope = `${key.vault.id}/keys/${key.name}`;
-      const moved = `${scope}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`;
-      world.roleAssignments.set(moved.toLowerCase(), { ...role, id: moved, scope });
-    }
+    confineToKey({ account, key });
     await revoke();
-    const next = new TestKey(world);
+    const next = new TestKey(wire.azure.world);
     Object.assign(account.encryption.keyvaultproperties ?? {}, { keyname: next.name, keyversion: next.first.version });
     const asked = await ask();
     const reached: unknown[] = [];
     await approve(asked, 'carol', undefined, (one) => void reached.push(one));
-    expect(reached).toEqual([next, key].map(({ name }) => ({ vault: 'kv-files', key: name })));
+    // That which it gives a role on once more, when it gives it.
+    expect(reached).toEqual([next, key, key].map(({ name }) => ({ vault: 'kv-files', key: name })));
   });
 
   it('is not approved for an account that was put onto a key of that name in another vault', async () => {

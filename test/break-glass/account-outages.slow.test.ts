@@ -58,6 +58,7 @@ it.each([
       revocable,
       { revocation: id },
       callOf(person('bob'), 'c2', why),
+      () => {},
       services,
       wire.log,
     );

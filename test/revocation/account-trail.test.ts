@@ -1,7 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { AuditFiles } from '../../src/audit/audit-files.ts';
 import { type AuditEntry, CHAIN_START, formatRecord } from '../../src/audit/record.ts';
-import { accountTrail } from '../../src/revocation/account-trail.ts';
+import type { Taken } from '../../src/revocation/account-record.ts';
+import { accountTrail, foundOnRecord } from '../../src/revocation/account-trail.ts';
 import { role } from './account-parts.ts';
 import { ALICE } from './records.ts';
 
@@ -85,8 +86,30 @@ describe('what the audit trail says of an account', () => {
   });
 
   it('is no record of a revocation that a look has concluded', async () => {
-    const { of } = trail({ '2026-03-02.jsonl': [word('revoke', 'f00d', 5, { foundLater: true })] });
-    expect(await of(ACCOUNT, NOON)).toMatchObject([{ did: 'revoke', record: undefined, foundLater: true }]);
+    const { of } = trail({ '2026-03-02.jsonl': [word('revoke', 'f00d', 5, { foundLater: true, found: [role(1)] })] });
+    const nothing = { record: undefined, found: [] };
+    expect(await of(ACCOUNT, NOON)).toMatchObject([{ did: 'revoke', foundLater: true, ...nothing }]);
+  });
+
+  it.each<[string, Written[], Taken, boolean]>([
+    ['found', [word('revoke', 'f00d', 5, { found: [role(1)] })], role(1), true],
+    ['found with a condition', [word('revoke', 'f00d', 5, { found: [role(1, { condition: 'c' })] })], role(1), false],
+    ['joined', [word('revoke', 'f00d', 5)], role(1), false],
+    [
+      'found, and somebody restored since',
+      [word('revoke', 'f00d', 5, { found: [role(1)] }), word('restore', 'f00d', 6)],
+      role(1),
+      false,
+    ],
+    [
+      'found, and a look takes for restored',
+      [word('revoke', 'f00d', 5, { found: [role(1)] }), word('restore', 'f00d', 6, { foundLater: true })],
+      role(1),
+      true,
+    ],
+  ])('has what a revocation has %s', async (_, written, taken, isFound) => {
+    const { of } = trail({ '2026-03-02.jsonl': written });
+    expect(foundOnRecord(await of(ACCOUNT, NOON))(taken)).toBe(isFound);
   });
 
   it('reaches back to that time, as clocks that differ have it, and is read no further', async () => {

@@ -21,7 +21,15 @@ const CALL = { caller: { objectId: ALICE, appId: 'az' }, correlationId: 'call-1'
 
 const said = (did: AccountWord['did'], reason: string, more: Partial<AccountWord> = {}): AccountWord => ({
   ...{ did, reason, revocation: 'f00d', on: new Date('2026-03-02T09:30:00.000Z') },
-  ...{ closed: did === 'restore' ? ['f00d'] : [], gives: [], record: undefined, foundLater: false, ...more },
+  ...{
+    closed: did === 'restore' ? ['f00d'] : [],
+    gives: [],
+    record: undefined,
+    found: [],
+    refused: [],
+    foundLater: false,
+    ...more,
+  },
 });
 const OWN = said('revoke', 'AccountRevoked');
 const RESTORED = said('restore', 'AccountRestored');

@@ -49,13 +49,13 @@ class Site {
   }
   say(word: Partial<AccountWord> & Pick<AccountWord, 'did' | 'revocation'>): void {
     const reason = word.did === 'revoke' ? 'AccountRevoked' : 'AccountRestored';
-    const nothing = { closed: [], gives: [], record: undefined, foundLater: false };
+    const nothing = { closed: [], gives: [], record: undefined, found: [], refused: [], foundLater: false };
     this.words.unshift({ reason, on: this.account.now, ...nothing, ...word });
   }
   async revoke(id = 'f00d') {
     const { account } = this;
-    const { revocation } = await takeAccount(account.part(), { id, revokedBy: ALICE }, account.ports);
-    this.say({ did: 'revoke', revocation: id, record: revocation });
+    const { revocation, found } = await takeAccount(account.part(), { id, revokedBy: ALICE }, account.ports);
+    this.say({ did: 'revoke', revocation: id, record: revocation, found });
     return revocation;
   }
   async restore(id = 'f00d', more: Partial<AccountWord> = {}): Promise<void> {
@@ -407,12 +407,23 @@ describe('what is gone although it was restored', () => {
 
   it('is given also where the revocation took it after that, still at work, as its own word has it', async () => {
     const site = new Site();
+    site.say({ did: 'revoke', revocation: 'beef', found: [role(3)] });
     const revoked = await site.revoke();
     await site.restore();
-    site.say({ did: 'revoke', revocation: 'f00d', record: { ...revoked, took: [role(1), role(2)] } });
-    site.say({ did: 'revoke', revocation: 'f00d', record: { ...revoked, id: 'beef', took: [role(3)] } });
+    // What it has joined, tags have said.
+    const record = { ...revoked, took: [role(1), role(2), role(4)] };
+    site.say({ did: 'revoke', revocation: 'f00d', record, found: [role(1), role(2)] });
     await site.look('restore');
     expect(site.held).toEqual([takenId(role(1)), takenId(role(2))]);
+  });
+
+  it('is nothing that whoever restored it may not give, though nothing is on record any more', async () => {
+    const site = new Site();
+    await site.revoke();
+    await site.restore('f00d', { reason: 'AccountRestoreIncomplete', refused: [role(2)], gives: [role(1), role(2)] });
+    site.account.roles.clear();
+    await site.look('restore');
+    expect(site.held).toEqual(HELD);
   });
 
   it('is what a restore says that it gives back, though that was not seen to its end', async () => {

@@ -67,9 +67,10 @@ describe('taking away', () => {
       account.give(role(2));
       account.before('take', () => account.give(role(3)));
     });
-    expect((await take(account)).complete).toBe(true);
+    const found = [role(1), role(2), role(3)];
+    expect(await take(account)).toMatchObject({ complete: true, found });
     expect(heldBy(account)).toEqual([]);
-    expect(openOn(account)).toMatchObject([{ took: [role(1), role(2), role(3)] }]);
+    expect(openOn(account)).toMatchObject([{ took: found }]);
   });
 
   it('writes the record again that somebody has overwritten with tags of their own', async () => {
@@ -242,6 +243,7 @@ describe('taking away', () => {
     const account = accountWith(1, 2);
     await take(account);
     const joined = await take(account, 'beef', BOB);
+    expect(joined.found).toEqual([]);
     expect(joined.revocation).toMatchObject({ joined: [ALICE], took: [role(1), role(2)] });
     expect(joined.revocation.revokedOn.getTime()).toBeGreaterThan(openOn(account)[1]?.revokedOn.getTime() ?? 0);
     expect(await give(account, 'f00d', CAROL)).toMatchObject({ end: 'otherRevocation', revocation: { id: 'beef' } });

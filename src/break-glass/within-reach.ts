@@ -1,0 +1,88 @@
+import { timeBoxed, untilAborted } from '../azure/deadline.ts';
+import { errorText } from '../azure/failure.ts';
+import { CmkError } from '../errors.ts';
+import type { RouteKey } from '../http/access.ts';
+import { HttpProblem } from '../http/problem.ts';
+import type { Revocable } from '../identities/revocable.ts';
+import { keyOfTaken } from '../identities/role-grant.ts';
+import type { AccountPart } from '../revocation/account-part.ts';
+import { openOfPart, resourceOfPart, type Taken } from '../revocation/account-record.ts';
+import { type AccountTrail, foundOnRecord } from '../revocation/account-trail.ts';
+
+/** How long a restore waits for the audit trail, which it reads back to when the account was revoked. Milliseconds. */
+const TRAIL_WAIT_MS = 20_000;
+
+export interface ReachServices {
+  readonly accountTrail: AccountTrail;
+  readonly now: () => Date;
+}
+
+/**
+ * The part, by which a restore gives nothing that its caller's role does not reach. Each role is asked for right before it is
+ * given: whoever may write the tags of the account can have its record grow after the call was let through. For a role of the
+ * whole vault, where the caller's reaches some keys alone, the audit trail has to say that the revocation has found it.
+ *
+ * @param requireOn throws {@link HttpProblem} where the caller's role does not reach that key; `*`: all of the vault
+ */
+export function withinReach(
+  revocable: Pick<Revocable, 'account' | 'key' | 'part'>,
+  requireOn: (key: RouteKey) => void,
+  services: ReachServices,
+): AccountPart {
+  const { key, part } = revocable;
+  const vault = key.vault.name;
+  let reading: Promise<(taken: Taken) => boolean> | undefined;
+  const check = async (taken: Taken): Promise<void> => {
+    // A scope is on the key that the call was let through for.
+    if (taken.kind === 'scope') return;
+    const name = keyOfTaken(taken);
+    if (isReached(requireOn, { vault, key: name ?? '*' })) return;
+    if (name !== undefined) throw refused(`on the key ${vault}/${name}, which your role does not reach.`);
+    reading ??= readFound(revocable, services);
+    const isFound = await reading.catch((error: unknown) => {
+      throw refused(`on all of ${vault}, and your role reaches some keys of it alone. ${errorText(error)}`);
+    });
+    if (isFound(taken)) return;
+    throw refused(
+      `on all of ${vault}: your role reaches some keys of it alone, and the audit trail does not say that the revocation has found it.`,
+    );
+  };
+  return {
+    ...part,
+    async give(taken) {
+      await check(taken);
+      await part.give(taken);
+    },
+  };
+}
+
+function isReached(requireOn: (key: RouteKey) => void, key: RouteKey): boolean {
+  try {
+    requireOn(key);
+    return true;
+  } catch (error) {
+    if (error instanceof HttpProblem) return false;
+    throw error;
+  }
+}
+
+/** @throws the SDK's error, or one that says why the audit trail could not be read */
+async function readFound(
+  { account, part }: Pick<Revocable, 'account' | 'part'>,
+  { accountTrail, now }: ReachServices,
+): Promise<(taken: Taken) => boolean> {
+  const open = openOfPart(account.tags, part.part, now());
+  const since = new Date(Math.min(now().getTime(), ...open.map(({ revokedOn }) => revokedOn.getTime())));
+  const words = accountTrail(resourceOfPart(account, part.part), since);
+  const isRead = await timeBoxed((signal) => untilAborted(words, signal), TRAIL_WAIT_MS);
+  if (!isRead) throw new Error(`The audit trail was not read within ${TRAIL_WAIT_MS / 1_000} s.`);
+  return foundOnRecord(await words);
+}
+
+function refused(what: string): CmkError {
+  return new CmkError(
+    'Refused',
+    `The record names a role ${what} It is not given.`,
+    'Look what the audit trail says was taken away (`cmk audit list --action account.revoke`). If that is in it, have somebody restore it whose role CmkKey.Restore reaches the whole vault; else find out who wrote the tags.',
+  );
+}
