@@ -27,6 +27,8 @@ export interface AccountWord {
   readonly refused: readonly Taken[];
   /** A look has concluded it from what it found: nothing is given back by that. */
   readonly foundLater: boolean;
+  /** Of some of what it is about, that message has been all that spoke of it. */
+  readonly byMessageAlone: boolean;
 }
 
 /**
@@ -57,6 +59,7 @@ const ENTRY = z.object({
     found: z.array(RECORDED_TAKEN).default([]),
     refused: z.array(RECORDED_TAKEN).default([]),
     foundLater: z.boolean().default(false),
+    byMessageAlone: z.boolean().default(false),
   }),
 });
 

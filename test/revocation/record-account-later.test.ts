@@ -28,12 +28,16 @@ const said = (did: AccountWord['did'], reason: string, more: Partial<AccountWord
     found: [],
     refused: [],
     foundLater: false,
+    byMessageAlone: false,
     ...more,
   },
 });
 const OWN = said('revoke', 'AccountRevoked');
 const RESTORED = said('restore', 'AccountRestored');
 const IN_VAIN = said('restore', 'AccountRestoreIncomplete');
+const MADE_UP = said('restore', 'AccountRestored', {
+  ...{ revocation: 'beef', closed: ['beef'], foundLater: true, byMessageAlone: true },
+});
 const OTHER = said('revoke', 'AccountRevoked', { revocation: 'beef' });
 
 /** What is written where the trail says this, and where the record stands, or does not, or that of the rest. */
@@ -43,6 +47,7 @@ async function later(
   words: AccountWord[],
   before: AccountWord[] = [],
   { id = REVOCATION.id, gives, closes }: { id?: string; gives?: Taken[]; closes?: string[] } = {},
+  asked: Date[] = [],
 ) {
   const account = new MemoryAccount();
   const record = stands === 'rest' ? { ...RECORD, id: 'f00d-rest' } : RECORD;
@@ -58,7 +63,10 @@ async function later(
         written.push(entry);
         return { written: { file: 'f', seq: 1, hash: 'h' } };
       },
-      accountTrail: async (_, since) => (since < SINCE ? [...words, ...before] : words),
+      accountTrail: async (_, since) => {
+        asked.push(since);
+        return since < SINCE ? [...words, ...before] : words;
+      },
     },
   );
   return { isTold, written: written.map(({ reason }) => reason), details: written[0]?.details };
@@ -98,6 +106,35 @@ describe('a restore that its own process has not put on record', () => {
     ['it has nothing of it', [OTHER], [], true],
   ])('is told as what the message alone says, or not: %s', async (_, words, before, byMessageAlone) => {
     expect((await later('restore', false, words, before)).details?.byMessageAlone).toBe(byMessageAlone);
+  });
+
+  it.each<[string, AccountWord[], AccountWord[], true | undefined]>([
+    ['nothing', [OWN], [], true],
+    ['what a message alone has said', [OWN, MADE_UP], [], true],
+    ['a revocation that such a message has had put on record', [OWN, { ...OTHER, byMessageAlone: true }], [], true],
+    ['its revocation', [OWN, OTHER], [], undefined],
+    ['its revocation, from before', [OWN], [OTHER], undefined],
+    ['its restore in vain', [OWN, said('restore', 'AccountRestoreIncomplete', { closed: ['beef'] })], [], undefined],
+  ])('is told as what the message alone says where it closes another one, of which there is %s', async (...row) => {
+    const [, words, before, byMessageAlone] = row;
+    const { details } = await later('restore', false, words, before, { closes: ['beef', 'f00d'], gives: [role(1)] });
+    expect(details).toMatchObject({ closed: ['f00d', 'beef'] });
+    expect(details?.byMessageAlone).toBe(byMessageAlone);
+  });
+
+  it('is looked for once more than a month back, however old its message says that it is', async () => {
+    const asked: Date[] = [];
+    await later('restore', false, [OWN], [], { closes: ['beef', 'f00d'] }, asked);
+    expect(asked).toEqual([SINCE, new Date(REVOKED.getTime() - 31 * 86_400_000)]);
+  });
+
+  it.each([
+    ['a restore', 'restore', ['AccountRestored']],
+    ['its revocation', 'revoke', ['AccountRevocationIncomplete']],
+  ] as const)('is no proof of itself: %s is put on record beside it, as what a message alone says', async (...row) => {
+    const [, did, written] = row;
+    const made = await later(did, false, [MADE_UP], [], { id: 'beef', gives: [role(1)] });
+    expect(made).toMatchObject({ written, details: { byMessageAlone: true } });
   });
 
   it.each<[Taken[] | undefined, string]>([

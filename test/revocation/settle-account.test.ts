@@ -49,7 +49,15 @@ class Site {
   }
   say(word: Partial<AccountWord> & Pick<AccountWord, 'did' | 'revocation'>): void {
     const reason = word.did === 'revoke' ? 'AccountRevoked' : 'AccountRestored';
-    const nothing = { closed: [], gives: [], record: undefined, found: [], refused: [], foundLater: false };
+    const nothing = {
+      closed: [],
+      gives: [],
+      record: undefined,
+      found: [],
+      refused: [],
+      foundLater: false,
+      byMessageAlone: false,
+    };
     this.words.unshift({ reason, on: this.account.now, ...nothing, ...word });
   }
   async revoke(id = 'f00d') {
