@@ -320,6 +320,33 @@ describe('account revoke and account restore', () => {
     expect(rolesOf(site)).toEqual([]);
   });
 
+  it('keep from its identity a role on the one key that was taken, and on the one that it was put onto since', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    for (const { id } of rolesOf(site)) procedures.world.roleAssignments.delete(id.toLowerCase());
+    addRoleAssignment(procedures.world, {
+      scope: `${site.vault.id}/keys/${site.key}`,
+      principalId: site.identity.principalId,
+      role: BUILT_IN_ROLES['Key Vault Crypto Service Encryption User'],
+      settled: true,
+    });
+    for (const name of ['third-key', 'other-key']) addKeyVersion(procedures.world, site.vault, name);
+    await procedures.run(revoking(account), { as: admin(site) });
+    const giving = (key: string) => ['--vault', site.vault.name, '--key', key];
+    const refusedOn = async (key: string) => {
+      const { code, err } = await runCmk(procedures, ['identity', 'ensure', site.identity.name, ...giving(key)]);
+      expect([code, err], key).toEqual([3, expect.stringContaining(`cmk account restore ${account.name}`)]);
+    };
+    await refusedOn(site.key);
+    // What it is not on, and was not taken, gives the account nothing.
+    const third = await runCmk(procedures, ['identity', 'ensure', site.identity.name, ...giving('third-key')]);
+    expect(third.code).toBe(0);
+    Object.assign(account.encryption.keyvaultproperties ?? {}, { keyname: 'other-key' });
+    await refusedOn('other-key');
+    await refusedOn(site.key);
+    expect(rolesOf(site).map(({ scope }) => scope)).toEqual([`${site.vault.id}/keys/third-key`]);
+  });
+
   it('ask for the name on the command line, and for a reason', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);

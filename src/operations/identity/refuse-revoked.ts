@@ -47,8 +47,8 @@ export async function refuseRevoked(
       for await (const account of azure.accounts.list(subscription)) {
         const all = openOfPart(account.tags, 'identity', azure.now());
         const [open] = all;
-        const took = allTaken(all);
-        if (!open || !(took.length > 0 ? took.some(isGivenBack) : isUser(account))) continue;
+        // Or it was put onto that key since: it would have access again by another role than was taken.
+        if (!open || !(allTaken(all).some(isGivenBack) || isUser(account))) continue;
         throw new CmkError(
           'AccountRevocationOpen',
           `${name} is the identity of ${account.name}, which is revoked by itself since ${open.revokedOn.toISOString()}: with its role it would have access again.`,
