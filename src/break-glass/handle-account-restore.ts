@@ -14,11 +14,11 @@ import { isComplete } from '../revocation/restore-end.ts';
 import { type AccountLookServices, orUnreadable } from './account-of-call.ts';
 import type { AccountRestoreResponse } from './account-schemas.ts';
 import type { RestoreRequest } from './schemas.ts';
-import { type ReachServices, withinReach } from './within-reach.ts';
+import { foundByTrail, unfoundWarning, withinReach } from './within-reach.ts';
 
 export type AccountRestoreServices = AccountLookServices &
   AccountUseCase &
-  ReachServices & { readonly settings: { readonly dualControl: boolean } };
+  Parameters<typeof foundByTrail>[1] & { readonly settings: { readonly dualControl: boolean } };
 
 /**
  * The keys that a restore is about: that of the account now, and those that it gives roles on. What it is about by the time
@@ -47,12 +47,14 @@ export async function handleAccountRestore(
   services: AccountRestoreServices,
   log: Log,
 ): Promise<AccountRestoreResponse> {
-  const part = withinReach(revocable, requireOn, services);
+  const found = foundByTrail(revocable, services);
+  const part = withinReach(revocable, requireOn, found);
   const { dualControl } = services.settings;
   const result = await orUnreadable(() =>
     restoreAccount(part, revocable.place, { revocation, dualControl }, call, services, log),
   );
-  const body = toBody(revocable, result);
+  const unfound = await unfoundWarning(result.given, found);
+  const body = toBody(revocable, { ...result, warnings: [...result.warnings, ...unfound] });
   if (body.complete) return body;
   const { reason: _, ...extensions } = body;
   throw givingProblem(result, extensions);

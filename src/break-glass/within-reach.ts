@@ -10,11 +10,36 @@ import { openOfPart, resourceOfPart, type Taken } from '../revocation/account-re
 import { type AccountTrail, foundOnRecord } from '../revocation/account-trail.ts';
 
 /** How long a restore waits for the audit trail, which it reads back to when the account was revoked. Milliseconds. */
-const TRAIL_WAIT_MS = 20_000;
+const TRAIL_WAIT_MS = 10_000;
 
-export interface ReachServices {
+interface ReachServices {
   readonly accountTrail: AccountTrail;
   readonly now: () => Date;
+}
+
+/** Whether the audit trail says that a revocation has found a role. It is read once. */
+export type FoundOnRecord = () => Promise<(taken: Taken) => boolean>;
+
+/** @returns what throws an error that says why the audit trail could not be read */
+export function foundByTrail(
+  { account, part }: Pick<Revocable, 'account' | 'part'>,
+  { accountTrail, now }: ReachServices,
+): FoundOnRecord {
+  const began = now();
+  const read = async (): Promise<(taken: Taken) => boolean> => {
+    const open = openOfPart(account.tags, part.part, began);
+    const since = new Date(Math.min(began.getTime(), ...open.map(({ revokedOn }) => revokedOn.getTime())));
+    const words = accountTrail(resourceOfPart(account, part.part), since);
+    const isRead = await timeBoxed((signal) => untilAborted(words, signal), TRAIL_WAIT_MS);
+    if (!isRead) throw new Error(`The audit trail was not read within ${TRAIL_WAIT_MS / 1_000} s.`);
+    // What this restore has put on record itself says nothing of what there was to restore.
+    return foundOnRecord((await words).filter(({ did, on }) => did === 'revoke' || on < began));
+  };
+  let reading: ReturnType<FoundOnRecord> | undefined;
+  return () => {
+    reading ??= read();
+    return reading;
+  };
 }
 
 /**
@@ -25,21 +50,18 @@ export interface ReachServices {
  * @param requireOn throws {@link HttpProblem} where the caller's role does not reach that key; `*`: all of the vault
  */
 export function withinReach(
-  revocable: Pick<Revocable, 'account' | 'key' | 'part'>,
+  { key, part }: Pick<Revocable, 'key' | 'part'>,
   requireOn: (key: RouteKey) => void,
-  services: ReachServices,
+  found: FoundOnRecord,
 ): AccountPart {
-  const { key, part } = revocable;
   const vault = key.vault.name;
-  let reading: Promise<(taken: Taken) => boolean> | undefined;
   const check = async (taken: Taken): Promise<void> => {
     // A scope is on the key that the call was let through for.
     if (taken.kind === 'scope') return;
     const name = keyOfTaken(taken);
     if (isReached(requireOn, { vault, key: name ?? '*' })) return;
     if (name !== undefined) throw refused(`on the key ${vault}/${name}, which your role does not reach.`);
-    reading ??= readFound(revocable, services);
-    const isFound = await reading.catch((error: unknown) => {
+    const isFound = await found().catch((error: unknown) => {
       throw refused(`on all of ${vault}, and your role reaches some keys of it alone. ${errorText(error)}`);
     });
     if (isFound(taken)) return;
@@ -56,6 +78,22 @@ export function withinReach(
   };
 }
 
+/** Of roles that were given by the word of the tags alone, whoever restored is told: others may have written those. */
+export async function unfoundWarning(given: readonly Taken[], found: FoundOnRecord): Promise<string[]> {
+  const roles = given.flatMap((one) => (one.kind === 'scope' ? [] : one));
+  if (roles.length === 0) return [];
+  try {
+    const isFound = await found();
+    const places = roles.filter((one) => !isFound(one)).map(({ scope, name }) => `${scope} (${name})`);
+    if (places.length === 0) return [];
+    return [
+      `Given by the tags of the account alone, the audit trail has no revocation that found it: ${places.join(', ')}.`,
+    ];
+  } catch (error) {
+    return [`Whether the revocation had found what was given is not known. ${errorText(error)}`];
+  }
+}
+
 function isReached(requireOn: (key: RouteKey) => void, key: RouteKey): boolean {
   try {
     requireOn(key);
@@ -64,19 +102,6 @@ function isReached(requireOn: (key: RouteKey) => void, key: RouteKey): boolean {
     if (error instanceof HttpProblem) return false;
     throw error;
   }
-}
-
-/** @throws the SDK's error, or one that says why the audit trail could not be read */
-async function readFound(
-  { account, part }: Pick<Revocable, 'account' | 'part'>,
-  { accountTrail, now }: ReachServices,
-): Promise<(taken: Taken) => boolean> {
-  const open = openOfPart(account.tags, part.part, now());
-  const since = new Date(Math.min(now().getTime(), ...open.map(({ revokedOn }) => revokedOn.getTime())));
-  const words = accountTrail(resourceOfPart(account, part.part), since);
-  const isRead = await timeBoxed((signal) => untilAborted(words, signal), TRAIL_WAIT_MS);
-  if (!isRead) throw new Error(`The audit trail was not read within ${TRAIL_WAIT_MS / 1_000} s.`);
-  return foundOnRecord(await words);
 }
 
 function refused(what: string): CmkError {

@@ -29,6 +29,7 @@ it.each([
       audit: async () => ({ failed: 'the storage of the app cannot be reached' }),
       queue: { ...real.queue, send: call },
       fleet: anything() as Services['fleet'],
+      accountTrail: call,
       leases: anything() as Services['leases'],
       approvals: anything() as Services['approvals'],
     };
@@ -63,6 +64,7 @@ it.each([
       wire.log,
     );
     expect(restored).toMatchObject({ reason: 'AccountRestored', complete: true });
+    expect(restored.warnings.join(' ')).toContain('had found what was given is not known');
     expect(rolesOf()).toHaveLength(before);
     expect(performance.now() - started).toBeLessThan(30_000);
   },

@@ -64,7 +64,7 @@ const openOn = ({ account }: Pick<Site, 'account'>) =>
   readAccountRevocations(account.tags, wire.azure.clock.now()).open;
 const accountPath = ({ account }: Pick<Site, 'account'>, action = '') => `/accounts/${account.name}${action}`;
 
-function revoke(of: Site, scope?: string, as = 'revoker'): Promise<Answer> {
+function revoke(of: Pick<Site, 'account'>, scope?: string, as = 'revoker'): Promise<Answer> {
   const confirm = scope === undefined ? of.account.name : `${of.account.name}/${scope}`;
   const body = { reason: 'One share is being copied', ticket: 'INC-2', confirm, ...(scope ? { scope } : {}) };
   return documented('revokeAccount', call(accountPath(of, '/revoke'), { method: 'POST', as, body }));
@@ -195,7 +195,7 @@ describe('one account', () => {
   it('is refused when others have its identity, and they are named', async () => {
     const key = new TestKey(wire.azure.world);
     const account = key.account();
-    const refused = await revoke({ key, account, role: undefined as never });
+    const refused = await revoke({ account });
     expect(outcome(refused)).toBe('409 IdentityShared');
     expect(refused.body.detail).toMatch(/starchive01/);
     expect(account.tags).toEqual({});
@@ -420,6 +420,15 @@ describe('an account that was put onto another key while it was revoked', () => 
       const approved = await strict.call(`/approvals/${id}/approve`, { method: 'POST', as: 'operator' });
       expect(outcome(approved)).toBe('409 ApprovalAltered');
       expect(rolesOf(of)).toEqual([]);
+
+      // One whose role was of the whole vault, which is more than theirs: the audit trail has it.
+      const whole = { account: next.account('pinned', { identity: undefined as never }) };
+      const [role] = rolesOf(whole);
+      await revoke(whole);
+      const again = { reason: 'It was a backup', revocation: openOn(whole)[0]?.id };
+      const back = await narrow.call(accountPath(whole, '/restore'), { method: 'POST', as: 'restorer', body: again });
+      expect(back.body).toMatchObject({ reason: 'AccountRestored', audit: 'written', warnings: [] });
+      expect(rolesOf(whole).map(({ id: one }) => one)).toEqual([role?.id]);
     } finally {
       await narrow.stop();
       await strict.stop();
