@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { FleetUse } from '../../src/fleet/fleet-index.ts';
 import { keyPartition, subscriptionPartition } from '../../src/fleet/fleet-keys.ts';
 import { LISTINGS, toRowChange, UNASKED } from '../../src/fleet/fleet-rows.ts';
@@ -14,9 +15,12 @@ export const SPOILS = [
   'otherKey',
   'otherVersion',
   'noAccounts',
+  'future',
+  'past',
 ] as const;
 export type Spoil = (typeof SPOILS)[number];
 
+const TIME = z.iso.datetime();
 const OTHER_KEY = `${KEY.vault.uri}/keys/other-key`;
 
 /** Makes the index wrong, at once and with nobody noticing. */
@@ -30,6 +34,12 @@ export function spoilIndex(table: MemoryFleetTable, how: Spoil): void {
   const drop = (from: string): void => {
     for (const { partitionKey, rowKey } of table.rows(from)) table.apply({ partitionKey, rowKey });
   };
+  const allTimes = (to: string): void => {
+    for (const { partitionKey, rowKey, ...properties } of table.all) {
+      const times = Object.entries(properties).filter(([, value]) => TIME.safeParse(value).success);
+      table.apply({ partitionKey, rowKey, properties: Object.fromEntries(times.map(([name]) => [name, to])) });
+    }
+  };
   const spoil: Record<Spoil, () => void> = {
     lost: () => table.clear(),
     forgets: () => drop(partition),
@@ -42,6 +52,9 @@ export function spoilIndex(table: MemoryFleetTable, how: Spoil): void {
     },
     garbage: () => each({ readOn: 'some day', account: UNASKED }),
     otherVersion: () => each({ mode: 'automatic', pinned: '', current: 'f'.repeat(32), scopes: 'none' }),
+    // By a clock that was wrong.
+    future: () => allTimes('2099-01-01T00:00:00.000Z'),
+    past: () => allTimes('1999-01-01T00:00:00.000Z'),
     phantom: () => put(useOf('st99', KEY.id)),
     otherKey: () => {
       drop(partition);
