@@ -81,6 +81,41 @@ export async function recordRest(
 }
 
 /**
+ * A revocation that was still at work when it was restored puts its record back, with more in it than the restore has given.
+ * Where it has not got to say so in the trail, what it took then is in these tags alone, which are about to go: what is missing
+ * is put on record as the rest of it.
+ *
+ * @param ghosts records that came back after they were restored
+ * @param open all that stand, those among them
+ * @returns what is on record since
+ * @throws the SDK's error when tags cannot be written, or roles cannot be read
+ */
+export async function recordUnsaid(
+  part: Pick<AccountPart, 'account' | 'isHeld'>,
+  ghosts: readonly AccountRevocation[],
+  words: readonly AccountWord[],
+  open: readonly AccountRevocation[],
+  { tags, sleep }: Pick<AccountPorts, 'tags' | 'sleep'>,
+): Promise<readonly Taken[]> {
+  const ids = new Set(ghosts.map(({ id }) => id));
+  const said = new Set(
+    words
+      .filter(({ revocation, closed }) => ids.has(revocation) || closed.some((id) => ids.has(id)))
+      .flatMap(({ gives, found }) => [...gives, ...found])
+      .map(takenId),
+  );
+  const missing = await missingOf(part, allTaken(ghosts));
+  const [newest] = ghosts;
+  if (!newest || missing.every((one) => said.has(takenId(one)))) return [];
+  const id = restOf(newest.id);
+  const stands = open.filter((one) => one.id === id);
+  const rest = formatAccountRevocation({ ...newest, id, took: allTaken([...stands, { took: missing }]) });
+  if (!rest) return [];
+  await twice(() => tags.merge(part.account, rest), sleep);
+  return missing;
+}
+
+/**
  * What a restore gave, and a write that came late took before a revocation looked, is in no record: the revocation that
  * stands gives it back in its turn.
  *

@@ -16,8 +16,8 @@ import {
 } from './account-record.ts';
 import { type AccountTrail, type AccountWord, isRestored } from './account-trail.ts';
 import { failureOf, giveOne, type TakenFailure, takeAll } from './change-access.ts';
-import { LATE_REMOVAL_MS, mendRecord, recordGivenBefore, recordMore, recordRest } from './mend-record.ts';
-import { missingOf, unlessRefused } from './of-account.ts';
+import { LATE_REMOVAL_MS, mendRecord, recordGivenBefore, recordMore, recordRest, recordUnsaid } from './mend-record.ts';
+import { missingOf, standingOf } from './of-account.ts';
 import { AUDIT_WAIT_MS } from './record-revocation.ts';
 
 /** What was given less long ago may be in the middle of a restore, whose record goes next. Milliseconds. */
@@ -55,15 +55,9 @@ export async function settleAccount(
   const isMended = (await look.mend(words, closed)) || (records && (await look.recordRest(before, words)));
   const open = isMended ? await look.open() : before;
   const ghosts = open.filter(({ id }) => closed.has(id));
-  if (ghosts.length > 0) await look.close(ghosts);
+  if (ghosts.length > 0) await look.close(ghosts, open, words);
   if (ghosts.length < open.length) await look.take(open, words, closed);
   else if (done?.did === 'restore') await look.give(done.revocation.id, words, closed);
-}
-
-interface StandingTaken {
-  readonly taken: Taken;
-  readonly of: AccountRevocation;
-  readonly changedOn: Date | undefined;
 }
 
 class AccountLook {
@@ -97,16 +91,6 @@ class AccountLook {
     return this.#services.accountTrail(resourceOfPart(this.#part.account, this.#part.part), new Date(oldest));
   }
 
-  /** What of the records is there all the same. */
-  async #standing(open: readonly AccountRevocation[]): Promise<readonly StandingTaken[]> {
-    const all = new Map(open.toReversed().flatMap((of) => of.took.map((taken) => [takenId(taken), { taken, of }])));
-    const read = [...all.values()].map(async (one): Promise<StandingTaken[]> => {
-      const found = await unlessRefused(() => this.#part.standing(one.taken));
-      return found ? [{ ...one, changedOn: found.changedOn }] : [];
-    });
-    return (await Promise.all(read)).flat();
-  }
-
   /** Of a revocation that nobody has restored. */
   async mend(words: readonly AccountWord[], closed: ReadonlySet<string>): Promise<boolean> {
     const id = this.#done?.did === 'revoke' ? this.#done.revocation.id : undefined;
@@ -120,15 +104,19 @@ class AccountLook {
   async recordRest(open: readonly AccountRevocation[], words: readonly AccountWord[]): Promise<boolean> {
     if (this.#done?.did !== 'restore') return false;
     const { id } = this.#done.revocation;
-    const recorded = await recordRest(this.#part, this.#done, words, open, this.#services);
-    if (recorded.length > 0) await this.#write('account.keepRevoked', 'AccountKeptRevoked', id, { recorded });
-    return recorded.length > 0;
+    return this.#recorded(id, await recordRest(this.#part, this.#done, words, open, this.#services));
   }
 
   /** Takes records away that a late write has brought back after they were restored. */
-  async close(ghosts: readonly AccountRevocation[]): Promise<void> {
+  async close(
+    ghosts: readonly AccountRevocation[],
+    open: readonly AccountRevocation[],
+    words: readonly AccountWord[],
+  ): Promise<void> {
     const { tags, sleep } = this.#services;
     const { account } = this.#part;
+    const [{ id = '' } = {}] = ghosts;
+    await this.#recorded(id, await recordUnsaid(this.#part, ghosts, words, open, this.#services));
     const records = tagsOfRecords(await tags.read(account), ghosts);
     await twice(() => tags.remove(account, records), sleep);
     for (const { id } of ghosts) await this.#write('account.finishRestore', 'RestoreFinished', id, { closed: id });
@@ -145,11 +133,10 @@ class AccountLook {
     if (this.#done?.did === 'revoke') called.add(this.#done.revocation.id);
     // Whatever else stands in the tags must not hide those: anybody who may write tags can write a newer one.
     const made = open.filter(({ id }) => called.has(id) && !closed.has(id));
-    const recorded =
-      this.#done?.did === 'revoke' ? await recordGivenBefore(this.#part, words, made, this.#services) : [];
     const [{ id = '' } = {}] = made;
-    if (recorded.length > 0) await this.#write('account.keepRevoked', 'AccountKeptRevoked', id, { recorded });
-    const standing = await this.#standing(made);
+    if (this.#done?.did === 'revoke')
+      await this.#recorded(id, await recordGivenBefore(this.#part, words, made, this.#services));
+    const standing = await standingOf(this.#part, made);
     const nowMs = now().getTime();
     const late = standing.filter(({ of, changedOn }) => {
       // What does not say when it was given may have been given just now, and by a write of before.
@@ -220,6 +207,11 @@ class AccountLook {
     if (taken.length === 0) return;
     await recordMore(this.#part, taken, open, this.#services);
     await this.#write('account.keepRevoked', 'AccountKeptRevoked', id, { taken });
+  }
+
+  async #recorded(id: string, recorded: readonly Taken[]): Promise<boolean> {
+    if (recorded.length > 0) await this.#write('account.keepRevoked', 'AccountKeptRevoked', id, { recorded });
+    return recorded.length > 0;
   }
 
   async #giveOne(taken: Taken, failures: Map<string, TakenFailure>): Promise<void> {

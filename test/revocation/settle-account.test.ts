@@ -11,7 +11,7 @@ import { giveAccount } from '../../src/revocation/give-account.ts';
 import { settleAccount } from '../../src/revocation/settle-account.ts';
 import { takeAccount } from '../../src/revocation/take-account.ts';
 import { keptLog } from '../support/app-services.ts';
-import { MemoryAccount, role } from './account-parts.ts';
+import { MemoryAccount, role, take } from './account-parts.ts';
 import { ALICE, BOB } from './records.ts';
 
 const SECOND = 1_000;
@@ -283,6 +283,24 @@ describe('the record of what is revoked', () => {
     expect(site.written).toEqual(['AccountKeptRevoked']);
     for (const did of ['revoke', 'restore'] as const) await site.look(did, 'f00d', false, [...took]);
     expect(site.held).toEqual([takenId(role(2))]);
+    await site.restore('f00d-rest');
+    expect(site.held.sort()).toEqual([takenId(role(1)), takenId(role(2))]);
+  });
+
+  it('is made of what is missing where a revocation at work has put its own back with more, and said nothing of it', async () => {
+    const site = new Site();
+    const revoked = await take(site.account);
+    await site.restore();
+    const grown = { ...revoked.revocation, took: [role(1), role(2)] };
+    site.account.tags = { ...site.account.tags, ...formatAccountRevocation(grown) };
+    site.account.roles.clear();
+    await site.look('restore');
+    expect(site.open).toEqual([{ ...grown, id: 'f00d-rest' }]);
+    expect(site.written).toEqual(['AccountKeptRevoked', 'RestoreFinished']);
+    // At work still.
+    site.account.tags = { ...site.account.tags, ...formatAccountRevocation(grown) };
+    await site.look('revoke');
+    expect(site.open).toEqual([{ ...grown, id: 'f00d-rest' }]);
     await site.restore('f00d-rest');
     expect(site.held.sort()).toEqual([takenId(role(1)), takenId(role(2))]);
   });
