@@ -1,7 +1,8 @@
 import { type ContainerClient, RestError } from '@azure/storage-blob';
+import { z } from 'zod';
 import { withinTime } from '../azure/deadline.ts';
 import { compareText } from '../text.ts';
-import { APPROVAL, type ApprovalRequest, hasExpired } from './approval.ts';
+import { APPROVAL, APPROVAL_DEED, type ApprovalDeed, type ApprovalRequest, hasExpired } from './approval.ts';
 
 /** Container of requests for approval in the app's own storage. */
 export const APPROVALS_CONTAINER = 'cmk-approvals';
@@ -17,8 +18,13 @@ const MOST_KNOWN = 2 * MOST_LISTED;
 /** A request as it is kept, with what tells whether somebody has changed it since. */
 export interface KeptApproval {
   readonly request: ApprovalRequest;
+  /** What was done to it and is not known to be in the audit trail. */
+  readonly unrecorded: readonly ApprovalDeed[];
   readonly etag: string;
 }
+
+/** Beside the request, in the same blob; absent where all is on record, and in one that was kept before this was noted. */
+const UNRECORDED = z.object({ unrecorded: z.array(APPROVAL_DEED).optional() });
 
 /** Requests for approval. Errors are the SDK's. */
 export interface ApprovalStore {
@@ -28,9 +34,11 @@ export interface ApprovalStore {
   list(now: Date): Promise<readonly ApprovalRequest[]>;
   /** Those that wait and have not expired, newest first, up to 200. */
   waiting(now: Date): Promise<readonly ApprovalRequest[]>;
+  /** Ids of those to which something was done that is not known to be in the audit trail, up to 200. */
+  unrecorded(): Promise<readonly string[]>;
   get(id: string): Promise<KeptApproval | undefined>;
   /** @param etag of what was read; undefined: it is new. @returns false when somebody else was faster */
-  put(request: ApprovalRequest, etag: string | undefined): Promise<boolean>;
+  put(request: ApprovalRequest, etag: string | undefined, unrecorded: readonly ApprovalDeed[]): Promise<boolean>;
 }
 
 export function approvalStore(container: ContainerClient): ApprovalStore {
@@ -70,12 +78,20 @@ export function approvalStore(container: ContainerClient): ApprovalStore {
         isOpen(one, now),
       );
     },
+    async unrecorded() {
+      const marked = (await outlined(container)).filter(({ isRecorded }) => !isRecorded).slice(0, MOST_LISTED);
+      return marked.flatMap(({ name }) => /^([0-9a-f]{40})\.json$/.exec(name)?.[1] ?? []);
+    },
     get: (id) => readBlob(nameOf(id)),
-    async put(request, etag) {
-      const text = JSON.stringify(request);
+    async put(request, etag, unrecorded) {
+      const isRecorded = unrecorded.length === 0;
+      const text = JSON.stringify(isRecorded ? request : { ...request, unrecorded });
       const conditions = etag === undefined ? { ifNoneMatch: '*' } : { ifMatch: etag };
-      // So that what is over can be told from what waits without reading each.
-      const metadata = { state: request.state, askedon: request.askedOn, expireson: request.expiresOn };
+      // So that what is over can be told from what waits, and what is on record from what is not, without reading each.
+      const metadata = {
+        ...{ state: request.state, askedon: request.askedOn, expireson: request.expiresOn },
+        ...(isRecorded ? {} : { unrecorded: 'yes' }),
+      };
       const upload = () =>
         withinTime(TIMEOUT_MS, (limit) =>
           container
@@ -99,7 +115,9 @@ export function approvalStore(container: ContainerClient): ApprovalStore {
 }
 
 /** What the list of names says of a request; one without it is read to know. */
-type Outline = Readonly<Record<'name' | 'etag' | 'state' | 'askedOn' | 'expiresOn', string>>;
+type Outline = Readonly<Record<'name' | 'etag' | 'state' | 'askedOn' | 'expiresOn', string>> & {
+  readonly isRecorded: boolean;
+};
 
 async function readRequest(container: ContainerClient, name: string): Promise<KeptApproval | undefined> {
   try {
@@ -107,8 +125,9 @@ async function readRequest(container: ContainerClient, name: string): Promise<Ke
       const { readableStreamBody, etag = '' } = await container.getBlobClient(name).download(0, MOST_BYTES, limit);
       const chunks: Uint8Array[] = [];
       for await (const chunk of readableStreamBody ?? []) chunks.push(chunk as unknown as Uint8Array);
-      const request = APPROVAL.safeParse(JSON.parse(Buffer.concat(chunks).toString())).data;
-      return request && { request, etag };
+      const text: unknown = JSON.parse(Buffer.concat(chunks).toString());
+      const request = APPROVAL.safeParse(text).data;
+      return request && { request, unrecorded: UNRECORDED.safeParse(text).data?.unrecorded ?? [], etag };
     });
   } catch (error) {
     // What is cut off is no JSON, and an empty one has no range.
@@ -127,7 +146,8 @@ function outlined(container: ContainerClient): Promise<Outline[]> {
         includeMetadata: true,
       })) {
         const { state = 'waiting', askedon: askedOn = '', expireson: expiresOn = '' } = metadata ?? {};
-        found.push({ name, etag: bare(properties.etag), state, askedOn, expiresOn });
+        const isRecorded = metadata?.unrecorded === undefined;
+        found.push({ name, etag: bare(properties.etag), state, askedOn, expiresOn, isRecorded });
       }
     } catch (error) {
       if (statusOf(error) !== 404) throw error;

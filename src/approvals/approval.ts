@@ -86,6 +86,19 @@ export type AskedApproval =
   | Omit<RestoreApproval, Standing>
   | Omit<RekeyApproval, Standing>
   | Omit<PauseApproval, Standing>;
+
+/** Something that was done to a request, as the audit trail is to have it. It is kept beside the request, until it is there. */
+export const APPROVAL_DEED = z.object({
+  reason: z.enum(['ApprovalAsked', 'ApprovalGiven', 'ApprovalWithdrawn']),
+  on: z.iso.datetime(),
+  caller: who,
+  correlationId: z.string(),
+  /** So many had to approve then, and so many had. */
+  needed: z.int(),
+  given: z.int(),
+});
+export type ApprovalDeed = z.output<typeof APPROVAL_DEED>;
+
 type Standing = 'v' | 'id' | 'needed' | 'approvedBy' | 'state' | 'outcome';
 
 /**
@@ -190,6 +203,11 @@ export function asShown(request: ApprovalRequest, now: Date): ApprovalRequest {
   const begun = request.approvedBy.at(-1)?.on ?? request.askedOn;
   const isCutOff = request.state === 'running' && now.getTime() - Date.parse(begun) >= RUN_LIMIT_MS;
   return isCutOff ? { ...request, state: 'unknown' } : request;
+}
+
+/** Nobody does the same to one request twice. */
+export function isSameDeed(a: ApprovalDeed, b: ApprovalDeed): boolean {
+  return a.reason === b.reason && isSame(a.caller, b.caller);
 }
 
 function isSame(a: Approver, b: Approver): boolean {

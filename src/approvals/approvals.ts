@@ -1,12 +1,8 @@
-import { isDeepStrictEqual } from 'node:util';
-import type { RecordAudit } from '../audit/audit-trail.ts';
-import { EVERY_KEY } from '../audit/record.ts';
 import { CmkError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { REASONS, type Reason } from '../reasons.ts';
 import {
   APPROVAL_LIFE_MS,
-  type ApprovalRefusal,
+  type ApprovalDeed,
   type ApprovalRequest,
   type Approver,
   type AskedApproval,
@@ -21,25 +17,14 @@ import {
   withdraw,
 } from './approval.ts';
 import type { ApprovalStore } from './approval-store-client.ts';
+import { changeRequest, isPut, keptRequest } from './change-request.ts';
+import { type ApprovalCall, type DeedServices, deedOf, recordIfKilled, recordOwn } from './record-deeds.ts';
 
-/** How long an answer waits for the audit trail, in milliseconds. */
-const AUDIT_WAIT_MS = 2_000;
-/** Others may change a request at the same moment; so often it is read again. */
-const MOST_ROUNDS = 10;
 /** Requests of one caller that wait at the same time: nobody's own crowd keeps others' from being seen. */
 const MOST_WAITING = 20;
 
-export interface ApprovalServices {
-  readonly approvals: ApprovalStore;
-  readonly audit: RecordAudit;
-  readonly now: () => Date;
-}
-
-/** Who does something to a request, in which call. */
-export interface ApprovalCall {
-  readonly caller: Approver;
-  readonly correlationId: string;
-}
+/** What is done to a request, and by whom, needs this. */
+export type ApprovalServices = DeedServices & { readonly now: () => Date };
 
 type Said = 'action' | 'vault' | 'key' | 'reason' | 'ticket';
 /** What is asked for; who asks, and when, comes with the call. */
@@ -57,11 +42,12 @@ export type Asking =
 export async function askForApproval(
   what: Asking,
   needed: number,
-  { caller, correlationId }: ApprovalCall,
+  call: ApprovalCall,
   services: ApprovalServices,
   log: Log,
 ): Promise<ApprovalRequest> {
   const { approvals, now } = services;
+  const { caller } = call;
   const at = now();
   const waiting = (await approvals.waiting(at)).filter(isUnaltered);
   const same = waiting.find((other) => isSameAsking(other, what, caller));
@@ -88,8 +74,10 @@ export async function askForApproval(
     approvedBy: [],
     state: 'waiting',
   };
-  await isPut(request, undefined, approvals);
-  await tell('approval.ask', 'ApprovalAsked', request, { caller, correlationId }, services, log);
+  const deed = deedOf('ApprovalAsked', request, call, at);
+  await recordIfKilled(request.id, services);
+  await isPut({ request, unrecorded: [deed] }, undefined, approvals);
+  await recordOwn(request, deed, services, log);
   return request;
 }
 
@@ -107,11 +95,9 @@ export async function approveRequest(
   services: ApprovalServices,
   log: Log,
 ): Promise<ApprovalRequest> {
-  const next = await change(id, services, (request) =>
-    approve(request, call.caller, call.correlationId, revokers, services.now(), atLeast),
-  );
-  await tell('approval.approve', 'ApprovalGiven', next, call, services, log);
-  return next;
+  const decide = (request: ApprovalRequest, on: Date) =>
+    approve(request, call.caller, call.correlationId, revokers, on, atLeast);
+  return change(id, 'ApprovalGiven', decide, call, services, log);
 }
 
 /** @throws {@link CmkError} with an `ApprovalRefusal`, or `ApprovalNotFound` */
@@ -121,9 +107,28 @@ export async function withdrawRequest(
   services: ApprovalServices,
   log: Log,
 ): Promise<ApprovalRequest> {
-  const next = await change(id, services, (request) => withdraw(request, call.caller, services.now()));
-  await tell('approval.withdraw', 'ApprovalWithdrawn', next, call, services, log);
-  return next;
+  const decide = (request: ApprovalRequest, on: Date) => withdraw(request, call.caller, on);
+  return change(id, 'ApprovalWithdrawn', decide, call, services, log);
+}
+
+async function change(
+  id: string,
+  reason: ApprovalDeed['reason'],
+  decide: (request: ApprovalRequest, on: Date) => Decided,
+  call: ApprovalCall,
+  services: ApprovalServices,
+  log: Log,
+): Promise<ApprovalRequest> {
+  const { request, deed } = await changeRequest(id, services.approvals, async ({ request: found, unrecorded }) => {
+    const on = services.now();
+    const decided = decide(found, on);
+    if ('refused' in decided) return decided;
+    const own = deedOf(reason, decided.next, call, on);
+    await recordIfKilled(id, services);
+    return { request: decided.next, unrecorded: [...unrecorded, own], deed: own };
+  });
+  await recordOwn(request, deed, services, log);
+  return request;
 }
 
 /** Writes down how a request that was carried out has ended. */
@@ -133,64 +138,19 @@ export async function closeRequest(
   outcome: string,
   services: Pick<ApprovalServices, 'approvals'>,
 ): Promise<ApprovalRequest> {
-  return change(id, services, (request) => ({ next: { ...request, state, outcome } }));
+  const closed = await changeRequest(id, services.approvals, ({ request, unrecorded }) => ({
+    request: { ...request, state, outcome },
+    unrecorded,
+  }));
+  return closed.request;
 }
 
 /** A request by its id. @throws {@link CmkError} `ApprovalNotFound` */
 export async function requestOf(
   id: string,
-  { approvals }: Pick<ApprovalServices, 'approvals'>,
+  { approvals }: { readonly approvals: Pick<ApprovalStore, 'get'> },
 ): Promise<ApprovalRequest> {
-  return (await kept(id, approvals)).request;
-}
-
-async function change(
-  id: string,
-  { approvals }: Pick<ApprovalServices, 'approvals'>,
-  decide: (request: ApprovalRequest) => Decided,
-): Promise<ApprovalRequest> {
-  for (let round = 1; round <= MOST_ROUNDS; round += 1) {
-    const { request, etag } = await kept(id, approvals);
-    const decided = decide(request);
-    if ('refused' in decided) throw refused(decided.refused);
-    if (await isPut(decided.next, etag, approvals)) return decided.next;
-  }
-  throw new CmkError('Busy', 'Others change the same request all the time.', 'Repeat the call.');
-}
-
-/**
- * Whether it stands there. An answer may be lost, and the client that tries again be refused by its own first try: nobody else
- * would count the approval, or carry out what it was the last for.
- */
-async function isPut(next: ApprovalRequest, etag: string | undefined, approvals: ApprovalStore): Promise<boolean> {
-  const isThere = async () => {
-    const there = await approvals.get(next.id);
-    return isDeepStrictEqual(there && plain(there.request), plain(next));
-  };
-  try {
-    return (await approvals.put(next, etag)) || (await isThere());
-  } catch (error) {
-    if (await isThere().catch(() => false)) return true;
-    throw error;
-  }
-}
-
-/** As it is kept: without what is undefined. */
-function plain(request: ApprovalRequest): unknown {
-  return JSON.parse(JSON.stringify(request));
-}
-
-function refused(reason: ApprovalRefusal): CmkError {
-  return new CmkError(reason, REASONS[reason], 'GET /api/approvals shows how it stands.');
-}
-
-async function kept(id: string, approvals: ApprovalStore) {
-  // The id becomes part of a name.
-  const found = /^[0-9a-z]{8,64}$/.test(id) ? await approvals.get(id) : undefined;
-  // Who may write the storage could have put another request in the place of the one that is meant.
-  if (found && found.request.id !== id) throw refused('ApprovalAltered');
-  if (found) return found;
-  throw new CmkError('ApprovalNotFound', REASONS.ApprovalNotFound, 'GET /api/approvals lists those there are.');
+  return (await keptRequest(id, approvals)).request;
 }
 
 function isSameAsking(other: ApprovalRequest, what: Asking, { objectId }: Approver): boolean {
@@ -201,37 +161,4 @@ function isSameAsking(other: ApprovalRequest, what: Asking, { objectId }: Approv
 function askedOf(what: Asking): unknown[] {
   const { action, vault, key, reason, ticket } = what;
   return [action, vault, key, reason, ticket, ...Object.values(particularsOf(what))];
-}
-
-async function tell(
-  action: string,
-  reason: Reason,
-  request: ApprovalRequest,
-  { caller, correlationId }: ApprovalCall,
-  { audit }: Pick<ApprovalServices, 'audit'>,
-  log: Log,
-): Promise<void> {
-  const { id, vault, key, needed, approvedBy, expiresOn } = request;
-  const resource = vault && key ? `${vault}/${key}` : EVERY_KEY;
-  const more = particularsOf(request);
-  const about = {
-    approval: id,
-    what: request.action,
-    key: resource,
-    ...more,
-    caller: caller.objectId,
-    kind: caller.kind,
-  };
-  log({ level: 'warning', reason, message: REASONS[reason], ...about, client: caller.appId, correlationId });
-  const details = { what: request.action, ...more, why: request.reason, ticket: request.ticket, needed, expiresOn };
-  const given = approvedBy.map(({ objectId, on }) => ({ objectId, on }));
-  const entry = {
-    action,
-    reason,
-    resource,
-    caller,
-    correlationId,
-    details: { ...details, approval: id, given },
-  };
-  await audit(entry, AUDIT_WAIT_MS);
 }

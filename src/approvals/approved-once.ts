@@ -4,7 +4,8 @@ import { HttpProblem } from '../http/problem.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { type ApprovalRequest, isUnaltered } from './approval.ts';
-import { type ApprovalCall, type ApprovalServices, approveRequest, closeRequest } from './approvals.ts';
+import { type ApprovalServices, approveRequest, closeRequest } from './approvals.ts';
+import type { ApprovalCall } from './record-deeds.ts';
 
 /** Refusals of a request for approval, with their status. */
 const STATUS: Partial<Record<Reason, number>> = {

@@ -1,3 +1,5 @@
+import type { ApprovalStore } from '../approvals/approval-store-client.ts';
+import { reviveApprovals } from '../approvals/record-deeds.ts';
 import { keepHead, type TrailLook, type WatchServices } from '../audit/watch-trail.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { known } from '../azure/read-or-why.ts';
@@ -19,6 +21,7 @@ import { finishAllRetirements } from './retire-by-log.ts';
 export type ApplyServices = FixServices & {
   readonly driftStorage: PoisonKeeper;
   readonly rekeys: RekeyStore;
+  readonly approvals: Pick<ApprovalStore, 'unrecorded'>;
   readonly auditWatch?: WatchServices | undefined;
   readonly now: () => Date;
 };
@@ -42,6 +45,7 @@ export async function apply(
   await keepAccountsRevoked(findings, run.id, services, log);
   await keepPoison(services, run.id, log);
   await keepRekeys(services, run.id, log);
+  await keepApprovals(services, run.id, log);
   await finishAllRetirements(keys, run.id, services, log);
   await keepTrail(trail, services, run.id, log);
   return { fixes: await fix(findings, run.id, services, log) };
@@ -63,6 +67,20 @@ async function keepRekeys(services: ApplyServices, report: string, log: Log): Pr
   } catch (error) {
     const message = `${REASONS.RekeysUnreadable} ${describe(describeFailure(error))}`;
     log({ level: 'warning', reason: 'RekeysUnreadable', message, report });
+  }
+}
+
+/** What was done to a request for approval, and whose record may have been lost, is looked for and recorded. */
+async function keepApprovals(services: ApplyServices, report: string, log: Log): Promise<void> {
+  try {
+    const approvals = await reviveApprovals(services);
+    if (approvals.length > 0) {
+      const message = 'What was done to requests for approval is not known to be on record: it is looked for.';
+      log({ level: 'warning', reason: 'DriftFixed', message, approvals, report });
+    }
+  } catch (error) {
+    const message = `${REASONS.DriftFixFailed} What was done to requests for approval may not be on record: ${describe(describeFailure(error))}`;
+    log({ level: 'error', reason: 'DriftFixFailed', message, report });
   }
 }
 

@@ -1,4 +1,5 @@
 import { app } from '@azure/functions';
+import { recordDeeds } from '../approvals/record-deeds.ts';
 import { probeKey } from '../effect/probe-work.ts';
 import { settleBelowKey } from '../identities/settle-below-key.ts';
 import type { Log } from '../log.ts';
@@ -35,6 +36,8 @@ function run(work: Exclude<KeyQueueWork, KeyWork>, services: Services, log: Log)
       return settleBelowKey(work, services, log);
     case 'rekey':
       return carryOutRekey(work, services, log);
+    case 'approval':
+      return recordDeeds(work, services, log);
     case 'rotation':
       return followRotation(work, services, log);
     case 'probe':

@@ -19,7 +19,7 @@ export const WORK_QUEUES: readonly WorkQueueName[] = [KEY_WORK, ACCOUNT_WORK, NO
  * drift check has sent is to leave what the check is to leave, and whether scopes were asked for since.
  */
 const cause = z.strictObject({
-  /** Event type, `drift`, `revoke`, `restore`, `activation`, `operator`. */
+  /** Event type, `drift`, `revoke`, `restore`, `activation`, `operator`, `approval`. */
   by: z.string().min(1).max(100),
   /** Event id or another correlation id. */
   ref: z.string().max(MOST_CHARACTERS.ref),
@@ -172,6 +172,14 @@ const rekeyWork = z.strictObject({
   ...carried,
 });
 
+/** "See that what was done to this request for approval is on record." */
+const approvalWork = z.strictObject({
+  kind: z.literal('approval'),
+  /** Id of the request. */
+  approval: z.string().regex(/^[0-9a-f]{40}$/),
+  ...carried,
+});
+
 /** "Send this to that target." */
 const notifyWork = z.strictObject({
   kind: z.literal('notify'),
@@ -180,6 +188,18 @@ const notifyWork = z.strictObject({
   notification: NOTIFICATION,
   ...carried,
 });
+
+const keyQueueWork = z.discriminatedUnion('kind', [
+  keyWork,
+  probeWork,
+  rotateWork,
+  rotationWork,
+  rekeyWork,
+  approvalWork,
+  revocationWork,
+  accountRevocationWork,
+]);
+const accountQueueWork = z.discriminatedUnion('kind', [accountWork, scopesWork]);
 
 export type Cause = z.output<typeof cause>;
 
@@ -195,42 +215,21 @@ export type RevocationWork = z.output<typeof revocationWork>;
 export type AccountRevocationWork = z.output<typeof accountRevocationWork>;
 export type RotateWork = z.output<typeof rotateWork>;
 export type RekeyWork = z.output<typeof rekeyWork>;
+export type ApprovalWork = z.output<typeof approvalWork>;
 export type RotationWork = z.output<typeof rotationWork>;
 export type NotifyWork = z.output<typeof notifyWork>;
-export type Work =
-  | KeyWork
-  | AccountWork
-  | ScopesWork
-  | ProbeWork
-  | RotateWork
-  | RotationWork
-  | RekeyWork
-  | RevocationWork
-  | AccountRevocationWork
-  | NotifyWork;
 /** What waits in {@link KEY_WORK}. */
-export type KeyQueueWork = Exclude<Work, AccountQueueWork | NotifyWork>;
+export type KeyQueueWork = z.output<typeof keyQueueWork>;
 /** What waits in {@link ACCOUNT_WORK}. */
-export type AccountQueueWork = AccountWork | ScopesWork;
+export type AccountQueueWork = z.output<typeof accountQueueWork>;
+export type Work = KeyQueueWork | AccountQueueWork | NotifyWork;
 
 export const parseKeyWork = parserOf(keyWork);
 export const parseRotationWork = parserOf(rotationWork);
 export const parseAccountWork = parserOf(accountWork);
 export const parseNotifyWork = parserOf(notifyWork);
-/** Of all that waits in {@link KEY_WORK}. */
-export const parseKeyQueueWork = parserOf(
-  z.discriminatedUnion('kind', [
-    keyWork,
-    probeWork,
-    rotateWork,
-    rotationWork,
-    rekeyWork,
-    revocationWork,
-    accountRevocationWork,
-  ]),
-);
-/** Of all that waits in {@link ACCOUNT_WORK}. */
-export const parseAccountQueueWork = parserOf(z.discriminatedUnion('kind', [accountWork, scopesWork]));
+export const parseKeyQueueWork = parserOf(keyQueueWork);
+export const parseAccountQueueWork = parserOf(accountQueueWork);
 
 /**
  * Reads an entry of a queue: the host hands over JSON as an object, and everything else as text.

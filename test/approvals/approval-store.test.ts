@@ -14,7 +14,12 @@ async function storeOf(name: string) {
   const approvals = approvalStore(container);
   const what = { action: 'restore', vault: 'kv-files', key: 'files-key', revocation: 'cafe', reason: 'Back' } as const;
   const caller = { objectId: 'alice', appId: 'az', kind: 'person' } as const;
-  const services = { approvals, audit: async () => ({ failed: 'not looked at here' }), now: () => now };
+  const services = {
+    approvals,
+    audit: async () => ({ failed: 'not looked at here' }),
+    queue: { send: async () => {} },
+    now: () => now,
+  };
   const asked = await askForApproval(what, 1, { caller, correlationId: 'call-1' }, services, () => {});
   /** Whoever may write the storage, or a copy of it, need not tell beside a request what it is. */
   const copy = async (request: ApprovalRequest, as = request.id) => {
@@ -43,9 +48,9 @@ it('a request under a name that is not its own is none', async () => {
 it('a request that was changed since it was read is not written over', async () => {
   const { approvals, asked } = await storeOf('approvals-changed');
   const read = await approvals.get(asked.id);
-  expect(await approvals.put({ ...asked, state: 'withdrawn' }, read?.etag)).toBe(true);
-  expect(await approvals.put({ ...asked, state: 'done' }, read?.etag)).toBe(false);
-  expect(await approvals.put(asked, undefined)).toBe(false);
+  expect(await approvals.put({ ...asked, state: 'withdrawn' }, read?.etag, [])).toBe(true);
+  expect(await approvals.put({ ...asked, state: 'done' }, read?.etag, [])).toBe(false);
+  expect(await approvals.put(asked, undefined, [])).toBe(false);
   expect((await approvals.get(asked.id))?.request.state).toBe('withdrawn');
 });
 
@@ -61,4 +66,27 @@ it('a request is read again when it has changed, and not before', async () => {
   await copy({ ...asked, id: other, state: 'withdrawn' });
   expect((await approvals.list(now)).map(({ state }) => state).sort()).toEqual(['waiting', 'withdrawn']);
   expect(reads.mock.calls).toEqual([[`${other}.json`]]);
+});
+
+it('what is not on record is kept beside a request, and found without reading each', async () => {
+  const { approvals, asked, container, copy } = await storeOf('approvals-unrecorded');
+  const reads = vi.spyOn(container, 'getBlobClient');
+  expect(await approvals.unrecorded()).toEqual([asked.id]);
+  expect(reads).not.toHaveBeenCalled();
+  const kept = await approvals.get(asked.id);
+  const { needed, askedBy: caller, askedOn: on } = asked;
+  expect(kept?.unrecorded).toEqual([
+    { reason: 'ApprovalAsked', on, caller, correlationId: 'call-1', needed, given: 0 },
+  ]);
+  // Nobody is shown it.
+  expect([kept?.request, ...(await approvals.list(now)), ...(await approvals.waiting(now))]).toEqual(
+    Array(3).fill(asked),
+  );
+  await approvals.put(asked, kept?.etag, []);
+  expect(await approvals.unrecorded()).toEqual([]);
+  // As the version before has left them.
+  const older = '6'.repeat(40);
+  await copy({ ...asked, id: older });
+  expect(await approvals.get(older)).toMatchObject({ request: { id: older }, unrecorded: [] });
+  expect(await approvals.unrecorded()).toEqual([]);
 });

@@ -14,7 +14,12 @@ const call = (objectId: string) =>
 function world() {
   const approvals = new MemoryApprovals();
   let now = NOW;
-  const services = { approvals, audit: async () => ({ failed: 'not looked at here' }), now: () => now };
+  const services = {
+    approvals,
+    audit: async () => ({ failed: 'not looked at here' }),
+    queue: { send: async () => {} },
+    now: () => now,
+  };
   return {
     approvals,
     services,
@@ -83,7 +88,7 @@ describe('what is asked for', () => {
   it('is not taken for asked by a request that somebody has altered in the storage', async () => {
     const { ask, approvals } = world();
     const forged = { ...(await world().ask('alice')), id: 'f'.repeat(40) };
-    await approvals.put(forged, undefined);
+    await approvals.put(forged, undefined, []);
     expect((await ask('alice')).id).not.toBe(forged.id);
   });
 

@@ -1,7 +1,8 @@
 import { BlobServiceClient } from '@azure/storage-blob';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { APPROVALS_CONTAINER, type ApprovalStore, approvalStore } from '../../src/approvals/approval-store-client.ts';
-import { type ApprovalCall, askForApproval, withdrawRequest } from '../../src/approvals/approvals.ts';
+import { askForApproval, withdrawRequest } from '../../src/approvals/approvals.ts';
+import type { ApprovalCall } from '../../src/approvals/record-deeds.ts';
 import { useAzurite } from '../support/azurite.ts';
 
 // Nobody hides a request of somebody else behind a crowd of their own.
@@ -18,7 +19,12 @@ beforeEach(async () => {
   now = new Date('2026-11-25T03:00:00Z');
 });
 
-const services = () => ({ approvals, audit: async () => ({ failed: 'not looked at here' }), now: () => now });
+const services = () => ({
+  approvals,
+  audit: async () => ({ failed: 'not looked at here' }),
+  queue: { send: async () => {} },
+  now: () => now,
+});
 const call = (objectId: string): ApprovalCall => ({
   caller: { objectId, appId: 'az', kind: 'person' },
   correlationId: 'call-1',
@@ -34,7 +40,7 @@ describe('a crowd of requests', () => {
     const { id } = await ask('alice');
     const over = await withdraw((await ask('mallory')).id, 'mallory');
     const others = Array.from({ length: 210 }, (_, n) => ({ ...over, id: `${n}`.padStart(40, '0') }));
-    await Promise.all(others.map((request) => approvals.put(request, undefined)));
+    await Promise.all(others.map((request) => approvals.put(request, undefined, [])));
     const listed = await approvals.list(now);
     expect(listed.map((request) => request.id)).toContain(id);
     expect(listed).toHaveLength(200);

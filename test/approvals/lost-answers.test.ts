@@ -1,11 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type ApprovalCall,
-  approveRequest,
-  askForApproval,
-  requestOf,
-  withdrawRequest,
-} from '../../src/approvals/approvals.ts';
+import { approveRequest, askForApproval, requestOf, withdrawRequest } from '../../src/approvals/approvals.ts';
+import type { ApprovalCall } from '../../src/approvals/record-deeds.ts';
 import { type LostAnswer, MemoryApprovals } from './memory-approvals.ts';
 
 const call = (objectId: string): ApprovalCall => ({
@@ -24,6 +19,7 @@ describe.each<LostAnswer>(['refused', 'lost'])('a write that took effect and who
         recorded.push(action);
         return { failed: 'not looked at here' };
       },
+      queue: { send: async () => {} },
       now: () => new Date('2026-11-25T03:00:00Z'),
     };
     const what = { action: 'restore', vault: 'kv-files', key: 'k', revocation: 'cafe', reason: 'Found' } as const;

@@ -7,6 +7,8 @@ import { changeRekey, type RekeyChange } from '../../src/rekey/control-rekey.ts'
 import { startRekey } from '../../src/rekey/start-rekey.ts';
 import type { RekeyWork, Work } from '../../src/work/messages.ts';
 import { MemoryAudit } from '../simulation/memory-audit.ts';
+import type { Way } from '../simulation/memory-vault.ts';
+import { dying } from '../support/dying.ts';
 import { day, KEY, keyVersion, VAULT, VAULTS } from '../support/keys.ts';
 import { MemoryRekeys } from '../support/memory-rekeys.ts';
 import { rekeyOrder } from '../support/rekeys.ts';
@@ -17,26 +19,6 @@ const now = day(101);
 const CALL = { caller: { objectId: 'o', appId: 'a', kind: 'person' }, correlationId: 'c' } as const;
 const paused = { on: day(100).toISOString(), why: 'three accounts failed' };
 const byPerson = { ...paused, by: { objectId: 'o', appId: 'a' } };
-
-type Way = <T>(label: string, effect: () => T, writes?: boolean) => Promise<T>;
-const NEVER = new Promise<never>(() => {});
-
-/** Dies at the call of that number, counted from 0, before it takes effect or after. */
-function dying(at: number, isAfter: boolean): { way: Way; died: Promise<'died'> } {
-  let calls = 0;
-  let die: (is: 'died') => void = () => {};
-  const died = new Promise<'died'>((resolve) => {
-    die = resolve;
-  });
-  const way: Way = (_, effect) => {
-    calls += 1;
-    if (calls <= at) return Promise.resolve().then(effect);
-    if (calls === at + 1 && isAfter) effect();
-    die('died');
-    return NEVER;
-  };
-  return { way, died };
-}
 
 class Orders {
   readonly store = new MemoryRekeys();

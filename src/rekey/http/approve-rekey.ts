@@ -1,6 +1,6 @@
 import type { ApprovalRequest, RekeyApproval } from '../../approvals/approval.ts';
-import type { ApprovalCall } from '../../approvals/approvals.ts';
 import { approveAndCarryOut, approvedOf } from '../../approvals/approved-once.ts';
+import type { ApprovalCall } from '../../approvals/record-deeds.ts';
 import type { Log } from '../../log.ts';
 import { keyByPath, type RekeyApiServices, startFit } from './rekey-api.ts';
 

@@ -1,7 +1,8 @@
 import type { HttpResponseInit } from '@azure/functions';
 import type { z } from 'zod';
-import { type ApprovalCall, type ApprovalServices, askForApproval } from '../../approvals/approvals.ts';
+import { type ApprovalServices, askForApproval } from '../../approvals/approvals.ts';
 import { inApprovals } from '../../approvals/approved-once.ts';
+import type { ApprovalCall } from '../../approvals/record-deeds.ts';
 import { describe, describeFailure } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
 import type { RekeyOrder, RekeyStore } from '../../fleet/rekey-order.ts';
