@@ -12,7 +12,8 @@ export function dying(at: number, isAfter: boolean): { way: Way; died: Promise<'
   const way: Way = (_, effect) => {
     calls += 1;
     if (calls <= at) return Promise.resolve().then(effect);
-    if (calls === at + 1 && isAfter) effect();
+    // Nobody is left to hear how it went.
+    if (calls === at + 1 && isAfter) (async () => effect())().catch(() => {});
     die('died');
     return NEVER;
   };
