@@ -7,7 +7,8 @@ import { enabledOf, keyOf, revocationOn } from '../break-glass/break-glass-fixtu
 import { type Answer, type RunningApp, signIn } from '../break-glass/running-app.ts';
 import { useApps } from '../break-glass/use-running-app.ts';
 import { recordsOf } from '../support/app.ts';
-import { auditLines } from '../support/audit-lines.ts';
+import { auditEntries, auditLines } from '../support/audit-lines.ts';
+import { eventually } from '../support/eventually.ts';
 import type { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 
@@ -175,6 +176,26 @@ describe('a restore that others have to approve', () => {
     await putBlob(id, { ...expired, id });
     expect(outcome(await approve(id, 'operator'))).toBe('409 ApprovalExpired');
     expect(outcome(await withdraw(id, 'restorer'))).toBe('409 ApprovalExpired');
+  });
+
+  it('is recorded by a message, once, where whoever asked was ended before that', async () => {
+    const key = keyOf(wire.azure, 1);
+    await revoke(key);
+    const kept = await blobOf(await asked(key));
+    const cutOff = { ...kept, askedOn: new Date(Date.parse(kept.askedOn) - 1_000).toISOString() };
+    const id = approvalId(cutOff);
+    const { askedBy: caller, askedOn: on, needed } = cutOff;
+    const unrecorded = [{ reason: 'ApprovalAsked', on, caller, correlationId: 'call-1', needed, given: 0 }];
+    await putBlob(id, { ...cutOff, id, unrecorded });
+    const message = { kind: 'approval', approval: id, cause: { by: 'approval', ref: id, since: on } };
+    for (let n = 0; n < 3; n += 1) await wire.queues.getQueueClient('key-work').sendMessage(JSON.stringify(message));
+    await eventually('nothing is left to be recorded', async () => !('unrecorded' in (await blobOf(id))));
+    const entries = (await auditEntries(wire.connectionString)).filter(({ details }) => details?.approval === id);
+    const told = { action: 'approval.ask', caller, correlationId: 'call-1', details: { foundIn: 'cmk-approvals' } };
+    expect(entries).toMatchObject([told]);
+    expect(outcome(await approve(id, 'operator'))).toBe('200 waiting');
+    const { body } = await app.call('/approvals', { as: tokenOf('operator') });
+    expect((body.value as Shown[]).find((one) => one.id === id)).not.toHaveProperty('unrecorded');
   });
 
   it('is not carried out once somebody has written to the storage what else it should be', async () => {
@@ -370,7 +391,7 @@ async function blobOf(id: string): Promise<RestoreApproval> {
   return JSON.parse((await approvalBlob(id).downloadToBuffer()).toString());
 }
 
-async function putBlob(id: string, request: RestoreApproval): Promise<void> {
+async function putBlob(id: string, request: object): Promise<void> {
   const text = JSON.stringify(request);
   await approvalBlob(id).upload(text, Buffer.byteLength(text));
 }
