@@ -241,6 +241,27 @@ describe('whatever happens at once', () => {
     world.expectRecorded();
   });
 
+  it('what is noted of one record while another is being noted takes nothing from that', async () => {
+    const world = new World();
+    const id = await askedAndKilled(world);
+    world.isAuditDown = true;
+    await world.approve(id, 'bob');
+    world.isAuditDown = false;
+    const { approvals, ...others } = world.ports();
+    const [work] = world.queue.splice(0);
+    let isFirst = true;
+    const put: typeof approvals.put = async (...args) => {
+      const kept = isFirst ? await world.store.get(id) : undefined;
+      isFirst = false;
+      // Somebody else has recorded the approval, and notes that just before.
+      if (kept) await world.store.put(kept.request, kept.etag, kept.unrecorded.slice(0, 1));
+      return approvals.put(...args);
+    };
+    const services = { ...others, approvals: { ...approvals, writes: 0, put } };
+    expect(await recordDeeds(work ?? expect.unreachable(), services, quiet)).toEqual({ outcome: 'done' });
+    world.expectRecorded();
+  });
+
   it('the last approval counts whose answer is lost, though it is recorded by somebody else meanwhile', async () => {
     const world = new World();
     const { id } = await world.ask();
