@@ -31,6 +31,8 @@ interface RunningApi {
   readonly wire: Wire;
   readonly document: ApiDocument;
   call(path: string, options?: Call): Promise<Answer>;
+  /** Everything on stdout and stderr of the process that is up. */
+  output(): string;
   /** The process is killed, and another one started. */
   kill(): Promise<void>;
   start(): Promise<void>;
@@ -63,6 +65,7 @@ export function useRunningApp(): RunningApi {
       return there(document);
     },
     call,
+    output: () => there(app).output(),
     kill,
     start,
     startBeside,

@@ -5,6 +5,7 @@ import { assignLocalRole, LOCAL_ROLES } from '../../local/azure/key-vault/local-
 import type { LocalRoleAssignment, LocalRoleDefinition, StorageAccount } from '../../local/azure/world.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { readAccountRevocations } from '../../src/revocation/account-record.ts';
+import { type AccountRevocationWork, KEY_WORK } from '../../src/work/messages.ts';
 import type { Answer } from '../break-glass/running-app.ts';
 import { useRunningApp } from '../break-glass/use-running-app.ts';
 import { expectDocumented } from '../support/documented.ts';
@@ -56,6 +57,20 @@ async function restore(of: Site, as = 'restorer'): Promise<Answer> {
   const answer = await call(`/accounts/${of.account.name}/restore`, { method: 'POST', as, body });
   expectDocumented(answer, 'restoreAccount', api.document);
   return answer;
+}
+/** The message of a drift check for an app that is not up. */
+async function orderedLook({ account }: Site): Promise<string> {
+  const { peekedMessageItems } = await wire.queues.getQueueClient(KEY_WORK).peekMessages({ numberOfMessages: 32 });
+  const looks = peekedMessageItems.filter(({ messageText }) => {
+    const { kind, account: about = '', cause } = JSON.parse(messageText) as Partial<AccountRevocationWork>;
+    return kind === 'accountRevocation' && about.endsWith(`/${account.name}`) && cause?.by === 'drift';
+  });
+  expect(looks).toHaveLength(1);
+  return looks[0]?.messageId ?? '';
+}
+function isCarriedOut(messageId: string): boolean {
+  const [, id] = new RegExp(`MessageId=${messageId}, DequeueCount=1, Id=(\\S+)\\)`).exec(api.output()) ?? [];
+  return id !== undefined && api.output().includes(`(Succeeded, Id=${id}, `);
 }
 const status = async ({ account }: Site) => (await call(`/accounts/${account.name}`, { as: 'revoker' })).body;
 const outcome = ({ status: code, body }: Answer): string => `${code} ${body.reason}`;
@@ -115,8 +130,11 @@ describe('one account on a key of a Managed HSM', () => {
     expect(await check()).toEqual(['AccountRevocationOpen']);
     expect(rolesOf(of)).toEqual([]);
     const given = assign(of.account, LOCAL_ROLES.encryptionUser);
+    await api.kill();
     expect(await check()).toContain('AccountRevocationNotHeld');
-    await eventually('the look has gone by', async () => (await status(of)).revocations !== undefined);
+    const look = await orderedLook(of);
+    await api.start();
+    await eventually('the look has gone by', () => isCarriedOut(look));
     expect(rolesOf(of)).toEqual([given]);
     expect((await status(of)).revocations).toMatchObject([{ held: false }]);
     // Revoked again it is in the record, and comes back with the rest.
