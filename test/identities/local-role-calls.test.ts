@@ -1,0 +1,23 @@
+import { expect, it } from 'vitest';
+import { z } from 'zod';
+import { createRoleCalls } from '../../src/identities/local-role-calls.ts';
+
+it('go out a quarter of a second apart, for each Managed HSM by itself', async () => {
+  const sent: { host: string; atMs: number }[] = [];
+  const { list } = createRoleCalls(async ({ url }) => {
+    sent.push({ host: new URL(url).host, atMs: performance.now() - begunMs });
+    return { value: [] };
+  });
+  const begunMs = performance.now();
+  const lists = ['one', 'other'].flatMap((host) =>
+    Array.from({ length: 6 }, (_, n) => list({ uri: `https://${host}` }, `keys/key-${n}`, z.unknown())),
+  );
+  await Promise.all(lists);
+  expect(sent.slice(0, 2).map(({ host }) => host)).toEqual(['one', 'other']);
+  for (const host of ['one', 'other']) {
+    const times = sent.filter((call) => call.host === host).map(({ atMs }) => atMs);
+    expect(times).toHaveLength(6);
+    // A machine under load may hold any of them up, but none comes before its turn: timers count whole milliseconds.
+    for (const [n, atMs] of times.entries()) expect(atMs, `call ${n}`).toBeGreaterThanOrEqual(n * 250 - 1);
+  }
+});
