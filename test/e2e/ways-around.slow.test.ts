@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { type RunningApp, signIn } from '../break-glass/running-app.ts';
 import { useApps } from '../break-glass/use-running-app.ts';
 import { recordsOf } from '../support/app.ts';
+import { eventually } from '../support/eventually.ts';
 import { useWire } from '../support/wire.ts';
 
 /** Ways around who may do what, each tried by somebody who may do something else. */
@@ -156,7 +157,10 @@ it('what headers say is neither believed nor repeated', async () => {
   });
   expect(answer).toMatch(/^403 .*"reason":"RoleMissing"/);
   expect(answer).not.toContain(said);
-  const record = recordsOf(app.output().split('\n')).at(-1);
+  const [, id] = /"correlationId":"([^"]+)"/.exec(answer) ?? [];
+  const record = await eventually('the call is logged', () =>
+    recordsOf(app.output().split('\n')).find(({ correlationId }) => correlationId === id),
+  );
   expect(record).toMatchObject({ reason: 'CallRefused', because: 'RoleMissing' });
   expect(JSON.stringify(record)).not.toContain(said);
 });
