@@ -73,11 +73,9 @@ export async function askScopesAgain(
   found: Map<string, Dependent>,
 ): Promise<AskedAgain> {
   const { rekeys, now } = services;
-  const { gaps, scoped } = await knownScoped(key, subscriptions, services);
-  const leftOut = new LeftOut(await services.inSight());
-  for await (const { account, scope, location } of rekeys.subjects(order.id)) {
-    const id = parseStorageAccountId(account);
-    if (id && scope !== undefined && !leftOut.has({ account })) scoped.set(id.id.toLowerCase(), { id, location });
+  const { gaps, scoped, asked } = await knownScoped(key, subscriptions, services);
+  for (const [account, own] of await ownAccounts(order, services, scoped)) {
+    if (!asked.has(account)) scoped.set(account, own);
   }
   const before = await rekeys.listed(order.id);
   const oldestFirst = [...scoped].sort(([a], [b]) => compareOn(before.get(a), before.get(b)));
@@ -111,6 +109,29 @@ export async function askScopesAgain(
     );
   }
   return { gaps, unlisted: [...unlisted.values()].reduce((sum, count) => sum + count, 0) };
+}
+
+/**
+ * The accounts that the order has had to do with, by ARM id in lower case, as far as it knows of no scope: where lists are used
+ * up an account moves, and its scopes wait. Whoever is lost then is not missed by anybody else.
+ *
+ * @param scoped gets the others
+ */
+export async function ownAccounts(
+  order: RekeyOrder,
+  { rekeys, inSight }: Pick<AskAgainServices, 'rekeys' | 'inSight'>,
+  scoped = new Map<string, Scoped>(),
+): Promise<ReadonlyMap<string, Scoped & { readonly at: string }>> {
+  const leftOut = new LeftOut(await inSight());
+  const own = new Map<string, Scoped & { readonly at: string }>();
+  for await (const { account, scope, location, state, at } of rekeys.subjects(order.id)) {
+    const id = parseStorageAccountId(account);
+    if (!id || leftOut.has({ account })) continue;
+    if (scope !== undefined) scoped.set(id.id.toLowerCase(), { id, location });
+    else if (state !== 'gone') own.set(id.id.toLowerCase(), { id, location, at });
+  }
+  for (const account of scoped.keys()) own.delete(account);
+  return own;
 }
 
 /** What was never listed comes first. */
@@ -162,6 +183,8 @@ interface KnownScoped {
   readonly gaps: string[];
   /** By ARM id in lower case. */
   readonly scoped: Map<string, Scoped>;
+  /** The accounts that were asked for their scopes, by whomever, likewise. */
+  readonly asked: ReadonlySet<string>;
 }
 
 /** The accounts that are kept with a scope that uses the key. Those that were never asked, and that nobody asks, are to be. */
@@ -171,8 +194,9 @@ async function knownScoped(
   { fleet, settings, isIndexed }: AskAgainServices,
 ): Promise<KnownScoped> {
   const scoped: KnownScoped['scoped'] = new Map();
+  const asked = new Set<string>();
   const never: FleetAccount[] = [];
-  if (!isIndexed) return { gaps: [], scoped };
+  if (!isIndexed) return { gaps: [], scoped, asked };
   try {
     for (const subscription of subscriptions) {
       for await (const account of fleet.accounts(subscription)) {
@@ -181,12 +205,13 @@ async function knownScoped(
         if (account.scopeUses.some((use) => sameKeyName(use.key, key.id))) {
           scoped.set(id.id.toLowerCase(), { id, location: account.location });
         }
-        if (account.scopes === undefined && settings.scopeDiscovery === 'all') never.push(account);
+        if (account.scopes !== undefined) asked.add(id.id.toLowerCase());
+        else if (settings.scopeDiscovery === 'all') never.push(account);
       }
     }
-    return { gaps: await askAnew(never, fleet), scoped };
+    return { gaps: await askAnew(never, fleet), scoped, asked };
   } catch {
-    return { gaps: [UNKNOWN], scoped };
+    return { gaps: [UNKNOWN], scoped, asked };
   }
 }
 

@@ -182,7 +182,7 @@ async function end(
   const { order, back } = way;
   const { failed } = rows;
   const { now } = services;
-  const unasked = back ? [] : await neverAsked(services);
+  const unasked = back ? [] : await neverAsked(order, services);
   const asked = unasked.filter(({ isUnderWay }) => isUnderWay).length;
   // What is still asked for its scopes may use the key, and would not move any more. What refuses is in nobody's way.
   if (failed.size > 0 && asked === 0) {

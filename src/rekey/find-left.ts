@@ -21,7 +21,7 @@ import type { Log } from '../log.ts';
 import type { Settings } from '../settings/settings.ts';
 import { hasBeenSince } from '../time/has-been-since.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
-import { askScopesAgain, notAsked } from './ask-scopes-again.ts';
+import { askScopesAgain, notAsked, ownAccounts } from './ask-scopes-again.ts';
 import { LeftOut } from './left-out.ts';
 import { causeOf } from './start-rekey.ts';
 import { firstOf } from './waves.ts';
@@ -179,20 +179,37 @@ interface NeverAsked {
  * Accounts that were never asked for their scopes, those too that somebody was sent to a moment ago: before they were, nothing
  * can be verified. None where the index cannot be read: then everything is listed, scopes and all.
  */
-export async function neverAsked(services: FindLeftServices): Promise<readonly NeverAsked[]> {
-  if (services.settings.scopeDiscovery !== 'all') return [];
-  const { ids } = await allLookedAfter(services);
-  const gaps: NeverAsked[] = [];
-  const now = services.now();
+export async function neverAsked(order: RekeyOrder, services: FindLeftServices): Promise<readonly NeverAsked[]> {
   try {
-    for await (const { account, sentOn, refused } of services.fleet.unasked()) {
-      const id = parseResourceId(account);
-      if (!id || !ids.includes(id.subscriptionId)) continue;
-      const isUnderWay = !refused && hasBeenSince(sentOn, now.getTime() - LOST_MS, now);
-      gaps.push({ gap: notAsked(id.id), isUnderWay });
-    }
+    return await (services.settings.scopeDiscovery === 'all' ? allUnasked(services) : ownUnasked(order, services));
   } catch {
     return [];
   }
+}
+
+async function allUnasked(services: FindLeftServices): Promise<readonly NeverAsked[]> {
+  const { ids } = await allLookedAfter(services);
+  const gaps: NeverAsked[] = [];
+  const now = services.now();
+  for await (const { account, sentOn, refused } of services.fleet.unasked()) {
+    const id = parseResourceId(account);
+    if (!id || !ids.includes(id.subscriptionId)) continue;
+    const isUnderWay = !refused && hasBeenSince(sentOn, now.getTime() - LOST_MS, now);
+    gaps.push({ gap: notAsked(id.id), isUnderWay });
+  }
   return gaps;
+}
+
+/** Where no others are asked: those that have moved, and whoever was sent to them waits until lists are to be had. */
+async function ownUnasked(order: RekeyOrder, services: FindLeftServices): Promise<readonly NeverAsked[]> {
+  const now = services.now();
+  const own = new Map(
+    [...(await ownAccounts(order, services))].filter(([, { at }]) => hasBeenSince(at, now.getTime() - LOST_MS, now)),
+  );
+  for (const subscription of new Set([...own.values()].map(({ id }) => id.subscriptionId))) {
+    for await (const { account, scopes } of services.fleet.accounts(subscription)) {
+      if (scopes !== undefined) own.delete(account.toLowerCase());
+    }
+  }
+  return [...own.values()].map(({ id }) => ({ gap: notAsked(id.id), isUnderWay: true }));
 }

@@ -2,6 +2,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { changesOf } from '../../src/accounts/fleet-entries.ts';
 import { createInSight } from '../../src/accounts/in-sight.ts';
+import { LOST_MS } from '../../src/accounts/unasked.ts';
 import { parseStorageAccountId } from '../../src/azure/resource-id.ts';
 import { keyPartition } from '../../src/fleet/fleet-keys.ts';
 import { UNASKED } from '../../src/fleet/fleet-rows.ts';
@@ -11,7 +12,7 @@ import { progressOf } from '../../src/rekey/progress.ts';
 import { LISTS_SECONDS } from '../../src/rekey/waves.ts';
 import type { Services } from '../../src/services.ts';
 import { TestKey } from '../support/fleet.ts';
-import { useWire } from '../support/wire.ts';
+import { type Sent, useWire } from '../support/wire.ts';
 import { RekeyOrders } from './rekey-orders.ts';
 
 // That nobody is seen on the old key is no proof as long as anything could not be looked at: an order that is done says that
@@ -118,6 +119,32 @@ it.each([
   const isThere = encryptionScopes.get('s1')?.keyVaultProperties?.keyUri?.startsWith(to);
   expect([state, isThere]).toEqual(['done', true]);
 });
+
+it.each([
+  ['waits', false],
+  ['was lost', true],
+])(
+  'an order is not done while the message %s by which scopes of an account that has moved are listed',
+  async (_, isLost) => {
+    const { orders, from, id } = await started({ CMK_SCOPE_DISCOVERY: 'dependents' });
+    // Not where the others are: of those that were never asked in one place, 30 are asked at once.
+    const place = { location: 'northeurope' };
+    const account = from.account('pinned', { ...place, scopes: [{ name: 's1', key: from.use('pinned') }] });
+    const headers = { 'Retry-After': '200' };
+    const answer = { status: 429, headers, body: { error: { code: 'TooManyRequests', message: 'Later.' } } };
+    wire.azure.faults.add([{ match: scopesOf(account), times: 2, answer }]);
+    const isWaiting = ({ work }: Sent) => work.kind === 'account' && work.scopes === 'only';
+    await orders.carryOut(() => wire.sent.some(isWaiting));
+    if (isLost) {
+      wire.sent.splice(wire.sent.findIndex(isWaiting), 1);
+      wire.azure.clock.advance(LOST_MS);
+    }
+    await orders.carryOut(async () => (await orders.order(id)).state === 'done');
+    const { state, to } = await orders.order(id);
+    const isThere = account.encryptionScopes.get('s1')?.keyVaultProperties?.keyUri?.startsWith(to);
+    expect([state, isThere]).toEqual(['done', true]);
+  },
+);
 
 it('that scopes of accounts on other keys are not looked at is said, where that is set', async () => {
   const { verify } = await started({ CMK_SCOPE_DISCOVERY: 'dependents' });
