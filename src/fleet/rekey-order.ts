@@ -128,6 +128,9 @@ export interface KeyHolder {
   readonly last?: { readonly order: string; readonly etag: string };
 }
 
+/** When an account had no encryption scope on the old key (ISO 8601), or refused to tell. */
+export type RekeyList = { readonly on: string; readonly refused?: boolean };
+
 /**
  * Orders and what they did, in the app's own storage. Unlike the fleet index it is no cache: who was moved, and so has to
  * be taken back, is known from here alone. Every request has a deadline; errors are the SDK's.
@@ -149,10 +152,9 @@ export interface RekeyStore {
   /** Those of one account: itself and its scopes. */
   subjectsOf(id: string, account: string): Promise<readonly RekeySubject[]>;
   put(id: string, subject: RekeySubject): Promise<void>;
-  /** When accounts had no encryption scope on the old key (ISO 8601), by ARM id in lower case. */
-  listed(id: string): Promise<ReadonlyMap<string, string>>;
-  /** Likewise; an empty one: what was noted before does not count any more. */
-  noteListed(id: string, accounts: ReadonlyMap<string, string>): Promise<void>;
+  /** By ARM id in lower case, as it is noted: with an empty time what was noted before does not count any more. */
+  listed(id: string): Promise<ReadonlyMap<string, RekeyList>>;
+  noteListed(id: string, accounts: ReadonlyMap<string, RekeyList>): Promise<void>;
 }
 
 /** Which way an order moves now. */

@@ -12,6 +12,7 @@ import {
   type KeyHolder,
   REKEY_ORDER,
   type RekeyData,
+  type RekeyList,
   type RekeyOrder,
   type RekeyStore,
   type RekeySubject,
@@ -40,7 +41,7 @@ const FAILURE = z.object({
   triedSince: z.iso.datetime(),
 });
 
-const LISTED = z.object({ account: z.string(), on: z.iso.datetime() });
+const LISTED = z.object({ account: z.string(), on: z.iso.datetime(), refused: z.boolean().optional() });
 /** Rows of one transaction ("Performing entity group transactions"). */
 const MOST_TOGETHER = 100;
 
@@ -127,18 +128,20 @@ export function createRekeyStore(settings: Pick<Settings, 'storage'>, credential
 function listsOf(table: () => TableClient): Pick<RekeyStore, 'listed' | 'noteListed'> {
   return {
     async listed(id) {
-      const on = new Map<string, string>();
+      const lists = new Map<string, RekeyList>();
       for await (const row of rowsOf(table(), `PartitionKey eq '${listedPartition(id)}'`)) {
         // One that cannot be read is of an account that is listed again.
         const { data } = LISTED.safeParse(row);
-        if (data) on.set(data.account.toLowerCase(), data.on);
+        if (!data) continue;
+        const { account, on, refused } = data;
+        lists.set(account.toLowerCase(), refused ? { on, refused } : { on });
       }
-      return on;
+      return lists;
     },
     async noteListed(id, accounts) {
       const partitionKey = listedPartition(id);
-      const rows = [...accounts].map(([account, on]): TransactionAction => {
-        return ['upsert', { partitionKey, rowKey: accountRow(account), account, on }, 'Replace'];
+      const rows = [...accounts].map(([account, list]): TransactionAction => {
+        return ['upsert', { partitionKey, rowKey: accountRow(account), account, ...list }, 'Replace'];
       });
       while (rows.length > 0) await table().submitTransaction(rows.splice(0, MOST_TOGETHER));
     },

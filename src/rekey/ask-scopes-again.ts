@@ -1,42 +1,31 @@
 import pMap from 'p-map';
-import type { Scope } from '../accounts/account.ts';
-import { hasNoScopes } from '../accounts/ask-scopes.ts';
 import { accountPlace, type Dependent } from '../accounts/dependent.ts';
-import { LIST_CALLS } from '../accounts/dispatcher.ts';
 import type { InSight } from '../accounts/in-sight.ts';
 import { scopeKeyUse, usesKey } from '../accounts/key-use.ts';
-import { tellingRefusals } from '../accounts/refusals.ts';
-import type { StorageAccounts } from '../accounts/storage-client.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { parseStorageAccountId, type ResourceId } from '../azure/resource-id.ts';
-import { pacingCell, type Turns } from '../azure/turns.ts';
 import type { FleetAccount, FleetIndex } from '../fleet/fleet-index.ts';
-import type { RekeyOrder, RekeyStore } from '../fleet/rekey-order.ts';
+import type { RekeyList, RekeyOrder, RekeyStore } from '../fleet/rekey-order.ts';
 import { sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
 import { hasBeenSince } from '../time/has-been-since.ts';
 import { DAY_MS } from '../time/spans.ts';
 import { LeftOut } from './left-out.ts';
+import { type ListerServices, ScopeLister } from './scope-lister.ts';
 
 const UNKNOWN =
   'Which encryption scopes are known to use the old key could not be read: the fleet index is out of reach.';
 
 /** What was listed for an order and found on another key counts for so long, where not all can be listed at once. */
 const COUNTS_MS = DAY_MS;
-/** One look lists for so long; what is left is for the next one. Milliseconds. */
-const LISTING_MS = 2 * 60_000;
 const CONCURRENCY = 8;
 
-interface AskAgainServices {
-  readonly accounts: StorageAccounts;
+interface AskAgainServices extends ListerServices {
   readonly rekeys: Pick<RekeyStore, 'subjects' | 'listed' | 'noteListed'>;
   readonly fleet: FleetIndex;
   readonly inSight: InSight;
   readonly settings: Pick<Settings, 'scopeDiscovery'>;
-  readonly turns: Turns;
-  readonly schedule: Turns;
-  readonly now: () => Date;
   /** Whether what was found hangs on the index; otherwise everybody was asked already. */
   readonly isIndexed: boolean;
 }
@@ -78,24 +67,29 @@ export async function askScopesAgain(
     if (!asked.has(account)) scoped.set(account, own);
   }
   const before = await rekeys.listed(order.id);
-  const oldestFirst = [...scoped].sort(([a], [b]) => compareOn(before.get(a), before.get(b)));
-  const listed = new Map<string, string>();
+  const oldestFirst = [...scoped].sort(([a], [b]) => byAge(before.get(a), before.get(b), now()));
+  const listed = new Map<string, RekeyList>();
   const unlisted = new Map<string, number>();
-  const lister = new Lister(services);
+  const lister = new ScopeLister(services);
   const ask = async ([account, { id, location }]: readonly [string, Scoped]): Promise<void> => {
     const on = now();
     try {
       const scopes = await lister.list(id, location);
       if (!scopes) {
-        if (hasBeenSince(before.get(account), on.getTime() - COUNTS_MS, on)) return;
+        const last = before.get(account);
+        const counts = hasBeenSince(last?.on, on.getTime() - COUNTS_MS, on);
+        if (counts && last?.refused) gaps.push(`The encryption scopes of ${id.id} could not be listed.`);
+        if (counts) return;
         const place = `${location} of subscription ${id.subscriptionId}`;
         unlisted.set(place, (unlisted.get(place) ?? 0) + 1);
         return;
       }
       const isOnKey = scopes.some((scope) => usesKey(scopeKeyUse(scope), key));
       if (isOnKey) found.set(account, { id: id.id, subscriptionId: id.subscriptionId, location });
-      listed.set(account, isOnKey ? '' : on.toISOString());
+      listed.set(account, { on: isOnKey ? '' : on.toISOString() });
     } catch (error) {
+      // Behind all others: those that refuse would have all the turns of each look.
+      listed.set(account, { on: on.toISOString(), refused: true });
       gaps.push(`The encryption scopes of ${id.id} cannot be listed: ${describe(describeFailure(error))}`);
     }
   };
@@ -104,7 +98,7 @@ export async function askScopesAgain(
   if (unlisted.size > 0 || before.size > 0) await rekeys.noteListed(order.id, listed);
   for (const [place, count] of unlisted) {
     const accounts = count === 1 ? '1 account' : `${count} accounts`;
-    gaps.push(
+    gaps.unshift(
       `The encryption scopes of ${accounts} in ${place} are still to be listed, as fast as Azure takes lists there.`,
     );
   }
@@ -134,49 +128,10 @@ export async function ownAccounts(
   return own;
 }
 
-/** What was never listed comes first. */
-function compareOn(a = '', b = ''): number {
-  return a < b ? -1 : Number(a > b);
-}
-
-/** Lists scopes as long as there is time, and turns. */
-class Lister {
-  readonly #services: AskAgainServices;
-  readonly #endMs: number;
-  readonly #full = new Set<string>();
-
-  constructor(services: AskAgainServices) {
-    this.#services = services;
-    this.#endMs = services.now().getTime() + LISTING_MS;
-  }
-
-  /**
-   * Undefined: not for now. An account that is gone has none.
-   *
-   * @throws the SDK's error when Azure cannot be asked
-   */
-  async list(id: ResourceId, location: string): Promise<readonly Scope[] | undefined> {
-    const { accounts, turns, now } = this.#services;
-    const place = { subscriptionId: id.subscriptionId, location };
-    const cell = pacingCell(place);
-    const nowMs = now().getTime();
-    if (this.#full.has(cell) || nowMs > this.#endMs) return undefined;
-    if (turns.take(place, LIST_CALLS, nowMs, { mostMs: 0 }) > 0) {
-      this.#full.add(cell);
-      return undefined;
-    }
-    try {
-      const scopes: Scope[] = [];
-      for await (const scope of tellingRefusals(accounts, place, this.#services).listScopes(id)) scopes.push(scope);
-      return scopes;
-    } catch (error) {
-      const failure = describeFailure(error);
-      if (hasNoScopes(failure)) return [];
-      if (failure.kind !== 'throttled') throw error;
-      this.#full.add(cell);
-      return undefined;
-    }
-  }
+/** What was never listed comes first, and what says to have been at a time that is still to come. */
+function byAge(a: RekeyList | undefined, b: RekeyList | undefined, now: Date): number {
+  const [first = '', second = ''] = [a, b].map((list) => (hasBeenSince(list?.on, 0, now) ? list?.on : ''));
+  return first < second ? -1 : Number(first > second);
 }
 
 interface KnownScoped {

@@ -11,6 +11,7 @@ import { verifyUnused } from '../../src/rekey/find-left.ts';
 import { progressOf } from '../../src/rekey/progress.ts';
 import { LISTS_SECONDS } from '../../src/rekey/waves.ts';
 import type { Services } from '../../src/services.ts';
+import { DAY_MS } from '../../src/time/spans.ts';
 import { TestKey } from '../support/fleet.ts';
 import { type Sent, useWire } from '../support/wire.ts';
 import { RekeyOrders } from './rekey-orders.ts';
@@ -339,7 +340,7 @@ describe('an order with scopes of more accounts in one place than Azure takes li
     });
     // As the order has them.
     many.sort((a, b) => (a.name < b.name ? -1 : 1));
-    return { orders, from, id, verify, longestAgo: many[0] };
+    return { orders, from, id, verify, many, longestAgo: many[0] };
   }
 
   it('is done when the budget had room for all, and nobody is refused', async () => {
@@ -350,6 +351,36 @@ describe('an order with scopes of more accounts in one place than Azure takes li
     expect((await orders.order(id)).state).toBe('done');
     expect(lists.filter(({ status }) => status === 429)).toEqual([]);
     expect(new Set(lists.map(({ path }) => path)).size).toBe(MANY);
+  });
+
+  it('lists all but those that refuse, however many do, and has turns left for others then', async () => {
+    const { verify, many, from } = await withMany();
+    const refusing = many.slice(0, 90);
+    wire.azure.faults.add(refusing.map((account) => ({ match: scopesOf(account), answer: NO })));
+    const properties = many.at(-1)?.encryptionScopes.get('s1')?.keyVaultProperties;
+    if (!properties) throw new Error('It has no scope with a key.');
+    properties.keyUri = from.id();
+    const looks = [];
+    for (let n = 0; n < 3; n += 1) {
+      const { found, unlisted, gaps } = await verify();
+      looks.push({ found: found.map(({ id }) => id), unlisted, gaps: gaps.length });
+      wire.azure.clock.advance(LISTS_SECONDS * 1_000);
+    }
+    expect(looks).toEqual([
+      { found: [], unlisted: 50, gaps: 81 },
+      { found: [many.at(-1)?.id], unlisted: 0, gaps: 90 },
+      { found: [many.at(-1)?.id], unlisted: 0, gaps: 90 },
+    ]);
+  });
+
+  it('believes no note of a list at a time that is still to come, and lists that account before others', async () => {
+    const { orders, id, verify, longestAgo } = await withMany();
+    if (!longestAgo) throw new Error('There are many.');
+    const on = new Date(wire.azure.clock.nowMs() + 365 * DAY_MS).toISOString();
+    await orders.services.rekeys.noteListed(id, new Map([[longestAgo.id.toLowerCase(), { on }]]));
+    await verify();
+    const { on: noted } = (await orders.services.rekeys.listed(id)).get(longestAgo.id.toLowerCase()) ?? {};
+    expect(Date.parse(noted ?? '')).toBeLessThanOrEqual(wire.azure.clock.nowMs());
   });
 
   it('lists first what was never listed, and believes no list of an account that was found on the key after it', async () => {

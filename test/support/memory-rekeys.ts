@@ -1,4 +1,11 @@
-import type { KeyHolder, RekeyData, RekeyOrder, RekeyStore, RekeySubject } from '../../src/fleet/rekey-order.ts';
+import type {
+  KeyHolder,
+  RekeyData,
+  RekeyList,
+  RekeyOrder,
+  RekeyStore,
+  RekeySubject,
+} from '../../src/fleet/rekey-order.ts';
 
 /** Re-keys in memory, as Table Storage keeps them: a change of an order that was changed since it was read is refused. */
 export class MemoryRekeys {
@@ -6,7 +13,7 @@ export class MemoryRekeys {
   /** What was done to the orders, in turn, as far as it is to be on record: by what they were before and after. */
   readonly changes: { readonly id: string; readonly reason: string }[] = [];
   readonly #subjects = new Map<string, RekeySubject>();
-  readonly #listed = new Map<string, Map<string, string>>();
+  readonly #listed = new Map<string, ReadonlyMap<string, RekeyList>>();
   readonly #holders = new Map<string, { readonly order: string; readonly etag: string }>();
   #etags = 0;
 
