@@ -10,7 +10,7 @@ import { sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
 import { hasBeenSince } from '../time/has-been-since.ts';
-import { DAY_MS } from '../time/spans.ts';
+import { CLOCKS_MS, DAY_MS } from '../time/spans.ts';
 import { LeftOut } from './left-out.ts';
 import { type ListerServices, ScopeLister } from './scope-lister.ts';
 
@@ -68,6 +68,8 @@ export async function askScopesAgain(
   }
   const before = await rekeys.listed(order.id);
   const oldestFirst = [...scoped].sort(([a], [b]) => byAge(before.get(a), before.get(b), now()));
+  // While it was paused, people may have put scopes back: it is the way to do that.
+  const resumedMs = order.resumedOn ? Date.parse(order.resumedOn) + CLOCKS_MS : 0;
   const listed = new Map<string, RekeyList>();
   const unlisted = new Map<string, number>();
   const lister = new ScopeLister(services);
@@ -77,7 +79,7 @@ export async function askScopesAgain(
       const scopes = await lister.list(id, location);
       if (!scopes) {
         const last = before.get(account);
-        const counts = hasBeenSince(last?.on, on.getTime() - COUNTS_MS, on);
+        const counts = hasBeenSince(last?.on, Math.max(on.getTime() - COUNTS_MS, resumedMs), on);
         if (counts && last?.refused) gaps.push(`The encryption scopes of ${id.id} could not be listed.`);
         if (counts) return;
         const place = `${location} of subscription ${id.subscriptionId}`;

@@ -383,6 +383,18 @@ describe('an order with scopes of more accounts in one place than Azure takes li
     expect(Date.parse(noted ?? '')).toBeLessThanOrEqual(wire.azure.clock.nowMs());
   });
 
+  it('believes no list from before it was resumed: people may have put scopes back meanwhile', async () => {
+    const { orders, from, id, verify, longestAgo } = await withMany();
+    await verify();
+    const properties = longestAgo?.encryptionScopes.get('s1')?.keyVaultProperties;
+    if (!properties) throw new Error('It has no scope with a key.');
+    await orders.change(id, 'pause');
+    properties.keyUri = from.id();
+    await orders.change(id, 'resume');
+    // The turns are used up: none is listed anew.
+    expect(await verify()).toMatchObject({ found: [], unlisted: MANY });
+  });
+
   it('lists first what was never listed, and believes no list of an account that was found on the key after it', async () => {
     const { from, verify, longestAgo } = await withMany();
     const first = await verify();
