@@ -73,18 +73,26 @@ export async function askScopesAgain(
   const listed = new Map<string, RekeyList>();
   const unlisted = new Map<string, number>();
   const lister = new ScopeLister(services);
-  const ask = async ([account, { id, location }]: readonly [string, Scoped]): Promise<void> => {
+  const leave = (account: string, { id, location }: Scoped): void => {
+    const last = before.get(account);
+    const counts = hasBeenSince(last?.on, Math.max(now().getTime() - COUNTS_MS, resumedMs), now());
+    if (counts && last?.refused) gaps.push(`The encryption scopes of ${id.id} could not be listed.`);
+    if (counts) return;
+    const place = `${location} of subscription ${id.subscriptionId}`;
+    unlisted.set(place, (unlisted.get(place) ?? 0) + 1);
+  };
+  const ask = async ([account, of]: readonly [string, Scoped]): Promise<void> => {
+    const { id, location } = of;
     const on = now();
+    if (!lister.hasTurn(id, location)) return leave(account, of);
+    const last = before.get(account);
+    // Should the process die before it can note what this list shows, the one before does not count any more.
+    if (last) await rekeys.noteListed(order.id, new Map([[account, { on: '' }]]));
     try {
       const scopes = await lister.list(id, location);
       if (!scopes) {
-        const last = before.get(account);
-        const counts = hasBeenSince(last?.on, Math.max(on.getTime() - COUNTS_MS, resumedMs), on);
-        if (counts && last?.refused) gaps.push(`The encryption scopes of ${id.id} could not be listed.`);
-        if (counts) return;
-        const place = `${location} of subscription ${id.subscriptionId}`;
-        unlisted.set(place, (unlisted.get(place) ?? 0) + 1);
-        return;
+        if (last) listed.set(account, last);
+        return leave(account, of);
       }
       const isOnKey = scopes.some((scope) => usesKey(scopeKeyUse(scope), key));
       if (isOnKey) found.set(account, { id: id.id, subscriptionId: id.subscriptionId, location });
@@ -98,13 +106,18 @@ export async function askScopesAgain(
   await pMap(oldestFirst, ask, { concurrency: CONCURRENCY });
   // What can all be listed at once is never remembered: it is listed at each look.
   if (unlisted.size > 0 || before.size > 0) await rekeys.noteListed(order.id, listed);
-  for (const [place, count] of unlisted) {
+  return {
+    gaps: [...sentencesOf(unlisted), ...gaps],
+    unlisted: [...unlisted.values()].reduce((sum, count) => sum + count, 0),
+  };
+}
+
+/** By place. */
+function sentencesOf(unlisted: ReadonlyMap<string, number>): string[] {
+  return [...unlisted].map(([place, count]) => {
     const accounts = count === 1 ? '1 account' : `${count} accounts`;
-    gaps.unshift(
-      `The encryption scopes of ${accounts} in ${place} are still to be listed, as fast as Azure takes lists there.`,
-    );
-  }
-  return { gaps, unlisted: [...unlisted.values()].reduce((sum, count) => sum + count, 0) };
+    return `The encryption scopes of ${accounts} in ${place} are still to be listed, as fast as Azure takes lists there.`;
+  });
 }
 
 /**

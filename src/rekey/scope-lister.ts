@@ -28,30 +28,35 @@ export class ScopeLister {
     this.#endMs = services.now().getTime() + LISTING_MS;
   }
 
+  /** Takes a turn, if there is one now. */
+  hasTurn(id: ResourceId, location: string): boolean {
+    const { turns, now } = this.#services;
+    const place = { subscriptionId: id.subscriptionId, location };
+    const cell = pacingCell(place);
+    const nowMs = now().getTime();
+    if (this.#full.has(cell) || nowMs > this.#endMs) return false;
+    if (turns.take(place, LIST_CALLS, nowMs, { mostMs: 0 }) <= 0) return true;
+    this.#full.add(cell);
+    return false;
+  }
+
   /**
    * Undefined: not for now. An account that is gone has none.
    *
    * @throws the SDK's error when Azure cannot be asked
    */
   async list(id: ResourceId, location: string): Promise<readonly Scope[] | undefined> {
-    const { accounts, turns, now } = this.#services;
     const place = { subscriptionId: id.subscriptionId, location };
-    const cell = pacingCell(place);
-    const nowMs = now().getTime();
-    if (this.#full.has(cell) || nowMs > this.#endMs) return undefined;
-    if (turns.take(place, LIST_CALLS, nowMs, { mostMs: 0 }) > 0) {
-      this.#full.add(cell);
-      return undefined;
-    }
     try {
       const scopes: Scope[] = [];
-      for await (const scope of tellingRefusals(accounts, place, this.#services).listScopes(id)) scopes.push(scope);
+      for await (const scope of tellingRefusals(this.#services.accounts, place, this.#services).listScopes(id))
+        scopes.push(scope);
       return scopes;
     } catch (error) {
       const failure = describeFailure(error);
       if (hasNoScopes(failure)) return [];
       if (failure.kind !== 'throttled') throw error;
-      this.#full.add(cell);
+      this.#full.add(pacingCell(place));
       return undefined;
     }
   }

@@ -7,6 +7,7 @@ import { parseStorageAccountId } from '../../src/azure/resource-id.ts';
 import { keyPartition } from '../../src/fleet/fleet-keys.ts';
 import { UNASKED } from '../../src/fleet/fleet-rows.ts';
 import { createFleetTable } from '../../src/fleet/fleet-table-client.ts';
+import type { RekeyList } from '../../src/fleet/rekey-order.ts';
 import { verifyUnused } from '../../src/rekey/find-left.ts';
 import { progressOf } from '../../src/rekey/progress.ts';
 import { LISTS_SECONDS } from '../../src/rekey/waves.ts';
@@ -393,6 +394,20 @@ describe('an order with scopes of more accounts in one place than Azure takes li
     await orders.change(id, 'resume');
     // The turns are used up: none is listed anew.
     expect(await verify()).toMatchObject({ found: [], unlisted: MANY });
+  });
+
+  it('believes no earlier list of an account than one that was lost, as the process died before it was noted', async () => {
+    const { verify } = await withMany();
+    await verify();
+    wire.azure.clock.advance(LISTS_SECONDS * 1_000);
+    const died = async (id: string, lists: ReadonlyMap<string, RekeyList>, real: Services) => {
+      if (lists.size > 1) throw new Error('It is dead.');
+      return real.rekeys.noteListed(id, lists);
+    };
+    const dying = verify((real) => ({ rekeys: { ...real.rekeys, noteListed: (id, lists) => died(id, lists, real) } }));
+    await expect(dying).rejects.toThrow('dead');
+    // 50 that nobody has listed yet, and the 30 that were listed anew.
+    expect(await verify()).toMatchObject({ unlisted: 80 });
   });
 
   it('lists first what was never listed, and believes no list of an account that was found on the key after it', async () => {
