@@ -117,7 +117,8 @@ function toDoOf(order: RekeyOrder, failed: number, gone: number): string[] {
   return [
     ...(failed > 0 ? ['Mend what the failures say.'] : []),
     ...(paused ? [`Resume it: cmk rekey resume ${id}`] : []),
-    ...(waits ? [`It waits: ${waits.detail}`] : []),
+    // What is not verified is told by the gaps.
+    ...(waits && waits.reason !== 'RekeyUnverified' ? [`It waits: ${waits.detail}`] : []),
     ...(verified?.gaps ?? []),
   ];
 }

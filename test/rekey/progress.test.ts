@@ -89,6 +89,14 @@ describe('how far a re-key is', () => {
     expect((await progress({ state: 'done' }, [], 'noIndex')).incomplete).toBe(false);
   });
 
+  it('says once what it waits for, and what its last look could not read', async () => {
+    const gaps = ['The accounts of one cannot be listed.', 'The accounts of another cannot be listed.'];
+    const waits = { reason: 'RekeyUnverified', detail: gaps.join(' ') } as const;
+    expect((await progress({ waits, verified: { on: at, gaps } }, [])).toDo).toEqual(gaps);
+    const revoked = { reason: 'RevocationOpen', detail: 'It is revoked.' } as const;
+    expect((await progress({ waits: revoked }, [])).toDo).toEqual(['It waits: It is revoked.']);
+  });
+
   it('leaves to a person what was not found when all went back', async () => {
     const { toDo } = await progress({ state: 'takenBack' }, [subject('/a/gone', 'gone')]);
     expect(toDo).toEqual([expect.stringContaining('1 account or scope was not found any more')]);
