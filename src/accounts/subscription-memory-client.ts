@@ -1,6 +1,7 @@
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import { appBlobs, DRIFT_CONTAINER, ONE_RETRY } from '../azure/app-storage.ts';
+import { readBlobText } from '../azure/blob-text.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -22,8 +23,8 @@ export function createSubscriptionMemory(
   return {
     async read() {
       try {
-        const bytes = await withinTime(TIMEOUT_MS, (limit) => blob.downloadToBuffer(0, undefined, limit));
-        return SEEN.parse(JSON.parse(bytes.toString('utf8')));
+        const { text } = await withinTime(TIMEOUT_MS, (limit) => readBlobText(blob, limit));
+        return SEEN.parse(JSON.parse(text));
       } catch (error) {
         if (describeFailure(error).kind !== 'notFound') throw error;
         return {};

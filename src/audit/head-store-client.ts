@@ -1,4 +1,5 @@
 import { type ContainerClient, RestError } from '@azure/storage-blob';
+import { readBlobText } from '../azure/blob-text.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { parseJson } from '../text.ts';
 import { isAheadOf, SIGNED_HEAD, type SignedHead } from './signed-head.ts';
@@ -42,11 +43,8 @@ export function headStore(container: ContainerClient): HeadStore {
   const read = async (name: string): Promise<{ head: SignedHead | undefined; etag: string | undefined }> => {
     try {
       return await withinTime(TIMEOUT_MS, async (limit) => {
-        const blob = container.getBlobClient(name);
-        const { etag, contentLength = 0 } = await blob.getProperties(limit);
-        if (contentLength > MOST_BYTES) return { head: undefined, etag };
-        const bytes = await blob.downloadToBuffer(0, undefined, limit);
-        return { head: parsed(bytes), etag };
+        const { text, etag } = await readBlobText(container.getBlobClient(name), limit, MOST_BYTES);
+        return { head: SIGNED_HEAD.safeParse(parseJson(text)).data, etag };
       });
     } catch (error) {
       if (isMissing(error)) return { head: undefined, etag: undefined };
@@ -79,10 +77,6 @@ export function headStore(container: ContainerClient): HeadStore {
       }
     },
   };
-}
-
-function parsed(bytes: Buffer): SignedHead | undefined {
-  return SIGNED_HEAD.safeParse(parseJson(bytes.toString())).data;
 }
 
 function isOvertaken(error: unknown): boolean {

@@ -1,7 +1,7 @@
-import { text } from 'node:stream/consumers';
 import type { TokenCredential } from '@azure/identity';
 import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
 import { appBlobs, DRIFT_CONTAINER, ONE_RETRY } from '../azure/app-storage.ts';
+import { readBlobText } from '../azure/blob-text.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -63,9 +63,8 @@ async function load(
     withinTime(
       READ_MS,
       async (limit) => {
-        // One request, so that the content is that of the ETag.
-        const { etag, readableStreamBody } = await blob.download(0, undefined, limit);
-        return { effect: parseEffect(readableStreamBody ? await text(readableStreamBody) : ''), etag };
+        const { text, etag } = await readBlobText(blob, limit);
+        return { effect: parseEffect(text), etag };
       },
       signal,
     ),

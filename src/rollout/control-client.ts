@@ -1,7 +1,7 @@
-import { text } from 'node:stream/consumers';
 import type { TokenCredential } from '@azure/identity';
 import type { BlockBlobClient } from '@azure/storage-blob';
 import { appBlobs, ONE_RETRY } from '../azure/app-storage.ts';
+import { readBlobText } from '../azure/blob-text.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -60,9 +60,8 @@ export function createControlStore(
 async function load(blob: BlockBlobClient): Promise<{ state: ControlState; etag: string | undefined }> {
   const found = await unlessMissing(() =>
     withinTime(READ_MS, async (limit) => {
-      // One request, so that the content is that of the ETag.
-      const { etag, readableStreamBody } = await blob.download(0, undefined, limit);
-      return { state: parsed(readableStreamBody ? await text(readableStreamBody) : ''), etag };
+      const { text, etag } = await readBlobText(blob, limit);
+      return { state: parsed(text), etag };
     }),
   );
   return found ?? { state: NO_CONTROL, etag: undefined };

@@ -1,7 +1,7 @@
-import { text } from 'node:stream/consumers';
 import type { TokenCredential } from '@azure/identity';
 import type { BlobLeaseClient, BlockBlobClient } from '@azure/storage-blob';
 import { appBlobs, ONE_RETRY } from '../azure/app-storage.ts';
+import { readBlobText } from '../azure/blob-text.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -120,10 +120,7 @@ class HeldLease implements Lease {
   readonly held = (): boolean => !this.#over && performance.now() - this.#since < this.#durationMs / 2;
 
   async read(): Promise<void> {
-    const json = await withinTime(this.#timeoutMs, async (limit) => {
-      const { readableStreamBody } = await this.#blob.download(0, undefined, limit);
-      return readableStreamBody ? text(readableStreamBody) : '';
-    });
+    const { text: json } = await withinTime(this.#timeoutMs, (limit) => readBlobText(this.#blob, limit));
     // What is not JSON was saved by nobody here: it is no state, and must not keep everybody from the name for good.
     this.#state = parseJson(json);
   }

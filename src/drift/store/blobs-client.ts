@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import type { BlobItem, ContainerClient } from '@azure/storage-blob';
+import { readBlobText } from '../../azure/blob-text.ts';
 import { withinTime } from '../../azure/deadline.ts';
 import { describeFailure } from '../../azure/failure.ts';
 
@@ -31,8 +32,7 @@ export async function listBlobs(
 export async function downloadText(container: ContainerClient, name: string): Promise<string | undefined> {
   try {
     const blob = container.getBlobClient(name);
-    const bytes = await withinTime(TIMEOUT_MS, (limit) => blob.downloadToBuffer(0, undefined, limit));
-    return bytes.toString('utf8');
+    return (await withinTime(TIMEOUT_MS, (limit) => readBlobText(blob, limit))).text;
   } catch (error) {
     if (describeFailure(error).kind === 'notFound') return undefined;
     throw error;
