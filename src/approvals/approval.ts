@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { RECORDED_CALLER } from '../audit/record.ts';
 import type { Reason } from '../reasons.ts';
 import { HOUR_MS } from '../time/spans.ts';
 
@@ -12,26 +13,18 @@ export const APPROVAL_LIFE_MS = 8 * HOUR_MS;
  */
 export const RUN_LIMIT_MS = 10 * 60_000;
 
-const who = z.object({
-  objectId: z.string(),
-  appId: z.string(),
-  kind: z.enum(['person', 'application']).optional(),
-  tokenId: z.string().optional(),
-  name: z.string().optional(),
-});
-
 const kept = {
   v: z.literal(1),
   /** Names the request by what it asks for: see {@link approvalId}. */
   id: z.string(),
   reason: z.string(),
   ticket: z.string().optional(),
-  askedBy: who,
+  askedBy: RECORDED_CALLER,
   askedOn: z.iso.datetime(),
   expiresOn: z.iso.datetime(),
   /** So many people beside the asker have to approve. */
   needed: z.int().min(1),
-  approvedBy: z.array(who.extend({ on: z.iso.datetime(), correlationId: z.string() })),
+  approvedBy: z.array(RECORDED_CALLER.extend({ on: z.iso.datetime(), correlationId: z.string() })),
   /** `running` once the last one has approved: it is carried out then, and never again. `unknown` is only ever shown. */
   state: z
     .enum(['waiting', 'running', 'done', 'failed', 'withdrawn', 'unknown'])
@@ -91,7 +84,7 @@ export type AskedApproval =
 export const APPROVAL_DEED = z.object({
   reason: z.enum(['ApprovalAsked', 'ApprovalGiven', 'ApprovalWithdrawn']),
   on: z.iso.datetime(),
-  caller: who,
+  caller: RECORDED_CALLER,
   correlationId: z.string(),
   /** So many had to approve then, and so many had. */
   needed: z.int(),

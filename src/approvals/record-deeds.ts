@@ -1,6 +1,7 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { type AuditEntry, EVERY_KEY } from '../audit/record.ts';
-import { timeBoxed, untilAborted } from '../azure/deadline.ts';
+import { recordKept } from '../audit/record-kept.ts';
+import { triedFor } from '../azure/deadline.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { type ApprovalWork, KEY_WORK } from '../work/messages.ts';
@@ -57,8 +58,7 @@ export function deedOf(
  * nobody from it: a drift check finds what is not on record. Never rejects.
  */
 export async function recordIfKilled(id: string, services: LookServices): Promise<void> {
-  const sending = sendLook(id, services);
-  await timeBoxed((signal) => untilAborted(sending, signal), WAIT_MS).catch(() => false);
+  await triedFor(WAIT_MS, sendLook(id, services));
 }
 
 type LookServices = Pick<DeedServices, 'queue'> & { readonly now: () => Date };
@@ -89,17 +89,11 @@ export async function recordOwn(
   log: Log,
 ): Promise<void> {
   tell(request, deed, {}, log);
-  const outcome = await services.audit(entryOf(request, deed, {}), WAIT_MS, new Date(deed.on));
-  if ('failed' in outcome) return;
-  const noting = noteRecorded(request.id, [deed], services);
-  await timeBoxed((signal) => untilAborted(noting, signal), WAIT_MS).catch(() => false);
+  const { recorded } = await recordKept([deed], (own) => entryOf(request, own, {}), services.audit, WAIT_MS);
+  if (recorded.length > 0) await triedFor(WAIT_MS, noteRecorded(request.id, recorded, services));
 }
 
-/**
- * Puts on record what was done to a request and is not known to be there, as whoever did it was killed, or the trail could not
- * be written. Each record is there once, however many write it at the same moment: it is looked for from the time on at which
- * it was made, and appended only where the trail ends as it was looked through.
- */
+/** Puts on record what was done to a request and is not known to be there, as whoever did it could not. */
 export async function recordDeeds({ approval }: ApprovalWork, services: DeedServices, log: Log): Promise<Outcome> {
   try {
     const kept = await services.approvals.get(approval);
@@ -111,15 +105,9 @@ export async function recordDeeds({ approval }: ApprovalWork, services: DeedServ
       log({ level: 'error', reason: 'AuditFailed', because: 'ApprovalAltered', message, approval, unrecorded });
       return DONE;
     }
-    const recorded: ApprovalDeed[] = [];
-    // In turn, so that the trail has them as they were done.
-    for (const deed of unrecorded) {
-      const entry = entryOf(request, deed, FOUND);
-      const outcome = await services.audit(entry, LATER_WAIT_MS, new Date(deed.on));
-      if ('failed' in outcome) break;
-      tell(request, deed, FOUND, log);
-      recorded.push(deed);
-    }
+    const found = (deed: ApprovalDeed) => entryOf(request, deed, FOUND);
+    const { recorded } = await recordKept(unrecorded, found, services.audit, LATER_WAIT_MS);
+    for (const deed of recorded) tell(request, deed, FOUND, log);
     if (recorded.length > 0) await noteRecorded(approval, recorded, services);
     return recorded.length < unrecorded.length ? UNRECORDED : DONE;
   } catch (error) {

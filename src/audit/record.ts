@@ -2,6 +2,15 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { CallerKind } from '../http/token-claims.ts';
 
+/** Who did something, as the trail names them: it is kept like that beside what was done, until it is there. */
+export const RECORDED_CALLER = z.object({
+  objectId: z.string(),
+  appId: z.string(),
+  kind: z.enum(['person', 'application']).optional(),
+  tokenId: z.string().optional(),
+  name: z.string().optional(),
+});
+
 /** What happened, as it goes into the audit trail. */
 export interface AuditEntry {
   /** Names what happened, where it may be recorded by more than one: an entry that is there with its id is not written anew. */

@@ -67,6 +67,11 @@ export async function untilAborted(work: Promise<unknown>, signal: AbortSignal |
   }
 }
 
+/** Waits for `work` no longer than so many milliseconds. Never rejects: it is not needed for what goes on behind it. */
+export async function triedFor(ms: number, work: Promise<unknown>): Promise<void> {
+  await timeBoxed((signal) => untilAborted(work, signal), ms).catch(() => false);
+}
+
 /**
  * Gives every single request so many milliseconds, and so every page of every list and every poll: from the second page
  * on the Key Vault SDK hands on no options, and an abort signal that a list was given is lost there. The body counts, but

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { RECORDED_CALLER } from '../audit/record.ts';
 import { sameKeyName } from '../keys/key-identifier.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 
@@ -28,9 +29,7 @@ const change = z.object({
   on: z.iso.datetime(),
   why: z.string().optional(),
   /** Who did it, and in which call; absent: the app by itself. */
-  caller: person
-    .extend({ kind: z.enum(['person', 'application']).optional(), tokenId: z.string().optional() })
-    .optional(),
+  caller: RECORDED_CALLER.optional(),
   correlationId: z.string().optional(),
 });
 export type RekeyRecord = z.output<typeof change>;

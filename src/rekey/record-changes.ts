@@ -1,5 +1,6 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import type { AuditEntry } from '../audit/record.ts';
+import { recordKept } from '../audit/record-kept.ts';
 import type { RekeyData, RekeyOrder, RekeyRecord, RekeyStore } from '../fleet/rekey-order.ts';
 import type { Log } from '../log.ts';
 
@@ -10,8 +11,7 @@ const LATER_WAIT_MS = 60_000;
 
 /**
  * Puts into the audit trail what was done to an order and is not known to be there: by whoever did it, or, where that was
- * killed, by the next step of the order. Each record is there once, however many write it at the same moment: it is looked for
- * from the time on at which it was made, and appended only where the trail ends as it was looked through.
+ * killed, by the next step of the order.
  *
  * @param own id of what whoever calls has done; what others did is told as found in the row, which proves less than a call
  * @returns the order; what could not be recorded stays with it. Errors are the table's.
@@ -23,19 +23,15 @@ export async function recordChanges(
   own?: string,
 ): Promise<RekeyOrder> {
   const { unrecorded = [], ...rest } = order;
-  let recorded = 0;
-  // In turn, so that the trail has them as they were done.
-  for (const done of unrecorded) {
-    const entry = entryOf(order, done, done.id === own);
-    const outcome = await audit(entry, own ? AUDIT_WAIT_MS : LATER_WAIT_MS, new Date(done.on));
-    if ('failed' in outcome) {
-      log({ level: 'error', reason: 'AuditFailed', message: outcome.failed, entry });
-      break;
-    }
-    recorded += 1;
-  }
-  if (recorded === 0) return order;
-  const left = unrecorded.slice(recorded);
+  const { recorded, failed } = await recordKept(
+    unrecorded,
+    (done) => entryOf(order, done, done.id === own),
+    audit,
+    own ? AUDIT_WAIT_MS : LATER_WAIT_MS,
+  );
+  if (failed) log({ level: 'error', reason: 'AuditFailed', message: failed.why, entry: failed.entry });
+  if (recorded.length === 0) return order;
+  const left = unrecorded.slice(recorded.length);
   const known = left.length > 0 ? { ...rest, unrecorded: left } : rest;
   // Changed meanwhile: whoever comes next finds that it is recorded.
   return (await rekeys.replace(known)) ?? (await rekeys.order(order.id)) ?? order;

@@ -42,10 +42,10 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'const order = found;',
   },
   {
-    name: 'what was done to a re-key is recorded without a look whether it is',
-    file: 'src/rekey/record-changes.ts',
-    from: 'own ? AUDIT_WAIT_MS : LATER_WAIT_MS, new Date(done.on)',
-    to: 'own ? AUDIT_WAIT_MS : LATER_WAIT_MS',
+    name: 'what was kept for the trail is recorded without a look whether it is',
+    file: 'src/audit/record-kept.ts',
+    from: 'timeoutMs, new Date(done.on)',
+    to: 'timeoutMs',
   },
   {
     name: 'no fence: the lease is let go before anything is done',
