@@ -1,7 +1,7 @@
 import type { ApprovalStore } from '../approvals/approval-store-client.ts';
 import { reviveApprovals } from '../approvals/record-deeds.ts';
 import { keepHead, type TrailLook, type WatchServices } from '../audit/watch-trail.ts';
-import { describe, describeFailure } from '../azure/failure.ts';
+import { describe, describeFailure, errorText } from '../azure/failure.ts';
 import { known } from '../azure/read-or-why.ts';
 import { splitScope } from '../azure/resource-id.ts';
 import type { RekeyStore } from '../fleet/rekey-order.ts';
@@ -9,6 +9,8 @@ import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { reviveRekeys } from '../rekey/revive.ts';
 import { needsLook } from '../revocation/keep-revoked.ts';
+import type { ControlStore } from '../rollout/control-client.ts';
+import { recordFoundOrders } from '../rollout/record-orders.ts';
 import type { PoisonKeeper } from '../work/keep-poison-client.ts';
 import { KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
@@ -22,6 +24,7 @@ export type ApplyServices = FixServices & {
   readonly driftStorage: PoisonKeeper;
   readonly rekeys: RekeyStore;
   readonly approvals: Pick<ApprovalStore, 'unrecorded'>;
+  readonly controlStore: ControlStore;
   readonly auditWatch?: WatchServices | undefined;
   readonly now: () => Date;
 };
@@ -45,7 +48,8 @@ export async function apply(
   await keepAccountsRevoked(findings, run.id, services, log);
   await keepPoison(services, run.id, log);
   await keepRekeys(services, run.id, log);
-  await keepApprovals(services, run.id, log);
+  await keepUnrecorded('approvals', 'requests for approval', () => reviveApprovals(services), run.id, log);
+  await keepUnrecorded('orders', 'pauses and resumes', () => recordFoundOrders(services, log), run.id, log);
   await finishAllRetirements(keys, run.id, services, log);
   await keepTrail(trail, services, run.id, log);
   return { fixes: await fix(findings, run.id, services, log) };
@@ -70,16 +74,22 @@ async function keepRekeys(services: ApplyServices, report: string, log: Log): Pr
   }
 }
 
-/** What was done to a request for approval, and whose record may have been lost, is looked for and recorded. */
-async function keepApprovals(services: ApplyServices, report: string, log: Log): Promise<void> {
+/** What people did, and whose record may have been lost, is looked for and recorded. */
+async function keepUnrecorded(
+  field: 'approvals' | 'orders',
+  about: string,
+  record: () => Promise<readonly string[]>,
+  report: string,
+  log: Log,
+): Promise<void> {
   try {
-    const approvals = await reviveApprovals(services);
-    if (approvals.length > 0) {
-      const message = 'What was done to requests for approval is not known to be on record: it is looked for.';
-      log({ level: 'warning', reason: 'DriftFixed', message, approvals, report });
+    const ids = await record();
+    if (ids.length > 0) {
+      const message = `Not all ${about} were known to be on record: what is missing is recorded.`;
+      log({ level: 'warning', reason: 'DriftFixed', message, [field]: ids, report });
     }
   } catch (error) {
-    const message = `${REASONS.DriftFixFailed} What was done to requests for approval may not be on record: ${describe(describeFailure(error))}`;
+    const message = `${REASONS.DriftFixFailed} Not all ${about} may be on record: ${errorText(error)}`;
     log({ level: 'error', reason: 'DriftFixFailed', message, report });
   }
 }

@@ -1,19 +1,25 @@
-import type { AuditOutcome, RecordAudit } from '../audit/audit-trail.ts';
-import { type AuditEntry, EVERY_KEY } from '../audit/record.ts';
+import type { RecordAudit } from '../audit/audit-trail.ts';
+import type { AuditEntry } from '../audit/record.ts';
 import { messageOf } from '../errors.ts';
 import type { Keys } from '../keys/key-client.ts';
 import { newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
-import { REASONS } from '../reasons.ts';
 import { KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import type { ControlStore } from './control-client.ts';
-import { type Pause, standingPauses, withPause, withResume } from './pause.ts';
+import {
+  type ControlDeed,
+  type ControlState,
+  isOrdered,
+  type Pause,
+  standingPauses,
+  withDeed,
+  withPause,
+  withResume,
+} from './pause.ts';
+import { recordOrders, tellLost, tellOrder } from './record-orders.ts';
 import type { StandingControl } from './standing-control.ts';
-
-/** How long an answer waits for the audit trail, in milliseconds. */
-const AUDIT_WAIT_MS = 5_000;
 
 /** Who orders it, and why. */
 export interface ControlOrder {
@@ -55,25 +61,20 @@ export async function orderPause(
   ports: ControlPorts,
   log: Log,
 ): Promise<Ordered> {
-  const { key, reason, until } = order;
+  const { key, reason } = order;
   const now = ports.now();
+  const until = order.until?.toISOString();
   const pause: Pause = {
     id: ports.newId(),
     ...(key ? { key } : {}),
     reason,
     by: byOf(order),
     since: now.toISOString(),
-    ...(until ? { until: until.toISOString() } : {}),
+    ...(until ? { until } : {}),
   };
-  let before: readonly Pause[] = [];
-  const state = await ports.controlStore.update((current) => {
-    before = standingPauses(current, now);
-    return withPause(current, pause, now);
-  });
-  ports.control.learn(state);
-  const pauses = standingPauses(state, now);
-  const audit = await record('Paused', pause.id, order, { until: pause.until }, ports, log);
-  return { pauses, ended: missing(before, pauses), audit, warnings: [] };
+  const deed = { id: pause.id, reason: 'Paused', ...saidIn(order), until } as const;
+  const { record, ...kept } = await keep(deed, now, (state) => withPause(state, pause, now), ports, log);
+  return { ...kept, audit: await record() };
 }
 
 /**
@@ -88,26 +89,53 @@ export async function orderResume(order: ControlOrder, ports: ControlPorts, log:
   const version = key && (await versionOf(key, ports));
   const about = { ...(key ? { key } : {}), ...(version ? { version } : {}) };
   const going = { id, ...about, reason, by: byOf(order), at: now.toISOString() };
-  let before: readonly Pause[] = [];
-  const state = await ports.controlStore.update((current) => {
-    before = standingPauses(current, now);
-    return withResume(current, going);
-  });
-  ports.control.learn(state);
-  const pauses = standingPauses(state, now);
-  const ended = missing(before, pauses);
-  const warnings: string[] = [];
+  const deed = { id, reason: 'Resumed', ...saidIn(order) } as const;
+  const { record, warnings, ...kept } = await keep(deed, now, (state) => withResume(state, going), ports, log);
+  const unsent: string[] = [];
   if (key) {
     const cause = { by: 'operator', ref: order.correlationId.slice(0, 200), since: now.toISOString() };
     try {
       await ports.queue.send(KEY_WORK, { kind: 'key', key, cause, attempt: 0 });
     } catch (error) {
       const why = messageOf(error).split('\n')[0];
-      warnings.push(`The key is not looked at at once; what waits goes on by itself within a minute or two (${why}).`);
+      unsent.push(`The key is not looked at at once; what waits goes on by itself within a minute or two (${why}).`);
     }
   }
-  const audit = await record('Resumed', id, order, { ended: ended.map((pause) => pause.id) }, ports, log);
-  return { pauses, ended, audit, warnings };
+  return { ...kept, warnings: [...warnings, ...unsent], audit: await record() };
+}
+
+/** Writes an order, with what is to be recorded of it: should this process die before that, somebody else does. */
+async function keep(
+  { id, ...said }: Omit<ControlDeed, 'on' | 'ended'>,
+  now: Date,
+  change: (state: ControlState) => ControlState,
+  ports: ControlPorts,
+  log: Log,
+): Promise<Omit<Ordered, 'audit'> & { readonly record: () => Promise<string> }> {
+  let ended: readonly Pause[] = [];
+  let lost: readonly ControlDeed[] = [];
+  let deed: ControlDeed = { id, ...said, on: now.toISOString(), ended: [] };
+  const state = await ports.controlStore.update((current) => {
+    if (isOrdered(current, id)) return current;
+    const changed = change(current);
+    ended = missing(standingPauses(current, now), standingPauses(changed, now));
+    deed = { ...deed, ended: ended.map((pause) => pause.id) };
+    const noted = withDeed(changed, deed);
+    lost = noted.lost;
+    return noted.state;
+  });
+  ports.control.learn(state);
+  tellOrder(deed, log);
+  tellLost(lost, log);
+  const names = lost.map(({ reason, on, caller, id }) => `${reason} ${on} by ${caller.objectId} (${id})`).join(', ');
+  return {
+    pauses: standingPauses(state, now),
+    ended,
+    warnings: names
+      ? [`Not known to be in the audit trail, and kept for it no longer, as too many wait: ${names}.`]
+      : [],
+    record: () => recordOrders(deed, state, ports, log),
+  };
 }
 
 /** The version that everything moves onto now; undefined: there is none, or it cannot be read. */
@@ -125,27 +153,6 @@ function missing(before: readonly Pause[], after: readonly Pause[]): Pause[] {
   return before.filter(({ id }) => !after.some((pause) => pause.id === id));
 }
 
-async function record(
-  reason: 'Paused' | 'Resumed',
-  id: string,
-  { caller, correlationId, reason: why, ticket, key, approval }: ControlOrder,
-  more: Readonly<Record<string, unknown>>,
-  { audit }: Pick<ControlPorts, 'audit'>,
-  log: Log,
-): Promise<string> {
-  const about = { ...(key ? { key } : {}), caller: caller.objectId, correlationId, why, ...more };
-  log({ level: 'warning', reason, message: REASONS[reason], ...about });
-  const outcome: AuditOutcome = await audit(
-    {
-      id: `fleet.control/${id}`,
-      action: reason === 'Paused' ? 'fleet.pause' : 'fleet.resume',
-      reason,
-      resource: key ?? EVERY_KEY,
-      caller,
-      correlationId,
-      details: { why, ticket, ...(approval ? { approval } : {}), ...more },
-    },
-    AUDIT_WAIT_MS,
-  );
-  return 'written' in outcome ? 'written' : outcome.failed;
+function saidIn({ caller, correlationId, reason: why, ticket, key, approval }: ControlOrder) {
+  return { caller, correlationId, key, why, ticket, approval };
 }

@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { RECORDED_CALLER } from '../audit/record.ts';
 import { sameKeyName } from '../keys/key-identifier.ts';
 import { DAY_MS } from '../time/spans.ts';
 
-/** Pauses and orders that are kept; the oldest ones go when there are more. */
+/** Pauses and orders that are kept, and of what is not on record; the oldest ones go when there are more. */
 const MOST_KEPT = 200;
 /** An order to go on concerns the rotation of its day; what is older is forgotten. Milliseconds. */
 const ORDER_KEPT_MS = 90 * DAY_MS;
@@ -32,6 +33,22 @@ const GO_ON = z.object({
   version: z.string().optional(),
 });
 
+/** What was ordered, as the audit trail is to have it. It is written with the order, and kept until it is there. */
+const CONTROL_DEED = z.object({
+  id: z.string(),
+  reason: z.enum(['Paused', 'Resumed']),
+  on: z.iso.datetime(),
+  caller: RECORDED_CALLER,
+  correlationId: z.string(),
+  key: z.string().optional(),
+  why: z.string(),
+  ticket: z.string().optional(),
+  approval: z.unknown().optional(),
+  until: z.iso.datetime().optional(),
+  /** Ids of the pauses that it ended, or took the place of. */
+  ended: z.array(z.string()),
+});
+
 /** What is no such entry is left out: it does not take the others with it. */
 function listOf<T extends z.ZodType>(entry: T) {
   return z.array(z.unknown()).transform((all) => all.flatMap((one) => entry.safeParse(one).data ?? []));
@@ -42,6 +59,8 @@ export const CONTROL_STATE = z.object({
   goOns: listOf(GO_ON),
   /** When somebody last ended a pause. */
   resumedOn: z.iso.datetime().optional(),
+  /** What was ordered and is not known to be in the audit trail. Versions before 0.3 have none, and nothing hangs on it. */
+  unrecorded: listOf(CONTROL_DEED).catch([]),
 });
 
 export type Pause = z.output<typeof PAUSE>;
@@ -57,9 +76,10 @@ export function listedPause(pause: Pause) {
 }
 
 type GoOn = z.output<typeof GO_ON>;
+export type ControlDeed = z.output<typeof CONTROL_DEED>;
 export type ControlState = z.output<typeof CONTROL_STATE>;
 
-export const NO_CONTROL: ControlState = { pauses: [], goOns: [] };
+export const NO_CONTROL: ControlState = { pauses: [], goOns: [], unrecorded: [] };
 
 /** A later one has a year of five digits, which nothing reads back. */
 const LATEST_END = new Date('9999-12-31T23:59:59.999Z');
@@ -115,6 +135,7 @@ export function withPause(state: ControlState, pause: Pause, now: Date): Control
   const ends = state.pauses.flatMap((one) => (one.until && !standing.includes(one) ? one.until : []));
   const resumedOn = [...ends, state.resumedOn ?? ''].sort().at(-1);
   return {
+    unrecorded: state.unrecorded,
     goOns: keptOrders(state, now),
     pauses: [...others, pause].slice(-MOST_KEPT),
     ...(resumedOn ? { resumedOn } : {}),
@@ -128,10 +149,25 @@ export function withResume(state: ControlState, order: Omit<GoOn, 'key'> & { rea
   const pauses = standingPauses(state, now).filter((pause) => !isSameReach(pause.key, key));
   const goOns = keptOrders(state, now);
   return {
+    unrecorded: state.unrecorded,
     pauses,
     resumedOn: order.at,
     goOns: (key === undefined ? goOns : [...goOns, { ...order, key }]).slice(-MOST_KEPT),
   };
+}
+
+/** With what is still to be recorded, and what is kept no longer for want of room. */
+export function withDeed(
+  state: ControlState,
+  deed: ControlDeed,
+): { readonly state: ControlState; readonly lost: readonly ControlDeed[] } {
+  const all = [...state.unrecorded, deed];
+  return { state: { ...state, unrecorded: all.slice(-MOST_KEPT) }, lost: all.slice(0, -MOST_KEPT) };
+}
+
+/** Whether it was ordered already: an answer may be lost, and whoever writes again be refused by their own first try. */
+export function isOrdered({ pauses, goOns, unrecorded }: ControlState, id: string): boolean {
+  return [...pauses, ...goOns, ...unrecorded].some((one) => one.id === id);
 }
 
 function keptOrders({ goOns }: ControlState, now: Date): GoOn[] {
