@@ -119,12 +119,15 @@ async function change(
   services: ApprovalServices,
   log: Log,
 ): Promise<ApprovalRequest> {
+  let isLookedAt: Promise<void> | undefined;
   const { request, deed } = await changeRequest(id, services.approvals, async ({ request: found, unrecorded }) => {
     const on = services.now();
     const decided = decide(found, on);
     if ('refused' in decided) return decided;
     const own = deedOf(reason, decided.next, call, on);
-    await recordIfKilled(id, services);
+    // Once, however many others are faster: a queue that hangs would make each of them wait anew.
+    isLookedAt ??= recordIfKilled(id, services);
+    await isLookedAt;
     return { request: decided.next, unrecorded: [...unrecorded, own], deed: own };
   });
   await recordOwn(request, deed, services, log);

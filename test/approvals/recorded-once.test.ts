@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { approveRequest, askForApproval, closeRequest, withdrawRequest } from '../../src/approvals/approvals.ts';
 import { type ApprovalCall, recordDeeds, reviveApprovals } from '../../src/approvals/record-deeds.ts';
+import type { CmkError } from '../../src/errors.ts';
 import { type ApprovalWork, parseKeyQueueWork, type Work } from '../../src/work/messages.ts';
 import { MemoryAudit } from '../simulation/memory-audit.ts';
 import type { Way } from '../simulation/memory-vault.ts';
@@ -349,6 +350,40 @@ describe('an approval waits for nothing beside it that hangs', () => {
     await vi.advanceTimersByTimeAsync(10_000);
     expect(await approving).toEqual(['running', ms]);
     expect(await world.driftCheck()).toContain('done');
+    world.expectRecorded();
+  });
+
+  it('the queue, once for each of twenty who approve at the same moment', async () => {
+    const world = new World();
+    const { id } = await world.ask();
+    const sent: string[] = [];
+    const way: Way = async (label, effect) => {
+      // A request to the storage takes a moment.
+      if (label !== 'send') return new Promise((resolve) => setTimeout(() => resolve(effect()), 10));
+      sent.push(label);
+      return new Promise<never>(() => {});
+    };
+    const began = Date.now();
+    const approving = Array.from({ length: 20 }, async (_, n) => {
+      const services = world.ports(way);
+      const approved = approveRequest(id, { revokers: [], atLeast: 5 }, call(`person ${n}`), services, quiet);
+      const end = await approved.then(
+        ({ state }) => state,
+        (error: CmkError) => error.reason,
+      );
+      return { end, ms: Date.now() - began };
+    });
+    await vi.advanceTimersByTimeAsync(60_000);
+    const ends = await Promise.all(approving);
+    expect(
+      ends
+        .map((one) => one.end)
+        .filter((end) => end !== 'ApprovalOver')
+        .sort(),
+    ).toEqual([...['running', 'waiting', 'waiting', 'waiting', 'waiting']]);
+    expect(Math.max(...ends.map(({ ms }) => ms))).toBeLessThan(5_000);
+    expect(sent).toHaveLength(20);
+    await world.driftCheck();
     world.expectRecorded();
   });
 });
