@@ -2,7 +2,7 @@ import type { Log } from '../log.ts';
 import type { Reason } from '../reasons.ts';
 import { ACCOUNT_WORK, type AccountRevocationWork } from '../work/messages.ts';
 import type { AccountPart, AccountPorts } from './account-part.ts';
-import { type AccountRevocation, allTaken, resourceOfPart, scopeOfPart } from './account-record.ts';
+import { type AccountRevocation, allTaken, resourceOfPart, scopeOfPart, type Taken } from './account-record.ts';
 import { isRefused } from './change-access.ts';
 import { type AccountGiving, giveAccount } from './give-account.ts';
 import { inTime } from './in-time.ts';
@@ -65,7 +65,7 @@ export async function revokeAccount(
   const [audited, ...notDone] = await Promise.all([
     writeDown({ action: 'account.revoke', resource, reason, revocation, began, details }, call, services, log),
     lookAtAccount(part, place, 'revoke', call, services),
-    lookAgain(part, { did: 'revoke', revocation }, call, services, SECOND_LOOKS),
+    lookAgain(part, { did: 'revoke', revocation, gives: found }, call, services, SECOND_LOOKS),
     ifKilled,
   ]);
   return { ...taking, ...audited, warnings: [...new Set(notDone.flat())] };
@@ -90,7 +90,9 @@ export async function restoreAccount(
   const id = revocation.toLowerCase();
   const ifKilled: Promise<string[]>[] = [];
   const begins = (of: AccountRevocation, closes: readonly AccountRevocation[]): void => {
-    ifKilled.push(lookAgain(part, { did: 'restore', revocation: of, closed: closes }, call, services, IF_KILLED));
+    ifKilled.push(
+      lookAgain(part, { did: 'restore', revocation: of, gives: allTaken(closes), closes }, call, services, IF_KILLED),
+    );
   };
   const request = { revocation: id, restoredBy: call.caller.objectId, dualControl, begins };
   const giving = await giveAccount(part, request, services);
@@ -110,7 +112,7 @@ export async function restoreAccount(
       log,
     ),
     lookAtAccount(part, place, 'restore', call, services),
-    lookAgain(part, { did: 'restore', revocation: restored, closed }, call, services, SECOND_LOOKS),
+    lookAgain(part, { did: 'restore', revocation: restored, gives, closes: closed }, call, services, SECOND_LOOKS),
     ...ifKilled,
   ]);
   return { ...giving, ...audited, warnings: [...new Set(notDone.flat())] };
@@ -140,8 +142,10 @@ function lookAtAccount(
 interface AccountDone {
   readonly did: 'revoke' | 'restore';
   readonly revocation: RevocationStamp;
+  /** Of a revocation that is at its end: all that it has found. Of a restore: all that its records say was taken. */
+  readonly gives?: readonly Taken[];
   /** Of a restore: all that it closes. */
-  readonly closed?: readonly AccountRevocation[];
+  readonly closes?: readonly AccountRevocation[];
 }
 
 /**
@@ -149,7 +153,7 @@ interface AccountDone {
  */
 function lookAgain(
   { account, part }: AccountPart,
-  { did, revocation, closed }: AccountDone,
+  { did, revocation, gives, closes = [] }: AccountDone,
   call: RevocationCall,
   { queue, now }: BesideServices,
   looks: readonly number[],
@@ -163,9 +167,9 @@ function lookAgain(
       did,
       revocation: stampToSend(revocation),
       call: callToSend(call),
-      ...(closed ? { gives: [...allTaken(closed)] } : {}),
+      ...(gives ? { gives: [...gives] } : {}),
       // An instance of before, while another one is deployed, does not take it.
-      ...(closed && closed.length > 1 ? { closes: closed.map(({ id }) => id) } : {}),
+      ...(closes.length > 1 ? { closes: closes.map(({ id }) => id) } : {}),
     },
     records: false,
     cause: callCause(did, call.correlationId, now()),

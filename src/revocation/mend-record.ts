@@ -1,4 +1,5 @@
 import { twice } from '../azure/retry-once.ts';
+import { CLOCKS_MS } from '../time/spans.ts';
 import type { AccountRevocationWork } from '../work/messages.ts';
 import type { AccountPart, AccountPorts } from './account-part.ts';
 import {
@@ -12,10 +13,13 @@ import {
   takenId,
 } from './account-record.ts';
 import { type AccountWord, isRestored } from './account-trail.ts';
+import { SECOND_LOOKS } from './look-message.ts';
 import { missingOf } from './of-account.ts';
 
 /** What is missing later than this after a restore was taken away by a person. Milliseconds. */
-export const LATE_REMOVAL_MS = 15 * 60_000;
+const LATE_REMOVAL_MS = 15 * 60_000;
+/** So long after a restore a look at it is to come, whatever the clocks say. Milliseconds. */
+const IS_LOOKED_AT_MS = Math.max(...SECOND_LOOKS) * 1_000 - CLOCKS_MS;
 
 /**
  * A record that grew while it was taken away may be written over by its beginning, which came late: it is written again as
@@ -82,30 +86,27 @@ export async function recordRest(
 
 /**
  * A revocation that was still at work when it was restored puts its record back, with more in it than the restore has given.
- * Where it has not got to say so in the trail, what it took then is in these tags alone, which are about to go: what is missing
- * is put on record as the rest of it.
+ * What nobody gives by the word of the trail is in these tags alone, which are about to go, or in the trail alone: it is put on
+ * record as the rest of it.
  *
- * @param ghosts records that came back after they were restored
- * @param open all that stand, those among them
+ * @param restored records that came back after they were restored, and those of which more was taken then
+ * @param open what stands beside those
+ * @param given what looks at the restore give, now or later
  * @returns what is on record since
  * @throws the SDK's error when tags cannot be written, or roles cannot be read
  */
 export async function recordUnsaid(
   part: Pick<AccountPart, 'account' | 'isHeld'>,
-  ghosts: readonly AccountRevocation[],
-  words: readonly AccountWord[],
+  restored: readonly AccountRevocation[],
   open: readonly AccountRevocation[],
+  given: readonly Taken[],
   { tags, sleep }: Pick<AccountPorts, 'tags' | 'sleep'>,
 ): Promise<readonly Taken[]> {
-  const ids = new Set(ghosts.map(({ id }) => id));
-  const said = new Set(
-    words
-      .filter(({ revocation, closed }) => ids.has(revocation) || closed.some((id) => ids.has(id)))
-      .flatMap(({ gives, found }) => [...gives, ...found])
-      .map(takenId),
-  );
-  const missing = await missingOf(part, allTaken(ghosts));
-  const [newest] = ghosts;
+  const known = new Set(allTaken(open).map(takenId));
+  const took = allTaken(restored).filter((one) => !known.has(takenId(one)));
+  const said = new Set(given.map(takenId));
+  const missing = await missingOf(part, took);
+  const [newest] = restored;
   if (!newest || missing.every((one) => said.has(takenId(one)))) return [];
   const id = restOf(newest.id);
   const stands = open.filter((one) => one.id === id);
@@ -113,6 +114,58 @@ export async function recordUnsaid(
   if (!rest) return [];
   await twice(() => tags.merge(part.account, rest), sleep);
   return missing;
+}
+
+/**
+ * What a revocation has taken that a restore had closed before its end, and may not have seen: by its own word, and by its
+ * message, as a look may have put it on record for dead.
+ *
+ * @param done the revocation
+ */
+export function endedLate(
+  { part }: Pick<AccountPart, 'part'>,
+  { revocation, gives = [] }: NonNullable<AccountRevocationWork['done']>,
+  words: readonly AccountWord[],
+): readonly AccountRevocation[] {
+  const restoredAt = words.findIndex((word) => isRestored(word) && word.closed.includes(revocation.id));
+  const isOwn = (word: AccountWord): boolean => word.record?.id === revocation.id;
+  if (restoredAt === -1 || words.slice(restoredAt).some(isOwn)) return [];
+  const took = allTaken([...words.filter(isOwn).map(({ found }) => ({ took: found })), { took: gives }]);
+  return [{ ...revocation, revokedOn: new Date(revocation.revokedOn), part, took }];
+}
+
+/** The restore that is the last word about a part, and what the looks at it give again where it is missing. */
+interface LastRestore {
+  readonly revocation: string;
+  readonly gives: readonly Taken[];
+  /** Whether one of those is still to come. */
+  readonly isLookedAt: boolean;
+}
+
+/** @param closed ids of what calls have restored */
+export function lastRestore(
+  words: readonly AccountWord[],
+  closed: ReadonlySet<string>,
+  now: Date,
+): LastRestore | undefined {
+  // A revocation may be put on record after its restore.
+  const last = words.find(
+    ({ did, reason, revocation }) => reason !== 'RestoreOvertaken' && !(did === 'revoke' && closed.has(revocation)),
+  );
+  if (last?.did !== 'restore' || last.foundLater) return undefined;
+  const ageMs = ({ on }: AccountWord): number => now.getTime() - on.getTime();
+  // What came late after a restore just before this one was missing already when it was revoked anew.
+  const lately = words.filter((word) => (isRestored(word) || word === last) && ageMs(word) <= LATE_REMOVAL_MS);
+  const ids = new Set(lately.flatMap((word) => word.closed));
+  // One that was still at work has put more into its record than the restore had seen.
+  const grown = words.flatMap(({ revocation, found }) => (ids.has(revocation) ? found : []));
+  const refused = new Set(last.refused.map(takenId));
+  const all = allTaken([...lately.map((word) => ({ took: word.gives })), { took: grown }]);
+  return {
+    revocation: last.revocation,
+    gives: all.filter((one) => !refused.has(takenId(one))),
+    isLookedAt: ageMs(last) <= IS_LOOKED_AT_MS,
+  };
 }
 
 /**

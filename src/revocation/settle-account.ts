@@ -7,7 +7,6 @@ import type { AccountRevocationWork } from '../work/messages.ts';
 import type { AccountPart, AccountPorts } from './account-part.ts';
 import {
   type AccountRevocation,
-  allTaken,
   openOfPart,
   resourceOfPart,
   type Taken,
@@ -16,7 +15,15 @@ import {
 } from './account-record.ts';
 import { type AccountTrail, type AccountWord, isRestored } from './account-trail.ts';
 import { failureOf, giveOne, type TakenFailure, takeAll } from './change-access.ts';
-import { LATE_REMOVAL_MS, mendRecord, recordGivenBefore, recordMore, recordRest, recordUnsaid } from './mend-record.ts';
+import {
+  endedLate,
+  lastRestore,
+  mendRecord,
+  recordGivenBefore,
+  recordMore,
+  recordRest,
+  recordUnsaid,
+} from './mend-record.ts';
 import { missingOf, standingOf } from './of-account.ts';
 import { AUDIT_WAIT_MS } from './record-revocation.ts';
 
@@ -55,8 +62,10 @@ export async function settleAccount(
   const isMended = (await look.mend(words, closed)) || (records && (await look.recordRest(before, words)));
   const open = isMended ? await look.open() : before;
   const ghosts = open.filter(({ id }) => closed.has(id));
-  if (ghosts.length > 0) await look.close(ghosts, open, words);
-  if (ghosts.length < open.length) await look.take(open, words, closed);
+  const stands = open.filter((one) => !ghosts.includes(one));
+  await look.recordUnsaid(ghosts, stands, words, closed);
+  if (ghosts.length > 0) await look.close(ghosts);
+  if (stands.length > 0) await look.take(open, words, closed);
   else if (done?.did === 'restore') await look.give(done.revocation.id, words, closed);
 }
 
@@ -107,16 +116,29 @@ class AccountLook {
     return this.#recorded(id, await recordRest(this.#part, this.#done, words, open, this.#services));
   }
 
-  /** Takes records away that a late write has brought back after they were restored. */
-  async close(
+  /** Of revocations that were still at work when they were restored. */
+  async recordUnsaid(
     ghosts: readonly AccountRevocation[],
-    open: readonly AccountRevocation[],
+    stands: readonly AccountRevocation[],
     words: readonly AccountWord[],
+    closed: ReadonlySet<string>,
   ): Promise<void> {
+    const done = this.#done;
+    const late = done?.did === 'revoke' ? endedLate(this.#part, done, words) : [];
+    const restored = [...ghosts, ...late];
+    const [newest] = restored;
+    if (!newest) return;
+    // While it is revoked, no look gives anything.
+    const last = stands.length > 0 ? undefined : lastRestore(words, closed, this.#services.now());
+    const isOwn = done?.did === 'restore' && done.revocation.id === last?.revocation;
+    const given = last && (isOwn || last.isLookedAt) ? last.gives : [];
+    await this.#recorded(newest.id, await recordUnsaid(this.#part, restored, stands, given, this.#services));
+  }
+
+  /** Takes records away that a late write has brought back after they were restored. */
+  async close(ghosts: readonly AccountRevocation[]): Promise<void> {
     const { tags, sleep } = this.#services;
     const { account } = this.#part;
-    const [{ id = '' } = {}] = ghosts;
-    await this.#recorded(id, await recordUnsaid(this.#part, ghosts, words, open, this.#services));
     const records = tagsOfRecords(await tags.read(account), ghosts);
     await twice(() => tags.remove(account, records), sleep);
     for (const { id } of ghosts) await this.#write('account.finishRestore', 'RestoreFinished', id, { closed: id });
@@ -171,22 +193,9 @@ class AccountLook {
    */
   async give(id: string, words: readonly AccountWord[], closed: ReadonlySet<string>): Promise<void> {
     const { now } = this.#services;
-    // A revocation may be put on record after its restore.
-    const last = words.find(
-      ({ did, reason, revocation }) => reason !== 'RestoreOvertaken' && !(did === 'revoke' && closed.has(revocation)),
-    );
-    if (last?.did !== 'restore' || last.foundLater || last.revocation !== id) return;
-    // What came late after a restore just before this one was missing already when it was revoked anew.
-    const lately = words.filter(
-      (word) => (isRestored(word) || word === last) && now().getTime() - word.on.getTime() <= LATE_REMOVAL_MS,
-    );
-    const ids = new Set(lately.flatMap((word) => word.closed));
-    // One that was still at work has put more into its record than the restore had seen.
-    const grown = words.flatMap(({ revocation, found }) => (ids.has(revocation) ? found : []));
-    const refused = new Set(last.refused.map(takenId));
-    const all = allTaken([...lately.map((word) => ({ took: word.gives })), { took: grown }]);
-    const gives = all.filter((one) => !refused.has(takenId(one)));
-    const missing = await missingOf(this.#part, gives);
+    const last = lastRestore(words, closed, now());
+    if (last?.revocation !== id) return;
+    const missing = await missingOf(this.#part, last.gives);
     if (missing.length === 0 || (await this.open()).length > 0) return;
     const failures = new Map<string, TakenFailure>();
     await Promise.all(missing.map((one) => this.#giveOne(one, failures)));

@@ -305,6 +305,77 @@ describe('the record of what is revoked', () => {
     expect(site.held.sort()).toEqual([takenId(role(1)), takenId(role(2))]);
   });
 
+  it.each([
+    [100 * SECOND, false],
+    [100 * SECOND + 1, true],
+  ])('is made of that where it stood still in the middle, and ends %i ms after its restore: %s', async (ms, isMade) => {
+    const site = new Site();
+    const revoked = await take(site.account);
+    await site.restore();
+    site.pass(ms);
+    site.account.tags = { ...site.account.tags, ...formatAccountRevocation(revoked.revocation) };
+    site.account.roles.clear();
+    site.say({ did: 'revoke', revocation: 'f00d', record: revoked.revocation, found: [role(1)] });
+    await site.look('revoke');
+    expect(site.open).toEqual(isMade ? [{ ...revoked.revocation, id: 'f00d-rest' }] : []);
+    // The last look of the restore may have been before.
+    await site.look('restore');
+    expect(site.held).toEqual(isMade ? [] : HELD);
+  });
+
+  it('is made of that by its own message, where it was taken for dead and nothing of it is left in the tags', async () => {
+    const site = new Site();
+    const { revocation } = await take(site.account);
+    await site.restore();
+    site.pass(5 * MINUTE);
+    site.account.roles.clear();
+    site.say({ did: 'revoke', revocation: 'f00d', reason: 'AccountRevocationIncomplete', foundLater: true });
+    for (let n = 0; n < 2; n += 1) await site.look('revoke', 'f00d', false, [role(1)]);
+    expect(site.open).toMatchObject([{ id: 'f00d-rest', revokedBy: revocation.revokedBy, took: [role(1)] }]);
+    expect(site.written).toEqual(['AccountKeptRevoked']);
+  });
+
+  it('is not made of what is taken by a person, where the revocation was at its end before', async () => {
+    const site = new Site();
+    await site.revoke();
+    await site.restore();
+    site.pass(5 * MINUTE);
+    site.account.roles.clear();
+    await site.look('revoke', 'f00d', false, [role(1)]);
+    expect([site.open, site.written]).toEqual([[], []]);
+  });
+
+  it('is made of what the restore that came last could not give, past the role of its caller', async () => {
+    const site = new Site();
+    const revoked = await take(site.account);
+    await site.restore();
+    const grown = { ...revoked.revocation, took: [role(1), role(2)] };
+    site.account.tags = { ...site.account.tags, ...formatAccountRevocation(grown) };
+    site.say({ did: 'revoke', revocation: 'f00d', record: grown, found: grown.took });
+    const refused = { closed: ['f00d'], gives: grown.took, refused: [role(2)] };
+    site.say({ did: 'restore', revocation: 'f00d', reason: 'AccountRestoreIncomplete', ...refused });
+    await site.look('restore');
+    expect(site.open).toEqual([{ ...grown, id: 'f00d-rest', took: [role(2)] }]);
+  });
+
+  it('is made of that while it is revoked anew: the looks at its restore give nothing then', async () => {
+    const site = new Site();
+    const revoked = await take(site.account);
+    await site.restore();
+    site.account.roles.clear();
+    site.pass(MINUTE);
+    // At work, and not on record yet.
+    await take(site.account, 'beef');
+    const grown = { ...revoked.revocation, took: [role(1), role(2)] };
+    site.account.tags = { ...site.account.tags, ...formatAccountRevocation(grown) };
+    site.say({ did: 'revoke', revocation: 'f00d', record: grown, found: grown.took });
+    await site.look('revoke', 'beef');
+    expect(site.open.map(({ id }) => id)).toEqual(['beef', 'f00d-rest']);
+    site.pass(20 * MINUTE);
+    await site.restore('beef');
+    expect(site.held.sort()).toEqual([takenId(role(1)), takenId(role(2))]);
+  });
+
   it('has also what one took that the revocation had joined, and keeps who may not restore it', async () => {
     const site = new Site();
     const revoked = await site.revoke();

@@ -17,6 +17,8 @@ export interface AccountDeed {
   readonly again?: boolean;
   /** When the calls before have ended, and nothing happens but looks that are to come. */
   readonly quiet?: boolean;
+  /** When the call before has ended, whatever else is at work. */
+  readonly ended?: boolean;
 }
 
 export interface AccountScenario {

@@ -41,7 +41,7 @@ export class AccountWorld implements World {
   readonly #byHand: ByHand[] = [];
   readonly #actors = new Map<Actor, number>();
   readonly #queues: MemoryQueues;
-  readonly #audit = new MemoryAudit();
+  readonly #audit = new MemoryAudit(() => this.#clock);
   readonly #times = new Map<unknown, number>();
   readonly #sleeps: { readonly at: number; readonly actor: Actor; readonly wake: () => void }[] = [];
   readonly #skews: readonly [number, number];
@@ -107,9 +107,10 @@ export class AccountWorld implements World {
     const ready = [...wakes, ...takes, ...doubles, ...kills];
     const isQuiet = wakes.length === 0 && takes.length === 0 && !this.scheduler.busy && this.#actors.size === 0;
     const [deed] = this.#deeds;
-    if (deed && (!deed.quiet || isQuiet)) ready.push({ label: deed.do, run: () => this.#do(deed) });
+    const isTime = deed && (!deed.quiet || isQuiet) && (!deed.ended || this.#calls.at(-1)?.end !== undefined);
+    if (isTime) ready.push({ label: deed.do, run: () => this.#do(deed) });
     const isStill = wakes.length === 0 && takes.length === 0 && !this.scheduler.busy;
-    return isStill && !(deed && (!deed.quiet || isQuiet)) ? this.#later() : ready;
+    return isStill && !isTime ? this.#later() : ready;
   }
 
   check(): void {

@@ -224,8 +224,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no second look: what a late write gives back to a revoked account stays',
     file: SETTLE_ACCOUNT,
-    from: 'if (ghosts.length < open.length) await look.take(open, words, closed);',
-    to: 'if (ghosts.length < open.length) return;',
+    from: 'if (stands.length > 0) await look.take(open, words, closed);',
+    to: 'if (stands.length > 0) return;',
   },
   {
     name: 'no second look: what a late write takes from a restored account is not given again',

@@ -104,7 +104,7 @@ export function randomKilledAccountWorld(random: Random): () => World {
   return () => new AccountWorld(scenario);
 }
 
-/** A person gives more while it is revoked, and somebody restores it before the revocation is at its end. */
+/** A person gives more while it is revoked, and somebody restores it before the revocation is at its end, or long before that. */
 export function randomGrowingAccountWorld(random: Random): () => World {
   const more: AccountDeed = { do: 'giveMoreByHand' };
   const scenario: AccountScenario = {
@@ -113,6 +113,7 @@ export function randomGrowingAccountWorld(random: Random): () => World {
     hsm: random() < 0.5,
     deeds: one<readonly AccountDeed[]>(random, [
       [REVOKE, more, RESTORE],
+      [REVOKE, more, RESTORE, { do: 'minutesPass', minutes: 8, ended: true }],
       [REVOKE, more, REVOKE, RESTORE],
       [REVOKE, RESTORE, more, RESTORE],
     ]),
