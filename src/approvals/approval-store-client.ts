@@ -46,20 +46,19 @@ export function approvalStore(container: ContainerClient): ApprovalStore {
   /** As last read, by name: what a list says has not changed since is not read again. */
   const known = new Map<string, KeptApproval>();
   const readBlob = (name: string) => readRequest(container, name);
-  const readOnce = async ({ name, etag }: Outline): Promise<ApprovalRequest | undefined> => {
+  const readOnce = async ({ name, etag }: Outline): Promise<KeptApproval | undefined> => {
     const before = known.get(name);
-    if (before && bare(before.etag) === etag) return before.request;
+    if (before && bare(before.etag) === etag) return before;
     const read = await readBlob(name);
     if (known.size >= MOST_KNOWN) known.clear();
     if (read) known.set(name, read);
-    return read?.request;
+    return read;
   };
   const readAll = async (outlines: readonly Outline[]) => {
     const read = await Promise.all(
       outlines.slice(0, MOST_LISTED).map(async (outline) => {
-        const { name } = outline;
-        const request = await readOnce(outline);
-        return request && nameOf(request.id) === name ? request : [];
+        const { request } = (await readOnce(outline)) ?? {};
+        return request && nameOf(request.id) === outline.name ? request : [];
       }),
     );
     return read.flat().sort((a, b) => compareText(b.askedOn, a.askedOn));
@@ -79,8 +78,11 @@ export function approvalStore(container: ContainerClient): ApprovalStore {
       );
     },
     async unrecorded() {
-      const marked = (await outlined(container)).filter(({ isRecorded }) => !isRecorded).slice(0, MOST_LISTED);
-      return marked.flatMap(({ name }) => /^([0-9a-f]{40})\.json$/.exec(name)?.[1] ?? []);
+      const open = (await outlined(container)).filter(({ isRecorded }) => isRecorded !== true).slice(0, MOST_LISTED);
+      const isMeant = async (one: Outline) =>
+        one.isRecorded === false || ((await readOnce(one))?.unrecorded ?? []).length > 0;
+      const found = await Promise.all(open.map(async (one) => ((await isMeant(one)) ? one.name : [])));
+      return found.flat().flatMap((name) => /^([0-9a-f]{40})\.json$/.exec(name)?.[1] ?? []);
     },
     get: (id) => readBlob(nameOf(id)),
     async put(request, etag, unrecorded) {
@@ -116,7 +118,8 @@ export function approvalStore(container: ContainerClient): ApprovalStore {
 
 /** What the list of names says of a request; one without it is read to know. */
 type Outline = Readonly<Record<'name' | 'etag' | 'state' | 'askedOn' | 'expiresOn', string>> & {
-  readonly isRecorded: boolean;
+  /** Undefined: nothing beside it says so, as of a copy that has come back from a backup. */
+  readonly isRecorded: boolean | undefined;
 };
 
 async function readRequest(container: ContainerClient, name: string): Promise<KeptApproval | undefined> {
@@ -146,7 +149,7 @@ function outlined(container: ContainerClient): Promise<Outline[]> {
         includeMetadata: true,
       })) {
         const { state = 'waiting', askedon: askedOn = '', expireson: expiresOn = '' } = metadata ?? {};
-        const isRecorded = metadata?.unrecorded === undefined;
+        const isRecorded = metadata?.state === undefined ? undefined : metadata.unrecorded === undefined;
         found.push({ name, etag: bare(properties.etag), state, askedOn, expiresOn, isRecorded });
       }
     } catch (error) {

@@ -1,7 +1,7 @@
 import { BlobServiceClient } from '@azure/storage-blob';
 import { expect, it, vi } from 'vitest';
 import type { ApprovalRequest } from '../../src/approvals/approval.ts';
-import { approvalStore } from '../../src/approvals/approval-store-client.ts';
+import { approvalStore, type KeptApproval } from '../../src/approvals/approval-store-client.ts';
 import { askForApproval } from '../../src/approvals/approvals.ts';
 import { useAzurite } from '../support/azurite.ts';
 
@@ -22,7 +22,7 @@ async function storeOf(name: string) {
   };
   const asked = await askForApproval(what, 1, { caller, correlationId: 'call-1' }, services, () => {});
   /** Whoever may write the storage, or a copy of it, need not tell beside a request what it is. */
-  const copy = async (request: ApprovalRequest, as = request.id) => {
+  const copy = async (request: ApprovalRequest & Partial<KeptApproval>, as = request.id) => {
     const text = JSON.stringify(request);
     await container.getBlockBlobClient(`${as}.json`).upload(text, Buffer.byteLength(text));
   };
@@ -89,4 +89,15 @@ it('what is not on record is kept beside a request, and found without reading ea
   await copy({ ...asked, id: older });
   expect(await approvals.get(older)).toMatchObject({ request: { id: older }, unrecorded: [] });
   expect(await approvals.unrecorded()).toEqual([]);
+});
+
+it('what is not on record is found in a copy, too, which has nothing beside it; each is read once', async () => {
+  const { approvals, asked, container, copy } = await storeOf('approvals-copied-back');
+  const kept = await approvals.get(asked.id);
+  await copy({ ...asked, unrecorded: kept?.unrecorded ?? [] });
+  await copy({ ...asked, id: '7'.repeat(40) });
+  expect(await approvals.unrecorded()).toEqual([asked.id]);
+  const reads = vi.spyOn(container, 'getBlobClient');
+  expect(await approvals.unrecorded()).toEqual([asked.id]);
+  expect(reads).not.toHaveBeenCalled();
 });
