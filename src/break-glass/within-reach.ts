@@ -29,11 +29,13 @@ export function foundByTrail(
   const read = async (): Promise<(taken: Taken) => boolean> => {
     const open = openOfPart(account.tags, part.part, began);
     const since = new Date(Math.min(began.getTime(), ...open.map(({ revokedOn }) => revokedOn.getTime())));
-    const words = accountTrail(resourceOfPart(account, part.part), since);
-    const isRead = await timeBoxed((signal) => untilAborted(words, signal), TRAIL_WAIT_MS);
-    if (!isRead) throw new Error(`The audit trail was not read within ${TRAIL_WAIT_MS / 1_000} s.`);
+    const words = await timeBoxed(async (signal) => {
+      const reading = accountTrail(resourceOfPart(account, part.part), since, signal);
+      return (await untilAborted(reading, signal)) ? reading : undefined;
+    }, TRAIL_WAIT_MS);
+    if (!words) throw new Error(`The audit trail was not read within ${TRAIL_WAIT_MS / 1_000} s.`);
     // What this restore has put on record itself says nothing of what there was to restore.
-    return foundOnRecord((await words).filter(({ did, on }) => did === 'revoke' || on < began));
+    return foundOnRecord(words.filter(({ did, on }) => did === 'revoke' || on < began));
   };
   let reading: ReturnType<FoundOnRecord> | undefined;
   return () => {

@@ -35,9 +35,10 @@ export interface AccountWord {
  * What was done to that resource since then, the newest first. Tags and queues can be written by people who may not give
  * roles: what a look does, nobody's call beside it, it does by this.
  *
- * @throws the SDK's error when the trail cannot be read
+ * @param signal ends the reading: it may go back by months
+ * @throws the SDK's error when the trail cannot be read, and the reason of the signal
  */
-export type AccountTrail = (resource: string, since: Date) => Promise<readonly AccountWord[]>;
+export type AccountTrail = (resource: string, since: Date, signal?: AbortSignal) => Promise<readonly AccountWord[]>;
 
 const DID = { 'account.revoke': 'revoke', 'account.restore': 'restore' } as const;
 const REVOCATION = z.object({
@@ -91,10 +92,11 @@ function exactly(taken: Taken): string {
 }
 
 export function accountTrail(files: AuditFiles): AccountTrail {
-  return async (resource, since) => {
+  return async (resource, since, signal) => {
     const words: AccountWord[] = [];
     const first = since.getTime() - CLOCKS_APART_MS;
     for await (const { lines } of linesBackwards(files, { isWanted: mayHold({ since }) })) {
+      signal?.throwIfAborted();
       const oldest = lines.at(-1);
       for (const line of lines) {
         if (line !== oldest && !line.bytes.includes(ABOUT)) continue;

@@ -69,6 +69,15 @@ describe('what the audit trail says of an account', () => {
     expect(words[0]?.closed).toEqual(['f00d']);
   });
 
+  it('is read no further once nobody waits for it', async () => {
+    const { of, read } = trail({
+      '2026-03-01.jsonl': [word('revoke', 'beef', -HOUR)],
+      '2026-03-02.jsonl': [word('revoke', 'f00d', 0)],
+    });
+    await expect(of(ACCOUNT, minutes(-HOUR), AbortSignal.abort(new Error('given up')))).rejects.toThrow('given up');
+    expect(read).toEqual(['2026-03-02.jsonl']);
+  });
+
   it('is read line by line only where a line may be one of them', async () => {
     const { of, read } = trail({
       '2026-03-02.jsonl': [word('revoke', 'f00d', 0), ...Array.from({ length: 9_000 }, (_, n) => other(n / 1000))],
