@@ -1,5 +1,5 @@
 import { Calendar, type TokenBudget } from './calendar.ts';
-import { DOCUMENTED, Pacer, shareOf } from './pacer.ts';
+import { type Budget, DOCUMENTED, Pacer, shareOf } from './pacer.ts';
 
 /** Where calls are counted: the cell is a subscription and region. */
 export interface PacedPlace {
@@ -46,6 +46,7 @@ export class Turns {
   readonly #writes: Pacer;
   readonly #reads: Pacer;
   readonly #lists: Pacer;
+  readonly #listBudget: Budget;
   readonly #armReads: Calendar;
   readonly #armWrites: Calendar;
 
@@ -59,7 +60,8 @@ export class Turns {
     const apart = (budget: TokenBudget): TokenBudget => ({ ...budget, burst: budget.burst - NOT_PACED });
     this.#writes = new Pacer([second, shareOf(storageWritesAnHour, share)]);
     this.#reads = new Pacer([shareOf(storageReads, share)]);
-    this.#lists = new Pacer([shareOf(storageLists, share)]);
+    this.#listBudget = shareOf(storageLists, share);
+    this.#lists = new Pacer([this.#listBudget]);
     this.#armReads = new Calendar(apart(armReads));
     this.#armWrites = new Calendar(apart(armWrites));
   }
@@ -83,6 +85,12 @@ export class Turns {
     const waitMs = Math.ceil(atMs - nowMs);
     if (waitMs <= mostMs) for (const [pacer, name, count] of parts) pacer.commit(name, atMs, count);
     return waitMs;
+  }
+
+  /** About when the last of so many lists has its turn there, in milliseconds from then on. None is taken. */
+  listsMs(place: PacedPlace, lists: number, nowMs: number): number {
+    const firstMs = this.take(place, { lists: 1 }, nowMs, { mostMs: -1 });
+    return firstMs + Math.floor((lists - 1) / this.#listBudget.calls) * this.#listBudget.perMs;
   }
 
   /**

@@ -63,8 +63,8 @@ export const REKEY_ORDER = z.object({
   tick: z.int().min(0),
   tickedOn: z.iso.datetime(),
   /**
-   * The accounts that were sent last: how many, after how many that were done with, and when. `reached`: how many are done with
-   * by now. `until`: the last turn that was handed out, or when the last one was seen to be done with, whichever is later.
+   * The accounts that were sent last: how many, after how many that were done with, and when. `reached`: how many are by now.
+   * `until`: their last turn, or when the last one was seen to be done with, if that is later. `lists`: some may wait for lists.
    */
   wave: z
     .object({
@@ -73,6 +73,7 @@ export const REKEY_ORDER = z.object({
       on: z.iso.datetime(),
       reached: z.int().optional(),
       until: z.iso.datetime().optional(),
+      lists: z.boolean().optional(),
     })
     .optional(),
   /** Why it waits. */

@@ -165,8 +165,7 @@ async function sendWave(
   log: Log,
 ): Promise<Outcome> {
   const next = nextWave(rows, left.length, services.now());
-  const lastMs = await sendAccounts(left.slice(0, next.wave.sent), way, from, work, services);
-  const wave = { ...next.wave, until: new Date(lastMs).toISOString() };
+  const wave = { ...next.wave, ...(await sendAccounts(left.slice(0, next.wave.sent), way, from, work, services)) };
   return goOn(way.order, work, { ...next, wave }, services, log);
 }
 

@@ -1,6 +1,6 @@
 import type { Dependent } from '../accounts/dependent.ts';
 import { Dispatcher, moveCalls } from '../accounts/dispatcher.ts';
-import type { Turns } from '../azure/turns.ts';
+import { pacingCell, type Turns } from '../azure/turns.ts';
 import type { RekeyWay } from '../fleet/rekey-order.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { ACCOUNT_WORK, type AccountWork, type RekeyWork } from '../work/messages.ts';
@@ -9,7 +9,8 @@ import type { WorkQueue } from '../work/work-queue-client.ts';
 /**
  * At the pace that Azure takes them: what goes beyond it waits in the queue. Errors are the queue's.
  *
- * @returns when the last of their turns comes, in milliseconds since the epoch
+ * @returns when the last of them can have been seen to, and whether some may have to wait for a list of their scopes: what is
+ *   sent once more while it waits has another list, and comes behind all others with it
  */
 export async function sendAccounts(
   wave: readonly Dependent[],
@@ -17,7 +18,7 @@ export async function sendAccounts(
   from: ManagedKey,
   work: RekeyWork,
   services: { readonly schedule: Turns; readonly queue: Pick<WorkQueue, 'send'>; readonly now: () => Date },
-): Promise<number> {
+): Promise<{ readonly until: string; readonly lists: boolean }> {
   let lastMs = services.now().getTime();
   const dispatcher = new Dispatcher<Dependent>(
     services,
@@ -33,5 +34,13 @@ export async function sendAccounts(
     },
   );
   for (const dependent of wave) await dispatcher.dispatch(dependent);
-  return lastMs;
+  const toList = Map.groupBy(
+    wave.filter(({ scopes }) => scopes !== 'none'),
+    pacingCell,
+  );
+  const nowMs = services.now().getTime();
+  for (const [place, ...others] of toList.values()) {
+    if (place) lastMs = Math.max(lastMs, nowMs + services.schedule.listsMs(place, others.length + 1, nowMs));
+  }
+  return { until: new Date(lastMs).toISOString(), lists: toList.size > 0 };
 }

@@ -54,7 +54,7 @@ export function waveUnderWay({ wave }: Pick<RekeyData, 'wave'>, rows: Counts, no
   const { on, until = on } = wave;
   const hasGoneOn = reached > (wave.reached ?? wave.settled);
   const untilMs = Math.max(Date.parse(until), hasGoneOn ? now.getTime() : 0);
-  const patienceMs = PATIENCE_MS + (wave.sent / PER_SECOND) * 1000;
+  const patienceMs = PATIENCE_MS + (wave.sent / PER_SECOND + (wave.lists ? LISTS_SECONDS : 0)) * 1000;
   if (now.getTime() - untilMs > patienceMs) return undefined;
   const waitedMs = now.getTime() - Date.parse(on);
   // What takes long is not asked about every few seconds.

@@ -1,13 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { AuditEntry } from '../../src/audit/record.ts';
+import { Turns } from '../../src/azure/turns.ts';
 import { isSubjectSettled, type RekeyOrder, wayOf, wayOff } from '../../src/fleet/rekey-order.ts';
 import type { Keys } from '../../src/keys/key-client.ts';
 import { type ManagedKey, ManagedVaults } from '../../src/keys/managed-vaults.ts';
 import { changedBy, changeRekey, type RekeyChange } from '../../src/rekey/control-rekey.ts';
+import { sendAccounts } from '../../src/rekey/send-accounts.ts';
 import { startRekey } from '../../src/rekey/start-rekey.ts';
 import { firstOf, nextWave, secondsToLook, waveUnderWay } from '../../src/rekey/waves.ts';
 import type { Work } from '../../src/work/messages.ts';
-import { day, KEY, keyVersion, VAULT } from '../support/keys.ts';
+import { day, KEY, keyVersion, SUBSCRIPTION, VAULT } from '../support/keys.ts';
 import { MemoryRekeys } from '../support/memory-rekeys.ts';
 import { rekeyOrder } from '../support/rekeys.ts';
 
@@ -241,6 +243,33 @@ describe('waves', () => {
     expect(going).toEqual({ ...wave, reached: 480, until: minutes(30).toISOString() });
     expect(waveUnderWay({ wave: going }, rows(480), minutes(31))).toMatchObject({ wave: going });
     expect(waveUnderWay({ wave: going }, rows(480), minutes(32))).toBeUndefined();
+    // Lists come back after five minutes, and until then none comes through.
+    const listed = { ...wave, lists: true, reached: 480, until: minutes(30).toISOString() };
+    expect(waveUnderWay({ wave: listed }, rows(480), minutes(36))).toMatchObject({ wave: listed });
+    expect(waveUnderWay({ wave: listed }, rows(480), minutes(37))).toBeUndefined();
+  });
+
+  it('are waited for until the lists of their scopes can have been had, those of each place beside those of others', async () => {
+    const account = (n: number, location: string, scopes?: 'none') => {
+      const id = `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st${n}`;
+      return { id, subscriptionId: SUBSCRIPTION, location, ...(scopes ? { scopes } : {}) };
+    };
+    const send = async (count: number, location: string, scopes?: 'none') => {
+      const wave = Array.from({ length: count }, (_, n) => account(n, location, scopes));
+      const way = wayOf(rekeyOrder());
+      if (!way) throw new Error('It does not move.');
+      const work = { kind: 'rekey', order: 'order-1', key: KEY.id, tick: 1, attempt: 0 } as const;
+      const cause = { by: 'operator', ref: 'r', since: now.toISOString() };
+      const services = { schedule: new Turns(0.8), queue: { send: async () => {} }, now: () => now };
+      return sendAccounts([...wave, account(0, 'northeurope')], way, KEY, { ...work, cause }, services);
+    };
+    const minutes = (count: number) => new Date(now.getTime() + count * 60_000).toISOString();
+    expect(await send(80, 'westeurope')).toEqual({
+      lists: true,
+      until: expect.stringMatching(minutes(0).slice(0, 16)),
+    });
+    expect(await send(161, 'westeurope')).toEqual({ lists: true, until: minutes(10) });
+    expect((await send(161, 'westeurope', 'none')).until < minutes(1)).toBe(true);
   });
 });
 
