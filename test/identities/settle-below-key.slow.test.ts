@@ -108,11 +108,13 @@ describe('the looks after an account was revoked', () => {
     const of = site();
     const { revocation } = await revoke(of);
     await restore(of);
-    for (const [did, gives] of [['revoke'], ['restore', revocation.took]] as const) {
+    for (const did of ['revoke', 'restore'] as const) {
       const mine = looks(of).filter(({ work }) => work.done?.did === did);
-      for (const { work } of mine) {
+      for (const { work, delaySeconds } of mine) {
         const { done } = parseKeyQueueWork(JSON.parse(JSON.stringify(work))) as AccountRevocationWork;
-        expect(done?.gives).toEqual(gives);
+        // Beforehand a revocation has not found anything yet.
+        const isBefore = did === 'revoke' && [60, 275].includes(delaySeconds);
+        expect(done?.gives).toEqual(isBefore ? undefined : revocation.took);
         // Of one alone, an instance of before can take it as well.
         expect(done).not.toHaveProperty('closes');
       }
