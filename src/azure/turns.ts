@@ -87,10 +87,15 @@ export class Turns {
     return waitMs;
   }
 
-  /** About when the last of so many lists has its turn there, in milliseconds from then on. None is taken. */
+  /** About when the last of so many lists has its turn there, in milliseconds from then on; 0: all have one now. None is taken. */
   listsMs(place: PacedPlace, lists: number, nowMs: number): number {
-    const firstMs = this.take(place, { lists: 1 }, nowMs, { mostMs: -1 });
-    return firstMs + Math.floor((lists - 1) / this.#listBudget.calls) * this.#listBudget.perMs;
+    const one = { lists: 1 };
+    let free = 0;
+    while (free < lists && this.take(place, one, nowMs, { mostMs: 0 }) <= 0) free += 1;
+    const firstMs = this.take(place, one, nowMs, { mostMs: -1 });
+    for (let n = 0; n < free; n += 1) this.release(place, one, nowMs);
+    if (free === lists) return 0;
+    return firstMs + Math.floor((lists - free - 1) / this.#listBudget.calls) * this.#listBudget.perMs;
   }
 
   /**

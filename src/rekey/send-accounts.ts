@@ -3,8 +3,12 @@ import { Dispatcher, moveCalls } from '../accounts/dispatcher.ts';
 import { pacingCell, type Turns } from '../azure/turns.ts';
 import type { RekeyWay } from '../fleet/rekey-order.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { HOUR_MS } from '../time/spans.ts';
 import { ACCOUNT_WORK, type AccountWork, type RekeyWork } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
+
+/** Lists are waited for so long: whoever is lost among those that wait holds up all others. Milliseconds. */
+const LONGEST_LISTS_MS = HOUR_MS;
 
 /**
  * At the pace that Azure takes them: what goes beyond it waits in the queue. Errors are the queue's.
@@ -39,8 +43,10 @@ export async function sendAccounts(
     pacingCell,
   );
   const nowMs = services.now().getTime();
+  let listsMs = 0;
   for (const [place, ...others] of toList.values()) {
-    if (place) lastMs = Math.max(lastMs, nowMs + services.schedule.listsMs(place, others.length + 1, nowMs));
+    if (place) listsMs = Math.max(listsMs, services.schedule.listsMs(place, others.length + 1, nowMs));
   }
-  return { until: new Date(lastMs).toISOString(), lists: toList.size > 0 };
+  lastMs = Math.max(lastMs, nowMs + Math.min(listsMs, LONGEST_LISTS_MS));
+  return { until: new Date(lastMs).toISOString(), lists: listsMs > 0 };
 }
