@@ -7,6 +7,7 @@ import {
   accountRevokers,
   allTaken,
   formatAccountRevocation,
+  madeAs,
   openOfPart,
   readAccountRevocations,
   restOf,
@@ -198,7 +199,8 @@ class Giving {
       else if (rests.has(one.id)) all.set(one.id, one);
     }
     this.#closed = [...all.values()];
-    return open.find(({ id }) => !all.has(id));
+    // Nor is what a look has put on record of another one, which was restored.
+    return open.find(({ id }) => !all.has(id) && madeAs(id) === id);
   }
 
   /**

@@ -4,8 +4,10 @@ import type { AccountRevocationWork } from '../work/messages.ts';
 import type { AccountPart, AccountPorts } from './account-part.ts';
 import {
   type AccountRevocation,
+  accountRevokers,
   allTaken,
   formatAccountRevocation,
+  MOST_JOINED_BELOW_KEY,
   openOfPart,
   restOf,
   type Taken,
@@ -110,7 +112,10 @@ export async function recordUnsaid(
   if (!newest || missing.every((one) => said.has(takenId(one)))) return [];
   const id = restOf(newest.id);
   const stands = open.filter((one) => one.id === id);
-  const rest = formatAccountRevocation({ ...newest, id, took: allTaken([...stands, { took: missing }]) });
+  // Who revoked any of it may not restore it.
+  const others = accountRevokers([...restored, ...stands]).filter((by) => by !== newest.revokedBy.toLowerCase());
+  const joined = others.length > 0 ? { joined: others.slice(0, MOST_JOINED_BELOW_KEY) } : {};
+  const rest = formatAccountRevocation({ ...newest, ...joined, id, took: allTaken([...stands, { took: missing }]) });
   if (!rest) return [];
   await twice(() => tags.merge(part.account, rest), sleep);
   return missing;

@@ -161,6 +161,17 @@ describe('giving back', () => {
     expect(openOn(account)).toEqual([]);
   });
 
+  it('is not overtaken by what a look puts on record of another one that was restored', async () => {
+    const account = accountWith(1);
+    const { revocation } = await take(account);
+    const rest = formatAccountRevocation({ ...revocation, id: 'beef-rest', took: [role(2)] });
+    account.before('give', () => {
+      account.tags = { ...account.tags, ...rest };
+    });
+    expect(await give(account)).toMatchObject({ end: 'incomplete', unproven: expect.stringContaining('record') });
+    expect([heldBy(account), openOn(account).map(({ id }) => id)]).toEqual([ids(1), ['beef-rest']]);
+  });
+
   it('does not tell of what failed at first, and was given by somebody else then', async () => {
     const account = accountWith(1);
     await take(account);

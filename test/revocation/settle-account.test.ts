@@ -11,7 +11,7 @@ import { giveAccount } from '../../src/revocation/give-account.ts';
 import { settleAccount } from '../../src/revocation/settle-account.ts';
 import { takeAccount } from '../../src/revocation/take-account.ts';
 import { keptLog } from '../support/app-services.ts';
-import { MemoryAccount, role, take } from './account-parts.ts';
+import { DAVE, MemoryAccount, role, take } from './account-parts.ts';
 import { ALICE, BOB } from './records.ts';
 
 const SECOND = 1_000;
@@ -303,6 +303,19 @@ describe('the record of what is revoked', () => {
     expect(site.open).toEqual([{ ...grown, id: 'f00d-rest' }]);
     await site.restore('f00d-rest');
     expect(site.held.sort()).toEqual([takenId(role(1)), takenId(role(2))]);
+  });
+
+  it('keeps who may not restore it where it is of several', async () => {
+    const site = new Site();
+    const { revocation } = await take(site.account);
+    await site.restore();
+    const other = { ...revocation, id: 'beef', revokedBy: DAVE, took: [role(2)] };
+    site.say({ did: 'restore', revocation: 'beef', closed: ['beef'] });
+    for (const of of [revocation, other]) site.account.tags = { ...site.account.tags, ...formatAccountRevocation(of) };
+    site.account.roles.clear();
+    await site.look();
+    const [rest] = site.open;
+    expect([rest?.revokedBy, ...(rest?.joined ?? [])].sort()).toEqual([ALICE, DAVE].sort());
   });
 
   it.each([
