@@ -1,6 +1,7 @@
 import { parseResourceId } from '../../src/azure/resource-id.ts';
 import type { AccountPart, AccountPorts, AccountTags } from '../../src/revocation/account-part.ts';
 import { type RevokedPart, readAccountRevocations, type Taken, takenId } from '../../src/revocation/account-record.ts';
+import type { AccountWord } from '../../src/revocation/account-trail.ts';
 import { giveAccount } from '../../src/revocation/give-account.ts';
 import { takeAccount } from '../../src/revocation/take-account.ts';
 import { ALICE, BOB } from './records.ts';
@@ -116,6 +117,16 @@ export class MemoryAccount {
   }
 }
 
+/** Of a word in the audit trail, unless it says more. */
+export const SAYS_NOTHING = {
+  closed: [],
+  gives: [],
+  record: undefined,
+  found: [],
+  refused: [],
+  foundLater: false,
+  byMessageAlone: false,
+} as const satisfies Partial<AccountWord>;
 export const DAVE = 'da4e0000-0000-4000-8000-000000000004';
 export const LOST = Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' });
 export const REFUSED = Object.assign(new Error('no right'), { statusCode: 403, code: 'AuthorizationFailed' });

@@ -3,7 +3,7 @@ import type { AuditEntry } from '../../src/audit/record.ts';
 import { formatAccountRevocation, type Taken } from '../../src/revocation/account-record.ts';
 import type { AccountWord } from '../../src/revocation/account-trail.ts';
 import { recordAccountLater } from '../../src/revocation/record-account-later.ts';
-import { MemoryAccount, role } from './account-parts.ts';
+import { MemoryAccount, role, SAYS_NOTHING } from './account-parts.ts';
 import { ALICE } from './records.ts';
 
 const REVOKED = new Date('2026-03-02T08:00:00.000Z');
@@ -21,16 +21,7 @@ const CALL = { caller: { objectId: ALICE, appId: 'az' }, correlationId: 'call-1'
 
 const said = (did: AccountWord['did'], reason: string, more: Partial<AccountWord> = {}): AccountWord => ({
   ...{ did, reason, revocation: 'f00d', on: new Date('2026-03-02T09:30:00.000Z') },
-  ...{
-    closed: did === 'restore' ? ['f00d'] : [],
-    gives: [],
-    record: undefined,
-    found: [],
-    refused: [],
-    foundLater: false,
-    byMessageAlone: false,
-    ...more,
-  },
+  ...{ ...SAYS_NOTHING, closed: did === 'restore' ? ['f00d'] : [], ...more },
 });
 const OWN = said('revoke', 'AccountRevoked');
 const RESTORED = said('restore', 'AccountRestored');

@@ -11,7 +11,7 @@ import { giveAccount } from '../../src/revocation/give-account.ts';
 import { settleAccount } from '../../src/revocation/settle-account.ts';
 import { takeAccount } from '../../src/revocation/take-account.ts';
 import { keptLog } from '../support/app-services.ts';
-import { DAVE, MemoryAccount, role, take } from './account-parts.ts';
+import { DAVE, MemoryAccount, role, SAYS_NOTHING, take } from './account-parts.ts';
 import { ALICE, BOB } from './records.ts';
 
 const SECOND = 1_000;
@@ -49,16 +49,7 @@ class Site {
   }
   say(word: Partial<AccountWord> & Pick<AccountWord, 'did' | 'revocation'>): void {
     const reason = word.did === 'revoke' ? 'AccountRevoked' : 'AccountRestored';
-    const nothing = {
-      closed: [],
-      gives: [],
-      record: undefined,
-      found: [],
-      refused: [],
-      foundLater: false,
-      byMessageAlone: false,
-    };
-    this.words.unshift({ reason, on: this.account.now, ...nothing, ...word });
+    this.words.unshift({ reason, on: this.account.now, ...SAYS_NOTHING, ...word });
   }
   async revoke(id = 'f00d') {
     const { account } = this;
