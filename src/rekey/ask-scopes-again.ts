@@ -42,6 +42,13 @@ interface Scoped {
   readonly location: string;
 }
 
+interface OwnAccount extends Scoped {
+  /** When the order last wrote of it (ISO 8601). */
+  readonly at: string;
+  /** Nobody is sent to it any more, until a person has seen to it. */
+  readonly hasFailed: boolean;
+}
+
 export function notAsked(account: string): string {
   return `The encryption scopes of ${account} were not asked for yet.`;
 }
@@ -130,14 +137,14 @@ export async function ownAccounts(
   order: RekeyOrder,
   { rekeys, inSight }: Pick<AskAgainServices, 'rekeys' | 'inSight'>,
   scoped = new Map<string, Scoped>(),
-): Promise<ReadonlyMap<string, Scoped & { readonly at: string }>> {
+): Promise<ReadonlyMap<string, OwnAccount>> {
   const leftOut = new LeftOut(await inSight());
-  const own = new Map<string, Scoped & { readonly at: string }>();
-  for await (const { account, scope, location, state, at } of rekeys.subjects(order.id)) {
+  const own = new Map<string, OwnAccount>();
+  for await (const { account, scope, location, state, at, failure } of rekeys.subjects(order.id)) {
     const id = parseStorageAccountId(account);
     if (!id || leftOut.has({ account })) continue;
     if (scope !== undefined) scoped.set(id.id.toLowerCase(), { id, location });
-    else if (state !== 'gone') own.set(id.id.toLowerCase(), { id, location, at });
+    else if (state !== 'gone') own.set(id.id.toLowerCase(), { id, location, at, hasFailed: failure !== undefined });
   }
   for (const account of scoped.keys()) own.delete(account);
   return own;

@@ -203,9 +203,9 @@ async function allUnasked(services: FindLeftServices): Promise<readonly NeverAsk
 /** Where no others are asked: those that have moved, and whoever was sent to them waits until lists are to be had. */
 async function ownUnasked(order: RekeyOrder, services: FindLeftServices): Promise<readonly NeverAsked[]> {
   const now = services.now();
-  const own = new Map(
-    [...(await ownAccounts(order, services))].filter(([, { at }]) => hasBeenSince(at, now.getTime() - LOST_MS, now)),
-  );
+  const isUnderWay = ({ at, hasFailed }: { readonly at: string; readonly hasFailed: boolean }): boolean =>
+    !hasFailed && hasBeenSince(at, now.getTime() - LOST_MS, now);
+  const own = new Map([...(await ownAccounts(order, services))].filter(([, one]) => isUnderWay(one)));
   for (const subscription of new Set([...own.values()].map(({ id }) => id.subscriptionId))) {
     for await (const { account, scopes } of services.fleet.accounts(subscription)) {
       if (scopes !== undefined) own.delete(account.toLowerCase());

@@ -318,6 +318,28 @@ it('an order stops although accounts refuse to be asked for their scopes, more t
   );
 });
 
+it('an order does not stop for what has failed while scopes of what it has moved wait for lists', async () => {
+  const { orders, id } = await started({ CMK_SCOPE_DISCOVERY: 'dependents' });
+  const { services } = orders;
+  const own = new TestKey(wire.azure.world);
+  const [moved, failed] = [own.account('pinned'), own.account('pinned')];
+  const { startedOn: at } = await orders.order(id);
+  const failure = { reason: 'Refused', detail: '', at, since: at } as const;
+  const { location } = moved;
+  await services.rekeys.put(id, { account: moved.id, location, state: 'moved', at });
+  await services.rekeys.put(id, { account: failed.id, location, state: 'none', at, failure });
+  await orders.carryOut(async () => (await orders.order(id)).tick > 1);
+  const waiting = await orders.order(id);
+  expect([waiting.paused, waiting.waits?.detail]).toEqual([undefined, expect.stringContaining(moved.name)]);
+  // Then somebody comes to it.
+  const account = parseStorageAccountId(moved.id);
+  if (!account) throw new Error('It is none.');
+  const seen = { account: await services.accounts.get(account), scopes: [] };
+  await services.fleet.write(changesOf(seen, undefined, services.now()));
+  await orders.carryOut(async () => (await orders.order(id)).tick > 20);
+  expect((await orders.order(id)).paused?.why).toMatch(/^1 account could not be moved\. All else /);
+});
+
 describe('an order with scopes of more accounts in one place than Azure takes lists there', () => {
   const MANY = 130;
 
