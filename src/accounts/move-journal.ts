@@ -61,18 +61,29 @@ export class MoveJournal {
     return this.#moves.some(({ done }) => done) ? this.#failure : undefined;
   }
 
-  /** How long a write of those before may still take effect, in milliseconds; 0 when none may. */
-  underWayMs(now: Date): number {
+  /**
+   * Lets go of the account for as long as a write of those before may still take effect: nobody gets it until then, and who
+   * gets it next need not wait any more. Never throws: when that is not saved, the next one leaves it alone once more.
+   *
+   * @returns how long that is, in milliseconds; 0: none may, and nothing is let go
+   */
+  async leaveAlone(now: Date): Promise<number> {
+    const ms = this.#underWayMs(now);
+    if (ms > 0) {
+      this.#moves = this.#moves.map(({ until: _, ...move }) => ({ ...move, over: true }));
+      await this.#save().catch(() => {});
+      // Not by the time of day, which another instance may read from another clock.
+      this.#lease.releaseAfter(ms);
+    }
+    return ms;
+  }
+
+  #underWayMs(now: Date): number {
     const left = this.found.map(({ over, until }) => {
       const known = until ? Math.min(Date.parse(until) - now.getTime(), GIVEN_UP_MS) : 0;
       return over ? known : Math.max(known, SETTLE_MS);
     });
     return Math.max(0, ...left);
-  }
-
-  /** Its time is up: what those before have written takes no more effect. */
-  waited(): void {
-    this.#moves = this.#moves.map(({ until: _, ...move }) => ({ ...move, over: true }));
   }
 
   /** Announces a move. Errors are the SDK's, and then nothing may be written. */

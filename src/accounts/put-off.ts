@@ -42,13 +42,19 @@ export const UNSAID_SECONDS = 15;
 /** What is put back comes a little later than it could, up to this part of the wait, so that it does not come in a heap. */
 const JITTER = 0.05;
 /** Not now: somebody else is at it. */
-export const BUSY: Outcome = {
+export const BUSY = {
   outcome: 'retry',
   reason: 'Busy',
   detail: 'Not counted as a try.',
   counts: false,
   delaySeconds: 5,
-};
+} as const satisfies Outcome;
+
+/** Who had it before may have a write under way for so many milliseconds: they are waited for in the queue, not here. */
+export function leftAlone(ms: number): Outcome {
+  const detail = `${BUSY.detail} A write of before may still take effect.`;
+  return { ...BUSY, detail, delaySeconds: Math.ceil(ms / 1000) + 1 };
+}
 
 /** What became of waiting for a turn. */
 export type AwaitedTurn =

@@ -12,7 +12,15 @@ import { LIST_CALLS, MOVE_CALLS, moveCalls } from './dispatcher.ts';
 import { accountKeyUse, isSameUse, type KeyUse, usesKey } from './key-use.ts';
 import { MoveJournal } from './move-journal.ts';
 import { withKeyVersion } from './plan.ts';
-import { ABANDONED_SECONDS, awaitTurn, BUSY, putOff, type ReconcileServices, UNSAID_SECONDS } from './put-off.ts';
+import {
+  ABANDONED_SECONDS,
+  awaitTurn,
+  BUSY,
+  leftAlone,
+  putOff,
+  type ReconcileServices,
+  UNSAID_SECONDS,
+} from './put-off.ts';
 import { reconcileScopes } from './reconcile-scopes.ts';
 import { Reconciliation } from './reconciliation.ts';
 import { tellingRefusals } from './refusals.ts';
@@ -99,14 +107,11 @@ async function underLease(
   log: Log,
 ): Promise<{ outcome: Outcome; wrote: boolean }> {
   const journal = new MoveJournal(lease, services.audit);
+  const underWayMs = await journal.leaveAlone(services.now());
+  if (underWayMs > 0) return { outcome: leftAlone(underWayMs), wrote: false };
   const reconciliation = new Reconciliation({ ...work, account: id.id }, key, journal, services, log);
   let outcome: Outcome;
   try {
-    const underWayMs = journal.underWayMs(services.now());
-    if (underWayMs > 0) {
-      await services.sleep(underWayMs);
-      journal.waited();
-    }
     reconciliation.rekey = await services.standingRekeys.of(key, { ...work, account: id.id }, log);
     outcome = await reconcile(id, reconciliation);
     await journal.recordFound();

@@ -27,6 +27,11 @@ export interface Lease {
   release(): Promise<void>;
   /** Stops renewing and does not release: the name stays taken for another 60 s, for a write whose outcome is not known. */
   abandon(): void;
+  /**
+   * Stops renewing, and releases after so many milliseconds: for a name that is to be left alone, by its holder, too. Nobody
+   * waits for it. When the process ends before, or the release fails, the name stays taken for as long as with `abandon`.
+   */
+  releaseAfter(ms: number): void;
 }
 
 export interface LeaseOptions {
@@ -145,6 +150,11 @@ class HeldLease implements Lease {
   abandon(): void {
     void this.#renew();
     this.#end();
+  }
+
+  releaseAfter(ms: number): void {
+    this.abandon();
+    setTimeout(() => void this.release(), ms).unref();
   }
 
   #end(): void {

@@ -13,6 +13,8 @@ import { auditEntries } from '../support/audit-lines.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire, type Wire } from '../support/wire.ts';
 
+const LONG_AGO = new Date(0).toISOString();
+
 /** The reconcile of single accounts over the wire, and what it is looked at with. */
 export interface Accounts {
   readonly wire: Wire;
@@ -23,7 +25,7 @@ export interface Accounts {
   reconcile(work: AccountWork, services?: Services): Promise<Outcome>;
   /** Runs a message as the function does: with what becomes of it. */
   deliver(work: AccountWork, services?: Services): Promise<void>;
-  /** Lets an account's lease expire, if there is one. */
+  /** Lets an account's lease expire, if there is one, and with it the time that a write which was given up is waited for. */
   expireLease(account: StorageAccount): Promise<void>;
   /** The entries of the audit trail about an account, oldest first. */
   audited(account: StorageAccount): Promise<AuditEntry[]>;
@@ -57,10 +59,15 @@ export function useAccounts(options: Omit<LocalAzureOptions, 'stateDir'> = {}): 
       }),
     async expireLease({ id, name }) {
       const [, , subscription] = id.split('/');
-      const lease = blobs(LEASE_CONTAINER).getBlobClient(`account/${subscription}/${name}`).getBlobLeaseClient();
-      await lease.breakLease(0).catch((error: { code?: string }) => {
-        if (error.code !== 'LeaseNotPresentWithLeaseOperation') throw error;
-      });
+      const blob = blobs(LEASE_CONTAINER).getBlockBlobClient(`account/${subscription}/${name}`);
+      await blob
+        .getBlobLeaseClient()
+        .breakLease(0)
+        .catch((error: { code?: string }) => {
+          if (error.code !== 'LeaseNotPresentWithLeaseOperation') throw error;
+        });
+      const state = (await blob.downloadToBuffer()).toString().replace(/"until":"[^"]+"/g, `"until":"${LONG_AGO}"`);
+      await blob.upload(state, Buffer.byteLength(state));
     },
     async audited(account) {
       const entries = await auditEntries(wire.connectionString);

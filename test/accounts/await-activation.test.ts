@@ -53,6 +53,7 @@ class World {
               this.#held = false;
             },
             abandon: () => {},
+            releaseAfter: () => {},
           };
         },
       },

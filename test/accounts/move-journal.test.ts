@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { newIntent } from '../../src/accounts/intent.ts';
+import { type MoveIntent, newIntent } from '../../src/accounts/intent.ts';
 import { MoveJournal } from '../../src/accounts/move-journal.ts';
 import type { Lease } from '../../src/work/lease-client.ts';
 import { KEY, SUBSCRIPTION, versionName } from '../support/keys.ts';
@@ -14,20 +14,23 @@ const move = newIntent({
   at: '2026-01-01T00:00:00.000Z',
 });
 
-function journal(held: boolean) {
+function journal(held: boolean, found: MoveIntent = move) {
   const recorded: string[] = [];
+  const saved: unknown[] = [];
+  const released: number[] = [];
   const lease: Lease = {
-    state: { moves: [move] },
+    state: { moves: [found] },
     held: () => held,
-    save: async () => {},
+    save: async (state) => void saved.push(state),
     release: async () => {},
     abandon: () => {},
+    releaseAfter: (ms) => void released.push(ms),
   };
   const kept = new MoveJournal(lease, async ({ id = '' }) => {
     recorded.push(id);
     return { written: { file: 'trail', seq: 1, hash: '' } };
   });
-  return { kept, recorded };
+  return { kept, recorded, saved, released };
 }
 
 describe('a move that is decided', () => {
@@ -41,5 +44,26 @@ describe('a move that is decided', () => {
     const { kept, recorded } = journal(false);
     await kept.record(move, { reason: 'Moved' });
     expect([recorded, kept.unrecorded]).toEqual([[], 'The lease was lost.']);
+  });
+});
+
+describe('a move that was begun before', () => {
+  const now = new Date('2026-01-01T00:01:00.000Z');
+  const over = { moves: [{ ...move, over: true }] };
+
+  it.each([
+    ['by who was killed then', {}, 20_000],
+    ['by who gave it up 20 s ago', { over: true, until: '2026-01-01T00:01:40.000Z' }, 40_000],
+    ['by who gave it up by a clock that is ahead', { over: true, until: '2026-01-01T00:06:00.000Z' }, 60_000],
+  ])('%s is left alone for as long as it may take effect, and judged by whoever comes then', async (_, how, ms) => {
+    const { kept, saved, released } = journal(true, { ...move, ...how });
+    expect(await kept.leaveAlone(now)).toBe(ms);
+    expect([saved, released]).toEqual([[over], [ms]]);
+  });
+
+  it('is judged at once where it takes no more effect', async () => {
+    const { kept, saved, released } = journal(true, { ...move, over: true, until: '2026-01-01T00:00:59.000Z' });
+    expect(await kept.leaveAlone(now)).toBe(0);
+    expect([saved, released]).toEqual([[], []]);
   });
 });

@@ -83,6 +83,8 @@ describe('an instance that is killed between announcing a move by a guess and re
       lastKeyRotationTimestamp: rotatedOn?.toISOString(),
     });
     await expireLease(account);
+    expect(await reconcile(work, instance())).toMatchObject({ outcome: 'retry', reason: 'Busy', delaySeconds: 21 });
+    await expireLease(account);
     expect(await reconcile(work, instance())).toEqual({ outcome: 'done' });
     return (await audited(account)).map(({ reason, details }) => ({ reason, provenBy: details?.provenBy }));
   }

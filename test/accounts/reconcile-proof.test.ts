@@ -151,9 +151,16 @@ describe('an instance that is killed', () => {
     await expireLease(account);
     const sleep = vi.fn(async () => {});
     const others = [instance(), instance()].map((other) => ({ ...other, sleep }));
-    for (const other of [...others, ...others]) await reconcile(files.accountWork(account), other);
-    // What the dead instance had under way is given its time, once.
-    expect(sleep.mock.calls).toEqual([[20_000]]);
+    // What the dead instance had under way is given its time, once, and by nobody who stands waiting for it.
+    const busy = { outcome: 'retry', reason: 'Busy', counts: false };
+    for (const delaySeconds of [21, 5]) {
+      expect(await reconcile(files.accountWork(account), others[0])).toMatchObject({ ...busy, delaySeconds });
+    }
+    await expireLease(account);
+    for (const other of [...others, ...others]) {
+      expect(await reconcile(files.accountWork(account), other)).toEqual({ outcome: 'done' });
+    }
+    expect(sleep).not.toHaveBeenCalledWith(20_000);
     expect(await audited(account)).toMatchObject([{ reason: 'Moved', details: { to: files.id(next) } }]);
   });
 });

@@ -172,6 +172,7 @@ describe('a lease that is lost before the PATCH', () => {
             save: (s) => lease.save(s),
             release: () => lease.release(),
             abandon: () => lease.abandon(),
+            releaseAfter: (ms) => lease.releaseAfter(ms),
           }
         );
       },

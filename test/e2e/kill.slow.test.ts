@@ -43,7 +43,7 @@ it('killed three times in the middle of 120 accounts, the app moves every one of
     await app.start();
   }
   // What was in flight is left alone until its lease has expired, a minute later, and what it wrote has settled.
-  await eventually('all accounts have moved', () => moved().length === accounts.length, 120_000);
+  await eventually('all accounts have moved', () => moved().length === accounts.length, 200_000);
   await app.settled(120_000);
 
   // Those in flight when the app was killed may be written to twice: to the same version, which changes nothing.
@@ -60,4 +60,4 @@ it('killed three times in the middle of 120 accounts, the app moves every one of
   const entries = await auditEntries(app.connectionString);
   const proofs = entries.flatMap(({ action, resource }) => (action === 'account.move' ? resource : []));
   expect(proofs.sort()).toEqual(accounts.map(({ id }) => id).sort());
-}, 300_000);
+}, 450_000);

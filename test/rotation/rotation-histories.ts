@@ -164,6 +164,10 @@ class HistoryWorld {
                 if (!dead) lease.abandon();
                 holds = false;
               },
+              releaseAfter: (ms) => {
+                if (!dead) lease.releaseAfter(ms);
+                holds = false;
+              },
             };
           }).catch((error: unknown) => {
             givenUp = true;

@@ -92,6 +92,10 @@ export class MemoryLeases {
         const held = mine();
         if (held) held.expires = this.#clock() + ABANDONED_MS;
       },
+      releaseAfter: (ms) => {
+        const held = mine();
+        if (held) held.expires = this.#clock() + ms;
+      },
     };
   }
 }

@@ -66,6 +66,12 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'return left.length - left.length;',
   },
   {
+    name: 'no fence: an account that is to be left alone is let go at once',
+    file: 'src/accounts/move-journal.ts',
+    from: 'this.#lease.releaseAfter(ms);',
+    to: 'await this.#lease.release();',
+  },
+  {
     name: 'no intent: a move is not announced before it is made',
     file: 'src/accounts/move-journal.ts',
     from: 'this.#moves = [...this.#moves, begun];\n    try {\n      await this.#save();',

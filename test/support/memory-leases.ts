@@ -37,6 +37,9 @@ export class MemoryLeases implements Leases {
       abandon: () => {
         if (held()) this.#taken.set(name, { holder: {}, until: this.#now().getTime() + DURATION_MS });
       },
+      releaseAfter: (ms) => {
+        if (held()) this.#taken.set(name, { holder: {}, until: this.#now().getTime() + ms });
+      },
     };
   }
 

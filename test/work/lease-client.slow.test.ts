@@ -100,11 +100,15 @@ it('expires after its holder is gone or cannot renew it, and not while it is ren
     storage.onRequest(() => 'refuse');
     const renewed = await taken(instance(short), 'renewed');
     const abandoned = await taken(instance(short), 'abandoned');
+    const later = await taken(instance(short), 'later');
     await sleep(6_000);
     abandoned.abandon();
-    expect(abandoned.held()).toBe(false);
+    later.releaseAfter(4_000);
+    expect([abandoned.held(), later.held()]).toEqual([false, false]);
+    expect(await instance().acquire('later')).toBeUndefined();
     await eventually('its holder is not sure of it any more', () => !cutOff.held());
     expect(await instance().acquire('cut off')).toBeUndefined(); // and others do not have it yet
+    const soon = await eventually('it is released', () => instance().acquire('later'), 6_000);
     const next = await eventually('it expires', () => instance().acquire('cut off'), 10_000);
     expect(next?.state).toEqual({ unfinished: true });
     // 15 s from when it was abandoned, not from when it was acquired.
@@ -112,7 +116,7 @@ it('expires after its holder is gone or cannot renew it, and not while it is ren
     const free = await eventually('it expires', () => instance().acquire('abandoned'), 10_000);
     expect(renewed.held()).toBe(true);
     expect(await instance().acquire('renewed')).toBeUndefined();
-    await Promise.all([next, free, renewed].map((lease) => lease?.release()));
+    await Promise.all([next, free, renewed, soon].map((lease) => lease?.release()));
   } finally {
     await storage.close();
   }
