@@ -32,8 +32,9 @@ export default defineConfig({
   test: {
     environment: 'node',
     globalSetup: 'test/global-setup.ts',
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Guards against what never ends; three times what the slowest one without a limit of its own takes on a busy machine.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     // More than twice the cores that it is meant for: much of it waits for a time to come.
     maxWorkers: 5,
     sequence: { sequencer: LongestFirst },

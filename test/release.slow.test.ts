@@ -21,7 +21,7 @@ beforeAll(async () => {
   // Nothing of the repository is above it: what is not in the files of the release is not there.
   folder = mkdtempSync(join(tmpdir(), 'cmk-release-'));
   files = await release(folder, { repository: 'example/cmk' });
-}, 60_000);
+});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('a release', () => {
@@ -51,7 +51,7 @@ describe('a release', () => {
     execFileSync('sh', ['-c', 'umask 077; exec "$0" "$@"', ...script, '--out', again]);
     expect(sums(again)).toBe(sums(folder));
     rmSync(again, { recursive: true });
-  }, 60_000);
+  });
 
   it('is dated by its commit or by SOURCE_DATE_EPOCH, and says what is missing where there is neither', () => {
     const seconds = execFileSync('git', ['log', '-1', '--format=%ct'], { cwd: PROJECT, encoding: 'utf8' });

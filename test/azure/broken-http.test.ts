@@ -94,7 +94,7 @@ it.each([
     });
     expect(await failureOf(ask('PATCH'))).toMatchObject({ kind: 'unavailable', status: undefined });
   },
-  3_000,
+  3 * TIME_MS,
 );
 
 it.each([

@@ -74,24 +74,21 @@ async function flood(
 
 it('1,000 status calls, 1,000 revocations and 200 looks at everything by one caller keep nobody else waiting', async () => {
   const flooded = keys(40);
-  const [, ...quietTimes] = await timesOfRevocations(6); // at the first, tokens and connections are fetched
-  const quiet = middle(quietTimes);
-
+  await timesOfRevocations(2); // at the first, tokens and connections are fetched
   const logged = app?.output().length;
   const { statuses: got } = await flood(flooded, tokenOf(wire.azure, 'revoker'));
   const underLoad = await revocations(12);
   const times = underLoad.map(({ took }) => took);
   const statuses = await got();
+  const log = app?.output().slice(logged) ?? '';
+  const before = underLoad.map(({ sent }) => answersBefore(log, sent));
 
-  console.info(`quiet ${Math.round(quiet)} ms, under load ${times.join(', ')} ms; ${statuses}`);
+  console.info(`under load ${times.join(', ')} ms, after ${before.join(', ')} answers; ${statuses}`);
   expect(statuses).toMatch(/^2200 with (?:0, )?200, 404, 429$/);
-  expect(middle(times)).toBeLessThan(Math.min(5 * quiet, 2_000));
-  // The first one comes while 2,000 connections are opened, and waits for none of the refusals. On a machine that others
-  // keep busy two seconds are nothing: there it counts how few answers went out before.
-  const [first] = underLoad;
-  if (!first || first.took >= 2_000) {
-    expect(answersBefore(app?.output().slice(logged) ?? '', first?.sent ?? '')).toBeLessThan(MOST_BEFORE * 2_200);
-  }
+  expect(middle(times)).toBeLessThan(2_000);
+  // Whoever floods takes of the machine as well: what the app makes somebody wait for is counted. The first one comes while
+  // 2,000 connections are opened.
+  expect(Math.max(...before)).toBeLessThan(MOST_BEFORE * 2_200);
   expect(Math.max(...times)).toBeLessThan(20_000);
   // Many keys at once may be an emergency: as many as a hundred are looked at, whatever else the same caller does.
   const revoked = flooded.filter((key) => enabledOf(key).every((enabled) => !enabled));

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { StorageAccount } from '../../local/azure/world.ts';
+import { enqueueKey } from '../../src/events/enqueue-key.ts';
 import type { KeyEvent } from '../../src/events/key-vault-event.ts';
 import { KeyLookAtOnce, lookAtOnce } from '../../src/functions/at-once.ts';
 import type { Services } from '../../src/services.ts';
@@ -29,8 +30,13 @@ describe('an event', () => {
     const accounts = Array.from({ length: 4 }, () => files.account());
     const next = files.add();
     await lookAtOnce(event(files), wire.services(), wire.log);
+    // An event is answered after eight seconds at most; what takes a busy machine longer goes on where it is.
+    await eventually(
+      'nothing waits',
+      async () => (await waiting(KEY_WORK)) + (await waiting(ACCOUNT_WORK)) === 0,
+      60_000,
+    );
     expect(accounts.map(versionOf)).toEqual(accounts.map(() => next.version));
-    expect([await waiting(KEY_WORK), await waiting(ACCOUNT_WORK)]).toEqual([0, 0]);
     expect(wire.records.filter(({ reason }) => reason === 'Moved')).toHaveLength(4);
   });
 
@@ -43,7 +49,10 @@ describe('an event', () => {
     wire.azure.faults.add([
       { match: { method: 'PATCH', path }, answer: { status: 429, headers: { 'Retry-After': '40' } } },
     ]);
-    await lookAtOnce(event(files), wire.services(), wire.log);
+    const services = wire.services();
+    const look = new KeyLookAtOnce(services, wire.log);
+    const { settled } = await enqueueKey(event(files), services, (work) => look.begin(work), wire.log);
+    await settled;
     // Somebody looks later how far the rotation is.
     expect(await waiting(KEY_WORK)).toBe(1);
     const back = wire.sent.flatMap(({ delaySeconds, work }) => (delaySeconds >= 40 ? work : []));
