@@ -19,7 +19,7 @@ const MOST_KNOWN = 1_000;
 const BELIEVED_MS = 60_000;
 /** For the lists of the vaults, and for the keys of a page. Milliseconds. */
 const LIST_MS = 8_000;
-const KEYS_MS = 12_000;
+const KEYS_MS = 11_000;
 
 export type ListKeysPorts = SummaryPorts & {
   readonly keyCatalog: Pick<KeyCatalog, 'names'>;

@@ -106,7 +106,7 @@ it('expires after its holder is gone or cannot renew it, and not while it is ren
     expect(await instance().acquire('later')).toBeUndefined();
     await eventually('its holder is not sure of it any more', () => !cutOff.held());
     expect(await instance().acquire('cut off')).toBeUndefined(); // and others do not have it yet
-    const soon = await eventually('it is released', () => instance().acquire('later'), 6_000);
+    const soon = await eventually('it is released', () => instance().acquire('later'), 10_000);
     const next = await eventually('it expires', () => instance().acquire('cut off'));
     expect(next?.state).toEqual({ unfinished: true });
     // 15 s from when it was abandoned, not from when it was acquired.
