@@ -2,7 +2,7 @@ import type { Turns } from '../azure/turns.ts';
 import { ACCOUNT_WORK, type Cause } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import type { Dependent } from './dependent.ts';
-import { Dispatcher, LIST_CALLS } from './dispatcher.ts';
+import { Dispatcher, PATIENT_LIST_CALLS } from './dispatcher.ts';
 import type { UnreadableScopes } from './inventory.ts';
 
 /** An account that could not be looked at is tried again after so many seconds, unless Azure says when. */
@@ -22,7 +22,7 @@ export async function askLater(
 ): Promise<void> {
   const ask = new Dispatcher<Dependent>(
     services,
-    () => LIST_CALLS,
+    () => PATIENT_LIST_CALLS,
     ({ id: account, location }, { delaySeconds, turn }) =>
       services.queue.send(ACCOUNT_WORK, { kind: 'scopes', account, location, turn, cause, attempt: 0 }, delaySeconds),
   );

@@ -7,7 +7,7 @@ import { ACCOUNT_WORK, type ScopesWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import type { Scope } from './account.ts';
-import { LIST_CALLS } from './dispatcher.ts';
+import { LIST_CALLS, PATIENT_LIST_CALLS } from './dispatcher.ts';
 import { changesOfAsked } from './fleet-entries.ts';
 import { scopeKeyUse } from './key-use.ts';
 import { awaitTurn, putOff, type ReconcileServices, UNSAID_SECONDS } from './put-off.ts';
@@ -105,13 +105,13 @@ export async function reconcileUnasked(
     return { outcome: 'reject', reason: 'InvalidMessage', detail: `${account} is not the id of a storage account.` };
   const place = { subscriptionId: id.subscriptionId, location };
   if (await hasNoneSince(account, cause.since, services).catch(() => false)) {
-    if (work.turn !== undefined) services.schedule.release(place, LIST_CALLS, work.turn);
+    if (work.turn !== undefined) services.schedule.release(place, PATIENT_LIST_CALLS, work.turn);
     return DONE;
   }
-  const { tooFarMs: waitMs } = await awaitTurn(place, LIST_CALLS, services, work.turn);
+  const { tooFarMs: waitMs } = await awaitTurn(place, PATIENT_LIST_CALLS, services, work.turn);
   if (waitMs !== undefined) {
     const why = `The lists of ${pacingCell(place)} are used up.`;
-    return putOff(work, place, LIST_CALLS, { waitMs, why, unused: LIST_CALLS }, services);
+    return putOff(work, place, PATIENT_LIST_CALLS, { waitMs, why, unused: PATIENT_LIST_CALLS }, services);
   }
   const sinceMs = Math.min(services.now().getTime(), Date.parse(cause.since) || Number.POSITIVE_INFINITY);
   const known = await services.fleet.account(account).catch(() => undefined);
@@ -134,7 +134,7 @@ export async function reconcileUnasked(
     const next = { ...work, turn: undefined };
     if (outcome.reason !== 'Throttled') return { ...outcome, with: next };
     const wait = { waitMs: (outcome.delaySeconds ?? UNSAID_SECONDS) * 1000, why: outcome.detail };
-    return putOff(next, place, LIST_CALLS, wait, services);
+    return putOff(next, place, PATIENT_LIST_CALLS, wait, services);
   }
 }
 

@@ -15,6 +15,13 @@ export function moveCalls({ seen }: { readonly seen?: object | undefined }): Pac
 
 /** Looking for the encryption scopes of an account. */
 export const LIST_CALLS: PacedCalls = { lists: 1 };
+/** The same where hundreds may be looked at one after another, for hours: events come first. */
+export const PATIENT_LIST_CALLS: PacedCalls = { ...LIST_CALLS, isPatient: true };
+
+/** A re-key looks at everybody. */
+export function listCalls({ rekey }: Pick<AccountWork, 'rekey'>): PacedCalls {
+  return rekey === undefined ? LIST_CALLS : PATIENT_LIST_CALLS;
+}
 
 /** A worker has the message in hand so long before its turn at the least, and waits there for the rest of it. Milliseconds. */
 const EARLY_MS = 700;
@@ -168,7 +175,7 @@ export async function sendAccount(
   },
 ): Promise<void> {
   const message: AccountWork = { ...work, turn };
-  const lists = work.scopes ? undefined : handOut(schedule, place, LIST_CALLS, now().getTime());
+  const lists = work.scopes ? undefined : handOut(schedule, place, listCalls(work), now().getTime());
   const apart = lists && lists.delaySeconds > delaySeconds + SOON_SECONDS ? lists : undefined;
   const own: AccountWork = apart ? { ...message, scopes: 'none' } : message;
   if (delaySeconds > 0 || !(await atOnce?.(own))) await queue.send(ACCOUNT_WORK, own, delaySeconds);

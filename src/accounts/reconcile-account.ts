@@ -8,7 +8,7 @@ import type { AccountWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { acquirePatiently } from '../work/patient-lease.ts';
 import type { Account } from './account.ts';
-import { LIST_CALLS, MOVE_CALLS, moveCalls } from './dispatcher.ts';
+import { listCalls, MOVE_CALLS, moveCalls } from './dispatcher.ts';
 import { accountKeyUse, isSameUse, type KeyUse, usesKey } from './key-use.ts';
 import { MoveJournal } from './move-journal.ts';
 import { withKeyVersion } from './plan.ts';
@@ -97,7 +97,7 @@ function spread(outcome: Outcome, work: AccountWork, place: PacedPlace, services
   if (outcome.outcome !== 'retry' || outcome.with) return outcome;
   if (outcome.reason !== 'Throttled') return { ...outcome, with: work };
   const wait = { waitMs: (outcome.delaySeconds ?? UNSAID_SECONDS) * 1000, why: outcome.detail };
-  return putOff(work, place, work.scopes === 'only' ? LIST_CALLS : moveCalls(work), wait, services);
+  return putOff(work, place, work.scopes === 'only' ? listCalls(work) : moveCalls(work), wait, services);
 }
 
 async function underLease(

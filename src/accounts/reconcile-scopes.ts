@@ -4,7 +4,7 @@ import { type PacedCalls, pacingCell } from '../azure/turns.ts';
 import { formatKeyIdentifier } from '../keys/key-identifier.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { Scope } from './account.ts';
-import { LIST_CALLS, MOVE_CALLS } from './dispatcher.ts';
+import { listCalls, MOVE_CALLS } from './dispatcher.ts';
 import { scopeKeyUse, usesKey } from './key-use.ts';
 import { awaitTurn, BUSY, putOff, UNSAID_SECONDS } from './put-off.ts';
 import type { Reconciliation } from './reconciliation.ts';
@@ -26,6 +26,7 @@ export async function reconcileScopes(
   const { key, journal, services, work } = reconciliation;
   const { accounts, now } = services;
   const place = { subscriptionId: account.subscriptionId, location: work.location };
+  const toList = listCalls(work);
   const wait = async (calls: PacedCalls, turnMs?: number): Promise<Outcome | undefined> => {
     const { tooFarMs: waitMs } = await awaitTurn(place, calls, services, turnMs);
     return waitMs === undefined
@@ -34,7 +35,7 @@ export async function reconcileScopes(
   };
   const later = (waitMs: number, what: string, unused?: PacedCalls): Outcome => {
     const why = `The ${what} of ${pacingCell(place)} are used up.`;
-    return putOff({ ...work, scopes: 'only' }, place, LIST_CALLS, { waitMs, why, unused }, services);
+    return putOff({ ...work, scopes: 'only' }, place, toList, { waitMs, why, unused }, services);
   };
   const begun = new Set(journal.found.flatMap(({ scope }) => scope ?? []));
   // What an order has begun is seen to, unless a message of its own is.
@@ -42,10 +43,10 @@ export async function reconcileScopes(
   const mayPassOver = begun.size === 0 && !isOrders;
   // Only here, so that the account itself does not wait for an index that does not answer.
   if (mayPassOver && (work.scopes === 'none' || (await services.knowsNoScopes?.()))) {
-    if (work.scopes === 'only' && work.turn !== undefined) services.schedule.release(place, LIST_CALLS, work.turn);
+    if (work.scopes === 'only' && work.turn !== undefined) services.schedule.release(place, toList, work.turn);
     return { seen: 0, outcome: DONE };
   }
-  const notNow = await wait(LIST_CALLS, work.scopes === 'only' ? work.turn : undefined);
+  const notNow = await wait(toList, work.scopes === 'only' ? work.turn : undefined);
   if (notNow) return { seen: 0, outcome: notNow };
   const scopes: Scope[] = [];
   try {

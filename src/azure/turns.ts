@@ -12,6 +12,8 @@ export interface PacedCalls {
   readonly writes?: number;
   readonly reads?: number;
   readonly lists?: number;
+  /** Lists that are in no hurry: they leave a part of what is to be had in five minutes to others. */
+  readonly isPatient?: boolean;
 }
 
 /** Which turn it is to be. */
@@ -34,6 +36,8 @@ const OF_A_SECOND = 0.98;
 const WRITES_AT_ONCE = 3;
 /** Reads and writes of Azure Resource Manager that are left to the app's own calls which are not paced. */
 const NOT_PACED = 10;
+/** Lists that many wait for by the hundred leave one of so many to events, whose accounts may have scopes to be moved, too. */
+const PATIENT_LEAVE_ONE_OF = 8;
 /** A turn that is further ahead than this was given by another clock: its message is out of sight until it is near. Milliseconds. */
 const AHEAD_MS = 2_500;
 
@@ -80,22 +84,24 @@ export class Turns {
     // given back is counted where it was taken.
     for (let before = -1; before !== atMs; ) {
       before = atMs;
-      for (const [pacer, name, count] of parts) atMs = Math.ceil(pacer.earliest(name, atMs, count, isSlipped));
+      for (const [pacer, name, count, left] of parts)
+        atMs = Math.ceil(pacer.earliest(name, atMs, count + left, isSlipped));
     }
     const waitMs = Math.ceil(atMs - nowMs);
     if (waitMs <= mostMs) for (const [pacer, name, count] of parts) pacer.commit(name, atMs, count);
     return waitMs;
   }
 
-  /** About when the last of so many lists has its turn there, in milliseconds from then on; 0: all have one now. None is taken. */
+  /** About when the last of so many lists that are in no hurry has its turn there, in milliseconds from then on; 0: all have one now. None is taken. */
   listsMs(place: PacedPlace, lists: number, nowMs: number): number {
-    const one = { lists: 1 };
+    const one = { lists: 1, isPatient: true };
     let free = 0;
     while (free < lists && this.take(place, one, nowMs, { mostMs: 0 }) <= 0) free += 1;
     const firstMs = this.take(place, one, nowMs, { mostMs: -1 });
     for (let n = 0; n < free; n += 1) this.release(place, one, nowMs);
     if (free === lists) return 0;
-    return firstMs + Math.floor((lists - free - 1) / this.#listBudget.calls) * this.#listBudget.perMs;
+    const { calls, perMs } = this.#listBudget;
+    return firstMs + Math.floor((lists - free - 1) / (calls - this.#listsLeft)) * perMs;
   }
 
   /**
@@ -113,25 +119,33 @@ export class Turns {
   }
 
   /** For how long such calls are not to be made there, as one of them was answered with 429: milliseconds from then on. */
-  closedMs(place: PacedPlace, { lists = 0, ...others }: PacedCalls, nowMs: number): number {
-    const isCall = Object.values(others).some((count) => count > 0);
+  closedMs(place: PacedPlace, { lists = 0, reads = 0, writes = 0 }: PacedCalls, nowMs: number): number {
+    const isCall = reads + writes > 0;
     const refusing = [...(lists > 0 ? this.#refusing('list') : []), ...(isCall ? this.#refusing('call') : [])];
     return Math.max(0, ...refusing.map((pacer) => pacer.closedUntil(pacingCell(place)) - nowMs));
+  }
+
+  get #listsLeft(): number {
+    return Math.floor(this.#listBudget.calls / PATIENT_LEAVE_ONE_OF);
   }
 
   #refusing(what: 'call' | 'list'): readonly Pacer[] {
     return what === 'list' ? [this.#lists] : [this.#writes, this.#reads];
   }
 
-  #parts(place: PacedPlace, { writes = 0, reads = 0, lists = 0 }: PacedCalls): (readonly [Counted, string, number])[] {
+  /** Each with how many calls count there, and how many more must be free then. */
+  #parts(
+    place: PacedPlace,
+    { writes = 0, reads = 0, lists = 0, isPatient = false }: PacedCalls,
+  ): (readonly [Counted, string, number, number])[] {
     const cell = pacingCell(place);
     const subscription = place.subscriptionId.toLowerCase();
     const all = [
-      [this.#writes, cell, writes],
-      [this.#reads, cell, reads],
-      [this.#lists, cell, lists],
-      [this.#armReads, subscription, reads],
-      [this.#armWrites, subscription, writes],
+      [this.#writes, cell, writes, 0],
+      [this.#reads, cell, reads, 0],
+      [this.#lists, cell, lists, isPatient ? this.#listsLeft : 0],
+      [this.#armReads, subscription, reads, 0],
+      [this.#armWrites, subscription, writes, 0],
     ] as const;
     return all.filter(([, , count]) => count > 0);
   }

@@ -1,6 +1,6 @@
 import type { Scope } from '../accounts/account.ts';
 import { hasNoScopes } from '../accounts/ask-scopes.ts';
-import { LIST_CALLS } from '../accounts/dispatcher.ts';
+import { PATIENT_LIST_CALLS } from '../accounts/dispatcher.ts';
 import { tellingRefusals } from '../accounts/refusals.ts';
 import type { StorageAccounts } from '../accounts/storage-client.ts';
 import { describeFailure } from '../azure/failure.ts';
@@ -35,7 +35,7 @@ export class ScopeLister {
     const cell = pacingCell(place);
     const nowMs = now().getTime();
     if (this.#full.has(cell) || nowMs > this.#endMs) return false;
-    if (turns.take(place, LIST_CALLS, nowMs, { mostMs: 0 }) <= 0) return true;
+    if (turns.take(place, PATIENT_LIST_CALLS, nowMs, { mostMs: 0 }) <= 0) return true;
     this.#full.add(cell);
     return false;
   }

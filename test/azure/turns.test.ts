@@ -157,6 +157,23 @@ describe('Turns', () => {
     expect([inWindow({ reads: 1 }), inWindow({ lists: 1 })]).toEqual([400, 50]);
   });
 
+  it('leave an eighth of the lists that are to be had to those which are in a hurry', () => {
+    const turns = new Turns(0.8);
+    const patient: PacedCalls = { lists: 1, isPatient: true };
+    const atOnce = (calls: PacedCalls) => {
+      let count = 0;
+      while (turns.take(CELL, calls, NOW, { mostMs: 0 }) <= 0) count += 1;
+      return count;
+    };
+    expect([atOnce(patient), atOnce({ lists: 1 })]).toEqual([70, 10]);
+    // However many have been laid out for the hours to come.
+    const later = new Turns(0.8);
+    const waits = Array.from({ length: 500 }, () => later.take(CELL, patient, NOW));
+    expect(waits.filter((ms) => ms < 300_000)).toHaveLength(70);
+    expect(later.take(CELL, { lists: 1 }, NOW)).toBe(0);
+    expect(later.listsMs(CELL, 71, NOW)).toBeGreaterThan(7 * 300_000);
+  });
+
   it('keep the regions of a subscription together to what Azure Resource Manager takes of it', () => {
     const turns = new Turns(1);
     const regions = ['a', 'b', 'c'];
