@@ -63,17 +63,20 @@ export const REKEY_ORDER = z.object({
   tick: z.int().min(0),
   tickedOn: z.iso.datetime(),
   /**
-   * The accounts that were sent last: how many, after how many that were done with, and when. `reached`: how many are by now.
-   * `until`: their last turn, or when the last one was seen to be done with, if that is later. `lists`: some may wait for lists.
+   * The accounts that were sent last: how many, by which step, and when, after how many that were settled. `reached`: how many
+   * are done with by now. `until`: their last turn, or when the last one was seen to be done with, if that is later. `lists`:
+   * some may wait for lists. `idle`: so many waves in a row before it settled nobody.
    */
   wave: z
     .object({
       sent: z.int(),
+      tick: z.int().optional(),
       settled: z.int(),
       on: z.iso.datetime(),
       reached: z.int().optional(),
       until: z.iso.datetime().optional(),
       lists: z.boolean().optional(),
+      idle: z.int().optional(),
     })
     .optional(),
   /** Why it waits. */
@@ -155,6 +158,12 @@ export interface RekeyStore {
   /** By ARM id in lower case, as it is noted: with an empty time what was noted before does not count any more. */
   listed(id: string): Promise<ReadonlyMap<string, RekeyList>>;
   noteListed(id: string, accounts: ReadonlyMap<string, RekeyList>): Promise<void>;
+  /** Accounts that were sent and are not done with: ARM id in lower case, and the step that sent them last. */
+  sent(id: string): Promise<ReadonlyMap<string, number>>;
+  /** @param accounts ARM ids */
+  noteSent(id: string, accounts: readonly string[], tick: number): Promise<void>;
+  /** An account, by its ARM id, is done with; without effect on one that was not sent. */
+  noteSeen(id: string, account: string): Promise<void>;
 }
 
 /** Which way an order moves now. */

@@ -324,7 +324,9 @@ export class AppWorld implements World {
   #isWaitingRekey({ text }: Message): boolean {
     return (
       text.includes('"kind":"rekey"') &&
-      this.rekeys.orders.some(({ waits, paused }) => (waits && waits.reason !== 'Paused') || paused)
+      this.rekeys.orders.some(
+        ({ waits, paused }) => (waits && !['Paused', 'RekeyUnderWay'].includes(waits.reason)) || paused,
+      )
     );
   }
 
