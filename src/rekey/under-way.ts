@@ -32,9 +32,9 @@ export async function underWay({ order, back }: RekeyWay, services: UnderWayServ
 function leftOf(left: readonly string[], endsOn: Date): string {
   const names = left.slice(0, MOST_NAMED).map((account) => account.split('/').at(-1));
   const others = left.length > MOST_NAMED ? ` and ${left.length - MOST_NAMED} more` : '';
-  const they = left.length === 1 ? '1 account that was sent to is' : `${left.length} accounts that were sent to are`;
-  const again = 'then whoever still uses the key is sent to again';
-  return `${they} still to be done with: ${names.join(', ')}${others}. That is waited for until ${endsOn.toISOString()}; ${again}.`;
+  const they = left.length === 1 ? '1 account of the last wave is' : `${left.length} accounts of the last wave are`;
+  const until = `waited for until ${endsOn.toISOString()}; what has not moved by then is sent to again`;
+  return `${they} still under way, ${until}: ${names.join(', ')}${others}.`;
 }
 
 /** How many accounts are still to be asked for their scopes by whoever was sent to them, in one sentence; none: no sentence. */

@@ -3,6 +3,7 @@ import { RekeyTask } from '../../src/accounts/rekey-task.ts';
 import type { FleetUse } from '../../src/fleet/fleet-index.ts';
 import { isSubjectSettled, type RekeyOrder, type RekeySubject, wayOf } from '../../src/fleet/rekey-order.ts';
 import { progressOf } from '../../src/rekey/progress.ts';
+import { DONE, type Outcome } from '../../src/work/outcome.ts';
 import { accountId } from '../rollout/rollout-fixture.ts';
 import { day, KEY, SUBSCRIPTION } from '../support/keys.ts';
 import { MemoryRekeys } from '../support/memory-rekeys.ts';
@@ -166,6 +167,27 @@ describe('an account of a re-key', () => {
     const [row] = store.subjects(order.id);
     expect(row).toMatchObject({ state: next });
     expect(row && isSubjectSettled(row, order)).toBe(settled);
+  });
+
+  const [mine, others] = [{ rekey: 'order-1' }, {}];
+  const later: Outcome = { outcome: 'retry', reason: 'Throttled', detail: '', counts: false, delaySeconds: 60 };
+  it.each<[string, boolean, Outcome, { rekey?: string }, (task: RekeyTask) => Promise<void> | void]>([
+    ['has nothing on the old key', true, DONE, mine, () => {}],
+    ['has moved, and whose scopes wait for lists', true, later, others, (of) => of.moved(undefined)],
+    ['is revoked by itself', true, DONE, mine, (of) => of.stays(undefined, 'AccountRevocationOpen', mine, false)],
+    ['was put elsewhere as it was to be moved', true, DONE, mine, (of) => of.stays(undefined, 'OtherKey', mine, false)],
+    ['stays where it is for now', false, DONE, mine, (of) => of.stays(undefined, 'NoUsableVersion', mine, true)],
+    ['is come back to', false, later, mine, () => {}],
+    ['others have looked at', false, DONE, others, () => {}],
+  ])('that %s is done with: %s', async (_, isDone, outcome, work, look) => {
+    const { store, order, task: of } = await task({}, []);
+    const rekeys = store.port();
+    await rekeys.noteSent(order.id, [ST, accountId(2)], 6);
+    await look(of);
+    await of.looked(outcome, work);
+    expect([...(await rekeys.sent(order.id)).keys()]).toEqual(
+      [...(isDone ? [] : [ST]), accountId(2)].map((id) => id.toLowerCase()),
+    );
   });
 
   it('stops all of it where as many have failed as may, each counted once', async () => {

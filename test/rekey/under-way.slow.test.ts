@@ -86,7 +86,7 @@ it('an order says for whom it waits whose message was lost, and until when, and 
   await loseMessageOf(orders, lost);
   await orders.carryOut(async () => (await orders.waits(id)) !== undefined);
   const { waits, wave } = await orders.order(id);
-  const untilMs = Date.parse(/until (\S+Z)/.exec(waits?.detail ?? '')?.[1] ?? '');
+  const untilMs = Date.parse(/until (\S+Z);/.exec(waits?.detail ?? '')?.[1] ?? '');
   expect(waits).toEqual({ reason: 'RekeyUnderWay', detail: expect.stringMatching(`^1 account .*: ${lost.name}\\.`) });
   expect(untilMs - wire.azure.clock.nowMs()).toBeGreaterThan(0);
   expect(use(other)?.keyname).toBe(b.name);
