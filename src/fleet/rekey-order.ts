@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { RECORDED_CALLER } from '../audit/record.ts';
 import { sameKeyName } from '../keys/key-identifier.ts';
 import { REASONS, type Reason } from '../reasons.ts';
+import type { RekeyMarks } from './rekey-marks.ts';
 
 /** From the look at an order to the end of a move that goes by it, one that takes effect late included; and clocks. Milliseconds. */
 const LATE_MS = (5 + 5) * 60_000;
@@ -131,14 +132,11 @@ export interface KeyHolder {
   readonly last?: { readonly order: string; readonly etag: string };
 }
 
-/** When an account had no encryption scope on the old key (ISO 8601), or refused to tell. */
-export type RekeyList = { readonly on: string; readonly refused?: boolean };
-
 /**
  * Orders and what they did, in the app's own storage. Unlike the fleet index it is no cache: who was moved, and so has to
  * be taken back, is known from here alone. Every request has a deadline; errors are the SDK's.
  */
-export interface RekeyStore {
+export interface RekeyStore extends RekeyMarks {
   /** Every order that there was. */
   orders(): Promise<readonly RekeyOrder[]>;
   order(id: string): Promise<RekeyOrder | undefined>;
@@ -155,15 +153,6 @@ export interface RekeyStore {
   /** Those of one account: itself and its scopes. */
   subjectsOf(id: string, account: string): Promise<readonly RekeySubject[]>;
   put(id: string, subject: RekeySubject): Promise<void>;
-  /** By ARM id in lower case, as it is noted: with an empty time what was noted before does not count any more. */
-  listed(id: string): Promise<ReadonlyMap<string, RekeyList>>;
-  noteListed(id: string, accounts: ReadonlyMap<string, RekeyList>): Promise<void>;
-  /** Accounts that were sent and are not done with: ARM id in lower case, and the step that sent them last. */
-  sent(id: string): Promise<ReadonlyMap<string, number>>;
-  /** @param accounts ARM ids */
-  noteSent(id: string, accounts: readonly string[], tick: number): Promise<void>;
-  /** An account, by its ARM id, is done with; without effect on one that was not sent. */
-  noteSeen(id: string, account: string): Promise<void>;
 }
 
 /** Which way an order moves now. */

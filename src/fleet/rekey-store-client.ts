@@ -8,6 +8,7 @@ import { CmkError } from '../errors.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { Settings } from '../settings/settings.ts';
 import { accountRow, keyPartition } from './fleet-keys.ts';
+import { listsOf, rekeyRows, sentOf } from './rekey-marks-client.ts';
 import {
   type KeyHolder,
   REKEY_ORDER,
@@ -16,7 +17,6 @@ import {
   type RekeyStore,
   type RekeySubject,
 } from './rekey-order.ts';
-import { listsOf, rekeyRows, sentOf } from './rekey-rows-client.ts';
 
 /** Table of re-keys in the app's own storage. */
 export const REKEY_TABLE = 'cmkrekeys';

@@ -1,11 +1,5 @@
-import type {
-  KeyHolder,
-  RekeyData,
-  RekeyList,
-  RekeyOrder,
-  RekeyStore,
-  RekeySubject,
-} from '../../src/fleet/rekey-order.ts';
+import type { RekeyList } from '../../src/fleet/rekey-marks.ts';
+import type { KeyHolder, RekeyData, RekeyOrder, RekeyStore, RekeySubject } from '../../src/fleet/rekey-order.ts';
 
 /** Re-keys in memory, as Table Storage keeps them: a change of an order that was changed since it was read is refused. */
 export class MemoryRekeys {

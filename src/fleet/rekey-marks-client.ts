@@ -2,7 +2,7 @@ import type { TableClient, TransactionAction } from '@azure/data-tables';
 import { z } from 'zod';
 import { describeFailure } from '../azure/failure.ts';
 import { accountRow } from './fleet-keys.ts';
-import type { RekeyList, RekeyStore } from './rekey-order.ts';
+import type { RekeyList, RekeyMarks } from './rekey-marks.ts';
 
 const LISTED = z.object({ account: z.string(), on: z.iso.datetime(), refused: z.boolean().optional() });
 const SENT = z.object({ account: z.string(), tick: z.int() });
@@ -10,7 +10,7 @@ const SENT = z.object({ account: z.string(), tick: z.int() });
 const MOST_TOGETHER = 100;
 
 /** What was noted of lists of encryption scopes. */
-export function listsOf(table: () => TableClient): Pick<RekeyStore, 'listed' | 'noteListed'> {
+export function listsOf(table: () => TableClient): Pick<RekeyMarks, 'listed' | 'noteListed'> {
   return {
     async listed(id) {
       const lists = new Map<string, RekeyList>();
@@ -28,7 +28,7 @@ export function listsOf(table: () => TableClient): Pick<RekeyStore, 'listed' | '
 }
 
 /** What was noted of accounts that were sent. */
-export function sentOf(table: () => TableClient): Pick<RekeyStore, 'sent' | 'noteSent' | 'noteSeen'> {
+export function sentOf(table: () => TableClient): Pick<RekeyMarks, 'sent' | 'noteSent' | 'noteSeen'> {
   return {
     async sent(id) {
       const sent = new Map<string, number>();
