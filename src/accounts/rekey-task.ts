@@ -1,6 +1,6 @@
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { RekeyOrder, RekeyStore, RekeySubject, RekeyWay } from '../fleet/rekey-order.ts';
-import { stoppedBy, triedSince, wayOf } from '../fleet/rekey-order.ts';
+import { isSubjectSettled, stoppedBy, triedSince, wayOf } from '../fleet/rekey-order.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -162,11 +162,12 @@ export class RekeyTask {
   }
 
   /**
-   * The look is over. An account is done with when it has moved, though its scopes may wait for lists, or when the order's
-   * message has found nothing that is to leave the key: nobody waits for it any more. Never throws.
+   * The look is over. An account is done with when it has moved, though scopes that are not known may wait for lists, or when
+   * the order's message has found nothing that is to leave the key: nobody waits for it any more. Never throws.
    */
   async looked({ outcome }: Outcome, { rekey }: Pick<AccountWork, 'rekey'>): Promise<void> {
-    const isDone = this.#hasMoved || (rekey !== undefined && outcome === 'done' && !this.#isKept);
+    const hasMoved = this.#hasMoved && [...this.#rows.values()].every((row) => isSubjectSettled(row, this.order));
+    const isDone = hasMoved || (rekey !== undefined && outcome === 'done' && !this.#isKept);
     // What is not noted costs time: it is sent again.
     if (isDone) await this.#services.rekeys.noteSeen(this.order.id, this.#place.account).catch(() => {});
   }

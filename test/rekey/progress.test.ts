@@ -190,6 +190,22 @@ describe('an account of a re-key', () => {
     );
   });
 
+  it('that has gone back is done with when all of it has that had moved', async () => {
+    const {
+      store,
+      order,
+      task: of,
+    } = await task({ state: 'takingBack' }, [subject(ST, 'moved'), subject(ST, 'moved', { scope: 'one' })]);
+    const rekeys = store.port();
+    await rekeys.noteSent(order.id, [ST], 6);
+    await of.moved(undefined);
+    await of.looked(later, mine);
+    expect((await rekeys.sent(order.id)).size).toBe(1);
+    await of.moved('one');
+    await of.looked(later, mine);
+    expect((await rekeys.sent(order.id)).size).toBe(0);
+  });
+
   it('stops all of it where as many have failed as may, each counted once', async () => {
     const fails = async (maxFailures: number) => {
       const scoped = subject(ST.toUpperCase(), 'none', { scope: 'scope1', failure });
