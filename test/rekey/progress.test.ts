@@ -94,6 +94,9 @@ describe('how far a re-key is', () => {
     const gaps = ['The accounts of one cannot be listed.', 'The accounts of another cannot be listed.'];
     const waits = { reason: 'RekeyUnverified', detail: gaps.join(' ') } as const;
     expect((await progress({ waits, verified: { on: at, gaps } }, [])).toDo).toEqual(gaps);
+    // What it has sent since then is newer than that look.
+    const sent = { reason: 'RekeyUnderWay', detail: 'It is sent.' } as const;
+    expect((await progress({ waits: sent, verified: { on: at, gaps } }, [])).toDo).toEqual(['It waits: It is sent.']);
     const revoked = { reason: 'RevocationOpen', detail: 'It is revoked.' } as const;
     expect((await progress({ waits: revoked }, [])).toDo).toEqual(['It waits: It is revoked.']);
   });
