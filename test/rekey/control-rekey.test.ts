@@ -280,9 +280,9 @@ describe('waves', () => {
     const minutes = (count: number) => new Date(now.getTime() + count * 60_000).toISOString();
     // All of them can be had at once.
     const soon = { tick: 1, lists: false, until: expect.stringMatching(minutes(0).slice(0, 16)) };
-    expect(await send(80, 'westeurope')).toEqual(soon);
+    expect(await send(70, 'westeurope')).toEqual(soon);
     expect(await send(161, 'westeurope', 'none')).toEqual(soon);
-    expect(await send(81, 'westeurope')).toMatchObject({ lists: true });
+    expect(await send(71, 'westeurope')).toMatchObject({ lists: true });
     const { lists, until } = await send(161, 'westeurope');
     expect([lists, until >= minutes(10), until < minutes(11)]).toEqual([true, true, true]);
     // Whoever is lost among them does not hold up the others for longer.
