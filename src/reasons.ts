@@ -117,6 +117,7 @@ export const REASONS = {
   RekeyFailed: 'An account or encryption scope could not be moved to the other key; it waits for a person.',
   RekeyStopped: 'So many accounts could not be moved that the re-key was paused by the app.',
   RekeyWaits: 'Something keeps the re-key from going on; it looks again by itself.',
+  RekeyUnderWay: 'Accounts of the last wave are still under way; the re-key goes on by itself.',
   RekeyUnverified:
     'Nothing in sight uses the old key any more, and not everything could be read: it is not verified, and looked at again.',
   RekeyDone: 'Nothing in the fleet uses the old key any more, as fresh reads of everything show.',

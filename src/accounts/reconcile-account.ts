@@ -119,6 +119,7 @@ async function underLease(
     outcome = outcomeOfFailure(error);
   }
   if (reconciliation.rekey) outcome = await failedByRekey(outcome, work, reconciliation.rekey, log);
+  await reconciliation.rekey?.looked(outcome, work);
   const detail = journal.unrecorded;
   if (outcome.outcome === 'done' && detail !== undefined) {
     outcome = { outcome: 'retry', reason: 'AuditFailed', detail, counts: true, delaySeconds: ABANDONED_SECONDS };

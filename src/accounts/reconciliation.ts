@@ -151,7 +151,7 @@ export class Reconciliation {
 
   /** Says why a use stays as it is. */
   async #leave(why: Reason, scope: string | undefined, use?: KeyUse): Promise<Outcome> {
-    await this.rekey?.stays(scope, why, this.work);
+    await this.rekey?.stays(scope, why, this.work, use !== undefined);
     const [about, from] = [this.#subject(scope), use && versionInUse(use)];
     this.record(levelOf(why), why, use ? toldMove({ ...about, mode: modeOf(use), from }, from) : about);
     return DONE;

@@ -1,6 +1,6 @@
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { RekeyOrder, RekeyStore, RekeySubject, RekeyWay } from '../fleet/rekey-order.ts';
-import { stoppedBy, triedSince, wayOf } from '../fleet/rekey-order.ts';
+import { isSubjectSettled, stoppedBy, triedSince, wayOf } from '../fleet/rekey-order.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -36,6 +36,10 @@ export class RekeyTask {
   readonly #place: Pick<RekeySubject, 'account' | 'location'>;
   readonly #rows: Map<string | undefined, RekeySubject>;
   #failing: string | undefined;
+  /** A use has moved in this look. */
+  #hasMoved = false;
+  /** A use stays on the key for now, and is to leave it. */
+  #isKept = false;
 
   private constructor(
     { way, from, to }: { readonly way: RekeyWay; readonly from: ManagedKey; readonly to: ManagedKey },
@@ -112,6 +116,7 @@ export class RekeyTask {
   /** It is on the other key now. */
   async moved(scope: string | undefined): Promise<void> {
     await this.#put(scope, this.#way.back ? 'back' : 'moved');
+    this.#hasMoved = true;
   }
 
   /** What is found to use another key than it was to be moved off is settled; undefined: it is gone. */
@@ -145,9 +150,26 @@ export class RekeyTask {
   }
 
   /** A use stays as it is. One that is revoked by itself waits for a person, and keeps no other from moving. */
-  async stays(scope: string | undefined, reason: Reason, { rekey }: Pick<AccountWork, 'rekey'>): Promise<void> {
-    if (rekey === undefined || !isCutOff(reason) || !this.covers(scope)) return;
-    await this.#fail(scope, reason, `${REASONS[reason]} Restore it, and resume the re-key.`);
+  async stays(
+    scope: string | undefined,
+    reason: Reason,
+    { rekey }: Pick<AccountWork, 'rekey'>,
+    isOnKey: boolean,
+  ): Promise<void> {
+    if (rekey === undefined || !this.covers(scope)) return;
+    if (isCutOff(reason)) await this.#fail(scope, reason, `${REASONS[reason]} Restore it, and resume the re-key.`);
+    else if (isOnKey) this.#isKept = true;
+  }
+
+  /**
+   * The look is over. An account is done with when it has moved, though scopes that are not known may wait for lists, or when
+   * the order's message has found nothing that is to leave the key: nobody waits for it any more. Never throws.
+   */
+  async looked({ outcome }: Outcome, { rekey }: Pick<AccountWork, 'rekey'>): Promise<void> {
+    const hasMoved = this.#hasMoved && [...this.#rows.values()].every((row) => isSubjectSettled(row, this.order));
+    const isDone = hasMoved || (rekey !== undefined && outcome === 'done' && !this.#isKept);
+    // What is not noted costs time: it is sent again.
+    if (isDone) await this.#services.rekeys.noteSeen(this.order.id, this.#place.account).catch(() => {});
   }
 
   /** It is this scope of the account that cannot be moved; unless said, it is the account itself. */

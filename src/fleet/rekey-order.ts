@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { RECORDED_CALLER } from '../audit/record.ts';
 import { sameKeyName } from '../keys/key-identifier.ts';
 import { REASONS, type Reason } from '../reasons.ts';
+import type { RekeyMarks } from './rekey-marks.ts';
 
 /** From the look at an order to the end of a move that goes by it, one that takes effect late included; and clocks. Milliseconds. */
 const LATE_MS = (5 + 5) * 60_000;
@@ -63,17 +64,20 @@ export const REKEY_ORDER = z.object({
   tick: z.int().min(0),
   tickedOn: z.iso.datetime(),
   /**
-   * The accounts that were sent last: how many, after how many that were done with, and when. `reached`: how many are by now.
-   * `until`: their last turn, or when the last one was seen to be done with, if that is later. `lists`: some may wait for lists.
+   * The accounts that were sent last: how many, by which step, and when, after how many that were settled. `reached`: how many
+   * are done with by now. `until`: their last turn, or when the last one was seen to be done with, if that is later. `lists`:
+   * some may wait for lists. `idle`: so many waves in a row before it settled nobody.
    */
   wave: z
     .object({
       sent: z.int(),
+      tick: z.int().optional(),
       settled: z.int(),
       on: z.iso.datetime(),
       reached: z.int().optional(),
       until: z.iso.datetime().optional(),
       lists: z.boolean().optional(),
+      idle: z.int().optional(),
     })
     .optional(),
   /** Why it waits. */
@@ -128,14 +132,11 @@ export interface KeyHolder {
   readonly last?: { readonly order: string; readonly etag: string };
 }
 
-/** When an account had no encryption scope on the old key (ISO 8601), or refused to tell. */
-export type RekeyList = { readonly on: string; readonly refused?: boolean };
-
 /**
  * Orders and what they did, in the app's own storage. Unlike the fleet index it is no cache: who was moved, and so has to
  * be taken back, is known from here alone. Every request has a deadline; errors are the SDK's.
  */
-export interface RekeyStore {
+export interface RekeyStore extends RekeyMarks {
   /** Every order that there was. */
   orders(): Promise<readonly RekeyOrder[]>;
   order(id: string): Promise<RekeyOrder | undefined>;
@@ -152,9 +153,6 @@ export interface RekeyStore {
   /** Those of one account: itself and its scopes. */
   subjectsOf(id: string, account: string): Promise<readonly RekeySubject[]>;
   put(id: string, subject: RekeySubject): Promise<void>;
-  /** By ARM id in lower case, as it is noted: with an empty time what was noted before does not count any more. */
-  listed(id: string): Promise<ReadonlyMap<string, RekeyList>>;
-  noteListed(id: string, accounts: ReadonlyMap<string, RekeyList>): Promise<void>;
 }
 
 /** Which way an order moves now. */

@@ -8,11 +8,11 @@ import { CmkError } from '../errors.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { Settings } from '../settings/settings.ts';
 import { accountRow, keyPartition } from './fleet-keys.ts';
+import { listsOf, rekeyRows, sentOf } from './rekey-marks-client.ts';
 import {
   type KeyHolder,
   REKEY_ORDER,
   type RekeyData,
-  type RekeyList,
   type RekeyOrder,
   type RekeyStore,
   type RekeySubject,
@@ -41,10 +41,6 @@ const FAILURE = z.object({
   triedSince: z.iso.datetime(),
 });
 
-const LISTED = z.object({ account: z.string(), on: z.iso.datetime(), refused: z.boolean().optional() });
-/** Rows of one transaction ("Performing entity group transactions"). */
-const MOST_TOGETHER = 100;
-
 const HOLDER = z
   .object({ holder: z.string(), etag: z.string() })
   .transform(({ holder, etag }) => ({ order: holder, etag }));
@@ -59,7 +55,7 @@ export function createRekeyStore(settings: Pick<Settings, 'storage'>, credential
   return {
     async orders() {
       const orders: RekeyOrder[] = [];
-      for await (const row of rowsOf(table(), ORDERS_ALONE)) orders.push(toOrder(row));
+      for await (const row of rekeyRows(table(), ORDERS_ALONE)) orders.push(toOrder(row));
       return orders;
     },
     async order(id) {
@@ -97,13 +93,13 @@ export function createRekeyStore(settings: Pick<Settings, 'storage'>, credential
       }
     },
     async *subjects(id) {
-      for await (const row of rowsOf(table(), `PartitionKey eq '${partitionOf(id)}'`)) yield toSubject(row);
+      for await (const row of rekeyRows(table(), `PartitionKey eq '${partitionOf(id)}'`)) yield toSubject(row);
     },
     async subjectsOf(id, account) {
       const row = accountRow(account);
       const ofAccount = `(RowKey eq '${row}' or (RowKey ge '${row}|' and RowKey lt '${row}}'))`;
       const subjects: RekeySubject[] = [];
-      for await (const found of rowsOf(table(), `PartitionKey eq '${partitionOf(id)}' and ${ofAccount}`)) {
+      for await (const found of rekeyRows(table(), `PartitionKey eq '${partitionOf(id)}' and ${ofAccount}`)) {
         subjects.push(toSubject(found));
       }
       return subjects;
@@ -121,30 +117,7 @@ export function createRekeyStore(settings: Pick<Settings, 'storage'>, credential
       await table().upsertEntity({ ...keys, account, scope: scope ?? '', location, state, at, ...failed }, 'Replace');
     },
     ...listsOf(table),
-  };
-}
-
-/** What was noted of lists of encryption scopes. */
-function listsOf(table: () => TableClient): Pick<RekeyStore, 'listed' | 'noteListed'> {
-  return {
-    async listed(id) {
-      const lists = new Map<string, RekeyList>();
-      for await (const row of rowsOf(table(), `PartitionKey eq '${listedPartition(id)}'`)) {
-        // One that cannot be read is of an account that is listed again.
-        const { data } = LISTED.safeParse(row);
-        if (!data) continue;
-        const { account, on, refused } = data;
-        lists.set(account.toLowerCase(), refused ? { on, refused } : { on });
-      }
-      return lists;
-    },
-    async noteListed(id, accounts) {
-      const partitionKey = listedPartition(id);
-      const rows = [...accounts].map(([account, list]): TransactionAction => {
-        return ['upsert', { partitionKey, rowKey: accountRow(account), account, ...list }, 'Replace'];
-      });
-      while (rows.length > 0) await table().submitTransaction(rows.splice(0, MOST_TOGETHER));
-    },
+    ...sentOf(table),
   };
 }
 
@@ -175,21 +148,6 @@ async function made<T>(table: TableClient, write: () => Promise<T>): Promise<T> 
 
 function partitionOf(id: string): string {
   return `subject|${id}`;
-}
-
-function listedPartition(id: string): string {
-  return `listed|${id}`;
-}
-
-async function* rowsOf(table: TableClient, filter: string): AsyncGenerator<object> {
-  try {
-    for await (const page of table.listEntities({ queryOptions: { filter } }).byPage({ maxPageSize: 1_000 })) {
-      yield* page;
-    }
-  } catch (error) {
-    // Nothing was ever ordered.
-    if (describeFailure(error).kind !== 'notFound') throw error;
-  }
 }
 
 async function unlessNotFound<T>(read: () => Promise<T>): Promise<T | undefined> {

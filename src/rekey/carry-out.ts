@@ -25,7 +25,8 @@ import { finishRekey } from './finish.ts';
 import { obstacleOf } from './obstacle.ts';
 import { recordChanges } from './record-changes.ts';
 import { sendAccounts } from './send-accounts.ts';
-import { type NextStep, nextWave, secondsToLook, WAITS_SECONDS, waveUnderWay } from './waves.ts';
+import { toAskOf, underWay } from './under-way.ts';
+import { type NextStep, nextWave, secondsToLook, WAITS_SECONDS } from './waves.ts';
 
 export type RekeyServices = FindLeftServices & {
   readonly rekeys: RekeyStore;
@@ -100,9 +101,8 @@ function due(order: RekeyOrder, work: RekeyWork): RekeyWay | undefined {
 }
 
 async function step(way: RekeyWay, work: RekeyWork, services: RekeyServices, log: Log): Promise<Outcome> {
-  const { settings } = services;
-  const from = settings.vaults.key(way.from);
-  const to = settings.vaults.key(way.to);
+  const from = services.settings.vaults.key(way.from);
+  const to = services.settings.vaults.key(way.to);
   if (!from || !to) {
     const detail = `${from ? way.to : way.from} is in no managed vault.`;
     return goOn(way.order, work, waitFor({ reason: 'VaultNotManaged', detail }), services, log);
@@ -114,7 +114,7 @@ async function step(way: RekeyWay, work: RekeyWork, services: RekeyServices, log
   // Whoever failed last may not have got to say so: the order was changed at the same moment.
   const failed = rows.stopping.size;
   if (failed >= way.order.maxFailures) return stop(way.order, notMoved(failed), services, log);
-  const waiting = waveUnderWay(way.order, rows, services.now());
+  const waiting = await underWay(way, services);
   if (waiting) return goOn(way.order, work, waiting, services, log);
   const left = way.back ? [...rows.open.values()] : await stillOn(way.order, from, rows, services, log);
   if (left.length === 0) return end(way, { from, to }, rows, work, services, log);
@@ -164,7 +164,7 @@ async function sendWave(
   services: RekeyServices,
   log: Log,
 ): Promise<Outcome> {
-  const next = nextWave(rows, left.length, services.now());
+  const next = nextWave(rows, left.length, services.now(), way.order.wave);
   const wave = { ...next.wave, ...(await sendAccounts(left.slice(0, next.wave.sent), way, from, work, services)) };
   return goOn(way.order, work, { ...next, wave }, services, log);
 }
@@ -180,7 +180,6 @@ async function end(
 ): Promise<Outcome> {
   const { order, back } = way;
   const { failed } = rows;
-  const { now } = services;
   const unasked = back ? [] : await neverAsked(order, services);
   const asked = unasked.filter(({ isUnderWay }) => isUnderWay).length;
   // What is still asked for its scopes may use the key, and would not move any more. What refuses is in nobody's way.
@@ -189,10 +188,11 @@ async function end(
   }
   const verified = back || unasked.length > 0 ? undefined : await verifyUnused(order, keys.from, services, log);
   if (verified && verified.found.length > 0) return sendWave(verified.found, way, keys.from, rows, work, services, log);
-  const gaps = [...unasked.map(({ gap }) => gap), ...(verified?.gaps ?? [])].map((gap) => gap.slice(0, LONGEST_GAP));
+  const all = [...toAskOf(unasked, services), ...unasked.map(({ gap }) => gap), ...(verified?.gaps ?? [])];
+  const gaps = all.map((gap) => gap.slice(0, LONGEST_GAP));
   if (gaps.length > 0) {
     const waits = { reason: 'RekeyUnverified' as const, detail: gaps.slice(0, 3).join(' ') };
-    const seen = { on: now().toISOString(), gaps: gaps.slice(0, MOST_GAPS) };
+    const seen = { on: services.now().toISOString(), gaps: gaps.slice(0, MOST_GAPS) };
     const seconds = secondsToLook(asked, verified?.unlisted);
     return goOn(order, work, { seconds, waits, verified: seen }, services, log);
   }
@@ -241,7 +241,8 @@ async function goOn(
   };
   // Changed meanwhile: it counts as what it was changed to, and the step that comes looks at that.
   await rekeys.replace(changed);
-  if (waits && waits.reason !== order.waits?.reason) {
+  // Nothing is in the way of what is under way.
+  if (waits && waits.reason !== order.waits?.reason && waits.reason !== 'RekeyUnderWay') {
     const message = `${REASONS.RekeyWaits} ${waits.detail}`;
     log({ level: 'warning', reason: 'RekeyWaits', because: waits.reason, message, rekey: order.id, key: order.from });
   }

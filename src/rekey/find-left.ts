@@ -13,7 +13,7 @@ import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { LOST_MS } from '../accounts/unasked.ts';
 import { describe } from '../azure/failure.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
-import type { Turns } from '../azure/turns.ts';
+import type { PacedPlace, Turns } from '../azure/turns.ts';
 import type { RekeyOrder, RekeyStore } from '../fleet/rekey-order.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -168,11 +168,12 @@ async function discover(
 }
 
 /** An account whose scopes nobody has seen. */
-interface NeverAsked {
+export interface NeverAsked {
   /** In a sentence. */
   readonly gap: string;
   /** Whether somebody was sent to it; otherwise it refuses, or could not be asked. */
   readonly isUnderWay: boolean;
+  readonly place: PacedPlace;
 }
 
 /**
@@ -191,11 +192,11 @@ async function allUnasked(services: FindLeftServices): Promise<readonly NeverAsk
   const { ids } = await allLookedAfter(services);
   const gaps: NeverAsked[] = [];
   const now = services.now();
-  for await (const { account, sentOn, refused } of services.fleet.unasked()) {
+  for await (const { account, location, sentOn, refused } of services.fleet.unasked()) {
     const id = parseResourceId(account);
     if (!id || !ids.includes(id.subscriptionId)) continue;
     const isUnderWay = !refused && hasBeenSince(sentOn, now.getTime() - LOST_MS, now);
-    gaps.push({ gap: notAsked(id.id), isUnderWay });
+    gaps.push({ gap: notAsked(id.id), isUnderWay, place: { subscriptionId: id.subscriptionId, location } });
   }
   return gaps;
 }
@@ -211,5 +212,7 @@ async function ownUnasked(order: RekeyOrder, services: FindLeftServices): Promis
       if (scopes !== undefined) own.delete(account.toLowerCase());
     }
   }
-  return [...own.values()].map(({ id }) => ({ gap: notAsked(id.id), isUnderWay: true }));
+  return [...own.values()].map(({ id, location }) => {
+    return { gap: notAsked(id.id), isUnderWay: true, place: { subscriptionId: id.subscriptionId, location } };
+  });
 }

@@ -119,6 +119,7 @@ function toDoOf(order: RekeyOrder, failed: number, gone: number): string[] {
     ...(paused ? [`Resume it: cmk rekey resume ${id}`] : []),
     // What is not verified is told by the gaps.
     ...(waits && waits.reason !== 'RekeyUnverified' ? [`It waits: ${waits.detail}`] : []),
-    ...(verified?.gaps ?? []),
+    // What was sent since that look may have mended it.
+    ...(waits?.reason === 'RekeyUnderWay' ? [] : (verified?.gaps ?? [])),
   ];
 }

@@ -1,7 +1,7 @@
 import type { Dependent } from '../accounts/dependent.ts';
 import { Dispatcher, moveCalls } from '../accounts/dispatcher.ts';
 import { pacingCell, type Turns } from '../azure/turns.ts';
-import type { RekeyWay } from '../fleet/rekey-order.ts';
+import type { RekeyData, RekeyStore, RekeyWay } from '../fleet/rekey-order.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { HOUR_MS } from '../time/spans.ts';
 import { ACCOUNT_WORK, type AccountWork, type RekeyWork } from '../work/messages.ts';
@@ -21,8 +21,20 @@ export async function sendAccounts(
   { order }: RekeyWay,
   from: ManagedKey,
   work: RekeyWork,
-  services: { readonly schedule: Turns; readonly queue: Pick<WorkQueue, 'send'>; readonly now: () => Date },
-): Promise<{ readonly until: string; readonly lists: boolean }> {
+  services: {
+    readonly schedule: Turns;
+    readonly queue: Pick<WorkQueue, 'send'>;
+    readonly rekeys: Pick<RekeyStore, 'noteSent'>;
+    readonly now: () => Date;
+  },
+): Promise<Required<Pick<NonNullable<RekeyData['wave']>, 'tick' | 'until' | 'lists'>>> {
+  const { tick } = work;
+  // First: whoever is looked at before that is noted would be waited for.
+  await services.rekeys.noteSent(
+    order.id,
+    wave.map(({ id }) => id),
+    tick,
+  );
   let lastMs = services.now().getTime();
   const dispatcher = new Dispatcher<Dependent>(
     services,
@@ -48,5 +60,5 @@ export async function sendAccounts(
     if (place) listsMs = Math.max(listsMs, services.schedule.listsMs(place, others.length + 1, nowMs));
   }
   lastMs = Math.max(lastMs, nowMs + Math.min(listsMs, LONGEST_LISTS_MS));
-  return { until: new Date(lastMs).toISOString(), lists: listsMs > 0 };
+  return { tick, until: new Date(lastMs).toISOString(), lists: listsMs > 0 };
 }

@@ -13,6 +13,8 @@ const PATIENCE_MS = 60_000;
 /** How long it is to the next step, in seconds. */
 const NEXT_SECONDS = 3;
 const SELDOM_SECONDS = 20;
+/** After each wave that settled nobody it is so many times as long: who was sent to may be known wrongly for some time yet. */
+const IDLE_GROWTH = 4;
 /** While a key is revoked, or something else stands in the way. */
 export const WAITS_SECONDS = 60;
 /** When all has moved, and not everything could be read. */
@@ -41,25 +43,31 @@ export interface NextStep {
   readonly verified?: NonNullable<RekeyData['verified']>;
 }
 
-type Counts = { readonly settled: { readonly size: number }; readonly failed: { readonly size: number } };
-
 /**
  * The wave that was sent last, while it is not through and may still be: until the turns of all have come, and for as long as
  * accounts come through. Where Azure takes one write in three seconds that is long, and whoever was sent once more meanwhile
  * would have a turn once more, with everybody else behind it.
+ *
+ * @param left so many of it are not done with
+ * @returns with how long it is waited for, unless more of them are done with
  */
-export function waveUnderWay({ wave }: Pick<RekeyData, 'wave'>, rows: Counts, now: Date): NextStep | undefined {
-  const reached = settledOf(rows);
-  if (!wave || reached >= wave.settled + wave.sent) return undefined;
+export function waveUnderWay(
+  { wave }: Pick<RekeyData, 'wave'>,
+  left: number,
+  now: Date,
+): (NextStep & { readonly endsOn: Date }) | undefined {
+  if (!wave || left === 0) return undefined;
   const { on, until = on } = wave;
-  const hasGoneOn = reached > (wave.reached ?? wave.settled);
+  const reached = wave.sent - left;
+  const hasGoneOn = reached > (wave.reached ?? 0);
   const untilMs = Math.max(Date.parse(until), hasGoneOn ? now.getTime() : 0);
   const patienceMs = PATIENCE_MS + (wave.sent / PER_SECOND + (wave.lists ? LISTS_SECONDS : 0)) * 1000;
   if (now.getTime() - untilMs > patienceMs) return undefined;
   const waitedMs = now.getTime() - Date.parse(on);
   // What takes long is not asked about every few seconds.
   const seconds = Math.min(Math.max(Math.ceil(waitedMs / 3_000), NEXT_SECONDS), SELDOM_SECONDS);
-  return { seconds, wave: { ...wave, reached, until: new Date(untilMs).toISOString() } };
+  const next = { ...wave, reached, until: new Date(untilMs).toISOString() };
+  return { seconds, wave: next, endsOn: new Date(untilMs + patienceMs) };
 }
 
 /** Those whose turn it is, by the tag `cmk-wave` as in a rotation: one wave after the other, what has none comes last. */
@@ -68,14 +76,20 @@ export function firstOf<D>(left: readonly D[], tagOf: (one: D) => string | undef
   return left.filter((one) => waveOf(tagOf(one)) === first);
 }
 
-/** How many are sent next, of so many that are left. */
-export function nextWave(rows: Counts, left: number, now: Date): NextStep & Required<Pick<NextStep, 'wave'>> {
-  const most = Math.min(Math.max(rows.settled.size * GROWTH, FIRST_WAVE), LARGEST_WAVE);
+/** How many are sent next, of so many that are left, after the wave that was sent last. */
+export function nextWave(
+  { settled, failed }: Readonly<Record<'settled' | 'failed', { readonly size: number }>>,
+  left: number,
+  now: Date,
+  last?: RekeyData['wave'],
+): NextStep & Required<Pick<NextStep, 'wave'>> {
+  const most = Math.min(Math.max(settled.size * GROWTH, FIRST_WAVE), LARGEST_WAVE);
   const sent = Math.min(left, most);
-  const seconds = Math.max(NEXT_SECONDS, Math.ceil(sent / PER_SECOND));
-  return { seconds, wave: { sent, settled: settledOf(rows), on: now.toISOString() } };
-}
-
-function settledOf({ settled, failed }: Counts): number {
-  return settled.size + failed.size;
+  const before = settled.size + failed.size;
+  const idle = last?.settled === before ? (last.idle ?? 0) + 1 : 0;
+  const pause = Math.min(NEXT_SECONDS * IDLE_GROWTH ** idle, WAITS_SECONDS);
+  return {
+    seconds: Math.max(pause, Math.ceil(sent / PER_SECOND)),
+    wave: { sent, settled: before, on: now.toISOString(), ...(idle ? { idle } : {}) },
+  };
 }

@@ -127,17 +127,27 @@ describe('a step', () => {
 
   it('sends nobody anew while the wave before may still come through', async () => {
     const on = now.toISOString();
-    const wave = { sent: 1, settled: 0, on };
+    const wave = { sent: 2, tick: 6, settled: 0, on };
     const { sent, order } = await step({ state: 'takingBack', wave }, (rekeys) => ({
       rollout: {
         async paused() {
-          await rekeys.put('order-1', { account, location: 'westeurope', state: 'moved', at: on });
+          for (const n of [1, 2]) {
+            await rekeys.put('order-1', { account: `${account}${n}`, location: 'westeurope', state: 'moved', at: on });
+          }
+          await rekeys.noteSent('order-1', [`${account}1`], 5); // one before it, which was given up
+          await rekeys.noteSent('order-1', [`${account}2`], 6);
           return undefined;
         },
       },
     }));
     expect(sent).toMatchObject([{ kind: 'rekey', tick: 8 }]);
-    expect(order?.wave).toMatchObject(wave);
+    expect(order?.wave).toMatchObject({ ...wave, reached: 1 });
+  });
+
+  it('sends the next ones as soon as those of the wave before are done with', async () => {
+    const wave = { sent: 2, tick: 6, settled: 0, on: now.toISOString() };
+    const { sent } = await step({ state: 'takingBack', wave }, movedBefore(1));
+    expect(sent.map(({ kind }) => kind)).toEqual(['account', 'rekey']);
   });
 
   const STOPPED =
@@ -180,7 +190,7 @@ describe('a step', () => {
     ['VaultUnreadable', true, { keys: { listVersions: () => Promise.reject(refused(403)) } as never }],
     ['NoUsableVersion', false, { keys: { listVersions: async () => [keyVersion(1, { enabled: false })] } as never }],
   ])('that has to wait (%s) knows the wave before: %s, as it stays in the queue', async (reason, isKept, services) => {
-    const wave = { sent: 300, settled: 0, on: now.toISOString() };
+    const wave = { sent: 300, tick: 6, settled: 0, on: now.toISOString() };
     const { order } = await step({ wave }, services);
     expect(order?.waits?.reason).toBe(reason);
     expect(order?.wave).toEqual(
@@ -191,12 +201,16 @@ describe('a step', () => {
   it('sends nobody anew after a long pause: they come back by themselves', async () => {
     const at = (seconds: number) => () => new Date(now.getTime() + seconds * 1_000);
     const paused = { rollout: { paused: async () => PAUSED } };
-    let order = rekeyOrder({ state: 'takingBack', wave: { sent: 5, settled: 0, on: now.toISOString() } });
+    let order = rekeyOrder({ state: 'takingBack', wave: { sent: 5, tick: 6, settled: 0, on: now.toISOString() } });
     for (let seconds = 30; seconds <= 600; seconds += 60) {
       const held = await step(order, { ...paused, now: at(seconds) }, { tick: order.tick });
       order = held.order ?? order;
     }
-    const services = (rekeys: RekeyStore) => ({ ...movedBefore(5)(rekeys), now: at(631) });
+    const services = (rekeys: RekeyStore) => {
+      const { paused } = movedBefore(5)(rekeys).rollout;
+      const sent = () => rekeys.noteSent('order-1', [`${account}0`], 6);
+      return { rollout: { paused: async () => sent().then(paused) }, now: at(631) };
+    };
     expect((await step(order, services, { tick: order.tick })).sent.map(({ kind }) => kind)).toEqual(['rekey']);
   });
 

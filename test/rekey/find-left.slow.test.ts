@@ -8,7 +8,7 @@ import { parseStorageAccountId } from '../../src/azure/resource-id.ts';
 import { keyPartition } from '../../src/fleet/fleet-keys.ts';
 import { UNASKED } from '../../src/fleet/fleet-rows.ts';
 import { createFleetTable } from '../../src/fleet/fleet-table-client.ts';
-import type { RekeyList } from '../../src/fleet/rekey-order.ts';
+import type { RekeyList } from '../../src/fleet/rekey-marks.ts';
 import { verifyUnused } from '../../src/rekey/find-left.ts';
 import { progressOf } from '../../src/rekey/progress.ts';
 import { LISTS_SECONDS } from '../../src/rekey/waves.ts';

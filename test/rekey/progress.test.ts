@@ -3,6 +3,7 @@ import { RekeyTask } from '../../src/accounts/rekey-task.ts';
 import type { FleetUse } from '../../src/fleet/fleet-index.ts';
 import { isSubjectSettled, type RekeyOrder, type RekeySubject, wayOf } from '../../src/fleet/rekey-order.ts';
 import { progressOf } from '../../src/rekey/progress.ts';
+import { DONE, type Outcome } from '../../src/work/outcome.ts';
 import { accountId } from '../rollout/rollout-fixture.ts';
 import { day, KEY, SUBSCRIPTION } from '../support/keys.ts';
 import { MemoryRekeys } from '../support/memory-rekeys.ts';
@@ -93,6 +94,9 @@ describe('how far a re-key is', () => {
     const gaps = ['The accounts of one cannot be listed.', 'The accounts of another cannot be listed.'];
     const waits = { reason: 'RekeyUnverified', detail: gaps.join(' ') } as const;
     expect((await progress({ waits, verified: { on: at, gaps } }, [])).toDo).toEqual(gaps);
+    // What it has sent since then is newer than that look.
+    const sent = { reason: 'RekeyUnderWay', detail: 'It is sent.' } as const;
+    expect((await progress({ waits: sent, verified: { on: at, gaps } }, [])).toDo).toEqual(['It waits: It is sent.']);
     const revoked = { reason: 'RevocationOpen', detail: 'It is revoked.' } as const;
     expect((await progress({ waits: revoked }, [])).toDo).toEqual(['It waits: It is revoked.']);
   });
@@ -166,6 +170,43 @@ describe('an account of a re-key', () => {
     const [row] = store.subjects(order.id);
     expect(row).toMatchObject({ state: next });
     expect(row && isSubjectSettled(row, order)).toBe(settled);
+  });
+
+  const [mine, others] = [{ rekey: 'order-1' }, {}];
+  const later: Outcome = { outcome: 'retry', reason: 'Throttled', detail: '', counts: false, delaySeconds: 60 };
+  it.each<[string, boolean, Outcome, { rekey?: string }, (task: RekeyTask) => Promise<void> | void]>([
+    ['has nothing on the old key', true, DONE, mine, () => {}],
+    ['has moved, and whose scopes wait for lists', true, later, others, (of) => of.moved(undefined)],
+    ['is revoked by itself', true, DONE, mine, (of) => of.stays(undefined, 'AccountRevocationOpen', mine, false)],
+    ['was put elsewhere as it was to be moved', true, DONE, mine, (of) => of.stays(undefined, 'OtherKey', mine, false)],
+    ['stays where it is for now', false, DONE, mine, (of) => of.stays(undefined, 'NoUsableVersion', mine, true)],
+    ['is come back to', false, later, mine, () => {}],
+    ['others have looked at', false, DONE, others, () => {}],
+  ])('that %s is done with: %s', async (_, isDone, outcome, work, look) => {
+    const { store, order, task: of } = await task({}, []);
+    const rekeys = store.port();
+    await rekeys.noteSent(order.id, [ST, accountId(2)], 6);
+    await look(of);
+    await of.looked(outcome, work);
+    expect([...(await rekeys.sent(order.id)).keys()]).toEqual(
+      [...(isDone ? [] : [ST]), accountId(2)].map((id) => id.toLowerCase()),
+    );
+  });
+
+  it('that has gone back is done with when all of it has that had moved', async () => {
+    const {
+      store,
+      order,
+      task: of,
+    } = await task({ state: 'takingBack' }, [subject(ST, 'moved'), subject(ST, 'moved', { scope: 'one' })]);
+    const rekeys = store.port();
+    await rekeys.noteSent(order.id, [ST], 6);
+    await of.moved(undefined);
+    await of.looked(later, mine);
+    expect((await rekeys.sent(order.id)).size).toBe(1);
+    await of.moved('one');
+    await of.looked(later, mine);
+    expect((await rekeys.sent(order.id)).size).toBe(0);
   });
 
   it('stops all of it where as many have failed as may, each counted once', async () => {

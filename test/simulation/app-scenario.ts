@@ -27,6 +27,8 @@ export interface AppScenario {
    * without it at any time.
    */
   readonly during?: RegExp;
+  /** Calls that take longer than all else that is under way. */
+  readonly slow?: RegExp;
   /** Accounts that go first; their file services do not serve the first time that they are asked. */
   readonly canary?: number;
   readonly waves?: readonly (string | undefined)[];

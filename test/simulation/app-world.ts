@@ -147,8 +147,8 @@ export class AppWorld implements World {
   #actors = 0;
 
   constructor(scenario: AppScenario) {
-    const { faults, kinds, aim } = scenario;
-    this.scheduler = new Scheduler({ faults, kinds: kinds ?? FAULTS, aim, now: () => this.#clock });
+    const { faults, kinds, aim, slow } = scenario;
+    this.scheduler = new Scheduler({ faults, kinds: kinds ?? FAULTS, aim, slow, now: () => this.#clock });
     const expiresOn = scenario.nearExpiry ? new Date(NOON + 10 * 24 * HOUR_MS) : undefined;
     this.vault = new MemoryVault(scenario.versions, () => new Date(this.#clock), expiresOn);
     this.other = new MemoryVault(1, () => new Date(this.#clock), undefined, OTHER_FIRST);
@@ -324,7 +324,9 @@ export class AppWorld implements World {
   #isWaitingRekey({ text }: Message): boolean {
     return (
       text.includes('"kind":"rekey"') &&
-      this.rekeys.orders.some(({ waits, paused }) => (waits && waits.reason !== 'Paused') || paused)
+      this.rekeys.orders.some(
+        ({ waits, paused }) => (waits && !['Paused', 'RekeyUnderWay'].includes(waits.reason)) || paused,
+      )
     );
   }
 

@@ -81,7 +81,9 @@ export async function runHistory(world: World, choose: Choose): Promise<readonly
       world.tick?.();
       await scheduler.settle();
       world.check();
-      const transitions = [...world.transitions(), ...scheduler.transitions()];
+      const all = [...world.transitions(), ...scheduler.transitions()];
+      const others = all.filter(({ isSlow }) => !isSlow);
+      const transitions = others.some(({ rare }) => rare === undefined) ? others : all;
       if (transitions.length === 0) break;
       if (choices.length >= MOST_STEPS) throw new Error(`It does not come to rest within ${MOST_STEPS} steps.`);
       const choice = choose(transitions);

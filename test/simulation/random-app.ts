@@ -218,7 +218,9 @@ export function randomTakeBackWorld(random: Random): () => World {
   ]);
   // Between what a look has read of the order, and what it does by it.
   const during = one(random, [/^rekey subjects of/, /^rekey put/, /^get st/, undefined]);
-  const quiet = { skews: [], atOnce: false, graphBlind: false, versions: 1, during };
+  // What it was told before, it goes by when all of that is over.
+  const slow = one(random, [during, undefined, undefined]);
+  const quiet = { skews: [], atOnce: false, graphBlind: false, versions: 1, during, ...(slow ? { slow } : {}) };
   return make(random, { deeds, instances: 2, accounts: one(random, [['pinned'], ['automatic']]), ...quiet, ...harm });
 }
 
@@ -237,7 +239,7 @@ export function randomTwoRekeysWorld(random: Random): () => World {
   const harm = one<Partial<AppScenario>>(random, [
     { kills: 0, faults: 0, during: /^rekey (?:holders|orders|stand)/ },
     { kills: 0, faults: 1, kinds: ['late'], aim: /^rekey stand tak/, during: NOTHING },
-    { kills: 1, faults: 0, aim: /^audit Rekey/, during: NOTHING },
+    { kills: 1, faults: 0, aim: /^audit Rekey(?:Done|Tak|Ended)/, during: NOTHING },
     { kills: 0, faults: 2, aim: /^(?:audit Rekey|rekey (?:stand|replace))/, during: NOTHING },
   ]);
   const quiet = { skews: [], atOnce: false, graphBlind: false, versions: 1 };

@@ -5,6 +5,8 @@ export interface Transition {
   readonly label: string;
   /** Something goes wrong by it, or a write that was given up takes effect: chosen more rarely than what goes its way. */
   readonly rare?: 'harm' | 'late';
+  /** It is chosen when nothing else goes its way. */
+  readonly isSlow?: boolean;
   /** Whose call it is; without it somebody or something else comes in. */
   readonly actor?: Actor;
   /** Name of the actor that begins with it. */
@@ -88,6 +90,8 @@ export interface SchedulerOptions {
   readonly kinds?: readonly Fault[];
   /** Only calls with such a label do. */
   readonly aim?: RegExp;
+  /** Calls with such a label take longer than all else that is under way. */
+  readonly slow?: RegExp | undefined;
   /** Milliseconds; without it no time passes. */
   readonly now?: () => number;
 }
@@ -108,6 +112,7 @@ export class Scheduler {
   /** How often something has gone wrong so far: by a fault, or because somebody was killed. */
   harms = 0;
   readonly #aim: RegExp;
+  readonly #slow: RegExp | undefined;
   readonly #now: () => number;
   readonly faultKinds: readonly Fault[];
   /** What has happened, step by step. */
@@ -115,6 +120,7 @@ export class Scheduler {
 
   constructor(options: SchedulerOptions) {
     this.#aim = options.aim ?? /./;
+    this.#slow = options.slow;
     this.#faults = options.faults;
     this.faultKinds = options.kinds ?? ['fails', 'answerLost', 'late'];
     this.#now = options.now ?? (() => 0);
@@ -167,7 +173,8 @@ export class Scheduler {
     const ends: Transition[] = [];
     for (const call of this.#pending.filter(({ hangs }) => !hangs)) {
       const { actor } = call;
-      ends.push({ label: `${actor.name}: ${call.label}`, actor, run: () => this.#end(call, undefined) });
+      const isSlow = this.#slow?.test(call.label) === true;
+      ends.push({ label: `${actor.name}: ${call.label}`, isSlow, actor, run: () => this.#end(call, undefined) });
       if (this.#faults === 0 || !this.#aim.test(call.label)) continue;
       for (const fault of this.faultKinds) {
         if (!call.writes && fault !== 'fails' && fault !== 'hangs') continue;

@@ -1,11 +1,5 @@
-import type {
-  KeyHolder,
-  RekeyData,
-  RekeyList,
-  RekeyOrder,
-  RekeyStore,
-  RekeySubject,
-} from '../../src/fleet/rekey-order.ts';
+import type { RekeyList } from '../../src/fleet/rekey-marks.ts';
+import type { KeyHolder, RekeyData, RekeyOrder, RekeyStore, RekeySubject } from '../../src/fleet/rekey-order.ts';
 
 /** Re-keys in memory, as Table Storage keeps them: a change of an order that was changed since it was read is refused. */
 export class MemoryRekeys {
@@ -14,6 +8,7 @@ export class MemoryRekeys {
   readonly changes: { readonly id: string; readonly reason: string }[] = [];
   readonly #subjects = new Map<string, RekeySubject>();
   readonly #listed = new Map<string, ReadonlyMap<string, RekeyList>>();
+  readonly #sent = new Map<string, Map<string, number>>();
   readonly #holders = new Map<string, { readonly order: string; readonly etag: string }>();
   #etags = 0;
 
@@ -76,6 +71,18 @@ export class MemoryRekeys {
           () => void this.#subjects.set(`${id}\n${subject.account}\n${subject.scope ?? ''}`, subject),
           true,
         ),
+      sent: (id) => way('rekey sent', () => new Map(this.#sent.get(id))),
+      noteSent: (id, accounts, tick) =>
+        way(
+          `rekey note sent ${accounts.length}`,
+          () => {
+            const sent = accounts.map((account) => [account.toLowerCase(), tick] as const);
+            this.#sent.set(id, new Map([...(this.#sent.get(id) ?? []), ...sent]));
+          },
+          true,
+        ),
+      noteSeen: (id, account) =>
+        way('rekey note seen', () => void this.#sent.get(id)?.delete(account.toLowerCase()), true),
       listed: (id) => way('rekey listed', () => new Map(this.#listed.get(id))),
       noteListed: (id, accounts) =>
         way(

@@ -40,7 +40,9 @@ const order = REKEY_ORDER.omit({
 
 const progress = z.object({
   moved: z.int().describe('Accounts and scopes on the new key by this order, or back on the old one.'),
-  waiting: z.int(),
+  waiting: z
+    .int()
+    .describe('Known to be on the key that they are to leave. Who is still to be asked is told by `waits`.'),
   failed: z.int(),
   left: z.int().describe('Put onto a third key by people.'),
   gone: z.int(),
