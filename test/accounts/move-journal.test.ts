@@ -55,6 +55,7 @@ describe('a move that was begun before', () => {
     ['by who was killed then', {}, 20_000],
     ['by who gave it up 20 s ago', { over: true, until: '2026-01-01T00:01:40.000Z' }, 40_000],
     ['by who gave it up by a clock that is ahead', { over: true, until: '2026-01-01T00:06:00.000Z' }, 60_000],
+    ['by who gave it up, and what is kept of that is no time', { over: true, until: 'soon' }, 60_000],
   ])('%s is left alone for as long as it may take effect, and judged by whoever comes then', async (_, how, ms) => {
     const { kept, saved, released } = journal(true, { ...move, ...how });
     expect(await kept.leaveAlone(now)).toBe(ms);
