@@ -25,8 +25,8 @@ export interface Lease {
   save(state: unknown): Promise<void>;
   /** Lets go at once. Never throws: what cannot be released expires. */
   release(): Promise<void>;
-  /** Renews once more, and does not release: the name stays taken for another 60 s, for a write whose outcome is not known. */
-  abandon(): void;
+  /** Renews once more, and does not release: the name stays taken for another 60 s, for a write whose outcome is not known. Never throws. */
+  abandon(): Promise<void>;
   /**
    * Renews once more, and releases after so many milliseconds: for a name that is to be left alone, by its holder, too. Nobody
    * waits for it. When the process ends before, or the release fails, the name stays taken for as long as with `abandon`.
@@ -149,14 +149,14 @@ class HeldLease implements Lease {
     await withinTime(this.#timeoutMs, (limit) => this.#lease.releaseLease(limit)).catch(() => {});
   }
 
-  abandon(): void {
+  async abandon(): Promise<void> {
     this.#over = true;
     this.#left = performance.now();
-    void this.#renew();
+    await this.#renew();
   }
 
   releaseAfter(ms: number): void {
-    this.abandon();
+    void this.abandon();
     setTimeout(() => void this.release(), ms).unref();
   }
 

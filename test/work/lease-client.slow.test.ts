@@ -102,9 +102,9 @@ it('expires after its holder is gone or cannot renew it, and not while it is ren
     const unheard = await taken(instance(short, unreliable.connectionString), 'unheard');
     const later = await taken(instance(short), 'later');
     await sleep(6_000);
-    abandoned.abandon();
+    void abandoned.abandon();
     unreliable.onRequest(() => 'refuse');
-    unheard.abandon();
+    void unheard.abandon();
     later.releaseAfter(4_000);
     expect([abandoned.held(), later.held()]).toEqual([false, false]);
     expect(await instance().acquire('later')).toBeUndefined();
