@@ -27,11 +27,11 @@ const intent = z.object({
   to: z.string(),
   cause: z.object({ by: z.string(), ref: z.string(), since: z.string() }),
   /** When it was written down (ISO 8601), right before the write that it announces. */
-  at: z.string(),
+  at: z.iso.datetime(),
   /** That write is answered, or was given up a whole lease ago: it takes no more effect. */
   over: z.boolean().optional(),
-  /** It was given up: until then it may take effect all the same (ISO 8601). */
-  until: z.string().optional(),
+  /** It was given up: until then it may take effect all the same (ISO 8601). What is no time counts as the latest. */
+  until: z.iso.datetime().optional().catch('9999-12-31T23:59:59.999Z'),
   /** What became of it, once that is known: to be recorded. */
   done: z
     .object({

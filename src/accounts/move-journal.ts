@@ -158,9 +158,11 @@ export class MoveJournal {
 
   /** Lets go of the lease, unless something may still take effect. Never throws: what is not saved is judged anew. */
   async close(): Promise<void> {
-    if (this.#moves !== this.#saved && this.held()) await this.#save().catch(() => {});
-    if (this.#isOpen) this.#lease.abandon();
-    else await this.#lease.release();
+    const isOurs = this.held();
+    // First: whoever reads that it is over waits for nothing but the lease, which a killed holder leaves for 40 s alone.
+    if (this.#isOpen) await this.#lease.abandon();
+    if (this.#moves !== this.#saved && isOurs) await this.#save().catch(() => {});
+    if (!this.#isOpen) await this.#lease.release();
   }
 
   #replace(move: MoveIntent): void {

@@ -66,7 +66,7 @@ export async function rotateWhenDue(work: RotateWork, ports: RotationPorts, log:
     try {
       looked = await new Rotation(key, work, lease, ports, log).look();
     } finally {
-      if (looked.keepTaken) lease.abandon();
+      if (looked.keepTaken) await lease.abandon();
       else await lease.release();
     }
     return looked.outcome;

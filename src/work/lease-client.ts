@@ -25,10 +25,10 @@ export interface Lease {
   save(state: unknown): Promise<void>;
   /** Lets go at once. Never throws: what cannot be released expires. */
   release(): Promise<void>;
-  /** Stops renewing and does not release: the name stays taken for another 60 s, for a write whose outcome is not known. */
-  abandon(): void;
+  /** Renews once more, and does not release: the name stays taken for another 60 s, for a write whose outcome is not known. Never throws. */
+  abandon(): Promise<void>;
   /**
-   * Stops renewing, and releases after so many milliseconds: for a name that is to be left alone, by its holder, too. Nobody
+   * Renews once more, and releases after so many milliseconds: for a name that is to be left alone, by its holder, too. Nobody
    * waits for it. When the process ends before, or the release fails, the name stays taken for as long as with `abandon`.
    */
   releaseAfter(ms: number): void;
@@ -105,6 +105,8 @@ class HeldLease implements Lease {
   readonly #timer: NodeJS.Timeout;
   /** When the last request was sent that was granted: by the service's reckoning the lease began no earlier. */
   #since: number;
+  /** When it was left to itself: it is renewed once more since. */
+  #left = Number.POSITIVE_INFINITY;
   #over = false;
 
   constructor(blob: BlockBlobClient, lease: BlobLeaseClient, since: number, durationMs: number, timeoutMs: number) {
@@ -147,13 +149,14 @@ class HeldLease implements Lease {
     await withinTime(this.#timeoutMs, (limit) => this.#lease.releaseLease(limit)).catch(() => {});
   }
 
-  abandon(): void {
-    void this.#renew();
-    this.#end();
+  async abandon(): Promise<void> {
+    this.#over = true;
+    this.#left = performance.now();
+    await this.#renew();
   }
 
   releaseAfter(ms: number): void {
-    this.abandon();
+    void this.abandon();
     setTimeout(() => void this.release(), ms).unref();
   }
 
@@ -168,8 +171,9 @@ class HeldLease implements Lease {
     try {
       await withinTime(this.#timeoutMs, (limit) => this.#lease.renewLease(limit));
       this.#since = asked;
+      if (asked >= this.#left) this.#end();
     } catch (error) {
-      if (isConflict(error)) this.#end();
+      if (isConflict(error) || asked - this.#left > this.#durationMs) this.#end();
     }
   }
 }

@@ -52,7 +52,7 @@ class World {
             release: async () => {
               this.#held = false;
             },
-            abandon: () => {},
+            abandon: async () => {},
             releaseAfter: () => {},
           };
         },

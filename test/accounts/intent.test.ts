@@ -73,7 +73,9 @@ it('moves survive as the state of a lease, and anything else there is none', () 
     });
   }
   expect(formatAccountState({ moves: [], known: undefined })).toBeUndefined();
-  for (const state of [undefined, null, 'x', {}, { moves: [{}] }]) {
+  // What is no time could not be looked for in the audit trail, at any look.
+  const atNoTime = ['then', '+275760-09-13T00:00:00.000Z'].map((at) => ({ moves: [{ ...move(), at }] }));
+  for (const state of [undefined, null, 'x', {}, { moves: [{}] }, ...atNoTime]) {
     expect(parseAccountState(state)).toEqual({ moves: [], known: undefined });
   }
   expect(parseAccountState({ moves: [], known: { keyName: 1 } })).toEqual({ moves: [], known: undefined });

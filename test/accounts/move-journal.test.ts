@@ -14,23 +14,27 @@ const move = newIntent({
   at: '2026-01-01T00:00:00.000Z',
 });
 
-function journal(held: boolean, found: MoveIntent = move) {
+function journal(held: boolean, found: MoveIntent = move, fails = false) {
   const recorded: string[] = [];
   const saved: unknown[] = [];
   const released: number[] = [];
+  let stays: 'taken' | undefined;
   const lease: Lease = {
     state: { moves: [found] },
-    held: () => held,
+    held: () => held && !stays,
     save: async (state) => void saved.push(state),
     release: async () => {},
-    abandon: () => {},
+    async abandon() {
+      await Promise.resolve();
+      stays = saved.length === 0 ? 'taken' : undefined;
+    },
     releaseAfter: (ms) => void released.push(ms),
   };
   const kept = new MoveJournal(lease, async ({ id = '' }) => {
     recorded.push(id);
-    return { written: { file: 'trail', seq: 1, hash: '' } };
+    return fails ? { failed: 'no answer' } : { written: { file: 'trail', seq: 1, hash: '' } };
   });
-  return { kept, recorded, saved, released };
+  return { kept, recorded, saved, released, stays: () => stays };
 }
 
 describe('a move that is decided', () => {
@@ -45,6 +49,18 @@ describe('a move that is decided', () => {
     await kept.record(move, { reason: 'Moved' });
     expect([recorded, kept.unrecorded]).toEqual([[], 'The lease was lost.']);
   });
+
+  it.each(['is not recorded', 'is given up'])(
+    'and %s is over for others when they cannot come for a minute',
+    async (how) => {
+      const { kept, saved, stays } = journal(true, move, true);
+      if (how === 'is given up') kept.giveUp(move, new Date());
+      else await kept.record(move, { reason: 'Moved' });
+      await kept.close();
+      // Killed after the one and before the other, it would be judged while it may still take effect.
+      expect([saved, stays()]).toEqual([[{ moves: [expect.objectContaining({ over: true })] }], 'taken']);
+    },
+  );
 });
 
 describe('a move that was begun before', () => {
@@ -55,6 +71,7 @@ describe('a move that was begun before', () => {
     ['by who was killed then', {}, 20_000],
     ['by who gave it up 20 s ago', { over: true, until: '2026-01-01T00:01:40.000Z' }, 40_000],
     ['by who gave it up by a clock that is ahead', { over: true, until: '2026-01-01T00:06:00.000Z' }, 60_000],
+    ['by who gave it up, and what is kept of that is no time', { over: true, until: 'soon' }, 60_000],
   ])('%s is left alone for as long as it may take effect, and judged by whoever comes then', async (_, how, ms) => {
     const { kept, saved, released } = journal(true, { ...move, ...how });
     expect(await kept.leaveAlone(now)).toBe(ms);

@@ -149,7 +149,7 @@ class HistoryWorld {
             const lease = await this.#leases.acquire(name);
             if (!lease) return undefined;
             granted = lease;
-            if (givenUp) lease.abandon();
+            if (givenUp) await lease.abandon();
             holds = true;
             return {
               state: lease.state,
@@ -160,8 +160,8 @@ class HistoryWorld {
                 await call(() => lease.release()).catch(() => lease.abandon());
                 holds = false;
               },
-              abandon: () => {
-                if (!dead) lease.abandon();
+              abandon: async () => {
+                if (!dead) await lease.abandon();
                 holds = false;
               },
               releaseAfter: (ms) => {
@@ -171,7 +171,7 @@ class HistoryWorld {
             };
           }).catch((error: unknown) => {
             givenUp = true;
-            granted?.abandon();
+            void granted?.abandon();
             throw error;
           });
         },

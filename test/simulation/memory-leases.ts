@@ -88,7 +88,7 @@ export class MemoryLeases {
           const held = mine();
           if (held) held.expires ??= this.#clock() + ABANDONED_MS;
         }),
-      abandon: () => {
+      abandon: async () => {
         const held = mine();
         if (held) held.expires = this.#clock() + ABANDONED_MS;
       },

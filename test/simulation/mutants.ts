@@ -56,7 +56,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no fence: the lease is let go although a write may still take effect',
     file: 'src/accounts/move-journal.ts',
-    from: 'if (this.#isOpen) this.#lease.abandon();\n    else await this.#lease.release();',
+    from: 'if (!this.#isOpen) await this.#lease.release();',
     to: 'await this.#lease.release();',
   },
   {
@@ -152,7 +152,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no fence: the key is let go although a rotation may still take effect',
     file: 'src/rotation/rotate-when-due.ts',
-    from: 'if (looked.keepTaken) lease.abandon();\n      else await lease.release();',
+    from: 'if (looked.keepTaken) await lease.abandon();\n      else await lease.release();',
     to: 'await lease.release();',
   },
   {

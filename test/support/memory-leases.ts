@@ -34,7 +34,7 @@ export class MemoryLeases implements Leases {
       release: async () => {
         if (held()) this.#taken.delete(name);
       },
-      abandon: () => {
+      abandon: async () => {
         if (held()) this.#taken.set(name, { holder: {}, until: this.#now().getTime() + DURATION_MS });
       },
       releaseAfter: (ms) => {

@@ -91,19 +91,25 @@ describe('a lease', () => {
 // What a process that was killed does: nothing more. The shortest lease that there is takes 15 s.
 it('expires after its holder is gone or cannot renew it, and not while it is renewed', async () => {
   const short = { durationSeconds: 15 };
-  const storage = await faultyStorage(azurite.connectionString);
+  const [storage, unreliable] = await Promise.all([1, 2].map(() => faultyStorage(azurite.connectionString)));
+  if (!storage || !unreliable) throw new Error('There is no storage.');
   try {
     const cutOff = await taken(instance(short, storage.connectionString), 'cut off');
     await cutOff.save({ unfinished: true });
     storage.onRequest(() => 'refuse');
     const renewed = await taken(instance(short), 'renewed');
     const abandoned = await taken(instance(short), 'abandoned');
+    const unheard = await taken(instance(short, unreliable.connectionString), 'unheard');
     const later = await taken(instance(short), 'later');
     await sleep(6_000);
-    abandoned.abandon();
+    void abandoned.abandon();
+    unreliable.onRequest(() => 'refuse');
+    void unheard.abandon();
     later.releaseAfter(4_000);
     expect([abandoned.held(), later.held()]).toEqual([false, false]);
     expect(await instance().acquire('later')).toBeUndefined();
+    await sleep(2_000);
+    unreliable.onRequest(() => 'pass');
     await eventually('its holder is not sure of it any more', () => !cutOff.held());
     expect(await instance().acquire('cut off')).toBeUndefined(); // and others do not have it yet
     const soon = await eventually('it is released', () => instance().acquire('later'), 10_000);
@@ -112,10 +118,12 @@ it('expires after its holder is gone or cannot renew it, and not while it is ren
     // 15 s from when it was abandoned, not from when it was acquired.
     expect(await instance().acquire('abandoned')).toBeUndefined();
     const free = await eventually('it expires', () => instance().acquire('abandoned'));
+    // No less where nobody heard of that at first.
+    expect(await instance().acquire('unheard')).toBeUndefined();
     expect(renewed.held()).toBe(true);
     expect(await instance().acquire('renewed')).toBeUndefined();
     await Promise.all([next, free, renewed, soon].map((lease) => lease?.release()));
   } finally {
-    await storage.close();
+    await Promise.all([storage, unreliable].map((one) => one.close()));
   }
 });
