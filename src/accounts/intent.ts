@@ -32,6 +32,8 @@ const intent = z.object({
   over: z.boolean().optional(),
   /** It was given up: until then it may take effect all the same (ISO 8601). What is no time counts as the latest. */
   until: z.iso.datetime().optional().catch('9999-12-31T23:59:59.999Z'),
+  /** Nobody knows whether it is answered: it was left alone for so long of the time that it may take. Milliseconds. */
+  waitedMs: z.number().min(0).max(60_000).optional().catch(undefined),
   /** What became of it, once that is known: to be recorded. */
   done: z
     .object({

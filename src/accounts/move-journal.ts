@@ -6,10 +6,13 @@ import type { KeyUse } from './key-use.ts';
 /** A write that was given up takes effect within this time, or never. Milliseconds. */
 const GIVEN_UP_MS = 60_000;
 /**
- * A lease outlives a holder that was killed by 40 s at least, as it is renewed every 20 s; a write that was under way then
- * may take effect for 60 s. The rest is waited for before anything is judged by what is read. Milliseconds.
+ * Of a holder that lives, and renews its lease no more as the storage does not answer it: it may write for 30 s after the last
+ * renewal, the answer is waited for 60 s, and then the write may take effect for 60 s. The lease was over after 60 of these
+ * 150 s; the rest is waited for before anything is judged by what is read. Milliseconds.
  */
-const SETTLE_MS = 20_000;
+const SETTLE_MS = 90_000;
+/** A lease that is taken for that, and whose holder dies, stands for so long at the least: the rest is waited for by a second one. Milliseconds. */
+const LEASE_MS = 60_000;
 /** How long a move waits for the audit trail, in milliseconds. */
 const AUDIT_WAIT_MS = 10_000;
 
@@ -63,25 +66,31 @@ export class MoveJournal {
 
   /**
    * Lets go of the account for as long as a write of those before may still take effect: nobody gets it until then, and who
-   * gets it next need not wait any more. Never throws: when that is not saved, the next one leaves it alone once more.
+   * gets it next need not wait any more, or not as long. Never throws: when that is not saved, the next one leaves it alone
+   * once more.
    *
-   * @returns how long that is, in milliseconds; 0: none may, and nothing is let go
+   * @returns for how long it is let go, in milliseconds; 0: none may, and nothing is let go
    */
   async leaveAlone(now: Date): Promise<number> {
-    const ms = this.#underWayMs(now);
-    if (ms > 0) {
-      this.#moves = this.#moves.map(({ until: _, ...move }) => ({ ...move, over: true }));
-      await this.#save().catch(() => {});
-      // Not by the time of day, which another instance may read from another clock.
-      this.#lease.releaseAfter(ms);
-    }
+    const wholeMs = this.#underWayMs(now);
+    if (wholeMs <= 0) return 0;
+    const isLast = wholeMs <= LEASE_MS;
+    const ms = isLast ? wholeMs : wholeMs / 2;
+    this.#moves = this.#moves.map((move) => {
+      if (!isLast) return move.over ? move : { ...move, waitedMs: (move.waitedMs ?? 0) + ms };
+      const { until: _, waitedMs: __, ...known } = move;
+      return { ...known, over: true };
+    });
+    await this.#save().catch(() => {});
+    // Not by the time of day, which another instance may read from another clock.
+    this.#lease.releaseAfter(ms);
     return ms;
   }
 
   #underWayMs(now: Date): number {
-    const left = this.found.map(({ over, until }) => {
+    const left = this.found.map(({ over, until, waitedMs = 0 }) => {
       const known = until ? Math.min(Date.parse(until) - now.getTime(), GIVEN_UP_MS) : 0;
-      return over ? known : Math.max(known, SETTLE_MS);
+      return over ? known : Math.max(known, SETTLE_MS - waitedMs);
     });
     return Math.max(0, ...left);
   }

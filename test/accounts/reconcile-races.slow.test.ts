@@ -1,6 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { KeyVersion, StorageAccount } from '../../local/azure/world.ts';
 import type { Services } from '../../src/services.ts';
+import type { Outcome } from '../../src/work/outcome.ts';
+import { faultyStorage } from '../audit/faulty-storage.ts';
 import { eventually } from '../support/eventually.ts';
 import { pinnedTo, useAccounts, versionInUse } from './account-fixture.ts';
 
@@ -186,3 +189,31 @@ describe('a lease that is lost before the PATCH', () => {
     expect(pinnedTo(account)).toBe(files.first.version);
   });
 });
+
+// With the time that leases really take: the other one has it a minute later, and writes two and a half minutes later.
+it('what an instance has under way that is cut off from the storage, and lives, takes no account back to an older version', async () => {
+  const files = key();
+  const account = files.account();
+  files.add();
+  const storage = await faultyStorage(wire.connectionString);
+  onTestFinished(() => storage.close());
+  // It takes effect 40 s after it was given up.
+  wire.azure.faults.add([{ match: { method: 'PATCH', path: `${account.name}\\?` }, times: 1, delayMs: 100_000 }]);
+  const cutOff = reconcile(
+    files.accountWork(account),
+    wire.services({ AzureWebJobsStorage: storage.connectionString }),
+  );
+  await eventually('its PATCH is under way', () => wire.azure.faults.list().length === 0);
+  storage.onRequest(() => 'refuse');
+  const next = files.add();
+  const seen = new Set<string | undefined>();
+  for (let outcome: Outcome | undefined; outcome?.outcome !== 'done'; ) {
+    outcome = await reconcile(files.accountWork(account), wire.services());
+    seen.add(pinnedTo(account));
+    if (outcome.outcome === 'retry') await sleep((outcome.delaySeconds ?? 15) * 1_000);
+  }
+  expect(await cutOff).toMatchObject({ outcome: 'retry' });
+  // The older one came in between, and was left behind.
+  expect(seen.size).toBe(3);
+  expect(pinnedTo(account)).toBe(next.version);
+}, 400_000);

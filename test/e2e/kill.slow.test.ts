@@ -42,9 +42,9 @@ it('killed three times in the middle of 120 accounts, the app moves every one of
     await app.kill();
     await app.start();
   }
-  // What was in flight is left alone until its lease has expired, a minute later, and what it wrote has settled.
-  await eventually('all accounts have moved', () => moved().length === accounts.length, 200_000);
-  await app.settled(120_000);
+  // What was in flight is left alone until its lease has expired, a minute later, and what it wrote has settled after two more.
+  await eventually('all accounts have moved', () => moved().length === accounts.length, 400_000);
+  await app.settled(300_000);
 
   // Those in flight when the app was killed may be written to twice: to the same version, which changes nothing.
   const writes = new Map<string, number>();
@@ -60,4 +60,4 @@ it('killed three times in the middle of 120 accounts, the app moves every one of
   const entries = await auditEntries(app.connectionString);
   const proofs = entries.flatMap(({ action, resource }) => (action === 'account.move' ? resource : []));
   expect(proofs.sort()).toEqual(accounts.map(({ id }) => id).sort());
-}, 450_000);
+}, 850_000);
