@@ -7,7 +7,7 @@ import { hasBeenSince } from '../time/has-been-since.ts';
 import { HOUR_MS } from '../time/spans.ts';
 import type { Scope } from './account.ts';
 import { type AskServices, askScopes, hasNoneSince } from './ask-scopes.ts';
-import { LIST_CALLS } from './dispatcher.ts';
+import { PATIENT_LIST_CALLS } from './dispatcher.ts';
 import type { Late, UnreadableScopes } from './inventory.ts';
 import { awaitTurn } from './put-off.ts';
 
@@ -60,7 +60,7 @@ export async function askUnasked(
     if (
       services.late() ||
       refused.has(cellOf(unasked)) ||
-      (await awaitTurn(place, LIST_CALLS, services)).tooFarMs !== undefined
+      (await awaitTurn(place, PATIENT_LIST_CALLS, services)).tooFarMs !== undefined
     ) {
       toAsk.push(unasked);
       return;

@@ -56,10 +56,14 @@ async function writeAll(
   partitionKey: string,
   accounts: ReadonlyMap<string, object>,
 ): Promise<void> {
-  const rows = [...accounts].map(([account, row]): TransactionAction => {
-    return ['upsert', { partitionKey, rowKey: accountRow(account), account, ...row }, 'Replace'];
-  });
-  while (rows.length > 0) await table.submitTransaction(rows.splice(0, MOST_TOGETHER));
+  // By row: one that was moved to another resource group may be known in both, and a transaction takes no row twice.
+  const rows = new Map<string, TransactionAction>();
+  for (const [account, row] of accounts) {
+    const rowKey = accountRow(account);
+    rows.set(rowKey, ['upsert', { partitionKey, rowKey, account, ...row }, 'Replace']);
+  }
+  const left = [...rows.values()];
+  while (left.length > 0) await table.submitTransaction(left.splice(0, MOST_TOGETHER));
 }
 
 function listedPartition(id: string): string {

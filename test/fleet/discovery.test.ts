@@ -170,6 +170,19 @@ describe('accounts that a look asks for their scopes', () => {
     expect(asked.sort()).toEqual(order.filter((_, index) => index !== 8).sort());
     expect(knownThen).toBe('none');
   });
+
+  it('leave an eighth of the lists to events, also those that are asked at once', async () => {
+    const azure = new Azure();
+    azure.accounts = Array.from({ length: 40 }, (_, n) => account(`st${n}`, SECOND));
+    const turns = new Turns(1);
+    const place = { subscriptionId: SUBSCRIPTION, location: 'westeurope' };
+    turns.take(place, { lists: 80 }, NOW.getTime());
+    const asked: string[] = [];
+    azure.ask = async (accounts) => void asked.push(...accounts.map(({ id }) => id));
+    await azure.look(KEY, azure.services({ turns }));
+    expect(asked).toHaveLength(32);
+    expect(turns.take(place, { lists: 12 }, NOW.getTime())).toBe(0);
+  });
 });
 
 it('an account of which the index is not heard is asked for its scopes, and so are the others', async () => {

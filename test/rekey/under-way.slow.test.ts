@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { progressOf } from '../../src/rekey/progress.ts';
 import { LISTS_SECONDS } from '../../src/rekey/waves.ts';
-import { TestKey } from '../support/fleet.ts';
+import { group, TestKey } from '../support/fleet.ts';
 import { type Sent, useWire } from '../support/wire.ts';
 import { RekeyOrders } from './rekey-orders.ts';
 
@@ -98,6 +98,22 @@ it('an order says for whom it waits whose message was lost, and until when, and 
   await orders.carryOut();
   expect([(await orders.order(id)).state, use(lost)?.keyname]).toEqual(['done', b.name]);
   expect(await orders.order(id)).not.toHaveProperty('waits');
+});
+
+it('an account that is elsewhere than the index has it is sent to in both places, and held up by neither', async () => {
+  const orders = new RekeyOrders(wire);
+  const [a, b] = twoKeys();
+  const accounts = [a.account(), a.account()];
+  await lookedAt(orders, a, accounts);
+  const [first] = accounts as [StorageAccount];
+  Object.assign(first, { id: first.id.replace('/rg-files/', `/${group(wire.azure.world, 'rg-keys').name}/`) });
+  const id = await orders.start(a, b);
+  const startMs = wire.azure.clock.nowMs();
+  withoutSpares();
+  await orders.carryOut();
+  expect((await orders.order(id)).state).toBe('done');
+  expect(accounts.map((account) => use(account)?.keyname)).toEqual([b.name, b.name]);
+  expect(since(startMs)).toBeLessThan(60_000);
 });
 
 describe('an order says how many accounts are still to be asked for their scopes, and when Azure takes more lists', () => {
