@@ -44,10 +44,10 @@ export interface RotationPorts {
   readonly newId: () => string;
 }
 
-/** What became of it, and whether the key stays taken for as long as a lost request may still take effect. */
+/** What became of it, and whether the key was left taken for as long as a lost request may still take effect. */
 interface Looked {
   readonly outcome: Outcome;
-  readonly keepTaken?: true;
+  readonly isLeft?: true;
 }
 
 const LEAVE: Looked = { outcome: DONE };
@@ -66,8 +66,7 @@ export async function rotateWhenDue(work: RotateWork, ports: RotationPorts, log:
     try {
       looked = await new Rotation(key, work, lease, ports, log).look();
     } finally {
-      if (looked.keepTaken) await lease.abandon();
-      else await lease.release();
+      if (!looked.isLeft) await lease.release();
     }
     return looked.outcome;
   } catch (error) {
@@ -161,8 +160,10 @@ class Rotation {
 
   /** An answer is lost: until the request can no longer take effect, nobody may send another. */
   async #wait(intent: RotationIntent, why: string, reason: Reason = 'RotationUnknown'): Promise<Looked> {
+    // First: whoever reads that it was waited for waits for nothing but the lease, which a killed holder leaves for 40 s alone.
+    await this.#lease.abandon();
     await this.#lease.save({ ...intent, waited: true }).catch(() => {}); // unsaved, it is waited for once more
-    return { outcome: later(reason, why, LATE_SECONDS), keepTaken: true };
+    return { outcome: later(reason, why, LATE_SECONDS), isLeft: true };
   }
 
   /** Completes the new version, and records it, once. The intent goes last: until then the next look does it again. */

@@ -30,6 +30,19 @@ describe('one expiry makes one version, completed and recorded once', () => {
     for (let step = 1; step <= STEPS; step += 1) await holds({ messages: 1, step, trouble, seed: 1 });
   });
 
+  it.each(['late', 'killedLate', 'answerLost'] as const)(
+    'with one instance, whichever of its calls is %s, and whichever it is killed at then',
+    async (trouble) => {
+      for (let step = 1; step <= STEPS; step += 1) {
+        for (let after = 1; after <= STEPS; after += 1) {
+          for (const kill of ['killedBefore', 'killedAfter'] as const) {
+            await holds({ messages: 1, step, trouble, then: { step: step + after, trouble: kill }, seed: 1 });
+          }
+        }
+      }
+    },
+  );
+
   it.each(TROUBLES)('with three messages and instances, whichever call is %s, in any order', async (trouble) => {
     for (let step = 1; step <= 3 * STEPS; step += 1) {
       for (let seed = 1; seed <= 10; seed += 1) await holds({ messages: 3, step, trouble, seed });

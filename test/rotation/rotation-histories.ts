@@ -15,9 +15,11 @@ export type Trouble = (typeof TROUBLES)[number];
 export interface History {
   /** How many messages ask for the same, each received by an instance of its own. */
   readonly messages: number;
-  /** The step that goes wrong, and how; each step after it goes well. */
+  /** The step that goes wrong, and how. */
   readonly step: number;
   readonly trouble: Trouble;
+  /** A call after that which goes wrong, too. */
+  readonly then?: { readonly step: number; readonly trouble: Trouble };
   /** Which of the calls under way goes on next. */
   readonly seed: number;
 }
@@ -103,7 +105,7 @@ class HistoryWorld {
   }
 
   #instance(attempt: number): RotationPorts {
-    const { messages: _, step, trouble } = this.#history;
+    const troubles = [this.#history, this.#history.then];
     let dead = false;
     let holds = false;
     const die = (): Promise<never> => {
@@ -117,7 +119,7 @@ class HistoryWorld {
       if (dead) return new Promise(() => {});
       await new Promise<void>((go) => this.#underWay.push(go));
       this.#steps += 1;
-      const hit = this.#steps === step ? trouble : undefined;
+      const hit = troubles.find((one) => one?.step === this.#steps)?.trouble;
       const noAnswer = (): Error => Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' });
       if (hit === 'killedBefore') return die();
       if (hit === 'noEffect') throw noAnswer();
@@ -149,7 +151,7 @@ class HistoryWorld {
             const lease = await this.#leases.acquire(name);
             if (!lease) return undefined;
             granted = lease;
-            if (givenUp) await lease.abandon();
+            if (givenUp || dead) await lease.abandon();
             holds = true;
             return {
               state: lease.state,

@@ -152,7 +152,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no fence: the key is let go although a rotation may still take effect',
     file: 'src/rotation/rotate-when-due.ts',
-    from: 'if (looked.keepTaken) await lease.abandon();\n      else await lease.release();',
+    from: 'if (!looked.isLeft) await lease.release();',
     to: 'await lease.release();',
   },
   {

@@ -21,25 +21,29 @@ export class MemoryLeases implements Leases {
     if (taken && taken.until > this.#now().getTime()) return undefined;
     const holder = {};
     this.#taken.set(name, { holder, until: Number.POSITIVE_INFINITY });
-    const held = () => this.#taken.get(name)?.holder === holder;
+    let isLeft = false;
+    const isOurs = () => {
+      const of = this.#taken.get(name);
+      return of?.holder === holder && of.until > this.#now().getTime();
+    };
+    const leaveFor = (ms: number) => {
+      if (isOurs()) this.#taken.set(name, { holder, until: this.#now().getTime() + ms });
+      isLeft = true;
+    };
     const state = this.#states.get(name);
     return {
       state: state === undefined ? undefined : JSON.parse(state),
-      held,
+      held: () => !isLeft && isOurs(),
       save: async (next) => {
-        if (!held()) throw new Error('The lease is lost.');
+        if (!isOurs()) throw new Error('The lease is lost.');
         if (next === undefined) this.#states.delete(name);
         else this.#states.set(name, JSON.stringify(next));
       },
       release: async () => {
-        if (held()) this.#taken.delete(name);
+        if (isOurs()) this.#taken.delete(name);
       },
-      abandon: async () => {
-        if (held()) this.#taken.set(name, { holder: {}, until: this.#now().getTime() + DURATION_MS });
-      },
-      releaseAfter: (ms) => {
-        if (held()) this.#taken.set(name, { holder: {}, until: this.#now().getTime() + ms });
-      },
+      abandon: async () => leaveFor(DURATION_MS),
+      releaseAfter: leaveFor,
     };
   }
 
