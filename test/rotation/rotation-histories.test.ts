@@ -36,7 +36,7 @@ describe('one expiry makes one version, completed and recorded once', () => {
       for (let step = 1; step <= STEPS; step += 1) {
         for (let after = 1; after <= STEPS; after += 1) {
           for (const kill of ['killedBefore', 'killedAfter'] as const) {
-            await holds({ messages: 1, step, trouble, then: { step: step + after, trouble: kill }, seed: 1 });
+            await holds({ messages: 1, step, trouble, later: { step: step + after, trouble: kill }, seed: 1 });
           }
         }
       }

@@ -19,7 +19,7 @@ export interface History {
   readonly step: number;
   readonly trouble: Trouble;
   /** A call after that which goes wrong, too. */
-  readonly then?: { readonly step: number; readonly trouble: Trouble };
+  readonly later?: { readonly step: number; readonly trouble: Trouble };
   /** Which of the calls under way goes on next. */
   readonly seed: number;
 }
@@ -105,7 +105,7 @@ class HistoryWorld {
   }
 
   #instance(attempt: number): RotationPorts {
-    const troubles = [this.#history, this.#history.then];
+    const troubles = [this.#history, this.#history.later];
     let dead = false;
     let holds = false;
     const die = (): Promise<never> => {
