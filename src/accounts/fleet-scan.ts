@@ -1,3 +1,4 @@
+import { twice } from '../azure/retry-once.ts';
 import type { FleetAccount, FleetChange, FleetIndex } from '../fleet/fleet-index.ts';
 import { accountRow } from '../fleet/fleet-keys.ts';
 import { changesOf, changesOfGone, type SeenAccount } from './fleet-entries.ts';
@@ -5,14 +6,22 @@ import { changesOf, changesOfGone, type SeenAccount } from './fleet-entries.ts';
 /** Changes that are written together. */
 const BATCH = 800;
 
+interface FleetScanPorts {
+  readonly fleet: FleetIndex;
+  readonly now: () => Date;
+  readonly sleep: (ms: number) => Promise<void>;
+}
+
 /**
- * Writes down what a listing of one subscription shows: what has changed, and what is gone. It never throws, and after the
- * first thing that fails it asks nothing more of the index: what it missed, the next listing writes.
+ * Writes down what a listing of one subscription shows: what has changed, and what is gone. It never throws. A write that
+ * fails in a way that may pass is tried once more: thousands of rows are refused for a moment where hundreds are not. After
+ * the first thing that fails otherwise it asks nothing more of the index: what it missed, the next listing writes.
  */
 export class FleetScan {
   readonly #subscription: string;
   readonly #index: FleetIndex;
   readonly #now: () => Date;
+  readonly #sleep: FleetScanPorts['sleep'];
   readonly #startedOn: Date;
   /** By row: what was known and has not been seen yet. */
   readonly #known: Promise<Map<string, FleetAccount>>;
@@ -23,14 +32,11 @@ export class FleetScan {
   #isListed = false;
 
   /** @param distrust writes everything, though it be known */
-  constructor(
-    subscription: string,
-    { fleet, now }: { readonly fleet: FleetIndex; readonly now: () => Date },
-    distrust = false,
-  ) {
+  constructor(subscription: string, { fleet, now, sleep }: FleetScanPorts, distrust = false) {
     this.#subscription = subscription;
     this.#index = fleet;
     this.#now = now;
+    this.#sleep = sleep;
     this.#startedOn = now();
     this.#distrust = distrust;
     this.#known = this.#readKnown();
@@ -72,7 +78,8 @@ export class FleetScan {
     await this.#writing;
     if (this.#failure || !whole) return;
     this.#isListed = true;
-    await this.#index.listed(this.#subscription, this.#startedOn).catch((error: unknown) => this.#failed(error));
+    await twice(() => this.#index.listed(this.#subscription, this.#startedOn), this.#sleep) //
+      .catch((error: unknown) => this.#failed(error));
   }
 
   async #readKnown(): Promise<Map<string, FleetAccount>> {
@@ -91,7 +98,7 @@ export class FleetScan {
     if (changes.length === 0) return;
     this.#changes = [];
     this.#writing = this.#writing
-      .then(() => (this.#failure ? undefined : this.#index.write(changes)))
+      .then(() => (this.#failure ? undefined : twice(() => this.#index.write(changes), this.#sleep)))
       .catch((error: unknown) => this.#failed(error));
   }
 
@@ -103,10 +110,10 @@ export class FleetScan {
 /** The scans of one look over several subscriptions. */
 export class FleetScans {
   readonly #scans: (readonly [string, FleetScan])[] = [];
-  readonly #services: ConstructorParameters<typeof FleetScan>[1];
+  readonly #services: FleetScanPorts;
   readonly #distrust: boolean;
 
-  constructor(services: ConstructorParameters<typeof FleetScan>[1], distrust = false) {
+  constructor(services: FleetScanPorts, distrust = false) {
     this.#services = services;
     this.#distrust = distrust;
   }

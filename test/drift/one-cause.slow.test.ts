@@ -108,6 +108,8 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
     const text = expect.stringMatching(/ 2,000 no access \(id-storage on kv-files\)/);
     const { health } = await check();
     expect(health).toMatchObject({ text, states: { NoAccess: FLEET } });
+    // Who is not in the index is in no list.
+    expect(logged.map(({ reason }) => reason)).not.toContain('FleetIndexUnavailable');
     const page = await fleetPage('health=NoAccess&top=1000');
     expect(page).toMatchObject({ matched: FLEET, summary: { text, states: { NoAccess: FLEET } } });
     const [cause] = withoutRole(report);

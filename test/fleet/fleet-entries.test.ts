@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Account, Scope } from '../../src/accounts/account.ts';
 import { changesOf, changesOfGone } from '../../src/accounts/fleet-entries.ts';
+import { FleetScan } from '../../src/accounts/fleet-scan.ts';
+import { DeadlineError } from '../../src/azure/deadline.ts';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import type { FleetChange, FleetUse } from '../../src/fleet/fleet-index.ts';
 import { KEY, SUBSCRIPTION } from '../support/keys.ts';
@@ -162,5 +164,54 @@ describe('what a look at an account changes in the index', () => {
   it('keeps a version that is none as it was written', async () => {
     const { uses } = await indexAfter([account('not-a-version'), [], NOW]);
     expect(uses).toMatchObject([{ pinned: 'not-a-version' }]);
+  });
+});
+
+describe('what a list of a subscription shows', () => {
+  const REFUSED = Object.assign(new Error('busy'), { statusCode: 503 });
+  const HANGS = new DeadlineError('The table service did not answer', 3_000);
+
+  /** How far an account is known after a list of which the first writes failed so, and how long it paused. */
+  async function afterTrouble(...troubles: Error[]) {
+    const index = createFleetIndex(
+      new MemoryFleetTable().port(async (_, effect, writes) => {
+        const trouble = writes ? troubles.shift() : undefined;
+        if (trouble) throw trouble;
+        return effect();
+      }),
+    );
+    const pauses: number[] = [];
+    const sleep = async (ms: number): Promise<void> => void pauses.push(ms);
+    const scan = new FleetScan(SUBSCRIPTION, { fleet: index, now: () => NOW, sleep });
+    await scan.saw({ account: account(version(1)), scopes: [] });
+    await scan.end(true);
+    const { failure, listedOn } = scan;
+    return { failure: failure?.error, listedOn, known: await index.account(ID), pauses };
+  }
+
+  it.each([
+    ['refused', REFUSED],
+    ['not answered in time', HANGS],
+  ])('is written down though a write of it is %s', async (_, trouble) => {
+    expect(await afterTrouble(trouble)).toMatchObject({
+      failure: undefined,
+      listedOn: NOW,
+      known: { account: ID },
+      pauses: [200],
+    });
+  });
+
+  it('is left to the next one where that fails again', async () => {
+    expect(await afterTrouble(REFUSED, REFUSED)).toMatchObject({
+      failure: REFUSED,
+      listedOn: undefined,
+      known: undefined,
+      pauses: [200],
+    });
+  });
+
+  it('is not asked to be written again where it is no matter of time', async () => {
+    const denied = Object.assign(new Error('denied'), { statusCode: 403 });
+    expect(await afterTrouble(denied)).toMatchObject({ failure: denied, listedOn: undefined, pauses: [] });
   });
 });

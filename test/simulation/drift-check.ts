@@ -28,6 +28,7 @@ type DriftPorts = RotationServices &
     readonly fleet: FleetIndex;
     readonly rekeys: RekeyStore;
     readonly newId: () => string;
+    readonly sleep: (ms: number) => Promise<void>;
   };
 
 interface Subject {
@@ -91,8 +92,8 @@ export async function checkDrift(ports: DriftPorts): Promise<void> {
 }
 
 /** They are written into the index as they are listed. */
-async function listAccounts({ accounts, fleet, now }: DriftPorts): Promise<Account[]> {
-  const scan = new FleetScans({ fleet, now }).of(SUBSCRIPTION);
+async function listAccounts({ accounts, fleet, now, sleep }: DriftPorts): Promise<Account[]> {
+  const scan = new FleetScans({ fleet, now, sleep }).of(SUBSCRIPTION);
   const listed: Account[] = [];
   let isWhole = true;
   try {
