@@ -1,18 +1,17 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
-import type { Lease } from '../work/lease-client.ts';
+import { APP_TOKEN_MS, LIMITS } from '../azure/limits.ts';
+import { GIVEN_UP_MS } from '../time/spans.ts';
+import { HELD_MS, LEASE_MS, type Lease } from '../work/lease-client.ts';
 import { formatAccountState, type MoveIntent, newIntent, parseAccountState, versionId } from './intent.ts';
 import type { KeyUse } from './key-use.ts';
 
-/** A write that was given up takes effect within this time, or never. Milliseconds. */
-const GIVEN_UP_MS = 60_000;
 /**
- * Of a holder that lives, and renews its lease no more as the storage does not answer it: it may write for 30 s after the last
- * renewal, the answer is waited for 60 s, and then the write may take effect for 60 s. The lease was over after 60 of these
- * 150 s; the rest is waited for before anything is judged by what is read. Milliseconds.
+ * Of a holder that lives, and renews its lease no more as the storage does not answer it: after the last renewal it may begin
+ * a write for `HELD_MS`, which may wait for a token, is given up when its answer does not come, and may still take effect
+ * then. The lease itself stands for a part of that; the rest is waited for before anything is judged by what is read. No
+ * single lease is sure to stand for so long, should whoever takes it for that die: two are taken. Milliseconds.
  */
-const SETTLE_MS = 90_000;
-/** A lease that is taken for that, and whose holder dies, stands for so long at the least: the rest is waited for by a second one. Milliseconds. */
-const LEASE_MS = 60_000;
+const SETTLE_MS = HELD_MS + APP_TOKEN_MS + LIMITS.storageManagement.writeMs + GIVEN_UP_MS - LEASE_MS;
 /** How long a move waits for the audit trail, in milliseconds. */
 const AUDIT_WAIT_MS = 10_000;
 

@@ -3,7 +3,7 @@ import type { PacedCalls, PacedPlace, Turns } from '../azure/turns.ts';
 import type { RekeyStore } from '../fleet/rekey-order.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { Settings } from '../settings/settings.ts';
-import type { Leases } from '../work/lease-client.ts';
+import { LEASE_MS, type Leases } from '../work/lease-client.ts';
 import type { AccountQueueWork } from '../work/messages.ts';
 import type { Outcome } from '../work/outcome.ts';
 import { handOut } from './dispatcher.ts';
@@ -32,7 +32,7 @@ export type ReconcileServices = {
 };
 
 /** A message comes back when the lease that was abandoned is free again, in seconds. */
-export const ABANDONED_SECONDS = 61;
+export const ABANDONED_SECONDS = LEASE_MS / 1000 + 1;
 /** A turn further away than this is waited for in the queue, where waiting costs nothing. Milliseconds. */
 const LONGEST_WAIT_MS = 5_000;
 /** Whoever is woken so long after the turn has missed it, as has all else that was waiting in this instance. Milliseconds. */

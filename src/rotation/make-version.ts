@@ -2,12 +2,11 @@ import { describeFailure, type Failure, mayHaveTakenEffect, mayPass } from '../a
 import type { Keys } from '../keys/key-client.ts';
 import { compareAge, type KeyVersion, newestVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { GIVEN_UP_MS } from '../time/spans.ts';
 import { completeRotation } from './rotation.ts';
 
-/**
- * A request that was given up may still take effect for so long: the longest that was recorded is 36 s. Seconds.
- */
-export const LATE_SECONDS = 60;
+/** A version whose making was given up appears within this time, or never. Seconds. */
+export const LATE_SECONDS = GIVEN_UP_MS / 1000;
 
 export type Made =
   | { readonly made: KeyVersion }

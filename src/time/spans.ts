@@ -10,3 +10,6 @@ export const CLOCKS_MS = 5 * 60_000;
  * person's decision: it is reported, not fought. Milliseconds.
  */
 export const LATE_WRITE_MS = 2 * CLOCKS_MS;
+
+/** A write that was given up takes effect within this time, or never: the longest that was recorded took 36 s. Milliseconds. */
+export const GIVEN_UP_MS = 60_000;

@@ -34,6 +34,12 @@ export interface Lease {
   releaseAfter(ms: number): void;
 }
 
+/** How long a lease stands that is renewed no more. Milliseconds. */
+export const LEASE_MS = 60_000;
+
+/** `held` is true for so long after the last renewal: the rest is kept back, so that a write that is sent then is on its way while the lease still stands. Milliseconds. */
+export const HELD_MS = LEASE_MS / 2;
+
 export interface LeaseOptions {
   /** 15 to 60: what Azure allows ("Lease Blob", Blob service REST API). */
   readonly durationSeconds?: number;
@@ -48,7 +54,7 @@ export interface LeaseOptions {
 export function createLeases(
   settings: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
-  { durationSeconds = 60, timeoutMs = 10_000 }: LeaseOptions = {},
+  { durationSeconds = LEASE_MS / 1000, timeoutMs = 10_000 }: LeaseOptions = {},
 ): Leases {
   // A request to acquire that is sent twice carries the same lease id, and is granted twice.
   const container = appBlobs(settings, credential, ONE_RETRY).getContainerClient(LEASE_CONTAINER);
@@ -123,8 +129,8 @@ class HeldLease implements Lease {
     return this.#state;
   }
 
-  /** Half of the time is kept back: a write that is sent now is on its way while the lease still stands. */
-  readonly held = (): boolean => !this.#over && performance.now() - this.#since < this.#durationMs / 2;
+  readonly held = (): boolean =>
+    !this.#over && performance.now() - this.#since < (this.#durationMs * HELD_MS) / LEASE_MS;
 
   async read(): Promise<void> {
     const { text: json } = await withinTime(this.#timeoutMs, (limit) => readBlobText(this.#blob, limit));
