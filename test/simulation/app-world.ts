@@ -330,10 +330,12 @@ export class AppWorld implements World {
     );
   }
 
-  /** The clock goes there. What is late takes effect in its own time on the way: an hour later nothing of it is left. */
+  /** The clock goes there. What hangs is given up in its own time on the way, and what is late takes effect: an hour later nothing of it is left. */
   #goTo(to: number): void {
-    for (let due = this.scheduler.nextDeadline(); due <= to; due = this.scheduler.nextDeadline()) {
+    const nextDue = (): number => Math.min(this.timers.next(), this.scheduler.nextDeadline());
+    for (let due = nextDue(); due <= to; due = nextDue()) {
       this.#clock = Math.max(this.#clock, due);
+      this.timers.pass();
       this.scheduler.passDeadlines();
     }
     this.#clock = to;
