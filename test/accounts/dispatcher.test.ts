@@ -1,7 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { askLater } from '../../src/accounts/ask-later.ts';
 import { Dispatcher, type HandedTurn, LIST_CALLS, MOVE_CALLS, moveCalls } from '../../src/accounts/dispatcher.ts';
 import { Turns } from '../../src/azure/turns.ts';
+import type { WorkQueue } from '../../src/work/work-queue-client.ts';
 
 const NOW = new Date('2026-11-25T12:00:00Z');
 
@@ -106,6 +108,17 @@ describe('Dispatcher', () => {
     const sent = await handedOut(times(101, ['s1', 'eu'] as const), { calls: { lists: 1 } as never });
     expect(sent.at(-2)?.delaySeconds).toBe(0);
     expect(sent.at(-1)?.delaySeconds).toBeGreaterThanOrEqual(299);
+  });
+
+  it('leaves lists to events where it hands them out for hours', async () => {
+    const turns: number[] = [];
+    const queue: Pick<WorkQueue, 'send'> = {
+      send: async (_, work) => void turns.push(work.kind === 'scopes' ? (work.turn ?? 0) : 0),
+    };
+    const accounts = Array.from({ length: 100 }, (_, n) => ({ id: `st${n}`, subscriptionId: 's1', location: 'eu' }));
+    const cause = { by: 'drift', ref: '', since: NOW.toISOString() };
+    await askLater(accounts, [], cause, { queue, schedule: new Turns(0.8), now: () => NOW });
+    expect(most(turns, 300_000)).toBe(70);
   });
 
   it('hands out nothing before a time that was asked for', async () => {

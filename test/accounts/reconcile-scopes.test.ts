@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { reconcileUnasked } from '../../src/accounts/ask-scopes.ts';
-import { handOut, LIST_CALLS } from '../../src/accounts/dispatcher.ts';
+import { handOut, LIST_CALLS, PATIENT_LIST_CALLS } from '../../src/accounts/dispatcher.ts';
 import { changesOfAsked } from '../../src/accounts/fleet-entries.ts';
 import { FleetNotes, reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
 import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
@@ -191,6 +191,44 @@ function freeLists(place: PacedPlace, { schedule, now }: ReturnType<typeof wire.
   while (schedule.take(place, LIST_CALLS, now().getTime()) === 0) free += 1;
   return free;
 }
+
+describe('where only the lists are left that are for events', () => {
+  /** An account with a scope of a key that has moved on, and an instance that has handed out all other lists. */
+  function lastLists() {
+    const files = key();
+    const account = files.account('pinned', { scopes: [{ name: 'scope1', key: files.use('pinned') }] });
+    files.add();
+    const services = wire.services();
+    const place = { subscriptionId: account.id.split('/')[2] ?? '', location: account.location };
+    while (services.turns.take(place, PATIENT_LIST_CALLS, services.now().getTime(), { mostMs: 0 }) <= 0);
+    const work: AccountWork = { ...files.accountWork(account), scopes: 'only' };
+    return { account, services, work, since: wire.azure.requests.last };
+  }
+
+  it('an event has its scopes listed', async () => {
+    const { account, services, work, since } = lastLists();
+    expect(await reconcileAndNote(work, services, wire.log)).toEqual({ outcome: 'done' });
+    expect(requestsOf(account, since).scopes).toEqual(['GET', 'GET', 'PATCH']);
+  });
+
+  it('a re-key waits for others', async () => {
+    const { account, services, work, since } = lastLists();
+    const outcome = await reconcileAndNote({ ...work, rekey: 'ended' }, services, wire.log);
+    expect(outcome).toMatchObject({ outcome: 'retry', reason: 'Throttled' });
+    expect(requestsOf(account, since).scopes).toEqual([]);
+  });
+
+  it('and so does whoever asks everybody', async () => {
+    const { account, services, work, since } = lastLists();
+    const { id, location } = account;
+    const outcome = await reconcileUnasked(
+      { kind: 'scopes', account: id, location, cause: work.cause, attempt: 0 },
+      services,
+    );
+    expect(outcome).toMatchObject({ outcome: 'retry', reason: 'Throttled' });
+    expect(requestsOf(account, since).scopes).toEqual([]);
+  });
+});
 
 describe('the scopes of an account, when their turn comes', () => {
   /** Somebody asks the account for its scopes, and then their turn comes for a key that changed so many milliseconds before. */
