@@ -3,6 +3,7 @@ import { Turns } from '../../src/azure/turns.ts';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import { IndexBuilding } from '../../src/fleet/index-building.ts';
 import type { RekeyOrder, RekeyStore } from '../../src/fleet/rekey-order.ts';
+import type { LogRecord } from '../../src/log.ts';
 import { carryOutRekey, type RekeyServices } from '../../src/rekey/carry-out.ts';
 import { reviveRekeys } from '../../src/rekey/revive.ts';
 import type { Work } from '../../src/work/messages.ts';
@@ -40,6 +41,7 @@ async function step(
   }
   const sent: Work[] = [];
   const delays: (number | undefined)[] = [];
+  const logged: LogRecord[] = [];
   const ports = {
     rekeys,
     audit: audit.port((_, effect) => (isAuditDown ? Promise.reject(new Error('down')) : Promise.resolve(effect()))),
@@ -63,9 +65,10 @@ async function step(
   const outcome = await carryOutRekey(
     { kind: 'rekey', order: order.id, key: KEY.id, tick, cause, attempt: 0 },
     ports,
-    () => {},
+    (record) => void logged.push(record),
   );
-  return { outcome, sent, delays, order: store.orders[0], recorded: audit.entries.map(({ reason }) => reason) };
+  const recorded = audit.entries.map(({ reason }) => reason);
+  return { outcome, sent, delays, order: store.orders[0], recorded, warnings: logged.map(({ because }) => because) };
 }
 
 /** So many accounts have moved by an order that is taken back now. */
@@ -90,8 +93,11 @@ describe('a step', () => {
     expect(order).not.toHaveProperty('waits');
   });
 
-  it('that has to wait is followed by one that comes when that may be over', async () => {
-    expect((await step({}, { rollout: { paused: async () => PAUSED } })).delays).toEqual([PAUSED.delaySeconds]);
+  it('that has to wait is followed by one that comes when that may be over, and says so once', async () => {
+    const paused = { rollout: { paused: async () => PAUSED } };
+    const { delays, warnings, order } = await step({}, paused);
+    expect([delays, warnings]).toEqual([[PAUSED.delaySeconds], [PAUSED.reason]]);
+    expect((await step({ waits: order?.waits }, paused)).warnings).toEqual([]);
   });
 
   it.each([
@@ -126,9 +132,9 @@ describe('a step', () => {
   });
 
   it('sends nobody anew while the wave before may still come through', async () => {
-    const on = now.toISOString();
+    const on = new Date(now.getTime() - 30_000).toISOString();
     const wave = { sent: 2, tick: 6, settled: 0, on };
-    const { sent, order } = await step({ state: 'takingBack', wave }, (rekeys) => ({
+    const { sent, order, warnings } = await step({ state: 'takingBack', wave }, (rekeys) => ({
       rollout: {
         async paused() {
           for (const n of [1, 2]) {
@@ -142,6 +148,8 @@ describe('a step', () => {
     }));
     expect(sent).toMatchObject([{ kind: 'rekey', tick: 8 }]);
     expect(order?.wave).toMatchObject({ ...wave, reached: 1 });
+    // It goes on by itself: nothing to warn of.
+    expect([order?.waits?.reason, warnings]).toEqual(['RekeyUnderWay', []]);
   });
 
   it('sends the next ones as soon as those of the wave before are done with', async () => {
