@@ -29,6 +29,8 @@ interface OpenAccount {
   readonly id: string;
   readonly subscriptionId: string;
   readonly location: string;
+  /** It goes back, and the order has moved none of its encryption scopes. */
+  readonly scopes?: 'none';
 }
 
 /** The accounts that an order has had to do with, by ARM id in lower case. */
@@ -49,15 +51,18 @@ export interface RowServices {
 
 /** Forward, what was not moved by the time its subscription was left out is not the order's any more; back goes all that was. */
 export async function unsettled(order: RekeyOrder, { rekeys, inSight }: RowServices): Promise<Rows> {
-  const isLookedAfter = usesLookedAfter(order.state === 'takingBack' ? undefined : await inSight());
+  const isBack = order.state === 'takingBack';
+  const isLookedAfter = usesLookedAfter(isBack ? undefined : await inSight());
   const open = new Map<string, OpenAccount>();
   const settled = new Set<string>();
   const failed = new Set<string>();
   const stopping = new Set<string>();
+  const withScopes = new Set<string>();
   for await (const subject of rekeys.subjects(order.id)) {
     const id = parseResourceId(subject.account);
     if (!id) continue;
     const account = id.id.toLowerCase();
+    if (subject.scope !== undefined) withScopes.add(account);
     const isDone = isSubjectSettled(subject, order) && !subject.failure;
     if (!isDone && !isLookedAfter(subject)) continue;
     if (!isSubjectSettled(subject, order)) {
@@ -67,8 +72,11 @@ export async function unsettled(order: RekeyOrder, { rekeys, inSight }: RowServi
       if (stopsOrder(subject.failure, order)) stopping.add(account);
     } else settled.add(account);
   }
-  // One of an account's parts is enough.
-  for (const account of open.keys()) settled.delete(account);
+  for (const [account, one] of open) {
+    // One of an account's parts is enough.
+    settled.delete(account);
+    if (isBack && !withScopes.has(account)) open.set(account, { ...one, scopes: 'none' });
+  }
   for (const account of failed) {
     settled.delete(account);
     open.delete(account);

@@ -93,6 +93,27 @@ describe('a step', () => {
     expect(order).not.toHaveProperty('waits');
   });
 
+  it('sends who goes back to be looked at for encryption scopes only where some of it were moved', async () => {
+    const at = now.toISOString();
+    const { sent } = await step({ state: 'takingBack' }, (rekeys) => ({
+      rollout: {
+        async paused() {
+          for (const subject of [{ account: `${account}1` }, { account: `${account}2` }]) {
+            await rekeys.put('order-1', { ...subject, location: 'westeurope', state: 'moved', at });
+          }
+          const scope = { account: `${account}2`, scope: 'a', location: 'westeurope', state: 'moved', at } as const;
+          await rekeys.put('order-1', scope);
+          return undefined;
+        },
+      },
+    }));
+    const accounts = sent.flatMap((work) => (work.kind === 'account' ? [[work.account.at(-1), work.scopes]] : []));
+    expect(accounts).toEqual([
+      ['1', 'none'],
+      ['2', undefined],
+    ]);
+  });
+
   it('that has to wait is followed by one that comes when that may be over, and says so once', async () => {
     const paused = { rollout: { paused: async () => PAUSED } };
     const { delays, warnings, order } = await step({}, paused);

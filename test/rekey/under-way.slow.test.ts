@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { StorageAccount } from '../../local/azure/world.ts';
+import { LIST_CALLS } from '../../src/accounts/dispatcher.ts';
 import { progressOf } from '../../src/rekey/progress.ts';
 import { LISTS_SECONDS } from '../../src/rekey/waves.ts';
 import { group, TestKey } from '../support/fleet.ts';
@@ -114,6 +115,29 @@ it('an account that is elsewhere than the index has it is sent to in both places
   expect((await orders.order(id)).state).toBe('done');
   expect(accounts.map((account) => use(account)?.keyname)).toEqual([b.name, b.name]);
   expect(since(startMs)).toBeLessThan(60_000);
+});
+
+it('what goes back waits for lists only where encryption scopes of it were moved', async () => {
+  const orders = new RekeyOrders(wire);
+  const [a, b] = twoKeys();
+  const accounts = Array.from({ length: 12 }, () => a.account());
+  const withScope = a.account('pinned', { scopes: [{ name: 'scope1', key: a.use('pinned') }] });
+  const scopeOn = (key: TestKey) => key.id(key.first);
+  const scopeKey = () => withScope.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri;
+  const id = await orders.start(a, b);
+  await orders.carryOut();
+  expect([(await orders.order(id)).state, scopeKey()]).toEqual(['done', scopeOn(b)]);
+  const { turns, schedule, now } = orders.services;
+  const place = { subscriptionId: withScope.id.split('/')[2] ?? '', location: withScope.location };
+  for (const one of [turns, schedule]) while (one.take(place, LIST_CALLS, now().getTime(), { mostMs: 0 }) <= 0);
+  const startMs = wire.azure.clock.nowMs();
+  await orders.change(id, 'takeBack');
+  withoutSpares();
+  await orders.carryOut(() => accounts.every((account) => use(account)?.keyname === a.name));
+  expect(since(startMs)).toBeLessThan(60_000);
+  expect(scopeKey()).toBe(scopeOn(b));
+  await orders.carryOut();
+  expect([(await orders.order(id)).state, scopeKey()]).toEqual(['takenBack', scopeOn(a)]);
 });
 
 describe('an order says how many accounts are still to be asked for their scopes, and when Azure takes more lists', () => {
