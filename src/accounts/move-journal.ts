@@ -1,5 +1,5 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
-import { APP_TOKEN_MS, LIMITS } from '../azure/limits.ts';
+import { LIMITS } from '../azure/limits.ts';
 import { GIVEN_UP_MS } from '../time/spans.ts';
 import { HELD_MS, LEASE_MS, type Lease } from '../work/lease-client.ts';
 import { formatAccountState, type MoveIntent, newIntent, parseAccountState, versionId } from './intent.ts';
@@ -7,11 +7,10 @@ import type { KeyUse } from './key-use.ts';
 
 /**
  * Of a holder that lives, and renews its lease no more as the storage does not answer it: after the last renewal it may begin
- * a write for `HELD_MS`, which may wait for a token, is given up when its answer does not come, and may still take effect
- * then. The lease itself stands for a part of that; the rest is waited for before anything is judged by what is read. No
+ * a write for `HELD_MS`, which is given up when its answer does not come, and may still take effect then. The lease itself stands for a part of that; the rest is waited for before anything is judged by what is read. No
  * single lease is sure to stand for so long, should whoever takes it for that die: two are taken. Milliseconds.
  */
-const SETTLE_MS = HELD_MS + APP_TOKEN_MS + LIMITS.storageManagement.writeMs + GIVEN_UP_MS - LEASE_MS;
+const SETTLE_MS = HELD_MS + LIMITS.storageManagement.wholeWriteMs + GIVEN_UP_MS - LEASE_MS;
 /** How long a move waits for the audit trail, in milliseconds. */
 const AUDIT_WAIT_MS = 10_000;
 
@@ -75,14 +74,15 @@ export class MoveJournal {
     if (wholeMs <= 0) return 0;
     const isLast = wholeMs <= LEASE_MS;
     const ms = isLast ? wholeMs : wholeMs / 2;
+    // Not by the time of day, which another instance may read from another clock.
+    const isTaken = await this.#lease.releaseAfter(ms);
+    if (!isTaken) return ms;
     this.#moves = this.#moves.map((move) => {
-      if (!isLast) return move.over ? move : { ...move, waitedMs: (move.waitedMs ?? 0) + ms };
+      if (!isLast) return move.over ? move : { ...move, waitedMs: Math.min((move.waitedMs ?? 0) + ms, LEASE_MS) };
       const { until: _, waitedMs: __, ...known } = move;
       return { ...known, over: true };
     });
     await this.#save().catch(() => {});
-    // Not by the time of day, which another instance may read from another clock.
-    this.#lease.releaseAfter(ms);
     return ms;
   }
 
@@ -168,9 +168,16 @@ export class MoveJournal {
   async close(): Promise<void> {
     const isOurs = this.held();
     // First: whoever reads that it is over waits for nothing but the lease, which a killed holder leaves for 40 s alone.
-    if (this.#isOpen) await this.#lease.abandon();
+    const isTaken = !this.#isOpen || (await this.#lease.abandon());
+    if (!isTaken) this.#moves = this.#moves.map((move) => this.#notOver(move));
     if (this.#moves !== this.#saved && isOurs) await this.#save().catch(() => {});
     if (!this.#isOpen) await this.#lease.release();
+  }
+
+  /** What nobody after this one is to believe: how long the lease stands is not known. */
+  #notOver(move: MoveIntent): MoveIntent {
+    const isOld = this.#saved.some(({ id, over }) => over === true && id === move.id);
+    return isOld ? move : { ...move, over: undefined };
   }
 
   #replace(move: MoveIntent): void {

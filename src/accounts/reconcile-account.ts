@@ -1,6 +1,6 @@
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import { parseStorageAccountId, type ResourceId, sameResource } from '../azure/resource-id.ts';
-import { type PacedPlace, pacingCell } from '../azure/turns.ts';
+import { type PacedCalls, type PacedPlace, pacingCell } from '../azure/turns.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import type { Lease } from '../work/lease-client.ts';
@@ -60,13 +60,19 @@ export async function reconcileAccount(work: AccountWork, services: ReconcileSer
     return putOff(work, place, unused, { waitMs: turn.tooFarMs, why, unused }, services);
   }
 
-  const { outcome, wrote } = await atItsTurn(place, { work, key, id }, services, log);
+  const { outcome, did } = await atItsTurn(place, { work, key, id }, services, log);
   // Before it is laid out anew: what was refused may find no other turn within the hour.
-  if (!wrote && calls.writes) {
-    turns.release(place, { writes: calls.writes }, turn.turnMs);
-    if (work.turn !== undefined) schedule.release(place, { writes: calls.writes }, work.turn);
-  }
+  const unusedOf = (of: PacedCalls): PacedCalls =>
+    did === 'nothing' ? of : { writes: did === 'wrote' ? 0 : (of.writes ?? 0) };
+  turns.release(place, unusedOf(calls), turn.turnMs);
+  if (work.turn !== undefined) schedule.release(place, unusedOf(callsOf(work)), work.turn);
   return spread(outcome, { ...work, turn: undefined }, place, services);
+}
+
+interface Look {
+  readonly outcome: Outcome;
+  /** What Azure was asked. */
+  readonly did: 'nothing' | 'read' | 'wrote';
 }
 
 async function atItsTurn(
@@ -74,18 +80,23 @@ async function atItsTurn(
   about: { readonly work: AccountWork; readonly key: ManagedKey; readonly id: ResourceId },
   services: ReconcileServices,
   log: Log,
-): Promise<{ readonly outcome: Outcome; readonly wrote: boolean }> {
+): Promise<Look> {
   const { subscriptionId, name } = about.id;
   try {
     // Messages about one account that come together wait for each other; a longer wait is one for the queue.
     const acquire = () => services.leases.acquire(`account/${subscriptionId}/${name.toLowerCase()}`);
     const lease = await acquirePatiently(acquire, PATIENCE, services.sleep);
-    if (!lease) return { outcome: BUSY, wrote: false };
+    if (!lease) return { outcome: BUSY, did: 'nothing' };
     const accounts = tellingRefusals(services.accounts, place, services);
     return await underLease(lease, about, { ...services, accounts }, log);
   } catch (error) {
-    return { outcome: outcomeOfFailure(error), wrote: false };
+    return { outcome: outcomeOfFailure(error), did: 'nothing' };
   }
+}
+
+/** What its turn was handed out for. */
+function callsOf(work: AccountWork): PacedCalls {
+  return work.scopes === 'only' ? listCalls(work) : moveCalls(work);
 }
 
 /**
@@ -97,7 +108,7 @@ function spread(outcome: Outcome, work: AccountWork, place: PacedPlace, services
   if (outcome.outcome !== 'retry' || outcome.with) return outcome;
   if (outcome.reason !== 'Throttled') return { ...outcome, with: work };
   const wait = { waitMs: (outcome.delaySeconds ?? UNSAID_SECONDS) * 1000, why: outcome.detail };
-  return putOff(work, place, work.scopes === 'only' ? listCalls(work) : moveCalls(work), wait, services);
+  return putOff(work, place, callsOf(work), wait, services);
 }
 
 async function underLease(
@@ -105,10 +116,10 @@ async function underLease(
   { work, key, id }: { work: AccountWork; key: ManagedKey; id: ResourceId },
   services: ReconcileServices,
   log: Log,
-): Promise<{ outcome: Outcome; wrote: boolean }> {
+): Promise<Look> {
   const journal = new MoveJournal(lease, services.audit);
   const underWayMs = await journal.leaveAlone(services.now());
-  if (underWayMs > 0) return { outcome: leftAlone(underWayMs), wrote: false };
+  if (underWayMs > 0) return { outcome: leftAlone(underWayMs), did: 'nothing' };
   const reconciliation = new Reconciliation({ ...work, account: id.id }, key, journal, services, log);
   let outcome: Outcome;
   try {
@@ -125,7 +136,7 @@ async function underLease(
     outcome = { outcome: 'retry', reason: 'AuditFailed', detail, counts: true, delaySeconds: ABANDONED_SECONDS };
   }
   await journal.close();
-  return { outcome, wrote: reconciliation.wrote };
+  return { outcome, did: reconciliation.wrote ? 'wrote' : 'read' };
 }
 
 async function reconcile(id: ResourceId, reconciliation: Reconciliation): Promise<Outcome> {

@@ -1,4 +1,4 @@
-import type { HttpClient, PipelineResponse } from '@azure/core-rest-pipeline';
+import type { HttpClient, PipelineRequest, PipelineResponse, SendRequest } from '@azure/core-rest-pipeline';
 import type { TokenCredential } from '@azure/identity';
 import { createKeptHttp } from './kept-http.ts';
 
@@ -82,38 +82,43 @@ export async function triedFor(ms: number, work: Promise<unknown>): Promise<void
  */
 export function deadlineHttp(msOf: (method: string) => number, http: HttpClient = DEFAULT_HTTP): HttpClient {
   return {
-    async sendRequest(request) {
-      const ms = msOf(request.method);
-      const outer = request.abortSignal;
-      const box = new AbortController();
-      const giveUp = (): void => box.abort();
-      const timer = setTimeout(giveUp, ms);
-      if (outer?.aborted) giveUp();
-      outer?.addEventListener('abort', giveUp);
-      request.abortSignal = box.signal;
-      let response: PipelineResponse | undefined;
-      try {
-        const asking = http.sendRequest(request);
-        // It does not end by itself when a compressed answer breaks off: the SDK waits for the rest of it.
-        if (!(await untilAborted(asking, box.signal)))
-          throw new DOMException('The request was given up.', 'AbortError');
-        response = await asking;
-        return response;
-      } catch (error) {
-        if (!box.signal.aborted || outer?.aborted) throw error;
-        throw new DeadlineError(`${new URL(request.url).hostname} did not answer`, ms);
-      } finally {
-        clearTimeout(timer);
-        // Those outside send the request again, or look at it: they see the signal that they know.
-        if (outer) request.abortSignal = outer;
-        else delete request.abortSignal;
-        const letGo = (): void => outer?.removeEventListener('abort', giveUp);
-        // Who reads a stream can still give it up.
-        if (response?.readableStreamBody) response.readableStreamBody.once('close', letGo);
-        else letGo();
-      }
-    },
+    sendRequest: (request) => sendWithin(msOf(request.method), request, (limited) => http.sendRequest(limited)),
   };
+}
+
+/**
+ * Sends a request of an Azure SDK, by whatever is to happen to it on the way, and gives it up after so many milliseconds.
+ *
+ * @throws {@link DeadlineError}
+ */
+export async function sendWithin(ms: number, request: PipelineRequest, send: SendRequest): Promise<PipelineResponse> {
+  const outer = request.abortSignal;
+  const box = new AbortController();
+  const giveUp = (): void => box.abort();
+  const timer = setTimeout(giveUp, ms);
+  if (outer?.aborted) giveUp();
+  outer?.addEventListener('abort', giveUp);
+  request.abortSignal = box.signal;
+  let response: PipelineResponse | undefined;
+  try {
+    const asking = send(request);
+    // It does not end by itself when a compressed answer breaks off: the SDK waits for the rest of it.
+    if (!(await untilAborted(asking, box.signal))) throw new DOMException('The request was given up.', 'AbortError');
+    response = await asking;
+    return response;
+  } catch (error) {
+    if (!box.signal.aborted || outer?.aborted) throw error;
+    throw new DeadlineError(`${new URL(request.url).hostname} did not answer`, ms);
+  } finally {
+    clearTimeout(timer);
+    // Those outside send the request again, or look at it: they see the signal that they know.
+    if (outer) request.abortSignal = outer;
+    else delete request.abortSignal;
+    const letGo = (): void => outer?.removeEventListener('abort', giveUp);
+    // Who reads a stream can still give it up.
+    if (response?.readableStreamBody) response.readableStreamBody.once('close', letGo);
+    else letGo();
+  }
 }
 
 const DEFAULT_HTTP = createKeptHttp();

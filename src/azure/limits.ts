@@ -1,7 +1,7 @@
 import type { HttpClient, PipelinePolicy } from '@azure/core-rest-pipeline';
 import { parseJson } from '../text.ts';
-import { deadlineHttp } from './deadline.ts';
-import { type Repetition, repeatReads } from './repeat-reads.ts';
+import { deadlineHttp, sendWithin } from './deadline.ts';
+import { isRead, type Repetition, repeatReads } from './repeat-reads.ts';
 
 /** How long a call to Azure may take, and how often a read is asked for again. */
 export interface CallLimits extends Repetition {
@@ -9,6 +9,11 @@ export interface CallLimits extends Repetition {
   readonly requestMs: number;
   /** The same for one that writes; that of every request when left out. */
   readonly writeMs?: number;
+  /**
+   * Longest time for all of a write, in milliseconds: with its token, and being sent again with another one, as an answer may
+   * ask for (continuous access evaluation). For what somebody else waits for the end of.
+   */
+  readonly wholeWriteMs?: number;
 }
 
 const RESOURCE_MANAGER = { requestMs: 15_000, repeats: 2, longestWaitMs: 0 };
@@ -27,7 +32,7 @@ export const LIMITS = {
     only: /^https:\/\/[^/]+\/keys\/[^/]+\/versions\?/,
   },
   /** Key Vault answers in well under a second; what takes longer goes back to the queue, and so does Retry-After. */
-  keyWork: { requestMs: 12_000, repeats: 2, onceMoreAfterHang: true, longestWaitMs: 0 },
+  keyWork: { requestMs: 12_000, wholeWriteMs: 20_000, repeats: 2, onceMoreAfterHang: true, longestWaitMs: 0 },
   /** Who has a role in a Managed HSM: it answers few such calls a second, and may ask to wait. */
   localRoles: { requestMs: 12_000, repeats: 2, longestWaitMs: 5_000 },
   /** Somebody at a keyboard waits for a throttled service rather than to begin anew; keys in hardware take a while. */
@@ -44,7 +49,7 @@ export const LIMITS = {
    * An account or a scope: a PATCH took up to 36 s (recordings of the real service). Reads are not repeated: a message that
    * goes back to the queue costs nothing while it waits.
    */
-  storageManagement: { ...RESOURCE_MANAGER, repeats: 0, writeMs: 60_000 },
+  storageManagement: { ...RESOURCE_MANAGER, repeats: 0, writeMs: 60_000, wholeWriteMs: 60_000 },
   /** Asked while a person waits for the blast radius. */
   resourceGraph: { ...RESOURCE_MANAGER, repeats: 1 },
   /** Evidence, of months: the query itself may take a while, and nothing is done without its answer. */
@@ -71,14 +76,23 @@ export function callOptions(limits: CallLimits): {
   retryOptions: { maxRetries: number };
   additionalPolicies: { policy: PipelinePolicy; position: 'perCall' }[];
 } {
-  const { requestMs, writeMs = requestMs } = limits;
+  const { requestMs, writeMs = requestMs, wholeWriteMs } = limits;
   return {
     httpClient: deadlineHttp((method) => (method === 'GET' || method === 'HEAD' ? requestMs : writeMs)),
     retryOptions: { maxRetries: 0 },
     additionalPolicies: [
       { policy: repeatReads(limits), position: 'perCall' },
+      ...(wholeWriteMs === undefined ? [] : [{ policy: wholeWrites(wholeWriteMs), position: 'perCall' } as const]),
       { policy: FAILURE_BODIES, position: 'perCall' },
     ],
+  };
+}
+
+/** Around the tokens, which come before a request, and once more after its answer; inside of what is repeated. */
+function wholeWrites(ms: number): PipelinePolicy {
+  return {
+    name: 'wholeWrites',
+    sendRequest: (request, next) => (isRead(request) ? next(request) : sendWithin(ms, request, next)),
   };
 }
 

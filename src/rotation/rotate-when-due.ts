@@ -161,8 +161,8 @@ class Rotation {
   /** An answer is lost: until the request can no longer take effect, nobody may send another. */
   async #wait(intent: RotationIntent, why: string, reason: Reason = 'RotationUnknown'): Promise<Looked> {
     // First: whoever reads that it was waited for waits for nothing but the lease, which a killed holder leaves for 40 s alone.
-    await this.#lease.abandon();
-    await this.#lease.save({ ...intent, waited: true }).catch(() => {}); // unsaved, it is waited for once more
+    const waited = await this.#lease.abandon();
+    await this.#lease.save({ ...intent, waited }).catch(() => {}); // unsaved, it is waited for once more
     return { outcome: later(reason, why, LATE_SECONDS), isLeft: true };
   }
 

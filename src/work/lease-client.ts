@@ -25,13 +25,18 @@ export interface Lease {
   save(state: unknown): Promise<void>;
   /** Lets go at once. Never throws: what cannot be released expires. */
   release(): Promise<void>;
-  /** Renews once more, and does not release: the name stays taken for another 60 s, for a write whose outcome is not known. Never throws. */
-  abandon(): Promise<void>;
   /**
-   * Renews once more, and releases after so many milliseconds: for a name that is to be left alone, by its holder, too. Nobody
-   * waits for it. When the process ends before, or the release fails, the name stays taken for as long as with `abandon`.
+   * Renews once more, and does not release: for a write whose outcome is not known. Never throws.
+   *
+   * @returns whether that was heard: the name stays taken for another 60 s, whatever becomes of this process. Without, it may be
+   *   free sooner; it is renewed until one renewal is heard of
    */
-  releaseAfter(ms: number): void;
+  abandon(): Promise<boolean>;
+  /**
+   * The same, and releases after so many milliseconds: for a name that is to be left alone, by its holder, too. When the
+   * process ends before, or the release fails, the name stays taken for as long as with `abandon`.
+   */
+  releaseAfter(ms: number): Promise<boolean>;
 }
 
 /** How long a lease stands that is renewed no more. Milliseconds. */
@@ -39,6 +44,9 @@ export const LEASE_MS = 60_000;
 
 /** `held` is true for so long after the last renewal: the rest is kept back, so that a write that is sent then is on its way while the lease still stands. Milliseconds. */
 export const HELD_MS = LEASE_MS / 2;
+
+/** The longest state. Bytes. */
+const MOST_BYTES = 1024 * 1024;
 
 export interface LeaseOptions {
   /** 15 to 60: what Azure allows ("Lease Blob", Blob service REST API). */
@@ -133,8 +141,8 @@ class HeldLease implements Lease {
     !this.#over && performance.now() - this.#since < (this.#durationMs * HELD_MS) / LEASE_MS;
 
   async read(): Promise<void> {
-    const { text: json } = await withinTime(this.#timeoutMs, (limit) => readBlobText(this.#blob, limit));
-    // What is not JSON was saved by nobody here: it is no state, and must not keep everybody from the name for good.
+    const { text: json } = await withinTime(this.#timeoutMs, (limit) => readBlobText(this.#blob, limit, MOST_BYTES));
+    // What is not JSON, or is larger, was saved by nobody here: it is no state, and must not keep everybody from the name for good.
     this.#state = parseJson(json);
   }
 
@@ -155,15 +163,16 @@ class HeldLease implements Lease {
     await withinTime(this.#timeoutMs, (limit) => this.#lease.releaseLease(limit)).catch(() => {});
   }
 
-  async abandon(): Promise<void> {
+  async abandon(): Promise<boolean> {
     this.#over = true;
     this.#left = performance.now();
     await this.#renew();
+    return this.#since >= this.#left;
   }
 
-  releaseAfter(ms: number): void {
-    void this.abandon();
+  releaseAfter(ms: number): Promise<boolean> {
     setTimeout(() => void this.release(), ms).unref();
+    return this.abandon();
   }
 
   #end(): void {

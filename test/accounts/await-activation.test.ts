@@ -52,8 +52,8 @@ class World {
             release: async () => {
               this.#held = false;
             },
-            abandon: async () => {},
-            releaseAfter: () => {},
+            abandon: async () => true,
+            releaseAfter: async () => true,
           };
         },
       },

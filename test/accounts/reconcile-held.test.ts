@@ -82,7 +82,7 @@ describe('an instance that is killed between announcing a move by a guess and re
       currentVersionedKeyIdentifier: files.id(next),
       lastKeyRotationTimestamp: rotatedOn?.toISOString(),
     });
-    for (const delaySeconds of [49, 49]) {
+    for (const delaySeconds of [46, 46]) {
       await expireLease(account);
       expect(await reconcile(work, instance())).toMatchObject({ outcome: 'retry', reason: 'Busy', delaySeconds });
     }

@@ -154,7 +154,7 @@ describe('an instance that is killed', () => {
     // What the dead instance had under way is given its time, once, by two leases, and by nobody who stands waiting for it.
     const busy = { outcome: 'retry', reason: 'Busy', counts: false };
     for (const other of others) {
-      for (const delaySeconds of [49, 5]) {
+      for (const delaySeconds of [46, 5]) {
         expect(await reconcile(files.accountWork(account), other)).toMatchObject({ ...busy, delaySeconds });
       }
       await expireLease(account);

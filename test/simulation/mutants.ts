@@ -68,8 +68,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no fence: an account that is to be left alone is let go at once',
     file: 'src/accounts/move-journal.ts',
-    from: 'this.#lease.releaseAfter(ms);',
-    to: 'await this.#lease.release();',
+    from: 'await this.#lease.releaseAfter(ms);',
+    to: '(await this.#lease.release()) === undefined;',
   },
   {
     name: 'no intent: a move is not announced before it is made',

@@ -26,9 +26,10 @@ export class MemoryLeases implements Leases {
       const of = this.#taken.get(name);
       return of?.holder === holder && of.until > this.#now().getTime();
     };
-    const leaveFor = (ms: number) => {
+    const leaveFor = async (ms: number) => {
       if (isOurs()) this.#taken.set(name, { holder, until: this.#now().getTime() + ms });
       isLeft = true;
+      return true;
     };
     const state = this.#states.get(name);
     return {
@@ -42,7 +43,7 @@ export class MemoryLeases implements Leases {
       release: async () => {
         if (isOurs()) this.#taken.delete(name);
       },
-      abandon: async () => leaveFor(DURATION_MS),
+      abandon: () => leaveFor(DURATION_MS),
       releaseAfter: leaveFor,
     };
   }

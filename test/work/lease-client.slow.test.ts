@@ -105,7 +105,7 @@ it('expires after its holder is gone or cannot renew it, and not while it is ren
     void abandoned.abandon();
     unreliable.onRequest(() => 'refuse');
     void unheard.abandon();
-    later.releaseAfter(4_000);
+    void later.releaseAfter(4_000);
     expect([abandoned.held(), later.held()]).toEqual([false, false]);
     expect(await instance().acquire('later')).toBeUndefined();
     await sleep(2_000);
