@@ -106,3 +106,29 @@ describe('a move that was begun before', () => {
     expect([saved, released]).toEqual([[], []]);
   });
 });
+
+it('a move that was given up is left alone for as long as it may take effect where no renewal of its lease was heard, by any clock', async () => {
+  let kept: unknown;
+  const begunMs = Date.parse(move.at);
+  const givenUpOn = new Date(begunMs + 60_000);
+  const lease = (state: unknown): Lease => ({
+    state,
+    held: () => true,
+    save: async (next) => {
+      kept = JSON.parse(JSON.stringify(next));
+    },
+    release: async () => {},
+    // No answer came to it; then the process was killed.
+    abandon: async () => {},
+    releaseAfter: () => {},
+  });
+  const first = new MoveJournal(lease(undefined), async () => ({ failed: 'not asked for' }));
+  first.giveUp(await first.begin(move), givenUpOn);
+  await first.close();
+  // The last renewal that was heard is 20 s older: the lease is free 40 s later, and the write may come in another 20 s.
+  const nextOn = new Date(givenUpOn.getTime() + 40_000);
+  for (const aheadMs of [0, 5 * 60_000]) {
+    const next = new MoveJournal(lease(kept), async () => ({ failed: 'not asked for' }));
+    expect(await next.leaveAlone(new Date(nextOn.getTime() + aheadMs)), `${aheadMs} ms`).toBeGreaterThanOrEqual(20_000);
+  }
+});

@@ -217,3 +217,45 @@ it('what an instance has under way that is cut off from the storage, and lives, 
   expect(seen.size).toBe(3);
   expect(pinnedTo(account)).toBe(next.version);
 }, 400_000);
+
+it('what an instance that is cut off is asked to send once more with another token takes no account back either', async () => {
+  const files = key();
+  const account = files.account();
+  files.add();
+  const storage = await faultyStorage(wire.connectionString);
+  onTestFinished(() => storage.close());
+  const path = `${account.name}\\?`;
+  const claims = Buffer.from('{"access_token":{"nbf":{"essential":true,"value":"1700000000"}}}').toString('base64');
+  const challenge = `Bearer error="insufficient_claims", claims="${claims}"`;
+  const answer = { status: 401, headers: { 'WWW-Authenticate': challenge }, body: { error: { code: 'Expired' } } };
+  // The answer takes 55 s, and what is sent then takes effect 55 s after it was given up.
+  wire.azure.faults.add([{ match: { method: 'PATCH', path }, times: 1, answer }]);
+  wire.azure.faults.add([{ match: { method: 'PATCH', path }, times: 1, delayMs: 115_000 }]);
+  const services = wire.services({ AzureWebJobsStorage: storage.connectionString });
+  let isUnderWay = false;
+  const updateEncryption: Services['accounts']['updateEncryption'] = (...change) => {
+    wire.azure.world.settings.latencyMs = 55_000;
+    isUnderWay = true;
+    return services.accounts.updateEncryption(...change);
+  };
+  const cutOff = reconcile(files.accountWork(account), {
+    ...services,
+    accounts: { ...services.accounts, updateEncryption },
+  });
+  await eventually('its PATCH is under way', () => isUnderWay);
+  storage.onRequest(() => 'refuse');
+  await sleep(1_000);
+  wire.azure.world.settings.latencyMs = 0;
+  const next = files.add();
+  const looks = async () => {
+    for (let outcome: Outcome | undefined; outcome?.outcome !== 'done'; ) {
+      outcome = await reconcile(files.accountWork(account), wire.services());
+      if (outcome.outcome === 'retry') await sleep((outcome.delaySeconds ?? 15) * 1_000);
+    }
+  };
+  await looks();
+  const isMoved = pinnedTo(account) === next.version;
+  expect(await cutOff).toMatchObject({ outcome: 'retry' });
+  await sleep(60_000);
+  expect([isMoved, pinnedTo(account)]).toEqual([true, next.version]);
+}, 400_000);

@@ -43,6 +43,20 @@ describe('one expiry makes one version, completed and recorded once', () => {
     },
   );
 
+  it.each(['late', 'killedLate', 'answerLost', 'noEffect'] as const)(
+    'with one instance, whichever of its calls is %s, whichever it is killed at then, and a renewal is lost',
+    async (trouble) => {
+      for (let step = 1; step <= STEPS; step += 1) {
+        for (let after = 1; after <= STEPS; after += 1) {
+          for (const kill of ['killedBefore', 'killedAfter'] as const) {
+            const later = { step: step + after, trouble: kill };
+            await holds({ messages: 1, step, trouble, later, renewalLost: true, seed: 1 });
+          }
+        }
+      }
+    },
+  );
+
   it.each(TROUBLES)('with three messages and instances, whichever call is %s, in any order', async (trouble) => {
     for (let step = 1; step <= 3 * STEPS; step += 1) {
       for (let seed = 1; seed <= 10; seed += 1) await holds({ messages: 3, step, trouble, seed });

@@ -20,6 +20,8 @@ export interface History {
   readonly trouble: Trouble;
   /** A call after that which goes wrong, too. */
   readonly later?: { readonly step: number; readonly trouble: Trouble };
+  /** What renews a lease that is abandoned gets lost at first: whoever lives sends another one within 20 s. */
+  readonly renewalLost?: boolean;
   /** Which of the calls under way goes on next. */
   readonly seed: number;
 }
@@ -34,6 +36,8 @@ export interface Ending {
 
 /** Within the minute in which what was given up may still take effect. */
 const LATE_MS = 55_000;
+/** A lease is renewed so often. */
+const RENEWAL_MS = 20_000;
 /** When the queue delivers a message again whose receiver died. */
 const REDELIVERY_MS = 30_000;
 
@@ -153,9 +157,10 @@ class HistoryWorld {
             granted = lease;
             if (givenUp || dead) await lease.abandon();
             holds = true;
+            let isLeft = false;
             return {
               state: lease.state,
-              held: lease.held,
+              held: () => !isLeft && lease.held(),
               save: (state) => call(() => lease.save(state)),
               release: async () => {
                 // What cannot be released expires.
@@ -163,8 +168,17 @@ class HistoryWorld {
                 holds = false;
               },
               abandon: async () => {
-                if (!dead) await lease.abandon();
-                holds = false;
+                if (dead) return;
+                if (!this.#history.renewalLost) {
+                  holds = false;
+                  return lease.abandon();
+                }
+                isLeft = true;
+                this.after(RENEWAL_MS, () => {
+                  if (dead) return;
+                  holds = false;
+                  void lease.abandon();
+                });
               },
               releaseAfter: (ms) => {
                 if (!dead) lease.releaseAfter(ms);

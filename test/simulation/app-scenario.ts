@@ -20,6 +20,10 @@ export interface AppScenario {
   /** Calls that may go wrong, and during which a process may be killed. */
   readonly aim: RegExp;
   readonly kills: number;
+  /** How often an instance that is at such a call is cut off from the app's own storage. */
+  readonly cuts?: number;
+  /** Every so many renewals of leases get lost. */
+  readonly flaky?: number;
   /** Minutes by which each instance's clock is off. */
   readonly skews: readonly number[];
   /**

@@ -142,6 +142,7 @@ export class AppWorld implements World {
   /** When the last deed was done, or the last drift check. */
   #quietSince = NOON;
   #kills: number;
+  #cuts: number;
   #drifts = 0;
   #ids = 0;
   #actors = 0;
@@ -173,6 +174,8 @@ export class AppWorld implements World {
     }));
     this.#deeds = [...scenario.deeds];
     this.#kills = scenario.kills;
+    this.#cuts = scenario.cuts ?? 0;
+    this.#leases.flaky = scenario.flaky ?? 0;
     this.#nearExpiry = scenario.nearExpiry ?? false;
     this.#during = scenario.during;
     this.#canary = scenario.canary ?? 0;
@@ -219,6 +222,18 @@ export class AppWorld implements World {
         run: () => this.#kill(instance),
       })),
     ];
+    const cuts = this.#instances.filter(
+      ({ actors }) => this.#cuts > 0 && [...actors].some((actor) => this.scheduler.isAimedAt(actor)),
+    );
+    ready.push(
+      ...cuts.flatMap((instance) =>
+        [25, 45, 200].map((seconds) => ({
+          label: `instance ${instance.number} is cut off from the storage for ${seconds} s`,
+          rare: 'harm' as const,
+          run: () => this.#cut(instance, seconds),
+        })),
+      ),
+    );
     const isQuiet = ready.length === 0 && !this.scheduler.busy;
     const [next] = this.#deeds;
     const isTooEarly =
@@ -609,6 +624,15 @@ export class AppWorld implements World {
     instance.memory = memory();
   }
 
+  #cut(instance: Instance, seconds: number): void {
+    this.#cuts -= 1;
+    this.scheduler.harms += 1;
+    for (const actor of instance.actors) {
+      actor.cutAt = this.#clock;
+      actor.cutUntil = this.#clock + seconds * 1000;
+    }
+  }
+
   #wake(timer: Timer): void {
     this.#sleeps.splice(this.#sleeps.indexOf(timer), 1);
     if (!timer.actor.dead) timer.wake();
@@ -622,14 +646,14 @@ export class AppWorld implements World {
   }
 
   #ports(instance: Instance, actor: Actor, atOnce = false) {
-    const to = atOnce ? AT_ONCE : new PortLimits(this.scheduler, actor);
+    const to = atOnce ? AT_ONCE : new PortLimits(this.scheduler, actor, () => this.#clock);
     const isUrgent = BREAK_GLASS.test(actor.name);
     const own = to.ownStorage(OWN_STORAGE_MS);
     const now = () => new Date(this.#clock + instance.skewMs);
-    const fleet = createFleetIndex(this.index.port(to.azure(LIMITS.ownTables)));
+    const fleet = createFleetIndex(this.index.port(to.azure(LIMITS.ownTables, true)));
     const toVault = to.azure(isUrgent ? LIMITS.breakGlass : LIMITS.keyWork);
     const vault = keysOfBoth(keysOf(this.vault, toVault), OTHER.name, keysOf(this.other, toVault));
-    const rekeys = this.rekeys.port(to.azure(LIMITS.ownTables));
+    const rekeys = this.rekeys.port(to.azure(LIMITS.ownTables, true));
     const { lists, turns, schedule } = instance.memory;
     const keys = isUrgent ? vault : sharing(vault, lists);
     const settings = {
@@ -643,7 +667,7 @@ export class AppWorld implements World {
     } as unknown as Settings;
     const queue = this.#queues.port(own);
     const { control } = instance;
-    const rotationNotes = createRotationNotes(this.index.port(to.azure(LIMITS.ownTables)));
+    const rotationNotes = createRotationNotes(this.index.port(to.azure(LIMITS.ownTables, true)));
     const inSight = async () => [SUBSCRIPTION];
     const rollout = { settings, inSight, keys, fleet, rotationNotes, control, writeBudgets: [], queue, now };
     return {

@@ -13,8 +13,11 @@ import {
   randomAnnouncementsWorld,
   randomAppWorld,
   randomBreakGlassWorld,
+  randomCutOffRotationWorld,
+  randomCutOffWorld,
   randomIndexWorld,
   randomLostLooksWorld,
+  randomLostRenewalsWorld,
   randomMessagesWorld,
   randomMovesWorld,
   randomPeopleWorld,
@@ -59,6 +62,9 @@ const TURNS: readonly ((random: () => number) => () => World)[] = [
   randomRekeyWorld,
   randomTakeBackWorld,
   randomTwoRekeysWorld,
+  randomCutOffWorld,
+  randomCutOffRotationWorld,
+  randomLostRenewalsWorld,
 ];
 
 /** What comes twice in a round makes room every other time: accounts and scopes that are revoked by themselves, and drift checks that overlap. */

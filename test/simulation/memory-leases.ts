@@ -2,99 +2,146 @@ import type { Lease, Leases } from '../../src/work/lease-client.ts';
 import type { Way } from './memory-vault.ts';
 import type { Actor } from './scheduler.ts';
 
-/** A lease that is not renewed any more outlives its holder by at least this; one that is left on purpose, by the other. */
-const AFTER_DEATH_MS = 40_000;
-const ABANDONED_MS = 60_000;
+/** As `work/lease-client.ts` has it. Milliseconds. */
+const LEASE_MS = 60_000;
+const HELD_MS = 30_000;
+const TURN_MS = 20_000;
 
 interface Held {
-  by: Actor;
-  /** Undefined: as long as its holder lives and does not let go. */
-  expires: number | undefined;
+  readonly by: Actor;
+  readonly acquired: number;
+  /** Its holder does not know of it. */
+  readonly isUnknown: boolean;
+  died: number;
+  /** Left to itself: renewed until one renewal is heard of. */
+  left: number;
+  /** Released then, if that is heard. */
+  releaseAt: number;
+  released: number;
   state: unknown;
 }
 
-/** The app's leases in memory, each kept with its state, on the simulation's clock (milliseconds). */
+/** The app's leases in memory, renewed as the real ones are, on the simulation's clock (milliseconds). */
 export class MemoryLeases {
   readonly #all = new Map<string, Held>();
   readonly #clock: () => number;
+  /** Every so many renewals and releases on a timer gets lost; 0: none. */
+  flaky = 0;
 
   constructor(clock: () => number) {
     this.#clock = clock;
   }
 
-  /** What somebody held who was killed is not renewed any more. */
   outlive(holder: Actor): void {
     for (const lease of this.#all.values()) {
-      if (lease.by === holder) lease.expires ??= this.#clock() + AFTER_DEATH_MS;
+      if (lease.by === holder) lease.died = Math.min(lease.died, this.#clock());
     }
   }
 
   port(actor: Actor, way: Way): Leases {
     return {
       acquire: async (name) => {
-        const abandon = () => {
-          const held = this.#of(name, actor);
-          if (held) held.expires = this.#clock() + ABANDONED_MS;
-        };
-        // Whoever does not know that it holds a lease does not renew it.
+        let taken: Held | undefined;
         let isUnknown = false;
-        const taken = await way(
+        const state = await way(
           `acquire ${name.split('/').at(-1)}`,
-          () => this.#take(name, actor, actor.dead || isUnknown),
+          () => {
+            taken = this.#take(name, actor, actor.dead || isUnknown);
+            return taken && { state: taken.state };
+          },
           true,
         ).catch((error: unknown) => {
           isUnknown = true;
-          abandon();
+          if (taken) taken.died = this.#clock();
           throw error;
         });
-        return taken && this.#lease(name, actor, way, taken.state);
+        return taken && state && this.#lease(name, taken, way);
       },
     };
   }
 
-  #of(name: string, actor: Actor): Held | undefined {
+  #take(name: string, by: Actor, isUnknown: boolean): Held | undefined {
     const held = this.#all.get(name);
-    return held?.by === actor ? held : undefined;
+    const now = this.#clock();
+    if (held && this.#expires(held) > now) return undefined;
+    const never = Number.POSITIVE_INFINITY;
+    const died = isUnknown ? now : never;
+    const taken = {
+      by,
+      acquired: now,
+      isUnknown,
+      died,
+      left: never,
+      releaseAt: never,
+      released: never,
+      state: held?.state,
+    };
+    this.#all.set(name, taken);
+    return taken;
   }
 
-  #take(name: string, actor: Actor, isAbandoned: boolean): { readonly state: unknown } | undefined {
-    const held = this.#all.get(name);
-    if (held && held.by !== actor && (held.expires ?? Number.POSITIVE_INFINITY) > this.#clock()) return undefined;
-    const expires = isAbandoned ? this.#clock() + ABANDONED_MS : undefined;
-    this.#all.set(name, { by: actor, expires, state: held?.state });
-    return { state: held?.state };
+  #hears({ by, died }: Held, at: number): boolean {
+    if (at > died || by.isCutOff(at)) return false;
+    // By its time, so that a history that is run again has the same ones lost.
+    return this.flaky === 0 || (Math.imul(Math.floor(at / 50) + 77, 2654435761) >>> 9) % this.flaky !== 0;
   }
 
-  #lease(name: string, actor: Actor, way: Way, state: unknown): Lease {
-    const mine = () => this.#of(name, actor);
+  #renewed(held: Held): number {
+    const now = this.#clock();
+    const { acquired, left } = held;
+    let last = acquired;
+    const turns: number[] = [];
+    for (let at = acquired + TURN_MS; at <= Math.min(now, acquired + 3_600_000); at += TURN_MS) turns.push(at);
+    if (left <= now) turns.push(left);
+    for (const at of turns.sort((a, b) => a - b)) {
+      if (at >= Math.min(held.released, held.releaseAt) || at - left > LEASE_MS) break;
+      if (!this.#hears(held, at)) continue;
+      last = at;
+      if (at >= left) break;
+    }
+    return last;
+  }
+
+  #expires(held: Held): number {
+    if (held.released <= this.#clock()) return held.released;
+    const { releaseAt } = held;
+    if (releaseAt <= this.#clock() && this.#hears(held, releaseAt)) return releaseAt;
+    return this.#renewed(held) + LEASE_MS;
+  }
+
+  #lease(name: string, held: Held, way: Way): Lease {
+    const now = this.#clock;
+    const isCurrent = () => this.#all.get(name) === held && held.released > now();
     const change = (label: string, make: () => void) => way(label, make, true);
+    const never = Number.POSITIVE_INFINITY;
+    const abandon = () => {
+      if (held.left === never) held.left = now();
+    };
+    let isOver = false;
     return {
-      state,
-      held: () => {
-        const held = mine();
-        return held !== undefined && held.expires === undefined;
-      },
+      state: held.state,
+      held: () => !isOver && isCurrent() && now() - this.#renewed(held) < HELD_MS,
       save: (next) =>
         change('save', () => {
-          const held = mine();
-          if (!held) throw Object.assign(new Error('the lease is lost'), { statusCode: 412 });
+          if (!isCurrent() || this.#expires(held) <= now())
+            throw Object.assign(new Error('the lease is lost'), { statusCode: 412 });
           held.state = next === undefined ? undefined : JSON.parse(JSON.stringify(next));
         }),
-      release: () =>
-        change('release', () => {
-          const held = mine();
-          if (held) held.expires = 0;
-        }).catch(() => {
-          const held = mine();
-          if (held) held.expires ??= this.#clock() + ABANDONED_MS;
-        }),
+      release: () => {
+        isOver = true;
+        held.died = Math.min(held.died, now());
+        return change('release', () => {
+          if (isCurrent() && this.#expires(held) > now()) held.released = now();
+        }).catch(() => {});
+      },
       abandon: async () => {
-        const held = mine();
-        if (held) held.expires = this.#clock() + ABANDONED_MS;
+        isOver = true;
+        abandon();
       },
       releaseAfter: (ms) => {
-        const held = mine();
-        if (held) held.expires = this.#clock() + ms;
+        isOver = true;
+        abandon();
+        held.releaseAt = now() + ms;
       },
     };
   }

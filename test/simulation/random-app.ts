@@ -353,3 +353,67 @@ function make(random: Random, profile: Pick<AppScenario, 'deeds'> & Optional): (
   };
   return () => new AppWorld(scenario);
 }
+
+/** Instances that are cut off from the app's own storage while they move an account, and live. */
+export function randomCutOffWorld(random: Random): () => World {
+  const deeds: Deed[] = [{ do: 'rotate', events: one(random, [1, 2]) }];
+  for (let n = 0; n < 1 + Math.floor(random() * 3); n += 1) {
+    deeds.push(
+      one<Deed>(random, [
+        { do: 'rotate', events: one(random, [1, 2]) },
+        { do: 'rotate', events: 1 },
+        { do: 'timePasses', seconds: one(random, [5, 15, 30]) },
+        { do: 'lateEvent' },
+      ]),
+    );
+  }
+  deeds.push({ do: 'rotate', events: 1 });
+  const aim = one(random, [/^(get|patch) st/, /^patch st/, /^(get|patch) st|^save/, /^patch st|^audit account/]);
+  const harm = one<Optional>(random, [
+    { cuts: 1, faults: 1, kinds: ['hangs'], kills: 0 },
+    { cuts: 1, faults: 2, kinds: ['hangs', 'late'], kills: 0 },
+    { cuts: 1, faults: 1, kinds: ['hangs'], kills: 1 },
+    { cuts: 2, faults: 2, kinds: ['hangs'], kills: 0 },
+    { cuts: 1, faults: 0, kills: 1 },
+  ]);
+  const during = one(random, [NOTHING, undefined, /^patch st/, /^(get|patch) st/]);
+  return make(random, {
+    deeds,
+    accounts: one<AppScenario['accounts']>(random, [['pinned'], ['pinned'], ['automatic'], ['pinned', 'pinned']]),
+    instances: one(random, [2, 3]),
+    aim,
+    during,
+    graphBlind: false,
+    ...harm,
+  });
+}
+
+/** The same of a key that nears its expiry. */
+export function randomCutOffRotationWorld(random: Random): () => World {
+  const deeds: Deed[] = [{ do: 'nearExpiryEvent' }, { do: 'nearExpiryEvent' }];
+  if (random() < 0.5) deeds.push({ do: 'timePasses', seconds: one(random, [15, 30]) }, { do: 'nearExpiryEvent' });
+  const harm = one<Optional>(random, [
+    { cuts: 1, faults: 1, kinds: ['hangs', 'late'], kills: 0 },
+    { cuts: 1, faults: 0, kills: 1 },
+    { cuts: 1, faults: 1, kinds: ['hangs', 'late'], kills: 1 },
+    { cuts: 2, faults: 1, kinds: ['hangs'], kills: 0 },
+  ]);
+  const aim = one(random, [/^rotate/, /^rotate|^list/, /^rotate|^save|^audit key/, /^(rotate|patch v)/]);
+  return make(random, { deeds, accounts: ['pinned'], nearExpiry: true, aim, instances: one(random, [2, 3]), ...harm });
+}
+
+/** Writes that are not answered, and leases whose renewals get lost although what is saved does not. */
+export function randomLostRenewalsWorld(random: Random): () => World {
+  const more = { kinds: ['hangs', 'late'], faults: 1, kills: one(random, [0, 1]), instances: 3, cuts: 0 } as const;
+  const lost = { flaky: one(random, [2, 2, 3]), skews: [2.5, -2.5, 0] };
+  if (random() < 0.3) {
+    const deeds: Deed[] = [{ do: 'nearExpiryEvent' }, { do: 'nearExpiryEvent' }];
+    return make(random, { deeds, accounts: ['pinned'], nearExpiry: true, aim: /^rotate/, ...more, ...lost });
+  }
+  const deeds = Array.from(
+    { length: one(random, [2, 3, 4]) },
+    (): Deed => ({ do: 'rotate', events: one(random, [1, 2]) }),
+  );
+  const during = one(random, [undefined, /^patch st/, /^(get|patch) st/]);
+  return make(random, { deeds, accounts: ['pinned'], aim: /^patch st/, during, ...more, ...lost });
+}

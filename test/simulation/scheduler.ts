@@ -59,6 +59,12 @@ export class Actor {
   #before = '';
   readonly #since: string[] = [];
   dead = false;
+  /** From then on, until then, nothing of the app's own storage answers it. */
+  cutAt = Number.POSITIVE_INFINITY;
+  cutUntil = Number.POSITIVE_INFINITY;
+  isCutOff(at: number): boolean {
+    return at >= this.cutAt && at < this.cutUntil;
+  }
   lastCall = '';
   done = false;
   constructor(name: string) {
