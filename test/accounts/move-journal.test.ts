@@ -119,8 +119,8 @@ it('a move that was given up is left alone for as long as it may take effect whe
     },
     release: async () => {},
     // No answer came to it; then the process was killed.
-    abandon: async () => {},
-    releaseAfter: () => {},
+    abandon: async () => false,
+    releaseAfter: async () => true,
   });
   const first = new MoveJournal(lease(undefined), async () => ({ failed: 'not asked for' }));
   first.giveUp(await first.begin(move), givenUpOn);

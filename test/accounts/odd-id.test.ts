@@ -42,8 +42,8 @@ it.each(['', 'e', '"'])(
       held: () => true,
       save: async () => {},
       release: async () => {},
-      abandon: async () => {},
-      releaseAfter: () => {},
+      abandon: async () => true,
+      releaseAfter: async () => true,
     };
     const options = { now: () => NOW, newId: () => 'id', sleep: async () => {}, random: () => 0 };
     const journal = new MoveJournal(lease, auditTrail(trailOf(4_000), options));

@@ -25,8 +25,8 @@ async function timesLeftAlone(state: unknown, most: number): Promise<number> {
         kept = JSON.parse(JSON.stringify(next));
       },
       release: async () => {},
-      abandon: async () => {},
-      releaseAfter: () => {},
+      abandon: async () => true,
+      releaseAfter: async () => true,
     };
     const journal = new MoveJournal(lease, async () => ({ failed: 'not asked for' }));
     if ((await journal.leaveAlone(new Date('2026-06-01T00:00:00.000Z'))) === 0) return times;

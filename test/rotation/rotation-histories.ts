@@ -20,7 +20,7 @@ export interface History {
   readonly trouble: Trouble;
   /** A call after that which goes wrong, too. */
   readonly later?: { readonly step: number; readonly trouble: Trouble };
-  /** What renews a lease that is abandoned gets lost at first: whoever lives sends another one within 20 s. */
+  /** What renews the first lease that is abandoned gets lost: whoever lives sends another one 20 s later. */
   readonly renewalLost?: boolean;
   /** Which of the calls under way goes on next. */
   readonly seed: number;
@@ -58,6 +58,7 @@ class HistoryWorld {
   #versions: KeyVersion[] = [keyVersion(2, { expiresOn: day(40), tags: { owner: 'files', 'cmk-rotation': 'auto' } })];
   readonly #trail: AuditEntry[] = [];
   #steps = 0;
+  #isRenewalLost = false;
   #random: number;
   #ids = 0;
 
@@ -168,21 +169,23 @@ class HistoryWorld {
                 holds = false;
               },
               abandon: async () => {
-                if (dead) return;
-                if (!this.#history.renewalLost) {
+                if (dead) return false;
+                if (!this.#history.renewalLost || this.#isRenewalLost) {
                   holds = false;
                   return lease.abandon();
                 }
+                this.#isRenewalLost = true;
                 isLeft = true;
                 this.after(RENEWAL_MS, () => {
                   if (dead) return;
                   holds = false;
                   void lease.abandon();
                 });
+                return false;
               },
-              releaseAfter: (ms) => {
-                if (!dead) lease.releaseAfter(ms);
+              releaseAfter: async (ms) => {
                 holds = false;
+                return dead ? false : lease.releaseAfter(ms);
               },
             };
           }).catch((error: unknown) => {

@@ -1,17 +1,16 @@
-import type { Lease, Leases } from '../../src/work/lease-client.ts';
+import { HELD_MS, LEASE_MS, type Lease, type Leases } from '../../src/work/lease-client.ts';
 import type { Way } from './memory-vault.ts';
 import type { Actor } from './scheduler.ts';
 
-/** As `work/lease-client.ts` has it. Milliseconds. */
-const LEASE_MS = 60_000;
-const HELD_MS = 30_000;
-const TURN_MS = 20_000;
+/** A lease is renewed so often. Milliseconds. */
+const TURN_MS = LEASE_MS / 3;
+const NEVER = Number.POSITIVE_INFINITY;
 
+/** Milliseconds on the simulation's clock; `NEVER` for what has not come. */
 interface Held {
   readonly by: Actor;
   readonly acquired: number;
-  /** Its holder does not know of it. */
-  readonly isUnknown: boolean;
+  /** Its holder was killed, or does not know of it. */
   died: number;
   /** Left to itself: renewed until one renewal is heard of. */
   left: number;
@@ -32,6 +31,7 @@ export class MemoryLeases {
     this.#clock = clock;
   }
 
+  /** What somebody held who was killed is not renewed any more. */
   outlive(holder: Actor): void {
     for (const lease of this.#all.values()) {
       if (lease.by === holder) lease.died = Math.min(lease.died, this.#clock());
@@ -64,28 +64,20 @@ export class MemoryLeases {
     const held = this.#all.get(name);
     const now = this.#clock();
     if (held && this.#expires(held) > now) return undefined;
-    const never = Number.POSITIVE_INFINITY;
-    const died = isUnknown ? now : never;
-    const taken = {
-      by,
-      acquired: now,
-      isUnknown,
-      died,
-      left: never,
-      releaseAt: never,
-      released: never,
-      state: held?.state,
-    };
+    const died = isUnknown ? now : NEVER;
+    const taken = { by, acquired: now, died, left: NEVER, releaseAt: NEVER, released: NEVER, state: held?.state };
     this.#all.set(name, taken);
     return taken;
   }
 
+  /** Whether what is asked of the storage for a lease is answered then. */
   #hears({ by, died }: Held, at: number): boolean {
     if (at > died || by.isCutOff(at)) return false;
     // By its time, so that a history that is run again has the same ones lost.
     return this.flaky === 0 || (Math.imul(Math.floor(at / 50) + 77, 2654435761) >>> 9) % this.flaky !== 0;
   }
 
+  /** When it was last renewed. */
   #renewed(held: Held): number {
     const now = this.#clock();
     const { acquired, left } = held;
@@ -113,11 +105,12 @@ export class MemoryLeases {
     const now = this.#clock;
     const isCurrent = () => this.#all.get(name) === held && held.released > now();
     const change = (label: string, make: () => void) => way(label, make, true);
-    const never = Number.POSITIVE_INFINITY;
-    const abandon = () => {
-      if (held.left === never) held.left = now();
-    };
     let isOver = false;
+    const abandon = async (): Promise<boolean> => {
+      isOver = true;
+      held.left = Math.min(held.left, now());
+      return isCurrent() && this.#hears(held, now());
+    };
     return {
       state: held.state,
       held: () => !isOver && isCurrent() && now() - this.#renewed(held) < HELD_MS,
@@ -134,14 +127,10 @@ export class MemoryLeases {
           if (isCurrent() && this.#expires(held) > now()) held.released = now();
         }).catch(() => {});
       },
-      abandon: async () => {
-        isOver = true;
-        abandon();
-      },
+      abandon,
       releaseAfter: (ms) => {
-        isOver = true;
-        abandon();
         held.releaseAt = now() + ms;
+        return abandon();
       },
     };
   }
