@@ -56,13 +56,14 @@ export async function findEntry(
   return { seen: end };
 }
 
-/** Parses those lines alone in which the id stands somewhere. */
+/** Parses those lines alone in which the id stands, as records are written; each of them once. */
 function receiptIn(
   bytes: Buffer,
   id: string,
 ): (Omit<AuditReceipt, 'file'> & { readonly entry: AuditRecord['entry'] }) | undefined {
-  for (let at = bytes.indexOf(id); at !== -1; at = bytes.indexOf(id, at + 1)) {
-    const end = bytes.indexOf(LINE_FEED, at);
+  const written = `"id":${JSON.stringify(id)}`;
+  for (let at = bytes.indexOf(written), end = 0; at !== -1; at = bytes.indexOf(written, end)) {
+    end = bytes.indexOf(LINE_FEED, at);
     if (end === -1) return undefined; // the line goes on in the next chunk
     const record = parseRecord(bytes.subarray(bytes.lastIndexOf(LINE_FEED, at) + 1, end));
     if (record?.intact && record.entry?.id === id) return { seq: record.seq, hash: record.hash, entry: record.entry };
