@@ -1,8 +1,9 @@
 import type { EncryptionScope, StorageAccount } from '@azure/arm-storage';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
+import { wholeWrite } from '../azure/deadline.ts';
 import { unlessMissing } from '../azure/failure.ts';
-import type { CallLimits } from '../azure/limits.ts';
+import { type CallLimits, LIMITS } from '../azure/limits.ts';
 import { ACCOUNT_TYPE, parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import { aborting, storageManagement } from '../azure/resource-manager.ts';
 import type { Account, AccountEncryption, Scope } from './account.ts';
@@ -58,12 +59,20 @@ export interface AccountSetup extends StorageAccounts {
   nameProblem(subscriptionId: string, name: string): Promise<string | undefined>;
 }
 
-export function createStorageAccounts(credential: TokenCredential, cloud: Cloud, limits?: CallLimits): AccountSetup {
+export function createStorageAccounts(
+  credential: TokenCredential,
+  cloud: Cloud,
+  limits: CallLimits = LIMITS.storageManagement,
+): AccountSetup {
   const clientOf = storageManagement(credential, cloud, limits);
   const get = async (id: ResourceId): Promise<Account> =>
     accountOf(await clientOf(id.subscriptionId).storageAccounts.getProperties(id.resourceGroup, id.name));
-  const update: AccountSetup['update'] = async (id, change) =>
-    accountOf(await clientOf(id.subscriptionId).storageAccounts.update(id.resourceGroup, id.name, change));
+  const update: AccountSetup['update'] = async (id, change) => {
+    const { storageAccounts } = clientOf(id.subscriptionId);
+    const write = (limit: { readonly abortSignal?: AbortSignal }) =>
+      storageAccounts.update(id.resourceGroup, id.name, change, limit);
+    return accountOf(await wholeWrite(limits.wholeWriteMs, write));
+  };
   return {
     async *list(subscriptionId, signal) {
       for await (const account of clientOf(subscriptionId).storageAccounts.list(aborting(signal))) {
@@ -87,11 +96,11 @@ export function createStorageAccounts(credential: TokenCredential, cloud: Cloud,
       return toScope(await encryptionScopes.get(id.resourceGroup, id.name, scope));
     },
     async updateScopeKey(id, scope, keyUri) {
-      const client = clientOf(id.subscriptionId);
-      const updated = await client.encryptionScopes.patch(id.resourceGroup, id.name, scope, {
-        source: 'Microsoft.KeyVault',
-        keyVaultProperties: { keyUri },
-      });
+      const { encryptionScopes } = clientOf(id.subscriptionId);
+      const change = { source: 'Microsoft.KeyVault', keyVaultProperties: { keyUri } };
+      const updated = await wholeWrite(limits.wholeWriteMs, (limit) =>
+        encryptionScopes.patch(id.resourceGroup, id.name, scope, change, limit),
+      );
       const read = toScope(updated);
       if (!read) throw new TypeError(`Azure answered with an encryption scope without a key: ${scope}.`);
       return read;

@@ -1,4 +1,4 @@
-import type { HttpClient, PipelineRequest, PipelineResponse, SendRequest } from '@azure/core-rest-pipeline';
+import type { HttpClient, PipelineResponse } from '@azure/core-rest-pipeline';
 import type { TokenCredential } from '@azure/identity';
 import { createKeptHttp } from './kept-http.ts';
 
@@ -45,6 +45,28 @@ export function withinTime<T>(
 }
 
 /**
+ * The same for a write: with its token, and being sent again with another one, which the limit of a request knows nothing of.
+ *
+ * @param ms milliseconds; undefined: without a limit
+ * @throws {@link DeadlineError}
+ */
+export async function wholeWrite<T>(
+  ms: number | undefined,
+  run: (limit: { readonly abortSignal?: AbortSignal }) => Promise<T>,
+): Promise<T> {
+  if (ms === undefined) return run({});
+  let signal: AbortSignal | undefined;
+  try {
+    return await withinTime(ms, (limit) => {
+      signal = limit.abortSignal;
+      return run(limit);
+    });
+  } catch (error) {
+    throw signal?.aborted ? new DeadlineError('A write was not answered', ms) : error;
+  }
+}
+
+/**
  * Waits for `work`, but no longer than until the signal aborts, whether or not the work heeds it. True when the work is
  * done; false when time is up first, and then nobody hears of its errors.
  */
@@ -82,43 +104,38 @@ export async function triedFor(ms: number, work: Promise<unknown>): Promise<void
  */
 export function deadlineHttp(msOf: (method: string) => number, http: HttpClient = DEFAULT_HTTP): HttpClient {
   return {
-    sendRequest: (request) => sendWithin(msOf(request.method), request, (limited) => http.sendRequest(limited)),
+    async sendRequest(request) {
+      const ms = msOf(request.method);
+      const outer = request.abortSignal;
+      const box = new AbortController();
+      const giveUp = (): void => box.abort();
+      const timer = setTimeout(giveUp, ms);
+      if (outer?.aborted) giveUp();
+      outer?.addEventListener('abort', giveUp);
+      request.abortSignal = box.signal;
+      let response: PipelineResponse | undefined;
+      try {
+        const asking = http.sendRequest(request);
+        // It does not end by itself when a compressed answer breaks off: the SDK waits for the rest of it.
+        if (!(await untilAborted(asking, box.signal)))
+          throw new DOMException('The request was given up.', 'AbortError');
+        response = await asking;
+        return response;
+      } catch (error) {
+        if (!box.signal.aborted || outer?.aborted) throw error;
+        throw new DeadlineError(`${new URL(request.url).hostname} did not answer`, ms);
+      } finally {
+        clearTimeout(timer);
+        // Those outside send the request again, or look at it: they see the signal that they know.
+        if (outer) request.abortSignal = outer;
+        else delete request.abortSignal;
+        const letGo = (): void => outer?.removeEventListener('abort', giveUp);
+        // Who reads a stream can still give it up.
+        if (response?.readableStreamBody) response.readableStreamBody.once('close', letGo);
+        else letGo();
+      }
+    },
   };
-}
-
-/**
- * Sends a request of an Azure SDK, by whatever is to happen to it on the way, and gives it up after so many milliseconds.
- *
- * @throws {@link DeadlineError}
- */
-export async function sendWithin(ms: number, request: PipelineRequest, send: SendRequest): Promise<PipelineResponse> {
-  const outer = request.abortSignal;
-  const box = new AbortController();
-  const giveUp = (): void => box.abort();
-  const timer = setTimeout(giveUp, ms);
-  if (outer?.aborted) giveUp();
-  outer?.addEventListener('abort', giveUp);
-  request.abortSignal = box.signal;
-  let response: PipelineResponse | undefined;
-  try {
-    const asking = send(request);
-    // It does not end by itself when a compressed answer breaks off: the SDK waits for the rest of it.
-    if (!(await untilAborted(asking, box.signal))) throw new DOMException('The request was given up.', 'AbortError');
-    response = await asking;
-    return response;
-  } catch (error) {
-    if (!box.signal.aborted || outer?.aborted) throw error;
-    throw new DeadlineError(`${new URL(request.url).hostname} did not answer`, ms);
-  } finally {
-    clearTimeout(timer);
-    // Those outside send the request again, or look at it: they see the signal that they know.
-    if (outer) request.abortSignal = outer;
-    else delete request.abortSignal;
-    const letGo = (): void => outer?.removeEventListener('abort', giveUp);
-    // Who reads a stream can still give it up.
-    if (response?.readableStreamBody) response.readableStreamBody.once('close', letGo);
-    else letGo();
-  }
 }
 
 const DEFAULT_HTTP = createKeptHttp();

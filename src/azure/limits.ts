@@ -1,7 +1,7 @@
 import type { HttpClient, PipelinePolicy } from '@azure/core-rest-pipeline';
 import { parseJson } from '../text.ts';
-import { deadlineHttp, sendWithin } from './deadline.ts';
-import { isRead, type Repetition, repeatReads } from './repeat-reads.ts';
+import { deadlineHttp } from './deadline.ts';
+import { type Repetition, repeatReads } from './repeat-reads.ts';
 
 /** How long a call to Azure may take, and how often a read is asked for again. */
 export interface CallLimits extends Repetition {
@@ -10,8 +10,8 @@ export interface CallLimits extends Repetition {
   /** The same for one that writes; that of every request when left out. */
   readonly writeMs?: number;
   /**
-   * Longest time for all of a write, in milliseconds: with its token, and being sent again with another one, as an answer may
-   * ask for (continuous access evaluation). For what somebody else waits for the end of.
+   * Longest time for all of a write whose end others wait for, in milliseconds: with its token, and being sent again with
+   * another one, as an answer may ask for (continuous access evaluation). None when left out.
    */
   readonly wholeWriteMs?: number;
 }
@@ -76,23 +76,14 @@ export function callOptions(limits: CallLimits): {
   retryOptions: { maxRetries: number };
   additionalPolicies: { policy: PipelinePolicy; position: 'perCall' }[];
 } {
-  const { requestMs, writeMs = requestMs, wholeWriteMs } = limits;
+  const { requestMs, writeMs = requestMs } = limits;
   return {
     httpClient: deadlineHttp((method) => (method === 'GET' || method === 'HEAD' ? requestMs : writeMs)),
     retryOptions: { maxRetries: 0 },
     additionalPolicies: [
       { policy: repeatReads(limits), position: 'perCall' },
-      ...(wholeWriteMs === undefined ? [] : [{ policy: wholeWrites(wholeWriteMs), position: 'perCall' } as const]),
       { policy: FAILURE_BODIES, position: 'perCall' },
     ],
-  };
-}
-
-/** Around the tokens, which come before a request, and once more after its answer; inside of what is repeated. */
-function wholeWrites(ms: number): PipelinePolicy {
-  return {
-    name: 'wholeWrites',
-    sendRequest: (request, next) => (isRead(request) ? next(request) : sendWithin(ms, request, next)),
   };
 }
 

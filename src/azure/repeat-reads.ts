@@ -48,7 +48,7 @@ export function repeatReads(repetition: Repetition): PipelinePolicy {
   };
 }
 
-export const isRead = ({ method }: PipelineRequest): boolean => method === 'GET' || method === 'HEAD';
+const isRead = ({ method }: PipelineRequest): boolean => method === 'GET' || method === 'HEAD';
 const isRefused = (failed: unknown): boolean => (failed as { statusCode?: unknown } | undefined)?.statusCode === 429;
 
 /** Waits, and no longer than somebody else does: a service may ask for five minutes. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
 import { KeyClient, type KeyProperties, type KeyRotationPolicy } from '@azure/keyvault-keys';
 import { clientPer } from '../azure/client-per.ts';
-import { withinTime } from '../azure/deadline.ts';
+import { wholeWrite, withinTime } from '../azure/deadline.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import { type CallLimits, callOptions, LIMITS } from '../azure/limits.ts';
 import { SharedReads } from '../azure/shared-reads.ts';
@@ -125,7 +125,7 @@ export function createKeys(credential: TokenCredential, { limits, shareReads }: 
       return true;
     },
     async rotate(key) {
-      const created = await clientOf(key.vault).rotateKey(key.name);
+      const created = await wholeWrite(limits.wholeWriteMs, (limit) => clientOf(key.vault).rotateKey(key.name, limit));
       return toKeyVersion(created.properties, true);
     },
     async updateVersion(key, version, change) {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
+import type { PacedCalls, Turns } from '../../src/azure/turns.ts';
 import type { Services } from '../../src/services.ts';
 import type { AccountWork } from '../../src/work/messages.ts';
 import { eventually } from '../support/eventually.ts';
@@ -29,10 +30,20 @@ it('an account that another instance is at is left to it, which is no try, and i
   const lease = await instance().leases.acquire(`account/${account.id.split('/')[2]}/${account.name}`);
   const since = wire.azure.requests.last;
   const work = { ...files.accountWork(account), turn: wire.azure.clock.nowMs() };
-  const outcome = await reconcile(work, instance());
+  const services = instance();
+  // Messages about what is left alone come back for minutes: none of them is to take a turn from others.
+  for (let times = 0; times < 20; times += 1) await reconcile({ ...work, turn: undefined }, services);
+  const outcome = await reconcile(work, services);
   expect(outcome).toMatchObject({ outcome: 'retry', reason: 'Busy', counts: false, delaySeconds: expect.any(Number) });
   // It is given back by now: whoever gave it back once more would give what somebody else has taken since.
   expect(outcome).toHaveProperty('with.turn', undefined);
+  const nowMs = wire.azure.clock.nowMs();
+  const place = { subscriptionId: account.id.split('/')[2] ?? '', location: account.location };
+  const within5Minutes = (turns: Turns, calls: PacedCalls): number =>
+    Array.from({ length: 900 }, () => turns.take(place, calls, nowMs)).filter((ms) => ms < 300_000).length;
+  for (const calls of [{ writes: 1 }, { reads: 1 }]) {
+    expect(within5Minutes(services.turns, calls)).toBe(within5Minutes(wire.services().turns, calls));
+  }
   expect(requestsOf(account, since).account).toEqual([]);
   await lease?.release();
   expect(await reconcile(files.accountWork(account))).toEqual({ outcome: 'done' });

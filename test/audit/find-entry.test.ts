@@ -5,6 +5,7 @@ import { auditTrail } from '../../src/audit/audit-trail.ts';
 import { findEntry, seenBefore } from '../../src/audit/find-entry.ts';
 import { parseRecord } from '../../src/audit/record.ts';
 import { useAzurite } from '../support/azurite.ts';
+import { makeChain } from './chains.ts';
 import { entry, NIGHT, newContainer, newTrail, resources } from './trails.ts';
 
 const azurite = useAzurite();
@@ -33,6 +34,20 @@ describe('an entry with an id', () => {
       expect(found).toEqual(receipts);
     }
     for (const id of ['d', 'e', 'x', 'about-a']) expect(await find(files, id, NIGHT)).toBeUndefined();
+  });
+
+  it('that stands in every line, in many places, holds nobody else up', async () => {
+    const text = `${makeChain([4_000]).files[0]?.lines.join('\n')}\n`;
+    const bytes = Buffer.from(text);
+    const files: AuditFiles = {
+      ...auditFiles(newContainer(azurite.connectionString)),
+      list: async () => [{ name: '2026-11-24.jsonl', size: bytes.length, appendable: true }],
+      read: async (_, from, to) => ({ bytes: bytes.subarray(from, to), size: bytes.length, blocks: 1 }),
+    };
+    const began = performance.now();
+    expect(await find(files, '')).toBeUndefined();
+    // Seconds, were each place a line to be parsed.
+    expect(performance.now() - began).toBeLessThan(2_000);
   });
 
   it('is looked for from the day before on, as clocks differ, and no further back', async () => {

@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { TokenCredential } from '@azure/identity';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { CLIENT_IDS } from '../../local/azure/constants.ts';
 import { appSettings } from '../../local/run/app-environment.ts';
 import { describeFailure } from '../../src/azure/failure.ts';
 import { LIMITS } from '../../src/azure/limits.ts';
@@ -94,6 +96,48 @@ describe('a call that hangs is given up', () => {
     expect(describeFailure(failed).kind).toBe('unavailable');
     expect(wire.azure.requests.since(since).length).toBeLessThanOrEqual(2);
   });
+});
+
+it('a write that Azure wants to have once more with another token is given up by the time that it has in all', async () => {
+  const app = wire.azure.world.principals.get(CLIENT_IDS.appUserAssigned);
+  if (!app) throw new Error('The local tenant has no app.');
+  const asked: (() => void)[] = [];
+  const getToken: TokenCredential['getToken'] = async (_, options) => {
+    if (options?.claims) await new Promise<void>((answer) => void asked.push(answer));
+    const { token } = wire.azure.tokens.issue(app, 'https://management.azure.com/');
+    return { token, expiresOnTimestamp: wire.azure.clock.nowMs() + 3_600_000 };
+  };
+  const services = createServices(appSettings(wire.connectionString, {}), { getToken });
+  await services.subscriptions.list();
+  const claims = Buffer.from('{"access_token":{"nbf":{"essential":true,"value":"1700000000"}}}').toString('base64');
+  const challenge = `Bearer error="insufficient_claims", claims="${claims}"`;
+  const answer = { status: 401, headers: { 'WWW-Authenticate': challenge }, body: { error: { code: 'Expired' } } };
+  const match = { method: 'PATCH' };
+  wire.azure.faults.add([
+    { match, times: 1, answer },
+    { match, times: 1, hang: true },
+  ]);
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  let failed: unknown;
+  const called = services.accounts.updateEncryption(firstAccount(), {}).catch((error: unknown) => {
+    failed = error;
+  });
+  await until(() => asked.length > 0);
+  vi.advanceTimersByTime(4_000);
+  asked[0]?.();
+  let passedMs = 4_000;
+  await until(() => {
+    vi.advanceTimersByTime(10);
+    passedMs += 10;
+    return wire.azure.faults.list().length === 0;
+  });
+  vi.advanceTimersByTime(LIMITS.storageManagement.wholeWriteMs - passedMs - 100);
+  await turns();
+  expect(failed).toBeUndefined();
+  vi.advanceTimersByTime(200);
+  vi.useRealTimers();
+  await called;
+  expect(failed).toMatchObject({ name: 'TimeoutError', message: expect.stringMatching('within 60 s') });
 });
 
 const turns = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));

@@ -51,6 +51,13 @@ describe('a lease', () => {
     await lease.release();
   });
 
+  it('takes a state that is larger than any of its own for none', async () => {
+    const first = await taken(instance(), 'large');
+    await first.save({ padding: 'x'.repeat(1024 * 1024) });
+    await first.release();
+    expect((await taken(instance(), 'large')).state).toBeUndefined();
+  });
+
   it('hands what was saved to the next holder, until it is cleared', async () => {
     const first = await taken(instance(), 'state');
     expect(first.state).toBeUndefined();
