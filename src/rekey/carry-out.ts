@@ -26,7 +26,7 @@ import { obstacleOf } from './obstacle.ts';
 import { recordChanges } from './record-changes.ts';
 import { sendAccounts } from './send-accounts.ts';
 import { toAskOf, underWay } from './under-way.ts';
-import { type NextStep, nextWave, secondsToLook, WAITS_SECONDS } from './waves.ts';
+import { type NextStep, nextWave, secondsToLook, WAITS_SECONDS, withoutListsFirst } from './waves.ts';
 
 export type RekeyServices = FindLeftServices & {
   readonly rekeys: RekeyStore;
@@ -116,14 +116,11 @@ async function step(way: RekeyWay, work: RekeyWork, services: RekeyServices, log
   if (failed >= way.order.maxFailures) return stop(way.order, notMoved(failed), services, log);
   const waiting = await underWay(way, services);
   if (waiting) return goOn(way.order, work, waiting, services, log);
-  const left = way.back ? withoutListsFirst(rows) : await stillOn(way.order, from, rows, services, log);
+  const left = way.back
+    ? withoutListsFirst([...rows.open.values()])
+    : await stillOn(way.order, from, rows, services, log);
   if (left.length === 0) return end(way, { from, to }, rows, work, services, log);
   return sendWave(left, way, from, rows, work, services, log);
-}
-
-/** A list of scopes may be waited for, for minutes: not by those that go back without. */
-function withoutListsFirst({ open }: Rows): readonly Dependent[] {
-  return [...open.values()].sort((a, b) => Number(a.scopes === undefined) - Number(b.scopes === undefined));
 }
 
 /** What all of it waits for now. */
