@@ -35,7 +35,7 @@ interface OpenAccount {
 
 /** The accounts that an order has had to do with, by ARM id in lower case. */
 export interface Rows {
-  /** Not where they are to be yet. */
+  /** Not where they are to be yet; those last that have to wait for a list of their scopes. */
   readonly open: ReadonlyMap<string, OpenAccount>;
   readonly settled: ReadonlySet<string>;
   /** Tried, and waiting for a person. */
@@ -72,14 +72,20 @@ export async function unsettled(order: RekeyOrder, { rekeys, inSight }: RowServi
       if (stopsOrder(subject.failure, order)) stopping.add(account);
     } else settled.add(account);
   }
-  for (const [account, one] of open) {
-    // One of an account's parts is enough.
-    settled.delete(account);
-    if (isBack && !withScopes.has(account)) open.set(account, { ...one, scopes: 'none' });
-  }
+  // One of an account's parts is enough.
+  for (const account of open.keys()) settled.delete(account);
   for (const account of failed) {
     settled.delete(account);
     open.delete(account);
   }
-  return { open, settled, failed, stopping };
+  return { open: isBack ? withoutListsFirst(open, withScopes) : open, settled, failed, stopping };
+}
+
+/** A list of scopes may be waited for, for minutes: not by those of which no scope has moved. */
+function withoutListsFirst(
+  open: ReadonlyMap<string, OpenAccount>,
+  withScopes: ReadonlySet<string>,
+): ReadonlyMap<string, OpenAccount> {
+  const [last, first] = [true, false].map((has) => [...open].filter(([account]) => withScopes.has(account) === has));
+  return new Map([...(first ?? []).map(([id, one]) => [id, { ...one, scopes: 'none' }] as const), ...(last ?? [])]);
 }

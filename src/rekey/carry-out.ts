@@ -26,7 +26,7 @@ import { obstacleOf } from './obstacle.ts';
 import { recordChanges } from './record-changes.ts';
 import { sendAccounts } from './send-accounts.ts';
 import { toAskOf, underWay } from './under-way.ts';
-import { type NextStep, nextWave, secondsToLook, WAITS_SECONDS, withoutListsFirst } from './waves.ts';
+import { type NextStep, nextWave, secondsToLook, WAITS_SECONDS } from './waves.ts';
 
 export type RekeyServices = FindLeftServices & {
   readonly rekeys: RekeyStore;
@@ -116,9 +116,7 @@ async function step(way: RekeyWay, work: RekeyWork, services: RekeyServices, log
   if (failed >= way.order.maxFailures) return stop(way.order, notMoved(failed), services, log);
   const waiting = await underWay(way, services);
   if (waiting) return goOn(way.order, work, waiting, services, log);
-  const left = way.back
-    ? withoutListsFirst([...rows.open.values()])
-    : await stillOn(way.order, from, rows, services, log);
+  const left = way.back ? [...rows.open.values()] : await stillOn(way.order, from, rows, services, log);
   if (left.length === 0) return end(way, { from, to }, rows, work, services, log);
   return sendWave(left, way, from, rows, work, services, log);
 }

@@ -76,11 +76,6 @@ export function firstOf<D>(left: readonly D[], tagOf: (one: D) => string | undef
   return left.filter((one) => waveOf(tagOf(one)) === first);
 }
 
-/** A list of scopes may be waited for, for minutes: not by those that need none. */
-export function withoutListsFirst<D extends { readonly scopes?: 'none' }>(left: readonly D[]): readonly D[] {
-  return [...left].sort((a, b) => Number(a.scopes === undefined) - Number(b.scopes === undefined));
-}
-
 /** How many are sent next, of so many that are left, after the wave that was sent last. */
 export function nextWave(
   { settled, failed }: Readonly<Record<'settled' | 'failed', { readonly size: number }>>,

@@ -50,8 +50,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no fence: the lease is let go before anything is done',
     file: 'src/accounts/reconcile-account.ts',
-    from: 'if (!lease) return { outcome: BUSY, did: 'nothing' };\n    const accounts',
-    to: 'if (!lease) return { outcome: BUSY, did: 'nothing' };\n    await lease.release();\n    const accounts',
+    from: "if (!lease) return { outcome: BUSY, did: 'nothing' };\n    const accounts",
+    to: "if (!lease) return { outcome: BUSY, did: 'nothing' };\n    await lease.release();\n    const accounts",
   },
   {
     name: 'no fence: the lease is let go although a write may still take effect',
