@@ -7,8 +7,9 @@ import type { KeyUse } from './key-use.ts';
 
 /**
  * Of a holder that lives, and renews its lease no more as the storage does not answer it: after the last renewal it may begin
- * a write for `HELD_MS`, which is given up when its answer does not come, and may still take effect then. The lease itself stands for a part of that; the rest is waited for before anything is judged by what is read. No
- * single lease is sure to stand for so long, should whoever takes it for that die: two are taken. Milliseconds.
+ * a write for `HELD_MS`, which is given up when its answer does not come, and may still take effect then. The lease stands
+ * for a part of that; the rest is waited for before anything is judged by what is read. No single lease is sure to stand for
+ * so long, should whoever takes it for that die: two are taken. Milliseconds.
  */
 const SETTLE_MS = HELD_MS + LIMITS.storageManagement.wholeWriteMs + GIVEN_UP_MS - LEASE_MS;
 /** How long a move waits for the audit trail, in milliseconds. */
