@@ -147,6 +147,36 @@ describe('one holder of an account after the other', () => {
     }
   });
 
+  const scope = (n: number): MoveIntent => newIntent({ ...move, scope: `scope${n}` });
+
+  it.each([
+    ['it is not known how long the lease stood', true],
+    ['who gave it up was killed at the next scope', false],
+  ])('waits, by any clock, for a scope that was given up before another one was begun, where %s', async (_, closes) => {
+    const givenUpOn = new Date(Date.parse(move.at) + 60_000);
+    for (const aheadMs of [0, 5 * 60_000]) {
+      const holders = new Holders(undefined, false);
+      const first = holders.next();
+      first.giveUp(await first.begin(scope(1)), givenUpOn);
+      const other = await first.begin(scope(2));
+      if (closes) {
+        first.drop(other);
+        await first.close();
+      }
+      const nextOn = new Date(givenUpOn.getTime() + 40_000 + aheadMs);
+      expect(await holders.next().leaveAlone(nextOn), `${aheadMs} ms`).toBeGreaterThanOrEqual(20_000);
+    }
+  });
+
+  it('waits for a record that may still come of one that was over before, where it is not known how long the lease stood', async () => {
+    const holders = new Holders({ moves: [{ ...move, over: true, done: { reason: 'Moved' } }] }, false);
+    const first = holders.next();
+    await first.recordFound();
+    expect(first.unrecorded).toBeDefined();
+    await first.close();
+    expect(await holders.next().leaveAlone(new Date(move.at))).toBeGreaterThan(0);
+  });
+
   it.each<[string, Partial<MoveIntent>[]]>([
     ['one move of which nothing is known', [{}]],
     ['one that was waited for less than half', [{ waitedMs: 30_000 }]],
