@@ -168,15 +168,6 @@ describe('one holder of an account after the other', () => {
     }
   });
 
-  it('waits for a record that may still come of one that was over before, where it is not known how long the lease stood', async () => {
-    const holders = new Holders({ moves: [{ ...move, over: true, done: { reason: 'Moved' } }] }, false);
-    const first = holders.next();
-    await first.recordFound();
-    expect(first.unrecorded).toBeDefined();
-    await first.close();
-    expect(await holders.next().leaveAlone(new Date(move.at))).toBeGreaterThan(0);
-  });
-
   it.each<[string, Partial<MoveIntent>[]]>([
     ['one move of which nothing is known', [{}]],
     ['one that was waited for less than half', [{ waitedMs: 30_000 }]],
