@@ -4,6 +4,8 @@ import type { TokenCredential } from '@azure/identity';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { CLIENT_IDS } from '../../local/azure/constants.ts';
 import { appSettings } from '../../local/run/app-environment.ts';
+import { createStorageAccounts } from '../../src/accounts/storage-client.ts';
+import { withTokenDeadline } from '../../src/azure/deadline.ts';
 import { describeFailure } from '../../src/azure/failure.ts';
 import { LIMITS } from '../../src/azure/limits.ts';
 import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
@@ -138,6 +140,51 @@ it('a write that Azure wants to have once more with another token is given up by
   vi.useRealTimers();
   await called;
   expect(failed).toMatchObject({ name: 'TimeoutError', message: expect.stringMatching('within 60 s') });
+});
+
+describe('a write that is given up', () => {
+  /** A client whose writes have half a second in all, and whose token is to be renewed from the second request on. */
+  function client(getAnother: TokenCredential['getToken']) {
+    const app = wire.azure.world.principals.get(CLIENT_IDS.appUserAssigned);
+    if (!app) throw new Error('The local tenant has no app.');
+    const issue = (refreshAfterMs?: number) => {
+      const { token } = wire.azure.tokens.issue(app, 'https://management.azure.com/');
+      const refreshAfterTimestamp = refreshAfterMs === undefined ? {} : { refreshAfterTimestamp: refreshAfterMs };
+      return { token, expiresOnTimestamp: Date.now() + 3_600_000, ...refreshAfterTimestamp };
+    };
+    let asked = 0;
+    const getToken: TokenCredential['getToken'] = async (scopes, options) => {
+      asked += 1;
+      if (asked === 1) return issue(Date.now() - 1);
+      await getAnother(scopes, options);
+      return issue();
+    };
+    const limits = { ...LIMITS.storageManagement, wholeWriteMs: 500 };
+    const { cloud } = wire.services().settings;
+    const accounts = createStorageAccounts(withTokenDeadline({ getToken }, 5_000), cloud, limits);
+    return { accounts, asked: () => asked };
+  }
+
+  it('does not keep others from a new token: it comes once its endpoint answers again', async () => {
+    let isDown = true;
+    let given = 0;
+    const { accounts } = client(async () => {
+      if (isDown) throw new Error('The endpoint of tokens is down.');
+      given += 1;
+      return null;
+    });
+    await accounts.get(firstAccount());
+    wire.azure.faults.add([{ match: { method: 'PATCH' }, times: 1, hang: true }]);
+    await expect(accounts.updateEncryption(firstAccount(), {})).rejects.toThrow('within 0.5 s');
+    isDown = false;
+    // The SDK tries again every 3 s.
+    for (let n = 0; n < 5; n += 1) {
+      await accounts.get(firstAccount());
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+    }
+    // Asked for again and again, it was had by nobody.
+    expect(given).toBe(1);
+  });
 });
 
 const turns = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
