@@ -29,6 +29,8 @@ export class MoveJournal {
   readonly #decided: readonly MoveIntent[];
   #known: KeyUse | undefined;
   #isOpen = false;
+  /** Over for whoever comes next once it is known how long the lease stands: not for one that is killed before. */
+  readonly #givenUp = new Set<string>();
   #failure = 'The lease was lost.';
 
   constructor(lease: Lease, audit: RecordAudit) {
@@ -121,7 +123,8 @@ export class MoveJournal {
   /** Whether the write takes effect is not known: the account is left alone for as long as it may. */
   giveUp(move: MoveIntent, now: Date): void {
     this.#isOpen = true;
-    this.leave({ ...move, until: new Date(now.getTime() + GIVEN_UP_MS).toISOString() });
+    this.#givenUp.add(move.id);
+    this.#replace({ ...move, until: new Date(now.getTime() + GIVEN_UP_MS).toISOString() });
   }
 
   /** Records what became of a move. One that cannot be recorded now stays until it can. */
@@ -169,16 +172,11 @@ export class MoveJournal {
   async close(): Promise<void> {
     const isOurs = this.held();
     // First: whoever reads that it is over waits for nothing but the lease, which a killed holder leaves for 40 s alone.
-    const isTaken = !this.#isOpen || (await this.#lease.abandon());
-    if (!isTaken) this.#moves = this.#moves.map((move) => this.#notOver(move));
+    if (this.#isOpen && (await this.#lease.abandon())) {
+      this.#moves = this.#moves.map((move) => (this.#givenUp.has(move.id) ? { ...move, over: true } : move));
+    }
     if (this.#moves !== this.#saved && isOurs) await this.#save().catch(() => {});
     if (!this.#isOpen) await this.#lease.release();
-  }
-
-  /** What nobody after this one is to believe: how long the lease stands is not known. */
-  #notOver(move: MoveIntent): MoveIntent {
-    const isOld = this.#saved.some(({ id, over }) => over === true && id === move.id);
-    return isOld ? move : { ...move, over: undefined };
   }
 
   #replace(move: MoveIntent): void {

@@ -147,7 +147,10 @@ const DEFAULT_HTTP = createKeptHttp();
 export function withTokenDeadline(credential: TokenCredential, ms: number): TokenCredential {
   return {
     getToken: (scopes, options = {}) => {
-      const outer = options.abortSignal instanceof AbortSignal ? options.abortSignal : undefined;
+      // All who wait share one token, which the SDK tries to get again with the signal of whoever asked first: one that
+      // has aborted long since would keep it from all of them.
+      const asked = options.abortSignal;
+      const outer = asked instanceof AbortSignal && !asked.aborted ? asked : undefined;
       return timeBoxed(
         async (signal) => {
           const asking = credential.getToken(scopes, { ...options, abortSignal: signal });

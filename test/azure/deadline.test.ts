@@ -91,8 +91,16 @@ describe('a credential with a deadline', () => {
   });
 
   it('gives up when its caller does', async () => {
-    const gone = withTokenDeadline(hanging, 60_000).getToken('scope', { abortSignal: AbortSignal.abort() });
+    const caller = new AbortController();
+    const gone = withTokenDeadline(hanging, 60_000).getToken('scope', { abortSignal: caller.signal });
+    caller.abort();
     await expect(gone).rejects.toMatchObject({ name: 'AbortError' });
+  });
+
+  it('asks for others where its caller has given up before: the SDK tries again with the signal of whoever asked first', async () => {
+    const token = { token: 't', expiresOnTimestamp: 1 };
+    const ours = withTokenDeadline({ getToken: async () => token }, 60_000);
+    expect(await ours.getToken('scope', { abortSignal: AbortSignal.abort() })).toBe(token);
   });
 
   it('hands on the token, and why there is none', async () => {

@@ -74,7 +74,7 @@ export class MemoryLeases {
   #hears({ by, died }: Held, at: number): boolean {
     if (at > died || by.isCutOff(at)) return false;
     // By its time, so that a history that is run again has the same ones lost.
-    return this.flaky === 0 || (Math.imul(Math.floor(at / 50) + 77, 2654435761) >>> 9) % this.flaky !== 0;
+    return this.flaky === 0 || mixed(Math.floor(at / 50)) % this.flaky !== 0;
   }
 
   /** When it was last renewed. */
@@ -134,4 +134,11 @@ export class MemoryLeases {
       },
     };
   }
+}
+
+/** A number that has nothing to do with those of the numbers beside it: what is asked at equal intervals is not lost in a row. */
+function mixed(n: number): number {
+  let bits = Math.imul(n + 0x9e3779b9, 0x85ebca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+  return (bits ^ (bits >>> 16)) >>> 0;
 }

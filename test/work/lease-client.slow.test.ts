@@ -78,7 +78,7 @@ describe('a lease', () => {
 
   it('takes a state that is larger than any of its own for none', async () => {
     const first = await taken(instance(), 'large');
-    await first.save({ padding: 'x'.repeat(1024 * 1024) });
+    await first.save({ padding: 'x'.repeat(8 * 1024 * 1024) });
     await first.release();
     expect((await taken(instance(), 'large')).state).toBeUndefined();
   });
