@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TokenCredential } from '@azure/identity';
+import { ManagedIdentityCredential, type TokenCredential } from '@azure/identity';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { CLIENT_IDS } from '../../local/azure/constants.ts';
 import { appSettings } from '../../local/run/app-environment.ts';
@@ -9,6 +9,7 @@ import { withTokenDeadline } from '../../src/azure/deadline.ts';
 import { describeFailure } from '../../src/azure/failure.ts';
 import { LIMITS } from '../../src/azure/limits.ts';
 import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
+import { createKeys } from '../../src/keys/key-client.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import { createServices, type Services } from '../../src/services.ts';
 import { useWire } from '../support/wire.ts';
@@ -162,13 +163,38 @@ describe('a write that is given up', () => {
     const limits = { ...LIMITS.storageManagement, wholeWriteMs: 500 };
     const { cloud } = wire.services().settings;
     const accounts = createStorageAccounts(withTokenDeadline({ getToken }, 5_000), cloud, limits);
-    return { accounts, asked: () => asked };
+    return accounts;
   }
+
+  /** Others wait for the end of these, and the limit of a single request is longer. */
+  it.each<[string, RegExp, () => Promise<unknown>]>([
+    [
+      'of a scope',
+      /\/encryptionScopes\//,
+      () => client(async () => null).updateScopeKey(firstAccount(), 'scope1', 'x'),
+    ],
+    [
+      'that rotates a key',
+      /\/rotate\?/,
+      () => {
+        const { settings } = wire.services();
+        const limits = { ...LIMITS.keyWork, wholeWriteMs: 500 };
+        const credential = new ManagedIdentityCredential({ clientId: CLIENT_IDS.appUserAssigned });
+        return createKeys(credential, { limits }).rotate(managedKey(vaultOf(settings), 'files-key'));
+      },
+    ],
+  ])('is so by the time that it has in all: one %s', async (_, path, write) => {
+    wire.azure.faults.add([{ match: { path: path.source }, times: 1, hang: true }]);
+    await expect(write()).rejects.toMatchObject({
+      name: 'TimeoutError',
+      message: expect.stringMatching('within 0.5 s'),
+    });
+  });
 
   it('does not keep others from a new token: it comes once its endpoint answers again', async () => {
     let isDown = true;
     let given = 0;
-    const { accounts } = client(async () => {
+    const accounts = client(async () => {
       if (isDown) throw new Error('The endpoint of tokens is down.');
       given += 1;
       return null;
@@ -182,7 +208,7 @@ describe('a write that is given up', () => {
       await accounts.get(firstAccount());
       await new Promise((resolve) => setTimeout(resolve, 1_500));
     }
-    // Asked for again and again, it was had by nobody.
+    // The one that was got is the one that is used: nobody asks for another.
     expect(given).toBe(1);
   });
 });
