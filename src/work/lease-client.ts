@@ -21,7 +21,7 @@ export interface Lease {
   readonly state: unknown;
   /** Whether it is still certainly ours: renewed in the background, lost when renewing fails. Check right before a write that it has to fence. */
   readonly held: () => boolean;
-  /** Replaces the state; undefined clears it. Errors are the SDK's. */
+  /** Replaces the state; undefined clears it. Errors are the SDK's; a RangeError of one that is longer than is read. */
   save(state: unknown): Promise<void>;
   /** Lets go at once. Never throws: what cannot be released expires. */
   release(): Promise<void>;
@@ -45,8 +45,8 @@ export const LEASE_MS = 60_000;
 /** `held` is true for so long after the last renewal: the rest is kept back, so that a write that is sent then is on its way while the lease still stands. Milliseconds. */
 export const HELD_MS = LEASE_MS / 2;
 
-/** The longest state: that of an account of which 10,000 encryption scopes were moved and none could be recorded. Bytes. */
-const MOST_BYTES = 8 * 1024 * 1024;
+/** The longest state: 10,000 encryption scopes of an account that were moved, and could not be recorded, take 11 MB at most. Bytes. */
+const MOST_BYTES = 16 * 1024 * 1024;
 
 export interface LeaseOptions {
   /** 15 to 60: what Azure allows ("Lease Blob", Blob service REST API). */
@@ -148,13 +148,14 @@ class HeldLease implements Lease {
 
   async save(state: unknown): Promise<void> {
     const json = state === undefined ? '' : JSON.stringify(state);
+    const bytes = Buffer.byteLength(json);
+    // Whoever comes next would take it for none, and what is announced by it would be lost.
+    if (bytes > MOST_BYTES) throw new RangeError(`A state of ${bytes} bytes is more than is read of one.`);
     const options = {
       conditions: { leaseId: this.#lease.leaseId },
       blobHTTPHeaders: { blobContentType: 'application/json; charset=utf-8' },
     };
-    await withinTime(this.#timeoutMs, (limit) =>
-      this.#blob.upload(json, Buffer.byteLength(json), { ...options, ...limit }),
-    );
+    await withinTime(this.#timeoutMs, (limit) => this.#blob.upload(json, bytes, { ...options, ...limit }));
     this.#state = state;
   }
 

@@ -76,10 +76,17 @@ describe('a lease', () => {
     expect(parseAccountState(next.state).moves).toHaveLength(moves.length);
   });
 
-  it('takes a state that is larger than any of its own for none', async () => {
+  it('saves no state that nobody would read, and takes one that somebody else has put there for none', async () => {
     const first = await taken(instance(), 'large');
-    await first.save({ padding: 'x'.repeat(8 * 1024 * 1024) });
+    const large = { padding: 'x'.repeat(16 * 1024 * 1024) };
+    await first.save({ kept: true });
+    await expect(first.save(large)).rejects.toThrow('16777230 bytes');
     await first.release();
+    const second = await taken(instance(), 'large');
+    expect(second.state).toEqual({ kept: true });
+    await second.release();
+    const json = JSON.stringify(large);
+    await blobOf('large').getBlockBlobClient().upload(json, json.length);
     expect((await taken(instance(), 'large')).state).toBeUndefined();
   });
 
