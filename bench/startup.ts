@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, globSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, globSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +13,7 @@ const PROJECT = dirname(dirname(fileURLToPath(import.meta.url)));
 const USAGE = `node bench/startup.ts [--runs 21] [--worker <folder>]
 
 How long the app takes to load, in three forms: unbundled (every file and package apart), as one bundle, and as one bundle
-with the code cache of V8. Each run is a process of its own with a stand-in for the language worker; the forms take turns, so
+with the code cache of V8 (made on the Node of production alone). Each run is a process of its own with a stand-in for the language worker; the forms take turns, so
 that what else the machine does meets all of them. Medians, and ratios to unbundled; ends with 1 when a promise is not kept.
 
 --worker  a language worker of Azure Functions in the place of the stand-in: its folder, with worker.config.json, as in the
@@ -107,13 +107,14 @@ async function main(args: string[]): Promise<number> {
     rmSync(join(folder, 'plain/main.cache'), { force: true });
     const loader = join(folder, 'load.cjs');
     writeFileSync(loader, LOADER);
-    const forms = {
+    const hasCache = existsSync(join(folder, 'cached/main.cache'));
+    const forms: Record<keyof typeof FOLDERS, string> = {
       unbundled: await unbundled(join(folder, 'unbundled')),
       bundled: join(folder, 'plain/start.cjs'),
       cached: join(folder, 'cached/start.cjs'),
     };
-    const times: Record<keyof typeof forms, number[]> = { unbundled: [], bundled: [], cached: [] };
-    const names = Object.keys(forms) as (keyof typeof forms)[];
+    const times: Record<keyof typeof FOLDERS, number[]> = { unbundled: [], bundled: [], cached: [] };
+    const names = (Object.keys(forms) as (keyof typeof FOLDERS)[]).filter((name) => name !== 'cached' || hasCache);
     const { worker } = values;
     const measure = async (name: keyof typeof forms): Promise<number> =>
       worker === undefined ? load(loader, forms[name]) : loadInWorker(resolve(worker), join(folder, FOLDERS[name]));
@@ -128,9 +129,10 @@ async function main(args: string[]): Promise<number> {
     );
     show('unbundled', base);
     show(`bundle (promised: ${MOST_BUNDLED} at most)`, median(times.bundled));
-    show(`bundle with code cache (promised: ${MOST_CACHED} at most)`, median(times.cached));
+    if (hasCache) show(`bundle with code cache (promised: ${MOST_CACHED} at most)`, median(times.cached));
     console.log(`  main.cjs: ${(made.size / 1e6).toFixed(2)} MB (promised: ${MOST_BYTES / 1e6} at most)`);
-    const kept = median(times.bundled) / base <= MOST_BUNDLED && median(times.cached) / base <= MOST_CACHED;
+    const isCachedFast = !hasCache || median(times.cached) / base <= MOST_CACHED;
+    const kept = median(times.bundled) / base <= MOST_BUNDLED && isCachedFast;
     return kept && made.size <= MOST_BYTES ? 0 : 1;
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -127,6 +127,10 @@ param storageSku string = 'Standard_ZRS'
 @maxValue(1000)
 param maximumInstanceCount int = 40
 
+@description('Major version of Node.js that the app runs on. Support for 22 ends on 30 April 2027.')
+@allowed(['22', '24'])
+param nodeVersion string = '24'
+
 @description('Memory of an instance, in MB.')
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
@@ -338,6 +342,7 @@ module app 'modules/app.bicep' = {
     apiClients: apiClients
     tenantId: apiTenantId
     maximumInstanceCount: maximumInstanceCount
+    nodeVersion: nodeVersion
     instanceMemoryMB: instanceMemoryMB
     alwaysReadyHttp: alwaysReadyHttp
     subnetId: network.?outputs.appSubnetId ?? ''

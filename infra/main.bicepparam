@@ -40,6 +40,7 @@ param vaultDiagnostics = bool(readEnvironmentVariable('CMK_VAULT_DIAGNOSTICS', '
 // Resource id of the key that signs the ends of the audit trail: /subscriptions/…/vaults/kv-evidence/keys/audit-key
 param auditKeyId = readEnvironmentVariable('CMK_AUDIT_KEY_ID', '')
 param storageSku = readEnvironmentVariable('CMK_STORAGE_SKU', 'Standard_ZRS')
+param nodeVersion = readEnvironmentVariable('CMK_NODE_VERSION', '24')
 param alwaysReadyHttp = int(readEnvironmentVariable('CMK_ALWAYS_READY_HTTP', '1'))
 param auditRetentionDays = int(readEnvironmentVariable('CMK_AUDIT_RETENTION_DAYS', '365'))
 param auditPolicyLocked = bool(readEnvironmentVariable('CMK_AUDIT_POLICY_LOCKED', 'false'))

@@ -29,8 +29,15 @@ export const BUNDLE_FILES = [
 /** What is loaded later, and only where it is wanted. */
 const TELEMETRY = 'src/telemetry/open-telemetry-client.ts';
 
-/** The Node of production, whose V8 the code cache is made for; with another one there is none in the package. */
-const NODE_MAJOR = '22';
+/** The oldest Node that `infra/` deploys: the syntax of the bundle is limited to it. */
+const OLDEST_NODE = 'node22';
+
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  /** `node` is the one place where the version of production stands. */
+  readonly devDependencies: { readonly node: string };
+}
 
 export interface BundleOptions {
   /** The module that registers every function. Default: the app's `src/main.ts`. */
@@ -67,7 +74,7 @@ export interface Bundle {
  */
 export async function bundle(options: BundleOptions = {}): Promise<Bundle> {
   const outDir = options.outDir ?? join(PROJECT, 'dist/app');
-  const project = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8')) as Record<string, unknown>;
+  const project = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8')) as Manifest;
 
   await rm(outDir, { recursive: true, force: true });
   await mkdir(outDir, { recursive: true });
@@ -92,8 +99,9 @@ export async function bundle(options: BundleOptions = {}): Promise<Bundle> {
   await writeFile(join(outDir, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
 
   await copyFile(join(PROJECT, 'scripts/bundle/start.cjs'), join(outDir, 'start.cjs'));
-  const fits = options.entry === undefined && process.versions.node.startsWith(`${NODE_MAJOR}.`);
-  if (options.codeCache ?? fits) {
+  // V8 takes a code cache only of its own version.
+  const isProductionNode = process.versions.node.split('.')[0] === project.devDependencies.node.split('.')[0];
+  if (options.codeCache ?? (options.entry === undefined && isProductionNode)) {
     const command = [...(options.v8Options ?? []), join(PROJECT, 'scripts/bundle/code-cache.cjs'), outDir];
     execFileSync(process.execPath, command, { env: {} });
   }
@@ -117,7 +125,7 @@ async function buildFile(outDir: string, options: BuildOptions): Promise<Metafil
     bundle: true,
     format: 'cjs',
     platform: 'node',
-    target: `node${NODE_MAJOR}`,
+    target: OLDEST_NODE,
     // ES modules where a package has both: of CommonJS, what is not used cannot be told from what is.
     mainFields: ['module', 'main'],
     // Shorter and faster to compile. Names stay as they are written, so that a stack trace can be read, and lines short, as

@@ -8,6 +8,8 @@ param name string
 param planName string
 param identityId string
 param packageContainerUrl string
+@description('Major version of Node.js.')
+param nodeVersion string
 param insightsConnectionString string
 param identityClientId string
 @description('Settings of the app, by name.')
@@ -66,7 +68,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
     functionAppConfig: {
       runtime: {
         name: 'node'
-        version: '22'
+        version: nodeVersion
       }
       scaleAndConcurrency: {
         maximumInstanceCount: maximumInstanceCount

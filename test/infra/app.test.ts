@@ -101,11 +101,14 @@ describe('app settings', () => {
 });
 
 describe('the function app', () => {
-  it('runs Node 22, the version that everything is tested on, on Flex Consumption', () => {
-    expect(at(site, 'properties', 'functionAppConfig', 'runtime')).toEqual({ name: 'node', version: '22' });
+  it('runs the Node that everything is tested on, on Flex Consumption, and Node 22 by parameter', async () => {
+    const { devDependencies } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+    const [production] = devDependencies.node.split('.');
+    expect(at(site, 'properties', 'functionAppConfig', 'runtime')).toEqual({ name: 'node', version: production });
+    const { azure: older } = await dryRun('main', { ...MAIN_PARAMETERS, nodeVersion: '22' });
+    const [olderSite] = older.ofType('Microsoft.Web/sites');
+    expect(at(olderSite?.body, 'properties', 'functionAppConfig', 'runtime', 'version')).toBe('22');
     expect(azure.ofType('Microsoft.Web/serverfarms')[0]?.body.sku).toEqual({ name: 'FC1', tier: 'FlexConsumption' });
-    const { engines } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-    expect(engines.node).toBe('>=22');
   });
 
   it('fetches its package, and reaches its queues, as its own identity', () => {
