@@ -71,6 +71,18 @@ describe('azure.yaml', () => {
     expect(excludesNodeModules(existsSync(join(root, '.funcignore')) ? read('.funcignore') : '')).toBe(false);
   });
 
+  it('writes in project hooks alone, none of which azd runs in a preview', () => {
+    // HooksMiddleware is left out of `azd provision --preview`, and runs every hook of a project (Azure/azure-dev,
+    // cli/azd/cmd/root.go, in each version from 1.23.13 to 1.31.2; #9252).
+    const [, hooks = ''] = /^hooks:\n((?: .*\n)+)/m.exec(read('azure.yaml')) ?? [];
+    expect([...hooks.matchAll(/^ {2}(\w+):$/gm)].map(([, name]) => name)).toEqual([
+      'preprovision',
+      'postdeploy',
+      'predown',
+    ]);
+    expect(read('azure.yaml').match(/\brun: /g)).toHaveLength(3);
+  });
+
   it('provisions each time: azd leaves out a template that it has deployed before, whatever became of it', () => {
     const steps = [...read('azure.yaml').matchAll(/^ {6}- azd: (.+)$/gm)].map(([, step]) => step);
     expect(steps).toEqual(['package --all', 'provision --no-state', 'deploy --all']);
