@@ -137,6 +137,16 @@ describe('the function app', () => {
     ]);
   });
 
+  it('sets no sampling that is not read: under OpenTelemetry the host goes by OTEL_TRACES_SAMPLER alone', () => {
+    const host = JSON.parse(readFileSync(new URL('../../host.json', import.meta.url), 'utf8'));
+    expect(host.telemetryMode).toBe('OpenTelemetry');
+    expect(host.logging?.applicationInsights).toBeUndefined();
+    expect(config(azure, 'appsettings')).toMatchObject({
+      OTEL_TRACES_SAMPLER: 'microsoft.fixed_percentage',
+      OTEL_TRACES_SAMPLER_ARG: '1',
+    });
+  });
+
   it('is found by azd as the service "api"', () => {
     expect(at(site, 'tags', 'azd-service-name')).toBe('api');
     expect(readFileSync(new URL('../../azure.yaml', import.meta.url), 'utf8')).toMatch(/^ {2}api:$/m);
