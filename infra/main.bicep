@@ -139,6 +139,10 @@ param instanceMemoryMB int = 2048
 @minValue(0)
 param alwaysReadyHttp int = 1
 
+@description('Instances kept warm for the event of a new key version, so that the first accounts move within about a second at any time. With 0, Azure first starts an instance where none is up: seconds, and up to 30. Each costs at rest, as those for HTTP.')
+@minValue(0)
+param alwaysReadyEvents int = 0
+
 @description('Addresses that get the alerts.')
 param alertEmails string[] = []
 
@@ -345,6 +349,7 @@ module app 'modules/app.bicep' = {
     nodeVersion: nodeVersion
     instanceMemoryMB: instanceMemoryMB
     alwaysReadyHttp: alwaysReadyHttp
+    alwaysReadyEvents: alwaysReadyEvents
     subnetId: network.?outputs.appSubnetId ?? ''
     allowedCallers: allowedCallers
     destinationRole: destinationRole.?outputs.roleName ?? ''

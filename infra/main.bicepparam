@@ -42,6 +42,7 @@ param auditKeyId = readEnvironmentVariable('CMK_AUDIT_KEY_ID', '')
 param storageSku = readEnvironmentVariable('CMK_STORAGE_SKU', 'Standard_ZRS')
 param nodeVersion = readEnvironmentVariable('CMK_NODE_VERSION', '24')
 param alwaysReadyHttp = int(readEnvironmentVariable('CMK_ALWAYS_READY_HTTP', '1'))
+param alwaysReadyEvents = int(readEnvironmentVariable('CMK_ALWAYS_READY_EVENTS', '0'))
 param auditRetentionDays = int(readEnvironmentVariable('CMK_AUDIT_RETENTION_DAYS', '365'))
 param auditPolicyLocked = bool(readEnvironmentVariable('CMK_AUDIT_POLICY_LOCKED', 'false'))
 // Settings of the app, as one line of JSON: {"CMK_DUAL_CONTROL":"on","CMK_DRIFT_SCHEDULE":"0 0 5 * * *"}

@@ -43,6 +43,11 @@ var groups = concat(actionGroupIds, empty(emails) ? [] : [mail.id])
 // host's own columns (OperationName, OperationId) differ with how it sends its telemetry (host.json: telemetryMode).
 var records = 'AppTraces | extend r = parse_json(Message) | extend reason = tostring(r.reason), key = tostring(r.key), account = tostring(r.account), ran = coalesce(tostring(r["function"]), OperationName) | where isnotempty(reason)'
 
+// Runs that failed, by the line that the host writes of each (Azure WebJobs SDK, FunctionInstanceLogger): a function of a queue
+// sends no request under OpenTelemetry (azure-sdk-for-net#49793). A line that carries an exception goes into AppExceptions, with
+// the exception's message in place of its own words (Azure.Monitor.OpenTelemetry.Exporter, LogsHelper).
+var failedRuns = '(AppTraces | where Message startswith "Executed \'Functions." and Message has "Failed" | extend ran = extract(@"^Executed \'Functions\\.(\\w+)\'", 1, Message)), (AppExceptions | where tostring(Properties.EventName) == "FunctionCompleted" | extend ran = extract(@"(\\w+)$", 1, tostring(Properties.functionName)))'
+
 // What says so itself, and the length of the poison queues as the drift check finds it.
 var poisoned = '"Poisoned", "PoisonMessages"'
 var needsPerson = '"ManualRotation", "ImportedKey", "KeyDisabled", "RotationRefused", "KeyExpired", "StillOpen", "RevokedVersionEnabled"'
@@ -78,9 +83,9 @@ var rules = [
     severity: 2
     frequency: 'PT15M'
     window: 'PT15M'
-    query: 'AppRequests | where Success == false and not(ResultCode startswith "4")'
+    query: 'union ${failedRuns}, (AppRequests | extend ran = OperationName | where Success == false and ResultCode !startswith "4")'
     mute: 'PT6H'
-    by: ['OperationName']
+    by: ['ran']
     threshold: 4
   }
   {
@@ -175,7 +180,7 @@ var rules = [
     severity: 2
     frequency: 'PT1H'
     window: 'P2D'
-    query: '${records} | where reason == "RevocationOpen" | summarize first = min(TimeGenerated), last = max(TimeGenerated) by key | where last > ago(25h) and last - first > ${revocationOpenHours}h'
+    query: '${records} | where reason == "RevocationOpen" | summarize begun = min(TimeGenerated), seen = max(TimeGenerated) by key | where seen > ago(25h) and seen - begun > ${revocationOpenHours}h'
     mute: 'P1D'
     by: ['key']
     threshold: 0
@@ -236,7 +241,7 @@ var rules = [
     severity: 2
     frequency: 'PT1H'
     window: 'PT1H'
-    query: 'union (${records} | where ran == "driftCheck" and SeverityLevel >= 3), (AppRequests | where (OperationName == "driftCheck" or tostring(Properties["faas.name"]) == "driftCheck") and Success == false | extend reason = "CheckFailed") | where ${settled}'
+    query: 'union (${records} | where ran == "driftCheck" and SeverityLevel >= 3), (union ${failedRuns} | where ran == "driftCheck" | extend reason = "CheckFailed") | where ${settled}'
     mute: 'P1D'
     by: ['reason']
     threshold: 0

@@ -1,6 +1,6 @@
 // The function app on a Flex Consumption plan: no instance runs, and none is paid, while there is nothing to do.
 
-import { tagSet, settingSet } from '../names.bicep'
+import { eventFunctions, tagSet, settingSet } from '../names.bicep'
 
 param location string
 param tags tagSet
@@ -25,6 +25,8 @@ param maximumInstanceCount int
 param instanceMemoryMB int
 @description('Instances kept warm for the HTTP functions, so that a revocation never waits for a cold start.')
 param alwaysReadyHttp int
+@description('Instances kept warm for the function that takes the event of a new key version.')
+param alwaysReadyEvents int
 @description('Subnet for outgoing calls; empty for none.')
 param subnetId string
 @description('Address ranges that may call the app, beside Event Grid; empty for everyone.')
@@ -73,14 +75,20 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       scaleAndConcurrency: {
         maximumInstanceCount: maximumInstanceCount
         instanceMemoryMB: instanceMemoryMB
-        alwaysReady: alwaysReadyHttp == 0
-          ? []
-          : [
-              {
-                name: 'http'
-                instanceCount: alwaysReadyHttp
-              }
-            ]
+        alwaysReady: filter(
+          [
+            {
+              name: 'http'
+              instanceCount: alwaysReadyHttp
+            }
+            {
+              // A function that is not called by HTTP has instances of its own.
+              name: 'function:${eventFunctions[0].functionName}'
+              instanceCount: alwaysReadyEvents
+            }
+          ],
+          group => group.instanceCount != 0
+        )
       }
       deployment: {
         storage: {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { EVENT_FUNCTIONS } from '../../src/events/subscription.ts';
 import { readSettings } from '../../src/settings/settings.ts';
 import { SETTINGS } from '../../src/settings/settings-table.ts';
 import type { DryAzure } from './arm/dry-azure.ts';
@@ -128,6 +129,25 @@ describe('the function app', () => {
     expect(warm(site)).toEqual([{ name: 'http', instanceCount: 1 }]);
     const { azure: cold } = await dryRun('main', { ...MAIN_PARAMETERS, alwaysReadyHttp: 0 });
     expect(warm(asObject(cold.ofType('Microsoft.Web/sites')[0]?.body, 'site'))).toEqual([]);
+  });
+
+  it('keeps instances warm for new key versions on request, in the scale group of the function of that event', async () => {
+    const { azure: warm } = await dryRun('main', { ...MAIN_PARAMETERS, alwaysReadyEvents: 2 });
+    const body = asObject(warm.ofType('Microsoft.Web/sites')[0]?.body, 'site');
+    expect(at(body, 'properties', 'functionAppConfig', 'scaleAndConcurrency', 'alwaysReady')).toEqual([
+      { name: 'http', instanceCount: 1 },
+      { name: `function:${EVENT_FUNCTIONS[0].functionName}`, instanceCount: 2 },
+    ]);
+  });
+
+  it('sets no sampling that is not read: under OpenTelemetry the host goes by OTEL_TRACES_SAMPLER alone', () => {
+    const host = JSON.parse(readFileSync(new URL('../../host.json', import.meta.url), 'utf8'));
+    expect(host.telemetryMode).toBe('OpenTelemetry');
+    expect(host.logging?.applicationInsights).toBeUndefined();
+    expect(config(azure, 'appsettings')).toMatchObject({
+      OTEL_TRACES_SAMPLER: 'microsoft.fixed_percentage',
+      OTEL_TRACES_SAMPLER_ARG: '1',
+    });
   });
 
   it('is found by azd as the service "api"', () => {

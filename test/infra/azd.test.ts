@@ -1,9 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, matchesGlob } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { BUNDLE_FILES } from '../../scripts/bundle.ts';
 
 const root = join(import.meta.dirname, '../..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -13,6 +12,23 @@ function hook(name: string): string {
   const run = new RegExp(`^ +${name}:\\n(?: +#.*\\n| +(?!run:).*\\n)*? +run: (.+)$`, 'm').exec(read('azure.yaml'))?.[1];
   if (!run) throw new Error(`azure.yaml has no hook ${name}`);
   return run;
+}
+
+/**
+ * Whether azd takes `node_modules` as excluded by a .funcignore: the last pattern that matches it decides (Azure/azure-dev,
+ * cli/azd/pkg/project/service_target_functionapp.go). In a pattern, `**` matches no folder, too (denormal/go-gitignore).
+ */
+function excludesNodeModules(text: string): boolean {
+  const patterns = text.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('#'));
+  const last = patterns.findLast((pattern) => {
+    const parts = pattern
+      .trim()
+      .replace(/^!/, '')
+      .split('/')
+      .filter((part) => part !== '' && part !== '**');
+    return parts.length === 0 || (parts.length === 1 && matchesGlob('node_modules', parts[0] ?? ''));
+  });
+  return last !== undefined && !last.startsWith('!');
 }
 
 describe('azure.yaml', () => {
@@ -40,16 +56,31 @@ describe('azure.yaml', () => {
     expect(JSON.parse(read('package.json')).scripts.build).toBe('npm run bundle');
   });
 
-  it('packs the bundle whatever .funcignore azd goes by: the one of the project, or none', () => {
-    const kept = read('.funcignore')
-      .split('\n')
-      .filter((line) => line.startsWith('!'))
-      .map((line) => line.slice(1));
-    const matches = (name: string) =>
-      kept.some((one) => one === name || (one.endsWith('.*') && name.startsWith(one.slice(0, -1))));
-    expect(BUNDLE_FILES.filter((name) => !matches(name))).toEqual([]);
-    // And the folder of the page, whole.
-    expect(kept).toEqual(expect.arrayContaining(['page/', 'page/**']));
+  it.each([
+    ['*\n!host.json\n!main.*\n!dist/app/**\n!page/\n', true],
+    ['node_modules\n', true],
+    ['!*\nnode_modules/**\n', true],
+    ['!node_modules/\n*\n', true],
+    ['*\n!node_modules/\n', false],
+    ['*.map\n.git\n', false],
+  ])('knows which .funcignore excludes node_modules: %j', (text, excluded) => {
+    expect(excludesNodeModules(text)).toBe(excluded);
+  });
+
+  it('has no .funcignore that excludes node_modules, where azd deploys nothing with remoteBuild: false', () => {
+    expect(excludesNodeModules(existsSync(join(root, '.funcignore')) ? read('.funcignore') : '')).toBe(false);
+  });
+
+  it('writes in project hooks alone, none of which azd runs in a preview', () => {
+    // HooksMiddleware is left out of `azd provision --preview`, and runs every hook of a project (Azure/azure-dev,
+    // cli/azd/cmd/root.go, in each version from 1.23.13 to 1.31.2; #9252).
+    const [, hooks = ''] = /^hooks:\n((?: .*\n)+)/m.exec(read('azure.yaml')) ?? [];
+    expect([...hooks.matchAll(/^ {2}(\w+):$/gm)].map(([, name]) => name)).toEqual([
+      'preprovision',
+      'postdeploy',
+      'predown',
+    ]);
+    expect(read('azure.yaml').match(/\brun: /g)).toHaveLength(3);
   });
 
   it('provisions each time: azd leaves out a template that it has deployed before, whatever became of it', () => {
@@ -82,9 +113,10 @@ describe('azure.yaml', () => {
     }
   });
 
-  it('asks for an azd that knows all of it', () => {
-    // remoteBuild came with it (cli/azd/CHANGELOG.md).
-    expect(read('azure.yaml')).toMatch(/^requiredVersions:\n {2}azd: ">= 1\.20\.0"$/m);
+  it('requires an azd that has remoteBuild for functions, and reads a .funcignore as git does', () => {
+    // 1.23.5 and 1.23.13 (cli/azd/CHANGELOG.md, PR 6748 and 7311).
+    expect(read('azure.yaml')).toMatch(/^requiredVersions:\n {2}azd: ">= 1\.23\.13"$/m);
+    expect(read('docs/deploy.md')).toContain('[azd](https://aka.ms/azd-install) 1.23.13 or newer');
   });
 
   it('never lets azd delete the resource groups of the vaults and the accounts', () => {

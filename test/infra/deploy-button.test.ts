@@ -4,7 +4,7 @@ import { eventParameters, readMainOutputs } from '../../scripts/infra/event-para
 import { DEFAULT_AUTOFIX } from '../../src/settings/fixable.ts';
 import { readSettings } from '../../src/settings/settings.ts';
 import { completed, type DryAzure } from './arm/dry-azure.ts';
-import { asObject, at, isObject, type JsonObject, strings } from './arm/json.ts';
+import { asArray, asObject, at, isObject, type JsonObject, strings } from './arm/json.ts';
 import { dryRun, MAIN_PARAMETERS, OTHER_VAULT, template, VAULT } from './arm/templates.ts';
 
 const PACKAGE = 'https://example.com/releases/download/v1.2.3/cmk-autopilot-app-1.2.3.zip';
@@ -130,6 +130,12 @@ describe('a system topic that a vault has already, in another subscription and b
 describe('the form of the deploy button', () => {
   const outputs = asObject(at(form, 'parameters', 'outputs') ?? null, 'outputs');
   const parameters = asObject(template('main').parameters ?? null, 'parameters');
+  const elements = (): JsonObject[] => {
+    const steps = asArray(at(form, 'parameters', 'steps') ?? null, 'steps');
+    return [at(form, 'parameters', 'basics'), ...steps.map((step) => at(step, 'elements'))]
+      .flatMap((list) => asArray(list ?? null, 'elements'))
+      .map((one) => asObject(one, 'element'));
+  };
 
   it('fills parameters that the template has, and every one that it needs', () => {
     expect(Object.keys(outputs).filter((name) => !(name in parameters))).toEqual([]);
@@ -138,16 +144,33 @@ describe('the form of the deploy button', () => {
   });
 
   it('takes them from elements that are there', () => {
-    const elements = (value: unknown): string[] =>
+    const names = (value: unknown): string[] =>
       (value as { name: string }[]).filter(({ name }) => name !== undefined).map(({ name }) => name);
-    const basics = elements(at(form, 'parameters', 'basics'));
+    const basics = names(at(form, 'parameters', 'basics'));
     const steps = at(form, 'parameters', 'steps') as { name: string; elements: unknown }[];
-    const named = [...steps.flatMap(({ name, elements: own }) => elements(own).map((one) => `${name}.${one}`))];
+    const named = [...steps.flatMap(({ name, elements: own }) => names(own).map((one) => `${name}.${one}`))];
     for (const text of strings(outputs)) {
       for (const [, name = ''] of text.matchAll(/basics\('(\w+)'\)/g)) expect(basics).toContain(name);
       for (const [, step, name] of text.matchAll(/steps\('(\w+)'\)\.(\w+)/g))
         expect(named).toContain(`${step}.${name}`);
     }
+  });
+
+  it('lets a person choose a storage that the region has, and confine which accounts are written', () => {
+    const [sku] = elements().filter(({ name }) => name === 'storageSku');
+    const { allowedValues, defaultValue } = asObject(parameters.storageSku ?? null, 'storageSku');
+    const offered = asArray(at(sku ?? null, 'constraints', 'allowedValues') ?? [], 'allowedValues');
+    expect(offered.map((one) => at(one, 'value'))).toEqual(allowedValues);
+    // The default of a drop-down is a label.
+    expect(offered.find((one) => at(one, 'label') === sku?.defaultValue)).toMatchObject({ value: defaultValue });
+
+    const [groups] = elements().filter(({ name }) => name === 'storageResourceGroups');
+    const takes = new RegExp(String(at(groups ?? null, 'constraints', 'regex')));
+    const group = `/subscriptions/${THIRD}/resourceGroups/rg-files`;
+    for (const right of ['', group, `${group},\n${group}2\n`, group.toLowerCase()]) expect(right).toMatch(takes);
+    for (const wrong of ['rg-files', ' ', `${group},`, `${group}\n${group}2`, `${group}/providers/x/y/z`, VAULT])
+      expect(wrong).not.toMatch(takes);
+    expect(Object.keys(outputs)).toEqual(expect.arrayContaining(['storageSku', 'storageResourceGroups']));
   });
 
   it('asks for what the template takes', () => {
