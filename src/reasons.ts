@@ -90,7 +90,8 @@ export const REASONS = {
   LaggingAutomaticVersion: 'Automatic: still on an older version; Storage looks by itself within a day.',
   NewestVersionUnusable:
     'Automatic: the newest version of its key cannot be used, so Storage has none to go to; nothing was written.',
-  NeverBackwards: 'Uses a version newer than every usable one; it is not moved back.',
+  NeverBackwards:
+    'Uses a version that is newer than every usable one, or made in the same second; it is not moved back.',
   UnknownVersion: 'Uses a version that the key does not have (any more).',
   NotCustomerManaged: 'Uses Microsoft-managed keys.',
   OtherKey: 'Uses another key by now.',
