@@ -59,6 +59,7 @@ export class ProgressCount {
   readonly #failedUses: UnmovedUse[] = [];
   #waitingUses: UnmovedUse[] = [];
   readonly #releasedMs: number;
+  #hasMoved = false;
   #progressMs: number;
 
   /**
@@ -81,6 +82,7 @@ export class ProgressCount {
     const outcome = outcomeSince(use, this.#goal);
     if (state === 'moved' && outcome?.result === 'done') {
       this.#progressMs = Math.max(this.#progressMs, Date.parse(outcome.at));
+      this.#hasMoved ||= outcome.reason !== 'UpToDate';
     }
     if (state === 'failed') {
       this.#failures.set(reason, (this.#failures.get(reason) ?? 0) + 1);
@@ -88,6 +90,11 @@ export class ProgressCount {
     }
     if (state === 'waiting') this.#wait(this.#unmoved(use, reason));
     return judged;
+  }
+
+  /** Whether a use is known to have been moved in this rotation, and not only found on the version. */
+  get hasMoved(): boolean {
+    return this.#hasMoved;
   }
 
   result(): RotationProgress {

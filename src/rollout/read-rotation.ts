@@ -41,6 +41,7 @@ export type RotationReading =
   | {
       readonly blocked?: undefined;
       readonly progress: RotationProgress;
+      readonly hasMoved: boolean;
       readonly stage: RotationStage;
       readonly note: RotationNote | undefined;
       /** Whether the drift check is to leave anything that uses the key where it is. */
@@ -105,5 +106,5 @@ export async function computeRotation(
     if (isExempt(use)) hasExempt = true;
     else stages.add(use, state);
   }
-  return { progress: progress.result(), stage: stages.result(), note, hasExempt };
+  return { progress: progress.result(), hasMoved: progress.hasMoved, stage: stages.result(), note, hasExempt };
 }
