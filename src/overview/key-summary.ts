@@ -98,6 +98,7 @@ function standingOf(versions: readonly KeyVersion[], now: Date): Standing {
   if (!newest) return { state: 'missing', versions: 0 };
   const { revocation } = keyState(versions, now);
   const usable = newestUsableVersion(versions, now);
+  const { expiresOn } = usable ?? newest;
   return {
     state: revocation ? 'revoked' : STATE_OF[usability(usable ?? newest, now)],
     newest: {
@@ -109,7 +110,7 @@ function standingOf(versions: readonly KeyVersion[], now: Date): Standing {
     },
     ...(usable ? { newestUsable: usable.version } : {}),
     versions: versions.length,
-    ...(usable?.expiresOn ? { expiresOn: usable.expiresOn.toISOString() } : {}),
+    ...(expiresOn ? { expiresOn: expiresOn.toISOString() } : {}),
     ...(revocation ? { revocation } : {}),
   };
 }

@@ -148,7 +148,11 @@ export const KEY_SUMMARY = z.object({
     .describe('The youngest version, usable or not.'),
   newestUsable: z.string().optional(),
   versions: count.optional().describe('How many there are.'),
-  expiresOn: time.optional().describe('When the newest usable version expires; absent: never, or there is none.'),
+  expiresOn: time
+    .optional()
+    .describe(
+      'When the newest usable version expires; if none is usable, when the newest one does, or did; absent: never.',
+    ),
   revocation: revocation.optional().describe('The open revocation.'),
   paused: PAUSED.optional(),
   nextRotation: NEXT_ROTATION.optional(),

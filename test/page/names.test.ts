@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ApprovalRequest } from '../../page/src/api/types.ts';
-import { approvalPlace, approvalSubject, approvalTitle } from '../../page/src/names.ts';
+import { approvalPlace, approvalSubject, approvalTitle, rotatesBy } from '../../page/src/names.ts';
 
 const SOMEBODY = { objectId: 'a', appId: 'b' };
 const ASKED = {
@@ -44,4 +44,8 @@ describe('a request for approval', () => {
     expect(approvalSubject(restore({ account }))).toBe('stfiles06');
     expect(approvalSubject(restore({ account, scope: 'scope1' }))).toBe('stfiles06/scope1');
   });
+});
+
+it('a key that nothing rotates is said to have no rotation planned', () => {
+  expect(rotatesBy('nobody')).toBe('None planned');
 });
