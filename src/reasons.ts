@@ -194,6 +194,10 @@ export const REASONS = {
   IdentityHasNoAccess: "The account's identity may not use the key (yet); tried again while a role may propagate.",
   PurgeProtectionOff: 'Storage refuses keys of a vault without purge protection.',
   MissingPermission: 'The app lacks a permission.',
+  DeniedByPolicy:
+    'Azure Policy denies the change; tried again, until an administrator changes the assignment or exempts it.',
+  ScopeLocked: 'A lock forbids the change; tried again, until an administrator removes the lock.',
+  Conflict: 'Azure refused the change, as something else changed the resource at the same time; tried again.',
   Refused: 'Azure refused the request.',
   SubscriptionUnreadable: 'The storage accounts of a subscription cannot be listed.',
   SubscriptionsNotRemembered:

@@ -18,6 +18,8 @@ export interface UnmovedUse {
   /** Encryption scope; absent: the account itself. */
   readonly scope?: string;
   readonly reason: Reason;
+  /** What Azure said, and what to do, where that is known. */
+  readonly detail?: string;
   /** When it was last looked at in order to move it (ISO 8601); absent: not since the rotation began. */
   readonly lookedOn?: string;
 }
@@ -140,7 +142,13 @@ export class ProgressCount {
   #unmoved(use: FleetUse, reason: Reason): UnmovedUse {
     const { account, scope } = use;
     const outcome = outcomeSince(use, this.#goal);
-    return { account, ...(scope ? { scope } : {}), reason, ...(outcome ? { lookedOn: outcome.at } : {}) };
+    return {
+      account,
+      ...(scope ? { scope } : {}),
+      reason,
+      ...(outcome?.detail ? { detail: outcome.detail } : {}),
+      ...(outcome ? { lookedOn: outcome.at } : {}),
+    };
   }
 
   #wait(use: UnmovedUse): void {

@@ -28,7 +28,12 @@ const USE = {
 };
 
 const LAST_LOOK = z
-  .object({ result: z.enum(['done', 'retry', 'reject']), reason: z.string(), at: time })
+  .object({
+    result: z.enum(['done', 'retry', 'reject']),
+    reason: z.string(),
+    detail: z.string().optional().describe('What Azure said, and what to do.'),
+    at: time,
+  })
   .optional()
   .describe('What the last look that wanted to move it came to; absent: there was none.');
 
