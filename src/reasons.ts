@@ -205,6 +205,7 @@ export const REASONS = {
   ScopesUnreadable: 'The encryption scopes of an account cannot be listed.',
   FleetIndexUnavailable:
     'The fleet index cannot be read or written, in part or at all; who uses a key is searched for as if there were none.',
+  FleetNotListed: 'The accounts of some subscriptions have not been listed yet; what uses a key there is not known.',
   NewerAccountsUnknown: 'Resource Graph does not tell which accounts are newer than the fleet index; they are listed.',
   InventoryComplete: 'Every dependent that can be read was found and put to work.',
   Unexpected: 'An unexpected error.',

@@ -32,6 +32,12 @@ export function inWords(reason: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
+/** How many use a key: `3 accounts, 1 scope`, or `at least 3 accounts` where not all is known. */
+export function usersOf({ accounts, scopes, complete }: NonNullable<KeySummary['users']>): string {
+  const scoped = scopes > 0 ? `, ${count(scopes, 'scope')}` : '';
+  return `${complete ? '' : 'at least '}${count(accounts, 'account')}${scoped}`;
+}
+
 const ROTATES_BY = {
   policy: "By Key Vault's rotation policy",
   app: 'By the app, near the expiry',

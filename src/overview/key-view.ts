@@ -35,7 +35,9 @@ const KEY_USERS = z
     left: count.optional().describe('The app does not move them: Storage does by itself, or nothing may be done.'),
     complete: z
       .boolean()
-      .describe('False when there were too many to count in the time that the call has: there are more.'),
+      .describe(
+        'False: there are too many to count in the time that the call has, or subscriptions whose accounts were not listed yet.',
+      ),
     oldest: time
       .optional()
       .describe('When the use that was not read for longest was read; what has not changed is written once a day.'),

@@ -65,6 +65,11 @@ export const FLEET_ROW = z.object({
 const FLEET_SUMMARY = z.object({
   text: z.string().describe('In one sentence: `2,013 accounts: 3 serving, 2,010 no access (id-storage on kv-files)`.'),
   accounts: count,
+  listed: z
+    .boolean()
+    .describe(
+      'False: the accounts of some subscriptions were not listed yet, so that the counts are not those of the fleet.',
+    ),
   states: z.record(z.enum(HEALTH_STATES), count),
   causes: z
     .array(z.object({ ...CAUSE, state, accounts: count, since: time.optional() }))
