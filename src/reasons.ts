@@ -90,7 +90,8 @@ export const REASONS = {
   LaggingAutomaticVersion: 'Automatic: still on an older version; Storage looks by itself within a day.',
   NewestVersionUnusable:
     'Automatic: the newest version of its key cannot be used, so Storage has none to go to; nothing was written.',
-  NeverBackwards: 'Uses a version newer than every usable one; it is not moved back.',
+  NeverBackwards:
+    'Uses a version that is newer than every usable one, or made in the same second; it is not moved back.',
   UnknownVersion: 'Uses a version that the key does not have (any more).',
   NotCustomerManaged: 'Uses Microsoft-managed keys.',
   OtherKey: 'Uses another key by now.',
@@ -193,6 +194,10 @@ export const REASONS = {
   IdentityHasNoAccess: "The account's identity may not use the key (yet); tried again while a role may propagate.",
   PurgeProtectionOff: 'Storage refuses keys of a vault without purge protection.',
   MissingPermission: 'The app lacks a permission.',
+  DeniedByPolicy:
+    'Azure Policy denies the change; tried again, until an administrator changes the assignment or exempts it.',
+  ScopeLocked: 'A lock forbids the change; tried again, until an administrator removes the lock.',
+  Conflict: 'Azure refused the change, as something else changed the resource at the same time; tried again.',
   Refused: 'Azure refused the request.',
   SubscriptionUnreadable: 'The storage accounts of a subscription cannot be listed.',
   SubscriptionsNotRemembered:
@@ -200,6 +205,7 @@ export const REASONS = {
   ScopesUnreadable: 'The encryption scopes of an account cannot be listed.',
   FleetIndexUnavailable:
     'The fleet index cannot be read or written, in part or at all; who uses a key is searched for as if there were none.',
+  FleetNotListed: 'The accounts of some subscriptions have not been listed yet; what uses a key there is not known.',
   NewerAccountsUnknown: 'Resource Graph does not tell which accounts are newer than the fleet index; they are listed.',
   InventoryComplete: 'Every dependent that can be read was found and put to work.',
   Unexpected: 'An unexpected error.',

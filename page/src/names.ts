@@ -1,4 +1,4 @@
-import type { ApprovalRequest } from './api/types.ts';
+import type { ApprovalRequest, KeySummary } from './api/types.ts';
 
 /** The last part of an ARM id, or the id itself. */
 export function shortId(id: string): string {
@@ -30,6 +30,24 @@ export function count(number: number, one: string, many = `${one}s`): string {
 export function inWords(reason: string): string {
   const words = reason.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase();
   return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** How many use a key: `3 accounts, 1 scope`, or `at least 3 accounts` where not all is known. */
+export function usersOf({ accounts, scopes, complete }: NonNullable<KeySummary['users']>): string {
+  const scoped = scopes > 0 ? `, ${count(scopes, 'scope')}` : '';
+  return `${complete ? '' : 'at least '}${count(accounts, 'account')}${scoped}`;
+}
+
+const ROTATES_BY = {
+  policy: "By Key Vault's rotation policy",
+  app: 'By the app, near the expiry',
+  person: 'By a person',
+  nobody: 'None planned',
+} as const;
+
+/** What makes the next version of a key. */
+export function rotatesBy(by: NonNullable<KeySummary['nextRotation']>['by']): string {
+  return ROTATES_BY[by];
 }
 
 /** The account of a request that is about one below its key. */

@@ -51,3 +51,19 @@ export function usesLookedAfter(
   const ids = new Set(subscriptions.map((id) => id.toLowerCase()));
   return ({ account }) => ids.has(parseStorageAccountId(account)?.subscriptionId ?? '');
 }
+
+/**
+ * How many subscriptions in sight have never been listed: what uses a key there is not known. Where it is not known which
+ * are in sight, one as long as none is listed.
+ */
+export async function countUnlisted(inSight: InSight, listings: ReadonlyMap<string, Date>): Promise<number> {
+  const ids = await inSight();
+  if (!ids) return listings.size === 0 ? 1 : 0;
+  return new Set(ids.map((id) => id.toLowerCase()).filter((id) => !listings.has(id))).size;
+}
+
+/** What is said as long as subscriptions are not listed. */
+export function notListedYet(unlisted: number): string {
+  const whose = unlisted === 1 ? '1 subscription have' : `${unlisted} subscriptions have`;
+  return `Not known yet: the accounts of ${whose} not been listed.`;
+}

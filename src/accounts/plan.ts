@@ -1,4 +1,11 @@
-import { compareAge, findVersion, type KeyVersion, newestUsableVersion, newestVersion } from '../keys/key-versions.ts';
+import {
+  compareAge,
+  findVersion,
+  isKnownOlder,
+  type KeyVersion,
+  newestUsableVersion,
+  newestVersion,
+} from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { LogLevel } from '../log.ts';
 import type { Reason } from '../reasons.ts';
@@ -52,7 +59,7 @@ export function planKeyUse(
 
   const isTarget = (version: string | undefined) => version === undefined || version === target.version;
   if (versionInUse(use) === target.version && isTarget(use.pinned)) return stay('UpToDate', target);
-  if (versionsNamed(use).some((version) => isNewerVersion(version, target, versions)))
+  if (versionsNamed(use).some((version) => mayBeNewer(version, target, versions)))
     return stay('NeverBackwards', target);
   if (options.isLeft) return stay('LeftByCheck', target);
   if (use.pinned !== undefined) {
@@ -74,6 +81,12 @@ export function versionInUse(use: KeyUse): string | undefined {
 export function isNewerVersion(version: string, than: KeyVersion, versions: readonly KeyVersion[]): boolean {
   const found = findVersion(versions, version);
   return found !== undefined && compareAge(found, than) > 0;
+}
+
+/** Whether the key has `version`, and is not known to have made it before `target`. */
+function mayBeNewer(version: string, target: KeyVersion, versions: readonly KeyVersion[]): boolean {
+  const found = findVersion(versions, version);
+  return found !== undefined && found !== target && !isKnownOlder(found, target);
 }
 
 /**

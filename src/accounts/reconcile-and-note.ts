@@ -19,6 +19,9 @@ import type { StorageAccounts } from './storage-client.ts';
 /** An index that failed is left alone for so long: what is done must not wait for what is written about it. Milliseconds. */
 const LEFT_ALONE_MS = 30_000;
 
+/** Characters of what Azure says that the index keeps. */
+const MOST_DETAIL = 1_000;
+
 /** Looks at one account, and writes down in the fleet index what that has shown: after the work, and never in its way. */
 export async function reconcileAndNote(
   work: AccountWork,
@@ -245,6 +248,7 @@ function isOf(use: KeyUse | undefined, key: string): boolean {
 }
 
 function toOutcome(outcome: Outcome, said: Reason | undefined, now: Date): FleetOutcome {
-  const reason = outcome.outcome === 'done' ? (said ?? 'UpToDate') : outcome.reason;
-  return { result: outcome.outcome, reason, at: now.toISOString() };
+  const at = now.toISOString();
+  if (outcome.outcome === 'done') return { result: 'done', reason: said ?? 'UpToDate', at };
+  return { result: outcome.outcome, reason: outcome.reason, detail: outcome.detail.slice(0, MOST_DETAIL), at };
 }

@@ -1,4 +1,5 @@
 import { CmkError } from '../errors.ts';
+import { type Block, blockOf } from './block.ts';
 
 /** What kind of trouble a call to Azure ran into: it decides whether and when it is tried again. */
 export type FailureKind =
@@ -10,7 +11,9 @@ export type FailureKind =
   | 'notFound'
   /** 401 or 403: a permission is missing, or not yet propagated. */
   | 'forbidden'
-  /** 409 or 412: somebody else changed it at the same time. */
+  /** Azure Policy, a lock or the state of the subscription forbids it, until an administrator changes that. */
+  | 'blocked'
+  /** 409 or 412: something else changed it at the same time. */
   | 'conflict'
   /** Every other 4xx: the same request is refused again. */
   | 'refused'
@@ -27,6 +30,8 @@ export interface Failure {
   readonly message: string;
   /** How long the service asked to wait, in seconds. */
   readonly retryAfterSeconds: number | undefined;
+  /** Of the kind `blocked`. */
+  readonly block?: Block;
 }
 
 /** The SDKs' own words for an answer whose body they do not hand on: lists by pages, and the storage services. */
@@ -43,6 +48,8 @@ export function describeFailure(error: unknown): Failure {
   const [line = ''] = String(fields.message ?? error).split('\n');
   const message = NO_MESSAGE.test(line) ? '' : line.trim();
   const retryAfterSeconds = retryAfter(fields);
+  const block = status === 403 || status === 409 ? blockOf(code, message) : undefined;
+  if (block) return { kind: 'blocked', status, code, message, retryAfterSeconds, block };
   return { kind: kindOf(status, code, fields, retryAfterSeconds), status, code, message, retryAfterSeconds };
 }
 
@@ -146,7 +153,8 @@ export async function unless<T>(kind: FailureKind, read: () => Promise<T>): Prom
 }
 
 /** `403 AuthorizationFailed: The client … does not have authorization …` */
-export function describe({ status, code, message }: Failure): string {
+export function describe({ status, code, message: said, block }: Failure): string {
+  const message = block ? `${block.message} ${block.nextStep}` : said;
   // The class of the SDK's error says nothing beside a status.
   const what = [status, status !== undefined && code === 'RestError' ? undefined : code].filter(Boolean).join(' ');
   return (message === '' ? what : `${what}: ${message}`).slice(0, 1_000);

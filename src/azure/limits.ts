@@ -1,5 +1,6 @@
 import type { HttpClient, PipelinePolicy } from '@azure/core-rest-pipeline';
 import { parseJson } from '../text.ts';
+import { withPolicyIdentifiers } from './block.ts';
 import { deadlineHttp } from './deadline.ts';
 import { type Repetition, repeatReads } from './repeat-reads.ts';
 
@@ -89,7 +90,7 @@ export function callOptions(limits: CallLimits): {
 
 /**
  * The newer SDKs look for an error in the body of every failure, and throw a TypeError in its place when a gateway answered
- * with nothing, or with a page: throttling would not be known for what it is.
+ * with nothing, or with a page: throttling would not be known for what it is. They drop what Azure Policy says beside.
  */
 const FAILURE_BODIES: PipelinePolicy = {
   name: 'failureBodies',
@@ -98,7 +99,7 @@ const FAILURE_BODIES: PipelinePolicy = {
     const { status, bodyAsText } = response;
     if (status >= 400 && !response.readableStreamBody && !hasError(bodyAsText)) {
       response.bodyAsText = JSON.stringify({ error: { code: '', message: bodyAsText ?? '', details: [] } });
-    }
+    } else if (status === 403 && bodyAsText) response.bodyAsText = withPolicyIdentifiers(bodyAsText);
     return response;
   },
 };

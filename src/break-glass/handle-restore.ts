@@ -47,13 +47,13 @@ export async function handleRestore(
     throw error instanceof KeyNotRecoveredError ? notRecovered(error) : unreadable(error);
   }
   if (result.versions.length === 0) throw noSuchKey();
-  const body = toBody(key, result);
+  const body = toBody(result);
   if (isComplete(result.end)) return body;
   throw problemOf(result, body);
 }
 
-function toBody(key: ManagedKey, result: RestoredKey): RestoreResponse {
-  const { end, recovered, revocation, versions, accounts, audit, auditReceipt, warnings } = result;
+function toBody(result: RestoredKey): RestoreResponse {
+  const { key, end, recovered, revocation, versions, accounts, audit, auditReceipt, warnings } = result;
   return {
     key: key.id,
     reason: end === 'nothing' ? 'NothingToRestore' : 'Restored',

@@ -4,7 +4,7 @@ import { OneAtATime } from '../azure/one-at-a-time.ts';
 import { type BlastRadius, type BlastRadiusServices, readBlastRadius } from '../dependents/blast-radius.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { Keys } from '../keys/key-client.ts';
-import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { readKeyUsage } from '../overview/usage-view.ts';
 import { revocationState } from '../revocation/key-state.ts';
@@ -48,7 +48,7 @@ export async function dryRunRevoke(
     readKeyUsage(key, services.settings.drift.usageWorkspace, services, DRY_RUN_MS),
   ]);
   return {
-    key: key.id,
+    key: asSpelled(key, versions).id,
     reason: 'DryRun',
     complete: false,
     versions: reportVersions(versions, [], versions, services.now()),
@@ -88,7 +88,7 @@ export async function handleRevoke(
     throw unreadable(error);
   }
   if (!result) throw noSuchKey();
-  const body = toBody(key, result);
+  const body = toBody(result);
   if (result.complete) return body;
   const { reason: _, ...extensions } = body;
   throw new HttpProblem(502, 'RevocationIncomplete', whatIsOpen(result), REPEAT, { extensions });
@@ -97,8 +97,8 @@ export async function handleRevoke(
 const REPEAT =
   'Repeat the same call: it finishes what is missing. If it stays, disable the versions named with `cmk key revoke` or `az keyvault key set-attributes --enabled false`.';
 
-function toBody(key: ManagedKey, result: Revoked<BlastRadius>): RevokeResponse {
-  const { complete, revocation, versions, elapsedMs, dependents, audit, auditReceipt, warnings } = result;
+function toBody(result: Revoked<BlastRadius>): RevokeResponse {
+  const { key, complete, revocation, versions, elapsedMs, dependents, audit, auditReceipt, warnings } = result;
   return {
     key: key.id,
     reason: 'Revoked',

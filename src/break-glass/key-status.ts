@@ -2,7 +2,7 @@ import { timeBoxed } from '../azure/deadline.ts';
 import { type BlastRadiusServices, readBlastRadius } from '../dependents/blast-radius.ts';
 import { readEffect } from '../effect/effect-of-key.ts';
 import type { Keys } from '../keys/key-client.ts';
-import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
 import type { KeyUsageLog } from '../keys/usage-log-client.ts';
 import { readDetail, versionDetails } from '../overview/key-detail.ts';
 import type { SummaryPorts } from '../overview/key-summary.ts';
@@ -51,7 +51,7 @@ export async function keyStatus(key: ManagedKey, services: StatusServices): Prom
   const pause = services.control.pauseNow(key.id);
   const details = versionDetails(versions, detail.users, services.now());
   return {
-    key: key.id,
+    key: asSpelled(key, versions).id,
     versions: states.flatMap((state) => {
       const more = details.get(state.version);
       return more ? { ...state, ...more } : [];

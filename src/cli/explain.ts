@@ -120,11 +120,16 @@ function byKind(failure: Failure, error: unknown): Explanation {
         message: `${hostOf(error) ?? 'Azure'} could not be reached: ${message}`,
         nextStep: 'Check names and network, and run it again: what is done stays done. `cmk doctor` shows what works.',
       };
+    case 'blocked': {
+      const { reason = 'Refused', nextStep = '', message: told = message } = failure.block ?? {};
+      return { reason, message: told, nextStep };
+    }
     case 'conflict':
       return {
         reason: 'Refused',
         message,
-        nextStep: 'Somebody else changes it at the same time, or the name is taken: look, and run it again.',
+        nextStep:
+          'If Azure names what is in the way, remove that; if another change is under way, run it again afterwards.',
       };
     case 'notFound':
       return { reason: 'NotFound', message, nextStep: 'Check names and subscription.' };

@@ -8,6 +8,8 @@ export interface FleetOutcome {
   /** `done`: nothing is left to do; `retry`: it comes back by itself; `reject`: a person has to look. */
   readonly result: 'done' | 'retry' | 'reject';
   readonly reason: Reason;
+  /** What Azure said, and what to do; absent where the reason says all. */
+  readonly detail?: string;
   /** ISO 8601. */
   readonly at: string;
 }

@@ -80,8 +80,13 @@ function useProperties(use: FleetUse): Record<string, string> {
   };
 }
 
-function outcomeProperties({ result, reason, at }: NonNullable<FleetUse['outcome']>): Record<string, string> {
-  return { outcome: result, outcomeReason: reason, outcomeAt: at };
+function outcomeProperties({
+  result,
+  reason,
+  detail = '',
+  at,
+}: NonNullable<FleetUse['outcome']>): Record<string, string> {
+  return { outcome: result, outcomeReason: reason, outcomeDetail: detail, outcomeAt: at };
 }
 
 /** A property holds 32,768 characters, of which an account with hundreds of scopes needs more. */
@@ -129,7 +134,12 @@ const USE = z.object({
   readOn: iso,
   scopes: scopesKnown,
 });
-const OUTCOME = z.object({ outcome: z.enum(['done', 'retry', 'reject']), outcomeReason: reason, outcomeAt: iso });
+const OUTCOME = z.object({
+  outcome: z.enum(['done', 'retry', 'reject']),
+  outcomeReason: reason,
+  outcomeDetail: z.string().max(1_000).optional().catch(undefined),
+  outcomeAt: iso,
+});
 const ACCOUNT = z.object({
   account: text,
   location: z.string().max(60),
@@ -170,7 +180,9 @@ export function toUse(row: Row): FleetUse | undefined {
   if (keys.partitionKey !== row.partitionKey || keys.rowKey !== row.rowKey) return undefined;
   const outcome = OUTCOME.safeParse(row).data;
   if (!outcome) return use;
-  return { ...use, outcome: { result: outcome.outcome, reason: outcome.outcomeReason, at: outcome.outcomeAt } };
+  const { outcome: result, outcomeReason, outcomeDetail, outcomeAt } = outcome;
+  const detail = outcomeDetail ? { detail: outcomeDetail } : {};
+  return { ...use, outcome: { result, reason: outcomeReason, ...detail, at: outcomeAt } };
 }
 
 export function toFleetAccount(row: Row): FleetAccount | undefined {

@@ -40,6 +40,11 @@ export function compareAge(a: KeyVersion, b: KeyVersion): number {
   );
 }
 
+/** Whether `a` was made before `b`. False of two versions of the same second, unless Key Vault calls `b` the latest. */
+export function isKnownOlder(a: KeyVersion, b: KeyVersion): boolean {
+  return (a.createdOn.getTime() - b.createdOn.getTime() || Number(a.latest) - Number(b.latest)) < 0;
+}
+
 /** The youngest version, usable or not. */
 export function newestVersion(versions: readonly KeyVersion[]): KeyVersion | undefined {
   return versions.reduce<KeyVersion | undefined>(

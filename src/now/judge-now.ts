@@ -79,7 +79,8 @@ function unreadOf({ fleet, keys, rotations, drift }: NowParts): readonly string[
   const { vaultsUnread = 0, keysUnread = 0, complete = true } = keys.value ?? {};
   const unknown = (rotations.value?.underWay ?? []).filter(({ state }) => state === 'unknown').length;
   return [
-    fleet.value?.warnings.length ? 'part of the fleet could not be read' : '',
+    fleet.value?.listed === false ? 'not every account is known yet' : '',
+    fleet.value?.listed && fleet.value.warnings.length > 0 ? 'part of the fleet could not be read' : '',
     vaultsUnread ? `${many(vaultsUnread, 'vault', 'vaults')} could not be listed` : '',
     keysUnread ? `${many(keysUnread, 'key', 'keys')} could not be read` : '',
     complete ? '' : 'there was no time to read every key',

@@ -2,11 +2,11 @@ import { known } from '../azure/read-or-why.ts';
 import { activeFrom, type KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { readRevocation } from '../revocation/revocation.ts';
-import { readPolicy, type SummaryPorts } from './key-summary.ts';
+import { isUsed, readPolicy, type SummaryPorts } from './key-summary.ts';
 import type { KeyDetail, KeyUsersView, VersionDetail } from './key-view.ts';
 import { nextRotation } from './next-rotation.ts';
 import { readUsers } from './read-users.ts';
-import { readInTime, unreadView } from './unread.ts';
+import { readInTime, unlistedView, unreadView } from './unread.ts';
 
 /**
  * What the page shows of a key beside how it stands: who still uses which version, when it is rotated next, and what that
@@ -28,14 +28,16 @@ export async function readDetail(
   ]);
   const read = known(users);
   const summary = known(policy);
-  const isUsed = read === undefined || read.users.accounts + read.users.scopes > 0;
-  const next = summary && nextRotation(versions, summary, isUsed, ports.now());
+  const next = summary && nextRotation(versions, summary, isUsed(read), ports.now());
   return {
     ...(next ? { nextRotation: next } : {}),
-    ...(read ? { users: read.users } : {}),
+    ...(read?.users ? { users: read.users } : {}),
     ...(read?.rotation ? { rotation: read.rotation } : {}),
     ...(read?.cost ? { rotationCost: read.cost } : {}),
-    unread: [policy, users].flatMap((part) => ('unread' in part ? unreadView(part.unread) : [])),
+    unread: [
+      ...[policy, users].flatMap((part) => ('unread' in part ? unreadView(part.unread) : [])),
+      ...unlistedView(read),
+    ],
   };
 }
 

@@ -10,7 +10,7 @@ import { type Pause, pausedView } from '../rollout/pause.ts';
 import type { KeySummary } from './key-view.ts';
 import { nextRotation } from './next-rotation.ts';
 import { readUsers, type UsersPorts, type UsersRead } from './read-users.ts';
-import { readInTime, unreadView } from './unread.ts';
+import { readInTime, unlistedView, unreadView } from './unread.ts';
 
 /** A rotation policy is changed by hand, and rarely. Milliseconds. */
 const POLICY_BELIEVED_MS = 5 * 60_000;
@@ -69,9 +69,10 @@ function summaryOf(key: ManagedKey, parts: SummaryParts, now: Date): KeySummary 
   const versions = known(parts.versions);
   const policy = known(parts.policy);
   const read = known(parts.users);
-  const unread = [parts.versions, parts.policy, parts.users].flatMap((part) =>
-    'unread' in part ? unreadView(part.unread) : [],
-  );
+  const unread = [
+    ...[parts.versions, parts.policy, parts.users].flatMap((part) => ('unread' in part ? unreadView(part.unread) : [])),
+    ...unlistedView(read),
+  ];
   const next = versions && policy && nextRotation(versions, policy, isUsed(read), now);
   return {
     key: key.id,
@@ -80,15 +81,15 @@ function summaryOf(key: ManagedKey, parts: SummaryParts, now: Date): KeySummary 
     ...(versions ? standingOf(versions, now) : { state: 'unknown' }),
     ...(parts.pause ? { paused: pausedView(parts.pause) } : {}),
     ...(next ? { nextRotation: next } : {}),
-    ...(read ? { users: read.users } : {}),
+    ...(read?.users ? { users: read.users } : {}),
     ...(read?.rotation ? { rotation: read.rotation } : {}),
     unread: versions?.length === 0 ? unread.filter(({ what }) => !what.includes('policy')) : unread,
   };
 }
 
 /** Whether anything uses the key; what the index does not know is taken for a use, as the app then looks for itself. */
-function isUsed(read: UsersRead | undefined): boolean {
-  return read === undefined || read.users.accounts + read.users.scopes > 0;
+export function isUsed(read: UsersRead | undefined): boolean {
+  return read?.users === undefined || read.users.accounts + read.users.scopes > 0;
 }
 
 type Standing = Pick<KeySummary, 'state' | 'newest' | 'newestUsable' | 'versions' | 'expiresOn' | 'revocation'>;
@@ -98,6 +99,7 @@ function standingOf(versions: readonly KeyVersion[], now: Date): Standing {
   if (!newest) return { state: 'missing', versions: 0 };
   const { revocation } = keyState(versions, now);
   const usable = newestUsableVersion(versions, now);
+  const { expiresOn } = usable ?? newest;
   return {
     state: revocation ? 'revoked' : STATE_OF[usability(usable ?? newest, now)],
     newest: {
@@ -109,7 +111,7 @@ function standingOf(versions: readonly KeyVersion[], now: Date): Standing {
     },
     ...(usable ? { newestUsable: usable.version } : {}),
     versions: versions.length,
-    ...(usable?.expiresOn ? { expiresOn: usable.expiresOn.toISOString() } : {}),
+    ...(expiresOn ? { expiresOn: expiresOn.toISOString() } : {}),
     ...(revocation ? { revocation } : {}),
   };
 }

@@ -35,7 +35,9 @@ const KEY_USERS = z
     left: count.optional().describe('The app does not move them: Storage does by itself, or nothing may be done.'),
     complete: z
       .boolean()
-      .describe('False when there were too many to count in the time that the call has: there are more.'),
+      .describe(
+        'False: there are too many to count in the time that the call has, or subscriptions whose accounts were not listed yet.',
+      ),
     oldest: time
       .optional()
       .describe('When the use that was not read for longest was read; what has not changed is written once a day.'),
@@ -148,7 +150,11 @@ export const KEY_SUMMARY = z.object({
     .describe('The youngest version, usable or not.'),
   newestUsable: z.string().optional(),
   versions: count.optional().describe('How many there are.'),
-  expiresOn: time.optional().describe('When the newest usable version expires; absent: never, or there is none.'),
+  expiresOn: time
+    .optional()
+    .describe(
+      'When the newest usable version expires; if none is usable, when the newest one does, or did; absent: never.',
+    ),
   revocation: revocation.optional().describe('The open revocation.'),
   paused: PAUSED.optional(),
   nextRotation: NEXT_ROTATION.optional(),

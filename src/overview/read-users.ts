@@ -1,4 +1,4 @@
-import { usesLookedAfter } from '../accounts/in-sight.ts';
+import { countUnlisted, usesLookedAfter } from '../accounts/in-sight.ts';
 import type { FleetIndex, FleetUse } from '../fleet/fleet-index.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -11,11 +11,17 @@ import { CostCount, UseCount } from './use-count.ts';
 /** Uses of one key that are counted at most; a page of the index has a thousand. */
 const MOST_USES = 20_000;
 
-export type UsersPorts = Omit<ComputeRotationPorts, 'control'> & { readonly control: StandingControl };
+export type UsersPorts = Omit<ComputeRotationPorts, 'control' | 'fleet'> & {
+  readonly control: StandingControl;
+  readonly fleet: Pick<FleetIndex, 'uses' | 'listings'>;
+};
 
 /** Who uses a key, how far its rotation is, and what the next one would cost: of one look at the index. */
 export interface UsersRead {
-  readonly users: KeyUsersView;
+  /** Undefined: nothing is known to use it, and not every subscription was listed. */
+  readonly users: KeyUsersView | undefined;
+  /** Subscriptions in sight that were never listed. */
+  readonly unlisted: number;
   /** Undefined when not all uses were counted. */
   readonly rotation: RotationState | undefined;
   readonly cost: RotationCost | undefined;
@@ -36,7 +42,8 @@ export async function readUsers(
   const count = new UseCount();
   const cost = versions.length > 0 ? CostCount.of(versions, settings, writeBudgets, now()) : undefined;
   const isLookedAfter = usesLookedAfter(await ports.inSight());
-  let complete = true;
+  const unlisted = await countUnlisted(ports.inSight, await ports.fleet.listings());
+  let complete = unlisted === 0;
   const uses = async function* (id: string): AsyncGenerator<FleetUse> {
     for await (const use of ports.fleet.uses(id)) {
       if (count.uses >= MOST_USES || signal.aborted) {
@@ -53,7 +60,9 @@ export async function readUsers(
   // Where nothing is moved, nobody has looked at the uses.
   if (read.blocked) for await (const _ of uses(key.id));
   const progress = read.blocked || !complete ? undefined : read.progress;
+  if (unlisted > 0 && count.uses === 0) return { unlisted, users: undefined, rotation: undefined, cost: undefined };
   return {
+    unlisted,
     users: count.result(progress, complete),
     rotation:
       complete && versions.length > 0 ? stateOf(viewRotation(key, read, ports.control.pauseNow(key.id))) : undefined,

@@ -1,3 +1,4 @@
+import { notListedYet } from '../accounts/in-sight.ts';
 import { untilAborted } from '../azure/deadline.ts';
 import { type Part, readPart, type UnreadPart, type What } from '../azure/read-or-why.ts';
 import { REASONS, type Reason } from '../reasons.ts';
@@ -16,6 +17,12 @@ export async function readInTime<T>(what: What, read: () => Promise<T>, signal: 
 
 export function unreadView({ what, kind, detail }: UnreadPart): UnreadView {
   return { what, reason: reasonOf(kind), detail };
+}
+
+/** That subscriptions are not listed yet, whose accounts may use the key. */
+export function unlistedView(read: { readonly unlisted: number } | undefined): UnreadView[] {
+  if (!read || read.unlisted === 0) return [];
+  return [{ what: 'who uses the key', reason: 'FleetNotListed', detail: notListedYet(read.unlisted) }];
 }
 
 function reasonOf(kind: UnreadPart['kind']): Reason {

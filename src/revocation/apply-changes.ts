@@ -19,7 +19,7 @@ export interface AppliedChange {
   readonly change: VersionChange;
   readonly answer: KeyVersion | undefined;
   readonly failure: Failure | undefined;
-  /** False: when the version was read again, there was nothing left to write. */
+  /** False: nothing was sent, as the version read again left nothing to write, or could not be read. */
   readonly written: boolean;
 }
 
@@ -35,12 +35,16 @@ export function applyChanges(
 /**
  * What replaces tags reads the version once more right before: nobody else's record is to be lost, and a version that a
  * person has just disabled is left as it is, without a record, so that a restore leaves it too. The record goes with the
- * disabling, in one write, so that a write that takes effect late can be told from a person's.
+ * disabling, in one write, so that a write that takes effect late can be told from a person's. If the read fails, a
+ * version is still disabled, by what the list said of it; every other change is skipped, because it would write stale tags.
  */
 async function applyChange(key: ManagedKey, change: VersionChange, services: ChangeServices): Promise<AppliedChange> {
   const { version, again } = change;
   try {
-    const fresh = again && (await services.keys.getVersion(key, version.version).catch(() => undefined));
+    const read = again && (await readAgain(key, version, services));
+    const { fresh } = read ?? {};
+    if (read && !fresh && change.enabled !== false)
+      return { change, answer: undefined, failure: read.failure, written: false };
     const { enabled, tags } = fresh && again ? again(fresh) : change;
     const nothing = enabled === undefined && !tags;
     if (fresh && nothing) return { change, answer: fresh, failure: undefined, written: false };
@@ -48,6 +52,24 @@ async function applyChange(key: ManagedKey, change: VersionChange, services: Cha
     return { change, answer, failure: undefined, written: true };
   } catch (error) {
     return { change, answer: undefined, failure: describeFailure(error), written: true };
+  }
+}
+
+interface ReadAgain {
+  /** Undefined: Key Vault does not show it. */
+  readonly fresh?: KeyVersion | undefined;
+  readonly failure?: Failure;
+}
+
+async function readAgain(
+  key: ManagedKey,
+  { version }: KeyVersion,
+  { keys }: Pick<ChangeServices, 'keys'>,
+): Promise<ReadAgain> {
+  try {
+    return { fresh: await keys.getVersion(key, version) };
+  } catch (error) {
+    return { failure: describeFailure(error) };
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Block } from '../azure/block.ts';
 import { describeFailure, errorText, type Failure } from '../azure/failure.ts';
 import { twice } from '../azure/retry-once.ts';
 import { CmkError } from '../errors.ts';
@@ -8,10 +9,12 @@ import { type Taken, takenId } from './account-record.ts';
 export interface TakenFailure {
   readonly taken: Taken;
   readonly error: string;
-  /** Azure refuses for want of a right, or for a lock. */
+  /** Azure refuses for want of a right, or for a lock or a policy. */
   readonly forbidden: boolean;
   /** "Cannot delete" prevents the deletion of role assignments too (Azure Resource Manager, "Lock your resources"). */
   readonly locked: boolean;
+  /** What keeps Azure from doing it, until an administrator takes that away. */
+  readonly block?: Block;
   /** What to do, where to repeat the call does not help. */
   readonly nextStep?: string;
 }
@@ -45,7 +48,15 @@ export function failureOf(taken: Taken, error: unknown): TakenFailure {
   const failure = describeFailure(error);
   const locked = isLocked(failure);
   const own = error instanceof CmkError ? { nextStep: error.nextStep } : {};
-  return { taken, error: errorText(error), forbidden: failure.kind === 'forbidden' || locked, locked, ...own };
+  const block = failure.block ? { block: failure.block } : {};
+  return {
+    taken,
+    error: errorText(error),
+    forbidden: failure.kind === 'forbidden' || failure.kind === 'blocked',
+    locked,
+    ...block,
+    ...own,
+  };
 }
 
 /** The app itself does not give it: it can be none of what was taken, or is out of reach of whoever restores. */

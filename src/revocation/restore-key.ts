@@ -1,7 +1,7 @@
 import { describeFailure, type Failure, mayPass } from '../azure/failure.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
-import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
 import { type AppliedChange, applyChanges } from './apply-changes.ts';
 import type { RestoreEnd, RestoreRefusal } from './restore-end.ts';
 import { planClose, planCloseLost, planMark, planReopen } from './restore-plans.ts';
@@ -13,6 +13,8 @@ import { reportVersions, type VersionReport } from './version-report.ts';
 const MOST_WAVES = 12;
 
 export interface KeyRestoration {
+  /** As Key Vault spells it, whoever named it. */
+  readonly key: ManagedKey;
   readonly end: RestoreEnd;
   /** The revocation that was restored, or the open one. */
   readonly revocation: RevocationStamp | undefined;
@@ -63,14 +65,14 @@ export async function restoreKey(
   const recovered = before.length === 0;
   if (recovered) {
     const deleted = await recoverable(key, keys);
-    if (!deleted) return answer('nothing', [], false, now());
+    if (!deleted) return answer(key, 'nothing', [], false, now());
     const end = readRevocation([deleted], now()).open && refusedRestore([deleted], request, now());
-    if (end) return answer(end, [deleted], false, now());
+    if (end) return answer(key, end, [deleted], false, now());
     await recover(key, keys);
     try {
       before = await keys.listVersionsUnsettled(key);
     } catch (error) {
-      return { ...answer('incomplete', [deleted], true, now()), unproven: describeFailure(error) };
+      return { ...answer(key, 'incomplete', [deleted], true, now()), unproven: describeFailure(error) };
     }
   }
   const { open, restored } = readRevocation(before, now());
@@ -80,14 +82,21 @@ export async function restoreKey(
     return { ...(await finishRestore(key, stamp, restored.restoredBy, before, services)), recovered };
   }
   const end = refusedRestore(before, request, now());
-  if (end || !open) return answer(end ?? 'nothing', before, recovered, now());
+  if (end || !open) return answer(key, end ?? 'nothing', before, recovered, now());
   return { ...(await finishRestore(key, open, request.restoredBy, before, services)), recovered };
 }
 
-function answer(end: RestoreEnd, versions: readonly KeyVersion[], recovered: boolean, now: Date): KeyRestoration {
+function answer(
+  key: ManagedKey,
+  end: RestoreEnd,
+  versions: readonly KeyVersion[],
+  recovered: boolean,
+  now: Date,
+): KeyRestoration {
   const { open } = readRevocation(versions, now);
   const report = reportVersions(versions, [], versions, now);
-  return { end, changed: recovered, revocation: open, recovered, versions: report, unproven: undefined };
+  const spelled = asSpelled(key, versions);
+  return { key: spelled, end, changed: recovered, revocation: open, recovered, versions: report, unproven: undefined };
 }
 
 /** Why a restore must not go on; undefined: it may. */
@@ -129,7 +138,7 @@ export async function finishRestore(
   const ended = (end: RestoreEnd, proof: readonly KeyVersion[] | undefined, unproven?: Failure) => {
     const versions = reportVersions(before, [...applied.values()], proof, now());
     const changed = [...applied.values()].some(({ written }) => written);
-    return { end, changed, revocation, versions, unproven };
+    return { key: asSpelled(key, before), end, changed, revocation, versions, unproven };
   };
 
   /** What has to be on in the end. */

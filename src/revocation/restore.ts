@@ -57,7 +57,7 @@ export async function restore(
   const begun = { id: revocation, revokedOn: began, revokedBy: restoredBy };
   const ifKilled = lookIfKilled(key, 'restore', begun, call, services);
   const result = await restoreKey(key, { revocation, restoredBy, dualControl }, services);
-  const { end, recovered, changed, versions } = result;
+  const { key: spelled, end, recovered, changed, versions } = result;
   if (!recovered && !changed && end !== 'incomplete') {
     await ifKilled;
     return { ...result, ...NOT_AUDITED, accounts: [], warnings: [] };
@@ -69,7 +69,7 @@ export async function restore(
     writeDown(
       {
         action: 'key.restore',
-        resource: key.id,
+        resource: spelled.id,
         reason,
         revocation: result.revocation,
         began,
@@ -81,10 +81,10 @@ export async function restore(
     ),
     ifKilled,
     result.revocation && isLetThrough(end)
-      ? lookAgain(key, 'restore', result.revocation, new Map(), call, services)
+      ? lookAgain(spelled, 'restore', result.revocation, new Map(), call, services)
       : [],
-    lookAtDependents(key, call, services),
-    watchEffect(key, 'restore', call, services),
+    lookAtDependents(spelled, call, services),
+    watchEffect(spelled, 'restore', call, services),
   ]);
   return { ...result, ...audited, accounts: access.accounts, warnings: [...access.warnings, ...notDone.flat()] };
 }

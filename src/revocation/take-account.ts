@@ -144,6 +144,7 @@ function refusal(part: AccountPart, failures: ReadonlyMap<string, TakenFailure>,
       'Revoke an encryption scope of the account, or the key: a lock does not keep from that. Or take the lock off, repeat it, and put it back.',
     );
   }
+  if (first?.block) return new CmkError('AccountNotRevocable', `${first.block.message} ${rest}`, first.block.nextStep);
   return new CmkError('MissingPermission', `Azure refuses to take it away: ${first?.error} ${rest}`, part.rights);
 }
 
@@ -198,7 +199,7 @@ function notWritten({ account }: AccountPart, error: unknown): CmkError {
       ? 'It takes Microsoft.Resources/tags/write on the account, which the deployment parameter allowAccountRevocation gives the app; `cmk account revoke` on your own sign-in needs the same.'
       : isLocked(failure)
         ? 'A lock keeps the account from being changed: take it off, repeat it, and put it back. Or revoke the key.'
-        : 'Repeat it; an account has at most 50 tags.',
+        : (failure.block?.nextStep ?? 'Repeat it; an account has at most 50 tags.'),
     { cause: error },
   );
 }

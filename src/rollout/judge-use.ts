@@ -30,7 +30,14 @@ export interface RotationGoal {
 }
 
 /** What passes by itself, in the time that the service or somebody else at work on it takes. */
-const PASSING: ReadonlySet<Reason> = new Set(['Throttled', 'Busy', 'ServiceUnavailable', 'AuditFailed', 'Paused']);
+const PASSING: ReadonlySet<Reason> = new Set([
+  'Throttled',
+  'Busy',
+  'ServiceUnavailable',
+  'Conflict',
+  'AuditFailed',
+  'Paused',
+]);
 
 /** Nothing moves it until it is restored. */
 const REVOKED: ReadonlySet<Reason> = new Set(['AccountRevocationOpen', 'ScopeRevocationOpen']);

@@ -18,6 +18,8 @@ export interface UnmovedUse {
   /** Encryption scope; absent: the account itself. */
   readonly scope?: string;
   readonly reason: Reason;
+  /** What Azure said, and what to do, where that is known. */
+  readonly detail?: string;
   /** When it was last looked at in order to move it (ISO 8601); absent: not since the rotation began. */
   readonly lookedOn?: string;
 }
@@ -59,6 +61,7 @@ export class ProgressCount {
   readonly #failedUses: UnmovedUse[] = [];
   #waitingUses: UnmovedUse[] = [];
   readonly #releasedMs: number;
+  #hasMoved = false;
   #progressMs: number;
 
   /**
@@ -81,6 +84,7 @@ export class ProgressCount {
     const outcome = outcomeSince(use, this.#goal);
     if (state === 'moved' && outcome?.result === 'done') {
       this.#progressMs = Math.max(this.#progressMs, Date.parse(outcome.at));
+      this.#hasMoved ||= outcome.reason !== 'UpToDate';
     }
     if (state === 'failed') {
       this.#failures.set(reason, (this.#failures.get(reason) ?? 0) + 1);
@@ -88,6 +92,11 @@ export class ProgressCount {
     }
     if (state === 'waiting') this.#wait(this.#unmoved(use, reason));
     return judged;
+  }
+
+  /** Whether a use is known to have been moved in this rotation, and not only found on the version. */
+  get hasMoved(): boolean {
+    return this.#hasMoved;
   }
 
   result(): RotationProgress {
@@ -133,7 +142,13 @@ export class ProgressCount {
   #unmoved(use: FleetUse, reason: Reason): UnmovedUse {
     const { account, scope } = use;
     const outcome = outcomeSince(use, this.#goal);
-    return { account, ...(scope ? { scope } : {}), reason, ...(outcome ? { lookedOn: outcome.at } : {}) };
+    return {
+      account,
+      ...(scope ? { scope } : {}),
+      reason,
+      ...(outcome?.detail ? { detail: outcome.detail } : {}),
+      ...(outcome ? { lookedOn: outcome.at } : {}),
+    };
   }
 
   #wait(use: UnmovedUse): void {

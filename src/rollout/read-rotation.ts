@@ -1,4 +1,4 @@
-import { type InSight, usesLookedAfter } from '../accounts/in-sight.ts';
+import { countUnlisted, type InSight, usesLookedAfter } from '../accounts/in-sight.ts';
 import type { Budget } from '../azure/pacer.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
 import { type RotationNote, type RotationNotes, unwellWith } from '../fleet/rotation-notes.ts';
@@ -41,6 +41,7 @@ export type RotationReading =
   | {
       readonly blocked?: undefined;
       readonly progress: RotationProgress;
+      readonly hasMoved: boolean;
       readonly stage: RotationStage;
       readonly note: RotationNote | undefined;
       /** Whether the drift check is to leave anything that uses the key where it is. */
@@ -59,16 +60,10 @@ export async function readRotation(key: ManagedKey, ports: ReadRotationPorts): P
   const versions = await ports.keys.listVersions(key);
   const read = await computeRotation(key, versions, ports);
   if (read.blocked || read.progress.state !== 'finished') return read;
-  const unlisted = await countUnlisted(ports);
-  return unlisted === 0 ? read : { ...read, unlisted };
-}
-
-async function countUnlisted({ inSight, fleet }: Pick<ReadRotationPorts, 'inSight' | 'fleet'>): Promise<number> {
-  const subscriptions = new Set((await inSight())?.map((id) => id.toLowerCase()));
-  if (subscriptions.size === 0) return 0;
   // How far it is was read: that is told, whatever becomes of this.
-  const listings = await fleet.listings().catch(() => new Map<string, Date>());
-  return [...subscriptions].filter((id) => !listings.has(id)).length;
+  const listings = await ports.fleet.listings().catch(() => new Map<string, Date>());
+  const unlisted = (await ports.inSight()) ? await countUnlisted(ports.inSight, listings) : 0;
+  return unlisted === 0 ? read : { ...read, unlisted };
 }
 
 /** That a rotation has finished as far as is known, in words. */
@@ -105,5 +100,5 @@ export async function computeRotation(
     if (isExempt(use)) hasExempt = true;
     else stages.add(use, state);
   }
-  return { progress: progress.result(), stage: stages.result(), note, hasExempt };
+  return { progress: progress.result(), hasMoved: progress.hasMoved, stage: stages.result(), note, hasExempt };
 }

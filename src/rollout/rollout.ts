@@ -4,6 +4,7 @@ import { type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
+import { CLOCKS_MS } from '../time/spans.ts';
 import { type Cause, KEY_WORK, type RotationWork } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import type { Pause } from './pause.ts';
@@ -159,6 +160,11 @@ async function follow(
     const { progress, stage, note } = read;
     const isUnfinished = progress.waiting + progress.failed > 0;
     if (!isUnfinished && (note?.finished === progress.version || progress.moved === 0)) return true;
+    if (!isUnfinished && note?.finished === undefined && !read.hasMoved && !isNewsOf(progress, cause)) {
+      // Everything was on this version before the key was first seen: there was no rotation to record.
+      await ports.rotationNotes.put({ key: key.id, finished: progress.version });
+      return true;
+    }
     if (progress.state === 'stuck' && isExpected(note?.dueOn, ports.now())) return true;
     // Without notes nobody knows of the looks that others have ordered, and each would order one more.
     // Who was held back has no message: that the first look finds their stage begun must be news to it, whichever it is.
@@ -173,6 +179,11 @@ async function follow(
     log({ level: 'info', reason: 'FleetIndexUnavailable', message, key: key.id });
     return false;
   }
+}
+
+/** Whether what led to the look happened when the version became usable, by a clock that may be minutes off. */
+function isNewsOf({ startedOn }: RotationProgress, { since }: Cause): boolean {
+  return Date.parse(since) - Date.parse(startedOn) < CLOCKS_MS;
 }
 
 /**

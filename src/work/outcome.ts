@@ -58,8 +58,11 @@ export function outcomeOfFailure(error: unknown): Outcome {
   if (NO_PURGE_PROTECTION.test(failure.code)) return { outcome: 'reject', reason: 'PurgeProtectionOff', detail };
   switch (failure.kind) {
     case 'unavailable':
-    case 'conflict':
       return retry('ServiceUnavailable');
+    case 'conflict':
+      return retry('Conflict');
+    case 'blocked':
+      return retry(failure.block?.reason ?? 'Refused');
     case 'forbidden':
       return retry('MissingPermission');
     case 'notFound':

@@ -50,6 +50,12 @@ describe('planKeyUse', () => {
       versionName(2),
     ],
     ['writes one that is pinned to an older version than Azure uses', use(1, 2), two, versionName(2)],
+    [
+      'moves a pinned one to the latest of two versions of the same second',
+      use(1),
+      [keyVersion(1, { createdOn: day(15) }), keyVersion(2, { createdOn: day(15), latest: true })],
+      versionName(2),
+    ],
     ['asks an automatic one to look, and leaves it automatic', use(undefined, 1), two, ''],
     ['asks an automatic one of which Azure does not tell what it uses', use(undefined), two, ''],
   ])('%s', (_, keyUse, versions, pin) => {
@@ -97,6 +103,18 @@ describe('planKeyUse', () => {
       'it is pinned to a version newer than every usable one',
       use(3),
       [...two, keyVersion(3, { enabled: false })],
+      'NeverBackwards',
+    ],
+    [
+      'it is pinned to a disabled version of the same second, and it is not known which of the two is older',
+      use(1),
+      [keyVersion(1, { createdOn: day(15), enabled: false }), keyVersion(2, { createdOn: day(15) })],
+      'NeverBackwards',
+    ],
+    [
+      'it is pinned to the latest version, which is disabled, and another one is of the same second',
+      use(1),
+      [keyVersion(1, { createdOn: day(15), enabled: false, latest: true }), keyVersion(2, { createdOn: day(15) })],
       'NeverBackwards',
     ],
     ['no version can be used', use(1), [keyVersion(1, { enabled: false })], 'NoUsableVersion'],
@@ -184,7 +202,10 @@ describe('invariants of planKeyUse', () => {
         expect(plan.target).toBe(newestUsableVersion(list, NOW));
         for (const named of [keyUse.pinned, keyUse.current]) {
           const held = findVersion(list, named ?? '');
-          if (held) expect(compareAge(held, plan.target)).toBeLessThanOrEqual(0);
+          if (!held || held === plan.target) continue;
+          expect(compareAge(held, plan.target)).toBeLessThan(0);
+          // The name of a version says nothing of its age.
+          expect(held.createdOn < plan.target.createdOn || plan.target.latest).toBe(true);
         }
         // What Storage would take for an automatic one is the newest of all.
         if (pinned === undefined) expect(plan.target).toBe(newestVersion(list));

@@ -2,8 +2,12 @@ import { ManagedIdentityCredential } from '@azure/identity';
 import { describe, expect, it } from 'vitest';
 import { CLIENT_IDS } from '../../local/azure/constants.ts';
 import { LIMITS } from '../../src/azure/limits.ts';
+import { handleRestore } from '../../src/break-glass/handle-restore.ts';
+import { dryRunRevoke, handleRevoke } from '../../src/break-glass/handle-revoke.ts';
 import { keyStatus } from '../../src/break-glass/key-status.ts';
+import { callOf } from '../../src/break-glass/to-json.ts';
 import { createKeys } from '../../src/keys/key-client.ts';
+import { managedKey } from '../../src/keys/managed-vaults.ts';
 import type { Work } from '../../src/work/messages.ts';
 import { auditLines } from '../support/audit-lines.ts';
 import { eventually } from '../support/eventually.ts';
@@ -16,6 +20,7 @@ import {
   enabledOf,
   keyOf,
   managed,
+  person,
   refusalOf,
   versionsOf,
 } from './break-glass-fixture.ts';
@@ -73,6 +78,24 @@ describe('a restore', () => {
     expect(enabledOf(key)).toEqual([false, false]);
     expect(await restore(key, services, 'carol', second.revocation?.id)).toMatchObject({ complete: true });
     expect(enabledOf(key)).toEqual([true, true]);
+  });
+
+  it('and the revocation and the status name the key as Key Vault spells it, in the audit trail too', async () => {
+    const key = keyOf(wire.azure, 1);
+    const services = wire.services();
+    const shouted = managedKey(managed(key, services).vault, key.name.toUpperCase());
+    const body = { reason: 'A drill', confirm: `kv-files/${key.name}` };
+    const callBy = (who: string) => callOf(person(who), `${who}-${key.name}`, body);
+    const dry = await dryRunRevoke(shouted, services);
+    const revoked = await handleRevoke(shouted, body, callBy('alice'), services, wire.log);
+    const status = await keyStatus(shouted, services);
+    const order = { revocation: revoked.revocation?.id ?? '' };
+    const restored = await handleRestore(shouted, order, callBy('bob'), services, wire.log);
+    expect([dry, revoked, status, restored].map((answer) => answer.key)).toEqual(Array(4).fill(key.id()));
+    expect(await audited(key)).toEqual([
+      expect.stringContaining('"action":"key.revoke"'),
+      expect.stringContaining('"action":"key.restore"'),
+    ]);
   });
 
   it('is anybody’s with the role when CMK_DUAL_CONTROL is off', async () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { exitCodeOf } from '../../src/cli/exit-codes.ts';
 import { explain } from '../../src/cli/explain.ts';
 import { CmkError } from '../../src/errors.ts';
+import { POLICY_DENIAL, SCOPE_LOCKED } from '../support/blocked.ts';
 
 /** An error as the SDKs throw them. */
 const azure = (statusCode: number, code: string, message = 'said by Azure'): Error =>
@@ -125,6 +126,20 @@ describe('explain', () => {
       4,
     ],
     ['a change at the same time', azure(409, 'Conflict'), 'Refused', /run it again/, 3],
+    [
+      'a denial of Azure Policy',
+      azure(403, POLICY_DENIAL.body.error.code, POLICY_DENIAL.body.error.message),
+      'DeniedByPolicy',
+      /az policy exemption create .* --policy-assignment \/subscriptions\/s\/.*\/freeze/,
+      3,
+    ],
+    [
+      'a lock',
+      azure(409, SCOPE_LOCKED.body.error.code, SCOPE_LOCKED.body.error.message),
+      'ScopeLocked',
+      /az lock list --subscription s --resource-group rg-files/,
+      3,
+    ],
     ['a bug', new TypeError('x is not a function'), 'Unexpected', /report it/, 70],
   ])('turns %s into a sentence with the next step', (_, error, reason, nextStep, code) => {
     const explanation = explain(error);

@@ -14,6 +14,7 @@ it('a fleet that takes long to be read is read once for all who ask meanwhile, a
   let readings = 0;
   const ports: FleetPorts = {
     settings,
+    inSight: async () => undefined,
     fleet: {
       listings: async () => {
         readings += 1;

@@ -27,6 +27,7 @@ async function health(change: { use?: FleetUse | undefined; versions?: KeyVersio
   const covered = { id: subscriptionId, accounts: 1, scopesLookedAt: 1, complete: true, resumed: false };
   const reading: FleetReading = {
     readOn: NOW,
+    unlisted: 0,
     listings: new Map([[subscriptionId, NOW]]),
     accounts: [
       { account: id, location, key: KEY.id, own: '', writtenOn: NOW.toISOString(), scopeUses: [], scoped: '' },

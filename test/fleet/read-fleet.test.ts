@@ -15,9 +15,10 @@ const covering = (accounts: number): DriftReport => {
 };
 
 /** What is warned of where the index has listed some subscriptions, and holds no account. */
-async function warnings(listed: readonly string[], newest: DriftReport | undefined): Promise<readonly string[]> {
+async function read(listed: readonly string[], newest: DriftReport | undefined, inSight?: readonly string[]) {
   const ports: FleetPorts = {
     settings,
+    inSight: async () => inSight,
     fleet: {
       listings: async () => new Map(listed.map((id) => [id, NOW])),
       accounts: async function* () {},
@@ -32,7 +33,11 @@ async function warnings(listed: readonly string[], newest: DriftReport | undefin
     },
     now: () => NOW,
   };
-  return (await readFleet(ports)).warnings;
+  return readFleet(ports);
+}
+
+async function warnings(...of: Parameters<typeof read>): Promise<readonly string[]> {
+  return (await read(...of)).warnings;
 }
 
 it('a fleet that the index does not know whole is said to be larger', async () => {
@@ -45,7 +50,16 @@ it('a fleet that the index does not know whole is said to be larger', async () =
 
 it('a fleet that no check has looked at is not said to be empty without a word', async () => {
   expect(await warnings([], undefined)).toEqual([
-    'No drift check has ended yet: accounts are known once one has. POST /api/drift starts one.',
+    'Not known yet: the accounts of 1 subscription have not been listed. They may be missing here.',
   ]);
   expect(await warnings([subscriptionId], undefined)).toEqual([]);
+});
+
+it('a fleet is not known as long as a subscription in sight is not listed', async () => {
+  const other = '99999999-9999-4999-8999-999999999999';
+  const unlisted = async (...of: Parameters<typeof read>) => (await read(...of)).unlisted;
+  expect(await unlisted([subscriptionId], undefined, [subscriptionId, other])).toBe(1);
+  expect(await unlisted([subscriptionId, other], undefined, [subscriptionId.toUpperCase(), other])).toBe(0);
+  expect(await unlisted([], undefined)).toBe(1);
+  expect(await unlisted([subscriptionId], undefined)).toBe(0);
 });

@@ -6,6 +6,7 @@ const AT = '2026-11-27T00:00:00.000Z';
 const STATES = { Revoked: 0, Blocked: 0, NoAccess: 0, NotManaged: 0, Stale: 0, Unknown: 0, Serving: 13 };
 const FLEET = {
   text: '13 accounts: 13 serving',
+  listed: true,
   accounts: 13,
   states: STATES,
   revocations: [],
@@ -72,6 +73,7 @@ describe('the one line', () => {
 
   it.each([
     ['accounts behind', fleet({ states: { ...STATES, Stale: 2 } }), '2 accounts are behind'],
+    ['accounts that are not listed yet', fleet({ listed: false, warnings: ['…'] }), 'not every account is known yet'],
     ['accounts that the index may not have yet', fleet({ warnings: ['…'] }), 'part of the fleet could not be read'],
     ['vaults that could not be listed', keys({ vaultsUnread: 1 }), '1 vault could not be listed'],
     ['keys that could not be read', keys({ keysUnread: 2 }), '2 keys could not be read'],

@@ -13,7 +13,12 @@ import { day, KEY, keyVersion, REVOKER, SUBSCRIPTION, versionName } from '../sup
 const VERSIONS = [keyVersion(1), keyVersion(100)];
 const OLD = { pinned: versionName(1), current: versionName(1) };
 
-function ports(uses: readonly FleetUse[], refreshAutomatic = true, subscriptions?: readonly string[]): UsersPorts {
+function ports(
+  uses: readonly FleetUse[],
+  refreshAutomatic = true,
+  subscriptions: readonly string[] | undefined = undefined,
+  listed: readonly string[] = [SUBSCRIPTION],
+): UsersPorts {
   const now = () => NOW;
   return {
     settings: { refreshAutomatic, canary: 0, drift: { exemptions: [] } },
@@ -22,6 +27,7 @@ function ports(uses: readonly FleetUse[], refreshAutomatic = true, subscriptions
       async *uses() {
         yield* uses;
       },
+      listings: async () => new Map(listed.map((id) => [id, NOW])),
     },
     rotationNotes: { all: async function* () {}, of: async () => undefined, put: async () => {} },
     control: new StandingControl({ read: async () => NO_CONTROL }, now),
@@ -101,6 +107,29 @@ describe('who uses a key', () => {
   });
 });
 
+describe('who uses a key, while subscriptions are not listed yet,', () => {
+  const other = '99999999-9999-4999-8999-999999999999';
+  const readBy = (uses: readonly FleetUse[], inSight: readonly string[] | undefined, listed: readonly string[]) =>
+    readUsers(KEY, VERSIONS, ports(uses, true, inSight, listed), new AbortController().signal);
+
+  it('is not known where nothing is known to use it', async () => {
+    const read = await readBy([], [SUBSCRIPTION, other], [SUBSCRIPTION]);
+    expect(read).toEqual({ unlisted: 1, users: undefined, rotation: undefined, cost: undefined });
+    expect(await readBy([], undefined, [])).toMatchObject({ unlisted: 1, users: undefined });
+  });
+
+  it('is told as far as it is known, and that there may be more', async () => {
+    const { users, rotation, cost } = await readBy([fleetUse(1, OLD)], [SUBSCRIPTION, other], [SUBSCRIPTION]);
+    expect([users?.accounts, users?.complete, rotation, cost]).toEqual([1, false, undefined, undefined]);
+  });
+
+  it('is nothing once all are listed', async () => {
+    const { users, unlisted } = await readBy([], [SUBSCRIPTION, other], [SUBSCRIPTION, other]);
+    expect([users?.accounts, users?.complete, unlisted]).toEqual([0, true, 0]);
+    expect(await readBy([], undefined, [SUBSCRIPTION])).toMatchObject({ unlisted: 0, users: { accounts: 0 } });
+  });
+});
+
 describe('what a rotation would cost', () => {
   it('is the writes of the slowest place, whatever is moved now and whatever failed before', async () => {
     const failed = { result: 'reject', reason: 'Refused', at: NOW.toISOString() } as const;
@@ -126,7 +155,7 @@ describe('what a rotation would cost', () => {
       ports(uses, true, [SUBSCRIPTION]),
       new AbortController().signal,
     );
-    expect([cost?.moves, cost?.places.length, users.accounts, users.waiting]).toEqual([1, 1, 2, 1]);
+    expect([cost?.moves, cost?.places.length, users?.accounts, users?.waiting]).toEqual([1, 1, 2, 1]);
   });
 
   it('is nothing for automatic accounts that are left to Storage', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ApprovalRequest } from '../../page/src/api/types.ts';
-import { approvalPlace, approvalSubject, approvalTitle } from '../../page/src/names.ts';
+import { approvalPlace, approvalSubject, approvalTitle, rotatesBy, usersOf } from '../../page/src/names.ts';
 
 const SOMEBODY = { objectId: 'a', appId: 'b' };
 const ASKED = {
@@ -44,4 +44,14 @@ describe('a request for approval', () => {
     expect(approvalSubject(restore({ account }))).toBe('stfiles06');
     expect(approvalSubject(restore({ account, scope: 'scope1' }))).toBe('stfiles06/scope1');
   });
+});
+
+it('a key that nothing rotates is said to have no rotation planned', () => {
+  expect(rotatesBy('nobody')).toBe('None planned');
+});
+
+it('a count of users that is not whole is told as that', () => {
+  const users = { accounts: 3, scopes: 0, versions: [], complete: true };
+  expect(usersOf(users)).toBe('3 accounts');
+  expect(usersOf({ ...users, accounts: 1, scopes: 1, complete: false })).toBe('at least 1 account, 1 scope');
 });

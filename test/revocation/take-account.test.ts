@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { takenId } from '../../src/revocation/account-record.ts';
 import { takeAccount } from '../../src/revocation/take-account.ts';
+import { POLICY_DENIAL } from '../support/blocked.ts';
 import { accountWith, give, heldBy, ids, LOST, openOn, REFUSED, role, take } from './account-parts.ts';
 import { ALICE, BOB, CAROL } from './records.ts';
 
@@ -114,6 +115,19 @@ describe('taking away', () => {
     const locked = Object.assign(new Error('locked'), { statusCode: 409, code: 'ScopeLocked' });
     for (let n = 0; n < 2; n += 1) account.before('take', () => Promise.reject(locked));
     await expect(take(account)).rejects.toMatchObject({ reason: 'AccountNotRevocable' });
+    expect(openOn(account)).toEqual([]);
+  });
+
+  it('says which policy denies it, and leaves no record behind', async () => {
+    const account = accountWith(1);
+    const { message, code } = POLICY_DENIAL.body.error;
+    const denied = Object.assign(new Error(message), { statusCode: 403, code });
+    for (let n = 0; n < 2; n += 1) account.before('take', () => Promise.reject(denied));
+    await expect(take(account)).rejects.toMatchObject({
+      reason: 'AccountNotRevocable',
+      message: expect.stringContaining('assigned as "Freeze"'),
+      nextStep: expect.stringContaining('az policy exemption create'),
+    });
     expect(openOn(account)).toEqual([]);
   });
 

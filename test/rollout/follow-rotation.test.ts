@@ -1,8 +1,9 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import type { FleetIndex } from '../../src/fleet/fleet-index.ts';
 import { createRotationNotes, unwellOf, unwellWith } from '../../src/fleet/rotation-notes.ts';
 import type { LogRecord } from '../../src/log.ts';
+import type { Reason } from '../../src/reasons.ts';
 import { type FollowPorts, followRotation } from '../../src/rollout/follow-rotation.ts';
 import { type ControlState, NO_CONTROL, withPause } from '../../src/rollout/pause.ts';
 import { readRotation } from '../../src/rollout/read-rotation.ts';
@@ -44,7 +45,7 @@ class StuckRotation {
   readonly #ports: FollowPorts & RolloutPorts;
   readonly #startMs = this.#nowMs;
 
-  readonly #newest: number;
+  #newest: number;
 
   /** @param newest the day on which its new version was made: yesterday's rotation is stuck at once */
   constructor(canary = 0, newest = 199) {
@@ -64,7 +65,7 @@ class StuckRotation {
       ...{ fleet: this.#fleet, rotationNotes: createRotationNotes(port) },
       settings: { refreshAutomatic: true, canary, vaults: VAULTS, drift: { exemptions: this.exemptions } },
       inSight: async () => this.inSight,
-      keys: { listVersions: async () => [keyVersion(100), keyVersion(newest)] },
+      keys: { listVersions: async () => [keyVersion(100), keyVersion(this.#newest)] },
       control: new StandingControl({ read: async () => this.control }, now),
       queue: {
         send: async (_, work, seconds = 0) => {
@@ -96,15 +97,27 @@ class StuckRotation {
     await this.#look();
   }
 
+  /** The key is looked at because of something that happened at that time (ISO 8601). */
+  async seeKey(since: string): Promise<void> {
+    await this.#look(false, undefined, since);
+  }
+
   /** The key is looked at, and others than its canaries are held back. */
   async holdBack(atOnce?: () => Promise<boolean>): Promise<void> {
     await this.#look(true, atOnce);
   }
 
   /** What kept accounts from their version is mended: they move. */
-  async mend(accounts = [1, 2]): Promise<void> {
+  async mend(accounts = [1, 2], reason?: Reason): Promise<void> {
     const pinned = versionName(this.#newest);
-    await this.#fleet.write(accounts.map((n) => ({ put: 'use', use: fleetUse(n, { pinned, current: pinned }) })));
+    const outcome = reason && ({ result: 'done', reason, at: new Date(this.#nowMs).toISOString() } as const);
+    const use = { pinned, current: pinned, ...(outcome ? { outcome } : {}) };
+    await this.#fleet.write(accounts.map((n) => ({ put: 'use', use: fleetUse(n, use) })));
+  }
+
+  /** The key gets a new version, made on that day. */
+  rotate(newest: number): void {
+    this.#newest = newest;
   }
 
   /** The drift check has had moved what it may, and has somebody look, and put nothing to work. */
@@ -167,10 +180,10 @@ class StuckRotation {
     this.#nowMs = endMs;
   }
 
-  async #look(holdsBack = false, atOnce?: () => Promise<boolean>): Promise<void> {
+  async #look(holdsBack = false, atOnce?: () => Promise<boolean>, since = ''): Promise<void> {
     this.looks.push((this.#nowMs - this.#startMs) / MINUTE_MS);
     const versions = await this.#ports.keys.listVersions(KEY);
-    const cause = { by: 'test', ref: '', since: '' };
+    const cause = { by: 'test', ref: '', since };
     await createRollout(this.#ports).follow(KEY, versions, cause, () => {}, { holdsBack, atOnce });
   }
 
@@ -218,6 +231,36 @@ it.each([
   if (said) expect(message).toContain(said);
   else expect(message).not.toContain('not listed');
   expect(rotation.waiting).toBe(0);
+});
+
+describe('of a key that is seen for the first time, with everything on its newest version,', () => {
+  const seen = day(200).toISOString();
+
+  it('no rotation is recorded, and its next one is', async () => {
+    const rotation = new StuckRotation(0, 199);
+    await rotation.write();
+    await rotation.mend([1, 2], 'UpToDate');
+    await rotation.seeKey(seen);
+    await rotation.pass(60);
+    expect([rotation.recorded, rotation.waiting]).toEqual([[], 0]);
+    rotation.rotate(200);
+    await rotation.mend();
+    await rotation.seeKey(seen);
+    await rotation.pass(60);
+    expect(rotation.recorded).toEqual(['RotationFinished']);
+  });
+
+  it.each([
+    ['the news is of the version itself', undefined, day(199).toISOString()],
+    ['a use was moved by the app', 'Moved', seen],
+  ] as const)('a rotation is recorded where %s', async (_, reason, since) => {
+    const rotation = new StuckRotation(0, 199);
+    await rotation.write();
+    await rotation.mend([1, 2], reason);
+    await rotation.seeKey(since);
+    await rotation.pass(60);
+    expect(rotation.recorded).toEqual(['RotationFinished']);
+  });
 });
 
 it('one that is finished is recorded where nobody can tell which subscriptions were listed', async () => {

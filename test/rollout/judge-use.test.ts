@@ -155,6 +155,14 @@ describe('the progress of a rotation', () => {
     const failed = { ...old, outcome: outcome('reject', 'Refused') };
     const { failedUses, failures } = count(Array.from({ length: 501 }, (_, n) => fleetUse(n, failed)));
     expect([failedUses.length, failures]).toEqual([500, { Refused: 501 }]);
+    expect(failedUses[0]).not.toHaveProperty('detail');
+  });
+
+  it('tells what Azure said of one that failed', () => {
+    const failed = { ...outcome('retry', 'ScopeLocked'), detail: 'A lock forbids the change.' };
+    expect(count([fleetUse(1, { ...old, outcome: failed })]).failedUses).toMatchObject([
+      { reason: 'ScopeLocked', detail: 'A lock forbids the change.' },
+    ]);
   });
 
   it('names those first that nobody has looked at', () => {

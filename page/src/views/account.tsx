@@ -126,6 +126,7 @@ function keyFacts({ key, mode, current, pinned, identity, lastLook }: FleetAccou
         'Last move',
         <>
           {inWords(lastLook.reason)}, <Time at={lastLook.at} />
+          {lastLook.detail && <small> {lastLook.detail}</small>}
         </>,
       ] as const),
   ] as const;
@@ -211,6 +212,7 @@ function Scopes({ of }: { readonly of: FleetAccount }) {
               {key ? keyLabel(key) : 'Microsoft-managed'}
               {version ? ` ${shortVersion(version)}` : ''} {mode ?? ''}
               {lastLook ? ` · ${inWords(lastLook.reason)}` : ''}
+              {lastLook?.detail ? ` · ${lastLook.detail}` : ''}
             </span>
           </li>
         ))}

@@ -82,13 +82,13 @@ function nextOf({ nextRotation, rotation, rotationCost }: KeyStatusResponse) {
 
 function Users({ data }: { readonly data: KeyStatusResponse }) {
   const { users } = data;
-  if (!users) return <p>Not known.</p>;
+  if (!users) return <p>Not known yet.</p>;
   return (
     <>
       <p>
         {count(users.accounts, 'account')} and {count(users.scopes, 'encryption scope')}
         {users.lagging === undefined ? '' : `, of which ${users.lagging} are not on the newest version`}
-        {users.complete ? '' : '; there are more'}.
+        {users.complete ? '' : '; there may be more'}.
       </p>
       {users.oldest && (
         <p class="muted">

@@ -1,6 +1,6 @@
 import type { KeyList } from '../api/types.ts';
 import { usePoll, WHOLE_LIST } from '../api/use-poll.ts';
-import { count } from '../names.ts';
+import { usersOf } from '../names.ts';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Heading } from '../ui/heading.tsx';
@@ -87,12 +87,11 @@ function KeyRow({ of }: { readonly of: Key }) {
       <td data-label="Used by">
         {users ? (
           <a href={href(['fleet'], { key: `${vault}/${name}` })}>
-            {count(users.accounts, 'account')}
-            {users.scopes > 0 ? `, ${count(users.scopes, 'scope')}` : ''}
+            {usersOf(users)}
             {users.lagging ? `, ${users.lagging} behind` : ''}
           </a>
         ) : (
-          'not known'
+          'not known yet'
         )}
       </td>
     </tr>

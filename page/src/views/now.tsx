@@ -41,7 +41,7 @@ export function NowView() {
       </div>
       <PollProblem of={standing} />
       <Section title="Fleet" of={fleet} isQuiet={isQuiet}>
-        {fleet.data && <HealthBar states={fleet.data.states} />}
+        {fleet.data && (fleet.data.listed || fleet.data.accounts > 0) && <HealthBar states={fleet.data.states} />}
         {fleet.data?.warnings.map((warning) => (
           <p key={warning} class="muted">
             {warning}

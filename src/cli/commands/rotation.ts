@@ -141,9 +141,9 @@ function showOne(view: Row | undefined, output: Output): ExitCode {
     expectedEnd,
   ]);
   if (!output.isRows) output.table(['SUBSCRIPTION', 'REGION', 'MOVED', 'WAITING', 'FAILED', 'EXPECTED END'], inPlaces);
-  for (const { account, scope, reason } of failedUses) {
+  for (const { account, scope, reason, detail: why } of failedUses) {
     const name = `${account.split('/').at(-1)}${scope ? `/${scope}` : ''}`;
-    output.entry({ kind: 'note', text: `${name} could not be moved: ${reason}` });
+    output.entry({ kind: 'note', text: `${name} could not be moved: ${reason}${why ? `. ${why}` : ''}` });
   }
   const [oldest] = waitingUses;
   if (oldest) output.text(`Waiting longest: ${oldest.account.split('/').at(-1)} (${oldest.reason}).`);

@@ -24,6 +24,7 @@ export const SUBSCRIPTION_RESULT = z.strictObject({
         'unavailable',
         'notFound',
         'forbidden',
+        'blocked',
         'conflict',
         'refused',
         'unexpected',

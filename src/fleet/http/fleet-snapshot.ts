@@ -11,6 +11,8 @@ export interface FleetSnapshot {
   readonly readOn: Date;
   readonly accounts: readonly JudgedAccount[];
   readonly listings: ReadonlyMap<string, Date>;
+  /** Subscriptions in sight that were never listed: their accounts are missing. */
+  readonly unlisted: number;
   readonly report: Pick<DriftReport, 'id' | 'startedOn' | 'complete'> | undefined;
   readonly warnings: readonly string[];
 }
@@ -35,6 +37,6 @@ export class FleetSnapshots {
 
 async function takeSnapshot(ports: FleetPorts): Promise<FleetSnapshot> {
   const reading = await readFleet(ports);
-  const { readOn, listings, report, warnings } = reading;
-  return { readOn, accounts: await judgeFleet(reading, ports.settings), listings, report, warnings };
+  const { readOn, listings, unlisted, report, warnings } = reading;
+  return { readOn, accounts: await judgeFleet(reading, ports.settings), listings, unlisted, report, warnings };
 }

@@ -1,4 +1,5 @@
 import pMap from 'p-map';
+import { countUnlisted, type InSight, notListedYet } from '../../accounts/in-sight.ts';
 import { describe, describeFailure } from '../../azure/failure.ts';
 import { formerUses } from '../../drift/managed-accounts.ts';
 import type { DriftDetails, DriftReport } from '../../drift/report.ts';
@@ -17,6 +18,7 @@ const CONCURRENCY = 8;
 
 export interface FleetPorts {
   readonly settings: Settings;
+  readonly inSight: InSight;
   readonly fleet: Pick<FleetIndex, 'listings' | 'accounts' | 'uses'>;
   readonly keys: Pick<Keys, 'listVersions'>;
   readonly effects: Pick<EffectStore, 'read'>;
@@ -39,6 +41,8 @@ export type LastSeen = ReadonlyMap<string, { readonly key: string; readonly on: 
 export interface FleetReading {
   readonly readOn: Date;
   readonly listings: ReadonlyMap<string, Date>;
+  /** Subscriptions in sight that were never listed: their accounts are missing. */
+  readonly unlisted: number;
   readonly accounts: readonly FleetAccount[];
   readonly uses: readonly FleetUse[];
   /** By identifier in lower case. */
@@ -81,24 +85,22 @@ export async function readFleet(ports: FleetPorts): Promise<FleetReading> {
   const uses = (await pMap(ids.values(), (key) => collect(fleet.uses(key)), { concurrency: CONCURRENCY })).flat();
   const managed = [...ids.values()].flatMap((id) => settings.vaults.key(id) ?? []);
   const keys = await pMap(managed, (key) => readKey(key, ports, warn), { concurrency: CONCURRENCY });
-  const check = await checked;
+  const [check, unlisted] = await Promise.all([checked, countUnlisted(ports.inSight, listings)]);
   return {
     readOn,
     listings,
+    unlisted,
     accounts,
     uses,
     keys: new Map(keys.map((reading) => [reading.key.id.toLowerCase(), reading])),
     ...check,
-    warnings: [...warnings, ...(warnings.length === 0 ? notListed(listings, check.report) : [])],
+    warnings: [...warnings, ...(warnings.length === 0 ? notListed(listings, unlisted, check.report) : [])],
   };
 }
 
 /** A few accounts that serve are not the fleet, where the index knows no others yet. */
-function notListed(listings: ReadonlyMap<string, Date>, report: DriftReport | undefined): string[] {
-  if (!report)
-    return listings.size > 0
-      ? []
-      : ['No drift check has ended yet: accounts are known once one has. POST /api/drift starts one.'];
+function notListed(listings: ReadonlyMap<string, Date>, unlisted: number, report: DriftReport | undefined): string[] {
+  if (!report) return unlisted === 0 ? [] : [`${notListedYet(unlisted)} They may be missing here.`];
   return report.coverage.subscriptions
     .filter(({ id, accounts }) => accounts > 0 && !listings.has(id.toLowerCase()))
     .map(

@@ -28,7 +28,12 @@ const USE = {
 };
 
 const LAST_LOOK = z
-  .object({ result: z.enum(['done', 'retry', 'reject']), reason: z.string(), at: time })
+  .object({
+    result: z.enum(['done', 'retry', 'reject']),
+    reason: z.string(),
+    detail: z.string().optional().describe('What Azure said, and what to do.'),
+    at: time,
+  })
   .optional()
   .describe('What the last look that wanted to move it came to; absent: there was none.');
 
@@ -60,6 +65,11 @@ export const FLEET_ROW = z.object({
 const FLEET_SUMMARY = z.object({
   text: z.string().describe('In one sentence: `2,013 accounts: 3 serving, 2,010 no access (id-storage on kv-files)`.'),
   accounts: count,
+  listed: z
+    .boolean()
+    .describe(
+      'False: the accounts of some subscriptions were not listed yet, so that the counts are not those of the fleet.',
+    ),
   states: z.record(z.enum(HEALTH_STATES), count),
   causes: z
     .array(z.object({ ...CAUSE, state, accounts: count, since: time.optional() }))

@@ -1,3 +1,4 @@
+import { notListedYet } from '../../accounts/in-sight.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import { readAccountRevocations } from '../../revocation/account-record.ts';
 import { accountRecordView, newestOfParts } from '../../revocation/record-view.ts';
@@ -58,9 +59,9 @@ const MOST_REVOCATIONS = 50;
 
 export function toSummary(
   accounts: readonly JudgedAccount[],
-  { readOn }: Pick<FleetSnapshot, 'readOn'>,
+  { readOn, unlisted }: Pick<FleetSnapshot, 'readOn' | 'unlisted'>,
 ): FleetListAnswer['summary'] {
-  const { causes, states, ...rest } = summarizeFleet(accounts.map(({ health }) => health));
+  const { causes, states, text, ...rest } = summarizeFleet(accounts.map(({ health }) => health));
   const open = accounts
     .flatMap(({ account }) => {
       const newest = newestOfParts(readAccountRevocations(account.tags, readOn).open);
@@ -70,11 +71,19 @@ export function toSummary(
   const named = open.slice(0, MOST_REVOCATIONS);
   return {
     ...rest,
+    text: toldOf(text, rest.accounts, unlisted),
+    listed: unlisted === 0,
     states: { ...states },
     causes: causes.map((cause) => ({ ...cause, about: [...cause.about] })),
     revocations: named,
     moreRevocations: open.length - named.length,
   };
+}
+
+/** A number is not the fleet's as long as not every subscription is listed. */
+function toldOf(text: string, accounts: number, unlisted: number): string {
+  if (unlisted === 0) return text;
+  return accounts === 0 ? notListedYet(unlisted).slice(0, -1) : `${text}; the others are not known yet`;
 }
 
 export function freshnessOf({

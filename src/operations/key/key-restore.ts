@@ -3,7 +3,7 @@ import { describe, errorText } from '../../azure/failure.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import { CmkError, messageOf } from '../../errors.ts';
 import { restoreReadiness } from '../../identities/restore-readiness.ts';
-import { type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
+import { asSpelled, type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
 import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
 import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
@@ -72,7 +72,16 @@ export async function restoreAsOperator(
   tell(key, result, operation);
   const { end, recovered, versions, accounts, audit, auditReceipt } = result;
   const of = result.revocation && revocationState(result.revocation);
-  return { key: key.id, complete: isComplete(end), recovered, revocation: of, versions, accounts, audit, auditReceipt };
+  return {
+    key: result.key.id,
+    complete: isComplete(end),
+    recovered,
+    revocation: of,
+    versions,
+    accounts,
+    audit,
+    auditReceipt,
+  };
 }
 
 /** Settings of the app that are wrong must not stand in the way of a restore. */
@@ -174,7 +183,7 @@ async function preview(
   const reopen = open ? planReopen(versions, open, azure.now()) : [];
   for (const { version } of reopen) journal.planned(enabling(key, version.version));
   return {
-    key: key.id,
+    key: asSpelled(key, versions).id,
     complete: false,
     recovered: false,
     revocation: open && revocationState(open),

@@ -1,7 +1,7 @@
 import { describe } from '../../azure/failure.ts';
 import type { BlastRadius } from '../../dependents/blast-radius.ts';
 import { CmkError } from '../../errors.ts';
-import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { asSpelled, type ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Log } from '../../log.ts';
 import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
 import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
@@ -65,7 +65,7 @@ export async function previewRevocation(
   // Whether there are any is not known, and a dry run is believed.
   if (dependents) journal.note('Azure leaves out, without a word, other resources that this sign-in may not read.');
   const nothing = { revocation: undefined, elapsedMs: 0, ...NOT_AUDITED };
-  return { key: key.id, complete: false, versions: report, dependents, ...nothing };
+  return { key: asSpelled(key, versions).id, complete: false, versions: report, dependents, ...nothing };
 }
 
 /**
@@ -98,7 +98,7 @@ export async function revokeAsOperator(
   const { complete, versions, elapsedMs, dependents, audit, auditReceipt } = result;
   for (const warning of auditWarning({ audit })) journal.note(warning);
   const revocation = result.revocation && revocationState(result.revocation);
-  return { key: key.id, complete, revocation, versions, elapsedMs, dependents, audit, auditReceipt };
+  return { key: result.key.id, complete, revocation, versions, elapsedMs, dependents, audit, auditReceipt };
 }
 
 function tell(

@@ -5,7 +5,7 @@ import { readTimes } from '../../effect/effect-of-key.ts';
 import { createEffectStore } from '../../effect/effect-store-client.ts';
 import type { EffectTimes } from '../../effect/sum-times.ts';
 import { CmkError } from '../../errors.ts';
-import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { asSpelled, type ManagedKey } from '../../keys/managed-vaults.ts';
 import { vaultOption } from '../../keys/vault-options.ts';
 import type { KeySummary } from '../../overview/key-view.ts';
 import { type KeyUsageView, readKeyUsage } from '../../overview/usage-view.ts';
@@ -73,7 +73,7 @@ export async function showKeyStatus(
   const state = keyState(versions, azure.now());
   const users = usersByVersion(dependents);
   return {
-    key: key.id,
+    key: asSpelled(key, versions).id,
     ...state,
     versions: state.versions.map((version) => ({ ...version, usedBy: users.get(version.version) ?? [] })),
     ...paused,

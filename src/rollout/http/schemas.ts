@@ -56,6 +56,7 @@ const unmoved = z.object({
   account: z.string().describe('ARM id.'),
   scope: z.string().optional().describe('Encryption scope; absent: the account itself.'),
   reason: z.string(),
+  detail: z.string().optional().describe('What Azure said, and what to do.'),
   lookedOn: z.iso.datetime().optional().describe('When it was last looked at; absent: not since the rotation began.'),
 });
 

@@ -1,6 +1,6 @@
 import type { KeyList, KeyStatusResponse, RevokeResponse } from '../../api/types.ts';
 import { usePoll, WHOLE_LIST } from '../../api/use-poll.ts';
-import { count } from '../../names.ts';
+import { count, usersOf } from '../../names.ts';
 import { has, usePerson } from '../../person.ts';
 import { href } from '../../route.ts';
 import { Heading } from '../../ui/heading.tsx';
@@ -56,12 +56,7 @@ function ChooseKey() {
                   {key.vault}/{key.name}
                 </a>
                 <KeyStateBadge state={key.state} />
-                {key.users && (
-                  <span class="muted">
-                    {count(key.users.accounts, 'account')}
-                    {key.users.scopes > 0 ? `, ${count(key.users.scopes, 'scope')}` : ''}
-                  </span>
-                )}
+                <span class="muted">{key.users ? usersOf(key.users) : 'Who uses it is not known yet'}</span>
               </div>
               <RevocationLine revocation={key.revocation} />
             </li>

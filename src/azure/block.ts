@@ -1,0 +1,126 @@
+import { z } from 'zod';
+import type { Reason } from '../reasons.ts';
+import { parseJson } from '../text.ts';
+import { type ShellOption, shellCommand } from './shell-command.ts';
+
+/** What keeps Azure from carrying out a request until an administrator takes it away. */
+export interface Block {
+  readonly reason: Extract<Reason, 'DeniedByPolicy' | 'ScopeLocked' | 'Refused'>;
+  /** What happened, and why. */
+  readonly message: string;
+  /** What takes it away. */
+  readonly nextStep: string;
+}
+
+/** By Azure's code: an answer with one of these stays the same however often it is asked for. */
+const BLOCKS: Readonly<Record<string, (message: string) => Block>> = {
+  RequestDisallowedByPolicy: deniedByPolicy,
+  ScopeLocked: locked,
+  ReadOnlyDisabledSubscription: (message) => ({
+    reason: 'Refused',
+    message,
+    nextStep: 'Enable the subscription again (its billing owner can), then repeat it.',
+  }),
+  MissingSubscriptionRegistration: (message) => ({
+    reason: 'Refused',
+    message,
+    nextStep: 'Register the resource provider (az provider register --namespace <namespace>), then repeat it.',
+  }),
+};
+
+/** @param message first line of what Azure says */
+export function blockOf(code: string, message: string): Block | undefined {
+  return Object.hasOwn(BLOCKS, code) ? BLOCKS[code]?.(message) : undefined;
+}
+
+const named = z.object({ name: z.string(), id: z.string() });
+/** As Azure Resource Manager has them in its message. */
+const IDENTIFIERS = z.array(
+  z.object({
+    policyAssignment: named,
+    policyDefinition: named,
+    policySetDefinition: named.optional().catch(undefined),
+  }),
+);
+/** As it has them in `additionalInfo`. Names that people gave are beside those that are part of an id. */
+const VIOLATION = z.object({
+  type: z.literal('PolicyViolation'),
+  info: z.object({
+    policyAssignmentId: z.string(),
+    policyAssignmentName: z.string(),
+    policyAssignmentDisplayName: z.string().optional(),
+    policyDefinitionId: z.string(),
+    policyDefinitionName: z.string(),
+    policyDefinitionDisplayName: z.string().optional(),
+    policySetDefinitionId: z.string().optional(),
+    policySetDefinitionName: z.string().optional(),
+    policySetDefinitionDisplayName: z.string().optional(),
+  }),
+});
+const FOUND = / *Policy identifiers: '(\[.*\])'\.?/;
+
+function deniedByPolicy(text: string): Block {
+  const [all = '', json = ''] = FOUND.exec(text) ?? [];
+  const found = IDENTIFIERS.safeParse(parseJson(json)).data ?? [];
+  const which = found.map(({ policyDefinition, policySetDefinition, policyAssignment }) => {
+    const initiative = policySetDefinition ? ` of the initiative "${policySetDefinition.name}"` : '';
+    return `the policy "${policyDefinition.name}"${initiative}, assigned as "${policyAssignment.name}" (${policyAssignment.id})`;
+  });
+  // A message without identifiers, or one that tells the reasons of the assignment beside them.
+  const rest = which.length === 0 || text.includes('Reasons: ') ? ` ${text.replace(all, '').trim()}` : '';
+  const assignment: ShellOption[] = found.slice(0, 1).map((one) => ['--policy-assignment', one.policyAssignment.id]);
+  const exempt = shellCommand('az policy exemption create --exemption-category Waiver', assignment);
+  return {
+    reason: 'DeniedByPolicy',
+    message: `Azure Policy denies the request${which.length > 0 ? `: ${which.join('; ')}` : ''}.${rest}`,
+    nextStep: `Change the assignment, or exempt the resource from it${exempt ? ` (${exempt} --name <name> --scope <resource>)` : ''}, then repeat it.`,
+  };
+}
+
+function locked(text: string): Block {
+  const [, scope] = /locked: '([^']+)'/.exec(text) ?? [];
+  const [, subscription, group] = /^\/subscriptions\/([^/]+)(?:\/resourceGroups\/([^/]+))?/i.exec(scope ?? '') ?? [];
+  const list = shellCommand('az lock list', [
+    ...(subscription ? [['--subscription', subscription] as const] : []),
+    ...(group ? [['--resource-group', group] as const] : []),
+  ]);
+  return {
+    reason: 'ScopeLocked',
+    message: scope === undefined ? text : `A lock on ${scope} forbids the change.`,
+    nextStep: `Remove the lock (${list ?? 'az lock list'} shows its id, az lock delete --ids <id> removes it), repeat what was refused, and set the lock again.`,
+  };
+}
+
+/**
+ * The body of a denial with its identifiers in the message, where Azure has them in `additionalInfo` alone, as it does
+ * for an assignment with a message of its own: the SDKs hand on the message, and not all of them the rest.
+ */
+export function withPolicyIdentifiers(bodyAsText: string): string {
+  const { error } = (parseJson(bodyAsText) ?? {}) as {
+    error?: { code?: unknown; message?: unknown; additionalInfo?: unknown };
+  };
+  if (error?.code !== 'RequestDisallowedByPolicy' || FOUND.test(String(error.message))) return bodyAsText;
+  const infos = Array.isArray(error.additionalInfo) ? error.additionalInfo : [];
+  const identifiers = infos.flatMap((one): z.infer<typeof IDENTIFIERS> => {
+    const info = VIOLATION.safeParse(one).data?.info;
+    if (!info) return [];
+    const { policySetDefinitionId: setId, policySetDefinitionName: setName = '' } = info;
+    const set = setId ? { name: info.policySetDefinitionDisplayName ?? setName, id: setId } : undefined;
+    return [
+      {
+        policyAssignment: {
+          name: info.policyAssignmentDisplayName ?? info.policyAssignmentName,
+          id: info.policyAssignmentId,
+        },
+        policyDefinition: {
+          name: info.policyDefinitionDisplayName ?? info.policyDefinitionName,
+          id: info.policyDefinitionId,
+        },
+        policySetDefinition: set,
+      },
+    ];
+  });
+  if (identifiers.length === 0) return bodyAsText;
+  const message = `${error.message} Policy identifiers: '${JSON.stringify(identifiers)}'.`;
+  return JSON.stringify({ error: { ...error, message } });
+}
