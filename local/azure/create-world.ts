@@ -44,6 +44,7 @@ export function createWorld(settings: Partial<WorldSettings> = {}, clock: Clock 
     roleDefinitions: new Map(),
     eventSubscriptions: new Map(),
     systemTopics: new Map(),
+    customTopics: new Map(),
     extensions: new Map(),
     workspaces: new Map(),
     vaultLog: [],
