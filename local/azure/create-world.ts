@@ -22,6 +22,7 @@ export const DEFAULT_SETTINGS: WorldSettings = {
   instantProvisioning: false,
   encryptionPatch: 'merge',
   storageListPageSize: 1000,
+  sparseAnswers: false,
   listKeysAllowed: true,
 };
 

@@ -85,6 +85,11 @@ export interface WorldSettings {
   encryptionPatch: 'merge' | 'replace';
   /** Accounts on a page of a storage account list. */
   storageListPageSize: number;
+  /**
+   * Answers have the sparser of the forms that were recorded: a list of ARM begins with an empty page that links on, and
+   * a rotation policy that was never set has no id and null for its attributes.
+   */
+  sparseAnswers: boolean;
   /** Storage accounts hand out their keys by `listKeys`; false refuses as `allowSharedKeyAccess: false` with a lock does. */
   listKeysAllowed: boolean;
   /** The order in which Key Vault lists a key's versions; oldest first when absent. */

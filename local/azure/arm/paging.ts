@@ -5,16 +5,18 @@ import type { ArmRequest } from './arm-request.ts';
  * `emptyLastPage` a list ends with a page that is empty, as Key Vault's provider does (recorded).
  */
 export function page<T>(
-  request: Pick<ArmRequest, 'path' | 'query'>,
+  request: Pick<ArmRequest, 'world' | 'path' | 'query'>,
   items: readonly T[],
   size: number,
   show: (item: T) => unknown,
   end?: 'emptyLastPage',
 ): { value: unknown[]; nextLink?: string } {
-  const start = Math.max(0, Number.parseInt(request.query.get('$skiptoken') ?? '0', 10) || 0);
-  const value = items.slice(start, start + size).map(show);
+  const token = request.query.get('$skiptoken');
+  const start = Math.max(0, Number.parseInt(token ?? '0', 10) || 0);
+  const isEmptyFirst = request.world.settings.sparseAnswers && token === null;
+  const value = isEmptyFirst ? [] : items.slice(start, start + size).map(show);
   const isLast = end === 'emptyLastPage' ? value.length === 0 : start + size >= items.length;
-  if (isLast) return { value };
+  if (isLast && !isEmptyFirst) return { value };
   const query = new URLSearchParams(request.query);
   query.set('$skiptoken', String(start + value.length));
   return { value, nextLink: `https://management.azure.com${encodeURI(request.path.id)}?${query}` };
