@@ -26,6 +26,7 @@ const settingsPatch = z
     instantProvisioning: z.boolean(),
     encryptionPatch: z.enum(['merge', 'replace']),
     storageListPageSize: z.int().min(1),
+    sparseAnswers: z.boolean(),
     listKeysAllowed: z.boolean(),
     versionListOrder: z.enum(['oldestFirst', 'newestFirst', 'byVersion']),
   } satisfies Record<keyof WorldSettings, z.ZodType>)

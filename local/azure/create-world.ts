@@ -22,6 +22,7 @@ export const DEFAULT_SETTINGS: WorldSettings = {
   instantProvisioning: false,
   encryptionPatch: 'merge',
   storageListPageSize: 1000,
+  sparseAnswers: false,
   listKeysAllowed: true,
 };
 
@@ -44,6 +45,7 @@ export function createWorld(settings: Partial<WorldSettings> = {}, clock: Clock 
     roleDefinitions: new Map(),
     eventSubscriptions: new Map(),
     systemTopics: new Map(),
+    customTopics: new Map(),
     extensions: new Map(),
     workspaces: new Map(),
     vaultLog: [],

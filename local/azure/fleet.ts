@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { writtenBy } from './arm/vault-body.ts';
 import { CLIENT_IDS } from './constants.ts';
 import { createKeyVersion, resumeVault } from './key-vault/keys.ts';
 import { assignLocalRole, LOCAL_ROLES } from './key-vault/local-access.ts';
@@ -48,6 +49,7 @@ export function addVault(
   name: string,
   properties: Partial<Vault['properties']> = {},
 ): Vault {
+  const owner = world.principals.get(CLIENT_IDS.owner);
   const vault: Vault = {
     id: `${group.id}/providers/Microsoft.KeyVault/vaults/${name}`,
     name,
@@ -69,6 +71,7 @@ export function addVault(
     },
     keys: new Map(),
     deletedKeys: new Map(),
+    ...(owner ? { systemData: writtenBy(world, owner) } : {}),
   };
   world.vaults.set(name.toLowerCase(), vault);
   return vault;

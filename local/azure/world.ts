@@ -34,7 +34,9 @@ export interface World {
   readonly eventSubscriptions: Map<string, EventSubscription>;
   /** By ARM id, lower case. */
   readonly systemTopics: Map<string, SystemTopic>;
-  /** Diagnostic settings and locks by ARM id, lower case. */
+  /** By ARM id, lower case. */
+  readonly customTopics: Map<string, CustomTopic>;
+  /** Diagnostic settings, locks, policies and federated credentials by ARM id, lower case. */
   readonly extensions: Map<string, ExtensionResource>;
   /** Log Analytics workspaces by their customer id (a GUID, lower case). */
   readonly workspaces: Map<string, Workspace>;
@@ -83,6 +85,11 @@ export interface WorldSettings {
   encryptionPatch: 'merge' | 'replace';
   /** Accounts on a page of a storage account list. */
   storageListPageSize: number;
+  /**
+   * Answers have the sparser of the forms that were recorded: a list of ARM begins with an empty page that links on, and
+   * a rotation policy that was never set has no id and null for its attributes.
+   */
+  sparseAnswers: boolean;
   /** Storage accounts hand out their keys by `listKeys`; false refuses as `allowSharedKeyAccess: false` with a lock does. */
   listKeysAllowed: boolean;
   /** The order in which Key Vault lists a key's versions; oldest first when absent. */
@@ -119,8 +126,20 @@ export interface Vault {
   /** By key name, lower case. */
   readonly keys: Map<string, Key>;
   readonly deletedKeys: Map<string, DeletedKey>;
+  /** Absent from vaults that were made before Azure kept it. */
+  systemData?: SystemData;
   /** A Managed HSM has it, and nothing else: its keys have an access control of their own. */
   readonly local?: LocalAccess;
+}
+
+/** Who made and last wrote a resource, and when (ISO 8601), as ARM shows it. */
+export interface SystemData {
+  readonly createdBy: string;
+  readonly createdByType: 'User' | 'Application' | 'ManagedIdentity';
+  readonly createdAt: string;
+  readonly lastModifiedBy: string;
+  readonly lastModifiedByType: SystemData['createdByType'];
+  readonly lastModifiedAt: string;
 }
 
 /** The role-based access control of a Managed HSM's keys, which Azure RBAC knows nothing of. */
@@ -284,6 +303,7 @@ export interface OtherResource {
   /** As Azure spells it: `Microsoft.Compute/diskEncryptionSets`. */
   readonly type: string;
   location: string;
+  tags?: Record<string, string>;
   properties: Record<string, unknown>;
 }
 
@@ -340,6 +360,21 @@ export interface SystemTopic {
   provisioningState?: string;
 }
 
+/** A topic that applications publish to: it has its event subscriptions, and takes no events here. */
+export interface CustomTopic {
+  readonly id: string;
+  readonly name: string;
+  location: string;
+  tags: Record<string, string>;
+  sku: Record<string, unknown>;
+  identity: IdentityBlock;
+  /** What was asked for under `properties`. */
+  properties: Record<string, unknown>;
+  readonly metricResourceId: string;
+  /** While it is not yet `Succeeded`. */
+  provisioningState?: string;
+}
+
 export interface EventSubscription {
   readonly id: string;
   readonly name: string;
@@ -349,7 +384,7 @@ export interface EventSubscription {
   properties: Record<string, unknown>;
 }
 
-/** What hangs on a resource by its provider: a diagnostic setting, a lock. */
+/** What hangs on a resource by its provider: a diagnostic setting, a lock, a federated credential of an identity. */
 export interface ExtensionResource {
   readonly id: string;
   readonly type: string;

@@ -1,6 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
-import { createArmReader } from '../azure/arm-reader.ts';
+import { createArmLister } from '../azure/arm-reader.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import { LIMITS } from '../azure/limits.ts';
 import type { Account } from './account.ts';
@@ -15,26 +15,22 @@ export interface ActivityLog {
 }
 
 /** Azure Monitor, "Activity Logs - List". */
-const EVENTS = z.object({
-  value: z.array(
-    z.object({
-      caller: z.string().nullish(),
-      eventTimestamp: z.string(),
-      operationName: z.object({ value: z.string() }),
-    }),
-  ),
-});
+const EVENTS = z.array(
+  z.object({
+    caller: z.string().nullish(),
+    eventTimestamp: z.string(),
+    operationName: z.object({ value: z.string() }),
+  }),
+);
 
 export function createActivityLog(credential: TokenCredential, cloud: Cloud): ActivityLog {
-  const read = createArmReader(credential, cloud, LIMITS.resourceManager);
+  const list = createArmLister(credential, cloud, LIMITS.resourceManager);
   return {
     async writers({ id, subscriptionId }, since, signal) {
       const path = `/subscriptions/${subscriptionId}/providers/Microsoft.Insights/eventtypes/management/values`;
       const $filter = `eventTimestamp ge '${since.toISOString()}' and resourceUri eq '${id}'`;
       const query = { 'api-version': '2015-04-01', $filter, $select: 'caller,eventTimestamp,operationName' };
-      // The first page is enough to name somebody.
-      const { value } = EVENTS.parse(await read(path, query, signal));
-      const writes = value
+      const writes = EVENTS.parse(await list(path, query, signal))
         .filter(({ operationName }) => /^Microsoft\.Storage\/storageAccounts\/write$/i.test(operationName.value))
         .sort((a, b) => Date.parse(a.eventTimestamp) - Date.parse(b.eventTimestamp));
       return [...new Set(writes.flatMap(({ caller }) => caller ?? []))];

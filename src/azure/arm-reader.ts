@@ -1,4 +1,5 @@
 import type { TokenCredential } from '@azure/identity';
+import { z } from 'zod';
 import type { Cloud } from './cloud.ts';
 import { createJsonSender } from './json-sender.ts';
 import type { CallLimits } from './limits.ts';
@@ -14,6 +15,33 @@ export function createArmReader(credential: TokenCredential, cloud: Cloud, limit
   const send = createJsonSender(credential, cloud.resourceManagerScope, limits);
   return (path, query, signal) =>
     send({ method: 'GET', url: cloud.resourceManager + path, query, ...(signal ? { signal } : {}) });
+}
+
+const PAGE = z.object({ value: z.array(z.unknown()), nextLink: z.string().nullish() });
+/** No list that is read here is as long: Azure allows 1,000 policy exemptions at one scope, for instance. */
+const MOST_PAGES = 100;
+
+/**
+ * Reads a list of Azure Resource Manager, likewise: every page of it, since any may be empty and still lead on.
+ *
+ * @throws an error that `describeFailure` reads; TypeError for a list that does not end
+ */
+type ArmLister = (path: string, query: Readonly<Record<string, string>>, signal?: AbortSignal) => Promise<unknown[]>;
+
+export function createArmLister(credential: TokenCredential, cloud: Cloud, limits: CallLimits): ArmLister {
+  const read = createArmReader(credential, cloud, limits);
+  return async (path, query, signal) => {
+    const found: unknown[] = [];
+    let next: Readonly<Record<string, string>> | undefined = query;
+    for (let pages = 0; next && pages < MOST_PAGES; pages++) {
+      const { value, nextLink } = PAGE.parse(await read(path, next, signal));
+      found.push(...value);
+      // Its host and path are those of this list, whatever it says.
+      next = nextLink ? Object.fromEntries(new URL(nextLink).searchParams) : undefined;
+    }
+    if (next) throw new TypeError(`Azure answered with more than ${MOST_PAGES} pages.`);
+    return found;
+  };
 }
 
 /**

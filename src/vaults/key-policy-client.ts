@@ -1,6 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
-import { createArmReader } from '../azure/arm-reader.ts';
+import { createArmLister, createArmReader } from '../azure/arm-reader.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import { LIMITS } from '../azure/limits.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
@@ -67,25 +67,11 @@ const EXEMPTION = z.object({
   }),
 });
 
-const PAGE = z.object({ value: z.array(z.unknown()), nextLink: z.string().nullish() });
-/** Azure allows 200 assignments, and 1,000 exemptions, at one scope (Azure Policy, "Maximum count of Azure Policy objects"). */
-const MOST_PAGES = 100;
-
 export function createKeyPolicies(credential: TokenCredential, cloud: Cloud): KeyPolicies {
   const read = createArmReader(credential, cloud, LIMITS.resourceManager);
-
-  async function list(path: string, version: string, signal: AbortSignal | undefined): Promise<unknown[]> {
-    const found: unknown[] = [];
-    let query: Record<string, string> | undefined = { 'api-version': version, $filter: 'atScope()' };
-    for (let pages = 0; query && pages < MOST_PAGES; pages++) {
-      const { value, nextLink } = PAGE.parse(await read(path, query, signal));
-      found.push(...value);
-      // Its host and path are those of this list, whatever it says.
-      query = nextLink ? Object.fromEntries(new URL(nextLink).searchParams) : undefined;
-    }
-    if (query) throw new TypeError(`Azure answered with more than ${MOST_PAGES} pages.`);
-    return found;
-  }
+  const listArm = createArmLister(credential, cloud, LIMITS.resourceManager);
+  const list = (path: string, version: string, signal: AbortSignal | undefined) =>
+    listArm(path, { 'api-version': version, $filter: 'atScope()' }, signal);
 
   return {
     async assignments({ id }, signal) {

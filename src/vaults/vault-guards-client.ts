@@ -1,6 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
-import { createArmReader } from '../azure/arm-reader.ts';
+import { createArmLister } from '../azure/arm-reader.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import { type CallLimits, LIMITS } from '../azure/limits.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
@@ -14,46 +14,39 @@ export interface VaultGuards {
 }
 
 /** Azure Monitor, "Diagnostic Settings - List": a log is asked for by its category, or by a group of them. */
-const SETTINGS = z.object({
-  value: z.array(
-    z.object({
-      properties: z.object({
-        logs: z
-          .array(
-            z.object({ category: z.string().nullish(), categoryGroup: z.string().nullish(), enabled: z.boolean() }),
-          )
-          .nullish(),
-      }),
+const SETTINGS = z.array(
+  z.object({
+    properties: z.object({
+      logs: z
+        .array(z.object({ category: z.string().nullish(), categoryGroup: z.string().nullish(), enabled: z.boolean() }))
+        .nullish(),
     }),
-  ),
-});
+  }),
+);
 /** Key Vault's log of what was done with keys, and the groups that it is in (Azure Monitor, "Supported logs"). */
 const AUDIT = ['auditevent', 'audit', 'alllogs'];
 
 /** Azure Resource Manager, "Management Locks - List By Scope". */
-const LOCKS = z.object({
-  value: z.array(z.object({ id: z.string(), properties: z.object({ level: z.string() }) })),
-});
+const LOCKS = z.array(z.object({ id: z.string(), properties: z.object({ level: z.string() }) }));
 
 export function createVaultGuards(
   credential: TokenCredential,
   cloud: Cloud,
   limits: CallLimits = LIMITS.resourceManager,
 ): VaultGuards {
-  const read = createArmReader(credential, cloud, limits);
+  const list = createArmLister(credential, cloud, limits);
   return {
     async sendsAuditLog({ id }, signal) {
       const path = `${id}/providers/Microsoft.Insights/diagnosticSettings`;
-      const { value } = SETTINGS.parse(await read(path, { 'api-version': '2021-05-01-preview' }, signal));
-      return value
+      return SETTINGS.parse(await list(path, { 'api-version': '2021-05-01-preview' }, signal))
         .flatMap(({ properties }) => properties.logs ?? [])
         .some((log) => log.enabled && AUDIT.includes((log.category ?? log.categoryGroup ?? '').toLowerCase()));
     },
     async isLocked({ id }, signal) {
       const path = `${id}/providers/Microsoft.Authorization/locks`;
-      const { value } = LOCKS.parse(await read(path, { 'api-version': '2020-05-01' }, signal));
+      const locks = LOCKS.parse(await list(path, { 'api-version': '2020-05-01' }, signal));
       // Those of what is below the vault are listed too. A lock against writing is one against deleting as well.
-      return value.some((lock) => {
+      return locks.some((lock) => {
         const at = lock.id.slice(0, lock.id.toLowerCase().indexOf('/providers/microsoft.authorization/locks/'));
         return `${id}/`.toLowerCase().startsWith(`${at}/`.toLowerCase()) && lock.properties.level !== 'NotSpecified';
       });

@@ -155,7 +155,7 @@ function clients(): string[] {
   return [...new Set([...files, ...more])]
     .map(source)
     .filter((text) =>
-      /'@azure\/(arm-[\w-]+|keyvault-keys|monitor-query-logs)'|createArmReader|createArmPatch|storageManagement|BlobServiceClient/.test(
+      /'@azure\/(arm-[\w-]+|keyvault-keys|monitor-query-logs)'|createArm(Reader|Lister|Patch)|storageManagement|BlobServiceClient/.test(
         text,
       ),
     );

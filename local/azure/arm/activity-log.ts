@@ -2,6 +2,7 @@ import type { Principal, World } from '../world.ts';
 import { type ArmPath, typeOf } from './arm-path.ts';
 import { type ArmRequest, type ArmRoutes, ok } from './arm-request.ts';
 import { badRequest } from './errors.ts';
+import { page } from './paging.ts';
 
 /** Events that are kept: enough for a test and for a day of trying things out. */
 const KEPT = 5_000;
@@ -15,7 +16,8 @@ export function noteActivity(world: World, path: ArmPath, method: string, { obje
 }
 
 /** The filter needs a start, and takes one resource (Azure Monitor, "Activity Logs - List"). */
-function list({ world, path, query }: ArmRequest): Response {
+function list(request: ArmRequest): Response {
+  const { world, path, query } = request;
   const filter = query.get('$filter') ?? '';
   const since = /eventTimestamp ge '([^']+)'/i.exec(filter)?.[1];
   if (!since || Number.isNaN(Date.parse(since))) {
@@ -28,16 +30,16 @@ function list({ world, path, query }: ArmRequest): Response {
       resourceId.toLowerCase().startsWith(`/subscriptions/${path.subscriptionId}/`) &&
       (resource === undefined || resourceId.toLowerCase() === resource),
   );
-  return ok({
-    // Newest first.
-    value: found.toReversed().map(({ timeMs, resourceId, operation, caller }) => ({
+  const newestFirst = found.toReversed();
+  return ok(
+    page(request, newestFirst, 200, ({ timeMs, resourceId, operation, caller }) => ({
       caller,
       eventTimestamp: new Date(timeMs).toISOString(),
       resourceId,
       operationName: { value: operation, localizedValue: operation },
       status: { value: 'Succeeded', localizedValue: 'Succeeded' },
     })),
-  });
+  );
 }
 
 export const activityLogRoutes: ArmRoutes = {

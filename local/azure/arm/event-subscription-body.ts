@@ -2,12 +2,15 @@ import { asObject, asString, type JsonObject } from '../json.ts';
 import type { EventSubscription } from '../world.ts';
 import { badRequest } from './errors.ts';
 
-/** The event types of a source, which a subscription without a filter gets all of. */
+/** The event types of a source, which a subscription without a filter gets all of; a custom topic has none of its own. */
 const storageEventTypes = ['Microsoft.Storage.BlobCreated', 'Microsoft.Storage.BlobDeleted'];
 const keyVaultEventTypes = ['Certificate', 'Key', 'Secret']
   .flatMap((kind) => [`${kind}NewVersionCreated`, `${kind}NearExpiry`, `${kind}Expired`])
   .concat('VaultAccessPolicyChanged')
   .map((name) => `Microsoft.KeyVault.${name}`);
+
+/** Destinations that take no batches. A subscription can name them; no delivery to them succeeds here. */
+const queues = ['StorageQueue', 'ServiceBusQueue', 'ServiceBusTopic', 'EventHub', 'HybridConnection'];
 
 /** Properties a client may set; the rest is the service's. */
 const writable = [
@@ -46,12 +49,13 @@ function withEventTypes(source: string, filter: JsonObject): JsonObject {
   const { isSubjectCaseSensitive, includedEventTypes, ...rest } = filter;
   const asked = Array.isArray(includedEventTypes) && includedEventTypes.length > 0 ? includedEventTypes : undefined;
   const all = /\/providers\/Microsoft\.Storage\//i.test(source) ? storageEventTypes : keyVaultEventTypes;
+  const types = asked ?? (/\/Microsoft\.EventGrid\/topics\//i.test(source) ? undefined : all);
   return {
     subjectBeginsWith: '',
     subjectEndsWith: '',
     ...rest,
     ...(isSubjectCaseSensitive === true ? { isSubjectCaseSensitive } : {}), // false is not shown
-    includedEventTypes: asked ?? all,
+    ...(types ? { includedEventTypes: types } : {}),
   };
 }
 
@@ -72,10 +76,11 @@ function withDefaults(destination: JsonObject | undefined): JsonObject | undefin
       throw badRequest('The destination of type WebHook needs an https endpointUrl.', 'InvalidRequest');
     }
   } else {
-    throw badRequest(
-      `The destination type '${endpointType ?? ''}' is not served by the local Azure.`,
-      'InvalidRequest',
-    );
+    if (!endpointType || !queues.includes(endpointType))
+      throw badRequest(`'${endpointType ?? ''}' is not a destination type.`, 'InvalidRequest');
+    if (!asString(properties.resourceId))
+      throw badRequest(`The destination of type ${endpointType} needs a resourceId.`, 'InvalidRequest');
+    return { endpointType, properties };
   }
   return { endpointType, properties: { maxEventsPerBatch: 1, preferredBatchSizeInKilobytes: 64, ...properties } };
 }
@@ -118,7 +123,7 @@ export function parentId(subscriptionId: string): string {
 /** The answer while it is being created: without the defaults that it will have, and with its secrets (recorded). */
 export function whileCreating(shown: JsonObject, asked: JsonObject): JsonObject {
   const {
-    eventDeliverySchema: _,
+    eventDeliverySchema,
     filter,
     destination: shownDestination,
     ...properties
@@ -137,6 +142,7 @@ export function whileCreating(shown: JsonObject, asked: JsonObject): JsonObject 
       ...properties,
       ...(destination ? { destination: { ...destination, properties: Object.fromEntries(fields) } } : {}),
       filter: Object.fromEntries(filterFields),
+      ...(asked.eventDeliverySchema === undefined ? {} : { eventDeliverySchema }),
     },
   };
 }

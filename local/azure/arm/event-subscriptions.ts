@@ -26,7 +26,7 @@ function parentOf(request: ArmRequest): Parent {
 
 /** Where a resource is: its event subscriptions are looked after there. */
 function locationOf(world: World, id: string): string {
-  const all = [...world.vaults.values(), ...world.storageAccounts.values()];
+  const all = [...world.vaults.values(), ...world.storageAccounts.values(), ...world.customTopics.values()];
   return all.find((resource) => resource.id.toLowerCase() === id.toLowerCase())?.location ?? 'global';
 }
 
@@ -46,8 +46,9 @@ function put(request: ArmRequest): Response {
     throw badRequest(`Event subscription name '${name}' is not valid.`, 'InvalidRequest');
   const parent = parentOf(request);
   const existing = world.eventSubscriptions.get(path.id.toLowerCase());
-  // A PUT replaces: what it leaves out is back at its default.
-  const properties = patchSubscription(parent.source, undefined, asObject(body.properties) ?? {});
+  // A PUT replaces: what it leaves out is back at its default, but for the schema, which stays (recorded).
+  const kept = existing && { eventDeliverySchema: existing.properties.eventDeliverySchema };
+  const properties = patchSubscription(parent.source, kept, asObject(body.properties) ?? {});
   const instant = world.settings.instantProvisioning;
   const subscription: EventSubscription = {
     id: existing?.id ?? path.id,
@@ -78,8 +79,12 @@ export function provision(request: ArmRequest, location: string, done: () => voi
 export function removed(request: ArmRequest, existed: boolean, location: string): Response {
   if (!existed) return new Response(null, { status: 204 });
   if (request.world.settings.instantProvisioning) return new Response(null, { status: 200 });
-  const at = provision(request, location);
-  return new Response(null, { status: 202, headers: { 'azure-asyncoperation': at, location: at, 'retry-after': '1' } });
+  const status = provision(request, location);
+  const result = status.replace(':443', '').replace('/operationsStatus/', '/operationResults/');
+  return new Response(null, {
+    status: 202,
+    headers: { 'azure-asyncoperation': status, location: result, 'retry-after': '1' },
+  });
 }
 
 function patch(request: ArmRequest): Response {

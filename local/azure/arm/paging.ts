@@ -1,16 +1,23 @@
 import type { ArmRequest } from './arm-request.ts';
 
-/** One page of a list: `value`, and `nextLink` when there is more. The token is the position to go on from. */
+/**
+ * One page of a list: `value`, and `nextLink` when there is more. The token is the position to go on from. With
+ * `emptyLastPage` a list ends with a page that is empty, as Key Vault's provider does (recorded).
+ */
 export function page<T>(
-  request: Pick<ArmRequest, 'path' | 'query'>,
+  request: Pick<ArmRequest, 'world' | 'path' | 'query'>,
   items: readonly T[],
   size: number,
   show: (item: T) => unknown,
+  end?: 'emptyLastPage',
 ): { value: unknown[]; nextLink?: string } {
-  const start = Math.max(0, Number.parseInt(request.query.get('$skiptoken') ?? '0', 10) || 0);
-  const value = items.slice(start, start + size).map(show);
-  if (start + size >= items.length) return { value };
+  const token = request.query.get('$skiptoken');
+  const start = Math.max(0, Number.parseInt(token ?? '0', 10) || 0);
+  const isEmptyFirst = request.world.settings.sparseAnswers && token === null;
+  const value = isEmptyFirst ? [] : items.slice(start, start + size).map(show);
+  const isLast = end === 'emptyLastPage' ? value.length === 0 : start + size >= items.length;
+  if (isLast && !isEmptyFirst) return { value };
   const query = new URLSearchParams(request.query);
-  query.set('$skiptoken', String(start + size));
+  query.set('$skiptoken', String(start + value.length));
   return { value, nextLink: `https://management.azure.com${encodeURI(request.path.id)}?${query}` };
 }

@@ -2,6 +2,7 @@ import { resourceGraphRoutes } from '../resource-graph/routes.ts';
 import { activityLogRoutes } from './activity-log.ts';
 import type { ArmRoutes } from './arm-request.ts';
 import { blobContainerRoutes } from './blob-containers.ts';
+import { customTopicRoutes } from './custom-topics.ts';
 import { encryptionScopeRoutes } from './encryption-scopes.ts';
 import { eventSubscriptionRoutes } from './event-subscriptions.ts';
 import { fileShareRoutes } from './file-shares.ts';
@@ -42,5 +43,6 @@ export const armProviders: readonly ArmRoutes[] = [
   activityLogRoutes,
   eventSubscriptionRoutes,
   systemTopicRoutes,
+  customTopicRoutes,
   resourceGraphRoutes,
 ];

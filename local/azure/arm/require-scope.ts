@@ -23,6 +23,8 @@ export function requireScope(world: World, { scope, resourceGroup }: ArmPath): v
         return ['Microsoft.ManagedIdentity/userAssignedIdentities', world.identities.has(scope.toLowerCase())];
       case 'microsoft.eventgrid/systemtopics/{}':
         return ['Microsoft.EventGrid/systemTopics', world.systemTopics.has(scope.toLowerCase())];
+      case 'microsoft.eventgrid/topics/{}':
+        return ['Microsoft.EventGrid/topics', world.customTopics.has(scope.toLowerCase())];
       default:
         return ['', true];
     }

@@ -23,6 +23,7 @@ function resources(world: World): { type: string; resource: Resource }[] {
     ...of('Microsoft.Storage/storageAccounts', world.storageAccounts.values()),
     ...of('Microsoft.ManagedIdentity/userAssignedIdentities', world.identities.values()),
     ...of('Microsoft.EventGrid/systemTopics', world.systemTopics.values()),
+    ...of('Microsoft.EventGrid/topics', world.customTopics.values()),
   ];
 }
 

@@ -1,15 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { asObject, asString, asTags } from '../json.ts';
 import { patchIdentity } from '../storage/account-identity.ts';
-import type { SystemTopic } from '../world.ts';
+import type { IdentityBlock, SystemTopic } from '../world.ts';
 import { type ArmRequest, type ArmRoutes, nameAt, ok } from './arm-request.ts';
 import { ArmError, badRequest } from './errors.ts';
 import { provision, removed, requireTopic } from './event-subscriptions.ts';
 import { inScope } from './in-scope.ts';
 import { page } from './paging.ts';
 
-/** What an identity block that is shown says of what the topic has not. */
-const noIdentity = { principalId: null, tenantId: null, userAssignedIdentities: null };
+/** An identity block as Event Grid shows it: what the topic has not is null. */
+export function shownIdentity(identity: IdentityBlock): Record<string, unknown> {
+  return { principalId: null, tenantId: null, userAssignedIdentities: null, ...identity };
+}
 
 const metricIds = new WeakMap<SystemTopic, string>();
 
@@ -22,7 +24,7 @@ function topicBody(topic: SystemTopic): Record<string, unknown> {
     systemData: null,
     location,
     tags: Object.keys(tags).length > 0 ? tags : null,
-    ...(identity ? { identity: { ...noIdentity, ...identity } } : {}),
+    ...(identity ? { identity: shownIdentity(identity) } : {}),
     id,
     name,
     type: 'Microsoft.EventGrid/systemTopics',
@@ -93,6 +95,13 @@ function operationStatus(request: ArmRequest): Response {
   });
 }
 
+/** What the Location of a DELETE leads to. */
+function operationResult({ operations, path }: ArmRequest): Response {
+  const operation = operations.poll(path.names.at(-1) ?? '');
+  if (!operation) throw new ArmError(404, 'ResourceNotFound', 'The operation was not found.');
+  return new Response(null, operation.done ? { status: 204 } : { status: 202, headers: { 'retry-after': '1' } });
+}
+
 /** System topics of Event Grid. */
 export const systemTopicRoutes: ArmRoutes = {
   'GET microsoft.eventgrid/systemtopics': (request) => {
@@ -110,4 +119,6 @@ export const systemTopicRoutes: ArmRoutes = {
   },
   'GET microsoft.eventgrid/operationsstatus/{}': operationStatus,
   'GET microsoft.eventgrid/locations/{}/operationsstatus/{}': operationStatus,
+  'GET microsoft.eventgrid/operationresults/{}': operationResult,
+  'GET microsoft.eventgrid/locations/{}/operationresults/{}': operationResult,
 };

@@ -1,10 +1,25 @@
+import { upnOf } from '../entra/token-authority.ts';
 import { asArray, asObject, asString, type JsonObject } from '../json.ts';
-import type { Vault, World } from '../world.ts';
+import type { Principal, SystemData, Vault, World } from '../world.ts';
 import { badRequest } from './errors.ts';
 
 /** A vault as ARM shows it. */
-export function vaultBody({ id, name, location, tags, properties }: Vault): Record<string, unknown> {
-  return { id, name, type: 'Microsoft.KeyVault/vaults', location, tags, properties };
+export function vaultBody({ id, name, location, tags, systemData, properties }: Vault): Record<string, unknown> {
+  const type = 'Microsoft.KeyVault/vaults';
+  return { id, name, type, location, tags, ...(systemData ? { systemData } : {}), properties };
+}
+
+/** `systemData` after a write by this principal. */
+export function writtenBy(world: World, principal: Principal, before?: SystemData): SystemData {
+  const by = principal.kind === 'user' ? upnOf(principal) : principal.clientId;
+  const type = ({ user: 'User', application: 'Application', managedIdentity: 'ManagedIdentity' } as const)[
+    principal.kind
+  ];
+  const at = world.clock.now().toISOString();
+  return {
+    ...(before ?? { createdBy: by, createdByType: type, createdAt: at }),
+    ...{ lastModifiedBy: by, lastModifiedByType: type, lastModifiedAt: at },
+  };
 }
 
 /** Properties a client may set. */

@@ -10,8 +10,20 @@ import { requireScope } from './require-scope.ts';
 const DIAGNOSTICS = 'Microsoft.Insights/diagnosticSettings';
 const LOCKS = 'Microsoft.Authorization/locks';
 
-function body({ id, type, properties }: ExtensionResource): Record<string, unknown> {
-  return { id, name: id.slice(id.lastIndexOf('/') + 1), type, properties };
+/** Of a diagnostic setting, what is not set is null, and the id is in lower case but for its end (recorded). */
+const unset = {
+  storageAccountId: null,
+  serviceBusRuleId: null,
+  eventHubAuthorizationRuleId: null,
+  eventHubName: null,
+  logAnalyticsDestinationType: null,
+};
+
+function body({ id, type, scope, properties }: ExtensionResource): Record<string, unknown> {
+  const name = id.slice(id.lastIndexOf('/') + 1);
+  if (type === LOCKS) return { id, name, type, properties };
+  const shownId = `${scope.toLowerCase()}/providers/microsoft.insights/diagnosticSettings/${name}`;
+  return { id: shownId, name, type, properties: { ...unset, ...properties } };
 }
 
 function put(request: ArmRequest, type: string, properties: Record<string, unknown>): Response {
@@ -41,7 +53,7 @@ function listSettings(request: ArmRequest): Response {
   const found = [...request.world.extensions.values()].filter(
     (one) => one.type === DIAGNOSTICS && one.scope.toLowerCase() === scope.toLowerCase(),
   );
-  return ok({ value: found.map(body) });
+  return ok(page(request, found, 100, body));
 }
 
 /** Those of the resource, of its group, and of what is below it (Azure SDK for Java, ManagementLocks.listForResource). */

@@ -4,7 +4,7 @@ import { type ArmRequest, type ArmRoutes, nameAt, ok } from './arm-request.ts';
 import { ArmError, badRequest, resourceNotFound } from './errors.ts';
 import { inScope } from './in-scope.ts';
 import { page } from './paging.ts';
-import { patchProperties, vaultBody } from './vault-body.ts';
+import { patchProperties, vaultBody, writtenBy } from './vault-body.ts';
 import { recoverVault, softDeleteVault } from './vault-deletion.ts';
 
 const type = 'Microsoft.KeyVault/vaults';
@@ -58,6 +58,8 @@ function put(request: ArmRequest): Response {
     properties: patchProperties(world, name, undefined, asked, request.apiVersion),
     keys: new Map(),
     deletedKeys: new Map(),
+    // Older versions do not speak of it (recorded).
+    ...(request.apiVersion >= '2021' ? { systemData: writtenBy(world, request.caller.principal) } : {}),
   };
   world.vaults.set(name.toLowerCase(), vault);
   const registered = () => {
@@ -71,9 +73,11 @@ function put(request: ArmRequest): Response {
 }
 
 function change(request: ArmRequest, vault: Vault): Response {
+  const { world, caller } = request;
   const asked = asObject(request.body.properties) ?? {};
-  vault.properties = patchProperties(request.world, vault.name, vault.properties, asked, request.apiVersion);
+  vault.properties = patchProperties(world, vault.name, vault.properties, asked, request.apiVersion);
   vault.tags = asTags(request.body.tags) ?? vault.tags;
+  if (vault.systemData) vault.systemData = writtenBy(world, caller.principal, vault.systemData);
   return show(vault);
 }
 
@@ -88,7 +92,7 @@ function show(vault: Vault): Response {
 
 function list(request: ArmRequest): Response {
   const vaults = [...request.world.vaults.values()].filter(({ id }) => inScope(id, request.path.scope));
-  return ok(page(request, vaults, Number(request.query.get('$top') ?? 1000) || 1000, vaultBody));
+  return ok(page(request, vaults, Number(request.query.get('$top') ?? 1000) || 1000, vaultBody, 'emptyLastPage'));
 }
 
 interface AccessPolicy {

@@ -70,29 +70,51 @@ interface Filter {
 interface AdvancedFilter {
   operatorType?: string;
   key?: string;
-  values?: string[];
+  value?: unknown;
+  values?: unknown[];
 }
 
-/** The string operators of advanced filters, which ignore case; one that is not known here lets nothing pass. */
-function passes({ operatorType, key, values }: AdvancedFilter, event: PublishedEvent): boolean {
-  const path = (key ?? '').split('.');
-  const found = path[0]?.toLowerCase() === 'data' ? event.data[path[1] ?? ''] : event[path[0] as keyof PublishedEvent];
-  const actual = String(found ?? '').toLowerCase();
-  const any = (test: (value: string) => boolean): boolean => (values ?? []).some((value) => test(value.toLowerCase()));
-  switch (operatorType) {
-    case 'StringIn':
-      return any((value) => actual === value);
-    case 'StringNotIn':
-      return !any((value) => actual === value);
-    case 'StringBeginsWith':
-      return any((value) => actual.startsWith(value));
-    case 'StringEndsWith':
-      return any((value) => actual.endsWith(value));
-    case 'StringContains':
-      return any((value) => actual.includes(value));
-    default:
-      return false;
-  }
+type Operator = (actual: unknown, value: unknown) => boolean;
+
+/** Compares texts without regard to case. */
+const texts =
+  (compare: (actual: string, value: string) => boolean): Operator =>
+  (actual, value) =>
+    compare(String(actual ?? '').toLowerCase(), String(value).toLowerCase());
+
+const numbers =
+  (compare: (actual: number, value: number) => boolean): Operator =>
+  (actual, value) =>
+    typeof actual === 'number' && compare(actual, Number(value));
+
+/** The operators of advanced filters: one value that fits is enough. With `Not` in the name none may fit. */
+const operators: Record<string, Operator> = {
+  StringIn: texts((actual, value) => actual === value),
+  StringBeginsWith: texts((actual, value) => actual.startsWith(value)),
+  StringEndsWith: texts((actual, value) => actual.endsWith(value)),
+  StringContains: texts((actual, value) => actual.includes(value)),
+  NumberIn: numbers((actual, value) => actual === value),
+  NumberInRange: (actual, range) =>
+    Array.isArray(range) && typeof actual === 'number' && actual >= Number(range[0]) && actual <= Number(range[1]),
+  NumberLessThan: numbers((actual, value) => actual < value),
+  NumberLessThanOrEquals: numbers((actual, value) => actual <= value),
+  NumberGreaterThan: numbers((actual, value) => actual > value),
+  NumberGreaterThanOrEquals: numbers((actual, value) => actual >= value),
+  BoolEquals: (actual, value) => actual === value,
+};
+
+function passes(
+  { operatorType = '', key = '', value, values = [value] }: AdvancedFilter,
+  event: PublishedEvent,
+): boolean {
+  const path = key.split('.');
+  const actual = path[0]?.toLowerCase() === 'data' ? event.data[path[1] ?? ''] : event[path[0] as keyof PublishedEvent];
+  if (operatorType === 'IsNullOrUndefined') return actual === null || actual === undefined;
+  if (operatorType === 'IsNotNull') return actual !== null && actual !== undefined;
+  const operator = operators[operatorType.replace('Not', '')];
+  if (!operator) return false;
+  const fits = values.some((one) => operator(actual, one));
+  return operatorType.includes('Not') ? !fits : fits;
 }
 
 function deadLetterContainer(properties: Record<string, unknown>): string | undefined {

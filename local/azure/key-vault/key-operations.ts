@@ -134,10 +134,10 @@ function listVersions({ world, vault, params, url, apiVersion }: KeyVaultRequest
   );
 }
 
-function getPolicy({ vault, params }: KeyVaultRequest): Record<string, unknown> {
+function getPolicy({ world, vault, params }: KeyVaultRequest): Record<string, unknown> {
   const key = vault.keys.get((params.name ?? '').toLowerCase());
   if (!key) throw keyNotFound(params.name ?? '');
-  return showRotationPolicy(vault, key);
+  return showRotationPolicy(world, vault, key);
 }
 
 function putPolicy(request: KeyVaultRequest): Record<string, unknown> {
@@ -146,7 +146,7 @@ function putPolicy(request: KeyVaultRequest): Record<string, unknown> {
   if (!key) throw keyNotFound(params.name ?? '');
   key.rotationPolicy = readRotationPolicy(vault, requireBody(request), key.rotationPolicy, world.clock.nowSeconds());
   watchLifetime(world, vault, key, rotateKey);
-  return showRotationPolicy(vault, key);
+  return showRotationPolicy(world, vault, key);
 }
 
 function show({ vault, params, apiVersion }: KeyVaultRequest, version: KeyVersion): Record<string, unknown> {

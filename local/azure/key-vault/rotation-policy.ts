@@ -1,4 +1,4 @@
-import type { Key, RotationPolicy, Vault } from '../world.ts';
+import type { Key, RotationPolicy, Vault, World } from '../world.ts';
 import { approximateDays, parseCalendarDuration } from './calendar-duration.ts';
 import { badParameter } from './errors.ts';
 
@@ -9,14 +9,12 @@ export const defaultNotifyBeforeExpiry = 'P30D';
 const minimum = { rotate: 7, rotateInHsm: 28, expiry: 28 };
 
 /** The policy as GET shows it; a key that never had one shows the default notice and no expiry time. */
-export function showRotationPolicy(vault: Vault, key: Key): Record<string, unknown> {
+export function showRotationPolicy({ settings }: World, vault: Vault, key: Key): Record<string, unknown> {
+  const id = `${vault.properties.vaultUri.replace(/\/$/, '')}/keys/${key.name}/rotationpolicy`;
+  if (key.rotationPolicy) return { id, ...key.rotationPolicy };
   // A Managed HSM gives no notice; what it shows of a key that never had a policy is not documented.
-  const policy = key.rotationPolicy ?? { lifetimeActions: vault.local ? [] : [defaultNotify()], attributes: {} };
-  return {
-    id: `${vault.properties.vaultUri.replace(/\/$/, '')}/keys/${key.name}/rotationpolicy`,
-    lifetimeActions: policy.lifetimeActions,
-    attributes: policy.attributes,
-  };
+  const lifetimeActions = vault.local ? [] : [defaultNotify()];
+  return settings.sparseAnswers ? { lifetimeActions, attributes: null } : { id, lifetimeActions, attributes: {} };
 }
 
 /**

@@ -32,12 +32,15 @@ const project = /^project\s+([a-z]\w*(?:\.\w+)*(?:\s*,\s*[a-z]\w*(?:\.\w+)*)*)$/
 const order = /^(?:order|sort)\s+by\s+([a-z]\w*)(?:\s+(asc|desc))?$/i;
 const limit = /^(?:limit|take)\s+(\d+)$/i;
 
-/** Reads a query over the `resources` table, in the part of the Kusto language that is served here. */
+/**
+ * Reads a query over the `resources` table, in the part of the Kusto language that is served here. A query that names no
+ * table is about that one.
+ */
 export function parseQuery(text: string): Stage[] {
-  const [table, ...stages] = split(text);
-  if (table?.toLowerCase() !== 'resources')
-    throw new QueryError(`The table '${table ?? ''}' is not served: resources is.`);
-  return stages.map(parseStage);
+  const [first = '', ...rest] = split(text);
+  if (/^(where|project|order|sort|limit|take)\s/i.test(first)) return [first, ...rest].map(parseStage);
+  if (first.toLowerCase() !== 'resources') throw new QueryError(`The table '${first}' is not served: resources is.`);
+  return rest.map(parseStage);
 }
 
 function parseStage(text: string): Stage {

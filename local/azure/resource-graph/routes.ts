@@ -59,11 +59,11 @@ function askedSubscriptions(request: ArmRequest): Set<string> {
 
 function page(request: ArmRequest, stages: readonly Stage[], rows: readonly Row[]): Record<string, unknown> {
   const options = asObject(request.body.options) ?? {};
-  const top = options.$top ?? DEFAULT_PAGE;
+  const { start, size } = placeOf(options);
+  const top = options.$top ?? size;
   if (typeof top !== 'number' || !Number.isInteger(top) || top < 1 || top > MAX_PAGE) {
     throw new QueryError(`$top must be from 1 to ${MAX_PAGE}.`);
   }
-  const start = startOf(options);
   const data = rows.slice(start, start + top);
   const next = start + data.length;
   const more = next < rows.length;
@@ -75,16 +75,21 @@ function page(request: ArmRequest, stages: readonly Stage[], rows: readonly Row[
     data,
     facets: [],
     resultTruncated: more && !resumable ? 'true' : 'false',
-    ...(more && resumable ? { $skipToken: Buffer.from(`from ${next}`).toString('base64url') } : {}),
+    ...(more && resumable ? { $skipToken: skipToken(next, top) } : {}),
   };
 }
 
-function startOf(options: Record<string, unknown>): number {
+/** A token carries the size of the pages too: the next request need not name it again (recorded). */
+export function skipToken(start: number, size: number): string {
+  return Buffer.from(`from ${start} by ${size}`).toString('base64url');
+}
+
+function placeOf(options: Record<string, unknown>): { start: number; size: number } {
   const token = asString(options.$skipToken);
-  if (token === undefined) return typeof options.$skip === 'number' ? options.$skip : 0;
-  const match = /^from (\d+)$/.exec(Buffer.from(token, 'base64url').toString());
+  if (token === undefined) return { start: typeof options.$skip === 'number' ? options.$skip : 0, size: DEFAULT_PAGE };
+  const match = /^from (\d+) by (\d+)$/.exec(Buffer.from(token, 'base64url').toString());
   if (!match) throw new QueryError('The $skipToken is not one of this query.');
-  return Number(match[1]);
+  return { start: Number(match[1]), size: Number(match[2]) };
 }
 
 /** An error as Resource Graph puts it: the particulars are in `details`. */

@@ -73,13 +73,19 @@ describe('a delivery', () => {
     ['a subject suffix in another case', { filter: { subjectEndsWith: 'KEY', isSubjectCaseSensitive: true } }, 0],
     ['an advanced filter that fits', { filter: advanced('StringIn', ['FILES-KEY']) }, 1],
     ['an advanced filter that does not fit', { filter: advanced('StringBeginsWith', ['x']) }, 0],
+    ['an advanced filter that excludes another', { filter: advanced('StringNotContains', ['x', 'z']) }, 1],
+    ['an advanced filter that excludes it', { filter: advanced('StringNotContains', ['x', 'files']) }, 0],
+    ['a range that its expiry is in', { filter: advanced('NumberInRange', [[3e9, 5e9]], 'data.EXP') }, 1],
+    ['a range that its expiry is not in', { filter: advanced('NumberNotInRange', [[3e9, 5e9]], 'data.EXP') }, 0],
+    ['a field that has to be null and is', { filter: advanced('IsNullOrUndefined', [], 'data.NBF') }, 1],
+    ['an operator that there is not', { filter: advanced('NotThere', ['files-key']) }, 0],
     ['a subscription that is still being made', { provisioningState: 'Creating' }, 0],
     ['a subscription that has expired', { expirationTimeUtc: '2020-01-01T00:00:00Z' }, 0],
   ])('with %s', async (_what, properties, expected) => {
     const { create, delivered, grid, subscribe } = await eventGridFixture();
     subscribe(properties);
     subscribe({}, 'control');
-    create('files-key');
+    create('files-key', 4_000_000_000);
     await until(() => expect(delivered).toHaveLength(expected + 1));
     expect(grid.events).toHaveLength(expected + 1);
   });
@@ -204,11 +210,14 @@ describe('a failed delivery', () => {
     await until(() => expect(grid.events[0]?.outcome).toBe('delivered'));
   });
 
-  it('never leaves this machine', async () => {
+  it.each<[string, Record<string, unknown>]>([
+    ['WebHook', { endpointUrl: 'https://example.com/hook' }],
+    ['StorageQueue', { resourceId: '/subscriptions/s/…/storageAccounts/st', queueName: 'q' }],
+  ])('to a %s never leaves this machine, and its attempt says so', async (endpointType, properties) => {
     const { create, grid, subscribe } = await eventGridFixture();
-    subscribe({ destination: { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.com/hook' } } });
+    subscribe({ destination: { endpointType, properties } });
     create('k1');
-    await until(() => expect(grid.events[0]?.attempts[0]?.error).toContain('not to WebHook'));
+    await until(() => expect(grid.events[0]?.attempts[0]?.error).toContain(`not to ${endpointType}`));
   });
 });
 
@@ -356,6 +365,6 @@ describe('faults', () => {
   });
 });
 
-function advanced(operatorType: string, values: string[]) {
-  return { advancedFilters: [{ operatorType, key: 'data.ObjectName', values }] };
+function advanced(operatorType: string, values: unknown[], key = 'data.ObjectName') {
+  return { advancedFilters: [{ operatorType, key, values }] };
 }

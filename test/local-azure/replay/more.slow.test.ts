@@ -14,7 +14,7 @@ afterAll(() => {
 
 function counts(): Record<Outcome['verdict'], number> {
   const of = (verdict: Outcome['verdict']) => outcomes.filter((outcome) => outcome.verdict === verdict).length;
-  return { equal: of('equal'), emptied: of('emptied'), differs: of('differs'), 'left out': of('left out') };
+  return { equal: of('equal'), emptied: of('emptied'), differs: of('differs') };
 }
 
 describe.each(recordingNames())('the recording %s', (name) => {
@@ -32,6 +32,6 @@ describe.each(recordingNames())('the recording %s', (name) => {
 
 describe('all recordings', () => {
   it('hold 581 pairs, of which few differ', () => {
-    expect(counts()).toEqual({ equal: 488, emptied: 11, differs: 7, 'left out': 75 });
+    expect(counts()).toEqual({ equal: 561, emptied: 11, differs: 9 });
   });
 });

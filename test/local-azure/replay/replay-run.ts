@@ -1,19 +1,21 @@
 import { CLIENT_IDS } from '../../../local/azure/constants.ts';
 import type { LocalAzure } from '../../../local/azure/server.ts';
 import { importableKey } from './importable-key.ts';
-import { leftOut } from './left-out.ts';
 import type { Pair, Recording, SceneOptions } from './more-recordings.ts';
 import { comparable, learn, translate } from './recording.ts';
 import { setScene } from './scene.ts';
 
+/** The headers that a client acts on; the recordings hold these of them. */
+const clientHeaders = ['azure-asyncoperation', 'location', 'www-authenticate'];
+
 /**
- * How one pair was answered: `paths` are the places in the body that are not as recorded. `emptied`: the status is the
+ * How one pair was answered: `paths` are the places in the answer that are not as recorded. `emptied`: the status is the
  * same, and the recording does not hold the list.
  */
 export interface Outcome {
   readonly i: number;
   readonly request: string;
-  readonly verdict: 'equal' | 'emptied' | 'differs' | 'left out';
+  readonly verdict: 'equal' | 'emptied' | 'differs';
   readonly paths: readonly string[];
 }
 
@@ -33,10 +35,6 @@ export async function replay(azure: LocalAzure, recording: Recording, options: S
   let last = 0;
   for (const pair of recording.pairs) {
     const request = `${pair.method} ${decodeURIComponent(new URL(pair.uri).pathname)}`;
-    if (leftOut(recording.name, pair)) {
-      outcomes.push({ i: pair.i, request, verdict: 'left out', paths: [] });
-      continue;
-    }
     // Repeated polls are not among the pairs: a gap between two of them is time that passed.
     const waited = isPoll(pair) ? 120_000 : 1_500 * (pair.i - last);
     last = pair.i;
@@ -54,7 +52,14 @@ export async function replay(azure: LocalAzure, recording: Recording, options: S
     }
     const paths = different
       ? [`status ${answer.status}, not ${pair.status}: ${text.slice(0, 200)}`]
-      : differences(seen(body, pair, own), seen(pair.response ?? '', pair, own), '');
+      : [
+          ...differences(seen(body, pair, own), seen(pair.response ?? '', pair, own), ''),
+          ...differences(
+            headersOf((name) => answer.headers.get(name)),
+            headersOf((name) => pair.headers[name]),
+            'header ',
+          ),
+        ];
     const emptied = !different && isEmptied(pair.response);
     const verdict = emptied ? 'emptied' : paths.length > 0 ? 'differs' : 'equal';
     outcomes.push({ i: pair.i, request, verdict, paths: emptied ? [] : paths });
@@ -94,6 +99,10 @@ async function send(
     },
     ...(body ? { body } : {}),
   });
+}
+
+function headersOf(read: (name: string) => string | null | undefined): unknown {
+  return Object.fromEntries(clientHeaders.map((name) => [name, comparable(read(name) ?? null)]));
 }
 
 /** Lists over 40 kB were emptied when the recordings were trimmed. */

@@ -21,6 +21,9 @@ export function setScene(world: World, recording: Recording, names: Map<string, 
     world.identities,
     world.eventSubscriptions,
     world.systemTopics,
+    world.customTopics,
+    world.otherResources,
+    world.extensions,
     world.roleDefinitions,
   ])
     map.clear();
@@ -98,6 +101,7 @@ function addTouchedVault(world: World, groups: Map<string, ResourceGroup>, recor
     }
   }
   if (shown?.tags) vault.tags = shown.tags;
+  if (shown) vault.systemData = shown.systemData;
 }
 
 function accountOf({ uri }: Pair): string | undefined {

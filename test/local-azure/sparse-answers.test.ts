@@ -1,0 +1,72 @@
+import { expect, it } from 'vitest';
+import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import { parseResourceId } from '../../src/azure/resource-id.ts';
+import { sampleServices } from '../support/app-services.ts';
+import { TestKey } from '../support/fleet.ts';
+import { useLocalAzure } from '../support/local-azure.ts';
+import { arm } from './support.ts';
+
+const local = useLocalAzure({ fleet: 'sample' });
+
+async function all<T>(list: AsyncIterable<T>): Promise<T[]> {
+  const items: T[] = [];
+  for await (const item of list) items.push(item);
+  return items;
+}
+
+/** What the app's clients read of a key with one account, list by list. */
+async function readAll(key: TestKey, accountId: string) {
+  const services = sampleServices();
+  const managed = services.settings.vaults.key(key.id());
+  const account = parseResourceId(accountId);
+  if (!managed || !account) throw new Error('The key is managed, and the account has an id.');
+  const { vault } = managed;
+  const since = new Date(local.azure.clock.nowMs() - 3_600_000);
+  return {
+    accounts: await all(services.accounts.list(SUBSCRIPTION_ID)),
+    scopes: await all(services.accounts.listScopes(account)),
+    shares: await all(services.shares.list(account)),
+    containers: await all(services.containers.list(account)),
+    identities: await all(services.identities.list(SUBSCRIPTION_ID)),
+    grants: await services.authorization.grantsAt(vault.id),
+    tenants: await services.tenants.tenants(),
+    resources: await services.resources.find(SUBSCRIPTION_ID, 'Microsoft.Storage/storageAccounts', account.name),
+    events: (await services.eventGrid.read(vault)).subscriptions,
+    policies: await services.keyPolicies.assignments(vault),
+    locked: await services.vaultGuards.isLocked(vault),
+    logged: await services.vaultGuards.sendsAuditLog(vault),
+    writers: await services.activityLog.writers(await services.accounts.get(account), since),
+    rotation: await services.keys.rotationPolicy(managed),
+    keys: await services.keyCatalog.names(vault),
+  };
+}
+
+it('is read by the app like the fuller answer: lists with an empty first page, a policy without id and attributes', async () => {
+  const { world } = local.azure;
+  const key = new TestKey(world);
+  const { id } = key.account('pinned', { shares: ['share'] });
+  await arm(local.azure, 'PATCH', id, { body: { tags: { a: 'b' } } });
+  const authorization = `${key.vault.id}/providers/Microsoft.Authorization`;
+  await arm(local.azure, 'PUT', `${authorization}/locks/keep`, { body: { properties: { level: 'CanNotDelete' } } });
+  await arm(local.azure, 'PUT', `${authorization}/policyAssignments/p`, {
+    body: { properties: { policyDefinitionId: '/providers/Microsoft.Authorization/policyDefinitions/d' } },
+  });
+  const full = await readAll(key, id);
+  expect(full).toMatchObject({ locked: true, logged: true, writers: [expect.any(String)] });
+  for (const list of [
+    full.accounts,
+    full.shares,
+    full.identities,
+    full.grants,
+    full.events,
+    full.policies,
+    full.resources,
+  ])
+    expect(list).not.toEqual([]);
+  world.settings.sparseAnswers = true;
+  try {
+    expect(await readAll(key, id)).toEqual(full);
+  } finally {
+    world.settings.sparseAnswers = false;
+  }
+});
