@@ -42,6 +42,14 @@ const limits = new CallerLimits();
 const refusals = new Refusals(consoleLog);
 app.hook.appTerminate(() => refusals.flush());
 
+/** Every answer, of the page and of a refusal too: a browser that has been here comes by https alone, for a year. */
+app.hook.postInvocation((context) => {
+  const answer = context.result as HttpResponseInit | undefined;
+  if (context.invocationContext.options.trigger.type !== 'httpTrigger' || !answer) return;
+  const headers = { ...(answer.headers as Record<string, string>), 'strict-transport-security': 'max-age=31536000' };
+  context.result = { ...answer, headers };
+});
+
 /**
  * A call of the HTTP API: the token is checked first, then how often its holder calls, then whether they may, and only then
  * is anything looked at. Every refusal and every error becomes problem details, and all of it is logged with who it was.
