@@ -28,8 +28,6 @@ export interface ApiCall {
   readonly log: Log;
   /** Finds this call in the log and in the audit trail. */
   readonly correlationId: string;
-  /** For what takes another role than the call as a whole. @throws {@link HttpProblem} */
-  readonly requireAlso: (role: Role) => void;
   /** For what tells only by what it holds which key it is about, and which role that takes. @throws {@link HttpProblem} */
   readonly requireOn: (key: RouteKey, other?: Role) => void;
   /** For what tells only by what it holds which role it takes. @throws {@link HttpProblem} */
@@ -102,7 +100,7 @@ export function api(
 }
 
 async function answerTo(
-  call: Omit<ApiCall, 'requireAlso' | 'requireOn' | 'requireFor'>,
+  call: Omit<ApiCall, 'requireOn' | 'requireFor'>,
   {
     roles,
     act,
@@ -131,7 +129,6 @@ async function answerTo(
     if (asked.key && asked.key !== 'later') note(asked.key);
     requireAccess(caller, asked, access);
   };
-  const requireAlso = (other: Role): void => requireFor({ role: other, act, key });
   const requireOn = (about: RouteKey, other = role): void => requireFor({ role: other, act, key: about });
   return inTurn(limited, async () => {
     // Which of the two it takes says the handler; until then, neither is asked for what the other one need not have.
@@ -140,7 +137,7 @@ async function answerTo(
     try {
       return await endBy(TIME_LIMITS.http, async () => {
         try {
-          return await handle({ ...call, requireAlso, requireOn, requireFor });
+          return await handle({ ...call, requireOn, requireFor });
         } finally {
           if (act === 'revoke' || act === 'restore') {
             nowBoard.changed({ vault: request.params.vault, account: accountNamed(request.params) }, services);
