@@ -104,11 +104,11 @@ var rules = [
   {
     name: 'many-revocations'
     title: 'Many keys were revoked'
-    description: 'More than ${revocationsPerHour} revocations within an hour. If it is no emergency, it is one: take the role from whoever does it.'
+    description: 'More than ${revocationsPerHour} revocations within an hour, or as many versions and accounts that the app disabled by itself. If it is no emergency, it is one: take the role from the caller; where the app did it, find out who writes its queues and the tags of the keys.'
     severity: 1
     frequency: 'PT15M'
     window: 'PT1H'
-    query: '${records} | where reason in ("Revoked", "RevocationIncomplete", "AccountRevoked", "AccountRevocationIncomplete") and ran in ("revokeKey", "revokeAccount")'
+    query: '${records} | where (reason in ("Revoked", "RevocationIncomplete", "AccountRevoked", "AccountRevocationIncomplete") and ran in ("revokeKey", "revokeAccount")) or reason in ("KeptRevoked", "AccountKeptRevoked")'
     mute: 'PT1H'
     by: []
     threshold: revocationsPerHour

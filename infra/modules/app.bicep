@@ -162,6 +162,9 @@ resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
       APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnectionString
       // The root is the app's own page, and not the one that the Functions host would show.
       AzureWebJobsDisableHomepage: 'true'
+      // The host would take bodies of 104,857,600 bytes, from callers without a token too, and holds each in memory before the
+      // app is asked. An event, or a batch of them, has 1 MiB at most; what the app itself reads is far less.
+      FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: '1200000'
       // The connection string says where; this says who: telemetry is written with the app's identity.
       APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
       // The host would send five traces a second at most, and keep back the log records of those that it leaves out

@@ -1,5 +1,7 @@
 import { Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
 import { z } from 'zod';
+import { whyNotJson } from '../loopback.ts';
 import { APP_ORDER_FORM, type AppControl, appOrder } from './app-control.ts';
 import { parseDuration } from './duration.ts';
 import { authContextsIn, resourceOf } from './entra/grants.ts';
@@ -54,10 +56,25 @@ interface ControlOptions {
   readonly app?: AppControl;
 }
 
+/** Most of an order's body, in bytes. */
+const MOST_BYTES = 1_000_000;
+
 /** The control API of the local Azure: loopback only, JSON, no sign-in. */
 export function createControl(options: ControlOptions): Hono {
   const { world, faults, log, tokens } = options;
   const app = new Hono();
+
+  app.on(['POST', 'PATCH', 'PUT'], '*', async (c, next) => {
+    const why = whyNotJson(c.req.header('content-type'));
+    return why === undefined ? next() : c.json({ error: why }, 415);
+  });
+  app.use(
+    '*',
+    bodyLimit({
+      maxSize: MOST_BYTES,
+      onError: (c) => c.json({ error: `The body is larger than ${MOST_BYTES} bytes.` }, 413),
+    }),
+  );
 
   app.get('/', (c) =>
     c.json({

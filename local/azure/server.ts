@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { getRequestListener } from '@hono/node-server';
+import { onlyLocal } from '../loopback.ts';
 import type { AppControl } from './app-control.ts';
 import { createArmService } from './arm/arm-service.ts';
 import { armProviders } from './arm/providers.ts';
@@ -111,24 +112,28 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
   const proxy = createProxy(azure, world.clock, requests, resolves);
   const identitySecret = randomBytes(24).toString('hex');
   const identity = createHttpServer(
-    getRequestListener(createManagedIdentityService(world, tokens, identitySecret).fetch),
+    onlyLocal(getRequestListener(createManagedIdentityService(world, tokens, identitySecret).fetch)),
   );
   const control = createHttpServer(
-    getRequestListener(
-      createControl({
-        world,
-        faults,
-        log: requests,
-        storageLog: storageRequests,
-        tokens,
-        events: () => eventGrid.events,
-        received: () => receiver.received,
-        ...(app ? { app } : {}),
-      }).fetch,
+    onlyLocal(
+      getRequestListener(
+        createControl({
+          world,
+          faults,
+          log: requests,
+          storageLog: storageRequests,
+          tokens,
+          events: () => eventGrid.events,
+          received: () => receiver.received,
+          ...(app ? { app } : {}),
+        }).fetch,
+      ),
     ),
   );
   // The same Entra ID for a browser that has not joined: it knows neither the proxy nor the CA.
-  const signIn = createHttpServer(getRequestListener(login.fetch as Parameters<typeof getRequestListener>[0]));
+  const signIn = createHttpServer(
+    onlyLocal(getRequestListener(login.fetch as Parameters<typeof getRequestListener>[0])),
+  );
   const behind = typeof options.storage === 'function' ? options.storage() : options.storage;
   const storage = behind && (await startStorageFront(behind, { clock: world.clock, faults, log: storageRequests }));
   const running = await Promise.all([listen(proxy), listen(identity), listen(control), listen(signIn)]);

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { whyNotJson } from '../loopback.ts';
 import type { RegisteredFunction, TypedData } from './core-types.ts';
-import { readBody } from './http-message.ts';
 import type { Invoker } from './invoker.ts';
 import { triggerData } from './queue-message.ts';
 
@@ -19,15 +19,15 @@ export interface AdminContext {
 /**
  * The host's admin API as far as it is of use locally; without the master key that Azure asks for.
  * `GET /admin/host/status`, `GET /admin/functions`, and `POST /admin/functions/{name}` with `{"input": "…"}`, which
- * starts a function and answers 202 without waiting for it.
+ * starts a function and answers 202 without waiting for it. As in the real host, its body has to be declared as JSON.
  */
 export async function handleAdmin(
   context: AdminContext,
   path: string,
   request: IncomingMessage,
   response: ServerResponse,
+  body: string,
 ): Promise<void> {
-  const body = (await readBody(request)).toString('utf8');
   const json = (status: number, value: unknown) =>
     response.writeHead(status, { 'Content-Type': 'application/json; charset=utf-8' }).end(JSON.stringify(value));
 
@@ -55,6 +55,10 @@ export async function handleAdmin(
   const fn = name === undefined ? undefined : find(context.functions, decodeURIComponent(name));
   if (request.method !== 'POST' || !fn) {
     response.writeHead(404).end();
+    return;
+  }
+  if (whyNotJson(request.headers['content-type']) !== undefined) {
+    response.writeHead(415).end();
     return;
   }
   const input = parseInput(body);

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RegisteredFunction } from './core-types.ts';
-import { readBody } from './http-message.ts';
 import type { Invoker } from './invoker.ts';
 
 /** Where Event Grid delivers: `POST /runtime/webhooks/eventgrid?functionName=…&code=…`. */
@@ -19,8 +18,8 @@ export async function handleEventGrid(
   url: URL,
   request: IncomingMessage,
   response: ServerResponse,
+  body: string,
 ): Promise<void> {
-  const body = (await readBody(request)).toString('utf8');
   let reply: Reply;
   try {
     reply = await answer(functions, invoker, url, request, body);

@@ -3,6 +3,7 @@ import { connectionString, type Environment, resolveSettings } from './app-setti
 import type { AppRegistry } from './core-api.ts';
 import type { Binding, RegisteredFunction, TypedData } from './core-types.ts';
 import { type HostSettings, readHostSettings } from './host-json.ts';
+import { maxBodyBytes } from './http-message.ts';
 import { httpFunctions } from './http-trigger.ts';
 import { Invoker } from './invoker.ts';
 import { loadApp } from './load-app.ts';
@@ -78,6 +79,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     http: httpFunctions(byTrigger.get('httptrigger') ?? [], settings.routePrefix, env),
     eventGrid: new Map([...(byTrigger.get('eventgridtrigger') ?? [])].map(([fn]) => [fn.metadata.name, fn])),
     invoker,
+    maxBodyBytes: maxBodyBytes(env),
     write,
     admin: {
       functions: registry.functions,

@@ -1,31 +1,46 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Environment } from './app-settings.ts';
 import type { HttpCookie, HttpData, TypedData } from './core-types.ts';
 
-/** The default of the real host's `maxRequestBodySize`. */
-const MAX_BODY_BYTES = 104_857_600;
+/** The real host's own limit (ScriptConstants.DefaultMaxRequestBodySize), in bytes. */
+const DEFAULT_MAX_BODY_BYTES = 104_857_600;
 
-export class BodyTooLargeError extends Error {
-  override readonly name = 'BodyTooLargeError';
+/**
+ * The largest body that is read, in bytes. As in the real host (HttpRequestBodySizeMiddleware) a setting that is no whole
+ * number leaves the default.
+ */
+export function maxBodyBytes({ FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: limit = '' }: Environment): number {
+  return /^\s*\d+\s*$/.test(limit) ? Number(limit) : DEFAULT_MAX_BODY_BYTES;
 }
 
-/** Reads a whole body. @throws {@link BodyTooLargeError} */
-export async function readBody(request: IncomingMessage): Promise<Buffer> {
+/** Reads a whole body; undefined as soon as it is known to be larger than `maxBytes`, with the rest of it left unread. */
+export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer | undefined> {
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) return undefined;
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > MAX_BODY_BYTES) throw new BodyTooLargeError(`The body is over ${MAX_BODY_BYTES} bytes.`);
+    if (size > maxBytes) return undefined;
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
 }
 
+/** How long a client has to read why its body was refused, before its connection is cut. */
+const LINGER_MS = 1_000;
+
+/**
+ * Answers 413 and reads no more of the body. Node would drain it, or reset the connection before the client has the answer;
+ * so the answer is written past Node, and the client closes.
+ */
+export function refuseBody({ socket }: IncomingMessage): void {
+  socket.end('HTTP/1.1 413 Payload Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
+  const cut = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once('close', () => clearTimeout(cut));
+}
+
 /** A request in the form in which the host hands it to the worker. */
-export async function toHttpData(
-  request: IncomingMessage,
-  url: URL,
-  params: Record<string, string>,
-): Promise<HttpData> {
+export function toHttpData(request: IncomingMessage, url: URL, params: Record<string, string>, body: Buffer): HttpData {
   const data: HttpData = {
     url: url.href,
     method: request.method ?? 'GET',
@@ -33,7 +48,6 @@ export async function toHttpData(
     nullableHeaders: nullable(joinedHeaders(request)),
     nullableParams: nullable(params),
   };
-  const body = await readBody(request);
   // Without a Content-Length (a chunked request) the real host drops the body.
   if (Number(request.headers['content-length'] ?? 0) > 0) data.body = { bytes: body };
   return data;

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Environment, resolveSettings } from './app-settings.ts';
 import type { Binding, RegisteredFunction } from './core-types.ts';
-import { BodyTooLargeError, sendHttpData, toHttpData } from './http-message.ts';
+import { sendHttpData, toHttpData } from './http-message.ts';
 import { parseRoute, type Route } from './http-route.ts';
 import type { Invoker } from './invoker.ts';
 
@@ -37,20 +37,20 @@ export async function handleHttp(
   url: URL,
   request: IncomingMessage,
   response: ServerResponse,
+  body: Buffer,
 ): Promise<void> {
   for (const { fn, methods, route } of functions) {
     const params = methods.has(request.method ?? '') ? route.match(url.pathname) : undefined;
     if (!params) continue;
     try {
-      const http = await toHttpData(request, url, params);
+      const http = toHttpData(request, url, params, body);
       const reply = await invoker.invoke(fn, { reason: 'HTTP', data: { http } });
       sendHttpData(response, reply.returnValue?.http);
-    } catch (error) {
+    } catch {
       // The invoker has logged it; the caller learns nothing.
-      response.writeHead(error instanceof BodyTooLargeError ? 413 : 500, { 'Content-Length': 0 }).end();
+      response.writeHead(500, { 'Content-Length': 0 }).end();
     }
     return;
   }
-  request.resume();
   response.writeHead(404, { 'Content-Length': 0 }).end();
 }

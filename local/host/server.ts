@@ -1,8 +1,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from 'node:net';
+import { onlyLocal } from '../loopback.ts';
 import { type AdminContext, handleAdmin } from './admin.ts';
 import type { RegisteredFunction } from './core-types.ts';
 import { EVENT_GRID_PATH, handleEventGrid } from './event-grid-webhook.ts';
+import { readBody, refuseBody } from './http-message.ts';
 import { type HttpFunction, handleHttp } from './http-trigger.ts';
 import type { Invoker } from './invoker.ts';
 import { describe } from './load-app.ts';
@@ -14,6 +16,8 @@ export interface ServerContext {
   readonly eventGrid: ReadonlyMap<string, RegisteredFunction>;
   readonly invoker: Invoker;
   readonly admin: AdminContext;
+  /** Largest body that is read, in bytes. */
+  readonly maxBodyBytes: number;
   readonly write: Write;
 }
 
@@ -36,15 +40,17 @@ const SOCKETS = process.platform === 'linux' ? 8 : 1;
 export async function serve(port: number, context: ServerContext): Promise<Server> {
   let stopping = false;
   const servers = Array.from({ length: SOCKETS }, () => {
-    const server = createServer((request, response) => {
-      // A connection that is kept alive would hold up the stop.
-      response.once('close', () => stopping && server.closeIdleConnections());
-      handle(context, request, response).catch((error: unknown) => {
-        context.write('error', 'Host.Http', `${request.method} ${request.url}: ${describe(error)}`);
-        if (!response.headersSent) response.writeHead(500, { 'Content-Length': 0 });
-        response.end();
-      });
-    });
+    const server = createServer(
+      onlyLocal((request, response) => {
+        // A connection that is kept alive would hold up the stop.
+        response.once('close', () => stopping && server.closeIdleConnections());
+        handle(context, request, response).catch((error: unknown) => {
+          context.write('error', 'Host.Http', `${request.method} ${request.url}: ${describe(error)}`);
+          if (!response.headersSent) response.writeHead(500, { 'Content-Length': 0 });
+          response.end();
+        });
+      }),
+    );
     // Node's five seconds end while a client of a busy machine is about to send on the connection: its call would be lost.
     server.keepAliveTimeout = KEEP_ALIVE_MS;
     return server;
@@ -93,13 +99,16 @@ async function handle(context: ServerContext, request: IncomingMessage, response
     response.writeHead(400, { 'Content-Length': 0 }).end();
     return;
   }
+  const body = await readBody(request, context.maxBodyBytes);
+  if (!body) return refuseBody(request);
   const path = url.pathname.toLowerCase();
-  if (path === EVENT_GRID_PATH) await handleEventGrid(context.eventGrid, context.invoker, url, request, response);
-  else if (path.startsWith('/admin/')) await handleAdmin(context.admin, path, request, response);
+  if (path === EVENT_GRID_PATH) {
+    await handleEventGrid(context.eventGrid, context.invoker, url, request, response, body.toString());
+  } else if (path.startsWith('/admin/')) await handleAdmin(context.admin, path, request, response, body.toString());
   else if (path === '/' && (request.method === 'GET' || request.method === 'HEAD') && !hasRoot(context.http)) {
     // Without a function there, the host has a home page of its own.
     response.writeHead(200, { 'Content-Type': 'text/plain' }).end('The Functions host is up and running.\n');
-  } else await handleHttp(context.http, context.invoker, url, request, response);
+  } else await handleHttp(context.http, context.invoker, url, request, response, body);
 }
 
 const hasRoot = (functions: readonly HttpFunction[]) => functions.some(({ route }) => route.match('/') !== undefined);

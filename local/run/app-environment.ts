@@ -44,6 +44,7 @@ export function baseEnvironment(caller: NodeJS.ProcessEnv): Variables {
 export function appSettings(azuriteConnectionString: string, caller: NodeJS.ProcessEnv, signIn?: string): Variables {
   return {
     AzureWebJobsStorage: azuriteConnectionString,
+    FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: '1200000',
     CMK_VAULTS: MANAGED_VAULT_IDS.join(','),
     CMK_TENANT_ID: TENANT_ID,
     CMK_USAGE_WORKSPACE: WORKSPACE_ID,

@@ -1,4 +1,7 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
+import { onlyLocal } from '../loopback.ts';
 import { keepLokiSorted } from './sorted-loki.ts';
 
 /** Azurite's well-known account; it is in every copy of Azurite and guards nothing. */
@@ -14,7 +17,7 @@ export interface Azurite {
 interface AzuriteServer {
   start(): Promise<void>;
   close(): Promise<void>;
-  readonly httpServer: { address(): { port: number } };
+  readonly httpServer: Server;
 }
 
 type Service = 'Blob' | 'Queue' | 'Table';
@@ -28,7 +31,9 @@ export async function startAzurite(): Promise<Azurite> {
     const server = create(service);
     await server.start();
     servers.push(server);
-    endpoints.push(`${service}Endpoint=http://127.0.0.1:${server.httpServer.address().port}/${ACCOUNT};`);
+    refuseForeign(server.httpServer);
+    const { port } = server.httpServer.address() as AddressInfo;
+    endpoints.push(`${service}Endpoint=http://127.0.0.1:${port}/${ACCOUNT};`);
   }
   return {
     connectionString: `DefaultEndpointsProtocol=http;AccountName=${ACCOUNT};AccountKey=${KEY};${endpoints.join('')}`,
@@ -36,6 +41,13 @@ export async function startAzurite(): Promise<Azurite> {
       await Promise.all(servers.map((server) => server.close()));
     },
   };
+}
+
+/** Every site knows the account's key: by DNS rebinding one could sign requests with it. */
+function refuseForeign(server: Server): void {
+  const serve = server.listeners('request') as ((request: IncomingMessage, response: ServerResponse) => void)[];
+  server.removeAllListeners('request');
+  for (const listener of serve) server.on('request', onlyLocal(listener));
 }
 
 /** Azurite has no programming interface: its classes take their settings by position, the table service in its own order. */

@@ -50,6 +50,8 @@ function handOn(target: string, incoming: IncomingMessage, outgoing: ServerRespo
     response.once('error', () => outgoing.destroy());
   });
   onward.once('error', () => {
+    // The instance may answer before it has read a body to the end, and close.
+    if (outgoing.writableEnded) return;
     if (outgoing.headersSent) outgoing.destroy();
     else refuse(outgoing, 502, 'The instance ended before it answered.');
   });

@@ -118,10 +118,14 @@ async function putToWork(
   return { discovered, holdsBack };
 }
 
-/** Everything that is looked after; of a message that was put back, what was missed. */
+/** Everything that is looked after; of a message that was put back, what was missed of it. */
 async function searched(work: KeyWork, services: ReconcileKeyServices): Promise<SearchedSubscriptions> {
-  if (!work.subscriptions) return allLookedAfter(services);
-  return { ids: work.subscriptions, list: work.subscriptions };
+  const all = await allLookedAfter(services);
+  if (!work.subscriptions) return all;
+  // Whoever writes the queue must not widen what is looked after.
+  const own = new Set([...all.ids, ...all.list].map((id) => id.toLowerCase()));
+  const missed = work.subscriptions.filter((id) => own.has(id.toLowerCase()));
+  return { ids: missed, list: missed };
 }
 
 /** Without the index nobody else knows that the scopes of these are to be asked for. */

@@ -2,22 +2,35 @@
 const PLAIN = /^[\w./:=,+-]+$/;
 /** What a terminal may act upon, or show nothing of, when the command is pasted. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
+/** What PowerShell takes for a single quote, so that it ends a word in quotes (its CharTraits.IsSingleQuote). */
+const QUOTES = /['\u2018-\u201b]/;
+/** What cmd.exe acts upon, by which PowerShell runs `az.cmd` and `cmk.cmd`: it is handed the word without its quotes. */
+const BATCH = /["%&|<>^!]/;
+
+/** In place of a command that cannot be given. */
+export const NO_COMMAND =
+  'No command is given to be copied: a name in it is empty, looks like an option, or has a character that a shell could act upon.';
 
 /** An option and its value; without a name, the value alone. */
 export type ShellOption = readonly [option: string, value: string];
 
 /**
- * A command to be copied into a shell, each value as one word, whatever is in it: names and tags are anybody's to choose.
+ * A command to be copied into a POSIX shell or into PowerShell, each value as one word: names and tags are anybody's to
+ * choose.
  *
  * @param command what is fixed: `az role assignment create`
  * @param values each after its option; one with the option `''` stands by itself
- * @returns undefined when a value cannot be given safely: it looks like an option or a file to be read, is empty, or has characters unseen
+ * @returns {@link NO_COMMAND} when a value cannot be given safely
  */
-export function shellCommand(command: string, values: readonly ShellOption[]): string | undefined {
-  if (values.some(([, value]) => value === '' || /^[-@]/.test(value) || UNSEEN.test(value))) return undefined;
+export function shellCommand(command: string, values: readonly ShellOption[]): string {
+  if (!values.every(([, value]) => isSafe(value))) return NO_COMMAND;
   return [command, ...values.flatMap(([option, value]) => [...(option ? [option] : []), shellWord(value)])].join(' ');
 }
 
+function isSafe(value: string): boolean {
+  return value !== '' && !/^[-@]/.test(value) && ![UNSEEN, QUOTES, BATCH].some((unsafe) => unsafe.test(value));
+}
+
 function shellWord(value: string): string {
-  return PLAIN.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`;
+  return PLAIN.test(value) ? value : `'${value}'`;
 }

@@ -28,8 +28,6 @@ export interface ApiCall {
   readonly log: Log;
   /** Finds this call in the log and in the audit trail. */
   readonly correlationId: string;
-  /** For what takes another role than the call as a whole. @throws {@link HttpProblem} */
-  readonly requireAlso: (role: Role) => void;
   /** For what tells only by what it holds which key it is about, and which role that takes. @throws {@link HttpProblem} */
   readonly requireOn: (key: RouteKey, other?: Role) => void;
   /** For what tells only by what it holds which role it takes. @throws {@link HttpProblem} */
@@ -41,6 +39,14 @@ const limits = new CallerLimits();
 /** A flood is refused more often than a log should say. */
 const refusals = new Refusals(consoleLog);
 app.hook.appTerminate(() => refusals.flush());
+
+/** Every answer, of the page and of a refusal too: a browser that has been here comes by https alone, for a year. */
+app.hook.postInvocation((context) => {
+  const answer = context.result as HttpResponseInit | undefined;
+  if (context.invocationContext.options.trigger.type !== 'httpTrigger' || !answer) return;
+  const headers = { ...(answer.headers as Record<string, string>), 'strict-transport-security': 'max-age=31536000' };
+  context.result = { ...answer, headers };
+});
 
 /**
  * A call of the HTTP API: the token is checked first, then how often its holder calls, then whether they may, and only then
@@ -94,7 +100,7 @@ export function api(
 }
 
 async function answerTo(
-  call: Omit<ApiCall, 'requireAlso' | 'requireOn' | 'requireFor'>,
+  call: Omit<ApiCall, 'requireOn' | 'requireFor'>,
   {
     roles,
     act,
@@ -123,7 +129,6 @@ async function answerTo(
     if (asked.key && asked.key !== 'later') note(asked.key);
     requireAccess(caller, asked, access);
   };
-  const requireAlso = (other: Role): void => requireFor({ role: other, act, key });
   const requireOn = (about: RouteKey, other = role): void => requireFor({ role: other, act, key: about });
   return inTurn(limited, async () => {
     // Which of the two it takes says the handler; until then, neither is asked for what the other one need not have.
@@ -132,7 +137,7 @@ async function answerTo(
     try {
       return await endBy(TIME_LIMITS.http, async () => {
         try {
-          return await handle({ ...call, requireAlso, requireOn, requireFor });
+          return await handle({ ...call, requireOn, requireFor });
         } finally {
           if (act === 'revoke' || act === 'restore') {
             nowBoard.changed({ vault: request.params.vault, account: accountNamed(request.params) }, services);

@@ -7,20 +7,30 @@ app.http('driftReport', {
   methods: ['GET', 'POST'],
   route: 'api/drift/{report?}',
   authLevel: 'anonymous',
-  handler: api('CmkKey.Read', async ({ request, caller, services, log, correlationId, requireAlso }) => {
-    const { report } = request.params;
-    if (request.method === 'POST' && report === undefined) {
-      // It fixes what CMK_AUTOFIX names: more than looking.
-      requireAlso('Cmk.Operate');
-      const call = { id: correlationId, caller: caller.objectId, headers: request.headers };
-      return startDriftCheck(call, services, log);
-    }
-    if (request.method === 'POST') {
-      const nextStep = 'Start a check with POST /api/drift.';
-      throw new HttpProblem(405, 'CallRefused', 'A report is made by a check, not posted.', nextStep, {
-        headers: { allow: 'GET' },
-      });
-    }
-    return report === 'history' ? showHistory(services) : showReport(report, request.headers, services);
-  }),
+  handler: api(
+    'CmkKey.Read',
+    async ({ request, caller, services, log, correlationId, requireFor }) => {
+      const { report } = request.params;
+      const starts = request.method === 'POST' && report === undefined;
+      // A check fixes what CMK_AUTOFIX names: more than looking.
+      requireFor(
+        starts
+          ? { role: 'Cmk.Operate', act: 'change', key: undefined }
+          : { role: 'CmkKey.Read', act: 'read', key: undefined },
+      );
+      if (starts) {
+        const call = { id: correlationId, caller: caller.objectId, headers: request.headers };
+        return startDriftCheck(call, services, log);
+      }
+      if (request.method === 'POST') {
+        const nextStep = 'Start a check with POST /api/drift.';
+        throw new HttpProblem(405, 'CallRefused', 'A report is made by a check, not posted.', nextStep, {
+          headers: { allow: 'GET' },
+        });
+      }
+      return report === 'history' ? showHistory(services) : showReport(report, request.headers, services);
+    },
+    undefined,
+    'later',
+  ),
 });

@@ -18,8 +18,10 @@ app.http('rekeys', {
   handler: api(
     'CmkKey.Read',
     async (call) => {
-      const { request, services } = call;
+      const { request, services, requireFor } = call;
       const { id } = request.params;
+      // First of all: an order that is not there must not look otherwise to a reader than one that is.
+      if (request.method !== 'GET') requireFor({ role: 'Cmk.Operate', act: 'change', key: 'later' });
       if (request.method === 'GET') {
         if (id !== undefined) return showRekey(await inReach(id, 'CmkKey.Read', call), services);
         return listRekeys((order) => keysOf(order).every((key) => isReached(key, call)), services);

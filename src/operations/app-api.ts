@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { TokenCredential } from '../azure/credential.ts';
 import { timeBoxed } from '../azure/deadline.ts';
 import { OPERATOR_TOKEN_MS } from '../azure/limits.ts';
@@ -9,10 +10,12 @@ import { parseJson } from '../text.ts';
 export interface AppApi {
   /**
    * @param path below the address of the API, `/rotations` say
+   * @param shape what the answer is checked against; what it has beside that is kept
    * @param signal gives it up
-   * @throws {@link CmkError} with what the app says: `NoDriftReport`, `SignInNeeded`, `MissingPermission`, else `ServiceUnavailable`
+   * @throws {@link CmkError} with what the app says: `NoDriftReport`, `SignInNeeded`, `MissingPermission`, else `ServiceUnavailable`,
+   * also for an answer of another shape
    */
-  get(path: string, signal?: AbortSignal): Promise<unknown>;
+  get<T>(path: string, shape: z.ZodType<T>, signal?: AbortSignal): Promise<T>;
 }
 
 /** What the app answers is paged: whatever is longer does not come from it. */
@@ -20,33 +23,78 @@ const MOST_MB = 64;
 
 const REASON_OF: Readonly<Record<number, Reason>> = { 401: 'SignInNeeded', 403: 'MissingPermission' };
 
-/** @param audience of its tokens, as the app's own setting has it: `api://<client id>`, the client id, or both */
+/** Of an answer that is none, nothing is believed but texts. */
+const REFUSAL = z.looseObject({
+  reason: z.string().optional().catch(undefined),
+  detail: z.string().optional().catch(undefined),
+  nextStep: z.string().optional().catch(undefined),
+});
+
+/**
+ * @param address with `/api` behind it
+ * @param audience of its tokens, as the app's own setting has it: `api://<client id>`, the client id, or both
+ * @throws {@link CmkError} `ArgumentInvalid` where a token may not be sent
+ */
 export function appApi(address: string, audience: string, credential: TokenCredential): AppApi {
+  requireSafeAddress(address);
   return {
-    async get(path, outer) {
+    async get<T>(path: string, shape: z.ZodType<T>, outer?: AbortSignal): Promise<T> {
       const token = await credential.getToken(`${resourceOf(audience)}/.default`);
       const { status, text } = await timeBoxed(
         async (signal) => {
           const headers = { authorization: `Bearer ${token?.token}`, accept: 'application/json' };
-          const answer = await reach(`${address.replace(/\/$/, '')}${path}`, { headers, signal });
+          const answer = await reach(urlOf(address, path), { headers, signal, redirect: 'manual' });
           return { status: answer.status, text: await textOf(answer, address) };
         },
         OPERATOR_TOKEN_MS,
         outer,
       );
-      const body = parseJson(text) as Refusal | undefined;
-      if (!body)
+      const body = parseJson(text);
+      const refusal = REFUSAL.safeParse(body);
+      if (!refusal.success) {
         throw new CmkError(
           'ServiceUnavailable',
           `${address} answers ${status}, and not as the API of the app does.`,
           LOOK,
         );
-      if (status < 300) return body;
-      const reason = body.reason === 'NoDriftReport' ? body.reason : (REASON_OF[status] ?? 'ServiceUnavailable');
-      const detail = typeof body.detail === 'string' ? `: ${body.detail}` : '.';
-      throw new CmkError(reason, `The app answers ${status}${detail}`, body.nextStep ?? '');
+      }
+      if (status < 300) return checked(body, shape, `${address}${path}`);
+      const { reason: because, detail, nextStep = '' } = refusal.data;
+      const reason = because === 'NoDriftReport' ? because : (REASON_OF[status] ?? 'ServiceUnavailable');
+      throw new CmkError(reason, `The app answers ${status}${detail === undefined ? '.' : `: ${detail}`}`, nextStep);
     },
   };
+}
+
+/** Whoever reads the network would have the token, and with it what its roles can. @throws {@link CmkError} `ArgumentInvalid` */
+function requireSafeAddress(address: string): void {
+  const { protocol, hostname } = URL.canParse(address) ? new URL(address) : { protocol: '', hostname: '' };
+  const isLoopback = /^(?:127(?:\.\d{1,3}){3}|localhost|\[::1\])$/.test(hostname);
+  if (protocol === 'https:' || (protocol === 'http:' && isLoopback)) return;
+  throw new CmkError(
+    'ArgumentInvalid',
+    `CMK_API is '${address}': a token is sent over https alone, or to this machine. It was not sent.`,
+    'Set CMK_API to the address of the API of the app: https://<app>.azurewebsites.net/api.',
+  );
+}
+
+/** @param path may come from an answer of the app: it must not lead elsewhere @throws {@link CmkError} `ServiceUnavailable` */
+function urlOf(address: string, path: string): string {
+  if (/^\/(?!\/)/.test(path)) return `${address.replace(/\/$/, '')}${path}`;
+  throw new CmkError('ServiceUnavailable', `${address} names a next page that is none of its own: ${path}.`, LOOK);
+}
+
+function checked<T>(body: unknown, shape: z.ZodType<T>, url: string): T {
+  const result = shape.safeParse(body);
+  // As it came: what this version does not know yet is part of `--output json`.
+  if (result.success) return body as T;
+  const [issue] = result.error.issues;
+  const where = issue?.path.map(String).join('.') || 'all of it';
+  throw new CmkError(
+    'ServiceUnavailable',
+    `${url} answers in another form than this version of cmk reads (${where}: ${issue?.message}).`,
+    'Use a cmk of the version of the app; `cmk --version` says which this is. Check CMK_API too.',
+  );
 }
 
 const LOOK = 'Check CMK_API: it is the address of the app, with /api behind it.';
@@ -78,10 +126,4 @@ async function textOf({ body }: Response, address: string): Promise<string> {
     pieces.push(piece);
   }
   return Buffer.concat(pieces).toString();
-}
-
-interface Refusal {
-  readonly reason?: string;
-  readonly detail?: string;
-  readonly nextStep?: string;
 }

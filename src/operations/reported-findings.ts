@@ -89,10 +89,10 @@ const PAGE = z.object({
 });
 
 async function fromApi(api: AppApi, signal: AbortSignal): Promise<Reported> {
-  const { startedOn } = REPORT.parse(await api.get('/drift', signal));
+  const { startedOn } = await api.get('/drift', REPORT, signal);
   const findings: DriftDetails['findings'] = [];
   for (let path: string | undefined = '/drift/newest/findings'; path !== undefined; ) {
-    const page: z.output<typeof PAGE> = PAGE.parse(await api.get(path, signal));
+    const page: z.output<typeof PAGE> = await api.get(path, PAGE, signal);
     findings.push(...page.value);
     path = page.nextLink?.replace(/^\/api/, '');
   }

@@ -1,3 +1,4 @@
+import { NO_COMMAND } from '../azure/shell-command.ts';
 import { conflictsOf, type RekeyOrder } from '../fleet/rekey-order.ts';
 import { giveAccess } from '../identities/give-access.ts';
 import type { KeyAccess } from '../identities/key-access.ts';
@@ -123,12 +124,12 @@ function vaultProblems({ to, vault }: RekeyFacts): RekeyProblem[] {
     problems.push({ reason: 'SoftDeleteOff', detail: `The vault ${name} has no soft delete.`, fix });
   }
   if (!purgeProtection) {
-    const fix = protectVault(to.vault) ?? 'Switch it on.';
+    const fix = orWords(protectVault(to.vault), 'Switch it on.');
     problems.push({ reason: 'PurgeProtectionOff', detail: `The vault ${name} has no purge protection.`, fix });
   }
   const hindrance = storageHindrance(network);
   if (hindrance?.certain) {
-    const fix = letStorageIn(to.vault) ?? 'Let trusted services by.';
+    const fix = orWords(letStorageIn(to.vault), 'Let trusted services by.');
     problems.push({ reason: 'VaultUnreachable', detail: `The vault ${name}: ${hindrance.is}`, fix });
   }
   return problems;
@@ -167,6 +168,11 @@ function accessProblems({ to, access }: RekeyFacts): RekeyProblem[] {
       reason === 'IdentityWithoutRole' && principalId ? principalId.toLowerCase() : account,
   );
   return [...causes.values()].map((same) => accessProblem(to, same as [KeyAccess, ...KeyAccess[]]));
+}
+
+/** Of a Managed HSM that is not seen the resource group is not known. */
+function orWords(command: string, words: string): string {
+  return command === NO_COMMAND ? words : command;
 }
 
 function accessProblem(to: ManagedKey, [first, ...others]: readonly [KeyAccess, ...KeyAccess[]]): RekeyProblem {

@@ -43,7 +43,7 @@ const keyWork = z.strictObject({
   /** Key identifier without a version. */
   key: z.string().min(1).max(300),
   /** Only these subscriptions: set when the rest is done and these could not be listed. */
-  subscriptions: z.array(z.string().max(40)).max(10_000).optional(),
+  subscriptions: z.array(z.guid()).max(10_000).optional(),
   /** Set by the drift check, which looks seldom: what was enabled just after a revocation is disabled too. */
   alsoLate: z.boolean().optional(),
   /** Set on the message that waits for a version to become active: its number among those of the key. */

@@ -90,6 +90,11 @@ describe('the dependents of a key', () => {
     await deliver(files.keyWork(), wire.services({ CMK_SUBSCRIPTIONS: SUBSCRIPTION_ID }));
     expect(found()).toEqual(ids(account));
     expect(wire.arm(since, new RegExp(SECOND_SUBSCRIPTION_ID))).toEqual([]);
+    // Nor by a message that names another.
+    const foreign = { ...files.keyWork(), subscriptions: [SECOND_SUBSCRIPTION_ID] };
+    await deliver(foreign, wire.services({ CMK_SUBSCRIPTIONS: SUBSCRIPTION_ID }));
+    expect(found()).toEqual(ids(account));
+    expect(wire.arm(since, new RegExp(SECOND_SUBSCRIPTION_ID))).toEqual([]);
   });
 
   it('by encryption scope alone are not looked for with CMK_SCOPE_DISCOVERY=dependents', async () => {

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { addIdentity, allowStorage } from '../../local/azure/fleet.ts';
 import { rotateKey } from '../../local/azure/key-vault/keys.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
@@ -240,8 +241,10 @@ describe('GET /api/fleet', () => {
 
   it('shows whose role is narrowed only accounts whose keys it reaches', async () => {
     const reaches = (key: RouteKey | undefined) => key?.key === 'archive-key';
-    const { value, summary } = await fleet('all=true', { reaches });
+    const { value, summary, freshness } = await fleet('all=true', { reaches });
     expect(names({ value })).toEqual(['starchive01', 'starchive02']);
+    expect(freshness.subscriptions.map(({ id }) => id)).toEqual([SUBSCRIPTION_ID]);
+    expect((await fleet()).freshness.subscriptions.map(({ id }) => id)).toContain(SECOND_SUBSCRIPTION_ID);
     expect(summary.accounts).toBe(2);
     await expect(account('stfiles01', { reaches })).rejects.toEqual(refused('NotFound'));
     expect(await account('starchive01', { reaches })).toMatchObject({ name: 'starchive01' });

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { appSettings } from '../../local/run/app-environment.ts';
 import { EVENT_FUNCTIONS } from '../../src/events/subscription.ts';
 import { readSettings } from '../../src/settings/settings.ts';
 import { SETTINGS } from '../../src/settings/settings-table.ts';
@@ -15,6 +16,7 @@ const HOST_SETTINGS = [
   'AzureWebJobsStorage__tableServiceUri',
   'APPLICATIONINSIGHTS_CONNECTION_STRING',
   'APPLICATIONINSIGHTS_AUTHENTICATION_STRING',
+  'FUNCTIONS_REQUEST_BODY_SIZE_LIMIT',
   'OTEL_TRACES_SAMPLER',
   'OTEL_TRACES_SAMPLER_ARG',
 ];
@@ -55,6 +57,16 @@ describe('app settings', () => {
     expect(settings.CMK_VAULTS).toBe(`${VAULT},${OTHER_VAULT}`);
     expect(Object.keys(read.drift.systemTopics)).toEqual([VAULT, OTHER_VAULT].map((id) => id.toLowerCase()));
     expect(read.drift.problems).toEqual([]);
+  });
+
+  it('have the host refuse a body before it holds it in memory, but no batch of events (1 MiB), as on a laptop', () => {
+    const limit = Number(settings.FUNCTIONS_REQUEST_BODY_SIZE_LIMIT);
+    expect(limit).toBeGreaterThan(1_048_576);
+    expect(limit).toBeLessThan(1_500_000);
+    const sample = JSON.parse(readFileSync(new URL('../../local.settings.sample.json', import.meta.url), 'utf8'));
+    const locally = appSettings('UseDevelopmentStorage=true', {});
+    for (const { FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: other } of [sample.Values, locally])
+      expect(Number(other)).toBe(limit);
   });
 
   it('say whose tokens the API takes', () => {

@@ -183,6 +183,16 @@ describe('alert rules and workbook', () => {
     expect(becauseOf('approval')).toEqual(['ApprovalAltered']);
   });
 
+  it('count among many revocations what callers revoked, and what the app disabled by itself', () => {
+    const rule = azure
+      .ofType('Microsoft.Insights/scheduledQueryRules')
+      .find(({ id }) => id.endsWith('-many-revocations'));
+    const query = asString(at(rule?.body, 'properties', 'criteria', 'allOf', 0, 'query'), 'query');
+    const [byCall = '', byItself = ''] = query.split(' or reason in ');
+    expect(compared(byCall, 'ran')).toEqual(['revokeKey', 'revokeAccount']);
+    expect(compared(`reason in ${byItself}`, 'reason')).toEqual(['KeptRevoked', 'AccountKeptRevoked']);
+  });
+
   it('tell poison by its record, by the length of the queues, and by the words of the host', () => {
     const query = queryOf('poisoned');
     expect(compared(query, 'reason')).toEqual(['Poisoned', 'PoisonMessages']);

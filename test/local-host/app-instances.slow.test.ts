@@ -7,7 +7,11 @@ import { TestKey } from '../support/fleet.ts';
 const app = useApp({ instances: 2 });
 
 async function control(method: string, path: string, body?: unknown) {
-  const response = await fetch(`${app.azure.controlUrl}${path}`, { method, body: JSON.stringify(body) });
+  const response = await fetch(`${app.azure.controlUrl}${path}`, {
+    method,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 }
 const order = async (body: unknown) => {

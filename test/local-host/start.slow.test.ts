@@ -101,7 +101,11 @@ describe('npm start', () => {
     const up = await start();
     const control = up.env.LOCAL_AZURE_CONTROL ?? '';
     const post = async (path: string, body: unknown) => {
-      const response = await fetch(`${control}${path}`, { method: 'POST', body: JSON.stringify(body) });
+      const response = await fetch(`${control}${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
       return [response.status, await response.json()] as const;
     };
     const served = async () =>

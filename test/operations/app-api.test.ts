@@ -1,10 +1,16 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { appApi } from '../../src/operations/app-api.ts';
+import { statusFromApi } from '../../src/operations/rotation/rotation-status.ts';
+import { readWatched } from '../../src/operations/watch/watch-api.ts';
 
 let answer = { status: 200, body: '{}' };
-const server = createServer((_, response) => response.writeHead(answer.status).end(answer.body));
+let location: string | undefined;
+const server = createServer((_, response) =>
+  response.writeHead(answer.status, location === undefined ? {} : { location }).end(answer.body),
+);
 let address: string;
 beforeAll(async () => {
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
@@ -12,6 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
+const ANY = z.unknown();
 const scopes: unknown[] = [];
 const api = (audience = 'api://app', at = address) =>
   appApi(at, audience, {
@@ -28,7 +35,7 @@ describe('the API of the app, as an operator calls it', () => {
     ['a9100000-0000-4000-8000-00000000c3c3', 'a9100000-0000-4000-8000-00000000c3c3/.default'],
   ])('CMK_API_AUDIENCE as the app itself takes it: %s', async (audience, scope) => {
     answer = { status: 200, body: '{}' };
-    await api(audience).get('/fleet');
+    await api(audience).get('/fleet', ANY);
     expect(scopes.at(-1)).toBe(scope);
   });
 
@@ -41,13 +48,72 @@ describe('the API of the app, as an operator calls it', () => {
     [200, '<html>Sign in here</html>', 'ServiceUnavailable', /answers 200, and not as the API of the app does/],
   ])('%i %s: %s', async (status, body, reason, message) => {
     answer = { status, body };
-    await expect(api().get('/fleet')).rejects.toMatchObject({ reason, message: expect.stringMatching(message) });
+    await expect(api().get('/fleet', ANY)).rejects.toMatchObject({ reason, message: expect.stringMatching(message) });
   });
 
   it('says that nobody answers', async () => {
-    await expect(api('api://app', 'http://127.0.0.1:1/api').get('/fleet')).rejects.toMatchObject({
+    await expect(api('api://app', 'http://127.0.0.1:1/api').get('/fleet', ANY)).rejects.toMatchObject({
       reason: 'ServiceUnavailable',
       message: expect.stringContaining('127.0.0.1:1'),
+    });
+  });
+
+  it.each([
+    'http://func-cmk.azurewebsites.net/api',
+    'http://127.0.0.1.attacker.example/api',
+    'http://localhost.attacker.example/api',
+    'http://user@10.0.0.1/api',
+    'ftp://127.0.0.1/api',
+    'func-cmk.azurewebsites.net/api',
+    '',
+  ])('sends no token to %j, and says why', (at) => {
+    const asked = scopes.length;
+    expect(() => api('api://app', at)).toThrow(
+      expect.objectContaining({ reason: 'ArgumentInvalid', message: expect.stringContaining('over https alone') }),
+    );
+    expect(scopes).toHaveLength(asked);
+  });
+
+  it.each([
+    'https://func-cmk.azurewebsites.net/api',
+    'http://127.0.0.1:7071/api',
+    'http://localhost:7071/api',
+    'http://[::1]:7071/api',
+  ])('may send one to %j', (at) => {
+    expect(() => api('api://app', at)).not.toThrow();
+  });
+
+  it.each(['@attacker.example/api', '//attacker.example/api', 'https://attacker.example', ''])(
+    'sends no token to a next page %j',
+    async (nextLink) => {
+      answer = { status: 200, body: JSON.stringify({ value: [], nextLink }) };
+      await expect(statusFromApi(api()).list()).rejects.toMatchObject({ reason: 'ServiceUnavailable' });
+    },
+  );
+
+  it('sends no token to where it is redirected', async () => {
+    answer = { status: 302, body: '' };
+    location = address;
+    await expect(api().get('/fleet', ANY)).rejects.toMatchObject({ message: expect.stringContaining('answers 302') });
+  });
+
+  it.each(['null', '1', '"text"', '[]', '{}', '{"summary":{}}', '{"value":{},"causes":3,"summary":{"causes":[{}]}}'])(
+    'an answer of another shape is an error with its place, not a crash: %s',
+    async (body) => {
+      for (const status of [200, 404, 500]) {
+        answer = { status, body };
+        const read = readWatched(api(), statusFromApi(api()));
+        await expect(read).rejects.toMatchObject({ reason: 'ServiceUnavailable', nextStep: expect.any(String) });
+      }
+    },
+  );
+
+  it('a refusal of another shape is one without a text', async () => {
+    answer = { status: 403, body: '{"detail":{},"nextStep":7,"reason":[]}' };
+    await expect(api().get('/fleet', ANY)).rejects.toMatchObject({
+      reason: 'MissingPermission',
+      message: 'The app answers 403.',
+      nextStep: '',
     });
   });
 });

@@ -229,3 +229,12 @@ it('every message may say since when it is put off, and need not', () => {
     expect(parseKeyQueueWork(work).deferredSince).toBeUndefined();
   }
 });
+
+it.each(['s2', '..', '11111111-1111-1111-1111-111111111111/x', '11111111-1111-1111-1111-11111111111?', ''])(
+  'a message names subscriptions by their ids alone: not by %j, which would become part of an address',
+  (id) => {
+    expect(() => parseKeyQueueWork({ ...WORK, subscriptions: [id] })).toThrow(/subscriptions\.0/);
+    const named = ['11111111-1111-1111-1111-111111111111'];
+    expect(parseKeyQueueWork({ ...WORK, subscriptions: named })).toMatchObject({ subscriptions: named });
+  },
+);

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
+import { onlyLocal } from '../../loopback.ts';
 import type { Clock } from '../clock.ts';
 import type { Faults } from '../faults.ts';
 import { listen } from './listen.ts';
@@ -36,9 +37,11 @@ export async function startStorageFront(
     if (endpoint === undefined) continue;
     const target = new URL(endpoint);
     const host = `${ACCOUNT}.${service.toLowerCase()}.core.windows.net`;
-    const server = createServer((incoming, outgoing) => {
-      serve(incoming, outgoing).catch(() => incoming.socket.destroy()); // it has ended, or its caller has
-    });
+    const server = createServer(
+      onlyLocal((incoming, outgoing) => {
+        serve(incoming, outgoing).catch(() => incoming.socket.destroy()); // it has ended, or its caller has
+      }),
+    );
     const { port, close } = await listen(server);
     closing.push(close);
     fronted = fronted.replace(endpoint, endpoint.replace(`:${target.port}/`, `:${port}/`));

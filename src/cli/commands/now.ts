@@ -23,13 +23,15 @@ export function addNowCommand(program: Command, cli: Cli): void {
     .description('whether all is well, and if not, what is wrong: one look at all of it')
     .addHelpText('after', HELP)
     .action(async (_options: object, command: Command) => {
+      const { NOW } = await import('../../now/schemas.ts');
+      const whole = NOW.required();
       const api = await appOfEnvironment(cli, command.optsWithGlobals<GlobalOptions>());
       await cli.look(
         command,
         async ({ azure }) => {
           const endMs = azure.now().getTime() + LONGEST_MS;
           for (;;) {
-            const now = (await api.get('/now')) as WholeNow;
+            const now = await api.get('/now', whole);
             if (!isBeingRead(now) || azure.now().getTime() > endMs) return now;
             await azure.sleep(AGAIN_MS);
           }

@@ -8,22 +8,22 @@ import { azVaultOption } from '../../keys/vault-options.ts';
 // What mends a finding, filled in, to be copied into a shell. Nothing that a tag says becomes part of one: whoever may
 // write a tag would choose what an operator does.
 
-export function enableVersion({ id }: KeyVersion): string | undefined {
+export function enableVersion({ id }: KeyVersion): string {
   return shellCommand('az keyvault key set-attributes --enabled true', [['--id', id]]);
 }
 
-export function rotate({ id }: ManagedKey): string | undefined {
+export function rotate({ id }: ManagedKey): string {
   return shellCommand('cmk key rotate', [['', id]]);
 }
 
-export function recoverKey({ name, vault }: ManagedKey): string | undefined {
+export function recoverKey({ name, vault }: ManagedKey): string {
   return shellCommand('az keyvault key recover', [
     [azVaultOption(vault), vault.name],
     ['--name', name],
   ]);
 }
 
-export function lockVault({ id, name }: ManagedVault): string | undefined {
+export function lockVault({ id, name }: ManagedVault): string {
   return shellCommand('az lock create --lock-type CanNotDelete', [
     ['--name', `cmk-${name}`],
     ['--resource', id],
@@ -31,7 +31,7 @@ export function lockVault({ id, name }: ManagedVault): string | undefined {
 }
 
 /** Adds to what a version may do; what it may do already stays. */
-export function allowOperations({ id }: KeyVersion, operations: readonly string[]): string | undefined {
+export function allowOperations({ id }: KeyVersion, operations: readonly string[]): string {
   return shellCommand('az keyvault key set-attributes', [
     ['--id', id],
     ...operations.map((operation, index) => [index === 0 ? '--ops' : '', operation] as const),
@@ -39,7 +39,7 @@ export function allowOperations({ id }: KeyVersion, operations: readonly string[
 }
 
 /** Has rotations make versions that live so long; what rotates the key, and when, stays. */
-export function setLifetime({ id }: ManagedKey, days: number): string | undefined {
+export function setLifetime({ id }: ManagedKey, days: number): string {
   return shellCommand('cmk key ensure', [
     ['', id],
     ['--version-lifetime', `P${days}D`],
@@ -47,11 +47,7 @@ export function setLifetime({ id }: ManagedKey, days: number): string | undefine
 }
 
 /** For the owner of the policy. Names of exemptions have 64 characters at most. */
-export function exemptVault(
-  { id }: ManagedVault,
-  assignmentId: string,
-  reference: string | undefined,
-): string | undefined {
+export function exemptVault({ id }: ManagedVault, assignmentId: string, reference: string | undefined): string {
   const assignment = lastName(assignmentId);
   return shellCommand('az policy exemption create --exemption-category Waiver', [
     ['--name', `cmk-${assignment}${reference ? `-${reference}` : ''}`.slice(0, 64)],
@@ -61,12 +57,12 @@ export function exemptVault(
   ]);
 }
 
-export function deliverEvents({ id }: ManagedVault): string | undefined {
+export function deliverEvents({ id }: ManagedVault): string {
   return shellCommand('cmk events ensure', [['--vault', id]]);
 }
 
 /** Moves a pinned account to the newest version of its key. */
-export function moveAccount({ id }: Account): string | undefined {
+export function moveAccount({ id }: Account): string {
   return shellCommand('cmk account pin', [['', id]]);
 }
 
@@ -76,7 +72,7 @@ export function encryptAccount(
   { name, vault }: ManagedKey,
   identity: string | undefined,
   pinned = false,
-): string | undefined {
+): string {
   return shellCommand('cmk account enable', [
     ['', id],
     ['--vault', vault.id],

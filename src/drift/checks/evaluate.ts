@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { NO_COMMAND } from '../../azure/shell-command.ts';
 import { exemptionOf, hasEnded } from '../../settings/exemption.ts';
 import { compareText } from '../../text.ts';
 import { DAY_MS } from '../../time/spans.ts';
@@ -30,8 +31,7 @@ export function evaluate<S>(
         resource: of,
         is: found.is,
         shouldBe: found.shouldBe,
-        fix: found.fix ?? check.fix,
-        ...(found.command ? { command: found.command } : {}),
+        ...mending(found.fix ?? check.fix, found.command),
         cause: { id: causeIdOf(cause.reason, cause.about), ...cause },
         canFix: found.action !== undefined,
         ...(found.action ? { action: { ...found.action } } : {}),
@@ -39,6 +39,11 @@ export function evaluate<S>(
       };
     }),
   );
+}
+
+function mending(fix: string, command: string | undefined): Pick<Finding, 'fix' | 'command'> {
+  if (command === NO_COMMAND) return { fix: `${fix} ${NO_COMMAND}` };
+  return { fix, ...(command ? { command } : {}) };
 }
 
 /** Of what one act would mend. */

@@ -1,6 +1,6 @@
 import { known } from '../../azure/read-or-why.ts';
 import { parseResourceId } from '../../azure/resource-id.ts';
-import { type ShellOption, shellCommand } from '../../azure/shell-command.ts';
+import { NO_COMMAND, type ShellOption, shellCommand } from '../../azure/shell-command.ts';
 import type { OtherDependent } from '../../dependents/dependent.ts';
 import { activeFrom, compareAge, findVersion, type KeyVersion, newestUsableVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
@@ -72,8 +72,8 @@ function moveOther({ id, type }: OtherDependent, key: ManagedKey, { id: version 
 }
 
 /** A server has to know a version before that can be its protector. */
-function sqlProtector(server: string, values: readonly ShellOption[]): string | undefined {
+function sqlProtector(server: string, values: readonly ShellOption[]): string {
   const make = shellCommand(`${server} key create`, values);
   const use = shellCommand(`${server} tde-key set --server-key-type AzureKeyVault`, values);
-  return make && use && `${make} && ${use}`;
+  return make === NO_COMMAND ? make : `${make} && ${use}`;
 }

@@ -105,7 +105,10 @@ function inReach(
   });
   // What could not be read names keys; that there is such a thing is for everybody who takes what is there for all.
   const warnings = snapshot.warnings.length > 0 ? ['Part of the fleet could not be read.'] : [];
-  return { snapshot: { ...snapshot, warnings }, seen };
+  // Nor which subscriptions there are beside those of what is seen.
+  const own = new Set(seen.map(({ account }) => account.subscriptionId.toLowerCase()));
+  const listings = new Map([...snapshot.listings].filter(([id]) => own.has(id.toLowerCase())));
+  return { snapshot: { ...snapshot, warnings, listings }, seen };
 }
 
 /** Whether it uses a key, or is missed by a check for not using one. */

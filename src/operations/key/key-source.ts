@@ -76,7 +76,7 @@ export async function readKeySource(choice: KeyChoice, operation: Operation): Pr
 }
 
 function protection(vault: Vault): string {
-  return (vault.kind === 'vault' ? undefined : protectVault(vault)) ?? `cmk vault ensure ${vault.name}`;
+  return vault.kind === 'vault' ? `cmk vault ensure ${vault.name}` : protectVault(vault);
 }
 
 function foreignKey({ vault, key, pin }: KeyChoice, { azure, journal }: Operation): KeySource {

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { CmkError } from '../../errors.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Log } from '../../log.ts';
@@ -40,6 +41,25 @@ export function statusFromStorage(ports: ListPorts): RotationStatus {
   };
 }
 
+/** What is read of `GET /rotations`; an app of before does not say which pauses stand. */
+const ROTATION = z.object({
+  key: z.string(),
+  state: z.string(),
+  pause: z.object({ since: z.string(), until: z.string().optional(), reason: z.string() }).optional(),
+  stage: z.object({ name: z.string(), state: z.string() }).optional(),
+});
+const PAGE = z.object({
+  value: z.array(ROTATION),
+  pauses: z.array(z.object({ reason: z.string(), since: z.string() })).optional(),
+  nextLink: z.string().optional(),
+});
+const uses = z.array(z.object({ account: z.string(), reason: z.string() })).optional();
+const WHOLE = ROTATION.extend({
+  places: z.array(z.object({ subscription: z.string(), region: z.string() })).optional(),
+  failedUses: uses,
+  waitingUses: uses,
+});
+
 /** By the app's API, for whoever may not read its storage. @throws {@link CmkError} `ServiceUnavailable` with what the app says */
 export function statusFromApi(api: AppApi): RotationStatus {
   return {
@@ -47,16 +67,15 @@ export function statusFromApi(api: AppApi): RotationStatus {
       const all: RotationList['value'][number][] = [];
       let pauses: RotationList['pauses'] = [];
       for (let path: string | undefined = '/rotations'; path !== undefined; ) {
-        const page = (await api.get(path)) as Partial<RotationList> &
-          Pick<RotationList, 'value'> & { nextLink?: string };
-        all.push(...page.value);
-        // An app of before does not say.
-        pauses = page.pauses ?? [];
+        const page: z.output<typeof PAGE> = await api.get(path, PAGE);
+        all.push(...(page.value as unknown as RotationList['value']));
+        pauses = (page.pauses ?? []) as unknown as RotationList['pauses'];
         path = page.nextLink?.replace(/^\/api/, '');
       }
       return { value: all, pauses };
     },
-    of: async ({ vault, name }) => (await api.get(`/rotations/${vault.name}/${name}`)) as RotationView,
+    of: async ({ vault, name }) =>
+      (await api.get(`/rotations/${vault.name}/${name}`, WHOLE)) as unknown as RotationView,
   };
 }
 

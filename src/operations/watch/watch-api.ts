@@ -1,15 +1,32 @@
-import type { DriftReport } from '../../drift/report.ts';
+import { z } from 'zod';
+import { DRIFT_REPORT, type DriftReport } from '../../drift/report.ts';
 import { CmkError } from '../../errors.ts';
-import { causeLabel, type FleetSummary } from '../../fleet/fleet-summary.ts';
+import { causeLabel } from '../../fleet/fleet-summary.ts';
 import type { AppApi } from '../app-api.ts';
 import type { RotationStatus } from '../rotation/rotation-status.ts';
 import type { WatchedFleet, WatchedRotation } from './fleet-changes.ts';
+
+/** What is read of `GET /fleet`. */
+const FLEET = z.object({
+  summary: z.object({
+    text: z.string(),
+    causes: z.array(
+      z.object({
+        state: z.string(),
+        about: z.array(z.string()),
+        label: z.string(),
+        accounts: z.number(),
+        since: z.string().optional(),
+      }),
+    ),
+  }),
+});
 
 /** Reads from the app what a fleet is watched for. @throws {@link CmkError} with what the app says */
 export async function readWatched(api: AppApi, status: RotationStatus): Promise<WatchedFleet> {
   const [{ value: rotations }, { summary }, report] = await Promise.all([
     status.list(),
-    api.get('/fleet?top=1') as Promise<{ readonly summary: FleetSummary }>,
+    api.get('/fleet?top=1', FLEET),
     readReport(api),
   ]);
   const revoked = summary.causes.filter(({ state }) => state === 'Revoked');
@@ -37,7 +54,7 @@ export async function readWatched(api: AppApi, status: RotationStatus): Promise<
 /** Undefined: there is none yet. */
 async function readReport(api: AppApi): Promise<Pick<DriftReport, 'causes'> | undefined> {
   try {
-    return (await api.get('/drift')) as DriftReport;
+    return await api.get('/drift', DRIFT_REPORT.pick({ causes: true }));
   } catch (error) {
     if (error instanceof CmkError && error.reason === 'NoDriftReport') return undefined;
     throw error;

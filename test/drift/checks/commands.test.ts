@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { shellCommand } from '../../../src/azure/shell-command.ts';
+import { NO_COMMAND, shellCommand } from '../../../src/azure/shell-command.ts';
 import * as commands from '../../../src/drift/checks/commands.ts';
+import { evaluate } from '../../../src/drift/checks/evaluate.ts';
 import { giveAccess } from '../../../src/identities/give-access.ts';
 import { letStorageIn, protectVault, recoverVault } from '../../../src/vaults/vault-commands.ts';
-import { account, KEY, NEW, VAULT } from './subjects.ts';
+import { account, KEY, NEW, rules, VAULT } from './subjects.ts';
 
 const HSM = { ...VAULT, kind: 'managedHsm', name: 'hsm-local' } as const;
 const OF_HSM = `--hsm-name hsm-local --resource-group rg-keys --subscription ${VAULT.subscriptionId}`;
@@ -15,12 +16,11 @@ describe('a command to be copied into a shell', () => {
     const values = fc.array(fc.string({ unit: 'grapheme', minLength: 1 }), { minLength: 40, maxLength: 60 });
     fc.assert(
       fc.property(values, (given) => {
-        const safe = given.filter((value) => shellCommand('c', [['', value]]) !== undefined);
-        const line =
-          shellCommand(
-            'printf %s\\\\0',
-            safe.map((value) => ['', value] as const),
-          ) ?? '';
+        const safe = given.filter((value) => shellCommand('c', [['', value]]) !== NO_COMMAND);
+        const line = shellCommand(
+          'printf %s\\\\0',
+          safe.map((value) => ['', value] as const),
+        );
         if (safe.length > 0) expect(execFileSync('/bin/sh', ['-c', line]).toString()).toBe(`${safe.join('\0')}\0`);
       }),
       { numRuns: 25 },
@@ -28,10 +28,10 @@ describe('a command to be copied into a shell', () => {
   });
 
   it.each([
-    ["it's", "c --name 'it'\\''s'"],
     ['$(reboot)', "c --name '$(reboot)'"],
-    ['`reboot`; $HOME & | > <', "c --name '`reboot`; $HOME & | > <'"],
+    ['`reboot`; $HOME #', "c --name '`reboot`; $HOME #'"],
     ['/subscriptions/1/x', 'c --name /subscriptions/1/x'],
+    ['rg (Größe)', "c --name 'rg (Größe)'"],
     ['~', "c --name '~'"],
   ])('quotes %s', (value, line) => {
     expect(shellCommand('c', [['--name', value]])).toBe(line);
@@ -40,9 +40,31 @@ describe('a command to be copied into a shell', () => {
   it.each(['', '--role', '-x', '@/etc/passwd', 'a\nb', 'a\rb', '\u001b[A', 'a\u202eb', 'a\u200bb', '\u2028'])(
     'is none with a value that would be taken for something else: %j',
     (value) => {
-      expect(shellCommand('c', [['--name', value]])).toBeUndefined();
+      expect(shellCommand('c', [['--name', value]])).toBe(NO_COMMAND);
     },
   );
+
+  it.each(["it's", 'a\u2018;calc', 'a\u2019;calc', 'a\u201a;calc', 'a\u201b;calc'])(
+    'is none with what PowerShell takes for the end of a word: %j',
+    (value) => {
+      expect(shellCommand('c', [['--name', value]])).toBe(NO_COMMAND);
+    },
+  );
+
+  it.each(['a&calc', 'a|calc', 'a" --yes "b', '%PATH%', 'a^b', 'a>b', 'a<b', 'a!b'])(
+    'is none with what cmd.exe acts upon, by which PowerShell runs az: %j',
+    (value) => {
+      expect(shellCommand('c', [['--name', value]])).toBe(NO_COMMAND);
+    },
+  );
+
+  it('is left out of a finding, which says why', () => {
+    const find = () => [{ is: 'It is off.', shouldBe: 'It is on.', command: NO_COMMAND }];
+    const check = { reason: 'KeyDisabled', severity: 'error', ensures: 'It is on.', fix: 'Enable it.', find } as const;
+    const [finding] = evaluate([check], undefined, 'resource', rules());
+    expect(finding).toMatchObject({ fix: `Enable it. ${NO_COMMAND}` });
+    expect(finding).not.toHaveProperty('command');
+  });
 });
 
 describe('what mends a finding', () => {

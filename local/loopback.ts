@@ -1,0 +1,40 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+/**
+ * Why a server of the local run refuses a request, as one sentence; undefined: it may be served.
+ *
+ * A page in the developer's browser reaches 127.0.0.1 too. By a name of its own that it has resolve to 127.0.0.1 (DNS
+ * rebinding) it would even read the answers; its requests then carry that name as `Host`.
+ */
+export function whyNotLocal({ headers }: IncomingMessage): string | undefined {
+  return isLoopback(headers.host)
+    ? undefined
+    : 'The local run answers under 127.0.0.1, localhost and [::1] alone. Call it by one of these.';
+}
+
+/** @param host value of the header `Host`, with or without a port */
+function isLoopback(host: string | undefined): boolean {
+  return /^(?:127(?:\.\d{1,3}){3}|localhost|\[::1\])(?::\d{1,5})?$/i.test(host ?? '');
+}
+
+/**
+ * Why a body is refused where JSON is due; undefined: it may be read. A form or a script of another site can send any text
+ * without asking, but none that is declared as JSON: a browser asks first (CORS preflight), and is not answered.
+ */
+export function whyNotJson(contentType: string | undefined): string | undefined {
+  return /^application\/(?:[\w.-]+\+)?json[ \t]*(?:;|$)/i.test(contentType ?? '')
+    ? undefined
+    : 'The body must be JSON: send the header "Content-Type: application/json".';
+}
+
+/** Serves what is called by a loopback name, and answers 421 (Misdirected Request) to everything else. */
+export function onlyLocal(
+  listener: (request: IncomingMessage, response: ServerResponse) => void,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  return (request, response) => {
+    const why = whyNotLocal(request);
+    if (why === undefined) return listener(request, response);
+    request.resume();
+    response.writeHead(421, { 'content-type': 'application/json' }).end(`${JSON.stringify({ error: why })}\n`);
+  };
+}

@@ -1,0 +1,71 @@
+import { request } from 'node:http';
+import { describe, expect, it } from 'vitest';
+import { useHost } from '../local-host/fixture.ts';
+import { useAzurite } from '../support/azurite.ts';
+import { useLocalAzure } from '../support/local-azure.ts';
+
+// What a page in the developer's browser could do to the local run: call it by a name that resolves to 127.0.0.1 (DNS
+// rebinding), or send it a form.
+
+const azurite = useAzurite();
+const local = useLocalAzure({ storage: () => azurite.connectionString });
+const host = useHost();
+
+async function call(url: string, headers: Record<string, string>, body?: string) {
+  return new Promise<number>((resolve, reject) => {
+    const sent = request(url, { method: body === undefined ? 'GET' : 'POST', headers }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+    sent.once('error', reject);
+    sent.end(body);
+  });
+}
+
+const blobs = (connectionString = '') => /BlobEndpoint=(http:[^;]+)/.exec(connectionString)?.[1] ?? '';
+const SERVERS: Record<string, () => string> = {
+  'the control API': () => `${local.azure.controlUrl}/settings`,
+  'the sign-in': () => `${local.azure.signInUrl}/common/discovery/instance`,
+  'the managed identity': () => local.azure.env.IDENTITY_ENDPOINT ?? '',
+  'the storage': () => blobs(azurite.connectionString),
+  'what stands before the storage': () => blobs(local.azure.storage),
+  'the Functions host': () => `${host.url}/admin/host/status`,
+};
+
+describe.each(Object.entries(SERVERS))('%s', (_name, url) => {
+  it.each(['attacker.example', 'attacker.example:7071', '127.0.0.1.attacker.example', 'localhost.attacker.example'])(
+    'refuses the Host %j',
+    async (name) => {
+      expect(await call(url(), { host: name })).toBe(421);
+    },
+  );
+
+  it.each(['127.0.0.1', '127.0.0.1:7071', 'localhost', 'LOCALHOST:7071', '[::1]:7071'])(
+    'serves the Host %j',
+    async (name) => {
+      expect(await call(url(), { host: name })).not.toBe(421);
+    },
+  );
+});
+
+describe('a body that a form could send', () => {
+  it.each(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'text/json', ''])(
+    'is refused as %j by the control API and by the Functions host',
+    async (type) => {
+      const headers: Record<string, string> = type === '' ? {} : { 'content-type': type };
+      const before = local.azure.clock.now();
+      expect(await call(`${local.azure.controlUrl}/clock`, headers, '{"advance":"PT24H"}')).toBe(415);
+      expect(local.azure.clock.now().getTime() - before.getTime()).toBeLessThan(3_600_000);
+      let ran = 0;
+      host.handlers = { onTimer: () => ++ran };
+      expect(await call(`${host.url}/admin/functions/onTimer`, headers, '{"input":""}')).toBe(415);
+      expect(ran).toBe(0);
+    },
+  );
+
+  it('is read when it is declared as JSON, and is some', async () => {
+    const headers = { 'content-type': 'application/json; charset=utf-8' };
+    expect(await call(`${local.azure.controlUrl}/clock`, headers, '{"advance":"PT1S"}')).toBe(200);
+    expect(await call(`${local.azure.controlUrl}/clock`, headers, 'advance=PT1S')).toBe(400);
+  });
+});
