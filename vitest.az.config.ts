@@ -3,7 +3,9 @@ import { defineConfig } from 'vitest/config';
 // The real `az` against the local Azure: `npm run test:az`. Apart from the other tests, since it needs az.
 export default defineConfig({
   test: {
-    include: ['test/az/**/*.az.ts'],
+    // The drift check's situations once more, for the commands of az that its findings print.
+    include: ['test/az/**/*.az.ts', 'test/drift/drift.slow.test.ts'],
+    env: { CMK_TEST_AZ: '1' },
     environment: 'node',
     globalSetup: 'test/global-setup.ts',
     testTimeout: 120_000,

@@ -36,6 +36,13 @@ export function text(option: string, [least, most]: readonly [number, number]): 
   return (given) => {
     const said = given.trim();
     const { length } = said;
+    if (/^<[^<>]*>$/.test(said)) {
+      throw new CmkError(
+        'ArgumentInvalid',
+        `${option} still has the placeholder ${said}.`,
+        'Write your own text in its place; nothing was done.',
+      );
+    }
     if (length >= least && length <= most && isReadable(said)) return said;
     if (length >= least && length <= most) {
       throw new CmkError('ArgumentInvalid', `${option} ${NOT_READABLE}.`, 'Say it in plain words; nothing was done.');

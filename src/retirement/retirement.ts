@@ -138,9 +138,14 @@ export function unretireCommand({ vault, name }: ManagedKey, version: string): s
   return `cmk key unretire ${name} ${vaultOption(vault)} --version ${version}`;
 }
 
-/** What has a version disabled that the log proves unused. */
-export function retireByLogCommand({ vault, name }: ManagedKey, version: string): string {
-  return `cmk key retire ${name} ${vaultOption(vault)} --version ${version} --with-evidence`;
+/**
+ * What has a version disabled that the log proves unused.
+ *
+ * @param workspace id of the workspace that has the log; undefined: it is in the environment of the command line
+ */
+export function retireByLogCommand({ vault, name }: ManagedKey, version: string, workspace?: string): string {
+  const log = workspace === undefined ? '' : ` --usage-workspace ${workspace}`;
+  return `cmk key retire ${name} ${vaultOption(vault)} --version ${version} --with-evidence${log}`;
 }
 
 /** What a person types who knows that nobody uses the version. */

@@ -80,6 +80,10 @@ describe('dates, durations and numbers', () => {
     ],
     [['key', 'revoke', 'k', '--vault', 'kv', '--yes', '--reason', ' no '], /--reason takes 3 to 500 .* given 2/],
     // What the app refuses to write into the trail, the command line does not write there either.
+    [
+      ['key', 'restore', 'k', '--vault', 'kv', '--yes', '--revocation', 'r', '--reason', '<why>'],
+      /--reason still has the placeholder <why>/,
+    ],
     [['key', 'revoke', 'k', '--vault', 'kv', '--yes', '--reason', 'evil \u202etxt'], /--reason has .* cannot be read/],
     [
       ['key', 'revoke', 'k', '--vault', 'kv', '--yes', '--reason', 'stolen', '--ticket', 'A\nB'],

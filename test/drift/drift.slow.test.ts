@@ -1,6 +1,6 @@
 import { BlobServiceClient } from '@azure/storage-blob';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { CLIENT_IDS, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { CLIENT_IDS, SUBSCRIPTION_ID, WORKSPACE_ID } from '../../local/azure/constants.ts';
 import { addIdentity, addOtherResource, addVault, allowStorage } from '../../local/azure/fleet.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { accountOfCall, revocableOfCall } from '../../src/break-glass/account-of-call.ts';
@@ -10,10 +10,15 @@ import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { revokedPart } from '../../src/revocation/account-record.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import type { Services } from '../../src/services.ts';
-import { group, TestKey, vaultNamed } from '../support/fleet.ts';
+import { Az } from '../az/az.ts';
+import { group, storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
 import { REVOKER } from '../support/keys.ts';
+import { wordsOf } from '../support/pasted.ts';
+import { Procedures } from '../support/procedures.ts';
+import { runCmk } from '../support/run-cmk.ts';
 import { useWire } from '../support/wire.ts';
 import { outsider } from './outsider.ts';
+import { commandOf, kindOf, PRINTED } from './printed-commands.ts';
 
 // Each drift is made as somebody from outside would make it: with the plain SDK and an owner's sign-in.
 const wire = useWire();
@@ -71,6 +76,12 @@ async function wrapWith(version: string): Promise<void> {
 interface Case {
   readonly reason: string;
   readonly by: string;
+  /** The command that the finding prints, if any. */
+  readonly prints?: string;
+  /** Why the finding stays when its command has done what it is for. */
+  readonly stays?: string;
+  /** Why no test runs the command. */
+  readonly notRun?: string;
   /** Makes the drift; returns what it is about, and how to look at it. */
   readonly drift: () => Promise<{ readonly resource: string; readonly report?: () => Promise<DriftReport> }>;
 }
@@ -79,6 +90,7 @@ const cases: readonly Case[] = [
   {
     reason: 'StaleKeyVersion',
     by: 'somebody pins an account back to an old version',
+    prints: 'cmk account pin',
     drift: async () => {
       const { key, account } = pinnedAccount();
       const vaultUri = key.vault.properties.vaultUri;
@@ -118,11 +130,13 @@ const cases: readonly Case[] = [
   {
     reason: 'AccountRevocationOpen',
     by: 'an account is revoked by itself, and its identity has no role any more',
+    prints: 'cmk account restore',
     drift: async () => ({ resource: (await revokedAlone()).id }),
   },
   {
     reason: 'ScopeRevocationOpen',
     by: 'an encryption scope is revoked by itself',
+    prints: 'cmk account restore',
     drift: async () => ({ resource: `${(await revokedAlone('scope1')).id}/encryptionScopes/scope1` }),
   },
   {
@@ -175,6 +189,8 @@ const cases: readonly Case[] = [
   {
     reason: 'OtherResourceStale',
     by: 'nobody moves a server that names an old version',
+    prints: 'az sql server key create',
+    notRun: 'the local Azure has no SQL; test/az/findings.az.ts holds its options against what az takes',
     drift: async () => {
       const key = new TestKey(world());
       const server = addOtherResource(world(), group(world()), 'Microsoft.Sql/servers', `sql-${key.name}`, {
@@ -199,6 +215,7 @@ const cases: readonly Case[] = [
   {
     reason: 'KeyDisabled',
     by: 'somebody disables the version in use',
+    prints: 'az keyvault key set-attributes',
     drift: async () => {
       const { key, newer, account } = pinnedAccount();
       await them().keys('kv-files').updateKeyProperties(key.name, newer.version, { enabled: false });
@@ -206,8 +223,20 @@ const cases: readonly Case[] = [
     },
   },
   {
+    reason: 'KeyDisabled',
+    by: 'the key is revoked',
+    prints: 'cmk key restore',
+    drift: async () => {
+      const key = new TestKey(world());
+      const { id } = key.account('pinned');
+      await revokedKey(key);
+      return { resource: id };
+    },
+  },
+  {
     reason: 'KeyExpired',
     by: 'the version in use expires',
+    prints: 'cmk key rotate',
     drift: async () => {
       const { key, newer, account } = pinnedAccount();
       const expiresOn = new Date(wire.azure.clock.nowMs() - HOUR_MS);
@@ -216,12 +245,38 @@ const cases: readonly Case[] = [
     },
   },
   {
+    reason: 'KeyExpired',
+    by: 'the version in use expires, and there is a newer one',
+    prints: 'cmk account pin',
+    drift: async () => {
+      const key = new TestKey(world());
+      const account = key.account('pinned');
+      const expiresOn = new Date(wire.azure.clock.nowMs() - HOUR_MS);
+      await them().keys('kv-files').updateKeyProperties(key.name, key.first.version, { expiresOn });
+      key.add();
+      return { resource: account.id };
+    },
+  },
+  {
     reason: 'KeyDeleted',
     by: 'somebody deletes the key',
+    prints: 'az keyvault key recover',
     drift: async () => {
       const { key, account } = pinnedAccount();
       await them().keys('kv-files').beginDeleteKey(key.name);
       return { resource: account.id };
+    },
+  },
+  {
+    reason: 'KeyDeleted',
+    by: 'somebody deletes the vault',
+    prints: 'az keyvault recover',
+    drift: async () => {
+      const vault = await ownVault();
+      const key = new TestKey(world(), vault.name);
+      const { id } = key.account('pinned');
+      await them().vaults.vaults.delete('rg-keys', vault.name);
+      return { resource: id, report: () => check({ ...noFix, CMK_VAULTS: vault.id }) };
     },
   },
   {
@@ -237,6 +292,7 @@ const cases: readonly Case[] = [
   {
     reason: 'IdentityMissing',
     by: 'somebody takes the identity off the account',
+    prints: 'cmk account enable',
     drift: async () => {
       const { account } = pinnedAccount();
       await them().storage.storageAccounts.update('rg-files', account.name, { identity: { type: 'None' } });
@@ -257,6 +313,7 @@ const cases: readonly Case[] = [
   {
     reason: 'IdentityWithoutRole',
     by: 'somebody takes the role away from the identity',
+    prints: 'az role assignment create',
     drift: async () => {
       const identity = addIdentity(world(), group(world()), `id-${Math.random().toString(36).slice(2, 10)}`);
       const vault = vaultNamed(world(), 'kv-files');
@@ -273,6 +330,7 @@ const cases: readonly Case[] = [
   {
     reason: 'VersionReverted',
     by: 'somebody pins an account back, whom the activity log names',
+    prints: 'cmk account pin',
     drift: async () => {
       const { key, account } = pinnedAccount();
       await check();
@@ -290,8 +348,24 @@ const cases: readonly Case[] = [
   {
     reason: 'NoLongerCustomerManaged',
     by: 'somebody puts an account on Microsoft-managed keys',
+    prints: 'cmk account enable',
     drift: async () => {
       const { account } = pinnedAccount();
+      await check();
+      wire.records.length = 0;
+      const microsoft = { encryption: { keySource: 'Microsoft.Storage' } };
+      await them().storage.storageAccounts.update('rg-files', account.name, microsoft);
+      return { resource: account.id };
+    },
+  },
+  {
+    reason: 'NoLongerCustomerManaged',
+    by: 'the account has no identity but its own',
+    prints: 'cmk account enable',
+    drift: async () => {
+      const key = new TestKey(world());
+      const account = key.account('automatic', { identity: undefined as never });
+      allowStorage(world(), key.vault, account.identity?.principalId ?? '');
       await check();
       wire.records.length = 0;
       const microsoft = { encryption: { keySource: 'Microsoft.Storage' } };
@@ -331,6 +405,7 @@ const cases: readonly Case[] = [
   {
     reason: 'KeyOperationsMissing',
     by: 'somebody takes unwrapKey away from a key',
+    prints: 'az keyvault key set-attributes',
     drift: async () => {
       const key = new TestKey(world());
       const change = { keyOps: ['wrapKey', 'sign'] };
@@ -341,6 +416,7 @@ const cases: readonly Case[] = [
   {
     reason: 'VaultUnreachable',
     by: 'somebody closes the firewall of a vault to trusted services',
+    prints: 'az keyvault update',
     drift: async () => ({ resource: await withVault({ networkAcls: { bypass: 'None', defaultAction: 'Deny' } }) }),
   },
   {
@@ -355,6 +431,7 @@ const cases: readonly Case[] = [
   {
     reason: 'VaultNotLocked',
     by: 'somebody takes the lock of a vault away',
+    prints: 'az lock create',
     drift: async () => {
       const { id } = vaultNamed(world(), 'kv-records');
       const lock = `${id}/providers/Microsoft.Authorization/locks/keep`;
@@ -369,6 +446,7 @@ const cases: readonly Case[] = [
   {
     reason: 'KeyTooOld',
     by: 'nobody rotates the key',
+    prints: 'cmk key rotate',
     drift: async () => {
       const key = new TestKey(world());
       wire.azure.clock.advance(4 * 24 * HOUR_MS);
@@ -378,6 +456,7 @@ const cases: readonly Case[] = [
   {
     reason: 'NearExpiry',
     by: 'the newest version expires in five days',
+    prints: 'cmk key rotate',
     drift: async () => {
       const key = new TestKey(world());
       const expiresOn = new Date(wire.azure.clock.nowMs() + 5 * 24 * HOUR_MS);
@@ -402,12 +481,25 @@ const cases: readonly Case[] = [
   {
     reason: 'RotationIncomplete',
     by: 'somebody rotates a key that expires, and gives the new version no expiry',
+    prints: 'cmk key rotate',
     drift: async () => {
       const key = new TestKey(world());
       const expiresOn = new Date(wire.azure.clock.nowMs() + 90 * 24 * HOUR_MS);
       await them().keys('kv-files').updateKeyProperties(key.name, key.first.version, { expiresOn });
       wire.azure.clock.advance(1_000);
       await them().keys('kv-files').rotateKey(key.name);
+      return { resource: key.id() };
+    },
+  },
+  {
+    reason: 'RotationIncomplete',
+    by: 'that was hours ago',
+    prints: 'cmk key rotate',
+    drift: async () => {
+      const now = wire.azure.clock.nowSeconds();
+      const key = new TestKey(world(), 'kv-files', { exp: now + 90 * 86_400 });
+      key.add();
+      wire.azure.clock.advance(5 * HOUR_MS);
       return { resource: key.id() };
     },
   },
@@ -432,6 +524,7 @@ const cases: readonly Case[] = [
   {
     reason: 'PolicyBlocksRotation',
     by: 'somebody assigns the policy that keys expire, to deny those that do not',
+    prints: 'cmk key ensure',
     drift: async () => {
       const key = new TestKey(world());
       const assignment = `${RG_KEYS}/providers/Microsoft.Authorization/policyAssignments/expiry`;
@@ -442,6 +535,19 @@ const cases: readonly Case[] = [
       expect(about(await check(), 'PolicyBlocksRotation', key.id())).toEqual([]);
       await them().arm('PUT', assignment, { properties });
       wire.records.length = 0;
+      return { resource: key.id() };
+    },
+  },
+  {
+    reason: 'PolicyBlocksRotation',
+    by: 'somebody assigns the policy that keys are in hardware',
+    prints: 'az policy exemption create',
+    drift: async () => {
+      const key = new TestKey(world());
+      const assignment = `${RG_KEYS}/providers/Microsoft.Authorization/policyAssignments/hardware`;
+      const definition = '/providers/Microsoft.Authorization/policySetDefinitions/7a00a7fc-fdf4-4ad8-8fa2-a94acc223e8e';
+      onTestFinished(() => them().arm('DELETE', assignment));
+      await them().arm('PUT', assignment, { properties: { policyDefinitionId: definition } });
       return { resource: key.id() };
     },
   },
@@ -457,6 +563,7 @@ const cases: readonly Case[] = [
   {
     reason: 'RevocationOpen',
     by: 'a key stays revoked',
+    prints: 'cmk key restore',
     drift: async () => {
       const key = await revokedKey();
       return { resource: key.id() };
@@ -474,10 +581,21 @@ const cases: readonly Case[] = [
   {
     reason: 'RetirableVersion',
     by: 'everybody has moved on for a day',
+    prints: 'cmk key retire',
     drift: async () => {
       const { key } = pinnedAccount();
       wire.azure.clock.advance(25 * HOUR_MS);
       return { resource: key.id(key.first) };
+    },
+  },
+  {
+    reason: 'RetirableVersion',
+    by: 'the log proves that nobody uses it',
+    prints: 'cmk key retire',
+    drift: async () => {
+      const { key } = pinnedAccount();
+      wire.azure.clock.advance(72 * HOUR_MS);
+      return { resource: key.id(key.first), report: () => check({ ...noFix, CMK_USAGE_WORKSPACE: WORKSPACE_ID }) };
     },
   },
   {
@@ -492,6 +610,21 @@ const cases: readonly Case[] = [
     },
   },
   {
+    reason: 'OldVersionInUse',
+    by: 'the version that it goes on with was retired',
+    prints: 'cmk key unretire',
+    stays: 'whoever uses the old version goes on with it',
+    drift: async () => {
+      const { key, newer } = pinnedAccount();
+      wire.azure.clock.advance(26 * HOUR_MS);
+      await wrapWith(key.id(key.first));
+      wire.azure.clock.advance(HOUR_MS / 2);
+      const retired = `${wire.azure.clock.now().toISOString()} ${newer.version}`;
+      Object.assign(key.first, { enabled: false, tags: { 'cmk-retired': retired } });
+      return { resource: key.id(key.first) };
+    },
+  },
+  {
     reason: 'PinnedVersion',
     by: 'somebody pins an account',
     drift: async () => {
@@ -501,15 +634,18 @@ const cases: readonly Case[] = [
   },
   {
     reason: 'VaultNotFound',
-    by: 'a managed vault does not exist',
+    by: 'somebody deletes a managed vault',
+    prints: 'az keyvault recover',
     drift: async () => {
-      const resource = `${RG_KEYS}/providers/Microsoft.KeyVault/vaults/kv-gone`;
-      return { resource, report: () => check({ ...noFix, CMK_VAULTS: resource }) };
+      const { id, name } = await ownVault();
+      await them().vaults.vaults.delete('rg-keys', name);
+      return { resource: id, report: () => check({ ...noFix, CMK_VAULTS: id }) };
     },
   },
   {
     reason: 'PurgeProtectionOff',
     by: 'somebody makes a vault without purge protection',
+    prints: 'az keyvault update',
     drift: async () => {
       const resource = `${RG_KEYS}/providers/Microsoft.KeyVault/vaults/kv-unsafe`;
       await them().vaults.vaults.createOrUpdate('rg-keys', 'kv-unsafe', {
@@ -534,6 +670,7 @@ const cases: readonly Case[] = [
   {
     reason: 'EventSubscriptionMissing',
     by: 'somebody deletes an event subscription',
+    prints: 'cmk events ensure',
     drift: async () => {
       const { id } = vaultNamed(world(), 'kv-records');
       await them().events.eventSubscriptions.beginDeleteAndWait(id.slice(1), 'cmk-keyExpired');
@@ -543,6 +680,7 @@ const cases: readonly Case[] = [
   {
     reason: 'EventSubscriptionMisaimed',
     by: 'somebody aims an event subscription at another app',
+    prints: 'cmk events ensure',
     drift: async () => {
       const { id } = vaultNamed(world(), 'kv-records');
       await them().events.eventSubscriptions.beginUpdateAndWait(id.slice(1), 'cmk-keyNearExpiry', {
@@ -612,6 +750,14 @@ const cases: readonly Case[] = [
   })),
 ];
 
+/** A vault of one test alone, with what Storage needs. */
+async function ownVault() {
+  const name = `kv-${Math.random().toString(36).slice(2, 10)}`;
+  const vault = addVault(world(), group(world(), 'rg-keys'), name);
+  allowStorage(world(), vault, storageIdentity(world()).principalId);
+  return vault;
+}
+
 /** Changes kv-files, and has it put back after the test. */
 async function withVault(properties: object): Promise<string> {
   const vault = vaultNamed(world(), 'kv-files');
@@ -621,8 +767,7 @@ async function withVault(properties: object): Promise<string> {
   return vault.id;
 }
 
-async function revokedKey(): Promise<TestKey> {
-  const key = new TestKey(world());
+async function revokedKey(key = new TestKey(world())): Promise<TestKey> {
   const services = wire.services();
   const managed = services.settings.vaults.key(key.id());
   if (!managed) throw new Error('The vault is not managed.');
@@ -636,14 +781,69 @@ function about(report: DriftReport, reason: string, resource: string): Finding[]
   );
 }
 
+/** What a person completes before a command is run, and what asks a person to type the name of what it is about. */
+const PLACEHOLDER = /^<.+>$/;
+const ASKS_FOR_NAME = /^cmk (key restore|key retire|account restore) /;
+/** Set by `npm run test:az`, which needs `az`: the commands of `az` are run, and the others are not run again. */
+const WITH_AZ = process.env.CMK_TEST_AZ === '1';
+
+/** Runs the text as a person does who has copied it, on an owner's sign-in; that person has none of the app's settings. */
+async function runCopied(command: string): Promise<void> {
+  if (command.startsWith('az ')) {
+    const { code, stderr } = await az.script(command, import.meta.dirname);
+    expect({ command, code, stderr }).toMatchObject({ code: 0 });
+    return;
+  }
+  const words = wordsOf(command).map((word) => (PLACEHOLDER.test(word) ? 'as the drift check says' : word));
+  const args = [...words, ...(ASKS_FOR_NAME.test(command) ? ['--yes'] : [])];
+  const { code, err } = await runCmk(new Procedures(wire), args);
+  expect({ command, code, err }).toMatchObject({ code: 0 });
+}
+
+/** Runs what is printed for as long as there is something: no command twice, and the finding is gone in the end. */
+async function followCommands({ reason, stays }: Case, resource: string, report: () => Promise<DriftReport>) {
+  const ran: string[] = [];
+  for (;;) {
+    const [found] = about(await report(), reason, resource);
+    const command = found && commandOf(found);
+    if (!command) return expect(found === undefined).toBe(stays === undefined);
+    expect(ran).not.toContain(command);
+    ran.push(command);
+    await runCopied(command);
+    wire.azure.clock.advance(1_000);
+  }
+}
+
+/** What a test leaves would be read by each check after it. */
+afterEach(() => {
+  for (const { keys } of world().vaults.values())
+    for (const name of keys.keys()) if (/^key-/.test(name)) keys.delete(name);
+  for (const [id, { name }] of world().storageAccounts)
+    if (/^st[0-9a-f]{12}$/.test(name)) world().storageAccounts.delete(id);
+});
+
+let az: Az;
+beforeAll(async () => {
+  if (!WITH_AZ) return;
+  az = new Az(wire.azure.env);
+  const { AZURE_TENANT_ID: tenant, AZURE_CLIENT_ID: id, AZURE_CLIENT_SECRET: secret } = wire.azure.owner;
+  await az.text(`login --service-principal --username ${id} --password=${secret} --tenant ${tenant}`);
+});
+afterAll(() => az?.close());
+
 describe('the drift check finds', () => {
-  it.each(cases)('$reason when $by', async ({ reason, drift }) => {
+  it.each(cases.filter(({ prints }) => !WITH_AZ || prints?.startsWith('az ')))('$reason when $by', async (one) => {
+    const { reason, prints, notRun, drift } = one;
     const { resource, report = check } = await drift();
     const found = about(await report(), reason, resource);
     expect(found.length).toBeGreaterThan(0);
     const { id, reason: behind } = found[0]?.cause ?? {};
     expect(wire.records.filter(({ cause }) => cause === id)).toEqual([expect.objectContaining({ reason: behind })]);
     expect(wire.records.filter((record) => record.reason === 'DriftChecked')).toHaveLength(1);
+
+    const command = found[0] && commandOf(found[0]);
+    expect(command && kindOf(command)).toBe(prints);
+    if (prints && !notRun && (WITH_AZ || prints.startsWith('cmk '))) await followCommands(one, resource, report);
   });
 
   it('no version missing that is newer than the list of its key', async () => {
@@ -659,6 +859,12 @@ describe('the drift check finds', () => {
     const report = await check(noFix, { keys: { ...keys, listVersions } });
     expect(lists).toBe(2);
     expect(about(report, 'KeyDeleted', account.id)).toEqual([]);
+  });
+
+  it('has a case for every command that a check prints', () => {
+    const run = cases.flatMap(({ reason, prints }) => (prints ? [`${reason}: ${prints}`] : []));
+    const printed = Object.entries(PRINTED).flatMap(([reason, kinds]) => kinds.map((kind) => `${reason}: ${kind}`));
+    expect([...new Set(run)].sort()).toEqual(printed.sort());
   });
 
   it('has a case for every check', async () => {

@@ -137,6 +137,15 @@ describe('account pin and unpin', () => {
     expect((await procedures.run(pin(account))).changed).toBe(false);
   });
 
+  it('writes the version again that an account is pinned to where Azure still uses another one', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site, 'pinned');
+    const next = procedures.nextVersion(site);
+    Object.assign(account.encryption.keyvaultproperties ?? {}, { keyversion: next.version });
+    const written = await procedures.writes(() => procedures.run(pin(account)));
+    expect(written).toEqual([expect.stringMatching(`^PATCH .*/${account.name}$`)]);
+  });
+
   it('passes over a newest version that is disabled', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site, 'automatic');

@@ -45,7 +45,7 @@ describe('key revoke and key restore', () => {
     expect(texts(revoked, 'done')).toHaveLength(2);
     const { id } = revoked.result.revocation ?? { id: '' };
     expect(id).not.toBe('');
-    const restoreIt = `cmk key restore ${site.key} --vault ${site.vault.name} --revocation ${id}`;
+    const restoreIt = `cmk key restore ${site.key} --vault ${site.vault.name} --revocation ${id} --reason '<why>'`;
     expect(texts(revoked, 'note')).toContain(`To give access back: ${restoreIt}, run by somebody else than you`);
 
     const other = await procedures.refusal(restoring(site, { revocation: 'cafe' }), { as: second });

@@ -28,7 +28,8 @@ const retire =
     const app = appRecord(environment, () => {
       throw new Error('A connection string needs no credential.');
     });
-    return retireVersions(keyOf(site), { hours: 24, by: 'person', app, ...options, environment }, operation);
+    const defaults = { hours: 24, by: 'person', workspace: undefined } as const;
+    return retireVersions(keyOf(site), { ...defaults, app, ...options, environment }, operation);
   };
 
 /** A key with an old and a new version and an account on the new one, two days later. */

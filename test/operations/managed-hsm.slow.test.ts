@@ -286,7 +286,7 @@ describe('a key of a Managed HSM', () => {
     expect(status.result.revocation).toMatchObject({ revokedBy: first.objectId });
     const revocation = revoked.result.revocation?.id ?? '';
     expect(texts(revoked, 'note').join('\n')).toContain(
-      `cmk key restore vault-key --hsm ${site.vault.name} --revocation ${revocation}`,
+      `cmk key restore vault-key --hsm ${site.vault.name} --revocation ${revocation} --reason '<why>'`,
     );
     const restored = await procedures.run(
       (operation) =>

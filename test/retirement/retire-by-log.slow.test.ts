@@ -273,7 +273,7 @@ describe('retirement by the log', () => {
     expect(found(before)).toMatchObject({
       reason: 'RetirableVersion',
       is: expect.stringContaining('The log of the vault shows no use of it either'),
-      fix: expect.stringMatching(/ --with-evidence$/),
+      fix: expect.stringMatching(new RegExp(` --with-evidence --usage-workspace ${WORKSPACE_ID}$`)),
     });
     expect(firstOf(key)?.enabled).toBe(true);
     const version = firstOf(key);

@@ -99,7 +99,7 @@ function addRotate(command: Command, cli: Cli): void {
     .addOption(
       new Option(
         '--if-older-than <duration>',
-        'a newest version that is younger counts as rotated; PT0S: rotate anyway',
+        'a newest version that is younger, and has not expired, counts as rotated; PT0S: rotate anyway',
       )
         .argParser(parsed(seconds))
         .default(3_600, 'PT1H'),

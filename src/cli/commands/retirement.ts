@@ -10,6 +10,7 @@ interface RetireArguments {
   afterHours: number;
   withoutEvidence?: boolean;
   withEvidence?: boolean;
+  usageWorkspace?: string;
   dryRun?: boolean;
   yes?: boolean;
   reason?: string;
@@ -21,13 +22,27 @@ export function addRetire(command: Command, cli: Cli): void {
     .description('look afresh at what uses the key, and have versions disabled that nothing in sight uses any more')
     .option('--version <version>', 'this version only (default: every one that may go)')
     .option('--after-hours <hours>', 'how old the next version has to be', number, LEAST_RETIRE_HOURS)
-    .option('--with-evidence', "disable those that the vaults' log proves unused (CMK_USAGE_WORKSPACE names it)")
+    .option('--with-evidence', "disable those that the vaults' log proves unused")
+    .addOption(
+      new Option(
+        '--usage-workspace <id>',
+        'id of the Log Analytics workspace that has that log (or CMK_USAGE_WORKSPACE)',
+      ).default(cli.environment?.CMK_USAGE_WORKSPACE, 'CMK_USAGE_WORKSPACE'),
+    )
     .addOption(
       new Option('--without-evidence', 'disable them: you answer for what is out of sight').conflicts('withEvidence'),
     )
 
     .action(async (name: string, options: RetireArguments) => {
-      const { version, afterHours: hours, withoutEvidence, withEvidence, dryRun, yes = false } = options;
+      const {
+        version,
+        afterHours: hours,
+        withoutEvidence,
+        withEvidence,
+        usageWorkspace,
+        dryRun,
+        yes = false,
+      } = options;
       const { reason: why, ticket } = options;
       const by = withoutEvidence ? 'person' : withEvidence ? 'log' : 'look';
       const { environment } = cli;
@@ -46,7 +61,11 @@ export function addRetire(command: Command, cli: Cli): void {
       }
       const app = appRecord(environment, () => cli.credential(command.optsWithGlobals<GlobalOptions>()));
       await cli.run(command, (operation) =>
-        retireVersions(key, { version, hours, by, why, ticket, environment, app }, operation),
+        retireVersions(
+          key,
+          { version, hours, by, why, ticket, workspace: usageWorkspace, environment, app },
+          operation,
+        ),
       );
     });
 }

@@ -8,10 +8,12 @@ import type { AccountSubject, KeySubject, Rules } from './subjects.ts';
 export function identityMissing(subject: AccountSubject): readonly Found[] {
   const { account, key } = subject;
   const identity = chosenIdentity(subject);
+  // An account holds one user-assigned identity: whether another one may be taken off is for a person to decide.
+  const isFree = account.userAssignedIdentities.length === 0;
   return withoutIdentity(subject, 'IdentityMissing').map((is) => ({
     is,
     shouldBe: 'The identity of the encryption settings is on the account.',
-    ...(key && identity !== undefined ? { command: encryptAccount(account, key.key, identity) } : {}),
+    ...(key && identity !== undefined && isFree ? { command: encryptAccount(account, key.key, identity) } : {}),
     cause: ofIdentity(subject, key),
   }));
 }

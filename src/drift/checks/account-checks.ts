@@ -12,7 +12,8 @@ import { count } from '../../text.ts';
 import { DAY_MS, HOUR_MS } from '../../time/spans.ts';
 import { recoverVault } from '../../vaults/vault-commands.ts';
 import type { Found } from './check.ts';
-import { enableVersion, moveAccount, recoverKey, rotate } from './commands.ts';
+import { enableVersion, moveAccount, recoverKey } from './commands.ts';
+import { afterExpiry } from './key-checks.ts';
 import { KEY_TAG } from './left-checks.ts';
 import { isRevoked } from './revoked-checks.ts';
 import type { AccountSubject, KeySubject, Rules, ScopeSubject } from './subjects.ts';
@@ -149,7 +150,8 @@ export function keyExpired(subject: AccountSubject, rules: Rules): readonly Foun
     const held = heldVersion(use, known(key.versions) ?? []);
     if (!held || usability(held, rules.now) !== 'Expired') return [];
     const is = `The version in use, ${held.version}, expired on ${held.expiresOn?.toISOString()}.`;
-    const [command, cause] = [rotate(key.key), { about: [key.key.id] }];
+    const pinned = use.pinned !== undefined && resource === subject.account.id ? subject.account : undefined;
+    const [command, cause] = [afterExpiry(key, held, pinned, rules.now), { about: [key.key.id] }];
     return [{ resource, is, shouldBe: 'The version in use has not expired.', command, cause }];
   });
 }

@@ -1,9 +1,15 @@
 import type { Account } from '../../accounts/account.ts';
+import { known } from '../../azure/read-or-why.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import { shellCommand } from '../../azure/shell-command.ts';
+import type { WantedSubscription } from '../../events/subscription.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';
 import { azVaultOption } from '../../keys/vault-options.ts';
+import type { KeySubject } from './subjects.ts';
+
+/** What `cmk` gives a new key. */
+export const USUAL_LIFETIME_DAYS = 730;
 
 // What mends a finding, filled in, to be copied into a shell. Nothing that a tag says becomes part of one: whoever may
 // write a tag would choose what an operator does.
@@ -12,8 +18,20 @@ export function enableVersion({ id }: KeyVersion): string {
   return shellCommand('az keyvault key set-attributes --enabled true', [['--id', id]]);
 }
 
-export function rotate({ id }: ManagedKey): string {
-  return shellCommand('cmk key rotate', [['', id]]);
+/**
+ * A Managed HSM rotates a key only once it has a rotation policy (Managed HSM, "Configure key autorotation").
+ *
+ * @param isYoung the newest version is one that the command takes for the rotation asked for, unless it is told otherwise
+ */
+export function rotate({ key, policy }: Pick<KeySubject, 'key' | 'policy'>, isYoung = false): string {
+  const command = shellCommand('cmk key rotate', [
+    ['', key.id],
+    ...(isYoung ? ([['--if-older-than', 'PT0S']] as const) : []),
+  ]);
+  const rotation = known(policy);
+  const lacksPolicy = rotation && !rotation.rotates && !rotation.expiresIn && !rotation.notifyBeforeExpiry;
+  if (key.vault.kind === 'vault' || !lacksPolicy) return command;
+  return `${setLifetime(key, USUAL_LIFETIME_DAYS)} && ${command}`;
 }
 
 export function recoverKey({ name, vault }: ManagedKey): string {
@@ -57,8 +75,13 @@ export function exemptVault({ id }: ManagedVault, assignmentId: string, referenc
   ]);
 }
 
-export function deliverEvents({ id }: ManagedVault): string {
-  return shellCommand('cmk events ensure', [['--vault', id]]);
+/** With the app and its storage: who runs it does not have the app's settings. */
+export function deliverEvents({ id }: ManagedVault, { functionId, deadLetter }: WantedSubscription): string {
+  return shellCommand('cmk events ensure', [
+    ['--vault', id],
+    ['--function-app', functionId.slice(0, functionId.lastIndexOf('/functions/'))],
+    ...(deadLetter ? ([['--storage', deadLetter.storageAccountId]] as const) : []),
+  ]);
 }
 
 /** Moves a pinned account to the newest version of its key. */

@@ -1,5 +1,6 @@
+import type { Account } from '../../accounts/account.ts';
 import { known } from '../../azure/read-or-why.ts';
-import { type KeyVersion, newestVersion } from '../../keys/key-versions.ts';
+import { compareAge, type KeyVersion, newestUsableVersion, newestVersion } from '../../keys/key-versions.ts';
 import { isStorageKind } from '../../keys/storage-kind.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation, revocationOf } from '../../revocation/revocation.ts';
@@ -12,9 +13,9 @@ import {
   unfinishedRotation,
 } from '../../rotation/rotation.ts';
 import { rotationDue } from '../../rotation/rotation-due.ts';
-import { DAY_MS } from '../../time/spans.ts';
+import { DAY_MS, HOUR_MS } from '../../time/spans.ts';
 import type { Found } from './check.ts';
-import { allowOperations, rotate } from './commands.ts';
+import { allowOperations, moveAccount, rotate } from './commands.ts';
 import type { KeySubject, Rules } from './subjects.ts';
 
 /** Key Vault raises its near-expiry event 30 days before, unless the rotation policy says otherwise. */
@@ -22,18 +23,22 @@ const WARN_DAYS = 30;
 const ERROR_DAYS = 10;
 /** What a rotation policy does is given so long to be done. */
 const ROTATION_SLACK_MS = DAY_MS;
+/** `cmk key rotate` takes a version that is younger for the rotation asked for, unless it is told otherwise. */
+const ROTATED_MS = HOUR_MS;
 
-export function keyTooOld({ key, versions }: KeySubject, { now, drift }: Rules): readonly Found[] {
+export function keyTooOld(subject: KeySubject, { now, drift }: Rules): readonly Found[] {
+  const { versions } = subject;
   const newest = inForce(versions, now);
   if (!newest) return [];
   const days = Math.floor((now.getTime() - newest.createdOn.getTime()) / DAY_MS);
   if (days <= drift.keyMaxAgeDays) return [];
   const is = `Its newest version ${newest.version} is ${days} days old.`;
   const shouldBe = `Its newest version is at most ${drift.keyMaxAgeDays} days old.`;
-  return [{ is, shouldBe, command: imported(newest) ? undefined : rotate(key) }];
+  return [{ is, shouldBe, command: imported(newest) ? undefined : rotate(subject) }];
 }
 
-export function nearExpiry({ key, versions, policy, usage }: KeySubject, { now }: Rules): readonly Found[] {
+export function nearExpiry(subject: KeySubject, { now }: Rules): readonly Found[] {
+  const { key, versions, policy, usage } = subject;
   const all = known(versions) ?? [];
   const newest = inForce(versions, now);
   if (!newest?.expiresOn) return [];
@@ -54,7 +59,7 @@ export function nearExpiry({ key, versions, policy, usage }: KeySubject, { now }
       severity: days <= ERROR_DAYS ? 'error' : 'warning',
       is: `Its newest version ${days < 0 ? 'expired' : 'expires'} on ${when}${itself ? `; its rotation policy was to rotate it on ${itself.toISOString()}` : ''}.`,
       shouldBe: 'There is a version that does not expire soon.',
-      command: imported(newest) ? undefined : rotate(key),
+      command: imported(newest) ? undefined : rotate(subject, now.getTime() - newest.createdOn.getTime() < ROTATED_MS),
       ...(decision?.rotate && meant
         ? { action: { kind: 'rotate', key: key.id, version: newest.version } as const }
         : {}),
@@ -62,7 +67,8 @@ export function nearExpiry({ key, versions, policy, usage }: KeySubject, { now }
   ];
 }
 
-export function rotationIncomplete({ key, versions, usage }: KeySubject, { now }: Rules): readonly Found[] {
+export function rotationIncomplete(subject: KeySubject, { now }: Rules): readonly Found[] {
+  const { key, versions, usage } = subject;
   const unfinished = unfinishedRotation(known(versions) ?? [], now);
   if (!unfinished) return [];
   const { from, to } = unfinished;
@@ -72,7 +78,7 @@ export function rotationIncomplete({ key, versions, usage }: KeySubject, { now }
     {
       is: `Its newest version ${to.version} never expires, and the one before expires on ${from.expiresOn?.toISOString()}.`,
       shouldBe: 'A new version lives as long as the one before.',
-      command: rotate(key),
+      command: imported(to) ? undefined : rotate(subject),
       ...(meant ? { action: { kind: 'rotate', key: key.id, version: to.version } as const } : {}),
     },
   ];
@@ -150,11 +156,32 @@ export function revokedVersionEnabled({ key, versions }: KeySubject, { now }: Ru
     }));
 }
 
+/**
+ * What mends the use of a version that has expired: a new version where there is none to go to, else the move.
+ *
+ * @param pinned the account, where its own use is pinned; undefined: no one command moves the use
+ */
+export function afterExpiry(
+  key: KeySubject,
+  held: KeyVersion,
+  pinned: Account | undefined,
+  now: Date,
+): string | undefined {
+  const later = listed(key.versions).filter((version) => compareAge(version, held) > 0);
+  if (newestUsableVersion(later, now)) return pinned && moveAccount(pinned);
+  const newest = inForce(key.versions, now);
+  return newest && !imported(newest) ? rotate(key) : undefined;
+}
+
 /** The newest version, unless the key is revoked or switched off: then its age and expiry are nobody's trouble. */
 export function inForce(versions: KeySubject['versions'], now: Date): KeyVersion | undefined {
-  const read = known(versions) ?? [];
+  const read = listed(versions);
   const newest = newestVersion(read);
   return newest?.enabled && !openRevocation(read, now) ? newest : undefined;
+}
+
+function listed(versions: KeySubject['versions']): readonly KeyVersion[] {
+  return known(versions) ?? [];
 }
 
 export function pinnedVersion({ key, usage }: KeySubject): readonly Found[] {

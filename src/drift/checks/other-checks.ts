@@ -46,7 +46,10 @@ function isOlder(version: string | undefined, target: KeyVersion, versions: read
 function moveOther({ id, type }: OtherDependent, key: ManagedKey, { id: version }: KeyVersion): string | undefined {
   const resource = parseResourceId(id);
   if (!resource) return undefined;
-  const group = ['--resource-group', resource.resourceGroup] as const;
+  const place = [
+    ['--resource-group', resource.resourceGroup],
+    ['--subscription', resource.subscriptionId],
+  ] as const;
   switch (type.toLowerCase()) {
     case 'microsoft.compute/diskencryptionsets':
       return shellCommand('az disk-encryption-set update', [
@@ -55,14 +58,14 @@ function moveOther({ id, type }: OtherDependent, key: ManagedKey, { id: version 
         ['--source-vault', key.vault.id],
       ]);
     case 'microsoft.sql/servers':
-      return sqlProtector('az sql server', [['--kid', version], ['--server', resource.name], group]);
+      return sqlProtector('az sql server', [['--kid', version], ['--server', resource.name], ...place]);
     case 'microsoft.sql/managedinstances':
-      return sqlProtector('az sql mi', [['--kid', version], ['--managed-instance', resource.name], group]);
+      return sqlProtector('az sql mi', [['--kid', version], ['--managed-instance', resource.name], ...place]);
     case 'microsoft.containerregistry/registries':
       return shellCommand('az acr encryption rotate-key', [
         ['--name', resource.name],
         ['--key-encryption-key', version],
-        group,
+        ...place,
       ]);
     case 'microsoft.storage/storageaccounts':
       return shellCommand('cmk account pin', [['', id]]);

@@ -7,7 +7,7 @@ import { DAY_MS } from '../../time/spans.ts';
 import { deniesMaterial, deniesVersion, type NextVersion } from '../../vaults/key-demands.ts';
 import type { KeyDenial } from '../../vaults/key-policies.ts';
 import type { Found } from './check.ts';
-import { exemptVault, setLifetime } from './commands.ts';
+import { exemptVault, setLifetime, USUAL_LIFETIME_DAYS } from './commands.ts';
 import { imported, inForce } from './key-checks.ts';
 import type { KeySubject, Rules } from './subjects.ts';
 
@@ -15,8 +15,6 @@ import type { KeySubject, Rules } from './subjects.ts';
 const LEAST = { lifetime: 28, apart: 7 };
 /** Where not each way of counting is denied, and on each day. */
 const DOUBT = 'Whether it is denied hangs on the day, and on how Key Vault counts years and months.';
-/** What `cmk` gives a new key. Days. */
-const USUAL_LIFETIME = 730;
 
 /**
  * How Key Vault answers a rotation that Azure Policy denies is not documented: so it is told ahead, by the policies that apply
@@ -82,7 +80,7 @@ function allowedLifetime(denials: readonly KeyDenial[], rotation: RotationPolicy
     ...demands.map((demand) => (demand.kind === 'remaining' ? Math.floor(demand.days) + 1 : 0)),
   );
   const most = Math.min(...demands.map((demand) => (demand.kind === 'validity' ? Math.floor(demand.days) : Infinity)));
-  return least <= most ? Math.min(most, Math.max(least, USUAL_LIFETIME)) : undefined;
+  return least <= most ? Math.min(most, Math.max(least, USUAL_LIFETIME_DAYS)) : undefined;
 }
 
 function denies({ assignment, demand }: KeyDenial): string {

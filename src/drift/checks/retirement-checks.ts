@@ -39,7 +39,7 @@ export function retirableVersion(subject: KeySubject, { now, drift }: Rules): re
         return {
           ...about,
           is: `${seen} The log of the vault shows no use of it either since its successor took over.`,
-          fix: `Have it disabled: ${retireByLogCommand(key, name)}`,
+          fix: `Have it disabled: ${retireByLogCommand(key, name, drift.usageWorkspace)}`,
           action: { kind: 'retire', key: key.id, version: name },
         };
       }

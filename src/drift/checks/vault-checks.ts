@@ -58,7 +58,7 @@ function eventSubscriptionMissing(subject: VaultSubject, rules: Rules): readonly
           part: verdict.wanted.functionName,
           is: `No event subscription delivers ${verdict.wanted.eventType} to ${verdict.wanted.functionId}.`,
           shouldBe: 'Each of its key events reaches its function of this app.',
-          command: deliverEvents(subject.vault),
+          command: deliverEvents(subject.vault, verdict.wanted),
           action: { kind: 'events', vault: subject.vault.id, functionName: verdict.wanted.functionName },
         }
       : [],
@@ -71,7 +71,7 @@ function eventSubscriptionMisaimed(subject: VaultSubject, rules: Rules): readonl
       ? {
           resource: verdict.found.id,
           is: verdict.differences.join(' '),
-          command: deliverEvents(subject.vault),
+          command: deliverEvents(subject.vault, verdict.wanted),
           cause: { about: [subject.vault.id] },
           shouldBe: `${verdict.wanted.eventType}, and nothing else, is delivered to ${verdict.wanted.functionId}.`,
           action: { kind: 'events', vault: subject.vault.id, functionName: verdict.wanted.functionName },

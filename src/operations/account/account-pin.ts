@@ -29,10 +29,11 @@ export async function pinAccount(options: PinOptions, operation: Operation): Pro
   const target = usableVersion(key, versions, options.version ?? newest?.version, azure.now());
   const held = use.pinned ?? use.current;
   refuseBackwards(account.name, target, held === undefined ? undefined : findVersion(versions, held));
-  const plan: AccountPlan =
-    use.pinned === target.version
-      ? { write: false, why: `${account.name} is pinned to this version already` }
-      : { write: true, identity: undefined, encryption: withKeyVersion(account.encryption, target.version) };
+  // Azure may still use another version than the one that it is told to: then the same is written again.
+  const isHeld = use.pinned === target.version && (use.current === undefined || use.current === target.version);
+  const plan: AccountPlan = isHeld
+    ? { write: false, why: `${account.name} is pinned to this version already` }
+    : { write: true, identity: undefined, encryption: withKeyVersion(account.encryption, target.version) };
   const result = accountResult(
     await applyPlan(account, plan, `${account.name} pinned to ${target.version}`, operation),
   );

@@ -97,19 +97,17 @@ function fixOf({ reason, fix, command }: Omit<Finding, 'since'>, { subject, vaul
     case 'RevocationOpen':
       return revocation && key ? restoreCommand(key.key, revocation) : fix;
     case 'AccountRevocationOpen':
-      return command ?? fix;
     case 'KeyDisabled':
-      return `enable the version, or cmk key rotate ${keyName} ${where}`;
     case 'KeyExpired':
-      return `cmk key rotate ${keyName} ${where}`;
+      return command ?? fix;
     case 'StaleKeyVersion':
       return `cmk account pin ${account.name}`;
     case 'LaggingAutomaticVersion':
       return `cmk account pin ${account.name} moves it now, and cmk account unpin makes it automatic again`;
     case 'IdentityMissing':
-      return `cmk account enable ${account.name} … --identity <identity>`;
+      return command ?? `cmk account enable ${account.name} ${where} --key ${keyName} --identity <identity>`;
     case 'IdentityDeleted':
-      return `cmk account enable ${account.name} … --identity <identity> --replace-identity`;
+      return `cmk account enable ${account.name} ${where} --key ${keyName} --identity <identity> --replace-identity`;
     case 'IdentityWithoutRole':
       return `cmk role ensure --assignee ${access?.principalId} ${where}`;
     case 'PurgeProtectionOff':

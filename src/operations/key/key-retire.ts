@@ -40,6 +40,8 @@ export interface KeyRetireOptions {
   /** What the operator says of it, for the audit trail. */
   readonly why?: string | undefined;
   readonly ticket?: string | undefined;
+  /** Id of the workspace that has the vault's log; undefined: there is no log to go by. */
+  readonly workspace: string | undefined;
   readonly environment: Environment;
   readonly app: Pick<AppRecord, 'audit'>;
 }
@@ -62,7 +64,7 @@ interface KeyRetirement {
  */
 export async function retireVersions(
   key: ManagedKey,
-  { version, hours, by, why, ticket, environment, app }: KeyRetireOptions,
+  { version, hours, by, why, ticket, workspace, environment, app }: KeyRetireOptions,
   operation: Operation,
 ): Promise<KeyRetirement> {
   const { azure, journal } = operation;
@@ -75,7 +77,7 @@ export async function retireVersions(
   }
   const [operator] = await Promise.all([azure.operator(), checkVersion(key, version, operation)]);
   journal.waiting('everything that uses the key is read');
-  const usageLog = azure.usageLog(environment.CMK_USAGE_WORKSPACE);
+  const usageLog = azure.usageLog(workspace);
   const services = { ...azure, usageLog, settings: lookSettings(azure, environment) };
   const proof = by === 'person' ? 'person' : 'log';
   const options = { version, hours, lookMs: LOOK_MS, disable: by !== 'look' && !journal.dryRun, proof } as const;
@@ -84,7 +86,7 @@ export async function retireVersions(
   const kept: { version: string; reasons: readonly string[] }[] = [];
   let { audit } = NOT_AUDITED;
   for await (const one of both(key, options, services)) {
-    enter(key, one, by, operation);
+    enter(key, one, { by, workspace }, operation);
     if (one.outcome === 'retired') retired.push(one.version.version);
     if (one.outcome === 'unproven') unproven.push({ version: one.version.version, reasons: one.reasons });
     if (one.outcome === 'kept' || one.outcome === 'undone') {
@@ -158,12 +160,17 @@ async function checkVersion(
 }
 
 /** Enters into the journal what was done, which the use-case has done by now. */
-function enter(key: ManagedKey, retired: Retirement, by: KeyRetireOptions['by'], { journal }: Operation): void {
+function enter(
+  key: ManagedKey,
+  retired: Retirement,
+  { by, workspace }: Pick<KeyRetireOptions, 'by' | 'workspace'>,
+  { journal }: Operation,
+): void {
   const { outcome, version } = retired;
   const disabled = `version ${version.version} of ${nameOf(key)} disabled`;
   if (outcome === 'kept' || outcome === 'unproven') return;
   if (outcome === 'planned' && by === 'look') {
-    const command = retireByLogCommand(key, version.version);
+    const command = retireByLogCommand(key, version.version, workspace);
     journal.found(`nobody uses version ${version.version}, by the log too; to disable it: ${command}`);
   } else if (outcome === 'planned') {
     journal.planned({ text: disabled, action: 'version.disable', resource: version.id });

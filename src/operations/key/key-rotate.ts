@@ -1,6 +1,6 @@
 import { describe, describeFailure, type Failure } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
-import { type KeyVersion, newestVersion } from '../../keys/key-versions.ts';
+import { type KeyVersion, newestVersion, usability } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { vaultOption } from '../../keys/vault-options.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
@@ -21,7 +21,7 @@ type RotationPlan =
 /**
  * Whether a key is to be rotated now.
  *
- * @param ifOlderThanSeconds a newest version that is younger counts as the rotation asked for
+ * @param ifOlderThanSeconds a newest version that is younger, and has not expired, counts as the rotation asked for
  * @throws {@link CmkError} when it must not be
  */
 function planRotation(
@@ -62,7 +62,12 @@ function planRotation(
     );
   }
   const ageSeconds = (now.getTime() - newest.createdOn.getTime()) / 1000;
-  return ageSeconds < ifOlderThanSeconds ? { rotate: false, newest, ageSeconds } : { rotate: true, from: newest };
+  // However young, a version that has expired is not the one asked for. However old, a rotation that was broken off is
+  // completed: another version would take the missing expiry over.
+  const isAskedFor = unfinishedRotation(versions, now)
+    ? ifOlderThanSeconds > 0
+    : ageSeconds < ifOlderThanSeconds && usability(newest, now) !== 'Expired';
+  return isAskedFor ? { rotate: false, newest, ageSeconds } : { rotate: true, from: newest };
 }
 
 /** Makes a new version with the tags and the lifetime of the one before. Accounts are moved by the app, or by hand. */
@@ -122,7 +127,7 @@ async function complete(key: ManagedKey, from: KeyVersion, to: KeyVersion, azure
     new CmkError(
       'RotationIncomplete',
       `The key was rotated to ${to.version}, which has neither the tags nor the expiry of the version before: ${describe(failure)}`,
-      `Within an hour, run it again without --if-older-than: cmk key rotate ${key.name} ${vaultOption(key.vault)} completes this rotation and makes no other.`,
+      `Within a day, run it again without --if-older-than: cmk key rotate ${key.name} ${vaultOption(key.vault)} completes this rotation and makes no other.`,
       { cause },
     );
   const { refused } = await completeVersion(key, from, to, azure.keys).catch((error: unknown) => {

@@ -3,6 +3,7 @@ import { ACCOUNT_CHECKS } from '../../../src/drift/checks/checks.ts';
 import { evaluate } from '../../../src/drift/checks/evaluate.ts';
 import { REVOKED_CHECKS } from '../../../src/drift/checks/revoked-checks.ts';
 import type { AccountSubject, Rules } from '../../../src/drift/checks/subjects.ts';
+import type { KeyVersion } from '../../../src/keys/key-versions.ts';
 import { type Cases, describeChecks } from './describe-checks.ts';
 import {
   access,
@@ -46,6 +47,18 @@ const withIdentity = (reason: 'IdentityMissing' | 'IdentityWithoutRole', id = '/
     account: account({ encryption: { encryptionIdentity: { encryptionUserAssignedIdentity: id } } }),
     access: lacks(reason),
   });
+
+const withAnotherIdentity = subject({
+  account: account({
+    encryption: { encryptionIdentity: { encryptionUserAssignedIdentity: '/identities/id-1' } },
+    userAssignedIdentities: ['/identities/id-2'],
+  }),
+  access: lacks('IdentityMissing'),
+});
+const EXPIRED: KeyVersion = { ...OLD, expiresOn: new Date(NOW.getTime() - DAYS) };
+/** Pinned to a version that has expired, of a key with these versions. */
+const expired = (...versions: readonly KeyVersion[]): AccountSubject =>
+  subject({ use: pinned(EXPIRED), key: inVersions(...versions) });
 
 const SUBSCRIPTION = `/subscriptions/${account().subscriptionId}`;
 
@@ -447,11 +460,25 @@ describe('account checks', () => {
     ['VaultNotFound', subject({ key: key({ state: 'vaultGone' }) }), [VAULT.id], /^az keyvault recover/],
     ['RevocationOpen', subject({ key: inVersions(revoked(100), revoked(10)) }), [KEY.id], /^cmk key restore files-key/],
     ['StaleKeyVersion', subject({ use: pinned(OLD) }), [KEY.id], /^cmk account pin/],
+    ['IdentityMissing', withAnotherIdentity, ['/identities/id-1', VAULT.id], undefined],
+    ['KeyExpired', expired(EXPIRED), [KEY.id], /^cmk key rotate/],
+    ['KeyExpired', expired(version(200), EXPIRED), [KEY.id], /^cmk key rotate/],
+    ['KeyExpired', expired({ ...EXPIRED, tags: { 'cmk-origin': 'imported' } }), [KEY.id], undefined],
+    ['KeyExpired', expired(EXPIRED, { ...NEW, enabled: false }), [KEY.id], undefined],
   ])('what is behind a finding, and the command that mends it: %s', (reason, of, about, command) => {
     const [finding] = evaluate(ACCOUNT_CHECKS, of, account().id, rules());
     expect(finding?.cause).toEqual({ id: expect.stringMatching(/^[0-9a-f]{16}$/), reason, about });
     if (command) expect(finding?.command).toMatch(command);
     else expect(finding?.command).toBeUndefined();
+  });
+  it('a use of an expired version is moved where there is a usable one, if one command does that', () => {
+    const commandOf = (of: AccountSubject): string | undefined =>
+      evaluate(ACCOUNT_CHECKS, of, account().id, rules()).find(({ reason }) => reason === 'KeyExpired')?.command;
+    const versions = [EXPIRED, NEW];
+    expect(commandOf(expired(...versions))).toBe(`cmk account pin ${account().id}`);
+    expect(commandOf({ ...expired(...versions), use: use({ current: EXPIRED.version }) })).toBeUndefined();
+    const ofScope = scope(pinned(EXPIRED), { key: inVersions(...versions) });
+    expect(commandOf(subject({ scopes: [ofScope] }))).toBeUndefined();
   });
   it('an account that was pinned is pinned again by the command, and one that was not is not', () => {
     const commandOf = (pinned: boolean) => {

@@ -4,11 +4,19 @@ import { describe, expect, it } from 'vitest';
 import { NO_COMMAND, shellCommand } from '../../../src/azure/shell-command.ts';
 import * as commands from '../../../src/drift/checks/commands.ts';
 import { evaluate } from '../../../src/drift/checks/evaluate.ts';
+import { type WantedSubscription, wantedSubscriptions } from '../../../src/events/subscription.ts';
 import { giveAccess } from '../../../src/identities/give-access.ts';
+import { managedKey } from '../../../src/keys/managed-vaults.ts';
 import { letStorageIn, protectVault, recoverVault } from '../../../src/vaults/vault-commands.ts';
-import { account, KEY, NEW, rules, VAULT } from './subjects.ts';
+import { account, FUNCTION_APP, KEY, key, NEW, rules, STORAGE, VAULT } from './subjects.ts';
 
 const HSM = { ...VAULT, kind: 'managedHsm', name: 'hsm-local' } as const;
+const wantedSubscription = (storageAccountId: string | undefined): WantedSubscription => {
+  const [first] = wantedSubscriptions({ functionAppId: FUNCTION_APP, storageAccountId });
+  if (!first) throw new Error('The app wants no event.');
+  return first;
+};
+const HSM_KEY = managedKey(HSM, 'files-key');
 const OF_HSM = `--hsm-name hsm-local --resource-group rg-keys --subscription ${VAULT.subscriptionId}`;
 
 describe('a command to be copied into a shell', () => {
@@ -80,7 +88,21 @@ describe('what mends a finding', () => {
     [giveAccess(undefined, VAULT, 'rbac'), undefined],
     [commands.enableVersion(NEW), `az keyvault key set-attributes --enabled true --id ${NEW.id}`],
     [commands.recoverKey(KEY), 'az keyvault key recover --vault-name kv-files --name files-key'],
-    [commands.rotate(KEY), `cmk key rotate ${KEY.id}`],
+    [commands.rotate(key()), `cmk key rotate ${KEY.id}`],
+    [commands.rotate(key(), true), `cmk key rotate ${KEY.id} --if-older-than PT0S`],
+    [commands.rotate(key({ key: HSM_KEY })), `cmk key rotate ${HSM_KEY.id}`],
+    [
+      commands.rotate(key({ key: HSM_KEY, policy: { value: { rotates: false } } })),
+      `cmk key ensure ${HSM_KEY.id} --version-lifetime P730D && cmk key rotate ${HSM_KEY.id}`,
+    ],
+    [
+      commands.deliverEvents(VAULT, wantedSubscription(STORAGE)),
+      `cmk events ensure --vault ${VAULT.id} --function-app ${FUNCTION_APP} --storage ${STORAGE}`,
+    ],
+    [
+      commands.deliverEvents(VAULT, wantedSubscription(undefined)),
+      `cmk events ensure --vault ${VAULT.id} --function-app ${FUNCTION_APP}`,
+    ],
     [commands.moveAccount(account()), `cmk account pin ${account().id}`],
     [commands.recoverKey({ ...KEY, vault: HSM }), 'az keyvault key recover --hsm-name hsm-local --name files-key'],
     [recoverVault(HSM), `az keyvault recover ${OF_HSM}`],

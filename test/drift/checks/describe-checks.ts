@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Check } from '../../../src/drift/checks/check.ts';
 import { evaluate } from '../../../src/drift/checks/evaluate.ts';
 import type { Rules } from '../../../src/drift/checks/subjects.ts';
+import { commandOf, kindOf, PRINTED } from '../printed-commands.ts';
 import { rules } from './subjects.ts';
 
 /** What a check says of subjects; `found` has a pattern for what is, and the rest has nothing to say. */
@@ -38,6 +39,8 @@ export function describeChecks<S>(
         expect(finding.exemption).toBeUndefined();
         expect(finding.is).toMatch(is);
         expect(finding.shouldBe).toMatch(/\.$/);
+        const printed = commandOf(finding);
+        if (printed) expect(PRINTED[reason] ?? []).toContain(kindOf(printed));
       }
     });
 

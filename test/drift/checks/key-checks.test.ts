@@ -62,8 +62,9 @@ const denied = (
   });
 const material = (value: object) => ({ material: { value: { type: 'RSA', size: 2048, ...value } } });
 
+const SQL_SUBSCRIPTION = '5ab50000-0000-4000-8000-000000000001';
 const other = (named: readonly (KeyVersion | undefined)[], path = 'keyId', type = 'microsoft.sql/servers') => ({
-  id: `/subscriptions/5ab50000-0000-4000-8000-000000000001/resourceGroups/rg-sql/providers/${type}/sql-files`,
+  id: `/subscriptions/${SQL_SUBSCRIPTION}/resourceGroups/rg-sql/providers/${type}/sql-files`,
   name: 'sql-files',
   type,
   region: 'westeurope',
@@ -475,6 +476,35 @@ it('a key whose material was imported is not rotated by a command', () => {
   expect(of({ ...old, tags: {} })[0]?.command).toBe(`cmk key rotate ${key().key.id}`);
 });
 
+it('the command for a new version that nears its expiry does not take it for the rotation asked for', () => {
+  const soon = { expiresOn: new Date(NOW.getTime() + 5 * DAYS) };
+  const commandOf = (ageDays: number) =>
+    evaluate(KEY_CHECKS, { ...inVersions(version(ageDays, soon)), policy: UNREAD }, 'k', rules()).find(
+      ({ reason }) => reason === 'NearExpiry',
+    )?.command;
+  expect(commandOf(0.01)).toBe(`cmk key rotate ${key().key.id} --if-older-than PT0S`);
+  expect(commandOf(10)).toBe(`cmk key rotate ${key().key.id}`);
+});
+
+it('a rotation by import that was broken off has no command: Key Vault rotates no imported key material', () => {
+  const tags = { 'cmk-origin': 'imported' };
+  const found = evaluate(
+    KEY_CHECKS,
+    inVersions(version(90, { tags }), version(0.1, { tags, expiresOn: undefined })),
+    'k',
+    rules(),
+  );
+  expect(found.find(({ reason }) => reason === 'RotationIncomplete')).toMatchObject({ canFix: false });
+  expect(found.find(({ reason }) => reason === 'RotationIncomplete')?.command).toBeUndefined();
+});
+
+it('what the log proves unused is retired by a command that names the workspace of the log', () => {
+  const found = evaluate(KEY_CHECKS, key({ evidence: logged([]) }), 'k', rules({ usageWorkspace: 'workspace-1' }));
+  expect(found.find(({ reason }) => reason === 'RetirableVersion')?.fix).toMatch(
+    /: cmk key retire files-key --vault kv-files --version \S+ --with-evidence --usage-workspace workspace-1$/,
+  );
+});
+
 describeChecks(KEY_CHECKS, keys, key().key.id);
 
 describe('key checks', () => {
@@ -530,15 +560,15 @@ describe('a resource of another service that is held at an older version', () =>
     ],
     [
       'microsoft.sql/servers',
-      `az sql server key create --kid ${NEW.id} --server sql-files --resource-group rg-sql && az sql server tde-key set --server-key-type AzureKeyVault --kid ${NEW.id} --server sql-files --resource-group rg-sql`,
+      `az sql server key create --kid ${NEW.id} --server sql-files --resource-group rg-sql --subscription ${SQL_SUBSCRIPTION} && az sql server tde-key set --server-key-type AzureKeyVault --kid ${NEW.id} --server sql-files --resource-group rg-sql --subscription ${SQL_SUBSCRIPTION}`,
     ],
     [
       'microsoft.sql/managedinstances',
-      `az sql mi key create --kid ${NEW.id} --managed-instance sql-files --resource-group rg-sql && az sql mi tde-key set --server-key-type AzureKeyVault --kid ${NEW.id} --managed-instance sql-files --resource-group rg-sql`,
+      `az sql mi key create --kid ${NEW.id} --managed-instance sql-files --resource-group rg-sql --subscription ${SQL_SUBSCRIPTION} && az sql mi tde-key set --server-key-type AzureKeyVault --kid ${NEW.id} --managed-instance sql-files --resource-group rg-sql --subscription ${SQL_SUBSCRIPTION}`,
     ],
     [
       'microsoft.containerregistry/registries',
-      `az acr encryption rotate-key --name sql-files --key-encryption-key ${NEW.id} --resource-group rg-sql`,
+      `az acr encryption rotate-key --name sql-files --key-encryption-key ${NEW.id} --resource-group rg-sql --subscription ${SQL_SUBSCRIPTION}`,
     ],
     ['microsoft.dbformysql/flexibleservers', undefined],
   ])('of the type %s comes with the command that moves it, where there is one', (type, command) => {

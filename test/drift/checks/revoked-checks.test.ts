@@ -77,7 +77,7 @@ describe('what the other checks say of an account that is revoked by itself', ()
     expect(found.map(({ reason }) => reason)).toEqual(['AccountRevocationOpen']);
     expect(found[0]).toMatchObject({
       canFix: false,
-      command: 'cmk account restore stfiles01 --revocation f000',
+      command: "cmk account restore stfiles01 --revocation f000 --reason '<why>'",
       severity: 'warning',
     });
     expect(healthOfSubject(of, found, { vaultOf: () => undefined, rules: rules() }).state).toBe('Revoked');
@@ -86,7 +86,9 @@ describe('what the other checks say of an account that is revoked by itself', ()
   it('is said once, of the newest revocation, where another one was joined', () => {
     const of = revoked([undefined, undefined]);
     const found = evaluate(REVOKED_CHECKS, of, of.account.id, rules());
-    expect(found.map(({ command }) => command)).toEqual(['cmk account restore stfiles01 --revocation f001']);
+    expect(found.map(({ command }) => command)).toEqual([
+      "cmk account restore stfiles01 --revocation f001 --reason '<why>'",
+    ]);
   });
 
   it('has the time of its record, for what is told of it without a check', () => {

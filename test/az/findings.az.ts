@@ -1,0 +1,53 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { recoverKey } from '../../src/drift/checks/commands.ts';
+import { otherResourceStale } from '../../src/drift/checks/other-checks.ts';
+import { giveAccess } from '../../src/identities/give-access.ts';
+import { letStorageIn, protectVault, recoverVault } from '../../src/vaults/vault-commands.ts';
+import { KEY, key, OLD, rules, VAULT } from '../drift/checks/subjects.ts';
+import { kindOf } from '../drift/printed-commands.ts';
+import { Az } from './az.ts';
+
+// Commands of findings that `drift.slow.test.ts` cannot run here, since the local Azure has no such service or the finding
+// has another form there: az itself says which options they take, and which they need.
+const HSM = { ...VAULT, kind: 'managedHsm', name: 'hsm-local' } as const;
+
+/** What an owner of a resource of that type is told to paste. */
+function moveOther(type: string): string[] {
+  const id = `/subscriptions/${VAULT.subscriptionId}/resourceGroups/rg/providers/${type}/other`;
+  const uses = [{ path: 'keyId', keyUri: OLD.id, version: OLD.version }];
+  const place = { name: 'other', region: 'westeurope', subscriptionId: VAULT.subscriptionId };
+  const other = { id, type, ...place, uses, known: true };
+  const [found] = otherResourceStale({ ...key(), others: [other] }, rules());
+  return (found?.command ?? '').split(' && ');
+}
+
+const commands = [
+  ...moveOther('microsoft.compute/diskencryptionsets'),
+  ...moveOther('microsoft.sql/servers'),
+  ...moveOther('microsoft.sql/managedinstances'),
+  ...moveOther('microsoft.containerregistry/registries'),
+  giveAccess('p-1', VAULT, 'accessPolicies') ?? '',
+  giveAccess('p-1', HSM, 'local') ?? '',
+  protectVault(HSM) ?? '',
+  letStorageIn(HSM) ?? '',
+  recoverVault(HSM) ?? '',
+  recoverKey({ ...KEY, vault: HSM }) ?? '',
+];
+
+let az: Az;
+beforeAll(() => {
+  az = new Az({});
+});
+afterAll(() => az?.close());
+
+describe('a command that a finding prints has the options that az takes', () => {
+  it.each(commands)('%s', async (command) => {
+    const help = await az.text(`${kindOf(command).slice('az '.length)} --help`);
+    const given = [...command.matchAll(/ (--[a-z-]+)/g)].map(([, option = '']) => option);
+    const lines = help.split('\n').filter((line) => /^ {4}--/.test(line));
+    const options = (line: string): string[] => line.match(/--[a-z-]+/g) ?? [];
+    expect(given.filter((option) => !lines.some((line) => options(line).includes(option)))).toEqual([]);
+    const required = lines.filter((line) => line.includes('[Required]'));
+    expect(required.filter((line) => !options(line).some((option) => given.includes(option)))).toEqual([]);
+  });
+});
