@@ -144,6 +144,7 @@ function toAccount(account: StorageAccount): Account | undefined {
     principalIds: principalIds(account.identity?.userAssignedIdentities ?? {}),
     systemPrincipalId: account.identity?.principalId,
     encryption: account.encryption,
+    endpoints: Object.entries(account.primaryEndpoints ?? {}).flatMap(([service, uri]) => (uri ? [service] : [])),
   };
 }
 
