@@ -61,6 +61,13 @@ export function ownKeyServices({ endpoints = [], encryption }: Account): OwnKeyS
   );
 }
 
+/** An encryption scope on a key of Microsoft. */
+export interface PlatformScope {
+  readonly name: string;
+  readonly enabled: boolean;
+  readonly keyUri: undefined;
+}
+
 /** An encryption scope that uses a key of Key Vault. */
 export interface Scope {
   readonly name: string;
