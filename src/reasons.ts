@@ -144,6 +144,10 @@ export const REASONS = {
   AccountRecordUnbelieved:
     'The account has the record of a revocation that this app cannot have written, or not in whole; it does not count.',
   ScopeStaleKeyVersion: 'An encryption scope is pinned to an older version than the newest usable one.',
+  QueueOnServiceKey: 'The queues of an account are under a key of Microsoft: a revocation does not cut them off.',
+  TableOnServiceKey: 'The tables of an account are under a key of Microsoft: a revocation does not cut them off.',
+  ScopeNotCustomerManaged:
+    'An encryption scope of an account that has to use a customer-managed key is on a key of Microsoft.',
   PinnedVersion: 'Accounts are pinned: they move when this app moves them, and not by themselves.',
   RoleExpires: 'The role of an identity on a key was given for a limited time, which is about to end.',
   TenantMismatch: 'The vault of its key trusts another tenant than that of the account.',

@@ -5,7 +5,7 @@ import type { AccountsOfKey } from './accounts/dependent.ts';
 import { createInSight, type InSight } from './accounts/in-sight.ts';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
 import { FleetNotes } from './accounts/reconcile-and-note.ts';
-import { createStorageAccounts, type StorageAccounts } from './accounts/storage-client.ts';
+import { type AccountScopes, createStorageAccounts, type StorageAccounts } from './accounts/storage-client.ts';
 import { rememberedSubscriptions } from './accounts/subscription-memory.ts';
 import { createSubscriptionMemory } from './accounts/subscription-memory-client.ts';
 import { createSubscriptions, type Subscriptions, type Tenants } from './accounts/subscriptions-client.ts';
@@ -63,7 +63,7 @@ export interface Services extends RolloutServices, StandingRekeyServices, Identi
   readonly keys: Keys;
   /** The same keys for break-glass: requests are given up early, and never retried out of sight. */
   readonly urgentKeys: Keys;
-  readonly accounts: StorageAccounts;
+  readonly accounts: StorageAccounts & AccountScopes;
   readonly activityLog: ActivityLog;
   /** Those that the app's identity sees, and those that it saw before. */
   readonly subscriptions: Subscriptions;

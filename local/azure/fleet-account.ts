@@ -43,6 +43,8 @@ export interface FleetAccount {
   readonly key?: FleetKey;
   /** Absent, with a key: a system-assigned identity, which is given its role. */
   readonly identity?: UserAssignedIdentity;
+  /** Its queues and tables have keys of their own, as those of an account that was made without asking for the other. */
+  readonly ownServiceKeys?: boolean;
   /** Names of SMB file shares. */
   readonly shares?: readonly string[];
   readonly scopes?: readonly { name: string; key?: FleetKey }[];
@@ -73,6 +75,10 @@ export function addAccount(world: World, group: ResourceGroup, options: FleetAcc
     }
   }
   if (options.key) setKey(world, account, options.key, options);
+  if (options.key && !options.ownServiceKeys) {
+    const { blob } = account.encryption.services;
+    for (const service of ['queue', 'table']) if (blob) account.encryption.services[service] = { ...blob };
+  }
   for (const name of options.shares ?? []) {
     account.fileShares.set(name, { name, enabledProtocols: 'SMB', shareQuota: 5120, files: ['readme.txt'] });
   }

@@ -21,10 +21,12 @@ import { createFileService } from './file-service.ts';
 import { vaultExists } from './key-vault/keys.ts';
 import { createKeyVaultService } from './key-vault/service.ts';
 import { createLogAnalyticsService } from './log-analytics/service.ts';
+import { createQueueService } from './queue-service.ts';
 import { RECEIVER_HOST, type ReceivedNotification, Receiver } from './receiver.ts';
 import { sampleFleet } from './sample-fleet.ts';
 import type { Service } from './service.ts';
 import { lookForNewVersions } from './storage/automatic-versions.ts';
+import { createTableService } from './table-service.ts';
 import { certificates } from './wire/certificates.ts';
 import { clientEnvironment } from './wire/client-environment.ts';
 import { createGateway } from './wire/gateway.ts';
@@ -184,14 +186,19 @@ function router(world: World, login: Service): (host: string) => Service | undef
     'api.loganalytics.io': createLogAnalyticsService(world),
   };
   const keyVault = createKeyVaultService(world);
-  const fileService = createFileService(world);
-  const blobService = createBlobService(world);
+  const dataServices: Readonly<Record<string, Service>> = {
+    blob: createBlobService(world),
+    file: createFileService(world),
+    queue: createQueueService(world),
+    table: createTableService(world),
+  };
   return (host) => {
     if (/\.(vault|managedhsm)\.azure\.net$/.test(host)) return keyVault;
-    if (/\.(file|blob)\.core\.windows\.net$/.test(host)) {
+    const [, dataService = ''] = /\.(\w+)\.core\.windows\.net$/.exec(host) ?? [];
+    if (Object.hasOwn(dataServices, dataService)) {
       const account = world.storageAccounts.get(host.slice(0, host.indexOf('.')));
       if (account) lookForNewVersions(world, account); // what counts is the version that Storage uses by now
-      return host.includes('.blob.') ? blobService : fileService;
+      return dataServices[dataService];
     }
     return named[host];
   };

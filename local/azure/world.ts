@@ -238,6 +238,10 @@ export interface StorageAccount {
   readonly fileShares: Map<string, FileShare>;
   /** By container name. */
   readonly blobContainers: Map<string, BlobContainer>;
+  /** Texts of the messages, by queue name. */
+  readonly queues: Map<string, string[]>;
+  /** Entities, by table name. */
+  readonly tables: Map<string, object[]>;
   /** Epoch milliseconds of the last time an automatic account looked for a new version. */
   lastKeyCheckMs: number;
   /** Until when its unwraps are in the log of its vault. */

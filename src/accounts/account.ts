@@ -22,7 +22,13 @@ export interface AccountEncryption {
     readonly encryptionFederatedIdentityClientId?: string;
   };
   readonly requireInfrastructureEncryption?: boolean;
-  readonly services?: object;
+  /** A queue or table service that is not here has a key of its own, as one with the `keyType` `Service` does. */
+  readonly services?: {
+    readonly [Service in 'blob' | 'file' | 'queue' | 'table']?: {
+      readonly enabled?: boolean;
+      readonly keyType?: string;
+    };
+  };
 }
 
 /** A storage account as far as its encryption goes; it is its own ARM id, parsed. */
@@ -36,8 +42,30 @@ export interface Account extends ResourceId {
   readonly principalIds: Readonly<Record<string, string>>;
   /** Principal id of the system-assigned identity, if it has one. */
   readonly systemPrincipalId: string | undefined;
+  /** `blob`, `file`, `queue`, `table`, `dfs`, `web`: the services that it has endpoints of; absent: Azure does not show them. */
+  readonly endpoints?: readonly string[];
   /** The encryption object exactly as read: a change writes it back whole, altered in the key fields alone. */
   readonly encryption: AccountEncryption;
+}
+
+/** Services whose data the account's key need not protect: which key they are under is fixed when the account is created. */
+export type OwnKeyService = 'queue' | 'table';
+
+/**
+ * The services of an account that are under a key of their own, by Microsoft, and not under the account's: a revocation
+ * leaves their data readable ("Create an account that supports customer-managed keys for tables and queues").
+ */
+export function ownKeyServices({ endpoints = [], encryption }: Account): OwnKeyService[] {
+  return (['queue', 'table'] as const).filter(
+    (service) => endpoints.includes(service) && encryption.services?.[service]?.keyType?.toLowerCase() !== 'account',
+  );
+}
+
+/** An encryption scope on a key of Microsoft. */
+export interface PlatformScope {
+  readonly name: string;
+  readonly enabled: boolean;
+  readonly keyUri: undefined;
 }
 
 /** An encryption scope that uses a key of Key Vault. */

@@ -6,11 +6,14 @@ import { unlessMissing } from '../azure/failure.ts';
 import { type CallLimits, LIMITS } from '../azure/limits.ts';
 import { ACCOUNT_TYPE, parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import { aborting, storageManagement } from '../azure/resource-manager.ts';
-import type { Account, AccountEncryption, Scope } from './account.ts';
+import type { Account, AccountEncryption, PlatformScope, Scope } from './account.ts';
 
 /** Storage accounts through Azure Resource Manager. Errors are the SDK's: read them with `describeFailure`. */
 export interface StorageAccounts {
-  /** Every account of a subscription, page by page. */
+  /**
+   * Every account of a subscription, page by page. When some show no encryption settings, it ends with an error that names
+   * them: which keys they use is not known, and they are not gone.
+   */
   list(subscriptionId: string, signal?: AbortSignal): AsyncIterable<Account>;
   get(account: ResourceId): Promise<Account>;
   /** One PATCH of the encryption object, and nothing else of the account; the answer is the proof. */
@@ -21,6 +24,11 @@ export interface StorageAccounts {
   getScope(account: ResourceId, scope: string): Promise<Scope | undefined>;
   /** Points a scope at a key identifier; its state and its other settings stay. */
   updateScopeKey(account: ResourceId, scope: string, keyUri: string): Promise<Scope>;
+}
+
+/** Encryption scopes whatever their key. The same errors. */
+export interface AccountScopes {
+  listAllScopes(account: ResourceId, signal?: AbortSignal): AsyncIterable<Scope | PlatformScope>;
 }
 
 /** The identities that are written to an account. */
@@ -48,7 +56,7 @@ export interface AccountChange {
 }
 
 /** Creates and changes accounts with their identities, which a change of key mode needs. The same errors. */
-export interface AccountSetup extends StorageAccounts {
+export interface AccountSetup extends StorageAccounts, AccountScopes {
   /** Undefined when there is no such account. */
   find(id: ResourceId): Promise<Account | undefined>;
   /** One PATCH, of what is given and nothing else; the answer is the proof. */
@@ -73,24 +81,33 @@ export function createStorageAccounts(
       storageAccounts.update(id.resourceGroup, id.name, change, limit);
     return accountOf(await wholeWrite(limits.wholeWriteMs, write));
   };
+  const listAllScopes: AccountSetup['listAllScopes'] = async function* (id, signal) {
+    const { encryptionScopes } = clientOf(id.subscriptionId);
+    for await (const scope of encryptionScopes.list(id.resourceGroup, id.name, aborting(signal))) {
+      const { name, state } = scope;
+      const read = toScope(scope);
+      if (read) yield read;
+      else if (name) yield { name, enabled: state !== 'Disabled', keyUri: undefined };
+    }
+  };
   return {
     async *list(subscriptionId, signal) {
+      const unshown: string[] = [];
       for await (const account of clientOf(subscriptionId).storageAccounts.list(aborting(signal))) {
         const read = toAccount(account);
         if (read) yield read;
+        else unshown.push(account.id ?? account.name ?? 'one without an id');
       }
+      if (unshown.length > 0) throw new TypeError(`Azure shows no encryption settings of ${unshown.join(', ')}.`);
     },
     get,
     find: (id) => unlessMissing(() => get(id)),
     update,
     updateEncryption: (id, encryption) => update(id, { encryption }),
     async *listScopes(id, signal) {
-      const { encryptionScopes } = clientOf(id.subscriptionId);
-      for await (const scope of encryptionScopes.list(id.resourceGroup, id.name, aborting(signal))) {
-        const read = toScope(scope);
-        if (read) yield read;
-      }
+      for await (const scope of listAllScopes(id, signal)) if (scope.keyUri !== undefined) yield scope;
     },
+    listAllScopes,
     async getScope(id, scope) {
       const { encryptionScopes } = clientOf(id.subscriptionId);
       return toScope(await encryptionScopes.get(id.resourceGroup, id.name, scope));
@@ -129,7 +146,7 @@ export function createStorageAccounts(
 /** @throws TypeError when the answer is no storage account */
 function accountOf(account: StorageAccount): Account {
   const read = toAccount(account);
-  if (!read) throw new TypeError('Azure answered with a storage account without an id or encryption.');
+  if (!read) throw new TypeError(`Azure shows no encryption settings of ${account.id ?? 'the account'}.`);
   return read;
 }
 
@@ -144,6 +161,7 @@ function toAccount(account: StorageAccount): Account | undefined {
     principalIds: principalIds(account.identity?.userAssignedIdentities ?? {}),
     systemPrincipalId: account.identity?.principalId,
     encryption: account.encryption,
+    endpoints: Object.entries(account.primaryEndpoints ?? {}).flatMap(([service, uri]) => (uri ? [service] : [])),
   };
 }
 

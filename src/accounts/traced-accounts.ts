@@ -3,7 +3,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { StorageAccounts } from './storage-client.ts';
 
 /** The same accounts; each write is a span of its own. */
-export function tracedAccounts(accounts: StorageAccounts, telemetry: Telemetry): StorageAccounts {
+export function tracedAccounts<A extends StorageAccounts>(accounts: A, telemetry: Telemetry): A {
   const patch = <T>(of: ResourceId, scope: string | undefined, write: () => Promise<T>): Promise<T> => {
     const attributes = {
       'http.request.method': 'PATCH',

@@ -89,6 +89,11 @@ const dependentAccount = z.object({
   version: z.string().optional(),
   shares: z.array(share),
   scopes: z.array(z.looseObject({ name: z.string() })),
+  notCutOff: z
+    .array(z.enum(['queue', 'table']))
+    .describe(
+      'Services whose data stays readable: they are under a key of Microsoft (`QueueOnServiceKey`, `TableOnServiceKey`).',
+    ),
 });
 const blastRadius = z
   .object({

@@ -1,4 +1,4 @@
-import type { Account } from '../accounts/account.ts';
+import { type Account, ownKeyServices } from '../accounts/account.ts';
 import { findDependents } from '../accounts/inventory.ts';
 import { accountKeyUse, scopeKeyUse, usesKey } from '../accounts/key-use.ts';
 import type { StorageAccounts } from '../accounts/storage-client.ts';
@@ -222,12 +222,14 @@ class BlastRadiusReader {
   }
 }
 
-function toDependent({ id, name, location, encryption }: Account, key: ManagedKey): DependentAccount {
-  const use = accountKeyUse(encryption);
+function toDependent(account: Account, key: ManagedKey): DependentAccount {
+  const { id, name, location } = account;
+  const use = accountKeyUse(account.encryption);
   const own = usesKey(use, key) ? use : undefined;
   const mode = own === undefined ? 'scopesOnly' : own.pinned === undefined ? 'automatic' : 'pinned';
   const shares: FileShare[] = [];
-  return { id, name, region: location, mode, version: own?.current ?? own?.pinned, shares, scopes: [] };
+  const notCutOff = own ? ownKeyServices(account) : [];
+  return { id, name, region: location, mode, version: own?.current ?? own?.pinned, shares, scopes: [], notCutOff };
 }
 
 function isStorage({ type }: OtherDependent): boolean {

@@ -1,3 +1,4 @@
+import type { OwnKeyService } from '../accounts/account.ts';
 import type { Reason } from '../reasons.ts';
 import type { FileShare } from './file-shares-client.ts';
 
@@ -18,6 +19,8 @@ export interface DependentAccount {
   readonly shares: readonly FileShare[];
   /** Its encryption scopes that use the key. */
   readonly scopes: readonly DependentScope[];
+  /** Its services that go on serving data whatever becomes of the key. Empty for `scopesOnly`, where all go on. */
+  readonly notCutOff: readonly OwnKeyService[];
 }
 
 export interface DependentScope {

@@ -30,8 +30,29 @@ export type VersionUsersServices = BlastRadiusServices & {
   readonly fleet?: Pick<FleetIndex, 'uses'> | undefined;
 };
 
-/** Types that hold on to old versions, whichever they name: their backups are read with the version of their day. */
-const BACKUPS = /^microsoft\.(?:sql\/|dbforpostgresql\/|dbformysql\/)/i;
+/**
+ * Types that need old versions for longer than they name them, and why, by the pages of each service on customer-managed
+ * keys: neither what they name nor a quiet log proves that they are done with one.
+ */
+const HOLDS_OLD: readonly (readonly [type: RegExp, why: string])[] = [
+  [/^microsoft\.(?:sql|dbforpostgresql|dbformysql|documentdb)\//i, 'may have backups that need an old version.'],
+  [
+    /^microsoft\.(?:recoveryservices\/vaults|dataprotection\/backupvaults)$/i,
+    'may have recovery points that need an old version, which Azure asks for when a backup runs or is restored.',
+  ],
+  [
+    /^microsoft\.synapse\/workspaces$/i,
+    'needs an old version until it has re-encrypted all of its data, and does not show when that is.',
+  ],
+  [
+    /^microsoft\.containerservice\/managedclusters$/i,
+    'may have Kubernetes secrets that are still encrypted with an old version.',
+  ],
+  [
+    /^microsoft\.(?:cognitiveservices\/accounts|automation\/automationaccounts|databricks\/workspaces)$/i,
+    'does not re-encrypt its data when its key changes, and may need an old version.',
+  ],
+];
 
 /** Accounts that are read at the same time. */
 const CONCURRENCY = 8;
@@ -99,7 +120,8 @@ export async function readVersionUsers(
 
 /** What is not known of a resource of that type, whichever version it names. */
 function gapsOfType({ id, type, known }: OtherDependent): string[] {
-  if (BACKUPS.test(type)) return [`${id} may have backups that need an old version.`];
+  const [, why] = HOLDS_OLD.find(([holding]) => holding.test(type)) ?? [];
+  if (why !== undefined) return [`${id} ${why}`];
   if (/^microsoft\.fileshares\//i.test(type)) return [`${id} does not show the version in use.`];
   return known ? [] : [`${id} names the key, and the app does not know what for.`];
 }

@@ -1,7 +1,8 @@
 /** One thing that has to hold, for a person to read. */
 export interface ChecklistLine {
   readonly check: string;
-  readonly state: 'ok' | 'failed' | 'unknown';
+  /** `advice`: in order, and there is something to know about it. */
+  readonly state: 'ok' | 'advice' | 'failed' | 'unknown';
   /** What is, in words. */
   readonly detail: string;
   /** What to do about it. */

@@ -10,6 +10,7 @@ import { createAccount } from '../../src/operations/account/account-create.ts';
 import { enableAccount } from '../../src/operations/account/account-enable.ts';
 import { pinAccount } from '../../src/operations/account/account-pin.ts';
 import { arm } from '../local-azure/support.ts';
+import { openData, readData } from '../support/data-services.ts';
 import { type Procedures, useProcedures } from '../support/procedures.ts';
 import { Az } from './az.ts';
 
@@ -245,15 +246,39 @@ describe('Step 4: configure customer-managed keys', () => {
 
   it('on a new account', async () => {
     const [ofAz, ours] = ['stnewaz', 'stnewus'] as const;
-    const account = await az.json<ShownAccount>(
-      `storage account create --name ${ofAz} --resource-group ${GROUP} --location ${REGION} --sku Standard_LRS --kind StorageV2 --identity-type UserAssigned --user-identity-id ${identityId} --encryption-key-vault ${vaultUri} --encryption-key-name ${KEY} --encryption-key-source Microsoft.Keyvault --key-vault-user-identity-id ${identityId}`,
-    );
+    const command = (name: string): string =>
+      `storage account create --name ${name} --resource-group ${GROUP} --location ${REGION} --sku Standard_LRS --kind StorageV2 --identity-type UserAssigned --user-identity-id ${identityId} --encryption-key-vault ${vaultUri} --encryption-key-name ${KEY} --encryption-key-source Microsoft.Keyvault --key-vault-user-identity-id ${identityId}`;
+    // As the article has it: queues and tables keep keys of their own, for good.
+    const account = await az.json<ShownAccount>(command('stnewplain'));
     expect(account.encryption.keySource).toBe('Microsoft.Keyvault');
+    await az.json(`${command(ofAz)} --encryption-key-type-for-queue Account --encryption-key-type-for-table Account`);
     const options = { account: ours, key, identity: IDENTITY, resourceGroup: GROUP, location: REGION };
     await procedures.run((operation) =>
       createAccount({ ...options, sku: 'Standard_LRS', kind: 'StorageV2' }, operation),
     );
     await expectSame(ofAz, ours);
+  });
+
+  it('cuts off what is under the key, and no queue or table of an account that did not ask for it when it was made', async () => {
+    const { world } = procedures;
+    const accounts = ['stnewplain', 'stnewus'].flatMap((name) => world.storageAccounts.get(name) ?? []);
+    for (const account of accounts) openData(world, account);
+    const readAll = () => Promise.all(accounts.map((account) => readData(world, account)));
+    const open = { blob: 'open', file: 'open', queue: 'open', table: 'open' };
+    expect(await readAll()).toEqual([open, open]);
+
+    const versions = world.vaults.get(VAULT)?.keys.get(KEY)?.versions ?? [];
+    for (const { version } of versions.filter(({ enabled }) => enabled)) {
+      await az.json(
+        `keyvault key set-attributes --vault-name ${VAULT} --name ${KEY} --version ${version} --enabled false`,
+      );
+    }
+    const cutOff = 'KeyVaultEncryptionKeyNotFound';
+    expect(await readAll()).toEqual([
+      { blob: cutOff, file: cutOff, queue: 'open', table: 'open' },
+      { blob: cutOff, file: cutOff, queue: cutOff, table: cutOff },
+    ]);
+    for (const version of versions) version.enabled = true;
   });
 
   it('is refused for a vault without purge protection', async () => {

@@ -8,6 +8,7 @@ import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
 import type { Services } from '../../src/services.ts';
 import type { Environment } from '../../src/settings/settings.ts';
 import { sampleServices } from '../support/app-services.ts';
+import { TestKey } from '../support/fleet.ts';
 import { useLocalAzure } from '../support/local-azure.ts';
 
 const local = useLocalAzure({ fleet: 'sample' });
@@ -83,6 +84,16 @@ describe('the blast radius of a key', () => {
       'stfiles08 automatic',
     ]);
     expect(accounts.flatMap(({ scopes }) => scopes)).toMatchObject([{ name: 'scope1', enabled: true, mode: 'pinned' }]);
+  });
+
+  it('names the services of an account that a revocation does not cut off', async () => {
+    const key = new TestKey(local.azure.world);
+    const [under, own] = [key.account('pinned'), key.account('pinned', { ownServiceKeys: true })];
+    const { accounts } = await read('kv-files', key.name);
+    expect(Object.fromEntries(accounts.map(({ name, notCutOff }) => [name, notCutOff]))).toEqual({
+      [under.name]: [],
+      [own.name]: ['queue', 'table'],
+    });
   });
 
   it('is not whole where the app may see no other resources', async () => {

@@ -1,7 +1,6 @@
 import { beforeAll, expect, it } from 'vitest';
 import { benchFleet } from '../../local/azure/bench-fleet.ts';
 import { addKeyVersion } from '../../local/azure/fleet.ts';
-import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
 import { timeBoxed } from '../../src/azure/deadline.ts';
 import { type BlastRadius, readBlastRadius } from '../../src/dependents/blast-radius.ts';
 import { readVersionUsers } from '../../src/dependents/version-users.ts';
@@ -38,7 +37,7 @@ function silentServices() {
     yield await silence(signal);
   }
   const get = async (): Promise<never> => silence(AbortSignal.abort());
-  const accounts: StorageAccounts = { ...services.accounts, get, listScopes: nothing };
+  const accounts: Services['accounts'] = { ...services.accounts, get, listScopes: nothing };
   return {
     asked,
     services: { ...services, fleet: undefined, accounts, shares: { list: nothing } },

@@ -25,6 +25,11 @@ function managed(key: TestKey, { settings }: Services): ManagedKey {
   return found;
 }
 
+function partsOf(id: string): Record<string, string> {
+  const [, keyvaultUri = '', keyName = '', keyVersion = ''] = /^(https:\/\/[^/]+)\/keys\/([^/]+)\/(.+)$/.exec(id) ?? [];
+  return { keyvaultUri, keyName, keyVersion };
+}
+
 describe('who uses which version of a key', () => {
   it('is said of accounts, encryption scopes and other resources, and of no other key', async () => {
     const key = new TestKey(world());
@@ -35,13 +40,13 @@ describe('who uses which version of a key', () => {
       key: key.use('pinned', newer),
       scopes: [{ name: 'blobs', key: key.use() }],
     });
-    const cosmos = addOtherResource(
+    const updates = addOtherResource(
       world(),
       group(world()),
-      'Microsoft.DocumentDB/databaseAccounts',
-      `cosmos-${key.name}`,
+      'Microsoft.DeviceUpdate/accounts',
+      `updates-${key.name}`,
       {
-        keyVaultKeyUri: key.id(newer),
+        encryption: { keyVaultKeyUri: key.id(newer) },
       },
     );
     new TestKey(world()).account('pinned');
@@ -55,27 +60,52 @@ describe('who uses which version of a key', () => {
         { who: automatic.id, versions: [newer.version] },
         { who: scoped.id, versions: [newer.version] },
         { who: `${scoped.id}/encryptionScopes/blobs`, versions: [key.first.version] },
-        { who: cosmos.id, versions: [newer.version] },
+        { who: updates.id, versions: [newer.version] },
       ]),
     );
   });
 
   it('is not known of a resource that names the key without a version', async () => {
     const key = new TestKey(world());
-    const { id } = addOtherResource(
-      world(),
-      group(world()),
-      'Microsoft.DocumentDB/databaseAccounts',
-      `cosmos-${key.name}`,
-      {
-        keyVaultKeyUri: key.id(),
-      },
-    );
+    const { id } = addOtherResource(world(), group(world()), 'Microsoft.DeviceUpdate/accounts', `updates-${key.name}`, {
+      encryption: { keyVaultKeyUri: key.id() },
+    });
     expect(await read(key)).toEqual({
       uses: [{ who: id, versions: [] }],
       gaps: [`${id} uses the key without naming a version.`],
     });
   });
+
+  it.each([
+    ['Microsoft.Sql/servers', (keyId: string) => ({ keyId })],
+    ['Microsoft.DBforMySQL/flexibleServers', (primaryKeyURI: string) => ({ dataEncryption: { primaryKeyURI } })],
+    ['Microsoft.DocumentDB/databaseAccounts', (keyVaultKeyUri: string) => ({ keyVaultKeyUri })],
+    [
+      'Microsoft.RecoveryServices/vaults',
+      (keyUri: string) => ({ encryption: { keyVaultProperties: { keyUri }, infrastructureEncryption: 'Disabled' } }),
+    ],
+    [
+      'Microsoft.DataProtection/backupVaults',
+      (keyUri: string) => ({ securitySettings: { encryptionSettings: { keyVaultProperties: { keyUri } } } }),
+    ],
+    ['Microsoft.Synapse/workspaces', (keyVaultUrl: string) => ({ encryption: { cmk: { key: { keyVaultUrl } } } })],
+    [
+      'Microsoft.ContainerService/managedClusters',
+      (keyId: string) => ({ securityProfile: { azureKeyVaultKms: { enabled: true, keyId } } }),
+    ],
+    ['Microsoft.Automation/automationAccounts', (id: string) => ({ encryption: { keyVaultProperties: partsOf(id) } })],
+  ])(
+    'is not known while %s names the newest version: it may need an old one all the same',
+    async (type, properties) => {
+      const key = new TestKey(world());
+      const newer = key.add();
+      const name = `old-${key.name}`;
+      const { id } = addOtherResource(world(), group(world()), type, name, properties(key.id(newer)));
+      const { uses, gaps } = await read(key);
+      expect(uses).toEqual([{ who: id, versions: [newer.version] }]);
+      expect(gaps).toEqual([expect.stringMatching(new RegExp(`^${id} .* (old version|its data when)`))]);
+    },
+  );
 
   it('is not known of an account of which Azure does not show the version in use', async () => {
     const key = new TestKey(world());

@@ -111,6 +111,27 @@ const cases: readonly Case[] = [
     },
   },
   {
+    reason: 'QueueOnServiceKey',
+    by: 'an account is made without asking for its queues to be under its key',
+    drift: async () => ({ resource: pinnedAccount({ ownServiceKeys: true }).account.id }),
+  },
+  {
+    reason: 'TableOnServiceKey',
+    by: 'an account is made without asking for its tables to be under its key',
+    drift: async () => ({ resource: pinnedAccount({ ownServiceKeys: true }).account.id }),
+  },
+  {
+    reason: 'ScopeNotCustomerManaged',
+    by: 'somebody makes an encryption scope on a key of Microsoft where a key of Key Vault is required',
+    drift: async () => {
+      const { account } = pinnedAccount();
+      const { encryptionScopes } = them().storage;
+      await encryptionScopes.put('rg-files', account.name, 'scope1', { source: 'Microsoft.Storage' });
+      const report = () => check({ ...noFix, CMK_REQUIRE: account.id });
+      return { resource: `${account.id}/encryptionScopes/scope1`, report };
+    },
+  },
+  {
     reason: 'ScopeStaleKeyVersion',
     by: 'somebody points an encryption scope at an old version',
     drift: async () => {

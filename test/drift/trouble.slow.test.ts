@@ -217,3 +217,27 @@ describe('a vault that is gone', () => {
     expect(report.complete).toBe(true);
   });
 });
+
+describe('an answer that lacks something', () => {
+  it('an account whose encryption Azure does not show is unreadable, and neither gone nor forgotten', async () => {
+    const account = wire.azure.world.storageAccounts.get('stfiles01');
+    const { name, id, tags, location } = account ?? {};
+    await check();
+    const known = await wire.services({}).fleet.account(id ?? '');
+    const body = { value: [{ id, name, tags, location, properties: {} }] };
+    wire.azure.faults.add([{ match: { path: listOf(SUBSCRIPTION_ID) }, answer: { status: 200, body } }]);
+    const report = await check();
+    expect(report.complete).toBe(false);
+    expect(report.findings).toContainEqual(
+      expect.objectContaining({
+        reason: 'Unreadable',
+        severity: 'error',
+        resource: `/subscriptions/${SUBSCRIPTION_ID}`,
+        is: expect.stringContaining(`Azure shows no encryption settings of ${id}.`),
+      }),
+    );
+    expect(known).toMatchObject({ account: id });
+    expect(await wire.services({}).fleet.account(id ?? '')).toEqual(known);
+    wire.azure.faults.clear();
+  });
+});

@@ -7,7 +7,6 @@ import { reconcileUnasked } from '../../src/accounts/ask-scopes.ts';
 import { handOut, LIST_CALLS } from '../../src/accounts/dispatcher.ts';
 import { reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
 import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
-import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
 import { Turns } from '../../src/azure/turns.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import type { FleetUse } from '../../src/fleet/fleet-index.ts';
@@ -97,10 +96,10 @@ describe('with the index', () => {
     const before = services().now().getTime();
     let lateMs = 0;
     const now = () => new Date(services().now().getTime() + lateMs);
-    const accounts: StorageAccounts = {
+    const accounts: Services['accounts'] = {
       ...services().accounts,
-      async *listScopes(...of) {
-        yield* services().accounts.listScopes(...of);
+      async *listAllScopes(...of) {
+        yield* services().accounts.listAllScopes(...of);
         lateMs = 60_000;
       },
     };

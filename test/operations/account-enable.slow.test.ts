@@ -239,6 +239,21 @@ describe('account create', () => {
     expect(second.changed).toBe(false);
   });
 
+  it.each([
+    ['StorageV2', 'Standard_ZRS', ['blob', 'file', 'queue', 'table'], undefined],
+    ['Storage', 'Standard_LRS', ['blob', 'file'], /^Its queues and tables are not under this key/],
+    ['FileStorage', 'Premium_LRS', ['blob', 'file'], /^a FileStorage account has no queues and no tables/],
+    ['StorageV2', 'Premium_LRS', ['blob', 'file'], /^a StorageV2 account has no queues and no tables/],
+  ])('puts queues and tables under the key where a %s account on %s has them', async (kind, sku, services, said) => {
+    const { name, run } = create(procedures.site(), { kind, sku });
+    const report = await procedures.run(run);
+    const { encryption } = procedures.world.storageAccounts.get(name) ?? {};
+    const under = Object.entries(encryption?.services ?? {}).filter(([, { keyType }]) => keyType === 'Account');
+    expect(under.map(([service]) => service).sort()).toEqual(services);
+    const notes = report.entries.flatMap(({ text }) => (/queues/.test(text) ? [text] : []));
+    expect(notes).toEqual(said ? [expect.stringMatching(said)] : []);
+  });
+
   it('pins a new account', async () => {
     const site = procedures.site();
     const { result } = await procedures.run(

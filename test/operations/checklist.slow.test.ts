@@ -25,6 +25,8 @@ const ALL_OK = {
   identity: 'ok',
   'role on the key': 'ok',
   'purge protection': 'ok',
+  queues: 'ok',
+  tables: 'ok',
   'file service': 'ok',
 };
 
@@ -132,6 +134,22 @@ describe('account verify', () => {
     const { result } = await procedures.run((operation) => verifyAccount({ account: account.name }, operation));
     const line = result.checks.find(({ check }) => check === 'version newest');
     expect(line).toMatchObject({ state: 'failed', detail: expect.stringMatching(/^scope scope1: It is pinned to /) });
+  });
+
+  it.each([
+    ['advice where no key is required', false, 'advice'],
+    ['a failure where one is', true, 'failed'],
+  ])('takes queues and tables on keys of Microsoft as %s', async (_, isRequired, state) => {
+    const site = procedures.site();
+    const key = { vault: site.vault, keyName: site.key, mode: 'automatic' as const };
+    const { identity, group } = site;
+    const tags: Record<string, string> = isRequired ? { 'cmk-key': `${site.vault.name}/${site.key}` } : {};
+    const options = { name: unique('st'), shares: ['share1'], identity, key, tags, ownServiceKeys: true };
+    expect(await verify(addAccount(procedures.world, group, options))).toMatchObject({
+      ok: !isRequired,
+      states: { ...ALL_OK, queues: state, tables: state },
+      fixes: { queues: expect.stringContaining('cmk account create') },
+    });
   });
 
   it('gives Storage a day to take a new version by itself, as the drift check does', async () => {

@@ -129,6 +129,22 @@ const definitions = [
       (verb) => `${blobContainers}/blobs/${verb}`,
     ),
   }),
+  builtIn('974c5e8b-45b9-4653-ba55-5f855dd0fb88', 'Storage Queue Data Contributor', {
+    actions: ['delete', 'read', 'write'].map(
+      (verb) => `Microsoft.Storage/storageAccounts/queueServices/queues/${verb}`,
+    ),
+    dataActions: ['delete', 'read', 'write', 'process/action', 'add/action'].map(
+      (verb) => `Microsoft.Storage/storageAccounts/queueServices/queues/messages/${verb}`,
+    ),
+  }),
+  builtIn('0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3', 'Storage Table Data Contributor', {
+    actions: ['read', 'write', 'delete'].map(
+      (verb) => `Microsoft.Storage/storageAccounts/tableServices/tables/${verb}`,
+    ),
+    dataActions: ['read', 'write', 'delete', 'add/action', 'update/action'].map(
+      (verb) => `Microsoft.Storage/storageAccounts/tableServices/tables/entities/${verb}`,
+    ),
+  }),
   builtIn('f1a07417-d97a-45cb-824c-7a7467783830', 'Managed Identity Operator', {
     actions: [
       'Microsoft.ManagedIdentity/userAssignedIdentities/*/read',
@@ -179,6 +195,8 @@ type BuiltInRoleName =
   | 'Storage File Data Privileged Contributor'
   | 'Storage File Data Privileged Reader'
   | 'Storage Blob Data Contributor'
+  | 'Storage Queue Data Contributor'
+  | 'Storage Table Data Contributor'
   | 'Managed Identity Operator'
   | 'Managed Identity Contributor'
   | 'EventGrid EventSubscription Contributor'

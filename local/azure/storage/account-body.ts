@@ -52,12 +52,28 @@ export function placeProperties(
         `https://${host}.${service === 'web' ? `${zone}.` : ''}${service}.core.windows.net/`,
       ]),
     );
-  const modern = kind === 'StorageV2' ? ['dfs', 'web'] : [];
+  const services = servicesOf(kind, sku);
   return {
-    primaryEndpoints: endpoints(name, [...modern, 'blob', 'queue', 'table', 'file']),
+    primaryEndpoints: endpoints(name, services),
     primaryLocation: location,
     statusOfPrimary: 'available',
     ...(geo ? { secondaryLocation: secondary, statusOfSecondary: 'available' } : {}),
-    ...(readable ? { secondaryEndpoints: endpoints(`${name}-secondary`, [...modern, 'blob', 'queue', 'table']) } : {}),
+    ...(readable
+      ? {
+          secondaryEndpoints: endpoints(
+            `${name}-secondary`,
+            services.filter((service) => service !== 'file'),
+          ),
+        }
+      : {}),
   };
+}
+
+/** Premium accounts have one kind of data alone (Azure Storage, "Storage account overview", types of accounts). */
+function servicesOf(kind: string, { tier }: StorageAccount['sku']): string[] {
+  if (kind === 'FileStorage') return ['file'];
+  if (kind === 'BlobStorage') return ['dfs', 'blob'];
+  if (kind === 'BlockBlobStorage') return ['dfs', 'web', 'blob'];
+  if (tier === 'Premium') return ['web', 'blob'];
+  return [...(kind === 'StorageV2' ? ['dfs', 'web'] : []), 'blob', 'queue', 'table', 'file'];
 }

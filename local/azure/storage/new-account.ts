@@ -53,6 +53,8 @@ export function newAccount(options: NewAccount, nowMs: number): StorageAccount {
     encryptionScopes: new Map(),
     fileShares: new Map(),
     blobContainers: new Map(),
+    queues: new Map(),
+    tables: new Map(),
     lastKeyCheckMs: nowMs,
     loggedUntilMs: nowMs,
   };

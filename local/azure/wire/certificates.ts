@@ -19,6 +19,8 @@ export const AZURE_NAMES = [
   '*.managedhsm.azure.net',
   '*.file.core.windows.net',
   '*.blob.core.windows.net',
+  '*.queue.core.windows.net',
+  '*.table.core.windows.net',
   RECEIVER_HOST,
 ];
 

@@ -6,6 +6,7 @@ import * as keys from './key-checks.ts';
 import * as left from './left-checks.ts';
 import { otherResourceStale } from './other-checks.ts';
 import { policyBlocksRotation } from './policy-checks.ts';
+import { PROTECTION_CHECKS } from './protection-checks.ts';
 import * as retirement from './retirement-checks.ts';
 import { REVOKED_CHECKS } from './revoked-checks.ts';
 import type { AccountSubject, KeySubject } from './subjects.ts';
@@ -130,6 +131,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     fix: 'Give the vault the tenant of its subscription (Key Vault, "Moving a vault to another tenant"), and its access anew; for a key that is another tenant\'s on purpose, `cmk account enable --federated-client-id`.',
     find: access.tenantMismatch,
   },
+  ...PROTECTION_CHECKS,
   ...REVOKED_CHECKS,
 ];
 

@@ -1,4 +1,4 @@
-import type { Account, Scope } from '../../accounts/account.ts';
+import type { Account, PlatformScope, Scope } from '../../accounts/account.ts';
 import type { KeyUse } from '../../accounts/key-use.ts';
 import type { ChainFinding } from '../../audit/chain.ts';
 import type { Part, UnreadPart } from '../../azure/read-or-why.ts';
@@ -67,6 +67,8 @@ export interface AccountSubject {
   /** The key has not, or not any more, the version in use: it was looked for after the account had been read. */
   readonly lost?: boolean;
   readonly scopes: readonly ScopeSubject[];
+  /** Its encryption scopes on keys of Microsoft, as far as its scopes were looked at. */
+  readonly platformScopes?: readonly PlatformScope[];
   /** Of its subscription; undefined where that could not be read. */
   readonly tenantId?: string | undefined;
   /** The version of the same key that it was pinned to in an earlier check, and who has written the account since, if known. */

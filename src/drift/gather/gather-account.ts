@@ -1,4 +1,4 @@
-import type { Account, Scope } from '../../accounts/account.ts';
+import type { Account, PlatformScope, Scope } from '../../accounts/account.ts';
 import { accountKeyUse, type KeyUse, scopeKeyUse } from '../../accounts/key-use.ts';
 import { versionInUse } from '../../accounts/plan.ts';
 import { known } from '../../azure/read-or-why.ts';
@@ -11,7 +11,7 @@ interface AccountReads {
   /** The same object for the same key; undefined: of a vault that is not looked after. */
   readonly key: (use: KeyUse) => Promise<KeySubject | undefined>;
   readonly access: (account: Account, key: KeySubject) => Promise<KeyAccess | undefined>;
-  readonly scopes: (account: Account, ownKey: KeySubject | undefined) => Promise<readonly Scope[]>;
+  readonly scopes: (account: Account, ownKey: KeySubject | undefined) => Promise<readonly (Scope | PlatformScope)[]>;
   /** Whether a key has a version by now that it did not list. Absent: its list is younger than the account. */
   readonly hasVersion?: (key: KeySubject, version: string) => Promise<boolean>;
   /** Whether it is the app's own storage. */
@@ -22,8 +22,10 @@ interface AccountReads {
 export async function gatherAccount(account: Account, reads: AccountReads): Promise<AccountSubject> {
   const use = accountKeyUse(account.encryption);
   const key = use && (await reads.key(use));
+  const read = await reads.scopes(account, key);
+  const platformScopes = read.filter((scope) => scope.keyUri === undefined);
   const scopes = await Promise.all(
-    (await reads.scopes(account, key)).map(async (scope): Promise<ScopeSubject> => {
+    read.filter(usesVault).map(async (scope): Promise<ScopeSubject> => {
       const scopeUse = scopeKeyUse(scope);
       const scopeKey = scopeUse && (await reads.key(scopeUse));
       const access = scopeKey && scopeKey !== key ? await reads.access(account, scopeKey) : undefined;
@@ -31,7 +33,13 @@ export async function gatherAccount(account: Account, reads: AccountReads): Prom
     }),
   );
   const access = key && (await reads.access(account, key));
-  return { account, own: reads.isOwn(account), use, key, access, lost: await isLost(use, key, reads), scopes };
+  const lost = await isLost(use, key, reads);
+  return { account, own: reads.isOwn(account), use, key, access, lost, scopes, platformScopes };
+}
+
+/** Whether a scope is on a key of Key Vault. */
+export function usesVault(scope: Scope | PlatformScope): scope is Scope {
+  return scope.keyUri !== undefined;
 }
 
 /** Key Vault lists every version that a key has, and deletes none alone. */

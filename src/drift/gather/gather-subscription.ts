@@ -1,9 +1,9 @@
-import type { Account, Scope } from '../../accounts/account.ts';
+import type { Account, PlatformScope, Scope } from '../../accounts/account.ts';
 import type { ActivityLog } from '../../accounts/activity-log-client.ts';
 import { hasNoScopes } from '../../accounts/ask-scopes.ts';
 import type { FleetScan, FleetScans } from '../../accounts/fleet-scan.ts';
 import type { KeyUse } from '../../accounts/key-use.ts';
-import type { StorageAccounts } from '../../accounts/storage-client.ts';
+import type { AccountScopes, StorageAccounts } from '../../accounts/storage-client.ts';
 import { describeFailure, type Failure } from '../../azure/failure.ts';
 import { known, readPart, type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
 import { type IdentityState, type KeyAccess, userAssignedIdentity } from '../../identities/key-access.ts';
@@ -20,7 +20,7 @@ import type { Finding } from '../report.ts';
 import type { SharedTexts } from '../shared-texts.ts';
 import type { SubscriptionResult } from '../store/subscription-result.ts';
 import { HealthCounts, healthOfSubject } from '../subject-health.ts';
-import { gatherAccount } from './gather-account.ts';
+import { gatherAccount, usesVault } from './gather-account.ts';
 import type { GatheredIdentities } from './gather-identities.ts';
 import type { GatheredKeys } from './gather-keys.ts';
 import type { VaultRoles } from './vault-roles.ts';
@@ -31,7 +31,7 @@ const MAX_WRITERS = 20;
 
 export interface SubscriptionContext {
   readonly services: {
-    readonly accounts: StorageAccounts;
+    readonly accounts: StorageAccounts & AccountScopes;
     readonly activityLog: ActivityLog;
     readonly settings: Settings;
   };
@@ -102,7 +102,7 @@ class SubscriptionScan {
   async lookAt(account: Account): Promise<void> {
     const { keys, rules } = this.#context;
     this.#accounts += 1;
-    let asked: readonly Scope[] | undefined;
+    let asked: readonly (Scope | PlatformScope)[] | undefined;
     const gathered = await gatherAccount(account, {
       key: ({ vaultUri, keyName }) => keys.get(vaultUri, keyName),
       access: (of, key) => this.#access(of, key),
@@ -125,7 +125,7 @@ class SubscriptionScan {
     for (const of of own ? [key, ...scopes.map((scope) => scope.key)] : []) {
       if (of) this.#lockedOutBy.push({ account: account.id, key: of.key.id });
     }
-    await this.#fleet?.saw({ account, scopes: asked, scopesReadOn: rules.now });
+    await this.#fleet?.saw({ account, scopes: asked?.filter(usesVault), scopesReadOn: rules.now });
     const found = evaluate(ACCOUNT_CHECKS, subject, account.id, rules);
     this.#findings.push(...found.map((finding) => this.#context.texts.share(finding)));
     this.#health.add(healthOfSubject(subject, found, this.#context));
@@ -207,13 +207,16 @@ class SubscriptionScan {
   }
 
   /** Undefined: they were not asked for, or could not be listed. */
-  async #scopes(account: Account, ownKey: KeySubject | undefined): Promise<readonly Scope[] | undefined> {
+  async #scopes(
+    account: Account,
+    ownKey: KeySubject | undefined,
+  ): Promise<readonly (Scope | PlatformScope)[] | undefined> {
     const { services, scopesTurn, signal } = this.#context;
     const wanted = services.settings.scopeDiscovery === 'all' || ownKey !== undefined || this.#isOwn(account);
     if (this.#scopesStopped || !wanted || !(scopesTurn(account) || this.#isOwn(account))) return undefined;
-    const scopes: Scope[] = [];
+    const scopes: (Scope | PlatformScope)[] = [];
     try {
-      for await (const scope of services.accounts.listScopes(account, signal)) scopes.push(scope);
+      for await (const scope of services.accounts.listAllScopes(account, signal)) scopes.push(scope);
       this.#scopesLookedAt += 1;
     } catch (error) {
       if (hasNoScopes(describeFailure(error))) return [];

@@ -1,7 +1,7 @@
 import pMap from 'p-map';
 import type { ActivityLog } from '../../accounts/activity-log-client.ts';
 import type { FleetScans } from '../../accounts/fleet-scan.ts';
-import type { StorageAccounts } from '../../accounts/storage-client.ts';
+import type { AccountScopes, StorageAccounts } from '../../accounts/storage-client.ts';
 import type { Subscriptions, Tenants } from '../../accounts/subscriptions-client.ts';
 import { lookAtTrail, type TrailLook, type WatchServices } from '../../audit/watch-trail.ts';
 import { DRIFT_CONTAINER } from '../../azure/app-storage.ts';
@@ -38,7 +38,7 @@ const TRAIL_MS = 120_000;
 /** What is read, and nothing that writes but what an unfinished check puts aside. */
 export type GatherServices = VaultServices & {
   readonly keys: Keys;
-  readonly accounts: StorageAccounts;
+  readonly accounts: StorageAccounts & AccountScopes;
   readonly activityLog: ActivityLog;
   readonly subscriptions: Subscriptions;
   readonly tenants: Tenants;

@@ -1,4 +1,4 @@
-import type { Account } from '../../accounts/account.ts';
+import { type Account, type AccountEncryption, ownKeyServices } from '../../accounts/account.ts';
 import { ACCOUNT_TYPE, sameResource } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
 import { ensureIdentityRole } from '../identity/identity-ensure.ts';
@@ -62,13 +62,14 @@ export async function createAccount(options: CreateOptions, operation: Operation
         sku,
         kind,
         identity: { type: 'UserAssigned', userAssignedIdentities: { [identity.id]: {} } },
-        encryption: withKey({ services: { blob: {} } }, source, identity),
+        encryption: withKey({ services: servicesOf(options) }, source, identity),
       }),
     ),
   );
   if (created) {
     const used = created.encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
     if (!used || !sameResource(used, identity.id)) journal.note(`Azure's answer names another identity: ${used}`);
+    noteUnprotected(created, kind, journal);
     return accountResult(created);
   }
   return {
@@ -78,6 +79,29 @@ export async function createAccount(options: CreateOptions, operation: Operation
     mode: source.pin === undefined ? 'automatic' : 'pinned',
     version: source.pin,
   };
+}
+
+/**
+ * Queues and tables are under the account's key only where that is asked for at creation, and only of standard general-purpose
+ * v2 accounts ("Create an account that supports customer-managed keys for tables and queues").
+ */
+function servicesOf({ kind, sku }: Pick<CreateOptions, 'kind' | 'sku'>): NonNullable<AccountEncryption['services']> {
+  const coversAll = /^StorageV2$/i.test(kind) && !/^Premium/i.test(sku);
+  const under = { enabled: true, keyType: 'Account' };
+  return coversAll ? { blob: {}, queue: under, table: under } : { blob: {} };
+}
+
+/** Says what the key of an account that was just made does not protect. */
+function noteUnprotected(account: Account, kind: string, journal: Journal): void {
+  const services = ownKeyServices(account);
+  if (services.length > 0) {
+    const data = services.map((service) => `${service}s`).join(' and ');
+    journal.note(
+      `Its ${data} are not under this key, and a revocation leaves them readable: only a standard account of the kind StorageV2 can have them under it.`,
+    );
+  } else if (!account.endpoints?.includes('queue')) {
+    journal.found(`a ${kind} account has no queues and no tables`);
+  }
 }
 
 /** @throws {@link CmkError} `NameTaken` unless it is as it was to be created */

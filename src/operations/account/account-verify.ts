@@ -1,4 +1,4 @@
-import type { Account, Scope } from '../../accounts/account.ts';
+import type { Account, PlatformScope, Scope } from '../../accounts/account.ts';
 import { hasNoScopes } from '../../accounts/ask-scopes.ts';
 import { describeFailure } from '../../azure/failure.ts';
 import { known, type Part, readPart } from '../../azure/read-or-why.ts';
@@ -39,7 +39,7 @@ export async function verifyAccount(
   const identity = identityId ? await identityState(identityId, azure) : undefined;
   const vaults = cached((vaultUri) => readVault(vaultUri, azure));
   const keys = cached(async (id) => readKeyIn(id, vaults, azure));
-  let scopes: Part<readonly Scope[]> = { value: [] };
+  let scopes: Part<readonly (Scope | PlatformScope)[]> = { value: [] };
   const [subject, fileService] = await Promise.all([
     gatherAccount(account, {
       key: (use) => keys(formatKeyIdentifier(use)),
@@ -63,16 +63,16 @@ export async function verifyAccount(
   const revocation = openRevocation((key && known(key.versions)) ?? [], azure.now());
   const checks = checklist({ subject, vault, identity, scopes, revocation, findings, fileService });
   const holds = ({ state, check }: ChecklistLine) =>
-    state === 'ok' || (state === 'unknown' && check === 'file service');
+    state === 'ok' || state === 'advice' || (state === 'unknown' && check === 'file service');
   return { account: account.id, ok: use !== undefined && checks.every(holds), checks };
 }
 
-async function readScopes(account: Account, { accounts }: Azure): Promise<Part<readonly Scope[]>> {
+async function readScopes(account: Account, { accounts }: Azure): Promise<Part<readonly (Scope | PlatformScope)[]>> {
   const action = 'Microsoft.Storage/storageAccounts/encryptionScopes/read';
   return readPart({ resource: account.id, what: 'the encryption scopes of the account', action }, async () => {
-    const scopes: Scope[] = [];
+    const scopes: (Scope | PlatformScope)[] = [];
     try {
-      for await (const scope of accounts.listScopes(account)) scopes.push(scope);
+      for await (const scope of accounts.listAllScopes(account)) scopes.push(scope);
     } catch (error) {
       if (!hasNoScopes(describeFailure(error))) throw error;
     }

@@ -1,4 +1,3 @@
-import type { Scope } from '../../accounts/account.ts';
 import { describe, type Failure } from '../../azure/failure.ts';
 import { known, type Part } from '../../azure/read-or-why.ts';
 import { splitScope } from '../../azure/resource-id.ts';
@@ -26,7 +25,7 @@ interface Verified {
   readonly vault: VaultSubject | undefined;
   /** Of the account's user-assigned identity; undefined: it has none. */
   readonly identity: IdentityState | undefined;
-  readonly scopes: Part<readonly Scope[]>;
+  readonly scopes: Part<unknown>;
   /** Open on the key. */
   readonly revocation: RevocationStamp | undefined;
   readonly findings: readonly Omit<Finding, 'since'>[];
@@ -52,6 +51,11 @@ export function checklist(verified: Verified): ChecklistLine[] {
     const { scope: of } = splitScope(first.resource);
     return { check, state: 'failed', detail: of ? `scope ${of}: ${first.is}` : first.is, fix: fixOf(first, verified) };
   };
+  const has = (reason: Reason) => verified.findings.find((finding) => finding.reason === reason);
+  const underKey = (check: string, reason: Reason): ChecklistLine => {
+    const made = line(check, [reason], 'under the key of the account');
+    return has(reason)?.severity === 'advice' ? { ...made, state: 'advice' } : made;
+  };
   return [
     { check: 'key source', state: 'ok', detail: `Key Vault, ${formatKeyIdentifier(use)}` },
     line('key', ['KeyDeleted', 'UnsupportedKey'], materialOf(key), unreadOf(key.material)),
@@ -75,7 +79,11 @@ export function checklist(verified: Verified): ChecklistLine[] {
       noAccess(subject),
     ),
     line('purge protection', ['PurgeProtectionOff', 'SoftDeleteOff'], 'on, with soft delete', unseen(verified.vault)),
-    ...('unread' in verified.scopes ? [line('encryption scopes', [], '', unreadOf(verified.scopes))] : []),
+    ...(account.endpoints?.includes('queue') ? [underKey('queues', 'QueueOnServiceKey')] : []),
+    ...(account.endpoints?.includes('table') ? [underKey('tables', 'TableOnServiceKey')] : []),
+    ...('unread' in verified.scopes || has('ScopeNotCustomerManaged')
+      ? [line('encryption scopes', ['ScopeNotCustomerManaged'], '', unreadOf(verified.scopes))]
+      : []),
     served,
   ];
 }

@@ -31,6 +31,12 @@ export function describeRadius(dependents: BlastRadius | undefined, journal: Jou
   ];
   for (const text of names.slice(0, SHOWN)) journal.found(text);
   if (names.length > SHOWN) journal.found(`and ${names.length - SHOWN} more, which --json shows`);
+  const open = accounts.filter(({ notCutOff }) => notCutOff.length > 0);
+  if (open.length > 0) {
+    journal.note(
+      `Queues or tables of ${listed('storage account', open)} stay readable: they are under keys of Microsoft (QueueOnServiceKey, TableOnServiceKey).`,
+    );
+  }
   if (selfLockout === true) {
     journal.note("The app's own storage is encrypted with this key: while it is revoked the app stands still.");
   }

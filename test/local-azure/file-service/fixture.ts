@@ -91,6 +91,8 @@ function addAccount(world: World, keyId: string): StorageAccount {
       ],
     ]),
     blobContainers: new Map(),
+    queues: new Map(),
+    tables: new Map(),
     lastKeyCheckMs: 0,
   };
   world.storageAccounts.set(account.name, account);
