@@ -193,6 +193,8 @@ export const REASONS = {
   IdentityHasNoAccess: "The account's identity may not use the key (yet); tried again while a role may propagate.",
   PurgeProtectionOff: 'Storage refuses keys of a vault without purge protection.',
   MissingPermission: 'The app lacks a permission.',
+  IdentityAssignmentDenied:
+    "Azure asks for Microsoft.ManagedIdentity/userAssignedIdentities/assign/action to write an account that has a user-assigned identity, and the app lacks it. Deploy with CMK_ALLOW_IDENTITY_ASSIGNMENT=true (parameter allowIdentityAssignment), or give the app's identity Managed Identity Operator on that identity.",
   Refused: 'Azure refused the request.',
   SubscriptionUnreadable: 'The storage accounts of a subscription cannot be listed.',
   SubscriptionsNotRemembered:

@@ -47,7 +47,7 @@ var records = 'AppTraces | extend r = parse_json(Message) | extend reason = tost
 var poisoned = '"Poisoned", "PoisonMessages"'
 var needsPerson = '"ManualRotation", "ImportedKey", "KeyDisabled", "RotationRefused", "KeyExpired", "StillOpen", "RevokedVersionEnabled"'
 var heldRotations = '"RotationStuck", "CanaryFailed", "WaveFailed"'
-var missingRights = '"MissingPermission", "VaultUnreadable", "SubscriptionUnreadable", "IdentityHasNoAccess"'
+var missingRights = '"MissingPermission", "VaultUnreadable", "SubscriptionUnreadable", "IdentityHasNoAccess", "IdentityAssignmentDenied"'
 
 // A time that cannot be read mutes nothing: then it is long ago.
 var begun = 'coalesce(todatetime("${since}"), datetime(2026-01-01))'
