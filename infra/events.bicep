@@ -23,6 +23,9 @@ param storageAccountId string
 @description('Principal of the identity of the app, which sees and fixes its event subscriptions.')
 param appPrincipalId string
 
+@description('Whether the rights of topics and app are given here; off where rights.bicep gives them.')
+param assignRights bool = true
+
 @description('Workspace for delivery failures.')
 param workspaceId string
 
@@ -47,6 +50,7 @@ module topics 'modules/event-topic.bicep' = [
       makeSubscriptions: true
       storageAccountId: storageAccountId
       appPrincipalId: appPrincipalId
+      assignRights: assignRights
       workspaceId: workspaceId
       actionGroupIds: actionGroupIds
     }

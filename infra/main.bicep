@@ -63,6 +63,9 @@ param resourceGroupName string = ''
 @description('Address of a released package (cmk-autopilot-app-<version>.zip), for a deployment by the portal or by this template alone: the app then makes its own event subscriptions, within an hour. Empty: azd or a script deploys the package, and events.bicep after it.')
 param packageUri string = ''
 
+@description('Defines and assigns the roles of the app, which takes the right to do so (Owner, or User Access Administrator beside Contributor). Off: rights.bicep does, deployed by those who have that right, once and whenever rights change.')
+param assignRights bool = true
+
 // Rights that are given only on request.
 
 @description('Lets the app bring back a soft-deleted key as part of a restore.')
@@ -70,6 +73,13 @@ param allowKeyRecovery bool = false
 
 @description('Lets the app fix event subscriptions that the drift check finds missing or aimed elsewhere. With packageUri the app makes them by this right, and has none without it.')
 param allowEventRepair bool = true
+
+@description('Rights on the storage of the app that Azure asks for when the app makes an event subscription whose dead letters go there. Only needed if that fails with LinkedAuthorizationFailed, which names them.')
+param deadLetterActions (
+  | 'Microsoft.Storage/storageAccounts/read'
+  | 'Microsoft.Storage/storageAccounts/write'
+  | 'Microsoft.Storage/storageAccounts/blobServices/containers/read'
+  | 'Microsoft.Storage/storageAccounts/blobServices/containers/write')[] = []
 
 @description('Gives the app userAssignedIdentities/assign/action. Only needed if Azure refuses to write an account with LinkedAuthorizationFailed.')
 param allowIdentityAssignment bool = false
@@ -203,11 +213,6 @@ var vaultIds = filter(
   givenVaults,
   (id, index) => indexOf(map(givenVaults, one => toLower(one)), toLower(id)) == index
 )
-var givenGroups = map(storageResourceGroups, id => trim(id))
-var writableGroups = filter(
-  givenGroups,
-  (id, index) => indexOf(map(givenGroups, one => toLower(one)), toLower(id)) == index
-)
 // A Managed HSM has its own access control and sends no events.
 var keyVaultIds = filter(vaultIds, id => !isManagedHsm(id))
 var hsmIds = filter(vaultIds, id => isManagedHsm(id))
@@ -217,32 +222,6 @@ var accountSubscriptions = empty(storageSubscriptions)
 // The system topic of each vault: the one that there is, or the one that will be made.
 var givenTopics = toObject(items(systemTopics), topic => toLower(trim(topic.key)), topic => trim(topic.value))
 var topicIds = toObject(keyVaultIds, id => toLower(id), id => topicIdOf(id, givenTopics[?toLower(id)] ?? ''))
-var vaultSubscriptions = union(map(keyVaultIds, id => subscriptionOf(id)), [])
-var hsmSubscriptions = union(map(hsmIds, id => subscriptionOf(id)), [])
-var policySubscriptions = union(vaultSubscriptions, hsmSubscriptions)
-var eventSubscriptions = union(map(items(topicIds), topic => subscriptionOf(topic.value)), [])
-// In these the app looks for the topics: a topic may have been moved since.
-var topicSubscriptions = union(vaultSubscriptions, eventSubscriptions)
-var auditKeyIds = empty(auditKeyId) ? [] : [auditKeyId]
-var auditKeySubscriptions = map(auditKeyIds, id => subscriptionOf(id))
-// The log is in the app's own workspace, if it takes it.
-var usageSubscriptions = vaultDiagnostics ? [subscription().subscriptionId] : []
-var groupSubscriptions = union(map(writableGroups, id => subscriptionOf(id)), [])
-// Every subscription that needs role definitions.
-var roleSubscriptions = union(
-  vaultSubscriptions,
-  hsmSubscriptions,
-  topicSubscriptions,
-  auditKeySubscriptions,
-  usageSubscriptions,
-  accountSubscriptions,
-  groupSubscriptions
-)
-var writeEverywhere = empty(writableGroups)
-
-var reader = 'acdd72a7-3385-48ef-bd42-f606fba81ae7'
-var storageFileDataPrivilegedReader = 'b8eda974-7b85-4f76-af95-65846b26df6d'
-
 resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
   name: groupName
   location: location
@@ -268,7 +247,6 @@ module monitoring 'modules/monitoring.bicep' = {
     workspaceName: 'log-cmk-${environmentName}-${token}'
     insightsName: 'appi-cmk-${environmentName}-${token}'
     retentionDays: logRetentionDays
-    appPrincipalId: identity.outputs.principalId
   }
 }
 
@@ -285,7 +263,6 @@ module storage 'modules/storage.bicep' = {
     reportRetentionDays: reportRetentionDays
     privateOnly: privateNetwork
     workspaceId: monitoring.outputs.workspaceId
-    appPrincipalId: identity.outputs.principalId
     hostStorageByContainer: hostStorageByContainer
   }
 }
@@ -309,11 +286,32 @@ module network 'modules/network.bicep' = if (privateNetwork) {
   }
 }
 
-module destinationRole 'modules/destination-role.bicep' = if (allowEventRepair) {
-  name: take('cmk-destination-${environmentName}-${region}', 64)
+module rightsBeforeApp 'rights.bicep' = if (assignRights) {
+  name: take('cmk-rights-before-${environmentName}-${region}', 64)
   params: {
-    functionAppId: functionAppId
+    part: 'beforeApp'
     environmentName: environmentName
+    managedVaults: vaultIds
+    storageSubscriptions: accountSubscriptions
+    storageResourceGroups: storageResourceGroups
+    systemTopics: systemTopics
+    notifyFrom: notifyFrom
+    auditKeyId: auditKeyId
+    hostStorageByContainer: hostStorageByContainer
+    allowKeyRecovery: allowKeyRecovery
+    allowEventRepair: allowEventRepair
+    allowIdentityAssignment: allowIdentityAssignment
+    allowAccountRevocation: allowAccountRevocation
+    allowEffectProbe: allowEffectProbe
+    allowBlobProbe: allowBlobProbe
+    vaultDiagnostics: vaultDiagnostics
+    otherDependents: otherDependents
+    deadLetterActions: deadLetterActions
+    appPrincipalId: identity.outputs.principalId
+    functionAppId: functionAppId
+    storageAccountId: storage.outputs.id
+    insightsId: monitoring.outputs.insightsId
+    workspaceId: monitoring.outputs.workspaceId
   }
 }
 
@@ -338,7 +336,6 @@ module app 'modules/app.bicep' = {
     planName: 'plan-cmk-${environmentName}-${token}'
     identityId: identity.outputs.id
     identityClientId: identity.outputs.clientId
-    principalId: identity.outputs.principalId
     packageContainerUrl: '${storage.outputs.blobEndpoint}${containerNames.package}'
     insightsConnectionString: monitoring.outputs.connectionString
     apiClientId: apiClientId
@@ -352,7 +349,6 @@ module app 'modules/app.bicep' = {
     alwaysReadyEvents: alwaysReadyEvents
     subnetId: network.?outputs.appSubnetId ?? ''
     allowedCallers: allowedCallers
-    destinationRole: destinationRole.?outputs.roleName ?? ''
     settings: union(
       {
         AzureWebJobsStorage__credential: 'managedidentity'
@@ -379,7 +375,7 @@ module app 'modules/app.bicep' = {
             CMK_API_AUDIENCE: apiClientId
           },
       toObject(
-        auditKeyIds,
+        empty(auditKeyId) ? [] : [auditKeyId],
         _ => 'CMK_AUDIT_KEY',
         id => auditKeyIdentifier(id, environment().suffixes.keyvaultDns)
       ),
@@ -408,209 +404,64 @@ module app 'modules/app.bicep' = {
     )
   }
   dependsOn: [
-    notifyReader
+    rightsBeforeApp
   ]
 }
 
-// Given before the app has the reference: one that cannot be resolved is next looked at within a day, or by a restart.
-module notifyReader 'modules/secret-access.bicep' = if (!empty(notifyFrom)) {
-  name: 'cmk-notify-${environmentName}-${token}'
-  scope: resourceGroup(
-    empty(notifyFrom) ? subscription().subscriptionId : subscriptionOf(notifyFrom),
-    empty(notifyFrom) ? groupName : resourceGroupOf(notifyFrom)
-  )
+module rights 'rights.bicep' = if (assignRights) {
+  name: take('cmk-rights-${environmentName}-${region}', 64)
   params: {
+    part: 'afterApp'
+    environmentName: environmentName
+    managedVaults: vaultIds
+    storageSubscriptions: accountSubscriptions
+    storageResourceGroups: storageResourceGroups
+    systemTopics: systemTopics
     notifyFrom: notifyFrom
-    principalId: identity.outputs.principalId
+    auditKeyId: auditKeyId
+    hostStorageByContainer: hostStorageByContainer
+    allowKeyRecovery: allowKeyRecovery
+    allowEventRepair: allowEventRepair
+    allowIdentityAssignment: allowIdentityAssignment
+    allowAccountRevocation: allowAccountRevocation
+    allowEffectProbe: allowEffectProbe
+    allowBlobProbe: allowBlobProbe
+    vaultDiagnostics: vaultDiagnostics
+    otherDependents: otherDependents
+    deadLetterActions: deadLetterActions
+    appPrincipalId: identity.outputs.principalId
+    functionAppId: functionAppId
+    storageAccountId: storage.outputs.id
+    insightsId: monitoring.outputs.insightsId
+    workspaceId: monitoring.outputs.workspaceId
   }
+  dependsOn: [
+    app
+    rightsBeforeApp
+  ]
 }
 
-// A role that is new cannot be assigned at once: Azure answers RoleDefinitionDoesNotExist for a while. So the roles are made
-// first, and assigned after the app, which takes the longest.
-module roles 'modules/roles.bicep' = [
-  for id in roleSubscriptions: {
-    // With the token, in which region and subscription of the app are: Azure refuses the name of a deployment to a subscription
-    // that was used in another region before, and one that runs at the time, as that of an app of the same environment name may.
-    name: 'cmk-roles-${environmentName}-${token}'
-    scope: subscription(id)
-    params: {
-      environmentName: environmentName
-      appSubscriptionId: subscription().subscriptionId
-      allowKeyRecovery: allowKeyRecovery
-      allowEventRepair: allowEventRepair
-      forVaults: contains(vaultSubscriptions, id)
-      forHsms: contains(hsmSubscriptions, id)
-      forTopics: contains(topicSubscriptions, id)
-      forPolicies: contains(policySubscriptions, id)
-      forEvents: contains(eventSubscriptions, id)
-      forAccounts: contains(accountSubscriptions, id)
-      forWriting: writeEverywhere ? contains(accountSubscriptions, id) : contains(groupSubscriptions, id)
-      allowIdentityAssignment: allowIdentityAssignment
-      allowAccountRevocation: allowAccountRevocation
-      allowBlobProbe: allowBlobProbe
-      forDependents: otherDependents == 'listed'
-      forAuditKey: contains(auditKeySubscriptions, id)
-      forUsageLog: contains(usageSubscriptions, id)
-    }
-  }
-]
-
-module vaultAccess 'modules/vault-access.bicep' = [
+module vaultLogs 'modules/vault-log.bicep' = [
   for id in keyVaultIds: {
-    name: 'cmk-vault-${environmentName}-${uniqueString(id)}'
+    name: 'cmk-vault-log-${environmentName}-${uniqueString(id)}'
     scope: resourceGroup(subscriptionOf(id), resourceGroupOf(id))
     params: {
       vaultId: id
       environmentName: environmentName
-      principalId: identity.outputs.principalId
-      roleDefinitionId: roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.vaultOperatorId
-      keyRoleKeeperId: allowAccountRevocation
-        ? roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.keyRoleKeeperId
-        : ''
       workspaceId: vaultDiagnostics ? monitoring.outputs.workspaceId : ''
     }
-    dependsOn: [
-      app
-    ]
   }
 ]
 
-module hsmAccess 'modules/hsm-access.bicep' = [
-  for id in hsmIds: {
-    name: 'cmk-hsm-${environmentName}-${uniqueString(id)}'
+module hsmLogs 'modules/hsm-log.bicep' = [
+  for id in vaultDiagnostics ? hsmIds : []: {
+    name: 'cmk-hsm-log-${environmentName}-${uniqueString(id)}'
     scope: resourceGroup(subscriptionOf(id), resourceGroupOf(id))
     params: {
       hsmId: id
       environmentName: environmentName
-      principalId: identity.outputs.principalId
-      roleDefinitionId: roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.hsmReaderId
-      workspaceId: vaultDiagnostics ? monitoring.outputs.workspaceId : ''
-    }
-    dependsOn: [
-      app
-    ]
-  }
-]
-
-module auditKeyAccess 'modules/audit-key-access.bicep' = [
-  for id in auditKeyIds: {
-    name: 'cmk-audit-key-${environmentName}-${uniqueString(token, toLower(id))}'
-    scope: resourceGroup(subscriptionOf(id), resourceGroupOf(id))
-    params: {
-      keyId: id
-      principalId: identity.outputs.principalId
-      roleDefinitionId: roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.auditSignerId
-    }
-    dependsOn: [
-      app
-    ]
-  }
-]
-
-module usageAccess 'modules/usage-access.bicep' = [
-  for id in usageSubscriptions: {
-    name: 'cmk-usage-${environmentName}-${uniqueString(id)}'
-    scope: group
-    params: {
       workspaceId: monitoring.outputs.workspaceId
-      principalId: identity.outputs.principalId
-      roleDefinitionId: roles[indexOf(roleSubscriptions, id)].outputs.usageReaderId
     }
-    dependsOn: [
-      app
-    ]
-  }
-]
-
-module policyAccess 'modules/subscription-access.bicep' = [
-  for id in policySubscriptions: {
-    name: 'cmk-policies-${environmentName}-${token}'
-    scope: subscription(id)
-    params: {
-      principalId: identity.outputs.principalId
-      roleDefinitionIds: [roles[indexOf(roleSubscriptions, id)].outputs.policyReaderId]
-    }
-    dependsOn: [
-      app
-    ]
-  }
-]
-
-module topicAccess 'modules/subscription-access.bicep' = [
-  for id in topicSubscriptions: {
-    name: 'cmk-topics-${environmentName}-${token}'
-    scope: subscription(id)
-    params: {
-      principalId: identity.outputs.principalId
-      roleDefinitionIds: [roles[indexOf(roleSubscriptions, id)].outputs.topicReaderId]
-    }
-    dependsOn: [
-      app
-    ]
-  }
-]
-
-module subscriptionAccess 'modules/subscription-access.bicep' = [
-  for id in accountSubscriptions: {
-    name: 'cmk-accounts-${environmentName}-${token}'
-    scope: subscription(id)
-    params: {
-      principalId: identity.outputs.principalId
-      roleDefinitionIds: concat(
-        [roles[indexOf(roleSubscriptions, id)].outputs.inventoryReaderId],
-        writeEverywhere ? [roles[indexOf(roleSubscriptions, id)].outputs.accountOperatorId] : [],
-        writeEverywhere && allowAccountRevocation
-          ? [roles[indexOf(roleSubscriptions, id)].outputs.accountRevokerId]
-          : [],
-        allowIdentityAssignment ? [roles[indexOf(roleSubscriptions, id)].outputs.identityAssignerId] : [],
-        otherDependents == 'listed' ? [roles[indexOf(roleSubscriptions, id)].outputs.dependentsReaderId] : [],
-        otherDependents == 'reader'
-          ? [
-              subscriptionResourceId(id, 'Microsoft.Authorization/roleDefinitions', reader)
-            ]
-          : [],
-        allowEffectProbe && writeEverywhere
-          ? [
-              subscriptionResourceId(id, 'Microsoft.Authorization/roleDefinitions', storageFileDataPrivilegedReader)
-            ]
-          : []
-      )
-      blobListerId: allowBlobProbe && writeEverywhere
-        ? roles[indexOf(roleSubscriptions, id)].outputs.blobListerId
-        : ''
-    }
-    dependsOn: [
-      app
-    ]
-  }
-]
-
-module groupAccess 'modules/group-access.bicep' = [
-  for id in writableGroups: {
-    name: 'cmk-accounts-${environmentName}-${uniqueString(token, toLower(id))}'
-    scope: resourceGroup(subscriptionOf(id), resourceGroupOf(id))
-    params: {
-      principalId: identity.outputs.principalId
-      roleDefinitionIds: concat(
-        [roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.accountOperatorId],
-        allowAccountRevocation
-          ? [roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.accountRevokerId]
-          : [],
-        allowEffectProbe
-          ? [
-              subscriptionResourceId(
-                subscriptionOf(id),
-                'Microsoft.Authorization/roleDefinitions',
-                storageFileDataPrivilegedReader
-              )
-            ]
-          : []
-      )
-      blobListerId: allowBlobProbe ? roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.blobListerId : ''
-    }
-    dependsOn: [
-      app
-    ]
   }
 ]
 
@@ -623,8 +474,9 @@ module package 'modules/package.bicep' = if (!empty(packageUri)) {
   }
 }
 
-// Without events.bicep, which follows a package, the topics are this template's to make and to write.
-var topicVaults = empty(packageUri) ? [] : keyVaultIds
+// Without events.bicep, which follows a package, the topics are this template's to make and to write. Where rights.bicep gives
+// the rights, it finds them made.
+var topicVaults = empty(packageUri) && assignRights ? [] : keyVaultIds
 
 module keptTopics 'modules/kept-topic.bicep' = [
   for id in topicVaults: if (contains(givenTopics, toLower(id))) {
@@ -643,7 +495,7 @@ module topics 'modules/event-topic.bicep' = [
     params: {
       environmentName: environmentName
       vaultId: id
-      location: vaultAccess[index].outputs.location
+      location: vaultLogs[index].outputs.location
       topicName: nameOf(topicIds[toLower(id)])
       topicTags: contains(givenTopics, toLower(id)) ? keptTopics[index]!.outputs.tags : {}
       topicIdentities: contains(givenTopics, toLower(id)) ? keptTopics[index]!.outputs.identities : []
@@ -651,11 +503,12 @@ module topics 'modules/event-topic.bicep' = [
       makeSubscriptions: false
       storageAccountId: storage.outputs.id
       appPrincipalId: identity.outputs.principalId
+      assignRights: assignRights
       workspaceId: monitoring.outputs.workspaceId
       actionGroupIds: alerts.outputs.actionGroupIds
     }
     dependsOn: [
-      roles
+      rights
     ]
   }
 ]
@@ -703,12 +556,13 @@ output CMK_FUNCTION_APP_ID string = app.outputs.id
 output CMK_FUNCTION_APP_NAME string = app.outputs.name
 output CMK_APP_PRINCIPAL_ID string = identity.outputs.principalId
 output CMK_STORAGE_ACCOUNT_ID string = storage.outputs.id
+output CMK_INSIGHTS_ID string = monitoring.outputs.insightsId
 output CMK_WORKSPACE_ID string = monitoring.outputs.workspaceId
 output CMK_WORKBOOK_ID string = workbook.outputs.id
 output CMK_ACTION_GROUP_IDS string = join(alerts.outputs.actionGroupIds, ',')
 output CMK_VAULT_LOCATIONS vaultLocation[] = [
   for (id, index) in keyVaultIds: {
     id: id
-    location: vaultAccess[index].outputs.location
+    location: vaultLogs[index].outputs.location
   }
 ]

@@ -30,11 +30,15 @@ param privateDnsZones = bool(readEnvironmentVariable('CMK_PRIVATE_DNS_ZONES', 't
 param hostStorageByContainer = bool(readEnvironmentVariable('CMK_HOST_STORAGE_BY_CONTAINER', 'false'))
 // Found before each deployment (azure.yaml): {"<id of the vault>":"<id of its system topic>"}
 param systemTopics = json(readEnvironmentVariable('CMK_SYSTEM_TOPICS', '{}'))
+// Off where the platform team gives the rights: infra/rights.bicep
+param assignRights = bool(readEnvironmentVariable('CMK_ASSIGN_RIGHTS', 'true'))
 param allowEffectProbe = bool(readEnvironmentVariable('CMK_ALLOW_EFFECT_PROBE', 'false'))
 param allowBlobProbe = bool(readEnvironmentVariable('CMK_ALLOW_BLOB_PROBE', 'false'))
 param allowKeyRecovery = bool(readEnvironmentVariable('CMK_ALLOW_KEY_RECOVERY', 'false'))
 param allowEventRepair = bool(readEnvironmentVariable('CMK_ALLOW_EVENT_REPAIR', 'true'))
 param allowIdentityAssignment = bool(readEnvironmentVariable('CMK_ALLOW_IDENTITY_ASSIGNMENT', 'false'))
+// Rights that Azure has named in LinkedAuthorizationFailed about dead letters
+param deadLetterActions = any(filter(split(replace(readEnvironmentVariable('CMK_DEAD_LETTER_ACTIONS', ''), ' ', ','), ','), action => !empty(action)))
 param allowAccountRevocation = bool(readEnvironmentVariable('CMK_ALLOW_ACCOUNT_REVOCATION', 'false'))
 param vaultDiagnostics = bool(readEnvironmentVariable('CMK_VAULT_DIAGNOSTICS', 'false'))
 // Resource id of the key that signs the ends of the audit trail: /subscriptions/…/vaults/kv-evidence/keys/audit-key

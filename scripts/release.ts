@@ -17,7 +17,12 @@ import { deployNote, fetching, packageAddress, packageName } from './release/dep
 const PROJECT = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** What is deployed from a release: the compiled templates, which need no compiler, and the form of the deploy button. */
-const TEMPLATES = ['infra/azuredeploy.json', 'infra/createUiDefinition.json', 'infra/compiled/events.json'];
+const TEMPLATES = [
+  'infra/azuredeploy.json',
+  'infra/createUiDefinition.json',
+  'infra/compiled/events.json',
+  'infra/compiled/rights.json',
+];
 
 interface Manifest {
   readonly name: string;

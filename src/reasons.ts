@@ -202,6 +202,8 @@ export const REASONS = {
     'Azure Policy denies the change; tried again, until an administrator changes the assignment or exempts it.',
   ScopeLocked: 'A lock forbids the change; tried again, until an administrator removes the lock.',
   Conflict: 'Azure refused the change, as something else changed the resource at the same time; tried again.',
+  IdentityAssignmentDenied:
+    "Azure asks for Microsoft.ManagedIdentity/userAssignedIdentities/assign/action to write an account that has a user-assigned identity, and the app lacks it. Deploy with CMK_ALLOW_IDENTITY_ASSIGNMENT=true (parameter allowIdentityAssignment), or give the app's identity Managed Identity Operator on that identity.",
   Refused: 'Azure refused the request.',
   SubscriptionUnreadable: 'The storage accounts of a subscription cannot be listed.',
   SubscriptionsNotRemembered:

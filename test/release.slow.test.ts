@@ -31,6 +31,7 @@ describe('a release', () => {
         'SHA256SUMS',
         'azuredeploy.json',
         'events.json',
+        'rights.json',
         `${manifest.name}-${manifest.version}.cdx.json`,
         `${manifest.name}-app-${manifest.version}.zip`,
       ]),

@@ -52,7 +52,7 @@ var failedRuns = '(AppTraces | where Message startswith "Executed \'Functions." 
 var poisoned = '"Poisoned", "PoisonMessages"'
 var needsPerson = '"ManualRotation", "ImportedKey", "KeyDisabled", "RotationRefused", "KeyExpired", "StillOpen", "RevokedVersionEnabled"'
 var heldRotations = '"RotationStuck", "CanaryFailed", "WaveFailed"'
-var missingRights = '"MissingPermission", "VaultUnreadable", "SubscriptionUnreadable", "IdentityHasNoAccess"'
+var missingRights = '"MissingPermission", "VaultUnreadable", "SubscriptionUnreadable", "IdentityHasNoAccess", "IdentityAssignmentDenied"'
 
 // A time that cannot be read mutes nothing: then it is long ago.
 var begun = 'coalesce(todatetime("${since}"), datetime(2026-01-01))'

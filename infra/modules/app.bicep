@@ -31,9 +31,6 @@ param alwaysReadyEvents int
 param subnetId string
 @description('Address ranges that may call the app, beside Event Grid; empty for everyone.')
 param allowedCallers string[]
-@description('Name (a GUID) of the custom role to name the functions of the app as the destination of an event subscription; empty for none.')
-param destinationRole string
-param principalId string
 
 resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   name: planName
@@ -250,16 +247,6 @@ resource authentication 'Microsoft.Web/sites/config@2024-04-01' = {
   dependsOn: [
     noBasicScm
   ]
-}
-
-resource destinationWriterAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(destinationRole)) {
-  scope: app
-  name: guid(app.id, principalId, destinationRole)
-  properties: {
-    principalId: principalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', destinationRole)
-  }
 }
 
 output id string = app.id

@@ -3,16 +3,7 @@
 // topic's own, system-assigned: behind the firewall of a storage account Event Grid counts as a trusted service with no
 // other (Event Grid, "Event delivery with a managed identity").
 
-import {
-  containerNames
-  eventFunctions
-  instanceIn
-  nameOf
-  resourceGroupOf
-  roleGuid
-  subscriptionOf
-  tagSet
-} from '../names.bicep'
+import { containerNames, eventFunctions, nameOf, tagSet } from '../names.bicep'
 
 param environmentName string
 param vaultId string
@@ -28,6 +19,8 @@ param functionAppId string
 param makeSubscriptions bool
 param storageAccountId string
 param appPrincipalId string
+@description('Whether the rights of topic and app are given here, and not by rights.bicep.')
+param assignRights bool
 param workspaceId string
 param actionGroupIds string[]
 
@@ -46,12 +39,14 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
   }
 }
 
-module deadLetterAccess 'dead-letter-access.bicep' = {
-  name: 'cmk-deadletter-${environmentName}-${uniqueString(topic.id)}'
-  scope: resourceGroup(subscriptionOf(storageAccountId), resourceGroupOf(storageAccountId))
+module access 'topic-access.bicep' = if (assignRights) {
+  name: 'cmk-topic-access-${environmentName}-${uniqueString(topic.id)}'
   params: {
-    storageName: nameOf(storageAccountId)
-    principalId: topic.identity.principalId
+    environmentName: environmentName
+    topicName: topic.name
+    functionAppId: functionAppId
+    storageAccountId: storageAccountId
+    appPrincipalId: appPrincipalId
   }
 }
 
@@ -95,30 +90,10 @@ resource subscriptions 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025
       }
     }
     dependsOn: [
-      deadLetterAccess
+      access
     ]
   }
 ]
-
-var eventOperatorId = subscriptionResourceId(
-  'Microsoft.Authorization/roleDefinitions',
-  roleGuid(
-    subscription().subscriptionId,
-    instanceIn(subscription().subscriptionId, subscriptionOf(functionAppId), environmentName),
-    'event-operator'
-  )
-)
-
-resource operator 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  scope: topic
-  name: guid(topic.id, appPrincipalId, eventOperatorId)
-  properties: {
-    principalId: appPrincipalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: eventOperatorId
-    description: 'CMK Autopilot: see and fix its event subscriptions.'
-  }
-}
 
 resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: topic

@@ -1,4 +1,4 @@
-// The app's sight of one Managed HSM, and its audit log. Rights on the keys of a Managed HSM are given by its own access
+// The app's sight of one Managed HSM. Rights on the keys of a Managed HSM are given by its own access
 // control, which a template cannot reach (docs/managed-hsm.md).
 
 import { nameOf } from '../names.bicep'
@@ -6,9 +6,6 @@ import { nameOf } from '../names.bicep'
 param hsmId string
 param principalId string
 param roleDefinitionId string
-@description('Workspace for the audit log; empty leaves the diagnostic settings alone.')
-param workspaceId string
-param environmentName string
 
 resource hsm 'Microsoft.KeyVault/managedHSMs@2026-02-01' existing = {
   name: nameOf(hsmId)
@@ -22,19 +19,5 @@ resource operator 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalType: 'ServicePrincipal'
     roleDefinitionId: roleDefinitionId
     description: 'CMK Autopilot: see the state of the Managed HSM.'
-  }
-}
-
-resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(workspaceId)) {
-  scope: hsm
-  name: 'cmk-autopilot-${environmentName}'
-  properties: {
-    workspaceId: workspaceId
-    logs: [
-      {
-        category: 'AuditEvent'
-        enabled: true
-      }
-    ]
   }
 }

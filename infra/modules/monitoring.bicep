@@ -7,8 +7,6 @@ param tags tagSet
 param workspaceName string
 param insightsName string
 param retentionDays int
-@description('Principal of the app\'s identity, which writes the telemetry.')
-param appPrincipalId string
 
 resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
   name: workspaceName
@@ -34,19 +32,6 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
     Application_Type: 'web'
     WorkspaceResourceId: workspace.id
     DisableLocalAuth: true
-  }
-}
-
-// Monitoring Metrics Publisher: sends telemetry, reads none.
-var monitoringMetricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
-
-resource publisher 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  scope: insights
-  name: guid(insights.id, appPrincipalId, monitoringMetricsPublisher)
-  properties: {
-    principalId: appPrincipalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', monitoringMetricsPublisher)
   }
 }
 

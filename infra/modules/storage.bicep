@@ -18,8 +18,7 @@ param reportRetentionDays int
 @description('Whether only private endpoints, and Azure services by their own identity, reach the account.')
 param privateOnly bool
 param workspaceId string
-param appPrincipalId string
-@description('Gives the app and its host their rights on blobs container by container, and not on the account.')
+@description('Whether the app and its host get their rights on blobs container by container (own-access.bicep).')
 param hostStorageByContainer bool
 
 resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
@@ -169,63 +168,11 @@ resource tables 'Microsoft.Storage/storageAccounts/tableServices/tables@2024-01-
   }
 ]
 
-// What the Functions documentation names for the host: Storage Blob Data Owner, Storage Queue Data Contributor and, for its
-// diagnostic events, Storage Table Data Contributor. The host lists the containers of the account
-// (github.com/Azure/azure-functions-host/issues/11938), so they are given on the account.
-var blobDataOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
-var queueDataContributor = '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
-var tableDataContributor = '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
-// What the app's own data needs: it appends to the audit trail, writes reports, holds leases, and fetches its package.
-var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
-
-resource accountRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for role in concat(hostStorageByContainer ? [] : [blobDataOwner], [queueDataContributor, tableDataContributor]): {
-    scope: account
-    name: guid(account.id, appPrincipalId, role)
-    properties: {
-      principalId: appPrincipalId
-      principalType: 'ServicePrincipal'
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role)
-    }
-  }
-]
-
-// By container, where Storage Blob Data Owner on the account is too much: it may do everything to a blob, and change an
-// immutability policy that is not locked. The audit trail then has a writer that can do neither.
-var narrowed = hostStorageByContainer
-  ? concat(
-      map(hostContainerNames, name => { container: name, role: blobDataOwner }),
-      map(items(containerNames), container => { container: container.value, role: blobDataContributor })
-    )
-  : []
-
+// The host makes them for itself; here, where its rights are given on them.
 resource hostContainers 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = [
   for name in hostStorageByContainer ? hostContainerNames : []: {
     parent: blobs
     name: name
-  }
-]
-
-resource narrowedContainers 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' existing = [
-  for one in narrowed: {
-    parent: blobs
-    name: one.container
-  }
-]
-
-resource containerRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (one, index) in narrowed: {
-    scope: narrowedContainers[index]
-    name: guid(account.id, one.container, appPrincipalId, one.role)
-    properties: {
-      principalId: appPrincipalId
-      principalType: 'ServicePrincipal'
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', one.role)
-    }
-    dependsOn: [
-      containers
-      hostContainers
-    ]
   }
 ]
 

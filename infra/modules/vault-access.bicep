@@ -1,14 +1,10 @@
-// The app's rights on one managed vault, and the vault's audit log: Key Vault has no event for disabling a key, so its
-// log is the only trace of one disabled by hand.
+// The app's rights on one managed vault.
 
 import { nameOf } from '../names.bicep'
 
 param vaultId string
 param principalId string
 param roleDefinitionId string
-@description('Workspace for the vault\'s audit log; empty leaves the vault\'s diagnostic settings alone.')
-param workspaceId string
-param environmentName string
 @description('Role that takes and gives roles; empty: the app does neither.')
 param keyRoleKeeperId string
 
@@ -46,19 +42,3 @@ resource keyRoleKeeper 'Microsoft.Authorization/roleAssignments@2022-04-01' = if
     conditionVersion: '2.0'
   }
 }
-
-resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(workspaceId)) {
-  scope: vault
-  name: 'cmk-autopilot-${environmentName}'
-  properties: {
-    workspaceId: workspaceId
-    logs: [
-      {
-        categoryGroup: 'audit'
-        enabled: true
-      }
-    ]
-  }
-}
-
-output location string = vault.location

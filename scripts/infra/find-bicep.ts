@@ -5,12 +5,17 @@ import { type Answer, run } from './run.ts';
 /** The version that the committed templates are built with; bicep.csproj says the same, and a test compares them. */
 export const BICEP_VERSION = '0.49.2';
 
-/** What main.bicepparam reads from the environment and cannot do without. */
+const GROUP = '/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers';
+/** What the parameter files read from the environment and cannot do without. */
 const EXAMPLE = {
   AZURE_ENV_NAME: 'example',
   AZURE_LOCATION: 'westeurope',
-  CMK_VAULTS:
-    '/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv',
+  CMK_VAULTS: `${GROUP}/Microsoft.KeyVault/vaults/kv`,
+  CMK_APP_PRINCIPAL_ID: '00000000-0000-0000-0000-000000000000',
+  CMK_FUNCTION_APP_ID: `${GROUP}/Microsoft.Web/sites/func`,
+  CMK_STORAGE_ACCOUNT_ID: `${GROUP}/Microsoft.Storage/storageAccounts/stcmk`,
+  CMK_INSIGHTS_ID: `${GROUP}/Microsoft.Insights/components/appi`,
+  CMK_WORKSPACE_ID: `${GROUP}/Microsoft.OperationalInsights/workspaces/log`,
 };
 
 /** A Bicep compiler: how to call it and which version it is. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 export const TEMPLATES = [
   { source: 'infra/main.bicep', compiled: 'infra/azuredeploy.json' },
   { source: 'infra/events.bicep', compiled: 'infra/compiled/events.json' },
+  { source: 'infra/rights.bicep', compiled: 'infra/compiled/rights.json' },
   { source: 'infra/demo.bicep', compiled: 'infra/compiled/demo.json' },
   { source: 'infra/policy.bicep', compiled: 'infra/compiled/policy.json' },
 ] as const;

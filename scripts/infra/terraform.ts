@@ -37,15 +37,22 @@ function variableOf(name: string, parameter: Parameter): Record<string, unknown>
     ...(allowedValues
       ? {
           validation: {
-            condition: `\${var.${name} == null ? true : contains(${JSON.stringify(allowedValues)}, var.${name})}`,
-            error_message: `${name} is one of: ${allowedValues.join(', ')}.`,
+            condition: `\${var.${name} == null ? true : ${allowed(name, parameter)}}`,
+            error_message: `${name} is ${parameter.type === 'array' ? 'a list of' : 'one of'}: ${allowedValues.join(', ')}.`,
           },
         }
       : {}),
   };
 }
 
-function typeOf({ type, items, $ref }: Parameter): string {
+function allowed(name: string, { type, allowedValues }: Parameter): string {
+  const values = JSON.stringify(allowedValues);
+  return type === 'array'
+    ? `alltrue([for one in var.${name} : contains(${values}, one)])`
+    : `contains(${values}, var.${name})`;
+}
+
+function typeOf({ type, items, $ref, allowedValues }: Parameter): string {
   switch (type) {
     case 'string':
       return 'string';
@@ -54,7 +61,9 @@ function typeOf({ type, items, $ref }: Parameter): string {
     case 'int':
       return 'number';
     case 'array':
-      return items?.type === 'string' ? 'list(string)' : 'list(any)';
+      return items?.type === 'string' || allowedValues?.every((one) => typeof one === 'string')
+        ? 'list(string)'
+        : 'list(any)';
     default:
       // The types of names.bicep that main.bicep takes are maps of text.
       return $ref === undefined ? 'any' : 'map(string)';

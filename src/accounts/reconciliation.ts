@@ -1,4 +1,4 @@
-import { describe, describeFailure, mayHaveTakenEffect } from '../azure/failure.ts';
+import { describeFailure, mayHaveTakenEffect } from '../azure/failure.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log, LogLevel } from '../log.ts';
@@ -211,7 +211,7 @@ export class Reconciliation {
       return DONE;
     }
     const outcome = outcomeOfFailure(error);
-    if (outcome.outcome !== 'done') this.record('warning', outcome.reason, about, describe(failure));
+    if (outcome.outcome !== 'done') this.record('warning', outcome.reason, about, outcome.detail);
     if (!isUnknown || outcome.outcome !== 'retry') return outcome;
     return { ...outcome, delaySeconds: Math.max(ABANDONED_SECONDS, failure.retryAfterSeconds ?? 0) };
   }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Reason } from '../reasons.ts';
 import { parseJson } from '../text.ts';
-import { type ShellOption, shellCommand } from './shell-command.ts';
+import { NO_COMMAND, type ShellOption, shellCommand } from './shell-command.ts';
 
 /** What keeps Azure from carrying out a request until an administrator takes it away. */
 export interface Block {
@@ -73,7 +73,7 @@ function deniedByPolicy(text: string): Block {
   return {
     reason: 'DeniedByPolicy',
     message: `Azure Policy denies the request${which.length > 0 ? `: ${which.join('; ')}` : ''}.${rest}`,
-    nextStep: `Change the assignment, or exempt the resource from it${exempt ? ` (${exempt} --name <name> --scope <resource>)` : ''}, then repeat it.`,
+    nextStep: `Change the assignment, or exempt the resource from it${exempt === NO_COMMAND ? '' : ` (${exempt} --name <name> --scope <resource>)`}, then repeat it.`,
   };
 }
 
@@ -87,7 +87,7 @@ function locked(text: string): Block {
   return {
     reason: 'ScopeLocked',
     message: scope === undefined ? text : `A lock on ${scope} forbids the change.`,
-    nextStep: `Remove the lock (${list ?? 'az lock list'} shows its id, az lock delete --ids <id> removes it), repeat what was refused, and set the lock again.`,
+    nextStep: `Remove the lock (${list === NO_COMMAND ? 'az lock list' : list} shows its id, az lock delete --ids <id> removes it), repeat what was refused, and set the lock again.`,
   };
 }
 

@@ -160,6 +160,22 @@ export function describe({ status, code, message: said, block }: Failure): strin
   return (message === '' ? what : `${what}: ${message}`).slice(0, 1_000);
 }
 
+/** Rights that a call lacks on a resource which its body only names: an identity, or where events go. */
+export interface LinkedRight {
+  /** As Azure lists them: `Microsoft.ManagedIdentity/userAssignedIdentities/assign/action`. */
+  readonly actions: string;
+  /** ARM ids, as Azure lists them. */
+  readonly scopes: string;
+}
+
+/** Azure Resource Manager has no field for either: both stand in the sentence that has come with the code for years. */
+export function linkedRight({ code, message }: Failure): LinkedRight | undefined {
+  if (code !== 'LinkedAuthorizationFailed') return undefined;
+  const [, actions, scopes] =
+    /not have permission to perform action(?:\(s\))? '([^']+)' on the linked scope\(s\) '([^']+)'/.exec(message) ?? [];
+  return actions === undefined || scopes === undefined ? undefined : { actions, scopes };
+}
+
 /** What to say of any error: what the app itself says of its own, and of all others what the service answered. */
 export function errorText(error: unknown): string {
   return error instanceof CmkError ? error.message : describe(describeFailure(error));

@@ -1,4 +1,4 @@
-import { describe, describeFailure, type Failure } from '../azure/failure.ts';
+import { describe, describeFailure, type Failure, linkedRight } from '../azure/failure.ts';
 import { CmkError } from '../errors.ts';
 import { CRYPTO_OFFICER } from '../identities/key-roles.ts';
 import { signInTrouble } from '../operations/sign-in.ts';
@@ -75,11 +75,17 @@ const BY_CODE: Readonly<Record<string, Sentence>> = {
       nextStep: `Ask an Owner or User Access Administrator of ${scope ?? 'the resource'} for a role that has it; a role given just now takes some minutes.`,
     };
   },
-  LinkedAuthorizationFailed: ({ message }) => ({
-    reason: 'MissingPermission',
-    message,
-    nextStep: 'Ask for Managed Identity Operator on the identity: attaching it needs that right.',
-  }),
+  LinkedAuthorizationFailed: (failure) => {
+    const { actions, scopes } = linkedRight(failure) ?? {};
+    const isIdentity = actions === undefined || /userAssignedIdentities/i.test(actions);
+    return {
+      reason: 'MissingPermission',
+      message: actions ? `Your sign-in lacks the right ${actions} on ${scopes}.` : failure.message,
+      nextStep: isIdentity
+        ? `Ask for Managed Identity Operator on ${scopes ?? 'the identity'}: attaching it needs that right.`
+        : `Ask for a role with ${actions} on ${scopes}: what is written names it.`,
+    };
+  },
 };
 
 /** Anything that was thrown, as a sentence and the next step. */

@@ -2,7 +2,7 @@ import pMap from 'p-map';
 import { Dispatcher, moveCalls, sendAccount } from '../accounts/dispatcher.ts';
 import type { Hold, Rollout } from '../accounts/rollout.ts';
 import type { RecordAudit } from '../audit/audit-trail.ts';
-import { describe, describeFailure } from '../azure/failure.ts';
+import { describe, describeFailure, type Failure, linkedRight } from '../azure/failure.ts';
 import type { Turns } from '../azure/turns.ts';
 import type { EventGrid } from '../events/event-grid-client.ts';
 import { judgeSubscriptions, subscriptionName, wantedSubscriptions } from '../events/subscription.ts';
@@ -167,7 +167,23 @@ async function putSubscription(
   const existing = verdict.is === 'misaimed' && verdict.ours ? verdict.found : undefined;
   const place = existing ? (existing.place === 'vault' ? undefined : topic) : topic;
   const name = existing?.name ?? subscriptionName(verdict.wanted);
-  await eventGrid.put(vault, { topic: place, name }, verdict.wanted);
+  try {
+    await eventGrid.put(vault, { topic: place, name }, verdict.wanted);
+  } catch (error) {
+    return { outcome: 'failed', detail: subscriptionRefusal(describeFailure(error)) };
+  }
   const what = existing ? 'put right' : 'made';
   return { outcome: 'done', detail: `The event subscription ${name} is ${what}.` };
+}
+
+/** What to say of a subscription that was not made: the right that Azure names, and the parameter of infra/ that gives it. */
+function subscriptionRefusal(failure: Failure): string {
+  const { status, code } = failure;
+  const right = linkedRight(failure);
+  const repair = 'Deploy with CMK_ALLOW_EVENT_REPAIR=true (parameter allowEventRepair), which gives it.';
+  if (!right) return code === 'AuthorizationFailed' ? `${describe(failure)} ${repair}` : describe(failure);
+  const { actions, scopes } = right;
+  const lacking = `${status} ${code}: the app lacks ${actions} on ${scopes}, which the event subscription names.`;
+  if (!/\/providers\/Microsoft\.Storage\//i.test(scopes)) return `${lacking} ${repair}`;
+  return `${lacking} That is where dead letters go: deploy with CMK_DEAD_LETTER_ACTIONS=${actions} (parameter deadLetterActions), which gives it there alone.`;
 }

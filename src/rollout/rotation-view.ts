@@ -1,4 +1,5 @@
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { REASONS } from '../reasons.ts';
 import type { Pause } from './pause.ts';
 import type { RotationProgress } from './progress.ts';
 import type { RotationReading } from './read-rotation.ts';
@@ -14,8 +15,9 @@ export interface RotationView extends Partial<RotationProgressView> {
    * `blocked`: the key is revoked, or has no version to move to.
    */
   readonly state: RotationProgress['state'] | 'paused' | 'held' | 'blocked';
-  /** Why it is paused, held or blocked: a reason code, and words. */
+  /** Why it is paused, held or blocked: a reason code. */
   readonly reason?: string;
+  /** That in words, and what no further try settles. */
   readonly detail?: string;
   readonly pause?: Pause;
   readonly stage?: Pick<RotationStage, 'name' | 'state' | 'counts'>;
@@ -39,9 +41,10 @@ export function viewRotation(key: ManagedKey, read: RotationReading, pause: Paus
   const isEmpty = moved + waiting + failed + left === 0;
   if (state === 'finished' && !(pause && isEmpty)) return { ...view, state };
   if (pause) return { ...view, state: 'paused', reason: 'Paused', detail: pause.reason };
+  const toDeploy = progress.failures?.IdentityAssignmentDenied ? REASONS.IdentityAssignmentDenied : undefined;
   if (name !== 'rest' && isHeld(read.stage)) {
     const { reason, detail } = holdOfStage(read.stage);
-    return { ...view, state: 'held', reason, detail };
+    return { ...view, state: 'held', reason, detail: toDeploy ? `${detail} ${toDeploy}` : detail };
   }
-  return { ...view, state };
+  return { ...view, state, ...(toDeploy ? { detail: toDeploy } : {}) };
 }

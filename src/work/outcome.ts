@@ -1,5 +1,5 @@
-import { describe, describeFailure } from '../azure/failure.ts';
-import type { Reason } from '../reasons.ts';
+import { describe, describeFailure, type Failure, linkedRight } from '../azure/failure.ts';
+import { REASONS, type Reason } from '../reasons.ts';
 import type { Work } from './messages.ts';
 
 /** What became of a piece of work. */
@@ -35,6 +35,8 @@ const NO_PURGE_PROTECTION = /^KeyVaultPolicyError$/i;
 const ABOUT_THE_KEY = /^(?:HttpResourceNotFound|Key\w+)$/i;
 /** 15 s, 30 s, 60 s and 120 s apart: enough for what has just been made to be seen everywhere. */
 const TRIES_ABOUT_THE_KEY = 5;
+/** Whether writing `encryption` alone takes it is not documented: Azure says so by refusing. */
+const ASSIGN_IDENTITY = /userAssignedIdentities\/(?:\*\/)?assign\/action/i;
 /** The name of a vault that is gone does not resolve. It may be recovered, with its keys as they were. */
 const NO_VAULT = /ENOTFOUND [\w-]+\.(?:vault|managedhsm)\./;
 
@@ -54,6 +56,8 @@ export function outcomeOfFailure(error: unknown): Outcome {
   });
   if (failure.kind === 'throttled') return retry('Throttled', false);
   if (NO_ACCESS.test(failure.code)) return retry('IdentityHasNoAccess');
+  const unassignable = identityDenied(failure);
+  if (unassignable !== undefined) return { ...retry('IdentityAssignmentDenied'), detail: unassignable };
   if (NO_VAULT.test(failure.message)) return retry('VaultNotFound');
   if (NO_PURGE_PROTECTION.test(failure.code)) return { outcome: 'reject', reason: 'PurgeProtectionOff', detail };
   switch (failure.kind) {
@@ -72,4 +76,11 @@ export function outcomeOfFailure(error: unknown): Outcome {
     case 'unexpected':
       return retry('Unexpected');
   }
+}
+
+/** What to say where Azure lets the app write an account, but not name its identity; undefined: it is another refusal. */
+function identityDenied(failure: Failure): string | undefined {
+  const right = linkedRight(failure);
+  if (!right || !ASSIGN_IDENTITY.test(right.actions)) return undefined;
+  return `${failure.status} ${failure.code}: the app lacks ${right.actions} on ${right.scopes}. ${REASONS.IdentityAssignmentDenied}`;
 }

@@ -320,6 +320,20 @@ describe('what Azure refuses', () => {
     });
   });
 
+  it('a missing right on the identity that the account has is told by its name, with the parameter that gives it', async () => {
+    const files = key();
+    const account = files.account();
+    files.add();
+    const right = 'Microsoft.ManagedIdentity/userAssignedIdentities/assign/action';
+    const message = `The client 'c' with object id 'o' has permission to perform action 'Microsoft.Storage/storageAccounts/write' on scope '${account.id}'; however, it does not have permission to perform action(s) '${right}' on the linked scope(s) '/subscriptions/s/id-storage' (respectively) or the linked scope(s) are invalid.`;
+    const answer = { status: 403, body: { error: { code: 'LinkedAuthorizationFailed', message } } };
+    wire.azure.faults.add([{ match: { method: 'PATCH', path: account.name }, times: 1, answer }]);
+    const reason = 'IdentityAssignmentDenied';
+    const detail = expect.stringContaining(`${right} on /subscriptions/s/id-storage`);
+    expect(await reconcile(files.accountWork(account))).toMatchObject({ outcome: 'retry', reason, detail });
+    expect(wire.records).toContainEqual(expect.objectContaining({ reason, message: detail }));
+  });
+
   it('a key in a vault that is not managed is not asked about', async () => {
     const files = key('kv-other');
     const since = wire.azure.requests.last;

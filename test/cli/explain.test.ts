@@ -43,6 +43,17 @@ describe('explain', () => {
       4,
     ],
     [
+      'a missing right on a dead-letter destination',
+      azure(
+        403,
+        'LinkedAuthorizationFailed',
+        "The client has permission …; however, it does not have permission to perform action(s) 'Microsoft.Storage/storageAccounts/write' on the linked scope(s) '/subscriptions/s/st' (respectively) or the linked scope(s) are invalid.",
+      ),
+      'MissingPermission',
+      /a role with Microsoft\.Storage\/storageAccounts\/write on \/subscriptions\/s\/st/,
+      4,
+    ],
+    [
       'a missing right on keys',
       azure(403, 'Forbidden', 'Caller is not authorized to perform action on resource.'),
       'MissingPermission',

@@ -83,3 +83,69 @@ describe('a fix', () => {
     expect((await fixed([...many, OF_ACCOUNT])).outcomes).toEqual([...Array(8).fill('done'), 'enqueued']);
   });
 });
+
+describe('an event subscription that Azure does not let the app make', () => {
+  const vaultId = KEY.vault.id;
+  const storage = '/subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/stcmk';
+  const missing = finding({
+    reason: 'EventSubscriptionMissing',
+    resource: vaultId,
+    action: { kind: 'events', vault: vaultId, functionName: 'keyExpired' },
+  });
+
+  async function refusedWith(code: string, message: string) {
+    const eventGrid = {
+      read: async () => ({ topic: undefined, topicUnreadable: undefined, subscriptions: [] }),
+      put: async () => {
+        throw Object.assign(new Error(message), { statusCode: 403, code });
+      },
+    };
+    const log = keptLog();
+    const services = {
+      settings: {
+        vaults: new ManagedVaults([KEY.vault]),
+        drift: {
+          autofix: ['EventSubscriptionMissing'],
+          functionAppId: '/subscriptions/s/resourceGroups/rg/providers/Microsoft.Web/sites/func',
+          storageAccountId: storage,
+        },
+      },
+      eventGrid,
+      rollout: { paused: async () => undefined },
+      schedule: new Turns(1),
+      now: () => NOW,
+    } as unknown as FixServices;
+    const [fix_] = await fix([missing], 'check', services, log.log);
+    return { fix: fix_, records: log.records };
+  }
+
+  it('for want of a right on the dead-letter destination names that right and its parameter, in the report and the log', async () => {
+    const right = 'Microsoft.Storage/storageAccounts/blobServices/containers/write';
+    const { fix: made, records } = await refusedWith(
+      'LinkedAuthorizationFailed',
+      `The client 'c' with object id 'o' has permission to perform action 'Microsoft.EventGrid/systemTopics/eventSubscriptions/write' on scope '/topic'; however, it does not have permission to perform action(s) '${right}' on the linked scope(s) '${storage}' (respectively) or the linked scope(s) are invalid.`,
+    );
+    expect(made).toMatchObject({ outcome: 'failed', detail: expect.stringContaining(`${right} on ${storage}`) });
+    expect(made?.detail).toContain(`CMK_DEAD_LETTER_ACTIONS=${right}`);
+    expect(made?.detail).toContain('deadLetterActions');
+    expect(records).toMatchObject([{ reason: 'DriftFixFailed', message: expect.stringContaining(right) }]);
+  });
+
+  it('for want of a right on its function, or on the topic, names allowEventRepair', async () => {
+    const linked = await refusedWith(
+      'LinkedAuthorizationFailed',
+      `The client has permission …; however, it does not have permission to perform action 'Microsoft.Web/sites/functions/write' on the linked scope(s) '/subscriptions/s/resourceGroups/rg/providers/Microsoft.Web/sites/func' or the linked scope(s) are invalid.`,
+    );
+    expect(linked.fix?.detail).toContain('CMK_ALLOW_EVENT_REPAIR=true');
+    const plain = await refusedWith(
+      'AuthorizationFailed',
+      `The client 'c' does not have authorization to perform action 'Microsoft.EventGrid/systemTopics/eventSubscriptions/write' over scope '/topic' or the scope is invalid.`,
+    );
+    expect(plain.fix?.detail).toContain('CMK_ALLOW_EVENT_REPAIR=true');
+  });
+
+  it('for another reason says what Azure says', async () => {
+    const { fix: made } = await refusedWith('Forbidden', 'no');
+    expect(made?.detail).toBe('403 Forbidden: no');
+  });
+});

@@ -32,6 +32,8 @@ it.each<[name: string, before: JsonObject, after: JsonObject]>([
   ['CMK_ALLOW_ACCOUNT_REVOCATION', { allowAccountRevocation: true }, {}],
   ['CMK_ALLOW_IDENTITY_ASSIGNMENT', { allowIdentityAssignment: true }, {}],
   ['CMK_ALLOW_EVENT_REPAIR', {}, { allowEventRepair: false }],
+  ['CMK_DEAD_LETTER_ACTIONS', { deadLetterActions: ['Microsoft.Storage/storageAccounts/write'] }, {}],
+  ['CMK_ASSIGN_RIGHTS', {}, { assignRights: false }],
   ['CMK_VAULT_DIAGNOSTICS', { vaultDiagnostics: true }, {}],
   ['CMK_NOTIFY_FROM', { notifyFrom: `${VAULT}/secrets/notify` }, {}],
   ['CMK_AUDIT_KEY_ID', { auditKeyId: `${OTHER_VAULT}/keys/audit` }, {}],

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { REASONS } from '../../src/reasons.ts';
 import { outcomeOfFailure } from '../../src/work/outcome.ts';
 
 const error = (fields: Record<string, unknown>) => Object.assign(new Error(String(fields.message ?? 'no')), fields);
@@ -23,6 +24,30 @@ describe('outcomeOfFailure', () => {
     ['a mistake of ours', new TypeError('x is not a function'), 'Unexpected', true, undefined],
   ])('tries again after %s', (_, failure, reason, counts, delaySeconds) => {
     expect(outcomeOfFailure(failure)).toMatchObject({ outcome: 'retry', reason, counts, delaySeconds });
+  });
+
+  it('of a move that lacks a right on the identity names the right, where, and the parameter that gives it', () => {
+    const identity =
+      '/subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-storage';
+    const right = 'Microsoft.ManagedIdentity/userAssignedIdentities/assign/action';
+    const refused = (perform: string) =>
+      error({
+        statusCode: 403,
+        code: 'LinkedAuthorizationFailed',
+        message: `The client 'c' with object id 'o' has permission to perform action 'Microsoft.Storage/storageAccounts/write' on scope '/subscriptions/s/…/stfiles01'; however, it does not have permission to perform ${perform} '${right}' on the linked scope(s) '${identity}' or the linked scope(s) are invalid.`,
+      });
+    for (const perform of ['action', 'action(s)']) {
+      const outcome = outcomeOfFailure(refused(perform));
+      expect(outcome).toMatchObject({ outcome: 'retry', reason: 'IdentityAssignmentDenied', counts: true });
+      expect(outcome).toMatchObject({ detail: expect.stringContaining(`${right} on ${identity}`) });
+      expect(outcome).toMatchObject({ detail: expect.stringContaining('CMK_ALLOW_IDENTITY_ASSIGNMENT=true') });
+    }
+    expect(REASONS.IdentityAssignmentDenied).toContain(right);
+    expect(REASONS.IdentityAssignmentDenied).toContain('allowIdentityAssignment');
+  });
+
+  it('of another linked right is a missing permission', () => {
+    expect(outcomeOfFailure(refusal(403, 'LinkedAuthorizationFailed'))).toMatchObject({ reason: 'MissingPermission' });
   });
 
   it.each([

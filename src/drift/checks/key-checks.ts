@@ -199,14 +199,14 @@ export function pinnedVersion({ key, usage }: KeySubject): readonly Found[] {
 
 export function rotationStuck({ rotation }: KeySubject): readonly Found[] {
   if (rotation?.state !== 'stuck' && rotation?.state !== 'held') return [];
-  const { state, version, moved = 0, waiting = 0, failed = 0, startedOn, progressOn, failures = {}, detail } = rotation;
+  const { version, moved = 0, waiting = 0, failed = 0, startedOn, progressOn, failures = {}, detail } = rotation;
   const causes = Object.entries(failures).map(([reason, number]) => `${reason}: ${number}`);
   const numbers = `${moved} accounts and scopes are on version ${version}, ${waiting} wait, ${failed} failed`;
   const why = causes.length > 0 ? ` (${causes.join(', ')})` : '';
   const since = `It began on ${startedOn}, and the last move was seen on ${progressOn}.`;
   return [
     {
-      is: `${numbers}${why}. ${since}${state === 'held' && detail ? ` ${detail}` : ''}`,
+      is: `${numbers}${why}. ${since}${detail ? ` ${detail}` : ''}`,
       shouldBe: 'Everything that uses the key is on its newest usable version.',
     },
   ];

@@ -144,6 +144,11 @@ const keys: Record<string, Cases<KeySubject>> = {
         key({ rotation: rotation('held', { detail: 'The first ones failed.' }) }),
         /first ones failed/,
       ],
+      [
+        'nothing moves, and the view says what to do',
+        key({ rotation: rotation('stuck', { detail: 'Deploy with a right.' }) }),
+        /Deploy with a right\.$/,
+      ],
       ['held, and nobody says why', key({ rotation: rotation('held') }), /last move was seen/],
       ['nothing is counted', key({ rotation: { key: KEY_ID, state: 'stuck' } }), /^0 accounts/],
     ],

@@ -93,7 +93,13 @@ function parameterValues(template: JsonObject, given: JsonObject, around: CliCon
       given[name] ??
       (defaultValue === undefined ? undefined : evaluate(defaultValue, { ...around, parameters: values }));
     if (value === undefined && nullable !== true) throw new Error(`The parameter ${name} is missing`);
-    if (value !== undefined && Array.isArray(allowedValues) && !allowedValues.includes(value))
+    // Of a list, each entry is to be one of them.
+    const entries = Array.isArray(value) ? value : [value];
+    if (
+      value !== undefined &&
+      Array.isArray(allowedValues) &&
+      !entries.every((one) => allowedValues.includes(one ?? null))
+    )
       throw new Error(`${name} is ${JSON.stringify(value)}, and not one of ${JSON.stringify(allowedValues)}`);
     values[name] = value ?? null;
   }

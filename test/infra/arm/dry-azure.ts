@@ -72,8 +72,10 @@ export class DryAzure implements Target {
     this.deployments.push(id);
   }
 
-  /** Existing resources: anything asked for is there, in West Europe. */
+  /** Existing resources: what was put, and anything else that is asked for, in West Europe. */
   async get(id: string): Promise<JsonObject> {
+    const put = this.resources.findLast((resource) => resource.id.toLowerCase() === id.toLowerCase());
+    if (put) return { id, name: nameOf(id), ...completed(put) };
     return { id, name: nameOf(id), location: 'westeurope', properties: {}, ...this.#there[id] };
   }
 

@@ -12,6 +12,7 @@ export const OTHER_VAULT = `/subscriptions/${OTHER_SUBSCRIPTION}/resourceGroups/
 const FILES = {
   main: 'infra/azuredeploy.json',
   events: 'infra/compiled/events.json',
+  rights: 'infra/compiled/rights.json',
   demo: 'infra/compiled/demo.json',
   policy: 'infra/compiled/policy.json',
 } as const;
@@ -54,7 +55,10 @@ export async function dryRun(
 }
 
 /** The events template, deployed after main with what main gave. */
-export async function dryRunEvents(main: JsonObject): Promise<{ azure: DryAzure; outputs: JsonObject }> {
+export async function dryRunEvents(
+  main: JsonObject,
+  more: JsonObject = {},
+): Promise<{ azure: DryAzure; outputs: JsonObject }> {
   return dryRun('events', {
     environmentName: 'test',
     vaults: main.CMK_VAULT_LOCATIONS ?? null,
@@ -62,5 +66,6 @@ export async function dryRunEvents(main: JsonObject): Promise<{ azure: DryAzure;
     storageAccountId: main.CMK_STORAGE_ACCOUNT_ID ?? null,
     appPrincipalId: main.CMK_APP_PRINCIPAL_ID ?? null,
     workspaceId: main.CMK_WORKSPACE_ID ?? null,
+    ...more,
   });
 }

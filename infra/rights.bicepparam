@@ -1,0 +1,29 @@
+// Parameters of rights.bicep, from the same environment as those of main.bicep, with the outputs of that in it: `azd env get-values`.
+
+using 'rights.bicep'
+
+var vaults = filter(split(replace(readEnvironmentVariable('CMK_VAULTS'), ' ', ','), ','), id => !empty(id))
+var subscriptions = filter(split(replace(readEnvironmentVariable('CMK_SUBSCRIPTIONS', ''), ' ', ','), ','), id => !empty(id))
+var groups = filter(split(replace(readEnvironmentVariable('CMK_STORAGE_RESOURCE_GROUPS', ''), ' ', ','), ','), id => !empty(id))
+
+param environmentName = readEnvironmentVariable('AZURE_ENV_NAME')
+param appPrincipalId = readEnvironmentVariable('CMK_APP_PRINCIPAL_ID')
+param functionAppId = readEnvironmentVariable('CMK_FUNCTION_APP_ID')
+param storageAccountId = readEnvironmentVariable('CMK_STORAGE_ACCOUNT_ID')
+param insightsId = readEnvironmentVariable('CMK_INSIGHTS_ID')
+param workspaceId = readEnvironmentVariable('CMK_WORKSPACE_ID')
+param managedVaults = vaults
+param storageSubscriptions = subscriptions
+param storageResourceGroups = groups
+param systemTopics = json(readEnvironmentVariable('CMK_SYSTEM_TOPICS', '{}'))
+param notifyFrom = readEnvironmentVariable('CMK_NOTIFY_FROM', '')
+param auditKeyId = readEnvironmentVariable('CMK_AUDIT_KEY_ID', '')
+param hostStorageByContainer = bool(readEnvironmentVariable('CMK_HOST_STORAGE_BY_CONTAINER', 'false'))
+param allowKeyRecovery = bool(readEnvironmentVariable('CMK_ALLOW_KEY_RECOVERY', 'false'))
+param allowEventRepair = bool(readEnvironmentVariable('CMK_ALLOW_EVENT_REPAIR', 'true'))
+param allowIdentityAssignment = bool(readEnvironmentVariable('CMK_ALLOW_IDENTITY_ASSIGNMENT', 'false'))
+param allowAccountRevocation = bool(readEnvironmentVariable('CMK_ALLOW_ACCOUNT_REVOCATION', 'false'))
+param allowEffectProbe = bool(readEnvironmentVariable('CMK_ALLOW_EFFECT_PROBE', 'false'))
+param allowBlobProbe = bool(readEnvironmentVariable('CMK_ALLOW_BLOB_PROBE', 'false'))
+param vaultDiagnostics = bool(readEnvironmentVariable('CMK_VAULT_DIAGNOSTICS', 'false'))
+param deadLetterActions = any(filter(split(replace(readEnvironmentVariable('CMK_DEAD_LETTER_ACTIONS', ''), ' ', ','), ','), action => !empty(action)))
