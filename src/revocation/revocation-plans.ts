@@ -93,7 +93,7 @@ export function planRepair(
   if (restored && !isNewer(stamp, restored)) return [];
   // Without any sign of a revocation, somebody has taken all tags away: that is no write of this app.
   if ((!open && !restored) || (restoringBy && open && !isNewer(stamp, open))) return [];
-  return planRecordAgain(versions, stamp, recorded, now);
+  return planRecordAgain(versions, stamp, recorded, now).filter(({ version }) => !isChangedLater(version, stamp));
 }
 
 /** The record once more, on versions that the revocation had recorded and that have lost it. */
@@ -145,13 +145,24 @@ export function isUnderWay(version: KeyVersion, now: Date): boolean {
   return now.getTime() - changedOn(version).getTime() < UNDER_WAY_MS;
 }
 
+/** When a restore closed the first record of a revocation, by Key Vault's clock; versions that were changed since say later. */
+export function closedOn(versions: readonly KeyVersion[], { id }: Pick<Restored, 'id'>, now: Date): Date {
+  const closed = versions.filter((version) => readRevocation([version], now).restored?.id === id);
+  return new Date(Math.min(...closed.map((version) => changedOn(version).getTime())));
+}
+
 function changedOn({ createdOn, updatedOn }: KeyVersion): Date {
   return updatedOn ?? createdOn;
 }
 
 /** Whether a person opened this version, well after the revocation. */
-export function isByHand(version: KeyVersion, { revokedOn }: RevocationStamp): boolean {
-  if (version.createdOn.getTime() >= revokedOn.getTime() - CLOCKS_MS) return false;
+export function isByHand(version: KeyVersion, stamp: RevocationStamp): boolean {
+  if (version.createdOn.getTime() >= stamp.revokedOn.getTime() - CLOCKS_MS) return false;
+  return isChangedLater(version, stamp);
+}
+
+/** Whether a version was changed when no write that was under way at the revocation could come any more. */
+export function isChangedLater(version: KeyVersion, { revokedOn }: RevocationStamp): boolean {
   return changedOn(version).getTime() > revokedOn.getTime() + LATE_WRITE_MS;
 }
 
