@@ -12,6 +12,8 @@ export interface RevocationEvent {
   readonly revocation: RevocationStamp;
   /** Object id of the caller, in lower case. */
   readonly by: string;
+  /** Whether a read proved that it was done as a whole. */
+  readonly isComplete: boolean;
   /** Of a revocation: versions that carry its record, and whether they were enabled before. */
   readonly carriers: ReadonlyMap<string, boolean>;
   /** It was concluded from the key's tags, as the call itself has recorded nothing: who it was is known, no more. */
@@ -34,6 +36,7 @@ const DID: Readonly<Record<string, RevocationEvent['did']>> = {
   'key.restore Restored': 'restore',
   'key.restore RestoreIncomplete': 'restore',
 };
+const COMPLETE: ReadonlySet<string> = new Set(['Revoked', 'Restored']);
 const OBJECT_ID = z
   .string()
   .regex(GUID)
@@ -47,7 +50,8 @@ const ENTRY = z.object({
     revocation: z.object({
       id: z.string(),
       revokedOn: z.iso.datetime().transform((time) => new Date(time)),
-      revokedBy: z.string(),
+      // A restore that was concluded from the tags does not know it.
+      revokedBy: z.string().default(''),
       joined: z.array(z.string()).exactOptional(),
     }),
     carriers: z.array(z.object({ version: z.string(), wasEnabled: z.boolean() })).default([]),
@@ -81,6 +85,7 @@ export function eventOf(entry: unknown, key: Pick<ManagedKey, 'id'>): Revocation
     did,
     revocation,
     by: data.caller.objectId,
+    isComplete: COMPLETE.has(data.reason),
     carriers: new Map(carriers.map(({ version, wasEnabled }) => [version, wasEnabled])),
     isFound: foundIn !== undefined,
   };

@@ -98,6 +98,7 @@ const REASON_OF = {
   unbelieved: 'RevocationUnbelieved',
   otherRevocation: 'OtherRevocation',
   secondPerson: 'SecondPersonNeeded',
+  revokersUnread: 'RevokersUnread',
   overtaken: 'RestoreOvertaken',
   incomplete: 'RestoreIncomplete',
 } as const;

@@ -3,7 +3,6 @@ import { CLOCKS_MS, LATE_WRITE_MS } from '../time/spans.ts';
 import {
   formatRevocation,
   isNewer,
-  MAX_JOINED,
   MAX_TAGS,
   parseRevocation,
   RESTORED_TAG,
@@ -15,6 +14,7 @@ import {
   revocationOf,
   revokers,
 } from './revocation.ts';
+import { joinRevokers } from './revokers.ts';
 
 /** What was changed less long ago may still be in the middle of a restore. Milliseconds. */
 const UNDER_WAY_MS = 10_000;
@@ -130,9 +130,7 @@ export function planJoin(versions: readonly KeyVersion[], stamp: RevocationStamp
   const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> => {
     const record = revocationOf(fresh, now);
     if (!record || record.id !== open.id || record.restoringBy) return {};
-    return {
-      tags: tagsWith(fresh, { ...record, joined: joinedBy(record, { ...record, revokedBy: stamp.revokedBy }) }),
-    };
+    return { tags: tagsWith(fresh, { ...record, ...joinRevokers(record, [stamp]) }) };
   };
   return carriers.slice(0, 1).map((version) => ({ version, ...again(version), again }));
 }
@@ -195,16 +193,9 @@ export function withRecord(
   wasEnabled: boolean,
 ): Record<string, string> | undefined {
   const before = parseRevocation(version.tags[REVOCATION_TAG] ?? '');
-  const { id, revokedOn, revokedBy } = stamp;
-  const joined = joinedBy(stamp, before);
-  return tagsWith(version, { id, revokedOn, revokedBy, joined, version: version.version, wasEnabled });
-}
-
-function joinedBy({ revokedBy, joined = [] }: RevocationStamp, before: Revocation | undefined): readonly string[] {
-  const others = before ? [before.revokedBy, ...(before.joined ?? [])] : [];
-  const all = new Set([...others, ...joined].map((one) => one.toLowerCase()));
-  all.delete(revokedBy.toLowerCase());
-  return [...all].slice(0, MAX_JOINED);
+  const { id, revokedOn } = stamp;
+  const who = joinRevokers(stamp, before ? [before] : []);
+  return tagsWith(version, { id, revokedOn, ...who, version: version.version, wasEnabled });
 }
 
 function tagsWith(version: KeyVersion, record: Revocation): Record<string, string> | undefined {

@@ -38,7 +38,9 @@ export async function revoke<Dependents>(
   log: Log,
 ): Promise<Revoked<Dependents> | undefined> {
   const began = services.now();
-  const by = { id: services.newId(), revokedBy: call.caller.objectId };
+  const { objectId, kind } = call.caller;
+  const applications = kind === 'application' ? { applications: [objectId.toLowerCase()] } : {};
+  const by = { id: services.newId(), revokedBy: objectId, ...applications };
   // Begun beside the revocation, never waited for before it.
   const reading = services.dependents(key);
   const ifKilled = lookIfKilled(key, 'revoke', call, services);

@@ -1,125 +1,51 @@
 import { describe, expect, it } from 'vitest';
-import { managedKey } from '../../src/keys/managed-vaults.ts';
-import { keyTrail } from '../../src/revocation/key-trail.ts';
-import { restore } from '../../src/revocation/restore.ts';
 import { openRevocation, revokers } from '../../src/revocation/revocation.ts';
-import { revoke } from '../../src/revocation/revoke.ts';
-import { settleRevocation } from '../../src/revocation/settle-revocation.ts';
-import { type KeyQueueWork, parseKeyQueueWork, type RevocationWork } from '../../src/work/messages.ts';
-import { keysOf, MemoryVault } from '../simulation/memory-vault.ts';
-import { KEY, VAULT, VAULTS } from '../support/keys.ts';
-import { MemoryTrail } from '../support/memory-trail.ts';
+import { KEY } from '../support/keys.ts';
+import { call, KeySite, OTHER } from './key-site.ts';
 import { ALICE, BOB, CAROL } from './records.ts';
 
-const OTHER = managedKey(VAULT, 'other-key');
 const MALLORY = 'ba110000-0000-4000-8000-00000000000d';
-const START = Date.UTC(2026, 5, 1, 12);
-
-/** Two keys, their audit trail and what a writer of the queue does to them. */
-class Site {
-  #clock = START;
-  #ids = 0;
-  readonly now = () => new Date(this.#clock);
-  readonly trail = new MemoryTrail(this.now);
-  readonly vaults = new Map([
-    [KEY.id, new MemoryVault(2, this.now)],
-    [OTHER.id, new MemoryVault(2, this.now)],
-  ]);
-  readonly sent: KeyQueueWork[] = [];
-
-  pass(seconds: number): void {
-    this.#clock += seconds * 1000;
-  }
-
-  vault(key = KEY): MemoryVault {
-    return this.vaults.get(key.id) as MemoryVault;
-  }
-
-  enabled(key = KEY): boolean[] {
-    return this.vault(key).versions.map(({ enabled }) => enabled);
-  }
-
-  services(key = KEY) {
-    return {
-      settings: { vaults: VAULTS },
-      keys: keysOf(this.vault(key), async (_, effect) => effect()),
-      now: this.now,
-      sleep: async () => {},
-      audit: this.trail.audit,
-      keyTrail: keyTrail(this.trail.files),
-      queue: { send: async (_queue: string, work: object) => void this.sent.push(work as KeyQueueWork) },
-    };
-  }
-
-  async revoke(objectId: string, key = KEY): Promise<string> {
-    this.pass(20);
-    this.#ids += 1;
-    const newId = () => `rev-${this.#ids}`;
-    const by = call(objectId);
-    await revoke(key, by, { ...this.services(key), newId, dependents: async () => undefined }, () => {});
-    return newId();
-  }
-
-  async restore(objectId: string, revocation: string, key = KEY): Promise<string> {
-    this.pass(20);
-    const readiness = async () => ({ accounts: [], warnings: [] });
-    const services = { ...this.services(key), dualControl: true, readiness };
-    return (await restore(key, revocation, call(objectId), services, () => {})).end;
-  }
-
-  /** Whoever may write the queue puts it there, and the app takes it from there. */
-  async deliver(message: object, key = KEY): Promise<void> {
-    this.pass(20);
-    const work = parseKeyQueueWork(JSON.parse(JSON.stringify(message)));
-    expect(await settleRevocation(work as RevocationWork, this.services(key), () => {})).toEqual({ outcome: 'done' });
-  }
-
-  forged(did: 'revoke' | 'restore', revocation: object, by: string, more: object = {}): object {
-    return {
-      kind: 'revocation',
-      key: KEY.id,
-      did,
-      revocation,
-      call: call(by),
-      finished: true,
-      records: true,
-      versions: this.vault().versions.map(({ version }) => version),
-      cause: { by: did, ref: 'forged', since: this.now().toISOString() },
-      attempt: 0,
-      ...more,
-    };
-  }
-}
-
 const cause = { by: 'revoke', ref: 'forged', since: '' };
 
-function call(objectId: string) {
-  const caller = { objectId, appId: 'app', kind: 'person' } as const;
-  return { caller, correlationId: 'call', why: 'a test', ticket: undefined };
+/** As version 2 had it, which believed all of it. */
+function forged(site: KeySite, did: 'revoke' | 'restore', revocation: object, by: string, more: object = {}): object {
+  return {
+    kind: 'revocation',
+    key: KEY.id,
+    did,
+    revocation,
+    call: call(by),
+    finished: true,
+    records: true,
+    versions: site.vault().versions.map(({ version }) => version),
+    cause: { by: did, ref: 'forged', since: site.now().toISOString() },
+    attempt: 0,
+    ...more,
+  };
 }
 
 describe('a writer of the queue key-work', () => {
   it('does not restore a revoked key by the restore of another key', async () => {
-    const site = new Site();
+    const site = new KeySite();
     const id = await site.revoke(ALICE);
     const other = await site.revoke(CAROL, OTHER);
     const { revokedOn } = openRevocation(site.vault(OTHER).versions, site.now()) ?? {};
     await site.restore(BOB, other, OTHER);
     const revocation = { id: other, revokedOn, revokedBy: CAROL };
-    await site.deliver(site.forged('revoke', revocation, CAROL));
-    await site.deliver(site.forged('restore', revocation, BOB));
+    await site.deliver(forged(site, 'revoke', revocation, CAROL));
+    await site.deliver(forged(site, 'restore', revocation, BOB));
     expect(site.enabled()).toEqual([false, false]);
     expect(openRevocation(site.vault().versions, site.now())).toMatchObject({ id, revokedBy: ALICE });
   });
 
   it('does not push the person who revoked out of the record', async () => {
-    const site = new Site();
+    const site = new KeySite();
     const id = await site.revoke(ALICE);
     for (const n of [1, 2, 3]) {
       site.pass(1);
       const revokedBy = `ba110000-0000-4000-8000-00000000000${n}`;
       const revocation = { id: `forged-${n}`, revokedOn: site.now().toISOString(), revokedBy };
-      await site.deliver(site.forged('revoke', revocation, revokedBy));
+      await site.deliver(forged(site, 'revoke', revocation, revokedBy));
     }
     expect(openRevocation(site.vault().versions, site.now())?.id).toBe(id);
     expect(revokers(site.vault().versions, site.now())).toEqual([ALICE]);
@@ -128,20 +54,20 @@ describe('a writer of the queue key-work', () => {
   });
 
   it('does not revoke a key that was restored, nor record that in another person’s name', async () => {
-    const site = new Site();
+    const site = new KeySite();
     const id = await site.revoke(ALICE);
     expect(await site.restore(BOB, id)).toBe('restored');
     site.pass(3_600);
     const before = site.trail.entries.length;
     const revocation = { id: 'forged', revokedOn: site.now().toISOString(), revokedBy: BOB };
-    await site.deliver(site.forged('revoke', revocation, BOB));
-    await site.deliver(site.forged('revoke', revocation, BOB));
+    await site.deliver(forged(site, 'revoke', revocation, BOB));
+    await site.deliver(forged(site, 'revoke', revocation, BOB));
     expect(site.enabled()).toEqual([true, true]);
     expect(site.trail.entries.slice(before)).toEqual([]);
   });
 
   it('does not enable what a person has disabled since, nor disable what a person has enabled', async () => {
-    const site = new Site();
+    const site = new KeySite();
     const first = await site.revoke(ALICE);
     await site.restore(BOB, first);
     const [one, two] = site.vault().versions.map(({ version }) => version);
@@ -165,7 +91,7 @@ describe('a writer of the queue key-work', () => {
       [ALICE, 'a test'],
       [MALLORY, undefined],
     ] as const) {
-      const site = new Site();
+      const site = new KeySite();
       await site.revoke(ALICE);
       site.trail.entries.splice(0);
       const message = { kind: 'revocation', key: KEY.id, claimed: call(objectId), cause, attempt: 0 };
@@ -189,7 +115,7 @@ describe('a writer of the queue key-work', () => {
   });
 
   it('has a restore recorded that nobody has recorded, in the name of whom the key names', async () => {
-    const site = new Site();
+    const site = new KeySite();
     await site.restore(BOB, await site.revoke(ALICE));
     site.trail.entries.splice(0);
     site.pass(900);
@@ -200,14 +126,14 @@ describe('a writer of the queue key-work', () => {
   });
 
   it('does not give the revocation on record to another person', async () => {
-    const site = new Site();
+    const site = new KeySite();
     await site.revoke(ALICE);
     const services = site.services();
     const entries = site.trail.entries.splice(0);
     expect(entries.map(({ action }) => action)).toEqual(['key.revoke']);
     site.pass(3_600);
     const { id = '', revokedOn } = openRevocation(site.vault().versions, services.now()) ?? {};
-    await site.deliver(site.forged('revoke', { id, revokedOn, revokedBy: MALLORY }, MALLORY));
+    await site.deliver(forged(site, 'revoke', { id, revokedOn, revokedBy: MALLORY }, MALLORY));
     for (const { caller } of site.trail.entries) expect(caller?.objectId).toBe(ALICE);
   });
 });

@@ -36,8 +36,15 @@ describe('what the audit trail says was done to a key', () => {
       caller: { objectId: BOB.toUpperCase(), appId: 'app' },
     });
     expect(await eventsOf([0, entry({}, { carriers })], [1, restore])).toEqual([
-      { did: 'restore', revocation: stamp, by: BOB, carriers: new Map(), isFound: false },
-      { did: 'revoke', revocation: stamp, by: ALICE, carriers: new Map([['v1', false]]), isFound: false },
+      { did: 'restore', revocation: stamp, by: BOB, isComplete: false, carriers: new Map(), isFound: false },
+      {
+        did: 'revoke',
+        revocation: stamp,
+        by: ALICE,
+        isComplete: true,
+        carriers: new Map([['v1', false]]),
+        isFound: false,
+      },
     ]);
   });
 

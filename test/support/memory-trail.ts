@@ -21,9 +21,14 @@ export class MemoryTrail {
     return { written: { file: 'trail', seq: this.#end.seq, hash: this.#end.hash } };
   };
 
+  /** Whether it can be read. */
+  isOut = false;
+
   readonly files = {
-    list: async () =>
-      [...this.#files].map(([name, text]) => ({ name, size: Buffer.byteLength(text), appendable: true })),
+    list: async () => {
+      if (this.isOut) throw Object.assign(new Error('the storage is out of reach'), { statusCode: 503 });
+      return [...this.#files].map(([name, text]) => ({ name, size: Buffer.byteLength(text), appendable: true }));
+    },
     read: async (name: string, from: number, to?: number) => {
       const bytes = Buffer.from(this.#files.get(name) ?? '');
       return { bytes: bytes.subarray(from, to), size: bytes.length, blocks: 1 };
