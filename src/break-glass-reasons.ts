@@ -25,7 +25,8 @@ export const BREAK_GLASS_REASONS = {
   RestoreIncomplete: 'Not everything that the revocation disabled is enabled again; the call can be repeated.',
   NothingToRestore: 'No such revocation is open; nothing was changed.',
   SecondPersonNeeded: 'Whoever revoked cannot restore: it takes a second person.',
-  RestoreUnrecorded: 'A message says that it was restored, and the audit trail does not: nothing is enabled by it.',
+  RevokersUnread:
+    'More people revoked than the tags of the key name, and the audit trail, which has all of them, cannot be read; nothing was enabled.',
   AccountRevoked: 'An account, or an encryption scope, was cut off from its key by itself, as a fresh read proves.',
   AccountRevocationIncomplete: 'It is not proved that nothing gives access any more; the call can be repeated.',
   AccountKeptRevoked:

@@ -44,7 +44,7 @@ import { consoleLog, type Log } from './log.ts';
 import { createPostWebhook, type PostWebhook } from './notify/webhook-client.ts';
 import { createRekeys, type StandingRekeyServices } from './rekey/create-rekeys.ts';
 import { type AccountTrail, accountTrail } from './revocation/account-trail.ts';
-import { type RestoreOnRecord, restoreOnRecord } from './revocation/restore-on-record.ts';
+import { type KeyTrail, keyTrail } from './revocation/key-trail.ts';
 import { newId } from './revocation/revocation.ts';
 import { createRolloutServices, type RolloutServices } from './rollout/create-rollout-services.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
@@ -101,7 +101,7 @@ export interface Services extends RolloutServices, StandingRekeyServices, Identi
   readonly leases: Leases;
   /** The audit trail; it never throws, and answers in time. */
   readonly audit: RecordAudit;
-  readonly restoreOnRecord: RestoreOnRecord;
+  readonly keyTrail: KeyTrail;
   readonly accountTrail: AccountTrail;
   /** The trail as the drift check looks at it. */
   readonly auditWatch: WatchServices;
@@ -220,16 +220,13 @@ function createEvidence(
   identity: TokenCredential,
   { now, newId }: Pick<Services, 'now' | 'newId'>,
   log: Log,
-): Pick<
-  Services,
-  'audit' | 'restoreOnRecord' | 'accountTrail' | 'auditWatch' | 'approvals' | 'usageLog' | 'deletedAccounts'
-> {
+): Pick<Services, 'audit' | 'keyTrail' | 'accountTrail' | 'auditWatch' | 'approvals' | 'usageLog' | 'deletedAccounts'> {
   const { cloud, drift } = settings;
   const container = (name?: string) => auditContainer(settings, () => identity, name);
   const files = auditFiles(container());
   return {
     audit: createAudit(files, { now, newId }, log),
-    restoreOnRecord: restoreOnRecord(files),
+    keyTrail: keyTrail(files),
     accountTrail: accountTrail(files),
     auditWatch: createWatch(settings, identity, now),
     approvals: approvalStore(container(APPROVALS_CONTAINER)),

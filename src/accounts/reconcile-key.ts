@@ -55,7 +55,7 @@ export async function reconcileKey(work: KeyWork, services: ReconcileKeyServices
   const searching = searched(work, services);
   searching.catch(() => {});
   try {
-    const { open, versions } = await keepRevoked(key, services, log, { alsoLate: work.alsoLate ?? false });
+    const { open, versions } = await keepRevoked(key, services, log, { alsoLate: true });
     const activation = await awaitActivation(key, versions, work, services);
     if (open) {
       log({ level: 'warning', reason: 'RevocationOpen', message: REASONS.RevocationOpen, ...about });

@@ -6,9 +6,10 @@ import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
+import { everyRevoker } from '../revocation/every-revoker.ts';
 import type { RevocationCall } from '../revocation/record-revocation.ts';
 import { refusedRestore } from '../revocation/restore-key.ts';
-import { openRevocation, revokers } from '../revocation/revocation.ts';
+import { openRevocation } from '../revocation/revocation.ts';
 import type { Settings } from '../settings/settings.ts';
 import { handleRestore, type RestoreApiServices, revocationUnbelieved } from './handle-restore.ts';
 import { keyOfCall, listOrRefuse, noSuchKey, unreadable } from './key-of-route.ts';
@@ -52,6 +53,19 @@ export async function handleAsk(
   return inApprovals(() => askForApproval(what, access.restoreApprovals, call, services, log));
 }
 
+async function revokersOf(
+  key: ManagedKey,
+  versions: readonly KeyVersion[],
+  { keyTrail, now }: Pick<ApprovalApiServices, 'keyTrail' | 'now'>,
+): Promise<readonly string[]> {
+  try {
+    return [...(await everyRevoker(key, versions, keyTrail, now()))];
+  } catch (error) {
+    const nextStep = 'Repeat the call once the audit trail can be read.';
+    throw new HttpProblem(503, 'RevokersUnread', REASONS.RevokersUnread, nextStep, { cause: error });
+  }
+}
+
 /** A request by its id. @throws {@link HttpProblem} 404 */
 export async function approvalAsked(
   id: string,
@@ -73,7 +87,7 @@ export async function handleApprove(
 ): Promise<{ readonly approval: ApprovalRequest; readonly restore?: RestoreResponse }> {
   const key = keyOfCall(services.settings.vaults, asked.vault, asked.key);
   const now = {
-    revokers: revokers(await versionsOf(key, services), services.now()),
+    revokers: await revokersOf(key, await versionsOf(key, services), services),
     atLeast: services.settings.access.restoreApprovals,
   };
   const { approval, result } = await approveAndCarryOut(asked, now, call, services, log, async (approved) => {

@@ -6,6 +6,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { revocationState } from '../revocation/key-state.ts';
+import type { KeyTrail } from '../revocation/key-trail.ts';
 import { auditWarning, type BesideServices, type RevocationCall } from '../revocation/record-revocation.ts';
 import { type RestoredKey, restore } from '../revocation/restore.ts';
 import { isComplete } from '../revocation/restore-end.ts';
@@ -16,6 +17,7 @@ import type { RestoreRequest, RestoreResponse } from './schemas.ts';
 export interface RestoreApiServices extends ReadinessServices, BesideServices {
   readonly settings: ReadinessServices['settings'] & { readonly dualControl: boolean };
   readonly urgentKeys: Keys;
+  readonly keyTrail: KeyTrail;
   readonly sleep: (ms: number) => Promise<void>;
 }
 
@@ -89,6 +91,14 @@ function problemOf(result: RestoredKey, { reason: _, ...extensions }: RestoreRes
         'SecondPersonNeeded',
         `${REASONS.SecondPersonNeeded}${back}`,
         'Ask somebody else with the app role CmkKey.Restore to make this call.',
+        { extensions: { recovered } },
+      );
+    case 'revokersUnread':
+      return new HttpProblem(
+        503,
+        'RevokersUnread',
+        `${REASONS.RevokersUnread}${back}${unproven ? ` ${describe(unproven)}` : ''}`,
+        'Repeat the call once the audit trail can be read. In an emergency go past the app: `cmk key restore` on your own sign-in does not ask the trail.',
         { extensions: { recovered } },
       );
     case 'unbelieved':

@@ -63,16 +63,14 @@ export async function dryRunRevoke(
 /**
  * Revokes a key, and words the answer.
  *
- * @throws {@link HttpProblem} 400 on a wrong confirmation, 404, 502 when it is not proved that every version is disabled
+ * @throws {@link HttpProblem} 404, 502 when it is not proved that every version is disabled
  */
 export async function handleRevoke(
   key: ManagedKey,
-  { confirm }: RevokeRequest,
   call: RevocationCall,
   services: RevokeApiServices,
   log: Log,
 ): Promise<RevokeResponse> {
-  checkConfirmation(confirm, key);
   const { keys, seen } = firstSeen(services.urgentKeys);
   const dependents = () =>
     seen.then(() =>
@@ -120,7 +118,8 @@ function whatIsOpen({ unproven, restored, versions }: Revoked<BlastRadius>): str
   return `${open.length} of ${versions.length} versions are not disabled: ${open.join(', ')}.`;
 }
 
-function checkConfirmation(confirm: string, key: ManagedKey): void {
+/** @throws {@link HttpProblem} 400 when a call does not confirm the key that it is about */
+export function checkConfirmation({ confirm }: RevokeRequest, key: ManagedKey): void {
   const wanted = `${key.vault.name}/${key.name}`;
   if (confirm.toLowerCase() === wanted.toLowerCase()) return;
   throw new HttpProblem(

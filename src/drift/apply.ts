@@ -151,7 +151,7 @@ async function keepRevoked(
     if (!needsLook(known(versions) ?? [], now())) continue;
     const cause = { by: 'drift', ref: id, since: now().toISOString() };
     try {
-      await queue.send(KEY_WORK, { kind: 'key', key: key.id, alsoLate: true, cause, attempt: 0 });
+      await queue.send(KEY_WORK, { kind: 'key', key: key.id, cause, attempt: 0 });
     } catch (error) {
       const message = `The key is not as its last revocation or restore left it, and cannot be put to work: ${String(error)}`;
       log({ level: 'error', reason: 'StillOpen', message, key: key.id });

@@ -57,7 +57,7 @@ export async function readEffect(
 
 function isCurrent({ change }: KeyEffect, open: Revocation | undefined): boolean {
   if (!open) return change.expect === 'open';
-  return change.expect === 'blocked' && Date.parse(change.since) >= open.revokedOn.getTime();
+  return change.expect === 'blocked' && Date.parse(change.since) === open.revokedOn.getTime();
 }
 
 type Recorded = { readonly recorded: KeyEffect | undefined } | { readonly unread: string };

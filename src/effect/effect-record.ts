@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isBelieved } from '../revocation/revocation.ts';
 import { parseJson } from '../text.ts';
 import { type AccountEffect, effectId, type KeyChange, type KeyEffect } from './effect.ts';
 import { keepTimes, timedSince } from './keep-times.ts';
@@ -54,18 +55,22 @@ interface ProbeRound {
   readonly results: readonly ProbeResult[];
 }
 
-/** Whether the record is about a change that came after this one: then this one is no longer followed. */
-export function isSuperseded(current: KeyEffect | undefined, change: KeyChange): boolean {
-  return current !== undefined && Date.parse(current.change.since) > Date.parse(change.since);
-}
-
 export function isSameChange(current: KeyEffect | undefined, change: KeyChange): current is KeyEffect {
-  return current?.change.expect === change.expect && Date.parse(current.change.since) === Date.parse(change.since);
+  return current !== undefined && isSame(current.change, change);
 }
 
-/** The record after a round. A round about an older change, and an answer older than the one on record, change nothing. */
+export function isSame(a: KeyChange, b: KeyChange): boolean {
+  return a.expect === b.expect && Date.parse(a.since) === Date.parse(b.since);
+}
+
+/** A record from the future is not one of this app: it would end every later measurement. */
+export function believed(effect: KeyEffect | undefined, now: Date): KeyEffect | undefined {
+  const times = effect ? [effect.change.since, effect.timedSince ?? effect.change.since] : [];
+  return times.every((time) => isBelieved({ revokedOn: new Date(time) }, now)) ? effect : undefined;
+}
+
+/** The record after a round. An answer older than the one on record changes nothing. */
 export function recordRound(current: KeyEffect | undefined, round: ProbeRound): KeyEffect {
-  if (current && isSuperseded(current, round.change)) return current;
   const before = new Map((current?.accounts ?? []).map((effect) => [effectId(effect), effect]));
   const same = isSameChange(current, round.change);
   const accounts = round.results.map((result) => {

@@ -30,6 +30,11 @@ export function isOver({ since }: KeyChange, now: Date, patienceMs = PATIENCE_MS
   return now.getTime() - Date.parse(since) >= patienceMs;
 }
 
+/** Whether everything has been asked once the time was over: what a look shows after that is no effect of the change. */
+export function isJudged({ accounts, change }: KeyEffect): boolean {
+  return accounts.every(({ checkedOn }) => isOver(change, new Date(checkedOn)));
+}
+
 /**
  * After 5, 10, 20 and 40 seconds, then every minute, for half an hour from the change; where nothing but a role of the app is
  * missing, for as long as one that was given just now takes to be there.

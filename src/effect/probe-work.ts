@@ -2,13 +2,15 @@ import type { StorageAccounts } from '../accounts/storage-client.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { lastName } from '../azure/resource-id.ts';
+import type { Keys } from '../keys/key-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { Settings } from '../settings/settings.ts';
 import { KEY_WORK, type ProbeWork } from '../work/messages.ts';
-import { DONE, type Outcome } from '../work/outcome.ts';
+import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
+import { changeShown } from './change-shown.ts';
 import {
   type AccountEffect,
   type DataService,
@@ -18,9 +20,9 @@ import {
   probedPlace,
   SERVICE_WORDS,
 } from './effect.ts';
-import { isSameChange, isSuperseded, recordRound } from './effect-record.ts';
+import { believed, isSame, isSameChange, recordRound } from './effect-record.ts';
 import type { EffectStore } from './effect-store-client.ts';
-import { isOver, isSilent, nextProbe, pendingAccounts } from './next-probe.ts';
+import { isJudged, isOver, isSilent, nextProbe, pendingAccounts } from './next-probe.ts';
 import { type DataServices, type ProbeTarget, probe } from './probe.ts';
 import { findProbeTargets, type PlaceLists, withoutEmpty } from './probe-targets.ts';
 import { sumTimes } from './sum-times.ts';
@@ -37,32 +39,70 @@ type ProbeServices = PlaceLists &
     readonly accounts: StorageAccounts;
     readonly subscriptions: Subscriptions;
     readonly effects: EffectStore;
+    readonly keys: Pick<Keys, 'listVersions'>;
     readonly queue: WorkQueue;
     readonly now: () => Date;
   };
 
 /**
  * One round: asks the services of every account that uses the key, records what it shows, and puts the message back
- * until all show what is expected, or the time for it is over. It can be killed and run again at any point.
+ * until all show what is expected, or the time for it is over. It can be killed and run again at any point. What is expected,
+ * and since when, is what the key shows of its last revocation or restore: the message only says which key.
  */
 export async function probeKey(work: ProbeWork, services: ProbeServices, log: Log): Promise<Outcome> {
-  const { settings, effects, queue, now } = services;
+  const { settings, keys, effects, now } = services;
   const key = settings.vaults.key(work.key);
   if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
-  const change: KeyChange = { expect: work.expect, since: work.since };
-  const about = { key: key.id, ...change, cause: work.cause };
-  const superseded = (): Outcome => {
-    log({ level: 'info', reason: 'ProbeSuperseded', message: REASONS.ProbeSuperseded, ...about });
-    return DONE;
-  };
+  // The record is read first: whoever changes it from then on has seen a key that is no older than this one.
+  const read = await effects.read(key).then(
+    (before) => ({ before: believed(before, now()) }),
+    (error: unknown) => ({ error }),
+  );
+  let change: KeyChange | undefined;
   try {
-    const before = await effects.read(key);
-    if (isSuperseded(before, change)) return superseded();
+    change = changeShown(await keys.listVersions(key), now());
+  } catch (error) {
+    return outcomeOfFailure(error);
+  }
+  if (!change) return DONE;
+  const about = { key: key.id, ...change, cause: work.cause };
+  if (work.follows !== undefined && work.follows !== nameOfChange(change)) return superseded(about, log);
+  return 'error' in read
+    ? afterTrouble(describe(describeFailure(read.error)), change, now(), about, log)
+    : followChange(key, change, read.before, work, services, log);
+}
+
+function nameOfChange({ expect, since }: KeyChange): string {
+  return `${expect} ${since}`;
+}
+
+function superseded(about: object, log: Log): Outcome {
+  log({ level: 'info', reason: 'ProbeSuperseded', message: REASONS.ProbeSuperseded, ...about });
+  return DONE;
+}
+
+async function followChange(
+  key: ManagedKey,
+  change: KeyChange,
+  before: KeyEffect | undefined,
+  work: ProbeWork,
+  services: ProbeServices,
+  log: Log,
+): Promise<Outcome> {
+  const { effects, queue, now } = services;
+  const about = { key: key.id, ...change, cause: work.cause };
+  if (isSameChange(before, change) && isOver(change, now()) && isJudged(before)) return DONE;
+  try {
     const { targets, complete } = await targetsOf(key, before, change, services);
     const results = await probe(targets, services, ASKING_MS);
     const round = { key: key.id, change, complete: complete && !results.some(({ gone }) => gone), results };
-    const after = await effects.update(key, (current) => recordRound(current, round));
-    if (!isSameChange(after, change)) return superseded();
+    const after = await effects.update(key, (stored) => {
+      const current = believed(stored, now());
+      // Of another change, and not there when this round began: by a round that has read the key later.
+      const isLater = current && ![change, before?.change].some((one) => one && isSame(one, current.change));
+      return isLater ? current : recordRound(current, round);
+    });
+    if (!isSameChange(after, change)) return superseded(about, log);
 
     for (const effect of newlySeen(before, after)) {
       const message = `${nameOf(effect)} is ${effect.state}, ${effect.secondsAfterChange} s after the key was changed.`;
@@ -73,7 +113,8 @@ export async function probeKey(work: ProbeWork, services: ProbeServices, log: Lo
     report(after, next.next, about, log);
     if (next.next === 'again') {
       const attempt = Math.min(work.attempt + 1, 1_000);
-      await queue.send(KEY_WORK, { ...work, attempt, deferredSince: undefined }, next.delaySeconds);
+      const again = { ...work, follows: nameOfChange(change), attempt, deferredSince: undefined };
+      await queue.send(KEY_WORK, again, next.delaySeconds);
     }
     return DONE;
   } catch (error) {

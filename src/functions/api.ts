@@ -28,6 +28,8 @@ export interface ApiCall {
   readonly log: Log;
   /** Finds this call in the log and in the audit trail. */
   readonly correlationId: string;
+  /** Says that a call to revoke is in order, and begins: until then it draws on no allowance of revocations. */
+  readonly begins: () => void;
   /** For what tells only by what it holds which key it is about, and which role that takes. @throws {@link HttpProblem} */
   readonly requireOn: (key: RouteKey, other?: Role) => void;
   /** For what tells only by what it holds which role it takes. @throws {@link HttpProblem} */
@@ -100,7 +102,7 @@ export function api(
 }
 
 async function answerTo(
-  call: Omit<ApiCall, 'requireOn' | 'requireFor'>,
+  call: Omit<ApiCall, 'begins' | 'requireOn' | 'requireFor'>,
   {
     roles,
     act,
@@ -130,14 +132,14 @@ async function answerTo(
     requireAccess(caller, asked, access);
   };
   const requireOn = (about: RouteKey, other = role): void => requireFor({ role: other, act, key: about });
-  return inTurn(limited, async () => {
+  return inTurn(limited, async (begins) => {
     // Which of the two it takes says the handler; until then, neither is asked for what the other one need not have.
     const begun = roles.length > 1 ? 'read' : act;
     requireAccess(caller, { role, act: begun, key: reach ?? key }, access);
     try {
       return await endBy(TIME_LIMITS.http, async () => {
         try {
-          return await handle({ ...call, requireOn, requireFor });
+          return await handle({ ...call, begins, requireOn, requireFor });
         } finally {
           if (act === 'revoke' || act === 'restore') {
             nowBoard.changed({ vault: request.params.vault, account: accountNamed(request.params) }, services);
@@ -151,11 +153,14 @@ async function answerTo(
 }
 
 /** Runs a call in its caller's lane. It ends in time from when it came; one that nobody waits for any more is not begun. */
-async function inTurn<T>(limited: Parameters<CallerLimits['run']>[0], work: () => Promise<T>): Promise<T> {
+async function inTurn<T>(
+  limited: Parameters<CallerLimits['run']>[0],
+  work: (begins: () => void) => Promise<T>,
+): Promise<T> {
   let isOver = false;
-  const run = async (): Promise<T> => {
+  const run = async (begins: () => void): Promise<T> => {
     if (isOver) throw new Error('Time was up before its turn came.');
-    return work();
+    return work(begins);
   };
   try {
     return await endBy(TIME_LIMITS.http, () => limits.run(limited, performance.now(), run));

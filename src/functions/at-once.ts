@@ -57,8 +57,8 @@ export class KeyLookAtOnce {
    * Whoever leads it sees to what becomes of it, and has a message in the queue until then; the others are done with it.
    */
   async run(work: KeyWork): Promise<Outcome> {
-    const { subscriptions, waiter, alsoLate } = work;
-    if (subscriptions || waiter !== undefined || alsoLate) return this.#run(work);
+    const { subscriptions, waiter } = work;
+    if (subscriptions || waiter !== undefined) return this.#run(work);
     let leads = false;
     const { outcome, attempt } = await looks.read(work.key.toLowerCase(), async () => {
       leads = true;

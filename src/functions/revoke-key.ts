@@ -1,5 +1,5 @@
 import { app } from '@azure/functions';
-import { dryRunRevoke, handleRevoke } from '../break-glass/handle-revoke.ts';
+import { checkConfirmation, dryRunRevoke, handleRevoke } from '../break-glass/handle-revoke.ts';
 import { keyOfCall } from '../break-glass/key-of-route.ts';
 import { REVOKE_REQUEST } from '../break-glass/schemas.ts';
 import { callOf } from '../break-glass/to-json.ts';
@@ -16,14 +16,16 @@ app.http('revokeKey', {
   authLevel: 'anonymous',
   handler: api(
     'CmkKey.Revoke',
-    async ({ request, caller, services, log, correlationId }) => {
+    async ({ request, caller, services, log, correlationId, begins }) => {
       const key = keyOfCall(services.settings.vaults, request.params.vault, request.params.key);
       if (flag(request.query, 'dryRun')) {
         return jsonResponse(200, await sharedCalls.dryRun(key, caller.objectId, () => dryRunRevoke(key, services)));
       }
       const body = await readJsonBody(request, REVOKE_REQUEST);
+      checkConfirmation(body, key);
+      begins();
       const call = callOf(caller, correlationId, body);
-      const answer = sharedCalls.revoke(key, body, call, () => handleRevoke(key, body, call, services, log));
+      const answer = sharedCalls.revoke(key, body, call, () => handleRevoke(key, call, services, log));
       return jsonResponse(200, await answer);
     },
     // A dry run changes nothing; a misspelled one is refused.

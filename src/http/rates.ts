@@ -27,6 +27,8 @@ export const CALLER_LIMITS: Readonly<Record<Act, Rate & Width>> = {
   restore: { burst: 30, perSecond: 1, atOnce: 4, besideOthers: 2, waiting: 20 },
   change: { burst: 30, perSecond: 1, atOnce: 4, besideOthers: 2, waiting: 20 },
 };
+/** Of one caller, of calls to revoke that are rejected for what they ask: they draw on no allowance of revocations. */
+export const REJECTED_LIMIT: Rate = { burst: 60, perSecond: 2 };
 /** Of one caller and one key. */
 export const SAME_KEY_LIMIT: Rate = { burst: 10, perSecond: 0.2 };
 
@@ -54,6 +56,12 @@ export class Allowances {
     if (this.#left.size >= MOST_NAMES) this.#dropWhole(nowMs);
     this.#left.set(name, { tokens: tokens - 1, atMs: nowMs });
     return 0;
+  }
+
+  /** One that was taken, and not used. */
+  giveBack(name: string): void {
+    const left = this.#left.get(name);
+    if (left) left.tokens = Math.min(this.#rate.burst, left.tokens + 1);
   }
 
   #tokens(name: string, nowMs: number): number {
@@ -135,9 +143,11 @@ export class CallerLimits {
   readonly #allowances = byAct((limit) => new Allowances(limit));
   readonly #lanes = byAct((limit) => new Lanes(limit));
   readonly #sameKey = new Allowances(SAME_KEY_LIMIT);
+  readonly #rejected = new Allowances(REJECTED_LIMIT);
 
   /**
-   * Runs a call in its caller's lane.
+   * Runs a call in its caller's lane. A call to revoke that is rejected before `work` says that it begins gives back what it
+   * has drawn: typing errors must not use up what a revocation takes. Such calls have an allowance of their own.
    *
    * @param key what a revocation names; anything as long as it is the same for the same key
    * @throws {@link HttpProblem} 429
@@ -145,12 +155,23 @@ export class CallerLimits {
   async run<T>(
     { caller, act, key }: { readonly caller: string; readonly act: Act; readonly key: string | undefined },
     nowMs: number,
-    work: () => Promise<T>,
+    work: (begins: () => void) => Promise<T>,
   ): Promise<T> {
-    const waitMs =
-      act === 'revoke' && key !== undefined ? this.#takeKey(caller, key, nowMs) : this.#take(caller, act, nowMs);
-    if (waitMs > 0) throw tooMany(act, waitMs);
-    const running = this.#lanes[act].run(caller, act === 'read' ? () => this.#givingWay(work) : work);
+    const taken = this.#take(caller, act, act === 'revoke' ? key : undefined, nowMs);
+    let isBegun = act !== 'revoke';
+    const run = async (): Promise<T> => {
+      try {
+        return await work(() => {
+          isBegun = true;
+        });
+      } catch (error) {
+        if (isBegun) throw error;
+        for (const { of, name } of taken) of.giveBack(name);
+        refuseUnless(this.#rejected.take(caller, nowMs), act);
+        throw error;
+      }
+    };
+    const running = this.#lanes[act].run(caller, act === 'read' ? () => this.#givingWay(run) : run);
     if (!running) throw tooMany(act, 1_000);
     return running;
   }
@@ -162,21 +183,33 @@ export class CallerLimits {
     return work();
   }
 
-  #take(caller: string, act: Act, nowMs: number): number {
-    return this.#allowances[act].take(caller, nowMs);
+  /** @returns what can be given back */
+  #take(caller: string, act: Act, key: string | undefined, nowMs: number): readonly Taken[] {
+    const own = { of: this.#allowances[act], name: caller };
+    if (key === undefined) return takeAll([own], act, nowMs);
+    const ofKey = { of: this.#sameKey, name: `${caller} ${key}` };
+    return takeAll(this.#sameKey.has(ofKey.name, nowMs) ? [ofKey] : [own, ofKey], act, nowMs);
   }
+}
 
-  #takeKey(caller: string, key: string, nowMs: number): number {
-    const name = `${caller} ${key}`;
-    const again = this.#sameKey.has(name, nowMs);
-    const waitMs = again ? 0 : this.#take(caller, 'revoke', nowMs);
-    return waitMs > 0 ? waitMs : this.#sameKey.take(name, nowMs);
-  }
+/** One of an allowance. */
+interface Taken {
+  readonly of: Allowances;
+  readonly name: string;
+}
+
+function takeAll(all: readonly Taken[], act: Act, nowMs: number): readonly Taken[] {
+  for (const { of, name } of all) refuseUnless(of.take(name, nowMs), act);
+  return all;
 }
 
 function byAct<T>(make: (limit: Rate & Width) => T): Readonly<Record<Act, T>> {
   const { read, revoke, restore, change } = CALLER_LIMITS;
   return { read: make(read), revoke: make(revoke), restore: make(restore), change: make(change) };
+}
+
+function refuseUnless(waitMs: number, act: Act): void {
+  if (waitMs > 0) throw tooMany(act, waitMs);
 }
 
 function tooMany(act: Act, waitMs: number): HttpProblem {

@@ -1,9 +1,6 @@
 import { z } from 'zod';
 import type { AuditFiles } from '../audit/audit-files.ts';
-import { CLOCKS_APART_MS } from '../audit/find-entry.ts';
-import { linesBackwards } from '../audit/read-backwards.ts';
-import { parseRecord } from '../audit/record.ts';
-import { mayHold } from '../audit/trail-filter.ts';
+import { recordsSince } from '../audit/records-since.ts';
 import { RECORDED_TAKEN } from '../work/taken.ts';
 import { type AccountRevocation, PART, type Taken, takenId } from './account-record.ts';
 
@@ -94,17 +91,9 @@ function exactly(taken: Taken): string {
 export function accountTrail(files: AuditFiles): AccountTrail {
   return async (resource, since, signal) => {
     const words: AccountWord[] = [];
-    const first = since.getTime() - CLOCKS_APART_MS;
-    for await (const { lines } of linesBackwards(files, { isWanted: mayHold({ since }) })) {
-      signal?.throwIfAborted();
-      const oldest = lines.at(-1);
-      for (const line of lines) {
-        if (line !== oldest && !line.bytes.includes(ABOUT)) continue;
-        const record = parseRecord(line.bytes);
-        if (record && Date.parse(record.time) < first) return words;
-        const word = record?.intact ? wordOf(record.entry, resource, new Date(record.time)) : undefined;
-        if (word) words.push(word);
-      }
+    for await (const { entry, time } of recordsSince(files, ABOUT, since, signal)) {
+      const word = wordOf(entry, resource, new Date(time));
+      if (word) words.push(word);
     }
     return words;
   };

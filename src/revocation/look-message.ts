@@ -1,9 +1,11 @@
+import type { z } from 'zod';
 import type { AuditEntry } from '../audit/record.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { type AccountRevocationWork, type Cause, KEY_WORK, type RevocationWork } from '../work/messages.ts';
-import { MOST_CHARACTERS } from '../work/who-and-why.ts';
+import { CLOCKS_MS } from '../time/spans.ts';
+import { type AccountRevocationWork, type Cause, KEY_WORK } from '../work/messages.ts';
+import { MOST_CHARACTERS, type SAID, type STAMP } from '../work/who-and-why.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
-import { type RevocationStamp, WAS_OFF } from './revocation.ts';
+import type { RevocationStamp } from './revocation.ts';
 
 /**
  * When the key, or the account, is looked at again: soon, for a write that was still under way; when every such write has come
@@ -16,8 +18,12 @@ export const SECOND_LOOKS = [15, 75, 400];
  */
 const LAST_LOOK_SECONDS = 275;
 export const IF_KILLED = [60, LAST_LOOK_SECONDS];
-/** Versions that fit into a message, which holds 64 KiB. */
-const MOST_NAMED = 1_000;
+/**
+ * The same of a key, whose message does not say that it is the last: what the key shows is recorded once it is that old by
+ * the clock of the instance that looks, which may be five minutes behind or ahead. Milliseconds, and seconds.
+ */
+export const RECORDED_AFTER_MS = LAST_LOOK_SECONDS * 1000 + CLOCKS_MS;
+export const KEY_IF_KILLED = [60, (RECORDED_AFTER_MS + CLOCKS_MS) / 1000];
 
 /** Who revokes or restores, and why. */
 export interface WhoAndWhy {
@@ -33,33 +39,27 @@ function cut(text: string, most: keyof typeof MOST_CHARACTERS): string {
   return text.slice(0, MOST_CHARACTERS[most]);
 }
 
-export function lookMessage(
+/** Has the key looked at again, so many seconds from now: each time by what the key and the trail show then. */
+export async function sendKeyLooks(
   key: ManagedKey,
-  did: RevocationWork['did'],
-  revocation: RevocationStamp,
+  by: 'revoke' | 'restore',
   call: WhoAndWhy,
-  now: Date,
-  finished?: ReadonlyMap<string, boolean>,
-): RevocationWork {
-  return {
-    kind: 'revocation',
-    key: key.id,
-    did,
-    revocation: stampToSend(revocation),
-    call: callToSend(call),
-    finished: finished !== undefined,
-    records: false,
-    versions: [...(finished ?? [])]
-      .slice(0, MOST_NAMED)
-      .map(([version, on]) => (on ? version : `${version} ${WAS_OFF}`)),
-    cause: callCause(did, call.correlationId, now),
-    attempt: 0,
-  };
+  looks: readonly number[],
+  { queue, now }: { readonly queue: Pick<WorkQueue, 'send'>; readonly now: () => Date },
+): Promise<void> {
+  const cause = callCause(by, call.correlationId, now());
+  const work = { kind: 'revocation', key: key.id, claimed: callToSend(call), cause, attempt: 0 } as const;
+  await Promise.all(
+    looks.map((seconds) => {
+      const due = new Date(now().getTime() + seconds * 1000).toISOString();
+      return queue.send(KEY_WORK, { ...work, due }, seconds);
+    }),
+  );
 }
 
 /** The last look records what is not on record: nobody else is at that any more. */
 export async function sendLooks(
-  work: RevocationWork | AccountRevocationWork,
+  work: AccountRevocationWork,
   looks: readonly number[],
   { queue }: { readonly queue: Pick<WorkQueue, 'send'> },
 ): Promise<void> {
@@ -69,7 +69,7 @@ export async function sendLooks(
 }
 
 /** As messages carry it. */
-export function stampToSend({ id, revokedOn, revokedBy, joined }: RevocationStamp): RevocationWork['revocation'] {
+export function stampToSend({ id, revokedOn, revokedBy, joined }: RevocationStamp): z.output<typeof STAMP> {
   return {
     id: cut(id, 'id'),
     revokedOn: revokedOn.toISOString(),
@@ -79,7 +79,7 @@ export function stampToSend({ id, revokedOn, revokedBy, joined }: RevocationStam
 }
 
 /** As messages carry it. */
-export function callToSend({ caller, correlationId, why, ticket }: WhoAndWhy): RevocationWork['call'] {
+export function callToSend({ caller, correlationId, why, ticket }: WhoAndWhy): z.output<typeof SAID> {
   return {
     caller: {
       objectId: cut(caller.objectId, 'id'),

@@ -1,13 +1,14 @@
+import type { z } from 'zod';
 import type { AuditOutcome, RecordAudit } from '../audit/audit-trail.ts';
 import type { AuditEntry } from '../audit/record.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
-import { DAY_MS } from '../time/spans.ts';
-import { KEY_WORK, type RevocationWork, type Work } from '../work/messages.ts';
+import { KEY_WORK, type Work } from '../work/messages.ts';
+import type { SAID } from '../work/who-and-why.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import { inTime } from './in-time.ts';
-import { callCause, IF_KILLED, lookMessage, SECOND_LOOKS, sendLooks, type WhoAndWhy } from './look-message.ts';
+import { callCause, KEY_IF_KILLED, SECOND_LOOKS, sendKeyLooks, type WhoAndWhy } from './look-message.ts';
 import type { RevocationStamp } from './revocation.ts';
 
 /** How long an answer waits for the audit trail, and a look that has yet more to do, in milliseconds. It does not hold up the key. */
@@ -101,7 +102,7 @@ const ITS_OWN: ReadonlySet<Reason> = new Set([
 ]);
 
 /** What goes into the audit trail, of a key and of what is revoked below it. */
-type RevocationAction = 'key.revoke' | 'key.restore' | 'account.revoke' | 'account.restore';
+export type RevocationAction = 'key.revoke' | 'key.restore' | 'account.revoke' | 'account.restore';
 
 /** The audit record that a look writes of what it has found done. Under the id of the call's own record, so never beside it. */
 export function foundLater(
@@ -111,10 +112,10 @@ export function foundLater(
     resource,
     revocation,
   }: Pick<Done, 'action' | 'reason' | 'resource'> & { readonly revocation: { readonly id: string } },
-  { caller, correlationId, why, ticket }: RevocationWork['call'],
+  { caller, correlationId, why, ticket }: z.output<typeof SAID>,
   more: Readonly<Record<string, unknown>> = {},
 ): AuditEntry {
-  const details = { why, ticket, revocation, ...more, foundLater: true };
+  const details = { why, ticket, revocation, ...more, foundLater: true, foundIn: KEY_WORK };
   return {
     id: recordId(action, revocation.id, caller.objectId),
     action,
@@ -132,63 +133,36 @@ export async function onRecord(audited: Promise<AuditOutcome>): Promise<void> {
   if ('failed' in outcome) throw new Error(`Not in the audit trail: ${outcome.failed}`);
 }
 
-/**
- * The audit record of what a process that died had begun; nothing if it is there already.
- *
- * @param revocation as Key Vault shows it, not as the message says
- * @throws what `onRecord` throws
- */
-export async function writeDownLater(
-  key: ManagedKey,
-  { did, call, cause }: RevocationWork,
-  revocation: RevocationWork['revocation'],
-  { audit, now }: Pick<BesideServices, 'audit' | 'now'>,
-): Promise<void> {
-  const [action, reason] =
-    did === 'revoke' ? (['key.revoke', 'Revoked'] as const) : (['key.restore', 'Restored'] as const);
-  const entry = foundLater({ action, reason, resource: key.id, revocation }, call);
-  // A message that claims to be of a time to come must not keep the record that is there from being found.
-  const since = Math.min(Date.parse(cause.since) || 0, now().getTime());
-  await onRecord(audit(entry, LATER_WAIT_MS, new Date(since - DAY_MS)));
-}
-
 /** Has the key looked at again; answers with what did not work. */
 export function lookAgain(
   key: ManagedKey,
-  did: RevocationWork['did'],
-  revocation: RevocationStamp,
-  recorded: ReadonlyMap<string, boolean>,
+  did: 'revoke' | 'restore',
   call: RevocationCall,
   services: BesideServices,
 ): Promise<string[]> {
-  const work = lookMessage(key, did, revocation, call, services.now(), recorded);
   const what =
     'The key is not looked at a second time for writes that were still under way; repeat the call in a minute';
-  return inTime(what, () => sendLooks(work, SECOND_LOOKS, services));
+  return inTime(what, () => sendKeyLooks(key, did, call, SECOND_LOOKS, services));
 }
 
 /** Before anything is written: should this process die, what it had begun is finished and recorded. Never rejects. */
 export async function lookIfKilled(
   key: ManagedKey,
-  did: RevocationWork['did'],
-  revocation: RevocationStamp,
-  call: RevocationCall,
-  services: BesideServices,
+  did: 'revoke' | 'restore',
+  call: WhoAndWhy,
+  services: Pick<BesideServices, 'queue' | 'now'>,
 ): Promise<void> {
-  const work = lookMessage(key, did, revocation, call, services.now());
-  await inTime('', () => sendLooks(work, IF_KILLED, services));
+  await inTime('', () => sendKeyLooks(key, did, call, KEY_IF_KILLED, services));
 }
 
 /** Puts the probe of the file services to work; its results show in the key's status. */
 export function watchEffect(
   key: ManagedKey,
-  did: RevocationWork['did'],
+  did: 'revoke' | 'restore',
   { correlationId }: RevocationCall,
   { queue, now }: BesideServices,
 ): Promise<string[]> {
-  const cause = callCause(did, correlationId, now());
-  const expect = did === 'revoke' ? 'blocked' : 'open';
-  const work: Work = { kind: 'probe', key: key.id, expect, since: cause.since, cause, attempt: 0 };
+  const work: Work = { kind: 'probe', key: key.id, cause: callCause(did, correlationId, now()), attempt: 0 };
   return inTime('The effect on the file shares is not watched', () => queue.send(KEY_WORK, work));
 }
 

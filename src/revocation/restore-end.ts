@@ -10,12 +10,17 @@ export type RestoreEnd =
   | 'otherRevocation'
   /** This person made the revocation; nothing was changed. */
   | 'secondPerson'
+  /** People who revoked are in the audit trail alone, and that cannot be read; nothing was changed. */
+  | 'revokersUnread'
   /** Somebody revoked anew meanwhile, and that wins: what was given back is taken away again. */
   | 'overtaken'
   | 'incomplete';
 
 /** Why a restore may not even begin. */
-export type RestoreRefusal = Extract<RestoreEnd, 'nothing' | 'unbelieved' | 'otherRevocation' | 'secondPerson'>;
+export type RestoreRefusal = Extract<
+  RestoreEnd,
+  'nothing' | 'unbelieved' | 'otherRevocation' | 'secondPerson' | 'revokersUnread'
+>;
 
 /** Whether there is nothing left to restore. */
 export function isComplete(end: RestoreEnd): boolean {

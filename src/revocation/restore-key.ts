@@ -3,6 +3,8 @@ import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
 import { type AppliedChange, applyChanges } from './apply-changes.ts';
+import { everyRevoker } from './every-revoker.ts';
+import type { KeyTrail } from './key-trail.ts';
 import type { RestoreEnd, RestoreRefusal } from './restore-end.ts';
 import { planClose, planCloseLost, planMark, planReopen } from './restore-plans.ts';
 import { isNamed, isNewer, type RevocationStamp, readRevocation, revokers } from './revocation.ts';
@@ -31,6 +33,8 @@ export interface RestoreServices {
   readonly keys: Pick<Keys, 'listVersionsUnsettled' | 'getVersion' | 'updateVersion' | 'deletedVersion' | 'recover'>;
   readonly now: () => Date;
   readonly sleep: (ms: number) => Promise<void>;
+  /** Absent on an operator's own sign-in: its rights in Key Vault go past dual control anyway. */
+  readonly keyTrail?: KeyTrail;
 }
 
 interface RestoreOrder {
@@ -66,8 +70,8 @@ export async function restoreKey(
   if (recovered) {
     const deleted = await recoverable(key, keys);
     if (!deleted) return answer(key, 'nothing', [], false, now());
-    const end = readRevocation([deleted], now()).open && refusedRestore([deleted], request, now());
-    if (end) return answer(key, end, [deleted], false, now());
+    const refused = readRevocation([deleted], now()).open && (await refusal(key, [deleted], request, services));
+    if (refused) return { ...answer(key, refused.end, [deleted], false, now()), unproven: refused.why };
     await recover(key, keys);
     try {
       before = await keys.listVersionsUnsettled(key);
@@ -81,8 +85,10 @@ export async function restoreKey(
     const stamp = { ...restored, revokedBy: restored.restoredBy };
     return { ...(await finishRestore(key, stamp, restored.restoredBy, before, services)), recovered };
   }
-  const end = refusedRestore(before, request, now());
-  if (end || !open) return answer(key, end ?? 'nothing', before, recovered, now());
+  const refused = await refusal(key, before, request, services);
+  if (refused || !open) {
+    return { ...answer(key, refused?.end ?? 'nothing', before, recovered, now()), unproven: refused?.why };
+  }
   return { ...(await finishRestore(key, open, request.restoredBy, before, services)), recovered };
 }
 
@@ -99,7 +105,25 @@ function answer(
   return { key: spelled, end, changed: recovered, revocation: open, recovered, versions: report, unproven: undefined };
 }
 
-/** Why a restore must not go on; undefined: it may. */
+/** Why a restore must not go on, by the tags and where those do not suffice by the trail; undefined: it may. */
+async function refusal(
+  key: ManagedKey,
+  versions: readonly KeyVersion[],
+  request: RestoreOrder,
+  { keyTrail, now }: RestoreServices,
+): Promise<{ readonly end: RestoreRefusal; readonly why?: Failure } | undefined> {
+  const end = refusedRestore(versions, request, now());
+  if (end) return { end };
+  if (!request.dualControl || !keyTrail) return undefined;
+  try {
+    const revoked = await everyRevoker(key, versions, keyTrail, now());
+    return revoked.has(request.restoredBy.toLowerCase()) ? { end: 'secondPerson' } : undefined;
+  } catch (error) {
+    return { end: 'revokersUnread', why: describeFailure(error) };
+  }
+}
+
+/** Why a restore must not go on, as far as the tags tell; undefined: it may. */
 export function refusedRestore(
   versions: readonly KeyVersion[],
   request: RestoreOrder,

@@ -9,7 +9,7 @@ import {
   readRevocation,
   revocationOf,
 } from './revocation.ts';
-import { newestFirst, otherTags, type VersionChange } from './revocation-plans.ts';
+import { isChangedLater, newestFirst, otherTags, type VersionChange } from './revocation-plans.ts';
 
 /**
  * The first write of a restore: the newest version with the open revocation's record says that it is being restored. The
@@ -54,7 +54,9 @@ export function planReopenLost(
   const again = (fresh: KeyVersion): Pick<VersionChange, 'enabled' | 'tags'> => {
     const { records, restored: own } = readRevocation([fresh], now);
     if (records.size > 0 || !own || !isNewer(upTo, own)) return {};
-    return fresh.enabled ? { tags: closed(fresh, restored, restored.restoredBy) } : { enabled: true };
+    if (fresh.enabled) return { tags: closed(fresh, restored, restored.restoredBy) };
+    // A person disabled it since: a look may come at any time.
+    return isChangedLater(fresh, upTo) ? {} : { enabled: true };
   };
   return newestFirst(versions)
     .filter(({ version }) => recorded.get(version))

@@ -54,8 +54,7 @@ export async function restore(
   const restoredBy = call.caller.objectId;
   const reading = services.readiness(key);
   const began = services.now();
-  const begun = { id: revocation, revokedOn: began, revokedBy: restoredBy };
-  const ifKilled = lookIfKilled(key, 'restore', begun, call, services);
+  const ifKilled = lookIfKilled(key, 'restore', call, services);
   const result = await restoreKey(key, { revocation, restoredBy, dualControl }, services);
   const { key: spelled, end, recovered, changed, versions } = result;
   if (!recovered && !changed && end !== 'incomplete') {
@@ -80,9 +79,7 @@ export async function restore(
       log,
     ),
     ifKilled,
-    result.revocation && isLetThrough(end)
-      ? lookAgain(spelled, 'restore', result.revocation, new Map(), call, services)
-      : [],
+    result.revocation && isLetThrough(end) ? lookAgain(spelled, 'restore', call, services) : [],
     lookAtDependents(spelled, call, services),
     watchEffect(spelled, 'restore', call, services),
   ]);
@@ -101,6 +98,7 @@ const REASON_OF = {
   unbelieved: 'RevocationUnbelieved',
   otherRevocation: 'OtherRevocation',
   secondPerson: 'SecondPersonNeeded',
+  revokersUnread: 'RevokersUnread',
   overtaken: 'RestoreOvertaken',
   incomplete: 'RestoreIncomplete',
 } as const;

@@ -3,7 +3,6 @@ import { CLOCKS_MS, LATE_WRITE_MS } from '../time/spans.ts';
 import {
   formatRevocation,
   isNewer,
-  MAX_JOINED,
   MAX_TAGS,
   parseRevocation,
   RESTORED_TAG,
@@ -15,6 +14,7 @@ import {
   revocationOf,
   revokers,
 } from './revocation.ts';
+import { joinRevokers } from './revokers.ts';
 
 /** What was changed less long ago may still be in the middle of a restore. Milliseconds. */
 const UNDER_WAY_MS = 10_000;
@@ -93,7 +93,7 @@ export function planRepair(
   if (restored && !isNewer(stamp, restored)) return [];
   // Without any sign of a revocation, somebody has taken all tags away: that is no write of this app.
   if ((!open && !restored) || (restoringBy && open && !isNewer(stamp, open))) return [];
-  return planRecordAgain(versions, stamp, recorded, now);
+  return planRecordAgain(versions, stamp, recorded, now).filter(({ version }) => !isChangedLater(version, stamp));
 }
 
 /** The record once more, on versions that the revocation had recorded and that have lost it. */
@@ -130,9 +130,7 @@ export function planJoin(versions: readonly KeyVersion[], stamp: RevocationStamp
   const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> => {
     const record = revocationOf(fresh, now);
     if (!record || record.id !== open.id || record.restoringBy) return {};
-    return {
-      tags: tagsWith(fresh, { ...record, joined: joinedBy(record, { ...record, revokedBy: stamp.revokedBy }) }),
-    };
+    return { tags: tagsWith(fresh, { ...record, ...joinRevokers(record, [stamp]) }) };
   };
   return carriers.slice(0, 1).map((version) => ({ version, ...again(version), again }));
 }
@@ -145,13 +143,24 @@ export function isUnderWay(version: KeyVersion, now: Date): boolean {
   return now.getTime() - changedOn(version).getTime() < UNDER_WAY_MS;
 }
 
+/** When a restore closed the first record of a revocation, by Key Vault's clock; versions that were changed since say later. */
+export function closedOn(versions: readonly KeyVersion[], { id }: Pick<Restored, 'id'>, now: Date): Date {
+  const closed = versions.filter((version) => readRevocation([version], now).restored?.id === id);
+  return new Date(Math.min(...closed.map((version) => changedOn(version).getTime())));
+}
+
 function changedOn({ createdOn, updatedOn }: KeyVersion): Date {
   return updatedOn ?? createdOn;
 }
 
 /** Whether a person opened this version, well after the revocation. */
-export function isByHand(version: KeyVersion, { revokedOn }: RevocationStamp): boolean {
-  if (version.createdOn.getTime() >= revokedOn.getTime() - CLOCKS_MS) return false;
+export function isByHand(version: KeyVersion, stamp: RevocationStamp): boolean {
+  if (version.createdOn.getTime() >= stamp.revokedOn.getTime() - CLOCKS_MS) return false;
+  return isChangedLater(version, stamp);
+}
+
+/** Whether a version was changed when no write that was under way at the revocation could come any more. */
+export function isChangedLater(version: KeyVersion, { revokedOn }: RevocationStamp): boolean {
   return changedOn(version).getTime() > revokedOn.getTime() + LATE_WRITE_MS;
 }
 
@@ -184,16 +193,9 @@ export function withRecord(
   wasEnabled: boolean,
 ): Record<string, string> | undefined {
   const before = parseRevocation(version.tags[REVOCATION_TAG] ?? '');
-  const { id, revokedOn, revokedBy } = stamp;
-  const joined = joinedBy(stamp, before);
-  return tagsWith(version, { id, revokedOn, revokedBy, joined, version: version.version, wasEnabled });
-}
-
-function joinedBy({ revokedBy, joined = [] }: RevocationStamp, before: Revocation | undefined): readonly string[] {
-  const others = before ? [before.revokedBy, ...(before.joined ?? [])] : [];
-  const all = new Set([...others, ...joined].map((one) => one.toLowerCase()));
-  all.delete(revokedBy.toLowerCase());
-  return [...all].slice(0, MAX_JOINED);
+  const { id, revokedOn } = stamp;
+  const who = joinRevokers(stamp, before ? [before] : []);
+  return tagsWith(version, { id, revokedOn, ...who, version: version.version, wasEnabled });
 }
 
 function tagsWith(version: KeyVersion, record: Revocation): Record<string, string> | undefined {

@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { GUID } from '../http/auth-config.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import { CLOCKS_MS } from '../time/spans.ts';
+import { formatRevokers, joinRevokers, parseRevokers, type Revokers } from './revokers.ts';
 
 /**
  * The record of a revocation is this tag on each version that it disabled, so that a restore needs no other store:
- * `<id> <time> <object ids> <version> [off] [restoring <object id>]`. Key Vault's PATCH without tags leaves tags alone; with tags it
+ * `<id> <time> <who revoked> <version> [off] [restoring <object id>]`. Key Vault's PATCH without tags leaves tags alone; with tags it
  * replaces them all.
  */
 export const REVOCATION_TAG = 'cmk-revocation';
@@ -16,14 +17,13 @@ export const REVOCATION_TAG = 'cmk-revocation';
 export const RESTORED_TAG = 'cmk-restored';
 /** Tags that Key Vault allows a version; each of 256 characters (Key Vault, "About keys"). */
 export const MAX_TAGS = 15;
+const MAX_TAG_CHARACTERS = 256;
 /** Word of the record on a version that was off before. */
 export const WAS_OFF = 'off';
-/** Between object ids. */
-const SEPARATOR = '+';
-/** So many fit into a tag of 256 characters beside the rest. */
-export const MAX_JOINED = 2;
 /** Word of the record of a revocation that is being restored. */
 const RESTORING = 'restoring';
+/** A restore marks the record as it is: for its words there has to be room from the beginning. */
+const RESERVED_CHARACTERS = ` ${WAS_OFF} ${RESTORING} `.length + 36;
 
 /** A record is newer than all that it has seen by a millisecond at least; so it may be ahead by a little more. */
 const BELIEVED_AHEAD_MS = CLOCKS_MS + 60_000;
@@ -40,13 +40,9 @@ export function isNamed(id: string | undefined, named: string): boolean {
 }
 
 /** A revocation: who revoked a key, and when. Of two, the one with the later time is the newer one. */
-export interface RevocationStamp {
+export interface RevocationStamp extends Revokers {
   readonly id: string;
   readonly revokedOn: Date;
-  /** Object id of the caller who revoked. */
-  readonly revokedBy: string;
-  /** Object ids of those whose revocations this one has joined: they may not restore it either. */
-  readonly joined?: readonly string[];
 }
 
 /** The record as one version carries it. */
@@ -111,13 +107,21 @@ export function openRevocation(versions: readonly KeyVersion[], now: Date): Revo
 
 /** Object ids of everybody who revoked and is not restored, the latest first: a second person is none of them. */
 export function revokers(versions: readonly KeyVersion[], now: Date): readonly string[] {
+  return [
+    ...new Set(
+      openRecords(versions, now)
+        .flatMap(({ revokedBy, joined = [] }) => [revokedBy, ...joined])
+        .map((id) => id.toLowerCase()),
+    ),
+  ];
+}
+
+/** Records of revocations that are not restored, the latest first. */
+export function openRecords(versions: readonly KeyVersion[], now: Date): readonly Revocation[] {
   const { records, restored } = readRevocation(versions, now);
-  const open = [...records.values()]
+  return [...records.values()]
     .filter((record) => !restored || isNewer(record, restored))
     .sort((a, b) => Number(isNewer(b, a)) - Number(isNewer(a, b)));
-  return [
-    ...new Set(open.flatMap(({ revokedBy, joined = [] }) => [revokedBy, ...joined]).map((id) => id.toLowerCase())),
-  ];
 }
 
 /** The revocation whose record this version carries, restored or not. */
@@ -141,39 +145,33 @@ export function stampAfter(stamp: RevocationStamp, versions: readonly KeyVersion
     [revocationOf(version, now) ?? [], restoredOf(version, now) ?? []].flat(),
   );
   const newest = Math.max(...others.filter(({ id }) => id !== stamp.id).map(({ revokedOn }) => revokedOn.getTime()));
-  const joined = revokers(versions, now).filter((id) => id !== stamp.revokedBy.toLowerCase());
-  const all = [...new Set([...joined, ...(stamp.joined ?? [])])].slice(0, MAX_JOINED);
   const { revokedOn } = stamp;
   return {
     ...stamp,
+    ...joinRevokers(stamp, openRecords(versions, now)),
     revokedOn: newest < revokedOn.getTime() ? revokedOn : new Date(Math.max(newest + 1, 0)),
-    ...(all.length > 0 ? { joined: all } : {}),
   };
 }
 
 export function formatRevocation(revocation: Revocation): string {
-  const { id, revokedOn, revokedBy, joined = [], version, wasEnabled, restoringBy } = revocation;
+  const { id, revokedOn, version, wasEnabled, restoringBy } = revocation;
   const words = [...(wasEnabled ? [] : [WAS_OFF]), ...(restoringBy ? [RESTORING, restoringBy] : [])];
-  return [id, revokedOn.toISOString(), [revokedBy, ...joined].join(SEPARATOR), version, ...words].join(' ');
+  const time = revokedOn.toISOString();
+  const room = MAX_TAG_CHARACTERS - RESERVED_CHARACTERS - `${id} ${time}  ${version}`.length;
+  return [id, time, formatRevokers(revocation, room), version, ...words].join(' ');
 }
 
 /** Undefined for what this app has not written. */
 export function parseRevocation(tag: string): Revocation | undefined {
   const [id = '', time = '', people = '', version = '', ...words] = tag.split(' ');
-  const [revokedBy = '', ...joined] = people.split(SEPARATOR);
+  const who = parseRevokers(people);
   const revokedOn = new Date(time);
-  if (
-    !ID.test(id) ||
-    !isTime(revokedOn, time) ||
-    ![revokedBy, ...joined].every((one) => GUID.test(one)) ||
-    version === ''
-  )
-    return undefined;
+  if (!ID.test(id) || !isTime(revokedOn, time) || !who || version === '') return undefined;
   const wasEnabled = words[0] !== WAS_OFF;
   const [restoring = RESTORING, restoringBy, ...rest] = wasEnabled ? words : words.slice(1);
   if (restoring !== RESTORING || rest.length > 0) return undefined;
   if (words.includes(RESTORING) && !GUID.test(restoringBy ?? '')) return undefined;
-  return { id, revokedOn, revokedBy, ...(joined.length > 0 ? { joined } : {}), version, wasEnabled, restoringBy };
+  return { id, revokedOn, ...who, version, wasEnabled, restoringBy };
 }
 
 function restoredOf(version: KeyVersion, now: Date): Restored | undefined {

@@ -59,7 +59,7 @@ export interface RevokeServices {
  */
 export async function revokeKey(
   key: ManagedKey,
-  by: Pick<RevocationStamp, 'id' | 'revokedBy'>,
+  by: Omit<RevocationStamp, 'revokedOn'>,
   services: RevokeServices,
 ): Promise<KeyRevocation> {
   const run = new RevocationRun(key, by, services);
@@ -79,7 +79,7 @@ class RevocationRun {
   #unproven: Failure | undefined;
   #elapsedMs = 0;
 
-  constructor(key: ManagedKey, by: Pick<RevocationStamp, 'id' | 'revokedBy'>, services: RevokeServices) {
+  constructor(key: ManagedKey, by: Omit<RevocationStamp, 'revokedOn'>, services: RevokeServices) {
     this.#key = key;
     this.#services = services;
     this.#stamp = { ...by, revokedOn: services.now() };

@@ -38,14 +38,18 @@ export async function revoke<Dependents>(
   log: Log,
 ): Promise<Revoked<Dependents> | undefined> {
   const began = services.now();
-  const by = { id: services.newId(), revokedBy: call.caller.objectId };
+  const { objectId, kind } = call.caller;
+  const applications = kind === 'application' ? { applications: [objectId.toLowerCase()] } : {};
+  const by = { id: services.newId(), revokedBy: objectId, ...applications };
   // Begun beside the revocation, never waited for before it.
   const reading = services.dependents(key);
-  const ifKilled = lookIfKilled(key, 'revoke', { ...by, revokedOn: began }, call, services);
+  const ifKilled = lookIfKilled(key, 'revoke', call, services);
   const result = await revokeKey(key, by, services);
   if (result.versions.length === 0) return undefined;
 
   const { key: spelled, complete, versions, elapsedMs, stamp, recorded } = result;
+  // By these a later look repairs what a write that was still under way has taken away.
+  const carriers = [...recorded].map(([version, wasEnabled]) => ({ version, wasEnabled }));
   const reason = complete ? 'Revoked' : 'RevocationIncomplete';
   const [dependents, audited, , ...notDone] = await Promise.all([
     reading,
@@ -56,14 +60,14 @@ export async function revoke<Dependents>(
         reason,
         revocation: stamp,
         began,
-        details: { complete, versions, elapsedMs },
+        details: { complete, versions, elapsedMs, carriers },
       },
       call,
       services,
       log,
     ),
     ifKilled,
-    lookAgain(spelled, 'revoke', stamp, recorded, call, services),
+    lookAgain(spelled, 'revoke', call, services),
     watchEffect(spelled, 'revoke', call, services),
   ]);
   return { ...result, ...audited, dependents, warnings: notDone.flat() };

@@ -37,15 +37,21 @@ const carried = {
   traceparent: z.string().regex(TRACEPARENT).optional().catch(undefined),
 };
 
+/**
+ * Messages about keys say which key, and nothing else that is believed: who may write the queue is not who may revoke or
+ * restore. A field that is not known is ignored, as version 2 had more of them.
+ */
+
+/** When it is to be seen (ISO 8601): the queue hides it until then, and nothing is decided by it. */
+const due = z.iso.datetime().optional();
+
 /** "Look at this key." */
-const keyWork = z.strictObject({
+const keyWork = z.object({
   kind: z.literal('key'),
   /** Key identifier without a version. */
   key: z.string().min(1).max(300),
   /** Only these subscriptions: set when the rest is done and these could not be listed. */
   subscriptions: z.array(z.guid()).max(10_000).optional(),
-  /** Set by the drift check, which looks seldom: what was enabled just after a revocation is disabled too. */
-  alsoLate: z.boolean().optional(),
   /** Set on the message that waits for a version to become active: its number among those of the key. */
   waiter: z.int().positive().optional(),
   ...carried,
@@ -92,7 +98,7 @@ const scopesWork = z.strictObject({
 });
 
 /** "Decide whether this key is to be rotated, and see to it." */
-const rotateWork = z.strictObject({
+const rotateWork = z.object({
   kind: z.literal('rotate'),
   /** Key identifier without a version. */
   key: z.string().min(1).max(300),
@@ -100,7 +106,7 @@ const rotateWork = z.strictObject({
 });
 
 /** "Look how far the rotation of this key has come, and see to what is next." */
-const rotationWork = z.strictObject({
+const rotationWork = z.object({
   kind: z.literal('rotation'),
   /** Key identifier without a version. */
   key: z.string().min(1).max(300),
@@ -115,32 +121,24 @@ const rotationWork = z.strictObject({
   ...carried,
 });
 
-/** "Ask the file services of this key's dependents whether the change of the key has come through." */
-const probeWork = z.strictObject({
+/** "Ask the file services of this key's dependents whether its last revocation or restore has come through." */
+const probeWork = z.object({
   kind: z.literal('probe'),
   /** Key identifier without a version. */
   key: z.string().min(1).max(300),
-  /** What a revocation (`blocked`) or a restore (`open`) is meant to bring about. */
-  expect: z.enum(['blocked', 'open']),
-  /** When the key was changed (ISO 8601). */
-  since: z.iso.datetime(),
+  /** What it has followed so far. Where the key shows another change, that has a message of its own, and this one ends. */
+  follows: z.string().max(60).optional(),
   ...carried,
 });
 
-/** "Look whether this revocation, or its restore, still stands." */
-const revocationWork = z.strictObject({
+/** "Look whether the key is as its last revocation or restore left it." */
+const revocationWork = z.object({
   kind: z.literal('revocation'),
   /** Key identifier without a version. */
   key: z.string().min(1).max(300),
-  did: z.enum(['revoke', 'restore']),
-  revocation: STAMP,
-  call: SAID,
-  /** Whether it was seen to the end. If not, its process may have died, or it may have been refused. */
-  finished: z.boolean(),
-  /** Whether it is recorded in the audit trail, should it not be: when nobody else is at that any more. */
-  records: z.boolean(),
-  /** Versions that carry its record, with ` off` behind those that were off before; as many as fit into a message. */
-  versions: z.array(z.string().max(64)).max(1_000),
+  due,
+  /** Who is said to have called, and why: it fills an audit record of what the key itself shows that person to have done. */
+  claimed: SAID.optional().catch(undefined),
   ...carried,
 });
 
@@ -161,7 +159,7 @@ const accountRevocationWork = z.strictObject({
 });
 
 /** "See how far this re-key is, and go on with it." */
-const rekeyWork = z.strictObject({
+const rekeyWork = z.object({
   kind: z.literal('rekey'),
   /** Id of the order. */
   order: z.string().min(1).max(64),
@@ -173,7 +171,7 @@ const rekeyWork = z.strictObject({
 });
 
 /** "See that what was done to this request for approval is on record." */
-const approvalWork = z.strictObject({
+const approvalWork = z.object({
   kind: z.literal('approval'),
   /** Id of the request. */
   approval: z.string().regex(/^[0-9a-f]{40}$/),

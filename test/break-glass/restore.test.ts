@@ -84,10 +84,10 @@ describe('a restore', () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();
     const shouted = managedKey(managed(key, services).vault, key.name.toUpperCase());
-    const body = { reason: 'A drill', confirm: `kv-files/${key.name}` };
+    const body = { reason: 'A drill' };
     const callBy = (who: string) => callOf(person(who), `${who}-${key.name}`, body);
     const dry = await dryRunRevoke(shouted, services);
-    const revoked = await handleRevoke(shouted, body, callBy('alice'), services, wire.log);
+    const revoked = await handleRevoke(shouted, callBy('alice'), services, wire.log);
     const status = await keyStatus(shouted, services);
     const order = { revocation: revoked.revocation?.id ?? '' };
     const restored = await handleRestore(shouted, order, callBy('bob'), services, wire.log);

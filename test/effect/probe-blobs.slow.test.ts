@@ -6,7 +6,7 @@ import { probeKey } from '../../src/effect/probe-work.ts';
 import { sumTimes } from '../../src/effect/sum-times.ts';
 import { canaryProbe } from '../../src/rollout/probe-canaries.ts';
 import { TestKey } from '../support/fleet.ts';
-import { probeMessage } from '../support/probe-message.ts';
+import { markVersion, probeMessage } from '../support/probe-message.ts';
 import { useWire } from '../support/wire.ts';
 
 const wire = useWire();
@@ -35,9 +35,8 @@ function site(containers: Containers, settings: Readonly<Record<string, string>>
   const managed = services.settings.vaults.key(key.id());
   if (!managed) throw new Error('The vault is not managed.');
   const change = (expected: ExpectedEffect) => {
-    const enabled = expected === 'open';
-    Object.assign(key.first, { enabled, enabledChangedMs: wire.azure.clock.nowMs() });
-    return probeMessage(managed, expected, wire.azure.clock.now(), { by: 'revoke', ref: 'call-1', since: '' });
+    markVersion(key.first, expected, wire.azure.clock.now());
+    return probeMessage(managed, { by: 'revoke', ref: 'call-1', since: '' });
   };
   const round = async (work: ReturnType<typeof change>): Promise<KeyEffect | undefined> => {
     expect(await probeKey(work, services, wire.log)).toEqual({ outcome: 'done' });

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { parseKeyQueueWork, parseKeyWork } from '../../src/work/messages.ts';
-import { day, KEY } from '../support/keys.ts';
+import { KEY } from '../support/keys.ts';
 import { probeMessage } from '../support/probe-message.ts';
 
 const cause = { by: 'revoke', ref: '1', since: '' };
-const message = probeMessage(KEY, 'blocked', day(1), cause);
+const message = probeMessage(KEY, cause);
 const keyMessage = { kind: 'key', key: KEY.id, cause, attempt: 0 };
 
 describe('a message of the key queue', () => {
@@ -18,12 +18,25 @@ describe('a message of the key queue', () => {
   it.each<[sentence: string, entry: unknown]>([
     ['of another kind', { ...message, kind: 'account' }],
     ['without a kind', { ...message, kind: undefined }],
-    ['that expects nothing known', { ...message, expect: 'unknown' }],
-    ['without a time', { ...message, since: '' }],
-    ['with a field of its own', { ...message, share: 'x' }],
+    ['without a key', { ...message, key: '' }],
     ['that is text', 'probe'],
   ])('is refused %s', (_, entry) => {
     expect(() => parseKeyQueueWork(entry)).toThrow(/not one of ours/);
+  });
+
+  it.each<[kind: string, more: object]>([
+    ['probe', { expect: 'open', since: '9999-12-31T00:00:00.000Z' }],
+    ['revocation', { did: 'restore', revocation: { id: 'f00d' }, finished: true, records: true, versions: [] }],
+    ['key', { alsoLate: true }],
+    ['rotate', { due: 'now' }],
+  ])('of kind %s is read without what version 2 said in it beside the key', (kind, more) => {
+    const sent = { kind, key: KEY.id, cause, attempt: 0 };
+    expect(parseKeyQueueWork({ ...sent, ...more })).toEqual(sent);
+  });
+
+  it('is read without what is said of its caller where that is not readable', () => {
+    const sent = { kind: 'revocation', key: KEY.id, cause, attempt: 0 };
+    expect(parseKeyQueueWork({ ...sent, claimed: { caller: 'alice' } })).toEqual({ ...sent, claimed: undefined });
   });
 
   it('about a probe is none for those who know keys alone', () => {

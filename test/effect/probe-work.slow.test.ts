@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { addAccount } from '../../local/azure/fleet.ts';
-import type { KeyEffect } from '../../src/effect/effect.ts';
+import type { ExpectedEffect, KeyEffect } from '../../src/effect/effect.ts';
 import { probeKey } from '../../src/effect/probe-work.ts';
 import { sumTimes } from '../../src/effect/sum-times.ts';
 import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
@@ -12,7 +12,7 @@ import { processWork } from '../../src/work/process.ts';
 import { keptLog, sampleServices } from '../support/app-services.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { useLocalAzure } from '../support/local-azure.ts';
-import { probeMessage } from '../support/probe-message.ts';
+import { markVersion, probeMessage } from '../support/probe-message.ts';
 
 const azurite = useAzurite();
 const local = useLocalAzure({ fleet: 'sample' });
@@ -21,12 +21,12 @@ const cause = { by: 'revoke', ref: 'call-1', since: '' };
 beforeEach(() => {
   local.azure.faults.clear();
   local.azure.world.settings.fileServiceDelayMs = 0;
-  setEnabled(true);
+  mark('open');
 });
 
-function setEnabled(enabled: boolean): void {
+function mark(expected: ExpectedEffect, enabled?: boolean, now = local.azure.clock.now()): void {
   const versions = local.azure.world.vaults.get('kv-files')?.keys.get('archive-key')?.versions ?? [];
-  for (const version of versions) Object.assign(version, { enabled, enabledChangedMs: local.azure.clock.nowMs() });
+  for (const version of versions) markVersion(version, expected, now, enabled);
 }
 
 /** The app on the clock of the local Azure, with its queue held open, so that the delays are seen and not waited for. */
@@ -83,8 +83,8 @@ function statesOf(effect: KeyEffect | undefined): string[] | undefined {
 }
 
 function revoke(key: ManagedKey): ProbeWork {
-  setEnabled(false);
-  return probeMessage(key, 'blocked', local.azure.clock.now(), cause);
+  mark('blocked');
+  return probeMessage(key, cause);
 }
 
 const ofReason = (records: LogRecord[], reason: string): LogRecord[] => records.filter((one) => one.reason === reason);
@@ -92,11 +92,13 @@ const ofReason = (records: LogRecord[], reason: string): LogRecord[] => records.
 describe('following the effect of a change', () => {
   it('ends in the first round when every account shows it, and tells how long it took', async () => {
     const app = open();
+    const since = local.azure.clock.now().toISOString();
     const work = revoke(app.key);
     expect(await follow(app, work)).toEqual([]);
     const effect = await app.services.effects.read(app.key);
     expect(statesOf(effect)).toEqual(['starchive01 blocked', 'starchive02 blocked']);
-    expect(effect).toMatchObject({ complete: true, change: { expect: 'blocked', since: work.since } });
+    expect(effect).toMatchObject({ complete: true, change: { expect: 'blocked' } });
+    expect(Math.abs(Date.parse(effect?.change.since ?? '') - Date.parse(since))).toBeLessThan(1_000);
     for (const { secondsAfterChange } of effect?.accounts ?? []) {
       expect(secondsAfterChange).toBeGreaterThanOrEqual(0);
       expect(secondsAfterChange).toBeLessThan(30);
@@ -123,8 +125,8 @@ describe('following the effect of a change', () => {
     const app = open();
     await follow(app, revoke(app.key));
     local.azure.clock.advance(60_000);
-    setEnabled(true);
-    expect(await follow(app, probeMessage(app.key, 'open', local.azure.clock.now(), cause))).toEqual([]);
+    mark('open');
+    expect(await follow(app, probeMessage(app.key, cause))).toEqual([]);
     const effect = await app.services.effects.read(app.key);
     expect(statesOf(effect)).toEqual(['starchive01 open', 'starchive02 open']);
   });
@@ -135,8 +137,8 @@ describe('following the effect of a change', () => {
     await follow(app, revoke(app.key));
     local.azure.clock.advance(60_000);
     local.azure.world.settings.fileServiceDelayMs = 12_000;
-    setEnabled(true);
-    await follow(app, probeMessage(app.key, 'open', local.azure.clock.now(), cause));
+    mark('open');
+    await follow(app, probeMessage(app.key, cause));
     const [dark, light] = sumTimes((await app.services.effects.read(app.key))?.times?.slice(-4) ?? []);
     expect(dark).toMatchObject({ expect: 'blocked', measured: 2, notSeen: 0, accounts: 2, changes: 1 });
     expect(light).toMatchObject({ expect: 'open', measured: 2, notSeen: 0, accounts: 2, changes: 1 });
@@ -148,32 +150,35 @@ describe('following the effect of a change', () => {
     expect(said).toMatchObject([{ times: { expect: 'blocked' } }, { times: { expect: 'open' } }]);
   });
 
-  it('stops following a revocation once the key is restored', async () => {
+  it('follows the restore once the key is restored, whichever message it is by', async () => {
     const app = open();
     local.azure.world.settings.fileServiceDelayMs = 30_000;
     const revoked = revoke(app.key);
     local.azure.clock.advance(1_000);
-    setEnabled(true);
+    mark('open');
     local.azure.world.settings.fileServiceDelayMs = 0;
-    await follow(app, probeMessage(app.key, 'open', local.azure.clock.now(), cause));
-    const before = await app.services.effects.read(app.key);
     expect(await follow(app, revoked)).toEqual([]);
-    expect(await app.services.effects.read(app.key)).toEqual(before);
+    const effect = await app.services.effects.read(app.key);
+    expect(effect?.change.expect).toBe('open');
+    // One that has followed the revocation leaves it to the restore's own.
+    expect(await follow(app, { ...revoked, follows: 'blocked 2026-01-01T00:00:00.000Z', attempt: 3 })).toEqual([]);
     expect(ofReason(app.records, 'ProbeSuperseded')).toHaveLength(1);
+    expect(await app.services.effects.read(app.key)).toEqual(effect);
+    expect(statesOf(effect)).toEqual(['starchive01 open', 'starchive02 open']);
   });
 
   it('tells nothing of a revocation that is restored while its accounts are asked', async () => {
     const app = open();
     const revoked = revoke(app.key);
-    const { effects } = app.services;
+    const { effects, keys } = app.services;
     const meanwhile = async () => {
       local.azure.clock.advance(1_000);
-      setEnabled(true);
-      await follow(open(), probeMessage(app.key, 'open', local.azure.clock.now(), cause));
+      mark('open');
+      await follow(open(), probeMessage(app.key, cause));
     };
     const services: Services = {
       ...app.services,
-      effects: { ...effects, read: (key) => effects.read(key).finally(meanwhile) },
+      keys: { ...keys, listVersions: (key) => keys.listVersions(key).finally(meanwhile) },
     };
     expect(await probeKey(revoked, services, app.log)).toEqual({ outcome: 'done' });
     expect(app.records).toMatchObject([{ reason: 'ProbeSuperseded' }]);
@@ -181,9 +186,28 @@ describe('following the effect of a change', () => {
     expect((await effects.read(app.key))?.change.expect).toBe('open');
   });
 
+  it('goes on from a record that claims to be of a time to come, and of no revocation later than it is', async () => {
+    const app = open();
+    const { effects } = app.services;
+    const since = '9999-12-31T00:00:00.000Z';
+    const claimed = { key: app.key.id, change: { expect: 'blocked', since }, complete: true, accounts: [] } as const;
+    await effects.update(app.key, () => claimed);
+    await follow(app, { ...revoke(app.key), expect: 'open', since } as ProbeWork);
+    const effect = await effects.read(app.key);
+    expect(statesOf(effect)).toEqual(['starchive01 blocked', 'starchive02 blocked']);
+    expect(Date.parse(effect?.change.since ?? '')).toBeLessThanOrEqual(local.azure.clock.nowMs());
+    // Long after, a message of anybody's asks nobody any more.
+    local.azure.clock.advance(60 * 60_000);
+    await follow(app, probeMessage(app.key, cause));
+    const before = local.azure.requests.last;
+    await follow(app, probeMessage(app.key, cause));
+    expect(local.azure.requests.since(before).filter(({ host }) => /\.file\./i.test(host))).toEqual([]);
+  });
+
   it('ends after half an hour with an error that names the accounts, one look a minute until then', async () => {
     const app = open();
-    const work = probeMessage(app.key, 'blocked', local.azure.clock.now(), cause); // and nothing was disabled
+    mark('blocked', true); // and nothing was disabled
+    const work = probeMessage(app.key, cause);
     const delays = await follow(app, work);
     expect(delays.slice(0, 6)).toEqual([5, 10, 20, 40, 60, 60]);
     const seconds = delays.reduce((sum, delay) => sum + delay, 0);
@@ -266,7 +290,7 @@ describe('trouble on the way', () => {
 
   it("of the app's own storage puts the message back without using up its tries", async () => {
     const app = open(unreachable);
-    const work = { ...probeMessage(app.key, 'blocked', local.azure.clock.now(), cause), attempt: 30 };
+    const work = { ...revoke(app.key), attempt: 30 };
     const { services, log } = app;
     const run = (parsed: unknown) => probeKey(parsed as ProbeWork, services, log);
     await processWork({ ...services, ...delivery(work), run, log });
@@ -276,8 +300,8 @@ describe('trouble on the way', () => {
 
   it("of the app's own storage for half an hour is said, and the message goes", async () => {
     const app = open(unreachable);
-    const since = new Date(local.azure.clock.nowMs() - 31 * 60_000);
-    expect(await probeKey(probeMessage(app.key, 'blocked', since, cause), app.services, app.log)).toEqual({
+    mark('blocked', false, new Date(local.azure.clock.nowMs() - 31 * 60_000));
+    expect(await probeKey(probeMessage(app.key, cause), app.services, app.log)).toEqual({
       outcome: 'done',
     });
     expect(app.records).toMatchObject([{ level: 'error', reason: 'EffectNotSeen' }]);
@@ -286,7 +310,7 @@ describe('trouble on the way', () => {
   it('does not arise from a key of an unmanaged vault: it is refused', async () => {
     const app = open();
     const work = {
-      ...probeMessage(app.key, 'blocked', new Date(), cause),
+      ...probeMessage(app.key, cause),
       key: 'https://kv-other.vault.azure.net/keys/other-key',
     };
     expect(await probeKey(work, app.services, app.log)).toMatchObject({

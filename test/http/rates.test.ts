@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { Act } from '../../src/http/access.ts';
 import { HttpProblem } from '../../src/http/problem.ts';
-import { Allowances, CALLER_LIMITS, CallerLimits, SAME_KEY_LIMIT } from '../../src/http/rates.ts';
+import { Allowances, CALLER_LIMITS, CallerLimits, REJECTED_LIMIT, SAME_KEY_LIMIT } from '../../src/http/rates.ts';
 
 const refused = async (run: Promise<unknown>): Promise<string | undefined> =>
   run.then(
@@ -63,6 +63,33 @@ describe('one caller', () => {
     const again = (ms: number) =>
       refused(limits.run({ caller: 'a', act: 'revoke', key: 'kv/same' }, ms, async () => {}));
     expect([await again(4_000), await again(5_000), await again(5_000)]).toEqual(['1', undefined, '5']);
+  });
+
+  it('whose calls are rejected before they revoke anything has drawn on no revocation, and is held back some time', async () => {
+    const limits = new CallerLimits();
+    const call = { caller: 'a', act: 'revoke', key: 'kv/same' } as const;
+    const wrong = new HttpProblem(400, 'BodyInvalid', 'A typing error.', 'Correct it.');
+    const outcomes = new Map<number, number>();
+    for (let n = 0; n < REJECTED_LIMIT.burst + 5; n += 1) {
+      const error: unknown = await limits.run(call, 0, async () => Promise.reject(wrong)).catch((one: unknown) => one);
+      const { status } = error as HttpProblem;
+      outcomes.set(status, (outcomes.get(status) ?? 0) + 1);
+    }
+    expect([...outcomes]).toEqual([
+      [400, REJECTED_LIMIT.burst],
+      [429, 5],
+    ]);
+    expect(await through(limits, 100, () => call)).toBe(SAME_KEY_LIMIT.burst);
+    const others = await through(limits, 1_000, (n) => ({ caller: 'a', act: 'revoke', key: `kv/${n}` }));
+    expect(others).toBe(CALLER_LIMITS.revoke.burst - 1);
+    // What failed once it had begun has been drawn.
+    const failing = async (begins: () => void) => {
+      begins();
+      throw wrong;
+    };
+    const other = { ...call, caller: 'b' };
+    for (let n = 0; n < SAME_KEY_LIMIT.burst; n += 1) await expect(limits.run(other, 0, failing)).rejects.toBe(wrong);
+    expect(await refused(limits.run(other, 0, failing))).toBeDefined();
   });
 
   it('takes nothing from anybody else, nor from what else they do themselves', async () => {

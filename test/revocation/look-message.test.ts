@@ -15,12 +15,11 @@ it('no second look is refused for what a person or a token says', async () => {
   const now = () => new Date('2026-11-25T03:00:00Z');
   const send = async (_: string, work: Work) => void sent.push(work);
   const services = { audit: async () => ({ failed: 'not asked' }), queue: { send }, now };
-  const stamp = { id: long, revokedOn: now(), revokedBy: long };
-  await lookIfKilled(KEY, 'restore', stamp, call, services);
-  const said = { call: { why: 'x'.repeat(2_000), ticket: 'x'.repeat(200) } };
+  await lookIfKilled(KEY, 'restore', call, services);
+  const claimed = { why: 'x'.repeat(2_000), ticket: 'x'.repeat(200) };
   const read = sent.map((work) => parseKeyQueueWork(JSON.parse(JSON.stringify(work))));
   expect(read).toMatchObject([
-    { ...said, records: false },
-    { ...said, records: true },
+    { key: KEY.id, due: '2026-11-25T03:01:00.000Z', claimed },
+    { key: KEY.id, due: '2026-11-25T03:14:35.000Z', claimed },
   ]);
 });

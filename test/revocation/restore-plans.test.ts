@@ -67,6 +67,12 @@ describe('planRecordAgain and planRepair: a late write has taken the record away
     expect(planRepair(versions, stamp, names, NOW)).toEqual([]);
   });
 
+  it('planRepair leaves a version that was changed when no late write could come any more', () => {
+    const later = new Date(stamp.revokedOn.getTime() + 600_001);
+    const versions = [revoked(3), keyVersion(1, { updatedOn: later }), keyVersion(2, { updatedOn: stamp.revokedOn })];
+    expect(changed(planRepair(versions, stamp, names, NOW))).toEqual([2]);
+  });
+
   it('planRepair goes on while an older revocation is being restored', () => {
     const older = { id: 'older', revokedOn: new Date(stamp.revokedOn.getTime() - 1), restoringBy: BOB };
     expect(changed(planRepair([revoked(3, { tags: record(3, older) }), keyVersion(1)], stamp, names, NOW))).toEqual([

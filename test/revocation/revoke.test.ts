@@ -69,7 +69,7 @@ it('is logged, recorded and looked at again with who it was, and what kind of ca
   // Soon, after a write that came late, and after clocks that differ; the last one of those that a kill leaves records it.
   const looks = sent.filter((work) => work.kind === 'revocation');
   expect(looks).toHaveLength(5);
-  for (const look of looks) expect(look).toMatchObject({ did: 'revoke', call: { caller, why: 'w', ticket: 'T' } });
+  for (const look of looks) expect(look).toMatchObject({ claimed: { caller, why: 'w', ticket: 'T' } });
 });
 
 it.each([

@@ -16,9 +16,8 @@ import { carryOutRekey } from '../../src/rekey/carry-out.ts';
 import { changeRekey, type RekeyChange } from '../../src/rekey/control-rekey.ts';
 import { obstacleOf } from '../../src/rekey/obstacle.ts';
 import { startRekey } from '../../src/rekey/start-rekey.ts';
-import { recordId } from '../../src/revocation/record-revocation.ts';
+import type { KeyTrail } from '../../src/revocation/key-trail.ts';
 import { restore } from '../../src/revocation/restore.ts';
-import { revokedOnOf } from '../../src/revocation/restore-on-record.ts';
 import { openRevocation } from '../../src/revocation/revocation.ts';
 import { revoke } from '../../src/revocation/revoke.ts';
 import { settleRevocation } from '../../src/revocation/settle-revocation.ts';
@@ -693,11 +692,7 @@ export class AppWorld implements World {
       heldMessages: this.#queues.heldPort(own),
       leases: this.#leases.port(actor, own),
       audit: this.#audit.port(own),
-      restoreOnRecord: (revocation: string, objectId: string) =>
-        own('read the audit trail', () => {
-          const found = this.#audit.entries.find(({ id }) => id === recordId('key.restore', revocation, objectId));
-          return revokedOnOf(JSON.parse(JSON.stringify(found?.details ?? {})));
-        }),
+      keyTrail: ((key) => own('read the audit trail', () => this.#audit.eventsOf(key))) satisfies KeyTrail,
       turns,
       schedule,
       random: () => 0.5,

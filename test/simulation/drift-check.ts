@@ -83,9 +83,9 @@ export async function checkDrift(ports: DriftPorts): Promise<void> {
   await followUnfinished(rotations, findings, CHECK, ports);
   const versions = subjects[0] && 'value' in subjects[0].versions ? subjects[0].versions.value : [];
   const work = { key: KEY.id, cause: { by: 'drift', ref: '', since: '' }, attempt: 0 };
-  const send = (kind: { kind: 'key'; alsoLate: true } | { kind: 'rotate' }) =>
+  const send = (kind: { kind: 'key' } | { kind: 'rotate' }) =>
     queue.send(KEY_WORK, { ...kind, ...work }).catch(() => {});
-  if (needsLook(versions, rules.now)) await send({ kind: 'key', alsoLate: true });
+  if (needsLook(versions, rules.now)) await send({ kind: 'key' });
   await reviveRekeys(ports as never).catch(() => {});
   if (mayNeedRotation(versions, rules.now)) await send({ kind: 'rotate' });
   await fix(findings, CHECK, ports as unknown as FixServices, log);

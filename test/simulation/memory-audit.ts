@@ -1,6 +1,8 @@
 import type { RecordAudit } from '../../src/audit/audit-trail.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import { timeBoxed, untilAborted } from '../../src/azure/deadline.ts';
+import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
+import { eventOf, type RevocationEvent } from '../../src/revocation/key-trail.ts';
 import type { Way } from './memory-vault.ts';
 
 /** After so long an entry that waits is looked for before it is written (`audit/chain-writer.ts`). Milliseconds. */
@@ -13,6 +15,11 @@ export class MemoryAudit {
 
   constructor(now: () => number = () => 0) {
     this.#now = now;
+  }
+
+  /** Newest first, as they are read back. */
+  eventsOf(key: ManagedKey): readonly RevocationEvent[] {
+    return this.entries.flatMap((entry) => eventOf(JSON.parse(JSON.stringify(entry)), key) ?? []).reverse();
   }
 
   port(way: Way): RecordAudit {

@@ -182,14 +182,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no second look after a revocation',
     file: 'src/revocation/settle-revocation.ts',
-    from: 'if (work.finished) {',
-    to: 'if (work.finished && false) {',
+    from: "if ('events' in read) await repair(key, read.events, services, log);",
+    to: '',
   },
   {
     name: 'a killed revocation is recorded while its own record may still come',
-    file: 'src/revocation/look-message.ts',
-    from: 'const IF_KILLED = [60, LAST_LOOK_SECONDS];',
-    to: 'const IF_KILLED = [60];',
+    file: 'src/revocation/record-found.ts',
+    from: 'if (ageMs < RECORDED_AFTER_MS ||',
+    to: 'if (ageMs < RECORDED_AFTER_MS - RECORDED_AFTER_MS ||',
   },
   {
     name: 'what a late write opened stays open',

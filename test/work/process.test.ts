@@ -170,10 +170,10 @@ describe('processWork', () => {
     ['text', { outcome: 'done' } as const, 'hello', 'hello'],
     ['a number', { outcome: 'done' } as const, 123, '123'],
     [
-      'a message with a field too many',
+      'a message without a key',
       { outcome: 'done' } as const,
-      { ...WORK, host: 'evil' },
-      JSON.stringify({ ...WORK, host: 'evil' }),
+      { ...WORK, key: undefined },
+      JSON.stringify({ ...WORK, key: undefined }),
     ],
     [
       'a message of the other queue',

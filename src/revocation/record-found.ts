@@ -1,0 +1,79 @@
+import type { AuditEntry } from '../audit/record.ts';
+import type { KeyVersion } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Reason } from '../reasons.ts';
+import { DAY_MS } from '../time/spans.ts';
+import { KEY_WORK, type RevocationWork } from '../work/messages.ts';
+import { RECORDED_AFTER_MS } from './look-message.ts';
+import { type BesideServices, LATER_WAIT_MS, onRecord, type RevocationAction, recordId } from './record-revocation.ts';
+import { readRevocation } from './revocation.ts';
+import { closedOn } from './revocation-plans.ts';
+
+/** What is older is not looked for in the trail, which would have to be read that far back. Milliseconds. */
+const OLDEST_MS = 7 * DAY_MS;
+
+/** What the key's tags show that a person has done. */
+interface Shown {
+  readonly action: RevocationAction;
+  readonly reason: Reason;
+  readonly revocation: { readonly id: string; readonly revokedOn: Date; readonly revokedBy?: string };
+  /** Object id of that person, or application. */
+  readonly by: string;
+  /** When it was done, or soon after. */
+  readonly on: Date;
+}
+
+/**
+ * Writes the audit record of a revocation or restore that its own process has not recorded: it was killed, or the trail was
+ * out of reach. What was done, and by whom, is what the key's tags show. A message fills in the reason alone, and where it
+ * names the same person; so the record is marked with where that was found. Nothing is written beside a record that is there.
+ *
+ * @throws an error that says why it is not on record: nobody else will record it, so that the look is made again
+ */
+export async function recordFound(
+  key: ManagedKey,
+  versions: readonly KeyVersion[],
+  claimed: RevocationWork['claimed'],
+  { audit, now }: Pick<BesideServices, 'audit' | 'now'>,
+): Promise<void> {
+  for (const shown of shownBy(versions, now())) {
+    const ageMs = now().getTime() - shown.on.getTime();
+    // Its own process may be about to record it, or nobody looks for it any more.
+    if (ageMs < RECORDED_AFTER_MS || ageMs > OLDEST_MS) continue;
+    await onRecord(audit(entryOf(key, shown, claimed), LATER_WAIT_MS, new Date(shown.on.getTime() - DAY_MS)));
+  }
+}
+
+function shownBy(versions: readonly KeyVersion[], now: Date): readonly Shown[] {
+  const { open, restored } = readRevocation(versions, now);
+  const shown: Shown[] = [];
+  if (open) {
+    const { id, revokedOn, revokedBy } = open;
+    const revocation = { id, revokedOn, revokedBy };
+    shown.push({ action: 'key.revoke', reason: 'Revoked', revocation, by: revokedBy, on: revokedOn });
+  }
+  if (restored) {
+    const { id, revokedOn, restoredBy } = restored;
+    const on = closedOn(versions, restored, now);
+    shown.push({ action: 'key.restore', reason: 'Restored', revocation: { id, revokedOn }, by: restoredBy, on });
+  }
+  return shown;
+}
+
+function entryOf(
+  key: ManagedKey,
+  { action, reason, revocation, by }: Shown,
+  claimed: RevocationWork['claimed'],
+): AuditEntry {
+  const said = claimed?.caller.objectId.toLowerCase() === by.toLowerCase() ? claimed : undefined;
+  const details = { why: said?.why, ticket: said?.ticket, revocation, foundIn: KEY_WORK };
+  return {
+    id: recordId(action, revocation.id, by),
+    action,
+    reason,
+    resource: key.id,
+    caller: { ...said?.caller, objectId: by, appId: said?.caller.appId ?? '' },
+    ...(said ? { correlationId: said.correlationId } : {}),
+    details,
+  };
+}

@@ -1,0 +1,139 @@
+import { describe, expect, it } from 'vitest';
+import { openRevocation, revokers } from '../../src/revocation/revocation.ts';
+import { KEY } from '../support/keys.ts';
+import { call, KeySite, OTHER } from './key-site.ts';
+import { ALICE, BOB, CAROL } from './records.ts';
+
+const MALLORY = 'ba110000-0000-4000-8000-00000000000d';
+const cause = { by: 'revoke', ref: 'forged', since: '' };
+
+/** As version 2 had it, which believed all of it. */
+function forged(site: KeySite, did: 'revoke' | 'restore', revocation: object, by: string, more: object = {}): object {
+  return {
+    kind: 'revocation',
+    key: KEY.id,
+    did,
+    revocation,
+    call: call(by),
+    finished: true,
+    records: true,
+    versions: site.vault().versions.map(({ version }) => version),
+    cause: { by: did, ref: 'forged', since: site.now().toISOString() },
+    attempt: 0,
+    ...more,
+  };
+}
+
+describe('a writer of the queue key-work', () => {
+  it('does not restore a revoked key by the restore of another key', async () => {
+    const site = new KeySite();
+    const id = await site.revoke(ALICE);
+    const other = await site.revoke(CAROL, OTHER);
+    const { revokedOn } = openRevocation(site.vault(OTHER).versions, site.now()) ?? {};
+    await site.restore(BOB, other, OTHER);
+    const revocation = { id: other, revokedOn, revokedBy: CAROL };
+    await site.deliver(forged(site, 'revoke', revocation, CAROL));
+    await site.deliver(forged(site, 'restore', revocation, BOB));
+    expect(site.enabled()).toEqual([false, false]);
+    expect(openRevocation(site.vault().versions, site.now())).toMatchObject({ id, revokedBy: ALICE });
+  });
+
+  it('does not push the person who revoked out of the record', async () => {
+    const site = new KeySite();
+    const id = await site.revoke(ALICE);
+    for (const n of [1, 2, 3]) {
+      site.pass(1);
+      const revokedBy = `ba110000-0000-4000-8000-00000000000${n}`;
+      const revocation = { id: `forged-${n}`, revokedOn: site.now().toISOString(), revokedBy };
+      await site.deliver(forged(site, 'revoke', revocation, revokedBy));
+    }
+    expect(openRevocation(site.vault().versions, site.now())?.id).toBe(id);
+    expect(revokers(site.vault().versions, site.now())).toEqual([ALICE]);
+    expect(await site.restore(ALICE, id)).toBe('secondPerson');
+    expect(site.enabled()).toEqual([false, false]);
+  });
+
+  it('does not revoke a key that was restored, nor record that in another person’s name', async () => {
+    const site = new KeySite();
+    const id = await site.revoke(ALICE);
+    expect(await site.restore(BOB, id)).toBe('restored');
+    site.pass(3_600);
+    const before = site.trail.entries.length;
+    const revocation = { id: 'forged', revokedOn: site.now().toISOString(), revokedBy: BOB };
+    await site.deliver(forged(site, 'revoke', revocation, BOB));
+    await site.deliver(forged(site, 'revoke', revocation, BOB));
+    expect(site.enabled()).toEqual([true, true]);
+    expect(site.trail.entries.slice(before)).toEqual([]);
+  });
+
+  it('does not enable what a person has disabled since, nor disable what a person has enabled', async () => {
+    const site = new KeySite();
+    const first = await site.revoke(ALICE);
+    await site.restore(BOB, first);
+    const [one, two] = site.vault().versions.map(({ version }) => version);
+    const tombstone = site.vault().versions[0]?.tags ?? {};
+    const second = await site.revoke(ALICE);
+    await site.restore(BOB, second);
+    // As a late write of the first restore would have left it, but that a person did it, long after.
+    site.pass(3_600);
+    site.vault().update(one ?? '', { enabled: false, tags: tombstone });
+    await site.deliver({ kind: 'revocation', key: KEY.id, cause, attempt: 0 });
+    expect(site.enabled()).toEqual([false, true]);
+    await site.revoke(ALICE);
+    site.pass(3_600);
+    site.vault().update(two ?? '', { enabled: true, tags: {} });
+    await site.deliver({ kind: 'revocation', key: KEY.id, cause, attempt: 0 });
+    expect(site.enabled()).toEqual([false, true]);
+  });
+
+  it('fills in the reason of a record that nobody has made, of the person alone whom the key names', async () => {
+    for (const [objectId, why] of [
+      [ALICE, 'a test'],
+      [MALLORY, undefined],
+    ] as const) {
+      const site = new KeySite();
+      await site.revoke(ALICE);
+      site.trail.entries.splice(0);
+      const message = { kind: 'revocation', key: KEY.id, claimed: call(objectId), cause, attempt: 0 };
+      await site.deliver(message);
+      expect(site.trail.entries).toEqual([]);
+      site.pass(900);
+      await site.deliver(message);
+      await site.deliver(message);
+      expect(site.trail.entries).toMatchObject([
+        {
+          ...{ id: `key.revoke/rev-1/${ALICE}`, action: 'key.revoke', caller: { objectId: ALICE } },
+          details: { why, foundIn: 'key-work' },
+        },
+      ]);
+      // So old that the trail is not read for it.
+      site.trail.entries.splice(0);
+      site.pass(8 * 86_400);
+      await site.deliver(message);
+      expect(site.trail.entries).toEqual([]);
+    }
+  });
+
+  it('has a restore recorded that nobody has recorded, in the name of whom the key names', async () => {
+    const site = new KeySite();
+    await site.restore(BOB, await site.revoke(ALICE));
+    site.trail.entries.splice(0);
+    site.pass(900);
+    await site.deliver({ kind: 'revocation', key: KEY.id, claimed: call(MALLORY), cause, attempt: 0 });
+    expect(site.trail.entries).toMatchObject([
+      { id: `key.restore/rev-1/${BOB}`, caller: { objectId: BOB }, details: { foundIn: 'key-work' } },
+    ]);
+  });
+
+  it('does not give the revocation on record to another person', async () => {
+    const site = new KeySite();
+    await site.revoke(ALICE);
+    const services = site.services();
+    const entries = site.trail.entries.splice(0);
+    expect(entries.map(({ action }) => action)).toEqual(['key.revoke']);
+    site.pass(3_600);
+    const { id = '', revokedOn } = openRevocation(site.vault().versions, services.now()) ?? {};
+    await site.deliver(forged(site, 'revoke', { id, revokedOn, revokedBy: MALLORY }, MALLORY));
+    for (const { caller } of site.trail.entries) expect(caller?.objectId).toBe(ALICE);
+  });
+});

@@ -1,0 +1,79 @@
+import { expect } from 'vitest';
+import { managedKey } from '../../src/keys/managed-vaults.ts';
+import { keyTrail } from '../../src/revocation/key-trail.ts';
+import { restore } from '../../src/revocation/restore.ts';
+import { revoke } from '../../src/revocation/revoke.ts';
+import { settleRevocation } from '../../src/revocation/settle-revocation.ts';
+import { type KeyQueueWork, parseKeyQueueWork, type RevocationWork } from '../../src/work/messages.ts';
+import { keysOf, MemoryVault } from '../simulation/memory-vault.ts';
+import { KEY, VAULT, VAULTS } from '../support/keys.ts';
+import { MemoryTrail } from '../support/memory-trail.ts';
+
+export const OTHER = managedKey(VAULT, 'other-key');
+const START = Date.UTC(2026, 5, 1, 12);
+
+/** Two keys and their audit trail, with the use-cases of the app over them. */
+export class KeySite {
+  #clock = START;
+  #ids = 0;
+  readonly now = () => new Date(this.#clock);
+  readonly trail = new MemoryTrail(this.now);
+  readonly vaults = new Map([
+    [KEY.id, new MemoryVault(2, this.now)],
+    [OTHER.id, new MemoryVault(2, this.now)],
+  ]);
+  readonly sent: KeyQueueWork[] = [];
+
+  pass(seconds: number): void {
+    this.#clock += seconds * 1000;
+  }
+
+  vault(key = KEY): MemoryVault {
+    return this.vaults.get(key.id) as MemoryVault;
+  }
+
+  enabled(key = KEY): boolean[] {
+    return this.vault(key).versions.map(({ enabled }) => enabled);
+  }
+
+  services(key = KEY) {
+    return {
+      settings: { vaults: VAULTS },
+      keys: keysOf(this.vault(key), async (_, effect) => effect()),
+      now: this.now,
+      sleep: async () => {},
+      audit: this.trail.audit,
+      keyTrail: keyTrail(this.trail.files),
+      queue: { send: async (_queue: string, work: object) => void this.sent.push(work as KeyQueueWork) },
+    };
+  }
+
+  async revoke(objectId: string, key = KEY, kind: 'person' | 'application' = 'person'): Promise<string> {
+    this.pass(20);
+    this.#ids += 1;
+    const newId = () => `rev-${this.#ids}`;
+    const by = call(objectId, kind);
+    await revoke(key, by, { ...this.services(key), newId, dependents: async () => undefined }, () => {});
+    return newId();
+  }
+
+  async restore(objectId: string, revocation: string, key = KEY, more: object = {}): Promise<string> {
+    this.pass(20);
+    const readiness = async () => ({ accounts: [], warnings: [] });
+    const services = { ...this.services(key), dualControl: true, readiness, ...more };
+    return (await restore(key, revocation, call(objectId), services, () => {})).end;
+  }
+
+  /** Whoever may write the queue puts it there, and the app takes it from there. */
+  async deliver(message: object, key = KEY): Promise<void> {
+    this.pass(20);
+    const work = parseKeyQueueWork(JSON.parse(JSON.stringify(message)));
+    expect(await settleRevocation(work as RevocationWork, this.services(key), () => {})).toEqual({ outcome: 'done' });
+  }
+}
+
+/** Of a person, unless told otherwise. */
+export function call(objectId: string, kind: 'person' | 'application' = 'person') {
+  const caller = { objectId, appId: 'app', kind };
+  return { caller, correlationId: 'call', why: 'a test', ticket: undefined };
+}

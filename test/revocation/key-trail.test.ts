@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import type { AuditEntry } from '../../src/audit/record.ts';
+import { managedKey } from '../../src/keys/managed-vaults.ts';
+import { keyTrail } from '../../src/revocation/key-trail.ts';
+import { KEY, VAULT } from '../support/keys.ts';
+import { MemoryTrail } from '../support/memory-trail.ts';
+import { ALICE, BOB, NOON, stamp } from './records.ts';
+
+const DAY_MS = 86_400_000;
+
+function entry(change: Partial<AuditEntry> = {}, details: object = {}): AuditEntry {
+  const caller = { objectId: ALICE, appId: 'app' };
+  return {
+    ...{ action: 'key.revoke', reason: 'Revoked', resource: KEY.id, caller },
+    details: { revocation: stamp, ...details },
+    ...change,
+  };
+}
+
+/** Entries of so many days after noon, read since noon. */
+async function eventsOf(...entries: readonly (readonly [days: number, entry: AuditEntry])[]) {
+  let days = 0;
+  const trail = new MemoryTrail(() => new Date(NOON.getTime() + days * DAY_MS));
+  for (const [on, one] of entries) {
+    days = on;
+    await trail.audit(one, 0);
+  }
+  return keyTrail(trail.files)(KEY, NOON);
+}
+
+describe('what the audit trail says was done to a key', () => {
+  it('is its revocations and restores, newest first, with who it was and the versions that carry the record', async () => {
+    const carriers = [{ version: 'v1', wasEnabled: false }];
+    const restore = entry({
+      ...{ action: 'key.restore', reason: 'RestoreIncomplete', resource: KEY.id.toUpperCase() },
+      caller: { objectId: BOB.toUpperCase(), appId: 'app' },
+    });
+    expect(await eventsOf([0, entry({}, { carriers })], [1, restore])).toEqual([
+      { did: 'restore', revocation: stamp, by: BOB, isComplete: false, carriers: new Map(), isFound: false },
+      {
+        did: 'revoke',
+        revocation: stamp,
+        by: ALICE,
+        isComplete: true,
+        carriers: new Map([['v1', false]]),
+        isFound: false,
+      },
+    ]);
+  });
+
+  it.each<[string, AuditEntry]>([
+    ['another key', entry({ resource: managedKey(VAULT, 'files-key2').id })],
+    ['a restore that was refused', entry({ action: 'key.restore', reason: 'SecondPersonNeeded' })],
+    ['a restore that was overtaken', entry({ action: 'key.restore', reason: 'RestoreOvertaken' })],
+    ['a move', entry({ action: 'account.move', reason: 'Moved' })],
+    ['a call of nobody', { ...entry(), caller: undefined } as unknown as AuditEntry],
+    ['what version 2 has believed a message', entry({}, { foundLater: true })],
+  ])('is not what is about %s', async (_, other) => {
+    expect(await eventsOf([0, other])).toEqual([]);
+  });
+
+  it('says of what a look has concluded from the tags that it is no call’s own record', async () => {
+    expect(await eventsOf([0, entry({}, { foundIn: 'key-work' })])).toMatchObject([{ by: ALICE, isFound: true }]);
+  });
+
+  it('is read no further back than asked', async () => {
+    expect(await eventsOf([-3, entry()], [1, entry({ reason: 'RevocationIncomplete' })])).toHaveLength(1);
+  });
+});

@@ -1,0 +1,46 @@
+import type { AuditFiles } from '../../src/audit/audit-files.ts';
+import type { RecordAudit } from '../../src/audit/audit-trail.ts';
+import { type AuditEntry, CHAIN_START, formatRecord } from '../../src/audit/record.ts';
+import { dayOf } from '../../src/time/duration.ts';
+
+/** The audit trail as its readers find it: a hash chain in files by day, kept in memory. */
+export class MemoryTrail {
+  readonly entries: AuditEntry[] = [];
+  readonly #files = new Map<string, string>();
+  readonly #now: () => Date;
+  #end = CHAIN_START;
+
+  constructor(now: () => Date) {
+    this.#now = now;
+  }
+
+  /** An entry with an id that is there already is not written again where the caller asks for that. */
+  readonly audit: RecordAudit = async (entry, _timeoutMs, unlessSince) => {
+    const isThere = unlessSince !== undefined && this.entries.some(({ id }) => id !== undefined && id === entry.id);
+    if (!isThere) this.#append(entry);
+    return { written: { file: 'trail', seq: this.#end.seq, hash: this.#end.hash } };
+  };
+
+  /** Whether it can be read. */
+  isOut = false;
+
+  readonly files = {
+    list: async () => {
+      if (this.isOut) throw Object.assign(new Error('the storage is out of reach'), { statusCode: 503 });
+      return [...this.#files].map(([name, text]) => ({ name, size: Buffer.byteLength(text), appendable: true }));
+    },
+    read: async (name: string, from: number, to?: number) => {
+      const bytes = Buffer.from(this.#files.get(name) ?? '');
+      return { bytes: bytes.subarray(from, to), size: bytes.length, blocks: 1 };
+    },
+  } as unknown as AuditFiles;
+
+  #append(entry: AuditEntry): void {
+    this.entries.push(entry);
+    const time = this.#now();
+    const { line, end } = formatRecord(this.#end, { entry }, { id: `r${this.#end.seq}`, time });
+    this.#end = end;
+    const name = `${dayOf(time)}.jsonl`;
+    this.#files.set(name, (this.#files.get(name) ?? '') + line);
+  }
+}
