@@ -86,8 +86,9 @@ export interface WorldSettings {
   /** Accounts on a page of a storage account list. */
   storageListPageSize: number;
   /**
-   * Answers have the sparser of the forms that were recorded: a list of ARM begins with an empty page that links on, and
-   * a rotation policy that was never set has no id and null for its attributes.
+   * Answers have the sparser of the forms that were recorded: a list of ARM begins with an empty page that links on, a
+   * rotation policy that was never set has no id and null for its attributes, and a DELETE of Event Grid can be followed
+   * by its `Location` alone.
    */
   sparseAnswers: boolean;
   /** Storage accounts hand out their keys by `listKeys`; false refuses as `allowSharedKeyAccess: false` with a lock does. */

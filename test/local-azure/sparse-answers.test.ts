@@ -1,5 +1,7 @@
-import { expect, it } from 'vitest';
-import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import { EventGridManagementClient } from '@azure/arm-eventgrid';
+import { ClientSecretCredential } from '@azure/identity';
+import { afterEach, expect, it } from 'vitest';
+import { CLIENT_IDS, SUBSCRIPTION_ID, TENANT_ID } from '../../local/azure/constants.ts';
 import { parseResourceId } from '../../src/azure/resource-id.ts';
 import { sampleServices } from '../support/app-services.ts';
 import { TestKey } from '../support/fleet.ts';
@@ -7,6 +9,7 @@ import { useLocalAzure } from '../support/local-azure.ts';
 import { arm } from './support.ts';
 
 const local = useLocalAzure({ fleet: 'sample' });
+afterEach(() => void Object.assign(local.azure.world.settings, { sparseAnswers: false, instantProvisioning: true }));
 
 async function all<T>(list: AsyncIterable<T>): Promise<T[]> {
   const items: T[] = [];
@@ -38,10 +41,11 @@ async function readAll(key: TestKey, accountId: string) {
     writers: await services.activityLog.writers(await services.accounts.get(account), since),
     rotation: await services.keys.rotationPolicy(managed),
     keys: await services.keyCatalog.names(vault),
+    vault: await services.vaults.get(vault),
   };
 }
 
-it('is read by the app like the fuller answer: lists with an empty first page, a policy without id and attributes', async () => {
+it('the app reads the sparse form of an answer as it reads the full one', async () => {
   const { world } = local.azure;
   const key = new TestKey(world);
   const { id } = key.account('pinned', { shares: ['share'] });
@@ -63,10 +67,25 @@ it('is read by the app like the fuller answer: lists with an empty first page, a
     full.resources,
   ])
     expect(list).not.toEqual([]);
+  // Recorded likewise: an account that never had an identity, and a vault of the same api-version.
+  const plain = world.storageAccounts.get('stplain01');
+  if (!plain) throw new Error('The sample fleet has an account on Microsoft-managed keys.');
+  plain.identity = { type: 'None' };
+  delete key.vault.properties.enableSoftDelete;
+  delete key.vault.properties.publicNetworkAccess;
   world.settings.sparseAnswers = true;
-  try {
-    expect(await readAll(key, id)).toEqual(full);
-  } finally {
-    world.settings.sparseAnswers = false;
-  }
+  expect(await readAll(key, id)).toEqual(full);
+});
+
+it('the SDK waits for the end of a DELETE of Event Grid by its Location alone', async () => {
+  const { world, owner, requests } = local.azure;
+  Object.assign(world.settings, { sparseAnswers: true, instantProvisioning: false });
+  const subscription = [...world.eventSubscriptions.values()].find(({ topic }) => topic.endsWith('/kv-records'));
+  if (!subscription) throw new Error('The sample fleet has an event subscription of kv-records.');
+  const credential = new ClientSecretCredential(TENANT_ID, CLIENT_IDS.owner, owner.AZURE_CLIENT_SECRET);
+  const { eventSubscriptions } = new EventGridManagementClient(credential, SUBSCRIPTION_ID);
+  await eventSubscriptions.beginDeleteAndWait(subscription.topic, subscription.name, { updateIntervalInMs: 1 });
+  expect(world.eventSubscriptions.has(subscription.id.toLowerCase())).toBe(false);
+  const polled = requests.since().filter(({ path }) => path.includes('/operationResults/'));
+  expect(polled.at(-1)).toMatchObject({ method: 'GET', status: 204 });
 });

@@ -80,11 +80,13 @@ export function removed(request: ArmRequest, existed: boolean, location: string)
   if (!existed) return new Response(null, { status: 204 });
   if (request.world.settings.instantProvisioning) return new Response(null, { status: 200 });
   const status = provision(request, location);
-  const result = status.replace(':443', '').replace('/operationsStatus/', '/operationResults/');
-  return new Response(null, {
-    status: 202,
-    headers: { 'azure-asyncoperation': status, location: result, 'retry-after': '1' },
+  const headers = new Headers({
+    'azure-asyncoperation': status,
+    location: status.replace(':443', '').replace('/operationsStatus/', '/operationResults/'),
+    'retry-after': '1',
   });
+  if (request.world.settings.sparseAnswers) headers.delete('azure-asyncoperation');
+  return new Response(null, { status: 202, headers });
 }
 
 function patch(request: ArmRequest): Response {
