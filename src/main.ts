@@ -2,6 +2,7 @@
 import './functions/account-status.ts';
 import './functions/approvals.ts';
 import './functions/approve.ts';
+import './functions/build-index.ts';
 import './functions/collect-notifications.ts';
 import './functions/audit.ts';
 import './functions/drift-check.ts';

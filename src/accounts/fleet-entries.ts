@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
-import type { FleetAccount, FleetChange, FleetUse, UnaskedAccount } from '../fleet/fleet-index.ts';
+import type { FleetAccount, FleetChange, FleetOutcome, FleetUse, UnaskedAccount } from '../fleet/fleet-index.ts';
 import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
+import type { Reason } from '../reasons.ts';
 import { hasBeenSince } from '../time/has-been-since.ts';
 import { DAY_MS, HOUR_MS } from '../time/spans.ts';
+import type { Outcome } from '../work/outcome.ts';
 import type { Account, Scope } from './account.ts';
 import { accountKeyUse, type KeyUse, scopeKeyUse } from './key-use.ts';
 
@@ -171,4 +173,11 @@ function digest(of: unknown): string {
 function isOld(writtenOn: string | undefined, { id }: Account, now: Date): boolean {
   const slot = createHash('sha256').update(id.toLowerCase()).digest().readUInt32BE(0) / 2 ** 32;
   return !hasBeenSince(writtenOn, now.getTime() - REWRITE_MS + slot * REWRITE_SPREAD_MS, now);
+}
+
+/** What a look came to. @param said the last that was logged of the use */
+export function fleetOutcome(outcome: Outcome, said: Reason | undefined, now: Date): FleetOutcome {
+  const at = now.toISOString();
+  if (outcome.outcome === 'done') return { result: 'done', reason: said ?? 'UpToDate', at };
+  return { result: outcome.outcome, reason: outcome.reason, detail: outcome.detail, at };
 }

@@ -1,6 +1,6 @@
 import { describe, describeFailure } from '../azure/failure.ts';
 import { parseStorageAccountId, sameResource } from '../azure/resource-id.ts';
-import type { FleetAccount, FleetChange, FleetIndex, FleetOutcome, FleetUse, UseRef } from '../fleet/fleet-index.ts';
+import type { FleetAccount, FleetChange, FleetIndex, FleetUse, UseRef } from '../fleet/fleet-index.ts';
 import { formatKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import type { Log, LogRecord } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
@@ -9,7 +9,7 @@ import { type AccountWork, isByCheck } from '../work/messages.ts';
 import type { Outcome } from '../work/outcome.ts';
 import type { Account, Scope } from './account.ts';
 import { hasNoneSince } from './ask-scopes.ts';
-import { changesOf, changesOfAsked, changesOfGone, type SeenAccount } from './fleet-entries.ts';
+import { changesOf, changesOfAsked, changesOfGone, fleetOutcome, type SeenAccount } from './fleet-entries.ts';
 import { accountKeyUse, type KeyUse, scopeKeyUse } from './key-use.ts';
 import type { ReconcileServices } from './put-off.ts';
 import { reconcileAccount } from './reconcile-account.ts';
@@ -18,9 +18,6 @@ import type { StorageAccounts } from './storage-client.ts';
 
 /** An index that failed is left alone for so long: what is done must not wait for what is written about it. Milliseconds. */
 const LEFT_ALONE_MS = 30_000;
-
-/** Characters of what Azure says that the index keeps. */
-const MOST_DETAIL = 1_000;
 
 /** Looks at one account, and writes down in the fleet index what that has shown: after the work, and never in its way. */
 export async function reconcileAndNote(
@@ -193,7 +190,7 @@ function changesBy(
   const outcomeOf = (of: UseRef): FleetChange[] => {
     const said = sighting.reason(of.scope);
     // Nobody wanted to move it: what the last look came to that did is still what is known.
-    return said === 'LeftByCheck' ? [] : [{ put: 'outcome', of, outcome: toOutcome(outcome, said, now) }];
+    return said === 'LeftByCheck' ? [] : [{ put: 'outcome', of, outcome: fleetOutcome(outcome, said, now) }];
   };
   if (isGone) {
     // It may have been moved to another resource group, and be known there.
@@ -245,10 +242,4 @@ function usesOfKey(seen: SeenAccount, key: string, now: Date): FleetChange[] {
 
 function isOf(use: KeyUse | undefined, key: string): boolean {
   return use !== undefined && sameKeyName(formatKeyIdentifier(use), key);
-}
-
-function toOutcome(outcome: Outcome, said: Reason | undefined, now: Date): FleetOutcome {
-  const at = now.toISOString();
-  if (outcome.outcome === 'done') return { result: 'done', reason: said ?? 'UpToDate', at };
-  return { result: outcome.outcome, reason: outcome.reason, detail: outcome.detail.slice(0, MOST_DETAIL), at };
 }

@@ -23,6 +23,8 @@ interface ReplayResult {
   readonly replayed: number;
   /** Messages that are none of ours: they stay where they are, for somebody to look at. */
   readonly left: readonly string[];
+  /** Messages that another client has received, and that are hidden for up to two minutes; absent: none. */
+  readonly hidden?: number;
 }
 
 /**
@@ -47,7 +49,12 @@ export async function replay(service: QueueServiceClient, queue: WorkQueueName):
     const fresh = receivedMessageItems.filter(
       ({ messageId, insertedOn }) => !left.has(messageId) && insertedOn <= until,
     );
-    if (fresh.length === 0) return { replayed, left: [...left.values()] };
+    if (fresh.length === 0) {
+      // Hidden messages count too.
+      const { approximateMessagesCount = 0 } = await poison.getProperties();
+      const hidden = approximateMessagesCount - left.size;
+      return { replayed, left: [...left.values()], ...(hidden > 0 ? { hidden } : {}) };
+    }
     for (const message of fresh) {
       const restarted = restart(queue, message.messageText);
       if (restarted === undefined) {

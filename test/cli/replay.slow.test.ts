@@ -48,6 +48,15 @@ describe('cmk replay', () => {
     expect(ran).toEqual({ code: 0, out: 'There is nothing in key-work-poison.\n', err: '' });
   });
 
+  it('says that messages are hidden for the moment, and exits 1', async () => {
+    await queue('account-work-poison').sendMessage(JSON.stringify(work(1)));
+    await queue('account-work-poison').receiveMessages({ visibilityTimeout: 120 });
+    expect(await cmk(['replay', 'account-work'])).toMatchObject({
+      code: 1,
+      out: 'note\t1 more message of account-work-poison is hidden for the moment, as the drift check, or another replay, has it. Run it again in two minutes.\n',
+    });
+  });
+
   it('leaves what is not a message of the app, shows it, and exits 1', async () => {
     await queue('account-work-poison').sendMessage('rubbish');
     await queue('account-work-poison').sendMessage(JSON.stringify(work(1)));

@@ -57,6 +57,12 @@ describe('replay', () => {
     expect(await count('account-work-poison')).toBe(0);
   });
 
+  it('counts those that another client has taken for the moment', async () => {
+    await put('account-work-poison', accountWork(1), accountWork(2));
+    await service().getQueueClient('account-work-poison').receiveMessages({ visibilityTimeout: 120 });
+    expect(await replay(service(), ACCOUNT_WORK)).toEqual({ replayed: 1, left: [], hidden: 1 });
+  });
+
   it('puts them back for as long as it takes', async () => {
     await put('key-work-poison', keyWork);
     await replay(service(), KEY_WORK);

@@ -37,14 +37,22 @@ export function addAppCommands(program: Command, cli: Cli): void {
           const place = { what: `queue ${poison}`, url: service.url, role: 'Storage Queue Data Contributor' };
           return inAppStorage(place, () => replay(service, queue));
         },
-        ({ replayed, left }, output) => {
+        ({ replayed, left, hidden = 0 }, output) => {
           if (replayed > 0) output.text(`${count(replayed, 'message')} of ${poison} put back into ${queue}.`);
-          else if (left.length === 0) output.text(`There is nothing in ${poison}.`);
+          else if (left.length + hidden === 0) output.text(`There is nothing in ${poison}.`);
           for (const text of left) {
             const shown = JSON.stringify(text.slice(0, 200));
             output.entry({ kind: 'note', text: `Not a message of this app, left in ${poison}: ${shown}` });
           }
-          return left.length === 0 ? EXIT.ok : EXIT.incomplete;
+          if (hidden > 0) {
+            const which = `${hidden} more ${hidden === 1 ? 'message' : 'messages'} of ${poison} ${hidden === 1 ? 'is' : 'are'}`;
+            const why = 'as the drift check, or another replay, has it';
+            output.entry({
+              kind: 'note',
+              text: `${which} hidden for the moment, ${why}. Run it again in two minutes.`,
+            });
+          }
+          return left.length + hidden === 0 ? EXIT.ok : EXIT.incomplete;
         },
       );
     });
