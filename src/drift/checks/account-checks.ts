@@ -13,6 +13,7 @@ import { DAY_MS, HOUR_MS } from '../../time/spans.ts';
 import { recoverVault } from '../../vaults/vault-commands.ts';
 import type { Found } from './check.ts';
 import { enableVersion, moveAccount, recoverKey, rotate } from './commands.ts';
+import { stoppedByExpiry } from './expiry.ts';
 import { KEY_TAG } from './left-checks.ts';
 import { isRevoked } from './revoked-checks.ts';
 import type { AccountSubject, KeySubject, Rules, ScopeSubject } from './subjects.ts';
@@ -148,9 +149,11 @@ export function keyExpired(subject: AccountSubject, rules: Rules): readonly Foun
   return eachUse(subject, (use, key, resource) => {
     const held = heldVersion(use, known(key.versions) ?? []);
     if (!held || usability(held, rules.now) !== 'Expired') return [];
+    const stopped = stoppedByExpiry(key, held);
     const is = `The version in use, ${held.version}, expired on ${held.expiresOn?.toISOString()}.`;
     const [command, cause] = [rotate(key.key), { about: [key.key.id] }];
-    return [{ resource, is, shouldBe: 'The version in use has not expired.', command, cause }];
+    const found = { resource, is, shouldBe: 'The version in use has not expired.', command, cause };
+    return [stopped ? { ...found, severity: 'error', is: `${is} That stops ${stopped}.` } : found];
   });
 }
 
