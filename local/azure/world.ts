@@ -197,6 +197,8 @@ export interface KeyVersion {
   enabledChangedMs: number;
   /** Imported key material (BYOK): Key Vault cannot rotate it by policy. */
   readonly imported: boolean;
+  /** Of a key in hardware; absent: the current one, `2`. */
+  hsmPlatform?: '1' | '2';
 }
 
 export interface DeletedKey extends Key {

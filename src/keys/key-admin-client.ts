@@ -27,6 +27,8 @@ export interface KeyKind {
   readonly curve?: string | undefined;
   /** `wrapKey`, `unwrapKey` …; undefined where it is not told. */
   readonly operations?: readonly string[] | undefined;
+  /** `0` software, `1` and `2` hardware, the latter the current one; undefined where it is not told. */
+  readonly hsmPlatform?: string | undefined;
 }
 
 export interface NewKey {
@@ -82,7 +84,13 @@ export function createKeyAdmin(credential: TokenCredential, limits: CallLimits):
       try {
         const read = await clientOf(key.vault).getKey(key.name, { version });
         const { kty, size } = toDescription(read);
-        return { type: kty === '' ? 'unknown' : kty, size, curve: read.key?.crv, operations: read.keyOperations };
+        return {
+          type: kty === '' ? 'unknown' : kty,
+          size,
+          curve: read.key?.crv,
+          operations: read.keyOperations,
+          hsmPlatform: read.properties.hsmPlatform,
+        };
       } catch (error) {
         const failure = describeFailure(error);
         // Documentation and practice differ on whether a disabled key may be read; its state is known from the list.

@@ -4,6 +4,7 @@ import { parseResourceId, parseStorageAccountId } from '../azure/resource-id.ts'
 import { ACCESS_SETTINGS } from './access-table.ts';
 import { EXEMPTIONS } from './exemption.ts';
 import { DEFAULT_AUTOFIX, FIXABLE, isFixable } from './fixable.ts';
+import { KEY_SETTINGS } from './key-table.ts';
 import { NOTIFY_CONFIG } from './notify-targets.ts';
 import { PAGE_SETTINGS } from './page-table.ts';
 import { parseRequirement } from './requirement.ts';
@@ -195,12 +196,7 @@ export const SETTINGS = {
     description: 'Drift that is exempt for a time: a JSON array of `resource`, `code`, `reason` and `until`.',
     fallback: 'none',
   }),
-  CMK_KEY_MAX_AGE_DAYS: setting({
-    schema: z.coerce.number('is not a number').int().min(1).max(36_500).optional(),
-    example: '730',
-    description: 'Days after which a key version is too old.',
-    fallback: '`730`, two years',
-  }),
+  ...KEY_SETTINGS,
   ...RETIREMENT_SETTINGS,
   CMK_NOTIFY: setting({
     schema: NOTIFY_CONFIG.optional(),

@@ -61,6 +61,12 @@ export interface DriftSettings {
   readonly require: readonly Requirement[];
   readonly exemptions: readonly Exemption[];
   readonly keyMaxAgeDays: number;
+  /** How bad it is that a key never expires. */
+  readonly noExpiry: 'error' | 'warning' | 'advice';
+  /** Bits that an RSA key has to have; 0: what Storage takes. */
+  readonly keyMinBits: number;
+  /** Whether keys have to be in hardware. */
+  readonly requireHsm: boolean;
   /** How long a version has to have a successor before it is advised to disable it; undefined: the least that there is. */
   readonly retireAfterHours: number | undefined;
   /** Workspace id of the log that tells who used a key; undefined: there is none. */
@@ -156,6 +162,9 @@ function readDrift(environment: Environment, cloud: Cloud, vaults: readonly Mana
     require: reader.read('CMK_REQUIRE') ?? [],
     exemptions: reader.read('CMK_EXEMPTIONS') ?? [],
     keyMaxAgeDays: reader.read('CMK_KEY_MAX_AGE_DAYS') ?? 730,
+    noExpiry: reader.read('CMK_NO_EXPIRY') ?? 'advice',
+    keyMinBits: reader.read('CMK_KEY_MIN_BITS') ?? 0,
+    requireHsm: reader.read('CMK_REQUIRE_HSM') ?? false,
     retireAfterHours: reader.read('CMK_RETIRE_AFTER_HOURS'),
     usageWorkspace: reader.read('CMK_USAGE_WORKSPACE'),
     functionAppId: app?.id,

@@ -73,6 +73,22 @@ async function wrapWith(version: string): Promise<void> {
   if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
 }
 
+/** A vault whose access policy lets a principal do everything with its keys. */
+async function vaultWithPolicies(name: string): ReturnType<Case['drift']> {
+  const resource = `${RG_KEYS}/providers/Microsoft.KeyVault/vaults/${name}`;
+  const { tenantId } = world();
+  await them().vaults.vaults.createOrUpdate('rg-keys', name, {
+    location: 'westeurope',
+    properties: {
+      tenantId,
+      sku: { family: 'A', name: 'standard' },
+      enableRbacAuthorization: false,
+      accessPolicies: [{ tenantId, objectId: crypto.randomUUID(), permissions: { keys: ['all'] } }],
+    },
+  });
+  return { resource, report: () => check({ ...noFix, CMK_VAULTS: resource }) };
+}
+
 interface Case {
   readonly reason: string;
   readonly by: string;
@@ -664,6 +680,41 @@ const cases: readonly Case[] = [
     },
   },
   {
+    reason: 'KeyTooSmall',
+    by: 'a key is smaller than is asked for',
+    drift: async () => {
+      const report = () => check({ ...noFix, CMK_KEY_MIN_BITS: '4096' });
+      return { resource: new TestKey(world()).id(), report };
+    },
+  },
+  {
+    reason: 'KeyNotInHsm',
+    by: 'a key is in software, and hardware is asked for',
+    drift: async () => {
+      const report = () => check({ ...noFix, CMK_REQUIRE_HSM: 'on' });
+      return { resource: new TestKey(world()).id(), report };
+    },
+  },
+  {
+    reason: 'OldHsmPlatform',
+    by: 'a key was made on the platform before',
+    drift: async () => {
+      const key = new TestKey(world());
+      Object.assign(key.first, { kty: 'RSA-HSM', hsmPlatform: '1' });
+      return { resource: key.id() };
+    },
+  },
+  {
+    reason: 'VaultUsesAccessPolicies',
+    by: 'somebody makes a vault with access policies',
+    drift: () => vaultWithPolicies('kv-policies'),
+  },
+  {
+    reason: 'KeyAdminsTooWide',
+    by: 'somebody may purge the keys of a vault',
+    drift: () => vaultWithPolicies('kv-wide'),
+  },
+  {
     reason: 'PurgeProtectionOff',
     by: 'somebody makes a vault without purge protection',
     prints: 'az keyvault update',
@@ -865,6 +916,25 @@ describe('the drift check finds', () => {
     const command = found[0] && commandOf(found[0]);
     expect(command && kindOf(command)).toBe(prints);
     if (prints && !notRun && (WITH_AZ || prints.startsWith('cmk '))) await followCommands(one, resource, report);
+  });
+
+  it('with an expired key what else it stops, as an error', async () => {
+    const { key, newer, account } = pinnedAccount();
+    const { id } = addOtherResource(
+      world(),
+      group(world()),
+      'Microsoft.Compute/diskEncryptionSets',
+      `des-${key.name}`,
+      {
+        activeKey: { keyUrl: key.id(newer) },
+      },
+    );
+    const expiresOn = new Date(wire.azure.clock.nowMs() - HOUR_MS);
+    await them().keys('kv-files').updateKeyProperties(key.name, newer.version, { expiresOn });
+    const report = await check();
+    const stopped = { severity: 'error', is: expect.stringContaining(id.split('/').at(-1) ?? '') };
+    expect(about(report, 'KeyExpired', account.id)).toMatchObject([stopped]);
+    expect(about(report, 'NearExpiry', key.id())).toMatchObject([stopped]);
   });
 
   it('no version missing that is newer than the list of its key', async () => {

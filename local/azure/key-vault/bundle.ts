@@ -16,10 +16,15 @@ export function keyBundle(vault: Vault, key: Key, version: KeyVersion, apiVersio
     attributes: {
       ...attributes(vault, version, apiVersion),
       ...(atLeast(apiVersion, 7.4) ? { exportable: false } : {}),
-      ...(atLeast(apiVersion, 7.5) ? { hsmPlatform: vault.local ? '2' : '0' } : {}),
+      ...(atLeast(apiVersion, 7.5) ? { hsmPlatform: platformOf(version) } : {}),
     },
     ...(version.tags ? { tags: version.tags } : {}),
   };
+}
+
+/** Software is 0; every new version in hardware is on the current platform ("About keys", `hsmPlatform`). */
+function platformOf({ kty, hsmPlatform = '2' }: KeyVersion): string {
+  return kty.endsWith('-HSM') ? hsmPlatform : '0';
 }
 
 /** One line of a list of keys (no `version` in `kid`) or of versions. */

@@ -13,6 +13,7 @@ import { DAY_MS, HOUR_MS } from '../../time/spans.ts';
 import { recoverVault } from '../../vaults/vault-commands.ts';
 import type { Found } from './check.ts';
 import { enableVersion, moveAccount, recoverKey } from './commands.ts';
+import { stoppedByExpiry } from './expiry.ts';
 import { afterExpiry } from './key-checks.ts';
 import { KEY_TAG } from './left-checks.ts';
 import { isRevoked } from './revoked-checks.ts';
@@ -149,10 +150,12 @@ export function keyExpired(subject: AccountSubject, rules: Rules): readonly Foun
   return eachUse(subject, (use, key, resource) => {
     const held = heldVersion(use, known(key.versions) ?? []);
     if (!held || usability(held, rules.now) !== 'Expired') return [];
+    const stopped = stoppedByExpiry(key, held);
     const is = `The version in use, ${held.version}, expired on ${held.expiresOn?.toISOString()}.`;
     const pinned = use.pinned !== undefined && resource === subject.account.id ? subject.account : undefined;
     const [command, cause] = [afterExpiry(key, held, pinned, rules.now), { about: [key.key.id] }];
-    return [{ resource, is, shouldBe: 'The version in use has not expired.', command, cause }];
+    const found = { resource, is, shouldBe: 'The version in use has not expired.', command, cause };
+    return [stopped ? { ...found, severity: 'error', is: `${is} That stops ${stopped}.` } : found];
   });
 }
 

@@ -4,6 +4,7 @@ import { APP_CHECKS } from './app-checks.ts';
 import type { Check } from './check.ts';
 import * as keys from './key-checks.ts';
 import * as left from './left-checks.ts';
+import { MATERIAL_CHECKS } from './material-checks.ts';
 import { otherResourceStale } from './other-checks.ts';
 import { policyBlocksRotation } from './policy-checks.ts';
 import { PROTECTION_CHECKS } from './protection-checks.ts';
@@ -83,8 +84,9 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
   {
     reason: 'KeyExpired',
     severity: 'warning',
-    ensures: 'The key version that an account uses has not expired (data stays readable, new accounts are refused).',
-    fix: 'Rotate the key; its accounts are moved then.',
+    ensures:
+      'The key version that an account uses has not expired (data stays readable, new accounts are refused; where it stops another user, an error).',
+    fix: 'Rotate the key; its accounts are moved then. A PostgreSQL server that is inaccessible needs the expiry extended first; rotate once it is Ready.',
     find: accounts.keyExpired,
   },
   {
@@ -147,8 +149,9 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
   {
     reason: 'NearExpiry',
     severity: 'warning',
-    ensures: 'The newest version of a key is valid for 30 days (below 10: an error), or its policy rotates it in time.',
-    fix: 'Rotate the key, or import a new version of imported key material.',
+    ensures:
+      'The newest version of a key is valid for 30 days (below 10, or where its expiry stops virtual machines, PostgreSQL or App Configuration: an error), or its policy rotates it in time.',
+    fix: 'Rotate the key, or import a new version of imported key material, and move what an expired key stops before that. A PostgreSQL server that is inaccessible needs the expiry extended first; rotate once it is Ready.',
     find: keys.nearExpiry,
   },
   {
@@ -168,7 +171,8 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
   {
     reason: 'NoExpiry',
     severity: 'advice',
-    ensures: 'A key version expires, so that Key Vault asks in time for a new one.',
+    ensures:
+      'A key version expires, so that Key Vault asks in time for a new one (CMK_NO_EXPIRY has the severity; silent for a key of MySQL, whose pages contradict each other on expiry).',
     fix: 'Set an expiry time in the rotation policy of the key, then rotate it.',
     find: keys.noExpiry,
   },
@@ -186,20 +190,7 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     fix: 'Give versions a lifetime that the policy allows (`cmk key ensure --version-lifetime`). For type, size or curve: move to a key that it allows (`cmk rekey`), or ask the owner of the policy to exempt the vault (`az policy exemption create`).',
     find: policyBlocksRotation,
   },
-  {
-    reason: 'UnsupportedKey',
-    severity: 'warning',
-    ensures: 'A key is of a type and size that Storage takes.',
-    fix: 'Make a key of RSA 2048, 3072 or 4096 bits; keep others in a vault of their own.',
-    find: keys.unsupportedKey,
-  },
-  {
-    reason: 'KeyOperationsMissing',
-    severity: 'error',
-    ensures: 'The newest version of a key allows what Storage does with it: wrap and unwrap.',
-    fix: 'Allow both (`az keyvault key set-attributes --ops`); a rotation may hand on what the version before allows.',
-    find: keys.keyOperationsMissing,
-  },
+  ...MATERIAL_CHECKS,
   {
     reason: 'RevocationOpen',
     severity: 'warning',

@@ -1,7 +1,6 @@
 import type { Account } from '../../accounts/account.ts';
 import { known } from '../../azure/read-or-why.ts';
 import { compareAge, type KeyVersion, newestUsableVersion, newestVersion } from '../../keys/key-versions.ts';
-import { isStorageKind } from '../../keys/storage-kind.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation, revocationOf } from '../../revocation/revocation.ts';
 import {
@@ -15,7 +14,8 @@ import {
 import { rotationDue } from '../../rotation/rotation-due.ts';
 import { DAY_MS, HOUR_MS } from '../../time/spans.ts';
 import type { Found } from './check.ts';
-import { allowOperations, moveAccount, rotate } from './commands.ts';
+import { moveAccount, rotate } from './commands.ts';
+import { isUsedByMySql, stoppedByExpiry } from './expiry.ts';
 import type { KeySubject, Rules } from './subjects.ts';
 
 /** Key Vault raises its near-expiry event 30 days before, unless the rotation policy says otherwise. */
@@ -37,7 +37,33 @@ export function keyTooOld(subject: KeySubject, { now, drift }: Rules): readonly 
   return [{ is, shouldBe, command: imported(newest) ? undefined : rotate(subject) }];
 }
 
-export function nearExpiry(subject: KeySubject, { now }: Rules): readonly Found[] {
+export function nearExpiry(subject: KeySubject, rules: Rules): readonly Found[] {
+  return [...newestNearExpiry(subject, rules), ...heldNearExpiry(subject, rules)];
+}
+
+/** An older version matters as long as something is held at it that its expiry stops. */
+function heldNearExpiry(subject: KeySubject, { now }: Rules): readonly Found[] {
+  const all = known(subject.versions) ?? [];
+  const newest = newestVersion(all);
+  return all
+    .filter(({ version, enabled }) => enabled && version !== newest?.version)
+    .flatMap((version): Found[] => {
+      const { id, expiresOn } = version;
+      const stopped = stoppedByExpiry(subject, version);
+      if (!expiresOn || !stopped || (expiresOn.getTime() - now.getTime()) / DAY_MS > WARN_DAYS) return [];
+      return [
+        {
+          resource: id,
+          severity: 'error',
+          is: `It ${expiresOn < now ? 'expired' : 'expires'} on ${expiresOn.toISOString()}, which stops what is held at it: ${stopped}.`,
+          shouldBe: 'What an expired key stops is on a version that does not expire soon.',
+          cause: { about: [subject.key.id] },
+        },
+      ];
+    });
+}
+
+function newestNearExpiry(subject: KeySubject, { now }: Rules): readonly Found[] {
   const { key, versions, policy, usage } = subject;
   const all = known(versions) ?? [];
   const newest = inForce(versions, now);
@@ -54,10 +80,11 @@ export function nearExpiry(subject: KeySubject, { now }: Rules): readonly Found[
   const decision = rotation && decideRotation(all, rotation, now);
   // The worker looks through the fleet before it rotates: it is not asked to for a key that nobody was seen to use.
   const meant = isRotatedByTag(newest) || usage.used || usage.incomplete;
+  const stopped = stoppedByExpiry(subject, newest);
   return [
     {
-      severity: days <= ERROR_DAYS ? 'error' : 'warning',
-      is: `Its newest version ${days < 0 ? 'expired' : 'expires'} on ${when}${itself ? `; its rotation policy was to rotate it on ${itself.toISOString()}` : ''}.`,
+      severity: stopped || days <= ERROR_DAYS ? 'error' : 'warning',
+      is: `Its newest version ${days < 0 ? 'expired' : 'expires'} on ${when}${itself ? `; its rotation policy was to rotate it on ${itself.toISOString()}` : ''}.${stopped ? ` That stops ${stopped}.` : ''}`,
       shouldBe: 'There is a version that does not expire soon.',
       command: imported(newest) ? undefined : rotate(subject, now.getTime() - newest.createdOn.getTime() < ROTATED_MS),
       ...(decision?.rotate && meant
@@ -84,10 +111,11 @@ export function rotationIncomplete(subject: KeySubject, { now }: Rules): readonl
   ];
 }
 
-export function noExpiry({ versions }: KeySubject, { now }: Rules): readonly Found[] {
-  const newest = inForce(versions, now);
-  if (!newest || newest.expiresOn) return [];
-  return [{ is: `Its newest version ${newest.version} never expires.`, shouldBe: 'Its versions expire.' }];
+export function noExpiry(subject: KeySubject, { now, drift }: Rules): readonly Found[] {
+  const newest = inForce(subject.versions, now);
+  if (!newest || newest.expiresOn || isUsedByMySql(subject)) return [];
+  const severity = drift.noExpiry;
+  return [{ severity, is: `Its newest version ${newest.version} never expires.`, shouldBe: 'Its versions expire.' }];
 }
 
 export function noRotationPolicy({ versions, policy }: KeySubject, { now }: Rules): readonly Found[] {
@@ -102,34 +130,6 @@ export function noRotationPolicy({ versions, policy }: KeySubject, { now }: Rule
 
 export function imported({ tags }: KeyVersion): boolean {
   return tags[ORIGIN_TAG]?.toLowerCase() === 'imported';
-}
-
-export function unsupportedKey({ material }: KeySubject): readonly Found[] {
-  const read = known(material);
-  if (!read) return [];
-  const { type, size } = read;
-  // A size that is not told is not held against the key.
-  if (isStorageKind(read) !== false) return [];
-  return [{ is: `It is ${type}${size ? ` of ${size} bits` : ''}.`, shouldBe: 'It is RSA of 2048, 3072 or 4096 bits.' }];
-}
-
-/** Storage wraps and unwraps (Azure Storage, "customer-managed keys overview"); Key Vault does nothing that a key does not allow. */
-const STORAGE_OPERATIONS = ['wrapKey', 'unwrapKey'];
-
-export function keyOperationsMissing({ versions, material }: KeySubject): readonly Found[] {
-  const operations = known(material)?.operations;
-  const newest = newestVersion(known(versions) ?? []);
-  if (!operations || !newest) return [];
-  const allowed = operations.map((operation) => operation.toLowerCase());
-  const missing = STORAGE_OPERATIONS.filter((operation) => !allowed.includes(operation.toLowerCase()));
-  if (missing.length === 0) return [];
-  return [
-    {
-      is: `Its newest version ${newest.version} does not allow ${missing.join(' and ')}.`,
-      shouldBe: 'It allows wrapKey and unwrapKey, without which Storage cannot use it.',
-      command: allowOperations(newest, [...operations, ...missing]),
-    },
-  ];
 }
 
 export function revocationOpen({ key, versions }: KeySubject, { now }: Rules): readonly Found[] {

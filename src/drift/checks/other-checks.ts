@@ -7,6 +7,7 @@ import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { DAY_MS } from '../../time/spans.ts';
 import type { Found } from './check.ts';
+import { PREVIOUS } from './expiry.ts';
 import type { KeySubject, Rules } from './subjects.ts';
 
 /**
@@ -14,8 +15,6 @@ import type { KeySubject, Rules } from './subjects.ts';
  * what is behind for longer is held at its version, or stuck. Milliseconds.
  */
 const FOLLOW_MS = DAY_MS;
-/** Where a disk encryption set names what it used before. */
-const PREVIOUS = /^previousKeys\b/i;
 
 /** A resource of another service that names an older version. The app moves storage accounts alone. */
 export function otherResourceStale({ key, versions, others }: KeySubject, { now }: Rules): readonly Found[] {

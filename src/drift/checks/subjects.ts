@@ -6,6 +6,7 @@ import type { OtherDependent } from '../../dependents/dependent.ts';
 import type { VaultSubscriptions } from '../../events/event-grid-client.ts';
 import type { WantedSubscription } from '../../events/subscription.ts';
 import type { KeyAccess } from '../../identities/key-access.ts';
+import type { RoleGrant } from '../../identities/role-grant.ts';
 import type { KeyKind } from '../../keys/key-admin-client.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';
@@ -100,6 +101,8 @@ export interface VaultSubject {
   readonly auditLog?: Part<boolean> | undefined;
   /** Whether a lock keeps it from being deleted. Undefined: not asked. */
   readonly locked?: Part<boolean> | undefined;
+  /** Role assignments that count at it or at one of its keys. Undefined: not asked. */
+  readonly grants?: Part<readonly RoleGrant[]> | undefined;
   /** Whether anybody was seen to use one of its keys. */
   readonly used?: boolean;
 }

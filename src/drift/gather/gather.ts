@@ -96,11 +96,12 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
   );
   const previous = known(app.previous);
   const memory = known(app.managedAccounts);
+  // Before accounts are looked at: what else an expired key stops is said with them. Keys that no vault lists have no other users.
+  const unreadOthers = await gatherOthers(await keys.all(), known(ids) ?? [], { ...services, signal: run.signal });
   const context = contextOf({ run, rules, services, vaults, keys, previous, memory, tenants: known(tenants) });
   const subscriptions = await gatherSubscriptions(known(ids) ?? [], context, run, rules.now, services);
 
   const keySubjects = await keys.all();
-  const unreadOthers = await gatherOthers(keySubjects, known(ids) ?? [], { ...services, signal: run.signal });
   countUsers(keySubjects, subscriptions, 'unread' in ids);
   await gatherEvidence(keySubjects, rules.drift.usageWorkspace, services);
   const unread: UnreadPart[] = [

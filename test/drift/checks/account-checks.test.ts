@@ -436,6 +436,25 @@ describe('account checks', () => {
     expect(finding?.shouldBe).toContain('of a vault that the app does not manage');
     expect(severitiesOf(subject({ ...own, use: other }))).toEqual([]);
   });
+  it('an expired key is a warning, and an error with their names where it stops virtual machines', () => {
+    const check = ACCOUNT_CHECKS.filter(({ reason }) => reason === 'KeyExpired');
+    const expired = { ...OLD, expiresOn: new Date(NOW.getTime() - DAYS) };
+    const type = 'Microsoft.Compute/diskEncryptionSets';
+    const id = `${SUBSCRIPTION}/resourceGroups/rg-vms/providers/${type}/des-vms`;
+    const uses = [{ path: 'activeKey.keyUrl', version: OLD.version }];
+    const place = { region: 'westeurope', subscriptionId: account().subscriptionId };
+    const des = { id, name: 'des-vms', type: type.toLowerCase(), ...place, uses, known: true };
+    const of = (others: NonNullable<AccountSubject['key']>['others'] & {}) =>
+      evaluate(check, subject({ use: pinned(OLD), key: { ...inVersions(expired, NEW), others } }), 'a', rules());
+    expect(of([])).toMatchObject([{ severity: 'warning' }]);
+    expect(of([des])).toMatchObject([
+      { severity: 'error', is: expect.stringMatching(/disk encryption set des-vms\.$/) },
+    ]);
+    // It is moving away from that version.
+    expect(of([{ ...des, uses: [{ path: 'previousKeys.keyUrl', version: OLD.version }] }])).toMatchObject([
+      { severity: 'warning' },
+    ]);
+  });
   it('a disabled key is a warning while it is revoked, since that is meant', () => {
     const check = ACCOUNT_CHECKS.filter(({ reason }) => reason === 'KeyDisabled');
     const revokedKey = subject({ key: inVersions(revoked(100), revoked(10)) });

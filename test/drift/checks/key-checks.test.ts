@@ -72,6 +72,18 @@ const other = (named: readonly (KeyVersion | undefined)[], path = 'keyId', type 
   uses: named.map((one) => ({ path, version: one?.version })),
   known: true,
 });
+const DES = 'microsoft.compute/diskencryptionsets';
+const POSTGRES = 'microsoft.dbforpostgresql/flexibleservers';
+const MYSQL = 'microsoft.dbformysql/flexibleservers';
+const near = version(100, { expiresOn: tomorrow });
+/** A key whose older version expires tomorrow, with a resource of that type on it. */
+const held = (type: string): KeySubject => ({ ...inVersions(near, NEW), others: [other([near], 'url', type)] });
+/** A key that expires in 25 days, with a resource of that type that names no version. */
+const follows = (type: string): KeySubject => ({
+  ...inVersions(version(10, { expiresOn: new Date(NOW.getTime() + 25 * DAYS) })),
+  others: [other([undefined], 'url', type)],
+});
+
 /** A key with three versions, of which a server names these. */
 const naming = (...named: readonly (KeyVersion | undefined)[]) =>
   key({ versions: { value: [OLD, version(50), NEW] }, others: [other(named)] });
@@ -93,6 +105,8 @@ const keys: Record<string, Cases<KeySubject>> = {
   },
   NearExpiry: {
     found: [
+      ['an older version that virtual machines are held at', held(DES), /which stops .*disk encryption set sql-files/],
+      ['a newest one that PostgreSQL follows', follows(POSTGRES), /That stops the PostgreSQL server sql-files\./],
       ['in 30 days', inVersions(version(10, { expiresOn: new Date(NOW.getTime() + 30 * DAYS) })), /expires on/],
       ['over', inVersions(version(10, { expiresOn: new Date(NOW.getTime() - DAYS) })), /expired on/],
       ['its policy should have rotated it two days ago', rotating(5, 'P7D'), /was to rotate it on 2026-05-30/],
@@ -105,6 +119,7 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['its policy would rotate it after its expiry', rotating(9, undefined, 'P1Y'), /expires on/],
     ],
     right: [
+      ['a version that expires soon, and that nothing which an expiry stops is held at', held('microsoft.sql/servers')],
       ['in 31 days', inVersions(version(10, { expiresOn: new Date(NOW.getTime() + 31 * DAYS) }))],
       ['never', inVersions(version(10, { expiresOn: undefined }))],
       ['only an older version does', inVersions(version(100, { expiresOn: tomorrow }), NEW)],
@@ -117,6 +132,10 @@ const keys: Record<string, Cases<KeySubject>> = {
     found: [['none', inVersions(version(10, { expiresOn: undefined })), /never expires/]],
     right: [
       ['expires', key()],
+      [
+        'a MySQL server uses it',
+        { ...inVersions(endless()), others: [other([undefined], 'dataEncryption.primaryKeyURI', MYSQL)] },
+      ],
       ['only an older version does not', inVersions(version(100, { expiresOn: undefined }), NEW)],
     ],
     unread: [['its versions', keyUnread]],
@@ -174,6 +193,32 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['no key', { ...inVersions(), policy: { value: { rotates: false } } }],
     ],
     unread: [['its policy', key({ policy: UNREAD })]],
+  },
+  KeyTooSmall: {
+    found: [['smaller than asked for', key(material({})), /It has 2048 bits/, rules({ keyMinBits: 3072 })]],
+    right: [
+      ['as large as asked for', key(material({ size: 3072 })), rules({ keyMinBits: 3072 })],
+      ['no size is asked for', key(material({}))],
+      ['an elliptic curve', key(material({ type: 'EC', size: undefined })), rules({ keyMinBits: 3072 })],
+    ],
+    unread: [['its type', key({ material: UNREAD })]],
+  },
+  KeyNotInHsm: {
+    found: [['in software', key(material({})), /It is RSA, in software/, rules({ requireHsm: true })]],
+    right: [
+      ['in hardware', key(material({ type: 'RSA-HSM' })), rules({ requireHsm: true })],
+      ['nobody asks for hardware', key(material({}))],
+    ],
+    unread: [['its type', key({ material: UNREAD })]],
+  },
+  OldHsmPlatform: {
+    found: [['platform 1', key(material({ type: 'RSA-HSM', hsmPlatform: '1' })), /on HSM platform 1/]],
+    right: [
+      ['platform 2', key(material({ type: 'RSA-HSM', hsmPlatform: '2' }))],
+      ['software', key(material({ hsmPlatform: '0' }))],
+      ['not told', key(material({}))],
+    ],
+    unread: [['its type', key({ material: UNREAD })]],
   },
   UnsupportedKey: {
     found: [
@@ -519,6 +564,21 @@ describe('key checks', () => {
   ] as const)('%s gets worse as the day comes closer', (reason, subject, severity) => {
     const check = KEY_CHECKS.filter((one) => one.reason === reason);
     expect(evaluate(check, subject, 'key', rules())).toMatchObject([{ severity }]);
+  });
+  it.each([
+    ['a newest version that something follows', 'key', follows(POSTGRES), ['error']],
+    ['an older version that something is held at', near.id, held(DES), ['error']],
+    ['a newest version that nothing of the kind uses', 'key', follows('microsoft.sql/servers'), ['warning']],
+  ] as const)('NearExpiry takes what an expired key stops as an error: %s', (_, resource, subject, severities) => {
+    const check = KEY_CHECKS.filter(({ reason }) => reason === 'NearExpiry');
+    const found = evaluate(check, subject, 'key', rules());
+    expect(found.map((finding) => [finding.severity, finding.resource])).toEqual([[severities[0], resource]]);
+  });
+  it('NoExpiry is as bad as CMK_NO_EXPIRY says', () => {
+    const check = KEY_CHECKS.filter(({ reason }) => reason === 'NoExpiry');
+    expect(evaluate(check, inVersions(endless()), 'key', rules({ noExpiry: 'error' }))).toMatchObject([
+      { severity: 'error' },
+    ]);
   });
   it('NearExpiry is fixed only where a rotation is in order', () => {
     const near = version(20, { expiresOn: tomorrow });

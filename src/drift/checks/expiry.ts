@@ -1,0 +1,41 @@
+import { known } from '../../azure/read-or-why.ts';
+import { lastName } from '../../azure/resource-id.ts';
+import type { OtherDependent } from '../../dependents/dependent.ts';
+import { type KeyVersion, newestVersion } from '../../keys/key-versions.ts';
+import type { KeySubject } from './subjects.ts';
+
+/**
+ * What an expired key stops, by the pages of each service on customer-managed keys: virtual machines shut down, servers become
+ * inaccessible, stores cannot decrypt. Storage goes on with an expired key.
+ */
+const STOPPED: Readonly<Record<string, string>> = {
+  'microsoft.compute/diskencryptionsets': 'the virtual machines on the disk encryption set',
+  'microsoft.dbforpostgresql/flexibleservers': 'the PostgreSQL server',
+  'microsoft.appconfiguration/configurationstores': 'the App Configuration store',
+};
+/** Where a disk encryption set names what it is moving away from. */
+export const PREVIOUS = /^previousKeys\b/i;
+const MYSQL = /^microsoft\.dbformysql\//i;
+const MOST_NAMED = 5;
+
+/** What stops when a version has expired, in words; undefined: nothing that is known. Who names no version follows the newest. */
+export function stoppedByExpiry({ versions, others = [] }: KeySubject, version: KeyVersion): string | undefined {
+  const isNewest = newestVersion(known(versions) ?? [])?.version === version.version;
+  const isOn = ({ uses }: OtherDependent): boolean =>
+    uses.some(
+      ({ path, version: named }) =>
+        !PREVIOUS.test(path) && (named === undefined ? isNewest : named === version.version),
+    );
+  const stopped = others.flatMap((other) => {
+    const what = STOPPED[other.type.toLowerCase()];
+    return what !== undefined && other.known && isOn(other) ? [`${what} ${lastName(other.id)}`] : [];
+  });
+  if (stopped.length === 0) return undefined;
+  const more = stopped.length > MOST_NAMED ? ` and ${stopped.length - MOST_NAMED} more` : '';
+  return `${stopped.slice(0, MOST_NAMED).join(', ')}${more}`;
+}
+
+/** The pages of MySQL contradict each other on what an expiry does to a server: one of them asks for keys without any. */
+export function isUsedByMySql({ others = [] }: KeySubject): boolean {
+  return others.some(({ type }) => MYSQL.test(type));
+}
