@@ -1,3 +1,4 @@
+import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { OPERATIONS, ROWS, type Row } from '../support/calls.ts';
 
@@ -20,5 +21,20 @@ describe('the table of calls in docs/access.md', () => {
     expect(ROWS.filter(({ narrowed }) => !known.includes(narrowed))).toEqual([]);
     const kinds = ['yes', 'if named', 'by the request'];
     expect(ROWS.filter(({ applications }) => !kinds.includes(applications))).toEqual([]);
+  });
+
+  it('misses no route that the app answers below /api', () => {
+    const registered = globSync('src/functions/*.ts').flatMap((file) => [
+      ...readFileSync(file, 'utf8').matchAll(/app\.http\('(\w+)', \{\s*methods: \[(.*?)\],\s*route: 'api(\/.*?)'/g),
+    ]);
+    expect(registered.length).toBeGreaterThan(20);
+    const unknown = registered.filter(([, , methods = '', route = '']) => {
+      const pattern = new RegExp(`^${route.replace(/\/\{\w+\?\}/, '(/[^/]+)?').replaceAll(/\{\w+\}/g, '[^/]+')}$`);
+      return !OPERATIONS.some(({ call }) => {
+        const [method = '', path = ''] = call.split(' ');
+        return methods.includes(`'${method}'`) && pattern.test(path);
+      });
+    });
+    expect(unknown.map(([, name]) => name)).toEqual([]);
   });
 });
