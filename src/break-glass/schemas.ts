@@ -99,7 +99,16 @@ const blastRadius = z
   .object({
     complete: z.boolean().describe('False when something is in `unread`: there may be more than is listed.'),
     accounts: z.array(dependentAccount),
-    otherResources: z.array(z.looseObject({ id: z.string(), type: z.string() })),
+    otherResources: z.array(
+      z.looseObject({
+        id: z.string(),
+        type: z.string(),
+        whenRevoked: z
+          .string()
+          .optional()
+          .describe('What becomes of it, and what it takes to be back. Absent: what it uses the key for is not known.'),
+      }),
+    ),
     selfLockout: z.union([z.boolean(), z.literal('unknown')]).describe("Whether the app's own storage uses the key."),
     unread: z.array(unread),
     outOfSight: z

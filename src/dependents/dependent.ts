@@ -43,6 +43,8 @@ export interface OtherDependent {
   readonly uses: readonly NamedKey[];
   /** Whether it is a type, and a place, that the app knows to be encryption with the key; otherwise it only names it. */
   readonly known: boolean;
+  /** What becomes of it when the key is revoked, in sentences; absent where what it uses the key for is not known. */
+  readonly whenRevoked?: string;
 }
 
 /** A place where a resource names the key. */

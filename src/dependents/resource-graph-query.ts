@@ -4,6 +4,7 @@ import { parseKeyIdentifier, parseVault, sameKeyName } from '../keys/key-identif
 import type { ManagedKey, ManagedVault } from '../keys/managed-vaults.ts';
 import type { NamedKey, OtherDependent } from './dependent.ts';
 import type { GraphResource } from './resource-graph-client.ts';
+import { whenRevoked } from './when-revoked.ts';
 
 /** Properties are no deeper than this, as far as they name a key. */
 const DEEPEST = 12;
@@ -112,7 +113,8 @@ export function usesOfKey(row: GraphResource, key: ManagedKey): OtherDependent |
     named.some((one) => one.version === version && one.path.toLowerCase() === path.toLowerCase());
   const uses = [...named, ...keyUsesAnywhere(properties, key).filter((use) => !isNamed(use))];
   if (uses.length === 0) return undefined;
-  return { id, name, type, region: location, subscriptionId, uses, known: named.length > 0 };
+  const other = { id, name, type, region: location, subscriptionId, uses };
+  return named.length > 0 ? { ...other, known: true, whenRevoked: whenRevoked(type) } : { ...other, known: false };
 }
 
 /**

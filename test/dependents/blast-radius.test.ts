@@ -64,8 +64,14 @@ describe('the blast radius of a key', () => {
         name: 'des-archive',
         type: 'microsoft.compute/diskencryptionsets',
         uses: [{ path: 'activeKey.keyUrl', version }],
+        whenRevoked: expect.stringMatching(/^Virtual machines .* shut down/),
       },
-      { name: 'sql-archive', type: 'microsoft.sql/servers', uses: [{ path: 'keyId', version }] },
+      {
+        name: 'sql-archive',
+        type: 'microsoft.sql/servers',
+        uses: [{ path: 'keyId', version }],
+        whenRevoked: expect.stringMatching(/inaccessible within ten minutes/),
+      },
     ]);
     const queries = local.azure.requests.since(since).filter(({ path }) => path.includes('ResourceGraph'));
     expect(queries).toHaveLength(1);

@@ -6,12 +6,30 @@ import {
   usesOfKey,
   vaultUseQuery,
 } from '../../src/dependents/resource-graph-query.ts';
+import { whenRevoked } from '../../src/dependents/when-revoked.ts';
 import { KEY, VAULT_ID, versionName } from '../support/keys.ts';
 
 const version = versionName(7);
 const vault = 'https://kv-files.vault.azure.net';
 const id = `${vault}/keys/files-key`;
 const pair = (change: Record<string, unknown> = {}) => ({ keyVaultUri: vault, keyName: 'files-key', ...change });
+
+describe('what becomes of a resource whose key is revoked', () => {
+  it.each([
+    ['microsoft.dbformysql/flexibleservers', /refuses connections within ten minutes/],
+    ['microsoft.operationalinsights/clusters', /new data is dropped and lost for good/],
+    ['microsoft.compute/diskencryptionsets', /Virtual machines with a disk on it shut down/],
+    ['microsoft.kusto/clusters', /is not documented/],
+  ])('is told of %s', (type, sentence) => {
+    expect(whenRevoked(type)).toMatch(sentence);
+  });
+
+  it('is not told of one that names the key where the app does not know what for', () => {
+    const row = { id: '/r', name: 'r', location: 'westeurope', subscriptionId: 's', properties: { strange: id } };
+    expect(usesOfKey({ ...row, type: 'microsoft.sql/servers' }, KEY)).toMatchObject({ known: false });
+    expect(usesOfKey({ ...row, type: 'microsoft.sql/servers' }, KEY)).not.toHaveProperty('whenRevoked');
+  });
+});
 
 describe('the uses of a key that a resource names', () => {
   it.each<[sentence: string, type: string, properties: unknown, versions: (string | undefined)[]]>([

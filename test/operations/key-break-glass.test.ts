@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { addOtherResource } from '../../local/azure/fleet.ts';
 import type { Principal } from '../../local/azure/world.ts';
 import type { AppRecord } from '../../src/operations/key/app-record.ts';
 import { restoreAsOperator } from '../../src/operations/key/key-restore.ts';
@@ -197,14 +198,19 @@ describe('key revoke and key restore', () => {
   it('shows beforehand what would stop, and stops nothing', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
+    const dataEncryption = { primaryKeyURI: keyOf(site).id };
+    addOtherResource(procedures.world, site.group, 'Microsoft.DBforMySQL/flexibleServers', 'mysql', { dataEncryption });
     const writes = await procedures.writes(async () => {
       const report = await procedures.run((operation) => previewRevocation(keyOf(site), {}, operation), {
         dryRun: true,
       });
       expect(texts(report, 'planned')).toEqual([`version ${site.version.version} disabled`]);
       expect(texts(report, 'found')).toEqual([
-        '1 storage account with 1 file share and 0 other resources depend on the key',
+        '1 storage account with 1 file share and 1 other resource depend on the key',
         `${account.name}: file share share1`,
+        expect.stringMatching(
+          /^mysql: microsoft\.dbformysql\/flexibleservers\. It refuses connections within ten minutes/,
+        ),
       ]);
       expect(texts(report, 'note')).toEqual([
         'Azure leaves out, without a word, other resources that this sign-in may not read.',

@@ -19,6 +19,11 @@ import {
   withKeyOptions,
 } from './account-options.ts';
 
+const COVERED = `
+The key is for the whole account: for all of its file shares, SMB and NFS alike.
+A share has no key of its own. Shares of Microsoft.FileShares belong to no
+account, and are not set up by this command.`;
+
 interface OnboardArguments extends KeyArguments {
   identity: string;
   keyGroup?: string;
@@ -82,7 +87,8 @@ function addOnboard(command: Command, cli: Cli): void {
     .option('--identity <identity>', 'user-assigned identity, created if it is not there')
     .option('--key-group <group>', "resource group for a new vault or identity (default: the account's)")
     .option('--premium', 'a new vault is a premium one, with keys in hardware')
-    .option('--role-on-key', 'give the role on the key alone instead of on the vault');
+    .option('--role-on-key', 'give the role on the key alone instead of on the vault')
+    .addHelpText('after', COVERED);
   oneOrMany(command, cli, bulk, (result, output) => {
     const { verification } = result as Onboarding;
     return verification ? showChecks(verification, output) : undefined;

@@ -34,6 +34,10 @@ export interface OnboardOptions extends Where {
   readonly waitSeconds?: number | undefined;
 }
 
+/** Source: "Configure customer-managed keys for Azure Files". */
+const COVERED =
+  'the key is for the whole account: for all of its file shares, SMB and NFS alike; a share has no key of its own';
+
 export interface Onboarding extends AccountResult {
   /** Undefined in a dry run. */
   readonly verification: Verification | undefined;
@@ -49,6 +53,7 @@ export async function onboardAccount(options: OnboardOptions, operation: Operati
   checkWords(options, azure.now());
   const account = await findUnrevoked(options.account, azure, options);
   journal.found(`account ${account.name} in ${account.resourceGroup} (${account.location})`);
+  journal.found(COVERED);
   const { subscriptionId: subscription, location } = account;
   const resourceGroup = options.keyGroup ?? account.resourceGroup;
   const waitSeconds = options.waitSeconds ?? PROPAGATION_SECONDS;

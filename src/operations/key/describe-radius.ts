@@ -25,8 +25,8 @@ export function describeRadius(dependents: BlastRadius | undefined, journal: Jou
       return `${name}: ${shown.join('; ')}`;
     }),
     ...otherResources.map(
-      ({ name, type, known }) =>
-        `${name}: ${type}${known ? '' : ', which names it; what it is used for there is not known'}`,
+      ({ name, type, whenRevoked }) =>
+        `${name}: ${type}${whenRevoked === undefined ? ', which names it; what it is used for there is not known' : `. ${whenRevoked}`}`,
     ),
   ];
   for (const text of names.slice(0, SHOWN)) journal.found(text);

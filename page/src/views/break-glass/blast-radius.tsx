@@ -73,9 +73,10 @@ function Stopped({ accounts, otherResources }: RevokeResponse['dependents']) {
             </span>
           </li>
         ))}
-        {otherResources.map(({ id, type }) => (
+        {otherResources.map(({ id, type, whenRevoked }) => (
           <li key={id}>
             <span class="strong">{shortId(id)}</span> <span class="muted">{type}</span>
+            {whenRevoked && <p class="small-text">{whenRevoked}</p>}
           </li>
         ))}
       </ul>

@@ -44,8 +44,9 @@ function ChooseKey() {
     <>
       <Heading>Break-glass</Heading>
       <p>
-        Revoking a key disables every version of it: within minutes nobody can read the data that it encrypts. It can be
-        given back by somebody else. First choose the key; nothing is done before you confirm it.
+        Revoking a key disables every version of it, which cuts off the data that it encrypts. How soon Azure Storage
+        refuses is not documented by Microsoft: the app watches, and says when each account is cut off. It can be given
+        back by somebody else. First choose the key; nothing is done before you confirm it.
       </p>
       <Section title="Choose a key" of={keys}>
         <ul class="items">
