@@ -35,6 +35,7 @@ const SIGNS: Record<Entry['kind'], [string, Parameters<typeof styleText>[0]]> = 
 };
 const STATES: Record<ChecklistLine['state'], [string, Parameters<typeof styleText>[0]]> = {
   ok: ['✓', 'green'],
+  advice: ['!', 'yellow'],
   failed: ['✗', 'red'],
   unknown: ['?', 'yellow'],
 };
