@@ -4,6 +4,9 @@
 #   sh infra/entra.sh                                      make or fix the registration
 #   sh infra/entra.sh --assign <object id> <role>          give a role to a person, group or service principal
 #   sh infra/entra.sh --page https://<host of the app>     let people sign in to the app's page
+#   sh infra/entra.sh --drop-owner                         leave the registration without an owner: an owner can grant every role
+#
+# With CMK_PROFILE=bank, --page ends as --drop-owner does: nothing that a deployment does writes after it.
 #
 # Needs the Azure CLI, signed in as somebody who may make app registrations (Application Administrator, or the default
 # right of members). Restore is a role for people; CMK_RESTORE_APPLICATIONS, if it is set, lets applications have it too (the
@@ -60,7 +63,7 @@ role_id() {
 }
 
 # What is asked for is looked at before anything is made.
-usage='usage: sh infra/entra.sh [--assign <object id> <role> | --page https://<host of the app>]'
+usage='usage: sh infra/entra.sh [--assign <object id> <role> | --page https://<host of the app> | --drop-owner]'
 case "${1:-}" in
   '') ;;
   --assign)
@@ -71,6 +74,7 @@ case "${1:-}" in
     [ $# -eq 2 ] || die "$usage"
     case "$2" in https://?*) ;; *) die "entra: $2 is not the https address of an app" ;; esac
     ;;
+  --drop-owner) [ $# -eq 1 ] || die "$usage" ;;
   *) die "entra: what is $1? $usage" ;;
 esac
 
@@ -202,7 +206,30 @@ elif [ "${1:-}" = --page ]; then
   add "the page's sign-in, back to $back" spa.redirectUris "contains(spa.redirectUris || \`[]\`, '$back')" "\"$back\"" '{"spa":{"redirectUris":%s}}'
 fi
 
-# 6. Where azd finds it, if it is by azd that this is deployed.
+# 6. No owner, if asked. An owner of the registration, or of its service principal, can grant all four roles to themselves.
+owners_of() { az rest --method GET --url "$graph/$1/owners?\$select=id" --query 'value[].id' -o tsv; }
+drop() { # drop <collection/id> <what>
+  owners="$(owners_of "$1")" || die "entra: the owners of the $2 cannot be listed"
+  # Oneself last: what is left to write needs the right of an owner.
+  for owner in $(printf '%s\n' "$owners" | grep -vxF "$me") $(printf '%s\n' "$owners" | grep -xF "$me"); do
+    az rest --method DELETE --url "$graph/$1/owners/$owner/\$ref" -o none ||
+      die "entra: the owner $owner of the $2 could not be taken away. That takes another owner, or Application Administrator: have one run: CMK_API_CLIENT_ID=$client_id sh infra/entra.sh --drop-owner"
+    say "entra: $owner owns the $2 no more"
+  done
+}
+if [ "${1:-}" = --drop-owner ] || { [ "${1:-}" = --page ] && [ "${CMK_PROFILE:-}" = bank ]; }; then
+  # What is still to be written is written first: afterwards it takes a role of the directory.
+  if [ "$(show "length(spa.redirectUris[?ends_with(@, '/page/signed-in.html')] || \`[]\`)")" = 0 ] && [ "${CMK_PAGE:-}" != off ]; then
+    die 'entra: no owner was taken away: the sign-in of the page is still to be written. First: sh infra/entra.sh --page https://<host of the app>, or CMK_PAGE=off for an app without its page'
+  fi
+  me="$(az ad signed-in-user show --query id -o tsv 2>/dev/null || true)"
+  me="${me:-nobody}"
+  drop "servicePrincipals/$principal_id" 'service principal'
+  drop "applications/$object_id" 'registration'
+  say 'entra: the registration has no owner. To assign roles (--assign), to change the registration (a new version may ask for it), and for another address of the page (--page), it takes Application Administrator or Cloud Application Administrator from now on. cmk doctor tells of owners that come back.'
+fi
+
+# 7. Where azd finds it, if it is by azd that this is deployed.
 if command -v azd >/dev/null 2>&1 && [ -n "${AZURE_ENV_NAME:-}" ] &&
   azd --no-prompt env get-value AZURE_ENV_NAME -e "$AZURE_ENV_NAME" >/dev/null 2>&1; then
   azd --no-prompt env set CMK_API_CLIENT_ID "$client_id" -e "$AZURE_ENV_NAME"

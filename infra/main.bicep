@@ -111,6 +111,15 @@ param auditKeyId string = ''
 @description('Sends the audit log of the managed vaults to the workspace of the app, which then tells who used which key version. Costs by what is logged; a vault that Storage asks often logs much.')
 param vaultDiagnostics bool = false
 
+@description('Sends the logs of the site of the app to its workspace: sign-ins and calls that were kept out among them. What the app itself records comes twice then.')
+param siteDiagnostics bool = false
+
+@description('Logs reads of the app\'s blobs beside writes: who read the audit trail. Azure has no category for one container, so the reads of the app and its host are logged too.')
+param logStorageReads bool = false
+
+@description('Locks the resource group of the app against deletion (CanNotDelete). Taken away by hand before the app is uninstalled.')
+param lockGroup bool = false
+
 @description('Days for which logs are kept.')
 @minValue(30)
 @maxValue(730)
@@ -195,7 +204,16 @@ param networkAddressPrefix string = '10.80.0.0/24'
 param appSubnetPrefix string = '10.80.0.0/26'
 param endpointSubnetPrefix string = '10.80.0.64/26'
 
-@description('Address ranges (CIDR) that may call the app, beside Event Grid; empty for everyone with a token.')
+@description('With a private network that is made: a NAT gateway, so that the app goes out by one address.')
+param natGateway bool = false
+
+@description('With a private network that is made: address of a firewall through which everything goes out. It has to let the service tags of docs/deploy.md pass.')
+param egressFirewallAddress string = ''
+
+@description('With a private network: telemetry by a private link (Azure Monitor Private Link Scope), and from nowhere else.')
+param privateMonitoring bool = false
+
+@description('Address ranges (CIDR) that may call the app, beside Event Grid, and its deployment service; empty for everyone with a token.')
 param allowedCallers string[] = []
 
 // A region may be given by the name that people read, "West Europe"; names cannot have spaces.
@@ -247,6 +265,7 @@ module monitoring 'modules/monitoring.bicep' = {
     workspaceName: 'log-cmk-${environmentName}-${token}'
     insightsName: 'appi-cmk-${environmentName}-${token}'
     retentionDays: logRetentionDays
+    privateIngestion: privateNetwork && privateMonitoring
   }
 }
 
@@ -263,6 +282,7 @@ module storage 'modules/storage.bicep' = {
     reportRetentionDays: reportRetentionDays
     privateOnly: privateNetwork
     workspaceId: monitoring.outputs.workspaceId
+    logReads: logStorageReads
     hostStorageByContainer: hostStorageByContainer
   }
 }
@@ -282,6 +302,9 @@ module network 'modules/network.bicep' = if (privateNetwork) {
     networkSecurityGroupId: networkSecurityGroupId
     privateDnsZones: privateDnsZones
     storageId: storage.outputs.id
+    natGateway: natGateway
+    egressFirewallAddress: egressFirewallAddress
+    monitored: privateMonitoring ? [monitoring.outputs.workspaceId, monitoring.outputs.insightsId] : []
     vaultIds: vaultPrivateEndpoints ? keyVaultIds : []
   }
 }
@@ -307,6 +330,7 @@ module rightsBeforeApp 'rights.bicep' = if (assignRights) {
     vaultDiagnostics: vaultDiagnostics
     otherDependents: otherDependents
     deadLetterActions: deadLetterActions
+    lockGroup: lockGroup
     appPrincipalId: identity.outputs.principalId
     functionAppId: functionAppId
     storageAccountId: storage.outputs.id
@@ -348,6 +372,7 @@ module app 'modules/app.bicep' = {
     alwaysReadyHttp: alwaysReadyHttp
     alwaysReadyEvents: alwaysReadyEvents
     subnetId: network.?outputs.appSubnetId ?? ''
+    workspaceId: siteDiagnostics ? monitoring.outputs.workspaceId : ''
     allowedCallers: allowedCallers
     settings: union(
       {
@@ -429,6 +454,7 @@ module rights 'rights.bicep' = if (assignRights) {
     vaultDiagnostics: vaultDiagnostics
     otherDependents: otherDependents
     deadLetterActions: deadLetterActions
+    lockGroup: lockGroup
     appPrincipalId: identity.outputs.principalId
     functionAppId: functionAppId
     storageAccountId: storage.outputs.id
@@ -526,6 +552,7 @@ module alerts 'modules/alerts.bicep' = {
     revocationOpenHours: revocationOpenHours
     revocationsPerHour: revocationsPerHour
     enabled: alertsEnabled
+    appPrincipalId: identity.outputs.principalId
     since: monitoring.outputs.createdDate
   }
 }

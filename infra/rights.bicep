@@ -1,4 +1,4 @@
-// Every right of the app, and nothing else: the custom roles, and their assignments. main.bicep deploys it in two parts; where
+// Every right of the app: the custom roles, and their assignments, and the lock on its resource group. main.bicep deploys it in two parts; where
 // it is told not to (assignRights), whoever may define and assign roles deploys this template, with the outputs of main.bicep.
 
 targetScope = 'subscription'
@@ -60,6 +60,7 @@ param deadLetterActions (
   | 'Microsoft.Storage/storageAccounts/write'
   | 'Microsoft.Storage/storageAccounts/blobServices/containers/read'
   | 'Microsoft.Storage/storageAccounts/blobServices/containers/write')[] = []
+param lockGroup bool = false
 
 var beforeApp = part != 'afterApp'
 var afterApp = part != 'beforeApp'
@@ -285,6 +286,12 @@ module topicReaders 'modules/subscription-access.bicep' = [
     ]
   }
 ]
+
+// A lock takes the same right as a role.
+module lock 'modules/group-lock.bicep' = if (afterApp && lockGroup) {
+  name: 'cmk-lock-${environmentName}-${token}'
+  scope: resourceGroup(appSubscription, resourceGroupOf(functionAppId))
+}
 
 // Elsewhere these come with the topic (modules/event-topic.bicep), whose own identity they are for.
 module topicAccess 'modules/topic-access.bicep' = [

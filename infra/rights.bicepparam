@@ -6,6 +6,9 @@ var vaults = filter(split(replace(readEnvironmentVariable('CMK_VAULTS'), ' ', ',
 var subscriptions = filter(split(replace(readEnvironmentVariable('CMK_SUBSCRIPTIONS', ''), ' ', ','), ','), id => !empty(id))
 var groups = filter(split(replace(readEnvironmentVariable('CMK_STORAGE_RESOURCE_GROUPS', ''), ' ', ','), ','), id => !empty(id))
 
+// What main.bank.bicepparam sets.
+var bank = readEnvironmentVariable('CMK_PROFILE', '') == 'bank'
+
 param environmentName = readEnvironmentVariable('AZURE_ENV_NAME')
 param appPrincipalId = readEnvironmentVariable('CMK_APP_PRINCIPAL_ID')
 param functionAppId = readEnvironmentVariable('CMK_FUNCTION_APP_ID')
@@ -18,12 +21,13 @@ param storageResourceGroups = groups
 param systemTopics = json(readEnvironmentVariable('CMK_SYSTEM_TOPICS', '{}'))
 param notifyFrom = readEnvironmentVariable('CMK_NOTIFY_FROM', '')
 param auditKeyId = readEnvironmentVariable('CMK_AUDIT_KEY_ID', '')
-param hostStorageByContainer = bool(readEnvironmentVariable('CMK_HOST_STORAGE_BY_CONTAINER', 'false'))
+param hostStorageByContainer = bank || bool(readEnvironmentVariable('CMK_HOST_STORAGE_BY_CONTAINER', 'false'))
 param allowKeyRecovery = bool(readEnvironmentVariable('CMK_ALLOW_KEY_RECOVERY', 'false'))
 param allowEventRepair = bool(readEnvironmentVariable('CMK_ALLOW_EVENT_REPAIR', 'true'))
 param allowIdentityAssignment = bool(readEnvironmentVariable('CMK_ALLOW_IDENTITY_ASSIGNMENT', 'false'))
 param allowAccountRevocation = bool(readEnvironmentVariable('CMK_ALLOW_ACCOUNT_REVOCATION', 'false'))
 param allowEffectProbe = bool(readEnvironmentVariable('CMK_ALLOW_EFFECT_PROBE', 'false'))
 param allowBlobProbe = bool(readEnvironmentVariable('CMK_ALLOW_BLOB_PROBE', 'false'))
-param vaultDiagnostics = bool(readEnvironmentVariable('CMK_VAULT_DIAGNOSTICS', 'false'))
+param vaultDiagnostics = bank || bool(readEnvironmentVariable('CMK_VAULT_DIAGNOSTICS', 'false'))
 param deadLetterActions = any(filter(split(replace(readEnvironmentVariable('CMK_DEAD_LETTER_ACTIONS', ''), ' ', ','), ','), action => !empty(action)))
+param lockGroup = bank || bool(readEnvironmentVariable('CMK_LOCK_GROUP', 'false'))

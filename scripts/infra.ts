@@ -14,7 +14,7 @@ import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { BICEP_VERSION, findBicep } from './infra/find-bicep.ts';
 import type { Answer } from './infra/run.ts';
-import { bicepFiles, TEMPLATES } from './infra/templates.ts';
+import { BANK_PARAMETERS, bicepFiles, TEMPLATES } from './infra/templates.ts';
 import { TERRAFORM_VARIABLES, terraformVariables } from './infra/terraform.ts';
 
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
@@ -47,10 +47,13 @@ for (const file of bicepFiles(root)) {
   const template = TEMPLATES.find(({ source }) => source === file);
   if (!template) {
     const parameters = file.endsWith('.bicepparam');
-    clean(
-      file,
-      bicep.run(parameters ? ['build-params', join(strict, file), '--stdout'] : ['lint', join(strict, file)]),
+    const answer = bicep.run(
+      parameters ? ['build-params', join(strict, file), '--stdout'] : ['lint', join(strict, file)],
     );
+    if (clean(file, answer) && pinned && file === BANK_PARAMETERS.source) {
+      const { parametersJson } = JSON.parse(answer.stdout) as { parametersJson: string };
+      keep(BANK_PARAMETERS.compiled, `${parametersJson.trimEnd()}\n`);
+    }
     continue;
   }
   const answer = bicep.run(['build', join(strict, file), '--stdout']);

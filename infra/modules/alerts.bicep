@@ -1,7 +1,7 @@
 // Alert rules over the app's structured records. Every record is one line of JSON with a reason code (src/reasons.ts),
 // and a test keeps the codes named here and there in step.
 
-import { tagSet } from '../names.bicep'
+import { containerNames, tagSet } from '../names.bicep'
 
 param location string
 param tags tagSet
@@ -19,6 +19,8 @@ param revocationOpenHours int
 @minValue(1)
 param revocationsPerHour int
 param enabled bool
+@description('Principal of the identity of the app, as which its deployment service writes the package.')
+param appPrincipalId string
 @description('When the workspace was made: until a while after it, nothing is silent, and rights are still spreading.')
 param since string
 
@@ -171,6 +173,18 @@ var rules = [
     query: '${records} | where reason in ("AuditTrailBroken", "AuditHeadUnsigned")'
     mute: 'P1D'
     by: ['reason']
+    threshold: 0
+  }
+  {
+    name: 'package-written'
+    title: 'The package of the app was written'
+    description: 'Whoever writes the container ${containerNames.package} decides what the app runs. A deployment of yours is one write, as the identity of the app; if there was none, or another principal wrote it, act as if the app were taken over: docs/deploy.md, "What a bank asks for".'
+    severity: 1
+    frequency: 'PT5M'
+    window: 'PT10M'
+    query: 'StorageBlobLogs | where Category in ("StorageWrite", "StorageDelete") and ObjectKey contains "/${containerNames.package}" and StatusText == "Success" | extend writer = iff(RequesterObjectId == "${appPrincipalId}", "the app, or its deployment service", coalesce(RequesterObjectId, AuthenticationType))'
+    mute: 'PT1H'
+    by: ['writer']
     threshold: 0
   }
   {

@@ -29,8 +29,17 @@ param alwaysReadyHttp int
 param alwaysReadyEvents int
 @description('Subnet for outgoing calls; empty for none.')
 param subnetId string
+@description('Workspace for the logs of the site; empty for none.')
+param workspaceId string
 @description('Address ranges that may call the app, beside Event Grid; empty for everyone.')
 param allowedCallers string[]
+
+var callerRules = map(range(0, length(allowedCallers)), index => {
+  name: 'caller-${index}'
+  action: 'Allow'
+  priority: 200 + index
+  ipAddress: allowedCallers[index]
+})
 
 resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   name: planName
@@ -103,6 +112,10 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       minTlsVersion: '1.2'
       http20Enabled: true
       ipSecurityRestrictionsDefaultAction: empty(allowedCallers) ? 'Allow' : 'Deny'
+      // The deployment service takes the package: it is closed to the same callers, and Event Grid has no business there.
+      scmIpSecurityRestrictionsDefaultAction: empty(allowedCallers) ? 'Allow' : 'Deny'
+      scmIpSecurityRestrictionsUseMain: false
+      scmIpSecurityRestrictions: callerRules
       ipSecurityRestrictions: empty(allowedCallers)
         ? []
         : concat(
@@ -116,12 +129,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
                 ipAddress: 'AzureEventGrid'
               }
             ],
-            map(range(0, length(allowedCallers)), index => {
-              name: 'caller-${index}'
-              action: 'Allow'
-              priority: 200 + index
-              ipAddress: allowedCallers[index]
-            })
+            callerRules
           )
     }
   }
@@ -247,6 +255,21 @@ resource authentication 'Microsoft.Web/sites/config@2024-04-01' = {
   dependsOn: [
     noBasicScm
   ]
+}
+
+// By the group: which categories a Flex Consumption site has is not documented, and Azure refuses one that it has not.
+resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(workspaceId)) {
+  scope: app
+  name: 'cmk-autopilot'
+  properties: {
+    workspaceId: workspaceId
+    logs: [
+      {
+        categoryGroup: 'allLogs'
+        enabled: true
+      }
+    ]
+  }
 }
 
 output id string = app.id

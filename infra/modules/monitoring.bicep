@@ -7,6 +7,8 @@ param tags tagSet
 param workspaceName string
 param insightsName string
 param retentionDays int
+@description('Whether telemetry comes by a private link alone (private-monitoring.bicep). Queries stay open to those who sign in.')
+param privateIngestion bool
 
 resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
   name: workspaceName
@@ -17,6 +19,7 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
       name: 'PerGB2018'
     }
     retentionInDays: retentionDays
+    publicNetworkAccessForIngestion: privateIngestion ? 'Disabled' : 'Enabled'
     features: {
       disableLocalAuth: true
     }
@@ -32,6 +35,7 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
     Application_Type: 'web'
     WorkspaceResourceId: workspace.id
     DisableLocalAuth: true
+    publicNetworkAccessForIngestion: privateIngestion ? 'Disabled' : 'Enabled'
   }
 }
 

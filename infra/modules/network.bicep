@@ -19,11 +19,64 @@ param networkSecurityGroupId string
 @description('Makes the private DNS zones and links them to the network. Off where they are kept centrally, by policy.')
 param privateDnsZones bool
 param storageId string
+@description('Gives the network that is made one address to go out by.')
+param natGateway bool
+@description('Address of a firewall that everything goes out through; empty for none.')
+param egressFirewallAddress string
+@description('Workspace and Application Insights that telemetry reaches by a private link; empty for none.')
+param monitored string[]
 @description('Managed vaults to reach by private endpoint as well.')
 param vaultIds string[]
 
 var makeNetwork = empty(existingAppSubnetId)
 var securityGroup = empty(networkSecurityGroupId) ? null : { id: networkSecurityGroupId }
+
+resource address 'Microsoft.Network/publicIPAddresses@2024-05-01' = if (makeNetwork && natGateway) {
+  name: 'pip-${name}'
+  location: location
+  tags: tags
+  sku: {
+    name: 'Standard'
+  }
+  properties: {
+    publicIPAllocationMethod: 'Static'
+  }
+}
+
+resource gateway 'Microsoft.Network/natGateways@2024-05-01' = if (makeNetwork && natGateway) {
+  name: 'ng-${name}'
+  location: location
+  tags: tags
+  sku: {
+    name: 'Standard'
+  }
+  properties: {
+    publicIpAddresses: [
+      {
+        id: address.id
+      }
+    ]
+  }
+}
+
+resource routes 'Microsoft.Network/routeTables@2024-05-01' = if (makeNetwork && !empty(egressFirewallAddress)) {
+  name: 'rt-${name}'
+  location: location
+  tags: tags
+  properties: {
+    disableBgpRoutePropagation: true
+    routes: [
+      {
+        name: 'out'
+        properties: {
+          addressPrefix: '0.0.0.0/0'
+          nextHopType: 'VirtualAppliance'
+          nextHopIpAddress: egressFirewallAddress
+        }
+      }
+    ]
+  }
+}
 
 resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = if (makeNetwork) {
   name: name
@@ -39,6 +92,8 @@ resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = if (makeNetwor
         properties: {
           addressPrefix: appSubnetPrefix
           networkSecurityGroup: securityGroup
+          natGateway: natGateway ? { id: gateway.id } : null
+          routeTable: empty(egressFirewallAddress) ? null : { id: routes.id }
           delegations: [
             {
               name: 'flex'
@@ -169,5 +224,22 @@ resource zoneGroups 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@202
     ]
   }
 ]
+
+module monitoring 'private-monitoring.bicep' = if (!empty(monitored)) {
+  name: take('cmk-ampls-${name}', 64)
+  params: {
+    location: location
+    tags: tags
+    name: name
+    resourceIds: monitored
+    subnetId: endpointSubnet
+    networkId: networkId
+    privateDnsZones: privateDnsZones
+  }
+  dependsOn: [
+    network
+    zones
+  ]
+}
 
 output appSubnetId string = appSubnet

@@ -18,6 +18,8 @@ param reportRetentionDays int
 @description('Whether only private endpoints, and Azure services by their own identity, reach the account.')
 param privateOnly bool
 param workspaceId string
+@description('Logs reads of blobs too, those of the audit trail among them: Azure has no category for one container.')
+param logReads bool
 @description('Whether the app and its host get their rights on blobs container by container (own-access.bicep).')
 param hostStorageByContainer bool
 
@@ -181,16 +183,28 @@ resource blobDiagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-previ
   name: 'cmk-autopilot'
   properties: {
     workspaceId: workspaceId
-    logs: [
+    logs: map(concat(['StorageWrite', 'StorageDelete'], logReads ? ['StorageRead'] : []), category => {
+      category: category
+      enabled: true
+    })
+    metrics: [
       {
-        category: 'StorageWrite'
-        enabled: true
-      }
-      {
-        category: 'StorageDelete'
+        category: 'Transaction'
         enabled: true
       }
     ]
+  }
+}
+
+resource tableDiagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  scope: tableService
+  name: 'cmk-autopilot'
+  properties: {
+    workspaceId: workspaceId
+    logs: map(['StorageWrite', 'StorageDelete'], category => {
+      category: category
+      enabled: true
+    })
     metrics: [
       {
         category: 'Transaction'

@@ -51,6 +51,7 @@ export function createWorld(settings: Partial<WorldSettings> = {}, clock: Clock 
     vaultLog: [],
     activity: [],
     principals: new Map(signIns().map((principal) => [principal.clientId, principal])),
+    apiOwners: { applications: [], servicePrincipals: [] },
     publish: () => {},
   };
   for (const clientId of [CLIENT_IDS.owner, CLIENT_IDS.ownerUser]) {

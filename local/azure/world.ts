@@ -46,6 +46,8 @@ export interface World {
   readonly activity: Activity[];
   /** Sign-ins of the tenant by client id (a GUID, lower case). */
   readonly principals: Map<string, Principal>;
+  /** Object ids of the owners of the API's app registration, and of its service principal. */
+  readonly apiOwners: { readonly applications: string[]; readonly servicePrincipals: string[] };
   /** Called by Key Vault; Event Grid delivers to every event subscription that asks for it. */
   publish: (event: VaultEvent) => void;
 }

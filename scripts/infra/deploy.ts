@@ -4,9 +4,9 @@
  *   AZURE_ENV_NAME=prod AZURE_LOCATION=westeurope CMK_VAULTS=/subscriptions/… npx node scripts/infra/deploy.ts
  *
  * The variables are those of an azd environment: infra/main.bicepparam lists them. With `--package <zip>` it uploads that one,
- * as `npm run bundle` makes it (dist/app.zip), and builds none: then it needs no packages of npm.
+ * as `npm run bundle` makes it (dist/app.zip), or what is at that https address, and builds none: then it needs no packages of
+ * npm. With `--sha256` it is compared first. CMK_PROFILE=bank takes infra/main.bank.bicepparam.
  */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { az } from './az.ts';
@@ -14,7 +14,7 @@ import { deployEvents } from './deploy-events.ts';
 import { deploymentName, type FinishedDeployment, outputsOf } from './deployment.ts';
 import { readMainOutputs } from './event-parameters.ts';
 import { findTopics, keyVaultsIn, topicsByVault } from './find-topics.ts';
-import { publishTo } from './publish.ts';
+import { publishTo, readPackage } from './publish.ts';
 
 const root = join(import.meta.dirname, '../..');
 const {
@@ -27,8 +27,20 @@ if (!environment || !location || !vaults) {
   throw new Error('Set AZURE_ENV_NAME, AZURE_LOCATION and CMK_VAULTS; docs/deploy.md explains them.');
 }
 
-const { package: zip } = parseArgs({ options: { package: { type: 'string' } } }).values;
-if (zip !== undefined && !existsSync(zip)) throw new Error(`There is no package ${zip}: npm run bundle makes one.`);
+// infra/main.bank.bicepparam in place of infra/main.bicepparam.
+const bank = process.env.CMK_PROFILE === 'bank';
+if (!bank && process.env.CMK_PROFILE)
+  throw new Error(`There is no profile ${process.env.CMK_PROFILE}: CMK_PROFILE is bank, or not set.`);
+if (bank && !process.env.CMK_ALLOWED_CALLERS?.trim()) {
+  throw new Error(
+    'Set CMK_ALLOWED_CALLERS: with CMK_PROFILE=bank the app and its deployment service are open to named ranges alone.',
+  );
+}
+
+const { package: from, sha256 } = parseArgs({
+  options: { package: { type: 'string' }, sha256: { type: 'string' } },
+}).values;
+const zip = from === undefined ? undefined : await readPackage(from, sha256);
 
 const vaultIds = keyVaultsIn(vaults);
 process.env.CMK_SYSTEM_TOPICS = JSON.stringify(topicsByVault(vaultIds, findTopics(vaultIds)));
@@ -37,9 +49,18 @@ const deployment = az(
   ...['deployment', 'sub', 'create', '--name', deploymentName('cmk', environment, location), '--location', location],
   // As azd has it, in an environment that is taken over from there.
   ...(subscription ? ['--subscription', subscription] : []),
-  ...['--template-file', join(root, 'infra/main.bicep'), '--parameters', join(root, 'infra/main.bicepparam')],
+  ...[
+    '--template-file',
+    join(root, 'infra/main.bicep'),
+    '--parameters',
+    join(root, bank ? 'infra/main.bank.bicepparam' : 'infra/main.bicepparam'),
+  ],
 ) as FinishedDeployment;
-const main = readMainOutputs({ ...process.env, ...outputsOf(deployment) });
+const main = readMainOutputs({
+  ...process.env,
+  ...(bank ? { CMK_ASSIGN_RIGHTS: 'false' } : {}),
+  ...outputsOf(deployment),
+});
 
 console.log('package …');
 await publishTo(main.functionAppId, zip);

@@ -11,6 +11,7 @@ const EXAMPLE = {
   AZURE_ENV_NAME: 'example',
   AZURE_LOCATION: 'westeurope',
   CMK_VAULTS: `${GROUP}/Microsoft.KeyVault/vaults/kv`,
+  CMK_ALLOWED_CALLERS: '203.0.113.0/24',
   CMK_APP_PRINCIPAL_ID: '00000000-0000-0000-0000-000000000000',
   CMK_FUNCTION_APP_ID: `${GROUP}/Microsoft.Web/sites/func`,
   CMK_STORAGE_ACCOUNT_ID: `${GROUP}/Microsoft.Storage/storageAccounts/stcmk`,

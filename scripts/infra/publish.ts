@@ -3,10 +3,12 @@
  * command ends by asking the app for its state over the public address, again and again until it is answered, which an app
  * that wants a token or is closed to strangers never does (Azure/azure-cli#30870, #31394).
  *
- *   CMK_FUNCTION_APP_ID=/subscriptions/… npx node scripts/infra/publish.ts
+ *   CMK_FUNCTION_APP_ID=/subscriptions/… npx node scripts/infra/publish.ts [--package <zip, or its https address> --sha256 <hash>]
  */
-import { readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
 import { az } from './az.ts';
 
 /** The deployment service of a site, and who asks it. */
@@ -87,19 +89,52 @@ export function deploymentUrl({ properties }: Site): string {
   return `https://${host}`;
 }
 
+/**
+ * A package that is there already, with the hash that is expected of it: what was compared is what is uploaded.
+ *
+ * @param from a file, or an https address, which has to come with a hash: what is there may be replaced
+ * @param sha256 as in the SHA256SUMS of a release
+ * @throws Error that says what is wrong with it
+ */
+export async function readPackage(from: string, sha256: string | undefined): Promise<Uint8Array<ArrayBuffer>> {
+  const expected = sha256?.trim().toLowerCase();
+  if (expected !== undefined && !/^[0-9a-f]{64}$/.test(expected))
+    throw new Error(`${sha256} is no SHA-256: 64 hexadecimal digits, as in the SHA256SUMS of the release.`);
+  const isAddress = /^https?:/i.test(from);
+  if (isAddress && expected === undefined)
+    throw new Error(`What is at ${from} may be replaced: say its --sha256, from the SHA256SUMS of the release.`);
+  if (!isAddress && !existsSync(from)) throw new Error(`There is no package ${from}: npm run bundle makes one.`);
+  const bytes = isAddress ? await download(from) : new Uint8Array(readFileSync(from));
+  const found = createHash('sha256').update(bytes).digest('hex');
+  if (expected !== undefined && found !== expected)
+    throw new Error(
+      `${from} is not the package that was meant: its SHA-256 is ${found}, not ${expected}. Nothing was deployed.`,
+    );
+  return bytes;
+}
+
+async function download(address: string): Promise<Uint8Array<ArrayBuffer>> {
+  const response = await fetch(address, { signal: AbortSignal.timeout(300_000) });
+  if (!response.ok) throw new Error(`${address} answers ${response.status}.`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
 /** @param made the package, where it is there already: what builds one needs the packages of npm */
-export async function publishTo(functionAppId: string, made?: string): Promise<void> {
-  const zip = made ?? (await (await import('../bundle.ts')).bundle()).zip;
+export async function publishTo(functionAppId: string, made?: Uint8Array<ArrayBuffer>): Promise<void> {
+  const built = made ? undefined : (await (await import('../bundle.ts')).bundle()).zip;
+  const zip = made ?? (built === undefined ? undefined : new Uint8Array(readFileSync(built)));
   if (!zip) throw new Error('No package was written.');
   const site = az('rest', '--method', 'get', '--url', `${functionAppId}?api-version=2024-04-01`) as Site;
   const { accessToken } = az('account', 'get-access-token', '--subscription', functionAppId.split('/')[2] ?? '') as {
     accessToken: string;
   };
-  await publish({ url: deploymentUrl(site), token: accessToken }, readFileSync(zip));
+  await publish({ url: deploymentUrl(site), token: accessToken }, zip);
 }
 
 if (process.argv[1] === import.meta.filename) {
   const { CMK_FUNCTION_APP_ID: id } = process.env;
   if (!id) throw new Error('Set CMK_FUNCTION_APP_ID to the resource id of the function app.');
-  await publishTo(id);
+  const options = { package: { type: 'string' }, sha256: { type: 'string' } } as const;
+  const { package: from, sha256 } = parseArgs({ options }).values;
+  await publishTo(id, from === undefined ? undefined : await readPackage(from, sha256));
 }

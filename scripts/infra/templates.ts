@@ -10,6 +10,12 @@ export const TEMPLATES = [
   { source: 'infra/policy.bicep', compiled: 'infra/compiled/policy.json' },
 ] as const;
 
+/** What main.bank.bicepparam comes to in an example environment, committed for the tests. */
+export const BANK_PARAMETERS = {
+  source: 'infra/main.bank.bicepparam',
+  compiled: 'infra/compiled/bank.parameters.json',
+};
+
 /** Every Bicep file and parameter file below `infra/`, relative to `root`. */
 export function bicepFiles(root: string): string[] {
   return readdirSync(join(root, 'infra'), { recursive: true, encoding: 'utf8' })

@@ -13,6 +13,8 @@ export interface Cloud {
   readonly storageSuffix: string;
   /** Log Analytics, with the scheme, without a trailing slash (Azure SDK, `KnownMonitorLogsQueryAudience`). */
   readonly logAnalytics: string;
+  /** Microsoft Graph, with the scheme, without a trailing slash. */
+  readonly microsoftGraph: string;
 }
 
 const AZURE_CLOUD: Cloud = {
@@ -25,6 +27,7 @@ const AZURE_CLOUD: Cloud = {
   managedHsmSuffix: 'managedhsm.azure.net',
   storageSuffix: 'core.windows.net',
   logAnalytics: 'https://api.loganalytics.io',
+  microsoftGraph: 'https://graph.microsoft.com',
 };
 
 const AZURE_US_GOVERNMENT: Cloud = {
@@ -37,6 +40,7 @@ const AZURE_US_GOVERNMENT: Cloud = {
   managedHsmSuffix: 'managedhsm.usgovcloudapi.net',
   storageSuffix: 'core.usgovcloudapi.net',
   logAnalytics: 'https://api.loganalytics.us',
+  microsoftGraph: 'https://graph.microsoft.us',
 };
 
 const AZURE_CHINA_CLOUD: Cloud = {
@@ -49,6 +53,7 @@ const AZURE_CHINA_CLOUD: Cloud = {
   managedHsmSuffix: 'managedhsm.azure.cn',
   storageSuffix: 'core.chinacloudapi.cn',
   logAnalytics: 'https://api.loganalytics.azure.cn',
+  microsoftGraph: 'https://microsoftgraph.chinacloudapi.cn',
 };
 
 export const CLOUDS: readonly Cloud[] = [AZURE_CLOUD, AZURE_US_GOVERNMENT, AZURE_CHINA_CLOUD];

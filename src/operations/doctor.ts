@@ -13,8 +13,8 @@ import { signInTrouble } from './sign-in.ts';
 const NO_KEY = 'cmk-doctor-asks';
 
 /**
- * Whether the command line can work: sign-in, subscriptions, what the vaults let it do, and the app's settings where the
- * environment has any. Changes nothing.
+ * Whether the command line can work: sign-in, subscriptions, what the vaults let it do, who owns the app registration, and the
+ * app's settings where the environment has any. Changes nothing.
  *
  * @param vaults names, ARM ids or URIs; none: those of CMK_VAULTS
  */
@@ -42,7 +42,27 @@ export async function examine(
     detail: 'None was named.',
     fix: 'cmk doctor --vault <vault>',
   };
-  return [signIn, subscriptions, ...(named.length > 0 ? ofVaults.flat() : [none]), ...settings(environment)];
+  const owners = await registrationOwners(environment, operation);
+  return [signIn, subscriptions, ...(named.length > 0 ? ofVaults.flat() : [none]), ...owners, ...settings(environment)];
+}
+
+const CLIENT_ID = /[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/i;
+
+/** Who owns the app registration of the API, where the environment names it: an owner can grant all four roles. */
+async function registrationOwners(environment: Environment, { azure }: Operation): Promise<ChecklistLine[]> {
+  const clientId = CLIENT_ID.exec(`${environment.CMK_API_CLIENT_ID ?? ''} ${environment.CMK_API_AUDIENCE ?? ''}`)?.[0];
+  if (clientId === undefined) return [];
+  const check = 'owners of the app registration';
+  try {
+    const owners = await azure.registrationOwners(clientId.toLowerCase());
+    if (owners.length === 0) return [{ check, state: 'ok', detail: `${clientId} has none` }];
+    const names = owners.map(({ name, objectId, of }) => `${name} (${objectId}) owns the ${of}`).join(', ');
+    const detail = `${names}: each can grant CmkKey.Revoke, CmkKey.Restore and the other roles to themselves.`;
+    return [{ check, state: 'advice', detail, fix: `CMK_API_CLIENT_ID=${clientId} sh infra/entra.sh --drop-owner` }];
+  } catch (error) {
+    const fix = 'Ask with a sign-in that may read app registrations in Microsoft Graph.';
+    return [{ check, state: 'unknown', detail: `They cannot be read: ${errorText(error)}`, fix }];
+  }
 }
 
 async function vaultChecks(text: string, { azure }: Operation): Promise<ChecklistLine[]> {

@@ -13,6 +13,7 @@ import { createFileService, type FileService } from '../effect/file-service-clie
 import type { Authorization } from '../identities/authorization-client.ts';
 import { createIdentityClients, type IdentityClients } from '../identities/create-identity-clients.ts';
 import type { Identities } from '../identities/identity-client.ts';
+import { createRegistrationOwners, type RegistrationOwners } from '../identities/registration-owners-client.ts';
 import { createRoleAssignments, type RoleAssignments } from '../identities/role-assignment-client.ts';
 import { createKeyAdmin, type KeyAdmin } from '../keys/key-admin-client.ts';
 import { createKeys, type Keys, type KeysOptions, URGENT_OPTIONS } from '../keys/key-client.ts';
@@ -53,6 +54,7 @@ export interface Azure {
   readonly keyRoles: IdentityClients['keyRoles'];
   readonly scopeStates: IdentityClients['scopeStates'];
   readonly tags: IdentityClients['tags'];
+  readonly registrationOwners: RegistrationOwners;
   readonly now: () => Date;
   readonly sleep: (ms: number) => Promise<void>;
 }
@@ -99,6 +101,7 @@ export function createAzure(
     urgentKeys: createKeys(credential, URGENT_OPTIONS),
     keyAdmin: createKeyAdmin(credential, LIMITS.operator),
     roles: createRoleAssignments(credential, cloud, limits),
+    registrationOwners: createRegistrationOwners(credential, cloud, limits),
     now: () => new Date(),
     sleep: (ms) => sleep(ms),
   };

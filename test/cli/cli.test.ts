@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify, stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { CMK_API_CLIENT_ID } from '../../local/azure/constants.ts';
 import { useProcedures } from '../support/procedures.ts';
 import { type CmkOptions, runCmk } from '../support/run-cmk.ts';
 
@@ -262,6 +263,27 @@ describe('doctor', () => {
       new RegExp(`failed\tkeys of ${site.vault.name}\t.*\tcmk role ensure --assignee me --vault ${site.vault.name}`),
     );
     expect(out).toMatch(/failed\tvault kv-nowhere\tThere is no key vault kv-nowhere/);
+  });
+
+  it('tells who owns the app registration, and how there is no owner', async () => {
+    const { apiOwners, principals } = procedures.world;
+    const env = { CMK_API_AUDIENCE: `api://${CMK_API_CLIENT_ID}` };
+    expect((await cmk(['doctor'], { env })).out).toContain('ok\towners of the app registration\t');
+    const [owner] = [...principals.values()].filter(({ kind }) => kind === 'user');
+    apiOwners.servicePrincipals.push(owner?.objectId ?? '');
+    try {
+      const { code, out } = await cmk(['doctor'], { env });
+      expect(code).toBe(0);
+      expect(out).toMatch(
+        new RegExp(
+          `advice\towners of the app registration\t.*${owner?.objectId}.* owns the service principal.*--drop-owner`,
+        ),
+      );
+    } finally {
+      apiOwners.servicePrincipals.length = 0;
+    }
+    const unknown = { CMK_API_CLIENT_ID: '99999999-0000-4000-8000-000000000001' };
+    expect((await cmk(['doctor'], { env: unknown })).out).toMatch(/unknown\towners of the app registration\t.*404/);
   });
 
   it('looks at the settings of the app, where there are any', async () => {

@@ -4,7 +4,7 @@ import { completed, type DryAzure } from './arm/dry-azure.ts';
 import { asObject, at, type JsonObject } from './arm/json.ts';
 import { dryRun, dryRunEvents, MAIN_PARAMETERS, OTHER_VAULT, SUBSCRIPTION, template, VAULT } from './arm/templates.ts';
 
-const RIGHTS = /^Microsoft\.Authorization\/role(?:Definitions|Assignments)$/;
+const RIGHTS = /^Microsoft\.Authorization\/(?:role(?:Definitions|Assignments)|locks)$/;
 const HSM = `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/managedHSMs/hsm-files`;
 
 /** Every right that can be asked for. */
@@ -22,6 +22,7 @@ const ASKED: JsonObject = {
   auditKeyId: `${OTHER_VAULT}/keys/audit-key`,
   notifyFrom: `${OTHER_VAULT}/secrets/cmk-notify`,
   deadLetterActions: ['Microsoft.Storage/storageAccounts/blobServices/containers/write'],
+  lockGroup: true,
 };
 
 const rightsIn = (azure: DryAzure): Resource[] => azure.resources.filter(({ type }) => RIGHTS.test(type));

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -59,6 +60,38 @@ describe('the deployment by the Azure CLI', () => {
       asked: [''],
       stderr: expect.stringContaining('gone.zip'),
     });
+  });
+});
+
+describe('the bank profile', () => {
+  const bank = { ...PROD, CMK_PROFILE: 'bank' };
+
+  it('takes its own parameters, and is open to nobody who is not named', () => {
+    const { asked } = deploy({ ...bank, CMK_ALLOWED_CALLERS: '203.0.113.0/24' });
+    expect(asked[asked.indexOf('--parameters') + 1]).toMatch(/\/infra\/main\.bank\.bicepparam$/);
+    const plain = deploy(PROD).asked;
+    expect(plain[plain.indexOf('--parameters') + 1]).toMatch(/\/infra\/main\.bicepparam$/);
+    const open = deploy(bank);
+    expect(open).toMatchObject({ status: 1, asked: [''], stderr: expect.stringContaining('CMK_ALLOWED_CALLERS') });
+    expect(deploy({ ...PROD, CMK_PROFILE: 'banc' }).stderr).toContain('There is no profile banc');
+  });
+});
+
+describe('a package that is there already', () => {
+  it('is compared with its hash before anything is deployed', () => {
+    const file = join(bin, 'app.zip');
+    writeFileSync(file, 'a zip');
+    const hash = createHash('sha256').update('a zip').digest('hex');
+    const upload = (...args: string[]) => deploy(PROD, SCRIPTS, ['--package', file, ...args]);
+    expect(upload('--sha256', hash.toUpperCase()).stderr).toContain('(AuthorizationFailed) not you');
+    const other = upload('--sha256', 'f'.repeat(64));
+    expect(other).toMatchObject({ status: 1, asked: [''], stderr: expect.stringContaining(`its SHA-256 is ${hash}`) });
+    expect(upload('--sha256', 'abc').stderr).toContain('is no SHA-256');
+  });
+
+  it('at an address has to come with one: what is there may be replaced', () => {
+    const refused = deploy(PROD, SCRIPTS, ['--package', 'https://example.com/app.zip']);
+    expect(refused).toMatchObject({ status: 1, asked: [''], stderr: expect.stringContaining('--sha256') });
   });
 });
 

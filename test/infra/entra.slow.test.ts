@@ -84,6 +84,60 @@ describe('infra/entra.sh', () => {
     expect(state().apps).toMatchObject([{ displayName: named.CMK_API_NAME }]);
   });
 
+  describe('asked to leave no owner', () => {
+    const page = ['--page', 'https://func.example.net'];
+    const owners = () => [...state().apps, ...state().principals].map((one) => (one as { owners?: string[] }).owners);
+
+    it('refuses while something is still to be written, and says what', () => {
+      entra();
+      const refused = entra(['--drop-owner']);
+      expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining('--page https://') });
+      expect(owners()).toEqual([['me'], ['me']]);
+      expect(entra(['--drop-owner'], { CMK_PAGE: 'off' }).status).toBe(0);
+      expect(owners()).toEqual([[], []]);
+    });
+
+    it('takes every owner of registration and service principal away, oneself last, and says what it takes from then on', () => {
+      entra();
+      entra(page);
+      const before = state();
+      const owned = (one: object) => ({ ...one, owners: ['me', 'ada', 'bob'] });
+      const apps = before.apps.map(owned);
+      const principals = before.principals.map(owned);
+      writeFileSync(stateFile(), JSON.stringify({ ...before, apps, principals, writes: [] }));
+      const { status, stdout, stderr } = entra(['--drop-owner']);
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      expect(owners()).toEqual([[], []]);
+      expect(state().writes).toEqual(
+        ['servicePrincipals/principal-1', 'applications/object-1'].flatMap((of) =>
+          ['ada', 'bob', 'me'].map((owner) => `DELETE /${of}/owners/${owner}/$ref`),
+        ),
+      );
+      expect(stdout).toContain('Application Administrator');
+      // Again: there is nothing left, and nothing is refused.
+      expect(entra(['--drop-owner'])).toMatchObject({ status: 0, stderr: '' });
+      expect(entra().status).toBe(0);
+    });
+
+    it('is what the last step of a deployment does in the bank profile', () => {
+      entra([], { CMK_PROFILE: 'bank' });
+      expect(owners()).toEqual([['me'], ['me']]);
+      entra(page, { CMK_PROFILE: 'bank' });
+      expect(owners()).toEqual([[], []]);
+    });
+
+    it('says who can, where it may not', () => {
+      entra();
+      entra(page);
+      const before = state();
+      const apps = before.apps.map((one) => ({ ...one, owners: ['ada'] }));
+      writeFileSync(stateFile(), JSON.stringify({ ...before, apps }));
+      const refused = entra(['--drop-owner']);
+      expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining('ada of the registration') });
+      expect(refused.stderr).toContain('Application Administrator');
+    });
+  });
+
   it('waits for what it made until Entra ID knows it everywhere', () => {
     writeFileSync(stateFile(), JSON.stringify({ ...state(), lag: 3 }));
     const { status, stderr } = entra();

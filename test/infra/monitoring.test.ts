@@ -155,6 +155,7 @@ describe('alert rules and workbook', () => {
       'key-needs-a-person',
       'many-revocations',
       'missing-rights',
+      'package-written',
       'poisoned',
       'restore-refused',
       'restored',
@@ -284,6 +285,7 @@ describe('diagnostics', () => {
         id('Microsoft.OperationalInsights/workspaces'),
         id('Microsoft.Storage/storageAccounts/blobServices'),
         id('Microsoft.Storage/storageAccounts/queueServices'),
+        id('Microsoft.Storage/storageAccounts/tableServices'),
         VAULT,
         OTHER_VAULT,
       ].sort(),
@@ -298,6 +300,7 @@ describe('diagnostics', () => {
     const categories: Readonly<Record<string, readonly string[]>> = {
       'Microsoft.Storage/storageAccounts/blobServices': ['StorageRead', 'StorageWrite', 'StorageDelete'],
       'Microsoft.Storage/storageAccounts/queueServices': ['StorageRead', 'StorageWrite', 'StorageDelete'],
+      'Microsoft.Storage/storageAccounts/tableServices': ['StorageRead', 'StorageWrite', 'StorageDelete'],
       'Microsoft.OperationalInsights/workspaces': ['Audit', 'SummaryLogs'],
       'Microsoft.KeyVault/vaults': ['AuditEvent', 'AzurePolicyEvaluationDetails'],
       'Microsoft.EventGrid/systemTopics': ['DeliveryFailures'],

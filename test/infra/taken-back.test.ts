@@ -39,6 +39,15 @@ it.each<[name: string, before: JsonObject, after: JsonObject]>([
   ['CMK_AUDIT_KEY_ID', { auditKeyId: `${OTHER_VAULT}/keys/audit` }, {}],
   ['otherDependents', {}, { otherDependents: 'none' }],
   ['CMK_PRIVATE_NETWORK', { privateNetwork: true }, {}],
+  ['CMK_NAT_GATEWAY', { privateNetwork: true, natGateway: true }, { privateNetwork: true }],
+  [
+    'CMK_EGRESS_FIREWALL_ADDRESS',
+    { privateNetwork: true, egressFirewallAddress: '10.1.0.4' },
+    { privateNetwork: true },
+  ],
+  ['CMK_PRIVATE_MONITORING', { privateNetwork: true, privateMonitoring: true }, { privateNetwork: true }],
+  ['CMK_SITE_DIAGNOSTICS', { siteDiagnostics: true }, {}],
+  ['CMK_LOCK_GROUP', { lockGroup: true }, {}],
   ['CMK_ALERT_EMAILS', { alertEmails: ['on-call@example.com'] }, {}],
 ])('what stays of %s is said', async (name, before, after) => {
   const [first, second] = await Promise.all([made(before), made(after)]);

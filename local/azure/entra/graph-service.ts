@@ -1,4 +1,5 @@
 import { Hono } from 'hono';
+import { CMK_API_CLIENT_ID } from '../constants.ts';
 import { asArray, asObject } from '../json.ts';
 import { azureError, type Service, type ServiceEnv } from '../service.ts';
 import type { Principal, World } from '../world.ts';
@@ -59,6 +60,16 @@ export function createGraphService(world: World): Service {
       );
     });
   }
+  app.get('/v1.0/:of/owners', (c) => {
+    const [, set, appId] = /^(applications|servicePrincipals)\(appId='([^']*)'\)$/.exec(c.req.param('of') ?? '') ?? [];
+    if (appId !== CMK_API_CLIENT_ID)
+      return c.json(azureError('Request_ResourceNotFound', `Resource '${appId}' does not exist.`), 404);
+    const ids = world.apiOwners[set as keyof World['apiOwners']];
+    const value = everyone(world)
+      .filter((one) => ids.includes(one.objectId))
+      .map(objectOf);
+    return c.json({ '@odata.context': `${context}#directoryObjects`, value });
+  });
   app.post('/v1.0/directoryObjects/getByIds', async (c) => {
     const body = asObject(await c.req.json().catch(() => undefined));
     const ids = asArray(body?.ids);

@@ -31,6 +31,10 @@ function ask(value) {
   }
   const others = /^(\w+)\[\?(\w+)!='([^']*)'\]$/.exec(query);
   if (others) return value[others[1]].filter((one) => one[others[2]] !== others[3]);
+  wanted = matched('^value\\[\\]\\.(\\w+)$');
+  if (wanted) return value.value.map((item) => item[wanted]).join('\n');
+  const after = /^length\(spa\.redirectUris\[\?ends_with\(@, '([^']*)'\)\] \|\| `\[\]`\)$/.exec(query);
+  if (after) return (value.spa?.redirectUris ?? []).filter((one) => one.endsWith(after[1])).length;
   wanted = matched('^\\[\\]\\.(\\w+)$');
   if (wanted) return value.map((item) => item[wanted]).join('\n');
   if (query === '') return value;
@@ -81,6 +85,9 @@ switch (args.slice(0, 3).join(' ').replace(/ --.*/, '')) {
   case 'cloud show':
     console.log('https://graph.microsoft.com/');
     break;
+  case 'ad signed-in-user show':
+    print({ id: 'me' });
+    break;
   case 'ad app list':
     {
       // A quote within a text is written twice, in OData.
@@ -99,6 +106,8 @@ switch (args.slice(0, 3).join(' ').replace(/ --.*/, '')) {
       displayName: option('--display-name'),
       identifierUris: [],
       tags: [],
+      // Whoever makes one owns it, and its service principal.
+      owners: ['me'],
       appRoles: [],
       api: { oauth2PermissionScopes: [], preAuthorizedApplications: [] },
     };
@@ -114,7 +123,7 @@ switch (args.slice(0, 3).join(' ').replace(/ --.*/, '')) {
     print(state.principals.filter(({ appId }) => option('--filter') === `appId eq '${appId}'`));
     break;
   case 'ad sp create': {
-    const made = { id: 'principal-1', appId: option('--id'), appRoleAssignmentRequired: false };
+    const made = { id: 'principal-1', appId: option('--id'), owners: ['me'], appRoleAssignmentRequired: false };
     state.principals.push(made);
     wrote('create principal');
     print(made);
@@ -126,8 +135,21 @@ switch (args.slice(0, 3).join(' ').replace(/ --.*/, '')) {
   default: {
     if (args[0] !== 'rest') throw new Error(`fake az: no such command: ${args.join(' ')}`);
     const [method, url] = [option('--method'), option('--url')];
-    if (method === 'GET') print({ value: state.assignments });
-    else {
+    const owned = [...state.apps, ...state.principals].find(({ id }) => url.includes(`/${id}/owners`));
+    if (method === 'GET' && owned) print({ value: owned.owners.map((id) => ({ id })) });
+    else if (method === 'GET') print({ value: state.assignments });
+    else if (method === 'DELETE') {
+      const id = /\/owners\/([^/]+)\/\$ref$/.exec(url)?.[1];
+      // Who owns it no more, and has no role of the directory, writes nothing there.
+      if (!owned?.owners.includes('me')) {
+        console.error(
+          'ERROR: Forbidden({"error":{"code":"Authorization_RequestDenied","message":"Insufficient privileges to complete the operation."}})',
+        );
+        process.exit(1);
+      }
+      owned.owners = owned.owners.filter((one) => one !== id);
+      wrote(`DELETE ${url.replace('https://graph.microsoft.com/v1.0', '')}`);
+    } else {
       const body = JSON.parse(option('--body'));
       if (url.includes('/applications/'))
         merge(

@@ -1,0 +1,55 @@
+import type { TokenCredential } from '@azure/identity';
+import { z } from 'zod';
+import type { Cloud } from '../azure/cloud.ts';
+import { createJsonSender } from '../azure/json-sender.ts';
+import type { CallLimits } from '../azure/limits.ts';
+
+/** One who may change an app registration or its service principal, and so grant its roles. */
+export interface RegistrationOwner {
+  readonly objectId: string;
+  readonly name: string;
+  readonly of: 'registration' | 'service principal';
+}
+
+/** Microsoft Graph, "List owners" of an application and of a service principal. */
+const OWNERS = z.object({
+  value: z.array(
+    z.object({ id: z.string(), displayName: z.string().nullish(), userPrincipalName: z.string().nullish() }),
+  ),
+});
+
+const PLACES = [
+  ['applications', 'registration'],
+  ['servicePrincipals', 'service principal'],
+] as const;
+
+/**
+ * The owners of an app registration, as an operator's sign-in sees them: the app itself has no right in Microsoft Graph. The
+ * first hundred of each.
+ *
+ * @param clientId a GUID
+ * @throws an error that `describeFailure` reads
+ */
+export type RegistrationOwners = (clientId: string) => Promise<RegistrationOwner[]>;
+
+export function createRegistrationOwners(
+  credential: TokenCredential,
+  cloud: Cloud,
+  limits: CallLimits,
+): RegistrationOwners {
+  const send = createJsonSender(credential, `${cloud.microsoftGraph}/.default`, limits);
+  return async (clientId) => {
+    const lists = await Promise.all(
+      PLACES.map(async ([set, of]) => {
+        const url = `${cloud.microsoftGraph}/v1.0/${set}(appId='${clientId}')/owners`;
+        const { value } = OWNERS.parse(await send({ method: 'GET', url }));
+        return value.map(({ id, displayName, userPrincipalName }) => ({
+          objectId: id,
+          name: userPrincipalName ?? displayName ?? id,
+          of,
+        }));
+      }),
+    );
+    return lists.flat();
+  };
+}
