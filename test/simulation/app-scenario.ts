@@ -1,7 +1,8 @@
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import type { RekeyChange } from '../../src/rekey/control-rekey.ts';
-import type { Work } from '../../src/work/messages.ts';
+import type { Work, WorkQueueName } from '../../src/work/messages.ts';
 import { KEY } from '../support/keys.ts';
+import type { Forgery } from './forged-message.ts';
 import type { Fault } from './scheduler.ts';
 import type { Spoil } from './spoil-index.ts';
 
@@ -66,8 +67,15 @@ export type Deed =
   | { readonly do: 'startRekey'; readonly back?: true }
   /** The first that was ordered, unless told otherwise. */
   | { readonly do: 'changeRekey'; readonly how: RekeyChange; readonly order?: number }
+  /** Somebody who may write the queues, and nothing else. */
+  | { readonly do: 'forge'; readonly forgery: Forgery }
+  | { readonly do: 'put'; readonly queue: WorkQueueName; readonly message: object }
+  /** `loseTrail`: nothing that was done so far is on record. */
+  | { readonly do: 'revokeOther' | 'restoreOther' | 'loseTrail' }
   | { readonly do: 'lateEvent' | 'nearExpiryEvent' | 'revoke' | 'restore' | 'disableNewest' };
 
 export function describeDeed(deed: Deed): string {
-  return Object.values(deed).join(' ');
+  return Object.values(deed)
+    .map((value) => (typeof value === 'object' ? Object.values(value).join(' ') : value))
+    .join(' ');
 }

@@ -2,6 +2,7 @@ import type { Account } from '../../src/accounts/account.ts';
 import { FleetNotes, reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
 import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
 import { StandingRekeys } from '../../src/accounts/standing-rekeys.ts';
+import type { AuditEntry } from '../../src/audit/record.ts';
 import { LIMITS, OWN_STORAGE_MS } from '../../src/azure/limits.ts';
 import { lastName } from '../../src/azure/resource-id.ts';
 import { SharedReads } from '../../src/azure/shared-reads.ts';
@@ -50,6 +51,7 @@ import { MemoryRekeys } from '../support/memory-rekeys.ts';
 import { type AppScenario, type Deed, describeDeed, OTHER } from './app-scenario.ts';
 import { checkDrift } from './drift-check.ts';
 import type { World } from './explore.ts';
+import { forgedMessage, PEOPLE } from './forged-message.ts';
 import { type AtRest, BEGUN_MS, CLOCKS_MS, judgeAtRest } from './judge-app.ts';
 import { MemoryAudit } from './memory-audit.ts';
 import { MemoryFleet } from './memory-fleet.ts';
@@ -135,6 +137,9 @@ export class AppWorld implements World {
   /** What had gone wrong by the last deed. */
   #harms = 0;
   #restores = 0;
+  /** Calls about the key, in turn, and what the last of them has proved at its end. */
+  readonly #asked: ('revoke' | 'restore')[] = [];
+  #ended: 'revoked' | 'restored' | undefined;
   /** A re-key is being started, and there is nothing to change of it yet. */
   #starting = false;
   #clock = NOON;
@@ -186,6 +191,11 @@ export class AppWorld implements World {
     const stages = this.#exempt.length > 0 ? 2 + scenario.accounts.length : 0;
     this.#checks = scenario.noDriftCheck ? 0 : DRIFT_CHECKS + stages;
     this.#originalVersions = this.vault.versions.length;
+  }
+
+  /** What is in the audit trail. */
+  get entries(): readonly AuditEntry[] {
+    return this.#audit.entries;
   }
 
   tick(): void {
@@ -279,6 +289,8 @@ export class AppWorld implements World {
       changes: this.rekeys.changes,
       now: new Date(this.#clock),
       restores: this.#restores,
+      asked: this.#asked,
+      ended: this.#ended,
       made: this.vault.versions.length - this.#originalVersions - this.#peopleMade,
       wanted: this.#nearExpiry ? 1 : 0,
       exempt: this.#exempt,
@@ -441,6 +453,25 @@ export class AppWorld implements World {
       case 'controlLost':
         this.#isControlOut = true;
         return;
+      case 'forge': {
+        const versions = { key: this.vault.versions, other: this.other.versions };
+        const { account } = this.fleet.of(this.fleet.names[deed.forgery.by % this.fleet.names.length] ?? '');
+        const { queue, message } = forgedMessage(deed.forgery, versions, account, new Date(this.#clock));
+        this.#queues.send(queue, message as Work);
+        return;
+      }
+      case 'put':
+        this.#queues.send(deed.queue, deed.message as Work);
+        return;
+      case 'loseTrail':
+        this.#audit.entries.splice(0);
+        return;
+      case 'revokeOther':
+        this.#call('revoke', OTHER, this.other);
+        return;
+      case 'restoreOther':
+        this.#call('restore', OTHER, this.other);
+        return;
       case 'timePasses':
         this.#goTo(this.#clock + deed.seconds * 1000);
         return;
@@ -474,25 +505,35 @@ export class AppWorld implements World {
     return instance.pausedSince !== undefined && this.#clock - instance.pausedSince > BEGUN_MS;
   }
 
-  #call(what: 'revoke' | 'restore'): void {
+  #call(what: 'revoke' | 'restore', key = KEY, vault = this.vault): void {
     const instance = this.#instances[0] as Instance;
     const actor = this.#actor(instance, what);
     const ports = this.#ports(instance, actor);
-    const objectId = `0000000${what === 'revoke' ? 1 : 2}-0000-4000-8000-000000000000`;
+    const objectId = PEOPLE[what === 'revoke' ? 0 : 1] ?? '';
     const call = { caller: { objectId, appId: 'app' }, correlationId: 'call', why: 'a simulation', ticket: undefined };
-    const open = openRevocation(this.vault.versions, new Date(this.#clock));
+    const open = openRevocation(vault.versions, new Date(this.#clock));
     if (what === 'restore') this.#restores += 1;
+    if (key === KEY) this.#asked.push(what);
     const run =
       what === 'revoke'
-        ? revoke(KEY, call, { ...ports, dependents: async () => undefined }, () => {})
+        ? revoke(key, call, { ...ports, dependents: async () => undefined }, () => {})
         : restore(
-            KEY,
+            key,
             open?.id ?? 'none',
             call,
             { ...ports, dualControl: true, readiness: async () => ({ accounts: [], warnings: [] }) },
             () => {},
           );
-    void run.catch(() => {}).then(() => instance.actors.delete(actor));
+    void run
+      .then(
+        (result) => {
+          if (key !== KEY || !result) return;
+          if ('end' in result) this.#ended = result.end === 'restored' ? 'restored' : undefined;
+          else this.#ended = result.complete ? 'revoked' : undefined;
+        },
+        () => {},
+      )
+      .then(() => instance.actors.delete(actor));
   }
 
   #startRekey(back: boolean): void {

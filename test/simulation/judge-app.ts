@@ -5,6 +5,7 @@ import { versionObstacle } from '../../src/rekey/obstacle.ts';
 import { openRevocation } from '../../src/revocation/revocation.ts';
 import { KEY } from '../support/keys.ts';
 import { OTHER } from './app-scenario.ts';
+import { PEOPLE } from './forged-message.ts';
 import type { MemoryFleet } from './memory-fleet.ts';
 import type { MemoryVault } from './memory-vault.ts';
 
@@ -25,6 +26,9 @@ export interface AtRest {
   readonly now: Date;
   /** How often a caller has asked for a restore. */
   readonly restores: number;
+  /** What callers have asked for of the key, in turn, and what the last answer has proved. */
+  readonly asked: readonly ('revoke' | 'restore')[];
+  readonly ended: 'revoked' | 'restored' | undefined;
   /** Versions that the app has made, and how many it had to. */
   readonly made: number;
   readonly wanted: number;
@@ -43,6 +47,8 @@ export function judgeAtRest(rest: AtRest): void {
     if (count > most) throw new Error(`${id} is recorded ${count} times.`);
   }
   judgeRecords(rest);
+  judgeNames(rest);
+  judgeOpen(rest);
   if (openRevocation(vault.versions, now)) {
     const enabled = vault.versions.filter((version) => version.enabled);
     if (enabled.length > 0) throw new Error('A revocation is open at rest, and a version is enabled.');
@@ -51,6 +57,25 @@ export function judgeAtRest(rest: AtRest): void {
   judgeRekey(rest);
   judgeMoves(rest);
   if (made !== wanted) throw new Error(`The app made ${made} versions, and ${wanted} were needed.`);
+}
+
+/** Who revoked and who restored is on record as they were, whatever a message has claimed. */
+function judgeNames({ entries }: AtRest): void {
+  const callers = { 'key.revoke': PEOPLE[0], 'key.restore': PEOPLE[1] } as const;
+  for (const { action, reason, caller } of entries) {
+    if (action !== 'key.revoke' && action !== 'key.restore') continue;
+    const by = caller?.objectId;
+    if (by !== callers[action]) throw new Error(`${action} (${reason}) is on record in the name of ${by}.`);
+  }
+}
+
+/** What no caller has asked for has not been done. */
+function judgeOpen({ vault, now, asked, ended }: AtRest): void {
+  const open = openRevocation(vault.versions, now);
+  if (asked.length === 0 && open) throw new Error(`Nobody has revoked the key, and a revocation is open: ${open.id}.`);
+  if (asked.at(-1) === 'revoke' && ended === 'revoked' && !open) throw new Error('Revoked, and at rest it is not.');
+  if (!asked.includes('restore') && ended === 'revoked' && open?.revokedBy !== PEOPLE[0])
+    throw new Error(`Revoked, and at rest the revocation is that of ${open?.revokedBy}.`);
 }
 
 /** Every account is on the newest usable version of its key, and what the app has moved is recorded, once. */

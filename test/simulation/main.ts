@@ -15,6 +15,7 @@ import {
   randomBreakGlassWorld,
   randomCutOffRotationWorld,
   randomCutOffWorld,
+  randomForgeryWorld,
   randomIndexWorld,
   randomLostLooksWorld,
   randomLostRenewalsWorld,
@@ -64,11 +65,13 @@ const TURNS: readonly ((random: () => number) => () => World)[] = [
   randomTwoRekeysWorld,
 ];
 
-/** What comes twice in a round makes room every other time. */
+/** What comes twice in a round, or is followed to every end elsewhere, makes room every other time. */
 const IN_TURN: Readonly<Record<number, (random: () => number) => () => World>> = {
+  0: randomForgeryWorld,
   2: randomCutOffWorld,
   3: randomGrowingAccountWorld,
   4: randomKilledAccountWorld,
+  5: randomForgeryWorld,
   6: randomLostLooksWorld,
   7: randomCutOffRotationWorld,
   8: randomLostRenewalsWorld,

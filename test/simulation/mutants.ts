@@ -186,6 +186,18 @@ export const MUTANTS: readonly Mutant[] = [
     to: '',
   },
   {
+    name: 'a restore of one key is taken for one of another',
+    file: 'src/revocation/key-trail.ts',
+    from: '!did || data.resource.toLowerCase() !== key.id.toLowerCase()',
+    to: '!did',
+  },
+  {
+    name: 'what is recorded later is recorded in the name of whom a message claims',
+    file: 'src/revocation/record-found.ts',
+    from: 'caller: { ...said?.caller, objectId: by,',
+    to: 'caller: { ...claimed?.caller, objectId: claimed?.caller.objectId ?? by,',
+  },
+  {
     name: 'a killed revocation is recorded while its own record may still come',
     file: 'src/revocation/record-found.ts',
     from: 'if (ageMs < RECORDED_AFTER_MS ||',

@@ -338,6 +338,46 @@ export function randomBreakGlassWorld(random: Random): () => World {
   return make(random, { deeds, instances: 2, accounts: ['pinned'], during, ...harm });
 }
 
+/** Somebody who may write the app's queues and its index, beside those who revoke, restore and rotate. */
+export function randomForgeryWorld(random: Random): () => World {
+  const forge = (): Deed => ({
+    do: 'forge',
+    forgery: {
+      kind: one(random, ['revocation', 'revocation', 'revocation', 'probe', 'key', 'rotate', 'rotation', 'account']),
+      did: one(random, ['revoke', 'restore']),
+      by: Math.floor(random() * 12),
+      of: one(random, ['key', 'other', 'none']),
+      hours: one(random, [0, 0, -1, 1, 24 * 365 * 100]),
+    },
+  });
+  const deeds: Deed[] = [];
+  if (random() < 0.8) deeds.push({ do: 'revoke' });
+  if (random() < 0.5) deeds.push({ do: 'revokeOther' }, { do: 'timePasses', seconds: 20 }, { do: 'restoreOther' });
+  for (let n = 0; n < 2 + Math.floor(random() * 5); n += 1) {
+    deeds.push(
+      one<Deed>(random, [
+        forge(),
+        forge(),
+        forge(),
+        { do: 'timePasses', seconds: one(random, [5, 60, 900]), quietly: true },
+        { do: 'spoilIndex', how: one(random, SPOILS) },
+        { do: 'restore' },
+        { do: 'revoke' },
+        { do: 'rotate', events: 1 },
+      ]),
+    );
+  }
+  deeds.push(forge());
+  const harm = one<Optional>(random, [
+    { kills: 0, faults: 0 },
+    { kills: 0, faults: 0 },
+    { kills: 1, faults: 0, aim: /^(audit|patch v)/ },
+    { kills: 0, faults: 1, aim: /^(send|audit|patch v)/, kinds: ['late', 'hangs', 'answerLost'] },
+  ]);
+  const during = one(random, [NOTHING, undefined]);
+  return make(random, { deeds, instances: 2, accounts: ['pinned'], during, ...harm });
+}
+
 function make(random: Random, profile: Pick<AppScenario, 'deeds'> & Optional): () => World {
   const scenario: AppScenario = {
     instances: one(random, [1, 2, 2, 3, 4]),
