@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeImage } from '../scripts/release/image.ts';
+import { baseOf, makeImage } from '../scripts/release/image.ts';
 
 const PROJECT = join(import.meta.dirname, '..');
 const { version } = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8')) as { version: string };
@@ -17,9 +17,12 @@ const instructions = readFileSync(join(PROJECT, 'infra/cli/Dockerfile'), 'utf8')
 const all = (name: string) => instructions.filter((one) => one.name === name).map(({ rest }) => rest);
 
 describe('the Dockerfile, by the rules of hadolint', () => {
-  it('has one base, of one version (DL3006, DL3007)', () => {
+  it('has one base, of one version (DL3006, DL3007), and a digest that is whole once there is one', () => {
     const { devDependencies } = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8'));
-    expect(all('FROM')).toEqual([`node:${devDependencies.node}-bookworm-slim`]);
+    const [base = '', ...more] = all('FROM');
+    expect([base.replace(/@sha256:[0-9a-f]{64}$/, ''), ...more]).toEqual([
+      `node:${devDependencies.node}-bookworm-slim`,
+    ]);
   });
 
   it('runs as somebody by number who is not root, from the last USER on (DL3002)', () => {
@@ -42,12 +45,13 @@ describe('the Dockerfile, by the rules of hadolint', () => {
 });
 
 /** Answers as docker does, and writes down what it was asked. */
+const BASE = `sha256:${'0123456789abcdef'.repeat(4)}`;
 const DOCKER = `#!/bin/sh
 echo "$*" >> "$DOCKER_LOG"
 case "$1" in
-  build) for last; do :; done; ls "$last" | tr '\\n' ' ' >> "$DOCKER_LOG"; echo >> "$DOCKER_LOG" ;;
+  build) for last; do :; done; grep ^FROM "$4" >> "$DOCKER_LOG"; ls "$last" | tr '\\n' ' ' >> "$DOCKER_LOG"; echo >> "$DOCKER_LOG" ;;
   run) case "$*" in *--entrypoint*) echo "\${DOCKER_USER:-1000}" ;; *) echo "${version}" ;; esac ;;
-  inspect) echo "ghcr.io/owner/name@sha256:abc" ;;
+  inspect) case "$*" in *node:*) echo "other@sha256:0 node@\${DOCKER_BASE}" ;; *) echo "ghcr.io/owner/name@sha256:abc" ;; esac ;;
 esac
 `;
 
@@ -67,21 +71,44 @@ describe('the image', () => {
     execFileSync('tar', ['-czf', join(folder, `release/cmk-autopilot-${version}.tgz`), '-C', folder, 'package']);
     process.env.PATH = `${join(folder, 'bin')}:${PATH}`;
     process.env.DOCKER_LOG = join(folder, 'log');
+    process.env.DOCKER_BASE = BASE;
   });
   afterAll(() => {
     process.env.PATH = PATH;
     delete process.env.DOCKER_LOG;
+    delete process.env.DOCKER_BASE;
     delete process.env.DOCKER_USER;
     rmSync(folder, { recursive: true });
   });
 
   it('is made of the package of the release, seen to run, and pushed by its version', () => {
     expect(make(true)).toEqual({ image: `ghcr.io/owner/name:${version}`, digest: 'sha256:abc' });
-    const [build = '', files, ...then] = log();
-    expect(build).toMatch(/^build --pull --file .*infra\/cli\/Dockerfile .*image\.revision=c0ffee/);
+    const seen = log();
+    const [build = '', , files, ...then] = seen.slice(seen.findIndex((line) => line.startsWith('build')));
+    expect(build).toMatch(/^build --pull --file .*\/Dockerfile .*image\.revision=c0ffee/);
     expect(files?.trim()).toBe('cmk.mjs');
     expect(then.map((line) => line.split(' ')[0])).toEqual(['run', 'run', 'push', 'inspect']);
     expect(then[0]).toContain('--network none --read-only');
+  });
+
+  it('is made of its base by digest, which its labels say', () => {
+    const { tag, digest = BASE } = baseOf(readFileSync(join(PROJECT, 'infra/cli/Dockerfile'), 'utf8'));
+    expect(log()).toContain(`FROM ${tag}@${digest}`);
+    const build = log().find((line) => line.startsWith('build'));
+    expect(build).toContain(`image.base.name=docker.io/library/${tag} `);
+    expect(build).toContain(`image.base.digest=${digest} `);
+  });
+
+  it('is not made of a base whose digest nobody says', () => {
+    process.env.DOCKER_BASE = 'sha256:abc';
+    try {
+      const { digest } = baseOf(readFileSync(join(PROJECT, 'infra/cli/Dockerfile'), 'utf8'));
+      if (digest === undefined) expect(() => make(false)).toThrow('docker does not say the digest');
+      expect(() => baseOf('FROM node:22@sha256:abc')).toThrow('names no base');
+      expect(baseOf(`FROM node:22@${BASE}`)).toEqual({ tag: 'node:22', digest: BASE });
+    } finally {
+      process.env.DOCKER_BASE = BASE;
+    }
   });
 
   it('that runs as root is refused, and not pushed', () => {

@@ -193,38 +193,3 @@ describe('the notes of a release', () => {
     }
   });
 });
-
-describe('the workflows', () => {
-  const workflows = readdirSync(join(PROJECT, '.github/workflows'));
-  const text = (name: string) => readFileSync(join(PROJECT, '.github/workflows', name), 'utf8');
-
-  it('use every action by its commit', () => {
-    const used = workflows.flatMap((name) => [...text(name).matchAll(/uses: (\S+)(.*)/g)]);
-    expect(used.length).toBeGreaterThan(8);
-    expect(
-      used.filter(([, action = '', version = '']) => !/@[0-9a-f]{40}$/.test(action) || !/# v\d/.test(version)),
-    ).toEqual([]);
-  });
-
-  it('run scripts that are there, and keep no secret', () => {
-    const scripts = workflows.flatMap((name) => [
-      ...text(name).matchAll(/(?:node |- run: )((?:scripts|\.ci)\/[\w./-]+)/g),
-    ]);
-    expect(scripts.map(([, path]) => path)).toEqual(
-      expect.arrayContaining(['scripts/release.ts', 'scripts/infra/deploy.ts', '.ci/run']),
-    );
-    expect(scripts.filter(([, path = '']) => !existsSync(join(PROJECT, path)))).toEqual([]);
-    expect(workflows.filter((name) => /\bsecrets\./.test(text(name)))).toEqual([]);
-  });
-
-  it('let nothing that tests, builds or comes of the packages write a release, or sign one', () => {
-    const jobs = text('release.yml').split(/^ {2}(?=\w+:$)/m);
-    const named = (name: string) => jobs.find((job) => job.startsWith(`${name}:`)) ?? '';
-    expect(named('check')).toContain('.ci/run');
-    // GitHub's own name for the repository: whose release it is.
-    expect(named('build')).toContain('--repository "$GITHUB_REPOSITORY"');
-    const mayWrite = jobs.filter((job) => /: write$/m.test(job));
-    expect(mayWrite.map((job) => job.slice(0, job.indexOf(':')))).toEqual(['publish', 'image']);
-    for (const job of mayWrite) expect(job).not.toMatch(/\b(?:npm|npx)\b|\.ci\/run|scripts\/release\.ts/);
-  });
-});
