@@ -2,7 +2,6 @@ import { managedKey } from '../../src/keys/managed-vaults.ts';
 import type { RekeyChange } from '../../src/rekey/control-rekey.ts';
 import type { Work, WorkQueueName } from '../../src/work/messages.ts';
 import { KEY } from '../support/keys.ts';
-import type { Forgery } from './forged-message.ts';
 import type { Fault } from './scheduler.ts';
 import type { Spoil } from './spoil-index.ts';
 
@@ -47,6 +46,18 @@ export interface AppScenario {
   readonly exempt?: readonly number[];
   /** No drift check comes to find what was lost: messages alone have to see to it. */
   readonly noDriftCheck?: boolean;
+}
+
+/** What a writer of the queues puts there; numbers choose among what there is. */
+export interface Forgery {
+  readonly kind: 'revocation' | 'probe' | 'key' | 'rotate' | 'rotation' | 'account';
+  readonly did: 'revoke' | 'restore';
+  /** In whose name. */
+  readonly by: number;
+  /** Of which key the message takes the revocation that it names. */
+  readonly of: 'key' | 'other' | 'none';
+  /** Hours by which its times are off. */
+  readonly hours: number;
 }
 
 export type Deed =

@@ -2,22 +2,10 @@ import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { readRevocation } from '../../src/revocation/revocation.ts';
 import { ACCOUNT_WORK, KEY_WORK, type WorkQueueName } from '../../src/work/messages.ts';
 import { KEY } from '../support/keys.ts';
-import { OTHER } from './app-scenario.ts';
+import { type Forgery, OTHER } from './app-scenario.ts';
 
 /** Callers of the simulation, and a person who never calls. */
 export const PEOPLE = [1, 2, 3, 9].map((n) => `0000000${n}-0000-4000-8000-000000000000`);
-
-/** What a writer of the queues puts there; numbers choose among what there is. */
-export interface Forgery {
-  readonly kind: 'revocation' | 'probe' | 'key' | 'rotate' | 'rotation' | 'account';
-  readonly did: 'revoke' | 'restore';
-  /** In whose name. */
-  readonly by: number;
-  /** Of which key the message takes the revocation that it names. */
-  readonly of: 'key' | 'other' | 'none';
-  /** Hours by which its times are off. */
-  readonly hours: number;
-}
 
 /** The message, with every field that any version of the app has read. The writer knows what the keys show. */
 export function forgedMessage(
