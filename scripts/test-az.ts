@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 // npm run test:az [-- vitest options]
-// Runs the article's own az commands against the local Azure. It installs nothing: `az` has to be on PATH.
+// Runs the article's own az commands, and those that findings of the drift check print, against the local Azure. It installs nothing: `az` has to be on PATH.
 
 /** The Azure CLI that the tests were made with; older ones may lack what Debian's packages of 2.45 lack. */
 const OLDEST = [2, 60] as const;

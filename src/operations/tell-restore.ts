@@ -4,6 +4,6 @@ import type { Journal } from './journal.ts';
 
 /** Says how what was revoked is given back, and by whom. */
 export function tellRestore(command: string, environment: Environment, journal: Journal): void {
-  const who = readDualControl(environment) ? ', run by somebody else than you' : '';
-  journal.note(`To give access back: ${command}${who}`);
+  const who = readDualControl(environment) ? 'To give access back, a second person runs' : 'To give access back';
+  journal.note(`${who}: ${command}`);
 }

@@ -306,7 +306,7 @@ const cases: readonly Case[] = [
   },
   {
     reason: 'KeyDeleted',
-    by: 'somebody deletes the vault',
+    by: 'an operator deletes the vault',
     prints: 'az keyvault recover',
     drift: async () => {
       const vault = await ownVault();
@@ -577,7 +577,7 @@ const cases: readonly Case[] = [
   },
   {
     reason: 'PolicyBlocksRotation',
-    by: 'somebody assigns the policy that keys are in hardware',
+    by: 'an operator assigns the policy that keys are in hardware',
     prints: 'az policy exemption create',
     drift: async () => {
       const key = new TestKey(world());
@@ -627,7 +627,7 @@ const cases: readonly Case[] = [
   },
   {
     reason: 'RetirableVersion',
-    by: 'the log proves that nobody uses it',
+    by: 'the log proves that no client uses it',
     prints: 'cmk key retire',
     drift: async () => {
       const { key } = pinnedAccount();
@@ -650,7 +650,7 @@ const cases: readonly Case[] = [
     reason: 'OldVersionInUse',
     by: 'the version that it goes on with was retired',
     prints: 'cmk key unretire',
-    stays: 'whoever uses the old version goes on with it',
+    stays: 'the client that uses the old version goes on with it',
     drift: async () => {
       const { key, newer } = pinnedAccount();
       wire.azure.clock.advance(26 * HOUR_MS);
@@ -671,7 +671,7 @@ const cases: readonly Case[] = [
   },
   {
     reason: 'VaultNotFound',
-    by: 'somebody deletes a managed vault',
+    by: 'an operator deletes a managed vault',
     prints: 'az keyvault recover',
     drift: async () => {
       const { id, name } = await ownVault();

@@ -85,7 +85,7 @@ describe('account revoke and account restore', () => {
     expect(rolesOf(site)).toEqual([]);
     const { id } = revoked.result.revocation ?? { id: '' };
     const restoreIt = `cmk account restore ${account.name} --revocation ${id} --reason '<why>'`;
-    expect(texts(revoked, 'note')).toContain(`To give access back: ${restoreIt}, run by somebody else than you`);
+    expect(texts(revoked, 'note')).toContain(`To give access back, a second person runs: ${restoreIt}`);
 
     expect(await procedures.refusal(restoring(account, 'cafe'), { as: second })).toMatchObject({
       reason: 'OtherRevocation',

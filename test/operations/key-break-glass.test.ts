@@ -47,7 +47,7 @@ describe('key revoke and key restore', () => {
     const { id } = revoked.result.revocation ?? { id: '' };
     expect(id).not.toBe('');
     const restoreIt = `cmk key restore ${site.key} --vault ${site.vault.name} --revocation ${id} --reason '<why>'`;
-    expect(texts(revoked, 'note')).toContain(`To give access back: ${restoreIt}, run by somebody else than you`);
+    expect(texts(revoked, 'note')).toContain(`To give access back, a second person runs: ${restoreIt}`);
 
     const other = await procedures.refusal(restoring(site, { revocation: 'cafe' }), { as: second });
     expect(other).toMatchObject({ reason: 'OtherRevocation', nextStep: `If that is the one you mean: ${restoreIt}` });

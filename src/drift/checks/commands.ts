@@ -75,7 +75,7 @@ export function exemptVault({ id }: ManagedVault, assignmentId: string, referenc
   ]);
 }
 
-/** With the app and its storage: who runs it does not have the app's settings. */
+/** With the app and its storage: the operator who runs it does not have the app's settings. */
 export function deliverEvents({ id }: ManagedVault, { functionId, deadLetter }: WantedSubscription): string {
   return shellCommand('cmk events ensure', [
     ['--vault', id],

@@ -5,7 +5,7 @@ import type { AccountSubject, KeySubject, VaultSubject } from '../../drift/check
 import type { Finding } from '../../drift/report.ts';
 import type { IdentityState } from '../../identities/key-access.ts';
 import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
-import { azVaultOption, vaultOption } from '../../keys/vault-options.ts';
+import { vaultOption } from '../../keys/vault-options.ts';
 import type { Reason } from '../../reasons.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import type { RevocationStamp } from '../../revocation/revocation.ts';
@@ -96,15 +96,12 @@ function fixOf({ reason, fix, command }: Omit<Finding, 'since'>, { subject, vaul
   const where = vaultOption(named);
   const keyName = use?.keyName ?? '<key>';
   switch (reason as Reason) {
-    case 'KeyDeleted':
-      return key?.state === 'vaultGone'
-        ? `az keyvault recover ${named.kind === 'vault' ? '--name' : '--hsm-name'} ${vaultName}`
-        : `az keyvault key recover ${azVaultOption(named)} ${vaultName} --name ${keyName}`;
     case 'UnsupportedKey':
       return `cmk account change-key ${account.name} ${where} --key <key>`;
     case 'RevocationOpen':
       return revocation && key ? restoreCommand(key.key, revocation) : fix;
     case 'AccountRevocationOpen':
+    case 'KeyDeleted':
     case 'KeyDisabled':
     case 'KeyExpired':
       return command ?? fix;

@@ -46,7 +46,7 @@ function ChooseKey() {
       <p>
         Revoking a key disables every version of it, which cuts off the data that it encrypts. How soon Azure Storage
         refuses is not documented by Microsoft: the app watches, and says when each account is cut off. It can be given
-        back by somebody else. First choose the key; nothing is done before you confirm it.
+        back by a second person. First choose the key; nothing is done before you confirm it.
       </p>
       <Section title="Choose a key" of={keys}>
         <ul class="items">
