@@ -698,9 +698,11 @@ const cases: readonly Case[] = [
   {
     reason: 'OldHsmPlatform',
     by: 'a key was made on the platform before',
+    prints: 'cmk key rotate',
     drift: async () => {
       const key = new TestKey(world());
       Object.assign(key.first, { kty: 'RSA-HSM', hsmPlatform: '1' });
+      wire.azure.clock.advance(24 * HOUR_MS);
       return { resource: key.id() };
     },
   },
