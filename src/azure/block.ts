@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Reason } from '../reasons.ts';
 import { parseJson } from '../text.ts';
-import { NO_COMMAND, type ShellOption, shellCommand } from './shell-command.ts';
+import { commandOr, NO_COMMAND, type ShellOption, shellCommand } from './shell-command.ts';
 
 /** What keeps Azure from carrying out a request until an administrator takes it away. */
 export interface Block {
@@ -87,7 +87,7 @@ function locked(text: string): Block {
   return {
     reason: 'ScopeLocked',
     message: scope === undefined ? text : `A lock on ${scope} forbids the change.`,
-    nextStep: `Remove the lock (${list === NO_COMMAND ? 'az lock list' : list} shows its id, az lock delete --ids <id> removes it), repeat what was refused, and set the lock again.`,
+    nextStep: `Remove the lock (${commandOr(list, 'az lock list')} shows its id, az lock delete --ids <id> removes it), repeat what was refused, and set the lock again.`,
   };
 }
 

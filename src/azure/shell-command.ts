@@ -7,24 +7,39 @@ const QUOTES = /['\u2018-\u201b]/;
 /** What cmd.exe acts upon, by which PowerShell runs `az.cmd` and `cmk.cmd`: it is handed the word without its quotes. */
 const BATCH = /["%&|<>^!]/;
 
-/** In place of a command that cannot be given. */
-export const NO_COMMAND =
+/** In place of a command with a value that no shell can be given safely. A symbol, so that no text is made of it by mistake. */
+export const NO_COMMAND = Symbol('no safe command');
+
+/** A command to be copied into a shell. */
+export type ShellCommand = string | typeof NO_COMMAND;
+
+/** Tells an operator why there is no command. */
+export const WHY_NO_COMMAND =
   'No command is given to be copied: a name in it is empty, looks like an option, or has a character that a shell could act upon.';
 
 /** An option and its value; without a name, the value alone. */
 export type ShellOption = readonly [option: string, value: string];
 
 /**
- * A command to be copied into a POSIX shell or into PowerShell, each value as one word: names and tags are anybody's to
- * choose.
+ * A command to be copied into a POSIX shell or into PowerShell, each value as one word: other people choose names and tags.
  *
  * @param command what is fixed: `az role assignment create`
  * @param values each after its option; one with the option `''` stands by itself
  * @returns {@link NO_COMMAND} when a value cannot be given safely
  */
-export function shellCommand(command: string, values: readonly ShellOption[]): string {
+export function shellCommand(command: string, values: readonly ShellOption[]): ShellCommand {
   if (!values.every(([, value]) => isSafe(value))) return NO_COMMAND;
   return [command, ...values.flatMap(([option, value]) => [...(option ? [option] : []), shellWord(value)])].join(' ');
+}
+
+/** @param instead what to do, where there is no command */
+export function commandOr(command: ShellCommand, instead: string): string {
+  return command === NO_COMMAND ? instead : command;
+}
+
+/** Commands that run one after the other, each only if the one before succeeded. */
+export function inSequence(first: ShellCommand, second: ShellCommand): ShellCommand {
+  return first === NO_COMMAND || second === NO_COMMAND ? NO_COMMAND : `${first} && ${second}`;
 }
 
 function isSafe(value: string): boolean {

@@ -1,4 +1,4 @@
-import { shellCommand } from '../azure/shell-command.ts';
+import { type ShellCommand, shellCommand } from '../azure/shell-command.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 import { addStoragePolicy, giveLocalRole } from '../vaults/vault-commands.ts';
 import { type KeyAccess, STORAGE_KEY_ROLE } from './key-access.ts';
@@ -9,7 +9,7 @@ export function giveAccess(
   principalId: string | undefined,
   vault: ManagedVault,
   by: KeyAccess['by'],
-): string | undefined {
+): ShellCommand | undefined {
   if (principalId === undefined) return undefined;
   if (by === 'local') return giveLocalRole(ENCRYPTION_USER.local.name, principalId, vault.name, undefined);
   return by === 'accessPolicies'

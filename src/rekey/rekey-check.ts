@@ -1,4 +1,4 @@
-import { NO_COMMAND } from '../azure/shell-command.ts';
+import { commandOr } from '../azure/shell-command.ts';
 import { conflictsOf, type RekeyOrder } from '../fleet/rekey-order.ts';
 import { giveAccess } from '../identities/give-access.ts';
 import type { KeyAccess } from '../identities/key-access.ts';
@@ -124,12 +124,12 @@ function vaultProblems({ to, vault }: RekeyFacts): RekeyProblem[] {
     problems.push({ reason: 'SoftDeleteOff', detail: `The vault ${name} has no soft delete.`, fix });
   }
   if (!purgeProtection) {
-    const fix = orWords(protectVault(to.vault), 'Switch it on.');
+    const fix = commandOr(protectVault(to.vault), 'Switch it on.');
     problems.push({ reason: 'PurgeProtectionOff', detail: `The vault ${name} has no purge protection.`, fix });
   }
   const hindrance = storageHindrance(network);
   if (hindrance?.certain) {
-    const fix = orWords(letStorageIn(to.vault), 'Let trusted services by.');
+    const fix = commandOr(letStorageIn(to.vault), 'Let trusted services by.');
     problems.push({ reason: 'VaultUnreachable', detail: `The vault ${name}: ${hindrance.is}`, fix });
   }
   return problems;
@@ -170,15 +170,13 @@ function accessProblems({ to, access }: RekeyFacts): RekeyProblem[] {
   return [...causes.values()].map((same) => accessProblem(to, same as [KeyAccess, ...KeyAccess[]]));
 }
 
-/** Of a Managed HSM that is not seen the resource group is not known. */
-function orWords(command: string, words: string): string {
-  return command === NO_COMMAND ? words : command;
-}
-
 function accessProblem(to: ManagedKey, [first, ...others]: readonly [KeyAccess, ...KeyAccess[]]): RekeyProblem {
   const { account, reason = 'IdentityWithoutRole', principalId, by, missing } = first;
   const more = others.length > 0 ? ` and ${others.length} more accounts` : '';
   const command = reason === 'IdentityWithoutRole' ? giveAccess(principalId, to.vault, by) : undefined;
-  const fix = command ?? 'Attach an identity that exists to the account, and name it in its encryption settings.';
+  const fix =
+    command === undefined
+      ? 'Attach an identity that exists to the account, and name it in its encryption settings.'
+      : commandOr(command, `Let the identity ${principalId} get, wrap and unwrap with the key.`);
   return { reason, detail: `${account}${more}: ${missing.join(' ')}`, fix };
 }

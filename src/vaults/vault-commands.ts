@@ -1,4 +1,4 @@
-import { shellCommand } from '../azure/shell-command.ts';
+import { type ShellCommand, shellCommand } from '../azure/shell-command.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 
 // What mends a vault or a Managed HSM, filled in, to be copied into a shell.
@@ -13,24 +13,24 @@ const ofVault = ({ kind, name, resourceGroup, subscriptionId }: Placed) =>
   ] as const;
 
 /** `az keyvault update`, with what it is to set. */
-function update(vault: Placed, what: string): string {
+function update(vault: Placed, what: string): ShellCommand {
   return shellCommand(`az keyvault ${vault.kind === 'vault' ? 'update' : 'update-hsm'} ${what}`, ofVault(vault));
 }
 
-export function recoverVault(vault: Placed): string {
+export function recoverVault(vault: Placed): ShellCommand {
   return shellCommand('az keyvault recover', ofVault(vault));
 }
 
-export function protectVault(vault: Placed): string {
+export function protectVault(vault: Placed): ShellCommand {
   return update(vault, '--enable-purge-protection true');
 }
 
-export function letStorageIn(vault: Placed): string {
+export function letStorageIn(vault: Placed): ShellCommand {
   return update(vault, '--bypass AzureServices');
 }
 
 /** Lets an identity do what Storage does with the keys of a vault that goes by access policies. */
-export function addStoragePolicy(principalId: string, vault: Placed): string {
+export function addStoragePolicy(principalId: string, vault: Placed): ShellCommand {
   return shellCommand('az keyvault set-policy --key-permissions get wrapKey unwrapKey', [
     ['--object-id', principalId],
     ...ofVault(vault),
@@ -44,7 +44,7 @@ export function giveLocalRole(
   hsm: string,
   key: string | undefined,
   type: 'User' | 'ServicePrincipal' = 'ServicePrincipal',
-): string {
+): ShellCommand {
   return shellCommand('az keyvault role assignment create', [
     ['--hsm-name', hsm],
     ['--role', role],

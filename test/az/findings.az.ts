@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ShellCommand } from '../../src/azure/shell-command.ts';
 import { recoverKey } from '../../src/drift/checks/commands.ts';
 import { otherResourceStale } from '../../src/drift/checks/other-checks.ts';
 import { giveAccess } from '../../src/identities/give-access.ts';
@@ -11,6 +12,11 @@ import { Az } from './az.ts';
 // has another form there: az itself says which options they take, and which they need.
 const HSM = { ...VAULT, kind: 'managedHsm', name: 'hsm-local' } as const;
 
+function textOf(command: ShellCommand | undefined): string {
+  if (typeof command !== 'string') throw new Error('No command is printed.');
+  return command;
+}
+
 /** What an owner of a resource of that type is told to paste. */
 function moveOther(type: string): string[] {
   const id = `/subscriptions/${VAULT.subscriptionId}/resourceGroups/rg/providers/${type}/other`;
@@ -18,7 +24,7 @@ function moveOther(type: string): string[] {
   const place = { name: 'other', region: 'westeurope', subscriptionId: VAULT.subscriptionId };
   const other = { id, type, ...place, uses, known: true };
   const [found] = otherResourceStale({ ...key(), others: [other] }, rules());
-  return (found?.command ?? '').split(' && ');
+  return textOf(found?.command).split(' && ');
 }
 
 const commands = [
@@ -26,12 +32,12 @@ const commands = [
   ...moveOther('microsoft.sql/servers'),
   ...moveOther('microsoft.sql/managedinstances'),
   ...moveOther('microsoft.containerregistry/registries'),
-  giveAccess('p-1', VAULT, 'accessPolicies') ?? '',
-  giveAccess('p-1', HSM, 'local') ?? '',
-  protectVault(HSM) ?? '',
-  letStorageIn(HSM) ?? '',
-  recoverVault(HSM) ?? '',
-  recoverKey({ ...KEY, vault: HSM }) ?? '',
+  textOf(giveAccess('p-1', VAULT, 'accessPolicies')),
+  textOf(giveAccess('p-1', HSM, 'local')),
+  textOf(protectVault(HSM)),
+  textOf(letStorageIn(HSM)),
+  textOf(recoverVault(HSM)),
+  textOf(recoverKey({ ...KEY, vault: HSM })),
 ];
 
 let az: Az;

@@ -189,7 +189,8 @@ describe('A local role that was taken away', () => {
       `keyvault role assignment delete --hsm-name ${HSM} --assignee-object-id ${principal} --role "${ENCRYPTION_USER.local.name}" --scope /keys`,
     );
     expect(await role()).toMatchObject({ state: 'failed' });
-    const command = giveAccess(principal, vault, 'local') ?? '';
+    const command = giveAccess(principal, vault, 'local');
+    if (typeof command !== 'string') throw new Error('No command is printed.');
     await az.text(command.replace(/^az /, '').replaceAll("'", '"'));
     expect(await role()).toMatchObject({ state: 'ok' });
   });

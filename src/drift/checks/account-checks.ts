@@ -153,8 +153,8 @@ export function keyExpired(subject: AccountSubject, rules: Rules): readonly Foun
     const stopped = stoppedByExpiry(key, held);
     const is = `The version in use, ${held.version}, expired on ${held.expiresOn?.toISOString()}.`;
     const pinned = use.pinned !== undefined && resource === subject.account.id ? subject.account : undefined;
-    const [command, cause] = [afterExpiry(key, held, pinned, rules.now), { about: [key.key.id] }];
-    const found = { resource, is, shouldBe: 'The version in use has not expired.', command, cause };
+    const [command, cause] = [afterExpiry(key, held, pinned, rules.now), { about: [key.key.id] }] as const;
+    const found: Found = { resource, is, shouldBe: 'The version in use has not expired.', command, cause };
     return [stopped ? { ...found, severity: 'error', is: `${is} That stops ${stopped}.` } : found];
   });
 }

@@ -1,3 +1,4 @@
+import type { ShellCommand } from '../../azure/shell-command.ts';
 import type { Reason } from '../../reasons.ts';
 import type { Rules } from './subjects.ts';
 
@@ -18,7 +19,7 @@ export interface Found {
   /** What a person does about it, where that can be said more exactly than the check says it. */
   readonly fix?: string;
   /** The command that mends it, to be copied into a shell; absent where it takes a decision first. */
-  readonly command?: string | undefined;
+  readonly command?: ShellCommand | undefined;
   /** What one act would mend, along with other findings; absent: this finding alone. */
   readonly cause?: FoundCause;
   /** Another severity than the check's. */

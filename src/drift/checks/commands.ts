@@ -1,7 +1,7 @@
 import type { Account } from '../../accounts/account.ts';
 import { known } from '../../azure/read-or-why.ts';
 import { lastName } from '../../azure/resource-id.ts';
-import { shellCommand } from '../../azure/shell-command.ts';
+import { inSequence, type ShellCommand, shellCommand } from '../../azure/shell-command.ts';
 import type { WantedSubscription } from '../../events/subscription.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';
@@ -14,7 +14,7 @@ export const USUAL_LIFETIME_DAYS = 730;
 // What mends a finding, filled in, to be copied into a shell. Nothing that a tag says becomes part of one: whoever may
 // write a tag would choose what an operator does.
 
-export function enableVersion({ id }: KeyVersion): string {
+export function enableVersion({ id }: KeyVersion): ShellCommand {
   return shellCommand('az keyvault key set-attributes --enabled true', [['--id', id]]);
 }
 
@@ -23,7 +23,7 @@ export function enableVersion({ id }: KeyVersion): string {
  *
  * @param isYoung the newest version is one that the command takes for the rotation asked for, unless it is told otherwise
  */
-export function rotate({ key, policy }: Pick<KeySubject, 'key' | 'policy'>, isYoung = false): string {
+export function rotate({ key, policy }: Pick<KeySubject, 'key' | 'policy'>, isYoung = false): ShellCommand {
   const command = shellCommand('cmk key rotate', [
     ['', key.id],
     ...(isYoung ? ([['--if-older-than', 'PT0S']] as const) : []),
@@ -31,17 +31,17 @@ export function rotate({ key, policy }: Pick<KeySubject, 'key' | 'policy'>, isYo
   const rotation = known(policy);
   const lacksPolicy = rotation && !rotation.rotates && !rotation.expiresIn && !rotation.notifyBeforeExpiry;
   if (key.vault.kind === 'vault' || !lacksPolicy) return command;
-  return `${setLifetime(key, USUAL_LIFETIME_DAYS)} && ${command}`;
+  return inSequence(setLifetime(key, USUAL_LIFETIME_DAYS), command);
 }
 
-export function recoverKey({ name, vault }: ManagedKey): string {
+export function recoverKey({ name, vault }: ManagedKey): ShellCommand {
   return shellCommand('az keyvault key recover', [
     [azVaultOption(vault), vault.name],
     ['--name', name],
   ]);
 }
 
-export function lockVault({ id, name }: ManagedVault): string {
+export function lockVault({ id, name }: ManagedVault): ShellCommand {
   return shellCommand('az lock create --lock-type CanNotDelete', [
     ['--name', `cmk-${name}`],
     ['--resource', id],
@@ -49,7 +49,7 @@ export function lockVault({ id, name }: ManagedVault): string {
 }
 
 /** Adds to what a version may do; what it may do already stays. */
-export function allowOperations({ id }: KeyVersion, operations: readonly string[]): string {
+export function allowOperations({ id }: KeyVersion, operations: readonly string[]): ShellCommand {
   return shellCommand('az keyvault key set-attributes', [
     ['--id', id],
     ...operations.map((operation, index) => [index === 0 ? '--ops' : '', operation] as const),
@@ -57,7 +57,7 @@ export function allowOperations({ id }: KeyVersion, operations: readonly string[
 }
 
 /** Has rotations make versions that live so long; what rotates the key, and when, stays. */
-export function setLifetime({ id }: ManagedKey, days: number): string {
+export function setLifetime({ id }: ManagedKey, days: number): ShellCommand {
   return shellCommand('cmk key ensure', [
     ['', id],
     ['--version-lifetime', `P${days}D`],
@@ -65,7 +65,7 @@ export function setLifetime({ id }: ManagedKey, days: number): string {
 }
 
 /** For the owner of the policy. Names of exemptions have 64 characters at most. */
-export function exemptVault({ id }: ManagedVault, assignmentId: string, reference: string | undefined): string {
+export function exemptVault({ id }: ManagedVault, assignmentId: string, reference: string | undefined): ShellCommand {
   const assignment = lastName(assignmentId);
   return shellCommand('az policy exemption create --exemption-category Waiver', [
     ['--name', `cmk-${assignment}${reference ? `-${reference}` : ''}`.slice(0, 64)],
@@ -76,7 +76,7 @@ export function exemptVault({ id }: ManagedVault, assignmentId: string, referenc
 }
 
 /** With the app and its storage: the operator who runs it does not have the app's settings. */
-export function deliverEvents({ id }: ManagedVault, { functionId, deadLetter }: WantedSubscription): string {
+export function deliverEvents({ id }: ManagedVault, { functionId, deadLetter }: WantedSubscription): ShellCommand {
   return shellCommand('cmk events ensure', [
     ['--vault', id],
     ['--function-app', functionId.slice(0, functionId.lastIndexOf('/functions/'))],
@@ -85,7 +85,7 @@ export function deliverEvents({ id }: ManagedVault, { functionId, deadLetter }: 
 }
 
 /** Moves a pinned account to the newest version of its key. */
-export function moveAccount({ id }: Account): string {
+export function moveAccount({ id }: Account): ShellCommand {
   return shellCommand('cmk account pin', [['', id]]);
 }
 
@@ -95,7 +95,7 @@ export function encryptAccount(
   { name, vault }: ManagedKey,
   identity: string | undefined,
   pinned = false,
-): string {
+): ShellCommand {
   return shellCommand('cmk account enable', [
     ['', id],
     ['--vault', vault.id],

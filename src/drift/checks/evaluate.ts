@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { NO_COMMAND } from '../../azure/shell-command.ts';
+import { NO_COMMAND, type ShellCommand, WHY_NO_COMMAND } from '../../azure/shell-command.ts';
 import { exemptionOf, hasEnded } from '../../settings/exemption.ts';
 import { compareText } from '../../text.ts';
 import { DAY_MS } from '../../time/spans.ts';
@@ -41,8 +41,8 @@ export function evaluate<S>(
   );
 }
 
-function mending(fix: string, command: string | undefined): Pick<Finding, 'fix' | 'command'> {
-  if (command === NO_COMMAND) return { fix: `${fix} ${NO_COMMAND}` };
+function mending(fix: string, command: ShellCommand | undefined): Pick<Finding, 'fix' | 'command'> {
+  if (command === NO_COMMAND) return { fix: `${fix} ${WHY_NO_COMMAND}` };
   return { fix, ...(command ? { command } : {}) };
 }
 

@@ -1,5 +1,6 @@
 import type { Account } from '../../accounts/account.ts';
 import { known } from '../../azure/read-or-why.ts';
+import type { ShellCommand } from '../../azure/shell-command.ts';
 import { compareAge, type KeyVersion, newestUsableVersion, newestVersion } from '../../keys/key-versions.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation, revocationOf } from '../../revocation/revocation.ts';
@@ -166,7 +167,7 @@ export function afterExpiry(
   held: KeyVersion,
   pinned: Account | undefined,
   now: Date,
-): string | undefined {
+): ShellCommand | undefined {
   const later = listed(key.versions).filter((version) => compareAge(version, held) > 0);
   if (newestUsableVersion(later, now)) return pinned && moveAccount(pinned);
   const newest = inForce(key.versions, now);

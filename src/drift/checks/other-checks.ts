@@ -1,6 +1,6 @@
 import { known } from '../../azure/read-or-why.ts';
 import { parseResourceId } from '../../azure/resource-id.ts';
-import { NO_COMMAND, type ShellOption, shellCommand } from '../../azure/shell-command.ts';
+import { inSequence, type ShellCommand, type ShellOption, shellCommand } from '../../azure/shell-command.ts';
 import type { OtherDependent } from '../../dependents/dependent.ts';
 import { activeFrom, compareAge, findVersion, type KeyVersion, newestUsableVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
@@ -42,7 +42,11 @@ function isOlder(version: string | undefined, target: KeyVersion, versions: read
 }
 
 /** What moves it, where one command does; the options are those of Azure CLI 2.74. */
-function moveOther({ id, type }: OtherDependent, key: ManagedKey, { id: version }: KeyVersion): string | undefined {
+function moveOther(
+  { id, type }: OtherDependent,
+  key: ManagedKey,
+  { id: version }: KeyVersion,
+): ShellCommand | undefined {
   const resource = parseResourceId(id);
   if (!resource) return undefined;
   const place = [
@@ -74,8 +78,8 @@ function moveOther({ id, type }: OtherDependent, key: ManagedKey, { id: version 
 }
 
 /** A server has to know a version before that can be its protector. */
-function sqlProtector(server: string, values: readonly ShellOption[]): string {
+function sqlProtector(server: string, values: readonly ShellOption[]): ShellCommand {
   const make = shellCommand(`${server} key create`, values);
   const use = shellCommand(`${server} tde-key set --server-key-type AzureKeyVault`, values);
-  return make === NO_COMMAND ? make : `${make} && ${use}`;
+  return inSequence(make, use);
 }

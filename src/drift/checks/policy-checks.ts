@@ -27,7 +27,7 @@ export function policyBlocksRotation(subject: KeySubject, { now }: Rules): reado
   if (!newest || imported(newest)) return [];
   const kind = known(material);
   const rotation = known(policy);
-  return denials.flatMap((denial) => {
+  return denials.flatMap((denial): Found[] => {
     const { assignment, reference, demand } = denial;
     const part = [assignment.id, reference, demand.kind].join(' ').toLowerCase();
     const shouldBe = 'The next version is one that Azure Policy allows.';
@@ -45,7 +45,7 @@ export function policyBlocksRotation(subject: KeySubject, { now }: Rules): reado
     if (!first) return [];
     const lifetime = allowedLifetime(denials, rotation);
     const command = lifetime === undefined ? exempt : setLifetime(key, lifetime);
-    const found = { part, shouldBe, command, cause };
+    const found: Omit<Found, 'is'> = { part, shouldBe, command, cause };
     const is = `${denies(denial)}, and the next version would ${fate(first, rotation)}.`;
     return denied.length === next.length
       ? [{ ...found, is }]

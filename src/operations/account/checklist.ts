@@ -1,6 +1,7 @@
 import { describe, type Failure } from '../../azure/failure.ts';
 import { known, type Part } from '../../azure/read-or-why.ts';
 import { splitScope } from '../../azure/resource-id.ts';
+import { commandOr } from '../../azure/shell-command.ts';
 import type { AccountSubject, KeySubject, VaultSubject } from '../../drift/checks/subjects.ts';
 import type { Finding } from '../../drift/report.ts';
 import type { IdentityState } from '../../identities/key-access.ts';
@@ -117,7 +118,9 @@ function fixOf({ reason, fix, command }: Omit<Finding, 'since'>, { subject, vaul
       return `cmk role ensure --assignee ${access?.principalId} ${where}`;
     case 'PurgeProtectionOff':
     case 'SoftDeleteOff':
-      return (named.kind === 'managedHsm' && vault && protectVault(vault.vault)) || `cmk vault ensure ${vaultName}`;
+      return vault?.vault.kind === 'managedHsm'
+        ? commandOr(protectVault(vault.vault), fix)
+        : `cmk vault ensure ${vaultName}`;
     default:
       return fix;
   }

@@ -1,4 +1,5 @@
 import { describeFailure } from '../../azure/failure.ts';
+import { NO_COMMAND } from '../../azure/shell-command.ts';
 import { CmkError } from '../../errors.ts';
 import { CRYPTO_OFFICER, type KeyRole } from '../../identities/key-roles.ts';
 import { whyUntold } from '../../identities/local-access.ts';
@@ -89,10 +90,12 @@ async function give(
     );
   } catch (error) {
     if (describeFailure(error).kind !== 'forbidden') throw error;
+    const command = giveLocalRole(role.local.name, principalId, hsm.name, key, principalType);
+    const act = command === NO_COMMAND ? `give ${principalId} the role ${role.local.name}` : `run: ${command}`;
     throw new CmkError(
       'MissingPermission',
       `Your sign-in may not give local roles on ${placeInHsm(hsm, key)}; roles in Azure count for nothing there.`,
-      `Ask a Managed HSM Policy Administrator of ${hsm.name} to run: ${giveLocalRole(role.local.name, principalId, hsm.name, key, principalType)}`,
+      `Ask a Managed HSM Policy Administrator of ${hsm.name} to ${act}`,
       { cause: error },
     );
   }

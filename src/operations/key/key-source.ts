@@ -1,5 +1,6 @@
 import type { Account } from '../../accounts/account.ts';
 import { describeFailure } from '../../azure/failure.ts';
+import { commandOr } from '../../azure/shell-command.ts';
 import { CmkError } from '../../errors.ts';
 import { checkKeyAccess } from '../../identities/check-key-access.ts';
 import { ENCRYPTION_USER, roleNameIn } from '../../identities/key-roles.ts';
@@ -76,7 +77,8 @@ export async function readKeySource(choice: KeyChoice, operation: Operation): Pr
 }
 
 function protection(vault: Vault): string {
-  return vault.kind === 'vault' ? `cmk vault ensure ${vault.name}` : protectVault(vault);
+  if (vault.kind === 'vault') return `cmk vault ensure ${vault.name}`;
+  return commandOr(protectVault(vault), 'az keyvault update-hsm --enable-purge-protection');
 }
 
 function foreignKey({ vault, key, pin }: KeyChoice, { azure, journal }: Operation): KeySource {

@@ -1,4 +1,5 @@
 import { unless } from '../../azure/failure.ts';
+import { commandOr } from '../../azure/shell-command.ts';
 import { CmkError } from '../../errors.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import { protectVault } from '../../vaults/vault-commands.ts';
@@ -76,7 +77,7 @@ function checkHsm(hsm: Vault, { journal }: Operation): Vault {
   throw new CmkError(
     'PurgeProtectionOff',
     `The Managed HSM ${hsm.name} has no purge protection, and Storage takes no keys from such a one.`,
-    `Turn it on (it cannot be turned off again): ${protectVault(hsm)}`,
+    `Turn it on (it cannot be turned off again): ${commandOr(protectVault(hsm), 'az keyvault update-hsm --enable-purge-protection')}`,
   );
 }
 

@@ -1,3 +1,4 @@
+import { commandOr } from '../../azure/shell-command.ts';
 import type { ManagedVaults } from '../../keys/managed-vaults.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import { letStorageIn } from '../../vaults/vault-commands.ts';
@@ -24,6 +25,8 @@ function unmanaged({ id, name }: Vault, managed: ManagedVaults | undefined): str
 function outOfReach(vault: Vault): string[] {
   const hindrance = storageHindrance(vault.network);
   if (!hindrance) return [];
-  const mend = hindrance.certain ? ` Let them: ${letStorageIn(vault)}` : '';
+  const mend = hindrance.certain
+    ? ` Let them: ${commandOr(letStorageIn(vault), 'az keyvault update --bypass AzureServices')}`
+    : '';
   return [`${vault.name}: ${hindrance.is}${mend}`];
 }

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { NO_COMMAND, shellCommand } from '../../../src/azure/shell-command.ts';
+import { NO_COMMAND, shellCommand, WHY_NO_COMMAND } from '../../../src/azure/shell-command.ts';
+import type { Found } from '../../../src/drift/checks/check.ts';
 import * as commands from '../../../src/drift/checks/commands.ts';
 import { evaluate } from '../../../src/drift/checks/evaluate.ts';
 import { type WantedSubscription, wantedSubscriptions } from '../../../src/events/subscription.ts';
@@ -29,7 +30,8 @@ describe('a command to be copied into a shell', () => {
           'printf %s\\\\0',
           safe.map((value) => ['', value] as const),
         );
-        if (safe.length > 0) expect(execFileSync('/bin/sh', ['-c', line]).toString()).toBe(`${safe.join('\0')}\0`);
+        if (safe.length > 0)
+          expect(execFileSync('/bin/sh', ['-c', String(line)]).toString()).toBe(`${safe.join('\0')}\0`);
       }),
       { numRuns: 25 },
     );
@@ -67,10 +69,10 @@ describe('a command to be copied into a shell', () => {
   );
 
   it('is left out of a finding, which says why', () => {
-    const find = () => [{ is: 'It is off.', shouldBe: 'It is on.', command: NO_COMMAND }];
+    const find = (): Found[] => [{ is: 'It is off.', shouldBe: 'It is on.', command: NO_COMMAND }];
     const check = { reason: 'KeyDisabled', severity: 'error', ensures: 'It is on.', fix: 'Enable it.', find } as const;
     const [finding] = evaluate([check], undefined, 'resource', rules());
-    expect(finding).toMatchObject({ fix: `Enable it. ${NO_COMMAND}` });
+    expect(finding).toMatchObject({ fix: `Enable it. ${WHY_NO_COMMAND}` });
     expect(finding).not.toHaveProperty('command');
   });
 });

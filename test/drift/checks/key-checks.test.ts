@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { NO_COMMAND } from '../../../src/azure/shell-command.ts';
+import { WHY_NO_COMMAND } from '../../../src/azure/shell-command.ts';
 import { KEY_CHECKS } from '../../../src/drift/checks/checks.ts';
 import { evaluate } from '../../../src/drift/checks/evaluate.ts';
 import type { KeySubject } from '../../../src/drift/checks/subjects.ts';
@@ -652,7 +652,7 @@ describe('a resource of another service that is held at an older version', () =>
     const server = other([OLD], 'keyId', 'microsoft.sql/servers');
     const subject = { ...key(), others: [{ ...server, id: server.id.replace('sql-files', '-sql') }] };
     const found = evaluate(KEY_CHECKS, subject, KEY_ID, rules()).find(({ reason }) => reason === 'OtherResourceStale');
-    expect(found).toMatchObject({ fix: expect.stringContaining(NO_COMMAND) });
+    expect(found).toMatchObject({ fix: expect.stringContaining(WHY_NO_COMMAND) });
     expect(found?.command).toBeUndefined();
   });
 
