@@ -18,13 +18,18 @@ function isLoopback(host: string | undefined): boolean {
 }
 
 /**
- * Why a body is refused where JSON is due; undefined: it may be read. A form or a script of another site can send any text
- * without asking, but none that is declared as JSON: a browser asks first (CORS preflight), and is not answered.
+ * Why a body is refused; undefined: it may be read as JSON. A form or a script of another site can send any text without
+ * asking, but none that is declared as JSON: a browser asks first (CORS preflight), and is not answered. A browser names
+ * the page with each POST (`Origin`, Fetch standard); what carries none, as `curl -d`, is no page.
  */
-export function whyNotJson(contentType: string | undefined): string | undefined {
-  return /^application\/(?:[\w.-]+\+)?json[ \t]*(?:;|$)/i.test(contentType ?? '')
+export function whyNotJson(headers: {
+  readonly 'content-type'?: string;
+  readonly origin?: string;
+}): string | undefined {
+  const isJson = /^application\/(?:[\w.-]+\+)?json[ \t]*(?:;|$)/i.test(headers['content-type'] ?? '');
+  return isJson || headers.origin === undefined
     ? undefined
-    : 'The body must be JSON: send the header "Content-Type: application/json".';
+    : 'The body of a page must be JSON: send the header "Content-Type: application/json".';
 }
 
 /** Serves what is called by a loopback name, and answers 421 (Misdirected Request) to everything else. */

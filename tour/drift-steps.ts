@@ -10,8 +10,9 @@ import { short } from './moves.ts';
 import type { TourStep } from './step.ts';
 
 const VAULT = `subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-records`;
-/** What only a person can put right: which key an account should have, and who may use it. */
-const FOR_A_PERSON = ['NotCustomerManaged', 'IdentityWithoutRole', 'MissingPermission', 'Unreadable'];
+/** What only a person can put right: which key an account should have, who may use it, and where other services are held. */
+const FOR_A_PERSON = ['NotCustomerManaged', 'IdentityWithoutRole', 'MissingPermission', 'Unreadable', 'NearExpiry'];
+const DAY_MS = 24 * 3600 * 1000;
 
 /** What the first step did, for the last one to undo. */
 const before: { roles: RoleAssignment[]; encryption: Encryption | undefined } = { roles: [], encryption: undefined };
@@ -84,11 +85,13 @@ export const driftSteps: readonly TourStep[] = [
       const unexpected = rest.filter(({ reason }) => !FOR_A_PERSON.includes(reason));
       expectThat(unexpected.length === 0, `Still there: ${unexpected.map(({ reason }) => reason).join(', ')}.`);
       expectFound(report, 'NotCustomerManaged', 'starchive02');
+      expectFound(report, 'NearExpiry', 'archive-key');
       return `left for a person: ${[...new Set(rest.map(({ reason }) => reason))].join(', ')}`;
     },
   },
   {
-    title: 'A person gives the roles and the key back: the next check has no errors, and shows it as a page too',
+    title:
+      'A person gives the roles and the key back, and extends the expiry that would stop virtual machines: no errors',
     async run(context) {
       const { roleAssignments } = new AuthorizationManagementClient(context.credential, SUBSCRIPTION_ID);
       for (const { scope = '', name = '', roleDefinitionId = '', principalId = '' } of before.roles) {
@@ -97,6 +100,12 @@ export const driftSteps: readonly TourStep[] = [
       await context.storage().storageAccounts.update('rg-archive', 'starchive02', {
         ...(before.encryption ? { encryption: before.encryption } : {}),
       });
+      // A disk encryption set is held at an older version of archive-key, which nears its expiry.
+      const inVault = context.keys('kv-files');
+      const expiresOn = new Date(Date.now() + 365 * DAY_MS);
+      for await (const { version = '' } of inVault.listPropertiesOfKeyVersions('archive-key')) {
+        await inVault.updateKeyProperties('archive-key', version, { expiresOn });
+      }
       const report = await context.until('a check without errors', 20, async () => {
         const next = await check(context);
         return errorsOf(next).length === 0 ? next : undefined;

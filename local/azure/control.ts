@@ -65,7 +65,7 @@ export function createControl(options: ControlOptions): Hono {
   const app = new Hono();
 
   app.on(['POST', 'PATCH', 'PUT'], '*', async (c, next) => {
-    const why = whyNotJson(c.req.header('content-type'));
+    const why = whyNotJson(c.req.header());
     return why === undefined ? next() : c.json({ error: why }, 415);
   });
   app.use(

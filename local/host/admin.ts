@@ -57,7 +57,7 @@ export async function handleAdmin(
     response.writeHead(404).end();
     return;
   }
-  if (whyNotJson(request.headers['content-type']) !== undefined) {
+  if (whyNotJson(request.headers) !== undefined) {
     response.writeHead(415).end();
     return;
   }

@@ -56,11 +56,7 @@ const deployment = az(
     join(root, bank ? 'infra/main.bank.bicepparam' : 'infra/main.bicepparam'),
   ],
 ) as FinishedDeployment;
-const main = readMainOutputs({
-  ...process.env,
-  ...(bank ? { CMK_ASSIGN_RIGHTS: 'false' } : {}),
-  ...outputsOf(deployment),
-});
+const main = readMainOutputs({ ...process.env, ...outputsOf(deployment) });
 
 console.log('package …');
 await publishTo(main.functionAppId, zip);

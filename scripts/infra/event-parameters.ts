@@ -8,7 +8,7 @@ export interface MainOutputs {
   readonly appPrincipalId: string;
   readonly workspaceId: string;
   readonly actionGroupIds: readonly string[];
-  /** Whether whoever deploys gives the rights of topics and app too (`CMK_ASSIGN_RIGHTS`). */
+  /** Whether this deployment gives the rights of topics and app too; not in the bank profile. */
   readonly assignRights: boolean;
 }
 
@@ -42,7 +42,7 @@ export function readMainOutputs(environment: Readonly<Record<string, string | un
     appPrincipalId: value('appPrincipalId'),
     workspaceId: value('workspaceId'),
     actionGroupIds: (environment.CMK_ACTION_GROUP_IDS ?? '').split(',').filter((id) => id !== ''),
-    assignRights: environment.CMK_ASSIGN_RIGHTS !== 'false',
+    assignRights: environment.CMK_ASSIGN_RIGHTS !== 'false' && environment.CMK_PROFILE !== 'bank',
     vaults: JSON.parse(environment.CMK_VAULT_LOCATIONS ?? '[]'),
   };
 }

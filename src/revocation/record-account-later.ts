@@ -43,7 +43,8 @@ export async function recordAccountLater(
     // That all of it was taken away is not known from the record.
     const reason = 'AccountRevocationIncomplete';
     const more = flagged(record !== undefined || isBacked);
-    return write(foundLater({ action: 'account.revoke', reason, resource, revocation: revoked }, call, more));
+    const what = { action: 'account.revoke', reason, resource, revocation: revoked } as const;
+    return write(foundLater(what, call, record?.revokedBy, more));
   }
   // A message that a restore has sent says that nothing refused it, when the record was still there; an incomplete one may
   // have been repeated since, and have been seen to its end then. What a message alone has said of it is no proof.
@@ -56,7 +57,8 @@ export async function recordAccountLater(
   const hasRest = open.some((one) => one.id === restOf(id));
   const reason = hasRest || isUnseen ? 'AccountRestoreIncomplete' : 'AccountRestored';
   const more = { closed, ...flagged(unknown.length === 0) };
-  return write(foundLater({ action: 'account.restore', reason, resource, revocation }, call, more));
+  // Nothing but the message says who restored.
+  return write(foundLater({ action: 'account.restore', reason, resource, revocation }, call, undefined, more));
 }
 
 /** Whoever may write the queue can have made it up: whoever reads this has to know. */

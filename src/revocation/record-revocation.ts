@@ -104,7 +104,13 @@ const ITS_OWN: ReadonlySet<Reason> = new Set([
 /** What goes into the audit trail, of a key and of what is revoked below it. */
 export type RevocationAction = 'key.revoke' | 'key.restore' | 'account.revoke' | 'account.restore';
 
-/** The audit record that a look writes of what it has found done. Under the id of the call's own record, so never beside it. */
+/**
+ * The audit record that a look writes of what it has found done to an account. Under the id of the call's own record, so never
+ * beside it.
+ *
+ * @param call as the message claims it
+ * @param by object id of who is proven to have called: only then is the caller recorded as such
+ */
 export function foundLater(
   {
     action,
@@ -112,18 +118,21 @@ export function foundLater(
     resource,
     revocation,
   }: Pick<Done, 'action' | 'reason' | 'resource'> & { readonly revocation: { readonly id: string } },
-  { caller, correlationId, why, ticket }: z.output<typeof SAID>,
+  call: z.output<typeof SAID>,
+  by: string | undefined,
   more: Readonly<Record<string, unknown>> = {},
 ): AuditEntry {
-  const details = { why, ticket, revocation, ...more, foundLater: true, foundIn: KEY_WORK };
+  const { caller, correlationId, why, ticket } = call;
+  const isProven = caller.objectId.toLowerCase() === by?.toLowerCase();
+  const details = { ...(isProven ? { why, ticket } : { claimed: call }), revocation, ...more };
   return {
     id: recordId(action, revocation.id, caller.objectId),
     action,
     reason,
     resource,
-    caller,
+    ...(isProven ? { caller } : {}),
     correlationId,
-    details,
+    details: { ...details, foundLater: true, foundIn: KEY_WORK },
   };
 }
 

@@ -112,9 +112,9 @@ describe('a restore', () => {
     await revoke(key, services);
     await restore(key, services);
     expect(besideLooks()).toMatchObject([
-      { kind: 'probe', key: key.id() },
+      { kind: 'probe', key: key.id(), cause: { by: 'revoke' } },
       { kind: 'key', key: key.id(), cause: { by: 'restore' } },
-      { kind: 'probe', key: key.id() },
+      { kind: 'probe', key: key.id(), cause: { by: 'restore' } },
     ]);
   });
 
@@ -181,7 +181,7 @@ describe('a restore of a soft-deleted key', () => {
     expect(await audited(key)).toHaveLength(1);
     expect(besideLooks()).toMatchObject([
       { kind: 'key', key: key.id() },
-      { kind: 'probe' },
+      { kind: 'probe', cause: { by: 'restore' } },
     ]);
   });
 
@@ -273,6 +273,24 @@ describe('the effect in a key’s status', () => {
     await revoke(key, services);
     const after = await keyStatus(managed(key, services), services);
     expect(after.effect).toMatchObject([{ account: account.id, state: 'blocked' }]);
+  });
+
+  it('is not what claims to have been seen after a revocation that is still to come', async () => {
+    const key = keyOf(wire.azure, 1);
+    const account = key.account('pinned', { shares: ['share1'] });
+    const services = wire.services();
+    const since = '9999-12-31T00:00:00.000Z';
+    const of = { account: account.id, service: 'file' as const, share: 'share1' };
+    const claimed = { ...of, state: 'unknown' as const, since, checkedOn: since };
+    await services.effects.update(managed(key, services), () => ({
+      key: key.id(),
+      change: { expect: 'blocked', since },
+      complete: true,
+      accounts: [claimed],
+    }));
+    await revoke(key, services);
+    const { effect } = await keyStatus(managed(key, services), services);
+    expect(effect).toMatchObject([{ account: account.id, state: 'blocked' }]);
   });
 
   it('is asked for when the record cannot be read, which is said', async () => {

@@ -19,6 +19,13 @@ const ofVersion02 = (functionAppId: string): string =>
   `${functionAppId.split('/providers/')[0]}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cmk-events-x`;
 
 describe('parameters of the event subscriptions', () => {
+  it('leave the rights to another team where that is asked for', async () => {
+    const main = await environment();
+    const assigns = (more: Record<string, string>) => readMainOutputs({ ...main, ...more }).assignRights;
+    expect([assigns({}), assigns({ CMK_ASSIGN_RIGHTS: 'true' })]).toEqual([true, true]);
+    expect([assigns({ CMK_ASSIGN_RIGHTS: 'false' }), assigns({ CMK_PROFILE: 'bank' })]).toEqual([false, false]);
+  });
+
   it('come from the outputs of the main template, every one', async () => {
     const parameters = eventParameters(readMainOutputs(await environment()), []);
     expect(Object.keys(parameters).sort()).toEqual(

@@ -52,7 +52,8 @@ describe('a body that a form could send', () => {
   it.each(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'text/json', ''])(
     'is refused as %j by the control API and by the Functions host',
     async (type) => {
-      const headers: Record<string, string> = type === '' ? {} : { 'content-type': type };
+      const page = { origin: 'https://attacker.example' };
+      const headers: Record<string, string> = type === '' ? page : { ...page, 'content-type': type };
       const before = local.azure.clock.now();
       expect(await call(`${local.azure.controlUrl}/clock`, headers, '{"advance":"PT24H"}')).toBe(415);
       expect(local.azure.clock.now().getTime() - before.getTime()).toBeLessThan(3_600_000);
@@ -62,6 +63,12 @@ describe('a body that a form could send', () => {
       expect(ran).toBe(0);
     },
   );
+
+  it('is read as JSON from what is no page, whatever it is declared as', async () => {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    expect(await call(`${local.azure.controlUrl}/clock`, headers, '{"advance":"PT1S"}')).toBe(200);
+    expect(await call(`${local.azure.controlUrl}/clock`, headers, 'advance=PT1S')).toBe(400);
+  });
 
   it('is read when it is declared as JSON, and is some', async () => {
     const headers = { 'content-type': 'application/json; charset=utf-8' };

@@ -4,7 +4,7 @@ import { formatAccountRevocation, type Taken } from '../../src/revocation/accoun
 import type { AccountWord } from '../../src/revocation/account-trail.ts';
 import { recordAccountLater } from '../../src/revocation/record-account-later.ts';
 import { MemoryAccount, role, SAYS_NOTHING } from './account-parts.ts';
-import { ALICE } from './records.ts';
+import { ALICE, BOB } from './records.ts';
 
 const REVOKED = new Date('2026-03-02T08:00:00.000Z');
 const SINCE = new Date('2026-03-02T09:00:00.000Z');
@@ -39,6 +39,7 @@ async function later(
   before: AccountWord[] = [],
   { id = REVOCATION.id, gives, closes }: { id?: string; gives?: Taken[]; closes?: string[] } = {},
   asked: Date[] = [],
+  objectId = ALICE,
 ) {
   const account = new MemoryAccount();
   const record = stands === 'rest' ? { ...RECORD, id: 'f00d-rest' } : RECORD;
@@ -46,7 +47,7 @@ async function later(
   const written: AuditEntry[] = [];
   const isTold = await recordAccountLater(
     account.part(),
-    { did, revocation: { ...REVOCATION, id }, call: CALL, gives, closes },
+    { did, revocation: { ...REVOCATION, id }, call: { ...CALL, caller: { ...CALL.caller, objectId } }, gives, closes },
     SINCE,
     {
       ...account.ports,
@@ -60,7 +61,12 @@ async function later(
       },
     },
   );
-  return { isTold, written: written.map(({ reason }) => reason), details: written[0]?.details };
+  return {
+    isTold,
+    written: written.map(({ reason }) => reason),
+    details: written[0]?.details,
+    caller: written[0]?.caller,
+  };
 }
 
 describe('a revocation that its own process has not put on record', () => {
@@ -71,6 +77,20 @@ describe('a revocation that its own process has not put on record', () => {
     ['was never begun, or is being restored', false, [OTHER], false, []],
   ])('%s', async (_, stands, words, isTold, written) => {
     expect(await later('revoke', stands, words)).toMatchObject({ isTold, written });
+  });
+
+  it('is told in the name of whom its record names, and of nobody else', async () => {
+    const [proven, claimed, restored] = [
+      await later('revoke', true, []),
+      await later('revoke', true, [], [], {}, [], BOB),
+      await later('restore', false, [OWN]),
+    ];
+    expect(proven).toMatchObject({ caller: CALL.caller, details: { why: 'Found' } });
+    for (const { caller, details } of [claimed, restored]) {
+      expect(caller).toBeUndefined();
+      expect(details).toMatchObject({ foundIn: 'key-work', claimed: { why: 'Found' } });
+      expect(details).not.toHaveProperty('why');
+    }
   });
 
   it('is told as its record has it', async () => {
