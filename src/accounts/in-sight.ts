@@ -53,17 +53,20 @@ export function usesLookedAfter(
 }
 
 /**
- * How many subscriptions in sight have never been listed: what uses a key there is not known. Where it is not known which
- * are in sight, one as long as none is listed.
+ * Counts the subscriptions in sight whose accounts the fleet index has never listed.
+ *
+ * @param subscriptions those that are in sight; undefined: not known, which counts as one while the index has listed none
+ * @param listings when each was last listed, by id in lower case
  */
-export async function countUnlisted(inSight: InSight, listings: ReadonlyMap<string, Date>): Promise<number> {
-  const ids = await inSight();
-  if (!ids) return listings.size === 0 ? 1 : 0;
-  return new Set(ids.map((id) => id.toLowerCase()).filter((id) => !listings.has(id))).size;
+export function countUnlisted(
+  subscriptions: readonly string[] | undefined,
+  listings: ReadonlyMap<string, Date>,
+): number {
+  if (!subscriptions) return listings.size === 0 ? 1 : 0;
+  return new Set(subscriptions.map((id) => id.toLowerCase()).filter((id) => !listings.has(id))).size;
 }
 
-/** What is said as long as subscriptions are not listed. */
-export function notListedYet(unlisted: number): string {
-  const whose = unlisted === 1 ? '1 subscription have' : `${unlisted} subscriptions have`;
-  return `Not known yet: the accounts of ${whose} not been listed.`;
+/** A clause: `the accounts of 2 subscriptions have not been listed`. */
+export function accountsNotListed(subscriptions: number): string {
+  return `the accounts of ${subscriptions === 1 ? '1 subscription' : `${subscriptions} subscriptions`} have not been listed`;
 }

@@ -41,8 +41,9 @@ export async function readUsers(
   const { settings, writeBudgets, now } = ports;
   const count = new UseCount();
   const cost = versions.length > 0 ? CostCount.of(versions, settings, writeBudgets, now()) : undefined;
-  const isLookedAfter = usesLookedAfter(await ports.inSight());
-  const unlisted = await countUnlisted(ports.inSight, await ports.fleet.listings());
+  const inSight = await ports.inSight();
+  const isLookedAfter = usesLookedAfter(inSight);
+  const unlisted = countUnlisted(inSight, await ports.fleet.listings());
   let complete = unlisted === 0;
   const uses = async function* (id: string): AsyncGenerator<FleetUse> {
     for await (const use of ports.fleet.uses(id)) {

@@ -1,4 +1,4 @@
-import { notListedYet } from '../accounts/in-sight.ts';
+import { accountsNotListed } from '../accounts/in-sight.ts';
 import { untilAborted } from '../azure/deadline.ts';
 import { type Part, readPart, type UnreadPart, type What } from '../azure/read-or-why.ts';
 import { REASONS, type Reason } from '../reasons.ts';
@@ -19,10 +19,11 @@ export function unreadView({ what, kind, detail }: UnreadPart): UnreadView {
   return { what, reason: reasonOf(kind), detail };
 }
 
-/** That subscriptions are not listed yet, whose accounts may use the key. */
+/** Says that accounts which may use the key are not known yet; empty once every subscription has been listed. */
 export function unlistedView(read: { readonly unlisted: number } | undefined): UnreadView[] {
   if (!read || read.unlisted === 0) return [];
-  return [{ what: 'who uses the key', reason: 'FleetNotListed', detail: notListedYet(read.unlisted) }];
+  const detail = `Not known yet: ${accountsNotListed(read.unlisted)}.`;
+  return [{ what: 'who uses the key', reason: 'FleetNotListed', detail }];
 }
 
 function reasonOf(kind: UnreadPart['kind']): Reason {

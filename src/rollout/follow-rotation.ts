@@ -10,7 +10,7 @@ import { KEY_WORK, type RotationWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { ProbeCanaries } from './probe-canaries.ts';
 import type { RotationProgress } from './progress.ts';
-import { notListed, type RotationReading, readRotation } from './read-rotation.ts';
+import { finishedAsFarAsKnown, type RotationReading, readRotation } from './read-rotation.ts';
 import { holdOfStage, nextLookSeconds, orderLook, type RolloutPorts } from './rollout.ts';
 import type { RotationStage } from './stage.ts';
 
@@ -139,7 +139,11 @@ class Follower {
   }
 
   async #finish(progress: RotationProgress, unlisted: number): Promise<Outcome> {
-    const outcome = await this.#record('RotationFinished', progress, unlisted > 0 ? notListed(unlisted) : '');
+    const outcome = await this.#record(
+      'RotationFinished',
+      progress,
+      unlisted > 0 ? finishedAsFarAsKnown(unlisted) : '',
+    );
     if (outcome.outcome !== 'done') return outcome;
     await this.#ports.rotationNotes.put({ key: this.#key.id, finished: progress.version });
     return DONE;

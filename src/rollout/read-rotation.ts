@@ -1,4 +1,4 @@
-import { countUnlisted, type InSight, usesLookedAfter } from '../accounts/in-sight.ts';
+import { accountsNotListed, countUnlisted, type InSight, usesLookedAfter } from '../accounts/in-sight.ts';
 import type { Budget } from '../azure/pacer.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
 import { type RotationNote, type RotationNotes, unwellWith } from '../fleet/rotation-notes.ts';
@@ -60,16 +60,16 @@ export async function readRotation(key: ManagedKey, ports: ReadRotationPorts): P
   const versions = await ports.keys.listVersions(key);
   const read = await computeRotation(key, versions, ports);
   if (read.blocked || read.progress.state !== 'finished') return read;
-  // How far it is was read: that is told, whatever becomes of this.
+  // The progress was read and is answered, even if the listings cannot be read.
   const listings = await ports.fleet.listings().catch(() => new Map<string, Date>());
-  const unlisted = (await ports.inSight()) ? await countUnlisted(ports.inSight, listings) : 0;
+  const inSight = await ports.inSight();
+  const unlisted = inSight ? countUnlisted(inSight, listings) : 0;
   return unlisted === 0 ? read : { ...read, unlisted };
 }
 
-/** That a rotation has finished as far as is known, in words. */
-export function notListed(subscriptions: number): string {
-  const whose = subscriptions === 1 ? '1 subscription' : `${subscriptions} subscriptions`;
-  return `The accounts of ${whose} were not listed yet: what uses the key there is not known.`;
+/** Says of a finished rotation that more may use the key. */
+export function finishedAsFarAsKnown(unlisted: number): string {
+  return `Finished as far as is known: ${accountsNotListed(unlisted)}, and may use the key too.`;
 }
 
 /** The same of versions that were read already. */

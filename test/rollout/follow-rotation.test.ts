@@ -216,7 +216,7 @@ it('one of which nothing is left but rows that were wrong has no end to be told'
 });
 
 it.each([
-  ['was not listed is recorded, and says so', false, 1, 'The accounts of 1 subscription were not listed yet'],
+  ['was not listed is recorded, and says so', false, 1, 'the accounts of 1 subscription have not been listed'],
   ['was listed is recorded, and says nothing of it', true, undefined, ''],
 ])('one that is finished, and of which a subscription in sight %s', async (_, isListed, unlisted, said) => {
   const rotation = new StuckRotation(0, 200);

@@ -4,7 +4,7 @@ import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Azure } from '../../operations/operator-azure.ts';
 import type { RotationStatus } from '../../operations/rotation/rotation-status.ts';
 import type { RotationList, UnreadRotation } from '../../rollout/list-rotations.ts';
-import { notListed } from '../../rollout/read-rotation.ts';
+import { finishedAsFarAsKnown } from '../../rollout/read-rotation.ts';
 import type { RotationView } from '../../rollout/rotation-view.ts';
 import { knowsAppStorage } from '../../settings/own-storage.ts';
 import { inAppStorage } from '../app-storage-failures.ts';
@@ -133,7 +133,7 @@ function showOne(view: Row | undefined, output: Output): ExitCode {
   if (pause) output.text(`Paused since ${pause.since}${pause.until ? ` until ${pause.until}` : ''}: ${pause.reason}`);
   else if (detail) output.text(detail);
   if (stage) output.text(`Stage: ${stage.name} (${stage.state}).`);
-  if (unlisted) output.entry({ kind: 'note', text: notListed(unlisted) });
+  if (unlisted) output.entry({ kind: 'note', text: finishedAsFarAsKnown(unlisted) });
   const inPlaces = places.map(({ subscription, region, moved, waiting, failed, expectedEnd }) => [
     subscription,
     region,

@@ -1,5 +1,5 @@
 import pMap from 'p-map';
-import { countUnlisted, type InSight, notListedYet } from '../../accounts/in-sight.ts';
+import { accountsNotListed, countUnlisted, type InSight } from '../../accounts/in-sight.ts';
 import { describe, describeFailure } from '../../azure/failure.ts';
 import { formerUses } from '../../drift/managed-accounts.ts';
 import type { DriftDetails, DriftReport } from '../../drift/report.ts';
@@ -85,7 +85,7 @@ export async function readFleet(ports: FleetPorts): Promise<FleetReading> {
   const uses = (await pMap(ids.values(), (key) => collect(fleet.uses(key)), { concurrency: CONCURRENCY })).flat();
   const managed = [...ids.values()].flatMap((id) => settings.vaults.key(id) ?? []);
   const keys = await pMap(managed, (key) => readKey(key, ports, warn), { concurrency: CONCURRENCY });
-  const [check, unlisted] = await Promise.all([checked, countUnlisted(ports.inSight, listings)]);
+  const [check, unlisted] = await Promise.all([checked, ports.inSight().then((ids) => countUnlisted(ids, listings))]);
   return {
     readOn,
     listings,
@@ -94,13 +94,18 @@ export async function readFleet(ports: FleetPorts): Promise<FleetReading> {
     uses,
     keys: new Map(keys.map((reading) => [reading.key.id.toLowerCase(), reading])),
     ...check,
-    warnings: [...warnings, ...(warnings.length === 0 ? notListed(listings, unlisted, check.report) : [])],
+    warnings: [...warnings, ...(warnings.length === 0 ? listingWarnings(listings, unlisted, check.report) : [])],
   };
 }
 
-/** A few accounts that serve are not the fleet, where the index knows no others yet. */
-function notListed(listings: ReadonlyMap<string, Date>, unlisted: number, report: DriftReport | undefined): string[] {
-  if (!report) return unlisted === 0 ? [] : [`${notListedYet(unlisted)} They may be missing here.`];
+/** Says that accounts are missing: without it, the few that are known would pass for the whole fleet. */
+function listingWarnings(
+  listings: ReadonlyMap<string, Date>,
+  unlisted: number,
+  report: DriftReport | undefined,
+): string[] {
+  if (!report)
+    return unlisted === 0 ? [] : [`Not known yet: ${accountsNotListed(unlisted)}. They may be missing here.`];
   return report.coverage.subscriptions
     .filter(({ id, accounts }) => accounts > 0 && !listings.has(id.toLowerCase()))
     .map(

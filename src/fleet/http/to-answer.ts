@@ -1,4 +1,4 @@
-import { notListedYet } from '../../accounts/in-sight.ts';
+import { accountsNotListed } from '../../accounts/in-sight.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import { readAccountRevocations } from '../../revocation/account-record.ts';
 import { accountRecordView, newestOfParts } from '../../revocation/record-view.ts';
@@ -71,7 +71,7 @@ export function toSummary(
   const named = open.slice(0, MOST_REVOCATIONS);
   return {
     ...rest,
-    text: toldOf(text, rest.accounts, unlisted),
+    text: summaryText(text, rest.accounts, unlisted),
     listed: unlisted === 0,
     states: { ...states },
     causes: causes.map((cause) => ({ ...cause, about: [...cause.about] })),
@@ -80,10 +80,10 @@ export function toSummary(
   };
 }
 
-/** A number is not the fleet's as long as not every subscription is listed. */
-function toldOf(text: string, accounts: number, unlisted: number): string {
+/** Until every subscription has been listed, the count of accounts is not that of the fleet. */
+function summaryText(text: string, accounts: number, unlisted: number): string {
   if (unlisted === 0) return text;
-  return accounts === 0 ? notListedYet(unlisted).slice(0, -1) : `${text}; the others are not known yet`;
+  return accounts === 0 ? `Not known yet: ${accountsNotListed(unlisted)}` : `${text}; the others are not known yet`;
 }
 
 export function freshnessOf({
