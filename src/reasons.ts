@@ -153,7 +153,7 @@ export const REASONS = {
   TenantMismatch: 'The vault of its key trusts another tenant than that of the account.',
   AuditLogOff: 'The audit log of the vault is sent nowhere.',
   VaultNotLocked: 'Nothing keeps a vault whose keys are in use from being deleted.',
-  VaultUsesAccessPolicies: 'The vault goes by access policies instead of role-based access control.',
+  VaultUsesAccessPolicies: 'The vault uses access policies instead of role-based access control.',
   KeyAdminsTooWide: 'A role or an access policy lets a principal purge keys, or change keys that it uses.',
   VaultUnreachable: 'The network of the vault keeps Storage out.',
   KeyOperationsMissing: 'The key does not allow what Storage does with it.',

@@ -19,8 +19,9 @@ export type BuildPorts = Parameters<typeof allLookedAfter>[0] &
   };
 
 /**
- * Lists every subscription in sight when the index has listed none, so that what uses a key is known before the first drift
- * check. One instance does it, under a lease; what it misses is left to the drift check. It never throws.
+ * Lists every subscription that the app looks after if the fleet index has listed none, so that the users of a key are known
+ * before the first drift check. One instance does it, under a lease. The drift check lists what cannot be listed here. Never
+ * throws.
  */
 export async function buildIndex(ports: BuildPorts, log: Log, signal: AbortSignal): Promise<void> {
   const isBuilt = async (): Promise<boolean> => (await ports.fleet.listings()).size > 0;

@@ -175,9 +175,9 @@ function isOld(writtenOn: string | undefined, { id }: Account, now: Date): boole
   return !hasBeenSince(writtenOn, now.getTime() - REWRITE_MS + slot * REWRITE_SPREAD_MS, now);
 }
 
-/** What a look came to. @param said the last that was logged of the use */
-export function fleetOutcome(outcome: Outcome, said: Reason | undefined, now: Date): FleetOutcome {
+/** The outcome of a reconcile pass as the index keeps it. @param logged reason of the last log record about the use */
+export function fleetOutcome(outcome: Outcome, logged: Reason | undefined, now: Date): FleetOutcome {
   const at = now.toISOString();
-  if (outcome.outcome === 'done') return { result: 'done', reason: said ?? 'UpToDate', at };
+  if (outcome.outcome === 'done') return { result: 'done', reason: logged ?? 'UpToDate', at };
   return { result: outcome.outcome, reason: outcome.reason, detail: outcome.detail, at };
 }

@@ -118,11 +118,11 @@ async function putToWork(
   return { discovered, holdsBack };
 }
 
-/** Everything that is looked after; of a message that was put back, what was missed of it. */
+/** Every subscription that the app looks after; for a message that was put back, those of them that were missed. */
 async function searched(work: KeyWork, services: ReconcileKeyServices): Promise<SearchedSubscriptions> {
   const all = await allLookedAfter(services);
   if (!work.subscriptions) return all;
-  // Whoever writes the queue must not widen what is looked after.
+  // A message must not add subscriptions that the app does not look after.
   const own = new Set([...all.ids, ...all.list].map((id) => id.toLowerCase()));
   const missed = work.subscriptions.filter((id) => own.has(id.toLowerCase()));
   return { ids: missed, list: missed };

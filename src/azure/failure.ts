@@ -20,8 +20,7 @@ export type FailureKind =
   /** Not an answer of Azure at all. */
   | 'unexpected';
 
-export interface Failure {
-  readonly kind: FailureKind;
+interface AnyFailure {
   /** HTTP status, if there was an answer. */
   readonly status: number | undefined;
   /** Azure's error code (`KeyVaultAuthenticationFailure`), or Node's (`ECONNRESET`). */
@@ -30,9 +29,13 @@ export interface Failure {
   readonly message: string;
   /** How long the service asked to wait, in seconds. */
   readonly retryAfterSeconds: number | undefined;
-  /** Of the kind `blocked`. */
-  readonly block?: Block;
 }
+
+export type Failure = AnyFailure &
+  (
+    | { readonly kind: 'blocked'; readonly block: Block }
+    | { readonly kind: Exclude<FailureKind, 'blocked'>; readonly block?: undefined }
+  );
 
 /** The SDKs' own words for an answer whose body they do not hand on: lists by pages, and the storage services. */
 const NO_MESSAGE = /^(?:Pagination failed with unexpected statusCode|Unexpected status code:) \d+$/;
@@ -58,7 +61,7 @@ function kindOf(
   code: string,
   fields: Record<string, unknown>,
   retryAfterSeconds: number | undefined,
-): FailureKind {
+): Exclude<FailureKind, 'blocked'> {
   if (status === 429) return 'throttled';
   if (status === 503 && retryAfterSeconds !== undefined) return 'throttled';
   if (status === undefined) return isTransport(code, fields) ? 'unavailable' : 'unexpected';

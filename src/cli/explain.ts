@@ -126,10 +126,8 @@ function byKind(failure: Failure, error: unknown): Explanation {
         message: `${hostOf(error) ?? 'Azure'} could not be reached: ${message}`,
         nextStep: 'Check names and network, and run it again: what is done stays done. `cmk doctor` shows what works.',
       };
-    case 'blocked': {
-      const { reason = 'Refused', nextStep = '', message: told = message } = failure.block ?? {};
-      return { reason, message: told, nextStep };
-    }
+    case 'blocked':
+      return failure.block;
     case 'conflict':
       return {
         reason: 'Refused',

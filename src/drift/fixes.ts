@@ -176,7 +176,7 @@ async function putSubscription(
   return { outcome: 'done', detail: `The event subscription ${name} is ${what}.` };
 }
 
-/** What to say of a subscription that was not made: the right that Azure names, and the parameter of infra/ that gives it. */
+/** Words a refused event subscription: the right that Azure names, and the parameter of infra/ that gives it. */
 function subscriptionRefusal(failure: Failure): string {
   const { status, code } = failure;
   const right = linkedRight(failure);

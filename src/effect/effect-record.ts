@@ -56,11 +56,7 @@ interface ProbeRound {
 }
 
 export function isSameChange(current: KeyEffect | undefined, change: KeyChange): current is KeyEffect {
-  return current !== undefined && isSame(current.change, change);
-}
-
-export function isSame(a: KeyChange, b: KeyChange): boolean {
-  return a.expect === b.expect && Date.parse(a.since) === Date.parse(b.since);
+  return current?.change.expect === change.expect && Date.parse(current.change.since) === Date.parse(change.since);
 }
 
 /** A record from the future is not one of this app: it would end every later measurement. */

@@ -30,7 +30,7 @@ export function isOver({ since }: KeyChange, now: Date, patienceMs = PATIENCE_MS
   return now.getTime() - Date.parse(since) >= patienceMs;
 }
 
-/** Whether everything has been asked once the time was over: what a look shows after that is no effect of the change. */
+/** Whether each account was asked after the time was over: what a later probe shows is no effect of the change. */
 export function isJudged({ accounts, change }: KeyEffect): boolean {
   return accounts.every(({ checkedOn }) => isOver(change, new Date(checkedOn)));
 }

@@ -20,7 +20,7 @@ import {
   probedPlace,
   SERVICE_WORDS,
 } from './effect.ts';
-import { believed, isSame, isSameChange, recordRound } from './effect-record.ts';
+import { believed, isSameChange, recordRound } from './effect-record.ts';
 import type { EffectStore } from './effect-store-client.ts';
 import { isJudged, isOver, isSilent, nextProbe, pendingAccounts } from './next-probe.ts';
 import { type DataServices, type ProbeTarget, probe } from './probe.ts';
@@ -53,7 +53,7 @@ export async function probeKey(work: ProbeWork, services: ProbeServices, log: Lo
   const { settings, keys, effects, now } = services;
   const key = settings.vaults.key(work.key);
   if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
-  // The record is read first: whoever changes it from then on has seen a key that is no older than this one.
+  // Before the key: a round that writes the record from now on has read a key that is no older than the one read here.
   const read = await effects.read(key).then(
     (before) => ({ before: believed(before, now()) }),
     (error: unknown) => ({ error }),
@@ -98,9 +98,10 @@ async function followChange(
     const round = { key: key.id, change, complete: complete && !results.some(({ gone }) => gone), results };
     const after = await effects.update(key, (stored) => {
       const current = believed(stored, now());
-      // Of another change, and not there when this round began: by a round that has read the key later.
-      const isLater = current && ![change, before?.change].some((one) => one && isSame(one, current.change));
-      return isLater ? current : recordRound(current, round);
+      const isOurs = !current || isSameChange(current, change);
+      const isUnchanged = before !== undefined && isSameChange(current, before.change);
+      // A record of a third change was written meanwhile, by a round that has read the key later.
+      return isOurs || isUnchanged ? recordRound(current, round) : current;
     });
     if (!isSameChange(after, change)) return superseded(about, log);
 

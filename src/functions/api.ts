@@ -28,8 +28,8 @@ export interface ApiCall {
   readonly log: Log;
   /** Finds this call in the log and in the audit trail. */
   readonly correlationId: string;
-  /** Says that a call to revoke is in order, and begins: until then it draws on no allowance of revocations. */
-  readonly begins: () => void;
+  /** Marks a call to revoke as valid: from then on it has used its allowance of revocations. */
+  readonly markValid: () => void;
   /** For what tells only by what it holds which key it is about, and which role that takes. @throws {@link HttpProblem} */
   readonly requireOn: (key: RouteKey, other?: Role) => void;
   /** For what tells only by what it holds which role it takes. @throws {@link HttpProblem} */
@@ -42,7 +42,7 @@ const limits = new CallerLimits();
 const refusals = new Refusals(consoleLog);
 app.hook.appTerminate(() => refusals.flush());
 
-/** Every answer, of the page and of a refusal too: a browser that has been here comes by https alone, for a year. */
+/** Sets HSTS on every HTTP answer, those of the page and refusals included. One year, in seconds. */
 app.hook.postInvocation((context) => {
   const answer = context.result as HttpResponseInit | undefined;
   if (context.invocationContext.options.trigger.type !== 'httpTrigger' || !answer) return;
@@ -102,7 +102,7 @@ export function api(
 }
 
 async function answerTo(
-  call: Omit<ApiCall, 'begins' | 'requireOn' | 'requireFor'>,
+  call: Omit<ApiCall, 'markValid' | 'requireOn' | 'requireFor'>,
   {
     roles,
     act,
@@ -132,14 +132,14 @@ async function answerTo(
     requireAccess(caller, asked, access);
   };
   const requireOn = (about: RouteKey, other = role): void => requireFor({ role: other, act, key: about });
-  return inTurn(limited, async (begins) => {
+  return inTurn(limited, async (markValid) => {
     // Which of the two it takes says the handler; until then, neither is asked for what the other one need not have.
     const begun = roles.length > 1 ? 'read' : act;
     requireAccess(caller, { role, act: begun, key: reach ?? key }, access);
     try {
       return await endBy(TIME_LIMITS.http, async () => {
         try {
-          return await handle({ ...call, begins, requireOn, requireFor });
+          return await handle({ ...call, markValid, requireOn, requireFor });
         } finally {
           if (act === 'revoke' || act === 'restore') {
             nowBoard.changed({ vault: request.params.vault, account: accountNamed(request.params) }, services);
@@ -155,12 +155,12 @@ async function answerTo(
 /** Runs a call in its caller's lane. It ends in time from when it came; one that nobody waits for any more is not begun. */
 async function inTurn<T>(
   limited: Parameters<CallerLimits['run']>[0],
-  work: (begins: () => void) => Promise<T>,
+  work: (markValid: () => void) => Promise<T>,
 ): Promise<T> {
   let isOver = false;
-  const run = async (begins: () => void): Promise<T> => {
+  const run = async (markValid: () => void): Promise<T> => {
     if (isOver) throw new Error('Time was up before its turn came.');
-    return work(begins);
+    return work(markValid);
   };
   try {
     return await endBy(TIME_LIMITS.http, () => limits.run(limited, performance.now(), run));

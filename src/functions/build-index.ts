@@ -6,13 +6,13 @@ import type { Services } from '../services.ts';
 import { services } from './available-services.ts';
 import { TIME_LIMITS } from './time-limits.ts';
 
-// The host waits for a hook: what it calls is not awaited, so that no function starts later for it.
+// Not awaited: the host waits for this hook before it starts a function.
 app.hook.appStart(() => {
   let ports: Services;
   try {
     ports = services();
   } catch {
-    // Every function tells which settings are wrong.
+    // Every function reports the settings that are wrong.
     return;
   }
   void timeBoxed((signal) => buildIndex(ports, consoleLog, signal), TIME_LIMITS.keyWork);

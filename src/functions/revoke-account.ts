@@ -16,11 +16,11 @@ app.http('revokeAccount', {
   authLevel: 'anonymous',
   handler: api(
     'CmkKey.Revoke',
-    async ({ request, caller, services, log, correlationId, requireOn, begins }) => {
+    async ({ request, caller, services, log, correlationId, requireOn, markValid }) => {
       const { dryRun, scope } = queryOf(request.query);
       // What is refused for its own text costs no look at Azure.
       const body = dryRun ? undefined : await readJsonBody(request, ACCOUNT_REVOKE_REQUEST);
-      if (body) begins();
+      if (body) markValid();
       const id = await accountOfCall(request.params.name, services);
       const revocable = await revocableOfCall(id, revokedPart(body ? body.scope : scope), services);
       requireOn({ vault: revocable.key.vault.name, key: revocable.key.name });

@@ -16,14 +16,14 @@ app.http('revokeKey', {
   authLevel: 'anonymous',
   handler: api(
     'CmkKey.Revoke',
-    async ({ request, caller, services, log, correlationId, begins }) => {
+    async ({ request, caller, services, log, correlationId, markValid }) => {
       const key = keyOfCall(services.settings.vaults, request.params.vault, request.params.key);
       if (flag(request.query, 'dryRun')) {
         return jsonResponse(200, await sharedCalls.dryRun(key, caller.objectId, () => dryRunRevoke(key, services)));
       }
       const body = await readJsonBody(request, REVOKE_REQUEST);
       checkConfirmation(body, key);
-      begins();
+      markValid();
       const call = callOf(caller, correlationId, body);
       const answer = sharedCalls.revoke(key, body, call, () => handleRevoke(key, call, services, log));
       return jsonResponse(200, await answer);

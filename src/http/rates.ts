@@ -27,7 +27,7 @@ export const CALLER_LIMITS: Readonly<Record<Act, Rate & Width>> = {
   restore: { burst: 30, perSecond: 1, atOnce: 4, besideOthers: 2, waiting: 20 },
   change: { burst: 30, perSecond: 1, atOnce: 4, besideOthers: 2, waiting: 20 },
 };
-/** Of one caller, of calls to revoke that are rejected for what they ask: they draw on no allowance of revocations. */
+/** Calls to revoke by one caller that are rejected as invalid, which draw on no allowance of revocations. */
 export const REJECTED_LIMIT: Rate = { burst: 60, perSecond: 2 };
 /** Of one caller and one key. */
 export const SAME_KEY_LIMIT: Rate = { burst: 10, perSecond: 0.2 };
@@ -58,8 +58,8 @@ export class Allowances {
     return 0;
   }
 
-  /** One that was taken, and not used. */
-  giveBack(name: string): void {
+  /** Returns a token that was taken and not used. */
+  refund(name: string): void {
     const left = this.#left.get(name);
     if (left) left.tokens = Math.min(this.#rate.burst, left.tokens + 1);
   }
@@ -146,8 +146,8 @@ export class CallerLimits {
   readonly #rejected = new Allowances(REJECTED_LIMIT);
 
   /**
-   * Runs a call in its caller's lane. A call to revoke that is rejected before `work` says that it begins gives back what it
-   * has drawn: typing errors must not use up what a revocation takes. Such calls have an allowance of their own.
+   * Runs a call in its caller's lane. A call to revoke that fails before `work` has marked it as valid gets its tokens back,
+   * so that typing errors do not use up the allowance of revocations, and draws on the allowance of rejected calls.
    *
    * @param key what a revocation names; anything as long as it is the same for the same key
    * @throws {@link HttpProblem} 429
@@ -155,19 +155,19 @@ export class CallerLimits {
   async run<T>(
     { caller, act, key }: { readonly caller: string; readonly act: Act; readonly key: string | undefined },
     nowMs: number,
-    work: (begins: () => void) => Promise<T>,
+    work: (markValid: () => void) => Promise<T>,
   ): Promise<T> {
     const taken = this.#take(caller, act, act === 'revoke' ? key : undefined, nowMs);
-    let isBegun = act !== 'revoke';
+    let isValid = act !== 'revoke';
     const run = async (): Promise<T> => {
       try {
         return await work(() => {
-          isBegun = true;
+          isValid = true;
         });
       } catch (error) {
-        if (isBegun) throw error;
-        for (const { of, name } of taken) of.giveBack(name);
-        refuseUnless(this.#rejected.take(caller, nowMs), act);
+        if (isValid) throw error;
+        for (const { bucket, name } of taken) bucket.refund(name);
+        refuseIfWaiting(this.#rejected.take(caller, nowMs), act);
         throw error;
       }
     };
@@ -183,23 +183,22 @@ export class CallerLimits {
     return work();
   }
 
-  /** @returns what can be given back */
-  #take(caller: string, act: Act, key: string | undefined, nowMs: number): readonly Taken[] {
-    const own = { of: this.#allowances[act], name: caller };
+  /** @returns what can be refunded */
+  #take(caller: string, act: Act, key: string | undefined, nowMs: number): readonly Token[] {
+    const own = { bucket: this.#allowances[act], name: caller };
     if (key === undefined) return takeAll([own], act, nowMs);
-    const ofKey = { of: this.#sameKey, name: `${caller} ${key}` };
+    const ofKey = { bucket: this.#sameKey, name: `${caller} ${key}` };
     return takeAll(this.#sameKey.has(ofKey.name, nowMs) ? [ofKey] : [own, ofKey], act, nowMs);
   }
 }
 
-/** One of an allowance. */
-interface Taken {
-  readonly of: Allowances;
+interface Token {
+  readonly bucket: Allowances;
   readonly name: string;
 }
 
-function takeAll(all: readonly Taken[], act: Act, nowMs: number): readonly Taken[] {
-  for (const { of, name } of all) refuseUnless(of.take(name, nowMs), act);
+function takeAll(all: readonly Token[], act: Act, nowMs: number): readonly Token[] {
+  for (const { bucket, name } of all) refuseIfWaiting(bucket.take(name, nowMs), act);
   return all;
 }
 
@@ -208,7 +207,8 @@ function byAct<T>(make: (limit: Rate & Width) => T): Readonly<Record<Act, T>> {
   return { read: make(read), revoke: make(revoke), restore: make(restore), change: make(change) };
 }
 
-function refuseUnless(waitMs: number, act: Act): void {
+/** @throws {@link HttpProblem} 429 */
+function refuseIfWaiting(waitMs: number, act: Act): void {
   if (waitMs > 0) throw tooMany(act, waitMs);
 }
 

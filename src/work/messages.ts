@@ -37,12 +37,10 @@ const carried = {
   traceparent: z.string().regex(TRACEPARENT).optional().catch(undefined),
 };
 
-/**
- * Messages about keys say which key, and nothing else that is believed: who may write the queue is not who may revoke or
- * restore. A field that is not known is ignored, as version 2 had more of them.
- */
+// A message about a key carries no authority, since a writer of the queue need not be allowed to revoke or restore. Its
+// schema ignores unknown fields: messages of version 2 have more of them.
 
-/** When it is to be seen (ISO 8601): the queue hides it until then, and nothing is decided by it. */
+/** Until when the queue hides it (ISO 8601). For a person who reads the queue; the app decides nothing by it. */
 const due = z.iso.datetime().optional();
 
 /** "Look at this key." */
@@ -126,7 +124,7 @@ const probeWork = z.object({
   kind: z.literal('probe'),
   /** Key identifier without a version. */
   key: z.string().min(1).max(300),
-  /** What it has followed so far. Where the key shows another change, that has a message of its own, and this one ends. */
+  /** Name of the change that it follows; absent: of the one that the key shows first. Ends when the key shows another. */
   follows: z.string().max(60).optional(),
   ...carried,
 });
@@ -137,7 +135,7 @@ const revocationWork = z.object({
   /** Key identifier without a version. */
   key: z.string().min(1).max(300),
   due,
-  /** Who is said to have called, and why: it fills an audit record of what the key itself shows that person to have done. */
+  /** Caller, reason and ticket, unproven. The reason and ticket go into the audit record if the key's tags name the same caller. */
   claimed: SAID.optional().catch(undefined),
   ...carried,
 });

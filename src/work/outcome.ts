@@ -66,7 +66,7 @@ export function outcomeOfFailure(error: unknown): Outcome {
     case 'conflict':
       return retry('Conflict');
     case 'blocked':
-      return retry(failure.block?.reason ?? 'Refused');
+      return retry(failure.block.reason);
     case 'forbidden':
       return retry('MissingPermission');
     case 'notFound':

@@ -8,7 +8,7 @@ import type { AccountSubject, KeySubject, Rules } from './subjects.ts';
 export function identityMissing(subject: AccountSubject): readonly Found[] {
   const { account, key } = subject;
   const identity = chosenIdentity(subject);
-  // An account holds one user-assigned identity: whether another one may be taken off is for a person to decide.
+  // An account holds one user-assigned identity, and only an operator can decide to detach another one.
   const isFree = account.userAssignedIdentities.length === 0;
   return withoutIdentity(subject, 'IdentityMissing').map((is) => ({
     is,

@@ -3,7 +3,7 @@ import { allows } from '../../identities/role-grant.ts';
 import type { Check, Found } from './check.ts';
 import type { VaultSubject } from './subjects.ts';
 
-/** What is done to keys, as data actions of roles under `Microsoft.KeyVault/vaults/` and as permissions of access policies. */
+/** Operations on keys: the data actions of roles, below `Microsoft.KeyVault/vaults/`, and the permissions of access policies. */
 const PURGE = { actions: ['keys/purge/action'], permissions: ['purge'] };
 const CHANGE = {
   actions: ['keys/update/action', 'keys/delete', 'keys/create/action', 'keys/import/action', 'keys/rotate/action'],
@@ -12,17 +12,17 @@ const CHANGE = {
 const USE = { actions: ['keys/wrap/action', 'keys/unwrap/action'], permissions: ['wrapkey', 'unwrapkey'] };
 const MOST_NAMED = 10;
 
-/** A principal with what a role assignment, or its access policy, lets it do. */
+/** A principal, and what one role assignment or its access policy lets it do. */
 interface Holder {
   readonly principalId: string;
-  /** Where it has that. */
+  /** `access policy`, or the scope of the role. */
   readonly by: string;
   readonly may: (what: typeof PURGE) => boolean;
 }
 
 /**
- * Who may purge keys, and who may change keys that it also uses: what encrypts with a key needs to get, wrap and unwrap, and
- * what looks after keys needs neither of the latter.
+ * Principals that may purge keys, and principals that may change keys that they also use: a service that encrypts with a key
+ * needs get, wrap and unwrap, and an administrator of keys needs neither wrap nor unwrap.
  */
 function keyAdminsTooWide(subject: VaultSubject): readonly Found[] {
   const holders = holdersOf(subject);
@@ -67,19 +67,19 @@ function vaultUsesAccessPolicies({ properties }: VaultSubject): readonly Found[]
   if (known(properties)?.accessModel !== 'accessPolicies') return [];
   return [
     {
-      is: 'It goes by access policies: each holds for all keys of the vault, and whoever may write the vault may add one.',
-      shouldBe: 'It goes by role-based access control (Azure RBAC).',
+      is: 'It uses access policies: each holds for all keys of the vault, and every principal that may write the vault may add one.',
+      shouldBe: 'It uses role-based access control (Azure RBAC).',
     },
   ];
 }
 
-/** What is made sure of for who may do what with the keys of a vault. */
+/** Checks of who may do what with the keys of a vault. */
 export const ADMIN_CHECKS: readonly Check<VaultSubject>[] = [
   {
     reason: 'VaultUsesAccessPolicies',
     severity: 'advice',
-    ensures: 'A vault goes by role-based access control, not by access policies.',
-    fix: 'Give every principal of the access policies its role first, then switch over (`az keyvault update --enable-rbac-authorization true`): access policies count no more from then on.',
+    ensures: 'A vault uses role-based access control, not access policies.',
+    fix: 'Give every principal of the access policies its role first, then switch over (`az keyvault update --enable-rbac-authorization true`): access policies have no effect from then on.',
     find: vaultUsesAccessPolicies,
   },
   {

@@ -19,9 +19,9 @@ export function enableVersion({ id }: KeyVersion): ShellCommand {
 }
 
 /**
- * A Managed HSM rotates a key only once it has a rotation policy (Managed HSM, "Configure key autorotation").
+ * Sets a rotation policy first where a Managed HSM has none, since it rotates no key without ("Configure key autorotation").
  *
- * @param isYoung the newest version is one that the command takes for the rotation asked for, unless it is told otherwise
+ * @param isYoung the newest version is so young that the command would make no other without `--if-older-than PT0S`
  */
 export function rotate({ key, policy }: Pick<KeySubject, 'key' | 'policy'>, isYoung = false): ShellCommand {
   const command = shellCommand('cmk key rotate', [
@@ -75,7 +75,7 @@ export function exemptVault({ id }: ManagedVault, assignmentId: string, referenc
   ]);
 }
 
-/** With the app and its storage: the operator who runs it does not have the app's settings. */
+/** Names the app and its storage, since the operator who runs it does not have the app's settings. */
 export function deliverEvents({ id }: ManagedVault, { functionId, deadLetter }: WantedSubscription): ShellCommand {
   return shellCommand('cmk events ensure', [
     ['--vault', id],

@@ -13,18 +13,21 @@ const STOPPED: Readonly<Record<string, string>> = {
   'microsoft.dbforpostgresql/flexibleservers': 'the PostgreSQL server',
   'microsoft.appconfiguration/configurationstores': 'the App Configuration store',
 };
-/** Where a disk encryption set names what it is moving away from. */
-export const PREVIOUS = /^previousKeys\b/i;
+/** Property in which a disk encryption set names the versions that it is moving away from. */
+export const PREVIOUS_KEYS = /^previousKeys\b/i;
 const MYSQL = /^microsoft\.dbformysql\//i;
 const MOST_NAMED = 5;
 
-/** What stops when a version has expired, in words; undefined: nothing that is known. Who names no version follows the newest. */
+/**
+ * Names the users that stop when a version has expired; undefined: none is known. A user that names no version follows the
+ * newest.
+ */
 export function stoppedByExpiry({ versions, others = [] }: KeySubject, version: KeyVersion): string | undefined {
   const isNewest = newestVersion(known(versions) ?? [])?.version === version.version;
   const isOn = ({ uses }: OtherDependent): boolean =>
     uses.some(
       ({ path, version: named }) =>
-        !PREVIOUS.test(path) && (named === undefined ? isNewest : named === version.version),
+        !PREVIOUS_KEYS.test(path) && (named === undefined ? isNewest : named === version.version),
     );
   const stopped = others.flatMap((other) => {
     const what = STOPPED[other.type.toLowerCase()];

@@ -24,7 +24,7 @@ const WARN_DAYS = 30;
 const ERROR_DAYS = 10;
 /** What a rotation policy does is given so long to be done. */
 const ROTATION_SLACK_MS = DAY_MS;
-/** `cmk key rotate` takes a version that is younger for the rotation asked for, unless it is told otherwise. */
+/** `cmk key rotate` makes no version if the newest one is younger (the default of `--if-older-than`). Milliseconds. */
 const ROTATED_MS = HOUR_MS;
 
 export function keyTooOld(subject: KeySubject, { now, drift }: Rules): readonly Found[] {
@@ -42,7 +42,7 @@ export function nearExpiry(subject: KeySubject, rules: Rules): readonly Found[] 
   return [...newestNearExpiry(subject, rules), ...heldNearExpiry(subject, rules)];
 }
 
-/** An older version matters as long as something is held at it that its expiry stops. */
+/** Older versions that expire soon, while a user that their expiry stops is held at them. */
 function heldNearExpiry(subject: KeySubject, { now }: Rules): readonly Found[] {
   const all = known(subject.versions) ?? [];
   const newest = newestVersion(all);
@@ -158,9 +158,9 @@ export function revokedVersionEnabled({ key, versions }: KeySubject, { now }: Ru
 }
 
 /**
- * What mends the use of a version that has expired: a new version where there is none to go to, else the move.
+ * The command for a use of an expired version: it moves the use if a newer version is usable, and rotates the key if none is.
  *
- * @param pinned the account, where its own use is pinned; undefined: no one command moves the use
+ * @param pinned the account, if its own use is pinned; undefined: no single command moves the use
  */
 export function afterExpiry(
   key: KeySubject,

@@ -63,7 +63,7 @@ function oldHsmPlatform(subject: KeySubject): readonly Found[] {
   ];
 }
 
-/** What is made sure of for the material of a key: its type, size and platform, and what may be done with it. */
+/** Checks of the material of a key: its type, size, platform and operations. */
 export const MATERIAL_CHECKS: readonly Check<KeySubject>[] = [
   {
     reason: 'UnsupportedKey',

@@ -7,7 +7,7 @@ import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { DAY_MS } from '../../time/spans.ts';
 import type { Found } from './check.ts';
-import { PREVIOUS } from './expiry.ts';
+import { PREVIOUS_KEYS } from './expiry.ts';
 import type { KeySubject, Rules } from './subjects.ts';
 
 /**
@@ -23,7 +23,7 @@ export function otherResourceStale({ key, versions, others }: KeySubject, { now 
   if (!target || !others || openRevocation(read, now)) return [];
   if (now.getTime() - activeFrom(target).getTime() <= FOLLOW_MS) return [];
   return others.flatMap((other) => {
-    const behind = other.uses.find(({ path, version }) => !PREVIOUS.test(path) && isOlder(version, target, read));
+    const behind = other.uses.find(({ path, version }) => !PREVIOUS_KEYS.test(path) && isOlder(version, target, read));
     if (!other.known || !behind) return [];
     return [
       {

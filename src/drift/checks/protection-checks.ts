@@ -6,12 +6,12 @@ import type { Check, Found } from './check.ts';
 import { KEY_TAG } from './left-checks.ts';
 import type { AccountSubject, Rules } from './subjects.ts';
 
-/** An account has to use a customer-managed key, by its tag or by CMK_REQUIRE. */
+/** Whether an account has to use a customer-managed key, by its tag or by CMK_REQUIRE. */
 function hasToUseKey({ account }: AccountSubject, { drift }: Rules): boolean {
   return tagOf(account.tags, KEY_TAG) !== undefined || requirementOf(account, drift.require) !== undefined;
 }
 
-/** Where the account itself has no customer-managed key, that is NotCustomerManaged's to say. */
+/** None for an account without a customer-managed key, which NotCustomerManaged reports. */
 function onServiceKey(service: OwnKeyService, subject: AccountSubject, rules: Rules): readonly Found[] {
   const { account, use } = subject;
   if (!use || !ownKeyServices(account).includes(service)) return [];
@@ -20,13 +20,13 @@ function onServiceKey(service: OwnKeyService, subject: AccountSubject, rules: Ru
       severity: hasToUseKey(subject, rules) ? 'error' : 'advice',
       is: `Its ${service}s are encrypted with a key of Microsoft: a revocation of its own key leaves them readable.`,
       shouldBe: `Its ${service}s are under the key of the account, which is fixed when an account is created.`,
-      // By templates and scripts, accounts of a subscription are made alike.
+      // One cause for a subscription: its accounts are created by the same templates.
       cause: { about: [`/subscriptions/${account.subscriptionId}`] },
     },
   ];
 }
 
-/** A disabled scope holds no readable data, and none can be deleted: to disable one is the way to be rid of it. */
+/** A disabled scope counts as removed: its data cannot be read, and Azure deletes no scope. */
 function scopeNotCustomerManaged(subject: AccountSubject, rules: Rules): readonly Found[] {
   const { account, platformScopes = [] } = subject;
   if (!hasToUseKey(subject, rules)) return [];
@@ -43,7 +43,7 @@ function scopeNotCustomerManaged(subject: AccountSubject, rules: Rules): readonl
 const MOVE_DATA =
   'Create another account (`cmk account create` puts both under its key) and move the data there: it cannot be changed on this one. Where there is none to protect, exempt it in CMK_EXEMPTIONS.';
 
-/** What is made sure of for data that the key of an account need not protect. */
+/** Checks of data that the key of an account may not protect. */
 export const PROTECTION_CHECKS: readonly Check<AccountSubject>[] = [
   {
     reason: 'QueueOnServiceKey',

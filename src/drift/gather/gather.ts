@@ -96,7 +96,8 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
   );
   const previous = known(app.previous);
   const memory = known(app.managedAccounts);
-  // Before accounts are looked at: what else an expired key stops is said with them. Keys that no vault lists have no other users.
+  // Before the accounts, whose finding of an expired key names the other users that it stops. Keys that only accounts name, as
+  // no vault lists them, get none.
   const unreadOthers = await gatherOthers(await keys.all(), known(ids) ?? [], { ...services, signal: run.signal });
   const context = contextOf({ run, rules, services, vaults, keys, previous, memory, tenants: known(tenants) });
   const subscriptions = await gatherSubscriptions(known(ids) ?? [], context, run, rules.now, services);
