@@ -51,14 +51,14 @@ function keyNotInHsm({ key, material }: KeySubject, { drift }: Rules): readonly 
  * `hsmPlatform`; "Transitioning to HSM Platform 2"). Uses of older versions are StaleKeyVersion's and OtherResourceStale's.
  */
 function oldHsmPlatform({ key, versions, material }: KeySubject): readonly Found[] {
-  if (known(material)?.hsmPlatform !== '1') return [];
   const newest = newestVersion(known(versions) ?? []);
+  if (!newest || known(material)?.hsmPlatform !== '1') return [];
   return [
     {
-      is: `Its newest version ${newest?.version} is on HSM platform 1 (FIPS 140-2 Level 2), which Azure retires.`,
+      is: `Its newest version ${newest.version} is on HSM platform 1 (FIPS 140-2 Level 2), which Azure retires.`,
       shouldBe: 'It is on HSM platform 2 (FIPS 140-3 Level 3), as every new version is.',
       // Imported key material is imported once more.
-      command: newest && !imported(newest) ? rotate(key) : undefined,
+      command: imported(newest) ? undefined : rotate(key),
     },
   ];
 }
