@@ -698,9 +698,11 @@ const cases: readonly Case[] = [
   {
     reason: 'OldHsmPlatform',
     by: 'a key was made on the platform before',
+    prints: 'cmk key rotate',
     drift: async () => {
       const key = new TestKey(world());
-      Object.assign(key.first, { kty: 'RSA-HSM', hsmPlatform: '1' });
+      const created = key.first.created - 86_400;
+      Object.assign(key.first, { kty: 'RSA-HSM', hsmPlatform: '1', created });
       return { resource: key.id() };
     },
   },
