@@ -69,7 +69,7 @@ Environment:
   CMK_NOTIFY                 its targets, for notify test
   CMK_API, CMK_API_AUDIENCE  whom watch asks, and rotation status and fleet list
                              without that storage
-  CMK_API_CLIENT_ID          app registration whose owners doctor lists`;
+  CMK_API_CLIENT_ID          app registration whose owners doctor reports`;
 
 /** Every command. Nothing runs before it is parsed. */
 export function createProgram(cli: Cli): Command {

@@ -701,8 +701,8 @@ const cases: readonly Case[] = [
     prints: 'cmk key rotate',
     drift: async () => {
       const key = new TestKey(world());
-      Object.assign(key.first, { kty: 'RSA-HSM', hsmPlatform: '1' });
-      wire.azure.clock.advance(24 * HOUR_MS);
+      const created = key.first.created - 86_400;
+      Object.assign(key.first, { kty: 'RSA-HSM', hsmPlatform: '1', created });
       return { resource: key.id() };
     },
   },

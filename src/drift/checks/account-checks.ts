@@ -148,13 +148,15 @@ export function keyDisabled(subject: AccountSubject, rules: Rules): readonly Fou
 
 export function keyExpired(subject: AccountSubject, rules: Rules): readonly Found[] {
   return eachUse(subject, (use, key, resource) => {
-    const held = heldVersion(use, known(key.versions) ?? []);
+    const versions = known(key.versions) ?? [];
+    const held = heldVersion(use, versions);
     if (!held || usability(held, rules.now) !== 'Expired') return [];
-    const stopped = stoppedByExpiry(key, held);
+    const stopped = stoppedByExpiry(key, held, held === newestVersion(versions));
     const is = `The version in use, ${held.version}, expired on ${held.expiresOn?.toISOString()}.`;
     const pinned = use.pinned !== undefined && resource === subject.account.id ? subject.account : undefined;
-    const [command, cause] = [afterExpiry(key, held, pinned, rules.now), { about: [key.key.id] }] as const;
-    const found: Found = { resource, is, shouldBe: 'The version in use has not expired.', command, cause };
+    const command = afterExpiry(key, held, pinned, rules.now);
+    const shouldBe = 'The version in use has not expired.';
+    const found: Found = { resource, is, shouldBe, command, cause: { about: [key.key.id] } };
     return [stopped ? { ...found, severity: 'error', is: `${is} That stops ${stopped}.` } : found];
   });
 }

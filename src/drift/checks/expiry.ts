@@ -1,7 +1,6 @@
-import { known } from '../../azure/read-or-why.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import type { OtherDependent } from '../../dependents/dependent.ts';
-import { type KeyVersion, newestVersion } from '../../keys/key-versions.ts';
+import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { KeySubject } from './subjects.ts';
 
 /**
@@ -19,11 +18,15 @@ const MYSQL = /^microsoft\.dbformysql\//i;
 const MOST_NAMED = 5;
 
 /**
- * Names the users that stop when a version has expired; undefined: none is known. A user that names no version follows the
- * newest.
+ * Names the users that stop when a version has expired; undefined: none is known.
+ *
+ * @param isNewest whether it is the newest version, which users that name none follow
  */
-export function stoppedByExpiry({ versions, others = [] }: KeySubject, version: KeyVersion): string | undefined {
-  const isNewest = newestVersion(known(versions) ?? [])?.version === version.version;
+export function stoppedByExpiry(
+  { others = [] }: KeySubject,
+  version: KeyVersion,
+  isNewest: boolean,
+): string | undefined {
   const isOn = ({ uses }: OtherDependent): boolean =>
     uses.some(
       ({ path, version: named }) =>

@@ -50,7 +50,7 @@ function heldNearExpiry(subject: KeySubject, { now }: Rules): readonly Found[] {
     .filter(({ version, enabled }) => enabled && version !== newest?.version)
     .flatMap((version): Found[] => {
       const { id, expiresOn } = version;
-      const stopped = stoppedByExpiry(subject, version);
+      const stopped = stoppedByExpiry(subject, version, false);
       if (!expiresOn || !stopped || (expiresOn.getTime() - now.getTime()) / DAY_MS > WARN_DAYS) return [];
       return [
         {
@@ -81,7 +81,7 @@ function newestNearExpiry(subject: KeySubject, { now }: Rules): readonly Found[]
   const decision = rotation && decideRotation(all, rotation, now);
   // The worker looks through the fleet before it rotates: it is not asked to for a key that nobody was seen to use.
   const meant = isRotatedByTag(newest) || usage.used || usage.incomplete;
-  const stopped = stoppedByExpiry(subject, newest);
+  const stopped = stoppedByExpiry(subject, newest, true);
   return [
     {
       severity: stopped || days <= ERROR_DAYS ? 'error' : 'warning',

@@ -51,14 +51,14 @@ function keyNotInHsm({ key, material }: KeySubject, { drift }: Rules): readonly 
  * `hsmPlatform`; "Transitioning to HSM Platform 2"). Uses of older versions are StaleKeyVersion's and OtherResourceStale's.
  */
 function oldHsmPlatform(subject: KeySubject): readonly Found[] {
-  if (known(subject.material)?.hsmPlatform !== '1') return [];
   const newest = newestVersion(known(subject.versions) ?? []);
+  if (!newest || known(subject.material)?.hsmPlatform !== '1') return [];
   return [
     {
-      is: `Its newest version ${newest?.version} is on HSM platform 1 (FIPS 140-2 Level 2), which Azure retires.`,
+      is: `Its newest version ${newest.version} is on HSM platform 1 (FIPS 140-2 Level 2), which Azure retires.`,
       shouldBe: 'It is on HSM platform 2 (FIPS 140-3 Level 3), as every new version is.',
       // Imported key material is imported once more.
-      command: newest && !imported(newest) ? rotate(subject) : undefined,
+      command: imported(newest) ? undefined : rotate(subject),
     },
   ];
 }

@@ -76,9 +76,13 @@ const other = (named: readonly (KeyVersion | undefined)[], path = 'keyId', type 
 const DES = 'microsoft.compute/diskencryptionsets';
 const POSTGRES = 'microsoft.dbforpostgresql/flexibleservers';
 const MYSQL = 'microsoft.dbformysql/flexibleservers';
+const STORE = 'microsoft.appconfiguration/configurationstores';
 const near = version(100, { expiresOn: tomorrow });
-/** A key whose older version expires tomorrow, with a resource of that type on it. */
-const held = (type: string): KeySubject => ({ ...inVersions(near, NEW), others: [other([near], 'url', type)] });
+/** A key whose older version expires, tomorrow by default, with a resource of that type on it. */
+const held = (type: string, days = 1): KeySubject => ({
+  ...inVersions({ ...near, expiresOn: new Date(NOW.getTime() + days * DAYS) }, NEW),
+  others: [other([near], 'url', type)],
+});
 /** A key that expires in 25 days, with a resource of that type that names no version. */
 const follows = (type: string): KeySubject => ({
   ...inVersions(version(10, { expiresOn: new Date(NOW.getTime() + 25 * DAYS) })),
@@ -107,6 +111,12 @@ const keys: Record<string, Cases<KeySubject>> = {
   NearExpiry: {
     found: [
       ['an older version that virtual machines are held at', held(DES), /which stops .*disk encryption set sql-files/],
+      ['an older one that expired', held(DES, -1), /^It expired on .*, which stops/],
+      [
+        'a newest one that seven stores follow',
+        { ...follows(STORE), others: Array.from({ length: 7 }, () => other([undefined], 'url', STORE)) },
+        /store sql-files and 2 more\.$/,
+      ],
       ['a newest one that PostgreSQL follows', follows(POSTGRES), /That stops the PostgreSQL server sql-files\./],
       ['in 30 days', inVersions(version(10, { expiresOn: new Date(NOW.getTime() + 30 * DAYS) })), /expires on/],
       ['over', inVersions(version(10, { expiresOn: new Date(NOW.getTime() - DAYS) })), /expired on/],
@@ -213,13 +223,26 @@ const keys: Record<string, Cases<KeySubject>> = {
     unread: [['its type', key({ material: UNREAD })]],
   },
   OldHsmPlatform: {
-    found: [['platform 1', key(material({ type: 'RSA-HSM', hsmPlatform: '1' })), /on HSM platform 1/]],
+    found: [
+      ['platform 1', key(material({ type: 'RSA-HSM', hsmPlatform: '1' })), /on HSM platform 1/],
+      [
+        'imported to platform 1',
+        {
+          ...inVersions(version(10, { tags: { 'cmk-origin': 'imported' } })),
+          ...material({ type: 'RSA-HSM', hsmPlatform: '1' }),
+        },
+        /on HSM platform 1/,
+      ],
+    ],
     right: [
       ['platform 2', key(material({ type: 'RSA-HSM', hsmPlatform: '2' }))],
       ['software', key(material({ hsmPlatform: '0' }))],
       ['not told', key(material({}))],
     ],
-    unread: [['its type', key({ material: UNREAD })]],
+    unread: [
+      ['its type', key({ material: UNREAD })],
+      ['its versions', key({ ...material({ hsmPlatform: '1' }), versions: UNREAD })],
+    ],
   },
   UnsupportedKey: {
     found: [

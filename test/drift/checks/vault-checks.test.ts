@@ -17,10 +17,20 @@ const network = (change: object) =>
       network: { publicAccess: 'enabled', allowsOthers: true, allowsTrustedServices: true, ...change },
     }),
   });
+const grant = (principalId: string, dataActions: readonly string[]) => ({
+  principalId,
+  scope: '/subscriptions/s',
+  dataActions,
+  notDataActions: [],
+  conditional: false,
+});
 const granted = (...actions: readonly string[]) => {
   const dataActions = actions.map((action) => `Microsoft.KeyVault/vaults/${action}`);
-  const grant = { principalId: 'p-1', scope: '/subscriptions/s', dataActions, notDataActions: [], conditional: false };
-  return vault({ grants: { value: [grant] } });
+  return vault({ grants: { value: [grant('p-1', dataActions)] } });
+};
+const grantedTo = (count: number) => {
+  const purge = ['Microsoft.KeyVault/vaults/keys/purge/action'];
+  return vault({ grants: { value: Array.from({ length: count }, (_, index) => grant(`p-${index}`, purge)) } });
 };
 const policied = (...keyPermissions: readonly string[]) =>
   vault({
@@ -100,6 +110,7 @@ const vaults: Record<string, Cases<VaultSubject>> = {
   KeyAdminsTooWide: {
     found: [
       ['a role that may do everything', granted('keys/*'), /^These may .*: p-1 \(role at \/subscriptions\/s\)\.$/],
+      ['more than are named', grantedTo(12), /p-9 \(role at \/subscriptions\/s\) and 2 more\.$/],
       ['a role that may purge', granted('keys/purge/action'), /may purge its keys/],
       ['a role that uses and changes', granted('keys/read', 'keys/unwrap/action', 'keys/update/action'), /both use/],
       ['an access policy with all', policied('all'), /p-1 \(access policy\)/],
