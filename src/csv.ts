@@ -1,11 +1,11 @@
 /**
- * Where a spreadsheet would begin a formula (OWASP, "CSV Injection"): at the start of a cell, and behind what starts another
- * cell or row in a program that separates cells by `;` (as most of Europe does) or takes a quote in the middle for none.
- * Spaces of every kind, unseen characters and quotes before it do not count; full-width and small forms of the signs do.
+ * Where a spreadsheet may begin a formula (OWASP, "CSV Injection"): at the start of a cell, and after `;`, a tab or a line
+ * break, which start a cell or a row in programs that separate by `;` (as in most of Europe) or ignore quotes. Spaces,
+ * invisible characters and quotes may precede the sign, which may have its full-width or small form.
  */
 const FORMULA =
   /(?:^|[;\t\r\n])[\s\p{Z}\p{Cf}"'`\u2018-\u201f]*(?=[=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b])/gu;
-/** A cell that begins so is taken apart by some programs, whatever follows. */
+/** Some programs split a cell that begins with one of these, whatever follows. */
 const BREAK_FIRST = /^(?=[\t\r\n])/;
 
 /**

@@ -27,7 +27,6 @@ if (!environment || !location || !vaults) {
   throw new Error('Set AZURE_ENV_NAME, AZURE_LOCATION and CMK_VAULTS; docs/deploy.md explains them.');
 }
 
-// infra/main.bank.bicepparam in place of infra/main.bicepparam.
 const bank = process.env.CMK_PROFILE === 'bank';
 if (!bank && process.env.CMK_PROFILE)
   throw new Error(`There is no profile ${process.env.CMK_PROFILE}: CMK_PROFILE is bank, or not set.`);

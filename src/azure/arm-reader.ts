@@ -18,11 +18,11 @@ export function createArmReader(credential: TokenCredential, cloud: Cloud, limit
 }
 
 const PAGE = z.object({ value: z.array(z.unknown()), nextLink: z.string().nullish() });
-/** No list that is read here is as long: Azure allows 1,000 policy exemptions at one scope, for instance. */
+/** Above every list that is read here: Azure allows 1,000 policy exemptions at one scope, for instance. */
 const MOST_PAGES = 100;
 
 /**
- * Reads a list of Azure Resource Manager, likewise: every page of it, since any may be empty and still lead on.
+ * Reads every page of a list of Azure Resource Manager: an empty page may have a next one.
  *
  * @throws an error that `describeFailure` reads; TypeError for a list that does not end
  */
@@ -36,7 +36,7 @@ export function createArmLister(credential: TokenCredential, cloud: Cloud, limit
     for (let pages = 0; next && pages < MOST_PAGES; pages++) {
       const { value, nextLink } = PAGE.parse(await read(path, next, signal));
       found.push(...value);
-      // Its host and path are those of this list, whatever it says.
+      // Only the query of the link is used, so that no answer leads the token to another host.
       next = nextLink ? Object.fromEntries(new URL(nextLink).searchParams) : undefined;
     }
     if (next) throw new TypeError(`Azure answered with more than ${MOST_PAGES} pages.`);

@@ -12,7 +12,7 @@ export interface Block {
   readonly nextStep: string;
 }
 
-/** By Azure's code: an answer with one of these stays the same however often it is asked for. */
+/** By Azure's error code: a retry gets the same answer until an administrator acts. */
 const BLOCKS: Readonly<Record<string, (message: string) => Block>> = {
   RequestDisallowedByPolicy: deniedByPolicy,
   ScopeLocked: locked,
@@ -33,16 +33,16 @@ export function blockOf(code: string, message: string): Block | undefined {
   return Object.hasOwn(BLOCKS, code) ? BLOCKS[code]?.(message) : undefined;
 }
 
-const named = z.object({ name: z.string(), id: z.string() });
+const NAMED = z.object({ name: z.string(), id: z.string() });
 /** As Azure Resource Manager has them in its message. */
 const IDENTIFIERS = z.array(
   z.object({
-    policyAssignment: named,
-    policyDefinition: named,
-    policySetDefinition: named.optional().catch(undefined),
+    policyAssignment: NAMED,
+    policyDefinition: NAMED,
+    policySetDefinition: NAMED.optional().catch(undefined),
   }),
 );
-/** As it has them in `additionalInfo`. Names that people gave are beside those that are part of an id. */
+/** As it has them in `additionalInfo`, where display names are fields of their own. */
 const VIOLATION = z.object({
   type: z.literal('PolicyViolation'),
   info: z.object({
@@ -57,16 +57,16 @@ const VIOLATION = z.object({
     policySetDefinitionDisplayName: z.string().optional(),
   }),
 });
-const FOUND = / *Policy identifiers: '(\[.*\])'\.?/;
+const IDENTIFIERS_TEXT = / *Policy identifiers: '(\[.*\])'\.?/;
 
 function deniedByPolicy(text: string): Block {
-  const [all = '', json = ''] = FOUND.exec(text) ?? [];
+  const [all = '', json = ''] = IDENTIFIERS_TEXT.exec(text) ?? [];
   const found = IDENTIFIERS.safeParse(parseJson(json)).data ?? [];
   const which = found.map(({ policyDefinition, policySetDefinition, policyAssignment }) => {
     const initiative = policySetDefinition ? ` of the initiative "${policySetDefinition.name}"` : '';
     return `the policy "${policyDefinition.name}"${initiative}, assigned as "${policyAssignment.name}" (${policyAssignment.id})`;
   });
-  // A message without identifiers, or one that tells the reasons of the assignment beside them.
+  // The message itself, if it has no identifiers or has the assignment's own reasons beside them.
   const rest = which.length === 0 || text.includes('Reasons: ') ? ` ${text.replace(all, '').trim()}` : '';
   const assignment: ShellOption[] = found.slice(0, 1).map((one) => ['--policy-assignment', one.policyAssignment.id]);
   const exempt = shellCommand('az policy exemption create --exemption-category Waiver', assignment);
@@ -92,14 +92,14 @@ function locked(text: string): Block {
 }
 
 /**
- * The body of a denial with its identifiers in the message, where Azure has them in `additionalInfo` alone, as it does
- * for an assignment with a message of its own: the SDKs hand on the message, and not all of them the rest.
+ * Copies the identifiers of a policy denial from `additionalInfo` into the message, if they are not there: not all SDKs hand
+ * on more than the message. Azure leaves them out of it if the assignment has a message of its own.
  */
 export function withPolicyIdentifiers(bodyAsText: string): string {
   const { error } = (parseJson(bodyAsText) ?? {}) as {
     error?: { code?: unknown; message?: unknown; additionalInfo?: unknown };
   };
-  if (error?.code !== 'RequestDisallowedByPolicy' || FOUND.test(String(error.message))) return bodyAsText;
+  if (error?.code !== 'RequestDisallowedByPolicy' || IDENTIFIERS_TEXT.test(String(error.message))) return bodyAsText;
   const infos = Array.isArray(error.additionalInfo) ? error.additionalInfo : [];
   const identifiers = infos.flatMap((one): z.infer<typeof IDENTIFIERS> => {
     const info = VIOLATION.safeParse(one).data?.info;

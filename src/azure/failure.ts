@@ -171,7 +171,7 @@ export interface LinkedRight {
   readonly scopes: string;
 }
 
-/** Azure Resource Manager has no field for either: both stand in the sentence that has come with the code for years. */
+/** Reads both from the sentence that comes with the code, since Azure Resource Manager has no field for either. */
 export function linkedRight({ code, message }: Failure): LinkedRight | undefined {
   if (code !== 'LinkedAuthorizationFailed') return undefined;
   const [, actions, scopes] =

@@ -90,7 +90,7 @@ export function callOptions(limits: CallLimits): {
 
 /**
  * The newer SDKs look for an error in the body of every failure, and throw a TypeError in its place when a gateway answered
- * with nothing, or with a page: throttling would not be known for what it is. They drop what Azure Policy says beside.
+ * with nothing, or with a page: throttling would not be known for what it is. They also drop `additionalInfo`, which names the policy of a denial.
  */
 const FAILURE_BODIES: PipelinePolicy = {
   name: 'failureBodies',

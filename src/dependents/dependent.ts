@@ -19,7 +19,7 @@ export interface DependentAccount {
   readonly shares: readonly FileShare[];
   /** Its encryption scopes that use the key. */
   readonly scopes: readonly DependentScope[];
-  /** Its services that go on serving data whatever becomes of the key. Empty for `scopesOnly`, where all go on. */
+  /** Its services that a revocation does not cut off. Empty for `scopesOnly`, whose services all go on. */
   readonly notCutOff: readonly OwnKeyService[];
 }
 
@@ -43,7 +43,7 @@ export interface OtherDependent {
   readonly uses: readonly NamedKey[];
   /** Whether it is a type, and a place, that the app knows to be encryption with the key; otherwise it only names it. */
   readonly known: boolean;
-  /** What becomes of it when the key is revoked, in sentences; absent where what it uses the key for is not known. */
+  /** How it stops when the key is revoked and how it comes back, in sentences; absent: what it uses the key for is not known. */
   readonly whenRevoked?: string;
 }
 

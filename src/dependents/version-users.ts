@@ -31,8 +31,8 @@ export type VersionUsersServices = BlastRadiusServices & {
 };
 
 /**
- * Types that need old versions for longer than they name them, and why, by the pages of each service on customer-managed
- * keys: neither what they name nor a quiet log proves that they are done with one.
+ * Types that may need a version that they no longer name, and why, by each service's page on customer-managed keys. For these
+ * a quiet log does not prove that a version is unused.
  */
 const HOLDS_OLD: readonly (readonly [type: RegExp, why: string])[] = [
   [/^microsoft\.(?:sql|dbforpostgresql|dbformysql|documentdb)\//i, 'may have backups that need an old version.'],

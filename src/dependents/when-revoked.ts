@@ -1,6 +1,6 @@
 /**
- * What becomes of a resource whose key is revoked, and what it takes to be back, by its type in lower case. Source: the page on
- * customer-managed keys of each service. Where that says nothing, {@link whenRevoked} says so.
+ * How a resource stops when its key is revoked and how it comes back, by its type in lower case. Source: each service's page
+ * on customer-managed keys.
  */
 const WHEN_REVOKED: Readonly<Record<string, string>> = {
   'microsoft.appconfiguration/configurationstores':

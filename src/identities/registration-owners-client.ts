@@ -4,7 +4,7 @@ import type { Cloud } from '../azure/cloud.ts';
 import { createJsonSender } from '../azure/json-sender.ts';
 import type { CallLimits } from '../azure/limits.ts';
 
-/** One who may change an app registration or its service principal, and so grant its roles. */
+/** A principal that may change an app registration or its service principal, and so grant its roles. */
 export interface RegistrationOwner {
   readonly objectId: string;
   readonly name: string;
@@ -24,8 +24,8 @@ const PLACES = [
 ] as const;
 
 /**
- * The owners of an app registration, as an operator's sign-in sees them: the app itself has no right in Microsoft Graph. The
- * first hundred of each.
+ * Lists the owners of an app registration on an operator's sign-in, as the app has no right in Microsoft Graph: the first
+ * hundred of the registration, and of its service principal.
  *
  * @param clientId a GUID
  * @throws an error that `describeFailure` reads

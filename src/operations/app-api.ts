@@ -23,7 +23,7 @@ const MOST_MB = 64;
 
 const REASON_OF: Readonly<Record<number, Reason>> = { 401: 'SignInNeeded', 403: 'MissingPermission' };
 
-/** Of an answer that is none, nothing is believed but texts. */
+/** What is read of an error: a field of another type is ignored. */
 const REFUSAL = z.looseObject({
   reason: z.string().optional().catch(undefined),
   detail: z.string().optional().catch(undefined),
@@ -66,7 +66,7 @@ export function appApi(address: string, audience: string, credential: TokenCrede
   };
 }
 
-/** Whoever reads the network would have the token, and with it what its roles can. @throws {@link CmkError} `ArgumentInvalid` */
+/** Keeps a token from being sent in clear text. @throws {@link CmkError} `ArgumentInvalid` */
 function requireSafeAddress(address: string): void {
   const { protocol, hostname } = URL.canParse(address) ? new URL(address) : { protocol: '', hostname: '' };
   const isLoopback = /^(?:127(?:\.\d{1,3}){3}|localhost|\[::1\])$/.test(hostname);
@@ -78,7 +78,7 @@ function requireSafeAddress(address: string): void {
   );
 }
 
-/** @param path may come from an answer of the app: it must not lead elsewhere @throws {@link CmkError} `ServiceUnavailable` */
+/** @param path may come from an answer of the app, and must not lead to another host @throws {@link CmkError} `ServiceUnavailable` */
 function urlOf(address: string, path: string): string {
   if (/^\/(?!\/)/.test(path)) return `${address.replace(/\/$/, '')}${path}`;
   throw new CmkError('ServiceUnavailable', `${address} names a next page that is none of its own: ${path}.`, LOOK);
@@ -86,7 +86,7 @@ function urlOf(address: string, path: string): string {
 
 function checked<T>(body: unknown, shape: z.ZodType<T>, url: string): T {
   const result = shape.safeParse(body);
-  // As it came: what this version does not know yet is part of `--output json`.
+  // Not the parsed copy: fields that this version does not know belong to `--output json` too.
   if (result.success) return body as T;
   const [issue] = result.error.issues;
   const where = issue?.path.map(String).join('.') || 'all of it';

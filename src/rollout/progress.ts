@@ -94,7 +94,7 @@ export class ProgressCount {
     return judged;
   }
 
-  /** Whether a use is known to have been moved in this rotation, and not only found on the version. */
+  /** Whether this rotation is known to have moved a use, not only found it on the version. */
   get hasMoved(): boolean {
     return this.#hasMoved;
   }

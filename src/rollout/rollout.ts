@@ -181,7 +181,7 @@ async function follow(
   }
 }
 
-/** Whether what led to the look happened when the version became usable, by a clock that may be minutes off. */
+/** Whether the event behind this pass came when the version became usable, give or take the clocks. */
 function isNewsOf({ startedOn }: RotationProgress, { since }: Cause): boolean {
   return Date.parse(since) - Date.parse(startedOn) < CLOCKS_MS;
 }

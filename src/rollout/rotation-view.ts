@@ -17,7 +17,7 @@ export interface RotationView extends Partial<RotationProgressView> {
   readonly state: RotationProgress['state'] | 'paused' | 'held' | 'blocked';
   /** Why it is paused, held or blocked: a reason code. */
   readonly reason?: string;
-  /** That in words, and what no further try settles. */
+  /** The reason in words, and what an administrator has to change before a retry can succeed. */
   readonly detail?: string;
   readonly pause?: Pause;
   readonly stage?: Pick<RotationStage, 'name' | 'state' | 'counts'>;
@@ -41,10 +41,10 @@ export function viewRotation(key: ManagedKey, read: RotationReading, pause: Paus
   const isEmpty = moved + waiting + failed + left === 0;
   if (state === 'finished' && !(pause && isEmpty)) return { ...view, state };
   if (pause) return { ...view, state: 'paused', reason: 'Paused', detail: pause.reason };
-  const toDeploy = progress.failures?.IdentityAssignmentDenied ? REASONS.IdentityAssignmentDenied : undefined;
+  const toChange = progress.failures?.IdentityAssignmentDenied ? REASONS.IdentityAssignmentDenied : undefined;
   if (name !== 'rest' && isHeld(read.stage)) {
     const { reason, detail } = holdOfStage(read.stage);
-    return { ...view, state: 'held', reason, detail: toDeploy ? `${detail} ${toDeploy}` : detail };
+    return { ...view, state: 'held', reason, detail: toChange ? `${detail} ${toChange}` : detail };
   }
-  return { ...view, state, ...(toDeploy ? { detail: toDeploy } : {}) };
+  return { ...view, state, ...(toChange ? { detail: toChange } : {}) };
 }

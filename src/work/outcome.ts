@@ -35,7 +35,7 @@ const NO_PURGE_PROTECTION = /^KeyVaultPolicyError$/i;
 const ABOUT_THE_KEY = /^(?:HttpResourceNotFound|Key\w+)$/i;
 /** 15 s, 30 s, 60 s and 120 s apart: enough for what has just been made to be seen everywhere. */
 const TRIES_ABOUT_THE_KEY = 5;
-/** Whether writing `encryption` alone takes it is not documented: Azure says so by refusing. */
+/** No page says whether a PATCH of `encryption` alone needs this right; only a refusal of Azure shows it. */
 const ASSIGN_IDENTITY = /userAssignedIdentities\/(?:\*\/)?assign\/action/i;
 /** The name of a vault that is gone does not resolve. It may be recovered, with its keys as they were. */
 const NO_VAULT = /ENOTFOUND [\w-]+\.(?:vault|managedhsm)\./;
@@ -78,7 +78,7 @@ export function outcomeOfFailure(error: unknown): Outcome {
   }
 }
 
-/** What to say where Azure lets the app write an account, but not name its identity; undefined: it is another refusal. */
+/** Words a refusal to write an account that names an identity; undefined: it is another refusal. */
 function identityDenied(failure: Failure): string | undefined {
   const right = linkedRight(failure);
   if (!right || !ASSIGN_IDENTITY.test(right.actions)) return undefined;

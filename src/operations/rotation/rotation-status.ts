@@ -41,7 +41,7 @@ export function statusFromStorage(ports: ListPorts): RotationStatus {
   };
 }
 
-/** What is read of `GET /rotations`; an app of before does not say which pauses stand. */
+/** What is read of `GET /rotations`. An older app has no `pauses`. */
 const ROTATION = z.object({
   key: z.string(),
   state: z.string(),
@@ -60,7 +60,7 @@ const WHOLE = ROTATION.extend({
   waitingUses: uses,
 });
 
-/** By the app's API, for whoever may not read its storage. @throws {@link CmkError} `ServiceUnavailable` with what the app says */
+/** By the app's API, for an operator who may not read its storage. @throws {@link CmkError} `ServiceUnavailable` with what the app says */
 export function statusFromApi(api: AppApi): RotationStatus {
   return {
     async list() {
