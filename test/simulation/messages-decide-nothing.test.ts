@@ -38,7 +38,7 @@ async function doneBy(
     if (transitions.some(({ label }) => label.startsWith('put '))) earlier = world.entries.length;
     return 0;
   };
-  // What is at rest is not judged: nobody looks after what there is to do but this message.
+  // What is at rest is not judged: only this message looks after what there is to do.
   await runHistory(world, choose).catch((error: unknown) => {
     if (!(error instanceof BrokenHistory)) throw error;
   });
