@@ -3,14 +3,16 @@ import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { lastName } from '../azure/resource-id.ts';
 import type { Keys } from '../keys/key-client.ts';
+import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
+import { readRevocation } from '../revocation/revocation.ts';
+import { closedOn } from '../revocation/revocation-plans.ts';
 import type { Settings } from '../settings/settings.ts';
 import { KEY_WORK, type ProbeWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
-import { changeShown } from './change-shown.ts';
 import {
   type AccountEffect,
   type DataService,
@@ -70,6 +72,19 @@ export async function probeKey(work: ProbeWork, services: ProbeServices, log: Lo
   return 'error' in read
     ? afterTrouble(describe(describeFailure(read.error)), change, now(), about, log)
     : followChange(key, change, read.before, work, services, log);
+}
+
+/**
+ * The last change of a key by its tags, and what its accounts should show since: blocked by its open revocation, or open by
+ * the restore of the last one. Undefined: the key was never revoked.
+ */
+function changeShown(versions: readonly KeyVersion[], now: Date): KeyChange | undefined {
+  const { open, restored } = readRevocation(versions, now);
+  if (open) return { expect: 'blocked', since: open.revokedOn.toISOString() };
+  if (!restored) return undefined;
+  // By Key Vault's clock, which may be behind that of the instance that revoked.
+  const sinceMs = Math.max(closedOn(versions, restored, now).getTime(), restored.revokedOn.getTime() + 1);
+  return { expect: 'open', since: new Date(sinceMs).toISOString() };
 }
 
 function nameOfChange({ expect, since }: KeyChange): string {

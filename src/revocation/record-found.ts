@@ -28,7 +28,7 @@ interface Shown {
  * out of reach. What was done, and by whom, is what the key's tags show. A message fills in the reason alone, and where it
  * names the same person; so the record is marked with where that was found. Nothing is written beside a record that is there.
  *
- * @throws an error that says why it is not on record: nobody else will record it, so that the look is made again
+ * @throws an error that says why it is not on record: no other process will record it, so the message is put back
  */
 export async function recordFound(
   key: ManagedKey,
@@ -38,7 +38,7 @@ export async function recordFound(
 ): Promise<void> {
   for (const shown of shownBy(versions, now())) {
     const ageMs = now().getTime() - shown.on.getTime();
-    // Its own process may be about to record it, or nobody looks for it any more.
+    // Its own process may be about to record it, or it is too old to be looked for.
     if (ageMs < RECORDED_AFTER_MS || ageMs > OLDEST_MS) continue;
     await onRecord(audit(entryOf(key, shown, claimed), LATER_WAIT_MS, new Date(shown.on.getTime() - DAY_MS)));
   }

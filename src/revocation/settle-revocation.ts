@@ -25,7 +25,7 @@ const LOOKED_BACK_MS = DAY_MS;
  * A look at a key some time after a revocation or a restore. A write of the app that was given up may still have taken effect
  * since: it may have taken the record off the only version that had it, or brought back one that was restored. The message
  * says which key, and nothing that is believed: who revoked, who restored, and which versions, is read from the key's tags
- * and from the audit records of that very key. It may come at any time, from anybody, and as often as they like.
+ * and from the audit records of that very key. It may come at any time, from any writer of the queue, any number of times.
  */
 export async function settleRevocation(work: RevocationWork, services: SettleServices, log: Log): Promise<Outcome> {
   const key = services.settings.vaults.key(work.key);

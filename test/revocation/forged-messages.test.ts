@@ -86,7 +86,7 @@ describe('a writer of the queue key-work', () => {
     expect(site.enabled()).toEqual([false, true]);
   });
 
-  it('fills in the reason of a record that nobody has made, of the person alone whom the key names', async () => {
+  it('fills in the reason of a record that is missing, and only for the person whom the key names', async () => {
     for (const [objectId, why] of [
       [ALICE, 'a test'],
       [MALLORY, undefined],
@@ -114,7 +114,7 @@ describe('a writer of the queue key-work', () => {
     }
   });
 
-  it('has a restore recorded that nobody has recorded, in the name of whom the key names', async () => {
+  it('has a missing record of a restore written, in the name of the person whom the key names', async () => {
     const site = new KeySite();
     await site.restore(BOB, await site.revoke(ALICE));
     site.trail.entries.splice(0);

@@ -35,7 +35,7 @@ describe('who revoked, as a tag names them', () => {
     });
   });
 
-  it('never loses a person without saying so, whoever revokes in whichever order', () => {
+  it('never loses a person without saying so, in any order of calls', () => {
     const id = fc.integer({ min: 1, max: 9 });
     const call = fc.record({ n: id, isApplication: fc.boolean() });
     fc.assert(

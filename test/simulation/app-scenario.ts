@@ -80,6 +80,7 @@ export type Deed =
   | { readonly do: 'changeRekey'; readonly how: RekeyChange; readonly order?: number }
   /** Somebody who may write the queues, and nothing else. */
   | { readonly do: 'forge'; readonly forgery: Forgery }
+  | { readonly do: 'writeLeases'; readonly state: unknown }
   | { readonly do: 'put'; readonly queue: WorkQueueName; readonly message: object }
   /** `loseTrail`: nothing that was done so far is on record. */
   | { readonly do: 'revokeOther' | 'restoreOther' | 'loseTrail' }
@@ -87,6 +88,6 @@ export type Deed =
 
 export function describeDeed(deed: Deed): string {
   return Object.values(deed)
-    .map((value) => (typeof value === 'object' ? Object.values(value).join(' ') : value))
+    .map((value) => (typeof value === 'object' ? JSON.stringify(value) : value))
     .join(' ');
 }

@@ -463,6 +463,9 @@ export class AppWorld implements World {
       case 'put':
         this.#queues.send(deed.queue, deed.message as Work);
         return;
+      case 'writeLeases':
+        this.#leases.write(deed.state);
+        return;
       case 'loseTrail':
         this.#audit.entries.splice(0);
         return;

@@ -26,6 +26,8 @@ export class MemoryLeases {
   readonly #clock: () => number;
   /** Every so many renewals and releases on a timer gets lost; 0: none. */
   flaky = 0;
+  /** What somebody has written into every lease that is taken next. */
+  #written: { readonly state: unknown } | undefined;
 
   constructor(clock: () => number) {
     this.#clock = clock;
@@ -36,6 +38,11 @@ export class MemoryLeases {
     for (const lease of this.#all.values()) {
       if (lease.by === holder) lease.died = Math.min(lease.died, this.#clock());
     }
+  }
+
+  write(state: unknown): void {
+    this.#written = { state };
+    for (const lease of this.#all.values()) lease.state = state;
   }
 
   port(actor: Actor, way: Way): Leases {
@@ -65,7 +72,15 @@ export class MemoryLeases {
     const now = this.#clock();
     if (held && this.#expires(held) > now) return undefined;
     const died = isUnknown ? now : NEVER;
-    const taken = { by, acquired: now, died, left: NEVER, releaseAt: NEVER, released: NEVER, state: held?.state };
+    const taken = {
+      by,
+      acquired: now,
+      died,
+      left: NEVER,
+      releaseAt: NEVER,
+      released: NEVER,
+      state: (held ?? this.#written)?.state,
+    };
     this.#all.set(name, taken);
     return taken;
   }

@@ -6,6 +6,7 @@ import { type AppScenario, type Deed, OTHER } from './app-scenario.ts';
 import { AppWorld } from './app-world.ts';
 import { BrokenHistory, runHistory } from './explore.ts';
 import { PEOPLE } from './forged-message.ts';
+import { SPOILS } from './spoil-index.ts';
 
 // Guards invariant 1: a message names a key, or an account, and nothing else in it decides what is written.
 
@@ -22,24 +23,29 @@ const STATES: Readonly<Record<string, Partial<AppScenario> & { readonly deeds: r
 };
 
 /** Every write to Key Vault and Storage that a message leads to, and every record, without its times. */
-async function doneBy(state: string, queue: WorkQueueName, sent: object): Promise<ReadonlySet<string>> {
+async function doneBy(
+  state: string,
+  queue: WorkQueueName,
+  sent: object,
+  before: readonly Deed[] = [],
+): Promise<ReadonlySet<string>> {
   const message: object = JSON.parse(JSON.stringify(sent));
   const { deeds, ...more } = STATES[state] ?? { deeds: [] };
   const scenario = { ...QUIET, versions: 2, noDriftCheck: true, during: /^$/, ...more };
-  const world = new AppWorld({ ...scenario, deeds: [...deeds, { do: 'put', queue, message }] });
-  let before = 0;
+  const world = new AppWorld({ ...scenario, deeds: [...deeds, ...before, { do: 'put', queue, message }] });
+  let earlier = 0;
   const choose = (transitions: readonly { readonly label: string }[]): number => {
-    if (transitions.some(({ label }) => label.startsWith('put '))) before = world.entries.length;
+    if (transitions.some(({ label }) => label.startsWith('put '))) earlier = world.entries.length;
     return 0;
   };
-  // What is at rest is not judged: nobody looks after what there is to do but this message.
+  // What is at rest is not judged: only this message looks after what there is to do.
   await runHistory(world, choose).catch((error: unknown) => {
     if (!(error instanceof BrokenHistory)) throw error;
   });
   const start = world.scheduler.history.findIndex((label) => label.startsWith('put '));
   const writes = world.scheduler.history.slice(start + 1).filter((label) => /: (patch|rotate)/.test(label));
   const records = world.entries
-    .slice(before)
+    .slice(earlier)
     .map(({ action, reason, resource, caller }) => `${action} ${reason} ${resource} ${caller?.objectId}`);
   return new Set([...writes.map(withoutTimes), ...records]);
 }
@@ -98,10 +104,11 @@ const FIELDS: Readonly<Record<string, { readonly [field: string]: fc.Arbitrary<u
 
 const AT = '2026-06-01T12:00:00.000Z';
 const CAUSE = { by: 'event', ref: '', since: '' };
+const ACCOUNT_ID = `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st1`;
 const MORE: Readonly<Record<string, object>> = {
   rotation: { since: AT, due: AT },
   account: {
-    account: `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st1`,
+    account: ACCOUNT_ID,
     location: 'westeurope',
   },
 };
@@ -135,4 +142,46 @@ describe('a message of which any field is changed', () => {
     },
     60_000,
   );
+});
+
+describe('what is stored beside the queues', () => {
+  const STORED = Object.keys(STATES).filter((state) => !STATES[state]?.nearExpiry);
+  const message = { ...MORE.account, kind: 'account', key: KEY.id, cause: CAUSE, attempt: 0 };
+  const writesBy = async (state: string, before: readonly Deed[] = []) =>
+    [...(await doneBy(state, ACCOUNT_WORK, message, before))].filter((one) => one.startsWith('patch'));
+
+  it('leads to no write that it had not led to without: any state of the leases of accounts', async () => {
+    const done = fc.record(
+      { reason: fc.constantFrom('Moved', 'MoveUnproven'), to: version, provenBy: fc.constant('look') },
+      { requiredKeys: ['reason'] },
+    );
+    const move = fc.record(
+      {
+        ...{ id: fc.string({ maxLength: 5 }), account: fc.constant(ACCOUNT_ID), key: fc.constant(KEY.id) },
+        ...{ toKey: fc.constant(OTHER.id), rekey: fc.constant('forged'), mode: fc.constantFrom('pinned', 'automatic') },
+        ...{ from: version, to: version, cause: carried.cause, at: time, over: fc.boolean(), until: time, done },
+      },
+      { requiredKeys: ['id', 'account', 'key', 'mode', 'to', 'cause', 'at'] },
+    );
+    const known = fc.record({ vaultUri: fc.constant(KEY.vault.uri), keyName: fc.constant(KEY.name), pinned: version });
+    const lease = fc.record({ moves: fc.array(move, { maxLength: 2 }), known }, { requiredKeys: [] });
+    const may = new Map<string, readonly string[]>();
+    for (const state of STORED) may.set(state, await writesBy(state));
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...STORED), fc.oneof(lease, fc.jsonValue()), async (state, written) => {
+        const kept: unknown = JSON.parse(JSON.stringify(written));
+        const writes = await writesBy(state, [{ do: 'writeLeases', state: kept }]);
+        expect(writes.filter((one) => !may.get(state)?.includes(one))).toEqual([]);
+      }),
+      { numRuns: 60 },
+    );
+  }, 60_000);
+
+  it.each(SPOILS)('leads to no write that it had not led to without: an index that is %s', async (how) => {
+    for (const state of STORED) {
+      const may = await writesBy(state);
+      const writes = await writesBy(state, [{ do: 'spoilIndex', how }]);
+      expect(writes.filter((one) => !may.includes(one))).toEqual([]);
+    }
+  });
 });
