@@ -26,7 +26,7 @@ export const BREAK_GLASS_REASONS = {
   NothingToRestore: 'No such revocation is open; nothing was changed.',
   SecondPersonNeeded: 'Whoever revoked cannot restore: it takes a second person.',
   RevokersUnread:
-    'More people revoked than the tags of the key name, and the audit trail, which has all of them, cannot be read; nothing was enabled.',
+    'More people revoked than the tags of the key can name, and the audit trail, which has all of them, cannot be read; nothing was enabled.',
   AccountRevoked: 'An account, or an encryption scope, was cut off from its key by itself, as a fresh read proves.',
   AccountRevocationIncomplete: 'It is not proved that nothing gives access any more; the call can be repeated.',
   AccountKeptRevoked:

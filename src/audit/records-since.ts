@@ -5,8 +5,8 @@ import { type AuditRecord, parseRecord } from './record.ts';
 import { mayHold } from './trail-filter.ts';
 
 /**
- * The intact records since then that have that text in them, newest first. Only lines with the text are parsed, and the
- * oldest line of each read, whose time says when to stop.
+ * Lists the intact records since then whose JSON has a text, newest first. Of each read it parses the lines that have the text,
+ * and the oldest line, whose time says when to stop.
  *
  * @param text as a record has it in its JSON
  * @param signal ends the reading: it may go back by months

@@ -19,7 +19,7 @@ export interface AppliedChange {
   readonly change: VersionChange;
   readonly answer: KeyVersion | undefined;
   readonly failure: Failure | undefined;
-  /** False: nothing was sent, as the version read again left nothing to write, or could not be read. */
+  /** False: nothing was sent, since the fresh read of the version left nothing to write, or failed. */
   readonly written: boolean;
 }
 
@@ -56,7 +56,7 @@ async function applyChange(key: ManagedKey, change: VersionChange, services: Cha
 }
 
 interface ReadAgain {
-  /** Undefined: Key Vault does not show it. */
+  /** Undefined: Key Vault does not show the version, or the read failed. */
   readonly fresh?: KeyVersion | undefined;
   readonly failure?: Failure;
 }

@@ -9,8 +9,8 @@ import { isNewer, openRecords, type RevocationStamp, readRevocation, revokers } 
 const TRAIL_MS = 20_000;
 
 /**
- * Object ids, in lower case, of everybody who revoked and is not restored. The tags have them; where they say that people did
- * not fit, the audit trail has those.
+ * Object ids, in lower case, of every caller whose revocation of the key is not restored: by its tags, and by the audit trail
+ * if the tags say that not all fit.
  *
  * @throws the SDK's error when the trail cannot be read, or not in time
  */
@@ -33,7 +33,7 @@ export async function everyRevoker(
     return untilAborted(reading, signal);
   }, TRAIL_MS);
   if (!isRead) throw new DeadlineError('The audit trail could not be read', TRAIL_MS);
-  // A later revocation has written over what a restore before it had left in the tags.
+  // A restore counts by the trail too, since a later revocation overwrites what it left in the tags.
   const closed = events.flatMap(({ did, isComplete, revocation }) =>
     did === 'restore' && isComplete ? revocation : [],
   );

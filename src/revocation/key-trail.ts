@@ -16,20 +16,20 @@ export interface RevocationEvent {
   readonly isComplete: boolean;
   /** Of a revocation: versions that carry its record, and whether they were enabled before. */
   readonly carriers: ReadonlyMap<string, boolean>;
-  /** It was concluded from the key's tags, as the call itself has recorded nothing: who it was is known, no more. */
+  /** Written from the key's tags, since the call itself recorded nothing: proves who it was, and no more. */
   readonly isFound: boolean;
 }
 
 /**
- * The revocations and restores of that very key since then, newest first. Which key a record is about is compared, never
- * concluded from the id of a revocation: ids stand in tags and messages, where others can write them.
+ * Lists the revocations and restores of a key since then, newest first. A record counts by its resource, never by the id of a
+ * revocation, which writers of tags and messages can choose.
  *
  * @param signal ends the reading: it may go back by months
  * @throws the SDK's error when the trail cannot be read, and the reason of the signal
  */
 export type KeyTrail = (key: ManagedKey, since: Date, signal?: AbortSignal) => Promise<readonly RevocationEvent[]>;
 
-/** A restore that was refused, or overtaken, is none. */
+/** By action and reason. A restore that was refused or overtaken counts as none. */
 const DID: Readonly<Record<string, RevocationEvent['did']>> = {
   'key.revoke Revoked': 'revoke',
   'key.revoke RevocationIncomplete': 'revoke',
@@ -50,18 +50,18 @@ const ENTRY = z.object({
     revocation: z.object({
       id: z.string(),
       revokedOn: z.iso.datetime().transform((time) => new Date(time)),
-      // A restore that was concluded from the tags does not know it.
+      // Absent from the record of a restore that was written from the tags.
       revokedBy: z.string().default(''),
       joined: z.array(z.string()).exactOptional(),
     }),
     carriers: z.array(z.object({ version: z.string(), wasEnabled: z.boolean() })).default([]),
     foundIn: z.string().optional(),
-    // Version 2 believed the message that it found the record's content in.
+    // A record of version 2 that has `true` was written from a message, which proves nothing.
     foundLater: z.literal(false).optional(),
   }),
 });
 
-/** In a record as this app writes it. */
+/** Common to the actions `key.revoke` and `key.restore`, as a record has them in its JSON. */
 const ABOUT = '"action":"key.re';
 
 export function keyTrail(files: AuditFiles): KeyTrail {
@@ -75,7 +75,7 @@ export function keyTrail(files: AuditFiles): KeyTrail {
   };
 }
 
-/** Undefined: it is about another key, or about something else. */
+/** Undefined: no revocation or restore of this key. */
 export function eventOf(entry: unknown, key: Pick<ManagedKey, 'id'>): RevocationEvent | undefined {
   const { data } = ENTRY.safeParse(entry);
   const did = data && DID[`${data.action} ${data.reason}`];

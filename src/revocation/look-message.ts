@@ -19,10 +19,11 @@ export const SECOND_LOOKS = [15, 75, 400];
 const LAST_LOOK_SECONDS = 275;
 export const IF_KILLED = [60, LAST_LOOK_SECONDS];
 /**
- * The same of a key, whose message does not say that it is the last: what the key shows is recorded once it is that old by
- * the clock of the instance that looks, which may be five minutes behind or ahead. Milliseconds, and seconds.
+ * How old a change of a key has to be, by the clock of the instance that looks, before that instance writes its audit record:
+ * then the process that made the change writes none any more, even if the clocks are five minutes apart. Milliseconds.
  */
 export const RECORDED_AFTER_MS = LAST_LOOK_SECONDS * 1000 + CLOCKS_MS;
+/** As `IF_KILLED`, for a key: the last look finds the change old enough, even by a clock that is behind. Seconds. */
 export const KEY_IF_KILLED = [60, (RECORDED_AFTER_MS + CLOCKS_MS) / 1000];
 
 /** Who revokes or restores, and why. */
@@ -39,7 +40,7 @@ function cut(text: string, most: keyof typeof MOST_CHARACTERS): string {
   return text.slice(0, MOST_CHARACTERS[most]);
 }
 
-/** Has the key looked at again, so many seconds from now: each time by what the key and the trail show then. */
+/** Orders looks at a key. @param looks seconds from now */
 export async function sendKeyLooks(
   key: ManagedKey,
   by: 'revoke' | 'restore',

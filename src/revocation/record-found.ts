@@ -9,15 +9,15 @@ import { type BesideServices, LATER_WAIT_MS, onRecord, type RevocationAction, re
 import { readRevocation } from './revocation.ts';
 import { closedOn } from './revocation-plans.ts';
 
-/** What is older is not looked for in the trail, which would have to be read that far back. Milliseconds. */
+/** No record is written of an older change, since the trail would have to be read that far back to find one. Milliseconds. */
 const OLDEST_MS = 7 * DAY_MS;
 
-/** What the key's tags show that a person has done. */
+/** A change that the key's tags show. */
 interface Shown {
   readonly action: RevocationAction;
   readonly reason: Reason;
   readonly revocation: { readonly id: string; readonly revokedOn: Date; readonly revokedBy?: string };
-  /** Object id of that person, or application. */
+  /** Object id of the caller. */
   readonly by: string;
   /** When it was done, or soon after. */
   readonly on: Date;

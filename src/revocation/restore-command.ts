@@ -1,7 +1,7 @@
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { vaultOption } from '../keys/vault-options.ts';
 
-/** For a person to complete: a restore needs a reason. Quoted, so that a shell does not take it for a file. */
+/** A placeholder, since a restore needs a reason. Quoted, so that a shell takes `<` for no redirection. */
 const REASON = "--reason '<why>'";
 
 /** The command that restores a revocation. */

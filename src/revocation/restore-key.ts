@@ -15,7 +15,7 @@ import { reportVersions, type VersionReport } from './version-report.ts';
 const MOST_WAVES = 12;
 
 export interface KeyRestoration {
-  /** As Key Vault spells it, whoever named it. */
+  /** As Key Vault spells it. */
   readonly key: ManagedKey;
   readonly end: RestoreEnd;
   /** The revocation that was restored, or the open one. */
@@ -105,7 +105,7 @@ function answer(
   return { key: spelled, end, changed: recovered, revocation: open, recovered, versions: report, unproven: undefined };
 }
 
-/** Why a restore must not go on, by the tags and where those do not suffice by the trail; undefined: it may. */
+/** Why a restore must not go on: by the tags, and by the audit trail if they do not name every revoker; undefined: it may. */
 async function refusal(
   key: ManagedKey,
   versions: readonly KeyVersion[],

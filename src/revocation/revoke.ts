@@ -48,7 +48,7 @@ export async function revoke<Dependents>(
   if (result.versions.length === 0) return undefined;
 
   const { key: spelled, complete, versions, elapsedMs, stamp, recorded } = result;
-  // By these a later look repairs what a write that was still under way has taken away.
+  // A later look repairs by these what an in-flight write has undone.
   const carriers = [...recorded].map(([version, wasEnabled]) => ({ version, wasEnabled }));
   const reason = complete ? 'Revoked' : 'RevocationIncomplete';
   const [dependents, audited, , ...notDone] = await Promise.all([

@@ -1,13 +1,13 @@
 import { GUID } from '../http/auth-config.ts';
 
-/** Who revoked, as the record of a revocation names them: none of them may restore it. Object ids. */
+/** The callers of a revocation and of those that it joined, none of whom may restore it. Object ids. */
 export interface Revokers {
   readonly revokedBy: string;
   /** Those whose revocations this one has joined, the latest first. */
   readonly joined?: readonly string[];
-  /** Those of all these that are applications, in lower case. What earlier versions recorded counts as people. */
+  /** The applications among them, in lower case. A caller that version 2 recorded counts as a person. */
   readonly applications?: readonly string[];
-  /** People are missing, as the tag has no room for more: the audit trail has them. */
+  /** Not all people fit into the tag; the audit trail has the others. */
   readonly isPartial?: true;
 }
 
@@ -17,9 +17,8 @@ const APPLICATION = 'app:';
 const MORE = 'more';
 
 /**
- * As a tag has them, in so many characters at most: `<object id>[+<object id>…][+more]`, an application as `app:<object id>`.
- * Where not all fit, applications are left out first, and those who revoked earlier before those who revoked later. The
- * record of a revocation forgets no person without saying so.
+ * `<object id>[+<object id>…][+more]` for a tag, an application as `app:<object id>`. If not all fit, the earliest applications
+ * are left out first, then the earliest people, for whom `more` is added.
  */
 export function formatRevokers(revokers: Revokers, mostCharacters: number): string {
   const { revokedBy, joined = [], applications = [], isPartial } = revokers;
@@ -48,7 +47,7 @@ export function parseRevokers(text: string): Revokers | undefined {
   return revokersOf(revokedBy, joined, applications, isPartial);
 }
 
-/** Those who revoked, and after them all who have revoked before. */
+/** Adds the callers of earlier revocations, which this one joins. */
 export function joinRevokers(revokers: Revokers, before: readonly Revokers[]): Revokers {
   const all = [...before, revokers];
   const joined = new Set([

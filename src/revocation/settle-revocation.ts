@@ -18,14 +18,14 @@ interface SettleServices extends KeepRevokedServices {
   readonly keyTrail: KeyTrail;
 }
 
-/** The trail is read so far back: what came later than that after a call was no write of that call. Milliseconds. */
+/** How far back the trail is read: no write of a call takes effect later than this after the call. Milliseconds. */
 const LOOKED_BACK_MS = DAY_MS;
 
 /**
  * A look at a key some time after a revocation or a restore. A write of the app that was given up may still have taken effect
  * since: it may have taken the record off the only version that had it, or brought back one that was restored. The message
- * says which key, and nothing that is believed: who revoked, who restored, and which versions, is read from the key's tags
- * and from the audit records of that very key. It may come at any time, from any writer of the queue, any number of times.
+ * names the key and carries no authority: who revoked, who restored, and which versions, is read from the key's tags and from
+ * the audit records of that key. It may come at any time, from any writer of the queue, any number of times.
  */
 export async function settleRevocation(work: RevocationWork, services: SettleServices, log: Log): Promise<Outcome> {
   const key = services.settings.vaults.key(work.key);
@@ -38,7 +38,7 @@ export async function settleRevocation(work: RevocationWork, services: SettleSer
     );
     if ('events' in read) await repair(key, read.events, services, log);
     const { versions } = await keepRevoked(key, services, log, { alsoLate: true });
-    // What the tags alone can tell is done by now.
+    // After what the tags alone can decide, which does not need the trail.
     if ('error' in read) throw read.error;
     await recordFound(key, versions, work.claimed, services);
     return DONE;
@@ -47,7 +47,7 @@ export async function settleRevocation(work: RevocationWork, services: SettleSer
   }
 }
 
-/** Repairs what calls had come to, as they have put it on record themselves, and as late writes have undone it since. */
+/** Repairs the results of calls, by the audit records that they wrote themselves, where late writes have undone them. */
 async function repair(key: ManagedKey, events: readonly RevocationEvent[], services: KeepRevokedServices, log: Log) {
   const { keys, now } = services;
   const own = events.filter(({ isFound }) => !isFound).sort(newerFirst);
