@@ -223,7 +223,6 @@ if [ "${1:-}" = --drop-owner ] || { [ "${1:-}" = --page ] && [ "${CMK_PROFILE:-}
     die 'entra: no owner was taken away: the sign-in of the page is still to be written. First: sh infra/entra.sh --page https://<host of the app>, or CMK_PAGE=off for an app without its page'
   fi
   me="$(az ad signed-in-user show --query id -o tsv 2>/dev/null || true)"
-  me="${me:-nobody}"
   drop "servicePrincipals/$principal_id" 'service principal'
   drop "applications/$object_id" 'registration'
   say 'entra: the registration has no owner. To assign roles (--assign), to change the registration (a new version may ask for it), and for another address of the page (--page), it takes Application Administrator or Cloud Application Administrator from now on. cmk doctor tells of owners that come back.'

@@ -2,7 +2,7 @@ import { Hono } from 'hono';
 import { requireBlobRole } from './blob-service/authorization.ts';
 import { FileServiceError, keyRefusal } from './file-service/errors.ts';
 import { keyTrouble, scopeKeyTrouble } from './file-service/key-access.ts';
-import { findAccount, refusal, reply } from './file-service/reply.ts';
+import { refusal, reply, requireAccount } from './file-service/reply.ts';
 import { element, xmlDocument } from './file-service/xml.ts';
 import type { Service, ServiceEnv } from './service.ts';
 import type { BlobContainer, StorageAccount, World } from './world.ts';
@@ -18,8 +18,7 @@ export function createBlobService(world: World): Service {
   app.all('*', async (c) => {
     const url = new URL(c.req.url);
     try {
-      const account = findAccount(world, url.host);
-      if (!account) throw new FileServiceError(404, 'ResourceNotFound', `There is no storage account at ${url.host}.`);
+      const account = requireAccount(world, url.host);
       const [containerName = '', ...rest] = decodeURIComponent(url.pathname).split('/').filter(Boolean);
       const name = rest.join('/');
       const isList = name === '' && c.req.method === 'GET' && url.searchParams.get('comp') === 'list';

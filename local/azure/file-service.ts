@@ -3,7 +3,7 @@ import { requireFileCaller, requireFileRole } from './file-service/authorization
 import { FileServiceError, keyRefusal } from './file-service/errors.ts';
 import { keyTrouble } from './file-service/key-access.ts';
 import { findOperation } from './file-service/operations.ts';
-import { findAccount, refusal, reply } from './file-service/reply.ts';
+import { findAccount, refusal, reply, requireAccount } from './file-service/reply.ts';
 import { logStorageUse } from './log-analytics/vault-log.ts';
 import type { Service, ServiceEnv } from './service.ts';
 import type { World } from './world.ts';
@@ -23,9 +23,8 @@ export function createFileService(world: World): Service {
 
   app.all('*', async (c) => {
     const url = new URL(c.req.url);
-    const account = findAccount(world, url.host);
     try {
-      if (!account) throw new FileServiceError(404, 'ResourceNotFound', `There is no storage account at ${url.host}.`);
+      const account = requireAccount(world, url.host);
       const caller = requireFileCaller(world, account, c.get('caller'), {
         authorization: c.req.header('authorization'),
         intent: c.req.header('x-ms-file-request-intent'),

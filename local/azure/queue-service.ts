@@ -1,6 +1,6 @@
 import { Hono } from 'hono';
 import { FileServiceError } from './file-service/errors.ts';
-import { findAccount, refusal, reply } from './file-service/reply.ts';
+import { refusal, reply, requireAccount } from './file-service/reply.ts';
 import { element, xmlDocument } from './file-service/xml.ts';
 import type { Service, ServiceEnv } from './service.ts';
 import { requireRight, requireServiceKey } from './storage/service-key.ts';
@@ -16,8 +16,7 @@ export function createQueueService(world: World): Service {
     const { method } = c.req;
     const url = new URL(c.req.url);
     try {
-      const account = findAccount(world, url.host);
-      if (!account) throw new FileServiceError(404, 'ResourceNotFound', `There is no storage account at ${url.host}.`);
+      const account = requireAccount(world, url.host);
       const [name = '', part] = url.pathname.split('/').filter(Boolean);
       const caller = c.get('caller');
       if (name !== '' && part === undefined && method === 'PUT') {

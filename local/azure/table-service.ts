@@ -1,6 +1,6 @@
 import { Hono } from 'hono';
 import { FileServiceError } from './file-service/errors.ts';
-import { findAccount } from './file-service/reply.ts';
+import { requireAccount } from './file-service/reply.ts';
 import { asObject, asString } from './json.ts';
 import type { Service, ServiceEnv } from './service.ts';
 import { requireRight, requireServiceKey } from './storage/service-key.ts';
@@ -13,8 +13,7 @@ export function createTableService(world: World): Service {
     const { method } = c.req;
     const url = new URL(c.req.url);
     try {
-      const account = findAccount(world, url.host);
-      if (!account) throw new FileServiceError(404, 'ResourceNotFound', `There is no storage account at ${url.host}.`);
+      const account = requireAccount(world, url.host);
       const [, name = ''] = /^\/(\w+)(?:\(\))?$/.exec(url.pathname) ?? [];
       if (name === '' || (method !== 'GET' && method !== 'POST'))
         throw new FileServiceError(

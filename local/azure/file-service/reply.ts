@@ -1,5 +1,5 @@
 import type { StorageAccount, World } from '../world.ts';
-import type { FileServiceError } from './errors.ts';
+import { FileServiceError } from './errors.ts';
 import { element, xmlDocument } from './xml.ts';
 
 /** An answer of a data service of Storage, with what each carries. */
@@ -26,7 +26,14 @@ export function refusal({ status, code, message, headers }: FileServiceError, me
   });
 }
 
-/** The storage account that answers at a host. */
+/** The storage account that answers at a host. @throws {@link FileServiceError} 404 */
+export function requireAccount(world: World, host: string): StorageAccount {
+  const account = findAccount(world, host);
+  if (!account) throw new FileServiceError(404, 'ResourceNotFound', `There is no storage account at ${host}.`);
+  return account;
+}
+
+/** The same; undefined: there is none. */
 export function findAccount(world: World, host: string): StorageAccount | undefined {
   return world.storageAccounts.get((host.split('.')[0] ?? '').toLowerCase());
 }

@@ -44,7 +44,7 @@ export function nearExpiry(subject: KeySubject, rules: Rules): readonly Found[] 
 
 /** Older versions that expire soon, while a user that their expiry stops is held at them. */
 function heldNearExpiry(subject: KeySubject, { now }: Rules): readonly Found[] {
-  const all = known(subject.versions) ?? [];
+  const all = listed(subject.versions);
   const newest = newestVersion(all);
   return all
     .filter(({ version, enabled }) => enabled && version !== newest?.version)
@@ -66,7 +66,7 @@ function heldNearExpiry(subject: KeySubject, { now }: Rules): readonly Found[] {
 
 function newestNearExpiry(subject: KeySubject, { now }: Rules): readonly Found[] {
   const { key, versions, policy, usage } = subject;
-  const all = known(versions) ?? [];
+  const all = listed(versions);
   const newest = inForce(versions, now);
   if (!newest?.expiresOn) return [];
   const days = (newest.expiresOn.getTime() - now.getTime()) / DAY_MS;
@@ -97,7 +97,7 @@ function newestNearExpiry(subject: KeySubject, { now }: Rules): readonly Found[]
 
 export function rotationIncomplete(subject: KeySubject, { now }: Rules): readonly Found[] {
   const { key, versions, usage } = subject;
-  const unfinished = unfinishedRotation(known(versions) ?? [], now);
+  const unfinished = unfinishedRotation(listed(versions), now);
   if (!unfinished) return [];
   const { from, to } = unfinished;
   const byHand = rotatedByHand(from) ?? rotatedByHand(to);
@@ -134,7 +134,7 @@ export function imported({ tags }: KeyVersion): boolean {
 }
 
 export function revocationOpen({ key, versions }: KeySubject, { now }: Rules): readonly Found[] {
-  const open = openRevocation(known(versions) ?? [], now);
+  const open = openRevocation(listed(versions), now);
   if (!open) return [];
   const is = `It was revoked on ${open.revokedOn.toISOString()} by ${open.revokedBy}.`;
   const shouldBe = 'It is restored, or no account depends on it any more.';
@@ -142,7 +142,7 @@ export function revocationOpen({ key, versions }: KeySubject, { now }: Rules): r
 }
 
 export function revokedVersionEnabled({ key, versions }: KeySubject, { now }: Rules): readonly Found[] {
-  const read = known(versions) ?? [];
+  const read = listed(versions);
   const open = openRevocation(read, now);
   if (!open) return [];
   return read

@@ -52,10 +52,10 @@ export function checklist(verified: Verified): ChecklistLine[] {
     const { scope: of } = splitScope(first.resource);
     return { check, state: 'failed', detail: of ? `scope ${of}: ${first.is}` : first.is, fix: fixOf(first, verified) };
   };
-  const has = (reason: Reason) => verified.findings.find((finding) => finding.reason === reason);
+  const findingOf = (reason: Reason) => verified.findings.find((finding) => finding.reason === reason);
   const underKey = (check: string, reason: Reason): ChecklistLine => {
     const made = line(check, [reason], 'under the key of the account');
-    return has(reason)?.severity === 'advice' ? { ...made, state: 'advice' } : made;
+    return findingOf(reason)?.severity === 'advice' ? { ...made, state: 'advice' } : made;
   };
   return [
     { check: 'key source', state: 'ok', detail: `Key Vault, ${formatKeyIdentifier(use)}` },
@@ -82,7 +82,7 @@ export function checklist(verified: Verified): ChecklistLine[] {
     line('purge protection', ['PurgeProtectionOff', 'SoftDeleteOff'], 'on, with soft delete', unseen(verified.vault)),
     ...(account.endpoints?.includes('queue') ? [underKey('queues', 'QueueOnServiceKey')] : []),
     ...(account.endpoints?.includes('table') ? [underKey('tables', 'TableOnServiceKey')] : []),
-    ...('unread' in verified.scopes || has('ScopeNotCustomerManaged')
+    ...('unread' in verified.scopes || findingOf('ScopeNotCustomerManaged')
       ? [line('encryption scopes', ['ScopeNotCustomerManaged'], '', unreadOf(verified.scopes))]
       : []),
     served,
