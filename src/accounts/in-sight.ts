@@ -3,6 +3,7 @@ import { Remembered } from '../azure/remembered.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import type { FleetUse } from '../fleet/fleet-index.ts';
 import type { Settings } from '../settings/settings.ts';
+import { count } from '../text.ts';
 import type { Subscriptions } from './subscriptions-client.ts';
 
 /** Whoever looks at many keys asks once. Milliseconds. */
@@ -68,5 +69,5 @@ export function countUnlisted(
 
 /** A clause: `the accounts of 2 subscriptions have not been listed`. */
 export function accountsNotListed(subscriptions: number): string {
-  return `the accounts of ${subscriptions === 1 ? '1 subscription' : `${subscriptions} subscriptions`} have not been listed`;
+  return `the accounts of ${count(subscriptions, 'subscription')} have not been listed`;
 }

@@ -53,7 +53,7 @@ describe('cmk replay', () => {
     await queue('account-work-poison').receiveMessages({ visibilityTimeout: 120 });
     expect(await cmk(['replay', 'account-work'])).toMatchObject({
       code: 1,
-      out: 'note\t1 more message of account-work-poison is hidden for the moment, as the drift check, or another replay, has it. Run it again in two minutes.\n',
+      out: 'note\t1 more message of account-work-poison is hidden: the drift check, or another replay, has just read the queue. Run it again in two minutes.\n',
     });
   });
 

@@ -45,12 +45,9 @@ export function addAppCommands(program: Command, cli: Cli): void {
             output.entry({ kind: 'note', text: `Not a message of this app, left in ${poison}: ${shown}` });
           }
           if (hidden > 0) {
-            const which = `${hidden} more ${hidden === 1 ? 'message' : 'messages'} of ${poison} ${hidden === 1 ? 'is' : 'are'}`;
-            const why = 'as the drift check, or another replay, has it';
-            output.entry({
-              kind: 'note',
-              text: `${which} hidden for the moment, ${why}. Run it again in two minutes.`,
-            });
+            const which = `${count(hidden, 'more message')} of ${poison} ${hidden === 1 ? 'is' : 'are'}`;
+            const why = 'the drift check, or another replay, has just read the queue';
+            output.entry({ kind: 'note', text: `${which} hidden: ${why}. Run it again in two minutes.` });
           }
           return left.length + hidden === 0 ? EXIT.ok : EXIT.incomplete;
         },

@@ -1,6 +1,7 @@
 import { lastName } from '../../azure/resource-id.ts';
 import type { OtherDependent } from '../../dependents/dependent.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
+import { firstOf } from '../../text.ts';
 import type { KeySubject } from './subjects.ts';
 
 /**
@@ -36,9 +37,7 @@ export function stoppedByExpiry(
     const what = STOPPED[other.type.toLowerCase()];
     return what !== undefined && other.known && isOn(other) ? [`${what} ${lastName(other.id)}`] : [];
   });
-  if (stopped.length === 0) return undefined;
-  const more = stopped.length > MOST_NAMED ? ` and ${stopped.length - MOST_NAMED} more` : '';
-  return `${stopped.slice(0, MOST_NAMED).join(', ')}${more}`;
+  return stopped.length > 0 ? firstOf(stopped, MOST_NAMED) : undefined;
 }
 
 /** The pages of MySQL contradict each other on what an expiry does to a server: one of them asks for keys without any. */
