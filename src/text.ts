@@ -4,7 +4,7 @@ export function count(number: number, noun: string): string {
 }
 
 /** `a, b and 3 more`. */
-export function firstOf(names: readonly string[], most: number): string {
+export function nameFirst(names: readonly string[], most: number): string {
   const more = names.length > most ? ` and ${names.length - most} more` : '';
   return `${names.slice(0, most).join(', ')}${more}`;
 }

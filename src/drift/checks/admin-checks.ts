@@ -1,6 +1,6 @@
 import { known } from '../../azure/read-or-why.ts';
 import { allows } from '../../identities/role-grant.ts';
-import { firstOf } from '../../text.ts';
+import { nameFirst } from '../../text.ts';
 import type { Check, Found } from './check.ts';
 import type { VaultSubject } from './subjects.ts';
 
@@ -31,7 +31,7 @@ function keyAdminsTooWide(subject: VaultSubject): readonly Found[] {
   const found = (part: string, may: string, wide: readonly Holder[]): readonly Found[] => {
     const names = [...new Set(wide.map(({ principalId, by }) => `${principalId} (${by})`))];
     if (names.length === 0) return [];
-    return [{ part, is: `${may}: ${firstOf(names, MOST_NAMED)}.`, shouldBe }];
+    return [{ part, is: `${may}: ${nameFirst(names, MOST_NAMED)}.`, shouldBe }];
   };
   return [
     ...found(

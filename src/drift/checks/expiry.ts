@@ -1,7 +1,7 @@
 import { lastName } from '../../azure/resource-id.ts';
 import type { OtherDependent } from '../../dependents/dependent.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
-import { firstOf } from '../../text.ts';
+import { nameFirst } from '../../text.ts';
 import type { KeySubject } from './subjects.ts';
 
 /**
@@ -37,7 +37,7 @@ export function stoppedByExpiry(
     const what = STOPPED[other.type.toLowerCase()];
     return what !== undefined && other.known && isOn(other) ? [`${what} ${lastName(other.id)}`] : [];
   });
-  return stopped.length > 0 ? firstOf(stopped, MOST_NAMED) : undefined;
+  return stopped.length > 0 ? nameFirst(stopped, MOST_NAMED) : undefined;
 }
 
 /** The pages of MySQL contradict each other on what an expiry does to a server: one of them asks for keys without any. */
