@@ -1,11 +1,11 @@
 import { beforeAll, expect, it } from 'vitest';
 import { benchFleet } from '../../local/azure/bench-fleet.ts';
 import { addKeyVersion } from '../../local/azure/fleet.ts';
-import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
 import { timeBoxed } from '../../src/azure/deadline.ts';
 import { type BlastRadius, readBlastRadius } from '../../src/dependents/blast-radius.ts';
 import { readVersionUsers } from '../../src/dependents/version-users.ts';
 import { findProbeTargets } from '../../src/effect/probe-targets.ts';
+import type { StorageAccounts } from '../../src/fleet/storage-client.ts';
 import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
 import type { Services } from '../../src/services.ts';
 import { sampleServices } from '../support/app-services.ts';

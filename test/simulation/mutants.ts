@@ -133,19 +133,19 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'backwards: any other version than the target is moved',
-    file: 'src/accounts/plan.ts',
+    file: 'src/fleet/plan.ts',
     from: "if (versionsNamed(use).some((version) => isNewerVersion(version, target, versions)))\n    return stay('NeverBackwards', target);",
     to: '',
   },
   {
     name: 'no second list: a version that the list lacks is moved off at once',
-    file: 'src/accounts/plan.ts',
+    file: 'src/fleet/plan.ts',
     from: 'return versionsNamed(use).some((version) => !findVersion(versions, version));',
     to: 'return false;',
   },
   {
     name: 'the mode is not kept: an automatic account is pinned',
-    file: 'src/accounts/plan.ts',
+    file: 'src/fleet/plan.ts',
     from: "target, pin: '' };",
     to: 'target, pin: target.version as never };',
   },

@@ -1,6 +1,6 @@
-import type { Account } from '../../accounts/account.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import { shellCommand } from '../../azure/shell-command.ts';
+import type { Account } from '../../fleet/account.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';
 import { azVaultOption } from '../../keys/vault-options.ts';

@@ -1,9 +1,9 @@
-import type { Scope } from '../../accounts/account.ts';
 import { describe, type Failure } from '../../azure/failure.ts';
 import { known, type Part } from '../../azure/read-or-why.ts';
 import { splitScope } from '../../azure/resource-id.ts';
 import type { AccountSubject, KeySubject, VaultSubject } from '../../drift/checks/subjects.ts';
 import type { Finding } from '../../drift/report.ts';
+import type { Scope } from '../../fleet/account.ts';
 import type { IdentityState } from '../../identities/key-access.ts';
 import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
 import { azVaultOption, vaultOption } from '../../keys/vault-options.ts';
