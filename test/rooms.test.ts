@@ -84,8 +84,3 @@ describe('exports', () => {
     expect(lists).toEqual([]);
   });
 });
-
-it('no file of the app has more than 250 lines', () => {
-  const long = globSync('src/**/*.ts').filter((file) => readFileSync(file, 'utf8').split('\n').length > 251);
-  expect(long).toEqual([]);
-});
