@@ -93,7 +93,8 @@ function refreshed(row: UseRow, seen: UseRow): UseRow {
 }
 
 function isOwnMove(row: UseRow, to: string, stamp: string, announced: readonly Announcement[]): boolean {
-  if (row.state === 'indeterminate' && row.target === to) return true;
+  // Asked to refresh an automatic use, Storage takes the newest version of all.
+  if (row.state === 'indeterminate' && (row.target === to || row.mode === 'automatic')) return true;
   return announced.some(({ startedOn, targets }) => {
     const target = Object.entries(targets).find(([key]) => sameKeyName(key, row.key))?.[1];
     return target === to && (stamp === '' || Date.parse(stamp) >= startedOn.getTime() - CLOCKS_MS);

@@ -42,7 +42,7 @@ export interface Move {
 /** A use is not moved now, although the plan may want it. */
 export interface Blocked {
   readonly reason: Reason;
-  /** When it is worth asking again; absent: what ends it makes a work item by itself. */
+  /** When it is worth trying again; absent: what ends it makes a work item by itself. */
   readonly until?: Date;
 }
 
@@ -50,12 +50,11 @@ export interface Blocked {
 export interface UseResult {
   /** What the index is to hold of it; undefined: the use does not exist any more. */
   readonly row: UseRow | undefined;
-  readonly move?: Move;
+  /** Moves of the app's own that the trail may not have yet, oldest first. */
+  readonly moves: readonly Move[];
   /** A change that others made. */
   readonly changed?: { readonly from: string | undefined; readonly to: string | undefined };
   readonly blocked?: Blocked;
-  /** Nothing was read: the budgets admit it no earlier. */
-  readonly later?: Date;
   /** Azure answered 429 to a call for this use: seconds that it asked to wait, if it said. */
   readonly throttled?: { readonly retryAfterSeconds: number | undefined; readonly code: string };
   /** The call that failed says that the region's resource provider is not well: by deadline or 5xx. */
@@ -73,28 +72,44 @@ export interface Order {
 
 export interface UsePorts {
   readonly accounts: StorageAccounts;
-  /** Versions of a key by a list that is at most 5 s old and began after the work was asked for; `anew`: by a new one. */
+  /**
+   * Versions of a key by a list that is at most 5 s old and began after the work was asked for; `anew`: by a new one.
+   *
+   * @throws KeyUnreadableError
+   */
   versions(key: ManagedKey, anew?: 'anew'): Promise<readonly KeyVersion[]>;
+  /** Whether the lists that were last given are still at most 5 s old. */
+  areCurrent(keys: readonly ManagedKey[]): boolean;
   /** Why the use is not moved now; undefined: it may be. Never throws. */
   gate(row: UseRow, key: ManagedKey): Promise<Blocked | undefined>;
-  /** Waits for the budgets of one GET and one PATCH; a time: they admit it no earlier, and the pass does not wait so long. */
-  permit(row: UseRow): Promise<Date | undefined>;
+  /** Waits for the budgets of one GET and one PATCH; says so where they admit it too late for this pass. */
+  permit(row: UseRow): Promise<Blocked | undefined>;
   /** Whether the pass has announced that it moves uses of the key to that version identifier. */
   isAnnounced(key: ManagedKey, target: string): boolean;
   /** Errors are those of the app's own storage, and then nothing may be written. */
   announce(key: ManagedKey, target: string): Promise<void>;
-  /** Asked right before the PATCH: whether the lease is held, and nothing is known of a pause. */
-  mayWrite(key: ManagedKey): boolean;
+  /** Asked right before the PATCH: why the pass may not write, since its lease is lost, its time is up, or moves are paused. */
+  stopped(key: ManagedKey): Blocked | undefined;
   /** The active order for the uses of a key, if its target can be used. */
   order(key: ManagedKey): Order | undefined;
   /** Whether the drift check is to leave the use where it is (exempt, or not in CMK_AUTOFIX). */
   isExempt(row: UseRow): boolean;
-  readonly announced: readonly Announcement[];
+  announced(): readonly Announcement[];
+  /** The use is read although it may not be moved. */
+  readonly looks: boolean;
   readonly refreshAutomatic: boolean;
   readonly now: () => Date;
 }
 
-/** A target may turn out to be newer than what the pass announced, and is announced then; more often it is left to the next pass. */
+/** The versions of a key could not be listed: that is no failure of the use. */
+export class KeyUnreadableError extends Error {
+  constructor(cause: unknown) {
+    super('The versions of the key could not be listed.', { cause });
+    this.name = 'KeyUnreadableError';
+  }
+}
+
+/** A target that was not announced, or a list that grew old during the read, takes one more round. */
 const MOST_ROUNDS = 3;
 
 /**
@@ -103,32 +118,36 @@ const MOST_ROUNDS = 3;
  */
 export async function reconcileUse(row: UseRow, key: ManagedKey, ports: UsePorts): Promise<UseResult> {
   const id = parseStorageAccountId(row.account);
-  if (!id) return { row: undefined };
-  // A PATCH that was not answered is looked for all the same.
+  if (!id) return { row: undefined, moves: [] };
   const blocked = await ports.gate(row, key);
-  if (blocked && row.state !== 'indeterminate') return { row, blocked };
+  // A PATCH that was not answered, and a move that is not recorded, are looked for all the same.
+  const looks = ports.looks || row.state === 'indeterminate' || row.recorded === false;
+  if (blocked && !looks) return { row, moves: [], blocked };
+  const unrecorded = unrecordedMoves(row);
   for (let round = 1; round <= MOST_ROUNDS; round += 1) {
-    const later = await ports.permit(row);
-    if (later) return { row, later };
+    const late = await ports.permit(row);
+    if (late) return { row, moves: [], blocked: late };
     try {
       const [listed, read] = await Promise.all([ports.versions(key), readUse(id, row, ports.accounts, ports.now)]);
-      if (!read) return { row: undefined };
-      const observation = observe(row, read, ports.announced);
-      if (observation.outdated) return { row };
+      if (!read) return { row: undefined, moves: unrecorded };
+      const observation = observe(row, read, ports.announced());
+      if (observation.outdated) continue;
       const { row: seen } = observation;
-      const known = resultOf(row, observation, blocked ? { blocked } : {});
+      const known = resultOf(row, observation, unrecorded);
       if (!seen || !usesKey(read.use, key)) return known;
-      const plan = await planOf(seen, read.use, key, listed, ports);
-      if (!plan.write || isRefreshed(seen, plan)) return { ...known, row: { ...seen, ...skipped(plan) } };
-      if (blocked || !ports.mayWrite(key)) return { ...known, row: { ...seen, state: 'pending' } };
-      // Between the read and the write nothing is waited for: what is announced now is read again.
-      if (ports.isAnnounced(key, plan.target.id)) return await write(seen, plan, read, known, ports, key);
-      await ports.announce(key, plan.target.id);
+      const { plan, lists } = await planOf(seen, read.use, key, listed, ports);
+      if (plan.reason === 'RevocationOpen') return { ...known, row: pending(seen), blocked: { reason: plan.reason } };
+      if (!plan.write || isRefreshed(seen, plan)) return { ...known, row: settled(seen, plan) };
+      const stop = blocked ?? ports.stopped(key);
+      if (stop) return { ...known, row: pending(seen), blocked: stop };
+      // Between the read and the write nothing is waited for: what is announced or listed now is read again.
+      if (!ports.isAnnounced(key, plan.target.id)) await ports.announce(key, plan.target.id);
+      else if (ports.areCurrent(lists)) return await write(seen, plan, read, known, ports, key);
     } catch (error) {
       return failed(row, error, ports.now());
     }
   }
-  return { row };
+  return { row, moves: [], blocked: soon('ServiceUnavailable', ports.now()) };
 }
 
 /** An automatic use is written once for a target; Storage updates it within a day. */
@@ -142,17 +161,17 @@ async function planOf(
   key: ManagedKey,
   listed: readonly KeyVersion[],
   ports: UsePorts,
-): Promise<Plan> {
+): Promise<{ readonly plan: Plan; readonly lists: readonly ManagedKey[] }> {
   // A version that the list lacks may be newer than all that are in it.
   const versions = namesUnlisted(use, listed) ? await ports.versions(key, 'anew') : listed;
   const { refreshAutomatic, now } = ports;
-  const asEver = planKeyUse(use, versions, now(), { refreshAutomatic, isLeft: ports.isExempt(row) });
+  const own = planKeyUse(use, versions, now(), { refreshAutomatic, isLeft: ports.isExempt(row) });
   const order = ports.order(key);
-  if (!order?.covers(row)) return asEver;
+  if (!order?.covers(row)) return { plan: own, lists: [key] };
   const to = { key: order.to, versions: await ports.versions(order.to) };
   const ordered = planRekey(use, { key, versions }, to, now());
-  // What cannot leave its key now follows it.
-  return ordered.write ? ordered : asEver;
+  // A use that cannot leave its key now follows it.
+  return { plan: ordered.write ? ordered : own, lists: [key, order.to] };
 }
 
 async function write(
@@ -167,46 +186,61 @@ async function write(
   try {
     answer = await read.write(plan.pin, isRekey(plan) ? plan.to : undefined);
   } catch (error) {
-    return { ...known, ...failedWrite(seen, plan, error, ports.now()) };
+    const { moves: _, ...failure } = failedWrite(seen, plan, error, ports.now());
+    return { ...known, ...failure };
   }
   const answered = observe(undefined, { ...answer, about: read.about }, []);
   const row = answered.outdated ? undefined : answered.row;
   const shown = answer.use && usedVersionId(answer.use);
-  if (!row || shown !== plan.target.id) {
-    // Whether Storage looks for a new version at once is not documented; either answer to a refresh is in order.
-    if (row && plan.reason === 'LaggingAutomaticVersion' && shown === versionOfRow(seen)) {
-      return { ...known, row: { ...row, state: 'skipped', reason: plan.reason, target: plan.target.id } };
-    }
+  // For an automatic use Storage takes the newest version of all, which may be newer than the list, or looks later: whether
+  // it looks at once is not documented.
+  const isRefresh = plan.reason === 'LaggingAutomaticVersion';
+  if (row && isRefresh && shown === versionOfRow(seen)) return { ...known, row: settled(row, plan) };
+  if (!row || !shown || (shown !== plan.target.id && !isRefresh)) {
     const detail = `Azure's answer shows ${shown ?? 'no version'}, not ${plan.target.id}.`;
     return { ...known, row: retried(row ?? seen, 'NotProven', ports.now()), detail };
   }
   const order = isRekey(plan) ? ports.order(key) : undefined;
   const move = moveOf(seen, { ...row, target: shown }, answer.stamp, order ? { rekey: order.id } : {});
+  return { ...known, row: { ...row, ...done(move), target: shown }, moves: [...known.moves, move] };
+}
+
+/** Nothing is left to do for that target, and why. */
+function settled(row: UseRow, { reason, target }: Plan): UseRow {
+  const { notBefore: _, ...rest } = row;
+  const state = reason === 'UpToDate' ? 'done' : 'skipped';
+  return { ...rest, ...(target ? { target: target.id } : {}), state, reason, attempts: 0 };
+}
+
+/** What holds it up belongs to the key or to the pass, and is not written to the row. */
+function pending(row: UseRow): UseRow {
+  const { reason: _, notBefore: __, ...rest } = row;
+  return { ...rest, state: 'pending' };
+}
+
+function done({ reason }: Pick<Move, 'reason'>): Pick<UseRow, 'state' | 'reason' | 'attempts' | 'recorded'> {
   // Until the trail has its record the row says so.
-  return { ...known, row: { ...row, ...done(move), recorded: false, target: shown }, move };
+  return { state: 'done', reason, attempts: 0, recorded: false };
 }
 
-/** Nothing is left to do, and why. An automatic use that was written once for a target is not written again. */
-function skipped(plan: Plan): Pick<UseRow, 'state' | 'reason'> {
-  return { state: plan.reason === 'UpToDate' ? 'done' : 'skipped', reason: plan.reason };
+function soon(reason: Reason, now: Date): Blocked {
+  return { reason, until: new Date(now.getTime() + FIRST_DELAY * 1000) };
 }
 
-function done({ reason }: Pick<Move, 'reason'>): Pick<UseRow, 'state' | 'reason' | 'attempts'> {
-  return { state: 'done', reason, attempts: 0 };
-}
-
-function resultOf(before: UseRow, observation: Observation, more: Partial<UseResult>): UseResult {
-  if (observation.outdated) return { row: before, ...more };
+function resultOf(
+  before: UseRow,
+  observation: Extract<Observation, { outdated: false }>,
+  unrecorded: readonly Move[],
+): UseResult {
   const { row, found, changed } = observation;
-  const move = found && row ? moveOf(before, row, row.stamp ?? '', { provenBy: 'read' }) : undefined;
-  return { row, ...(move ? { move } : {}), ...(changed ? { changed } : {}), ...more };
+  const move = found && row ? [moveOf(before, row, row.stamp ?? '', { provenBy: 'read' })] : [];
+  return { row, moves: [...unrecorded, ...move], ...(changed ? { changed } : {}) };
 }
 
-/** The move that a row shows which is not recorded yet; undefined: all is recorded, or the version is not known. */
-export function unrecordedMove(row: UseRow): Move | undefined {
-  return row.recorded === false && versionOfRow(row)
-    ? moveOf(row, row, row.stamp ?? '', { provenBy: 'read' })
-    : undefined;
+/** The move that a row shows which is not recorded yet; none: all is recorded, or the version is not known. */
+function unrecordedMoves(row: UseRow): readonly Move[] {
+  if (row.recorded !== false || !versionOfRow(row)) return [];
+  return [moveOf(row, row, row.stamp ?? '', { provenBy: 'read' })];
 }
 
 function moveOf(before: UseRow, after: UseRow, stamp: string, more: Pick<Move, 'provenBy' | 'rekey'>): Move {
@@ -219,15 +253,10 @@ function moveOf(before: UseRow, after: UseRow, stamp: string, more: Pick<Move, '
   return { ...more, ...use, id: moveId(use, to, stamp), reason, key: before.key, from, to, mode };
 }
 
-function failedWrite(
-  seen: UseRow,
-  plan: Plan & { readonly write: true },
-  error: unknown,
-  now: Date,
-): Partial<UseResult> & Pick<UseResult, 'row'> {
+function failedWrite(seen: UseRow, plan: Plan & { readonly write: true }, error: unknown, now: Date): UseResult {
   const failure = describeFailure(error);
   // Deleted between the read and the write; other 404s are about the key.
-  if (failure.kind === 'notFound' && failure.code === 'ResourceNotFound') return { row: undefined };
+  if (failure.kind === 'notFound' && failure.code === 'ResourceNotFound') return { row: undefined, moves: [] };
   if (!mayHaveTakenEffect(failure)) return failed(seen, error, now);
   return {
     row: {
@@ -235,22 +264,27 @@ function failedWrite(
       ...{ state: 'indeterminate', reason: 'ServiceUnavailable', target: plan.target.id, attempts: seen.attempts + 1 },
       ...{ at: now.toISOString(), notBefore: new Date(now.getTime() + GIVEN_UP_MS + MARGIN_MS).toISOString() },
     },
+    moves: [],
     isUnavailable: true,
     detail: describe(failure),
   };
 }
 
 function failed(row: UseRow, error: unknown, now: Date): UseResult {
-  const failure = describeFailure(error);
+  const failure = describeFailure(error instanceof KeyUnreadableError ? error.cause : error);
   const detail = describe(failure);
+  if (error instanceof KeyUnreadableError) {
+    const outcome = outcomeOfFailure(error.cause);
+    return { row, moves: [], blocked: soon(outcome.outcome === 'done' ? 'Unexpected' : outcome.reason, now), detail };
+  }
   if (failure.kind === 'throttled') {
     const { retryAfterSeconds, code } = failure;
-    return { row: { ...row, state: 'pending' }, throttled: { retryAfterSeconds, code }, detail };
+    return { row, moves: [], throttled: { retryAfterSeconds, code }, detail };
   }
   const outcome = outcomeOfFailure(error);
   const reason = outcome.outcome === 'done' ? 'Unexpected' : outcome.reason;
   const isUnavailable = failure.kind === 'unavailable';
-  return { row: retried(row, reason, now), detail, ...(isUnavailable ? { isUnavailable } : {}) };
+  return { row: retried(row, reason, now), moves: [], detail, ...(isUnavailable ? { isUnavailable } : {}) };
 }
 
 /** A failed use with the time of its next try. */

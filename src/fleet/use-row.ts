@@ -10,11 +10,11 @@ import { type FleetTable, type Row, type RowChange, toUse, useKeys, usePropertie
  * `pending`: a pass is to look at it; `done`: moved, or found where it should be; `failed`: tried again at `notBefore`;
  * `skipped`: the plan writes nothing; `indeterminate`: a PATCH was not answered, and may still take effect until `notBefore`.
  */
-export type UseState = 'pending' | 'done' | 'failed' | 'skipped' | 'indeterminate';
+export type UseProgress = 'pending' | 'done' | 'failed' | 'skipped' | 'indeterminate';
 
 /** What is known of one use of a key, and the journal of its move. */
 export interface UseRow extends FleetUse {
-  readonly state: UseState;
+  readonly state: UseProgress;
   /** Why it is in that state; absent while it is pending. */
   readonly reason?: Reason;
   /** Version identifier that the last PATCH asked for. */

@@ -1,0 +1,107 @@
+import pMap from 'p-map';
+import { errorText } from '../azure/failure.ts';
+import { REASONS } from '../reasons.ts';
+import type { Cause } from '../work/messages.ts';
+import { reconcileSubscription } from './reconcile-subscription.ts';
+import { NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
+import type { WorkerPorts } from './worker-ports.ts';
+
+/** "Read the work items of these subscriptions": a hint, as the items are the truth. */
+export interface FleetWork {
+  /** At most {@link MOST_SUBSCRIPTIONS}. */
+  readonly subscriptions: readonly string[];
+  /** How often it was requeued since another worker held the lease. */
+  readonly tries: number;
+  readonly cause: Cause;
+}
+
+export interface FleetQueue {
+  /** Queue errors are the SDK's. @param visibleOn hidden until then; absent: at once */
+  send(work: FleetWork, visibleOn?: Date): Promise<void>;
+}
+
+export interface KeyQueue {
+  /** "Reconcile this key." @param key identifier without a version */
+  sendKey(key: string, cause: Cause, visibleOn?: Date): Promise<void>;
+}
+
+const MOST_SUBSCRIPTIONS = 10;
+/** A message that met another worker is hidden for so long, so often: the holder may be dead. */
+const [BUSY_MS, BUSY_TRIES] = [30_000, 2];
+/** What is due later than that is the sweep's. Milliseconds. */
+export const SWEEP_MS = 120_000;
+/** A worker has so long before the sweep takes its items for forgotten. Milliseconds. */
+const OVERDUE_MS = 30_000;
+const CONCURRENCY = 8;
+
+/** By tens, one message each. */
+export function fleetWorks(subscriptions: readonly string[], cause: Cause): FleetWork[] {
+  return Array.from({ length: Math.ceil(subscriptions.length / MOST_SUBSCRIPTIONS) }, (_, n) => ({
+    subscriptions: subscriptions.slice(n * MOST_SUBSCRIPTIONS, (n + 1) * MOST_SUBSCRIPTIONS),
+    ...{ tries: 0, cause },
+  }));
+}
+
+/**
+ * What a message of `fleet-work` asks for. Never throws: the items stay where they are, and the sweep finds them.
+ *
+ * @param until no call is begun later
+ */
+export async function handleFleetWork(work: FleetWork, until: Date, ports: WorkerPorts & FleetQueue): Promise<void> {
+  const { send, now, log } = ports;
+  const one = async (subscription: string): Promise<void> => {
+    const result = await reconcileSubscription(subscription, until, ports);
+    const alone = { ...work, subscriptions: [subscription] };
+    if (result.outcome === 'busy') {
+      // The holder reads the items again before it ends; one that the sweep found may hold no more.
+      if (work.cause.by !== 'sweep' || work.tries >= BUSY_TRIES) return;
+      await send({ ...alone, tries: work.tries + 1 }, new Date(now().getTime() + BUSY_MS));
+    } else if (result.nextDue && result.nextDue.getTime() - now().getTime() < SWEEP_MS) {
+      await send({ ...alone, tries: 0 }, result.nextDue);
+    }
+  };
+  await pMap(work.subscriptions, (subscription) =>
+    one(subscription).catch((error: unknown) =>
+      log({ level: 'error', reason: 'PassFailed', message: `${REASONS.PassFailed} ${errorText(error)}` }),
+    ),
+  );
+}
+
+interface SweepPorts extends FleetQueue, KeyQueue {
+  readonly items: WorkItems;
+  readonly now: () => Date;
+}
+
+/**
+ * Finds the work that a lost message or a dead process left, and what comes due before the next sweep: one query, and a
+ * message for each that it finds.
+ *
+ * @returns how much was overdue
+ */
+export async function sweepWork({ items, send, sendKey, now }: SweepPorts): Promise<number> {
+  const nowMs = now().getTime();
+  const dues = new Map<string, { readonly about: string; readonly isKey: boolean; due: number }>();
+  for await (const { subscription, about, due } of items.all()) {
+    const isKey = subscription === NO_SUBSCRIPTION;
+    const name = isKey ? about : subscription;
+    const known = dues.get(name);
+    if (!known) dues.set(name, { about: name, isKey, due: due.getTime() });
+    else known.due = Math.min(known.due, due.getTime());
+  }
+  const cause: Cause = { by: 'sweep', ref: '', since: now().toISOString() };
+  const all = [...dues.values()];
+  const overdue = all.filter(({ due }) => due <= nowMs - OVERDUE_MS);
+  const soon = all.filter(({ due }) => due > nowMs && due < nowMs + SWEEP_MS);
+  const subscriptions = overdue.filter(({ isKey }) => !isKey).map(({ about }) => about);
+  await pMap(fleetWorks(subscriptions, cause), (work) => send(work), { concurrency: CONCURRENCY });
+  const rest = [...overdue.filter(({ isKey }) => isKey), ...soon];
+  await pMap(
+    rest,
+    ({ about, isKey, due }) => {
+      const visibleOn = new Date(Math.max(due, nowMs));
+      return isKey ? sendKey(about, cause, visibleOn) : send({ subscriptions: [about], tries: 0, cause }, visibleOn);
+    },
+    { concurrency: CONCURRENCY },
+  );
+  return overdue.length;
+}
