@@ -3,6 +3,7 @@ import { errorText } from '../azure/failure.ts';
 import { REASONS } from '../reasons.ts';
 import type { Cause } from '../work/messages.ts';
 import { reconcileSubscription } from './reconcile-subscription.ts';
+import type { RolloutRow, RolloutStore } from './rollout-row.ts';
 import { NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
 import type { WorkerPorts } from './worker-ports.ts';
 
@@ -32,6 +33,10 @@ const [BUSY_MS, BUSY_TRIES] = [30_000, 2];
 export const SWEEP_MS = 120_000;
 /** A worker has so long before the sweep takes its items for forgotten. Milliseconds. */
 const OVERDUE_MS = 30_000;
+/** Of a key that cannot be reconciled: until the next try, doubled with each, and at most. Seconds. */
+const [FIRST_DELAY, LONGEST_DELAY] = [15, 300];
+/** Rollouts that are not finished are decided on again after so long, stuck ones later. Milliseconds. */
+const [UNFINISHED_MS, STUCK_MS] = [120_000, 600_000];
 const CONCURRENCY = 8;
 
 /** By tens, one message each. */
@@ -67,8 +72,35 @@ export async function handleFleetWork(work: FleetWork, until: Date, ports: Worke
   );
 }
 
+/**
+ * What a message of `key-work` asks for. Never throws: an error of a key is written to its item.
+ *
+ * @param reconcile decides on the key
+ */
+export async function handleKeyWork(
+  key: string,
+  reconcile: () => Promise<void>,
+  { items, now, log }: Pick<WorkerPorts, 'items' | 'now' | 'log'>,
+): Promise<void> {
+  try {
+    await reconcile();
+  } catch (error) {
+    log({ level: 'error', reason: 'PassFailed', message: `${REASONS.PassFailed} ${errorText(error)}` });
+    await postponeKey(key, { items, now }).catch(() => {});
+  }
+}
+
+async function postponeKey(key: string, { items, now }: Pick<WorkerPorts, 'items' | 'now'>): Promise<void> {
+  const item = (await items.of(NO_SUBSCRIPTION)).find(({ about }) => about === key);
+  if (!item) return;
+  const seconds = Math.min(FIRST_DELAY * 2 ** item.attempts, LONGEST_DELAY);
+  const due = new Date(now().getTime() + seconds * 1000);
+  await items.postpone(item, { due, attempts: item.attempts + 1, reason: 'PassFailed' });
+}
+
 interface SweepPorts extends FleetQueue, KeyQueue {
   readonly items: WorkItems;
+  readonly rollouts: Pick<RolloutStore, 'all'>;
   readonly now: () => Date;
 }
 
@@ -78,7 +110,7 @@ interface SweepPorts extends FleetQueue, KeyQueue {
  *
  * @returns how much was overdue
  */
-export async function sweepWork({ items, send, sendKey, now }: SweepPorts): Promise<number> {
+export async function sweepWork({ items, rollouts, send, sendKey, now }: SweepPorts): Promise<number> {
   const nowMs = now().getTime();
   const dues = new Map<string, { readonly about: string; readonly isKey: boolean; due: number }>();
   for await (const { subscription, about, due } of items.all()) {
@@ -89,6 +121,12 @@ export async function sweepWork({ items, send, sendKey, now }: SweepPorts): Prom
     else known.due = Math.min(known.due, due.getTime());
   }
   const cause: Cause = { by: 'sweep', ref: '', since: now().toISOString() };
+  for await (const { name, row } of rollouts.all()) {
+    if (dues.has(name) || !isForgotten(row, nowMs)) continue;
+    const at = now();
+    await items.putNew([{ subscription: NO_SUBSCRIPTION, kind: 'key', about: name, due: at, since: at, cause }]);
+    dues.set(name, { about: name, isKey: true, due: nowMs - OVERDUE_MS });
+  }
   const all = [...dues.values()];
   const overdue = all.filter(({ due }) => due <= nowMs - OVERDUE_MS);
   const soon = all.filter(({ due }) => due > nowMs && due < nowMs + SWEEP_MS);
@@ -104,4 +142,11 @@ export async function sweepWork({ items, send, sendKey, now }: SweepPorts): Prom
     { concurrency: CONCURRENCY },
   );
   return overdue.length;
+}
+
+/** Whether it is time to decide on a rollout again: nothing else may come to it. */
+function isForgotten({ unfinished, said, checkedOn, activation }: RolloutRow, nowMs: number): boolean {
+  if (activation && Date.parse(activation) <= nowMs) return true;
+  const everyMs = said === 'RotationStuck' ? STUCK_MS : UNFINISHED_MS;
+  return unfinished > 0 && Date.parse(checkedOn) <= nowMs - everyMs;
 }

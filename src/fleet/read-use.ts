@@ -27,7 +27,7 @@ export interface WritableUse extends ReadUse {
 /** Reads an account or one of its encryption scopes; undefined: it does not exist. Errors are the SDK's. */
 export async function readUse(
   id: ResourceId,
-  { scope, location }: Pick<FleetUse, 'scope' | 'location'>,
+  { scope, location, wave, identity }: Pick<FleetUse, 'scope' | 'location' | 'wave' | 'identity'>,
   accounts: StorageAccounts,
   now: () => Date,
 ): Promise<WritableUse | undefined> {
@@ -38,7 +38,9 @@ export async function readUse(
   }
   const read = await unlessMissing(() => accounts.getScope(id, scope).then((found) => ({ found })));
   if (!read) return undefined;
-  const about = { account: id.id, scope, location };
+  // What the account alone tells stays as it was last seen.
+  const ofAccount = { ...(wave ? { wave } : {}), ...(identity ? { identity } : {}) };
+  const about = { account: id.id, scope, location, ...ofAccount };
   return {
     ...useOfScope(read.found, about, startedOn),
     async write(pin, to) {

@@ -1,4 +1,5 @@
 import pMap from 'p-map';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { REASONS } from '../reasons.ts';
 import { GIVEN_UP_MS } from '../time/spans.ts';
 import type { Lease } from '../work/lease-client.ts';
@@ -47,21 +48,28 @@ export async function reconcileSubscription(
     }
     const pass = await passUnderLease(subscription, until, ports);
     if (pass === undefined) return { outcome: 'busy' };
-    moved += pass;
+    moved += pass.moved;
+    await pMap(pass.progressed, (key) => ports.reconcileKey(key), { concurrency: CONCURRENCY });
   }
 }
 
-/** @returns how many moves it made; undefined: another worker holds the lease */
-async function passUnderLease(subscription: string, until: Date, ports: WorkerPorts): Promise<number | undefined> {
+/** @returns undefined: another worker holds the lease */
+async function passUnderLease(
+  subscription: string,
+  until: Date,
+  ports: WorkerPorts,
+): Promise<{ readonly moved: number; readonly progressed: readonly ManagedKey[] } | undefined> {
   const lease = await ports.leases.acquire(`subscription/${subscription.toLowerCase()}`);
   if (!lease) return undefined;
   try {
     const state = PASS_STATE.safeParse(lease.state).data ?? { unclean: 0, usage: {} };
     const announced = state.pass && announcementOf(state.pass);
     const unclean = state.pass ? state.unclean + 1 : state.unclean;
-    if (announced && !(await takeOver(subscription, announced, { ...state, unclean }, lease, ports))) return 0;
+    if (announced && !(await takeOver(subscription, announced, { ...state, unclean }, lease, ports)))
+      return { moved: 0, progressed: [] };
     const pass = new SubscriptionPass(subscription, until, { lease, unclean, usage: state.usage, announced }, ports);
-    return await pass.run();
+    const moved = await pass.run();
+    return { moved, progressed: pass.progressed };
   } finally {
     if (lease.held()) await lease.release();
   }

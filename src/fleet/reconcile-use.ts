@@ -44,6 +44,8 @@ export interface Blocked {
   readonly reason: Reason;
   /** When it is worth trying again; absent: what ends it makes a work item by itself. */
   readonly until?: Date;
+  /** No stage is decided for the version that it would move to. */
+  readonly needsRollout?: true;
 }
 
 /** What one look at a use came to. */
@@ -88,8 +90,8 @@ export interface UsePorts {
   isAnnounced(key: ManagedKey, target: string): boolean;
   /** Errors are those of the app's own storage, and then nothing may be written. */
   announce(key: ManagedKey, target: string): Promise<void>;
-  /** Asked right before the PATCH: why the pass may not write, since its lease is lost, its time is up, or moves are paused. */
-  stopped(key: ManagedKey): Blocked | undefined;
+  /** Asked right before the PATCH: why the pass may not write, since its lease is lost, its time is up, or the gate is shut. */
+  stopped(row: UseRow, key: ManagedKey, target: string): Blocked | undefined;
   /** The active order for the uses of a key, if its target can be used. */
   order(key: ManagedKey): Order | undefined;
   /** Whether the drift check is to leave the use where it is (exempt, or not in CMK_AUTOFIX). */
@@ -127,6 +129,8 @@ export async function reconcileUse(row: UseRow, key: ManagedKey, ports: UsePorts
   for (let round = 1; round <= MOST_ROUNDS; round += 1) {
     const late = await ports.permit(row);
     if (late) return { row, moves: [], blocked: late };
+    // Permits may take long.
+    const shut = await ports.gate(row, key);
     try {
       const [listed, read] = await Promise.all([ports.versions(key), readUse(id, row, ports.accounts, ports.now)]);
       if (!read) return { row: undefined, moves: unrecorded };
@@ -138,7 +142,7 @@ export async function reconcileUse(row: UseRow, key: ManagedKey, ports: UsePorts
       const { plan, lists } = await planOf(seen, read.use, key, listed, ports);
       if (plan.reason === 'RevocationOpen') return { ...known, row: pending(seen), blocked: { reason: plan.reason } };
       if (!plan.write || isRefreshed(seen, plan)) return { ...known, row: settled(seen, plan) };
-      const stop = blocked ?? ports.stopped(key);
+      const stop = shut ?? ports.stopped(seen, key, plan.target.id);
       if (stop) return { ...known, row: pending(seen), blocked: stop };
       // Between the read and the write nothing is waited for: what is announced or listed now is read again.
       if (!ports.isAnnounced(key, plan.target.id)) await ports.announce(key, plan.target.id);

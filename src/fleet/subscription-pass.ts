@@ -14,7 +14,7 @@ import { type Announcement, observe, type ReadUse } from './observe.ts';
 import { readUse, useOfAccount } from './read-use.ts';
 import { type Blocked, KeyUnreadableError, reconcileUse, type UsePorts, type UseResult } from './reconcile-use.ts';
 import { type UseRow, versionOfRow } from './use-row.ts';
-import { type NewWorkItem, type Targets, type WorkItem, workRow } from './work-items.ts';
+import { type NewWorkItem, NO_SUBSCRIPTION, type Targets, type WorkItem, workRow } from './work-items.ts';
 import type { PassState, WorkerPorts } from './worker-ports.ts';
 
 /** A list of versions is used for so long. Milliseconds. */
@@ -28,6 +28,8 @@ const FLUSH_RESULTS = 100;
 const LONGEST_WAIT_MS = 30_000;
 /** A record that could not be appended is tried again after so long. Milliseconds. */
 const RECORD_AGAIN_MS = 30_000;
+/** A key whose versions could not be listed is tried again after so long. Milliseconds. */
+const LIST_AGAIN_MS = 15_000;
 const CONCURRENCY = 8;
 /** Calls that are not about one region. */
 const NO_REGION = '';
@@ -68,6 +70,8 @@ export class SubscriptionPass {
   /** Uses as this pass left them: newer than what was read of the index before. */
   readonly #rows = new Map<string, UseRow>();
   #results: Result[] = [];
+  /** Keys on which is to be decided again. */
+  readonly #progressed = new Map<string, ManagedKey>();
   #beginning = 0;
   #moved = 0;
   #flushedAt = 0;
@@ -85,6 +89,11 @@ export class SubscriptionPass {
     this.#announcedBefore = announced ? [announced] : [];
     this.#ports = ports;
     this.#startedOn = ports.now();
+  }
+
+  /** Keys on which is to be decided again; their items are put. */
+  get progressed(): readonly ManagedKey[] {
+    return [...this.#progressed.values()];
   }
 
   /** @returns how many moves it made. @throws what the app's own storage answered, once nothing is in flight any more */
@@ -227,6 +236,8 @@ export class SubscriptionPass {
     if (!row) {
       const task = { row: observation.row, key, rank: 0, looks: false, wanted: [wanted] };
       this.#rows.set(nameOfUse(observation.row), observation.row);
+      // No stage was decided with it.
+      this.#progressed.set(key.id, key);
       this.#results.push({ task, result: { row: observation.row, moves: [] } });
     }
   }
@@ -329,6 +340,8 @@ export class SubscriptionPass {
       return;
     }
     const { blocked } = result;
+    // What follows from it is decided anew: the next stage, another target, the end.
+    if (blocked?.needsRollout || result.row !== row) this.#progressed.set(task.key.id, task.key);
     if (blocked) this.#end(task, blocked.until, blocked.reason);
     else this.#end(task, result.row && this.#waitOf(result.row), result.row?.reason);
     if (result.row) this.#rows.set(nameOfUse(task.row), result.row);
@@ -364,17 +377,25 @@ export class SubscriptionPass {
           throw new KeyUnreadableError(error);
         }),
       areCurrent: (keys) => keys.every(({ id }) => this.#elapsed(this.#versions.get(id)?.at ?? 0) <= LIST_MS),
-      gate: async (row, key) => gate.blocked(row, key, await this.#listed(key, readOn).catch(() => [])),
+      gate: async (row, key) => {
+        const versions = await this.#listed(key, readOn).catch(() => undefined);
+        if (!versions) return { reason: 'VaultUnreadable', until: new Date(now().getTime() + LIST_AGAIN_MS) };
+        return gate.blocked(row, key, versions, readOn);
+      },
       isAnnounced: (key, target) => this.#targets[key.id] === target,
       announce: (key, target) => this.#announce(key, target),
-      stopped: (key) => (this.#isStopping() ? stop('Busy') : gate.isPaused(key) ? stop('Paused') : undefined),
+      stopped: (row, key, target) => (this.#isStopping() ? stop('Busy') : gate.stops(row, key, target)),
       order: (key) => gate.order(key),
       isExempt: (row) => isByDrift && isExempt(row),
     };
   }
 
   /** Takes permits, which have to be given back; says so where they come too late for this pass. */
-  async #permit(region: string, calls: Calls, wanted: Wanted | undefined): Promise<Required<Blocked> | undefined> {
+  async #permit(
+    region: string,
+    calls: Calls,
+    wanted: Wanted | undefined,
+  ): Promise<Required<Pick<Blocked, 'reason' | 'until'>> | undefined> {
     const { capacity, now, sleep } = this.#ports;
     for (;;) {
       const nowMs = now().getTime();
@@ -485,6 +506,13 @@ export class SubscriptionPass {
   async #settle(): Promise<void> {
     const { items, now } = this.#ports;
     const isWhole = this.#failure === undefined;
+    const at = now();
+    const cause: Cause = { by: 'progress', ref: '', since: at.toISOString() };
+    // Before the items that they come from are finished: neither is lost by a death in between.
+    const decisions = this.progressed.map(
+      ({ id }): NewWorkItem => ({ subscription: NO_SUBSCRIPTION, kind: 'key', about: id, due: at, since: at, cause }),
+    );
+    if (decisions.length > 0) await items.put(decisions);
     await pMap(
       this.#wanted.values(),
       async ({ item, next, reason }) => {

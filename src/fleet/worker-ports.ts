@@ -20,6 +20,8 @@ export interface WorkerPorts {
   readonly vaults: Pick<ManagedVaults, 'key' | 'keyOf'>;
   /** What says whether a use may move now. */
   readonly gate: Gate;
+  /** Decides again on a key whose uses have moved. Its item is put before. Never throws. */
+  reconcileKey(key: ManagedKey): Promise<void>;
   /** Of this instance, shared by its passes. */
   readonly capacity: CallCapacity;
   /** Appends records of moves; ids of those that are in the trail within the time it has. Never throws. */
@@ -37,10 +39,14 @@ export interface WorkerPorts {
 
 /** Pauses, stages, open revocations and standing orders, as they are known in this instance. */
 export interface Gate {
-  /** Why the use is not moved now. Never throws: what cannot be read blocks. */
-  blocked(row: UseRow, key: ManagedKey, versions: readonly KeyVersion[]): Promise<Blocked | undefined>;
-  /** Asked right before a PATCH, without a request. */
-  isPaused(key: ManagedKey): boolean;
+  /**
+   * Why the use is not moved now. Never throws: what cannot be read blocks.
+   *
+   * @param since what was read before is read again: it does not have what the work item is about
+   */
+  blocked(row: UseRow, key: ManagedKey, versions: readonly KeyVersion[], since: Date): Promise<Blocked | undefined>;
+  /** Asked right before a PATCH, without a request. @param target version identifier */
+  stops(row: UseRow, key: ManagedKey, target: string): Blocked | undefined;
   order(key: ManagedKey): Order | undefined;
 }
 

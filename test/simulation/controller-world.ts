@@ -1,16 +1,28 @@
 import { CallCapacity } from '../../src/azure/call-capacity.ts';
-import { type FleetWork, handleFleetWork, SWEEP_MS, sweepWork } from '../../src/fleet/fleet-work.ts';
+import {
+  type FleetQueue,
+  type FleetWork,
+  handleFleetWork,
+  handleKeyWork,
+  type KeyQueue,
+  SWEEP_MS,
+  sweepWork,
+} from '../../src/fleet/fleet-work.ts';
+import { type KeyPorts, reconcileManagedKey } from '../../src/fleet/reconcile-key.ts';
+import { RolloutGate } from '../../src/fleet/rollout-gate.ts';
+import type { StandingOrders } from '../../src/fleet/standing-orders.ts';
 import { createUseRows, toUseChange, toUseRow } from '../../src/fleet/use-row.ts';
-import type { WorkKind } from '../../src/fleet/work-items.ts';
+import { NO_SUBSCRIPTION, type WorkKind } from '../../src/fleet/work-items.ts';
 import type { WorkerPorts } from '../../src/fleet/worker-ports.ts';
 import { compareAge, type KeyVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
-import { managedKey } from '../../src/keys/managed-vaults.ts';
+import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
 import { formatRevocation, openRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { KEY, REVOKER, VAULT, VAULTS } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 import { MemoryWorkItems } from '../support/memory-work-items.ts';
 import type { World } from './explore.ts';
 import { MemoryLeases } from './memory-leases.ts';
+import { MemoryRollouts } from './memory-rollouts.ts';
 import { MemoryStorage, type UseSpec } from './memory-storage.ts';
 import { keysOf, MemoryVault, type Way } from './memory-vault.ts';
 import { Actor, type Fault, Scheduler, type Transition } from './scheduler.ts';
@@ -23,6 +35,9 @@ export type ControllerDeed =
   | { readonly do: 'pinBack' | 'pinNewest'; readonly account: string }
   | { readonly do: 'deleteAccount'; readonly account: string }
   | { readonly do: 'loseIndex' }
+  /** All moves are paused, for so long or until they are resumed. */
+  | { readonly do: 'pause'; readonly minutes?: number }
+  | { readonly do: 'resume' }
   /** The next deed comes when what came of those before is at rest. */
   | { readonly do: 'wait' };
 
@@ -30,6 +45,8 @@ export interface ControllerScenario {
   readonly uses: readonly UseSpec[];
   readonly deeds: readonly ControllerDeed[];
   readonly instances: number;
+  /** Accounts that go first. */
+  readonly canaries: number;
   readonly faults: number;
   readonly kinds?: readonly Fault[];
   readonly aim?: RegExp;
@@ -50,12 +67,16 @@ const PASS_MS = 240_000;
 /** Invariant 2: what faults left is right again within. */
 const RIGHT_AGAIN_MS = 300_000;
 const MOST_MS = 3 * 3_600_000;
+/** A pause is felt within 10 s, and what is being read then is at most moved. */
+const PAUSE_FELT_MS = 10_000 + CALL_MS;
 /** A list is five seconds old at most, and is begun a step before. */
 const LIST_MS = 5_000 + STEP_MS;
 /** The host shows the message of a dead worker again after so long. */
 const HELD_MS = 600_000;
 
 interface Message {
+  /** Of a key, or of subscriptions. */
+  readonly key?: ManagedKey;
   readonly work: FleetWork;
   visibleAt: number;
 }
@@ -64,6 +85,10 @@ interface Instance {
   readonly number: number;
   readonly actors: Set<Actor>;
   capacity: CallCapacity;
+  /** What it knows of orders and rollouts; lost when it is killed. */
+  gate: RolloutGate | undefined;
+  /** By the instance, whoever makes them. */
+  caller: Actor | undefined;
 }
 
 interface Recorded {
@@ -79,7 +104,14 @@ export class ControllerWorld implements World {
   readonly storage: MemoryStorage;
   readonly index = new MemoryFleetTable();
   readonly items = new MemoryWorkItems();
+  readonly rollouts = new MemoryRollouts();
   readonly recorded: Recorded[] = [];
+  #orders: StandingOrders = { pauses: [], goOn: [], moves: [] };
+  /** People and lost rows make accounts go past their wave. */
+  #isDisturbed = false;
+  #isIndexLost = false;
+  #pausedSince = Number.POSITIVE_INFINITY;
+  readonly #canaries: number;
   readonly #vaults = new Map<string, MemoryVault>();
   /** By key: since when which version is the one to move to. */
   readonly #targets = new Map<string, { readonly at: number; readonly version: string | undefined }[]>();
@@ -101,12 +133,13 @@ export class ControllerWorld implements World {
   constructor(scenario: ControllerScenario) {
     this.#deeds = [...scenario.deeds];
     this.#kills = scenario.kills;
+    this.#canaries = scenario.canaries;
     this.#losses = scenario.losses;
     this.#stalls = scenario.stalls;
     const { faults, kinds = ['fails', 'answerLost', 'late', 'hangs'], aim = /./ } = scenario;
     this.scheduler = new Scheduler({ faults, kinds, aim, now: () => this.#clock });
     this.#instances = Array.from({ length: scenario.instances }, (_, number) => ({
-      ...{ number, actors: new Set<Actor>(), capacity: new CallCapacity() },
+      ...{ number, actors: new Set<Actor>(), capacity: new CallCapacity(), gate: undefined, caller: undefined },
     }));
     for (const [n, key] of [...new Set(scenario.uses.map((use) => use.key))].entries()) {
       this.#vaults.set(key, new MemoryVault(1, () => new Date(this.#clock), undefined, 1 + n * 500));
@@ -121,6 +154,8 @@ export class ControllerWorld implements World {
         },
         mayTarget: (key, version) => version === '' || this.#recentTargets(key).includes(version),
         isLongRevoked: (key) => this.#revokedSince(key) < this.#clock - LIST_MS,
+        isLongPaused: () => this.#isPaused() && this.#pausedSince < this.#clock - PAUSE_FELT_MS,
+        isHeld: (name, key, version) => this.#isHeld(name, key, version),
         isRekeyed: () => false,
         isOlder: (key, a, b) => this.#age(key, a) < this.#age(key, b),
         stampOn: () => new Date(this.#clock + scenario.stampSkewMs),
@@ -135,10 +170,10 @@ export class ControllerWorld implements World {
   }
 
   /** As if the account had been asked for its scopes. */
-  #knowScope(name: string, { key, region }: UseSpec, version: string): void {
+  #knowScope(name: string, { key, region, wave }: UseSpec, version: string): void {
     const on = new Date(this.#clock).toISOString();
     const use = { key: managedKey(VAULT, key).id, account: this.storage.id(name), scope: 'scope', location: region };
-    const versions = { mode: 'pinned', pinned: version, current: version } as const;
+    const versions = { mode: 'pinned', pinned: version, current: version, ...(wave ? { wave } : {}) } as const;
     this.index.apply(toUseChange({ ...use, ...versions, state: 'done', readOn: on, at: on, attempts: 0 }));
   }
 
@@ -155,7 +190,9 @@ export class ControllerWorld implements World {
     const alive = this.#instances.filter(({ actors }) => actors.size < 6);
     for (const message of this.#messages.filter(({ visibleAt }) => visibleAt <= this.#clock)) {
       for (const instance of alive) {
-        const label = `instance ${instance.number} takes ${message.work.cause.by} ${message.work.subscriptions.map((id) => id.slice(-2))}`;
+        const { key, work } = message;
+        const about = key?.name ?? work.subscriptions.map((id) => id.slice(-2));
+        const label = `instance ${instance.number} takes ${work.cause.by} ${about}`;
         all.push({ label, run: () => this.#take(message, instance) });
       }
       if (this.#losses > 0) all.push({ label: 'a message is lost', rare: 'harm', run: () => this.#lose(message) });
@@ -191,12 +228,13 @@ export class ControllerWorld implements World {
     this.#judgeUses('at rest');
     if (this.items.all.length > 0) throw new Error(`Items are left: ${JSON.stringify(this.items.all)}`);
     this.#judgeRecords();
-    this.#judgeIndex();
+    // A row that was written late is an old one; the drift check finds it.
+    if (this.scheduler.landings === 0) this.#judgeIndex();
   }
 
   #judgeUses(when: string): void {
     for (const [name, { key, current }] of this.storage.uses) {
-      const target = this.#target(key);
+      const target = this.#isPaused() ? undefined : this.#target(key);
       if (target && current !== target) {
         throw new Error(`${when} ${name} is on ${short(current)}, not on ${short(target)}`);
       }
@@ -253,9 +291,12 @@ export class ControllerWorld implements World {
     this.#send({ subscriptions: [subscription], tries: 0, cause }, new Date(this.#clock + delayMs));
   }
 
-  #wantKey(key: string): void {
-    const subscriptions = new Set(this.storage.uses.map(([, { spec }]) => spec.subscription));
-    for (const subscription of subscriptions) this.#want(subscription, 'key', managedKey(VAULT, key).id, 'event');
+  #wantKey(name: string): void {
+    const key = managedKey(VAULT, name);
+    const now = new Date(this.#clock);
+    const cause = { by: 'event', ref: '', since: now.toISOString() };
+    this.items.put({ ...{ subscription: NO_SUBSCRIPTION, kind: 'key', about: key.id }, due: now, since: now, cause });
+    this.#messages.push({ key, work: { subscriptions: [], tries: 0, cause }, visibleAt: this.#clock });
   }
 
   #send(work: FleetWork, visibleOn?: Date): void {
@@ -270,6 +311,7 @@ export class ControllerWorld implements World {
 
   #do(deed: ControllerDeed): void {
     this.#deeds.shift();
+    if (deed.do !== 'newVersion' && deed.do !== 'wait') this.#isDisturbed = true;
     this.#happens();
     switch (deed.do) {
       case 'newVersion':
@@ -304,6 +346,7 @@ export class ControllerWorld implements World {
         return;
       }
       case 'loseIndex': {
+        this.#isIndexLost = true;
         for (const { partitionKey, rowKey } of this.index.all) {
           // Scopes are found by listing them, account by account.
           if (rowKey.split('|').length === 2) this.index.apply({ partitionKey, rowKey });
@@ -312,6 +355,16 @@ export class ControllerWorld implements World {
         for (const subscription of subscriptions) this.#want(subscription, 'list', '');
         return;
       }
+      case 'pause': {
+        const until = deed.minutes && new Date(this.#clock + deed.minutes * 60_000).toISOString();
+        this.#orders = { ...this.#orders, pauses: [until ? { until } : {}] };
+        this.#pausedSince = this.#clock;
+        return;
+      }
+      case 'resume':
+        this.#orders = { ...this.#orders, pauses: [] };
+        for (const key of this.#vaults.keys()) this.#wantKey(key);
+        return;
       case 'wait':
         return;
     }
@@ -323,9 +376,15 @@ export class ControllerWorld implements World {
       this.#messages = this.#messages.filter((other) => other !== message);
     };
     const until = new Date(this.#clock + PASS_MS);
-    this.#run(`worker${this.#actors}`, instance, (actor) =>
-      handleFleetWork(message.work, until, this.#ports(actor, instance)).then(end),
-    );
+    const { key, work } = message;
+    const name = `${key ? 'key' : 'worker'}${this.#actors}`;
+    this.#run(name, instance, (actor) => {
+      const ports = this.#ports(actor, instance);
+      const done = key
+        ? handleKeyWork(key.id, () => reconcileManagedKey(key, work.cause, ports), ports)
+        : handleFleetWork(work, until, ports);
+      return done.then(end);
+    });
   }
 
   #sweep(): void {
@@ -333,8 +392,7 @@ export class ControllerWorld implements World {
     const [instance] = this.#instances;
     if (!instance) return;
     this.#run(`sweep${this.#actors}`, instance, async (actor) => {
-      const { items, send, now } = this.#ports(actor, instance);
-      await sweepWork({ items, send, now, sendKey: async () => {} }).catch(() => {});
+      await sweepWork(this.#ports(actor, instance)).catch(() => {});
     });
   }
 
@@ -350,11 +408,13 @@ export class ControllerWorld implements World {
 
   #kill(instance: Instance, lands: boolean): void {
     this.#kills -= 1;
-    const actors = [...instance.actors];
+    const actors = [...instance.actors, ...(instance.caller ? [instance.caller] : [])];
     this.scheduler.kill(actors, lands);
     for (const actor of actors) this.#leases.outlive(actor);
     instance.actors.clear();
     instance.capacity = new CallCapacity();
+    instance.gate = undefined;
+    instance.caller = undefined;
   }
 
   #stall(ms: number): void {
@@ -368,14 +428,14 @@ export class ControllerWorld implements World {
     }
   }
 
-  #ports(actor: Actor, instance: Instance): WorkerPorts & { send(work: FleetWork, visibleOn?: Date): Promise<void> } {
+  #ports(actor: Actor, instance: Instance): WorkerPorts & KeyPorts & FleetQueue & KeyQueue {
     const way: Way = (label, effect, writes = false) => {
       const deadline = new AbortController();
       const timer = setTimeout(() => deadline.abort(), label.startsWith('patch') ? PATCH_MS : CALL_MS);
       return this.scheduler.call(actor, label, effect, writes, deadline.signal).finally(() => clearTimeout(timer));
     };
     const now = () => new Date(this.#clock);
-    return {
+    const ports: WorkerPorts & KeyPorts & FleetQueue & KeyQueue = {
       items: this.items.port(way),
       rows: createUseRows(this.index.port(way)),
       leases: this.#leases.port(actor, way),
@@ -389,12 +449,27 @@ export class ControllerWorld implements World {
         },
       },
       vaults: VAULTS,
-      gate: {
-        blocked: async (_, __, versions) =>
-          openRevocation(versions, now()) ? { reason: 'RevocationOpen' } : undefined,
-        isPaused: () => false,
-        order: () => undefined,
+      rollouts: this.rollouts.port(way),
+      orders: { read: () => way('orders read', () => this.#orders) },
+      gate: this.#gateOf(instance),
+      canaries: this.#canaries,
+      probe: (canaries) => way(`probe ${canaries.length}`, () => 'proven' as const),
+      say: (news, key) => way(`say ${news} ${key.name}`, () => {}, true),
+      reconcileKey: (key) => {
+        const cause = { by: 'progress', ref: '', since: now().toISOString() };
+        return handleKeyWork(key.id, () => reconcileManagedKey(key, cause, ports), ports);
       },
+      sendKey: (key, cause, visibleOn) =>
+        way(
+          'send key',
+          () => {
+            const work = { subscriptions: [], tries: 0, cause };
+            const visibleAt = visibleOn?.getTime() ?? this.#clock;
+            const managed = VAULTS.key(key);
+            if (managed) this.#messages.push({ key: managed, work, visibleAt });
+          },
+          true,
+        ),
       capacity: instance.capacity,
       record: async (moves) => {
         try {
@@ -427,6 +502,24 @@ export class ControllerWorld implements World {
       log: () => {},
       send: (work, visibleOn) => way('send', () => this.#send(work, visibleOn), true),
     };
+    return ports;
+  }
+
+  /** What several functions of an instance share calls as an actor of its own. */
+  #gateOf(instance: Instance): RolloutGate {
+    instance.caller ??= new Actor(`gate${instance.number}`);
+    const { caller } = instance;
+    const way: Way = (label, effect) => {
+      const deadline = new AbortController();
+      const timer = setTimeout(() => deadline.abort(), CALL_MS);
+      return this.scheduler.call(caller, label, effect, false, deadline.signal).finally(() => clearTimeout(timer));
+    };
+    instance.gate ??= new RolloutGate({
+      orders: { read: () => way('orders read', () => this.#orders) },
+      rollouts: this.rollouts.port(way),
+      now: () => new Date(this.#clock),
+    });
+    return instance.gate;
   }
 
   /** What comes to its end by itself. */
@@ -446,14 +539,29 @@ export class ControllerWorld implements World {
 
   #isQuiet(): boolean {
     const isIdle = this.#instances.every(({ actors }) => actors.size === 0);
-    const isHeld = this.#messages.every(({ visibleAt }) => visibleAt > this.#clock + SWEEP_MS);
-    return (
-      isIdle && isHeld && this.items.all.length === 0 && this.scheduler.nextDeadline() === Number.POSITIVE_INFINITY
-    );
+    const isStill = this.#messages.every(({ visibleAt }) => visibleAt > this.#clock + SWEEP_MS);
+    const isDone = this.#isPaused() || (isStill && this.items.all.length === 0);
+    return isIdle && isDone && this.scheduler.nextDeadline() === Number.POSITIVE_INFINITY;
   }
 
   #isOver(): boolean {
     return this.#deeds.length === 0 && this.#isQuiet() && this.#isJudged;
+  }
+
+  /** Whether those that go first are not on that version yet. */
+  #isHeld(name: string, key: string, version: string): boolean {
+    // A use that the index has lost has no stage.
+    if (this.#isIndexLost) return false;
+    const accounts = this.storage.uses.filter(([other, use]) => use.key === key && !other.includes('/'));
+    const reached = new Set(this.storage.changes.flatMap((change) => (change.version === version ? change.name : [])));
+    const asked = this.storage.asked.get(`${key} ${version}`) ?? new Set();
+    const firsts = new Set([...asked, name].map((one) => one.split('/')[0]));
+    if (this.#canaries > 0 && reached.size === 0 && firsts.size > this.#canaries) return true;
+    const waveOf = (spec: UseSpec) => Number(spec.wave ?? 1_001);
+    const own = this.storage.uses.find(([other]) => other === name)?.[1].spec;
+    // A wave goes on with one failure; what was put back by people is not waited for.
+    const before = accounts.filter(([other, { spec }]) => own && waveOf(spec) < waveOf(own) && !reached.has(other));
+    return firsts.size > this.#canaries && before.length > 1 && !this.#isDisturbed;
   }
 
   /** Something happens that has to be made up for. */
@@ -464,6 +572,10 @@ export class ControllerWorld implements World {
 
   #versions(key: string): readonly KeyVersion[] {
     return this.#vaults.get(key)?.versions ?? [];
+  }
+
+  #isPaused(): boolean {
+    return this.#orders.pauses.some(({ until }) => until === undefined || Date.parse(until) > this.#clock);
   }
 
   #target(key: string): string | undefined {

@@ -44,6 +44,10 @@ interface Rules {
   mayTarget(key: string, version: string): boolean;
   /** Whether the key has been revoked for longer than a list may be old. */
   isLongRevoked(key: string): boolean;
+  /** Whether an instance must have known for long that moves are paused. */
+  isLongPaused(): boolean;
+  /** Whether others have to be moved first. */
+  isHeld(name: string, key: string, version: string): boolean;
   isRekeyed(from: string, to: string): boolean;
   isOlder(key: string, a: string, b: string): boolean;
   stampOn(): Date;
@@ -59,7 +63,8 @@ export class MemoryStorage {
   readonly #now: () => number;
   /** What did not hold, first thing first. */
   broken: string | undefined;
-  patches = 0;
+  /** By key and version: uses that a PATCH was sent for. */
+  readonly asked = new Map<string, Set<string>>();
 
   constructor(specs: readonly UseSpec[], rules: Rules, now: () => number) {
     this.#rules = rules;
@@ -153,8 +158,13 @@ export class MemoryStorage {
 
   /** When the PATCH is sent: what takes effect later may meet anything. */
   #judge(name: string, key: string, pin: string): void {
-    this.patches += 1;
     const use = this.#of(name);
+    const version = pin === '' ? (this.#rules.wraps(key, '') ?? '') : pin;
+    if (this.#rules.isLongPaused()) this.#breaks(`${name} is moved although moves are paused`);
+    if (this.#rules.isHeld(name, key, version))
+      this.#breaks(`${name} is moved to ${version} before those that go first`);
+    const asked = this.asked.get(`${key} ${version}`) ?? new Set();
+    this.asked.set(`${key} ${version}`, asked.add(name));
     if (!this.#rules.mayTarget(key, pin)) this.#breaks(`${name} is moved to a version that is not the newest`);
     for (const one of new Set([use.key, key])) {
       if (this.#rules.isLongRevoked(one)) this.#breaks(`${name} is moved although ${one} is revoked`);
