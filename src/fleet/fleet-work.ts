@@ -80,22 +80,26 @@ export async function handleFleetWork(work: FleetWork, until: Date, ports: Worke
 export async function handleKeyWork(
   key: string,
   reconcile: () => Promise<void>,
-  { items, now, log }: Pick<WorkerPorts, 'items' | 'now' | 'log'>,
+  ports: Pick<WorkerPorts, 'items' | 'now' | 'log'> & KeyQueue,
 ): Promise<void> {
   try {
     await reconcile();
   } catch (error) {
-    log({ level: 'error', reason: 'PassFailed', message: `${REASONS.PassFailed} ${errorText(error)}` });
-    await postponeKey(key, { items, now }).catch(() => {});
+    ports.log({ level: 'error', reason: 'PassFailed', message: `${REASONS.PassFailed} ${errorText(error)}` });
+    await retryKey(key, ports).catch(() => {});
   }
 }
 
-async function postponeKey(key: string, { items, now }: Pick<WorkerPorts, 'items' | 'now'>): Promise<void> {
+async function retryKey(
+  key: string,
+  { items, now, sendKey }: Pick<WorkerPorts, 'items' | 'now'> & KeyQueue,
+): Promise<void> {
   const item = (await items.of(NO_SUBSCRIPTION)).find(({ about }) => about === key);
   if (!item) return;
   const seconds = Math.min(FIRST_DELAY * 2 ** item.attempts, LONGEST_DELAY);
   const due = new Date(now().getTime() + seconds * 1000);
-  await items.postpone(item, { due, attempts: item.attempts + 1, reason: 'PassFailed' });
+  const isSame = await items.postpone(item, { due, attempts: item.attempts + 1, reason: 'PassFailed' });
+  if (isSame && seconds * 1000 < SWEEP_MS) await sendKey(key, item.cause, due);
 }
 
 interface SweepPorts extends FleetQueue, KeyQueue {

@@ -38,7 +38,7 @@ export type Observation =
 
 /**
  * Compares what Azure shows with what the index has. The only place where it is decided whose move a change was: the app's
- * own if the row says that such a PATCH was not answered, or if a pass announced that version and Azure's time stamp is not
+ * own if the row says that such a PATCH was not answered, or if a pass announced that version (of an automatic use: any) and Azure's time stamp is not
  * from before it.
  *
  * @param row undefined: the index has none
@@ -93,10 +93,11 @@ function refreshed(row: UseRow, seen: UseRow): UseRow {
 }
 
 function isOwnMove(row: UseRow, to: string, stamp: string, announced: readonly Announcement[]): boolean {
-  // Asked to refresh an automatic use, Storage takes the newest version of all.
   if (row.state === 'indeterminate' && (row.target === to || row.mode === 'automatic')) return true;
   return announced.some(({ startedOn, targets }) => {
     const target = Object.entries(targets).find(([key]) => sameKeyName(key, row.key))?.[1];
-    return target === to && (stamp === '' || Date.parse(stamp) >= startedOn.getTime() - CLOCKS_MS);
+    // Asked to refresh an automatic use, Storage takes the newest version of all, which may be newer than the announced one.
+    const isTarget = target === to || (target !== undefined && row.mode === 'automatic');
+    return isTarget && (stamp === '' || Date.parse(stamp) >= startedOn.getTime() - CLOCKS_MS);
   });
 }

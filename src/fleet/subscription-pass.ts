@@ -461,8 +461,8 @@ export class SubscriptionPass {
     const items: NewWorkItem[] = [];
     for (const { task, result } of results) {
       const { row, moves, changed } = result;
-      const isRecorded = moves.every(({ id }) => recorded.has(id));
-      if (!isRecorded) {
+      const isRecorded = moves.length > 0 && moves.every(({ id }) => recorded.has(id));
+      if (moves.length > 0 && !isRecorded) {
         const again = new Date(this.#ports.now().getTime() + RECORD_AGAIN_MS);
         for (const wanted of task.wanted) this.#leave(wanted, again, 'AuditFailed');
       }

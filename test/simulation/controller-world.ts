@@ -28,8 +28,10 @@ import { keysOf, MemoryVault, type Way } from './memory-vault.ts';
 import { Actor, type Fault, Scheduler, type Transition } from './scheduler.ts';
 import { VirtualTimers } from './virtual-timers.ts';
 
-/** What people and Azure do. */
-export type ControllerDeed =
+/** What people and Azure do, and what goes wrong at a certain moment; `during`: while such a call is under way. */
+export type ControllerDeed = Deed & { readonly during?: RegExp };
+
+type Deed =
   | { readonly do: 'newVersion' | 'revoke' | 'restore'; readonly key: string }
   /** A person pins an account to the version before, or to the newest. */
   | { readonly do: 'pinBack' | 'pinNewest'; readonly account: string }
@@ -38,6 +40,10 @@ export type ControllerDeed =
   /** All moves are paused, for so long or until they are resumed. */
   | { readonly do: 'pause'; readonly minutes?: number }
   | { readonly do: 'resume' }
+  /** The worker's instance is killed, and what it has in flight lands. */
+  | { readonly do: 'kill' }
+  | { readonly do: 'loseMessages' }
+  | { readonly do: 'pass'; readonly seconds: number }
   /** The next deed comes when what came of those before is at rest. */
   | { readonly do: 'wait' };
 
@@ -110,6 +116,9 @@ export class ControllerWorld implements World {
   /** People and lost rows make accounts go past their wave. */
   #isDisturbed = false;
   #isIndexLost = false;
+  /** No message was lost, and no call took long. */
+  #isWell = true;
+  #broken: string | undefined;
   #pausedSince = Number.POSITIVE_INFINITY;
   readonly #canaries: number;
   readonly #vaults = new Map<string, MemoryVault>();
@@ -198,18 +207,19 @@ export class ControllerWorld implements World {
       if (this.#losses > 0) all.push({ label: 'a message is lost', rare: 'harm', run: () => this.#lose(message) });
     }
     const [deed] = this.#deeds;
-    if (deed && (deed.do !== 'wait' || this.#isQuiet())) {
-      all.push({ label: Object.values(deed).join(' '), run: () => this.#do(deed) });
-    }
+    const isDuring = deed?.during !== undefined && this.scheduler.isUnderWay(deed.during);
+    // A moment that does not come is not waited for.
+    const isReady = isDuring || (deed?.during || deed?.do === 'wait' ? this.#isQuiet() : deed !== undefined);
+    if (deed && isReady) all.push({ label: Object.values(deed).join(' '), run: () => this.#do(deed) });
     for (const instance of this.#instances.filter(({ actors }) => actors.size > 0 && this.#kills > 0)) {
       for (const lands of [true, false]) {
         const label = `instance ${instance.number} is killed${lands ? ', and its writes land' : ''}`;
-        all.push({ label, rare: 'harm', run: () => this.#kill(instance, lands) });
+        all.push({ label, rare: 'harm', run: () => this.#killOne(instance, lands) });
       }
     }
     if (this.#stalls > 0 && this.scheduler.busy) {
       for (const seconds of [6, 25, 55]) {
-        all.push({ label: `${seconds} s pass`, rare: 'harm', run: () => this.#stall(seconds * 1000) });
+        all.push({ label: `${seconds} s pass`, rare: 'harm', run: () => this.#slow(seconds) });
       }
     }
     if (!this.#isOver()) all.push({ label: 'time passes', isSlow: true, run: () => this.#jump() });
@@ -217,7 +227,8 @@ export class ControllerWorld implements World {
   }
 
   check(): void {
-    if (this.storage.broken) throw new Error(this.storage.broken);
+    const broken = this.storage.broken ?? this.#broken;
+    if (broken) throw new Error(broken);
     if (this.#clock > this.#troubleAt + MOST_MS) throw new Error(`Work is left: ${JSON.stringify(this.items.all)}`);
     if (this.#isJudged || this.#clock < this.#troubleAt + RIGHT_AGAIN_MS) return;
     this.#isJudged = true;
@@ -305,6 +316,7 @@ export class ControllerWorld implements World {
 
   #lose(message: Message): void {
     this.#losses -= 1;
+    this.#isWell = false;
     this.#messages = this.#messages.filter((other) => other !== message);
     this.#happens();
   }
@@ -361,6 +373,16 @@ export class ControllerWorld implements World {
         this.#pausedSince = this.#clock;
         return;
       }
+      case 'kill':
+        for (const instance of this.#instances.filter(({ actors }) => actors.size > 0)) this.#kill(instance, true);
+        return;
+      case 'loseMessages':
+        this.#isWell = false;
+        this.#messages = this.#messages.filter(({ visibleAt }) => visibleAt > this.#clock);
+        return;
+      case 'pass':
+        this.#stall(deed.seconds * 1000);
+        return;
       case 'resume':
         this.#orders = { ...this.#orders, pauses: [] };
         for (const key of this.#vaults.keys()) this.#wantKey(key);
@@ -392,7 +414,9 @@ export class ControllerWorld implements World {
     const [instance] = this.#instances;
     if (!instance) return;
     this.#run(`sweep${this.#actors}`, instance, async (actor) => {
-      await sweepWork(this.#ports(actor, instance)).catch(() => {});
+      const found = await sweepWork(this.#ports(actor, instance)).catch(() => 0);
+      if (found > 0 && this.#isWell && this.scheduler.unharmed)
+        this.#broken = `the sweep finds what nothing lost: ${found}`;
     });
   }
 
@@ -406,8 +430,12 @@ export class ControllerWorld implements World {
     });
   }
 
-  #kill(instance: Instance, lands: boolean): void {
+  #killOne(instance: Instance, lands: boolean): void {
     this.#kills -= 1;
+    this.#kill(instance, lands);
+  }
+
+  #kill(instance: Instance, lands: boolean): void {
     const actors = [...instance.actors, ...(instance.caller ? [instance.caller] : [])];
     this.scheduler.kill(actors, lands);
     for (const actor of actors) this.#leases.outlive(actor);
@@ -417,8 +445,13 @@ export class ControllerWorld implements World {
     instance.caller = undefined;
   }
 
-  #stall(ms: number): void {
+  #slow(seconds: number): void {
     this.#stalls -= 1;
+    this.#stall(seconds * 1000);
+  }
+
+  #stall(ms: number): void {
+    this.#isWell = false;
     this.#happens();
     const until = this.#clock + ms;
     // Deadlines and leases come to their ends on the way.

@@ -14,6 +14,7 @@ const one = <T>(random: Random, of: readonly T[]): T => of[Math.floor(random() *
 const SUBSCRIPTIONS = ['11111111-1111-4111-8111-1111111111a1', '11111111-1111-4111-8111-1111111111b2'];
 const REGIONS = ['westeurope', 'northeurope'];
 
+const WAIT: ControllerDeed = { do: 'wait' };
 const RESUME: ControllerDeed = { do: 'resume' };
 
 function uses(random: Random): UseSpec[] {
@@ -47,13 +48,14 @@ function deeds(random: Random, specs: readonly UseSpec[]): ControllerDeed[] {
 /** Versions come, accounts change, workers die, writes land late. */
 export function randomControllerWorld(random: Random): () => World {
   const specs = uses(random);
-  const told = deeds(random, specs);
-  const faults = one(random, [0, 1, 1, 2]);
+  const told = random() < 0.25 ? aimed(random, specs[0]?.key ?? FIRST_KEY) : deeds(random, specs);
+  const isAimed = told.some(({ during }) => during !== undefined);
+  const faults = isAimed ? 0 : one(random, [0, 1, 1, 2]);
   const scenario: ControllerScenario = {
     uses: specs,
-    deeds: [{ do: 'wait' }, ...told, ...(told.some((deed) => deed.do === 'pause') ? [RESUME] : [])],
-    canaries: one(random, [0, 0, 1, 2]),
+    deeds: [WAIT, ...told, ...(told.some((deed) => deed.do === 'pause') ? [RESUME] : [])],
     instances: one(random, [1, 2, 3]),
+    canaries: one(random, [0, 0, 1, 2]),
     faults,
     aim: one(random, [
       /./,
@@ -63,10 +65,40 @@ export function randomControllerWorld(random: Random): () => World {
       /send/,
       /rollout|orders|probe|say/,
     ]),
-    kills: one(random, [0, 1, 1, 2 - faults]),
-    losses: one(random, [0, 0, 1]),
-    stalls: one(random, [0, 0, 1]),
+    kills: isAimed ? 0 : one(random, [0, 1, 1, 2 - faults]),
+    losses: isAimed ? 0 : one(random, [0, 0, 1]),
+    stalls: isAimed ? 0 : one(random, [0, 0, 1]),
     stampSkewMs: one(random, [0, 0, 120_000, -120_000]),
   };
   return () => new ControllerWorld(scenario);
+}
+
+/** What goes wrong at a certain moment, as it rarely does by chance. */
+function aimed(random: Random, key: string): ControllerDeed[] {
+  const version: ControllerDeed = { do: 'newVersion', key };
+  const killed = (during: RegExp): ControllerDeed => ({ do: 'kill', during });
+  return one<ControllerDeed[]>(random, [
+    // A worker dies between PATCH, record and row.
+    [version, killed(/^patch/)],
+    [version, killed(/^audit/)],
+    [version, killed(/^index writes/)],
+    [version, killed(/^rollout put|^items put/)],
+    // Its message is gone as well, and a later one meets the lease of the dead.
+    [version, killed(/^patch|^audit/), { do: 'pass', seconds: 20 }, version, { do: 'loseMessages' }],
+    // Its last write lands after the next worker has moved the account on.
+    [version, { do: 'pass', seconds: 18, during: /^patch/ }, killed(/^patch/), { do: 'pass', seconds: 43 }, version],
+    [version, { do: 'pass', seconds: 59, during: /^patch/ }, version],
+    // The same move twice.
+    [version, WAIT, { do: 'pinBack', account: 'st1' }, WAIT, { do: 'pinBack', account: 'st1' }],
+    // Versions come while others are moved to.
+    [version, { ...version, during: /^get/ }, { ...version, during: /^patch/ }],
+    [
+      version,
+      { do: 'revoke', key, during: /^get/ },
+      { do: 'pass', seconds: 7, during: /^get/ },
+      { do: 'restore', key },
+    ],
+    [version, { do: 'pause', during: /^get|^patch/ }, { do: 'pass', seconds: 30 }, WAIT],
+    [{ do: 'pause' }, version, WAIT, RESUME, { do: 'pause' }, { ...RESUME, during: /^orders/ }],
+  ]);
 }
