@@ -67,7 +67,7 @@ async function passUnderLease(
     const unclean = state.pass ? state.unclean + 1 : state.unclean;
     if (announced && !(await takeOver(subscription, announced, { ...state, unclean }, lease, ports)))
       return { moved: 0, progressed: [] };
-    const pass = new SubscriptionPass(subscription, until, { lease, unclean, usage: state.usage, announced }, ports);
+    const pass = new SubscriptionPass(subscription, until, { lease, unclean, usage: state.usage }, ports);
     const moved = await pass.run();
     return { moved, progressed: pass.progressed };
   } finally {

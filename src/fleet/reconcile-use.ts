@@ -80,8 +80,8 @@ export interface UsePorts {
    * @throws KeyUnreadableError
    */
   versions(key: ManagedKey, anew?: 'anew'): Promise<readonly KeyVersion[]>;
-  /** Whether the lists that were last given are still at most 5 s old. */
-  areCurrent(keys: readonly ManagedKey[]): boolean;
+  /** Whether these very lists, as they were given, are still at most 5 s old. */
+  areCurrent(lists: readonly (readonly KeyVersion[])[]): boolean;
   /** Why the use is not moved now; undefined: it may be. Never throws. */
   gate(row: UseRow, key: ManagedKey): Promise<Blocked | undefined>;
   /** Waits for the budgets of one GET and one PATCH; says so where they admit it too late for this pass. */
@@ -165,17 +165,17 @@ async function planOf(
   key: ManagedKey,
   listed: readonly KeyVersion[],
   ports: UsePorts,
-): Promise<{ readonly plan: Plan; readonly lists: readonly ManagedKey[] }> {
+): Promise<{ readonly plan: Plan; readonly lists: readonly (readonly KeyVersion[])[] }> {
   // A version that the list lacks may be newer than all that are in it.
   const versions = namesUnlisted(use, listed) ? await ports.versions(key, 'anew') : listed;
   const { refreshAutomatic, now } = ports;
   const own = planKeyUse(use, versions, now(), { refreshAutomatic, isLeft: ports.isExempt(row) });
   const order = ports.order(key);
-  if (!order?.covers(row)) return { plan: own, lists: [key] };
+  if (!order?.covers(row)) return { plan: own, lists: [versions] };
   const to = { key: order.to, versions: await ports.versions(order.to) };
   const ordered = planRekey(use, { key, versions }, to, now());
   // A use that cannot leave its key now follows it.
-  return { plan: ordered.write ? ordered : own, lists: [key, order.to] };
+  return { plan: ordered.write ? ordered : own, lists: [versions, to.versions] };
 }
 
 async function write(

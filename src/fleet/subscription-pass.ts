@@ -45,8 +45,6 @@ interface PassStart {
   readonly lease: Lease;
   readonly unclean: number;
   readonly usage: Usage;
-  /** Of the worker that this one took over from. */
-  readonly announced: Announcement | undefined;
 }
 
 /** One pass over the work of a subscription, by the holder of its lease. */
@@ -62,8 +60,10 @@ export class SubscriptionPass {
   readonly #wanted = new Map<string, Wanted>();
   readonly #lanes = new Map<string, Lane>();
   readonly #versions = new Map<string, { readonly at: number; readonly list: Promise<readonly KeyVersion[]> }>();
+  /** When each list began. */
+  readonly #listedAt = new WeakMap<readonly KeyVersion[], number>();
   /** What earlier passes announced that did not end well. */
-  #announcedBefore: readonly Announcement[];
+  #announcedBefore: readonly Announcement[] = [];
   /** What this pass announced, and each that is being announced. */
   #targets: Targets = {};
   #announcing: Promise<void> = Promise.resolve();
@@ -80,13 +80,12 @@ export class SubscriptionPass {
   #failure: unknown;
   #wake = () => {};
 
-  constructor(subscription: string, until: Date, { lease, unclean, usage, announced }: PassStart, ports: WorkerPorts) {
+  constructor(subscription: string, until: Date, { lease, unclean, usage }: PassStart, ports: WorkerPorts) {
     this.#subscription = subscription;
     this.#until = until;
     this.#lease = lease;
     this.#unclean = unclean;
     this.#limiter = new Limiter(ports.budgetShare, usage);
-    this.#announcedBefore = announced ? [announced] : [];
     this.#ports = ports;
     this.#startedOn = ports.now();
   }
@@ -148,8 +147,8 @@ export class SubscriptionPass {
     const now = this.#ports.now();
     this.#itemsReadAt = now.getTime();
     const items = await this.#ports.items.of(this.#subscription);
-    const verified = items.filter(({ kind }) => kind === 'verify').map(announcementOfItem);
-    this.#announcedBefore = [...this.#announcedBefore, ...verified];
+    // Due or not: it is there since a worker died.
+    this.#announcedBefore = items.filter(({ kind }) => kind === 'verify').map(announcementOfItem);
     const found = items.filter((item) => item.due <= now && !this.#wanted.has(nameOf(item)));
     for (const item of found) {
       const wanted: Wanted = { item, readOn: now, open: 1, next: undefined, reason: undefined };
@@ -376,7 +375,7 @@ export class SubscriptionPass {
         this.#listed(key, anew ? now() : readOn).catch((error: unknown) => {
           throw new KeyUnreadableError(error);
         }),
-      areCurrent: (keys) => keys.every(({ id }) => this.#elapsed(this.#versions.get(id)?.at ?? 0) <= LIST_MS),
+      areCurrent: (lists) => lists.every((list) => this.#elapsed(this.#listedAt.get(list) ?? 0) <= LIST_MS),
       gate: async (row, key) => {
         const versions = await this.#listed(key, readOn).catch(() => undefined);
         if (!versions) return { reason: 'VaultUnreadable', until: new Date(now().getTime() + LIST_AGAIN_MS) };
@@ -419,7 +418,10 @@ export class SubscriptionPass {
     if (known && nowMs - known.at < LIST_MS && known.at >= since.getTime()) return known.list;
     const list = this.#ports.keys.listVersions(key);
     this.#versions.set(key.id, { at: nowMs, list });
-    list.catch(() => this.#versions.delete(key.id));
+    list.then(
+      (versions) => this.#listedAt.set(versions, nowMs),
+      () => this.#versions.delete(key.id),
+    );
     return list;
   }
 

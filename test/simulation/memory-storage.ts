@@ -159,10 +159,10 @@ export class MemoryStorage {
   /** When the PATCH is sent: what takes effect later may meet anything. */
   #judge(name: string, key: string, pin: string): void {
     const use = this.#of(name);
-    const version = pin === '' ? (this.#rules.wraps(key, '') ?? '') : pin;
     if (this.#rules.isLongPaused()) this.#breaks(`${name} is moved although moves are paused`);
-    if (this.#rules.isHeld(name, key, version))
-      this.#breaks(`${name} is moved to ${version} before those that go first`);
+    if (pin !== '' && this.#rules.isHeld(name, key, pin)) this.#breaks(`${name} is moved before those that go first`);
+    // An automatic use gets the newest version of all, whatever stage that is in.
+    const version = pin === '' ? (this.#rules.wraps(key, '') ?? '') : pin;
     const asked = this.asked.get(`${key} ${version}`) ?? new Set();
     this.asked.set(`${key} ${version}`, asked.add(name));
     if (!this.#rules.mayTarget(key, pin)) this.#breaks(`${name} is moved to a version that is not the newest`);

@@ -35,14 +35,17 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'a worker forgets what the one before it announced',
     file: 'src/fleet/subscription-pass.ts',
-    from: 'this.#announcedBefore = announced ? [announced] : [];',
-    to: 'this.#announcedBefore = announced ? [] : [];',
+    from: "items.filter(({ kind }) => kind === 'verify').map(",
+    to: 'items.slice(0, 0).map(',
   },
   {
     name: 'an item is deleted although it was put anew',
     file: 'src/fleet/subscription-pass.ts',
     from: 'if (!due) await items.finish(item);',
-    to: 'if (!due) for (const one of await items.of(this.#subscription)) { if (workRow(one) === workRow(item)) await items.finish(one); }',
+    to: `if (!due) {
+          if (!(await items.finish(item)))
+            for (const one of await items.of(this.#subscription)) if (workRow(one) === workRow(item)) await items.finish(one);
+        }`,
   },
   {
     name: 'the items are not read again after the lease is released',
@@ -65,8 +68,8 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'a list writes the rows of moves that are not recorded',
     file: 'src/fleet/subscription-pass.ts',
-    from: '    if (!row) {\n      const task',
-    to: '    if (row || !row) {\n      const task',
+    from: 'this.#observe(row, read, key, wanted, needsRead);',
+    to: 'this.#observe(undefined, read, key, wanted, needsRead);',
   },
   {
     name: 'the gate is not asked right before the write',

@@ -18,6 +18,7 @@ const WAIT: ControllerDeed = { do: 'wait' };
 const RESUME: ControllerDeed = { do: 'resume' };
 
 function uses(random: Random): UseSpec[] {
+  if (random() < 0.25) return staged(random);
   return Array.from({ length: one(random, [1, 2, 3, 4]) }, () => ({
     subscription: one(random, SUBSCRIPTIONS.slice(0, one(random, [1, 1, 2]))),
     region: one(random, REGIONS),
@@ -25,6 +26,20 @@ function uses(random: Random): UseSpec[] {
     key: one(random, [FIRST_KEY, FIRST_KEY, SECOND_KEY]),
     scoped: random() < 0.25,
     ...one(random, [{}, {}, { wave: '1' }, { wave: '2' }]),
+  }));
+}
+
+/** One key and several waves. */
+function staged(random: Random): UseSpec[] {
+  const waves = one(random, [
+    ['1', '1', '1', '2'],
+    ['1', '2', '2', '3'],
+    ['1', '2', '3', undefined],
+  ]);
+  const [subscription = ''] = SUBSCRIPTIONS;
+  return waves.map((wave) => ({
+    ...{ subscription, region: one(random, REGIONS), mode: 'pinned', key: FIRST_KEY },
+    ...(wave === undefined ? {} : { wave }),
   }));
 }
 
@@ -48,7 +63,7 @@ function deeds(random: Random, specs: readonly UseSpec[]): ControllerDeed[] {
 /** Versions come, accounts change, workers die, writes land late. */
 export function randomControllerWorld(random: Random): () => World {
   const specs = uses(random);
-  const told = random() < 0.25 ? aimed(random, specs[0]?.key ?? FIRST_KEY) : deeds(random, specs);
+  const told = random() < 0.35 ? aimed(random, specs[0]?.key ?? FIRST_KEY) : deeds(random, specs);
   const isAimed = told.some(({ during }) => during !== undefined);
   const faults = isAimed ? 0 : one(random, [0, 1, 1, 2]);
   const scenario: ControllerScenario = {
@@ -90,7 +105,15 @@ function aimed(random: Random, key: string): ControllerDeed[] {
     [version, { do: 'pass', seconds: 59, during: /^patch/ }, version],
     // The same move twice.
     [version, WAIT, { do: 'pinBack', account: 'st1' }, WAIT, { do: 'pinBack', account: 'st1' }],
+    [
+      version,
+      WAIT,
+      { do: 'pinBack', account: 'st1' },
+      { do: 'pinBack', account: 'st1', during: /^items finish account/ },
+    ],
     // Versions come while others are moved to.
+    [version, { ...version, during: /^gate orders/ }, { do: 'pass', seconds: 6, during: /^gate/ }],
+    [version, WAIT, version],
     [version, { ...version, during: /^get/ }, { ...version, during: /^patch/ }],
     [
       version,
@@ -99,6 +122,6 @@ function aimed(random: Random, key: string): ControllerDeed[] {
       { do: 'restore', key },
     ],
     [version, { do: 'pause', during: /^get|^patch/ }, { do: 'pass', seconds: 30 }, WAIT],
-    [{ do: 'pause' }, version, WAIT, RESUME, { do: 'pause' }, { ...RESUME, during: /^orders/ }],
+    [{ do: 'pause' }, version, WAIT, RESUME, { do: 'pause' }, { ...RESUME, during: /orders/ }],
   ]);
 }
