@@ -72,10 +72,22 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
     to: 'this.#observe(undefined, read, key, wanted, needsRead);',
   },
   {
-    name: 'the gate is not asked right before the write',
+    name: 'an account moves although its stage has not begun',
+    file: 'src/fleet/rollout-gate.ts',
+    from: 'if (isAdmitted(rollout, row)) return undefined;',
+    to: 'if (rollout.target) return undefined;',
+  },
+  {
+    name: 'a pause is not looked for',
+    file: 'src/fleet/rollout-gate.ts',
+    from: '    if (pause) return',
+    to: '    if (pause && !pause) return',
+  },
+  {
+    name: 'the list that a plan was made from may be old',
     file: 'src/fleet/subscription-pass.ts',
-    from: "(this.#isStopping() ? stop('Busy') : gate.stops(row, key, target))",
-    to: "(this.#isStopping() ? stop('Busy') : target ? undefined : gate.stops(row, key, target))",
+    from: 'this.#elapsed(this.#listedAt.get(list) ?? 0) <= LIST_MS',
+    to: 'this.#elapsed(this.#listedAt.get(list) ?? 0) >= 0',
   },
   {
     name: 'a write that may still land is not waited for',

@@ -62,10 +62,10 @@ function deeds(random: Random, specs: readonly UseSpec[]): ControllerDeed[] {
 
 /** Versions come, accounts change, workers die, writes land late. */
 export function randomControllerWorld(random: Random): () => World {
+  if (random() < 0.35) return aimedControllerWorld(random, (key) => one(random, Object.values(aimedDeeds(key))));
   const specs = uses(random);
-  const told = random() < 0.35 ? aimed(random, specs[0]?.key ?? FIRST_KEY) : deeds(random, specs);
-  const isAimed = told.some(({ during }) => during !== undefined);
-  const faults = isAimed ? 0 : one(random, [0, 1, 1, 2]);
+  const told = deeds(random, specs);
+  const faults = one(random, [0, 1, 1, 2]);
   const scenario: ControllerScenario = {
     uses: specs,
     deeds: [WAIT, ...told, ...(told.some((deed) => deed.do === 'pause') ? [RESUME] : [])],
@@ -80,48 +80,77 @@ export function randomControllerWorld(random: Random): () => World {
       /send/,
       /rollout|orders|probe|say/,
     ]),
-    kills: isAimed ? 0 : one(random, [0, 1, 1, 2 - faults]),
-    losses: isAimed ? 0 : one(random, [0, 0, 1]),
-    stalls: isAimed ? 0 : one(random, [0, 0, 1]),
+    kills: one(random, [0, 1, 1, 2 - faults]),
+    losses: one(random, [0, 0, 1]),
+    stalls: one(random, [0, 0, 1]),
     stampSkewMs: one(random, [0, 0, 120_000, -120_000]),
   };
   return () => new ControllerWorld(scenario);
 }
 
-/** What goes wrong at a certain moment, as it rarely does by chance. */
-function aimed(random: Random, key: string): ControllerDeed[] {
+/** What goes wrong at a certain moment, as it rarely does by chance; by what it is about. */
+export function aimedDeeds(key: string): Readonly<Record<string, readonly ControllerDeed[]>> {
   const version: ControllerDeed = { do: 'newVersion', key };
   const killed = (during: RegExp): ControllerDeed => ({ do: 'kill', during });
-  return one<ControllerDeed[]>(random, [
-    // A worker dies between PATCH, record and row.
-    [version, killed(/^patch/)],
-    [version, killed(/^audit/)],
-    [version, killed(/^index writes/)],
-    [version, killed(/^rollout put|^items put/)],
-    // Its message is gone as well, and a later one meets the lease of the dead.
-    [version, killed(/^patch|^audit/), { do: 'pass', seconds: 20 }, version, { do: 'loseMessages' }],
-    // Its last write lands after the next worker has moved the account on.
-    [version, { do: 'pass', seconds: 18, during: /^patch/ }, killed(/^patch/), { do: 'pass', seconds: 43 }, version],
-    [version, { do: 'pass', seconds: 59, during: /^patch/ }, version],
-    // The same move twice.
-    [version, WAIT, { do: 'pinBack', account: 'st1' }, WAIT, { do: 'pinBack', account: 'st1' }],
-    [
+  const pass = (seconds: number, during?: RegExp): ControllerDeed => ({
+    ...{ do: 'pass', seconds },
+    ...(during ? { during } : {}),
+  });
+  const pinBack: ControllerDeed = { do: 'pinBack', account: 'st1' };
+  return {
+    'a worker is killed while a PATCH is in flight': [version, killed(/^patch/)],
+    'a worker is killed before its moves are recorded': [version, killed(/^audit/)],
+    'a worker is killed before its rows are written': [version, killed(/^index writes/)],
+    'an instance is killed while it decides on a key': [version, killed(/^rollout put|^items put/)],
+    'the messages are lost while the holder of the lease is dead': [
+      ...[version, killed(/^patch|^audit/), pass(20), version],
+      { do: 'loseMessages' },
+    ],
+    'a write lands after the next worker has moved the account on': [
+      ...[version, pass(18, /^patch/), killed(/^patch/), pass(43), version],
+    ],
+    'a PATCH takes as long as its deadline while a version comes': [version, pass(59, /^patch/), version],
+    'an account is put back twice': [version, WAIT, pinBack, WAIT, pinBack],
+    'an item is put anew while it is finished': [
       version,
       WAIT,
-      { do: 'pinBack', account: 'st1' },
-      { do: 'pinBack', account: 'st1', during: /^items finish account/ },
+      pinBack,
+      { ...pinBack, during: /^items finish account/ },
     ],
-    // Versions come while others are moved to.
-    [version, { ...version, during: /^gate orders/ }, { do: 'pass', seconds: 6, during: /^gate/ }],
-    [version, WAIT, version],
-    [version, { ...version, during: /^get/ }, { ...version, during: /^patch/ }],
-    [
+    'a version comes while accounts are read': [
       version,
-      { do: 'revoke', key, during: /^get/ },
-      { do: 'pass', seconds: 7, during: /^get/ },
+      { ...version, during: /^get/ },
+      { ...version, during: /^patch/ },
+    ],
+    'a version comes while the gate is asked': [version, { ...version, during: /^gate orders/ }, pass(6, /^gate/)],
+    'two versions come one after the other': [version, WAIT, version],
+    'the key is revoked while accounts are read': [
+      ...[version, { do: 'revoke', key, during: /^get/ } as const, pass(7, /^get/)],
       { do: 'restore', key },
     ],
-    [version, { do: 'pause', during: /^get|^patch/ }, { do: 'pass', seconds: 30 }, WAIT],
-    [{ do: 'pause' }, version, WAIT, RESUME, { do: 'pause' }, { ...RESUME, during: /orders/ }],
-  ]);
+    'moves are paused while accounts are read': [
+      version,
+      { do: 'pause', during: /^get|^patch/ },
+      pass(30),
+      WAIT,
+      RESUME,
+    ],
+    'moves are resumed while the orders are read': [
+      ...[{ do: 'pause' } as const, version, WAIT, RESUME],
+      ...[{ do: 'pause' } as const, { ...RESUME, during: /orders/ }],
+    ],
+    'the index is lost': [version, WAIT, { do: 'loseIndex' }, version],
+  };
+}
+
+/** Every history of that kind: random but for what it is about. */
+export function aimedControllerWorld(random: Random, deedsOf: (key: string) => readonly ControllerDeed[]): () => World {
+  const specs = uses(random);
+  const scenario: ControllerScenario = {
+    uses: specs,
+    deeds: [WAIT, ...deedsOf(specs[0]?.key ?? FIRST_KEY)],
+    ...{ instances: one(random, [1, 2, 3]), canaries: one(random, [0, 0, 1, 2]) },
+    ...{ faults: 0, kills: 0, losses: 0, stalls: 0, stampSkewMs: one(random, [0, 0, 120_000, -120_000]) },
+  };
+  return () => new ControllerWorld(scenario);
 }
