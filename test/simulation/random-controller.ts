@@ -109,7 +109,7 @@ export function aimedDeeds(key: string): Readonly<Record<string, readonly Contro
     'a write lands after the next worker has moved the account on': [
       ...[version, pass(18, /^patch/), killed(/^patch/), pass(43), version],
     ],
-    'a PATCH takes as long as its deadline while a version comes': [version, pass(59, /^patch/), version],
+    'a PATCH is given up, and lands after a version has come': [version, pass(61, /^patch/), version],
     'an account is put back twice': [version, WAIT, pinBack, WAIT, pinBack],
     'an item is put anew while it is finished': [
       version,
