@@ -38,8 +38,8 @@ export type Observation =
 
 /**
  * Compares what Azure shows with what the index has. The only place where it is decided whose move a change was: the app's
- * own if the row says that such a PATCH was not answered, or if a pass announced that version (of an automatic use: any) and Azure's time stamp is not
- * from before it.
+ * own if the row says that such a PATCH was not answered, or if a pass announced that version (of an automatic use: any) and
+ * Azure's time stamp is not from before it.
  *
  * @param row undefined: the index has none
  */
