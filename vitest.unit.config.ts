@@ -32,7 +32,7 @@ export default defineConfig({
       provider: 'v8',
       reporter: ['text'],
       include: [
-        'src/accounts/{plan,rekey-plan}.ts',
+        'src/fleet/{plan,rekey-plan}.ts',
         'src/fleet/{fleet-summary,health}.ts',
         'src/rekey/{rekey-check,obstacle,waves}.ts',
         'src/revocation/{revocation,revocation-plans,restore-plans,account-record,account-effects,record-view}.ts',

@@ -198,6 +198,8 @@ export const REASONS = {
     'What to notify of could not be read or put into its queue, or CMK_NOTIFY is wrong; tried again, and nothing is lost.',
 
   // Azure's refusals
+  PassFailed: 'A pass over the work of a subscription failed; what is left is tried again.',
+  SubscriptionFails: 'Workers of this subscription end before their time, one after the other: its work is postponed.',
   Throttled: 'The service is throttling; tried again after the time it asked for.',
   ServiceUnavailable: 'The service could not be reached or failed; tried again.',
   IdentityHasNoAccess: "The account's identity may not use the key (yet); tried again while a role may propagate.",

@@ -2,8 +2,8 @@ import { createArmPatch } from '../azure/arm-reader.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import type { TokenCredential } from '../azure/credential.ts';
 import { type CallLimits, LIMITS } from '../azure/limits.ts';
+import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { AccountTags } from '../revocation/account-part.ts';
-import type { StorageAccounts } from './storage-client.ts';
 
 /**
  * Tags of accounts, written tag by tag (Azure Resource Manager, "Tags - Update At Scope"): a PATCH of the account would

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { createArmLister } from '../azure/arm-reader.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import { LIMITS } from '../azure/limits.ts';
-import type { Account } from './account.ts';
+import type { Account } from '../fleet/account.ts';
 
 /** Who wrote to accounts, as the activity log of their subscription has it. Errors are read with `describeFailure`. */
 export interface ActivityLog {

@@ -1,18 +1,18 @@
 import { describeFailure, type Failure, mayPass } from '../azure/failure.ts';
 import { parseStorageAccountId, type ResourceId } from '../azure/resource-id.ts';
 import { type PacedPlace, pacingCell, type Turns } from '../azure/turns.ts';
+import type { Scope } from '../fleet/account.ts';
 import type { FleetChange, FleetIndex, UnaskedAccount } from '../fleet/fleet-index.ts';
+import { scopeKeyUse } from '../fleet/key-use.ts';
+import type { StorageAccounts } from '../fleet/storage-client.ts';
 import { hasBeenSince } from '../time/has-been-since.ts';
 import { ACCOUNT_WORK, type ScopesWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
-import type { Scope } from './account.ts';
 import { LIST_CALLS, PATIENT_LIST_CALLS } from './dispatcher.ts';
 import { changesOfAsked } from './fleet-entries.ts';
-import { scopeKeyUse } from './key-use.ts';
 import { awaitTurn, putOff, type ReconcileServices, UNSAID_SECONDS } from './put-off.ts';
 import { tellingRefusals } from './refusals.ts';
-import type { StorageAccounts } from './storage-client.ts';
 
 export type AskServices = {
   readonly accounts: StorageAccounts;

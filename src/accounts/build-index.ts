@@ -1,12 +1,12 @@
 import pMap from 'p-map';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { IndexBuilding } from '../fleet/index-building.ts';
+import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { Leases } from '../work/lease-client.ts';
 import { allLookedAfter } from './dependent.ts';
 import { FleetScans } from './fleet-scan.ts';
-import type { StorageAccounts } from './storage-client.ts';
 
 /** Subscriptions that are listed at the same time. */
 const CONCURRENCY = 8;

@@ -1,10 +1,11 @@
 import { describe, describeFailure } from '../azure/failure.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
+import type { Account } from '../fleet/account.ts';
 import type { UnaskedAccount } from '../fleet/fleet-index.ts';
+import { accountKeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
-import type { Account } from './account.ts';
 import { listTurn } from './ask-scopes.ts';
 import { DeniedScopes } from './denied-scopes.ts';
 import {
@@ -16,7 +17,6 @@ import {
 } from './dependent.ts';
 import { FleetScans } from './fleet-scan.ts';
 import { findDependents, type Inventory, type Late, lateAfter, type SearchServices } from './inventory.ts';
-import { accountKeyUse, scopeKeyUse, usesKey } from './key-use.ts';
 import { readNewer } from './newer-accounts.ts';
 import { type Asked, askUnasked, markSent } from './unasked.ts';
 import { unlistedOf } from './unlisted.ts';

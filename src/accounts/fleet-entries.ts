@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
+import type { Account, Scope } from '../fleet/account.ts';
 import type { FleetAccount, FleetChange, FleetOutcome, FleetUse, UnaskedAccount } from '../fleet/fleet-index.ts';
+import { accountKeyUse, type KeyUse, scopeKeyUse } from '../fleet/key-use.ts';
 import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import type { Reason } from '../reasons.ts';
 import { hasBeenSince } from '../time/has-been-since.ts';
 import { DAY_MS, HOUR_MS } from '../time/spans.ts';
 import type { Outcome } from '../work/outcome.ts';
-import type { Account, Scope } from './account.ts';
-import { accountKeyUse, type KeyUse, scopeKeyUse } from './key-use.ts';
 
 type SeenScope = Pick<Scope, 'name' | 'keyUri' | 'currentKeyId'>;
 

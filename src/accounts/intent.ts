@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import type { KeyUse } from '../fleet/key-use.ts';
+import { isNewerVersion, versionInUse } from '../fleet/plan.ts';
 import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import { findVersion, type KeyVersion } from '../keys/key-versions.ts';
 import { CLOCKS_MS } from '../time/spans.ts';
-import type { KeyUse } from './key-use.ts';
-import { isNewerVersion, versionInUse } from './plan.ts';
 
 /** From its announcement to the end of its write, one that takes effect late included. Milliseconds. */
 const LONGEST_MOVE_MS = 4 * 60_000;

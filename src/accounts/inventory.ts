@@ -3,13 +3,13 @@ import { DeadlineError } from '../azure/deadline.ts';
 import { describe, describeFailure, type Failure, mayPass } from '../azure/failure.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { pacingCell } from '../azure/turns.ts';
+import type { Account } from '../fleet/account.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
+import { accountKeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
+import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
-import type { Account } from './account.ts';
 import type { FleetScans } from './fleet-scan.ts';
-import { accountKeyUse, scopeKeyUse, usesKey } from './key-use.ts';
-import type { StorageAccounts } from './storage-client.ts';
 
 /** Subscriptions that are listed at the same time, and accounts whose scopes are. */
 const CONCURRENCY = 8;

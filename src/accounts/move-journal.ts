@@ -1,9 +1,9 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { LIMITS } from '../azure/limits.ts';
+import type { KeyUse } from '../fleet/key-use.ts';
 import { GIVEN_UP_MS } from '../time/spans.ts';
 import { HELD_MS, LEASE_MS, type Lease } from '../work/lease-client.ts';
 import { formatAccountState, type MoveIntent, newIntent, parseAccountState, versionId } from './intent.ts';
-import type { KeyUse } from './key-use.ts';
 
 /**
  * Of a holder that lives, and renews its lease no more as the storage does not answer it: after the last renewal it may begin

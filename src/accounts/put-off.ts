@@ -1,6 +1,7 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import type { PacedCalls, PacedPlace, Turns } from '../azure/turns.ts';
 import type { RekeyStore } from '../fleet/rekey-order.ts';
+import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { Settings } from '../settings/settings.ts';
 import { LEASE_MS, type Leases } from '../work/lease-client.ts';
@@ -9,7 +10,6 @@ import type { Outcome } from '../work/outcome.ts';
 import { handOut } from './dispatcher.ts';
 import type { Rollout } from './rollout.ts';
 import type { StandingRekeys } from './standing-rekeys.ts';
-import type { StorageAccounts } from './storage-client.ts';
 
 export type ReconcileServices = {
   readonly settings: Settings;

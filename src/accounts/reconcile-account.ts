@@ -1,17 +1,19 @@
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import { parseStorageAccountId, type ResourceId, sameResource } from '../azure/resource-id.ts';
 import { type PacedCalls, type PacedPlace, pacingCell } from '../azure/turns.ts';
+import type { Account } from '../fleet/account.ts';
+import { accountKeyUse, isSameUse, type KeyUse, usesKey } from '../fleet/key-use.ts';
+import { withKeyVersion } from '../fleet/plan.ts';
+import { withOtherKey } from '../fleet/rekey-plan.ts';
+import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import type { Lease } from '../work/lease-client.ts';
 import type { AccountWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { acquirePatiently } from '../work/patient-lease.ts';
-import type { Account } from './account.ts';
 import { listCalls, MOVE_CALLS, moveCalls } from './dispatcher.ts';
-import { accountKeyUse, isSameUse, type KeyUse, usesKey } from './key-use.ts';
 import { MoveJournal } from './move-journal.ts';
-import { withKeyVersion } from './plan.ts';
 import {
   ABANDONED_SECONDS,
   awaitTurn,
@@ -24,9 +26,7 @@ import {
 import { reconcileScopes } from './reconcile-scopes.ts';
 import { Reconciliation } from './reconciliation.ts';
 import { tellingRefusals } from './refusals.ts';
-import { withOtherKey } from './rekey-plan.ts';
 import { failedByRekey } from './rekey-task.ts';
-import type { StorageAccounts } from './storage-client.ts';
 import type { Subject } from './subject.ts';
 
 /** A look takes less than a second as a rule: who meets another one asks again so often, after so many milliseconds. */

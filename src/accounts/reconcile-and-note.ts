@@ -1,20 +1,20 @@
 import { describe, describeFailure } from '../azure/failure.ts';
 import { parseStorageAccountId, sameResource } from '../azure/resource-id.ts';
+import type { Account, Scope } from '../fleet/account.ts';
 import type { FleetAccount, FleetChange, FleetIndex, FleetUse, UseRef } from '../fleet/fleet-index.ts';
+import { accountKeyUse, type KeyUse, scopeKeyUse } from '../fleet/key-use.ts';
+import type { StorageAccounts } from '../fleet/storage-client.ts';
 import { formatKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import type { Log, LogRecord } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { hasBeenSince } from '../time/has-been-since.ts';
 import { type AccountWork, isByCheck } from '../work/messages.ts';
 import type { Outcome } from '../work/outcome.ts';
-import type { Account, Scope } from './account.ts';
 import { hasNoneSince } from './ask-scopes.ts';
 import { changesOf, changesOfAsked, changesOfGone, fleetOutcome, type SeenAccount } from './fleet-entries.ts';
-import { accountKeyUse, type KeyUse, scopeKeyUse } from './key-use.ts';
 import type { ReconcileServices } from './put-off.ts';
 import { reconcileAccount } from './reconcile-account.ts';
 import { type Hold, waits } from './rollout.ts';
-import type { StorageAccounts } from './storage-client.ts';
 
 /** An index that failed is left alone for so long: what is done must not wait for what is written about it. Milliseconds. */
 const LEFT_ALONE_MS = 30_000;

@@ -1,11 +1,11 @@
 import { describeFailure } from '../azure/failure.ts';
 import type { ResourceId } from '../azure/resource-id.ts';
 import { type PacedCalls, pacingCell } from '../azure/turns.ts';
+import type { Scope } from '../fleet/account.ts';
+import { scopeKeyUse, usesKey } from '../fleet/key-use.ts';
 import { formatKeyIdentifier } from '../keys/key-identifier.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
-import type { Scope } from './account.ts';
 import { listCalls, MOVE_CALLS } from './dispatcher.ts';
-import { scopeKeyUse, usesKey } from './key-use.ts';
 import { awaitTurn, BUSY, putOff, UNSAID_SECONDS } from './put-off.ts';
 import type { Reconciliation } from './reconciliation.ts';
 import type { Subject } from './subject.ts';

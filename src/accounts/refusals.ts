@@ -1,7 +1,7 @@
 import { describeFailure } from '../azure/failure.ts';
 import type { PacedPlace, Turns } from '../azure/turns.ts';
+import type { StorageAccounts } from '../fleet/storage-client.ts';
 import { UNSAID_SECONDS } from './put-off.ts';
-import type { StorageAccounts } from './storage-client.ts';
 
 /** The accounts of one place, whose refusals (429, or 503 that says when to come again) are told to all who call there. */
 export function tellingRefusals(

@@ -1,4 +1,6 @@
 import { describe, describeFailure } from '../azure/failure.ts';
+import type { Account } from '../fleet/account.ts';
+import { type KeyUse, usesKey } from '../fleet/key-use.ts';
 import type { RekeyOrder, RekeyStore, RekeySubject, RekeyWay } from '../fleet/rekey-order.ts';
 import { isSubjectSettled, stoppedBy, triedSince, wayOf } from '../fleet/rekey-order.ts';
 import type { Keys } from '../keys/key-client.ts';
@@ -8,8 +10,6 @@ import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { AccountWork } from '../work/messages.ts';
 import { DONE, type Outcome } from '../work/outcome.ts';
-import type { Account } from './account.ts';
-import { type KeyUse, usesKey } from './key-use.ts';
 import { isCutOff, type RowServices, unsettled } from './rekey-rows.ts';
 
 /** The order was changed since it was read: the next look goes by what it says then. */

@@ -1,11 +1,11 @@
 import { unlessMissing } from '../azure/failure.ts';
 import type { ResourceId } from '../azure/resource-id.ts';
 import { CmkError } from '../errors.ts';
+import type { Scope } from '../fleet/account.ts';
+import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { AccountPart } from '../revocation/account-part.ts';
 import type { Taken } from '../revocation/account-record.ts';
-import type { Scope } from './account.ts';
 import type { ScopeStates } from './scope-state-client.ts';
-import type { StorageAccounts } from './storage-client.ts';
 
 /** An encryption scope: disabled, every read and write with it is refused with 403 (Azure Storage, "Encryption scopes"). */
 export function scopePart(

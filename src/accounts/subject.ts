@@ -1,7 +1,7 @@
+import type { KeyUse } from '../fleet/key-use.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Outcome } from '../work/outcome.ts';
 import { type MoveIntent, versionId } from './intent.ts';
-import type { KeyUse } from './key-use.ts';
 
 /** What one account, or one of its encryption scopes, was found to be and became. */
 export interface KeyUseResult {

@@ -1,6 +1,6 @@
 import type { ResourceId } from '../azure/resource-id.ts';
+import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import type { StorageAccounts } from './storage-client.ts';
 
 /** The same accounts; each write is a span of its own. */
 export function tracedAccounts<A extends StorageAccounts>(accounts: A, telemetry: Telemetry): A {

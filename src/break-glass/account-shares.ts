@@ -1,9 +1,9 @@
-import type { Account } from '../accounts/account.ts';
 import { LIST_CALLS } from '../accounts/dispatcher.ts';
 import { timeBoxed } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { pacingCell, type Turns } from '../azure/turns.ts';
 import type { FileShares } from '../dependents/file-shares-client.ts';
+import type { Account } from '../fleet/account.ts';
 import { Allowances } from '../http/rates.ts';
 import { checkKeyAccess } from '../identities/check-key-access.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';

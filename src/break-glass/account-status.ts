@@ -1,7 +1,7 @@
-import type { Account } from '../accounts/account.ts';
-import { accountKeyUse } from '../accounts/key-use.ts';
 import { errorText } from '../azure/failure.ts';
 import { CmkError } from '../errors.ts';
+import type { Account } from '../fleet/account.ts';
+import { accountKeyUse } from '../fleet/key-use.ts';
 import type { RouteKey } from '../http/access.ts';
 import { readRevocable } from '../identities/revocable.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';

@@ -1,11 +1,11 @@
-import { type Account, ownKeyServices } from '../accounts/account.ts';
 import { findDependents } from '../accounts/inventory.ts';
-import { accountKeyUse, scopeKeyUse, usesKey } from '../accounts/key-use.ts';
-import type { StorageAccounts } from '../accounts/storage-client.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { untilAborted } from '../azure/deadline.ts';
 import { describe } from '../azure/failure.ts';
 import { comparableId } from '../azure/resource-id.ts';
+import { type Account, ownKeyServices } from '../fleet/account.ts';
+import { accountKeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
+import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
 import { ownStorage } from '../settings/own-storage.ts';

@@ -1,4 +1,4 @@
-import type { OwnKeyService } from '../accounts/account.ts';
+import type { OwnKeyService } from '../fleet/account.ts';
 import type { Reason } from '../reasons.ts';
 import type { FileShare } from './file-shares-client.ts';
 

@@ -1,8 +1,8 @@
-import { accountKeyUse, type KeyUse, scopeKeyUse, usesKey } from '../accounts/key-use.ts';
 import { untilAborted } from '../azure/deadline.ts';
 import { unlessMissing } from '../azure/failure.ts';
 import { parseResourceId, scopeResource } from '../azure/resource-id.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
+import { accountKeyUse, type KeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { type BlastRadius, type BlastRadiusServices, readBlastRadius } from './blast-radius.ts';
 import type { DeletedAccounts } from './deleted-accounts-client.ts';

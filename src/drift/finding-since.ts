@@ -1,4 +1,4 @@
-import type { Account } from '../accounts/account.ts';
+import type { Account } from '../fleet/account.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import { rotationGoal } from '../rollout/judge-use.ts';

@@ -1,5 +1,4 @@
 import { findDependents } from '../accounts/inventory.ts';
-import type { StorageAccounts } from '../accounts/storage-client.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { timeBoxed, untilAborted } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
@@ -7,6 +6,7 @@ import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import type { BlobContainers } from '../dependents/blob-containers-client.ts';
 import type { FileShare, FileShares } from '../dependents/file-shares-client.ts';
 import { limited } from '../dependents/limit.ts';
+import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type DataService, effectId, SERVICE_WORDS } from './effect.ts';

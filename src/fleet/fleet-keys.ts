@@ -5,7 +5,7 @@ import { parseKeyIdentifier } from '../keys/key-identifier.ts';
  * Text as part of a table's key, which takes neither slashes, `#`, `?`, `%` nor control characters ("Understanding the Table
  * service data model"). Letter case does not tell ARM's names and keys apart, and does tell rows apart.
  */
-function encoded(text: string): string {
+export function encoded(text: string): string {
   return encodeURIComponent(text.normalize('NFC').toLowerCase()).replaceAll("'", '%27').replaceAll('%', '=');
 }
 

@@ -65,12 +65,12 @@ function accountKeys(account: string): { partitionKey: string; rowKey: string } 
   return { partitionKey: subscriptionPartition(accountId(account).subscriptionId), rowKey: accountRow(account) };
 }
 
-function useKeys({ key, account, scope }: UseRef): { partitionKey: string; rowKey: string } {
+export function useKeys({ key, account, scope }: UseRef): { partitionKey: string; rowKey: string } {
   return { partitionKey: keyPartition(key), rowKey: accountRow(account, scope) };
 }
 
 /** What is absent is written as empty, since a merge keeps what it is not given. */
-function useProperties(use: FleetUse): Record<string, string> {
+export function useProperties(use: FleetUse): Record<string, string> {
   const { key, account, scope = '', location, mode, pinned = '', current = '', identity = '', wave = '' } = use;
   const { scopes, readOn, outcome } = use;
   return {

@@ -1,10 +1,10 @@
 import { createAccountTags } from '../accounts/account-tags-client.ts';
 import { createScopeStates, type ScopeStates } from '../accounts/scope-state-client.ts';
-import type { StorageAccounts } from '../accounts/storage-client.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import type { TokenCredential } from '../azure/credential.ts';
 import { type CallLimits, LIMITS } from '../azure/limits.ts';
 import { createResources, type Resources } from '../azure/resources-client.ts';
+import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { AccountTags } from '../revocation/account-part.ts';
 import { type Authorization, createAuthorization } from './authorization-client.ts';
 import { createIdentities, type Identities } from './identity-client.ts';

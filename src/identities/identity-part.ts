@@ -1,7 +1,7 @@
-import type { Account } from '../accounts/account.ts';
-import { accountKeyUse } from '../accounts/key-use.ts';
-import type { StorageAccounts } from '../accounts/storage-client.ts';
 import { CmkError } from '../errors.ts';
+import type { Account } from '../fleet/account.ts';
+import { accountKeyUse } from '../fleet/key-use.ts';
+import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { AccountPart } from '../revocation/account-part.ts';
 import type { Taken, TakenAccess } from '../revocation/account-record.ts';

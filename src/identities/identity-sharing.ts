@@ -1,11 +1,11 @@
 import pMap from 'p-map';
-import type { Account } from '../accounts/account.ts';
-import { accountKeyUse, scopeKeyUse } from '../accounts/key-use.ts';
-import type { StorageAccounts } from '../accounts/storage-client.ts';
 import { timeBoxed, untilAborted } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { sameResource } from '../azure/resource-id.ts';
 import { CmkError } from '../errors.ts';
+import type { Account } from '../fleet/account.ts';
+import { accountKeyUse, scopeKeyUse } from '../fleet/key-use.ts';
+import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { keyIdentity } from './key-access.ts';
 

@@ -1,4 +1,4 @@
-import type { Account } from '../accounts/account.ts';
+import type { Account } from '../fleet/account.ts';
 import { LOCAL_KEYS } from '../keys/key-rights.ts';
 import type { KeyPolicy } from '../vaults/vault-client.ts';
 import { type LocalAccess, whyUntold } from './local-access.ts';

@@ -1,9 +1,9 @@
-import type { Account } from '../accounts/account.ts';
 import { findDependents } from '../accounts/inventory.ts';
-import type { StorageAccounts } from '../accounts/storage-client.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { timeBoxed, untilAborted } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
+import type { Account } from '../fleet/account.ts';
+import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { openOfPart } from '../revocation/account-record.ts';
 import type { AccountReadiness } from '../revocation/restore.ts';

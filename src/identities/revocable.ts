@@ -1,10 +1,10 @@
-import type { Account } from '../accounts/account.ts';
-import { accountKeyUse, type KeyUse, scopeKeyUse } from '../accounts/key-use.ts';
 import { scopePart } from '../accounts/scope-part.ts';
 import type { ScopeStates } from '../accounts/scope-state-client.ts';
-import type { StorageAccounts } from '../accounts/storage-client.ts';
 import { unlessMissing } from '../azure/failure.ts';
 import type { ResourceId } from '../azure/resource-id.ts';
+import type { Account } from '../fleet/account.ts';
+import { accountKeyUse, type KeyUse, scopeKeyUse } from '../fleet/key-use.ts';
+import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { AccountPart } from '../revocation/account-part.ts';
 import { type RevokedPart, scopeOfPart } from '../revocation/account-record.ts';

@@ -1,8 +1,8 @@
-import { accountKeyUse, scopeKeyUse } from '../accounts/key-use.ts';
-import type { StorageAccounts } from '../accounts/storage-client.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { lastName, type ResourceId } from '../azure/resource-id.ts';
 import { CmkError } from '../errors.ts';
+import { accountKeyUse, scopeKeyUse } from '../fleet/key-use.ts';
+import type { StorageAccounts } from '../fleet/storage-client.ts';
 import { parseVault } from '../keys/key-identifier.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';

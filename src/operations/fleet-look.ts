@@ -1,4 +1,3 @@
-import type { Account, Scope } from '../accounts/account.ts';
 import { known } from '../azure/read-or-why.ts';
 import { ACCOUNT_CHECKS } from '../drift/checks/checks.ts';
 import { evaluate } from '../drift/checks/evaluate.ts';
@@ -8,6 +7,7 @@ import { gatherAccount } from '../drift/gather/gather-account.ts';
 import { GatheredIdentities } from '../drift/gather/gather-identities.ts';
 import { VaultRoles } from '../drift/gather/vault-roles.ts';
 import { healthOfSubject } from '../drift/subject-health.ts';
+import type { Account, Scope } from '../fleet/account.ts';
 import type { Health } from '../fleet/health.ts';
 import { type IdentityState, type KeyAccess, userAssignedIdentity } from '../identities/key-access.ts';
 import { formatKeyIdentifier } from '../keys/key-identifier.ts';

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type AccountSetup, createStorageAccounts } from '../accounts/storage-client.ts';
 import { createSubscriptions, type Subscriptions } from '../accounts/subscriptions-client.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import type { TokenCredential } from '../azure/credential.ts';
@@ -10,6 +9,7 @@ import { createDeletedAccounts, type DeletedAccounts } from '../dependents/delet
 import { createFileShares, type FileShares } from '../dependents/file-shares-client.ts';
 import { createResourceGraph, type ResourceGraph } from '../dependents/resource-graph-client.ts';
 import { createFileService, type FileService } from '../effect/file-service-client.ts';
+import { type AccountSetup, createStorageAccounts } from '../fleet/storage-client.ts';
 import type { Authorization } from '../identities/authorization-client.ts';
 import { createIdentityClients, type IdentityClients } from '../identities/create-identity-clients.ts';
 import type { Identities } from '../identities/identity-client.ts';

@@ -1,8 +1,8 @@
 import pMap from 'p-map';
-import type { Account } from '../accounts/account.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import { ACCOUNT_TYPE, parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import { CmkError } from '../errors.ts';
+import type { Account } from '../fleet/account.ts';
 import type { ManagedIdentity } from '../identities/identity-client.ts';
 import { parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
 import { type ManagedKey, type ManagedVault, managedKey, managedVault } from '../keys/managed-vaults.ts';

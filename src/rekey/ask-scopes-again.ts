@@ -1,10 +1,10 @@
 import pMap from 'p-map';
 import { accountPlace, type Dependent } from '../accounts/dependent.ts';
 import type { InSight } from '../accounts/in-sight.ts';
-import { scopeKeyUse, usesKey } from '../accounts/key-use.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { parseStorageAccountId, type ResourceId } from '../azure/resource-id.ts';
 import type { FleetAccount, FleetIndex } from '../fleet/fleet-index.ts';
+import { scopeKeyUse, usesKey } from '../fleet/key-use.ts';
 import type { RekeyList } from '../fleet/rekey-marks.ts';
 import type { RekeyOrder, RekeyStore } from '../fleet/rekey-order.ts';
 import { sameKeyName } from '../keys/key-identifier.ts';

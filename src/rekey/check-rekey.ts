@@ -1,10 +1,10 @@
-import type { Account } from '../accounts/account.ts';
 import type { InSight } from '../accounts/in-sight.ts';
-import { accountKeyUse, usesKey } from '../accounts/key-use.ts';
-import type { StorageAccounts } from '../accounts/storage-client.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
+import type { Account } from '../fleet/account.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
+import { accountKeyUse, usesKey } from '../fleet/key-use.ts';
 import type { RekeyStore } from '../fleet/rekey-order.ts';
+import type { StorageAccounts } from '../fleet/storage-client.ts';
 import { checkKeyAccess, type KeyAccessServices } from '../identities/check-key-access.ts';
 import type { KeyCatalog } from '../keys/key-admin-client.ts';
 import type { Keys } from '../keys/key-client.ts';

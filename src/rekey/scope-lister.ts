@@ -1,11 +1,11 @@
-import type { Scope } from '../accounts/account.ts';
 import { hasNoScopes } from '../accounts/ask-scopes.ts';
 import { PATIENT_LIST_CALLS } from '../accounts/dispatcher.ts';
 import { tellingRefusals } from '../accounts/refusals.ts';
-import type { StorageAccounts } from '../accounts/storage-client.ts';
 import { describeFailure } from '../azure/failure.ts';
 import type { ResourceId } from '../azure/resource-id.ts';
 import { pacingCell, type Turns } from '../azure/turns.ts';
+import type { Scope } from '../fleet/account.ts';
+import type { StorageAccounts } from '../fleet/storage-client.ts';
 
 /** One look lists for so long; what is left is for the next one. Milliseconds. */
 const LISTING_MS = 2 * 60_000;

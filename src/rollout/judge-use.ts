@@ -1,6 +1,6 @@
-import type { KeyUse } from '../accounts/key-use.ts';
-import { planKeyUse } from '../accounts/plan.ts';
 import type { FleetOutcome, FleetUse } from '../fleet/fleet-index.ts';
+import type { KeyUse } from '../fleet/key-use.ts';
+import { planKeyUse } from '../fleet/plan.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { activeFrom, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { Reason } from '../reasons.ts';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { InvalidMessageError } from '../errors.ts';
 import { TRACEPARENT } from '../telemetry/traceparent.ts';
+import { parseJson } from '../text.ts';
 import { NOTIFICATION } from './notification.ts';
 import { GIVES } from './taken.ts';
 import { CLOSES, MOST_CHARACTERS, SAID, STAMP } from './who-and-why.ts';
@@ -239,4 +240,9 @@ function parserOf<T extends z.ZodType>(schema: T): (entry: unknown) => z.output<
     const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'message'}: ${issue.message}`);
     throw new InvalidMessageError(`The queue message is not one of ours (${problems.slice(0, 5).join('; ')}).`);
   };
+}
+
+/** A cause as it is stored as JSON; undefined for anything else. */
+export function parseCause(json: unknown): Cause | undefined {
+  return typeof json === 'string' ? cause.safeParse(parseJson(json)).data : undefined;
 }

@@ -7,7 +7,7 @@ import {
   parseAccountState,
   versionId,
 } from '../../src/accounts/intent.ts';
-import type { KeyUse } from '../../src/accounts/key-use.ts';
+import type { KeyUse } from '../../src/fleet/key-use.ts';
 import { KEY, keyVersion, VAULT, versionName } from '../support/keys.ts';
 
 const versions = [1, 2, 3].map((n) => keyVersion(n));

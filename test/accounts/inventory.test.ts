@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { Account, Scope } from '../../src/accounts/account.ts';
 import { findDependents, hasDependents, lateAfter } from '../../src/accounts/inventory.ts';
-import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
 import { describeFailure, mayPass } from '../../src/azure/failure.ts';
+import type { Account, Scope } from '../../src/fleet/account.ts';
 import type { FleetIndex, FleetUse } from '../../src/fleet/fleet-index.ts';
+import type { StorageAccounts } from '../../src/fleet/storage-client.ts';
 import { TIME_LIMITS } from '../../src/functions/time-limits.ts';
 import { KEY, SUBSCRIPTION } from '../support/keys.ts';
 

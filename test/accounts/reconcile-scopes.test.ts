@@ -3,8 +3,8 @@ import { reconcileUnasked } from '../../src/accounts/ask-scopes.ts';
 import { handOut, LIST_CALLS, PATIENT_LIST_CALLS } from '../../src/accounts/dispatcher.ts';
 import { changesOfAsked } from '../../src/accounts/fleet-entries.ts';
 import { FleetNotes, reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
-import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
 import { type PacedPlace, Turns } from '../../src/azure/turns.ts';
+import type { StorageAccounts } from '../../src/fleet/storage-client.ts';
 import { ACCOUNT_WORK, type AccountWork } from '../../src/work/messages.ts';
 import { pinnedTo, useAccounts } from './account-fixture.ts';
 

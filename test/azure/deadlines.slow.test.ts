@@ -4,11 +4,11 @@ import { ManagedIdentityCredential, type TokenCredential } from '@azure/identity
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { CLIENT_IDS } from '../../local/azure/constants.ts';
 import { appSettings } from '../../local/run/app-environment.ts';
-import { createStorageAccounts } from '../../src/accounts/storage-client.ts';
 import { withTokenDeadline } from '../../src/azure/deadline.ts';
 import { describeFailure } from '../../src/azure/failure.ts';
 import { LIMITS } from '../../src/azure/limits.ts';
 import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
+import { createStorageAccounts } from '../../src/fleet/storage-client.ts';
 import { createKeys } from '../../src/keys/key-client.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import { createServices, type Services } from '../../src/services.ts';

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import type { Account, Scope } from '../../src/accounts/account.ts';
 import type { Dependent, DiscoveryServices } from '../../src/accounts/dependent.ts';
 import { type Discovered, discoverDependents } from '../../src/accounts/discovery.ts';
 import { changesOf, changesOfAsked } from '../../src/accounts/fleet-entries.ts';
 import { AccountSighting, FleetNotes } from '../../src/accounts/reconcile-and-note.ts';
-import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
 import { mayPass } from '../../src/azure/failure.ts';
 import { Turns } from '../../src/azure/turns.ts';
+import type { Account, Scope } from '../../src/fleet/account.ts';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import { type FleetTable, LISTINGS, type Row, type RowChange } from '../../src/fleet/fleet-rows.ts';
 import { IndexBuilding } from '../../src/fleet/index-building.ts';
+import type { StorageAccounts } from '../../src/fleet/storage-client.ts';
 import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
 import { DONE } from '../../src/work/outcome.ts';
 import { KEY, SUBSCRIPTION } from '../support/keys.ts';

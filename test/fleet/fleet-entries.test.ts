@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { Account, Scope } from '../../src/accounts/account.ts';
 import { changesOf, changesOfGone } from '../../src/accounts/fleet-entries.ts';
 import { FleetScan } from '../../src/accounts/fleet-scan.ts';
 import { DeadlineError } from '../../src/azure/deadline.ts';
+import type { Account, Scope } from '../../src/fleet/account.ts';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import type { FleetChange, FleetUse } from '../../src/fleet/fleet-index.ts';
 import { KEY, SUBSCRIPTION } from '../support/keys.ts';

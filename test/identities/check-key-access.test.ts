@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { addAccount, addIdentity, addKeyVersion, addVault, allowStorage } from '../../local/azure/fleet.ts';
-import type { Account } from '../../src/accounts/account.ts';
 import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
+import type { Account } from '../../src/fleet/account.ts';
 import { checkKeyAccess } from '../../src/identities/check-key-access.ts';
 import { outsider } from '../drift/outsider.ts';
 import { group, vaultNamed } from '../support/fleet.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect } from 'vitest';
-import type { KeyUse } from '../../src/accounts/key-use.ts';
-import { planKeyUse } from '../../src/accounts/plan.ts';
+import type { KeyUse } from '../../src/fleet/key-use.ts';
+import { planKeyUse } from '../../src/fleet/plan.ts';
 import type { Keys } from '../../src/keys/key-client.ts';
 import { findVersion, type KeyVersion } from '../../src/keys/key-versions.ts';
 import type { ManagedKey } from '../../src/keys/managed-vaults.ts';

@@ -1,4 +1,3 @@
-import type { Account } from '../../src/accounts/account.ts';
 import { FleetNotes, reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
 import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
 import { StandingRekeys } from '../../src/accounts/standing-rekeys.ts';
@@ -7,6 +6,7 @@ import { LIMITS, OWN_STORAGE_MS } from '../../src/azure/limits.ts';
 import { lastName } from '../../src/azure/resource-id.ts';
 import { SharedReads } from '../../src/azure/shared-reads.ts';
 import { Turns } from '../../src/azure/turns.ts';
+import type { Account } from '../../src/fleet/account.ts';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import { IndexBuilding } from '../../src/fleet/index-building.ts';
 import { isEnded } from '../../src/fleet/rekey-order.ts';

@@ -29,10 +29,12 @@ import {
   randomTakeBackWorld,
   randomTwoRekeysWorld,
 } from './random-app.ts';
+import { randomControllerWorld } from './random-controller.ts';
 import { randomByHandWorld, randomKeyWorld, randomLateWorld, randomOverlapWorld } from './random-key.ts';
 import { SCENARIOS } from './scenarios.ts';
 
-const USAGE = `npm run simulate -- [--seed N] [--histories N] [--stop-at-first] [--as-found] [--every-history [--only TEXT]]
+const USAGE = `npm run simulate -- [--seed N] [--histories N] [--stop-at-first] [--as-found] [--worlds all|controller|others]
+                    [--every-history [--only TEXT]]
 
 Runs the app's own use-cases over random histories: several instances, people, faults, kills, clocks apart. Each history
 has a seed of its own, counted up from the one given; one that is broken is told as short as it can be made, or as it was found.
@@ -86,10 +88,22 @@ const IN_TURN: Readonly<Record<number, (random: () => number) => () => World>> =
 /** Each seed is a history of one of them. */
 const WORLDS = [...TURNS, ...TURNS.map((world, n) => IN_TURN[n] ?? world)];
 
+/** The controller stands beside what it will replace: each has seeds of its own. */
+const KINDS = ['all', 'controller', 'others'] as const;
+
+function worldOf(seed: number, kind: (typeof KINDS)[number]): (typeof WORLDS)[number] {
+  const isController = kind === 'controller' || (kind === 'all' && seed % 4 === 0);
+  return isController ? randomControllerWorld : (WORLDS[seed % WORLDS.length] as (typeof WORLDS)[number]);
+}
+
 /** Runs the history of a seed; undefined when everything held. */
-async function simulate(seed: number, asFound = false): Promise<BrokenHistory | undefined> {
+async function simulate(
+  seed: number,
+  kind: (typeof KINDS)[number],
+  asFound = false,
+): Promise<BrokenHistory | undefined> {
   const random = seeded(seed);
-  const make = (WORLDS[seed % WORLDS.length] as (typeof WORLDS)[number])(random);
+  const make = worldOf(seed, kind)(random);
   try {
     await runHistory(make(), randomly(random));
     return undefined;
@@ -103,6 +117,7 @@ const OPTIONS = {
   seed: { type: 'string', default: '1' },
   histories: { type: 'string', default: '1000' },
   'stop-at-first': { type: 'boolean', default: false },
+  worlds: { type: 'string', default: 'all' },
   'as-found': { type: 'boolean', default: false },
   'every-history': { type: 'boolean', default: false },
   only: { type: 'string', default: '' },
@@ -134,7 +149,8 @@ async function main(args: string[]): Promise<number> {
     return 2;
   }
   const [first, histories] = [Number(values.seed), Number(values.histories)];
-  if (values.help || !Number.isInteger(first) || !Number.isInteger(histories) || histories < 1) {
+  const kind = KINDS.find((one) => one === values.worlds);
+  if (values.help || !kind || !Number.isInteger(first) || !Number.isInteger(histories) || histories < 1) {
     console.log(USAGE);
     return values.help ? 0 : 2;
   }
@@ -145,7 +161,7 @@ async function main(args: string[]): Promise<number> {
   let broken = 0;
   let ran = 0;
   for (let seed = first; seed < first + histories; seed += 1) {
-    const found = await simulate(seed, values['as-found']);
+    const found = await simulate(seed, kind, values['as-found']);
     ran += 1;
     if (!found) continue;
     broken += 1;

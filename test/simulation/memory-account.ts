@@ -1,4 +1,4 @@
-import type { Account } from '../../src/accounts/account.ts';
+import type { Account } from '../../src/fleet/account.ts';
 import { ENCRYPTION_USER } from '../../src/identities/key-roles.ts';
 import type { RevocableServices } from '../../src/identities/revocable.ts';
 import { managedKey, managedVault } from '../../src/keys/managed-vaults.ts';

@@ -15,6 +15,8 @@ interface Mutant {
   readonly file: string;
   readonly from: string;
   readonly to: string;
+  /** Worlds that are to notice (`--worlds`). */
+  readonly worlds?: 'controller';
 }
 
 const REVOCATION = 'src/revocation/revocation.ts';
@@ -22,7 +24,93 @@ const DEADLINE = 'src/azure/deadline.ts';
 const PLANS = 'src/revocation/revocation-plans.ts';
 const SETTLE_ACCOUNT = 'src/revocation/settle-account.ts';
 
+/** What the controller is protected by. */
+const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
+  {
+    name: 'what a dead worker had in flight is not verified',
+    file: 'src/fleet/reconcile-subscription.ts',
+    from: '  await items.put([\n',
+    to: '  void ([\n',
+  },
+  {
+    name: 'a worker forgets what the one before it announced',
+    file: 'src/fleet/subscription-pass.ts',
+    from: "items.filter(({ kind }) => kind === 'verify').map(",
+    to: 'items.slice(0, 0).map(',
+  },
+  {
+    name: 'an item is deleted although it was put anew',
+    file: 'src/fleet/subscription-pass.ts',
+    from: 'if (!due) await items.finish(item);',
+    to: `if (!due) {
+          if (!(await items.finish(item)))
+            for (const one of await items.of(this.#subscription)) if (workRow(one) === workRow(item)) await items.finish(one);
+        }`,
+  },
+  {
+    name: 'the items are not read again after the lease is released',
+    file: 'src/fleet/reconcile-subscription.ts',
+    from: '    moved += pass.moved;\n    await pMap(pass.progressed, (key) => ports.reconcileKey(key), { concurrency: CONCURRENCY });',
+    to: "    await pMap(pass.progressed, (key) => ports.reconcileKey(key), { concurrency: CONCURRENCY });\n    if (moved >= 0) return { outcome: 'passed', moved };",
+  },
+  {
+    name: "the id of a move is made without Azure's time stamp",
+    file: 'src/fleet/use-row.ts',
+    from: 'version.toLowerCase(), stamp];',
+    to: 'version.toLowerCase()];',
+  },
+  {
+    name: 'a stage is widened by two',
+    file: 'src/fleet/decide-rollout.ts',
+    from: '      stage = this.#nextStage(stage);',
+    to: '      stage = this.#nextStage(this.#nextStage(stage));',
+  },
+  {
+    name: 'a list writes the rows of moves that are not recorded',
+    file: 'src/fleet/subscription-pass.ts',
+    from: 'this.#observe(row, read, key, wanted, needsRead);',
+    to: 'this.#observe(undefined, read, key, wanted, needsRead);',
+  },
+  {
+    name: 'an account moves although its stage has not begun',
+    file: 'src/fleet/rollout-gate.ts',
+    from: 'if (isAdmitted(rollout, row)) return undefined;',
+    to: 'if (rollout.target) return undefined;',
+  },
+  {
+    name: 'a pause is not looked for',
+    file: 'src/fleet/rollout-gate.ts',
+    from: '    if (pause) return',
+    to: '    if (pause && !pause) return',
+  },
+  {
+    name: 'the list that a plan was made from may be old',
+    file: 'src/fleet/subscription-pass.ts',
+    from: 'this.#elapsed(this.#listedAt.get(list) ?? 0) <= LIST_MS',
+    to: 'this.#elapsed(this.#listedAt.get(list) ?? 0) >= 0',
+  },
+  {
+    name: 'a write that may still land is not waited for',
+    file: 'src/fleet/reconcile-use.ts',
+    from: 'notBefore: new Date(now.getTime() + GIVEN_UP_MS + MARGIN_MS).toISOString()',
+    to: 'notBefore: new Date(now.getTime() - GIVEN_UP_MS - MARGIN_MS).toISOString()',
+  },
+  {
+    name: 'a list of versions is used for a minute',
+    file: 'src/fleet/subscription-pass.ts',
+    from: 'const LIST_MS = 5_000;',
+    to: 'const LIST_MS = 60_000;',
+  },
+  {
+    name: 'the gate believes what it read before the item',
+    file: 'src/fleet/rollout-gate.ts',
+    from: 'known.at < sinceMs) {',
+    to: 'known.at < 0 * sinceMs) {',
+  },
+];
+
 export const MUTANTS: readonly Mutant[] = [
+  ...CONTROLLER_MUTANTS.map((mutant) => ({ ...mutant, worlds: 'controller' as const })),
   {
     name: 'a re-key that was taken back meanwhile moves one more account',
     file: 'src/accounts/rekey-task.ts',
@@ -133,19 +221,19 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'backwards: any other version than the target is moved',
-    file: 'src/accounts/plan.ts',
+    file: 'src/fleet/plan.ts',
     from: "if (versionsNamed(use).some((version) => mayBeNewer(version, target, versions)))\n    return stay('NeverBackwards', target);",
     to: '',
   },
   {
     name: 'no second list: a version that the list lacks is moved off at once',
-    file: 'src/accounts/plan.ts',
+    file: 'src/fleet/plan.ts',
     from: 'return versionsNamed(use).some((version) => !findVersion(versions, version));',
     to: 'return false;',
   },
   {
     name: 'the mode is not kept: an automatic account is pinned',
-    file: 'src/accounts/plan.ts',
+    file: 'src/fleet/plan.ts',
     from: "target, pin: '' };",
     to: 'target, pin: target.version as never };',
   },
@@ -313,6 +401,7 @@ async function caughtAfter(mutant: Mutant, seed: number, histories: number): Pro
       'test/support/keys.ts',
       'test/support/memory-fleet-table.ts',
       'test/support/memory-rekeys.ts',
+      'test/support/memory-work-items.ts',
       'package.json',
       'tsconfig.json',
     ]) {
@@ -328,7 +417,8 @@ async function caughtAfter(mutant: Mutant, seed: number, histories: number): Pro
       text.replace(mutant.from, () => mutant.to),
     );
     const range = ['--seed', String(seed), '--histories', String(histories)];
-    const args = ['test/simulation/main.ts', ...range, '--stop-at-first', '--as-found'];
+    const worlds = ['--worlds', mutant.worlds ?? 'others'];
+    const args = ['test/simulation/main.ts', ...range, ...worlds, '--stop-at-first', '--as-found'];
     const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
     // A mutant that does not even run proves nothing: what counts is that a history is told to be broken.
     const [, ran, broken] = /^(\d+) histories, ([01]) broken$/m.exec(await readAll(child.stdout)) ?? [];

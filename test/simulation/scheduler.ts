@@ -117,6 +117,8 @@ export class Scheduler {
   #faults: number;
   /** How often something has gone wrong so far: by a fault, or because somebody was killed. */
   harms = 0;
+  /** How many late writes have taken effect, or were turned down. */
+  landings = 0;
   readonly #aim: RegExp;
   readonly #slow: RegExp | undefined;
   readonly #now: () => number;
@@ -232,6 +234,7 @@ export class Scheduler {
 
   #land(late: LateWrite): void {
     this.#late = this.#late.filter((other) => other !== late);
+    this.landings += 1;
     try {
       late.effect();
     } catch {

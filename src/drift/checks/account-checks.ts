@@ -1,8 +1,8 @@
-import type { Account } from '../../accounts/account.ts';
-import type { KeyUse } from '../../accounts/key-use.ts';
-import { planKeyUse, versionInUse } from '../../accounts/plan.ts';
 import { known } from '../../azure/read-or-why.ts';
 import { scopeResource } from '../../azure/resource-id.ts';
+import type { Account } from '../../fleet/account.ts';
+import type { KeyUse } from '../../fleet/key-use.ts';
+import { planKeyUse, versionInUse } from '../../fleet/plan.ts';
 import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../../keys/key-identifier.ts';
 import { activeFrom, findVersion, type KeyVersion, newestVersion, usability } from '../../keys/key-versions.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';

@@ -1,6 +1,6 @@
-import type { Account } from '../../accounts/account.ts';
 import { known } from '../../azure/read-or-why.ts';
 import type { ShellCommand } from '../../azure/shell-command.ts';
+import type { Account } from '../../fleet/account.ts';
 import { compareAge, type KeyVersion, newestUsableVersion, newestVersion } from '../../keys/key-versions.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation, revocationOf } from '../../revocation/revocation.ts';

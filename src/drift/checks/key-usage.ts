@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { KeyUse } from '../../accounts/key-use.ts';
+import type { KeyUse } from '../../fleet/key-use.ts';
 
 /** How many examples a finding names. */
 const EXAMPLES = 3;

@@ -1,5 +1,5 @@
-import type { KeyUse } from '../../accounts/key-use.ts';
 import { known } from '../../azure/read-or-why.ts';
+import type { KeyUse } from '../../fleet/key-use.ts';
 import { findVersion } from '../../keys/key-versions.ts';
 import { isOptedOut } from '../../settings/opt-out.ts';
 import { requirementOf, tagOf } from '../../settings/requirement.ts';

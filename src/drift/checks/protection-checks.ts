@@ -1,6 +1,6 @@
-import type { OwnKeyService } from '../../accounts/account.ts';
-import { ownKeyServices } from '../../accounts/account.ts';
 import { scopeResource } from '../../azure/resource-id.ts';
+import type { OwnKeyService } from '../../fleet/account.ts';
+import { ownKeyServices } from '../../fleet/account.ts';
 import { requirementOf, tagOf } from '../../settings/requirement.ts';
 import type { Check, Found } from './check.ts';
 import { KEY_TAG } from './left-checks.ts';

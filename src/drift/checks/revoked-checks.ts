@@ -1,4 +1,4 @@
-import type { Account } from '../../accounts/account.ts';
+import type { Account } from '../../fleet/account.ts';
 import {
   type AccountRevocation,
   openOfPart,

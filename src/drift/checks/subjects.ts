@@ -1,10 +1,10 @@
-import type { Account, PlatformScope, Scope } from '../../accounts/account.ts';
-import type { KeyUse } from '../../accounts/key-use.ts';
 import type { ChainFinding } from '../../audit/chain.ts';
 import type { Part, UnreadPart } from '../../azure/read-or-why.ts';
 import type { OtherDependent } from '../../dependents/dependent.ts';
 import type { VaultSubscriptions } from '../../events/event-grid-client.ts';
 import type { WantedSubscription } from '../../events/subscription.ts';
+import type { Account, PlatformScope, Scope } from '../../fleet/account.ts';
+import type { KeyUse } from '../../fleet/key-use.ts';
 import type { KeyAccess } from '../../identities/key-access.ts';
 import type { RoleGrant } from '../../identities/role-grant.ts';
 import type { KeyKind } from '../../keys/key-admin-client.ts';

@@ -1,7 +1,7 @@
-import type { Account, PlatformScope, Scope } from '../../accounts/account.ts';
-import { accountKeyUse, type KeyUse, scopeKeyUse } from '../../accounts/key-use.ts';
-import { versionInUse } from '../../accounts/plan.ts';
 import { known } from '../../azure/read-or-why.ts';
+import type { Account, PlatformScope, Scope } from '../../fleet/account.ts';
+import { accountKeyUse, type KeyUse, scopeKeyUse } from '../../fleet/key-use.ts';
+import { versionInUse } from '../../fleet/plan.ts';
 import type { KeyAccess } from '../../identities/key-access.ts';
 import { findVersion } from '../../keys/key-versions.ts';
 import type { AccountSubject, KeySubject, ScopeSubject } from '../checks/subjects.ts';

@@ -1,13 +1,13 @@
 import pMap from 'p-map';
 import type { ActivityLog } from '../../accounts/activity-log-client.ts';
 import type { FleetScans } from '../../accounts/fleet-scan.ts';
-import type { AccountScopes, StorageAccounts } from '../../accounts/storage-client.ts';
 import type { Subscriptions, Tenants } from '../../accounts/subscriptions-client.ts';
 import { lookAtTrail, type TrailLook, type WatchServices } from '../../audit/watch-trail.ts';
 import { DRIFT_CONTAINER } from '../../azure/app-storage.ts';
 import { DeadlineError, timeBoxed, untilAborted } from '../../azure/deadline.ts';
 import { known, type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
 import type { ResourceGraph } from '../../dependents/resource-graph-client.ts';
+import type { AccountScopes, StorageAccounts } from '../../fleet/storage-client.ts';
 import type { Identities } from '../../identities/identity-client.ts';
 import type { Keys } from '../../keys/key-client.ts';
 import type { KeyUsageLog } from '../../keys/usage-log-client.ts';

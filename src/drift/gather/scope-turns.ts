@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Account } from '../../accounts/account.ts';
 import { splitScope } from '../../azure/resource-id.ts';
+import type { Account } from '../../fleet/account.ts';
 import type { ReportBefore } from '../report.ts';
 
 /**

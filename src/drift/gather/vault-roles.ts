@@ -1,5 +1,5 @@
-import type { Account } from '../../accounts/account.ts';
 import { known, type Part, readPart, type UnreadPart, unreadPart, type What } from '../../azure/read-or-why.ts';
+import type { Account } from '../../fleet/account.ts';
 import type { Authorization } from '../../identities/authorization-client.ts';
 import {
   accessEnds,

@@ -1,6 +1,4 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Account } from '../../accounts/account.ts';
-import { versionInUse } from '../../accounts/plan.ts';
 import { parseResourceId } from '../../azure/resource-id.ts';
 import { ACCOUNT_CHECKS } from '../../drift/checks/checks.ts';
 import { causeIdOf, evaluate } from '../../drift/checks/evaluate.ts';
@@ -16,9 +14,11 @@ import { findVersion } from '../../keys/key-versions.ts';
 import { keyUseOf } from '../../rollout/judge-use.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { compareText } from '../../text.ts';
+import type { Account } from '../account.ts';
 import type { FleetAccount, FleetUse } from '../fleet-index.ts';
 import { accountRow } from '../fleet-keys.ts';
 import { type Health, type HealthFinding, healthOf } from '../health.ts';
+import { versionInUse } from '../plan.ts';
 import { lookedAt } from './looked-at.ts';
 import type { FleetReading, KeyReading } from './read-fleet.ts';
 

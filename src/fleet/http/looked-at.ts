@@ -1,5 +1,5 @@
-import type { Account } from '../../accounts/account.ts';
 import type { Finding } from '../../drift/report.ts';
+import type { Account } from '../account.ts';
 import type { FleetReading } from './read-fleet.ts';
 
 interface LookedAt {

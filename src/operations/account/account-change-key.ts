@@ -1,8 +1,8 @@
-import type { Account } from '../../accounts/account.ts';
-import { accountKeyUse, type KeyUse } from '../../accounts/key-use.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import { KEY_TAG } from '../../drift/checks/left-checks.ts';
 import { CmkError } from '../../errors.ts';
+import type { Account } from '../../fleet/account.ts';
+import { accountKeyUse, type KeyUse } from '../../fleet/key-use.ts';
 import { formatKeyIdentifier, parseVault } from '../../keys/key-identifier.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';

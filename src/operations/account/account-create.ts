@@ -1,6 +1,6 @@
-import { type Account, type AccountEncryption, ownKeyServices } from '../../accounts/account.ts';
 import { ACCOUNT_TYPE, sameResource } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
+import { type Account, type AccountEncryption, ownKeyServices } from '../../fleet/account.ts';
 import { ensureIdentityRole } from '../identity/identity-ensure.ts';
 import { PROPAGATION_SECONDS } from '../identity/role-ensure.ts';
 import type { Journal } from '../journal.ts';

@@ -1,6 +1,6 @@
-import type { Account } from '../../accounts/account.ts';
 import { parseResourceId } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
+import type { Account } from '../../fleet/account.ts';
 import { GUID } from '../../http/auth-config.ts';
 import { ensureIdentityRole } from '../identity/identity-ensure.ts';
 import { checkRole, type KeyChoice, type KeySource, readKeySource } from '../key/key-source.ts';

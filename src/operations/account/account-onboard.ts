@@ -1,5 +1,5 @@
-import type { Account } from '../../accounts/account.ts';
 import { CmkError } from '../../errors.ts';
+import type { Account } from '../../fleet/account.ts';
 import { parseVault } from '../../keys/key-identifier.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import { ensureIdentity, ensureIdentityRole } from '../identity/identity-ensure.ts';

@@ -1,6 +1,6 @@
-import { accountKeyUse } from '../../accounts/key-use.ts';
-import { withKeyVersion } from '../../accounts/plan.ts';
 import { CmkError } from '../../errors.ts';
+import { accountKeyUse } from '../../fleet/key-use.ts';
+import { withKeyVersion } from '../../fleet/plan.ts';
 import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
 import { compareAge, findVersion, type KeyVersion, newestUsableVersion } from '../../keys/key-versions.ts';
 import { usableVersion } from '../key/usable-key.ts';

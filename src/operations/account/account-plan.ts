@@ -1,8 +1,8 @@
-import type { Account, AccountEncryption } from '../../accounts/account.ts';
-import { accountKeyUse } from '../../accounts/key-use.ts';
-import type { AccountIdentity } from '../../accounts/storage-client.ts';
 import { sameResource } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
+import type { Account, AccountEncryption } from '../../fleet/account.ts';
+import { accountKeyUse } from '../../fleet/key-use.ts';
+import type { AccountIdentity } from '../../fleet/storage-client.ts';
 import { formatKeyIdentifier, parseVault, sameKeyName } from '../../keys/key-identifier.ts';
 
 /** The key that an account is to be encrypted with. */

@@ -1,5 +1,5 @@
-import type { Account } from '../../accounts/account.ts';
 import { CmkError } from '../../errors.ts';
+import type { Account } from '../../fleet/account.ts';
 import { REASONS } from '../../reasons.ts';
 import { readAccountRevocations, scopeOfPart, type Taken } from '../../revocation/account-record.ts';
 import { restoreAccount } from '../../revocation/account-revocation.ts';

@@ -1,9 +1,9 @@
-import type { Account } from '../../accounts/account.ts';
-import type { KeyUse } from '../../accounts/key-use.ts';
-import { accountKeyUse, scopeKeyUse } from '../../accounts/key-use.ts';
 import { unlessMissing } from '../../azure/failure.ts';
 import { scopeResource } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
+import type { Account } from '../../fleet/account.ts';
+import type { KeyUse } from '../../fleet/key-use.ts';
+import { accountKeyUse, scopeKeyUse } from '../../fleet/key-use.ts';
 import { type Revocable, readRevocable } from '../../identities/revocable.ts';
 import { parseVault } from '../../keys/key-identifier.ts';
 import { type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';

@@ -1,4 +1,3 @@
-import type { Account, PlatformScope, Scope } from '../../accounts/account.ts';
 import { hasNoScopes } from '../../accounts/ask-scopes.ts';
 import { describeFailure } from '../../azure/failure.ts';
 import { known, type Part, readPart } from '../../azure/read-or-why.ts';
@@ -8,6 +7,7 @@ import { evaluate } from '../../drift/checks/evaluate.ts';
 import { VAULT_CHECKS } from '../../drift/checks/vault-checks.ts';
 import { gatherAccount } from '../../drift/gather/gather-account.ts';
 import { chooseShare } from '../../effect/probe-targets.ts';
+import type { Account, PlatformScope, Scope } from '../../fleet/account.ts';
 import { checkKeyAccess, identityState } from '../../identities/check-key-access.ts';
 import { userAssignedIdentity } from '../../identities/key-access.ts';
 import { formatKeyIdentifier } from '../../keys/key-identifier.ts';

@@ -1,6 +1,6 @@
-import type { Account } from '../../accounts/account.ts';
-import { accountKeyUse } from '../../accounts/key-use.ts';
 import { CmkError } from '../../errors.ts';
+import type { Account } from '../../fleet/account.ts';
+import { accountKeyUse } from '../../fleet/key-use.ts';
 import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
 import { PROPAGATION_SECONDS } from '../identity/role-ensure.ts';
 import type { Operation } from '../operator-azure.ts';

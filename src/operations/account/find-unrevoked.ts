@@ -1,5 +1,5 @@
-import type { Account } from '../../accounts/account.ts';
 import { CmkError } from '../../errors.ts';
+import type { Account } from '../../fleet/account.ts';
 import { openOfPart } from '../../revocation/account-record.ts';
 import { restoreAccountCommand } from '../../revocation/restore-command.ts';
 import type { Azure } from '../operator-azure.ts';

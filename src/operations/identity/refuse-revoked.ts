@@ -1,8 +1,8 @@
-import type { Account } from '../../accounts/account.ts';
-import { accountKeyUse } from '../../accounts/key-use.ts';
 import { describe, describeFailure } from '../../azure/failure.ts';
 import { sameResource } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
+import type { Account } from '../../fleet/account.ts';
+import { accountKeyUse } from '../../fleet/key-use.ts';
 import { keyIdentity } from '../../identities/key-access.ts';
 import { keyOfTaken, placeOfRole } from '../../identities/role-grant.ts';
 import { parseVault } from '../../keys/key-identifier.ts';

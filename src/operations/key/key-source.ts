@@ -1,7 +1,7 @@
-import type { Account } from '../../accounts/account.ts';
 import { describeFailure } from '../../azure/failure.ts';
 import { commandOr } from '../../azure/shell-command.ts';
 import { CmkError } from '../../errors.ts';
+import type { Account } from '../../fleet/account.ts';
 import { checkKeyAccess } from '../../identities/check-key-access.ts';
 import { ENCRYPTION_USER, roleNameIn } from '../../identities/key-roles.ts';
 import { parseVault } from '../../keys/key-identifier.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { AccountEncryption } from '../../src/accounts/account.ts';
 import { judge, judgeLater, newIntent } from '../../src/accounts/intent.ts';
-import { planRekey, withOtherKey } from '../../src/accounts/rekey-plan.ts';
+import type { AccountEncryption } from '../../src/fleet/account.ts';
+import { planRekey, withOtherKey } from '../../src/fleet/rekey-plan.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { accountKeyUse, type KeyUse, scopeKeyUse, usesKey } from '../../src/accounts/key-use.ts';
-import { levelOf, namesUnlisted, planKeyUse, withKeyVersion } from '../../src/accounts/plan.ts';
+import { accountKeyUse, type KeyUse, scopeKeyUse, usesKey } from '../../src/fleet/key-use.ts';
+import { levelOf, namesUnlisted, planKeyUse, withKeyVersion } from '../../src/fleet/plan.ts';
 import { compareAge, findVersion, newestUsableVersion, newestVersion } from '../../src/keys/key-versions.ts';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { day, KEY, keyVersion, REVOKER, VAULT, versionName } from '../support/keys.ts';

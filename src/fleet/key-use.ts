@@ -1,4 +1,4 @@
-import { parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
+import { formatKeyIdentifier, parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
 import type { AccountEncryption, Scope } from './account.ts';
 
 /**
@@ -48,4 +48,10 @@ export function isSameUse(a: KeyUse, b: KeyUse): boolean {
 
 function versionOf(identifier: string | undefined): string | undefined {
   return identifier ? parseKeyIdentifier(identifier)?.version : undefined;
+}
+
+/** Identifier of the version that data is wrapped with; where Azure does not tell, of the one that is pinned. */
+export function usedVersionId(use: KeyUse): string | undefined {
+  const version = use.current ?? use.pinned;
+  return version === undefined ? undefined : formatKeyIdentifier(use, version);
 }

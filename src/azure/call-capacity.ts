@@ -1,0 +1,55 @@
+/** Calls that one instance has in flight at most, over all subscriptions. */
+const MOST_IN_FLIGHT = 512;
+/** So many calls in a row that end by deadline or 5xx say that a region is not well. */
+const FAILURES = 5;
+/** How long a region is left alone then, doubled with each probe that fails. Milliseconds. */
+const [FIRST_BREAK_MS, LONGEST_BREAK_MS] = [30_000, 300_000];
+/** When it is worth asking again where all is in flight. Milliseconds. */
+const FULL_MS = 200;
+
+interface RegionHealth {
+  failures: number;
+  breakMs: number;
+  closedUntil: number;
+  isProbing: boolean;
+}
+
+/** What one instance keeps over its passes: the calls in flight, and a circuit breaker for each region of Azure. */
+export class CallCapacity {
+  #inFlight = 0;
+  readonly #regions = new Map<string, RegionHealth>();
+
+  /** Milliseconds until a call in the region may begin; 0: now. */
+  waitMs(region: string, nowMs: number): number {
+    const { failures, closedUntil, isProbing } = this.#health(region);
+    if (failures >= FAILURES && (isProbing || closedUntil > nowMs)) return Math.max(FULL_MS, closedUntil - nowMs);
+    return this.#inFlight < MOST_IN_FLIGHT ? 0 : FULL_MS;
+  }
+
+  /** A call begins; one alone probes a region that was closed. */
+  begin(region: string): void {
+    this.#inFlight += 1;
+    const health = this.#health(region);
+    health.isProbing = health.failures >= FAILURES;
+  }
+
+  /** @param isWell whether the region's resource provider answered, be it with a refusal */
+  end(region: string, isWell: boolean, nowMs: number): void {
+    this.#inFlight -= 1;
+    const health = this.#health(region);
+    health.isProbing = false;
+    if (isWell) Object.assign(health, { failures: 0, breakMs: 0, closedUntil: 0 });
+    else {
+      health.failures += 1;
+      if (health.failures < FAILURES || health.closedUntil > nowMs) return;
+      health.breakMs = Math.min(health.breakMs * 2 || FIRST_BREAK_MS, LONGEST_BREAK_MS);
+      health.closedUntil = nowMs + health.breakMs;
+    }
+  }
+
+  #health(region: string): RegionHealth {
+    const known = this.#regions.get(region) ?? { failures: 0, breakMs: 0, closedUntil: 0, isProbing: false };
+    this.#regions.set(region, known);
+    return known;
+  }
+}

@@ -1,0 +1,232 @@
+/**
+ * The budgets that Azure counts for one subscription, and what was used of them: exact, since one worker at a time calls
+ * for a subscription. Sources: Azure Resource Manager, "Understand how Azure Resource Manager throttles requests" (storage
+ * throttling by subscription and region; Resource Manager's token buckets by subscription and identity).
+ */
+const DOCUMENTED = {
+  reads: { calls: 800, perMs: 300_000 },
+  lists: { calls: 100, perMs: 300_000 },
+  writes: { calls: 1_200, perMs: 3_600_000 },
+  writesPerSecond: 10,
+  armReads: { burst: 250, perSecond: 25 },
+  armWrites: { burst: 200, perSecond: 10 },
+} as const;
+
+/** Part of the rate of a second that is used, so that calls that were delayed on their way still fit. */
+const PART_OF_A_SECOND = 0.98;
+const WRITE_BURST = 5;
+/** Calls to Azure Resource Manager that are left to what the app does beside this. */
+const ARM_RESERVE = 10;
+/** Part of the windows that retries may use, and that lists of scopes may use: the rest stays free for first tries. */
+const RETRY_PART = 1 / 4;
+const SCOPE_LIST_PART = 7 / 8;
+/** What Azure asks to wait where it does not say. Seconds. */
+export const DEFAULT_RETRY_AFTER_SECONDS = 15;
+/** After a 429 the rate is halved, and grows back to full over this time. Milliseconds. */
+const RECOVERY_MS = 60_000;
+const BUCKETS = 60;
+
+/** Calls about one account in a region. `retry`: not the first try; `scopes`: lists that are not urgent. */
+export interface Calls {
+  readonly reads?: number;
+  readonly writes?: number;
+  readonly lists?: number;
+  readonly purpose?: 'retry' | 'scopes';
+}
+
+/** What the budgets were used for, as it is stored with the lease: by name of the window, [bucket number, calls] each. */
+export type Usage = Readonly<Record<string, readonly (readonly [bucket: number, calls: number])[]>>;
+
+/** At most `calls` in any span of `perMs`, counted in 60 buckets. */
+class SlidingWindow {
+  readonly #calls: number;
+  readonly #bucketMs: number;
+  readonly #taken: Map<number, number>;
+
+  constructor(calls: number, perMs: number, taken: Usage[string] = []) {
+    this.#calls = Math.max(1, Math.floor(calls));
+    this.#bucketMs = perMs / BUCKETS;
+    this.#taken = new Map(taken);
+  }
+
+  /** Milliseconds until so many calls fit; 0: now. */
+  waitMs(nowMs: number, calls: number): number {
+    const now = this.#bucket(nowMs);
+    for (const bucket of this.#taken.keys()) if (bucket < now - BUCKETS) this.#taken.delete(bucket);
+    let total = [...this.#taken.values()].reduce((sum, taken) => sum + taken, 0);
+    for (const bucket of [...this.#taken.keys()].sort((a, b) => a - b)) {
+      if (total + calls <= this.#calls) break;
+      total -= this.#taken.get(bucket) ?? 0;
+      if (total + calls <= this.#calls) return Math.max(1, (bucket + BUCKETS + 1) * this.#bucketMs - nowMs);
+    }
+    return 0;
+  }
+
+  take(nowMs: number, calls: number): void {
+    const bucket = this.#bucket(nowMs);
+    this.#taken.set(bucket, (this.#taken.get(bucket) ?? 0) + calls);
+  }
+
+  usage(): Usage[string] {
+    return [...this.#taken];
+  }
+
+  #bucket(nowMs: number): number {
+    return Math.floor(nowMs / this.#bucketMs);
+  }
+}
+
+/** So many calls at once, and so many a second from then on. */
+class TokenBucket {
+  readonly #burst: number;
+  readonly #perMs: number;
+  #tokens: number;
+  #atMs = 0;
+
+  constructor(burst: number, perSecond: number) {
+    this.#burst = burst;
+    this.#perMs = perSecond / 1000;
+    this.#tokens = burst;
+  }
+
+  /** @param speed part of the rate at which tokens come back */
+  waitMs(nowMs: number, calls: number, speed = 1): number {
+    if (this.#atMs > 0) {
+      const back = Math.max(0, nowMs - this.#atMs) * this.#perMs * speed;
+      this.#tokens = Math.min(this.#burst, this.#tokens + back);
+    }
+    this.#atMs = nowMs;
+    const missing = Math.min(calls, this.#burst) - this.#tokens;
+    return missing <= 1e-9 ? 0 : Math.max(1, Math.ceil(missing / (this.#perMs * speed)));
+  }
+
+  take(calls: number): void {
+    this.#tokens -= calls;
+  }
+
+  empty(): void {
+    this.#tokens = 0;
+  }
+}
+
+class Region {
+  readonly windows: Readonly<
+    Record<'reads' | 'writes' | 'lists' | 'retryReads' | 'retryWrites' | 'scopeLists', SlidingWindow>
+  >;
+  readonly writesPerSecond = new TokenBucket(WRITE_BURST, DOCUMENTED.writesPerSecond * PART_OF_A_SECOND);
+  /** By kind of call, until when Azure asked not to call. */
+  readonly closedUntil = { account: 0, list: 0 };
+
+  constructor(region: string, share: number, usage: Usage) {
+    const { reads, writes, lists } = DOCUMENTED;
+    const window = (name: string, calls: number, perMs: number) =>
+      new SlidingWindow(calls * share, perMs, usage[`${region} ${name}`]);
+    this.windows = {
+      reads: window('reads', reads.calls, reads.perMs),
+      writes: window('writes', writes.calls, writes.perMs),
+      lists: window('lists', lists.calls, lists.perMs),
+      retryReads: window('retryReads', reads.calls * RETRY_PART, reads.perMs),
+      retryWrites: window('retryWrites', writes.calls * RETRY_PART, writes.perMs),
+      scopeLists: window('scopeLists', lists.calls * SCOPE_LIST_PART, lists.perMs),
+    };
+  }
+}
+
+/**
+ * Keeps the calls of one worker for one subscription within Azure's budgets. Permits are given for now or not at all:
+ * nothing is reserved ahead, so nothing has to be given back.
+ */
+export class Limiter {
+  readonly #share: number;
+  readonly #stored: Usage;
+  readonly #regions = new Map<string, Region>();
+  readonly #armReads = new TokenBucket(DOCUMENTED.armReads.burst - ARM_RESERVE, DOCUMENTED.armReads.perSecond);
+  readonly #armWrites = new TokenBucket(DOCUMENTED.armWrites.burst - ARM_RESERVE, DOCUMENTED.armWrites.perSecond);
+  #subscriptionClosedUntil = 0;
+
+  /**
+   * @param share part of the Storage resource provider's windows that is used, above 0, at most 1 (`CMK_BUDGET_SHARE`)
+   * @param usage what the holders before this one used
+   */
+  constructor(share: number, usage: Usage = {}) {
+    this.#share = share;
+    this.#stored = usage;
+  }
+
+  /**
+   * Takes a permit for calls in a region, if all budgets have room.
+   *
+   * @param nowMs milliseconds since the epoch
+   * @returns 0: taken; otherwise nothing is taken, and it is worth asking again after so many milliseconds
+   */
+  take(region: string, calls: Calls, nowMs: number): number {
+    const waitMs = this.waitMs(region, calls, nowMs);
+    if (waitMs > 0) return waitMs;
+    const { reads = 0, writes = 0, lists = 0 } = calls;
+    const of = this.#region(region);
+    for (const [window, count] of this.#windows(of, calls)) window.take(nowMs, count);
+    of.writesPerSecond.take(writes);
+    this.#armReads.take(reads + lists);
+    this.#armWrites.take(writes);
+    return 0;
+  }
+
+  /** Milliseconds until such calls are admitted, as far as is known now; 0: now. Nothing is taken. */
+  waitMs(region: string, calls: Calls, nowMs: number): number {
+    const { reads = 0, writes = 0, lists = 0 } = calls;
+    const of = this.#region(region);
+    const closedUntil = Math.max(
+      this.#subscriptionClosedUntil,
+      reads + writes > 0 ? of.closedUntil.account : 0,
+      lists > 0 ? of.closedUntil.list : 0,
+    );
+    const speed = Math.min(1, 0.5 + Math.max(0, nowMs - of.closedUntil.account) / (2 * RECOVERY_MS));
+    return Math.max(
+      0,
+      closedUntil - nowMs,
+      ...this.#windows(of, calls).map(([window, count]) => window.waitMs(nowMs, count)),
+      writes > 0 ? of.writesPerSecond.waitMs(nowMs, writes, speed) : 0,
+      reads + lists > 0 ? this.#armReads.waitMs(nowMs, reads + lists) : 0,
+      writes > 0 ? this.#armWrites.waitMs(nowMs, writes) : 0,
+    );
+  }
+
+  /** Azure answered 429: no such call in the region, or in the whole subscription, for so long. */
+  close(region: string, what: 'account' | 'list' | 'subscription', nowMs: number, retryAfterSeconds?: number): void {
+    const untilMs = nowMs + (retryAfterSeconds ?? DEFAULT_RETRY_AFTER_SECONDS) * 1000;
+    if (what === 'subscription') {
+      this.#subscriptionClosedUntil = Math.max(this.#subscriptionClosedUntil, untilMs);
+      return;
+    }
+    const of = this.#region(region);
+    of.closedUntil[what] = Math.max(of.closedUntil[what], untilMs);
+    if (what === 'account') of.writesPerSecond.empty();
+  }
+
+  usage(): Usage {
+    const used = [...this.#regions].flatMap(([region, { windows }]) =>
+      Object.entries(windows).map(([name, window]) => [`${region} ${name}`, window.usage()] as const),
+    );
+    return { ...this.#stored, ...Object.fromEntries(used.filter(([, taken]) => taken.length > 0)) };
+  }
+
+  #region(region: string): Region {
+    const name = region.toLowerCase();
+    const known = this.#regions.get(name) ?? new Region(name, this.#share, this.#stored);
+    this.#regions.set(name, known);
+    return known;
+  }
+
+  #windows({ windows }: Region, calls: Calls): (readonly [SlidingWindow, number])[] {
+    const { reads = 0, writes = 0, lists = 0, purpose } = calls;
+    const all = [
+      [windows.reads, reads],
+      [windows.writes, writes],
+      [windows.lists, lists],
+      [windows.retryReads, purpose === 'retry' ? reads : 0],
+      [windows.retryWrites, purpose === 'retry' ? writes : 0],
+      [windows.scopeLists, purpose === 'scopes' ? lists : 0],
+    ] as const;
+    return all.filter(([, count]) => count > 0);
+  }
+}

@@ -1,0 +1,193 @@
+import type { KeyVersion } from '../keys/key-versions.ts';
+import { accountId, accountRow } from './fleet-keys.ts';
+import {
+  isAdmitted,
+  type RolloutNews,
+  type RolloutRow,
+  type RolloutStage,
+  stageNumber,
+  waveNumber,
+} from './rollout-row.ts';
+import { type UseRow, versionOfRow } from './use-row.ts';
+
+/** Of a wave so many uses may fail before the next one begins: one in ten, and one at least. */
+const FAILED_SHARE = 0.1;
+/** A rollout in which nothing has moved for so long, although something should, is stuck. Milliseconds. */
+const STUCK_MS = 15 * 60_000;
+
+/**
+ * `moved`: on the version that it is to move to; `pending`: it will be moved; `failed`: the last try failed, and it is tried
+ * again; `left`: the app does not move it, as the plan writes nothing.
+ */
+export type UseStanding = 'moved' | 'pending' | 'failed' | 'left';
+
+/** How a use stands, by what the index has of it. @param target version that it is to move to */
+export function useStanding(row: UseRow, target: Pick<KeyVersion, 'id' | 'version'>): UseStanding {
+  const isPinnedElsewhere = row.pinned !== undefined && row.pinned !== target.version;
+  if (versionOfRow(row) === target.id && !isPinnedElsewhere) return 'moved';
+  if (row.state === 'skipped' && row.target === target.id) return 'left';
+  return row.state === 'failed' ? 'failed' : 'pending';
+}
+
+type Counts = Record<UseStanding, number>;
+
+/** The uses of one account. */
+interface CountedAccount {
+  readonly account: string;
+  readonly subscription: string;
+  readonly wave: string | undefined;
+  readonly isAutomatic: boolean;
+  readonly counts: Counts;
+}
+
+export interface RolloutRules {
+  readonly target: Pick<KeyVersion, 'id' | 'version'>;
+  /** Accounts that go first; 0: none. */
+  readonly canaries: number;
+  /** An operator has ordered this rollout to go on, whatever holds it. */
+  readonly isOrderedOn: boolean;
+  readonly now: Date;
+}
+
+export interface RolloutDecision {
+  readonly row: RolloutRow;
+  readonly counts: Readonly<Counts>;
+  /** The canaries are moved, and are to be seen to serve before it goes on. */
+  readonly needsProof: boolean;
+  /** What is to be recorded of it now; undefined: it goes its way. */
+  readonly news: RolloutNews | undefined;
+  /** The stage, or the target, is another one than before. */
+  readonly isWider: boolean;
+  /** Subscriptions with uses that are pending, or are tried again, and may move. */
+  readonly subscriptions: readonly string[];
+}
+
+/** What is to be done about the uses of a key. Only this widens a stage, and for one target it never narrows it. */
+export class RolloutCount {
+  readonly #rules: RolloutRules;
+  readonly #accounts = new Map<string, CountedAccount>();
+
+  constructor(rules: RolloutRules) {
+    this.#rules = rules;
+  }
+
+  add(row: UseRow): void {
+    // By the wave of the row, as the gate asks it, though an account's scopes have the same as a rule.
+    const name = `${accountRow(row.account)} ${row.wave ?? ''}`;
+    const known = this.#accounts.get(name) ?? {
+      ...{ account: row.account, subscription: accountId(row.account).subscriptionId, wave: row.wave },
+      ...{ isAutomatic: row.mode === 'automatic', counts: noCounts() },
+    };
+    this.#accounts.set(name, known);
+    known.counts[useStanding(row, this.#rules.target)] += 1;
+  }
+
+  /** @param before what was decided last; of another target it counts for nothing */
+  decide(before: RolloutRow | undefined): RolloutDecision {
+    const { target, now } = this.#rules;
+    const same = before?.target === target.id ? before : undefined;
+    // Canaries that are gone prove nothing.
+    const left = same?.canaries.filter((canary) => this.#has(canary)) ?? [];
+    const canaries = same && (left.length > 0 || same.stage !== 'canary') ? left : this.#chooseCanaries();
+    const begun = same?.stage ?? (canaries.length > 0 ? 'canary' : this.#nextStage('canary'));
+    const { stage, heldBy, needsProof } = this.#advance(begun, canaries, same?.proven === true);
+    const counts = sumOf(this.#accounts.values());
+    const unfinished = counts.pending + counts.failed;
+    const progressOn = same && unfinished >= same.unfinished ? same.progressOn : now.toISOString();
+    const isStuck = now.getTime() - Date.parse(progressOn) > STUCK_MS;
+    const news = unfinished === 0 ? 'RotationFinished' : (heldBy ?? (isStuck ? 'RotationStuck' : undefined));
+    const row: RolloutRow = {
+      ...{ target: target.id, stage, canaries, proven: same?.proven === true, unfinished, failed: counts.failed },
+      ...{ progressOn, checkedOn: now.toISOString() },
+      ...(same?.unwell ? { unwell: same.unwell } : {}),
+      ...(news ? { said: news } : {}),
+    };
+    // A rollout that never had anything to move is not told of.
+    const isNews = news !== same?.said && (news !== 'RotationFinished' || (same !== undefined && same.unfinished > 0));
+    return {
+      ...{ row, counts, needsProof, news: isNews ? news : undefined, isWider: stage !== same?.stage },
+      subscriptions: this.#subscriptions(row),
+    };
+  }
+
+  #has(account: string): boolean {
+    return [...this.#accounts.values()].some((known) => accountRow(known.account) === accountRow(account));
+  }
+
+  /** By wave; pinned ones first, as those show at once that Azure took the version; then in a stable order. */
+  #chooseCanaries(): readonly string[] {
+    const wave = (account: CountedAccount) => waveNumber(account.wave) ?? Number.POSITIVE_INFINITY;
+    return [...this.#accounts]
+      .sort(
+        ([a, one], [b, other]) =>
+          compare(wave(one), wave(other)) || Number(one.isAutomatic) - Number(other.isAutomatic) || compare(a, b),
+      )
+      .map(([, { account }]) => account)
+      .filter((account, n, all) => all.indexOf(account) === n)
+      .slice(0, this.#rules.canaries);
+  }
+
+  /** Goes on from a stage as long as those before it are done. */
+  #advance(
+    begun: RolloutStage,
+    canaries: readonly string[],
+    isProven: boolean,
+  ): { readonly stage: RolloutStage; readonly needsProof: boolean; readonly heldBy?: RolloutNews } {
+    if (this.#rules.isOrderedOn) return { stage: 'rest', needsProof: false };
+    let stage = begun;
+    for (;;) {
+      if (stage === 'rest') return { stage, needsProof: false };
+      const { pending, failed, moved, left } = this.#countsIn(stage, canaries);
+      if (stage === 'canary') {
+        if (failed > 0) return { stage, needsProof: false, heldBy: 'CanaryFailed' };
+        if (pending > 0) return { stage, needsProof: false };
+        if (!isProven && moved > 0) return { stage, needsProof: true };
+      } else {
+        const allowed = Math.max(1, Math.floor((pending + failed + moved + left) * FAILED_SHARE));
+        if (failed > allowed) return { stage, needsProof: false, heldBy: 'WaveFailed' };
+        if (pending > 0) return { stage, needsProof: false };
+      }
+      stage = this.#nextStage(stage);
+    }
+  }
+
+  /** The next wave that any account has. */
+  #nextStage(stage: RolloutStage): RolloutStage {
+    const waves = [...this.#accounts.values()].map((account) => waveNumber(account.wave) ?? Number.POSITIVE_INFINITY);
+    const next = Math.min(...waves.filter((wave) => wave > stageNumber(stage)));
+    return Number.isFinite(next) ? `wave ${next}` : 'rest';
+  }
+
+  /** Of all that the stage admits. */
+  #countsIn(stage: RolloutStage, canaries: readonly string[]): Counts {
+    return sumOf([...this.#accounts.values()].filter((account) => isAdmitted({ stage, canaries }, withWave(account))));
+  }
+
+  #subscriptions(row: RolloutRow): readonly string[] {
+    const open = [...this.#accounts.values()].filter(
+      (account) => account.counts.pending + account.counts.failed > 0 && isAdmitted(row, withWave(account)),
+    );
+    return [...new Set(open.map(({ subscription }) => subscription))];
+  }
+}
+
+function withWave({ account, wave }: CountedAccount): { readonly account: string; readonly wave?: string } {
+  return { account, ...(wave === undefined ? {} : { wave }) };
+}
+
+function compare<T extends string | number>(a: T, b: T): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+function noCounts(): Counts {
+  return { moved: 0, pending: 0, failed: 0, left: 0 };
+}
+
+function sumOf(accounts: Iterable<CountedAccount>): Counts {
+  const sum = noCounts();
+  for (const { counts } of accounts) {
+    for (const standing of Object.keys(sum) as UseStanding[]) sum[standing] += counts[standing];
+  }
+  return sum;
+}

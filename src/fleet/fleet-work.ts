@@ -1,0 +1,156 @@
+import pMap from 'p-map';
+import { errorText } from '../azure/failure.ts';
+import { REASONS } from '../reasons.ts';
+import type { Cause } from '../work/messages.ts';
+import { reconcileSubscription } from './reconcile-subscription.ts';
+import type { RolloutRow, RolloutStore } from './rollout-row.ts';
+import { NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
+import type { WorkerPorts } from './worker-ports.ts';
+
+/** "Read the work items of these subscriptions": a hint, as the items are the truth. */
+export interface FleetWork {
+  /** At most {@link MOST_SUBSCRIPTIONS}. */
+  readonly subscriptions: readonly string[];
+  /** How often it was requeued since another worker held the lease. */
+  readonly tries: number;
+  readonly cause: Cause;
+}
+
+export interface FleetQueue {
+  /** Queue errors are the SDK's. @param visibleOn hidden until then; absent: at once */
+  send(work: FleetWork, visibleOn?: Date): Promise<void>;
+}
+
+export interface KeyQueue {
+  /** "Reconcile this key." @param key identifier without a version */
+  sendKey(key: string, cause: Cause, visibleOn?: Date): Promise<void>;
+}
+
+const MOST_SUBSCRIPTIONS = 10;
+/** A message that met another worker is hidden for so long, so often: the holder may be dead. */
+const [BUSY_MS, BUSY_TRIES] = [30_000, 2];
+/** What is due later than that is the sweep's. Milliseconds. */
+export const SWEEP_MS = 120_000;
+/** A worker has so long before the sweep takes its items for forgotten. Milliseconds. */
+const OVERDUE_MS = 30_000;
+/** Of a key that cannot be reconciled: until the next try, doubled with each, and at most. Seconds. */
+const [FIRST_DELAY, LONGEST_DELAY] = [15, 300];
+/** Rollouts that are not finished are decided on again after so long, stuck ones later. Milliseconds. */
+const [UNFINISHED_MS, STUCK_MS] = [120_000, 600_000];
+const CONCURRENCY = 8;
+
+/** By tens, one message each. */
+export function fleetWorks(subscriptions: readonly string[], cause: Cause): FleetWork[] {
+  return Array.from({ length: Math.ceil(subscriptions.length / MOST_SUBSCRIPTIONS) }, (_, n) => ({
+    subscriptions: subscriptions.slice(n * MOST_SUBSCRIPTIONS, (n + 1) * MOST_SUBSCRIPTIONS),
+    ...{ tries: 0, cause },
+  }));
+}
+
+/**
+ * What a message of `fleet-work` asks for. Never throws: the items stay where they are, and the sweep finds them.
+ *
+ * @param until no call is begun later
+ */
+export async function handleFleetWork(work: FleetWork, until: Date, ports: WorkerPorts & FleetQueue): Promise<void> {
+  const { send, now, log } = ports;
+  const one = async (subscription: string): Promise<void> => {
+    const result = await reconcileSubscription(subscription, until, ports);
+    const alone = { ...work, subscriptions: [subscription] };
+    if (result.outcome === 'busy') {
+      // The holder reads the items again before it ends; one that the sweep found may hold no more.
+      if (work.cause.by !== 'sweep' || work.tries >= BUSY_TRIES) return;
+      await send({ ...alone, tries: work.tries + 1 }, new Date(now().getTime() + BUSY_MS));
+    } else if (result.nextDue && result.nextDue.getTime() - now().getTime() < SWEEP_MS) {
+      await send({ ...alone, tries: 0 }, result.nextDue);
+    }
+  };
+  await pMap(work.subscriptions, (subscription) =>
+    one(subscription).catch((error: unknown) =>
+      log({ level: 'error', reason: 'PassFailed', message: `${REASONS.PassFailed} ${errorText(error)}` }),
+    ),
+  );
+}
+
+/**
+ * What a message of `key-work` asks for. Never throws: an error of a key is written to its item.
+ *
+ * @param reconcile decides on the key
+ */
+export async function handleKeyWork(
+  key: string,
+  reconcile: () => Promise<void>,
+  ports: Pick<WorkerPorts, 'items' | 'now' | 'log'> & KeyQueue,
+): Promise<void> {
+  try {
+    await reconcile();
+  } catch (error) {
+    ports.log({ level: 'error', reason: 'PassFailed', message: `${REASONS.PassFailed} ${errorText(error)}` });
+    await retryKey(key, ports).catch(() => {});
+  }
+}
+
+async function retryKey(
+  key: string,
+  { items, now, sendKey }: Pick<WorkerPorts, 'items' | 'now'> & KeyQueue,
+): Promise<void> {
+  const item = (await items.of(NO_SUBSCRIPTION)).find(({ about }) => about === key);
+  if (!item) return;
+  const seconds = Math.min(FIRST_DELAY * 2 ** item.attempts, LONGEST_DELAY);
+  const due = new Date(now().getTime() + seconds * 1000);
+  const isSame = await items.postpone(item, { due, attempts: item.attempts + 1, reason: 'PassFailed' });
+  if (isSame && seconds * 1000 < SWEEP_MS) await sendKey(key, item.cause, due);
+}
+
+interface SweepPorts extends FleetQueue, KeyQueue {
+  readonly items: WorkItems;
+  readonly rollouts: Pick<RolloutStore, 'all'>;
+  readonly now: () => Date;
+}
+
+/**
+ * Finds the work that a lost message or a dead process left, and what comes due before the next sweep: one query, and a
+ * message for each that it finds.
+ *
+ * @returns how much was overdue
+ */
+export async function sweepWork({ items, rollouts, send, sendKey, now }: SweepPorts): Promise<number> {
+  const nowMs = now().getTime();
+  const dues = new Map<string, { readonly about: string; readonly isKey: boolean; due: number }>();
+  for await (const { subscription, about, due } of items.all()) {
+    const isKey = subscription === NO_SUBSCRIPTION;
+    const name = isKey ? about : subscription;
+    const known = dues.get(name);
+    if (!known) dues.set(name, { about: name, isKey, due: due.getTime() });
+    else known.due = Math.min(known.due, due.getTime());
+  }
+  const cause: Cause = { by: 'sweep', ref: '', since: now().toISOString() };
+  for await (const { name, row } of rollouts.all()) {
+    if (dues.has(name) || !isForgotten(row, nowMs)) continue;
+    const at = now();
+    await items.putNew([{ subscription: NO_SUBSCRIPTION, kind: 'key', about: name, due: at, since: at, cause }]);
+    dues.set(name, { about: name, isKey: true, due: nowMs - OVERDUE_MS });
+  }
+  const all = [...dues.values()];
+  const overdue = all.filter(({ due }) => due <= nowMs - OVERDUE_MS);
+  const soon = all.filter(({ due }) => due > nowMs && due < nowMs + SWEEP_MS);
+  const subscriptions = overdue.filter(({ isKey }) => !isKey).map(({ about }) => about);
+  await pMap(fleetWorks(subscriptions, cause), (work) => send(work), { concurrency: CONCURRENCY });
+  const rest = [...overdue.filter(({ isKey }) => isKey), ...soon];
+  await pMap(
+    rest,
+    ({ about, isKey, due }) => {
+      const visibleOn = new Date(Math.max(due, nowMs));
+      return isKey ? sendKey(about, cause, visibleOn) : send({ subscriptions: [about], tries: 0, cause }, visibleOn);
+    },
+    { concurrency: CONCURRENCY },
+  );
+  return overdue.length;
+}
+
+/** Whether it is time to decide on a rollout again: nothing else may come to it. */
+function isForgotten({ unfinished, said, checkedOn, activation }: RolloutRow, nowMs: number): boolean {
+  if (activation && Date.parse(activation) <= nowMs) return true;
+  const everyMs = said === 'RotationStuck' ? STUCK_MS : UNFINISHED_MS;
+  return unfinished > 0 && Date.parse(checkedOn) <= nowMs - everyMs;
+}

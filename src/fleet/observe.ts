@@ -1,0 +1,103 @@
+import { formatKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
+import { CLOCKS_MS } from '../time/spans.ts';
+import type { FleetUse } from './fleet-index.ts';
+import { type KeyUse, usedVersionId } from './key-use.ts';
+import { type UseRow, versionOfRow } from './use-row.ts';
+import type { Targets } from './work-items.ts';
+
+/** A use as Azure showed it. */
+export interface ReadUse {
+  /** Of a key of Key Vault, whether managed or not; undefined: of none. */
+  readonly use: KeyUse | undefined;
+  /** Azure's own time stamp of the version in use (ISO 8601); empty where it has none. */
+  readonly stamp: string;
+  /** When the read began. */
+  readonly startedOn: Date;
+  /** What the index keeps of it beside. */
+  readonly about: Pick<FleetUse, 'account' | 'scope' | 'location' | 'identity' | 'wave' | 'scopes'>;
+}
+
+/** What a pass announced before its first PATCH: this one, or one whose worker died. */
+export interface Announcement {
+  readonly startedOn: Date;
+  readonly targets: Targets;
+}
+
+export type Observation =
+  /** The read began before what the row holds. */
+  | { readonly outdated: true }
+  | {
+      readonly outdated: false;
+      /** Undefined: it uses no key of Key Vault. */
+      readonly row: UseRow | undefined;
+      /** A move of the app's own that the row does not have yet. */
+      readonly found?: { readonly from: string | undefined; readonly to: string };
+      /** A change that others made: an operator, Storage itself. */
+      readonly changed?: { readonly from: string | undefined; readonly to: string | undefined };
+    };
+
+/**
+ * Compares what Azure shows with what the index has. The only place where it is decided whose move a change was: the app's
+ * own if the row says that such a PATCH was not answered, or if a pass announced that version (of an automatic use: any) and
+ * Azure's time stamp is not from before it.
+ *
+ * @param row undefined: the index has none
+ */
+export function observe(row: UseRow | undefined, read: ReadUse, announced: readonly Announcement[]): Observation {
+  if (row && read.startedOn.getTime() < Date.parse(row.at)) return { outdated: true };
+  const seen = rowOf(read);
+  if (!row) return { outdated: false, row: seen };
+  const [from, to] = [versionOfRow(row), read.use && usedVersionId(read.use)];
+  if (from !== undefined && from === to) return { outdated: false, row: seen && refreshed(row, seen) };
+  if (to !== undefined && isOwnMove(row, to, read.stamp, announced)) {
+    return {
+      outdated: false,
+      row: seen && { ...seen, state: 'done', recorded: false, target: to },
+      found: { from, to },
+    };
+  }
+  // Azure may tell now what it did not tell before.
+  if (from === undefined && to !== undefined) return { outdated: false, row: seen };
+  return { outdated: false, row: seen, changed: { from, to } };
+}
+
+function rowOf({ use, stamp, startedOn, about }: ReadUse): UseRow | undefined {
+  if (!use) return undefined;
+  const { pinned, current } = use;
+  return {
+    ...about,
+    key: formatKeyIdentifier(use),
+    mode: pinned === undefined ? 'automatic' : 'pinned',
+    ...(pinned === undefined ? {} : { pinned }),
+    ...(current === undefined ? {} : { current }),
+    readOn: startedOn.toISOString(),
+    state: 'pending',
+    ...(stamp ? { stamp } : {}),
+    at: startedOn.toISOString(),
+    attempts: 0,
+  };
+}
+
+/** The same version as before: what the row says of its last try stays, unless the mode is another one. */
+function refreshed(row: UseRow, seen: UseRow): UseRow {
+  const { outcome, scopes, reason, target, attempts, notBefore, recorded, state } = row;
+  const kept = { ...(outcome ? { outcome } : {}), ...(scopes && !seen.scopes ? { scopes } : {}) };
+  const tried = {
+    ...{ state, attempts },
+    ...(reason ? { reason } : {}),
+    ...(target ? { target } : {}),
+    ...(notBefore ? { notBefore } : {}),
+    ...(recorded === false ? { recorded } : {}),
+  };
+  return { ...seen, ...kept, ...(row.mode === seen.mode && row.pinned === seen.pinned ? tried : {}) };
+}
+
+function isOwnMove(row: UseRow, to: string, stamp: string, announced: readonly Announcement[]): boolean {
+  if (row.state === 'indeterminate' && (row.target === to || row.mode === 'automatic')) return true;
+  return announced.some(({ startedOn, targets }) => {
+    const target = Object.entries(targets).find(([key]) => sameKeyName(key, row.key))?.[1];
+    // Asked to refresh an automatic use, Storage takes the newest version of all, which may be newer than the announced one.
+    const isTarget = target === to || (target !== undefined && row.mode === 'automatic');
+    return isTarget && (stamp === '' || Date.parse(stamp) >= startedOn.getTime() - CLOCKS_MS);
+  });
+}

@@ -1,0 +1,87 @@
+import { unlessMissing } from '../azure/failure.ts';
+import type { ResourceId } from '../azure/resource-id.ts';
+import { formatKeyIdentifier } from '../keys/key-identifier.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Account, Scope } from './account.ts';
+import type { FleetUse } from './fleet-index.ts';
+import { accountKeyUse, scopeKeyUse } from './key-use.ts';
+import type { ReadUse } from './observe.ts';
+import { withKeyVersion } from './plan.ts';
+import { withOtherKey } from './rekey-plan.ts';
+import type { StorageAccounts } from './storage-client.ts';
+
+/** The tag by which accounts are moved one wave after the other; Azure allows 256 characters. */
+const WAVE_TAG = 'cmk-wave';
+
+/** A use as it was read, with the one write that changes it. */
+export interface WritableUse extends ReadUse {
+  /**
+   * Writes back what was read, altered in the key fields alone; the use as the answer shows it.
+   *
+   * @param pin version to hold it at; empty: automatic
+   * @param to another key of a re-key order; undefined: the key stays
+   */
+  write(pin: string, to: ManagedKey | undefined): Promise<ReadUse>;
+}
+
+/** Reads an account or one of its encryption scopes; undefined: it does not exist. Errors are the SDK's. */
+export async function readUse(
+  id: ResourceId,
+  { scope, location, wave, identity }: Pick<FleetUse, 'scope' | 'location' | 'wave' | 'identity'>,
+  accounts: StorageAccounts,
+  now: () => Date,
+): Promise<WritableUse | undefined> {
+  const startedOn = now();
+  if (scope === undefined) {
+    const account = await unlessMissing(() => accounts.get(id));
+    return account && writableAccount(account, startedOn, accounts, now);
+  }
+  const read = await unlessMissing(() => accounts.getScope(id, scope).then((found) => ({ found })));
+  if (!read) return undefined;
+  // What the account alone tells stays as it was last seen.
+  const ofAccount = { ...(wave ? { wave } : {}), ...(identity ? { identity } : {}) };
+  const about = { account: id.id, scope, location, ...ofAccount };
+  return {
+    ...useOfScope(read.found, about, startedOn),
+    async write(pin, to) {
+      const use = read.found && scopeKeyUse(read.found);
+      if (!use) throw new TypeError(`${scope} uses no key of Key Vault.`);
+      const key = to ? { vaultUri: to.vault.uri, keyName: to.name } : use;
+      const updated = await accounts.updateScopeKey(id, scope, formatKeyIdentifier(key, pin || undefined));
+      return useOfScope(updated, about, now());
+    },
+  };
+}
+
+/** What an account, as a list or a GET shows it, says of its own use. */
+export function useOfAccount(account: Account, startedOn: Date): ReadUse {
+  const identity = account.encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
+  const wave = Object.entries(account.tags).find(([name]) => name.toLowerCase() === WAVE_TAG)?.[1];
+  return {
+    use: accountKeyUse(account.encryption),
+    stamp: account.encryption.keyVaultProperties?.lastKeyRotationTimestamp?.toISOString() ?? '',
+    startedOn,
+    about: {
+      ...{ account: account.id, location: account.location },
+      ...(identity ? { identity } : {}),
+      ...(wave ? { wave } : {}),
+    },
+  };
+}
+
+/** A pinned scope has no time stamp of its own for the key; the time of its last change stands for it. */
+export function useOfScope(scope: Scope | undefined, about: ReadUse['about'], startedOn: Date): ReadUse {
+  const stamp = scope?.rotatedOn ?? scope?.changedOn;
+  return { use: scope && scopeKeyUse(scope), stamp: stamp?.toISOString() ?? '', startedOn, about };
+}
+
+function writableAccount(account: Account, startedOn: Date, accounts: StorageAccounts, now: () => Date): WritableUse {
+  return {
+    ...useOfAccount(account, startedOn),
+    async write(pin, to) {
+      const { encryption } = account;
+      const changed = to ? withOtherKey(encryption, to, pin) : withKeyVersion(encryption, pin);
+      return useOfAccount(await accounts.updateEncryption(account, changed), now());
+    },
+  };
+}

@@ -1,0 +1,107 @@
+import { type KeyVersion, newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { openRevocation } from '../revocation/revocation.ts';
+import type { Cause } from '../work/messages.ts';
+import { RolloutCount } from './decide-rollout.ts';
+import { type FleetQueue, fleetWorks } from './fleet-work.ts';
+import type { RolloutNews, RolloutRow, RolloutStore } from './rollout-row.ts';
+import { pauseFor, type StandingOrders } from './standing-orders.ts';
+import type { UseRows } from './use-row.ts';
+import { type NewWorkItem, NO_SUBSCRIPTION, type WorkItem, type WorkItems } from './work-items.ts';
+
+/** So often another instance may decide at the same time. */
+const MOST_ROUNDS = 3;
+/** A pause without an end is looked at again after so long. Milliseconds. */
+const PAUSED_MS = 3_600_000;
+/** Causes of a second look at the same rollout. */
+const FOLLOWS_UP: ReadonlySet<string> = new Set(['sweep', 'progress']);
+
+export interface KeyPorts extends FleetQueue {
+  readonly items: WorkItems;
+  readonly rows: UseRows;
+  readonly rollouts: RolloutStore;
+  readonly orders: { read(): Promise<StandingOrders> };
+  readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
+  /** Accounts that go first (`CMK_CANARIES`). */
+  readonly canaries: number;
+  /** Whether the canaries serve with the version: `proven`, or what is wrong, in words; undefined: not known yet. */
+  probe(canaries: readonly string[], target: string): Promise<'proven' | { readonly unwell: string } | undefined>;
+  /** Records, and says in the log, what became of a rollout; the id of the record is made of news, key and version. */
+  say(news: RolloutNews, key: ManagedKey, row: RolloutRow): Promise<void>;
+  readonly now: () => Date;
+}
+
+/**
+ * Decides what is to be done about the uses of a key, and has it done: it writes to no account. Level-triggered, and safe to
+ * run twice at once. Its item stays until all that it decided is stored.
+ *
+ * @throws the SDK's errors: the item stays, and the sweep finds it
+ */
+export async function reconcileManagedKey(key: ManagedKey, cause: Cause, ports: KeyPorts): Promise<void> {
+  const item = await itemOf(key, ports);
+  for (let round = 1; round <= MOST_ROUNDS; round += 1) {
+    const done = await decide(key, cause, item, ports);
+    if (done) return;
+  }
+  throw new Error(`Other instances decide on ${key.name} at the same time.`);
+}
+
+async function itemOf(key: ManagedKey, { items }: KeyPorts): Promise<WorkItem | undefined> {
+  return (await items.of(NO_SUBSCRIPTION)).find(({ about }) => about.toLowerCase() === key.id.toLowerCase());
+}
+
+/** @returns false: another instance has decided meanwhile */
+async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined, ports: KeyPorts): Promise<boolean> {
+  const { items, rows, rollouts, orders, keys, send, now } = ports;
+  // Read before the list: an instance that has a newer list either wrote before that, or is noticed by the ETag.
+  const stored = await rollouts.read(key.id);
+  const versions = await keys.listVersions(key);
+  const standing = await orders.read();
+  const at = now();
+  const target = openRevocation(versions, at) ? undefined : newestUsableVersion(versions, at);
+  const activation = nextActivation(versions, at)?.toISOString();
+  const put = (row: RolloutRow) =>
+    rollouts.put(key.id, { ...row, ...(activation ? { activation } : {}) }, stored?.etag);
+  if (!target) {
+    const none = { target: undefined, stage: 'canary', canaries: [], proven: false, unfinished: 0, failed: 0 } as const;
+    if (!(await put({ ...none, progressOn: at.toISOString(), checkedOn: at.toISOString() }))) return false;
+    if (item) await items.finish(item);
+    return true;
+  }
+  const pause = pauseFor(standing, key.id, at);
+  if (pause) {
+    // Its end makes no item: this one waits for it.
+    const due = pause.until ? new Date(pause.until) : new Date(at.getTime() + PAUSED_MS);
+    if (item) await items.postpone(item, { due, attempts: item.attempts, reason: 'Paused' });
+    return true;
+  }
+  const isOrderedOn = standing.goOn.includes(target.id);
+  const count = new RolloutCount({ target, canaries: ports.canaries, isOrderedOn, now: at });
+  for await (const row of rows.of(key.id)) count.add(row);
+  let before = stored?.row;
+  let decision = count.decide(before);
+  if (decision.needsProof) {
+    const proof = await ports.probe(decision.row.canaries, target.id);
+    const { unwell: _, ...row } = decision.row;
+    before = { ...row, proven: proof === 'proven', ...(proof && proof !== 'proven' ? { unwell: proof.unwell } : {}) };
+    decision = count.decide(before);
+  }
+  // Said before it is stored that it was: a second record has the same id.
+  if (decision.news) await ports.say(decision.news, key, decision.row);
+  // The only place that widens a stage.
+  if (!(await put(decision.row))) return false;
+  const { subscriptions, isWider, news } = decision;
+  const wanted = subscriptions.map(
+    (subscription): NewWorkItem => ({
+      ...{ subscription, kind: 'key', about: key.id, due: at, since: at, cause },
+      // What the index has may be wrong where nothing moves for long.
+      ...(news === 'RotationStuck' ? { fresh: true } : {}),
+    }),
+  );
+  // What waits for its time goes on waiting, unless more is admitted or more is known.
+  const isAnew = isWider || news !== undefined || !FOLLOWS_UP.has(cause.by);
+  await (isAnew ? items.put(wanted) : items.putNew(wanted));
+  for (const work of fleetWorks(subscriptions, cause)) await send(work);
+  if (item) await items.finish(item);
+  return true;
+}

@@ -1,0 +1,302 @@
+import { describe, describeFailure, mayHaveTakenEffect } from '../azure/failure.ts';
+import { parseStorageAccountId } from '../azure/resource-id.ts';
+import type { KeyVersion } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Reason } from '../reasons.ts';
+import { GIVEN_UP_MS } from '../time/spans.ts';
+import { outcomeOfFailure } from '../work/outcome.ts';
+import { type KeyUse, usedVersionId, usesKey } from './key-use.ts';
+import { type Announcement, type Observation, observe, type ReadUse } from './observe.ts';
+import { namesUnlisted, type Plan, planKeyUse } from './plan.ts';
+import { readUse, type WritableUse } from './read-use.ts';
+import { isRekey, planRekey } from './rekey-plan.ts';
+import type { StorageAccounts } from './storage-client.ts';
+import { moveId, type UseRow, versionOfRow } from './use-row.ts';
+
+/** First delay after a failed try, doubled with each further one, and the longest. Seconds. */
+const [FIRST_DELAY, LONGEST_DELAY] = [15, 300];
+/** After so many failed tries a use is tried once an hour. */
+const QUICK_TRIES = 8;
+const HOUR_SECONDS = 3_600;
+/** Added to the time within which a write that was not answered lands or never does. Milliseconds. */
+const MARGIN_MS = 1_000;
+
+/** A move of the app's own that is to be recorded. */
+export interface Move {
+  /** Made of what Azure shows, so that a second record of it has the same one. */
+  readonly id: string;
+  readonly reason: 'Moved' | 'Refreshed' | 'Rekeyed';
+  readonly account: string;
+  readonly scope?: string;
+  readonly key: string;
+  /** Version identifiers. */
+  readonly from: string | undefined;
+  readonly to: string;
+  readonly mode: 'pinned' | 'automatic';
+  /** Read later, since the answer to the PATCH was lost. */
+  readonly provenBy?: 'read';
+  /** Id of the re-key order that it belongs to. */
+  readonly rekey?: string;
+}
+
+/** A use is not moved now, although the plan may want it. */
+export interface Blocked {
+  readonly reason: Reason;
+  /** When it is worth trying again; absent: what ends it makes a work item by itself. */
+  readonly until?: Date;
+  /** No stage is decided for the version that it would move to. */
+  readonly needsRollout?: true;
+}
+
+/** What one look at a use came to. */
+export interface UseResult {
+  /** What the index is to hold of it; undefined: the use does not exist any more. */
+  readonly row: UseRow | undefined;
+  /** Moves of the app's own that the trail may not have yet, oldest first. */
+  readonly moves: readonly Move[];
+  /** A change that others made. */
+  readonly changed?: { readonly from: string | undefined; readonly to: string | undefined };
+  readonly blocked?: Blocked;
+  /** Azure answered 429 to a call for this use: seconds that it asked to wait, if it said. */
+  readonly throttled?: { readonly retryAfterSeconds: number | undefined; readonly code: string };
+  /** The call that failed says that the region's resource provider is not well: by deadline or 5xx. */
+  readonly isUnavailable?: boolean;
+  /** What Azure said of the failure. */
+  readonly detail?: string;
+}
+
+/** A standing order that moves the uses of a key to another one. */
+export interface Order {
+  readonly id: string;
+  readonly to: ManagedKey;
+  covers(row: UseRow): boolean;
+}
+
+export interface UsePorts {
+  readonly accounts: StorageAccounts;
+  /**
+   * Versions of a key by a list that is at most 5 s old and began after the work was asked for; `anew`: by a new one.
+   *
+   * @throws KeyUnreadableError
+   */
+  versions(key: ManagedKey, anew?: 'anew'): Promise<readonly KeyVersion[]>;
+  /** Whether these very lists, as they were given, are still at most 5 s old. */
+  areCurrent(lists: readonly (readonly KeyVersion[])[]): boolean;
+  /** Why the use is not moved now; undefined: it may be. Never throws. */
+  gate(row: UseRow, key: ManagedKey): Promise<Blocked | undefined>;
+  /** Waits for the budgets of one GET and one PATCH; says so where they admit it too late for this pass. */
+  permit(row: UseRow): Promise<Blocked | undefined>;
+  /** Whether the pass has announced that it moves uses of the key to that version identifier. */
+  isAnnounced(key: ManagedKey, target: string): boolean;
+  /** Errors are those of the app's own storage, and then nothing may be written. */
+  announce(key: ManagedKey, target: string): Promise<void>;
+  /** Asked right before the PATCH: why the pass may not write, since its lease is lost, its time is up, or the gate is shut. */
+  stopped(row: UseRow, key: ManagedKey, target: string): Blocked | undefined;
+  /** The active order for the uses of a key, if its target can be used. */
+  order(key: ManagedKey): Order | undefined;
+  /** Whether the drift check is to leave the use where it is (exempt, or not in CMK_AUTOFIX). */
+  isExempt(row: UseRow): boolean;
+  announced(): readonly Announcement[];
+  /** The use is read although it may not be moved. */
+  readonly looks: boolean;
+  readonly refreshAutomatic: boolean;
+  readonly now: () => Date;
+}
+
+/** The versions of a key could not be listed: that is no failure of the use. */
+export class KeyUnreadableError extends Error {
+  constructor(cause: unknown) {
+    super('The versions of the key could not be listed.', { cause });
+    this.name = 'KeyUnreadableError';
+  }
+}
+
+/** A target that was not announced, or a list that grew old during the read, takes one more round. */
+const MOST_ROUNDS = 3;
+
+/**
+ * Brings one use of a key to where it should be: GET, plan, PATCH; the answer is the proof. Everything is decided from what
+ * is read here. Never throws: what went wrong is in the result.
+ */
+export async function reconcileUse(row: UseRow, key: ManagedKey, ports: UsePorts): Promise<UseResult> {
+  const id = parseStorageAccountId(row.account);
+  if (!id) return { row: undefined, moves: [] };
+  const blocked = await ports.gate(row, key);
+  // A PATCH that was not answered, and a move that is not recorded, are looked for all the same.
+  const looks = ports.looks || row.state === 'indeterminate' || row.recorded === false;
+  if (blocked && !looks) return { row, moves: [], blocked };
+  const unrecorded = unrecordedMoves(row);
+  for (let round = 1; round <= MOST_ROUNDS; round += 1) {
+    const late = await ports.permit(row);
+    if (late) return { row, moves: [], blocked: late };
+    // Permits may take long.
+    const shut = await ports.gate(row, key);
+    try {
+      const [listed, read] = await Promise.all([ports.versions(key), readUse(id, row, ports.accounts, ports.now)]);
+      if (!read) return { row: undefined, moves: unrecorded };
+      const observation = observe(row, read, ports.announced());
+      if (observation.outdated) continue;
+      const { row: seen } = observation;
+      const known = resultOf(row, observation, unrecorded);
+      if (!seen || !usesKey(read.use, key)) return known;
+      const { plan, lists } = await planOf(seen, read.use, key, listed, ports);
+      if (plan.reason === 'RevocationOpen') return { ...known, row: pending(seen), blocked: { reason: plan.reason } };
+      if (!plan.write || isRefreshed(seen, plan)) return { ...known, row: settled(seen, plan) };
+      const stop = shut ?? ports.stopped(seen, key, plan.target.id);
+      if (stop) return { ...known, row: pending(seen), blocked: stop };
+      // Between the read and the write nothing is waited for: what is announced or listed now is read again.
+      if (!ports.isAnnounced(key, plan.target.id)) await ports.announce(key, plan.target.id);
+      else if (ports.areCurrent(lists)) return await write(seen, plan, read, known, ports, key);
+    } catch (error) {
+      return failed(row, error, ports.now());
+    }
+  }
+  return { row, moves: [], blocked: soon('ServiceUnavailable', ports.now()) };
+}
+
+/** An automatic use is written once for a target; Storage updates it within a day. */
+function isRefreshed(row: UseRow, plan: Plan): boolean {
+  return plan.reason === 'LaggingAutomaticVersion' && row.state === 'skipped' && row.target === plan.target?.id;
+}
+
+async function planOf(
+  row: UseRow,
+  use: KeyUse,
+  key: ManagedKey,
+  listed: readonly KeyVersion[],
+  ports: UsePorts,
+): Promise<{ readonly plan: Plan; readonly lists: readonly (readonly KeyVersion[])[] }> {
+  // A version that the list lacks may be newer than all that are in it.
+  const versions = namesUnlisted(use, listed) ? await ports.versions(key, 'anew') : listed;
+  const { refreshAutomatic, now } = ports;
+  const own = planKeyUse(use, versions, now(), { refreshAutomatic, isLeft: ports.isExempt(row) });
+  const order = ports.order(key);
+  if (!order?.covers(row)) return { plan: own, lists: [versions] };
+  const to = { key: order.to, versions: await ports.versions(order.to) };
+  const ordered = planRekey(use, { key, versions }, to, now());
+  // A use that cannot leave its key now follows it.
+  return { plan: ordered.write ? ordered : own, lists: [versions, to.versions] };
+}
+
+async function write(
+  seen: UseRow,
+  plan: Plan & { readonly write: true },
+  read: WritableUse,
+  known: UseResult,
+  ports: UsePorts,
+  key: ManagedKey,
+): Promise<UseResult> {
+  let answer: ReadUse;
+  try {
+    answer = await read.write(plan.pin, isRekey(plan) ? plan.to : undefined);
+  } catch (error) {
+    const { moves: _, ...failure } = failedWrite(seen, plan, error, ports.now());
+    return { ...known, ...failure };
+  }
+  const answered = observe(undefined, { ...answer, about: read.about }, []);
+  const row = answered.outdated ? undefined : answered.row;
+  const shown = answer.use && usedVersionId(answer.use);
+  // For an automatic use Storage takes the newest version of all, which may be newer than the list, or looks later: whether
+  // it looks at once is not documented.
+  const isRefresh = plan.reason === 'LaggingAutomaticVersion';
+  if (row && isRefresh && shown === versionOfRow(seen)) return { ...known, row: settled(row, plan) };
+  if (!row || !shown || (shown !== plan.target.id && !isRefresh)) {
+    const detail = `Azure's answer shows ${shown ?? 'no version'}, not ${plan.target.id}.`;
+    return { ...known, row: retried(row ?? seen, 'NotProven', ports.now()), detail };
+  }
+  const order = isRekey(plan) ? ports.order(key) : undefined;
+  const move = moveOf(seen, { ...row, target: shown }, answer.stamp, order ? { rekey: order.id } : {});
+  return { ...known, row: { ...row, ...done(move), target: shown }, moves: [...known.moves, move] };
+}
+
+/** Nothing is left to do for that target, and why. */
+function settled(row: UseRow, { reason, target }: Plan): UseRow {
+  const { notBefore: _, ...rest } = row;
+  const state = reason === 'UpToDate' ? 'done' : 'skipped';
+  return { ...rest, ...(target ? { target: target.id } : {}), state, reason, attempts: 0 };
+}
+
+/** What holds it up belongs to the key or to the pass, and is not written to the row. */
+function pending(row: UseRow): UseRow {
+  const { reason: _, notBefore: __, ...rest } = row;
+  return { ...rest, state: 'pending' };
+}
+
+function done({ reason }: Pick<Move, 'reason'>): Pick<UseRow, 'state' | 'reason' | 'attempts' | 'recorded'> {
+  // Until the trail has its record the row says so.
+  return { state: 'done', reason, attempts: 0, recorded: false };
+}
+
+function soon(reason: Reason, now: Date): Blocked {
+  return { reason, until: new Date(now.getTime() + FIRST_DELAY * 1000) };
+}
+
+function resultOf(
+  before: UseRow,
+  observation: Extract<Observation, { outdated: false }>,
+  unrecorded: readonly Move[],
+): UseResult {
+  const { row, found, changed } = observation;
+  const move = found && row ? [moveOf(before, row, row.stamp ?? '', { provenBy: 'read' })] : [];
+  return { row, moves: [...unrecorded, ...move], ...(changed ? { changed } : {}) };
+}
+
+/** The move that a row shows which is not recorded yet; none: all is recorded, or the version is not known. */
+function unrecordedMoves(row: UseRow): readonly Move[] {
+  if (row.recorded !== false || !versionOfRow(row)) return [];
+  return [moveOf(row, row, row.stamp ?? '', { provenBy: 'read' })];
+}
+
+function moveOf(before: UseRow, after: UseRow, stamp: string, more: Pick<Move, 'provenBy' | 'rekey'>): Move {
+  const { account, scope, mode } = after;
+  const to = versionOfRow(after) ?? '';
+  const from = before === after ? undefined : versionOfRow(before);
+  const isOtherKey = before.key.toLowerCase() !== after.key.toLowerCase();
+  const reason = isOtherKey ? 'Rekeyed' : mode === 'automatic' ? 'Refreshed' : 'Moved';
+  const use = { account, ...(scope === undefined ? {} : { scope }) };
+  return { ...more, ...use, id: moveId(use, to, stamp), reason, key: before.key, from, to, mode };
+}
+
+function failedWrite(seen: UseRow, plan: Plan & { readonly write: true }, error: unknown, now: Date): UseResult {
+  const failure = describeFailure(error);
+  // Deleted between the read and the write; other 404s are about the key.
+  if (failure.kind === 'notFound' && failure.code === 'ResourceNotFound') return { row: undefined, moves: [] };
+  if (!mayHaveTakenEffect(failure)) return failed(seen, error, now);
+  return {
+    row: {
+      ...seen,
+      ...{ state: 'indeterminate', reason: 'ServiceUnavailable', target: plan.target.id, attempts: seen.attempts + 1 },
+      ...{ at: now.toISOString(), notBefore: new Date(now.getTime() + GIVEN_UP_MS + MARGIN_MS).toISOString() },
+    },
+    moves: [],
+    isUnavailable: true,
+    detail: describe(failure),
+  };
+}
+
+function failed(row: UseRow, error: unknown, now: Date): UseResult {
+  const failure = describeFailure(error instanceof KeyUnreadableError ? error.cause : error);
+  const detail = describe(failure);
+  if (error instanceof KeyUnreadableError) {
+    const outcome = outcomeOfFailure(error.cause);
+    return { row, moves: [], blocked: soon(outcome.outcome === 'done' ? 'Unexpected' : outcome.reason, now), detail };
+  }
+  if (failure.kind === 'throttled') {
+    const { retryAfterSeconds, code } = failure;
+    return { row, moves: [], throttled: { retryAfterSeconds, code }, detail };
+  }
+  const outcome = outcomeOfFailure(error);
+  const reason = outcome.outcome === 'done' ? 'Unexpected' : outcome.reason;
+  const isUnavailable = failure.kind === 'unavailable';
+  return { row: retried(row, reason, now), moves: [], detail, ...(isUnavailable ? { isUnavailable } : {}) };
+}
+
+/** A failed use with the time of its next try. */
+function retried(row: UseRow, reason: Reason, now: Date): UseRow {
+  const attempts = row.attempts + 1;
+  const seconds = attempts > QUICK_TRIES ? HOUR_SECONDS : Math.min(FIRST_DELAY * 2 ** (attempts - 1), LONGEST_DELAY);
+  const notBefore = new Date(now.getTime() + seconds * 1000).toISOString();
+  // A PATCH that may still land stays what the row says of it.
+  const state = row.state === 'indeterminate' ? row.state : 'failed';
+  return { ...row, state, reason, attempts, notBefore };
+}

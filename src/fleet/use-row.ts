@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
+import { REASONS, type Reason } from '../reasons.ts';
+import type { FleetUse, UseRef } from './fleet-index.ts';
+import { encoded, keyPartition } from './fleet-keys.ts';
+import { type FleetTable, type Row, type RowChange, toUse, useKeys, useProperties } from './fleet-rows.ts';
+
+/**
+ * `pending`: a pass is to look at it; `done`: moved, or found where it should be; `failed`: tried again at `notBefore`;
+ * `skipped`: the plan writes nothing; `indeterminate`: a PATCH was not answered, and may still take effect until `notBefore`.
+ */
+export type UseProgress = 'pending' | 'done' | 'failed' | 'skipped' | 'indeterminate';
+
+/** What is known of one use of a key, and the journal of its move. */
+export interface UseRow extends FleetUse {
+  readonly state: UseProgress;
+  /** Why it is in that state; absent while it is pending. */
+  readonly reason?: Reason;
+  /** Version identifier that the last PATCH asked for. */
+  readonly target?: string;
+  /** Azure's own time stamp of the version in use (ISO 8601); absent where Azure has none. */
+  readonly stamp?: string;
+  /** When the read that this is from began, or the PATCH was answered (ISO 8601). */
+  readonly at: string;
+  /** Tries that failed one after the other. */
+  readonly attempts: number;
+  /** ISO 8601; absent: at once. */
+  readonly notBefore?: string;
+  /** False: the trail has no record of the last move yet. */
+  readonly recorded?: false;
+}
+
+/** Uses of keys in the index. Only the holder of a subscription's lease writes those of that subscription. */
+export interface UseRows {
+  /** Uses of a key, in one subscription or in all; scopes after their account. */
+  of(key: string, subscription?: string): AsyncIterable<UseRow>;
+  /** Those of one account. */
+  ofAccount(key: string, account: string): AsyncIterable<UseRow>;
+  /** A row that exists is replaced. */
+  put(rows: readonly UseRow[]): Promise<void>;
+  drop(uses: readonly UseRef[]): Promise<void>;
+}
+
+const iso = z.iso.datetime();
+const text = z.string().max(500).catch('');
+const PROGRESS = z.object({
+  state: z.enum(['pending', 'done', 'failed', 'skipped', 'indeterminate']).catch('pending'),
+  reason: text,
+  target: text,
+  stamp: iso.or(z.literal('')).catch(''),
+  at: iso,
+  attempts: z.coerce.number().int().min(0).max(1_000_000).catch(0),
+  notBefore: iso.or(z.literal('')).catch(''),
+  recorded: z.enum(['no', '']).catch(''),
+});
+
+export function createUseRows(table: FleetTable): UseRows {
+  async function* rows(partition: string, beginning?: string): AsyncGenerator<UseRow> {
+    for await (const row of table.rows(partition, beginning)) {
+      const use = toUseRow(row);
+      if (use) yield use;
+    }
+  }
+  return {
+    of: (key, subscription) =>
+      rows(keyPartition(key), subscription === undefined ? undefined : `${encoded(subscription)}|`),
+    async *ofAccount(key, account) {
+      const { partitionKey, rowKey } = useKeys({ key, account });
+      for await (const row of rows(partitionKey, rowKey)) if (isOfAccount(row, account)) yield row;
+    },
+    put: (uses) => table.write(uses.map(toUseChange)),
+    drop: (uses) => table.write(uses.map((use): RowChange => useKeys(use))),
+  };
+}
+
+/** Undefined for a row that is none of ours. One of version 2 has no state: it is pending. */
+export function toUseRow(row: Row): UseRow | undefined {
+  const use = toUse(row);
+  if (!use) return undefined;
+  const progress = PROGRESS.safeParse({ at: use.readOn, ...row }).data;
+  if (!progress) return { ...use, state: 'pending', at: use.readOn, attempts: 0 };
+  const { reason, target, stamp, notBefore, recorded, ...rest } = progress;
+  return {
+    ...use,
+    ...rest,
+    ...(Object.hasOwn(REASONS, reason) ? { reason: reason as Reason } : {}),
+    ...(parseKeyIdentifier(target)?.version ? { target } : {}),
+    ...(stamp ? { stamp } : {}),
+    ...(notBefore ? { notBefore } : {}),
+    ...(recorded === 'no' ? { recorded: false } : {}),
+  };
+}
+
+/** What is absent is written as empty, since a merge keeps what it is not given. */
+export function toUseChange(use: UseRow): RowChange {
+  const { state, reason = '', target = '', stamp = '', at, attempts, notBefore = '', recorded } = use;
+  const progress = { state, reason, target, stamp, at, attempts: String(attempts), notBefore };
+  return {
+    ...useKeys(use),
+    properties: { ...useProperties(use), ...progress, recorded: recorded === false ? 'no' : '' },
+  };
+}
+
+/** Identifier of the version that data is wrapped with; where Azure does not tell, of the one that is pinned. */
+export function versionOfRow({
+  key,
+  current,
+  pinned,
+}: Pick<FleetUse, 'key' | 'current' | 'pinned'>): string | undefined {
+  const parsed = parseKeyIdentifier(key);
+  const version = current ?? pinned;
+  return parsed && version ? formatKeyIdentifier(parsed, version) : undefined;
+}
+
+/**
+ * Id of the audit record of a move. It is made of what Azure shows of it, so that any worker that records the same move
+ * makes the same id, also after the index was lost.
+ *
+ * @param stamp Azure's own time stamp of the change; empty where it has none
+ */
+export function moveId(use: Pick<UseRef, 'account' | 'scope'>, version: string, stamp: string): string {
+  const parts = [use.account.toLowerCase(), use.scope?.toLowerCase() ?? '', version.toLowerCase(), stamp];
+  return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 32);
+}
+
+function isOfAccount({ account }: UseRow, wanted: string): boolean {
+  return account.toLowerCase() === wanted.toLowerCase();
+}

@@ -1,0 +1,115 @@
+import { odata, type TableClient, type TransactionAction } from '@azure/data-tables';
+import type { TokenCredential } from '@azure/identity';
+import pMap from 'p-map';
+import { appTable } from '../azure/app-storage.ts';
+import { describeFailure } from '../azure/failure.ts';
+import type { Settings } from '../settings/settings.ts';
+import { encoded } from './fleet-keys.ts';
+import { FLEET_TABLE } from './fleet-table-client.ts';
+import {
+  type NewWorkItem,
+  toWorkItem,
+  WORK,
+  type WorkItem,
+  type WorkItems,
+  workProperties,
+  workRow,
+} from './work-items.ts';
+
+/** The most that a transaction takes ("Performing entity group transactions"). */
+const BATCH = 100;
+const CONCURRENCY = 8;
+
+/** Work items in Azure Table Storage, in the table of the fleet index. The client is made when it is first needed. */
+export function createWorkItems(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): WorkItems {
+  let client: TableClient | undefined;
+  const table = (): TableClient => {
+    client ??= appTable(settings, credential, FLEET_TABLE);
+    return client;
+  };
+  async function* query(filter: string): AsyncGenerator<WorkItem> {
+    try {
+      for await (const { etag, ...entity } of table().listEntities({ queryOptions: { filter } })) {
+        const { partitionKey = '', rowKey = '' } = entity;
+        const item = toWorkItem({ ...entity, partitionKey, rowKey }, etag);
+        if (item) yield item;
+      }
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+  }
+  return {
+    put: (items) => inTable(table, () => putAll(table(), items)),
+    putNew: (items) => inTable(table, () => pMap(items, (item) => putNew(table(), item), { concurrency: CONCURRENCY })),
+    async of(subscription) {
+      const prefix = encoded(subscription);
+      // `}` is the character after `|`.
+      const range = odata`PartitionKey eq ${WORK} and RowKey ge ${`${prefix}|`} and RowKey lt ${`${prefix}}`}`;
+      const items: WorkItem[] = [];
+      for await (const item of query(range)) items.push(item);
+      return items;
+    },
+    all: () => query(odata`PartitionKey eq ${WORK}`),
+    postpone: (item, postponement) =>
+      ifUnchanged(() =>
+        table().updateEntity(toEntity({ ...item, reason: undefined, ...postponement }), 'Replace', { etag: item.etag }),
+      ),
+    finish: (item) => ifUnchanged(() => table().deleteEntity(WORK, workRow(item), { etag: item.etag })),
+  };
+}
+
+type Unset<T> = { readonly [K in keyof T]: T[K] | undefined };
+
+function toEntity(item: NewWorkItem | (Unset<Pick<NewWorkItem, 'reason'>> & Omit<NewWorkItem, 'reason'>)) {
+  const { reason, ...rest } = item;
+  return {
+    partitionKey: WORK,
+    rowKey: workRow(item),
+    ...workProperties({ ...rest, ...(reason ? { reason } : {}) }),
+  };
+}
+
+async function putAll(table: TableClient, items: readonly NewWorkItem[]): Promise<void> {
+  // A transaction that names a row twice is refused; the later one counts.
+  const rows = [...new Map(items.map((item) => [workRow(item), toEntity(item)])).values()];
+  const batches = Array.from({ length: Math.ceil(rows.length / BATCH) }, (_, n) =>
+    rows.slice(n * BATCH, (n + 1) * BATCH).map((row): TransactionAction => ['upsert', row, 'Replace']),
+  );
+  await pMap(batches, (batch) => table.submitTransaction(batch), { concurrency: CONCURRENCY });
+}
+
+async function putNew(table: TableClient, item: NewWorkItem): Promise<void> {
+  try {
+    await table.createEntity(toEntity(item));
+  } catch (error) {
+    if (describeFailure(error).kind !== 'conflict') throw error;
+  }
+}
+
+/** Runs a write, once more where the table did not exist; another instance may make it at the same time. */
+async function inTable(table: () => TableClient, write: () => Promise<unknown>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    await table().createTable();
+    await write();
+  }
+}
+
+async function ifUnchanged(write: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await write();
+    return true;
+  } catch (error) {
+    const { kind } = describeFailure(error);
+    if (kind === 'conflict' || kind === 'notFound') return false;
+    throw error;
+  }
+}
+
+/** The table does not exist yet. */
+function isMissing(error: unknown): boolean {
+  const { status, code, message } = describeFailure(error);
+  return status === 404 && /TableNotFound/i.test(`${code} ${message}`);
+}

@@ -1,0 +1,138 @@
+import { z } from 'zod';
+import { parseStorageAccountId } from '../azure/resource-id.ts';
+import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
+import { REASONS, type Reason } from '../reasons.ts';
+import { parseJson } from '../text.ts';
+import { type Cause, parseCause } from '../work/messages.ts';
+import { encoded } from './fleet-keys.ts';
+import type { Row } from './fleet-rows.ts';
+
+/** Partition of the fleet table that holds the work items. */
+export const WORK = 'work';
+
+/** What stands in the place of a subscription in an item of a key itself, which reconcileKey works on. */
+export const NO_SUBSCRIPTION = '-';
+
+/**
+ * What is wanted: `key`, bring the uses of a key to where they should be; `account`, read one account; `list`, list the
+ * accounts of the subscription; `scopes`, list encryption scopes that were never listed; `verify`, read again what a worker
+ * that died had begun to move.
+ */
+export type WorkKind = 'key' | 'account' | 'list' | 'scopes' | 'verify';
+
+/** Names one item: there is at most one of each. */
+export interface WorkRef {
+  /** Subscription id, or {@link NO_SUBSCRIPTION}. */
+  readonly subscription: string;
+  readonly kind: WorkKind;
+  /** Key identifier without a version, or ARM id of an account; empty for the other kinds. */
+  readonly about: string;
+}
+
+/** Versions that a pass moves to, announced before its first PATCH: key identifier without a version → version identifier. */
+export type Targets = Readonly<Record<string, string>>;
+
+export interface NewWorkItem extends WorkRef {
+  /** Not before that. */
+  readonly due: Date;
+  /** Since when it is wanted. */
+  readonly since: Date;
+  readonly cause: Cause;
+  /** How often a pass could not finish it. */
+  readonly attempts?: number;
+  /** Why it is not done yet. */
+  readonly reason?: Reason;
+  /** The index is not to be trusted: every account is read. */
+  readonly fresh?: boolean;
+  /** Of a `verify` item: what the pass had announced that ended before its time. */
+  readonly targets?: Targets;
+}
+
+/** A row that exists while work is wanted. */
+export interface WorkItem extends NewWorkItem {
+  readonly attempts: number;
+  /** Of the row as it was read: it is postponed and deleted only while it is still the same. */
+  readonly etag: string;
+}
+
+/** When an item is to be worked on next, and why not before. */
+export type Postponement = Pick<NewWorkItem, 'due' | 'reason'> & { readonly attempts: number };
+
+/** Work items in the app's own storage. Every request has a deadline. Errors are the SDK's: read them with `describeFailure`. */
+export interface WorkItems {
+  /** In no particular order; an item that exists is replaced. */
+  put(items: readonly NewWorkItem[]): Promise<void>;
+  /** Only where there is none: what the drift check wants does not replace what an event or an operator wants. */
+  putNew(items: readonly NewWorkItem[]): Promise<void>;
+  /** Those of a subscription, due or not; a row that cannot be read is left out. */
+  of(subscription: string): Promise<readonly WorkItem[]>;
+  /** All of them, page by page. */
+  all(): AsyncIterable<WorkItem>;
+  /** @returns false: it was put anew since it was read, and stays as it is */
+  postpone(item: WorkItem, postponement: Postponement): Promise<boolean>;
+  /** Likewise. */
+  finish(item: WorkItem): Promise<boolean>;
+}
+
+const iso = z.iso.datetime();
+const TARGETS = z.record(z.string().max(300), z.string().max(400));
+const ITEM = z.object({
+  about: z.string().max(500),
+  kind: z.enum(['key', 'account', 'list', 'scopes', 'verify']),
+  subscription: z.string().max(40),
+  due: iso,
+  since: iso,
+  attempts: z.coerce.number().int().min(0).max(1_000_000).catch(0),
+  reason: z.string().max(100).catch(''),
+  fresh: z.literal('yes').optional().catch(undefined),
+  targets: z.string().max(30_000).optional().catch(undefined),
+});
+
+/** Row key of an item. @throws TypeError for an `about` that does not fit its kind */
+export function workRow({ subscription, kind, about }: WorkRef): string {
+  const prefix = `${encoded(subscription)}|${kind}`;
+  if (kind === 'key') {
+    const key = parseKeyIdentifier(about);
+    if (!key) throw new TypeError(`${about} is not a key identifier.`);
+    return `${prefix}|${encoded(new URL(key.vaultUri).hostname)}|${encoded(key.keyName)}`;
+  }
+  if (kind === 'account') {
+    const account = parseStorageAccountId(about);
+    if (!account) throw new TypeError(`${about} is not the ARM id of a storage account.`);
+    return `${prefix}|${encoded(account.name)}`;
+  }
+  return prefix;
+}
+
+/** All that a row holds, so that a put replaces it whole. */
+export function workProperties(item: NewWorkItem): Record<string, string> {
+  const { subscription, kind, about, due, since, cause, attempts = 0, reason = '', fresh, targets } = item;
+  return {
+    ...{ subscription, kind, about, due: due.toISOString(), since: since.toISOString(), cause: JSON.stringify(cause) },
+    ...{ attempts: String(attempts), reason, fresh: fresh ? 'yes' : '' },
+    targets: targets ? JSON.stringify(targets) : '',
+  };
+}
+
+/** Undefined for a row that is none of ours. What it claims decides what is read, never what is written to an account. */
+export function toWorkItem(row: Row, etag: string): WorkItem | undefined {
+  const read = ITEM.safeParse(row).data;
+  const cause = parseCause(row.cause);
+  if (!read || !cause) return undefined;
+  const { due, since, reason, fresh, targets, about, ...rest } = read;
+  const key = rest.kind === 'key' ? parseKeyIdentifier(about) : undefined;
+  const ref = { ...rest, about: key ? formatKeyIdentifier(key) : about };
+  try {
+    if (workRow(ref) !== row.rowKey) return undefined;
+  } catch {
+    return undefined;
+  }
+  const announced = targets ? TARGETS.safeParse(parseJson(targets)).data : undefined;
+  return {
+    ...ref,
+    ...{ due: new Date(due), since: new Date(since), cause, etag },
+    ...(Object.hasOwn(REASONS, reason) ? { reason: reason as Reason } : {}),
+    ...(fresh ? { fresh: true } : {}),
+    ...(announced ? { targets: announced } : {}),
+  };
+}

@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import { CallCapacity } from '../../src/azure/call-capacity.ts';
+
+function fail(capacity: CallCapacity, region: string, times: number, nowMs: number): void {
+  for (let n = 0; n < times; n += 1) {
+    capacity.begin(region);
+    capacity.end(region, false, nowMs);
+  }
+}
+
+describe('CallCapacity', () => {
+  it('admits 512 calls in flight, over all regions', () => {
+    const capacity = new CallCapacity();
+    for (let n = 0; n < 512; n += 1) capacity.begin(n % 2 === 0 ? 'westeurope' : 'northeurope');
+    expect(capacity.waitMs('westeurope', 0)).toBeGreaterThan(0);
+    capacity.end('northeurope', true, 0);
+    expect(capacity.waitMs('westeurope', 0)).toBe(0);
+  });
+
+  it('closes a region alone after five failures in a row, for half a minute', () => {
+    const capacity = new CallCapacity();
+    fail(capacity, 'westeurope', 4, 0);
+    expect(capacity.waitMs('westeurope', 0)).toBe(0);
+    fail(capacity, 'westeurope', 1, 0);
+    expect(capacity.waitMs('westeurope', 0)).toBe(30_000);
+    expect(capacity.waitMs('northeurope', 0)).toBe(0);
+  });
+
+  it('lets one call probe a closed region: if it fails the region stays closed for twice as long, up to five minutes', () => {
+    const capacity = new CallCapacity();
+    fail(capacity, 'westeurope', 5, 0);
+    let nowMs = 30_000;
+    for (const breakMs of [60_000, 120_000, 240_000, 300_000, 300_000]) {
+      expect(capacity.waitMs('westeurope', nowMs)).toBe(0);
+      capacity.begin('westeurope');
+      expect(capacity.waitMs('westeurope', nowMs)).toBeGreaterThan(0);
+      capacity.end('westeurope', false, nowMs);
+      expect(capacity.waitMs('westeurope', nowMs)).toBe(breakMs);
+      nowMs += breakMs;
+    }
+    capacity.begin('westeurope');
+    capacity.end('westeurope', true, nowMs);
+    expect(capacity.waitMs('westeurope', nowMs)).toBe(0);
+  });
+});

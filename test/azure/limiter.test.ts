@@ -1,0 +1,123 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Calls, Limiter } from '../../src/azure/limiter.ts';
+
+const NOON = Date.UTC(2026, 5, 1, 12);
+const MOVE: Calls = { reads: 1, writes: 1 };
+
+/** Takes as many permits as there are until then, each as soon as it is admitted; when each was taken. */
+function takeUntil(
+  limiter: Limiter,
+  untilMs: number,
+  calls: Calls = MOVE,
+  fromMs = NOON,
+  region = 'westeurope',
+): number[] {
+  const taken: number[] = [];
+  for (let nowMs = fromMs; nowMs < untilMs; ) {
+    const waitMs = limiter.take(region, calls, nowMs);
+    if (waitMs === 0) taken.push(nowMs);
+    nowMs += waitMs;
+  }
+  return taken;
+}
+
+/** The most of them in any span of that length. */
+function mostWithin(times: readonly number[], spanMs: number): number {
+  return Math.max(...times.map((from) => times.filter((at) => at >= from && at < from + spanMs).length));
+}
+
+describe('Limiter', () => {
+  it('admits 10 writes a second at most, with a burst of five', () => {
+    const taken = takeUntil(new Limiter(1), NOON + 20_000);
+    expect(taken.filter((at) => at === NOON)).toHaveLength(5);
+    expect(taken.length).toBeGreaterThan(190);
+    expect(mostWithin(taken, 1_000)).toBeLessThanOrEqual(15);
+  });
+
+  it('moves 500 accounts of a region within 52 seconds', () => {
+    expect(takeUntil(new Limiter(0.8), NOON + 52_000).length).toBeGreaterThanOrEqual(500);
+  });
+
+  it('keeps to its share of the writes of an hour and of the reads of five minutes', () => {
+    const writes = takeUntil(new Limiter(0.8), NOON + 3_600_000, { writes: 1 });
+    expect(mostWithin(writes, 3_600_000)).toBe(960);
+    const reads = takeUntil(new Limiter(0.8), NOON + 600_000, { reads: 1 });
+    expect(mostWithin(reads, 300_000)).toBe(640);
+  });
+
+  it('says how long to wait once the hour is used up, and admits again then', () => {
+    const limiter = new Limiter(0.8);
+    const taken = takeUntil(limiter, NOON + 600_000, { writes: 1 });
+    expect(taken).toHaveLength(960);
+    const at = NOON + 600_000;
+    const waitMs = limiter.take('westeurope', { writes: 1 }, at);
+    expect(waitMs).toBeGreaterThan(2_900_000);
+    expect(limiter.take('westeurope', { writes: 1 }, at + waitMs)).toBe(0);
+  });
+
+  it('counts each region by itself, and Azure Resource Manager for the whole subscription', () => {
+    const limiter = new Limiter(1);
+    takeUntil(limiter, NOON + 1, MOVE);
+    expect(limiter.take('northeurope', MOVE, NOON)).toBe(0);
+    const regions = Array.from({ length: 300 }, (_, n) => `region${n}`);
+    const admitted = regions.filter((region) => limiter.take(region, { writes: 1 }, NOON) === 0);
+    expect(admitted.length).toBeLessThanOrEqual(190);
+  });
+
+  it('leaves three quarters of the windows to first tries', () => {
+    const limiter = new Limiter(1);
+    expect(takeUntil(limiter, NOON + 3_000_000, { writes: 1, purpose: 'retry' })).toHaveLength(300);
+    expect(limiter.take('westeurope', { writes: 1 }, NOON + 3_000_000)).toBe(0);
+  });
+
+  it('leaves an eighth of the lists to those that are urgent', () => {
+    const limiter = new Limiter(0.8);
+    expect(takeUntil(limiter, NOON + 1_000, { lists: 1, purpose: 'scopes' })).toHaveLength(70);
+    expect(limiter.take('westeurope', { lists: 1 }, NOON + 1_000)).toBe(0);
+  });
+
+  it('admits no call in a region for as long as a 429 asks, and half the rate after it', () => {
+    const limiter = new Limiter(1);
+    limiter.close('westeurope', 'account', NOON, 30);
+    expect(limiter.take('westeurope', MOVE, NOON)).toBe(30_000);
+    expect(limiter.take('westeurope', { lists: 1 }, NOON)).toBe(0);
+    expect(limiter.take('northeurope', MOVE, NOON)).toBe(0);
+    const reopened = NOON + 30_000;
+    const first = takeUntil(limiter, reopened + 10_000, MOVE, reopened);
+    expect(first.length).toBeLessThanOrEqual(65);
+    const later = takeUntil(limiter, reopened + 80_000, MOVE, reopened + 70_000);
+    expect(later.length).toBeGreaterThanOrEqual(95);
+  });
+
+  it('waits 15 seconds where a 429 does not say, and closes all regions for one of Azure Resource Manager', () => {
+    const limiter = new Limiter(1);
+    limiter.close('westeurope', 'subscription', NOON);
+    expect(limiter.take('northeurope', { reads: 1 }, NOON)).toBe(15_000);
+  });
+
+  it('goes on where the holder before it ended, by the usage that is stored', () => {
+    const before = new Limiter(0.8);
+    takeUntil(before, NOON + 600_000, { writes: 1 });
+    const after = new Limiter(0.8, JSON.parse(JSON.stringify(before.usage())));
+    expect(after.take('WestEurope', { writes: 1 }, NOON + 600_000)).toBeGreaterThan(2_900_000);
+    expect(after.take('westeurope', { reads: 1 }, NOON + 600_000)).toBe(0);
+  });
+
+  it('never admits more in any span than a budget has, however calls come', () => {
+    const gap = fc.integer({ min: 0, max: 20_000 });
+    fc.assert(
+      fc.property(fc.array(gap, { minLength: 200, maxLength: 400 }), (gaps) => {
+        const limiter = new Limiter(0.1);
+        let nowMs = NOON;
+        const taken: number[] = [];
+        for (const ms of gaps) {
+          nowMs += ms;
+          if (limiter.take('westeurope', { reads: 1, lists: 1 }, nowMs) === 0) taken.push(nowMs);
+        }
+        expect(mostWithin(taken, 300_000)).toBeLessThanOrEqual(10);
+      }),
+      { numRuns: 30 },
+    );
+  });
+});

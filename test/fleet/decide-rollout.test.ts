@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import { RolloutCount } from '../../src/fleet/decide-rollout.ts';
+import type { RolloutRow } from '../../src/fleet/rollout-row.ts';
+import type { UseRow } from '../../src/fleet/use-row.ts';
+import { KEY, keyVersion, versionName } from '../support/keys.ts';
+
+const NOW = new Date(Date.UTC(2026, 5, 1, 12));
+const target = keyVersion(2);
+const SUBSCRIPTIONS = ['a', 'b'].map((one) => `11111111-1111-4111-8111-11111111111${one}`);
+
+/** @param is the version that it is on, or `failed` */
+function use(name: string, is: 1 | 2 | 'failed', more: Partial<UseRow> & { in?: number } = {}): UseRow {
+  const { in: n = 0, ...rest } = more;
+  const version = versionName(is === 2 ? 2 : 1);
+  return {
+    key: KEY.id,
+    account: `/subscriptions/${SUBSCRIPTIONS[n]}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/${name}`,
+    ...{ location: 'westeurope', mode: 'pinned', pinned: version, current: version, readOn: NOW.toISOString() },
+    ...{ at: NOW.toISOString(), attempts: is === 'failed' ? 1 : 0, state: is === 'failed' ? 'failed' : 'pending' },
+    ...rest,
+  };
+}
+
+function decide(uses: readonly UseRow[], before?: Partial<RolloutRow>, rules: { canaries?: number; goOn?: true } = {}) {
+  const { canaries = 0, goOn } = rules;
+  const count = new RolloutCount({ target, canaries, isOrderedOn: goOn === true, now: NOW });
+  for (const one of uses) count.add(one);
+  const stored: RolloutRow = {
+    ...{ target: target.id, stage: 'canary', canaries: [], proven: false, unfinished: uses.length, failed: 0 },
+    ...{ progressOn: NOW.toISOString(), checkedOn: NOW.toISOString() },
+    ...before,
+  };
+  return count.decide(before && stored);
+}
+
+describe('A rollout', () => {
+  it('begins with its canaries: the lowest wave first, then the pinned ones', () => {
+    const uses = [use('st1', 1, { mode: 'automatic' }), use('st2', 1), use('st3', 1, { wave: '7', in: 1 })];
+    const { row, subscriptions } = decide(uses, undefined, { canaries: 2 });
+    expect(row.stage).toBe('canary');
+    expect(row.canaries.map((id) => id.split('/').at(-1))).toEqual(['st3', 'st2']);
+    expect(subscriptions).toEqual([SUBSCRIPTIONS[1], SUBSCRIPTIONS[0]].sort());
+  });
+
+  it('waits for its canaries to be moved, and then to be proven', () => {
+    const canaries = [use('st1', 1).account];
+    expect(decide([use('st1', 1), use('st2', 1)], { canaries })).toMatchObject({
+      row: { stage: 'canary' },
+      needsProof: false,
+    });
+    expect(decide([use('st1', 2), use('st2', 1)], { canaries })).toMatchObject({
+      row: { stage: 'canary' },
+      needsProof: true,
+    });
+    expect(decide([use('st1', 2), use('st2', 1)], { canaries, proven: true })).toMatchObject({
+      row: { stage: 'rest' },
+    });
+  });
+
+  it('is held by a canary that failed, and says so once', () => {
+    const [canaries, uses] = [[use('st1', 1).account], [use('st1', 'failed'), use('st2', 1)]];
+    expect(decide(uses, { canaries })).toMatchObject({
+      row: { stage: 'canary', said: 'CanaryFailed' },
+      news: 'CanaryFailed',
+    });
+    expect(decide(uses, { canaries, said: 'CanaryFailed' }).news).toBeUndefined();
+  });
+
+  it('goes on to the next wave that there is when one is done, with one failure at the most', () => {
+    const wave = (n: number) => ({ wave: String(n) });
+    const first = [use('st1', 2, wave(1)), use('st2', 'failed', wave(1))];
+    const later = [use('st3', 1, wave(3)), use('st4', 1)];
+    expect(decide([...first, ...later], { stage: 'wave 1' }).row.stage).toBe('wave 3');
+    const failed = [use('st1', 'failed', wave(1)), use('st2', 'failed', wave(1))];
+    expect(decide([...failed, ...later], { stage: 'wave 1' })).toMatchObject({
+      row: { stage: 'wave 1' },
+      news: 'WaveFailed',
+    });
+  });
+
+  it('never narrows its stage for one target, and begins anew for another one', () => {
+    const uses = [use('st1', 1, { wave: '1' }), use('st2', 1)];
+    expect(decide(uses, { stage: 'rest' }).row.stage).toBe('rest');
+    expect(decide(uses, { stage: 'rest', target: keyVersion(1).id }).row.stage).toBe('wave 1');
+  });
+
+  it('goes on whatever holds it when an operator has ordered so', () => {
+    const uses = [use('st1', 'failed'), use('st2', 1, { wave: '2' })];
+    const { row } = decide(uses, { canaries: [use('st1', 1).account] }, { goOn: true });
+    expect(row.stage).toBe('rest');
+  });
+
+  it('is told of as finished only if there was something to move', () => {
+    expect(decide([use('st1', 2)]).news).toBeUndefined();
+    expect(decide([use('st1', 2)], { stage: 'rest', unfinished: 1 }).news).toBe('RotationFinished');
+  });
+
+  it('is stuck when nothing has moved for a quarter of an hour', () => {
+    const progressOn = new Date(NOW.getTime() - 16 * 60_000).toISOString();
+    expect(decide([use('st1', 1)], { stage: 'rest', progressOn, unfinished: 1 }).news).toBe('RotationStuck');
+    expect(decide([use('st1', 1)], { stage: 'rest', progressOn, unfinished: 2 }).news).toBeUndefined();
+  });
+});

@@ -1,0 +1,648 @@
+import { CallCapacity } from '../../src/azure/call-capacity.ts';
+import {
+  type FleetQueue,
+  type FleetWork,
+  handleFleetWork,
+  handleKeyWork,
+  type KeyQueue,
+  SWEEP_MS,
+  sweepWork,
+} from '../../src/fleet/fleet-work.ts';
+import { type KeyPorts, reconcileManagedKey } from '../../src/fleet/reconcile-key.ts';
+import { RolloutGate } from '../../src/fleet/rollout-gate.ts';
+import type { StandingOrders } from '../../src/fleet/standing-orders.ts';
+import { createUseRows, toUseChange, toUseRow } from '../../src/fleet/use-row.ts';
+import { NO_SUBSCRIPTION, type WorkKind } from '../../src/fleet/work-items.ts';
+import type { WorkerPorts } from '../../src/fleet/worker-ports.ts';
+import { compareAge, type KeyVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
+import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
+import { formatRevocation, openRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
+import { KEY, REVOKER, VAULT, VAULTS } from '../support/keys.ts';
+import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
+import { MemoryWorkItems } from '../support/memory-work-items.ts';
+import type { World } from './explore.ts';
+import { MemoryLeases } from './memory-leases.ts';
+import { MemoryRollouts } from './memory-rollouts.ts';
+import { MemoryStorage, type UseSpec } from './memory-storage.ts';
+import { keysOf, MemoryVault, type Way } from './memory-vault.ts';
+import { Actor, type Fault, Scheduler, type Transition } from './scheduler.ts';
+import { VirtualTimers } from './virtual-timers.ts';
+
+/** What people and Azure do, and what goes wrong at a certain moment; `during`: while such a call is under way. */
+export type ControllerDeed = Deed & { readonly during?: RegExp };
+
+type Deed =
+  | { readonly do: 'newVersion' | 'revoke' | 'restore'; readonly key: string }
+  /** A person pins an account to the version before, or to the newest. */
+  | { readonly do: 'pinBack' | 'pinNewest'; readonly account: string }
+  | { readonly do: 'deleteAccount'; readonly account: string }
+  | { readonly do: 'loseIndex' }
+  /** All moves are paused, for so long or until they are resumed. */
+  | { readonly do: 'pause'; readonly minutes?: number }
+  | { readonly do: 'resume' }
+  /** The worker's instance is killed, and what it has in flight lands. */
+  | { readonly do: 'kill' }
+  | { readonly do: 'loseMessages' }
+  | { readonly do: 'pass'; readonly seconds: number }
+  /** The next deed comes when what came of those before is at rest. */
+  | { readonly do: 'wait' };
+
+export interface ControllerScenario {
+  readonly uses: readonly UseSpec[];
+  readonly deeds: readonly ControllerDeed[];
+  readonly instances: number;
+  /** Accounts that go first. */
+  readonly canaries: number;
+  readonly faults: number;
+  readonly kinds?: readonly Fault[];
+  readonly aim?: RegExp;
+  readonly kills: number;
+  /** Messages that get lost. */
+  readonly losses: number;
+  /** Times at which everything takes long: no answer comes, and the clock goes on. */
+  readonly stalls: number;
+  /** Azure's clock against that of the app's storage. Milliseconds. */
+  readonly stampSkewMs: number;
+}
+
+const NOON = Date.UTC(2026, 5, 1, 12);
+const STEP_MS = 40;
+const PATCH_MS = 60_000;
+const CALL_MS = 20_000;
+const PASS_MS = 240_000;
+/** Invariant 2: what faults left is right again within. */
+const RIGHT_AGAIN_MS = 300_000;
+const MOST_MS = 3 * 3_600_000;
+/** A pause is felt within 10 s, and what is being read then is at most moved. */
+const PAUSE_FELT_MS = 10_000 + CALL_MS;
+/** A list is five seconds old at most, and is begun a step before. */
+const LIST_MS = 5_000 + STEP_MS;
+/** The host shows the message of a dead worker again after so long. */
+const HELD_MS = 600_000;
+
+interface Message {
+  /** Of a key, or of subscriptions. */
+  readonly key?: ManagedKey;
+  readonly work: FleetWork;
+  visibleAt: number;
+}
+
+interface Instance {
+  readonly number: number;
+  readonly actors: Set<Actor>;
+  capacity: CallCapacity;
+  /** What it knows of orders and rollouts; lost when it is killed. */
+  gate: RolloutGate | undefined;
+  /** By the instance, whoever makes them. */
+  caller: Actor | undefined;
+}
+
+interface Recorded {
+  readonly id: string;
+  readonly use: string;
+  readonly to: string;
+}
+
+/** The controller over a few keys and accounts: instances, queue, sweep, people and trouble. */
+export class ControllerWorld implements World {
+  readonly scheduler: Scheduler;
+  readonly timers = new VirtualTimers(() => this.#clock);
+  readonly storage: MemoryStorage;
+  readonly index = new MemoryFleetTable();
+  readonly items = new MemoryWorkItems();
+  readonly rollouts = new MemoryRollouts();
+  readonly recorded: Recorded[] = [];
+  #orders: StandingOrders = { pauses: [], goOn: [], moves: [] };
+  /** People and lost rows make accounts go past their wave. */
+  #isDisturbed = false;
+  #isIndexLost = false;
+  /** No message was lost, and no call took long. */
+  #isWell = true;
+  #broken: string | undefined;
+  #pausedSince = Number.POSITIVE_INFINITY;
+  readonly #canaries: number;
+  readonly #vaults = new Map<string, MemoryVault>();
+  /** By key: since when which version is the one to move to. */
+  readonly #targets = new Map<string, { readonly at: number; readonly version: string | undefined }[]>();
+  readonly #leases = new MemoryLeases(() => this.#clock);
+  readonly #instances: Instance[];
+  readonly #deeds: ControllerDeed[];
+  #messages: Message[] = [];
+  #clock = NOON;
+  #sweepAt = NOON + SWEEP_MS;
+  #kills: number;
+  #losses: number;
+  #stalls: number;
+  #actors = 0;
+  /** When something last happened that has to be made up for. */
+  #troubleAt = NOON;
+  #trouble = '';
+  #isJudged = true;
+
+  constructor(scenario: ControllerScenario) {
+    this.#deeds = [...scenario.deeds];
+    this.#kills = scenario.kills;
+    this.#canaries = scenario.canaries;
+    this.#losses = scenario.losses;
+    this.#stalls = scenario.stalls;
+    const { faults, kinds = ['fails', 'answerLost', 'late', 'hangs'], aim = /./ } = scenario;
+    this.scheduler = new Scheduler({ faults, kinds, aim, now: () => this.#clock });
+    this.#instances = Array.from({ length: scenario.instances }, (_, number) => ({
+      ...{ number, actors: new Set<Actor>(), capacity: new CallCapacity(), gate: undefined, caller: undefined },
+    }));
+    for (const [n, key] of [...new Set(scenario.uses.map((use) => use.key))].entries()) {
+      this.#vaults.set(key, new MemoryVault(1, () => new Date(this.#clock), undefined, 1 + n * 500));
+      this.#noteTarget(key);
+    }
+    this.storage = new MemoryStorage(
+      scenario.uses,
+      {
+        wraps: (key, version) => {
+          const all = this.#versions(key);
+          return (version === '' ? all.at(-1) : all.find((one) => one.version === version && one.enabled))?.version;
+        },
+        mayTarget: (key, version) => version === '' || this.#recentTargets(key).includes(version),
+        isLongRevoked: (key) => this.#revokedSince(key) < this.#clock - LIST_MS,
+        isLongPaused: () => this.#isPaused() && this.#pausedSince < this.#clock - PAUSE_FELT_MS,
+        isHeld: (name, key, version) => this.#isHeld(name, key, version),
+        isRekeyed: () => false,
+        isOlder: (key, a, b) => this.#age(key, a) < this.#age(key, b),
+        stampOn: () => new Date(this.#clock + scenario.stampSkewMs),
+      },
+      () => this.#clock,
+    );
+    const subscriptions = new Set(scenario.uses.map(({ subscription }) => subscription));
+    for (const subscription of subscriptions) this.#want(subscription, 'list', '');
+    for (const [name, { spec, pin }] of this.storage.uses) {
+      if (name.includes('/')) this.#knowScope(name, spec, pin);
+    }
+  }
+
+  /** As if the account had been asked for its scopes. */
+  #knowScope(name: string, { key, region, wave }: UseSpec, version: string): void {
+    const on = new Date(this.#clock).toISOString();
+    const use = { key: managedKey(VAULT, key).id, account: this.storage.id(name), scope: 'scope', location: region };
+    const versions = { mode: 'pinned', pinned: version, current: version, ...(wave ? { wave } : {}) } as const;
+    this.index.apply(toUseChange({ ...use, ...versions, state: 'done', readOn: on, at: on, attempts: 0 }));
+  }
+
+  tick(): void {
+    this.#clock += STEP_MS;
+    this.#passTime();
+    const trouble = `${this.scheduler.harms} ${this.scheduler.landings}`;
+    if (trouble !== this.#trouble) this.#happens();
+    this.#trouble = trouble;
+  }
+
+  transitions(): readonly Transition[] {
+    const all: Transition[] = [];
+    const alive = this.#instances.filter(({ actors }) => actors.size < 6);
+    for (const message of this.#messages.filter(({ visibleAt }) => visibleAt <= this.#clock)) {
+      for (const instance of alive) {
+        const { key, work } = message;
+        const about = key?.name ?? work.subscriptions.map((id) => id.slice(-2));
+        const label = `instance ${instance.number} takes ${work.cause.by} ${about}`;
+        all.push({ label, run: () => this.#take(message, instance) });
+      }
+      if (this.#losses > 0) all.push({ label: 'a message is lost', rare: 'harm', run: () => this.#lose(message) });
+    }
+    const [deed] = this.#deeds;
+    const isDuring = deed?.during !== undefined && this.scheduler.isUnderWay(deed.during);
+    // A moment that does not come is not waited for.
+    const isReady = isDuring || (deed?.during || deed?.do === 'wait' ? this.#isQuiet() : deed !== undefined);
+    if (deed && isReady) all.push({ label: Object.values(deed).join(' '), run: () => this.#do(deed) });
+    for (const instance of this.#instances.filter(({ actors }) => actors.size > 0 && this.#kills > 0)) {
+      for (const lands of [true, false]) {
+        const label = `instance ${instance.number} is killed${lands ? ', and its writes land' : ''}`;
+        all.push({ label, rare: 'harm', run: () => this.#killOne(instance, lands) });
+      }
+    }
+    if (this.#stalls > 0 && this.scheduler.busy) {
+      for (const seconds of [6, 25, 55]) {
+        all.push({ label: `${seconds} s pass`, rare: 'harm', run: () => this.#slow(seconds) });
+      }
+    }
+    if (!this.#isOver()) all.push({ label: 'time passes', isSlow: true, run: () => this.#jump() });
+    return all;
+  }
+
+  check(): void {
+    const broken = this.storage.broken ?? this.#broken;
+    if (broken) throw new Error(broken);
+    if (this.#clock > this.#troubleAt + MOST_MS) throw new Error(`Work is left: ${JSON.stringify(this.items.all)}`);
+    if (this.#isJudged || this.#clock < this.#troubleAt + RIGHT_AGAIN_MS) return;
+    this.#isJudged = true;
+    this.#judgeUses('five minutes after the last trouble');
+  }
+
+  async atRest(): Promise<void> {
+    this.#judgeUses('at rest');
+    if (this.items.all.length > 0) throw new Error(`Items are left: ${JSON.stringify(this.items.all)}`);
+    this.#judgeRecords();
+    // A row that was written late is an old one; the drift check finds it.
+    if (this.scheduler.landings === 0) this.#judgeIndex();
+  }
+
+  #judgeUses(when: string): void {
+    for (const [name, { key, current }] of this.storage.uses) {
+      const target = this.#isPaused() ? undefined : this.#target(key);
+      if (target && current !== target) {
+        throw new Error(`${when} ${name} is on ${short(current)}, not on ${short(target)}`);
+      }
+    }
+  }
+
+  /** Each move of the app has one id, and each id is a change that there was. */
+  #judgeRecords(): void {
+    const ids = new Map<string, Set<string>>();
+    for (const { use, to, id } of this.recorded) {
+      const name = `${use} to ${to}`;
+      ids.set(name, (ids.get(name) ?? new Set()).add(id));
+    }
+    const changes = new Map<string, { all: number; owed: number }>();
+    const last = new Map(this.storage.changes.map((change) => [change.name, change]));
+    for (const change of this.storage.changes) {
+      const name = `${change.name} to ${change.key}/${change.version}`;
+      const count = changes.get(name) ?? { all: 0, owed: 0 };
+      changes.set(name, count);
+      count.all += 1;
+      const isSeen = [...change.seenBy].some((actor) => !actor.dead);
+      const isOwed = last.get(change.name) === change || (isSeen && this.scheduler.harms <= 1);
+      if (change.byApp && isOwed) count.owed += 1;
+    }
+    for (const [name, { all, owed }] of changes) {
+      const found = ids.get(name)?.size ?? 0;
+      if (found < owed) throw new Error(`${owed} moves of ${name} have ${found} ids in the trail`);
+      if (found > all) throw new Error(`${all} moves of ${name} have ${found} ids in the trail`);
+      ids.delete(name);
+    }
+    for (const name of ids.keys()) throw new Error(`${name} is recorded, and never was`);
+  }
+
+  #judgeIndex(): void {
+    const rows = this.index.all.flatMap((row) => toUseRow(row) ?? []);
+    for (const [name, { key, current }] of this.storage.uses) {
+      const id = this.storage.id(name);
+      const of = rows.filter((row) => row.account === id && (row.scope !== undefined) === name.includes('/'));
+      const [row] = of;
+      if (
+        of.length !== 1 ||
+        row?.current !== current ||
+        row.key !== managedKey(VAULT, key).id ||
+        row.recorded === false
+      )
+        throw new Error(`the index has ${JSON.stringify(of)} of ${name}, which is on ${key} ${short(current)}`);
+    }
+  }
+
+  #want(subscription: string, kind: WorkKind, about: string, by = 'operator', delayMs = 0): void {
+    const now = new Date(this.#clock);
+    const cause = { by, ref: '', since: now.toISOString() };
+    this.items.put({ ...{ subscription, kind, about, since: now, cause }, due: new Date(this.#clock + delayMs) });
+    this.#send({ subscriptions: [subscription], tries: 0, cause }, new Date(this.#clock + delayMs));
+  }
+
+  #wantKey(name: string): void {
+    const key = managedKey(VAULT, name);
+    const now = new Date(this.#clock);
+    const cause = { by: 'event', ref: '', since: now.toISOString() };
+    this.items.put({ ...{ subscription: NO_SUBSCRIPTION, kind: 'key', about: key.id }, due: now, since: now, cause });
+    this.#messages.push({ key, work: { subscriptions: [], tries: 0, cause }, visibleAt: this.#clock });
+  }
+
+  #send(work: FleetWork, visibleOn?: Date): void {
+    this.#messages.push({ work, visibleAt: visibleOn?.getTime() ?? this.#clock });
+  }
+
+  #lose(message: Message): void {
+    this.#losses -= 1;
+    this.#isWell = false;
+    this.#messages = this.#messages.filter((other) => other !== message);
+    this.#happens();
+  }
+
+  #do(deed: ControllerDeed): void {
+    this.#deeds.shift();
+    if (deed.do !== 'newVersion' && deed.do !== 'wait') this.#isDisturbed = true;
+    this.#happens();
+    switch (deed.do) {
+      case 'newVersion':
+        this.#vaults.get(deed.key)?.create();
+        this.#noteTarget(deed.key);
+        this.#wantKey(deed.key);
+        return;
+      case 'revoke':
+      case 'restore':
+        for (const { version, enabled } of this.#versions(deed.key)) {
+          const tag = formatRevocation({ ...REVOKER, revokedOn: new Date(this.#clock), version, wasEnabled: enabled });
+          const tags: Record<string, string> = deed.do === 'revoke' ? { [REVOCATION_TAG]: tag } : {};
+          this.#vaults.get(deed.key)?.update(version, { enabled: deed.do === 'restore', tags });
+        }
+        this.#noteTarget(deed.key);
+        this.#wantKey(deed.key);
+        return;
+      case 'pinBack':
+      case 'pinNewest': {
+        const use = this.storage.uses.find(([name]) => name === deed.account)?.[1];
+        if (!use) return;
+        const usable = this.#versions(use.key).filter(({ enabled }) => enabled);
+        const version = usable.at(deed.do === 'pinBack' ? -2 : -1) ?? usable.at(-1);
+        if (version) this.storage.set(deed.account, use.key, version.version);
+        this.#want(use.spec.subscription, 'account', this.storage.id(deed.account), 'drift', 5_000);
+        return;
+      }
+      case 'deleteAccount': {
+        const use = this.storage.uses.find(([name]) => name === deed.account)?.[1];
+        this.storage.delete(deed.account);
+        this.#want(use?.spec.subscription ?? '', 'list', '', 'drift');
+        return;
+      }
+      case 'loseIndex': {
+        this.#isIndexLost = true;
+        for (const { partitionKey, rowKey } of this.index.all) {
+          // Scopes are found by listing them, account by account.
+          if (rowKey.split('|').length === 2) this.index.apply({ partitionKey, rowKey });
+        }
+        const subscriptions = new Set(this.storage.uses.map(([, { spec }]) => spec.subscription));
+        for (const subscription of subscriptions) this.#want(subscription, 'list', '');
+        return;
+      }
+      case 'pause': {
+        const until = deed.minutes && new Date(this.#clock + deed.minutes * 60_000).toISOString();
+        this.#orders = { ...this.#orders, pauses: [until ? { until } : {}] };
+        this.#pausedSince = this.#clock;
+        return;
+      }
+      case 'kill':
+        for (const instance of this.#instances.filter(({ actors }) => actors.size > 0)) this.#kill(instance, true);
+        return;
+      case 'loseMessages':
+        this.#isWell = false;
+        this.#messages = this.#messages.filter(({ visibleAt }) => visibleAt > this.#clock);
+        return;
+      case 'pass':
+        this.#stall(deed.seconds * 1000);
+        return;
+      case 'resume':
+        this.#orders = { ...this.#orders, pauses: [] };
+        for (const key of this.#vaults.keys()) this.#wantKey(key);
+        return;
+      case 'wait':
+        return;
+    }
+  }
+
+  #take(message: Message, instance: Instance): void {
+    message.visibleAt = this.#clock + HELD_MS;
+    const end = () => {
+      this.#messages = this.#messages.filter((other) => other !== message);
+    };
+    const until = new Date(this.#clock + PASS_MS);
+    const { key, work } = message;
+    const name = `${key ? 'key' : 'worker'}${this.#actors}`;
+    this.#run(name, instance, (actor) => {
+      const ports = this.#ports(actor, instance);
+      const done = key
+        ? handleKeyWork(key.id, () => reconcileManagedKey(key, work.cause, ports), ports)
+        : handleFleetWork(work, until, ports);
+      return done.then(end);
+    });
+  }
+
+  #sweep(): void {
+    this.#sweepAt = this.#clock + SWEEP_MS;
+    const [instance] = this.#instances;
+    if (!instance) return;
+    this.#run(`sweep${this.#actors}`, instance, async (actor) => {
+      const found = await sweepWork(this.#ports(actor, instance)).catch(() => 0);
+      if (found > 0 && this.#isWell && this.scheduler.unharmed)
+        this.#broken = `the sweep finds what nothing lost: ${found}`;
+    });
+  }
+
+  #run(name: string, instance: Instance, work: (actor: Actor) => Promise<void>): void {
+    const actor = new Actor(name);
+    this.#actors += 1;
+    instance.actors.add(actor);
+    void work(actor).finally(() => {
+      actor.done = true;
+      instance.actors.delete(actor);
+    });
+  }
+
+  #killOne(instance: Instance, lands: boolean): void {
+    this.#kills -= 1;
+    this.#kill(instance, lands);
+  }
+
+  #kill(instance: Instance, lands: boolean): void {
+    const actors = [...instance.actors, ...(instance.caller ? [instance.caller] : [])];
+    this.scheduler.kill(actors, lands);
+    for (const actor of actors) this.#leases.outlive(actor);
+    instance.actors.clear();
+    instance.capacity = new CallCapacity();
+    instance.gate = undefined;
+    instance.caller = undefined;
+  }
+
+  #slow(seconds: number): void {
+    this.#stalls -= 1;
+    this.#stall(seconds * 1000);
+  }
+
+  #stall(ms: number): void {
+    this.#isWell = false;
+    this.#happens();
+    const until = this.#clock + ms;
+    // Deadlines and leases come to their ends on the way.
+    while (this.#clock < until) {
+      this.#clock = Math.min(until, Math.max(this.#clock + STEP_MS, this.timers.next()));
+      this.#passTime();
+    }
+  }
+
+  #ports(actor: Actor, instance: Instance): WorkerPorts & KeyPorts & FleetQueue & KeyQueue {
+    const way: Way = (label, effect, writes = false) => {
+      const deadline = new AbortController();
+      const timer = setTimeout(() => deadline.abort(), label.startsWith('patch') ? PATCH_MS : CALL_MS);
+      return this.scheduler.call(actor, label, effect, writes, deadline.signal).finally(() => clearTimeout(timer));
+    };
+    const now = () => new Date(this.#clock);
+    const ports: WorkerPorts & KeyPorts & FleetQueue & KeyQueue = {
+      items: this.items.port(way),
+      rows: createUseRows(this.index.port(way)),
+      leases: this.#leases.port(actor, way),
+      accounts: this.storage.port(actor, way),
+      keys: {
+        listVersions: async (key) => {
+          const vault = this.#vaults.get(key.name);
+          const keyWay: Way = (label, effect, writes) => way(`${label} of ${key.name}`, effect, writes);
+          const listed = vault ? await keysOf(vault, keyWay).listVersions(key) : [];
+          return listed.map((version): KeyVersion => ({ ...version, id: `${key.id}/${version.version}` }));
+        },
+      },
+      vaults: VAULTS,
+      rollouts: this.rollouts.port(way),
+      orders: { read: () => way('orders read', () => this.#orders) },
+      gate: this.#gateOf(instance),
+      canaries: this.#canaries,
+      probe: (canaries) => way(`probe ${canaries.length}`, () => 'proven' as const),
+      say: (news, key) => way(`say ${news} ${key.name}`, () => {}, true),
+      reconcileKey: (key) => {
+        const cause = { by: 'progress', ref: '', since: now().toISOString() };
+        return handleKeyWork(key.id, () => reconcileManagedKey(key, cause, ports), ports);
+      },
+      sendKey: (key, cause, visibleOn) =>
+        way(
+          'send key',
+          () => {
+            const work = { subscriptions: [], tries: 0, cause };
+            const visibleAt = visibleOn?.getTime() ?? this.#clock;
+            const managed = VAULTS.key(key);
+            if (managed) this.#messages.push({ key: managed, work, visibleAt });
+          },
+          true,
+        ),
+      capacity: instance.capacity,
+      record: async (moves) => {
+        try {
+          return await way(
+            `audit ${moves.map(({ move }) => move.account.split('/').at(-1))}`,
+            () => {
+              for (const { move } of moves) {
+                const use = `${move.account.split('/').at(-1)}${move.scope ? '/scope' : ''}`;
+                const [key, version] = move.to.split('/').slice(4);
+                this.recorded.push({ id: move.id, use, to: `${key}/${version}` });
+              }
+              return new Set(moves.map(({ move }) => move.id));
+            },
+            true,
+          );
+        } catch {
+          return new Set();
+        }
+      },
+      isExempt: () => false,
+      refreshAutomatic: true,
+      budgetShare: 0.8,
+      now,
+      sleep: (ms) =>
+        new Promise((resolve) => {
+          setTimeout(() => {
+            if (!actor.dead) resolve();
+          }, ms);
+        }),
+      log: () => {},
+      send: (work, visibleOn) => way('send', () => this.#send(work, visibleOn), true),
+    };
+    return ports;
+  }
+
+  /** What several functions of an instance share calls as an actor of its own. */
+  #gateOf(instance: Instance): RolloutGate {
+    instance.caller ??= new Actor(`gate${instance.number}`);
+    const { caller } = instance;
+    const way: Way = (label, effect) => {
+      const deadline = new AbortController();
+      const timer = setTimeout(() => deadline.abort(), CALL_MS);
+      return this.scheduler.call(caller, label, effect, false, deadline.signal).finally(() => clearTimeout(timer));
+    };
+    instance.gate ??= new RolloutGate({
+      orders: { read: () => way('gate orders', () => this.#orders) },
+      rollouts: this.rollouts.port(way),
+      now: () => new Date(this.#clock),
+    });
+    return instance.gate;
+  }
+
+  /** What comes to its end by itself. */
+  #passTime(): void {
+    this.scheduler.passDeadlines();
+    this.timers.pass();
+    if (this.#clock >= this.#sweepAt && !this.#isOver()) this.#sweep();
+  }
+
+  /** Nothing else can happen now. */
+  #jump(): void {
+    const visible = this.#messages.map(({ visibleAt }) => visibleAt);
+    const next = [this.timers.next(), this.scheduler.nextDeadline(), this.#sweepAt, ...visible];
+    this.#clock = Math.max(this.#clock, Math.min(...next.filter((at) => at > this.#clock)));
+    this.#passTime();
+  }
+
+  #isQuiet(): boolean {
+    const isIdle = this.#instances.every(({ actors }) => actors.size === 0);
+    const isStill = this.#messages.every(({ visibleAt }) => visibleAt > this.#clock + SWEEP_MS);
+    const isDone = this.#isPaused() || (isStill && this.items.all.length === 0);
+    return isIdle && isDone && this.scheduler.nextDeadline() === Number.POSITIVE_INFINITY;
+  }
+
+  #isOver(): boolean {
+    return this.#deeds.length === 0 && this.#isQuiet() && this.#isJudged;
+  }
+
+  /** Whether those that go first are not on that version yet. */
+  #isHeld(name: string, key: string, version: string): boolean {
+    // A use that the index has lost has no stage.
+    if (this.#isIndexLost) return false;
+    const accounts = this.storage.uses.filter(([other, use]) => use.key === key && !other.includes('/'));
+    const reached = new Set(this.storage.changes.flatMap((change) => (change.version === version ? change.name : [])));
+    const asked = this.storage.asked.get(`${key} ${version}`) ?? new Set();
+    const firsts = new Set([...asked, name].map((one) => one.split('/')[0]));
+    if (this.#canaries > 0 && reached.size === 0 && firsts.size > this.#canaries) return true;
+    const waveOf = (spec: UseSpec) => Number(spec.wave ?? 1_001);
+    const own = this.storage.uses.find(([other]) => other === name)?.[1].spec;
+    // A wave goes on with one failure; what was put back by people is not waited for.
+    const before = accounts.filter(([other, { spec }]) => own && waveOf(spec) < waveOf(own) && !reached.has(other));
+    const mayFail = this.scheduler.unharmed ? 0 : 1;
+    return firsts.size > this.#canaries && before.length > mayFail && !this.#isDisturbed;
+  }
+
+  /** Something happens that has to be made up for. */
+  #happens(): void {
+    this.#troubleAt = this.#clock;
+    this.#isJudged = false;
+  }
+
+  #versions(key: string): readonly KeyVersion[] {
+    return this.#vaults.get(key)?.versions ?? [];
+  }
+
+  #isPaused(): boolean {
+    return this.#orders.pauses.some(({ until }) => until === undefined || Date.parse(until) > this.#clock);
+  }
+
+  #target(key: string): string | undefined {
+    const now = new Date(this.#clock);
+    const versions = this.#versions(key);
+    return openRevocation(versions, now) ? undefined : newestUsableVersion(versions, now)?.version;
+  }
+
+  #noteTarget(key: string): void {
+    const targets = this.#targets.get(key) ?? [];
+    this.#targets.set(key, [...targets, { at: this.#clock, version: this.#target(key) }]);
+  }
+
+  /** Those that a list of the last seconds may have shown. */
+  #recentTargets(key: string): readonly (string | undefined)[] {
+    const targets = this.#targets.get(key) ?? [];
+    return targets
+      .filter((_, n) => (targets[n + 1]?.at ?? Number.POSITIVE_INFINITY) >= this.#clock - LIST_MS)
+      .map(({ version }) => version);
+  }
+
+  #revokedSince(key: string): number {
+    const { at, version } = this.#targets.get(key)?.at(-1) ?? {};
+    return version === undefined && at !== undefined ? at : Number.POSITIVE_INFINITY;
+  }
+
+  #age(key: string, version: string): number {
+    return [...this.#versions(key)].sort(compareAge).findIndex((one) => one.version === version);
+  }
+}
+
+function short(version: string): string {
+  return `v${Number.parseInt(version, 16)}`;
+}
+
+export const [FIRST_KEY, SECOND_KEY] = [KEY.name, 'other-key'];

@@ -1,0 +1,228 @@
+import type { Account, AccountEncryption, Scope } from '../../src/fleet/account.ts';
+import type { StorageAccounts } from '../../src/fleet/storage-client.ts';
+import { VAULT, versionName } from '../support/keys.ts';
+import type { Way } from './memory-vault.ts';
+import type { Actor } from './scheduler.ts';
+
+/** How an account or a scope uses a key before anything happens. */
+export interface UseSpec {
+  readonly subscription: string;
+  readonly region: string;
+  readonly mode: 'pinned' | 'automatic';
+  readonly key: string;
+  readonly wave?: string;
+  /** A pinned encryption scope of the same key beside it. */
+  readonly scoped?: boolean;
+}
+
+/** A version that a use came to be on. */
+export interface Change {
+  readonly name: string;
+  readonly version: string;
+  readonly key: string;
+  readonly byApp: boolean;
+  readonly atMs: number;
+  /** Who read it, and went on. */
+  readonly seenBy: Set<Actor>;
+}
+
+interface Kept {
+  readonly spec: UseSpec;
+  key: string;
+  /** Empty: automatic. */
+  pin: string;
+  current: string;
+  stamp: Date;
+  changes: Change[];
+}
+
+/** What the world knows of the keys, to judge a PATCH when it is sent. */
+interface Rules {
+  /** Version that Storage wraps with when it is asked to use that one, or the newest; undefined: it refuses. */
+  wraps(key: string, version: string): string | undefined;
+  /** Whether a list of the last seconds may have shown that as the version to move to. */
+  mayTarget(key: string, version: string): boolean;
+  /** Whether the key has been revoked for longer than a list may be old. */
+  isLongRevoked(key: string): boolean;
+  /** Whether an instance must have known for long that moves are paused. */
+  isLongPaused(): boolean;
+  /** Whether others have to be moved first. */
+  isHeld(name: string, key: string, version: string): boolean;
+  isRekeyed(from: string, to: string): boolean;
+  isOlder(key: string, a: string, b: string): boolean;
+  stampOn(): Date;
+}
+
+const REST = { requireInfrastructureEncryption: true, services: { file: { enabled: true, keyType: 'Account' } } };
+
+/** Accounts of several subscriptions and regions, as the Storage resource provider keeps them; each PATCH is judged. */
+export class MemoryStorage {
+  readonly #uses = new Map<string, Kept>();
+  readonly #gone = new Set<string>();
+  readonly #rules: Rules;
+  readonly #now: () => number;
+  /** What did not hold, first thing first. */
+  broken: string | undefined;
+  /** By key and version: uses that a PATCH was sent for. */
+  readonly asked = new Map<string, Set<string>>();
+
+  constructor(specs: readonly UseSpec[], rules: Rules, now: () => number) {
+    this.#rules = rules;
+    this.#now = now;
+    for (const [index, spec] of specs.entries()) {
+      const current = rules.wraps(spec.key, '') ?? versionName(0);
+      const kept = (): Kept => ({
+        ...{ spec, key: spec.key, current, stamp: new Date(now()), changes: [] },
+        pin: spec.mode === 'pinned' ? current : '',
+      });
+      this.#uses.set(`st${index + 1}`, kept());
+      if (spec.scoped) this.#uses.set(`st${index + 1}/scope`, { ...kept(), pin: current });
+    }
+  }
+
+  get uses(): readonly (readonly [name: string, use: Kept])[] {
+    return [...this.#uses].filter(([name]) => !this.#gone.has(name.split('/')[0] ?? ''));
+  }
+
+  get changes(): readonly Change[] {
+    return [...this.#uses.values()].flatMap(({ changes }) => changes);
+  }
+
+  id(name: string): string {
+    const { subscription } = this.#of(name).spec;
+    const account = name.split('/')[0] ?? '';
+    return `/subscriptions/${subscription}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/${account}`;
+  }
+
+  /** A person's own hand: pins it to a version, of another key perhaps. */
+  set(name: string, key: string, pin: string): void {
+    const use = this.#of(name);
+    this.#apply(name, use, key, use.pin === '' ? '' : pin, pin, false);
+  }
+
+  delete(name: string): void {
+    this.#gone.add(name);
+  }
+
+  port(actor: Actor, way: Way): StorageAccounts {
+    const reads = new Map<string, { readonly changes: number; readonly rest: string }>();
+    const see = (name: string) => this.#of(name).changes.at(-1)?.seenBy.add(actor);
+    const get = async (name: string): Promise<void> => {
+      const changes = await way(`get ${name}`, () => this.#of(name).changes.length);
+      reads.set(name, { changes, rest: JSON.stringify(REST) });
+      see(name);
+    };
+    const patch = async (name: string, key: string, pin: string): Promise<void> => {
+      this.#judge(name, key, pin);
+      const read = reads.get(name);
+      await way(
+        `patch ${name} ${key} ${Number.parseInt(pin || '0', 16)}`,
+        () => this.#patch(name, key, pin, read?.changes),
+        true,
+      );
+      see(name);
+    };
+    return {
+      list: async function* (this: MemoryStorage, subscription: string) {
+        const page = await way(`list accounts ${subscription.slice(-2)}`, () =>
+          this.uses
+            .filter(([name, { spec }]) => !name.includes('/') && spec.subscription === subscription)
+            .map(([name]) => ({ name, account: this.#account(name) })),
+        );
+        for (const { name, account } of page) {
+          see(name);
+          yield account;
+        }
+      }.bind(this),
+      get: async ({ name }) => {
+        await get(name);
+        return this.#account(name);
+      },
+      updateEncryption: async ({ name }, { keyVaultProperties, keySource, ...rest }) => {
+        if (JSON.stringify(rest) !== reads.get(name)?.rest) this.#breaks(`${name} loses a setting`);
+        await patch(name, keyVaultProperties?.keyName ?? '', keyVaultProperties?.keyVersion ?? '');
+        return this.#account(name);
+      },
+      listScopes: async function* () {},
+      getScope: async ({ name }) => {
+        await get(`${name}/scope`);
+        return this.#scope(`${name}/scope`);
+      },
+      updateScopeKey: async ({ name }, _, keyUri) => {
+        const [key = '', pin = ''] = keyUri.split('/').slice(4);
+        await patch(`${name}/scope`, key, pin);
+        return this.#scope(`${name}/scope`);
+      },
+    };
+  }
+
+  /** When the PATCH is sent: what takes effect later may meet anything. */
+  #judge(name: string, key: string, pin: string): void {
+    const use = this.#of(name);
+    if (this.#rules.isLongPaused()) this.#breaks(`${name} is moved although moves are paused`);
+    if (pin !== '' && this.#rules.isHeld(name, key, pin)) this.#breaks(`${name} is moved before those that go first`);
+    // An automatic use gets the newest version of all, whatever stage that is in.
+    const version = pin === '' ? (this.#rules.wraps(key, '') ?? '') : pin;
+    const asked = this.asked.get(`${key} ${version}`) ?? new Set();
+    this.asked.set(`${key} ${version}`, asked.add(name));
+    if (!this.#rules.mayTarget(key, pin)) this.#breaks(`${name} is moved to a version that is not the newest`);
+    for (const one of new Set([use.key, key])) {
+      if (this.#rules.isLongRevoked(one)) this.#breaks(`${name} is moved although ${one} is revoked`);
+    }
+  }
+
+  #patch(name: string, key: string, pin: string, changesRead: number | undefined): void {
+    const use = this.#of(name);
+    const version = this.#rules.wraps(key, pin);
+    if (!version) throw Object.assign(new Error('the key cannot be used'), { statusCode: 403, code: 'KeyDisabled' });
+    if (changesRead === use.changes.length) {
+      if ((pin === '') !== (use.pin === '')) this.#breaks(`${name} changes its mode`);
+      if (key !== use.key && !this.#rules.isRekeyed(use.key, key)) this.#breaks(`${name} is put onto ${key}`);
+      if (key === use.key && this.#rules.isOlder(key, version, use.current)) this.#breaks(`${name} is moved backwards`);
+    }
+    this.#apply(name, use, key, pin, version, true);
+  }
+
+  #apply(name: string, use: Kept, key: string, pin: string, version: string, byApp: boolean): void {
+    const isSame = use.key === key && use.current === version;
+    Object.assign(use, { key, pin, current: version });
+    if (isSame) return;
+    use.stamp = this.#rules.stampOn();
+    use.changes.push({ name, key, version, byApp, atMs: this.#now(), seenBy: new Set() });
+  }
+
+  #of(name: string): Kept {
+    const use = this.#uses.get(name);
+    if (!use || this.#gone.has(name.split('/')[0] ?? '')) {
+      throw Object.assign(new Error('no such account'), { statusCode: 404, code: 'ResourceNotFound' });
+    }
+    return use;
+  }
+
+  #account(name: string): Account {
+    const { spec, key, pin, current, stamp } = this.#of(name);
+    const encryption: AccountEncryption = {
+      ...{ keySource: 'Microsoft.Keyvault', ...REST },
+      keyVaultProperties: {
+        ...{ keyName: key, keyVaultUri: VAULT.uri, keyVersion: pin },
+        currentVersionedKeyIdentifier: `${VAULT.uri}/keys/${key}/${current}`,
+        lastKeyRotationTimestamp: stamp,
+      },
+    };
+    return {
+      ...{ id: this.id(name), subscriptionId: spec.subscription, resourceGroup: 'rg', name, encryption },
+      ...{ type: 'Microsoft.Storage/storageAccounts', location: spec.region, userAssignedIdentities: [] },
+      ...{ principalIds: {}, systemPrincipalId: undefined, tags: spec.wave ? { 'cmk-wave': spec.wave } : {} },
+    };
+  }
+
+  #scope(name: string): Scope {
+    const { key, current, stamp } = this.#of(name);
+    const keyUri = `${VAULT.uri}/keys/${key}/${current}`;
+    return { name: 'scope', enabled: true, keyUri, currentKeyId: keyUri, changedOn: stamp };
+  }
+
+  #breaks(what: string): void {
+    this.broken ??= what;
+  }
+}

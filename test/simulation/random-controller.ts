@@ -1,0 +1,156 @@
+import {
+  type ControllerDeed,
+  type ControllerScenario,
+  ControllerWorld,
+  FIRST_KEY,
+  SECOND_KEY,
+} from './controller-world.ts';
+import type { World } from './explore.ts';
+import type { UseSpec } from './memory-storage.ts';
+
+type Random = () => number;
+
+const one = <T>(random: Random, of: readonly T[]): T => of[Math.floor(random() * of.length)] as T;
+const SUBSCRIPTIONS = ['11111111-1111-4111-8111-1111111111a1', '11111111-1111-4111-8111-1111111111b2'];
+const REGIONS = ['westeurope', 'northeurope'];
+
+const WAIT: ControllerDeed = { do: 'wait' };
+const RESUME: ControllerDeed = { do: 'resume' };
+
+function uses(random: Random): UseSpec[] {
+  if (random() < 0.25) return staged(random);
+  return Array.from({ length: one(random, [1, 2, 3, 4]) }, () => ({
+    subscription: one(random, SUBSCRIPTIONS.slice(0, one(random, [1, 1, 2]))),
+    region: one(random, REGIONS),
+    mode: one(random, ['pinned', 'pinned', 'automatic'] as const),
+    key: one(random, [FIRST_KEY, FIRST_KEY, SECOND_KEY]),
+    scoped: random() < 0.25,
+    ...one(random, [{}, {}, { wave: '1' }, { wave: '2' }]),
+  }));
+}
+
+/** One key and several waves. */
+function staged(random: Random): UseSpec[] {
+  const waves = one(random, [
+    ['1', '1', '1', '2'],
+    ['1', '2', '2', '3'],
+    ['1', '2', '3', undefined],
+  ]);
+  const [subscription = ''] = SUBSCRIPTIONS;
+  return waves.map((wave) => ({
+    ...{ subscription, region: one(random, REGIONS), mode: 'pinned', key: FIRST_KEY },
+    ...(wave === undefined ? {} : { wave }),
+  }));
+}
+
+function deeds(random: Random, specs: readonly UseSpec[]): ControllerDeed[] {
+  const key = () => one(random, specs).key;
+  const account = () => `st${1 + Math.floor(random() * specs.length)}`;
+  return Array.from({ length: one(random, [1, 2, 3, 4, 5]) }, (): ControllerDeed => {
+    const roll = random();
+    if (roll < 0.5) return { do: 'newVersion', key: key() };
+    if (roll < 0.6) return { do: 'wait' };
+    if (roll < 0.7) return { do: 'pinBack', account: account() };
+    if (roll < 0.75) return { do: 'pinNewest', account: account() };
+    if (roll < 0.83) return { do: 'revoke', key: key() };
+    if (roll < 0.91) return { do: 'restore', key: key() };
+    if (roll < 0.95) return { do: 'deleteAccount', account: account() };
+    if (roll < 0.97) return { do: 'pause', ...(random() < 0.5 ? { minutes: one(random, [1, 20]) } : {}) };
+    return { do: 'loseIndex' };
+  });
+}
+
+/** Versions come, accounts change, workers die, writes land late. */
+export function randomControllerWorld(random: Random): () => World {
+  if (random() < 0.35) return aimedControllerWorld(random, (key) => one(random, Object.values(aimedDeeds(key))));
+  const specs = uses(random);
+  const told = deeds(random, specs);
+  const faults = one(random, [0, 1, 1, 2]);
+  const scenario: ControllerScenario = {
+    uses: specs,
+    deeds: [WAIT, ...told, ...(told.some((deed) => deed.do === 'pause') ? [RESUME] : [])],
+    instances: one(random, [1, 2, 3]),
+    canaries: one(random, [0, 0, 1, 2]),
+    faults,
+    aim: one(random, [
+      /./,
+      /patch/,
+      /audit|index writes/,
+      /items|save|acquire|release/,
+      /send/,
+      /rollout|orders|probe|say/,
+    ]),
+    kills: one(random, [0, 1, 1, 2 - faults]),
+    losses: one(random, [0, 0, 1]),
+    stalls: one(random, [0, 0, 1]),
+    stampSkewMs: one(random, [0, 0, 120_000, -120_000]),
+  };
+  return () => new ControllerWorld(scenario);
+}
+
+/** What goes wrong at a certain moment, as it rarely does by chance; by what it is about. */
+export function aimedDeeds(key: string): Readonly<Record<string, readonly ControllerDeed[]>> {
+  const version: ControllerDeed = { do: 'newVersion', key };
+  const killed = (during: RegExp): ControllerDeed => ({ do: 'kill', during });
+  const pass = (seconds: number, during?: RegExp): ControllerDeed => ({
+    ...{ do: 'pass', seconds },
+    ...(during ? { during } : {}),
+  });
+  const pinBack: ControllerDeed = { do: 'pinBack', account: 'st1' };
+  return {
+    'a worker is killed while a PATCH is in flight': [version, killed(/^patch/)],
+    'a worker is killed before its moves are recorded': [version, killed(/^audit/)],
+    'a worker is killed before its rows are written': [version, killed(/^index writes/)],
+    'an instance is killed while it decides on a key': [version, killed(/^rollout put|^items put/)],
+    'the messages are lost while the holder of the lease is dead': [
+      ...[version, killed(/^patch|^audit/), pass(20), version],
+      { do: 'loseMessages' },
+    ],
+    'a write lands after the next worker has moved the account on': [
+      ...[version, pass(18, /^patch/), killed(/^patch/), pass(43), version],
+    ],
+    'a PATCH is given up, and lands after a version has come': [version, pass(61, /^patch/), version],
+    'an account is put back twice': [version, WAIT, pinBack, WAIT, pinBack],
+    'an item is put anew while it is finished': [
+      version,
+      WAIT,
+      pinBack,
+      { ...pinBack, during: /^items finish account/ },
+    ],
+    'a version comes while accounts are read': [
+      version,
+      { ...version, during: /^get/ },
+      { ...version, during: /^patch/ },
+    ],
+    'a version comes while the gate is asked': [version, { ...version, during: /^gate orders/ }, pass(6, /^gate/)],
+    'two versions come one after the other': [version, WAIT, version],
+    'the key is revoked while accounts are read': [
+      ...[version, { do: 'revoke', key, during: /^get/ } as const, pass(7, /^get/)],
+      { do: 'restore', key },
+    ],
+    'moves are paused while accounts are read': [
+      version,
+      { do: 'pause', during: /^get|^patch/ },
+      pass(30),
+      WAIT,
+      RESUME,
+    ],
+    'moves are resumed while the orders are read': [
+      ...[{ do: 'pause' } as const, version, WAIT, RESUME],
+      ...[{ do: 'pause' } as const, { ...RESUME, during: /orders/ }],
+    ],
+    'the index is lost': [version, WAIT, { do: 'loseIndex' }, version],
+  };
+}
+
+/** Every history of that kind: random but for what it is about. */
+export function aimedControllerWorld(random: Random, deedsOf: (key: string) => readonly ControllerDeed[]): () => World {
+  const specs = uses(random);
+  const scenario: ControllerScenario = {
+    uses: specs,
+    deeds: [WAIT, ...deedsOf(specs[0]?.key ?? FIRST_KEY)],
+    ...{ instances: one(random, [1, 2, 3]), canaries: one(random, [0, 0, 1, 2]) },
+    ...{ faults: 0, kills: 0, losses: 0, stalls: 0, stampSkewMs: one(random, [0, 0, 120_000, -120_000]) },
+  };
+  return () => new ControllerWorld(scenario);
+}
