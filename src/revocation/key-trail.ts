@@ -53,6 +53,7 @@ const ENTRY = z.object({
       // A restore that was concluded from the tags does not know it.
       revokedBy: z.string().default(''),
       joined: z.array(z.string()).exactOptional(),
+      shortened: z.array(z.string()).exactOptional(),
     }),
     carriers: z.array(z.object({ version: z.string(), wasEnabled: z.boolean() })).default([]),
     foundIn: z.string().optional(),
