@@ -12,13 +12,13 @@ const TRAIL_MS = 20_000;
 /** Who restores. */
 export interface Restorer {
   readonly objectId: string;
-  /** The tags leave out applications first: the trail tells whether one has revoked. */
+  /** The tags leave out applications first. */
   readonly isApplication: boolean;
 }
 
 /**
- * Whether that person or application has revoked what is not restored. The tags tell; where they say that people did not fit,
- * the audit trail does.
+ * Whether that person or application has revoked what is not restored. The tags tell; where they say that not all
+ * fitted, the audit trail does.
  *
  * @throws the SDK's error when the trail cannot be read, or not in time
  */
@@ -30,7 +30,8 @@ export async function hasEverRevoked(
   now: Date,
 ): Promise<boolean> {
   if (isRevoker(versions, objectId, now)) return true;
-  if (!isApplication && !openRecords(versions, now).some(({ isPartial }) => isPartial)) return false;
+  const lacks = openRecords(versions, now).some((one) => one.isPartial || (isApplication && one.lacksApplications));
+  if (!lacks) return false;
   const { restored } = readRevocation(versions, now);
   const made = Math.min(...versions.map(({ createdOn }) => createdOn.getTime()));
   const since = new Date((restored?.revokedOn.getTime() ?? made) - CLOCKS_MS);

@@ -10,14 +10,17 @@ export interface Revokers {
   readonly shortened?: readonly string[];
   /** Those of all these that are applications, in lower case. What earlier versions recorded counts as people. */
   readonly applications?: readonly string[];
-  /** People are missing, as the tag has no room for more: the audit trail has them. */
+  /** Applications are missing, as the tag has no room for more: the audit trail has them. */
+  readonly lacksApplications?: true;
+  /** People are missing, likewise. */
   readonly isPartial?: true;
 }
 
 const SEPARATOR = '+';
 const APPLICATION = 'app:';
 const SHORT = /^[0-9a-f]{8}$/;
-/** In place of the people who are missing. */
+/** In place of those who are missing. */
+const APPLICATIONS = 'apps';
 const MORE = 'more';
 
 /** What tells a person from others in little room: two share it once in four thousand millions. */
@@ -32,22 +35,23 @@ export function hasRevoked({ revokedBy, joined = [], shortened = [] }: Revokers,
 }
 
 /**
- * As a tag has them, in so many characters at most: `<object id>[+<object id>…][+<short id>…][+more]`, an application as
+ * As a tag has them, in so many characters at most: `<object id>[+<object id>…][+<short id>…][+apps][+more]`, an application as
  * `app:<object id>`. Where not all fit, applications are left out first; then people are shortened, and left out at last,
- * those who revoked earlier before those who revoked later. The record of a revocation forgets no person without saying so.
+ * those who revoked earlier before those who revoked later. The record of a revocation forgets none without saying so.
  */
 export function formatRevokers(revokers: Revokers, mostCharacters: number): string {
   const { revokedBy, joined = [], shortened = [], applications = [], isPartial } = revokers;
   const isApplication = (id: string): boolean => applications.includes(id.toLowerCase());
   const kept = [...joined];
   const short = [...shortened];
+  let isApps = revokers.lacksApplications ?? false;
   let isMore = isPartial ?? false;
   for (;;) {
     const named = [revokedBy, ...kept].map((id) => (isApplication(id) ? `${APPLICATION}${id}` : id));
-    const text = [...named, ...short, ...(isMore ? [MORE] : [])].join(SEPARATOR);
+    const text = [...named, ...short, ...(isApps ? [APPLICATIONS] : []), ...(isMore ? [MORE] : [])].join(SEPARATOR);
     if (text.length <= mostCharacters || kept.length + short.length === 0) return text;
     const application = kept.findLastIndex(isApplication);
-    if (application >= 0) kept.splice(application, 1);
+    if (application >= 0) isApps = kept.splice(application, 1).length > 0;
     else if (kept.length > 0) short.unshift(...kept.splice(-1).map(shortOf));
     else isMore = short.pop() !== undefined;
   }
@@ -57,14 +61,16 @@ export function formatRevokers(revokers: Revokers, mostCharacters: number): stri
 export function parseRevokers(text: string): Revokers | undefined {
   const words = text.split(SEPARATOR);
   const isPartial = words.length > 1 && words.at(-1) === MORE;
-  const all = isPartial ? words.slice(0, -1) : words;
+  if (isPartial) words.pop();
+  const lacksApplications = words.length > 1 && words.at(-1) === APPLICATIONS;
+  const all = lacksApplications ? words.slice(0, -1) : words;
   const shortened = all.slice(1).filter((word) => SHORT.test(word));
   const named = all.filter((word, n) => n === 0 || !SHORT.test(word));
   const ids = named.map((word) => (word.startsWith(APPLICATION) ? word.slice(APPLICATION.length) : word));
   const [revokedBy = '', ...joined] = ids;
   if (!ids.every((id) => GUID.test(id))) return undefined;
   const applications = ids.filter((_, n) => named[n]?.startsWith(APPLICATION)).map((id) => id.toLowerCase());
-  return revokersOf({ revokedBy, joined, shortened, applications, isPartial });
+  return revokersOf({ revokedBy, joined, shortened, applications, lacksApplications, isPartial });
 }
 
 /** Those who revoked, and after them all who have revoked before. */
@@ -82,6 +88,7 @@ export function joinRevokers(revokers: Revokers, before: readonly Revokers[]): R
     joined: [...joined],
     shortened: [...new Set(all.flatMap((one) => one.shortened ?? []))].filter((short) => !inFull.has(short)),
     applications: [...new Set(all.flatMap((one) => one.applications ?? []).filter((id) => named.has(id)))],
+    lacksApplications: all.some((one) => one.lacksApplications === true),
     isPartial: all.some(({ isPartial }) => isPartial === true),
   });
 }
@@ -92,13 +99,18 @@ function revokersOf({
   joined,
   shortened,
   applications,
+  lacksApplications,
   isPartial,
-}: Required<Omit<Revokers, 'isPartial'>> & { readonly isPartial: boolean }): Revokers {
+}: Required<Omit<Revokers, 'isPartial' | 'lacksApplications'>> & {
+  readonly lacksApplications: boolean;
+  readonly isPartial: boolean;
+}): Revokers {
   return {
     revokedBy,
     ...(joined.length > 0 ? { joined } : {}),
     ...(shortened.length > 0 ? { shortened } : {}),
     ...(applications.length > 0 ? { applications } : {}),
+    ...(lacksApplications ? { lacksApplications } : {}),
     ...(isPartial ? { isPartial } : {}),
   };
 }
