@@ -4,7 +4,7 @@
  * Spaces of every kind, unseen characters and quotes before it do not count; full-width and small forms of the signs do.
  */
 const FORMULA =
-  /(?:^|[;\t\r\n])[\s\p{Z}\p{Cf}"'`\u2018-\u201f]*(?=[=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b])/gu;
+  /(?:^|[;\t\r\n])[\s\p{Z}\p{C}"'`\u2018-\u201f]*(?=[=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b])/gu;
 /** A cell that begins so is taken apart by some programs, whatever follows. */
 const BREAK_FIRST = /^(?=[\t\r\n])/;
 
