@@ -4,7 +4,7 @@
  * invisible characters and quotes may precede the sign, which may have its full-width or small form.
  */
 const FORMULA =
-  /(?:^|[;\t\r\n])[\s\p{Z}\p{Cf}"'`\u2018-\u201f]*(?=[=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b])/gu;
+  /(?:^|[;\t\r\n])[\s\p{Z}\p{C}"'`\u2018-\u201f]*(?=[=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b])/gu;
 /** Some programs split a cell that begins with one of these, whatever follows. */
 const BREAK_FIRST = /^(?=[\t\r\n])/;
 

@@ -72,10 +72,13 @@ interface AccountState {
   readonly known: KeyUse | undefined;
 }
 
-/** What a lease's state says; nothing where it is not of this form. */
+/**
+ * What a lease's state says; nothing where it is not of this form. The ids are made anew: by one that is chosen, a record
+ * would stand for another one in the audit trail.
+ */
 export function parseAccountState(state: unknown): AccountState {
   const { moves = [], known: use } = STATE.safeParse(state).data ?? {};
-  return { moves, known: use && { ...use, pinned: use.pinned, current: use.current } };
+  return { moves: moves.map(newIntent), known: use && { ...use, pinned: use.pinned, current: use.current } };
 }
 
 export function formatAccountState({ moves, known: use }: AccountState): z.input<typeof STATE> | undefined {

@@ -2,7 +2,7 @@ import type { RecordAudit } from '../audit/audit-trail.ts';
 import { LIMITS } from '../azure/limits.ts';
 import type { KeyUse } from '../fleet/key-use.ts';
 import { GIVEN_UP_MS } from '../time/spans.ts';
-import { HELD_MS, LEASE_MS, type Lease } from '../work/lease-client.ts';
+import { HELD_MS, LEASE_CONTAINER, LEASE_MS, type Lease } from '../work/lease-client.ts';
 import { formatAccountState, type MoveIntent, newIntent, parseAccountState, versionId } from './intent.ts';
 
 /**
@@ -150,6 +150,7 @@ export class MoveJournal {
         cause,
         at,
         ...provenBy(done),
+        ...(this.#found.has(id) ? { foundIn: LEASE_CONTAINER } : {}),
       },
     };
     const outcome = await this.#audit(entry, AUDIT_WAIT_MS, this.#found.has(id) ? new Date(at) : undefined);

@@ -73,7 +73,7 @@ function isBy({ caller }: AuditEntry, by: string): boolean {
 }
 
 /** What somebody has said: a name in it is not what the record is about. */
-const SAID: ReadonlySet<string> = new Set(['why', 'ticket']);
+const SAID: ReadonlySet<string> = new Set(['why', 'ticket', 'claimed']);
 
 /** What a record is about, in lower case. Requests for approval name their key as `vault/key`. */
 function textOf({ resource, details = {} }: AuditEntry): string {

@@ -6,7 +6,7 @@ import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
-import { everyRevoker } from '../revocation/every-revoker.ts';
+import { hasEverRevoked } from '../revocation/has-ever-revoked.ts';
 import type { RevocationCall } from '../revocation/record-revocation.ts';
 import { refusedRestore } from '../revocation/restore-key.ts';
 import { openRevocation } from '../revocation/revocation.ts';
@@ -53,13 +53,16 @@ export async function handleAsk(
   return inApprovals(() => askForApproval(what, access.restoreApprovals, call, services, log));
 }
 
+/** The caller, if they have revoked. */
 async function revokersOf(
   key: ManagedKey,
   versions: readonly KeyVersion[],
+  { objectId, kind }: RevocationCall['caller'],
   { keyTrail, now }: Pick<ApprovalApiServices, 'keyTrail' | 'now'>,
 ): Promise<readonly string[]> {
   try {
-    return [...(await everyRevoker(key, versions, keyTrail, now()))];
+    const approver = { objectId, isApplication: kind === 'application' };
+    return (await hasEverRevoked(key, versions, approver, keyTrail, now())) ? [objectId.toLowerCase()] : [];
   } catch (error) {
     const nextStep = 'Repeat the call once the audit trail can be read.';
     throw new HttpProblem(503, 'RevokersUnread', REASONS.RevokersUnread, nextStep, { cause: error });
@@ -87,7 +90,7 @@ export async function handleApprove(
 ): Promise<{ readonly approval: ApprovalRequest; readonly restore?: RestoreResponse }> {
   const key = keyOfCall(services.settings.vaults, asked.vault, asked.key);
   const now = {
-    revokers: await revokersOf(key, await versionsOf(key, services), services),
+    revokers: await revokersOf(key, await versionsOf(key, services), call.caller, services),
     atLeast: services.settings.access.restoreApprovals,
   };
   const { approval, result } = await approveAndCarryOut(asked, now, call, services, log, async (approved) => {

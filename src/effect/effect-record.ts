@@ -61,7 +61,8 @@ export function isSameChange(current: KeyEffect | undefined, change: KeyChange):
 
 /** A record from the future is not one of this app: it would end every later measurement. */
 export function believed(effect: KeyEffect | undefined, now: Date): KeyEffect | undefined {
-  const times = effect ? [effect.change.since, effect.timedSince ?? effect.change.since] : [];
+  const { change, timedSince: timed = [], accounts = [] } = effect ?? {};
+  const times = [change?.since ?? [], timed, accounts.map((one) => [one.since, one.checkedOn])].flat(2);
   return times.every((time) => isBelieved({ revokedOn: new Date(time) }, now)) ? effect : undefined;
 }
 

@@ -53,6 +53,7 @@ const ENTRY = z.object({
       // Absent from the record of a restore that was written from the tags.
       revokedBy: z.string().default(''),
       joined: z.array(z.string()).exactOptional(),
+      shortened: z.array(z.string()).exactOptional(),
     }),
     carriers: z.array(z.object({ version: z.string(), wasEnabled: z.boolean() })).default([]),
     foundIn: z.string().optional(),

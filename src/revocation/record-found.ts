@@ -26,7 +26,7 @@ interface Shown {
 /**
  * Writes the audit record of a revocation or restore that its own process has not recorded: it was killed, or the trail was
  * out of reach. What was done, and by whom, is what the key's tags show. A message fills in the reason alone, and where it
- * names the same person; so the record is marked with where that was found. Nothing is written beside a record that is there.
+ * names the same person; so the record is marked with where that was found. What it claims of that person stands apart. Nothing is written beside a record that is there.
  *
  * @throws an error that says why it is not on record: no other process will record it, so the message is put back
  */
@@ -63,17 +63,17 @@ function shownBy(versions: readonly KeyVersion[], now: Date): readonly Shown[] {
 function entryOf(
   key: ManagedKey,
   { action, reason, revocation, by }: Shown,
-  claimed: RevocationWork['claimed'],
+  message: RevocationWork['claimed'],
 ): AuditEntry {
-  const said = claimed?.caller.objectId.toLowerCase() === by.toLowerCase() ? claimed : undefined;
-  const details = { why: said?.why, ticket: said?.ticket, revocation, foundIn: KEY_WORK };
+  const said = message?.caller.objectId.toLowerCase() === by.toLowerCase() ? message : undefined;
+  const claimed = said && { caller: said.caller, correlationId: said.correlationId };
+  const details = { why: said?.why, ticket: said?.ticket, claimed, revocation, foundIn: KEY_WORK };
   return {
     id: recordId(action, revocation.id, by),
     action,
     reason,
     resource: key.id,
-    caller: { ...said?.caller, objectId: by, appId: said?.caller.appId ?? '' },
-    ...(said ? { correlationId: said.correlationId } : {}),
+    caller: { objectId: by, appId: '' },
     details,
   };
 }

@@ -3,11 +3,11 @@ import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
 import { type AppliedChange, applyChanges } from './apply-changes.ts';
-import { everyRevoker } from './every-revoker.ts';
+import { hasEverRevoked } from './has-ever-revoked.ts';
 import type { KeyTrail } from './key-trail.ts';
 import type { RestoreEnd, RestoreRefusal } from './restore-end.ts';
 import { planClose, planCloseLost, planMark, planReopen } from './restore-plans.ts';
-import { isNamed, isNewer, type RevocationStamp, readRevocation, revokers } from './revocation.ts';
+import { isNamed, isNewer, isRevoker, type RevocationStamp, readRevocation } from './revocation.ts';
 import { planKeepRevoked, type VersionChange } from './revocation-plans.ts';
 import { reportVersions, type VersionReport } from './version-report.ts';
 
@@ -42,6 +42,7 @@ interface RestoreOrder {
   readonly revocation: string;
   /** Object id of the caller. */
   readonly restoredBy: string;
+  readonly isApplication?: boolean;
   readonly dualControl: boolean;
 }
 
@@ -116,8 +117,9 @@ async function refusal(
   if (end) return { end };
   if (!request.dualControl || !keyTrail) return undefined;
   try {
-    const revoked = await everyRevoker(key, versions, keyTrail, now());
-    return revoked.has(request.restoredBy.toLowerCase()) ? { end: 'secondPerson' } : undefined;
+    const restorer = { objectId: request.restoredBy, isApplication: request.isApplication === true };
+    const hasRevoked = await hasEverRevoked(key, versions, restorer, keyTrail, now());
+    return hasRevoked ? { end: 'secondPerson' } : undefined;
   } catch (error) {
     return { end: 'revokersUnread', why: describeFailure(error) };
   }
@@ -132,8 +134,7 @@ export function refusedRestore(
   const { open, unbelieved } = readRevocation(versions, now);
   if (!open) return unbelieved.length > 0 ? 'unbelieved' : 'nothing';
   if (!isNamed(open.id, request.revocation)) return 'otherRevocation';
-  const isRevoker = revokers(versions, now).includes(request.restoredBy.toLowerCase());
-  return request.dualControl && isRevoker ? 'secondPerson' : undefined;
+  return request.dualControl && isRevoker(versions, request.restoredBy, now) ? 'secondPerson' : undefined;
 }
 
 interface FinishServices extends Pick<RestoreServices, 'now' | 'sleep'> {

@@ -51,11 +51,12 @@ export async function restore(
   log: Log,
 ): Promise<RestoredKey> {
   const { dualControl } = services;
-  const restoredBy = call.caller.objectId;
+  const { objectId: restoredBy, kind } = call.caller;
+  const order = { revocation, restoredBy, isApplication: kind === 'application', dualControl };
   const reading = services.readiness(key);
   const began = services.now();
   const ifKilled = lookIfKilled(key, 'restore', call, services);
-  const result = await restoreKey(key, { revocation, restoredBy, dualControl }, services);
+  const result = await restoreKey(key, order, services);
   const { key: spelled, end, recovered, changed, versions } = result;
   if (!recovered && !changed && end !== 'incomplete') {
     await ifKilled;

@@ -3,6 +3,7 @@ import { CLOCKS_MS, LATE_WRITE_MS } from '../time/spans.ts';
 import {
   formatRevocation,
   isNewer,
+  isRevoker,
   MAX_TAGS,
   parseRevocation,
   RESTORED_TAG,
@@ -12,7 +13,6 @@ import {
   type RevocationStamp,
   readRevocation,
   revocationOf,
-  revokers,
 } from './revocation.ts';
 import { joinRevokers } from './revokers.ts';
 
@@ -125,7 +125,7 @@ function isCurrent(record: Revocation | undefined, stamp: RevocationStamp, resto
 export function planJoin(versions: readonly KeyVersion[], stamp: RevocationStamp, now: Date): VersionChange[] {
   const { open, restoringBy, records } = readRevocation(versions, now);
   if (!open || restoringBy || !isNewer(open, stamp)) return [];
-  if (revokers(versions, now).includes(stamp.revokedBy.toLowerCase())) return [];
+  if (isRevoker(versions, stamp.revokedBy, now)) return [];
   const carriers = newestFirst(versions).filter(({ version }) => records.get(version)?.id === open.id);
   const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> => {
     const record = revocationOf(fresh, now);

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { GUID } from '../http/auth-config.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import { CLOCKS_MS } from '../time/spans.ts';
-import { formatRevokers, joinRevokers, parseRevokers, type Revokers } from './revokers.ts';
+import { formatRevokers, hasRevoked, joinRevokers, parseRevokers, type Revokers } from './revokers.ts';
 
 /**
  * The record of a revocation is this tag on each version that it disabled, so that a restore needs no other store:
@@ -105,15 +105,9 @@ export function openRevocation(versions: readonly KeyVersion[], now: Date): Revo
   return readRevocation(versions, now).open;
 }
 
-/** Object ids of everybody who revoked and is not restored, the latest first: a second person is none of them. */
-export function revokers(versions: readonly KeyVersion[], now: Date): readonly string[] {
-  return [
-    ...new Set(
-      openRecords(versions, now)
-        .flatMap(({ revokedBy, joined = [] }) => [revokedBy, ...joined])
-        .map((id) => id.toLowerCase()),
-    ),
-  ];
+/** Whether the tags name that person or application among those who revoked and are not restored. */
+export function isRevoker(versions: readonly KeyVersion[], objectId: string, now: Date): boolean {
+  return openRecords(versions, now).some((record) => hasRevoked(record, objectId));
 }
 
 /** Records of revocations that are not restored, the latest first. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { GUID } from '../http/auth-config.ts';
 
 /** The callers of a revocation and of those that it joined, none of whom may restore it. Object ids. */
@@ -5,33 +6,54 @@ export interface Revokers {
   readonly revokedBy: string;
   /** Those whose revocations this one has joined, the latest first. */
   readonly joined?: readonly string[];
-  /** The applications among them, in lower case. A caller that version 2 recorded counts as a person. */
+  /** People whose ids did not fit, the latest first, as {@link shortOf} has them. */
+  readonly shortened?: readonly string[];
+  /** Those of all these that are applications, in lower case. What earlier versions recorded counts as people. */
   readonly applications?: readonly string[];
-  /** Not all people fit into the tag; the audit trail has the others. */
+  /** Applications are missing, as the tag has no room for more: the audit trail has them. */
+  readonly lacksApplications?: true;
+  /** People are missing, likewise. */
   readonly isPartial?: true;
 }
 
 const SEPARATOR = '+';
 const APPLICATION = 'app:';
-/** In place of the people who are missing. */
+const SHORT = /^[0-9a-f]{8}$/;
+/** In place of those who are missing. */
+const APPLICATIONS = 'apps';
 const MORE = 'more';
 
+/** What tells a person from others in little room: two share it once in four thousand millions. */
+export function shortOf(objectId: string): string {
+  return createHash('sha256').update(objectId.toLowerCase()).digest('hex').slice(0, 8);
+}
+
+/** Whether a record names that person or application. */
+export function hasRevoked({ revokedBy, joined = [], shortened = [] }: Revokers, objectId: string): boolean {
+  const id = objectId.toLowerCase();
+  return [revokedBy, ...joined].some((one) => one.toLowerCase() === id) || shortened.includes(shortOf(id));
+}
+
 /**
- * `<object id>[+<object id>…][+more]` for a tag, an application as `app:<object id>`. If not all fit, the earliest applications
- * are left out first, then the earliest people, for whom `more` is added.
+ * As a tag has them, in so many characters at most: `<object id>[+<object id>…][+<short id>…][+apps][+more]`, an application as
+ * `app:<object id>`. If not all fit, applications are left out first; then people are shortened, and left out last, the
+ * earliest before the others. The record of a revocation forgets none without saying so.
  */
 export function formatRevokers(revokers: Revokers, mostCharacters: number): string {
-  const { revokedBy, joined = [], applications = [], isPartial } = revokers;
+  const { revokedBy, joined = [], shortened = [], applications = [], isPartial } = revokers;
   const isApplication = (id: string): boolean => applications.includes(id.toLowerCase());
   const kept = [...joined];
+  const short = [...shortened];
+  let isApps = revokers.lacksApplications ?? false;
   let isMore = isPartial ?? false;
   for (;;) {
     const named = [revokedBy, ...kept].map((id) => (isApplication(id) ? `${APPLICATION}${id}` : id));
-    const text = [...named, ...(isMore ? [MORE] : [])].join(SEPARATOR);
-    if (text.length <= mostCharacters || kept.length === 0) return text;
-    const last = kept.findLastIndex(isApplication);
-    if (last < 0) isMore = true;
-    kept.splice(last, 1);
+    const text = [...named, ...short, ...(isApps ? [APPLICATIONS] : []), ...(isMore ? [MORE] : [])].join(SEPARATOR);
+    if (text.length <= mostCharacters || kept.length + short.length === 0) return text;
+    const application = kept.findLastIndex(isApplication);
+    if (application >= 0) isApps = kept.splice(application, 1).length > 0;
+    else if (kept.length > 0) short.unshift(...kept.splice(-1).map(shortOf));
+    else isMore = short.pop() !== undefined;
   }
 }
 
@@ -39,12 +61,16 @@ export function formatRevokers(revokers: Revokers, mostCharacters: number): stri
 export function parseRevokers(text: string): Revokers | undefined {
   const words = text.split(SEPARATOR);
   const isPartial = words.length > 1 && words.at(-1) === MORE;
-  const named = isPartial ? words.slice(0, -1) : words;
+  if (isPartial) words.pop();
+  const lacksApplications = words.length > 1 && words.at(-1) === APPLICATIONS;
+  const all = lacksApplications ? words.slice(0, -1) : words;
+  const shortened = all.slice(1).filter((word) => SHORT.test(word));
+  const named = all.filter((word, n) => n === 0 || !SHORT.test(word));
   const ids = named.map((word) => (word.startsWith(APPLICATION) ? word.slice(APPLICATION.length) : word));
   const [revokedBy = '', ...joined] = ids;
   if (!ids.every((id) => GUID.test(id))) return undefined;
   const applications = ids.filter((_, n) => named[n]?.startsWith(APPLICATION)).map((id) => id.toLowerCase());
-  return revokersOf(revokedBy, joined, applications, isPartial);
+  return revokersOf({ revokedBy, joined, shortened, applications, lacksApplications, isPartial });
 }
 
 /** Adds the callers of earlier revocations, which this one joins. */
@@ -56,25 +82,35 @@ export function joinRevokers(revokers: Revokers, before: readonly Revokers[]): R
   ]);
   joined.delete(revokers.revokedBy.toLowerCase());
   const named = new Set([revokers.revokedBy.toLowerCase(), ...joined]);
-  const applications = new Set(all.flatMap((one) => one.applications ?? []).filter((id) => named.has(id)));
-  return revokersOf(
-    revokers.revokedBy,
-    [...joined],
-    [...applications],
-    all.some(({ isPartial }) => isPartial),
-  );
+  const inFull = new Set([...named].map(shortOf));
+  return revokersOf({
+    revokedBy: revokers.revokedBy,
+    joined: [...joined],
+    shortened: [...new Set(all.flatMap((one) => one.shortened ?? []))].filter((short) => !inFull.has(short)),
+    applications: [...new Set(all.flatMap((one) => one.applications ?? []).filter((id) => named.has(id)))],
+    lacksApplications: all.some((one) => one.lacksApplications === true),
+    isPartial: all.some(({ isPartial }) => isPartial === true),
+  });
 }
 
-function revokersOf(
-  revokedBy: string,
-  joined: readonly string[],
-  applications: readonly string[],
-  isPartial: boolean,
-): Revokers {
+/** Without what there is none of. */
+function revokersOf({
+  revokedBy,
+  joined,
+  shortened,
+  applications,
+  lacksApplications,
+  isPartial,
+}: Required<Omit<Revokers, 'isPartial' | 'lacksApplications'>> & {
+  readonly lacksApplications: boolean;
+  readonly isPartial: boolean;
+}): Revokers {
   return {
     revokedBy,
     ...(joined.length > 0 ? { joined } : {}),
+    ...(shortened.length > 0 ? { shortened } : {}),
     ...(applications.length > 0 ? { applications } : {}),
+    ...(lacksApplications ? { lacksApplications } : {}),
     ...(isPartial ? { isPartial } : {}),
   };
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
+import { FLEET_TABLE } from '../fleet/fleet-table-client.ts';
 import { unwellOf } from '../fleet/rotation-notes.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
@@ -190,7 +191,7 @@ class Follower {
       action: 'key.rotation',
       reason,
       resource: this.#key.id,
-      details: { ...about, places: places.slice(0, 100), ...(why ? { why } : {}) },
+      details: { ...about, places: places.slice(0, 100), ...(why ? { why } : {}), foundIn: FLEET_TABLE },
     };
     const { audit, now } = this.#ports;
     const since = new Date(Math.max(Date.parse(startedOn), now().getTime() - RECORDED_MS));

@@ -1,15 +1,17 @@
 import { z } from 'zod';
-import { compareAge, findVersion, type KeyVersion, newestVersion } from '../keys/key-versions.ts';
+import { compareAge, findVersion, type KeyVersion } from '../keys/key-versions.ts';
+import { DAY_MS } from '../time/spans.ts';
 
-/** What is about to be done to a key, kept with its lease: who comes next knows that a new version may be on its way. */
+/** An older version is not taken for what a rotation has left: the trail would have to be read that far back. Milliseconds. */
+const OLDEST_MS = 7 * DAY_MS;
+
+/**
+ * What is about to be done to a key, kept with its lease: who comes next knows that a new version may be on its way. Who may
+ * write leases can write it: it says that something may have been left, and what that is, is read from Key Vault.
+ */
 const INTENT = z.object({
-  /** Of the rotation, and of its record in the audit trail. */
-  id: z.string(),
   /** The newest version before it. */
   from: z.string(),
-  /** Before Key Vault was asked (ISO 8601). */
-  at: z.iso.datetime(),
-  cause: z.string(),
   /** No version is asked for: one that a broken-off rotation has left is completed. */
   completes: z.boolean().default(false),
   /** The lease was kept for as long as what its holder had sent, a version or its record, may still appear. */
@@ -30,11 +32,11 @@ type Sighting =
   /** It took no effect, or the key was made anew since. */
   | { readonly seen: 'nothing' };
 
-/** A version that is newer than the one before is taken for the result. */
-export function sight(intent: RotationIntent, versions: readonly KeyVersion[]): Sighting {
-  const from = findVersion(versions, intent.from);
-  const to = newestVersion(versions);
-  if (!from || !to) return { seen: 'nothing' };
-  if (compareAge(to, from) > 0) return { seen: 'made', from, to };
-  return { seen: intent.waited ? 'nothing' : 'open' };
+/** A version that is newer than the one before is taken for the result, unless it was made too long ago. */
+export function sight(intent: RotationIntent, versions: readonly KeyVersion[], now: Date): Sighting {
+  const before = findVersion(versions, intent.from);
+  const [from, to] = [...versions].sort(compareAge).slice(-2);
+  if (!before || !from) return { seen: 'nothing' };
+  if (!to || compareAge(to, before) <= 0) return { seen: intent.waited ? 'nothing' : 'open' };
+  return now.getTime() - to.createdOn.getTime() > OLDEST_MS ? { seen: 'nothing' } : { seen: 'made', from, to };
 }

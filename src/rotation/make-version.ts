@@ -33,6 +33,12 @@ export async function makeVersion(
   }
 }
 
+/** The new version as it is then, and why something of it could not be set. */
+export interface Completed {
+  readonly version: KeyVersion;
+  readonly refused?: Failure;
+}
+
 /** The newest version, if it is younger than `from`. */
 export async function successorOf(
   from: KeyVersion,
@@ -54,7 +60,7 @@ export async function completeVersion(
   from: KeyVersion,
   to: KeyVersion,
   keys: Pick<Keys, 'updateVersion'>,
-): Promise<{ readonly version: KeyVersion; readonly refused?: Failure }> {
+): Promise<Completed> {
   const rest = completeRotation(from, to);
   if (!rest) return { version: to };
   try {

@@ -9,16 +9,17 @@ import type { RotationPolicySummary } from '../keys/rotation-policy-summary.ts';
 import type { Log, LogLevel } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
-import type { Lease, Leases } from '../work/lease-client.ts';
+import { LEASE_CONTAINER, type Lease, type Leases } from '../work/lease-client.ts';
 import type { RotateWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { parseIntent, type RotationIntent, sight } from './intent.ts';
 import { keepRecord } from './keep-record.ts';
-import { completeVersion, LATE_SECONDS, type Made, makeVersion } from './make-version.ts';
+import { type Completed, completeVersion, LATE_SECONDS, type Made, makeVersion } from './make-version.ts';
 import {
   decideRotation,
   hsmNeedsPolicy,
   isRotatedByTag,
+  mayBeCompleted,
   type RotationDecision,
   rotatedByHand,
   unfinishedRotation,
@@ -41,7 +42,6 @@ export interface RotationPorts {
   readonly dependents: (key: ManagedKey) => Promise<Dependence>;
   readonly audit: RecordAudit;
   readonly now: () => Date;
-  readonly newId: () => string;
 }
 
 /** What became of it, and whether the key was left taken for as long as a lost request may still take effect. */
@@ -115,13 +115,13 @@ class Rotation {
 
   /** Takes up what was begun; undefined when it came to nothing. */
   async #goOn(begun: RotationIntent, versions: readonly KeyVersion[]): Promise<Looked | undefined> {
-    const sighting = sight(begun, versions);
+    const { keys, now } = this.#ports;
+    const sighting = sight(begun, versions, now());
     if (sighting.seen === 'open') return this.#wait(begun, 'No new version has appeared.');
     if (sighting.seen === 'nothing') {
       await this.#lease.save(undefined);
       return undefined;
     }
-    const { keys, now } = this.#ports;
     if (openRevocation(versions, now())) {
       // The record of a revocation is a tag: no others are written meanwhile. It is completed after the restore.
       await keepRecord(this.#key, sighting.to.version, versions, keys, now());
@@ -169,7 +169,10 @@ class Rotation {
   /** Completes the new version, and records it, once. The intent goes last: until then the next look does it again. */
   async #finish(intent: RotationIntent, from: KeyVersion, to: KeyVersion, takenUp = false): Promise<Looked> {
     const { keys, audit, now } = this.#ports;
-    const { version, refused } = await completeVersion(this.#key, from, to, keys);
+    const isItsOwn = !takenUp || mayBeCompleted(from, to, now());
+    const { version, refused }: Completed = isItsOwn
+      ? await completeVersion(this.#key, from, to, keys)
+      : { version: to };
     if (!version.enabled) {
       await keepRecord(this.#key, version.version, await keys.listVersions(this.#key), keys, now());
     }
@@ -180,9 +183,10 @@ class Rotation {
     // Without the lease somebody else may be recording it.
     if (!this.#lease.held()) return { outcome: later('RotationUnderWay', this.#key.id, LATE_SECONDS) };
     const result = { to: version.id, expiresOn: version.expiresOn?.toISOString() };
-    const details = { from: from.id, ...result, because: intent.cause };
-    const entry = { id: intent.id, action: 'key.rotate', reason, resource: this.#key.id, details };
-    const written = await audit(entry, AUDIT_WAIT_MS, takenUp ? new Date(intent.at) : undefined);
+    const details = { from: from.id, ...result, ...(takenUp ? { foundIn: LEASE_CONTAINER } : {}) };
+    const id = `key.rotate/${version.version}`;
+    const entry = { id, action: 'key.rotate', reason, resource: this.#key.id, details };
+    const written = await audit(entry, AUDIT_WAIT_MS, takenUp ? version.createdOn : undefined);
     if ('failed' in written) return this.#wait(intent, written.failed, 'AuditFailed');
     this.#say('info', reason, '', from, result);
     await this.#lease.save(undefined);
@@ -190,9 +194,7 @@ class Rotation {
   }
 
   async #begin(from: KeyVersion, completes: boolean): Promise<RotationIntent> {
-    const { newId, now } = this.#ports;
-    const at = now().toISOString();
-    const intent = { id: newId(), from: from.version, at, cause: this.#work.cause.by, completes, waited: false };
+    const intent = { from: from.version, completes, waited: false };
     await this.#lease.save(intent);
     return intent;
   }

@@ -81,9 +81,23 @@ export function unfinishedRotation(
   const found = withoutExpiryOfBefore(versions);
   if (!found?.to.enabled || openRevocation(versions, now)) return undefined;
   const { from, to } = found;
-  if (now.getTime() - to.createdOn.getTime() > DAY_MS) return undefined;
+  if (isDayOld(to, now)) return undefined;
   const rest = completeRotation(from, to);
   return rest && { from, to, rest };
+}
+
+/**
+ * Whether a version is given tags and expiry of the one before when another process is said to have made it: a person who
+ * makes one without means it, and says so by a tag, or leaves it so for a day. Of one that was revoked meanwhile that day is
+ * no sign.
+ */
+export function mayBeCompleted(from: KeyVersion, to: KeyVersion, now: Date): boolean {
+  if (rotatedByHand(from) || rotatedByHand(to)) return false;
+  return !isDayOld(to, now) || to.tags[RESTORED_TAG] !== undefined;
+}
+
+function isDayOld({ createdOn }: KeyVersion, now: Date): boolean {
+  return now.getTime() - createdOn.getTime() > DAY_MS;
 }
 
 /** What a rotation leaves to be set on the new version; undefined if nothing. */

@@ -81,6 +81,11 @@ it('moves survive as the state of a lease, and anything else there is none', () 
   expect(parseAccountState({ moves: [], known: { keyName: 1 } })).toEqual({ moves: [], known: undefined });
 });
 
+it('a move that another hand has put into the state of a lease has the id that it would have had, and no other', () => {
+  const forged = { ...move(), id: 'key.restore/f00d/bob' };
+  expect(parseAccountState({ moves: [forged] }).moves).toEqual([move()]);
+});
+
 it('versions are named by the identifier of their key', () => {
   expect(versionId(KEY.id, versionName(2))).toBe(keyVersion(2).id);
   expect(versionId(KEY.id, undefined)).toBeUndefined();

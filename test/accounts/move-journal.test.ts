@@ -48,6 +48,19 @@ describe('a move that is decided', () => {
     expect([recorded, kept.unrecorded, kept.found]).toEqual([[move.id], undefined, []]);
   });
 
+  it('says where it was found when another process has announced it, or who may write leases', async () => {
+    const records: unknown[] = [];
+    const done = { reason: 'Moved', to: versionName(2) } as const;
+    const lease = { state: { moves: [{ ...move, done, over: true }] }, held: () => true } as unknown as Lease;
+    const kept = new MoveJournal(lease, async ({ details }) => {
+      records.push(details?.foundIn);
+      return { written: { file: 'trail', seq: 1, hash: '' } };
+    });
+    await kept.recordFound();
+    await kept.record({ ...move, id: 'another' }, done);
+    expect(records).toEqual(['cmk-leases', undefined]);
+  });
+
   it('is left to the next holder by who has lost the lease: they may be recording it', async () => {
     const { kept, recorded } = journal(false);
     await kept.record(move, { reason: 'Moved' });

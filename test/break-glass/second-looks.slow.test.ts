@@ -133,7 +133,8 @@ describe('the looks after a revocation and a restore', () => {
     await lookAgain(services);
     expect(await trailOf(key)).toEqual(['key.revoke Revoked']);
     const { entry } = JSON.parse((await auditLines(wire.connectionString)).at(-1) ?? '{}');
-    expect(entry).toMatchObject({ caller, details: { why: 'A laptop was stolen', foundIn: 'key-work' } });
+    const details = { why: 'A laptop was stolen', claimed: { caller }, foundIn: 'key-work' };
+    expect(entry).toMatchObject({ caller: { objectId: caller.objectId }, details });
     expect(enabledOf(key)).toEqual([false, false]);
   });
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EffectState, KeyChange, KeyEffect } from '../../src/effect/effect.ts';
-import { parseEffect, recordRound } from '../../src/effect/effect-record.ts';
+import { believed, parseEffect, recordRound } from '../../src/effect/effect-record.ts';
 import { KEY } from '../support/keys.ts';
 
 const START = Date.parse('2026-01-01T00:00:00.000Z');
@@ -170,4 +170,18 @@ describe('the record of an effect', () => {
       expect(parseEffect(text)).toBeUndefined();
     },
   );
+});
+
+it('a record that says of an account that it was asked at a time to come is not believed: no later answer would count', () => {
+  const now = new Date(at(60));
+  const record = (seen: object): KeyEffect | undefined =>
+    parseEffect(
+      JSON.stringify({
+        ...{ key: KEY.id, change: REVOKED, complete: true },
+        accounts: [{ account: '/a/stfiles01', state: 'blocked', since: at(1), checkedOn: at(1), ...seen }],
+      }),
+    );
+  expect(believed(record({}), now)).toBeDefined();
+  const never = '9999-12-31T00:00:00.000Z';
+  for (const forged of [{ checkedOn: never }, { since: never }]) expect(believed(record(forged), now)).toBeUndefined();
 });

@@ -3,7 +3,7 @@ import { KEY } from '../support/keys.ts';
 import { KeySite } from './key-site.ts';
 import { ALICE, BOB } from './records.ts';
 
-const person = (n: number) => `0e450000-0000-4000-8000-00000000000${n}`;
+const person = (n: number) => `0e450000-0000-4000-8000-${String(n).padStart(12, '0')}`;
 const application = (n: number) => `a9900000-0000-4000-8000-00000000000${n}`;
 
 describe('a person who revoked', () => {
@@ -21,9 +21,23 @@ describe('a person who revoked', () => {
     const site = new KeySite();
     await site.revoke(ALICE);
     let last = '';
-    for (const n of [1, 2, 3, 4, 5]) last = await site.revoke(person(n));
-    for (const one of [ALICE, person(1), person(5)]) expect(await site.restore(one, last)).toBe('secondPerson');
+    for (let n = 1; n <= 16; n += 1) last = await site.revoke(person(n));
+    for (const one of [ALICE, person(1), person(16)]) expect(await site.restore(one, last)).toBe('secondPerson');
     expect(site.enabled()).toEqual([false, false]);
+    expect(await site.restore(BOB, last)).toBe('restored');
+  });
+
+  it('cannot restore alone when the audit trail was out of reach as they revoked: the tags tell that it was they', async () => {
+    const site = new KeySite();
+    const { audit } = site.trail;
+    site.trail.audit = async () => ({ failed: 'the storage is out of reach' });
+    let last = await site.revoke(ALICE);
+    for (const n of [1, 2, 3]) last = await site.revoke(person(n));
+    site.trail.audit = audit;
+    for (const n of [4, 5]) last = await site.revoke(person(n));
+    for (const one of [ALICE, person(1), person(4)]) expect(await site.restore(one, last)).toBe('secondPerson');
+    // Those who revoked are told from others without the trail.
+    site.trail.isOut = true;
     expect(await site.restore(BOB, last)).toBe('restored');
   });
 
@@ -35,10 +49,10 @@ describe('a person who revoked', () => {
     // The tags suffice.
     expect(await site.restore(BOB, last)).toBe('restored');
     site.trail.isOut = false;
-    for (const n of [1, 2, 3, 4]) last = await site.revoke(person(n));
+    for (let n = 1; n <= 16; n += 1) last = await site.revoke(person(n));
     site.trail.isOut = true;
     for (const one of [ALICE, BOB]) expect(await site.restore(one, last)).toBe('revokersUnread');
-    expect(await site.restore(person(4), last)).toBe('secondPerson');
+    expect(await site.restore(person(16), last)).toBe('secondPerson');
     expect(site.enabled()).toEqual([false, false]);
     // On a sign-in of their own that may change the key anyway.
     expect(await site.restore(BOB, last, KEY, { keyTrail: undefined })).toBe('restored');
@@ -50,5 +64,20 @@ describe('a person who revoked', () => {
     let last = '';
     for (const n of [1, 2, 3, 4, 5]) last = await site.revoke(person(n));
     expect(await site.restore(ALICE, last)).toBe('restored');
+  });
+});
+
+describe('an application that may restore', () => {
+  it('cannot restore what it revoked, however many others revoke again', async () => {
+    const site = new KeySite();
+    const own = application(1);
+    await site.revoke(own, KEY, 'application');
+    let last = '';
+    for (const n of [2, 3, 4, 5]) last = await site.revoke(application(n), KEY, 'application');
+    expect(await site.restore(own, last, KEY, {}, 'application')).toBe('secondPerson');
+    site.trail.isOut = true;
+    expect(await site.restore(application(6), last, KEY, {}, 'application')).toBe('revokersUnread');
+    // People are all in the tags.
+    expect(await site.restore(BOB, last)).toBe('restored');
   });
 });

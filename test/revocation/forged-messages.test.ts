@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { openRevocation, revokers } from '../../src/revocation/revocation.ts';
+import type { AuditEntry } from '../../src/audit/record.ts';
+import { keysNamed } from '../../src/audit/trail-filter.ts';
+import { openRevocation } from '../../src/revocation/revocation.ts';
 import { KEY } from '../support/keys.ts';
 import { call, KeySite, OTHER } from './key-site.ts';
 import { ALICE, BOB, CAROL } from './records.ts';
@@ -48,7 +50,8 @@ describe('a writer of the queue key-work', () => {
       await site.deliver(forged(site, 'revoke', revocation, revokedBy));
     }
     expect(openRevocation(site.vault().versions, site.now())?.id).toBe(id);
-    expect(revokers(site.vault().versions, site.now())).toEqual([ALICE]);
+    const { revokedBy, joined } = openRevocation(site.vault().versions, site.now()) ?? {};
+    expect([revokedBy, joined]).toEqual([ALICE, undefined]);
     expect(await site.restore(ALICE, id)).toBe('secondPerson');
     expect(site.enabled()).toEqual([false, false]);
   });
@@ -112,6 +115,28 @@ describe('a writer of the queue key-work', () => {
       await site.deliver(message);
       expect(site.trail.entries).toEqual([]);
     }
+  });
+
+  it('puts no name, client or sign-in beside the object id that the key shows', async () => {
+    const site = new KeySite();
+    await site.revoke(ALICE);
+    site.trail.entries.splice(0);
+    site.pass(900);
+    const named = {
+      objectId: ALICE,
+      appId: 'forged',
+      tokenId: 'forged',
+      name: 'https://kv-other.vault.azure.net/keys/forged',
+    };
+    const claimed = { ...call(ALICE), caller: named, correlationId: 'forged' };
+    await site.deliver({ kind: 'revocation', key: KEY.id, claimed, cause, attempt: 0 });
+    const [entry] = site.trail.entries;
+    expect(entry).toMatchObject({ caller: { objectId: ALICE }, details: { claimed: { caller: named } } });
+    const { details, ...rest } = entry ?? {};
+    expect(JSON.stringify(rest)).not.toContain('forged');
+    // Nor is it about another key by what the message says, which would hide it from those who may read this one alone.
+    expect(keysNamed(entry as AuditEntry)).toEqual([{ vault: 'kv-files', key: KEY.name }]);
+    expect(details?.foundIn).toBe('key-work');
   });
 
   it('has a missing record of a restore written, in the name of the person whom the key names', async () => {

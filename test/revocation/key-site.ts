@@ -57,11 +57,17 @@ export class KeySite {
     return newId();
   }
 
-  async restore(objectId: string, revocation: string, key = KEY, more: object = {}): Promise<string> {
+  async restore(
+    objectId: string,
+    revocation: string,
+    key = KEY,
+    more: object = {},
+    kind: 'person' | 'application' = 'person',
+  ): Promise<string> {
     this.pass(20);
     const readiness = async () => ({ accounts: [], warnings: [] });
     const services = { ...this.services(key), dualControl: true, readiness, ...more };
-    return (await restore(key, revocation, call(objectId), services, () => {})).end;
+    return (await restore(key, revocation, call(objectId, kind), services, () => {})).end;
   }
 
   /** Whoever may write the queue puts it there, and the app takes it from there. */

@@ -3,7 +3,7 @@ import type { Keys } from '../../src/keys/key-client.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { MAX_TAGS } from '../../src/revocation/revocation.ts';
 import { keepRecord } from '../../src/rotation/keep-record.ts';
-import { BOB, NOW, record, restored, revoked } from '../revocation/records.ts';
+import { BOB, NOON, NOW, record, restored, revoked } from '../revocation/records.ts';
 import { KEY, keyVersion, versionName } from '../support/keys.ts';
 
 /** The tags that the newest version is given, under a revocation of the one before. */
@@ -15,7 +15,8 @@ async function kept(before: KeyVersion, tags: Readonly<Record<string, string>>):
       return before;
     },
   };
-  const made = keyVersion(3, { enabled: false, tags });
+  // The completion came after the revocation.
+  const made = keyVersion(3, { enabled: false, updatedOn: NOON, tags });
   await keepRecord(KEY, made.version, [before, made], keys, NOW);
   return written;
 }

@@ -60,7 +60,6 @@ class HistoryWorld {
   #steps = 0;
   #isRenewalLost = false;
   #random: number;
-  #ids = 0;
 
   constructor(history: History) {
     this.#history = history;
@@ -211,7 +210,6 @@ class HistoryWorld {
         }
       },
       now: () => new Date(this.#nowMs),
-      newId: () => `rotation-${++this.#ids}`,
     };
   }
 

@@ -282,8 +282,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what is recorded later is recorded in the name of whom a message claims',
     file: 'src/revocation/record-found.ts',
-    from: 'caller: { ...said?.caller, objectId: by,',
-    to: 'caller: { ...claimed?.caller, objectId: claimed?.caller.objectId ?? by,',
+    from: 'caller: { objectId: by,',
+    to: 'caller: { objectId: message?.caller.objectId ?? by,',
   },
   {
     name: 'a killed revocation is recorded while its own record may still come',

@@ -15,7 +15,7 @@ export class MemoryTrail {
   }
 
   /** An entry with an id that is there already is not written again where the caller asks for that. */
-  readonly audit: RecordAudit = async (entry, _timeoutMs, unlessSince) => {
+  audit: RecordAudit = async (entry, _timeoutMs, unlessSince) => {
     const isThere = unlessSince !== undefined && this.entries.some(({ id }) => id !== undefined && id === entry.id);
     if (!isThere) this.#append(entry);
     return { written: { file: 'trail', seq: this.#end.seq, hash: this.#end.hash } };

@@ -3,25 +3,35 @@ import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { CLOCKS_MS } from '../time/spans.ts';
 import type { KeyTrail, RevocationEvent } from './key-trail.ts';
-import { isNewer, openRecords, type RevocationStamp, readRevocation, revokers } from './revocation.ts';
+import { isNewer, isRevoker, openRecords, type RevocationStamp, readRevocation } from './revocation.ts';
+import { hasRevoked } from './revokers.ts';
 
 /** The trail may have to be read back to when the key was made. Milliseconds. */
 const TRAIL_MS = 20_000;
 
+/** Who restores. */
+export interface Restorer {
+  readonly objectId: string;
+  /** The tags leave out applications first. */
+  readonly isApplication: boolean;
+}
+
 /**
- * Object ids, in lower case, of every caller whose revocation of the key is not restored: by its tags, and by the audit trail
- * if the tags say that not all fit.
+ * Whether that person or application has revoked what is not restored: by the key's tags, and by the audit trail if the tags
+ * say that not all fit.
  *
  * @throws the SDK's error when the trail cannot be read, or not in time
  */
-export async function everyRevoker(
+export async function hasEverRevoked(
   key: ManagedKey,
   versions: readonly KeyVersion[],
+  { objectId, isApplication }: Restorer,
   keyTrail: KeyTrail,
   now: Date,
-): Promise<ReadonlySet<string>> {
-  const all = new Set(revokers(versions, now));
-  if (!openRecords(versions, now).some(({ isPartial }) => isPartial)) return all;
+): Promise<boolean> {
+  if (isRevoker(versions, objectId, now)) return true;
+  const lacks = openRecords(versions, now).some((one) => one.isPartial || (isApplication && one.lacksApplications));
+  if (!lacks) return false;
   const { restored } = readRevocation(versions, now);
   const made = Math.min(...versions.map(({ createdOn }) => createdOn.getTime()));
   const since = new Date((restored?.revokedOn.getTime() ?? made) - CLOCKS_MS);
@@ -39,9 +49,8 @@ export async function everyRevoker(
   );
   const isOpen = (revocation: RevocationStamp): boolean =>
     [...closed, ...(restored ? [restored] : [])].every((one) => isNewer(revocation, one));
-  for (const { did, revocation, by } of events) {
-    if (did !== 'revoke' || !isOpen(revocation)) continue;
-    for (const id of [by, revocation.revokedBy, ...(revocation.joined ?? [])]) all.add(id.toLowerCase());
-  }
-  return all;
+  return events.some(
+    ({ did, revocation, by }) =>
+      did === 'revoke' && isOpen(revocation) && (by === objectId.toLowerCase() || hasRevoked(revocation, objectId)),
+  );
 }
