@@ -3,6 +3,7 @@ import { untilAborted } from '../azure/deadline.ts';
 import { type Part, readPart, type UnreadPart, type What } from '../azure/read-or-why.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { UnreadView } from './key-view.ts';
+import type { UsersRead } from './read-users.ts';
 
 /** Reads a part, no longer than until the signal aborts; nothing is thrown. */
 export async function readInTime<T>(what: What, read: () => Promise<T>, signal: AbortSignal): Promise<Part<T>> {
@@ -19,10 +20,11 @@ export function unreadView({ what, kind, detail }: UnreadPart): UnreadView {
   return { what, reason: reasonOf(kind), detail };
 }
 
-/** That subscriptions are not listed yet, whose accounts may use the key. */
-export function unlistedView(read: { readonly unlisted: number } | undefined): UnreadView[] {
-  if (!read || read.unlisted === 0) return [];
-  return [{ what: 'who uses the key', reason: 'FleetNotListed', detail: notListedYet(read.unlisted) }];
+/** That subscriptions, or encryption scopes of accounts, are not listed yet, which may use the key. */
+export function unlistedView(read: Pick<UsersRead, 'unlisted' | 'hasUnasked'> | undefined): UnreadView[] {
+  const what = 'who uses the key';
+  if (read?.unlisted) return [{ what, reason: 'FleetNotListed', detail: notListedYet(read.unlisted) }];
+  return read?.hasUnasked ? [{ what, reason: 'ScopesNotListed', detail: REASONS.ScopesNotListed }] : [];
 }
 
 function reasonOf(kind: UnreadPart['kind']): Reason {
