@@ -477,6 +477,12 @@ it('what a version may do already, it may do after the command as well', () => {
   expect(found[0]?.command).toMatch(/ --id \S+ --ops sign wrapKey unwrapKey$/);
 });
 
+it('a key of a type that Storage does not take is not given operations that its type does not have', () => {
+  const check = KEY_CHECKS.filter(({ reason }) => reason === 'KeyOperationsMissing');
+  const ec = key({ material: { value: { type: 'EC', size: undefined, operations: ['sign', 'verify'] } } });
+  expect(evaluate(check, ec, 'k', rules())).toEqual([]);
+});
+
 describe('PolicyBlocksRotation', () => {
   const check = KEY_CHECKS.filter(({ reason }) => reason === 'PolicyBlocksRotation');
   const of = (subject: KeySubject) => evaluate(check, subject, KEY_ID, rules());
