@@ -89,6 +89,8 @@ const follows = (type: string): KeySubject => ({
   others: [other([undefined], 'url', type)],
 });
 
+/** Made in the same second as the newest. */
+const TWIN: KeyVersion = { ...OLD, createdOn: NEW.createdOn };
 /** A key with three versions, of which a server names these. */
 const naming = (...named: readonly (KeyVersion | undefined)[]) =>
   key({ versions: { value: [OLD, version(50), NEW] }, others: [other(named)] });
@@ -406,6 +408,7 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['the newest', naming(NEW)],
       ['no version', naming(undefined)],
       ['a version that is not in the list', naming(version(77))],
+      ['versions of the same second', key({ others: [other([NEW]), other([TWIN])], versions: { value: [TWIN, NEW] } })],
       ['what a disk encryption set used before', key({ others: [other([OLD], 'previousKeys.keyUrl')] })],
       ['it is not known what it is used for', key({ others: [{ ...other([OLD]), known: false }] })],
       ['the newer one is new', key({ ...naming(OLD), versions: { value: [OLD, version(0.5)] } })],
