@@ -216,7 +216,11 @@ describe('by an API that is not the one of the app', () => {
 
   it.each<[string, RequestListener, RegExp]>([
     ['a page of the web', (_, response) => response.end('<html>Sign in</html>'), /not as the API of the app does/],
-    ['what has no time', json(() => ({ startedOn: 'now' })), /another form than this version of cmk reads \(startedOn: /],
+    [
+      'what has no time',
+      json(() => ({ startedOn: 'now' })),
+      /another form than this version of cmk reads \(startedOn: /,
+    ],
     ['a refusal in other words', (_, response) => response.writeHead(500).end('{"error":1}'), /answers 500/],
     ['findings without a cause', json((url) => (url.endsWith('/drift') ? report : { value: [{ id: '1' }] })), /value/],
     ['no object', json(() => 1), /cannot be read: /],
