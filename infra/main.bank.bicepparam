@@ -21,7 +21,8 @@ param platformAuthentication = bool(readEnvironmentVariable('CMK_PLATFORM_AUTHEN
 param apiClients = clients
 param alertEmails = emails
 param actionGroupIds = actionGroups
-param allowedCallers = callers
+// An empty list would open the app to everyone.
+param allowedCallers = empty(callers) ? [fail('CMK_ALLOWED_CALLERS names no range: the bank profile opens the app to named ranges alone.')] : callers
 param privateNetwork = true
 param vaultPrivateEndpoints = true
 param appSubnetId = readEnvironmentVariable('CMK_APP_SUBNET_ID', '')
@@ -53,7 +54,9 @@ param vaultDiagnostics = true
 // Resource id of the key that signs the ends of the audit trail: /subscriptions/…/vaults/kv-evidence/keys/audit-key
 param auditKeyId = readEnvironmentVariable('CMK_AUDIT_KEY_ID', '')
 param storageSku = readEnvironmentVariable('CMK_STORAGE_SKU', 'Standard_ZRS')
+param nodeVersion = readEnvironmentVariable('CMK_NODE_VERSION', '24')
 param alwaysReadyHttp = int(readEnvironmentVariable('CMK_ALWAYS_READY_HTTP', '1'))
+param alwaysReadyEvents = int(readEnvironmentVariable('CMK_ALWAYS_READY_EVENTS', '0'))
 param auditRetentionDays = int(readEnvironmentVariable('CMK_AUDIT_RETENTION_DAYS', '365'))
 param auditPolicyLocked = bool(readEnvironmentVariable('CMK_AUDIT_POLICY_LOCKED', 'false'))
 // Settings of the app, as one line of JSON: {"CMK_DUAL_CONTROL":"on","CMK_DRIFT_SCHEDULE":"0 0 5 * * *"}

@@ -219,6 +219,8 @@ export const REASONS = {
   FleetIndexUnavailable:
     'The fleet index cannot be read or written, in part or at all; who uses a key is searched for as if there were none.',
   FleetNotListed: 'The accounts of some subscriptions have not been listed yet; what uses a key there is not known.',
+  ScopesNotListed:
+    'Not known yet: the encryption scopes of some accounts have not been listed; the drift check lists them.',
   NewerAccountsUnknown: 'Resource Graph does not tell which accounts are newer than the fleet index; they are listed.',
   InventoryComplete: 'Every dependent that can be read was found and put to work.',
   Unexpected: 'An unexpected error.',

@@ -3,6 +3,7 @@ import { untilAborted } from '../azure/deadline.ts';
 import { type Part, readPart, type UnreadPart, type What } from '../azure/read-or-why.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { UnreadView } from './key-view.ts';
+import type { UsersRead } from './read-users.ts';
 
 /** Reads a part, no longer than until the signal aborts; nothing is thrown. */
 export async function readInTime<T>(what: What, read: () => Promise<T>, signal: AbortSignal): Promise<Part<T>> {
@@ -19,11 +20,13 @@ export function unreadView({ what, kind, detail }: UnreadPart): UnreadView {
   return { what, reason: reasonOf(kind), detail };
 }
 
-/** Says that accounts which may use the key are not known yet; empty once every subscription has been listed. */
-export function unlistedView(read: { readonly unlisted: number } | undefined): UnreadView[] {
-  if (!read || read.unlisted === 0) return [];
-  const detail = `Not known yet: ${accountsNotListed(read.unlisted)}.`;
-  return [{ what: 'who uses the key', reason: 'FleetNotListed', detail }];
+/** Says that subscriptions, or encryption scopes of accounts, which may use the key are not listed yet. */
+export function unlistedView(read: Pick<UsersRead, 'unlisted' | 'hasUnasked'> | undefined): UnreadView[] {
+  const what = 'who uses the key';
+  if (read?.unlisted) {
+    return [{ what, reason: 'FleetNotListed', detail: `Not known yet: ${accountsNotListed(read.unlisted)}.` }];
+  }
+  return read?.hasUnasked ? [{ what, reason: 'ScopesNotListed', detail: REASONS.ScopesNotListed }] : [];
 }
 
 function reasonOf(kind: UnreadPart['kind']): Reason {

@@ -30,7 +30,15 @@ const categories = (azure: DryAzure, on: RegExp): string[] =>
 const site = (azure: DryAzure) => asObject(azure.ofType('Microsoft.Web/sites')[0]?.body.properties, 'site');
 const count = (azure: DryAzure, type: string): number => azure.ofType(type).length;
 
+const sourceOf = (file: string): string => readFileSync(new URL(`../../infra/${file}`, import.meta.url), 'utf8');
+const parametersOf = (file: string): string[] =>
+  [...sourceOf(file).matchAll(/^param (\w+)/gm)].map(([, name]) => name ?? '');
+
 describe('the bank profile', () => {
+  it('reads from the environment what it does not set, as the other parameter file does', () => {
+    expect(parametersOf('main.bank.bicepparam')).toEqual(expect.arrayContaining(parametersOf('main.bicepparam')));
+  });
+
   it('closes the app and its deployment service to all but the ranges that are named', () => {
     const config = at(site(bank), 'siteConfig');
     const caller = { action: 'Allow', ipAddress: '203.0.113.0/24' };
@@ -41,6 +49,10 @@ describe('the bank profile', () => {
       scmIpSecurityRestrictions: [caller],
     });
     expect(at(config, 'ipSecurityRestrictions')).toMatchObject([{ ipAddress: 'AzureEventGrid' }, caller]);
+  });
+
+  it('is refused by the compiler where no range is named, as an empty list opens the app to everyone', () => {
+    expect(sourceOf('main.bank.bicepparam')).toMatch(/^param allowedCallers = empty\(callers\) \? \[fail\('/m);
   });
 
   it('logs who writes tables, who reads blobs, and what happens at the site', () => {

@@ -165,6 +165,16 @@ describe('account pin and unpin', () => {
     expect(refusal).toMatchObject({ reason: 'NeverBackwards', nextStep: expect.stringContaining('cmk key rotate') });
   });
 
+  it('moves no account between versions of the same second, of which neither is known to be the older', async () => {
+    const site = procedures.site();
+    const first = procedures.encrypted(site, 'pinned');
+    const twin = addKeyVersion(procedures.world, site.vault, site.key);
+    const second = procedures.encrypted(site, 'pinned');
+    procedures.nextVersion(site, { enabled: false });
+    expect((await procedures.refusal(pin(first, twin.version))).reason).toBe('NeverBackwards');
+    expect((await procedures.refusal(pin(second, site.version.version))).reason).toBe('NeverBackwards');
+  });
+
   it('lets a pinned account follow by itself, at once on the newest version', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site, 'pinned');

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import type { FleetUse, UnaskedAccount } from '../../src/fleet/fleet-index.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { readSummary } from '../../src/overview/key-summary.ts';
 import { writesOf } from '../../src/rollout/create-rollout-services.ts';
@@ -8,15 +9,35 @@ import { NOW } from '../rollout/rollout-fixture.ts';
 import { day, KEY, keyVersion, SUBSCRIPTION, VAULTS } from '../support/keys.ts';
 
 /** How a key of these versions is shown in the list of keys. */
-function summaryOf(versions: KeyVersion[], listed: readonly string[] = [SUBSCRIPTION]) {
+function summaryOf(
+  versions: KeyVersion[],
+  {
+    listed = [SUBSCRIPTION],
+    uses = [],
+    unasked = [],
+    scopeDiscovery = 'all',
+  }: {
+    readonly listed?: readonly string[];
+    readonly uses?: readonly FleetUse[];
+    readonly unasked?: readonly UnaskedAccount[];
+    readonly scopeDiscovery?: 'all' | 'dependents';
+  } = {},
+) {
   const now = () => NOW;
+  const each = async function* <T>(rows: readonly T[]) {
+    yield* rows;
+  };
   return readSummary(
     KEY,
     {
-      settings: { refreshAutomatic: true, canary: 0, drift: { exemptions: [] }, vaults: VAULTS },
+      settings: { refreshAutomatic: true, canary: 0, drift: { exemptions: [] }, vaults: VAULTS, scopeDiscovery },
       keys: { listVersions: async () => versions, rotationPolicy: async () => ({ rotates: false }) },
       inSight: async () => undefined,
-      fleet: { async *uses() {}, listings: async () => new Map(listed.map((id) => [id, NOW])) },
+      fleet: {
+        uses: () => each(uses),
+        unasked: () => each(unasked),
+        listings: async () => new Map(listed.map((id) => [id, NOW])),
+      },
       rotationNotes: { all: async function* () {}, of: async () => undefined, put: async () => {} },
       control: new StandingControl({ read: async () => NO_CONTROL }, now),
       writeBudgets: writesOf(1),
@@ -42,7 +63,7 @@ it.each([
 });
 
 it('who uses a key is not known yet while no subscription is listed', async () => {
-  const { users, unread } = await summaryOf([keyVersion(1)], []);
+  const { users, unread } = await summaryOf([keyVersion(1)], { listed: [] });
   expect(users).toBeUndefined();
   expect(unread).toEqual([
     {
@@ -51,4 +72,35 @@ it('who uses a key is not known yet while no subscription is listed', async () =
       detail: expect.stringMatching(/^Not known yet: .* 1 subscription /),
     },
   ]);
+});
+
+const ACCOUNT = `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-files/providers/Microsoft.Storage/storageAccounts/st1`;
+const UNASKED: UnaskedAccount = { account: ACCOUNT, location: 'westeurope' };
+const USE: FleetUse = { ...UNASKED, key: KEY.id, mode: 'automatic', readOn: NOW.toISOString() };
+
+it('who uses a key is not known yet while accounts were not asked for their encryption scopes', async () => {
+  const { users, unread } = await summaryOf([keyVersion(1)], { unasked: [UNASKED] });
+  expect(users).toBeUndefined();
+  expect(unread).toEqual([
+    {
+      what: 'who uses the key',
+      reason: 'ScopesNotListed',
+      detail: expect.stringMatching(/^Not known yet: the encryption scopes /),
+    },
+  ]);
+});
+
+it('a key that is used may have more users while accounts were not asked for their encryption scopes', async () => {
+  const { users, rotation } = await summaryOf([keyVersion(1)], { uses: [USE], unasked: [UNASKED] });
+  expect(users).toMatchObject({ accounts: 1, complete: false });
+  expect(rotation).toBeDefined();
+});
+
+it.each([
+  [{ ...UNASKED }, false],
+  [{ ...UNASKED, key: 'https://kv-files.vault.azure.net/keys/other' }, false],
+  [{ ...UNASKED, key: KEY.id }, true],
+])('where scopes are looked for on dependents alone, no other account is waited for: %j', async (unasked, isWaited) => {
+  const { users } = await summaryOf([keyVersion(1)], { uses: [USE], unasked: [unasked], scopeDiscovery: 'dependents' });
+  expect(users?.complete).toBe(!isWaited);
 });

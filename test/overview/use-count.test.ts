@@ -21,12 +21,13 @@ function ports(
 ): UsersPorts {
   const now = () => NOW;
   return {
-    settings: { refreshAutomatic, canary: 0, drift: { exemptions: [] } },
+    settings: { refreshAutomatic, canary: 0, drift: { exemptions: [] }, scopeDiscovery: 'all' },
     inSight: async () => subscriptions,
     fleet: {
       async *uses() {
         yield* uses;
       },
+      async *unasked() {},
       listings: async () => new Map(listed.map((id) => [id, NOW])),
     },
     rotationNotes: { all: async function* () {}, of: async () => undefined, put: async () => {} },
@@ -114,7 +115,7 @@ describe('who uses a key, while subscriptions are not listed yet,', () => {
 
   it('is not known where nothing is known to use it', async () => {
     const read = await readBy([], [SUBSCRIPTION, other], [SUBSCRIPTION]);
-    expect(read).toEqual({ unlisted: 1, users: undefined, rotation: undefined, cost: undefined });
+    expect(read).toEqual({ unlisted: 1, hasUnasked: false, users: undefined, rotation: undefined, cost: undefined });
     expect(await readBy([], undefined, [])).toMatchObject({ unlisted: 1, users: undefined });
   });
 

@@ -19,7 +19,10 @@ function unsupportedKey({ material }: KeySubject): readonly Found[] {
 const STORAGE_OPERATIONS = ['wrapKey', 'unwrapKey'];
 
 function keyOperationsMissing({ versions, material }: KeySubject): readonly Found[] {
-  const operations = known(material)?.operations;
+  const read = known(material);
+  // What no key of its type may do is not for its operations to allow: UnsupportedKey says so.
+  if (!read || isStorageKind(read) === false) return [];
+  const { operations } = read;
   const newest = newestVersion(known(versions) ?? []);
   if (!operations || !newest) return [];
   const allowed = operations.map((operation) => operation.toLowerCase());

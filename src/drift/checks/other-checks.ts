@@ -2,7 +2,13 @@ import { known } from '../../azure/read-or-why.ts';
 import { parseResourceId } from '../../azure/resource-id.ts';
 import { inSequence, type ShellCommand, type ShellOption, shellCommand } from '../../azure/shell-command.ts';
 import type { OtherDependent } from '../../dependents/dependent.ts';
-import { activeFrom, compareAge, findVersion, type KeyVersion, newestUsableVersion } from '../../keys/key-versions.ts';
+import {
+  activeFrom,
+  findVersion,
+  isKnownOlder,
+  type KeyVersion,
+  newestUsableVersion,
+} from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { DAY_MS } from '../../time/spans.ts';
@@ -38,7 +44,7 @@ export function otherResourceStale({ key, versions, others }: KeySubject, { now 
 
 function isOlder(version: string | undefined, target: KeyVersion, versions: readonly KeyVersion[]): boolean {
   const named = version === undefined ? undefined : findVersion(versions, version);
-  return named !== undefined && compareAge(named, target) < 0;
+  return named !== undefined && isKnownOlder(named, target);
 }
 
 /** What moves it, where one command does; the options are those of Azure CLI 2.74. */

@@ -2,7 +2,7 @@ import { CmkError } from '../../errors.ts';
 import { accountKeyUse } from '../../fleet/key-use.ts';
 import { withKeyVersion } from '../../fleet/plan.ts';
 import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
-import { compareAge, findVersion, type KeyVersion, newestUsableVersion } from '../../keys/key-versions.ts';
+import { findVersion, isKnownOlder, type KeyVersion, newestUsableVersion } from '../../keys/key-versions.ts';
 import { usableVersion } from '../key/usable-key.ts';
 import type { Operation } from '../operator-azure.ts';
 import { keyByName, type Where } from '../resolve.ts';
@@ -68,10 +68,10 @@ function required<T>(use: T | undefined, account: string): T {
 }
 
 function refuseBackwards(account: string, target: KeyVersion, held: KeyVersion | undefined): void {
-  if (!held || compareAge(held, target) <= 0) return;
+  if (!held || held.version === target.version || isKnownOlder(held, target)) return;
   throw new CmkError(
     'NeverBackwards',
-    `${account} is at version ${held.version}, which is newer than ${target.version}. Accounts are never moved back.`,
+    `${account} is at version ${held.version}, which is not older than ${target.version}. Accounts are never moved back.`,
     'If the newer version must not be used, make a newer one still: cmk key rotate',
   );
 }

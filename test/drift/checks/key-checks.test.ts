@@ -89,6 +89,8 @@ const follows = (type: string): KeySubject => ({
   others: [other([undefined], 'url', type)],
 });
 
+/** Made in the same second as the newest. */
+const TWIN: KeyVersion = { ...OLD, createdOn: NEW.createdOn };
 /** A key with three versions, of which a server names these. */
 const naming = (...named: readonly (KeyVersion | undefined)[]) =>
   key({ versions: { value: [OLD, version(50), NEW] }, others: [other(named)] });
@@ -406,6 +408,7 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['the newest', naming(NEW)],
       ['no version', naming(undefined)],
       ['a version that is not in the list', naming(version(77))],
+      ['versions of the same second', key({ others: [other([NEW]), other([TWIN])], versions: { value: [TWIN, NEW] } })],
       ['what a disk encryption set used before', key({ others: [other([OLD], 'previousKeys.keyUrl')] })],
       ['it is not known what it is used for', key({ others: [{ ...other([OLD]), known: false }] })],
       ['the newer one is new', key({ ...naming(OLD), versions: { value: [OLD, version(0.5)] } })],
@@ -475,6 +478,12 @@ it('what a version may do already, it may do after the command as well', () => {
   const [check] = KEY_CHECKS.filter(({ reason }) => reason === 'KeyOperationsMissing');
   const found = check ? evaluate([check], operations(['sign', 'wrapKey']), 'k', rules()) : [];
   expect(found[0]?.command).toMatch(/ --id \S+ --ops sign wrapKey unwrapKey$/);
+});
+
+it('a key of a type that Storage does not take is not given operations that its type does not have', () => {
+  const check = KEY_CHECKS.filter(({ reason }) => reason === 'KeyOperationsMissing');
+  const ec = key({ material: { value: { type: 'EC', size: undefined, operations: ['sign', 'verify'] } } });
+  expect(evaluate(check, ec, 'k', rules())).toEqual([]);
 });
 
 describe('PolicyBlocksRotation', () => {
