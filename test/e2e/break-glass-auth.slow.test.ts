@@ -16,6 +16,11 @@ let seen = 0;
 
 beforeAll(async () => {
   app = await startApp();
+  // What the app lists when it starts is not asked by a call.
+  await eventually('the index is built', async () => {
+    const { body } = await app.call('/fleet', { as: 'operator' });
+    return (body.summary as { listed?: boolean } | undefined)?.listed === true;
+  });
 });
 beforeEach(() => {
   seen = wire.azure.requests.last;
