@@ -118,7 +118,7 @@ async function putToWork(
   return { discovered, holdsBack };
 }
 
-/** Every subscription that the app looks after; for a message that was put back, those of them that were missed. */
+/** Every subscription that the app looks after; for a requeued message, those of them that were missed. */
 async function searched(work: KeyWork, services: ReconcileKeyServices): Promise<SearchedSubscriptions> {
   const all = await allLookedAfter(services);
   if (!work.subscriptions) return all;

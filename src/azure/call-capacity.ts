@@ -2,7 +2,7 @@
 const MOST_IN_FLIGHT = 512;
 /** So many calls in a row that end by deadline or 5xx say that a region is not well. */
 const FAILURES = 5;
-/** How long a region is left alone then, doubled with each probe that fails. Milliseconds. */
+/** How long a region is not called then, doubled with each probe that fails. Milliseconds. */
 const [FIRST_BREAK_MS, LONGEST_BREAK_MS] = [30_000, 300_000];
 /** When it is worth asking again where all is in flight. Milliseconds. */
 const FULL_MS = 200;

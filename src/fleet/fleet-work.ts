@@ -148,7 +148,7 @@ export async function sweepWork({ items, rollouts, send, sendKey, now }: SweepPo
   return overdue.length;
 }
 
-/** Whether it is time to decide on a rollout again: nothing else may come to it. */
+/** Whether it is time to decide on a rollout again: no event or item may ask for it. */
 function isForgotten({ unfinished, said, checkedOn, activation }: RolloutRow, nowMs: number): boolean {
   if (activation && Date.parse(activation) <= nowMs) return true;
   const everyMs = said === 'RotationStuck' ? STUCK_MS : UNFINISHED_MS;

@@ -28,7 +28,7 @@ interface Shown {
  * out of reach. What was done, and by whom, is what the key's tags show. A message fills in the reason alone, and where it
  * names the same person; so the record is marked with where that was found. What it claims of that person stands apart. Nothing is written beside a record that is there.
  *
- * @throws an error that says why it is not on record: no other process will record it, so the message is put back
+ * @throws an error that says why it is not on record: no other process will record it, so the message is requeued
  */
 export async function recordFound(
   key: ManagedKey,

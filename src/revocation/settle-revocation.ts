@@ -22,10 +22,10 @@ interface SettleServices extends KeepRevokedServices {
 const LOOKED_BACK_MS = DAY_MS;
 
 /**
- * A look at a key some time after a revocation or a restore. A write of the app that was given up may still have taken effect
- * since: it may have taken the record off the only version that had it, or brought back one that was restored. The message
- * names the key and carries no authority: who revoked, who restored, and which versions, is read from the key's tags and from
- * the audit records of that key. It may come at any time, from any writer of the queue, any number of times.
+ * Verifies a key some time after a revocation or a restore, since an in-flight write of the app may have taken effect
+ * meanwhile: it may have removed the record from the only version that had it, or written back one that a restore removed.
+ * The message names the key and carries no authority. Who revoked, who restored, and which versions, is read from the key's
+ * tags and from the audit records of that key. It may come at any time, from any writer of the queue, any number of times.
  */
 export async function settleRevocation(work: RevocationWork, services: SettleServices, log: Log): Promise<Outcome> {
   const key = services.settings.vaults.key(work.key);
