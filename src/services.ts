@@ -163,7 +163,7 @@ export function createServices(
   const leases = createLeases(settings, () => identity);
   const evidence = createEvidence(settings, identity, { now, newId }, log);
   const controller = createController(settings, identity, table, {
-    ...{ queue, leases, accounts, audit: evidence.audit, sleep: (ms) => sleep(ms) },
+    ...{ fleet, queue, leases, accounts, audit: evidence.audit, sleep: (ms) => sleep(ms) },
     orders: ordersOfPauses(rollout.controlStore),
     eventAccounts: tracedAccounts(createStorageAccounts(identity, cloud, LIMITS.eventStorage), telemetry),
     probe: probeCanary(rollout.probeCanaries),

@@ -28,7 +28,7 @@ export function createController(
   table: FleetTable,
   ports: Pick<
     ControllerPorts,
-    'orders' | 'queue' | 'leases' | 'accounts' | 'eventAccounts' | 'audit' | 'probe' | 'sleep'
+    'fleet' | 'orders' | 'queue' | 'leases' | 'accounts' | 'eventAccounts' | 'audit' | 'probe' | 'sleep'
   >,
 ): ControllerServices {
   const credential = () => identity;

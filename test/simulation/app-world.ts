@@ -45,6 +45,7 @@ import {
 } from '../../src/work/messages.ts';
 import type { Outcome } from '../../src/work/outcome.ts';
 import { processWork } from '../../src/work/process.ts';
+import { requestByMessage } from '../../src/work/work-queue-client.ts';
 import { KEY, PUBLIC, SUBSCRIPTION, VAULTS } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 import { MemoryRekeys } from '../support/memory-rekeys.ts';
@@ -524,7 +525,12 @@ export class AppWorld implements World {
             key,
             open?.id ?? 'none',
             call,
-            { ...ports, dualControl: true, readiness: async () => ({ accounts: [], warnings: [] }) },
+            {
+              ...ports,
+              requestKey: requestByMessage(ports.queue),
+              dualControl: true,
+              readiness: async () => ({ accounts: [], warnings: [] }),
+            },
             () => {},
           );
     void run
