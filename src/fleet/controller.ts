@@ -147,8 +147,11 @@ export class Controller {
 
   /** Never throws. */
   async handleFleetMessage(work: FleetWork, log: Log): Promise<void> {
-    const { accounts, now } = this.#services;
-    await handleFleetWork(work, new Date(now().getTime() + PASS_MS), this.#workerPorts(log, accounts));
+    const { settings, accounts, now } = this.#services;
+    // A message adds no subscription to those that are looked after.
+    const isOwn = (id: string) => settings.subscriptions?.some((own) => own.toLowerCase() === id.toLowerCase()) ?? true;
+    const own = { ...work, subscriptions: work.subscriptions.filter(isOwn) };
+    await handleFleetWork(own, new Date(now().getTime() + PASS_MS), this.#workerPorts(log, accounts));
   }
 
   /** Messages what is overdue, unless the queues are long already. Errors are the SDK's. */
