@@ -48,7 +48,6 @@ import { createRekeys, type StandingRekeyServices } from './rekey/create-rekeys.
 import { type AccountTrail, accountTrail } from './revocation/account-trail.ts';
 import { type KeyTrail, keyTrail } from './revocation/key-trail.ts';
 import { newId } from './revocation/revocation.ts';
-import { ordersOfPauses } from './rollout/control-client.ts';
 import { createRolloutServices, type RolloutServices } from './rollout/create-rollout-services.ts';
 import { probeCanary } from './rollout/probe-canaries.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
@@ -164,7 +163,7 @@ export function createServices(
   const evidence = createEvidence(settings, identity, { now, newId }, log);
   const controller = createController(settings, identity, table, {
     ...{ fleet, queue, leases, accounts, audit: evidence.audit, sleep: (ms) => sleep(ms) },
-    orders: ordersOfPauses(rollout.controlStore),
+    orders: rollout.orderStore,
     eventAccounts: tracedAccounts(createStorageAccounts(identity, cloud, LIMITS.eventStorage), telemetry),
     probe: probeCanary(rollout.probeCanaries),
   });

@@ -6,6 +6,7 @@ import { type KeyVersion, newestUsableVersion, nextActivation } from '../keys/ke
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { mayNeedRotation } from '../keys/near-expiry.ts';
 import type { Log } from '../log.ts';
+import { findPause, type StandingOrders } from '../orders/standing-orders.ts';
 import { REASONS } from '../reasons.ts';
 import { type KeepRevokedServices, keepRevoked } from '../revocation/keep-revoked.ts';
 import { usesLeft } from '../settings/exemption.ts';
@@ -29,7 +30,6 @@ import { recordMoves } from './record-moves.ts';
 import { RolloutGate } from './rollout-gate.ts';
 import type { RolloutStore } from './rollout-row.ts';
 import { sayRollout } from './say-rollout.ts';
-import { findPause, type StandingOrders } from './standing-orders.ts';
 import type { StorageAccounts } from './storage-client.ts';
 import type { UseRows } from './use-row.ts';
 import { NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
@@ -170,6 +170,13 @@ export class Controller {
     }
     if (overdue > 0) log({ level: 'warning', reason: 'WorkOverdue', message: REASONS.WorkOverdue, overdue });
   }
+
+  /** The same for some keys, or for all that have a rollout. Errors are the SDK's. */
+  readonly requestKeys = async (keys: readonly string[] | 'all', cause: Cause): Promise<void> => {
+    const names = new Set(keys === 'all' ? [] : keys);
+    if (keys === 'all') for await (const { name } of this.#services.rollouts.all()) names.add(name);
+    await pMap(names, (key) => this.requestKey(key, cause), { concurrency: CONCURRENCY });
+  };
 
   async #putItem(key: string, cause: Cause): Promise<void> {
     const { workItems, now } = this.#services;
