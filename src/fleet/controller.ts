@@ -53,6 +53,9 @@ export interface ControllerPorts {
   readonly useRows: UseRows;
   readonly fleet: WorkerPorts['fleet'] & Pick<FleetIndex, 'listings'>;
   readonly rollouts: RolloutStore;
+  readonly accountsOfKey: KeyPorts['accountsOfKey'];
+  /** Ids of the subscriptions that the app looks after. Errors are the SDK's. */
+  readonly subscriptions: () => Promise<readonly string[]>;
   readonly orders: { read(): Promise<StandingOrders> };
   readonly queue: WorkQueue & QueueLengths;
   readonly leases: Leases;
@@ -90,10 +93,10 @@ export class Controller {
   }
 
   /** Has the subscriptions listed that the index never saw, so that the users of a key are known before its first event. */
-  async buildIndex(subscriptions: readonly string[]): Promise<void> {
-    const { fleet, workItems, now } = this.#services;
+  async buildIndex(): Promise<void> {
+    const { fleet, subscriptions, workItems, now } = this.#services;
     const listed = new Set([...(await fleet.listings()).keys()].map((id) => id.toLowerCase()));
-    const unlisted = subscriptions.filter((id) => !listed.has(id.toLowerCase()));
+    const unlisted = (await subscriptions()).filter((id) => !listed.has(id.toLowerCase()));
     const at = now();
     const cause = { by: 'start', ref: '', since: at.toISOString() };
     const item = { kind: 'list', about: '', due: at, since: at, cause } as const;
@@ -227,7 +230,7 @@ export class Controller {
     const cause: Cause = { by: 'progress', ref: '', since: now().toISOString() };
     const waitMs = this.#progress.begin(key.id);
     if (waitMs === 0) {
-      const ports = { ...this.#keyPorts(log), ...this.#queues, log };
+      const ports = { ...this.#keyPorts(log), ...this.#queues };
       await handleKeyWork(key.id, () => reconcileKey(key, cause, ports), ports);
       this.#progress.end(key.id);
     } else if (waitMs !== undefined) {
@@ -236,14 +239,15 @@ export class Controller {
   }
 
   #keyPorts(log: Log): KeyPorts {
-    const { settings, workItems: items, useRows: rows, rollouts, orders, keys, probe, audit, now } = this.#services;
+    const { settings, workItems: items, useRows: rows, fleet, rollouts, orders, keys, probe, audit } = this.#services;
+    const { accountsOfKey, subscriptions, now } = this.#services;
     let versions: readonly KeyVersion[] = [];
     const listVersions = async (key: ManagedKey): Promise<readonly KeyVersion[]> => {
       versions = await keys.listVersions(key);
       return versions;
     };
     return {
-      ...{ ...this.#queues, items, rows, rollouts, orders, now },
+      ...{ ...this.#queues, items, rows, fleet, rollouts, orders, accountsOfKey, subscriptions, now, log },
       keys: { listVersions },
       canaries: settings.canary,
       probe: (canaries, target) => probe(canaries, target, log),

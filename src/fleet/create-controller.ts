@@ -29,7 +29,17 @@ export function createController(
   table: FleetTable,
   ports: Pick<
     ControllerPorts,
-    'fleet' | 'orders' | 'queue' | 'leases' | 'accounts' | 'eventAccounts' | 'audit' | 'probe' | 'sleep'
+    | 'fleet'
+    | 'accountsOfKey'
+    | 'subscriptions'
+    | 'orders'
+    | 'queue'
+    | 'leases'
+    | 'accounts'
+    | 'eventAccounts'
+    | 'audit'
+    | 'probe'
+    | 'sleep'
   >,
 ): ControllerServices {
   const credential = () => identity;
