@@ -106,7 +106,7 @@ export class SubscriptionPass {
   readonly #listing: Listing;
   readonly #log: PassLog;
   /** Keys on which is to be decided again. */
-  readonly #progressed = new Map<string, ManagedKey>();
+  readonly #progressed = new Map<string, { readonly key: ManagedKey; readonly cause: Cause }>();
   #beginning = 0;
   #moved = 0;
   #flushedAt = 0;
@@ -130,7 +130,7 @@ export class SubscriptionPass {
 
   /** Keys on which is to be decided again; their items are put. */
   get progressed(): readonly ManagedKey[] {
-    return [...this.#progressed.values()];
+    return [...this.#progressed.values()].map(({ key }) => key);
   }
 
   /** @returns how many moves it made. @throws what the app's own storage answered, once nothing is in flight any more */
@@ -277,7 +277,7 @@ export class SubscriptionPass {
         if (known && !isSame) this.#add(known, key, wanted, true);
         if (!isSame) return;
         // No stage was decided with it.
-        if (!known) this.#progressed.set(key.id, key);
+        if (!known) this.#progress(key, wanted.item.cause);
         if (!known || isWorthWriting(known, seen)) hold(seen, key, wanted);
         // What cannot be listed now is the key's own item's.
         const versions = await this.#listed(key, wanted.readOn).catch(() => undefined);
@@ -299,7 +299,7 @@ export class SubscriptionPass {
         const result = resultOfGone(latest(row));
         if (key && result.moves.length > 0) this.#results.push({ task: task(row, key, wanted), result });
         else this.#changes.push({ drop: 'use', of: row });
-        if (key) this.#progressed.set(key.id, key);
+        if (key) this.#progress(key, wanted.item.cause);
         this.#rows.delete(nameOfUse(row));
       },
       write: (changes) => void this.#changes.push(...changes),
@@ -393,7 +393,7 @@ export class SubscriptionPass {
     const { blocked } = result;
     this.#log.result(row, result, task.key, causeOf(task));
     // What follows from it is decided anew: the next stage, another target, the end.
-    if (blocked?.needsRollout || result.row !== row) this.#progressed.set(task.key.id, task.key);
+    if (blocked?.needsRollout || result.row !== row) this.#progress(task.key, causeOf(task));
     if (blocked) this.#end(task, blocked.until, blocked.reason);
     else this.#end(task, result.row && this.#waitOf(result.row), result.row?.reason);
     if (result.row) this.#rows.set(nameOfUse(task.row), result.row);
@@ -558,15 +558,22 @@ export class SubscriptionPass {
     this.#ports.log({ level, reason, message, subscription: this.#subscription });
   }
 
+  /** What comes of it has the same cause. Exempt uses are left to the drift check alone if nothing else wants the key. */
+  #progress(key: ManagedKey, cause: Cause): void {
+    const known = this.#progressed.get(key.id);
+    if (!known || known.cause.by === 'drift') this.#progressed.set(key.id, { key, cause });
+  }
+
   /** Items that are done are deleted, and the others postponed; one that was put anew meanwhile stays as it is. */
   async #settle(): Promise<Date | undefined> {
     const { items, now } = this.#ports;
     const isWhole = this.#failure === undefined;
     const at = now();
-    const cause: Cause = { by: 'progress', ref: '', since: at.toISOString() };
     // Before the items that they come from are finished: neither is lost by a death in between.
-    const decisions = this.progressed.map(
-      ({ id }): NewWorkItem => ({ subscription: NO_SUBSCRIPTION, kind: 'key', about: id, due: at, since: at, cause }),
+    const decisions = [...this.#progressed.values()].map(
+      ({ key, cause }): NewWorkItem => ({
+        ...{ subscription: NO_SUBSCRIPTION, kind: 'key', about: key.id, due: at, since: at, cause },
+      }),
     );
     if (decisions.length > 0) await items.put(decisions);
     const dues: number[] = [];
