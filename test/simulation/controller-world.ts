@@ -1,4 +1,5 @@
 import { CallCapacity } from '../../src/azure/call-capacity.ts';
+import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import {
   type FleetQueue,
   type FleetWork,
@@ -471,6 +472,8 @@ export class ControllerWorld implements World {
     const ports: WorkerPorts & KeyPorts & FleetQueue & KeyQueue = {
       items: this.items.port(way),
       rows: createUseRows(this.index.port(way)),
+      fleet: createFleetIndex(this.index.port(way)),
+      scopeDiscovery: 'all',
       leases: this.#leases.port(actor, way),
       accounts: this.storage.port(actor, way),
       keys: {
