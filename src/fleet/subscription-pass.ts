@@ -295,6 +295,7 @@ export class SubscriptionPass {
         const result = resultOfGone(latest(row));
         if (key && result.moves.length > 0) this.#results.push({ task: task(row, key, wanted), result });
         else this.#changes.push({ drop: 'use', of: row });
+        if (key) this.#progressed.set(key.id, key);
         this.#rows.delete(nameOfUse(row));
       },
       write: (changes) => void this.#changes.push(...changes),
@@ -519,7 +520,8 @@ export class SubscriptionPass {
     if (changes.length > 0) await fleet.write(changes);
     if (wantsScopes) {
       const item = this.#itemOf('scopes', '', { by: 'list', ref: '', since: now().toISOString() });
-      await items.putNew([wantsScopes === 'first' ? { ...item, reason: 'ScopesNotListed' } : item]);
+      // Replaces one that is being worked on: it has not seen these accounts.
+      await items.put([wantsScopes === 'first' ? { ...item, reason: 'ScopesNotListed' } : item]);
     }
     // Unless an earlier part of it could not be written.
     if (listedOn && this.#failure === undefined) await fleet.listed(this.#subscription, listedOn);
