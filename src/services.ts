@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
 import { type ActivityLog, createActivityLog } from './accounts/activity-log-client.ts';
-import type { AccountsOfKey } from './accounts/dependent.ts';
 import { createInSight, type InSight } from './accounts/in-sight.ts';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
 import { FleetNotes } from './accounts/reconcile-and-note.ts';
@@ -34,6 +33,7 @@ import { IndexBuilding } from './fleet/index-building.ts';
 import { createKnownKeys, type KnownKeys } from './fleet/known-keys.ts';
 import { createSeenKeys, type SeenKeys } from './fleet/seen-keys.ts';
 import { type AccountScopes, createStorageAccounts, type StorageAccounts } from './fleet/storage-client.ts';
+import type { AccountsOfKey } from './fleet/unindexed-accounts.ts';
 import { type Authenticate, createAuthenticator } from './http/caller.ts';
 import { createIdentityClients, type IdentityClients } from './identities/create-identity-clients.ts';
 import { createKeyAdmin, type KeyCatalog } from './keys/key-admin-client.ts';
