@@ -98,6 +98,11 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
   // The only place that widens a stage.
   if (!(await put(decision.row))) return false;
   const { subscriptions, isWider, news } = decision;
+  if (isWider && decision.row.unfinished > 0) {
+    const { stage, unfinished } = decision.row;
+    const about = { key: key.id, target: target.id, stage, unfinished };
+    ports.log({ level: 'info', reason: 'StageWidened', message: `${REASONS.StageWidened} Stage: ${stage}.`, ...about });
+  }
   const wanted = subscriptions.map(
     (subscription): NewWorkItem => ({
       ...{ subscription, kind: 'key', about: key.id, due: at, since: at, cause },
