@@ -1,11 +1,11 @@
 import { type KeyVersion, newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { findPause, isOrderedOn, type StandingOrders } from '../orders/standing-orders.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { Cause } from '../work/messages.ts';
 import { RolloutCount } from './decide-rollout.ts';
 import { type FleetQueue, fleetWorks } from './fleet-work.ts';
 import type { RolloutNews, RolloutRow, RolloutStore } from './rollout-row.ts';
-import { findPause, type StandingOrders } from './standing-orders.ts';
 import type { UseRows } from './use-row.ts';
 import { type NewWorkItem, NO_SUBSCRIPTION, type WorkItem, type WorkItems } from './work-items.ts';
 
@@ -75,8 +75,8 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
     if (item) await items.postpone(item, { due, attempts: item.attempts, reason: 'Paused' });
     return true;
   }
-  const isOrderedOn = standing.goOn.includes(target.id);
-  const count = new RolloutCount({ target, canaries: ports.canaries, isOrderedOn, now: at });
+  const rules = { target, canaries: ports.canaries, isOrderedOn: isOrderedOn(standing, target.id), now: at };
+  const count = new RolloutCount(rules);
   for await (const row of rows.of(key.id)) count.add(row);
   let before = stored?.row;
   let decision = count.decide(before);

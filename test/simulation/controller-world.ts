@@ -10,12 +10,12 @@ import {
 } from '../../src/fleet/fleet-work.ts';
 import { type KeyPorts, reconcileKey } from '../../src/fleet/reconcile-key.ts';
 import { RolloutGate } from '../../src/fleet/rollout-gate.ts';
-import type { StandingOrders } from '../../src/fleet/standing-orders.ts';
 import { createUseRows, toUseChange, toUseRow } from '../../src/fleet/use-row.ts';
 import { NO_SUBSCRIPTION, type WorkKind } from '../../src/fleet/work-items.ts';
 import type { WorkerPorts } from '../../src/fleet/worker-ports.ts';
 import { compareAge, type KeyVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
 import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
+import { NO_ORDERS, openPauses, type StandingOrders, withPause, withResume } from '../../src/orders/standing-orders.ts';
 import { formatRevocation, openRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { KEY, REVOKER, VAULT, VAULTS } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
@@ -112,7 +112,7 @@ export class ControllerWorld implements World {
   readonly items = new MemoryWorkItems();
   readonly rollouts = new MemoryRollouts();
   readonly recorded: Recorded[] = [];
-  #orders: StandingOrders = { pauses: [], goOn: [], moves: [] };
+  #orders: StandingOrders = NO_ORDERS;
   /** People and lost rows make accounts go past their wave. */
   #isDisturbed = false;
   #isIndexLost = false;
@@ -369,7 +369,9 @@ export class ControllerWorld implements World {
       }
       case 'pause': {
         const until = deed.minutes && new Date(this.#clock + deed.minutes * 60_000).toISOString();
-        this.#orders = { ...this.#orders, pauses: [until ? { until } : {}] };
+        const by = { id: 'pause', reason: 'test', by: { objectId: 'operator' } };
+        const pause = { ...by, since: new Date(this.#clock).toISOString(), ...(until ? { until } : {}) };
+        this.#orders = withPause(this.#orders, pause, new Date(this.#clock));
         this.#pausedSince = this.#clock;
         return;
       }
@@ -384,7 +386,7 @@ export class ControllerWorld implements World {
         this.#stall(deed.seconds * 1000);
         return;
       case 'resume':
-        this.#orders = { ...this.#orders, pauses: [] };
+        this.#orders = withResume(this.#orders, undefined, [], new Date(this.#clock));
         for (const key of this.#vaults.keys()) this.#wantKey(key);
         return;
       case 'wait':
@@ -609,7 +611,7 @@ export class ControllerWorld implements World {
   }
 
   #isPaused(): boolean {
-    return this.#orders.pauses.some(({ until }) => until === undefined || Date.parse(until) > this.#clock);
+    return openPauses(this.#orders, new Date(this.#clock)).length > 0;
   }
 
   #target(key: string): string | undefined {
