@@ -18,9 +18,10 @@ import { DRIFT_OPERATIONS, DRIFT_RESPONSES } from './drift/http/openapi.ts';
 import { FLEET_OPERATIONS, FLEET_RESPONSES } from './fleet/http/openapi.ts';
 import { type ApiOperation, buildOpenApi } from './http/openapi.ts';
 import { NOW_OPERATIONS, NOW_RESPONSES } from './now/openapi.ts';
+import { PAUSE_OPERATIONS, PAUSE_REQUESTS, PAUSE_RESPONSES } from './orders/http/pause-schemas.ts';
 import { OVERVIEW_OPERATIONS, OVERVIEW_RESPONSES } from './overview/http/openapi.ts';
 import { REKEY_OPERATIONS, REKEY_REQUESTS, REKEY_RESPONSES, REKEY_STARTED } from './rekey/http/schemas.ts';
-import { ROTATION_OPERATIONS, ROTATION_REQUESTS, ROTATION_RESPONSES } from './rollout/http/openapi.ts';
+import { ROTATION_OPERATIONS, ROTATION_RESPONSES } from './rollout/http/openapi.ts';
 
 const NAMES = [
   { name: 'vault', in: 'path', description: 'Name of a managed vault.', schema: z.string().min(3).max(24) },
@@ -199,6 +200,7 @@ export function openApiDocument(): Record<string, unknown> {
       ...OVERVIEW_OPERATIONS,
       ...FLEET_OPERATIONS,
       ...ROTATION_OPERATIONS,
+      ...PAUSE_OPERATIONS,
       ...REKEY_OPERATIONS,
       ...AUDIT_OPERATIONS,
       ...DRIFT_OPERATIONS,
@@ -209,7 +211,7 @@ export function openApiDocument(): Record<string, unknown> {
       ApprovalRequest: APPROVAL_REQUEST,
       ...ACCOUNT_REQUESTS,
       ...REKEY_REQUESTS,
-      ...ROTATION_REQUESTS,
+      ...PAUSE_REQUESTS,
     },
     responses: {
       ...NOW_RESPONSES,
@@ -227,6 +229,7 @@ export function openApiDocument(): Record<string, unknown> {
       ...OVERVIEW_RESPONSES,
       ...FLEET_RESPONSES,
       ...ROTATION_RESPONSES,
+      ...PAUSE_RESPONSES,
       ...AUDIT_RESPONSES,
       ...DRIFT_RESPONSES,
       ...REKEY_RESPONSES,

@@ -4,9 +4,9 @@ import { APPROVALS_PART } from '../approvals/known-approvals.ts';
 import { EFFECT_TIMES } from '../effect/sum-times.ts';
 import { readableText } from '../http/readable-text.ts';
 import { TEXT_LENGTHS } from '../http/text-lengths.ts';
+import { PAUSE } from '../orders/standing-orders.ts';
 import { KEY_DETAIL, PAUSED, VERSION_DETAIL } from '../overview/key-view.ts';
 import { LOGGED_USAGE } from '../overview/usage-view.ts';
-import { PAUSE } from '../rollout/pause.ts';
 
 /** Bodies and answers of the break-glass calls. The OpenAPI document is made from these same schemas. */
 

@@ -5,8 +5,8 @@ import type { RouteKey } from '../http/access.ts';
 import { contentTag } from '../http/etag.ts';
 import { type PartTelling, partContent, partView } from '../http/part.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
+import { listedPause } from '../orders/standing-orders.ts';
 import type { KeySummary } from '../overview/key-view.ts';
-import { listedPause } from '../rollout/pause.ts';
 import { isRotationOpen, type NowReadings, type TakeReadings } from './read-now.ts';
 import { MOST_LISTED_NOW, type NowParts, type NowValue } from './schemas.ts';
 

@@ -10,12 +10,12 @@ import type { FleetPorts } from '../fleet/http/read-fleet.ts';
 import { orUnavailable } from '../http/or-unavailable.ts';
 import type { ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
+import { openPauses, type PauseOrder } from '../orders/standing-orders.ts';
 import type { KeySummary, ListedVault } from '../overview/key-view.ts';
 import type { KeyLister, ListKeysPorts } from '../overview/list-keys.ts';
 import { readRotationPage } from '../rollout/http/rotation-api.ts';
 import type { RotationSummaryAnswer } from '../rollout/http/schemas.ts';
 import type { ListPorts } from '../rollout/list-rotations.ts';
-import { type Pause, standingPauses } from '../rollout/pause.ts';
 
 /** An answer waits so long for what is not known yet. Milliseconds. */
 const WAIT_MS = 1_500;
@@ -49,7 +49,7 @@ export interface UnusualKeys {
 export interface NowReadings {
   readonly fleet: FleetSnapshot;
   readonly keys: UnusualKeys;
-  readonly pauses: readonly Pause[];
+  readonly pauses: readonly PauseOrder[];
   readonly rotations: readonly RotationSummaryAnswer[];
   readonly drift: DriftReport | undefined;
   readonly approvals: readonly ApprovalRequest[];
@@ -120,13 +120,16 @@ export class NowBoard {
 }
 
 /** @throws {@link HttpProblem} 503 */
-async function readPauses({ control, now }: Pick<NowPorts, 'control' | 'now'>, log: Log): Promise<readonly Pause[]> {
+async function readPauses(
+  { control, now }: Pick<NowPorts, 'control' | 'now'>,
+  log: Log,
+): Promise<readonly PauseOrder[]> {
   const state = await orUnavailable(
     () => control.known(log),
-    (why) => `What is paused cannot be read: ${why} What was paused before holds for up to an hour.`,
+    (why) => `What is paused cannot be read: ${why} Without that nothing is moved.`,
     'Repeat the call in a minute; if it stays, check the storage account of the app.',
   );
-  return standingPauses(state, now());
+  return openPauses(state, now());
 }
 
 async function readUnusualKeys(lister: KeyLister, ports: NowPorts, log: Log): Promise<UnusualKeys> {

@@ -106,6 +106,25 @@ export function openPauses({ pauses }: StandingOrders, now: Date): readonly Paus
   return pauses.filter(({ until }) => until === undefined || Date.parse(until) > now.getTime());
 }
 
+/** A pause as an answer about its key has it. */
+export function pausedView({ reason, by: { objectId }, since, until }: PauseOrder) {
+  return { reason, by: objectId, since, ...(until ? { until } : {}) };
+}
+
+/** A pause as a list has it. */
+export function listedPause(pause: PauseOrder) {
+  return { ...(pause.key ? { key: pause.key } : {}), ...pausedView(pause) };
+}
+
+/** A later one has a year of five digits, which nothing reads back. */
+const LATEST_END = new Date('9999-12-31T23:59:59.999Z');
+
+/** Why a pause cannot end then; undefined: it can. */
+export function endProblem(until: Date, now: Date): string | undefined {
+  if (until <= now) return `${until.toISOString()} is over.`;
+  return until <= LATEST_END ? undefined : 'That is too far away.';
+}
+
 /** The pause that holds up a key; that of all keys first. */
 export function findPause(orders: StandingOrders, key: string, now: Date): PauseOrder | undefined {
   const pauses = openPauses(orders, now).filter((pause) => pause.key === undefined || sameKeyName(pause.key, key));
@@ -175,23 +194,23 @@ export function withRekey(orders: StandingOrders, rekey: Rekey, now: Date): Stan
   return fitted({ ...orders, rekeys }, now);
 }
 
-/** With what the audit trail is to have of a change. */
+/** With what the audit trail is to have of a change. What cannot be appended for long is in the log alone. */
 export function withUnrecorded(orders: StandingOrders, change: UnrecordedOrder): StandingOrders {
-  return { ...orders, unrecorded: [...orders.unrecorded.filter(({ id }) => id !== change.id), change] };
+  return { ...orders, unrecorded: [...orders.unrecorded, change].slice(-MOST_ENTRIES) };
 }
 
 export function withoutUnrecorded(orders: StandingOrders, ids: readonly string[]): StandingOrders {
   return { ...orders, unrecorded: orders.unrecorded.filter(({ id }) => !ids.includes(id)) };
 }
 
+/** Whether a change was made: the answer of the storage may be lost, and the next try meets its own write. */
+export function hasChange({ unrecorded }: StandingOrders, id: string): boolean {
+  return unrecorded.some((change) => change.id === id);
+}
+
 /** What no call is recording any more. */
 export function overdueRecords({ unrecorded }: StandingOrders, now: Date): readonly UnrecordedOrder[] {
   return unrecorded.filter(({ on }) => now.getTime() - Date.parse(on) >= OWN_MS);
-}
-
-/** Whether an order was taken already: the answer of a storage may be lost, and the next try meets its own write. */
-export function hasOrder({ pauses, goOns, rekeys }: StandingOrders, id: string): boolean {
-  return [...pauses, ...goOns, ...rekeys].some((one) => one.id === id);
 }
 
 /**
@@ -201,8 +220,8 @@ export function hasOrder({ pauses, goOns, rekeys }: StandingOrders, id: string):
  */
 function fitted(orders: StandingOrders, now: Date): StandingOrders {
   const goOns = orders.goOns.filter(({ at }) => now.getTime() - Date.parse(at) < GO_ON_KEPT_MS);
-  const { pauses, rekeys, unrecorded } = orders;
-  let surplus = pauses.length + goOns.length + rekeys.length + unrecorded.length - MOST_ENTRIES;
+  const { pauses, rekeys } = orders;
+  let surplus = pauses.length + goOns.length + rekeys.length - MOST_ENTRIES;
   if (surplus <= 0) return { ...orders, goOns };
   const isDropped = (isOver: boolean): boolean => {
     if (!isOver || surplus <= 0) return false;

@@ -5,8 +5,8 @@ import { readKeysRight, readPolicyRight } from '../keys/key-rights.ts';
 import { activeFrom, type KeyVersion, newestUsableVersion, newestVersion, usability } from '../keys/key-versions.ts';
 import { asSpelled, type ManagedKey, type ManagedVaults } from '../keys/managed-vaults.ts';
 import type { RotationPolicySummary } from '../keys/rotation-policy-summary.ts';
+import { type PauseOrder, pausedView } from '../orders/standing-orders.ts';
 import { keyState } from '../revocation/key-state.ts';
-import { type Pause, pausedView } from '../rollout/pause.ts';
 import type { KeySummary } from './key-view.ts';
 import { nextRotation } from './next-rotation.ts';
 import { readUsers, type UsersPorts, type UsersRead } from './read-users.ts';
@@ -61,7 +61,7 @@ interface SummaryParts {
   readonly versions: Part<readonly KeyVersion[]>;
   readonly policy: Part<RotationPolicySummary>;
   readonly users: Part<UsersRead>;
-  readonly pause: Pause | undefined;
+  readonly pause: PauseOrder | undefined;
 }
 
 /** Words what was read of a key. */

@@ -3,9 +3,9 @@ import type { FleetIndex, FleetUse } from '../fleet/fleet-index.ts';
 import { sameKeyName } from '../keys/key-identifier.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { KnownOrders } from '../orders/known-orders.ts';
 import { type ComputeRotationPorts, computeRotation } from '../rollout/read-rotation.ts';
 import { viewRotation } from '../rollout/rotation-view.ts';
-import type { StandingControl } from '../rollout/standing-control.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { KeyUsersView, RotationCost, RotationState } from './key-view.ts';
 import { CostCount, UseCount } from './use-count.ts';
@@ -15,7 +15,7 @@ const MOST_USES = 20_000;
 
 export type UsersPorts = Omit<ComputeRotationPorts, 'settings' | 'control' | 'fleet'> & {
   readonly settings: ComputeRotationPorts['settings'] & Pick<Settings, 'scopeDiscovery'>;
-  readonly control: StandingControl;
+  readonly control: KnownOrders;
   readonly fleet: Pick<FleetIndex, 'uses' | 'listings' | 'unasked'>;
 };
 

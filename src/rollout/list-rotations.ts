@@ -1,11 +1,11 @@
 import pMap from 'p-map';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
+import type { KnownOrders } from '../orders/known-orders.ts';
+import { openPauses, type PauseOrder } from '../orders/standing-orders.ts';
 import { DAY_MS } from '../time/spans.ts';
-import { type Pause, standingPauses } from './pause.ts';
 import { type ReadRotationPorts, readRotation } from './read-rotation.ts';
 import { type RotationView, viewRotation } from './rotation-view.ts';
-import type { StandingControl } from './standing-control.ts';
 
 /** A rotation that was looked at so long ago is of no interest any more. Milliseconds. */
 const LATELY_MS = 7 * DAY_MS;
@@ -15,7 +15,7 @@ const CONCURRENCY = 8;
 
 export type ListPorts = ReadRotationPorts & {
   readonly settings: ReadRotationPorts['settings'] & { readonly vaults: Pick<ManagedVaults, 'key'> };
-  readonly control: StandingControl;
+  readonly control: KnownOrders;
 };
 
 /** A key whose rotation could not be read now. */
@@ -28,7 +28,7 @@ export interface UnreadRotation {
 export interface RotationList {
   readonly value: readonly (RotationView | UnreadRotation)[];
   /** Every pause that stands now: one may keep from beginning what is not listed yet. */
-  readonly pauses: readonly Pause[];
+  readonly pauses: readonly PauseOrder[];
   /** Where the next page begins; absent: this was the last. */
   readonly next?: string;
 }
@@ -63,7 +63,7 @@ export async function listRotations(after: string | undefined, ports: ListPorts)
   };
   const once: ListPorts = { ...ports, fleet: { uses: (...of) => fleet.uses(...of), listings: listed } };
   const value = await pMap(keys, (key) => viewOf(key, once), { concurrency: CONCURRENCY });
-  return { value, pauses: standingPauses(ports.control.state, now()), ...(next ? { next } : {}) };
+  return { value, pauses: openPauses(ports.control.state, now()), ...(next ? { next } : {}) };
 }
 
 async function viewOf(key: ManagedKey, ports: ListPorts): Promise<RotationView | UnreadRotation> {

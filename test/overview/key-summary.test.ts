@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
 import type { FleetUse, UnaskedAccount } from '../../src/fleet/fleet-index.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
+import { KnownOrders } from '../../src/orders/known-orders.ts';
+import { NO_ORDERS } from '../../src/orders/standing-orders.ts';
 import { readSummary } from '../../src/overview/key-summary.ts';
 import { writesOf } from '../../src/rollout/create-rollout-services.ts';
-import { NO_CONTROL } from '../../src/rollout/pause.ts';
-import { StandingControl } from '../../src/rollout/standing-control.ts';
 import { NOW } from '../rollout/rollout-fixture.ts';
 import { day, KEY, keyVersion, SUBSCRIPTION, VAULTS } from '../support/keys.ts';
 
@@ -39,7 +39,7 @@ function summaryOf(
         listings: async () => new Map(listed.map((id) => [id, NOW])),
       },
       rotationNotes: { all: async function* () {}, of: async () => undefined, put: async () => {} },
-      control: new StandingControl({ read: async () => NO_CONTROL }, now),
+      control: new KnownOrders({ read: async () => NO_ORDERS }, now),
       writeBudgets: writesOf(1),
       now,
     },

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { FleetUse } from '../../src/fleet/fleet-index.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
+import { KnownOrders } from '../../src/orders/known-orders.ts';
+import { NO_ORDERS } from '../../src/orders/standing-orders.ts';
 import { versionDetails } from '../../src/overview/key-detail.ts';
 import { readUsers, type UsersPorts } from '../../src/overview/read-users.ts';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { writesOf } from '../../src/rollout/create-rollout-services.ts';
-import { NO_CONTROL } from '../../src/rollout/pause.ts';
-import { StandingControl } from '../../src/rollout/standing-control.ts';
 import { accountId, fleetUse, NOW } from '../rollout/rollout-fixture.ts';
 import { day, KEY, keyVersion, REVOKER, SUBSCRIPTION, versionName } from '../support/keys.ts';
 
@@ -31,7 +31,7 @@ function ports(
       listings: async () => new Map(listed.map((id) => [id, NOW])),
     },
     rotationNotes: { all: async function* () {}, of: async () => undefined, put: async () => {} },
-    control: new StandingControl({ read: async () => NO_CONTROL }, now),
+    control: new KnownOrders({ read: async () => NO_ORDERS }, now),
     writeBudgets: writesOf(1),
     now,
   };

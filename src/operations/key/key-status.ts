@@ -7,11 +7,11 @@ import type { EffectTimes } from '../../effect/sum-times.ts';
 import { CmkError } from '../../errors.ts';
 import { asSpelled, type ManagedKey } from '../../keys/managed-vaults.ts';
 import { vaultOption } from '../../keys/vault-options.ts';
+import { findPause, pausedView } from '../../orders/standing-orders.ts';
+import { createOrdersStore } from '../../orders/standing-orders-client.ts';
 import type { KeySummary } from '../../overview/key-view.ts';
 import { type KeyUsageView, readKeyUsage } from '../../overview/usage-view.ts';
 import { type KeyState, keyState, type VersionState } from '../../revocation/key-state.ts';
-import { createControlStore } from '../../rollout/control-client.ts';
-import { pausedView, standingPause } from '../../rollout/pause.ts';
 import { knowsAppStorage } from '../../settings/own-storage.ts';
 import { type Environment, readStorageSettings } from '../../settings/settings.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
@@ -92,7 +92,7 @@ async function readPause(
   if (!credential || !knowsAppStorage(environment)) return {};
   try {
     const settings = readStorageSettings({ ...environment, AZURE_CLOUD: azure.cloud.name });
-    const pause = standingPause(await createControlStore(settings, credential).read(), key.id, azure.now());
+    const pause = findPause(await createOrdersStore(settings, credential).read(), key.id, azure.now());
     return pause ? { paused: pausedView(pause) } : {};
   } catch (error) {
     return { pausedUnread: describe(describeFailure(error)) };

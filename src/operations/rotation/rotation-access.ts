@@ -5,11 +5,11 @@ import { createFleetIndex } from '../../fleet/create-fleet-index.ts';
 import { createFleetTable } from '../../fleet/fleet-table-client.ts';
 import { createRotationNotes } from '../../fleet/rotation-notes.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
-import { createControlStore } from '../../rollout/control-client.ts';
-import { writesOf } from '../../rollout/create-rollout-services.ts';
+import { KnownOrders } from '../../orders/known-orders.ts';
+import type { ControlPorts } from '../../orders/order-pause.ts';
+import { createOrdersStore } from '../../orders/standing-orders-client.ts';
+import { keyRequests, writesOf } from '../../rollout/create-rollout-services.ts';
 import type { ListPorts } from '../../rollout/list-rotations.ts';
-import type { ControlPorts } from '../../rollout/order-pause.ts';
-import { StandingControl } from '../../rollout/standing-control.ts';
 import { knowsAppStorage } from '../../settings/own-storage.ts';
 import { SettingsReader } from '../../settings/reader.ts';
 import { type Environment, readStorageSettings, readSubscriptions } from '../../settings/settings.ts';
@@ -39,7 +39,8 @@ export function rotationAccess(
   const reader = new SettingsReader(environment);
   const table = createFleetTable(settings, credential);
   const { now, keys, cloud } = azure;
-  const controlStore = createControlStore(settings, credential);
+  const record = appRecord(environment, credential);
+  const orderStore = createOrdersStore(settings, credential);
   return {
     settings: {
       vaults: { key: (id) => (parseKeyIdentifier(id) ? keyByName(id, undefined, cloud) : undefined) },
@@ -53,11 +54,12 @@ export function rotationAccess(
     keys,
     fleet: createFleetIndex(table),
     rotationNotes: createRotationNotes(table),
-    controlStore,
-    control: new StandingControl(controlStore, now),
+    orderStore,
+    control: new KnownOrders(orderStore, now),
     writeBudgets: writesOf(Number(environment.CMK_BUDGET_SHARE) || DEFAULT_BUDGET_SHARE),
     newId: () => randomUUID(),
     now,
-    ...appRecord(environment, credential),
+    ...record,
+    requestKeys: keyRequests(record.queue),
   };
 }

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { type ApiOperation, STORAGE_UNREAD } from '../../http/openapi.ts';
-import { CONTROL_RESPONSE, PAUSE_REQUEST, RESUME_REQUEST, ROTATION, ROTATION_LIST } from './schemas.ts';
+import { ROTATION, ROTATION_LIST } from './schemas.ts';
 
-/** The calls about rotations and pauses. */
+/** The calls about rotations. */
 export const ROTATION_OPERATIONS: readonly ApiOperation[] = [
   {
     id: 'rotations',
@@ -34,35 +34,9 @@ export const ROTATION_OPERATIONS: readonly ApiOperation[] = [
     responses: { 200: { description: 'The rotation.', schema: 'Rotation' } },
     problems: { 404: ['KeyNotManaged'], ...STORAGE_UNREAD },
   },
-  {
-    id: 'pause',
-    method: 'post',
-    path: '/pause',
-    summary: 'Have all moves and rotations wait, of one key or of all. Break-glass is not paused.',
-    description: 'Safe to repeat: a later pause of the same key, or of all, takes the place of the one before.',
-    role: 'Cmk.Operate',
-    request: 'PauseRequest',
-    responses: {
-      200: { description: 'What is paused now.', schema: 'ControlResponse' },
-      202: { description: 'It waits for approval (`CMK_APPROVALS`); nothing was changed.', schema: 'ApprovalAsked' },
-    },
-    problems: { 404: ['KeyNotManaged'], 409: ['TooManyWaiting'], ...STORAGE_UNREAD },
-  },
-  {
-    id: 'resume',
-    method: 'post',
-    path: '/resume',
-    summary: 'End a pause; with a key, have its rotation go on whatever holds it.',
-    role: 'Cmk.Operate',
-    request: 'ResumeRequest',
-    responses: { 200: { description: 'What is still paused.', schema: 'ControlResponse' } },
-    problems: { 404: ['KeyNotManaged'], ...STORAGE_UNREAD },
-  },
 ];
 
-export const ROTATION_REQUESTS = { PauseRequest: PAUSE_REQUEST, ResumeRequest: RESUME_REQUEST };
 export const ROTATION_RESPONSES = {
   RotationList: ROTATION_LIST,
   Rotation: ROTATION,
-  ControlResponse: CONTROL_RESPONSE,
 };
