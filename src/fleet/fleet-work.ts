@@ -1,5 +1,7 @@
 import pMap from 'p-map';
 import { errorText } from '../azure/failure.ts';
+import { parseKeyIdentifier } from '../keys/key-identifier.ts';
+import { isMoving, type StandingOrders } from '../orders/standing-orders.ts';
 import { REASONS } from '../reasons.ts';
 import type { Cause } from '../work/messages.ts';
 import { reconcileSubscription } from './reconcile-subscription.ts';
@@ -105,6 +107,7 @@ async function retryKey(
 interface SweepPorts extends FleetQueue, KeyQueue {
   readonly items: WorkItems;
   readonly rollouts: Pick<RolloutStore, 'all'>;
+  readonly orders: { read(): Promise<StandingOrders> };
   readonly now: () => Date;
 }
 
@@ -114,7 +117,7 @@ interface SweepPorts extends FleetQueue, KeyQueue {
  *
  * @returns how much was overdue
  */
-export async function sweepWork({ items, rollouts, send, sendKey, now }: SweepPorts): Promise<number> {
+export async function sweepWork({ items, rollouts, orders, send, sendKey, now }: SweepPorts): Promise<number> {
   const nowMs = now().getTime();
   const dues = new Map<string, { readonly about: string; readonly isKey: boolean; due: number }>();
   for await (const { subscription, about, due } of items.all()) {
@@ -126,11 +129,21 @@ export async function sweepWork({ items, rollouts, send, sendKey, now }: SweepPo
   }
   const cause: Cause = { by: 'sweep', ref: '', since: now().toISOString() };
   for await (const { name, row } of rollouts.all()) {
-    if (dues.has(name) || !isForgotten(row, nowMs)) continue;
+    // Rollouts of orders are decided with their keys.
+    if (dues.has(name) || !parseKeyIdentifier(name) || !isForgotten(row, nowMs)) continue;
     const at = now();
     await items.putNew([{ subscription: NO_SUBSCRIPTION, kind: 'key', about: name, due: at, since: at, cause }]);
     dues.set(name, { about: name, isKey: true, due: nowMs - OVERDUE_MS });
   }
+  // What an order has not moved yet, or has not verified, is looked for again.
+  const { rekeys } = await orders.read();
+  const sources = rekeys.filter(isMoving).filter(({ from }) => !dues.has(from));
+  await items.putNew(
+    sources.map(({ from }) => ({
+      ...{ subscription: NO_SUBSCRIPTION, kind: 'key', about: from, due: now(), since: now(), cause },
+    })),
+  );
+  await pMap(sources, ({ from }) => sendKey(from, cause), { concurrency: CONCURRENCY });
   const all = [...dues.values()];
   const overdue = all.filter(({ due }) => due <= nowMs - OVERDUE_MS);
   const soon = all.filter(({ due }) => due > nowMs && due < nowMs + SWEEP_MS);

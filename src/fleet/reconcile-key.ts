@@ -1,10 +1,11 @@
 import { type KeyVersion, newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { findPause, isOrderedOn, type StandingOrders } from '../orders/standing-orders.ts';
+import { findPause, isOrderedOn, type Rekey } from '../orders/standing-orders.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { Cause } from '../work/messages.ts';
-import { RolloutCount } from './decide-rollout.ts';
+import { RolloutCount, type RolloutDecision } from './decide-rollout.ts';
 import { type FleetQueue, fleetWorks } from './fleet-work.ts';
+import { openRekeyOf, RekeyCount, type RekeyPorts, stopRekey, verifyRekey } from './reconcile-rekey.ts';
 import type { RolloutNews, RolloutRow, RolloutStore } from './rollout-row.ts';
 import type { UseRows } from './use-row.ts';
 import { type NewWorkItem, NO_SUBSCRIPTION, type WorkItem, type WorkItems } from './work-items.ts';
@@ -16,19 +17,16 @@ const PAUSED_MS = 3_600_000;
 /** Causes of a second look at the same rollout. */
 const FOLLOWS_UP: ReadonlySet<string> = new Set(['sweep', 'progress']);
 
-export interface KeyPorts extends FleetQueue {
+export interface KeyPorts extends FleetQueue, RekeyPorts {
   readonly items: WorkItems;
   readonly rows: UseRows;
   readonly rollouts: RolloutStore;
-  readonly orders: { read(): Promise<StandingOrders> };
-  readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
   /** Accounts that go first (`CMK_CANARIES`). */
   readonly canaries: number;
   /** Whether the canaries serve with the version: `proven`, or what is wrong, in words; undefined: not known yet. */
   probe(canaries: readonly string[], target: string): Promise<'proven' | { readonly unwell: string } | undefined>;
   /** Records, and says in the log, what became of a rollout; the id of the record is made of news, key and version. */
-  say(news: RolloutNews, key: ManagedKey, row: RolloutRow): Promise<void>;
-  readonly now: () => Date;
+  say(news: RolloutNews, key: ManagedKey, row: RolloutRow, counts: RolloutDecision['counts']): Promise<void>;
 }
 
 /**
@@ -50,9 +48,9 @@ async function itemOf(key: ManagedKey, { items }: KeyPorts): Promise<WorkItem | 
   return (await items.of(NO_SUBSCRIPTION)).find(({ about }) => about.toLowerCase() === key.id.toLowerCase());
 }
 
-/** @returns false: another instance has decided meanwhile */
+/** @returns false: another instance has decided meanwhile, or the orders are others now */
 async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined, ports: KeyPorts): Promise<boolean> {
-  const { items, rows, rollouts, orders, keys, send, now } = ports;
+  const { items, rows, rollouts, orders, keys, moved, now } = ports;
   // Read before the list: an instance that has a newer list either wrote before that, or is noticed by the ETag.
   const stored = await rollouts.read(key.id);
   const versions = await keys.listVersions(key);
@@ -62,35 +60,82 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
   const activation = nextActivation(versions, at)?.toISOString();
   const put = (row: RolloutRow) =>
     rollouts.put(key.id, { ...row, ...(activation ? { activation } : {}) }, stored?.etag);
-  if (!target) {
+  const open = await openRekeyOf(key, versions, standing, ports);
+  if (!target && !open) {
     const none = { target: undefined, stage: 'canary', canaries: [], proven: false, unfinished: 0, failed: 0 } as const;
     if (!(await put({ ...none, progressOn: at.toISOString(), checkedOn: at.toISOString() }))) return false;
     if (item) await items.finish(item);
     return true;
   }
-  const pause = findPause(standing, key.id, at);
+  const pause = findPause(standing, key.id, at) ?? (open && findPause(standing, open.rekey.to, at));
   if (pause) {
     // Its end makes no item: this one waits for it.
     const due = pause.until ? new Date(pause.until) : new Date(at.getTime() + PAUSED_MS);
     if (item) await items.postpone(item, { due, attempts: item.attempts, reason: 'Paused' });
     return true;
   }
-  const rules = { target, canaries: ports.canaries, isOrderedOn: isOrderedOn(standing, target.id), now: at };
-  const count = new RolloutCount(rules);
-  for await (const row of rows.of(key.id)) count.add(row);
-  let before = stored?.row;
-  let decision = count.decide(before);
-  if (decision.needsProof) {
-    const proof = await ports.probe(decision.row.canaries, target.id);
-    const { unwell: _, ...row } = decision.row;
-    before = { ...row, proven: proof === 'proven', ...(proof && proof !== 'proven' ? { unwell: proof.unwell } : {}) };
-    decision = count.decide(before);
+  const countTo = (to: KeyVersion) =>
+    new RolloutCount({ target: to, canaries: ports.canaries, isOrderedOn: isOrderedOn(standing, to.id), now: at });
+  const own = target && countTo(target);
+  const ordered = open && countTo(open.target);
+  const storedOrder = open && (await rollouts.read(open.rekey.id));
+  const rekey = open && ordered && new RekeyCount(open, ordered);
+  for await (const row of rows.of(key.id)) {
+    if (open?.covers(row)) rekey?.add(row);
+    else own?.add(row);
   }
-  // Said before it is stored that it was: a second record has the same id.
-  if (decision.news) await ports.say(decision.news, key, decision.row);
-  // The only place that widens a stage.
-  if (!(await put(decision.row))) return false;
-  const { subscriptions, isWider, news } = decision;
+  if (open && rekey?.isStopped) {
+    await stopRekey(open, rekey.failures, ports);
+    return false;
+  }
+  await rekey?.addMoved(moved);
+  // While an order moves all uses, the key has no rollout of its own.
+  const isAlone = own !== undefined && (open === undefined || open.rekey.only !== undefined);
+  if (isAlone) {
+    const decision = await decideRollout(own, stored?.row, key, ports);
+    // The only place that widens a stage.
+    if (!(await put(decision.row))) return false;
+    await request(decision, key, cause, ports);
+  }
+  if (open && ordered) {
+    const decision = await decideRollout(ordered, storedOrder?.row, key, ports, open.rekey);
+    if (!(await rollouts.put(open.rekey.id, decision.row, storedOrder?.etag))) return false;
+    await request(decision, key, cause, ports);
+    await verifyRekey(open, decision, ports);
+  }
+  if (item) await items.finish(item);
+  return true;
+}
+
+async function decideRollout(
+  count: RolloutCount,
+  stored: RolloutRow | undefined,
+  key: ManagedKey,
+  ports: KeyPorts,
+  rekey?: Rekey,
+): Promise<RolloutDecision> {
+  let decision = count.decide(stored);
+  if (decision.needsProof && decision.row.target) {
+    const proof = await ports.probe(decision.row.canaries, decision.row.target);
+    const { unwell: _, ...row } = decision.row;
+    const unwell = proof && proof !== 'proven' ? { unwell: proof.unwell } : {};
+    decision = count.decide({ ...row, proven: proof === 'proven', ...unwell });
+  }
+  // Said before it is stored that it was: a second record has the same id. Of an order it is said when it is verified.
+  if (decision.news && !(rekey && decision.news === 'RotationFinished')) {
+    await ports.say(decision.news, key, decision.row, decision.counts);
+  }
+  return decision;
+}
+
+/** Has the subscriptions worked on in which something may move. */
+async function request(
+  { subscriptions, isWider, news }: RolloutDecision,
+  key: ManagedKey,
+  cause: Cause,
+  { items, send, now }: KeyPorts,
+): Promise<void> {
+  const at = now();
   const wanted = subscriptions.map(
     (subscription): NewWorkItem => ({
       ...{ subscription, kind: 'key', about: key.id, due: at, since: at, cause },
@@ -102,6 +147,4 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
   const isAnew = isWider || news !== undefined || !FOLLOWS_UP.has(cause.by);
   await (isAnew ? items.put(wanted) : items.putNew(wanted));
   for (const work of fleetWorks(subscriptions, cause)) await send(work);
-  if (item) await items.finish(item);
-  return true;
 }

@@ -10,6 +10,7 @@ import type { Cause } from '../work/messages.ts';
 import type { UseRef } from './fleet-index.ts';
 import { accountId, accountRow } from './fleet-keys.ts';
 import { Lane, type Task, type Wanted } from './lane.ts';
+import { nameOfUse } from './moved-uses.ts';
 import { type Announcement, observe, type ReadUse } from './observe.ts';
 import { readUse, useOfAccount } from './read-use.ts';
 import { type Blocked, KeyUnreadableError, reconcileUse, type UsePorts, type UseResult } from './reconcile-use.ts';
@@ -166,15 +167,20 @@ export class SubscriptionPass {
     return found.length > 0;
   }
 
-  #begin(wanted: Wanted): Promise<void> {
+  async #begin(wanted: Wanted): Promise<void> {
     const { kind, about, targets = {} } = wanted.item;
+    // Which uses are to be read depends on the orders.
+    await this.#ports.gate.refresh(wanted.readOn);
     switch (kind) {
       case 'key':
         return this.#beginKey(about, wanted);
       case 'account':
         return this.#beginAccount(about, wanted);
       case 'verify':
-        return this.#list(wanted, Object.keys(targets));
+        return this.#list(
+          wanted,
+          Object.keys(targets).flatMap((key) => [key, ...this.#ports.gate.sourcesOf(key)]),
+        );
       case 'list':
         return this.#list(wanted, []);
       case 'scopes':
@@ -377,14 +383,20 @@ export class SubscriptionPass {
         }),
       areCurrent: (lists) => lists.every((list) => this.#elapsed(this.#listedAt.get(list) ?? 0) <= LIST_MS),
       gate: async (row, key) => {
-        const versions = await this.#listed(key, readOn).catch(() => undefined);
-        if (!versions) return { reason: 'VaultUnreadable', until: new Date(now().getTime() + LIST_AGAIN_MS) };
-        return gate.blocked(row, key, versions, readOn);
+        const order = gate.order(key);
+        const listed = async (of: ManagedKey) => {
+          const versions = await this.#listed(of, readOn).catch(() => undefined);
+          return versions && { key: of, versions };
+        };
+        const [from, to] = await Promise.all([listed(key), order?.covers(row) ? listed(order.to) : undefined]);
+        if (!from) return { reason: 'VaultUnreadable', until: new Date(now().getTime() + LIST_AGAIN_MS) };
+        return gate.blocked(row, from, to, readOn);
       },
       isAnnounced: (key, target) => this.#targets[key.id] === target,
       announce: (key, target) => this.#announce(key, target),
       stopped: (row, key, target) => (this.#isStopping() ? stop('Busy') : gate.stops(row, key, target)),
       order: (key) => gate.order(key),
+      orderBetween: (from, to) => gate.orderBetween(from, to),
       isExempt: (row) => isByDrift && isExempt(row),
     };
   }
@@ -461,6 +473,7 @@ export class SubscriptionPass {
     const put = new Map<string, UseRow>();
     const drop: UseRef[] = [];
     const items: NewWorkItem[] = [];
+    const moved = new Map<string, UseRow[]>();
     for (const { task, result } of results) {
       const { row, moves, changed } = result;
       const isRecorded = moves.length > 0 && moves.every(({ id }) => recorded.has(id));
@@ -478,10 +491,14 @@ export class SubscriptionPass {
       const kept = isRecorded ? rest : row;
       this.#rows.set(nameOfUse(task.row), kept);
       put.set(`${row.key} ${nameOfUse(row)}`, kept);
-      const other = isMovedAway && changed ? this.#ports.vaults.key(row.key) : undefined;
-      if (other) items.push(this.#itemOf(other.id, causeOf(task)));
+      const other = isMovedAway ? this.#ports.vaults.key(row.key) : undefined;
+      if (other) this.#progressed.set(other.id, other);
+      if (other && changed) items.push(this.#itemOf(other.id, causeOf(task)));
+      for (const { rekey } of moves) if (rekey) moved.set(rekey, [...(moved.get(rekey) ?? []), row]);
     }
     if (items.length > 0) await this.#ports.items.put(items);
+    // Before the rows: what a roll back covers has to be known once a use is seen on the other key.
+    for (const [order, uses] of moved) await this.#ports.moved.put(order, uses);
     // Of a use that changes its key the new row is there before the old one goes.
     if (put.size > 0) await this.#ports.rows.put([...put.values()]);
     if (drop.length > 0) await this.#ports.rows.drop(drop);
@@ -538,8 +555,4 @@ function announcementOfItem({ since, targets = {} }: WorkItem): Announcement {
 
 function nameOf(item: WorkItem): string {
   return `${workRow(item)} ${item.etag}`;
-}
-
-function nameOfUse({ account, scope }: Pick<UseRow, 'account' | 'scope'>): string {
-  return accountRow(account, scope);
 }

@@ -140,6 +140,45 @@ export function aimedDeeds(key: string): Readonly<Record<string, readonly Contro
       ...[{ do: 'pause' } as const, { ...RESUME, during: /orders/ }],
     ],
     'the index is lost': [version, WAIT, { do: 'loseIndex' }, version],
+    ...rekeyDeeds(key),
+  };
+}
+
+/** Orders that move everything to another key. */
+function rekeyDeeds(from: string): Readonly<Record<string, readonly ControllerDeed[]>> {
+  const to = from === FIRST_KEY ? SECOND_KEY : FIRST_KEY;
+  const start: ControllerDeed = { do: 'rekey', from, to };
+  const back: ControllerDeed = { do: 'takeBackRekey' };
+  const killed = (during: RegExp): ControllerDeed => ({ do: 'kill', during });
+  const version = (key: string, during?: RegExp): ControllerDeed => ({
+    ...{ do: 'newVersion', key },
+    ...(during ? { during } : {}),
+  });
+  return {
+    'all uses are moved to another key': [start],
+    'a worker is killed while it moves a use to another key': [start, killed(/^patch/)],
+    'a worker is killed before a move to another key is in the index': [start, killed(/^audit|^moved|^index writes/)],
+    'the target key of an order has a new version': [start, version(to, /^get|^patch/), WAIT, version(to)],
+    'an order is paused and resumed': [
+      ...[start, { do: 'pauseRekey', during: /^get|^patch/ } as const, { do: 'pass', seconds: 40 } as const],
+      ...[version(from), WAIT, { do: 'resumeRekey' } as const],
+    ],
+    'an order stops after a failure and is resumed': [
+      ...[{ ...start, maxFailures: 1 } as const, { do: 'revoke', key: to, during: /^patch/ } as const],
+      ...[{ do: 'restore', key: to } as const, WAIT, { do: 'resumeRekey' } as const],
+    ],
+    'the source key of an order is revoked and restored': [
+      ...[start, { do: 'revoke', key: from, during: /^get/ } as const, { do: 'pass', seconds: 30 } as const],
+      { do: 'restore', key: from },
+    ],
+    'an order is rolled back': [start, WAIT, back, WAIT, version(from)],
+    'an order is rolled back while it moves': [start, { ...back, during: /^patch/ }],
+    'an order is rolled back after its worker was killed': [start, killed(/^patch|^audit|^moved/), back],
+    'an order is rolled back after others joined the target key': [
+      ...[start, WAIT, { do: 'moveTo', account: 'st1', key: to } as const],
+      ...[{ do: 'moveTo', account: 'st2', key: to } as const, WAIT, back],
+    ],
+    'an order ends while it moves': [start, { do: 'endRekey', during: /^patch/ }, version(from)],
   };
 }
 
