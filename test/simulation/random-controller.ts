@@ -46,7 +46,9 @@ function staged(random: Random): UseSpec[] {
 function deeds(random: Random, specs: readonly UseSpec[]): ControllerDeed[] {
   const key = () => one(random, specs).key;
   const account = () => `st${1 + Math.floor(random() * specs.length)}`;
+  const isRekeyed = random() < 0.3;
   return Array.from({ length: one(random, [1, 2, 3, 4, 5]) }, (): ControllerDeed => {
+    if (isRekeyed && random() < 0.5) return rekeyDeed(random, `st${1 + Math.floor(random() * specs.length)}`);
     const roll = random();
     if (roll < 0.5) return { do: 'newVersion', key: key() };
     if (roll < 0.6) return { do: 'wait' };
@@ -58,6 +60,14 @@ function deeds(random: Random, specs: readonly UseSpec[]): ControllerDeed[] {
     if (roll < 0.97) return { do: 'pause', ...(random() < 0.5 ? { minutes: one(random, [1, 20]) } : {}) };
     return { do: 'loseIndex' };
   });
+}
+
+function rekeyDeed(random: Random, account: string): ControllerDeed {
+  const [from, to] = random() < 0.7 ? [FIRST_KEY, SECOND_KEY] : [SECOND_KEY, FIRST_KEY];
+  const roll = random();
+  if (roll < 0.5) return { do: 'rekey', from, to, maxFailures: one(random, [1, 3]) };
+  if (roll < 0.6) return { do: 'moveTo', account, key: to };
+  return { do: one(random, ['pauseRekey', 'resumeRekey', 'takeBackRekey', 'takeBackRekey', 'endRekey']) };
 }
 
 /** Versions come, accounts change, workers die, writes land late. */
@@ -78,7 +88,7 @@ export function randomControllerWorld(random: Random): () => World {
       /audit|index writes/,
       /items|save|acquire|release/,
       /send/,
-      /rollout|orders|probe|say/,
+      /rollout|orders|probe|say|moved/,
     ]),
     kills: one(random, [0, 1, 1, 2 - faults]),
     losses: one(random, [0, 0, 1]),
