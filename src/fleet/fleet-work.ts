@@ -3,7 +3,8 @@ import { errorText } from '../azure/failure.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { isMoving, type StandingOrders } from '../orders/standing-orders.ts';
 import { REASONS } from '../reasons.ts';
-import type { Cause } from '../work/messages.ts';
+import { type Cause, MOST_SUBSCRIPTIONS } from '../work/messages.ts';
+import type { RequestKey } from '../work/work-queue-client.ts';
 import { reconcileSubscription } from './reconcile-subscription.ts';
 import type { RolloutRow, RolloutStore } from './rollout-row.ts';
 import { NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
@@ -28,7 +29,6 @@ export interface KeyQueue {
   sendKey(key: string, cause: Cause, visibleOn?: Date): Promise<void>;
 }
 
-const MOST_SUBSCRIPTIONS = 10;
 /** A message that met another worker is hidden for so long, so often: the holder may be dead. */
 const [BUSY_MS, BUSY_TRIES] = [30_000, 2];
 /** What is due later than that is the sweep's. Milliseconds. */
@@ -104,6 +104,17 @@ async function retryKey(
   if (isSame && seconds * 1000 < SWEEP_MS) await sendKey(key, item.cause, due);
 }
 
+/** Has keys reconciled; `all`: those that have work to do, as what waits for the end of a pause has. */
+export async function requestEach(
+  keys: readonly string[] | 'all',
+  cause: Cause,
+  { items, requestKey }: { readonly items: Pick<WorkItems, 'all'>; readonly requestKey: RequestKey },
+): Promise<void> {
+  const all = new Set(keys === 'all' ? [] : keys);
+  if (keys === 'all') for await (const { kind, about } of items.all()) if (kind === 'key') all.add(about);
+  await pMap(all, (key) => requestKey(key, cause), { concurrency: CONCURRENCY });
+}
+
 interface SweepPorts extends FleetQueue, KeyQueue {
   readonly items: WorkItems;
   readonly rollouts: Pick<RolloutStore, 'all'>;
@@ -130,7 +141,10 @@ export async function sweepWork({ items, rollouts, orders, send, sendKey, now }:
   const cause: Cause = { by: 'sweep', ref: '', since: now().toISOString() };
   for await (const { name, row } of rollouts.all()) {
     // Rollouts of orders are decided with their keys.
-    if (dues.has(name) || !parseKeyIdentifier(name) || !isForgotten(row, nowMs)) continue;
+    if (dues.has(name) || !parseKeyIdentifier(name)) continue;
+    const activation = Date.parse(row.activation ?? '');
+    if (activation > nowMs) dues.set(name, { about: name, isKey: true, due: activation });
+    if (!isForgotten(row, nowMs)) continue;
     const at = now();
     await items.putNew([{ subscription: NO_SUBSCRIPTION, kind: 'key', about: name, due: at, since: at, cause }]);
     dues.set(name, { about: name, isKey: true, due: nowMs - OVERDUE_MS });

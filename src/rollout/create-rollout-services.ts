@@ -9,10 +9,8 @@ import type { FleetTable } from '../fleet/fleet-rows.ts';
 import { createRotationNotes, type RotationNotes } from '../fleet/rotation-notes.ts';
 import type { Keys } from '../keys/key-client.ts';
 import { KnownOrders } from '../orders/known-orders.ts';
-import type { ControlPorts } from '../orders/order-pause.ts';
 import { createOrdersStore, type OrdersStore } from '../orders/standing-orders-client.ts';
 import type { Settings } from '../settings/settings.ts';
-import { KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import { canaryProbe, type ProbeCanaries } from './probe-canaries.ts';
 import { createRollout } from './rollout.ts';
@@ -22,7 +20,6 @@ export interface RolloutServices {
   /** What operators have ordered, where it is kept; and as this instance knows it. */
   readonly orderStore: OrdersStore;
   readonly control: KnownOrders;
-  readonly requestKeys: ControlPorts['requestKeys'];
   /** When, and in which order, accounts are moved. */
   readonly rollout: Rollout;
   readonly probeCanaries: ProbeCanaries;
@@ -54,13 +51,5 @@ export function createRolloutServices(
   const rotationNotes = createRotationNotes(ports.table);
   const writeBudgets = writesOf(ports.settings.budgetShare);
   const rollout = createRollout({ ...ports, control, rotationNotes, writeBudgets });
-  const requestKeys = keyRequests(ports.queue);
-  return { requestKeys, rotationNotes, orderStore, control, rollout, probeCanaries: canaryProbe(ports), writeBudgets };
-}
-
-/** What is paused asks again each minute: after the end of a pause of all keys none is sent for. */
-export function keyRequests(queue: Pick<WorkQueue, 'send'>): ControlPorts['requestKeys'] {
-  return async (keys, cause) => {
-    for (const key of keys === 'all' ? [] : keys) await queue.send(KEY_WORK, { kind: 'key', key, cause, attempt: 0 });
-  };
+  return { rotationNotes, orderStore, control, rollout, probeCanaries: canaryProbe(ports), writeBudgets };
 }

@@ -1,5 +1,5 @@
 import { FleetNotes, reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
-import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
+import { lookAtKey } from '../../src/accounts/reconcile-key.ts';
 import { StandingRekeys } from '../../src/accounts/standing-rekeys.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import { LIMITS, OWN_STORAGE_MS } from '../../src/azure/limits.ts';
@@ -45,6 +45,7 @@ import {
 } from '../../src/work/messages.ts';
 import type { Outcome } from '../../src/work/outcome.ts';
 import { processWork } from '../../src/work/process.ts';
+import { requestByMessage } from '../../src/work/work-queue-client.ts';
 import { KEY, PUBLIC, SUBSCRIPTION, VAULTS } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 import { MemoryRekeys } from '../support/memory-rekeys.ts';
@@ -519,7 +520,12 @@ export class AppWorld implements World {
             key,
             open?.id ?? 'none',
             call,
-            { ...ports, dualControl: true, readiness: async () => ({ accounts: [], warnings: [] }) },
+            {
+              ...ports,
+              requestKey: requestByMessage(ports.queue),
+              dualControl: true,
+              readiness: async () => ({ accounts: [], warnings: [] }),
+            },
             () => {},
           );
     void run
@@ -597,7 +603,7 @@ export class AppWorld implements World {
       });
     const run = async (work: Work): Promise<Outcome> => {
       if (work.kind === 'account') return reconcileAndNote(work, ports, log);
-      if (work.kind === 'key') return reconcileKey(work, { ...ports, ...(this.#atOnce ? { atOnce } : {}) }, log);
+      if (work.kind === 'key') return lookAtKey(work, { ...ports, ...(this.#atOnce ? { atOnce } : {}) }, log);
       if (work.kind === 'rotate') return rotateWhenDue(work, ports, log);
       if (work.kind === 'rekey') return carryOutRekey(work, ports, log);
       if (work.kind === 'rotation') return followRotation(work, ports, log);

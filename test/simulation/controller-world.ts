@@ -1,4 +1,5 @@
 import { CallCapacity } from '../../src/azure/call-capacity.ts';
+import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import {
   type FleetQueue,
   type FleetWork,
@@ -10,7 +11,7 @@ import {
 } from '../../src/fleet/fleet-work.ts';
 import { type KeyPorts, reconcileKey } from '../../src/fleet/reconcile-key.ts';
 import { RolloutGate } from '../../src/fleet/rollout-gate.ts';
-import { createUseRows, toUseChange, toUseRow } from '../../src/fleet/use-row.ts';
+import { createUseRows, toUseRow } from '../../src/fleet/use-row.ts';
 import { NO_SUBSCRIPTION, type WorkKind } from '../../src/fleet/work-items.ts';
 import type { WorkerPorts } from '../../src/fleet/worker-ports.ts';
 import { compareAge, type KeyVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
@@ -185,17 +186,6 @@ export class ControllerWorld implements World {
     );
     const subscriptions = new Set(scenario.uses.map(({ subscription }) => subscription));
     for (const subscription of subscriptions) this.#want(subscription, 'list', '');
-    for (const [name, { spec, pin }] of this.storage.uses) {
-      if (name.includes('/')) this.#knowScope(name, spec, pin);
-    }
-  }
-
-  /** As if the account had been asked for its scopes. */
-  #knowScope(name: string, { key, region, wave }: UseSpec, version: string): void {
-    const on = new Date(this.#clock).toISOString();
-    const use = { key: managedKey(VAULT, key).id, account: this.storage.id(name), scope: 'scope', location: region };
-    const versions = { mode: 'pinned', pinned: version, current: version, ...(wave ? { wave } : {}) } as const;
-    this.index.apply(toUseChange({ ...use, ...versions, state: 'done', readOn: on, at: on, attempts: 0 }));
   }
 
   tick(): void {
@@ -387,10 +377,7 @@ export class ControllerWorld implements World {
       }
       case 'loseIndex': {
         this.#isIndexLost = true;
-        for (const { partitionKey, rowKey } of this.index.all) {
-          // Scopes are found by listing them, account by account.
-          if (rowKey.split('|').length === 2) this.index.apply({ partitionKey, rowKey });
-        }
+        this.index.clear();
         const subscriptions = new Set(this.storage.uses.map(([, { spec }]) => spec.subscription));
         for (const subscription of subscriptions) this.#want(subscription, 'list', '');
         return;
@@ -522,6 +509,8 @@ export class ControllerWorld implements World {
     const ports: WorkerPorts & KeyPorts & FleetQueue & KeyQueue = {
       items: this.items.port(way),
       rows: createUseRows(this.index.port(way)),
+      fleet: createFleetIndex(this.index.port(way)),
+      scopeDiscovery: 'all',
       leases: this.#leases.port(actor, way),
       accounts: this.storage.port(actor, way),
       keys: {

@@ -143,7 +143,17 @@ export class MemoryStorage {
         await patch(name, keyVaultProperties?.keyName ?? '', keyVaultProperties?.keyVersion ?? '');
         return this.#account(name);
       },
-      listScopes: async function* () {},
+      listScopes: async function* (this: MemoryStorage, { name }: { readonly name: string }) {
+        const scope = `${name}/scope`;
+        const page = await way(`list scopes ${name}`, () => {
+          this.#of(name);
+          return this.#uses.has(scope) ? [this.#scope(scope)] : [];
+        });
+        for (const one of page) {
+          see(scope);
+          yield one;
+        }
+      }.bind(this),
       getScope: async ({ name }) => {
         await get(`${name}/scope`);
         return this.#scope(`${name}/scope`);

@@ -3,17 +3,20 @@ import type { TokenCredential } from '../../azure/credential.ts';
 import { CmkError } from '../../errors.ts';
 import { createFleetIndex } from '../../fleet/create-fleet-index.ts';
 import { createFleetTable } from '../../fleet/fleet-table-client.ts';
+import { requestEach } from '../../fleet/fleet-work.ts';
 import { createRotationNotes } from '../../fleet/rotation-notes.ts';
+import { createWorkItems } from '../../fleet/work-items-client.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import { KnownOrders } from '../../orders/known-orders.ts';
 import type { ControlPorts } from '../../orders/order-pause.ts';
 import { createOrdersStore } from '../../orders/standing-orders-client.ts';
-import { keyRequests, writesOf } from '../../rollout/create-rollout-services.ts';
+import { writesOf } from '../../rollout/create-rollout-services.ts';
 import type { ListPorts } from '../../rollout/list-rotations.ts';
 import { knowsAppStorage } from '../../settings/own-storage.ts';
 import { SettingsReader } from '../../settings/reader.ts';
 import { type Environment, readStorageSettings, readSubscriptions } from '../../settings/settings.ts';
 import { DEFAULT_BUDGET_SHARE } from '../../settings/settings-table.ts';
+import { requestByMessage } from '../../work/work-queue-client.ts';
 import { appRecord } from '../key/app-record.ts';
 import type { Azure } from '../operator-azure.ts';
 import { keyByName } from '../resolve.ts';
@@ -40,6 +43,7 @@ export function rotationAccess(
   const table = createFleetTable(settings, credential);
   const { now, keys, cloud } = azure;
   const record = appRecord(environment, credential);
+  const items = createWorkItems(settings, credential);
   const orderStore = createOrdersStore(settings, credential);
   return {
     settings: {
@@ -60,6 +64,6 @@ export function rotationAccess(
     newId: () => randomUUID(),
     now,
     ...record,
-    requestKeys: keyRequests(record.queue),
+    requestKeys: (of, cause) => requestEach(of, cause, { items, requestKey: requestByMessage(record.queue) }),
   };
 }
