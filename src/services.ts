@@ -44,7 +44,6 @@ import type { ManagedKey } from './keys/managed-vaults.ts';
 import { createKeyUsageLog, type KeyUsageLog } from './keys/usage-log-client.ts';
 import { consoleLog, type Log } from './log.ts';
 import { createPostWebhook, type PostWebhook } from './notify/webhook-client.ts';
-import { createRekeys, type StandingRekeyServices } from './rekey/create-rekeys.ts';
 import { type AccountTrail, accountTrail } from './revocation/account-trail.ts';
 import { type KeyTrail, keyTrail } from './revocation/key-trail.ts';
 import { newId } from './revocation/revocation.ts';
@@ -61,12 +60,7 @@ import { queueAges } from './work/queue-ages-client.ts';
 import { createWorkQueue, type HeldMessages, type WorkQueue } from './work/work-queue-client.ts';
 
 /** Everything a use-case needs from outside: settings, Azure, the queue and time. */
-export interface Services
-  extends ControllerServices,
-    RolloutServices,
-    StandingRekeyServices,
-    IdentityClients,
-    DataClients {
+export interface Services extends ControllerServices, RolloutServices, IdentityClients, DataClients {
   readonly settings: Settings;
   readonly keys: Keys;
   /** The same keys for break-glass: requests are given up early, and never retried out of sight. */
@@ -181,7 +175,6 @@ export function createServices(
     fleetNotes: new FleetNotes({ fleet, now }),
     ...controller,
     ...keyLists(table),
-    ...createRekeys(settings, inSight, identity, now),
     building: new IndexBuilding(),
     ...rollout,
     accountsOfKey: graphAccounts(resourceGraph),

@@ -90,11 +90,11 @@ export function changeRekey(
 ): Promise<Rekey> {
   const now = ports.now();
   const newId = ports.newId();
-  return keep((orders) => changesOf(orders, { id, act, why, newId, by: byOf(call) }, now), why, call, ports, log);
+  return keep((orders) => applyAct(orders, { id, act, why, newId, by: byOf(call) }, now), why, call, ports, log);
 }
 
 /** @returns what is changed, the order that goes on last */
-export function changesOf(
+export function applyAct(
   orders: StandingOrders,
   { id, act, why, newId, by }: { id: string; act: RekeyAct; why: string; newId: string; by: Rekey['by'] },
   now: Date,

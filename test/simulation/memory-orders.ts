@@ -1,5 +1,5 @@
 import { createMovedUses, type MovedUses, nameOfUse } from '../../src/fleet/moved-uses.ts';
-import { changesOf, type RekeyAct } from '../../src/orders/order-rekey.ts';
+import { applyAct, type RekeyAct } from '../../src/orders/order-rekey.ts';
 import {
   conflictsOf,
   isMoving,
@@ -45,7 +45,7 @@ export class MemoryOrders {
     this.#started += 1;
     try {
       const wanted = { id: last.id, act, why: 'a simulation', newId: `rekey-${this.#started}`, by };
-      const changes = changesOf(this.orders, wanted, this.#now());
+      const changes = applyAct(this.orders, wanted, this.#now());
       for (const { rekey } of changes) this.#set(withRekey(this.orders, rekey, this.#now()));
       return [last.from, last.to];
     } catch {
