@@ -77,6 +77,7 @@ export const REASONS = {
     'The rotation is held: its first accounts are not on the new version, or do not serve. It goes on once they do, or when an operator says so.',
   CanaryUnseen:
     'Whether the first accounts of the rotation serve cannot be told of some: they hold nobody, and the rotation goes on.',
+  StageWidened: 'The rotation admits more accounts.',
   WaveNotBegun: 'The wave of the account has not begun: an earlier one is not moved yet.',
   WaveFailed:
     'The rotation is held: too many accounts of a wave could not be moved. It goes on once they are, or when an operator says so.',
@@ -97,6 +98,8 @@ export const REASONS = {
   OtherKey: 'Uses another key by now.',
   LeftByCheck: 'Is not on the newest version, and the drift check is to leave it: CMK_EXEMPTIONS or CMK_AUTOFIX.',
   AccountNotFound: 'Was deleted meanwhile.',
+  UseFailed: 'An account or an encryption scope could not be moved in eight tries; it is tried once an hour.',
+  ChangedByOthers: 'Uses another version or key than the index has: an operator or Storage itself has changed it.',
   NotProven: 'The write was taken, but the answer does not show the new version; tried again.',
   MoveUnproven: 'The answer to a write was lost, and what is there now does not show whether it took effect.',
   Busy: 'Another instance or message is at work on it; looked at again soon.',
@@ -115,17 +118,14 @@ export const REASONS = {
   RekeyChanged: 'The re-key was paused, resumed or taken back at this moment; looked at again.',
   RekeyPaused: 'The re-key was paused: nothing moves until it is resumed.',
   RekeyResumed: 'The re-key goes on; what failed before is tried again.',
-  RekeyFailed: 'An account or encryption scope could not be moved to the other key; it waits for a person.',
   RekeyStopped: 'So many accounts could not be moved that the re-key was paused by the app.',
   RekeyWaits: 'Something keeps the re-key from going on; it looks again by itself.',
-  RekeyUnderWay: 'Accounts of the last wave are still under way; the re-key goes on by itself.',
   RekeyUnverified:
     'Nothing in sight uses the old key any more, and not everything could be read: it is not verified, and looked at again.',
   RekeyDone: 'Nothing in the fleet uses the old key any more, as fresh reads of everything show.',
   RekeyTakingBack: 'The re-key is taken back: what it has moved goes back to the old key.',
   RekeyTakenBack: 'Everything that the re-key had moved is back on the old key, or was put elsewhere by people.',
   RekeyEnded: 'The re-key was ended by a person; what had moved stays where it is.',
-  RekeysUnreadable: 'Re-keys cannot be read; rotations go on without, and nothing is moved to another key.',
 
   // Drift
   OtherResourceStale: 'A resource of another service is held at an older version of the key.',
@@ -198,8 +198,13 @@ export const REASONS = {
     'What to notify of could not be read or put into its queue, or CMK_NOTIFY is wrong; tried again, and nothing is lost.',
 
   // Azure's refusals
+  PassDone: 'A pass over the work of a subscription has ended.',
   PassFailed: 'A pass over the work of a subscription failed; what is left is tried again.',
   WorkOverdue: 'The sweep found work that a lost message or a worker that died had left; it is sent again.',
+  LeaseTakenOver:
+    'The worker of a subscription died; another one goes on, and what was in flight is verified in two minutes.',
+  RegionClosed: 'A region of Azure does not answer: it is not called for a while, but for one call that probes it.',
+  RegionOpened: 'A region of Azure answers again.',
   SubscriptionFails: 'Workers of this subscription end before their time, one after the other: its work is postponed.',
   Throttled: 'The service is throttling; tried again after the time it asked for.',
   ServiceUnavailable: 'The service could not be reached or failed; tried again.',

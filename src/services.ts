@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
 import { type ActivityLog, createActivityLog } from './accounts/activity-log-client.ts';
-import type { AccountsOfKey } from './accounts/dependent.ts';
+import { allLookedAfter } from './accounts/dependent.ts';
 import { createInSight, type InSight } from './accounts/in-sight.ts';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
 import { FleetNotes } from './accounts/reconcile-and-note.ts';
@@ -36,6 +36,7 @@ import { IndexBuilding } from './fleet/index-building.ts';
 import { createKnownKeys, type KnownKeys } from './fleet/known-keys.ts';
 import { createSeenKeys, type SeenKeys } from './fleet/seen-keys.ts';
 import { type AccountScopes, createStorageAccounts, type StorageAccounts } from './fleet/storage-client.ts';
+import type { AccountsOfKey } from './fleet/unindexed-accounts.ts';
 import { type Authenticate, createAuthenticator } from './http/caller.ts';
 import { createIdentityClients, type IdentityClients } from './identities/create-identity-clients.ts';
 import { createKeyAdmin, type KeyCatalog } from './keys/key-admin-client.ts';
@@ -147,6 +148,7 @@ export function createServices(
   const keys = createKeys(identity, WORKER_OPTIONS);
   const data = createDataServices(identity, cloud);
   const resourceGraph = createResourceGraph(identity, cloud);
+  const accountsOfKey = graphAccounts(resourceGraph);
   const queue = createWorkQueue(settings, () => identity, telemetry);
   const listed = createSubscriptions(identity, cloud);
   const subscriptions = rememberedSubscriptions(listed, memory, now, log);
@@ -157,7 +159,8 @@ export function createServices(
   const evidence = createEvidence(settings, identity, { now, newId }, log);
   const controller = createController(settings, identity, table, {
     ...{ fleet, queue, leases, accounts, audit: evidence.audit, sleep: (ms) => sleep(ms) },
-    ...{ orders: rollout.orderStore, inSight },
+    ...{ orders: rollout.orderStore, inSight, accountsOfKey },
+    subscriptions: async () => (await allLookedAfter({ settings, subscriptions })).ids,
     eventAccounts: tracedAccounts(createStorageAccounts(identity, cloud, LIMITS.eventStorage), telemetry),
     probe: probeCanary(rollout.probeCanaries),
   });
@@ -177,17 +180,14 @@ export function createServices(
     ...keyLists(table),
     building: new IndexBuilding(),
     ...rollout,
-    accountsOfKey: graphAccounts(resourceGraph),
-    resourceGraph,
-    effects: createEffectStore(settings, () => identity),
+    ...{ accountsOfKey, resourceGraph, effects: createEffectStore(settings, () => identity) },
     ...createVaultClients(identity, cloud),
     ...createIdentityClients(identity, cloud, accounts),
     eventGrid: createEventGrid(identity, cloud, settings.drift.systemTopics),
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork),
     driftStorage: createDriftStorage(settings, () => identity),
     postWebhook: createPostWebhook(),
-    queue,
-    heldMessages: queue,
+    ...{ queue, heldMessages: queue },
     queueAges: () => queueAges(settings, () => identity, now()),
     telemetry,
     leases,

@@ -24,6 +24,7 @@ import {
   handleFleetWork,
   handleKeyWork,
   type KeyQueue,
+  requestEach,
   SWEEP_MS,
   sweepWork,
 } from './fleet-work.ts';
@@ -58,9 +59,12 @@ export interface ControllerPorts {
   readonly fleet: WorkerPorts['fleet'] & Pick<FleetIndex, 'listings'>;
   readonly moved: MovedUses;
   /** Subscriptions that the app looks after. */
-  readonly inSight: KeyPorts['subscriptions'];
+  readonly inSight: KeyPorts['inSight'];
   readonly rollouts: RolloutStore;
   readonly orders: OrdersStore;
+  readonly accountsOfKey: KeyPorts['accountsOfKey'];
+  /** Ids of the subscriptions that the app looks after. Errors are the SDK's. */
+  readonly subscriptions: () => Promise<readonly string[]>;
   readonly queue: WorkQueue & QueueLengths;
   readonly leases: Leases;
   readonly accounts: StorageAccounts;
@@ -97,10 +101,10 @@ export class Controller {
   }
 
   /** Has the subscriptions listed that the index never saw, so that the users of a key are known before its first event. */
-  async buildIndex(subscriptions: readonly string[]): Promise<void> {
-    const { fleet, workItems, now } = this.#services;
+  async buildIndex(): Promise<void> {
+    const { fleet, subscriptions, workItems, now } = this.#services;
     const listed = new Set([...(await fleet.listings()).keys()].map((id) => id.toLowerCase()));
-    const unlisted = subscriptions.filter((id) => !listed.has(id.toLowerCase()));
+    const unlisted = (await subscriptions()).filter((id) => !listed.has(id.toLowerCase()));
     const at = now();
     const cause = { by: 'start', ref: '', since: at.toISOString() };
     const item = { kind: 'list', about: '', due: at, since: at, cause } as const;
@@ -154,8 +158,11 @@ export class Controller {
 
   /** Never throws. */
   async handleFleetMessage(work: FleetWork, log: Log): Promise<void> {
-    const { accounts, now } = this.#services;
-    await handleFleetWork(work, new Date(now().getTime() + PASS_MS), this.#workerPorts(log, accounts));
+    const { settings, accounts, now } = this.#services;
+    // A message adds no subscription to those that are looked after.
+    const isOwn = (id: string) => settings.subscriptions?.some((own) => own.toLowerCase() === id.toLowerCase()) ?? true;
+    const own = { ...work, subscriptions: work.subscriptions.filter(isOwn) };
+    await handleFleetWork(own, new Date(now().getTime() + PASS_MS), this.#workerPorts(log, accounts));
   }
 
   /** Messages what is overdue, unless the queues are long already. Errors are the SDK's. */
@@ -174,6 +181,11 @@ export class Controller {
     }
     if (overdue > 0) log({ level: 'warning', reason: 'WorkOverdue', message: REASONS.WorkOverdue, overdue });
   }
+
+  /** The same for some keys, or for all that have a rollout. Errors are the SDK's. */
+  readonly requestKeys = async (keys: readonly string[] | 'all', cause: Cause): Promise<void> => {
+    await requestEach(keys, cause, { items: this.#services.workItems, requestKey: this.requestKey });
+  };
 
   async #putItem(key: string, cause: Cause): Promise<void> {
     const { workItems, now } = this.#services;
@@ -224,7 +236,7 @@ export class Controller {
     const cause: Cause = { by: 'progress', ref: '', since: now().toISOString() };
     const waitMs = this.#progress.begin(key.id);
     if (waitMs === 0) {
-      const ports = { ...this.#keyPorts(log), ...this.#queues, log };
+      const ports = { ...this.#keyPorts(log), ...this.#queues };
       await handleKeyWork(key.id, () => reconcileKey(key, cause, ports), ports);
       this.#progress.end(key.id);
     } else if (waitMs !== undefined) {
@@ -233,20 +245,33 @@ export class Controller {
   }
 
   #keyPorts(log: Log): KeyPorts {
-    const { settings, workItems: items, useRows: rows, rollouts, orders, moved, keys } = this.#services;
-    const { probe, audit, fleet, inSight: subscriptions, now } = this.#services;
+    const { settings, workItems: items, useRows: rows, fleet, rollouts, orders, moved, keys } = this.#services;
+    const { probe, audit, accountsOfKey, subscriptions, inSight, now } = this.#services;
     let versions: readonly KeyVersion[] = [];
     const listVersions = async (key: ManagedKey): Promise<readonly KeyVersion[]> => {
       versions = await keys.listVersions(key);
       return versions;
     };
     return {
-      ...{ ...this.#queues, items, rows, rollouts, orders, moved, subscriptions, now },
+      ...{
+        ...this.#queues,
+        items,
+        rows,
+        fleet,
+        rollouts,
+        orders,
+        moved,
+        accountsOfKey,
+        subscriptions,
+        inSight,
+        now,
+        log,
+      },
       vaults: settings.vaults,
       keys: { listVersions },
       canaries: settings.canary,
       probe: (canaries, target) => probe(canaries, target, log),
-      findGaps: (rekey, since) => findGaps(rekey, since, { ...this.#queues, fleet, items, subscriptions, now }),
+      findGaps: (rekey, since) => findGaps(rekey, since, { ...this.#queues, fleet, items, inSight, now }),
       recordOrder: (change) => recordChange(change, { orderStore: orders, audit }),
       say: (news, key, row, counts) => sayRollout({ news, key, row, counts, versions }, audit, log),
     };

@@ -3,12 +3,10 @@ import { LIMITS } from '../azure/limits.ts';
 import { storageClock } from '../azure/storage-clock.ts';
 import { createKeys } from '../keys/key-client.ts';
 import type { Settings } from '../settings/settings.ts';
-import type { Cause } from '../work/messages.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
 import { Controller, type ControllerPorts } from './controller.ts';
 import type { FleetTable } from './fleet-rows.ts';
 import { createFleetTable } from './fleet-table-client.ts';
-import { requestEach } from './fleet-work.ts';
 import { createMovedUses, type MovedUses } from './moved-uses.ts';
 import type { RolloutStore } from './rollout-row.ts';
 import { CONTROL_TABLE, createRolloutStore } from './rollout-store-client.ts';
@@ -20,12 +18,11 @@ import { createWorkItems } from './work-items-client.ts';
 export interface ControllerServices {
   readonly controller: Controller;
   readonly requestKey: RequestKey;
+  readonly requestKeys: Controller['requestKeys'];
   readonly workItems: WorkItems;
   readonly useRows: UseRows;
   readonly rollouts: RolloutStore;
   readonly moved: MovedUses;
-  /** Of several keys, or of all that have work to do. */
-  requestKeys(keys: readonly string[] | 'all', cause: Cause): Promise<void>;
 }
 
 /** One for each instance. No call is made yet. */
@@ -35,7 +32,18 @@ export function createController(
   table: FleetTable,
   ports: Pick<
     ControllerPorts,
-    'fleet' | 'orders' | 'inSight' | 'queue' | 'leases' | 'accounts' | 'eventAccounts' | 'audit' | 'probe' | 'sleep'
+    | 'fleet'
+    | 'accountsOfKey'
+    | 'subscriptions'
+    | 'orders'
+    | 'inSight'
+    | 'queue'
+    | 'leases'
+    | 'accounts'
+    | 'eventAccounts'
+    | 'audit'
+    | 'probe'
+    | 'sleep'
   >,
 ): ControllerServices {
   const credential = () => identity;
@@ -48,8 +56,6 @@ export function createController(
   };
   const keys = createKeys(identity, { limits: LIMITS.keyWork });
   const controller = new Controller({ ...ports, ...stores, settings, keys, now: storageClock.now });
-  const { requestKey } = controller;
-  const requestKeys: ControllerServices['requestKeys'] = (keys, cause) =>
-    requestEach(keys, cause, { items: stores.workItems, requestKey });
+  const { requestKey, requestKeys } = controller;
   return { ...stores, controller, requestKey, requestKeys };
 }

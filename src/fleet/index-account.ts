@@ -78,7 +78,7 @@ export function changesOfScopes(
 }
 
 /** What an account that is gone changes, but for the uses that the app moves. */
-export function changesOfGone(known: FleetAccount, isManaged: IsManaged): FleetChange[] {
+export function changesOfGoneAccount(known: FleetAccount, isManaged: IsManaged): FleetChange[] {
   const uses: UseRef[] = [...(known.key ? [{ key: known.key }] : []), ...known.scopeUses].map((use) => ({
     account: known.account,
     ...use,

@@ -6,7 +6,7 @@ import type { Reason } from '../reasons.ts';
 import type { Account, Scope } from './account.ts';
 import type { FleetAccount, FleetChange } from './fleet-index.ts';
 import { accountId, accountRow } from './fleet-keys.ts';
-import { changesOfAccount, changesOfGone, changesOfScopes, isScopesDue } from './index-account.ts';
+import { changesOfAccount, changesOfGoneAccount, changesOfScopes, isScopesDue } from './index-account.ts';
 import type { Wanted } from './lane.ts';
 import type { ReadUse } from './observe.ts';
 import { useOfAccount, useOfScope, waveOfTags } from './read-use.ts';
@@ -239,7 +239,7 @@ export class Listing {
       return;
     }
     for (const row of known.of(account)) this.#pass.gone(row, wanted);
-    if (record) this.#pass.write(changesOfGone(record, this.#isManaged));
+    if (record) this.#pass.write(changesOfGoneAccount(record, this.#isManaged));
   }
 
   async #show(

@@ -1,13 +1,16 @@
 import { type KeyVersion, newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { findPause, isOrderedOn, type Rekey } from '../orders/standing-orders.ts';
+import { REASONS } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { Cause } from '../work/messages.ts';
 import { RolloutCount, type RolloutDecision } from './decide-rollout.ts';
+import { accountRow } from './fleet-keys.ts';
 import { type FleetQueue, fleetWorks } from './fleet-work.ts';
 import { openRekeyOf, RekeyCount, type RekeyPorts, stopRekey, verifyRekey } from './reconcile-rekey.ts';
 import type { RolloutNews, RolloutRow, RolloutStore } from './rollout-row.ts';
-import type { UseRows } from './use-row.ts';
+import { findUnindexed, type Unindexed, type UnindexedPorts } from './unindexed-accounts.ts';
+import type { UseRow, UseRows } from './use-row.ts';
 import { type NewWorkItem, NO_SUBSCRIPTION, type WorkItem, type WorkItems } from './work-items.ts';
 
 /** So often another instance may decide at the same time. */
@@ -17,7 +20,7 @@ const PAUSED_MS = 3_600_000;
 /** Causes of a second look at the same rollout. */
 const FOLLOWS_UP: ReadonlySet<string> = new Set(['sweep', 'progress']);
 
-export interface KeyPorts extends FleetQueue, RekeyPorts {
+export interface KeyPorts extends FleetQueue, UnindexedPorts, RekeyPorts {
   readonly items: WorkItems;
   readonly rows: UseRows;
   readonly rollouts: RolloutStore;
@@ -50,7 +53,8 @@ async function itemOf(key: ManagedKey, { items }: KeyPorts): Promise<WorkItem | 
 
 /** @returns false: another instance has decided meanwhile, or the orders are others now */
 async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined, ports: KeyPorts): Promise<boolean> {
-  const { items, rows, rollouts, orders, keys, moved, now } = ports;
+  const { items, rollouts, orders, keys, moved, now } = ports;
+  const origin = item && FOLLOWS_UP.has(cause.by) ? item.cause : cause;
   // Read before the list: an instance that has a newer list either wrote before that, or is noticed by the ETag.
   const stored = await rollouts.read(key.id);
   const versions = await keys.listVersions(key);
@@ -80,9 +84,12 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
   const ordered = open && countTo(open.target);
   const storedOrder = open && (await rollouts.read(open.rekey.id));
   const rekey = open && ordered && new RekeyCount(open, ordered);
-  for await (const row of rows.of(key.id)) {
-    if (open?.covers(row)) rekey?.add(row);
-    else own?.add(row);
+  const add = (row: UseRow) => (open?.covers(row) ? rekey : own)?.add(row);
+  const unindexed = await countUses(key, origin, add, ports);
+  if (unindexed.isUnknown) {
+    await items.putNew(unindexed.items);
+    await sendTo(unindexed, [], cause, ports);
+    throw new Error(REASONS.FleetNotListed);
   }
   if (open && rekey?.isStopped) {
     await stopRekey(open, rekey.failures, ports);
@@ -91,18 +98,21 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
   await rekey?.addMoved(moved);
   // While an order moves all uses, the key has no rollout of its own.
   const isAlone = own !== undefined && (open === undefined || open.rekey.only !== undefined);
+  const subscriptions: string[] = [];
   if (isAlone) {
     const decision = await decideRollout(own, stored?.row, key, ports);
     // The only place that widens a stage.
     if (!(await put(decision.row))) return false;
-    await request(decision, key, cause, ports);
+    subscriptions.push(...(await request(decision, key, { cause, origin }, ports)));
   }
-  if (open && ordered) {
-    const decision = await decideRollout(ordered, storedOrder?.row, key, ports, open.rekey);
-    if (!(await rollouts.put(open.rekey.id, decision.row, storedOrder?.etag))) return false;
-    await request(decision, key, cause, ports);
-    await verifyRekey(open, decision, ports);
+  const orderDecision = open && ordered && (await decideRollout(ordered, storedOrder?.row, key, ports, open.rekey));
+  if (open && orderDecision) {
+    if (!(await rollouts.put(open.rekey.id, orderDecision.row, storedOrder?.etag))) return false;
+    subscriptions.push(...(await request(orderDecision, key, { cause, origin }, ports)));
   }
+  await items.putNew(unindexed.items);
+  await sendTo(unindexed, subscriptions, cause, ports);
+  if (open && orderDecision) await verifyRekey(open, orderDecision, ports);
   if (item) await items.finish(item);
   return true;
 }
@@ -128,17 +138,21 @@ async function decideRollout(
   return decision;
 }
 
-/** Has the subscriptions worked on in which something may move. */
+/** Puts items for the subscriptions in which something may move. */
 async function request(
-  { subscriptions, isWider, news }: RolloutDecision,
+  { row, subscriptions, isWider, news }: RolloutDecision,
   key: ManagedKey,
-  cause: Cause,
-  { items, send, now }: KeyPorts,
-): Promise<void> {
+  { cause, origin }: { readonly cause: Cause; readonly origin: Cause },
+  { items, log, now }: KeyPorts,
+): Promise<readonly string[]> {
   const at = now();
+  if (isWider && row.unfinished > 0) {
+    const about = { key: key.id, target: row.target, stage: row.stage, unfinished: row.unfinished };
+    log({ level: 'info', reason: 'StageWidened', message: `${REASONS.StageWidened} Stage: ${row.stage}.`, ...about });
+  }
   const wanted = subscriptions.map(
     (subscription): NewWorkItem => ({
-      ...{ subscription, kind: 'key', about: key.id, due: at, since: at, cause },
+      ...{ subscription, kind: 'key', about: key.id, due: at, since: at, cause: origin },
       // What the index has may be wrong where nothing moves for long.
       ...(news === 'RotationStuck' ? { fresh: true } : {}),
     }),
@@ -146,5 +160,35 @@ async function request(
   // What waits for its time goes on waiting, unless more is admitted or more is known.
   const isAnew = isWider || news !== undefined || !FOLLOWS_UP.has(cause.by);
   await (isAnew ? items.put(wanted) : items.putNew(wanted));
-  for (const work of fleetWorks(subscriptions, cause)) await send(work);
+  return subscriptions;
+}
+
+/** What the index lacks is counted as if it were there: a stage is never decided on a part of the uses. */
+async function countUses(
+  key: ManagedKey,
+  cause: Cause,
+  add: (row: UseRow) => void,
+  ports: KeyPorts,
+): Promise<Unindexed> {
+  const indexed = new Set<string>();
+  const countIndexed = async (): Promise<void> => {
+    for await (const row of ports.rows.of(key.id)) {
+      add(row);
+      if (row.scope === undefined) indexed.add(accountRow(row.account));
+    }
+  };
+  const [beside] = await Promise.all([findUnindexed(key, cause, ports), countIndexed()]);
+  const unindexed = beside(indexed);
+  for (const row of unindexed.rows) add(row);
+  return unindexed;
+}
+
+async function sendTo(
+  unindexed: Unindexed,
+  subscriptions: readonly string[],
+  cause: Cause,
+  { send }: KeyPorts,
+): Promise<void> {
+  const all = new Set([...subscriptions, ...unindexed.items.map(({ subscription }) => subscription)]);
+  for (const work of fleetWorks([...all], cause)) await send(work);
 }

@@ -31,7 +31,7 @@ export interface RekeyPorts {
   readonly vaults: Pick<ManagedVaults, 'key'>;
   readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
   /** Subscriptions that the app looks after, by id; undefined: not known, and all of them count. */
-  subscriptions(): Promise<readonly string[] | undefined>;
+  inSight(): Promise<readonly string[] | undefined>;
   /**
    * What was not read since the last move, so that something may use the key unseen: in words, one each. Puts work items for
    * what is missing.
@@ -56,7 +56,7 @@ export async function openRekeyOf(
   key: ManagedKey,
   versions: readonly KeyVersion[],
   standing: StandingOrders,
-  { vaults, keys, moved, subscriptions, now }: RekeyPorts,
+  { vaults, keys, moved, inSight, now }: RekeyPorts,
 ): Promise<OpenRekey | undefined> {
   const rekey = findRekey(standing, key.id);
   const to = rekey && vaults.key(rekey.to);
@@ -65,11 +65,11 @@ export async function openRekeyOf(
   const target = newestUsableVersion(onto, now());
   if (!target || !canRekey({ key, versions }, { key: to, versions: onto }, now())) return undefined;
   const covered = rekey.only === undefined ? undefined : await namesOf(moved.of(rekey.only));
-  const inSight = (await subscriptions())?.map((id) => id.toLowerCase());
+  const subscriptions = (await inSight())?.map((id) => id.toLowerCase());
   return {
     ...{ rekey, target },
     covers: (row) => covered?.has(nameOfUse(row)) ?? true,
-    isInSight: ({ account }) => inSight?.includes(accountId(account).subscriptionId) ?? true,
+    isInSight: ({ account }) => subscriptions?.includes(accountId(account).subscriptionId) ?? true,
   };
 }
 

@@ -9,7 +9,7 @@ interface GapPorts extends FleetQueue {
   readonly fleet: Pick<FleetIndex, 'listings' | 'accounts'>;
   readonly items: Pick<WorkItems, 'putNew'>;
   /** By id; undefined: not known. */
-  subscriptions(): Promise<readonly string[] | undefined>;
+  inSight(): Promise<readonly string[] | undefined>;
   readonly now: () => Date;
 }
 
@@ -22,15 +22,15 @@ interface GapPorts extends FleetQueue {
 export async function findGaps(
   rekey: Rekey,
   lastMoveOn: Date,
-  { fleet, items, subscriptions, send, now }: GapPorts,
+  { fleet, items, inSight, send, now }: GapPorts,
 ): Promise<readonly string[]> {
-  const inSight = await subscriptions();
-  if (!inSight) return ['Which subscriptions there are cannot be read.'];
+  const subscriptions = await inSight();
+  if (!subscriptions) return ['Which subscriptions there are cannot be read.'];
   const listings = await fleet.listings();
   const gaps: string[] = [];
   const wanted: NewWorkItem[] = [];
   const cause: Cause = { by: 'rekey', ref: rekey.id, since: now().toISOString() };
-  for (const subscription of inSight) {
+  for (const subscription of subscriptions) {
     const item = { subscription, about: '', due: now(), cause };
     const listedOn = listings.get(subscription.toLowerCase());
     if (!listedOn || listedOn <= lastMoveOn) {

@@ -1,5 +1,4 @@
 import { app } from '@azure/functions';
-import { allLookedAfter } from '../accounts/dependent.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { consoleLog } from '../log.ts';
 import { REASONS } from '../reasons.ts';
@@ -20,8 +19,7 @@ app.hook.appStart(() => {
 
 async function buildIndex(ports: Services): Promise<void> {
   try {
-    const { ids } = await allLookedAfter(ports);
-    await ports.controller.buildIndex(ids);
+    await ports.controller.buildIndex();
   } catch (error) {
     const message = `${REASONS.FleetIndexUnavailable} ${describe(describeFailure(error))}`;
     consoleLog({ level: 'warning', reason: 'FleetIndexUnavailable', message });

@@ -1,5 +1,4 @@
 import pMap from 'p-map';
-import { hasNoScopes } from '../accounts/ask-scopes.ts';
 import type { TokenCredential } from '../azure/credential.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { known } from '../azure/read-or-why.ts';
@@ -12,6 +11,7 @@ import type { Health, HealthCause } from '../fleet/health.ts';
 import type { HealthState } from '../fleet/health-states.ts';
 import { accountKeyUse, type KeyUse } from '../fleet/key-use.ts';
 import { planKeyUse } from '../fleet/plan.ts';
+import { hasNoScopes } from '../fleet/storage-client.ts';
 import { formatKeyIdentifier } from '../keys/key-identifier.ts';
 import type { Reason } from '../reasons.ts';
 import { count } from '../text.ts';

@@ -1,5 +1,6 @@
 import type { Account, AccountEncryption, Scope } from '../../src/fleet/account.ts';
 import type { StorageAccounts } from '../../src/fleet/storage-client.ts';
+import type { AccountOfKey } from '../../src/fleet/unindexed-accounts.ts';
 import { VAULT, versionName } from '../support/keys.ts';
 import type { Way } from './memory-vault.ts';
 import type { Actor } from './scheduler.ts';
@@ -104,6 +105,16 @@ export class MemoryStorage {
     this.#gone.add(name);
   }
 
+  /** As Resource Graph shows them. */
+  accountsOf(key: string): AccountOfKey[] {
+    return this.uses
+      .filter(([name, use]) => !name.includes('/') && use.key === key)
+      .map(([name, { spec, pin, current }]) => ({
+        ...{ id: this.id(name), location: spec.region, seen: { pinned: pin || undefined, current } },
+        ...(spec.wave ? { wave: spec.wave } : {}),
+      }));
+  }
+
   port(actor: Actor, way: Way): StorageAccounts {
     const reads = new Map<string, { readonly changes: number; readonly rest: string }>();
     const see = (name: string) => this.#of(name).changes.at(-1)?.seenBy.add(actor);
@@ -173,10 +184,9 @@ export class MemoryStorage {
     if (isOther && !this.#rules.isRekeyed(use.key, key)) this.#breaks(`${name} is put onto ${key}`);
     if (this.#rules.isLongPaused()) this.#breaks(`${name} is moved although moves are paused`);
     if (pin !== '' && this.#rules.isHeld(name, key, pin)) this.#breaks(`${name} is moved before those that go first`);
+    const asked = this.asked.get(`${key} ${pin}`) ?? new Set();
     // An automatic use gets the newest version of all, whatever stage that is in.
-    const version = pin === '' ? (this.#rules.wraps(key, '') ?? '') : pin;
-    const asked = this.asked.get(`${key} ${version}`) ?? new Set();
-    this.asked.set(`${key} ${version}`, asked.add(name));
+    if (pin !== '') this.asked.set(`${key} ${pin}`, asked.add(name));
     if (!this.#rules.mayTarget(key, pin)) this.#breaks(`${name} is moved to a version that is not the newest`);
     for (const one of new Set([use.key, key])) {
       if (this.#rules.isLongRevoked(one)) this.#breaks(`${name} is moved although ${one} is revoked`);
