@@ -378,6 +378,8 @@ export class SubscriptionPass {
     }
     let permits = 0;
     const usePorts = this.#usePorts(task, async () => {
+      // A further round follows an answer: one that probes the region does not wait for itself.
+      for (; permits > 0; permits -= 1) this.#budget.end(region, true);
       const late = await this.#budget.permit(
         region,
         row.attempts > 0 ? { ...MOVE, purpose: 'retry' } : MOVE,
