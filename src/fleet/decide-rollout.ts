@@ -19,17 +19,17 @@ const STUCK_MS = 15 * 60_000;
  * `moved`: on the version that it is to move to; `pending`: it will be moved; `failed`: the last try failed, and it is tried
  * again; `left`: the app does not move it, as the plan writes nothing.
  */
-export type UseStanding = 'moved' | 'pending' | 'failed' | 'left';
+export type UseStatus = 'moved' | 'pending' | 'failed' | 'left';
 
-/** How a use stands, by what the index has of it. @param target version that it is to move to */
-export function useStanding(row: UseRow, target: Pick<KeyVersion, 'id' | 'version'>): UseStanding {
+/** Status of a use by its row in the index. @param target version that it is to move to */
+export function statusOfUse(row: UseRow, target: Pick<KeyVersion, 'id' | 'version'>): UseStatus {
   const isPinnedElsewhere = row.pinned !== undefined && row.pinned !== target.version;
   if (versionOfRow(row) === target.id && !isPinnedElsewhere) return 'moved';
   if (row.state === 'skipped' && row.target === target.id) return 'left';
   return row.state === 'failed' ? 'failed' : 'pending';
 }
 
-type Counts = Record<UseStanding, number>;
+type Counts = Record<UseStatus, number>;
 
 /** The uses of one account. */
 interface CountedAccount {
@@ -79,7 +79,7 @@ export class RolloutCount {
       ...{ isAutomatic: row.mode === 'automatic', counts: noCounts() },
     };
     this.#accounts.set(name, known);
-    known.counts[useStanding(row, this.#rules.target)] += 1;
+    known.counts[statusOfUse(row, this.#rules.target)] += 1;
   }
 
   /** @param before what was decided last; of another target it counts for nothing */
@@ -187,7 +187,7 @@ function noCounts(): Counts {
 function sumOf(accounts: Iterable<CountedAccount>): Counts {
   const sum = noCounts();
   for (const { counts } of accounts) {
-    for (const standing of Object.keys(sum) as UseStanding[]) sum[standing] += counts[standing];
+    for (const status of Object.keys(sum) as UseStatus[]) sum[status] += counts[status];
   }
   return sum;
 }

@@ -5,7 +5,7 @@ import type { Cause } from '../work/messages.ts';
 import { RolloutCount } from './decide-rollout.ts';
 import { type FleetQueue, fleetWorks } from './fleet-work.ts';
 import type { RolloutNews, RolloutRow, RolloutStore } from './rollout-row.ts';
-import { pauseFor, type StandingOrders } from './standing-orders.ts';
+import { findPause, type StandingOrders } from './standing-orders.ts';
 import type { UseRows } from './use-row.ts';
 import { type NewWorkItem, NO_SUBSCRIPTION, type WorkItem, type WorkItems } from './work-items.ts';
 
@@ -37,7 +37,7 @@ export interface KeyPorts extends FleetQueue {
  *
  * @throws the SDK's errors: the item stays, and the sweep finds it
  */
-export async function reconcileManagedKey(key: ManagedKey, cause: Cause, ports: KeyPorts): Promise<void> {
+export async function reconcileKey(key: ManagedKey, cause: Cause, ports: KeyPorts): Promise<void> {
   const item = await itemOf(key, ports);
   for (let round = 1; round <= MOST_ROUNDS; round += 1) {
     const done = await decide(key, cause, item, ports);
@@ -68,7 +68,7 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
     if (item) await items.finish(item);
     return true;
   }
-  const pause = pauseFor(standing, key.id, at);
+  const pause = findPause(standing, key.id, at);
   if (pause) {
     // Its end makes no item: this one waits for it.
     const due = pause.until ? new Date(pause.until) : new Date(at.getTime() + PAUSED_MS);

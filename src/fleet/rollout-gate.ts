@@ -3,7 +3,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { Blocked } from './reconcile-use.ts';
 import { isAdmitted, type RolloutRow, type RolloutStore } from './rollout-row.ts';
-import { pauseFor, type StandingOrders } from './standing-orders.ts';
+import { findPause, type StandingOrders } from './standing-orders.ts';
 import type { UseRow } from './use-row.ts';
 import type { Gate } from './worker-ports.ts';
 
@@ -62,7 +62,7 @@ export class RolloutGate implements Gate {
     if (!orders || now.getTime() - this.#ordersReadAt > UNREADABLE_MS) {
       return { reason: 'PauseUnreadable', until: this.#in(AGAIN_MS) };
     }
-    const pause = pauseFor(orders, key.id, now);
+    const pause = findPause(orders, key.id, now);
     if (pause) return { reason: 'Paused', until: pause.until ? new Date(pause.until) : this.#in(PAUSED_MS) };
     const rollout = this.#rollouts.get(key.id)?.value;
     if (rollout?.target !== target) return { reason: 'WaveNotBegun', needsRollout: true };

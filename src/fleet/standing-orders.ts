@@ -30,7 +30,7 @@ export interface StandingOrders {
 }
 
 /** The pause that holds up a key; that of all keys first. */
-export function pauseFor({ pauses }: StandingOrders, key: string, now: Date): PauseOrder | undefined {
+export function findPause({ pauses }: StandingOrders, key: string, now: Date): PauseOrder | undefined {
   return pauses
     .filter(({ until }) => until === undefined || Date.parse(until) > now.getTime())
     .filter((pause) => pause.key === undefined || sameKeyName(pause.key, key))

@@ -8,7 +8,7 @@ import {
   SWEEP_MS,
   sweepWork,
 } from '../../src/fleet/fleet-work.ts';
-import { type KeyPorts, reconcileManagedKey } from '../../src/fleet/reconcile-key.ts';
+import { type KeyPorts, reconcileKey } from '../../src/fleet/reconcile-key.ts';
 import { RolloutGate } from '../../src/fleet/rollout-gate.ts';
 import type { StandingOrders } from '../../src/fleet/standing-orders.ts';
 import { createUseRows, toUseChange, toUseRow } from '../../src/fleet/use-row.ts';
@@ -403,7 +403,7 @@ export class ControllerWorld implements World {
     this.#run(name, instance, (actor) => {
       const ports = this.#ports(actor, instance);
       const done = key
-        ? handleKeyWork(key.id, () => reconcileManagedKey(key, work.cause, ports), ports)
+        ? handleKeyWork(key.id, () => reconcileKey(key, work.cause, ports), ports)
         : handleFleetWork(work, until, ports);
       return done.then(end);
     });
@@ -490,7 +490,7 @@ export class ControllerWorld implements World {
       say: (news, key) => way(`say ${news} ${key.name}`, () => {}, true),
       reconcileKey: (key) => {
         const cause = { by: 'progress', ref: '', since: now().toISOString() };
-        return handleKeyWork(key.id, () => reconcileManagedKey(key, cause, ports), ports);
+        return handleKeyWork(key.id, () => reconcileKey(key, cause, ports), ports);
       },
       sendKey: (key, cause, visibleOn) =>
         way(
