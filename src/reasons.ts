@@ -199,6 +199,7 @@ export const REASONS = {
 
   // Azure's refusals
   PassFailed: 'A pass over the work of a subscription failed; what is left is tried again.',
+  WorkOverdue: 'The sweep found work that a lost message or a worker that died had left; it is sent again.',
   SubscriptionFails: 'Workers of this subscription end before their time, one after the other: its work is postponed.',
   Throttled: 'The service is throttling; tried again after the time it asked for.',
   ServiceUnavailable: 'The service could not be reached or failed; tried again.',

@@ -1,7 +1,7 @@
 import pMap from 'p-map';
 import { errorText } from '../azure/failure.ts';
 import { REASONS } from '../reasons.ts';
-import type { Cause } from '../work/messages.ts';
+import { type Cause, MOST_SUBSCRIPTIONS } from '../work/messages.ts';
 import { reconcileSubscription } from './reconcile-subscription.ts';
 import type { RolloutRow, RolloutStore } from './rollout-row.ts';
 import { NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
@@ -26,7 +26,6 @@ export interface KeyQueue {
   sendKey(key: string, cause: Cause, visibleOn?: Date): Promise<void>;
 }
 
-const MOST_SUBSCRIPTIONS = 10;
 /** A message that met another worker is hidden for so long, so often: the holder may be dead. */
 const [BUSY_MS, BUSY_TRIES] = [30_000, 2];
 /** What is due later than that is the sweep's. Milliseconds. */
@@ -126,7 +125,10 @@ export async function sweepWork({ items, rollouts, send, sendKey, now }: SweepPo
   }
   const cause: Cause = { by: 'sweep', ref: '', since: now().toISOString() };
   for await (const { name, row } of rollouts.all()) {
-    if (dues.has(name) || !isForgotten(row, nowMs)) continue;
+    if (dues.has(name)) continue;
+    const activation = Date.parse(row.activation ?? '');
+    if (activation > nowMs) dues.set(name, { about: name, isKey: true, due: activation });
+    if (!isForgotten(row, nowMs)) continue;
     const at = now();
     await items.putNew([{ subscription: NO_SUBSCRIPTION, kind: 'key', about: name, due: at, since: at, cause }]);
     dues.set(name, { about: name, isKey: true, due: nowMs - OVERDUE_MS });

@@ -2,7 +2,7 @@ import { type KeyVersion, newestUsableVersion, nextActivation } from '../keys/ke
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { Cause } from '../work/messages.ts';
-import { RolloutCount } from './decide-rollout.ts';
+import { RolloutCount, type RolloutDecision } from './decide-rollout.ts';
 import { type FleetQueue, fleetWorks } from './fleet-work.ts';
 import type { RolloutNews, RolloutRow, RolloutStore } from './rollout-row.ts';
 import { findPause, type StandingOrders } from './standing-orders.ts';
@@ -27,7 +27,7 @@ export interface KeyPorts extends FleetQueue {
   /** Whether the canaries serve with the version: `proven`, or what is wrong, in words; undefined: not known yet. */
   probe(canaries: readonly string[], target: string): Promise<'proven' | { readonly unwell: string } | undefined>;
   /** Records, and says in the log, what became of a rollout; the id of the record is made of news, key and version. */
-  say(news: RolloutNews, key: ManagedKey, row: RolloutRow): Promise<void>;
+  say(news: RolloutNews, key: ManagedKey, row: RolloutRow, counts: RolloutDecision['counts']): Promise<void>;
   readonly now: () => Date;
 }
 
@@ -87,7 +87,7 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
     decision = count.decide(before);
   }
   // Said before it is stored that it was: a second record has the same id.
-  if (decision.news) await ports.say(decision.news, key, decision.row);
+  if (decision.news) await ports.say(decision.news, key, decision.row, decision.counts);
   // The only place that widens a stage.
   if (!(await put(decision.row))) return false;
   const { subscriptions, isWider, news } = decision;

@@ -1,5 +1,5 @@
 import { reconcileAndNote } from '../accounts/reconcile-and-note.ts';
-import { reconcileKey } from '../accounts/reconcile-key.ts';
+import { lookAtKey } from '../accounts/reconcile-key.ts';
 import { timeBoxed, untilAborted } from '../azure/deadline.ts';
 import { SharedReads } from '../azure/shared-reads.ts';
 import { enqueueKey } from '../events/enqueue-key.ts';
@@ -85,7 +85,7 @@ export class KeyLookAtOnce {
           );
         }),
     };
-    return outcomeBy(TIME_LIMITS.keyWork, () => reconcileKey(work, services, this.#log));
+    return outcomeBy(TIME_LIMITS.keyWork, () => lookAtKey(work, services, this.#log));
   }
 
   /** Puts it into the queue, and does it in place; returns when it is there. What it comes to is told by `settled`. */

@@ -4,6 +4,7 @@ import { appBlobs, ONE_RETRY } from '../azure/app-storage.ts';
 import { readBlobText } from '../azure/blob-text.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
+import type { StandingOrders } from '../fleet/standing-orders.ts';
 import type { Settings } from '../settings/settings.ts';
 import { parseJson } from '../text.ts';
 import { CONTROL_STATE, type ControlState, NO_CONTROL } from './pause.ts';
@@ -53,6 +54,21 @@ export function createControlStore(
           if (tries >= MAX_TRIES || describeFailure(error).kind !== 'conflict') throw error;
         }
       }
+    },
+  };
+}
+
+/** The same as standing orders of the controller. */
+export function ordersOfPauses(store: Pick<ControlStore, 'read'>): { read(): Promise<StandingOrders> } {
+  return {
+    async read() {
+      const { pauses, goOns } = await store.read();
+      const goOn = goOns.flatMap(({ key, version }) => (version ? [`${key}/${version}`] : []));
+      return {
+        pauses: pauses.map(({ key, until }) => ({ ...(key ? { key } : {}), ...(until ? { until } : {}) })),
+        goOn,
+        moves: [],
+      };
     },
   };
 }

@@ -3,7 +3,7 @@ import { appQueues } from '../azure/app-storage.ts';
 import { unlessMissing } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';
 import { NO_TELEMETRY, type Telemetry } from '../telemetry/telemetry.ts';
-import type { Work, WorkQueueName } from './messages.ts';
+import type { Cause, Work, WorkQueueName } from './messages.ts';
 import { toQueueDelay } from './retry.ts';
 
 /** Where work waits. Messages are plain JSON (host.json: `messageEncoding` none) and never expire. */
@@ -13,6 +13,14 @@ export interface WorkQueue {
   /** Puts a message that cannot be done where the host puts those that fail too often, as it was received. */
   poison(queue: WorkQueueName, text: string): Promise<void>;
 }
+
+/**
+ * Has a key reconciled: puts its work item, then its message, either of which is enough.
+ *
+ * @param key identifier without a version
+ * @throws the SDK's error when neither could be put
+ */
+export type RequestKey = (key: string, cause: Cause) => Promise<void>;
 
 /** For whoever cannot even look into a message. */
 interface PutBack {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { reconcileUnasked } from '../../src/accounts/ask-scopes.ts';
 import { reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
-import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
+import { lookAtKey } from '../../src/accounts/reconcile-key.ts';
 import { approveRequest, askForApproval } from '../../src/approvals/approvals.ts';
 import { type Approved, approvedOf } from '../../src/approvals/approved-once.ts';
 import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
@@ -82,7 +82,7 @@ export class RekeyOrders {
     const run = async (work: Work): Promise<Outcome> => {
       if (work.kind === 'rekey') return carryOutRekey(work, services, log);
       if (work.kind === 'scopes') return reconcileUnasked(work, services);
-      if (work.kind === 'key') return reconcileKey(work, services, log);
+      if (work.kind === 'key') return lookAtKey(work, services, log);
       return work.kind === 'account' ? reconcileAndNote(work, services, log) : DONE;
     };
     while (!(await until())) {

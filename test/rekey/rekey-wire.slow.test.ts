@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { allowStorage } from '../../local/azure/fleet.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
-import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
+import { lookAtKey } from '../../src/accounts/reconcile-key.ts';
 import { REKEY_TABLE } from '../../src/fleet/rekey-store-client.ts';
 import { rekeyPorts } from '../../src/functions/rekey-ports.ts';
 import { checkRekey } from '../../src/rekey/check-rekey.ts';
@@ -89,7 +89,7 @@ describe('a re-key over the wire', () => {
   it('says before it begins what will stay on the old key, as the app does not look there', async () => {
     const [a, b] = [new TestKey(wire.azure.world), new TestKey(wire.azure.world)];
     a.account('pinned');
-    await reconcileKey(a.keyWork(), new RekeyOrders(wire).services, wire.log);
+    await lookAtKey(a.keyWork(), new RekeyOrders(wire).services, wire.log);
     const orders = new RekeyOrders(wire, { CMK_SUBSCRIPTIONS: SECOND_SUBSCRIPTION_ID });
     const { check } = rekeyPorts(orders.services);
     expect(await check(orders.managed(a), orders.managed(b))).toEqual({

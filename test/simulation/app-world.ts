@@ -1,5 +1,5 @@
 import { FleetNotes, reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
-import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
+import { lookAtKey } from '../../src/accounts/reconcile-key.ts';
 import { StandingRekeys } from '../../src/accounts/standing-rekeys.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import { LIMITS, OWN_STORAGE_MS } from '../../src/azure/limits.ts';
@@ -602,7 +602,7 @@ export class AppWorld implements World {
       });
     const run = async (work: Work): Promise<Outcome> => {
       if (work.kind === 'account') return reconcileAndNote(work, ports, log);
-      if (work.kind === 'key') return reconcileKey(work, { ...ports, ...(this.#atOnce ? { atOnce } : {}) }, log);
+      if (work.kind === 'key') return lookAtKey(work, { ...ports, ...(this.#atOnce ? { atOnce } : {}) }, log);
       if (work.kind === 'rotate') return rotateWhenDue(work, ports, log);
       if (work.kind === 'rekey') return carryOutRekey(work, ports, log);
       if (work.kind === 'rotation') return followRotation(work, ports, log);

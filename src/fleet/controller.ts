@@ -1,0 +1,313 @@
+import type { RecordAudit } from '../audit/audit-trail.ts';
+import { CallCapacity } from '../azure/call-capacity.ts';
+import type { Keys } from '../keys/key-client.ts';
+import { type KeyVersion, newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { mayNeedRotation } from '../keys/near-expiry.ts';
+import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
+import { type KeepRevokedServices, keepRevoked } from '../revocation/keep-revoked.ts';
+import { usesLeft } from '../settings/exemption.ts';
+import type { Settings } from '../settings/settings.ts';
+import type { Leases } from '../work/lease-client.ts';
+import { type Cause, FLEET_WORK, KEY_WORK } from '../work/messages.ts';
+import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
+import {
+  type FleetQueue,
+  type FleetWork,
+  handleFleetWork,
+  handleKeyWork,
+  type KeyQueue,
+  SWEEP_MS,
+  sweepWork,
+} from './fleet-work.ts';
+import { type KeyPorts, reconcileKey } from './reconcile-key.ts';
+import { recordMoves } from './record-moves.ts';
+import { RolloutGate } from './rollout-gate.ts';
+import type { RolloutStore } from './rollout-row.ts';
+import { sayRollout } from './say-rollout.ts';
+import { findPause, type StandingOrders } from './standing-orders.ts';
+import type { StorageAccounts } from './storage-client.ts';
+import type { UseRows } from './use-row.ts';
+import { NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
+import type { WorkerPorts } from './worker-ports.ts';
+
+/** A worker ends itself in time for the host, and an event's own in time for Event Grid. Milliseconds. */
+const [PASS_MS, EVENT_PASS_MS] = [4 * 60_000, 8_000];
+/** Progress of a key is decided on so often at most, and in so many times the duration of the last decision. Milliseconds. */
+const [PROGRESS_MS, PROGRESS_FACTOR] = [10_000, 20];
+/** Event Grid may be faster than Key Vault's list: the key is reconciled again after so long. Milliseconds. */
+const UNLISTED_MS = [10_000, 20_000, 30_000] as const;
+
+/** What the controller is made of. */
+export interface ControllerPorts {
+  readonly settings: Settings;
+  readonly workItems: WorkItems;
+  readonly useRows: UseRows;
+  readonly rollouts: RolloutStore;
+  readonly orders: { read(): Promise<StandingOrders> };
+  readonly queue: WorkQueue;
+  readonly leases: Leases;
+  readonly accounts: StorageAccounts;
+  /** The same with deadlines that end in time for Event Grid. */
+  readonly eventAccounts: StorageAccounts;
+  /** A list of the versions at each call. */
+  readonly keys: Keys;
+  readonly audit: RecordAudit;
+  readonly probe: (canaries: readonly string[], target: string, log: Log) => ReturnType<KeyPorts['probe']>;
+  /** The time of the app's storage account. */
+  readonly now: () => Date;
+  readonly sleep: (ms: number) => Promise<void>;
+}
+
+/** Where events, messages and timers come in. One for each instance. */
+export class Controller {
+  readonly #services: ControllerPorts;
+  readonly #gate: RolloutGate;
+  readonly #capacity = new CallCapacity();
+  readonly #progress = new ProgressLimit();
+  readonly #queues: FleetQueue & KeyQueue;
+
+  constructor(services: ControllerPorts) {
+    this.#services = services;
+    this.#gate = new RolloutGate(services);
+    this.#queues = createQueues(services);
+  }
+
+  readonly requestKey: RequestKey = async (key, cause) => {
+    const failures: unknown[] = [];
+    const noted = (error: unknown) => void failures.push(error);
+    await this.#putItem(key, cause).catch(noted);
+    await this.#queues.sendKey(key, cause).catch(noted);
+    if (failures.length > 1) throw failures[0];
+  };
+
+  /**
+   * Reconciles a key and its first subscriptions in place, and messages the rest.
+   *
+   * @param version that the event is about
+   * @throws the SDK's errors: the work item stays, and Event Grid sends the event again
+   */
+  async handleEvent(key: ManagedKey, cause: Cause, log: Log, version?: string): Promise<void> {
+    const { eventAccounts, now } = this.#services;
+    const item = this.#putItem(key.id, cause);
+    item.catch(() => {});
+    // Needs Key Vault alone.
+    const versions = await this.#prepareKey(key, cause, log);
+    await item;
+    if (version !== undefined && !versions.some((listed) => listed.version === version.toLowerCase())) {
+      const dues = UNLISTED_MS.map((ms) => new Date(now().getTime() + ms));
+      await Promise.all(dues.map((due) => this.#queues.sendKey(key.id, cause, due)));
+    }
+    await this.#reconcileInPlace(key, cause, log, { accounts: eventAccounts, ms: EVENT_PASS_MS });
+  }
+
+  /** The same for a message. Never throws. */
+  async handleKeyMessage(about: string, cause: Cause, log: Log): Promise<void> {
+    const { settings, workItems: items, accounts, now } = this.#services;
+    const run = async () => {
+      const key = settings.vaults.key(about);
+      if (!key) {
+        log({ level: 'warning', reason: 'VaultNotManaged', message: REASONS.VaultNotManaged, key: about });
+        for (const item of await items.of(NO_SUBSCRIPTION)) if (item.about === about) await items.finish(item);
+        return;
+      }
+      await this.#prepareKey(key, cause, log);
+      await this.#reconcileInPlace(key, cause, log, { accounts, ms: PASS_MS });
+    };
+    await handleKeyWork(about, run, { ...this.#queues, items, now, log });
+  }
+
+  /** Never throws. */
+  async handleFleetMessage(work: FleetWork, log: Log): Promise<void> {
+    const { accounts, now } = this.#services;
+    await handleFleetWork(work, new Date(now().getTime() + PASS_MS), this.#workerPorts(log, accounts));
+  }
+
+  /** @returns how much was overdue. Errors are the SDK's */
+  async sweep(log: Log): Promise<number> {
+    const { workItems: items, rollouts, now } = this.#services;
+    const overdue = await sweepWork({ ...this.#queues, items, rollouts, now });
+    if (overdue > 0) log({ level: 'warning', reason: 'WorkOverdue', message: REASONS.WorkOverdue, overdue });
+    return overdue;
+  }
+
+  async #putItem(key: string, cause: Cause): Promise<void> {
+    const { workItems, now } = this.#services;
+    const at = now();
+    await workItems.put([{ subscription: NO_SUBSCRIPTION, kind: 'key', about: key, due: at, since: at, cause }]);
+  }
+
+  /** Keeps a revoked key disabled, and has a key rotated that may have to be. */
+  async #prepareKey(key: ManagedKey, cause: Cause, log: Log): Promise<readonly KeyVersion[]> {
+    const { orders, queue, now } = this.#services;
+    const ports: KeepRevokedServices = { ...this.#services, now: () => new Date() };
+    const { open, versions } = await keepRevoked(key, ports, log, { alsoLate: true });
+    logVersions({ key, versions, isOpen: open !== undefined, cause }, now(), log);
+    if (open) return versions;
+    const activation = nextActivation(versions, now());
+    // One that is further away is found by a sweep, in the rollout row.
+    if (activation && activation.getTime() < now().getTime() + SWEEP_MS) {
+      const later = { by: 'activation', ref: cause.ref, since: activation.toISOString() };
+      await this.#queues.sendKey(key.id, later, new Date(activation.getTime() + 1_000));
+    }
+    // A pause keeps its own item, and comes back here when it ends.
+    if (mayNeedRotation(versions, now()) && !findPause(await orders.read(), key.id, now())) {
+      await queue.send(KEY_WORK, { kind: 'rotate', key: key.id, cause, attempt: 0 });
+    }
+    return versions;
+  }
+
+  /** Decides on a key, works on its first subscriptions here, and messages the others. */
+  async #reconcileInPlace(
+    key: ManagedKey,
+    cause: Cause,
+    log: Log,
+    { accounts, ms }: { readonly accounts: StorageAccounts; readonly ms: number },
+  ): Promise<void> {
+    const until = new Date(this.#services.now().getTime() + ms);
+    const works: FleetWork[] = [];
+    await reconcileKey(key, cause, { ...this.#keyPorts(log), send: async (work) => void works.push(work) });
+    const [first, ...rest] = works;
+    await Promise.all([
+      ...rest.map((work) => this.#queues.send(work)),
+      ...(first ? [handleFleetWork(first, until, this.#workerPorts(log, accounts))] : []),
+    ]);
+  }
+
+  /** What a worker has moved may be all that the next stage waits for. */
+  async #reconcileProgress(key: ManagedKey, log: Log): Promise<void> {
+    const { now } = this.#services;
+    const cause: Cause = { by: 'progress', ref: '', since: now().toISOString() };
+    const waitMs = this.#progress.begin(key.id);
+    if (waitMs === 0) {
+      const ports = { ...this.#keyPorts(log), ...this.#queues, log };
+      await handleKeyWork(key.id, () => reconcileKey(key, cause, ports), ports);
+      this.#progress.end(key.id);
+    } else if (waitMs !== undefined) {
+      await this.#queues.sendKey(key.id, cause, new Date(now().getTime() + waitMs)).catch(() => {});
+    }
+  }
+
+  #keyPorts(log: Log): KeyPorts {
+    const { settings, workItems: items, useRows: rows, rollouts, orders, keys, probe, audit, now } = this.#services;
+    let versions: readonly KeyVersion[] = [];
+    const listVersions = async (key: ManagedKey): Promise<readonly KeyVersion[]> => {
+      versions = await keys.listVersions(key);
+      return versions;
+    };
+    return {
+      ...{ ...this.#queues, items, rows, rollouts, orders, now },
+      keys: { listVersions },
+      canaries: settings.canary,
+      probe: (canaries, target) => probe(canaries, target, log),
+      say: (news, key, row, counts) => sayRollout({ news, key, row, counts, versions }, audit, log),
+    };
+  }
+
+  #workerPorts(log: Log, accounts: StorageAccounts): WorkerPorts & FleetQueue {
+    const { settings, workItems: items, useRows: rows, leases, keys, audit, now, sleep } = this.#services;
+    const { vaults, refreshAutomatic, budgetShare, drift } = settings;
+    return {
+      ...{
+        ...this.#queues,
+        items,
+        rows,
+        leases,
+        accounts,
+        keys,
+        vaults,
+        refreshAutomatic,
+        budgetShare,
+        now,
+        sleep,
+        log,
+      },
+      gate: this.#gate,
+      capacity: this.#capacity,
+      reconcileKey: (key) => this.#reconcileProgress(key, log),
+      record: (moves) => recordMoves(moves, audit),
+      isExempt: (row) => usesLeft(drift, now())(row),
+    };
+  }
+}
+
+function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'now'>): FleetQueue & KeyQueue {
+  const secondsUntil = (visibleOn: Date | undefined) =>
+    visibleOn ? Math.max(0, (visibleOn.getTime() - now().getTime()) / 1000) : 0;
+  return {
+    async send({ subscriptions, tries, cause }, visibleOn) {
+      const due = visibleOn ? { due: visibleOn.toISOString() } : {};
+      const about = { kind: 'subscriptions' as const, subscriptions: [...subscriptions] };
+      await queue.send(FLEET_WORK, { ...about, tries, cause, attempt: 0, ...due }, secondsUntil(visibleOn));
+    },
+    sendKey: (key, cause, visibleOn) =>
+      queue.send(KEY_WORK, { kind: 'key', key, cause, attempt: 0 }, secondsUntil(visibleOn)),
+  };
+}
+
+/** Why nothing is done about a key, or not yet. */
+function logVersions(
+  {
+    key,
+    versions,
+    isOpen,
+    cause,
+  }: {
+    readonly key: ManagedKey;
+    readonly versions: readonly KeyVersion[];
+    readonly isOpen: boolean;
+    readonly cause: Cause;
+  },
+  now: Date,
+  log: Log,
+): void {
+  const about = { key: key.id, cause };
+  if (isOpen) {
+    log({ level: 'warning', reason: 'RevocationOpen', message: REASONS.RevocationOpen, ...about });
+    return;
+  }
+  const activation = nextActivation(versions, now);
+  if (activation) {
+    const message = `${REASONS.VersionNotYetActive} Active from ${activation.toISOString()}.`;
+    log({ level: 'info', reason: 'VersionNotYetActive', message, ...about });
+  }
+  if (newestUsableVersion(versions, now)) return;
+  const reason = versions.length === 0 ? 'KeyNotFound' : 'NoUsableVersion';
+  log({ level: 'error', reason, message: REASONS[reason], ...about });
+}
+
+interface KeyProgress {
+  begunMs: number | undefined;
+  /** Not decided on again before that. */
+  nextMs: number;
+  /** A message is on its way for then. */
+  sentForMs: number;
+}
+
+/** One decision on a key at a time, and a pause between two of them: a worker may ask after each of its passes. */
+class ProgressLimit {
+  readonly #keys = new Map<string, KeyProgress>();
+
+  /** @returns 0: it may be decided on now; milliseconds: a message is to ask again then; undefined: one does already */
+  begin(key: string): number | undefined {
+    const nowMs = performance.now();
+    const known = this.#keys.get(key) ?? { begunMs: undefined, nextMs: 0, sentForMs: 0 };
+    this.#keys.set(key, known);
+    if (known.begunMs === undefined && known.nextMs <= nowMs) {
+      known.begunMs = nowMs;
+      return 0;
+    }
+    if (known.sentForMs > nowMs) return undefined;
+    known.sentForMs = Math.max(known.nextMs, nowMs + PROGRESS_MS);
+    return known.sentForMs - nowMs;
+  }
+
+  end(key: string): void {
+    const known = this.#keys.get(key);
+    if (known?.begunMs === undefined) return;
+    const nowMs = performance.now();
+    known.nextMs = Math.max(known.begunMs + PROGRESS_MS, nowMs + (nowMs - known.begunMs) * PROGRESS_FACTOR);
+    known.begunMs = undefined;
+  }
+}
