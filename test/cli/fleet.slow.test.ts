@@ -61,8 +61,8 @@ describe('cmk fleet list', () => {
     const { code, out, err } = await cmk(['--key', key.id(), '-o', 'json'], env());
     expect({ code, err }).toEqual({ code: 0, err: '' });
     const { rows, summary } = JSON.parse(out).result;
-    const shown = ({ name, version, health }: FleetListAnswer['value'][number]) => ({
-      ...{ name, version, health: health.state, cause: health.cause, since: health.since },
+    const shown = ({ name, version, health: { state: health, ...why } }: FleetListAnswer['value'][number]) => ({
+      ...{ name, version, health, ...why },
     });
     expect(rows).toMatchObject(value.map(shown));
     expect(rows.find(({ account }: { account: string }) => account === lost.id)).toMatchObject({ health: 'NoAccess' });
@@ -72,7 +72,8 @@ describe('cmk fleet list', () => {
   it('has the age of a state in a table that is not wide, and its time everywhere else', async () => {
     const narrow = await cmk(['--key', key.id(), '-o', 'table'], api(), 60);
     expect(narrow.out).toMatch(/SINCE {2,}\d+[smh]\n/);
-    expect(narrow.out.split('\n').filter((line) => line.length > 60)).toEqual([]);
+    const [, ...table] = narrow.out.split('\n');
+    expect(table.filter((line) => line.length > 60)).toEqual([]);
     expect((await cmk(['--key', key.id(), '-o', 'table', '--wide'], api())).out).toMatch(/ 2\d{3}-\d\d-\d\dT/);
   });
 });
