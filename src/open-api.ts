@@ -15,8 +15,8 @@ import {
 } from './break-glass/schemas.ts';
 import { DRIFT_OPERATIONS, DRIFT_RESPONSES } from './drift/http/openapi.ts';
 import { type ApiOperation, buildOpenApi } from './http/openapi.ts';
+import { PAUSE_OPERATIONS, PAUSE_REQUESTS, PAUSE_RESPONSES } from './orders/http/pause-schemas.ts';
 import { REKEY_OPERATIONS, REKEY_REQUESTS, REKEY_RESPONSES, REKEY_STARTED } from './rekey/http/schemas.ts';
-import { ROTATION_OPERATIONS, ROTATION_REQUESTS, ROTATION_RESPONSES } from './rollout/http/openapi.ts';
 import { KEY_STATUS } from './views/key-schemas.ts';
 import { VIEW_OPERATIONS, VIEW_RESPONSES } from './views/openapi.ts';
 
@@ -194,7 +194,7 @@ export function openApiDocument(): Record<string, unknown> {
       ...VIEW_OPERATIONS,
       ...OPERATIONS,
       ...ACCOUNT_OPERATIONS,
-      ...ROTATION_OPERATIONS,
+      ...PAUSE_OPERATIONS,
       ...REKEY_OPERATIONS,
       ...AUDIT_OPERATIONS,
       ...DRIFT_OPERATIONS,
@@ -205,7 +205,7 @@ export function openApiDocument(): Record<string, unknown> {
       ApprovalRequest: APPROVAL_REQUEST,
       ...ACCOUNT_REQUESTS,
       ...REKEY_REQUESTS,
-      ...ROTATION_REQUESTS,
+      ...PAUSE_REQUESTS,
     },
     responses: {
       ...VIEW_RESPONSES,
@@ -220,7 +220,7 @@ export function openApiDocument(): Record<string, unknown> {
       ApprovalList: APPROVAL_LIST,
       ApprovalWithdrawn: APPROVAL_WITHDRAWN,
       ...ACCOUNT_RESPONSES,
-      ...ROTATION_RESPONSES,
+      ...PAUSE_RESPONSES,
       ...AUDIT_RESPONSES,
       ...DRIFT_RESPONSES,
       ...REKEY_RESPONSES,

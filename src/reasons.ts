@@ -69,8 +69,8 @@ export const REASONS = {
   // Control of rotations
   Paused: 'Moves and rotations are paused by an operator; they go on when that ends. Break-glass is not paused.',
   Resumed: 'An operator has ended a pause, or ordered a rotation that was held to go on.',
-  PauseUnreadable:
-    'Whether moves are paused cannot be read: what was read last holds for an hour, and without that moves go on.',
+  PauseUnreadable: 'Whether moves are paused cannot be read; after 30 seconds without it nothing is moved.',
+  TooManyOrders: 'There are 200 standing orders, of pauses and re-keys; no more are taken.',
   CanaryUnderWay:
     'The first accounts of the rotation are being moved; the others wait until those serve with the new version.',
   CanaryFailed:

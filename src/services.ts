@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
 import { type ActivityLog, createActivityLog } from './accounts/activity-log-client.ts';
-import type { AccountsOfKey } from './accounts/dependent.ts';
+import { allLookedAfter } from './accounts/dependent.ts';
 import { createInSight, type InSight } from './accounts/in-sight.ts';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
 import { FleetNotes } from './accounts/reconcile-and-note.ts';
@@ -36,6 +36,7 @@ import { IndexBuilding } from './fleet/index-building.ts';
 import { createKnownKeys, type KnownKeys } from './fleet/known-keys.ts';
 import { createSeenKeys, type SeenKeys } from './fleet/seen-keys.ts';
 import { type AccountScopes, createStorageAccounts, type StorageAccounts } from './fleet/storage-client.ts';
+import type { AccountsOfKey } from './fleet/unindexed-accounts.ts';
 import { type Authenticate, createAuthenticator } from './http/caller.ts';
 import { createIdentityClients, type IdentityClients } from './identities/create-identity-clients.ts';
 import { createKeyAdmin, type KeyCatalog } from './keys/key-admin-client.ts';
@@ -48,7 +49,6 @@ import { createRekeys, type StandingRekeyServices } from './rekey/create-rekeys.
 import { type AccountTrail, accountTrail } from './revocation/account-trail.ts';
 import { type KeyTrail, keyTrail } from './revocation/key-trail.ts';
 import { newId } from './revocation/revocation.ts';
-import { ordersOfPauses } from './rollout/control-client.ts';
 import { createRolloutServices, type RolloutServices } from './rollout/create-rollout-services.ts';
 import { probeCanary } from './rollout/probe-canaries.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
@@ -154,6 +154,7 @@ export function createServices(
   const keys = createKeys(identity, WORKER_OPTIONS);
   const data = createDataServices(identity, cloud);
   const resourceGraph = createResourceGraph(identity, cloud);
+  const accountsOfKey = graphAccounts(resourceGraph);
   const queue = createWorkQueue(settings, () => identity, telemetry);
   const listed = createSubscriptions(identity, cloud);
   const subscriptions = rememberedSubscriptions(listed, memory, now, log);
@@ -163,8 +164,10 @@ export function createServices(
   const leases = createLeases(settings, () => identity);
   const evidence = createEvidence(settings, identity, { now, newId }, log);
   const controller = createController(settings, identity, table, {
-    ...{ queue, leases, accounts, audit: evidence.audit, sleep: (ms) => sleep(ms) },
-    orders: ordersOfPauses(rollout.controlStore),
+    ...{ fleet, queue, leases, accounts, audit: evidence.audit, sleep: (ms) => sleep(ms) },
+    orders: rollout.orderStore,
+    accountsOfKey,
+    subscriptions: async () => (await allLookedAfter({ settings, subscriptions })).ids,
     eventAccounts: tracedAccounts(createStorageAccounts(identity, cloud, LIMITS.eventStorage), telemetry),
     probe: probeCanary(rollout.probeCanaries),
   });
@@ -185,8 +188,7 @@ export function createServices(
     ...createRekeys(settings, inSight, identity, now),
     building: new IndexBuilding(),
     ...rollout,
-    accountsOfKey: graphAccounts(resourceGraph),
-    resourceGraph,
+    ...{ accountsOfKey, resourceGraph },
     effects: createEffectStore(settings, () => identity),
     ...createVaultClients(identity, cloud),
     ...createIdentityClients(identity, cloud, accounts),
@@ -194,8 +196,7 @@ export function createServices(
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork),
     driftStorage: createDriftStorage(settings, () => identity),
     postWebhook: createPostWebhook(),
-    queue,
-    heldMessages: queue,
+    ...{ queue, heldMessages: queue },
     queueAges: () => queueAges(settings, () => identity, now()),
     telemetry,
     leases,

@@ -1,10 +1,10 @@
-import { describeFailure, type Failure, mayPass } from '../azure/failure.ts';
+import { describeFailure, mayPass } from '../azure/failure.ts';
 import { parseStorageAccountId, type ResourceId } from '../azure/resource-id.ts';
 import { type PacedPlace, pacingCell, type Turns } from '../azure/turns.ts';
 import type { Scope } from '../fleet/account.ts';
 import type { FleetChange, FleetIndex, UnaskedAccount } from '../fleet/fleet-index.ts';
 import { scopeKeyUse } from '../fleet/key-use.ts';
-import type { StorageAccounts } from '../fleet/storage-client.ts';
+import { hasNoScopes, type StorageAccounts } from '../fleet/storage-client.ts';
 import { hasBeenSince } from '../time/has-been-since.ts';
 import { ACCOUNT_WORK, type ScopesWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
@@ -73,10 +73,7 @@ export function listTurn(services: Pick<AskServices, 'turns' | 'now' | 'sleep'>)
   };
 }
 
-/** The account was deleted meanwhile, or is of a kind that has no encryption scopes. */
-export function hasNoScopes({ kind, code }: Failure): boolean {
-  return kind === 'notFound' || /NotSupported|NotAllowedOnKind/i.test(code);
-}
+export { hasNoScopes };
 
 /**
  * Whether the account was asked for its scopes since then, by whomever, and has none: lists are what Azure takes fewest of,

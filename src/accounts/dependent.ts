@@ -1,5 +1,5 @@
 import type { IndexBuilding } from '../fleet/index-building.ts';
-import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { AccountsOfKey } from '../fleet/unindexed-accounts.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { AccountWork } from '../work/messages.ts';
 import type { AskServices } from './ask-scopes.ts';
@@ -16,11 +16,6 @@ export interface Dependent {
   readonly scopes?: 'none';
   /** How it used the key when it was seen last. */
   readonly seen?: NonNullable<AccountWork['seen']>;
-}
-
-/** Accounts that use a key themselves, as Resource Graph shows them: those too that are newer than the index. */
-export interface AccountsOfKey {
-  using(key: ManagedKey): AsyncIterable<Pick<Dependent, 'id' | 'location' | 'seen'>>;
 }
 
 export interface DiscoveryServices extends AskServices {

@@ -2,9 +2,8 @@ import { z } from 'zod';
 import { APPROVAL } from '../approvals/approval.ts';
 import { readableText } from '../http/readable-text.ts';
 import { TEXT_LENGTHS } from '../http/text-lengths.ts';
-import { PAUSE } from '../rollout/pause.ts';
-import { BLAST_RADIUS, SHOWN_REVOCATION } from '../views/key-schemas.ts';
-import { LOGGED_USAGE } from '../views/key-usage.ts';
+import { PAUSE } from '../orders/standing-orders.ts';
+import { BLAST_RADIUS, LOGGED_USAGE, SHOWN_REVOCATION } from '../views/key-schemas.ts';
 
 /** Bodies and answers of the break-glass calls. The OpenAPI document is made from these same schemas. */
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { RotationSummary } from '../fleet/rotation-progress.ts';
+import type { RotationSummary } from '../fleet/rotation-schemas.ts';
 import type { AppApi } from '../operations/app-api.ts';
 import { ROTATION_LIST, type RotationPage } from '../views/rotation.ts';
 

@@ -1,4 +1,5 @@
-import type { AccountsOfKey } from '../accounts/dependent.ts';
+import { waveOfTags } from '../fleet/read-use.ts';
+import type { AccountsOfKey } from '../fleet/unindexed-accounts.ts';
 import type { ResourceGraph } from './resource-graph-client.ts';
 import { seenUse } from './resource-graph-query.ts';
 
@@ -14,12 +15,12 @@ export function graphAccounts(graph: ResourceGraph): AccountsOfKey {
         `where type =~ '${TYPE}'`,
         `where tostring(properties) contains '${host}'`,
         `where tostring(properties) contains '${key.name}'`,
-        'project id, name, type, location, subscriptionId, properties',
+        'project id, name, type, location, subscriptionId, tags, properties',
         'order by id asc',
       ].join(' | ');
-      for await (const { id, location, properties } of graph.query(query)) {
+      for await (const { id, location, tags = {}, properties } of graph.query(query)) {
         const use = seenUse(properties, key);
-        if (use) yield { id, location, ...use };
+        if (use) yield { id, location, ...waveOfTags(tags), ...use };
       }
     },
   };

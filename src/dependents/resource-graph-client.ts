@@ -1,11 +1,12 @@
 import { ResourceGraphClient } from '@azure/arm-resourcegraph';
 import type { TokenCredential } from '@azure/identity';
+import { z } from 'zod';
 import type { Cloud } from '../azure/cloud.ts';
 import { type CallLimits, LIMITS } from '../azure/limits.ts';
 import { aborting, armOptions } from '../azure/resource-manager.ts';
 import { CmkError } from '../errors.ts';
 
-/** One resource, as the projection `id, name, type, location, subscriptionId, properties` gives it. */
+/** One resource, as the projection `id, name, type, location, subscriptionId, tags, properties` gives it. */
 export interface GraphResource {
   readonly id: string;
   readonly name: string;
@@ -13,6 +14,8 @@ export interface GraphResource {
   readonly type: string;
   readonly location: string;
   readonly subscriptionId: string;
+  /** Absent where the projection has none. */
+  readonly tags?: Readonly<Record<string, string>>;
   readonly properties: unknown;
 }
 
@@ -31,6 +34,7 @@ export interface ResourceGraph {
   query(query: string, signal?: AbortSignal): AsyncIterable<GraphResource>;
 }
 
+const TAGS = z.record(z.string(), z.string());
 /** The most that a page holds (Resource Graph, "Working with large Azure resource data sets"). */
 const PAGE_SIZE = 1_000;
 
@@ -85,7 +89,7 @@ export function createResourceGraph(
 
 function toResource(row: unknown): GraphResource | undefined {
   if (typeof row !== 'object' || row === null) return undefined;
-  const { id, name, type, location, subscriptionId, properties } = row as Record<string, unknown>;
+  const { id, name, type, location, subscriptionId, tags, properties } = row as Record<string, unknown>;
   if (typeof id !== 'string' || typeof type !== 'string') return undefined;
   return {
     id,
@@ -93,6 +97,7 @@ function toResource(row: unknown): GraphResource | undefined {
     type: type.toLowerCase(),
     location: typeof location === 'string' ? location : '',
     subscriptionId: typeof subscriptionId === 'string' ? subscriptionId : '',
+    ...(tags ? { tags: TAGS.safeParse(tags).data ?? {} } : {}),
     properties,
   };
 }

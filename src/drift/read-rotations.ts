@@ -8,12 +8,12 @@ import type { FleetUse } from '../fleet/fleet-index.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
+import type { KnownOrders } from '../orders/known-orders.ts';
+import { listedPause, openPauses } from '../orders/standing-orders.ts';
 import { judgeUse, rotationGoal } from '../rollout/judge-use.ts';
-import { listedPause, standingPauses } from '../rollout/pause.ts';
 import { computeRotation, type ReadRotationPorts } from '../rollout/read-rotation.ts';
 import { viewRotation } from '../rollout/rotation-view.ts';
 import type { RotationStage } from '../rollout/stage.ts';
-import type { StandingControl } from '../rollout/standing-control.ts';
 import { exemptUses, MOVES } from '../settings/exemption.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type Cause, KEY_WORK } from '../work/messages.ts';
@@ -39,7 +39,7 @@ export interface UnfinishedRotation {
 }
 
 export type RotationServices = ReadRotationPorts & {
-  readonly control: StandingControl;
+  readonly control: KnownOrders;
   readonly queue: Pick<WorkQueue, 'send'>;
 };
 
@@ -195,5 +195,5 @@ function lookOf(
 }
 
 export function pausesOf({ control, now }: Pick<RotationServices, 'control' | 'now'>): DriftReport['pauses'] {
-  return standingPauses(control.state, now()).map(listedPause);
+  return openPauses(control.state, now()).map(listedPause);
 }

@@ -1,3 +1,4 @@
+import pMap from 'p-map';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { CallCapacity } from '../azure/call-capacity.ts';
 import type { Keys } from '../keys/key-client.ts';
@@ -5,16 +6,19 @@ import { type KeyVersion, newestUsableVersion, nextActivation } from '../keys/ke
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { mayNeedRotation } from '../keys/near-expiry.ts';
 import type { Log } from '../log.ts';
+import { findPause, type StandingOrders } from '../orders/standing-orders.ts';
 import { REASONS } from '../reasons.ts';
 import { type KeepRevokedServices, keepRevoked } from '../revocation/keep-revoked.ts';
 import { usesLeft } from '../settings/exemption.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Leases } from '../work/lease-client.ts';
 import { type Cause, FLEET_WORK, KEY_WORK } from '../work/messages.ts';
-import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
+import type { QueueLengths, RequestKey, WorkQueue } from '../work/work-queue-client.ts';
+import type { FleetIndex } from './fleet-index.ts';
 import {
   type FleetQueue,
   type FleetWork,
+  fleetWorks,
   handleFleetWork,
   handleKeyWork,
   type KeyQueue,
@@ -26,7 +30,6 @@ import { recordMoves } from './record-moves.ts';
 import { RolloutGate } from './rollout-gate.ts';
 import type { RolloutStore } from './rollout-row.ts';
 import { sayRollout } from './say-rollout.ts';
-import { findPause, type StandingOrders } from './standing-orders.ts';
 import type { StorageAccounts } from './storage-client.ts';
 import type { UseRows } from './use-row.ts';
 import { NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
@@ -39,14 +42,22 @@ const [PROGRESS_MS, PROGRESS_FACTOR] = [10_000, 20];
 /** Event Grid may be faster than Key Vault's list: the key is reconciled again after so long. Milliseconds. */
 const UNLISTED_MS = [10_000, 20_000, 30_000] as const;
 
+/** A sweep adds nothing to a queue that is so many times as long as what it would send. */
+const LONG_QUEUE = 2;
+const CONCURRENCY = 8;
+
 /** What the controller is made of. */
 export interface ControllerPorts {
   readonly settings: Settings;
   readonly workItems: WorkItems;
   readonly useRows: UseRows;
+  readonly fleet: WorkerPorts['fleet'] & Pick<FleetIndex, 'listings'>;
   readonly rollouts: RolloutStore;
+  readonly accountsOfKey: KeyPorts['accountsOfKey'];
+  /** Ids of the subscriptions that the app looks after. Errors are the SDK's. */
+  readonly subscriptions: () => Promise<readonly string[]>;
   readonly orders: { read(): Promise<StandingOrders> };
-  readonly queue: WorkQueue;
+  readonly queue: WorkQueue & QueueLengths;
   readonly leases: Leases;
   readonly accounts: StorageAccounts;
   /** The same with deadlines that end in time for Event Grid. */
@@ -72,6 +83,25 @@ export class Controller {
     this.#services = services;
     this.#gate = new RolloutGate(services);
     this.#queues = createQueues(services);
+  }
+
+  /** Puts a work item of a subscription, and sends its message. Errors are the SDK's. */
+  async request(subscription: string, kind: 'key' | 'list' | 'scopes', about: string, cause: Cause): Promise<void> {
+    const at = this.#services.now();
+    await this.#services.workItems.put([{ subscription, kind, about, due: at, since: at, cause }]);
+    await this.#queues.send({ subscriptions: [subscription], tries: 0, cause });
+  }
+
+  /** Has the subscriptions listed that the index never saw, so that the users of a key are known before its first event. */
+  async buildIndex(): Promise<void> {
+    const { fleet, subscriptions, workItems, now } = this.#services;
+    const listed = new Set([...(await fleet.listings()).keys()].map((id) => id.toLowerCase()));
+    const unlisted = (await subscriptions()).filter((id) => !listed.has(id.toLowerCase()));
+    const at = now();
+    const cause = { by: 'start', ref: '', since: at.toISOString() };
+    const item = { kind: 'list', about: '', due: at, since: at, cause } as const;
+    await workItems.putNew(unlisted.map((subscription) => ({ ...item, subscription })));
+    await pMap(fleetWorks(unlisted, cause), (work) => this.#queues.send(work), { concurrency: CONCURRENCY });
   }
 
   readonly requestKey: RequestKey = async (key, cause) => {
@@ -120,17 +150,36 @@ export class Controller {
 
   /** Never throws. */
   async handleFleetMessage(work: FleetWork, log: Log): Promise<void> {
-    const { accounts, now } = this.#services;
-    await handleFleetWork(work, new Date(now().getTime() + PASS_MS), this.#workerPorts(log, accounts));
+    const { settings, accounts, now } = this.#services;
+    // A message adds no subscription to those that are looked after.
+    const isOwn = (id: string) => settings.subscriptions?.some((own) => own.toLowerCase() === id.toLowerCase()) ?? true;
+    const own = { ...work, subscriptions: work.subscriptions.filter(isOwn) };
+    await handleFleetWork(own, new Date(now().getTime() + PASS_MS), this.#workerPorts(log, accounts));
   }
 
-  /** @returns how much was overdue. Errors are the SDK's */
-  async sweep(log: Log): Promise<number> {
-    const { workItems: items, rollouts, now } = this.#services;
-    const overdue = await sweepWork({ ...this.#queues, items, rollouts, now });
+  /** Messages what is overdue, unless the queues are long already. Errors are the SDK's. */
+  async sweep(log: Log): Promise<void> {
+    const { workItems: items, rollouts, queue, now } = this.#services;
+    const sends: (() => Promise<void>)[] = [];
+    const queues: FleetQueue & KeyQueue = {
+      send: async (...message) => void sends.push(() => this.#queues.send(...message)),
+      sendKey: async (...message) => void sends.push(() => this.#queues.sendKey(...message)),
+    };
+    const overdue = await sweepWork({ ...queues, items, rollouts, now });
+    if (sends.length === 0) return;
+    const lengths = await Promise.all([queue.length(FLEET_WORK), queue.length(KEY_WORK)]);
+    if (Math.max(...lengths) <= LONG_QUEUE * sends.length) {
+      await pMap(sends, (send) => send(), { concurrency: CONCURRENCY });
+    }
     if (overdue > 0) log({ level: 'warning', reason: 'WorkOverdue', message: REASONS.WorkOverdue, overdue });
-    return overdue;
   }
+
+  /** The same for some keys, or for all that have a rollout. Errors are the SDK's. */
+  readonly requestKeys = async (keys: readonly string[] | 'all', cause: Cause): Promise<void> => {
+    const names = new Set(keys === 'all' ? [] : keys);
+    if (keys === 'all') for await (const { name } of this.#services.rollouts.all()) names.add(name);
+    await pMap(names, (key) => this.requestKey(key, cause), { concurrency: CONCURRENCY });
+  };
 
   async #putItem(key: string, cause: Cause): Promise<void> {
     const { workItems, now } = this.#services;
@@ -181,7 +230,7 @@ export class Controller {
     const cause: Cause = { by: 'progress', ref: '', since: now().toISOString() };
     const waitMs = this.#progress.begin(key.id);
     if (waitMs === 0) {
-      const ports = { ...this.#keyPorts(log), ...this.#queues, log };
+      const ports = { ...this.#keyPorts(log), ...this.#queues };
       await handleKeyWork(key.id, () => reconcileKey(key, cause, ports), ports);
       this.#progress.end(key.id);
     } else if (waitMs !== undefined) {
@@ -190,14 +239,15 @@ export class Controller {
   }
 
   #keyPorts(log: Log): KeyPorts {
-    const { settings, workItems: items, useRows: rows, rollouts, orders, keys, probe, audit, now } = this.#services;
+    const { settings, workItems: items, useRows: rows, fleet, rollouts, orders, keys, probe, audit } = this.#services;
+    const { accountsOfKey, subscriptions, now } = this.#services;
     let versions: readonly KeyVersion[] = [];
     const listVersions = async (key: ManagedKey): Promise<readonly KeyVersion[]> => {
       versions = await keys.listVersions(key);
       return versions;
     };
     return {
-      ...{ ...this.#queues, items, rows, rollouts, orders, now },
+      ...{ ...this.#queues, items, rows, fleet, rollouts, orders, accountsOfKey, subscriptions, now, log },
       keys: { listVersions },
       canaries: settings.canary,
       probe: (canaries, target) => probe(canaries, target, log),
@@ -206,23 +256,11 @@ export class Controller {
   }
 
   #workerPorts(log: Log, accounts: StorageAccounts): WorkerPorts & FleetQueue {
-    const { settings, workItems: items, useRows: rows, leases, keys, audit, now, sleep } = this.#services;
-    const { vaults, refreshAutomatic, budgetShare, drift } = settings;
+    const { settings, workItems: items, useRows: rows, fleet, leases, keys, audit, now, sleep } = this.#services;
+    const { vaults, refreshAutomatic, scopeDiscovery, budgetShare, drift } = settings;
     return {
-      ...{
-        ...this.#queues,
-        items,
-        rows,
-        leases,
-        accounts,
-        keys,
-        vaults,
-        refreshAutomatic,
-        budgetShare,
-        now,
-        sleep,
-        log,
-      },
+      ...{ ...this.#queues, items, rows, fleet, leases, accounts, keys, now, sleep, log },
+      ...{ vaults, refreshAutomatic, scopeDiscovery, budgetShare },
       gate: this.#gate,
       capacity: this.#capacity,
       reconcileKey: (key) => this.#reconcileProgress(key, log),

@@ -16,6 +16,7 @@ import { createWorkItems } from './work-items-client.ts';
 export interface ControllerServices {
   readonly controller: Controller;
   readonly requestKey: RequestKey;
+  readonly requestKeys: Controller['requestKeys'];
   readonly workItems: WorkItems;
   readonly useRows: UseRows;
   readonly rollouts: RolloutStore;
@@ -28,7 +29,17 @@ export function createController(
   table: FleetTable,
   ports: Pick<
     ControllerPorts,
-    'orders' | 'queue' | 'leases' | 'accounts' | 'eventAccounts' | 'audit' | 'probe' | 'sleep'
+    | 'fleet'
+    | 'accountsOfKey'
+    | 'subscriptions'
+    | 'orders'
+    | 'queue'
+    | 'leases'
+    | 'accounts'
+    | 'eventAccounts'
+    | 'audit'
+    | 'probe'
+    | 'sleep'
   >,
 ): ControllerServices {
   const credential = () => identity;
@@ -39,5 +50,6 @@ export function createController(
   };
   const keys = createKeys(identity, { limits: LIMITS.keyWork });
   const controller = new Controller({ ...ports, ...stores, settings, keys, now: storageClock.now });
-  return { ...stores, controller, requestKey: controller.requestKey };
+  const { requestKey, requestKeys } = controller;
+  return { ...stores, controller, requestKey, requestKeys };
 }

@@ -56,7 +56,6 @@ export async function readUse(
 /** What an account, as a list or a GET shows it, says of its own use. */
 export function useOfAccount(account: Account, startedOn: Date): ReadUse {
   const identity = account.encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
-  const wave = Object.entries(account.tags).find(([name]) => name.toLowerCase() === WAVE_TAG)?.[1];
   return {
     use: accountKeyUse(account.encryption),
     stamp: account.encryption.keyVaultProperties?.lastKeyRotationTimestamp?.toISOString() ?? '',
@@ -64,9 +63,14 @@ export function useOfAccount(account: Account, startedOn: Date): ReadUse {
     about: {
       ...{ account: account.id, location: account.location },
       ...(identity ? { identity } : {}),
-      ...(wave ? { wave } : {}),
+      ...waveOfTags(account.tags),
     },
   };
+}
+
+export function waveOfTags(tags: Account['tags']): Pick<FleetUse, 'wave'> {
+  const wave = Object.entries(tags).find(([name]) => name.toLowerCase() === WAVE_TAG)?.[1];
+  return wave ? { wave } : {};
 }
 
 /** A pinned scope has no time stamp of its own for the key; the time of its last change stands for it. */

@@ -1,11 +1,14 @@
 import { type KeyVersion, newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { findPause, isOrderedOn, type StandingOrders } from '../orders/standing-orders.ts';
+import { REASONS } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { Cause } from '../work/messages.ts';
 import { RolloutCount, type RolloutDecision } from './decide-rollout.ts';
+import { accountRow } from './fleet-keys.ts';
 import { type FleetQueue, fleetWorks } from './fleet-work.ts';
 import type { RolloutNews, RolloutRow, RolloutStore } from './rollout-row.ts';
-import { findPause, type StandingOrders } from './standing-orders.ts';
+import { findUnindexed, type Unindexed, type UnindexedPorts } from './unindexed-accounts.ts';
 import type { UseRows } from './use-row.ts';
 import { type NewWorkItem, NO_SUBSCRIPTION, type WorkItem, type WorkItems } from './work-items.ts';
 
@@ -16,7 +19,7 @@ const PAUSED_MS = 3_600_000;
 /** Causes of a second look at the same rollout. */
 const FOLLOWS_UP: ReadonlySet<string> = new Set(['sweep', 'progress']);
 
-export interface KeyPorts extends FleetQueue {
+export interface KeyPorts extends FleetQueue, UnindexedPorts {
   readonly items: WorkItems;
   readonly rows: UseRows;
   readonly rollouts: RolloutStore;
@@ -28,7 +31,6 @@ export interface KeyPorts extends FleetQueue {
   probe(canaries: readonly string[], target: string): Promise<'proven' | { readonly unwell: string } | undefined>;
   /** Records, and says in the log, what became of a rollout; the id of the record is made of news, key and version. */
   say(news: RolloutNews, key: ManagedKey, row: RolloutRow, counts: RolloutDecision['counts']): Promise<void>;
-  readonly now: () => Date;
 }
 
 /**
@@ -52,7 +54,7 @@ async function itemOf(key: ManagedKey, { items }: KeyPorts): Promise<WorkItem | 
 
 /** @returns false: another instance has decided meanwhile */
 async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined, ports: KeyPorts): Promise<boolean> {
-  const { items, rows, rollouts, orders, keys, send, now } = ports;
+  const { items, rollouts, orders, keys, now } = ports;
   // Read before the list: an instance that has a newer list either wrote before that, or is noticed by the ETag.
   const stored = await rollouts.read(key.id);
   const versions = await keys.listVersions(key);
@@ -75,9 +77,14 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
     if (item) await items.postpone(item, { due, attempts: item.attempts, reason: 'Paused' });
     return true;
   }
-  const isOrderedOn = standing.goOn.includes(target.id);
-  const count = new RolloutCount({ target, canaries: ports.canaries, isOrderedOn, now: at });
-  for await (const row of rows.of(key.id)) count.add(row);
+  const rules = { target, canaries: ports.canaries, isOrderedOn: isOrderedOn(standing, target.id), now: at };
+  const count = new RolloutCount(rules);
+  const unindexed = await countUses(key, cause, count, ports);
+  if (unindexed.isUnknown) {
+    await items.putNew(unindexed.items);
+    await sendTo(unindexed, [], cause, ports);
+    throw new Error(REASONS.FleetNotListed);
+  }
   let before = stored?.row;
   let decision = count.decide(before);
   if (decision.needsProof) {
@@ -101,7 +108,33 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
   // What waits for its time goes on waiting, unless more is admitted or more is known.
   const isAnew = isWider || news !== undefined || !FOLLOWS_UP.has(cause.by);
   await (isAnew ? items.put(wanted) : items.putNew(wanted));
-  for (const work of fleetWorks(subscriptions, cause)) await send(work);
+  await items.putNew(unindexed.items);
+  await sendTo(unindexed, subscriptions, cause, ports);
   if (item) await items.finish(item);
   return true;
+}
+
+/** What the index lacks is counted as if it were there: a stage is never decided on a part of the uses. */
+async function countUses(key: ManagedKey, cause: Cause, count: RolloutCount, ports: KeyPorts): Promise<Unindexed> {
+  const indexed = new Set<string>();
+  const countIndexed = async (): Promise<void> => {
+    for await (const row of ports.rows.of(key.id)) {
+      count.add(row);
+      if (row.scope === undefined) indexed.add(accountRow(row.account));
+    }
+  };
+  const [beside] = await Promise.all([findUnindexed(key, cause, ports), countIndexed()]);
+  const unindexed = beside(indexed);
+  for (const row of unindexed.rows) count.add(row);
+  return unindexed;
+}
+
+async function sendTo(
+  unindexed: Unindexed,
+  subscriptions: readonly string[],
+  cause: Cause,
+  { send }: KeyPorts,
+): Promise<void> {
+  const all = new Set([...subscriptions, ...unindexed.items.map(({ subscription }) => subscription)]);
+  for (const work of fleetWorks([...all], cause)) await send(work);
 }

@@ -133,7 +133,7 @@ export async function reconcileUse(row: UseRow, key: ManagedKey, ports: UsePorts
     const shut = await ports.gate(row, key);
     try {
       const [listed, read] = await Promise.all([ports.versions(key), readUse(id, row, ports.accounts, ports.now)]);
-      if (!read) return { row: undefined, moves: unrecorded };
+      if (!read) return resultOfGone(row);
       const observation = observe(row, read, ports.announced());
       if (observation.outdated) continue;
       const { row: seen } = observation;
@@ -152,6 +152,11 @@ export async function reconcileUse(row: UseRow, key: ManagedKey, ports: UsePorts
     }
   }
   return { row, moves: [], blocked: soon('ServiceUnavailable', ports.now()) };
+}
+
+/** The account or the scope does not exist any more. */
+export function resultOfGone(row: UseRow): UseResult {
+  return { row: undefined, moves: unrecordedMoves(row) };
 }
 
 /** An automatic use is written once for a target; Storage updates it within a day. */

@@ -214,7 +214,7 @@ export function wayOff(orders: readonly RekeyOrder[], key: string): RekeyWay | u
  * at a time, so that none goes in a circle. And those that a person has just ended, of which something may still arrive on the
  * key that everything is to move off: it would come when nobody looks for it any more.
  */
-export function conflictsOf(
+export function conflictsOfOrder(
   order: Pick<RekeyData, 'id' | 'from' | 'to'> & { readonly state?: RekeyData['state'] },
   others: readonly RekeyOrder[],
   now: Date,

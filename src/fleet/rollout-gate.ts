@@ -1,9 +1,9 @@
 import { type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { findPause, type StandingOrders } from '../orders/standing-orders.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { Blocked } from './reconcile-use.ts';
 import { isAdmitted, type RolloutRow, type RolloutStore } from './rollout-row.ts';
-import { findPause, type StandingOrders } from './standing-orders.ts';
 import type { UseRow } from './use-row.ts';
 import type { Gate } from './worker-ports.ts';
 

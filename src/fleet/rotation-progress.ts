@@ -1,8 +1,8 @@
-import { z } from 'zod';
 import type { Budget } from '../azure/pacer.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { activeFrom, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { PauseOrder } from '../orders/standing-orders.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import { hasBeenSince } from '../time/has-been-since.ts';
@@ -11,83 +11,11 @@ import type { FleetOutcome } from './fleet-index.ts';
 import { keyUseOf } from './key-use.ts';
 import { planKeyUse } from './plan.ts';
 import { isAdmitted, type RolloutRow } from './rollout-row.ts';
+import type { Rotation, RotationCounts, UnfinishedUse } from './rotation-schemas.ts';
 import type { UseRow } from './use-row.ts';
 
 /** Uses that are named one by one; all are counted. */
 const MOST_NAMED = 500;
-
-const count = z.int().nonnegative();
-const time = z.iso.datetime();
-const counts = {
-  moved: count.describe('Accounts and scopes that are on the version.'),
-  waiting: count.describe('Not moved yet, and nothing is wrong.'),
-  failed: count.describe('The last try to move them failed; they are tried again.'),
-  left: count.describe('The app does not move them: Storage does by itself, or nothing may be done.'),
-};
-const end = time.optional().describe('When what waits is moved, if the budget of Azure is all for it.');
-const unmoved = z.object({
-  account: z.string().describe('ARM id.'),
-  scope: z.string().optional().describe('Encryption scope; absent: the account itself.'),
-  reason: z.string(),
-  detail: z.string().optional().describe('The reason in words, and what to do.'),
-  lookedOn: time.optional().describe('When it was last tried; absent: not since the rotation began.'),
-  attempts: count.optional().describe('Tries that failed one after the other.'),
-  nextTryOn: time.optional().describe('When it is tried again; absent: as soon as it can be.'),
-});
-
-/** A pause, as the answers about rotations have it. */
-export const SHOWN_PAUSE = z.object({
-  id: z.string(),
-  key: z.string().optional().describe('Key identifier; absent: all keys.'),
-  reason: z.string(),
-  by: z.object({ objectId: z.string(), name: z.string().optional() }),
-  since: time,
-  until: time.optional(),
-});
-
-/** How far a rotation is, in short. */
-export const ROTATION_SUMMARY = z.object({
-  key: z.string().describe('Key identifier without a version.'),
-  state: z
-    .enum(['finished', 'underWay', 'stuck', 'paused', 'held', 'blocked', 'unknown'])
-    .describe(
-      '`stuck`: nothing has moved for a quarter of an hour. `held`: its canaries or a wave failed. `blocked`: revoked, or no usable version. `unknown`: it could not be read now.',
-    ),
-  reason: z.string().optional().describe('Why it is paused, held or blocked.'),
-  detail: z.string().optional(),
-  pause: SHOWN_PAUSE.optional(),
-  version: z.string().optional().describe('The version that everything moves onto.'),
-  startedOn: time.optional(),
-  progressOn: time.optional().describe('When a move was last seen to have succeeded.'),
-  expectedEnd: end,
-  moved: counts.moved.optional(),
-  waiting: counts.waiting.optional(),
-  failed: counts.failed.optional(),
-  left: counts.left.optional(),
-  failures: z.record(z.string(), count).optional().describe('Numbers of what failed, by reason code.'),
-  stage: z
-    .object({ name: z.string(), state: z.enum(['underWay', 'failed', 'unproven']), counts: z.object(counts) })
-    .optional()
-    .describe('`canary` or `wave <n>`, and how far what it lets move is; absent: everything may move.'),
-  unlisted: count
-    .optional()
-    .describe(
-      'With `finished`: subscriptions of which the accounts were not listed yet, so that what uses the key there is not known.',
-    ),
-});
-
-/** How far a rotation is. */
-export const ROTATION = ROTATION_SUMMARY.extend({
-  oldestWaiting: unmoved.optional().describe('The one that was not tried for longest.'),
-  places: z.array(z.object({ subscription: z.string(), region: z.string(), ...counts, expectedEnd: end })),
-  failedUses: z.array(unmoved).describe('At most 500 of them.'),
-  waitingUses: z.array(unmoved).describe('At most 500 of them.'),
-});
-
-export type RotationSummary = z.output<typeof ROTATION_SUMMARY>;
-export type Rotation = z.output<typeof ROTATION>;
-type UnmovedUse = z.output<typeof unmoved>;
-export type RotationCounts = z.output<z.ZodObject<typeof counts>>;
 
 /** What is known of a key beside its uses. */
 export interface RotationFacts {
@@ -95,7 +23,7 @@ export interface RotationFacts {
   readonly versions: readonly KeyVersion[];
   /** What the controller decided last; of another version it counts for nothing. */
   readonly rollout: RolloutRow | undefined;
-  readonly pause: z.output<typeof SHOWN_PAUSE> | undefined;
+  readonly pause: PauseOrder | undefined;
   /** What Azure takes of writes in one subscription and region. */
   readonly writeBudgets: readonly Budget[];
   readonly now: Date;
@@ -113,8 +41,8 @@ export class RotationCount {
   readonly #admitted = noCounts();
   readonly #places = new Map<string, { subscription: string; region: string; counts: RotationCounts }>();
   readonly #failures = new Map<string, number>();
-  readonly #failedUses: UnmovedUse[] = [];
-  #waitingUses: UnmovedUse[] = [];
+  readonly #failedUses: UnfinishedUse[] = [];
+  #waitingUses: UnfinishedUse[] = [];
 
   constructor(facts: RotationFacts) {
     this.#facts = facts;
@@ -132,7 +60,7 @@ export class RotationCount {
     if (isAdmitted(this.#rollout() ?? { stage: 'rest', canaries: [] }, row)) this.#admitted[state] += 1;
     if (status === 'moved' || status === 'left') return;
     const { account, scope, attempts, notBefore } = row;
-    const use: UnmovedUse = {
+    const use: UnfinishedUse = {
       ...{ account, reason },
       ...(scope === undefined ? {} : { scope }),
       ...(lastTry ? { lookedOn: lastTry.at } : {}),
@@ -231,7 +159,7 @@ export class RotationCount {
     return place;
   }
 
-  #wait(use: UnmovedUse): void {
+  #wait(use: UnfinishedUse): void {
     this.#waitingUses.push(use);
     if (this.#waitingUses.length < 2 * MOST_NAMED) return;
     this.#waitingUses = this.#waitingUses.sort(byLastTry).slice(0, MOST_NAMED);
@@ -324,6 +252,6 @@ function noCounts(): RotationCounts {
   return { moved: 0, waiting: 0, failed: 0, left: 0 };
 }
 
-function byLastTry({ lookedOn: a = '' }: UnmovedUse, { lookedOn: b = '' }: UnmovedUse): number {
+function byLastTry({ lookedOn: a = '' }: UnfinishedUse, { lookedOn: b = '' }: UnfinishedUse): number {
   return a < b ? -1 : Number(a > b);
 }

@@ -2,7 +2,7 @@ import type { EncryptionScope, StorageAccount } from '@azure/arm-storage';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
 import { wholeWrite } from '../azure/deadline.ts';
-import { unlessMissing } from '../azure/failure.ts';
+import { type Failure, unlessMissing } from '../azure/failure.ts';
 import { type CallLimits, LIMITS } from '../azure/limits.ts';
 import { ACCOUNT_TYPE, parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import { aborting, storageManagement } from '../azure/resource-manager.ts';
@@ -141,6 +141,11 @@ export function createStorageAccounts(
       return nameAvailable === false ? (message ?? 'The name cannot be used.') : undefined;
     },
   };
+}
+
+/** The account does not exist any more, or is of a kind that has no encryption scopes. */
+export function hasNoScopes({ kind, code }: Pick<Failure, 'kind' | 'code'>): boolean {
+  return kind === 'notFound' || /NotSupported|NotAllowedOnKind/i.test(code);
 }
 
 /** @throws TypeError when the answer is no storage account */

@@ -1,20 +1,37 @@
 import pMap from 'p-map';
-import { errorText } from '../azure/failure.ts';
-import { type Calls, Limiter, type Usage } from '../azure/limiter.ts';
+import { describeFailure, errorText, mayPass } from '../azure/failure.ts';
+import { type Calls, DEFAULT_RETRY_AFTER_SECONDS, Limiter, type Usage } from '../azure/limiter.ts';
+import { sameKeyName } from '../keys/key-identifier.ts';
 import { type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
+import { hasBeenSince } from '../time/has-been-since.ts';
+import { DAY_MS } from '../time/spans.ts';
 import type { Lease } from '../work/lease-client.ts';
 import type { Cause } from '../work/messages.ts';
-import type { UseRef } from './fleet-index.ts';
-import { accountId, accountRow } from './fleet-keys.ts';
+import type { FleetChange, UseRef } from './fleet-index.ts';
+import { accountRow } from './fleet-keys.ts';
 import { Lane, type Task, type Wanted } from './lane.ts';
-import { type Announcement, observe, type ReadUse } from './observe.ts';
-import { readUse, useOfAccount } from './read-use.ts';
-import { type Blocked, KeyUnreadableError, reconcileUse, type UsePorts, type UseResult } from './reconcile-use.ts';
+import { Listing, type ListingPass } from './listing.ts';
+import { type Announcement, observe } from './observe.ts';
+import {
+  type Blocked,
+  KeyUnreadableError,
+  reconcileUse,
+  resultOfGone,
+  type UsePorts,
+  type UseResult,
+} from './reconcile-use.ts';
 import { type UseRow, versionOfRow } from './use-row.ts';
-import { type NewWorkItem, NO_SUBSCRIPTION, type Targets, type WorkItem, workRow } from './work-items.ts';
+import {
+  type NewWorkItem,
+  NO_SUBSCRIPTION,
+  type Targets,
+  type WorkItem,
+  type WorkKind,
+  workRow,
+} from './work-items.ts';
 import type { PassState, WorkerPorts } from './worker-ports.ts';
 
 /** A list of versions is used for so long. Milliseconds. */
@@ -30,14 +47,25 @@ const LONGEST_WAIT_MS = 30_000;
 const RECORD_AGAIN_MS = 30_000;
 /** A key whose versions could not be listed is tried again after so long. Milliseconds. */
 const LIST_AGAIN_MS = 15_000;
+/** More accounts than that are not read one by one, but listed. */
+const MOST_ACCOUNTS = 50;
 const CONCURRENCY = 8;
-/** Calls that are not about one region. */
-const NO_REGION = '';
 const MOVE: Calls = { reads: 1, writes: 1 };
+
+/** What an item says of itself when what it lists cannot be read. */
+const UNREADABLE: Readonly<Partial<Record<WorkKind, Reason>>> = {
+  ...{ list: 'SubscriptionUnreadable', verify: 'SubscriptionUnreadable', scopes: 'ScopesUnreadable' },
+};
 
 interface Result {
   readonly task: Task;
   readonly result: UseResult;
+}
+
+interface Listed {
+  readonly changes: readonly FleetChange[];
+  readonly listedOn: Date | undefined;
+  readonly wantsScopes: 'first' | 'again' | undefined;
 }
 
 /** What a pass begins with. */
@@ -70,6 +98,12 @@ export class SubscriptionPass {
   /** Uses as this pass left them: newer than what was read of the index before. */
   readonly #rows = new Map<string, UseRow>();
   #results: Result[] = [];
+  /** What is written once the rows of the results are: what a listing shows of accounts. */
+  #changes: FleetChange[] = [];
+  #listedOn: Date | undefined;
+  /** Encryption scopes are to be listed; `first`: some never were. */
+  #wantsScopes: 'first' | 'again' | undefined;
+  readonly #listing: Listing;
   /** Keys on which is to be decided again. */
   readonly #progressed = new Map<string, ManagedKey>();
   #beginning = 0;
@@ -88,6 +122,7 @@ export class SubscriptionPass {
     this.#limiter = new Limiter(ports.budgetShare, usage);
     this.#ports = ports;
     this.#startedOn = ports.now();
+    this.#listing = new Listing(subscription, this.#listingPass(), ports);
   }
 
   /** Keys on which is to be decided again; their items are put. */
@@ -129,8 +164,9 @@ export class SubscriptionPass {
   }
 
   #shouldFlush(): boolean {
-    const { length } = this.#results;
-    return length > 0 && (length >= FLUSH_RESULTS || this.#isIdle() || this.#elapsed(this.#flushedAt) >= FLUSH_MS);
+    const length = this.#results.length + this.#changes.length;
+    const isLeft = length > 0 || this.#listedOn !== undefined || this.#wantsScopes !== undefined;
+    return isLeft && (length >= FLUSH_RESULTS || this.#isIdle() || this.#elapsed(this.#flushedAt) >= FLUSH_MS);
   }
 
   #elapsed(since: number): number {
@@ -150,12 +186,16 @@ export class SubscriptionPass {
     // Due or not: it is there since a worker died.
     this.#announcedBefore = items.filter(({ kind }) => kind === 'verify').map(announcementOfItem);
     const found = items.filter((item) => item.due <= now && !this.#wanted.has(nameOf(item)));
+    const areMany = found.filter(({ kind }) => kind === 'account').length > MOST_ACCOUNTS;
+    const [first] = found;
+    if (areMany && first) await this.#ports.items.put([this.#itemOf('list', '', first.cause)]);
     for (const item of found) {
       const wanted: Wanted = { item, readOn: now, open: 1, next: undefined, reason: undefined };
       this.#wanted.set(nameOf(item), wanted);
       this.#beginning += 1;
       // A call that hangs holds up no other item.
-      void this.#begin(wanted)
+      const isListed = areMany && item.kind === 'account';
+      void (isListed ? Promise.resolve() : this.#begin(wanted))
         .catch((error: unknown) => this.#failItem(wanted, error))
         .finally(() => {
           this.#beginning -= 1;
@@ -172,13 +212,13 @@ export class SubscriptionPass {
       case 'key':
         return this.#beginKey(about, wanted);
       case 'account':
-        return this.#beginAccount(about, wanted);
+        return this.#listing.account(about, wanted);
       case 'verify':
-        return this.#list(wanted, Object.keys(targets));
+        return this.#listing.list(wanted, Object.keys(targets));
       case 'list':
-        return this.#list(wanted, []);
+        return this.#listing.list(wanted, []);
       case 'scopes':
-        return Promise.resolve();
+        return this.#listing.scopes(wanted);
     }
   }
 
@@ -209,86 +249,99 @@ export class SubscriptionPass {
     return isPinnedElsewhere || versionOfRow(row) !== target.id || row.state === 'failed';
   }
 
-  async #beginAccount(account: string, wanted: Wanted): Promise<void> {
-    const { accounts, now, vaults, rows } = this.#ports;
-    const late = await this.#permit(NO_REGION, { reads: 1 }, wanted);
-    if (late) {
-      this.#leave(wanted, late.until, late.reason);
-      return;
-    }
-    const read = await readUse(accountId(account), { location: NO_REGION }, accounts, now) //
-      .finally(() => this.#ports.capacity.end(NO_REGION, true, now().getTime()));
-    const key = read?.use && vaults.keyOf(read.use);
-    if (!read || !key) return;
-    let row: UseRow | undefined;
-    for await (const known of rows.ofAccount(key.id, account)) if (known.scope === undefined) row = known;
-    this.#observe(row, read, key, wanted, true);
-  }
-
-  /** What Azure shows of an account beside its row. Only a read that follows changes a row that there is. */
-  #observe(row: UseRow | undefined, read: ReadUse, key: ManagedKey, wanted: Wanted, needsRead: boolean): void {
-    const observation = observe(row, read, this.#announced());
-    if (observation.outdated || !observation.row) return;
-    const isOther = observation.found !== undefined || observation.changed !== undefined;
-    const inIndex = row && this.#ports.vaults.key(row.key);
-    if (needsRead || isOther) this.#add(row ?? observation.row, inIndex ?? key, wanted, isOther);
-    if (!row) {
-      const task = { row: observation.row, key, rank: 0, looks: false, wanted: [wanted] };
-      this.#rows.set(nameOfUse(observation.row), observation.row);
-      // No stage was decided with it.
-      this.#progressed.set(key.id, key);
-      this.#results.push({ task, result: { row: observation.row, moves: [] } });
-    }
-  }
-
-  /**
-   * Lists the accounts of the subscription, and reads those that the index has otherwise: as they are the only trace of a
-   * move that is not recorded, rows are written by what follows from a read.
-   *
-   * @param keys those whose encryption scopes are read as well
-   */
-  async #list(wanted: Wanted, keys: readonly string[]): Promise<void> {
-    const { accounts, now, vaults, rows } = this.#ports;
-    const late = await this.#permit(NO_REGION, { lists: 1 }, wanted);
-    if (late) {
-      this.#leave(wanted, late.until, late.reason);
-      return;
-    }
-    this.#ports.capacity.end(NO_REGION, true, now().getTime());
-    const known = new Map<string, Map<string, UseRow>>();
-    const load = async (key: ManagedKey): Promise<void> => {
-      if (known.has(key.id)) return;
-      const have = new Map<string, UseRow>();
-      for await (const row of rows.of(key.id, this.#subscription)) have.set(accountRow(row.account, row.scope), row);
-      known.set(key.id, have);
+  /** What a listing asks of this pass. */
+  #listingPass(): ListingPass {
+    const task = (row: UseRow, key: ManagedKey, wanted: Wanted): Task => ({
+      ...{ row, key, rank: 0, looks: false, wanted: [wanted] },
+    });
+    const hold = (row: UseRow, key: ManagedKey, wanted: Wanted): void => {
+      this.#rows.set(nameOfUse(row), row);
+      this.#results.push({ task: task(row, key, wanted), result: { row, moves: [] } });
     };
-    for (const id of keys) {
-      const key = vaults.key(id);
-      if (key) await load(key);
+    const latest = (row: UseRow): UseRow => this.#rows.get(nameOfUse(row)) ?? row;
+    const keyOf = ({ key }: UseRow): ManagedKey | undefined => this.#ports.vaults.key(key);
+    return {
+      call: (...args) => this.#call(...args),
+      compare: async (row, read, wanted) => {
+        const known = row ? latest(row) : this.#rows.get(nameOfUse(read.about));
+        const observation = observe(known, read, this.#announced());
+        if (observation.outdated) return;
+        const { row: seen, found, changed } = observation;
+        const key = known ? keyOf(known) : seen && keyOf(seen);
+        if (!key) return;
+        const isSame = seen && !found && !changed && sameKeyName(seen.key, key.id);
+        if (known && !isSame) this.#add(known, key, wanted, true);
+        if (!isSame) return;
+        // No stage was decided with it.
+        if (!known) this.#progressed.set(key.id, key);
+        if (!known || isWorthWriting(known, seen)) hold(seen, key, wanted);
+        // What cannot be listed now is the key's own item's.
+        const versions = await this.#listed(key, wanted.readOn).catch(() => undefined);
+        if (versions && this.#needsRead(seen, key, versions)) this.#add(seen, key, wanted);
+      },
+      putAbout: (row, { account, location, wave, identity }, wanted) => {
+        const { wave: _, identity: __, ...rest } = latest(row);
+        const about = { account, location, ...(wave ? { wave } : {}), ...(identity ? { identity } : {}) };
+        const next: UseRow = { ...rest, ...about };
+        const key = keyOf(row);
+        if (key && differ(latest(row), next)) hold(next, key, wanted);
+      },
+      read: (row, wanted) => {
+        const key = keyOf(row);
+        if (key) this.#add(row, key, wanted, true);
+      },
+      gone: (row, wanted) => {
+        const key = keyOf(row);
+        const result = resultOfGone(latest(row));
+        if (key && result.moves.length > 0) this.#results.push({ task: task(row, key, wanted), result });
+        else this.#changes.push({ drop: 'use', of: row });
+        if (key) this.#progressed.set(key.id, key);
+        this.#rows.delete(nameOfUse(row));
+      },
+      write: (changes) => void this.#changes.push(...changes),
+      wantScopes: (isFirst) => {
+        this.#wantsScopes = isFirst ? 'first' : (this.#wantsScopes ?? 'again');
+      },
+      listed: (startedOn) => {
+        this.#listedOn = startedOn;
+      },
+      failed: (wanted, error) => this.#failItem(wanted, error),
+    };
+  }
+
+  /** Runs a call of a listing within the budgets. */
+  async #call<T>(
+    region: string,
+    calls: Calls,
+    wanted: Wanted,
+    run: () => Promise<T>,
+    reason?: Reason,
+  ): Promise<{ readonly answer: T } | undefined> {
+    const { capacity, now } = this.#ports;
+    const late = await this.#permit(region, calls, wanted);
+    if (late) {
+      this.#leave(wanted, late.until, late.reason === 'Throttled' ? (reason ?? late.reason) : late.reason);
+      return undefined;
     }
-    const seen = new Set<string>();
-    const startedOn = now();
-    for await (const account of accounts.list(this.#subscription)) {
-      const read = useOfAccount(account, startedOn);
-      const key = read.use && vaults.keyOf(read.use);
-      if (!key) continue;
-      await load(key);
-      const own = accountRow(account.id);
-      seen.add(own);
-      // One that was moved to another key is in the index under the key that it left.
-      const row = known.get(key.id)?.get(own) ?? [...known.values()].find((have) => have.has(own))?.get(own);
-      const shown = observe(undefined, read, []);
-      if (shown.outdated || !shown.row) continue;
-      const needsRead = this.#needsRead(row ?? shown.row, key, await this.#listed(key, wanted.readOn));
-      this.#observe(row, read, key, wanted, needsRead);
+    let isWell = true;
+    try {
+      return { answer: await run() };
+    } catch (error) {
+      const { kind, code, retryAfterSeconds = DEFAULT_RETRY_AFTER_SECONDS } = describeFailure(error);
+      isWell = kind !== 'unavailable';
+      if (kind !== 'throttled') throw error;
+      this.#closeRegion(region, calls.lists ? 'list' : 'account', code, retryAfterSeconds);
+      this.#leave(wanted, new Date(now().getTime() + retryAfterSeconds * 1000), reason ?? 'Throttled');
+      return undefined;
+    } finally {
+      capacity.end(region, isWell, now().getTime());
     }
-    for (const [id, have] of known) {
-      const key = vaults.key(id);
-      for (const [name, row] of key ? have : []) {
-        // An account that is gone, or uses no key any more, is found out by a read of its own.
-        if (key && !seen.has(name) && (row.scope === undefined || keys.includes(id))) this.#add(row, key, wanted, true);
-      }
-    }
+  }
+
+  /** Azure answered 429. */
+  #closeRegion(region: string, what: 'list' | 'account', code: string, retryAfterSeconds: number | undefined): void {
+    const closed = /^Subscription/i.test(code) ? 'subscription' : what;
+    this.#limiter.close(region, closed, this.#ports.now().getTime(), retryAfterSeconds);
   }
 
   #announced(): readonly Announcement[] {
@@ -333,8 +386,7 @@ export class SubscriptionPass {
     for (; permits > 0; permits -= 1) capacity.end(region, result.isUnavailable !== true, now().getTime());
     if (result.throttled) {
       const { code, retryAfterSeconds } = result.throttled;
-      const what = /^Subscription/i.test(code) ? 'subscription' : 'account';
-      this.#limiter.close(region, what, now().getTime(), retryAfterSeconds);
+      this.#closeRegion(region, 'account', code, retryAfterSeconds);
       this.#lanes.get(region)?.add(task);
       return;
     }
@@ -448,13 +500,31 @@ export class SubscriptionPass {
   /** Records, then rows: a row that says `recorded: false` is what a later pass makes the record from. */
   async #flush(): Promise<void> {
     const results = this.#results.splice(0);
+    const listing = { changes: this.#changes.splice(0), listedOn: this.#listedOn, wantsScopes: this.#wantsScopes };
+    this.#listedOn = undefined;
+    this.#wantsScopes = undefined;
     this.#flushedAt = this.#ports.now().getTime();
     const moves = results.flatMap(({ task, result }) => result.moves.map((move) => ({ move, cause: causeOf(task) })));
     const recorded = moves.length > 0 ? await this.#ports.record(moves) : new Set<string>();
     this.#moved += moves.length;
     if (!this.#lease.held()) return;
     // What the index lacks then is found by what this pass announced, as after a death.
-    await this.#writeRows(results, recorded).catch((error: unknown) => this.#fail(error));
+    await this.#writeRows(results, recorded)
+      // Who reads that a subscription was listed, or an account's scopes, finds the rows.
+      .then(() => this.#writeListing(listing))
+      .catch((error: unknown) => this.#fail(error));
+  }
+
+  async #writeListing({ changes, listedOn, wantsScopes }: Listed): Promise<void> {
+    const { fleet, items, now } = this.#ports;
+    if (changes.length > 0) await fleet.write(changes);
+    if (wantsScopes) {
+      const item = this.#itemOf('scopes', '', { by: 'list', ref: '', since: now().toISOString() });
+      // Replaces one that is being worked on: it has not seen these accounts.
+      await items.put([wantsScopes === 'first' ? { ...item, reason: 'ScopesNotListed' } : item]);
+    }
+    // Unless an earlier part of it could not be written.
+    if (listedOn && this.#failure === undefined) await fleet.listed(this.#subscription, listedOn);
   }
 
   async #writeRows(results: readonly Result[], recorded: ReadonlySet<string>): Promise<void> {
@@ -470,16 +540,15 @@ export class SubscriptionPass {
       }
       const isMovedAway = row !== undefined && row.key.toLowerCase() !== task.row.key.toLowerCase();
       if (!row || isMovedAway) drop.push(task.row);
-      if (!row && task.row.scope === undefined) {
-        for await (const scope of this.#ports.rows.ofAccount(task.row.key, task.row.account)) drop.push(scope);
-      }
+      // What else the index has of the account goes with it.
+      if (!row && task.row.scope === undefined) items.push(this.#itemOf('account', task.row.account, causeOf(task)));
       if (!row) continue;
       const { recorded: _, ...rest } = row;
       const kept = isRecorded ? rest : row;
       this.#rows.set(nameOfUse(task.row), kept);
       put.set(`${row.key} ${nameOfUse(row)}`, kept);
       const other = isMovedAway && changed ? this.#ports.vaults.key(row.key) : undefined;
-      if (other) items.push(this.#itemOf(other.id, causeOf(task)));
+      if (other) items.push(this.#itemOf('key', other.id, causeOf(task)));
     }
     if (items.length > 0) await this.#ports.items.put(items);
     // Of a use that changes its key the new row is there before the old one goes.
@@ -487,9 +556,9 @@ export class SubscriptionPass {
     if (drop.length > 0) await this.#ports.rows.drop(drop);
   }
 
-  #itemOf(key: string, cause: Cause): NewWorkItem {
+  #itemOf(kind: WorkKind, about: string, cause: Cause): NewWorkItem {
     const now = this.#ports.now();
-    return { subscription: this.#subscription, kind: 'key', about: key, due: now, since: now, cause };
+    return { subscription: this.#subscription, kind, about, due: now, since: now, cause };
   }
 
   #leave(wanted: Wanted, next: Date, reason: Reason | undefined): void {
@@ -499,9 +568,14 @@ export class SubscriptionPass {
   }
 
   #failItem(wanted: Wanted, error: unknown): void {
-    const seconds = Math.min(15 * 2 ** wanted.item.attempts, 300);
-    this.#leave(wanted, new Date(this.#ports.now().getTime() + seconds * 1000), 'PassFailed');
-    this.#ports.log({ level: 'warning', reason: 'PassFailed', message: `${REASONS.PassFailed} ${errorText(error)}` });
+    const { kind, attempts } = wanted.item;
+    const isPassing = mayPass(describeFailure(error));
+    const seconds = isPassing ? Math.min(15 * 2 ** attempts, 300) : 3_600;
+    const reason = UNREADABLE[kind] ?? 'PassFailed';
+    this.#leave(wanted, new Date(this.#ports.now().getTime() + seconds * 1000), reason);
+    const message = `${REASONS[reason]} ${errorText(error)}`;
+    const level = isPassing ? 'warning' : 'error';
+    this.#ports.log({ level, reason, message, subscription: this.#subscription });
   }
 
   /** Items that are done are deleted, and the others postponed; one that was put anew meanwhile stays as it is. */
@@ -538,6 +612,17 @@ function announcementOfItem({ since, targets = {} }: WorkItem): Announcement {
 
 function nameOf(item: WorkItem): string {
   return `${workRow(item)} ${item.etag}`;
+}
+
+/** What the account tells beside the version. */
+function differ(one: UseRow, other: UseRow): boolean {
+  const names = ['account', 'location', 'wave', 'identity', 'mode', 'pinned'] as const;
+  return names.some((name) => one[name] !== other[name]);
+}
+
+/** Of the same version: something else has changed, or the row was not written for a day. */
+function isWorthWriting(known: UseRow, seen: UseRow): boolean {
+  return differ(known, seen) || !hasBeenSince(known.readOn, Date.parse(seen.readOn) - DAY_MS, new Date(seen.readOn));
 }
 
 function nameOfUse({ account, scope }: Pick<UseRow, 'account' | 'scope'>): string {

@@ -3,8 +3,10 @@ import type { CallCapacity } from '../azure/call-capacity.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
+import type { Settings } from '../settings/settings.ts';
 import type { Leases } from '../work/lease-client.ts';
 import type { Cause } from '../work/messages.ts';
+import type { FleetIndex } from './fleet-index.ts';
 import type { Blocked, Move, Order } from './reconcile-use.ts';
 import type { StorageAccounts } from './storage-client.ts';
 import type { UseRow, UseRows } from './use-row.ts';
@@ -14,6 +16,7 @@ import type { WorkItems } from './work-items.ts';
 export interface WorkerPorts {
   readonly items: WorkItems;
   readonly rows: UseRows;
+  readonly fleet: Pick<FleetIndex, 'account' | 'accounts' | 'write' | 'listed'>;
   readonly leases: Leases;
   readonly accounts: StorageAccounts;
   readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
@@ -29,6 +32,8 @@ export interface WorkerPorts {
   /** Uses that the drift check leaves where they are. */
   isExempt(row: UseRow): boolean;
   readonly refreshAutomatic: boolean;
+  /** Whose encryption scopes are looked for: those of all accounts, or of those alone that use a managed key themselves. */
+  readonly scopeDiscovery: Settings['scopeDiscovery'];
   /** Part of the windows of the Storage resource provider's budgets (`CMK_BUDGET_SHARE`). */
   readonly budgetShare: number;
   /** The clock of the app's storage account, so that instances with skewed clocks agree. */

@@ -1,5 +1,5 @@
 import { CmkError } from '../errors.ts';
-import { conflictsOf, isEnded, type RekeyData, type RekeyOrder, type RekeyStore } from '../fleet/rekey-order.ts';
+import { conflictsOfOrder, isEnded, type RekeyData, type RekeyOrder, type RekeyStore } from '../fleet/rekey-order.ts';
 import { REASONS } from '../reasons.ts';
 
 /** Others begin or end with the same keys at the same moment: it is looked at again so often. */
@@ -23,7 +23,7 @@ export async function standWithKeys(
   for (let n = 0; n < TRIES; n += 1) {
     // In this order: whoever begins after the holders were read changes them, and then nothing is written here.
     const holders = await rekeys.holders([order.from, order.to]);
-    const others = conflictsOf(order, await rekeys.orders(), now());
+    const others = conflictsOfOrder(order, await rekeys.orders(), now());
     if (others.length > 0) throw conflict(others);
     const standing = await rekeys.stand(order, holders);
     if (standing) return standing;

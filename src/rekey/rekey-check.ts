@@ -1,5 +1,5 @@
 import { commandOr } from '../azure/shell-command.ts';
-import { conflictsOf, type RekeyOrder } from '../fleet/rekey-order.ts';
+import { conflictsOfOrder, type RekeyOrder } from '../fleet/rekey-order.ts';
 import { giveAccess } from '../identities/give-access.ts';
 import type { KeyAccess } from '../identities/key-access.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
@@ -153,7 +153,7 @@ function materialProblems({ to, material }: RekeyFacts): RekeyProblem[] {
 }
 
 function orderProblems({ from, to, orders }: RekeyFacts, now: Date): RekeyProblem[] {
-  return conflictsOf({ id: '', from: from.id, to: to.id }, orders, now).map((order) => ({
+  return conflictsOfOrder({ id: '', from: from.id, to: to.id }, orders, now).map((order) => ({
     reason: 'RekeyConflict',
     detail: `The re-key ${order.id} (${order.from} to ${order.to}) has to do with the same key.`,
     fix: wayOut(order),

@@ -16,7 +16,7 @@ import type { KeyCatalog } from '../keys/key-admin-client.ts';
 import { readKeysRight } from '../keys/key-rights.ts';
 import { type ManagedKey, type ManagedVault, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
-import type { StandingControl } from '../rollout/standing-control.ts';
+import type { KnownOrders } from '../orders/known-orders.ts';
 import { type KeyViewPorts, readInTime, readKeySummary, unreadView } from './key.ts';
 import type { KeySummary, ListedVault } from './key-schemas.ts';
 
@@ -33,7 +33,7 @@ const KEYS_MS = 11_000;
 
 export type ListKeysPorts = KeyViewPorts & {
   readonly settings: KeyViewPorts['settings'] & { readonly vaults: Pick<ManagedVaults, 'key'> };
-  readonly control: StandingControl;
+  readonly control: KnownOrders;
   readonly keyCatalog: Pick<KeyCatalog, 'names'>;
   readonly knownKeys: KnownKeys;
 };

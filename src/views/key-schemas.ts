@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { APPROVALS_PART } from '../approvals/known-approvals.ts';
 import { EFFECT_TIMES } from '../effect/sum-times.ts';
-import { ROTATION_SUMMARY } from '../fleet/rotation-progress.ts';
-import { LOGGED_USAGE } from './key-usage.ts';
+import { ROTATION_SUMMARY } from '../fleet/rotation-schemas.ts';
 
 // A key as it is shown: API and page word what is in here. All times are ISO 8601, in UTC.
 
@@ -172,6 +171,39 @@ export const BLAST_RADIUS = z
   })
   .describe('What stops working while the key is revoked.');
 
+const lastUse = z.object({
+  on: time,
+  objectId: z.string().optional().describe('Object id of who asked, as the log has it.'),
+  appId: z.string().optional().describe('Client id of the application.'),
+});
+
+/** Who used a key, as answers show it. */
+export const LOGGED_USAGE = z
+  .object({
+    trackedSince: time.optional().describe('The earliest entry of the vault: of the time before, nothing is known.'),
+    trackedUntil: time.optional().describe('The latest entry of the vault: the log is some minutes behind.'),
+    gaps: z
+      .array(z.object({ from: time, to: time }))
+      .optional()
+      .describe(
+        'Nothing of the whole vault was logged in between: nobody asked for a key, or the log was off. The last one first.',
+      ),
+    versions: z.array(
+      z.object({
+        version: z.string().optional().describe('Absent: whoever asked named none.'),
+        wrapped: lastUse.optional().describe('When it was last asked to wrap, refused requests included.'),
+        unwrapped: lastUse.optional(),
+        other: lastUse.optional().describe('Encrypt, decrypt, sign or verify.'),
+        unclear: lastUse
+          .extend({ entry: z.string().optional().describe('What the log calls it.') })
+          .optional()
+          .describe('An entry of a Managed HSM that may be any request for any version, as its form is not known.'),
+      }),
+    ),
+    unread: z.string().optional().describe('Why the log tells nothing now.'),
+  })
+  .describe("Who used which version last, by Key Vault's own log. Absent: CMK_USAGE_WORKSPACE is not set.");
+
 /** A key, as its status has it. */
 export const KEY_STATUS = z.object({
   key: z.string(),
@@ -254,6 +286,7 @@ export const KEY_LIST = z.object({
 
 export type UnreadView = z.output<typeof UNREAD>;
 export type KeyUsersView = z.output<typeof KEY_USERS>;
+export type KeyUsageView = z.output<typeof LOGGED_USAGE>;
 export type NextRotation = z.output<typeof NEXT_ROTATION>;
 export type RotationCostView = z.output<typeof ROTATION_COST>;
 export type RotationState = z.output<typeof ROTATION_STATE>;

@@ -1,6 +1,7 @@
 import { countUnlisted, type InSight, usesLookedAfter } from '../accounts/in-sight.ts';
 import type { FleetIndex, FleetUse } from '../fleet/fleet-index.ts';
-import { type Rotation, RotationCost, type RotationCounts } from '../fleet/rotation-progress.ts';
+import { RotationCost } from '../fleet/rotation-progress.ts';
+import type { Rotation, RotationCounts } from '../fleet/rotation-schemas.ts';
 import type { UseRow, UseRows } from '../fleet/use-row.ts';
 import { sameKeyName } from '../keys/key-identifier.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';

@@ -9,10 +9,10 @@ import { activeFrom, type KeyVersion, newestUsableVersion, newestVersion, usabil
 import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
 import type { RotationPolicySummary } from '../keys/rotation-policy-summary.ts';
 import type { KeyUsageLog } from '../keys/usage-log-client.ts';
+import { pausedView } from '../orders/standing-orders.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { keyState } from '../revocation/key-state.ts';
 import { readRevocation } from '../revocation/revocation.ts';
-import { pausedView } from '../rollout/pause.ts';
 import type { KeyStatus, KeySummary, KeyUsersView, UnreadView, VersionView } from './key-schemas.ts';
 import { readKeyUsage } from './key-usage.ts';
 import { type KeyUsers, type KeyUsersPorts, readKeyUsers } from './key-users.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { APPROVAL } from '../approvals/approval.ts';
 import { DRIFT_REPORT } from '../drift/report.ts';
-import { ROTATION_SUMMARY } from '../fleet/rotation-progress.ts';
+import { ROTATION_SUMMARY } from '../fleet/rotation-schemas.ts';
 import { partOf } from '../http/part.ts';
 import { FLEET_LIST } from './fleet-schemas.ts';
 import { KEY_SUMMARY, PAUSED } from './key-schemas.ts';

@@ -8,7 +8,7 @@ import { jsonResponse } from '../http/json-response.ts';
 import { type PartTelling, partContent, partView } from '../http/part.ts';
 import { queryInvalid, queryOf } from '../http/query.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { listedPause } from '../rollout/pause.ts';
+import { listedPause } from '../orders/standing-orders.ts';
 import { fleetSummaryOf } from './fleet-api.ts';
 import { judgeNow } from './judge-now.ts';
 import type { KeySummary } from './key-schemas.ts';

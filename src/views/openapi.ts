@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { HEALTH_STATES } from '../fleet/health-states.ts';
-import { ROTATION } from '../fleet/rotation-progress.ts';
+import { ROTATION } from '../fleet/rotation-schemas.ts';
 import { type ApiOperation, STORAGE_UNREAD } from '../http/openapi.ts';
 import { FLEET_ACCOUNT, FLEET_LIST } from './fleet-schemas.ts';
 import { KEY_LIST } from './key-schemas.ts';

@@ -4,11 +4,11 @@ import type { KnownApprovals } from '../approvals/known-approvals.ts';
 import { KeptPart, type PartTaken } from '../azure/kept-part.ts';
 import { newestReport } from '../drift/http/drift-api.ts';
 import type { DriftReport } from '../drift/report.ts';
-import type { RotationSummary } from '../fleet/rotation-progress.ts';
+import type { RotationSummary } from '../fleet/rotation-schemas.ts';
 import { orUnavailable } from '../http/or-unavailable.ts';
 import type { ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
-import { type Pause, standingPauses } from '../rollout/pause.ts';
+import { openPauses, type PauseOrder } from '../orders/standing-orders.ts';
 import { readSnapshot } from './fleet-api.ts';
 import type { FleetSnapshot, FleetSnapshots } from './fleet-snapshot.ts';
 import type { KeyLister, ListKeysPorts } from './key-list.ts';
@@ -48,7 +48,7 @@ export interface UnusualKeys {
 export interface NowReadings {
   readonly fleet: FleetSnapshot;
   readonly keys: UnusualKeys;
-  readonly pauses: readonly Pause[];
+  readonly pauses: readonly PauseOrder[];
   readonly rotations: readonly RotationSummary[];
   readonly drift: DriftReport | undefined;
   readonly approvals: readonly ApprovalRequest[];
@@ -119,13 +119,16 @@ export class NowBoard {
 }
 
 /** @throws {@link HttpProblem} 503 */
-async function readPauses({ control, now }: Pick<NowPorts, 'control' | 'now'>, log: Log): Promise<readonly Pause[]> {
+async function readPauses(
+  { control, now }: Pick<NowPorts, 'control' | 'now'>,
+  log: Log,
+): Promise<readonly PauseOrder[]> {
   const state = await orUnavailable(
     () => control.known(log),
-    (why) => `What is paused cannot be read: ${why} What was paused before holds for up to an hour.`,
+    (why) => `What is paused cannot be read: ${why} Without that nothing is moved.`,
     'Repeat the call in a minute; if it stays, check the storage account of the app.',
   );
-  return standingPauses(state, now());
+  return openPauses(state, now());
 }
 
 async function readUnusualKeys(lister: KeyLister, ports: NowPorts, log: Log): Promise<UnusualKeys> {

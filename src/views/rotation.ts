@@ -6,13 +6,8 @@ import { describe, describeFailure } from '../azure/failure.ts';
 import type { Budget } from '../azure/pacer.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
 import type { RolloutStore } from '../fleet/rollout-row.ts';
-import {
-  ROTATION_SUMMARY,
-  type Rotation,
-  RotationCount,
-  type RotationSummary,
-  SHOWN_PAUSE,
-} from '../fleet/rotation-progress.ts';
+import { RotationCount } from '../fleet/rotation-progress.ts';
+import { ROTATION_SUMMARY, type Rotation, type RotationSummary } from '../fleet/rotation-schemas.ts';
 import type { UseRows } from '../fleet/use-row.ts';
 import { jsonResponse } from '../http/json-response.ts';
 import { orUnavailable } from '../http/or-unavailable.ts';
@@ -22,8 +17,8 @@ import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
-import { standingPauses } from '../rollout/pause.ts';
-import type { StandingControl } from '../rollout/standing-control.ts';
+import type { KnownOrders } from '../orders/known-orders.ts';
+import { openPauses, PAUSE, type PauseOrder } from '../orders/standing-orders.ts';
 import { DAY_MS } from '../time/spans.ts';
 
 /** Of longer ago, what moved last is of no interest any more. Milliseconds. */
@@ -34,14 +29,14 @@ const CONCURRENCY = 8;
 
 export const ROTATION_LIST = z.object({
   value: z.array(ROTATION_SUMMARY),
-  pauses: z.array(SHOWN_PAUSE).describe('Every pause that stands now, of keys that are not listed too.'),
+  pauses: z.array(PAUSE).describe('Every pause that stands now, of keys that are not listed too.'),
   nextLink: z.string().optional().describe('Where the next page is.'),
 });
 
 /** What a rotation is evaluated from, beside the key's versions and uses. */
 export interface RotationCountPorts {
   readonly rollouts: Pick<RolloutStore, 'read'>;
-  readonly control: Pick<StandingControl, 'pauseNow'>;
+  readonly control: Pick<KnownOrders, 'pauseNow'>;
   /** What Azure takes of writes in one subscription and region. */
   readonly writeBudgets: readonly Budget[];
   readonly now: () => Date;
@@ -55,7 +50,7 @@ export interface RotationViewPorts extends RotationCountPorts {
   readonly fleet: Pick<FleetIndex, 'listings'>;
   /** Where accounts are looked after. */
   readonly inSight: InSight;
-  readonly control: StandingControl;
+  readonly control: KnownOrders;
 }
 
 /** Begins to count how far the rotation of a key is. @throws what the store of rollouts answers */
@@ -91,7 +86,7 @@ export async function readKeyRotation(key: ManagedKey, ports: RotationViewPorts)
 export interface RotationPage {
   readonly value: readonly RotationSummary[];
   /** Every pause that stands now: one may keep from beginning what is not listed yet. */
-  readonly pauses: z.output<typeof ROTATION_LIST>['pauses'];
+  readonly pauses: readonly PauseOrder[];
   /** Where the next page begins; absent: this was the last. */
   readonly next?: string;
 }
@@ -117,7 +112,7 @@ export async function listRotations(after: string | undefined, ports: RotationVi
   const once = { ...ports, fleet: { listings: listed } };
   const value = await pMap(page, (key) => summaryOf(key, once), { concurrency: CONCURRENCY });
   const next = keys.length > page.length ? page.at(-1)?.id : undefined;
-  return { value, pauses: standingPauses(control.state, now()), ...(next ? { next } : {}) };
+  return { value, pauses: openPauses(control.state, now()), ...(next ? { next } : {}) };
 }
 
 async function summaryOf(key: ManagedKey, ports: RotationViewPorts): Promise<RotationSummary> {

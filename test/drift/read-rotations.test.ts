@@ -5,8 +5,8 @@ import type { Finding } from '../../src/drift/report.ts';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import { createRotationNotes } from '../../src/fleet/rotation-notes.ts';
 import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
-import { NO_CONTROL } from '../../src/rollout/pause.ts';
-import { StandingControl } from '../../src/rollout/standing-control.ts';
+import { KnownOrders } from '../../src/orders/known-orders.ts';
+import { NO_ORDERS } from '../../src/orders/standing-orders.ts';
 import { DEFAULT_AUTOFIX } from '../../src/settings/fixable.ts';
 import type { Work } from '../../src/work/messages.ts';
 import { accountId, fleetUse } from '../rollout/rollout-fixture.ts';
@@ -47,7 +47,7 @@ async function sent(
     keys: { listVersions: () => Promise.reject(new Error('They are read already.')) },
     fleet,
     rotationNotes: createRotationNotes(port),
-    control: new StandingControl({ read: async () => NO_CONTROL }, now),
+    control: new KnownOrders({ read: async () => NO_ORDERS }, now),
     queue: { send: async (_, work) => void works.push(work) },
     ...{ writeBudgets: [], now },
   };

@@ -5,13 +5,13 @@ import type { StorageAccount } from '../../local/azure/world.ts';
 import { reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
 import { accountRow } from '../../src/fleet/fleet-keys.ts';
 import { REKEY_TABLE } from '../../src/fleet/rekey-store-client.ts';
+import { withPause, withResume } from '../../src/orders/standing-orders.ts';
 import { carryOutRekey } from '../../src/rekey/carry-out.ts';
 import { listRekeys } from '../../src/rekey/http/rekey-api.ts';
 import { progressOf } from '../../src/rekey/progress.ts';
 import { formatAccountRevocation } from '../../src/revocation/account-record.ts';
 import { restoreKey } from '../../src/revocation/restore-key.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
-import { NO_CONTROL, withPause, withResume } from '../../src/rollout/pause.ts';
 import { group, storageIdentity, TestKey } from '../support/fleet.ts';
 import { REVOKER } from '../support/keys.ts';
 import { useWire } from '../support/wire.ts';
@@ -146,7 +146,7 @@ describe('while a re-key stands', () => {
 
   it.each(['all keys', 'the old key', 'the new key'])('a pause of %s holds all of it', async (what) => {
     const orders = new RekeyOrders(wire);
-    const { controlStore, control } = orders.services;
+    const { orderStore, control } = orders.services;
     const { a, b, accounts } = twoKeys();
     const id = await orders.start(a, b);
     await orders.carryOut(() => on(b, accounts) >= 3);
@@ -155,11 +155,11 @@ describe('while a re-key stands', () => {
     const key = { 'all keys': {}, 'the old key': { key: a.id() }, 'the new key': { key: b.id() } }[what];
     const about = { id: 'p', reason: 'Change freeze', by: { objectId: 'o' } };
     const pause = { ...about, ...key, since: now.toISOString() };
-    control.learn(await controlStore.update(() => withPause(NO_CONTROL, pause, now)));
+    control.learn(await orderStore.change((orders) => withPause(orders, pause, now)));
     await orders.carryOut(async () => (await orders.waits(id)) === 'Paused');
     expect(on(b, accounts)).toBe(moved);
-    const at = wire.azure.clock.now().toISOString();
-    control.learn(await controlStore.update((state) => withResume(state, { ...about, ...key, at })));
+    const at = wire.azure.clock.now();
+    control.learn(await orderStore.change((orders) => withResume(orders, key?.key, [], at)));
     await orders.carryOut();
     expect((await orders.order(id)).state).toBe('done');
     expect(on(b, accounts)).toBe(7);

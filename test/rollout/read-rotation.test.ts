@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import type { FleetUse } from '../../src/fleet/fleet-index.ts';
-import { NO_CONTROL } from '../../src/rollout/pause.ts';
+import { KnownOrders } from '../../src/orders/known-orders.ts';
+import { NO_ORDERS } from '../../src/orders/standing-orders.ts';
 import { type ComputeRotationPorts, computeRotation } from '../../src/rollout/read-rotation.ts';
-import { StandingControl } from '../../src/rollout/standing-control.ts';
 import { KEY, keyVersion, SUBSCRIPTION, versionName } from '../support/keys.ts';
 import { accountId, fleetUse, NOW } from './rollout-fixture.ts';
 
@@ -23,7 +23,7 @@ function portsOf(uses: readonly FleetUse[], subscriptions: readonly string[] | u
       },
     },
     rotationNotes: { all: async function* () {}, of: async () => undefined, put: async () => {} },
-    control: new StandingControl({ read: async () => NO_CONTROL }, now),
+    control: new KnownOrders({ read: async () => NO_ORDERS }, now),
     writeBudgets: [],
     now,
   } satisfies ComputeRotationPorts;

@@ -13,6 +13,8 @@ import { isEnded } from '../../src/fleet/rekey-order.ts';
 import { createRotationNotes } from '../../src/fleet/rotation-notes.ts';
 import type { Keys } from '../../src/keys/key-client.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
+import { KnownOrders } from '../../src/orders/known-orders.ts';
+import { NO_ORDERS, openPauses, type StandingOrders, withPause, withResume } from '../../src/orders/standing-orders.ts';
 import { carryOutRekey } from '../../src/rekey/carry-out.ts';
 import { changeRekey, type RekeyChange } from '../../src/rekey/control-rekey.ts';
 import { obstacleOf } from '../../src/rekey/obstacle.ts';
@@ -23,11 +25,9 @@ import { openRevocation } from '../../src/revocation/revocation.ts';
 import { revoke } from '../../src/revocation/revoke.ts';
 import { settleRevocation } from '../../src/revocation/settle-revocation.ts';
 import { followRotation } from '../../src/rollout/follow-rotation.ts';
-import { type ControlState, NO_CONTROL, standingPauses, withPause, withResume } from '../../src/rollout/pause.ts';
 import { readRotation } from '../../src/rollout/read-rotation.ts';
 import { createRollout } from '../../src/rollout/rollout.ts';
 import { viewRotation } from '../../src/rollout/rotation-view.ts';
-import { StandingControl } from '../../src/rollout/standing-control.ts';
 import { rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
 import type { Exemption } from '../../src/settings/exemption.ts';
 import { DEFAULT_AUTOFIX } from '../../src/settings/fixable.ts';
@@ -45,6 +45,7 @@ import {
 } from '../../src/work/messages.ts';
 import type { Outcome } from '../../src/work/outcome.ts';
 import { processWork } from '../../src/work/process.ts';
+import { requestByMessage } from '../../src/work/work-queue-client.ts';
 import { KEY, PUBLIC, SUBSCRIPTION, VAULTS } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 import { MemoryRekeys } from '../support/memory-rekeys.ts';
@@ -81,7 +82,7 @@ interface Instance {
   readonly skewMs: number;
   actors: Set<Actor>;
   /** What it knows of pauses, over all that it does; lost when it is killed. */
-  control: StandingControl;
+  control: KnownOrders;
   /** Since when it has known of the pause that stands. */
   pausedSince: number | undefined;
   /** What a process has in memory, and loses when it is killed. */
@@ -122,7 +123,7 @@ export class AppWorld implements World {
   readonly #originalVersions: number;
   readonly #nearExpiry: boolean;
   readonly #canary: number;
-  #orders: ControlState = NO_CONTROL;
+  #orders: StandingOrders = NO_ORDERS;
   readonly #exempt: readonly string[];
   readonly #checks: number;
   /** What each of them has in hand. */
@@ -319,7 +320,7 @@ export class AppWorld implements World {
       ...this.#queues.timesBut((message) => this.#isWaitingRekey(message)),
     ];
     const next = Math.min(...times);
-    if (this.#deeds.length === 0 && standingPauses(this.#orders, new Date(this.#clock - CLOCKS_MS)).length > 0) {
+    if (this.#deeds.length === 0 && openPauses(this.#orders, new Date(this.#clock - CLOCKS_MS)).length > 0) {
       return [{ label: 'an operator ends every pause', run: () => this.#resume() }];
     }
     // What waits for its turn in the queue has to wait for it no longer than for a drift check.
@@ -485,20 +486,15 @@ export class AppWorld implements World {
 
   #resume(): void {
     this.#isControlOut = false;
-    this.#orders = withResume(this.#orders, {
-      id: 'r',
-      reason: 'a simulation',
-      by: { objectId: 'o' },
-      at: new Date(this.#clock).toISOString(),
-    });
+    this.#orders = withResume(this.#orders, undefined, [], new Date(this.#clock));
   }
 
-  #control(skewMs: number): StandingControl {
-    const read = async (): Promise<ControlState> => {
+  #control(skewMs: number): KnownOrders {
+    const read = async (): Promise<StandingOrders> => {
       if (this.#isControlOut) throw new Error('no answer');
       return this.#orders;
     };
-    return new StandingControl({ read }, () => new Date(this.#clock + skewMs));
+    return new KnownOrders({ read }, () => new Date(this.#clock + skewMs));
   }
 
   /** Whether the instance has known of a pause for longer than what it had begun before may take. */
@@ -524,7 +520,12 @@ export class AppWorld implements World {
             key,
             open?.id ?? 'none',
             call,
-            { ...ports, dualControl: true, readiness: async () => ({ accounts: [], warnings: [] }) },
+            {
+              ...ports,
+              requestKey: requestByMessage(ports.queue),
+              dualControl: true,
+              readiness: async () => ({ accounts: [], warnings: [] }),
+            },
             () => {},
           );
     void run

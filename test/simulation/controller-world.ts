@@ -1,4 +1,5 @@
 import { CallCapacity } from '../../src/azure/call-capacity.ts';
+import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import {
   type FleetQueue,
   type FleetWork,
@@ -10,12 +11,12 @@ import {
 } from '../../src/fleet/fleet-work.ts';
 import { type KeyPorts, reconcileKey } from '../../src/fleet/reconcile-key.ts';
 import { RolloutGate } from '../../src/fleet/rollout-gate.ts';
-import type { StandingOrders } from '../../src/fleet/standing-orders.ts';
-import { createUseRows, toUseChange, toUseRow } from '../../src/fleet/use-row.ts';
+import { createUseRows, toUseRow } from '../../src/fleet/use-row.ts';
 import { NO_SUBSCRIPTION, type WorkKind } from '../../src/fleet/work-items.ts';
 import type { WorkerPorts } from '../../src/fleet/worker-ports.ts';
 import { compareAge, type KeyVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
 import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
+import { NO_ORDERS, openPauses, type StandingOrders, withPause, withResume } from '../../src/orders/standing-orders.ts';
 import { formatRevocation, openRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { KEY, REVOKER, VAULT, VAULTS } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
@@ -112,7 +113,7 @@ export class ControllerWorld implements World {
   readonly items = new MemoryWorkItems();
   readonly rollouts = new MemoryRollouts();
   readonly recorded: Recorded[] = [];
-  #orders: StandingOrders = { pauses: [], goOn: [], moves: [] };
+  #orders: StandingOrders = NO_ORDERS;
   /** People and lost rows make accounts go past their wave. */
   #isDisturbed = false;
   #isIndexLost = false;
@@ -127,6 +128,7 @@ export class ControllerWorld implements World {
   readonly #leases = new MemoryLeases(() => this.#clock);
   readonly #instances: Instance[];
   readonly #deeds: ControllerDeed[];
+  #subscriptions: readonly string[];
   #messages: Message[] = [];
   #clock = NOON;
   #sweepAt = NOON + SWEEP_MS;
@@ -171,19 +173,8 @@ export class ControllerWorld implements World {
       },
       () => this.#clock,
     );
-    const subscriptions = new Set(scenario.uses.map(({ subscription }) => subscription));
-    for (const subscription of subscriptions) this.#want(subscription, 'list', '');
-    for (const [name, { spec, pin }] of this.storage.uses) {
-      if (name.includes('/')) this.#knowScope(name, spec, pin);
-    }
-  }
-
-  /** As if the account had been asked for its scopes. */
-  #knowScope(name: string, { key, region, wave }: UseSpec, version: string): void {
-    const on = new Date(this.#clock).toISOString();
-    const use = { key: managedKey(VAULT, key).id, account: this.storage.id(name), scope: 'scope', location: region };
-    const versions = { mode: 'pinned', pinned: version, current: version, ...(wave ? { wave } : {}) } as const;
-    this.index.apply(toUseChange({ ...use, ...versions, state: 'done', readOn: on, at: on, attempts: 0 }));
+    this.#subscriptions = [...new Set(scenario.uses.map(({ subscription }) => subscription))];
+    for (const subscription of this.#subscriptions) this.#want(subscription, 'list', '');
   }
 
   tick(): void {
@@ -244,6 +235,8 @@ export class ControllerWorld implements World {
   }
 
   #judgeUses(when: string): void {
+    // What the index had of a PATCH that may still land is lost with it; the drift check finds it within the hour.
+    if (this.#isIndexLost && this.scheduler.landings > 0) return;
     for (const [name, { key, current }] of this.storage.uses) {
       const target = this.#isPaused() ? undefined : this.#target(key);
       if (target && current !== target) {
@@ -359,17 +352,15 @@ export class ControllerWorld implements World {
       }
       case 'loseIndex': {
         this.#isIndexLost = true;
-        for (const { partitionKey, rowKey } of this.index.all) {
-          // Scopes are found by listing them, account by account.
-          if (rowKey.split('|').length === 2) this.index.apply({ partitionKey, rowKey });
-        }
-        const subscriptions = new Set(this.storage.uses.map(([, { spec }]) => spec.subscription));
-        for (const subscription of subscriptions) this.#want(subscription, 'list', '');
+        this.index.clear();
+        for (const subscription of this.#subscriptions) this.#want(subscription, 'list', '');
         return;
       }
       case 'pause': {
         const until = deed.minutes && new Date(this.#clock + deed.minutes * 60_000).toISOString();
-        this.#orders = { ...this.#orders, pauses: [until ? { until } : {}] };
+        const by = { id: 'pause', reason: 'test', by: { objectId: 'operator' } };
+        const pause = { ...by, since: new Date(this.#clock).toISOString(), ...(until ? { until } : {}) };
+        this.#orders = withPause(this.#orders, pause, new Date(this.#clock));
         this.#pausedSince = this.#clock;
         return;
       }
@@ -384,7 +375,7 @@ export class ControllerWorld implements World {
         this.#stall(deed.seconds * 1000);
         return;
       case 'resume':
-        this.#orders = { ...this.#orders, pauses: [] };
+        this.#orders = withResume(this.#orders, undefined, [], new Date(this.#clock));
         for (const key of this.#vaults.keys()) this.#wantKey(key);
         return;
       case 'wait':
@@ -471,6 +462,8 @@ export class ControllerWorld implements World {
     const ports: WorkerPorts & KeyPorts & FleetQueue & KeyQueue = {
       items: this.items.port(way),
       rows: createUseRows(this.index.port(way)),
+      fleet: createFleetIndex(this.index.port(way)),
+      scopeDiscovery: 'all',
       leases: this.#leases.port(actor, way),
       accounts: this.storage.port(actor, way),
       keys: {
@@ -482,6 +475,12 @@ export class ControllerWorld implements World {
         },
       },
       vaults: VAULTS,
+      accountsOfKey: {
+        using: async function* (this: ControllerWorld, { name }: ManagedKey) {
+          yield* await way(`graph ${name}`, () => this.storage.accountsOf(name));
+        }.bind(this),
+      },
+      subscriptions: async () => this.#subscriptions,
       rollouts: this.rollouts.port(way),
       orders: { read: () => way('orders read', () => this.#orders) },
       gate: this.#gateOf(instance),
@@ -583,8 +582,6 @@ export class ControllerWorld implements World {
 
   /** Whether those that go first are not on that version yet. */
   #isHeld(name: string, key: string, version: string): boolean {
-    // A use that the index has lost has no stage.
-    if (this.#isIndexLost) return false;
     const accounts = this.storage.uses.filter(([other, use]) => use.key === key && !other.includes('/'));
     const reached = new Set(this.storage.changes.flatMap((change) => (change.version === version ? change.name : [])));
     const asked = this.storage.asked.get(`${key} ${version}`) ?? new Set();
@@ -609,7 +606,7 @@ export class ControllerWorld implements World {
   }
 
   #isPaused(): boolean {
-    return this.#orders.pauses.some(({ until }) => until === undefined || Date.parse(until) > this.#clock);
+    return openPauses(this.#orders, new Date(this.#clock)).length > 0;
   }
 
   #target(key: string): string | undefined {

@@ -1,7 +1,7 @@
-import type { AccountsOfKey } from '../../src/accounts/dependent.ts';
 import type { Account, AccountEncryption } from '../../src/fleet/account.ts';
 import { accountKeyUse } from '../../src/fleet/key-use.ts';
 import type { StorageAccounts } from '../../src/fleet/storage-client.ts';
+import type { AccountsOfKey } from '../../src/fleet/unindexed-accounts.ts';
 import { KEY, SUBSCRIPTION } from '../support/keys.ts';
 import type { MemoryVault } from './memory-vault.ts';
 import type { Actor } from './scheduler.ts';

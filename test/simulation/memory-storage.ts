@@ -1,5 +1,6 @@
 import type { Account, AccountEncryption, Scope } from '../../src/fleet/account.ts';
 import type { StorageAccounts } from '../../src/fleet/storage-client.ts';
+import type { AccountOfKey } from '../../src/fleet/unindexed-accounts.ts';
 import { VAULT, versionName } from '../support/keys.ts';
 import type { Way } from './memory-vault.ts';
 import type { Actor } from './scheduler.ts';
@@ -104,6 +105,16 @@ export class MemoryStorage {
     this.#gone.add(name);
   }
 
+  /** As Resource Graph shows them. */
+  accountsOf(key: string): AccountOfKey[] {
+    return this.uses
+      .filter(([name, use]) => !name.includes('/') && use.key === key)
+      .map(([name, { spec, pin, current }]) => ({
+        ...{ id: this.id(name), location: spec.region, seen: { pinned: pin || undefined, current } },
+        ...(spec.wave ? { wave: spec.wave } : {}),
+      }));
+  }
+
   port(actor: Actor, way: Way): StorageAccounts {
     const reads = new Map<string, { readonly changes: number; readonly rest: string }>();
     const see = (name: string) => this.#of(name).changes.at(-1)?.seenBy.add(actor);
@@ -143,7 +154,17 @@ export class MemoryStorage {
         await patch(name, keyVaultProperties?.keyName ?? '', keyVaultProperties?.keyVersion ?? '');
         return this.#account(name);
       },
-      listScopes: async function* () {},
+      listScopes: async function* (this: MemoryStorage, { name }: { readonly name: string }) {
+        const scope = `${name}/scope`;
+        const page = await way(`list scopes ${name}`, () => {
+          this.#of(name);
+          return this.#uses.has(scope) ? [this.#scope(scope)] : [];
+        });
+        for (const one of page) {
+          see(scope);
+          yield one;
+        }
+      }.bind(this),
       getScope: async ({ name }) => {
         await get(`${name}/scope`);
         return this.#scope(`${name}/scope`);

@@ -1,6 +1,6 @@
 import type { UseRow } from '../../src/fleet/use-row.ts';
-import { NO_CONTROL } from '../../src/rollout/pause.ts';
-import { StandingControl } from '../../src/rollout/standing-control.ts';
+import { KnownOrders } from '../../src/orders/known-orders.ts';
+import { NO_ORDERS } from '../../src/orders/standing-orders.ts';
 import { day, KEY, SUBSCRIPTION, versionName } from '../support/keys.ts';
 
 export const NOW = day(200);
@@ -52,7 +52,7 @@ export function viewPorts(uses: readonly UseRow[]) {
     },
     inSight: async (): Promise<readonly string[] | undefined> => undefined,
     rollouts: { read: async () => undefined },
-    control: new StandingControl({ read: async () => NO_CONTROL }, now),
+    control: new KnownOrders({ read: async () => NO_ORDERS }, now),
     writeBudgets: [
       { calls: 10, perMs: 1_000, burst: 10 },
       { calls: 1_200, perMs: 3_600_000 },

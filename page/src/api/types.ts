@@ -12,7 +12,7 @@ export type {
 export type { RestoreResponse, RevokeResponse } from '../../../src/break-glass/schemas.ts';
 export type { DriftCause } from '../../../src/drift/report.ts';
 export type { TrendDay } from '../../../src/drift/trend/trend.ts';
-export type { RotationSummary } from '../../../src/fleet/rotation-progress.ts';
+export type { RotationSummary } from '../../../src/fleet/rotation-schemas.ts';
 export type { AccountRecordView, TakenView } from '../../../src/revocation/record-view.ts';
 export type { KeyStatusResponse, KeySummary } from '../../../src/views/key-schemas.ts';
 export type { NowAnswer, NowParts } from '../../../src/views/now-schemas.ts';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { accountsNotListed } from '../../accounts/in-sight.ts';
-import type { Rotation, RotationSummary } from '../../fleet/rotation-progress.ts';
+import type { Rotation, RotationSummary } from '../../fleet/rotation-schemas.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { AppApi } from '../../operations/app-api.ts';
@@ -70,7 +70,7 @@ export function addRotationCommands(program: Command, cli: Cli): void {
 }
 
 async function readRotation({ vault, name }: ManagedKey, app: AppApi): Promise<Rotation> {
-  const { ROTATION } = await import('../../fleet/rotation-progress.ts');
+  const { ROTATION } = await import('../../fleet/rotation-schemas.ts');
   return app.get(`/rotations/${vault.name}/${name}`, ROTATION);
 }
 

@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import type { TokenCredential } from '../../azure/credential.ts';
 import { CmkError } from '../../errors.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
-import { createControlStore } from '../../rollout/control-client.ts';
-import type { ControlPorts } from '../../rollout/order-pause.ts';
-import { StandingControl } from '../../rollout/standing-control.ts';
+import { KnownOrders } from '../../orders/known-orders.ts';
+import type { ControlPorts } from '../../orders/order-pause.ts';
+import { createOrdersStore } from '../../orders/standing-orders-client.ts';
 import { knowsAppStorage } from '../../settings/own-storage.ts';
 import { type Environment, readStorageSettings } from '../../settings/settings.ts';
+import { requestByMessage, type WorkQueue } from '../../work/work-queue-client.ts';
 import { appRecord } from '../key/app-record.ts';
 import type { Azure } from '../operator-azure.ts';
 import { keyByName } from '../resolve.ts';
@@ -30,16 +31,26 @@ export function rotationAccess(
   }
   const settings = readStorageSettings({ ...environment, AZURE_CLOUD: azure.cloud.name });
   const { now, keys, cloud } = azure;
-  const controlStore = createControlStore(settings, credential);
+  const record = appRecord(environment, credential);
+  const orderStore = createOrdersStore(settings, credential);
   return {
     settings: {
       vaults: { key: (id) => (parseKeyIdentifier(id) ? keyByName(id, undefined, cloud) : undefined) },
     },
     keys,
-    controlStore,
-    control: new StandingControl(controlStore, now),
+    orderStore,
+    control: new KnownOrders(orderStore, now),
     newId: () => randomUUID(),
     now,
-    ...appRecord(environment, credential),
+    ...record,
+    requestKeys: keyRequests(record.queue),
+  };
+}
+
+/** What is paused asks again by itself: after the end of a pause of all keys none is sent for. */
+function keyRequests(queue: Pick<WorkQueue, 'send'>): ControlPorts['requestKeys'] {
+  const requestKey = requestByMessage(queue);
+  return async (keys, cause) => {
+    for (const key of keys === 'all' ? [] : keys) await requestKey(key, cause);
   };
 }

@@ -1,8 +1,8 @@
 import { CmkError } from '../../errors.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Log } from '../../log.ts';
-import { type ControlPorts, type Ordered, orderPause, orderResume } from '../../rollout/order-pause.ts';
-import { endProblem } from '../../rollout/pause.ts';
+import { type ControlPorts, type Ordered, orderPause, orderResume } from '../../orders/order-pause.ts';
+import { endProblem } from '../../orders/standing-orders.ts';
 import { callBy } from '../key/app-record.ts';
 import type { Operator } from '../operator.ts';
 

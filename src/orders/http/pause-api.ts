@@ -8,8 +8,8 @@ import { type ManagedKey, type ManagedVaults, managedKey } from '../../keys/mana
 import type { Log } from '../../log.ts';
 import { REASONS } from '../../reasons.ts';
 import { type ControlOrder, type ControlPorts, type Ordered, orderPause, orderResume } from '../order-pause.ts';
-import { endProblem } from '../pause.ts';
-import type { PAUSE_REQUEST, RESUME_REQUEST } from './schemas.ts';
+import { endProblem } from '../standing-orders.ts';
+import type { PAUSE_REQUEST, RESUME_REQUEST } from './pause-schemas.ts';
 
 type ControlApiPorts = ControlPorts & { readonly settings: { readonly vaults: ManagedVaults } };
 

@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto';
+import { parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
+import { hasBeenSince } from '../time/has-been-since.ts';
+import { DAY_MS } from '../time/spans.ts';
+import type { Account, Scope } from './account.ts';
+import type { FleetAccount, FleetChange, FleetUse, UseRef } from './fleet-index.ts';
+import { observe, type ReadUse } from './observe.ts';
+import { useOfAccount, useOfScope } from './read-use.ts';
+import type { UseRow } from './use-row.ts';
+
+/** Whether the app moves the uses of a key: their rows are written with what became of each, and not here. */
+export type IsManaged = (key: string) => boolean;
+
+/** How a use that is read for the first time is kept; undefined: it uses no key of Key Vault, or one of an impossible name. */
+export function rowOfRead(read: ReadUse): UseRow | undefined {
+  const seen = observe(undefined, read, []);
+  return seen.outdated || !seen.row || !parseKeyIdentifier(seen.row.key) ? undefined : seen.row;
+}
+
+/**
+ * What an account, as a list or a GET shows it, changes of its own row and of a use that the app does not move. Nothing is
+ * written within a day where nothing has changed.
+ */
+export function changesOfAccount(
+  account: Account,
+  known: FleetAccount | undefined,
+  { startedOn, isFresh, isManaged }: { startedOn: Date; isFresh: boolean; isManaged: IsManaged },
+): FleetChange[] {
+  const read = useOfAccount(account, startedOn);
+  const use = rowOfRead(read);
+  const { id, location, tags } = account;
+  const own = digestOf([id, location, tags, read.use, read.about.identity]);
+  const isWritten = hasBeenSince(known?.writtenOn, startedOn.getTime() - DAY_MS, startedOn);
+  if (isWritten && known?.own === own && !isFresh) return [];
+  const isLeft = known?.key !== undefined && !(use && sameKeyName(use.key, known.key)) && !isManaged(known.key);
+  return [
+    ...(use && !isManaged(use.key) ? [{ put: 'use' as const, use }] : []),
+    ...(isLeft && known?.key ? [{ drop: 'use' as const, of: { key: known.key, account: id } }] : []),
+    {
+      put: 'account',
+      account: {
+        ...{ account: id, location, tags, own, writtenOn: startedOn.toISOString() },
+        ...(use ? { key: use.key } : {}),
+        // Those that are stored stay as they are.
+        ...{ scopeUses: [], scoped: '' },
+      },
+    },
+  ];
+}
+
+/** What the encryption scopes of an account change; likewise. @param startedOn when the list of them began */
+export function changesOfScopes(
+  known: FleetAccount,
+  scopes: readonly Scope[],
+  about: ReadUse['about'],
+  { startedOn, isManaged }: { startedOn: Date; isManaged: IsManaged },
+): FleetChange[] {
+  const uses = scopes.flatMap(
+    (scope) => rowOfRead(useOfScope(scope, { ...about, scope: scope.name }, startedOn)) ?? [],
+  );
+  const left = known.scopeUses.filter(
+    (old) => !isManaged(old.key) && !uses.some((use) => use.scope === old.scope && sameKeyName(use.key, old.key)),
+  );
+  return [
+    ...uses.filter(({ key }) => !isManaged(key)).map((use: FleetUse) => ({ put: 'use' as const, use })),
+    ...left.map((use) => ({ drop: 'use' as const, of: { account: known.account, ...use } })),
+    {
+      put: 'account',
+      account: {
+        ...known,
+        scopes: scopes.length > 0 ? 'some' : 'none',
+        scopesReadOn: startedOn.toISOString(),
+        scopeUses: uses.map(({ scope = '', key }) => ({ scope, key })),
+        scoped: '',
+      },
+    },
+  ];
+}
+
+/** What an account that is gone changes, but for the uses that the app moves. */
+export function changesOfGoneAccount(known: FleetAccount, isManaged: IsManaged): FleetChange[] {
+  const uses: UseRef[] = [...(known.key ? [{ key: known.key }] : []), ...known.scopeUses].map((use) => ({
+    account: known.account,
+    ...use,
+  }));
+  return [
+    ...uses.filter(({ key }) => !isManaged(key)).map((of) => ({ drop: 'use' as const, of })),
+    { drop: 'account', account: known.account },
+  ];
+}
+
+/** Whether the scopes of an account are to be listed: each once a day. */
+export function isScopesDue({ scopesReadOn }: Pick<FleetAccount, 'scopesReadOn'>, now: Date): boolean {
+  return !hasBeenSince(scopesReadOn, now.getTime() - DAY_MS, now);
+}
+
+function digestOf(of: unknown): string {
+  return createHash('sha256').update(JSON.stringify(of)).digest('base64url').slice(0, 16);
+}

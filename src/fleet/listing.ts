@@ -1,0 +1,302 @@
+import pMap from 'p-map';
+import { describeFailure, unlessMissing } from '../azure/failure.ts';
+import type { Calls } from '../azure/limiter.ts';
+import { formatKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
+import type { Reason } from '../reasons.ts';
+import type { Account, Scope } from './account.ts';
+import type { FleetAccount, FleetChange } from './fleet-index.ts';
+import { accountId, accountRow } from './fleet-keys.ts';
+import { changesOfAccount, changesOfGoneAccount, changesOfScopes, isScopesDue } from './index-account.ts';
+import type { Wanted } from './lane.ts';
+import type { ReadUse } from './observe.ts';
+import { useOfAccount, useOfScope, waveOfTags } from './read-use.ts';
+import { hasNoScopes } from './storage-client.ts';
+import type { UseRow } from './use-row.ts';
+import type { WorkerPorts } from './worker-ports.ts';
+
+const CONCURRENCY = 8;
+/** Calls that are not about one region. */
+const NO_REGION = '';
+
+/** What a listing asks of its pass. */
+export interface ListingPass {
+  /**
+   * Runs a call within the budgets; undefined: they admit it too late, or Azure answered 429, and the item is postponed.
+   *
+   * @param reason why the item is postponed then
+   */
+  call<T>(
+    region: string,
+    calls: Calls,
+    wanted: Wanted,
+    run: () => Promise<T>,
+    reason?: Reason,
+  ): Promise<{ readonly answer: T } | undefined>;
+  /** Compares what Azure shows of a use with its row, if it has one, and puts a new one into the index. */
+  compare(row: UseRow | undefined, read: ReadUse, wanted: Wanted): Promise<void>;
+  /** Puts what the account alone tells of its encryption scope into the scope's row. */
+  putAbout(row: UseRow, about: ReadUse['about'], wanted: Wanted): void;
+  /** Has a use read, and its row written by what is read. */
+  read(row: UseRow, wanted: Wanted): void;
+  /** The use does not exist any more. */
+  gone(row: UseRow, wanted: Wanted): void;
+  /** Writes that once the rows above are written. */
+  write(changes: readonly FleetChange[]): void;
+  /** Scopes of accounts are to be listed. @param isFirst some never were */
+  wantScopes(isFirst: boolean): void;
+  /** The whole subscription was listed, beginning then. */
+  listed(startedOn: Date): void;
+  /** Postpones the item by what went wrong. */
+  failed(wanted: Wanted, error: unknown): void;
+}
+
+type ListingPorts = Pick<WorkerPorts, 'accounts' | 'fleet' | 'rows' | 'vaults' | 'scopeDiscovery' | 'now'>;
+
+/** Use rows of managed keys, each key's read once. */
+class KnownRows {
+  readonly #read: (key: string) => AsyncIterable<UseRow>;
+  readonly #loads = new Map<string, Promise<void>>();
+  readonly #rows = new Map<string, UseRow[]>();
+
+  constructor(read: (key: string) => AsyncIterable<UseRow>) {
+    this.#read = read;
+  }
+
+  /** By row of the account. */
+  get accounts(): ReadonlyMap<string, readonly UseRow[]> {
+    return this.#rows;
+  }
+
+  load(key: string): Promise<void> {
+    const load = this.#loads.get(key) ?? this.#loadAll(key);
+    this.#loads.set(key, load);
+    return load;
+  }
+
+  of(account: string): readonly UseRow[] {
+    return this.#rows.get(accountRow(account)) ?? [];
+  }
+
+  async #loadAll(key: string): Promise<void> {
+    for await (const row of this.#read(key)) {
+      const name = accountRow(row.account);
+      this.#rows.set(name, [...(this.#rows.get(name) ?? []), row]);
+    }
+  }
+}
+
+/**
+ * Compares the accounts of a subscription and their encryption scopes with the index, and writes what is new or gone. A row
+ * that there is, is the only trace of a move that is not recorded: what it says of its version is changed by a read alone.
+ */
+export class Listing {
+  readonly #subscription: string;
+  readonly #pass: ListingPass;
+  readonly #ports: ListingPorts;
+
+  constructor(subscription: string, pass: ListingPass, ports: ListingPorts) {
+    this.#subscription = subscription;
+    this.#pass = pass;
+    this.#ports = ports;
+  }
+
+  /** Lists the accounts. @param verified keys whose encryption scopes are read as well */
+  async list(wanted: Wanted, verified: readonly string[]): Promise<void> {
+    const { accounts, fleet, now } = this.#ports;
+    const records = new Map<string, FleetAccount>();
+    for await (const record of fleet.accounts(this.#subscription)) records.set(accountRow(record.account), record);
+    const known = this.#knownRows();
+    await this.#load(known, [...verified, ...[...records.values()].flatMap(keysOf)]);
+    const seen = new Set<string>();
+    let startedOn = now();
+    const isListed = await this.#pass.call(NO_REGION, { lists: 1 }, wanted, async () => {
+      startedOn = now();
+      for await (const account of accounts.list(this.#subscription)) {
+        const row = accountRow(account.id);
+        seen.add(row);
+        await this.#show(account, startedOn, records.get(row), known, wanted);
+      }
+    });
+    if (!isListed) return;
+    const rows = [...known.accounts].flatMap(([name, all]) => (seen.has(name) ? all : []));
+    const isVerified = ({ key, scope }: UseRow) => scope !== undefined && verified.some((id) => sameKeyName(id, key));
+    for (const row of rows.filter(isVerified)) this.#pass.read(row, wanted);
+    const gone = [...new Set([...records.keys(), ...known.accounts.keys()])].filter((name) => !seen.has(name));
+    await pMap(
+      gone,
+      async (name) => {
+        const record = records.get(name);
+        const account = record?.account ?? known.accounts.get(name)?.[0]?.account;
+        // Lists lag behind.
+        if (account) await this.#read(account, record, known, wanted);
+      },
+      { concurrency: CONCURRENCY },
+    );
+    this.#pass.listed(startedOn);
+  }
+
+  /** Reads one account. */
+  async account(account: string, wanted: Wanted): Promise<void> {
+    const record = await this.#ports.fleet.account(account);
+    const known = new KnownRows((key) => this.#ports.rows.ofAccount(key, account));
+    await this.#load(known, record ? keysOf(record) : []);
+    await this.#read(account, record, known, wanted);
+  }
+
+  /** Lists the encryption scopes of the accounts whose time has come, as the budgets admit. */
+  async scopes(wanted: Wanted): Promise<void> {
+    const due: FleetAccount[] = [];
+    for await (const account of this.#ports.fleet.accounts(this.#subscription)) {
+      if (this.#isScopesDue(account)) due.push(account);
+    }
+    // Those that were never listed come first.
+    due.sort((a, b) => ((a.scopesReadOn ?? '') < (b.scopesReadOn ?? '') ? -1 : 1));
+    const known = this.#knownRows();
+    const regions = Map.groupBy(due, ({ location }) => location.toLowerCase());
+    // A region that hangs holds up no other.
+    await Promise.all(
+      [...regions.values()].map(async (accounts) => {
+        let isAdmitted = true;
+        await pMap(
+          accounts,
+          async (account) => {
+            if (isAdmitted && !(await this.#listScopes(account, known, wanted))) isAdmitted = false;
+          },
+          { concurrency: CONCURRENCY },
+        );
+      }),
+    );
+  }
+
+  /** @returns false: the budgets admit no more lists in the region now */
+  async #listScopes(record: FleetAccount, known: KnownRows, wanted: Wanted): Promise<boolean> {
+    const { account, location, scopes } = record;
+    try {
+      const reason = scopes === undefined ? 'ScopesNotListed' : 'Throttled';
+      const calls = { lists: 1, purpose: 'scopes' } as const;
+      const listed = await this.#pass.call(location, calls, wanted, () => this.#readScopes(account), reason);
+      if (!listed) return false;
+      if (listed.answer) await this.#showScopes(record, listed.answer, known, wanted);
+      else await this.#read(account, record, known, wanted);
+    } catch (error) {
+      this.#pass.failed(wanted, error);
+    }
+    return true;
+  }
+
+  /** Undefined: the account does not exist any more. */
+  async #readScopes(account: string): Promise<ListedScopes | undefined> {
+    const { accounts, now } = this.#ports;
+    const startedOn = now();
+    const scopes: Scope[] = [];
+    try {
+      for await (const scope of accounts.listScopes(accountId(account))) scopes.push(scope);
+    } catch (error) {
+      const failure = describeFailure(error);
+      if (failure.kind === 'notFound') return undefined;
+      if (!hasNoScopes(failure)) throw error;
+    }
+    return { scopes, startedOn };
+  }
+
+  async #showScopes(record: FleetAccount, listed: ListedScopes, known: KnownRows, wanted: Wanted): Promise<void> {
+    const { account, location, tags = {} } = record;
+    const { scopes, startedOn } = listed;
+    const reads = scopes.map((scope) => useOfScope(scope, { account, location, scope: scope.name }, startedOn));
+    await this.#load(known, [...keysOf(record), ...reads.flatMap(keyOfRead)]);
+    const rows = known.of(account);
+    const identity = rows.find(({ scope }) => scope === undefined)?.identity;
+    const about = { account, location, ...waveOfTags(tags), ...(identity ? { identity } : {}) };
+    const byScope = Map.groupBy(
+      rows.filter(({ scope }) => scope !== undefined),
+      (row) => row.scope?.toLowerCase(),
+    );
+    for (const read of reads) {
+      const name = read.about.scope?.toLowerCase();
+      const own = byScope.get(name) ?? [];
+      byScope.delete(name);
+      await this.#compare(own, { ...read, about: { ...read.about, ...about } }, wanted);
+    }
+    for (const row of [...byScope.values()].flat()) this.#pass.read(row, wanted);
+    this.#pass.write(changesOfScopes(record, scopes, about, { startedOn, isManaged: this.#isManaged }));
+  }
+
+  /** Reads an account. One that is gone loses its rows, whatever their keys. */
+  async #read(account: string, record: FleetAccount | undefined, known: KnownRows, wanted: Wanted): Promise<void> {
+    const { accounts, now } = this.#ports;
+    const region = record?.location ?? NO_REGION;
+    const read = await this.#pass.call(region, { reads: 1 }, wanted, async () => ({
+      startedOn: now(),
+      found: await unlessMissing(() => accounts.get(accountId(account))),
+    }));
+    if (!read) return;
+    const { startedOn, found } = read.answer;
+    if (found) {
+      await this.#show(found, startedOn, record, known, wanted);
+      return;
+    }
+    for (const row of known.of(account)) this.#pass.gone(row, wanted);
+    if (record) this.#pass.write(changesOfGoneAccount(record, this.#isManaged));
+  }
+
+  async #show(
+    account: Account,
+    startedOn: Date,
+    record: FleetAccount | undefined,
+    known: KnownRows,
+    wanted: Wanted,
+  ): Promise<void> {
+    const read = useOfAccount(account, startedOn);
+    await this.#load(known, keyOfRead(read));
+    const rows = known.of(account.id);
+    await this.#compare(
+      rows.filter(({ scope }) => scope === undefined),
+      read,
+      wanted,
+    );
+    for (const row of rows) if (row.scope !== undefined) this.#pass.putAbout(row, read.about, wanted);
+    const isFresh = wanted.item.fresh === true;
+    const changes = changesOfAccount(account, record, { startedOn, isFresh, isManaged: this.#isManaged });
+    this.#pass.write(changes);
+    const [key] = keyOfRead(read);
+    const isDue = this.#isScopesDue({ ...(key ? { key } : {}), scopesReadOn: record?.scopesReadOn });
+    if (isDue) this.#pass.wantScopes(record?.scopes === undefined);
+  }
+
+  /** A use that changed its key has a row under each where a worker died in between: the one that is left over is dropped. */
+  async #compare(rows: readonly UseRow[], read: ReadUse, wanted: Wanted): Promise<void> {
+    const [key] = keyOfRead(read);
+    const row = rows.find((one) => key !== undefined && sameKeyName(one.key, key)) ?? rows[0];
+    await this.#pass.compare(row, read, wanted);
+    this.#pass.write(rows.filter((one) => one !== row).map((of) => ({ drop: 'use', of })));
+  }
+
+  #isScopesDue({ key, scopesReadOn }: { readonly key?: string; readonly scopesReadOn?: string | undefined }): boolean {
+    const isWanted = this.#ports.scopeDiscovery === 'all' || (key !== undefined && this.#isManaged(key));
+    return isWanted && isScopesDue({ ...(scopesReadOn ? { scopesReadOn } : {}) }, this.#ports.now());
+  }
+
+  readonly #isManaged = (key: string): boolean => this.#ports.vaults.key(key) !== undefined;
+
+  #knownRows(): KnownRows {
+    return new KnownRows((key) => this.#ports.rows.of(key, this.#subscription));
+  }
+
+  async #load(known: KnownRows, keys: readonly string[]): Promise<void> {
+    const managed = new Set(keys.flatMap((key) => this.#ports.vaults.key(key)?.id ?? []));
+    await pMap(managed, (key) => known.load(key), { concurrency: CONCURRENCY });
+  }
+}
+
+interface ListedScopes {
+  readonly scopes: readonly Scope[];
+  readonly startedOn: Date;
+}
+
+function keysOf({ key, scopeUses }: FleetAccount): readonly string[] {
+  return [...(key ? [key] : []), ...scopeUses.map((use) => use.key)];
+}
+
+function keyOfRead({ use }: ReadUse): readonly string[] {
+  return use ? [formatKeyIdentifier(use)] : [];
+}

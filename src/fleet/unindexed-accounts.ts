@@ -1,0 +1,110 @@
+import { describe, describeFailure } from '../azure/failure.ts';
+import { parseStorageAccountId } from '../azure/resource-id.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
+import { hasBeenSince } from '../time/has-been-since.ts';
+import { DAY_MS } from '../time/spans.ts';
+import type { Cause } from '../work/messages.ts';
+import type { FleetIndex } from './fleet-index.ts';
+import { accountId, accountRow } from './fleet-keys.ts';
+import type { UseRow } from './use-row.ts';
+import type { NewWorkItem } from './work-items.ts';
+
+/** More accounts of a subscription than that are not read one by one, but listed. */
+const MOST_ACCOUNTS = 50;
+
+/** An account that uses a key itself, as Resource Graph shows it. */
+export interface AccountOfKey {
+  /** ARM id. */
+  readonly id: string;
+  readonly location: string;
+  /** Its tag `cmk-wave`. */
+  readonly wave?: string;
+  /** Versions; absent: not told. */
+  readonly seen?: { readonly pinned?: string | undefined; readonly current?: string | undefined };
+}
+
+/** Those of all subscriptions in sight. It lags behind by seconds as a rule. Errors are the SDK's. */
+export interface AccountsOfKey {
+  using(key: ManagedKey): AsyncIterable<AccountOfKey>;
+}
+
+export interface UnindexedPorts {
+  readonly accountsOfKey: AccountsOfKey;
+  /** Ids of the subscriptions that the app looks after. Errors are the SDK's. */
+  subscriptions(): Promise<readonly string[]>;
+  readonly fleet: Pick<FleetIndex, 'listings'>;
+  readonly now: () => Date;
+  readonly log: Log;
+}
+
+/** What Azure may have and the index not. */
+export interface Unindexed {
+  /** Whether nothing can be decided: a subscription was never listed, and Resource Graph does not answer. */
+  readonly isUnknown: boolean;
+  /** Uses that the index lacks, as if they were in it: they are no one's to move, but no stage is decided without them. */
+  readonly rows: readonly UseRow[];
+  /** Work that brings them into the index. */
+  readonly items: readonly NewWorkItem[];
+}
+
+/** Asks beside the index for accounts that use a key. It is begun before the index is read. */
+export async function findUnindexed(key: ManagedKey, cause: Cause, ports: UnindexedPorts) {
+  const [found, looked, listings] = await Promise.all([
+    accountsOf(key, ports),
+    ports.subscriptions(),
+    ports.fleet.listings(),
+  ]);
+  const at = ports.now();
+  const unlisted = looked.filter((id) => !hasBeenSince(listings.get(id), at.getTime() - DAY_MS, at));
+  /** @param indexed rows of accounts whose own use the index has */
+  return (indexed: ReadonlySet<string>): Unindexed => {
+    const missing = (found ?? []).filter(({ id }) => {
+      const account = parseStorageAccountId(id);
+      return account && looked.includes(account.subscriptionId) && !indexed.has(accountRow(id));
+    });
+    const bySubscription = Map.groupBy(missing, ({ id }) => accountId(id).subscriptionId);
+    const many = [...bySubscription].flatMap(([id, accounts]) => (accounts.length > MOST_ACCOUNTS ? [id] : []));
+    const listed = new Set([...unlisted, ...many]);
+    const item = { due: at, since: at, cause };
+    return {
+      isUnknown: found === undefined && looked.some((id) => !listings.has(id)),
+      rows: missing.map((account) => toRow(account, key, at)),
+      items: [
+        ...[...listed].map((subscription) => ({ ...item, subscription, kind: 'list' as const, about: '' })),
+        ...missing.flatMap(({ id }) => {
+          const { subscriptionId: subscription } = accountId(id);
+          return listed.has(subscription) ? [] : [{ ...item, subscription, kind: 'account' as const, about: id }];
+        }),
+      ],
+    };
+  };
+}
+
+/** Undefined: Resource Graph does not answer. */
+async function accountsOf(
+  key: ManagedKey,
+  { accountsOfKey, log }: UnindexedPorts,
+): Promise<readonly AccountOfKey[] | undefined> {
+  const accounts: AccountOfKey[] = [];
+  try {
+    for await (const account of accountsOfKey.using(key)) accounts.push(account);
+    return accounts;
+  } catch (error) {
+    const message = `${REASONS.NewerAccountsUnknown} ${describe(describeFailure(error))}`;
+    log({ level: 'warning', reason: 'NewerAccountsUnknown', message, key: key.id });
+    return undefined;
+  }
+}
+
+function toRow({ id, location, wave, seen = {} }: AccountOfKey, key: ManagedKey, at: Date): UseRow {
+  const { pinned, current } = seen;
+  return {
+    ...{ key: key.id, account: id, location, mode: pinned === undefined ? 'automatic' : 'pinned' },
+    ...(pinned === undefined ? {} : { pinned }),
+    ...(current === undefined ? {} : { current }),
+    ...(wave === undefined ? {} : { wave }),
+    ...{ state: 'pending', readOn: at.toISOString(), at: at.toISOString(), attempts: 0 },
+  };
+}
