@@ -29,13 +29,15 @@ const USE = {
 
 const LAST_LOOK = z
   .object({
-    result: z.enum(['done', 'retry', 'reject']),
+    result: z
+      .enum(['done', 'retry', 'reject'])
+      .describe('`retry`: it failed, and is tried again. `reject`: version 2 had given it up.'),
     reason: z.string(),
-    detail: z.string().optional().describe('What Azure said, and what to do.'),
+    detail: z.string().optional().describe('What Azure said to version 2.'),
     at: time,
   })
   .optional()
-  .describe('What the last look that wanted to move it came to; absent: there was none.');
+  .describe('What the last try to move it came to; absent: there was none.');
 
 export const FLEET_ROW = z.object({
   name: z.string(),

@@ -4,6 +4,7 @@ import { addIdentity, allowStorage } from '../../local/azure/fleet.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import type { FleetListAnswer } from '../../src/views/fleet-schemas.ts';
 import { useApp } from '../support/app.ts';
+import { eventually } from '../support/eventually.ts';
 import { group, TestKey } from '../support/fleet.ts';
 import { Procedures, unique } from '../support/procedures.ts';
 import { runCmk } from '../support/run-cmk.ts';
@@ -18,8 +19,15 @@ async function call<T>(method: 'GET' | 'POST', path: string): Promise<T> {
   const { token } = app.azure.tokens.issue(owner, CMK_API_AUDIENCE);
   const headers = { authorization: `Bearer ${token}`, accept: 'application/json' };
   const answer = await fetch(`${app.url}/api${path}`, { method, headers });
-  if (answer.status !== 200) throw new Error(`${answer.status} ${await answer.text()}`);
+  if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
   return (await answer.json()) as T;
+}
+
+/** A check of the whole fleet; one that takes long is answered before it ends. */
+async function check(): Promise<void> {
+  const { id } = await call<{ readonly id: string }>('POST', '/drift');
+  const isNewest = async () => (await call<{ readonly id: string }>('GET', '/drift').catch(() => undefined))?.id === id;
+  await eventually('the report', isNewest, 60_000);
 }
 
 const cmk = (args: readonly string[], env: Readonly<Record<string, string>>, columns = 200) =>
@@ -35,11 +43,11 @@ beforeAll(async () => {
   allowStorage(world, key.vault, identity.principalId);
   lost = key.account('pinned', { identity });
   key.account('pinned');
-  await call('POST', '/drift');
+  await check();
   for (const [id, { principalId }] of world.roleAssignments) {
     if (principalId === identity.principalId) world.roleAssignments.delete(id);
   }
-  await call('POST', '/drift');
+  await check();
 });
 
 describe('cmk fleet list', () => {

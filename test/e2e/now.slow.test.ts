@@ -220,7 +220,7 @@ describe('how things stand now', () => {
     expect([drift, keys]).toMatchObject([{ value: { report: {} } }, { reading: true }]);
     const later = nowOf(await askWhole(one));
     expect(later.keys.value).toMatchObject({ vaultsUnread: 1, keysUnread: 1, complete: true });
-    expect(later.line).toContain('1 vault could not be listed, 1 key could not be read.');
+    expect(later.line).toContain('1 vault could not be listed, 1 key could not be read');
   });
 
   it('is there while the index hangs, and hinders no revocation', async () => {
