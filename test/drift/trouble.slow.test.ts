@@ -151,6 +151,7 @@ describe('a check that was killed', () => {
       lockedOutBy: [],
       health: [],
       managedAccounts: [],
+      index: { list: false, keys: [] },
     };
     await driftStorage.putAside(aside);
     expect((await check()).coverage.accounts).toBe(14); // and what was put aside is forgotten

@@ -95,7 +95,7 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     reason: 'PoisonMessages',
     severity: 'error',
     ensures: 'No work waits in a poison queue.',
-    fix: 'Look for Poisoned in the log, fix what it says, then put the messages back with `cmk replay`.',
+    fix: 'Look in the log for Poisoned, or for why the host ended the function, and fix that; then put the messages back with `cmk replay`, or delete them.',
     find: poisonMessages,
   },
   {

@@ -3,7 +3,6 @@ import type { ContainerClient } from '@azure/storage-blob';
 import { appBlobs, appQueues, DRIFT_CONTAINER } from '../../azure/app-storage.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { parseJson } from '../../text.ts';
-import { keepPoison, type PoisonKeeper } from '../../work/keep-poison-client.ts';
 import { detailsOf, shorten } from '../causes.ts';
 import {
   DRIFT_SUMMARY,
@@ -79,8 +78,7 @@ export interface DriftStorage
     UnfinishedChecks,
     AccountMemoryStore,
     TrendStore,
-    AppState,
-    PoisonKeeper {}
+    AppState {}
 
 export function createDriftStorage(
   settings: Pick<Settings, 'storage'>,
@@ -96,7 +94,6 @@ export function createDriftStorage(
     ...accountMemoryStore(container),
     ...trendStore(container),
     ...appState(blobs, queues),
-    keepPoison: () => keepPoison(queues),
   };
 }
 
