@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { addKeyVersion, allowStorage } from '../../local/azure/fleet.ts';
 import { assignRole } from '../../local/azure/roles/assign-role.ts';
-import { storageClock } from '../../src/azure/storage-clock.ts';
 import type { DriftReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { EVENT_FUNCTIONS } from '../../src/events/subscription.ts';
@@ -11,6 +10,7 @@ import { rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
 import { storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
 import { REVOKER } from '../support/keys.ts';
 import { useWire } from '../support/wire.ts';
+import { reconcileAll, workItems } from '../support/work-items.ts';
 import { outsider } from './outsider.ts';
 
 const wire = useWire();
@@ -27,28 +27,11 @@ async function check(autofix: string | null = ALL): Promise<DriftReport> {
 }
 
 async function itemsOf(key: TestKey): Promise<WorkItem[]> {
-  const items = (await all(wire.services().workItems.all())).filter(({ about }) => about === key.id());
+  const items = (await workItems(wire.services())).filter(({ about }) => about === key.id());
   return items.sort((a, b) => (a.subscription < b.subscription ? -1 : 1));
 }
 
-async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const found: T[] = [];
-  for await (const item of items) found.push(item);
-  return found;
-}
-
-/** Does what the work items ask for, as the workers do, until nothing is due. */
-async function work(services = wire.services()): Promise<void> {
-  const { controller, workItems } = services;
-  for (let round = 0; round < 5; round += 1) {
-    const due = (await all(workItems.all())).filter((item) => item.due <= storageClock.now());
-    if (due.length === 0) return;
-    for (const { subscription, about, cause } of due) {
-      if (subscription === NO_SUBSCRIPTION) await controller.handleKeyMessage(about, cause, wire.log);
-      else await controller.handleFleetMessage({ subscriptions: [subscription], tries: 0, cause }, wire.log);
-    }
-  }
-}
+const work = (services = wire.services()): Promise<void> => reconcileAll(services, wire.log);
 
 const reasons = (report: DriftReport): string[] => report.findings.map(({ reason }) => reason);
 const subscriptionsOf = async (vault: string): Promise<string[]> => {
@@ -78,7 +61,7 @@ describe('a stale pin', () => {
     ]);
     // The check itself writes neither to the account nor to the index.
     expect(account.encryption.keyvaultproperties?.keyversion).toBe(key.first.version);
-    expect(await all(wire.services().useRows.of(key.id()))).toEqual([]);
+    for await (const row of wire.services().useRows.of(key.id())) expect.fail(row.account);
     await work();
     expect(account.encryption.keyvaultproperties?.keyversion).toBe(newer.version);
     expect(reasons(await check())).not.toContain('StaleKeyVersion');
@@ -98,6 +81,18 @@ describe('a stale pin', () => {
     expect(await itemsOf(key)).toEqual([]);
     await check();
     await work();
+  });
+
+  it('of an account and its scopes is one work item', async () => {
+    const key = new TestKey(world());
+    const account = key.account('pinned', { scopes: [{ name: 'scope1', key: key.use() }] });
+    const newer = key.add();
+    const report = await check();
+    expect(report.fixes.map(({ reason }) => reason).sort()).toEqual(['ScopeStaleKeyVersion', 'StaleKeyVersion']);
+    expect(await itemsOf(key)).toHaveLength(2);
+    await work();
+    expect(account.encryption.keyvaultproperties?.keyversion).toBe(newer.version);
+    expect(account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri).toBe(key.id(newer));
   });
 
   it('of an account that is exempt is left alone by the worker, when another of the same key is moved', async () => {

@@ -14,6 +14,7 @@ import { pasteRoleAssignment } from '../support/pasted.ts';
 import { Procedures } from '../support/procedures.ts';
 import { runCmk } from '../support/run-cmk.ts';
 import { useWire } from '../support/wire.ts';
+import { reconcileAll } from '../support/work-items.ts';
 import { outsider } from './outsider.ts';
 
 /** With those of the sample fleet that have the identity. */
@@ -108,6 +109,7 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
     expect(health).toMatchObject({ text, states: { NoAccess: FLEET } });
     // Who is not in the index is in no list.
     expect(logged.map(({ reason }) => reason)).not.toContain('FleetIndexUnavailable');
+    await reconcileAll(services(), wire.log);
     const page = await fleetPage('health=NoAccess&top=1000');
     expect(page).toMatchObject({ matched: FLEET, summary: { text, states: { NoAccess: FLEET } } });
     const [cause] = withoutRole(report);
