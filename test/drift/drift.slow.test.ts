@@ -505,13 +505,21 @@ const cases: readonly Case[] = [
     reason: 'RotationStuck',
     by: 'nobody moves an account for twenty minutes',
     drift: async () => {
-      const now = wire.azure.clock.nowSeconds();
       const key = new TestKey(world());
-      Object.assign(key.first, { created: now - 3_600 });
       key.account('pinned');
-      await check(); // the index knows it from then on
-      Object.assign(key.add(), { created: now - 20 * 60 });
-      wire.records.length = 0;
+      const target = key.id(key.add());
+      const on = wire.azure.clock.now().toISOString();
+      const rest = {
+        stage: 'rest',
+        canaries: [],
+        proven: true,
+        unfinished: 1,
+        failed: 1,
+        said: 'RotationStuck',
+      } as const;
+      // As reconcileKey leaves it.
+      const { rollouts } = wire.services();
+      await rollouts.put(key.id(), { target, ...rest, progressOn: on, checkedOn: on }, undefined);
       return { resource: key.id() };
     },
   },
