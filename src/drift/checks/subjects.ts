@@ -121,6 +121,15 @@ export interface DeadLetter {
   readonly writtenOn: Date;
 }
 
+/** A re-key that version 2 had under way. */
+export interface LegacyOrder {
+  readonly id: string;
+  /** Key identifiers without a version. */
+  readonly from: string;
+  readonly to: string;
+  readonly state: 'moving' | 'takingBack';
+}
+
 export interface AppSubject {
   /** Name of the app's function app or `cmk-autopilot`: what a finding about the app names. */
   readonly name: string;
@@ -129,6 +138,8 @@ export interface AppSubject {
   readonly poison: Part<readonly { readonly queue: string; readonly messages: number }[]>;
   /** What is wrong with the audit trail since the look before; absent: it was not looked at. */
   readonly trail?: readonly ChainFinding[];
+  /** Absent: they could not be read. */
+  readonly legacyOrders?: readonly LegacyOrder[] | undefined;
   readonly settingsProblems: readonly string[];
   readonly unread: readonly UnreadPart[];
 }

@@ -13,7 +13,7 @@ import type { Identities } from '../../identities/identity-client.ts';
 import type { Keys } from '../../keys/key-client.ts';
 import type { KeyUsageLog } from '../../keys/usage-log-client.ts';
 import { ownStorage } from '../../settings/own-storage.ts';
-import type { KeySubject, Rules } from '../checks/subjects.ts';
+import type { AppSubject, KeySubject, Rules } from '../checks/subjects.ts';
 import type { DriftRun } from '../drift-run.ts';
 import { AccountMemory, formerUses, type ManagedMemory, nextMemory } from '../managed-accounts.ts';
 import type { ReportBefore } from '../report.ts';
@@ -69,6 +69,8 @@ export interface Gathered {
   /** What is to be remembered of accounts; undefined: what is remembered could not be read, and is not to be lost. */
   readonly managedAccounts: ManagedMemory | undefined;
   readonly poison: Part<readonly { readonly queue: string; readonly messages: number }[]>;
+  /** Undefined: they could not be read. */
+  readonly legacyOrders: AppSubject['legacyOrders'];
   /** Undefined: it was not looked at. */
   readonly trail: Part<TrailLook> | undefined;
   readonly unread: readonly UnreadPart[];
@@ -115,6 +117,7 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
       app.previous,
       app.poison,
       app.managedAccounts,
+      app.legacyOrders,
       trail,
       rollouts,
       ids,
@@ -133,6 +136,7 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
     subscriptions,
     managedAccounts: memory && nextMemory(memory, rules.now, subscriptions.map(memoryOf)),
     poison: app.poison,
+    legacyOrders: known(app.legacyOrders),
     trail,
     unread: [...new Set(unread)],
   };
@@ -163,7 +167,16 @@ async function gatherApp(driftStorage: GatherServices['driftStorage']) {
     },
     () => driftStorage.managedAccounts(),
   );
-  return { previous, poison, managedAccounts };
+  const legacyOrders = await readPart(
+    {
+      resource: 'cmkrekeys',
+      what: 'the re-keys of version 2',
+      action: 'Microsoft.Storage/storageAccounts/tableServices/tables/entities/read',
+      beside: true,
+    },
+    () => driftStorage.legacyOrders(),
+  );
+  return { previous, poison, managedAccounts, legacyOrders };
 }
 
 async function gatherTrail(watch: WatchServices | undefined): Promise<Part<TrailLook> | undefined> {

@@ -1,6 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
 import type { ContainerClient } from '@azure/storage-blob';
-import { appBlobs, appQueues, DRIFT_CONTAINER } from '../../azure/app-storage.ts';
+import { appBlobs, appQueues, appTable, DRIFT_CONTAINER } from '../../azure/app-storage.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { parseJson } from '../../text.ts';
 import { detailsOf, shorten } from '../causes.ts';
@@ -26,6 +26,8 @@ const REPORTS = 'reports/';
 const DETAILS = 'findings/';
 const UNFINISHED = 'unfinished/';
 const RUNNING = 'running/';
+/** Table of version 2. */
+const LEGACY_REKEYS = 'cmkrekeys';
 /** Reports that a history shows at most. */
 const HISTORY = 200;
 
@@ -93,7 +95,7 @@ export function createDriftStorage(
     ...unfinishedChecks(container),
     ...accountMemoryStore(container),
     ...trendStore(container),
-    ...appState(blobs, queues),
+    ...appState(blobs, queues, appTable(settings, credential, LEGACY_REKEYS)),
   };
 }
 
