@@ -58,11 +58,10 @@ var tableNames = [
 ]
 
 @export()
-@description('Blob containers of the app: audit trail, where it ended each day, requests for approval, drift reports, events that could not be delivered, leases of accounts and keys, and the package that runs.')
+@description('Blob containers of the app: audit trail, where it ended each day, drift reports, events that could not be delivered, leases of accounts and keys, and the package that runs.')
 var containerNames = {
   audit: 'cmk-audit'
   auditHeads: 'cmk-audit-heads'
-  approvals: 'cmk-approvals'
   drift: 'cmk-drift'
   deadLetter: 'cmk-deadletter'
   leases: 'cmk-leases'

@@ -16,7 +16,7 @@ export const ROOMS: readonly (readonly string[])[] = [
   ['http'],
   ['settings'],
   ['vaults', 'work', 'audit'],
-  ['events', 'revocation', 'approvals'],
+  ['events', 'revocation'],
   ['fleet'],
   ['accounts'],
   ['identities', 'dependents'],

@@ -9,7 +9,6 @@ import { rememberedSubscriptions } from './accounts/subscription-memory.ts';
 import { createSubscriptionMemory } from './accounts/subscription-memory-client.ts';
 import { createSubscriptions, type Subscriptions, type Tenants } from './accounts/subscriptions-client.ts';
 import { tracedAccounts } from './accounts/traced-accounts.ts';
-import { APPROVALS_CONTAINER, type ApprovalStore, approvalStore } from './approvals/approval-store-client.ts';
 import { auditFiles } from './audit/audit-client.ts';
 import { auditContainer } from './audit/audit-storage-client.ts';
 import type { RecordAudit } from './audit/audit-trail.ts';
@@ -105,8 +104,6 @@ export interface Services extends RolloutServices, StandingRekeyServices, Identi
   readonly accountTrail: AccountTrail;
   /** The trail as the drift check looks at it. */
   readonly auditWatch: WatchServices;
-  /** What others have to approve. */
-  readonly approvals: ApprovalStore;
   /** Finds out who calls the HTTP API. */
   readonly authenticate: Authenticate;
   /** Turns for calls about storage accounts, per subscription and region: what guards the calls themselves. */
@@ -214,13 +211,13 @@ function authenticator({ cloud, auth, access }: Settings, log: Log): Authenticat
   );
 }
 
-/** What is kept of who did what, and what others have to approve, in the app's own storage; and what proves a version unused. */
+/** What is kept of who did what, in the app's own storage; and what proves a version unused. */
 function createEvidence(
   settings: Settings,
   identity: TokenCredential,
   { now, newId }: Pick<Services, 'now' | 'newId'>,
   log: Log,
-): Pick<Services, 'audit' | 'keyTrail' | 'accountTrail' | 'auditWatch' | 'approvals' | 'usageLog' | 'deletedAccounts'> {
+): Pick<Services, 'audit' | 'keyTrail' | 'accountTrail' | 'auditWatch' | 'usageLog' | 'deletedAccounts'> {
   const { cloud, drift } = settings;
   const container = (name?: string) => auditContainer(settings, () => identity, name);
   const files = auditFiles(container());
@@ -229,7 +226,6 @@ function createEvidence(
     keyTrail: keyTrail(files),
     accountTrail: accountTrail(files),
     auditWatch: createWatch(settings, identity, now),
-    approvals: approvalStore(container(APPROVALS_CONTAINER)),
     usageLog: createKeyUsageLog(identity, cloud, drift.usageWorkspace),
     deletedAccounts: createDeletedAccounts(identity, cloud),
   };

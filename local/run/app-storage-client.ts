@@ -13,7 +13,6 @@ const APP_QUEUES = [
 const APP_CONTAINERS = [
   'cmk-audit',
   'cmk-audit-heads',
-  'cmk-approvals',
   'cmk-drift',
   'cmk-deadletter',
   'cmk-leases',

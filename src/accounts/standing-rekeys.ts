@@ -1,5 +1,5 @@
 import { describe, describeFailure } from '../azure/failure.ts';
-import { type RekeyOrder, type RekeyStore, type RekeyWay, wayOff } from '../fleet/rekey-order.ts';
+import { type RekeyStore, type RekeyWay, wayOff } from '../fleet/rekey-order.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
@@ -19,29 +19,18 @@ const LEFT_ALONE_MS = 30_000;
 export class StandingRekeys {
   readonly #store: RekeyStore;
   readonly #vaults: ManagedVaults;
-  readonly #isApproved: (order: RekeyOrder) => Promise<boolean>;
   readonly #inSight: InSight;
   readonly #now: () => Date;
   readonly #noneUntilMs = new Map<string, number>();
   #unreadUntilMs = 0;
 
-  /** @param rekeyApproved whether others have approved an order, where they have to (`CMK_APPROVALS`) */
   constructor(
     store: RekeyStore,
-    {
-      vaults,
-      rekeyApproved,
-      inSight,
-    }: {
-      readonly vaults: ManagedVaults;
-      readonly rekeyApproved: (order: RekeyOrder) => Promise<boolean>;
-      readonly inSight: InSight;
-    },
+    { vaults, inSight }: { readonly vaults: ManagedVaults; readonly inSight: InSight },
     now: () => Date,
   ) {
     this.#store = store;
     this.#vaults = vaults;
-    this.#isApproved = rekeyApproved;
     this.#inSight = inSight;
     this.#now = now;
   }
@@ -58,7 +47,7 @@ export class StandingRekeys {
     if (!isOrders && nowMs < Math.max(this.#unreadUntilMs, this.#noneUntilMs.get(name) ?? 0)) return undefined;
     try {
       const way = await this.#wayOf(key, work);
-      const to = way && (await this.#isApproved(way.order)) ? this.#vaults.key(way.to) : undefined;
+      const to = way && this.#vaults.key(way.to);
       const { account, location } = work;
       if (way && to) {
         return await RekeyTask.begin(

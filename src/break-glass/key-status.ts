@@ -12,7 +12,7 @@ import { openRevocation } from '../revocation/revocation.ts';
 import { pausedView } from '../rollout/pause.ts';
 import type { DriftSettings } from '../settings/settings.ts';
 import { listOrRefuse, noSuchKey } from './key-of-route.ts';
-import type { KeyStanding } from './schemas.ts';
+import type { KeyStatusResponse } from './schemas.ts';
 import { dependentsOf } from './to-json.ts';
 import { lockoutWarning } from './warnings.ts';
 
@@ -36,7 +36,7 @@ export type StatusServices = Parameters<typeof readEffect>[2] &
  *
  * @throws {@link HttpProblem} 404, or 502 when Key Vault cannot be read
  */
-export async function keyStatus(key: ManagedKey, services: StatusServices): Promise<KeyStanding> {
+export async function keyStatus(key: ManagedKey, services: StatusServices): Promise<KeyStatusResponse> {
   const versions = await listOrRefuse(key, services);
   if (versions.length === 0) throw noSuchKey();
   const revoked = openRevocation(versions, services.now());

@@ -1,12 +1,9 @@
 import { z } from 'zod';
-import { APPROVAL } from '../approvals/approval.ts';
-import { APPROVALS_PART } from '../approvals/known-approvals.ts';
 import { EFFECT_TIMES } from '../effect/sum-times.ts';
 import { readableText } from '../http/readable-text.ts';
 import { TEXT_LENGTHS } from '../http/text-lengths.ts';
 import { KEY_DETAIL, PAUSED, VERSION_DETAIL } from '../overview/key-view.ts';
 import { LOGGED_USAGE } from '../overview/usage-view.ts';
-import { PAUSE } from '../rollout/pause.ts';
 
 /** Bodies and answers of the break-glass calls. The OpenAPI document is made from these same schemas. */
 
@@ -38,17 +35,6 @@ export const RESTORE_REQUEST = z.strictObject({
       'Id of the revocation to restore, as the answer to it and the status of the key say. Another one is not undone.',
     ),
 });
-
-export const APPROVAL_REQUEST = z.strictObject({
-  ...RESTORE_REQUEST.shape,
-  action: z.literal('restore').describe('What is asked for.'),
-  vault: z.string().min(3).max(24),
-  key: z.string().min(1).max(127),
-});
-
-export const APPROVAL_ASKED = z.object({ reason: z.literal('ApprovalNeeded'), approval: APPROVAL });
-export const APPROVAL_LIST = z.object({ value: z.array(APPROVAL) });
-export const APPROVAL_WITHDRAWN = z.object({ approval: APPROVAL });
 
 const usability = z.enum(['Usable', 'Disabled', 'NotYetActive', 'Expired', 'Unknown']);
 
@@ -186,14 +172,7 @@ export const KEY_STATUS = z.object({
   effectTimes: EFFECT_TIMES.optional(),
   ...KEY_DETAIL,
   usage: LOGGED_USAGE.optional(),
-  approvals: APPROVALS_PART,
   warnings: WARNINGS,
-});
-
-export const APPROVAL_GIVEN = z.object({
-  approval: APPROVAL,
-  restore: RESTORE_RESPONSE.optional().describe('What was done, once the last one has approved.'),
-  pauses: z.array(PAUSE).optional().describe('Every pause that stands now, once the last one has approved one.'),
 });
 
 export type RevokeRequest = z.output<typeof REVOKE_REQUEST>;
@@ -201,5 +180,3 @@ export type RestoreRequest = z.output<typeof RESTORE_REQUEST>;
 export type RevokeResponse = z.input<typeof REVOKE_RESPONSE>;
 export type RestoreResponse = z.input<typeof RESTORE_RESPONSE>;
 export type KeyStatusResponse = z.input<typeof KEY_STATUS>;
-/** How a key stands by itself. */
-export type KeyStanding = Omit<KeyStatusResponse, 'approvals'>;

@@ -1,7 +1,7 @@
 import type { BlastRadius } from '../dependents/blast-radius.ts';
 import type { Caller } from '../http/token-claims.ts';
 import type { RevocationCall } from '../revocation/record-revocation.ts';
-import type { KeyStanding, RevokeResponse } from './schemas.ts';
+import type { KeyStatusResponse, RevokeResponse } from './schemas.ts';
 
 /** The blast radius as an answer has it: plain JSON, without the key that the answer names anyway. */
 export function dependentsOf({ key: _, ...radius }: BlastRadius): RevokeResponse['dependents'] {
@@ -18,7 +18,7 @@ export function callOf(
 }
 
 /** The status without what differs each time that it is read: when the services were asked just now, and who was first. */
-export function statusContent(status: KeyStanding): unknown {
+export function statusContent(status: KeyStatusResponse): unknown {
   const effect = status.effect.map(({ checkedOn, since, ...shown }) =>
     since === checkedOn ? shown : { ...shown, since },
   );

@@ -1,5 +1,3 @@
-import type { ApprovalStore } from '../approvals/approval-store-client.ts';
-import { reviveApprovals } from '../approvals/record-deeds.ts';
 import { keepHead, type TrailLook, type WatchServices } from '../audit/watch-trail.ts';
 import { describe, describeFailure, errorText } from '../azure/failure.ts';
 import { known } from '../azure/read-or-why.ts';
@@ -23,7 +21,6 @@ import { finishAllRetirements } from './retire-by-log.ts';
 export type ApplyServices = FixServices & {
   readonly driftStorage: PoisonKeeper;
   readonly rekeys: RekeyStore;
-  readonly approvals: Pick<ApprovalStore, 'unrecorded'>;
   readonly controlStore: ControlStore;
   readonly auditWatch?: WatchServices | undefined;
   readonly now: () => Date;
@@ -48,7 +45,6 @@ export async function apply(
   await keepAccountsRevoked(findings, run.id, services, log);
   await keepPoison(services, run.id, log);
   await keepRekeys(services, run.id, log);
-  await keepUnrecorded('approvals', 'requests for approval', () => reviveApprovals(services), run.id, log);
   await keepUnrecorded('orders', 'pauses and resumes', () => recordFoundOrders(services, log), run.id, log);
   await finishAllRetirements(keys, run.id, services, log);
   await keepTrail(trail, services, run.id, log);

@@ -44,10 +44,6 @@ export const REKEY_ORDER = z.object({
   reason: z.string(),
   ticket: z.string().optional(),
   by: person,
-  /** Who approved it (`CMK_APPROVALS`), as it is told; what it goes by is the request itself. Absent: nobody was asked. */
-  approval: z
-    .object({ id: z.string(), approvedBy: z.array(z.object({ objectId: z.string(), on: z.iso.datetime() })) })
-    .optional(),
   startedOn: z.iso.datetime(),
   /**
    * `moving`: it stands. `takingBack`: what it has moved goes back. The others are ends: `done`: nothing uses the old key any

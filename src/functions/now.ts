@@ -3,7 +3,7 @@ import { reachesKey, reachesVault } from '../http/access.ts';
 import { showNow } from '../now/now-api.ts';
 import type { NowSight } from '../now/now-view.ts';
 import { type ApiCall, api } from './api.ts';
-import { maySee, tellingOf } from './approvals-beside.ts';
+import { tellingOf } from './part-telling.ts';
 import { nowBoard } from './shared-calls.ts';
 
 function sightOf(call: ApiCall): NowSight {
@@ -14,7 +14,6 @@ function sightOf(call: ApiCall): NowSight {
     now: services.now(),
     reaches: (key) => reachesKey(caller, 'CmkKey.Read', key, access),
     reachesVault: (vault) => reachesVault(caller, 'CmkKey.Read', vault, access),
-    maySee: (approval) => maySee(approval, call),
     requireFleet: () => requireFor({ role: 'CmkKey.Read', act: 'read', key: undefined }),
   };
 }

@@ -1,15 +1,15 @@
 import { app } from '@azure/functions';
-import { recordDeeds } from '../approvals/record-deeds.ts';
 import { probeKey } from '../effect/probe-work.ts';
 import { settleBelowKey } from '../identities/settle-below-key.ts';
 import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
 import { carryOutRekey } from '../rekey/carry-out.ts';
 import { settleRevocation } from '../revocation/settle-revocation.ts';
 import { followRotation } from '../rollout/follow-rotation.ts';
 import { rotateWhenDue } from '../rotation/rotate-when-due.ts';
 import type { Services } from '../services.ts';
 import { KEY_WORK, type KeyQueueWork, type KeyWork, parseKeyQueueWork } from '../work/messages.ts';
-import type { Outcome } from '../work/outcome.ts';
+import { DONE, type Outcome } from '../work/outcome.ts';
 import { KeyLookAtOnce } from './at-once.ts';
 import { queueHandler } from './queue-message.ts';
 import { outcomeBy, TIME_LIMITS } from './time-limits.ts';
@@ -26,7 +26,7 @@ app.storageQueue('reconcileKey', {
   }),
 });
 
-function run(work: Exclude<KeyQueueWork, KeyWork>, services: Services, log: Log): Promise<Outcome> {
+async function run(work: Exclude<KeyQueueWork, KeyWork>, services: Services, log: Log): Promise<Outcome> {
   switch (work.kind) {
     case 'rotate':
       return rotateWhenDue(work, services, log);
@@ -37,7 +37,9 @@ function run(work: Exclude<KeyQueueWork, KeyWork>, services: Services, log: Log)
     case 'rekey':
       return carryOutRekey(work, services, log);
     case 'approval':
-      return recordDeeds(work, services, log);
+      // A message of version 2: approval by others is Entra's now.
+      log({ level: 'warning', reason: 'ApprovalsGone', message: REASONS.ApprovalsGone, approval: work.approval });
+      return DONE;
     case 'rotation':
       return followRotation(work, services, log);
     case 'probe':

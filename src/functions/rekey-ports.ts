@@ -9,7 +9,6 @@ export function rekeyPorts(services: Services) {
   return {
     ...services,
     vaults: settings.vaults,
-    approvalsNeeded: settings.access.rekeyApprovals,
     check: (from: ManagedKey, to: ManagedKey) => checkRekey(from, to, { ...services, searched }),
   };
 }

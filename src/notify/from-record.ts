@@ -55,11 +55,6 @@ const TOLD: Readonly<Record<string, Told>> = {
   'key.rotation RotationStuck': stuck,
   'key.rotation CanaryFailed': stuck,
   'key.rotation WaveFailed': stuck,
-  'approval.ask ApprovalAsked': {
-    kind: 'approvalAsked',
-    severity: 'warning',
-    title: (name, what = 'restore') => `Approval is asked for: ${what === 'rekey' ? 're-key' : what} ${name}`,
-  },
 };
 
 /** What is told of a record of the audit trail; undefined: nothing. The id of the caller's token is left out. */
@@ -96,9 +91,6 @@ export function fromRecord({
       byKind: caller?.kind,
       byName: caller?.name,
       client: caller?.appId,
-      approval: textOf(details.approval),
-      needed: numberOf(details.needed),
-      expiresOn: textOf(details.expiresOn),
       version: textOf(details.version),
       startedOn: textOf(details.startedOn),
       moved: numberOf(details.moved),

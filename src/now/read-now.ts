@@ -1,6 +1,3 @@
-import type { ApprovalRequest } from '../approvals/approval.ts';
-import type { ApprovalStore } from '../approvals/approval-store-client.ts';
-import type { KnownApprovals } from '../approvals/known-approvals.ts';
 import { KeptPart, type PartTaken } from '../azure/kept-part.ts';
 import { newestReport } from '../drift/http/drift-api.ts';
 import type { DriftReport } from '../drift/report.ts';
@@ -33,7 +30,6 @@ export type NowPorts = FleetPorts &
   ListKeysPorts &
   ListPorts & {
     readonly settings: { readonly vaults: ManagedVaults };
-    readonly approvals: ApprovalStore;
   };
 
 /** What is not as usual among the keys of all vaults. */
@@ -52,7 +48,6 @@ export interface NowReadings {
   readonly pauses: readonly Pause[];
   readonly rotations: readonly RotationSummaryAnswer[];
   readonly drift: DriftReport | undefined;
-  readonly approvals: readonly ApprovalRequest[];
 }
 
 /** Takes each of the readings. */
@@ -62,10 +57,9 @@ export type TakeReadings = { readonly [P in keyof NowReadings]: () => Promise<Pa
 export class NowBoard {
   readonly #snapshots: FleetSnapshots;
   readonly #lister: KeyLister;
-  readonly #approvals: KnownApprovals;
   /** When the index has heard of the last account that was revoked or restored here. */
   #heardMs = Number.NEGATIVE_INFINITY;
-  readonly #parts: { readonly [P in Exclude<keyof NowReadings, 'approvals'>]: KeptPart<NowReadings[P]> } = {
+  readonly #parts: { readonly [P in keyof NowReadings]: KeptPart<NowReadings[P]> } = {
     fleet: new KeptPart(AT_ONCE_MS),
     keys: new KeptPart(LARGE_MS),
     pauses: new KeptPart(SMALL_MS),
@@ -73,8 +67,7 @@ export class NowBoard {
     drift: new KeptPart(AT_ONCE_MS),
   };
 
-  constructor(snapshots: FleetSnapshots, lister: KeyLister, approvals: KnownApprovals) {
-    this.#approvals = approvals;
+  constructor(snapshots: FleetSnapshots, lister: KeyLister) {
     this.#snapshots = snapshots;
     this.#lister = lister;
   }
@@ -107,7 +100,6 @@ export class NowBoard {
       pauses: take(pauses, () => readPauses(ports, log)),
       rotations: take(rotations, () => readOpenRotations(ports, log)),
       drift: take(drift, () => newestReport(ports)),
-      approvals: () => this.#approvals.take(ports, WAIT_MS),
     };
   }
 

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { APPROVALS_PART } from '../approvals/known-approvals.ts';
 
 // A key as it is shown: API and page word what is in here. All times are ISO 8601, in UTC.
 
@@ -173,9 +172,6 @@ const LISTED_VAULT = z.object({
 export const KEY_LIST = z.object({
   value: z.array(KEY_SUMMARY),
   vaults: z.array(LISTED_VAULT),
-  approvals: APPROVALS_PART.optional().describe(
-    'The requests for approval that the caller may see, those that wait first; at most 50. Of the first page alone.',
-  ),
   nextLink: z.string().optional().describe('Where the next page is.'),
 });
 

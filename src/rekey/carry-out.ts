@@ -19,7 +19,6 @@ import type { Leases } from '../work/lease-client.ts';
 import { KEY_WORK, type RekeyWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
-import type { RekeyApproved } from './approved-order.ts';
 import { type FindLeftServices, neverAsked, stillOn, verifyUnused } from './find-left.ts';
 import { finishRekey } from './finish.ts';
 import { obstacleOf } from './obstacle.ts';
@@ -30,7 +29,6 @@ import { type NextStep, nextWave, secondsToLook, WAITS_SECONDS } from './waves.t
 
 export type RekeyServices = FindLeftServices & {
   readonly rekeys: RekeyStore;
-  readonly rekeyApproved: RekeyApproved;
   readonly rollout: Pick<Rollout, 'paused'>;
   readonly leases: Leases;
   readonly queue: WorkQueue;
@@ -107,7 +105,7 @@ async function step(way: RekeyWay, work: RekeyWork, services: RekeyServices, log
     const detail = `${from ? way.to : way.from} is in no managed vault.`;
     return goOn(way.order, work, waitFor({ reason: 'VaultNotManaged', detail }), services, log);
   }
-  const hold = await holdOf(way, { from, to }, services, log);
+  const hold = await holdOf({ from, to }, services, log);
   if (hold) return goOn(way.order, work, withWave(hold, way.order, services.now()), services, log);
 
   const rows = await unsettled(way.order, services);
@@ -123,17 +121,11 @@ async function step(way: RekeyWay, work: RekeyWork, services: RekeyServices, log
 
 /** What all of it waits for now. */
 async function holdOf(
-  way: RekeyWay,
   { from, to }: { readonly from: ManagedKey; readonly to: ManagedKey },
   services: RekeyServices,
   log: Log,
 ): Promise<NextStep | undefined> {
-  const { rollout, rekeyApproved } = services;
-  if (!(await rekeyApproved(way.order))) {
-    const detail =
-      'There is no request for it that was approved, as CMK_APPROVALS asks for: end it, and have it approved (POST /api/rekeys).';
-    return waitFor({ reason: 'ApprovalNeeded', detail });
-  }
+  const { rollout } = services;
   const pause = (await rollout.paused(from, log)) ?? (await rollout.paused(to, log));
   if (pause) return { seconds: pause.delaySeconds, waits: { reason: pause.reason, detail: pause.detail } };
   const obstacle = await obstacleOf(from, to, services);

@@ -49,7 +49,7 @@ function entryOf(
   { id, reason, why, on, caller, correlationId }: RekeyRecord,
   isOwn: boolean,
 ): AuditEntry {
-  const { from, to, ticket, approval, startedOn } = order;
+  const { from, to, ticket, startedOn } = order;
   return {
     id,
     action: 'key.rekey',
@@ -63,7 +63,6 @@ function entryOf(
       to,
       ...(why ? { why } : {}),
       ticket,
-      approval,
       startedOn,
       on,
       ...(isOwn ? {} : { foundIn: 'cmkrekeys' }),

@@ -1,4 +1,3 @@
-import type { Approved } from '../approvals/approved-once.ts';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import {
   type RekeyData,
@@ -31,8 +30,6 @@ export interface RekeyRequest {
   readonly reason: string;
   readonly ticket: string | undefined;
   readonly maxFailures: number;
-  /** Who approved it, where others have to; its id is the order's, so that it is carried out once. */
-  readonly approval?: Approved;
 }
 
 /** Who calls. */
@@ -86,15 +83,14 @@ export async function startRekey(
 
 function orderOf(request: RekeyRequest, call: RekeyCall, { now, newId }: StartServices): RekeyData {
   const on = now().toISOString();
-  const { from, to, reason, ticket, approval, maxFailures } = request;
+  const { from, to, reason, ticket, maxFailures } = request;
   const order: RekeyData = {
-    id: approval?.id ?? newId(),
+    id: newId(),
     from: from.id,
     to: to.id,
     reason,
     ...(ticket ? { ticket } : {}),
     by: personOf(call),
-    ...(approval ? { approval } : {}),
     startedOn: on,
     state: 'moving',
     maxFailures,

@@ -29,8 +29,6 @@ export interface ControlOrder {
   readonly ticket?: string | undefined;
   /** Key identifier without a version; absent: all keys. */
   readonly key?: string | undefined;
-  /** Who approved it; `none: …` where it was done past the approval that the app asks for. Absent: none was asked for. */
-  readonly approval?: object | `none: ${string}` | undefined;
 }
 
 export interface ControlPorts {
@@ -153,6 +151,6 @@ function missing(before: readonly Pause[], after: readonly Pause[]): Pause[] {
   return before.filter(({ id }) => !after.some((pause) => pause.id === id));
 }
 
-function saidIn({ caller, correlationId, reason: why, ticket, key, approval }: ControlOrder) {
-  return { caller, correlationId, key, why, ticket, approval };
+function saidIn({ caller, correlationId, reason: why, ticket, key }: ControlOrder) {
+  return { caller, correlationId, key, why, ticket };
 }

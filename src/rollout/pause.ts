@@ -43,7 +43,6 @@ const CONTROL_DEED = z.object({
   key: z.string().optional(),
   why: z.string(),
   ticket: z.string().optional(),
-  approval: z.unknown().optional(),
   until: z.iso.datetime().optional(),
   /** Ids of the pauses that it ended, or took the place of. */
   ended: z.array(z.string()),

@@ -3,8 +3,6 @@ import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { ROLE_SCOPES } from './role-scopes.ts';
 import { guid, list, setting } from './setting.ts';
 
-const APPROVALS = /^(?:restore|rekey|pause):[1-5]$/i;
-
 /** Settings of who may call the HTTP API and do what; a part of the table of all settings. */
 export const ACCESS_SETTINGS = {
   CMK_CLIENTS: setting({
@@ -39,26 +37,6 @@ export const ACCESS_SETTINGS = {
     description:
       'Roles that reach some keys alone: a JSON array of `role`, `keys` (vaults, or `vault/key`) and `principal` (an object id; left out: whoever has the role).',
     fallback: 'every role reaches every key',
-  }),
-  CMK_APPROVALS: setting({
-    schema: list
-      .refine(
-        (items) => items.every((item) => APPROVALS.test(item)),
-        'names something else than restore, rekey or pause, each with a number of people from 1 to 5',
-      )
-      .refine(
-        (items) => new Set(items.map((item) => item.split(':')[0]?.toLowerCase())).size === items.length,
-        'names the same twice',
-      )
-      .transform(
-        (items): Readonly<Record<string, number>> =>
-          Object.fromEntries(items.map((item) => [item.split(':')[0]?.toLowerCase(), Number(item.split(':')[1])])),
-      )
-      .optional(),
-    example: 'restore:2',
-    description:
-      'How many people beside whoever asks have to approve a restore, a re-key or a pause before it is carried out, as `restore:2,pause:1`. A revocation never waits, nor does the end of a pause.',
-    fallback: 'nobody',
   }),
   CMK_AUDIT_KEY: setting({
     schema: z

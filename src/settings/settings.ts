@@ -1,6 +1,7 @@
 import type { AppStorage } from '../azure/app-storage.ts';
 import { CLOUDS, type Cloud, findCloud } from '../azure/cloud.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
+import { SettingsError } from '../errors.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { type ManagedVault, ManagedVaults, managedVault } from '../keys/managed-vaults.ts';
 import { type AccessSettings, readAccess } from './access.ts';
@@ -84,6 +85,12 @@ export interface DriftSettings {
  * @throws {@link SettingsError} with one line for each problem: the setting's name, what is wrong and an example.
  */
 export function readSettings(environment: Environment): Settings {
+  if (environment.CMK_APPROVALS?.trim()) {
+    // What it held back would be let through silently.
+    throw new SettingsError([
+      'CMK_APPROVALS is no longer supported: have the app roles approved by Microsoft Entra Privileged Identity Management (docs/access.md), and remove the setting.',
+    ]);
+  }
   const reader = new SettingsReader(environment);
   const cloud = readCloud(reader);
   const vaults = (reader.read('CMK_VAULTS') ?? []).flatMap((id) => {

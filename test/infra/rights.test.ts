@@ -446,7 +446,7 @@ describe('role assignments', () => {
         ['app-package', 'Storage Blob Data Contributor'],
         ['azure-webjobs-hosts', 'Storage Blob Data Owner'],
         ['azure-webjobs-secrets', 'Storage Blob Data Owner'],
-        ...['approvals', 'audit', 'audit-heads', 'control', 'deadletter', 'drift', 'leases'].map((name) => [
+        ...['audit', 'audit-heads', 'control', 'deadletter', 'drift', 'leases'].map((name) => [
           `cmk-${name}`,
           'Storage Blob Data Contributor',
         ]),

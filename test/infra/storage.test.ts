@@ -54,7 +54,6 @@ describe('the storage of the app', () => {
     expect(containers).toEqual(expect.arrayContaining([...named, ...deadLetterContainers]));
     expect([...containers].sort()).toEqual([
       'app-package',
-      'cmk-approvals',
       'cmk-audit',
       'cmk-audit-heads',
       'cmk-control',

@@ -56,7 +56,6 @@ async function step(
     keys: { listVersions: async () => [keyVersion(1)] },
     inSight: async () => undefined,
     settings: { vaults: VAULTS },
-    rekeyApproved: async () => true,
     rollout: { paused: async () => undefined },
     leases: { acquire: async () => ({ release: async () => {} }) },
     ...(typeof services === 'function' ? services(rekeys) : services),
@@ -304,7 +303,6 @@ describe('a step', () => {
     tags: { 'cmk-revocation': `${REVOKER.id} ${now.toISOString()} ${REVOKER.revokedBy} ${versionName(1)}` },
   });
   it.each<[string, string, Partial<RekeyServices>]>([
-    ['others have approved it', 'ApprovalNeeded', { rekeyApproved: async () => false }],
     ['the new key goes on', 'Paused', { rollout: { paused: async (key) => (key.id === KEY.id ? undefined : PAUSED) } }],
     ['the old key goes on', 'Paused', { rollout: { paused: async (key) => (key.id === KEY.id ? PAUSED : undefined) } }],
     [

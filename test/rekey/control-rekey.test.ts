@@ -155,19 +155,18 @@ describe('what a change of an order takes', () => {
     expect(rekeys.orders.map(({ id }) => id)).toEqual(['another']);
   });
 
-  it('is both its keys where one is started: who was faster has them, and an approval is for one order', async () => {
+  it('is both its keys where one is started: who was faster has them', async () => {
     const { rekeys, services } = standing(rekeyOrder({ id: 'another', state: 'ended' }));
     const check = async () => ({ problems: [], warnings: [], accounts: 0, withoutRole: [] });
     const to = { ...KEY, name: 'new-key', id: rekeyOrder().to };
-    const approval = { id: 'approved-1', approvedBy: [] };
-    const request = { from: KEY, to, reason: 'why', ticket: undefined, maxFailures: 3, approval };
+    const request = { from: KEY, to, reason: 'why', ticket: undefined, maxFailures: 3 };
     const start = (stand = services.rekeys.stand) => {
       const ports = { ...services, rekeys: { ...services.rekeys, stand }, check, newId: () => 'order-1' };
       return startRekey(request, CALL, ports, () => {});
     };
     await expect(start(async () => undefined)).rejects.toMatchObject({ reason: 'RekeyConflict' });
     await start();
-    expect(rekeys.orders.map(({ id }) => id)).toEqual(['another', 'approved-1']);
+    expect(rekeys.orders.map(({ id }) => id)).toEqual(['another', 'order-1']);
   });
 });
 

@@ -49,7 +49,6 @@ class Orders {
     const services = {
       ...this.ports(),
       settings: { vaults: VAULTS },
-      rekeyApproved: async () => true,
       rollout: { paused: async () => ({ reason: 'Paused', detail: '', delaySeconds: 60 }) },
       leases: { acquire: async () => ({ release: async () => {} }) },
     } as unknown as RekeyServices;

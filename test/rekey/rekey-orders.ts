@@ -2,8 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { reconcileUnasked } from '../../src/accounts/ask-scopes.ts';
 import { reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
 import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
-import { approveRequest, askForApproval } from '../../src/approvals/approvals.ts';
-import { type Approved, approvedOf } from '../../src/approvals/approved-once.ts';
 import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
 import { carryOutRekey } from '../../src/rekey/carry-out.ts';
 import { changeRekey, type RekeyChange } from '../../src/rekey/control-rekey.ts';
@@ -47,16 +45,6 @@ export class RekeyOrders {
     const ports = { ...this.services, check: async () => FIT };
     const started = await startRekey({ ...request, maxFailures: 3, ...change }, call(), ports, this.#wire.log);
     return started.order?.id ?? '';
-  }
-
-  /** Asked for as the caller of all calls does, and approved by another person. */
-  async approved(from: TestKey, to: TestKey): Promise<Approved> {
-    const about = { action: 'rekey', vault: from.vault.name, key: from.name, reason: 'a test' } as const;
-    const what = { ...about, to: { vault: to.vault.name, key: to.name }, ticket: undefined, maxFailures: 3 };
-    const asked = await askForApproval(what, 1, call(), this.services, this.#wire.log);
-    const other = { ...call(), caller: { objectId: 'other', appId: 'test', kind: 'person' } } as const;
-    const asOfNow = { revokers: [], atLeast: 1 };
-    return approvedOf(await approveRequest(asked.id, asOfNow, other, this.services, this.#wire.log));
   }
 
   async change(id: string, what: RekeyChange): Promise<void> {

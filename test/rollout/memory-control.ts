@@ -1,7 +1,8 @@
 import type { ControlStore } from '../../src/rollout/control-client.ts';
 import { CONTROL_STATE, type ControlState, NO_CONTROL } from '../../src/rollout/pause.ts';
-import type { LostAnswer } from '../approvals/memory-approvals.ts';
 import type { Way } from '../simulation/memory-vault.ts';
+
+export type LostAnswer = 'refused' | 'lost';
 
 /** Keeps orders; the write after `fail` takes effect, and is answered as if it had not, or not at all. */
 export class MemoryControl {

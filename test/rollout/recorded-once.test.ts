@@ -5,12 +5,11 @@ import { type ControlOrder, orderPause, orderResume } from '../../src/rollout/or
 import { type ControlState, NO_CONTROL } from '../../src/rollout/pause.ts';
 import { recordFoundOrders } from '../../src/rollout/record-orders.ts';
 import { StandingControl } from '../../src/rollout/standing-control.ts';
-import type { LostAnswer } from '../approvals/memory-approvals.ts';
 import { MemoryAudit } from '../simulation/memory-audit.ts';
 import type { Way } from '../simulation/memory-vault.ts';
 import { dying } from '../support/dying.ts';
 import { day, KEY, keyVersion, VAULTS } from '../support/keys.ts';
-import { MemoryControl } from './memory-control.ts';
+import { type LostAnswer, MemoryControl } from './memory-control.ts';
 
 // A pause or resume is on record, once, although whoever ordered it was killed before it was: at any call that it makes.
 
@@ -124,7 +123,7 @@ describe.each([false, true])('whoever is killed at a call, after it took effect:
 describe('what is not on record', () => {
   it('is told as it was done, and as found; the log has it, which alerts go by', async () => {
     const world = new World();
-    await orderedAndKilled(world, 'pause', { approval: { id: 'cafe' } });
+    await orderedAndKilled(world, 'pause');
     await orderedAndKilled(world, 'resume key');
     await orderedAndKilled(world, 'resume');
     expect(world.audit.entries).toEqual([]);
@@ -139,7 +138,7 @@ describe('what is not on record', () => {
       {
         ...{ id: 'fleet.control/order-1', action: 'fleet.pause', reason: 'Paused', resource: 'cmk-autopilot/keys' },
         ...{ caller, correlationId: 'call 1' },
-        details: { on: on(1), why: 'pause', ended: [], approval: { id: 'cafe' }, ...found },
+        details: { on: on(1), why: 'pause', ended: [], ...found },
       },
       {
         ...{ id: 'fleet.control/order-2', action: 'fleet.resume', reason: 'Resumed', resource: KEY.id },

@@ -727,8 +727,7 @@ export class AppWorld implements World {
       subscriptions: { list: async () => [SUBSCRIPTION], seen: async () => ({ ids: [SUBSCRIPTION], vanished: [] }) },
       fleetNotes: new FleetNotes({ fleet, now }),
       rekeys,
-      rekeyApproved: async () => true,
-      standingRekeys: new StandingRekeys(rekeys, { vaults: VAULTS, rekeyApproved: async () => true, inSight }, now),
+      standingRekeys: new StandingRekeys(rekeys, { vaults: VAULTS, inSight }, now),
       building: new IndexBuilding(),
       accountsOfKey: this.#graphBlind
         ? { using: async function* () {} }

@@ -1,8 +1,5 @@
 import type { HttpResponseInit } from '@azure/functions';
 import type { z } from 'zod';
-import { type ApprovalServices, askForApproval } from '../../approvals/approvals.ts';
-import { inApprovals } from '../../approvals/approved-once.ts';
-import type { ApprovalCall } from '../../approvals/record-deeds.ts';
 import { describe, describeFailure } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
 import type { RekeyOrder, RekeyStore } from '../../fleet/rekey-order.ts';
@@ -20,12 +17,7 @@ import type { REKEY_REQUEST } from './schemas.ts';
 
 type ReadServices = ProgressServices & { readonly rekeys: RekeyStore };
 
-export type RekeyApiServices = StartServices &
-  ApprovalServices & {
-    readonly vaults: ManagedVaults;
-    /** So many people beside the asker have to approve one (`CMK_APPROVALS`). */
-    readonly approvalsNeeded: number;
-  };
+type RekeyApiServices = StartServices & { readonly vaults: ManagedVaults };
 
 /** @param isSeen whether the caller's role reaches both keys */
 export async function listRekeys(
@@ -49,13 +41,10 @@ export async function showRekey(order: RekeyOrder, services: ReadServices, statu
   return jsonResponse(status, { order: shown(order), progress });
 }
 
-/**
- * Starts one, or asks for it where others have to approve it; with `dryRun` only says what stands in the way. What is unfit is
- * not asked for.
- */
+/** Starts one; with `dryRun` only says what stands in the way. */
 export async function orderRekey(
   body: z.output<typeof REKEY_REQUEST>,
-  call: ApprovalCall & { readonly dryRun: boolean },
+  call: RekeyCall & { readonly dryRun: boolean },
   services: RekeyApiServices,
   log: Log,
 ): Promise<HttpResponseInit> {
@@ -68,19 +57,11 @@ export async function orderRekey(
   };
   const { from, to } = request;
   if (call.dryRun) return jsonResponse(200, await fromStorage(() => services.check(from, to)));
-  if (services.approvalsNeeded === 0) {
-    return jsonResponse(201, await startFit({ ...request, maxFailures }, call, services, log));
-  }
-  const check = await fromStorage(() => services.check(from, to));
-  if (check.problems.length > 0) throw unfit(check);
-  const about = { action: 'rekey', vault: from.vault.name, key: from.name, reason, ticket, maxFailures } as const;
-  const asking = { ...about, to: { vault: to.vault.name, key: to.name } };
-  const approval = await inApprovals(() => askForApproval(asking, services.approvalsNeeded, call, services, log));
-  return jsonResponse(202, { reason: 'ApprovalNeeded', check, approval });
+  return jsonResponse(201, await startFit({ ...request, maxFailures }, call, services, log));
 }
 
 /** Starts what nothing stands in the way of. @throws {@link HttpProblem} 409 with what does */
-export async function startFit(
+async function startFit(
   request: RekeyRequest,
   call: RekeyCall,
   services: StartServices,
@@ -114,7 +95,7 @@ function shown({ etag: _etag, tick: _tick, tickedOn: _tickedOn, wave: _wave, ...
 }
 
 /** @throws {@link HttpProblem} 404 */
-export function keyByPath(text: string, vaults: ManagedVaults): ManagedKey {
+function keyByPath(text: string, vaults: ManagedVaults): ManagedKey {
   const [vaultName = '', name = ''] = text.split('/');
   const vault = vaults.byName(vaultName);
   if (vault) return managedKey(vault, name);

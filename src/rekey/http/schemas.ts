@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { APPROVAL } from '../../approvals/approval.ts';
 import { REKEY_ORDER } from '../../fleet/rekey-order.ts';
 import { type ApiOperation, STORAGE_UNREAD } from '../../http/openapi.ts';
 import { readableText } from '../../http/readable-text.ts';
@@ -61,12 +60,9 @@ const progress = z.object({
   toDo: z.array(z.string()).describe('What is left to a person.'),
 });
 
-export const REKEY_STARTED = z.object({ check, order });
-
 export const REKEY_RESPONSES = {
   RekeyCheck: check,
-  RekeyStarted: REKEY_STARTED,
-  RekeyAsked: z.object({ reason: z.literal('ApprovalNeeded'), check, approval: APPROVAL }),
+  RekeyStarted: z.object({ check, order }),
   RekeyStatus: z.object({ order, progress }),
   Rekeys: z.object({ value: z.array(order) }),
 };
@@ -108,12 +104,11 @@ export const REKEY_OPERATIONS: readonly ApiOperation[] = [
     responses: {
       200: { description: 'What stands in the way, and what it would move.', schema: 'RekeyCheck' },
       201: { description: 'It stands.', schema: 'RekeyStarted' },
-      202: { description: 'It waits for approval (`CMK_APPROVALS`); nothing moves.', schema: 'RekeyAsked' },
     },
     problems: {
       400: ['QueryInvalid'],
       404: ['KeyNotManaged'],
-      409: ['RekeyConflict', 'RekeyUnfit', 'TooManyWaiting'],
+      409: ['RekeyConflict', 'RekeyUnfit'],
       ...STORAGE_UNREAD,
     },
   },

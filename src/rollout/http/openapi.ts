@@ -44,9 +44,8 @@ export const ROTATION_OPERATIONS: readonly ApiOperation[] = [
     request: 'PauseRequest',
     responses: {
       200: { description: 'What is paused now.', schema: 'ControlResponse' },
-      202: { description: 'It waits for approval (`CMK_APPROVALS`); nothing was changed.', schema: 'ApprovalAsked' },
     },
-    problems: { 404: ['KeyNotManaged'], 409: ['TooManyWaiting'], ...STORAGE_UNREAD },
+    problems: { 404: ['KeyNotManaged'], ...STORAGE_UNREAD },
   },
   {
     id: 'resume',
