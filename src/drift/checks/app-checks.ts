@@ -36,6 +36,14 @@ function auditTrailBroken({ trail = [] }: AppSubject): readonly Found[] {
   });
 }
 
+function legacyApproval({ legacyApprovals = [] }: AppSubject): readonly Found[] {
+  return legacyApprovals.map(({ id, action, vault, key, askedBy }) => ({
+    resource: `cmk-approvals/${id}`,
+    is: `${askedBy.objectId} asked version 2 to approve: ${action} ${key === undefined ? 'of all keys' : `${vault}/${key}`}. Nothing carries it out any more.`,
+    shouldBe: 'No request for approval waits in the app.',
+  }));
+}
+
 /** How Key Vault says that the network keeps a caller out. */
 const NETWORK = /Client address is not authorized|Public network access is disabled/i;
 
@@ -104,6 +112,13 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     ensures: 'No record of the audit trail is changed, removed, moved or put in.',
     fix: 'Run `cmk audit verify`, and compare with the receipts in the log (AuditWritten): find out who wrote to the container cmk-audit. The trail goes on meanwhile; exempt the finding once it is explained.',
     find: auditTrailBroken,
+  },
+  {
+    reason: 'LegacyApproval',
+    severity: 'warning',
+    ensures: 'No request for approval of version 2 waits: it expires after eight hours.',
+    fix: 'Make the call itself, with a role that Entra Privileged Identity Management has had approved (docs/access.md).',
+    find: legacyApproval,
   },
   {
     reason: 'MissingPermission',

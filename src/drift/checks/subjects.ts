@@ -118,6 +118,16 @@ export interface DeadLetter {
   readonly writtenOn: Date;
 }
 
+/** An open request for approval in the storage of version 2. */
+export interface LegacyApproval {
+  readonly id: string;
+  readonly action: string;
+  /** Absent: of all keys. */
+  readonly vault?: string | undefined;
+  readonly key?: string | undefined;
+  readonly askedBy: { readonly objectId: string };
+}
+
 export interface AppSubject {
   /** Name of the app's function app or `cmk-autopilot`: what a finding about the app names. */
   readonly name: string;
@@ -126,6 +136,8 @@ export interface AppSubject {
   readonly poison: Part<readonly { readonly queue: string; readonly messages: number }[]>;
   /** What is wrong with the audit trail since the look before; absent: it was not looked at. */
   readonly trail?: readonly ChainFinding[];
+  /** Absent: they could not be read. */
+  readonly legacyApprovals?: readonly LegacyApproval[] | undefined;
   readonly settingsProblems: readonly string[];
   readonly unread: readonly UnreadPart[];
 }

@@ -12,7 +12,7 @@ import type { Identities } from '../../identities/identity-client.ts';
 import type { Keys } from '../../keys/key-client.ts';
 import type { KeyUsageLog } from '../../keys/usage-log-client.ts';
 import { ownStorage } from '../../settings/own-storage.ts';
-import type { KeySubject, Rules } from '../checks/subjects.ts';
+import type { AppSubject, KeySubject, Rules } from '../checks/subjects.ts';
 import type { DriftRun } from '../drift-run.ts';
 import { AccountMemory, formerUses, type ManagedMemory, nextMemory } from '../managed-accounts.ts';
 import type { ReportBefore } from '../report.ts';
@@ -66,6 +66,7 @@ export interface Gathered {
   /** What is to be remembered of accounts; undefined: what is remembered could not be read, and is not to be lost. */
   readonly managedAccounts: ManagedMemory | undefined;
   readonly poison: Part<readonly { readonly queue: string; readonly messages: number }[]>;
+  readonly legacyApprovals: AppSubject['legacyApprovals'];
   /** Undefined: it was not looked at. */
   readonly trail: Part<TrailLook> | undefined;
   readonly unread: readonly UnreadPart[];
@@ -73,7 +74,7 @@ export interface Gathered {
 
 /** Reads what is: the app's own state, vaults, their keys, and every account. It never throws for what cannot be read. */
 export async function gather(run: DriftRun, rules: Rules, services: GatherServices): Promise<Gathered> {
-  const app = await gatherApp(services.driftStorage);
+  const app = await gatherApp(services.driftStorage, rules.now);
   const trail = await gatherTrail(services.auditWatch);
   const { vaults, unread: unreadAround } = await gatherVaults(services, rules, run.signal);
   const keys = new GatheredKeys(vaults, services);
@@ -107,9 +108,15 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
   await gatherEvidence(keySubjects, rules.drift.usageWorkspace, services);
   const unread: UnreadPart[] = [
     // Tenants come with the same list: that it cannot be read is said once.
-    ...[app.previous, app.poison, app.managedAccounts, trail, ids, ...('unread' in ids ? [] : [tenants])].flatMap(
-      (part) => (part && 'unread' in part ? [part.unread] : []),
-    ),
+    ...[
+      app.previous,
+      app.poison,
+      app.managedAccounts,
+      app.legacyApprovals,
+      trail,
+      ids,
+      ...('unread' in ids ? [] : [tenants]),
+    ].flatMap((part) => (part && 'unread' in part ? [part.unread] : [])),
     ...unreadAround,
     ...vaults.flatMap((vault) => vault.unread),
     ...unreadOfKeys(keySubjects),
@@ -123,12 +130,13 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
     subscriptions,
     managedAccounts: memory && nextMemory(memory, rules.now, subscriptions.map(memoryOf)),
     poison: app.poison,
+    legacyApprovals: known(app.legacyApprovals),
     trail,
     unread: [...new Set(unread)],
   };
 }
 
-async function gatherApp(driftStorage: GatherServices['driftStorage']) {
+async function gatherApp(driftStorage: GatherServices['driftStorage'], now: Date) {
   const previous = await readPart(
     {
       resource: DRIFT_CONTAINER,
@@ -153,7 +161,15 @@ async function gatherApp(driftStorage: GatherServices['driftStorage']) {
     },
     () => driftStorage.managedAccounts(),
   );
-  return { previous, poison, managedAccounts };
+  const legacyApprovals = await readPart(
+    {
+      resource: 'cmk-approvals',
+      what: 'the requests for approval of version 2',
+      action: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
+    },
+    () => driftStorage.legacyApprovals(now),
+  );
+  return { previous, poison, managedAccounts, legacyApprovals };
 }
 
 async function gatherTrail(watch: WatchServices | undefined): Promise<Part<TrailLook> | undefined> {

@@ -1,10 +1,12 @@
 import type { BlobServiceClient } from '@azure/storage-blob';
 import type { QueueServiceClient } from '@azure/storage-queue';
+import { z } from 'zod';
 import { withinTime } from '../../azure/deadline.ts';
 import { describeFailure } from '../../azure/failure.ts';
 import { DEAD_LETTER_CONTAINER } from '../../events/subscription.ts';
+import { parseJson } from '../../text.ts';
 import { WORK_QUEUES } from '../../work/messages.ts';
-import type { DeadLetter } from '../checks/subjects.ts';
+import type { DeadLetter, LegacyApproval } from '../checks/subjects.ts';
 import { downloadText, listBlobs } from './blobs-client.ts';
 import { parseDeadLetters } from './dead-letters.ts';
 
@@ -13,11 +15,23 @@ const MAX_DEAD_LETTERS = 100;
 /** For all the requests of a call, and what they send. Milliseconds. */
 const TIMEOUT_MS = 30_000;
 
+/** Container of version 2. */
+const LEGACY_APPROVALS = 'cmk-approvals';
+const LEGACY_APPROVAL = z.object({
+  id: z.string(),
+  action: z.string(),
+  vault: z.string().optional(),
+  key: z.string().optional(),
+  askedBy: z.object({ objectId: z.string() }),
+});
+
 /** How the app itself is doing. */
 export interface AppState {
   /** How many messages wait in each poison queue. */
   poisonMessages(): Promise<{ queue: string; messages: number }[]>;
   deadLetters(since: Date): Promise<DeadLetter[]>;
+  /** Requests for approval that version 2 left open. They expire after eight hours. */
+  legacyApprovals(now: Date): Promise<LegacyApproval[]>;
 }
 
 export function appState(blobs: BlobServiceClient, queues: QueueServiceClient): AppState {
@@ -48,6 +62,17 @@ export function appState(blobs: BlobServiceClient, queues: QueueServiceClient): 
         newest.map(async ({ name, writtenOn }) => parseDeadLetters(await downloadText(container, name), writtenOn)),
       );
       return read.flat();
+    },
+    async legacyApprovals(now) {
+      const container = blobs.getContainerClient(LEGACY_APPROVALS);
+      const open = (await listBlobs(container, '', { includeMetadata: true })).filter(
+        ({ metadata = {} }) => metadata.state === 'waiting' && Date.parse(metadata.expireson ?? '') > now.getTime(),
+      );
+      const read = open.map(async ({ name }) => {
+        const request = LEGACY_APPROVAL.safeParse(parseJson((await downloadText(container, name)) ?? '')).data;
+        return request ?? [];
+      });
+      return (await Promise.all(read)).flat();
     },
   };
 }
