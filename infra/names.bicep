@@ -50,18 +50,16 @@ var queueNames = [
 ]
 
 @export()
-@description('Tables of the app: who uses which key; what moves from one key to another, and what was moved; where the audit trail ended last.')
+@description('Tables of the app: who uses which key; what moves from one key to another, and what was moved.')
 var tableNames = [
   'cmkfleet'
   'cmkrekeys'
-  'cmkaudit'
 ]
 
 @export()
-@description('Blob containers of the app: audit trail, where it ended each day, drift reports, events that could not be delivered, leases of accounts and keys, and the package that runs.')
+@description('Blob containers of the app: audit trail, drift reports, events that could not be delivered, leases of accounts and keys, and the package that runs.')
 var containerNames = {
   audit: 'cmk-audit'
-  auditHeads: 'cmk-audit-heads'
   drift: 'cmk-drift'
   deadLetter: 'cmk-deadletter'
   leases: 'cmk-leases'
@@ -130,8 +128,3 @@ func topicIdOf(vaultId string, given string) string =>
 @export()
 @description('Whether a resource id of CMK_VAULTS names a Managed HSM, and not a key vault.')
 func isManagedHsm(resourceId string) bool => contains(toLower(resourceId), '/managedhsms/')
-
-@export()
-@description('Identifier of the key with a resource id, as the setting CMK_AUDIT_KEY takes it.')
-func auditKeyIdentifier(keyId string, vaultSuffix string) string =>
-  'https://${split(keyId, '/')[8]}${vaultSuffix}/keys/${nameOf(keyId)}'

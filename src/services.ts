@@ -12,8 +12,8 @@ import { tracedAccounts } from './accounts/traced-accounts.ts';
 import { auditFiles } from './audit/audit-client.ts';
 import { auditContainer } from './audit/audit-storage-client.ts';
 import type { RecordAudit } from './audit/audit-trail.ts';
-import { createAudit, createWatch } from './audit/create-audit.ts';
-import type { WatchServices } from './audit/watch-trail.ts';
+import { createAudit } from './audit/create-audit.ts';
+import type { AuditWatch } from './audit/verify-trail.ts';
 import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
@@ -103,7 +103,7 @@ export interface Services extends RolloutServices, StandingRekeyServices, Identi
   readonly keyTrail: KeyTrail;
   readonly accountTrail: AccountTrail;
   /** The trail as the drift check looks at it. */
-  readonly auditWatch: WatchServices;
+  readonly auditWatch: AuditWatch;
   /** Finds out who calls the HTTP API. */
   readonly authenticate: Authenticate;
   /** Turns for calls about storage accounts, per subscription and region: what guards the calls themselves. */
@@ -142,6 +142,7 @@ export function createServices(
   const keys = createKeys(identity, WORKER_OPTIONS);
   const data = createDataServices(identity, cloud);
   const resourceGraph = createResourceGraph(identity, cloud);
+  const driftStorage = createDriftStorage(settings, () => identity);
   const queue = createWorkQueue(settings, () => identity, telemetry);
   const listed = createSubscriptions(identity, cloud);
   const subscriptions = rememberedSubscriptions(listed, memory, now, log);
@@ -173,14 +174,14 @@ export function createServices(
     ...createIdentityClients(identity, cloud, accounts),
     eventGrid: createEventGrid(identity, cloud, settings.drift.systemTopics),
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork),
-    driftStorage: createDriftStorage(settings, () => identity),
+    driftStorage,
     postWebhook: createPostWebhook(),
     queue,
     heldMessages: queue,
     queueAges: () => queueAges(settings, () => identity, now()),
     telemetry,
     leases: createLeases(settings, () => identity),
-    ...createEvidence(settings, identity, { now, newId }, log),
+    ...createEvidence(settings, identity, { driftStorage, now, newId }, log),
     authenticate: authenticator(settings, log),
     dependents: (key) => hasDependents(key, inReach, { accounts, settings, fleet }),
     turns: new Turns(settings.budgetShare),
@@ -215,17 +216,16 @@ function authenticator({ cloud, auth, access }: Settings, log: Log): Authenticat
 function createEvidence(
   settings: Settings,
   identity: TokenCredential,
-  { now, newId }: Pick<Services, 'now' | 'newId'>,
+  { driftStorage, now, newId }: Pick<Services, 'driftStorage' | 'now' | 'newId'>,
   log: Log,
 ): Pick<Services, 'audit' | 'keyTrail' | 'accountTrail' | 'auditWatch' | 'usageLog' | 'deletedAccounts'> {
   const { cloud, drift } = settings;
-  const container = (name?: string) => auditContainer(settings, () => identity, name);
-  const files = auditFiles(container());
+  const files = auditFiles(auditContainer(settings, () => identity));
   return {
     audit: createAudit(files, { now, newId }, log),
     keyTrail: keyTrail(files),
     accountTrail: accountTrail(files),
-    auditWatch: createWatch(settings, identity, now),
+    auditWatch: { files, verifiedTo: async () => (await driftStorage.newest())?.trailEnd, now },
     usageLog: createKeyUsageLog(identity, cloud, drift.usageWorkspace),
     deletedAccounts: createDeletedAccounts(identity, cloud),
   };

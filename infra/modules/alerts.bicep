@@ -154,11 +154,11 @@ var rules = [
   {
     name: 'audit-trail-broken'
     title: 'The audit trail is broken'
-    description: 'Records of the audit trail were changed, removed or put in since the last look, or where it ends could not be signed. The record says where; cmk audit verify says all of it.'
+    description: 'Records of the audit trail were changed, removed or put in since the last check. The record says where; cmk audit verify says all of it.'
     severity: 1
     frequency: 'PT15M'
     window: 'PT15M'
-    query: '${records} | where reason in ("AuditTrailBroken", "AuditHeadUnsigned")'
+    query: '${records} | where reason == "AuditTrailBroken"'
     mute: 'P1D'
     by: ['reason']
     threshold: 0

@@ -1,4 +1,4 @@
-import { keepHead, type TrailLook, type WatchServices } from '../audit/watch-trail.ts';
+import type { TrailReport } from '../audit/verify-trail.ts';
 import { describe, describeFailure, errorText } from '../azure/failure.ts';
 import { known } from '../azure/read-or-why.ts';
 import { splitScope } from '../azure/resource-id.ts';
@@ -22,7 +22,6 @@ export type ApplyServices = FixServices & {
   readonly driftStorage: PoisonKeeper;
   readonly rekeys: RekeyStore;
   readonly controlStore: ControlStore;
-  readonly auditWatch?: WatchServices | undefined;
   readonly now: () => Date;
 };
 
@@ -34,7 +33,7 @@ export async function apply(
     findings,
   }: {
     readonly keys: readonly KeySubject[];
-    readonly trail?: TrailLook | undefined;
+    readonly trail?: TrailReport | undefined;
     readonly findings: readonly Finding[];
   },
   run: DriftRun,
@@ -47,7 +46,7 @@ export async function apply(
   await keepRekeys(services, run.id, log);
   await keepUnrecorded('orders', 'pauses and resumes', () => recordFoundOrders(services, log), run.id, log);
   await finishAllRetirements(keys, run.id, services, log);
-  await keepTrail(trail, services, run.id, log);
+  tellTrail(trail, run.id, log);
   return { fixes: await fix(findings, run.id, services, log) };
 }
 
@@ -90,29 +89,16 @@ async function keepUnrecorded(
   }
 }
 
-/** Tells where the audit trail ends, in two places that whoever writes the trail need not be able to write. */
-async function keepTrail(
-  look: TrailLook | undefined,
-  { auditWatch }: Pick<ApplyServices, 'auditWatch'>,
-  report: string,
-  log: Log,
-): Promise<void> {
-  if (!look || !auditWatch) return;
-  const { findings, last } = look;
-  if (findings.length > 0) {
-    const message = `${REASONS.AuditTrailBroken} ${findings.length} found; the first: ${findings[0]?.file} ${findings[0]?.reason}. ${findings[0]?.message}`;
+function tellTrail(trail: TrailReport | undefined, report: string, log: Log): void {
+  if (!trail) return;
+  const { findings, last } = trail;
+  const [first] = findings;
+  if (first) {
+    const message = `${REASONS.AuditTrailBroken} ${findings.length} found; the first: ${first.file} ${first.reason}. ${first.message}`;
     log({ level: 'error', reason: 'AuditTrailBroken', message, findings: findings.slice(0, 50), report });
-  }
-  const unkept = (error: unknown): void => {
-    const message = `${REASONS.AuditHeadUnsigned} ${describe(describeFailure(error))}`;
-    log({ level: 'error', reason: 'AuditHeadUnsigned', message, head: last, report });
-  };
-  try {
-    const kept = await keepHead(look, auditWatch);
-    if (kept?.failure) unkept(kept.failure);
-    if (kept) log({ level: 'info', reason: 'AuditHeadKept', message: REASONS.AuditHeadKept, head: kept.head, report });
-  } catch (error) {
-    unkept(error);
+  } else if (last) {
+    const about = { file: last.file, receipt: `${last.seq}:${last.hash}`, report };
+    log({ level: 'info', reason: 'AuditTrailVerified', message: REASONS.AuditTrailVerified, ...about });
   }
 }
 

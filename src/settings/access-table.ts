@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { ROLE_SCOPES } from './role-scopes.ts';
 import { guid, list, setting } from './setting.ts';
 
@@ -37,16 +36,5 @@ export const ACCESS_SETTINGS = {
     description:
       'Roles that reach some keys alone: a JSON array of `role`, `keys` (vaults, or `vault/key`) and `principal` (an object id; left out: whoever has the role).',
     fallback: 'every role reaches every key',
-  }),
-  CMK_AUDIT_KEY: setting({
-    schema: z
-      .string()
-      .trim()
-      .refine((id) => parseKeyIdentifier(id) !== undefined, 'is not the identifier of a key')
-      .optional(),
-    example: 'https://kv-evidence.vault.azure.net/keys/audit-key',
-    description:
-      'Key that signs where the audit trail ends, each time the drift check runs: EC (P-256) or RSA, in a vault that the app does not manage.',
-    fallback: 'the ends are kept, and not signed',
   }),
 } as const;
