@@ -4,7 +4,13 @@
 #   sh infra/entra.sh                                      make or fix the registration
 #   sh infra/entra.sh --assign <object id> <role>          give a role to a person, group or service principal
 #   sh infra/entra.sh --page https://<host of the app>     let people sign in to the app's page
+#   sh infra/entra.sh --pim <role> <approvers> <eligible> ...  have a role approved: by the members of a group, for people (object ids)
 #   sh infra/entra.sh --drop-owner                         leave the registration without an owner: an owner can grant every role
+#
+# --pim makes a group that has the role and whose eligible members activate it by Entra Privileged Identity Management (Entra ID
+# P2 or ID Governance): with approval, justification, ticket and multifactor authentication, for CMK_PIM_HOURS (2). The Azure
+# CLI's own sign-in lacks Graph's permissions for that (https://github.com/Azure/azure-cli/issues/30149): CMK_GRAPH_TOKEN is a
+# token that has them, or the CLI is signed in as a service principal that does.
 #
 # With CMK_PROFILE=bank, --page ends as --drop-owner does: nothing that a deployment does writes after it.
 #
@@ -31,7 +37,8 @@ die() { printf '%s\n' "$*" >&2; exit 1; }
 # Runs a command, and again while it fails: what was just made in Entra ID is not at once known wherever it is asked for.
 # What is said of a failure is shown when there is no further try.
 errors="$(mktemp)"
-trap 'rm -f "$errors"' EXIT
+headers=
+trap 'rm -f "$errors" $headers' EXIT
 retry() {
   left=6
   until answer="$("$@" 2>"$errors")"; do
@@ -63,7 +70,7 @@ role_id() {
 }
 
 # What is asked for is looked at before anything is made.
-usage='usage: sh infra/entra.sh [--assign <object id> <role> | --page https://<host of the app> | --drop-owner]'
+usage='usage: sh infra/entra.sh [--assign <object id> <role> | --pim <role> <approvers> <eligible> ... | --page https://<host of the app> | --drop-owner]'
 case "${1:-}" in
   '') ;;
   --assign)
@@ -73,6 +80,12 @@ case "${1:-}" in
   --page)
     [ $# -eq 2 ] || die "$usage"
     case "$2" in https://?*) ;; *) die "entra: $2 is not the https address of an app" ;; esac
+    ;;
+  --pim)
+    [ $# -ge 4 ] || die "$usage"
+    role_id "$2" >/dev/null
+    [ "$2" != CmkKey.Revoke ] || die 'entra: CmkKey.Revoke is not to be approved: revoking must not wait'
+    case "${CMK_PIM_HOURS:-2}" in [1-8]) ;; *) die 'entra: CMK_PIM_HOURS is not a number from 1 to 8, the longest that Entra ID allows' ;; esac
     ;;
   --drop-owner) [ $# -eq 1 ] || die "$usage" ;;
   *) die "entra: what is $1? $usage" ;;
@@ -187,16 +200,81 @@ if [ "$(retry az ad sp show --id "$principal_id" --query appRoleAssignmentRequir
 fi
 
 # 5. A role for somebody, if asked.
-if [ "${1:-}" = --assign ]; then
-  id="$(role_id "$3")"
+give() { # give <object id> <role>
+  id="$(role_id "$2")"
   # One page: a page holds 100 unless more are asked for.
-  existing="$(az rest --method GET --url "$graph/servicePrincipals/$principal_id/appRoleAssignedTo?\$top=999" --query "length(value[?principalId=='$2' && appRoleId=='$id'])" -o tsv)"
+  existing="$(az rest --method GET --url "$graph/servicePrincipals/$principal_id/appRoleAssignedTo?\$top=999" --query "length(value[?principalId=='$1' && appRoleId=='$id'])" -o tsv)"
   if [ "$existing" = 0 ]; then
-    retry az rest --method POST --url "$graph/servicePrincipals/$principal_id/appRoleAssignedTo" --headers Content-Type=application/json --body "{\"principalId\":\"$2\",\"resourceId\":\"$principal_id\",\"appRoleId\":\"$id\"}" -o none
-    say "entra: gave $3 to $2"
+    retry az rest --method POST --url "$graph/servicePrincipals/$principal_id/appRoleAssignedTo" --headers Content-Type=application/json --body "{\"principalId\":\"$1\",\"resourceId\":\"$principal_id\",\"appRoleId\":\"$id\"}" -o none
+    say "entra: gave $2 to $1"
   else
-    say "entra: $2 has $3 already"
+    say "entra: $1 has $2 already"
   fi
+}
+
+# Calls Graph with the token of CMK_GRAPH_TOKEN, if there is one. It goes by a file: arguments are seen by every process.
+pim_rest() { # pim_rest <arguments of az rest>
+  if [ -n "$headers" ]; then
+    set -- "$@" --skip-authorization-header --headers "@$headers"
+  else
+    set -- "$@" --headers Content-Type=application/json
+  fi
+  retry az rest "$@" || die 'entra: Graph refused that. It takes the permissions RoleManagementPolicy.ReadWrite.AzureADGroup, PrivilegedEligibilitySchedule.ReadWrite.AzureADGroup, RoleManagement.ReadWrite.Directory and Group.ReadWrite.All, and of a person the role Privileged Role Administrator. The sign-in of the Azure CLI lacks some of them: set CMK_GRAPH_TOKEN to a token that has them (Graph Explorer shows one), or sign in as a service principal that has them'
+}
+
+# Sets a rule of the memberships of a group. The id of its policy changes when the first rule is set, so it is read each time:
+# https://learn.microsoft.com/graph/api/resources/privilegedidentitymanagement-for-groups-api-overview. Bodies of rules:
+# https://learn.microsoft.com/graph/how-to-pim-update-rules.
+rule() { # rule <group> <kind> <id> <members of JSON>
+  policy="$(pim_rest --method GET --url "$graph/policies/roleManagementPolicyAssignments?\$filter=scopeId%20eq%20'$1'%20and%20scopeType%20eq%20'Group'%20and%20roleDefinitionId%20eq%20'member'" --query 'value[].policyId' -o tsv)"
+  pim_rest --method PATCH --url "$graph/policies/roleManagementPolicies/$policy/rules/$3" -o none --body "{\"@odata.type\":\"#microsoft.graph.unifiedRoleManagementPolicy$2Rule\",\"id\":\"$3\",$4,\"target\":{\"@odata.type\":\"microsoft.graph.unifiedRoleManagementPolicyRuleTarget\",\"caller\":\"EndUser\",\"operations\":[\"All\"],\"level\":\"Assignment\",\"inheritableSettings\":[],\"enforcedSettings\":[]}}"
+  say "entra: set the rule $3"
+}
+
+if [ "${1:-}" = --assign ]; then
+  give "$2" "$3"
+elif [ "${1:-}" = --pim ]; then
+  role="$2" approvers="$3"
+  shift 3
+  if [ -n "${CMK_GRAPH_TOKEN:-}" ]; then
+    headers="$(mktemp)"
+    printf '{"Authorization":"Bearer %s","Content-Type":"application/json"}' "$CMK_GRAPH_TOKEN" >"$headers"
+  fi
+  title="$(printf '%s %s' "$name" "$role" | sed 's/\\/\\\\/g; s/"/\\"/g')"
+  filter="$(printf '%s %s' "$name" "$role" | sed "s/'/''/g; s/%/%25/g; s/ /%20/g; s/&/%26/g; s/#/%23/g; s/+/%2B/g")"
+  found="$(pim_rest --method GET --url "$graph/groups?\$filter=displayName%20eq%20'$filter'" --query 'value[].id' -o tsv)"
+  case "$found" in
+    '')
+      # Members of a group that is not role-assignable can be changed by many roles of the directory. This cannot be set later.
+      group="$(pim_rest --method POST --url "$graph/groups" --query id -o tsv --body "{\"displayName\":\"$title\",\"description\":\"Eligible members activate the app role $role of cmk-autopilot.\",\"mailEnabled\":false,\"mailNickname\":\"cmk-$(printf '%s' "$role-$principal_id" | tr 'A-Z.' 'a-z-')\",\"securityEnabled\":true,\"isAssignableToRole\":true}")"
+      say "entra: made the group \"$name $role\" ($group)"
+      ;;
+    *)
+      [ "$(printf '%s\n' "$found" | grep -c .)" -eq 1 ] || die "entra: several groups are called \"$name $role\": leave one"
+      group="$found"
+      # Anybody may make a group of that name, and an administrator alone one that is role-assignable.
+      [ "$(pim_rest --method GET --url "$graph/groups/$group" --query isAssignableToRole -o tsv)" = true ] ||
+        die "entra: the group \"$name $role\" ($group) is not role-assignable, so others than privileged administrators change its members: rename or delete it"
+      say "entra: the group \"$name $role\" is there ($group)"
+      ;;
+  esac
+  # The rules first: there is no moment in which the role is activated without approval.
+  rule "$group" Approval Approval_EndUser_Assignment "\"setting\":{\"@odata.type\":\"microsoft.graph.approvalSettings\",\"isApprovalRequired\":true,\"isApprovalRequiredForExtension\":false,\"isRequestorJustificationRequired\":true,\"approvalMode\":\"SingleStage\",\"approvalStages\":[{\"@odata.type\":\"microsoft.graph.unifiedApprovalStage\",\"approvalStageTimeOutInDays\":1,\"isApproverJustificationRequired\":true,\"escalationTimeInMinutes\":0,\"primaryApprovers\":[{\"@odata.type\":\"#microsoft.graph.groupMembers\",\"groupId\":\"$approvers\"}],\"isEscalationEnabled\":false,\"escalationApprovers\":[]}]}"
+  rule "$group" Enablement Enablement_EndUser_Assignment '"enabledRules":["MultiFactorAuthentication","Justification","Ticketing"]'
+  rule "$group" Expiration Expiration_EndUser_Assignment "\"isExpirationRequired\":true,\"maximumDuration\":\"PT${CMK_PIM_HOURS:-2}H\""
+  for person in "$@"; do
+    eligible="$(pim_rest --method GET --url "$graph/identityGovernance/privilegedAccess/group/eligibilitySchedules?\$filter=groupId%20eq%20'$group'%20and%20principalId%20eq%20'$person'" --query "length(value[?principalId=='$person'])" -o tsv)"
+    if [ "$eligible" = 0 ]; then
+      pim_rest --method POST --url "$graph/identityGovernance/privilegedAccess/group/eligibilityScheduleRequests" -o none --body "{\"accessId\":\"member\",\"action\":\"adminAssign\",\"principalId\":\"$person\",\"groupId\":\"$group\",\"justification\":\"infra/entra.sh --pim\",\"scheduleInfo\":{\"startDateTime\":\"$(date -u +%Y-%m-%dT%H:%M:%SZ)\",\"expiration\":{\"type\":\"afterDuration\",\"duration\":\"P365D\"}}}"
+      say "entra: made $person eligible for $role, for a year"
+    else
+      say "entra: $person is eligible for $role already"
+    fi
+  done
+  give "$group" "$role"
+  id="$(role_id "$role")"
+  direct="$(az rest --method GET --url "$graph/servicePrincipals/$principal_id/appRoleAssignedTo?\$top=999" --query "value[?appRoleId=='$id' && principalId!='$group'].principalId" -o tsv)"
+  [ -z "$direct" ] || say "entra: these have $role without approval too: $(printf '%s' "$direct" | tr '\n' ' ')"
 # Or where the page's sign-in comes back to. The app's address, or that of its API: both are told by a deployment.
 elif [ "${1:-}" = --page ]; then
   back="${2%/}"

@@ -4,7 +4,6 @@
 targetScope = 'subscription'
 
 import {
-  auditKeyIdentifier
   containerNames
   isManagedHsm
   nameOf
@@ -102,9 +101,6 @@ param systemTopics settingSet = {}
 
 @description('Gives the app and the Functions host their rights on blobs container by container. Off: Storage Blob Data Owner on the account, as the documentation of Functions has it.')
 param hostStorageByContainer bool = false
-
-@description('Key that signs where the audit trail ends (resource id: …/vaults/…/keys/…), in a vault that is not looked after and of another team. The app gets the right to sign with that key, and no other on that vault. Empty: the ends are kept unsigned.')
-param auditKeyId string = ''
 
 // Operation.
 
@@ -319,7 +315,6 @@ module rightsBeforeApp 'rights.bicep' = if (assignRights) {
     storageResourceGroups: storageResourceGroups
     systemTopics: systemTopics
     notifyFrom: notifyFrom
-    auditKeyId: auditKeyId
     hostStorageByContainer: hostStorageByContainer
     allowKeyRecovery: allowKeyRecovery
     allowEventRepair: allowEventRepair
@@ -399,11 +394,6 @@ module app 'modules/app.bicep' = {
             CMK_TENANT_ID: apiTenantId
             CMK_API_AUDIENCE: apiClientId
           },
-      toObject(
-        empty(auditKeyId) ? [] : [auditKeyId],
-        _ => 'CMK_AUDIT_KEY',
-        id => auditKeyIdentifier(id, environment().suffixes.keyvaultDns)
-      ),
       vaultDiagnostics
         ? {
             CMK_USAGE_WORKSPACE: monitoring.outputs.customerId
@@ -443,7 +433,6 @@ module rights 'rights.bicep' = if (assignRights) {
     storageResourceGroups: storageResourceGroups
     systemTopics: systemTopics
     notifyFrom: notifyFrom
-    auditKeyId: auditKeyId
     hostStorageByContainer: hostStorageByContainer
     allowKeyRecovery: allowKeyRecovery
     allowEventRepair: allowEventRepair

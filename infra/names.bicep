@@ -52,19 +52,16 @@ var queueNames = [
 ]
 
 @export()
-@description('Tables of the app: who uses which key, and what is to be done about it; how far rotations may go, and what re-keys have moved; where the audit trail ended last.')
+@description('Tables of the app: who uses which key, and what is to be done about it; how far rotations may go, and what re-keys have moved.')
 var tableNames = [
   'cmkfleet'
   'cmkcontrol'
-  'cmkaudit'
 ]
 
 @export()
-@description('Blob containers of the app: audit trail, where it ended each day, requests for approval, drift reports, events that could not be delivered, leases of accounts and keys, and the package that runs.')
+@description('Blob containers of the app: audit trail, drift reports, events that could not be delivered, leases of accounts and keys, and the package that runs.')
 var containerNames = {
   audit: 'cmk-audit'
-  auditHeads: 'cmk-audit-heads'
-  approvals: 'cmk-approvals'
   drift: 'cmk-drift'
   deadLetter: 'cmk-deadletter'
   leases: 'cmk-leases'
@@ -133,8 +130,3 @@ func topicIdOf(vaultId string, given string) string =>
 @export()
 @description('Whether a resource id of CMK_VAULTS names a Managed HSM, and not a key vault.')
 func isManagedHsm(resourceId string) bool => contains(toLower(resourceId), '/managedhsms/')
-
-@export()
-@description('Identifier of the key with a resource id, as the setting CMK_AUDIT_KEY takes it.')
-func auditKeyIdentifier(keyId string, vaultSuffix string) string =>
-  'https://${split(keyId, '/')[8]}${vaultSuffix}/keys/${nameOf(keyId)}'

@@ -44,7 +44,6 @@ param storageSubscriptions string[] = []
 param storageResourceGroups string[] = []
 param systemTopics settingSet = {}
 param notifyFrom string = ''
-param auditKeyId string = ''
 param hostStorageByContainer bool = false
 param allowKeyRecovery bool = false
 param allowEventRepair bool = true
@@ -93,8 +92,6 @@ var policySubscriptions = union(vaultSubscriptions, hsmSubscriptions)
 var eventSubscriptions = union(map(topicIds, id => subscriptionOf(id)), [])
 // In these the app looks for the topics: a topic may have been moved since.
 var topicSubscriptions = union(vaultSubscriptions, eventSubscriptions)
-var auditKeyIds = empty(auditKeyId) ? [] : [auditKeyId]
-var auditKeySubscriptions = map(auditKeyIds, id => subscriptionOf(id))
 // The log is in the app's own workspace, if it takes it.
 var usageSubscriptions = vaultDiagnostics ? [appSubscription] : []
 var groupSubscriptions = union(map(writableGroups, id => subscriptionOf(id)), [])
@@ -103,7 +100,6 @@ var roleSubscriptions = union(
   vaultSubscriptions,
   hsmSubscriptions,
   topicSubscriptions,
-  auditKeySubscriptions,
   usageSubscriptions,
   accountSubscriptions,
   groupSubscriptions
@@ -176,7 +172,6 @@ module roles 'modules/roles.bicep' = [
       allowAccountRevocation: allowAccountRevocation
       allowBlobProbe: allowBlobProbe
       forDependents: otherDependents == 'listed'
-      forAuditKey: contains(auditKeySubscriptions, id)
       forUsageLog: contains(usageSubscriptions, id)
     }
   }
@@ -222,21 +217,6 @@ module hsmAccess 'modules/hsm-access.bicep' = [
       hsmId: id
       principalId: appPrincipalId
       roleDefinitionId: roleId(subscriptionOf(id), appSubscription, environmentName, 'hsm-reader')
-    }
-    dependsOn: [
-      roles
-    ]
-  }
-]
-
-module auditKeyAccess 'modules/audit-key-access.bicep' = [
-  for id in auditKeyIds: if (afterApp) {
-    name: 'cmk-audit-key-${environmentName}-${uniqueString(token, toLower(id))}'
-    scope: resourceGroup(subscriptionOf(id), resourceGroupOf(id))
-    params: {
-      keyId: id
-      principalId: appPrincipalId
-      roleDefinitionId: roleId(subscriptionOf(id), appSubscription, environmentName, 'audit-signer')
     }
     dependsOn: [
       roles

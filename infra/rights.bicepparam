@@ -20,7 +20,6 @@ param storageSubscriptions = subscriptions
 param storageResourceGroups = groups
 param systemTopics = json(readEnvironmentVariable('CMK_SYSTEM_TOPICS', '{}'))
 param notifyFrom = readEnvironmentVariable('CMK_NOTIFY_FROM', '')
-param auditKeyId = readEnvironmentVariable('CMK_AUDIT_KEY_ID', '')
 param hostStorageByContainer = bank || bool(readEnvironmentVariable('CMK_HOST_STORAGE_BY_CONTAINER', 'false'))
 param allowKeyRecovery = bool(readEnvironmentVariable('CMK_ALLOW_KEY_RECOVERY', 'false'))
 param allowEventRepair = bool(readEnvironmentVariable('CMK_ALLOW_EVENT_REPAIR', 'true'))

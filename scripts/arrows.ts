@@ -16,7 +16,7 @@ export const ROOMS: readonly (readonly string[])[] = [
   ['http'],
   ['settings'],
   ['vaults', 'work', 'audit'],
-  ['events', 'revocation', 'approvals', 'orders'],
+  ['events', 'revocation', 'orders'],
   ['fleet'],
   ['accounts'],
   ['identities', 'dependents'],

@@ -1,7 +1,5 @@
 // Importing a function registers it.
 import './functions/account-status.ts';
-import './functions/approvals.ts';
-import './functions/approve.ts';
 import './functions/build-index.ts';
 import './functions/collect-notifications.ts';
 import './functions/audit.ts';

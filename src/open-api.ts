@@ -1,18 +1,7 @@
 import { z } from 'zod';
 import { AUDIT_OPERATIONS, AUDIT_RESPONSES } from './audit/http/openapi.ts';
 import { ACCOUNT_OPERATIONS, ACCOUNT_REQUESTS, ACCOUNT_RESPONSES } from './break-glass/account-openapi.ts';
-import { ACCOUNT_RESTORE_RESPONSE } from './break-glass/account-schemas.ts';
-import {
-  APPROVAL_ASKED,
-  APPROVAL_GIVEN,
-  APPROVAL_LIST,
-  APPROVAL_REQUEST,
-  APPROVAL_WITHDRAWN,
-  RESTORE_REQUEST,
-  RESTORE_RESPONSE,
-  REVOKE_REQUEST,
-  REVOKE_RESPONSE,
-} from './break-glass/schemas.ts';
+import { RESTORE_REQUEST, RESTORE_RESPONSE, REVOKE_REQUEST, REVOKE_RESPONSE } from './break-glass/schemas.ts';
 import { DRIFT_OPERATIONS, DRIFT_RESPONSES } from './drift/http/openapi.ts';
 import { type ApiOperation, buildOpenApi } from './http/openapi.ts';
 import { PAUSE_OPERATIONS, PAUSE_REQUESTS, PAUSE_RESPONSES } from './orders/http/pause-schemas.ts';
@@ -24,13 +13,6 @@ const NAMES = [
   { name: 'vault', in: 'path', description: 'Name of a managed vault.', schema: z.string().min(3).max(24) },
   { name: 'key', in: 'path', description: 'Name of the key.', schema: z.string().min(1).max(127) },
 ] as const;
-
-const APPROVAL_ID = {
-  name: 'id',
-  in: 'path',
-  description: 'Id of the request.',
-  schema: z.string().min(8).max(64),
-} as const;
 
 const OPERATIONS: readonly ApiOperation[] = [
   {
@@ -79,97 +61,13 @@ const OPERATIONS: readonly ApiOperation[] = [
     request: 'RestoreRequest',
     responses: {
       200: { description: 'Everything that was disabled is enabled again.', schema: 'RestoreResponse' },
-      202: { description: 'It waits for approval (`CMK_APPROVALS`); nothing was changed.', schema: 'ApprovalAsked' },
     },
     problems: {
       401: ['StepUpNeeded'],
       403: ['SecondPersonNeeded', 'PersonNeeded'],
       404: ['KeyNotManaged'],
-      409: ['OtherRevocation', 'RestoreOvertaken', 'RevocationUnbelieved', 'TooManyWaiting'],
+      409: ['OtherRevocation', 'RestoreOvertaken', 'RevocationUnbelieved'],
       502: ['MissingPermission', 'RestoreIncomplete', 'ServiceUnavailable', 'VaultUnreadable'],
-      503: ['ServiceUnavailable'],
-    },
-  },
-  {
-    id: 'approvals',
-    method: 'get',
-    path: '/approvals',
-    summary: 'What others have to approve, newest first.',
-    role: 'CmkKey.Read',
-    responses: {
-      200: { description: 'The requests about keys that the role of the caller reaches.', schema: 'ApprovalList' },
-    },
-    problems: { 503: ['ServiceUnavailable'] },
-  },
-  {
-    id: 'askForApproval',
-    method: 'post',
-    path: '/approvals',
-    summary: 'Ask for a restore that others have to approve.',
-    description:
-      'The same as a call to restore where `CMK_APPROVALS` asks for approval. Asked again, it is the same request.',
-    role: 'CmkKey.Restore',
-    request: 'ApprovalRequest',
-    responses: { 202: { description: 'It waits for approval; nothing was changed.', schema: 'ApprovalAsked' } },
-    problems: {
-      401: ['StepUpNeeded'],
-      403: ['SecondPersonNeeded', 'PersonNeeded'],
-      404: ['KeyNotManaged'],
-      409: ['ApprovalNotNeeded', 'OtherRevocation', 'RevocationUnbelieved', 'TooManyWaiting'],
-      502: ['ServiceUnavailable', 'VaultUnreadable'],
-      503: ['ServiceUnavailable'],
-    },
-  },
-  {
-    id: 'approve',
-    method: 'post',
-    path: '/approvals/{id}/approve',
-    summary: 'Approve what somebody else asked for; with the last approval it is carried out.',
-    description: 'Of a pause or a re-key it takes the role `Cmk.Operate` instead; of a re-key on both keys.',
-    role: 'CmkKey.Restore',
-    parameters: [APPROVAL_ID],
-    responses: { 200: { description: 'Approved, and carried out if it was the last.', schema: 'ApprovalGiven' } },
-    problems: {
-      401: ['StepUpNeeded'],
-      403: ['ApproverIsAsker', 'ApproverIsRevoker', 'ApproverIsApplication', 'PersonNeeded', 'SecondPersonNeeded'],
-      404: ['AccountNotManaged', 'ApprovalNotFound', 'KeyNotManaged'],
-      409: [
-        'AccountRecordUnbelieved',
-        'ApprovalAltered',
-        'ApprovalOver',
-        'ApprovalExpired',
-        'ApprovedAlready',
-        'Busy',
-        'OtherRevocation',
-        'RekeyConflict',
-        'RekeyUnfit',
-        'RestoreOvertaken',
-        'RevocationUnbelieved',
-      ],
-      502: [
-        'AccountRestoreIncomplete',
-        'MissingPermission',
-        'RestoreIncomplete',
-        'ServiceUnavailable',
-        'VaultUnreadable',
-      ],
-      503: ['ServiceUnavailable'],
-    },
-  },
-  {
-    id: 'withdrawApproval',
-    method: 'delete',
-    path: '/approvals/{id}',
-    summary: 'Take back what one has asked for.',
-    description: 'Of a pause or a re-key it takes the role `Cmk.Operate` instead; of a re-key on both keys.',
-    role: 'CmkKey.Restore',
-    parameters: [APPROVAL_ID],
-    responses: { 200: { description: 'Taken back.', schema: 'ApprovalWithdrawn' } },
-    problems: {
-      401: ['StepUpNeeded'],
-      403: ['NotTheAsker', 'PersonNeeded'],
-      404: ['ApprovalNotFound'],
-      409: ['ApprovalAltered', 'ApprovalOver', 'ApprovalExpired', 'Busy'],
       503: ['ServiceUnavailable'],
     },
   },
@@ -202,7 +100,6 @@ export function openApiDocument(): Record<string, unknown> {
     requests: {
       RevokeRequest: REVOKE_REQUEST,
       RestoreRequest: RESTORE_REQUEST,
-      ApprovalRequest: APPROVAL_REQUEST,
       ...ACCOUNT_REQUESTS,
       ...REKEY_REQUESTS,
       ...PAUSE_REQUESTS,
@@ -212,12 +109,6 @@ export function openApiDocument(): Record<string, unknown> {
       KeyStatus: KEY_STATUS,
       RevokeResponse: REVOKE_RESPONSE,
       RestoreResponse: RESTORE_RESPONSE,
-      ApprovalAsked: APPROVAL_ASKED,
-      ApprovalGiven: APPROVAL_GIVEN.extend({
-        accountRestore: ACCOUNT_RESTORE_RESPONSE.optional().describe('Likewise, of a restore below the key.'),
-      }),
-      ApprovalList: APPROVAL_LIST,
-      ApprovalWithdrawn: APPROVAL_WITHDRAWN,
       ...ACCOUNT_RESPONSES,
       ...PAUSE_RESPONSES,
       ...AUDIT_RESPONSES,

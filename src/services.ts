@@ -9,12 +9,11 @@ import { rememberedSubscriptions } from './accounts/subscription-memory.ts';
 import { createSubscriptionMemory } from './accounts/subscription-memory-client.ts';
 import { createSubscriptions, type Subscriptions, type Tenants } from './accounts/subscriptions-client.ts';
 import { tracedAccounts } from './accounts/traced-accounts.ts';
-import { APPROVALS_CONTAINER, type ApprovalStore, approvalStore } from './approvals/approval-store-client.ts';
 import { auditFiles } from './audit/audit-client.ts';
 import { auditContainer } from './audit/audit-storage-client.ts';
 import type { RecordAudit } from './audit/audit-trail.ts';
-import { createAudit, createWatch } from './audit/create-audit.ts';
-import type { WatchServices } from './audit/watch-trail.ts';
+import { createAudit } from './audit/create-audit.ts';
+import type { AuditWatch } from './audit/verify-trail.ts';
 import type { Cloud } from './azure/cloud.ts';
 import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
@@ -107,9 +106,7 @@ export interface Services extends ControllerServices, RolloutServices, IdentityC
   readonly keyTrail: KeyTrail;
   readonly accountTrail: AccountTrail;
   /** The trail as the drift check looks at it. */
-  readonly auditWatch: WatchServices;
-  /** What others have to approve. */
-  readonly approvals: ApprovalStore;
+  readonly auditWatch: AuditWatch;
   /** Finds out who calls the HTTP API. */
   readonly authenticate: Authenticate;
   /** Turns for calls about storage accounts, per subscription and region: what guards the calls themselves. */
@@ -149,6 +146,7 @@ export function createServices(
   const data = createDataServices(identity, cloud);
   const resourceGraph = createResourceGraph(identity, cloud);
   const accountsOfKey = graphAccounts(resourceGraph);
+  const driftStorage = createDriftStorage(settings, () => identity);
   const queue = createWorkQueue(settings, () => identity, telemetry);
   const listed = createSubscriptions(identity, cloud);
   const subscriptions = rememberedSubscriptions(listed, memory, now, log);
@@ -156,7 +154,7 @@ export function createServices(
   const inSight = createInSight({ settings, subscriptions, now });
   const rollout = createRolloutServices({ settings, inSight, keys, table, fleet, queue, ...data, now }, () => identity);
   const leases = createLeases(settings, () => identity);
-  const evidence = createEvidence(settings, identity, { now, newId }, log);
+  const evidence = createEvidence(settings, identity, { driftStorage, now, newId }, log);
   const controller = createController(settings, identity, table, {
     ...{ fleet, queue, leases, accounts, audit: evidence.audit, sleep: (ms) => sleep(ms) },
     ...{ orders: rollout.orderStore, inSight, accountsOfKey },
@@ -185,7 +183,7 @@ export function createServices(
     ...createIdentityClients(identity, cloud, accounts),
     eventGrid: createEventGrid(identity, cloud, settings.drift.systemTopics),
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork),
-    driftStorage: createDriftStorage(settings, () => identity),
+    driftStorage,
     postWebhook: createPostWebhook(),
     ...{ queue, heldMessages: queue },
     queueAges: () => queueAges(settings, () => identity, now()),
@@ -233,22 +231,20 @@ function authenticator({ cloud, auth, access }: Settings, log: Log): Authenticat
   );
 }
 
-/** What is kept of who did what, and what others have to approve, in the app's own storage; and what proves a version unused. */
+/** What is kept of who did what, in the app's own storage; and what proves a version unused. */
 function createEvidence(
   settings: Settings,
   identity: TokenCredential,
-  { now, newId }: Pick<Services, 'now' | 'newId'>,
+  { driftStorage, now, newId }: Pick<Services, 'driftStorage' | 'now' | 'newId'>,
   log: Log,
-): Pick<Services, 'audit' | 'keyTrail' | 'accountTrail' | 'auditWatch' | 'approvals' | 'usageLog' | 'deletedAccounts'> {
+): Pick<Services, 'audit' | 'keyTrail' | 'accountTrail' | 'auditWatch' | 'usageLog' | 'deletedAccounts'> {
   const { cloud, drift } = settings;
-  const container = (name?: string) => auditContainer(settings, () => identity, name);
-  const files = auditFiles(container());
+  const files = auditFiles(auditContainer(settings, () => identity));
   return {
     audit: createAudit(files, { now, newId }, log),
     keyTrail: keyTrail(files),
     accountTrail: accountTrail(files),
-    auditWatch: createWatch(settings, identity, now),
-    approvals: approvalStore(container(APPROVALS_CONTAINER)),
+    auditWatch: { files, verifiedTo: async () => (await driftStorage.newest())?.trailEnd, now },
     usageLog: createKeyUsageLog(identity, cloud, drift.usageWorkspace),
     deletedAccounts: createDeletedAccounts(identity, cloud),
   };

@@ -130,11 +130,11 @@ var rules = [
   {
     name: 'restore-refused'
     title: 'A restore was refused for want of another person'
-    description: 'Who revoked a key tried to restore it or to approve that, who asked tried to approve it, or an application did. The record says who.'
+    description: 'Who revoked a key tried to restore it, or an application did. The record says who.'
     severity: 2
     frequency: 'PT5M'
     window: 'PT10M'
-    query: '${records} | where reason == "CallRefused" and tostring(r.because) in ("SecondPersonNeeded", "PersonNeeded", "ApproverIsAsker", "ApproverIsRevoker", "ApproverIsApplication")'
+    query: '${records} | where reason == "CallRefused" and tostring(r.because) in ("SecondPersonNeeded", "PersonNeeded")'
     mute: 'PT1H'
     by: ['key']
     threshold: 0
@@ -142,35 +142,23 @@ var rules = [
   {
     name: 'break-glass-refused'
     title: 'Somebody without the right called break-glass'
-    description: 'A call to revoke, to restore, or to ask for or approve a restore was refused: no role, a role that does not reach the key, or a token that was got by another client or for something else. The record says who, and from where.'
+    description: 'A call to revoke or restore was refused: no role, a role that does not reach the key, or a token that was got by another client or for something else. The record says who, and from where.'
     severity: 3
     frequency: 'PT15M'
     window: 'PT15M'
-    query: '${records} | where reason == "CallRefused" and ran in ("revokeKey", "restoreKey", "revokeAccount", "restoreAccount", "askForApproval", "approve") and tostring(r.because) in ("RoleMissing", "KeyOutOfReach", "ClientNotAllowed", "ScopeMissing", "TokenKindUnclear")'
+    query: '${records} | where reason == "CallRefused" and ran in ("revokeKey", "restoreKey", "revokeAccount", "restoreAccount") and tostring(r.because) in ("RoleMissing", "KeyOutOfReach", "ClientNotAllowed", "ScopeMissing", "TokenKindUnclear")'
     mute: 'PT6H'
-    by: ['key']
-    threshold: 0
-  }
-  {
-    name: 'approval'
-    title: 'Somebody asks for approval, or approves'
-    description: 'A restore, a re-key or a pause was asked for, approved or taken back, or somebody has changed such a request in the storage. The record says by whom and why; GET /api/approvals shows how it stands.'
-    severity: 3
-    frequency: 'PT5M'
-    window: 'PT10M'
-    query: '${records} | where reason in ("ApprovalAsked", "ApprovalGiven", "ApprovalWithdrawn") or tostring(r.because) == "ApprovalAltered"'
-    mute: 'PT1H'
     by: ['key']
     threshold: 0
   }
   {
     name: 'audit-trail-broken'
     title: 'The audit trail is broken'
-    description: 'Records of the audit trail were changed, removed or put in since the last look, or where it ends could not be signed. The record says where; cmk audit verify says all of it.'
+    description: 'Records of the audit trail were changed, removed or put in since the last check. The record says where; cmk audit verify says all of it.'
     severity: 1
     frequency: 'PT15M'
     window: 'PT15M'
-    query: '${records} | where reason in ("AuditTrailBroken", "AuditHeadUnsigned")'
+    query: '${records} | where reason == "AuditTrailBroken"'
     mute: 'P1D'
     by: ['reason']
     threshold: 0

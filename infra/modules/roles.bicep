@@ -39,9 +39,6 @@ param forWriting bool
 param allowIdentityAssignment bool
 @description('Whether the app sees other resources that use a key through the role for that.')
 param forDependents bool
-@description('Whether the key that signs the ends of the audit trail is in this subscription.')
-param forAuditKey bool
-
 @description('Whether the workspace with the audit logs of the vaults, which tell who used a key, is in this subscription.')
 param forUsageLog bool
 
@@ -383,29 +380,6 @@ resource dependentsReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' =
   }
 }
 
-resource auditSigner 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forAuditKey) {
-  name: roleGuid(subscription().subscriptionId, instance, 'audit-signer')
-  properties: {
-    type: 'CustomRole'
-    roleName: 'CMK Autopilot audit signer ${suffix}'
-    description: 'Sign with the key that bears witness to the audit trail. Assigned on that key alone.'
-    assignableScopes: [subscription().id]
-    permissions: [
-      {
-        actions: []
-        notActions: []
-        dataActions: [
-          // Which version signs, and what a signature is checked with; no private half leaves the vault.
-          'Microsoft.KeyVault/vaults/keys/read'
-          // Drift check: signs where the trail ends.
-          'Microsoft.KeyVault/vaults/keys/sign/action'
-        ]
-        notDataActions: []
-      }
-    ]
-  }
-}
-
 resource usageReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forUsageLog) {
   name: roleGuid(subscription().subscriptionId, instance, 'usage-reader')
   properties: {
@@ -441,4 +415,3 @@ output inventoryReaderId string = inventoryReader.id
 output dependentsReaderId string = dependentsReader.id
 output policyReaderId string = policyReader.id
 output topicReaderId string = topicReader.id
-output auditSignerId string = auditSigner.id

@@ -127,7 +127,7 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2024-01
           definition: {
             filters: {
               blobTypes: ['blockBlob']
-              prefixMatch: [containerNames.drift, containerNames.deadLetter, containerNames.approvals]
+              prefixMatch: [containerNames.drift, containerNames.deadLetter]
             }
             actions: {
               baseBlob: {

@@ -259,6 +259,15 @@ export interface BlobContainer {
   readonly defaultEncryptionScope: string | undefined;
   /** By blob name. */
   readonly blobs: Map<string, Blob>;
+  immutability?: ImmutabilityPolicy;
+}
+
+/** A time-based retention policy of a container. */
+export interface ImmutabilityPolicy {
+  readonly days: number;
+  readonly allowProtectedAppendWrites: boolean;
+  readonly state: 'Unlocked' | 'Locked';
+  readonly etag: string;
 }
 
 interface Blob {

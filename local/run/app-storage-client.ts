@@ -12,15 +12,7 @@ const APP_QUEUES = [
   'account-work-poison',
   'notify-work-poison',
 ] as const;
-const APP_CONTAINERS = [
-  'cmk-audit',
-  'cmk-audit-heads',
-  'cmk-approvals',
-  'cmk-drift',
-  'cmk-deadletter',
-  'cmk-leases',
-  'cmk-control',
-] as const;
+const APP_CONTAINERS = ['cmk-audit', 'cmk-drift', 'cmk-deadletter', 'cmk-leases', 'cmk-control'] as const;
 
 /** Creates the queues and containers that the app finds in Azure. */
 export async function createAppStorage(connectionString: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
-import type { ApprovalRequest, AuditRecordView } from './api/types.ts';
+import type { AuditRecordView } from './api/types.ts';
 import type { Person } from './session.ts';
 
 export const PersonContext = createContext<Person>({ name: '', objectId: '', roles: [] });
@@ -17,11 +17,8 @@ export function has(person: Person, role: 'CmkKey.Read' | 'CmkKey.Revoke' | 'Cmk
 /** Names by object id, in lower case. */
 export type Names = ReadonlyMap<string, string>;
 
-/** Names of people, as far as what the page has read anyway tells them: audit records, and requests for approval. */
-export function namesIn(records: readonly AuditRecordView[], requests: readonly ApprovalRequest[]): Names {
+/** Names of people, as far as the audit records that the page has read anyway tell them. */
+export function namesIn(records: readonly AuditRecordView[]): Names {
   const callers = records.flatMap(({ entry }) => entry.caller ?? []);
-  const people = requests.flatMap(({ askedBy, approvedBy }) => [askedBy, ...approvedBy]);
-  return new Map(
-    [...callers, ...people].flatMap(({ objectId, name }) => (name ? [[objectId.toLowerCase(), name] as const] : [])),
-  );
+  return new Map(callers.flatMap(({ objectId, name }) => (name ? [[objectId.toLowerCase(), name] as const] : [])));
 }

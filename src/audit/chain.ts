@@ -19,12 +19,8 @@ export const CHAIN_FINDINGS = {
   ReceiptDiffers: 'The record of a receipt was rewritten.',
   RecordUnreceipted:
     'The log has no receipt of the record: it was forged, or written by the command line, or by an app that was ended at once.',
-  HeadMissing: 'The record that was the end of the trail when it was signed is not there.',
-  HeadDiffers: 'The record that was the end of the trail when it was signed was rewritten.',
-  HeadForged: 'The signature of a head is not that of the key.',
-  HeadUnsigned: 'A head carries no signature.',
-  HeadMisplaced:
-    'Under a day among the heads stands no head, that of another day, or one of a day that is yet to come.',
+  EndMissing: 'The record that was the end of the trail when it was verified last is not there.',
+  EndDiffers: 'The record that was the end of the trail when it was verified last was rewritten.',
 } as const;
 
 export interface ChainFinding {
@@ -51,8 +47,8 @@ export interface VerifyOptions {
   readonly allReceipts?: readonly Pick<AuditReceipt, 'seq' | 'hash'>[];
   /** Up to this record the log is known to be complete, beyond the last of its receipts. */
   readonly loggedTo?: number | undefined;
-  /** Ends that the chain had, kept elsewhere. Unlike receipts, they are missed wherever the chain starts. */
-  readonly heads?: readonly AuditReceipt[];
+  /** Ends that the chain had when it was verified before. Unlike receipts, they are missed wherever the chain starts. */
+  readonly ends?: readonly AuditReceipt[];
   /** The chain may start with any record: older files were deleted on purpose. */
   readonly anyStart?: boolean;
 }
@@ -70,7 +66,7 @@ export class ChainVerifier {
   readonly #findings: ChainFinding[] = [];
   readonly #ids = new Set<string>();
   readonly #receipts: Map<number, string>;
-  readonly #heads: Map<number, AuditReceipt>;
+  readonly #ends: Map<number, AuditReceipt>;
   readonly #given: ReadonlySet<number>;
   /** The numbers that the log has receipts of, and the first and the last of them. */
   readonly #logged: { readonly seqs: ReadonlySet<number>; readonly from: number; readonly to: number };
@@ -92,7 +88,7 @@ export class ChainVerifier {
     const logged = options.allReceipts ?? [];
     this.#receipts = new Map([...(options.receipts ?? []), ...logged].map(({ seq, hash }) => [seq, hash]));
     this.#given = new Set(options.receipts?.map(({ seq }) => seq));
-    this.#heads = new Map(options.heads?.map((head) => [head.seq, head]));
+    this.#ends = new Map(options.ends?.map((end) => [end.seq, end]));
     const seqs = logged.map(({ seq }) => seq);
     const [from, to] = seqs.reduce(([least, most], seq) => [Math.min(least, seq), Math.max(most, seq)], [Infinity, 0]);
     this.#logged = { seqs: new Set(seqs), from, to: Math.max(to, options.loggedTo ?? 0) };
@@ -126,9 +122,9 @@ export class ChainVerifier {
       const message = `Record ${seq}, of which there is a receipt, is not there.`;
       this.#findings.push({ reason: 'ReceiptMissing', file: this.#file, message });
     }
-    for (const { seq, file } of this.#heads.values()) {
-      const message = `Record ${seq}, where the trail ended when it was signed, is not there: what followed was cut off, or its day is gone.`;
-      this.#findings.push({ reason: 'HeadMissing', file, message });
+    for (const { seq, file } of this.#ends.values()) {
+      const message = `Record ${seq}, where the trail ended when it was verified, is not there: what followed was cut off, or its day is gone.`;
+      this.#findings.push({ reason: 'EndMissing', file, message });
     }
     this.#findings.sort((a, b) => compareFileNames(a.file, b.file) || (a.line ?? 0) - (b.line ?? 0));
     const { seqs, to } = this.#logged;
@@ -179,7 +175,7 @@ export class ChainVerifier {
     if (isRepeated) this.#find('LineRepeated', `Record ${record.id} is there twice.`);
     if (record.next !== undefined && this.#current) this.#current.next = record.next;
     this.#compareReceipt(record);
-    this.#compareHead(record);
+    this.#compareEnd(record);
     this.#place(record, isRepeated);
   }
 
@@ -220,11 +216,11 @@ export class ChainVerifier {
     if (expected !== record.hash) this.#find('ReceiptDiffers', `Record ${record.seq} is not the one of the receipt.`);
   }
 
-  #compareHead({ seq, hash, entry }: AuditRecord): void {
-    const head = this.#heads.get(seq);
-    this.#heads.delete(seq);
-    if (head && head.hash !== hash) {
-      this.#find('HeadDiffers', `Record ${seq} is not the one that was signed: the trail was rewritten up to here.`);
+  #compareEnd({ seq, hash, entry }: AuditRecord): void {
+    const end = this.#ends.get(seq);
+    this.#ends.delete(seq);
+    if (end && end.hash !== hash) {
+      this.#find('EndDiffers', `Record ${seq} is not the one that was verified: the trail was rewritten up to here.`);
     }
     const { seqs, from, to } = this.#logged;
     if (entry && seq >= from && seq <= to && !seqs.has(seq) && !this.#given.has(seq)) {

@@ -56,7 +56,7 @@ export function isMeant({ time, entry }: Pick<RecordedEntry, 'time' | 'entry'>, 
   return key === undefined || keyPaths(key.toLowerCase()).every((path) => names(about, path));
 }
 
-/** Every key that a record names by its identifier, and the one that a request for approval is about. */
+/** Every key that a record names by its identifier, and the one that a request for approval of version 2 is about. */
 export function keysNamed(entry: AuditEntry): RouteKey[] {
   const found = new Map<string, RouteKey>();
   for (const [identifier] of textOf(entry).matchAll(/https:\/\/[a-z0-9.-]+\/keys\/[0-9a-z-]{1,127}/g)) {
@@ -75,7 +75,7 @@ function isBy({ caller }: AuditEntry, by: string): boolean {
 /** What somebody has said: a name in it is not what the record is about. */
 const SAID: ReadonlySet<string> = new Set(['why', 'ticket', 'claimed']);
 
-/** What a record is about, in lower case. Requests for approval name their key as `vault/key`. */
+/** What a record is about, in lower case. Requests for approval of version 2 name their key as `vault/key`. */
 function textOf({ resource, details = {} }: AuditEntry): string {
   const [, vault, key] = /^([0-9A-Za-z-]{3,24})\/([0-9A-Za-z-]{1,127})$/.exec(resource) ?? [];
   const about = vault === undefined ? resource : `https://${vault}.vault/keys/${key}`;

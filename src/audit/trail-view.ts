@@ -40,25 +40,15 @@ export const AUDIT_VERIFICATION = z.object({
   state: z
     .enum(['holds', 'broken', 'empty', 'unknown'])
     .describe(
-      '`holds`: nothing is wrong from the kept head to the last record. `unknown`: it could not be read, see `detail`.',
+      '`holds`: nothing is wrong from `verifiedTo` to the last record. `unknown`: it could not be read, see `detail`.',
     ),
   checkedOn: z.iso.datetime().describe('Within half a minute it is not checked again.'),
   detail: z.string().optional(),
-  head: place
-    .extend({
-      day: z.iso.date(),
-      keptOn: z.iso
-        .datetime()
-        .describe('When a drift check had found the trail right up to there, and kept where it ended.'),
-      key: z.string().optional().describe('Identifier of the key that signed it, with its version.'),
-      signature: z
-        .enum(['valid', 'wrong', 'none', 'unchecked'])
-        .describe('`none`: it carries none. `unchecked`: `CMK_AUDIT_KEY` is not set.'),
-    })
+  verifiedTo: place
     .optional()
-    .describe('The newest end of the trail that is kept elsewhere; absent: there is none yet.'),
+    .describe('Where the trail ended when the last drift check verified it; absent: none has, and all of it was read.'),
   last: place.optional().describe('The last record there is.'),
-  records: z.int().nonnegative().describe('Records that this check has read: from the day of the head on.'),
+  records: z.int().nonnegative().describe('Records that this check has read: from the day of `verifiedTo` on.'),
   findings: z
     .array(z.object({ reason: z.string(), file: z.string(), line: z.int().optional(), message: z.string() }))
     .describe('What is wrong; at most 100.'),

@@ -2,6 +2,7 @@ import type { AuditFiles } from './audit-files.ts';
 import { type ChainReport, ChainVerifier, type VerifyOptions } from './chain.ts';
 import { compareFileNames, parseFileName } from './file-name.ts';
 import { linesOf } from './lines.ts';
+import type { AuditReceipt } from './record.ts';
 
 export interface VerifyTrailOptions extends VerifyOptions {
   /** Day in UTC to start with, `YYYY-MM-DD`; absent: the whole trail. */
@@ -10,10 +11,24 @@ export interface VerifyTrailOptions extends VerifyOptions {
 
 export interface TrailReport extends ChainReport {
   readonly files: number;
-  /** Ends that were kept elsewhere and looked for. */
-  readonly heads?: number;
-  /** Why the newest of them, in the table, was not. */
-  readonly unread?: string;
+}
+
+/** The trail as the drift check verifies it. */
+export interface AuditWatch {
+  readonly files: AuditFiles;
+  /** Where the trail ended when the last drift check verified it; undefined: none has. */
+  readonly verifiedTo: () => Promise<AuditReceipt | undefined>;
+  readonly now: () => Date;
+}
+
+/**
+ * Verifies what was appended since `end`, and the rest of that day; all of it, where there is none.
+ *
+ * @throws the SDK's error when the trail cannot be read
+ */
+export function verifySince(files: AuditFiles, end: AuditReceipt | undefined): Promise<TrailReport> {
+  const from = end && parseFileName(end.file)?.day;
+  return verifyTrail(files, { ...(from === undefined ? {} : { from }), ends: end ? [end] : [] });
 }
 
 /**

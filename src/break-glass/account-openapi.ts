@@ -80,13 +80,12 @@ export const ACCOUNT_OPERATIONS: readonly ApiOperation[] = [
     request: 'AccountRestoreRequest',
     responses: {
       200: { description: 'Everything that was taken away is back.', schema: 'AccountRestoreResponse' },
-      202: { description: 'It waits for approval (`CMK_APPROVALS`); nothing was changed.', schema: 'ApprovalAsked' },
     },
     problems: {
       401: ['StepUpNeeded'],
       403: ['SecondPersonNeeded', 'PersonNeeded'],
       404: ['AccountNotManaged'],
-      409: ['AccountRecordUnbelieved', 'OtherRevocation', 'RestoreOvertaken', 'TooManyWaiting'],
+      409: ['AccountRecordUnbelieved', 'OtherRevocation', 'RestoreOvertaken'],
       502: ['AccountRestoreIncomplete', ...UNREAD],
       503: ['ServiceUnavailable'],
     },

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { APPROVALS_PART } from '../approvals/known-approvals.ts';
 import { ACCOUNT_RECORD, TAKEN, TAKEN_FAILURE } from '../revocation/record-view.ts';
 import { AUDITED, REASON, RESTORE_REQUEST, TICKET, WARNINGS } from './schemas.ts';
 
@@ -88,7 +87,6 @@ export const ACCOUNT_STATUS = z.object({
     })
     .optional()
     .describe('With `shares=true`; absent: it uses no key of a managed vault itself.'),
-  approvals: APPROVALS_PART,
   warnings: WARNINGS,
 });
 
@@ -97,5 +95,3 @@ export type AccountRevokeRequest = z.output<typeof ACCOUNT_REVOKE_REQUEST>;
 export type AccountRevokeResponse = z.input<typeof ACCOUNT_REVOKE_RESPONSE>;
 export type AccountRestoreResponse = z.input<typeof ACCOUNT_RESTORE_RESPONSE>;
 export type AccountStatusResponse = z.input<typeof ACCOUNT_STATUS>;
-/** How an account stands by itself. */
-export type AccountStanding = Omit<AccountStatusResponse, 'approvals'>;

@@ -12,7 +12,7 @@ import {
 } from '../revocation/account-record.ts';
 import { accountRecordView } from '../revocation/record-view.ts';
 import { type AccountLookServices, orUnreadable } from './account-of-call.ts';
-import type { AccountStanding } from './account-schemas.ts';
+import type { AccountStatusResponse } from './account-schemas.ts';
 
 /** An account as it was read, with what is revoked below its key. */
 interface AccountLook extends AccountRevocations {
@@ -40,7 +40,7 @@ export async function accountStatus(
   { account, key, open, unbelieved }: AccountLook,
   reaches: (key: RouteKey) => boolean,
   services: AccountLookServices,
-): Promise<AccountStanding> {
+): Promise<AccountStatusResponse> {
   const warnings: string[] = [];
   const held = async ({ part, id }: AccountRevocation): Promise<boolean | 'unknown' | undefined> => {
     try {

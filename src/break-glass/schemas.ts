@@ -1,8 +1,6 @@
 import { z } from 'zod';
-import { APPROVAL } from '../approvals/approval.ts';
 import { readableText } from '../http/readable-text.ts';
 import { TEXT_LENGTHS } from '../http/text-lengths.ts';
-import { PAUSE } from '../orders/standing-orders.ts';
 import { BLAST_RADIUS, LOGGED_USAGE, SHOWN_REVOCATION } from '../views/key-schemas.ts';
 
 /** Bodies and answers of the break-glass calls. The OpenAPI document is made from these same schemas. */
@@ -35,17 +33,6 @@ export const RESTORE_REQUEST = z.strictObject({
       'Id of the revocation to restore, as the answer to it and the status of the key say. Another one is not undone.',
     ),
 });
-
-export const APPROVAL_REQUEST = z.strictObject({
-  ...RESTORE_REQUEST.shape,
-  action: z.literal('restore').describe('What is asked for.'),
-  vault: z.string().min(3).max(24),
-  key: z.string().min(1).max(127),
-});
-
-export const APPROVAL_ASKED = z.object({ reason: z.literal('ApprovalNeeded'), approval: APPROVAL });
-export const APPROVAL_LIST = z.object({ value: z.array(APPROVAL) });
-export const APPROVAL_WITHDRAWN = z.object({ approval: APPROVAL });
 
 const usability = z.enum(['Usable', 'Disabled', 'NotYetActive', 'Expired', 'Unknown']);
 
@@ -100,12 +87,6 @@ export const RESTORE_RESPONSE = z.object({
   accounts: z.array(access),
   ...AUDITED,
   warnings: WARNINGS,
-});
-
-export const APPROVAL_GIVEN = z.object({
-  approval: APPROVAL,
-  restore: RESTORE_RESPONSE.optional().describe('What was done, once the last one has approved.'),
-  pauses: z.array(PAUSE).optional().describe('Every pause that stands now, once the last one has approved one.'),
 });
 
 export type RevokeRequest = z.output<typeof REVOKE_REQUEST>;

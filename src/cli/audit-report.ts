@@ -2,22 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { auditFiles } from '../audit/audit-client.ts';
 import type { AuditFiles } from '../audit/audit-files.ts';
 import { type AuditContainer, auditContainer } from '../audit/audit-storage-client.ts';
-import { checkHeads, placedHeads } from '../audit/check-heads.ts';
-import { HEADS_CONTAINER } from '../audit/container-name.ts';
 import { findRecord } from '../audit/find-record.ts';
-import { type HeadSigner, headSigner } from '../audit/head-signer-client.ts';
-import { headStore } from '../audit/head-store-client.ts';
-import { AUDIT_TABLE, lastHead } from '../audit/last-head-client.ts';
 import { type LogEvidence, readLogEvidence } from '../audit/log-evidence.ts';
 import { searchTrail } from '../audit/search-trail.ts';
 import { type RecordedEntry, recordedEntry, type TrailFilter } from '../audit/trail-filter.ts';
 import { type TrailReport, type VerifyTrailOptions, verifyTrail } from '../audit/verify-trail.ts';
 import type { TokenCredential } from '../azure/credential.ts';
-import { unlessMissing } from '../azure/failure.ts';
-import { LIMITS } from '../azure/limits.ts';
-import { known, readPart } from '../azure/read-or-why.ts';
 import { CmkError } from '../errors.ts';
-import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { type Environment, readStorageSettings } from '../settings/settings.ts';
 import { count } from '../text.ts';
 import { type AppStoragePlace, inAppStorage } from './app-storage-failures.ts';
@@ -30,12 +21,6 @@ interface TrailPlaces {
   readonly evidence?: LogEvidence | undefined;
 }
 
-const NEWEST_END = {
-  resource: AUDIT_TABLE,
-  what: 'where the trail ended last',
-  action: 'Microsoft.Storage/storageAccounts/tableServices/tables/entities/read',
-};
-
 /** Reads an export of the log. @throws {@link CmkError} when there is no such file, or nothing of the trail in it */
 export async function readEvidence(file: string): Promise<LogEvidence> {
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
@@ -44,24 +29,12 @@ export async function readEvidence(file: string): Promise<LogEvidence> {
     });
   });
   const evidence = readLogEvidence(text);
-  if (evidence.receipts.length + evidence.heads.length > 0) return evidence;
+  if (evidence.receipts.length + evidence.ends.length > 0) return evidence;
   throw new CmkError(
     'ArgumentInvalid',
     `${file} has no record of the audit trail.`,
-    'Export the records with the reasons AuditWritten and AuditHeadKept, one a line; docs/audit.md has the query.',
+    'Export the records with the reasons AuditWritten and AuditTrailVerified, one a line; docs/audit.md has the query.',
   );
-}
-
-/** What checks signatures, where the environment names the key. @throws {@link CmkError} when it names none that can be */
-function keyOf(environment: Environment, credential: () => TokenCredential): HeadSigner['publicKey'] | undefined {
-  const id = environment.CMK_AUDIT_KEY?.trim();
-  if (!id) return undefined;
-  if (!parseKeyIdentifier(id)) {
-    throw new CmkError('ArgumentInvalid', `CMK_AUDIT_KEY "${id}" is not the identifier of a key.`, 'Correct it.');
-  }
-  const { publicKey } = headSigner(id, credential(), LIMITS.operator);
-  // A version that is not there is that of a forged head, and no reason to end without a word about the rest.
-  return (version) => unlessMissing(() => publicKey(version));
 }
 
 /**
@@ -76,20 +49,10 @@ export async function readTrail(
 ): Promise<TrailReport> {
   const storage = readStorageSettings(environment);
   const container = auditContainer(storage, credential, name);
-  const kept = headStore(auditContainer(storage, credential, HEADS_CONTAINER));
-  const report = await inAppStorage(placeOf(container), async () => {
-    const placed = placedHeads(await kept.list(), new Date());
-    const inTable = await readPart(NEWEST_END, () => lastHead(container.url, storage, credential).read());
-    const newest = known(inTable);
-    const heads = [...placed.heads, ...(evidence?.heads ?? []), ...(newest ? [newest] : [])];
-    const checked = await checkHeads(heads, container.url, keyOf(environment, credential), options.from);
-    const { receipts = [], loggedTo } = evidence ?? {};
-    const all = { ...options, heads: checked.heads, allReceipts: receipts, loggedTo };
-    const { findings, ...rest } = await verifyTrail(auditFiles(container), all);
-    const wrong = [...placed.findings, ...checked.findings, ...findings];
-    const unread = 'unread' in inTable ? { unread: inTable.unread.detail } : {};
-    return { ...rest, findings: wrong, heads: new Set(checked.heads.map(({ seq }) => seq)).size, ...unread };
-  });
+  const { receipts: allReceipts = [], ends = [], loggedTo } = evidence ?? {};
+  const report = await inAppStorage(placeOf(container), () =>
+    verifyTrail(auditFiles(container), { ...options, ends, allReceipts, loggedTo }),
+  );
   if (report.files > 0 || report.findings.length > 0) return report;
   throw noTrail(container);
 }
@@ -149,7 +112,7 @@ function noTrail(container: AuditContainer): CmkError {
 }
 
 export function printTrail(
-  { findings, records, files, last, heads = 0, unlogged = 0, unread }: TrailReport,
+  { findings, records, files, last, unlogged = 0 }: TrailReport,
   log: (line: string) => void,
 ): void {
   for (const { file, line, reason, message } of findings) {
@@ -158,8 +121,6 @@ export function printTrail(
   }
   const found = findings.length === 0 ? 'nothing found' : `${findings.length} found`;
   log(`${count(records, 'record')} in ${count(files, 'file')}, ${found}.`);
-  if (heads > 0) log(`It goes through ${count(heads, 'end')} that ${heads === 1 ? 'was' : 'were'} kept elsewhere.`);
-  if (unread !== undefined) log(visible(`Not held to the end that the table ${AUDIT_TABLE} has: ${unread}`));
   if (unlogged > 0) {
     log(`${count(unlogged, 'record')} behind the last that the log has: export it once more to have them checked.`);
   }

@@ -60,7 +60,6 @@ Environment:
   CMK_SUBSCRIPTIONS          where it looks for accounts: key status, revoke,
                              rekey, rotation status
   CMK_USAGE_WORKSPACE        log of who used a key: key status, retire
-  CMK_AUDIT_KEY              key that signs where the audit trail ends
   CMK_DUAL_CONTROL           off: whoever revoked a key may restore it
   CMK_FUNCTION_APP_ID, CMK_STORAGE_ACCOUNT_ID
                              where events ensure has events delivered

@@ -1,4 +1,4 @@
-import { keepHead, type TrailLook, type WatchServices } from '../audit/watch-trail.ts';
+import type { TrailReport } from '../audit/verify-trail.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { known } from '../azure/read-or-why.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
@@ -14,7 +14,6 @@ import type { DriftReport, Finding } from './report.ts';
 export type ApplyServices = FixServices &
   RecoverServices & {
     readonly fleet: Pick<FleetIndex, 'listings'>;
-    readonly auditWatch?: WatchServices | undefined;
   };
 
 /** Acts on what was found, as far as the settings let it. Everything in it may be done twice; it never throws. */
@@ -31,7 +30,7 @@ export async function apply(
     'value' in versions ? [{ key, versions: versions.value }] : [],
   );
   await recoverOverdue(readKeys, cause, services, log);
-  await keepTrail(known(trail), services, run.id, log);
+  reportTrail(known(trail), run.id, log);
   try {
     const results = subscriptions.map(({ result }) => result);
     await putWork(indexWork(results, await services.fleet.listings(), now), cause, services);
@@ -42,28 +41,15 @@ export async function apply(
   return { fixes: await fix(findings, run.id, services, log) };
 }
 
-/** Tells where the audit trail ends, in two places that whoever writes the trail need not be able to write. */
-async function keepTrail(
-  look: TrailLook | undefined,
-  { auditWatch }: Pick<ApplyServices, 'auditWatch'>,
-  report: string,
-  log: Log,
-): Promise<void> {
-  if (!look || !auditWatch) return;
-  const { findings, last } = look;
-  if (findings.length > 0) {
-    const message = `${REASONS.AuditTrailBroken} ${findings.length} found; the first: ${findings[0]?.file} ${findings[0]?.reason}. ${findings[0]?.message}`;
+function reportTrail(trail: TrailReport | undefined, report: string, log: Log): void {
+  if (!trail) return;
+  const { findings, last } = trail;
+  const [first] = findings;
+  if (first) {
+    const message = `${REASONS.AuditTrailBroken} ${findings.length} found; the first: ${first.file} ${first.reason}. ${first.message}`;
     log({ level: 'error', reason: 'AuditTrailBroken', message, findings: findings.slice(0, 50), report });
-  }
-  const unkept = (error: unknown): void => {
-    const message = `${REASONS.AuditHeadUnsigned} ${describe(describeFailure(error))}`;
-    log({ level: 'error', reason: 'AuditHeadUnsigned', message, head: last, report });
-  };
-  try {
-    const kept = await keepHead(look, auditWatch);
-    if (kept?.failure) unkept(kept.failure);
-    if (kept) log({ level: 'info', reason: 'AuditHeadKept', message: REASONS.AuditHeadKept, head: kept.head, report });
-  } catch (error) {
-    unkept(error);
+  } else if (last) {
+    const about = { file: last.file, receipt: `${last.seq}:${last.hash}`, report };
+    log({ level: 'info', reason: 'AuditTrailVerified', message: REASONS.AuditTrailVerified, ...about });
   }
 }

@@ -26,13 +26,14 @@ export function rulesOf({ drift, refreshAutomatic }: Settings, now: Date): Rules
 
 /** Runs every check over what was gathered; those of the accounts were run while they were listed. */
 export function evaluateAll(gathered: Gathered, rules: Rules): Evaluated {
-  const { previous, vaults, keys, subscriptions, poison, legacyOrders, trail, unread } = gathered;
+  const { previous, vaults, keys, subscriptions, poison, legacyOrders, legacyApprovals, trail, unread } = gathered;
   const { drift, now } = rules;
   const app = {
     name: drift.functionAppId ?? 'cmk-autopilot',
     lockedOutBy: subscriptions.flatMap(({ result }) => result.lockedOutBy),
     poison,
     legacyOrders,
+    legacyApprovals,
     trail: known(trail)?.findings ?? [],
     settingsProblems: drift.problems,
     unread,

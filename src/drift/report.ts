@@ -162,6 +162,12 @@ export const DRIFT_REPORT = z
     }),
     health: HEALTH,
     coverage,
+    trailEnd: z
+      .object({ file: z.string(), seq: z.int().positive(), hash: z.string() })
+      .optional()
+      .describe(
+        'Where the audit trail ended when a check verified it last, and from where the next one goes on; absent: none has.',
+      ),
     autofix: z.array(z.string()).describe('Reason codes of CMK_AUTOFIX: what the check fixes where it can.'),
     causes: z
       .array(CAUSE)
@@ -223,7 +229,7 @@ export type DriftDetails = z.output<typeof DRIFT_DETAILS>;
 export type WholeReport = DriftReport & DriftDetails;
 
 /** What the next check goes by, for as long as it runs: of ten thousand findings no more than by what they are known again. */
-export type ReportBefore = Pick<WholeReport, 'startedOn' | 'coverage' | 'unseen'> & {
+export type ReportBefore = Pick<WholeReport, 'startedOn' | 'coverage' | 'unseen' | 'trailEnd'> & {
   readonly findings: readonly Pick<Finding, 'id' | 'reason' | 'resource' | 'since'>[];
 };
 

@@ -1,3 +1,4 @@
+import { known } from '../azure/read-or-why.ts';
 import { summarizeFleet } from '../fleet/fleet-summary.ts';
 import { causesOf } from './causes.ts';
 import { countFindings, exemptionStates } from './checks/evaluate.ts';
@@ -28,6 +29,7 @@ export function toReport(
     counts: countFindings(findings, unseen, gathered.previous),
     health: healthIn(gathered),
     coverage: coverageOf(gathered, rules),
+    trailEnd: trailEndOf(gathered),
     autofix: [...rules.drift.autofix],
     causes: causesOf(findings, done.fixes),
     findings: [...findings],
@@ -37,6 +39,12 @@ export function toReport(
     pauses: [],
     exemptions: exemptionStates(findings, complete, rules),
   };
+}
+
+/** While something is wrong with the trail, each check tells what is wrong since the last one that found it right. */
+function trailEndOf({ trail, previous }: Gathered): DriftReport['trailEnd'] {
+  const read = trail && known(trail);
+  return read && read.findings.length === 0 ? read.last : previous?.trailEnd;
 }
 
 function healthIn({ subscriptions }: Gathered): DriftReport['health'] {

@@ -2,7 +2,7 @@ import { app } from '@azure/functions';
 import { showRecord, showTrail, showVerification } from '../audit/http/audit-api.ts';
 import { TrailProof } from '../audit/prove-trail.ts';
 import { api } from './api.ts';
-import { tellingOf } from './approvals-beside.ts';
+import { tellingOf } from './part-telling.ts';
 
 /** Of this instance. */
 const proof = new TrailProof();

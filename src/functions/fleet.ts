@@ -4,7 +4,7 @@ import { partView } from '../http/part.ts';
 import { type FleetCall, showFleet, showFleetAccount } from '../views/fleet-api.ts';
 import { AccountHistories } from './account-histories.ts';
 import { type ApiCall, api } from './api.ts';
-import { tellingOf } from './approvals-beside.ts';
+import { tellingOf } from './part-telling.ts';
 import { fleetSnapshots } from './shared-calls.ts';
 
 /** Of this instance. */

@@ -1,7 +1,6 @@
 import { app } from '@azure/functions';
 import { showKeys } from '../views/key-list.ts';
 import { api } from './api.ts';
-import { withApprovals } from './approvals-beside.ts';
 import { keyLister } from './shared-calls.ts';
 
 app.http('keys', {
@@ -10,14 +9,7 @@ app.http('keys', {
   authLevel: 'anonymous',
   handler: api(
     'CmkKey.Read',
-    (call) => {
-      const { request, caller, services, log } = call;
-      const reads = {
-        lister: keyLister,
-        withApprovals: <T>(answering: Promise<T>) => withApprovals(answering, () => true, call),
-      };
-      return showKeys(request, caller, reads, services, log);
-    },
+    ({ request, caller, services, log }) => showKeys(request, caller, keyLister, services, log),
     () => 'read',
     'later',
   ),

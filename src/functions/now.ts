@@ -2,7 +2,7 @@ import { app } from '@azure/functions';
 import { reachesKey, reachesVault } from '../http/access.ts';
 import { type NowSight, showNow } from '../views/now.ts';
 import { type ApiCall, api } from './api.ts';
-import { maySee, tellingOf } from './approvals-beside.ts';
+import { tellingOf } from './part-telling.ts';
 import { nowBoard } from './shared-calls.ts';
 
 function sightOf(call: ApiCall): NowSight {
@@ -13,7 +13,6 @@ function sightOf(call: ApiCall): NowSight {
     now: services.now(),
     reaches: (key) => reachesKey(caller, 'CmkKey.Read', key, access),
     reachesVault: (vault) => reachesVault(caller, 'CmkKey.Read', vault, access),
-    maySee: (approval) => maySee(approval, call),
     requireFleet: () => requireFor({ role: 'CmkKey.Read', act: 'read', key: undefined }),
   };
 }

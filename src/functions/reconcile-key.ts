@@ -1,8 +1,8 @@
 import { app } from '@azure/functions';
-import { recordDeeds } from '../approvals/record-deeds.ts';
 import { probeKey } from '../effect/probe-work.ts';
 import { settleBelowKey } from '../identities/settle-below-key.ts';
 import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
 import { settleRevocation } from '../revocation/settle-revocation.ts';
 import { rotateWhenDue } from '../rotation/rotate-when-due.ts';
 import type { Services } from '../services.ts';
@@ -34,7 +34,9 @@ async function run(work: KeyQueueWork, services: Services, log: Log): Promise<Ou
     case 'accountRevocation':
       return settleBelowKey(work, services, log);
     case 'approval':
-      return recordDeeds(work, services, log);
+      // A message of version 2: approval by others is Entra's now.
+      log({ level: 'warning', reason: 'ApprovalsGone', message: REASONS.ApprovalsGone, approval: work.approval });
+      return DONE;
     case 'probe':
       return probeKey(work, services, log);
   }

@@ -2,7 +2,6 @@ import { app } from '@azure/functions';
 import { accountOfCall, revocableOfCall } from '../break-glass/account-of-call.ts';
 import { ACCOUNT_RESTORE_REQUEST } from '../break-glass/account-schemas.ts';
 import { lookAtAccount } from '../break-glass/account-status.ts';
-import { handleAskAccount } from '../break-glass/handle-account-approval.ts';
 import { handleAccountRestore, keysOfRestore } from '../break-glass/handle-account-restore.ts';
 import { callOf } from '../break-glass/to-json.ts';
 import { readJsonBody } from '../http/json-body.ts';
@@ -22,10 +21,6 @@ app.http('restoreAccount', {
       const revocable = await revocableOfCall(look.account, named?.part ?? 'identity', services);
       for (const key of keysOfRestore(revocable, look.open)) requireOn(key);
       const call = callOf(caller, correlationId, body);
-      if (services.settings.access.restoreApprovals > 0) {
-        const approval = await handleAskAccount(revocable, body, call, services, log);
-        return jsonResponse(202, { reason: 'ApprovalNeeded', approval });
-      }
       return jsonResponse(200, await handleAccountRestore(revocable, body, call, requireOn, services, log));
     },
     () => 'restore',

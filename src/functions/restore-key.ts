@@ -1,5 +1,4 @@
 import { app } from '@azure/functions';
-import { handleAsk } from '../break-glass/handle-approvals.ts';
 import { handleRestore } from '../break-glass/handle-restore.ts';
 import { keyOfCall } from '../break-glass/key-of-route.ts';
 import { RESTORE_REQUEST } from '../break-glass/schemas.ts';
@@ -19,10 +18,6 @@ app.http('restoreKey', {
       const key = keyOfCall(services.settings.vaults, request.params.vault, request.params.key);
       const body = await readJsonBody(request, RESTORE_REQUEST);
       const call = callOf(caller, correlationId, body);
-      if (services.settings.access.restoreApprovals > 0) {
-        const approval = await handleAsk(key, body, call, services, log);
-        return jsonResponse(202, { reason: 'ApprovalNeeded', approval });
-      }
       const answer = sharedCalls.restore(key, body, call, () => handleRestore(key, body, call, services, log));
       return jsonResponse(200, await answer);
     },

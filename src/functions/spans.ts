@@ -15,7 +15,7 @@ const NAMES: Readonly<Record<Work['kind'], string>> = {
   rotate: 'rotate when due',
   rotation: 'follow rotation',
   rekey: 'carry out re-key',
-  approval: 'record approval',
+  approval: 'drop request for approval',
   probe: 'probe file shares',
   notify: 'notify',
   revocation: 'settle revocation',

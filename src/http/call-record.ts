@@ -10,7 +10,7 @@ export interface CallRecord {
   readonly key: string | undefined;
   /** Likewise. */
   readonly account?: string | undefined;
-  /** Of a request for approval, a re-key or an audit record, as named; it need not exist. */
+  /** Of a re-key or an audit record, as named; it need not exist. */
   readonly id: string | undefined;
   readonly address: string | undefined;
   readonly correlationId: string;

@@ -1,5 +1,5 @@
 import type { RecordedEntry } from '../audit/trail-filter.ts';
-import { accountNameOf, scopeResource } from '../azure/resource-id.ts';
+import { accountNameOf } from '../azure/resource-id.ts';
 import { nameOfIdentifier } from '../keys/key-identifier.ts';
 import { REASONS } from '../reasons.ts';
 import type { NotificationKind } from '../settings/notify-targets.ts';
@@ -9,7 +9,7 @@ import { makeNotification } from './make-notification.ts';
 interface Told {
   readonly kind: NotificationKind;
   readonly severity: Notification['severity'];
-  readonly title: (name: string, what: string | undefined) => string;
+  readonly title: (name: string) => string;
 }
 
 const revoked: Told = { kind: 'revoked', severity: 'error', title: (name) => `${name} was revoked` };
@@ -55,11 +55,6 @@ const TOLD: Readonly<Record<string, Told>> = {
   'key.rotation RotationStuck': stuck,
   'key.rotation CanaryFailed': stuck,
   'key.rotation WaveFailed': stuck,
-  'approval.ask ApprovalAsked': {
-    kind: 'approvalAsked',
-    severity: 'warning',
-    title: (name, what = 'restore') => `Approval is asked for: ${what === 'rekey' ? 're-key' : what} ${name}`,
-  },
 };
 
 /** What is told of a record of the audit trail; undefined: nothing. The id of the caller's token is left out. */
@@ -75,7 +70,6 @@ export function fromRecord({
   const revocation = details.revocation;
   const sentence = reason in REASONS ? REASONS[reason as keyof typeof REASONS] : reason;
   const why = textOf(details.why);
-  const below = belowKey(details);
   return makeNotification({
     // Where one event may be recorded by two, its own id says that it is one.
     event: [entry.id ?? id, reason],
@@ -83,12 +77,11 @@ export function fromRecord({
     time,
     subject: resource,
     severity: told.severity,
-    title: told.title(nameOfKey(below ?? resource), textOf(details.what)),
+    title: told.title(nameOfKey(resource)),
     text: why === undefined ? sentence : `${sentence}\nReason given: ${why}`,
     data: {
       reason,
       ...keyOf(resource, details.key),
-      ...(below === undefined ? {} : { account: below }),
       revocation: textOf(revocation) ?? textOf((revocation as { id?: unknown } | undefined)?.id),
       why,
       ticket: textOf(details.ticket),
@@ -96,9 +89,6 @@ export function fromRecord({
       byKind: caller?.kind,
       byName: caller?.name,
       client: caller?.appId,
-      approval: textOf(details.approval),
-      needed: numberOf(details.needed),
-      expiresOn: textOf(details.expiresOn),
       version: textOf(details.version),
       startedOn: textOf(details.startedOn),
       moved: numberOf(details.moved),
@@ -108,12 +98,6 @@ export function fromRecord({
       correlationId,
     },
   });
-}
-
-/** ARM id of the account, or of the encryption scope, that a request for approval is about; undefined: a key. */
-function belowKey({ account, scope }: Readonly<Record<string, unknown>>): string | undefined {
-  const [id, name] = [textOf(account), textOf(scope)];
-  return id === undefined || name === undefined ? id : scopeResource(id, name);
 }
 
 /** The key that it is about, and the account where it is one below the key. */

@@ -110,4 +110,5 @@ const NO_STORAGE: GatherServices['driftStorage'] = {
   poisonMessages: async () => [],
   deadLetters: async () => [],
   legacyOrders: async () => [],
+  legacyApprovals: async () => [],
 };

@@ -1,5 +1,6 @@
 /** What is changed, as `<subject>.<verb>`: the same words as in the audit trail. */
 export type ChangeAction =
+  | 'audit.lock'
   | 'vault.create'
   | 'vault.protect'
   | 'events.ensure'

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createSubscriptions, type Subscriptions } from '../accounts/subscriptions-client.ts';
+import { type AuditPolicies, createAuditPolicies } from '../audit/immutability-client.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import type { TokenCredential } from '../azure/credential.ts';
 import { withTokenDeadline } from '../azure/deadline.ts';
@@ -33,6 +34,7 @@ export interface Azure {
   readonly subscriptions: Subscriptions;
   readonly resources: Resources;
   readonly accounts: AccountSetup;
+  readonly auditPolicies: AuditPolicies;
   readonly shares: FileShares;
   readonly deletedAccounts: DeletedAccounts;
   /** Who used a key, by the log in a workspace; undefined: it is not known where the log is. */
@@ -90,6 +92,7 @@ export function createAzure(
     ...createIdentityClients(credential, cloud, accounts, limits),
     resources: createResources(credential, cloud, limits),
     accounts,
+    auditPolicies: createAuditPolicies(credential, cloud, limits),
     shares: createFileShares(credential, cloud, limits),
     deletedAccounts: createDeletedAccounts(credential, cloud, limits),
     usageLog: (workspace) => createKeyUsageLog(credential, cloud, workspace),

@@ -19,15 +19,7 @@ export const LATER_WAIT_MS = 10_000;
 const LONGEST_CALL_MS = 200_000;
 
 /** A call that revokes or restores. */
-export interface RevocationCall extends WhoAndWhy {
-  /** Who approved it; `none: …` where it was done past the approval that the app asks for. Absent: none was asked for. */
-  readonly approval?: Approved | `none: ${string}` | undefined;
-}
-
-interface Approved {
-  readonly id: string;
-  readonly approvedBy: readonly { readonly objectId: string; readonly on: string }[];
-}
+export type RevocationCall = WhoAndWhy;
 
 /** What goes on beside a change of a key, and must not hold it up. */
 export interface BesideServices {
@@ -65,7 +57,7 @@ interface Done {
 /** Writes down a change once Azure is done with it: first into the log, then into the audit trail. */
 export async function writeDown(
   { action, resource, reason, revocation, began, details: more }: Done,
-  { caller, correlationId, why, ticket, approval }: RevocationCall,
+  { caller, correlationId, why, ticket }: RevocationCall,
   { audit, now }: Pick<BesideServices, 'audit' | 'now'>,
   log: Log,
 ): Promise<Audited> {
@@ -79,7 +71,7 @@ export async function writeDown(
     correlationId,
   };
   log({ level: 'warning', reason, message: REASONS[reason], ...about, elapsedMs: more.elapsedMs });
-  const details = { why, ticket, revocation, ...(approval ? { approval } : {}), ...more };
+  const details = { why, ticket, revocation, ...more };
   const id = revocation && ITS_OWN.has(reason) ? recordId(action, revocation.id, caller.objectId) : undefined;
   const entry = { ...(id ? { id } : {}), action, reason, resource, caller, correlationId, details };
   // A process that stood still for so long, on a laptop that slept, say, is taken for dead: a look may have recorded it.

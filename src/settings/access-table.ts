@@ -1,9 +1,6 @@
 import { z } from 'zod';
-import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { ROLE_SCOPES } from './role-scopes.ts';
 import { guid, list, setting } from './setting.ts';
-
-const APPROVALS = /^(?:restore|rekey|pause):[1-5]$/i;
 
 /** Settings of who may call the HTTP API and do what; a part of the table of all settings. */
 export const ACCESS_SETTINGS = {
@@ -39,36 +36,5 @@ export const ACCESS_SETTINGS = {
     description:
       'Roles that reach some keys alone: a JSON array of `role`, `keys` (vaults, or `vault/key`) and `principal` (an object id; left out: whoever has the role).',
     fallback: 'every role reaches every key',
-  }),
-  CMK_APPROVALS: setting({
-    schema: list
-      .refine(
-        (items) => items.every((item) => APPROVALS.test(item)),
-        'names something else than restore, rekey or pause, each with a number of people from 1 to 5',
-      )
-      .refine(
-        (items) => new Set(items.map((item) => item.split(':')[0]?.toLowerCase())).size === items.length,
-        'names the same twice',
-      )
-      .transform(
-        (items): Readonly<Record<string, number>> =>
-          Object.fromEntries(items.map((item) => [item.split(':')[0]?.toLowerCase(), Number(item.split(':')[1])])),
-      )
-      .optional(),
-    example: 'restore:2',
-    description:
-      'How many people beside whoever asks have to approve a restore, a re-key or a pause before it is carried out, as `restore:2,pause:1`. A revocation never waits, nor does the end of a pause.',
-    fallback: 'nobody',
-  }),
-  CMK_AUDIT_KEY: setting({
-    schema: z
-      .string()
-      .trim()
-      .refine((id) => parseKeyIdentifier(id) !== undefined, 'is not the identifier of a key')
-      .optional(),
-    example: 'https://kv-evidence.vault.azure.net/keys/audit-key',
-    description:
-      'Key that signs where the audit trail ends, each time the drift check runs: EC (P-256) or RSA, in a vault that the app does not manage.',
-    fallback: 'the ends are kept, and not signed',
   }),
 } as const;

@@ -11,7 +11,6 @@ export const NOTIFICATION_KINDS = [
   'rotationStuck',
   'nearExpiry',
   'newCauses',
-  'approvalAsked',
   'digest',
 ] as const;
 export type NotificationKind = (typeof NOTIFICATION_KINDS)[number];

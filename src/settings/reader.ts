@@ -36,6 +36,12 @@ export class SettingsReader {
   }
 }
 
+/** Settings of version 2 that are gone, with what replaces each. */
+const REMOVED: Readonly<Record<string, string>> = {
+  CMK_AUDIT_KEY:
+    'CMK_AUDIT_KEY is no setting of this version, and does nothing: lock the immutability policy of the audit trail instead (cmk audit lock), and remove the setting.',
+};
+
 /**
  * A line for each setting by a name that the app does not have, a misspelled one for instance: what it was set for is not done.
  * Of an environment that Azure gives an app alone: that of a shell has variables of the command line and of deployments too.
@@ -43,7 +49,9 @@ export class SettingsReader {
 export function misnamed(environment: Environment): string[] {
   if (environment.WEBSITE_SITE_NAME === undefined) return [];
   const names = Object.keys(environment).filter((name) => /^CMK_/i.test(name) && !Object.hasOwn(SETTINGS, name));
-  return names
-    .sort()
-    .map((name) => `${name} is no setting of this version, and does nothing. The table in README.md has all.`);
+  return names.sort().map((name) => REMOVED[name] ?? unknown(name));
+}
+
+function unknown(name: string): string {
+  return `${name} is no setting of this version, and does nothing. The table in README.md has all.`;
 }

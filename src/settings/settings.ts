@@ -1,8 +1,8 @@
 import type { AppStorage } from '../azure/app-storage.ts';
 import { CLOUDS, type Cloud, findCloud } from '../azure/cloud.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
-import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { type ManagedVault, ManagedVaults, managedVault } from '../keys/managed-vaults.ts';
+import { SettingsError } from '../errors.ts';
+import { ManagedVaults, managedVault } from '../keys/managed-vaults.ts';
 import { type AccessSettings, readAccess } from './access.ts';
 import type { Exemption } from './exemption.ts';
 import { DEFAULT_AUTOFIX, type Fixable } from './fixable.ts';
@@ -43,8 +43,6 @@ export interface Settings {
   /** Whether blob services are asked, beside file services, after a revocation or restore. */
   readonly probeBlobs: boolean;
   readonly page: PageSettings;
-  /** Identifier of the key that signs where the audit trail ends. One that is wrong is a finding of the drift check. */
-  readonly auditKey: string | undefined;
   /** Whom to notify. What is wrong with it is a finding of the drift check. */
   readonly notify: NotifySettings;
   readonly drift: DriftSettings;
@@ -84,6 +82,12 @@ export interface DriftSettings {
  * @throws {@link SettingsError} with one line for each problem: the setting's name, what is wrong and an example.
  */
 export function readSettings(environment: Environment): Settings {
+  if (environment.CMK_APPROVALS?.trim()) {
+    // What it held back would be let through silently.
+    throw new SettingsError([
+      'CMK_APPROVALS is no longer supported: have the app roles approved by Microsoft Entra Privileged Identity Management (docs/access.md), and remove the setting.',
+    ]);
+  }
   const reader = new SettingsReader(environment);
   const cloud = readCloud(reader);
   const vaults = (reader.read('CMK_VAULTS') ?? []).flatMap((id) => {
@@ -97,7 +101,7 @@ export function readSettings(environment: Environment): Settings {
       reader.problem('CMK_VAULTS', `has a key vault and a Managed HSM that are both named "${name}"; leave one out`);
     }
   }
-  const drift = readDrift(environment, cloud, vaults);
+  const drift = readDrift(environment, cloud);
   const notify = readNotify(environment);
   const settings: Settings = {
     cloud,
@@ -115,7 +119,6 @@ export function readSettings(environment: Environment): Settings {
     dualControl: reader.read('CMK_DUAL_CONTROL') ?? true,
     probeBlobs: reader.read('CMK_PROBE_BLOBS') ?? false,
     page: readPage(environment),
-    auditKey: auditKeyOf(environment, drift),
     notify,
     drift: { ...drift, problems: [...drift.problems, ...notify.problems, ...misnamed(environment)] },
   };
@@ -129,18 +132,11 @@ export function readSubscriptions(reader: SettingsReader): readonly string[] | u
   return ids && ids.length > 0 ? [...new Set(ids)] : undefined;
 }
 
-function readDrift(environment: Environment, cloud: Cloud, vaults: readonly ManagedVault[]): DriftSettings {
+function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
   const reader = new SettingsReader(environment);
   // The schedule is read where the function is registered; here it is only checked.
   reader.read('CMK_DRIFT_SCHEDULE');
   reader.read('CMK_HSM_WATCH');
-  const auditVault = parseKeyIdentifier(reader.read('CMK_AUDIT_KEY') ?? '')?.vaultUri;
-  if (vaults.some(({ uri }) => uri === auditVault)) {
-    reader.problem(
-      'CMK_AUDIT_KEY',
-      'is in a vault of CMK_VAULTS: the app could disable what is to bear witness against it',
-    );
-  }
   const functionAppId = reader.read('CMK_FUNCTION_APP_ID');
   const app = functionAppId === undefined ? undefined : parseResourceId(functionAppId);
   const own = readStorage(new SettingsReader(environment), cloud);
@@ -175,11 +171,6 @@ function readDrift(environment: Environment, cloud: Cloud, vaults: readonly Mana
   return problems.length === 0
     ? { ...settings, problems }
     : { ...settings, problems, autofix: [], retireAfterHours: undefined };
-}
-
-function auditKeyOf(environment: Environment, { problems }: DriftSettings): string | undefined {
-  if (problems.some((problem) => problem.startsWith('CMK_AUDIT_KEY '))) return undefined;
-  return new SettingsReader(environment).read('CMK_AUDIT_KEY');
 }
 
 /** What it takes to look for everything that uses a key. */

@@ -1,5 +1,3 @@
-import type { ApprovalStore } from '../approvals/approval-store-client.ts';
-import { reviveApprovals } from '../approvals/record-deeds.ts';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { errorText } from '../azure/failure.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
@@ -20,7 +18,6 @@ const READ_MS = 60_000;
 
 export type RecoverServices = RetireServices & {
   readonly audit: RecordAudit;
-  readonly approvals: Pick<ApprovalStore, 'unrecorded'>;
   readonly orderStore: OrdersStore;
   readonly queue: WorkQueue;
   readonly requestKey: RequestKey;
@@ -50,8 +47,7 @@ export async function recoverOverdue(
       },
     );
   }
-  const records = { approvals: () => reviveApprovals(services), orders: () => recordOverdueChanges(services) };
-  for (const [what, record] of Object.entries(records)) await recoverRecords(what, record, ref, log);
+  await recoverOrderRecords(services, ref, log);
   for (const { key, versions } of keys) {
     if (halfRetired(versions, services.now()).length === 0) continue;
     await attempt(
@@ -68,22 +64,17 @@ export async function recoverOverdue(
   }
 }
 
-/** Records of what operators did, where the process that did it could not append them. */
-async function recoverRecords(
-  what: string,
-  record: () => Promise<readonly string[]>,
-  report: string,
-  log: Log,
-): Promise<void> {
+/** Records of pauses, resumes and re-keys, where the process that made them could not append them. */
+async function recoverOrderRecords(services: RecoverServices, report: string, log: Log): Promise<void> {
   await attempt(
     async () => {
-      const ids = await record();
-      if (ids.length === 0) return;
-      const message = `Records of ${what} were missing in the audit trail, and are appended.`;
-      log({ level: 'warning', reason: 'DriftFixed', message, [what]: ids, report });
+      const orders = await recordOverdueChanges(services);
+      if (orders.length === 0) return;
+      const message = 'Records of standing orders were missing in the audit trail, and are appended.';
+      log({ level: 'warning', reason: 'DriftFixed', message, orders, report });
     },
     (why) => {
-      const message = `${REASONS.DriftFixFailed} Records of ${what} may be missing in the audit trail: ${why}`;
+      const message = `${REASONS.DriftFixFailed} Records of standing orders may be missing in the audit trail: ${why}`;
       log({ level: 'error', reason: 'DriftFixFailed', message, report });
     },
   );

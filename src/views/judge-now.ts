@@ -7,7 +7,6 @@ const WORDS: Readonly<Record<keyof NowParts, string>> = {
   pauses: 'what is paused',
   rotations: 'the rotations',
   drift: 'the last drift check',
-  approvals: 'what waits for approval',
 };
 
 /**

@@ -1,6 +1,5 @@
 import type { HttpResponseInit } from '@azure/functions';
 import pMap from 'p-map';
-import type { ApprovalsPart } from '../approvals/known-approvals.ts';
 import { timeBoxed } from '../azure/deadline.ts';
 import { known } from '../azure/read-or-why.ts';
 import { Remembered } from '../azure/remembered.ts';
@@ -9,7 +8,6 @@ import { type AccessRules, reachesKey, reachesVault } from '../http/access.ts';
 import { conditional } from '../http/etag.ts';
 import type { HeaderReader } from '../http/headers.ts';
 import { jsonResponse } from '../http/json-response.ts';
-import { partContent } from '../http/part.ts';
 import { queryInvalid, queryOf } from '../http/query.ts';
 import type { Caller } from '../http/token-claims.ts';
 import type { KeyCatalog } from '../keys/key-admin-client.ts';
@@ -119,14 +117,6 @@ type KeysApiPorts = ListKeysPorts & {
   readonly settings: ListKeysPorts['settings'] & { readonly vaults: ManagedVaults; readonly access: AccessRules };
 };
 
-interface KeysApiReads {
-  readonly lister: KeyLister;
-  /** The same with the requests for approval beside it. */
-  readonly withApprovals: <T>(
-    answering: Promise<T>,
-  ) => Promise<{ readonly answer: T; readonly approvals: ApprovalsPart }>;
-}
-
 const PLACE = /^[0-9a-z-]{1,24}\/[0-9a-z-]{1,127}$/;
 
 /**
@@ -137,7 +127,7 @@ const PLACE = /^[0-9a-z-]{1,24}\/[0-9a-z-]{1,127}$/;
 export async function showKeys(
   { query, headers }: { readonly query: URLSearchParams; readonly headers: HeaderReader },
   caller: Caller,
-  { lister, withApprovals }: KeysApiReads,
+  lister: KeyLister,
   ports: KeysApiPorts,
   log: Log,
 ): Promise<HttpResponseInit> {
@@ -146,7 +136,7 @@ export async function showKeys(
   const { access, vaults } = ports.settings;
   // It is there long before the vaults have answered.
   void ports.control.refresh(log);
-  const listing = lister.list(
+  const listed = await lister.list(
     {
       vaults: vaults.all.filter(
         ({ name }) =>
@@ -157,13 +147,11 @@ export async function showKeys(
     },
     ports,
   );
-  const { answer: listed, approvals } =
-    after === undefined ? await withApprovals(listing) : { answer: await listing, approvals: undefined };
   const { value, next } = listed;
   const of = vault === undefined ? '' : `vault=${encodeURIComponent(vault)}&`;
   const nextLink = next ? { nextLink: `/api/keys?${of}after=${encodeURIComponent(next)}` } : {};
-  const body = { value, vaults: listed.vaults, ...(approvals ? { approvals } : {}), ...nextLink };
+  const body = { value, vaults: listed.vaults, ...nextLink };
   const asRead = listed.vaults.map(({ readOn: _, ...rest }) => rest);
-  const content = { value, vaults: asRead, approvals: approvals && partContent(approvals), ...nextLink };
+  const content = { value, vaults: asRead, ...nextLink };
   return conditional(headers, jsonResponse(200, body), content);
 }

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { APPROVALS_PART } from '../approvals/known-approvals.ts';
 import { EFFECT_TIMES } from '../effect/sum-times.ts';
 import { ROTATION_SUMMARY } from '../fleet/rotation-schemas.ts';
 
@@ -229,7 +228,6 @@ export const KEY_STATUS = z.object({
   effectTimes: EFFECT_TIMES.optional(),
   ...KEY_DETAIL,
   usage: LOGGED_USAGE.optional(),
-  approvals: APPROVALS_PART,
   warnings: z.array(z.string()).describe('What could not be written or read, and what to do about it.'),
 });
 
@@ -278,9 +276,6 @@ const LISTED_VAULT = z.object({
 export const KEY_LIST = z.object({
   value: z.array(KEY_SUMMARY),
   vaults: z.array(LISTED_VAULT),
-  approvals: APPROVALS_PART.optional().describe(
-    'The requests for approval that the caller may see, those that wait first; at most 50. Of the first page alone.',
-  ),
   nextLink: z.string().optional().describe('Where the next page is.'),
 });
 
@@ -292,7 +287,7 @@ export type RotationCostView = z.output<typeof ROTATION_COST>;
 export type RotationState = z.output<typeof ROTATION_STATE>;
 export type VersionView = z.output<typeof version>;
 /** How a key stands by itself. */
-export type KeyStatus = Omit<z.output<typeof KEY_STATUS>, 'approvals'>;
+export type KeyStatus = z.output<typeof KEY_STATUS>;
 export type KeyStatusResponse = z.output<typeof KEY_STATUS>;
 export type KeySummary = z.output<typeof KEY_SUMMARY>;
 export type ListedVault = z.output<typeof LISTED_VAULT>;

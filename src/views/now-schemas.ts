@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { APPROVAL } from '../approvals/approval.ts';
 import { DRIFT_REPORT } from '../drift/report.ts';
 import { ROTATION_SUMMARY } from '../fleet/rotation-schemas.ts';
 import { partOf } from '../http/part.ts';
@@ -58,9 +57,6 @@ const PARTS = z.object({
         .describe('Absent: no check has run yet.'),
     }),
   ).describe('The newest drift report, as `GET /drift`.'),
-  approvals: partOf(z.object({ waiting: z.array(APPROVAL), moreWaiting: count })).describe(
-    'What waits for approval, newest first, as `GET /approvals`.',
-  ),
 });
 
 const VERDICT = {

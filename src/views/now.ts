@@ -1,5 +1,4 @@
 import type { HttpResponseInit } from '@azure/functions';
-import { hasExpired } from '../approvals/approval.ts';
 import type { PartTaken } from '../azure/kept-part.ts';
 import type { RouteKey } from '../http/access.ts';
 import { contentTag, tagged, tagsHad } from '../http/etag.ts';
@@ -22,7 +21,6 @@ export interface NowSight extends PartTelling {
   readonly reaches: (key: RouteKey | undefined) => boolean;
   readonly reachesVault: (vault: string) => boolean;
   readonly now: Date;
-  readonly maySee: (approval: NowReadings['approvals'][number]) => boolean;
   /** Refuses whose role is narrowed. @throws {@link HttpProblem} */
   readonly requireFleet: () => void;
 }
@@ -54,13 +52,12 @@ export async function seeParts(take: TakeReadings, sight: NowSight): Promise<See
       return { error };
     }
   };
-  const [fleet, keys, pauses, rotations, drift, approvals] = await Promise.all([
+  const [fleet, keys, pauses, rotations, drift] = await Promise.all([
     take.fleet(),
     take.keys(),
     take.pauses(),
     ofFleet(take.rotations),
     ofFleet(take.drift),
-    take.approvals(),
   ]);
   const see = <P extends keyof NowReadings>(
     taken: PartTaken<NowReadings[P]>,
@@ -73,10 +70,6 @@ export async function seeParts(take: TakeReadings, sight: NowSight): Promise<See
     pauses: see<'pauses'>(pauses, (all) => pausesOf(all, reaches)),
     rotations: see<'rotations'>(rotations, (all) => ({ underWay: first(all), moreUnderWay: rest(all) })),
     drift: see<'drift'>(drift, (report) => driftOf(report, sight.now)),
-    approvals: see<'approvals'>(approvals, (all) => {
-      const waiting = all.filter((one) => isOpen(one, sight.now) && sight.maySee(one));
-      return { waiting: first(waiting), moreWaiting: rest(waiting) };
-    }),
   };
 }
 
@@ -139,10 +132,6 @@ function driftOf(report: NowReadings['drift'], now: Date): NowValue<'drift'> {
   const exempt = causes.length - open.length;
   const old = now.getTime() - Date.parse(startedOn) > OLD_MS ? ({ old: true } as const) : {};
   return { report: { id, startedOn, complete, counts, causes: first(open), moreCauses: rest(open), exempt, ...old } };
-}
-
-function isOpen(request: NowReadings['approvals'][number], now: Date): boolean {
-  return request.state === 'waiting' && !hasExpired(request, now);
 }
 
 function first<T>(all: readonly T[]): T[] {

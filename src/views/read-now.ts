@@ -1,6 +1,3 @@
-import type { ApprovalRequest } from '../approvals/approval.ts';
-import type { ApprovalStore } from '../approvals/approval-store-client.ts';
-import type { KnownApprovals } from '../approvals/known-approvals.ts';
 import { KeptPart, type PartTaken } from '../azure/kept-part.ts';
 import { newestReport } from '../drift/http/drift-api.ts';
 import type { DriftReport } from '../drift/report.ts';
@@ -32,7 +29,6 @@ export type NowPorts = FleetPorts &
   ListKeysPorts &
   RotationViewPorts & {
     readonly settings: { readonly vaults: ManagedVaults };
-    readonly approvals: ApprovalStore;
   };
 
 /** What is not as usual among the keys of all vaults. */
@@ -51,7 +47,6 @@ export interface NowReadings {
   readonly pauses: readonly PauseOrder[];
   readonly rotations: readonly RotationSummary[];
   readonly drift: DriftReport | undefined;
-  readonly approvals: readonly ApprovalRequest[];
 }
 
 /** Takes each of the readings. */
@@ -61,10 +56,9 @@ export type TakeReadings = { readonly [P in keyof NowReadings]: () => Promise<Pa
 export class NowBoard {
   readonly #snapshots: FleetSnapshots;
   readonly #lister: KeyLister;
-  readonly #approvals: KnownApprovals;
   /** When the index has heard of the last account that was revoked or restored here. */
   #heardMs = Number.NEGATIVE_INFINITY;
-  readonly #parts: { readonly [P in Exclude<keyof NowReadings, 'approvals'>]: KeptPart<NowReadings[P]> } = {
+  readonly #parts: { readonly [P in keyof NowReadings]: KeptPart<NowReadings[P]> } = {
     fleet: new KeptPart(AT_ONCE_MS),
     keys: new KeptPart(LARGE_MS),
     pauses: new KeptPart(SMALL_MS),
@@ -72,8 +66,7 @@ export class NowBoard {
     drift: new KeptPart(AT_ONCE_MS),
   };
 
-  constructor(snapshots: FleetSnapshots, lister: KeyLister, approvals: KnownApprovals) {
-    this.#approvals = approvals;
+  constructor(snapshots: FleetSnapshots, lister: KeyLister) {
     this.#snapshots = snapshots;
     this.#lister = lister;
   }
@@ -106,7 +99,6 @@ export class NowBoard {
       pauses: take(pauses, () => readPauses(ports, log)),
       rotations: take(rotations, () => readOpenRotations(ports, log)),
       drift: take(drift, () => newestReport(ports)),
-      approvals: () => this.#approvals.take(ports, WAIT_MS),
     };
   }
 

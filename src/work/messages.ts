@@ -25,7 +25,7 @@ export const MOST_SUBSCRIPTIONS = 10;
  * drift check has sent is to leave what the check is to leave, and whether scopes were asked for since.
  */
 const cause = z.strictObject({
-  /** Event type, `drift`, `revoke`, `restore`, `activation`, `operator`, `approval`. */
+  /** Event type, `drift`, `revoke`, `restore`, `activation`, `operator`. */
   by: z.string().min(1).max(100),
   /** Event id or another correlation id. */
   ref: z.string().max(MOST_CHARACTERS.ref),
@@ -184,11 +184,10 @@ const rekeyWork = z.object({
   ...carried,
 });
 
-/** "See that what was done to this request for approval is on record." */
+/** Of version 2, which had requests for approval of its own: logged, and dropped. */
 const approvalWork = z.object({
   kind: z.literal('approval'),
-  /** Id of the request. */
-  approval: z.string().regex(/^[0-9a-f]{40}$/),
+  approval: z.string(),
   ...carried,
 });
 
@@ -228,7 +227,6 @@ export type RevocationWork = z.output<typeof revocationWork>;
 export type AccountRevocationWork = z.output<typeof accountRevocationWork>;
 export type RotateWork = z.output<typeof rotateWork>;
 export type RekeyWork = z.output<typeof rekeyWork>;
-export type ApprovalWork = z.output<typeof approvalWork>;
 export type RotationWork = z.output<typeof rotationWork>;
 export type NotifyWork = z.output<typeof notifyWork>;
 /** What waits in {@link KEY_WORK}. */

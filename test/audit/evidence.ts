@@ -1,64 +1,36 @@
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import type { ContainerClient } from '@azure/storage-blob';
 import { auditFiles } from '../../src/audit/audit-client.ts';
 import type { RecordAudit } from '../../src/audit/audit-trail.ts';
-import { checkHeads, placedHeads } from '../../src/audit/check-heads.ts';
-import type { HeadSigner } from '../../src/audit/head-signer-client.ts';
-import { type HeadStore, headStore } from '../../src/audit/head-store-client.ts';
-import { type LastHead, lastHead } from '../../src/audit/last-head-client.ts';
 import { readLogEvidence } from '../../src/audit/log-evidence.ts';
-import { CHAIN_START, type ChainEnd, formatRecord, parseRecord } from '../../src/audit/record.ts';
-import { type VerifyTrailOptions, verifyTrail } from '../../src/audit/verify-trail.ts';
-import { keepHead, lookAtTrail, type WatchServices } from '../../src/audit/watch-trail.ts';
+import { type AuditReceipt, CHAIN_START, type ChainEnd, formatRecord, parseRecord } from '../../src/audit/record.ts';
+import { type VerifyTrailOptions, verifySince, verifyTrail } from '../../src/audit/verify-trail.ts';
 import { entry, newContainer, newTrail } from './trails.ts';
 
 export const LIMIT = 20_000;
-export const KEY = 'https://kv-evidence.vault.azure.net/keys/audit-key/0123456789abcdef0123456789abcdef';
-const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
 
-/** Signs as Key Vault does; the vault itself is in test/drift/evidence.slow.test.ts. */
-export function signerOf(key: KeyObject = privateKey): HeadSigner {
-  return {
-    async sign(head) {
-      const text = ['cmk-autopilot audit head 1', head.trail, head.day, head.signedOn, head.file, head.seq, head.hash];
-      const made = sign('sha256', Buffer.from(text.join('\n')), { key, dsaEncoding: 'ieee-p1363' });
-      return { ...head, key: KEY, algorithm: 'ES256', signature: made.toString('base64url') };
-    },
-    publicKey: async (version) => (version === KEY ? publicKey.export({ format: 'jwk' }) : undefined),
-  };
+interface FoundAt {
+  readonly file: string;
+  readonly line?: number;
+  readonly reason: string;
 }
+const told = (findings: readonly FoundAt[]): string[] =>
+  findings.map(({ file, line, reason }) => `${file}${line ? `:${line}` : ''} ${reason}`);
 
-/** A trail over three days with four records each, looked at each night, and what the log has of it. */
+/** A trail over three days with four records each, verified each night, and what the log has of it. */
 export class Evidence {
   readonly container: ContainerClient;
-  readonly headBlobs: ContainerClient;
-  readonly heads: HeadStore;
-  /** In a table, which whoever may write blobs may not. */
-  readonly last: LastHead;
   readonly log: object[] = [];
+  /** Where the trail ended when it was verified last, as the drift report has it. */
+  end: AuditReceipt | undefined;
   now = new Date('2026-11-24T03:00:00Z');
   readonly record: RecordAudit;
-  readonly watch: WatchServices;
 
-  constructor(connectionString: string, signer: HeadSigner | undefined = signerOf()) {
+  constructor(connectionString: string) {
     this.container = newContainer(connectionString);
-    this.headBlobs = newContainer(connectionString);
-    this.heads = headStore(this.headBlobs);
-    this.last = lastHead(this.container.url, { storage: { connectionString } }, () => {
-      throw new Error('A connection string is all that it takes.');
-    });
     this.record = newTrail(this.container, {
       now: () => this.now,
       onWritten: (_, { seq, hash }) => this.log.push({ reason: 'AuditWritten', receipt: `${seq}:${hash}` }),
     });
-    this.watch = {
-      trail: this.container.url,
-      files: auditFiles(this.container),
-      heads: this.heads,
-      last: this.last,
-      signer,
-      now: () => this.now,
-    };
   }
 
   async write(days: readonly string[], each = 4): Promise<void> {
@@ -69,29 +41,22 @@ export class Evidence {
     }
   }
 
-  /** A drift check's look; the reasons of what it finds. */
+  /** What a drift check finds in what was appended since the last one that found nothing. */
   async look(): Promise<string[]> {
-    const look = await lookAtTrail(this.watch);
-    const kept = await keepHead(look, this.watch);
-    if (kept) this.log.push({ reason: 'AuditHeadKept', head: kept.head });
-    return look.findings.map(({ file, line, reason }) => `${file}${line ? `:${line}` : ''} ${reason}`);
+    const { findings, last } = await verifySince(auditFiles(this.container), this.end);
+    if (findings.length === 0 && last) {
+      this.end = last;
+      this.log.push({ reason: 'AuditTrailVerified', file: last.file, receipt: `${last.seq}:${last.hash}` });
+    }
+    return told(findings);
   }
 
-  /** `verify` with the heads of each day, with the newest one in the table, or from an export of the log. */
-  async verify(from: 'heads' | 'log' | 'table', options: VerifyTrailOptions = {}): Promise<string[]> {
+  /** `verify` of the trail alone, or with an export of the log. */
+  async verify(from: 'chain' | 'log', options: VerifyTrailOptions = {}): Promise<string[]> {
     const logged = readLogEvidence(this.log.map((line) => `2026-11-26T00:00:00Z ${JSON.stringify(line)}`).join('\n'));
-    const placed = placedHeads(from === 'heads' ? await this.heads.list() : [], this.now);
-    const last = from === 'table' ? await this.last.read() : undefined;
-    const heads = from === 'log' ? logged.heads : [...placed.heads, ...(last ? [last] : [])];
-    const checked = await checkHeads(heads, this.container.url, signerOf().publicKey);
-    const report = await verifyTrail(auditFiles(this.container), {
-      ...options,
-      heads: checked.heads,
-      ...(from === 'log' ? { allReceipts: logged.receipts, loggedTo: logged.loggedTo } : {}),
-    });
-    return [...placed.findings, ...checked.findings, ...report.findings].map(
-      ({ file, line, reason }) => `${file}${line ? `:${line}` : ''} ${reason}`,
-    );
+    const { ends, receipts: allReceipts, loggedTo } = logged;
+    const known = from === 'log' ? { ends, allReceipts, loggedTo } : {};
+    return told((await verifyTrail(auditFiles(this.container), { ...options, ...known })).findings);
   }
 
   async lines(day: string): Promise<string[]> {

@@ -148,7 +148,7 @@ describe('a search in the trail', () => {
         resource: `${account}0`,
         details: { key: 'https://kv-files.vault.azure.net/keys/other' },
       },
-      // Requests for approval name their key like this.
+      // Requests for approval of version 2 name their key like this.
       { action: 'key.restoreAsked', resource: 'kv-files/files-key' },
       {
         action: 'vault.protect',

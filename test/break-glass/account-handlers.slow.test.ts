@@ -3,32 +3,21 @@ import { describe, expect, it } from 'vitest';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import { accountOfCall, revocableOfCall } from '../../src/break-glass/account-of-call.ts';
-import {
-  type AccountApproval,
-  handleApproveAccount,
-  handleAskAccount,
-} from '../../src/break-glass/handle-account-approval.ts';
 import { handleAccountRestore } from '../../src/break-glass/handle-account-restore.ts';
 import { dryRunAccount, handleAccountRevoke } from '../../src/break-glass/handle-account-revoke.ts';
 import { callOf } from '../../src/break-glass/to-json.ts';
 import type { RouteKey } from '../../src/http/access.ts';
 import { HttpProblem } from '../../src/http/problem.ts';
-import {
-  formatAccountRevocation,
-  type RevokedPart,
-  readAccountRevocations,
-} from '../../src/revocation/account-record.ts';
+import { formatAccountRevocation, readAccountRevocations } from '../../src/revocation/account-record.ts';
 import { wordOf } from '../../src/revocation/account-trail.ts';
 import { IF_KILLED, SECOND_LOOKS } from '../../src/revocation/look-message.ts';
 import type { Services } from '../../src/services.ts';
-import { MemoryApprovals } from '../approvals/memory-approvals.ts';
-import { TestKey, vaultNamed } from '../support/fleet.ts';
+import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
-import { objectId, person } from './break-glass-fixture.ts';
+import { person } from './break-glass-fixture.ts';
 
 const wire = useWire();
 const WHY = { reason: 'testing' };
-const REVOKED_ON = '2026-11-01T02:00:00Z';
 const broken = () => Promise.reject(new Error('The service is unwell.'));
 
 /** An account with an identity of its own, and what the handlers are given, with what goes into the audit trail. */
@@ -36,10 +25,9 @@ function site(change: (real: Services) => Partial<Services> = () => ({}), env: R
   const key = new TestKey(wire.azure.world);
   const account = key.account('pinned', { identity: undefined as never });
   const entries: AuditEntry[] = [];
-  const real = wire.services({ CMK_APPROVALS: 'restore:1', ...env });
+  const real = wire.services(env);
   const services: Services = {
     ...real,
-    approvals: new MemoryApprovals(),
     audit: async (entry) => {
       entries.push(JSON.parse(JSON.stringify(entry)));
       return { failed: 'not looked at here' };
@@ -61,16 +49,6 @@ function site(change: (real: Services) => Partial<Services> = () => ({}), env: R
       handleAccountRevoke(await revocable(), { ...WHY, confirm: account.name }, by(who), services, wire.log),
     restore: async (who = 'bob', of = services, revocation = open(), requireOn: (one: RouteKey) => void = () => {}) =>
       handleAccountRestore(await revocable(of), { revocation }, by(who), requireOn, of, wire.log),
-    ask: async (who = 'bob', revocation = open()) =>
-      (await handleAskAccount(
-        await revocable(),
-        { ...WHY, revocation },
-        by(who),
-        services,
-        wire.log,
-      )) as AccountApproval,
-    approve: (asked: AccountApproval, who = 'carol', of = services, requireOn: (one: RouteKey) => void = () => {}) =>
-      handleApproveAccount(asked, by(who), requireOn, of, wire.log),
   };
 }
 
@@ -190,14 +168,13 @@ it('an account whose identity others have is not revoked, and its dry run says s
   expect(account.tags).toEqual({});
 });
 
-it('a record of which a piece was lost is not said to be restored, nor is that asked for', async () => {
-  const { revoke, restore, ask, account, open } = site();
+it('a record of which a piece was lost is not said to be restored', async () => {
+  const { revoke, restore, account, open } = site();
   await revoke();
   const id = open();
   account.tags = Object.fromEntries(Object.entries(account.tags).filter(([name]) => !name.endsWith('.2')));
   const unbelieved = { status: 409, reason: 'AccountRecordUnbelieved' };
   await expect(restore('bob', undefined, id)).rejects.toMatchObject(unbelieved);
-  await expect(ask('bob', id)).rejects.toMatchObject(unbelieved);
 });
 
 describe('a restore by a role that reaches one key alone', () => {
@@ -281,97 +258,5 @@ describe('a restore by a role that reaches one key alone', () => {
     of.account.tags = { ...(record && formatAccountRevocation({ ...record, took: (took ?? []) as never })) };
     await expect(of.restore('bob', undefined, of.open(), reach(of))).rejects.toMatchObject(refused('all of kv-files'));
     expect(rolesOf(of)).toEqual([]);
-  });
-});
-
-describe('a restore that others have to approve', () => {
-  it('is asked for by somebody else than who revoked, of what is open', async () => {
-    const { revoke, ask, open } = site();
-    await expect(ask('bob', 'f00d')).rejects.toMatchObject({ status: 409, reason: 'OtherRevocation' });
-    await revoke();
-    await expect(ask('alice')).rejects.toMatchObject({ status: 403, reason: 'SecondPersonNeeded' });
-    await expect(ask('bob', 'f00d')).rejects.toMatchObject({ status: 409, reason: 'OtherRevocation' });
-    expect(await ask('bob', open().toUpperCase())).toMatchObject({ state: 'waiting', revocation: open() });
-  });
-
-  describe('about an encryption scope', () => {
-    const recorded = (part: RevokedPart) =>
-      formatAccountRevocation({
-        ...{ id: 'f00d', revokedOn: new Date(REVOKED_ON), revokedBy: objectId('alice') },
-        ...{ part, took: [] },
-      }) ?? {};
-
-    it('says which', async () => {
-      const { account, ask } = site();
-      account.tags = recorded('scope:scope1');
-      expect(await ask('bob', 'f00d')).toMatchObject({ account: account.id, scope: 'scope1' });
-    });
-
-    it.each<[RevokedPart, RevokedPart]>([
-      ['scope:scope1', 'identity'],
-      ['identity', 'scope:scope1'],
-      ['scope:scope1', 'scope:scope2'],
-    ])('is not approved once the tags make %s of it %s', async (before, after) => {
-      const { account, key, ask, approve } = site();
-      const scopes = ['scope1', 'scope2'].map((name) => ({ name, key: key.use() }));
-      for (const [name, one] of key.account('pinned', { scopes }).encryptionScopes) {
-        account.encryptionScopes.set(name, one);
-      }
-      account.tags = recorded(before);
-      const asked = await ask('bob', 'f00d');
-      account.tags = recorded(after);
-      await expect(approve(asked)).rejects.toMatchObject({ status: 409, reason: 'ApprovalAltered' });
-      expect(account.tags).toEqual(recorded(after));
-      account.tags = recorded(before);
-      expect((await approve(asked)).approval.state).toBe('done');
-    });
-  });
-
-  it('is carried out as whoever asked, in the call of whoever was the last to approve', async () => {
-    const { revoke, ask, approve, entries, account } = site();
-    await revoke();
-    const answer = await approve(await ask());
-    expect(answer).toMatchObject({ approval: { state: 'done' }, accountRestore: { complete: true } });
-    const { approvedBy } = answer.approval;
-    expect(entries.at(-1)).toMatchObject({
-      action: 'account.restore',
-      caller: { objectId: objectId('bob') },
-      correlationId: approvedBy[0]?.correlationId,
-      details: { approval: { approvedBy: [{ objectId: objectId('carol') }] } },
-    });
-    expect(account.tags).toEqual({});
-  });
-
-  it('is not approved by whoever revoked, and takes as many as are set by now', async () => {
-    const { revoke, ask, approve, services } = site();
-    await revoke();
-    const asked = await ask();
-    await expect(approve(asked, 'alice')).rejects.toMatchObject({ status: 403, reason: 'ApproverIsRevoker' });
-    const access = { ...services.settings.access, restoreApprovals: 2 };
-    const stricter = { ...services, settings: { ...services.settings, access } };
-    expect((await approve(asked, 'carol', stricter)).approval.state).toBe('waiting');
-    expect((await approve(asked, 'dave', stricter)).approval.state).toBe('done');
-  });
-
-  it('is approved by whoever reaches the key of the account, and those that it gives roles on', async () => {
-    const { revoke, ask, approve, account, key } = site();
-    confineToKey({ account, key });
-    await revoke();
-    const next = new TestKey(wire.azure.world);
-    Object.assign(account.encryption.keyvaultproperties ?? {}, { keyname: next.name, keyversion: next.first.version });
-    const asked = await ask();
-    const reached: unknown[] = [];
-    await approve(asked, 'carol', undefined, (one) => void reached.push(one));
-    // That which it gives a role on once more, when it gives it.
-    expect(reached).toEqual([next, key, key].map(({ name }) => ({ vault: 'kv-files', key: name })));
-  });
-
-  it('is not approved for an account that was put onto a key of that name in another vault', async () => {
-    const { revoke, ask, approve, account } = site();
-    await revoke();
-    const asked = await ask();
-    const other = vaultNamed(wire.azure.world, 'kv-records');
-    Object.assign(account.encryption.keyvaultproperties ?? {}, { keyvaulturi: other.properties.vaultUri });
-    await expect(approve(asked)).rejects.toMatchObject({ status: 409, reason: 'ApprovalAltered' });
   });
 });

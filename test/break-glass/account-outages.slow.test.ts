@@ -31,7 +31,6 @@ it.each([
       fleet: anything() as Services['fleet'],
       accountTrail: call,
       leases: anything() as Services['leases'],
-      approvals: anything() as Services['approvals'],
     };
     const rolesOf = () =>
       [...wire.azure.world.roleAssignments.values()].filter(

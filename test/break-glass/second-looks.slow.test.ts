@@ -1,10 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { lookAtKey } from '../../src/accounts/reconcile-key.ts';
 import { DeadlineError } from '../../src/azure/deadline.ts';
-import { handleAsk } from '../../src/break-glass/handle-approvals.ts';
 import { keyStatus } from '../../src/break-glass/key-status.ts';
-import { callOf } from '../../src/break-glass/to-json.ts';
 import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
 import { lookIfKilled } from '../../src/revocation/record-revocation.ts';
 import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
@@ -22,7 +19,6 @@ import {
   keyOf,
   managed,
   objectId,
-  person,
   recordsOf,
   refusalOf,
   revocationOn,
@@ -268,10 +264,6 @@ describe('what the app cannot have written', () => {
     // Whoever restores it is not told that all is well.
     const unbelieved = { status: 409, reason: 'RevocationUnbelieved' };
     await expect(restore(key, services, 'bob', 'fake')).rejects.toMatchObject(unbelieved);
-    const asking = wire.services({ CMK_APPROVALS: 'restore:1' });
-    const call = callOf(person('bob'), randomUUID(), { reason: 'A test' });
-    const asked = handleAsk(managed(key, asking), { revocation: 'fake', reason: 'A test' }, call, asking, wire.log);
-    await expect(asked).rejects.toMatchObject(unbelieved);
     const { revocation } = await revoke(key, services);
     expect(revocation?.id).not.toBe('fake');
     expect(await restore(key, services)).toMatchObject({ reason: 'Restored' });

@@ -243,12 +243,12 @@ describe('profiles and names', () => {
 
   it('a profile that names the storage of one app leaves nothing of that of another in the environment', () => {
     const environment = {
-      ...{ HOME: home, CMK_API: 'https://staging/api', CMK_API_AUDIENCE: 'api://staging', CMK_AUDIT_KEY: 'k' },
+      ...{ HOME: home, CMK_API: 'https://staging/api', CMK_API_AUDIENCE: 'api://staging', CMK_AUTOFIX: 'none' },
       AzureWebJobsStorage: 'DefaultEndpointsProtocol=https;AccountName=staging;AccountKey=a2V5',
       AzureWebJobsStorage__blobServiceUri: 'https://staging.blob.core.windows.net',
     };
     expect(withProfile(environment, 'app')).toEqual({
-      ...{ HOME: home, CMK_AUDIT_KEY: 'k' },
+      ...{ HOME: home, CMK_AUTOFIX: 'none' },
       ...{ AzureWebJobsStorage__accountName: 'stprod' },
     });
     expect(withProfile(environment, 'api')).toMatchObject({

@@ -272,9 +272,8 @@ describe('one account', () => {
 });
 
 describe('by rules that are narrower', () => {
-  it('a role that reaches other keys alone does not reach it, and others have to approve its restore', async () => {
+  it('a role that reaches other keys alone does not reach it', async () => {
     const strict = await api.startBeside({
-      CMK_APPROVALS: 'restore:1',
       CMK_STEP_UP: '',
       CMK_ROLE_SCOPES: '[{"role":"CmkKey.Revoke","keys":["kv-records"]}]',
     });
@@ -288,27 +287,6 @@ describe('by rules that are narrower', () => {
       const absent = await post('/accounts/nosuchaccount/revoke', 'revoker', body);
       expect([absent.status, absent.body.detail]).toEqual([narrowed.status, narrowed.body.detail]);
       expect(rolesOf(of)).toHaveLength(1);
-
-      await revoke(of);
-      const asked = await post(accountPath(of, '/restore'), 'restorer', {
-        reason: 'It was a backup',
-        revocation: openOn(of)[0]?.id,
-      });
-      expect(outcome(asked)).toBe('202 ApprovalNeeded');
-      expectDocumented(asked, 'restoreAccount', api.document);
-      expect(rolesOf(of)).toEqual([]);
-      const { id } = asked.body.approval as { id: string };
-      const approve = (as: string) => strict.call(`/approvals/${id}/approve`, { method: 'POST', as });
-      expect(outcome(await approve('restorer'))).toBe('403 ApproverIsAsker');
-      const fleet = async () => (await strict.call('/now', { as: 'operator' })).body.fleet;
-      await expect.poll(fleet, { timeout: 30_000 }).toEqual({ readOn: expect.any(String), value: expect.any(Object) });
-      expect((await approve('operator')).body).toMatchObject({
-        approval: { state: 'done', outcome: 'AccountRestored', account: of.account.id },
-        accountRestore: { reason: 'AccountRestored', complete: true },
-      });
-      // What was read before is of before.
-      expect(await fleet()).toMatchObject({ reading: true });
-      expect(rolesOf(of)).toHaveLength(1);
     } finally {
       await strict.stop();
     }
@@ -321,10 +299,7 @@ describe('whoever may not give it back', () => {
     wire.azure.tokens.issue(signIn(wire.azure, name), 'api://cmk-autopilot', how);
 
   it('is refused for an account as for a key: with what, by whom, how often, how strongly signed in', async () => {
-    const strict = await api.startBeside({
-      CMK_APPROVALS: 'restore:2',
-      CMK_STEP_UP: 'c1',
-    });
+    const strict = await api.startBeside({ CMK_STEP_UP: 'c1' });
     try {
       const of = site();
       await revoke(of, undefined, 'second-operator');
@@ -339,17 +314,6 @@ describe('whoever may not give it back', () => {
       expect(await ask('second-operator', STEPPED_UP)).toBe('403 SecondPersonNeeded');
       const again = { reason: 'Once more', confirm: of.account.name };
       expect(await post(accountPath(of, '/revoke'), 'revoker', {}, again)).toBe('401 StepUpNeeded');
-      const as = tokenOf('restorer', STEPPED_UP);
-      const asked = await strict.call(accountPath(of, '/restore'), { method: 'POST', as, body });
-      const { id } = asked.body.approval as { id: string };
-
-      const approve = (name: string, how?: object) => post(`/approvals/${id}/approve`, name, how);
-      expect(await approve('robot')).toBe('403 PersonNeeded');
-      expect(await approve('operator')).toBe('401 StepUpNeeded');
-      expect(await approve('restorer', STEPPED_UP)).toBe('403 ApproverIsAsker');
-      expect(await approve('second-operator', STEPPED_UP)).toBe('403 ApproverIsRevoker');
-      expect(await approve('operator', STEPPED_UP)).toBe('200 undefined');
-      expect(await approve('operator', STEPPED_UP)).toBe('409 ApprovedAlready');
       expect(rolesOf(of)).toEqual([]);
       await revoke(of, undefined, 'revoker');
       expect(openOn(of)[0]?.id).not.toBe(body.revocation);
@@ -392,7 +356,7 @@ describe('whoever may not give it back', () => {
 });
 
 describe('an account that was put onto another key while it was revoked', () => {
-  it('gets roles back by whoever reaches the keys that they are on, and not by an approval of before', async () => {
+  it('gets roles back by whoever reaches the keys that they are on, and of the whole vault that they were on', async () => {
     const of = site();
     const { account, key } = of;
     const next = new TestKey(wire.azure.world);
@@ -401,24 +365,15 @@ describe('an account that was put onto another key while it was revoked', () => 
       CMK_STEP_UP: '',
       CMK_ROLE_SCOPES: JSON.stringify(scopes),
     });
-    const strict = await api.startBeside({
-      CMK_STEP_UP: '',
-      CMK_APPROVALS: 'restore:1',
-    });
     try {
       await revoke(of);
       const body = { reason: 'It was a backup', revocation: openOn(of)[0]?.id };
-      const asked = await strict.call(accountPath(of, '/restore'), { method: 'POST', as: 'restorer', body });
-      expect(outcome(asked)).toBe('202 ApprovalNeeded');
       const { keyvaultproperties: uses } = account.encryption;
       Object.assign(uses ?? {}, { keyname: next.name, keyversion: next.first.version });
       expect(key.vault).toBe(next.vault);
 
       const reached = await narrow.call(accountPath(of, '/restore'), { method: 'POST', as: 'restorer', body });
       expect(outcome(reached)).toBe('403 KeyOutOfReach');
-      const { id } = asked.body.approval as { id: string };
-      const approved = await strict.call(`/approvals/${id}/approve`, { method: 'POST', as: 'operator' });
-      expect(outcome(approved)).toBe('409 ApprovalAltered');
       expect(rolesOf(of)).toEqual([]);
 
       // One whose role was of the whole vault, which is more than theirs: the audit trail has it.
@@ -431,7 +386,6 @@ describe('an account that was put onto another key while it was revoked', () => 
       expect(rolesOf(whole).map(({ id: one }) => one)).toEqual([role?.id]);
     } finally {
       await narrow.stop();
-      await strict.stop();
     }
   });
 });

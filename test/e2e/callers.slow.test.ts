@@ -263,7 +263,6 @@ describe('with a setting of this kind that is wrong', () => {
   it.each([
     ['CMK_CLIENTS', 'the Azure CLI'],
     ['CMK_STEP_UP', 'mfa'],
-    ['CMK_APPROVALS', 'restore:3, Restore:1'],
     ['CMK_ROLE_SCOPES', '[{"role":"CmkKey.Revoke","key":["kv-files"]}]'],
     ['CMK_ROLE_SCOPES', 'CmkKey.Revoke=kv-files'],
   ])('%s = %s: every call is refused, and the log names it', async (name, value) => {

@@ -55,7 +55,6 @@ beforeAll(async () => {
     callerWith([...(ROLES_OF[n % ROLES_OF.length] ?? [])], n % 10 === 0 ? 'application' : 'user'),
   );
   app = await startApp({
-    CMK_APPROVALS: 'restore:1,pause:1',
     CMK_ROLE_SCOPES: '[{"role":"CmkKey.Revoke","keys":["kv-records"]}]',
   });
 });

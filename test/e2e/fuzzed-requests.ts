@@ -147,7 +147,7 @@ export class FuzzedRequests {
     this.#random = randomOf(seed);
   }
 
-  /** Takes what an answer calls by an id: a request for approval, a revocation, an order. */
+  /** Takes what an answer calls by an id: a revocation, an order. */
   learn(answer: string): void {
     for (const [, id = ''] of answer.matchAll(/"(?:id|revocation|report)":"([\w-]{4,64})"/g)) {
       if (!this.#ids.includes(id)) this.#ids.push(id);

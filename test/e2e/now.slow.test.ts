@@ -17,7 +17,7 @@ const startApp = useApps(wire);
 const gate = useStorageGate(wire);
 afterEach(() => gate.open());
 
-const PARTS = ['fleet', 'keys', 'pauses', 'rotations', 'drift', 'approvals'] as const;
+const PARTS = ['fleet', 'keys', 'pauses', 'rotations', 'drift'] as const;
 /** An answer waits 1.5 s for its parts, and whoever waits for what hangs for 20 s and more; the rest is the machine's. Milliseconds. */
 const SOON_MS = 10_000;
 /** What hangs is given up after 20 s, and what was read is kept for up to 20: three times as long. Milliseconds. */
@@ -119,7 +119,7 @@ describe('how things stand now', () => {
   let app: RunningApp;
   let document: ApiDocument;
   beforeAll(async () => {
-    app = await startApp({ CMK_AUTOFIX: 'none', CMK_APPROVALS: 'restore:2' });
+    app = await startApp({ CMK_AUTOFIX: 'none' });
     document = JSON.parse((await app.call('/openapi.json')).text) as ApiDocument;
   });
 
@@ -130,22 +130,13 @@ describe('how things stand now', () => {
     expectDocumented(before, 'now', document);
     expect((await check(app)).status).toBe(200);
     expect((await revoke(app, key)).status).toBe(200);
-    const restore = { reason: 'The laptop is back', revocation: revocationOn(key) };
-    const path = `/keys/kv-files/${key.name}/restore`;
-    expect((await app.call(path, { as: 'restorer', method: 'POST', body: restore })).status).toBe(202);
     const pause = { reason: 'A freeze', key: 'kv-files/archive-key' };
     expect((await app.call('/pause', { as: 'operator', method: 'POST', body: pause })).status).toBe(200);
 
     const answer = await askUntil('it shows all of it', app, (one) => {
-      const { keys, pauses, drift, approvals, fleet } = nowOf(one);
+      const { keys, pauses, drift, fleet } = nowOf(one);
       const isRevoked = keys.value?.revoked.some(({ name }) => name === key.name);
-      return (
-        isRevoked &&
-        pauses.value?.length &&
-        approvals.value?.waiting.length &&
-        drift.value?.report &&
-        fleet.value?.states.Revoked
-      );
+      return isRevoked && pauses.value?.length && drift.value?.report && fleet.value?.states.Revoked;
     });
     expectDocumented(answer, 'now', document);
     const now = nowOf(answer);
@@ -160,7 +151,6 @@ describe('how things stand now', () => {
       complete: true,
     });
     expect(now.pauses.value).toMatchObject([{ key: expect.stringContaining('/keys/archive-key'), reason: 'A freeze' }]);
-    expect(now.approvals.value).toMatchObject({ waiting: [{ action: 'restore', key: key.name }], moreWaiting: 0 });
     const report = (await app.call('/drift', { as: 'revoker' })).body as unknown as {
       causes: object[];
       counts: object;
@@ -172,17 +162,17 @@ describe('how things stand now', () => {
 
   it('is not sent again to whoever has it, and where something has changed that alone is', async () => {
     expect((await check(app)).status).toBe(200);
-    const one = await startApp({ CMK_AUTOFIX: 'none', CMK_APPROVALS: 'restore:2' });
+    const one = await startApp({ CMK_AUTOFIX: 'none' });
     const first = await askWhole(one);
     const etag = first.headers.get('etag') ?? '';
-    expect(etag).toMatch(/^W\/"[\w-]{11}(\.[\w-]{11}){5}"$/);
+    expect(etag).toMatch(/^W\/"[\w-]{11}(\.[\w-]{11}){4}"$/);
     for (const query of ['', '?changed=true']) {
       const again = await ask(one, 'revoker', { 'if-none-match': etag }, query);
       expect(again).toMatchObject({ status: 304, text: '' });
       expect(again.headers.get('etag')).toBe(etag);
     }
-    const { id } = nowOf(first).approvals.value?.waiting[0] ?? {};
-    expect((await one.call(`/approvals/${id}`, { as: 'restorer', method: 'DELETE' })).status).toBe(200);
+    const resume = { reason: 'The freeze is over', key: 'kv-files/archive-key' };
+    expect((await one.call('/resume', { as: 'operator', method: 'POST', body: resume })).status).toBe(200);
     const changed = await askUntil('it is seen', one, ({ status }) => status === 200, {
       headers: { 'if-none-match': etag },
       query: '?changed=true',
@@ -190,11 +180,11 @@ describe('how things stand now', () => {
     expectDocumented(changed, 'now', document);
     const { line, tone, ...parts } = nowOf(changed);
     expect([line, tone]).toEqual([nowOf(first).line, nowOf(first).tone]);
-    expect(parts).toEqual({ approvals: { readOn: expect.any(String), value: { waiting: [], moreWaiting: 0 } } });
+    expect(parts).toEqual({ pauses: { readOn: expect.any(String), value: [] } });
     const whole = await ask(one, 'revoker', { 'if-none-match': etag });
     expect(Object.keys(nowOf(whole))).toEqual(expect.arrayContaining([...PARTS]));
     // Whatever else somebody sends for a tag leaves nothing out.
-    for (const tag of ['W/"a.b.c.d.e.f"', '"other"', etag.replaceAll('.', '')]) {
+    for (const tag of ['W/"a.b.c.d.e"', '"other"', etag.replaceAll('.', '')]) {
       const all = await ask(one, 'revoker', { 'if-none-match': tag }, '?changed=true');
       expect(Object.keys(nowOf(all))).toEqual(expect.arrayContaining([...PARTS]));
     }
@@ -215,7 +205,7 @@ describe('how things stand now', () => {
     expect(nowOf(answer).keys).toEqual({ reading: true });
     expect(nowOf(answer).line).toMatch(/Not everything has been read yet\.$/);
     const { drift, keys } = nowOf(
-      await askUntil('the others are there', one, (some) => nowOf(some).drift.value && nowOf(some).approvals.value),
+      await askUntil('the others are there', one, (some) => nowOf(some).drift.value && nowOf(some).pauses.value),
     );
     expect([drift, keys]).toMatchObject([{ value: { report: {} } }, { reading: true }]);
     const later = nowOf(await askWhole(one));
@@ -274,13 +264,13 @@ describe('how things stand now', () => {
   it('says of what hangs for long that it could not be read, and has it again when it is there', async () => {
     const one = await startApp({ CMK_AUTOFIX: 'none' }, gate.connectionString);
     gate.hang('Blob');
-    const gone = ['drift', 'approvals', 'pauses'] as const;
+    const gone = ['drift', 'pauses'] as const;
     const isGone = (answer: Answer) => gone.every((part) => nowOf(answer)[part].problem);
     const answer = nowOf(await askUntil('it has been given up', one, isGone, { limitMs: 100_000 }));
     for (const part of gone) {
       expect(answer[part]).toEqual({ problem: expect.objectContaining({ status: 503, reason: 'ServiceUnavailable' }) });
     }
-    expect(answer.line).toContain('what waits for approval could not be read');
+    expect(answer.line).toContain('what is paused could not be read');
     gate.open();
     await askUntil('it is there again', one, (again) => gone.every((part) => nowOf(again)[part].value));
   });
@@ -293,7 +283,6 @@ const PATHS: Readonly<Record<(typeof PARTS)[number], string>> = {
   pauses: '/keys',
   rotations: '/rotations',
   drift: '/drift',
-  approvals: '/approvals',
 };
 
 describe('who may see what', () => {
@@ -306,7 +295,6 @@ describe('who may see what', () => {
   beforeAll(async () => {
     app = await startApp({
       CMK_AUTOFIX: 'none',
-      CMK_APPROVALS: 'restore:1',
       CMK_ROLE_SCOPES: JSON.stringify([
         narrowed('restorer'),
         { ...narrowed('second-operator'), role: 'Cmk.Operate' },
@@ -317,9 +305,6 @@ describe('who may see what', () => {
       const key = new TestKey(wire.azure.world, vault);
       key.account();
       expect((await revoke(app, key)).status).toBe(200);
-      const restore = { reason: 'The laptop is back', revocation: revocationOn(key) };
-      const call = { as: 'operator', method: 'POST', body: restore };
-      expect((await app.call(`/keys/${vault}/${key.name}/restore`, call)).status).toBe(202);
       const pause = { reason: 'A freeze', key: `${vault}/${key.name}` };
       expect((await app.call('/pause', { as: 'operator', method: 'POST', body: pause })).status).toBe(200);
     }
@@ -351,10 +336,6 @@ describe('who may see what', () => {
       expect(now.keys.value?.revoked.map(({ key }) => key)).toEqual(revoked.map(({ key }) => key));
       const paused = listed<{ key: string; paused?: object }>('/keys').filter((key) => key.paused);
       expect(now.pauses.value?.map(({ key }) => key).toSorted()).toEqual(paused.map(({ key }) => key).toSorted());
-      const requests = listed<{ state: string }>('/approvals');
-      expect(now.approvals.value?.waiting).toEqual(requests.filter(({ state }) => state === 'waiting'));
-      const beside = paths.get('/keys')?.body.approvals as { readonly value: readonly object[] };
-      expect(beside.value).toEqual(requests);
       expect(summaryOf(paths.get('/fleet?top=1'))).toMatchObject(now.fleet.value ?? {});
     },
   );

@@ -36,7 +36,7 @@ function callOf(
 ): { path: string; method: string; body?: object } {
   const { vault, key, other, account, order } = PLACES[place];
   const [method = '', template = ''] = call.split(' ');
-  const id = template.startsWith('/rekeys') ? order : template.startsWith('/audit') ? '1' : 'no-such-request';
+  const id = template.startsWith('/rekeys') ? order : template.startsWith('/audit') ? '1' : '';
   const names: Record<string, string> = { vault, key, account, name: account, id, report: 'newest' };
   const path = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => names[name] ?? '');
   const reason = 'The role matrix';
@@ -46,7 +46,6 @@ function callOf(
     revokeAccount: { reason, confirm: 'another' },
     restoreKey: { reason, revocation },
     restoreAccount: { reason, revocation },
-    askForApproval: { reason, revocation, action: 'restore', vault, key },
     startRekey: { reason, from: `${vault}/${key}`, to: `${vault}/${other}` },
   };
   if (operationId === 'startRekey') return { method, path: `${path}?dryRun=true`, body: bodies.startRekey ?? {} };

@@ -19,7 +19,6 @@ const ASKED: JsonObject = {
   vaultDiagnostics: true,
   hostStorageByContainer: true,
   storageResourceGroups: [`/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-files`],
-  auditKeyId: `${OTHER_VAULT}/keys/audit-key`,
   notifyFrom: `${OTHER_VAULT}/secrets/cmk-notify`,
   deadLetterActions: ['Microsoft.Storage/storageAccounts/blobServices/containers/write'],
   lockGroup: true,

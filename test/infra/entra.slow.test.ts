@@ -20,6 +20,8 @@ interface State {
   readonly principals: { readonly appRoleAssignmentRequired: boolean }[];
   readonly assignments: unknown[];
   readonly writes: string[];
+  readonly groups?: readonly object[];
+  readonly eligible?: readonly object[];
 }
 
 let folder: string;
@@ -289,6 +291,87 @@ describe('infra/entra.sh', () => {
     expect(entra(['--assign', 'person-1', 'CmkKey.Revoke']).stdout).toContain('has CmkKey.Revoke already');
     const role = state().apps[0]?.appRoles.find(({ value }) => value === 'CmkKey.Revoke')?.id;
     expect(state().assignments).toEqual([{ principalId: 'person-1', resourceId: 'principal-1', appRoleId: role }]);
+  });
+
+  describe('asked to have a role approved', () => {
+    const pim = (...people: string[]) => ['--pim', 'CmkKey.Restore', 'approvers-1', ...people];
+
+    it('makes a group with the role, its rules before anyone is eligible, and changes no more the second time', () => {
+      entra();
+      const before = state().writes.length;
+      const { status, stdout, stderr } = entra(pim('person-1', 'person-2'));
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      expect(stdout).toContain('made person-2 eligible for CmkKey.Restore');
+      expect(state().writes.slice(before)).toEqual([
+        'POST /groups',
+        'PATCH rule Approval_EndUser_Assignment',
+        'PATCH rule Enablement_EndUser_Assignment',
+        'PATCH rule Expiration_EndUser_Assignment',
+        'POST eligible person-1',
+        'POST eligible person-2',
+        'POST /servicePrincipals/principal-1/appRoleAssignedTo',
+      ]);
+      const [group] = state().groups ?? [];
+      expect(group).toMatchObject({
+        displayName: 'CMK Autopilot (test) CmkKey.Restore',
+        isAssignableToRole: true,
+        securityEnabled: true,
+        rules: {
+          Approval_EndUser_Assignment: {
+            '@odata.type': '#microsoft.graph.unifiedRoleManagementPolicyApprovalRule',
+            setting: {
+              isApprovalRequired: true,
+              approvalStages: [{ primaryApprovers: [{ groupId: 'approvers-1' }] }],
+            },
+          },
+          Enablement_EndUser_Assignment: { enabledRules: ['MultiFactorAuthentication', 'Justification', 'Ticketing'] },
+          Expiration_EndUser_Assignment: { isExpirationRequired: true, maximumDuration: 'PT2H' },
+        },
+      });
+      expect(state().eligible).toMatchObject([
+        { accessId: 'member', action: 'adminAssign', principalId: 'person-1', groupId: 'group-1' },
+        { principalId: 'person-2', scheduleInfo: { expiration: { type: 'afterDuration', duration: 'P365D' } } },
+      ]);
+      const role = state().apps[0]?.appRoles.find(({ value }) => value === 'CmkKey.Restore')?.id;
+      expect(state().assignments).toEqual([{ principalId: 'group-1', resourceId: 'principal-1', appRoleId: role }]);
+      expect(entra(pim('person-1', 'person-2')).stdout).toContain('person-1 is eligible for CmkKey.Restore already');
+      expect([state().groups?.length, state().eligible?.length, state().assignments.length]).toEqual([1, 2, 1]);
+    });
+
+    it('says who has the role without approval', () => {
+      entra();
+      entra(['--assign', 'person-9', 'CmkKey.Restore']);
+      expect(entra(pim('person-1')).stdout).toContain('these have CmkKey.Restore without approval too: person-9');
+    });
+
+    it('takes no group of that name that others than privileged administrators may have made', () => {
+      entra();
+      const groups = [{ id: 'theirs', displayName: 'CMK Autopilot (test) CmkKey.Restore', isAssignableToRole: false }];
+      writeFileSync(stateFile(), JSON.stringify({ ...state(), groups }));
+      expect(entra(pim('person-1'))).toMatchObject({ status: 1, stderr: expect.stringContaining('theirs') });
+      expect(state().assignments).toEqual([]);
+    });
+
+    it('names the permissions that are missing, and goes by a token that has them', () => {
+      entra();
+      writeFileSync(stateFile(), JSON.stringify({ ...state(), lacksScopes: true }));
+      expect(entra(pim('person-1'))).toMatchObject({
+        status: 1,
+        stderr: expect.stringMatching(/PermissionScopeNotGranted[\s\S]*PrivilegedEligibilitySchedule\.ReadWrite/),
+      });
+      expect(entra(pim('person-1'), { CMK_GRAPH_TOKEN: 'a-token' })).toMatchObject({ status: 0, stderr: '' });
+    });
+
+    it.each([
+      ['to revoke, which must not wait', ['--pim', 'CmkKey.Revoke', 'a', 'b'], {}, /must not wait/],
+      ['without anybody who is eligible', ['--pim', 'CmkKey.Restore', 'a'], {}, /usage/],
+      ['for a day', ['--pim', 'CmkKey.Restore', 'a', 'b'], { CMK_PIM_HOURS: '24' }, /from 1 to 8/],
+    ])('refuses a role %s', (_, args, environment, said) => {
+      entra();
+      const { writes } = state();
+      expect(entra(args, environment)).toMatchObject({ status: 1, stderr: expect.stringMatching(said) });
+      expect(state().writes).toEqual(writes);
+    });
   });
 
   it('lets people sign in to the page of an app, once, and keeps what is there', () => {

@@ -30,7 +30,6 @@ async function written(subscriptionId: string, parameters: JsonObject): Promise<
         vaultPrivateEndpoints: true,
         alertEmails: ['on-call@example.com'],
         notifyFrom: `${vault('kv-evidence')}/secrets/notify`,
-        auditKeyId: `${vault('kv-evidence')}/keys/audit`,
         ...parameters,
       },
       scope: { subscriptionId },

@@ -145,7 +145,6 @@ describe('alert rules and workbook', () => {
       .ofType('Microsoft.Insights/scheduledQueryRules')
       .map(({ id }) => id.slice(id.lastIndexOf('/cmk-test-') + 10));
     expect(names.sort()).toEqual([
-      'approval',
       'audit-trail-broken',
       'break-glass-refused',
       'drift-errors',
@@ -173,15 +172,11 @@ describe('alert rules and workbook', () => {
     const becauseOf = (name: string) => compared(queryOf(name).replaceAll('tostring(r.because)', 'because'), 'because');
     const because = [...becauseOf('restore-refused'), ...becauseOf('break-glass-refused')];
     expect(because.filter((reason) => !(reason in REASONS || reason in HTTP_REASONS))).toEqual([]);
-    expect(becauseOf('restore-refused')).toEqual(
-      expect.arrayContaining(['SecondPersonNeeded', 'PersonNeeded', 'ApproverIsAsker', 'ApproverIsRevoker']),
-    );
-    // With CMK_APPROVALS a restore is carried out by whoever is the last to approve it.
+    expect(becauseOf('restore-refused')).toEqual(expect.arrayContaining(['SecondPersonNeeded', 'PersonNeeded']));
     expect(compared(queryOf('break-glass-refused'), 'ran')).toEqual(
-      expect.arrayContaining(['revokeKey', 'restoreKey', 'askForApproval', 'approve']),
+      expect.arrayContaining(['revokeKey', 'restoreKey']),
     );
     expect(becauseOf('break-glass-refused')).toContain('RoleMissing');
-    expect(becauseOf('approval')).toEqual(['ApprovalAltered']);
   });
 
   it('count among many revocations what callers revoked, and what the app disabled by itself', () => {
@@ -226,14 +221,7 @@ describe('alert rules and workbook', () => {
 
   it('show in the table of break-glass what the alerts about it are raised by', () => {
     const table = queries.find((query) => query.includes('a dry run')) ?? '';
-    const rules = [
-      'revocation-started',
-      'many-revocations',
-      'restored',
-      'restore-refused',
-      'break-glass-refused',
-      'approval',
-    ];
+    const rules = ['revocation-started', 'many-revocations', 'restored', 'restore-refused', 'break-glass-refused'];
     const reasons = rules.flatMap((name) => compared(queryOf(name), 'reason'));
     expect(reasons).toEqual(expect.arrayContaining(['KeptRevoked', 'RestoreFinished', 'CallRefused']));
     expect(compared(table, 'reason')).toEqual(expect.arrayContaining(reasons));

@@ -18,7 +18,6 @@ type Place =
   | 'topic'
   | 'app'
   | 'storage' // the app's own
-  | 'audit key'
   | 'usage log';
 
 type Need = readonly [on: Place, ...actions: string[]];
@@ -113,7 +112,6 @@ const NEEDS: Readonly<Record<string, readonly Need[]>> = {
   beginRecoverDeletedKey: [['vault', 'Microsoft.KeyVault/vaults/keys/recover/action']],
   rotateKey: [['vault', 'Microsoft.KeyVault/vaults/keys/rotate/action']],
   updateKeyProperties: [['vault', 'Microsoft.KeyVault/vaults/keys/update/action']],
-  'signer.sign': [['audit key', 'Microsoft.KeyVault/vaults/keys/read', 'Microsoft.KeyVault/vaults/keys/sign/action']],
   getKeyRotationPolicy: [['vault', 'Microsoft.KeyVault/vaults/keyrotationpolicies/read']],
 };
 
@@ -143,11 +141,7 @@ const source = (path: string): string => readFileSync(new URL(`../../src/${path}
 function clients(): string[] {
   const files = [...source('services.ts').matchAll(/from '\.\/(.+-client\.ts)'/g)].map((match) => match[1] ?? '');
   // It has some of them made together.
-  const more = [
-    'identities/create-identity-clients.ts',
-    'audit/create-audit.ts',
-    'effect/create-data-services.ts',
-  ].flatMap((maker) =>
+  const more = ['identities/create-identity-clients.ts', 'effect/create-data-services.ts'].flatMap((maker) =>
     [...source(maker).matchAll(/from '(\.[\w./-]+-client\.ts)'/g)].map(([, path = '']) =>
       posix.join(posix.dirname(maker), path),
     ),
@@ -205,9 +199,6 @@ const SUBSCRIPTIONS = ['1', '2', '3', '4'].map((digit) =>
   '11111111-1111-1111-1111-111111111111'.replaceAll('1', digit),
 );
 const [HERE = '', KEYS = '', EVENTS = '', FILES = ''] = SUBSCRIPTIONS.map((id) => `/subscriptions/${id}`);
-
-const AUDIT_KEY =
-  '/subscriptions/55555555-5555-5555-5555-555555555555/resourceGroups/rg-evidence/providers/Microsoft.KeyVault/vaults/kv-evidence/keys/audit-key';
 
 interface Layout {
   readonly name: string;
@@ -291,7 +282,6 @@ async function deployed({ vaultSubscription, topic, accountSubscriptions, confin
     allowIdentityAssignment: true,
     allowAccountRevocation: true,
     allowBlobProbe: true,
-    auditKeyId: AUDIT_KEY,
     vaultDiagnostics: true,
     packageUri: alone ? 'https://example.com/app.zip' : '',
   });
@@ -319,7 +309,6 @@ async function deployed({ vaultSubscription, topic, accountSubscriptions, confin
     topic: [id(events.azure, 'Microsoft.EventGrid/systemTopics')],
     app: [id(main.azure, 'Microsoft.Web/sites')],
     storage: [id(main.azure, 'Microsoft.Storage/storageAccounts')],
-    'audit key': [AUDIT_KEY],
     'usage log': [id(main.azure, 'Microsoft.OperationalInsights/workspaces')],
   };
   const definitions = runs.flatMap((azure) => azure.ofType('Microsoft.Authorization/roleDefinitions'));

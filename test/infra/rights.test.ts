@@ -21,11 +21,6 @@ import {
   VAULT,
 } from './arm/templates.ts';
 
-/** In a subscription of its own, as another team's. */
-const AUDIT_KEY =
-  '/subscriptions/33333333-3333-3333-3333-333333333333/resourceGroups/rg-evidence/providers/Microsoft.KeyVault/vaults/kv-evidence/keys/audit-key';
-const isSigner = ({ body }: Resource): boolean =>
-  asString(at(body, 'properties', 'roleName'), 'name').startsWith('CMK Autopilot audit signer');
 const isKeyRoleKeeper = ({ body }: Resource): boolean =>
   asString(at(body, 'properties', 'roleName'), 'name').startsWith('CMK Autopilot key role keeper');
 const NOTIFY_FROM = `/subscriptions/${OTHER_SUBSCRIPTION}/resourceGroups/rg-ops/providers/Microsoft.KeyVault/vaults/kv-ops/secrets/cmk-notify`;
@@ -48,7 +43,6 @@ const EVERYTHING: JsonObject = {
   allowEffectProbe: true,
   allowBlobProbe: true,
   storageResourceGroups: [`/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-files`],
-  auditKeyId: AUDIT_KEY,
   notifyFrom: NOTIFY_FROM,
 };
 
@@ -114,7 +108,7 @@ describe('custom roles', () => {
       /vaults\/(keys|secrets|certificates)\/(delete|purge|backup|import|create|decrypt|encrypt|wrap|unwrap|sign|release|write)|purge|deletedVaults|listKeys|regenerateKey|listAccountSas|roleAssignments\/(write|delete)|roleDefinitions\/(write|delete)|elevateAccess|sites\/(write|config|publish)/i;
     expect(
       roles()
-        .filter((role) => !isSigner(role) && !isKeyRoleKeeper(role))
+        .filter((role) => !isKeyRoleKeeper(role))
         .flatMap(actionsOf)
         .filter((action) => forbidden.test(action)),
     ).toEqual([]);
@@ -231,25 +225,6 @@ describe('custom roles', () => {
     expect([may('list'), may('read'), may('write')]).toEqual([true, false, false]);
   });
 
-  it('let the app sign with the key of the audit trail alone, and only where there is one', async () => {
-    const signers = run('main with everything').ofType('Microsoft.Authorization/roleDefinitions').filter(isSigner);
-    expect(signers.flatMap(actionsOf)).toEqual([
-      'Microsoft.KeyVault/vaults/keys/read',
-      'Microsoft.KeyVault/vaults/keys/sign/action',
-    ]);
-    expect(signers[0]?.id).toContain(AUDIT_KEY.split('/').slice(0, 3).join('/'));
-    const given = assignments('main with everything').filter((one) => roleIdOf(one) === signers[0]?.id);
-    expect(given.map(scopeOf)).toEqual([AUDIT_KEY]);
-    // Nothing else is given in the vault, the group or the subscription of that key.
-    const there = assignments('main with everything').filter((one) => scopeOf(one).startsWith('/subscriptions/3333'));
-    expect(there.map(scopeOf)).toEqual([AUDIT_KEY]);
-    expect(run('main').ofType('Microsoft.Authorization/roleDefinitions').filter(isSigner)).toEqual([]);
-    const settings = run('main with everything').ofType('Microsoft.Web/sites/config');
-    expect(JSON.stringify(settings.map(({ body }) => body))).toContain(
-      '"CMK_AUDIT_KEY":"https://kv-evidence.vault.azure.net/keys/audit-key"',
-    );
-  });
-
   it('delete nothing but that role', () => {
     expect(
       roles()
@@ -274,7 +249,6 @@ describe('custom roles', () => {
       'Microsoft.KeyVault/vaults/eventGridFilters/write',
       'Microsoft.KeyVault/vaults/keys/recover/action',
       'Microsoft.KeyVault/vaults/keys/rotate/action',
-      'Microsoft.KeyVault/vaults/keys/sign/action',
       'Microsoft.KeyVault/vaults/keys/update/action',
       'Microsoft.ManagedIdentity/userAssignedIdentities/assign/action',
       'Microsoft.Resources/tags/write',
@@ -446,7 +420,7 @@ describe('role assignments', () => {
         ['app-package', 'Storage Blob Data Contributor'],
         ['azure-webjobs-hosts', 'Storage Blob Data Owner'],
         ['azure-webjobs-secrets', 'Storage Blob Data Owner'],
-        ...['approvals', 'audit', 'audit-heads', 'control', 'deadletter', 'drift', 'leases'].map((name) => [
+        ...['audit', 'control', 'deadletter', 'drift', 'leases'].map((name) => [
           `cmk-${name}`,
           'Storage Blob Data Contributor',
         ]),

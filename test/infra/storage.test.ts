@@ -1,6 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
-import { AUDIT_TABLE } from '../../src/audit/last-head-client.ts';
 import { FLEET_TABLE } from '../../src/fleet/fleet-table-client.ts';
 import { CONTROL_TABLE } from '../../src/fleet/rollout-store-client.ts';
 import { WORK_QUEUES } from '../../src/work/messages.ts';
@@ -38,11 +37,7 @@ describe('the storage of the app', () => {
   });
 
   it('has the tables that the code names', () => {
-    expect(names('Microsoft.Storage/storageAccounts/tableServices/tables')).toEqual([
-      FLEET_TABLE,
-      CONTROL_TABLE,
-      AUDIT_TABLE,
-    ]);
+    expect(names('Microsoft.Storage/storageAccounts/tableServices/tables')).toEqual([FLEET_TABLE, CONTROL_TABLE]);
   });
 
   it('has every container that the code names, and the one for dead letters', () => {
@@ -54,9 +49,7 @@ describe('the storage of the app', () => {
     expect(containers).toEqual(expect.arrayContaining([...named, ...deadLetterContainers]));
     expect([...containers].sort()).toEqual([
       'app-package',
-      'cmk-approvals',
       'cmk-audit',
-      'cmk-audit-heads',
       'cmk-control',
       'cmk-deadletter',
       'cmk-drift',

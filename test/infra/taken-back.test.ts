@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import type { JsonObject } from './arm/json.ts';
-import { dryRun, MAIN_PARAMETERS, OTHER_VAULT, SUBSCRIPTION, VAULT } from './arm/templates.ts';
+import { dryRun, MAIN_PARAMETERS, SUBSCRIPTION, VAULT } from './arm/templates.ts';
 
 const [, chapter = ''] = readFileSync(new URL('../../docs/deploy.md', import.meta.url), 'utf8').split(
   '\n## Taking something back\n',
@@ -36,7 +36,6 @@ it.each<[name: string, before: JsonObject, after: JsonObject]>([
   ['CMK_ASSIGN_RIGHTS', {}, { assignRights: false }],
   ['CMK_VAULT_DIAGNOSTICS', { vaultDiagnostics: true }, {}],
   ['CMK_NOTIFY_FROM', { notifyFrom: `${VAULT}/secrets/notify` }, {}],
-  ['CMK_AUDIT_KEY_ID', { auditKeyId: `${OTHER_VAULT}/keys/audit` }, {}],
   ['otherDependents', {}, { otherDependents: 'none' }],
   ['CMK_PRIVATE_NETWORK', { privateNetwork: true }, {}],
   ['CMK_NAT_GATEWAY', { privateNetwork: true, natGateway: true }, { privateNetwork: true }],

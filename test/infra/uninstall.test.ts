@@ -30,7 +30,6 @@ it('says how to be rid of everything that a deployment puts beside its own resou
     vaultPrivateEndpoints: true,
     alertEmails: ['on-call@example.com'],
     notifyFrom: `${OTHER_VAULT}/secrets/notify`,
-    auditKeyId: `${OTHER_VAULT}/keys/audit`,
   });
   const events = await dryRunEvents(main.outputs);
   const beside = [...main.azure.resources, ...events.azure.resources].filter(

@@ -37,14 +37,6 @@ describe('a record of the audit trail', () => {
     expect(fromRecord(record(action, reason))).toBeUndefined();
   });
 
-  it.each([
-    ['restore', 'Approval is asked for: restore kv-files/files-key'],
-    ['rekey', 'Approval is asked for: re-key kv-files/files-key'],
-    ['pause', 'Approval is asked for: pause kv-files/files-key'],
-  ])('says what approval is asked for: %s', (what, title) => {
-    expect(fromRecord(record('approval.ask', 'ApprovalAsked', { what }))?.title).toBe(title);
-  });
-
   it('names the account, or its scope, of a revocation below the key, and the key', () => {
     const id = '/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/stfiles01';
     const of = { ...record('account.revoke', 'AccountRevoked', { key: 'https://kv-files.vault.azure.net/keys/k' }) };
@@ -55,17 +47,10 @@ describe('a record of the audit trail', () => {
       data: { account: id, key: 'https://kv-files.vault.azure.net/keys/k' },
     });
     expect(told(`${id}/encryptionScopes/scope1`)?.title).toBe('stfiles01/scope1 was revoked');
-    const asked = fromRecord(record('approval.ask', 'ApprovalAsked', { what: 'restore', account: id }));
-    expect(asked).toMatchObject({ title: 'Approval is asked for: restore stfiles01', data: { account: id } });
-    const ofScope = { what: 'restore', account: id, scope: 'scope1' };
-    expect(fromRecord(record('approval.ask', 'ApprovalAsked', ofScope))).toMatchObject({
-      title: 'Approval is asked for: restore stfiles01/scope1',
-      data: { account: `${id}/encryptionScopes/scope1` },
-    });
   });
 
   it('may be of a form that nobody foresaw', () => {
-    const odd = { why: 7, revocation: null, ticket: { a: 1 }, moved: 'x', approval: [] };
+    const odd = { why: 7, revocation: null, ticket: { a: 1 }, moved: 'x' };
     expect(fromRecord(record('key.revoke', 'Revoked', odd))?.data).not.toHaveProperty('ticket');
     expect(nameOfKey('kv-files/files-key')).toBe('kv-files/files-key');
   });

@@ -56,7 +56,6 @@ export const SAMPLES: Readonly<Record<string, Notification>> = {
   restoreIncomplete: told('key.restore', 'RestoreOvertaken', said),
   rotationFinished: told('key.rotation', 'RotationFinished', counts),
   rotationStuck: told('key.rotation', 'WaveFailed', counts),
-  approvalAsked: told('approval.ask', 'ApprovalAsked', { ...said, approval: 'a1', needed: 2, expiresOn: TIME }),
   ...Object.fromEntries(fresh.map((one) => [one.kind, one])),
   digest: digestOf({
     day: '2026-11-25',

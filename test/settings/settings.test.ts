@@ -146,6 +146,12 @@ describe('readSettings', () => {
     expect(drift.systemTopics).toEqual({});
   });
 
+  it('refuses a start with approvals of version 2, and names what replaces them', () => {
+    expect(problemsOf({ ...VALID, CMK_APPROVALS: 'restore:2' })).toEqual([
+      expect.stringMatching(/^CMK_APPROVALS is no longer supported: .*Privileged Identity Management/),
+    ]);
+  });
+
   it('takes an empty setting for one that is missing', () => {
     expect(problemsOf({ ...VALID, CMK_VAULTS: ' ' })).toEqual([expect.stringMatching(/^CMK_VAULTS is missing/)]);
   });

@@ -30,7 +30,6 @@ const WELL: NowParts = {
   pauses: { readOn: AT, value: [] },
   rotations: { readOn: AT, value: { underWay: [], moreUnderWay: 0 } },
   drift: { readOn: AT, value: { report: REPORT } },
-  approvals: { readOn: AT, value: { waiting: [], moreWaiting: 0 } },
 };
 const problem = (status: number) => ({
   problem: { type: '', title: '', status, detail: '', reason: 'ServiceUnavailable', nextStep: '' },

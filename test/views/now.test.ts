@@ -23,7 +23,6 @@ async function seenAfter(ms: number, ageMs = 0) {
     pauses: reading,
     rotations: reading,
     drift: async () => ({ value: report, readOn: now, ageMs }),
-    approvals: reading,
   };
   const everything = { reaches: () => true, reachesVault: () => true, maySee: () => true, requireFleet: () => {} };
   const { drift } = await seeParts(take, { ...everything, now, correlationId: 'c', onUnexpected: () => {} });

@@ -1,5 +1,4 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { KnownApprovals } from '../../src/approvals/known-approvals.ts';
 import { FleetSnapshots } from '../../src/views/fleet-snapshot.ts';
 import type { KeyLister } from '../../src/views/key-list.ts';
 import type { ListedVault } from '../../src/views/key-schemas.ts';
@@ -14,7 +13,7 @@ async function keysBy(list: KeyLister['list']) {
     control: { refresh: async () => {} },
     now: () => new Date(),
   } as unknown as NowPorts;
-  const board = new NowBoard(new FleetSnapshots(), { list } as KeyLister, new KnownApprovals());
+  const board = new NowBoard(new FleetSnapshots(), { list } as KeyLister);
   const taken = await board.takers(ports, () => {}).keys();
   if (!('value' in taken)) throw new Error('They are not there.');
   return taken.value;
@@ -47,7 +46,7 @@ it('the fleet is as old as its snapshot, and of before until one is made well af
   const snapshots = { get: async () => ({ readOn: snapshotOn }) } as unknown as FleetSnapshots;
   const ports = { now: () => now } as unknown as NowPorts;
   const fleetOf = (board: NowBoard) => board.takers(ports, () => {}).fleet();
-  const newBoard = () => new NowBoard(snapshots, {} as KeyLister, new KnownApprovals());
+  const newBoard = () => new NowBoard(snapshots, {} as KeyLister);
   expect(await fleetOf(newBoard())).toEqual({ value: { readOn: at(10) }, readOn: at(10), ageMs: expect.any(Number) });
   const board = newBoard();
   board.changed({ account: 'stfiles01' }, { ...ports, now: () => at(11) });

@@ -1,8 +1,6 @@
 import type { z } from 'zod';
 
-export type { ApprovalRequest } from '../../../src/approvals/approval.ts';
 // What the API answers, by its own schemas: a change there is an error here.
-export type { ApprovalsPart } from '../../../src/approvals/known-approvals.ts';
 export type { AuditRecordView, AuditRecordWhole } from '../../../src/audit/trail-view.ts';
 export type {
   AccountRestoreResponse,
@@ -18,13 +16,10 @@ export type { KeyStatusResponse, KeySummary } from '../../../src/views/key-schem
 export type { NowAnswer, NowParts } from '../../../src/views/now-schemas.ts';
 
 import type { AUDIT_LIST } from '../../../src/audit/trail-view.ts';
-import type { AccountRestoreResponse } from '../../../src/break-glass/account-schemas.ts';
-import type { APPROVAL_GIVEN } from '../../../src/break-glass/schemas.ts';
 import type { TREND } from '../../../src/drift/trend/trend.ts';
 import type { FLEET_ACCOUNT, FLEET_LIST, FLEET_ROW } from '../../../src/views/fleet-schemas.ts';
 import type { KEY_LIST } from '../../../src/views/key-schemas.ts';
 
-export type ApprovalGiven = z.output<typeof APPROVAL_GIVEN> & { readonly accountRestore?: AccountRestoreResponse };
 export type KeyList = z.output<typeof KEY_LIST>;
 export type AuditList = z.output<typeof AUDIT_LIST>;
 export type Trend = z.output<typeof TREND>;

@@ -150,14 +150,7 @@ const PROOF = {
   unknown: ['warn', 'Whether it holds could not be read.'],
 } as const;
 
-const SIGNATURES = {
-  valid: 'signed, and the signature is right',
-  wrong: 'signed, and the signature is WRONG',
-  none: 'not signed',
-  unchecked: 'signature not checked (CMK_AUDIT_KEY)',
-} as const;
-
-/** That the chain of hashes holds, from the end that is kept elsewhere to the last record. */
+/** That the chain of hashes holds, from where the last drift check verified it to the last record. */
 function Proof({ of }: { readonly of: Polled<AuditList> }) {
   const { value: data, problem, reading } = of.data?.proof ?? {};
   return (
@@ -178,8 +171,7 @@ function Proof({ of }: { readonly of: Polled<AuditList> }) {
                 ['Checked', <Since at={data.checkedOn} />],
                 ['Records read', data.records.toLocaleString('en')],
                 data.last && ['Last record', `${data.last.seq}, ${data.last.hash.slice(0, 16)}…`],
-                data.head && ['Kept end', `${data.head.seq}, ${SIGNATURES[data.head.signature]}`],
-                data.head && ['Kept on', <Time at={data.head.keptOn} />],
+                data.verifiedTo && ['Verified before', `up to record ${data.verifiedTo.seq}`],
               ]}
             />
             <p>The command that checks all of it, wherever the files are:</p>

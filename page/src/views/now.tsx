@@ -1,7 +1,6 @@
 import type { NowParts } from '../api/types.ts';
 import type { Polled } from '../api/use-poll.ts';
-import { approvalPlace, approvalTitle, count, keyLabel, keyNames } from '../names.ts';
-import { type Names, namesIn } from '../person.ts';
+import { count, keyLabel, keyNames } from '../names.ts';
 import { href } from '../route.ts';
 import { isOld, PollProblem, useNow } from '../ui/freshness.tsx';
 import { Heading } from '../ui/heading.tsx';
@@ -57,7 +56,6 @@ export function NowView() {
         </div>
         <div>
           <Revocations {...{ standing, isQuiet }} />
-          <Waiting {...{ standing, isQuiet }} />
           <Rotations {...{ standing, isQuiet }} />
           <Pauses {...{ standing, isQuiet }} />
         </div>
@@ -73,29 +71,9 @@ interface PartProps {
 
 function Revocations({ standing, isQuiet }: PartProps) {
   const keys = partOf(standing, 'keys');
-  const names = namesIn([], partOf(standing, 'approvals').data?.waiting ?? []);
   return (
     <Section title="Open revocations" of={keys} isQuiet={isQuiet}>
-      <OpenRevocations keys={keys.data} below={partOf(standing, 'fleet').data} names={names} />
-    </Section>
-  );
-}
-
-function Waiting({ standing, isQuiet }: PartProps) {
-  const approvals = partOf(standing, 'approvals');
-  const { waiting = [], moreWaiting = 0 } = approvals.data ?? {};
-  if (waiting.length === 0 && !approvals.problem) return null;
-  return (
-    <Section title="Waiting for approval" of={approvals} isQuiet={isQuiet}>
-      <ul class="items">
-        {waiting.map((one) => (
-          <li key={one.id}>
-            <a href={href(...approvalPlace(one))}>{approvalTitle(one)}</a>: {one.approvedBy.length} of {one.needed} have
-            approved
-          </li>
-        ))}
-      </ul>
-      <More number={moreWaiting} />
+      <OpenRevocations keys={keys.data} below={partOf(standing, 'fleet').data} />
     </Section>
   );
 }
@@ -141,11 +119,10 @@ interface OpenRevocationsProps {
   readonly keys: NowParts['keys']['value'] | undefined;
   /** Of the fleet; undefined: not read. */
   readonly below: NowParts['fleet']['value'] | undefined;
-  readonly names: Names;
 }
 
 /** Of keys, and below them of accounts and encryption scopes. */
-function OpenRevocations({ keys, below, names }: OpenRevocationsProps) {
+function OpenRevocations({ keys, below }: OpenRevocationsProps) {
   const { revocations = [], moreRevocations = 0 } = below ?? {};
   const { revoked = [], moreRevoked = 0 } = keys ?? {};
   return (
@@ -157,7 +134,7 @@ function OpenRevocations({ keys, below, names }: OpenRevocationsProps) {
               <p class="strong">
                 <a href={href(['break-glass', key.vault, key.name])}>{keyLabel(key.key)}</a>
               </p>
-              <RevocationLine revocation={key.revocation} names={names} />
+              <RevocationLine revocation={key.revocation} />
             </li>
           ))}
           {revocations.map((one) => (
@@ -168,7 +145,7 @@ function OpenRevocations({ keys, below, names }: OpenRevocationsProps) {
                 </a>{' '}
                 <span class="muted">{one.scope === undefined ? 'the account' : 'the encryption scope'} by itself</span>
               </p>
-              <RevocationLine revocation={one} names={names} />
+              <RevocationLine revocation={one} />
             </li>
           ))}
         </ul>

@@ -17,12 +17,12 @@ import { searchTrail, type TrailPage } from '../search-trail.ts';
 import { TRAIL_COLUMNS, trailRow } from '../trail-columns.ts';
 import { keysNamed, type RecordedEntry, recordedEntry } from '../trail-filter.ts';
 import type { AuditProof, AuditRecordView, AuditRecordWhole } from '../trail-view.ts';
-import type { WatchServices } from '../watch-trail.ts';
+import type { AuditWatch } from '../verify-trail.ts';
 import { auditQuery, nextQuery } from './audit-query.ts';
 
 interface AuditApiPorts {
   readonly settings: { readonly access: AccessRules };
-  readonly auditWatch: WatchServices;
+  readonly auditWatch: AuditWatch;
   readonly now: () => Date;
 }
 

@@ -45,7 +45,7 @@ export const AUDIT_OPERATIONS: readonly ApiOperation[] = [
     path: '/audit/verification',
     summary: 'Whether the audit trail is as it was: no record changed, removed, moved or put in.',
     description:
-      'From the newest end that a drift check kept elsewhere, whose signature is checked, to the last record. `cmk audit verify` checks all of it.',
+      'From where the trail ended when the last drift check verified it, to the last record. `cmk audit verify` checks all of it.',
     role: 'CmkKey.Read',
     responses: { 200: { description: 'What was found.', schema: 'AuditVerification' } },
     conditional: true,

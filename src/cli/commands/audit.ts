@@ -3,12 +3,15 @@ import { AUDIT_CONTAINER } from '../../audit/container-name.ts';
 import { trailRow } from '../../audit/trail-columns.ts';
 import type { RecordedEntry, TrailFilter } from '../../audit/trail-filter.ts';
 import { lastName } from '../../azure/resource-id.ts';
+import { CmkError } from '../../errors.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import { readDay, readReceipt, readSince, readUntil } from '../audit-arguments.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
+import { type Ask, confirmName } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
-import { number, parsed } from '../options.ts';
+import { changing, number, parsed } from '../options.ts';
 import type { Output } from '../output.ts';
+import { placeOf } from './account-options.ts';
 import { STORAGE } from './app.ts';
 
 type Receipt = ReturnType<typeof readReceipt>;
@@ -18,6 +21,12 @@ interface VerifyArguments {
   from?: string;
   receipt?: Receipt[];
   log?: string;
+}
+
+interface LockArguments {
+  account?: string;
+  yes?: boolean;
+  irrevocable?: boolean;
 }
 
 interface ListArguments {
@@ -42,6 +51,7 @@ export function addAuditCommands(program: Command, cli: Cli): void {
   addVerify(reading('verify'), cli);
   addList(reading('list'), cli);
   addShow(reading('show'), cli);
+  addLock(audit.command('lock'), cli);
   addHistory(program.command('history'), cli);
 }
 
@@ -55,11 +65,6 @@ function addVerify(command: Command, cli: Cli): void {
       (text: string, before: Receipt[] = []) => [...before, parsed(readReceipt)(text)],
     )
     .option('--log <file>', 'an export of the log: its receipts have to be there, nothing without')
-    .addHelpText(
-      'after',
-      `Ends of the trail that the drift check kept elsewhere have to be in it;
-CMK_AUDIT_KEY, if set, says whose signature they carry.`,
-    )
     .action(async (options: VerifyArguments) => {
       const { printTrail, readEvidence, readTrail } = await import('../audit-report.ts');
       const globals = command.optsWithGlobals<GlobalOptions>();
@@ -122,6 +127,51 @@ function addShow(command: Command, cli: Cli): void {
         },
       );
     });
+}
+
+function addLock(command: Command, cli: Cli): void {
+  const known = cli.environment?.CMK_STORAGE_ACCOUNT_ID || cli.environment?.AzureWebJobsStorage__accountName;
+  changing(command)
+    .description('lock the immutability policy of the audit trail, for good')
+    .addOption(
+      new Option('--account <account>', "the app's storage account: name or ARM id").default(
+        known,
+        'CMK_STORAGE_ACCOUNT_ID, AzureWebJobsStorage__accountName',
+      ),
+    )
+    .option('--yes', 'do not ask for the name to be typed')
+    .option('--irrevocable', 'nor, once more, for the number of days; both are needed where nobody can type')
+    .addHelpText(
+      'after',
+      `
+A lock cannot be undone. No record is deleted before its days are over, the
+policy can only be made longer, and the storage account cannot be deleted while
+a record is kept. It takes a role that may lock such
+policies, as Storage Account Contributor is.`,
+    )
+    .action(async ({ account, yes = false, irrevocable = false }: LockArguments) => {
+      if (!account) {
+        throw new CmkError('ArgumentInvalid', 'Which storage account is it?', "Give the app's own with --account.");
+      }
+      const { lockAudit } = await import('../../operations/audit-lock.ts');
+      const confirm = async (name: string, days: number): Promise<void> => {
+        const mind = `No record of the audit trail in ${name} will be deleted within ${days} days, by nobody, nor ${name} itself.`;
+        await confirmName('lock for good the audit trail in', name, yes, cli.context.ask, mind);
+        await confirmAgain(days, irrevocable, cli.context.ask);
+      };
+      await cli.run(command, (operation) =>
+        lockAudit({ ...placeOf(command.optsWithGlobals()), account, confirm }, operation),
+      );
+    });
+}
+
+/** @throws {@link CmkError} `ConfirmationWrong` */
+async function confirmAgain(days: number, irrevocable: boolean, ask: Ask): Promise<void> {
+  if (irrevocable) return;
+  const answer = (await ask?.(`This cannot be undone. Type the number of days (${days}) to lock it: `)) ?? '';
+  if (answer.trim() === String(days)) return;
+  const nextStep = `Type ${days}, or add --irrevocable.`;
+  throw new CmkError('ConfirmationWrong', 'It was not confirmed a second time; nothing was changed.', nextStep);
 }
 
 function addHistory(command: Command, cli: Cli): void {

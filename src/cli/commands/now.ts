@@ -62,7 +62,7 @@ function partsOf({ line: _, tone: __, ...parts }: WholeNow): NowParts {
 }
 
 /** What is not as usual, a line for each. */
-function rowsOf({ fleet, keys, pauses, rotations, drift, approvals }: WholeNow): readonly (readonly Cell[])[] {
+function rowsOf({ fleet, keys, pauses, rotations, drift }: WholeNow): readonly (readonly Cell[])[] {
   const underWay = [...(rotations.value?.underWay ?? []), ...(keys.value?.notBegun ?? [])];
   const causes = drift.value?.report?.causes ?? [];
   return [
@@ -93,12 +93,6 @@ function rowsOf({ fleet, keys, pauses, rotations, drift, approvals }: WholeNow):
         severity,
         `${reason}: ${is}`,
       ]),
-    ...(approvals.value?.waiting ?? []).map(({ action, vault, key, approvedBy, needed, reason }) => [
-      'approvals',
-      vault === undefined ? 'all keys' : `${vault}/${key}`,
-      `${approvedBy.length} of ${needed}`,
-      `${action}: ${reason}`,
-    ]),
   ];
 }
 

@@ -37,6 +37,14 @@ function auditTrailBroken({ trail = [] }: AppSubject): readonly Found[] {
   });
 }
 
+function legacyApproval({ legacyApprovals = [] }: AppSubject): readonly Found[] {
+  return legacyApprovals.map(({ id, action, vault, key, askedBy }) => ({
+    resource: `cmk-approvals/${id}`,
+    is: `${askedBy.objectId} asked version 2 to approve: ${action} ${key === undefined ? 'of all keys' : `${vault}/${key}`}. Nothing carries it out any more.`,
+    shouldBe: 'No request for approval waits in the app.',
+  }));
+}
+
 /** How Key Vault says that the network keeps a caller out. */
 const NETWORK = /Client address is not authorized|Public network access is disabled/i;
 
@@ -112,6 +120,13 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     ensures: 'No re-key of version 2 waits to be carried out.',
     fix: 'Place it anew (`cmk rekey start`): what has moved stays where it is. Then delete the table cmkrekeys.',
     find: legacyOrder,
+  },
+  {
+    reason: 'LegacyApproval',
+    severity: 'warning',
+    ensures: 'No request for approval of version 2 waits: it expires after eight hours.',
+    fix: 'Make the call itself, with a role that Entra Privileged Identity Management has had approved (docs/access.md).',
+    find: legacyApproval,
   },
   {
     reason: 'MissingPermission',

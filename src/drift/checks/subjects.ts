@@ -130,6 +130,16 @@ export interface LegacyOrder {
   readonly state: 'moving' | 'takingBack';
 }
 
+/** An open request for approval in the storage of version 2. */
+export interface LegacyApproval {
+  readonly id: string;
+  readonly action: string;
+  /** Absent: of all keys. */
+  readonly vault?: string | undefined;
+  readonly key?: string | undefined;
+  readonly askedBy: { readonly objectId: string };
+}
+
 export interface AppSubject {
   /** Name of the app's function app or `cmk-autopilot`: what a finding about the app names. */
   readonly name: string;
@@ -140,6 +150,7 @@ export interface AppSubject {
   readonly trail?: readonly ChainFinding[];
   /** Absent: they could not be read. */
   readonly legacyOrders?: readonly LegacyOrder[] | undefined;
+  readonly legacyApprovals?: readonly LegacyApproval[] | undefined;
   readonly settingsProblems: readonly string[];
   readonly unread: readonly UnreadPart[];
 }

@@ -1,7 +1,7 @@
 import pMap from 'p-map';
 import type { ActivityLog } from '../../accounts/activity-log-client.ts';
 import type { Subscriptions, Tenants } from '../../accounts/subscriptions-client.ts';
-import { lookAtTrail, type TrailLook, type WatchServices } from '../../audit/watch-trail.ts';
+import { type AuditWatch, type TrailReport, verifySince } from '../../audit/verify-trail.ts';
 import { DRIFT_CONTAINER } from '../../azure/app-storage.ts';
 import { DeadlineError, timeBoxed, untilAborted } from '../../azure/deadline.ts';
 import { known, type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
@@ -54,7 +54,7 @@ export type GatherServices = VaultServices & {
   /** Undefined: nothing is put aside. */
   readonly unfinished?: UnfinishedChecks | undefined;
   /** The audit trail, looked at for what was done to it; undefined: not by this check. */
-  readonly auditWatch?: WatchServices | undefined;
+  readonly auditWatch?: Pick<AuditWatch, 'files'> | undefined;
   readonly now: () => Date;
   readonly sleep: (ms: number) => Promise<void>;
 };
@@ -71,15 +71,16 @@ export interface Gathered {
   readonly poison: Part<readonly { readonly queue: string; readonly messages: number }[]>;
   /** Undefined: they could not be read. */
   readonly legacyOrders: AppSubject['legacyOrders'];
+  readonly legacyApprovals: AppSubject['legacyApprovals'];
   /** Undefined: it was not looked at. */
-  readonly trail: Part<TrailLook> | undefined;
+  readonly trail: Part<TrailReport> | undefined;
   readonly unread: readonly UnreadPart[];
 }
 
 /** Reads what is: the app's own state, vaults, their keys, and every account. It never throws for what cannot be read. */
 export async function gather(run: DriftRun, rules: Rules, services: GatherServices): Promise<Gathered> {
-  const app = await gatherApp(services.driftStorage);
-  const trail = await gatherTrail(services.auditWatch);
+  const app = await gatherApp(services.driftStorage, rules.now);
+  const trail = await gatherTrail(services.auditWatch, known(app.previous)?.trailEnd);
   const { vaults, unread: unreadAround } = await gatherVaults(services, rules, run.signal);
   const keys = new GatheredKeys(vaults, services);
   const named = vaults.flatMap(({ subject, keys: names }) =>
@@ -118,6 +119,7 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
       app.poison,
       app.managedAccounts,
       app.legacyOrders,
+      app.legacyApprovals,
       trail,
       rollouts,
       ids,
@@ -137,12 +139,13 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
     managedAccounts: memory && nextMemory(memory, rules.now, subscriptions.map(memoryOf)),
     poison: app.poison,
     legacyOrders: known(app.legacyOrders),
+    legacyApprovals: known(app.legacyApprovals),
     trail,
     unread: [...new Set(unread)],
   };
 }
 
-async function gatherApp(driftStorage: GatherServices['driftStorage']) {
+async function gatherApp(driftStorage: GatherServices['driftStorage'], now: Date) {
   const previous = await readPart(
     {
       resource: DRIFT_CONTAINER,
@@ -176,20 +179,31 @@ async function gatherApp(driftStorage: GatherServices['driftStorage']) {
     },
     () => driftStorage.legacyOrders(),
   );
-  return { previous, poison, managedAccounts, legacyOrders };
+  const legacyApprovals = await readPart(
+    {
+      resource: 'cmk-approvals',
+      what: 'the requests for approval of version 2',
+      action: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
+    },
+    () => driftStorage.legacyApprovals(now),
+  );
+  return { previous, poison, managedAccounts, legacyOrders, legacyApprovals };
 }
 
-async function gatherTrail(watch: WatchServices | undefined): Promise<Part<TrailLook> | undefined> {
+async function gatherTrail(
+  watch: Pick<AuditWatch, 'files'> | undefined,
+  end: ReportBefore['trailEnd'],
+): Promise<Part<TrailReport> | undefined> {
   if (!watch) return undefined;
   return readPart(
     {
       resource: 'cmk-audit',
-      what: 'the audit trail, and where it ended before',
+      what: 'the audit trail',
       action: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
     },
     () =>
       timeBoxed(async (signal) => {
-        const looking = lookAtTrail(watch);
+        const looking = verifySince(watch.files, end);
         if (await untilAborted(looking, signal)) return looking;
         throw new DeadlineError('The audit trail was not read', TRAIL_MS);
       }, TRAIL_MS),

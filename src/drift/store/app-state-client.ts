@@ -7,7 +7,7 @@ import { describeFailure, isTableMissing } from '../../azure/failure.ts';
 import { DEAD_LETTER_CONTAINER } from '../../events/subscription.ts';
 import { parseJson } from '../../text.ts';
 import { WORK_QUEUES } from '../../work/messages.ts';
-import type { DeadLetter, LegacyOrder } from '../checks/subjects.ts';
+import type { DeadLetter, LegacyApproval, LegacyOrder } from '../checks/subjects.ts';
 import { downloadText, listBlobs } from './blobs-client.ts';
 import { parseDeadLetters } from './dead-letters.ts';
 
@@ -23,6 +23,16 @@ const LEGACY_ORDER = z.object({
   state: z.enum(['moving', 'takingBack']),
 });
 
+/** Container of version 2. */
+const LEGACY_APPROVALS = 'cmk-approvals';
+const LEGACY_APPROVAL = z.object({
+  id: z.string(),
+  action: z.string(),
+  vault: z.string().optional(),
+  key: z.string().optional(),
+  askedBy: z.object({ objectId: z.string() }),
+});
+
 /** How the app itself is doing. */
 export interface AppState {
   /** How many messages wait in each poison queue. */
@@ -30,6 +40,8 @@ export interface AppState {
   deadLetters(since: Date): Promise<DeadLetter[]>;
   /** Re-keys that version 2 had under way. */
   legacyOrders(): Promise<LegacyOrder[]>;
+  /** Requests for approval that version 2 left open. They expire after eight hours. */
+  legacyApprovals(now: Date): Promise<LegacyApproval[]>;
 }
 
 export function appState(blobs: BlobServiceClient, queues: QueueServiceClient, rekeys: TableClient): AppState {
@@ -72,6 +84,17 @@ export function appState(blobs: BlobServiceClient, queues: QueueServiceClient, r
         if (!isTableMissing(error)) throw error;
       }
       return orders;
+    },
+    async legacyApprovals(now) {
+      const container = blobs.getContainerClient(LEGACY_APPROVALS);
+      const open = (await listBlobs(container, '', { includeMetadata: true })).filter(
+        ({ metadata = {} }) => metadata.state === 'waiting' && Date.parse(metadata.expireson ?? '') > now.getTime(),
+      );
+      const read = open.map(async ({ name }) => {
+        const request = LEGACY_APPROVAL.safeParse(parseJson((await downloadText(container, name)) ?? '')).data;
+        return request ?? [];
+      });
+      return (await Promise.all(read)).flat();
     },
   };
 }

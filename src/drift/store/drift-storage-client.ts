@@ -138,10 +138,10 @@ function reportStore(container: ContainerClient): ReportStore {
     async before() {
       const found = await newest();
       if (!found) return undefined;
-      const { startedOn, coverage } = found.report;
+      const { startedOn, coverage, trailEnd } = found.report;
       const { findings, unseen } = await restOf(found.name, found.report);
       const known = findings.map(({ id, reason, resource, since }) => ({ id, reason, resource, since }));
-      return { startedOn, coverage, unseen, findings: known };
+      return { startedOn, coverage, trailEnd, unseen, findings: known };
     },
     async history() {
       return (await names()).slice(0, HISTORY).flatMap(({ metadata }) => summaryOf(metadata) ?? []);

@@ -7,7 +7,7 @@ import { ownStepOf } from '../../revocation/change-access.ts';
 import { type AccountGiving, refusedGiving } from '../../revocation/give-account.ts';
 import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { restoreAccountCommand } from '../../revocation/restore-command.ts';
-import { type AppRecord, callBy, UNAPPROVED } from '../key/app-record.ts';
+import { type AppRecord, callBy } from '../key/app-record.ts';
 import { NO_LOG } from '../key/key-revoke.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findAccount, type Where } from '../resolve.ts';
@@ -56,7 +56,7 @@ export async function restoreAccountAsOperator(
     part,
     place,
     { revocation: id, dualControl },
-    { ...callBy(operator), why, ticket, approval: UNAPPROVED },
+    { ...callBy(operator), why, ticket },
     { ...azure, ...app },
     NO_LOG,
   );

@@ -54,6 +54,3 @@ export function callerOf({ objectId, kind, name }: Operator): NonNullable<AuditE
 export function callBy(operator: Operator): Pick<WhoAndWhy, 'caller' | 'correlationId'> {
   return { caller: callerOf(operator), correlationId: randomUUID() };
 }
-
-/** What is restored by the command line is past the approval of others that the app may ask for. */
-export const UNAPPROVED = 'none: by the command line, on the sign-in of the operator';

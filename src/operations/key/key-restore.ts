@@ -19,7 +19,7 @@ import { requestByMessage } from '../../work/work-queue-client.ts';
 import type { Change } from '../journal.ts';
 import type { Operation } from '../operator-azure.ts';
 import { lookForVault, managed } from '../resolve.ts';
-import { type AppRecord, callBy, UNAPPROVED } from './app-record.ts';
+import { type AppRecord, callBy } from './app-record.ts';
 import { lookSettings } from './blast-radius-of.ts';
 import { keyNotFound, NO_LOG } from './key-revoke.ts';
 
@@ -64,7 +64,7 @@ export async function restoreAsOperator(
   const result = await restore(
     key,
     revocation,
-    { ...callBy(operator), why, ticket, approval: UNAPPROVED },
+    { ...callBy(operator), why, ticket },
     {
       ...app,
       requestKey: requestByMessage(app.queue),

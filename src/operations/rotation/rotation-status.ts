@@ -32,8 +32,7 @@ export async function pauseRotations(
       'Give a time to come (--until PT4H), or leave it out.',
     );
   }
-  const approval = 'none: by the command line, on the sign-in of the operator' as const;
-  return orderPause({ ...said, ...callBy(operator), key: key?.id, approval }, ports, SILENT);
+  return orderPause({ ...said, ...callBy(operator), key: key?.id }, ports, SILENT);
 }
 
 export function resumeRotations(

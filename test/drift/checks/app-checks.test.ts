@@ -51,6 +51,24 @@ const apps: Record<string, Cases<AppSubject>> = {
     right: [['none', app({ legacyOrders: [] })]],
     unread: [['the table', app({ unread: [unreadPart] })]],
   },
+  LegacyApproval: {
+    found: [
+      [
+        'one of a key',
+        app({
+          legacyApprovals: [{ id: 'a1', action: 'restore', vault: 'kv', key: 'k', askedBy: { objectId: 'bob' } }],
+        }),
+        /^bob asked version 2 to approve: restore kv\/k\./,
+      ],
+      [
+        'one of all keys',
+        app({ legacyApprovals: [{ id: 'a1', action: 'pause', askedBy: { objectId: 'bob' } }] }),
+        /pause of all keys/,
+      ],
+    ],
+    right: [['none', app({ legacyApprovals: [] })]],
+    unread: [['them', app()]],
+  },
   MissingPermission: {
     found: [
       ['a refusal', app({ unread: [unreadPart, unreadPart] }), /may not read the vault/],

@@ -31,6 +31,12 @@ function ask(value) {
   }
   const others = /^(\w+)\[\?(\w+)!='([^']*)'\]$/.exec(query);
   if (others) return value[others[1]].filter((one) => one[others[2]] !== others[3]);
+  const withOther = /^value\[\?(\w+)=='([^']*)' && (\w+)!='([^']*)'\]\.(\w+)$/.exec(query);
+  if (withOther) {
+    const [, name, expected, other, not, member] = withOther;
+    const found = value.value.filter((one) => one[name] === expected && one[other] !== not);
+    return found.map((one) => one[member]).join('\n');
+  }
   wanted = matched('^value\\[\\]\\.(\\w+)$');
   if (wanted) return value.value.map((item) => item[wanted]).join('\n');
   const after = /^length\(spa\.redirectUris\[\?ends_with\(@, '([^']*)'\)\] \|\| `\[\]`\)$/.exec(query);
@@ -75,6 +81,42 @@ for (const [piece, left] of Object.entries(state.refused ?? {})) {
   writeFileSync(file, JSON.stringify(state));
   console.error('ERROR: Too Many Requests');
   process.exit(1);
+}
+
+/** Groups, the rules of their memberships, and who is eligible. */
+function pim(method, path, body) {
+  const token = args.includes('--skip-authorization-header') ? readFileSync(option('--headers').slice(1), 'utf8') : '';
+  if (state.lacksScopes && !token.includes('"Bearer a-token"')) {
+    console.error('ERROR: Forbidden({"errorCode":"PermissionScopeNotGranted"})');
+    process.exit(1);
+  }
+  state.groups ??= [];
+  state.eligible ??= [];
+  const named = (name) => new RegExp(`${name} eq '((?:[^']|'')*)'`).exec(path)?.[1]?.replaceAll("''", "'");
+  const rule = /^\/policies\/roleManagementPolicies\/Group_(.+)_(\d)\/rules\/(\w+)$/.exec(path);
+  if (path.startsWith('/groups?'))
+    print({ value: state.groups.filter((one) => one.displayName === named('displayName')) });
+  else if (path === '/groups') {
+    const made = { id: `group-${state.groups.length + 1}`, onboarded: 0, rules: {}, ...body };
+    state.groups.push(made);
+    wrote('POST /groups');
+    print(made);
+  } else if (path.startsWith('/groups/')) print(state.groups.find(({ id }) => path.endsWith(id)));
+  else if (path.startsWith('/policies/roleManagementPolicyAssignments')) {
+    const { id, onboarded } = state.groups.find((one) => one.id === named('scopeId'));
+    print({ value: [{ policyId: `Group_${id}_${onboarded}` }] });
+  } else if (rule) {
+    const group = state.groups.find(({ id }) => id === rule[1]);
+    // The first change makes it a group of PIM, whose policy has another id.
+    if (Number(rule[2]) !== group.onboarded) throw new Error('fake az: no such policy');
+    group.onboarded = 1;
+    group.rules[rule[3]] = body;
+    wrote(`PATCH rule ${rule[3]}`);
+  } else if (method === 'GET') print({ value: state.eligible.filter((one) => one.groupId === named('groupId')) });
+  else {
+    state.eligible.push(body);
+    wrote(`POST eligible ${body.principalId}`);
+  }
 }
 
 const app = () => state.apps.find(({ appId }) => appId === option('--id'));
@@ -134,7 +176,11 @@ switch (args.slice(0, 3).join(' ').replace(/ --.*/, '')) {
     break;
   default: {
     if (args[0] !== 'rest') throw new Error(`fake az: no such command: ${args.join(' ')}`);
-    const [method, url] = [option('--method'), option('--url')];
+    const [method, url] = [option('--method'), decodeURIComponent(option('--url'))];
+    if (/\/groups|\/policies\/|\/privilegedAccess\//.test(url)) {
+      pim(method, url.replace('https://graph.microsoft.com/v1.0', ''), JSON.parse(option('--body') ?? 'null'));
+      break;
+    }
     const owned = [...state.apps, ...state.principals].find(({ id }) => url.includes(`/${id}/owners`));
     if (method === 'GET' && owned) print({ value: owned.owners.map((id) => ({ id })) });
     else if (method === 'GET') print({ value: state.assignments });

@@ -1,10 +1,7 @@
 import type { AccountRestoreResponse, AccountRevokeResponse } from '../../api/types.ts';
 import { duration } from '../../ui/time.tsx';
 import { Done } from './answer.tsx';
-import { type ApprovalAsked, Waits } from './restore.tsx';
 import { TakenList } from './taken.tsx';
-
-export type AccountRestoreAnswer = AccountRestoreResponse | ApprovalAsked;
 
 /** What a revocation below the key would do, as the dry run says. */
 export function AccountPreview({ answer }: { readonly answer: AccountRevokeResponse }) {
@@ -59,7 +56,7 @@ export function AccountRevoked({ answer, subject, isUndone }: AccountRevokedProp
 }
 
 interface AccountRestoredProps {
-  readonly answer: AccountRestoreAnswer;
+  readonly answer: AccountRestoreResponse;
   readonly subject: string;
   /** Whether it was seen with a revocation since. */
   readonly isUndone?: boolean;
@@ -67,7 +64,6 @@ interface AccountRestoredProps {
 
 /** What a restore below the key came to. */
 export function AccountRestored({ answer, subject, isUndone = false }: AccountRestoredProps) {
-  if (answer.reason === 'ApprovalNeeded') return <Waits approval={answer.approval} />;
   if (answer.reason === 'NothingToRestore') {
     return (
       <Done tone="good" title="There was nothing to restore." warnings={answer.warnings}>

@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import type {
   AccountRecordView,
+  AccountRestoreResponse,
   AccountRevokeResponse,
   AccountStatusResponse,
   AuditRecordView,
@@ -14,9 +15,8 @@ import { Badge } from '../../ui/badge.tsx';
 import { Icon } from '../../ui/icon.tsx';
 import { Section } from '../../ui/section.tsx';
 import { RevocationLine } from '../revocation-line.tsx';
-import { AccountPreview, type AccountRestoreAnswer, AccountRestored, AccountRevoked } from './account-answers.tsx';
+import { AccountPreview, AccountRestored, AccountRevoked } from './account-answers.tsx';
 import { Another, Answers } from './answers.tsx';
-import { Approvals } from './approvals.tsx';
 import { RestoreForm } from './restore-form.tsx';
 import { RevokeForm } from './revoke-form.tsx';
 import { TakenList } from './taken.tsx';
@@ -73,7 +73,7 @@ export function AccountBreakGlass({ name, scope, account }: AccountBreakGlassPro
         isQuiet={isChoice}
         scope={chosen}
         open={current}
-        names={namesIn(records, status.data?.approvals.value ?? [])}
+        names={namesIn(records)}
       />
       {status.data?.unbelieved.map((id) => (
         <Unbelieved key={id} {...{ id, name }} />
@@ -84,7 +84,6 @@ export function AccountBreakGlass({ name, scope, account }: AccountBreakGlassPro
           <p>{warning}</p>
         </div>
       ))}
-      <Approvals of={status.data?.approvals} changed={changed} />
     </>
   );
 }
@@ -190,7 +189,7 @@ interface OnePartProps {
 function OnePart({ name, scope, open, names, status, isQuiet, changed }: OnePartProps) {
   // Here, so that an answer stays when the state has changed by it.
   const revoke = useCall<AccountRevokeResponse>();
-  const restore = useCall<AccountRestoreAnswer>();
+  const restore = useCall<AccountRestoreResponse>();
   const subject = scope === undefined ? name : `${name}/${scope}`;
   const kind = scope === undefined ? 'account' : 'encryption scope';
   const path = `/api/accounts/${encodeURIComponent(name)}`;

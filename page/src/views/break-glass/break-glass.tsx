@@ -1,4 +1,4 @@
-import type { KeyList, KeyStatusResponse, RevokeResponse } from '../../api/types.ts';
+import type { KeyList, KeyStatusResponse, RestoreResponse, RevokeResponse } from '../../api/types.ts';
 import { usePoll, WHOLE_LIST } from '../../api/use-poll.ts';
 import { count, usersOf } from '../../names.ts';
 import { has, usePerson } from '../../person.ts';
@@ -9,10 +9,9 @@ import { Section } from '../../ui/section.tsx';
 import { KeyStateBadge } from '../key-state.tsx';
 import { RevocationLine } from '../revocation-line.tsx';
 import { Another, Answers } from './answers.tsx';
-import { Approvals } from './approvals.tsx';
 import { Effect } from './effect.tsx';
 import { EffectTimes } from './effect-times.tsx';
-import { Restore, type RestoreAnswer, RestoreAnswered } from './restore.tsx';
+import { Restore, RestoreAnswered } from './restore.tsx';
 import { Revoke, Revoked } from './revoke.tsx';
 import { useCall } from './use-call.ts';
 import { Versions } from './versions.tsx';
@@ -84,7 +83,6 @@ function ChooseKey() {
           <button type="submit">Go to the account</button>
         </form>
       </Section>
-      <Approvals of={keys.data?.approvals} changed={keys.refresh} />
     </>
   );
 }
@@ -95,7 +93,7 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
   const status = usePoll<KeyStatusResponse>(path, 3_000);
   // Here, so that an answer stays when the state of the key has changed by it.
   const revoke = useCall<RevokeResponse>();
-  const restore = useCall<RestoreAnswer>();
+  const restore = useCall<RestoreResponse>();
   const { data } = status;
   const revocation = data?.revocation;
   const mayRead = has(me, 'CmkKey.Read');
@@ -138,7 +136,6 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
           <p>{warning}</p>
         </div>
       ))}
-      <Approvals of={data?.approvals} changed={status.refresh} />
     </>
   );
 }

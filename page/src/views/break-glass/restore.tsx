@@ -1,23 +1,16 @@
-import type { ApprovalRequest, KeyStatusResponse, RestoreResponse } from '../../api/types.ts';
-import { count, shortId } from '../../names.ts';
+import type { KeyStatusResponse, RestoreResponse } from '../../api/types.ts';
+import { shortId } from '../../names.ts';
 import { Done } from './answer.tsx';
 import { RestoreForm } from './restore-form.tsx';
 import type { Call } from './use-call.ts';
 import { VersionReports } from './versions.tsx';
-
-/** What is answered in the place of a restore that others have to approve. */
-export interface ApprovalAsked {
-  readonly reason: 'ApprovalNeeded';
-  readonly approval: ApprovalRequest;
-}
-export type RestoreAnswer = RestoreResponse | ApprovalAsked;
 
 interface RestoreProps {
   readonly vault: string;
   readonly name: string;
   readonly revocation: NonNullable<KeyStatusResponse['revocation']>;
   readonly changed: () => void;
-  readonly call: Call<RestoreAnswer>;
+  readonly call: Call<RestoreResponse>;
 }
 
 /** Restores a key: what its revocation disabled. */
@@ -33,7 +26,7 @@ export function Restore({ vault, name, ...rest }: RestoreProps) {
 }
 
 interface RestoreAnsweredProps {
-  readonly answer: RestoreAnswer;
+  readonly answer: RestoreResponse;
   /** Whether the key was seen with a revocation since. */
   readonly isUndone?: boolean;
 }
@@ -42,7 +35,6 @@ interface RestoreAnsweredProps {
 export function RestoreAnswered({ answer, isUndone = false }: RestoreAnsweredProps) {
   if (isUndone && answer.reason === 'Restored')
     return <Done tone="none" title="You restored the key. It has been revoked again since." warnings={[]} />;
-  if (answer.reason === 'ApprovalNeeded') return <Waits approval={answer.approval} />;
   const notReady = answer.accounts.filter(({ ready }) => ready !== true);
   const title = answer.reason === 'Restored' ? 'The key is restored.' : 'There was nothing to restore.';
   return (
@@ -61,19 +53,6 @@ export function RestoreAnswered({ answer, isUndone = false }: RestoreAnsweredPro
         </p>
       )}
       <p>Audit trail: {answer.audit}.</p>
-    </Done>
-  );
-}
-
-/** Of a restore that others have to approve first. */
-export function Waits({ approval }: { readonly approval: ApprovalRequest }) {
-  const { id, needed, approvedBy } = approval;
-  return (
-    <Done tone="info" title="It waits for approval; nothing was changed." warnings={[]}>
-      <p>
-        {count(needed - approvedBy.length, 'other person has', 'other people have')} to approve it, here or by its id{' '}
-        <span class="mono">{id}</span>. With the last approval it is carried out.
-      </p>
     </Done>
   );
 }

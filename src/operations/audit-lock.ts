@@ -1,0 +1,52 @@
+import { AUDIT_CONTAINER } from '../audit/container-name.ts';
+import { CmkError } from '../errors.ts';
+import type { Operation } from './operator-azure.ts';
+import { findAccount, type Where } from './resolve.ts';
+
+export interface LockOptions extends Where {
+  /** Name or ARM id of the app's own storage account. */
+  readonly account: string;
+  /** Asks twice; throws where the answer is not the one that is wanted. */
+  readonly confirm: (account: string, days: number) => Promise<void>;
+}
+
+/**
+ * Locks the immutability policy of the audit trail. It cannot be undone.
+ *
+ * @throws {@link CmkError} when there is no such policy, or it does not let the trail grow
+ */
+export async function lockAudit(
+  { account: named, confirm, ...where }: LockOptions,
+  { azure, journal }: Operation,
+): Promise<{ readonly account: string; readonly locked: boolean; readonly days: number }> {
+  const account = await findAccount(named, azure, where);
+  const policy = await azure.auditPolicies.get(account);
+  if (!policy) {
+    throw new CmkError(
+      'NotFound',
+      `The container ${AUDIT_CONTAINER} of ${account.name} has no immutability policy, or is not there.`,
+      "Is it the app's storage account? A deployment makes the policy (`azd provision`).",
+    );
+  }
+  const { days, isLocked, allowsAppends, etag } = policy;
+  if (!allowsAppends) {
+    throw new CmkError(
+      'Refused',
+      `The policy of ${AUDIT_CONTAINER} does not allow appends: locked, it would end the audit trail for good.`,
+      'Deploy the app once more (`azd provision`), which sets the policy right.',
+    );
+  }
+  const what = `the immutability policy of ${account.name}/${AUDIT_CONTAINER} is locked (${days} days)`;
+  if (isLocked) {
+    journal.found(what);
+    return { account: account.id, locked: true, days };
+  }
+  if (!journal.dryRun) await confirm(account.name, days);
+  const locked = await journal.change({ text: what, action: 'audit.lock', resource: account.id }, () =>
+    azure.auditPolicies.lock(account, etag),
+  );
+  if (locked) {
+    journal.note('Tell later deployments to leave the locked policy alone: parameter auditPolicyLocked.');
+  }
+  return { account: account.id, locked: locked?.isLocked ?? false, days };
+}
