@@ -52,11 +52,10 @@ var queueNames = [
 ]
 
 @export()
-@description('Tables of the app: who uses which key, and what is to be done about it; how far rotations may go; what moves from one key to another, and what was moved; where the audit trail ended last.')
+@description('Tables of the app: who uses which key, and what is to be done about it; how far rotations may go; where the audit trail ended last.')
 var tableNames = [
   'cmkfleet'
   'cmkcontrol'
-  'cmkrekeys'
   'cmkaudit'
 ]
 

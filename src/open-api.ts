@@ -19,8 +19,8 @@ import { FLEET_OPERATIONS, FLEET_RESPONSES } from './fleet/http/openapi.ts';
 import { type ApiOperation, buildOpenApi } from './http/openapi.ts';
 import { NOW_OPERATIONS, NOW_RESPONSES } from './now/openapi.ts';
 import { PAUSE_OPERATIONS, PAUSE_REQUESTS, PAUSE_RESPONSES } from './orders/http/pause-schemas.ts';
+import { REKEY_OPERATIONS, REKEY_REQUESTS, REKEY_RESPONSES } from './orders/http/rekey-schemas.ts';
 import { OVERVIEW_OPERATIONS, OVERVIEW_RESPONSES } from './overview/http/openapi.ts';
-import { REKEY_OPERATIONS, REKEY_REQUESTS, REKEY_RESPONSES, REKEY_STARTED } from './rekey/http/schemas.ts';
 import { ROTATION_OPERATIONS, ROTATION_RESPONSES } from './rollout/http/openapi.ts';
 
 const NAMES = [
@@ -220,7 +220,6 @@ export function openApiDocument(): Record<string, unknown> {
       RestoreResponse: RESTORE_RESPONSE,
       ApprovalAsked: APPROVAL_ASKED,
       ApprovalGiven: APPROVAL_GIVEN.extend({
-        rekey: REKEY_STARTED.optional().describe('Likewise, of a re-key.'),
         accountRestore: ACCOUNT_RESTORE_RESPONSE.optional().describe('Likewise, of a restore below the key.'),
       }),
       ApprovalList: APPROVAL_LIST,

@@ -118,17 +118,14 @@ export const REASONS = {
   RekeyChanged: 'The re-key was paused, resumed or taken back at this moment; looked at again.',
   RekeyPaused: 'The re-key was paused: nothing moves until it is resumed.',
   RekeyResumed: 'The re-key goes on; what failed before is tried again.',
-  RekeyFailed: 'An account or encryption scope could not be moved to the other key; it waits for a person.',
   RekeyStopped: 'So many accounts could not be moved that the re-key was paused by the app.',
   RekeyWaits: 'Something keeps the re-key from going on; it looks again by itself.',
-  RekeyUnderWay: 'Accounts of the last wave are still under way; the re-key goes on by itself.',
   RekeyUnverified:
     'Nothing in sight uses the old key any more, and not everything could be read: it is not verified, and looked at again.',
   RekeyDone: 'Nothing in the fleet uses the old key any more, as fresh reads of everything show.',
   RekeyTakingBack: 'The re-key is taken back: what it has moved goes back to the old key.',
   RekeyTakenBack: 'Everything that the re-key had moved is back on the old key, or was put elsewhere by people.',
   RekeyEnded: 'The re-key was ended by a person; what had moved stays where it is.',
-  RekeysUnreadable: 'Re-keys cannot be read; rotations go on without, and nothing is moved to another key.',
 
   // Drift
   OtherResourceStale: 'A resource of another service is held at an older version of the key.',

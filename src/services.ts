@@ -45,7 +45,6 @@ import type { ManagedKey } from './keys/managed-vaults.ts';
 import { createKeyUsageLog, type KeyUsageLog } from './keys/usage-log-client.ts';
 import { consoleLog, type Log } from './log.ts';
 import { createPostWebhook, type PostWebhook } from './notify/webhook-client.ts';
-import { createRekeys, type StandingRekeyServices } from './rekey/create-rekeys.ts';
 import { type AccountTrail, accountTrail } from './revocation/account-trail.ts';
 import { type KeyTrail, keyTrail } from './revocation/key-trail.ts';
 import { newId } from './revocation/revocation.ts';
@@ -62,12 +61,7 @@ import { queueAges } from './work/queue-ages-client.ts';
 import { createWorkQueue, type HeldMessages, type WorkQueue } from './work/work-queue-client.ts';
 
 /** Everything a use-case needs from outside: settings, Azure, the queue and time. */
-export interface Services
-  extends ControllerServices,
-    RolloutServices,
-    StandingRekeyServices,
-    IdentityClients,
-    DataClients {
+export interface Services extends ControllerServices, RolloutServices, IdentityClients, DataClients {
   readonly settings: Settings;
   readonly keys: Keys;
   /** The same keys for break-glass: requests are given up early, and never retried out of sight. */
@@ -165,8 +159,7 @@ export function createServices(
   const evidence = createEvidence(settings, identity, { now, newId }, log);
   const controller = createController(settings, identity, table, {
     ...{ fleet, queue, leases, accounts, audit: evidence.audit, sleep: (ms) => sleep(ms) },
-    orders: rollout.orderStore,
-    accountsOfKey,
+    ...{ orders: rollout.orderStore, inSight, accountsOfKey },
     subscriptions: async () => (await allLookedAfter({ settings, subscriptions })).ids,
     eventAccounts: tracedAccounts(createStorageAccounts(identity, cloud, LIMITS.eventStorage), telemetry),
     probe: probeCanary(rollout.probeCanaries),
@@ -185,7 +178,6 @@ export function createServices(
     fleetNotes: new FleetNotes({ fleet, now }),
     ...controller,
     ...keyLists(table),
-    ...createRekeys(settings, inSight, identity, now),
     building: new IndexBuilding(),
     ...rollout,
     ...{ accountsOfKey, resourceGraph, effects: createEffectStore(settings, () => identity) },

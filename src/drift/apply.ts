@@ -4,12 +4,10 @@ import { keepHead, type TrailLook, type WatchServices } from '../audit/watch-tra
 import { describe, describeFailure, errorText } from '../azure/failure.ts';
 import { known } from '../azure/read-or-why.ts';
 import { splitScope } from '../azure/resource-id.ts';
-import type { RekeyStore } from '../fleet/rekey-order.ts';
 import type { Log } from '../log.ts';
 import { recordOverdueChanges } from '../orders/record-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { REASONS } from '../reasons.ts';
-import { reviveRekeys } from '../rekey/revive.ts';
 import { needsLook } from '../revocation/keep-revoked.ts';
 import type { PoisonKeeper } from '../work/keep-poison-client.ts';
 import { KEY_WORK } from '../work/messages.ts';
@@ -22,7 +20,6 @@ import { finishAllRetirements } from './retire-by-log.ts';
 
 export type ApplyServices = FixServices & {
   readonly driftStorage: PoisonKeeper;
-  readonly rekeys: RekeyStore;
   readonly approvals: Pick<ApprovalStore, 'unrecorded'>;
   readonly orderStore: OrdersStore;
   readonly auditWatch?: WatchServices | undefined;
@@ -47,31 +44,11 @@ export async function apply(
   await keepRevoked(keys, run.id, services, log);
   await keepAccountsRevoked(findings, run.id, services, log);
   await keepPoison(services, run.id, log);
-  await keepRekeys(services, run.id, log);
   await keepUnrecorded('approvals', 'requests for approval', () => reviveApprovals(services), run.id, log);
   await keepUnrecorded('orders', 'pauses and resumes', () => recordOverdueChanges(services), run.id, log);
   await finishAllRetirements(keys, run.id, services, log);
   await keepTrail(trail, services, run.id, log);
   return { fixes: await fix(findings, run.id, services, log) };
-}
-
-/** A re-key whose next step was lost is gone on with. */
-async function keepRekeys(services: ApplyServices, report: string, log: Log): Promise<void> {
-  try {
-    const revived = await reviveRekeys(services);
-    if (revived.length > 0) {
-      log({
-        level: 'warning',
-        reason: 'DriftFixed',
-        message: 'A re-key whose step was lost goes on.',
-        revived,
-        report,
-      });
-    }
-  } catch (error) {
-    const message = `${REASONS.RekeysUnreadable} ${describe(describeFailure(error))}`;
-    log({ level: 'warning', reason: 'RekeysUnreadable', message, report });
-  }
 }
 
 /** What people did, and whose record may have been lost, is looked for and recorded. */

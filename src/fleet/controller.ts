@@ -6,7 +6,9 @@ import { type KeyVersion, newestUsableVersion, nextActivation } from '../keys/ke
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { mayNeedRotation } from '../keys/near-expiry.ts';
 import type { Log } from '../log.ts';
-import { findPause, type StandingOrders } from '../orders/standing-orders.ts';
+import { recordChange } from '../orders/record-orders.ts';
+import { findPause } from '../orders/standing-orders.ts';
+import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { REASONS } from '../reasons.ts';
 import { type KeepRevokedServices, keepRevoked } from '../revocation/keep-revoked.ts';
 import { usesLeft } from '../settings/exemption.ts';
@@ -22,11 +24,14 @@ import {
   handleFleetWork,
   handleKeyWork,
   type KeyQueue,
+  requestEach,
   SWEEP_MS,
   sweepWork,
 } from './fleet-work.ts';
+import type { MovedUses } from './moved-uses.ts';
 import { type KeyPorts, reconcileKey } from './reconcile-key.ts';
 import { recordMoves } from './record-moves.ts';
+import { findGaps } from './rekey-gaps.ts';
 import { RolloutGate } from './rollout-gate.ts';
 import type { RolloutStore } from './rollout-row.ts';
 import { sayRollout } from './say-rollout.ts';
@@ -52,11 +57,14 @@ export interface ControllerPorts {
   readonly workItems: WorkItems;
   readonly useRows: UseRows;
   readonly fleet: WorkerPorts['fleet'] & Pick<FleetIndex, 'listings'>;
+  readonly moved: MovedUses;
+  /** Subscriptions that the app looks after. */
+  readonly inSight: KeyPorts['inSight'];
   readonly rollouts: RolloutStore;
+  readonly orders: OrdersStore;
   readonly accountsOfKey: KeyPorts['accountsOfKey'];
   /** Ids of the subscriptions that the app looks after. Errors are the SDK's. */
   readonly subscriptions: () => Promise<readonly string[]>;
-  readonly orders: { read(): Promise<StandingOrders> };
   readonly queue: WorkQueue & QueueLengths;
   readonly leases: Leases;
   readonly accounts: StorageAccounts;
@@ -81,7 +89,7 @@ export class Controller {
 
   constructor(services: ControllerPorts) {
     this.#services = services;
-    this.#gate = new RolloutGate(services);
+    this.#gate = new RolloutGate({ ...services, vaults: services.settings.vaults });
     this.#queues = createQueues(services);
   }
 
@@ -159,13 +167,13 @@ export class Controller {
 
   /** Messages what is overdue, unless the queues are long already. Errors are the SDK's. */
   async sweep(log: Log): Promise<void> {
-    const { workItems: items, rollouts, queue, now } = this.#services;
+    const { workItems: items, rollouts, orders, queue, now } = this.#services;
     const sends: (() => Promise<void>)[] = [];
     const queues: FleetQueue & KeyQueue = {
       send: async (...message) => void sends.push(() => this.#queues.send(...message)),
       sendKey: async (...message) => void sends.push(() => this.#queues.sendKey(...message)),
     };
-    const overdue = await sweepWork({ ...queues, items, rollouts, now });
+    const overdue = await sweepWork({ ...queues, items, rollouts, orders, now });
     if (sends.length === 0) return;
     const lengths = await Promise.all([queue.length(FLEET_WORK), queue.length(KEY_WORK)]);
     if (Math.max(...lengths) <= LONG_QUEUE * sends.length) {
@@ -176,9 +184,7 @@ export class Controller {
 
   /** The same for some keys, or for all that have a rollout. Errors are the SDK's. */
   readonly requestKeys = async (keys: readonly string[] | 'all', cause: Cause): Promise<void> => {
-    const names = new Set(keys === 'all' ? [] : keys);
-    if (keys === 'all') for await (const { name } of this.#services.rollouts.all()) names.add(name);
-    await pMap(names, (key) => this.requestKey(key, cause), { concurrency: CONCURRENCY });
+    await requestEach(keys, cause, { items: this.#services.workItems, requestKey: this.requestKey });
   };
 
   async #putItem(key: string, cause: Cause): Promise<void> {
@@ -239,27 +245,43 @@ export class Controller {
   }
 
   #keyPorts(log: Log): KeyPorts {
-    const { settings, workItems: items, useRows: rows, fleet, rollouts, orders, keys, probe, audit } = this.#services;
-    const { accountsOfKey, subscriptions, now } = this.#services;
+    const { settings, workItems: items, useRows: rows, fleet, rollouts, orders, moved, keys } = this.#services;
+    const { probe, audit, accountsOfKey, subscriptions, inSight, now } = this.#services;
     let versions: readonly KeyVersion[] = [];
     const listVersions = async (key: ManagedKey): Promise<readonly KeyVersion[]> => {
       versions = await keys.listVersions(key);
       return versions;
     };
     return {
-      ...{ ...this.#queues, items, rows, fleet, rollouts, orders, accountsOfKey, subscriptions, now, log },
+      ...{
+        ...this.#queues,
+        items,
+        rows,
+        fleet,
+        rollouts,
+        orders,
+        moved,
+        accountsOfKey,
+        subscriptions,
+        inSight,
+        now,
+        log,
+      },
+      vaults: settings.vaults,
       keys: { listVersions },
       canaries: settings.canary,
       probe: (canaries, target) => probe(canaries, target, log),
+      findGaps: (rekey, since) => findGaps(rekey, since, { ...this.#queues, fleet, items, inSight, now }),
+      recordOrder: (change) => recordChange(change, { orderStore: orders, audit }),
       say: (news, key, row, counts) => sayRollout({ news, key, row, counts, versions }, audit, log),
     };
   }
 
   #workerPorts(log: Log, accounts: StorageAccounts): WorkerPorts & FleetQueue {
-    const { settings, workItems: items, useRows: rows, fleet, leases, keys, audit, now, sleep } = this.#services;
+    const { settings, workItems: items, useRows: rows, fleet, leases, moved, keys, audit, now, sleep } = this.#services;
     const { vaults, refreshAutomatic, scopeDiscovery, budgetShare, drift } = settings;
     return {
-      ...{ ...this.#queues, items, rows, fleet, leases, accounts, keys, now, sleep, log },
+      ...{ ...this.#queues, items, rows, fleet, moved, leases, accounts, keys, now, sleep, log },
       ...{ vaults, refreshAutomatic, scopeDiscovery, budgetShare },
       gate: this.#gate,
       capacity: this.#capacity,

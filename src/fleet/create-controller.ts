@@ -6,8 +6,10 @@ import type { Settings } from '../settings/settings.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
 import { Controller, type ControllerPorts } from './controller.ts';
 import type { FleetTable } from './fleet-rows.ts';
+import { createFleetTable } from './fleet-table-client.ts';
+import { createMovedUses, type MovedUses } from './moved-uses.ts';
 import type { RolloutStore } from './rollout-row.ts';
-import { createRolloutStore } from './rollout-store-client.ts';
+import { CONTROL_TABLE, createRolloutStore } from './rollout-store-client.ts';
 import { createUseRows, type UseRows } from './use-row.ts';
 import type { WorkItems } from './work-items.ts';
 import { createWorkItems } from './work-items-client.ts';
@@ -20,6 +22,7 @@ export interface ControllerServices {
   readonly workItems: WorkItems;
   readonly useRows: UseRows;
   readonly rollouts: RolloutStore;
+  readonly moved: MovedUses;
 }
 
 /** One for each instance. No call is made yet. */
@@ -33,6 +36,7 @@ export function createController(
     | 'accountsOfKey'
     | 'subscriptions'
     | 'orders'
+    | 'inSight'
     | 'queue'
     | 'leases'
     | 'accounts'
@@ -43,7 +47,9 @@ export function createController(
   >,
 ): ControllerServices {
   const credential = () => identity;
+  const moved = createMovedUses(createFleetTable(settings, credential, CONTROL_TABLE));
   const stores = {
+    moved,
     workItems: createWorkItems(settings, credential),
     useRows: createUseRows(table),
     rollouts: createRolloutStore(settings, credential),

@@ -16,10 +16,14 @@ const BATCH = 100;
 const CONCURRENCY = 8;
 
 /** Rows in Azure Table Storage. The client is made when it is first needed: a connection string may lead to no table. */
-export function createFleetTable(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): FleetTable {
+export function createFleetTable(
+  settings: Pick<Settings, 'storage'>,
+  credential: () => TokenCredential,
+  name = FLEET_TABLE,
+): FleetTable {
   let client: TableClient | undefined;
   const table = (): TableClient => {
-    client ??= appTable(settings, credential, FLEET_TABLE);
+    client ??= appTable(settings, credential, name);
     return client;
   };
   return {

@@ -11,9 +11,9 @@ import { DAY_MS } from '../time/spans.ts';
 import type { Lease } from '../work/lease-client.ts';
 import type { Cause } from '../work/messages.ts';
 import type { FleetChange, UseRef } from './fleet-index.ts';
-import { accountRow } from './fleet-keys.ts';
 import { Lane, type Task, type Wanted } from './lane.ts';
 import { Listing, type ListingPass } from './listing.ts';
+import { nameOfUse } from './moved-uses.ts';
 import { type Announcement, observe } from './observe.ts';
 import { PassBudget } from './pass-budget.ts';
 import { PassLog } from './pass-log.ts';
@@ -210,15 +210,20 @@ export class SubscriptionPass {
     return found.length > 0;
   }
 
-  #begin(wanted: Wanted): Promise<void> {
+  async #begin(wanted: Wanted): Promise<void> {
     const { kind, about, targets = {} } = wanted.item;
+    // Which uses are to be read depends on the orders.
+    await this.#ports.gate.refresh(wanted.readOn);
     switch (kind) {
       case 'key':
         return this.#beginKey(about, wanted);
       case 'account':
         return this.#listing.account(about, wanted);
       case 'verify':
-        return this.#listing.list(wanted, Object.keys(targets));
+        return this.#listing.list(
+          wanted,
+          Object.keys(targets).flatMap((key) => [key, ...this.#ports.gate.sourcesOf(key)]),
+        );
       case 'list':
         return this.#listing.list(wanted, []);
       case 'scopes':
@@ -430,14 +435,20 @@ export class SubscriptionPass {
         }),
       areCurrent: (lists) => lists.every((list) => this.#elapsed(this.#listedAt.get(list) ?? 0) <= LIST_MS),
       gate: async (row, key) => {
-        const versions = await this.#listed(key, readOn).catch(() => undefined);
-        if (!versions) return { reason: 'VaultUnreadable', until: new Date(now().getTime() + LIST_AGAIN_MS) };
-        return gate.blocked(row, key, versions, readOn);
+        const order = gate.order(key);
+        const listed = async (of: ManagedKey) => {
+          const versions = await this.#listed(of, readOn).catch(() => undefined);
+          return versions && { key: of, versions };
+        };
+        const [from, to] = await Promise.all([listed(key), order?.covers(row) ? listed(order.to) : undefined]);
+        if (!from) return { reason: 'VaultUnreadable', until: new Date(now().getTime() + LIST_AGAIN_MS) };
+        return gate.blocked(row, from, to, readOn);
       },
       isAnnounced: (key, target) => this.#targets[key.id] === target,
       announce: (key, target) => this.#announce(key, target),
       stopped: (row, key, target) => (this.#isStopping() ? stop('Busy') : gate.stops(row, key, target)),
       order: (key) => gate.order(key),
+      orderBetween: (from, to) => gate.orderBetween(from, to),
       isExempt: (row) => isByDrift && isExempt(row),
     };
   }
@@ -511,6 +522,7 @@ export class SubscriptionPass {
     const put = new Map<string, UseRow>();
     const drop: UseRef[] = [];
     const items: NewWorkItem[] = [];
+    const moved = new Map<string, UseRow[]>();
     for (const { task, result } of results) {
       const { row, moves, changed } = result;
       const isRecorded = moves.length > 0 && moves.every(({ id }) => recorded.has(id));
@@ -527,10 +539,14 @@ export class SubscriptionPass {
       const kept = isRecorded ? rest : row;
       this.#rows.set(nameOfUse(task.row), kept);
       put.set(`${row.key} ${nameOfUse(row)}`, kept);
-      const other = isMovedAway && changed ? this.#ports.vaults.key(row.key) : undefined;
-      if (other) items.push(this.#itemOf('key', other.id, causeOf(task)));
+      const other = isMovedAway ? this.#ports.vaults.key(row.key) : undefined;
+      if (other) this.#progress(other, causeOf(task));
+      if (other && changed) items.push(this.#itemOf('key', other.id, causeOf(task)));
+      for (const { rekey } of moves) if (rekey) moved.set(rekey, [...(moved.get(rekey) ?? []), row]);
     }
     if (items.length > 0) await this.#ports.items.put(items);
+    // Before the rows: what a roll back covers has to be known once a use is seen on the other key.
+    for (const [order, uses] of moved) await this.#ports.moved.put(order, uses);
     // Of a use that changes its key the new row is there before the old one goes.
     if (put.size > 0) await this.#ports.rows.put([...put.values()]);
     if (drop.length > 0) await this.#ports.rows.drop(drop);
@@ -617,8 +633,4 @@ function differ(one: UseRow, other: UseRow): boolean {
 /** Of the same version: something else has changed, or the row was not written for a day. */
 function isWorthWriting(known: UseRow, seen: UseRow): boolean {
   return differ(known, seen) || !hasBeenSince(known.readOn, Date.parse(seen.readOn) - DAY_MS, new Date(seen.readOn));
-}
-
-function nameOfUse({ account, scope }: Pick<UseRow, 'account' | 'scope'>): string {
-  return accountRow(account, scope);
 }

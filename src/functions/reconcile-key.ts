@@ -3,7 +3,6 @@ import { recordDeeds } from '../approvals/record-deeds.ts';
 import { probeKey } from '../effect/probe-work.ts';
 import { settleBelowKey } from '../identities/settle-below-key.ts';
 import type { Log } from '../log.ts';
-import { carryOutRekey } from '../rekey/carry-out.ts';
 import { settleRevocation } from '../revocation/settle-revocation.ts';
 import { rotateWhenDue } from '../rotation/rotate-when-due.ts';
 import type { Services } from '../services.ts';
@@ -25,6 +24,7 @@ async function run(work: KeyQueueWork, services: Services, log: Log): Promise<Ou
     case 'key':
     // Of version 2.
     case 'rotation':
+    case 'rekey':
       await services.controller.handleKeyMessage(work.key, work.cause, log);
       return DONE;
     case 'rotate':
@@ -33,8 +33,6 @@ async function run(work: KeyQueueWork, services: Services, log: Log): Promise<Ou
       return settleRevocation(work, services, log);
     case 'accountRevocation':
       return settleBelowKey(work, services, log);
-    case 'rekey':
-      return carryOutRekey(work, services, log);
     case 'approval':
       return recordDeeds(work, services, log);
     case 'probe':

@@ -17,7 +17,10 @@ export interface RecordPorts {
 }
 
 /** Puts a change into the audit trail. Never rejects. @returns `written`, or why it is not: then the sweep does */
-export async function recordChange(change: UnrecordedOrder, { orderStore, audit }: RecordPorts): Promise<string> {
+export async function recordChange(
+  change: UnrecordedOrder,
+  { orderStore, audit }: Pick<RecordPorts, 'orderStore' | 'audit'>,
+): Promise<string> {
   const outcome = await audit(entryOf(change), WAIT_MS);
   if ('failed' in outcome) return outcome.failed;
   await triedFor(NOTE_MS, forget(orderStore, [change.id]));

@@ -153,9 +153,14 @@ export function isOpen({ state }: Pick<Rekey, 'state'>): boolean {
   return state !== 'done' && state !== 'ended';
 }
 
+/** An order that moves what it finds. */
+export function isMoving({ state }: Pick<Rekey, 'state'>): boolean {
+  return state === 'active' || state === 'verifying';
+}
+
 /** The order that moves the uses of a key now. There is one at most. @param key identifier without a version */
 export function findRekey({ rekeys }: StandingOrders, key: string): Rekey | undefined {
-  return rekeys.find(({ from, state }) => (state === 'active' || state === 'verifying') && sameKeyName(from, key));
+  return rekeys.find((rekey) => isMoving(rekey) && sameKeyName(rekey.from, key));
 }
 
 /** Open orders that have to do with either key: a key takes part in one at a time, so that nothing moves in a circle. */

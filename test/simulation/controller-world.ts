@@ -16,13 +16,15 @@ import { NO_SUBSCRIPTION, type WorkKind } from '../../src/fleet/work-items.ts';
 import type { WorkerPorts } from '../../src/fleet/worker-ports.ts';
 import { compareAge, type KeyVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
 import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
-import { NO_ORDERS, openPauses, type StandingOrders, withPause, withResume } from '../../src/orders/standing-orders.ts';
+import type { RekeyAct } from '../../src/orders/order-rekey.ts';
+import { openPauses, type Rekey, withPause, withResume } from '../../src/orders/standing-orders.ts';
 import { formatRevocation, openRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { KEY, REVOKER, VAULT, VAULTS } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 import { MemoryWorkItems } from '../support/memory-work-items.ts';
 import type { World } from './explore.ts';
 import { MemoryLeases } from './memory-leases.ts';
+import { MemoryOrders } from './memory-orders.ts';
 import { MemoryRollouts } from './memory-rollouts.ts';
 import { MemoryStorage, type UseSpec } from './memory-storage.ts';
 import { keysOf, MemoryVault, type Way } from './memory-vault.ts';
@@ -41,6 +43,11 @@ type Deed =
   /** All moves are paused, for so long or until they are resumed. */
   | { readonly do: 'pause'; readonly minutes?: number }
   | { readonly do: 'resume' }
+  | { readonly do: 'rekey'; readonly from: string; readonly to: string; readonly maxFailures?: number }
+  /** To the last re-key. */
+  | { readonly do: 'pauseRekey' | 'resumeRekey' | 'takeBackRekey' | 'endRekey' }
+  /** An operator moves an account to another key, on its newest version. */
+  | { readonly do: 'moveTo'; readonly account: string; readonly key: string }
   /** The worker's instance is killed, and what it has in flight lands. */
   | { readonly do: 'kill' }
   | { readonly do: 'loseMessages' }
@@ -113,7 +120,10 @@ export class ControllerWorld implements World {
   readonly items = new MemoryWorkItems();
   readonly rollouts = new MemoryRollouts();
   readonly recorded: Recorded[] = [];
-  #orders: StandingOrders = NO_ORDERS;
+  readonly orders = new MemoryOrders(
+    () => new Date(this.#clock),
+    (rekey) => this.#judgeDone(rekey),
+  );
   /** People and lost rows make accounts go past their wave. */
   #isDisturbed = false;
   #isIndexLost = false;
@@ -121,6 +131,8 @@ export class ControllerWorld implements World {
   #isWell = true;
   #broken: string | undefined;
   #pausedSince = Number.POSITIVE_INFINITY;
+  /** By subscription: when orders had it listed. */
+  readonly #listedAt = new Map<string, number>();
   readonly #canaries: number;
   readonly #vaults = new Map<string, MemoryVault>();
   /** By key: since when which version is the one to move to. */
@@ -152,7 +164,7 @@ export class ControllerWorld implements World {
     this.#instances = Array.from({ length: scenario.instances }, (_, number) => ({
       ...{ number, actors: new Set<Actor>(), capacity: new CallCapacity(), gate: undefined, caller: undefined },
     }));
-    for (const [n, key] of [...new Set(scenario.uses.map((use) => use.key))].entries()) {
+    for (const [n, key] of [FIRST_KEY, SECOND_KEY].entries()) {
       this.#vaults.set(key, new MemoryVault(1, () => new Date(this.#clock), undefined, 1 + n * 500));
       this.#noteTarget(key);
     }
@@ -167,7 +179,7 @@ export class ControllerWorld implements World {
         isLongRevoked: (key) => this.#revokedSince(key) < this.#clock - LIST_MS,
         isLongPaused: () => this.#isPaused() && this.#pausedSince < this.#clock - PAUSE_FELT_MS,
         isHeld: (name, key, version) => this.#isHeld(name, key, version),
-        isRekeyed: () => false,
+        isRekeyed: (from, to) => this.orders.mayRekey(keyId(from), keyId(to), PAUSE_FELT_MS),
         isOlder: (key, a, b) => this.#age(key, a) < this.#age(key, b),
         stampOn: () => new Date(this.#clock + scenario.stampSkewMs),
       },
@@ -239,9 +251,25 @@ export class ControllerWorld implements World {
     if (this.#isIndexLost && this.scheduler.landings > 0) return;
     for (const [name, { key, current }] of this.storage.uses) {
       const target = this.#isPaused() ? undefined : this.#target(key);
+      const rekey = this.#isPaused() ? undefined : this.#openRekey(keyId(key));
+      if (rekey && this.orders.covers(rekey, this.#use(name))) {
+        throw new Error(`${when} ${name} is on ${key}, which ${rekey.id} moves it off`);
+      }
       if (target && current !== target) {
         throw new Error(`${when} ${name} is on ${short(current)}, not on ${short(target)}`);
       }
+    }
+  }
+
+  /** What an order covers has left its source key; a roll back covers what the app has moved, whether it knows it or not. */
+  #judgeDone({ id, from, only }: Rekey): void {
+    const original = this.orders.orders.rekeys.find((rekey) => rekey.id === only);
+    for (const [name, { key, spec, changes }] of this.storage.uses) {
+      const last = changes.at(-1);
+      const before = changes.at(-2)?.key ?? spec.key;
+      const isMoved = last?.byApp === true && keyId(before) === original?.from && keyId(last.key) === original.to;
+      if (keyId(key) === from && (only === undefined || isMoved))
+        this.#broken ??= `${id} is done, and ${name} is on ${key}`;
     }
   }
 
@@ -360,7 +388,7 @@ export class ControllerWorld implements World {
         const until = deed.minutes && new Date(this.#clock + deed.minutes * 60_000).toISOString();
         const by = { id: 'pause', reason: 'test', by: { objectId: 'operator' } };
         const pause = { ...by, since: new Date(this.#clock).toISOString(), ...(until ? { until } : {}) };
-        this.#orders = withPause(this.#orders, pause, new Date(this.#clock));
+        this.orders.orders = withPause(this.orders.orders, pause, new Date(this.#clock));
         this.#pausedSince = this.#clock;
         return;
       }
@@ -375,9 +403,30 @@ export class ControllerWorld implements World {
         this.#stall(deed.seconds * 1000);
         return;
       case 'resume':
-        this.#orders = withResume(this.#orders, undefined, [], new Date(this.#clock));
+        this.orders.orders = withResume(this.orders.orders, undefined, [], new Date(this.#clock));
         for (const key of this.#vaults.keys()) this.#wantKey(key);
         return;
+      case 'rekey':
+        this.orders.start(keyId(deed.from), keyId(deed.to), deed.maxFailures ?? 3);
+        this.#wantKey(deed.from);
+        this.#wantKey(deed.to);
+        return;
+      case 'pauseRekey':
+      case 'resumeRekey':
+      case 'takeBackRekey':
+      case 'endRekey': {
+        const act = deed.do.slice(0, -'Rekey'.length) as RekeyAct;
+        for (const id of this.orders.act(act)) this.#wantKey(id.split('/').at(-1) ?? '');
+        return;
+      }
+      case 'moveTo': {
+        const newest = this.#versions(deed.key).at(-1)?.version;
+        const { spec } = this.storage.uses.find(([name]) => name === deed.account)?.[1] ?? {};
+        if (!newest || !spec || !this.#target(deed.key)) return;
+        this.storage.set(deed.account, deed.key, newest);
+        this.#want(spec.subscription, 'account', this.storage.id(deed.account), 'operator');
+        return;
+      }
       case 'wait':
         return;
     }
@@ -482,7 +531,11 @@ export class ControllerWorld implements World {
       },
       subscriptions: async () => this.#subscriptions,
       rollouts: this.rollouts.port(way),
-      orders: { read: () => way('orders read', () => this.#orders) },
+      orders: this.orders.port(way),
+      moved: this.orders.moved(way),
+      inSight: async () => undefined,
+      findGaps: (_, since) => way('gaps', () => this.#findGaps(since)),
+      recordOrder: ({ id }) => way(`audit ${id}`, () => {}, true),
       gate: this.#gateOf(instance),
       canaries: this.#canaries,
       probe: (canaries) => way(`probe ${canaries.length}`, () => 'proven' as const),
@@ -547,7 +600,9 @@ export class ControllerWorld implements World {
       return this.scheduler.call(caller, label, effect, false, deadline.signal).finally(() => clearTimeout(timer));
     };
     instance.gate ??= new RolloutGate({
-      orders: { read: () => way('gate orders', () => this.#orders) },
+      orders: { read: () => way('gate orders', () => this.orders.orders) },
+      moved: this.orders.moved((label, effect) => way(`gate ${label}`, effect)),
+      vaults: VAULTS,
       rollouts: this.rollouts.port(way),
       now: () => new Date(this.#clock),
     });
@@ -572,7 +627,7 @@ export class ControllerWorld implements World {
   #isQuiet(): boolean {
     const isIdle = this.#instances.every(({ actors }) => actors.size === 0);
     const isStill = this.#messages.every(({ visibleAt }) => visibleAt > this.#clock + SWEEP_MS);
-    const isDone = this.#isPaused() || (isStill && this.items.all.length === 0);
+    const isDone = this.#isPaused() || (isStill && this.items.all.length === 0 && !this.#openRekey());
     return isIdle && isDone && this.scheduler.nextDeadline() === Number.POSITIVE_INFINITY;
   }
 
@@ -582,7 +637,10 @@ export class ControllerWorld implements World {
 
   /** Whether those that go first are not on that version yet. */
   #isHeld(name: string, key: string, version: string): boolean {
-    const accounts = this.storage.uses.filter(([other, use]) => use.key === key && !other.includes('/'));
+    // A use that the index has lost has no stage.
+    if (this.#isIndexLost) return false;
+    const ofKey = this.storage.uses.find(([other]) => other === name)?.[1].key;
+    const accounts = this.storage.uses.filter(([other, use]) => use.key === ofKey && !other.includes('/'));
     const reached = new Set(this.storage.changes.flatMap((change) => (change.version === version ? change.name : [])));
     const asked = this.storage.asked.get(`${key} ${version}`) ?? new Set();
     const firsts = new Set([...asked, name].map((one) => one.split('/')[0]));
@@ -605,8 +663,35 @@ export class ControllerWorld implements World {
     return this.#vaults.get(key)?.versions ?? [];
   }
 
+  /** An order that neither key of blocks. */
+  #openRekey(from?: string): Rekey | undefined {
+    const isUsable = (id: string) => this.#target(id.split('/').at(-1) ?? '') !== undefined;
+    return this.orders.moving.find(
+      (rekey) => (from === undefined || rekey.from === from) && isUsable(rekey.from) && isUsable(rekey.to),
+    );
+  }
+
+  #use(name: string): { readonly account: string; readonly scope?: string } {
+    return { account: this.storage.id(name), ...(name.includes('/') ? { scope: 'scope' } : {}) };
+  }
+
+  /** What was listed before does not show a write that landed since. */
+  #findGaps(since: Date): readonly string[] {
+    const subscriptions = new Set(this.storage.uses.map(([, { spec }]) => spec.subscription));
+    const isListed = (id: string) =>
+      !this.items.all.some(({ kind, subscription }) => kind === 'list' && subscription === id);
+    const listed = [...subscriptions].filter((id) => (this.#listedAt.get(id) ?? 0) > since.getTime() && isListed(id));
+    if (listed.length === subscriptions.size) return [];
+    if (this.#clock <= since.getTime()) return ['too early'];
+    for (const id of [...subscriptions].filter((one) => (this.#listedAt.get(one) ?? 0) <= since.getTime())) {
+      this.#want(id, 'list', '');
+      this.#listedAt.set(id, this.#clock);
+    }
+    return ['not listed'];
+  }
+
   #isPaused(): boolean {
-    return openPauses(this.#orders, new Date(this.#clock)).length > 0;
+    return openPauses(this.orders.orders, new Date(this.#clock)).length > 0;
   }
 
   #target(key: string): string | undefined {
@@ -636,6 +721,10 @@ export class ControllerWorld implements World {
   #age(key: string, version: string): number {
     return [...this.#versions(key)].sort(compareAge).findIndex((one) => one.version === version);
   }
+}
+
+function keyId(name: string): string {
+  return managedKey(VAULT, name).id;
 }
 
 function short(version: string): string {

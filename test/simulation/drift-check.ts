@@ -9,12 +9,10 @@ import type { Account } from '../../src/fleet/account.ts';
 import type { FleetIndex } from '../../src/fleet/fleet-index.ts';
 import { accountKeyUse, usesKey } from '../../src/fleet/key-use.ts';
 import { planKeyUse } from '../../src/fleet/plan.ts';
-import type { RekeyStore } from '../../src/fleet/rekey-order.ts';
 import type { StorageAccounts } from '../../src/fleet/storage-client.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
 import { mayNeedRotation } from '../../src/keys/near-expiry.ts';
-import { reviveRekeys } from '../../src/rekey/revive.ts';
 import { needsLook } from '../../src/revocation/keep-revoked.ts';
 import type { Settings } from '../../src/settings/settings.ts';
 import { KEY_WORK } from '../../src/work/messages.ts';
@@ -26,7 +24,6 @@ type DriftPorts = RotationServices &
     readonly settings: Settings;
     readonly accounts: StorageAccounts;
     readonly fleet: FleetIndex;
-    readonly rekeys: RekeyStore;
     readonly newId: () => string;
     readonly sleep: (ms: number) => Promise<void>;
   };
@@ -86,7 +83,6 @@ export async function checkDrift(ports: DriftPorts): Promise<void> {
   const send = (kind: { kind: 'key' } | { kind: 'rotate' }) =>
     queue.send(KEY_WORK, { ...kind, ...work }).catch(() => {});
   if (needsLook(versions, rules.now)) await send({ kind: 'key' });
-  await reviveRekeys(ports as never).catch(() => {});
   if (mayNeedRotation(versions, rules.now)) await send({ kind: 'rotate' });
   await fix(findings, CHECK, ports as unknown as FixServices, log);
 }

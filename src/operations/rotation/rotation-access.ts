@@ -3,7 +3,9 @@ import type { TokenCredential } from '../../azure/credential.ts';
 import { CmkError } from '../../errors.ts';
 import { createFleetIndex } from '../../fleet/create-fleet-index.ts';
 import { createFleetTable } from '../../fleet/fleet-table-client.ts';
+import { requestEach } from '../../fleet/fleet-work.ts';
 import { createRotationNotes } from '../../fleet/rotation-notes.ts';
+import { createWorkItems } from '../../fleet/work-items-client.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import { KnownOrders } from '../../orders/known-orders.ts';
 import type { ControlPorts } from '../../orders/order-pause.ts';
@@ -14,7 +16,7 @@ import { knowsAppStorage } from '../../settings/own-storage.ts';
 import { SettingsReader } from '../../settings/reader.ts';
 import { type Environment, readStorageSettings, readSubscriptions } from '../../settings/settings.ts';
 import { DEFAULT_BUDGET_SHARE } from '../../settings/settings-table.ts';
-import { requestByMessage, type WorkQueue } from '../../work/work-queue-client.ts';
+import { requestByMessage } from '../../work/work-queue-client.ts';
 import { appRecord } from '../key/app-record.ts';
 import type { Azure } from '../operator-azure.ts';
 import { keyByName } from '../resolve.ts';
@@ -41,6 +43,7 @@ export function rotationAccess(
   const table = createFleetTable(settings, credential);
   const { now, keys, cloud } = azure;
   const record = appRecord(environment, credential);
+  const items = createWorkItems(settings, credential);
   const orderStore = createOrdersStore(settings, credential);
   return {
     settings: {
@@ -61,14 +64,6 @@ export function rotationAccess(
     newId: () => randomUUID(),
     now,
     ...record,
-    requestKeys: keyRequests(record.queue),
-  };
-}
-
-/** What is paused asks again by itself: after the end of a pause of all keys none is sent for. */
-function keyRequests(queue: Pick<WorkQueue, 'send'>): ControlPorts['requestKeys'] {
-  const requestKey = requestByMessage(queue);
-  return async (keys, cause) => {
-    for (const key of keys === 'all' ? [] : keys) await requestKey(key, cause);
+    requestKeys: (of, cause) => requestEach(of, cause, { items, requestKey: requestByMessage(record.queue) }),
   };
 }

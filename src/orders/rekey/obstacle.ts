@@ -1,32 +1,38 @@
-import { describe, describeFailure } from '../azure/failure.ts';
-import type { RekeyData } from '../fleet/rekey-order.ts';
-import type { Keys } from '../keys/key-client.ts';
-import { type KeyVersion, newestUsableVersion, newestVersion } from '../keys/key-versions.ts';
-import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { openRevocation } from '../revocation/revocation.ts';
+import { describe, describeFailure } from '../../azure/failure.ts';
+import { type KeyVersion, newestUsableVersion, newestVersion } from '../../keys/key-versions.ts';
+import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import type { Reason } from '../../reasons.ts';
+import { openRevocation } from '../../revocation/revocation.ts';
 
-type Obstacle = NonNullable<RekeyData['waits']>;
+interface ListedKeys {
+  listVersions(key: ManagedKey): Promise<readonly KeyVersion[]>;
+}
+
+/** Why an order waits. */
+export interface Obstacle {
+  readonly reason: Reason;
+  readonly detail: string;
+}
 
 /**
- * What keeps everything from moving between two keys now: it may pass, and is looked at again. Whether a key is revoked cannot
- * be told either where it cannot be read. Errors are the SDK's, of a vault that throttles alone.
+ * What keeps everything from moving between two keys now. Whether a key is revoked cannot be told either where it cannot be
+ * read. Never throws.
  */
 export async function obstacleOf(
   from: ManagedKey,
   to: ManagedKey,
-  { keys, now }: { readonly keys: Keys; readonly now: () => Date },
+  { keys, now }: { readonly keys: ListedKeys; readonly now: () => Date },
 ): Promise<Obstacle | undefined> {
   const [of, onto] = await Promise.all([listed(from, keys), listed(to, keys)]);
   if ('reason' in of) return of;
   return 'reason' in onto ? onto : versionObstacle(of, onto, now());
 }
 
-async function listed(key: ManagedKey, keys: Keys): Promise<Listed | Obstacle> {
+async function listed(key: ManagedKey, keys: ListedKeys): Promise<Listed | Obstacle> {
   try {
     return { key, versions: await keys.listVersions(key) };
   } catch (error) {
     const failure = describeFailure(error);
-    if (failure.kind === 'throttled') throw error;
     const reason = failure.kind === 'forbidden' ? 'VaultUnreadable' : 'ServiceUnavailable';
     return { reason, detail: `${key.id} cannot be read: ${describe(failure)}` };
   }

@@ -1,16 +1,16 @@
-import { commandOr } from '../azure/shell-command.ts';
-import { conflictsOfOrder, type RekeyOrder } from '../fleet/rekey-order.ts';
-import { giveAccess } from '../identities/give-access.ts';
-import type { KeyAccess } from '../identities/key-access.ts';
-import type { KeyVersion } from '../keys/key-versions.ts';
-import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { isStorageKind } from '../keys/storage-kind.ts';
-import { vaultOption } from '../keys/vault-options.ts';
-import type { Reason } from '../reasons.ts';
-import type { VaultProperties } from '../vaults/vault-client.ts';
-import { letStorageIn, protectVault } from '../vaults/vault-commands.ts';
-import { storageHindrance } from '../vaults/vault-network.ts';
-import { wayOut } from './hold-keys.ts';
+import { commandOr } from '../../azure/shell-command.ts';
+import { giveAccess } from '../../identities/give-access.ts';
+import type { KeyAccess } from '../../identities/key-access.ts';
+import type { KeyVersion } from '../../keys/key-versions.ts';
+import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { isStorageKind } from '../../keys/storage-kind.ts';
+import { vaultOption } from '../../keys/vault-options.ts';
+import type { Reason } from '../../reasons.ts';
+import type { VaultProperties } from '../../vaults/vault-client.ts';
+import { letStorageIn, protectVault } from '../../vaults/vault-commands.ts';
+import { storageHindrance } from '../../vaults/vault-network.ts';
+import { wayOut } from '../order-rekey.ts';
+import { conflictsOf, type StandingOrders } from '../standing-orders.ts';
 import { versionObstacle } from './obstacle.ts';
 
 /** Something that stands in the way of a re-key. */
@@ -32,7 +32,7 @@ export interface RekeyFacts {
   readonly vault: ReadOrWhy<Pick<VaultProperties, 'softDelete' | 'purgeProtection' | 'network'>>;
   /** Type and size of the newest version; undefined where Key Vault does not show them. */
   readonly material: ReadOrWhy<{ readonly type: string; readonly size: number | undefined } | undefined>;
-  readonly orders: readonly RekeyOrder[];
+  readonly orders: StandingOrders;
   /** Of each account that is to move, to the key that it is to move to. */
   readonly access: readonly KeyAccess[];
   /** What uses the old key where the app does not look, one sentence for each subscription. */
@@ -59,7 +59,7 @@ export function judgeRekey(facts: RekeyFacts, now: Date): RekeyCheck {
     ...keyProblems(facts, now),
     ...vaultProblems(facts),
     ...materialProblems(facts),
-    ...orderProblems(facts, now),
+    ...orderProblems(facts),
     ...accessProblems(facts),
   ];
   const unknown = access.filter(({ ready }) => ready === 'unknown');
@@ -152,8 +152,8 @@ function materialProblems({ to, material }: RekeyFacts): RekeyProblem[] {
   ];
 }
 
-function orderProblems({ from, to, orders }: RekeyFacts, now: Date): RekeyProblem[] {
-  return conflictsOfOrder({ id: '', from: from.id, to: to.id }, orders, now).map((order) => ({
+function orderProblems({ from, to, orders }: RekeyFacts): RekeyProblem[] {
+  return conflictsOf(orders, { from: from.id, to: to.id }).map((order) => ({
     reason: 'RekeyConflict',
     detail: `The re-key ${order.id} (${order.from} to ${order.to}) has to do with the same key.`,
     fix: wayOut(order),

@@ -1,15 +1,15 @@
-import type { InSight } from '../accounts/in-sight.ts';
-import { describe, describeFailure } from '../azure/failure.ts';
-import type { Account } from '../fleet/account.ts';
-import type { FleetIndex } from '../fleet/fleet-index.ts';
-import { accountKeyUse, usesKey } from '../fleet/key-use.ts';
-import type { RekeyStore } from '../fleet/rekey-order.ts';
-import type { StorageAccounts } from '../fleet/storage-client.ts';
-import { checkKeyAccess, type KeyAccessServices } from '../identities/check-key-access.ts';
-import type { KeyCatalog } from '../keys/key-admin-client.ts';
-import type { Keys } from '../keys/key-client.ts';
-import { newestVersion } from '../keys/key-versions.ts';
-import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { InSight } from '../../accounts/in-sight.ts';
+import { describe, describeFailure } from '../../azure/failure.ts';
+import type { Account } from '../../fleet/account.ts';
+import type { FleetIndex } from '../../fleet/fleet-index.ts';
+import { accountKeyUse, usesKey } from '../../fleet/key-use.ts';
+import type { StorageAccounts } from '../../fleet/storage-client.ts';
+import { checkKeyAccess, type KeyAccessServices } from '../../identities/check-key-access.ts';
+import type { KeyCatalog } from '../../keys/key-admin-client.ts';
+import type { Keys } from '../../keys/key-client.ts';
+import { newestVersion } from '../../keys/key-versions.ts';
+import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import type { OrdersStore } from '../standing-orders-client.ts';
 import { LeftOut } from './left-out.ts';
 import { judgeRekey, type ReadOrWhy, type RekeyCheck, type RekeyFacts } from './rekey-check.ts';
 
@@ -18,7 +18,7 @@ interface CheckServices extends KeyAccessServices {
   readonly keyCatalog: Pick<KeyCatalog, 'material'>;
   readonly accounts: StorageAccounts;
   readonly fleet: Pick<FleetIndex, 'uses'>;
-  readonly rekeys: Pick<RekeyStore, 'orders'>;
+  readonly orderStore: Pick<OrdersStore, 'read'>;
   /** Where accounts are looked for. */
   readonly searched: () => Promise<readonly string[]>;
   /** What the app looks after; undefined: not known here. */
@@ -33,12 +33,12 @@ interface CheckServices extends KeyAccessServices {
  * @throws the SDK's errors where the orders that there are cannot be read
  */
 export async function checkRekey(from: ManagedKey, to: ManagedKey, services: CheckServices): Promise<RekeyCheck> {
-  const { keys, keyCatalog, vaults, rekeys, now } = services;
+  const { keys, keyCatalog, vaults, orderStore, now } = services;
   const [fromVersions, toVersions, vault, orders, { accounts, ...users }] = await Promise.all([
     reading(() => keys.listVersions(from)),
     reading(() => keys.listVersions(to)),
     reading(() => vaults.get(to.vault)),
-    rekeys.orders(),
+    orderStore.read(),
     accountsOf(from, services),
   ]);
   const newest = 'read' in toVersions ? newestVersion(toVersions.read)?.version : undefined;

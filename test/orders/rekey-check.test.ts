@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { RekeyOrder } from '../../src/fleet/rekey-order.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
-import { judgeRekey, type RekeyFacts } from '../../src/rekey/rekey-check.ts';
+import { judgeRekey, type RekeyFacts } from '../../src/orders/rekey/rekey-check.ts';
+import { NO_ORDERS, type Rekey, withRekey } from '../../src/orders/standing-orders.ts';
 import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import type { VaultNetwork } from '../../src/vaults/vault-client.ts';
 import { day, KEY, keyVersion, REVOKER, VAULT, versionName } from '../support/keys.ts';
-import { rekeyOrder } from '../support/rekeys.ts';
 
 const OTHER = managedKey(VAULT, 'new-key');
 const now = day(200);
@@ -17,14 +16,18 @@ const FINE: RekeyFacts = {
   toVersions: { read: [keyVersion(51)] },
   vault: { read: { softDelete: true, purgeProtection: true, network: OPEN } },
   material: { read: { type: 'RSA-HSM', size: 3072 } },
-  orders: [],
+  orders: NO_ORDERS,
   access: [{ account: 'st1', ready: true, reason: undefined, principalId: 'p1', missing: [] }],
   leftOut: [],
   unread: [],
 };
 const reasons = (facts: Partial<RekeyFacts>) =>
   judgeRekey({ ...FINE, ...facts }, now).problems.map((one) => one.reason);
-const standing = (change: Partial<RekeyOrder>) => ({ orders: [rekeyOrder({ from: 'x', to: OTHER.id, ...change })] });
+const withOrder = (change: Partial<Rekey>): Pick<RekeyFacts, 'orders'> => {
+  const about = { id: 'r1', from: 'x', to: OTHER.id, maxFailures: 3, reason: 'leaked', by: { objectId: 'o' } };
+  const rekey: Rekey = { ...about, state: 'active', startedOn: day(1).toISOString(), ...change };
+  return { orders: withRekey(NO_ORDERS, rekey, now) };
+};
 
 describe('before a re-key', () => {
   it('nothing stands in the way of what is fit', () => {
@@ -40,7 +43,7 @@ describe('before a re-key', () => {
       toVersions: { read: [keyVersion(51, { enabled: false })] },
       vault: { read: { softDelete: false, purgeProtection: false, network: { ...OPEN, allowsOthers: false } } },
       material: { read: { type: 'EC', size: undefined } },
-      ...standing({ from: KEY.id }),
+      ...withOrder({ from: KEY.id }),
       access: [
         { account: 'st1', ready: false, reason: 'IdentityWithoutRole', principalId: 'p1', missing: ['no role'] },
       ],
@@ -115,9 +118,9 @@ describe('before a re-key', () => {
   });
 
   it('an order that shares a key stands in the way while it stands', () => {
-    expect(reasons(standing({ state: 'moving' }))).toEqual(['RekeyConflict']);
-    expect(reasons(standing({ state: 'done' }))).toEqual([]);
-    expect(reasons(standing({ state: 'moving', to: 'y' }))).toEqual([]);
+    expect(reasons(withOrder({ state: 'active' }))).toEqual(['RekeyConflict']);
+    expect(reasons(withOrder({ state: 'done' }))).toEqual([]);
+    expect(reasons(withOrder({ state: 'active', to: 'y' }))).toEqual([]);
   });
 
   it('an identity that lacks its role is named once, and one that cannot be told is a warning', () => {

@@ -1,9 +1,8 @@
 import { z } from 'zod';
-import { APPROVAL } from '../../approvals/approval.ts';
-import { REKEY_ORDER } from '../../fleet/rekey-order.ts';
 import { type ApiOperation, STORAGE_UNREAD } from '../../http/openapi.ts';
 import { readableText } from '../../http/readable-text.ts';
 import { TEXT_LENGTHS } from '../../http/text-lengths.ts';
+import { REKEY } from '../standing-orders.ts';
 
 const KEY = z
   .string()
@@ -29,23 +28,18 @@ const check = z.object({
   withoutRole: z.array(z.string()).describe('Principals that lack their role on the new key.'),
 });
 
-const order = REKEY_ORDER.omit({
-  tick: true,
-  tickedOn: true,
-  wave: true,
-  lateOnto: true,
-  change: true,
-  unrecorded: true,
+const order = REKEY.extend({
+  waits: z
+    .object({ reason: z.string(), detail: z.string() })
+    .optional()
+    .describe('Why nothing moves, or it is not done.'),
 });
 
 const progress = z.object({
-  moved: z.int().describe('Accounts and scopes on the new key by this order, or back on the old one.'),
-  waiting: z
-    .int()
-    .describe('Known to be on the key that they are to leave. Who is still to be asked is told by `waits`.'),
+  moved: z.int().describe('Accounts and scopes on the target key by this order.'),
+  waiting: z.int().describe('Known to be on the source key, and not failed.'),
   failed: z.int(),
-  left: z.int().describe('Put onto a third key by people.'),
-  gone: z.int(),
+  left: z.int().describe('Moved, and not on the target key any more: put elsewhere by others, or deleted.'),
   failures: z
     .array(
       z.object({
@@ -61,21 +55,16 @@ const progress = z.object({
   toDo: z.array(z.string()).describe('What is left to a person.'),
 });
 
-export const REKEY_STARTED = z.object({ check, order });
-
 export const REKEY_RESPONSES = {
   RekeyCheck: check,
-  RekeyStarted: REKEY_STARTED,
-  RekeyAsked: z.object({ reason: z.literal('ApprovalNeeded'), check, approval: APPROVAL }),
+  RekeyStarted: z.object({ check, order: REKEY }),
   RekeyStatus: z.object({ order, progress }),
-  Rekeys: z.object({ value: z.array(order) }),
+  Rekeys: z.object({ value: z.array(REKEY) }),
 };
 export const REKEY_REQUESTS = { RekeyRequest: REKEY_REQUEST, RekeyChange: REKEY_CHANGE };
 
 const ID = { name: 'id', in: 'path', description: 'Id of the re-key.', schema: z.string().min(1).max(64) } as const;
-/** The audit trail has none of the last changes, and no more are made. */
-const UNRECORDED = { 503: ['AuditFailed', 'ServiceUnavailable'] };
-const CHANGED = { 404: ['RekeyNotFound'], 409: ['RekeyChanged', 'RekeyNotPossible'], ...STORAGE_UNREAD };
+const CHANGED = { 404: ['RekeyNotFound'], 409: ['RekeyNotPossible'], ...STORAGE_UNREAD };
 
 /** The calls of the functions `rekeys` and `changeRekey`. */
 export const REKEY_OPERATIONS: readonly ApiOperation[] = [
@@ -108,12 +97,11 @@ export const REKEY_OPERATIONS: readonly ApiOperation[] = [
     responses: {
       200: { description: 'What stands in the way, and what it would move.', schema: 'RekeyCheck' },
       201: { description: 'It stands.', schema: 'RekeyStarted' },
-      202: { description: 'It waits for approval (`CMK_APPROVALS`); nothing moves.', schema: 'RekeyAsked' },
     },
     problems: {
       400: ['QueryInvalid'],
       404: ['KeyNotManaged'],
-      409: ['RekeyConflict', 'RekeyUnfit', 'TooManyWaiting'],
+      409: ['RekeyConflict', 'RekeyUnfit', 'TooManyOrders'],
       ...STORAGE_UNREAD,
     },
   },
@@ -131,7 +119,7 @@ export const REKEY_OPERATIONS: readonly ApiOperation[] = [
     id: 'cancelRekey',
     method: 'delete',
     path: '/rekeys/{id}',
-    summary: 'Take a re-key back: what it has moved goes back to the old key.',
+    summary: 'Take a re-key back: what it has moved goes back to the old key, by an order of its own.',
     description: 'With `keep=true` it ends, and everything stays where it is.',
     role: 'Cmk.Operate',
     parameters: [
@@ -144,7 +132,12 @@ export const REKEY_OPERATIONS: readonly ApiOperation[] = [
         schema: z.enum(['true', 'false']).optional(),
       },
     ],
-    responses: { 202: { description: 'The order and its progress.', schema: 'RekeyStatus' } },
+    responses: {
+      202: {
+        description: 'The order that takes it back, or with `keep` the one that has ended.',
+        schema: 'RekeyStatus',
+      },
+    },
     problems: {
       400: ['QueryInvalid'],
       404: ['RekeyNotFound'],
@@ -152,13 +145,13 @@ export const REKEY_OPERATIONS: readonly ApiOperation[] = [
         'KeyNotFound',
         'NewestVersionUnusable',
         'NoUsableVersion',
-        'RekeyChanged',
         'RekeyConflict',
         'RekeyNotPossible',
         'RevocationOpen',
+        'TooManyOrders',
       ],
       502: ['VaultUnreadable'],
-      ...UNRECORDED,
+      ...STORAGE_UNREAD,
     },
   },
   {
@@ -181,6 +174,6 @@ export const REKEY_OPERATIONS: readonly ApiOperation[] = [
     parameters: [ID],
     request: 'RekeyChange',
     responses: { 200: { description: 'The order and its progress.', schema: 'RekeyStatus' } },
-    problems: { ...CHANGED, ...UNRECORDED },
+    problems: CHANGED,
   },
 ];
