@@ -23,6 +23,7 @@ export const ROOMS: readonly (readonly string[])[] = [
   ['rotation', 'retirement', 'effect'],
   ['rollout'],
   ['orders/rekey'],
+  ['sweep'],
   ['drift'],
   ['notify', 'overview'],
   ['operations'],

@@ -62,14 +62,6 @@ describe('the drift calls', () => {
     expect(await answer.json()).toMatchObject({ by: 'operator', caller: operator?.objectId });
   });
 
-  it('show a page to whoever asks for one, under a policy that lets nothing run', async () => {
-    const page = await call('', 'revoker', { accept: 'text/html' });
-    expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8');
-    expect(page.headers.get('content-security-policy')).toMatch(/default-src 'none'.*frame-ancestors 'none'/);
-    expect(page.headers.get('vary')).toContain('accept');
-    expect(await page.text()).toContain('<h1>Drift report</h1>');
-  });
-
   it.each([
     ['nobody may look', '', undefined, 'GET', 401],
     ['without a role nobody may look', '', 'outsider', 'GET', 403],

@@ -11,6 +11,7 @@ import type { Services } from '../../src/services.ts';
 import { group, TestKey } from '../support/fleet.ts';
 import { Procedures } from '../support/procedures.ts';
 import { useWire } from '../support/wire.ts';
+import { reconcileAll } from '../support/work-items.ts';
 import { outsider } from './outsider.ts';
 
 const wire = useWire();
@@ -26,6 +27,7 @@ async function check(change: (services: Services) => Services = (services) => se
 }
 async function healthOf(name: string) {
   const call = { headers: new Headers(), reaches: () => true, snapshots: new FleetSnapshots(), nowMs: 0 };
+  await reconcileAll(wire.services({ CMK_AUTOFIX: 'none' }), wire.log);
   const { body } = await showFleet(new URLSearchParams(), call, wire.services());
   return (JSON.parse(String(body)) as FleetListAnswer).value.find((row) => row.name === name)?.health;
 }

@@ -15,6 +15,7 @@ import { group, storageIdentity } from '../support/fleet.ts';
 import { pasteLocalRole } from '../support/pasted.ts';
 import { Procedures } from '../support/procedures.ts';
 import { useWire } from '../support/wire.ts';
+import { reconcileAll } from '../support/work-items.ts';
 import { outsider } from './outsider.ts';
 
 // The local roles of the sample fleet's Managed HSM, as somebody who looks after it takes them away and gives them.
@@ -38,6 +39,7 @@ const check = (signal?: AbortSignal): Promise<WholeReport> =>
   runDriftCheck({ id: crypto.randomUUID(), by: 'timer', ...(signal ? { signal } : {}) }, services(), wire.log);
 async function healthOf({ name }: StorageAccount = account()): Promise<string | undefined> {
   const call = { headers: new Headers(), reaches: () => true, snapshots: new FleetSnapshots(), nowMs: 0 };
+  await reconcileAll(services(), wire.log);
   const { body } = await showFleet(new URLSearchParams('vault=hsm-local'), call, services());
   const page = JSON.parse(String(body)) as FleetListAnswer;
   return page.value.find((one) => one.name === name)?.health.state;
