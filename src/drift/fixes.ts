@@ -35,7 +35,7 @@ export type FixServices = RetireServices &
     readonly now: () => Date;
   };
 
-/** Whether the check is to fix it: it can, CMK_AUTOFIX names it, and nobody has exempted it. */
+/** Whether the check is to fix it: it can, CMK_AUTOFIX names it, and it is not exempt. */
 export function isFixed({ reason, action, exemption }: Finding, autofix: readonly string[]): boolean {
   return action !== undefined && !exemption && autofix.includes(reason);
 }
@@ -153,7 +153,7 @@ function pauseOf(action: FixAction, { control }: Pick<FixServices, 'control'>): 
   return 'key' in action ? control.pauseNow(action.key) : undefined;
 }
 
-/** Judged again from what is there now: somebody may have been faster. */
+/** Judged again from what is there now: another instance may have written it. */
 async function putSubscription(
   { vault: id, functionName }: Extract<FixAction, { kind: 'events' }>,
   { settings, eventGrid }: FixServices,
@@ -167,7 +167,7 @@ async function putSubscription(
   const { topic, subscriptions } = await eventGrid.read(vault);
   const [verdict] = judgeSubscriptions(wanted, subscriptions);
   if (!verdict || verdict.is === 'right') return { outcome: 'done', detail: 'It is right by now.' };
-  // One that aims elsewhere may belong to somebody else: a new one is put beside it.
+  // One that aims elsewhere may belong to another app: a new one is put beside it.
   const existing = verdict.is === 'misaimed' && verdict.ours ? verdict.found : undefined;
   const place = existing ? (existing.place === 'vault' ? undefined : topic) : topic;
   const name = existing?.name ?? subscriptionName(verdict.wanted);

@@ -86,7 +86,7 @@ export const FIX = z.object({
   outcome: z
     .enum(['enqueued', 'done', 'waiting', 'failed'])
     .describe(
-      '`enqueued`: a worker decides, from what is there then. `waiting`: moves are paused, or the turn of the account has not come.',
+      '`enqueued`: a worker decides, from what is there then. `waiting`: the key is paused, or the log does not prove yet that the version is unused.',
     ),
   detail: z.string().describe('What was done, or why it failed.'),
 });

@@ -16,7 +16,7 @@ type RetireByLogServices = RetireServices & {
   readonly audit: RecordAudit;
 };
 
-/** Retires one version, where the log proves that nobody uses it by what is read now. It never disables on less. */
+/** Retires one version, where the log proves that it is unused, by what is read now. It never disables on less. */
 export async function retireByLog(
   { key: id, version }: Extract<FixAction, { kind: 'retire' }>,
   correlationId: string,

@@ -3,18 +3,21 @@ import type { Log } from '../log.ts';
 import type { KnownOrders } from '../orders/known-orders.ts';
 import { listedPause, openPauses } from '../orders/standing-orders.ts';
 import { REASONS } from '../reasons.ts';
+import { DAY_MS } from '../time/spans.ts';
 import { type ApplyServices, apply } from './apply.ts';
 import type { DriftRun } from './drift-run.ts';
 import { evaluateAll, rulesOf } from './evaluate-all.ts';
 import { type Gathered, type GatherServices, gather } from './gather/gather.ts';
 import type { WholeReport } from './report.ts';
-import type { DriftStorage } from './store/drift-storage-client.ts';
+import type { DriftStorage, RunningChecks } from './store/drift-storage-client.ts';
 import type { AccountMemoryStore } from './store/managed-accounts-client.ts';
 import { publishReport } from './store/publish-report.ts';
 import type { RunningCheck } from './store/running-check.ts';
-import { begin, end } from './store/track-run.ts';
 import { toReport } from './to-report.ts';
 import { keepTrend } from './trend/keep-trend.ts';
+
+/** What is known of a check that was lost is kept so long, for callers that ask for its report. Milliseconds. */
+const LOST_MS = DAY_MS;
 
 /** Both halves name what they need; the report and what is known of the run are kept beside. */
 export type DriftServices = GatherServices &
@@ -24,7 +27,7 @@ export type DriftServices = GatherServices &
  * Compares what is with what should be: gathers, evaluates, fixes what it may, writes the report. Nothing that cannot be
  * read stops it, and everything in it may be done twice, so that it can be killed and run again, or run beside another.
  *
- * @throws only what nobody foresaw
+ * @throws only what was not foreseen
  */
 export async function runDriftCheck(run: DriftRun, services: DriftServices, log: Log): Promise<WholeReport> {
   const startedOn = services.now();
@@ -32,7 +35,7 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
   const { driftStorage } = services;
   const check: RunningCheck = { id, by, startedOn: startedOn.toISOString(), ...(caller ? { caller } : {}) };
   await begin(check, driftStorage);
-  let failure: string | undefined = 'It ended with an error that nobody foresaw; the log has it.';
+  let failure: string | undefined = 'It ended with an error that was not foreseen; the log has it.';
   try {
     const rules = rulesOf(services.settings, startedOn);
     const gathered = await gather(run, rules, { ...services, unfinished: driftStorage });
@@ -71,10 +74,29 @@ async function remember(
   }
 }
 
-/** The same without a word to anybody: nothing is fixed, put aside or published. */
-export async function lookForDrift(run: DriftRun, services: GatherServices): Promise<WholeReport> {
+/** The same read-only: nothing is fixed, put aside or published. */
+export async function findDrift(run: DriftRun, services: GatherServices): Promise<WholeReport> {
   const rules = rulesOf(services.settings, services.now());
   const gathered = await gather(run, rules, { ...services, auditWatch: undefined });
   const nothing = { fixes: [] };
   return toReport(run, rules, gathered, evaluateAll(gathered, rules), nothing, services.now());
+}
+
+/** Says to every instance that a check has begun. A check that cannot be written down is made all the same. */
+async function begin(check: RunningCheck, running: RunningChecks): Promise<void> {
+  try {
+    await running.begin(check);
+    await running.forget(new Date(Date.parse(check.startedOn) - LOST_MS));
+  } catch {
+    // Until the report is there, callers are told that there is none.
+  }
+}
+
+/** The report is written, or it is certain that it will not be. */
+async function end(check: RunningCheck, failure: string | undefined, running: RunningChecks): Promise<void> {
+  try {
+    await (failure === undefined ? running.end(check.id) : running.begin({ ...check, failure }));
+  } catch {
+    // It counts as lost once it cannot be under way any more.
+  }
 }

@@ -73,7 +73,7 @@ function notTold(reason: 'Unreadable' | 'VaultUnreadable', resource: string): He
 export class HealthCounts {
   readonly #counts = new Map<string, HealthCount>();
 
-  /** One that uses no key and is not missed for it is nobody's matter. */
+  /** One that uses no key and is not missed for it does not count. */
   add({ state, cause }: Health): void {
     if (state === 'NotManaged' && !cause) return;
     const id = `${state} ${cause?.id}`;

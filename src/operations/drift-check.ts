@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { GatherServices } from '../drift/gather/gather.ts';
 import type { WholeReport } from '../drift/report.ts';
-import { type DriftServices, lookForDrift, runDriftCheck } from '../drift/run-drift-check.ts';
+import { type DriftServices, findDrift, runDriftCheck } from '../drift/run-drift-check.ts';
 import { CmkError } from '../errors.ts';
 import type { Log, LogRecord } from '../log.ts';
 import { knowsAppStorage } from '../settings/own-storage.ts';
@@ -68,7 +68,7 @@ export async function checkDrift(options: DriftOptions, { azure, journal }: Oper
   journal.waiting('looking at vaults, keys and accounts');
   const run = { id: randomUUID(), by: 'operator', caller: objectId } as const;
   if (asApp) return runDriftCheck(run, services, log);
-  return lookForDrift(run, knowsAppStorage(environment) ? services : { ...services, driftStorage: NO_STORAGE });
+  return findDrift(run, knowsAppStorage(environment) ? services : { ...services, driftStorage: NO_STORAGE });
 }
 
 /**

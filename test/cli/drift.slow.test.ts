@@ -8,6 +8,7 @@ import { wordsOf } from '../support/pasted.ts';
 import { Procedures } from '../support/procedures.ts';
 import { type CmkOptions, runCmk } from '../support/run-cmk.ts';
 import { useWire } from '../support/wire.ts';
+import { workItems } from '../support/work-items.ts';
 
 const wire = useWire();
 const procedures = new Procedures(wire);
@@ -25,12 +26,6 @@ function stale() {
   for (const version of [key.first, key.add()]) Object.assign(version, { created: version.created - 7_200 });
   return { key, account };
 }
-const accountWork = async () => {
-  const { peekedMessageItems } = await wire.queues
-    .getQueueClient('account-work')
-    .peekMessages({ numberOfMessages: 32 });
-  return peekedMessageItems.map(({ messageText }) => JSON.parse(messageText) as { account: string });
-};
 const newest = () => wire.services().driftStorage.newest();
 
 describe('cmk drift check', () => {
@@ -42,7 +37,7 @@ describe('cmk drift check', () => {
     const line = `^error\tStaleKeyVersion\t1\t${key.vault.name}/${key.name}\tIt is pinned to .*\tcmk account pin ${account.id}$`;
     expect(out).toMatch(new RegExp(line, 'm'));
     expect(out).toMatch(/\nLooked at 3 vaults, \d+ keys and \d+ accounts\.\n$/);
-    expect(await accountWork()).toEqual([]);
+    expect(await workItems(wire.services())).toEqual([]);
     expect((await newest())?.id).toBe(before);
   });
 
@@ -135,10 +130,10 @@ describe('cmk drift check', () => {
 
 describe('cmk drift check --as-app', () => {
   it('puts to work what CMK_AUTOFIX names, publishes the report in the name of the operator, and says both', async () => {
-    const { account } = stale();
+    const { key, account } = stale();
     const { code, out } = await cmk(['drift', 'check', '--as-app'], { env: settings() });
     expect(code).toBe(1);
-    expect((await accountWork()).map((work) => work.account)).toContain(account.id);
+    expect((await workItems(wire.services())).map(({ about }) => about)).toContain(key.id());
     const report = await newest();
     expect(report).toMatchObject({
       by: 'operator',
@@ -170,12 +165,14 @@ describe('cmk drift check --as-app', () => {
   });
 
   it('says what could not be fixed', async () => {
-    const { account } = stale();
-    await wire.queues.getQueueClient('account-work').delete();
+    const key = new TestKey(wire.azure.world);
+    key.account('automatic');
+    key.first.exp = Math.floor(wire.azure.clock.nowMs() / 1000) + 5 * 86_400;
+    await wire.queues.getQueueClient('key-work').delete();
     const { code, out } = await cmk(['drift', 'check', '--as-app'], { env: settings() });
-    await wire.queues.getQueueClient('account-work').create();
+    await wire.queues.getQueueClient('key-work').create();
     expect(code).toBe(1);
-    expect(out).toMatch(new RegExp(`^note\tStaleKeyVersion of ${account.name} is NOT fixed: .*Queue`, 'm'));
+    expect(out).toMatch(new RegExp(`^note\tNearExpiry of \\S*${key.name} is NOT fixed: .*Queue`, 'm'));
   });
 
   it('says that the report is not published, where the storage of the app does not answer', async () => {

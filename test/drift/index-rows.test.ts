@@ -6,6 +6,7 @@ import type { UseRow } from '../../src/fleet/use-row.ts';
 import { account, DAYS, KEY, NEW, NOW, OLD } from './checks/subjects.ts';
 
 const SUBSCRIPTION = account().subscriptionId;
+const MOVED = account().id.replace('rg-files', 'rg-other');
 const EARLIER = new Date(NOW.getTime() - DAYS).toISOString();
 
 function onKey(version = NEW.version, change: Partial<Account> = {}): Account {
@@ -57,6 +58,7 @@ describe('the index differs from a list of the accounts', () => {
       OTHER,
     ],
     ['where an account is in another wave', [row()], [onKey(NEW.version, { tags: { 'cmk-wave': '2' } })], OTHER],
+    ['where an account is in another resource group', [row({ account: MOVED })], [onKey()], OTHER],
     ['where an account is gone', [row(), row({ account: `${account().id}9` })], [onKey()], OTHER],
     [
       'not where a row is newer than the list',

@@ -31,7 +31,7 @@ function withoutIdentity({ access, scopes }: AccountSubject, reason: string): re
   return found ? [found.missing.join(' ')] : [];
 }
 
-/** A role that ends is warned of so long before, and is an error when somebody has to act now. Days. */
+/** A role that ends is warned of so long before, and is an error when it is about to end. Days. */
 const ENDS_DAYS = { warning: 30, error: 3 };
 
 export function roleExpires(subject: AccountSubject, { now }: Rules): readonly Found[] {

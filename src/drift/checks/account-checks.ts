@@ -48,7 +48,7 @@ export function laggingAutomaticVersion({ account, use, key }: AccountSubject, r
   return [lag(account, use, key, target, rules)];
 }
 
-/** Fixed only where the app asks Storage to look again: otherwise whoever takes the message leaves it to Storage. */
+/** Fixed only where the app asks Storage to look again: otherwise the worker leaves it to Storage. */
 function lag({ id, location }: Account, use: KeyUse, key: KeySubject, target: KeyVersion, rules: Rules): Found {
   return {
     is: `It uses ${use.current}, more than 24 hours after a newer version became usable.`,

@@ -51,6 +51,6 @@ export interface Check<S> {
   readonly ensures: string;
   /** What a person does about it. */
   readonly fix: string;
-  /** Pure. What could not be read is nobody's finding but `Unreadable`'s. */
+  /** Pure. What could not be read is a finding of `Unreadable` alone. */
   readonly find: (subject: S, rules: Rules) => readonly Found[];
 }

@@ -7,7 +7,7 @@ import { type DriftReport, type Finding, type ReportBefore, SEVERITIES, type Uns
 import type { Check } from './check.ts';
 import type { Rules } from './subjects.ts';
 
-/** A finding that nobody has seen for so long is forgotten, though not everything could be read since. Milliseconds. */
+/** A finding that was not seen for so long is forgotten, though not everything could be read since. Milliseconds. */
 const UNSEEN_MS = 7 * DAY_MS;
 /** Findings about reading itself. */
 const READS: ReadonlySet<string> = new Set(['Unreadable', 'MissingPermission']);

@@ -81,7 +81,7 @@ function newestNearExpiry(subject: KeySubject, { now }: Rules): readonly Found[]
   // Its own policy rotates it in time: that it nears its expiry until then is how it is meant to be.
   if (itself && now.getTime() - itself.getTime() < ROTATION_SLACK_MS) return [];
   const decision = rotation && decideRotation(all, rotation, now);
-  // The worker looks through the fleet before it rotates: it is not asked to for a key that nobody was seen to use.
+  // The worker looks through the fleet before it rotates: it is not asked to for a key that nothing was seen to use.
   const meant = isRotatedByTag(newest) || usage.used || usage.incomplete;
   const stopped = stoppedByExpiry(subject, newest, true);
   return [
@@ -176,7 +176,7 @@ export function afterExpiry(
   return newest && !imported(newest) ? rotate(key) : undefined;
 }
 
-/** The newest version, unless the key is revoked or switched off: then its age and expiry are nobody's trouble. */
+/** The newest version, unless the key is revoked or switched off: then its age and expiry do not matter. */
 export function inForce(versions: KeySubject['versions'], now: Date): KeyVersion | undefined {
   const read = listed(versions);
   const newest = newestVersion(read);

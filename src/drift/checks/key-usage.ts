@@ -59,7 +59,7 @@ export class KeyUsage {
     return this.#versions.has(version);
   }
 
-  /** Whether anybody was seen to use the key. */
+  /** Whether anything was seen to use the key. */
   get used(): boolean {
     return this.#versions.size > 0 || this.#unknown > 0;
   }

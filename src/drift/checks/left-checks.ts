@@ -10,7 +10,7 @@ import type { AccountSubject, KeySubject, Rules } from './subjects.ts';
 /** Account tag that names the key an account is meant to use: `vault/key` or a key identifier. */
 export const KEY_TAG = 'cmk-key';
 
-/** The app moves no account back: somebody else has. */
+/** The app moves no account back: an operator or a template has. */
 export function versionReverted({ account, use, key, before }: AccountSubject): readonly Found[] {
   if (!before || !isReverted(use, key, before.version)) return [];
   const by = before.writers.length > 0 ? ` Since then it was written by ${before.writers.join(', ')}.` : '';
@@ -32,7 +32,7 @@ export function isReverted(use: KeyUse | undefined, key: KeySubject | undefined,
 
 export function noLongerCustomerManaged({ account, use, left }: AccountSubject, { drift }: Rules): readonly Found[] {
   if (use || !left || isOptedOut(account.tags, left.lastSeen)) return [];
-  // Whoever has to use a key is told by NotCustomerManaged, and has no way out by a tag.
+  // An account that has to use a key is a finding of NotCustomerManaged, and no tag excuses it.
   if (tagOf(account.tags, KEY_TAG) !== undefined || requirementOf(account, drift.require)) return [];
   const { key } = left.key;
   const [identity, another] = account.userAssignedIdentities;

@@ -51,7 +51,7 @@ export function retirableVersion(subject: KeySubject, { now, drift }: Rules): re
     });
 }
 
-/** Versions that somebody asks for although whoever was looked at is on another one: he is out of sight. */
+/** Versions that a client still asks for, although everything in sight is on another one. */
 export function oldVersionInUse(
   { key, versions, usage, evidence, others = [] }: KeySubject,
   { now }: Rules,

@@ -106,7 +106,7 @@ export interface VaultSubject {
   readonly locked?: Part<boolean> | undefined;
   /** Role assignments that count at it or at one of its keys. Undefined: not asked. */
   readonly grants?: Part<readonly RoleGrant[]> | undefined;
-  /** Whether anybody was seen to use one of its keys. */
+  /** Whether anything was seen to use one of its keys. */
   readonly used?: boolean;
 }
 

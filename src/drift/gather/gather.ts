@@ -12,6 +12,7 @@ import type { UseRows } from '../../fleet/use-row.ts';
 import type { Identities } from '../../identities/identity-client.ts';
 import type { Keys } from '../../keys/key-client.ts';
 import type { KeyUsageLog } from '../../keys/usage-log-client.ts';
+import { readUsageEvidence } from '../../retirement/retire-versions.ts';
 import { ownStorage } from '../../settings/own-storage.ts';
 import type { AppSubject, KeySubject, Rules } from '../checks/subjects.ts';
 import type { DriftRun } from '../drift-run.ts';
@@ -22,7 +23,6 @@ import type { AppState } from '../store/app-state-client.ts';
 import type { ReportStore, UnfinishedChecks } from '../store/drift-storage-client.ts';
 import type { AccountMemoryStore } from '../store/managed-accounts-client.ts';
 import type { SubscriptionResult } from '../store/subscription-result.ts';
-import { gatherEvidence } from './gather-evidence.ts';
 import { GatheredIdentities } from './gather-identities.ts';
 import { GatheredKeys, unreadOfKeys } from './gather-keys.ts';
 import { gatherOthers } from './gather-others.ts';
@@ -33,6 +33,10 @@ import { scopeTurns } from './scope-turns.ts';
 
 /** Keys that are read at the same time. */
 const CONCURRENCY = 8;
+/** Queries of logs at the same time: a workspace takes five of one user (Azure Monitor, "service limits", user query throttling). */
+const QUERIES = 4;
+/** For one of them. Milliseconds. */
+const QUERY_MS = 30_000;
 /** For what was written to the audit trail since the check before. Milliseconds. */
 const TRAIL_MS = 120_000;
 
@@ -110,7 +114,7 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
 
   const keySubjects = await keys.all();
   countUsers(keySubjects, subscriptions, 'unread' in ids);
-  await gatherEvidence(keySubjects, rules.drift.usageWorkspace, services);
+  if (rules.drift.usageWorkspace !== undefined) await gatherEvidence(keySubjects, services);
   const rollouts = await gatherRollouts(keySubjects, services.rollouts);
   const unread: UnreadPart[] = [
     // Tenants come with the same list: that it cannot be read is said once.
@@ -210,6 +214,17 @@ async function gatherTrail(
   );
 }
 
+/** Who asked for which version of each key that has more than one, by the log of its vault. It never throws. */
+async function gatherEvidence(keys: readonly KeySubject[], services: Pick<GatherServices, 'usageLog'>): Promise<void> {
+  await pMap(
+    keys.filter(({ versions }) => (known(versions) ?? []).length > 1),
+    async (subject) => {
+      subject.evidence = await readUsageEvidence(subject.key, services, QUERY_MS);
+    },
+    { concurrency: QUERIES },
+  );
+}
+
 /** Tells each key how far its uses are moved. */
 async function gatherRollouts(
   keys: readonly KeySubject[],
@@ -278,7 +293,7 @@ function memoryOf({ result: { id, managedAccounts, unread } }: GatheredSubscript
   return { id, managedAccounts, isWhole: unread.every(({ action }) => action !== LIST_ACCOUNTS) };
 }
 
-/** Tells each key who was seen to use it, and whether everybody was. */
+/** Tells each key what was seen to use it, and whether everything was seen. */
 function countUsers(
   keys: readonly KeySubject[],
   subscriptions: readonly GatheredSubscription[],

@@ -106,7 +106,9 @@ export class IndexRows {
 
 /** What the index keeps beside the version. */
 function isSame(row: UseRow, shown: UseRow): boolean {
-  return (['mode', 'pinned', 'identity', 'wave', 'location'] as const).every((field) => row[field] === shown[field]);
+  return (['account', 'mode', 'pinned', 'identity', 'wave', 'location'] as const).every(
+    (field) => row[field] === shown[field],
+  );
 }
 
 function scopeOf(row: UseRow): SeenScope | undefined {
