@@ -77,6 +77,7 @@ export const REASONS = {
     'The rotation is held: its first accounts are not on the new version, or do not serve. It goes on once they do, or when an operator says so.',
   CanaryUnseen:
     'Whether the first accounts of the rotation serve cannot be told of some: they hold nobody, and the rotation goes on.',
+  StageWidened: 'The rotation admits more accounts.',
   WaveNotBegun: 'The wave of the account has not begun: an earlier one is not moved yet.',
   WaveFailed:
     'The rotation is held: too many accounts of a wave could not be moved. It goes on once they are, or when an operator says so.',
@@ -97,6 +98,8 @@ export const REASONS = {
   OtherKey: 'Uses another key by now.',
   LeftByCheck: 'Is not on the newest version, and the drift check is to leave it: CMK_EXEMPTIONS or CMK_AUTOFIX.',
   AccountNotFound: 'Was deleted meanwhile.',
+  UseFailed: 'An account or an encryption scope could not be moved in eight tries; it is tried once an hour.',
+  ChangedByOthers: 'Uses another version or key than the index has: an operator or Storage itself has changed it.',
   NotProven: 'The write was taken, but the answer does not show the new version; tried again.',
   MoveUnproven: 'The answer to a write was lost, and what is there now does not show whether it took effect.',
   Busy: 'Another instance or message is at work on it; looked at again soon.',
@@ -198,8 +201,13 @@ export const REASONS = {
     'What to notify of could not be read or put into its queue, or CMK_NOTIFY is wrong; tried again, and nothing is lost.',
 
   // Azure's refusals
+  PassDone: 'A pass over the work of a subscription has ended.',
   PassFailed: 'A pass over the work of a subscription failed; what is left is tried again.',
   WorkOverdue: 'The sweep found work that a lost message or a worker that died had left; it is sent again.',
+  LeaseTakenOver:
+    'The worker of a subscription died; another one goes on, and what was in flight is verified in two minutes.',
+  RegionClosed: 'A region of Azure does not answer: it is not called for a while, but for one call that probes it.',
+  RegionOpened: 'A region of Azure answers again.',
   SubscriptionFails: 'Workers of this subscription end before their time, one after the other: its work is postponed.',
   Throttled: 'The service is throttling; tried again after the time it asked for.',
   ServiceUnavailable: 'The service could not be reached or failed; tried again.',

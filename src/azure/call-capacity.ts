@@ -33,18 +33,24 @@ export class CallCapacity {
     health.isProbing = health.failures >= FAILURES;
   }
 
-  /** @param isWell whether the region's resource provider answered, be it with a refusal */
-  end(region: string, isWell: boolean, nowMs: number): void {
+  /**
+   * @param isWell whether the region's resource provider answered, be it with a refusal
+   * @returns what that changes: whether the region is called
+   */
+  end(region: string, isWell: boolean, nowMs: number): 'RegionClosed' | 'RegionOpened' | undefined {
     this.#inFlight -= 1;
     const health = this.#health(region);
     health.isProbing = false;
-    if (isWell) Object.assign(health, { failures: 0, breakMs: 0, closedUntil: 0 });
-    else {
-      health.failures += 1;
-      if (health.failures < FAILURES || health.closedUntil > nowMs) return;
-      health.breakMs = Math.min(health.breakMs * 2 || FIRST_BREAK_MS, LONGEST_BREAK_MS);
-      health.closedUntil = nowMs + health.breakMs;
+    if (isWell) {
+      const wasClosed = health.failures >= FAILURES;
+      Object.assign(health, { failures: 0, breakMs: 0, closedUntil: 0 });
+      return wasClosed ? 'RegionOpened' : undefined;
     }
+    health.failures += 1;
+    if (health.failures < FAILURES || health.closedUntil > nowMs) return undefined;
+    health.breakMs = Math.min(health.breakMs * 2 || FIRST_BREAK_MS, LONGEST_BREAK_MS);
+    health.closedUntil = nowMs + health.breakMs;
+    return 'RegionClosed';
   }
 
   #health(region: string): RegionHealth {

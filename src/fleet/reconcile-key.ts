@@ -55,6 +55,7 @@ async function itemOf(key: ManagedKey, { items }: KeyPorts): Promise<WorkItem | 
 /** @returns false: another instance has decided meanwhile */
 async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined, ports: KeyPorts): Promise<boolean> {
   const { items, rollouts, orders, keys, now } = ports;
+  const origin = item && FOLLOWS_UP.has(cause.by) ? item.cause : cause;
   // Read before the list: an instance that has a newer list either wrote before that, or is noticed by the ETag.
   const stored = await rollouts.read(key.id);
   const versions = await keys.listVersions(key);
@@ -79,7 +80,7 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
   }
   const rules = { target, canaries: ports.canaries, isOrderedOn: isOrderedOn(standing, target.id), now: at };
   const count = new RolloutCount(rules);
-  const unindexed = await countUses(key, cause, count, ports);
+  const unindexed = await countUses(key, origin, count, ports);
   if (unindexed.isUnknown) {
     await items.putNew(unindexed.items);
     await sendTo(unindexed, [], cause, ports);
@@ -98,9 +99,14 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
   // The only place that widens a stage.
   if (!(await put(decision.row))) return false;
   const { subscriptions, isWider, news } = decision;
+  if (isWider && decision.row.unfinished > 0) {
+    const { stage, unfinished } = decision.row;
+    const about = { key: key.id, target: target.id, stage, unfinished };
+    ports.log({ level: 'info', reason: 'StageWidened', message: `${REASONS.StageWidened} Stage: ${stage}.`, ...about });
+  }
   const wanted = subscriptions.map(
     (subscription): NewWorkItem => ({
-      ...{ subscription, kind: 'key', about: key.id, due: at, since: at, cause },
+      ...{ subscription, kind: 'key', about: key.id, due: at, since: at, cause: origin },
       // What the index has may be wrong where nothing moves for long.
       ...(news === 'RotationStuck' ? { fresh: true } : {}),
     }),

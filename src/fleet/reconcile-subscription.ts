@@ -101,6 +101,8 @@ async function takeOver(
       targets: { ...before?.targets, ...targets },
     },
   ]);
+  const message = `${REASONS.LeaseTakenOver} It began ${startedOn.toISOString()}.`;
+  log({ level: 'warning', reason: 'LeaseTakenOver', message, subscription, unclean });
   if (unclean < MOST_UNCLEAN) return true;
   const due = new Date(now().getTime() + Math.min(2 ** unclean * MINUTE_MS, HOUR_MS));
   const left = all.filter(({ kind }) => kind !== 'verify');
@@ -110,6 +112,7 @@ async function takeOver(
   log({
     level: 'error',
     reason: 'SubscriptionFails',
+    subscription,
     message: `${REASONS.SubscriptionFails} ${unclean} passes in a row; the next one begins after ${due.toISOString()}.`,
   });
   await lease.save({ unclean, usage } satisfies PassState);

@@ -16,7 +16,7 @@ import { moveId, type UseRow, versionOfRow } from './use-row.ts';
 /** First delay after a failed try, doubled with each further one, and the longest. Seconds. */
 const [FIRST_DELAY, LONGEST_DELAY] = [15, 300];
 /** After so many failed tries a use is tried once an hour. */
-const QUICK_TRIES = 8;
+export const QUICK_TRIES = 8;
 const HOUR_SECONDS = 3_600;
 /** Added to the time within which a write that was not answered lands or never does. Milliseconds. */
 const MARGIN_MS = 1_000;

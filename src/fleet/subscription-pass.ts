@@ -1,6 +1,6 @@
 import pMap from 'p-map';
 import { describeFailure, errorText, mayPass } from '../azure/failure.ts';
-import { type Calls, DEFAULT_RETRY_AFTER_SECONDS, Limiter, type Usage } from '../azure/limiter.ts';
+import { type Calls, DEFAULT_RETRY_AFTER_SECONDS, type Usage } from '../azure/limiter.ts';
 import { sameKeyName } from '../keys/key-identifier.ts';
 import { type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -15,6 +15,8 @@ import { accountRow } from './fleet-keys.ts';
 import { Lane, type Task, type Wanted } from './lane.ts';
 import { Listing, type ListingPass } from './listing.ts';
 import { type Announcement, observe } from './observe.ts';
+import { PassBudget } from './pass-budget.ts';
+import { PassLog } from './pass-log.ts';
 import {
   type Blocked,
   KeyUnreadableError,
@@ -41,8 +43,6 @@ const ITEMS_MS = 5_000;
 /** Results are written this often, or when there are so many. Milliseconds. */
 const FLUSH_MS = 1_000;
 const FLUSH_RESULTS = 100;
-/** What Azure admits later than that is left to the next pass, so that no worker waits for budgets. Milliseconds. */
-const LONGEST_WAIT_MS = 30_000;
 /** A record that could not be appended is tried again after so long. Milliseconds. */
 const RECORD_AGAIN_MS = 30_000;
 /** A key whose versions could not be listed is tried again after so long. Milliseconds. */
@@ -81,7 +81,7 @@ export class SubscriptionPass {
   readonly #until: Date;
   readonly #lease: Lease;
   readonly #unclean: number;
-  readonly #limiter: Limiter;
+  readonly #budget: PassBudget;
   readonly #ports: WorkerPorts;
   readonly #startedOn: Date;
   /** By row and ETag. */
@@ -104,8 +104,9 @@ export class SubscriptionPass {
   /** Encryption scopes are to be listed; `first`: some never were. */
   #wantsScopes: 'first' | 'again' | undefined;
   readonly #listing: Listing;
+  readonly #log: PassLog;
   /** Keys on which is to be decided again. */
-  readonly #progressed = new Map<string, ManagedKey>();
+  readonly #progressed = new Map<string, { readonly key: ManagedKey; readonly cause: Cause }>();
   #beginning = 0;
   #moved = 0;
   #flushedAt = 0;
@@ -119,15 +120,17 @@ export class SubscriptionPass {
     this.#until = until;
     this.#lease = lease;
     this.#unclean = unclean;
-    this.#limiter = new Limiter(ports.budgetShare, usage);
     this.#ports = ports;
     this.#startedOn = ports.now();
     this.#listing = new Listing(subscription, this.#listingPass(), ports);
+    this.#log = new PassLog(subscription, ports);
+    const stop = { isStopping: () => this.#isStopping(), until };
+    this.#budget = new PassBudget({ ...ports, ...stop, usage, log: this.#log });
   }
 
   /** Keys on which is to be decided again; their items are put. */
   get progressed(): readonly ManagedKey[] {
-    return [...this.#progressed.values()];
+    return [...this.#progressed.values()].map(({ key }) => key);
   }
 
   /** @returns how many moves it made. @throws what the app's own storage answered, once nothing is in flight any more */
@@ -142,7 +145,8 @@ export class SubscriptionPass {
       else if (!this.#isIdle()) await this.#wait();
       else if (isIdle) break;
     }
-    if (this.#lease.held()) await this.#settle();
+    const nextDue = this.#lease.held() ? await this.#settle() : undefined;
+    this.#log.end(this.#moved, nextDue);
     if (this.#failure !== undefined) throw this.#failure;
     return this.#moved;
   }
@@ -273,7 +277,7 @@ export class SubscriptionPass {
         if (known && !isSame) this.#add(known, key, wanted, true);
         if (!isSame) return;
         // No stage was decided with it.
-        if (!known) this.#progressed.set(key.id, key);
+        if (!known) this.#progress(key, wanted.item.cause);
         if (!known || isWorthWriting(known, seen)) hold(seen, key, wanted);
         // What cannot be listed now is the key's own item's.
         const versions = await this.#listed(key, wanted.readOn).catch(() => undefined);
@@ -295,7 +299,7 @@ export class SubscriptionPass {
         const result = resultOfGone(latest(row));
         if (key && result.moves.length > 0) this.#results.push({ task: task(row, key, wanted), result });
         else this.#changes.push({ drop: 'use', of: row });
-        if (key) this.#progressed.set(key.id, key);
+        if (key) this.#progress(key, wanted.item.cause);
         this.#rows.delete(nameOfUse(row));
       },
       write: (changes) => void this.#changes.push(...changes),
@@ -317,8 +321,7 @@ export class SubscriptionPass {
     run: () => Promise<T>,
     reason?: Reason,
   ): Promise<{ readonly answer: T } | undefined> {
-    const { capacity, now } = this.#ports;
-    const late = await this.#permit(region, calls, wanted);
+    const late = await this.#budget.permit(region, calls, wanted);
     if (late) {
       this.#leave(wanted, late.until, late.reason === 'Throttled' ? (reason ?? late.reason) : late.reason);
       return undefined;
@@ -330,18 +333,12 @@ export class SubscriptionPass {
       const { kind, code, retryAfterSeconds = DEFAULT_RETRY_AFTER_SECONDS } = describeFailure(error);
       isWell = kind !== 'unavailable';
       if (kind !== 'throttled') throw error;
-      this.#closeRegion(region, calls.lists ? 'list' : 'account', code, retryAfterSeconds);
-      this.#leave(wanted, new Date(now().getTime() + retryAfterSeconds * 1000), reason ?? 'Throttled');
+      this.#budget.close(region, calls.lists ? 'list' : 'account', code, retryAfterSeconds);
+      this.#leave(wanted, new Date(this.#ports.now().getTime() + retryAfterSeconds * 1000), reason ?? 'Throttled');
       return undefined;
     } finally {
-      capacity.end(region, isWell, now().getTime());
+      this.#budget.end(region, isWell);
     }
-  }
-
-  /** Azure answered 429. */
-  #closeRegion(region: string, what: 'list' | 'account', code: string, retryAfterSeconds: number | undefined): void {
-    const closed = /^Subscription/i.test(code) ? 'subscription' : what;
-    this.#limiter.close(region, closed, this.#ports.now().getTime(), retryAfterSeconds);
   }
 
   #announced(): readonly Announcement[] {
@@ -367,7 +364,6 @@ export class SubscriptionPass {
   }
 
   async #work(task: Task, region: string, permitted: () => void): Promise<void> {
-    const { capacity, now } = this.#ports;
     const row = this.#rows.get(nameOfUse(task.row)) ?? task.row;
     // Another task for the same use came first, and its PATCH may still land.
     const wait = row === task.row ? undefined : this.#waitOf(row);
@@ -377,22 +373,27 @@ export class SubscriptionPass {
     }
     let permits = 0;
     const usePorts = this.#usePorts(task, async () => {
-      const late = await this.#permit(region, row.attempts > 0 ? { ...MOVE, purpose: 'retry' } : MOVE, task.wanted[0]);
+      const late = await this.#budget.permit(
+        region,
+        row.attempts > 0 ? { ...MOVE, purpose: 'retry' } : MOVE,
+        task.wanted[0],
+      );
       if (!late) permits += 1;
       permitted();
       return late;
     });
     const result = await reconcileUse(row, task.key, usePorts);
-    for (; permits > 0; permits -= 1) capacity.end(region, result.isUnavailable !== true, now().getTime());
+    for (; permits > 0; permits -= 1) this.#budget.end(region, result.isUnavailable !== true);
     if (result.throttled) {
       const { code, retryAfterSeconds } = result.throttled;
-      this.#closeRegion(region, 'account', code, retryAfterSeconds);
+      this.#budget.close(region, 'account', code, retryAfterSeconds);
       this.#lanes.get(region)?.add(task);
       return;
     }
     const { blocked } = result;
+    this.#log.result(row, result, task.key, causeOf(task));
     // What follows from it is decided anew: the next stage, another target, the end.
-    if (blocked?.needsRollout || result.row !== row) this.#progressed.set(task.key.id, task.key);
+    if (blocked?.needsRollout || result.row !== row) this.#progress(task.key, causeOf(task));
     if (blocked) this.#end(task, blocked.until, blocked.reason);
     else this.#end(task, result.row && this.#waitOf(result.row), result.row?.reason);
     if (result.row) this.#rows.set(nameOfUse(task.row), result.row);
@@ -441,28 +442,6 @@ export class SubscriptionPass {
     };
   }
 
-  /** Takes permits, which have to be given back; says so where they come too late for this pass. */
-  async #permit(
-    region: string,
-    calls: Calls,
-    wanted: Wanted | undefined,
-  ): Promise<Required<Pick<Blocked, 'reason' | 'until'>> | undefined> {
-    const { capacity, now, sleep } = this.#ports;
-    for (;;) {
-      const nowMs = now().getTime();
-      if (this.#isStopping()) return { reason: 'Busy', until: now() };
-      const waitMs = capacity.waitMs(region, nowMs) || this.#limiter.take(region, calls, nowMs);
-      if (waitMs === 0) {
-        capacity.begin(region);
-        return undefined;
-      }
-      const until = new Date(nowMs + waitMs);
-      if (waitMs > LONGEST_WAIT_MS || until >= this.#until) return { reason: 'Throttled', until };
-      if (wanted) wanted.reason ??= 'Throttled';
-      await sleep(Math.min(waitMs, FLUSH_MS));
-    }
-  }
-
   /** A list that is five seconds old can move a use only forwards, at worst to the last version but one. */
   #listed(key: ManagedKey, since: Date): Promise<readonly KeyVersion[]> {
     const known = this.#versions.get(key.id);
@@ -491,7 +470,7 @@ export class SubscriptionPass {
 
   #state(targets: Targets | undefined): PassState {
     const usage = Object.fromEntries(
-      Object.entries(this.#limiter.usage()).map(([name, taken]) => [name, taken.map(([n, calls]) => [n, calls])]),
+      Object.entries(this.#budget.usage()).map(([name, taken]) => [name, taken.map(([n, calls]) => [n, calls])]),
     ) as PassState['usage'];
     if (!targets) return { unclean: 0, usage };
     return { pass: { startedOn: this.#startedOn.toISOString(), targets }, unclean: this.#unclean, usage };
@@ -507,6 +486,7 @@ export class SubscriptionPass {
     const moves = results.flatMap(({ task, result }) => result.moves.map((move) => ({ move, cause: causeOf(task) })));
     const recorded = moves.length > 0 ? await this.#ports.record(moves) : new Set<string>();
     this.#moved += moves.length;
+    for (const { move, cause } of moves) this.#log.moved(move, cause);
     if (!this.#lease.held()) return;
     // What the index lacks then is found by what this pass announced, as after a death.
     await this.#writeRows(results, recorded)
@@ -578,27 +558,41 @@ export class SubscriptionPass {
     this.#ports.log({ level, reason, message, subscription: this.#subscription });
   }
 
+  /** What comes of it has the same cause. Exempt uses are left to the drift check alone if nothing else wants the key. */
+  #progress(key: ManagedKey, cause: Cause): void {
+    const known = this.#progressed.get(key.id);
+    if (!known || known.cause.by === 'drift') this.#progressed.set(key.id, { key, cause });
+  }
+
   /** Items that are done are deleted, and the others postponed; one that was put anew meanwhile stays as it is. */
-  async #settle(): Promise<void> {
+  async #settle(): Promise<Date | undefined> {
     const { items, now } = this.#ports;
     const isWhole = this.#failure === undefined;
     const at = now();
-    const cause: Cause = { by: 'progress', ref: '', since: at.toISOString() };
     // Before the items that they come from are finished: neither is lost by a death in between.
-    const decisions = this.progressed.map(
-      ({ id }): NewWorkItem => ({ subscription: NO_SUBSCRIPTION, kind: 'key', about: id, due: at, since: at, cause }),
+    const decisions = [...this.#progressed.values()].map(
+      ({ key, cause }): NewWorkItem => ({
+        ...{ subscription: NO_SUBSCRIPTION, kind: 'key', about: key.id, due: at, since: at, cause },
+      }),
     );
     if (decisions.length > 0) await items.put(decisions);
+    const dues: number[] = [];
     await pMap(
       this.#wanted.values(),
       async ({ item, next, reason }) => {
         const due = next ?? (isWhole ? undefined : now());
-        if (!due) await items.finish(item);
-        else await items.postpone(item, { due, attempts: item.attempts + 1, ...(reason ? { reason } : {}) });
+        if (!due) {
+          await items.finish(item);
+          return;
+        }
+        const postponement = { due, attempts: item.attempts + 1, ...(reason ? { reason } : {}) };
+        dues.push(due.getTime());
+        if (await items.postpone(item, postponement)) this.#log.postponed(item, postponement);
       },
       { concurrency: CONCURRENCY },
     );
     if (isWhole) await this.#lease.save(this.#state(undefined));
+    return dues.length > 0 ? new Date(Math.min(...dues)) : undefined;
   }
 }
 

@@ -1,4 +1,3 @@
-import { hasNoScopes } from '../accounts/ask-scopes.ts';
 import { PATIENT_LIST_CALLS } from '../accounts/dispatcher.ts';
 import { tellingRefusals } from '../accounts/refusals.ts';
 import { describeFailure } from '../azure/failure.ts';
@@ -6,6 +5,7 @@ import type { ResourceId } from '../azure/resource-id.ts';
 import { pacingCell, type Turns } from '../azure/turns.ts';
 import type { Scope } from '../fleet/account.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
+import { hasNoScopes } from '../fleet/storage-client.ts';
 
 /** One look lists for so long; what is left is for the next one. Milliseconds. */
 const LISTING_MS = 2 * 60_000;

@@ -3,6 +3,7 @@ import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
 import { AUDIT_TABLE } from '../../src/audit/last-head-client.ts';
 import { FLEET_TABLE } from '../../src/fleet/fleet-table-client.ts';
 import { REKEY_TABLE } from '../../src/fleet/rekey-store-client.ts';
+import { CONTROL_TABLE } from '../../src/fleet/rollout-store-client.ts';
 import { WORK_QUEUES } from '../../src/work/messages.ts';
 import type { DryAzure } from './arm/dry-azure.ts';
 import { at } from './arm/json.ts';
@@ -40,6 +41,7 @@ describe('the storage of the app', () => {
   it('has the tables that the code names', () => {
     expect(names('Microsoft.Storage/storageAccounts/tableServices/tables')).toEqual([
       FLEET_TABLE,
+      CONTROL_TABLE,
       REKEY_TABLE,
       AUDIT_TABLE,
     ]);

@@ -316,7 +316,7 @@ export class ControllerWorld implements World {
 
   #do(deed: ControllerDeed): void {
     this.#deeds.shift();
-    if (deed.do !== 'newVersion' && deed.do !== 'wait') this.#isDisturbed = true;
+    if (!/newVersion|wait|loseIndex/.test(deed.do)) this.#isDisturbed = true;
     this.#happens();
     switch (deed.do) {
       case 'newVersion':

@@ -182,10 +182,9 @@ export class MemoryStorage {
     const use = this.#of(name);
     if (this.#rules.isLongPaused()) this.#breaks(`${name} is moved although moves are paused`);
     if (pin !== '' && this.#rules.isHeld(name, key, pin)) this.#breaks(`${name} is moved before those that go first`);
+    const asked = this.asked.get(`${key} ${pin}`) ?? new Set();
     // An automatic use gets the newest version of all, whatever stage that is in.
-    const version = pin === '' ? (this.#rules.wraps(key, '') ?? '') : pin;
-    const asked = this.asked.get(`${key} ${version}`) ?? new Set();
-    this.asked.set(`${key} ${version}`, asked.add(name));
+    if (pin !== '') this.asked.set(`${key} ${pin}`, asked.add(name));
     if (!this.#rules.mayTarget(key, pin)) this.#breaks(`${name} is moved to a version that is not the newest`);
     for (const one of new Set([use.key, key])) {
       if (this.#rules.isLongRevoked(one)) this.#breaks(`${name} is moved although ${one} is revoked`);

@@ -1,11 +1,11 @@
 import type { ActivityLog } from '../../accounts/activity-log-client.ts';
-import { hasNoScopes } from '../../accounts/ask-scopes.ts';
 import type { FleetScan, FleetScans } from '../../accounts/fleet-scan.ts';
 import { describeFailure, type Failure } from '../../azure/failure.ts';
 import { known, readPart, type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
 import type { Account, PlatformScope, Scope } from '../../fleet/account.ts';
 import type { KeyUse } from '../../fleet/key-use.ts';
 import type { AccountScopes, StorageAccounts } from '../../fleet/storage-client.ts';
+import { hasNoScopes } from '../../fleet/storage-client.ts';
 import { type IdentityState, type KeyAccess, userAssignedIdentity } from '../../identities/key-access.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import { isOptedOut } from '../../settings/opt-out.ts';

@@ -1,0 +1,73 @@
+import type { CallCapacity } from '../azure/call-capacity.ts';
+import { type Calls, Limiter, type Usage } from '../azure/limiter.ts';
+import type { Wanted } from './lane.ts';
+import type { PassLog } from './pass-log.ts';
+import type { Blocked } from './reconcile-use.ts';
+
+/** What Azure admits later than that is left to the next pass, so that no worker waits for budgets. Milliseconds. */
+const LONGEST_WAIT_MS = 30_000;
+/** A wait ends within that when the pass ends. Milliseconds. */
+const WAIT_STEP_MS = 1_000;
+
+interface BudgetPorts {
+  readonly capacity: CallCapacity;
+  readonly budgetShare: number;
+  /** What earlier passes used. */
+  readonly usage: Usage;
+  readonly until: Date;
+  isStopping(): boolean;
+  readonly now: () => Date;
+  sleep(ms: number): Promise<void>;
+  readonly log: PassLog;
+}
+
+/** The calls of one pass: within Azure's budgets of the subscription, and the instance's own of calls in flight. */
+export class PassBudget {
+  readonly #limiter: Limiter;
+  readonly #ports: BudgetPorts;
+
+  constructor(ports: BudgetPorts) {
+    this.#ports = ports;
+    this.#limiter = new Limiter(ports.budgetShare, ports.usage);
+  }
+
+  usage(): Usage {
+    return this.#limiter.usage();
+  }
+
+  /** Takes permits, which have to be given back by `end`; says so where they come too late for this pass. */
+  async permit(
+    region: string,
+    calls: Calls,
+    wanted: Wanted | undefined,
+  ): Promise<Required<Pick<Blocked, 'reason' | 'until'>> | undefined> {
+    const { capacity, until: passUntil, isStopping, now, sleep, log } = this.#ports;
+    for (;;) {
+      const nowMs = now().getTime();
+      if (isStopping()) return { reason: 'Busy', until: now() };
+      const waitMs = capacity.waitMs(region, nowMs) || this.#limiter.take(region, calls, nowMs);
+      if (waitMs === 0) {
+        capacity.begin(region);
+        log.requests((calls.reads ?? 0) + (calls.writes ?? 0) + (calls.lists ?? 0));
+        return undefined;
+      }
+      const until = new Date(nowMs + waitMs);
+      if (waitMs > LONGEST_WAIT_MS || until >= passUntil) return { reason: 'Throttled', until };
+      if (wanted) wanted.reason ??= 'Throttled';
+      await sleep(Math.min(waitMs, WAIT_STEP_MS));
+    }
+  }
+
+  /** @param isWell whether the region's resource provider answered */
+  end(region: string, isWell: boolean): void {
+    const changed = this.#ports.capacity.end(region, isWell, this.#ports.now().getTime());
+    if (changed) this.#ports.log.region(region, changed);
+  }
+
+  /** Azure answered 429. @param code its error code */
+  close(region: string, what: 'list' | 'account', code: string, retryAfterSeconds: number | undefined): void {
+    const closed = /^Subscription/i.test(code) ? 'subscription' : what;
+    this.#limiter.close(region, closed, this.#ports.now().getTime(), retryAfterSeconds);
+    this.#ports.log.region(region, 'Throttled', retryAfterSeconds);
+  }
+}
