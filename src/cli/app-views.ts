@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import type { HttpResponseInit } from '@azure/functions';
+import { KnownApprovals } from '../approvals/known-approvals.ts';
 import type { TokenCredential } from '../azure/credential.ts';
 import { CmkError } from '../errors.ts';
 import { HttpProblem } from '../http/problem.ts';
@@ -10,12 +12,15 @@ import { knowsAppStorage } from '../settings/own-storage.ts';
 import type { Environment } from '../settings/settings.ts';
 import { showFleet } from '../views/fleet-api.ts';
 import { FleetSnapshots } from '../views/fleet-snapshot.ts';
+import { KeyLister } from '../views/key-list.ts';
+import { showNow } from '../views/now.ts';
+import { NowBoard } from '../views/read-now.ts';
 import { showRotation, showRotations } from '../views/rotation.ts';
 
 const SILENT = () => {};
 
 /**
- * Answers `GET /fleet`, `/rotations` and `/rotations/{vault}/{key}` as the app does, from the app's storage and Key Vault on
+ * Answers `GET /now`, `/fleet`, `/rotations` and `/rotations/{vault}/{key}` as the app does, from the app's storage and Key Vault on
  * the operator's own sign-in. No call is made yet.
  *
  * @throws {@link CmkError} `ArgumentInvalid` where the environment does not name that storage
@@ -34,10 +39,11 @@ export function viewsOfStorage(environment: Environment, credential: TokenCreden
   // What the app sees beside what is named, only the app knows.
   const ports = { ...services, inSight: async () => services.settings.subscriptions };
   const snapshots = new FleetSnapshots();
+  const board = new NowBoard(snapshots, new KeyLister(), new KnownApprovals());
   return {
     async get(path, shape) {
       try {
-        const { body } = await answer(new URL(path, 'http://localhost'), ports, snapshots);
+        const { body } = await answer(new URL(path, 'http://localhost'), { ports, snapshots, board });
         return checkAnswer(JSON.parse(String(body)), shape, path);
       } catch (error) {
         if (!(error instanceof HttpProblem)) throw error;
@@ -48,14 +54,26 @@ export function viewsOfStorage(environment: Environment, credential: TokenCreden
   };
 }
 
+interface Evaluators {
+  readonly ports: Services;
+  readonly snapshots: FleetSnapshots;
+  readonly board: NowBoard;
+}
+
 async function answer(
   { pathname, searchParams }: URL,
-  ports: Services,
-  snapshots: FleetSnapshots,
+  { ports, snapshots, board }: Evaluators,
 ): Promise<HttpResponseInit> {
   const [, view, vault, key] = pathname.split('/');
+  const headers = new Headers();
+  const reaches = () => true;
+  if (view === 'now') {
+    const sight = { reaches, reachesVault: reaches, maySee: reaches, requireFleet: SILENT, now: ports.now() };
+    const telling = { correlationId: randomUUID(), onUnexpected: SILENT };
+    return showNow({ query: searchParams, headers }, { ...sight, ...telling }, board.takers(ports, SILENT));
+  }
   if (view === 'fleet') {
-    return showFleet(searchParams, { headers: new Headers(), reaches: () => true, snapshots }, ports);
+    return showFleet(searchParams, { headers, reaches, snapshots }, ports);
   }
   if (view === 'rotations' && vault === undefined) return showRotations(searchParams, ports, SILENT);
   const managed = ports.settings.vaults.byName(vault ?? '');

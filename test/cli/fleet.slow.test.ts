@@ -84,4 +84,13 @@ describe('cmk fleet list', () => {
     expect(table.filter((line) => line.length > 60)).toEqual([]);
     expect((await cmk(['--key', key.id(), '-o', 'table', '--wide'], api())).out).toMatch(/ 2\d{3}-\d\d-\d\dT/);
   });
+
+  it("says the same of the whole fleet as cmk now, by the app's storage", async () => {
+    const { summary } = JSON.parse((await cmk(['-o', 'json'], storage())).out).result;
+    const now = await runCmk(new Procedures(app), ['now', '--json'], { env: storage() });
+    const { fleet, keys, drift } = JSON.parse(now.out).result;
+    expect(fleet.value.text).toBe(summary.text);
+    expect(keys.value).toMatchObject({ vaultsUnread: 0, keysUnread: 0 });
+    expect(drift.value.report).toMatchObject({ id: expect.any(String) });
+  });
 });

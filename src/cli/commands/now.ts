@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { causeLabel } from '../../fleet/fleet-summary.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import type { NowAnswer, NowParts } from '../../views/now-schemas.ts';
-import { appOfEnvironment } from '../app-of-environment.ts';
+import { appOrItsStorage } from '../app-of-environment.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import type { Cell, Output } from '../output.ts';
@@ -12,8 +12,10 @@ const AGAIN_MS = 1_000;
 const LONGEST_MS = 60_000;
 
 const HELP = `
-It asks the app (CMK_API, CMK_API_AUDIENCE). It ends with 0 when all is well,
-and with 1 when it is not, is worth a look, or is not known.`;
+The app is asked (CMK_API, CMK_API_AUDIENCE). Where it is not named or does not
+answer, the same is evaluated from its storage (AzureWebJobsStorage__accountName,
+CMK_VAULTS) on your sign-in. It ends with 0 when all is well, and with 1 when it
+is not, is worth a look, or is not known.`;
 
 type WholeNow = NowAnswer & NowParts;
 
@@ -25,7 +27,7 @@ export function addNowCommand(program: Command, cli: Cli): void {
     .action(async (_options: object, command: Command) => {
       const { NOW } = await import('../../views/now-schemas.ts');
       const whole = NOW.required();
-      const api = await appOfEnvironment(cli, command.optsWithGlobals<GlobalOptions>());
+      const api = await appOrItsStorage(cli, command.optsWithGlobals<GlobalOptions>());
       await cli.look(
         command,
         async ({ azure }) => {
