@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { HttpResponseInit } from '@azure/functions';
-import { KnownApprovals } from '../approvals/known-approvals.ts';
 import type { TokenCredential } from '../azure/credential.ts';
 import { CmkError } from '../errors.ts';
 import { HttpProblem } from '../http/problem.ts';
@@ -39,7 +38,7 @@ export function viewsOfStorage(environment: Environment, credential: TokenCreden
   // What the app sees beside what is named, only the app knows.
   const ports = { ...services, inSight: async () => services.settings.subscriptions };
   const snapshots = new FleetSnapshots();
-  const board = new NowBoard(snapshots, new KeyLister(), new KnownApprovals());
+  const board = new NowBoard(snapshots, new KeyLister());
   return {
     async get(path, shape) {
       try {

@@ -6,7 +6,7 @@ import { openRevocation } from '../revocation/revocation.ts';
 import type { Cause } from '../work/messages.ts';
 import { RolloutCount, type RolloutDecision } from './decide-rollout.ts';
 import { accountRow } from './fleet-keys.ts';
-import { type FleetQueue, fleetWorks } from './fleet-work.ts';
+import { type FleetQueue, fleetWorks, type KeyQueue } from './fleet-work.ts';
 import { openRekeyOf, RekeyCount, type RekeyPorts, stopRekey, verifyRekey } from './reconcile-rekey.ts';
 import type { RolloutNews, RolloutRow, RolloutStore } from './rollout-row.ts';
 import { findUnindexed, type Unindexed, type UnindexedPorts } from './unindexed-accounts.ts';
@@ -20,7 +20,7 @@ const PAUSED_MS = 3_600_000;
 /** Causes of a second look at the same rollout. */
 const FOLLOWS_UP: ReadonlySet<string> = new Set(['sweep', 'progress']);
 
-export interface KeyPorts extends FleetQueue, UnindexedPorts, RekeyPorts {
+export interface KeyPorts extends FleetQueue, KeyQueue, UnindexedPorts, RekeyPorts {
   readonly items: WorkItems;
   readonly rows: UseRows;
   readonly rollouts: RolloutStore;
@@ -112,7 +112,7 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
   }
   await items.putNew(unindexed.items);
   await sendTo(unindexed, subscriptions, cause, ports);
-  if (open && orderDecision) await verifyRekey(open, orderDecision, ports);
+  if (open && orderDecision) await verifyRekey(open, orderDecision, cause, ports);
   if (item) await items.finish(item);
   return true;
 }

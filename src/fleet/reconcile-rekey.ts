@@ -12,8 +12,10 @@ import {
   withUnrecorded,
 } from '../orders/standing-orders.ts';
 import { GIVEN_UP_MS } from '../time/spans.ts';
+import type { Cause } from '../work/messages.ts';
 import type { RolloutCount, RolloutDecision } from './decide-rollout.ts';
 import { accountId } from './fleet-keys.ts';
+import type { KeyQueue } from './fleet-work.ts';
 import { type MovedUses, nameOfUse } from './moved-uses.ts';
 import { failedOn } from './reconcile-use.ts';
 import { canRekey } from './rekey-plan.ts';
@@ -21,6 +23,8 @@ import type { UseRow } from './use-row.ts';
 
 /** A PATCH ends within its deadline, and lands within a minute after that. Milliseconds. */
 const SETTLED_MS = 2 * GIVEN_UP_MS;
+/** What is to be listed is, as a rule, within that time. Milliseconds. */
+const LISTED_MS = 15_000;
 
 export interface RekeyPorts {
   readonly orders: {
@@ -33,10 +37,10 @@ export interface RekeyPorts {
   /** Subscriptions that the app looks after, by id; undefined: not known, and all of them count. */
   inSight(): Promise<readonly string[] | undefined>;
   /**
-   * What was not read since the last move, so that something may use the key unseen: in words, one each. Puts work items for
-   * what is missing.
+   * What was not read since then, so that something may use the key unseen: in words, one each. Puts work items for what is
+   * missing.
    */
-  findGaps(rekey: Rekey, lastMoveOn: Date): Promise<readonly string[]>;
+  findGaps(rekey: Rekey, since: Date): Promise<readonly string[]>;
   /** Puts what was decided of an order into the audit trail. Never throws. */
   recordOrder(change: UnrecordedOrder): Promise<unknown>;
   readonly now: () => Date;
@@ -121,22 +125,26 @@ export async function stopRekey({ rekey }: OpenRekey, failures: number, ports: R
 export async function verifyRekey(
   { rekey }: OpenRekey,
   { row, counts }: RolloutDecision,
-  ports: RekeyPorts,
+  cause: Cause,
+  ports: RekeyPorts & KeyQueue,
 ): Promise<void> {
   const left = counts.pending + counts.failed + counts.left;
-  const on = ports.now().toISOString();
   if (left > 0) {
     if (rekey.state === 'verifying') await changeRekey({ ...rekey, state: 'active' }, rekey, undefined, ports);
     return;
   }
-  // What an order that ended before had in flight lands by then.
-  const settledOn = Date.parse(rekey.startedOn) + SETTLED_MS;
-  const gaps = [...(await ports.findGaps(rekey, new Date(Math.max(Date.parse(row.progressOn), settledOn))))];
+  // What was in flight beside the last move has landed by then.
+  const settledOn = new Date(Date.parse(row.progressOn) + SETTLED_MS);
+  const gaps = [...(await ports.findGaps(rekey, settledOn))];
+  const now = ports.now();
+  const verified = { on: now.toISOString(), gaps };
   if (gaps.length === 0) {
-    const done: Rekey = { ...rekey, state: 'done', verified: { on, gaps }, endedOn: on };
+    const done: Rekey = { ...rekey, state: 'done', verified, endedOn: verified.on };
     await changeRekey(done, rekey, { reason: rekey.only === undefined ? 'RekeyDone' : 'RekeyTakenBack' }, ports);
   } else if (rekey.state !== 'verifying' || rekey.verified?.gaps.join() !== gaps.join()) {
-    await changeRekey({ ...rekey, state: 'verifying', verified: { on, gaps } }, rekey, undefined, ports);
+    await changeRekey({ ...rekey, state: 'verifying', verified }, rekey, undefined, ports);
+    // Sooner than the sweep.
+    await ports.sendKey(rekey.from, cause, new Date(Math.max(settledOn.getTime(), now.getTime()) + LISTED_MS));
   }
 }
 

@@ -14,14 +14,14 @@ interface GapPorts extends FleetQueue {
 }
 
 /**
- * What may hide a use of the source key of an order: subscriptions that were not listed since the last move, and accounts
+ * What may hide a use of the source key of an order: subscriptions that were not listed since then, and accounts
  * whose encryption scopes were not listed since the order began. Has both listed.
  *
  * @returns one sentence each; empty: nothing is hidden
  */
 export async function findGaps(
   rekey: Rekey,
-  lastMoveOn: Date,
+  since: Date,
   { fleet, items, inSight, send, now }: GapPorts,
 ): Promise<readonly string[]> {
   const subscriptions = await inSight();
@@ -33,9 +33,9 @@ export async function findGaps(
   for (const subscription of subscriptions) {
     const item = { subscription, about: '', due: now(), cause };
     const listedOn = listings.get(subscription.toLowerCase());
-    if (!listedOn || listedOn <= lastMoveOn) {
-      gaps.push(`The accounts of subscription ${subscription} were not listed since the last move.`);
-      if (now() > lastMoveOn) wanted.push({ ...item, kind: 'list', since: lastMoveOn });
+    if (!listedOn || listedOn <= since) {
+      gaps.push(`The accounts of subscription ${subscription} were not listed two minutes after the last move.`);
+      if (now() > since) wanted.push({ ...item, kind: 'list', since });
     }
     let unlisted = 0;
     for await (const { scopesReadOn = '' } of fleet.accounts(subscription)) {

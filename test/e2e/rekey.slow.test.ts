@@ -32,7 +32,7 @@ interface Move {
   readonly modes: ReadonlyMap<string, boolean>;
 }
 
-const LIMIT_MS = 300_000;
+const LIMIT_MS = 420_000;
 
 const moves: Move[] = [];
 let vaults: readonly Vault[] = [];
@@ -148,8 +148,11 @@ async function statusOf(id: string): Promise<Status | undefined> {
   return status === 200 ? body : statusOf(id);
 }
 
-const takeBack = async (id: string): Promise<void> => {
-  expect((await call(`/${id}?reason=It%20was%20a%20false%20alarm`, 'DELETE')).status).toBe(202);
+/** @returns id of the order that moves everything back */
+const takeBack = async (id: string): Promise<string> => {
+  const { status, body } = await call(`/${id}?reason=It%20was%20a%20false%20alarm`, 'DELETE');
+  expect(status, JSON.stringify(body)).toBe(202);
+  return body.order.id;
 };
 
 async function restart(): Promise<void> {
@@ -160,7 +163,9 @@ async function restart(): Promise<void> {
 async function records(): Promise<
   { action: string; reason: string; resource: string; details: { scope?: string; rekey?: string } }[]
 > {
-  return auditEntries(app.connectionString);
+  const entries = await auditEntries(app.connectionString);
+  // Each is recorded at least once; readers drop those of the same id.
+  return [...new Map(entries.map((entry) => [entry.id ?? crypto.randomUUID(), entry])).values()] as never;
 }
 
 it('moves 200 accounts and their scopes to another vault and back, killed, paused and resumed on the way', async () => {
@@ -176,7 +181,7 @@ it('moves 200 accounts and their scopes to another vault and back, killed, pause
   await eventually('some have moved of the one that is held', () => arrived(held) >= 2, LIMIT_MS);
   expect((await call(`/${heldId}/pause`, 'POST', { reason: 'Lunch' })).status).toBe(200);
   await eventually('and of the others', () => [large, back].every((one) => arrived(one) >= 2), LIMIT_MS);
-  await takeBack(backId);
+  const backAgain = await takeBack(backId);
   await restart();
 
   await eventually('60 have moved', () => arrived(large) >= 60, LIMIT_MS);
@@ -184,12 +189,12 @@ it('moves 200 accounts and their scopes to another vault and back, killed, pause
   expect((await call(`/${heldId}/resume`, 'POST', { reason: 'Back' })).status).toBe(200);
   await eventually('the first has ended', async () => (await stateOf(ids.early)) === 'done', LIMIT_MS);
   expect(arrived(large)).toBeLessThan(ALL);
-  expect(await statusOf(ids.large)).toMatchObject({ order: { state: 'moving', paused: { why: 'Lunch' } } });
+  expect(await statusOf(ids.large)).toMatchObject({ order: { state: 'paused', paused: { why: 'Lunch' } } });
 
   expect((await call(`/${ids.large}/resume`, 'POST', { reason: 'Back' })).status).toBe(200);
   const ended = async () => {
     const states = await statesOf();
-    return [ids.large, backId, heldId].map((id) => states.get(id)).join() === 'done,takenBack,done';
+    return [ids.large, backId, backAgain, heldId].map((id) => states.get(id)).join() === 'done,ended,done,done';
   };
   await eventually('all have ended', ended, LIMIT_MS);
   expect([...astray(early, early.to), ...astray(held, held.to), ...astray(large, large.to)]).toEqual([]);
@@ -197,10 +202,10 @@ it('moves 200 accounts and their scopes to another vault and back, killed, pause
   const subjects = ALL + 2 * WITH_SCOPES;
   expect(await statusOf(ids.large)).toMatchObject({ progress: { moved: subjects, failed: 0, waiting: 0 } });
 
-  await takeBack(ids.large);
-  await eventually('it is taken back', async () => (await stateOf(ids.large)) === 'takenBack', LIMIT_MS);
+  const largeAgain = await takeBack(ids.large);
+  await eventually('it is taken back', async () => (await stateOf(largeAgain)) === 'done', LIMIT_MS);
   expect(astray(large, large.from)).toEqual([]);
-  expect(await app.count('account-work-poison')).toBe(0);
+  expect(await app.count('fleet-work-poison')).toBe(0);
   expect(await app.count('key-work-poison')).toBe(0);
 
   // Each move is on record once, there and back.
@@ -208,10 +213,10 @@ it('moves 200 accounts and their scopes to another vault and back, killed, pause
   const byOrder = (id: string) => proofs.filter(({ details }) => details.rekey === id);
   const names = (id: string) =>
     new Set(byOrder(id).map(({ resource, details }) => `${resource} ${details.scope}`)).size;
-  expect([byOrder(ids.large).length, names(ids.large)]).toEqual([2 * subjects, subjects]);
+  for (const id of [ids.large, largeAgain]) expect([byOrder(id).length, names(id)]).toEqual([subjects, subjects]);
   const few = FEW + 2 * WITH_SCOPES;
   for (const id of [ids.early, heldId]) expect([byOrder(id).length, names(id)]).toEqual([few, few]);
-  expect(byOrder(backId).length).toBe(2 * names(backId));
+  expect(names(backAgain)).toBe(names(backId));
 
   // So is what was done to each order, whoever was killed right after it.
   const done = (await records()).filter(({ action }) => action === 'key.rekey');
@@ -219,7 +224,12 @@ it('moves 200 accounts and their scopes to another vault and back, killed, pause
     done.filter(({ details }) => details.rekey === id).map(({ reason }) => reason.slice(5));
   expect(doneTo(ids.early)).toEqual(['Started', 'Done']);
   expect(doneTo(heldId)).toEqual(['Started', 'Paused', 'Resumed', 'Done']);
-  // It may have been done by then.
-  expect(doneTo(backId).filter((what) => what !== 'Done')).toEqual(['Started', 'TakingBack', 'TakenBack']);
-  expect(doneTo(ids.large)).toEqual(['Started', 'Paused', 'Resumed', 'Done', 'TakingBack', 'TakenBack']);
-}, 900_000);
+  expect([doneTo(backId), doneTo(backAgain)]).toEqual([
+    ['Started', 'Ended'],
+    ['TakingBack', 'TakenBack'],
+  ]);
+  expect([doneTo(ids.large), doneTo(largeAgain)]).toEqual([
+    ['Started', 'Paused', 'Resumed', 'Done'],
+    ['TakingBack', 'TakenBack'],
+  ]);
+}, 1_500_000);

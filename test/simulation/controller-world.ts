@@ -694,13 +694,14 @@ export class ControllerWorld implements World {
 
   /** Whether those that go first are not on that version yet. */
   #isHeld(name: string, key: string, version: string): boolean {
-    // A use that the index has lost has no stage.
-    if (this.#isIndexLost) return false;
     const ofKey = this.storage.uses.find(([other]) => other === name)?.[1].key;
     const accounts = this.storage.uses.filter(([other, use]) => use.key === ofKey && !other.includes('/'));
     const reached = new Set(this.storage.changes.flatMap((change) => (change.version === version ? change.name : [])));
     const asked = this.storage.asked.get(`${key} ${version}`) ?? new Set();
-    const firsts = new Set([...asked, name].map((one) => one.split('/')[0]));
+    // What an order moves to the version has a rollout of its own.
+    const isOrdered = (one: string) => this.storage.uses.find(([other]) => other === one)?.[1].spec.key !== key;
+    const same = [...asked].filter((one) => isOrdered(one) === isOrdered(name));
+    const firsts = new Set([...same, name].map((one) => one.split('/')[0]));
     if (this.#canaries > 0 && reached.size === 0 && firsts.size > this.#canaries) return true;
     const waveOf = (spec: UseSpec) => Number(spec.wave ?? 1_001);
     const own = this.storage.uses.find(([other]) => other === name)?.[1].spec;
