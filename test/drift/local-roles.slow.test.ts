@@ -6,11 +6,11 @@ import type { LocalRoleAssignment, StorageAccount, Vault } from '../../local/azu
 import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
 import type { WholeReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
-import { showFleet } from '../../src/fleet/http/fleet-api.ts';
-import { FleetSnapshots } from '../../src/fleet/http/fleet-snapshot.ts';
-import type { FleetListAnswer } from '../../src/fleet/http/schemas.ts';
 import { checkKeyAccess } from '../../src/identities/check-key-access.ts';
 import { verifyAccount } from '../../src/operations/account/account-verify.ts';
+import { showFleet } from '../../src/views/fleet-api.ts';
+import type { FleetListAnswer } from '../../src/views/fleet-schemas.ts';
+import { FleetSnapshots } from '../../src/views/fleet-snapshot.ts';
 import { group, storageIdentity } from '../support/fleet.ts';
 import { pasteLocalRole } from '../support/pasted.ts';
 import { Procedures } from '../support/procedures.ts';

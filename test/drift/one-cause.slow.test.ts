@@ -4,11 +4,10 @@ import { showFindings, showReport } from '../../src/drift/http/drift-api.ts';
 import { type FindingsPage, findingsQuery } from '../../src/drift/http/findings-page.ts';
 import type { DriftReport, WholeReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
-import { showFleet } from '../../src/fleet/http/fleet-api.ts';
-import { FleetSnapshots } from '../../src/fleet/http/fleet-snapshot.ts';
-import type { FleetListAnswer } from '../../src/fleet/http/schemas.ts';
 import type { LogRecord } from '../../src/log.ts';
-import type { Fleet } from '../../src/operations/fleet-list.ts';
+import { showFleet } from '../../src/views/fleet-api.ts';
+import type { FleetListAnswer } from '../../src/views/fleet-schemas.ts';
+import { FleetSnapshots } from '../../src/views/fleet-snapshot.ts';
 import { group, storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
 import { pasteRoleAssignment } from '../support/pasted.ts';
 import { Procedures } from '../support/procedures.ts';
@@ -119,11 +118,16 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
       since: cause?.since,
     });
     const operator = new Procedures(wire);
-    const env = { AzureWebJobsStorage: wire.connectionString };
+    const env = {
+      AzureWebJobsStorage: wire.connectionString,
+      CMK_VAULTS: services()
+        .settings.vaults.all.map(({ id }) => id)
+        .join(' '),
+    };
     const { out } = await runCmk(operator, ['fleet', 'list', '--vault', 'kv-files', '--json'], { env });
-    const { summary, rows } = JSON.parse(out).result as Fleet;
+    const { summary, rows } = JSON.parse(out).result;
     expect(summary.states.NoAccess).toBe(FLEET);
-    expect(rows.find(({ name }) => name === 'stfiles01')).toMatchObject({
+    expect(rows.find(({ name }: { name: string }) => name === 'stfiles01')).toMatchObject({
       health: 'NoAccess',
       cause: { id: cause?.id },
       since: cause?.since,
