@@ -299,13 +299,17 @@ export class SubscriptionPass {
         const key = keyOf(row);
         if (key) this.#add(row, key, wanted, true);
       },
-      gone: (row, wanted) => {
-        const key = keyOf(row);
-        const result = resultOfGone(latest(row));
-        if (key && result.moves.length > 0) this.#results.push({ task: task(row, key, wanted), result });
-        else this.#changes.push({ drop: 'use', of: row });
-        if (key) this.#progress(key, wanted.item.cause);
-        this.#rows.delete(nameOfUse(row));
+      gone: (account, rows, wanted) => {
+        const isOfAccount = (row: UseRow) => accountRow(row.account) === accountRow(account);
+        // What this pass has not written yet is in no index.
+        for (const row of new Set([...rows.map(latest), ...[...this.#rows.values()].filter(isOfAccount)])) {
+          const key = keyOf(row);
+          const result = resultOfGone(row);
+          if (key && result.moves.length > 0) this.#results.push({ task: task(row, key, wanted), result });
+          else this.#changes.push({ drop: 'use', of: row });
+          if (key) this.#progress(key, wanted.item.cause);
+          this.#rows.delete(nameOfUse(row));
+        }
       },
       write: (changes) => void this.#changes.push(...changes),
       wantScopes: (isFirst) => {
