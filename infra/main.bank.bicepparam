@@ -49,7 +49,6 @@ param allowEventRepair = bool(readEnvironmentVariable('CMK_ALLOW_EVENT_REPAIR', 
 param allowIdentityAssignment = bool(readEnvironmentVariable('CMK_ALLOW_IDENTITY_ASSIGNMENT', 'false'))
 // Rights that Azure has named in LinkedAuthorizationFailed about dead letters
 param deadLetterActions = any(filter(split(replace(readEnvironmentVariable('CMK_DEAD_LETTER_ACTIONS', ''), ' ', ','), ','), action => !empty(action)))
-param allowAccountRevocation = bool(readEnvironmentVariable('CMK_ALLOW_ACCOUNT_REVOCATION', 'false'))
 param vaultDiagnostics = true
 // Resource id of the key that signs the ends of the audit trail: /subscriptions/…/vaults/kv-evidence/keys/audit-key
 param auditKeyId = readEnvironmentVariable('CMK_AUDIT_KEY_ID', '')

@@ -1,7 +1,5 @@
 import { z } from 'zod';
 import { AUDIT_OPERATIONS, AUDIT_RESPONSES } from './audit/http/openapi.ts';
-import { ACCOUNT_OPERATIONS, ACCOUNT_REQUESTS, ACCOUNT_RESPONSES } from './break-glass/account-openapi.ts';
-import { ACCOUNT_RESTORE_RESPONSE } from './break-glass/account-schemas.ts';
 import {
   APPROVAL_ASKED,
   APPROVAL_GIVEN,
@@ -134,9 +132,8 @@ const OPERATIONS: readonly ApiOperation[] = [
     problems: {
       401: ['StepUpNeeded'],
       403: ['ApproverIsAsker', 'ApproverIsRevoker', 'ApproverIsApplication', 'PersonNeeded', 'SecondPersonNeeded'],
-      404: ['AccountNotManaged', 'ApprovalNotFound', 'KeyNotManaged'],
+      404: ['ApprovalNotFound', 'KeyNotManaged'],
       409: [
-        'AccountRecordUnbelieved',
         'ApprovalAltered',
         'ApprovalOver',
         'ApprovalExpired',
@@ -148,13 +145,7 @@ const OPERATIONS: readonly ApiOperation[] = [
         'RestoreOvertaken',
         'RevocationUnbelieved',
       ],
-      502: [
-        'AccountRestoreIncomplete',
-        'MissingPermission',
-        'RestoreIncomplete',
-        'ServiceUnavailable',
-        'VaultUnreadable',
-      ],
+      502: ['MissingPermission', 'RestoreIncomplete', 'ServiceUnavailable', 'VaultUnreadable'],
       503: ['ServiceUnavailable'],
     },
   },
@@ -195,7 +186,6 @@ export function openApiDocument(): Record<string, unknown> {
     operations: [
       ...NOW_OPERATIONS,
       ...OPERATIONS,
-      ...ACCOUNT_OPERATIONS,
       ...OVERVIEW_OPERATIONS,
       ...FLEET_OPERATIONS,
       ...ROTATION_OPERATIONS,
@@ -207,7 +197,6 @@ export function openApiDocument(): Record<string, unknown> {
       RevokeRequest: REVOKE_REQUEST,
       RestoreRequest: RESTORE_REQUEST,
       ApprovalRequest: APPROVAL_REQUEST,
-      ...ACCOUNT_REQUESTS,
       ...REKEY_REQUESTS,
       ...ROTATION_REQUESTS,
     },
@@ -219,11 +208,9 @@ export function openApiDocument(): Record<string, unknown> {
       ApprovalAsked: APPROVAL_ASKED,
       ApprovalGiven: APPROVAL_GIVEN.extend({
         rekey: REKEY_STARTED.optional().describe('Likewise, of a re-key.'),
-        accountRestore: ACCOUNT_RESTORE_RESPONSE.optional().describe('Likewise, of a restore below the key.'),
       }),
       ApprovalList: APPROVAL_LIST,
       ApprovalWithdrawn: APPROVAL_WITHDRAWN,
-      ...ACCOUNT_RESPONSES,
       ...OVERVIEW_RESPONSES,
       ...FLEET_RESPONSES,
       ...ROTATION_RESPONSES,

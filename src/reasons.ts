@@ -137,12 +137,7 @@ export const REASONS = {
   IdentityMissing: 'The identity that is to use the key does not exist.',
   IdentityDeleted: 'The identity that is to use the key was deleted: Storage cannot reach the key with it.',
   IdentityWithoutRole: "The account's identity may not read, wrap and unwrap with the key.",
-  AccountRevocationOpen: 'The account is revoked by itself: it is not moved until it is restored.',
-  ScopeRevocationOpen: 'The encryption scope is revoked by itself: it is not moved until it is restored.',
-  AccountRevocationNotHeld:
-    'A revocation of the account or an encryption scope is open, and access is there all the same.',
-  AccountRecordUnbelieved:
-    'The account has the record of a revocation that this app cannot have written, or not in whole; it does not count.',
+  LegacyRevocation: 'Version 2 revoked the account or encryption scope below its key, and it was not restored.',
   ScopeStaleKeyVersion: 'An encryption scope is pinned to an older version than the newest usable one.',
   QueueOnServiceKey: 'The queues of an account are under a key of Microsoft: a revocation does not cut them off.',
   TableOnServiceKey: 'The tables of an account are under a key of Microsoft: a revocation does not cut them off.',
@@ -238,6 +233,13 @@ export const REASONS = {
   OtherKeyInUse: 'The account uses another key; changing the key is a step of its own.',
   NotPropagated: 'A role that was given does not count yet.',
   Interrupted: 'The command was ended before it was done.',
+  AccountRevocationBegun: "The access of an account's identity to its key is being removed.",
+  AccountRevoked: "The access of an account's identity to its key was removed, once, as a fresh read shows.",
+  AccountRevocationIncomplete: 'The identity of an account can still use the key; the command can be repeated.',
+  AccountRestored: 'The access that was removed from the identity of an account was granted again.',
+  AccountNotManaged: 'There is no such storage account on a customer-managed key.',
+  AccountNotRevocable: 'The access to the key cannot be removed and granted again for one account.',
+  IdentityShared: 'Other accounts use the same identity; nothing was changed.',
   OperatorChanged: 'An operator changed it by the command line.',
   VersionInUse: 'The key version is in use, or is not proved to be unused; it stays.',
 } as const;

@@ -43,7 +43,6 @@ import { createKeyUsageLog, type KeyUsageLog } from './keys/usage-log-client.ts'
 import { consoleLog, type Log } from './log.ts';
 import { createPostWebhook, type PostWebhook } from './notify/webhook-client.ts';
 import { createRekeys, type StandingRekeyServices } from './rekey/create-rekeys.ts';
-import { type AccountTrail, accountTrail } from './revocation/account-trail.ts';
 import { type KeyTrail, keyTrail } from './revocation/key-trail.ts';
 import { newId } from './revocation/revocation.ts';
 import { createRolloutServices, type RolloutServices } from './rollout/create-rollout-services.ts';
@@ -102,7 +101,6 @@ export interface Services extends RolloutServices, StandingRekeyServices, Identi
   /** The audit trail; it never throws, and answers in time. */
   readonly audit: RecordAudit;
   readonly keyTrail: KeyTrail;
-  readonly accountTrail: AccountTrail;
   /** The trail as the drift check looks at it. */
   readonly auditWatch: WatchServices;
   /** What others have to approve. */
@@ -173,7 +171,7 @@ export function createServices(
     vaults: createVaults(identity, cloud),
     vaultGuards: createVaultGuards(identity, cloud),
     keyPolicies: createKeyPolicies(identity, cloud),
-    ...createIdentityClients(identity, cloud, accounts),
+    ...createIdentityClients(identity, cloud),
     eventGrid: createEventGrid(identity, cloud, settings.drift.systemTopics),
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork),
     driftStorage: createDriftStorage(settings, () => identity),
@@ -220,14 +218,13 @@ function createEvidence(
   identity: TokenCredential,
   { now, newId }: Pick<Services, 'now' | 'newId'>,
   log: Log,
-): Pick<Services, 'audit' | 'keyTrail' | 'accountTrail' | 'auditWatch' | 'approvals' | 'usageLog' | 'deletedAccounts'> {
+): Pick<Services, 'audit' | 'keyTrail' | 'auditWatch' | 'approvals' | 'usageLog' | 'deletedAccounts'> {
   const { cloud, drift } = settings;
   const container = (name?: string) => auditContainer(settings, () => identity, name);
   const files = auditFiles(container());
   return {
     audit: createAudit(files, { now, newId }, log),
     keyTrail: keyTrail(files),
-    accountTrail: accountTrail(files),
     auditWatch: createWatch(settings, identity, now),
     approvals: approvalStore(container(APPROVALS_CONTAINER)),
     usageLog: createKeyUsageLog(identity, cloud, drift.usageWorkspace),

@@ -50,39 +50,17 @@ export function rotatesBy(by: NonNullable<KeySummary['nextRotation']>['by']): st
   return ROTATES_BY[by];
 }
 
-/** The account of a request that is about one below its key. */
-function approvalAccount(asked: ApprovalRequest): string | undefined {
-  return asked.action === 'restore' && asked.account !== undefined ? shortId(asked.account) : undefined;
-}
-
-/** What a request below the key is about: `account`, or `account/scope`. */
-export function approvalSubject(asked: ApprovalRequest): string {
-  return [approvalAccount(asked), approvalScope(asked)].filter((part) => part !== undefined).join('/');
-}
-
-/** The view where a request can be approved, and its query: for a link. */
-export function approvalPlace(
-  asked: ApprovalRequest,
-): readonly [parts: readonly string[], query?: { readonly scope: string | undefined }] {
-  const account = approvalAccount(asked);
-  if (account !== undefined) return [['fleet', account], { scope: approvalScope(asked) }];
-  return [['break-glass', asked.vault, asked.key].filter((part) => part !== undefined)];
-}
-
-function approvalScope(asked: ApprovalRequest): string | undefined {
-  return asked.action === 'restore' ? asked.scope : undefined;
+/** The view where a request can be approved: for a link. */
+export function approvalPlace(asked: ApprovalRequest): readonly string[] {
+  return ['break-glass', asked.vault, asked.key].filter((part) => part !== undefined);
 }
 
 /** What a request for approval is about. */
 export function approvalTitle(asked: ApprovalRequest): string {
   const where = asked.vault === undefined ? 'all keys' : `${asked.vault}/${asked.key}`;
   switch (asked.action) {
-    case 'restore': {
-      // Below the key: whoever approves must not take it for the whole key.
-      if (asked.account === undefined) return `Restore of ${where}`;
-      const kind = asked.scope === undefined ? 'account' : 'encryption scope';
-      return `Restore of the ${kind} ${approvalSubject(asked)} alone, on ${where}`;
-    }
+    case 'restore':
+      return `Restore of ${where}`;
     case 'pause':
       return `Pause of ${where}`;
     case 'rekey':

@@ -13,7 +13,6 @@ import { doneBy, isOfKey, judge, judgeLater, type MoveIntent, modeOf, versionId 
 import type { MoveJournal } from './move-journal.ts';
 import { ABANDONED_SECONDS, BUSY, type ReconcileServices } from './put-off.ts';
 import type { RekeyTask } from './rekey-task.ts';
-import { RevokedParts } from './revoked-parts.ts';
 import { held } from './rollout.ts';
 import { type KeyUseResult, type Reading, type Subject, toldMove } from './subject.ts';
 
@@ -26,7 +25,6 @@ export class Reconciliation {
   readonly services: ReconcileServices;
   readonly journal: MoveJournal;
   readonly work: AccountWork;
-  readonly revoked: RevokedParts;
   /** What a standing order has to do with this look. */
   rekey: RekeyTask | undefined;
   /** Whether any write was tried, and not refused for its budgets. */
@@ -41,7 +39,6 @@ export class Reconciliation {
     this.key = key;
     this.journal = journal;
     this.services = services;
-    this.revoked = new RevokedParts(services.now);
     this.#log = log;
   }
 
@@ -89,7 +86,7 @@ export class Reconciliation {
       throw error;
     });
     if (!intent || !plan?.write) return { reading };
-    if (guess && reading?.use && isSameUse(reading.use, guess) && !reading.revoked) {
+    if (guess && reading?.use && isSameUse(reading.use, guess)) {
       return { reading, outcome: await this.#write(reading, plan, intent) };
     }
     this.journal.drop(intent);
@@ -120,8 +117,6 @@ export class Reconciliation {
   /** Brings a use of the key to where it should be. */
   async move(subject: Subject, seen: KeyUse): Promise<Outcome> {
     let use = seen;
-    const revoked = this.revoked.of(subject.scope);
-    if (revoked) return this.#leave(revoked, subject.scope);
     for (let round = 1; round <= MAX_ROUNDS; round += 1) {
       const plan = await this.#planned(subject.scope, use);
       if (!plan.write) return this.#leave(plan.reason, subject.scope, use);
@@ -138,10 +133,9 @@ export class Reconciliation {
         this.journal.drop(intent);
         throw error;
       });
-      if (reading?.use && isSameUse(reading.use, use) && !reading.revoked) return this.#write(reading, plan, intent);
+      if (reading?.use && isSameUse(reading.use, use)) return this.#write(reading, plan, intent);
       this.journal.drop(intent);
       if (!reading) return this.#leave('AccountNotFound', subject.scope);
-      if (reading.revoked) return this.#leave(reading.revoked, subject.scope);
       const other = reading.use ? 'OtherKey' : 'NotCustomerManaged';
       if (!usesKey(reading.use, this.key)) return this.#leave(other, subject.scope);
       use = reading.use;
@@ -151,7 +145,7 @@ export class Reconciliation {
 
   /** Says why a use stays as it is. */
   async #leave(why: Reason, scope: string | undefined, use?: KeyUse): Promise<Outcome> {
-    await this.rekey?.stays(scope, why, this.work, use !== undefined);
+    this.rekey?.stays(scope, this.work, use !== undefined);
     const [about, from] = [this.#subject(scope), use && versionInUse(use)];
     this.record(levelOf(why), why, use ? toldMove({ ...about, mode: modeOf(use), from }, from) : about);
     return DONE;

@@ -1,27 +1,6 @@
 import { parseResourceId } from '../azure/resource-id.ts';
-import {
-  countsAsFailed,
-  isSubjectSettled,
-  type RekeyData,
-  type RekeyOrder,
-  type RekeyStore,
-  type RekeySubject,
-} from '../fleet/rekey-order.ts';
-import type { Reason } from '../reasons.ts';
+import { countsAsFailed, isSubjectSettled, type RekeyOrder, type RekeyStore } from '../fleet/rekey-order.ts';
 import { type InSight, usesLookedAfter } from './in-sight.ts';
-
-/** Of what is revoked by itself, below the key, nothing moves: that says nothing of the others. */
-const CUT_OFF = ['AccountRevocationOpen', 'ScopeRevocationOpen'] as const satisfies readonly Reason[];
-type CutOff = (typeof CUT_OFF)[number];
-
-export function isCutOff(reason: Reason): reason is CutOff {
-  return CUT_OFF.some((one) => one === reason);
-}
-
-/** Whether a failure is one of those with which all of it stops (`maxFailures`). */
-function stopsOrder(failure: NonNullable<RekeySubject['failure']>, order: RekeyData): boolean {
-  return countsAsFailed(failure, order) && !isCutOff(failure.reason);
-}
 
 /** An account that an order is to move. */
 interface OpenAccount {
@@ -69,7 +48,7 @@ export async function unsettled(order: RekeyOrder, { rekeys, inSight }: RowServi
       open.set(account, { id: id.id, subscriptionId: id.subscriptionId, location: subject.location });
     } else if (subject.failure) {
       failed.add(account);
-      if (stopsOrder(subject.failure, order)) stopping.add(account);
+      if (countsAsFailed(subject.failure, order)) stopping.add(account);
     } else settled.add(account);
   }
   // One of an account's parts is enough.

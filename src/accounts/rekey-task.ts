@@ -10,7 +10,7 @@ import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { AccountWork } from '../work/messages.ts';
 import { DONE, type Outcome } from '../work/outcome.ts';
-import { isCutOff, type RowServices, unsettled } from './rekey-rows.ts';
+import { type RowServices, unsettled } from './rekey-rows.ts';
 
 /** The order was changed since it was read: the next look goes by what it says then. */
 const OVERTAKEN: Outcome = {
@@ -149,16 +149,9 @@ export class RekeyTask {
     }
   }
 
-  /** A use stays as it is. One that is revoked by itself waits for a person, and keeps no other from moving. */
-  async stays(
-    scope: string | undefined,
-    reason: Reason,
-    { rekey }: Pick<AccountWork, 'rekey'>,
-    isOnKey: boolean,
-  ): Promise<void> {
-    if (rekey === undefined || !this.covers(scope)) return;
-    if (isCutOff(reason)) await this.#fail(scope, reason, `${REASONS[reason]} Restore it, and resume the re-key.`);
-    else if (isOnKey) this.#isKept = true;
+  /** A use stays as it is. */
+  stays(scope: string | undefined, { rekey }: Pick<AccountWork, 'rekey'>, isOnKey: boolean): void {
+    if (rekey !== undefined && this.covers(scope) && isOnKey) this.#isKept = true;
   }
 
   /**

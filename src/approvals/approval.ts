@@ -51,10 +51,6 @@ const RESTORE = z.object({
   key: z.string(),
   /** Id of the revocation to restore. */
   revocation: z.string(),
-  /** ARM id of the storage account, where the revocation is one below the key. */
-  account: z.string().optional(),
-  /** The encryption scope of it that the revocation is of; absent: it is of the account itself. */
-  scope: z.string().optional(),
   ...kept,
 });
 const PAUSE = z.object({
@@ -109,15 +105,12 @@ export function approvalId(asked: AskedApproval): string {
 /** What a request asks for beside its key, by the kind of request, in one order: it is part of the id. */
 export function particularsOf(
   asked:
-    | Pick<RestoreApproval, 'action' | 'revocation' | 'account' | 'scope'>
+    | Pick<RestoreApproval, 'action' | 'revocation'>
     | Pick<RekeyApproval, 'action' | 'to' | 'maxFailures'>
     | Pick<PauseApproval, 'action' | 'until'>,
 ): Readonly<Record<string, string | number | undefined>> {
   if (asked.action === 'restore') {
-    const { revocation, account, scope } = asked;
-    // A scope has its account before it: neither can be taken for the other in the id.
-    const below = scope === undefined ? { ...(account === undefined ? {} : { account }) } : { account, scope };
-    return { revocation, ...below };
+    return { revocation: asked.revocation };
   }
   if (asked.action === 'pause') return { until: asked.until };
   return { to: `${asked.to.vault}/${asked.to.key}`, maxFailures: asked.maxFailures };

@@ -29,7 +29,7 @@ export type ApprovalServices = DeedServices & { readonly now: () => Date };
 type Said = 'action' | 'vault' | 'key' | 'reason' | 'ticket';
 /** What is asked for; who asks, and when, comes with the call. */
 export type Asking =
-  | Pick<RestoreApproval, Said | 'revocation' | 'account' | 'scope'>
+  | Pick<RestoreApproval, Said | 'revocation'>
   | Pick<RekeyApproval, Said | 'to' | 'maxFailures'>
   | Pick<PauseApproval, Said | 'until'>;
 

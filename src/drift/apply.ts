@@ -3,7 +3,6 @@ import { reviveApprovals } from '../approvals/record-deeds.ts';
 import { keepHead, type TrailLook, type WatchServices } from '../audit/watch-trail.ts';
 import { describe, describeFailure, errorText } from '../azure/failure.ts';
 import { known } from '../azure/read-or-why.ts';
-import { splitScope } from '../azure/resource-id.ts';
 import type { RekeyStore } from '../fleet/rekey-order.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
@@ -45,7 +44,6 @@ export async function apply(
   log: Log,
 ): Promise<Pick<DriftReport, 'fixes'>> {
   await keepRevoked(keys, run.id, services, log);
-  await keepAccountsRevoked(findings, run.id, services, log);
   await keepPoison(services, run.id, log);
   await keepRekeys(services, run.id, log);
   await keepUnrecorded('approvals', 'requests for approval', () => reviveApprovals(services), run.id, log);
@@ -155,25 +153,6 @@ async function keepRevoked(
     } catch (error) {
       const message = `The key is not as its last revocation or restore left it, and cannot be put to work: ${String(error)}`;
       log({ level: 'error', reason: 'StillOpen', message, key: key.id });
-    }
-  }
-}
-
-/** What is revoked below its key and has access is looked at, whatever is set: the look tells a late write from a person's. */
-async function keepAccountsRevoked(
-  findings: readonly Finding[],
-  id: string,
-  { queue, now }: { readonly queue: WorkQueue; readonly now: () => Date },
-  log: Log,
-): Promise<void> {
-  for (const { resource } of findings.filter(({ reason }) => reason === 'AccountRevocationNotHeld')) {
-    const cause = { by: 'drift', ref: id, since: now().toISOString() };
-    try {
-      const of = splitScope(resource);
-      await queue.send(KEY_WORK, { kind: 'accountRevocation', ...of, records: false, cause, attempt: 0 });
-    } catch (error) {
-      const message = `${REASONS.AccountRevocationNotHeld} It cannot be put to work: ${String(error)}`;
-      log({ level: 'error', reason: 'AccountRevocationNotHeld', message, account: resource });
     }
   }
 }

@@ -1,16 +1,13 @@
 import { app } from '@azure/functions';
 import type { ApprovalRequest } from '../approvals/approval.ts';
-import { handleApproveAccount, isOfAccount } from '../break-glass/handle-account-approval.ts';
 import { approvalAsked, handleApprove, handleWithdraw } from '../break-glass/handle-approvals.ts';
 import { handleApprovePause } from '../break-glass/handle-pause-approval.ts';
 import { callOf } from '../break-glass/to-json.ts';
-import type { RouteKey } from '../http/access.ts';
 import { jsonResponse } from '../http/json-response.ts';
 import { approveRekey } from '../rekey/http/approve-rekey.ts';
 import { accessFor } from './access-for.ts';
 import { type ApiCall, api } from './api.ts';
 import { rekeyPorts } from './rekey-ports.ts';
-import { nowBoard } from './shared-calls.ts';
 
 app.http('approve', {
   methods: ['POST'],
@@ -19,19 +16,11 @@ app.http('approve', {
   handler: api(
     ['CmkKey.Restore', 'Cmk.Operate'],
     async (apiCall) => {
-      const { caller, services, log, correlationId, requireOn } = apiCall;
+      const { caller, services, log, correlationId } = apiCall;
       const asked = await requestInReach(apiCall);
       const call = callOf(caller, correlationId, asked);
       if (asked.action === 'rekey') {
         return jsonResponse(200, await approveRekey(asked, call, rekeyPorts(services), log));
-      }
-      if (isOfAccount(asked)) {
-        const requireAlsoOn = (key: RouteKey) => requireOn(key, 'CmkKey.Restore');
-        try {
-          return jsonResponse(200, await handleApproveAccount(asked, call, requireAlsoOn, services, log));
-        } finally {
-          nowBoard.changed({ account: asked.account }, services);
-        }
       }
       const approved =
         asked.action === 'pause'

@@ -1,7 +1,6 @@
 import { app } from '@azure/functions';
 import { recordDeeds } from '../approvals/record-deeds.ts';
 import { probeKey } from '../effect/probe-work.ts';
-import { settleBelowKey } from '../identities/settle-below-key.ts';
 import type { Log } from '../log.ts';
 import { carryOutRekey } from '../rekey/carry-out.ts';
 import { settleRevocation } from '../revocation/settle-revocation.ts';
@@ -9,7 +8,7 @@ import { followRotation } from '../rollout/follow-rotation.ts';
 import { rotateWhenDue } from '../rotation/rotate-when-due.ts';
 import type { Services } from '../services.ts';
 import { KEY_WORK, type KeyQueueWork, type KeyWork, parseKeyQueueWork } from '../work/messages.ts';
-import type { Outcome } from '../work/outcome.ts';
+import { DONE, type Outcome } from '../work/outcome.ts';
 import { KeyLookAtOnce } from './at-once.ts';
 import { queueHandler } from './queue-message.ts';
 import { outcomeBy, TIME_LIMITS } from './time-limits.ts';
@@ -33,7 +32,13 @@ function run(work: Exclude<KeyQueueWork, KeyWork>, services: Services, log: Log)
     case 'revocation':
       return settleRevocation(work, services, log);
     case 'accountRevocation':
-      return settleBelowKey(work, services, log);
+      log({
+        level: 'warning',
+        reason: 'LegacyRevocation',
+        message: 'A message of version 2 about a revocation of one account was dropped.',
+        work,
+      });
+      return Promise.resolve(DONE);
     case 'rekey':
       return carryOutRekey(work, services, log);
     case 'approval':

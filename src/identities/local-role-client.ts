@@ -2,17 +2,19 @@ import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import type { Cloud } from '../azure/cloud.ts';
 import { untilAborted } from '../azure/deadline.ts';
-import { describeFailure, unlessMissing } from '../azure/failure.ts';
+import { describeFailure } from '../azure/failure.ts';
 import { createJsonSender } from '../azure/json-sender.ts';
 import { LIMITS } from '../azure/limits.ts';
 import { lastName } from '../azure/resource-id.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
-import type { LocalScope } from '../revocation/account-record.ts';
 import { createRoleCalls, type RoleCalls } from './local-role-calls.ts';
 import { assignmentName } from './role-assignment-client.ts';
 import type { RoleGrant } from './role-grant.ts';
 
 type Hsm = Pick<ManagedVault, 'uri'>;
+
+/** A whole Managed HSM, all its keys, or one key. */
+export type LocalScope = '/' | '/keys' | `/keys/${string}`;
 
 /** An assignment at a Managed HSM, with what its role allows. */
 export interface LocalGrant extends RoleGrant, LocalAssignment {
@@ -54,10 +56,6 @@ export interface LocalRoles {
    * @throws likewise
    */
   give(hsm: Hsm, scope: LocalScope, principalId: string, roleId: string, name?: string): Promise<void>;
-  /** One assignment. It takes `roleAssignments/read/action` at the scope. @throws likewise */
-  find(hsm: Hsm, scope: LocalScope, name: string): Promise<LocalAssignment | undefined>;
-  /** Takes one away; without effect when it is gone. It takes `roleAssignments/delete/action` at the scope. @throws likewise */
-  remove(hsm: Hsm, scope: LocalScope, name: string): Promise<void>;
 }
 
 const ASSIGNMENT = z.object({
@@ -140,13 +138,6 @@ export function createLocalRoles(
           properties.principalId.toLowerCase() === principalId.toLowerCase() && definitionOf(properties) === roleId;
         if (!there.some(isIt)) throw error;
       }
-    },
-    async find(hsm, scope, name) {
-      const found = await unlessMissing(() => ask(hsm, { method: 'GET', url: urlOf(hsm, scope, name) }));
-      return found === undefined ? undefined : toAssignment(ASSIGNMENT.parse(found));
-    },
-    async remove(hsm, scope, name) {
-      await unlessMissing(() => ask(hsm, { method: 'DELETE', url: urlOf(hsm, scope, name) }));
     },
   };
 }

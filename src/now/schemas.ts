@@ -15,7 +15,7 @@ const rotation = ROTATION_LIST.shape.value.element;
 const PARTS = z.object({
   fleet: partOf(
     FLEET_LIST.shape.summary
-      .pick({ text: true, accounts: true, listed: true, states: true, revocations: true, moreRevocations: true })
+      .pick({ text: true, accounts: true, listed: true, states: true })
       .extend(FLEET_LIST.pick({ warnings: true }).shape),
   ).describe('How the accounts stand, as `GET /fleet`.'),
   keys: partOf(

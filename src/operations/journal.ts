@@ -6,6 +6,7 @@ export type ChangeAction =
   | 'identity.create'
   | 'role.assign'
   | 'policy.add'
+  | 'policy.remove'
   | 'key.create'
   | 'key.import'
   | 'key.rotate'
@@ -19,6 +20,7 @@ export type ChangeAction =
   | 'account.create'
   | 'account.setIdentity'
   | 'account.setKey'
+  | 'account.tag'
   | 'role.remove'
   | 'scope.disable'
   | 'scope.enable';

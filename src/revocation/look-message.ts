@@ -2,10 +2,9 @@ import type { z } from 'zod';
 import type { AuditEntry } from '../audit/record.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { CLOCKS_MS } from '../time/spans.ts';
-import { type AccountRevocationWork, type Cause, KEY_WORK } from '../work/messages.ts';
-import { MOST_CHARACTERS, type SAID, type STAMP } from '../work/who-and-why.ts';
+import { type Cause, KEY_WORK } from '../work/messages.ts';
+import { MOST_CHARACTERS, type SAID } from '../work/who-and-why.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
-import type { RevocationStamp } from './revocation.ts';
 
 /**
  * When the key, or the account, is looked at again: soon, for a write that was still under way; when every such write has come
@@ -56,27 +55,6 @@ export async function sendKeyLooks(
       return queue.send(KEY_WORK, { ...work, due }, seconds);
     }),
   );
-}
-
-/** The last look records what is not on record: nobody else is at that any more. */
-export async function sendLooks(
-  work: AccountRevocationWork,
-  looks: readonly number[],
-  { queue }: { readonly queue: Pick<WorkQueue, 'send'> },
-): Promise<void> {
-  await Promise.all(
-    looks.map((seconds) => queue.send(KEY_WORK, { ...work, records: seconds === looks.at(-1) }, seconds)),
-  );
-}
-
-/** As messages carry it. */
-export function stampToSend({ id, revokedOn, revokedBy, joined }: RevocationStamp): z.output<typeof STAMP> {
-  return {
-    id: cut(id, 'id'),
-    revokedOn: revokedOn.toISOString(),
-    revokedBy: cut(revokedBy, 'id'),
-    ...(joined ? { joined: [...joined] } : {}),
-  };
 }
 
 /** As messages carry it. */

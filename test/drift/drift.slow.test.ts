@@ -2,12 +2,8 @@ import { BlobServiceClient } from '@azure/storage-blob';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { CLIENT_IDS, SUBSCRIPTION_ID, WORKSPACE_ID } from '../../local/azure/constants.ts';
 import { addIdentity, addOtherResource, addVault, allowStorage } from '../../local/azure/fleet.ts';
-import type { StorageAccount } from '../../local/azure/world.ts';
-import { accountOfCall, revocableOfCall } from '../../src/break-glass/account-of-call.ts';
-import { handleAccountRevoke } from '../../src/break-glass/handle-account-revoke.ts';
 import type { DriftReport, Finding } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
-import { revokedPart } from '../../src/revocation/account-record.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import type { Services } from '../../src/services.ts';
 import { Az } from '../az/az.ts';
@@ -39,19 +35,6 @@ function pinnedAccount(options: Parameters<TestKey['account']>[1] = {}) {
   const newer = key.add();
   const account = key.account('pinned', { key: key.use('pinned', newer), ...options });
   return { key, newer, account };
-}
-
-/** An account with an identity of its own, revoked by the app, or one of its scopes. */
-async function revokedAlone(scope?: string): Promise<StorageAccount> {
-  const key = new TestKey(world());
-  const account = key.account('pinned', { identity: undefined as never, scopes: [{ name: 'scope1', key: key.use() }] });
-  const services = wire.services(noFix);
-  const id = await accountOfCall(account.name, services);
-  const revocable = await revocableOfCall(id, revokedPart(scope), services);
-  const confirm = scope === undefined ? account.name : `${account.name}/${scope}`;
-  const call = { caller: { objectId: crypto.randomUUID(), appId: 'app' }, correlationId: 'c', why: 'test' };
-  await handleAccountRevoke(revocable, { reason: 'test', confirm }, { ...call, ticket: undefined }, services, wire.log);
-  return account;
 }
 
 async function setKey(account: { name: string }, keyVaultProperties: object): Promise<void> {
@@ -162,37 +145,6 @@ const cases: readonly Case[] = [
         keyVaultProperties: { keyUri: key.id(key.first) },
       });
       return { resource: `${account.id}/encryptionScopes/scope1` };
-    },
-  },
-  {
-    reason: 'AccountRevocationOpen',
-    by: 'an account is revoked by itself, and its identity has no role any more',
-    prints: 'cmk account restore',
-    drift: async () => ({ resource: (await revokedAlone()).id }),
-  },
-  {
-    reason: 'ScopeRevocationOpen',
-    by: 'an encryption scope is revoked by itself',
-    prints: 'cmk account restore',
-    drift: async () => ({ resource: `${(await revokedAlone('scope1')).id}/encryptionScopes/scope1` }),
-  },
-  {
-    reason: 'AccountRevocationNotHeld',
-    by: 'somebody gives an account that is revoked by itself its role back',
-    drift: async () => {
-      const account = await revokedAlone();
-      allowStorage(world(), vaultNamed(world(), 'kv-files'), account.identity?.principalId ?? '');
-      return { resource: account.id };
-    },
-  },
-  {
-    reason: 'AccountRecordUnbelieved',
-    by: 'somebody writes over a part of the record of a revocation',
-    drift: async () => {
-      const account = await revokedAlone();
-      const [name = ''] = Object.keys(account.tags);
-      await them().storage.storageAccounts.update('rg-files', account.name, { tags: { ...account.tags, [name]: 'x' } });
-      return { resource: account.id };
     },
   },
   {

@@ -90,14 +90,7 @@ describe('alert rules and workbook', () => {
 
   it('do not take a dry run for a revocation: only what was done is written under those reasons', () => {
     const query = queryOf('revocation-started');
-    expect(compared(query, 'reason')).toEqual([
-      'Revoked',
-      'RevocationIncomplete',
-      'KeptRevoked',
-      'AccountRevoked',
-      'AccountRevocationIncomplete',
-      'AccountKeptRevoked',
-    ]);
+    expect(compared(query, 'reason')).toEqual(['Revoked', 'RevocationIncomplete', 'KeptRevoked']);
     expect(query).not.toContain('AppRequests');
   });
 

@@ -61,9 +61,6 @@ const NEEDS: Readonly<Record<string, readonly Need[]>> = {
     ['vault', 'Microsoft.Authorization/roleAssignments/read'],
     ['hsm', 'Microsoft.Authorization/roleAssignments/read'],
   ],
-  'roleAssignments.get': [['vault', 'Microsoft.Authorization/roleAssignments/read']],
-  'roleAssignments.create': [['vault', 'Microsoft.Authorization/roleAssignments/write']],
-  'roleAssignments.delete': [['vault', 'Microsoft.Authorization/roleAssignments/delete']],
   'roleDefinitions.get': [['vault', 'Microsoft.Authorization/roleDefinitions/read']],
   'roleAssignmentScheduleInstances.listForScope': [
     ['vault', 'Microsoft.Authorization/roleAssignmentScheduleInstances/read'],
@@ -83,8 +80,6 @@ const NEEDS: Readonly<Record<string, readonly Need[]>> = {
   'below.listBySystemTopic': [['topic', 'Microsoft.EventGrid/systemTopics/eventSubscriptions/read']],
   'below.beginCreateOrUpdateAndWait': [['topic', 'Microsoft.EventGrid/systemTopics/eventSubscriptions/write']],
   // Read, or written, by a request of our own.
-  '/resources': [['subscription', 'Microsoft.Resources/subscriptions/resources/read']],
-  'Microsoft.Resources/tags': [['written account', 'Microsoft.Resources/tags/write']],
   'Microsoft.Insights/diagnosticSettings': [
     ['vault', 'Microsoft.Insights/diagnosticSettings/read'],
     ['hsm', 'Microsoft.Insights/diagnosticSettings/read'],
@@ -289,7 +284,6 @@ async function deployed({ vaultSubscription, topic, accountSubscriptions, confin
     allowKeyRecovery: true,
     allowEventRepair: true,
     allowIdentityAssignment: true,
-    allowAccountRevocation: true,
     allowBlobProbe: true,
     auditKeyId: AUDIT_KEY,
     vaultDiagnostics: true,

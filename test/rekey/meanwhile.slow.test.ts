@@ -8,7 +8,6 @@ import { REKEY_TABLE } from '../../src/fleet/rekey-store-client.ts';
 import { carryOutRekey } from '../../src/rekey/carry-out.ts';
 import { listRekeys } from '../../src/rekey/http/rekey-api.ts';
 import { progressOf } from '../../src/rekey/progress.ts';
-import { formatAccountRevocation } from '../../src/revocation/account-record.ts';
 import { restoreKey } from '../../src/revocation/restore-key.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import { NO_CONTROL, withPause, withResume } from '../../src/rollout/pause.ts';
@@ -262,60 +261,6 @@ describe('a vault of the new key that lets nobody in while a re-key stands', () 
     }
     expect(left.map((account) => use(account)?.keyversion)).toEqual([newest.version, newest.version]);
   });
-});
-
-it('an account that is revoked by itself keeps no other waiting, and a person hears of it', async () => {
-  const orders = new RekeyOrders(wire);
-  const { a, b, accounts } = twoKeys(2);
-  const by = '44444444-4444-4444-4444-444444444444';
-  const revokedOn = wire.azure.clock.now();
-  const record = { id: 'f00d', revokedOn, revokedBy: by, part: 'identity', took: [] } as const;
-  // Its turn by the waves would be the first.
-  const tags = { 'cmk-wave': '0', ...formatAccountRevocation(record) };
-  const revoked = a.account('pinned', { tags, scopes: [{ name: 'one', key: a.use() }] });
-  for (const one of [revoked, ...accounts])
-    wire.sent.push({ queue: 'account-work', work: a.accountWork(one), delaySeconds: 0 });
-  await orders.carryOut();
-  const id = await orders.start(a, b, { maxFailures: 1 });
-  await orders.carryOut(async () => (await orders.order(id)).paused !== undefined);
-  expect(on(b, accounts)).toBe(2);
-  expect(use(revoked)).toMatchObject({ keyname: a.name });
-  expect(await orders.order(id)).toMatchObject({
-    state: 'moving',
-    paused: { why: expect.stringContaining('1 account ') },
-  });
-  const failure = { account: revoked.id, reason: 'AccountRevocationOpen' };
-  expect(await progressOf(await orders.order(id), orders.services)).toMatchObject({
-    ...{ moved: 2, waiting: 0, failed: 2, failures: [failure, { ...failure, scope: 'one' }] },
-  });
-
-  revoked.tags = {};
-  await orders.change(id, 'resume');
-  await orders.carryOut();
-  expect((await orders.order(id)).state).toBe('done');
-  expect(on(b, [revoked])).toBe(1);
-});
-
-it('an account that is revoked by itself right before it is moved is named by the order', async () => {
-  const orders = new RekeyOrders(wire);
-  const { a, b, accounts } = twoKeys(1);
-  const [account] = accounts as [StorageAccount];
-  const id = await orders.start(a, b);
-  const { accounts: real } = orders.services;
-  const revokedOn = wire.azure.clock.now();
-  const record = { id: 'f00d', revokedOn, revokedBy: REVOKER.revokedBy, part: 'identity', took: [] } as const;
-  let reads = 0;
-  const get: typeof real.get = (of) => {
-    if (of.id === account.id) reads += 1;
-    // What it decides by is read twice: the second time right before the write.
-    if (reads === 2) account.tags = formatAccountRevocation(record) ?? {};
-    return real.get(of);
-  };
-  Object.assign(orders.services, { accounts: { ...real, get } });
-  await orders.carryOut(() => reads === 2);
-  expect(on(b, accounts)).toBe(0);
-  const { failures } = await progressOf(await orders.order(id), orders.services);
-  expect(failures).toMatchObject([{ account: account.id, reason: 'AccountRevocationOpen' }]);
 });
 
 it('an account that is put into another resource group meanwhile goes back with the others', async () => {

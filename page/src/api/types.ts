@@ -4,27 +4,20 @@ export type { ApprovalRequest } from '../../../src/approvals/approval.ts';
 // What the API answers, by its own schemas: a change there is an error here.
 export type { ApprovalsPart } from '../../../src/approvals/known-approvals.ts';
 export type { AuditRecordView, AuditRecordWhole } from '../../../src/audit/trail-view.ts';
-export type {
-  AccountRestoreResponse,
-  AccountRevokeResponse,
-  AccountStatusResponse,
-} from '../../../src/break-glass/account-schemas.ts';
 export type { KeyStatusResponse, RestoreResponse, RevokeResponse } from '../../../src/break-glass/schemas.ts';
 export type { DriftCause } from '../../../src/drift/report.ts';
 export type { TrendDay } from '../../../src/drift/trend/trend.ts';
 export type { NowAnswer, NowParts } from '../../../src/now/schemas.ts';
 export type { KeySummary } from '../../../src/overview/key-view.ts';
-export type { AccountRecordView, TakenView } from '../../../src/revocation/record-view.ts';
 export type { RotationSummaryAnswer } from '../../../src/rollout/http/schemas.ts';
 
 import type { AUDIT_LIST } from '../../../src/audit/trail-view.ts';
-import type { AccountRestoreResponse } from '../../../src/break-glass/account-schemas.ts';
 import type { APPROVAL_GIVEN } from '../../../src/break-glass/schemas.ts';
 import type { TREND } from '../../../src/drift/trend/trend.ts';
 import type { FLEET_ACCOUNT, FLEET_LIST, FLEET_ROW } from '../../../src/fleet/http/schemas.ts';
 import type { KEY_LIST } from '../../../src/overview/key-view.ts';
 
-export type ApprovalGiven = z.output<typeof APPROVAL_GIVEN> & { readonly accountRestore?: AccountRestoreResponse };
+export type ApprovalGiven = z.output<typeof APPROVAL_GIVEN>;
 export type KeyList = z.output<typeof KEY_LIST>;
 export type AuditList = z.output<typeof AUDIT_LIST>;
 export type Trend = z.output<typeof TREND>;

@@ -76,7 +76,7 @@ function Revocations({ standing, isQuiet }: PartProps) {
   const names = namesIn([], partOf(standing, 'approvals').data?.waiting ?? []);
   return (
     <Section title="Open revocations" of={keys} isQuiet={isQuiet}>
-      <OpenRevocations keys={keys.data} below={partOf(standing, 'fleet').data} names={names} />
+      <OpenRevocations keys={keys.data} names={names} />
     </Section>
   );
 }
@@ -90,7 +90,7 @@ function Waiting({ standing, isQuiet }: PartProps) {
       <ul class="items">
         {waiting.map((one) => (
           <li key={one.id}>
-            <a href={href(...approvalPlace(one))}>{approvalTitle(one)}</a>: {one.approvedBy.length} of {one.needed} have
+            <a href={href(approvalPlace(one))}>{approvalTitle(one)}</a>: {one.approvedBy.length} of {one.needed} have
             approved
           </li>
         ))}
@@ -139,18 +139,14 @@ function More({ number }: { readonly number: number }) {
 interface OpenRevocationsProps {
   /** Undefined: not read. */
   readonly keys: NowParts['keys']['value'] | undefined;
-  /** Of the fleet; undefined: not read. */
-  readonly below: NowParts['fleet']['value'] | undefined;
   readonly names: Names;
 }
 
-/** Of keys, and below them of accounts and encryption scopes. */
-function OpenRevocations({ keys, below, names }: OpenRevocationsProps) {
-  const { revocations = [], moreRevocations = 0 } = below ?? {};
+function OpenRevocations({ keys, names }: OpenRevocationsProps) {
   const { revoked = [], moreRevoked = 0 } = keys ?? {};
   return (
     <>
-      {(revoked.length > 0 || revocations.length > 0) && (
+      {revoked.length > 0 && (
         <ul class="items">
           {revoked.map((key) => (
             <li key={key.key}>
@@ -160,24 +156,10 @@ function OpenRevocations({ keys, below, names }: OpenRevocationsProps) {
               <RevocationLine revocation={key.revocation} names={names} />
             </li>
           ))}
-          {revocations.map((one) => (
-            <li key={one.id}>
-              <p>
-                <a class="strong" href={href(['fleet', one.account], { scope: one.scope })}>
-                  {one.scope === undefined ? one.account : `${one.account}/${one.scope}`}
-                </a>{' '}
-                <span class="muted">{one.scope === undefined ? 'the account' : 'the encryption scope'} by itself</span>
-              </p>
-              <RevocationLine revocation={one} names={names} />
-            </li>
-          ))}
         </ul>
       )}
-      <More number={moreRevoked + moreRevocations} />
-      {keys && revoked.length === 0 && (
-        <p>No key is revoked{below && revocations.length === 0 && ', and no account by itself'}.</p>
-      )}
-      {!below && <p class="muted">Whether an account is revoked by itself is not known yet.</p>}
+      <More number={moreRevoked} />
+      {keys && revoked.length === 0 && <p>No key is revoked.</p>}
     </>
   );
 }

@@ -9,7 +9,6 @@ import { otherResourceStale } from './other-checks.ts';
 import { policyBlocksRotation } from './policy-checks.ts';
 import { PROTECTION_CHECKS } from './protection-checks.ts';
 import * as retirement from './retirement-checks.ts';
-import { REVOKED_CHECKS } from './revoked-checks.ts';
 import type { AccountSubject, KeySubject } from './subjects.ts';
 import { VAULT_CHECKS } from './vault-checks.ts';
 
@@ -134,7 +133,6 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     find: access.tenantMismatch,
   },
   ...PROTECTION_CHECKS,
-  ...REVOKED_CHECKS,
 ];
 
 /** What is made sure of for each key of a managed vault. */

@@ -46,7 +46,6 @@ const ANEW: ReadonlySet<string> = new Set([
   'KeyDeleted',
   'UnmanagedVault',
   'RevocationOpen',
-  'AccountRevocationOpen',
 ]);
 const ACCOUNT_ANEW = ACCOUNT_CHECKS.filter(({ reason }) => ANEW.has(reason));
 /** That the scopes of an account could not be listed says nothing of what is known of it. */
@@ -112,7 +111,7 @@ class FleetJudge {
         encryptedBy: this.#encryptedBy(keys),
         findings: [
           ...this.#anew(account, use, scopeUses),
-          ...keys.flatMap((key) => this.#ofKey(key, account)),
+          ...keys.flatMap((key) => this.#ofKey(key)),
           ...this.#reported(findings, known, all),
           ...[...new Set(all.map(({ identity }) => identity))].flatMap((identity) =>
             this.#findings.ofIdentity(identity, all),
@@ -160,7 +159,7 @@ class FleetJudge {
       lost: use !== undefined && this.#isLost(use),
     };
     const found = evaluate(ACCOUNT_ANEW, subject, account.id, this.#rules);
-    return found.map((finding) => ({ ...finding, since: this.#since(finding, account) }));
+    return found.map((finding) => ({ ...finding, since: this.#since(finding) }));
   }
 
   /** The versions of keys are read after the index. */
@@ -170,17 +169,16 @@ class FleetJudge {
     return versions.length > 0 && version !== undefined && !findVersion(versions, version);
   }
 
-  #ofKey(id: string, account: Account): HealthFinding[] {
+  #ofKey(id: string): HealthFinding[] {
     const subject = this.#subjects.get(id.toLowerCase());
     if (!subject) return [];
     return keyEvidence(subject, this.#rules).map((found) =>
-      'id' in found ? { ...found, since: this.#since(found, account) } : found,
+      'id' in found ? { ...found, since: this.#since(found) } : found,
     );
   }
 
-  #since(found: Omit<Finding, 'since'>, account: Account): string | undefined {
+  #since(found: Omit<Finding, 'since'>): string | undefined {
     return findingSince(found, {
-      account,
       versionsOf: (key) => this.#reading.keys.get(key.toLowerCase())?.versions ?? [],
       reported: (resource) => this.#findings.of(resource),
       rules: this.#rules,

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { ACCOUNT_CHECKS } from '../../../src/drift/checks/checks.ts';
 import { evaluate } from '../../../src/drift/checks/evaluate.ts';
 import { PROTECTION_CHECKS } from '../../../src/drift/checks/protection-checks.ts';
-import { REVOKED_CHECKS } from '../../../src/drift/checks/revoked-checks.ts';
 import type { AccountSubject, Rules } from '../../../src/drift/checks/subjects.ts';
 import type { KeyVersion } from '../../../src/keys/key-versions.ts';
 import { type Cases, describeChecks } from './describe-checks.ts';
@@ -387,7 +386,7 @@ Object.assign(accounts, {
 });
 
 // Those of what is revoked below its key, and of what the key does not protect, have files of their own.
-const own = ACCOUNT_CHECKS.filter((check) => !REVOKED_CHECKS.includes(check) && !PROTECTION_CHECKS.includes(check));
+const own = ACCOUNT_CHECKS.filter((check) => !PROTECTION_CHECKS.includes(check));
 describeChecks(own, accounts, account().id);
 
 describe('account checks', () => {

@@ -1,6 +1,6 @@
 import type { ApprovalGiven, ApprovalRequest, ApprovalsPart } from '../../api/types.ts';
 import { useApi } from '../../api/use-poll.ts';
-import { approvalSubject, approvalTitle, inWords } from '../../names.ts';
+import { approvalTitle, inWords } from '../../names.ts';
 import { has, usePerson } from '../../person.ts';
 import { serverNow } from '../../server-time.ts';
 import { Badge } from '../../ui/badge.tsx';
@@ -8,7 +8,6 @@ import { ProblemCard } from '../../ui/problem.tsx';
 import { Section } from '../../ui/section.tsx';
 import { Since, Time } from '../../ui/time.tsx';
 import type { Tone } from '../../ui/tone.ts';
-import { AccountRestored } from './account-answers.tsx';
 import { Done, Refused } from './answer.tsx';
 import { RestoreAnswered } from './restore.tsx';
 import { useCall } from './use-call.ts';
@@ -93,10 +92,7 @@ function Approval({ one, changed }: { readonly one: ApprovalRequest; readonly ch
       )}
       <Refused call={call} />
       {call.answer?.restore && <RestoreAnswered answer={call.answer.restore} />}
-      {call.answer?.accountRestore && (
-        <AccountRestored answer={call.answer.accountRestore} subject={approvalSubject(one)} />
-      )}
-      {call.answer && !call.answer.restore && !call.answer.accountRestore && (
+      {call.answer && !call.answer.restore && (
         <Done tone="good" title={STATES[call.answer.approval.state][1]} warnings={[]}>
           <p>
             {call.answer.approval.approvedBy.length} of {call.answer.approval.needed} have approved.
