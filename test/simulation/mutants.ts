@@ -185,7 +185,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a move that was announced by a guess is made, whatever is read then',
     file: 'src/accounts/reconciliation.ts',
-    from: 'if (guess && reading?.use && isSameUse(reading.use, guess) && !reading.revoked) {',
+    from: 'if (guess && reading?.use && isSameUse(reading.use, guess)) {',
     to: 'if (reading?.use) {',
   },
   {

@@ -40,6 +40,7 @@ function addRestore(restoring: Command, cli: Cli): void {
     .description('grant what `account revoke` removed since the last restore, and nothing else')
     .action(async (account: string, options: BreakGlassArguments, command: Command) => {
       const globals = command.optsWithGlobals<GlobalOptions>();
+      const reason = await confirmedReason('restore', account, options, cli);
       const { auditFiles } = await import('../../audit/audit-client.ts');
       const { auditContainer } = await import('../../audit/audit-storage-client.ts');
       const { appRecord } = await import('../../operations/key/app-record.ts');
@@ -47,7 +48,6 @@ function addRestore(restoring: Command, cli: Cli): void {
       const { readStorageSettings } = await import('../../settings/settings.ts');
       const credential = () => cli.credential(globals);
       const trail = auditFiles(auditContainer(readStorageSettings(cli.environment), credential));
-      const reason = await confirmedReason('restore', account, options, cli);
       const { audit } = appRecord(cli.environment, credential);
       const asked = { ...placeOf(globals), account, reason, ticket: options.ticket, audit, trail };
       await cli.run(command, (operation) => restoreAccount(asked, operation));
