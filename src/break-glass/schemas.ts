@@ -118,7 +118,7 @@ const blastRadius = z
   })
   .describe('What stops working while the key is revoked.');
 
-export const AUDITED = {
+const AUDITED = {
   audit: z.string().describe('`written`, or why the audit trail could not be written.'),
   auditReceipt: z
     .string()
@@ -127,7 +127,7 @@ export const AUDITED = {
       'Number and hash of the audit record: `npm run audit -- verify --receipt` proves later that it is there.',
     ),
 };
-export const WARNINGS = z.array(z.string()).describe('What could not be written or read, and what to do about it.');
+const WARNINGS = z.array(z.string()).describe('What could not be written or read, and what to do about it.');
 
 export const REVOKE_RESPONSE = z.object({
   key: z.string(),

@@ -31,13 +31,6 @@ interface LocalAssignment {
   readonly scope: string;
 }
 
-interface Asked {
-  /** What roles allow is read anew too. */
-  readonly anew?: boolean;
-  /** A key without a list is an error: one that is deleted may have none, and come back with its assignments. */
-  readonly mustBeThere?: boolean;
-}
-
 /** The role-based access control of Managed HSMs, which Azure Resource Manager does not know of. */
 export interface LocalRoles {
   /**
@@ -47,7 +40,7 @@ export interface LocalRoles {
    *
    * @throws an error that `describeFailure` reads
    */
-  grantsAt(hsm: Hsm, scope: LocalScope, signal?: AbortSignal, asked?: Asked): Promise<LocalGrant[]>;
+  grantsAt(hsm: Hsm, scope: LocalScope, signal?: AbortSignal): Promise<LocalGrant[]>;
   /**
    * Gives a built-in role; without effect when it was given before. It takes `roleAssignments/write/action` at the scope.
    *
@@ -85,9 +78,9 @@ export function createLocalRoles(
     createJsonSender(credential, `https://${cloud.managedHsmSuffix}/.default`, LIMITS.localRoles),
   );
   // At a key that is not there yet, nobody has a role.
-  const assignmentsAt = (hsm: Hsm, scope: LocalScope, signal?: AbortSignal, mustBeThere = false) =>
+  const assignmentsAt = (hsm: Hsm, scope: LocalScope, signal?: AbortSignal) =>
     list(hsm, `${scope}/providers/Microsoft.Authorization/roleAssignments`, ASSIGNMENT, {
-      mayBeMissing: !mustBeThere && scope.startsWith('/keys/'),
+      mayBeMissing: scope.startsWith('/keys/'),
       signal,
     });
   const read = new Map<string, { readonly rights: Promise<ReadonlyMap<string, Rights>>; readonly readOn: number }>();
@@ -108,11 +101,11 @@ export function createLocalRoles(
   };
 
   return {
-    async grantsAt(hsm, scope, signal, { anew = false, mustBeThere } = {}) {
+    async grantsAt(hsm, scope, signal) {
       const beganMs = now().getTime();
-      const found = await assignmentsAt(hsm, scope, signal, mustBeThere);
+      const found = await assignmentsAt(hsm, scope, signal);
       if (found.length === 0) return [];
-      let rights = await rightsIn(hsm, anew ? beganMs : beganMs - DEFINITIONS_AGE_MS, signal);
+      let rights = await rightsIn(hsm, beganMs - DEFINITIONS_AGE_MS, signal);
       // One that is not known may have been made since, and its role given at once.
       const isKnown = ({ properties }: (typeof found)[number]) => rights.has(definitionOf(properties));
       if (!found.every(isKnown)) rights = await rightsIn(hsm, beganMs, signal);

@@ -7,22 +7,18 @@ import { MOST_CHARACTERS, type SAID } from '../work/who-and-why.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 
 /**
- * When the key, or the account, is looked at again: soon, for a write that was still under way; when every such write has come
+ * When the key is looked at again: soon, for a write that was still under way; when every such write has come
  * to its end (a minute); and when clocks that differ (by five) have caught up. Seconds.
  */
 export const SECOND_LOOKS = [15, 75, 400];
-/**
- * When what begins is looked at, should its process die: soon, to finish it; and to record it, when a record that it may have
- * sent last of all (a call ends within 200 s) takes no more effect (a minute). Seconds.
- */
+/** When a record that a killed call may have sent last of all (a call ends within 200 s) takes no more effect (a minute). Seconds. */
 const LAST_LOOK_SECONDS = 275;
-export const IF_KILLED = [60, LAST_LOOK_SECONDS];
 /**
  * How old a change of a key has to be, by the clock of the instance that looks, before that instance writes its audit record:
  * then the process that made the change writes none any more, even if the clocks are five minutes apart. Milliseconds.
  */
 export const RECORDED_AFTER_MS = LAST_LOOK_SECONDS * 1000 + CLOCKS_MS;
-/** As `IF_KILLED`, for a key: the last look finds the change old enough, even by a clock that is behind. Seconds. */
+/** When the key is looked at again should the process die: soon, to finish the change; and when the change is old enough to record, even by a clock that is behind. Seconds. */
 export const KEY_IF_KILLED = [60, (RECORDED_AFTER_MS + CLOCKS_MS) / 1000];
 
 /** Who revokes or restores, and why. */
@@ -58,7 +54,7 @@ export async function sendKeyLooks(
 }
 
 /** As messages carry it. */
-export function callToSend({ caller, correlationId, why, ticket }: WhoAndWhy): z.output<typeof SAID> {
+function callToSend({ caller, correlationId, why, ticket }: WhoAndWhy): z.output<typeof SAID> {
   return {
     caller: {
       objectId: cut(caller.objectId, 'id'),

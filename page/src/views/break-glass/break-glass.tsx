@@ -35,11 +35,6 @@ function ChooseKey() {
     const [vault = '', key = ''] = String(typed).trim().split('/');
     if (vault && key) location.hash = href(['break-glass', vault, key]);
   };
-  const chooseAccount = (event: Event) => {
-    event.preventDefault();
-    const typed = new FormData(event.currentTarget as HTMLFormElement).get('account');
-    location.hash = href(['fleet', String(typed).trim()]);
-  };
   return (
     <>
       <Heading>Break-glass</Heading>
@@ -70,18 +65,6 @@ function ChooseKey() {
             <small>As vault/key. It needs no list, and works when the vaults cannot be listed.</small>
           </label>
           <button type="submit">Go to the key</button>
-        </form>
-      </Section>
-      <Section title="Not the key">
-        <form onSubmit={chooseAccount}>
-          <label class="field">
-            <span>One account alone</span>
-            <input name="account" placeholder="stfiles01" required pattern="\s*[0-9a-z]{3,24}\s*" autocomplete="off" />
-            <small>
-              Or one encryption scope of it: the key, and everybody else on it, go on. On the account&apos;s own page.
-            </small>
-          </label>
-          <button type="submit">Go to the account</button>
         </form>
       </Section>
       <Approvals of={keys.data?.approvals} changed={keys.refresh} />
