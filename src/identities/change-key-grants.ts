@@ -1,4 +1,4 @@
-import { parseResourceId, sameResource } from '../azure/resource-id.ts';
+import { parseResourceId, type ResourceId, sameResource } from '../azure/resource-id.ts';
 import { CmkError } from '../errors.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { VaultSetup } from '../vaults/vault-client.ts';
@@ -11,7 +11,7 @@ import type { LocalRoles } from './local-role-client.ts';
 import { covers, placeOfRole } from './role-grant.ts';
 
 interface KeyGrantServices {
-  readonly vaults: Pick<VaultSetup, 'get' | 'find' | 'addPolicy' | 'clearKeyPermissions'>;
+  readonly vaults: Pick<VaultSetup, 'get' | 'addPolicy' | 'clearKeyPermissions'>;
   readonly authorization: Pick<Authorization, 'grantsTo' | 'endsAt'>;
   readonly keyRoles: KeyRoleAssignments;
   readonly localRoles: Pick<LocalRoles, 'give'>;
@@ -27,12 +27,13 @@ export async function readKeyGrants(
   key: ManagedKey,
   { vaults, authorization, keyRoles }: KeyGrantServices,
 ): Promise<readonly KeyGrant[]> {
-  const { accessModel, policies } = await vaults.get(key.vault);
+  const { accessModel, policies, tenantId } = await vaults.get(key.vault);
   if (accessModel === 'accessPolicies') {
     const keyPermissions = policies
       .filter(({ objectId }) => isSame(objectId, principalId))
       .flatMap((policy) => policy.keyPermissions);
-    return keyPermissions.length === 0 ? [] : [{ kind: 'policy', vault: key.vault.id, principalId, keyPermissions }];
+    const grant = { kind: 'policy', vault: key.vault.id, tenantId, principalId, keyPermissions } as const;
+    return keyPermissions.length === 0 ? [] : [grant];
   }
   const keyId = `${key.vault.id}/keys/${key.name}`;
   const [grants, assigned, ends] = await Promise.all([
@@ -76,47 +77,27 @@ function toGrant(
   return { kind: 'role', ...role };
 }
 
-/** Whether it is granted at present, under whatever name. A local role cannot be told cheaply, and is granted again. */
-export async function hasKeyGrant(grant: KeyGrant, { vaults, keyRoles }: KeyGrantServices): Promise<boolean> {
-  if (grant.kind === 'role') {
-    const assigned = await keyRoles.assignedTo(grant.principalId, grant.scope);
-    return assigned.some(
-      (one) =>
-        one.roleId === ENCRYPTION_USER.id &&
-        one.scope.toLowerCase() === grant.scope.toLowerCase() &&
-        isSame(one.principalId, grant.principalId),
-    );
-  }
-  if (grant.kind === 'localRole') return false;
-  const vault = await vaults.find(vaultOf(grant.vault));
-  const held = (vault?.policies ?? [])
-    .filter(({ objectId }) => isSame(objectId, grant.principalId))
-    .flatMap(({ keyPermissions }) => keyPermissions.map((permission) => permission.toLowerCase()));
-  return grant.keyPermissions.every((permission) => held.includes(permission.toLowerCase()));
-}
-
 /** Without effect when it is gone. */
 export async function removeKeyGrant(grant: KeyGrant, { vaults, keyRoles }: KeyGrantServices): Promise<void> {
   if (grant.kind === 'role') await keyRoles.remove(grant.scope, grant.name);
   if (grant.kind === 'policy') await vaults.clearKeyPermissions(vaultOf(grant.vault), grant.principalId);
 }
 
-/** Grants exactly the same again; a role under its former name. */
+/** Grants exactly the same again, a role under its former name; without effect when it is there. */
 export async function restoreKeyGrant(
   grant: KeyGrant,
   { vaults, keyRoles, localRoles }: KeyGrantServices,
 ): Promise<void> {
-  if (grant.kind === 'role') return keyRoles.recreate(grant);
-  if (grant.kind === 'localRole') {
+  if (grant.kind === 'role') await keyRoles.recreate(grant);
+  else if (grant.kind === 'policy')
+    await vaults.addPolicy(vaultOf(grant.vault), grant.tenantId, grant.principalId, grant.keyPermissions);
+  else {
     const { hsm, scope, principalId, name } = grant;
-    return localRoles.give({ uri: hsm }, scope, principalId, ENCRYPTION_USER.local.id, name);
+    await localRoles.give({ uri: hsm }, scope, principalId, ENCRYPTION_USER.local.id, name);
   }
-  const vault = await vaults.find(vaultOf(grant.vault));
-  if (!vault) throw new CmkError('VaultNotFound', `The vault ${grant.vault} is gone.`, 'Recover the vault first.');
-  await vaults.addPolicy(vaultOf(grant.vault), vault.tenantId, grant.principalId, grant.keyPermissions);
 }
 
-function vaultOf(id: string) {
+function vaultOf(id: string): ResourceId {
   const vault = parseResourceId(id);
   if (!vault) throw new TypeError(`${id} is not the ARM id of a vault.`);
   return vault;

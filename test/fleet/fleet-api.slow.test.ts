@@ -178,7 +178,7 @@ describe('GET /api/fleet', () => {
     ]);
     const { health } = await check();
     wire.azure.faults.clear();
-    expect(health?.states).toMatchObject({ Serving: 14, Unknown: 1 });
+    expect(health?.states).toMatchObject({ Serving: 13, Unknown: 1 });
     expect((await fleet()).summary.states).toEqual(health?.states);
     expect((await account(told.name)).health).toEqual({ state: 'Serving' });
     expect((await account(untold.name)).health).toMatchObject({

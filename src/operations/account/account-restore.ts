@@ -4,7 +4,7 @@ import { recordsSince } from '../../audit/records-since.ts';
 import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
 import { accountKeyUse } from '../../fleet/key-use.ts';
-import { hasKeyGrant, restoreKeyGrant } from '../../identities/change-key-grants.ts';
+import { restoreKeyGrant } from '../../identities/change-key-grants.ts';
 import { keyIdentity } from '../../identities/key-access.ts';
 import { KEY_GRANT, type KeyGrant } from '../../identities/key-grant.ts';
 import { type LegacyRevocation, readLegacyRevocations } from '../../identities/legacy-revocation.ts';
@@ -57,41 +57,27 @@ export async function restoreAccount(
 ): Promise<AccountRestoreResult> {
   const account = await findAccount(named, azure, where);
   const legacy = readLegacyRevocations(account.tags).filter(({ scope }) => scope === undefined);
-  const recorded = await removedSinceRestore(account.id, trail);
-  const removed = new Map(
-    [...recorded, ...legacy.flatMap((revocation) => legacyGrants(revocation, account))].map(
-      (grant) => [JSON.stringify(grant).toLowerCase(), grant] as const,
-    ),
-  );
-  const result = { account: account.id, restored: [...removed.values()] };
-  if (removed.size === 0 && legacy.length === 0) {
+  const removed = [...(await removedSinceRestore(account.id, trail)), ...legacyGrants(legacy, account)];
+  const restored = [...new Map(removed.map((grant) => [JSON.stringify(grant).toLowerCase(), grant])).values()];
+  if (restored.length === 0 && legacy.length === 0) {
     journal.found(`no revocation of ${account.name} is on record that was not restored`);
-    return { ...result, ...NOT_AUDITED };
   }
-  for (const grant of removed.values()) {
-    const change = grantChange(grant, 'restore');
-    if (await hasKeyGrant(grant, azure)) journal.found(`${change.text} before`);
-    else await journal.change(change, () => restoreKeyGrant(grant, azure));
+  for (const grant of restored) {
+    await journal.change(grantChange(grant, 'restore'), () => restoreKeyGrant(grant, azure));
   }
   await removeLegacyRecords(account, legacy, { azure, journal });
-  if (journal.dryRun) return { ...result, ...NOT_AUDITED };
+  if (journal.dryRun || !journal.changed) return { account: account.id, restored, ...NOT_AUDITED };
   const { caller, correlationId } = callBy(await azure.operator());
+  const details = { why, ticket, restored, legacy: legacy.map(({ id }) => id) };
+  const about = { action: 'account.restore', reason: 'AccountRestored', resource: account.id };
   const outcome = await audit(
-    {
-      id: `account.restore/${correlationId}`,
-      action: 'account.restore',
-      reason: 'AccountRestored',
-      resource: account.id,
-      caller,
-      correlationId,
-      details: { why, ticket, restored: result.restored, legacy: legacy.map(({ id }) => id) },
-    },
+    { id: `account.restore/${correlationId}`, ...about, caller, correlationId, details },
     AUDIT_WAIT_MS,
   );
   const audited = 'failed' in outcome ? outcome.failed : 'written';
   for (const warning of auditWarning({ audit: audited })) journal.note(warning);
   journal.note('A role that is granted counts within ten minutes; Storage tries again by itself.');
-  return { ...result, audit: audited };
+  return { account: account.id, restored, audit: audited };
 }
 
 async function removedSinceRestore(account: string, trail: AuditFiles): Promise<readonly KeyGrant[]> {
@@ -99,32 +85,29 @@ async function removedSinceRestore(account: string, trail: AuditFiles): Promise<
   for await (const { entry } of recordsSince(trail, ABOUT, new Date(0))) {
     const { data } = ENTRY.safeParse(entry);
     if (data?.resource.toLowerCase() !== account.toLowerCase()) continue;
-    if (data.action === 'account.restore' && data.reason === 'AccountRestored') break;
-    if (data.action === 'account.revoke') removed.push(...data.details.removes);
+    if (data.reason === 'AccountRestored') break;
+    removed.push(...data.details.removes);
   }
   return removed;
 }
 
 /**
- * What a record in tags says. Tags can be written by people who may not assign roles, so it counts only for the account's own
+ * What records in tags say. Tags can be written by people who may not assign roles, so it counts only for the account's own
  * identity in the vault that the account uses.
  */
-function legacyGrants({ id, removed }: LegacyRevocation, account: Account): LegacyRevocation['removed'] {
+function legacyGrants(legacy: readonly LegacyRevocation[], account: Account): LegacyRevocation['removed'] {
   const identity = keyIdentity(account);
+  const principalId = 'principalId' in identity ? identity.principalId.toLowerCase() : undefined;
   const vaultUri = accountKeyUse(account.encryption)?.vaultUri.toLowerCase();
-  for (const grant of removed) {
-    const host =
-      grant.kind === 'role'
-        ? `https://${placeOfRole(grant.scope).vaultId.split('/').at(-1)}.`.toLowerCase()
-        : grant.hsm.toLowerCase();
-    const isIdentity =
-      'principalId' in identity && identity.principalId.toLowerCase() === grant.principalId.toLowerCase();
-    if (isIdentity && vaultUri?.startsWith(host)) continue;
-    throw new CmkError(
-      'Refused',
-      `The tags cmk-revoked-${id} of ${account.name} name a role that its identity cannot have had in the vault of its key. Nothing was changed.`,
-      'If account or key have another identity or vault since, grant by hand what is missing (cmk role ensure) and remove the tags; else find out who wrote them.',
-    );
-  }
-  return removed;
+  const grants = legacy.flatMap(({ removed }) => removed);
+  const isOwn = (grant: (typeof grants)[number]): boolean => {
+    const place = grant.kind === 'role' ? `https://${placeOfRole(grant.scope).vaultId.split('/').at(-1)}.` : grant.hsm;
+    return grant.principalId.toLowerCase() === principalId && (vaultUri?.startsWith(place.toLowerCase()) ?? false);
+  };
+  if (grants.every(isOwn)) return grants;
+  throw new CmkError(
+    'Refused',
+    `The tags cmk-revoked-… of ${account.name} name a role that its identity cannot have had in the vault of its key. Nothing was changed.`,
+    'If account or key have another identity or vault since, grant by hand what is missing (cmk role ensure) and remove the tags; else find out who wrote them.',
+  );
 }

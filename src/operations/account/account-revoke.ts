@@ -38,26 +38,26 @@ interface AccountRevokeResult {
   readonly audit: string;
 }
 
-/** How long to wait for the audit trail. It must not hold up a revocation. Milliseconds. */
+/** The audit trail must not hold up a revocation. Milliseconds. */
 const AUDIT_WAIT_MS = 2_000;
 
 /**
  * Removes the access of an account's identity to its key, once. What is removed is recorded first, so that a restore finds it
- * although the process ended in between; without an audit trail the revocation goes on, and shows how to undo it by hand.
+ * although the process ended in between; without an audit trail the revocation goes on, and shows what to grant by hand.
  *
  * @throws {@link CmkError} `AccountNotFound`, `AccountNotManaged`, `AccountNotRevocable`, `IdentityShared`,
  *   `SubscriptionUnreadable`: nothing was changed
  */
-export async function revokeAccount(options: AccountRevokeOptions, operation: Operation): Promise<AccountRevokeResult> {
-  const { azure, journal } = operation;
-  const account = await findAccount(options.account, azure, options);
+export async function revokeAccount(
+  { account: named, shared, reason: why, ticket, audit, ...where }: AccountRevokeOptions,
+  { azure, journal }: Operation,
+): Promise<AccountRevokeResult> {
+  const account = await findAccount(named, azure, where);
   const { key, principalId } = await accessOf(account, azure);
-  const [removed, others] = await Promise.all([
-    readKeyGrants(principalId, key, azure),
-    othersWithIdentity(account, key, () => azure.subscriptions.list(), azure.accounts),
-  ]);
+  const removed = await readKeyGrants(principalId, key, azure);
+  const others = await othersWithIdentity(account, key, () => azure.subscriptions.list(), azure.accounts);
   const names = others.map((id) => lastName(id)).join(', ');
-  if (others.length > 0 && !options.shared) {
+  if (others.length > 0 && !shared) {
     throw new CmkError(
       'IdentityShared',
       `${REASONS.IdentityShared} The identity of ${account.name} is also that of ${names}.`,
@@ -70,72 +70,52 @@ export async function revokeAccount(options: AccountRevokeOptions, operation: Op
     journal.found(`the identity of ${account.name} has no access to ${key.vault.name}/${key.name}`);
     return { ...result, complete: true, ...NOT_AUDITED };
   }
-  if (journal.dryRun) {
-    for (const grant of removed) journal.planned(grantChange(grant, 'remove'));
-    describe(account, operation);
-    return { ...result, complete: false, ...NOT_AUDITED };
-  }
-  const record = await recorder(account, { ...result, removes: removed }, options, operation);
-  if ((await record('AccountRevocationBegun')) !== 'written') {
-    const grants = JSON.stringify(removed);
-    journal.note(`A restore will find no record of what this removes. To grant it again by hand: ${grants}`);
-  }
-  for (const grant of removed) await journal.change(grantChange(grant, 'remove'), () => removeKeyGrant(grant, azure));
-  const left = await readKeyGrants(principalId, key, azure);
-  for (const grant of left) journal.note(`${grantChange(grant, 'remove').text}: NOT done; run the same command again.`);
-  const complete = left.length === 0;
-  const audit = await record(complete ? 'AccountRevoked' : 'AccountRevocationIncomplete');
-  for (const warning of auditWarning({ audit })) journal.note(warning);
-  describe(account, operation);
-  return { ...result, complete, audit };
-}
-
-/** The key that an account uses, and the principal by which it does. */
-async function accessOf(account: Account, azure: Azure): Promise<{ key: ManagedKey; principalId: string }> {
-  const refuse = (why: string, nextStep: string): CmkError =>
-    new CmkError('AccountNotRevocable', `${why} Nothing was changed.`, nextStep);
-  const use = accountKeyUse(account.encryption);
-  if (!use) {
-    const nextStep = 'An account on keys of Microsoft has no access that could be removed.';
-    throw new CmkError('AccountNotManaged', `${account.name}: ${REASONS.AccountNotManaged}`, nextStep);
-  }
-  if (parseVault(use.vaultUri)?.kind === 'managedHsm') {
-    throw refuse(
-      `The key of ${account.name} is in a Managed HSM, where this command does not revoke accounts.`,
-      'Revoke the key, disable an encryption scope of the account, or remove the local role by hand (az keyvault role assignment delete).',
-    );
-  }
-  const identity = keyIdentity(account);
-  if (!('principalId' in identity)) {
-    throw refuse('missing' in identity ? identity.missing : identity.unknown, 'Revoke the key.');
-  }
-  const vault = await findVault(use.vaultUri, azure);
-  return { key: managedKey(managed(vault, azure.cloud), use.keyName), principalId: identity.principalId };
-}
-
-/** Writes audit records of one revocation; the answer is `written`, or why it is not. */
-async function recorder(
-  { id: resource }: Account,
-  { key, removes, others }: { key: string; removes: readonly KeyGrant[]; others: readonly string[] },
-  { reason: why, ticket, audit }: AccountRevokeOptions,
-  { azure }: Operation,
-) {
-  const { caller, correlationId } = callBy(await azure.operator());
-  const details = { why, ticket, key, removes, others };
-  return async (reason: 'AccountRevocationBegun' | 'AccountRevoked' | 'AccountRevocationIncomplete') => {
-    const id = `account.revoke/${correlationId}/${reason}`;
-    const entry = { id, action: 'account.revoke', reason, resource, caller, correlationId, details };
-    const outcome = await audit(entry, AUDIT_WAIT_MS);
-    return 'failed' in outcome ? outcome.failed : 'written';
-  };
-}
-
-function describe({ name }: Account, { journal }: Operation): void {
   journal.note(
     'A removed role counts for up to ten minutes more; how long Storage uses a key that it has unwrapped is not documented.',
   );
   journal.note(
-    'Not sticky: the access is back as soon as it is granted again (cmk account onboard --grant, cmk identity ensure, a deployment).',
+    `Not sticky: the access is back as soon as it is granted again. To restore it: cmk account restore ${account.name} --reason '<why>'`,
   );
-  journal.note(`To restore it: cmk account restore ${name} --reason '<why>'`);
+  if (journal.dryRun) {
+    for (const grant of removed) journal.planned(grantChange(grant, 'remove'));
+    return { ...result, complete: false, ...NOT_AUDITED };
+  }
+  const { caller, correlationId } = callBy(await azure.operator());
+  const details = { why, ticket, key: key.id, removes: removed, others };
+  const record = async (reason: 'AccountRevocationBegun' | 'AccountRevoked' | 'AccountRevocationIncomplete') => {
+    const about = { action: 'account.revoke', reason, resource: account.id, caller, correlationId, details };
+    const outcome = await audit({ id: `account.revoke/${correlationId}/${reason}`, ...about }, AUDIT_WAIT_MS);
+    return 'failed' in outcome ? outcome.failed : 'written';
+  };
+  if ((await record('AccountRevocationBegun')) !== 'written') {
+    journal.note(`A restore will find no record. To grant by hand what this removes: ${JSON.stringify(removed)}`);
+  }
+  for (const grant of removed) await journal.change(grantChange(grant, 'remove'), () => removeKeyGrant(grant, azure));
+  const left = await readKeyGrants(principalId, key, azure);
+  for (const grant of left) journal.note(`${grantChange(grant, 'remove').text}: NOT done; run the same command again.`);
+  const audited = await record(left.length === 0 ? 'AccountRevoked' : 'AccountRevocationIncomplete');
+  for (const warning of auditWarning({ audit: audited })) journal.note(warning);
+  return { ...result, complete: left.length === 0, audit: audited };
+}
+
+/** The key that an account uses, and the principal by which it does. */
+async function accessOf(account: Account, azure: Azure): Promise<{ key: ManagedKey; principalId: string }> {
+  const use = accountKeyUse(account.encryption);
+  if (!use) {
+    const message = `${account.name}: ${REASONS.AccountNotManaged}`;
+    throw new CmkError('AccountNotManaged', message, 'On keys of Microsoft there is no access that could be removed.');
+  }
+  const identity = keyIdentity(account);
+  if (parseVault(use.vaultUri)?.kind === 'managedHsm' || !('principalId' in identity)) {
+    const why =
+      'missing' in identity
+        ? identity.missing
+        : 'unknown' in identity
+          ? identity.unknown
+          : `The key of ${account.name} is in a Managed HSM, where this command revokes no account.`;
+    const nextStep = 'Revoke the key, disable an encryption scope of the account, or remove the access by hand.';
+    throw new CmkError('AccountNotRevocable', `${why} Nothing was changed.`, nextStep);
+  }
+  const vault = await findVault(use.vaultUri, azure);
+  return { key: managedKey(managed(vault, azure.cloud), use.keyName), principalId: identity.principalId };
 }
