@@ -157,20 +157,4 @@ describe('where a further proof and others are asked for', () => {
     await operator.page.getByText('The key is restored.').waitFor();
     await operator.page.getByText('Carried out').first().waitFor();
   });
-
-  it('so is an account, on its own page', { timeout: 120_000 }, async () => {
-    const view = '#/fleet/strecords01';
-    const revoker = await as('revoker', view);
-    await revoke(revoker, 'strecords01');
-    await revoker.page.getByText('strecords01 is revoked by itself: nothing gives it access.').waitFor();
-    const restorer = await askForRestore(view, 'strecords01');
-
-    const operator = await as('operator');
-    const waiting = operator.page.getByRole('region', { name: 'Waiting for approval' });
-    await waiting.getByRole('link', { name: /strecords01/ }).click();
-    await operator.page.getByText('strecords01 is revoked by itself: nothing gives it access.').waitFor();
-    await pressWithProof(operator, 'Approve');
-    await operator.page.getByText('strecords01 is restored.').waitFor();
-    await restorer.page.getByText('strecords01 is revoked by itself').waitFor({ state: 'detached' });
-  });
 });

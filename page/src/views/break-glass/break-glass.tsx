@@ -12,8 +12,10 @@ import { Another, Answers } from './answers.tsx';
 import { Approvals } from './approvals.tsx';
 import { Effect } from './effect.tsx';
 import { EffectTimes } from './effect-times.tsx';
-import { Restore, type RestoreAnswer, RestoreAnswered } from './restore.tsx';
-import { Revoke, Revoked } from './revoke.tsx';
+import { type RestoreAnswer, RestoreAnswered } from './restore.tsx';
+import { Restore } from './restore-form.tsx';
+import { Revoked } from './revoke.tsx';
+import { Revoke } from './revoke-form.tsx';
 import { useCall } from './use-call.ts';
 import { Versions } from './versions.tsx';
 

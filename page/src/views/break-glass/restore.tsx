@@ -1,8 +1,6 @@
-import type { ApprovalRequest, KeyStatusResponse, RestoreResponse } from '../../api/types.ts';
+import type { ApprovalRequest, RestoreResponse } from '../../api/types.ts';
 import { count, shortId } from '../../names.ts';
 import { Done } from './answer.tsx';
-import { RestoreForm } from './restore-form.tsx';
-import type { Call } from './use-call.ts';
 import { VersionReports } from './versions.tsx';
 
 /** What is answered in the place of a restore that others have to approve. */
@@ -11,26 +9,6 @@ export interface ApprovalAsked {
   readonly approval: ApprovalRequest;
 }
 export type RestoreAnswer = RestoreResponse | ApprovalAsked;
-
-interface RestoreProps {
-  readonly vault: string;
-  readonly name: string;
-  readonly revocation: NonNullable<KeyStatusResponse['revocation']>;
-  readonly changed: () => void;
-  readonly call: Call<RestoreAnswer>;
-}
-
-/** Restores a key: what its revocation disabled. */
-export function Restore({ vault, name, ...rest }: RestoreProps) {
-  return (
-    <RestoreForm
-      {...rest}
-      subject={`${vault}/${name}`}
-      kind="key"
-      path={`/api/keys/${encodeURIComponent(vault)}/${encodeURIComponent(name)}/restore`}
-    />
-  );
-}
 
 interface RestoreAnsweredProps {
   readonly answer: RestoreAnswer;
