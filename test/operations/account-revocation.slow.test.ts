@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { addAccount, addKeyVersion, addManagedHsm, addRoleAssignment, allowStorage } from '../../local/azure/fleet.ts';
+import { assignLocalRole, LOCAL_ROLES } from '../../local/azure/key-vault/local-access.ts';
 import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
 import type { Principal, StorageAccount } from '../../local/azure/world.ts';
 import { restoreAccount } from '../../src/operations/account/account-restore.ts';
@@ -160,17 +161,18 @@ describe('account revoke and account restore', () => {
     addRoleAssignment(procedures.world, { scope: site.group.id, principalId, role: USER, settled: true });
     const above = await procedures.refusal(revoking(account), { as });
     expect([above.reason, above.message]).toEqual(['AccountNotRevocable', expect.stringContaining(site.group.id)]);
+    for (const { id } of rolesOf(site)) procedures.world.roleAssignments.delete(id.toLowerCase());
+    const officer = BUILT_IN_ROLES['Key Vault Crypto Officer'];
+    addRoleAssignment(procedures.world, { scope: site.vault.id, principalId, role: officer, settled: true });
+    const other = await procedures.refusal(revoking(account), { as });
+    expect([other.reason, other.message]).toEqual(['AccountNotRevocable', expect.stringContaining('another role')]);
     expect((await procedures.refusal(revoking(site.account), { as })).reason).toBe('AccountNotManaged');
     expect(rolesOf(site)).toHaveLength(1);
   });
 
   it('refuse an account on a key of a Managed HSM', async () => {
     const site = procedures.site();
-    const hsm = addManagedHsm(procedures.world, site.group, unique('hsm'));
-    addKeyVersion(procedures.world, hsm, 'hsm-key');
-    allowStorage(procedures.world, hsm, site.identity.principalId);
-    const key = { vault: hsm, keyName: 'hsm-key', mode: 'pinned' } as const;
-    const account = addAccount(procedures.world, site.group, { name: unique('st'), identity: site.identity, key });
+    const { account } = inHsm(site);
     const refused = await procedures.refusal(revoking(account), { as: admin(site) });
     expect([refused.reason, refused.message]).toEqual(['AccountNotRevocable', expect.stringContaining('Managed HSM')]);
   });
@@ -198,6 +200,30 @@ describe('what version 2 revoked below its key', () => {
     expect(rolesOf(site).map((one) => one.id)).toEqual([id]);
     expect(account.tags).toEqual({ env: 'prod' });
     expect(trail.entries.at(-1)).toMatchObject({ resource: account.id, details: { legacy: ['1b4e28ba9d2f4c6e'] } });
+  });
+
+  it('is granted again in a Managed HSM, where only version 2 revoked', async () => {
+    const site = procedures.site();
+    const { account, hsm } = inHsm(site);
+    const [role] = [...(hsm.local?.roleAssignments.values() ?? [])].filter(isOf(site));
+    const { name = '', principalId = '' } = role ?? {};
+    hsm.local?.roleAssignments.clear();
+    const took = {
+      kind: 'localRole',
+      name,
+      hsm: `https://${hsm.name}.managedhsm.azure.net`,
+      scope: '/keys',
+      principalId,
+    };
+    account.tags = legacyTags('cafe', 'identity', took);
+    const as = admin(site);
+    const administrator = LOCAL_ROLES.policyAdministrator;
+    if (hsm.local) assignLocalRole(hsm.local, { principalId: as.objectId, role: administrator, scope: '/' });
+    await procedures.run(restoring(account), { as });
+    expect([...(hsm.local?.roleAssignments.values() ?? [])].filter(isOf(site))).toMatchObject([
+      { name, scope: '/keys' },
+    ]);
+    expect(account.tags).toEqual({});
   });
 
   it('is not granted to a principal that the account does not have, whatever its tags say', async () => {
@@ -264,6 +290,19 @@ describe('on the command line', () => {
     expect([restored.code, restored.err]).toEqual([2, expect.stringContaining('AzureWebJobsStorage')]);
   });
 });
+
+/** An account on a key of a Managed HSM, with the identity of a site. */
+function inHsm({ group, identity }: Site) {
+  const hsm = addManagedHsm(procedures.world, group, unique('hsm'));
+  addKeyVersion(procedures.world, hsm, 'hsm-key');
+  allowStorage(procedures.world, hsm, identity.principalId);
+  const key = { vault: hsm, keyName: 'hsm-key', mode: 'pinned' } as const;
+  return { hsm, account: addAccount(procedures.world, group, { name: unique('st'), identity, key }) };
+}
+
+function isOf({ identity }: Site) {
+  return ({ principalId }: { readonly principalId: string }) => principalId === identity.principalId;
+}
 
 function withScope({ group, identity, vault, key }: Site, state: 'Enabled' | 'Disabled'): StorageAccount {
   const use = { vault, keyName: key, mode: 'pinned' } as const;
