@@ -14,7 +14,6 @@ const LONGEST = [
   'test/drift/drift.slow.test.ts',
   'test/drift/fixes.slow.test.ts',
   'test/drift/local-roles.slow.test.ts',
-  'test/e2e/account-in-hsm.slow.test.ts',
   'test/cli/onboard.slow.test.ts',
   'test/properties/work-survives.slow.test.ts',
   'test/fleet/discovery.slow.test.ts',

@@ -35,7 +35,7 @@ export default defineConfig({
         'src/fleet/{plan,rekey-plan}.ts',
         'src/fleet/{fleet-summary,health}.ts',
         'src/rekey/{rekey-check,obstacle,waves}.ts',
-        'src/revocation/{revocation,revocation-plans,restore-plans,account-record,account-effects,record-view}.ts',
+        'src/revocation/{revocation,revocation-plans,restore-plans}.ts',
         'src/rotation/rotation.ts',
         'src/retirement/retirement.ts',
         'src/rollout/{judge-use,pause,progress,stage}.ts',

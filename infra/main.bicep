@@ -83,9 +83,6 @@ param deadLetterActions (
 @description('Gives the app userAssignedIdentities/assign/action. Only needed if Azure refuses to write an account with LinkedAuthorizationFailed.')
 param allowIdentityAssignment bool = false
 
-@description('Lets the app revoke and restore a single account or encryption scope, beside whole keys. Gives it the right to take the role Key Vault Crypto Service Encryption User on the managed vaults away from service principals, and to give it to them, under a condition that confines it to that role; and to write tags where it writes accounts.')
-param allowAccountRevocation bool = false
-
 @description('Lets the app list the file shares of dependent accounts after a revocation, to see whether they really refuse (effect probe). Gives it Storage File Data Privileged Reader: it could read every file.')
 param allowEffectProbe bool = false
 
@@ -319,7 +316,6 @@ module rightsBeforeApp 'rights.bicep' = if (assignRights) {
     allowKeyRecovery: allowKeyRecovery
     allowEventRepair: allowEventRepair
     allowIdentityAssignment: allowIdentityAssignment
-    allowAccountRevocation: allowAccountRevocation
     allowEffectProbe: allowEffectProbe
     allowBlobProbe: allowBlobProbe
     vaultDiagnostics: vaultDiagnostics
@@ -437,7 +433,6 @@ module rights 'rights.bicep' = if (assignRights) {
     allowKeyRecovery: allowKeyRecovery
     allowEventRepair: allowEventRepair
     allowIdentityAssignment: allowIdentityAssignment
-    allowAccountRevocation: allowAccountRevocation
     allowEffectProbe: allowEffectProbe
     allowBlobProbe: allowBlobProbe
     vaultDiagnostics: vaultDiagnostics

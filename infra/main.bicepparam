@@ -45,7 +45,6 @@ param allowEventRepair = bool(readEnvironmentVariable('CMK_ALLOW_EVENT_REPAIR', 
 param allowIdentityAssignment = bool(readEnvironmentVariable('CMK_ALLOW_IDENTITY_ASSIGNMENT', 'false'))
 // Rights that Azure has named in LinkedAuthorizationFailed about dead letters
 param deadLetterActions = any(filter(split(replace(readEnvironmentVariable('CMK_DEAD_LETTER_ACTIONS', ''), ' ', ','), ','), action => !empty(action)))
-param allowAccountRevocation = bool(readEnvironmentVariable('CMK_ALLOW_ACCOUNT_REVOCATION', 'false'))
 param vaultDiagnostics = bool(readEnvironmentVariable('CMK_VAULT_DIAGNOSTICS', 'false'))
 param storageSku = readEnvironmentVariable('CMK_STORAGE_SKU', 'Standard_ZRS')
 param nodeVersion = readEnvironmentVariable('CMK_NODE_VERSION', '24')

@@ -48,7 +48,6 @@ param hostStorageByContainer bool = false
 param allowKeyRecovery bool = false
 param allowEventRepair bool = true
 param allowIdentityAssignment bool = false
-param allowAccountRevocation bool = false
 param allowEffectProbe bool = false
 param allowBlobProbe bool = false
 param vaultDiagnostics bool = false
@@ -169,7 +168,6 @@ module roles 'modules/roles.bicep' = [
       forAccounts: contains(accountSubscriptions, id)
       forWriting: writeEverywhere ? contains(accountSubscriptions, id) : contains(groupSubscriptions, id)
       allowIdentityAssignment: allowIdentityAssignment
-      allowAccountRevocation: allowAccountRevocation
       allowBlobProbe: allowBlobProbe
       forDependents: otherDependents == 'listed'
       forUsageLog: contains(usageSubscriptions, id)
@@ -199,9 +197,6 @@ module vaultAccess 'modules/vault-access.bicep' = [
       vaultId: id
       principalId: appPrincipalId
       roleDefinitionId: roleId(subscriptionOf(id), appSubscription, environmentName, 'vault-operator')
-      keyRoleKeeperId: allowAccountRevocation
-        ? roleId(subscriptionOf(id), appSubscription, environmentName, 'key-role-keeper')
-        : ''
     }
     dependsOn: [
       roles
@@ -300,9 +295,6 @@ module subscriptionAccess 'modules/subscription-access.bicep' = [
       roleDefinitionIds: concat(
         [roleId(id, appSubscription, environmentName, 'inventory-reader')],
         writeEverywhere ? [roleId(id, appSubscription, environmentName, 'account-operator')] : [],
-        writeEverywhere && allowAccountRevocation
-          ? [roleId(id, appSubscription, environmentName, 'account-revoker')]
-          : [],
         allowIdentityAssignment ? [roleId(id, appSubscription, environmentName, 'identity-assigner')] : [],
         otherDependents == 'listed' ? [roleId(id, appSubscription, environmentName, 'dependents-reader')] : [],
         otherDependents == 'reader'
@@ -330,9 +322,6 @@ module groupAccess 'modules/group-access.bicep' = [
       principalId: appPrincipalId
       roleDefinitionIds: concat(
         [roleId(subscriptionOf(id), appSubscription, environmentName, 'account-operator')],
-        allowAccountRevocation
-          ? [roleId(subscriptionOf(id), appSubscription, environmentName, 'account-revoker')]
-          : [],
         allowEffectProbe
           ? [
               subscriptionResourceId(

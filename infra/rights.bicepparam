@@ -24,7 +24,6 @@ param hostStorageByContainer = bank || bool(readEnvironmentVariable('CMK_HOST_ST
 param allowKeyRecovery = bool(readEnvironmentVariable('CMK_ALLOW_KEY_RECOVERY', 'false'))
 param allowEventRepair = bool(readEnvironmentVariable('CMK_ALLOW_EVENT_REPAIR', 'true'))
 param allowIdentityAssignment = bool(readEnvironmentVariable('CMK_ALLOW_IDENTITY_ASSIGNMENT', 'false'))
-param allowAccountRevocation = bool(readEnvironmentVariable('CMK_ALLOW_ACCOUNT_REVOCATION', 'false'))
 param allowEffectProbe = bool(readEnvironmentVariable('CMK_ALLOW_EFFECT_PROBE', 'false'))
 param allowBlobProbe = bool(readEnvironmentVariable('CMK_ALLOW_BLOB_PROBE', 'false'))
 param vaultDiagnostics = bank || bool(readEnvironmentVariable('CMK_VAULT_DIAGNOSTICS', 'false'))

@@ -26,16 +26,6 @@ export const BREAK_GLASS_REASONS = {
   SecondPersonNeeded: 'Whoever revoked cannot restore: it takes a second person.',
   RevokersUnread:
     'More people revoked than the tags of the key can name, and the audit trail, which has all of them, cannot be read; nothing was enabled.',
-  AccountRevoked: 'An account, or an encryption scope, was cut off from its key by itself, as a fresh read proves.',
-  AccountRevocationIncomplete: 'It is not proved that nothing gives access any more; the call can be repeated.',
-  AccountKeptRevoked:
-    'A write that took effect late had given access back to what is revoked, or spoilt its record; that was put right.',
-  AccountRestored: 'Everything that the revocation of the account, or of the encryption scope, took away is back.',
-  AccountRestoreIncomplete: 'Not everything that the revocation took away is back; the call can be repeated.',
-  AccountNotManaged: 'There is no such storage account or encryption scope on a key that this app looks after.',
-  AccountNotRevocable: 'What gives access to the key cannot be taken away by itself; nothing was changed.',
-  IdentityShared: 'Other accounts reach their key with the same identity; nothing was changed.',
-  RecordNotWritten: 'The record of the revocation could not be written; nothing was taken away.',
   ApprovalsGone:
     'Version 2 left work of a request for approval behind; it is dropped, as approval is given in Entra Privileged Identity Management.',
   AuditRecordNotFound: 'There is no such record in the audit trail within reach.',

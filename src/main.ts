@@ -1,5 +1,4 @@
 // Importing a function registers it.
-import './functions/account-status.ts';
 import './functions/build-index.ts';
 import './functions/collect-notifications.ts';
 import './functions/audit.ts';
@@ -21,9 +20,7 @@ import './functions/reconcile-account.ts';
 import './functions/reconcile-key.ts';
 import './functions/reconcile-subscription.ts';
 import './functions/rekeys.ts';
-import './functions/restore-account.ts';
 import './functions/restore-key.ts';
-import './functions/revoke-account.ts';
 import './functions/revoke-key.ts';
 import './functions/rotations.ts';
 import './functions/send-notification.ts';

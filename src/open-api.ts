@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { AUDIT_OPERATIONS, AUDIT_RESPONSES } from './audit/http/openapi.ts';
-import { ACCOUNT_OPERATIONS, ACCOUNT_REQUESTS, ACCOUNT_RESPONSES } from './break-glass/account-openapi.ts';
 import { RESTORE_REQUEST, RESTORE_RESPONSE, REVOKE_REQUEST, REVOKE_RESPONSE } from './break-glass/schemas.ts';
 import { DRIFT_OPERATIONS, DRIFT_RESPONSES } from './drift/http/openapi.ts';
 import { type ApiOperation, buildOpenApi } from './http/openapi.ts';
@@ -91,7 +90,6 @@ export function openApiDocument(): Record<string, unknown> {
     operations: [
       ...VIEW_OPERATIONS,
       ...OPERATIONS,
-      ...ACCOUNT_OPERATIONS,
       ...PAUSE_OPERATIONS,
       ...REKEY_OPERATIONS,
       ...AUDIT_OPERATIONS,
@@ -100,7 +98,6 @@ export function openApiDocument(): Record<string, unknown> {
     requests: {
       RevokeRequest: REVOKE_REQUEST,
       RestoreRequest: RESTORE_REQUEST,
-      ...ACCOUNT_REQUESTS,
       ...REKEY_REQUESTS,
       ...PAUSE_REQUESTS,
     },
@@ -109,7 +106,6 @@ export function openApiDocument(): Record<string, unknown> {
       KeyStatus: KEY_STATUS,
       RevokeResponse: REVOKE_RESPONSE,
       RestoreResponse: RESTORE_RESPONSE,
-      ...ACCOUNT_RESPONSES,
       ...PAUSE_RESPONSES,
       ...AUDIT_RESPONSES,
       ...DRIFT_RESPONSES,

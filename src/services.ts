@@ -44,7 +44,6 @@ import type { ManagedKey } from './keys/managed-vaults.ts';
 import { createKeyUsageLog, type KeyUsageLog } from './keys/usage-log-client.ts';
 import { consoleLog, type Log } from './log.ts';
 import { createPostWebhook, type PostWebhook } from './notify/webhook-client.ts';
-import { type AccountTrail, accountTrail } from './revocation/account-trail.ts';
 import { type KeyTrail, keyTrail } from './revocation/key-trail.ts';
 import { newId } from './revocation/revocation.ts';
 import { createRolloutServices, type RolloutServices } from './rollout/create-rollout-services.ts';
@@ -104,7 +103,6 @@ export interface Services extends ControllerServices, RolloutServices, IdentityC
   /** The audit trail; it never throws, and answers in time. */
   readonly audit: RecordAudit;
   readonly keyTrail: KeyTrail;
-  readonly accountTrail: AccountTrail;
   /** The trail as the drift check looks at it. */
   readonly auditWatch: AuditWatch;
   /** Finds out who calls the HTTP API. */
@@ -180,7 +178,7 @@ export function createServices(
     ...rollout,
     ...{ accountsOfKey, resourceGraph, effects: createEffectStore(settings, () => identity) },
     ...createVaultClients(identity, cloud),
-    ...createIdentityClients(identity, cloud, accounts),
+    ...createIdentityClients(identity, cloud),
     eventGrid: createEventGrid(identity, cloud, settings.drift.systemTopics),
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork),
     driftStorage,
@@ -237,13 +235,12 @@ function createEvidence(
   identity: TokenCredential,
   { driftStorage, now, newId }: Pick<Services, 'driftStorage' | 'now' | 'newId'>,
   log: Log,
-): Pick<Services, 'audit' | 'keyTrail' | 'accountTrail' | 'auditWatch' | 'usageLog' | 'deletedAccounts'> {
+): Pick<Services, 'audit' | 'keyTrail' | 'auditWatch' | 'usageLog' | 'deletedAccounts'> {
   const { cloud, drift } = settings;
   const files = auditFiles(auditContainer(settings, () => identity));
   return {
     audit: createAudit(files, { now, newId }, log),
     keyTrail: keyTrail(files),
-    accountTrail: accountTrail(files),
     auditWatch: { files, verifiedTo: async () => (await driftStorage.newest())?.trailEnd, now },
     usageLog: createKeyUsageLog(identity, cloud, drift.usageWorkspace),
     deletedAccounts: createDeletedAccounts(identity, cloud),

@@ -1,5 +1,4 @@
 import { ShareServiceClient } from '@azure/storage-file-share';
-import type { AccountRestoreResponse, AccountRevokeResponse } from '../src/break-glass/account-schemas.ts';
 import type { RestoreResponse, RevokeResponse } from '../src/break-glass/schemas.ts';
 import type { KeyStatusResponse } from '../src/views/key-schemas.ts';
 import type { TourContext } from './context.ts';
@@ -13,7 +12,7 @@ const RESTORE = { reason: 'Tour: the laptop is back' };
 /** No id of a revocation: nothing may come of a restore that names it. */
 const OTHER = { ...RESTORE, revocation: '0000' };
 
-/** Break-glass: cut off, kept disabled, given back by a second person; of a key, and of one account. */
+/** Break-glass: cut off, kept disabled, given back by a second person. */
 export const breakGlassSteps: readonly TourStep[] = [
   {
     title: 'A dry run of revoking files-key shows what would stop, and changes nothing',
@@ -116,37 +115,10 @@ export const breakGlassSteps: readonly TourStep[] = [
       return `${versions.length} versions enabled; share1 of stfiles01 serves; accounts on ${short(newest)}`;
     },
   },
-  {
-    title: 'One account is revoked, and not its key: its shares alone refuse, until a second person restores it',
-    async run(context) {
-      const path = '/accounts/strecords01';
-      const body = { ...REVOKE, confirm: 'strecords01' };
-      const revoked = (await context.api<AccountRevokeResponse>('revoker', 'POST', `${path}/revoke`, body)).body;
-      const { complete, revocation, takes = [] } = revoked;
-      expectThat(complete === true && revocation !== undefined, `The revocation was answered with ${revoked.reason}.`);
-      const code = await context.until('a file share of strecords01 to refuse', 20, async () => {
-        const refusal = await refusalOf(context, 'strecords01');
-        return refusal || undefined;
-      });
-      context.screen.line(`    ${takes.length} role taken away; share1 of strecords01 refuses (${code})`);
-      const other = await refusalOf(context, 'strecords02');
-      expectThat(other === '', `share1 of strecords02, which has the same key, refuses too (${other}).`);
-      const restore = { ...RESTORE, revocation: revocation.id };
-      const own = await context.api('revoker', 'POST', `${path}/restore`, restore);
-      expectThat(own.status === 403, `The revoker's own restore was answered with ${own.status}.`);
-      const restored = await context.api<AccountRestoreResponse>('restorer', 'POST', `${path}/restore`, restore);
-      const { given = [], reason } = restored.body;
-      expectThat(restored.body.complete === true, `The restore was answered with ${restored.status} ${reason}.`);
-      await context.until('share1 of strecords01 to serve again', 20, async () =>
-        (await refusalOf(context, 'strecords01')) === '' ? true : undefined,
-      );
-      return `strecords02 served all the time; ${given.length} role given back, and share1 of strecords01 serves`;
-    },
-  },
 ];
 
-async function listShare(context: TourContext, account = 'stfiles01'): Promise<void> {
-  const service = new ShareServiceClient(`https://${account}.file.core.windows.net`, context.credential, {
+async function listShare(context: TourContext): Promise<void> {
+  const service = new ShareServiceClient(`https://stfiles01.file.core.windows.net`, context.credential, {
     fileRequestIntent: 'backup',
     retryOptions: { maxTries: 1 },
   });
@@ -154,9 +126,9 @@ async function listShare(context: TourContext, account = 'stfiles01'): Promise<v
 }
 
 /** Azure's code when the file share refuses; empty when it serves. */
-async function refusalOf(context: TourContext, account?: string): Promise<string> {
+async function refusalOf(context: TourContext): Promise<string> {
   try {
-    await listShare(context, account);
+    await listShare(context);
     return '';
   } catch (error) {
     return (error as { code?: string }).code ?? String(error);

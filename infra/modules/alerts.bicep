@@ -98,7 +98,7 @@ var rules = [
     frequency: 'PT5M'
     window: 'PT10M'
     // Not from the requests: their address comes without its query, so that a dry run looks like a revocation there.
-    query: '${records} | where reason in ("Revoked", "RevocationIncomplete", "KeptRevoked", "AccountRevoked", "AccountRevocationIncomplete", "AccountKeptRevoked")'
+    query: '${records} | where reason in ("Revoked", "RevocationIncomplete", "KeptRevoked")'
     mute: 'PT1H'
     by: ['key']
     threshold: 0
@@ -106,11 +106,11 @@ var rules = [
   {
     name: 'many-revocations'
     title: 'Many keys were revoked'
-    description: 'More than ${revocationsPerHour} revocations within an hour, or as many versions and accounts that the app disabled by itself. If it is no emergency, it is one: take the role from the caller; where the app did it, find out who writes its queues and the tags of the keys.'
+    description: 'More than ${revocationsPerHour} revocations within an hour, or as many versions that the app disabled by itself. If it is no emergency, it is one: take the role from the caller; where the app did it, find out who writes its queues and the tags of the keys.'
     severity: 1
     frequency: 'PT15M'
     window: 'PT1H'
-    query: '${records} | where (reason in ("Revoked", "RevocationIncomplete", "AccountRevoked", "AccountRevocationIncomplete") and ran in ("revokeKey", "revokeAccount")) or reason in ("KeptRevoked", "AccountKeptRevoked")'
+    query: '${records} | where (reason in ("Revoked", "RevocationIncomplete") and ran == "revokeKey") or reason == "KeptRevoked"'
     mute: 'PT1H'
     by: []
     threshold: revocationsPerHour
@@ -122,7 +122,7 @@ var rules = [
     severity: 2
     frequency: 'PT5M'
     window: 'PT10M'
-    query: '${records} | where reason in ("Restored", "RestoreIncomplete", "RestoreFinished", "AccountRestored", "AccountRestoreIncomplete")'
+    query: '${records} | where reason in ("Restored", "RestoreIncomplete", "RestoreFinished")'
     mute: 'PT1H'
     by: ['key']
     threshold: 0
@@ -146,7 +146,7 @@ var rules = [
     severity: 3
     frequency: 'PT15M'
     window: 'PT15M'
-    query: '${records} | where reason == "CallRefused" and ran in ("revokeKey", "restoreKey", "revokeAccount", "restoreAccount") and tostring(r.because) in ("RoleMissing", "KeyOutOfReach", "ClientNotAllowed", "ScopeMissing", "TokenKindUnclear")'
+    query: '${records} | where reason == "CallRefused" and ran in ("revokeKey", "restoreKey") and tostring(r.because) in ("RoleMissing", "KeyOutOfReach", "ClientNotAllowed", "ScopeMissing", "TokenKindUnclear")'
     mute: 'PT6H'
     by: ['key']
     threshold: 0

@@ -15,8 +15,6 @@ param allowKeyRecovery bool
 @description('Lets the app fix event subscriptions that the drift check finds missing or aimed elsewhere.')
 param allowEventRepair bool
 
-@description('Lets the app revoke and restore a single account or encryption scope.')
-param allowAccountRevocation bool
 
 @description('Lets the app list the blobs of dependent accounts after a revocation.')
 param allowBlobProbe bool
@@ -233,28 +231,6 @@ resource accountOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = 
   }
 }
 
-resource accountRevoker 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (allowAccountRevocation && forWriting) {
-  name: roleGuid(subscription().subscriptionId, instance, 'account-revoker')
-  properties: {
-    type: 'CustomRole'
-    roleName: 'CMK Autopilot account revoker ${suffix}'
-    description: 'Write the record of a revocation to the tags of an account. Only assigned where the deployment asks for it.'
-    assignableScopes: [subscription().id]
-    permissions: [
-      {
-        actions: [
-          // The record stands in tags of the account, which are written one by one: a write of the account itself would
-          // replace all of them. Azure has no narrower action; it takes the tags of whatever is in reach.
-          'Microsoft.Resources/tags/write'
-        ]
-        notActions: []
-        dataActions: []
-        notDataActions: []
-      }
-    ]
-  }
-}
-
 // Assigned under a condition: lists alone (modules/subscription-access.bicep, modules/group-access.bicep).
 resource blobLister 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (allowBlobProbe && forWriting) {
   name: roleGuid(subscription().subscriptionId, instance, 'blob-lister')
@@ -271,29 +247,6 @@ resource blobLister 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (a
           // Effect probe: is a list with metadata refused? Azure has no narrower data action.
           'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read'
         ]
-        notDataActions: []
-      }
-    ]
-  }
-}
-
-// Assigned under a condition: of one role, to and from service principals alone (modules/vault-access.bicep).
-resource keyRoleKeeper 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (allowAccountRevocation && forVaults) {
-  name: roleGuid(subscription().subscriptionId, instance, 'key-role-keeper')
-  properties: {
-    type: 'CustomRole'
-    roleName: 'CMK Autopilot key role keeper ${suffix}'
-    description: 'Take the role of a storage account\'s identity on a key away, and give it back. Only assigned under a condition.'
-    assignableScopes: [subscription().id]
-    permissions: [
-      {
-        actions: [
-          // Revokes one account; restores it.
-          'Microsoft.Authorization/roleAssignments/delete'
-          'Microsoft.Authorization/roleAssignments/write'
-        ]
-        notActions: []
-        dataActions: []
         notDataActions: []
       }
     ]
@@ -334,8 +287,6 @@ resource inventoryReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = 
         actions: concat([
           // Is the subscription there, and in use?
           'Microsoft.Resources/subscriptions/read'
-          // In which group is the account that a call to the API names?
-          'Microsoft.Resources/subscriptions/resources/read'
           // Accounts and what hangs on their key: the blast radius of a revocation names the file shares.
           'Microsoft.Storage/storageAccounts/read'
           'Microsoft.Storage/storageAccounts/encryptionScopes/read'
@@ -407,9 +358,7 @@ output usageReaderId string = usageReader.id
 output vaultOperatorId string = vaultOperator.id
 output hsmReaderId string = hsmReader.id
 output accountOperatorId string = accountOperator.id
-output accountRevokerId string = accountRevoker.id
 output blobListerId string = blobLister.id
-output keyRoleKeeperId string = keyRoleKeeper.id
 output identityAssignerId string = identityAssigner.id
 output inventoryReaderId string = inventoryReader.id
 output dependentsReaderId string = dependentsReader.id

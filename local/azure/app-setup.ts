@@ -20,15 +20,6 @@ const eventFunctions = {
   keyExpired: 'Microsoft.KeyVault.KeyExpired',
 } as const;
 
-/** Role and kind of principal of the assignments that the app may write and delete: as infra/ has it. */
-const ENCRYPTION_USER_ALONE = (['write', 'delete'] as const)
-  .map((verb) => {
-    const of = `@${verb === 'write' ? 'Request' : 'Resource'}[Microsoft.Authorization/roleAssignments:`;
-    const role = BUILT_IN_ROLES['Key Vault Crypto Service Encryption User'].id.split('/').at(-1);
-    return `((!(ActionMatches{'Microsoft.Authorization/roleAssignments/${verb}'})) OR (${of}RoleDefinitionId] ForAnyOfAnyValues:GuidEquals {${role}} AND ${of}PrincipalType] ForAnyOfAnyValues:StringEqualsIgnoreCase {'ServicePrincipal'}))`;
-  })
-  .join(' AND ');
-
 /** Blobs are listed and none is read: as infra/ has it. */
 const LIST_BLOBS_ALONE =
   "((!(ActionMatches{'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read'} AND NOT SubOperationMatches{'Blob.List'})) OR (@Resource[Microsoft.Storage/storageAccounts/blobServices/containers:name] StringEquals '-'))";
@@ -75,18 +66,11 @@ export function grantApp(
   const blobRole = customRole(world, scopes, 'CMK blob lister', {
     dataActions: ['Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read'],
   });
-  // What the deployment gives with allowAccountRevocation.
-  const tagRole = customRole(world, scopes, 'CMK account revoker', { actions: ['Microsoft.Resources/tags/write'] });
-  const keyRoleRole = customRole(world, scopes, 'CMK key role keeper', {
-    actions: ['Microsoft.Authorization/roleAssignments/write', 'Microsoft.Authorization/roleAssignments/delete'],
-  });
   for (const clientId of [CLIENT_IDS.app, CLIENT_IDS.appUserAssigned]) {
     const principalId = world.principals.get(clientId)?.objectId;
     if (!principalId) continue;
     for (const vault of targets.vaults) {
       assignRole(world, { scope: vault.id, principalId, role: keyRole, settled: true });
-      const keeper = assignRole(world, { scope: vault.id, principalId, role: keyRoleRole, settled: true });
-      Object.assign(keeper, { condition: ENCRYPTION_USER_ALONE, conditionVersion: '2.0' });
     }
     for (const { local } of targets.hsms ?? []) if (local) grantInHsm(local, principalId);
     for (const { id } of world.workspaces.values())
@@ -96,7 +80,6 @@ export function grantApp(
         BUILT_IN_ROLES.Reader,
         storageRole,
         eventRole,
-        tagRole,
         BUILT_IN_ROLES['Storage File Data Privileged Reader'],
       ]) {
         assignRole(world, { scope, principalId, role, settled: true });
@@ -124,13 +107,6 @@ export const APP_LOCAL_ROLES = [
     description: 'See who has which local role',
     dataActions: local('roleAssignments/read', 'roleDefinitions/read'),
     scope: '/',
-  },
-  {
-    name: 'c41d7f60-2b8e-4f0d-9a35-71e6c0d4b933',
-    roleName: 'CMK Autopilot account revoker',
-    description: 'Take local roles away and give them back',
-    dataActions: local('roleAssignments/write', 'roleAssignments/delete'),
-    scope: '/keys',
   },
 ] as const;
 

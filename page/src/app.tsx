@@ -127,11 +127,7 @@ function View({ route }: { readonly route: Route }) {
     case '':
       return <NowView />;
     case 'fleet':
-      return first ? (
-        <AccountView name={first} scope={route.query.get('scope') ?? undefined} />
-      ) : (
-        <FleetView query={route.query} />
-      );
+      return first ? <AccountView name={first} /> : <FleetView query={route.query} />;
     case 'keys':
       return first && second ? <KeyView vault={first} name={second} /> : <KeysView />;
     case 'break-glass':

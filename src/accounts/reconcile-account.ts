@@ -195,12 +195,10 @@ function accountSubject(id: ResourceId, reconciliation: Reconciliation): Subject
     },
     async read() {
       const account = await unlessMissing(() => accounts.get(id));
-      if (account) reconciliation.revoked.see(account.tags);
       return (
         account && {
           use: accountKeyUse(account.encryption),
           rotatedOn: account.encryption.keyVaultProperties?.lastKeyRotationTimestamp,
-          revoked: reconciliation.revoked.of(undefined),
           async write(pin, to) {
             const { encryption } = account;
             const changed = to ? withOtherKey(encryption, to, pin) : withKeyVersion(encryption, pin);

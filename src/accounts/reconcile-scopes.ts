@@ -82,8 +82,6 @@ function scopeSubject(account: ResourceId, name: string, reconciliation: Reconci
   return {
     scope: name,
     async read() {
-      // The record stands on the account, and is there before anything is taken away.
-      if (!reconciliation.revoked.isFresh) reconciliation.revoked.see((await accounts.get(account)).tags);
       let scope: Scope | undefined;
       try {
         scope = await accounts.getScope(account, name);
@@ -95,7 +93,6 @@ function scopeSubject(account: ResourceId, name: string, reconciliation: Reconci
       return {
         use,
         rotatedOn: scope?.rotatedOn,
-        revoked: reconciliation.revoked.of(name),
         async write(pin, to) {
           if (!use) return undefined;
           const key = to ? { vaultUri: to.vault.uri, keyName: to.name } : use;

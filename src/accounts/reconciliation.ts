@@ -11,7 +11,6 @@ import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { doneBy, isOfKey, judge, judgeLater, type MoveIntent, modeOf, versionId } from './intent.ts';
 import type { MoveJournal } from './move-journal.ts';
 import { ABANDONED_SECONDS, BUSY, type ReconcileServices } from './put-off.ts';
-import { RevokedParts } from './revoked-parts.ts';
 import { held } from './rollout.ts';
 import { type KeyUseResult, type Reading, type Subject, toldMove } from './subject.ts';
 
@@ -24,7 +23,6 @@ export class Reconciliation {
   readonly services: ReconcileServices;
   readonly journal: MoveJournal;
   readonly work: AccountWork;
-  readonly revoked: RevokedParts;
   /** Whether any write was tried, and not refused for its budgets. */
   wrote = false;
   readonly #log: Log;
@@ -36,7 +34,6 @@ export class Reconciliation {
     this.key = key;
     this.journal = journal;
     this.services = services;
-    this.revoked = new RevokedParts(services.now);
     this.#log = log;
   }
 
@@ -83,7 +80,7 @@ export class Reconciliation {
       throw error;
     });
     if (!intent || !plan?.write) return { reading };
-    if (guess && reading?.use && isSameUse(reading.use, guess) && !reading.revoked) {
+    if (guess && reading?.use && isSameUse(reading.use, guess)) {
       return { reading, outcome: await this.#write(reading, plan, intent) };
     }
     this.journal.drop(intent);
@@ -109,8 +106,6 @@ export class Reconciliation {
   /** Brings a use of the key to where it should be. */
   async move(subject: Subject, seen: KeyUse): Promise<Outcome> {
     let use = seen;
-    const revoked = this.revoked.of(subject.scope);
-    if (revoked) return this.#leave(revoked, subject.scope);
     for (let round = 1; round <= MAX_ROUNDS; round += 1) {
       const plan = await this.#planned(subject.scope, use);
       if (!plan.write) return this.#leave(plan.reason, subject.scope, use);
@@ -122,10 +117,9 @@ export class Reconciliation {
         this.journal.drop(intent);
         throw error;
       });
-      if (reading?.use && isSameUse(reading.use, use) && !reading.revoked) return this.#write(reading, plan, intent);
+      if (reading?.use && isSameUse(reading.use, use)) return this.#write(reading, plan, intent);
       this.journal.drop(intent);
       if (!reading) return this.#leave('AccountNotFound', subject.scope);
-      if (reading.revoked) return this.#leave(reading.revoked, subject.scope);
       const other = reading.use ? 'OtherKey' : 'NotCustomerManaged';
       if (!usesKey(reading.use, this.key)) return this.#leave(other, subject.scope);
       use = reading.use;

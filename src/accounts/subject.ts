@@ -27,8 +27,6 @@ export interface Reading {
   readonly use: KeyUse | undefined;
   /** When its key was last wrapped with a new version, by Storage's clock; undefined where Storage does not say. */
   readonly rotatedOn: Date | undefined;
-  /** Why it is left as it is although a newer version is there: it is revoked by itself, below the key. */
-  readonly revoked?: 'AccountRevocationOpen' | 'ScopeRevocationOpen' | undefined;
   /**
    * Writes back what was read, altered in the key version alone ("" stays automatic), or in the key where it is to be
    * another one; the use as the answer shows it.

@@ -43,15 +43,3 @@ export function createArmLister(credential: TokenCredential, cloud: Cloud, limit
     return found;
   };
 }
-
-/**
- * One PATCH of a document of Azure Resource Manager, likewise.
- *
- * @throws an error that `describeFailure` reads
- */
-type ArmPatch = (path: string, query: Readonly<Record<string, string>>, body: object) => Promise<unknown>;
-
-export function createArmPatch(credential: TokenCredential, cloud: Cloud, limits: CallLimits): ArmPatch {
-  const send = createJsonSender(credential, cloud.resourceManagerScope, limits);
-  return (path, query, body) => send({ method: 'PATCH', url: cloud.resourceManager + path, query, body });
-}

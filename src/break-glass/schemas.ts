@@ -54,7 +54,7 @@ export const AUDITED = {
       'Number and hash of the audit record: `npm run audit -- verify --receipt` proves later that it is there.',
     ),
 };
-export const WARNINGS = z.array(z.string()).describe('What could not be written or read, and what to do about it.');
+const WARNINGS = z.array(z.string()).describe('What could not be written or read, and what to do about it.');
 
 export const REVOKE_RESPONSE = z.object({
   key: z.string(),

@@ -15,6 +15,7 @@ import { addNotifyCommands } from './commands/notify.ts';
 import { addNowCommand } from './commands/now.ts';
 import { addRekeyCommands } from './commands/rekey.ts';
 import { addRotationCommands } from './commands/rotation.ts';
+import { addScopeCommands } from './commands/scope.ts';
 import { addVaultCommands } from './commands/vault.ts';
 import { addWatchCommand } from './commands/watch.ts';
 import { columnsOf, OUTPUTS } from './output.ts';
@@ -102,6 +103,7 @@ export function createProgram(cli: Cli): Command {
     if (query !== undefined) (await import('./query.ts')).checkQuery(query);
   });
   addAccountCommands(program, cli);
+  addScopeCommands(program, cli);
   addVaultCommands(program, cli);
   const key = addKeyCommands(program, cli);
   addBreakGlassCommands(key, cli);

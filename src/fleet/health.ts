@@ -53,7 +53,6 @@ const PROBE_MS = DAY_MS;
 /** What a finding means for data, by its reason or that of its cause; of several, the first of these counts. */
 const MEANINGS: readonly (readonly [reason: string, state: HealthState])[] = [
   ['RevocationOpen', 'Revoked'],
-  ['AccountRevocationOpen', 'Revoked'],
   ['VaultNotFound', 'Blocked'],
   ['KeyDeleted', 'Blocked'],
   ['KeyDisabled', 'Blocked'],

@@ -11,6 +11,7 @@ import { DAY_MS } from '../time/spans.ts';
 import type { Lease } from '../work/lease-client.ts';
 import type { Cause } from '../work/messages.ts';
 import type { FleetChange, UseRef } from './fleet-index.ts';
+import { accountRow } from './fleet-keys.ts';
 import { Lane, type Task, type Wanted } from './lane.ts';
 import { Listing, type ListingPass } from './listing.ts';
 import { nameOfUse } from './moved-uses.ts';

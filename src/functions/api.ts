@@ -8,7 +8,7 @@ import {
 import { DeadlineError } from '../azure/deadline.ts';
 import { CmkError } from '../errors.ts';
 import { type AccessAsked, type Act, asNarrowed, type RouteKey, requireAccess } from '../http/access.ts';
-import { accountNamed, addressOf, type CallRecord, idNamed, keyNamed, nameForLog } from '../http/call-record.ts';
+import { addressOf, type CallRecord, idNamed, keyNamed, nameForLog } from '../http/call-record.ts';
 import { HttpProblem, problemResponse } from '../http/problem.ts';
 import { CallerLimits } from '../http/rates.ts';
 import { Refusals } from '../http/refusals.ts';
@@ -124,7 +124,7 @@ async function answerTo(
   const limited = {
     caller: caller.objectId,
     act,
-    key: (nameForLog(key) ?? accountNamed(request.params))?.toLowerCase(),
+    key: nameForLog(key)?.toLowerCase(),
   };
   const role = roles.find((one) => one && hasRole(caller, one)) ?? roles[0];
   const requireFor = (asked: AccessAsked): void => {
@@ -142,7 +142,7 @@ async function answerTo(
           return await handle({ ...call, markValid, requireOn, requireFor });
         } finally {
           if (act === 'revoke' || act === 'restore') {
-            nowBoard.changed({ vault: request.params.vault, account: accountNamed(request.params) }, services);
+            nowBoard.changed(request.params.vault, services);
           }
         }
       });
@@ -183,7 +183,6 @@ function recordOf(request: HttpRequest, context: InvocationContext): CallRecord 
     call: context.functionName,
     method: request.method,
     key: nameForLog(keyNamed(request.params)),
-    account: accountNamed(request.params),
     id: idNamed(request.params),
     address: addressOf(request.headers),
     correlationId: context.invocationId,

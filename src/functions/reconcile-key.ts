@@ -1,6 +1,5 @@
 import { app } from '@azure/functions';
 import { probeKey } from '../effect/probe-work.ts';
-import { settleBelowKey } from '../identities/settle-below-key.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { settleRevocation } from '../revocation/settle-revocation.ts';
@@ -32,7 +31,13 @@ async function run(work: KeyQueueWork, services: Services, log: Log): Promise<Ou
     case 'revocation':
       return settleRevocation(work, services, log);
     case 'accountRevocation':
-      return settleBelowKey(work, services, log);
+      log({
+        level: 'warning',
+        reason: 'LegacyRevocation',
+        message: 'A message of version 2 about a revocation of one account was dropped.',
+        work,
+      });
+      return DONE;
     case 'approval':
       // A message of version 2: approval by others is Entra's now.
       log({ level: 'warning', reason: 'ApprovalsGone', message: REASONS.ApprovalsGone, approval: work.approval });

@@ -19,7 +19,7 @@ const NAMES: Readonly<Record<Work['kind'], string>> = {
   probe: 'probe file shares',
   notify: 'notify',
   revocation: 'settle revocation',
-  accountRevocation: 'settle revocation of account',
+  accountRevocation: 'drop message of version 2',
 };
 
 /**

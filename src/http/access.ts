@@ -133,7 +133,7 @@ function outOfReach(): HttpProblem {
 }
 
 /** Reasons that say that there is no such thing. */
-const UNKNOWN: ReadonlySet<string> = new Set(['KeyNotManaged', 'AccountNotManaged']);
+const UNKNOWN: ReadonlySet<string> = new Set(['KeyNotManaged']);
 
 /** A caller whose role is narrowed must not learn by another answer which keys there are. */
 export function asNarrowed(error: unknown, caller: Caller, role: Role, rules: AccessRules): unknown {

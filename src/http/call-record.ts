@@ -34,11 +34,6 @@ export function keyNamed(params: Readonly<Record<string, string>>): RouteKey | u
   return vault === undefined || key === undefined ? undefined : { vault, key };
 }
 
-/** The storage account that a route names, as far as it can be one. */
-export function accountNamed({ name }: Readonly<Record<string, string>>): string | undefined {
-  return name === undefined || /^[0-9a-z]{3,24}$/i.test(name) ? name : 'no name of an account';
-}
-
 /** The id that a route names, as far as it can be one. */
 export function idNamed({ id }: Readonly<Record<string, string>>): string | undefined {
   return id === undefined || /^[\w-]{1,64}$/.test(id) ? id : 'no id';

@@ -14,7 +14,6 @@ export interface Refusal {
   /** With or without a port. */
   readonly address?: string | undefined;
   readonly key?: string | undefined;
-  readonly account?: string | undefined;
   readonly correlationId: string;
 }
 
@@ -23,18 +22,17 @@ export const SINGLY_A_MINUTE = 10;
 const MINUTE_MS = 60_000;
 /** What is told apart in a minute: of callers who are known, of whom a tenant has so many, and of all the addresses there are. */
 const MOST_GROUPS = { known: 5_000, unknown: 90 };
-/** Addresses, keys and accounts that a line names. */
+/** Addresses and keys that a line names. */
 const MOST_NAMED = 20;
 /** The same where Azure kept calls from being done, and each may have begun something: as many as may be revoked at once. */
 const MOST_UNDONE = 100;
 
 interface Group {
-  readonly about: Omit<Refusal, 'address' | 'key' | 'account' | 'correlationId'>;
+  readonly about: Omit<Refusal, 'address' | 'key' | 'correlationId'>;
   singly: number;
   calls: number;
   readonly addresses: Set<string>;
   readonly keys: Set<string>;
-  readonly accounts: Set<string>;
   first: string | undefined;
   last: string | undefined;
 }
@@ -61,8 +59,7 @@ export class Refusals {
     const group = this.#groupOf(refusal);
     const most = refusal.status < 500 ? MOST_NAMED : MOST_UNDONE;
     const isNewKey = addTo(group.keys, refusal.key, most);
-    const isNewAccount = addTo(group.accounts, refusal.account, most);
-    if (group.singly < SINGLY_A_MINUTE || (refusal.caller !== undefined && (isNewKey || isNewAccount))) {
+    if (group.singly < SINGLY_A_MINUTE || (refusal.caller !== undefined && isNewKey)) {
       group.singly += 1;
       return true;
     }
@@ -80,9 +77,9 @@ export class Refusals {
     const groups = this.#groups;
     this.#groups = new Map();
     this.#numbers = { known: 0, unknown: 0 };
-    for (const { about, calls, addresses, keys, accounts, first, last } of groups.values()) {
+    for (const { about, calls, addresses, keys, first, last } of groups.values()) {
       if (calls === 0) continue;
-      const named = { addresses: [...addresses], keys: [...keys], accounts: [...accounts] };
+      const named = { addresses: [...addresses], keys: [...keys] };
       const counted = { calls, ...named, first, last };
       this.#log({ level: 'warning', reason: 'CallsRefused', message: REASONS.CallsRefused, ...about, ...counted });
     }
@@ -98,7 +95,7 @@ export class Refusals {
   }
 
   #group(name: string, about: Group['about']): Group {
-    const named = { addresses: new Set<string>(), keys: new Set<string>(), accounts: new Set<string>() };
+    const named = { addresses: new Set<string>(), keys: new Set<string>() };
     const group = this.#groups.get(name) ?? { about, singly: 0, calls: 0, ...named, first: undefined, last: undefined };
     this.#groups.set(name, group);
     return group;

@@ -55,7 +55,7 @@ export async function othersWithIdentity(
     throw new CmkError(
       'SubscriptionUnreadable',
       `Whether other accounts have the identity of ${account.name} cannot be told: ${describe(describeFailure(error))} Nothing was changed.`,
-      'Repeat it; if it stays, revoke an encryption scope of the account, or the key.',
+      'Repeat it; if it stays, disable an encryption scope of the account, or revoke the key.',
       { cause: error },
     );
   }

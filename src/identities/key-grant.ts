@@ -28,6 +28,7 @@ const POLICY_GRANT = z.object({
   kind: z.literal('policy'),
   /** ARM id. */
   vault: z.string().startsWith('/subscriptions/'),
+  tenantId: z.guid(),
   principalId: z.guid(),
   keyPermissions: z.array(z.string()).min(1),
 });

@@ -5,20 +5,15 @@ import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import type { CallLimits } from '../azure/limits.ts';
 import { lastName } from '../azure/resource-id.ts';
 import { armScope, authorizationManagement } from '../azure/resource-manager.ts';
-import type { TakenRole } from '../revocation/account-record.ts';
+import type { RoleGrantRecord } from './key-grant.ts';
 import { ENCRYPTION_USER, roleDefinitionId } from './key-roles.ts';
 
 /** An assignment of any role, to a principal or to a group that it is in. */
-export interface AssignedRole extends Omit<TakenRole, 'kind'> {
+export interface AssignedRole extends Omit<RoleGrantRecord, 'kind'> {
   /** ARM id of the assignment. */
   readonly id: string;
   /** GUID of the role. */
   readonly roleId: string;
-}
-
-/** One assignment, with when it was made or changed last. */
-export interface FoundRole extends AssignedRole {
-  readonly changedOn: Date | undefined;
 }
 
 /**
@@ -28,11 +23,10 @@ export interface FoundRole extends AssignedRole {
 export interface KeyRoleAssignments {
   /** What counts for a principal at a scope, from above and by groups too. */
   assignedTo(principalId: string, scope: string): Promise<AssignedRole[]>;
-  find(scope: string, name: string): Promise<FoundRole | undefined>;
   /** Without effect when it is gone. */
   remove(scope: string, name: string): Promise<void>;
-  /** Gives the role of Storage's identities under the very same name. */
-  giveBack(role: Omit<TakenRole, 'kind'>): Promise<void>;
+  /** Assigns the role of Storage's identities under the same name. */
+  recreate(role: Omit<RoleGrantRecord, 'kind'>): Promise<void>;
 }
 
 export function createKeyRoleAssignments(
@@ -51,15 +45,10 @@ export function createKeyRoleAssignments(
       }
       return found;
     },
-    async find(scope, name) {
-      const found = await unlessMissing(() => roleAssignments.get(armScope(scope), name));
-      const role = found && toAssigned(found);
-      return role && { ...role, changedOn: found.updatedOn ?? found.createdOn };
-    },
     async remove(scope, name) {
       await unlessMissing(() => roleAssignments.delete(armScope(scope), name));
     },
-    async giveBack({ scope, name, principalId, description, condition, conditionVersion }) {
+    async recreate({ scope, name, principalId, description, condition, conditionVersion }) {
       const [, , subscription] = scope.split('/');
       try {
         await roleAssignments.create(armScope(scope), name, {

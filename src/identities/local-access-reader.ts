@@ -1,9 +1,8 @@
 import { DeadlineError } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
-import type { LocalScope } from '../revocation/account-record.ts';
 import type { LocalAccess } from './local-access.ts';
-import type { LocalRoles } from './local-role-client.ts';
+import type { LocalRoles, LocalScope } from './local-role-client.ts';
 import type { Principals } from './principal-client.ts';
 import type { RoleGrant } from './role-grant.ts';
 

@@ -47,10 +47,7 @@ export function createRoleCalls(send: Send): RoleCalls {
     return send({ ...call, query: VERSION });
   };
   const waiting = new Map<string, Promise<unknown>>();
-  /**
-   * Who wants a list that somebody waits for already shares his turn: it is sent after both have asked, and however many look
-   * at the same account, a revocation has few turns before its own. What has been sent, and may hang, nobody waits for.
-   */
+  /** Callers that ask for the same list share one request, as long as it has not been sent. */
   const askTogether = async (uri: string, url: string, signal: AbortSignal | undefined): Promise<unknown> => {
     const begin = async (): Promise<unknown> => {
       await turn(uri);

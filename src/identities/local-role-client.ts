@@ -2,17 +2,19 @@ import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import type { Cloud } from '../azure/cloud.ts';
 import { untilAborted } from '../azure/deadline.ts';
-import { describeFailure, unlessMissing } from '../azure/failure.ts';
+import { describeFailure } from '../azure/failure.ts';
 import { createJsonSender } from '../azure/json-sender.ts';
 import { LIMITS } from '../azure/limits.ts';
 import { lastName } from '../azure/resource-id.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
-import type { LocalScope } from '../revocation/account-record.ts';
 import { createRoleCalls, type RoleCalls } from './local-role-calls.ts';
 import { assignmentName } from './role-assignment-client.ts';
 import type { RoleGrant } from './role-grant.ts';
 
 type Hsm = Pick<ManagedVault, 'uri'>;
+
+/** A whole Managed HSM, all its keys, or one key. */
+export type LocalScope = '/' | '/keys' | `/keys/${string}`;
 
 /** An assignment at a Managed HSM, with what its role allows. */
 export interface LocalGrant extends RoleGrant, LocalAssignment {
@@ -29,13 +31,6 @@ interface LocalAssignment {
   readonly scope: string;
 }
 
-interface Asked {
-  /** What roles allow is read anew too. */
-  readonly anew?: boolean;
-  /** A key without a list is an error: one that is deleted may have none, and come back with its assignments. */
-  readonly mustBeThere?: boolean;
-}
-
 /** The role-based access control of Managed HSMs, which Azure Resource Manager does not know of. */
 export interface LocalRoles {
   /**
@@ -45,7 +40,7 @@ export interface LocalRoles {
    *
    * @throws an error that `describeFailure` reads
    */
-  grantsAt(hsm: Hsm, scope: LocalScope, signal?: AbortSignal, asked?: Asked): Promise<LocalGrant[]>;
+  grantsAt(hsm: Hsm, scope: LocalScope, signal?: AbortSignal): Promise<LocalGrant[]>;
   /**
    * Gives a built-in role; without effect when it was given before. It takes `roleAssignments/write/action` at the scope.
    *
@@ -54,10 +49,6 @@ export interface LocalRoles {
    * @throws likewise
    */
   give(hsm: Hsm, scope: LocalScope, principalId: string, roleId: string, name?: string): Promise<void>;
-  /** One assignment. It takes `roleAssignments/read/action` at the scope. @throws likewise */
-  find(hsm: Hsm, scope: LocalScope, name: string): Promise<LocalAssignment | undefined>;
-  /** Takes one away; without effect when it is gone. It takes `roleAssignments/delete/action` at the scope. @throws likewise */
-  remove(hsm: Hsm, scope: LocalScope, name: string): Promise<void>;
 }
 
 const ASSIGNMENT = z.object({
@@ -87,9 +78,9 @@ export function createLocalRoles(
     createJsonSender(credential, `https://${cloud.managedHsmSuffix}/.default`, LIMITS.localRoles),
   );
   // At a key that is not there yet, nobody has a role.
-  const assignmentsAt = (hsm: Hsm, scope: LocalScope, signal?: AbortSignal, mustBeThere = false) =>
+  const assignmentsAt = (hsm: Hsm, scope: LocalScope, signal?: AbortSignal) =>
     list(hsm, `${scope}/providers/Microsoft.Authorization/roleAssignments`, ASSIGNMENT, {
-      mayBeMissing: !mustBeThere && scope.startsWith('/keys/'),
+      mayBeMissing: scope.startsWith('/keys/'),
       signal,
     });
   const read = new Map<string, { readonly rights: Promise<ReadonlyMap<string, Rights>>; readonly readOn: number }>();
@@ -110,11 +101,11 @@ export function createLocalRoles(
   };
 
   return {
-    async grantsAt(hsm, scope, signal, { anew = false, mustBeThere } = {}) {
+    async grantsAt(hsm, scope, signal) {
       const beganMs = now().getTime();
-      const found = await assignmentsAt(hsm, scope, signal, mustBeThere);
+      const found = await assignmentsAt(hsm, scope, signal);
       if (found.length === 0) return [];
-      let rights = await rightsIn(hsm, anew ? beganMs : beganMs - DEFINITIONS_AGE_MS, signal);
+      let rights = await rightsIn(hsm, beganMs - DEFINITIONS_AGE_MS, signal);
       // One that is not known may have been made since, and its role given at once.
       const isKnown = ({ properties }: (typeof found)[number]) => rights.has(definitionOf(properties));
       if (!found.every(isKnown)) rights = await rightsIn(hsm, beganMs, signal);
@@ -140,13 +131,6 @@ export function createLocalRoles(
           properties.principalId.toLowerCase() === principalId.toLowerCase() && definitionOf(properties) === roleId;
         if (!there.some(isIt)) throw error;
       }
-    },
-    async find(hsm, scope, name) {
-      const found = await unlessMissing(() => ask(hsm, { method: 'GET', url: urlOf(hsm, scope, name) }));
-      return found === undefined ? undefined : toAssignment(ASSIGNMENT.parse(found));
-    },
-    async remove(hsm, scope, name) {
-      await unlessMissing(() => ask(hsm, { method: 'DELETE', url: urlOf(hsm, scope, name) }));
     },
   };
 }

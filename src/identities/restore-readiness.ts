@@ -5,9 +5,7 @@ import { describe, describeFailure } from '../azure/failure.ts';
 import type { Account } from '../fleet/account.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { openOfPart } from '../revocation/account-record.ts';
 import type { AccountReadiness } from '../revocation/restore.ts';
-import { restoreAccountCommand } from '../revocation/restore-command.ts';
 import type { LookSettings } from '../settings/settings.ts';
 import { checkKeyAccess, type KeyAccessServices } from './check-key-access.ts';
 
@@ -19,7 +17,6 @@ export interface ReadinessServices extends KeyAccessServices {
   readonly settings: LookSettings;
   readonly accounts: StorageAccounts;
   readonly subscriptions: Subscriptions;
-  readonly now: () => Date;
 }
 
 /**
@@ -33,26 +30,11 @@ export async function restoreReadiness(
   return timeBoxed(async (signal) => {
     const { accounts, warnings } = await findAccounts(key, services, signal);
     const access = await checkKeyAccess(accounts, key, services, signal);
-    const revoked = revokedOf(accounts, services.now());
     return {
-      accounts: access.map(({ account, ready, missing }) => {
-        const alone = revoked.get(account);
-        return alone ? { account, ready: false, missing: [alone] } : { account, ready, missing: [...missing] };
-      }),
+      accounts: access.map(({ account, ready, missing }) => ({ account, ready, missing: [...missing] })),
       warnings,
     };
   }, ALL_MS);
-}
-
-/** Accounts that are revoked by themselves: what they lack was taken away on purpose, and nobody is to give it by hand. */
-function revokedOf(accounts: readonly Account[], now: Date): ReadonlyMap<string, string> {
-  const found = accounts.flatMap((account) => {
-    const [open] = openOfPart(account.tags, 'identity', now);
-    const why =
-      open && `The account is revoked by itself; it gets its access back by: ${restoreAccountCommand(account, open)}`;
-    return why ? [[account.id, why] as const] : [];
-  });
-  return new Map(found);
 }
 
 async function findAccounts(

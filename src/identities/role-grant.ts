@@ -1,4 +1,3 @@
-import type { Taken } from '../revocation/account-record.ts';
 import { globMatches } from '../settings/glob.ts';
 
 /** A role assignment together with what its role allows. */
@@ -25,12 +24,6 @@ export function covers(assignedAt: string, scope: string): boolean {
 export function placeOfRole(scope: string): { readonly vaultId: string; readonly key: string | undefined } {
   const [, vaultId = scope, key] = /^(.+)\/keys\/([0-9a-z-]+)$/i.exec(scope) ?? [];
   return { vaultId, key };
-}
-
-/** The one key that a role was of; undefined: it was of all keys of the vault, or it was no role. */
-export function keyOfTaken(taken: Taken): string | undefined {
-  if (taken.kind === 'localRole') return /^\/keys\/(.+)$/.exec(taken.scope)?.[1];
-  return taken.kind === 'role' ? placeOfRole(taken.scope).key : undefined;
 }
 
 /** One role at a time: what a role excludes, another one may still allow (Azure RBAC, "NotDataActions"). */

@@ -45,8 +45,6 @@ const TOLD: Readonly<Record<string, Told>> = {
   'account.revoke AccountRevoked': revoked,
   'account.revoke AccountRevocationIncomplete': revocationIncomplete,
   'account.restore AccountRestored': restored,
-  'account.restore AccountRestoreIncomplete': restoreIncomplete,
-  'account.restore RestoreOvertaken': overtaken,
   'key.rotation RotationFinished': {
     kind: 'rotationFinished',
     severity: 'info',

@@ -7,6 +7,7 @@ export type ChangeAction =
   | 'identity.create'
   | 'role.assign'
   | 'policy.add'
+  | 'policy.remove'
   | 'key.create'
   | 'key.import'
   | 'key.rotate'
@@ -20,6 +21,7 @@ export type ChangeAction =
   | 'account.create'
   | 'account.setIdentity'
   | 'account.setKey'
+  | 'account.tag'
   | 'role.remove'
   | 'scope.disable'
   | 'scope.enable';

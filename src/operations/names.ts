@@ -25,6 +25,11 @@ const RULES = {
     pattern: /^[a-z0-9]{3,24}$/,
     says: 'has 3 to 24 lower-case letters and digits',
   },
+  scope: {
+    what: 'encryption scope',
+    pattern: /^(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/,
+    says: 'has 3 to 63 lower-case letters, digits and single hyphens, and starts and ends with a letter or digit',
+  },
   resourceGroup: {
     what: 'resource group',
     pattern: RESOURCE_GROUP,

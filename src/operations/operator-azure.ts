@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createScopeStates, type ScopeStates } from '../accounts/scope-state-client.ts';
 import { createSubscriptions, type Subscriptions } from '../accounts/subscriptions-client.ts';
 import { type AuditPolicies, createAuditPolicies } from '../audit/immutability-client.ts';
 import type { Cloud } from '../azure/cloud.ts';
@@ -14,6 +15,7 @@ import { type AccountSetup, createStorageAccounts } from '../fleet/storage-clien
 import type { Authorization } from '../identities/authorization-client.ts';
 import { createIdentityClients, type IdentityClients } from '../identities/create-identity-clients.ts';
 import type { Identities } from '../identities/identity-client.ts';
+import { createKeyRoleAssignments, type KeyRoleAssignments } from '../identities/key-role-client.ts';
 import { createRegistrationOwners, type RegistrationOwners } from '../identities/registration-owners-client.ts';
 import { createRoleAssignments, type RoleAssignments } from '../identities/role-assignment-client.ts';
 import { createKeyAdmin, type KeyAdmin } from '../keys/key-admin-client.ts';
@@ -52,10 +54,9 @@ export interface Azure {
   readonly localRoles: IdentityClients['localRoles'];
   readonly principals: IdentityClients['principals'];
   readonly roles: RoleAssignments;
-  /** What is revoked below the key, and its record. */
-  readonly keyRoles: IdentityClients['keyRoles'];
-  readonly scopeStates: IdentityClients['scopeStates'];
-  readonly tags: IdentityClients['tags'];
+  /** The roles that let identities use keys. */
+  readonly keyRoles: KeyRoleAssignments;
+  readonly scopeStates: ScopeStates;
   readonly registrationOwners: RegistrationOwners;
   readonly now: () => Date;
   readonly sleep: (ms: number) => Promise<void>;
@@ -83,15 +84,14 @@ export function createAzure(
   limits: CallLimits = LIMITS.commandLine,
 ): Azure {
   const credential = withTokenDeadline(signIn, OPERATOR_TOKEN_MS);
-  const accounts = createStorageAccounts(credential, cloud, limits);
   return {
     cloud,
     defaultSubscription,
     operator: () => readOperator(credential, `https://${cloud.keyVaultSuffix}/.default`),
     subscriptions: createSubscriptions(credential, cloud, limits),
-    ...createIdentityClients(credential, cloud, accounts, limits),
+    ...createIdentityClients(credential, cloud, limits),
     resources: createResources(credential, cloud, limits),
-    accounts,
+    accounts: createStorageAccounts(credential, cloud, limits),
     auditPolicies: createAuditPolicies(credential, cloud, limits),
     shares: createFileShares(credential, cloud, limits),
     deletedAccounts: createDeletedAccounts(credential, cloud, limits),
@@ -104,6 +104,8 @@ export function createAzure(
     urgentKeys: createKeys(credential, URGENT_OPTIONS),
     keyAdmin: createKeyAdmin(credential, LIMITS.operator),
     roles: createRoleAssignments(credential, cloud, limits),
+    keyRoles: createKeyRoleAssignments(credential, cloud, limits),
+    scopeStates: createScopeStates(credential, cloud, limits),
     registrationOwners: createRegistrationOwners(credential, cloud, limits),
     now: () => new Date(),
     sleep: (ms) => sleep(ms),

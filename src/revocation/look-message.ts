@@ -2,28 +2,23 @@ import type { z } from 'zod';
 import type { AuditEntry } from '../audit/record.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { CLOCKS_MS } from '../time/spans.ts';
-import { type AccountRevocationWork, type Cause, KEY_WORK } from '../work/messages.ts';
-import { MOST_CHARACTERS, type SAID, type STAMP } from '../work/who-and-why.ts';
+import { type Cause, KEY_WORK } from '../work/messages.ts';
+import { MOST_CHARACTERS, type SAID } from '../work/who-and-why.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
-import type { RevocationStamp } from './revocation.ts';
 
 /**
- * When the key, or the account, is looked at again: soon, for a write that was still under way; when every such write has come
+ * When the key is looked at again: soon, for a write that was still under way; when every such write has come
  * to its end (a minute); and when clocks that differ (by five) have caught up. Seconds.
  */
 export const SECOND_LOOKS = [15, 75, 400];
-/**
- * When what begins is looked at, should its process die: soon, to finish it; and to record it, when a record that it may have
- * sent last of all (a call ends within 200 s) takes no more effect (a minute). Seconds.
- */
+/** When a record that a killed call may have sent last of all (a call ends within 200 s) takes no more effect (a minute). Seconds. */
 const LAST_LOOK_SECONDS = 275;
-export const IF_KILLED = [60, LAST_LOOK_SECONDS];
 /**
  * How old a change of a key has to be, by the clock of the instance that looks, before that instance writes its audit record:
  * then the process that made the change writes none any more, even if the clocks are five minutes apart. Milliseconds.
  */
 export const RECORDED_AFTER_MS = LAST_LOOK_SECONDS * 1000 + CLOCKS_MS;
-/** As `IF_KILLED`, for a key: the last look finds the change old enough, even by a clock that is behind. Seconds. */
+/** When the key is looked at again should the process die: soon, to finish the change; and when the change is old enough to record, even by a clock that is behind. Seconds. */
 export const KEY_IF_KILLED = [60, (RECORDED_AFTER_MS + CLOCKS_MS) / 1000];
 
 /** Who revokes or restores, and why. */
@@ -58,29 +53,8 @@ export async function sendKeyLooks(
   );
 }
 
-/** The last look records what is not on record: nobody else is at that any more. */
-export async function sendLooks(
-  work: AccountRevocationWork,
-  looks: readonly number[],
-  { queue }: { readonly queue: Pick<WorkQueue, 'send'> },
-): Promise<void> {
-  await Promise.all(
-    looks.map((seconds) => queue.send(KEY_WORK, { ...work, records: seconds === looks.at(-1) }, seconds)),
-  );
-}
-
 /** As messages carry it. */
-export function stampToSend({ id, revokedOn, revokedBy, joined }: RevocationStamp): z.output<typeof STAMP> {
-  return {
-    id: cut(id, 'id'),
-    revokedOn: revokedOn.toISOString(),
-    revokedBy: cut(revokedBy, 'id'),
-    ...(joined ? { joined: [...joined] } : {}),
-  };
-}
-
-/** As messages carry it. */
-export function callToSend({ caller, correlationId, why, ticket }: WhoAndWhy): z.output<typeof SAID> {
+function callToSend({ caller, correlationId, why, ticket }: WhoAndWhy): z.output<typeof SAID> {
   return {
     caller: {
       objectId: cut(caller.objectId, 'id'),

@@ -1,11 +1,8 @@
-import type { z } from 'zod';
 import type { AuditOutcome, RecordAudit } from '../audit/audit-trail.ts';
-import type { AuditEntry } from '../audit/record.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { KEY_WORK, type Work } from '../work/messages.ts';
-import type { SAID } from '../work/who-and-why.ts';
 import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
 import { inTime } from './in-time.ts';
 import { callCause, KEY_IF_KILLED, SECOND_LOOKS, sendKeyLooks, type WhoAndWhy } from './look-message.ts';
@@ -45,7 +42,7 @@ export function auditWarning({ audit: outcome }: Audited): string[] {
 /** What a call has changed. */
 interface Done {
   readonly action: RevocationAction;
-  /** Identifier of the key; of what is below it the ARM id. */
+  /** Identifier of the key. */
   readonly resource: string;
   readonly reason: Reason;
   readonly revocation: RevocationStamp | undefined;
@@ -63,7 +60,7 @@ export async function writeDown(
 ): Promise<Audited> {
   const { objectId } = caller;
   const about = {
-    [action.startsWith('key.') ? 'key' : 'account']: resource,
+    key: resource,
     revocation: revocation?.id,
     caller: objectId,
     kind: caller.kind,
@@ -80,53 +77,12 @@ export async function writeDown(
 }
 
 /**
- * Reasons that are recorded under the revocation's own id. A refusal is none: it must not stand for the restore to come; nor
- * is a restore of an account that was incomplete, which the same person may repeat.
+ * Reasons that are recorded under the revocation's own id. A refusal is none: it must not stand for the restore to come.
  */
-const ITS_OWN: ReadonlySet<Reason> = new Set([
-  'Revoked',
-  'RevocationIncomplete',
-  'Restored',
-  'RestoreIncomplete',
-  'AccountRevoked',
-  'AccountRevocationIncomplete',
-  'AccountRestored',
-]);
+const ITS_OWN: ReadonlySet<Reason> = new Set(['Revoked', 'RevocationIncomplete', 'Restored', 'RestoreIncomplete']);
 
-/** What goes into the audit trail, of a key and of what is revoked below it. */
-export type RevocationAction = 'key.revoke' | 'key.restore' | 'account.revoke' | 'account.restore';
-
-/**
- * The audit record that a look writes of what it has found done to an account. Under the id of the call's own record, so never
- * beside it.
- *
- * @param call as the message claims it
- * @param by object id of who is proven to have called: only then is the caller recorded as such
- */
-export function foundLater(
-  {
-    action,
-    reason,
-    resource,
-    revocation,
-  }: Pick<Done, 'action' | 'reason' | 'resource'> & { readonly revocation: { readonly id: string } },
-  call: z.output<typeof SAID>,
-  by: string | undefined,
-  more: Readonly<Record<string, unknown>> = {},
-): AuditEntry {
-  const { caller, correlationId, why, ticket } = call;
-  const isProven = caller.objectId.toLowerCase() === by?.toLowerCase();
-  const details = { ...(isProven ? { why, ticket } : { claimed: call }), revocation, ...more };
-  return {
-    id: recordId(action, revocation.id, caller.objectId),
-    action,
-    reason,
-    resource,
-    ...(isProven ? { caller } : {}),
-    correlationId,
-    details: { ...details, foundLater: true, foundIn: KEY_WORK },
-  };
-}
+/** What goes into the audit trail. */
+export type RevocationAction = 'key.revoke' | 'key.restore';
 
 /** @throws an error that says why it is not on record: nobody else will record it, so that the look is made again */
 export async function onRecord(audited: Promise<AuditOutcome>): Promise<void> {

@@ -11,8 +11,3 @@ export function restoreCommand(
 ): string {
   return `cmk key restore ${name} ${vaultOption(vault)} --revocation ${id} ${REASON}`;
 }
-
-/** The command that restores a revocation of an account, or of one of its encryption scopes. */
-export function restoreAccountCommand({ name }: { readonly name: string }, { id }: { readonly id: string }): string {
-  return `cmk account restore ${name} --revocation ${id} ${REASON}`;
-}

@@ -1,4 +1,4 @@
-/** How a restore ended: of a key, or of what was revoked below it. */
+/** How a restore of a key ended. */
 export type RestoreEnd =
   /** The last read proves it. */
   | 'restored'

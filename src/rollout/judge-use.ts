@@ -38,9 +38,6 @@ const PASSING: ReadonlySet<Reason> = new Set([
   'Paused',
 ]);
 
-/** Nothing moves it until it is restored. */
-const REVOKED: ReadonlySet<Reason> = new Set(['AccountRevocationOpen', 'ScopeRevocationOpen']);
-
 /** Undefined: no version of the key can be used, so that nothing is moved. */
 export function rotationGoal(
   versions: readonly KeyVersion[],
@@ -60,7 +57,6 @@ export function judgeUse(use: FleetUse, goal: RotationGoal): JudgedUse {
   const outcome = outcomeSince(use, goal);
   if (!outcome) return { state: 'waiting', reason: plan.reason };
   const { result, reason } = outcome;
-  if (REVOKED.has(reason)) return { state: 'left', reason };
   if (result === 'done') {
     // Storage was asked to look, and takes the version by itself. A look within the second in which the version was made
     // may have been about the one before.

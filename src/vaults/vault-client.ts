@@ -80,8 +80,10 @@ export interface VaultSetup extends Vaults {
    * @throws what Azure says to whoever may not look: neither answer would be known to be true
    */
   isDeleted(subscriptionId: string, name: string, location: string): Promise<boolean>;
-  /** Adds an access policy with what Storage needs. Only of use in a vault without role-based access. */
-  addPolicy(id: ResourceId, tenantId: string, principalId: string): Promise<void>;
+  /** Adds key permissions to a principal's access policy: what Storage needs, or these. Only of use in a vault without role-based access. */
+  addPolicy(id: ResourceId, tenantId: string, principalId: string, permissions?: readonly string[]): Promise<void>;
+  /** Empties the key permissions of a principal's access policy; those on secrets and certificates stay. */
+  clearKeyPermissions(id: ResourceId, principalId: string): Promise<void>;
 }
 
 export function createVaults(credential: TokenCredential, cloud: Cloud, limits?: CallLimits): VaultSetup {
@@ -131,10 +133,22 @@ export function createVaults(credential: TokenCredential, cloud: Cloud, limits?:
       const { vaults } = clientOf(subscriptionId);
       return (await unlessMissing(() => vaults.getDeleted(name, location))) !== undefined;
     },
-    async addPolicy(id, tenantId, principalId) {
-      const policy = { tenantId, objectId: principalId, permissions: { keys: STORAGE_PERMISSIONS } };
+    async addPolicy(id, tenantId, principalId, permissions = STORAGE_PERMISSIONS) {
+      const policy = { tenantId, objectId: principalId, permissions: { keys: [...permissions] } };
       await clientOf(id.subscriptionId).vaults.updateAccessPolicy(id.resourceGroup, id.name, 'add', {
         properties: { accessPolicies: [policy] },
+      });
+    },
+    async clearKeyPermissions(id, principalId) {
+      const { vaults } = clientOf(id.subscriptionId);
+      const { properties } = await vaults.get(id.resourceGroup, id.name);
+      const policy = properties.accessPolicies?.find(
+        ({ objectId, applicationId }) => !applicationId && objectId.toLowerCase() === principalId.toLowerCase(),
+      );
+      if (!policy) return;
+      const without = { ...policy, permissions: { ...policy.permissions, keys: [] } };
+      await vaults.updateAccessPolicy(id.resourceGroup, id.name, 'replace', {
+        properties: { accessPolicies: [without] },
       });
     },
   };

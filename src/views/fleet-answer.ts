@@ -3,8 +3,6 @@ import { causeLabel, summarizeFleet } from '../fleet/fleet-summary.ts';
 import { lastTryOf } from '../fleet/rotation-progress.ts';
 import type { UseRow } from '../fleet/use-row.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { readAccountRevocations } from '../revocation/account-record.ts';
-import { accountRecordView, newestOfParts } from '../revocation/record-view.ts';
 import type { JudgedAccount } from './fleet.ts';
 import type { FleetAccountAnswer, FleetListAnswer, FleetRowAnswer } from './fleet-schemas.ts';
 import type { FleetSnapshot } from './fleet-snapshot.ts';
@@ -34,11 +32,8 @@ export function toRow(one: JudgedAccount): FleetRowAnswer {
   };
 }
 
-export function toAccountAnswer(
-  one: JudgedAccount,
-  { readOn }: Pick<FleetSnapshot, 'readOn'>,
-): Omit<FleetAccountAnswer, 'freshness' | 'warnings' | 'history'> {
-  const { account, known, use, scopeUses, findings } = one;
+export function toAccountAnswer(one: JudgedAccount): Omit<FleetAccountAnswer, 'freshness' | 'warnings' | 'history'> {
+  const { known, use, scopeUses, findings } = one;
   const { pinned, current, identity } = use ?? {};
   return {
     ...toRow(one),
@@ -50,34 +45,21 @@ export function toAccountAnswer(
       const of = scopeUses.find((candidate) => candidate.scope === scope);
       return { scope, ...keyOf(key), ...versionOf(of), ...lookOf(of) };
     }),
-    revocations: readAccountRevocations(account.tags, readOn).open.map(accountRecordView),
     findings: [...findings],
   };
 }
 
-/** Revocations below the key that a summary names. */
-const MOST_REVOCATIONS = 50;
-
 export function toSummary(
   accounts: readonly JudgedAccount[],
-  { readOn, unlisted }: Pick<FleetSnapshot, 'readOn' | 'unlisted'>,
+  { unlisted }: Pick<FleetSnapshot, 'unlisted'>,
 ): FleetListAnswer['summary'] {
   const { causes, states, text, ...rest } = summarizeFleet(accounts.map(({ health }) => health));
-  const open = accounts
-    .flatMap(({ account }) => {
-      const newest = newestOfParts(readAccountRevocations(account.tags, readOn).open);
-      return newest.map((one) => ({ account: account.name, ...accountRecordView(one) }));
-    })
-    .sort((a, b) => (a.revokedOn < b.revokedOn ? 1 : -1));
-  const named = open.slice(0, MOST_REVOCATIONS);
   return {
     ...rest,
     text: summaryText(text, rest.accounts, unlisted),
     listed: unlisted === 0,
     states: { ...states },
     causes: causes.map((cause) => ({ ...cause, about: [...cause.about] })),
-    revocations: named,
-    moreRevocations: open.length - named.length,
   };
 }
 

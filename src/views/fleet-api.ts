@@ -55,7 +55,7 @@ export async function showFleetAccount(
   const found = seen.find(({ account }) => account.name.toLowerCase() === name.toLowerCase());
   if (found) {
     const history = await readHistory(found.account.name);
-    const answer = { ...toAccountAnswer(found, snapshot), ...freshnessOf(snapshot) };
+    const answer = { ...toAccountAnswer(found), ...freshnessOf(snapshot) };
     return withTag({ ...answer, history }, call.headers, { ...answer, history: partContent(history) });
   }
   throw new HttpProblem(

@@ -3,7 +3,6 @@ import { AUDIT_RECORD } from '../audit/trail-view.ts';
 import { FINDING } from '../drift/report.ts';
 import { HEALTH_MEANINGS, HEALTH_STATES } from '../fleet/health-states.ts';
 import { partOf } from '../http/part.ts';
-import { ACCOUNT_RECORD } from '../revocation/record-view.ts';
 
 /** Answers of the calls about the fleet. The OpenAPI document is made from these same schemas. */
 
@@ -77,12 +76,6 @@ const FLEET_SUMMARY = z.object({
     .array(z.object({ ...CAUSE, state, accounts: count, since: time.optional() }))
     .describe('At most 20, worst first.'),
   moreCauses: count,
-  revocations: z
-    .array(ACCOUNT_RECORD.extend({ account: z.string().describe('Name of the storage account.') }))
-    .describe(
-      'Accounts and encryption scopes that are revoked by themselves, below their key, as their tags said when they were last read: the newest of each, newest first; at most 50.',
-    ),
-  moreRevocations: count,
 });
 
 const FRESHNESS = z.object({
@@ -113,11 +106,6 @@ export const FLEET_ACCOUNT = FLEET_ROW.extend({
     .describe('ARM id of the user-assigned identity that reaches the key; absent: its own.'),
   lastLook: LAST_LOOK,
   scopeUses: z.array(z.object({ scope: z.string(), ...USE, lastLook: LAST_LOOK })),
-  revocations: z
-    .array(ACCOUNT_RECORD)
-    .describe(
-      'What of it is revoked by itself, below its key, as its tags said when it was last read, newest first; `GET /api/accounts/{name}` asks Azure, and whether it holds.',
-    ),
   findings: z.array(FINDING).describe('Of the last drift check, about the account and its scopes.'),
   history: partOf(z.array(AUDIT_RECORD)).describe(
     'The last records about it that the caller may see, newest first: at most 20, from the last 4 MiB of the audit trail. `GET /audit?account={account}` has all.',

@@ -37,21 +37,17 @@ export function judgeNow(parts: NowParts): Pick<NowAnswer, 'line' | 'tone'> {
 }
 
 function wrongOf({ fleet, keys, rotations, drift }: NowParts): readonly string[] {
-  const { states, revocations = [], moreRevocations = 0 } = fleet.value ?? {};
+  const { states } = fleet.value ?? {};
   const { revoked = [], moreRevoked = 0, notBegun = [] } = keys.value ?? {};
   const keysRevoked = revoked.length + moreRevoked;
-  const below = revocations.length + moreRevocations;
   const stuck = [...(rotations.value?.underWay ?? []), ...notBegun].filter(
     ({ state }) => state === 'stuck' || state === 'held',
   ).length;
   const errors = drift.value?.report?.counts.error ?? 0;
   return [
     keysRevoked ? many(keysRevoked, 'key is revoked', 'keys are revoked') : '',
-    below ? many(below, 'account or scope is revoked by itself', 'accounts or scopes are revoked by themselves') : '',
     // Of a key that is not among those that could be read, or that the caller may not see.
-    states?.Revoked && keysRevoked + below === 0
-      ? many(states.Revoked, 'account is revoked', 'accounts are revoked')
-      : '',
+    states?.Revoked && keysRevoked === 0 ? many(states.Revoked, 'account is revoked', 'accounts are revoked') : '',
     states?.Blocked ? many(states.Blocked, 'account is blocked', 'accounts are blocked') : '',
     states?.NoAccess
       ? many(states.NoAccess, 'account has no access to the key', 'accounts have no access to the key')

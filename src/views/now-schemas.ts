@@ -13,7 +13,7 @@ const count = z.int().nonnegative();
 const PARTS = z.object({
   fleet: partOf(
     FLEET_LIST.shape.summary
-      .pick({ text: true, accounts: true, listed: true, states: true, revocations: true, moreRevocations: true })
+      .pick({ text: true, accounts: true, listed: true, states: true })
       .extend(FLEET_LIST.pick({ warnings: true }).shape),
   ).describe('How the accounts stand, as `GET /fleet`.'),
   keys: partOf(

@@ -84,8 +84,8 @@ function seen<P extends keyof NowReadings>(
 }
 
 function fleetOf(snapshot: NowReadings['fleet'], reaches: NowSight['reaches']): NowValue<'fleet'> {
-  const { text, accounts, listed, states, revocations, moreRevocations, warnings } = fleetSummaryOf(snapshot, reaches);
-  return { text, accounts, listed, states, revocations, moreRevocations, warnings: first(warnings) };
+  const { text, accounts, listed, states, warnings } = fleetSummaryOf(snapshot, reaches);
+  return { text, accounts, listed, states, warnings: first(warnings) };
 }
 
 function keysOf(

@@ -20,8 +20,6 @@ const LARGE_MS = 10_000;
 const SMALL_MS = 5_000;
 /** The fleet is kept by whoever reads it, and a report is waited for by who has just had everything checked. Milliseconds. */
 const AT_ONCE_MS = 1_000;
-/** The fleet index hears of an account that was revoked by a look at it through the queue, as a rule within this. Milliseconds. */
-const HEARD_MS = 5_000;
 /** No page of keys is begun after so long. Milliseconds. */
 const KEYS_MS = 60_000;
 
@@ -56,8 +54,6 @@ export type TakeReadings = { readonly [P in keyof NowReadings]: () => Promise<Pa
 export class NowBoard {
   readonly #snapshots: FleetSnapshots;
   readonly #lister: KeyLister;
-  /** When the index has heard of the last account that was revoked or restored here. */
-  #heardMs = Number.NEGATIVE_INFINITY;
   readonly #parts: { readonly [P in keyof NowReadings]: KeptPart<NowReadings[P]> } = {
     fleet: new KeptPart(AT_ONCE_MS),
     keys: new KeptPart(LARGE_MS),
@@ -72,15 +68,8 @@ export class NowBoard {
   }
 
   /** This instance has revoked or restored, or tried to: whoever asks now is not told that all is well by what was read before. */
-  changed(
-    { vault, account }: { readonly vault?: string; readonly account?: string },
-    ports: Pick<NowPorts, 'now' | 'settings'>,
-  ): void {
-    if (account !== undefined) {
-      this.#heardMs = ports.now().getTime() + HEARD_MS;
-      return;
-    }
-    const managed = vault === undefined ? undefined : ports.settings.vaults.byName(vault);
+  changed(vault: string | undefined, { settings }: Pick<NowPorts, 'settings'>): void {
+    const managed = vault === undefined ? undefined : settings.vaults.byName(vault);
     if (managed) this.#lister.forget(managed);
     this.#parts.keys.change();
   }
@@ -106,7 +95,7 @@ export class NowBoard {
   #asOld(taken: PartTaken<FleetSnapshot>): PartTaken<FleetSnapshot> {
     if (!('value' in taken)) return taken;
     const { readOn } = taken.value;
-    return { ...taken, readOn, ...(readOn.getTime() < this.#heardMs ? { reading: true } : {}) };
+    return { ...taken, readOn };
   }
 }
 

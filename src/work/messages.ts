@@ -3,8 +3,7 @@ import { InvalidMessageError } from '../errors.ts';
 import { TRACEPARENT } from '../telemetry/traceparent.ts';
 import { parseJson } from '../text.ts';
 import { NOTIFICATION } from './notification.ts';
-import { GIVES } from './taken.ts';
-import { CLOSES, MOST_CHARACTERS, SAID, STAMP } from './who-and-why.ts';
+import { MOST_CHARACTERS, SAID } from './who-and-why.ts';
 
 /** Queue of work about a key; created by the infrastructure, with its poison queue. */
 export const KEY_WORK = 'key-work';
@@ -156,21 +155,8 @@ const revocationWork = z.object({
   ...carried,
 });
 
-/** "Look whether what was revoked of this account, or restored, still stands." */
-const accountRevocationWork = z.strictObject({
-  kind: z.literal('accountRevocation'),
-  /** ARM id. */
-  account: z.string().min(1).max(500),
-  /** Name of the encryption scope; absent: the account's identity. */
-  scope: z.string().min(1).max(63).optional(),
-  /** What was done; absent: a drift check has found that what is revoked has access. */
-  done: z
-    .strictObject({ did: z.enum(['revoke', 'restore']), revocation: STAMP, call: SAID, gives: GIVES, closes: CLOSES })
-    .optional(),
-  /** Whether it is recorded in the audit trail, should it not be: when nobody else is at that any more. */
-  records: z.boolean(),
-  ...carried,
-});
+/** A repair of a revocation below the key, as version 2 sent it: it is dropped. */
+const accountRevocationWork = z.object({ kind: z.literal('accountRevocation'), ...carried });
 
 /** "See how far this re-key is, and go on with it." */
 const rekeyWork = z.object({
@@ -224,7 +210,6 @@ export type AccountWork = z.output<typeof accountWork>;
 export type ScopesWork = z.output<typeof scopesWork>;
 export type ProbeWork = z.output<typeof probeWork>;
 export type RevocationWork = z.output<typeof revocationWork>;
-export type AccountRevocationWork = z.output<typeof accountRevocationWork>;
 export type RotateWork = z.output<typeof rotateWork>;
 export type RekeyWork = z.output<typeof rekeyWork>;
 export type RotationWork = z.output<typeof rotationWork>;

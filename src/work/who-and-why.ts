@@ -11,17 +11,6 @@ export const MOST_CHARACTERS = {
   ticket: 200,
 } as const;
 
-/** A revocation, as a message carries it. */
-export const STAMP = z.strictObject({
-  id: z.string().max(MOST_CHARACTERS.id),
-  revokedOn: z.iso.datetime(),
-  revokedBy: z.string().max(MOST_CHARACTERS.id),
-  joined: z.array(z.string().max(MOST_CHARACTERS.id)).optional(),
-});
-
-/** Ids of all that a restore closes, the one that it names among them. They were in tags, of which an account has 50. */
-export const CLOSES = z.array(z.string().max(MOST_CHARACTERS.id)).max(50).optional();
-
 /** Who revoked or restored, and why. */
 export const SAID = z.strictObject({
   caller: z.strictObject({

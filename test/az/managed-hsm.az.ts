@@ -221,7 +221,6 @@ describe('A local role that was taken away', () => {
       );
       expect(all.map(({ roleName, scope }) => `${roleName} ${scope}`).sort()).toEqual([
         'CMK Autopilot /keys',
-        'CMK Autopilot account revoker /keys',
         'CMK Autopilot roles reader /',
       ]);
     } finally {

@@ -59,7 +59,7 @@ beforeAll(async () => {
       ).CMK_APP_PRINCIPAL_ID,
       'principal',
     );
-  ours = await app(SUBSCRIPTION_ID, { allowAccountRevocation: true, allowBlobProbe: true });
+  ours = await app(SUBSCRIPTION_ID, { allowBlobProbe: true });
   const [made] = [...world.systemTopics.values()];
   theirs = await app(OTHER, { systemTopics: { [vault]: made?.id ?? '' } });
 

@@ -142,13 +142,4 @@ describe('where a further proof is asked for', () => {
     const { page } = await restore(VIEW, KEY);
     await page.getByText('The key is restored.').waitFor();
   });
-
-  it('so is an account, on its own page', { timeout: 120_000 }, async () => {
-    const view = '#/fleet/strecords01';
-    const revoker = await as('revoker', view);
-    await revoke(revoker, 'strecords01');
-    await revoker.page.getByText('strecords01 is revoked by itself: nothing gives it access.').waitFor();
-    const { page } = await restore(view, 'strecords01');
-    await page.getByText('strecords01 is restored.').waitFor();
-  });
 });

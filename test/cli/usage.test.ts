@@ -97,7 +97,7 @@ describe('dates, durations and numbers', () => {
       ['key', 'restore', 'k', '--vault', 'kv-files', '--yes', '--revocation', 'cafe'],
       /Required option '--reason <text>'/,
     ],
-    [['account', 'restore', 'st1', '--yes', '--revocation', 'cafe'], /Required option '--reason <text>'/],
+    [['account', 'restore', 'st1', '--yes'], /Required option '--reason <text>'/],
     [['audit', 'verify', '--from', '2026-13-45'], /"2026-13-45" is not a day/],
   ])('%j: refused before anything is asked of Azure', async (args, message) => {
     const { code, out, err } = await cmk(...args);

@@ -43,9 +43,7 @@ function callOf(
   const revocation = '0000000000000000';
   const bodies: Record<string, object> = {
     revokeKey: { reason, confirm: 'another/key' },
-    revokeAccount: { reason, confirm: 'another' },
     restoreKey: { reason, revocation },
-    restoreAccount: { reason, revocation },
     startRekey: { reason, from: `${vault}/${key}`, to: `${vault}/${other}` },
   };
   if (operationId === 'startRekey') return { method, path: `${path}?dryRun=true`, body: bodies.startRekey ?? {} };

@@ -89,16 +89,9 @@ describe('a flood of refused calls', () => {
   it('over one key hides nothing that its caller is refused on another, which alerts tell apart', () => {
     singly(1_000, CALLER);
     expect(singly(100, { ...CALLER, key: 'kv-files/other-key' })).toBe(1);
-    expect(singly(100, { ...CALLER, key: undefined, account: 'stfiles01' })).toBe(1);
     // A stranger may name any key there is.
     singly(1_000);
     expect(singly(1, { ...STRANGER, key: 'kv-files/other-key' })).toBe(0);
-  });
-
-  it('says which accounts it asked for', () => {
-    singly(100, { ...CALLER, key: undefined, call: 'revokeAccount', account: 'stfiles01' });
-    vi.advanceTimersByTime(60_000);
-    expect(summaries).toMatchObject([{ calls: 90, keys: [], accounts: ['stfiles01'] }]);
   });
 
   it('is another matter where Azure kept calls from being done: each key of a hundred that were to be revoked has its line', () => {

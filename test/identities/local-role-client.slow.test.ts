@@ -41,21 +41,6 @@ describe('a local role', () => {
     expect([found.filter(of(principalId)).length, found.filter(of(other)).length]).toEqual([1, 1]);
   });
 
-  it('is found, is taken away once, however often, and comes back under the same name', async () => {
-    const principalId = randomUUID();
-    const name = randomUUID();
-    await roles().give(HSM, '/keys/vault-key', principalId, ROLE, name);
-    const one = { name, roleId: ROLE, principalId, scope: '/keys/vault-key' };
-    expect(await roles().find(HSM, '/keys/vault-key', name)).toEqual(one);
-    await roles().remove(HSM, '/keys/vault-key', name);
-    await roles().remove(HSM, '/keys/vault-key', name);
-    expect(await roles().find(HSM, '/keys/vault-key', name)).toBeUndefined();
-    await roles().give(HSM, '/keys/vault-key', principalId, ROLE, name);
-    expect(await roles().find(HSM, '/keys/vault-key', name)).toEqual(one);
-    wire.azure.faults.add([{ match: { ...match, method: 'DELETE' }, answer: { status: 403, body: { error: {} } } }]);
-    await expect(roles().remove(HSM, '/keys/vault-key', name)).rejects.toThrow();
-  });
-
   it('is not taken to be given by a conflict of another kind', async () => {
     const principalId = randomUUID();
     const body = { error: { code: 'RoleAssignmentLimitExceeded', message: 'No more.' } };

@@ -13,7 +13,6 @@ const ASKED: JsonObject = {
   managedVaults: [VAULT, OTHER_VAULT, HSM],
   allowKeyRecovery: true,
   allowIdentityAssignment: true,
-  allowAccountRevocation: true,
   allowEffectProbe: true,
   allowBlobProbe: true,
   vaultDiagnostics: true,

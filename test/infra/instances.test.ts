@@ -20,7 +20,6 @@ async function written(subscriptionId: string, parameters: JsonObject): Promise<
         storageSubscriptions: [SHARED],
         packageUri: 'https://example.com/app.zip',
         allowKeyRecovery: true,
-        allowAccountRevocation: true,
         allowIdentityAssignment: true,
         allowEffectProbe: true,
         allowBlobProbe: true,

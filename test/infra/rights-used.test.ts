@@ -60,9 +60,6 @@ const NEEDS: Readonly<Record<string, readonly Need[]>> = {
     ['vault', 'Microsoft.Authorization/roleAssignments/read'],
     ['hsm', 'Microsoft.Authorization/roleAssignments/read'],
   ],
-  'roleAssignments.get': [['vault', 'Microsoft.Authorization/roleAssignments/read']],
-  'roleAssignments.create': [['vault', 'Microsoft.Authorization/roleAssignments/write']],
-  'roleAssignments.delete': [['vault', 'Microsoft.Authorization/roleAssignments/delete']],
   'roleDefinitions.get': [['vault', 'Microsoft.Authorization/roleDefinitions/read']],
   'roleAssignmentScheduleInstances.listForScope': [
     ['vault', 'Microsoft.Authorization/roleAssignmentScheduleInstances/read'],
@@ -82,8 +79,6 @@ const NEEDS: Readonly<Record<string, readonly Need[]>> = {
   'below.listBySystemTopic': [['topic', 'Microsoft.EventGrid/systemTopics/eventSubscriptions/read']],
   'below.beginCreateOrUpdateAndWait': [['topic', 'Microsoft.EventGrid/systemTopics/eventSubscriptions/write']],
   // Read, or written, by a request of our own.
-  '/resources': [['subscription', 'Microsoft.Resources/subscriptions/resources/read']],
-  'Microsoft.Resources/tags': [['written account', 'Microsoft.Resources/tags/write']],
   'Microsoft.Insights/diagnosticSettings': [
     ['vault', 'Microsoft.Insights/diagnosticSettings/read'],
     ['hsm', 'Microsoft.Insights/diagnosticSettings/read'],
@@ -280,7 +275,6 @@ async function deployed({ vaultSubscription, topic, accountSubscriptions, confin
     allowKeyRecovery: true,
     allowEventRepair: true,
     allowIdentityAssignment: true,
-    allowAccountRevocation: true,
     allowBlobProbe: true,
     vaultDiagnostics: true,
     packageUri: alone ? 'https://example.com/app.zip' : '',

@@ -5,8 +5,6 @@ import { createWorld } from '../../local/azure/create-world.ts';
 import { addAccount, addPrincipal, addResourceGroup, addSubscription } from '../../local/azure/fleet.ts';
 import { assignRole } from '../../local/azure/roles/assign-role.ts';
 import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
-import { requireDelegation } from '../../local/azure/roles/delegation.ts';
-import type { RoleDefinition } from '../../local/azure/world.ts';
 import type { Resource } from './arm/deploy.ts';
 import type { DryAzure } from './arm/dry-azure.ts';
 import { asArray, asObject, asString, at, type JsonObject } from './arm/json.ts';
@@ -21,17 +19,9 @@ import {
   VAULT,
 } from './arm/templates.ts';
 
-const isKeyRoleKeeper = ({ body }: Resource): boolean =>
-  asString(at(body, 'properties', 'roleName'), 'name').startsWith('CMK Autopilot key role keeper');
 const NOTIFY_FROM = `/subscriptions/${OTHER_SUBSCRIPTION}/resourceGroups/rg-ops/providers/Microsoft.KeyVault/vaults/kv-ops/secrets/cmk-notify`;
 
 const READ_BLOBS = 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read';
-const ENCRYPTION_USER_ALONE = (['write', 'delete'] as const)
-  .map((verb) => {
-    const of = `@${verb === 'write' ? 'Request' : 'Resource'}[Microsoft.Authorization/roleAssignments:`;
-    return `((!(ActionMatches{'Microsoft.Authorization/roleAssignments/${verb}'})) OR (${of}RoleDefinitionId] ForAnyOfAnyValues:GuidEquals {e147488a-f6f5-4113-8e2d-b22465e65bf6} AND ${of}PrincipalType] ForAnyOfAnyValues:StringEqualsIgnoreCase {'ServicePrincipal'}))`;
-  })
-  .join(' AND ');
 
 /** Every right that can be asked for, asked for. */
 const EVERYTHING: JsonObject = {
@@ -39,7 +29,6 @@ const EVERYTHING: JsonObject = {
   allowKeyRecovery: true,
   allowEventRepair: true,
   allowIdentityAssignment: true,
-  allowAccountRevocation: true,
   allowEffectProbe: true,
   allowBlobProbe: true,
   storageResourceGroups: [`/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-files`],
@@ -108,63 +97,9 @@ describe('custom roles', () => {
       /vaults\/(keys|secrets|certificates)\/(delete|purge|backup|import|create|decrypt|encrypt|wrap|unwrap|sign|release|write)|purge|deletedVaults|listKeys|regenerateKey|listAccountSas|roleAssignments\/(write|delete)|roleDefinitions\/(write|delete)|elevateAccess|sites\/(write|config|publish)/i;
     expect(
       roles()
-        .filter((role) => !isKeyRoleKeeper(role))
         .flatMap(actionsOf)
         .filter((action) => forbidden.test(action)),
     ).toEqual([]);
-  });
-
-  it('let the app take and give one role of service principals on managed vaults, and only on request', () => {
-    const keepers = run('main with everything')
-      .ofType('Microsoft.Authorization/roleDefinitions')
-      .filter(isKeyRoleKeeper);
-    expect(new Set(keepers.flatMap(actionsOf))).toEqual(
-      new Set(['Microsoft.Authorization/roleAssignments/delete', 'Microsoft.Authorization/roleAssignments/write']),
-    );
-    const ids = new Set(keepers.map(({ id }) => guidIn(id)));
-    const given = assignments('main with everything').filter((one) => ids.has(guidIn(roleIdOf(one))));
-    expect(given.map(scopeOf).sort()).toEqual([VAULT, OTHER_VAULT].sort());
-    for (const { body } of given) {
-      expect(at(body, 'properties', 'conditionVersion')).toBe('2.0');
-      expect(at(body, 'properties', 'condition')).toBe(ENCRYPTION_USER_ALONE);
-    }
-    expect(run('main').ofType('Microsoft.Authorization/roleDefinitions').filter(isKeyRoleKeeper)).toEqual([]);
-    const tags = run('main').ofType('Microsoft.Authorization/roleDefinitions').flatMap(actionsOf);
-    expect(tags.filter((action) => /tags/.test(action))).toEqual([]);
-  });
-
-  it('are bound by that condition as Azure evaluates it: to no other role, and to no person', () => {
-    const world = createWorld({});
-    const principal = { objectId: 'app', clientId: 'app' };
-    const scope = VAULT;
-    const role: RoleDefinition = {
-      id: `/providers/Microsoft.Authorization/roleDefinitions/${randomUUID()}`,
-      roleName: 'keeper',
-      type: 'CustomRole',
-      actions: ['Microsoft.Authorization/roleAssignments/write', 'Microsoft.Authorization/roleAssignments/delete'],
-      notActions: [],
-      dataActions: [],
-      notDataActions: [],
-      assignableScopes: [],
-    };
-    world.roleDefinitions.set(role.id.toLowerCase(), role);
-    const keeper = assignRole(world, { scope, principalId: 'app', role, settled: true });
-    Object.assign(keeper, { condition: ENCRYPTION_USER_ALONE });
-    const may = (verb: 'write' | 'delete', roleName: keyof typeof BUILT_IN_ROLES, principalType: string): boolean => {
-      const roleDefinitionId = BUILT_IN_ROLES[roleName].id;
-      try {
-        requireDelegation(world, principal, verb, `${scope}/keys/k`, { roleDefinitionId, principalType });
-        return true;
-      } catch {
-        return false;
-      }
-    };
-    for (const verb of ['write', 'delete'] as const) {
-      expect(may(verb, 'Key Vault Crypto Service Encryption User', 'ServicePrincipal')).toBe(true);
-      expect(may(verb, 'Key Vault Crypto Service Encryption User', 'User')).toBe(false);
-      expect(may(verb, 'Key Vault Crypto Officer', 'ServicePrincipal')).toBe(false);
-      expect(may(verb, 'Owner', 'ServicePrincipal')).toBe(false);
-    }
   });
 
   it.each([
@@ -225,16 +160,15 @@ describe('custom roles', () => {
     expect([may('list'), may('read'), may('write')]).toEqual([true, false, false]);
   });
 
-  it('delete nothing but that role', () => {
+  it('delete nothing', () => {
     expect(
       roles()
-        .filter((role) => !isKeyRoleKeeper(role))
         .flatMap(actionsOf)
         .filter((action) => /\/delete(?:\/|$)/i.test(action)),
     ).toEqual([]);
   });
 
-  it('write nothing but storage accounts, encryption scopes, what events need, and on request a role and tags', () => {
+  it('write nothing but storage accounts, encryption scopes, and what events need', () => {
     const writes = [
       ...new Set(
         roles()
@@ -243,7 +177,6 @@ describe('custom roles', () => {
       ),
     ];
     expect(writes.sort()).toEqual([
-      'Microsoft.Authorization/roleAssignments/write',
       'Microsoft.EventGrid/eventSubscriptions/write',
       'Microsoft.EventGrid/systemTopics/eventSubscriptions/write',
       'Microsoft.KeyVault/vaults/eventGridFilters/write',
@@ -251,7 +184,6 @@ describe('custom roles', () => {
       'Microsoft.KeyVault/vaults/keys/rotate/action',
       'Microsoft.KeyVault/vaults/keys/update/action',
       'Microsoft.ManagedIdentity/userAssignedIdentities/assign/action',
-      'Microsoft.Resources/tags/write',
       'Microsoft.Storage/storageAccounts/encryptionScopes/write',
       'Microsoft.Storage/storageAccounts/write',
       'Microsoft.Web/sites/functions/write',

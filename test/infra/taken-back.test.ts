@@ -29,7 +29,6 @@ it.each<[name: string, before: JsonObject, after: JsonObject]>([
   ['CMK_HOST_STORAGE_BY_CONTAINER', {}, { hostStorageByContainer: true }],
   ['CMK_ALLOW_EFFECT_PROBE', { allowEffectProbe: true }, {}],
   ['CMK_ALLOW_BLOB_PROBE', { allowBlobProbe: true }, {}],
-  ['CMK_ALLOW_ACCOUNT_REVOCATION', { allowAccountRevocation: true }, {}],
   ['CMK_ALLOW_IDENTITY_ASSIGNMENT', { allowIdentityAssignment: true }, {}],
   ['CMK_ALLOW_EVENT_REPAIR', {}, { allowEventRepair: false }],
   ['CMK_DEAD_LETTER_ACTIONS', { deadLetterActions: ['Microsoft.Storage/storageAccounts/write'] }, {}],

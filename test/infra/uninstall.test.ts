@@ -22,7 +22,6 @@ it('says how to be rid of everything that a deployment puts beside its own resou
     storageResourceGroups: [`/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-files`],
     allowKeyRecovery: true,
     allowIdentityAssignment: true,
-    allowAccountRevocation: true,
     allowEffectProbe: true,
     allowBlobProbe: true,
     vaultDiagnostics: true,

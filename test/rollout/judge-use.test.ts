@@ -52,12 +52,6 @@ describe('a use of a key in a rotation', () => {
       'failed',
       'IdentityHasNoAccess',
     ],
-    [
-      'that is revoked by itself is left alone',
-      { ...old, outcome: outcome('done', 'AccountRevocationOpen') },
-      'left',
-      'AccountRevocationOpen',
-    ],
     ['that was given up failed', { ...old, outcome: outcome('reject', 'Refused') }, 'failed', 'Refused'],
     [
       'that the last look found in order, and is not, waits',

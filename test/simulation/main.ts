@@ -3,13 +3,6 @@ import { randomly } from './choose.ts';
 import { BrokenHistory, exploreAll, runHistory, seeded, shrink, type World } from './explore.ts';
 import { KeyWorld } from './key-world.ts';
 import {
-  randomAccountWorld,
-  randomByHandAccountWorld,
-  randomGrowingAccountWorld,
-  randomKilledAccountWorld,
-  randomLateAccountWorld,
-} from './random-account.ts';
-import {
   randomAnnouncementsWorld,
   randomAppWorld,
   randomBreakGlassWorld,
@@ -65,18 +58,10 @@ const TURNS: readonly ((random: () => number) => () => World)[] = [
 const IN_TURN: Readonly<Record<number, (random: () => number) => () => World>> = {
   0: randomForgeryWorld,
   2: randomCutOffWorld,
-  3: randomGrowingAccountWorld,
-  4: randomKilledAccountWorld,
   5: randomForgeryWorld,
   6: randomLostLooksWorld,
   7: randomCutOffRotationWorld,
   8: randomLostRenewalsWorld,
-  9: randomAccountWorld,
-  11: randomLateAccountWorld,
-  12: randomByHandAccountWorld,
-  13: randomLateAccountWorld,
-  14: randomAccountWorld,
-  15: randomLateAccountWorld,
 };
 
 /** Each seed is a history of one of them. */

@@ -22,7 +22,6 @@ interface Mutant {
 const REVOCATION = 'src/revocation/revocation.ts';
 const DEADLINE = 'src/azure/deadline.ts';
 const PLANS = 'src/revocation/revocation-plans.ts';
-const SETTLE_ACCOUNT = 'src/revocation/settle-account.ts';
 
 /** What the controller is protected by. */
 const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
@@ -197,7 +196,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a move that was announced by a guess is made, whatever is read then',
     file: 'src/accounts/reconciliation.ts',
-    from: 'if (guess && reading?.use && isSameUse(reading.use, guess) && !reading.revoked) {',
+    from: 'if (guess && reading?.use && isSameUse(reading.use, guess)) {',
     to: 'if (reading?.use) {',
   },
   {
@@ -337,42 +336,6 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/revocation/in-time.ts',
     from: 'setTimeout(() => reject(',
     to: 'void (() => reject(',
-  },
-  {
-    name: 'no second look: what a late write gives back to a revoked account stays',
-    file: SETTLE_ACCOUNT,
-    from: 'if (stands.length > 0) await look.take(open, words, closed);',
-    to: 'if (stands.length > 0) return;',
-  },
-  {
-    name: 'no second look: what a late write takes from a restored account is not given again',
-    file: SETTLE_ACCOUNT,
-    from: "else if (done?.did === 'restore') await look.give(done.revocation.id, words, closed);",
-    to: '',
-  },
-  {
-    name: 'a record of an account that a late write brings back opens its revocation again',
-    file: SETTLE_ACCOUNT,
-    from: 'const ghosts = open.filter(({ id }) => closed.has(id));',
-    to: 'const ghosts = open.filter(({ id }) => closed.has(id) && false);',
-  },
-  {
-    name: 'a look takes away what a person has given to a revoked account',
-    file: SETTLE_ACCOUNT,
-    from: 'return atMs <= of.revokedOn.getTime() + LATE_WRITE_MS && !isUnderWay;',
-    to: 'return !isUnderWay;',
-  },
-  {
-    name: 'a look leaves what does not say when it was given',
-    file: SETTLE_ACCOUNT,
-    from: 'const atMs = changedOn?.getTime() ?? nowMs;',
-    to: 'const atMs = changedOn?.getTime() ?? Number.POSITIVE_INFINITY;',
-  },
-  {
-    name: 'a revocation of an account by a process that was killed is not recorded',
-    file: 'src/identities/settle-below-key.ts',
-    from: 'if (records && done) {',
-    to: 'if (records && done && false) {',
   },
   {
     name: 'a pause is not asked for before an account is read, nor before it is written',

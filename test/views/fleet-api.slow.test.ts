@@ -7,7 +7,6 @@ import { reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
 import type { DriftReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import type { RouteKey } from '../../src/http/access.ts';
-import { formatAccountRevocation, type RevokedPart } from '../../src/revocation/account-record.ts';
 import { openRevocation } from '../../src/revocation/revocation.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import type { Services } from '../../src/services.ts';
@@ -140,30 +139,6 @@ describe('GET /api/fleet', () => {
     expect([findings, scopeUses]).toMatchObject([[], [{ vault: 'kv-files' }]]);
   });
 
-  it('names what is revoked below the key, by its newest revocation, and of one account all of them', async () => {
-    const key = new TestKey(wire.azure.world);
-    const [one, other] = [key.account(), key.account()];
-    const record = (id: string, part: RevokedPart, minutes: number) => {
-      const revokedOn = new Date(wire.azure.clock.nowMs() + (minutes - 60) * 60_000);
-      const took = part === 'identity' ? [] : [{ kind: 'scope', name: 'scope1' } as const];
-      return { id, revokedOn, revokedBy: SOMEBODY, part, took };
-    };
-    const all = [record('a1-first', 'identity', 1), record('a2-again', 'identity', 3)];
-    const scope = record('a3-scope', 'scope:scope1', 2);
-    one.tags = { ...one.tags, ...Object.assign({}, ...all.map(formatAccountRevocation)) };
-    other.tags = { ...other.tags, ...formatAccountRevocation(scope) };
-    for (const each of [one, other]) await discover(key, each);
-    const { summary } = await fleet(`key=${key.name}`);
-    expect(summary.moreRevocations).toBe(0);
-    expect(summary.revocations).toMatchObject([
-      { account: one.name, id: 'a2-again', revokedBy: SOMEBODY, revokedOn: all[1]?.revokedOn.toISOString() },
-      { account: other.name, id: 'a3-scope', scope: 'scope1', took: [{ kind: 'scope', name: 'scope1' }] },
-    ]);
-    expect((await account(one.name)).revocations.map(({ id }) => id)).toEqual(['a2-again', 'a1-first']);
-    const elsewhere = await fleet(`key=${key.name}`, { reaches: (asked) => asked?.vault === 'kv-records' });
-    expect(elsewhere.summary.revocations).toEqual([]);
-  });
-
   it('says what it could not read, and calls nothing serving that hangs on it', async () => {
     const down = async (): Promise<never> => {
       throw new Error('connect ECONNREFUSED');
@@ -203,7 +178,7 @@ describe('GET /api/fleet', () => {
     ]);
     const { health } = await check();
     wire.azure.faults.clear();
-    expect(health?.states).toMatchObject({ Serving: 14, Unknown: 1 });
+    expect(health?.states).toMatchObject({ Serving: 13, Unknown: 1 });
     expect((await fleet()).summary.states).toEqual(health?.states);
     expect((await account(told.name)).health).toEqual({ state: 'Serving' });
     expect((await account(untold.name)).health).toMatchObject({

@@ -9,8 +9,6 @@ const FLEET = {
   listed: true,
   accounts: 13,
   states: STATES,
-  revocations: [],
-  moreRevocations: 0,
   warnings: [] as string[],
 };
 const KEYS = {
@@ -54,11 +52,6 @@ describe('the one line', () => {
   });
 
   it.each([
-    [
-      'accounts below their key, those that are not listed too',
-      fleet({ moreRevocations: 3 }),
-      '3 accounts or scopes are revoked by themselves',
-    ],
     ['keys', keys({ moreRevoked: 1 }), '1 key is revoked'],
     ['accounts of keys that are not listed', fleet({ states: { ...STATES, Revoked: 2 } }), '2 accounts are revoked'],
     ['accounts that are blocked', fleet({ states: { ...STATES, Blocked: 1_200 } }), '1,200 accounts are blocked'],
@@ -88,8 +81,8 @@ describe('the one line', () => {
   it('never says that all is well of what has not been read, or was never checked', () => {
     const reading = { reading: true } as const;
     expect(judged({ keys: reading })).toEqual({ tone: 'none', line: 'Not everything has been read yet.' });
-    expect(judged({ keys: reading, ...fleet({ moreRevocations: 1 }) }).line).toBe(
-      'Not well: 1 account or scope is revoked by itself. Not everything has been read yet.',
+    expect(judged({ keys: reading, ...fleet({ states: { ...STATES, NoAccess: 1 } }) }).line).toBe(
+      'Not well: 1 account has no access to the key. Not everything has been read yet.',
     );
     expect(judged(drift(undefined))).toMatchObject({
       tone: 'none',

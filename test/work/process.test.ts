@@ -218,6 +218,12 @@ it('a message without a count of tries starts at none', () => {
   expect(ACCOUNT_WORK).not.toBe(KEY_WORK);
 });
 
+it('a message of version 2 about a revocation of one account is read, to be dropped', () => {
+  const done = { did: 'revoke', revocation: { id: 'f00d', revokedOn: START.toISOString(), revokedBy: 'a' }, call: {} };
+  const work = { ...WORK, kind: 'accountRevocation', account: '/subscriptions/x', scope: 'one', records: true, done };
+  expect(parseKeyQueueWork(work)).toMatchObject({ kind: 'accountRevocation' });
+});
+
 it('every message may say since when it is put off, and need not', () => {
   const { attempt: _, ...rest } = WORK;
   const since = START.toISOString();

@@ -161,8 +161,7 @@ function unreached(method: string, tookTooLong: boolean): Problem {
     status: 0,
     detail: `${tookTooLong ? 'It did not answer in time.' : 'The network or the app is away.'}${mayHaveHappened(method)}`,
     reason: 'Unreached',
-    nextStep:
-      'Check the network. If the app is down, the command line works without it: cmk key revoke and restore; of one account alone cmk account revoke and restore.',
+    nextStep: 'Check the network. If the app is down, the command line works without it: cmk key revoke and restore.',
   };
 }
 

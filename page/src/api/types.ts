@@ -2,16 +2,10 @@ import type { z } from 'zod';
 
 // What the API answers, by its own schemas: a change there is an error here.
 export type { AuditRecordView, AuditRecordWhole } from '../../../src/audit/trail-view.ts';
-export type {
-  AccountRestoreResponse,
-  AccountRevokeResponse,
-  AccountStatusResponse,
-} from '../../../src/break-glass/account-schemas.ts';
 export type { RestoreResponse, RevokeResponse } from '../../../src/break-glass/schemas.ts';
 export type { DriftCause } from '../../../src/drift/report.ts';
 export type { TrendDay } from '../../../src/drift/trend/trend.ts';
 export type { RotationSummary } from '../../../src/fleet/rotation-schemas.ts';
-export type { AccountRecordView, TakenView } from '../../../src/revocation/record-view.ts';
 export type { KeyStatusResponse, KeySummary } from '../../../src/views/key-schemas.ts';
 export type { NowAnswer, NowParts } from '../../../src/views/now-schemas.ts';
 

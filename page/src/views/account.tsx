@@ -1,6 +1,5 @@
-import { useState } from 'preact/hooks';
 import { HEALTH_MEANINGS } from '../../../src/fleet/health-states.ts';
-import type { AccountStatusResponse, FleetAccount } from '../api/types.ts';
+import type { FleetAccount } from '../api/types.ts';
 import { type PollHow, usePoll } from '../api/use-poll.ts';
 import { count, inWords, keyLabel, keyNames, shortId, shortVersion } from '../names.ts';
 import { href } from '../route.ts';
@@ -11,23 +10,15 @@ import { ProblemCard } from '../ui/problem.tsx';
 import { Prose } from '../ui/prose.tsx';
 import { Facts, Section } from '../ui/section.tsx';
 import { Since, Time } from '../ui/time.tsx';
-import { AccountBreakGlass } from './break-glass/account-break-glass.tsx';
 import { HealthBadge } from './health.tsx';
 
 const PROBE = { blocked: 'refuses to serve data', open: 'serves data', unknown: 'could not be asked' } as const;
-const ACCESS = {
-  true: ['good', 'Its identity may use the key'],
-  false: ['bad', 'Its identity may not use the key'],
-  unknown: ['none', 'Whether its identity may use the key is not known'],
-} as const;
-/** A longer list helps nobody; the API has all. */
-const MOST_SHARES = 100;
 const SEVERITY = { error: 'bad', warning: 'warn', advice: 'info' } as const;
 
 const HOW: PollHow<FleetAccount> = { isUnsettled: ({ history }) => history.reading === true };
 
-/** One account: its key and version, scopes, file shares, identity, last moves, findings and history. */
-export function AccountView({ name, scope }: { readonly name: string; readonly scope: string | undefined }) {
+/** One account: its key and version, scopes, identity, last moves, findings and history. */
+export function AccountView({ name }: { readonly name: string }) {
   const account = usePoll<FleetAccount>(`/fleet/${encodeURIComponent(name)}`, 10_000, HOW);
   const { data } = account;
   return (
@@ -39,7 +30,6 @@ export function AccountView({ name, scope }: { readonly name: string; readonly s
       <Section title="How it stands" of={account}>
         {data && <Standing of={data} />}
       </Section>
-      <AccountBreakGlass {...{ name, scope, account }} />
       {data && (
         <div class="columns">
           <Section title="Key">
@@ -51,7 +41,6 @@ export function AccountView({ name, scope }: { readonly name: string; readonly s
         </div>
       )}
       {data && data.scopeUses.length > 0 && <Scopes of={data} />}
-      {data?.key && <Shares key={name} name={name} />}
       {data && (
         <Section title="Findings">
           <Findings of={data} />
@@ -63,16 +52,12 @@ export function AccountView({ name, scope }: { readonly name: string; readonly s
 }
 
 function Standing({ of }: { readonly of: FleetAccount }) {
-  const { health, probe, revocations } = of;
+  const { health, probe } = of;
   return (
     <>
       <p class="row">
         <HealthBadge state={health.state} />
-        <span>
-          {health.state === 'Serving' && revocations.length > 0
-            ? 'Its own data is served; an encryption scope of it is revoked.'
-            : HEALTH_MEANINGS[health.state]}
-        </span>
+        <span>{HEALTH_MEANINGS[health.state]}</span>
         {health.since && (
           <span class="muted">
             Since <Since at={health.since} />
@@ -132,15 +117,8 @@ function keyFacts({ key, mode, current, pinned, identity, lastLook }: FleetAccou
   ] as const;
 }
 
-function placeFacts({ id, subscription, resourceGroup, region, tags, revocations }: FleetAccount) {
-  // What is in these is told above.
-  const isRecord = (tag: string) =>
-    revocations.some((one) => tag.toLowerCase().startsWith(`cmk-revoked-${one.id.toLowerCase()}`));
-  const others = Object.entries(tags).filter(([name]) => !isRecord(name));
-  const all = [
-    ...others.map(([name, value]) => `${name}=${value}`),
-    ...(revocations.length > 0 ? ['the record of what is revoked'] : []),
-  ];
+function placeFacts({ id, subscription, resourceGroup, region, tags }: FleetAccount) {
+  const all = Object.entries(tags).map(([name, value]) => `${name}=${value}`);
   return [
     ['Subscription', subscription],
     ['Resource group', resourceGroup],
@@ -150,54 +128,6 @@ function placeFacts({ id, subscription, resourceGroup, region, tags, revocations
   ] as const;
 }
 
-/** Azure allows few lists, so that it is asked once, by whoever wants to know. */
-function Shares({ name }: { readonly name: string }) {
-  const [isWanted, setWanted] = useState(false);
-  const path = `/accounts/${encodeURIComponent(name)}?shares=true`;
-  const below = usePoll<AccountStatusResponse>(isWanted ? path : undefined, 600_000);
-  const { shares, access, warnings } = below.data ?? {};
-  return (
-    <Section title="File shares and access" {...(isWanted ? { of: below } : {})}>
-      {access && (
-        <>
-          <p>
-            <Badge tone={ACCESS[`${access.ready}`][0]}>{ACCESS[`${access.ready}`][1]}</Badge>
-          </p>
-          {access.missing.length > 0 && (
-            <ul class="sentences">
-              {access.missing.map((one) => (
-                <li key={one}>{one}</li>
-              ))}
-            </ul>
-          )}
-        </>
-      )}
-      {shares && (
-        <p>
-          {shares.length === 0 ? 'It has no file share.' : `${count(shares.length, 'file share')}: ${namesOf(shares)}.`}
-        </p>
-      )}
-      {warnings?.map((warning) => (
-        <p key={warning} class="muted">
-          {warning}
-        </p>
-      ))}
-      <p class="row">
-        <button type="button" onClick={() => (isWanted ? below.refresh() : setWanted(true))}>
-          {isWanted ? 'Ask Azure again' : 'Ask Azure'}
-        </button>
-        <span class="muted">Which file shares it has, and whether its identity may use its key now.</span>
-      </p>
-    </Section>
-  );
-}
-
-function namesOf(shares: NonNullable<AccountStatusResponse['shares']>): string {
-  const all = shares.map(({ name, protocol }) => (protocol === 'NFS' ? `${name} (NFS)` : name));
-  const more = all.length - MOST_SHARES;
-  return more > 0 ? `${all.slice(0, MOST_SHARES).join(', ')} and ${more} more` : all.join(', ');
-}
-
 function Scopes({ of }: { readonly of: FleetAccount }) {
   return (
     <Section title="Encryption scopes">
@@ -205,9 +135,6 @@ function Scopes({ of }: { readonly of: FleetAccount }) {
         {of.scopeUses.map(({ scope, key, version, mode, lastLook }) => (
           <li key={scope}>
             <span class="strong">{scope}</span>{' '}
-            {of.revocations.some((one) => one.scope?.toLowerCase() === scope.toLowerCase()) && (
-              <Badge tone="bad">Revoked</Badge>
-            )}{' '}
             <span class="muted">
               {key ? keyLabel(key) : 'Microsoft-managed'}
               {version ? ` ${shortVersion(version)}` : ''} {mode ?? ''}

@@ -62,6 +62,6 @@ export function Resource({ id }: { readonly id: string }) {
   const key = keyNames(id);
   if (key) return <a href={href(['keys', key.vault, key.key])}>{`${key.vault}/${key.key}`}</a>;
   const [, account, scope] = /\/storageAccounts\/([^/]+)(?:\/encryptionScopes\/([^/]+))?/i.exec(id) ?? [];
-  if (account) return <a href={href(['fleet', account], { scope })}>{scope ? `${account}/${scope}` : account}</a>;
+  if (account) return <a href={href(['fleet', account])}>{scope ? `${account}/${scope}` : account}</a>;
   return <span title={id}>{shortId(id)}</span>;
 }

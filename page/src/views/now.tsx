@@ -73,7 +73,7 @@ function Revocations({ standing, isQuiet }: PartProps) {
   const keys = partOf(standing, 'keys');
   return (
     <Section title="Open revocations" of={keys} isQuiet={isQuiet}>
-      <OpenRevocations keys={keys.data} below={partOf(standing, 'fleet').data} />
+      <OpenRevocations keys={keys.data} />
     </Section>
   );
 }
@@ -117,17 +117,13 @@ function More({ number }: { readonly number: number }) {
 interface OpenRevocationsProps {
   /** Undefined: not read. */
   readonly keys: NowParts['keys']['value'] | undefined;
-  /** Of the fleet; undefined: not read. */
-  readonly below: NowParts['fleet']['value'] | undefined;
 }
 
-/** Of keys, and below them of accounts and encryption scopes. */
-function OpenRevocations({ keys, below }: OpenRevocationsProps) {
-  const { revocations = [], moreRevocations = 0 } = below ?? {};
+function OpenRevocations({ keys }: OpenRevocationsProps) {
   const { revoked = [], moreRevoked = 0 } = keys ?? {};
   return (
     <>
-      {(revoked.length > 0 || revocations.length > 0) && (
+      {revoked.length > 0 && (
         <ul class="items">
           {revoked.map((key) => (
             <li key={key.key}>
@@ -137,24 +133,10 @@ function OpenRevocations({ keys, below }: OpenRevocationsProps) {
               <RevocationLine revocation={key.revocation} />
             </li>
           ))}
-          {revocations.map((one) => (
-            <li key={one.id}>
-              <p>
-                <a class="strong" href={href(['fleet', one.account], { scope: one.scope })}>
-                  {one.scope === undefined ? one.account : `${one.account}/${one.scope}`}
-                </a>{' '}
-                <span class="muted">{one.scope === undefined ? 'the account' : 'the encryption scope'} by itself</span>
-              </p>
-              <RevocationLine revocation={one} />
-            </li>
-          ))}
         </ul>
       )}
-      <More number={moreRevoked + moreRevocations} />
-      {keys && revoked.length === 0 && (
-        <p>No key is revoked{below && revocations.length === 0 && ', and no account by itself'}.</p>
-      )}
-      {!below && <p class="muted">Whether an account is revoked by itself is not known yet.</p>}
+      <More number={moreRevoked} />
+      {keys && revoked.length === 0 && <p>No key is revoked.</p>}
     </>
   );
 }

@@ -3,71 +3,61 @@ import type { Cli, GlobalOptions } from '../cli.ts';
 import { confirmName } from '../confirm.ts';
 import { changing, confirmed } from '../options.ts';
 import { placeOf } from './account-options.ts';
-import { type BreakGlassArguments, exitOf, ofRevocation, reasonOf } from './break-glass.ts';
+import { type BreakGlassArguments, exitOf, reasonOf } from './break-glass.ts';
 
-interface AccountBreakGlassArguments extends BreakGlassArguments {
-  scope?: string;
-}
+const ABOUT = `
+For a case that concerns one account and not the company, on your own sign-in:
+it takes the right to assign roles on the vault, or to write its access
+policies. It is done once and is not sticky: anyone who may grant the access can
+grant it again. Not in a Managed HSM. What is removed stands in the audit trail
+of the app (AzureWebJobsStorage__accountName), and a restore grants exactly
+that. Repeat either if it fails half-way.`;
 
-const WHAT = `
-For a case that concerns one account and not the company. Without --scope the
-role of the account's identity on its key is taken away, which takes an Azure
-RBAC vault and an identity that no other account has; with it, one encryption
-scope is disabled, which stops blobs and no file share. --dry-run says what
-stops, what goes on, and what Microsoft does not say.`;
-const NEEDS = `
-Needs Azure Resource Manager: the right to write the account's tags, and to take
-and give the role, or to write the scope. Whoever revoked cannot restore, unless
-CMK_DUAL_CONTROL is off.`;
-
-/** `account revoke` and `account restore`: what the app's API does, by the same code, without the app. */
+/** `account revoke` and `account restore`. */
 export function addAccountBreakGlass(named: (name: string) => Command, cli: Cli): void {
-  addRevoke(confirmed(changing(named('revoke'))).addHelpText('after', `${WHAT}${NEEDS}`), cli);
-  addRestore(confirmed(changing(named('restore'))).addHelpText('after', NEEDS), cli);
+  addRevoke(confirmed(changing(named('revoke'))).addHelpText('after', ABOUT), cli);
+  addRestore(confirmed(changing(named('restore'))).addHelpText('after', ABOUT), cli);
 }
 
 function addRevoke(revoking: Command, cli: Cli): void {
   revoking
-    .description('BREAK GLASS: cut one account, or one encryption scope, off from its key, and not the key')
-    .option('--scope <scope>', 'the encryption scope, instead of the whole account')
-    .action(async (account: string, options: AccountBreakGlassArguments, command: Command) => {
+    .description("BREAK GLASS: remove the role of one account's identity on its key, and leave the key")
+    .option('--shared', 'also where other accounts have the same identity, which are cut off too')
+    .action(async (account: string, options: BreakGlassArguments & { shared?: boolean }, command: Command) => {
       const globals = command.optsWithGlobals<GlobalOptions>();
       const { appRecord } = await import('../../operations/key/app-record.ts');
-      const { previewAccountRevocation, revokeAccountAsOperator } = await import(
-        '../../operations/account/account-revoke.ts'
-      );
-      const { environment } = cli;
-      const { ask } = cli.context;
-      const what = { ...placeOf(globals), account, scope: options.scope };
-      const reason = options.dryRun ? '' : await reasonOf(options, ask);
-      const name = options.scope === undefined ? account : `${account}/${options.scope}`;
-      if (!options.dryRun) await confirmName('revoke', name, options.yes ?? false, ask);
-      const app = appRecord(environment, () => cli.credential(globals));
-      await cli.run(
-        command,
-        (operation) =>
-          options.dryRun
-            ? previewAccountRevocation(what, operation)
-            : revokeAccountAsOperator({ ...what, reason, ticket: options.ticket, environment, app }, operation),
-        exitOf(options),
-      );
+      const { revokeAccount } = await import('../../operations/account/account-revoke.ts');
+      const reason = await confirmedReason('revoke', account, options, cli);
+      const { ticket, shared = false } = options;
+      const { audit } = appRecord(cli.environment, () => cli.credential(globals));
+      const asked = { ...placeOf(globals), account, shared, reason, ticket, audit };
+      await cli.run(command, (operation) => revokeAccount(asked, operation), exitOf(options));
     });
 }
 
 function addRestore(restoring: Command, cli: Cli): void {
-  ofRevocation(restoring, 'and in the drift report')
-    .description('give back what a revocation of an account took away, and nothing else; by another person')
-    .action(async (account: string, options: AccountBreakGlassArguments, command: Command) => {
+  restoring
+    .description('grant what `account revoke` removed since the last restore, and nothing else')
+    .action(async (account: string, options: BreakGlassArguments, command: Command) => {
       const globals = command.optsWithGlobals<GlobalOptions>();
+      const reason = await confirmedReason('restore', account, options, cli);
+      const { auditFiles } = await import('../../audit/audit-client.ts');
+      const { auditContainer } = await import('../../audit/audit-storage-client.ts');
       const { appRecord } = await import('../../operations/key/app-record.ts');
-      const { restoreAccountAsOperator } = await import('../../operations/account/account-restore.ts');
-      const { readDualControl } = await import('../../settings/access.ts');
-      const { ticket, revocation = '' } = options;
-      const reason = options.dryRun ? '' : await reasonOf(options, cli.context.ask);
-      if (!options.dryRun) await confirmName('restore', account, options.yes ?? false, cli.context.ask);
-      const dualControl = readDualControl(cli.environment);
-      const app = appRecord(cli.environment, () => cli.credential(globals));
-      const what = { ...placeOf(globals), account, revocation, reason, ticket, dualControl, app };
-      await cli.run(command, (operation) => restoreAccountAsOperator(what, operation), exitOf(options));
+      const { restoreAccount } = await import('../../operations/account/account-restore.ts');
+      const { readStorageSettings } = await import('../../settings/settings.ts');
+      const credential = () => cli.credential(globals);
+      const trail = auditFiles(auditContainer(readStorageSettings(cli.environment), credential));
+      const { audit } = appRecord(cli.environment, credential);
+      const asked = { ...placeOf(globals), account, reason, ticket: options.ticket, audit, trail };
+      await cli.run(command, (operation) => restoreAccount(asked, operation));
     });
+}
+
+/** The reason, and the name typed as confirmation; a dry run needs neither. */
+async function confirmedReason(what: string, name: string, options: BreakGlassArguments, cli: Cli): Promise<string> {
+  if (options.dryRun) return '';
+  const reason = await reasonOf(options, cli.context.ask);
+  await confirmName(what, name, options.yes ?? false, cli.context.ask);
+  return reason;
 }

@@ -118,7 +118,7 @@ function addRestore(restoring: Command, cli: Cli): void {
 }
 
 /** Names the revocation that a restore is of. */
-export function ofRevocation(command: Command, alsoIn: string): Command {
+function ofRevocation(command: Command, alsoIn: string): Command {
   return command.requiredOption(
     '--revocation <id>',
     `which one: its id is in the answer to it, ${alsoIn}`,

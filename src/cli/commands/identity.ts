@@ -61,7 +61,7 @@ export function addIdentityCommands(program: Command, cli: Cli): void {
 }
 
 async function granteeOf(who: string, azure: Azure): Promise<Grantee> {
-  const principal = { principalType: 'ServicePrincipal', mayBeShared: true } as const;
+  const principal = { principalType: 'ServicePrincipal' } as const;
   if (GUID.test(who)) return { principalId: who.toLowerCase(), name: who, ...principal };
   const { findIdentity } = await import('../../operations/resolve.ts');
   const { principalId, name } = await findIdentity(who, azure);

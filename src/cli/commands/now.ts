@@ -64,17 +64,11 @@ function partsOf({ line: _, tone: __, ...parts }: WholeNow): NowParts {
 }
 
 /** What is not as usual, a line for each. */
-function rowsOf({ fleet, keys, pauses, rotations, drift }: WholeNow): readonly (readonly Cell[])[] {
+function rowsOf({ keys, pauses, rotations, drift }: WholeNow): readonly (readonly Cell[])[] {
   const underWay = [...(rotations.value?.underWay ?? []), ...(keys.value?.notBegun ?? [])];
   const causes = drift.value?.report?.causes ?? [];
   return [
     ...(keys.value?.revoked ?? []).map(({ key, revocation }) => ['keys', nameOf(key), 'revoked', sinceOf(revocation)]),
-    ...(fleet.value?.revocations ?? []).map(({ account, scope, ...revocation }) => [
-      'accounts',
-      scope === undefined ? account : `${account}/${scope}`,
-      'revoked',
-      sinceOf(revocation),
-    ]),
     ...underWay.map(({ key, state, moved = 0, waiting = 0, failed = 0 }) => [
       'rotations',
       nameOf(key),

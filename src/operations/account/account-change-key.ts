@@ -10,10 +10,9 @@ import { formatOptOut, OPT_OUT_TAG } from '../../settings/opt-out.ts';
 import { tagOf } from '../../settings/requirement.ts';
 import { checkRole, type KeyChoice, readKeySource } from '../key/key-source.ts';
 import type { Operation } from '../operator-azure.ts';
-import { keyByName, type Where } from '../resolve.ts';
+import { findAccount, keyByName, type Where } from '../resolve.ts';
 import { planChangeKey, planDisable } from './account-plan.ts';
 import { type AccountResult, accountResult, applyPlan } from './account-write.ts';
-import { findUnrevoked } from './find-unrevoked.ts';
 
 interface ChangeKeyOptions extends Where {
   readonly account: string;
@@ -27,7 +26,7 @@ interface ChangeKeyOptions extends Where {
 /** Moves an account to another key, in the same vault or another one. */
 export async function changeKey(options: ChangeKeyOptions, operation: Operation): Promise<AccountResult> {
   const { azure, journal } = operation;
-  const account = await findUnrevoked(options.account, azure, options);
+  const account = await findAccount(options.account, azure, options);
   const use = accountKeyUse(account.encryption);
   if (use) journal.found(describeUse(account, use));
   const pinned = use?.pinned !== undefined && !options.automatic;
@@ -67,7 +66,7 @@ interface DisableOptions extends Where {
  */
 export async function disableAccount(options: DisableOptions, operation: Operation): Promise<AccountResult> {
   const { azure, journal } = operation;
-  const account = await findUnrevoked(options.account, azure, options);
+  const account = await findAccount(options.account, azure, options);
   const use = accountKeyUse(account.encryption);
   if (use) journal.found(describeUse(account, use));
   const plan = planDisable(account);

@@ -5,10 +5,9 @@ import { GUID } from '../../http/auth-config.ts';
 import { ensureIdentityRole } from '../identity/identity-ensure.ts';
 import { checkRole, type KeyChoice, type KeySource, readKeySource } from '../key/key-source.ts';
 import type { Operation } from '../operator-azure.ts';
-import { findIdentity, type Where } from '../resolve.ts';
+import { findAccount, findIdentity, type Where } from '../resolve.ts';
 import { attachIdentity, planEnable, type WantedIdentity } from './account-plan.ts';
 import { type AccountResult, accountResult, applyPlan } from './account-write.ts';
-import { findUnrevoked } from './find-unrevoked.ts';
 
 export interface EnableOptions extends Where {
   /** Name or ARM id. */
@@ -30,7 +29,7 @@ export interface EnableOptions extends Where {
 /** Encrypts an existing account with a key of Key Vault. */
 export async function enableAccount(options: EnableOptions, operation: Operation): Promise<AccountResult> {
   const { azure, journal } = operation;
-  const before = await findUnrevoked(options.account, azure, options);
+  const before = await findAccount(options.account, azure, options);
   journal.found(`account ${before.name} in ${before.resourceGroup} (${before.location})`);
   const source = await readKeySource(options.key, operation);
   const identity = options.identity ?? (options.federatedClientId ? undefined : ownIdentity(before));

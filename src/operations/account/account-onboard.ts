@@ -8,14 +8,21 @@ import { checkExpiry, ensureKey, type WantedKey } from '../key/key-ensure.ts';
 import { checkSize, usableVersion } from '../key/usable-key.ts';
 import { checkName } from '../names.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
-import { IDENTITY_TYPE, keyIn, lookForIdentity, lookForVault, resourceId, type Where } from '../resolve.ts';
+import {
+  findAccount,
+  IDENTITY_TYPE,
+  keyIn,
+  lookForIdentity,
+  lookForVault,
+  resourceId,
+  type Where,
+} from '../resolve.ts';
 import { ensureVault } from '../vault/vault-ensure.ts';
 import { noteVault } from '../vault/vault-notes.ts';
 import { enableAccount } from './account-enable.ts';
 import { planEnable } from './account-plan.ts';
 import { type Verification, verifyAccount } from './account-verify.ts';
 import { type AccountResult, accountResult } from './account-write.ts';
-import { findUnrevoked } from './find-unrevoked.ts';
 
 export interface OnboardOptions extends Where {
   readonly account: string;
@@ -51,7 +58,7 @@ export interface Onboarding extends AccountResult {
 export async function onboardAccount(options: OnboardOptions, operation: Operation): Promise<Onboarding> {
   const { azure, journal } = operation;
   checkWords(options, azure.now());
-  const account = await findUnrevoked(options.account, azure, options);
+  const account = await findAccount(options.account, azure, options);
   journal.found(`account ${account.name} in ${account.resourceGroup} (${account.location})`);
   journal.found(COVERED);
   const { subscriptionId: subscription, location } = account;

@@ -5,11 +5,10 @@ import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
 import { findVersion, isKnownOlder, type KeyVersion, newestUsableVersion } from '../../keys/key-versions.ts';
 import { usableVersion } from '../key/usable-key.ts';
 import type { Operation } from '../operator-azure.ts';
-import { keyByName, type Where } from '../resolve.ts';
+import { findAccount, keyByName, type Where } from '../resolve.ts';
 import { describeUse } from './account-change-key.ts';
 import type { AccountPlan } from './account-plan.ts';
 import { type AccountResult, accountResult, applyPlan } from './account-write.ts';
-import { findUnrevoked } from './find-unrevoked.ts';
 
 interface PinOptions extends Where {
   readonly account: string;
@@ -20,7 +19,7 @@ interface PinOptions extends Where {
 /** Holds an account at a version of the key it uses: the newest usable one, or a newer one than it is at. */
 export async function pinAccount(options: PinOptions, operation: Operation): Promise<AccountResult> {
   const { azure, journal } = operation;
-  const account = await findUnrevoked(options.account, azure, options);
+  const account = await findAccount(options.account, azure, options);
   const use = required(accountKeyUse(account.encryption), account.name);
   journal.found(describeUse(account, use));
   const key = keyByName(formatKeyIdentifier(use), undefined, azure.cloud);
@@ -46,7 +45,7 @@ export async function pinAccount(options: PinOptions, operation: Operation): Pro
 /** Lets an account follow the newest version of its key by itself. */
 export async function unpinAccount(options: PinOptions, operation: Operation): Promise<AccountResult> {
   const { azure, journal } = operation;
-  const account = await findUnrevoked(options.account, azure, options);
+  const account = await findAccount(options.account, azure, options);
   const use = required(accountKeyUse(account.encryption), account.name);
   journal.found(describeUse(account, use));
   let plan: AccountPlan = { write: false, why: `${account.name} is automatic already` };

@@ -1,107 +1,113 @@
+import { z } from 'zod';
+import type { AuditFiles } from '../../audit/audit-files.ts';
+import { recordsSince } from '../../audit/records-since.ts';
 import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
-import { REASONS } from '../../reasons.ts';
-import { readAccountRevocations, scopeOfPart, type Taken } from '../../revocation/account-record.ts';
-import { restoreAccount } from '../../revocation/account-revocation.ts';
-import { ownStepOf } from '../../revocation/change-access.ts';
-import { type AccountGiving, refusedGiving } from '../../revocation/give-account.ts';
+import { accountKeyUse } from '../../fleet/key-use.ts';
+import { restoreKeyGrant } from '../../identities/change-key-grants.ts';
+import { keyIdentity } from '../../identities/key-access.ts';
+import { KEY_GRANT, type KeyGrant } from '../../identities/key-grant.ts';
+import { type LegacyRevocation, readLegacyRevocations } from '../../identities/legacy-revocation.ts';
+import { placeOfRole } from '../../identities/role-grant.ts';
 import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
-import { restoreAccountCommand } from '../../revocation/restore-command.ts';
 import { type AppRecord, callBy } from '../key/app-record.ts';
-import { NO_LOG } from '../key/key-revoke.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findAccount, type Where } from '../resolve.ts';
-import { changeOf, revocableOf } from './account-revocable.ts';
+import { grantChange } from './grant-change.ts';
+import { removeLegacyRecords } from './legacy-records.ts';
 
 interface AccountRestoreOptions extends Where {
+  /** Name or ARM id. */
   readonly account: string;
-  /** Id of the revocation. */
-  readonly revocation: string;
   readonly reason: string;
   readonly ticket?: string | undefined;
-  /** Whether somebody else than who revoked has to do it. */
-  readonly dualControl: boolean;
-  readonly app: AppRecord;
+  readonly audit: AppRecord['audit'];
+  /** The audit trail, which says what was removed. */
+  readonly trail: AuditFiles;
 }
 
 interface AccountRestoreResult {
+  /** ARM id. */
   readonly account: string;
-  readonly scope: string | undefined;
-  readonly complete: boolean;
-  readonly given: readonly Taken[];
+  readonly restored: readonly KeyGrant[];
+  /** `written`, or why there is no audit record. */
   readonly audit: string;
-  /** Number and hash of its record there: the log has the receipts of the app alone. */
-  readonly auditReceipt?: string | undefined;
 }
 
-/** Gives back what the named revocation took away, and nothing else; the same code and record as the app's API. */
-export async function restoreAccountAsOperator(
-  { account: named, revocation, reason: why, ticket, dualControl, app, ...where }: AccountRestoreOptions,
+const AUDIT_WAIT_MS = 10_000;
+/** Common to the actions `account.revoke` and `account.restore`, as a record has them in its JSON. */
+const ABOUT = '"action":"account.re';
+const ENTRY = z.object({
+  action: z.enum(['account.revoke', 'account.restore']),
+  reason: z.string(),
+  resource: z.string(),
+  // Records of version 2 have none: what it removed is in tags of the account.
+  details: z.object({ removes: z.array(KEY_GRANT).default([]) }),
+});
+
+/**
+ * Grants an account's identity exactly what revocations removed since the last restore, by the audit trail and by what
+ * version 2 recorded in tags. Repeated after it failed half-way, it grants what is missing.
+ *
+ * @throws {@link CmkError} `AccountNotFound`, `Refused`; the SDK's error when the trail cannot be read: nothing was changed
+ */
+export async function restoreAccount(
+  { account: named, reason: why, ticket, audit, trail, ...where }: AccountRestoreOptions,
   { azure, journal }: Operation,
 ): Promise<AccountRestoreResult> {
-  const operator = await azure.operator();
   const account = await findAccount(named, azure, where);
-  const { open, unbelieved } = readAccountRevocations(account.tags, azure.now());
-  const id = revocation.toLowerCase();
-  const refused = refusedGiving({ open, unbelieved }, { revocation: id, restoredBy: operator.objectId, dualControl });
-  if (refused) return nothingOr(refused, account, { journal });
-  const record = open.find((one) => one.id === id);
-  const scope = record && scopeOfPart(record.part);
-  if (journal.dryRun) {
-    for (const one of record?.took ?? []) journal.planned(changeOf(one, account, 'give'));
-    return { account: account.id, scope, complete: false, given: [], ...NOT_AUDITED };
+  const legacy = readLegacyRevocations(account.tags).filter(({ scope }) => scope === undefined);
+  const removed = [...(await removedSinceRestore(account.id, trail)), ...legacyGrants(legacy, account)];
+  const restored = [...new Map(removed.map((grant) => [JSON.stringify(grant).toLowerCase(), grant])).values()];
+  if (restored.length === 0 && legacy.length === 0) {
+    journal.found(`no revocation of ${account.name} is on record that was not restored`);
   }
-  const { part, place } = await revocableOf(account, record?.part ?? 'identity', azure);
-  const result = await restoreAccount(
-    part,
-    place,
-    { revocation: id, dualControl },
-    { ...callBy(operator), why, ticket },
-    { ...azure, ...app },
-    NO_LOG,
+  for (const grant of restored) {
+    await journal.change(grantChange(grant, 'restore'), () => restoreKeyGrant(grant, azure));
+  }
+  await removeLegacyRecords(account, legacy, { azure, journal });
+  if (journal.dryRun || !journal.changed) return { account: account.id, restored, ...NOT_AUDITED };
+  const { caller, correlationId } = callBy(await azure.operator());
+  const details = { why, ticket, restored, legacy: legacy.map(({ id }) => id) };
+  const about = { action: 'account.restore', reason: 'AccountRestored', resource: account.id };
+  const outcome = await audit(
+    { id: `account.restore/${correlationId}`, ...about, caller, correlationId, details },
+    AUDIT_WAIT_MS,
   );
-  if (result.end !== 'restored' && result.end !== 'incomplete') return nothingOr(result, account, { journal });
-  for (const one of result.given) journal.done(changeOf(one, account, 'give'));
-  if (result.given.length === 0 && result.end === 'restored') journal.found('there was nothing to give back');
-  for (const { taken, error } of result.failures)
-    journal.note(`${changeOf(taken, account, 'give').text}: NOT done: ${error}`);
-  if (result.unproven !== undefined) journal.note(`It could not be read again as proof: ${result.unproven}`);
-  const complete = result.end === 'restored';
-  if (!complete) journal.note(ownStepOf(result.failures) ?? 'Run the same command again: it finishes what is missing.');
-  for (const warning of [...result.warnings, ...auditWarning(result)]) journal.note(warning);
-  const { given, audit, auditReceipt } = result;
-  return { account: account.id, scope, complete, given, audit, auditReceipt };
+  const audited = 'failed' in outcome ? outcome.failed : 'written';
+  for (const warning of auditWarning({ audit: audited })) journal.note(warning);
+  journal.note('A role that is granted counts within ten minutes; Storage tries again by itself.');
+  return { account: account.id, restored, audit: audited };
 }
 
-/** @throws {@link CmkError} unless there was nothing to restore */
-function nothingOr(
-  { end, revocation }: Pick<AccountGiving, 'end' | 'revocation'>,
-  account: Account,
-  { journal }: Pick<Operation, 'journal'>,
-): AccountRestoreResult {
-  const command = revocation && restoreAccountCommand(account, revocation);
-  if (end === 'secondPerson') {
-    const message = `You revoked ${account.name}, and access is given back by somebody else.`;
-    throw new CmkError('SecondPersonNeeded', message, `Ask a second person to run it: ${command}`);
+async function removedSinceRestore(account: string, trail: AuditFiles): Promise<readonly KeyGrant[]> {
+  const removed: KeyGrant[] = [];
+  for await (const { entry } of recordsSince(trail, ABOUT, new Date(0))) {
+    const { data } = ENTRY.safeParse(entry);
+    if (data?.resource.toLowerCase() !== account.toLowerCase()) continue;
+    if (data.reason === 'AccountRestored') break;
+    removed.push(...data.details.removes);
   }
-  if (end === 'overtaken') {
-    const nextStep = 'Find out who revoked it and why before you restore it.';
-    throw new CmkError('RestoreOvertaken', REASONS.RestoreOvertaken, nextStep);
-  }
-  if (end === 'otherRevocation' && revocation) {
-    throw new CmkError(
-      'OtherRevocation',
-      `${REASONS.OtherRevocation} It is ${revocation.id}, of ${revocation.revokedOn.toISOString()}.`,
-      `If that is the one you mean: ${command}`,
-    );
-  }
-  if (end === 'unbelieved') {
-    throw new CmkError(
-      'AccountRecordUnbelieved',
-      `${REASONS.AccountRecordUnbelieved} Nothing was given back.`,
-      'Look at the clock of this machine: a record of more than six minutes ahead does not count. If it is right, the audit trail has what was taken away (cmk audit list --action account.revoke): give that by hand, then take the tags of the record away.',
-    );
-  }
-  journal.found(`no such revocation of ${account.name} is open`);
-  return { account: account.id, scope: undefined, complete: true, given: [], ...NOT_AUDITED };
+  return removed;
+}
+
+/**
+ * What records in tags say. Tags can be written by people who may not assign roles, so it counts only for the account's own
+ * identity in the vault that the account uses.
+ */
+function legacyGrants(legacy: readonly LegacyRevocation[], account: Account): LegacyRevocation['removed'] {
+  const identity = keyIdentity(account);
+  const principalId = 'principalId' in identity ? identity.principalId.toLowerCase() : undefined;
+  const vaultUri = accountKeyUse(account.encryption)?.vaultUri.toLowerCase();
+  const grants = legacy.flatMap(({ removed }) => removed);
+  const isOwn = (grant: (typeof grants)[number]): boolean => {
+    const place = grant.kind === 'role' ? `https://${placeOfRole(grant.scope).vaultId.split('/').at(-1)}.` : grant.hsm;
+    return grant.principalId.toLowerCase() === principalId && (vaultUri?.startsWith(place.toLowerCase()) ?? false);
+  };
+  if (grants.every(isOwn)) return grants;
+  throw new CmkError(
+    'Refused',
+    `The tags cmk-revoked-… of ${account.name} name a role that its identity cannot have had in the vault of its key. Nothing was changed.`,
+    'If account or key have another identity or vault since, grant by hand what is missing (cmk role ensure) and remove the tags; else find out who wrote them.',
+  );
 }

@@ -1,114 +1,121 @@
-import { previewAccount, revokeBelowKey } from '../../identities/revoke-below-key.ts';
-import type { AccountEffects } from '../../revocation/account-effects.ts';
-import { revokedPart, type Taken, takenId } from '../../revocation/account-record.ts';
-import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
+import { lastName } from '../../azure/resource-id.ts';
+import { CmkError } from '../../errors.ts';
+import type { Account } from '../../fleet/account.ts';
+import { accountKeyUse } from '../../fleet/key-use.ts';
+import { readKeyGrants, removeKeyGrant } from '../../identities/change-key-grants.ts';
+import { othersWithIdentity } from '../../identities/identity-sharing.ts';
+import { keyIdentity } from '../../identities/key-access.ts';
+import type { KeyGrant } from '../../identities/key-grant.ts';
+import { parseVault } from '../../keys/key-identifier.ts';
+import { type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
+import { REASONS } from '../../reasons.ts';
 import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
-import { restoreAccountCommand } from '../../revocation/restore-command.ts';
-import { newId } from '../../revocation/revocation.ts';
-import type { Environment } from '../../settings/settings.ts';
-import type { Journal } from '../journal.ts';
 import { type AppRecord, callBy } from '../key/app-record.ts';
-import { NO_LOG } from '../key/key-revoke.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
-import { findAccount, type Where } from '../resolve.ts';
-import { tellRestore } from '../tell-restore.ts';
-import { changeOf, revocableOf } from './account-revocable.ts';
+import { findAccount, findVault, managed, type Where } from '../resolve.ts';
+import { grantChange } from './grant-change.ts';
 
 interface AccountRevokeOptions extends Where {
   /** Name or ARM id. */
   readonly account: string;
-  readonly scope?: string | undefined;
+  /** Whether to go on where other accounts have the same identity. */
+  readonly shared: boolean;
   readonly reason: string;
   readonly ticket?: string | undefined;
-  readonly environment: Environment;
-  readonly app: AppRecord;
+  readonly audit: AppRecord['audit'];
 }
 
 interface AccountRevokeResult {
+  /** ARM id. */
   readonly account: string;
   readonly key: string;
-  readonly scope: string | undefined;
-  /** Whether a fresh read proves that nothing gives access any more. */
+  /** Whether a fresh read shows no access of the identity to the key. */
   readonly complete: boolean;
-  readonly revocation: RevocationState | undefined;
-  readonly takes: readonly Taken[];
-  /** What stops, and what goes on: of a dry run. */
-  readonly effects?: AccountEffects;
-  readonly elapsedMs: number;
+  readonly removed: readonly KeyGrant[];
+  /** ARM ids of other accounts that lose access too. */
+  readonly others: readonly string[];
+  /** `written`, or why there is no audit record. */
   readonly audit: string;
-  /** Number and hash of its record there: the log has the receipts of the app alone. */
-  readonly auditReceipt?: string | undefined;
 }
 
-/** What a revocation would take away and stop, without doing it. */
-export async function previewAccountRevocation(
-  options: Pick<AccountRevokeOptions, 'account' | 'scope' | 'subscription' | 'resourceGroup'>,
-  { azure, journal }: Operation,
-): Promise<AccountRevokeResult> {
-  const { revocable, inReach } = await found(options, azure);
-  const { account, key } = revocable;
-  const { takes, warnings, ...effects } = await previewAccount(revocable, { ...azure, inReach });
-  for (const one of takes) journal.planned(changeOf(one, account, 'take'));
-  if (takes.length === 0) journal.found('there is nothing to take away: it has no access');
-  describeEffects(effects, journal);
-  for (const warning of warnings) journal.note(warning);
-  const nothing = { complete: false, revocation: undefined, elapsedMs: 0, ...NOT_AUDITED };
-  return { account: account.id, key: key.id, scope: options.scope, takes, effects, ...nothing };
-}
+/** The audit trail must not hold up a revocation. Milliseconds. */
+const AUDIT_WAIT_MS = 2_000;
 
 /**
- * Cuts an account, or an encryption scope, off from its key, as the app's API does: by the same code, with the same record,
- * on the operator's own rights.
+ * Removes the access of an account's identity to its key, once. What is removed is recorded first, so that a restore finds it
+ * although the process ended in between; without an audit trail the revocation goes on, and shows what to grant by hand.
+ *
+ * @throws {@link CmkError} `AccountNotFound`, `AccountNotManaged`, `AccountNotRevocable`, `IdentityShared`,
+ *   `SubscriptionUnreadable`: nothing was changed
  */
-export async function revokeAccountAsOperator(
-  options: AccountRevokeOptions,
+export async function revokeAccount(
+  { account: named, shared, reason: why, ticket, audit, ...where }: AccountRevokeOptions,
   { azure, journal }: Operation,
 ): Promise<AccountRevokeResult> {
-  const { reason: why, ticket, app, scope, environment } = options;
-  const operator = await azure.operator();
-  const { revocable, inReach } = await found(options, azure);
-  const { account, key } = revocable;
-  const result = await revokeBelowKey(
-    revocable,
-    { ...callBy(operator), why, ticket },
-    { ...azure, ...app, inReach, newId },
-    NO_LOG,
-  );
-  const { complete, revocation, left, failures, unproven, elapsedMs, audit, auditReceipt, warnings } = result;
-  const isLeft = (one: Taken): boolean => left?.some((other) => takenId(other) === takenId(one)) ?? false;
-  for (const one of revocation.took) if (!isLeft(one)) journal.done(changeOf(one, account, 'take'));
-  if (revocation.took.length === 0) journal.found('there was nothing to take away: it had no access');
-  for (const { taken, error } of failures) journal.note(`${changeOf(taken, account, 'take').text}: NOT done: ${error}`);
-  if (unproven !== undefined) journal.note(`It is not proved that nothing gives access any more: ${unproven}`);
-  if (!complete && left?.length !== 0) journal.note('Run the same command again: it finishes what is missing.');
-  for (const warning of [...warnings, ...auditWarning(result)]) journal.note(warning);
-  if (complete) tellRestore(restoreAccountCommand(account, revocation), environment, journal);
-  return {
-    account: account.id,
-    key: key.id,
-    scope,
-    complete,
-    revocation: revocationState(revocation),
-    takes: revocation.took,
-    elapsedMs,
-    audit,
-    auditReceipt,
-  };
-}
-
-async function found(
-  { account: named, scope, ...where }: Where & { account: string; scope?: string | undefined },
-  azure: Azure,
-) {
   const account = await findAccount(named, azure, where);
-  const revocable = await revocableOf(account, revokedPart(scope), azure);
-  return { revocable, inReach: () => azure.subscriptions.list() };
+  const { key, principalId } = await accessOf(account, azure);
+  const removed = await readKeyGrants(principalId, key, azure);
+  const others = await othersWithIdentity(account, key, () => azure.subscriptions.list(), azure.accounts);
+  const names = others.map((id) => lastName(id)).join(', ');
+  if (others.length > 0 && !shared) {
+    throw new CmkError(
+      'IdentityShared',
+      `${REASONS.IdentityShared} The identity of ${account.name} is also that of ${names}.`,
+      'Add --shared to cut these off too; or disable an encryption scope of the account (cmk scope disable).',
+    );
+  }
+  if (others.length > 0) journal.note(`Also cut off, as they have the same identity: ${names}`);
+  const result = { account: account.id, key: key.id, removed, others };
+  if (removed.length === 0) {
+    journal.found(`the identity of ${account.name} has no access to ${key.vault.name}/${key.name}`);
+    return { ...result, complete: true, ...NOT_AUDITED };
+  }
+  journal.note(
+    'A removed role counts for up to ten minutes more; how long Storage uses a key that it has unwrapped is not documented.',
+  );
+  journal.note(
+    `Not sticky: the access is back as soon as it is granted again. To restore it: cmk account restore ${account.name} --reason '<why>'`,
+  );
+  if (journal.dryRun) {
+    for (const grant of removed) journal.planned(grantChange(grant, 'remove'));
+    return { ...result, complete: false, ...NOT_AUDITED };
+  }
+  const { caller, correlationId } = callBy(await azure.operator());
+  const details = { why, ticket, key: key.id, removes: removed, others };
+  const record = async (reason: 'AccountRevocationBegun' | 'AccountRevoked' | 'AccountRevocationIncomplete') => {
+    const about = { action: 'account.revoke', reason, resource: account.id, caller, correlationId, details };
+    const outcome = await audit({ id: `account.revoke/${correlationId}/${reason}`, ...about }, AUDIT_WAIT_MS);
+    return 'failed' in outcome ? outcome.failed : 'written';
+  };
+  if ((await record('AccountRevocationBegun')) !== 'written') {
+    journal.note(`A restore will find no record. To grant by hand what this removes: ${JSON.stringify(removed)}`);
+  }
+  for (const grant of removed) await journal.change(grantChange(grant, 'remove'), () => removeKeyGrant(grant, azure));
+  const left = await readKeyGrants(principalId, key, azure);
+  for (const grant of left) journal.note(`${grantChange(grant, 'remove').text}: NOT done; run the same command again.`);
+  const audited = await record(left.length === 0 ? 'AccountRevoked' : 'AccountRevocationIncomplete');
+  for (const warning of auditWarning({ audit: audited })) journal.note(warning);
+  return { ...result, complete: left.length === 0, audit: audited };
 }
 
-/** Said before anybody decides. */
-function describeEffects({ stops, goesOn, takesEffect, notDocumented }: AccountEffects, journal: Journal): void {
-  for (const line of stops) journal.note(`Stops: ${line}`);
-  for (const line of goesOn) journal.note(`Goes on: ${line}`);
-  journal.note(`When: ${takesEffect}`);
-  for (const line of notDocumented) journal.note(`Not documented: ${line}`);
+/** The key that an account uses, and the principal by which it does. */
+async function accessOf(account: Account, azure: Azure): Promise<{ key: ManagedKey; principalId: string }> {
+  const use = accountKeyUse(account.encryption);
+  if (!use) {
+    const message = `${account.name}: ${REASONS.AccountNotManaged}`;
+    throw new CmkError('AccountNotManaged', message, 'On keys of Microsoft there is no access that could be removed.');
+  }
+  const identity = keyIdentity(account);
+  if (parseVault(use.vaultUri)?.kind === 'managedHsm' || !('principalId' in identity)) {
+    const why =
+      'missing' in identity
+        ? identity.missing
+        : 'unknown' in identity
+          ? identity.unknown
+          : `The key of ${account.name} is in a Managed HSM, where this command revokes no account.`;
+    const nextStep = 'Revoke the key, disable an encryption scope of the account, or remove the access by hand.';
+    throw new CmkError('AccountNotRevocable', `${why} Nothing was changed.`, nextStep);
+  }
+  const vault = await findVault(use.vaultUri, azure);
+  return { key: managedKey(managed(vault, azure.cloud), use.keyName), principalId: identity.principalId };
 }

@@ -73,12 +73,7 @@ export function checklist(verified: Verified): ChecklistLine[] {
       chosen?.split('/').at(-1) ?? 'system-assigned',
       whyUnknown(verified.identity),
     ),
-    line(
-      'role on the key',
-      ['AccountRevocationOpen', 'IdentityWithoutRole'],
-      'may read, wrap and unwrap',
-      noAccess(subject),
-    ),
+    line('role on the key', ['IdentityWithoutRole'], 'may read, wrap and unwrap', noAccess(subject)),
     line('purge protection', ['PurgeProtectionOff', 'SoftDeleteOff'], 'on, with soft delete', unseen(verified.vault)),
     ...(account.endpoints?.includes('queue') ? [underKey('queues', 'QueueOnServiceKey')] : []),
     ...(account.endpoints?.includes('table') ? [underKey('tables', 'TableOnServiceKey')] : []),
@@ -101,7 +96,6 @@ function fixOf({ reason, fix, command }: Omit<Finding, 'since'>, { subject, vaul
       return `cmk account change-key ${account.name} ${where} --key <key>`;
     case 'RevocationOpen':
       return revocation && key ? restoreCommand(key.key, revocation) : fix;
-    case 'AccountRevocationOpen':
     case 'KeyDeleted':
     case 'KeyDisabled':
     case 'KeyExpired':

@@ -4,6 +4,4 @@ export interface Grantee {
   readonly principalType: 'User' | 'ServicePrincipal';
   /** To be shown to people. */
   readonly name: string;
-  /** Whether several accounts may have it as their identity, and one of these may be revoked by itself. */
-  readonly mayBeShared?: boolean;
 }

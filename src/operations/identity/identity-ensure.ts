@@ -1,4 +1,3 @@
-import { parseResourceId } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
 import type { ManagedIdentity } from '../../identities/identity-client.ts';
 import { ENCRYPTION_USER, roleNameIn } from '../../identities/key-roles.ts';
@@ -65,7 +64,6 @@ export async function ensureIdentityRole(
     principalId: identity.principalId,
     principalType: 'ServicePrincipal',
     name: identity.name,
-    mayBeShared: parseResourceId(identity.id)?.type.toLowerCase() === IDENTITY_TYPE.toLowerCase(),
   } as const;
   await ensureRole(ENCRYPTION_USER, grantee, vault, key, operation);
 }

@@ -4,15 +4,14 @@ import { CmkError } from '../../errors.ts';
 import { CRYPTO_OFFICER, type KeyRole } from '../../identities/key-roles.ts';
 import { whyUntold } from '../../identities/local-access.ts';
 import { LocalAccessReader } from '../../identities/local-access-reader.ts';
+import type { LocalScope } from '../../identities/local-role-client.ts';
 import { allows, covers } from '../../identities/role-grant.ts';
 import { parseVault } from '../../keys/key-identifier.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
-import type { LocalScope } from '../../revocation/account-record.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import { giveLocalRole } from '../../vaults/vault-commands.ts';
 import type { Operation } from '../operator-azure.ts';
 import type { Grantee } from './grantee.ts';
-import { refuseRevoked } from './refuse-revoked.ts';
 
 /**
  * Gives somebody a local role of a Managed HSM, on all its keys or on one, unless a role that is as good is there already.
@@ -31,7 +30,6 @@ export async function ensureLocalRole(
     journal.found(`${grantee.name} has what ${role.local.name} allows on ${placeInHsm(hsm, key)}`);
     return;
   }
-  if (grantee.mayBeShared) await refuseRevoked(grantee, hsm, key, operation);
   await give(role, grantee, hsm, key, operation);
 }
 

@@ -10,7 +10,6 @@ import { resourceId, VAULT_TYPE } from '../resolve.ts';
 import { patiently } from '../wait-for-propagation.ts';
 import type { Grantee } from './grantee.ts';
 import { ensureLocalOfficer, ensureLocalRole } from './local-role-ensure.ts';
-import { refuseRevoked } from './refuse-revoked.ts';
 
 /** How long a role may take to count before a wait is given up, in seconds (Azure RBAC: up to ten minutes). */
 export const PROPAGATION_SECONDS = 600;
@@ -37,7 +36,6 @@ export async function ensureRole(
     journal.found(`${grantee.name} has what ${role.name} allows on ${where}`);
     return;
   }
-  if (grantee.mayBeShared) await refuseRevoked(grantee, vault, key, { azure, journal });
   try {
     const text = `${role.name} given to ${grantee.name} on ${where}`;
     const { principalId, principalType } = grantee;

@@ -95,7 +95,7 @@ async function grant(
   operation: Operation,
 ): Promise<void> {
   for (const principalId of principals) {
-    const grantee = { principalId, principalType: 'ServicePrincipal', name: principalId, mayBeShared: true } as const;
+    const grantee = { principalId, principalType: 'ServicePrincipal', name: principalId } as const;
     await ensureRole(ENCRYPTION_USER, grantee, vault, key.name, operation);
   }
 }

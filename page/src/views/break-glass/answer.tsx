@@ -4,7 +4,6 @@ import type { Problem } from '../../api/client.ts';
 import { Icon } from '../../ui/icon.tsx';
 import { ProblemCard } from '../../ui/problem.tsx';
 import type { Tone } from '../../ui/tone.ts';
-import { type TakenFailure, TakenList } from './taken.tsx';
 import type { Call } from './use-call.ts';
 import { VersionReports } from './versions.tsx';
 
@@ -49,7 +48,6 @@ export function Refused({ call }: { readonly call: Pick<Call<unknown>, 'problem'
   }
   if (!problem) return null;
   const versions = listOf<Parameters<typeof VersionReports>[0]['versions'][number]>(problem, 'versions');
-  const failures = listOf<TakenFailure>(problem, 'failures');
   return (
     <>
       <ProblemCard problem={problem} />
@@ -66,7 +64,6 @@ export function Refused({ call }: { readonly call: Pick<Call<unknown>, 'problem'
         </p>
       )}
       {versions && <VersionReports versions={versions} />}
-      {failures && <TakenList taken={failures} nothing="" />}
     </>
   );
 }

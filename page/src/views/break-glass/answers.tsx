@@ -46,7 +46,7 @@ export function Answers<Revoked, Restored>({
 
 /** A record that does not count is no open revocation: what is cut off may be so all the same. */
 function isUnbelieved({ problem }: Pick<Call<unknown>, 'problem'>): boolean {
-  return problem?.reason === 'RevocationUnbelieved' || problem?.reason === 'AccountRecordUnbelieved';
+  return problem?.reason === 'RevocationUnbelieved';
 }
 
 /** Whoever wanted to restore it, and had no answer that it was done, sees that somebody has. */

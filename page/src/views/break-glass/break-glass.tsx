@@ -11,8 +11,10 @@ import { RevocationLine } from '../revocation-line.tsx';
 import { Another, Answers } from './answers.tsx';
 import { Effect } from './effect.tsx';
 import { EffectTimes } from './effect-times.tsx';
-import { Restore, RestoreAnswered } from './restore.tsx';
-import { Revoke, Revoked } from './revoke.tsx';
+import { RestoreAnswered } from './restore.tsx';
+import { Restore } from './restore-form.tsx';
+import { Revoked } from './revoke.tsx';
+import { Revoke } from './revoke-form.tsx';
 import { useCall } from './use-call.ts';
 import { Versions } from './versions.tsx';
 
@@ -33,11 +35,6 @@ function ChooseKey() {
     const typed = new FormData(event.currentTarget as HTMLFormElement).get('key');
     const [vault = '', key = ''] = String(typed).trim().split('/');
     if (vault && key) location.hash = href(['break-glass', vault, key]);
-  };
-  const chooseAccount = (event: Event) => {
-    event.preventDefault();
-    const typed = new FormData(event.currentTarget as HTMLFormElement).get('account');
-    location.hash = href(['fleet', String(typed).trim()]);
   };
   return (
     <>
@@ -69,18 +66,6 @@ function ChooseKey() {
             <small>As vault/key. It needs no list, and works when the vaults cannot be listed.</small>
           </label>
           <button type="submit">Go to the key</button>
-        </form>
-      </Section>
-      <Section title="Not the key">
-        <form onSubmit={chooseAccount}>
-          <label class="field">
-            <span>One account alone</span>
-            <input name="account" placeholder="stfiles01" required pattern="\s*[0-9a-z]{3,24}\s*" autocomplete="off" />
-            <small>
-              Or one encryption scope of it: the key, and everybody else on it, go on. On the account&apos;s own page.
-            </small>
-          </label>
-          <button type="submit">Go to the account</button>
         </form>
       </Section>
     </>

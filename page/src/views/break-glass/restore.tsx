@@ -1,29 +1,7 @@
-import type { KeyStatusResponse, RestoreResponse } from '../../api/types.ts';
+import type { RestoreResponse } from '../../api/types.ts';
 import { shortId } from '../../names.ts';
 import { Done } from './answer.tsx';
-import { RestoreForm } from './restore-form.tsx';
-import type { Call } from './use-call.ts';
 import { VersionReports } from './versions.tsx';
-
-interface RestoreProps {
-  readonly vault: string;
-  readonly name: string;
-  readonly revocation: NonNullable<KeyStatusResponse['revocation']>;
-  readonly changed: () => void;
-  readonly call: Call<RestoreResponse>;
-}
-
-/** Restores a key: what its revocation disabled. */
-export function Restore({ vault, name, ...rest }: RestoreProps) {
-  return (
-    <RestoreForm
-      {...rest}
-      subject={`${vault}/${name}`}
-      kind="key"
-      path={`/api/keys/${encodeURIComponent(vault)}/${encodeURIComponent(name)}/restore`}
-    />
-  );
-}
 
 interface RestoreAnsweredProps {
   readonly answer: RestoreResponse;

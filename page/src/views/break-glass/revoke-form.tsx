@@ -1,57 +1,35 @@
-import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import type { RevokeResponse } from '../../api/types.ts';
 import { useApi } from '../../api/use-poll.ts';
 import { has, usePerson } from '../../person.ts';
 import { Time } from '../../ui/time.tsx';
 import { Refused } from './answer.tsx';
+import { BlastRadius } from './blast-radius.tsx';
 import { type Call, useCall } from './use-call.ts';
 import { Why, whyOf } from './why.tsx';
 
-interface RevokeFormProps<T> {
-  /** What is revoked: it is typed to confirm. */
-  readonly subject: string;
-  /** Address of the call. */
-  readonly path: string;
-  /** What the call says beside why and the confirmation; its dry run has it in the query. */
-  readonly more?: Readonly<Record<string, string>>;
+interface RevokeProps {
+  readonly vault: string;
+  readonly name: string;
   /** Whether a revocation is open already: then it is for what that one has left. */
   readonly isRevoked: boolean;
-  readonly words: {
-    /** What it is for when it is revoked already. */
-    readonly again: string;
-    /** While the dry run is under way. */
-    readonly looking: string;
-    /** How soon it is done. */
-    readonly pace: string;
-  };
   readonly changed: () => void;
-  readonly call: Call<T>;
-  /** What the dry run has found. */
-  readonly preview: (answer: T) => ComponentChildren;
+  readonly call: Call<RevokeResponse>;
 }
 
 /** First what would stop, then why, then its name once more by hand. Nothing waits for the first: it may be slow. */
-export function RevokeForm<T>({
-  subject,
-  path,
-  more = {},
-  isRevoked,
-  words,
-  changed,
-  call,
-  preview,
-}: RevokeFormProps<T>) {
+export function Revoke({ vault, name, isRevoked, changed, call }: RevokeProps) {
   const api = useApi();
   const me = usePerson();
-  const dryRun = useCall<T>();
+  const dryRun = useCall<RevokeResponse>();
   const [isAsked, setAsked] = useState(false);
   const first = useRef<HTMLHeadingElement>(null);
   // The button that was pressed is gone.
   useEffect(() => {
     if (isAsked) first.current?.focus();
   }, [isAsked]);
-  const query = new URLSearchParams({ dryRun: 'true', ...more });
-  const look = () => void dryRun.run(async () => (await api.post<T>(`${path}?${query}`)).body);
+  const path = `/api/keys/${encodeURIComponent(vault)}/${encodeURIComponent(name)}/revoke`;
+  const look = () => void dryRun.run(async () => (await api.post<RevokeResponse>(`${path}?dryRun=true`)).body);
   // What is taken away goes bit by bit while the call runs: the status shows it.
   useEffect(() => {
     if (!call.isRunning) return;
@@ -60,7 +38,7 @@ export function RevokeForm<T>({
   }, [call.isRunning, changed]);
   const revoke = (why: object) =>
     void call
-      .run(async () => (await api.post<T>(path, { ...why, ...more })).body)
+      .run(async () => (await api.post<RevokeResponse>(path, why)).body)
       .then((isDone) => {
         changed();
         if (isDone) setAsked(false);
@@ -75,30 +53,28 @@ export function RevokeForm<T>({
   if (!isAsked) {
     return (
       <>
-        <p>{isRevoked && `${words.again} `}It begins with a dry run: what would stop. Nothing is changed by it.</p>
+        <p>
+          {isRevoked &&
+            'For a version that somebody has enabled by hand, or when the first answer said that it was not complete. '}
+          It begins with a dry run: what would stop. Nothing is changed by it.
+        </p>
         <button type="button" class={isRevoked ? undefined : 'primary'} onClick={begin}>
           See what would stop
         </button>
       </>
     );
   }
-  // That it cannot be done so is known before it is tried.
-  const isBarred = dryRun.problem?.status === 409;
   return (
     <>
       <h3 ref={first} tabIndex={-1}>
         1. What would stop
       </h3>
-      {dryRun.isRunning && <p role="status">{words.looking} Revoking need not wait for it.</p>}
+      {dryRun.isRunning && <p role="status">Looking for what uses the key … Revoking need not wait for it.</p>}
       <Refused call={dryRun} />
-      {dryRun.answer && preview(dryRun.answer)}
+      {dryRun.answer && <BlastRadius dependents={dryRun.answer.dependents} />}
       {!dryRun.isRunning && <LookAgain look={look} answeredOn={dryRun.answeredOn} />}
-      {!isBarred && (
-        <>
-          <h3>2. Revoke it</h3>
-          <Confirm subject={subject} isRunning={call.isRunning} pace={words.pace} revoke={revoke} />
-        </>
-      )}
+      <h3>2. Revoke it</h3>
+      <Confirm subject={`${vault}/${name}`} isRunning={call.isRunning} revoke={revoke} />
     </>
   );
 }
@@ -121,11 +97,10 @@ function LookAgain({ look, answeredOn }: { readonly look: () => void; readonly a
 interface ConfirmProps {
   readonly subject: string;
   readonly isRunning: boolean;
-  readonly pace: string;
   readonly revoke: (why: object) => void;
 }
 
-function Confirm({ subject, isRunning, pace, revoke }: ConfirmProps) {
+function Confirm({ subject, isRunning, revoke }: ConfirmProps) {
   const [confirm, setConfirm] = useState('');
   const submit = (event: Event) => {
     event.preventDefault();
@@ -153,7 +128,7 @@ function Confirm({ subject, isRunning, pace, revoke }: ConfirmProps) {
         <button type="submit" class="danger" disabled={isRunning || confirm.trim() !== subject}>
           {isRunning ? 'Revoking …' : `Revoke ${subject}`}
         </button>
-        <span class="muted">{pace}</span>
+        <span class="muted">It takes seconds, and waits for nobody.</span>
       </div>
     </form>
   );

@@ -1,37 +1,7 @@
 import type { RevokeResponse } from '../../api/types.ts';
 import { duration } from '../../ui/time.tsx';
 import { Done } from './answer.tsx';
-import { BlastRadius } from './blast-radius.tsx';
-import { RevokeForm } from './revoke-form.tsx';
-import type { Call } from './use-call.ts';
 import { VersionReports } from './versions.tsx';
-
-interface RevokeProps {
-  readonly vault: string;
-  readonly name: string;
-  readonly isRevoked: boolean;
-  readonly changed: () => void;
-  readonly call: Call<RevokeResponse>;
-}
-
-const WORDS = {
-  again: 'For a version that somebody has enabled by hand, or when the first answer said that it was not complete.',
-  looking: 'Looking for what uses the key …',
-  pace: 'It takes seconds, and waits for nobody.',
-};
-
-/** Revokes a key: every version of it. */
-export function Revoke({ vault, name, ...rest }: RevokeProps) {
-  return (
-    <RevokeForm
-      {...rest}
-      subject={`${vault}/${name}`}
-      path={`/api/keys/${encodeURIComponent(vault)}/${encodeURIComponent(name)}/revoke`}
-      words={WORDS}
-      preview={({ dependents }) => <BlastRadius dependents={dependents} />}
-    />
-  );
-}
 
 /**
  * What a revocation came to.

@@ -1,0 +1,317 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import { addAccount, addKeyVersion, addManagedHsm, addRoleAssignment, allowStorage } from '../../local/azure/fleet.ts';
+import { assignLocalRole, LOCAL_ROLES } from '../../local/azure/key-vault/local-access.ts';
+import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
+import type { Principal, StorageAccount } from '../../local/azure/world.ts';
+import { restoreAccount } from '../../src/operations/account/account-restore.ts';
+import { revokeAccount } from '../../src/operations/account/account-revoke.ts';
+import { setScopeState } from '../../src/operations/account/scope-state.ts';
+import type { Operation } from '../../src/operations/operator-azure.ts';
+import { MemoryTrail } from '../support/memory-trail.ts';
+import { type Site, texts, unique, useProcedures } from '../support/procedures.ts';
+import { runCmk } from '../support/run-cmk.ts';
+
+const procedures = useProcedures();
+const trail = new MemoryTrail(() => procedures.local.clock.now());
+const NO_AUDIT = { audit: async () => ({ failed: 'out of reach' }) };
+const USER = BUILT_IN_ROLES['Key Vault Crypto Service Encryption User'];
+
+function admin({ group }: Site): Principal {
+  const person = procedures.somebodyWith(group.id, 'Owner', 'Key Vault Crypto Officer');
+  const scope = `/subscriptions/${SUBSCRIPTION_ID}`;
+  const { objectId: principalId } = person;
+  addRoleAssignment(procedures.world, { scope, principalId, role: BUILT_IN_ROLES.Reader, settled: true });
+  return person;
+}
+const revoking =
+  ({ name: account }: StorageAccount, more: object = {}) =>
+  (operation: Operation) =>
+    revokeAccount({ account, shared: false, reason: 'test', audit: trail.audit, ...more }, operation);
+const restoring =
+  ({ name: account }: StorageAccount) =>
+  (operation: Operation) =>
+    restoreAccount({ account, reason: 'test', audit: trail.audit, trail: trail.files }, operation);
+const scoping =
+  ({ name: account }: StorageAccount, state: 'Enabled' | 'Disabled') =>
+  (operation: Operation) =>
+    setScopeState({ account, scope: 'scope1', state }, operation);
+const rolesOf = ({ identity }: Pick<Site, 'identity'>) =>
+  [...procedures.world.roleAssignments.values()]
+    .filter(({ principalId }) => principalId === identity.principalId)
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
+const recordsOf = ({ id }: StorageAccount) =>
+  trail.entries.filter(({ resource }) => resource === id).map(({ action, reason }) => `${action} ${reason}`);
+
+/** The tags of a revocation as version 2 wrote them. */
+function legacyTags(id: string, part: string, took: object): Record<string, string> {
+  const text = JSON.stringify({ on: '2026-11-20T10:00:00.000Z', by: randomUUID(), part, took: [took] });
+  const pieces = text.match(/.{1,245}/g) ?? [];
+  return Object.fromEntries(
+    pieces.map((piece, n) => [`cmk-revoked-${id}${n === 0 ? '' : `.${n + 1}`}`, `${n + 1}/${pieces.length} ${piece}`]),
+  );
+}
+
+describe('account revoke and account restore', () => {
+  it('remove the role of the identity and grant exactly that again, each once', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const before = structuredClone(rolesOf(site));
+    const as = admin(site);
+
+    const planned = await procedures.run(revoking(account), { as, dryRun: true });
+    const role = `role of ${site.identity.principalId} on ${site.vault.name}`;
+    expect(texts(planned, 'planned')).toEqual([`${role} removed`]);
+    expect([rolesOf(site), recordsOf(account)]).toEqual([before, []]);
+
+    const revoked = await procedures.run(revoking(account), { as });
+    expect(revoked.result).toMatchObject({ complete: true, audit: 'written', removed: [{ kind: 'role' }] });
+    expect(texts(revoked, 'done')).toEqual([`${role} removed`]);
+    expect(texts(revoked, 'note').join()).toMatch(/Not sticky.*cmk account restore/);
+    expect(rolesOf(site)).toEqual([]);
+    const again = await procedures.run(revoking(account), { as });
+    expect([again.changed, again.result.complete]).toEqual([false, true]);
+
+    expect((await procedures.run(restoring(account), { as, dryRun: true })).changed).toBe(true);
+    expect(rolesOf(site)).toEqual([]);
+    const restored = await procedures.run(restoring(account), { as });
+    expect(texts(restored, 'done')).toEqual([`${role} restored`]);
+    expect(rolesOf(site).map(({ id, scope }) => [id, scope])).toEqual(before.map(({ id, scope }) => [id, scope]));
+    expect((await procedures.run(restoring(account), { as })).changed).toBe(false);
+    expect(recordsOf(account)).toEqual([
+      'account.revoke AccountRevocationBegun',
+      'account.revoke AccountRevoked',
+      'account.restore AccountRestored',
+    ]);
+  });
+
+  it('finish by the same command what failed half-way', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const scope = `${site.vault.id}/keys/${site.key}`;
+    addRoleAssignment(procedures.world, { scope, principalId: site.identity.principalId, role: USER, settled: true });
+    const before = rolesOf(site).map(({ id }) => id);
+    const as = admin(site);
+    const path = `/keys/${site.key}/providers/Microsoft.Authorization/roleAssignments/`;
+    const fail = (method: string) =>
+      procedures.local.faults.add([{ match: { method, path }, answer: { status: 403 } }]);
+
+    fail('DELETE');
+    await expect(procedures.run(revoking(account), { as })).rejects.toMatchObject({ statusCode: 403 });
+    procedures.local.faults.clear();
+    expect((await procedures.run(revoking(account), { as })).result.complete).toBe(true);
+    expect(rolesOf(site)).toEqual([]);
+
+    fail('PUT');
+    await expect(procedures.run(restoring(account), { as })).rejects.toMatchObject({ statusCode: 403 });
+    procedures.local.faults.clear();
+    await procedures.run(restoring(account), { as });
+    expect(rolesOf(site).map(({ id }) => id)).toEqual(before);
+  });
+
+  it('empty and fill the key permissions of an access policy, and leave its other permissions', async () => {
+    const site = procedures.site({ role: false });
+    const { properties } = site.vault;
+    const permissions = { keys: ['get', 'wrapKey', 'unwrapKey'], secrets: ['get'] };
+    const policy = { tenantId: procedures.world.tenantId, objectId: site.identity.principalId, permissions };
+    Object.assign(properties, { enableRbacAuthorization: false, accessPolicies: [policy] });
+    const account = procedures.encrypted(site);
+    const as = admin(site);
+    expect((await procedures.run(revoking(account), { as })).result.complete).toBe(true);
+    expect(properties.accessPolicies).toEqual([{ ...policy, permissions: { ...permissions, keys: [] } }]);
+    await procedures.run(restoring(account), { as });
+    expect(properties.accessPolicies).toEqual([policy]);
+    expect((await procedures.run(restoring(account), { as })).changed).toBe(false);
+  });
+
+  it('name the other accounts of a shared identity, and go on with --shared alone', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const other = procedures.encrypted(site);
+    const as = admin(site);
+    const refused = await procedures.refusal(revoking(account), { as });
+    expect([refused.reason, refused.message]).toEqual(['IdentityShared', expect.stringContaining(other.name)]);
+    const revoked = await procedures.run(revoking(account, { shared: true }), { as });
+    expect(revoked.result).toMatchObject({ complete: true, others: [other.id] });
+    expect(texts(revoked, 'note').join()).toContain(`Also cut off, as they have the same identity: ${other.name}`);
+  });
+
+  it('refuse where accounts cannot be listed, so that a shared identity would go unseen', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const as = admin(site);
+    const azure = procedures.azure(as);
+    const list = () => {
+      throw new Error('no answer');
+    };
+    const accounts = { ...azure.accounts, list };
+    await expect(procedures.run(revoking(account), { azure: { ...azure, accounts } })).rejects.toMatchObject({
+      reason: 'SubscriptionUnreadable',
+    });
+    expect(rolesOf(site)).toHaveLength(1);
+  });
+
+  it('refuse an account whose access they could not grant again, and one without a key', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const as = admin(site);
+    const { principalId } = site.identity;
+    for (const { id } of rolesOf(site)) procedures.world.roleAssignments.delete(id.toLowerCase());
+    addRoleAssignment(procedures.world, { scope: site.group.id, principalId, role: USER, settled: true });
+    const above = await procedures.refusal(revoking(account), { as });
+    expect([above.reason, above.message]).toEqual(['AccountNotRevocable', expect.stringContaining(site.group.id)]);
+    for (const { id } of rolesOf(site)) procedures.world.roleAssignments.delete(id.toLowerCase());
+    const officer = BUILT_IN_ROLES['Key Vault Crypto Officer'];
+    addRoleAssignment(procedures.world, { scope: site.vault.id, principalId, role: officer, settled: true });
+    const other = await procedures.refusal(revoking(account), { as });
+    expect([other.reason, other.message]).toEqual(['AccountNotRevocable', expect.stringContaining('another role')]);
+    expect((await procedures.refusal(revoking(site.account), { as })).reason).toBe('AccountNotManaged');
+    expect(rolesOf(site)).toHaveLength(1);
+  });
+
+  it('refuse an account on a key of a Managed HSM', async () => {
+    const site = procedures.site();
+    const { account } = inHsm(site);
+    const refused = await procedures.refusal(revoking(account), { as: admin(site) });
+    expect([refused.reason, refused.message]).toEqual(['AccountNotRevocable', expect.stringContaining('Managed HSM')]);
+  });
+
+  it('revoke without an audit trail, and show what to grant again by hand', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const [role] = rolesOf(site);
+    const revoked = await procedures.run(revoking(account, NO_AUDIT), { as: admin(site) });
+    expect(revoked.result).toMatchObject({ complete: true, audit: 'out of reach' });
+    expect(texts(revoked, 'note').join()).toContain(`"name":"${role?.id.split('/').at(-1)}"`);
+  });
+});
+
+describe('what version 2 revoked below its key', () => {
+  it('is granted again by account restore, which removes the record and no other tag', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const [role] = rolesOf(site);
+    const { id = '', scope = '', principalId = '' } = role ?? {};
+    procedures.world.roleAssignments.delete(id.toLowerCase());
+    const took = { kind: 'role', name: id.slice(id.lastIndexOf('/') + 1), scope, principalId };
+    account.tags = { env: 'prod', ...legacyTags('1b4e28ba9d2f4c6e', 'identity', took) };
+    await procedures.run(restoring(account), { as: admin(site) });
+    expect(rolesOf(site).map((one) => one.id)).toEqual([id]);
+    expect(account.tags).toEqual({ env: 'prod' });
+    expect(trail.entries.at(-1)).toMatchObject({ resource: account.id, details: { legacy: ['1b4e28ba9d2f4c6e'] } });
+  });
+
+  it('is granted again in a Managed HSM, where only version 2 revoked', async () => {
+    const site = procedures.site();
+    const { account, hsm } = inHsm(site);
+    const [role] = [...(hsm.local?.roleAssignments.values() ?? [])].filter(isOf(site));
+    const { name = '', principalId = '' } = role ?? {};
+    hsm.local?.roleAssignments.clear();
+    const took = {
+      kind: 'localRole',
+      name,
+      hsm: `https://${hsm.name}.managedhsm.azure.net`,
+      scope: '/keys',
+      principalId,
+    };
+    account.tags = legacyTags('cafe', 'identity', took);
+    const as = admin(site);
+    const administrator = LOCAL_ROLES.policyAdministrator;
+    if (hsm.local) assignLocalRole(hsm.local, { principalId: as.objectId, role: administrator, scope: '/' });
+    await procedures.run(restoring(account), { as });
+    expect([...(hsm.local?.roleAssignments.values() ?? [])].filter(isOf(site))).toMatchObject([
+      { name, scope: '/keys' },
+    ]);
+    expect(account.tags).toEqual({});
+  });
+
+  it('is not granted to a principal that the account does not have, whatever its tags say', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const took = {
+      kind: 'role',
+      name: randomUUID(),
+      scope: site.vault.id,
+      principalId: procedures.stranger().objectId,
+    };
+    account.tags = legacyTags('cafe', 'identity', took);
+    expect((await procedures.refusal(restoring(account), { as: admin(site) })).reason).toBe('Refused');
+  });
+
+  it('is enabled by scope enable, which removes the record', async () => {
+    const site = procedures.site();
+    const account = withScope(site, 'Disabled');
+    account.tags = { env: 'prod', ...legacyTags('cafe', 'scope:scope1', { kind: 'scope', name: 'scope1' }) };
+    await procedures.run(scoping(account, 'Enabled'), { as: admin(site) });
+    expect([stateOf(account), account.tags]).toEqual(['Enabled', { env: 'prod' }]);
+  });
+});
+
+describe('scope disable and scope enable', () => {
+  it('change the state of an encryption scope, each once', async () => {
+    const site = procedures.site();
+    const account = withScope(site, 'Enabled');
+    const as = admin(site);
+    expect((await procedures.run(scoping(account, 'Disabled'), { as, dryRun: true })).changed).toBe(true);
+    expect(stateOf(account)).toBe('Enabled');
+    for (const state of ['Disabled', 'Enabled'] as const) {
+      expect((await procedures.run(scoping(account, state), { as })).changed).toBe(true);
+      expect(stateOf(account)).toBe(state);
+      expect((await procedures.run(scoping(account, state), { as })).changed).toBe(false);
+    }
+  });
+
+  it('refuse a scope that is not there', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    expect((await procedures.refusal(scoping(account, 'Disabled'), { as: admin(site) })).reason).toBe('NotFound');
+  });
+});
+
+describe('on the command line', () => {
+  it('account revoke and scope disable ask for the name, and say it in JSON', async () => {
+    const site = procedures.site();
+    const account = withScope(site, 'Enabled');
+    const unconfirmed = [
+      ['account', 'revoke', account.name, '--reason', 'test'],
+      ['scope', 'disable', account.name, 'scope1'],
+    ];
+    for (const args of unconfirmed) expect((await runCmk(procedures, args)).code, args.join(' ')).toBe(2);
+    const revoked = await runCmk(procedures, [...(unconfirmed[0] ?? []), '--yes', '--json']);
+    expect(revoked.code, revoked.err).toBe(0);
+    expect(JSON.parse(revoked.out)).toMatchObject({ result: { complete: true, others: [] } });
+    const disabled = await runCmk(procedures, [...(unconfirmed[1] ?? []), '--yes', '--json']);
+    expect(JSON.parse(disabled.out)).toMatchObject({ result: { scope: 'scope1', state: 'Disabled' } });
+    const bad = await runCmk(procedures, ['scope', 'disable', account.name, '../x', '--yes']);
+    expect(bad.code).toBe(2);
+    // The audit trail says what to restore.
+    const restored = await runCmk(procedures, ['account', 'restore', account.name, '--reason', 'test', '--yes']);
+    expect([restored.code, restored.err]).toEqual([2, expect.stringContaining('AzureWebJobsStorage')]);
+  });
+});
+
+/** An account on a key of a Managed HSM, with the identity of a site. */
+function inHsm({ group, identity }: Site) {
+  const hsm = addManagedHsm(procedures.world, group, unique('hsm'));
+  addKeyVersion(procedures.world, hsm, 'hsm-key');
+  allowStorage(procedures.world, hsm, identity.principalId);
+  const key = { vault: hsm, keyName: 'hsm-key', mode: 'pinned' } as const;
+  return { hsm, account: addAccount(procedures.world, group, { name: unique('st'), identity, key }) };
+}
+
+function isOf({ identity }: Site) {
+  return ({ principalId }: { readonly principalId: string }) => principalId === identity.principalId;
+}
+
+function withScope({ group, identity, vault, key }: Site, state: 'Enabled' | 'Disabled'): StorageAccount {
+  const use = { vault, keyName: key, mode: 'pinned' } as const;
+  const scopes = [{ name: 'scope1', key: use }];
+  const account = addAccount(procedures.world, group, { name: unique('st'), identity, key: use, scopes });
+  Object.assign(account.encryptionScopes.get('scope1') ?? {}, { state });
+  return account;
+}
+
+function stateOf(account: StorageAccount): string | undefined {
+  return account.encryptionScopes.get('scope1')?.state;
+}
