@@ -44,7 +44,7 @@ export async function apply(
   await keepAccountsRevoked(findings, run.id, services, log);
   await keepPoison(services, run.id, log);
   await keepRekeys(services, run.id, log);
-  await keepUnrecorded('orders', 'pauses and resumes', () => recordFoundOrders(services, log), run.id, log);
+  await recordLostOrders(services, run.id, log);
   await finishAllRetirements(keys, run.id, services, log);
   tellTrail(trail, run.id, log);
   return { fixes: await fix(findings, run.id, services, log) };
@@ -69,22 +69,16 @@ async function keepRekeys(services: ApplyServices, report: string, log: Log): Pr
   }
 }
 
-/** What people did, and whose record may have been lost, is looked for and recorded. */
-async function keepUnrecorded(
-  field: 'approvals' | 'orders',
-  about: string,
-  record: () => Promise<readonly string[]>,
-  report: string,
-  log: Log,
-): Promise<void> {
+/** Pauses and resumes that are not known to be in the audit trail are recorded. */
+async function recordLostOrders(services: ApplyServices, report: string, log: Log): Promise<void> {
   try {
-    const ids = await record();
-    if (ids.length > 0) {
-      const message = `Not all ${about} were known to be on record: what is missing is recorded.`;
-      log({ level: 'warning', reason: 'DriftFixed', message, [field]: ids, report });
+    const orders = await recordFoundOrders(services, log);
+    if (orders.length > 0) {
+      const message = 'Not all pauses and resumes were known to be in the audit trail: what is missing is recorded.';
+      log({ level: 'warning', reason: 'DriftFixed', message, orders, report });
     }
   } catch (error) {
-    const message = `${REASONS.DriftFixFailed} Not all ${about} may be on record: ${errorText(error)}`;
+    const message = `${REASONS.DriftFixFailed} Not all pauses and resumes may be in the audit trail: ${errorText(error)}`;
     log({ level: 'error', reason: 'DriftFixFailed', message, report });
   }
 }

@@ -1,12 +1,11 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import type { AuditEntry } from '../audit/record.ts';
-import { recordKept } from '../audit/record-kept.ts';
 import type { RekeyData, RekeyOrder, RekeyRecord, RekeyStore } from '../fleet/rekey-order.ts';
 import type { Log } from '../log.ts';
 
 /** Somebody waits. Milliseconds. */
 const AUDIT_WAIT_MS = 10_000;
-/** Nobody does: there is time to look through the trail of a day on which very much was moved. Milliseconds. */
+/** Nobody does. Milliseconds. */
 const LATER_WAIT_MS = 60_000;
 
 /**
@@ -23,13 +22,16 @@ export async function recordChanges(
   own?: string,
 ): Promise<RekeyOrder> {
   const { unrecorded = [], ...rest } = order;
-  const { recorded, failed } = await recordKept(
-    unrecorded,
-    (done) => entryOf(order, done, done.id === own),
-    audit,
-    own ? AUDIT_WAIT_MS : LATER_WAIT_MS,
-  );
-  if (failed) log({ level: 'error', reason: 'AuditFailed', message: failed.why, entry: failed.entry });
+  const recorded: RekeyRecord[] = [];
+  for (const done of unrecorded) {
+    const entry = entryOf(order, done, done.id === own);
+    const outcome = await audit(entry, own ? AUDIT_WAIT_MS : LATER_WAIT_MS);
+    if ('failed' in outcome) {
+      log({ level: 'error', reason: 'AuditFailed', message: outcome.failed, entry });
+      break;
+    }
+    recorded.push(done);
+  }
   if (recorded.length === 0) return order;
   const left = unrecorded.slice(recorded.length);
   const known = left.length > 0 ? { ...rest, unrecorded: left } : rest;

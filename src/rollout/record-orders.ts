@@ -1,6 +1,5 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { type AuditEntry, EVERY_KEY } from '../audit/record.ts';
-import { recordKept } from '../audit/record-kept.ts';
 import { triedFor } from '../azure/deadline.ts';
 import { CmkError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -10,9 +9,9 @@ import type { ControlDeed, ControlState } from './pause.ts';
 
 /** How long an answer waits for the audit trail, in milliseconds. */
 const WAIT_MS = 5_000;
-/** Nobody waits: there is time to look through the trail of a day on which very much was moved. Milliseconds. */
+/** Nobody waits. Milliseconds. */
 const LATER_WAIT_MS = 60_000;
-/** For what is noted of what is on record; where it is not noted, it is found on record later. Milliseconds. */
+/** For what is noted of what is on record; where it is not noted, it is recorded once more. Milliseconds. */
 const NOTE_MS = 2_000;
 /** Until then whoever ordered it records it, which proves more. Milliseconds. */
 const OWN_MS = 60_000;
@@ -30,7 +29,7 @@ interface Ports {
  */
 export async function recordOrders(own: ControlDeed, state: ControlState, ports: Ports, log: Log): Promise<string> {
   const { recorded, failed } = await record([own, ...foundIn(state, ports.now())], WAIT_MS, ports, log, own.id);
-  return failed && !recorded.includes(own) ? failed.why : 'written';
+  return failed !== undefined && !recorded.includes(own) ? failed : 'written';
 }
 
 /**
@@ -42,7 +41,7 @@ export async function recordOrders(own: ControlDeed, state: ControlState, ports:
 export async function recordFoundOrders(ports: Ports, log: Log): Promise<readonly string[]> {
   const found = foundIn(await ports.controlStore.read(), ports.now());
   const { recorded, failed } = await record(found, LATER_WAIT_MS, ports, log);
-  if (failed) throw new CmkError('AuditFailed', failed.why, 'The next drift check tries again.');
+  if (failed !== undefined) throw new CmkError('AuditFailed', failed, 'The next drift check tries again.');
   return recorded.map(({ id }) => id);
 }
 
@@ -64,16 +63,28 @@ function foundIn({ unrecorded }: ControlState, now: Date): ControlDeed[] {
   return unrecorded.filter(({ on }) => now.getTime() - Date.parse(on) >= OWN_MS);
 }
 
+/** In turn, so that the trail has them as they were done; ends with the first that cannot be recorded. */
 async function record(
   deeds: readonly ControlDeed[],
   ms: number,
   { controlStore, audit }: Ports,
   log: Log,
   own?: string,
-): ReturnType<typeof recordKept<ControlDeed>> {
-  const done = await recordKept(deeds, (deed) => entryOf(deed, deed.id === own ? {} : FOUND), audit, ms);
-  const ids = done.recorded.map(({ id }) => id);
-  for (const deed of done.recorded) if (deed.id !== own) tellOrder(deed, log, FOUND);
+): Promise<{ readonly recorded: readonly ControlDeed[]; readonly failed: string | undefined }> {
+  const endMs = performance.now() + ms;
+  const recorded: ControlDeed[] = [];
+  let failed: string | undefined;
+  for (const deed of deeds) {
+    const outcome = await audit(entryOf(deed, deed.id === own ? {} : FOUND), Math.max(0, endMs - performance.now()));
+    if ('failed' in outcome) {
+      failed = outcome.failed;
+      break;
+    }
+    recorded.push(deed);
+  }
+  const done = { recorded, failed };
+  const ids = recorded.map(({ id }) => id);
+  for (const deed of recorded) if (deed.id !== own) tellOrder(deed, log, FOUND);
   if (ids.length === 0) return done;
   const noting = controlStore.update((state) => ({
     ...state,

@@ -41,7 +41,7 @@ export class AccountWorld implements World {
   readonly #byHand: ByHand[] = [];
   readonly #actors = new Map<Actor, number>();
   readonly #queues: MemoryQueues;
-  readonly #audit = new MemoryAudit(() => this.#clock);
+  readonly #audit = new MemoryAudit();
   readonly #times = new Map<unknown, number>();
   readonly #sleeps: { readonly at: number; readonly actor: Actor; readonly wake: () => void }[] = [];
   readonly #skews: readonly [number, number];

@@ -103,9 +103,10 @@ function judgeMoves({ entries, vault, other, fleet, now, exempt }: AtRest): void
   }
 }
 
-/** What was done to a re-key is on record, once, whoever was killed in between. */
+/** What was done to a re-key is on record, under one id each, whoever was killed in between. */
 function judgeRecords({ entries, changes }: AtRest): void {
-  const recorded = entries.filter(({ action }) => action === 'key.rekey');
+  const changed = entries.filter(({ action }) => action === 'key.rekey');
+  const recorded = [...new Map(changed.map((entry) => [entry.id, entry])).values()];
   const [is, wanted] = [
     recorded.map(({ reason, details }) => `${details?.rekey} ${reason}`),
     changes.map(({ id, reason }) => `${id} ${reason}`),

@@ -130,12 +130,6 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'const order = found;',
   },
   {
-    name: 'what was kept for the trail is recorded without a look whether it is',
-    file: 'src/audit/record-kept.ts',
-    from: 'timeoutMs, new Date(done.on)',
-    to: 'timeoutMs',
-  },
-  {
     name: 'no fence: the lease is let go before anything is done',
     file: 'src/accounts/reconcile-account.ts',
     from: "if (!lease) return { outcome: BUSY, did: 'nothing' };\n    const accounts",
