@@ -1,6 +1,6 @@
 import { messageOf } from '../errors.ts';
 import type { AuditFiles } from './audit-files.ts';
-import { type ChainWriterOptions, chainWriter, type ToWrite } from './chain-writer.ts';
+import { type ChainWriterOptions, chainWriter } from './chain-writer.ts';
 import { findEntry, seenBefore } from './find-entry.ts';
 import type { AuditEntry, AuditReceipt } from './record.ts';
 
@@ -13,8 +13,9 @@ export type AuditOutcome = { readonly written: AuditReceipt } | { readonly faile
  * Never throws, and answers within `timeoutMs` milliseconds: what is being audited must not wait for its audit. An
  * entry whose time is up is not given up; it is written as soon as it can be, only nobody is told.
  *
- * With `unlessSince`, the trail is first looked through from that time on for an entry with the same id; if there is one,
- * its receipt is the answer and nothing is written, and when the time is up before that is known, nothing is written.
+ * An entry is written at least once: readers drop duplicates by its id. With `unlessSince`, the trail is first looked through
+ * from that time on for an entry with the same id; if there is one, its receipt is the answer and nothing is written, and when
+ * the time is up before that is known, nothing is written.
  */
 export type RecordAudit = (entry: AuditEntry, timeoutMs: number, unlessSince?: Date) => Promise<AuditOutcome>;
 
@@ -32,9 +33,8 @@ const MAX_ENTRY_BYTES = 512 * 1024;
 /** Bytes of entries in one append. */
 const MAX_BATCH_BYTES = 2 * 1024 * 1024;
 
-interface Waiting extends ToWrite {
-  /** When it came. */
-  readonly since: Date;
+interface Waiting {
+  readonly entry: AuditEntry;
   readonly bytes: number;
   readonly settle: (outcome: AuditOutcome) => void;
 }
@@ -45,9 +45,9 @@ export function auditTrail(files: AuditFiles, options: AuditTrailOptions): Recor
   const line = new WaitingLine(chainWriter(files, options), onFailure, onWritten);
 
   return async (entry, timeoutMs, unlessSince) => {
-    let prepared: Pick<Waiting, 'entry' | 'bytes' | 'since'>;
+    let prepared: Pick<Waiting, 'entry' | 'bytes'>;
     try {
-      prepared = { ...prepare(entry), since: options.now() };
+      prepared = prepare(entry);
     } catch (error) {
       onFailure(error, [entry]);
       return { failed: 'The entry is not JSON.' };
@@ -74,7 +74,7 @@ export function auditTrail(files: AuditFiles, options: AuditTrailOptions): Recor
       findEntry(files, entry.id, seenBefore(unlessSince)).then(
         (result) => {
           if ('found' in result) settle({ written: receiptOf(result.found) });
-          else if (!isLate) line.join({ ...prepared, unlessBehind: result.seen, settle });
+          else if (!isLate) line.join({ ...prepared, settle });
         },
         (error: unknown) => {
           onFailure(error, [entry]);
@@ -122,7 +122,7 @@ class WaitingLine {
   async #append(batch: readonly Waiting[]): Promise<void> {
     const entries = batch.map(({ entry }) => entry);
     try {
-      const receipts = await this.#write(batch);
+      const receipts = await this.#write(entries);
       for (const [index, { entry, settle }] of batch.entries()) {
         const written = receipts[index];
         if (written) this.#onWritten(entry, written);

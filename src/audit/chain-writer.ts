@@ -1,15 +1,9 @@
 import { dayOf } from '../time/duration.ts';
 import type { AuditFiles } from './audit-files.ts';
 import { fileAfter, parseFileName } from './file-name.ts';
-import { findEntry, seenBefore, type TrailPosition } from './find-entry.ts';
 import { findHead, freeName, type Head } from './head.ts';
 import { type AuditEntry, type AuditReceipt, type ChainEnd, formatRecord } from './record.ts';
 
-/**
- * An entry that has waited for so long (milliseconds) may have been taken for lost, and have been written by somebody else.
- * Whoever does that waits longer (`revocation/record-revocation.ts`).
- */
-const LATE_MS = 60_000;
 /** Blocks that an append blob takes. Source: Azure Storage, scalability targets of Blob storage. */
 const MAX_BLOCKS = 50_000;
 
@@ -27,16 +21,8 @@ export interface ChainWriterOptions {
   readonly maxFailures?: number;
 }
 
-export interface ToWrite {
-  readonly entry: AuditEntry;
-  /** When it came. After a minute an entry with an id is written only if none with that id was since. */
-  readonly since: Date;
-  /** Written only if no entry with its id stands behind this place. */
-  readonly unlessBehind?: TrailPosition;
-}
-
 /** Appends entries, all in one block. Calls must not overlap. */
-type WriteChain = (entries: readonly ToWrite[]) => Promise<readonly AuditReceipt[]>;
+type WriteChain = (entries: readonly AuditEntry[]) => Promise<readonly AuditReceipt[]>;
 
 /**
  * Writes one unbroken chain from any number of instances without a lease: a block is appended only where the writer
@@ -44,9 +30,6 @@ type WriteChain = (entries: readonly ToWrite[]) => Promise<readonly AuditReceipt
  *
  * An answer that is lost leaves open whether the block was taken. The same bytes are then appended again at the same
  * place: if that is refused, the bytes that stand there tell whose block it was. So nothing is written twice.
- *
- * An entry that is written unless it is there already is looked for after the end is known: what another writer appends
- * from then on moves the end, and has it looked for again. So of two that write it at the same moment one does.
  *
  * Before the chain goes on in another file (a new day, or a full file) a closing record that names it is appended to
  * the old one, under the same condition; so no writer with a slow clock can fork the chain by staying behind. (Only the
@@ -83,74 +66,29 @@ export function chainWriter(files: AuditFiles, options: ChainWriterOptions): Wri
       await options.sleep(50 * failures * options.random());
     };
     // Ids are given once: they stay with the entries through every try.
-    const identified = entries.map((one) => ({ ...one, id: options.newId() }));
-    const written = new Map<ToWrite, AuditReceipt>();
-    const receiptsInOrder = () => identified.flatMap((one) => written.get(one) ?? []);
+    const identified = entries.map((entry) => ({ entry, id: options.newId() }));
 
     for (let round = 1; round <= maxRounds; round += 1) {
       const today = dayOf(options.now());
       known ??= await findHead(files, today);
       const head: Head = known;
-      for (const one of identified) {
-        if (options.now().getTime() - one.since.getTime() > LATE_MS) one.unlessBehind ??= seenBefore(one.since);
-      }
-      await findWritten(files, identified, written);
-      const missing = firstOfEach(identified.filter((one) => !written.has(one)));
-      if (missing.length === 0) return receiptsInOrder();
       const isFull = head.blocks >= maxBlocks - 1;
       if (isFull || (parseFileName(head.file)?.day ?? today) < today) {
         known = await moveOn(head, today, spend);
       } else {
-        const { text, end, receipts } = formatRecords(head, missing, options.now());
+        const { text, end, receipts } = formatRecords(head, identified, options.now());
         const outcome = await appendAt(files, head, text, spend);
         if (outcome === 'full') {
           known = { ...head, file: fileAfter(head.file, today), position: 0, blocks: 0, midLine: false };
           continue;
         }
         known = outcome && { ...outcome, ...end, file: head.file, midLine: false };
-        if (outcome) {
-          for (const [index, one] of missing.entries()) {
-            const receipt = receipts[index];
-            if (receipt) written.set(one, receipt);
-          }
-          continue;
-        }
+        if (outcome) return receipts;
       }
       if (!known) await options.sleep(Math.min(100, 5 * round) * options.random());
     }
     throw new Error(`Other writers were faster ${maxRounds} times in a row.`);
   };
-}
-
-interface Identified extends ToWrite {
-  readonly id: string;
-  unlessBehind?: TrailPosition;
-}
-
-/** Of several entries that are to be there once, the first: when that is written, the others are found. */
-function firstOfEach(entries: readonly Identified[]): readonly Identified[] {
-  const ids = new Set<string>();
-  return entries.filter(({ entry: { id }, unlessBehind }) => {
-    if (!unlessBehind || id === undefined) return true;
-    const isFirst = !ids.has(id);
-    ids.add(id);
-    return isFirst;
-  });
-}
-
-/** Enters those that somebody else has written by now; of the others is noted up to where they are not. */
-async function findWritten(
-  files: AuditFiles,
-  entries: readonly Identified[],
-  written: Map<ToWrite, AuditReceipt>,
-): Promise<void> {
-  for (const one of entries) {
-    if (!one.unlessBehind || one.entry.id === undefined) continue;
-    const result = await findEntry(files, one.entry.id, one.unlessBehind);
-    if ('found' in result)
-      written.set(one, { file: result.found.file, seq: result.found.seq, hash: result.found.hash });
-    else one.unlessBehind = result.seen;
-  }
 }
 
 /** Appends at the head; undefined: the chain ends elsewhere by now, nothing of this was written. */

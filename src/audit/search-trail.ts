@@ -4,6 +4,7 @@ import { MOST_LINE_BYTES } from './lines.ts';
 import { linesBackwards } from './read-backwards.ts';
 import { parseRecord } from './record.ts';
 import { isMeant, mayHold, type RecordedEntry, recordedEntry, type TrailFilter } from './trail-filter.ts';
+import { UniqueRecords } from './unique-records.ts';
 
 /** A record, and the file that it stands in. */
 export interface FoundRecord extends RecordedEntry {
@@ -30,7 +31,7 @@ interface SearchLimits {
 }
 
 /**
- * The newest records that a filter means. They are read, not verified: `verifyTrail` does that.
+ * The newest records that a filter means, each once on a page. They are read, not verified: `verifyTrail` does that.
  *
  * @param before where the page before ended
  * @throws the SDK's error when the trail cannot be read
@@ -42,7 +43,7 @@ export async function searchTrail(
   before?: TrailPosition,
 ): Promise<TrailPage> {
   const { most, mostBytes = Number.POSITIVE_INFINITY, signal, sees = () => true } = limits;
-  const records: FoundRecord[] = [];
+  const found = new UniqueRecords<FoundRecord>();
   let read = 0;
   let at = before;
   let time: string | undefined;
@@ -50,11 +51,11 @@ export async function searchTrail(
     read += bytes;
     for (const { file, position, bytes } of lines) {
       const record = parseRecord(bytes);
-      const found = record && recordedEntry(record);
-      if (found && isMeant(found, filter) && sees(found)) {
+      const one = record && recordedEntry(record);
+      if (one && isMeant(one, filter) && sees(one)) {
         // One more than the page holds: only then is there a next one.
-        if (records.length === most) return { records, next: at ?? { file, position } };
-        records.push({ ...found, file });
+        if (found.size === most) return { records: found.all, next: at ?? { file, position } };
+        found.add({ ...one, file });
       }
       at = { file, position };
       time = record?.time ?? time;
@@ -62,8 +63,8 @@ export async function searchTrail(
     // Within what is no line, which would be read from its end again and again.
     if (lines.length === 0 && bytes >= MOST_LINE_BYTES) at = from;
     if (at && (read >= mostBytes || signal?.aborted)) {
-      return { records, next: at, ...(time ? { searchedBackTo: time } : {}) };
+      return { records: found.all, next: at, ...(time ? { searchedBackTo: time } : {}) };
     }
   }
-  return { records };
+  return { records: found.all };
 }

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { auditFiles } from '../../src/audit/audit-client.ts';
 import type { AuditFiles } from '../../src/audit/audit-files.ts';
-import { auditTrail } from '../../src/audit/audit-trail.ts';
 import { findEntry, seenBefore } from '../../src/audit/find-entry.ts';
 import { parseRecord } from '../../src/audit/record.ts';
 import { useAzurite } from '../support/azurite.ts';
@@ -85,47 +84,6 @@ describe('an entry with an id', () => {
     expect(await find(auditFiles(container), 'once')).toBeUndefined();
     await newTrail(container)({ ...entry('once'), id: 'once' }, 20_000, NIGHT);
     expect(await resources(container)).toContain('once');
-  });
-
-  it('is written once by any number of instances that look for it at the same moment', async () => {
-    const container = newContainer(azurite.connectionString);
-    await newTrail(container)(entry('before'), 20_000);
-    const once = { ...entry('once'), id: 'once' };
-    const instances = Array.from({ length: 6 }, () => newTrail(container));
-    const outcomes = await Promise.all(
-      instances.flatMap((record, n) => [
-        record(once, 20_000, NIGHT),
-        record(entry(`beside ${n}`), 20_000),
-        record(once, 20_000, NIGHT),
-      ]),
-    );
-    const written = await resources(container);
-    expect(written.filter((name) => name === 'once')).toHaveLength(1);
-    expect(written).toHaveLength(8);
-    const receipts = new Set(outcomes.map((outcome) => JSON.stringify(outcome)));
-    expect(receipts.size).toBe(7);
-  });
-
-  it('is not written a second time by one whose storage answers after minutes', async () => {
-    const container = newContainer(azurite.connectionString);
-    await newTrail(container)(entry('before'), 20_000);
-    const once = { ...entry('once'), id: 'once' };
-    const files = auditFiles(container);
-    let answer = (): void => {};
-    const held = new Promise<void>((resolve) => {
-      answer = resolve;
-    });
-    let now = NIGHT;
-    const slow = auditTrail(
-      { ...files, list: () => held.then(() => files.list()) },
-      { now: () => now, newId: () => 'slow', sleep: () => held, random: () => 0 },
-    );
-    const late = slow(once, 20_000);
-    const found = await newTrail(container)(once, 20_000, NIGHT);
-    now = new Date(NIGHT.getTime() + 5 * 60_000);
-    answer();
-    expect(await late).toEqual(found);
-    expect(await resources(container)).toEqual(['before', 'once']);
   });
 
   it('is not written when the trail cannot be looked through', async () => {

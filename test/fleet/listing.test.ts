@@ -148,6 +148,7 @@ class Fleet {
         }.bind(this),
       },
       subscriptions: async () => [SUBSCRIPTION],
+      moved: { of: async function* () {}, put: async () => {} },
       orders: { read: async () => NO_ORDERS, change: async (change) => change(NO_ORDERS) },
       probe: async () => undefined,
       say: async () => {},

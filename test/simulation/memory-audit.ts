@@ -5,17 +5,9 @@ import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
 import { eventOf, type RevocationEvent } from '../../src/revocation/key-trail.ts';
 import type { Way } from './memory-vault.ts';
 
-/** After so long an entry that waits is looked for before it is written (`audit/chain-writer.ts`). Milliseconds. */
-const LATE_MS = 60_000;
-
 /** The audit trail in memory. */
 export class MemoryAudit {
   readonly entries: AuditEntry[] = [];
-  readonly #now: () => number;
-
-  constructor(now: () => number = () => 0) {
-    this.#now = now;
-  }
 
   /** Newest first, as they are read back. */
   eventsOf(key: ManagedKey): readonly RevocationEvent[] {
@@ -25,13 +17,12 @@ export class MemoryAudit {
   port(way: Way): RecordAudit {
     return async (entry, timeoutMs, unlessSince) => {
       try {
-        const begunMs = this.#now();
         const label = `audit ${entry.reason} of ${entry.resource.split('/').at(-1)}`;
         const write = way(
           label,
           () => {
-            const isLookedFor = unlessSince !== undefined || this.#now() - begunMs > LATE_MS;
-            const known = isLookedFor && this.entries.some(({ id }) => id !== undefined && id === entry.id);
+            const known =
+              unlessSince !== undefined && this.entries.some(({ id }) => id !== undefined && id === entry.id);
             if (!known) this.entries.push(entry);
           },
           true,

@@ -140,12 +140,6 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
 export const MUTANTS: readonly Mutant[] = [
   ...CONTROLLER_MUTANTS.map((mutant) => ({ ...mutant, worlds: 'controller' as const })),
   {
-    name: 'what was kept for the trail is recorded without a look whether it is',
-    file: 'src/audit/record-kept.ts',
-    from: 'timeoutMs, new Date(done.on)',
-    to: 'timeoutMs',
-  },
-  {
     name: 'no fence: the lease is let go before anything is done',
     file: 'src/accounts/reconcile-account.ts',
     from: "if (!lease) return { outcome: BUSY, did: 'nothing' };\n    const accounts",
