@@ -173,6 +173,8 @@ export const REASONS = {
   EventSubscriptionMisaimed: 'An event subscription is not as it has to be.',
   EventDeliveryFailing: 'Events of the vault could not be delivered.',
   SelfLockout: "The app's own storage is encrypted with a key that the app manages.",
+  StorageZonesShared:
+    "One storage account holds the app's work and what decides: a right to write queues there is near both.",
   PoisonMessages: 'Messages that could not be done wait for somebody to look.',
   Unreadable: 'Something could not be read: what it holds is not known.',
   NotChecked: 'No drift check has looked at it lately, so whether it serves is not known.',

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { TableClient } from '@azure/data-tables';
 import type { TokenCredential } from '@azure/identity';
-import { appTable } from '../azure/app-storage.ts';
+import { controlTable } from '../azure/app-storage.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';
 import { parseJson } from '../text.ts';
@@ -31,7 +31,7 @@ export function lastHead(
   let client: TableClient | undefined;
   // Made when it is first needed: a connection string may lead to no table.
   const table = (): TableClient => {
-    client ??= appTable(settings, credential, AUDIT_TABLE);
+    client ??= controlTable(settings, credential, AUDIT_TABLE);
     return client;
   };
   const row = () => unlessMissing(() => table().getEntity<{ head?: unknown }>(PARTITION, rowKey));

@@ -99,7 +99,7 @@ function aboutOf({ account, key, part }: Revocable): Pick<AccountRevokeResponse,
 }
 
 function lockout({ account }: Revocable, { settings }: AccountRevokeServices): string[] {
-  if (ownStorage(settings) !== account.name.toLowerCase()) return [];
+  if (!ownStorage(settings)?.includes(account.name.toLowerCase())) return [];
   return [
     "This is the app's own storage: while it is revoked, queues and audit trail of the app stop. Restore with `cmk account restore`, and move the app's storage to Microsoft-managed keys.",
   ];

@@ -1,7 +1,7 @@
 import type { TableClient, TransactionAction } from '@azure/data-tables';
 import type { TokenCredential } from '@azure/identity';
 import pMap from 'p-map';
-import { appTable } from '../azure/app-storage.ts';
+import { workTable } from '../azure/app-storage.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { FleetTable, Row, RowChange } from './fleet-rows.ts';
@@ -19,7 +19,7 @@ const CONCURRENCY = 8;
 export function createFleetTable(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): FleetTable {
   let client: TableClient | undefined;
   const table = (): TableClient => {
-    client ??= appTable(settings, credential, FLEET_TABLE);
+    client ??= workTable(settings, credential, FLEET_TABLE);
     return client;
   };
   return {

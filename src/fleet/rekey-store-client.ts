@@ -1,7 +1,7 @@
 import type { TableClient, TransactionAction } from '@azure/data-tables';
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
-import { appTable } from '../azure/app-storage.ts';
+import { controlTable } from '../azure/app-storage.ts';
 import { describeFailure } from '../azure/failure.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { CmkError } from '../errors.ts';
@@ -49,7 +49,7 @@ const HOLDER = z
 export function createRekeyStore(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): RekeyStore {
   let client: TableClient | undefined;
   const table = (): TableClient => {
-    client ??= appTable(settings, credential, REKEY_TABLE);
+    client ??= controlTable(settings, credential, REKEY_TABLE);
     return client;
   };
   return {

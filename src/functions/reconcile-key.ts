@@ -11,12 +11,12 @@ import type { Services } from '../services.ts';
 import { KEY_WORK, type KeyQueueWork, type KeyWork, parseKeyQueueWork } from '../work/messages.ts';
 import type { Outcome } from '../work/outcome.ts';
 import { KeyLookAtOnce } from './at-once.ts';
-import { queueHandler } from './queue-message.ts';
+import { queueHandler, WORK_CONNECTION } from './queue-message.ts';
 import { outcomeBy, TIME_LIMITS } from './time-limits.ts';
 
 app.storageQueue('reconcileKey', {
   queueName: KEY_WORK,
-  connection: 'AzureWebJobsStorage',
+  connection: WORK_CONNECTION,
   handler: queueHandler(KEY_WORK, parseKeyQueueWork, async (work, services, log) => {
     if (work.kind !== 'key') return outcomeBy(TIME_LIMITS.keyWork, () => run(work, services, log));
     const look = new KeyLookAtOnce(services, log);

@@ -1,6 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
 import type { BlockBlobClient } from '@azure/storage-blob';
-import { appBlobs, ONE_RETRY } from '../azure/app-storage.ts';
+import { controlContainer, ONE_RETRY } from '../azure/app-storage.ts';
 import { readBlobText } from '../azure/blob-text.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
@@ -29,7 +29,7 @@ export function createControlStore(
   settings: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
 ): ControlStore {
-  const container = appBlobs(settings, credential, ONE_RETRY).getContainerClient(CONTROL_CONTAINER);
+  const container = controlContainer(settings, credential, CONTROL_CONTAINER, ONE_RETRY);
   const blob = container.getBlockBlobClient(BLOB);
   const store = async (state: ControlState, etag: string | undefined): Promise<void> => {
     try {

@@ -1,8 +1,7 @@
-import type { BlobServiceClient } from '@azure/storage-blob';
+import type { ContainerClient } from '@azure/storage-blob';
 import type { QueueServiceClient } from '@azure/storage-queue';
 import { withinTime } from '../../azure/deadline.ts';
 import { describeFailure } from '../../azure/failure.ts';
-import { DEAD_LETTER_CONTAINER } from '../../events/subscription.ts';
 import { WORK_QUEUES } from '../../work/messages.ts';
 import type { DeadLetter } from '../checks/subjects.ts';
 import { downloadText, listBlobs } from './blobs-client.ts';
@@ -20,7 +19,7 @@ export interface AppState {
   deadLetters(since: Date): Promise<DeadLetter[]>;
 }
 
-export function appState(blobs: BlobServiceClient, queues: QueueServiceClient): AppState {
+export function appState(container: ContainerClient, queues: QueueServiceClient): AppState {
   const waiting = async (queue: string): Promise<number> => {
     try {
       const { approximateMessagesCount = 0 } = await withinTime(TIMEOUT_MS, (limit) =>
@@ -38,7 +37,6 @@ export function appState(blobs: BlobServiceClient, queues: QueueServiceClient): 
         WORK_QUEUES.map((name) => `${name}-poison`).map(async (queue) => ({ queue, messages: await waiting(queue) })),
       ),
     async deadLetters(since) {
-      const container = blobs.getContainerClient(DEAD_LETTER_CONTAINER);
       const newest = (await listBlobs(container, ''))
         .map(({ name, properties }) => ({ name, writtenOn: properties.lastModified }))
         .filter(({ writtenOn }) => writtenOn >= since)

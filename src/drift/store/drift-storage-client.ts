@@ -1,6 +1,7 @@
 import type { TokenCredential } from '@azure/identity';
 import type { ContainerClient } from '@azure/storage-blob';
-import { appBlobs, appQueues, DRIFT_CONTAINER } from '../../azure/app-storage.ts';
+import { controlContainer, DRIFT_CONTAINER, workQueues } from '../../azure/app-storage.ts';
+import { DEAD_LETTER_CONTAINER } from '../../events/subscription.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { parseJson } from '../../text.ts';
 import { keepPoison, type PoisonKeeper } from '../../work/keep-poison-client.ts';
@@ -86,16 +87,15 @@ export function createDriftStorage(
   settings: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
 ): DriftStorage {
-  const blobs = appBlobs(settings, credential);
-  const queues = appQueues(settings, credential);
-  const container = blobs.getContainerClient(DRIFT_CONTAINER);
+  const queues = workQueues(settings, credential);
+  const container = controlContainer(settings, credential, DRIFT_CONTAINER);
   return {
     ...reportStore(container),
     ...runningChecks(container),
     ...unfinishedChecks(container),
     ...accountMemoryStore(container),
     ...trendStore(container),
-    ...appState(blobs, queues),
+    ...appState(controlContainer(settings, credential, DEAD_LETTER_CONTAINER), queues),
     keepPoison: () => keepPoison(queues),
   };
 }
