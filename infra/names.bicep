@@ -50,15 +50,20 @@ var queueNames = [
 ]
 
 @export()
-@description('Tables of the app: who uses which key; what moves from one key to another, and what was moved; where the audit trail ended last.')
-var tableNames = [
+@description('Table of the work zone: who uses which key.')
+var workTableNames = [
   'cmkfleet'
+]
+
+@export()
+@description('Tables of the control zone: what moves from one key to another, and what was moved; where the audit trail ended last.')
+var controlTableNames = [
   'cmkrekeys'
   'cmkaudit'
 ]
 
 @export()
-@description('Blob containers of the app: audit trail, where it ended each day, requests for approval, drift reports, events that could not be delivered, leases of accounts and keys, and the package that runs.')
+@description('Blob containers of the app: audit trail, where it ended each day, requests for approval, drift reports, events that could not be delivered, leases of accounts and keys, and the package that runs. The leases are in the work zone, the audit trail may have an account of its own, the others are in the control zone.')
 var containerNames = {
   audit: 'cmk-audit'
   auditHeads: 'cmk-audit-heads'

@@ -14,7 +14,7 @@ interface StorageSettings {
 export function ownStorage({ storage, cloud }: StorageSettings): readonly string[] | 'local' | undefined {
   if (!storage) return undefined;
   const accounts = [storage, storage.work, storage.audit].filter((account) => account !== undefined);
-  const names = accounts.flatMap((account) => accountNameOf(account, cloud) ?? []);
+  const names = accounts.flatMap((account) => nameOfStorage(account, cloud) ?? []);
   if (names.length < accounts.length) return undefined;
   const own = names.filter((name) => name !== 'local');
   return own.length === 0 ? 'local' : [...new Set(own)];
@@ -22,13 +22,13 @@ export function ownStorage({ storage, cloud }: StorageSettings): readonly string
 
 /** The name of the account that holds both zones; undefined: each has its own, it is an emulator, or it is not known. */
 export function sharedZones(storage: AppStorage, cloud: Cloud): string | undefined {
-  const control = accountNameOf(storage, cloud);
-  const isShared = control === accountNameOf(storage.work ?? storage, cloud);
+  const control = nameOfStorage(storage, cloud);
+  const isShared = control === nameOfStorage(storage.work ?? storage, cloud);
   return isShared && control !== 'local' && control !== '' ? control : undefined;
 }
 
 /** `local`: an emulator. Undefined: the connection string does not tell. */
-export function accountNameOf(account: StorageAccount, cloud: Cloud): string | 'local' | undefined {
+export function nameOfStorage(account: StorageAccount, cloud: Cloud): string | 'local' | undefined {
   if ('accountName' in account) return account.accountName.toLowerCase();
   const fields = new Map(
     account.connectionString.split(';').map((field) => {

@@ -7,7 +7,7 @@ import { type AccessSettings, readAccess } from './access.ts';
 import type { Exemption } from './exemption.ts';
 import { DEFAULT_AUTOFIX, type Fixable } from './fixable.ts';
 import { type NotifySettings, readNotify } from './notify.ts';
-import { accountNameOf, sharedZones } from './own-storage.ts';
+import { nameOfStorage, sharedZones } from './own-storage.ts';
 import { type PageSettings, readPage } from './page.ts';
 import { type Environment, misnamed, SettingsReader } from './reader.ts';
 import type { Requirement } from './requirement.ts';
@@ -147,7 +147,7 @@ function readDrift(environment: Environment, cloud: Cloud, vaults: readonly Mana
   const app = functionAppId === undefined ? undefined : parseResourceId(functionAppId);
   const own = readStorage(new SettingsReader(environment), cloud);
   const injected = environment.AzureWebJobsStorage__credential || environment.AzureWebJobsStorage__clientId;
-  if (injected && 'connectionString' in own && accountNameOf(own, cloud) !== 'local') {
+  if (injected && 'connectionString' in own && nameOfStorage(own, cloud) !== 'local') {
     // Flex Consumption has put one in (Azure/azure-functions-host#11796, #11636); the host then takes it for its queues.
     reader.problem(
       'AzureWebJobsStorage',

@@ -100,6 +100,7 @@ beforeAll(async () => {
     ...local.azure.env,
     ...settings,
     AzureWebJobsStorage: azurite.connectionString,
+    CMK_WORK: azurite.connectionString,
     PORT: String(port),
   });
   await child.says(/^host ready /m, 30_000);
@@ -188,7 +189,8 @@ describe('the templates, deployed to the local Azure', () => {
   }, 60_000);
 
   it('let the drift check read all that it looks at, and a revocation all that it would stop', async () => {
-    const services = createServices({ ...settings, AzureWebJobsStorage: azurite.connectionString });
+    const storage = { AzureWebJobsStorage: azurite.connectionString, CMK_WORK: azurite.connectionString };
+    const services = createServices({ ...settings, ...storage });
     const report = await runDriftCheck({ id: 'world', by: 'operator' }, services, () => {});
     expect(report.findings.filter(({ reason }) => reason === 'Unreadable')).toEqual([]);
     // The app's own storage account is one of the subscription.
