@@ -38,6 +38,7 @@ param siteDiagnostics = true
 param logStorageReads = true
 param lockGroup = true
 param hostStorageByContainer = true
+param separateAuditStorage = true
 // Found before each deployment (azure.yaml): {"<id of the vault>":"<id of its system topic>"}
 param systemTopics = json(readEnvironmentVariable('CMK_SYSTEM_TOPICS', '{}'))
 // Another team deploys rights.bicep.

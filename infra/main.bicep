@@ -5,14 +5,17 @@ targetScope = 'subscription'
 
 import {
   containerNames
+  controlTableNames
   isManagedHsm
   nameOf
+  queueNames
   resourceGroupOf
   settingSet
   subscriptionOf
   tagSet
   topicIdOf
   vaultLocation
+  workTableNames
 } from 'names.bicep'
 
 @minLength(1)
@@ -125,6 +128,9 @@ param auditRetentionDays int = 365
 
 @description('Set to true after locking the immutability policy of the container cmk-audit (docs/audit.md); it locks nothing. A deployment stops where the policy is not locked.')
 param auditPolicyLocked bool = false
+
+@description('Puts the audit trail into a storage account of its own. Decided at the first deployment: a trail that is there is not moved, and a new one begins.')
+param separateAuditStorage bool = false
 
 @description('Days after which drift reports and dead letters are deleted.')
 @minValue(1)
@@ -262,6 +268,16 @@ module monitoring 'modules/monitoring.bicep' = {
   }
 }
 
+// Of each of the app's own storage accounts.
+var storageOptions = {
+  sku: storageSku
+  auditRetentionDays: auditRetentionDays
+  auditPolicyLocked: auditPolicyLocked
+  reportRetentionDays: reportRetentionDays
+  privateOnly: privateNetwork
+  logReads: logStorageReads
+}
+
 module storage 'modules/storage.bicep' = {
   name: 'cmk-storage-${environmentName}'
   scope: group
@@ -269,14 +285,47 @@ module storage 'modules/storage.bicep' = {
     location: location
     tags: allTags
     name: 'stcmk${token}'
-    sku: storageSku
-    auditRetentionDays: auditRetentionDays
-    auditPolicyLocked: auditPolicyLocked
-    reportRetentionDays: reportRetentionDays
-    privateOnly: privateNetwork
+    containers: filter(
+      map(items(containerNames), container => container.value),
+      name => name != containerNames.leases && !(separateAuditStorage && name == containerNames.audit)
+    )
+    queues: []
+    tables: controlTableNames
+    hostContainers: hostStorageByContainer
     workspaceId: monitoring.outputs.workspaceId
-    logReads: logStorageReads
-    hostStorageByContainer: hostStorageByContainer
+    options: storageOptions
+  }
+}
+
+module workStorage 'modules/storage.bicep' = {
+  name: 'cmk-work-storage-${environmentName}'
+  scope: group
+  params: {
+    location: location
+    tags: allTags
+    name: 'stcmkw${token}'
+    containers: [containerNames.leases]
+    queues: queueNames
+    tables: workTableNames
+    hostContainers: false
+    workspaceId: monitoring.outputs.workspaceId
+    options: storageOptions
+  }
+}
+
+module auditStorage 'modules/storage.bicep' = if (separateAuditStorage) {
+  name: 'cmk-audit-storage-${environmentName}'
+  scope: group
+  params: {
+    location: location
+    tags: allTags
+    name: 'stcmka${token}'
+    containers: [containerNames.audit]
+    queues: []
+    tables: []
+    hostContainers: false
+    workspaceId: monitoring.outputs.workspaceId
+    options: storageOptions
   }
 }
 
@@ -294,7 +343,13 @@ module network 'modules/network.bicep' = if (privateNetwork) {
     existingEndpointSubnetId: endpointSubnetId
     networkSecurityGroupId: networkSecurityGroupId
     privateDnsZones: privateDnsZones
-    storageId: storage.outputs.id
+    storages: concat(
+      [
+        { id: storage.outputs.id, services: ['blob', 'table'] }
+        { id: workStorage.outputs.id, services: ['blob', 'queue', 'table'] }
+      ],
+      separateAuditStorage ? [{ id: auditStorage!.outputs.id, services: ['blob'] }] : []
+    )
     natGateway: natGateway
     egressFirewallAddress: egressFirewallAddress
     monitored: privateMonitoring ? [monitoring.outputs.workspaceId, monitoring.outputs.insightsId] : []
@@ -325,6 +380,8 @@ module rightsBeforeApp 'rights.bicep' = if (assignRights) {
     appPrincipalId: identity.outputs.principalId
     functionAppId: functionAppId
     storageAccountId: storage.outputs.id
+    workStorageAccountId: workStorage.outputs.id
+    auditStorageAccountId: separateAuditStorage ? auditStorage!.outputs.id : ''
     insightsId: monitoring.outputs.insightsId
     workspaceId: monitoring.outputs.workspaceId
   }
@@ -369,6 +426,11 @@ module app 'modules/app.bicep' = {
       {
         AzureWebJobsStorage__credential: 'managedidentity'
         AzureWebJobsStorage__clientId: identity.outputs.clientId
+        CMK_WORK__credential: 'managedidentity'
+        CMK_WORK__clientId: identity.outputs.clientId
+        CMK_WORK__queueServiceUri: workStorage.outputs.queueEndpoint
+        CMK_WORK__tableServiceUri: workStorage.outputs.tableEndpoint
+        CMK_WORK__blobServiceUri: workStorage.outputs.blobEndpoint
         AZURE_CLIENT_ID: identity.outputs.clientId
         AZURE_CLOUD: environment().name
         CMK_VAULTS: join(vaultIds, ',')
@@ -384,6 +446,11 @@ module app 'modules/app.bicep' = {
           }
         : {},
       hostStorage,
+      separateAuditStorage
+        ? {
+            CMK_AUDIT__blobServiceUri: auditStorage!.outputs.blobEndpoint
+          }
+        : {},
       empty(apiClientId)
         ? {}
         : {
@@ -442,6 +509,8 @@ module rights 'rights.bicep' = if (assignRights) {
     appPrincipalId: identity.outputs.principalId
     functionAppId: functionAppId
     storageAccountId: storage.outputs.id
+    workStorageAccountId: workStorage.outputs.id
+    auditStorageAccountId: separateAuditStorage ? auditStorage!.outputs.id : ''
     insightsId: monitoring.outputs.insightsId
     workspaceId: monitoring.outputs.workspaceId
   }
@@ -567,6 +636,8 @@ output CMK_FUNCTION_APP_ID string = app.outputs.id
 output CMK_FUNCTION_APP_NAME string = app.outputs.name
 output CMK_APP_PRINCIPAL_ID string = identity.outputs.principalId
 output CMK_STORAGE_ACCOUNT_ID string = storage.outputs.id
+output CMK_WORK_STORAGE_ACCOUNT_ID string = workStorage.outputs.id
+output CMK_AUDIT_STORAGE_ACCOUNT_ID string = separateAuditStorage ? auditStorage!.outputs.id : ''
 output CMK_INSIGHTS_ID string = monitoring.outputs.insightsId
 output CMK_WORKSPACE_ID string = monitoring.outputs.workspaceId
 output CMK_WORKBOOK_ID string = workbook.outputs.id

@@ -52,14 +52,19 @@ var queueNames = [
 ]
 
 @export()
-@description('Tables of the app: who uses which key, and what is to be done about it; how far rotations may go, and what re-keys have moved.')
-var tableNames = [
+@description('Table of the work zone: who uses which key, and what is to be done about it.')
+var workTableNames = [
   'cmkfleet'
+]
+
+@export()
+@description('Table of the control zone: how far rotations may go, and what re-keys have moved.')
+var controlTableNames = [
   'cmkcontrol'
 ]
 
 @export()
-@description('Blob containers of the app: audit trail, drift reports, events that could not be delivered, leases of accounts and keys, and the package that runs.')
+@description('Blob containers of the app: audit trail, drift reports, events that could not be delivered, leases of subscriptions and keys, and the package that runs. The leases are in the work zone, the audit trail may have an account of its own, the others are in the control zone.')
 var containerNames = {
   audit: 'cmk-audit'
   drift: 'cmk-drift'

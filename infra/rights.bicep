@@ -28,6 +28,12 @@ param functionAppId string
 @description('Resource id of the storage account of the app (output CMK_STORAGE_ACCOUNT_ID).')
 param storageAccountId string
 
+@description('Resource id of the storage account of the work zone (output CMK_WORK_STORAGE_ACCOUNT_ID).')
+param workStorageAccountId string
+
+@description('Resource id of the storage account of the audit trail (output CMK_AUDIT_STORAGE_ACCOUNT_ID); empty: it has none of its own.')
+param auditStorageAccountId string = ''
+
 @description('Resource id of Application Insights (output CMK_INSIGHTS_ID).')
 param insightsId string
 
@@ -121,6 +127,8 @@ module ownAccess 'modules/own-access.bicep' = if (beforeApp) {
   scope: resourceGroup(appSubscription, resourceGroupOf(functionAppId))
   params: {
     storageName: nameOf(storageAccountId)
+    workStorageName: nameOf(workStorageAccountId)
+    auditStorageName: empty(auditStorageAccountId) ? '' : nameOf(auditStorageAccountId)
     insightsName: nameOf(insightsId)
     appPrincipalId: appPrincipalId
     hostStorageByContainer: hostStorageByContainer

@@ -17,6 +17,7 @@ export const BREAK_GLASS_REASONS = {
     'A version of a revoked key was disabled without a record, for want of a tag: a restore leaves it off. Once the key is restored, enable it by hand, or make a new version.',
   RevocationUnbelieved:
     'A version has a record of a revocation that this app cannot have written; it does not count. Look who wrote it, and take the tag away.',
+  RestoreBegun: 'A restore begins; should its process die, the app finishes it.',
   RestoreOvertaken: 'It was revoked anew while it was being restored: the newer revocation wins.',
   RestoreFinished: 'A restore that was broken off, or that a late write had undone in part, was finished.',
   OtherRevocation: 'The open revocation is not the one that was to be restored.',

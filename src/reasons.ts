@@ -170,6 +170,8 @@ export const REASONS = {
   SelfLockout: "The app's own storage is encrypted with a key that the app manages.",
   LegacyOrder: 'A re-key of version 2 was under way, and nothing carries it out any more.',
   LegacyApproval: 'A request for approval of version 2 is open, and nothing carries it out any more.',
+  StorageZonesShared:
+    "One storage account holds the app's work and what decides: a right to write queues there is near both.",
   PoisonMessages: 'Messages that could not be done wait for somebody to look.',
   Unreadable: 'Something could not be read: what it holds is not known.',
   NotChecked: 'No drift check has looked at it lately, so whether it serves is not known.',

@@ -56,7 +56,7 @@ describe('docs/architecture.md', () => {
       ...read(file).matchAll(/^app\.(?:timer|storageQueue|eventGrid(?:<unknown>)?)\('(\w+)'/gm),
     ]);
     const names = read('infra/names.bicep');
-    const kept = ['queueNames', 'tableNames', 'containerNames'].flatMap((list) => {
+    const kept = ['queueNames', 'workTableNames', 'controlTableNames', 'containerNames'].flatMap((list) => {
       const [, items = ''] = new RegExp(`^var ${list} = [[{]\n([\\s\\S]*?)^[\\]}]`, 'm').exec(names) ?? [];
       return [...items.matchAll(/'([\w-]+)'/g)];
     });

@@ -176,6 +176,18 @@ var rules = [
     threshold: 0
   }
   {
+    name: 'queue-written'
+    title: 'Another than the app put messages into its queues'
+    description: 'A message causes work and decides nothing (docs/trust.md). If it was no operator who ran cmk replay, pause or re-key, find out who holds a right on the queues.'
+    severity: 2
+    frequency: 'PT15M'
+    window: 'PT15M'
+    query: 'StorageQueueLogs | where OperationName == "PutMessage" and StatusText == "Success" and RequesterObjectId != "${appPrincipalId}" | extend writer = coalesce(RequesterObjectId, AuthenticationType)'
+    mute: 'PT1H'
+    by: ['writer']
+    threshold: 0
+  }
+  {
     name: 'revocation-open'
     title: 'A key is still revoked'
     description: 'A revocation has been open for longer than ${revocationOpenHours} hours: the data under the key cannot be read. Restore it, or acknowledge that it is meant.'

@@ -18,7 +18,8 @@ param existingEndpointSubnetId string
 param networkSecurityGroupId string
 @description('Makes the private DNS zones and links them to the network. Off where they are kept centrally, by policy.')
 param privateDnsZones bool
-param storageId string
+@description('Storage accounts of the app, and which services of each are called.')
+param storages { id: string, services: ('blob' | 'queue' | 'table')[] }[]
 @description('Gives the network that is made one address to go out by.')
 param natGateway bool
 @description('Address of a firewall that everything goes out through; empty for none.')
@@ -129,23 +130,15 @@ var vaultZone = {
   AzureChinaCloud: 'privatelink.vaultcore.azure.cn'
 }
 
-var storageEndpoints = [
-  {
-    service: 'blob'
-    zone: 'privatelink.blob.${environment().suffixes.storage}'
-    target: storageId
-  }
-  {
-    service: 'queue'
-    zone: 'privatelink.queue.${environment().suffixes.storage}'
-    target: storageId
-  }
-  {
-    service: 'table'
-    zone: 'privatelink.table.${environment().suffixes.storage}'
-    target: storageId
-  }
-]
+var storageEndpoints = flatten(map(
+  storages,
+  storage =>
+    map(storage.services, service => {
+      service: service
+      zone: 'privatelink.${service}.${environment().suffixes.storage}'
+      target: storage.id
+    })
+))
 var vaultEndpoints = map(vaultIds, id => {
   service: 'vault'
   zone: vaultZone[environment().name]

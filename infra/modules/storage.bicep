@@ -1,27 +1,34 @@
-// The app's own storage: queues, fleet index, audit trail, drift reports, dead letters, the deployed package, and the host's leases.
+// A storage account of the app's own: of the control zone, of the work zone, or of the audit trail (docs/trust.md).
 // Encrypted with Microsoft-managed keys on purpose: with a key that the app manages, a revocation would lock the app out
 // of the queues it needs for the restore.
 
-import { queueNames, containerNames, hostContainerNames, tableNames, tagSet } from '../names.bicep'
+import { containerNames, hostContainerNames, tagSet } from '../names.bicep'
+
+type storageOptions = {
+  sku: 'Standard_LRS' | 'Standard_ZRS' | 'Standard_GRS' | 'Standard_GZRS' | 'Standard_RAGRS' | 'Standard_RAGZRS'
+  @description('Days for which a record of the audit trail can be neither changed nor deleted.')
+  auditRetentionDays: int
+  @description('True once the audit policy was locked: Azure refuses any change to a locked policy but a longer period, so it is left alone.')
+  auditPolicyLocked: bool
+  @description('Days after which drift reports and dead letters are deleted.')
+  reportRetentionDays: int
+  @description('Whether only private endpoints, and Azure services by their own identity, reach the account.')
+  privateOnly: bool
+  @description('Logs reads of blobs too, those of the audit trail among them: Azure has no category for one container.')
+  logReads: bool
+}
 
 param location string
 param tags tagSet
 param name string
-@allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GRS', 'Standard_GZRS', 'Standard_RAGRS', 'Standard_RAGZRS'])
-param sku string
-@description('Days for which a record of the audit trail can be neither changed nor deleted.')
-param auditRetentionDays int
-@description('True once the audit policy was locked: Azure refuses any change to a locked policy but a longer period, so it is left alone.')
-param auditPolicyLocked bool
-@description('Days after which drift reports and dead letters are deleted.')
-param reportRetentionDays int
-@description('Whether only private endpoints, and Azure services by their own identity, reach the account.')
-param privateOnly bool
+param containers string[]
+param queues string[]
+param tables string[]
 param workspaceId string
-@description('Logs reads of blobs too, those of the audit trail among them: Azure has no category for one container.')
-param logReads bool
-@description('Whether the app and its host get their rights on blobs container by container (own-access.bicep).')
-param hostStorageByContainer bool
+@description('What all of them have in common.')
+param options storageOptions
+@description('Makes the containers of the Functions host, where the app and its host get their rights by container (own-access.bicep).')
+param hostContainers bool
 
 resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
   name: name
@@ -29,7 +36,7 @@ resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
   tags: tags
   kind: 'StorageV2'
   sku: {
-    name: sku
+    name: options.sku
   }
   properties: {
     accessTier: 'Hot'
@@ -58,7 +65,7 @@ resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
     publicNetworkAccess: 'Enabled'
     networkAcls: {
       bypass: 'AzureServices'
-      defaultAction: privateOnly ? 'Deny' : 'Allow'
+      defaultAction: options.privateOnly ? 'Deny' : 'Allow'
     }
   }
 }
@@ -78,43 +85,49 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2024-01-01' = {
   }
 }
 
-resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = [
-  for container in items(containerNames): {
+resource blobContainers 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = [
+  for container in containers: {
     parent: blobs
-    name: container.value
+    name: container
   }
 ]
+
+var hasAudit = contains(containers, containerNames.audit)
+var expiring = filter(
+  containers,
+  name => contains([containerNames.drift, containerNames.deadLetter, containerNames.approvals], name)
+)
 
 // Records can be added to the day's blob, and nothing that is there can be changed or deleted, by nobody, while the
 // period runs. It is left unlocked, because a lock cannot be undone: neither the policy nor the account could be removed
 // until the last record's period is over. Unlocked, it holds against the app, and not against who may write the account.
 // docs/audit.md says how and when to lock it.
-resource auditPolicy 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2024-01-01' = if (!auditPolicyLocked) {
+resource auditPolicy 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2024-01-01' = if (hasAudit && !options.auditPolicyLocked) {
   #disable-next-line use-parent-property // the parent is one of a loop
   name: '${name}/default/${containerNames.audit}/default'
   properties: {
-    immutabilityPeriodSinceCreationInDays: auditRetentionDays
+    immutabilityPeriodSinceCreationInDays: options.auditRetentionDays
     allowProtectedAppendWrites: true
   }
   dependsOn: [
-    containers
+    blobContainers
   ]
 }
 
-resource givenPolicy 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2024-01-01' existing = if (auditPolicyLocked) {
+resource givenPolicy 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2024-01-01' existing = if (hasAudit && options.auditPolicyLocked) {
   #disable-next-line use-parent-property // the parent is one of a loop
   name: '${name}/default/${containerNames.audit}/default'
 }
 
-module lockedPolicy 'locked-policy.bicep' = if (auditPolicyLocked) {
+module lockedPolicy 'locked-policy.bicep' = if (hasAudit && options.auditPolicyLocked) {
   name: '${name}-locked'
   params: {
     // Any: that it may be another than the module takes is the point.
-    auditPolicyState: any(auditPolicyLocked ? givenPolicy!.properties.state : 'Locked')
+    auditPolicyState: any(hasAudit && options.auditPolicyLocked ? givenPolicy!.properties.state : 'Locked')
   }
 }
 
-resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2024-01-01' = {
+resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2024-01-01' = if (!empty(expiring)) {
   parent: account
   name: 'default'
   properties: {
@@ -127,12 +140,12 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2024-01
           definition: {
             filters: {
               blobTypes: ['blockBlob']
-              prefixMatch: [containerNames.drift, containerNames.deadLetter]
+              prefixMatch: expiring
             }
             actions: {
               baseBlob: {
                 delete: {
-                  daysAfterModificationGreaterThan: reportRetentionDays
+                  daysAfterModificationGreaterThan: options.reportRetentionDays
                 }
               }
             }
@@ -151,8 +164,8 @@ resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2024-01-0
   name: 'default'
 }
 
-resource queues 'Microsoft.Storage/storageAccounts/queueServices/queues@2024-01-01' = [
-  for queue in queueNames: {
+resource queuesOfApp 'Microsoft.Storage/storageAccounts/queueServices/queues@2024-01-01' = [
+  for queue in queues: {
     parent: queueService
     name: queue
   }
@@ -163,16 +176,16 @@ resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2024-01-0
   name: 'default'
 }
 
-resource tables 'Microsoft.Storage/storageAccounts/tableServices/tables@2024-01-01' = [
-  for table in tableNames: {
+resource tablesOfApp 'Microsoft.Storage/storageAccounts/tableServices/tables@2024-01-01' = [
+  for table in tables: {
     parent: tableService
     name: table
   }
 ]
 
 // The host makes them for itself; here, where its rights are given on them.
-resource hostContainers 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = [
-  for name in hostStorageByContainer ? hostContainerNames : []: {
+resource madeForHost 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = [
+  for name in hostContainers ? hostContainerNames : []: {
     parent: blobs
     name: name
   }
@@ -183,7 +196,7 @@ resource blobDiagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-previ
   name: 'cmk-autopilot'
   properties: {
     workspaceId: workspaceId
-    logs: map(concat(['StorageWrite', 'StorageDelete'], logReads ? ['StorageRead'] : []), category => {
+    logs: map(concat(['StorageWrite', 'StorageDelete'], options.logReads ? ['StorageRead'] : []), category => {
       category: category
       enabled: true
     })
@@ -214,12 +227,18 @@ resource tableDiagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-prev
   }
 }
 
-// Writes and deletes of queue messages would be logged by the thousand and say nothing: metrics only.
+// Who put a message: one that the app has not put is attributable. Taking messages and deleting them is not logged.
 resource queueDiagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: queueService
   name: 'cmk-autopilot'
   properties: {
     workspaceId: workspaceId
+    logs: [
+      {
+        category: 'StorageWrite'
+        enabled: true
+      }
+    ]
     metrics: [
       {
         category: 'Transaction'

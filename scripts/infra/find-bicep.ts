@@ -15,6 +15,7 @@ const EXAMPLE = {
   CMK_APP_PRINCIPAL_ID: '00000000-0000-0000-0000-000000000000',
   CMK_FUNCTION_APP_ID: `${GROUP}/Microsoft.Web/sites/func`,
   CMK_STORAGE_ACCOUNT_ID: `${GROUP}/Microsoft.Storage/storageAccounts/stcmk`,
+  CMK_WORK_STORAGE_ACCOUNT_ID: `${GROUP}/Microsoft.Storage/storageAccounts/stcmkw`,
   CMK_INSIGHTS_ID: `${GROUP}/Microsoft.Insights/components/appi`,
   CMK_WORKSPACE_ID: `${GROUP}/Microsoft.OperationalInsights/workspaces/log`,
 };

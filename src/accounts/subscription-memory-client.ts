@@ -1,6 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
-import { appBlobs, DRIFT_CONTAINER, ONE_RETRY } from '../azure/app-storage.ts';
+import { controlContainer, DRIFT_CONTAINER, ONE_RETRY } from '../azure/app-storage.ts';
 import { readBlobText } from '../azure/blob-text.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure } from '../azure/failure.ts';
@@ -18,7 +18,7 @@ export function createSubscriptionMemory(
   settings: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
 ): SubscriptionMemory {
-  const container = appBlobs(settings, credential, ONE_RETRY).getContainerClient(DRIFT_CONTAINER);
+  const container = controlContainer(settings, credential, DRIFT_CONTAINER, ONE_RETRY);
   const blob = container.getBlockBlobClient(BLOB);
   return {
     async read() {

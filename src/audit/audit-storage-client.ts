@@ -1,6 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
 import type { ContainerClient } from '@azure/storage-blob';
-import { appBlobs, ONE_RETRY } from '../azure/app-storage.ts';
+import { auditTrailContainer, controlContainer, ONE_RETRY } from '../azure/app-storage.ts';
 import type { Settings } from '../settings/settings.ts';
 import { AUDIT_CONTAINER } from './container-name.ts';
 
@@ -13,5 +13,7 @@ export function auditContainer(
   credential: () => TokenCredential,
   name: string = AUDIT_CONTAINER,
 ): AuditContainer {
-  return appBlobs(settings, credential, ONE_RETRY).getContainerClient(name);
+  return name === AUDIT_CONTAINER
+    ? auditTrailContainer(settings, credential, name)
+    : controlContainer(settings, credential, name, ONE_RETRY);
 }

@@ -5,6 +5,7 @@ import { TableClient } from '@azure/data-tables';
 import type { TokenCredential } from '@azure/identity';
 import {
   BlobServiceClient,
+  type ContainerClient,
   newPipeline,
   type RequestPolicyFactory,
   type StoragePipelineOptions,
@@ -16,9 +17,19 @@ import { callOptions, LIMITS, OWN_STORAGE_MS } from './limits.ts';
 import { storageClock } from './storage-clock.ts';
 
 /** By connection string, which is meant for development, or by the app's identity. URIs have no trailing slash. */
-export type AppStorage =
+export type StorageAccount =
   | { readonly connectionString: string }
   | { readonly accountName: string; readonly blobUri: string; readonly queueUri: string; readonly tableUri: string };
+
+/**
+ * The app's own storage: the account of the control zone, and those of the work zone and of the audit trail where they have
+ * accounts of their own (docs/trust.md). A writer of the work zone causes work and delay; a writer of the control zone owns
+ * the app.
+ */
+export type AppStorage = StorageAccount & {
+  readonly work?: StorageAccount | undefined;
+  readonly audit?: StorageAccount | undefined;
+};
 
 /** Container of what drift checks, probes and lists of subscriptions leave in it. */
 export const DRIFT_CONTAINER = 'cmk-drift';
@@ -31,9 +42,70 @@ const FEW: Retries = { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 2_00
 /** One quick retry: for whoever tries again by itself, or is waited for. */
 export const ONE_RETRY: Retries = { maxTries: 2, retryDelayInMs: 100, maxRetryDelayInMs: 500 };
 
-/** The blob service of the app's own storage, with a deadline for each request; nothing is asked of it yet. */
-export function appBlobs(
-  { storage }: { readonly storage: AppStorage },
+type Owner = { readonly storage: AppStorage };
+
+// Which client is in which zone is decided here alone. Nothing is asked of a service before the first call.
+
+/** Leases. */
+export function workContainer(
+  { storage }: Owner,
+  credential: () => TokenCredential,
+  name: string,
+  retries?: Retries,
+): ContainerClient {
+  return blobService(storage.work ?? storage, credential, retries).getContainerClient(name);
+}
+
+/** Every queue. */
+export function workQueues({ storage }: Owner, credential: () => TokenCredential): QueueServiceClient {
+  return queueService(storage.work ?? storage, credential);
+}
+
+/** Where the queues were before the work zone had an account of its own. */
+export function oldQueues({ storage }: Owner, credential: () => TokenCredential): QueueServiceClient {
+  return queueService(storage, credential);
+}
+
+/**
+ * The fleet index.
+ *
+ * @throws when a connection string does not lead to a table service
+ */
+export function workTable({ storage }: Owner, credential: () => TokenCredential, name: string): TableClient {
+  return tableIn(storage.work ?? storage, credential, name);
+}
+
+/** Standing orders, reports, dead letters. */
+export function controlContainer(
+  { storage }: Owner,
+  credential: () => TokenCredential,
+  name: string,
+  retries?: Retries,
+): ContainerClient {
+  return blobService(storage, credential, retries).getContainerClient(name);
+}
+
+/**
+ * Re-keys.
+ *
+ * @throws when a connection string does not lead to a table service
+ */
+export function controlTable({ storage }: Owner, credential: () => TokenCredential, name: string): TableClient {
+  return tableIn(storage, credential, name);
+}
+
+/** The audit trail. */
+export function auditTrailContainer(
+  { storage }: Owner,
+  credential: () => TokenCredential,
+  name: string,
+): ContainerClient {
+  return blobService(storage.audit ?? storage, credential, ONE_RETRY).getContainerClient(name);
+}
+
+/** With a deadline for each request. */
+function blobService(
+  storage: StorageAccount,
   credential: () => TokenCredential,
   retryOptions: Retries = FEW,
 ): BlobServiceClient {
@@ -47,30 +119,18 @@ export function appBlobs(
   return new BlobServiceClient(service.url, pipeline);
 }
 
-/** The queue service of the app's own storage, with a deadline for each request; nothing is asked of it yet. */
-export function appQueues(
-  { storage }: { readonly storage: AppStorage },
-  credential: () => TokenCredential,
-  retryOptions: Retries = FEW,
-): QueueServiceClient {
+/** With a deadline for each request. */
+function queueService(storage: StorageAccount, credential: () => TokenCredential): QueueServiceClient {
   const read =
     'connectionString' in storage ? QueueServiceClient.fromConnectionString(storage.connectionString) : undefined;
   // biome-ignore lint/complexity/useLiteralKeys: it is protected here, and public in the blob SDK.
-  const pipeline = newQueuePipeline(read ? read['credential'] : credential(), { retryOptions });
+  const pipeline = newQueuePipeline(read ? read['credential'] : credential(), { retryOptions: FEW });
   pipeline.factories.push(deadline('The queue service'));
   return new QueueServiceClient('queueUri' in storage ? storage.queueUri : (read?.url ?? ''), pipeline);
 }
 
-/**
- * A table of the app's own storage, with the limits of `LIMITS.ownTables`; nothing is asked of it yet.
- *
- * @throws when a connection string does not lead to a table service
- */
-export function appTable(
-  { storage }: { readonly storage: AppStorage },
-  credential: () => TokenCredential,
-  name: string,
-): TableClient {
+/** With the limits of `LIMITS.ownTables`. */
+function tableIn(storage: StorageAccount, credential: () => TokenCredential, name: string): TableClient {
   const { additionalPolicies, ...limits } = callOptions(LIMITS.ownTables);
   // Its failures have bodies of their own form, which the SDK reads.
   const policies = additionalPolicies.filter(({ policy }) => policy.name !== 'failureBodies');

@@ -27,7 +27,7 @@ export async function inAppStorage<T>(place: AppStoragePlace, run: () => Promise
 
 function told({ what, url, role }: AppStoragePlace, failure: Failure, cause: unknown): CmkError | undefined {
   if (signInTrouble(cause)) return undefined;
-  const settings = 'AzureWebJobsStorage or AzureWebJobsStorage__accountName';
+  const settings = 'AzureWebJobsStorage__accountName, or CMK_WORK__queueServiceUri and its like for the work zone,';
   switch (failure.kind) {
     case 'unavailable':
       return new CmkError(

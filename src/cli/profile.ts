@@ -9,6 +9,10 @@ const SETTABLE = [
   'AZURE_SUBSCRIPTION_ID',
   'AZURE_CLOUD',
   'AzureWebJobsStorage__accountName',
+  'CMK_WORK__queueServiceUri',
+  'CMK_WORK__tableServiceUri',
+  'CMK_WORK__blobServiceUri',
+  'CMK_AUDIT__blobServiceUri',
   'CMK_API',
   'CMK_API_AUDIENCE',
   'CMK_VAULTS',
@@ -20,7 +24,7 @@ const SETTABLE = [
 ];
 
 /** Which app: of what a profile says about one, nothing may be left that the environment says about another. */
-const NAMES_APP = /^(AzureWebJobsStorage(__.+)?|CMK_API(_AUDIENCE)?)$/;
+const NAMES_APP = /^(AzureWebJobsStorage(__.+)?|CMK_(WORK|AUDIT)(__.+)?|CMK_API(_AUDIENCE)?)$/;
 
 /** The profile that a command line asks for, else that of `CMK_PROFILE`. */
 export function profileAsked(args: readonly string[], { CMK_PROFILE }: Variables): string | undefined {

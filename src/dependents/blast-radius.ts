@@ -71,7 +71,9 @@ class BlastRadiusReader {
   readonly #limit: ReturnType<typeof limited>;
   readonly #accounts = new Map<string, DependentAccount>();
   readonly #others: OtherDependent[] = [];
-  readonly #own: string | undefined;
+  /** Names of the app's own storage accounts; those whose scopes are read are taken out of the second. */
+  readonly #own: ReadonlySet<string>;
+  readonly #ownUnread: Set<string>;
   #selfLockout: boolean | 'unknown';
 
   constructor(key: ManagedKey, services: BlastRadiusServices, signal: AbortSignal | undefined) {
@@ -81,7 +83,8 @@ class BlastRadiusReader {
     this.#limit = limited(CONCURRENCY, signal);
     this.#parts = new Parts(signal);
     const own = ownStorage(services.settings);
-    this.#own = own === 'local' ? undefined : own;
+    this.#own = new Set(own === 'local' ? [] : own);
+    this.#ownUnread = new Set(this.#own);
     this.#selfLockout = own === 'local' ? false : 'unknown';
   }
 
@@ -185,7 +188,9 @@ class BlastRadiusReader {
     await this.#inTurn(`encryption scopes of the app's own storage ${own.id}`, 'ScopesUnreadable', async () => {
       let found = false;
       for await (const _ of this.#scopesOnKey(own)) found = true;
-      this.#selfLockout = found;
+      this.#ownUnread.delete(own.name.toLowerCase());
+      if (found) this.#selfLockout = true;
+      else if (this.#ownUnread.size === 0 && this.#selfLockout === 'unknown') this.#selfLockout = false;
     });
   }
 
@@ -218,7 +223,7 @@ class BlastRadiusReader {
   }
 
   #isOwn(name: string): boolean {
-    return this.#own !== undefined && name.toLowerCase() === this.#own;
+    return this.#own.has(name.toLowerCase());
   }
 }
 

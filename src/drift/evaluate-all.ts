@@ -31,6 +31,7 @@ export function evaluateAll(gathered: Gathered, rules: Rules): Evaluated {
   const app = {
     name: drift.functionAppId ?? 'cmk-autopilot',
     lockedOutBy: subscriptions.flatMap(({ result }) => result.lockedOutBy),
+    sharedZones: drift.sharedZones,
     poison,
     legacyOrders,
     legacyApprovals,

@@ -1,6 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
 import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
-import { appBlobs, DRIFT_CONTAINER, ONE_RETRY } from '../azure/app-storage.ts';
+import { controlContainer, DRIFT_CONTAINER, ONE_RETRY } from '../azure/app-storage.ts';
 import { readBlobText } from '../azure/blob-text.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
@@ -93,5 +93,5 @@ async function store(
 }
 
 function openContainer(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): ContainerClient {
-  return appBlobs(settings, credential, ONE_RETRY).getContainerClient(DRIFT_CONTAINER);
+  return controlContainer(settings, credential, DRIFT_CONTAINER, ONE_RETRY);
 }

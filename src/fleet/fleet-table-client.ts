@@ -1,7 +1,7 @@
 import type { TableClient, TransactionAction } from '@azure/data-tables';
 import type { TokenCredential } from '@azure/identity';
 import pMap from 'p-map';
-import { appTable } from '../azure/app-storage.ts';
+import { workTable } from '../azure/app-storage.ts';
 import { describeFailure, isTableMissing, unlessMissing } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { FleetTable, Row, RowChange } from './fleet-rows.ts';
@@ -23,7 +23,7 @@ export function createFleetTable(
 ): FleetTable {
   let client: TableClient | undefined;
   const table = (): TableClient => {
-    client ??= appTable(settings, credential, name);
+    client ??= workTable(settings, credential, name);
     return client;
   };
   return {

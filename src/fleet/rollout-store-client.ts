@@ -1,7 +1,7 @@
 import { odata, type TableClient } from '@azure/data-tables';
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
-import { appTable } from '../azure/app-storage.ts';
+import { controlTable } from '../azure/app-storage.ts';
 import { describeFailure, isTableMissing } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';
 import { parseJson } from '../text.ts';
@@ -35,7 +35,7 @@ export function createRolloutStore(
 ): RolloutStore {
   let client: TableClient | undefined;
   const table = (): TableClient => {
-    client ??= appTable(settings, credential, CONTROL_TABLE);
+    client ??= controlTable(settings, credential, CONTROL_TABLE);
     return client;
   };
   const write = async (name: string, row: RolloutRow, etag: string | undefined): Promise<void> => {

@@ -1,7 +1,7 @@
 import { odata, type TableClient, type TransactionAction } from '@azure/data-tables';
 import type { TokenCredential } from '@azure/identity';
 import pMap from 'p-map';
-import { appTable } from '../azure/app-storage.ts';
+import { workTable } from '../azure/app-storage.ts';
 import { describeFailure, isTableMissing } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';
 import { encoded } from './fleet-keys.ts';
@@ -24,7 +24,7 @@ const CONCURRENCY = 8;
 export function createWorkItems(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): WorkItems {
   let client: TableClient | undefined;
   const table = (): TableClient => {
-    client ??= appTable(settings, credential, FLEET_TABLE);
+    client ??= workTable(settings, credential, FLEET_TABLE);
     return client;
   };
   async function* query(filter: string): AsyncGenerator<WorkItem> {

@@ -16,6 +16,13 @@ import { workSpan } from './spans.ts';
 /** Whoever corrects a setting starts the app anew with it: its work is back soon after. Seconds. */
 const DEFERRED_SECONDS = 300;
 
+/** The account of the work zone, where settings name one of its own; as `readSettings` decides it. */
+export const WORK_CONNECTION = Object.entries(process.env).some(
+  ([name, value]) => /^CMK_WORK(__(blob|queue|table)ServiceUri)?$/.test(name) && value?.trim(),
+)
+  ? 'CMK_WORK'
+  : 'AzureWebJobsStorage';
+
 const reports = new AtMostEvery(HOUR_MS);
 
 /**

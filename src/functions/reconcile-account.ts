@@ -2,12 +2,12 @@ import { app } from '@azure/functions';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { ACCOUNT_WORK, parseAccountQueueWork } from '../work/messages.ts';
 import { DONE } from '../work/outcome.ts';
-import { queueHandler } from './queue-message.ts';
+import { queueHandler, WORK_CONNECTION } from './queue-message.ts';
 
 // What version 2 left in its queue becomes work items.
 app.storageQueue('reconcileAccount', {
   queueName: ACCOUNT_WORK,
-  connection: 'AzureWebJobsStorage',
+  connection: WORK_CONNECTION,
   handler: queueHandler(ACCOUNT_WORK, parseAccountQueueWork, async (work, services) => {
     const subscription = parseStorageAccountId(work.account)?.subscriptionId;
     const key = work.kind === 'account' ? services.settings.vaults.key(work.key) : undefined;

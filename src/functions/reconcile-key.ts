@@ -7,12 +7,12 @@ import { rotateWhenDue } from '../rotation/rotate-when-due.ts';
 import type { Services } from '../services.ts';
 import { KEY_WORK, type KeyQueueWork, parseKeyQueueWork } from '../work/messages.ts';
 import { DONE, type Outcome } from '../work/outcome.ts';
-import { queueHandler } from './queue-message.ts';
+import { queueHandler, WORK_CONNECTION } from './queue-message.ts';
 import { outcomeBy, TIME_LIMITS } from './time-limits.ts';
 
 app.storageQueue('reconcileKey', {
   queueName: KEY_WORK,
-  connection: 'AzureWebJobsStorage',
+  connection: WORK_CONNECTION,
   handler: queueHandler(KEY_WORK, parseKeyQueueWork, (work, services, log) =>
     outcomeBy(TIME_LIMITS.keyWork, () => run(work, services, log)),
   ),

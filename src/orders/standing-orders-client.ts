@@ -1,7 +1,7 @@
 import type { TokenCredential } from '@azure/identity';
 import type { BlockBlobClient } from '@azure/storage-blob';
 import { z } from 'zod';
-import { appBlobs, ONE_RETRY } from '../azure/app-storage.ts';
+import { controlContainer, ONE_RETRY } from '../azure/app-storage.ts';
 import { readBlobText } from '../azure/blob-text.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
@@ -39,7 +39,7 @@ export interface OrdersStore {
 
 /** The client is made when it is first needed. */
 export function createOrdersStore(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): OrdersStore {
-  const container = appBlobs(settings, credential, ONE_RETRY).getContainerClient(CONTROL_CONTAINER);
+  const container = controlContainer(settings, credential, CONTROL_CONTAINER, ONE_RETRY);
   const blob = container.getBlockBlobClient(BLOB);
   const load = async (): Promise<{ readonly orders: StandingOrders; readonly etag: string | undefined }> => {
     const found = await download(blob);

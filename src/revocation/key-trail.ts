@@ -33,6 +33,7 @@ export type KeyTrail = (key: ManagedKey, since: Date, signal?: AbortSignal) => P
 const DID: Readonly<Record<string, RevocationEvent['did']>> = {
   'key.revoke Revoked': 'revoke',
   'key.revoke RevocationIncomplete': 'revoke',
+  'key.restore RestoreBegun': 'restore',
   'key.restore Restored': 'restore',
   'key.restore RestoreIncomplete': 'restore',
 };

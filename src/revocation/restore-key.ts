@@ -6,7 +6,7 @@ import { type AppliedChange, applyChanges } from './apply-changes.ts';
 import { hasEverRevoked } from './has-ever-revoked.ts';
 import type { KeyTrail } from './key-trail.ts';
 import type { RestoreEnd, RestoreRefusal } from './restore-end.ts';
-import { planClose, planCloseLost, planMark, planReopen } from './restore-plans.ts';
+import { canMark, planClose, planCloseLost, planMark, planReopen } from './restore-plans.ts';
 import { isNamed, isNewer, isRevoker, type RevocationStamp, readRevocation } from './revocation.ts';
 import { planKeepRevoked, type VersionChange } from './revocation-plans.ts';
 import { reportVersions, type VersionReport } from './version-report.ts';
@@ -35,6 +35,8 @@ export interface RestoreServices {
   readonly sleep: (ms: number) => Promise<void>;
   /** Absent on an operator's own sign-in: its rights in Key Vault go past dual control anyway. */
   readonly keyTrail?: KeyTrail;
+  /** Records that the restore begins: before the first version is enabled, and only where no tag can say so. Never rejects. */
+  readonly recordBegun?: (key: ManagedKey, revocation: RevocationStamp) => Promise<void>;
 }
 
 interface RestoreOrder {
@@ -90,6 +92,7 @@ export async function restoreKey(
   if (refused || !open) {
     return { ...answer(key, refused?.end ?? 'nothing', before, recovered, now()), unproven: refused?.why };
   }
+  if (!canMark(before, now())) await services.recordBegun?.(asSpelled(key, before), open);
   return { ...(await finishRestore(key, open, request.restoredBy, before, services)), recovered };
 }
 
@@ -155,9 +158,14 @@ export async function finishRestore(
 ): Promise<Omit<KeyRestoration, 'recovered'>> {
   const { keys, now } = services;
   const applied = new Map<string, AppliedChange>();
+  const opened = new Set<string>();
   const apply = async (changes: readonly VersionChange[]): Promise<boolean> => {
     const wave = await applyChanges(key, changes, services);
-    for (const change of wave) applied.set(change.change.version.version, change);
+    for (const one of wave) {
+      const { version } = one.change.version;
+      applied.set(version, one);
+      if (one.written && one.change.enabled) opened.add(version);
+    }
     return wave.some(({ failure }) => failure === undefined || mayPass(failure));
   };
   const ended = (end: RestoreEnd, proof: readonly KeyVersion[] | undefined, unproven?: Failure) => {
@@ -173,7 +181,7 @@ export async function finishRestore(
   for (let wave = 1; ; wave += 1) {
     const { open } = readRevocation(seen, now());
     if (open && open.id !== revocation.id && isNewer(open, revocation)) {
-      await apply(planKeepRevoked(seen, now(), { alsoLate: true }));
+      await apply(planKeepRevoked(seen, now(), { alsoLate: true, opened }));
       return ended('overtaken', seen);
     }
     for (const { version, wasEnabled } of readRevocation(seen, now()).records.values())

@@ -11,14 +11,15 @@ import {
 } from './revocation.ts';
 import { isChangedLater, newestFirst, otherTags, type VersionChange } from './revocation-plans.ts';
 
-/**
- * The first write of a restore: the newest version with the open revocation's record says that it is being restored. The
- * only record there is stays untouched: a newer revocation that is just written there would be lost with it.
- */
+/** The only record there is stays untouched: a newer revocation that is just written there would be lost with it. */
+export function canMark(versions: readonly KeyVersion[], now: Date): boolean {
+  return readRevocation(versions, now).records.size > 1;
+}
+
+/** The first write of a restore: the newest version with the open revocation's record says that it is being restored. */
 export function planMark(versions: readonly KeyVersion[], restoringBy: string, now: Date): VersionChange[] {
   const { open, restoringBy: other, records } = readRevocation(versions, now);
-  if (!open || other) return [];
-  if (records.size === 1) return [];
+  if (!open || other || !canMark(versions, now)) return [];
   const carriers = newestFirst(versions).filter(({ version }) => records.get(version)?.id === open.id);
   const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> => {
     const record = revocationOf(fresh, now);

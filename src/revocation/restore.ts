@@ -1,7 +1,9 @@
+import type { AuditEntry } from '../audit/record.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
 import {
+  AUDIT_WAIT_MS,
   type Audited,
   type BesideServices,
   lookAgain,
@@ -9,11 +11,13 @@ import {
   NOT_AUDITED,
   type RevocationCall,
   reconcileRestored,
+  recordId,
   watchEffect,
   writeDown,
 } from './record-revocation.ts';
 import { isComplete, type RestoreEnd } from './restore-end.ts';
 import { type KeyRestoration, type RestoreServices, restoreKey } from './restore-key.ts';
+import type { RevocationStamp } from './revocation.ts';
 
 /** Whether an account could use the key once it is enabled. */
 export interface AccountReadiness {
@@ -58,7 +62,10 @@ export async function restore(
   const reading = services.readiness(key);
   const began = services.now();
   const ifKilled = lookIfKilled(key, 'restore', call, services);
-  const result = await restoreKey(key, order, services);
+  const recordBegun: RestoreServices['recordBegun'] = async (begunKey, begun) => {
+    await services.audit(begunEntry(begunKey, begun, call), AUDIT_WAIT_MS);
+  };
+  const result = await restoreKey(key, order, { ...services, recordBegun });
   const { key: spelled, end, recovered, changed, versions } = result;
   if (!recovered && !changed && end !== 'incomplete') {
     await ifKilled;
@@ -87,6 +94,23 @@ export async function restore(
     watchEffect(spelled, 'restore', call, services),
   ]);
   return { ...result, ...audited, accounts: access.accounts, warnings: [...access.warnings, ...notDone.flat()] };
+}
+
+/**
+ * Should the process die, the later look finishes the restore by this record. It has an id of its own: what is recorded once
+ * the restore is done is not taken for a repetition.
+ */
+function begunEntry(key: ManagedKey, revocation: RevocationStamp, call: RevocationCall): AuditEntry {
+  const { caller, correlationId, why, ticket } = call;
+  return {
+    id: `${recordId('key.restore', revocation.id, caller.objectId)}/begun`,
+    action: 'key.restore',
+    reason: 'RestoreBegun',
+    resource: key.id,
+    caller,
+    correlationId,
+    details: { why, ticket, revocation },
+  };
 }
 
 /** Whether this person may restore this revocation: only then may a later look finish it. */

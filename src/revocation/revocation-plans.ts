@@ -63,17 +63,23 @@ export function planCarrier(versions: readonly KeyVersion[], stamp: RevocationSt
  * While a revocation is open and nobody restores the key, these are disabled under it: versions that appeared since, and
  * those that it never came to. A version that is enabled and carries its record was opened by a person, or by a write that
  * was still under way: only `alsoLate` writes are disabled again.
+ *
+ * @param opened versions that a restore which was overtaken has just enabled: those are disabled in any case
  */
 export function planKeepRevoked(
   versions: readonly KeyVersion[],
   now: Date,
-  { alsoLate = false }: { readonly alsoLate?: boolean } = {},
+  { alsoLate = false, opened }: { readonly alsoLate?: boolean; readonly opened?: ReadonlySet<string> } = {},
 ): VersionChange[] {
   const { open, restoringBy, records } = readRevocation(versions, now);
   if (!open || restoringBy) return [];
+  const isLeft = (version: KeyVersion): boolean => {
+    if (opened?.has(version.version)) return false;
+    if (isByHand(version, open)) return true;
+    return records.get(version.version)?.id === open.id && (!alsoLate || isUnderWay(version, now));
+  };
   return newestFirst(versions)
-    .filter((version) => version.enabled && !isByHand(version, open))
-    .filter((version) => records.get(version.version)?.id !== open.id || (alsoLate && !isUnderWay(version, now)))
+    .filter((version) => version.enabled && !isLeft(version))
     .map((version) => unlessRestored(disabling(version, open, now), open, now));
 }
 

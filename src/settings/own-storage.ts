@@ -1,4 +1,4 @@
-import type { AppStorage } from '../azure/app-storage.ts';
+import type { AppStorage, StorageAccount } from '../azure/app-storage.ts';
 import type { Cloud } from '../azure/cloud.ts';
 
 interface StorageSettings {
@@ -8,14 +8,30 @@ interface StorageSettings {
 }
 
 /**
- * The name of the storage account that the app itself runs on: a revocation of its key would lock the app out. `local`:
- * an emulator, which no key of Key Vault encrypts. Undefined: it is not known, or the connection string does not tell.
+ * The names of the storage accounts that the app itself runs on: a revocation of their key would lock the app out. `local`:
+ * emulators, which no key of Key Vault encrypts. Undefined: one is not known, or its connection string does not tell.
  */
-export function ownStorage({ storage, cloud }: StorageSettings): string | 'local' | undefined {
+export function ownStorage({ storage, cloud }: StorageSettings): readonly string[] | 'local' | undefined {
   if (!storage) return undefined;
-  if ('accountName' in storage) return storage.accountName.toLowerCase();
+  const accounts = [storage, storage.work, storage.audit].filter((account) => account !== undefined);
+  const names = accounts.flatMap((account) => nameOfStorage(account, cloud) ?? []);
+  if (names.length < accounts.length) return undefined;
+  const own = names.filter((name) => name !== 'local');
+  return own.length === 0 ? 'local' : [...new Set(own)];
+}
+
+/** The name of the account that holds both zones; undefined: each has its own, it is an emulator, or it is not known. */
+export function sharedZones(storage: AppStorage, cloud: Cloud): string | undefined {
+  const control = nameOfStorage(storage, cloud);
+  const isShared = control === nameOfStorage(storage.work ?? storage, cloud);
+  return isShared && control !== 'local' && control !== '' ? control : undefined;
+}
+
+/** `local`: an emulator. Undefined: the connection string does not tell. */
+export function nameOfStorage(account: StorageAccount, cloud: Cloud): string | 'local' | undefined {
+  if ('accountName' in account) return account.accountName.toLowerCase();
   const fields = new Map(
-    storage.connectionString.split(';').map((field) => {
+    account.connectionString.split(';').map((field) => {
       const at = field.indexOf('=');
       return [field.slice(0, at).trim().toLowerCase(), field.slice(at + 1).trim()];
     }),

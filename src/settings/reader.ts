@@ -42,13 +42,18 @@ const REMOVED: Readonly<Record<string, string>> = {
     'CMK_AUDIT_KEY is no setting of this version, and does nothing: lock the immutability policy of the audit trail instead (cmk audit lock), and remove the setting.',
 };
 
+/** Of the connection to the work zone, as which identity the host reads its queues. */
+const HOST_READS: ReadonlySet<string> = new Set(['CMK_WORK__credential', 'CMK_WORK__clientId']);
+
 /**
  * A line for each setting by a name that the app does not have, a misspelled one for instance: what it was set for is not done.
  * Of an environment that Azure gives an app alone: that of a shell has variables of the command line and of deployments too.
  */
 export function misnamed(environment: Environment): string[] {
   if (environment.WEBSITE_SITE_NAME === undefined) return [];
-  const names = Object.keys(environment).filter((name) => /^CMK_/i.test(name) && !Object.hasOwn(SETTINGS, name));
+  const names = Object.keys(environment).filter(
+    (name) => /^CMK_/i.test(name) && !Object.hasOwn(SETTINGS, name) && !HOST_READS.has(name),
+  );
   return names.sort().map((name) => REMOVED[name] ?? unknown(name));
 }
 

@@ -91,6 +91,38 @@ export const SETTINGS = {
     description: 'Table service of that storage account, likewise.',
     fallback: 'made from the name',
   }),
+  CMK_WORK: setting({
+    schema: z.string().trim().optional(),
+    example: 'UseDevelopmentStorage=true',
+    description:
+      'Storage account of the work zone by connection string: queues, index and leases ([docs/trust.md](docs/trust.md)). Meant for development; in Azure use the next ones.',
+    fallback: 'identity-based, see the next ones',
+  }),
+  CMK_WORK__queueServiceUri: setting({
+    schema: serviceUri('queue').optional(),
+    example: 'https://stcmkwork.queue.core.windows.net',
+    description:
+      "Queue service of the work zone, reached with the app's identity. Beside it the host reads `CMK_WORK__credential` and `CMK_WORK__clientId`.",
+    fallback: 'the `AzureWebJobsStorage` account holds both zones, which the drift check reports',
+  }),
+  CMK_WORK__tableServiceUri: setting({
+    schema: serviceUri('table').optional(),
+    example: 'https://stcmkwork.table.core.windows.net',
+    description: 'Table service of the work zone.',
+    fallback: 'of the same account',
+  }),
+  CMK_WORK__blobServiceUri: setting({
+    schema: serviceUri('blob').optional(),
+    example: 'https://stcmkwork.blob.core.windows.net',
+    description: 'Blob service of the work zone.',
+    fallback: 'of the same account',
+  }),
+  CMK_AUDIT__blobServiceUri: setting({
+    schema: serviceUri('blob').optional(),
+    example: 'https://stcmkaudit.blob.core.windows.net',
+    description: 'Blob service of the account that holds the audit trail alone.',
+    fallback: 'the trail is in the `AzureWebJobsStorage` account',
+  }),
   CMK_REFRESH_AUTOMATIC: setting({
     schema: onOff.optional(),
     example: 'on',

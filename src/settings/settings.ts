@@ -1,4 +1,4 @@
-import type { AppStorage } from '../azure/app-storage.ts';
+import type { AppStorage, StorageAccount } from '../azure/app-storage.ts';
 import { CLOUDS, type Cloud, findCloud } from '../azure/cloud.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
 import { SettingsError } from '../errors.ts';
@@ -7,7 +7,7 @@ import { type AccessSettings, readAccess } from './access.ts';
 import type { Exemption } from './exemption.ts';
 import { DEFAULT_AUTOFIX, type Fixable } from './fixable.ts';
 import { type NotifySettings, readNotify } from './notify.ts';
-import { ownStorage } from './own-storage.ts';
+import { nameOfStorage, sharedZones } from './own-storage.ts';
 import { type PageSettings, readPage } from './page.ts';
 import { type Environment, misnamed, SettingsReader } from './reader.ts';
 import type { Requirement } from './requirement.ts';
@@ -72,6 +72,8 @@ export interface DriftSettings {
   readonly functionAppId: string | undefined;
   /** ARM id of the app's own storage account. */
   readonly storageAccountId: string | undefined;
+  /** Name of the storage account that holds both zones; undefined: each has its own, or it is an emulator. */
+  readonly sharedZones: string | undefined;
   /** ARM ids of the system topics that are known, by the ARM id of their vault. */
   readonly systemTopics: Readonly<Record<string, string>>;
 }
@@ -141,7 +143,7 @@ function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
   const app = functionAppId === undefined ? undefined : parseResourceId(functionAppId);
   const own = readStorage(new SettingsReader(environment), cloud);
   const injected = environment.AzureWebJobsStorage__credential || environment.AzureWebJobsStorage__clientId;
-  if (injected && 'connectionString' in own && ownStorage({ storage: own, cloud }) !== 'local') {
+  if (injected && 'connectionString' in own && nameOfStorage(own, cloud) !== 'local') {
     // Flex Consumption has put one in (Azure/azure-functions-host#11796, #11636); the host then takes it for its queues.
     reader.problem(
       'AzureWebJobsStorage',
@@ -165,6 +167,7 @@ function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
     usageWorkspace: reader.read('CMK_USAGE_WORKSPACE'),
     functionAppId: app?.id,
     storageAccountId: reader.read('CMK_STORAGE_ACCOUNT_ID') ?? beside,
+    sharedZones: sharedZones(own, cloud),
     systemTopics: reader.read('CMK_SYSTEM_TOPICS') ?? {},
   };
   const { problems } = reader;
@@ -220,14 +223,38 @@ function readCloud(reader: SettingsReader): Cloud {
 }
 
 function readStorage(reader: SettingsReader, cloud: Cloud): AppStorage {
-  const connectionString = reader.read('AzureWebJobsStorage');
-  const name = reader.read('AzureWebJobsStorage__accountName');
-  const blob = reader.read('AzureWebJobsStorage__blobServiceUri');
-  const queue = reader.read('AzureWebJobsStorage__queueServiceUri');
-  const table = reader.read('AzureWebJobsStorage__tableServiceUri');
+  const control = accountIn(cloud, {
+    connectionString: reader.read('AzureWebJobsStorage'),
+    name: reader.read('AzureWebJobsStorage__accountName'),
+    blob: reader.read('AzureWebJobsStorage__blobServiceUri'),
+    queue: reader.read('AzureWebJobsStorage__queueServiceUri'),
+    table: reader.read('AzureWebJobsStorage__tableServiceUri'),
+  });
+  if (!control) reader.problem('AzureWebJobsStorage__accountName', 'is missing');
+  const work = accountIn(cloud, {
+    connectionString: reader.read('CMK_WORK'),
+    blob: reader.read('CMK_WORK__blobServiceUri'),
+    queue: reader.read('CMK_WORK__queueServiceUri'),
+    table: reader.read('CMK_WORK__tableServiceUri'),
+  });
+  const audit = accountIn(cloud, { blob: reader.read('CMK_AUDIT__blobServiceUri') });
+  return { ...(control ?? { connectionString: '' }), ...(work ? { work } : {}), ...(audit ? { audit } : {}) };
+}
+
+/** Undefined: no setting names it. */
+function accountIn(
+  cloud: Cloud,
+  {
+    connectionString,
+    name,
+    blob,
+    queue,
+    table,
+  }: Readonly<Partial<Record<'connectionString' | 'name' | 'blob' | 'queue' | 'table', string | undefined>>>,
+): StorageAccount | undefined {
   if (connectionString) return { connectionString };
-  const accountName = name ?? accountOf(blob) ?? accountOf(queue) ?? accountOf(table) ?? '';
-  if (accountName === '') reader.problem('AzureWebJobsStorage__accountName', 'is missing');
+  const accountName = name ?? accountOf(blob) ?? accountOf(queue) ?? accountOf(table);
+  if (!accountName) return undefined;
   return {
     accountName,
     blobUri: blob ?? `https://${accountName}.blob.${cloud.storageSuffix}`,

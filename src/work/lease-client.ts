@@ -1,6 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
 import type { BlobLeaseClient, BlockBlobClient } from '@azure/storage-blob';
-import { appBlobs, ONE_RETRY } from '../azure/app-storage.ts';
+import { ONE_RETRY, workContainer } from '../azure/app-storage.ts';
 import { readBlobText } from '../azure/blob-text.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure } from '../azure/failure.ts';
@@ -65,7 +65,7 @@ export function createLeases(
   { durationSeconds = LEASE_MS / 1000, timeoutMs = 10_000 }: LeaseOptions = {},
 ): Leases {
   // A request to acquire that is sent twice carries the same lease id, and is granted twice.
-  const container = appBlobs(settings, credential, ONE_RETRY).getContainerClient(LEASE_CONTAINER);
+  const container = workContainer(settings, credential, LEASE_CONTAINER, ONE_RETRY);
   const makeBlob = async (blob: BlockBlobClient): Promise<void> => {
     const upload = () =>
       withinTime(timeoutMs, (limit) => blob.upload('', 0, { conditions: { ifNoneMatch: '*' }, ...limit }));

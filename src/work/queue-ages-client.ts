@@ -1,6 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
 import type { QueueServiceClient } from '@azure/storage-queue';
-import { appQueues } from '../azure/app-storage.ts';
+import { workQueues } from '../azure/app-storage.ts';
 import { withinTime } from '../azure/deadline.ts';
 import type { Settings } from '../settings/settings.ts';
 import { WORK_QUEUES } from './messages.ts';
@@ -19,7 +19,7 @@ export async function queueAges(
   credential: () => TokenCredential,
   now: Date,
 ): Promise<ReadonlyMap<string, number>> {
-  const service = appQueues(settings, credential);
+  const service = workQueues(settings, credential);
   return withinTime(TIME_MS, async (limit) => {
     const ages = await Promise.all(WORK_QUEUES.map((queue) => ageOf(service, queue, now, limit)));
     return new Map(WORK_QUEUES.map((queue, index) => [queue, ages[index] ?? 0]));

@@ -33,16 +33,21 @@ interface ReplayResult {
 /**
  * Puts the messages of a poison queue back to work, with their tries counted from zero. Each is added to the work queue
  * before it is taken off the poison queue: killed in between, it is there twice, and doing it twice changes nothing.
+ *
+ * @param from the same queue in another account, in place of the poison queue
  */
-export async function replay(service: QueueServiceClient, queue: WorkQueueName): Promise<ReplayResult> {
-  const poison = service.getQueueClient(`${queue}-poison`);
+export async function replay(
+  service: QueueServiceClient,
+  queue: WorkQueueName,
+  from = service.getQueueClient(`${queue}-poison`),
+): Promise<ReplayResult> {
   const work = service.getQueueClient(queue);
   const left = new Map<string, string>();
   let replayed = 0;
   // What arrives while this runs may be what was just put back and failed again: it is left for the next run.
   let startedOn: Date | undefined;
   for (;;) {
-    const { receivedMessageItems, date } = await poison.receiveMessages({
+    const { receivedMessageItems, date } = await from.receiveMessages({
       numberOfMessages: 32,
       visibilityTimeout: VISIBILITY_SECONDS,
     });
@@ -54,7 +59,7 @@ export async function replay(service: QueueServiceClient, queue: WorkQueueName):
     );
     if (fresh.length === 0) {
       // Hidden messages count too.
-      const { approximateMessagesCount = 0 } = await poison.getProperties();
+      const { approximateMessagesCount = 0 } = await from.getProperties();
       const hidden = approximateMessagesCount - left.size;
       return { replayed, left: [...left.values()], ...(hidden > 0 ? { hidden } : {}) };
     }
@@ -65,7 +70,7 @@ export async function replay(service: QueueServiceClient, queue: WorkQueueName):
         continue;
       }
       await work.sendMessage(restarted, { messageTimeToLive: -1 });
-      await poison.deleteMessage(message.messageId, message.popReceipt);
+      await from.deleteMessage(message.messageId, message.popReceipt);
       replayed += 1;
     }
   }

@@ -1,5 +1,5 @@
 import type { TokenCredential } from '@azure/identity';
-import { appQueues } from '../azure/app-storage.ts';
+import { workQueues } from '../azure/app-storage.ts';
 import { unlessMissing } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';
 import { NO_TELEMETRY, type Telemetry } from '../telemetry/telemetry.ts';
@@ -62,7 +62,7 @@ export function createWorkQueue(
 ): WorkQueue & QueueLengths & PutBack & HeldMessages {
   const textOf = (work: Work): string =>
     JSON.stringify({ ...work, traceparent: telemetry.traceparent() ?? work.traceparent });
-  const service = appQueues(settings, credential);
+  const service = workQueues(settings, credential);
   const add = (queue: string, text: string, visibilityTimeout: number) =>
     service
       .getQueueClient(queue)

@@ -1,7 +1,8 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { appBlobs, appQueues } from '../../src/azure/app-storage.ts';
+import { auditContainer } from '../../src/audit/audit-storage-client.ts';
+import { controlContainer, controlTable, workContainer, workQueues, workTable } from '../../src/azure/app-storage.ts';
 import { describeFailure } from '../../src/azure/failure.ts';
 import { OWN_STORAGE_MS } from '../../src/azure/limits.ts';
 import { createWorkQueue } from '../../src/work/work-queue-client.ts';
@@ -37,9 +38,9 @@ describe("the app's own storage that hangs is given up", () => {
   it.each<[string, () => Promise<unknown>]>([
     ['a message', () => createWorkQueue({ storage }, noCredential).send('key-work' as never, work)],
     ['a poison message', () => createWorkQueue({ storage }, noCredential).poison('key-work' as never, '{}')],
-    ['the length of a queue', () => appQueues({ storage }, noCredential).getQueueClient('key-work').getProperties()],
-    ['a blob', () => appBlobs({ storage }, noCredential).getContainerClient('c').getBlobClient('b').getProperties()],
-    ['a list', () => appBlobs({ storage }, noCredential).getContainerClient('c').listBlobsFlat().next()],
+    ['the length of a queue', () => workQueues({ storage }, noCredential).getQueueClient('key-work').getProperties()],
+    ['a blob', () => workContainer({ storage }, noCredential, 'c').getBlobClient('b').getProperties()],
+    ['a list', () => workContainer({ storage }, noCredential, 'c').listBlobsFlat().next()],
   ])('%s', async (_, call) => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     let failed: unknown;
@@ -62,7 +63,7 @@ describe("the app's own storage that hangs is given up", () => {
 it("one call to the app's own storage that hangs is the last on connections that died with its own", async () => {
   // Tests on the local Azure leave it to those that run beside them.
   for (const name of ['HTTPS_PROXY', 'https_proxy']) vi.stubEnv(name, undefined);
-  const blob = appBlobs({ storage }, noCredential).getContainerClient('c').getBlobClient('b');
+  const blob = workContainer({ storage }, noCredential, 'c').getBlobClient('b');
   const waiting: ServerResponse[] = [];
   const known = new Set<Socket>();
   silent.removeAllListeners('request').on('request', ({ socket }, response) => {
@@ -88,7 +89,35 @@ it("the app's own storage is reached through a proxy where there is one", async 
   vi.stubEnv('HTTPS_PROXY', `http://127.0.0.1:${(silent.address() as AddressInfo).port}`);
   const key = Buffer.from('key').toString('base64');
   const connectionString = `DefaultEndpointsProtocol=https;AccountName=stapp;AccountKey=${key};EndpointSuffix=core.windows.net`;
-  const container = appBlobs({ storage: { connectionString } }, noCredential).getContainerClient('c');
+  const container = workContainer({ storage: { connectionString } }, noCredential, 'c');
   await container.exists({ abortSignal: AbortSignal.timeout(3_000) }).catch(() => {});
   expect(tunnels).toContain('stapp.blob.core.windows.net:443');
+});
+
+it('what causes work is in the account of the work zone, what decides in the other, and the trail in its own', () => {
+  const named = (accountName: string) => ({
+    accountName,
+    blobUri: `https://${accountName}.blob`,
+    queueUri: `https://${accountName}.queue`,
+    tableUri: `https://${accountName}.table`,
+  });
+  const zones = { storage: { ...named('control'), work: named('work'), audit: named('audit') } };
+  const credential = () => ({ getToken: async () => null });
+  expect({
+    queues: workQueues(zones, credential).url,
+    index: workTable(zones, credential, 't').url,
+    leases: workContainer(zones, credential, 'c').url,
+    orders: controlContainer(zones, credential, 'c').url,
+    rekeys: controlTable(zones, credential, 't').url,
+    trail: auditContainer(zones, credential).url,
+    approvals: auditContainer(zones, credential, 'cmk-approvals').url,
+  }).toEqual({
+    queues: 'https://work.queue',
+    index: 'https://work.table',
+    leases: 'https://work.blob/c',
+    orders: 'https://control.blob/c',
+    rekeys: 'https://control.table',
+    trail: 'https://audit.blob/cmk-audit',
+    approvals: 'https://control.blob/cmk-approvals',
+  });
 });

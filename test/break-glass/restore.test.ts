@@ -94,7 +94,8 @@ describe('a restore', () => {
     expect([dry, revoked, status, restored].map((answer) => answer.key)).toEqual(Array(4).fill(key.id()));
     expect(await audited(key)).toEqual([
       expect.stringContaining('"action":"key.revoke"'),
-      expect.stringContaining('"action":"key.restore"'),
+      expect.stringContaining('"reason":"RestoreBegun"'),
+      expect.stringContaining('"reason":"Restored"'),
     ]);
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ownStorage } from '../../src/settings/own-storage.ts';
+import { ownStorage, sharedZones } from '../../src/settings/own-storage.ts';
 import { PUBLIC } from '../support/keys.ts';
 
 describe("the name of the app's own storage", () => {
@@ -10,7 +10,16 @@ describe("the name of the app's own storage", () => {
       queueUri: 'https://stcmkapp.q',
       tableUri: '',
     };
-    expect(ownStorage({ cloud: PUBLIC, storage })).toBe('stcmkapp');
+    expect(ownStorage({ cloud: PUBLIC, storage })).toEqual(['stcmkapp']);
+  });
+
+  it('is that of each account, each once', () => {
+    const account = (accountName: string) => ({ accountName, blobUri: '', queueUri: '', tableUri: '' });
+    const storage = { ...account('stcontrol'), work: account('stwork'), audit: account('stcontrol') };
+    expect(ownStorage({ cloud: PUBLIC, storage })).toEqual(['stcontrol', 'stwork']);
+    expect(sharedZones(storage, PUBLIC)).toBeUndefined();
+    expect(sharedZones(account('stcontrol'), PUBLIC)).toBe('stcontrol');
+    expect(sharedZones({ connectionString: 'UseDevelopmentStorage=true' }, PUBLIC)).toBeUndefined();
   });
 
   it.each([
@@ -39,6 +48,8 @@ describe("the name of the app's own storage", () => {
     ['a host that tells nothing', 'BlobEndpoint=https://blobs.example.com/;SharedAccessSignature=sv=1', undefined],
     ['an endpoint that is none', 'BlobEndpoint=blobs', undefined],
   ])('of a connection string for %s', (_, connectionString, name) => {
-    expect(ownStorage({ cloud: PUBLIC, storage: { connectionString } })).toBe(name);
+    expect(ownStorage({ cloud: PUBLIC, storage: { connectionString } })).toEqual(
+      name === undefined || name === 'local' ? name : [name],
+    );
   });
 });

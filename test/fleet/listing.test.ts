@@ -152,6 +152,10 @@ class Fleet {
       orders: { read: async () => NO_ORDERS, change: async (change) => change(NO_ORDERS) },
       probe: async () => undefined,
       say: async () => {},
+      inSight: async () => [SUBSCRIPTION],
+      findGaps: async () => [],
+      recordOrder: async () => {},
+      sendKey: async () => {},
       send: async () => {},
     };
   }

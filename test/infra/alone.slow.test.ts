@@ -37,6 +37,7 @@ const deployAlone = (topic: string): Promise<JsonObject> =>
 const settings = (): Record<string, string> => ({
   ...deployed.settings(),
   AzureWebJobsStorage: azurite.connectionString,
+  CMK_WORK: azurite.connectionString,
 });
 
 /** A drift check of the app: what it fixed, and what it then thinks of its event subscriptions. */

@@ -14,6 +14,8 @@ const HOST_SETTINGS = [
   'AzureWebJobsStorage__credential',
   'AzureWebJobsStorage__clientId',
   'AzureWebJobsStorage__tableServiceUri',
+  'CMK_WORK__credential',
+  'CMK_WORK__clientId',
   'APPLICATIONINSIGHTS_CONNECTION_STRING',
   'APPLICATIONINSIGHTS_AUTHENTICATION_STRING',
   'FUNCTIONS_REQUEST_BODY_SIZE_LIMIT',
@@ -51,6 +53,11 @@ describe('app settings', () => {
   it('satisfy the app: every required one is set, every value is right', () => {
     const read = readSettings(settings as Record<string, string>);
     expect(read.storage).toMatchObject({ accountName: settings.AzureWebJobsStorage__accountName });
+    expect(read.drift.sharedZones).toBeUndefined();
+    expect(settings).toMatchObject({
+      CMK_WORK__credential: 'managedidentity',
+      CMK_WORK__clientId: settings.AZURE_CLIENT_ID,
+    });
     expect(read.subscriptions).toEqual(MAIN_PARAMETERS.storageSubscriptions);
     expect(settings.CMK_FUNCTION_APP_ID).toBe(azure.ofType('Microsoft.Web/sites')[0]?.id);
     expect(settings.CMK_STORAGE_ACCOUNT_ID).toBe(azure.ofType('Microsoft.Storage/storageAccounts')[0]?.id);
@@ -265,7 +272,7 @@ describe('private network', () => {
     );
     const endpoints = given.ofType('Microsoft.Network/privateEndpoints');
     expect(endpoints.map(({ body }) => at(body, 'properties', 'subnet', 'id'))).toEqual(
-      Array(3).fill(`${network}/subnets/snet-endpoints`),
+      Array(5).fill(`${network}/subnets/snet-endpoints`),
     );
     const links = given.ofType('Microsoft.Network/privateDnsZones/virtualNetworkLinks');
     expect(new Set(links.map(({ body }) => at(body, 'properties', 'virtualNetwork', 'id')))).toEqual(
@@ -298,7 +305,7 @@ describe('private network', () => {
     const groups = closed
       .ofType('Microsoft.Network/privateEndpoints')
       .map(({ body }) => at(body, 'properties', 'privateLinkServiceConnections', 0, 'properties', 'groupIds', 0));
-    expect(groups).toEqual(['blob', 'queue', 'table', 'vault', 'vault']);
+    expect(groups).toEqual(['blob', 'table', 'blob', 'queue', 'table', 'vault', 'vault']);
     const account = closed.ofType('Microsoft.Storage/storageAccounts')[0]?.body;
     // Still open to Event Grid, which writes dead letters as a trusted service.
     expect(at(account, 'properties', 'networkAcls')).toEqual({ bypass: 'AzureServices', defaultAction: 'Deny' });

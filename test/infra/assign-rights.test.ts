@@ -41,6 +41,8 @@ function rightsParameters(main: JsonObject, parameters: JsonObject): JsonObject 
     appPrincipalId: main.CMK_APP_PRINCIPAL_ID ?? null,
     functionAppId: main.CMK_FUNCTION_APP_ID ?? null,
     storageAccountId: main.CMK_STORAGE_ACCOUNT_ID ?? null,
+    workStorageAccountId: main.CMK_WORK_STORAGE_ACCOUNT_ID ?? null,
+    auditStorageAccountId: main.CMK_AUDIT_STORAGE_ACCOUNT_ID ?? null,
     insightsId: main.CMK_INSIGHTS_ID ?? null,
     workspaceId: main.CMK_WORKSPACE_ID ?? null,
   };

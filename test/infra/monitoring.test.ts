@@ -51,7 +51,7 @@ describe('alert rules and workbook', () => {
 
   it('look for functions that the app has', () => {
     const named = queries
-      .filter((query) => !query.includes('AzureDiagnostics'))
+      .filter((query) => !/AzureDiagnostics|StorageQueueLogs/.test(query))
       .flatMap((query) => [...compared(query, 'OperationName'), ...compared(query, 'ran')]);
     expect(named).toEqual(expect.arrayContaining(['driftCheck', 'revokeKey']));
     const registered = sources('src/functions').flatMap(({ text }) =>
@@ -149,6 +149,7 @@ describe('alert rules and workbook', () => {
       'missing-rights',
       'package-written',
       'poisoned',
+      'queue-written',
       'restore-refused',
       'restored',
       'revocation-open',
@@ -260,13 +261,13 @@ describe('diagnostics', () => {
       .map(({ id }) => id.split('/providers/Microsoft.Insights/')[0] ?? '');
 
   it('are on for the storage of the app, the workspace, the vaults and the topics', () => {
-    const id = (type: string): string => azure.ofType(type)[0]?.id ?? '';
+    const ids = (type: string): string[] => azure.ofType(type).map(({ id }) => id);
     expect(covered(azure).sort()).toEqual(
       [
-        id('Microsoft.OperationalInsights/workspaces'),
-        id('Microsoft.Storage/storageAccounts/blobServices'),
-        id('Microsoft.Storage/storageAccounts/queueServices'),
-        id('Microsoft.Storage/storageAccounts/tableServices'),
+        ...ids('Microsoft.OperationalInsights/workspaces'),
+        ...ids('Microsoft.Storage/storageAccounts/blobServices'),
+        ...ids('Microsoft.Storage/storageAccounts/queueServices'),
+        ...ids('Microsoft.Storage/storageAccounts/tableServices'),
         VAULT,
         OTHER_VAULT,
       ].sort(),

@@ -302,7 +302,7 @@ async function deployed({ vaultSubscription, topic, accountSubscriptions, confin
     'vault subscription': [vaultSubscription],
     topic: [id(events.azure, 'Microsoft.EventGrid/systemTopics')],
     app: [id(main.azure, 'Microsoft.Web/sites')],
-    storage: [id(main.azure, 'Microsoft.Storage/storageAccounts')],
+    storage: main.azure.ofType('Microsoft.Storage/storageAccounts').map((account) => account.id),
     'usage log': [id(main.azure, 'Microsoft.OperationalInsights/workspaces')],
   };
   const definitions = runs.flatMap((azure) => azure.ofType('Microsoft.Authorization/roleDefinitions'));
@@ -405,9 +405,12 @@ describe.each(LAYOUTS.map(({ name }) => name))('with %s, the rights of the app',
 
   it('on its own storage are those that the host and the app need', () => {
     const { places, assignments } = layoutOf(name);
-    const own = assignments.filter(({ scope }) => scopeCovers(places.storage[0] ?? '?', scope));
-    expect(own.map(({ role }) => ON_STORAGE[lastOf(role)]).sort()).toEqual([
-      'Storage Blob Data Owner',
+    const on = (place: string) =>
+      assignments.filter(({ scope }) => scopeCovers(place, scope)).map(({ role }) => ON_STORAGE[lastOf(role)]);
+    const [control = '?', work = '?'] = places.storage;
+    expect(on(control).sort()).toEqual(['Storage Blob Data Owner', 'Storage Table Data Contributor']);
+    expect(on(work).sort()).toEqual([
+      'Storage Blob Data Contributor',
       'Storage Queue Data Contributor',
       'Storage Table Data Contributor',
     ]);

@@ -344,11 +344,12 @@ describe('role assignments', () => {
       .ofType('Microsoft.Authorization/roleAssignments')
       .filter(({ id }) => /\/Microsoft\.Storage\//.test(id))
       .map((item) => [guidIn(scopeOf(item)), BUILT_IN[guidIn(roleIdOf(item))]]);
-    const account = guidIn(azure.ofType('Microsoft.Storage/storageAccounts')[0]?.id ?? '');
+    const [control, work] = azure.ofType('Microsoft.Storage/storageAccounts').map(({ id }) => guidIn(id));
     expect(onBlobs.sort()).toEqual(
       [
-        [account, 'Storage Queue Data Contributor'],
-        [account, 'Storage Table Data Contributor'],
+        [control, 'Storage Table Data Contributor'],
+        [work, 'Storage Queue Data Contributor'],
+        [work, 'Storage Table Data Contributor'],
         ['app-package', 'Storage Blob Data Contributor'],
         ['azure-webjobs-hosts', 'Storage Blob Data Owner'],
         ['azure-webjobs-secrets', 'Storage Blob Data Owner'],

@@ -2,6 +2,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
 import { FLEET_TABLE } from '../../src/fleet/fleet-table-client.ts';
 import { CONTROL_TABLE } from '../../src/fleet/rollout-store-client.ts';
+import { CONTROL_CONTAINER } from '../../src/orders/standing-orders-client.ts';
+import { LEASE_CONTAINER } from '../../src/work/lease-client.ts';
 import { WORK_QUEUES } from '../../src/work/messages.ts';
 import type { DryAzure } from './arm/dry-azure.ts';
 import { at } from './arm/json.ts';
@@ -10,6 +12,18 @@ import { sources } from './sources.ts';
 
 let azure: DryAzure;
 let deadLetterContainers: unknown[];
+const parts = (account: RegExp, from = azure) => {
+  const of = (type: string) =>
+    from
+      .ofType(`Microsoft.Storage/storageAccounts/${type}`)
+      .filter(({ id }) => account.test(id))
+      .map(({ id }) => id.slice(id.lastIndexOf('/') + 1));
+  return {
+    queues: of('queueServices/queues'),
+    tables: of('tableServices/tables'),
+    containers: of('blobServices/containers'),
+  };
+};
 const names = (type: string): string[] => azure.ofType(type).map(({ id }) => id.slice(id.lastIndexOf('/') + 1));
 
 beforeAll(async () => {
@@ -31,13 +45,32 @@ beforeAll(async () => {
 });
 
 describe('the storage of the app', () => {
-  it('has every queue that the code names, with its poison queue', () => {
+  it('has in the work zone every queue that the code names, with its poison queue, the index and the leases, and no more', () => {
     const needed = WORK_QUEUES.flatMap((queue) => [queue, `${queue}-poison`]);
-    expect(names('Microsoft.Storage/storageAccounts/queueServices/queues').sort()).toEqual(needed.sort());
+    const work = parts(/stcmkw/);
+    expect(work.queues.sort()).toEqual(needed.sort());
+    expect([work.tables, work.containers]).toEqual([[FLEET_TABLE], [LEASE_CONTAINER]]);
   });
 
-  it('has the tables that the code names', () => {
-    expect(names('Microsoft.Storage/storageAccounts/tableServices/tables')).toEqual([FLEET_TABLE, CONTROL_TABLE]);
+  it('has in the control zone the other tables and containers, and no queue', () => {
+    const { queues, tables, containers } = parts(/stcmk(?!w)/);
+    expect([queues, tables]).toEqual([[], [CONTROL_TABLE]]);
+    expect(containers).toEqual(expect.arrayContaining(['app-package', CONTROL_CONTAINER, AUDIT_CONTAINER]));
+    expect(containers).not.toContain(LEASE_CONTAINER);
+  });
+
+  it('puts the audit trail into an account of its own where that is asked for, with its policy, and lets the app append', async () => {
+    const { azure: three } = await dryRun('main', { ...MAIN_PARAMETERS, separateAuditStorage: true });
+    expect(parts(/stcmka/, three)).toEqual({ queues: [], tables: [], containers: [AUDIT_CONTAINER] });
+    expect(parts(/stcmk(?![wa])/, three).containers).not.toContain(AUDIT_CONTAINER);
+    const policies = three.ofType('Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies');
+    expect(policies.map(({ id }) => id)).toEqual([expect.stringContaining('/storageAccounts/stcmka')]);
+    const settings = three.ofType('Microsoft.Web/sites/config').find(({ id }) => id.endsWith('/appsettings'));
+    expect(at(settings?.body, 'properties', 'CMK_AUDIT__blobServiceUri')).toMatch(/^https:\/\/stcmka/);
+    const given = three
+      .ofType('Microsoft.Authorization/roleAssignments')
+      .filter(({ id }) => id.includes('/storageAccounts/stcmka'));
+    expect(given.map(({ id }) => id)).toEqual([expect.stringContaining(`/containers/${AUDIT_CONTAINER}/`)]);
   });
 
   it('has every container that the code names, and the one for dead letters', () => {

@@ -96,6 +96,7 @@ describe('the Terraform module', () => {
         const terraform = (...args: string[]): string =>
           execFileSync('terraform', [`-chdir=${join(folder, 'module')}`, ...args], {
             encoding: 'utf8',
+            maxBuffer: 16 * 1024 * 1024,
             env: { ...process.env, CHECKPOINT_DISABLE: '1' },
             stdio: ['ignore', 'pipe', 'pipe'],
           });

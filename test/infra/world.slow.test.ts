@@ -33,6 +33,7 @@ import { Deployed, subscriptionsSeen } from './deployed.ts';
 let host: string | undefined;
 const local = useLocalAzure({ fleet: 'empty', functionsHost: () => host });
 const azurite = useAzurite();
+const work = useAzurite();
 
 let folder: string;
 let child: Child;
@@ -83,14 +84,22 @@ beforeAll(async () => {
   deployed = new Deployed(local.azure);
   await deployAll();
 
-  // Queues and containers by the names in the template; Azurite stands in for the storage account.
-  const named = (type: string) =>
-    deployed.target.elsewhere.ofType(type).map(({ id }) => id.slice(id.lastIndexOf('/') + 1));
-  const queues = QueueServiceClient.fromConnectionString(azurite.connectionString);
+  // Queues and containers by the names in the template; an Azurite stands in for the storage account of each zone.
+  const named = (type: string, account = /stcmk/) =>
+    deployed.target.elsewhere
+      .ofType(type)
+      .filter(({ id }) => account.test(id))
+      .map(({ id }) => id.slice(id.lastIndexOf('/') + 1));
+  const queues = QueueServiceClient.fromConnectionString(work.connectionString);
   for (const queue of named('Microsoft.Storage/storageAccounts/queueServices/queues')) await queues.createQueue(queue);
-  const blobs = BlobServiceClient.fromConnectionString(azurite.connectionString);
-  for (const name of named('Microsoft.Storage/storageAccounts/blobServices/containers'))
-    await blobs.createContainer(name);
+  for (const [zone, account] of [
+    [azurite, /stcmk(?!w)/],
+    [work, /stcmkw/],
+  ] as const) {
+    const blobs = BlobServiceClient.fromConnectionString(zone.connectionString);
+    for (const name of named('Microsoft.Storage/storageAccounts/blobServices/containers', account))
+      await blobs.createContainer(name);
+  }
 
   settings = deployed.settings();
   folder = mkdtempSync(join(tmpdir(), 'cmk-world-'));
@@ -100,6 +109,7 @@ beforeAll(async () => {
     ...local.azure.env,
     ...settings,
     AzureWebJobsStorage: azurite.connectionString,
+    CMK_WORK: work.connectionString,
     PORT: String(port),
   });
   await child.says(/^host ready /m, 30_000);
@@ -185,14 +195,22 @@ describe('the templates, deployed to the local Azure', () => {
     );
     expect(keyOf(automatic)?.keyversion).toBe('');
     expect(child.output()).not.toContain('"level":"error"');
+    // In the control zone, neither queues nor leases nor the index were made.
+    const queues = QueueServiceClient.fromConnectionString(azurite.connectionString).listQueues();
+    expect((await queues.next()).done).toBe(true);
+    const control = BlobServiceClient.fromConnectionString(azurite.connectionString);
+    expect(await control.getContainerClient('cmk-leases').exists()).toBe(false);
+    const leases = BlobServiceClient.fromConnectionString(work.connectionString).getContainerClient('cmk-leases');
+    expect((await leases.listBlobsFlat().next()).done).toBe(false);
   }, 60_000);
 
   it('let the drift check read all that it looks at, and a revocation all that it would stop', async () => {
-    const services = createServices({ ...settings, AzureWebJobsStorage: azurite.connectionString });
+    const storage = { AzureWebJobsStorage: azurite.connectionString, CMK_WORK: work.connectionString };
+    const services = createServices({ ...settings, ...storage });
     const report = await runDriftCheck({ id: 'world', by: 'operator' }, services, () => {});
     expect(report.findings.filter(({ reason }) => reason === 'Unreadable')).toEqual([]);
-    // The app's own storage account is one of the subscription.
-    expect(report.coverage).toMatchObject({ accounts: 3, dependents: 2, keys: 1 });
+    // The app's own two storage accounts are in the subscription.
+    expect(report.coverage).toMatchObject({ accounts: 4, dependents: 2, keys: 1 });
     // Every principal with a role on the vault was read.
     expect(report.findings.map(({ reason }) => reason)).not.toContain('IdentityHasNoAccess');
 

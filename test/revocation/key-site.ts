@@ -58,18 +58,22 @@ export class KeySite {
     return newId();
   }
 
-  async restore(
+  async restore(...call: Parameters<KeySite['restored']>): Promise<string> {
+    return (await this.restored(...call)).end;
+  }
+
+  async restored(
     objectId: string,
     revocation: string,
     key = KEY,
     more: object = {},
     kind: 'person' | 'application' = 'person',
-  ): Promise<string> {
+  ) {
     this.pass(20);
     const readiness = async () => ({ accounts: [], warnings: [] });
     const own = this.services(key);
     const services = { ...own, requestKey: requestByMessage(own.queue), dualControl: true, readiness, ...more };
-    return (await restore(key, revocation, call(objectId, kind), services, () => {})).end;
+    return restore(key, revocation, call(objectId, kind), services, () => {});
   }
 
   /** Whoever may write the queue puts it there, and the app takes it from there. */

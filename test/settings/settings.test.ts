@@ -174,6 +174,11 @@ describe('a setting by a name that the app does not have', () => {
     expect(drift.autofix).toEqual(DEFAULT_AUTOFIX);
   });
 
+  it('is not one that the host reads of the connection to the work zone', () => {
+    const identity = { CMK_WORK__credential: 'managedidentity', CMK_WORK__clientId: 'x' };
+    expect(readSettings({ ...VALID, ...identity, WEBSITE_SITE_NAME: 'func-cmk' }).drift.problems).toEqual([]);
+  });
+
   it('may be anything in a shell', () => {
     expect(
       readSettings({ ...VALID, CMK_API: 'https://x', CMK_PROFILE: 'p', CMK_ENTRA: 'skip' }).drift.problems,

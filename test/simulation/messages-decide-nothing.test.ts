@@ -177,6 +177,28 @@ describe('what is stored beside the queues', () => {
     );
   }, 60_000);
 
+  it('leads to no version that is made, enabled or disabled: any state of the leases of keys', async () => {
+    const rotate = { kind: 'rotate', key: KEY.id, cause: CAUSE, attempt: 0 };
+    const decided = async (state: string, before: readonly Deed[] = []) =>
+      [...(await doneBy(state, KEY_WORK, rotate, before))].filter((one) => /^rotate|^patch v.*"enabled"/.test(one));
+    const intent = fc.record(
+      { from: version, completes: fc.boolean(), waited: fc.boolean(), made: version },
+      { requiredKeys: ['from'] },
+    );
+    const states = Object.keys(STATES);
+    const may = new Map<string, readonly string[]>();
+    for (const state of states) may.set(state, await decided(state));
+    expect(may.get('a key that nears its expiry')).not.toEqual([]);
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...states), fc.oneof(intent, fc.jsonValue()), async (state, written) => {
+        const kept: unknown = JSON.parse(JSON.stringify(written));
+        const done = await decided(state, [{ do: 'writeLeases', state: kept }]);
+        expect(done.filter((one) => !may.get(state)?.includes(one))).toEqual([]);
+      }),
+      { numRuns: 60 },
+    );
+  }, 60_000);
+
   it.each(SPOILS)('leads to no write that it had not led to without: an index that is %s', async (how) => {
     for (const state of STORED) {
       const may = await writesBy(state);

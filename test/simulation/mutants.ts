@@ -298,8 +298,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what a late write opened stays open',
     file: PLANS,
-    from: '(alsoLate && !isUnderWay(version, now))',
-    to: '(alsoLate && false)',
+    from: '(!alsoLate || isUnderWay(version, now))',
+    to: '(!alsoLate || alsoLate)',
   },
   {
     name: 'a revocation is not newer than the one whose clock is ahead',

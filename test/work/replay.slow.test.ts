@@ -44,6 +44,17 @@ beforeEach(async () => {
 });
 
 describe('replay', () => {
+  it('moves what a queue of the account before still holds', async () => {
+    await put(ACCOUNT_WORK, accountWork(1));
+    const old = service().getQueueClient('old-account-work');
+    await old.createIfNotExists();
+    await old.sendMessage(JSON.stringify(accountWork(7)));
+    expect(await replay(service(), ACCOUNT_WORK, old)).toEqual({ replayed: 1, left: [] });
+    const moved = (await texts(ACCOUNT_WORK)).map((text) => JSON.parse(text).account);
+    expect(moved.sort()).toEqual([accountWork(1).account, accountWork(7).account]);
+    expect((await old.getProperties()).approximateMessagesCount).toBe(0);
+  });
+
   it('puts poison messages back to work, as they were, with their tries counted from zero', async () => {
     await put('account-work-poison', { ...accountWork(1), deferredSince: CAUSE.since }, accountWork(2));
     expect(await replay(service(), ACCOUNT_WORK)).toEqual({ replayed: 2, left: [] });

@@ -12,6 +12,17 @@ function selfLockout({ lockedOutBy }: AppSubject): readonly Found[] {
   }));
 }
 
+function storageZonesShared({ sharedZones }: AppSubject): readonly Found[] {
+  if (sharedZones === undefined) return [];
+  return [
+    {
+      resource: sharedZones,
+      is: "The app's queues, index and leases are in the account of its package, orders and audit trail.",
+      shouldBe: 'They are in an account of their own: a right on the one is none on the other.',
+    },
+  ];
+}
+
 function poisonMessages({ poison }: AppSubject): readonly Found[] {
   return (known(poison) ?? [])
     .filter(({ messages }) => messages > 0)
@@ -99,6 +110,13 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     ensures: "The app's own storage does not depend on a key that the app may revoke.",
     fix: 'Put the storage of the app on Microsoft-managed keys, or on a key of a vault that the app does not manage.',
     find: selfLockout,
+  },
+  {
+    reason: 'StorageZonesShared',
+    severity: 'advice',
+    ensures: 'What causes work (queues, index, leases) is in another storage account than what decides.',
+    fix: 'Deploy again with the templates of this version, which make the second account; or set `CMK_WORK__queueServiceUri` and its like (docs/trust.md).',
+    find: storageZonesShared,
   },
   {
     reason: 'PoisonMessages',

@@ -145,6 +145,8 @@ export interface AppSubject {
   readonly name: string;
   /** The app's own storage with the managed key that it uses, by itself or by a scope. */
   readonly lockedOutBy: readonly { readonly account: string; readonly key: string }[];
+  /** Name of the storage account that holds both zones; absent: each has its own. */
+  readonly sharedZones?: string | undefined;
   readonly poison: Part<readonly { readonly queue: string; readonly messages: number }[]>;
   /** What is wrong with the audit trail since the look before; absent: it was not looked at. */
   readonly trail?: readonly ChainFinding[];

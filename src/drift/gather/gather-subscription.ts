@@ -42,7 +42,7 @@ export interface SubscriptionContext {
   /** By vault URI. */
   readonly roles: ReadonlyMap<string, VaultRoles>;
   /** Name of the app's own storage account. */
-  readonly ownStorage: string | undefined;
+  readonly ownStorage: readonly string[];
   /** Whether an account's encryption scopes have their turn in this check. */
   readonly scopesTurn: (account: Account) => boolean;
   /** What the index has; undefined: there is none to compare with. */
@@ -247,6 +247,6 @@ class SubscriptionScan {
   }
 
   #isOwn({ name }: Account): boolean {
-    return this.#context.ownStorage !== undefined && name.toLowerCase() === this.#context.ownStorage;
+    return this.#context.ownStorage.includes(name.toLowerCase());
   }
 }

@@ -278,7 +278,7 @@ function contextOf({
     keys,
     identities,
     roles: new Map(vaults.map(({ subject, roles }) => [subject.vault.uri, roles])),
-    ownStorage: own === 'local' ? undefined : own,
+    ownStorage: own === 'local' || own === undefined ? [] : own,
     scopesTurn: scopeTurns(previous),
     rows: services.useRows,
     texts,

@@ -1,10 +1,9 @@
 import type { TableClient } from '@azure/data-tables';
-import type { BlobServiceClient } from '@azure/storage-blob';
+import type { ContainerClient } from '@azure/storage-blob';
 import type { QueueServiceClient } from '@azure/storage-queue';
 import { z } from 'zod';
 import { withinTime } from '../../azure/deadline.ts';
 import { describeFailure, isTableMissing } from '../../azure/failure.ts';
-import { DEAD_LETTER_CONTAINER } from '../../events/subscription.ts';
 import { parseJson } from '../../text.ts';
 import { WORK_QUEUES } from '../../work/messages.ts';
 import type { DeadLetter, LegacyApproval, LegacyOrder } from '../checks/subjects.ts';
@@ -24,7 +23,7 @@ const LEGACY_ORDER = z.object({
 });
 
 /** Container of version 2. */
-const LEGACY_APPROVALS = 'cmk-approvals';
+export const LEGACY_APPROVALS = 'cmk-approvals';
 const LEGACY_APPROVAL = z.object({
   id: z.string(),
   action: z.string(),
@@ -32,6 +31,14 @@ const LEGACY_APPROVAL = z.object({
   key: z.string().optional(),
   askedBy: z.object({ objectId: z.string() }),
 });
+
+interface AppStateStores {
+  readonly deadLetters: ContainerClient;
+  /** Of version 2. */
+  readonly approvals: ContainerClient;
+  /** Of version 2; opened only when it is read: a connection string may lead to no table. */
+  readonly rekeys: () => TableClient;
+}
 
 /** How the app itself is doing. */
 export interface AppState {
@@ -44,7 +51,7 @@ export interface AppState {
   legacyApprovals(now: Date): Promise<LegacyApproval[]>;
 }
 
-export function appState(blobs: BlobServiceClient, queues: QueueServiceClient, rekeys: () => TableClient): AppState {
+export function appState({ deadLetters, approvals, rekeys }: AppStateStores, queues: QueueServiceClient): AppState {
   const waiting = async (queue: string): Promise<number> => {
     try {
       const { approximateMessagesCount = 0 } = await withinTime(TIMEOUT_MS, (limit) =>
@@ -62,14 +69,13 @@ export function appState(blobs: BlobServiceClient, queues: QueueServiceClient, r
         WORK_QUEUES.map((name) => `${name}-poison`).map(async (queue) => ({ queue, messages: await waiting(queue) })),
       ),
     async deadLetters(since) {
-      const container = blobs.getContainerClient(DEAD_LETTER_CONTAINER);
-      const newest = (await listBlobs(container, ''))
+      const newest = (await listBlobs(deadLetters, ''))
         .map(({ name, properties }) => ({ name, writtenOn: properties.lastModified }))
         .filter(({ writtenOn }) => writtenOn >= since)
         .sort((a, b) => b.writtenOn.getTime() - a.writtenOn.getTime())
         .slice(0, MAX_DEAD_LETTERS);
       const read = await Promise.all(
-        newest.map(async ({ name, writtenOn }) => parseDeadLetters(await downloadText(container, name), writtenOn)),
+        newest.map(async ({ name, writtenOn }) => parseDeadLetters(await downloadText(deadLetters, name), writtenOn)),
       );
       return read.flat();
     },
@@ -86,12 +92,11 @@ export function appState(blobs: BlobServiceClient, queues: QueueServiceClient, r
       return orders;
     },
     async legacyApprovals(now) {
-      const container = blobs.getContainerClient(LEGACY_APPROVALS);
-      const open = (await listBlobs(container, '', { includeMetadata: true })).filter(
+      const open = (await listBlobs(approvals, '', { includeMetadata: true })).filter(
         ({ metadata = {} }) => metadata.state === 'waiting' && Date.parse(metadata.expireson ?? '') > now.getTime(),
       );
       const read = open.map(async ({ name }) => {
-        const request = LEGACY_APPROVAL.safeParse(parseJson((await downloadText(container, name)) ?? '')).data;
+        const request = LEGACY_APPROVAL.safeParse(parseJson((await downloadText(approvals, name)) ?? '')).data;
         return request ?? [];
       });
       return (await Promise.all(read)).flat();

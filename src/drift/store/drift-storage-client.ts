@@ -1,6 +1,7 @@
 import type { TokenCredential } from '@azure/identity';
 import type { ContainerClient } from '@azure/storage-blob';
-import { appBlobs, appQueues, appTable, DRIFT_CONTAINER } from '../../azure/app-storage.ts';
+import { controlContainer, controlTable, DRIFT_CONTAINER, workQueues } from '../../azure/app-storage.ts';
+import { DEAD_LETTER_CONTAINER } from '../../events/subscription.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { parseJson } from '../../text.ts';
 import { detailsOf, shorten } from '../causes.ts';
@@ -12,7 +13,7 @@ import {
   type ReportBefore,
   type WholeReport,
 } from '../report.ts';
-import { type AppState, appState } from './app-state-client.ts';
+import { type AppState, appState, LEGACY_APPROVALS } from './app-state-client.ts';
 import { downloadText, listBlobs, removeBlob, uploadPieces, uploadText } from './blobs-client.ts';
 import { packDetails } from './details-format.ts';
 import { parseDetails, parseReport } from './earlier-reports.ts';
@@ -86,16 +87,22 @@ export function createDriftStorage(
   settings: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
 ): DriftStorage {
-  const blobs = appBlobs(settings, credential);
-  const queues = appQueues(settings, credential);
-  const container = blobs.getContainerClient(DRIFT_CONTAINER);
+  const queues = workQueues(settings, credential);
+  const container = controlContainer(settings, credential, DRIFT_CONTAINER);
   return {
     ...reportStore(container),
     ...runningChecks(container),
     ...unfinishedChecks(container),
     ...accountMemoryStore(container),
     ...trendStore(container),
-    ...appState(blobs, queues, () => appTable(settings, credential, LEGACY_REKEYS)),
+    ...appState(
+      {
+        deadLetters: controlContainer(settings, credential, DEAD_LETTER_CONTAINER),
+        approvals: controlContainer(settings, credential, LEGACY_APPROVALS),
+        rekeys: () => controlTable(settings, credential, LEGACY_REKEYS),
+      },
+      queues,
+    ),
   };
 }
 

@@ -19,6 +19,7 @@ const DRIFT: Rules['drift'] = {
   usageWorkspace: undefined,
   functionAppId: undefined,
   storageAccountId: undefined,
+  sharedZones: undefined,
   systemTopics: {},
 };
 

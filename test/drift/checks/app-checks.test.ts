@@ -15,6 +15,11 @@ const apps: Record<string, Cases<AppSubject>> = {
     right: [['no', app()]],
     unread: [['the accounts', app({ unread: [unreadPart] })]],
   },
+  StorageZonesShared: {
+    found: [['one account', app({ sharedZones: 'stcmkapp' }), /queues, index and leases/]],
+    right: [['two accounts', app()]],
+    unread: [['anything', app({ unread: [unreadPart] })]],
+  },
   PoisonMessages: {
     found: [
       ['one', poisoned(1), /a message/],

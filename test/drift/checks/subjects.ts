@@ -63,6 +63,7 @@ export function rules(drift: Partial<Rules['drift']> = {}): Rules {
       usageWorkspace: undefined,
       functionAppId: FUNCTION_APP,
       storageAccountId: STORAGE,
+      sharedZones: undefined,
       systemTopics: {},
       ...drift,
     },

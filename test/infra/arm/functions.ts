@@ -36,6 +36,7 @@ export const PURE_FUNCTIONS: Readonly<Record<string, PureFunction>> = {
       result[asString(args[index], 'name')] = args[index + 1] ?? null;
     return result;
   },
+  flatten: (lists) => asArray(lists, 'flatten').flatMap((list) => asArray(list, 'flatten')),
   format: (text, ...args) =>
     // Doubled, a brace stands for itself (.NET, "Composite formatting").
     asString(text, 'format').replaceAll(/\{\{|\}\}|\{(\d+)\}/g, (found, index) =>
