@@ -137,10 +137,9 @@ export const REASONS = {
   IdentityMissing: 'The identity that is to use the key does not exist.',
   IdentityDeleted: 'The identity that is to use the key was deleted: Storage cannot reach the key with it.',
   IdentityWithoutRole: "The account's identity may not read, wrap and unwrap with the key.",
+  LegacyRevocation: 'Version 2 revoked the account or encryption scope below its key, and it was not restored.',
   AccountRevocationOpen: 'The account is revoked by itself: it is not moved until it is restored.',
   ScopeRevocationOpen: 'The encryption scope is revoked by itself: it is not moved until it is restored.',
-  AccountRevocationNotHeld:
-    'A revocation of the account or an encryption scope is open, and access is there all the same.',
   AccountRecordUnbelieved:
     'The account has the record of a revocation that this app cannot have written, or not in whole; it does not count.',
   ScopeStaleKeyVersion: 'An encryption scope is pinned to an older version than the newest usable one.',
@@ -173,6 +172,7 @@ export const REASONS = {
   EventSubscriptionMisaimed: 'An event subscription is not as it has to be.',
   EventDeliveryFailing: 'Events of the vault could not be delivered.',
   SelfLockout: "The app's own storage is encrypted with a key that the app manages.",
+  LegacyOrder: 'A re-key of version 2 was under way, and nothing carries it out any more.',
   PoisonMessages: 'Messages that could not be done wait for somebody to look.',
   Unreadable: 'Something could not be read: what it holds is not known.',
   NotChecked: 'No drift check has looked at it lately, so whether it serves is not known.',

@@ -292,7 +292,7 @@ export class Controller {
   }
 }
 
-function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'now'>): FleetQueue & KeyQueue {
+export function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'now'>): FleetQueue & KeyQueue {
   const secondsUntil = (visibleOn: Date | undefined) =>
     visibleOn ? Math.max(0, (visibleOn.getTime() - now().getTime()) / 1000) : 0;
   return {

@@ -4,9 +4,10 @@ import { storageClock } from '../azure/storage-clock.ts';
 import { createKeys } from '../keys/key-client.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
-import { Controller, type ControllerPorts } from './controller.ts';
+import { Controller, type ControllerPorts, createQueues } from './controller.ts';
 import type { FleetTable } from './fleet-rows.ts';
 import { createFleetTable } from './fleet-table-client.ts';
+import type { FleetQueue } from './fleet-work.ts';
 import { createMovedUses, type MovedUses } from './moved-uses.ts';
 import type { RolloutStore } from './rollout-row.ts';
 import { CONTROL_TABLE, createRolloutStore } from './rollout-store-client.ts';
@@ -19,6 +20,7 @@ export interface ControllerServices {
   readonly controller: Controller;
   readonly requestKey: RequestKey;
   readonly requestKeys: Controller['requestKeys'];
+  readonly fleetQueue: FleetQueue;
   readonly workItems: WorkItems;
   readonly useRows: UseRows;
   readonly rollouts: RolloutStore;
@@ -56,6 +58,7 @@ export function createController(
   };
   const keys = createKeys(identity, { limits: LIMITS.keyWork });
   const controller = new Controller({ ...ports, ...stores, settings, keys, now: storageClock.now });
+  const fleetQueue = createQueues({ queue: ports.queue, now: storageClock.now });
   const { requestKey, requestKeys } = controller;
-  return { ...stores, controller, requestKey, requestKeys };
+  return { ...stores, controller, fleetQueue, requestKey, requestKeys };
 }

@@ -1,5 +1,6 @@
 import type { Hold, Rollout, Stage } from '../accounts/rollout.ts';
 import { describe, describeFailure, type Failure, mayPass } from '../azure/failure.ts';
+import { secondsFor } from '../fleet/rotation-progress.ts';
 import { type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
@@ -9,7 +10,7 @@ import { REASONS } from '../reasons.ts';
 import { CLOCKS_MS } from '../time/spans.ts';
 import { type Cause, KEY_WORK, type RotationWork } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
-import { type RotationProgress, secondsFor } from './progress.ts';
+import type { RotationProgress } from './progress.ts';
 import { computeRotation, type ReadRotationPorts, type RotationReading } from './read-rotation.ts';
 import type { RotationStage } from './stage.ts';
 

@@ -38,11 +38,8 @@ describe('the storage of the app', () => {
   });
 
   it('has the tables that the code names', () => {
-    expect(names('Microsoft.Storage/storageAccounts/tableServices/tables')).toEqual([
-      FLEET_TABLE,
-      CONTROL_TABLE,
-      AUDIT_TABLE,
-    ]);
+    const tables = names('Microsoft.Storage/storageAccounts/tableServices/tables');
+    expect(tables).toEqual([FLEET_TABLE, CONTROL_TABLE, AUDIT_TABLE]);
   });
 
   it('has every container that the code names, and the one for dead letters', () => {
