@@ -32,7 +32,7 @@ export interface AppState {
   legacyOrders(): Promise<LegacyOrder[]>;
 }
 
-export function appState(blobs: BlobServiceClient, queues: QueueServiceClient, rekeys: TableClient): AppState {
+export function appState(blobs: BlobServiceClient, queues: QueueServiceClient, rekeys: () => TableClient): AppState {
   const waiting = async (queue: string): Promise<number> => {
     try {
       const { approximateMessagesCount = 0 } = await withinTime(TIMEOUT_MS, (limit) =>
@@ -64,7 +64,7 @@ export function appState(blobs: BlobServiceClient, queues: QueueServiceClient, r
     async legacyOrders() {
       const orders: LegacyOrder[] = [];
       try {
-        for await (const { order } of rekeys.listEntities({ queryOptions: { filter: "PartitionKey eq 'order'" } })) {
+        for await (const { order } of rekeys().listEntities({ queryOptions: { filter: "PartitionKey eq 'order'" } })) {
           const read = LEGACY_ORDER.safeParse(parseJson(String(order ?? ''))).data;
           if (read) orders.push(read);
         }

@@ -95,7 +95,7 @@ export function createDriftStorage(
     ...unfinishedChecks(container),
     ...accountMemoryStore(container),
     ...trendStore(container),
-    ...appState(blobs, queues, appTable(settings, credential, LEGACY_REKEYS)),
+    ...appState(blobs, queues, () => appTable(settings, credential, LEGACY_REKEYS)),
   };
 }
 
