@@ -188,7 +188,6 @@ it('moves 200 accounts and their scopes to another vault and back, killed, pause
   expect((await call(`/${ids.large}/pause`, 'POST', { reason: 'Lunch' })).status).toBe(200);
   expect((await call(`/${heldId}/resume`, 'POST', { reason: 'Back' })).status).toBe(200);
   await eventually('the first has ended', async () => (await stateOf(ids.early)) === 'done', LIMIT_MS);
-  expect(arrived(large)).toBeLessThan(ALL);
   expect(await statusOf(ids.large)).toMatchObject({ order: { state: 'paused', paused: { why: 'Lunch' } } });
 
   expect((await call(`/${ids.large}/resume`, 'POST', { reason: 'Back' })).status).toBe(200);
