@@ -8,7 +8,7 @@ const TYPE = 'microsoft.storage/storageaccounts';
 /** Storage accounts that use a key themselves, by one query of Resource Graph over all that the identity sees. */
 export function graphAccounts(graph: ResourceGraph): AccountsOfKey {
   return {
-    async *using(key) {
+    async *using(key, signal) {
       const host = key.vault.uri.slice('https://'.length);
       const query = [
         'resources',
@@ -18,7 +18,7 @@ export function graphAccounts(graph: ResourceGraph): AccountsOfKey {
         'project id, name, type, location, subscriptionId, tags, properties',
         'order by id asc',
       ].join(' | ');
-      for await (const { id, location, tags = {}, properties } of graph.query(query)) {
+      for await (const { id, location, tags = {}, properties } of graph.query(query, signal)) {
         const use = seenUse(properties, key);
         if (use) yield { id, location, ...waveOfTags(tags), ...use };
       }

@@ -38,8 +38,8 @@ export interface ListingPass {
   putAbout(row: UseRow, about: ReadUse['about'], wanted: Wanted): void;
   /** Has a use read, and its row written by what is read. */
   read(row: UseRow, wanted: Wanted): void;
-  /** The use does not exist any more. */
-  gone(row: UseRow, wanted: Wanted): void;
+  /** The account does not exist any more. @param rows those that the index has of it */
+  gone(account: string, rows: readonly UseRow[], wanted: Wanted): void;
   /** Writes that once the rows above are written. */
   write(changes: readonly FleetChange[]): void;
   /** Scopes of accounts are to be listed. @param isFirst some never were */
@@ -238,7 +238,7 @@ export class Listing {
       await this.#show(found, startedOn, record, known, wanted);
       return;
     }
-    for (const row of known.of(account)) this.#pass.gone(row, wanted);
+    this.#pass.gone(account, known.of(account), wanted);
     if (record) this.#pass.write(changesOfGoneAccount(record, this.#isManaged));
   }
 

@@ -11,6 +11,7 @@ import { DAY_MS } from '../time/spans.ts';
 import type { Lease } from '../work/lease-client.ts';
 import type { Cause } from '../work/messages.ts';
 import type { FleetChange, UseRef } from './fleet-index.ts';
+import { accountRow } from './fleet-keys.ts';
 import { Lane, type Task, type Wanted } from './lane.ts';
 import { Listing, type ListingPass } from './listing.ts';
 import { nameOfUse } from './moved-uses.ts';
@@ -299,13 +300,17 @@ export class SubscriptionPass {
         const key = keyOf(row);
         if (key) this.#add(row, key, wanted, true);
       },
-      gone: (row, wanted) => {
-        const key = keyOf(row);
-        const result = resultOfGone(latest(row));
-        if (key && result.moves.length > 0) this.#results.push({ task: task(row, key, wanted), result });
-        else this.#changes.push({ drop: 'use', of: row });
-        if (key) this.#progress(key, wanted.item.cause);
-        this.#rows.delete(nameOfUse(row));
+      gone: (account, rows, wanted) => {
+        const isOfAccount = (row: UseRow) => accountRow(row.account) === accountRow(account);
+        // What this pass has not written yet is in no index.
+        for (const row of new Set([...rows.map(latest), ...[...this.#rows.values()].filter(isOfAccount)])) {
+          const key = keyOf(row);
+          const result = resultOfGone(row);
+          if (key && result.moves.length > 0) this.#results.push({ task: task(row, key, wanted), result });
+          else this.#changes.push({ drop: 'use', of: row });
+          if (key) this.#progress(key, wanted.item.cause);
+          this.#rows.delete(nameOfUse(row));
+        }
       },
       write: (changes) => void this.#changes.push(...changes),
       wantScopes: (isFirst) => {
@@ -378,6 +383,8 @@ export class SubscriptionPass {
     }
     let permits = 0;
     const usePorts = this.#usePorts(task, async () => {
+      // A further round follows an answer: one that probes the region does not wait for itself.
+      for (; permits > 0; permits -= 1) this.#budget.end(region, true);
       const late = await this.#budget.permit(
         region,
         row.attempts > 0 ? { ...MOVE, purpose: 'retry' } : MOVE,

@@ -1,3 +1,4 @@
+import { timeBoxed } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -14,6 +15,9 @@ import type { NewWorkItem } from './work-items.ts';
 /** More accounts of a subscription than that are not read one by one, but listed. */
 const MOST_ACCOUNTS = 50;
 
+/** Moves do not wait longer for Resource Graph, which has mostly nothing to add. Milliseconds. */
+const GRAPH_MS = 5_000;
+
 /** An account that uses a key itself, as Resource Graph shows it. */
 export interface AccountOfKey {
   /** ARM id. */
@@ -27,7 +31,7 @@ export interface AccountOfKey {
 
 /** Those of all subscriptions in sight. It lags behind by seconds as a rule. Errors are the SDK's. */
 export interface AccountsOfKey {
-  using(key: ManagedKey): AsyncIterable<AccountOfKey>;
+  using(key: ManagedKey, signal?: AbortSignal): AsyncIterable<AccountOfKey>;
 }
 
 export interface UnindexedPorts {
@@ -87,10 +91,13 @@ async function accountsOf(
   key: ManagedKey,
   { accountsOfKey, log }: UnindexedPorts,
 ): Promise<readonly AccountOfKey[] | undefined> {
-  const accounts: AccountOfKey[] = [];
-  try {
-    for await (const account of accountsOfKey.using(key)) accounts.push(account);
+  const read = async (signal: AbortSignal): Promise<AccountOfKey[]> => {
+    const accounts: AccountOfKey[] = [];
+    for await (const account of accountsOfKey.using(key, signal)) accounts.push(account);
     return accounts;
+  };
+  try {
+    return await timeBoxed(read, GRAPH_MS);
   } catch (error) {
     const message = `${REASONS.NewerAccountsUnknown} ${describe(describeFailure(error))}`;
     log({ level: 'warning', reason: 'NewerAccountsUnknown', message, key: key.id });

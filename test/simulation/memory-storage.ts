@@ -14,6 +14,8 @@ export interface UseSpec {
   readonly wave?: string;
   /** A pinned encryption scope of the same key beside it. */
   readonly scoped?: boolean;
+  /** Its key is in a vault that the app does not manage. */
+  readonly foreign?: boolean;
 }
 
 /** A version that a use came to be on. */
@@ -70,18 +72,28 @@ export class MemoryStorage {
   constructor(specs: readonly UseSpec[], rules: Rules, now: () => number) {
     this.#rules = rules;
     this.#now = now;
-    for (const [index, spec] of specs.entries()) {
-      const current = rules.wraps(spec.key, '') ?? versionName(0);
-      const kept = (): Kept => ({
-        ...{ spec, key: spec.key, current, stamp: new Date(now()), changes: [] },
-        pin: spec.mode === 'pinned' ? current : '',
-      });
-      this.#uses.set(`st${index + 1}`, kept());
-      if (spec.scoped) this.#uses.set(`st${index + 1}/scope`, { ...kept(), pin: current });
-    }
+    for (const spec of specs) this.create(spec);
   }
 
+  /** A person makes an account. @returns its name */
+  create(spec: UseSpec): string {
+    const name = `st${1 + [...this.#uses.keys()].filter((other) => !other.includes('/')).length}`;
+    const current = this.#rules.wraps(spec.key, '') ?? versionName(0);
+    const kept = (): Kept => ({
+      ...{ spec, key: spec.key, current, stamp: new Date(this.#now()), changes: [] },
+      pin: spec.mode === 'pinned' ? current : '',
+    });
+    this.#uses.set(name, kept());
+    if (spec.scoped) this.#uses.set(`${name}/scope`, { ...kept(), pin: current });
+    return name;
+  }
+
+  /** Of keys that the app manages. */
   get uses(): readonly (readonly [name: string, use: Kept])[] {
+    return this.all.filter(([, { spec }]) => !spec.foreign);
+  }
+
+  get all(): readonly (readonly [name: string, use: Kept])[] {
     return [...this.#uses].filter(([name]) => !this.#gone.has(name.split('/')[0] ?? ''));
   }
 
@@ -136,7 +148,7 @@ export class MemoryStorage {
     return {
       list: async function* (this: MemoryStorage, subscription: string) {
         const page = await way(`list accounts ${subscription.slice(-2)}`, () =>
-          this.uses
+          this.all
             .filter(([name, { spec }]) => !name.includes('/') && spec.subscription === subscription)
             .map(([name]) => ({ name, account: this.#account(name) })),
         );
@@ -225,8 +237,8 @@ export class MemoryStorage {
     const encryption: AccountEncryption = {
       ...{ keySource: 'Microsoft.Keyvault', ...REST },
       keyVaultProperties: {
-        ...{ keyName: key, keyVaultUri: VAULT.uri, keyVersion: pin },
-        currentVersionedKeyIdentifier: `${VAULT.uri}/keys/${key}/${current}`,
+        ...{ keyName: key, keyVaultUri: vaultOf(spec), keyVersion: pin },
+        currentVersionedKeyIdentifier: `${vaultOf(spec)}/keys/${key}/${current}`,
         lastKeyRotationTimestamp: stamp,
       },
     };
@@ -238,12 +250,16 @@ export class MemoryStorage {
   }
 
   #scope(name: string): Scope {
-    const { key, current, stamp } = this.#of(name);
-    const keyUri = `${VAULT.uri}/keys/${key}/${current}`;
+    const { spec, key, current, stamp } = this.#of(name);
+    const keyUri = `${vaultOf(spec)}/keys/${key}/${current}`;
     return { name: 'scope', enabled: true, keyUri, currentKeyId: keyUri, changedOn: stamp };
   }
 
   #breaks(what: string): void {
     this.broken ??= what;
   }
+}
+
+export function vaultOf({ foreign }: UseSpec): string {
+  return foreign ? 'https://kv-other.vault.azure.net' : VAULT.uri;
 }

@@ -41,11 +41,10 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'an item is deleted although it was put anew',
     file: 'src/fleet/subscription-pass.ts',
-    from: 'if (!due) await items.finish(item);',
-    to: `if (!due) {
-          if (!(await items.finish(item)))
+    from: '          await items.finish(item);\n          return;',
+    to: `          if (!(await items.finish(item)))
             for (const one of await items.of(this.#subscription)) if (workRow(one) === workRow(item)) await items.finish(one);
-        }`,
+          return;`,
   },
   {
     name: 'the items are not read again after the lease is released',
@@ -68,8 +67,38 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'a list writes the rows of moves that are not recorded',
     file: 'src/fleet/subscription-pass.ts',
-    from: 'this.#observe(row, read, key, wanted, needsRead);',
-    to: 'this.#observe(undefined, read, key, wanted, needsRead);',
+    from: 'const known = row ? latest(row) : this.#rows.get(nameOfUse(read.about));',
+    to: 'const known = row && !row ? latest(row) : undefined;',
+  },
+  {
+    name: 'accounts that come while scopes are listed are forgotten',
+    file: 'src/fleet/subscription-pass.ts',
+    from: "await items.put([wantsScopes === 'first'",
+    to: "await items.putNew([wantsScopes === 'first'",
+  },
+  {
+    name: 'an account that is gone keeps its rows',
+    file: 'src/fleet/listing.ts',
+    from: '    this.#pass.gone(account, known.of(account), wanted);\n',
+    to: '',
+  },
+  {
+    name: 'a stage is decided on what the index has',
+    file: 'src/fleet/reconcile-key.ts',
+    from: '  for (const row of unindexed.rows) add(row);\n',
+    to: '',
+  },
+  {
+    name: 'accounts that the index lacks are not read',
+    file: 'src/fleet/reconcile-key.ts',
+    from: '  await items.putNew(unindexed.items);\n  await sendTo(unindexed, subscriptions',
+    to: '  await sendTo(unindexed, subscriptions',
+  },
+  {
+    name: 'a call that probes a region waits for itself',
+    file: 'src/fleet/subscription-pass.ts',
+    from: '      for (; permits > 0; permits -= 1) this.#budget.end(region, true);\n',
+    to: '',
   },
   {
     name: 'an account moves although its stage has not begun',
@@ -104,8 +133,8 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'the gate believes what it read before the item',
     file: 'src/fleet/rollout-gate.ts',
-    from: 'known.at < sinceMs) {',
-    to: 'known.at < 0 * sinceMs) {',
+    from: 'known.at < since.getTime()) {',
+    to: 'known.at < 0 * since.getTime()) {',
   },
 ];
 

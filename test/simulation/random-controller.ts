@@ -14,6 +14,7 @@ const one = <T>(random: Random, of: readonly T[]): T => of[Math.floor(random() *
 const SUBSCRIPTIONS = ['11111111-1111-4111-8111-1111111111a1', '11111111-1111-4111-8111-1111111111b2'];
 const REGIONS = ['westeurope', 'northeurope'];
 
+const SPEC: Omit<UseSpec, 'key'> = { subscription: SUBSCRIPTIONS[0] ?? '', region: REGIONS[0] ?? '', mode: 'pinned' };
 const WAIT: ControllerDeed = { do: 'wait' };
 const RESUME: ControllerDeed = { do: 'resume' };
 
@@ -25,6 +26,7 @@ function uses(random: Random): UseSpec[] {
     mode: one(random, ['pinned', 'pinned', 'automatic'] as const),
     key: one(random, [FIRST_KEY, FIRST_KEY, SECOND_KEY]),
     scoped: random() < 0.25,
+    ...(random() < 0.1 ? { foreign: true } : {}),
     ...one(random, [{}, {}, { wave: '1' }, { wave: '2' }]),
   }));
 }
@@ -56,7 +58,8 @@ function deeds(random: Random, specs: readonly UseSpec[]): ControllerDeed[] {
     if (roll < 0.75) return { do: 'pinNewest', account: account() };
     if (roll < 0.83) return { do: 'revoke', key: key() };
     if (roll < 0.91) return { do: 'restore', key: key() };
-    if (roll < 0.95) return { do: 'deleteAccount', account: account() };
+    if (roll < 0.93) return { do: 'deleteAccount', account: account() };
+    if (roll < 0.95) return { do: 'createAccount', spec: one(random, uses(random)) };
     if (roll < 0.97) return { do: 'pause', ...(random() < 0.5 ? { minutes: one(random, [1, 20]) } : {}) };
     return { do: 'loseIndex' };
   });
@@ -149,6 +152,28 @@ export function aimedDeeds(key: string): Readonly<Record<string, readonly Contro
       ...[{ do: 'pause' } as const, version, WAIT, RESUME],
       ...[{ do: 'pause' } as const, { ...RESUME, during: /orders/ }],
     ],
+    'an account comes that the index lacks': [
+      ...[version, WAIT, { do: 'createAccount', spec: { ...SPEC, key, wave: '9' }, isMissed: true } as const],
+      version,
+    ],
+    'an account comes while its subscription is listed': [
+      { do: 'createAccount', spec: { ...SPEC, key, scoped: true }, during: /^list/ },
+      version,
+    ],
+    'an account is deleted while its scopes are listed': [
+      { do: 'loseIndex' },
+      { do: 'deleteAccount', account: 'st1', during: /^list scopes/ },
+    ],
+    'a worker is killed while the index is built': [
+      ...[{ do: 'loseIndex' } as const, killed(/^list|^index writes/)],
+      ...[version, { ...killed(/^index writes/), after: 1 }],
+    ],
+    'the index is lost while a version comes': [{ do: 'loseIndex' }, version],
+    'the index is lost while a stage is decided': [version, { do: 'loseIndex', during: /^rollout put|^probe/ }],
+    'a region hangs beside one that answers': [
+      ...[{ do: 'hangRegion', region: REGIONS[0] ?? '' } as const, version],
+      { do: 'healRegion', region: REGIONS[0] ?? '', after: 100 },
+    ],
     'the index is lost': [version, WAIT, { do: 'loseIndex' }, version],
     ...rekeyDeeds(key),
   };
@@ -194,11 +219,15 @@ function rekeyDeeds(from: string): Readonly<Record<string, readonly ControllerDe
 
 /** Every history of that kind: random but for what it is about. */
 export function aimedControllerWorld(random: Random, deedsOf: (key: string) => readonly ControllerDeed[]): () => World {
-  const specs = uses(random);
+  const staged = uses(random);
+  const told = deedsOf(staged[0]?.key ?? FIRST_KEY);
+  // What a stage waits for is no matter of regions.
+  const isPlain = told.some((deed) => deed.do === 'hangRegion');
+  const specs = isPlain ? staged.map(({ wave: _, ...spec }) => spec) : staged;
   const scenario: ControllerScenario = {
     uses: specs,
-    deeds: [WAIT, ...deedsOf(specs[0]?.key ?? FIRST_KEY)],
-    ...{ instances: one(random, [1, 2, 3]), canaries: one(random, [0, 0, 1, 2]) },
+    deeds: [WAIT, ...told],
+    ...{ instances: one(random, [1, 2, 3]), canaries: isPlain ? 0 : one(random, [0, 0, 1, 2]) },
     ...{ faults: 0, kills: 0, losses: 0, stalls: 0, stampSkewMs: one(random, [0, 0, 120_000, -120_000]) },
   };
   return () => new ControllerWorld(scenario);

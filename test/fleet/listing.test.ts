@@ -1,0 +1,286 @@
+import { setImmediate } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { CallCapacity } from '../../src/azure/call-capacity.ts';
+import type { Account, Scope } from '../../src/fleet/account.ts';
+import { adoptUnasked } from '../../src/fleet/adopt-unasked.ts';
+import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
+import { toUse } from '../../src/fleet/fleet-rows.ts';
+import { createMovedUses } from '../../src/fleet/moved-uses.ts';
+import { type KeyPorts, reconcileKey } from '../../src/fleet/reconcile-key.ts';
+import { reconcileSubscription } from '../../src/fleet/reconcile-subscription.ts';
+import type { StorageAccounts } from '../../src/fleet/storage-client.ts';
+import { createUseRows } from '../../src/fleet/use-row.ts';
+import { NO_SUBSCRIPTION, type WorkKind } from '../../src/fleet/work-items.ts';
+import type { WorkerPorts } from '../../src/fleet/worker-ports.ts';
+import type { LogRecord } from '../../src/log.ts';
+import { MemoryOrders } from '../orders/memory-orders.ts';
+import { MemoryRollouts } from '../simulation/memory-rollouts.ts';
+import { day, KEY, keyVersion, SUBSCRIPTION, VAULT, VAULTS, versionName } from '../support/keys.ts';
+import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
+import { MemoryLeases } from '../support/memory-leases.ts';
+import { MemoryWorkItems } from '../support/memory-work-items.ts';
+
+const FOREIGN = 'https://kv-other.vault.azure.net';
+const CAUSE = { by: 'operator', ref: '', since: '' };
+
+const idOf = (name: string) =>
+  `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/${name}`;
+
+function account(name: string, { vault = VAULT.uri, wave = '' } = {}): Account {
+  const keyVaultProperties = {
+    ...{ keyName: KEY.name, keyVaultUri: vault, keyVersion: versionName(1) },
+    currentVersionedKeyIdentifier: `${vault}/keys/${KEY.name}/${versionName(1)}`,
+  };
+  return {
+    ...{ id: idOf(name), subscriptionId: SUBSCRIPTION, resourceGroup: 'rg', name },
+    ...{ type: 'Microsoft.Storage/storageAccounts', location: 'westeurope', tags: wave ? { 'cmk-wave': wave } : {} },
+    ...{ userAssignedIdentities: [], principalIds: {}, systemPrincipalId: undefined },
+    encryption: { keySource: 'Microsoft.Keyvault', keyVaultProperties },
+  };
+}
+
+function scopeOf(vault: string): Scope {
+  const keyUri = `${vault}/keys/${KEY.name}/${versionName(1)}`;
+  return { name: 'scope', enabled: true, keyUri, currentKeyId: keyUri };
+}
+
+const notFound = () => Object.assign(new Error('no such account'), { statusCode: 404, code: 'ResourceNotFound' });
+
+class Fleet {
+  readonly accounts = new Map<string, Account>();
+  readonly scopes = new Map<string, readonly Scope[]>();
+  readonly table = new MemoryFleetTable();
+  readonly items = new MemoryWorkItems();
+  readonly rollouts = new MemoryRollouts();
+  readonly logs: LogRecord[] = [];
+  readonly calls: string[] = [];
+  clock = day(20).getTime();
+  isGraphDown = false;
+  /** Requests to the app's own storage. */
+  requests = 0;
+
+  add(...accounts: readonly Account[]): void {
+    for (const one of accounts) this.accounts.set(one.name, one);
+  }
+
+  /** Wants it, and runs a pass. */
+  async pass(kind: WorkKind, about = ''): Promise<void> {
+    const now = new Date(this.clock);
+    this.items.put({ subscription: SUBSCRIPTION, kind, about, due: now, since: now, cause: CAUSE });
+    await reconcileSubscription(SUBSCRIPTION, new Date(this.clock + 240_000), this.ports());
+  }
+
+  uses(): string[] {
+    const uses = this.table.all.flatMap((row) => toUse(row) ?? []);
+    return uses.map(({ account: id, scope, key, wave }) => {
+      const name = `${id.split('/').at(-1)}${scope ? '/scope' : ''}`;
+      return [name, key === KEY.id ? 'own' : 'foreign', ...(wave ? [`wave ${wave}`] : [])].join(' ');
+    });
+  }
+
+  async unlisted(): Promise<readonly string[]> {
+    const names: string[] = [];
+    for await (const { account: id, scopes } of createFleetIndex(this.table.port()).accounts(SUBSCRIPTION)) {
+      if (scopes === undefined) names.push(id.split('/').at(-1) ?? '');
+    }
+    return names;
+  }
+
+  ports(): WorkerPorts & KeyPorts {
+    const way = async <T>(_: string, effect: () => T): Promise<T> => {
+      this.requests += 1;
+      return effect();
+    };
+    const table = this.table.port(way);
+    const get: StorageAccounts['get'] = async ({ name }) => {
+      this.calls.push(`get ${name}`);
+      const found = this.accounts.get(name);
+      if (!found) throw notFound();
+      return found;
+    };
+    const unexpected = () => Promise.reject(new Error('Nothing is written to an account here.'));
+    const { accounts, scopes, calls } = this;
+    const now = () => new Date(this.clock);
+    return {
+      ...{ items: this.items.port(way), rows: createUseRows(table), fleet: createFleetIndex(table) },
+      ...{ rollouts: this.rollouts.port(way), leases: new MemoryLeases(now), vaults: VAULTS, now },
+      accounts: {
+        ...{ get, updateEncryption: unexpected, updateScopeKey: unexpected },
+        list: async function* () {
+          calls.push('list');
+          yield* accounts.values();
+        },
+        listScopes: async function* ({ name }) {
+          calls.push(`list scopes ${name}`);
+          if (!accounts.has(name)) throw notFound();
+          yield* scopes.get(name) ?? [];
+        },
+        getScope: async ({ name }) => {
+          const [scope] = scopes.get(name) ?? [];
+          if (!scope) throw notFound();
+          return scope;
+        },
+      },
+      keys: { listVersions: async () => [keyVersion(1)] },
+      gate: {
+        ...{ blocked: async () => undefined, stops: () => undefined, order: () => undefined, refresh: async () => {} },
+        ...{ orderBetween: () => undefined, sourcesOf: () => [] },
+      },
+      reconcileKey: async () => {},
+      capacity: new CallCapacity(),
+      record: async () => new Set(),
+      isExempt: () => false,
+      ...{ refreshAutomatic: true, scopeDiscovery: 'all', budgetShare: 0.8, canaries: 1 },
+      sleep: async () => {
+        await setImmediate();
+        this.clock += 10;
+      },
+      log: (record) => void this.logs.push(record),
+      accountsOfKey: {
+        using: async function* (this: Fleet) {
+          if (this.isGraphDown) throw Object.assign(new Error('down'), { statusCode: 503 });
+          for (const { id, location } of accounts.values()) {
+            yield { id, location, seen: { pinned: versionName(1), current: versionName(1) } };
+          }
+        }.bind(this),
+      },
+      subscriptions: async () => [SUBSCRIPTION],
+      inSight: async () => [SUBSCRIPTION],
+      orders: new MemoryOrders(),
+      moved: createMovedUses(table),
+      findGaps: async () => [],
+      recordOrder: async () => {},
+      probe: async () => undefined,
+      say: async () => {},
+      send: async () => {},
+    };
+  }
+}
+
+describe('A list of a subscription', () => {
+  it('puts uses of all keys into the index, and then lists the scopes', async () => {
+    const fleet = new Fleet();
+    fleet.add(account('st1'), account('st2', { vault: FOREIGN }));
+    fleet.scopes.set('st1', [scopeOf(FOREIGN)]);
+    fleet.scopes.set('st2', [scopeOf(VAULT.uri)]);
+    await fleet.pass('list');
+    expect(fleet.uses().sort()).toEqual(['st1 own', 'st1/scope foreign', 'st2 foreign', 'st2/scope own']);
+    expect(await fleet.unlisted()).toEqual([]);
+    expect([...(await createFleetIndex(fleet.table.port()).listings()).keys()]).toEqual([SUBSCRIPTION]);
+    // A stage is decided with them.
+    expect(fleet.items.all.map(({ kind, about }) => [kind, about])).toEqual([['key', KEY.id]]);
+  });
+
+  it('drops every row of an account that is gone', async () => {
+    const fleet = new Fleet();
+    fleet.add(account('st1'), account('st2', { vault: FOREIGN }));
+    fleet.scopes.set('st1', [scopeOf(FOREIGN)]);
+    fleet.scopes.set('st2', [scopeOf(VAULT.uri)]);
+    await fleet.pass('list');
+    fleet.accounts.clear();
+    await fleet.pass('list');
+    expect(fleet.uses()).toEqual([]);
+    expect(fleet.table.all.map(({ partitionKey }) => partitionKey)).toEqual(['listings']);
+  });
+
+  it('writes a wave that has changed to the rows of the scopes, too', async () => {
+    const fleet = new Fleet();
+    fleet.add(account('st1'));
+    fleet.scopes.set('st1', [scopeOf(VAULT.uri)]);
+    await fleet.pass('list');
+    fleet.add(account('st1', { wave: '3' }));
+    await fleet.pass('list');
+    expect(fleet.uses()).toEqual(['st1 own wave 3', 'st1/scope own wave 3']);
+  });
+
+  it('drops the use of a foreign key that an account has left', async () => {
+    const fleet = new Fleet();
+    fleet.add(account('st1', { vault: FOREIGN }));
+    await fleet.pass('list');
+    fleet.add(account('st1'));
+    await fleet.pass('list');
+    expect(fleet.uses()).toEqual(['st1 own']);
+  });
+
+  it('takes less than one request to own storage for each of 500 accounts', async () => {
+    const fleet = new Fleet();
+    fleet.add(...Array.from({ length: 500 }, (_, n) => account(`st${n}`)));
+    await fleet.pass('list');
+    expect(fleet.uses()).toHaveLength(500);
+    expect(fleet.requests).toBeLessThan(100);
+  });
+});
+
+describe('Scopes', () => {
+  it('are listed as the budgets admit, and the item says that some never were', async () => {
+    const fleet = new Fleet();
+    fleet.add(...Array.from({ length: 100 }, (_, n) => account(`st${n}`)));
+    await fleet.pass('list');
+    expect(await fleet.unlisted()).toHaveLength(30);
+    const item = fleet.items.all.find(({ kind }) => kind === 'scopes');
+    expect(item).toMatchObject({ reason: 'ScopesNotListed' });
+    fleet.clock += 600_000;
+    await fleet.pass('scopes');
+    expect(await fleet.unlisted()).toEqual([]);
+    expect(fleet.items.all.map(({ kind }) => kind)).not.toContain('scopes');
+  });
+
+  it('are listed again after a day, and not before', async () => {
+    const fleet = new Fleet();
+    fleet.add(account('st1'));
+    await fleet.pass('list');
+    const lists = () => fleet.calls.filter((call) => call === 'list scopes st1').length;
+    fleet.clock += 3_600_000;
+    await fleet.pass('list');
+    expect(lists()).toBe(1);
+    fleet.clock += 24 * 3_600_000;
+    await fleet.pass('list');
+    expect(lists()).toBe(2);
+  });
+});
+
+it('Accounts that version 2 noted without scopes become one item for each subscription', async () => {
+  const fleet = new Fleet();
+  const index = createFleetIndex(fleet.table.port());
+  const unasked = ['st1', 'st2'].map((name) => ({ account: idOf(name), location: 'westeurope' }));
+  await index.write(unasked.map((account) => ({ put: 'unasked', account })));
+  const now = new Date(fleet.clock);
+  expect(await adoptUnasked(index, fleet.items.port(), now)).toEqual([SUBSCRIPTION]);
+  expect(fleet.items.all).toMatchObject([{ kind: 'scopes', subscription: SUBSCRIPTION, reason: 'ScopesNotListed' }]);
+  expect(fleet.table.all).toEqual([]);
+  expect(await adoptUnasked(index, fleet.items.port(), now)).toEqual([]);
+});
+
+describe('reconcileKey', () => {
+  it('chooses canaries among accounts that the index does not have yet', async () => {
+    const fleet = new Fleet();
+    fleet.add(account('st1'), account('st2'));
+    const ports = { ...fleet.ports(), keys: { listVersions: async () => [keyVersion(1), keyVersion(2)] } };
+    await reconcileKey(KEY, CAUSE, ports);
+    expect(fleet.rollouts.all).toMatchObject([[KEY.id, { stage: 'canary', canaries: [idOf('st1')], unfinished: 2 }]]);
+    expect(fleet.items.all.map(({ kind, subscription }) => [kind, subscription])).toContainEqual([
+      'list',
+      SUBSCRIPTION,
+    ]);
+  });
+
+  it('decides nothing while a subscription was never listed and Resource Graph does not answer', async () => {
+    const fleet = new Fleet();
+    fleet.add(account('st1'));
+    fleet.isGraphDown = true;
+    await expect(reconcileKey(KEY, CAUSE, fleet.ports())).rejects.toThrow();
+    expect(fleet.rollouts.all).toEqual([]);
+    expect(fleet.items.all.map(({ kind }) => kind)).toEqual(['list']);
+    expect(fleet.items.all.map(({ subscription }) => subscription)).not.toContain(NO_SUBSCRIPTION);
+    await fleet.pass('list');
+    await reconcileKey(KEY, CAUSE, fleet.ports());
+    expect(fleet.rollouts.all).toHaveLength(1);
+  });
+});
+
+it('A pass logs how many uses it worked on, its requests and its time', async () => {
+  const fleet = new Fleet();
+  fleet.add(account('st1'));
+  await fleet.pass('list');
+  expect(fleet.logs).toMatchObject([{ reason: 'PassDone', subscription: SUBSCRIPTION, requests: 2, moved: 0 }]);
+});
