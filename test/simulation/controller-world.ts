@@ -265,9 +265,8 @@ export class ControllerWorld implements World {
   #judgeUses(when: string): void {
     if (this.#isJournalLost()) return;
     for (const [name, { spec, key, current }] of this.storage.uses) {
-      const isHeldUp = this.#isPaused() || spec.region === this.#hanging;
-      const target = isHeldUp ? undefined : this.#target(key);
-      const rekey = isHeldUp ? undefined : this.#openRekey(keyId(key));
+      const target = this.#isPaused() || spec.region === this.#hanging ? undefined : this.#target(key);
+      const rekey = this.#isPaused() || spec.region === this.#hanging ? undefined : this.#openRekey(keyId(key));
       if (rekey && this.orders.covers(rekey, this.#use(name))) {
         throw new Error(`${when} ${name} is on ${key}, which ${rekey.id} moves it off`);
       }
@@ -700,14 +699,13 @@ export class ControllerWorld implements World {
 
   /** Whether those that go first are not on that version yet. */
   #isHeld(name: string, key: string, version: string): boolean {
+    // A use that the index has lost has no stage.
+    if (this.#isIndexLost) return false;
     const ofKey = this.storage.uses.find(([other]) => other === name)?.[1].key;
     const accounts = this.storage.uses.filter(([other, use]) => use.key === ofKey && !other.includes('/'));
     const reached = new Set(this.storage.changes.flatMap((change) => (change.version === version ? change.name : [])));
     const asked = this.storage.asked.get(`${key} ${version}`) ?? new Set();
-    // What an order moves to the version has a rollout of its own.
-    const isOrdered = (one: string) => this.storage.uses.find(([other]) => other === one)?.[1].spec.key !== key;
-    const same = [...asked].filter((one) => isOrdered(one) === isOrdered(name));
-    const firsts = new Set([...same, name].map((one) => one.split('/')[0]));
+    const firsts = new Set([...asked, name].map((one) => one.split('/')[0]));
     if (this.#canaries > 0 && reached.size === 0 && firsts.size > this.#canaries) return true;
     const waveOf = (spec: UseSpec) => Number(spec.wave ?? 1_001);
     const own = this.storage.uses.find(([other]) => other === name)?.[1].spec;

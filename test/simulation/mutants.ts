@@ -84,7 +84,7 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'a stage is decided on what the index has',
     file: 'src/fleet/reconcile-key.ts',
-    from: '  for (const row of unindexed.rows) count.add(row);\n',
+    from: '  for (const row of unindexed.rows) add(row);\n',
     to: '',
   },
   {
@@ -132,8 +132,8 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'the gate believes what it read before the item',
     file: 'src/fleet/rollout-gate.ts',
-    from: 'known.at < sinceMs) {',
-    to: 'known.at < 0 * sinceMs) {',
+    from: 'known.at < since.getTime()) {',
+    to: 'known.at < 0 * since.getTime()) {',
   },
 ];
 
