@@ -8,19 +8,17 @@ import {
   APPROVAL_LIST,
   APPROVAL_REQUEST,
   APPROVAL_WITHDRAWN,
-  KEY_STATUS,
   RESTORE_REQUEST,
   RESTORE_RESPONSE,
   REVOKE_REQUEST,
   REVOKE_RESPONSE,
 } from './break-glass/schemas.ts';
 import { DRIFT_OPERATIONS, DRIFT_RESPONSES } from './drift/http/openapi.ts';
-import { FLEET_OPERATIONS, FLEET_RESPONSES } from './fleet/http/openapi.ts';
 import { type ApiOperation, buildOpenApi } from './http/openapi.ts';
-import { NOW_OPERATIONS, NOW_RESPONSES } from './now/openapi.ts';
-import { OVERVIEW_OPERATIONS, OVERVIEW_RESPONSES } from './overview/http/openapi.ts';
-import { REKEY_OPERATIONS, REKEY_REQUESTS, REKEY_RESPONSES, REKEY_STARTED } from './rekey/http/schemas.ts';
-import { ROTATION_OPERATIONS, ROTATION_REQUESTS, ROTATION_RESPONSES } from './rollout/http/openapi.ts';
+import { PAUSE_OPERATIONS, PAUSE_REQUESTS, PAUSE_RESPONSES } from './orders/http/pause-schemas.ts';
+import { REKEY_OPERATIONS, REKEY_REQUESTS, REKEY_RESPONSES } from './orders/http/rekey-schemas.ts';
+import { KEY_STATUS } from './views/key-schemas.ts';
+import { VIEW_OPERATIONS, VIEW_RESPONSES } from './views/openapi.ts';
 
 const NAMES = [
   { name: 'vault', in: 'path', description: 'Name of a managed vault.', schema: z.string().min(3).max(24) },
@@ -193,12 +191,10 @@ export function openApiDocument(): Record<string, unknown> {
     description: 'Break-glass and drift of customer-managed keys of Azure Storage.',
     server: '/api',
     operations: [
-      ...NOW_OPERATIONS,
+      ...VIEW_OPERATIONS,
       ...OPERATIONS,
       ...ACCOUNT_OPERATIONS,
-      ...OVERVIEW_OPERATIONS,
-      ...FLEET_OPERATIONS,
-      ...ROTATION_OPERATIONS,
+      ...PAUSE_OPERATIONS,
       ...REKEY_OPERATIONS,
       ...AUDIT_OPERATIONS,
       ...DRIFT_OPERATIONS,
@@ -209,24 +205,21 @@ export function openApiDocument(): Record<string, unknown> {
       ApprovalRequest: APPROVAL_REQUEST,
       ...ACCOUNT_REQUESTS,
       ...REKEY_REQUESTS,
-      ...ROTATION_REQUESTS,
+      ...PAUSE_REQUESTS,
     },
     responses: {
-      ...NOW_RESPONSES,
+      ...VIEW_RESPONSES,
       KeyStatus: KEY_STATUS,
       RevokeResponse: REVOKE_RESPONSE,
       RestoreResponse: RESTORE_RESPONSE,
       ApprovalAsked: APPROVAL_ASKED,
       ApprovalGiven: APPROVAL_GIVEN.extend({
-        rekey: REKEY_STARTED.optional().describe('Likewise, of a re-key.'),
         accountRestore: ACCOUNT_RESTORE_RESPONSE.optional().describe('Likewise, of a restore below the key.'),
       }),
       ApprovalList: APPROVAL_LIST,
       ApprovalWithdrawn: APPROVAL_WITHDRAWN,
       ...ACCOUNT_RESPONSES,
-      ...OVERVIEW_RESPONSES,
-      ...FLEET_RESPONSES,
-      ...ROTATION_RESPONSES,
+      ...PAUSE_RESPONSES,
       ...AUDIT_RESPONSES,
       ...DRIFT_RESPONSES,
       ...REKEY_RESPONSES,

@@ -69,8 +69,8 @@ export const REASONS = {
   // Control of rotations
   Paused: 'Moves and rotations are paused by an operator; they go on when that ends. Break-glass is not paused.',
   Resumed: 'An operator has ended a pause, or ordered a rotation that was held to go on.',
-  PauseUnreadable:
-    'Whether moves are paused cannot be read: what was read last holds for an hour, and without that moves go on.',
+  PauseUnreadable: 'Whether moves are paused cannot be read; after 30 seconds without it nothing is moved.',
+  TooManyOrders: 'There are 200 standing orders, of pauses and re-keys; no more are taken.',
   CanaryUnderWay:
     'The first accounts of the rotation are being moved; the others wait until those serve with the new version.',
   CanaryFailed:
@@ -118,17 +118,14 @@ export const REASONS = {
   RekeyChanged: 'The re-key was paused, resumed or taken back at this moment; looked at again.',
   RekeyPaused: 'The re-key was paused: nothing moves until it is resumed.',
   RekeyResumed: 'The re-key goes on; what failed before is tried again.',
-  RekeyFailed: 'An account or encryption scope could not be moved to the other key; it waits for a person.',
   RekeyStopped: 'So many accounts could not be moved that the re-key was paused by the app.',
   RekeyWaits: 'Something keeps the re-key from going on; it looks again by itself.',
-  RekeyUnderWay: 'Accounts of the last wave are still under way; the re-key goes on by itself.',
   RekeyUnverified:
     'Nothing in sight uses the old key any more, and not everything could be read: it is not verified, and looked at again.',
   RekeyDone: 'Nothing in the fleet uses the old key any more, as fresh reads of everything show.',
   RekeyTakingBack: 'The re-key is taken back: what it has moved goes back to the old key.',
   RekeyTakenBack: 'Everything that the re-key had moved is back on the old key, or was put elsewhere by people.',
   RekeyEnded: 'The re-key was ended by a person; what had moved stays where it is.',
-  RekeysUnreadable: 'Re-keys cannot be read; rotations go on without, and nothing is moved to another key.',
 
   // Drift
   OtherResourceStale: 'A resource of another service is held at an older version of the key.',
@@ -140,10 +137,9 @@ export const REASONS = {
   IdentityMissing: 'The identity that is to use the key does not exist.',
   IdentityDeleted: 'The identity that is to use the key was deleted: Storage cannot reach the key with it.',
   IdentityWithoutRole: "The account's identity may not read, wrap and unwrap with the key.",
+  LegacyRevocation: 'Version 2 revoked the account or encryption scope below its key, and it was not restored.',
   AccountRevocationOpen: 'The account is revoked by itself: it is not moved until it is restored.',
   ScopeRevocationOpen: 'The encryption scope is revoked by itself: it is not moved until it is restored.',
-  AccountRevocationNotHeld:
-    'A revocation of the account or an encryption scope is open, and access is there all the same.',
   AccountRecordUnbelieved:
     'The account has the record of a revocation that this app cannot have written, or not in whole; it does not count.',
   ScopeStaleKeyVersion: 'An encryption scope is pinned to an older version than the newest usable one.',
@@ -176,6 +172,7 @@ export const REASONS = {
   EventSubscriptionMisaimed: 'An event subscription is not as it has to be.',
   EventDeliveryFailing: 'Events of the vault could not be delivered.',
   SelfLockout: "The app's own storage is encrypted with a key that the app manages.",
+  LegacyOrder: 'A re-key of version 2 was under way, and nothing carries it out any more.',
   PoisonMessages: 'Messages that could not be done wait for somebody to look.',
   Unreadable: 'Something could not be read: what it holds is not known.',
   NotChecked: 'No drift check has looked at it lately, so whether it serves is not known.',
@@ -203,6 +200,7 @@ export const REASONS = {
   // Azure's refusals
   PassDone: 'A pass over the work of a subscription has ended.',
   PassFailed: 'A pass over the work of a subscription failed; what is left is tried again.',
+  WorkOverdue: 'The sweep found work that a lost message or a worker that died had left; it is sent again.',
   LeaseTakenOver:
     'The worker of a subscription died; another one goes on, and what was in flight is verified in two minutes.',
   RegionClosed: 'A region of Azure does not answer: it is not called for a while, but for one call that probes it.',

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
 import { type ActivityLog, createActivityLog } from './accounts/activity-log-client.ts';
+import { allLookedAfter } from './accounts/dependent.ts';
 import { createInSight, type InSight } from './accounts/in-sight.ts';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
 import { FleetNotes } from './accounts/reconcile-and-note.ts';
@@ -14,6 +15,7 @@ import { auditContainer } from './audit/audit-storage-client.ts';
 import type { RecordAudit } from './audit/audit-trail.ts';
 import { createAudit, createWatch } from './audit/create-audit.ts';
 import type { WatchServices } from './audit/watch-trail.ts';
+import type { Cloud } from './azure/cloud.ts';
 import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
@@ -25,6 +27,7 @@ import { createDriftStorage, type DriftStorage } from './drift/store/drift-stora
 import { createDataServices, type DataClients } from './effect/create-data-services.ts';
 import { createEffectStore, type EffectStore } from './effect/effect-store-client.ts';
 import { createEventGrid, type EventGrid } from './events/event-grid-client.ts';
+import { type ControllerServices, createController } from './fleet/create-controller.ts';
 import { createFleetIndex } from './fleet/create-fleet-index.ts';
 import type { FleetIndex } from './fleet/fleet-index.ts';
 import type { FleetTable } from './fleet/fleet-rows.ts';
@@ -42,11 +45,11 @@ import type { ManagedKey } from './keys/managed-vaults.ts';
 import { createKeyUsageLog, type KeyUsageLog } from './keys/usage-log-client.ts';
 import { consoleLog, type Log } from './log.ts';
 import { createPostWebhook, type PostWebhook } from './notify/webhook-client.ts';
-import { createRekeys, type StandingRekeyServices } from './rekey/create-rekeys.ts';
 import { type AccountTrail, accountTrail } from './revocation/account-trail.ts';
 import { type KeyTrail, keyTrail } from './revocation/key-trail.ts';
 import { newId } from './revocation/revocation.ts';
 import { createRolloutServices, type RolloutServices } from './rollout/create-rollout-services.ts';
+import { probeCanary } from './rollout/probe-canaries.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
 import { NO_TELEMETRY, type Telemetry } from './telemetry/telemetry.ts';
 import { createKeyPolicies, type KeyPolicies } from './vaults/key-policy-client.ts';
@@ -58,7 +61,7 @@ import { queueAges } from './work/queue-ages-client.ts';
 import { createWorkQueue, type HeldMessages, type WorkQueue } from './work/work-queue-client.ts';
 
 /** Everything a use-case needs from outside: settings, Azure, the queue and time. */
-export interface Services extends RolloutServices, StandingRekeyServices, IdentityClients, DataClients {
+export interface Services extends ControllerServices, RolloutServices, IdentityClients, DataClients {
   readonly settings: Settings;
   readonly keys: Keys;
   /** The same keys for break-glass: requests are given up early, and never retried out of sight. */
@@ -145,12 +148,22 @@ export function createServices(
   const keys = createKeys(identity, WORKER_OPTIONS);
   const data = createDataServices(identity, cloud);
   const resourceGraph = createResourceGraph(identity, cloud);
+  const accountsOfKey = graphAccounts(resourceGraph);
   const queue = createWorkQueue(settings, () => identity, telemetry);
   const listed = createSubscriptions(identity, cloud);
   const subscriptions = rememberedSubscriptions(listed, memory, now, log);
   const inReach = async () => settings.subscriptions ?? (await subscriptions.list());
   const inSight = createInSight({ settings, subscriptions, now });
   const rollout = createRolloutServices({ settings, inSight, keys, table, fleet, queue, ...data, now }, () => identity);
+  const leases = createLeases(settings, () => identity);
+  const evidence = createEvidence(settings, identity, { now, newId }, log);
+  const controller = createController(settings, identity, table, {
+    ...{ fleet, queue, leases, accounts, audit: evidence.audit, sleep: (ms) => sleep(ms) },
+    ...{ orders: rollout.orderStore, inSight, accountsOfKey },
+    subscriptions: async () => (await allLookedAfter({ settings, subscriptions })).ids,
+    eventAccounts: tracedAccounts(createStorageAccounts(identity, cloud, LIMITS.eventStorage), telemetry),
+    probe: probeCanary(rollout.probeCanaries),
+  });
   return {
     settings,
     keys,
@@ -163,36 +176,42 @@ export function createServices(
     ...data,
     fleet,
     fleetNotes: new FleetNotes({ fleet, now }),
+    ...controller,
     ...keyLists(table),
-    ...createRekeys(settings, inSight, identity, now),
     building: new IndexBuilding(),
     ...rollout,
-    accountsOfKey: graphAccounts(resourceGraph),
-    resourceGraph,
-    effects: createEffectStore(settings, () => identity),
-    vaults: createVaults(identity, cloud),
-    vaultGuards: createVaultGuards(identity, cloud),
-    keyPolicies: createKeyPolicies(identity, cloud),
+    ...{ accountsOfKey, resourceGraph, effects: createEffectStore(settings, () => identity) },
+    ...createVaultClients(identity, cloud),
     ...createIdentityClients(identity, cloud, accounts),
     eventGrid: createEventGrid(identity, cloud, settings.drift.systemTopics),
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork),
     driftStorage: createDriftStorage(settings, () => identity),
     postWebhook: createPostWebhook(),
-    queue,
-    heldMessages: queue,
+    ...{ queue, heldMessages: queue },
     queueAges: () => queueAges(settings, () => identity, now()),
     telemetry,
-    leases: createLeases(settings, () => identity),
-    ...createEvidence(settings, identity, { now, newId }, log),
+    leases,
+    ...evidence,
     authenticate: authenticator(settings, log),
     dependents: (key) => hasDependents(key, inReach, { accounts, settings, fleet }),
-    turns: new Turns(settings.budgetShare),
-    schedule: new Turns(settings.budgetShare),
-    random: Math.random,
-    newId,
-    now,
-    sleep: (ms) => sleep(ms),
+    ...createTurns(settings),
+    ...{ random: Math.random, newId, now, sleep: (ms) => sleep(ms) },
   };
+}
+
+function createVaultClients(
+  identity: TokenCredential,
+  cloud: Cloud,
+): Pick<Services, 'vaults' | 'vaultGuards' | 'keyPolicies'> {
+  return {
+    vaults: createVaults(identity, cloud),
+    vaultGuards: createVaultGuards(identity, cloud),
+    keyPolicies: createKeyPolicies(identity, cloud),
+  };
+}
+
+function createTurns({ budgetShare }: Settings): Pick<Services, 'turns' | 'schedule'> {
+  return { turns: new Turns(budgetShare), schedule: new Turns(budgetShare) };
 }
 
 function keyLists(table: FleetTable): Pick<Services, 'knownKeys' | 'seenKeys'> {

@@ -1,6 +1,7 @@
 import { ShareServiceClient } from '@azure/storage-file-share';
 import type { AccountRestoreResponse, AccountRevokeResponse } from '../src/break-glass/account-schemas.ts';
-import type { KeyStatusResponse, RestoreResponse, RevokeResponse } from '../src/break-glass/schemas.ts';
+import type { RestoreResponse, RevokeResponse } from '../src/break-glass/schemas.ts';
+import type { KeyStatusResponse } from '../src/views/key-schemas.ts';
 import type { TourContext } from './context.ts';
 import { expectThat } from './expect.ts';
 import { short } from './moves.ts';

@@ -91,12 +91,6 @@ export class TourContext {
     return { status: response.status, body: text === '' ? {} : JSON.parse(text) };
   }
 
-  /** The page that a browser would show. */
-  async page(signIn: string, path: string): Promise<string> {
-    const headers = { authorization: `Bearer ${await this.#token(signIn)}`, accept: 'text/html' };
-    return (await fetch(`${this.variable('CMK_API')}${path}`, { headers })).text();
-  }
-
   /** The local Azure's control API. */
   async control<T>(method: string, path: string, body?: unknown): Promise<T> {
     const response = await fetch(`${this.variable('LOCAL_AZURE_CONTROL')}${path}`, {

@@ -68,7 +68,7 @@ var rules = [
   {
     name: 'poisoned'
     title: 'A message could not be done'
-    description: 'A key, an account or a notification was given up after the last try, or the drift check found messages in a poison queue. The record says why, or how many; put right what it names, then replay: npm run replay -- account-work.'
+    description: 'A key, an account or a notification was given up after the last try, or the drift check found messages in a poison queue. The record says why, or how many; put right what it names, then replay: npm run replay -- key-work.'
     severity: 1
     frequency: 'PT5M'
     window: 'PT10M'

@@ -4,9 +4,11 @@ import { QueueServiceClient } from '@azure/storage-queue';
 /** What infra creates in the app's own storage account. The triggers create none of it. */
 const APP_QUEUES = [
   'key-work',
+  'fleet-work',
   'account-work',
   'notify-work',
   'key-work-poison',
+  'fleet-work-poison',
   'account-work-poison',
   'notify-work-poison',
 ] as const;

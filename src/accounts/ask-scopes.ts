@@ -73,8 +73,6 @@ export function listTurn(services: Pick<AskServices, 'turns' | 'now' | 'sleep'>)
   };
 }
 
-export { hasNoScopes };
-
 /**
  * Whether the account was asked for its scopes since then, by whomever, and has none: lists are what Azure takes fewest of,
  * and keys that are looked at together send somebody to each account at the same time. By the clocks of whoever asked and of

@@ -1,6 +1,5 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import type { PacedCalls, PacedPlace, Turns } from '../azure/turns.ts';
-import type { RekeyStore } from '../fleet/rekey-order.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -9,7 +8,6 @@ import type { AccountQueueWork } from '../work/messages.ts';
 import type { Outcome } from '../work/outcome.ts';
 import { handOut } from './dispatcher.ts';
 import type { Rollout } from './rollout.ts';
-import type { StandingRekeys } from './standing-rekeys.ts';
 
 export type ReconcileServices = {
   readonly settings: Settings;
@@ -18,8 +16,6 @@ export type ReconcileServices = {
   readonly accounts: StorageAccounts;
   readonly leases: Leases;
   readonly audit: RecordAudit;
-  readonly rekeys: RekeyStore;
-  readonly standingRekeys: StandingRekeys;
   /** Whether somebody has asked the account for its scopes since what the message is about, and it has none. Never throws. */
   readonly knowsNoScopes?: () => Promise<boolean>;
   /** Guards what is done; what is put back is handed out anew by the schedule. */

@@ -1,11 +1,9 @@
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
-import { parseStorageAccountId, type ResourceId, sameResource } from '../azure/resource-id.ts';
+import { parseStorageAccountId, type ResourceId } from '../azure/resource-id.ts';
 import { type PacedCalls, type PacedPlace, pacingCell } from '../azure/turns.ts';
-import type { Account } from '../fleet/account.ts';
 import { accountKeyUse, isSameUse, type KeyUse, usesKey } from '../fleet/key-use.ts';
 import { withKeyVersion } from '../fleet/plan.ts';
 import { withOtherKey } from '../fleet/rekey-plan.ts';
-import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import type { Lease } from '../work/lease-client.ts';
@@ -26,7 +24,6 @@ import {
 import { reconcileScopes } from './reconcile-scopes.ts';
 import { Reconciliation } from './reconciliation.ts';
 import { tellingRefusals } from './refusals.ts';
-import { failedByRekey } from './rekey-task.ts';
 import type { Subject } from './subject.ts';
 
 /** A look takes less than a second as a rule: who meets another one asks again so often, after so many milliseconds. */
@@ -123,14 +120,11 @@ async function underLease(
   const reconciliation = new Reconciliation({ ...work, account: id.id }, key, journal, services, log);
   let outcome: Outcome;
   try {
-    reconciliation.rekey = await services.standingRekeys.of(key, { ...work, account: id.id }, log);
     outcome = await reconcile(id, reconciliation);
     await journal.recordFound();
   } catch (error) {
     outcome = outcomeOfFailure(error);
   }
-  if (reconciliation.rekey) outcome = await failedByRekey(outcome, work, reconciliation.rekey, log);
-  await reconciliation.rekey?.looked(outcome, work);
   const detail = journal.unrecorded;
   if (outcome.outcome === 'done' && detail !== undefined) {
     outcome = { outcome: 'retry', reason: 'AuditFailed', detail, counts: true, delaySeconds: ABANDONED_SECONDS };
@@ -143,8 +137,6 @@ async function reconcile(id: ResourceId, reconciliation: Reconciliation): Promis
   const { journal, key, work } = reconciliation;
   const gone = async (): Promise<Outcome> => {
     for (const { scope } of journal.found) await reconciliation.settle(scope, undefined);
-    const { rekey, services } = reconciliation;
-    if (rekey?.hasBegun) await rekey.gone(await findElsewhere(id, services.accounts));
     reconciliation.record('info', 'AccountNotFound', { account: id.id });
     return DONE;
   };
@@ -159,7 +151,6 @@ async function reconcile(id: ResourceId, reconciliation: Reconciliation): Promis
     if (!first.reading) return gone();
     ({ use } = first.reading);
     await reconciliation.settle(undefined, use, first.reading.rotatedOn);
-    await reconciliation.rekey?.saw(undefined, use);
     uses = usesKey(use, key);
     const own = first.outcome ?? (uses && use ? await reconciliation.move(subject, use) : DONE);
     if (own.outcome !== 'done') return own;
@@ -177,22 +168,12 @@ async function reconcile(id: ResourceId, reconciliation: Reconciliation): Promis
   }
 }
 
-/** Where the account is by now; undefined: not in its subscription. */
-async function findElsewhere(id: ResourceId, accounts: StorageAccounts): Promise<Account | undefined> {
-  for await (const account of accounts.list(id.subscriptionId)) {
-    const isIt = account.name.toLowerCase() === id.name.toLowerCase();
-    if (isIt) return sameResource(account.id, id.id) ? undefined : account;
-  }
-  return undefined;
-}
-
 /**
  * How the account should be found to use the key: as the app's last move left it, and as whoever wrote the message saw it.
  * Where these differ, or a move of before is still to be judged, the account is read before anything is announced.
  */
-function guessedUse({ journal, key, rekey, work }: Reconciliation): KeyUse | undefined {
-  // What an order is to move is written down first, and for that it has to be known.
-  if (journal.found.length > 0 || rekey) return undefined;
+function guessedUse({ journal, key, work }: Reconciliation): KeyUse | undefined {
+  if (journal.found.length > 0) return undefined;
   const { known } = journal;
   const { seen } = work;
   if (!seen) return usesKey(known, key) ? known : undefined;

@@ -46,7 +46,7 @@ const MOST_NAMED = 1_000;
  * Looks at one key: finds everything that depends on it and puts each account to work. It writes nothing itself, so that
  * it can be killed and run again at any point.
  */
-export async function reconcileKey(work: KeyWork, services: ReconcileKeyServices, log: Log): Promise<Outcome> {
+export async function lookAtKey(work: KeyWork, services: ReconcileKeyServices, log: Log): Promise<Outcome> {
   const { settings, now, queue } = services;
   const key = settings.vaults.key(work.key);
   if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };

@@ -38,9 +38,7 @@ export async function reconcileScopes(
     return putOff({ ...work, scopes: 'only' }, place, toList, { waitMs, why, unused }, services);
   };
   const begun = new Set(journal.found.flatMap(({ scope }) => scope ?? []));
-  // What an order has begun is seen to, unless a message of its own is.
-  const isOrders = reconciliation.rekey?.hasScopes === true;
-  const mayPassOver = begun.size === 0 && !isOrders;
+  const mayPassOver = begun.size === 0;
   // Only here, so that the account itself does not wait for an index that does not answer.
   if (mayPassOver && (work.scopes === 'none' || (await services.knowsNoScopes?.()))) {
     if (work.scopes === 'only' && work.turn !== undefined) services.schedule.release(place, toList, work.turn);
@@ -61,7 +59,6 @@ export async function reconcileScopes(
     const scope = scopes.find((listed) => listed.name === name);
     await reconciliation.settle(name, scope && scopeKeyUse(scope), scope?.rotatedOn);
   }
-  await reconciliation.rekey?.sawScopes(new Map(scopes.map((scope) => [scope.name, scopeKeyUse(scope)])));
   const start = now().getTime();
   let seen = 0;
   let outcome: Outcome = DONE;
@@ -74,7 +71,6 @@ export async function reconcileScopes(
     const result = isLate ? BUSY : await reconciliation.move(subject, use).catch(outcomeOfFailure);
     if (outcome.outcome === 'done') {
       outcome = result;
-      if (result.outcome !== 'done') reconciliation.rekey?.failsAt(scope.name);
     }
     if (isLate) break;
   }

@@ -1,7 +1,6 @@
 import { describeFailure, mayHaveTakenEffect } from '../azure/failure.ts';
 import { isSameUse, type KeyUse, usesKey } from '../fleet/key-use.ts';
 import { levelOf, namesUnlisted, type Plan, planKeyUse, versionInUse } from '../fleet/plan.ts';
-import { isRekey, planRekey } from '../fleet/rekey-plan.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log, LogLevel } from '../log.ts';
@@ -12,7 +11,6 @@ import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { doneBy, isOfKey, judge, judgeLater, type MoveIntent, modeOf, versionId } from './intent.ts';
 import type { MoveJournal } from './move-journal.ts';
 import { ABANDONED_SECONDS, BUSY, type ReconcileServices } from './put-off.ts';
-import type { RekeyTask } from './rekey-task.ts';
 import { RevokedParts } from './revoked-parts.ts';
 import { held } from './rollout.ts';
 import { type KeyUseResult, type Reading, type Subject, toldMove } from './subject.ts';
@@ -27,13 +25,10 @@ export class Reconciliation {
   readonly journal: MoveJournal;
   readonly work: AccountWork;
   readonly revoked: RevokedParts;
-  /** What a standing order has to do with this look. */
-  rekey: RekeyTask | undefined;
   /** Whether any write was tried, and not refused for its budgets. */
   wrote = false;
   readonly #log: Log;
   #versions: readonly KeyVersion[] = [];
-  #toVersions: readonly KeyVersion[] = [];
   #isListed = false;
 
   constructor(work: AccountWork, key: ManagedKey, journal: MoveJournal, services: ReconcileServices, log: Log) {
@@ -47,8 +42,7 @@ export class Reconciliation {
 
   async list(): Promise<void> {
     const { keys } = this.services;
-    const to = this.rekey?.listTo(keys, this.work) ?? [];
-    [this.#versions, this.#toVersions] = await Promise.all([keys.listVersions(this.key), to]);
+    this.#versions = await keys.listVersions(this.key);
     this.#isListed = true;
   }
 
@@ -82,7 +76,7 @@ export class Reconciliation {
     guess: KeyUse | undefined,
   ): Promise<{ readonly reading: Reading | undefined; readonly outcome?: Outcome }> {
     const plan = guess ? await this.#planned(subject.scope, guess) : undefined;
-    const begins = plan?.write === true && !(await this.#heldBack(plan));
+    const begins = plan?.write === true && !(await this.#heldBack());
     const intent = begins ? await this.journal.begin(this.#intent(subject.scope, guess as KeyUse, plan)) : undefined;
     const reading = await subject.read().catch((error: unknown) => {
       if (intent) this.journal.drop(intent);
@@ -97,24 +91,19 @@ export class Reconciliation {
   }
 
   /** By a pause, or by canaries and waves: the version may have come since it was asked whether it is the account's turn. */
-  async #heldBack(plan: Plan): Promise<Outcome | undefined> {
+  async #heldBack(): Promise<Outcome | undefined> {
     const { rollout } = this.services;
-    const isFree = isRekey(plan) || this.work.rekey !== undefined;
-    const hold = isFree ? undefined : await rollout.heldNow(this.key, this.work.account, this.#versions, this.#log);
-    return held(hold ?? rollout.pausedNow(this.key) ?? (isRekey(plan) ? rollout.pausedNow(plan.to) : undefined));
+    const hold = await rollout.heldNow(this.key, this.work.account, this.#versions, this.#log);
+    return held(hold ?? rollout.pausedNow(this.key));
   }
 
   async #planned(scope: string | undefined, use: KeyUse): Promise<Plan> {
     await this.#listed(use);
-    const { rekey, work, services } = this;
-    const [now, from, to] = [services.now(), this.#versions, this.#toVersions];
+    const { work, services } = this;
+    const now = services.now();
     const isLeft =
       isByCheck(work.cause) && usesLeft(services.settings.drift, now)({ ...this.#subject(scope), mode: modeOf(use) });
-    const asEver = planKeyUse(use, from, now, { ...services.settings, isLeft });
-    if (!rekey?.covers(scope)) return asEver;
-    const plan = planRekey(use, { key: this.key, versions: from }, { key: rekey.to, versions: to }, now);
-    // What cannot leave its key now follows it. Not by a message of the order, which waits for no rollout.
-    return plan.write || work.rekey ? plan : asEver;
+    return planKeyUse(use, this.#versions, now, { ...services.settings, isLeft });
   }
 
   /** Brings a use of the key to where it should be. */
@@ -125,13 +114,8 @@ export class Reconciliation {
     for (let round = 1; round <= MAX_ROUNDS; round += 1) {
       const plan = await this.#planned(subject.scope, use);
       if (!plan.write) return this.#leave(plan.reason, subject.scope, use);
-      const notNow =
-        (await subject.turn?.()) ??
-        (await this.#heldBack(plan)) ??
-        (isRekey(plan) ? await this.rekey?.announce(subject.scope) : undefined);
+      const notNow = (await subject.turn?.()) ?? (await this.#heldBack());
       if (notNow) return notNow;
-      // One of the keys may have been revoked since they were listed, and Azure would take the move all the same.
-      if (isRekey(plan) && !(await this.#stands(plan, subject.scope, use))) continue;
       const intent = await this.journal.begin(this.#intent(subject.scope, use, plan));
       // From here to the write nothing is waited for: what somebody has changed until now is not undone.
       const reading = await subject.read().catch((error: unknown) => {
@@ -151,17 +135,9 @@ export class Reconciliation {
 
   /** Says why a use stays as it is. */
   async #leave(why: Reason, scope: string | undefined, use?: KeyUse): Promise<Outcome> {
-    await this.rekey?.stays(scope, why, this.work, use !== undefined);
     const [about, from] = [this.#subject(scope), use && versionInUse(use)];
     this.record(levelOf(why), why, use ? toldMove({ ...about, mode: modeOf(use), from }, from) : about);
     return DONE;
-  }
-
-  /** Whether a plan is still the same by what the keys are now. */
-  async #stands(plan: Plan & { write: true }, scope: string | undefined, use: KeyUse): Promise<boolean> {
-    await this.list();
-    const again = await this.#planned(scope, use);
-    return again.write && again.target.id === plan.target.id;
   }
 
   async #write(reading: Reading, plan: Plan & { write: true }, intent: MoveIntent): Promise<Outcome> {
@@ -171,7 +147,7 @@ export class Reconciliation {
     }
     let answer: KeyUse | undefined;
     try {
-      answer = await reading.write(plan.pin, isRekey(plan) ? plan.to : undefined);
+      answer = await reading.write(plan.pin, undefined);
     } catch (error) {
       return this.#failed(error, intent);
     }
@@ -183,7 +159,6 @@ export class Reconciliation {
       const detail = plan.reason === 'PinNotInUse' ? `${REASONS.Moved} ${REASONS.PinNotInUse}` : undefined;
       this.record('info', done.reason, toldMove(intent, done.to), detail);
       await this.journal.record(intent, done);
-      if (isRekey(plan)) await this.rekey?.moved(intent.scope);
       return DONE;
     }
     const shown = answer && versionInUse(answer);
@@ -239,8 +214,7 @@ export class Reconciliation {
 
   #intent(scope: string | undefined, use: KeyUse, plan: Plan & { write: true }): Omit<MoveIntent, 'id'> {
     const from = versionInUse(use);
-    const ordered = isRekey(plan) && this.rekey ? { toKey: plan.to.id, rekey: this.rekey.order.id } : {};
-    const move = { ...this.#subject(scope), ...ordered, mode: modeOf(use), ...(from ? { from } : {}) };
+    const move = { ...this.#subject(scope), mode: modeOf(use), ...(from ? { from } : {}) };
     return { ...move, to: plan.target.version, cause: this.work.cause, at: this.services.now().toISOString() };
   }
 

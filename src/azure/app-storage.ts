@@ -1,6 +1,6 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import { getDefaultProxySettings } from '@azure/core-rest-pipeline';
+import { getDefaultProxySettings, type PipelinePolicy } from '@azure/core-rest-pipeline';
 import { TableClient } from '@azure/data-tables';
 import type { TokenCredential } from '@azure/identity';
 import {
@@ -13,6 +13,7 @@ import { newPipeline as newQueuePipeline, QueueServiceClient } from '@azure/stor
 import { DeadlineError, timeBoxed } from './deadline.ts';
 import { giveUpIdle, KEPT } from './kept-http.ts';
 import { callOptions, LIMITS, OWN_STORAGE_MS } from './limits.ts';
+import { storageClock } from './storage-clock.ts';
 
 /** By connection string, which is meant for development, or by the app's identity. URIs have no trailing slash. */
 export type AppStorage =
@@ -73,11 +74,23 @@ export function appTable(
   const { additionalPolicies, ...limits } = callOptions(LIMITS.ownTables);
   // Its failures have bodies of their own form, which the SDK reads.
   const policies = additionalPolicies.filter(({ policy }) => policy.name !== 'failureBodies');
-  const options = { ...limits, additionalPolicies: policies };
+  const clock = { policy: LEARN_TIME, position: 'perRetry' } as const;
+  const options = { ...limits, additionalPolicies: [...policies, clock] };
   return 'connectionString' in storage
     ? TableClient.fromConnectionString(storage.connectionString, name, { ...options, allowInsecureConnection: true })
     : new TableClient(storage.tableUri, name, credential(), options);
 }
+
+/** The worker of a subscription begins with a request to a table, and so knows the time of the storage account. */
+const LEARN_TIME: PipelinePolicy = {
+  name: 'learnTime',
+  async sendRequest(request, next) {
+    const askedMs = Date.now();
+    const response = await next(request);
+    storageClock.learn(response.headers.get('date'), askedMs);
+    return response;
+  },
+};
 
 const PLAIN = new HttpAgent(KEPT);
 const SECURE = new HttpsAgent(KEPT);

@@ -183,3 +183,9 @@ export function linkedRight({ code, message }: Failure): LinkedRight | undefined
 export function errorText(error: unknown): string {
   return error instanceof CmkError ? error.message : describe(describeFailure(error));
 }
+
+/** The table does not exist (yet). */
+export function isTableMissing(error: unknown): boolean {
+  const { status, code, message } = describeFailure(error);
+  return status === 404 && /TableNotFound/i.test(`${code} ${message}`);
+}

@@ -3,8 +3,8 @@ import { type ApprovalServices, askForApproval } from '../approvals/approvals.ts
 import { approveAndCarryOut, callAsAsked, inApprovals } from '../approvals/approved-once.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
+import { type ControlPorts, type Ordered, orderPause } from '../orders/order-pause.ts';
 import type { RevocationCall } from '../revocation/record-revocation.ts';
-import { type ControlPorts, type Ordered, orderPause } from '../rollout/order-pause.ts';
 import { keyOfCall } from './key-of-route.ts';
 
 interface PauseApprovalServices extends ApprovalServices, ControlPorts {

@@ -11,6 +11,7 @@ import { auditWarning, type BesideServices, type RevocationCall } from '../revoc
 import { type RestoredKey, restore } from '../revocation/restore.ts';
 import { isComplete } from '../revocation/restore-end.ts';
 import { KeyNotRecoveredError } from '../revocation/restore-key.ts';
+import type { RequestKey } from '../work/work-queue-client.ts';
 import { noSuchKey, unreadable } from './key-of-route.ts';
 import type { RestoreRequest, RestoreResponse } from './schemas.ts';
 
@@ -18,6 +19,7 @@ export interface RestoreApiServices extends ReadinessServices, BesideServices {
   readonly settings: ReadinessServices['settings'] & { readonly dualControl: boolean };
   readonly urgentKeys: Keys;
   readonly keyTrail: KeyTrail;
+  readonly requestKey: RequestKey;
   readonly sleep: (ms: number) => Promise<void>;
 }
 

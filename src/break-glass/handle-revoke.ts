@@ -6,7 +6,6 @@ import { HttpProblem } from '../http/problem.ts';
 import type { Keys } from '../keys/key-client.ts';
 import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
-import { readKeyUsage } from '../overview/usage-view.ts';
 import { revocationState } from '../revocation/key-state.ts';
 import {
   auditWarning,
@@ -16,12 +15,13 @@ import {
 } from '../revocation/record-revocation.ts';
 import { type Revoked, revoke } from '../revocation/revoke.ts';
 import { reportVersions } from '../revocation/version-report.ts';
+import type { DriftSettings } from '../settings/settings.ts';
+import { dependentsOf, type KeyStatusPorts, lockoutWarning } from '../views/key.ts';
+import { readKeyUsage } from '../views/key-usage.ts';
 import { firstSeen } from './first-seen.ts';
 import { listOrRefuse, noSuchKey, unreadable } from './key-of-route.ts';
-import type { StatusServices } from './key-status.ts';
 import type { RevokeRequest, RevokeResponse } from './schemas.ts';
-import { dependentsOf } from './to-json.ts';
-import { lockoutWarning, unrecordedWarning } from './warnings.ts';
+import { unrecordedWarning } from './warnings.ts';
 
 /** A dry run may take its time; a revocation waits no longer than this for what depends on the key. Milliseconds. */
 const DRY_RUN_MS = 60_000;
@@ -39,7 +39,8 @@ interface RevokeApiServices extends BlastRadiusServices, BesideServices {
 /** What a revocation would do, without doing it. */
 export async function dryRunRevoke(
   key: ManagedKey,
-  services: RevokeApiServices & Pick<StatusServices, 'settings' | 'usageLog'>,
+  services: RevokeApiServices &
+    Pick<KeyStatusPorts, 'usageLog'> & { readonly settings: { readonly drift: Pick<DriftSettings, 'usageWorkspace'> } },
 ): Promise<RevokeResponse> {
   const versions = await listOrRefuse(key, services);
   if (versions.length === 0) throw noSuchKey();

@@ -1,7 +1,8 @@
 import { SharedReads } from '../azure/shared-reads.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { RevocationCall } from '../revocation/record-revocation.ts';
-import type { KeyStanding, RestoreRequest, RestoreResponse, RevokeRequest, RevokeResponse } from './schemas.ts';
+import type { KeyStatus } from '../views/key-schemas.ts';
+import type { RestoreRequest, RestoreResponse, RevokeRequest, RevokeResponse } from './schemas.ts';
 
 /**
  * What one caller asks over and over while the same is under way is done once more for all of it: a script that runs wild
@@ -11,7 +12,7 @@ export class SharedCalls {
   readonly #revocations = new SharedReads<RevokeResponse>();
   readonly #dryRuns = new SharedReads<RevokeResponse>();
   readonly #restores = new SharedReads<RestoreResponse>();
-  readonly #statuses = new SharedReads<KeyStanding>();
+  readonly #statuses = new SharedReads<KeyStatus>();
 
   revoke(
     key: ManagedKey,
@@ -35,7 +36,7 @@ export class SharedCalls {
     return this.#restores.read(nameOf(key, caller.objectId, why, ticket, revocation), run);
   }
 
-  status(key: ManagedKey, objectId: string, run: () => Promise<KeyStanding>): Promise<KeyStanding> {
+  status(key: ManagedKey, objectId: string, run: () => Promise<KeyStatus>): Promise<KeyStatus> {
     return this.#statuses.read(nameOf(key, objectId), run);
   }
 }

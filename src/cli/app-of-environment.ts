@@ -1,5 +1,6 @@
 import { CmkError } from '../errors.ts';
 import type { AppApi } from '../operations/app-api.ts';
+import { knowsAppStorage } from '../settings/own-storage.ts';
 import type { Cli, GlobalOptions } from './cli.ts';
 
 /** The app that `CMK_API` names. @throws {@link CmkError} `ArgumentInvalid` where it is not known whom to ask */
@@ -14,4 +15,35 @@ export async function appOfEnvironment(cli: Cli, globals: GlobalOptions): Promis
   }
   const { appApi } = await import('../operations/app-api.ts');
   return appApi(address, audience, cli.credential(globals));
+}
+
+/**
+ * The same; where the app is not named, or does not answer, what it would answer is evaluated here from its storage.
+ *
+ * @throws {@link CmkError} `ArgumentInvalid` where neither is known
+ */
+export async function appOrItsStorage(cli: Cli, globals: GlobalOptions): Promise<AppApi> {
+  const { environment } = cli;
+  const { CMK_API, CMK_API_AUDIENCE, CMK_VAULTS } = environment;
+  let here: Promise<AppApi> | undefined;
+  const fromStorage = (): Promise<AppApi> => {
+    here ??= import('./app-views.ts').then(({ viewsOfStorage }) =>
+      viewsOfStorage({ ...environment, AZURE_CLOUD: cli.cloud(globals).name }, cli.credential(globals)),
+    );
+    return here;
+  };
+  if (!CMK_API || !CMK_API_AUDIENCE) return fromStorage();
+  const app = await appOfEnvironment(cli, globals);
+  if (!CMK_VAULTS || !knowsAppStorage(environment)) return app;
+  return {
+    async get(path, shape, signal) {
+      if (here) return (await here).get(path, shape, signal);
+      try {
+        return await app.get(path, shape, signal);
+      } catch (error) {
+        if (!(error instanceof CmkError && error.reason === 'ServiceUnavailable')) throw error;
+        return (await fromStorage()).get(path, shape, signal);
+      }
+    },
+  };
 }

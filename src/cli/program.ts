@@ -55,7 +55,8 @@ Environment:
   of the app, where a command concerns it:
   AzureWebJobsStorage__accountName, or AzureWebJobsStorage (a connection string)
                              its storage: audit trail, queues, drift reports
-  CMK_VAULTS                 its vaults: drift check, doctor, fleet list
+  CMK_VAULTS                 its vaults: drift check, doctor; and, where the app
+                             is not asked, fleet list, rotation and key status
   CMK_SUBSCRIPTIONS          where it looks for accounts: key status, revoke,
                              rekey, rotation status
   CMK_USAGE_WORKSPACE        log of who used a key: key status, retire
@@ -64,11 +65,10 @@ Environment:
   CMK_FUNCTION_APP_ID, CMK_STORAGE_ACCOUNT_ID
                              where events ensure has events delivered
   CMK_AUTOFIX                what drift check --as-app fixes
-  CMK_CANARY, CMK_EXEMPTIONS, CMK_REFRESH_AUTOMATIC, CMK_BUDGET_SHARE
-                             how rotation status judges what waits
+  CMK_BUDGET_SHARE           how rotation status tells when what waits is moved
   CMK_NOTIFY                 its targets, for notify test
-  CMK_API, CMK_API_AUDIENCE  whom watch asks, and rotation status and fleet list
-                             without that storage
+  CMK_API, CMK_API_AUDIENCE  whom now and watch ask, and, before that storage,
+                             fleet list, rotation status and key status
   CMK_API_CLIENT_ID          app registration whose owners doctor reports`;
 
 /** Every command. Nothing runs before it is parsed. */

@@ -26,12 +26,13 @@ export function rulesOf({ drift, refreshAutomatic }: Settings, now: Date): Rules
 
 /** Runs every check over what was gathered; those of the accounts were run while they were listed. */
 export function evaluateAll(gathered: Gathered, rules: Rules): Evaluated {
-  const { previous, vaults, keys, subscriptions, poison, trail, unread } = gathered;
+  const { previous, vaults, keys, subscriptions, poison, legacyOrders, trail, unread } = gathered;
   const { drift, now } = rules;
   const app = {
     name: drift.functionAppId ?? 'cmk-autopilot',
     lockedOutBy: subscriptions.flatMap(({ result }) => result.lockedOutBy),
     poison,
+    legacyOrders,
     trail: known(trail)?.findings ?? [],
     settingsProblems: drift.problems,
     unread,

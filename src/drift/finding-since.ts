@@ -1,14 +1,11 @@
-import type { Account } from '../fleet/account.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import { rotationGoal } from '../rollout/judge-use.ts';
-import { revokedSince } from './checks/revoked-checks.ts';
 import type { Rules } from './checks/subjects.ts';
 import type { Finding } from './report.ts';
 
 /** What tells since when what was found just now has been so. */
 export interface SinceEvidence {
-  readonly account: Pick<Account, 'tags'>;
   /** Of a key, by its identifier; none where they could not be read. */
   readonly versionsOf: (key: string) => readonly KeyVersion[];
   /** What the newest drift report has about a resource. */
@@ -17,15 +14,13 @@ export interface SinceEvidence {
 }
 
 /**
- * Since when (ISO 8601): as exactly as the tags of the account and the versions of its key tell, else since a check first
+ * Since when (ISO 8601): as exactly as the versions of the key tell, else since a check first
  * found the same, if the newest one found it with the same cause. Undefined: it is not known.
  */
 export function findingSince(
   { id, resource, reason, cause }: Omit<Finding, 'since'>,
-  { account, versionsOf, reported, rules }: SinceEvidence,
+  { versionsOf, reported, rules }: SinceEvidence,
 ): string | undefined {
-  const revokedOn = revokedSince({ reason }, account, rules);
-  if (revokedOn) return revokedOn;
   const versions = versionsOf(cause.about[0] ?? '');
   if (cause.reason === 'RevocationOpen') return openRevocation(versions, rules.now)?.revokedOn.toISOString();
   if (/^(Scope)?StaleKeyVersion$|^LaggingAutomatic/.test(reason)) {

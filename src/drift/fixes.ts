@@ -1,18 +1,19 @@
 import pMap from 'p-map';
-import { Dispatcher, moveCalls, sendAccount } from '../accounts/dispatcher.ts';
-import type { Hold, Rollout } from '../accounts/rollout.ts';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { describe, describeFailure, type Failure, linkedRight } from '../azure/failure.ts';
-import type { Turns } from '../azure/turns.ts';
+import { parseStorageAccountId } from '../azure/resource-id.ts';
 import type { EventGrid } from '../events/event-grid-client.ts';
 import { judgeSubscriptions, subscriptionName, wantedSubscriptions } from '../events/subscription.ts';
 import type { Log } from '../log.ts';
+import type { KnownOrders } from '../orders/known-orders.ts';
+import type { PauseOrder } from '../orders/standing-orders.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { RetireServices } from '../retirement/retire-versions.ts';
 import type { Settings } from '../settings/settings.ts';
-import { KEY_WORK } from '../work/messages.ts';
+import { type Cause, KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import type { FixAction } from './checks/check.ts';
+import { type PutWorkPorts, putWork, type WantedWork } from './put-work.ts';
 import type { Finding, Fix } from './report.ts';
 import { retireByLog } from './retire-by-log.ts';
 
@@ -20,18 +21,19 @@ const CONCURRENCY = 8;
 /** Each looks at everything that uses a key, twice; the next check sees to the others. */
 const MOST_RETIREMENTS = 8;
 
-type AccountFix = Extract<FixAction, { kind: 'account' }> & { readonly since: string; readonly subscriptionId: string };
+type Done = Pick<Fix, 'outcome' | 'detail'>;
 
-export type FixServices = RetireServices & {
-  readonly settings: Settings;
-  readonly queue: WorkQueue;
-  readonly eventGrid: EventGrid;
-  readonly audit: RecordAudit;
-  readonly rollout: Pick<Rollout, 'paused' | 'stage'>;
-  /** By which work is handed out. */
-  readonly schedule: Turns;
-  readonly now: () => Date;
-};
+export type FixServices = RetireServices &
+  PutWorkPorts & {
+    readonly settings: Settings;
+    readonly queue: WorkQueue;
+    /** Has reconcileKey run. @throws the SDK's error */
+    requestKeys(keys: readonly string[], cause: Cause): Promise<void>;
+    readonly eventGrid: EventGrid;
+    readonly audit: RecordAudit;
+    readonly control: Pick<KnownOrders, 'pauseNow'>;
+    readonly now: () => Date;
+  };
 
 /** Whether the check is to fix it: it can, CMK_AUTOFIX names it, and nobody has exempted it. */
 export function isFixed({ reason, action, exemption }: Finding, autofix: readonly string[]): boolean {
@@ -39,8 +41,8 @@ export function isFixed({ reason, action, exemption }: Finding, autofix: readonl
 }
 
 /**
- * Fixes what CMK_AUTOFIX names, through the same paths as everything else: accounts are put to work in the queue, and
- * whoever takes the message decides from what is there then. Doing it twice changes nothing. It never throws.
+ * Fixes what CMK_AUTOFIX names, through the same paths as everything else: of accounts and scopes it puts work items, whose
+ * workers decide from what is there then. Doing it twice changes nothing. It never throws.
  */
 export async function fix(
   findings: readonly Finding[],
@@ -53,23 +55,14 @@ export async function fix(
   const due = findings.filter(
     (finding) => isFixed(finding, autofix) && (finding.action?.kind !== 'retire' || ++retirements <= MOST_RETIREMENTS),
   );
-  // As fast as the provider takes writes, so that a whole fleet adrift does not run into its limits.
-  const dispatcher = new Dispatcher<AccountFix>(
-    services,
-    () => moveCalls({}),
-    (found, turn) => {
-      const { account, location, key, since } = found;
-      const cause = { by: 'drift', ref: correlationId, since };
-      return sendAccount({ kind: 'account', account, location, key, cause, attempt: 0 }, found, turn, services);
-    },
-  );
-  // One message is enough for an account and its scopes; one write for an event subscription.
-  const once = new Map<string, Promise<Pick<Fix, 'outcome' | 'detail'>>>();
+  const moving = moveAll(due, correlationId, services);
+  // One write is enough for an event subscription, whatever the number of its findings.
+  const once = new Map<string, Promise<Done>>();
   const fixes = await pMap(
     due,
     async ({ id, reason, resource, action, since }) => {
       const what = JSON.stringify(action);
-      const fixing = once.get(what) ?? attempt(action as FixAction, since, correlationId, dispatcher, services, log);
+      const fixing = once.get(what) ?? attempt(action as FixAction, since, correlationId, moving, services, log);
       once.set(what, fixing);
       const { outcome, detail } = await fixing;
       return { finding: id, reason, resource, outcome, detail };
@@ -78,6 +71,23 @@ export async function fix(
   );
   logFixes(due, fixes, correlationId, log);
   return fixes;
+}
+
+/** One item for each subscription and key, however many accounts are behind; reconcileKey decides how far it may go. */
+async function moveAll(due: readonly Finding[], ref: string, services: FixServices): Promise<Done> {
+  const moves = due.flatMap(({ action }) => (action?.kind === 'account' && !pauseOf(action, services) ? [action] : []));
+  const cause = { by: 'drift', ref, since: services.now().toISOString() };
+  const wanted = moves.flatMap(({ account, key }): WantedWork[] => {
+    const subscription = parseStorageAccountId(account)?.subscriptionId;
+    return subscription ? [{ subscription, kind: 'key', about: key }] : [];
+  });
+  try {
+    await putWork(wanted, cause, services);
+    await services.requestKeys([...new Set(moves.map(({ key }) => key))], cause);
+    return { outcome: 'enqueued', detail: 'The worker of its subscription decides whether it is moved.' };
+  } catch (error) {
+    return { outcome: 'failed', detail: describe(describeFailure(error)) };
+  }
 }
 
 /** One record for what was done alike about findings of one cause. */
@@ -110,17 +120,16 @@ async function attempt(
   action: FixAction,
   since: string,
   correlationId: string,
-  dispatcher: Dispatcher<AccountFix>,
+  moving: Promise<Done>,
   services: FixServices,
   log: Log,
-): Promise<Pick<Fix, 'outcome' | 'detail'>> {
+): Promise<Done> {
   try {
-    const hold = await holdOfFix(action, services, log);
-    if (hold) return { outcome: 'waiting', detail: hold.detail };
+    const pause = pauseOf(action, services);
+    if (pause) return { outcome: 'waiting', detail: pause.reason };
     switch (action.kind) {
       case 'account':
-        await dispatcher.dispatch({ ...action, since, subscriptionId: action.account.split('/')[2] ?? '' });
-        return { outcome: 'enqueued', detail: 'It is looked at by reconcileAccount.' };
+        return await moving;
       case 'events':
         return await putSubscription(action, services);
       case 'retire':
@@ -139,21 +148,16 @@ async function attempt(
   }
 }
 
-/** A pause, or the order of a rotation, makes fixes wait too: they would only fill the queue. The next check sees to them. */
-async function holdOfFix(action: FixAction, services: FixServices, log: Log): Promise<Hold | undefined> {
-  const { settings, rollout } = services;
-  const key = 'key' in action ? settings.vaults.key(action.key) : undefined;
-  if (!key) return undefined;
-  const paused = await rollout.paused(key, log);
-  if (paused || action.kind !== 'account') return paused;
-  return (await rollout.stage(key, log)).hold(action.account);
+/** While a key is paused its fixes wait too: the next check makes them. */
+function pauseOf(action: FixAction, { control }: Pick<FixServices, 'control'>): PauseOrder | undefined {
+  return 'key' in action ? control.pauseNow(action.key) : undefined;
 }
 
 /** Judged again from what is there now: somebody may have been faster. */
 async function putSubscription(
   { vault: id, functionName }: Extract<FixAction, { kind: 'events' }>,
   { settings, eventGrid }: FixServices,
-): Promise<Pick<Fix, 'outcome' | 'detail'>> {
+): Promise<Done> {
   const vault = settings.vaults.byId(id);
   const { functionAppId, storageAccountId } = settings.drift;
   if (!vault || !functionAppId) return { outcome: 'failed', detail: REASONS.VaultNotManaged };

@@ -1,14 +1,12 @@
-import { FleetScans } from '../accounts/fleet-scan.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
-import { known } from '../azure/read-or-why.ts';
-import type { FleetIndex } from '../fleet/fleet-index.ts';
 import type { Log } from '../log.ts';
+import type { KnownOrders } from '../orders/known-orders.ts';
+import { listedPause, openPauses } from '../orders/standing-orders.ts';
 import { REASONS } from '../reasons.ts';
 import { type ApplyServices, apply } from './apply.ts';
 import type { DriftRun } from './drift-run.ts';
 import { evaluateAll, rulesOf } from './evaluate-all.ts';
 import { type Gathered, type GatherServices, gather } from './gather/gather.ts';
-import { followUnfinished, pausesOf, type RotationServices, readRotations } from './read-rotations.ts';
 import type { WholeReport } from './report.ts';
 import type { DriftStorage } from './store/drift-storage-client.ts';
 import type { AccountMemoryStore } from './store/managed-accounts-client.ts';
@@ -20,7 +18,7 @@ import { keepTrend } from './trend/keep-trend.ts';
 
 /** Both halves name what they need; the report and what is known of the run are kept beside. */
 export type DriftServices = GatherServices &
-  ApplyServices & { readonly driftStorage: DriftStorage; readonly fleet: FleetIndex } & RotationServices;
+  ApplyServices & { readonly driftStorage: DriftStorage; readonly control: KnownOrders };
 
 /**
  * Compares what is with what should be: gathers, evaluates, fixes what it may, writes the report. Nothing that cannot be
@@ -37,23 +35,18 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
   let failure: string | undefined = 'It ended with an error that nobody foresaw; the log has it.';
   try {
     const rules = rulesOf(services.settings, startedOn);
-    const scans = new FleetScans(services);
-    const gathered = await gather(run, rules, { ...services, unfinished: driftStorage, scans });
-    if (scans.failure) {
-      const message = `${REASONS.FleetIndexUnavailable} ${describe(describeFailure(scans.failure.error))}`;
+    const gathered = await gather(run, rules, { ...services, unfinished: driftStorage });
+    const unread = gathered.subscriptions.find(({ result }) => result.index.unread !== undefined)?.result.index.unread;
+    if (unread !== undefined) {
+      const message = `${REASONS.FleetIndexUnavailable} ${unread}`;
       log({ level: 'warning', reason: 'FleetIndexUnavailable', message, report: id });
     }
-    const rotations = await readRotations(gathered.keys, services, log);
     const evaluated = evaluateAll(gathered, rules);
-    await followUnfinished(rotations, evaluated.findings, id, services);
-    const done = await apply(
-      { keys: gathered.keys, trail: known(gathered.trail), findings: evaluated.findings },
-      run,
-      services,
-      log,
-    );
+    await services.control.refresh(log, true);
+    const done = await apply(gathered, evaluated.findings, run, services, log);
     await remember(gathered, driftStorage, id, log);
-    const report = { ...toReport(run, rules, gathered, evaluated, done, services.now()), pauses: pausesOf(services) };
+    const pauses = openPauses(services.control.state, services.now()).map(listedPause);
+    const report = { ...toReport(run, rules, gathered, evaluated, done, services.now()), pauses };
     failure = await publishReport(report, services, log);
     await keepTrend(report, services, log);
     return report;

@@ -24,7 +24,7 @@ interface HealthSources {
 
 /** How an account stands that has just been looked at, by what the checks found of it, of its keys, and of their vaults. */
 export function healthOfSubject(
-  { account, use, key, access, scopes }: AccountSubject,
+  { use, key, access, scopes }: AccountSubject,
   found: readonly Omit<Finding, 'since'>[],
   { vaultOf, rules, reported = () => [] }: HealthSources,
 ): Health {
@@ -39,8 +39,7 @@ export function healthOfSubject(
     ...[...vaults].flatMap((vault) => evaluate(VAULT_STOPS, vault, vault.vault.id, rules)),
     ...[{ key, access }, ...scopes].flatMap((of) => untold(of.key, of.access)),
   ].map(
-    (one): HealthFinding =>
-      'id' in one ? { ...one, since: findingSince(one, { account, versionsOf, reported, rules }) } : one,
+    (one): HealthFinding => ('id' in one ? { ...one, since: findingSince(one, { versionsOf, reported, rules }) } : one),
   );
   return healthOf(
     {

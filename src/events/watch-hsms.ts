@@ -6,8 +6,7 @@ import { type ManagedKey, type ManagedVault, type ManagedVaults, managedKey } fr
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { HOUR_MS } from '../time/spans.ts';
-import { KEY_WORK } from '../work/messages.ts';
-import type { WorkQueue } from '../work/work-queue-client.ts';
+import type { RequestKey } from '../work/work-queue-client.ts';
 import { type WatchedState, watchedState } from './watched-state.ts';
 
 /** Keys of one HSM whose versions are listed at the same time. */
@@ -27,7 +26,7 @@ export interface WatchPorts {
     all(): Promise<ReadonlyMap<string, string>>;
     put(key: string, state: string): Promise<void>;
   };
-  readonly queue: Pick<WorkQueue, 'send'>;
+  readonly requestKey: RequestKey;
   readonly now: () => Date;
 }
 
@@ -123,9 +122,9 @@ class Watcher {
     const isNew = newest !== undefined && before !== undefined && !before.startsWith(newest.version);
     const since = (isNew ? newest.createdOn : now).toISOString();
     const cause = { by: 'hsmWatch', ref: this.#ref, since };
-    await this.#ports.queue.send(KEY_WORK, { kind: 'key', key: key.id, cause, attempt: 0 });
+    await this.#ports.requestKey(key.id, cause);
     const about = { key: key.id, version: newest?.version, cause };
-    const message = `${REASONS.HsmKeyChanged} Its dependents are looked at.`;
+    const message = `${REASONS.HsmKeyChanged} It is reconciled.`;
     this.#log({ level: 'info', reason: 'HsmKeyChanged', message, ...about });
     if (phase === 'expired') {
       const detail = 'Accounts that use it go on working, but Storage refuses it for anything new.';

@@ -1,5 +1,6 @@
 import type { KeyVersion } from '../keys/key-versions.ts';
 import { accountId, accountRow } from './fleet-keys.ts';
+import type { MovedUse } from './moved-uses.ts';
 import {
   isAdmitted,
   type RolloutNews,
@@ -72,14 +73,23 @@ export class RolloutCount {
   }
 
   add(row: UseRow): void {
+    this.#count(row, statusOfUse(row, this.#rules.target));
+  }
+
+  /** What is not on the key any more. */
+  addMoved(use: MovedUse): void {
+    this.#count(use, 'moved');
+  }
+
+  #count({ account, wave, mode }: MovedUse, status: UseStatus): void {
     // By the wave of the row, as the gate asks it, though an account's scopes have the same as a rule.
-    const name = `${accountRow(row.account)} ${row.wave ?? ''}`;
+    const name = `${accountRow(account)} ${wave ?? ''}`;
     const known = this.#accounts.get(name) ?? {
-      ...{ account: row.account, subscription: accountId(row.account).subscriptionId, wave: row.wave },
-      ...{ isAutomatic: row.mode === 'automatic', counts: noCounts() },
+      ...{ account, subscription: accountId(account).subscriptionId, wave },
+      ...{ isAutomatic: mode === 'automatic', counts: noCounts() },
     };
     this.#accounts.set(name, known);
-    known.counts[statusOfUse(row, this.#rules.target)] += 1;
+    known.counts[status] += 1;
   }
 
   /** @param before what was decided last; of another target it counts for nothing */

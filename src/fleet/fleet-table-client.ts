@@ -2,7 +2,7 @@ import type { TableClient, TransactionAction } from '@azure/data-tables';
 import type { TokenCredential } from '@azure/identity';
 import pMap from 'p-map';
 import { appTable } from '../azure/app-storage.ts';
-import { describeFailure, unlessMissing } from '../azure/failure.ts';
+import { describeFailure, isTableMissing, unlessMissing } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { FleetTable, Row, RowChange } from './fleet-rows.ts';
 
@@ -16,10 +16,14 @@ const BATCH = 100;
 const CONCURRENCY = 8;
 
 /** Rows in Azure Table Storage. The client is made when it is first needed: a connection string may lead to no table. */
-export function createFleetTable(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): FleetTable {
+export function createFleetTable(
+  settings: Pick<Settings, 'storage'>,
+  credential: () => TokenCredential,
+  name = FLEET_TABLE,
+): FleetTable {
   let client: TableClient | undefined;
   const table = (): TableClient => {
-    client ??= appTable(settings, credential, FLEET_TABLE);
+    client ??= appTable(settings, credential, name);
     return client;
   };
   return {
@@ -30,7 +34,7 @@ export function createFleetTable(settings: Pick<Settings, 'storage'>, credential
           for (const entity of page) yield asRow(entity);
         }
       } catch (error) {
-        if (!isNoTable(error)) throw error;
+        if (!isTableMissing(error)) throw error;
       }
     },
     async row(partition, name) {
@@ -44,7 +48,7 @@ export function createFleetTable(settings: Pick<Settings, 'storage'>, credential
         for await (const page of list.byPage({ maxPageSize: PAGE })) if (page.length > 0) return page.map(asRow);
         return [];
       } catch (error) {
-        if (!isNoTable(error)) throw error;
+        if (!isTableMissing(error)) throw error;
         return [];
       }
     },
@@ -68,7 +72,7 @@ async function writeRows(table: TableClient, changes: readonly RowChange[]): Pro
   try {
     await writing();
   } catch (error) {
-    if (!isNoTable(error)) throw error;
+    if (!isTableMissing(error)) throw error;
     // Another instance may have made it meanwhile; the SDK takes that for success.
     await table.createTable();
     await writing();
@@ -99,7 +103,7 @@ async function writeBatch(table: TableClient, batch: readonly RowChange[]): Prom
     await table.submitTransaction(batch.map(toAction));
   } catch (error) {
     const { kind, status } = describeFailure(error);
-    if (isNoTable(error) || (kind !== 'notFound' && kind !== 'refused' && status !== 409)) throw error;
+    if (isTableMissing(error) || (kind !== 'notFound' && kind !== 'refused' && status !== 409)) throw error;
     // One that is not there, or is too large together with the others, refuses them all.
     for (const change of batch) await writeOne(table, change);
   }
@@ -113,7 +117,7 @@ async function writeOne(table: TableClient, change: RowChange): Promise<void> {
     else await table.upsertEntity({ partitionKey, rowKey, ...properties }, 'Merge');
   } catch (error) {
     const missing = describeFailure(error).kind === 'notFound';
-    if (!missing || isNoTable(error) || (properties && !onlyThere)) throw error;
+    if (!missing || isTableMissing(error) || (properties && !onlyThere)) throw error;
   }
 }
 
@@ -121,10 +125,4 @@ function toAction({ partitionKey, rowKey, properties, onlyThere }: RowChange): T
   if (!properties) return ['delete', { partitionKey, rowKey }];
   const entity = { partitionKey, rowKey, ...properties };
   return onlyThere ? ['update', entity, 'Merge'] : ['upsert', entity, 'Merge'];
-}
-
-/** Nobody has written yet, or somebody took the table away. */
-function isNoTable(error: unknown): boolean {
-  const { status, code, message } = describeFailure(error);
-  return status === 404 && /TableNotFound/i.test(`${code} ${message}`);
 }

@@ -1,7 +1,10 @@
 import pMap from 'p-map';
 import { errorText } from '../azure/failure.ts';
+import { parseKeyIdentifier } from '../keys/key-identifier.ts';
+import { isMoving, type StandingOrders } from '../orders/standing-orders.ts';
 import { REASONS } from '../reasons.ts';
-import type { Cause } from '../work/messages.ts';
+import { type Cause, MOST_SUBSCRIPTIONS } from '../work/messages.ts';
+import type { RequestKey } from '../work/work-queue-client.ts';
 import { reconcileSubscription } from './reconcile-subscription.ts';
 import type { RolloutRow, RolloutStore } from './rollout-row.ts';
 import { NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
@@ -26,7 +29,6 @@ export interface KeyQueue {
   sendKey(key: string, cause: Cause, visibleOn?: Date): Promise<void>;
 }
 
-const MOST_SUBSCRIPTIONS = 10;
 /** A message that met another worker is hidden for so long, so often: the holder may be dead. */
 const [BUSY_MS, BUSY_TRIES] = [30_000, 2];
 /** What is due later than that is the sweep's. Milliseconds. */
@@ -102,9 +104,21 @@ async function retryKey(
   if (isSame && seconds * 1000 < SWEEP_MS) await sendKey(key, item.cause, due);
 }
 
+/** Has keys reconciled; `all`: those that have work to do, as what waits for the end of a pause has. */
+export async function requestEach(
+  keys: readonly string[] | 'all',
+  cause: Cause,
+  { items, requestKey }: { readonly items: Pick<WorkItems, 'all'>; readonly requestKey: RequestKey },
+): Promise<void> {
+  const all = new Set(keys === 'all' ? [] : keys);
+  if (keys === 'all') for await (const { kind, about } of items.all()) if (kind === 'key') all.add(about);
+  await pMap(all, (key) => requestKey(key, cause), { concurrency: CONCURRENCY });
+}
+
 interface SweepPorts extends FleetQueue, KeyQueue {
   readonly items: WorkItems;
   readonly rollouts: Pick<RolloutStore, 'all'>;
+  readonly orders: { read(): Promise<StandingOrders> };
   readonly now: () => Date;
 }
 
@@ -114,7 +128,7 @@ interface SweepPorts extends FleetQueue, KeyQueue {
  *
  * @returns how much was overdue
  */
-export async function sweepWork({ items, rollouts, send, sendKey, now }: SweepPorts): Promise<number> {
+export async function sweepWork({ items, rollouts, orders, send, sendKey, now }: SweepPorts): Promise<number> {
   const nowMs = now().getTime();
   const dues = new Map<string, { readonly about: string; readonly isKey: boolean; due: number }>();
   for await (const { subscription, about, due } of items.all()) {
@@ -126,11 +140,24 @@ export async function sweepWork({ items, rollouts, send, sendKey, now }: SweepPo
   }
   const cause: Cause = { by: 'sweep', ref: '', since: now().toISOString() };
   for await (const { name, row } of rollouts.all()) {
-    if (dues.has(name) || !isForgotten(row, nowMs)) continue;
+    // Rollouts of orders are decided with their keys.
+    if (dues.has(name) || !parseKeyIdentifier(name)) continue;
+    const activation = Date.parse(row.activation ?? '');
+    if (activation > nowMs) dues.set(name, { about: name, isKey: true, due: activation });
+    if (!isForgotten(row, nowMs)) continue;
     const at = now();
     await items.putNew([{ subscription: NO_SUBSCRIPTION, kind: 'key', about: name, due: at, since: at, cause }]);
     dues.set(name, { about: name, isKey: true, due: nowMs - OVERDUE_MS });
   }
+  // What an order has not moved yet, or has not verified, is looked for again.
+  const { rekeys } = await orders.read();
+  const sources = rekeys.filter(isMoving).filter(({ from }) => !dues.has(from));
+  await items.putNew(
+    sources.map(({ from }) => ({
+      ...{ subscription: NO_SUBSCRIPTION, kind: 'key', about: from, due: now(), since: now(), cause },
+    })),
+  );
+  await pMap(sources, ({ from }) => sendKey(from, cause), { concurrency: CONCURRENCY });
   const all = [...dues.values()];
   const overdue = all.filter(({ due }) => due <= nowMs - OVERDUE_MS);
   const soon = all.filter(({ due }) => due > nowMs && due < nowMs + SWEEP_MS);

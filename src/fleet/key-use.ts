@@ -1,5 +1,6 @@
 import { formatKeyIdentifier, parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
 import type { AccountEncryption, Scope } from './account.ts';
+import type { FleetUse } from './fleet-index.ts';
 
 /**
  * How an account or an encryption scope uses a key. `pinned` names the version it is held at; without it, Storage looks
@@ -34,6 +35,12 @@ export function scopeKeyUse(scope: Pick<Scope, 'keyUri' | 'currentKeyId'>): KeyU
   if (!key) return undefined;
   const { vaultUri, keyName, version } = key;
   return { vaultUri, keyName, pinned: version, current: versionOf(scope.currentKeyId) ?? version };
+}
+
+/** As Azure would show what the index has. */
+export function keyUseOf({ key, pinned, current, mode }: FleetUse): KeyUse {
+  const { vaultUri = '', keyName = '' } = parseKeyIdentifier(key) ?? {};
+  return { vaultUri, keyName, pinned: mode === 'pinned' ? pinned : undefined, current };
 }
 
 /** Whether it is that key; vault URI in the form that `parseVault` gives, key names compare without letter case. */

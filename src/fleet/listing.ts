@@ -146,8 +146,11 @@ export class Listing {
   /** Lists the encryption scopes of the accounts whose time has come, as the budgets admit. */
   async scopes(wanted: Wanted): Promise<void> {
     const due: FleetAccount[] = [];
+    // An order has to know those of every account, as they were after it began.
+    const { fresh = false, since } = wanted.item;
+    const isOlder = ({ scopesReadOn = '' }: FleetAccount) => fresh && scopesReadOn < since.toISOString();
     for await (const account of this.#ports.fleet.accounts(this.#subscription)) {
-      if (this.#isScopesDue(account)) due.push(account);
+      if (this.#isScopesDue(account) || isOlder(account)) due.push(account);
     }
     // Those that were never listed come first.
     due.sort((a, b) => ((a.scopesReadOn ?? '') < (b.scopesReadOn ?? '') ? -1 : 1));

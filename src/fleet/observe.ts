@@ -1,4 +1,4 @@
-import { formatKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
+import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import { CLOCKS_MS } from '../time/spans.ts';
 import type { FleetUse } from './fleet-index.ts';
 import { type KeyUse, usedVersionId } from './key-use.ts';
@@ -92,10 +92,18 @@ function refreshed(row: UseRow, seen: UseRow): UseRow {
   return { ...seen, ...kept, ...(row.mode === seen.mode && row.pinned === seen.pinned ? tried : {}) };
 }
 
+/** Identifier without the version; empty: it is none. */
+export function keyOfVersion(version: string): string {
+  const key = parseKeyIdentifier(version);
+  return key ? formatKeyIdentifier(key) : '';
+}
+
 function isOwnMove(row: UseRow, to: string, stamp: string, announced: readonly Announcement[]): boolean {
-  if (row.state === 'indeterminate' && (row.target === to || row.mode === 'automatic')) return true;
+  const onto = keyOfVersion(to);
+  const isTried = row.target === to || (row.mode === 'automatic' && sameKeyName(keyOfVersion(row.target ?? ''), onto));
+  if (row.state === 'indeterminate' && isTried) return true;
   return announced.some(({ startedOn, targets }) => {
-    const target = Object.entries(targets).find(([key]) => sameKeyName(key, row.key))?.[1];
+    const target = Object.entries(targets).find(([key]) => sameKeyName(key, onto))?.[1];
     // Asked to refresh an automatic use, Storage takes the newest version of all, which may be newer than the announced one.
     const isTarget = target === to || (target !== undefined && row.mode === 'automatic');
     return isTarget && (stamp === '' || Date.parse(stamp) >= startedOn.getTime() - CLOCKS_MS);

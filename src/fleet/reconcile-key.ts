@@ -1,15 +1,16 @@
 import { type KeyVersion, newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { findPause, isOrderedOn, type Rekey } from '../orders/standing-orders.ts';
 import { REASONS } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { Cause } from '../work/messages.ts';
 import { RolloutCount, type RolloutDecision } from './decide-rollout.ts';
 import { accountRow } from './fleet-keys.ts';
 import { type FleetQueue, fleetWorks } from './fleet-work.ts';
+import { openRekeyOf, RekeyCount, type RekeyPorts, stopRekey, verifyRekey } from './reconcile-rekey.ts';
 import type { RolloutNews, RolloutRow, RolloutStore } from './rollout-row.ts';
-import { findPause, type StandingOrders } from './standing-orders.ts';
 import { findUnindexed, type Unindexed, type UnindexedPorts } from './unindexed-accounts.ts';
-import type { UseRows } from './use-row.ts';
+import type { UseRow, UseRows } from './use-row.ts';
 import { type NewWorkItem, NO_SUBSCRIPTION, type WorkItem, type WorkItems } from './work-items.ts';
 
 /** So often another instance may decide at the same time. */
@@ -19,12 +20,10 @@ const PAUSED_MS = 3_600_000;
 /** Causes of a second look at the same rollout. */
 const FOLLOWS_UP: ReadonlySet<string> = new Set(['sweep', 'progress']);
 
-export interface KeyPorts extends FleetQueue, UnindexedPorts {
+export interface KeyPorts extends FleetQueue, UnindexedPorts, RekeyPorts {
   readonly items: WorkItems;
   readonly rows: UseRows;
   readonly rollouts: RolloutStore;
-  readonly orders: { read(): Promise<StandingOrders> };
-  readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
   /** Accounts that go first (`CMK_CANARIES`). */
   readonly canaries: number;
   /** Whether the canaries serve with the version: `proven`, or what is wrong, in words; undefined: not known yet. */
@@ -52,9 +51,10 @@ async function itemOf(key: ManagedKey, { items }: KeyPorts): Promise<WorkItem | 
   return (await items.of(NO_SUBSCRIPTION)).find(({ about }) => about.toLowerCase() === key.id.toLowerCase());
 }
 
-/** @returns false: another instance has decided meanwhile */
+/** @returns false: another instance has decided meanwhile, or the orders are others now */
 async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined, ports: KeyPorts): Promise<boolean> {
-  const { items, rollouts, orders, keys, now } = ports;
+  const { items, rollouts, orders, keys, moved, now } = ports;
+  const origin = item && FOLLOWS_UP.has(cause.by) ? item.cause : cause;
   // Read before the list: an instance that has a newer list either wrote before that, or is noticed by the ETag.
   const stored = await rollouts.read(key.id);
   const versions = await keys.listVersions(key);
@@ -64,48 +64,95 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
   const activation = nextActivation(versions, at)?.toISOString();
   const put = (row: RolloutRow) =>
     rollouts.put(key.id, { ...row, ...(activation ? { activation } : {}) }, stored?.etag);
-  if (!target) {
+  const open = await openRekeyOf(key, versions, standing, ports);
+  if (!target && !open) {
     const none = { target: undefined, stage: 'canary', canaries: [], proven: false, unfinished: 0, failed: 0 } as const;
     if (!(await put({ ...none, progressOn: at.toISOString(), checkedOn: at.toISOString() }))) return false;
     if (item) await items.finish(item);
     return true;
   }
-  const pause = findPause(standing, key.id, at);
+  const pause = findPause(standing, key.id, at) ?? (open && findPause(standing, open.rekey.to, at));
   if (pause) {
     // Its end makes no item: this one waits for it.
     const due = pause.until ? new Date(pause.until) : new Date(at.getTime() + PAUSED_MS);
     if (item) await items.postpone(item, { due, attempts: item.attempts, reason: 'Paused' });
     return true;
   }
-  const isOrderedOn = standing.goOn.includes(target.id);
-  const count = new RolloutCount({ target, canaries: ports.canaries, isOrderedOn, now: at });
-  const unindexed = await countUses(key, cause, count, ports);
+  const countTo = (to: KeyVersion) =>
+    new RolloutCount({ target: to, canaries: ports.canaries, isOrderedOn: isOrderedOn(standing, to.id), now: at });
+  const own = target && countTo(target);
+  const ordered = open && countTo(open.target);
+  const storedOrder = open && (await rollouts.read(open.rekey.id));
+  const rekey = open && ordered && new RekeyCount(open, ordered);
+  const add = (row: UseRow) => (open?.covers(row) ? rekey : own)?.add(row);
+  const unindexed = await countUses(key, origin, add, ports);
   if (unindexed.isUnknown) {
     await items.putNew(unindexed.items);
     await sendTo(unindexed, [], cause, ports);
     throw new Error(REASONS.FleetNotListed);
   }
-  let before = stored?.row;
-  let decision = count.decide(before);
-  if (decision.needsProof) {
-    const proof = await ports.probe(decision.row.canaries, target.id);
-    const { unwell: _, ...row } = decision.row;
-    before = { ...row, proven: proof === 'proven', ...(proof && proof !== 'proven' ? { unwell: proof.unwell } : {}) };
-    decision = count.decide(before);
+  if (open && rekey?.isStopped) {
+    await stopRekey(open, rekey.failures, ports);
+    return false;
   }
-  // Said before it is stored that it was: a second record has the same id.
-  if (decision.news) await ports.say(decision.news, key, decision.row, decision.counts);
-  // The only place that widens a stage.
-  if (!(await put(decision.row))) return false;
-  const { subscriptions, isWider, news } = decision;
-  if (isWider && decision.row.unfinished > 0) {
-    const { stage, unfinished } = decision.row;
-    const about = { key: key.id, target: target.id, stage, unfinished };
-    ports.log({ level: 'info', reason: 'StageWidened', message: `${REASONS.StageWidened} Stage: ${stage}.`, ...about });
+  await rekey?.addMoved(moved);
+  // While an order moves all uses, the key has no rollout of its own.
+  const isAlone = own !== undefined && (open === undefined || open.rekey.only !== undefined);
+  const subscriptions: string[] = [];
+  if (isAlone) {
+    const decision = await decideRollout(own, stored?.row, key, ports);
+    // The only place that widens a stage.
+    if (!(await put(decision.row))) return false;
+    subscriptions.push(...(await request(decision, key, { cause, origin }, ports)));
+  }
+  const orderDecision = open && ordered && (await decideRollout(ordered, storedOrder?.row, key, ports, open.rekey));
+  if (open && orderDecision) {
+    if (!(await rollouts.put(open.rekey.id, orderDecision.row, storedOrder?.etag))) return false;
+    subscriptions.push(...(await request(orderDecision, key, { cause, origin }, ports)));
+  }
+  await items.putNew(unindexed.items);
+  await sendTo(unindexed, subscriptions, cause, ports);
+  if (open && orderDecision) await verifyRekey(open, orderDecision, ports);
+  if (item) await items.finish(item);
+  return true;
+}
+
+async function decideRollout(
+  count: RolloutCount,
+  stored: RolloutRow | undefined,
+  key: ManagedKey,
+  ports: KeyPorts,
+  rekey?: Rekey,
+): Promise<RolloutDecision> {
+  let decision = count.decide(stored);
+  if (decision.needsProof && decision.row.target) {
+    const proof = await ports.probe(decision.row.canaries, decision.row.target);
+    const { unwell: _, ...row } = decision.row;
+    const unwell = proof && proof !== 'proven' ? { unwell: proof.unwell } : {};
+    decision = count.decide({ ...row, proven: proof === 'proven', ...unwell });
+  }
+  // Said before it is stored that it was: a second record has the same id. Of an order it is said when it is verified.
+  if (decision.news && !(rekey && decision.news === 'RotationFinished')) {
+    await ports.say(decision.news, key, decision.row, decision.counts);
+  }
+  return decision;
+}
+
+/** Puts items for the subscriptions in which something may move. */
+async function request(
+  { row, subscriptions, isWider, news }: RolloutDecision,
+  key: ManagedKey,
+  { cause, origin }: { readonly cause: Cause; readonly origin: Cause },
+  { items, log, now }: KeyPorts,
+): Promise<readonly string[]> {
+  const at = now();
+  if (isWider && row.unfinished > 0) {
+    const about = { key: key.id, target: row.target, stage: row.stage, unfinished: row.unfinished };
+    log({ level: 'info', reason: 'StageWidened', message: `${REASONS.StageWidened} Stage: ${row.stage}.`, ...about });
   }
   const wanted = subscriptions.map(
     (subscription): NewWorkItem => ({
-      ...{ subscription, kind: 'key', about: key.id, due: at, since: at, cause },
+      ...{ subscription, kind: 'key', about: key.id, due: at, since: at, cause: origin },
       // What the index has may be wrong where nothing moves for long.
       ...(news === 'RotationStuck' ? { fresh: true } : {}),
     }),
@@ -113,24 +160,26 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
   // What waits for its time goes on waiting, unless more is admitted or more is known.
   const isAnew = isWider || news !== undefined || !FOLLOWS_UP.has(cause.by);
   await (isAnew ? items.put(wanted) : items.putNew(wanted));
-  await items.putNew(unindexed.items);
-  await sendTo(unindexed, subscriptions, cause, ports);
-  if (item) await items.finish(item);
-  return true;
+  return subscriptions;
 }
 
 /** What the index lacks is counted as if it were there: a stage is never decided on a part of the uses. */
-async function countUses(key: ManagedKey, cause: Cause, count: RolloutCount, ports: KeyPorts): Promise<Unindexed> {
+async function countUses(
+  key: ManagedKey,
+  cause: Cause,
+  add: (row: UseRow) => void,
+  ports: KeyPorts,
+): Promise<Unindexed> {
   const indexed = new Set<string>();
   const countIndexed = async (): Promise<void> => {
     for await (const row of ports.rows.of(key.id)) {
-      count.add(row);
+      add(row);
       if (row.scope === undefined) indexed.add(accountRow(row.account));
     }
   };
   const [beside] = await Promise.all([findUnindexed(key, cause, ports), countIndexed()]);
   const unindexed = beside(indexed);
-  for (const row of unindexed.rows) count.add(row);
+  for (const row of unindexed.rows) add(row);
   return unindexed;
 }
 

@@ -1,15 +1,16 @@
 import { describe, describeFailure, mayHaveTakenEffect } from '../azure/failure.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
+import { sameKeyName } from '../keys/key-identifier.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
 import { GIVEN_UP_MS } from '../time/spans.ts';
 import { outcomeOfFailure } from '../work/outcome.ts';
 import { type KeyUse, usedVersionId, usesKey } from './key-use.ts';
-import { type Announcement, type Observation, observe, type ReadUse } from './observe.ts';
+import { type Announcement, keyOfVersion, type Observation, observe, type ReadUse } from './observe.ts';
 import { namesUnlisted, type Plan, planKeyUse } from './plan.ts';
 import { readUse, type WritableUse } from './read-use.ts';
-import { isRekey, planRekey } from './rekey-plan.ts';
+import { canRekey, isRekey, planRekey } from './rekey-plan.ts';
 import type { StorageAccounts } from './storage-client.ts';
 import { moveId, type UseRow, versionOfRow } from './use-row.ts';
 
@@ -92,8 +93,10 @@ export interface UsePorts {
   announce(key: ManagedKey, target: string): Promise<void>;
   /** Asked right before the PATCH: why the pass may not write, since its lease is lost, its time is up, or the gate is shut. */
   stopped(row: UseRow, key: ManagedKey, target: string): Blocked | undefined;
-  /** The active order for the uses of a key, if its target can be used. */
+  /** The active order for the uses of a key. */
   order(key: ManagedKey): Order | undefined;
+  /** Id of the last order that was to move uses from one key to the other. */
+  orderBetween(from: string, to: string): string | undefined;
   /** Whether the drift check is to leave the use where it is (exempt, or not in CMK_AUTOFIX). */
   isExempt(row: UseRow): boolean;
   announced(): readonly Announcement[];
@@ -137,7 +140,7 @@ export async function reconcileUse(row: UseRow, key: ManagedKey, ports: UsePorts
       const observation = observe(row, read, ports.announced());
       if (observation.outdated) continue;
       const { row: seen } = observation;
-      const known = resultOf(row, observation, unrecorded);
+      const known = resultOf(row, observation, unrecorded, ports);
       if (!seen || !usesKey(read.use, key)) return known;
       const { plan, lists } = await planOf(seen, read.use, key, listed, ports);
       if (plan.reason === 'RevocationOpen') return { ...known, row: pending(seen), blocked: { reason: plan.reason } };
@@ -145,8 +148,9 @@ export async function reconcileUse(row: UseRow, key: ManagedKey, ports: UsePorts
       const stop = shut ?? ports.stopped(seen, key, plan.target.id);
       if (stop) return { ...known, row: pending(seen), blocked: stop };
       // Between the read and the write nothing is waited for: what is announced or listed now is read again.
-      if (!ports.isAnnounced(key, plan.target.id)) await ports.announce(key, plan.target.id);
-      else if (ports.areCurrent(lists)) return await write(seen, plan, read, known, ports, key);
+      const onto = isRekey(plan) ? plan.to : key;
+      if (!ports.isAnnounced(onto, plan.target.id)) await ports.announce(onto, plan.target.id);
+      else if (ports.areCurrent(lists)) return await write(seen, plan, read, known, ports);
     } catch (error) {
       return failed(row, error, ports.now());
     }
@@ -177,10 +181,14 @@ async function planOf(
   const own = planKeyUse(use, versions, now(), { refreshAutomatic, isLeft: ports.isExempt(row) });
   const order = ports.order(key);
   if (!order?.covers(row)) return { plan: own, lists: [versions] };
-  const to = { key: order.to, versions: await ports.versions(order.to) };
-  const ordered = planRekey(use, { key, versions }, to, now());
-  // A use that cannot leave its key now follows it.
-  return { plan: ordered.write ? ordered : own, lists: [versions, to.versions] };
+  // A use that cannot leave its key now follows it, also where it is not known whether it can.
+  const onto = await ports.versions(order.to).catch(() => undefined);
+  if (!onto) return { plan: own, lists: [versions] };
+  const [from, to] = [
+    { key, versions },
+    { key: order.to, versions: onto },
+  ];
+  return { plan: canRekey(from, to, now()) ? planRekey(use, from, to, now()) : own, lists: [versions, onto] };
 }
 
 async function write(
@@ -189,7 +197,6 @@ async function write(
   read: WritableUse,
   known: UseResult,
   ports: UsePorts,
-  key: ManagedKey,
 ): Promise<UseResult> {
   let answer: ReadUse;
   try {
@@ -205,12 +212,13 @@ async function write(
   // it looks at once is not documented.
   const isRefresh = plan.reason === 'LaggingAutomaticVersion';
   if (row && isRefresh && shown === versionOfRow(seen)) return { ...known, row: settled(row, plan) };
-  if (!row || !shown || (shown !== plan.target.id && !isRefresh)) {
+  const isNewer =
+    plan.pin === '' && shown !== undefined && sameKeyName(keyOfVersion(shown), keyOfVersion(plan.target.id));
+  if (!row || !shown || (shown !== plan.target.id && !isNewer)) {
     const detail = `Azure's answer shows ${shown ?? 'no version'}, not ${plan.target.id}.`;
     return { ...known, row: retried(row ?? seen, 'NotProven', ports.now()), detail };
   }
-  const order = isRekey(plan) ? ports.order(key) : undefined;
-  const move = moveOf(seen, { ...row, target: shown }, answer.stamp, order ? { rekey: order.id } : {});
+  const move = moveOf(seen, { ...row, target: shown }, answer.stamp, orderOf(seen, row, ports));
   return { ...known, row: { ...row, ...done(move), target: shown }, moves: [...known.moves, move] };
 }
 
@@ -240,9 +248,11 @@ function resultOf(
   before: UseRow,
   observation: Extract<Observation, { outdated: false }>,
   unrecorded: readonly Move[],
+  ports: UsePorts,
 ): UseResult {
   const { row, found, changed } = observation;
-  const move = found && row ? [moveOf(before, row, row.stamp ?? '', { provenBy: 'read' })] : [];
+  const move =
+    found && row ? [moveOf(before, row, row.stamp ?? '', { provenBy: 'read', ...orderOf(before, row, ports) })] : [];
   return { row, moves: [...unrecorded, ...move], ...(changed ? { changed } : {}) };
 }
 
@@ -252,11 +262,17 @@ function unrecordedMoves(row: UseRow): readonly Move[] {
   return [moveOf(row, row, row.stamp ?? '', { provenBy: 'read' })];
 }
 
+/** Of a move to another key: the order that it belongs to, though it may have ended meanwhile. */
+function orderOf(before: UseRow, after: UseRow, { orderBetween }: Pick<UsePorts, 'orderBetween'>): Pick<Move, 'rekey'> {
+  const rekey = sameKeyName(before.key, after.key) ? undefined : orderBetween(before.key, after.key);
+  return rekey ? { rekey } : {};
+}
+
 function moveOf(before: UseRow, after: UseRow, stamp: string, more: Pick<Move, 'provenBy' | 'rekey'>): Move {
   const { account, scope, mode } = after;
   const to = versionOfRow(after) ?? '';
   const from = before === after ? undefined : versionOfRow(before);
-  const isOtherKey = before.key.toLowerCase() !== after.key.toLowerCase();
+  const isOtherKey = !sameKeyName(before.key, after.key);
   const reason = isOtherKey ? 'Rekeyed' : mode === 'automatic' ? 'Refreshed' : 'Moved';
   const use = { account, ...(scope === undefined ? {} : { scope }) };
   return { ...more, ...use, id: moveId(use, to, stamp), reason, key: before.key, from, to, mode };
@@ -299,9 +315,20 @@ function failed(row: UseRow, error: unknown, now: Date): UseResult {
 /** A failed use with the time of its next try. */
 function retried(row: UseRow, reason: Reason, now: Date): UseRow {
   const attempts = row.attempts + 1;
-  const seconds = attempts > QUICK_TRIES ? HOUR_SECONDS : Math.min(FIRST_DELAY * 2 ** (attempts - 1), LONGEST_DELAY);
-  const notBefore = new Date(now.getTime() + seconds * 1000).toISOString();
+  const notBefore = new Date(now.getTime() + delayMs(attempts)).toISOString();
   // A PATCH that may still land stays what the row says of it.
   const state = row.state === 'indeterminate' ? row.state : 'failed';
   return { ...row, state, reason, attempts, notBefore };
+}
+
+/** Until the next try, after so many failed ones. */
+function delayMs(attempts: number): number {
+  const seconds = attempts > QUICK_TRIES ? HOUR_SECONDS : Math.min(FIRST_DELAY * 2 ** (attempts - 1), LONGEST_DELAY);
+  return seconds * 1000;
+}
+
+/** When the last try of a failed use ended; undefined: it has not failed. */
+export function failedOn({ state, notBefore, attempts }: UseRow): Date | undefined {
+  if (state !== 'failed' || notBefore === undefined) return undefined;
+  return new Date(Date.parse(notBefore) - delayMs(attempts));
 }

@@ -6,7 +6,7 @@ import type { KeyUse } from './key-use.ts';
 import type { Plan } from './plan.ts';
 
 /** One key with its versions. */
-interface ListedKey {
+export interface ListedKey {
   readonly key: ManagedKey;
   readonly versions: readonly KeyVersion[];
 }
@@ -32,6 +32,14 @@ export function planRekey(use: Pick<KeyUse, 'pinned'>, from: ListedKey, to: List
   // Storage takes the newest version of all for an automatic use, or refuses.
   if (newestVersion(to.versions) !== target) return stay('NewestVersionUnusable');
   return { write: true, reason: 'RekeyOrdered', target, pin: '', to: to.key };
+}
+
+/**
+ * Whether an order can move anything now. If not, all uses follow their own key: an order that moved pinned uses alone would
+ * never be over.
+ */
+export function canRekey(from: ListedKey, to: ListedKey, now: Date): boolean {
+  return planRekey({ pinned: undefined }, from, to, now).write;
 }
 
 /** The whole encryption object as read, altered in the key fields alone. */

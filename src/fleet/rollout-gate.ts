@@ -1,9 +1,12 @@
-import { type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
-import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
+import { newestUsableVersion } from '../keys/key-versions.ts';
+import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
+import { findPause, findRekey, isOpen, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
 import { openRevocation } from '../revocation/revocation.ts';
-import type { Blocked } from './reconcile-use.ts';
+import { type MovedUses, nameOfUse } from './moved-uses.ts';
+import type { Blocked, Order } from './reconcile-use.ts';
+import { canRekey, type ListedKey } from './rekey-plan.ts';
 import { isAdmitted, type RolloutRow, type RolloutStore } from './rollout-row.ts';
-import { findPause, type StandingOrders } from './standing-orders.ts';
 import type { UseRow } from './use-row.ts';
 import type { Gate } from './worker-ports.ts';
 
@@ -22,16 +25,24 @@ interface Cached<T> {
   readonly reading: Promise<boolean>;
 }
 
+interface KnownOrders {
+  readonly orders: StandingOrders;
+  /** Of open roll backs, by the order that they roll back: what that one has moved. */
+  readonly moved: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
 export interface GatePorts {
   readonly orders: { read(): Promise<StandingOrders> };
+  readonly moved: Pick<MovedUses, 'of'>;
   readonly rollouts: Pick<RolloutStore, 'read'>;
+  readonly vaults: Pick<ManagedVaults, 'key'>;
   readonly now: () => Date;
 }
 
-/** What one instance knows of pauses and stages. It is asked before a use is read, and again right before the PATCH. */
+/** What one instance knows of orders and stages. It is asked before a use is read, and again right before the PATCH. */
 export class RolloutGate implements Gate {
   readonly #ports: GatePorts;
-  #orders: Cached<StandingOrders> | undefined;
+  #known: Cached<KnownOrders> | undefined;
   #ordersReadAt = Number.NEGATIVE_INFINITY;
   readonly #rollouts = new Map<string, Cached<RolloutRow>>();
 
@@ -39,52 +50,83 @@ export class RolloutGate implements Gate {
     this.#ports = ports;
   }
 
-  async blocked(
-    row: UseRow,
-    key: ManagedKey,
-    versions: readonly KeyVersion[],
-    since: Date,
-  ): Promise<Blocked | undefined> {
+  async blocked(row: UseRow, from: ListedKey, to: ListedKey | undefined, since: Date): Promise<Blocked | undefined> {
     const now = this.#ports.now();
-    if (openRevocation(versions, now)) return { reason: 'RevocationOpen' };
-    const target = newestUsableVersion(versions, now);
-    if (!target) return { reason: versions.length > 0 ? 'NoUsableVersion' : 'KeyNotFound' };
-    await this.#readOrders(since.getTime());
-    if (!(await this.#readRollout(key.id, since.getTime()))) {
+    if (openRevocation(from.versions, now)) return { reason: 'RevocationOpen' };
+    const isOrdered = to !== undefined && canRekey(from, to, now);
+    const target = newestUsableVersion((isOrdered ? to : from).versions, now);
+    if (!target) return { reason: from.versions.length > 0 ? 'NoUsableVersion' : 'KeyNotFound' };
+    await this.refresh(since);
+    if (!(await this.#readRollout(this.#rolloutOf(from.key, target.id), since.getTime()))) {
       return { reason: 'ServiceUnavailable', until: this.#in(AGAIN_MS) };
     }
-    return this.stops(row, key, target.id);
+    return this.stops(row, from.key, target.id);
   }
 
   stops(row: UseRow, key: ManagedKey, target: string): Blocked | undefined {
     const now = this.#ports.now();
-    const orders = this.#orders?.value;
+    const orders = this.#known?.value?.orders;
     if (!orders || now.getTime() - this.#ordersReadAt > UNREADABLE_MS) {
       return { reason: 'PauseUnreadable', until: this.#in(AGAIN_MS) };
     }
-    const pause = findPause(orders, key.id, now);
+    const isOrdered = !isVersionOf(target, key.id);
+    const order = this.order(key);
+    // It ended between the plan and the write.
+    if (isOrdered && !(order?.covers(row) && isVersionOf(target, order.to.id)))
+      return { reason: 'RekeyChanged', until: now };
+    const pause =
+      findPause(orders, key.id, now) ?? (isOrdered && order ? findPause(orders, order.to.id, now) : undefined);
     if (pause) return { reason: 'Paused', until: pause.until ? new Date(pause.until) : this.#in(PAUSED_MS) };
-    const rollout = this.#rollouts.get(key.id)?.value;
+    const rollout = this.#rollouts.get(this.#rolloutOf(key, target))?.value;
     if (rollout?.target !== target) return { reason: 'WaveNotBegun', needsRollout: true };
     if (isAdmitted(rollout, row)) return undefined;
     return { reason: rollout.stage === 'canary' ? 'CanaryUnderWay' : 'WaveNotBegun' };
   }
 
-  order(): undefined {
-    return undefined;
+  order(key: ManagedKey): Order | undefined {
+    const known = this.#known?.value;
+    const rekey = known && findRekey(known.orders, key.id);
+    const to = rekey && this.#ports.vaults.key(rekey.to);
+    if (!rekey || !to) return undefined;
+    const { id, only } = rekey;
+    return { id, to, covers: (row) => only === undefined || known.moved.get(only)?.has(nameOfUse(row)) === true };
+  }
+
+  orderBetween(from: string, to: string): string | undefined {
+    return this.#rekeysTo(to).findLast((rekey) => sameKeyName(rekey.from, from))?.id;
+  }
+
+  sourcesOf(to: string): readonly string[] {
+    return this.#rekeysTo(to).map(({ from }) => from);
   }
 
   /** A resume is seen by the item that it puts; what was read last holds as long as it may. */
-  async #readOrders(sinceMs: number): Promise<void> {
+  async refresh(since: Date): Promise<void> {
     const at = this.#ports.now().getTime();
-    const known = this.#orders;
-    if (!known || at - known.at >= ORDERS_MS || known.at < sinceMs) {
-      const { read } = this.#ports.orders;
-      this.#orders = cached(at, known?.value, read, () => {
-        this.#ordersReadAt = Math.max(this.#ordersReadAt, at);
-      });
+    const known = this.#known;
+    if (!known || at - known.at >= ORDERS_MS || known.at < since.getTime()) {
+      this.#known = cached(
+        at,
+        known?.value,
+        () => this.#readOrders(),
+        () => {
+          this.#ordersReadAt = Math.max(this.#ordersReadAt, at);
+        },
+      );
     }
-    await this.#orders?.reading;
+    await this.#known?.reading;
+  }
+
+  async #readOrders(): Promise<KnownOrders> {
+    const orders = await this.#ports.orders.read();
+    const moved = new Map<string, ReadonlySet<string>>();
+    for (const rekey of orders.rekeys) {
+      if (rekey.only === undefined || !isOpen(rekey)) continue;
+      const names = new Set<string>();
+      for await (const use of this.#ports.moved.of(rekey.only)) names.add(nameOfUse(use));
+      moved.set(rekey.only, names);
+    }
+    return { orders, moved };
   }
 
   async #readRollout(name: string, sinceMs: number): Promise<boolean> {
@@ -97,9 +139,23 @@ export class RolloutGate implements Gate {
     return next.reading;
   }
 
+  /** An order has a rollout of its own. */
+  #rolloutOf(key: ManagedKey, target: string): string {
+    return isVersionOf(target, key.id) ? key.id : (this.order(key)?.id ?? key.id);
+  }
+
+  #rekeysTo(to: string): readonly Rekey[] {
+    return this.#known?.value?.orders.rekeys.filter((rekey) => sameKeyName(rekey.to, to)) ?? [];
+  }
+
   #in(ms: number): Date {
     return new Date(this.#ports.now().getTime() + ms);
   }
+}
+
+function isVersionOf(version: string, key: string): boolean {
+  const parsed = parseKeyIdentifier(version);
+  return parsed !== undefined && sameKeyName(formatKeyIdentifier(parsed), key);
 }
 
 /** One read for all that ask meanwhile. */

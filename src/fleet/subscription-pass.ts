@@ -14,6 +14,7 @@ import type { FleetChange, UseRef } from './fleet-index.ts';
 import { accountRow } from './fleet-keys.ts';
 import { Lane, type Task, type Wanted } from './lane.ts';
 import { Listing, type ListingPass } from './listing.ts';
+import { nameOfUse } from './moved-uses.ts';
 import { type Announcement, observe } from './observe.ts';
 import { PassBudget } from './pass-budget.ts';
 import { PassLog } from './pass-log.ts';
@@ -106,7 +107,7 @@ export class SubscriptionPass {
   readonly #listing: Listing;
   readonly #log: PassLog;
   /** Keys on which is to be decided again. */
-  readonly #progressed = new Map<string, ManagedKey>();
+  readonly #progressed = new Map<string, { readonly key: ManagedKey; readonly cause: Cause }>();
   #beginning = 0;
   #moved = 0;
   #flushedAt = 0;
@@ -130,7 +131,7 @@ export class SubscriptionPass {
 
   /** Keys on which is to be decided again; their items are put. */
   get progressed(): readonly ManagedKey[] {
-    return [...this.#progressed.values()];
+    return [...this.#progressed.values()].map(({ key }) => key);
   }
 
   /** @returns how many moves it made. @throws what the app's own storage answered, once nothing is in flight any more */
@@ -210,15 +211,20 @@ export class SubscriptionPass {
     return found.length > 0;
   }
 
-  #begin(wanted: Wanted): Promise<void> {
+  async #begin(wanted: Wanted): Promise<void> {
     const { kind, about, targets = {} } = wanted.item;
+    // Which uses are to be read depends on the orders.
+    await this.#ports.gate.refresh(wanted.readOn);
     switch (kind) {
       case 'key':
         return this.#beginKey(about, wanted);
       case 'account':
         return this.#listing.account(about, wanted);
       case 'verify':
-        return this.#listing.list(wanted, Object.keys(targets));
+        return this.#listing.list(
+          wanted,
+          Object.keys(targets).flatMap((key) => [key, ...this.#ports.gate.sourcesOf(key)]),
+        );
       case 'list':
         return this.#listing.list(wanted, []);
       case 'scopes':
@@ -277,7 +283,7 @@ export class SubscriptionPass {
         if (known && !isSame) this.#add(known, key, wanted, true);
         if (!isSame) return;
         // No stage was decided with it.
-        if (!known) this.#progressed.set(key.id, key);
+        if (!known) this.#progress(key, wanted.item.cause);
         if (!known || isWorthWriting(known, seen)) hold(seen, key, wanted);
         // What cannot be listed now is the key's own item's.
         const versions = await this.#listed(key, wanted.readOn).catch(() => undefined);
@@ -302,7 +308,7 @@ export class SubscriptionPass {
           const result = resultOfGone(row);
           if (key && result.moves.length > 0) this.#results.push({ task: task(row, key, wanted), result });
           else this.#changes.push({ drop: 'use', of: row });
-          if (key) this.#progressed.set(key.id, key);
+          if (key) this.#progress(key, wanted.item.cause);
           this.#rows.delete(nameOfUse(row));
         }
       },
@@ -399,7 +405,7 @@ export class SubscriptionPass {
     const { blocked } = result;
     this.#log.result(row, result, task.key, causeOf(task));
     // What follows from it is decided anew: the next stage, another target, the end.
-    if (blocked?.needsRollout || result.row !== row) this.#progressed.set(task.key.id, task.key);
+    if (blocked?.needsRollout || result.row !== row) this.#progress(task.key, causeOf(task));
     if (blocked) this.#end(task, blocked.until, blocked.reason);
     else this.#end(task, result.row && this.#waitOf(result.row), result.row?.reason);
     if (result.row) this.#rows.set(nameOfUse(task.row), result.row);
@@ -436,14 +442,20 @@ export class SubscriptionPass {
         }),
       areCurrent: (lists) => lists.every((list) => this.#elapsed(this.#listedAt.get(list) ?? 0) <= LIST_MS),
       gate: async (row, key) => {
-        const versions = await this.#listed(key, readOn).catch(() => undefined);
-        if (!versions) return { reason: 'VaultUnreadable', until: new Date(now().getTime() + LIST_AGAIN_MS) };
-        return gate.blocked(row, key, versions, readOn);
+        const order = gate.order(key);
+        const listed = async (of: ManagedKey) => {
+          const versions = await this.#listed(of, readOn).catch(() => undefined);
+          return versions && { key: of, versions };
+        };
+        const [from, to] = await Promise.all([listed(key), order?.covers(row) ? listed(order.to) : undefined]);
+        if (!from) return { reason: 'VaultUnreadable', until: new Date(now().getTime() + LIST_AGAIN_MS) };
+        return gate.blocked(row, from, to, readOn);
       },
       isAnnounced: (key, target) => this.#targets[key.id] === target,
       announce: (key, target) => this.#announce(key, target),
       stopped: (row, key, target) => (this.#isStopping() ? stop('Busy') : gate.stops(row, key, target)),
       order: (key) => gate.order(key),
+      orderBetween: (from, to) => gate.orderBetween(from, to),
       isExempt: (row) => isByDrift && isExempt(row),
     };
   }
@@ -517,6 +529,7 @@ export class SubscriptionPass {
     const put = new Map<string, UseRow>();
     const drop: UseRef[] = [];
     const items: NewWorkItem[] = [];
+    const moved = new Map<string, UseRow[]>();
     for (const { task, result } of results) {
       const { row, moves, changed } = result;
       const isRecorded = moves.length > 0 && moves.every(({ id }) => recorded.has(id));
@@ -533,10 +546,14 @@ export class SubscriptionPass {
       const kept = isRecorded ? rest : row;
       this.#rows.set(nameOfUse(task.row), kept);
       put.set(`${row.key} ${nameOfUse(row)}`, kept);
-      const other = isMovedAway && changed ? this.#ports.vaults.key(row.key) : undefined;
-      if (other) items.push(this.#itemOf('key', other.id, causeOf(task)));
+      const other = isMovedAway ? this.#ports.vaults.key(row.key) : undefined;
+      if (other) this.#progress(other, causeOf(task));
+      if (other && changed) items.push(this.#itemOf('key', other.id, causeOf(task)));
+      for (const { rekey } of moves) if (rekey) moved.set(rekey, [...(moved.get(rekey) ?? []), row]);
     }
     if (items.length > 0) await this.#ports.items.put(items);
+    // Before the rows: what a roll back covers has to be known once a use is seen on the other key.
+    for (const [order, uses] of moved) await this.#ports.moved.put(order, uses);
     // Of a use that changes its key the new row is there before the old one goes.
     if (put.size > 0) await this.#ports.rows.put([...put.values()]);
     if (drop.length > 0) await this.#ports.rows.drop(drop);
@@ -564,15 +581,22 @@ export class SubscriptionPass {
     this.#ports.log({ level, reason, message, subscription: this.#subscription });
   }
 
+  /** What comes of it has the same cause. Exempt uses are left to the drift check alone if nothing else wants the key. */
+  #progress(key: ManagedKey, cause: Cause): void {
+    const known = this.#progressed.get(key.id);
+    if (!known || known.cause.by === 'drift') this.#progressed.set(key.id, { key, cause });
+  }
+
   /** Items that are done are deleted, and the others postponed; one that was put anew meanwhile stays as it is. */
   async #settle(): Promise<Date | undefined> {
     const { items, now } = this.#ports;
     const isWhole = this.#failure === undefined;
     const at = now();
-    const cause: Cause = { by: 'progress', ref: '', since: at.toISOString() };
     // Before the items that they come from are finished: neither is lost by a death in between.
-    const decisions = this.progressed.map(
-      ({ id }): NewWorkItem => ({ subscription: NO_SUBSCRIPTION, kind: 'key', about: id, due: at, since: at, cause }),
+    const decisions = [...this.#progressed.values()].map(
+      ({ key, cause }): NewWorkItem => ({
+        ...{ subscription: NO_SUBSCRIPTION, kind: 'key', about: key.id, due: at, since: at, cause },
+      }),
     );
     if (decisions.length > 0) await items.put(decisions);
     const dues: number[] = [];
@@ -616,8 +640,4 @@ function differ(one: UseRow, other: UseRow): boolean {
 /** Of the same version: something else has changed, or the row was not written for a day. */
 function isWorthWriting(known: UseRow, seen: UseRow): boolean {
   return differ(known, seen) || !hasBeenSince(known.readOn, Date.parse(seen.readOn) - DAY_MS, new Date(seen.readOn));
-}
-
-function nameOfUse({ account, scope }: Pick<UseRow, 'account' | 'scope'>): string {
-  return accountRow(account, scope);
 }

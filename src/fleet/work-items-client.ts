@@ -2,7 +2,7 @@ import { odata, type TableClient, type TransactionAction } from '@azure/data-tab
 import type { TokenCredential } from '@azure/identity';
 import pMap from 'p-map';
 import { appTable } from '../azure/app-storage.ts';
-import { describeFailure } from '../azure/failure.ts';
+import { describeFailure, isTableMissing } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';
 import { encoded } from './fleet-keys.ts';
 import { FLEET_TABLE } from './fleet-table-client.ts';
@@ -35,7 +35,7 @@ export function createWorkItems(settings: Pick<Settings, 'storage'>, credential:
         if (item) yield item;
       }
     } catch (error) {
-      if (!isMissing(error)) throw error;
+      if (!isTableMissing(error)) throw error;
     }
   }
   return {
@@ -91,7 +91,7 @@ async function inTable(table: () => TableClient, write: () => Promise<unknown>):
   try {
     await write();
   } catch (error) {
-    if (!isMissing(error)) throw error;
+    if (!isTableMissing(error)) throw error;
     await table().createTable();
     await write();
   }
@@ -106,10 +106,4 @@ async function ifUnchanged(write: () => Promise<unknown>): Promise<boolean> {
     if (kind === 'conflict' || kind === 'notFound') return false;
     throw error;
   }
-}
-
-/** The table does not exist yet. */
-function isMissing(error: unknown): boolean {
-  const { status, code, message } = describeFailure(error);
-  return status === 404 && /TableNotFound/i.test(`${code} ${message}`);
 }

@@ -7,7 +7,9 @@ import type { Settings } from '../settings/settings.ts';
 import type { Leases } from '../work/lease-client.ts';
 import type { Cause } from '../work/messages.ts';
 import type { FleetIndex } from './fleet-index.ts';
+import type { MovedUses } from './moved-uses.ts';
 import type { Blocked, Move, Order } from './reconcile-use.ts';
+import type { ListedKey } from './rekey-plan.ts';
 import type { StorageAccounts } from './storage-client.ts';
 import type { UseRow, UseRows } from './use-row.ts';
 import type { WorkItems } from './work-items.ts';
@@ -21,6 +23,7 @@ export interface WorkerPorts {
   readonly accounts: StorageAccounts;
   readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
   readonly vaults: Pick<ManagedVaults, 'key' | 'keyOf'>;
+  readonly moved: Pick<MovedUses, 'put'>;
   /** What says whether a use may move now. */
   readonly gate: Gate;
   /** Decides again on a key whose uses have moved. Its item is put before. Never throws. */
@@ -47,12 +50,20 @@ export interface Gate {
   /**
    * Why the use is not moved now. Never throws: what cannot be read blocks.
    *
+   * @param to the key that an order moves it to
    * @param since what was read before is read again: it does not have what the work item is about
    */
-  blocked(row: UseRow, key: ManagedKey, versions: readonly KeyVersion[], since: Date): Promise<Blocked | undefined>;
+  blocked(row: UseRow, from: ListedKey, to: ListedKey | undefined, since: Date): Promise<Blocked | undefined>;
   /** Asked right before a PATCH, without a request. @param target version identifier */
   stops(row: UseRow, key: ManagedKey, target: string): Blocked | undefined;
+  /** The active order for the uses of a key. */
   order(key: ManagedKey): Order | undefined;
+  /** Id of the last order that was to move uses from one key to the other. */
+  orderBetween(from: string, to: string): string | undefined;
+  /** Keys from which orders were to move uses to that one. */
+  sourcesOf(to: string): readonly string[];
+  /** Reads the orders again, unless they were read since then and lately. Never throws. */
+  refresh(since: Date): Promise<void>;
 }
 
 const TARGETS = z.record(z.string().max(300), z.string().max(400));

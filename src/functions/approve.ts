@@ -6,10 +6,9 @@ import { handleApprovePause } from '../break-glass/handle-pause-approval.ts';
 import { callOf } from '../break-glass/to-json.ts';
 import type { RouteKey } from '../http/access.ts';
 import { jsonResponse } from '../http/json-response.ts';
-import { approveRekey } from '../rekey/http/approve-rekey.ts';
+import { HttpProblem } from '../http/problem.ts';
 import { accessFor } from './access-for.ts';
 import { type ApiCall, api } from './api.ts';
-import { rekeyPorts } from './rekey-ports.ts';
 import { nowBoard } from './shared-calls.ts';
 
 app.http('approve', {
@@ -23,7 +22,12 @@ app.http('approve', {
       const asked = await requestInReach(apiCall);
       const call = callOf(caller, correlationId, asked);
       if (asked.action === 'rekey') {
-        return jsonResponse(200, await approveRekey(asked, call, rekeyPorts(services), log));
+        throw new HttpProblem(
+          409,
+          'RekeyNotPossible',
+          'Re-keys are not approved any more.',
+          'Start it: POST /api/rekeys.',
+        );
       }
       if (isOfAccount(asked)) {
         const requireAlsoOn = (key: RouteKey) => requireOn(key, 'CmkKey.Restore');

@@ -1,10 +1,9 @@
 import { app } from '@azure/functions';
-import { buildIndex } from '../accounts/build-index.ts';
-import { timeBoxed } from '../azure/deadline.ts';
+import { describe, describeFailure } from '../azure/failure.ts';
 import { consoleLog } from '../log.ts';
+import { REASONS } from '../reasons.ts';
 import type { Services } from '../services.ts';
 import { services } from './available-services.ts';
-import { TIME_LIMITS } from './time-limits.ts';
 
 // Not awaited: the host waits for this hook before it starts a function.
 app.hook.appStart(() => {
@@ -15,5 +14,14 @@ app.hook.appStart(() => {
     // Every function reports the settings that are wrong.
     return;
   }
-  void timeBoxed((signal) => buildIndex(ports, consoleLog, signal), TIME_LIMITS.keyWork);
+  void buildIndex(ports);
 });
+
+async function buildIndex(ports: Services): Promise<void> {
+  try {
+    await ports.controller.buildIndex();
+  } catch (error) {
+    const message = `${REASONS.FleetIndexUnavailable} ${describe(describeFailure(error))}`;
+    consoleLog({ level: 'warning', reason: 'FleetIndexUnavailable', message });
+  }
+}

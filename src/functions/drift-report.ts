@@ -19,8 +19,7 @@ app.http('driftReport', {
           : { role: 'CmkKey.Read', act: 'read', key: undefined },
       );
       if (starts) {
-        const call = { id: correlationId, caller: caller.objectId, headers: request.headers };
-        return startDriftCheck(call, services, log);
+        return startDriftCheck({ id: correlationId, caller: caller.objectId }, services, log);
       }
       if (request.method === 'POST') {
         const nextStep = 'Start a check with POST /api/drift.';
@@ -28,7 +27,7 @@ app.http('driftReport', {
           headers: { allow: 'GET' },
         });
       }
-      return report === 'history' ? showHistory(services) : showReport(report, request.headers, services);
+      return report === 'history' ? showHistory(services) : showReport(report, services);
     },
     undefined,
     'later',

@@ -1,7 +1,7 @@
 import { app } from '@azure/functions';
-import { type FleetCall, showFleet, showFleetAccount } from '../fleet/http/fleet-api.ts';
 import { reachesKey } from '../http/access.ts';
 import { partView } from '../http/part.ts';
+import { type FleetCall, showFleet, showFleetAccount } from '../views/fleet-api.ts';
 import { AccountHistories } from './account-histories.ts';
 import { type ApiCall, api } from './api.ts';
 import { tellingOf } from './approvals-beside.ts';

@@ -1,7 +1,6 @@
 import { app, type InvocationContext } from '@azure/functions';
-import { acceptEvent } from '../events/enqueue-key.ts';
+import { acceptEvent } from '../events/accept-event.ts';
 import { REASONS } from '../reasons.ts';
-import { lookAtOnce } from './at-once.ts';
 import { availableServices, logOf } from './available-services.ts';
 import { eventSpan } from './spans.ts';
 import { eventHandler } from './time-limits.ts';
@@ -22,6 +21,7 @@ app.eventGrid<unknown>('keyExpired', {
     });
     // Dependents that are still on the expired version move, should there be a newer one.
     const invocation = { traceContext: context.traceContext, since };
-    await eventSpan(event, invocation, services, () => lookAtOnce(event, services, log));
+    const { key, cause } = event;
+    await eventSpan(event, invocation, services, () => services.controller.handleEvent(key, cause, log));
   }),
 });

@@ -1,5 +1,6 @@
 import { app, type InvocationContext } from '@azure/functions';
-import { acceptEvent, enqueueRotation } from '../events/enqueue-key.ts';
+import { acceptEvent } from '../events/accept-event.ts';
+import { KEY_WORK } from '../work/messages.ts';
 import { availableServices, logOf } from './available-services.ts';
 import { eventSpan } from './spans.ts';
 import { eventHandler } from './time-limits.ts';
@@ -12,6 +13,7 @@ app.eventGrid<unknown>('keyNearExpiry', {
     const event = acceptEvent(delivered, 'Microsoft.KeyVault.KeyNearExpiry', services, log);
     if (!event) return;
     const invocation = { traceContext: context.traceContext, since };
-    await eventSpan(event, invocation, services, () => enqueueRotation(event, services, log));
+    const work = { kind: 'rotate', key: event.key.id, cause: event.cause, attempt: 0 } as const;
+    await eventSpan(event, invocation, services, () => services.queue.send(KEY_WORK, work));
   }),
 });

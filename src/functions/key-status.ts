@@ -1,10 +1,10 @@
 import { app } from '@azure/functions';
 import { keyOfCall } from '../break-glass/key-of-route.ts';
 import { keyStatus } from '../break-glass/key-status.ts';
-import { statusContent } from '../break-glass/to-json.ts';
 import { conditional } from '../http/etag.ts';
 import { jsonResponse } from '../http/json-response.ts';
 import { partContent } from '../http/part.ts';
+import { statusContent } from '../views/key.ts';
 import { api } from './api.ts';
 import { withApprovals } from './approvals-beside.ts';
 import { sharedCalls } from './shared-calls.ts';

@@ -1,5 +1,5 @@
 import { app } from '@azure/functions';
-import { showKeys } from '../overview/http/keys-api.ts';
+import { showKeys } from '../views/key-list.ts';
 import { api } from './api.ts';
 import { withApprovals } from './approvals-beside.ts';
 import { keyLister } from './shared-calls.ts';

@@ -1,7 +1,6 @@
 import { app } from '@azure/functions';
 import { reachesKey, reachesVault } from '../http/access.ts';
-import { showNow } from '../now/now-api.ts';
-import type { NowSight } from '../now/now-view.ts';
+import { type NowSight, showNow } from '../views/now.ts';
 import { type ApiCall, api } from './api.ts';
 import { maySee, tellingOf } from './approvals-beside.ts';
 import { nowBoard } from './shared-calls.ts';

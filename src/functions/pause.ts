@@ -3,8 +3,8 @@ import { handleAskPause } from '../break-glass/handle-pause-approval.ts';
 import { callOf } from '../break-glass/to-json.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { jsonResponse } from '../http/json-response.ts';
-import { handlePause, handleResume, pauseOf } from '../rollout/http/control-api.ts';
-import { PAUSE_REQUEST, RESUME_REQUEST } from '../rollout/http/schemas.ts';
+import { handlePause, handleResume, pauseOf } from '../orders/http/pause-api.ts';
+import { PAUSE_REQUEST, RESUME_REQUEST } from '../orders/http/pause-schemas.ts';
 import { api } from './api.ts';
 
 app.http('pause', {

@@ -1,12 +1,13 @@
 import { app } from '@azure/functions';
-import type { RekeyOrder } from '../fleet/rekey-order.ts';
 import { type RouteKey, reachesKey } from '../http/access.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { Role } from '../http/roles.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { alterRekey, listRekeys, orderRekey, rekeyOrdered, showRekey } from '../rekey/http/rekey-api.ts';
-import { REKEY_CHANGE, REKEY_REQUEST } from '../rekey/http/schemas.ts';
+import { alterRekey, listRekeys, orderRekey, rekeyOrdered, showRekey } from '../orders/http/rekey-api.ts';
+import { REKEY_CHANGE, REKEY_REQUEST } from '../orders/http/rekey-schemas.ts';
+import type { RekeyCall } from '../orders/order-rekey.ts';
+import type { Rekey } from '../orders/standing-orders.ts';
 import { type ApiCall, api } from './api.ts';
 import { flag } from './flag.ts';
 import { rekeyPorts } from './rekey-ports.ts';
@@ -23,16 +24,17 @@ app.http('rekeys', {
       // First of all: an order that is not there must not look otherwise to a reader than one that is.
       if (request.method !== 'GET') requireFor({ role: 'Cmk.Operate', act: 'change', key: 'later' });
       if (request.method === 'GET') {
-        if (id !== undefined) return showRekey(await inReach(id, 'CmkKey.Read', call), services);
-        return listRekeys((order) => keysOf(order).every((key) => isReached(key, call)), services);
+        const ports = rekeyPorts(services);
+        if (id !== undefined) return showRekey((await inReach(id, 'CmkKey.Read', call)).id, ports);
+        return listRekeys((order) => keysOf(order).every((key) => isReached(key, call)), ports);
       }
       if (request.method === 'POST' && id === undefined) return start(call);
       if (request.method !== 'DELETE' || id === undefined) throw notAllowed();
       await inReach(id, 'Cmk.Operate', call);
       const why = reasonOf(call);
       const others = new URLSearchParams([...request.query].filter(([name]) => name !== 'reason'));
-      const what = flag(others, 'keep') ? 'end' : 'takeBack';
-      return alterRekey({ id, what, why }, call, rekeyPorts(services), call.log);
+      const act = flag(others, 'keep') ? 'end' : 'takeBack';
+      return alterRekey({ id, act, why }, callerOf(call), rekeyPorts(services), call.log);
     },
     undefined,
     'later',
@@ -52,7 +54,7 @@ app.http('changeRekey', {
       }
       await inReach(id, 'Cmk.Operate', call);
       const { reason: why } = await readJsonBody(call.request, REKEY_CHANGE);
-      return alterRekey({ id, what: change, why }, call, rekeyPorts(call.services), call.log);
+      return alterRekey({ id, act: change, why }, callerOf(call), rekeyPorts(call.services), call.log);
     },
     undefined,
     'later',
@@ -60,26 +62,30 @@ app.http('changeRekey', {
 });
 
 async function start(call: ApiCall) {
-  const { request, caller, correlationId, services, log, requireOn } = call;
+  const { request, services, log, requireOn } = call;
   const dryRun = flag(request.query, 'dryRun');
   const body = await readJsonBody(request, REKEY_REQUEST);
   for (const name of [body.from, body.to]) {
     const [vault = '', key = ''] = name.split('/');
     requireOn({ vault, key }, 'Cmk.Operate');
   }
+  return orderRekey(body, { ...callerOf(call), dryRun }, rekeyPorts(services), log);
+}
+
+/** As the audit trail names callers. */
+function callerOf({ caller, correlationId }: ApiCall): RekeyCall {
   const { objectId, appId, kind, tokenId, name } = caller;
-  const asker = { objectId, appId, kind, tokenId, name };
-  return orderRekey(body, { caller: asker, correlationId, dryRun }, rekeyPorts(services), log);
+  return { caller: { objectId, appId, kind, tokenId, name }, correlationId };
 }
 
 /** The order, if the caller's role reaches both of its keys. @throws {@link HttpProblem} 403, 404, 503 */
-async function inReach(id: string, role: Role, { services, requireOn }: ApiCall): Promise<RekeyOrder> {
+async function inReach(id: string, role: Role, { services, requireOn }: ApiCall): Promise<Rekey> {
   const order = await rekeyOrdered(id, services);
   for (const key of keysOf(order)) requireOn(key, role);
   return order;
 }
 
-function keysOf({ from, to }: RekeyOrder): RouteKey[] {
+function keysOf({ from, to }: Rekey): RouteKey[] {
   return [from, to].flatMap((key) => {
     const { vaultName, keyName } = parseKeyIdentifier(key) ?? {};
     return vaultName && keyName ? [{ vault: vaultName, key: keyName }] : [];

@@ -1,6 +1,6 @@
 import { app } from '@azure/functions';
 import { keyOfCall } from '../break-glass/key-of-route.ts';
-import { showRotation, showRotations } from '../rollout/http/rotation-api.ts';
+import { showRotation, showRotations } from '../views/rotation.ts';
 import { api } from './api.ts';
 
 app.http('rotations', {

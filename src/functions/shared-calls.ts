@@ -1,10 +1,10 @@
 import type { HttpHandler, HttpRequest, HttpResponseInit } from '@azure/functions';
 import { KnownApprovals } from '../approvals/known-approvals.ts';
 import { SharedCalls } from '../break-glass/shared-calls.ts';
-import { FleetSnapshots } from '../fleet/http/fleet-snapshot.ts';
 import { GivingWay } from '../http/give-way.ts';
-import { NowBoard } from '../now/read-now.ts';
-import { KeyLister } from '../overview/list-keys.ts';
+import { FleetSnapshots } from '../views/fleet-snapshot.ts';
+import { KeyLister } from '../views/key-list.ts';
+import { NowBoard } from '../views/read-now.ts';
 
 // Of this instance, for more than one call.
 

@@ -8,9 +8,10 @@ import type { Outcome } from '../work/outcome.ts';
 type Invocation = Pick<InvocationContext, 'traceContext'>;
 
 const NAMES: Readonly<Record<Work['kind'], string>> = {
-  key: 'look at key',
+  key: 'reconcile key',
   account: 'look at account',
   scopes: 'ask for scopes',
+  subscriptions: 'reconcile subscriptions',
   rotate: 'rotate when due',
   rotation: 'follow rotation',
   rekey: 'carry out re-key',

@@ -13,10 +13,8 @@ export const TIME_LIMITS = {
   keyWork: 10 * 60_000,
   /** Event Grid waits 30 s for an answer ("Event Grid message delivery and retry"), and then sends the event again. */
   event: 25_000,
-  /** Disabling a revoked key again before its event is queued, which the rest of the time is for. */
-  eventLook: 12_000,
-  /** Looking at the key of an event and at its first accounts: what takes longer goes on, or is done from the queue. */
-  eventWork: 8_000,
+  /** Finding what is overdue, and messaging it. */
+  sweep: 100_000,
   /** The keys of all Managed HSMs; half of it for those that are begun. */
   hsmWatch: 4 * 60_000,
   /** One notification: a lease, a request to its receiver of 10 s, and what is noted of it. */

@@ -58,7 +58,7 @@ export function appApi(address: string, audience: string, credential: TokenCrede
           LOOK,
         );
       }
-      if (status < 300) return checked(body, shape, `${address}${path}`);
+      if (status < 300) return checkAnswer(body, shape, `${address}${path}`);
       const { reason: because, detail, nextStep = '' } = refusal.data;
       const reason = because === 'NoDriftReport' ? because : (REASON_OF[status] ?? 'ServiceUnavailable');
       throw new CmkError(reason, `The app answers ${status}${detail === undefined ? '.' : `: ${detail}`}`, nextStep);
@@ -84,7 +84,8 @@ function urlOf(address: string, path: string): string {
   throw new CmkError('ServiceUnavailable', `${address} names a next page that is none of its own: ${path}.`, LOOK);
 }
 
-function checked<T>(body: unknown, shape: z.ZodType<T>, url: string): T {
+/** @throws {@link CmkError} `ServiceUnavailable` for an answer of another shape */
+export function checkAnswer<T>(body: unknown, shape: z.ZodType<T>, url: string): T {
   const result = shape.safeParse(body);
   // Not the parsed copy: fields that this version does not know belong to `--output json` too.
   if (result.success) return body as T;

@@ -109,4 +109,5 @@ const NO_STORAGE: GatherServices['driftStorage'] = {
   managedAccounts: async () => ({}),
   poisonMessages: async () => [],
   deadLetters: async () => [],
+  legacyOrders: async () => [],
 };

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { HttpResponseInit } from '@azure/functions';
 import type { HeaderReader } from '../http/headers.ts';
-import { html } from '../http/html.ts';
 import type { PageConfig } from './page-config.ts';
 import type { PageFile } from './page-files.ts';
 
@@ -32,7 +31,7 @@ const CONFIG = '{{config}}';
 /** A document, with the sign-in of this deployment. Asked for anew each time, and answered by 304 while it is the same. */
 export function serveDocument(file: PageFile, config: PageConfig | undefined, headers: HeaderReader): HttpResponseInit {
   const text = Buffer.from(file.bytes).toString('utf8');
-  const body = text.replace(CONFIG, () => html`${JSON.stringify(config ?? {})}`.text);
+  const body = text.replace(CONFIG, () => inAttribute(JSON.stringify(config ?? {})));
   const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 27)}"`;
   const common = {
     ...COMMON,
@@ -68,4 +67,9 @@ export function serveFile({ type, bytes, gzipped }: PageFile, headers: HeaderRea
 function hasIt(headers: HeaderReader, etag: string): boolean {
   const known = (headers.get('if-none-match') ?? '').split(',').map((one) => one.trim().replace(/^W\//, ''));
   return known.includes(etag) || known.includes('*');
+}
+
+/** Text for a quoted attribute. */
+function inAttribute(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.codePointAt(0)};`);
 }

@@ -6,7 +6,7 @@ import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { KEY_WORK, type Work } from '../work/messages.ts';
 import type { SAID } from '../work/who-and-why.ts';
-import type { WorkQueue } from '../work/work-queue-client.ts';
+import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
 import { inTime } from './in-time.ts';
 import { callCause, KEY_IF_KILLED, SECOND_LOOKS, sendKeyLooks, type WhoAndWhy } from './look-message.ts';
 import type { RevocationStamp } from './revocation.ts';
@@ -175,14 +175,14 @@ export function watchEffect(
   return inTime('The effect on the file shares is not watched', () => queue.send(KEY_WORK, work));
 }
 
-/** Has every dependent of a restored key looked at. */
-export function lookAtDependents(
+/** Has the uses of a restored key moved to its newest version. */
+export function reconcileRestored(
   key: ManagedKey,
   { correlationId }: RevocationCall,
-  { queue, now }: BesideServices,
+  { requestKey, now }: Pick<BesideServices, 'now'> & { readonly requestKey: RequestKey },
 ): Promise<string[]> {
-  const work: Work = { kind: 'key', key: key.id, cause: callCause('restore', correlationId, now()), attempt: 0 };
-  return inTime('The dependents are not looked at; the next drift check does it', () => queue.send(KEY_WORK, work));
+  const cause = callCause('restore', correlationId, now());
+  return inTime('Its uses are not moved now; the next drift check does it', () => requestKey(key.id, cause));
 }
 
 /** Two people may restore one revocation at the same moment: each is on record. */

@@ -1,13 +1,14 @@
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
+import type { RequestKey } from '../work/work-queue-client.ts';
 import {
   type Audited,
   type BesideServices,
   lookAgain,
-  lookAtDependents,
   lookIfKilled,
   NOT_AUDITED,
   type RevocationCall,
+  reconcileRestored,
   watchEffect,
   writeDown,
 } from './record-revocation.ts';
@@ -23,6 +24,7 @@ export interface AccountReadiness {
 }
 
 interface RestoreUseCase extends RestoreServices, BesideServices {
+  readonly requestKey: RequestKey;
   /** Whether each dependent could use the key; it is begun beside the restore and never throws. */
   readonly readiness: (
     key: ManagedKey,
@@ -81,7 +83,7 @@ export async function restore(
     ),
     ifKilled,
     result.revocation && isLetThrough(end) ? lookAgain(spelled, 'restore', call, services) : [],
-    lookAtDependents(spelled, call, services),
+    reconcileRestored(spelled, call, services),
     watchEffect(spelled, 'restore', call, services),
   ]);
   return { ...result, ...audited, accounts: access.accounts, warnings: [...access.warnings, ...notDone.flat()] };

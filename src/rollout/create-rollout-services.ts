@@ -8,18 +8,18 @@ import type { FleetIndex } from '../fleet/fleet-index.ts';
 import type { FleetTable } from '../fleet/fleet-rows.ts';
 import { createRotationNotes, type RotationNotes } from '../fleet/rotation-notes.ts';
 import type { Keys } from '../keys/key-client.ts';
+import { KnownOrders } from '../orders/known-orders.ts';
+import { createOrdersStore, type OrdersStore } from '../orders/standing-orders-client.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
-import { type ControlStore, createControlStore } from './control-client.ts';
 import { canaryProbe, type ProbeCanaries } from './probe-canaries.ts';
 import { createRollout } from './rollout.ts';
-import { StandingControl } from './standing-control.ts';
 
 export interface RolloutServices {
   readonly rotationNotes: RotationNotes;
   /** What operators have ordered, where it is kept; and as this instance knows it. */
-  readonly controlStore: ControlStore;
-  readonly control: StandingControl;
+  readonly orderStore: OrdersStore;
+  readonly control: KnownOrders;
   /** When, and in which order, accounts are moved. */
   readonly rollout: Rollout;
   readonly probeCanaries: ProbeCanaries;
@@ -46,10 +46,10 @@ export function createRolloutServices(
     },
   credential: () => TokenCredential,
 ): RolloutServices {
-  const controlStore = createControlStore(ports.settings, credential);
-  const control = new StandingControl(controlStore, ports.now);
+  const orderStore = createOrdersStore(ports.settings, credential);
+  const control = new KnownOrders(orderStore, ports.now);
   const rotationNotes = createRotationNotes(ports.table);
   const writeBudgets = writesOf(ports.settings.budgetShare);
   const rollout = createRollout({ ...ports, control, rotationNotes, writeBudgets });
-  return { rotationNotes, controlStore, control, rollout, probeCanaries: canaryProbe(ports), writeBudgets };
+  return { rotationNotes, orderStore, control, rollout, probeCanaries: canaryProbe(ports), writeBudgets };
 }

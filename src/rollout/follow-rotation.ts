@@ -72,7 +72,8 @@ class Follower {
     const { control, now, rotationNotes } = this.#ports;
     // Before anything is sent: whoever cannot note it would send it again at each try.
     await rotationNotes.put({ key: this.#key.id, lookedOn: now().toISOString() });
-    if (await control.pause(this.#key.id, this.#log)) {
+    await control.refresh(this.#log);
+    if (control.pauseNow(this.#key.id)) {
       // However long that is, it is no time in which it was looked at.
       return this.#again(SOON_SECONDS, { since: now().toISOString() });
     }

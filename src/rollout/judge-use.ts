@@ -1,7 +1,6 @@
 import type { FleetOutcome, FleetUse } from '../fleet/fleet-index.ts';
-import type { KeyUse } from '../fleet/key-use.ts';
+import { keyUseOf } from '../fleet/key-use.ts';
 import { planKeyUse } from '../fleet/plan.ts';
-import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { activeFrom, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { Reason } from '../reasons.ts';
 import { hasBeenSince } from '../time/has-been-since.ts';
@@ -74,10 +73,4 @@ export function judgeUse(use: FleetUse, goal: RotationGoal): JudgedUse {
 /** What the last look came to, in this rotation: what came of an earlier one says nothing of it, nor does a time still to come. */
 export function outcomeSince({ outcome }: FleetUse, { startedOn, now }: RotationGoal): FleetOutcome | undefined {
   return hasBeenSince(outcome?.at, startedOn.getTime() - 1, now) ? outcome : undefined;
-}
-
-/** As Storage would tell it. */
-export function keyUseOf({ key, pinned, current, mode }: FleetUse): KeyUse {
-  const { vaultUri = '', keyName = '' } = parseKeyIdentifier(key) ?? {};
-  return { vaultUri, keyName, pinned: mode === 'pinned' ? pinned : undefined, current };
 }

@@ -2,6 +2,8 @@ import { timeBoxed } from '../azure/deadline.ts';
 import { lastName, parseResourceId } from '../azure/resource-id.ts';
 import { type DataServices, type ProbeResult, probe } from '../effect/probe.ts';
 import { type PlaceLists, targetsOfAccount } from '../effect/probe-targets.ts';
+import type { ControllerPorts } from '../fleet/controller.ts';
+import { REASONS } from '../reasons.ts';
 
 /** Time for asking all of them. Milliseconds. */
 const ASKING_MS = 30_000;
@@ -27,5 +29,18 @@ export function canaryProbe(services: PlaceLists & DataServices & { readonly now
       failing: results.filter(({ state }) => state === 'blocked').map(inWords),
       unseen: results.filter(({ account, state }) => state === 'unknown' && !told.has(account)).map(inWords),
     };
+  };
+}
+
+/** The same as the controller asks it: what cannot be told of a canary is logged, and holds up nothing. */
+export function probeCanary(probeCanaries: ProbeCanaries): ControllerPorts['probe'] {
+  return async (canaries, target, log) => {
+    const { failing, unseen } = await probeCanaries(canaries);
+    if (failing.length > 0) return { unwell: failing.join(', ') };
+    if (unseen.length > 0) {
+      const message = `${REASONS.CanaryUnseen} ${unseen.join(', ')}.`;
+      log({ level: 'warning', reason: 'CanaryUnseen', message, version: target });
+    }
+    return 'proven';
   };
 }

@@ -1,6 +1,7 @@
 import type { Budget } from '../azure/pacer.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import type { FleetUse } from '../fleet/fleet-index.ts';
+import { secondsFor } from '../fleet/rotation-progress.ts';
 import type { Reason } from '../reasons.ts';
 import { type JudgedUse, judgeUse, outcomeSince, type RotationGoal, type UseState } from './judge-use.ts';
 
@@ -156,16 +157,6 @@ export class ProgressCount {
     if (this.#waitingUses.length < 2 * MOST_NAMED) return;
     this.#waitingUses = this.#waitingUses.sort(byLookedOn).slice(0, MOST_NAMED);
   }
-}
-
-/** How long so many calls take, in seconds, where what comes at once is free. */
-export function secondsFor(calls: number, budgets: readonly Budget[]): number {
-  return Math.max(
-    0,
-    ...budgets.map(
-      (budget) => (Math.max(0, calls - (budget.burst ?? budget.calls)) * budget.perMs) / budget.calls / 1000,
-    ),
-  );
 }
 
 function noneYet(): Record<UseState, number> {

@@ -5,12 +5,12 @@ import { type RotationNote, type RotationNotes, unwellWith } from '../fleet/rota
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { KnownOrders } from '../orders/known-orders.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import { type Exemption, exemptUses } from '../settings/exemption.ts';
 import { rotationGoal } from './judge-use.ts';
 import { ProgressCount, type RotationProgress } from './progress.ts';
 import { type RotationStage, StageCount } from './stage.ts';
-import type { StandingControl } from './standing-control.ts';
 
 /** What how far a rotation is goes by, beside the key's versions. */
 export interface ComputeRotationPorts {
@@ -23,7 +23,7 @@ export interface ComputeRotationPorts {
   readonly inSight: InSight;
   readonly fleet: Pick<FleetIndex, 'uses'>;
   readonly rotationNotes: RotationNotes;
-  readonly control: Pick<StandingControl, 'isOrderedOn' | 'lastReleased'>;
+  readonly control: Pick<KnownOrders, 'isOrderedOn' | 'lastReleased'>;
   /** What Azure takes of writes in one subscription and region. */
   readonly writeBudgets: readonly Budget[];
   readonly now: () => Date;
@@ -88,7 +88,7 @@ export async function computeRotation(
     canaries: settings.canary,
     proven: note?.canary === goal.target.version,
     unwell: unwellWith(goal.target.version, note),
-    orderedOn: control.isOrderedOn(key.id, { version: goal.target.version, startedOn: goal.startedOn }),
+    orderedOn: control.isOrderedOn(key.id, goal.target),
   });
   const isExempt = exemptUses(settings.drift.exemptions, now());
   const isLookedAfter = usesLookedAfter(subscriptions);

@@ -1,17 +1,18 @@
 import type { Hold, Rollout, Stage } from '../accounts/rollout.ts';
 import { describe, describeFailure, type Failure, mayPass } from '../azure/failure.ts';
+import { secondsFor } from '../fleet/rotation-progress.ts';
 import { type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
+import { KNOWN_MS, type KnownOrders } from '../orders/known-orders.ts';
+import type { PauseOrder } from '../orders/standing-orders.ts';
 import { REASONS } from '../reasons.ts';
 import { CLOCKS_MS } from '../time/spans.ts';
 import { type Cause, KEY_WORK, type RotationWork } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
-import type { Pause } from './pause.ts';
-import { type RotationProgress, secondsFor } from './progress.ts';
+import type { RotationProgress } from './progress.ts';
 import { computeRotation, type ReadRotationPorts, type RotationReading } from './read-rotation.ts';
 import type { RotationStage } from './stage.ts';
-import { BELIEVED_MS, type StandingControl } from './standing-control.ts';
 
 /** What waits asks again so soon, so that the end of a pause is felt within a minute. Seconds. */
 const ASK_AGAIN_SECONDS = 60;
@@ -26,7 +27,7 @@ const PASSING_SECONDS = 15;
 const MOST_REMEMBERED = 1_000;
 
 export type RolloutPorts = ReadRotationPorts & {
-  readonly control: StandingControl;
+  readonly control: KnownOrders;
   readonly queue: Pick<WorkQueue, 'send'>;
 };
 
@@ -41,7 +42,7 @@ export function createRollout(ports: RolloutPorts): Rollout {
     const nowMs = now().getTime();
     const name = key.id.toLowerCase();
     const known = stages.get(name);
-    if (known && !versions && nowMs - known.atMs < BELIEVED_MS) return known.stage;
+    if (known && !versions && nowMs - known.atMs < KNOWN_MS) return known.stage;
     if (nowMs < outage.untilMs) return Promise.resolve(FREE);
     if (stages.size >= MOST_REMEMBERED) stages.clear();
     const stage = readStage(key, versions, ports, outage, log);
@@ -49,7 +50,10 @@ export function createRollout(ports: RolloutPorts): Rollout {
     return stage;
   };
   return {
-    paused: async (key, log) => holdOf(await control.pause(key.id, log), now()),
+    async paused(key, log) {
+      await control.refresh(log);
+      return holdOf(control.pauseNow(key.id), now());
+    },
     pausedNow: (key) => holdOf(control.pauseNow(key.id), now()),
     stage: stageOf,
     async heldNow(key, account, versions, log) {
@@ -67,7 +71,7 @@ export function createRollout(ports: RolloutPorts): Rollout {
   };
 }
 
-function holdOf(pause: Pause | undefined, now: Date): Hold | undefined {
+function holdOf(pause: PauseOrder | undefined, now: Date): Hold | undefined {
   if (!pause) return undefined;
   const endsIn = pause.until ? (Date.parse(pause.until) - now.getTime()) / 1000 : ASK_AGAIN_SECONDS;
   const until = pause.until ? ` until ${pause.until}` : '';

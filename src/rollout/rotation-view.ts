@@ -1,6 +1,6 @@
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { PauseOrder } from '../orders/standing-orders.ts';
 import { REASONS } from '../reasons.ts';
-import type { Pause } from './pause.ts';
 import type { RotationProgress } from './progress.ts';
 import type { RotationReading } from './read-rotation.ts';
 import { holdOfStage, isHeld } from './rollout.ts';
@@ -19,7 +19,7 @@ export interface RotationView extends Partial<RotationProgressView> {
   readonly reason?: string;
   /** The reason in words, and what an administrator has to change before a retry can succeed. */
   readonly detail?: string;
-  readonly pause?: Pause;
+  readonly pause?: PauseOrder;
   readonly stage?: Pick<RotationStage, 'name' | 'state' | 'counts'>;
   /** Subscriptions of which the accounts were not listed yet, where all that is known is where it should be. */
   readonly unlisted?: number;
@@ -28,7 +28,7 @@ export interface RotationView extends Partial<RotationProgressView> {
 type RotationProgressView = Omit<RotationProgress, 'state'>;
 
 /** The one place in which it is decided what the state of a rotation is called. */
-export function viewRotation(key: ManagedKey, read: RotationReading, pause: Pause | undefined): RotationView {
+export function viewRotation(key: ManagedKey, read: RotationReading, pause: PauseOrder | undefined): RotationView {
   const paused = pause ? { pause } : {};
   if (read.blocked) return { key: key.id, state: 'blocked', reason: read.blocked, ...paused };
   const { state, ...progress } = read.progress;

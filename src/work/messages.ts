@@ -10,10 +10,15 @@ import { CLOSES, MOST_CHARACTERS, SAID, STAMP } from './who-and-why.ts';
 export const KEY_WORK = 'key-work';
 /** Queue of work about one storage account. */
 export const ACCOUNT_WORK = 'account-work';
+/** Queue of hints that subscriptions have work items. */
+export const FLEET_WORK = 'fleet-work';
 /** Queue of notifications that are on their way. */
 export const NOTIFY_WORK = 'notify-work';
-export type WorkQueueName = typeof KEY_WORK | typeof ACCOUNT_WORK | typeof NOTIFY_WORK;
-export const WORK_QUEUES: readonly WorkQueueName[] = [KEY_WORK, ACCOUNT_WORK, NOTIFY_WORK];
+export type WorkQueueName = typeof KEY_WORK | typeof FLEET_WORK | typeof ACCOUNT_WORK | typeof NOTIFY_WORK;
+export const WORK_QUEUES: readonly WorkQueueName[] = [KEY_WORK, FLEET_WORK, ACCOUNT_WORK, NOTIFY_WORK];
+
+/** Subscriptions that one message names at most. */
+export const MOST_SUBSCRIPTIONS = 10;
 
 /**
  * Why the work is there. It is carried along by all that comes of it, and logged. Nothing is decided by it but that what the
@@ -43,6 +48,16 @@ const carried = {
 
 /** Until when the queue hides it (ISO 8601). For a person who reads the queue; the app decides nothing by it. */
 const due = z.iso.datetime().optional();
+
+/** "Read the work items of these subscriptions." The items are the truth: a message that lies costs a few reads. */
+const fleetWork = z.object({
+  kind: z.literal('subscriptions'),
+  subscriptions: z.array(z.guid()).min(1).max(MOST_SUBSCRIPTIONS),
+  /** How often it was requeued since another worker held the lease. */
+  tries: z.int().min(0).max(100).default(0),
+  due,
+  ...carried,
+});
 
 /** "Look at this key." */
 const keyWork = z.object({
@@ -204,6 +219,7 @@ export type Cause = z.output<typeof cause>;
 export function isByCheck({ by }: Cause): boolean {
   return by === 'drift';
 }
+export type FleetQueueWork = z.output<typeof fleetWork>;
 export type KeyWork = z.output<typeof keyWork>;
 export type AccountWork = z.output<typeof accountWork>;
 export type ScopesWork = z.output<typeof scopesWork>;
@@ -219,8 +235,9 @@ export type NotifyWork = z.output<typeof notifyWork>;
 export type KeyQueueWork = z.output<typeof keyQueueWork>;
 /** What waits in {@link ACCOUNT_WORK}. */
 export type AccountQueueWork = z.output<typeof accountQueueWork>;
-export type Work = KeyQueueWork | AccountQueueWork | NotifyWork;
+export type Work = KeyQueueWork | FleetQueueWork | AccountQueueWork | NotifyWork;
 
+export const parseFleetWork = parserOf(fleetWork);
 export const parseKeyWork = parserOf(keyWork);
 export const parseRotationWork = parserOf(rotationWork);
 export const parseAccountWork = parserOf(accountWork);

@@ -123,6 +123,7 @@ function placeOf(work: Work): string {
   if (work.kind === 'notify') return work.target;
   if (work.kind === 'accountRevocation') return work.account;
   if (work.kind === 'approval') return work.approval;
+  if (work.kind === 'subscriptions') return work.subscriptions[0] ?? '';
   return 'account' in work ? `${work.account.split('/')[2]}/${work.location}` : work.key;
 }
 

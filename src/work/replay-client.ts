@@ -1,9 +1,11 @@
 import type { QueueServiceClient } from '@azure/storage-queue';
 import {
   ACCOUNT_WORK,
+  FLEET_WORK,
   KEY_WORK,
   NOTIFY_WORK,
   parseAccountQueueWork,
+  parseFleetWork,
   parseKeyQueueWork,
   parseNotifyWork,
   type Work,
@@ -15,6 +17,7 @@ const VISIBILITY_SECONDS = 60;
 
 const PARSERS: Readonly<Record<WorkQueueName, (entry: unknown) => Work>> = {
   [KEY_WORK]: parseKeyQueueWork,
+  [FLEET_WORK]: parseFleetWork,
   [ACCOUNT_WORK]: parseAccountQueueWork,
   [NOTIFY_WORK]: parseNotifyWork,
 };

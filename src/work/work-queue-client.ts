@@ -3,7 +3,7 @@ import { appQueues } from '../azure/app-storage.ts';
 import { unlessMissing } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';
 import { NO_TELEMETRY, type Telemetry } from '../telemetry/telemetry.ts';
-import type { Work, WorkQueueName } from './messages.ts';
+import { type Cause, KEY_WORK, type Work, type WorkQueueName } from './messages.ts';
 import { toQueueDelay } from './retry.ts';
 
 /** Where work waits. Messages are plain JSON (host.json: `messageEncoding` none) and never expire. */
@@ -12,6 +12,24 @@ export interface WorkQueue {
   send(queue: WorkQueueName, work: Work, delaySeconds?: number): Promise<void>;
   /** Puts a message that cannot be done where the host puts those that fail too often, as it was received. */
   poison(queue: WorkQueueName, text: string): Promise<void>;
+}
+
+/**
+ * Has a key reconciled: puts its work item, then its message, either of which is enough.
+ *
+ * @param key identifier without a version
+ * @throws the SDK's error when neither could be put
+ */
+export type RequestKey = (key: string, cause: Cause) => Promise<void>;
+
+/** The same by a message alone: for a caller who may not write to the table of work items. */
+export function requestByMessage(queue: Pick<WorkQueue, 'send'>): RequestKey {
+  return (key, cause) => queue.send(KEY_WORK, { kind: 'key', key, cause, attempt: 0 });
+}
+
+export interface QueueLengths {
+  /** Messages in a queue, hidden ones included, as far as the service knows. */
+  length(queue: WorkQueueName): Promise<number>;
 }
 
 /** For whoever cannot even look into a message. */
@@ -41,7 +59,7 @@ export function createWorkQueue(
   settings: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
   telemetry: Pick<Telemetry, 'traceparent'> = NO_TELEMETRY,
-): WorkQueue & PutBack & HeldMessages {
+): WorkQueue & QueueLengths & PutBack & HeldMessages {
   const textOf = (work: Work): string =>
     JSON.stringify({ ...work, traceparent: telemetry.traceparent() ?? work.traceparent });
   const service = appQueues(settings, credential);
@@ -71,6 +89,7 @@ export function createWorkQueue(
       };
     },
     putBack: (queue, text, delaySeconds) => send(queue, text, toQueueDelay(delaySeconds)),
+    length: async (queue) => (await service.getQueueClient(queue).getProperties()).approximateMessagesCount ?? 0,
     poison: (queue, text) => send(`${queue}-poison`, text, 0),
   };
 }

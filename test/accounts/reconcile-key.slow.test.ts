@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import type { RoleAssignment, StorageAccount } from '../../local/azure/world.ts';
-import { onlyOf, reconcileKey } from '../../src/accounts/reconcile-key.ts';
+import { lookAtKey, onlyOf } from '../../src/accounts/reconcile-key.ts';
 import type { Services } from '../../src/services.ts';
 import { AtMostEvery } from '../../src/work/at-most-every.ts';
 import { ACCOUNT_WORK, KEY_WORK, type KeyWork, parseKeyWork } from '../../src/work/messages.ts';
@@ -21,7 +21,7 @@ const deliver = (work: KeyWork, services: Services = wire.services()) =>
     queueName: KEY_WORK,
     received: { entry: work, dequeueCount: 1 },
     parse: parseKeyWork,
-    run: (parsed) => reconcileKey(parsed, services, wire.log),
+    run: (parsed) => lookAtKey(parsed, services, wire.log),
     reports: new AtMostEvery(3_600_000),
     log: wire.log,
   });

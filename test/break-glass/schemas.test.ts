@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { SCOPE } from '../../src/break-glass/account-schemas.ts';
 import { REVOKE_REQUEST } from '../../src/break-glass/schemas.ts';
 import { isReadable } from '../../src/http/is-readable.ts';
-import { REKEY_CHANGE, REKEY_REQUEST } from '../../src/rekey/http/schemas.ts';
-import { PAUSE_REQUEST } from '../../src/rollout/http/schemas.ts';
+import { PAUSE_REQUEST } from '../../src/orders/http/pause-schemas.ts';
+import { REKEY_CHANGE, REKEY_REQUEST } from '../../src/orders/http/rekey-schemas.ts';
 
 describe('what a caller says', () => {
   it.each([

@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
-import type { KeyStanding, RestoreResponse, RevokeResponse } from '../../src/break-glass/schemas.ts';
+import type { RestoreResponse, RevokeResponse } from '../../src/break-glass/schemas.ts';
 import { SharedCalls } from '../../src/break-glass/shared-calls.ts';
 import { callOf } from '../../src/break-glass/to-json.ts';
+import type { KeyStatus } from '../../src/views/key-schemas.ts';
 import { KEY } from '../support/keys.ts';
 import { person } from './break-glass-fixture.ts';
 
@@ -60,6 +61,6 @@ it('a failure is told to all who share it, and to nobody after', async () => {
   const failing = () => Promise.reject(new Error('no answer'));
   const calls = [1, 2, 3].map(() => shared.status(KEY, 'alice', failing));
   for (const call of calls) await expect(call).rejects.toThrow('no answer');
-  const status = {} as KeyStanding;
+  const status = {} as KeyStatus;
   expect(await shared.status(KEY, 'alice', async () => status)).toBe(status);
 });

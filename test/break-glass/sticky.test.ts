@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { reconcileAccount } from '../../src/accounts/reconcile-account.ts';
-import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
+import { lookAtKey } from '../../src/accounts/reconcile-key.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
 import { rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
@@ -83,7 +83,7 @@ describe('while a key is revoked', () => {
     wire.records.length = 0;
     const seen = wire.azure.requests.last;
 
-    await reconcileKey(key.keyWork(), services, wire.log);
+    await lookAtKey(key.keyWork(), services, wire.log);
     for (const account of [pinned, automatic]) await reconcileAccount(key.accountWork(account), services, wire.log);
 
     expect(wire.sent).toEqual([]);

@@ -3,7 +3,7 @@ import { SECOND_SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { createAppStorage } from '../../local/run/app-storage-client.ts';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import { createFleetTable } from '../../src/fleet/fleet-table-client.ts';
-import { createRotationNotes } from '../../src/fleet/rotation-notes.ts';
+import { createRolloutStore } from '../../src/fleet/rollout-store-client.ts';
 import { readStorageSettings } from '../../src/settings/settings.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { type Site, useProcedures } from '../support/procedures.ts';
@@ -11,23 +11,29 @@ import { type CmkOptions, runCmk } from '../support/run-cmk.ts';
 
 const azurite = useAzurite();
 const procedures = useProcedures();
+/** With every vault of the world as the app's. */
+const known = () => ({
+  AzureWebJobsStorage: azurite.connectionString,
+  CMK_VAULTS: [...procedures.world.vaults.values()].map(({ id }) => id).join(' '),
+});
 const cmk = (args: readonly string[], options: CmkOptions = {}) =>
-  runCmk(procedures, args, { env: { AzureWebJobsStorage: azurite.connectionString }, ...options });
+  runCmk(procedures, args, { env: known(), ...options });
 const none = () => {
   throw new Error('A connection string needs no sign-in.');
 };
 
 beforeEach(() => createAppStorage(azurite.connectionString));
 
-/** Writes down what a look at a key with one account would have. */
+/** Writes what is known of a key with one account, and its rollout. */
 async function noted(site: Site, current: string): Promise<string> {
   const key = `https://${site.vault.name}.vault.azure.net/keys/${site.key}`;
-  const table = createFleetTable(readStorageSettings({ AzureWebJobsStorage: azurite.connectionString }), none);
+  const settings = readStorageSettings({ AzureWebJobsStorage: azurite.connectionString });
   const { id: account, location } = site.account;
   const now = new Date().toISOString();
   const use = { key, account, location, mode: 'pinned', pinned: current, current, readOn: now } as const;
-  await createFleetIndex(table).write([{ put: 'use', use }]);
-  await createRotationNotes(table).put({ key, lookedOn: now });
+  await createFleetIndex(createFleetTable(settings, none)).write([{ put: 'use', use }]);
+  const row = { target: undefined, stage: 'rest', canaries: [], proven: false, unfinished: 0, failed: 0 } as const;
+  await createRolloutStore(settings, none).put(key, { ...row, progressOn: now, checkedOn: now }, undefined);
   return key;
 }
 
@@ -39,7 +45,7 @@ describe('cmk rotation', () => {
     expect(out).toContain(`${site.vault.name}/files-key\tfinished\t1\t0\t0\t0`);
     expect(code).toBe(0);
     const of = (subscriptions: string) => ({
-      env: { AzureWebJobsStorage: azurite.connectionString, CMK_SUBSCRIPTIONS: subscriptions },
+      env: { ...known(), CMK_SUBSCRIPTIONS: subscriptions },
     });
     const status = ['rotation', 'status', site.key, '--vault', site.vault.name];
     expect((await cmk(status, of(' , '))).out).toContain('\tfinished\t1\t');

@@ -1,7 +1,9 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { addAccount } from '../../local/azure/fleet.ts';
+import { useAzurite } from '../support/azurite.ts';
 import { eventually } from '../support/eventually.ts';
+import { indexed } from '../support/indexed.ts';
 import { unique, useProcedures } from '../support/procedures.ts';
 import { onTerminal } from '../support/terminal.ts';
 
@@ -13,10 +15,18 @@ const COLOUR = /\u001b\[\d[\d;]*m/;
 /** The lines that were shown, without what only the terminal acts on. */
 const linesOf = (shown: string) => stripVTControlCharacters(shown).split(/\r*\n/);
 
+const azurite = useAzurite();
+
 function fleet() {
   const site = procedures.site();
-  const account = procedures.encrypted(site);
-  return { site, account, list: `cmk fleet list --vault ${site.vault.name}` };
+  return { site, account: procedures.encrypted(site) };
+}
+
+/** The same, as the index of an app has it. */
+async function known() {
+  const { site, account } = fleet();
+  const env = await indexed(azurite.connectionString, procedures, site, [account]);
+  return { site, account, env, list: `cmk fleet list --vault ${site.vault.name}` };
 }
 
 describe('a table on a terminal', () => {
@@ -24,12 +34,12 @@ describe('a table on a terminal', () => {
     ['as wide as the terminal', 60, ''],
     ['as wide as COLUMNS says', 200, 'COLUMNS=60 '],
   ])('is %s', async (_, columns, set) => {
-    const { site, account, list } = fleet();
-    const terminal = onTerminal(procedures.local, `${set}${list}`, { columns });
+    const { site, account, env, list } = await known();
+    const terminal = onTerminal(procedures.local, `${set}${list}`, { columns, env });
     expect(await terminal.exit).toBe(0);
     const lines = linesOf(terminal.shown());
     expect(lines.filter((line) => line.length > 60)).toEqual([]);
-    expect(lines[0]).toBe('1 account: 1 serving.');
+    expect(lines[0]).toBe('1 account: 1 unknown.');
     expect(lines[1]).toMatch(/^ACCOUNT +REGION +KEY/);
     const text = lines.join('\n');
     expect(text).toContain(account.name);
@@ -38,25 +48,25 @@ describe('a table on a terminal', () => {
   });
 
   it('has whole versions with --wide', async () => {
-    const { site, list } = fleet();
-    const terminal = onTerminal(procedures.local, `${list} --wide`, { columns: 60 });
+    const { site, env, list } = await known();
+    const terminal = onTerminal(procedures.local, `${list} --wide`, { columns: 60, env });
     expect(await terminal.exit).toBe(0);
     expect(terminal.shown()).toContain(site.version.version);
   });
 
   it('has colours, and none with NO_COLOR', async () => {
-    const { list } = fleet();
-    const coloured = onTerminal(procedures.local, list);
+    const { env, list } = await known();
+    const coloured = onTerminal(procedures.local, list, { env });
     expect(await coloured.exit).toBe(0);
     expect(coloured.shown()).toMatch(COLOUR);
-    const plain = onTerminal(procedures.local, list, { env: { NO_COLOR: '1' } });
+    const plain = onTerminal(procedures.local, list, { env: { ...env, NO_COLOR: '1' } });
     expect(await plain.exit).toBe(0);
     expect(plain.shown()).not.toMatch(COLOUR);
   });
 
   it('has neither colours nor a header in a pipe, and the exit code is that of the command', async () => {
-    const { account, list } = fleet();
-    const terminal = onTerminal(procedures.local, `${list} | cat; exit \${PIPESTATUS[0]}`);
+    const { account, env, list } = await known();
+    const terminal = onTerminal(procedures.local, `${list} | cat; exit \${PIPESTATUS[0]}`, { env });
     expect(await terminal.exit).toBe(0);
     expect(terminal.shown()).not.toMatch(COLOUR);
     expect(linesOf(terminal.shown())[0]).toMatch(new RegExp(`^${account.name}\t`));
@@ -77,8 +87,8 @@ describe('a command line that is not right, on a terminal', () => {
 
 describe('a reader who goes away', () => {
   it('ends a command in the middle of nothing, with its own exit code', async () => {
-    const { list } = fleet();
-    const terminal = onTerminal(procedures.local, `${list} | head -0; exit \${PIPESTATUS[0]}`);
+    const { env, list } = await known();
+    const terminal = onTerminal(procedures.local, `${list} | head -0; exit \${PIPESTATUS[0]}`, { env });
     expect(await terminal.exit).toBe(0);
     expect(terminal.shown()).not.toMatch(/EPIPE|^ {4}at /m);
   });

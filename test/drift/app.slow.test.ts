@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CLIENT_IDS, CMK_API_AUDIENCE } from '../../local/azure/constants.ts';
 import type { DriftReport } from '../../src/drift/report.ts';
-import type { FleetListAnswer } from '../../src/fleet/http/schemas.ts';
+import type { FleetListAnswer } from '../../src/views/fleet-schemas.ts';
 import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { outsider } from './outsider.ts';
@@ -60,14 +60,6 @@ describe('the drift calls', () => {
     expect(answer.status).toBe(200);
     const operator = app.azure.world.principals.get(CLIENT_IDS.operator);
     expect(await answer.json()).toMatchObject({ by: 'operator', caller: operator?.objectId });
-  });
-
-  it('show a page to whoever asks for one, under a policy that lets nothing run', async () => {
-    const page = await call('', 'revoker', { accept: 'text/html' });
-    expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8');
-    expect(page.headers.get('content-security-policy')).toMatch(/default-src 'none'.*frame-ancestors 'none'/);
-    expect(page.headers.get('vary')).toContain('accept');
-    expect(await page.text()).toContain('<h1>Drift report</h1>');
   });
 
   it.each([

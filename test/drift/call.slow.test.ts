@@ -10,7 +10,6 @@ import { eventually } from '../support/eventually.ts';
 import { useWire } from '../support/wire.ts';
 
 const wire = useWire();
-const headers = new Headers();
 const MINUTE_MS = 60_000;
 
 const bodyOf = ({ body }: { body?: unknown }) => JSON.parse(String(body)) as Record<string, unknown>;
@@ -18,7 +17,7 @@ const bodyOf = ({ body }: { body?: unknown }) => JSON.parse(String(body)) as Rec
 /** What is answered for a report, as another instance of the app answers, which runs no check itself. */
 async function asked(id: string): Promise<{ status: number | undefined; reason?: string; nextStep?: string }> {
   try {
-    return { status: (await showReport(id, headers, wire.services())).status };
+    return { status: (await showReport(id, wire.services())).status };
   } catch (error) {
     if (!(error instanceof HttpProblem)) throw error;
     const { status, reason, nextStep } = error;
@@ -33,14 +32,14 @@ function check(id: string, change: Partial<RunningCheck> = {}): RunningCheck {
 describe('a check that takes longer than its caller waits', () => {
   it('answers 202 with where the report will be, goes on, and is there in the end', async () => {
     const services = wire.services();
-    const answer = await startDriftCheck({ id: 'slow', caller: 'operator', headers }, services, wire.log, 0);
+    const answer = await startDriftCheck({ id: 'slow', caller: 'operator' }, services, wire.log, 0);
     expect(answer).toMatchObject({ status: 202, headers: { location: '/api/drift/slow', 'retry-after': '10' } });
     expect(bodyOf(answer)).toMatchObject({ id: 'slow', state: 'running', by: 'operator', caller: 'operator' });
     expect(DRIFT_RESPONSES.DriftStarted.parse(bodyOf(answer))).toEqual(bodyOf(answer));
     // Asked for meanwhile, it is under way.
-    expect((await showReport('slow', headers, services)).status).toBe(202);
+    expect((await showReport('slow', services)).status).toBe(202);
     const done = await eventually('the report', async () => {
-      const shown = await showReport('slow', headers, services);
+      const shown = await showReport('slow', services);
       return shown.status === 200 && shown;
     });
     expect(JSON.parse(String(done.body))).toMatchObject({ id: 'slow', by: 'operator', caller: 'operator' });
@@ -52,7 +51,7 @@ describe('a check that takes longer than its caller waits', () => {
   it('is under way for every instance, since when and by whom, as long as it can be', async () => {
     const begun = check('elsewhere');
     await wire.services().driftStorage.begin(begun);
-    const answer = await showReport('elsewhere', headers, wire.services());
+    const answer = await showReport('elsewhere', wire.services());
     expect(answer).toMatchObject({ status: 202, headers: { location: '/api/drift/elsewhere' } });
     expect(bodyOf(answer)).toEqual({ ...begun, location: '/api/drift/elsewhere', state: 'running' });
     wire.azure.clock.advance((LONGEST_MINUTES.operator - 1) * MINUTE_MS);

@@ -1,13 +1,10 @@
+import { TableClient } from '@azure/data-tables';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { CLIENT_IDS, SUBSCRIPTION_ID, WORKSPACE_ID } from '../../local/azure/constants.ts';
 import { addIdentity, addOtherResource, addVault, allowStorage } from '../../local/azure/fleet.ts';
-import type { StorageAccount } from '../../local/azure/world.ts';
-import { accountOfCall, revocableOfCall } from '../../src/break-glass/account-of-call.ts';
-import { handleAccountRevoke } from '../../src/break-glass/handle-account-revoke.ts';
 import type { DriftReport, Finding } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
-import { revokedPart } from '../../src/revocation/account-record.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import type { Services } from '../../src/services.ts';
 import { Az } from '../az/az.ts';
@@ -39,19 +36,6 @@ function pinnedAccount(options: Parameters<TestKey['account']>[1] = {}) {
   const newer = key.add();
   const account = key.account('pinned', { key: key.use('pinned', newer), ...options });
   return { key, newer, account };
-}
-
-/** An account with an identity of its own, revoked by the app, or one of its scopes. */
-async function revokedAlone(scope?: string): Promise<StorageAccount> {
-  const key = new TestKey(world());
-  const account = key.account('pinned', { identity: undefined as never, scopes: [{ name: 'scope1', key: key.use() }] });
-  const services = wire.services(noFix);
-  const id = await accountOfCall(account.name, services);
-  const revocable = await revocableOfCall(id, revokedPart(scope), services);
-  const confirm = scope === undefined ? account.name : `${account.name}/${scope}`;
-  const call = { caller: { objectId: crypto.randomUUID(), appId: 'app' }, correlationId: 'c', why: 'test' };
-  await handleAccountRevoke(revocable, { reason: 'test', confirm }, { ...call, ticket: undefined }, services, wire.log);
-  return account;
 }
 
 async function setKey(account: { name: string }, keyVaultProperties: object): Promise<void> {
@@ -162,37 +146,6 @@ const cases: readonly Case[] = [
         keyVaultProperties: { keyUri: key.id(key.first) },
       });
       return { resource: `${account.id}/encryptionScopes/scope1` };
-    },
-  },
-  {
-    reason: 'AccountRevocationOpen',
-    by: 'an account is revoked by itself, and its identity has no role any more',
-    prints: 'cmk account restore',
-    drift: async () => ({ resource: (await revokedAlone()).id }),
-  },
-  {
-    reason: 'ScopeRevocationOpen',
-    by: 'an encryption scope is revoked by itself',
-    prints: 'cmk account restore',
-    drift: async () => ({ resource: `${(await revokedAlone('scope1')).id}/encryptionScopes/scope1` }),
-  },
-  {
-    reason: 'AccountRevocationNotHeld',
-    by: 'somebody gives an account that is revoked by itself its role back',
-    drift: async () => {
-      const account = await revokedAlone();
-      allowStorage(world(), vaultNamed(world(), 'kv-files'), account.identity?.principalId ?? '');
-      return { resource: account.id };
-    },
-  },
-  {
-    reason: 'AccountRecordUnbelieved',
-    by: 'somebody writes over a part of the record of a revocation',
-    drift: async () => {
-      const account = await revokedAlone();
-      const [name = ''] = Object.keys(account.tags);
-      await them().storage.storageAccounts.update('rg-files', account.name, { tags: { ...account.tags, [name]: 'x' } });
-      return { resource: account.id };
     },
   },
   {
@@ -505,13 +458,21 @@ const cases: readonly Case[] = [
     reason: 'RotationStuck',
     by: 'nobody moves an account for twenty minutes',
     drift: async () => {
-      const now = wire.azure.clock.nowSeconds();
       const key = new TestKey(world());
-      Object.assign(key.first, { created: now - 3_600 });
       key.account('pinned');
-      await check(); // the index knows it from then on
-      Object.assign(key.add(), { created: now - 20 * 60 });
-      wire.records.length = 0;
+      const target = key.id(key.add());
+      const on = wire.azure.clock.now().toISOString();
+      const rest = {
+        stage: 'rest',
+        canaries: [],
+        proven: true,
+        unfinished: 1,
+        failed: 1,
+        said: 'RotationStuck',
+      } as const;
+      // As reconcileKey leaves it.
+      const { rollouts } = wire.services();
+      await rollouts.put(key.id(), { target, ...rest, progressOn: on, checkedOn: on }, undefined);
       return { resource: key.id() };
     },
   },
@@ -782,6 +743,29 @@ const cases: readonly Case[] = [
         .uploadData(Buffer.from(JSON.stringify([event])));
       // Azurite goes by the time of day, and this world's clock has been moved.
       return { resource: id, report: () => check(noFix, { now: () => new Date() }) };
+    },
+  },
+  {
+    reason: 'LegacyRevocation',
+    by: 'version 2 had revoked an account below its key',
+    drift: async () => {
+      const { account } = pinnedAccount();
+      const record = { on: wire.azure.clock.now().toISOString(), by: REVOKER.revokedBy, part: 'identity', took: [] };
+      account.tags = { 'cmk-revoked-f00d': `1/1 ${JSON.stringify(record)}` };
+      return { resource: account.id };
+    },
+  },
+  {
+    reason: 'LegacyOrder',
+    by: 'version 2 had a re-key under way',
+    drift: async () => {
+      const options = { allowInsecureConnection: true };
+      const table = TableClient.fromConnectionString(wire.connectionString, 'cmkrekeys', options);
+      await table.createTable();
+      onTestFinished(async () => void (await table.deleteTable()));
+      const order = JSON.stringify({ id: 'r1', from: 'k1', to: 'k2', state: 'moving', maxFailures: 1 });
+      await table.upsertEntity({ partitionKey: 'order', rowKey: 'r1', order });
+      return { resource: 'cmkrekeys/r1' };
     },
   },
   {

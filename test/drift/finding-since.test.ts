@@ -6,23 +6,7 @@ import { findingSince } from '../../src/drift/finding-since.ts';
 import type { Finding } from '../../src/drift/report.ts';
 import { ReportedFindings } from '../../src/drift/reported-findings.ts';
 import { healthOfSubject } from '../../src/drift/subject-health.ts';
-import { formatAccountRevocation, revokedPart } from '../../src/revocation/account-record.ts';
-import { ALICE } from '../revocation/records.ts';
-import {
-  account,
-  DAYS,
-  key,
-  lacks,
-  NEW,
-  NOW,
-  OLD,
-  pinned,
-  revoked,
-  rules,
-  scope,
-  subject,
-  version,
-} from './checks/subjects.ts';
+import { DAYS, key, lacks, NEW, NOW, OLD, pinned, revoked, rules, scope, subject, version } from './checks/subjects.ts';
 
 const LAST_WEEK = new Date(NOW.getTime() - 7 * DAYS).toISOString();
 const YESTERDAY = new Date(NOW.getTime() - DAYS);
@@ -70,14 +54,6 @@ describe('since when an account stands as it does', () => {
     expect(health(off)).toMatchObject({ state: 'Revoked', since: YESTERDAY.toISOString() });
   });
 
-  it('is what its own tags tell, of one that is revoked by itself', () => {
-    const tags = formatAccountRevocation({
-      ...{ id: 'f00d', revokedOn: YESTERDAY, revokedBy: ALICE, part: revokedPart(undefined), took: [] },
-    });
-    const of = subject({ account: account({ tags }), access: lacks('IdentityWithoutRole') });
-    expect(health(of, reportedOf(of))).toMatchObject({ state: 'Revoked', since: YESTERDAY.toISOString() });
-  });
-
   it('is nothing of one that serves', () => {
     expect(health(subject(), reportedOf(withoutRole))).toEqual({ state: 'Serving' });
   });
@@ -87,14 +63,13 @@ describe('since when an account stands as it does', () => {
     ['revoked', subject({ key: key({ versions: { value: [revoked(100), revoked(10)] } }) })],
   ])('is not told by versions that could not be read: %s', (_, of) => {
     const [found] = foundOf(of);
-    const evidence = { account: account(), versionsOf: () => [], reported: () => reportedOf(of), rules: rules() };
+    const evidence = { versionsOf: () => [], reported: () => reportedOf(of), rules: rules() };
     expect(found && findingSince(found, evidence)).toBeUndefined();
   });
 
   it('is remembered of what is about nothing in particular too', () => {
     const [found] = reportedOf(withoutRole).map((one) => ({ ...one, cause: { ...one.cause, about: [] } }));
     const evidence = {
-      account: account(),
       versionsOf: () => [],
       reported: () => (found ? [found] : []),
       rules: rules(),

@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
+import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { addKeyVersion, allowStorage } from '../../local/azure/fleet.ts';
 import { assignRole } from '../../local/azure/roles/assign-role.ts';
-import { reconcileAccount } from '../../src/accounts/reconcile-account.ts';
-import { Turns } from '../../src/azure/turns.ts';
 import type { DriftReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { EVENT_FUNCTIONS } from '../../src/events/subscription.ts';
+import { NO_SUBSCRIPTION, type WorkItem } from '../../src/fleet/work-items.ts';
 import { rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
-import { parseAccountWork } from '../../src/work/messages.ts';
 import { storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
 import { REVOKER } from '../support/keys.ts';
 import { useWire } from '../support/wire.ts';
+import { reconcileAll, workItems } from '../support/work-items.ts';
 import { outsider } from './outsider.ts';
 
 const wire = useWire();
@@ -26,12 +26,12 @@ async function check(autofix: string | null = ALL): Promise<DriftReport> {
   return runDriftCheck({ id: crypto.randomUUID(), by: 'timer' }, services, wire.log);
 }
 
-/** Does what waits in `account-work`, as the worker does. */
-async function work(): Promise<void> {
-  for (const { work: message } of wire.sent.splice(0)) {
-    await reconcileAccount(parseAccountWork(message), wire.services(), wire.log);
-  }
+async function itemsOf(key: TestKey): Promise<WorkItem[]> {
+  const items = (await workItems(wire.services())).filter(({ about }) => about === key.id());
+  return items.sort((a, b) => (a.subscription < b.subscription ? -1 : 1));
 }
+
+const work = (services = wire.services()): Promise<void> => reconcileAll(services, wire.log);
 
 const reasons = (report: DriftReport): string[] => report.findings.map(({ reason }) => reason);
 const subscriptionsOf = async (vault: string): Promise<string[]> => {
@@ -46,16 +46,22 @@ const subscriptionsOf = async (vault: string): Promise<string[]> => {
   return names.sort();
 };
 
+const BY_DRIFT = { by: 'drift' };
+
 describe('a stale pin', () => {
-  it('goes through the queue, even where nothing is set: a lost event must not make a difference', async () => {
+  it('becomes work items, even where nothing is set: a lost event must not make a difference', async () => {
     const key = new TestKey(world());
     const account = key.account('pinned');
     const newer = key.add();
     const report = await check(null);
     expect(report.fixes).toMatchObject([{ reason: 'StaleKeyVersion', resource: account.id, outcome: 'enqueued' }]);
-    expect(wire.sent).toMatchObject([{ queue: 'account-work', work: { account: account.id, cause: { by: 'drift' } } }]);
-    // The check itself writes nothing.
+    expect(await itemsOf(key)).toMatchObject([
+      { subscription: NO_SUBSCRIPTION, kind: 'key', cause: BY_DRIFT },
+      { subscription: SUBSCRIPTION_ID, kind: 'key', cause: BY_DRIFT },
+    ]);
+    // The check itself writes neither to the account nor to the index.
     expect(account.encryption.keyvaultproperties?.keyversion).toBe(key.first.version);
+    for await (const row of wire.services().useRows.of(key.id())) expect.fail(row.account);
     await work();
     expect(account.encryption.keyvaultproperties?.keyversion).toBe(newer.version);
     expect(reasons(await check())).not.toContain('StaleKeyVersion');
@@ -72,81 +78,52 @@ describe('a stale pin', () => {
     expect(report.fixes).toEqual([]);
     expect(report.counts).toMatchObject({ error: 0, exempt: 1 });
     expect(report.exemptions.map(({ state }) => state)).toEqual(['inUse', 'unused']);
-    expect(wire.sent).toEqual([]);
+    expect(await itemsOf(key)).toEqual([]);
     await check();
     await work();
   });
 
-  it('of an account and its scopes is one message', async () => {
+  it('of an account and its scopes is one work item', async () => {
     const key = new TestKey(world());
     const account = key.account('pinned', { scopes: [{ name: 'scope1', key: key.use() }] });
     const newer = key.add();
     const report = await check();
     expect(report.fixes.map(({ reason }) => reason).sort()).toEqual(['ScopeStaleKeyVersion', 'StaleKeyVersion']);
-    expect(wire.sent).toHaveLength(1);
+    expect(await itemsOf(key)).toHaveLength(2);
     await work();
+    expect(account.encryption.keyvaultproperties?.keyversion).toBe(newer.version);
     expect(account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri).toBe(key.id(newer));
   });
 
-  it.each([
-    ['of an account leaves its scope, where that is exempt', ['scope1'], '', ['scope2', '']],
-    ['of a scope leaves its account, where that is exempt', [''], '', ['scope1', 'scope2']],
-    ['of a scope leaves another one, where that is exempt', ['', 'scope2'], '', ['scope1']],
-    [
-      'of a scope leaves its account, where CMK_AUTOFIX does not name that',
-      [],
-      'ScopeStaleKeyVersion',
-      ['scope1', 'scope2'],
-    ],
-    ['of an account leaves its scopes, where CMK_AUTOFIX does not name them', [], 'StaleKeyVersion', ['']],
-  ])('%s', async (_, exempt, autofix, moved) => {
+  it('of an account that is exempt is left alone by the worker, when another of the same key is moved', async () => {
     const key = new TestKey(world());
-    const scopes = ['scope1', 'scope2'].map((name) => ({ name, key: key.use() }));
-    const account = key.account('pinned', { scopes });
+    const [exempt, other] = [key.account('pinned'), key.account('pinned')];
     const newer = key.add();
-    const exemptions = exempt.map((name) => ({
-      resource: name === '' ? account.id : `${account.id}/encryptionScopes/${name}`,
-      code: name === '' ? 'StaleKeyVersion' : 'ScopeStaleKeyVersion',
-      reason: 'CHG-1',
-      until: '2999-12-31',
-    }));
-    const services = wire.services({ CMK_AUTOFIX: autofix, CMK_EXEMPTIONS: JSON.stringify(exemptions) });
+    const exemption = { resource: exempt.id, code: 'StaleKeyVersion', reason: 'CHG-1', until: '2999-12-31' };
+    const services = wire.services({ CMK_EXEMPTIONS: JSON.stringify([exemption]) });
     await runDriftCheck({ id: 'x', by: 'timer' }, services, wire.log);
-    for (const { work: message } of wire.sent.splice(0)) {
-      if (message.kind === 'account') await reconcileAccount(parseAccountWork(message), services, wire.log);
-    }
-    const uses = new Map([['', account.encryption.keyvaultproperties?.keyversion]]);
-    for (const [name, { keyVaultProperties }] of account.encryptionScopes) {
-      uses.set(name, keyVaultProperties?.keyUri?.split('/').at(-1));
-    }
-    expect([...uses].flatMap(([name, version]) => (version === newer.version ? name : [])).sort()).toEqual(
-      [...moved].sort(),
-    );
+    await work(services);
+    expect(exempt.encryption.keyvaultproperties?.keyversion).toBe(key.first.version);
+    expect(other.encryption.keyvaultproperties?.keyversion).toBe(newer.version);
     await check();
     await work();
   });
 
-  it('of a whole fleet is spread over time, as fast as the provider takes writes', async () => {
+  it('is moved where the index has the account on the newest version already', async () => {
     const key = new TestKey(world());
-    for (let n = 0; n < 40; n += 1) key.account('pinned');
-    key.add();
+    const account = key.account('pinned');
     await check();
-    expect(wire.sent).toHaveLength(40);
-    expect(Math.max(...wire.sent.map(({ delaySeconds }) => delaySeconds))).toBeGreaterThanOrEqual(2);
     await work();
-  });
-
-  it('of a whole fleet has the lists of its scopes laid out with it, by whoever found them', async () => {
-    const key = new TestKey(world());
-    for (let n = 0; n < 5; n += 1) key.account('pinned');
-    key.add();
-    // Two lists in five minutes.
-    const services = { ...wire.services({ CMK_AUTOFIX: ALL }), schedule: new Turns(0.02) };
-    await runDriftCheck({ id: crypto.randomUUID(), by: 'timer' }, services, wire.log);
-    const later = wire.sent.filter(({ delaySeconds }) => delaySeconds > 60);
-    expect(wire.sent).toHaveLength(8);
-    expect(later.map(({ work: message }) => message)).toMatchObject(Array(3).fill({ scopes: 'only' }));
+    const newer = key.add();
+    await check();
     await work();
+    expect(account.encryption.keyvaultproperties?.keyversion).toBe(newer.version);
+    const properties = account.encryption.keyvaultproperties;
+    if (properties)
+      Object.assign(properties, { keyversion: key.first.version, currentVersionedKeyIdentifier: key.id(key.first) });
+    await check();
+    await work();
+    expect(account.encryption.keyvaultproperties?.keyversion).toBe(newer.version);
   });
 });
 
@@ -341,8 +318,6 @@ describe('a finding', () => {
     await revokeKey(managed, REVOKER, services);
     key.add();
     await check('none');
-    expect(wire.sent).toMatchObject([
-      { queue: 'key-work', work: { kind: 'key', key: key.id(), cause: { by: 'drift' } } },
-    ]);
+    expect(await itemsOf(key)).toMatchObject([{ subscription: NO_SUBSCRIPTION, cause: BY_DRIFT }]);
   });
 });

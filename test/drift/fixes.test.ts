@@ -1,16 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import type { Hold } from '../../src/accounts/rollout.ts';
-import { Turns } from '../../src/azure/turns.ts';
 import { type FixServices, fix } from '../../src/drift/fixes.ts';
 import type { Finding } from '../../src/drift/report.ts';
+import type { FleetWork } from '../../src/fleet/fleet-work.ts';
+import type { NewWorkItem } from '../../src/fleet/work-items.ts';
 import { ManagedVaults } from '../../src/keys/managed-vaults.ts';
 import type { Work } from '../../src/work/messages.ts';
 import { keptLog } from '../support/app-services.ts';
 import { account, KEY, NOW } from './checks/subjects.ts';
 import { finding } from './reports.ts';
 
-const PAUSED: Hold = { reason: 'Paused', detail: 'Paused by Ada.', delaySeconds: 60 };
-const CANARY: Hold = { reason: 'CanaryUnderWay', detail: 'The canary first.', delaySeconds: 60 };
 const OF_ACCOUNT = finding({ action: { kind: 'account', account: account().id, location: 'x', key: KEY.id } });
 const OF_KEY = finding({
   id: 'f2',
@@ -28,54 +26,61 @@ const retirable = (n: number): Finding =>
 
 async function fixed(
   findings: readonly Finding[],
-  { paused, hold, send }: { paused?: Hold; hold?: Hold; send?: (work: Work) => Promise<void> } = {},
+  { paused, putNew }: { paused?: boolean; putNew?: () => Promise<void> } = {},
   autofix = ['StaleKeyVersion', 'NearExpiry', 'RetirableVersion'],
 ) {
-  const sent: Work[] = [];
+  const done: string[] = [];
   const services = {
     settings: { vaults: new ManagedVaults([KEY.vault]), drift: { autofix } },
-    rollout: { paused: async () => paused, stage: async () => ({ hold: () => hold, unknown: false }) },
-    queue: {
-      send: async (_: string, work: Work) => {
-        await send?.(work);
-        sent.push(work);
+    control: { pauseNow: () => (paused ? { reason: 'Paused by Ada.' } : undefined) },
+    queue: { send: async (_: string, { kind }: Work) => void done.push(kind) },
+    requestKeys: async (keys: readonly string[]) => void done.push(...keys.map((key) => `reconcile ${key}`)),
+    workItems: {
+      async putNew(items: readonly NewWorkItem[]) {
+        await putNew?.();
+        done.push(...items.map(({ subscription, kind, about }) => `${subscription} ${kind} ${about}`));
       },
     },
+    fleetQueue: { send: async ({ subscriptions }: FleetWork) => void done.push(`read items of ${subscriptions}`) },
     // Nothing is listed: what would be retired is disabled by now.
     keys: { listVersions: async () => [] },
-    schedule: new Turns(1),
     now: () => NOW,
   } as unknown as FixServices;
   const fixes = await fix(findings, 'check', services, keptLog().log);
-  return { sent: sent.map(({ kind }) => kind), outcomes: fixes.map(({ outcome }) => outcome) };
+  return { done: done.sort(), outcomes: fixes.map(({ outcome }) => outcome) };
 }
 
 describe('a fix', () => {
-  it('puts to work what CMK_AUTOFIX names and nobody has exempted', async () => {
-    expect(await fixed([OF_ACCOUNT, OF_KEY])).toEqual({
-      sent: ['rotate', 'account'],
-      outcomes: ['enqueued', 'enqueued'],
-    });
-    expect(await fixed([OF_ACCOUNT, OF_KEY], {}, ['NearExpiry'])).toEqual({ sent: ['rotate'], outcomes: ['enqueued'] });
+  const moved = [
+    `${account().subscriptionId} key ${KEY.id}`,
+    `read items of ${account().subscriptionId}`,
+    `reconcile ${KEY.id}`,
+  ];
+
+  it('is made of what CMK_AUTOFIX names and no exemption has', async () => {
+    const outcomes = ['enqueued', 'enqueued'];
+    expect(await fixed([OF_ACCOUNT, OF_KEY])).toEqual({ done: [...moved, 'rotate'], outcomes });
+    expect(await fixed([OF_ACCOUNT, OF_KEY], {}, ['NearExpiry'])).toEqual({ done: ['rotate'], outcomes: ['enqueued'] });
     const exemption = { by: 'Ada', until: undefined } as unknown as NonNullable<Finding['exemption']>;
-    expect(await fixed([{ ...OF_ACCOUNT, exemption }])).toEqual({ sent: [], outcomes: [] });
+    expect(await fixed([{ ...OF_ACCOUNT, exemption }])).toEqual({ done: [], outcomes: [] });
+  });
+
+  it('of many accounts and scopes is one work item for each subscription and key', async () => {
+    const findings = Array.from({ length: 50 }, (_, n) => ({ ...OF_ACCOUNT, id: `f${n}` }));
+    expect(await fixed(findings)).toEqual({ done: moved, outcomes: Array(50).fill('enqueued') });
   });
 
   it('waits while its key is paused, whatever it would do', async () => {
     const all = [OF_ACCOUNT, OF_KEY, retirable(1)];
-    expect(await fixed(all, { paused: PAUSED })).toEqual({ sent: [], outcomes: ['waiting', 'waiting', 'waiting'] });
+    expect(await fixed(all, { paused: true })).toEqual({ done: [], outcomes: ['waiting', 'waiting', 'waiting'] });
   });
 
-  it('of an account waits for the canary and for its wave', async () => {
-    const outcomes = ['waiting', 'enqueued'];
-    expect(await fixed([OF_ACCOUNT, OF_KEY], { hold: CANARY })).toEqual({ sent: ['rotate'], outcomes });
-  });
-
-  it('that fails keeps nobody from the others', async () => {
-    const send = async ({ kind }: Work) => {
-      if (kind === 'account') throw new Error('queue down');
-    };
-    expect(await fixed([OF_ACCOUNT, OF_KEY], { send })).toEqual({ sent: ['rotate'], outcomes: ['failed', 'enqueued'] });
+  it('that fails keeps no other from being made', async () => {
+    const putNew = () => Promise.reject(new Error('table down'));
+    expect(await fixed([OF_ACCOUNT, OF_KEY], { putNew })).toEqual({
+      done: ['rotate'],
+      outcomes: ['failed', 'enqueued'],
+    });
   });
 
   it('retires so many versions in one check, and leaves the others to the next', async () => {
@@ -111,8 +116,6 @@ describe('an event subscription that Azure does not let the app make', () => {
         },
       },
       eventGrid,
-      rollout: { paused: async () => undefined },
-      schedule: new Turns(1),
       now: () => NOW,
     } as unknown as FixServices;
     const [fix_] = await fix([missing], 'check', services, log.log);

@@ -6,15 +6,16 @@ import type { LocalRoleAssignment, StorageAccount, Vault } from '../../local/azu
 import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
 import type { WholeReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
-import { showFleet } from '../../src/fleet/http/fleet-api.ts';
-import { FleetSnapshots } from '../../src/fleet/http/fleet-snapshot.ts';
-import type { FleetListAnswer } from '../../src/fleet/http/schemas.ts';
 import { checkKeyAccess } from '../../src/identities/check-key-access.ts';
 import { verifyAccount } from '../../src/operations/account/account-verify.ts';
+import { showFleet } from '../../src/views/fleet-api.ts';
+import type { FleetListAnswer } from '../../src/views/fleet-schemas.ts';
+import { FleetSnapshots } from '../../src/views/fleet-snapshot.ts';
 import { group, storageIdentity } from '../support/fleet.ts';
 import { pasteLocalRole } from '../support/pasted.ts';
 import { Procedures } from '../support/procedures.ts';
 import { useWire } from '../support/wire.ts';
+import { reconcileAll } from '../support/work-items.ts';
 import { outsider } from './outsider.ts';
 
 // The local roles of the sample fleet's Managed HSM, as somebody who looks after it takes them away and gives them.
@@ -38,6 +39,7 @@ const check = (signal?: AbortSignal): Promise<WholeReport> =>
   runDriftCheck({ id: crypto.randomUUID(), by: 'timer', ...(signal ? { signal } : {}) }, services(), wire.log);
 async function healthOf({ name }: StorageAccount = account()): Promise<string | undefined> {
   const call = { headers: new Headers(), reaches: () => true, snapshots: new FleetSnapshots(), nowMs: 0 };
+  await reconcileAll(services(), wire.log);
   const { body } = await showFleet(new URLSearchParams('vault=hsm-local'), call, services());
   const page = JSON.parse(String(body)) as FleetListAnswer;
   return page.value.find((one) => one.name === name)?.health.state;

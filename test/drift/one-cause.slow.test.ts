@@ -4,16 +4,16 @@ import { showFindings, showReport } from '../../src/drift/http/drift-api.ts';
 import { type FindingsPage, findingsQuery } from '../../src/drift/http/findings-page.ts';
 import type { DriftReport, WholeReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
-import { showFleet } from '../../src/fleet/http/fleet-api.ts';
-import { FleetSnapshots } from '../../src/fleet/http/fleet-snapshot.ts';
-import type { FleetListAnswer } from '../../src/fleet/http/schemas.ts';
 import type { LogRecord } from '../../src/log.ts';
-import type { Fleet } from '../../src/operations/fleet-list.ts';
+import { showFleet } from '../../src/views/fleet-api.ts';
+import type { FleetListAnswer } from '../../src/views/fleet-schemas.ts';
+import { FleetSnapshots } from '../../src/views/fleet-snapshot.ts';
 import { group, storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
 import { pasteRoleAssignment } from '../support/pasted.ts';
 import { Procedures } from '../support/procedures.ts';
 import { runCmk } from '../support/run-cmk.ts';
 import { useWire } from '../support/wire.ts';
+import { reconcileAll } from '../support/work-items.ts';
 import { outsider } from './outsider.ts';
 
 /** With those of the sample fleet that have the identity. */
@@ -23,8 +23,6 @@ const wire = useWire();
 const services = () => wire.services({ CMK_AUTOFIX: 'none' });
 const check = (): Promise<WholeReport> =>
   runDriftCheck({ id: crypto.randomUUID(), by: 'timer' }, services(), (record) => void logged.push(record));
-const shown = async (accept: string): Promise<string> =>
-  String((await showReport(undefined, new Headers({ accept }), services())).body);
 async function fleetPage(query: string): Promise<FleetListAnswer> {
   const call = { headers: new Headers(), reaches: () => true, snapshots: new FleetSnapshots(), nowMs: 0 };
   return JSON.parse(String((await showFleet(new URLSearchParams(query), call, services())).body));
@@ -80,7 +78,7 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
   });
 
   it('makes a report of less than 100 KB, and every account is found page by page', async () => {
-    const json = await shown('application/json');
+    const json = String((await showReport(undefined, services())).body);
     expect(json.length).toBeLessThan(100_000);
     const published = JSON.parse(json) as DriftReport;
     expect(withoutRole(published)).toEqual(withoutRole(report));
@@ -110,6 +108,7 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
     expect(health).toMatchObject({ text, states: { NoAccess: FLEET } });
     // Who is not in the index is in no list.
     expect(logged.map(({ reason }) => reason)).not.toContain('FleetIndexUnavailable');
+    await reconcileAll(services(), wire.log);
     const page = await fleetPage('health=NoAccess&top=1000');
     expect(page).toMatchObject({ matched: FLEET, summary: { text, states: { NoAccess: FLEET } } });
     const [cause] = withoutRole(report);
@@ -119,11 +118,16 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
       since: cause?.since,
     });
     const operator = new Procedures(wire);
-    const env = { AzureWebJobsStorage: wire.connectionString };
+    const env = {
+      AzureWebJobsStorage: wire.connectionString,
+      CMK_VAULTS: services()
+        .settings.vaults.all.map(({ id }) => id)
+        .join(' '),
+    };
     const { out } = await runCmk(operator, ['fleet', 'list', '--vault', 'kv-files', '--json'], { env });
-    const { summary, rows } = JSON.parse(out).result as Fleet;
+    const { summary, rows } = JSON.parse(out).result;
     expect(summary.states.NoAccess).toBe(FLEET);
-    expect(rows.find(({ name }) => name === 'stfiles01')).toMatchObject({
+    expect(rows.find(({ name }: { name: string }) => name === 'stfiles01')).toMatchObject({
       health: 'NoAccess',
       cause: { id: cause?.id },
       since: cause?.since,

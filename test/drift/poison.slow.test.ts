@@ -4,7 +4,7 @@ import { useWire } from '../support/wire.ts';
 
 const wire = useWire();
 
-it('what the host has moved to a poison queue is said, counted, and kept for good', async () => {
+it('messages in a poison queue are counted and logged, as what they were about is kept elsewhere', async () => {
   const queue = wire.queues.getQueueClient('account-work-poison');
   await queue.sendMessage('{"moved":"by the host"}');
   await queue.sendMessage('{"moved":"by the app"}', { messageTimeToLive: -1 });
@@ -14,11 +14,9 @@ it('what the host has moved to a poison queue is said, counted, and kept for goo
     resource: 'account-work-poison',
     is: 'It holds about 2 messages.',
   });
-  const said = wire.records.filter(({ reason, level }) => level === 'error' && /^Poison/.test(reason));
-  expect(said).toEqual([
-    expect.objectContaining({ reason: 'Poisoned', queue: 'account-work', entry: '{"moved":"by the host"}' }),
+  const logged = wire.records.filter(({ reason, level }) => level === 'error' && /^Poison/.test(reason));
+  expect(logged).toEqual([
     expect.objectContaining({ reason: 'PoisonMessages', message: expect.stringContaining('about 2 messages') }),
   ]);
   expect((await queue.getProperties()).approximateMessagesCount).toBe(2);
-  expect(await services.driftStorage.keepPoison()).toEqual([]);
 });

@@ -14,8 +14,6 @@ export const PRINTED: Readonly<Record<string, readonly string[]>> = {
   KeyDeleted: ['az keyvault key recover', 'az keyvault recover'],
   IdentityMissing: ['cmk account enable'],
   IdentityWithoutRole: ['az role assignment create'],
-  AccountRevocationOpen: ['cmk account restore'],
-  ScopeRevocationOpen: ['cmk account restore'],
   KeyTooOld: ['cmk key rotate'],
   NearExpiry: ['cmk key rotate'],
   RotationIncomplete: ['cmk key rotate'],

@@ -1,15 +1,11 @@
 import { readFileSync } from 'node:fs';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { shorten } from '../../src/drift/causes.ts';
 import { ALL_CHECKS } from '../../src/drift/checks/checks.ts';
 import { countFindings, exemptionStates, unseenFindings, withHistory } from '../../src/drift/checks/evaluate.ts';
 import { SCOPE_LISTS, scopeTurns } from '../../src/drift/gather/scope-turns.ts';
-import { driftPage, PAGE_POLICY } from '../../src/drift/http/page.ts';
-import { STYLE } from '../../src/drift/http/page-style.ts';
 import { DRIFT_REPORT, driftReportSchema, type Finding, type WholeReport } from '../../src/drift/report.ts';
 import { parseDeadLetters } from '../../src/drift/store/dead-letters.ts';
-import { prefers } from '../../src/http/accept.ts';
 import { openApiDocument } from '../../src/open-api.ts';
 import { FIXABLE } from '../../src/settings/fixable.ts';
 import { driftSchedule } from '../../src/settings/timer-schedules.ts';
@@ -116,154 +112,6 @@ describe('the findings of a report', () => {
     expect(states(true)).toEqual(['unused', 'over']);
     expect(states(false)).toEqual(['unknown', 'over']);
     expect(states(false, finding({ reason: 'NoExpiry' }))).toEqual(['inUse', 'over']);
-  });
-});
-
-describe('the page', () => {
-  const nasty = '"><img src=x onerror=alert(1)><script>alert(2)</script>&<!--';
-
-  it('shows every text of a report as text', () => {
-    const text = driftPage(
-      report({
-        id: nasty,
-        findings: [
-          finding({
-            resource: nasty,
-            is: nasty,
-            shouldBe: nasty,
-            fix: nasty,
-            command: nasty,
-            reason: nasty,
-            cause: { id: nasty, reason: nasty, about: [nasty] },
-          }),
-          finding({ id: 'f2', resource: nasty, exemption: { reason: nasty, until: nasty } }),
-        ],
-        fixes: [{ finding: 'f1', reason: nasty, resource: nasty, outcome: 'failed', detail: nasty }],
-        exemptions: [{ resource: nasty, code: nasty, reason: nasty, until: nasty, state: 'over' }],
-        autofix: [nasty],
-      }),
-    );
-    expect(text).not.toMatch(/<(img|script)|<!--/i);
-    expect(text).toContain('&lt;img src=x onerror=alert(1)&gt;');
-  });
-
-  it('lets nothing out of a text, whatever it is', () => {
-    const empty = driftPage(report({ findings: [finding({ is: '' })] }));
-    const tags = (page: string): string[] => page.match(/<[^>]*>/g) ?? [];
-    fc.assert(
-      fc.property(fc.string({ unit: fc.constantFrom('<', '>', '"', "'", '&', '/', '=', 'a', '`') }), (is) => {
-        expect(tags(driftPage(report({ findings: [finding({ is })] })))).toEqual(tags(empty));
-      }),
-    );
-  });
-
-  it('takes out characters that turn text around', () => {
-    expect(driftPage(report({ findings: [finding({ is: 'a\u202eb' })] }))).toContain('<dd>ab</dd>');
-  });
-
-  it('has one style, known by its hash, no script, and nothing to fetch', () => {
-    const page = driftPage(report());
-    expect(PAGE_POLICY).toMatch(/^default-src 'none'; style-src 'sha256-[\w+/]{43}='/);
-    expect(page).toContain(`<style>${STYLE}</style>`);
-    expect(page).not.toMatch(/<script|style="|https?:\/\/(?!kv-)/i);
-  });
-
-  it('stays small enough to read, whatever the number of findings', () => {
-    const findings = Array.from({ length: 5_000 }, (_, n) => finding({ id: `f${n}`, resource: `${account().id}${n}` }));
-    const page = driftPage(report({ findings }));
-    expect(page).toContain('5000 resources: stfiles010,');
-    expect(page).toContain('and 4995 more: GET /drift/{report}/findings?cause=c1 has all 5000 findings.');
-    expect(page.length).toBeLessThan(10_000);
-  });
-
-  it('stays small enough to read, whatever the number of causes', () => {
-    const findings = Array.from({ length: 5_000 }, (_, n) => {
-      const cause = { id: `c${n}`, reason: 'StaleKeyVersion', about: [`https://kv-files.vault.azure.net/keys/k${n}`] };
-      return finding({ id: `f${n}`, cause });
-    });
-    const page = driftPage(report({ findings }));
-    expect(page).toContain('4994 more causes');
-    expect(page).toContain('4894 more are in the JSON report.');
-    expect(page.length).toBeLessThan(50_000);
-  });
-
-  it('says what it leaves out, in every list', () => {
-    const exemption = { reason: 'CHG-1', until: '2026-07-01' };
-    const findings = Array.from({ length: 103 }, (_, n) =>
-      finding({ id: `f${n}`, cause: { id: `c${n}`, reason: 'NoExpiry', about: [`r${n}`] }, exemption }),
-    );
-    const fixes = findings.map(({ id, resource }) => ({
-      finding: id,
-      reason: 'StaleKeyVersion',
-      resource,
-      outcome: 'failed' as const,
-      detail: 'd',
-    }));
-    expect(driftPage(report({ findings, fixes })).match(/3 more are in the JSON report\./g)).toHaveLength(2);
-  });
-
-  it('has the command to copy, and says that there are more', () => {
-    const findings = Array.from({ length: 7 }, (_, n) => finding({ id: `f${n}`, command: `cmk account pin 'a&${n}'` }));
-    const page = driftPage(report({ findings }));
-    expect(page).toContain('<pre>cmk account pin &#39;a&amp;0&#39;\n');
-    expect(page).toContain('# and 2 more, one for each</pre>');
-  });
-
-  it('says what became of fixing', () => {
-    const fixes = (['enqueued', 'done', 'failed'] as const).map((outcome, n) => ({
-      finding: `f${n}`,
-      reason: 'StaleKeyVersion',
-      resource: 'r',
-      outcome,
-      detail: 'd',
-    }));
-    const findings = fixes.map((fix) => finding({ id: fix.finding }));
-    expect(driftPage(report({ findings, fixes }))).toContain('<dd>1 enqueued, 1 done, 1 failed</dd>');
-  });
-
-  it('says how to let the app fix without taking anything else from it', () => {
-    const page = driftPage(report({ autofix: ['NearExpiry'] }));
-    expect(page).toContain('the app can, with StaleKeyVersion in CMK_AUTOFIX');
-    expect(driftPage(report({ autofix: ['StaleKeyVersion'] }))).toContain('the app fixes it');
-  });
-
-  it('calls one thing one', () => {
-    const one = report({ findings: [finding()], counts: { ...report().counts, error: 1, warning: 2, new: 1 } });
-    const page = driftPage(one);
-    expect(page).toContain('<strong>1</strong>error</li>');
-    expect(page).toContain('<strong>2</strong>warnings</li>');
-    expect(page).toContain('1 vault, 1 key, 1 storage account in 0 subscriptions; 1 of them depends on a managed key.');
-  });
-
-  it('has a heading that names each of its parts', () => {
-    const page = driftPage(report());
-    const labels = [...page.matchAll(/aria-labelledby="([^"]+)"/g)].map((match) => match[1]);
-    expect(labels.length).toBeGreaterThan(1);
-    for (const id of labels) expect(page).toMatch(new RegExp(`<h2 id="${id}">`));
-  });
-
-  it('does not ask to remove an exemption when it is not known whether it does anything', () => {
-    const exemption = { resource: '*', code: 'NoExpiry', reason: 'CHG-1', until: '2026-07-01' };
-    const page = (state: 'unused' | 'unknown') => driftPage(report({ exemptions: [{ ...exemption, state }] }));
-    expect(page('unused')).toContain('Exemptions to remove');
-    expect(page('unknown')).not.toContain('Exemptions to remove');
-  });
-
-  it('says when everything is in order, and when not everything was read', () => {
-    expect(driftPage(report({ findings: [] }))).toContain('everything is as it should be');
-    expect(driftPage(report({ complete: false }))).toContain('Not everything could be read');
-  });
-
-  it.each([
-    ['text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8', true],
-    ['text/html', true],
-    ['application/json', false],
-    ['*/*', false],
-    ['', false],
-    ['application/json, text/html;q=0.5', false],
-    ['text/html;q=0', false],
-  ])('is for whoever accepts %s: %s', (accept, page) => {
-    expect(prefers(accept, 'text/html')).toBe(page);
   });
 });
 

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { EventRecord } from '../../local/azure/event-grid/record.ts';
 import { createKeyVersion, rotateKey } from '../../local/azure/key-vault/keys.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
@@ -24,6 +24,13 @@ const recordsAbout = (of: TestKey) => app.records().filter((record) => JSON.stri
 const deliveries = (of: TestKey) =>
   (app.azure.events as readonly EventRecord[]).filter(({ subject }) => subject === of.name);
 
+// What is moved by the lists of the start has another cause.
+beforeAll(async () => {
+  await eventually('every subscription is listed', () => {
+    const passes = app.records().filter(({ reason }) => reason === 'PassDone');
+    return new Set(passes.map(({ subscription }) => subscription)).size === app.azure.world.subscriptions.size;
+  });
+});
 afterEach(() => app.azure.faults.clear());
 
 describe('a new version of a key', () => {
@@ -250,6 +257,8 @@ it('an expired version is reported, and accounts that are still on it move to a 
 it('an event that cannot be delivered is delivered again on the schedule of Event Grid', async () => {
   const files = key();
   const account = files.account();
+  // A worker that is killed holds its subscription for a minute.
+  await app.atRest();
   await app.kill();
   const next = rotate(files);
   await eventually('a first attempt was answered 503', () => deliveries(files).at(-1)?.attempts[0]?.status === 503);

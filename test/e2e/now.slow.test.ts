@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { CMK_API_AUDIENCE } from '../../local/azure/constants.ts';
 import { run } from '../../src/cli/run.ts';
-import type { NowAnswer, NowParts } from '../../src/now/schemas.ts';
+import type { NowAnswer, NowParts } from '../../src/views/now-schemas.ts';
 import { keyOf, revocationOn } from '../break-glass/break-glass-fixture.ts';
 import { type Answer, type RunningApp, signIn, tokenOf } from '../break-glass/running-app.ts';
 import { useApps } from '../break-glass/use-running-app.ts';
@@ -220,7 +220,7 @@ describe('how things stand now', () => {
     expect([drift, keys]).toMatchObject([{ value: { report: {} } }, { reading: true }]);
     const later = nowOf(await askWhole(one));
     expect(later.keys.value).toMatchObject({ vaultsUnread: 1, keysUnread: 1, complete: true });
-    expect(later.line).toContain('1 vault could not be listed, 1 key could not be read.');
+    expect(later.line).toContain('1 vault could not be listed, 1 key could not be read');
   });
 
   it('is there while the index hangs, and hinders no revocation', async () => {

@@ -5,10 +5,10 @@ import { SECOND_SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import type { Principal } from '../../local/azure/world.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { ROLES, type Role } from '../../src/http/roles.ts';
+import { withRekey } from '../../src/orders/standing-orders.ts';
 import type { Answer, Call, RunningApp } from '../break-glass/running-app.ts';
 import { useApps } from '../break-glass/use-running-app.ts';
 import { OPERATIONS, type Operation, ROWS, type Row } from '../support/calls.ts';
-import { rekeyOrder } from '../support/rekeys.ts';
 import { useWire } from '../support/wire.ts';
 
 // Who may make which call: every operation of the OpenAPI document × role × narrowed or not × person or application, held
@@ -130,13 +130,11 @@ async function appAndFleet(): Promise<RunningApp> {
   await runDriftCheck({ id: randomUUID(), by: 'timer' }, services, wire.log);
   const id = (vault: string, key: string) => `https://${vault}.vault.azure.net/keys/${key}`;
   for (const { vault, key, other, order } of Object.values(PLACES)) {
-    const { etag: _, ...ordered } = rekeyOrder({
-      id: order,
-      from: id(vault, key),
-      to: id(vault, other),
-      state: 'done',
-    });
-    await services.rekeys.stand(ordered, []);
+    const by = { objectId: 'o' };
+    const now = new Date();
+    const about = { id: order, from: id(vault, key), to: id(vault, other), maxFailures: 3, reason: 'a test', by };
+    const rekey = { ...about, state: 'done', startedOn: now.toISOString() } as const;
+    await services.orderStore.change((orders) => withRekey(orders, rekey, now));
   }
   const narrowed = CALLERS.filter(({ isNarrowed }) => isNarrowed);
   return startApp({

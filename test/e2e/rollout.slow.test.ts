@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { CLIENT_IDS, CMK_API_AUDIENCE } from '../../local/azure/constants.ts';
 import { rotateKey } from '../../local/azure/key-vault/keys.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
-import { BELIEVED_MS } from '../../src/rollout/standing-control.ts';
+import { KNOWN_MS } from '../../src/orders/known-orders.ts';
 import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { TestKey } from '../support/fleet.ts';
@@ -99,7 +99,7 @@ it('while moves are paused nothing moves, and when they are resumed everything d
     body: { audit: 'written', pauses: [{ reason: 'a change window', until }] },
   });
   // An instance believes for so long what it has read before.
-  await app.advance(BELIEVED_MS);
+  await app.advance(KNOWN_MS);
   expect(await rotationOf(files)).toMatchObject({ pause: { reason: 'a change window' } });
   expect((await call('/rotations')).body.pauses).toMatchObject([{ reason: 'a change window', until }]);
 

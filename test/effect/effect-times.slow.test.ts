@@ -74,7 +74,7 @@ describe('cmk key status', () => {
   it('says them where it knows the storage of the app, and why not when that is away', async () => {
     const site = procedures.site();
     const args = ['key', 'status', site.key, '--vault', site.vault.name];
-    const env = { AzureWebJobsStorage: wire.connectionString };
+    const env = { AzureWebJobsStorage: wire.connectionString, CMK_VAULTS: site.vault.id };
     const connection = { cloud: PUBLIC, storage: { connectionString: wire.connectionString } };
     const effects = createEffectStore(connection, () => {
       throw new Error('unused');
@@ -88,7 +88,7 @@ describe('cmk key status', () => {
     );
     const json = await runCmk(procedures, [...args, '--json'], { env });
     expect(JSON.parse(json.out).result.effectTimes).toMatchObject([FIGURES]);
-    const away = await runCmk(procedures, args, { env: { AzureWebJobsStorage: UNREACHABLE } });
+    const away = await runCmk(procedures, args, { env: { ...env, AzureWebJobsStorage: UNREACHABLE } });
     expect(away.code).toBe(0);
     expect(away.out).toContain('How long revocations took to show cannot be read: ');
     expect(away.out).toContain('Whether its moves are paused cannot be read: ');

@@ -3,7 +3,6 @@ import { createKeyVersion } from '../../local/azure/key-vault/keys.ts';
 import { type WatchPorts, watchHsms } from '../../src/events/watch-hsms.ts';
 import { watchedState } from '../../src/events/watched-state.ts';
 import { createSeenKeys } from '../../src/fleet/seen-keys.ts';
-import type { KeyWork, Work } from '../../src/work/messages.ts';
 import { keptLog, SAMPLE_SETTINGS, sampleServices } from '../support/app-services.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useLocalAzure } from '../support/local-azure.ts';
@@ -16,18 +15,14 @@ const DAY_MS = 24 * 3_600_000;
 function watching(ports: Partial<WatchPorts> = {}, vaults = HSM) {
   const { settings, keys, keyCatalog } = sampleServices({ CMK_VAULTS: vaults });
   const table = new MemoryFleetTable();
-  const sent: KeyWork[] = [];
+  const sent: string[] = [];
   const { log, records } = keptLog();
   const all: WatchPorts = {
     settings,
     keys,
     keyCatalog,
     seenKeys: createSeenKeys(table.port()),
-    queue: {
-      send: async (_queue: string, work: Work) => {
-        sent.push(work as KeyWork);
-      },
-    },
+    requestKey: async (key) => void sent.push(key),
     now: () => local.azure.clock.now(),
     ...ports,
   };
@@ -38,7 +33,7 @@ function watching(ports: Partial<WatchPorts> = {}, vaults = HSM) {
       sent.length = 0;
       records.length = 0;
       await watchHsms('look', all, log, signal);
-      return sent.map(({ key }) => key.split('/').at(-1)).sort();
+      return sent.map((key) => key.split('/').at(-1)).sort();
     },
   };
 }
@@ -93,13 +88,11 @@ describe('keys of a Managed HSM', () => {
   it('are put to work again where the message could not be sent', async () => {
     let fails = true;
     const sent: string[] = [];
-    const queue = {
-      send: async (_queue: string, work: Work) => {
-        if (fails) throw new Error('queue down');
-        sent.push((work as KeyWork).key);
-      },
+    const requestKey = async (key: string) => {
+      if (fails) throw new Error('queue down');
+      sent.push(key);
     };
-    const { look, records } = watching({ queue });
+    const { look, records } = watching({ requestKey });
     const key = newKey();
     await look();
     expect(records).toContainEqual(expect.objectContaining({ level: 'error', reason: 'HsmUnwatched', key: key.id() }));

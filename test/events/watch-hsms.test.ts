@@ -1,7 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { type WatchPorts, watchHsms } from '../../src/events/watch-hsms.ts';
 import { ManagedVaults, managedVault } from '../../src/keys/managed-vaults.ts';
-import type { KeyWork, Work } from '../../src/work/messages.ts';
 import { keyVersion, PUBLIC, VAULT_ID } from '../support/keys.ts';
 
 const hsm = (name: string) => {
@@ -17,7 +16,7 @@ function watching(ports: Partial<WatchPorts>) {
     keyCatalog: { names: async () => Array.from({ length: 20 }, (_, n) => `key-${n}`) },
     keys: { listVersions: async () => [keyVersion(1)] },
     seenKeys: { all: async () => new Map(), put: async () => {} },
-    queue: { send: async (_queue: string, work: Work) => void sent.push((work as KeyWork).key) },
+    requestKey: async (key) => void sent.push(key),
     now: () => new Date(),
     ...ports,
   };

@@ -6,7 +6,7 @@ import type { StorageAccount } from '../../local/azure/world.ts';
 import { reconcileUnasked } from '../../src/accounts/ask-scopes.ts';
 import { handOut, LIST_CALLS } from '../../src/accounts/dispatcher.ts';
 import { reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
-import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
+import { lookAtKey } from '../../src/accounts/reconcile-key.ts';
 import { Turns } from '../../src/azure/turns.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import type { FleetUse } from '../../src/fleet/fleet-index.ts';
@@ -19,7 +19,7 @@ import { useWire } from '../support/wire.ts';
 const wire = useWire();
 const key = () => new TestKey(wire.azure.world);
 const services = (env?: Record<string, string>) => wire.services(env);
-const look = (of: TestKey, with_: Services = services()) => reconcileKey(of.keyWork(), with_, wire.log);
+const look = (of: TestKey, with_: Services = services()) => lookAtKey(of.keyWork(), with_, wire.log);
 const drift = (with_: Services = services()) =>
   runDriftCheck({ id: crypto.randomUUID(), by: 'timer' }, with_, wire.log);
 

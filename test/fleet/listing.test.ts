@@ -12,6 +12,7 @@ import { createUseRows } from '../../src/fleet/use-row.ts';
 import { NO_SUBSCRIPTION, type WorkKind } from '../../src/fleet/work-items.ts';
 import type { WorkerPorts } from '../../src/fleet/worker-ports.ts';
 import type { LogRecord } from '../../src/log.ts';
+import { NO_ORDERS } from '../../src/orders/standing-orders.ts';
 import { MemoryRollouts } from '../simulation/memory-rollouts.ts';
 import { day, KEY, keyVersion, SUBSCRIPTION, VAULT, VAULTS, versionName } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
@@ -120,7 +121,10 @@ class Fleet {
         },
       },
       keys: { listVersions: async () => [keyVersion(1)] },
-      gate: { blocked: async () => undefined, stops: () => undefined, order: () => undefined },
+      gate: {
+        ...{ blocked: async () => undefined, stops: () => undefined, order: () => undefined },
+        ...{ orderBetween: () => undefined, sourcesOf: () => [], refresh: async () => {} },
+      },
       reconcileKey: async () => {},
       capacity: new CallCapacity(),
       record: async () => new Set(),
@@ -140,7 +144,9 @@ class Fleet {
         }.bind(this),
       },
       subscriptions: async () => [SUBSCRIPTION],
-      orders: { read: async () => ({ pauses: [], goOn: [], moves: [] }) },
+      orders: { read: async () => NO_ORDERS, change: async (change) => change(NO_ORDERS) },
+      moved: { put: async () => {}, of: async function* () {} },
+      ...{ inSight: async () => [SUBSCRIPTION], findGaps: async () => [], recordOrder: async () => {} },
       probe: async () => undefined,
       say: async () => {},
       send: async () => {},

@@ -25,7 +25,7 @@ function used(version: string, keyName = 'files-key') {
 }
 const announced = (version: string, minute: number, key = KEY): Announcement => ({
   startedOn: at(minute),
-  targets: { [KEY]: `${key}/${version}` },
+  targets: { [key]: `${key}/${version}` },
 });
 
 describe('observe', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
-import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
+import { lookAtKey } from '../../src/accounts/reconcile-key.ts';
 import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
 import type { AccountWork } from '../../src/work/messages.ts';
 import { TestKey } from '../support/fleet.ts';
@@ -11,7 +11,7 @@ import { useWire } from '../support/wire.ts';
 
 const wire = useWire();
 const key = () => new TestKey(wire.azure.world);
-const look = (of: TestKey) => reconcileKey(of.keyWork(), wire.services(), wire.log);
+const look = (of: TestKey) => lookAtKey(of.keyWork(), wire.services(), wire.log);
 const work = (): AccountWork[] => wire.sent.splice(0).flatMap(({ work }) => (work.kind === 'account' ? [work] : []));
 const names = (all: readonly AccountWork[]) => all.map(({ account }) => account.split('/').at(-1)).sort();
 const warnings = () => wire.records.filter(({ level }) => level !== 'info').map(({ reason }) => reason);

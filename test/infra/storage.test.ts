@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
 import { AUDIT_TABLE } from '../../src/audit/last-head-client.ts';
 import { FLEET_TABLE } from '../../src/fleet/fleet-table-client.ts';
-import { REKEY_TABLE } from '../../src/fleet/rekey-store-client.ts';
+import { CONTROL_TABLE } from '../../src/fleet/rollout-store-client.ts';
 import { WORK_QUEUES } from '../../src/work/messages.ts';
 import type { DryAzure } from './arm/dry-azure.ts';
 import { at } from './arm/json.ts';
@@ -38,11 +38,8 @@ describe('the storage of the app', () => {
   });
 
   it('has the tables that the code names', () => {
-    expect(names('Microsoft.Storage/storageAccounts/tableServices/tables')).toEqual([
-      FLEET_TABLE,
-      REKEY_TABLE,
-      AUDIT_TABLE,
-    ]);
+    const tables = names('Microsoft.Storage/storageAccounts/tableServices/tables');
+    expect(tables).toEqual([FLEET_TABLE, CONTROL_TABLE, AUDIT_TABLE]);
   });
 
   it('has every container that the code names, and the one for dead letters', () => {

@@ -2,9 +2,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { readAllRotations } from '../../src/cli/read-all-rotations.ts';
+import { readWatched } from '../../src/cli/read-watched.ts';
 import { appApi } from '../../src/operations/app-api.ts';
-import { statusFromApi } from '../../src/operations/rotation/rotation-status.ts';
-import { readWatched } from '../../src/operations/watch/watch-api.ts';
 
 let answer = { status: 200, body: '{}' };
 let location: string | undefined;
@@ -86,8 +86,8 @@ describe('the API of the app, as an operator calls it', () => {
   it.each(['@attacker.example/api', '//attacker.example/api', 'https://attacker.example', ''])(
     'sends no token to a next page %j',
     async (nextLink) => {
-      answer = { status: 200, body: JSON.stringify({ value: [], nextLink }) };
-      await expect(statusFromApi(api()).list()).rejects.toMatchObject({ reason: 'ServiceUnavailable' });
+      answer = { status: 200, body: JSON.stringify({ value: [], pauses: [], nextLink }) };
+      await expect(readAllRotations(api())).rejects.toMatchObject({ reason: 'ServiceUnavailable' });
     },
   );
 
@@ -102,7 +102,7 @@ describe('the API of the app, as an operator calls it', () => {
     async (body) => {
       for (const status of [200, 404, 500]) {
         answer = { status, body };
-        const read = readWatched(api(), statusFromApi(api()));
+        const read = readWatched(api());
         await expect(read).rejects.toMatchObject({ reason: 'ServiceUnavailable', nextStep: expect.any(String) });
       }
     },

@@ -1,30 +1,26 @@
-import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import {
   addAccount,
   addIdentity,
   addKeyVersion,
   addManagedHsm,
-  addResourceGroup,
-  addSubscription,
   addVault,
   allowStorage,
   setRotationPolicy,
 } from '../../local/azure/fleet.ts';
 import { assignLocalRole, LOCAL_ROLES } from '../../local/azure/key-vault/local-access.ts';
+import { keyStatusOf } from '../../src/cli/read-key-status.ts';
 import { ENCRYPTION_USER } from '../../src/identities/key-roles.ts';
 import { changeKey } from '../../src/operations/account/account-change-key.ts';
 import { enableAccount } from '../../src/operations/account/account-enable.ts';
 import { onboardAccount } from '../../src/operations/account/account-onboard.ts';
 import { verifyAccount } from '../../src/operations/account/account-verify.ts';
-import { listFleet } from '../../src/operations/fleet-list.ts';
 import { ensureIdentityRole } from '../../src/operations/identity/identity-ensure.ts';
 import { ensureOfficer, ensureRole } from '../../src/operations/identity/role-ensure.ts';
 import { ensureKey } from '../../src/operations/key/key-ensure.ts';
 import { restoreAsOperator } from '../../src/operations/key/key-restore.ts';
 import { revokeAsOperator } from '../../src/operations/key/key-revoke.ts';
 import { rotateKey } from '../../src/operations/key/key-rotate.ts';
-import { showKeyStatus } from '../../src/operations/key/key-status.ts';
 import type { Operation } from '../../src/operations/operator-azure.ts';
 import { findVault, keyByName, lookForVault } from '../../src/operations/resolve.ts';
 import { ensureVault } from '../../src/operations/vault/vault-ensure.ts';
@@ -282,8 +278,9 @@ describe('a key of a Managed HSM', () => {
     );
     expect(revoked.result).toMatchObject({ complete: true });
     expect(site.version.enabled).toBe(false);
-    const status = await procedures.run((operation) => showKeyStatus(key, {}, operation), { as: first });
-    expect(status.result.revocation).toMatchObject({ revokedBy: first.objectId });
+    const azure = procedures.azure(first);
+    const status = await keyStatusOf(key, {}, { azure, app: undefined, credential: procedures.credential(first) });
+    expect(status.revocation).toMatchObject({ revokedBy: first.objectId });
     const revocation = revoked.result.revocation?.id ?? '';
     expect(texts(revoked, 'note').join('\n')).toContain(
       `cmk key restore vault-key --hsm ${site.vault.name} --revocation ${revocation} --reason '<why>'`,
@@ -296,24 +293,6 @@ describe('a key of a Managed HSM', () => {
     expect(restored.result).toMatchObject({ complete: true });
     expect(site.version.enabled).toBe(true);
   });
-});
-
-it('that the sign-in does not see is said, beside the accounts that are unknown for it', async () => {
-  const { world } = procedures;
-  const elsewhere = addResourceGroup(world, addSubscription(world, { subscriptionId: randomUUID() }), unique('rg-'));
-  const vault = addManagedHsm(world, elsewhere, unique('hsm-'));
-  addKeyVersion(world, vault, 'vault-key');
-  const { group, identity } = hsmSite();
-  const key = { vault, keyName: 'vault-key', mode: 'pinned' } as const;
-  allowStorage(world, vault, identity.principalId);
-  const { name } = addAccount(world, group, { name: unique('st'), identity, key });
-  const as = procedures.somebodyWith(group.id.split('/resourceGroups/')[0] ?? '', 'Reader');
-  for (const role of [undefined, LOCAL_ROLES.cryptoAuditor]) {
-    if (vault.local && role) assignLocalRole(vault.local, { principalId: as.objectId, role });
-    const { result } = await procedures.run((operation) => listFleet({ scopes: false, all: false }, operation), { as });
-    expect(result.rows.filter((row) => row.name === name)).toMatchObject([{ health: 'Unknown' }]);
-    expect(result.unread.join()).toContain(`The Managed HSM ${vault.name} is not seen by your sign-in`);
-  }
 });
 
 describe('cmk', () => {

@@ -54,7 +54,7 @@ describe('a document', () => {
   it('has it in an attribute, where it stays text', () => {
     const nasty = config && { ...config, scope: '"><script>alert(1)</script>$&' };
     const { body } = serveDocument(document('<meta content="{{config}}">'), nasty, headers());
-    expect(String(body)).toContain('&lt;script&gt;alert(1)&lt;/script&gt;$&amp;');
+    expect(String(body)).toContain('&#60;script&#62;alert(1)&#60;/script&#62;$&#38;');
     expect(String(body)).not.toContain('<script>');
   });
 

@@ -1,7 +1,7 @@
 import { BlobServiceClient } from '@azure/storage-blob';
 import { expect, it } from 'vitest';
 import { reconcileAccount } from '../../src/accounts/reconcile-account.ts';
-import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
+import { lookAtKey } from '../../src/accounts/reconcile-key.ts';
 import type { Services } from '../../src/services.ts';
 import { LEASE_CONTAINER } from '../../src/work/lease-client.ts';
 import type { Work } from '../../src/work/messages.ts';
@@ -82,7 +82,7 @@ async function drain(first: Work, mortal: Mortal): Promise<boolean> {
     if (runs > 100) throw new Error('The work does not come to an end.');
     const [work] = waiting;
     const run = work?.kind === 'account' ? reconcileAccount(work, services, wire.log) : undefined;
-    const other = work?.kind === 'key' ? reconcileKey(work, services, wire.log) : undefined;
+    const other = work?.kind === 'key' ? lookAtKey(work, services, wire.log) : undefined;
     // Whatever a process that has gone would do about a failure does not happen.
     const outcome = await (run ?? other)?.catch(() => undefined);
     waiting.push(...wire.sent.slice(taken).map(({ work: sent }) => sent));

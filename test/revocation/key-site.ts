@@ -5,6 +5,7 @@ import { restore } from '../../src/revocation/restore.ts';
 import { revoke } from '../../src/revocation/revoke.ts';
 import { settleRevocation } from '../../src/revocation/settle-revocation.ts';
 import { type KeyQueueWork, parseKeyQueueWork, type RevocationWork } from '../../src/work/messages.ts';
+import { requestByMessage } from '../../src/work/work-queue-client.ts';
 import { keysOf, MemoryVault } from '../simulation/memory-vault.ts';
 import { KEY, VAULT, VAULTS } from '../support/keys.ts';
 import { MemoryTrail } from '../support/memory-trail.ts';
@@ -66,7 +67,8 @@ export class KeySite {
   ): Promise<string> {
     this.pass(20);
     const readiness = async () => ({ accounts: [], warnings: [] });
-    const services = { ...this.services(key), dualControl: true, readiness, ...more };
+    const own = this.services(key);
+    const services = { ...own, requestKey: requestByMessage(own.queue), dualControl: true, readiness, ...more };
     return (await restore(key, revocation, call(objectId, kind), services, () => {})).end;
   }
 

@@ -3,13 +3,13 @@ import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import type { FleetIndex } from '../../src/fleet/fleet-index.ts';
 import { createRotationNotes, unwellOf, unwellWith } from '../../src/fleet/rotation-notes.ts';
 import type { LogRecord } from '../../src/log.ts';
+import { KnownOrders } from '../../src/orders/known-orders.ts';
+import { NO_ORDERS, type StandingOrders, withPause } from '../../src/orders/standing-orders.ts';
 import type { Reason } from '../../src/reasons.ts';
 import { type FollowPorts, followRotation } from '../../src/rollout/follow-rotation.ts';
-import { type ControlState, NO_CONTROL, withPause } from '../../src/rollout/pause.ts';
 import { readRotation } from '../../src/rollout/read-rotation.ts';
 import { createRollout, type RolloutPorts } from '../../src/rollout/rollout.ts';
 import { type RotationView, viewRotation } from '../../src/rollout/rotation-view.ts';
-import { StandingControl } from '../../src/rollout/standing-control.ts';
 import type { Exemption } from '../../src/settings/exemption.ts';
 import type { Work } from '../../src/work/messages.ts';
 import { day, KEY, keyVersion, SUBSCRIPTION, VAULTS, versionName } from '../support/keys.ts';
@@ -28,7 +28,7 @@ class StuckRotation {
   mayList = true;
   /** Accounts that the drift check is to leave where they are. */
   readonly exemptions: Exemption[] = [];
-  control: ControlState = NO_CONTROL;
+  control: StandingOrders = NO_ORDERS;
   /** Canaries that do not serve when they are asked. */
   failing: string[] = [];
   /** Those of which nothing can be told. */
@@ -66,7 +66,7 @@ class StuckRotation {
       settings: { refreshAutomatic: true, canary, vaults: VAULTS, drift: { exemptions: this.exemptions } },
       inSight: async () => this.inSight,
       keys: { listVersions: async () => [keyVersion(100), keyVersion(this.#newest)] },
-      control: new StandingControl({ read: async () => this.control }, now),
+      control: new KnownOrders({ read: async () => this.control }, now),
       queue: {
         send: async (_, work, seconds = 0) => {
           this.#messages.push({ work, atMs: this.#nowMs + seconds * 1000 });
@@ -146,7 +146,7 @@ class StuckRotation {
     const now = new Date(this.#nowMs);
     const until = new Date(this.#nowMs + hours * 60 * MINUTE_MS).toISOString();
     const pause = { id: 'p', reason: 'a change freeze', by: { objectId: 'o' }, since: now.toISOString(), until };
-    this.control = withPause(NO_CONTROL, pause, now);
+    this.control = withPause(NO_ORDERS, pause, now);
   }
 
   exempt(n: number): void {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { FleetOutcome, FleetUse } from '../../src/fleet/fleet-index.ts';
 import { judgeUse, type RotationGoal, rotationGoal } from '../../src/rollout/judge-use.ts';
-import { ProgressCount, secondsFor } from '../../src/rollout/progress.ts';
+import { ProgressCount } from '../../src/rollout/progress.ts';
 import { day, keyVersion, versionName } from '../support/keys.ts';
 import { fleetUse, NOW } from './rollout-fixture.ts';
 
@@ -188,14 +188,5 @@ describe('the progress of a rotation', () => {
     expect(count([waits, moved(-4)]).state).toBe('underWay');
     expect(count([waits, moved(16)], NOW, at(3)).state).toBe('underWay');
     expect(count([moved(16)]).state).toBe('finished');
-  });
-});
-
-describe('the time that so many writes take', () => {
-  it('is none where there is no budget, or they come at once', () => {
-    expect(secondsFor(1_000, [])).toBe(0);
-    expect(secondsFor(3, [{ calls: 10, perMs: 1_000, burst: 4 }])).toBe(0);
-    // Counted in windows: the first one is full at once.
-    expect(secondsFor(1_300, [{ calls: 1_200, perMs: 3_600_000 }])).toBe(300);
   });
 });

@@ -1,10 +1,9 @@
 import { expect, it } from 'vitest';
 import type { FleetUse } from '../../src/fleet/fleet-index.ts';
-import { listRotations } from '../../src/rollout/list-rotations.ts';
-import { NO_CONTROL } from '../../src/rollout/pause.ts';
+import { KnownOrders } from '../../src/orders/known-orders.ts';
+import { NO_ORDERS } from '../../src/orders/standing-orders.ts';
 import { type ComputeRotationPorts, computeRotation } from '../../src/rollout/read-rotation.ts';
-import { StandingControl } from '../../src/rollout/standing-control.ts';
-import { KEY, keyVersion, SUBSCRIPTION, VAULTS, versionName } from '../support/keys.ts';
+import { KEY, keyVersion, SUBSCRIPTION, versionName } from '../support/keys.ts';
 import { accountId, fleetUse, NOW } from './rollout-fixture.ts';
 
 const ELSEWHERE = 'aaaaaaaa-2222-4222-8222-222222222222';
@@ -24,7 +23,7 @@ function portsOf(uses: readonly FleetUse[], subscriptions: readonly string[] | u
       },
     },
     rotationNotes: { all: async function* () {}, of: async () => undefined, put: async () => {} },
-    control: new StandingControl({ read: async () => NO_CONTROL }, now),
+    control: new KnownOrders({ read: async () => NO_ORDERS }, now),
     writeBudgets: [],
     now,
   } satisfies ComputeRotationPorts;
@@ -49,33 +48,4 @@ it('what is not looked after any more is no canary, which would hold the others 
   const uses = [fleetUse(1, { account: elsewhere(1), wave: '1' }), fleetUse(2)];
   expect((await rotationOf(uses, undefined)).stage.canaries).toEqual([elsewhere(1)]);
   expect((await rotationOf(uses, [SUBSCRIPTION])).stage.canaries).toEqual([accountId(2)]);
-});
-
-it('what was not listed is read once for all rotations of a page, and a subscription counts once however it is written', async () => {
-  const { settings, fleet, rotationNotes, ...ports } = portsOf(
-    [],
-    [SUBSCRIPTION, SUBSCRIPTION.toUpperCase(), ELSEWHERE],
-  );
-  const keys = ['a', 'b', 'c'].map((name) => `https://kv-files.vault.azure.net/keys/${name}`);
-  let lists = 0;
-  const { value } = await listRotations(undefined, {
-    ...ports,
-    settings: { ...settings, vaults: VAULTS },
-    keys: { listVersions: async () => VERSIONS },
-    fleet: {
-      ...fleet,
-      async listings() {
-        lists += 1;
-        return new Map([[ELSEWHERE, NOW]]);
-      },
-    },
-    rotationNotes: {
-      ...rotationNotes,
-      async *all() {
-        yield* keys.map((key) => ({ note: { key, lookedOn: NOW.toISOString() }, place: key }));
-      },
-    },
-  });
-  expect(value).toMatchObject(keys.map((key) => ({ key, state: 'finished', unlisted: 1 })));
-  expect(lists).toBe(1);
 });

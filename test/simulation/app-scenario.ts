@@ -1,5 +1,4 @@
 import { managedKey } from '../../src/keys/managed-vaults.ts';
-import type { RekeyChange } from '../../src/rekey/control-rekey.ts';
 import type { Work, WorkQueueName } from '../../src/work/messages.ts';
 import { KEY } from '../support/keys.ts';
 import type { Fault } from './scheduler.ts';
@@ -74,10 +73,6 @@ export type Deed =
   | { readonly do: 'driftCheck' }
   /** Messages of that kind that nobody has in hand are gone. */
   | { readonly do: 'loseMessages'; readonly kind: Work['kind'] }
-  /** From the one key to the other; `back`: from the other to the one. */
-  | { readonly do: 'startRekey'; readonly back?: true }
-  /** The first that was ordered, unless told otherwise. */
-  | { readonly do: 'changeRekey'; readonly how: RekeyChange; readonly order?: number }
   /** Somebody who may write the queues, and nothing else. */
   | { readonly do: 'forge'; readonly forgery: Forgery }
   | { readonly do: 'writeLeases'; readonly state: unknown }

@@ -1,6 +1,5 @@
 import { FleetNotes, reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
-import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
-import { StandingRekeys } from '../../src/accounts/standing-rekeys.ts';
+import { lookAtKey } from '../../src/accounts/reconcile-key.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import { LIMITS, OWN_STORAGE_MS } from '../../src/azure/limits.ts';
 import { lastName } from '../../src/azure/resource-id.ts';
@@ -9,25 +8,20 @@ import { Turns } from '../../src/azure/turns.ts';
 import type { Account } from '../../src/fleet/account.ts';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import { IndexBuilding } from '../../src/fleet/index-building.ts';
-import { isEnded } from '../../src/fleet/rekey-order.ts';
 import { createRotationNotes } from '../../src/fleet/rotation-notes.ts';
 import type { Keys } from '../../src/keys/key-client.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
-import { carryOutRekey } from '../../src/rekey/carry-out.ts';
-import { changeRekey, type RekeyChange } from '../../src/rekey/control-rekey.ts';
-import { obstacleOf } from '../../src/rekey/obstacle.ts';
-import { startRekey } from '../../src/rekey/start-rekey.ts';
+import { KnownOrders } from '../../src/orders/known-orders.ts';
+import { NO_ORDERS, openPauses, type StandingOrders, withPause, withResume } from '../../src/orders/standing-orders.ts';
 import type { KeyTrail } from '../../src/revocation/key-trail.ts';
 import { restore } from '../../src/revocation/restore.ts';
 import { openRevocation } from '../../src/revocation/revocation.ts';
 import { revoke } from '../../src/revocation/revoke.ts';
 import { settleRevocation } from '../../src/revocation/settle-revocation.ts';
 import { followRotation } from '../../src/rollout/follow-rotation.ts';
-import { type ControlState, NO_CONTROL, standingPauses, withPause, withResume } from '../../src/rollout/pause.ts';
 import { readRotation } from '../../src/rollout/read-rotation.ts';
 import { createRollout } from '../../src/rollout/rollout.ts';
 import { viewRotation } from '../../src/rollout/rotation-view.ts';
-import { StandingControl } from '../../src/rollout/standing-control.ts';
 import { rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
 import type { Exemption } from '../../src/settings/exemption.ts';
 import { DEFAULT_AUTOFIX } from '../../src/settings/fixable.ts';
@@ -45,9 +39,9 @@ import {
 } from '../../src/work/messages.ts';
 import type { Outcome } from '../../src/work/outcome.ts';
 import { processWork } from '../../src/work/process.ts';
+import { requestByMessage } from '../../src/work/work-queue-client.ts';
 import { KEY, PUBLIC, SUBSCRIPTION, VAULTS } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
-import { MemoryRekeys } from '../support/memory-rekeys.ts';
 import { type AppScenario, type Deed, describeDeed, OTHER } from './app-scenario.ts';
 import { checkDrift } from './drift-check.ts';
 import type { World } from './explore.ts';
@@ -81,7 +75,7 @@ interface Instance {
   readonly skewMs: number;
   actors: Set<Actor>;
   /** What it knows of pauses, over all that it does; lost when it is killed. */
-  control: StandingControl;
+  control: KnownOrders;
   /** Since when it has known of the pause that stands. */
   pausedSince: number | undefined;
   /** What a process has in memory, and loses when it is killed. */
@@ -108,7 +102,6 @@ export class AppWorld implements World {
   readonly vault: MemoryVault;
   readonly fleet: MemoryFleet;
   readonly other: MemoryVault;
-  readonly rekeys = new MemoryRekeys();
   readonly timers = new VirtualTimers(() => this.#clock);
   readonly #instances: Instance[];
   readonly #deeds: Deed[];
@@ -122,7 +115,7 @@ export class AppWorld implements World {
   readonly #originalVersions: number;
   readonly #nearExpiry: boolean;
   readonly #canary: number;
-  #orders: ControlState = NO_CONTROL;
+  #orders: StandingOrders = NO_ORDERS;
   readonly #exempt: readonly string[];
   readonly #checks: number;
   /** What each of them has in hand. */
@@ -140,8 +133,6 @@ export class AppWorld implements World {
   /** Calls about the key, in turn, and what the last of them has proved at its end. */
   readonly #asked: ('revoke' | 'restore')[] = [];
   #ended: 'revoked' | 'restored' | undefined;
-  /** A re-key is being started, and there is nothing to change of it yet. */
-  #starting = false;
   #clock = NOON;
   /** When the last deed was done, or the last drift check. */
   #quietSince = NOON;
@@ -161,13 +152,6 @@ export class AppWorld implements World {
       name: OTHER.name,
       vault: this.other,
     });
-    this.fleet.mayRekey = (from, to) =>
-      this.rekeys.orders.some((order) => {
-        const [old, next] = [order.from, order.to].map((key) => key.split('/').at(-1));
-        if (from === old && to === next) return true;
-        // What was under way when a person ended it may still be done.
-        return from === next && to === old && /^(?:takingBack|takenBack|ended)$/.test(order.state);
-      });
     this.#instances = Array.from({ length: scenario.instances }, (_, number) => ({
       number: number + 1,
       skewMs: (scenario.skews[number] ?? 0) * 60_000,
@@ -245,9 +229,7 @@ export class AppWorld implements World {
     );
     const isQuiet = ready.length === 0 && !this.scheduler.busy;
     const [next] = this.#deeds;
-    const isTooEarly =
-      (next?.do === 'changeRekey' && this.#starting && this.rekeys.orders[0]?.state !== 'moving') ||
-      (next?.do === 'timePasses' && next.quietly === true && !isQuiet);
+    const isTooEarly = next?.do === 'timePasses' && next.quietly === true && !isQuiet;
     const deed = isTooEarly ? undefined : next;
     const isIts = !this.#during || this.scheduler.harms > this.#harms || this.scheduler.isUnderWay(this.#during);
     if (deed && (isQuiet || isIts)) {
@@ -259,7 +241,6 @@ export class AppWorld implements World {
   check(): void {
     if (this.fleet.broken) throw new Error(this.fleet.broken);
     if (this.#late) throw new Error(this.#late);
-    if (this.rekeys.orders.filter((order) => !isEnded(order)).length > 1) throw new Error('Two re-keys have one key.');
     if (this.#queues.poison.length > 0) throw new Error(`A message is poison: ${this.#queues.poison[0]?.text}`);
   }
 
@@ -285,8 +266,6 @@ export class AppWorld implements World {
       vault: this.vault,
       fleet: this.fleet,
       other: this.other,
-      orders: this.rekeys.orders,
-      changes: this.rekeys.changes,
       now: new Date(this.#clock),
       restores: this.#restores,
       asked: this.#asked,
@@ -316,10 +295,10 @@ export class AppWorld implements World {
       this.scheduler.nextDeadline(),
       this.timers.next(),
       ...this.#sleeps.map(({ at }) => at),
-      ...this.#queues.timesBut((message) => this.#isWaitingRekey(message)),
+      ...this.#queues.timesBut(() => false),
     ];
     const next = Math.min(...times);
-    if (this.#deeds.length === 0 && standingPauses(this.#orders, new Date(this.#clock - CLOCKS_MS)).length > 0) {
+    if (this.#deeds.length === 0 && openPauses(this.#orders, new Date(this.#clock - CLOCKS_MS)).length > 0) {
       return [{ label: 'an operator ends every pause', run: () => this.#resume() }];
     }
     // What waits for its turn in the queue has to wait for it no longer than for a drift check.
@@ -344,16 +323,6 @@ export class AppWorld implements World {
         },
       },
     ];
-  }
-
-  /** It asks again for as long as a key is revoked, which may be for good; a pause ends. */
-  #isWaitingRekey({ text }: Message): boolean {
-    return (
-      text.includes('"kind":"rekey"') &&
-      this.rekeys.orders.some(
-        ({ waits, paused }) => (waits && !['Paused', 'RekeyUnderWay'].includes(waits.reason)) || paused,
-      )
-    );
   }
 
   /** The clock goes there. What hangs is given up in its own time on the way, and what is late takes effect: an hour later nothing of it is left. */
@@ -417,12 +386,6 @@ export class AppWorld implements World {
         this.vault.set(this.vault.versions.at(-1)?.version ?? '', false);
         this.#queues.send(KEY_WORK, { kind: 'key', key: KEY.id, cause: cause('operator'), attempt: 0 });
         return;
-      case 'startRekey':
-        this.#startRekey(deed.back ?? false);
-        return;
-      case 'changeRekey':
-        this.#changeRekey(deed.how, deed.order ?? 0);
-        return;
       case 'driftCheck':
         void this.#driftCheck(this.#instances[this.#actors % this.#instances.length], false);
         return;
@@ -485,20 +448,15 @@ export class AppWorld implements World {
 
   #resume(): void {
     this.#isControlOut = false;
-    this.#orders = withResume(this.#orders, {
-      id: 'r',
-      reason: 'a simulation',
-      by: { objectId: 'o' },
-      at: new Date(this.#clock).toISOString(),
-    });
+    this.#orders = withResume(this.#orders, undefined, [], new Date(this.#clock));
   }
 
-  #control(skewMs: number): StandingControl {
-    const read = async (): Promise<ControlState> => {
+  #control(skewMs: number): KnownOrders {
+    const read = async (): Promise<StandingOrders> => {
       if (this.#isControlOut) throw new Error('no answer');
       return this.#orders;
     };
-    return new StandingControl({ read }, () => new Date(this.#clock + skewMs));
+    return new KnownOrders({ read }, () => new Date(this.#clock + skewMs));
   }
 
   /** Whether the instance has known of a pause for longer than what it had begun before may take. */
@@ -524,7 +482,12 @@ export class AppWorld implements World {
             key,
             open?.id ?? 'none',
             call,
-            { ...ports, dualControl: true, readiness: async () => ({ accounts: [], warnings: [] }) },
+            {
+              ...ports,
+              requestKey: requestByMessage(ports.queue),
+              dualControl: true,
+              readiness: async () => ({ accounts: [], warnings: [] }),
+            },
             () => {},
           );
     void run
@@ -536,44 +499,6 @@ export class AppWorld implements World {
         },
         () => {},
       )
-      .then(() => instance.actors.delete(actor));
-  }
-
-  #startRekey(back: boolean): void {
-    const [from, to] = back ? [OTHER, KEY] : [KEY, OTHER];
-    const instance = this.#instances[0] as Instance;
-    const actor = this.#actor(instance, 'start of a re-key');
-    const ports = this.#ports(instance, actor);
-    const check = async () => {
-      const obstacle = await obstacleOf(from, to, ports);
-      const problems = obstacle ? [{ ...obstacle, fix: '' }] : [];
-      return { problems, warnings: [], accounts: 0, withoutRole: [] };
-    };
-    const request = { from, to, reason: 'a simulation', ticket: undefined, maxFailures: 3 };
-    this.#starting = true;
-    void startRekey(request, this.#person(), { ...ports, check }, () => {})
-      .catch(() => {})
-      .then(() => {
-        this.#starting = false;
-        instance.actors.delete(actor);
-      });
-  }
-
-  /** Each call has an id of its own, as the host gives it. */
-  #person() {
-    this.#ids += 1;
-    const caller = { objectId: '00000003-0000-4000-8000-000000000000', appId: 'app' };
-    return { caller, correlationId: `call-${this.#ids}` };
-  }
-
-  #changeRekey(how: RekeyChange, number: number): void {
-    const order = this.rekeys.orders[number % this.rekeys.orders.length];
-    if (!order) return;
-    const instance = this.#instances[0] as Instance;
-    const actor = this.#actor(instance, how);
-    const ports = this.#ports(instance, actor);
-    void changeRekey(order.id, how, 'a simulation', this.#person(), { ...ports, vaults: VAULTS }, () => {})
-      .catch(() => {})
       .then(() => instance.actors.delete(actor));
   }
 
@@ -602,9 +527,8 @@ export class AppWorld implements World {
       });
     const run = async (work: Work): Promise<Outcome> => {
       if (work.kind === 'account') return reconcileAndNote(work, ports, log);
-      if (work.kind === 'key') return reconcileKey(work, { ...ports, ...(this.#atOnce ? { atOnce } : {}) }, log);
+      if (work.kind === 'key') return lookAtKey(work, { ...ports, ...(this.#atOnce ? { atOnce } : {}) }, log);
       if (work.kind === 'rotate') return rotateWhenDue(work, ports, log);
-      if (work.kind === 'rekey') return carryOutRekey(work, ports, log);
       if (work.kind === 'rotation') return followRotation(work, ports, log);
       return work.kind === 'revocation' ? settleRevocation(work, ports, log) : { outcome: 'done' };
     };
@@ -656,7 +580,6 @@ export class AppWorld implements World {
 
   #kill(instance: Instance): void {
     this.#kills -= 1;
-    this.#starting = false;
     for (const actor of instance.actors) {
       this.scheduler.kill([actor], true);
       this.#leases.outlive(actor);
@@ -696,7 +619,6 @@ export class AppWorld implements World {
     const fleet = createFleetIndex(this.index.port(to.azure(LIMITS.ownTables, true)));
     const toVault = to.azure(isUrgent ? LIMITS.breakGlass : LIMITS.keyWork);
     const vault = keysOfBoth(keysOf(this.vault, toVault), OTHER.name, keysOf(this.other, toVault));
-    const rekeys = this.rekeys.port(to.azure(LIMITS.ownTables, true));
     const { lists, turns, schedule } = instance.memory;
     const keys = isUrgent ? vault : sharing(vault, lists);
     const settings = {
@@ -726,9 +648,6 @@ export class AppWorld implements World {
       }),
       subscriptions: { list: async () => [SUBSCRIPTION], seen: async () => ({ ids: [SUBSCRIPTION], vanished: [] }) },
       fleetNotes: new FleetNotes({ fleet, now }),
-      rekeys,
-      rekeyApproved: async () => true,
-      standingRekeys: new StandingRekeys(rekeys, { vaults: VAULTS, rekeyApproved: async () => true, inSight }, now),
       building: new IndexBuilding(),
       accountsOfKey: this.#graphBlind
         ? { using: async function* () {} }

@@ -12,18 +12,20 @@ import {
 } from '../../src/fleet/fleet-work.ts';
 import { type KeyPorts, reconcileKey } from '../../src/fleet/reconcile-key.ts';
 import { RolloutGate } from '../../src/fleet/rollout-gate.ts';
-import type { StandingOrders } from '../../src/fleet/standing-orders.ts';
 import { createUseRows, toUseRow } from '../../src/fleet/use-row.ts';
 import { NO_SUBSCRIPTION, type WorkKind } from '../../src/fleet/work-items.ts';
 import type { WorkerPorts } from '../../src/fleet/worker-ports.ts';
 import { compareAge, type KeyVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
 import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
+import type { RekeyAct } from '../../src/orders/order-rekey.ts';
+import { openPauses, type Rekey, withPause, withResume } from '../../src/orders/standing-orders.ts';
 import { formatRevocation, openRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { KEY, REVOKER, VAULT, VAULTS } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 import { MemoryWorkItems } from '../support/memory-work-items.ts';
 import type { World } from './explore.ts';
 import { MemoryLeases } from './memory-leases.ts';
+import { MemoryOrders } from './memory-orders.ts';
 import { MemoryRollouts } from './memory-rollouts.ts';
 import { MemoryStorage, type UseSpec, vaultOf } from './memory-storage.ts';
 import { keysOf, MemoryVault, type Way } from './memory-vault.ts';
@@ -49,6 +51,11 @@ type Deed =
   /** All moves are paused, for so long or until they are resumed. */
   | { readonly do: 'pause'; readonly minutes?: number }
   | { readonly do: 'resume' }
+  | { readonly do: 'rekey'; readonly from: string; readonly to: string; readonly maxFailures?: number }
+  /** To the last re-key. */
+  | { readonly do: 'pauseRekey' | 'resumeRekey' | 'takeBackRekey' | 'endRekey' }
+  /** An operator moves an account to another key, on its newest version. */
+  | { readonly do: 'moveTo'; readonly account: string; readonly key: string }
   /** The worker's instance is killed, and what it has in flight lands. */
   | { readonly do: 'kill' }
   | { readonly do: 'loseMessages' }
@@ -123,7 +130,10 @@ export class ControllerWorld implements World {
   readonly items = new MemoryWorkItems();
   readonly rollouts = new MemoryRollouts();
   readonly recorded: Recorded[] = [];
-  #orders: StandingOrders = { pauses: [], goOn: [], moves: [] };
+  readonly orders = new MemoryOrders(
+    () => new Date(this.#clock),
+    (rekey) => this.#judgeDone(rekey),
+  );
   /** People and lost rows make accounts go past their wave. */
   #isDisturbed = false;
   #isIndexLost = false;
@@ -134,6 +144,8 @@ export class ControllerWorld implements World {
   #isWell = true;
   #broken: string | undefined;
   #pausedSince = Number.POSITIVE_INFINITY;
+  /** By subscription: when orders had it listed. */
+  readonly #listedAt = new Map<string, number>();
   readonly #canaries: number;
   readonly #vaults = new Map<string, MemoryVault>();
   /** By key: since when which version is the one to move to. */
@@ -165,7 +177,7 @@ export class ControllerWorld implements World {
     this.#instances = Array.from({ length: scenario.instances }, (_, number) => ({
       ...{ number, actors: new Set<Actor>(), capacity: new CallCapacity(), gate: undefined, caller: undefined },
     }));
-    for (const [n, key] of [...new Set(scenario.uses.map((use) => use.key))].entries()) {
+    for (const [n, key] of [FIRST_KEY, SECOND_KEY].entries()) {
       this.#vaults.set(key, new MemoryVault(1, () => new Date(this.#clock), undefined, 1 + n * 500));
       this.#noteTarget(key);
     }
@@ -180,7 +192,7 @@ export class ControllerWorld implements World {
         isLongRevoked: (key) => this.#revokedSince(key) < this.#clock - LIST_MS,
         isLongPaused: () => this.#isPaused() && this.#pausedSince < this.#clock - PAUSE_FELT_MS,
         isHeld: (name, key, version) => this.#isHeld(name, key, version),
-        isRekeyed: () => false,
+        isRekeyed: (from, to) => this.orders.mayRekey(keyId(from), keyId(to), PAUSE_FELT_MS),
         isOlder: (key, a, b) => this.#age(key, a) < this.#age(key, b),
         stampOn: () => new Date(this.#clock + scenario.stampSkewMs),
       },
@@ -253,7 +265,12 @@ export class ControllerWorld implements World {
   #judgeUses(when: string): void {
     if (this.#isJournalLost()) return;
     for (const [name, { spec, key, current }] of this.storage.uses) {
-      const target = this.#isPaused() || spec.region === this.#hanging ? undefined : this.#target(key);
+      const isOut = this.#isPaused() || spec.region === this.#hanging;
+      const target = isOut ? undefined : this.#target(key);
+      const rekey = isOut ? undefined : this.#openRekey(keyId(key));
+      if (rekey && this.orders.covers(rekey, this.#use(name))) {
+        throw new Error(`${when} ${name} is on ${key}, which ${rekey.id} moves it off`);
+      }
       if (target && current !== target) {
         throw new Error(`${when} ${name} is on ${short(current)}, not on ${short(target)}`);
       }
@@ -263,6 +280,18 @@ export class ControllerWorld implements World {
   /** What the index had of a PATCH that may still land is lost with it; the drift check finds it within the hour. */
   #isJournalLost(): boolean {
     return this.#isIndexLost && this.scheduler.landings > 0;
+  }
+
+  /** What an order covers has left its source key; a roll back covers what the app has moved, whether it knows it or not. */
+  #judgeDone({ id, from, only }: Rekey): void {
+    const original = this.orders.orders.rekeys.find((rekey) => rekey.id === only);
+    for (const [name, { key, spec, changes }] of this.storage.uses) {
+      const last = changes.at(-1);
+      const before = changes.at(-2)?.key ?? spec.key;
+      const isMoved = last?.byApp === true && keyId(before) === original?.from && keyId(last.key) === original.to;
+      if (keyId(key) === from && (only === undefined || isMoved))
+        this.#broken ??= `${id} is done, and ${name} is on ${key}`;
+    }
   }
 
   /** Each move of the app has one id, and each id is a change that there was. */
@@ -410,7 +439,9 @@ export class ControllerWorld implements World {
       }
       case 'pause': {
         const until = deed.minutes && new Date(this.#clock + deed.minutes * 60_000).toISOString();
-        this.#orders = { ...this.#orders, pauses: [until ? { until } : {}] };
+        const by = { id: 'pause', reason: 'test', by: { objectId: 'operator' } };
+        const pause = { ...by, since: new Date(this.#clock).toISOString(), ...(until ? { until } : {}) };
+        this.orders.orders = withPause(this.orders.orders, pause, new Date(this.#clock));
         this.#pausedSince = this.#clock;
         return;
       }
@@ -425,9 +456,30 @@ export class ControllerWorld implements World {
         this.#stall(deed.seconds * 1000);
         return;
       case 'resume':
-        this.#orders = { ...this.#orders, pauses: [] };
+        this.orders.orders = withResume(this.orders.orders, undefined, [], new Date(this.#clock));
         for (const key of this.#vaults.keys()) this.#wantKey(key);
         return;
+      case 'rekey':
+        this.orders.start(keyId(deed.from), keyId(deed.to), deed.maxFailures ?? 3);
+        this.#wantKey(deed.from);
+        this.#wantKey(deed.to);
+        return;
+      case 'pauseRekey':
+      case 'resumeRekey':
+      case 'takeBackRekey':
+      case 'endRekey': {
+        const act = deed.do.slice(0, -'Rekey'.length) as RekeyAct;
+        for (const id of this.orders.act(act)) this.#wantKey(id.split('/').at(-1) ?? '');
+        return;
+      }
+      case 'moveTo': {
+        const newest = this.#versions(deed.key).at(-1)?.version;
+        const { spec } = this.storage.uses.find(([name]) => name === deed.account)?.[1] ?? {};
+        if (!newest || !spec || !this.#target(deed.key)) return;
+        this.storage.set(deed.account, deed.key, newest);
+        this.#want(spec.subscription, 'account', this.storage.id(deed.account), 'operator');
+        return;
+      }
       case 'wait':
         return;
     }
@@ -536,7 +588,11 @@ export class ControllerWorld implements World {
       },
       subscriptions: async () => this.#subscriptions,
       rollouts: this.rollouts.port(way),
-      orders: { read: () => way('orders read', () => this.#orders) },
+      orders: this.orders.port(way),
+      moved: this.orders.moved(way),
+      inSight: async () => undefined,
+      findGaps: (_, since) => way('gaps', () => this.#findGaps(since)),
+      recordOrder: ({ id }) => way(`audit ${id}`, () => {}, true),
       gate: this.#gateOf(instance),
       canaries: this.#canaries,
       probe: (canaries) => way(`probe ${canaries.length}`, () => 'proven' as const),
@@ -606,7 +662,9 @@ export class ControllerWorld implements World {
       return this.scheduler.call(caller, label, effect, false, deadline.signal).finally(() => clearTimeout(timer));
     };
     instance.gate ??= new RolloutGate({
-      orders: { read: () => way('gate orders', () => this.#orders) },
+      orders: { read: () => way('gate orders', () => this.orders.orders) },
+      moved: this.orders.moved((label, effect) => way(`gate ${label}`, effect)),
+      vaults: VAULTS,
       rollouts: this.rollouts.port(way),
       now: () => new Date(this.#clock),
     });
@@ -632,7 +690,7 @@ export class ControllerWorld implements World {
   #isQuiet(): boolean {
     const isIdle = this.#instances.every(({ actors }) => actors.size === 0);
     const isStill = this.#messages.every(({ visibleAt }) => visibleAt > this.#clock + SWEEP_MS);
-    const isDone = this.#isPaused() || (isStill && this.items.all.length === 0);
+    const isDone = this.#isPaused() || (isStill && this.items.all.length === 0 && !this.#openRekey());
     return isIdle && isDone && this.scheduler.nextDeadline() === Number.POSITIVE_INFINITY;
   }
 
@@ -642,7 +700,8 @@ export class ControllerWorld implements World {
 
   /** Whether those that go first are not on that version yet. */
   #isHeld(name: string, key: string, version: string): boolean {
-    const accounts = this.storage.uses.filter(([other, use]) => use.key === key && !other.includes('/'));
+    const ofKey = this.storage.uses.find(([other]) => other === name)?.[1].key;
+    const accounts = this.storage.uses.filter(([other, use]) => use.key === ofKey && !other.includes('/'));
     const reached = new Set(this.storage.changes.flatMap((change) => (change.version === version ? change.name : [])));
     const asked = this.storage.asked.get(`${key} ${version}`) ?? new Set();
     const firsts = new Set([...asked, name].map((one) => one.split('/')[0]));
@@ -665,8 +724,35 @@ export class ControllerWorld implements World {
     return this.#vaults.get(key)?.versions ?? [];
   }
 
+  /** An order that neither key of blocks. */
+  #openRekey(from?: string): Rekey | undefined {
+    const isUsable = (id: string) => this.#target(id.split('/').at(-1) ?? '') !== undefined;
+    return this.orders.moving.find(
+      (rekey) => (from === undefined || rekey.from === from) && isUsable(rekey.from) && isUsable(rekey.to),
+    );
+  }
+
+  #use(name: string): { readonly account: string; readonly scope?: string } {
+    return { account: this.storage.id(name), ...(name.includes('/') ? { scope: 'scope' } : {}) };
+  }
+
+  /** What was listed before does not show a write that landed since. */
+  #findGaps(since: Date): readonly string[] {
+    const subscriptions = new Set(this.storage.uses.map(([, { spec }]) => spec.subscription));
+    const isListed = (id: string) =>
+      !this.items.all.some(({ kind, subscription }) => kind === 'list' && subscription === id);
+    const listed = [...subscriptions].filter((id) => (this.#listedAt.get(id) ?? 0) > since.getTime() && isListed(id));
+    if (listed.length === subscriptions.size) return [];
+    if (this.#clock <= since.getTime()) return ['too early'];
+    for (const id of [...subscriptions].filter((one) => (this.#listedAt.get(one) ?? 0) <= since.getTime())) {
+      this.#want(id, 'list', '');
+      this.#listedAt.set(id, this.#clock);
+    }
+    return ['not listed'];
+  }
+
   #isPaused(): boolean {
-    return this.#orders.pauses.some(({ until }) => until === undefined || Date.parse(until) > this.#clock);
+    return openPauses(this.orders.orders, new Date(this.#clock)).length > 0;
   }
 
   #target(key: string): string | undefined {
@@ -702,6 +788,10 @@ function noAnswerWithin(ms: number): Promise<never> {
   return new Promise((_, reject) => {
     setTimeout(() => reject(noAnswer()), ms);
   });
+}
+
+function keyId(name: string): string {
+  return managedKey(VAULT, name).id;
 }
 
 function short(version: string): string {

@@ -1,35 +1,33 @@
 import { FleetScans } from '../../src/accounts/fleet-scan.ts';
 import type { Check } from '../../src/drift/checks/check.ts';
 import { evaluate } from '../../src/drift/checks/evaluate.ts';
-import { KeyUsage } from '../../src/drift/checks/key-usage.ts';
-import type { KeySubject, Rules } from '../../src/drift/checks/subjects.ts';
-import { type FixServices, fix } from '../../src/drift/fixes.ts';
-import { followUnfinished, type RotationServices, readRotations } from '../../src/drift/read-rotations.ts';
+import type { Rules } from '../../src/drift/checks/subjects.ts';
+import { isFixed } from '../../src/drift/fixes.ts';
 import type { Account } from '../../src/fleet/account.ts';
 import type { FleetIndex } from '../../src/fleet/fleet-index.ts';
 import { accountKeyUse, usesKey } from '../../src/fleet/key-use.ts';
 import { planKeyUse } from '../../src/fleet/plan.ts';
-import type { RekeyStore } from '../../src/fleet/rekey-order.ts';
 import type { StorageAccounts } from '../../src/fleet/storage-client.ts';
+import type { Keys } from '../../src/keys/key-client.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
 import { mayNeedRotation } from '../../src/keys/near-expiry.ts';
-import { reviveRekeys } from '../../src/rekey/revive.ts';
 import { needsLook } from '../../src/revocation/keep-revoked.ts';
 import type { Settings } from '../../src/settings/settings.ts';
-import { KEY_WORK } from '../../src/work/messages.ts';
+import { ACCOUNT_WORK, KEY_WORK, type Work } from '../../src/work/messages.ts';
+import type { WorkQueue } from '../../src/work/work-queue-client.ts';
 import { KEY, SUBSCRIPTION } from '../support/keys.ts';
 import { OTHER } from './app-scenario.ts';
 
-type DriftPorts = RotationServices &
-  Pick<FixServices, 'rollout' | 'schedule'> & {
-    readonly settings: Settings;
-    readonly accounts: StorageAccounts;
-    readonly fleet: FleetIndex;
-    readonly rekeys: RekeyStore;
-    readonly newId: () => string;
-    readonly sleep: (ms: number) => Promise<void>;
-  };
+interface DriftPorts {
+  readonly settings: Settings;
+  readonly accounts: StorageAccounts;
+  readonly fleet: FleetIndex;
+  readonly keys: Pick<Keys, 'listVersions'>;
+  readonly queue: Pick<WorkQueue, 'send'>;
+  readonly now: () => Date;
+  readonly sleep: (ms: number) => Promise<void>;
+}
 
 interface Subject {
   readonly account: Account;
@@ -59,36 +57,33 @@ const CHECK = 'check';
 /** The drift check as far as it is about the keys, their accounts and rotations. What it cannot read it goes on without. */
 export async function checkDrift(ports: DriftPorts): Promise<void> {
   const { keys, queue, now, settings } = ports;
-  const log = () => {};
   const accounts = await listAccounts(ports);
   const found: Subject[] = [];
-  const subjects: KeySubject[] = [];
+  const versionsOf = new Map<ManagedKey, readonly KeyVersion[]>();
   for (const key of [KEY, OTHER]) {
     const versions = await keys.listVersions(key).catch(() => []);
-    const usage = new KeyUsage();
+    versionsOf.set(key, versions);
     for (const account of accounts) {
-      const use = accountKeyUse(account.encryption);
-      if (!use || !usesKey(use, key)) continue;
-      usage.add(account.name, use);
-      found.push({ account, key, versions });
+      if (usesKey(accountKeyUse(account.encryption), key)) found.push({ account, key, versions });
     }
-    subjects.push({ key, state: 'present', versions: { value: versions }, usage } as unknown as KeySubject);
   }
-  const rotations = await readRotations(subjects, ports, log);
   const rules = { now: now(), drift: settings.drift } as unknown as Rules;
-  const since = rules.now.toISOString();
+  const at = rules.now.toISOString();
   const findings = found.flatMap((subject) =>
-    evaluate(CHECKS, subject, subject.account.id, rules).map((finding) => ({ ...finding, since })),
+    evaluate(CHECKS, subject, subject.account.id, rules).map((finding) => ({ ...finding, since: at })),
   );
-  await followUnfinished(rotations, findings, CHECK, ports);
-  const versions = subjects[0] && 'value' in subjects[0].versions ? subjects[0].versions.value : [];
-  const work = { key: KEY.id, cause: { by: 'drift', ref: '', since: '' }, attempt: 0 };
-  const send = (kind: { kind: 'key' } | { kind: 'rotate' }) =>
-    queue.send(KEY_WORK, { ...kind, ...work }).catch(() => {});
-  if (needsLook(versions, rules.now)) await send({ kind: 'key' });
-  await reviveRekeys(ports as never).catch(() => {});
-  if (mayNeedRotation(versions, rules.now)) await send({ kind: 'rotate' });
-  await fix(findings, CHECK, ports as unknown as FixServices, log);
+  const send = (work: Work) =>
+    queue.send(work.kind === 'account' ? ACCOUNT_WORK : KEY_WORK, work as never).catch(() => {});
+  const carried = { cause: { by: 'drift', ref: CHECK, since: at }, attempt: 0 };
+  const versions = versionsOf.get(KEY) ?? [];
+  if (needsLook(versions, rules.now)) await send({ kind: 'key', key: KEY.id, ...carried });
+  if (mayNeedRotation(versions, rules.now)) await send({ kind: 'rotate', key: KEY.id, ...carried });
+  const fixed = findings.filter((finding) => isFixed(finding, settings.drift.autofix));
+  for (const { action } of fixed) if (action?.kind === 'account') await send({ ...action, ...carried });
+  for (const key of new Set(found.map((subject) => subject.key.id))) {
+    const isFixing = fixed.some(({ action }) => action?.kind === 'account' && action.key === key);
+    if (isFixing) await send({ kind: 'rotation', key, since: at, due: at, onlyLooks: true, ...carried });
+  }
 }
 
 /** They are written into the index as they are listed. */

@@ -1,7 +1,5 @@
 import type { AuditEntry } from '../../src/audit/record.ts';
-import type { RekeyOrder } from '../../src/fleet/rekey-order.ts';
 import { newestUsableVersion } from '../../src/keys/key-versions.ts';
-import { versionObstacle } from '../../src/rekey/obstacle.ts';
 import { openRevocation } from '../../src/revocation/revocation.ts';
 import { KEY } from '../support/keys.ts';
 import { OTHER } from './app-scenario.ts';
@@ -20,9 +18,6 @@ export interface AtRest {
   readonly fleet: MemoryFleet;
   /** The key that a re-key moves to. */
   readonly other: MemoryVault;
-  readonly orders: readonly RekeyOrder[];
-  /** What was done to them, in turn. */
-  readonly changes: readonly { readonly id: string; readonly reason: string }[];
   readonly now: Date;
   /** How often a caller has asked for a restore. */
   readonly restores: number;
@@ -46,7 +41,6 @@ export function judgeAtRest(rest: AtRest): void {
     const count = ids.filter((other) => other === id).length;
     if (count > most) throw new Error(`${id} is recorded ${count} times.`);
   }
-  judgeRecords(rest);
   judgeNames(rest);
   judgeOpen(rest);
   if (openRevocation(vault.versions, now)) {
@@ -54,7 +48,6 @@ export function judgeAtRest(rest: AtRest): void {
     if (enabled.length > 0) throw new Error('A revocation is open at rest, and a version is enabled.');
     return;
   }
-  judgeRekey(rest);
   judgeMoves(rest);
   if (made !== wanted) throw new Error(`The app made ${made} versions, and ${wanted} were needed.`);
 }
@@ -100,41 +93,6 @@ function judgeMoves({ entries, vault, other, fleet, now, exempt }: AtRest): void
     const strange = recorded.find(({ details }) => !changedOn.some((on) => isNear(on, String(details?.at))));
     if (strange) throw new Error(`${name} is recorded as moved at ${strange.details?.at}, and nobody moved it then.`);
     if (wrong) throw new Error(`${name} moved ${moves} times, and ${recorded.length} moves are recorded.`);
-  }
-}
-
-/** What was done to a re-key is on record, once, whoever was killed in between. */
-function judgeRecords({ entries, changes }: AtRest): void {
-  const recorded = entries.filter(({ action }) => action === 'key.rekey');
-  const [is, wanted] = [
-    recorded.map(({ reason, details }) => `${details?.rekey} ${reason}`),
-    changes.map(({ id, reason }) => `${id} ${reason}`),
-  ].map((all) => all.sort().join(', '));
-  if (is !== wanted) throw new Error(`On record of re-keys is: ${is}; what was done: ${wanted}`);
-}
-
-/** Everything is where the order says that had the keys last, unless a person has put it elsewhere. */
-function judgeRekey({ vault, other, fleet, orders, changes, now }: AtRest): void {
-  const order = orders.find(({ id }) => id === changes.at(-1)?.id);
-  if (!order || order.paused || order.state === 'ended') return;
-  const keys = [
-    { key: KEY, versions: vault.versions },
-    { key: OTHER, versions: other.versions },
-  ];
-  const [from, to] = order.from === KEY.id ? keys : keys.reverse();
-  if (!from || !to) return;
-  if (order.state === 'moving' || order.state === 'takingBack') {
-    const obstacle = order.state === 'takingBack' ? versionObstacle(to, from, now) : versionObstacle(from, to, now);
-    if (obstacle) return;
-    throw new Error(`The re-key is ${order.state} at rest: ${JSON.stringify(order)}`);
-  }
-  // All were on the one key at first. One that came after another takes back what it has moved, and that alone.
-  if (order.state === 'takenBack' && (orders.length > 1 || order.from !== KEY.id)) return;
-  const wanted = order.state === 'done' ? to.key.name : from.key.name;
-  for (const name of fleet.names) {
-    const { account, byPeople } = fleet.of(name);
-    const is = account.encryption.keyVaultProperties?.keyName;
-    if (byPeople === 0 && is !== wanted) throw new Error(`${name} is on ${is}, and the re-key is ${order.state}.`);
   }
 }
 

@@ -13,6 +13,7 @@ import { revoke } from '../../src/revocation/revoke.ts';
 import { settleRevocation } from '../../src/revocation/settle-revocation.ts';
 import type { RevocationWork } from '../../src/work/messages.ts';
 import type { WorkQueue } from '../../src/work/work-queue-client.ts';
+import { requestByMessage } from '../../src/work/work-queue-client.ts';
 import { KEY, VAULTS, versionName } from '../support/keys.ts';
 import type { FiniteWorld } from './explore.ts';
 import { keysOf, MemoryVault, type Way } from './memory-vault.ts';
@@ -367,7 +368,8 @@ export class KeyWorld implements FiniteWorld {
     call.id = readRevocation(this.vault.versions, services.now()).open?.id ?? 'none';
     const by = { caller: { objectId: oid(90 + n), appId: 'app' }, ...WHY };
     const readiness = async () => ({ accounts: [], warnings: [] });
-    const result = await restore(KEY, call.id, by, { ...services, dualControl: true, readiness }, () => {});
+    const requestKey = requestByMessage(services.queue);
+    const result = await restore(KEY, call.id, by, { ...services, requestKey, dualControl: true, readiness }, () => {});
     return result.end;
   }
 

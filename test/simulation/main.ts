@@ -23,11 +23,8 @@ import {
   randomMovesWorld,
   randomPeopleWorld,
   randomRecordsWorld,
-  randomRekeyWorld,
   randomRolloutWorld,
   randomRotationWorld,
-  randomTakeBackWorld,
-  randomTwoRekeysWorld,
 } from './random-app.ts';
 import { randomControllerWorld } from './random-controller.ts';
 import { randomByHandWorld, randomKeyWorld, randomLateWorld, randomOverlapWorld } from './random-key.ts';
@@ -62,9 +59,6 @@ const TURNS: readonly ((random: () => number) => () => World)[] = [
   randomIndexWorld,
   randomAnnouncementsWorld,
   randomMessagesWorld,
-  randomRekeyWorld,
-  randomTakeBackWorld,
-  randomTwoRekeysWorld,
 ];
 
 /** What comes twice in a round, or is followed to every end elsewhere, makes room every other time. */

@@ -136,8 +136,8 @@ export class MemoryStorage {
       see(name);
     };
     const patch = async (name: string, key: string, pin: string): Promise<void> => {
-      this.#judge(name, key, pin);
       const read = reads.get(name);
+      this.#judge(name, key, pin, read?.changes);
       await way(
         `patch ${name} ${key} ${Number.parseInt(pin || '0', 16)}`,
         () => this.#patch(name, key, pin, read?.changes),
@@ -190,8 +190,10 @@ export class MemoryStorage {
   }
 
   /** When the PATCH is sent: what takes effect later may meet anything. */
-  #judge(name: string, key: string, pin: string): void {
+  #judge(name: string, key: string, pin: string, changesRead: number | undefined): void {
     const use = this.#of(name);
+    const isOther = key !== use.key && changesRead === use.changes.length;
+    if (isOther && !this.#rules.isRekeyed(use.key, key)) this.#breaks(`${name} is put onto ${key}`);
     if (this.#rules.isLongPaused()) this.#breaks(`${name} is moved although moves are paused`);
     if (pin !== '' && this.#rules.isHeld(name, key, pin)) this.#breaks(`${name} is moved before those that go first`);
     const asked = this.asked.get(`${key} ${pin}`) ?? new Set();
@@ -209,7 +211,6 @@ export class MemoryStorage {
     if (!version) throw Object.assign(new Error('the key cannot be used'), { statusCode: 403, code: 'KeyDisabled' });
     if (changesRead === use.changes.length) {
       if ((pin === '') !== (use.pin === '')) this.#breaks(`${name} changes its mode`);
-      if (key !== use.key && !this.#rules.isRekeyed(use.key, key)) this.#breaks(`${name} is put onto ${key}`);
       if (key === use.key && this.#rules.isOlder(key, version, use.current)) this.#breaks(`${name} is moved backwards`);
     }
     this.#apply(name, use, key, pin, version, true);

@@ -48,7 +48,9 @@ function staged(random: Random): UseSpec[] {
 function deeds(random: Random, specs: readonly UseSpec[]): ControllerDeed[] {
   const key = () => one(random, specs).key;
   const account = () => `st${1 + Math.floor(random() * specs.length)}`;
+  const isRekeyed = random() < 0.3;
   return Array.from({ length: one(random, [1, 2, 3, 4, 5]) }, (): ControllerDeed => {
+    if (isRekeyed && random() < 0.5) return rekeyDeed(random, `st${1 + Math.floor(random() * specs.length)}`);
     const roll = random();
     if (roll < 0.5) return { do: 'newVersion', key: key() };
     if (roll < 0.6) return { do: 'wait' };
@@ -61,6 +63,14 @@ function deeds(random: Random, specs: readonly UseSpec[]): ControllerDeed[] {
     if (roll < 0.97) return { do: 'pause', ...(random() < 0.5 ? { minutes: one(random, [1, 20]) } : {}) };
     return { do: 'loseIndex' };
   });
+}
+
+function rekeyDeed(random: Random, account: string): ControllerDeed {
+  const [from, to] = random() < 0.7 ? [FIRST_KEY, SECOND_KEY] : [SECOND_KEY, FIRST_KEY];
+  const roll = random();
+  if (roll < 0.5) return { do: 'rekey', from, to, maxFailures: one(random, [1, 3]) };
+  if (roll < 0.6) return { do: 'moveTo', account, key: to };
+  return { do: one(random, ['pauseRekey', 'resumeRekey', 'takeBackRekey', 'takeBackRekey', 'endRekey']) };
 }
 
 /** Versions come, accounts change, workers die, writes land late. */
@@ -81,7 +91,7 @@ export function randomControllerWorld(random: Random): () => World {
       /audit|index writes/,
       /items|save|acquire|release/,
       /send/,
-      /rollout|orders|probe|say/,
+      /rollout|orders|probe|say|moved/,
     ]),
     kills: one(random, [0, 1, 1, 2 - faults]),
     losses: one(random, [0, 0, 1]),
@@ -165,6 +175,45 @@ export function aimedDeeds(key: string): Readonly<Record<string, readonly Contro
       { do: 'healRegion', region: REGIONS[0] ?? '', after: 100 },
     ],
     'the index is lost': [version, WAIT, { do: 'loseIndex' }, version],
+    ...rekeyDeeds(key),
+  };
+}
+
+/** Orders that move everything to another key. */
+function rekeyDeeds(from: string): Readonly<Record<string, readonly ControllerDeed[]>> {
+  const to = from === FIRST_KEY ? SECOND_KEY : FIRST_KEY;
+  const start: ControllerDeed = { do: 'rekey', from, to };
+  const back: ControllerDeed = { do: 'takeBackRekey' };
+  const killed = (during: RegExp): ControllerDeed => ({ do: 'kill', during });
+  const version = (key: string, during?: RegExp): ControllerDeed => ({
+    ...{ do: 'newVersion', key },
+    ...(during ? { during } : {}),
+  });
+  return {
+    'all uses are moved to another key': [start],
+    'a worker is killed while it moves a use to another key': [start, killed(/^patch/)],
+    'a worker is killed before a move to another key is in the index': [start, killed(/^audit|^moved|^index writes/)],
+    'the target key of an order has a new version': [start, version(to, /^get|^patch/), WAIT, version(to)],
+    'an order is paused and resumed': [
+      ...[start, { do: 'pauseRekey', during: /^get|^patch/ } as const, { do: 'pass', seconds: 40 } as const],
+      ...[version(from), WAIT, { do: 'resumeRekey' } as const],
+    ],
+    'an order stops after a failure and is resumed': [
+      ...[{ ...start, maxFailures: 1 } as const, { do: 'revoke', key: to, during: /^patch/ } as const],
+      ...[{ do: 'restore', key: to } as const, WAIT, { do: 'resumeRekey' } as const],
+    ],
+    'the source key of an order is revoked and restored': [
+      ...[start, { do: 'revoke', key: from, during: /^get/ } as const, { do: 'pass', seconds: 30 } as const],
+      { do: 'restore', key: from },
+    ],
+    'an order is rolled back': [start, WAIT, back, WAIT, version(from)],
+    'an order is rolled back while it moves': [start, { ...back, during: /^patch/ }],
+    'an order is rolled back after its worker was killed': [start, killed(/^patch|^audit|^moved/), back],
+    'an order is rolled back after others joined the target key': [
+      ...[start, WAIT, { do: 'moveTo', account: 'st1', key: to } as const],
+      ...[{ do: 'moveTo', account: 'st2', key: to } as const, WAIT, back],
+    ],
+    'an order ends while it moves': [start, { do: 'endRekey', during: /^patch/ }, version(from)],
   };
 }
 

@@ -203,7 +203,7 @@ export function useApp(options: AppOptions = {}): App {
     async settled(limitMs = 20_000) {
       await eventually(
         'the work queues are empty',
-        async () => (await count('key-work')) + (await count('account-work')) === 0,
+        async () => (await count('key-work')) + (await count('fleet-work')) + (await count('account-work')) === 0,
         limitMs,
       );
     },

@@ -9,20 +9,20 @@ export type {
   AccountRevokeResponse,
   AccountStatusResponse,
 } from '../../../src/break-glass/account-schemas.ts';
-export type { KeyStatusResponse, RestoreResponse, RevokeResponse } from '../../../src/break-glass/schemas.ts';
+export type { RestoreResponse, RevokeResponse } from '../../../src/break-glass/schemas.ts';
 export type { DriftCause } from '../../../src/drift/report.ts';
 export type { TrendDay } from '../../../src/drift/trend/trend.ts';
-export type { NowAnswer, NowParts } from '../../../src/now/schemas.ts';
-export type { KeySummary } from '../../../src/overview/key-view.ts';
+export type { RotationSummary } from '../../../src/fleet/rotation-schemas.ts';
 export type { AccountRecordView, TakenView } from '../../../src/revocation/record-view.ts';
-export type { RotationSummaryAnswer } from '../../../src/rollout/http/schemas.ts';
+export type { KeyStatusResponse, KeySummary } from '../../../src/views/key-schemas.ts';
+export type { NowAnswer, NowParts } from '../../../src/views/now-schemas.ts';
 
 import type { AUDIT_LIST } from '../../../src/audit/trail-view.ts';
 import type { AccountRestoreResponse } from '../../../src/break-glass/account-schemas.ts';
 import type { APPROVAL_GIVEN } from '../../../src/break-glass/schemas.ts';
 import type { TREND } from '../../../src/drift/trend/trend.ts';
-import type { FLEET_ACCOUNT, FLEET_LIST, FLEET_ROW } from '../../../src/fleet/http/schemas.ts';
-import type { KEY_LIST } from '../../../src/overview/key-view.ts';
+import type { FLEET_ACCOUNT, FLEET_LIST, FLEET_ROW } from '../../../src/views/fleet-schemas.ts';
+import type { KEY_LIST } from '../../../src/views/key-schemas.ts';
 
 export type ApprovalGiven = z.output<typeof APPROVAL_GIVEN> & { readonly accountRestore?: AccountRestoreResponse };
 export type KeyList = z.output<typeof KEY_LIST>;

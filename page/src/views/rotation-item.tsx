@@ -1,11 +1,11 @@
-import type { RotationSummaryAnswer } from '../api/types.ts';
+import type { RotationSummary } from '../api/types.ts';
 import { inWords, keyLabel, keyNames, shortVersion } from '../names.ts';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Since, Time } from '../ui/time.tsx';
 import type { Tone } from '../ui/tone.ts';
 
-export const ROTATION_WORDS: Readonly<Record<RotationSummaryAnswer['state'], readonly [Tone, string]>> = {
+export const ROTATION_WORDS: Readonly<Record<RotationSummary['state'], readonly [Tone, string]>> = {
   finished: ['good', 'Finished'],
   underWay: ['info', 'Under way'],
   stuck: ['bad', 'Stuck'],
@@ -16,7 +16,7 @@ export const ROTATION_WORDS: Readonly<Record<RotationSummaryAnswer['state'], rea
 };
 
 /** How far a rotation is, and when it should be done. */
-export function RotationItem({ rotation }: { readonly rotation: RotationSummaryAnswer }) {
+export function RotationItem({ rotation }: { readonly rotation: RotationSummary }) {
   const { key, state, moved = 0, waiting = 0, failed = 0, left = 0, version, startedOn, expectedEnd } = rotation;
   const names = keyNames(key);
   const [tone, words] = ROTATION_WORDS[state];

@@ -1,7 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { text as readAll } from 'node:stream/consumers';
 import type { Command } from 'commander';
+import pMap from 'p-map';
+import { describe, describeFailure } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
+import type { Account } from '../../fleet/account.ts';
+import { accountKeyUse } from '../../fleet/key-use.ts';
+import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
 import type { Operation } from '../../operations/operator-azure.ts';
 import { count } from '../../text.ts';
 import type { Cli } from '../cli.ts';
@@ -11,6 +16,9 @@ import { type BulkSummary, confirmPlan, isLeft, showPlan, showSummary, summary, 
 import type { BulkRow } from './bulk-rows.ts';
 import type { ResumeFile } from './resume-file.ts';
 import type { BulkResult, BulkWork } from './run-bulk.ts';
+
+/** Subscriptions that are listed at the same time. */
+const CONCURRENCY = 8;
 
 const AFTER = `
 Many accounts at once: --from reads them from CSV whose first line names the
@@ -177,8 +185,7 @@ async function accountsWhere(
   { required }: BulkCommand,
   operation: Operation,
 ): Promise<BulkRow[]> {
-  const { parseFleetFilter } = await import('../../fleet/fleet-filter.ts');
-  const { listFleet } = await import('../../operations/fleet-list.ts');
+  const { matchesFilter, parseFleetFilter } = await import('../../fleet/fleet-filter.ts');
   const filter = parseFleetFilter(conditions);
   const shared = command.optsWithGlobals<Record<string, unknown>>();
   const missing = required.filter((name) => shared[name] === undefined);
@@ -187,7 +194,21 @@ async function accountsWhere(
   }
   const subscription = typeof shared.subscription === 'string' ? shared.subscription : undefined;
   operation.journal.waiting('looking for accounts');
-  const { rows, unread } = await listFleet({ subscription, scopes: false, all: true, filter }, operation);
+  const unread: string[] = [];
+  const found: Account[] = [];
+  const subscriptions = subscription ? [subscription] : await operation.azure.subscriptions.list();
+  if (subscriptions.length === 0) unread.push('Your sign-in sees no subscription.');
+  await pMap(
+    subscriptions,
+    async (id) => {
+      try {
+        for await (const account of operation.azure.accounts.list(id)) found.push(account);
+      } catch (error) {
+        unread.push(`The accounts of subscription ${id} cannot be listed: ${describe(describeFailure(error))}`);
+      }
+    },
+    { concurrency: CONCURRENCY },
+  );
   if (unread[0] !== undefined) {
     throw new CmkError(
       'NotProven',
@@ -195,9 +216,16 @@ async function accountsWhere(
       'Narrow it by --subscription.',
     );
   }
+  const rows = found
+    .filter(({ subscriptionId, resourceGroup, tags, encryption }) => {
+      const use = accountKeyUse(encryption);
+      const key = use && formatKeyIdentifier(use);
+      return matchesFilter({ subscription: subscriptionId, resourceGroup, tags, key }, filter);
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
   if (rows.length === 0)
     throw new CmkError('AccountNotFound', 'No account meets these conditions.', 'cmk fleet list --all');
-  return rows.map(({ account }) => ({ account, options: shared }));
+  return rows.map(({ id }) => ({ account: id, options: shared }));
 }
 
 function notStarted({ account }: BulkRow): BulkResult {

@@ -9,6 +9,7 @@ import { EXIT } from '../exit-codes.ts';
 /** By name: their module brings along what checks messages, which help has no use for. */
 const QUEUES: Readonly<Record<WorkQueueName, true>> = {
   'key-work': true,
+  'fleet-work': true,
   'account-work': true,
   'notify-work': true,
 };

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { TEXT_LENGTHS } from '../../http/text-lengths.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Operator } from '../../operations/operator.ts';
-import type { ControlPorts, Ordered } from '../../rollout/order-pause.ts';
+import type { ControlPorts, Ordered } from '../../orders/order-pause.ts';
 import { parseMoment } from '../../time/duration.ts';
 import { inAppStorage } from '../app-storage-failures.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
@@ -65,7 +65,7 @@ async function order(
 ): Promise<void> {
   const { keyByName } = await import('../../operations/resolve.ts');
   const { rotationAccess } = await import('../../operations/rotation/rotation-access.ts');
-  const { CONTROL_CONTAINER } = await import('../../rollout/control-client.ts');
+  const { CONTROL_CONTAINER } = await import('../../orders/standing-orders-client.ts');
   const globals = command.optsWithGlobals<GlobalOptions>();
   const key = name === undefined ? undefined : keyByName(name, vault, cli.cloud(globals));
   return cli.look(

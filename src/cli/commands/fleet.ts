@@ -1,8 +1,10 @@
 import { type Command, Option } from 'commander';
 import { HEALTH_STATES, type HealthState } from '../../fleet/health-states.ts';
 import { nameOfIdentifier, parseKeyIdentifier } from '../../keys/key-identifier.ts';
-import type { Fleet, FleetRow } from '../../operations/fleet-list.ts';
+import type { AppApi } from '../../operations/app-api.ts';
 import { inShort } from '../../time/duration.ts';
+import type { FleetListAnswer, FleetRowAnswer } from '../../views/fleet-schemas.ts';
+import { appOrItsStorage } from '../app-of-environment.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { type KnownNames, rememberNames } from '../name-cache.ts';
@@ -20,20 +22,38 @@ const SORTS = [
   'health',
   'since',
   'cause',
-  'state',
 ] as const;
 type Sort = (typeof SORTS)[number];
 
-const SINCE = `
-Since when an account is revoked or stale, its tags and the versions of its key
-tell. The rest is remembered by the newest drift check: in the app's storage
-(AzureWebJobsStorage__accountName, with the role Storage Blob Data Reader), or,
-where that is not set, by the app (CMK_API, CMK_API_AUDIENCE). Neither is
-needed: without them there is no date.`;
+const WHERE = `
+The app is asked (CMK_API, CMK_API_AUDIENCE). Where it is not named or does not
+answer, the same is read from its storage (AzureWebJobsStorage__accountName,
+CMK_VAULTS), with the roles Storage Table and Storage Blob Data Reader.`;
+
+/** An account in the list. */
+interface FleetRow extends Pick<FleetRowAnswer, 'name' | 'subscription' | 'resourceGroup' | 'region' | 'tags'> {
+  /** ARM id. */
+  readonly account: string;
+  /** Key identifier without a version; absent: with Microsoft-managed keys. */
+  readonly key?: string | undefined;
+  readonly mode?: FleetRowAnswer['mode'];
+  readonly version?: string | undefined;
+  readonly health: HealthState;
+  /** Why, unless it serves. */
+  readonly cause?: FleetRowAnswer['health']['cause'];
+  /** Since when, as far as that is known (ISO 8601). */
+  readonly since?: string | undefined;
+}
+
+interface Fleet {
+  readonly summary: FleetListAnswer['summary'];
+  readonly rows: readonly FleetRow[];
+  /** What could not be read, one sentence each. */
+  readonly unread: readonly string[];
+}
 
 interface FleetArguments {
   all?: boolean;
-  scopes?: boolean;
   key?: string[];
   vault?: string[];
   resourceGroup?: string[];
@@ -44,12 +64,11 @@ interface FleetArguments {
 }
 
 export function addFleetCommands(program: Command, cli: Cli): void {
-  const fleet = program.command('fleet').description('every account that your sign-in sees');
+  const fleet = program.command('fleet').description('every account that the app knows');
   fleet
     .command('list')
     .description('accounts with their key, mode and version, and how they stand')
     .option('--all', 'accounts with Microsoft-managed keys too, that nobody misses')
-    .option('--scopes', 'encryption scopes too (one call more for each account)')
     .option('--key <key...>', 'those that use this key: <key>, <vault>/<key> or an identifier')
     .option('--vault <vault...>', 'those that use a key of this vault')
     .option('-g, --resource-group <group...>', 'those in this resource group')
@@ -57,21 +76,19 @@ export function addFleetCommands(program: Command, cli: Cli): void {
     .addOption(new Option('--health <state...>', 'those that stand so').choices(HEALTH_STATES))
     .option('--cause <cause...>', 'those behind which this is: a reason code, or as the table has it')
     .addOption(new Option('--sort <column>', 'what to sort by').choices(SORTS).default('account'))
-    .addHelpText('after', SINCE)
+    .addHelpText('after', WHERE)
     .action(async (options: FleetArguments, command: Command) => {
-      const { all = false, scopes = false, sort, key, vault, resourceGroup, tag } = options;
-      const health = given({ health: options.health, cause: options.cause });
-      const { listFleet } = await import('../../operations/fleet-list.ts');
+      const { all = false, sort, key, vault, resourceGroup, tag, health, cause } = options;
       const globals = command.optsWithGlobals<GlobalOptions>();
-      const { subscription } = globals;
+      const subscription = globals.subscription === undefined ? undefined : [globals.subscription];
+      const query = queryOfList({ key, vault, resourceGroup, tag, subscription, health, cause }, all);
+      const app = await appOrItsStorage(cli, globals);
       let now = new Date(0);
-      const filter = given({ key, vault, resourceGroup, tag });
       await cli.look(
         command,
-        async (operation) => {
-          const wanted = { subscription, scopes, all, filter, health };
-          const found = await listFleet(wanted, operation, () => cli.credential(globals));
-          now = operation.azure.now();
+        async ({ azure }) => {
+          const found = await readFleet(query, app);
+          now = azure.now();
           rememberNames(cli.environment, namesIn(found.rows));
           return { ...found, rows: sorted(found.rows, sort) };
         },
@@ -80,7 +97,40 @@ export function addFleetCommands(program: Command, cli: Cli): void {
     });
 }
 
-function showFleet({ summary, rows, unread, sinceUnknown }: Fleet, output: Output, now: Date): ExitCode {
+function queryOfList(filters: Readonly<Record<string, readonly string[] | undefined>>, all: boolean): URLSearchParams {
+  const query = new URLSearchParams({ top: '1000', all: String(all) });
+  for (const [name, values = []] of Object.entries(filters)) for (const value of values) query.append(name, value);
+  return query;
+}
+
+/** @throws {@link CmkError} with what the app says */
+async function readFleet(query: URLSearchParams, app: AppApi): Promise<Fleet> {
+  const { FLEET_LIST } = await import('../../views/fleet-schemas.ts');
+  const rows: FleetRow[] = [];
+  for (let path = `/fleet?${query}`; ; ) {
+    const { value, nextLink, summary, warnings } = await app.get(path, FLEET_LIST);
+    for (const { id, health, name, subscription, resourceGroup, region, tags, key, mode, version } of value) {
+      const { state, ...why } = health;
+      rows.push({
+        account: id,
+        name,
+        subscription,
+        resourceGroup,
+        region,
+        tags,
+        key,
+        mode,
+        version,
+        health: state,
+        ...why,
+      });
+    }
+    if (nextLink === undefined) return { summary, rows, unread: warnings };
+    path = nextLink.replace(/^\/api/, '');
+  }
+}
+
+function showFleet({ summary, rows, unread }: Fleet, output: Output, now: Date): ExitCode {
   if (output.format === 'terminal') output.text(`${summary.text}.`);
   output.table(
     [
@@ -92,13 +142,12 @@ function showFleet({ summary, rows, unread, sinceUnknown }: Fleet, output: Outpu
       'HEALTH',
       'SINCE',
       'CAUSE',
-      { title: 'STATE', wide: true },
       { title: 'RESOURCE GROUP', wide: true },
       { title: 'SUBSCRIPTION', wide: true },
       { title: 'TAGS', wide: true },
     ],
-    rows.map(({ name, scope, region, key, mode, version, health, since, cause, state, ...place }) => [
-      scope ? `${name}/${scope}` : name,
+    rows.map(({ name, region, key, mode, version, health, since, cause, ...place }) => [
+      name,
       region,
       key && (nameOfIdentifier(key) ?? key),
       mode,
@@ -106,7 +155,6 @@ function showFleet({ summary, rows, unread, sinceUnknown }: Fleet, output: Outpu
       health,
       since && { full: since, short: inShort((now.getTime() - Date.parse(since)) / 1_000) },
       cause && (cause.label === '' ? cause.reason : `${cause.reason} (${cause.label})`),
-      state,
       place.resourceGroup,
       place.subscription,
       Object.entries(place.tags)
@@ -116,7 +164,6 @@ function showFleet({ summary, rows, unread, sinceUnknown }: Fleet, output: Outpu
     rows,
   );
   for (const text of unread) output.entry({ kind: 'note', text });
-  if (sinceUnknown !== undefined) output.aside(sinceUnknown);
   return unread.length > 0 ? EXIT.incomplete : EXIT.ok;
 }
 
@@ -133,11 +180,6 @@ function namesIn(rows: readonly FleetRow[]): KnownNames {
 /** A version as a table shows it: enough of it to tell two apart. */
 function shortVersion(version: string | undefined): Cell {
   return version === undefined ? undefined : { full: version, short: version.slice(0, 8) };
-}
-
-/** What was given of some options. */
-function given(options: Readonly<Record<string, readonly string[] | undefined>>): Record<string, readonly string[]> {
-  return Object.fromEntries(Object.entries(options).flatMap(([name, values]) => (values ? [[name, values]] : [])));
 }
 
 /** By health the worst comes first. */

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { CmkError } from '../../errors.ts';
+import { appOfEnvironment } from '../app-of-environment.ts';
 import { type Cli, type GlobalOptions, seconds } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
 import { changing, duration, expiry, expiryOf, inVault, keySize, parsed, rotationPolicy } from '../options.ts';
@@ -128,20 +129,26 @@ function addRotate(command: Command, cli: Cli): void {
     });
 }
 
-const FROM_STORAGE = `
-Whether it is paused, and how long revocations and restores took to show, is
-read from the app's storage (AzureWebJobsStorage__accountName, with the role
-Storage Blob Data Reader).`;
+const BY_APP = `
+The app is asked (CMK_API, CMK_API_AUDIENCE). Where it is not named or does not
+answer, the same is read on your sign-in. Whether the key is paused, how far its
+rotation is, and how long revocations and restores took to show, is in the app's
+storage then (AzureWebJobsStorage__accountName, CMK_VAULTS), with the roles
+Storage Table and Storage Blob Data Reader.`;
 
 function addStatus(command: Command, cli: Cli): void {
   command
     .description('its versions, who uses which, an open revocation and a pause')
-    .addHelpText('after', FROM_STORAGE)
+    .addHelpText('after', BY_APP)
     .action(async (name: string) => {
-      const { showKeyStatus } = await import('../../operations/key/key-status.ts');
+      const { keyStatusOf } = await import('../read-key-status.ts');
       const key = await keyOf(name, command, cli);
-      const credential = () => cli.credential(command.optsWithGlobals<GlobalOptions>());
-      await cli.look(command, (operation) => showKeyStatus(key, cli.environment, operation, credential), showStatus);
+      const globals = command.optsWithGlobals<GlobalOptions>();
+      const { environment } = cli;
+      const isNamed = environment.CMK_API && environment.CMK_API_AUDIENCE;
+      const app = isNamed ? await appOfEnvironment(cli, globals) : undefined;
+      const credential = cli.credential(globals);
+      await cli.look(command, ({ azure }) => keyStatusOf(key, environment, { azure, app, credential }), showStatus);
     });
 }
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { causeLabel } from '../../fleet/fleet-summary.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
-import type { NowAnswer, NowParts } from '../../now/schemas.ts';
+import type { NowAnswer, NowParts } from '../../views/now-schemas.ts';
 import { appOfEnvironment } from '../app-of-environment.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
@@ -23,7 +23,7 @@ export function addNowCommand(program: Command, cli: Cli): void {
     .description('whether all is well, and if not, what is wrong: one look at all of it')
     .addHelpText('after', HELP)
     .action(async (_options: object, command: Command) => {
-      const { NOW } = await import('../../now/schemas.ts');
+      const { NOW } = await import('../../views/now-schemas.ts');
       const whole = NOW.required();
       const api = await appOfEnvironment(cli, command.optsWithGlobals<GlobalOptions>());
       await cli.look(

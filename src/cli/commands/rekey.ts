@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { AppRekeys } from '../../operations/rekey/app-rekeys.ts';
-import type { RekeyStatus } from '../../operations/rekey/rekey-control.ts';
-import type { RekeyChange } from '../../rekey/control-rekey.ts';
+import type { RekeyAct } from '../../orders/order-rekey.ts';
+import type { RekeyStatus } from '../../orders/rekey/rekey-status.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
 import { changing, oneTo } from '../options.ts';
@@ -39,11 +39,11 @@ export function addRekeyCommands(program: Command, cli: Cli): void {
     .argument('[id]', 'one of them')
     .addHelpText('after', STORAGE)
     .action(async (id: string | undefined, _options: unknown, command: Command) => {
-      const { rekeyStatus } = await import('../../operations/rekey/rekey-control.ts');
+      const { rekeyStatuses } = await import('../../operations/rekey/rekey-control.ts');
       const app = await appOf(cli, command);
       await cli.look(
         command,
-        () => inStorage(app, () => rekeyStatus(id, app)),
+        ({ azure }) => inStorage(app, () => rekeyStatuses(id, app, azure)),
         (all, output) => {
           if (all.length === 0) output.text('There was no re-key yet.');
           for (const one of all) show(one, output);
@@ -89,7 +89,7 @@ function addChange(
   cli: Cli,
   name: string,
   description: string,
-  what: (options: { readonly keep?: boolean }) => RekeyChange,
+  what: (options: { readonly keep?: boolean }) => RekeyAct,
 ): Command {
   return changing(rekey.command(name))
     .description(description)
@@ -99,7 +99,7 @@ function addChange(
       const { changeRekeyAsOperator } = await import('../../operations/rekey/rekey-control.ts');
       const why = options.dryRun ? '' : await reasonOf(options, cli.context.ask);
       const app = await appOf(cli, command);
-      const change = { id, what: what(options), why };
+      const change = { id, act: what(options), why };
       await cli.run(
         command,
         (operation) => inStorage(app, () => changeRekeyAsOperator(change, app, operation)),
@@ -124,8 +124,8 @@ async function inStorage<T>({ url }: AppRekeys, run: () => Promise<T>): Promise<
 function show({ order, progress }: RekeyStatus, output: Output): void {
   const { id, from, to, state, paused } = order;
   output.text(`${id}: ${from} to ${to}, ${state}${paused ? `, paused (${paused.why})` : ''}`);
-  const { moved, waiting, failed, left, gone, incomplete } = progress;
-  output.text(`  moved ${moved}, waiting ${waiting}, failed ${failed}, put elsewhere ${left}, deleted ${gone}`);
+  const { moved, waiting, failed, left, incomplete } = progress;
+  output.text(`  moved ${moved}, waiting ${waiting}, failed ${failed}, put elsewhere or deleted ${left}`);
   if (incomplete) output.entry({ kind: 'note', text: 'The fleet index cannot be read: more may be waiting.' });
   output.table(
     ['ACCOUNT', 'SCOPE', 'REASON', 'DETAIL'],

@@ -1,13 +1,11 @@
 import type { Command } from 'commander';
+import { accountsNotListed } from '../../accounts/in-sight.ts';
+import type { Rotation, RotationSummary } from '../../fleet/rotation-schemas.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
-import type { Azure } from '../../operations/operator-azure.ts';
-import type { RotationStatus } from '../../operations/rotation/rotation-status.ts';
-import type { RotationList, UnreadRotation } from '../../rollout/list-rotations.ts';
-import { finishedAsFarAsKnown } from '../../rollout/read-rotation.ts';
-import type { RotationView } from '../../rollout/rotation-view.ts';
-import { knowsAppStorage } from '../../settings/own-storage.ts';
-import { inAppStorage } from '../app-storage-failures.ts';
+import type { AppApi } from '../../operations/app-api.ts';
+import type { RotationPage } from '../../views/rotation.ts';
+import { appOrItsStorage } from '../app-of-environment.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { inVault } from '../options.ts';
@@ -18,10 +16,9 @@ import { addControlCommands, showPauses } from './fleet-control.ts';
 const WATCH_MS = 5_000;
 
 const WHERE = `
-It is read from the app's storage (AzureWebJobsStorage__accountName, with the
-role Storage Table Data Reader), else from the app (CMK_API, CMK_API_AUDIENCE).`;
-
-type Row = RotationView | UnreadRotation;
+The app is asked (CMK_API, CMK_API_AUDIENCE). Where it is not named or does not
+answer, the same is read from its storage (AzureWebJobsStorage__accountName,
+CMK_VAULTS), with the roles Storage Table and Storage Blob Data Reader.`;
 
 export function addRotationCommands(program: Command, cli: Cli): void {
   const rotation = program.command('rotation').description("how far a key's accounts are on its new version");
@@ -31,18 +28,22 @@ export function addRotationCommands(program: Command, cli: Cli): void {
     .action(async (name: string | undefined, { vault }: { vault?: string }, command: Command) => {
       const { keyByName } = await import('../../operations/resolve.ts');
       const key = name === undefined ? undefined : keyByName(name, vault, cli.cloud(command.optsWithGlobals()));
-      let pauses: RotationList['pauses'] = [];
-      const rowsOf = async (status: RotationStatus): Promise<readonly Row[]> => {
-        if (key) return [await status.of(key)];
-        const list = await status.list();
-        ({ pauses } = list);
-        return list.value;
-      };
+      const app = await appOrItsStorage(cli, command.optsWithGlobals<GlobalOptions>());
+      if (key) {
+        await cli.look(command, async () => [await readRotation(key, app)], showOne);
+        return;
+      }
+      const { readAllRotations } = await import('../read-all-rotations.ts');
+      let pauses: RotationPage['pauses'] = [];
       await cli.look(
         command,
-        ({ azure }) => inTable(cli, command, rowsOf, azure),
+        async () => {
+          const list = await readAllRotations(app);
+          ({ pauses } = list);
+          return list.value;
+        },
         (rows, output) => {
-          const code = key ? showOne(rows[0], output) : showAll(rows, output);
+          const code = showAll(rows, output);
           showPauses(pauses, output);
           return code;
         },
@@ -54,86 +55,66 @@ export function addRotationCommands(program: Command, cli: Cli): void {
     .action(async (name: string, { vault }: { vault?: string }, command: Command) => {
       const { keyByName } = await import('../../operations/resolve.ts');
       const key = keyByName(name, vault, cli.cloud(command.optsWithGlobals()));
+      const app = await appOrItsStorage(cli, command.optsWithGlobals<GlobalOptions>());
       await cli.look(
         command,
-        async (operation) => {
-          const { azure, journal } = operation;
-          return inTable(
-            cli,
-            command,
-            async (status) => [
-              await watch(key, status, azure.sleep, ({ moved, waiting, failed, state }) =>
-                journal.waiting(`${state}: ${moved ?? 0} moved, ${waiting ?? 0} waiting, ${failed ?? 0} failed`),
-              ),
-            ],
-            azure,
-          );
-        },
-        (rows, output) => showOne(rows[0], output),
+        async ({ azure, journal }) => [
+          await watch(key, app, azure.sleep, ({ moved, waiting, failed, state }) =>
+            journal.waiting(`${state}: ${moved ?? 0} moved, ${waiting ?? 0} waiting, ${failed ?? 0} failed`),
+          ),
+        ],
+        showOne,
       );
     });
   addControlCommands(rotation, cli);
 }
 
-/** Runs something that reads the fleet index, or asks the app where that is not known. */
-async function inTable<T>(
-  cli: Cli,
-  command: Command,
-  run: (status: RotationStatus) => Promise<T>,
-  azure: Azure,
-): Promise<T> {
-  const { rotationAccess } = await import('../../operations/rotation/rotation-access.ts');
-  const { statusFromApi, statusFromStorage } = await import('../../operations/rotation/rotation-status.ts');
-  const { environment } = cli;
-  const credential = () => cli.credential(command.optsWithGlobals<GlobalOptions>());
-  const { CMK_API: api, CMK_API_AUDIENCE: audience } = environment;
-  if (!knowsAppStorage(environment) && api && audience) {
-    const { appApi } = await import('../../operations/app-api.ts');
-    return run(statusFromApi(appApi(api, audience, credential())));
-  }
-  const { FLEET_TABLE } = await import('../../fleet/fleet-table-client.ts');
-  const ports = rotationAccess(environment, azure, credential);
-  const place = { what: `table ${FLEET_TABLE}`, url: "the app's storage", role: 'Storage Table Data Reader' };
-  return inAppStorage(place, () => run(statusFromStorage(ports)));
+async function readRotation({ vault, name }: ManagedKey, app: AppApi): Promise<Rotation> {
+  const { ROTATION } = await import('../../fleet/rotation-schemas.ts');
+  return app.get(`/rotations/${vault.name}/${name}`, ROTATION);
 }
 
 /** Until nothing goes on by itself. */
 async function watch(
   key: ManagedKey,
-  status: RotationStatus,
+  app: AppApi,
   sleep: (ms: number) => Promise<void>,
-  seen: (view: RotationView) => void,
-): Promise<RotationView> {
+  seen: (rotation: Rotation) => void,
+): Promise<Rotation> {
   for (;;) {
-    const view = await status.of(key);
-    if (view.state !== 'underWay') return view;
-    seen(view);
+    const rotation = await readRotation(key, app);
+    if (rotation.state !== 'underWay') return rotation;
+    seen(rotation);
     await sleep(WATCH_MS);
   }
 }
 
-function showAll(rows: readonly Row[], output: Output): ExitCode {
+function showAll(rows: readonly RotationSummary[], output: Output): ExitCode {
   output.table(
     ['KEY', 'STATE', 'MOVED', 'WAITING', 'FAILED', 'LEFT', 'EXPECTED END'],
-    rows.map((row) => {
-      const counts = row.state === 'unknown' ? {} : row;
-      const { moved, waiting, failed, left, expectedEnd } = counts as Partial<RotationView>;
-      return [shortKey(row.key), row.state, ...[moved, waiting, failed, left].map(shown), expectedEnd];
-    }),
+    rows.map(({ key, state, moved, waiting, failed, left, expectedEnd }) => [
+      shortKey(key),
+      state,
+      ...[moved, waiting, failed, left].map(shown),
+      expectedEnd,
+    ]),
     rows,
   );
   const needsSomebody = rows.some(({ state }) => state === 'stuck' || state === 'held' || state === 'unknown');
   return needsSomebody ? EXIT.incomplete : EXIT.ok;
 }
 
-function showOne(view: Row | undefined, output: Output): ExitCode {
-  if (!view || view.state === 'unknown') return EXIT.incomplete;
-  showAll([view], output);
-  const { detail, pause, stage, unlisted, places = [], failedUses = [], waitingUses = [] } = view;
+function showOne([rotation]: readonly Rotation[], output: Output): ExitCode {
+  if (!rotation) return EXIT.incomplete;
+  const code = showAll([rotation], output);
+  const { detail, pause, stage, unlisted, places, failedUses, oldestWaiting } = rotation;
   if (pause) output.text(`Paused since ${pause.since}${pause.until ? ` until ${pause.until}` : ''}: ${pause.reason}`);
   else if (detail) output.text(detail);
   if (stage) output.text(`Stage: ${stage.name} (${stage.state}).`);
-  if (unlisted) output.entry({ kind: 'note', text: finishedAsFarAsKnown(unlisted) });
+  if (unlisted) {
+    const text = `Finished as far as is known: ${accountsNotListed(unlisted)}, and may use the key too.`;
+    output.entry({ kind: 'note', text });
+  }
   const inPlaces = places.map(({ subscription, region, moved, waiting, failed, expectedEnd }) => [
     subscription,
     region,
@@ -145,9 +126,10 @@ function showOne(view: Row | undefined, output: Output): ExitCode {
     const name = `${account.split('/').at(-1)}${scope ? `/${scope}` : ''}`;
     output.entry({ kind: 'note', text: `${name} could not be moved: ${reason}${why ? `. ${why}` : ''}` });
   }
-  const [oldest] = waitingUses;
-  if (oldest) output.text(`Waiting longest: ${oldest.account.split('/').at(-1)} (${oldest.reason}).`);
-  return view.state === 'stuck' || view.state === 'held' ? EXIT.incomplete : EXIT.ok;
+  if (oldestWaiting) {
+    output.text(`Waiting longest: ${oldestWaiting.account.split('/').at(-1)} (${oldestWaiting.reason}).`);
+  }
+  return code;
 }
 
 function shown(count: number | undefined): string | undefined {

@@ -1,18 +1,16 @@
-import type { KeyStatus } from '../../operations/key/key-status.ts';
 import { count } from '../../text.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import type { Output } from '../output.ts';
+import type { UsedKeyStatus } from '../read-key-status.ts';
 
 /** A key's status as a table. */
-export function showStatus(status: KeyStatus, output: Output): ExitCode {
-  const { key, versions, revocation, paused, pausedUnread, dependents, usage } = status;
+export function showStatus(status: UsedKeyStatus, output: Output): ExitCode {
+  const { key, versions, revocation, paused, dependents, usage, warnings } = status;
   output.text(key);
   if (revocation) output.text(`REVOKED on ${revocation.revokedOn} by ${revocation.revokedBy}`);
   if (paused)
     output.text(`Paused since ${paused.since}${paused.until ? ` until ${paused.until}` : ''}: ${paused.reason}`);
-  if (pausedUnread !== undefined) {
-    output.entry({ kind: 'note', text: `Whether its moves are paused cannot be read: ${pausedUnread}` });
-  }
+  for (const text of warnings) output.entry({ kind: 'note', text });
   output.table(
     ['VERSION', 'STATE', 'CREATED', 'EXPIRES', 'USED BY', ...(usage ? ['LAST ASKED'] : [])],
     versions.map(({ version, state, revoked, createdOn, expiresOn, usedBy }) => [
@@ -33,7 +31,7 @@ export function showStatus(status: KeyStatus, output: Output): ExitCode {
   return dependents.unread.length > 0 ? EXIT.incomplete : EXIT.ok;
 }
 
-type Usage = NonNullable<KeyStatus['usage']>;
+type Usage = NonNullable<UsedKeyStatus['usage']>;
 
 /** The last request by the log: `unwrap 2026-… by <object id>`; undefined: none. */
 function lastAsked({ versions }: Usage, version: string | undefined): string | undefined {
@@ -69,9 +67,8 @@ const DATA = { file: 'Files', blob: 'Blobs' } as const;
 const SHOWN = { blocked: 'refused after a revocation', open: 'served after a restore' } as const;
 
 /** How long that took so far. Nobody promises a time: these are measurements, and are told as that. */
-function showTimes({ effectTimes, effectTimesUnread }: KeyStatus, output: Output): void {
+function showTimes({ effectTimes }: UsedKeyStatus, output: Output): void {
   const note = (text: string): void => output.entry({ kind: 'note', text });
-  if (effectTimesUnread !== undefined) note(`How long revocations took to show cannot be read: ${effectTimesUnread}`);
   for (const one of effectTimes ?? []) {
     const { expect, measured, notSeen, accounts, changes, since, followedSeconds = 0 } = one;
     const within = [

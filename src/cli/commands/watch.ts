@@ -54,11 +54,9 @@ function pause(text: string): number {
 
 /** @throws {@link CmkError} `ArgumentInvalid` where it is not known whom to ask */
 async function looker(cli: Cli, globals: GlobalOptions): Promise<() => Promise<WatchedFleet>> {
-  const { statusFromApi } = await import('../../operations/rotation/rotation-status.ts');
-  const { readWatched } = await import('../../operations/watch/watch-api.ts');
+  const { readWatched } = await import('../read-watched.ts');
   const api = await appOfEnvironment(cli, globals);
-  const status = statusFromApi(api);
-  return () => readWatched(api, status);
+  return () => readWatched(api);
 }
 
 /** An app that does not answer for a moment is no end of it, once it has answered. */

@@ -2,7 +2,6 @@ import { scopeResource } from '../../azure/resource-id.ts';
 import { giveAccess } from '../../identities/give-access.ts';
 import type { Found, FoundCause } from './check.ts';
 import { encryptAccount } from './commands.ts';
-import { isRevoked } from './revoked-checks.ts';
 import type { AccountSubject, KeySubject, Rules } from './subjects.ts';
 
 export function identityMissing(subject: AccountSubject): readonly Found[] {
@@ -52,9 +51,7 @@ export function roleExpires(subject: AccountSubject, { now }: Rules): readonly F
   });
 }
 
-export function identityWithoutRole(subject: AccountSubject, rules: Rules): readonly Found[] {
-  // It was taken away on purpose; a command that gives it back would undo the revocation.
-  if (isRevoked(subject.account, rules)) return [];
+export function identityWithoutRole(subject: AccountSubject): readonly Found[] {
   return usesOf(subject).flatMap(({ resource, access: of, key: used }) =>
     of?.reason === 'IdentityWithoutRole' && used
       ? {

@@ -16,7 +16,6 @@ import { enableVersion, moveAccount, recoverKey } from './commands.ts';
 import { stoppedByExpiry } from './expiry.ts';
 import { afterExpiry } from './key-checks.ts';
 import { KEY_TAG } from './left-checks.ts';
-import { isRevoked } from './revoked-checks.ts';
 import type { AccountSubject, KeySubject, Rules, ScopeSubject } from './subjects.ts';
 
 /** Storage looks for a new version once a day (Azure Storage, "customer-managed keys": wait 24 hours). */
@@ -31,7 +30,7 @@ const MOVE_MS = HOUR_MS;
 export function staleKeyVersion({ account, use, key }: AccountSubject, rules: Rules): readonly Found[] {
   const { now } = rules;
   const stale = use && stalePin(use, key, now);
-  if (!stale || !key || isRevoked(account, rules)) return [];
+  if (!stale || !key) return [];
   return [
     {
       ...behind(isUsed(use), stale, now),
@@ -45,7 +44,7 @@ export function staleKeyVersion({ account, use, key }: AccountSubject, rules: Ru
 
 export function laggingAutomaticVersion({ account, use, key }: AccountSubject, rules: Rules): readonly Found[] {
   const target = use && lagging(use, key, rules.now);
-  if (!target || !key || isRevoked(account, rules)) return [];
+  if (!target || !key) return [];
   return [lag(account, use, key, target, rules)];
 }
 
@@ -191,7 +190,7 @@ export function keyDeleted(subject: AccountSubject): readonly Found[] {
 
 export function scopeStaleKeyVersion({ account, scopes }: AccountSubject, rules: Rules): readonly Found[] {
   return scopes.flatMap(({ scope, use, key }: ScopeSubject): readonly Found[] => {
-    if (!use || !key || isRevoked(account, rules, scope.name)) return [];
+    if (!use || !key) return [];
     const resource = scopeResource(account.id, scope.name);
     const late = lagging(use, key, rules.now);
     if (late) return [{ ...lag(account, use, key, late, rules), resource, severity: 'warning' }];

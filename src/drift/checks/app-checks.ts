@@ -1,5 +1,6 @@
 import { known, type UnreadPart } from '../../azure/read-or-why.ts';
 import type { Check, Found } from './check.ts';
+import { legacyOrder } from './legacy-checks.ts';
 import type { AppSubject } from './subjects.ts';
 
 function selfLockout({ lockedOutBy }: AppSubject): readonly Found[] {
@@ -95,7 +96,7 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     reason: 'PoisonMessages',
     severity: 'error',
     ensures: 'No work waits in a poison queue.',
-    fix: 'Look for Poisoned in the log, fix what it says, then put the messages back with `cmk replay`.',
+    fix: 'Look in the log for Poisoned, or for why the host ended the function, and fix that; then put the messages back with `cmk replay`, or delete them.',
     find: poisonMessages,
   },
   {
@@ -104,6 +105,13 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     ensures: 'No record of the audit trail is changed, removed, moved or put in.',
     fix: 'Run `cmk audit verify`, and compare with the receipts in the log (AuditWritten): find out who wrote to the container cmk-audit. The trail goes on meanwhile; exempt the finding once it is explained.',
     find: auditTrailBroken,
+  },
+  {
+    reason: 'LegacyOrder',
+    severity: 'warning',
+    ensures: 'No re-key of version 2 waits to be carried out.',
+    fix: 'Place it anew (`cmk rekey start`): what has moved stays where it is. Then delete the table cmkrekeys.',
+    find: legacyOrder,
   },
   {
     reason: 'MissingPermission',

@@ -2,6 +2,7 @@ import { known } from '../../azure/read-or-why.ts';
 import type { ShellCommand } from '../../azure/shell-command.ts';
 import type { Account } from '../../fleet/account.ts';
 import { compareAge, type KeyVersion, newestUsableVersion, newestVersion } from '../../keys/key-versions.ts';
+import { REASONS } from '../../reasons.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation, revocationOf } from '../../revocation/revocation.ts';
 import {
@@ -13,6 +14,7 @@ import {
   unfinishedRotation,
 } from '../../rotation/rotation.ts';
 import { rotationDue } from '../../rotation/rotation-due.ts';
+import { count } from '../../text.ts';
 import { DAY_MS, HOUR_MS } from '../../time/spans.ts';
 import type { Found } from './check.ts';
 import { moveAccount, rotate } from './commands.ts';
@@ -198,16 +200,16 @@ export function pinnedVersion({ key, usage }: KeySubject): readonly Found[] {
   ];
 }
 
-export function rotationStuck({ rotation }: KeySubject): readonly Found[] {
-  if (rotation?.state !== 'stuck' && rotation?.state !== 'held') return [];
-  const { version, moved = 0, waiting = 0, failed = 0, startedOn, progressOn, failures = {}, detail } = rotation;
-  const causes = Object.entries(failures).map(([reason, number]) => `${reason}: ${number}`);
-  const numbers = `${moved} accounts and scopes are on version ${version}, ${waiting} wait, ${failed} failed`;
-  const why = causes.length > 0 ? ` (${causes.join(', ')})` : '';
-  const since = `It began on ${startedOn}, and the last move was seen on ${progressOn}.`;
+/** Of a rollout that something else goes on with, nothing. */
+export function rotationStuck({ rollout, versions }: KeySubject, { now }: Rules): readonly Found[] {
+  const target = newestUsableVersion(known(versions) ?? [], now);
+  if (!rollout || !target || rollout.target !== target.id) return [];
+  const { said, unfinished, failed, progressOn, unwell } = rollout;
+  if (!said || said === 'RotationFinished' || unfinished === 0) return [];
+  const why = said === 'RotationStuck' ? '' : ` ${REASONS[said]}${unwell ? ` ${unwell}` : ''}`;
   return [
     {
-      is: `${numbers}${why}. ${since}${detail ? ` ${detail}` : ''}`,
+      is: `${count(unfinished, 'use')} of the key, by accounts and scopes, not on version ${target.version}; ${failed} failed. The last move was seen on ${progressOn}.${why}`,
       shouldBe: 'Everything that uses the key is on its newest usable version.',
     },
   ];

@@ -5,6 +5,7 @@ import type { VaultSubscriptions } from '../../events/event-grid-client.ts';
 import type { WantedSubscription } from '../../events/subscription.ts';
 import type { Account, PlatformScope, Scope } from '../../fleet/account.ts';
 import type { KeyUse } from '../../fleet/key-use.ts';
+import type { RolloutRow } from '../../fleet/rollout-row.ts';
 import type { KeyAccess } from '../../identities/key-access.ts';
 import type { RoleGrant } from '../../identities/role-grant.ts';
 import type { KeyKind } from '../../keys/key-admin-client.ts';
@@ -12,7 +13,6 @@ import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';
 import type { RotationPolicySummary } from '../../keys/rotation-policy-summary.ts';
 import type { Evidence } from '../../retirement/evidence.ts';
-import type { RotationView } from '../../rollout/rotation-view.ts';
 import type { DriftSettings } from '../../settings/settings.ts';
 import type { KeyDenial } from '../../vaults/key-policies.ts';
 import type { VaultProperties } from '../../vaults/vault-client.ts';
@@ -44,8 +44,8 @@ export interface KeySubject {
   readonly usage: KeyUsage;
   /** Who asked for which version, by its vault's log; absent: not asked. */
   evidence?: Evidence;
-  /** How far its rotation is, by the fleet index; absent: not known. */
-  rotation?: RotationView;
+  /** How far its uses are moved, as reconcileKey has decided it; absent: not known. */
+  rollout?: RolloutRow;
   /** Resources of other services that name it, as Resource Graph shows them; absent: not known. */
   others?: readonly OtherDependent[];
   /** Of its vault; undefined where the vault could not be read. */
@@ -78,9 +78,12 @@ export interface AccountSubject {
   readonly left?: { readonly key: KeySubject; readonly lastSeen: Date; readonly pinned?: boolean } | undefined;
 }
 
+/** An encryption scope as it was listed, or as the index has it, which does not know whether it is enabled. */
+export type SeenScope = Pick<Scope, 'name' | 'keyUri' | 'currentKeyId'> & Partial<Pick<Scope, 'enabled'>>;
+
 /** An encryption scope of an account with the key that it uses. */
 export interface ScopeSubject {
-  readonly scope: Scope;
+  readonly scope: SeenScope;
   readonly use: KeyUse | undefined;
   readonly key: KeySubject | undefined;
   /** Of the account's identity, which a scope uses too. Undefined: the key is not managed, or is the account's own. */
@@ -118,6 +121,15 @@ export interface DeadLetter {
   readonly writtenOn: Date;
 }
 
+/** A re-key that version 2 had under way. */
+export interface LegacyOrder {
+  readonly id: string;
+  /** Key identifiers without a version. */
+  readonly from: string;
+  readonly to: string;
+  readonly state: 'moving' | 'takingBack';
+}
+
 export interface AppSubject {
   /** Name of the app's function app or `cmk-autopilot`: what a finding about the app names. */
   readonly name: string;
@@ -126,6 +138,8 @@ export interface AppSubject {
   readonly poison: Part<readonly { readonly queue: string; readonly messages: number }[]>;
   /** What is wrong with the audit trail since the look before; absent: it was not looked at. */
   readonly trail?: readonly ChainFinding[];
+  /** Absent: they could not be read. */
+  readonly legacyOrders?: readonly LegacyOrder[] | undefined;
   readonly settingsProblems: readonly string[];
   readonly unread: readonly UnreadPart[];
 }

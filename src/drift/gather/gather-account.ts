@@ -1,17 +1,20 @@
 import { known } from '../../azure/read-or-why.ts';
-import type { Account, PlatformScope, Scope } from '../../fleet/account.ts';
+import type { Account, PlatformScope } from '../../fleet/account.ts';
 import { accountKeyUse, type KeyUse, scopeKeyUse } from '../../fleet/key-use.ts';
 import { versionInUse } from '../../fleet/plan.ts';
 import type { KeyAccess } from '../../identities/key-access.ts';
 import { findVersion } from '../../keys/key-versions.ts';
-import type { AccountSubject, KeySubject, ScopeSubject } from '../checks/subjects.ts';
+import type { AccountSubject, KeySubject, ScopeSubject, SeenScope } from '../checks/subjects.ts';
 
 /** How what an account uses is read: for one account, or for a whole subscription. */
 interface AccountReads {
   /** The same object for the same key; undefined: of a vault that is not looked after. */
   readonly key: (use: KeyUse) => Promise<KeySubject | undefined>;
   readonly access: (account: Account, key: KeySubject) => Promise<KeyAccess | undefined>;
-  readonly scopes: (account: Account, ownKey: KeySubject | undefined) => Promise<readonly (Scope | PlatformScope)[]>;
+  readonly scopes: (
+    account: Account,
+    ownKey: KeySubject | undefined,
+  ) => Promise<readonly (SeenScope | PlatformScope)[]>;
   /** Whether a key has a version by now that it did not list. Absent: its list is younger than the account. */
   readonly hasVersion?: (key: KeySubject, version: string) => Promise<boolean>;
   /** Whether it is the app's own storage. */
@@ -38,7 +41,7 @@ export async function gatherAccount(account: Account, reads: AccountReads): Prom
 }
 
 /** Whether a scope is on a key of Key Vault. */
-export function usesVault(scope: Scope | PlatformScope): scope is Scope {
+function usesVault(scope: SeenScope | PlatformScope): scope is SeenScope {
   return scope.keyUri !== undefined;
 }
 

@@ -1,11 +1,11 @@
 import type { ActivityLog } from '../../accounts/activity-log-client.ts';
-import { hasNoScopes } from '../../accounts/ask-scopes.ts';
-import type { FleetScan, FleetScans } from '../../accounts/fleet-scan.ts';
 import { describeFailure, type Failure } from '../../azure/failure.ts';
 import { known, readPart, type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
-import type { Account, PlatformScope, Scope } from '../../fleet/account.ts';
+import { storageClock } from '../../azure/storage-clock.ts';
+import type { Account, PlatformScope } from '../../fleet/account.ts';
 import type { KeyUse } from '../../fleet/key-use.ts';
 import type { AccountScopes, StorageAccounts } from '../../fleet/storage-client.ts';
+import type { UseRows } from '../../fleet/use-row.ts';
 import { type IdentityState, type KeyAccess, userAssignedIdentity } from '../../identities/key-access.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import { isOptedOut } from '../../settings/opt-out.ts';
@@ -14,15 +14,16 @@ import { ACCOUNT_CHECKS } from '../checks/checks.ts';
 import { evaluate } from '../checks/evaluate.ts';
 import { KeyUsage } from '../checks/key-usage.ts';
 import { isReverted } from '../checks/left-checks.ts';
-import type { AccountSubject, KeySubject, Rules, VaultSubject } from '../checks/subjects.ts';
+import type { AccountSubject, KeySubject, Rules, SeenScope, VaultSubject } from '../checks/subjects.ts';
 import type { AccountMemory } from '../managed-accounts.ts';
 import type { Finding } from '../report.ts';
 import type { SharedTexts } from '../shared-texts.ts';
 import type { SubscriptionResult } from '../store/subscription-result.ts';
 import { HealthCounts, healthOfSubject } from '../subject-health.ts';
-import { gatherAccount, usesVault } from './gather-account.ts';
+import { gatherAccount } from './gather-account.ts';
 import type { GatheredIdentities } from './gather-identities.ts';
 import type { GatheredKeys } from './gather-keys.ts';
+import { IndexRows } from './index-rows.ts';
 import type { VaultRoles } from './vault-roles.ts';
 
 export const LIST_ACCOUNTS = 'Microsoft.Storage/storageAccounts/read';
@@ -44,8 +45,8 @@ export interface SubscriptionContext {
   readonly ownStorage: string | undefined;
   /** Whether an account's encryption scopes have their turn in this check. */
   readonly scopesTurn: (account: Account) => boolean;
-  /** Writes down what is seen; undefined: nobody wants to know. */
-  readonly fleet: FleetScans | undefined;
+  /** What the index has; undefined: there is none to compare with. */
+  readonly rows: Pick<UseRows, 'of'> | undefined;
   readonly texts: SharedTexts;
   readonly vaultOf: (uri: string) => VaultSubject | undefined;
   readonly tenantOf: (subscriptionId: string) => string | undefined;
@@ -62,24 +63,21 @@ export async function gatherSubscription(
   id: string,
   context: SubscriptionContext,
 ): Promise<{ readonly result: SubscriptionResult; readonly failure: Failure | undefined }> {
-  const fleet = context.fleet?.of(id);
-  const scan = new SubscriptionScan(id, context, fleet);
+  const scan = new SubscriptionScan(id, context);
   try {
     for await (const account of context.services.accounts.list(id, context.signal)) await scan.lookAt(account);
-    await fleet?.end(true);
-    return { result: scan.result(true), failure: undefined };
+    return { result: await scan.result(true), failure: undefined };
   } catch (error) {
-    await fleet?.end(false);
     const what = { resource: `/subscriptions/${id}`, what: 'the storage accounts of the subscription' };
     scan.unread(unreadPart({ ...what, action: LIST_ACCOUNTS }, error));
-    return { result: scan.result(false), failure: describeFailure(error) };
+    return { result: await scan.result(false), failure: describeFailure(error) };
   }
 }
 
 class SubscriptionScan {
   readonly #id: string;
   readonly #context: SubscriptionContext;
-  readonly #fleet: FleetScan | undefined;
+  readonly #index: IndexRows | undefined;
   readonly #findings: Omit<Finding, 'since'>[] = [];
   readonly #usage = new Map<string, KeyUsage>();
   readonly #unread: SubscriptionResult['unread'] = [];
@@ -92,25 +90,23 @@ class SubscriptionScan {
   #scopesStopped = false;
   #writersAsked = 0;
 
-  constructor(id: string, context: SubscriptionContext, fleet: FleetScan | undefined) {
+  constructor(id: string, context: SubscriptionContext) {
     this.#id = id;
     this.#context = context;
-    this.#fleet = fleet;
+    const { rows } = context;
+    this.#index = rows && new IndexRows(id, rows, storageClock.now());
     this.#memory = context.memoryOf(id);
   }
 
   async lookAt(account: Account): Promise<void> {
     const { keys, rules } = this.#context;
     this.#accounts += 1;
-    let asked: readonly (Scope | PlatformScope)[] | undefined;
     const gathered = await gatherAccount(account, {
       key: ({ vaultUri, keyName }) => keys.get(vaultUri, keyName),
       access: (of, key) => this.#access(of, key),
       hasVersion: (key, version) => keys.hasVersion(key, version),
-      scopes: async (of, key) => {
-        asked = await this.#scopes(of, key);
-        return asked ?? [];
-      },
+      scopes: async (of, key) =>
+        (await this.#listScopes(of, key)) ?? (key && (await this.#index?.scopesOf(of, key.key))) ?? [],
       isOwn: (of) => this.#isOwn(of),
     });
     const tenantId = this.#context.tenantOf(account.subscriptionId);
@@ -118,21 +114,25 @@ class SubscriptionScan {
     const subject = { ...gathered, tenantId, ...remembered };
     const { own, use, key, scopes } = subject;
     if (key || scopes.some((scope) => scope.key)) this.#dependents += 1;
-    if (use && key) this.#count(key, account.name, use);
+    if (use && key) {
+      this.#count(key, account.name, use);
+      await this.#index?.compareAccount(account, key.key);
+    }
     for (const scope of scopes) {
-      if (scope.use && scope.key) this.#count(scope.key, `${account.name}/${scope.scope.name}`, scope.use);
+      if (!scope.use || !scope.key) continue;
+      this.#count(scope.key, `${account.name}/${scope.scope.name}`, scope.use);
+      await this.#index?.compareScope(account, scope.scope, scope.key.key);
     }
     for (const of of own ? [key, ...scopes.map((scope) => scope.key)] : []) {
       if (of) this.#lockedOutBy.push({ account: account.id, key: of.key.id });
     }
-    await this.#fleet?.saw({ account, scopes: asked?.filter(usesVault), scopesReadOn: rules.now });
     const found = evaluate(ACCOUNT_CHECKS, subject, account.id, rules);
     this.#findings.push(...found.map((finding) => this.#context.texts.share(finding)));
     this.#health.add(healthOfSubject(subject, found, this.#context));
   }
 
   /** @param all the list of accounts did not break off */
-  result(all: boolean): SubscriptionResult {
+  async result(all: boolean): Promise<SubscriptionResult> {
     return {
       id: this.#id,
       accounts: this.#accounts,
@@ -144,6 +144,7 @@ class SubscriptionScan {
       unread: this.#unread,
       lockedOutBy: this.#lockedOutBy,
       health: this.#health.toJSON(),
+      index: (await this.#index?.result(all)) ?? { list: false, keys: [] },
       managedAccounts: this.#memory.toJSON(all),
     };
   }
@@ -207,19 +208,21 @@ class SubscriptionScan {
   }
 
   /** Undefined: they were not asked for, or could not be listed. */
-  async #scopes(
+  async #listScopes(
     account: Account,
     ownKey: KeySubject | undefined,
-  ): Promise<readonly (Scope | PlatformScope)[] | undefined> {
+  ): Promise<readonly (SeenScope | PlatformScope)[] | undefined> {
     const { services, scopesTurn, signal } = this.#context;
     const wanted = services.settings.scopeDiscovery === 'all' || ownKey !== undefined || this.#isOwn(account);
     if (this.#scopesStopped || !wanted || !(scopesTurn(account) || this.#isOwn(account))) return undefined;
-    const scopes: (Scope | PlatformScope)[] = [];
+    const scopes: (SeenScope | PlatformScope)[] = [];
     try {
       for await (const scope of services.accounts.listAllScopes(account, signal)) scopes.push(scope);
       this.#scopesLookedAt += 1;
     } catch (error) {
-      if (hasNoScopes(describeFailure(error))) return [];
+      const { kind, code } = describeFailure(error);
+      // The account was deleted meanwhile, or is of a kind that has no encryption scopes.
+      if (kind === 'notFound' || /NotSupported|NotAllowedOnKind/i.test(code)) return [];
       this.#scopesFailed(account, error);
       return undefined;
     }

@@ -1,18 +1,19 @@
 import pMap from 'p-map';
 import type { ActivityLog } from '../../accounts/activity-log-client.ts';
-import type { FleetScans } from '../../accounts/fleet-scan.ts';
 import type { Subscriptions, Tenants } from '../../accounts/subscriptions-client.ts';
 import { lookAtTrail, type TrailLook, type WatchServices } from '../../audit/watch-trail.ts';
 import { DRIFT_CONTAINER } from '../../azure/app-storage.ts';
 import { DeadlineError, timeBoxed, untilAborted } from '../../azure/deadline.ts';
 import { known, type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
 import type { ResourceGraph } from '../../dependents/resource-graph-client.ts';
+import type { RolloutStore } from '../../fleet/rollout-row.ts';
 import type { AccountScopes, StorageAccounts } from '../../fleet/storage-client.ts';
+import type { UseRows } from '../../fleet/use-row.ts';
 import type { Identities } from '../../identities/identity-client.ts';
 import type { Keys } from '../../keys/key-client.ts';
 import type { KeyUsageLog } from '../../keys/usage-log-client.ts';
 import { ownStorage } from '../../settings/own-storage.ts';
-import type { KeySubject, Rules } from '../checks/subjects.ts';
+import type { AppSubject, KeySubject, Rules } from '../checks/subjects.ts';
 import type { DriftRun } from '../drift-run.ts';
 import { AccountMemory, formerUses, type ManagedMemory, nextMemory } from '../managed-accounts.ts';
 import type { ReportBefore } from '../report.ts';
@@ -45,8 +46,10 @@ export type GatherServices = VaultServices & {
   readonly resourceGraph: ResourceGraph;
   readonly identities: Identities;
   readonly usageLog: KeyUsageLog;
-  /** Where what is seen is written down; undefined: nowhere. */
-  readonly scans?: FleetScans | undefined;
+  /** How far the uses of each key are moved; undefined: not to be read. */
+  readonly rollouts?: Pick<RolloutStore, 'all'> | undefined;
+  /** What the index has; undefined: there is none to compare with. */
+  readonly useRows?: Pick<UseRows, 'of'> | undefined;
   readonly driftStorage: Pick<ReportStore, 'before'> & Pick<AccountMemoryStore, 'managedAccounts'> & AppState;
   /** Undefined: nothing is put aside. */
   readonly unfinished?: UnfinishedChecks | undefined;
@@ -66,6 +69,8 @@ export interface Gathered {
   /** What is to be remembered of accounts; undefined: what is remembered could not be read, and is not to be lost. */
   readonly managedAccounts: ManagedMemory | undefined;
   readonly poison: Part<readonly { readonly queue: string; readonly messages: number }[]>;
+  /** Undefined: they could not be read. */
+  readonly legacyOrders: AppSubject['legacyOrders'];
   /** Undefined: it was not looked at. */
   readonly trail: Part<TrailLook> | undefined;
   readonly unread: readonly UnreadPart[];
@@ -105,11 +110,19 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
   const keySubjects = await keys.all();
   countUsers(keySubjects, subscriptions, 'unread' in ids);
   await gatherEvidence(keySubjects, rules.drift.usageWorkspace, services);
+  const rollouts = await gatherRollouts(keySubjects, services.rollouts);
   const unread: UnreadPart[] = [
     // Tenants come with the same list: that it cannot be read is said once.
-    ...[app.previous, app.poison, app.managedAccounts, trail, ids, ...('unread' in ids ? [] : [tenants])].flatMap(
-      (part) => (part && 'unread' in part ? [part.unread] : []),
-    ),
+    ...[
+      app.previous,
+      app.poison,
+      app.managedAccounts,
+      app.legacyOrders,
+      trail,
+      rollouts,
+      ids,
+      ...('unread' in ids ? [] : [tenants]),
+    ].flatMap((part) => (part && 'unread' in part ? [part.unread] : [])),
     ...unreadAround,
     ...vaults.flatMap((vault) => vault.unread),
     ...unreadOfKeys(keySubjects),
@@ -123,6 +136,7 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
     subscriptions,
     managedAccounts: memory && nextMemory(memory, rules.now, subscriptions.map(memoryOf)),
     poison: app.poison,
+    legacyOrders: known(app.legacyOrders),
     trail,
     unread: [...new Set(unread)],
   };
@@ -153,7 +167,16 @@ async function gatherApp(driftStorage: GatherServices['driftStorage']) {
     },
     () => driftStorage.managedAccounts(),
   );
-  return { previous, poison, managedAccounts };
+  const legacyOrders = await readPart(
+    {
+      resource: 'cmkrekeys',
+      what: 'the re-keys of version 2',
+      action: 'Microsoft.Storage/storageAccounts/tableServices/tables/entities/read',
+      beside: true,
+    },
+    () => driftStorage.legacyOrders(),
+  );
+  return { previous, poison, managedAccounts, legacyOrders };
 }
 
 async function gatherTrail(watch: WatchServices | undefined): Promise<Part<TrailLook> | undefined> {
@@ -170,6 +193,29 @@ async function gatherTrail(watch: WatchServices | undefined): Promise<Part<Trail
         if (await untilAborted(looking, signal)) return looking;
         throw new DeadlineError('The audit trail was not read', TRAIL_MS);
       }, TRAIL_MS),
+  );
+}
+
+/** Tells each key how far its uses are moved. */
+async function gatherRollouts(
+  keys: readonly KeySubject[],
+  rollouts: GatherServices['rollouts'],
+): Promise<Part<void> | undefined> {
+  if (!rollouts) return undefined;
+  const byKey = new Map(keys.map((subject) => [subject.key.id.toLowerCase(), subject]));
+  return readPart(
+    {
+      resource: 'cmkcontrol',
+      what: 'how far rotations are',
+      action: 'Microsoft.Storage/storageAccounts/tableServices/tables/entities/read',
+      beside: true,
+    },
+    async () => {
+      for await (const { name, row } of rollouts.all()) {
+        const subject = byKey.get(name.toLowerCase());
+        if (subject) subject.rollout = row;
+      }
+    },
   );
 }
 
@@ -205,7 +251,7 @@ function contextOf({
     roles: new Map(vaults.map(({ subject, roles }) => [subject.vault.uri, roles])),
     ownStorage: own === 'local' ? undefined : own,
     scopesTurn: scopeTurns(previous),
-    fleet: services.scans,
+    rows: services.useRows,
     texts,
     vaultOf: (uri) => vaults.find(({ subject }) => subject.vault.uri === uri)?.subject,
     tenantOf: (id) => tenants?.get(id.toLowerCase()),

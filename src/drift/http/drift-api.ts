@@ -1,7 +1,5 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { timeBoxed } from '../../azure/deadline.ts';
-import { prefers } from '../../http/accept.ts';
-import type { HeaderReader } from '../../http/headers.ts';
 import { jsonResponse } from '../../http/json-response.ts';
 import { orUnavailable } from '../../http/or-unavailable.ts';
 import { HttpProblem } from '../../http/problem.ts';
@@ -13,7 +11,6 @@ import { type DriftServices, runDriftCheck } from '../run-drift-check.ts';
 import type { DriftStorage } from '../store/drift-storage-client.ts';
 import { lostBecause, type RunningCheck } from '../store/running-check.ts';
 import { type FindingsQuery, findingsPage } from './findings-page.ts';
-import { driftPage, PAGE_POLICY } from './page.ts';
 
 /** A caller waits for a check so long, in milliseconds; a proxy on the way may give up soon after. */
 const WAIT_MS = 20_000;
@@ -25,7 +22,7 @@ const underWay = new Map<string, RunningCheck>();
 
 /** Starts a check; answers with its report, or with where it will be. */
 export async function startDriftCheck(
-  { id, caller, headers }: { readonly id: string; readonly caller: string; readonly headers: HeaderReader },
+  { id, caller }: { readonly id: string; readonly caller: string },
   services: DriftServices,
   log: Log,
   waitMs = WAIT_MS,
@@ -43,7 +40,7 @@ export async function startDriftCheck(
   });
   try {
     const report = await Promise.race([settled, late]);
-    if (report) return present(shorten(report), headers);
+    if (report) return jsonResponse(200, shorten(report));
   } finally {
     clearTimeout(timer);
   }
@@ -57,12 +54,11 @@ export async function startDriftCheck(
 /** The report of that id, or the newest one without an id. */
 export async function showReport(
   id: string | undefined,
-  headers: HeaderReader,
   services: { readonly driftStorage: DriftStorage; readonly now: () => Date },
 ): Promise<HttpResponseInit> {
   const { driftStorage } = services;
   const report = await (id === undefined ? newestReport(services) : fromStorage(() => reportOf(id, driftStorage)));
-  if (report && 'findings' in report) return present(report, headers);
+  if (report && 'findings' in report) return jsonResponse(200, report);
   if (report) return stillRunning(report, services.now());
   throw noReport(id);
 }
@@ -135,24 +131,4 @@ function stillRunning(check: RunningCheck, now?: Date): HttpResponseInit {
   const location = `/api/drift/${encodeURIComponent(id)}`;
   const answer = jsonResponse(202, { id, location, state: 'running', startedOn, by, ...(caller ? { caller } : {}) });
   return { ...answer, headers: { ...(answer.headers as Record<string, string>), location, 'retry-after': '10' } };
-}
-
-/** As a page for whoever asks for one, else as JSON. */
-function present(report: DriftReport, headers: HeaderReader): HttpResponseInit {
-  if (!prefers(headers.get('accept') ?? '', 'text/html')) {
-    const answer = jsonResponse(200, report);
-    return { ...answer, headers: { ...(answer.headers as Record<string, string>), vary: 'accept' } };
-  }
-  return {
-    status: 200,
-    headers: {
-      'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': `${PAGE_POLICY}; frame-ancestors 'none'`,
-      'cache-control': 'no-store',
-      'referrer-policy': 'no-referrer',
-      'x-content-type-options': 'nosniff',
-      vary: 'accept',
-    },
-    body: driftPage(report),
-  };
 }

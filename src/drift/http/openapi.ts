@@ -11,7 +11,6 @@ export const DRIFT_OPERATIONS: readonly ApiOperation[] = [
     method: 'get',
     path: '/drift',
     summary: 'The newest drift report.',
-    description: 'With `Accept: text/html` as a page to read or to save.',
     role: 'CmkKey.Read',
     responses: { 200: { description: 'The report.', schema: 'DriftReport' } },
     problems: { 404: ['NoDriftReport'], ...STORAGE_UNREAD },

@@ -1,10 +1,13 @@
+import type { TableClient } from '@azure/data-tables';
 import type { BlobServiceClient } from '@azure/storage-blob';
 import type { QueueServiceClient } from '@azure/storage-queue';
+import { z } from 'zod';
 import { withinTime } from '../../azure/deadline.ts';
-import { describeFailure } from '../../azure/failure.ts';
+import { describeFailure, isTableMissing } from '../../azure/failure.ts';
 import { DEAD_LETTER_CONTAINER } from '../../events/subscription.ts';
+import { parseJson } from '../../text.ts';
 import { WORK_QUEUES } from '../../work/messages.ts';
-import type { DeadLetter } from '../checks/subjects.ts';
+import type { DeadLetter, LegacyOrder } from '../checks/subjects.ts';
 import { downloadText, listBlobs } from './blobs-client.ts';
 import { parseDeadLetters } from './dead-letters.ts';
 
@@ -13,14 +16,23 @@ const MAX_DEAD_LETTERS = 100;
 /** For all the requests of a call, and what they send. Milliseconds. */
 const TIMEOUT_MS = 30_000;
 
+const LEGACY_ORDER = z.object({
+  id: z.string(),
+  from: z.string(),
+  to: z.string(),
+  state: z.enum(['moving', 'takingBack']),
+});
+
 /** How the app itself is doing. */
 export interface AppState {
   /** How many messages wait in each poison queue. */
   poisonMessages(): Promise<{ queue: string; messages: number }[]>;
   deadLetters(since: Date): Promise<DeadLetter[]>;
+  /** Re-keys that version 2 had under way. */
+  legacyOrders(): Promise<LegacyOrder[]>;
 }
 
-export function appState(blobs: BlobServiceClient, queues: QueueServiceClient): AppState {
+export function appState(blobs: BlobServiceClient, queues: QueueServiceClient, rekeys: TableClient): AppState {
   const waiting = async (queue: string): Promise<number> => {
     try {
       const { approximateMessagesCount = 0 } = await withinTime(TIMEOUT_MS, (limit) =>
@@ -48,6 +60,18 @@ export function appState(blobs: BlobServiceClient, queues: QueueServiceClient): 
         newest.map(async ({ name, writtenOn }) => parseDeadLetters(await downloadText(container, name), writtenOn)),
       );
       return read.flat();
+    },
+    async legacyOrders() {
+      const orders: LegacyOrder[] = [];
+      try {
+        for await (const { order } of rekeys.listEntities({ queryOptions: { filter: "PartitionKey eq 'order'" } })) {
+          const read = LEGACY_ORDER.safeParse(parseJson(String(order ?? ''))).data;
+          if (read) orders.push(read);
+        }
+      } catch (error) {
+        if (!isTableMissing(error)) throw error;
+      }
+      return orders;
     },
   };
 }

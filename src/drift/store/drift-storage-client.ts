@@ -1,9 +1,8 @@
 import type { TokenCredential } from '@azure/identity';
 import type { ContainerClient } from '@azure/storage-blob';
-import { appBlobs, appQueues, DRIFT_CONTAINER } from '../../azure/app-storage.ts';
+import { appBlobs, appQueues, appTable, DRIFT_CONTAINER } from '../../azure/app-storage.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { parseJson } from '../../text.ts';
-import { keepPoison, type PoisonKeeper } from '../../work/keep-poison-client.ts';
 import { detailsOf, shorten } from '../causes.ts';
 import {
   DRIFT_SUMMARY,
@@ -27,6 +26,8 @@ const REPORTS = 'reports/';
 const DETAILS = 'findings/';
 const UNFINISHED = 'unfinished/';
 const RUNNING = 'running/';
+/** Table of version 2. */
+const LEGACY_REKEYS = 'cmkrekeys';
 /** Reports that a history shows at most. */
 const HISTORY = 200;
 
@@ -79,8 +80,7 @@ export interface DriftStorage
     UnfinishedChecks,
     AccountMemoryStore,
     TrendStore,
-    AppState,
-    PoisonKeeper {}
+    AppState {}
 
 export function createDriftStorage(
   settings: Pick<Settings, 'storage'>,
@@ -95,8 +95,7 @@ export function createDriftStorage(
     ...unfinishedChecks(container),
     ...accountMemoryStore(container),
     ...trendStore(container),
-    ...appState(blobs, queues),
-    keepPoison: () => keepPoison(queues),
+    ...appState(blobs, queues, appTable(settings, credential, LEGACY_REKEYS)),
   };
 }
 

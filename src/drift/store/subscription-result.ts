@@ -46,6 +46,13 @@ export const SUBSCRIPTION_RESULT = z.strictObject({
     .default([]),
   /** What is to be remembered of its accounts. */
   managedAccounts: MANAGED_ACCOUNTS,
+  /**
+   * Where the index differs from what was seen: `list`, accounts of the subscription; `keys`, encryption scopes on these.
+   * `unread`: why it could not be compared.
+   */
+  index: z
+    .strictObject({ list: z.boolean(), keys: z.array(z.string()), unread: z.string().optional() })
+    .default({ list: false, keys: [] }),
   /** The app's own storage, where it uses a managed key. */
   lockedOutBy: z.array(z.strictObject({ account: z.string(), key: z.string() })),
 });

@@ -1,4 +1,3 @@
-import { hasNoScopes } from '../../accounts/ask-scopes.ts';
 import { describeFailure } from '../../azure/failure.ts';
 import { known, type Part, readPart } from '../../azure/read-or-why.ts';
 import type { FileShare } from '../../dependents/file-shares-client.ts';
@@ -8,6 +7,7 @@ import { VAULT_CHECKS } from '../../drift/checks/vault-checks.ts';
 import { gatherAccount } from '../../drift/gather/gather-account.ts';
 import { chooseShare } from '../../effect/probe-targets.ts';
 import type { Account, PlatformScope, Scope } from '../../fleet/account.ts';
+import { hasNoScopes } from '../../fleet/storage-client.ts';
 import { checkKeyAccess, identityState } from '../../identities/check-key-access.ts';
 import { userAssignedIdentity } from '../../identities/key-access.ts';
 import { formatKeyIdentifier } from '../../keys/key-identifier.ts';

@@ -15,6 +15,7 @@ import { planReopen } from '../../revocation/restore-plans.ts';
 import { isNamed, readRevocation } from '../../revocation/revocation.ts';
 import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
 import type { Environment } from '../../settings/settings.ts';
+import { requestByMessage } from '../../work/work-queue-client.ts';
 import type { Change } from '../journal.ts';
 import type { Operation } from '../operator-azure.ts';
 import { lookForVault, managed } from '../resolve.ts';
@@ -64,7 +65,15 @@ export async function restoreAsOperator(
     key,
     revocation,
     { ...callBy(operator), why, ticket, approval: UNAPPROVED },
-    { ...app, keys, now, sleep, dualControl, readiness: () => readiness(key, azure, environment) },
+    {
+      ...app,
+      requestKey: requestByMessage(app.queue),
+      keys,
+      now,
+      sleep,
+      dualControl,
+      readiness: () => readiness(key, azure, environment),
+    },
     NO_LOG,
   );
   if (result.versions.length === 0) throw keyNotFound(key);

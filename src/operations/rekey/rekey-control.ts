@@ -1,21 +1,16 @@
 import { CmkError } from '../../errors.ts';
-import type { RekeyOrder } from '../../fleet/rekey-order.ts';
 import { ManagedVaults } from '../../keys/managed-vaults.ts';
+import { changeRekey, type RekeyAct } from '../../orders/order-rekey.ts';
+import { type RekeyStatus, rekeyStatus, requireWayBack } from '../../orders/rekey/rekey-status.ts';
+import type { Rekey, StandingOrders } from '../../orders/standing-orders.ts';
 import { REASONS } from '../../reasons.ts';
-import { changeRekey, type RekeyChange } from '../../rekey/control-rekey.ts';
-import { progressOf, type RekeyProgress } from '../../rekey/progress.ts';
 import { callBy } from '../key/app-record.ts';
 import { NO_LOG } from '../key/key-revoke.ts';
-import type { Operation } from '../operator-azure.ts';
+import type { Azure, Operation } from '../operator-azure.ts';
 import { keyByName } from '../resolve.ts';
 import type { AppRekeys } from './app-rekeys.ts';
 
-export interface RekeyStatus {
-  readonly order: RekeyOrder;
-  readonly progress: RekeyProgress;
-}
-
-const SAID: Readonly<Record<RekeyChange, string>> = {
+const DONE: Readonly<Record<RekeyAct, string>> = {
   pause: 'paused',
   resume: 'resumed',
   takeBack: 'taken back',
@@ -23,37 +18,45 @@ const SAID: Readonly<Record<RekeyChange, string>> = {
 };
 
 /** The re-key of that id; without one, all that there were, newest first. */
-export async function rekeyStatus(id: string | undefined, app: AppRekeys): Promise<readonly RekeyStatus[]> {
-  const orders = id === undefined ? [...(await app.rekeys.orders())] : [await found(id, app)];
-  orders.sort((a, b) => (a.startedOn < b.startedOn ? 1 : -1));
+export async function rekeyStatuses(
+  id: string | undefined,
+  app: AppRekeys,
+  azure: Azure,
+): Promise<readonly RekeyStatus[]> {
+  const orders = await app.orderStore.read();
+  const rekeys = id === undefined ? orders.rekeys.toReversed() : [found(orders, id)];
   const all: RekeyStatus[] = [];
-  for (const order of orders) all.push({ order, progress: await progressOf(order, app) });
+  for (const rekey of rekeys) all.push(await rekeyStatus(rekey, orders, portsOf(rekey, app, azure)));
   return all;
 }
 
 /** Pauses, resumes, takes back or ends a re-key, as the app's API does. */
 export async function changeRekeyAsOperator(
-  { id, what, why }: { readonly id: string; readonly what: RekeyChange; readonly why: string },
+  { id, act, why }: { readonly id: string; readonly act: RekeyAct; readonly why: string },
   app: AppRekeys,
   { azure, journal }: Operation,
 ): Promise<RekeyStatus> {
-  const order = await found(id, app);
-  const vaults = new ManagedVaults([order.from, order.to].map((key) => keyByName(key, undefined, azure.cloud).vault));
-  const call = callBy(await azure.operator());
-  const services = { ...app, keys: azure.keys, vaults, now: azure.now };
-  const change = { text: `re-key ${id}: ${SAID[what]}`, action: 'key.rekey', resource: order.from } as const;
+  const order = found(await app.orderStore.read(), id);
+  const ports = portsOf(order, app, azure);
+  if (act === 'takeBack') await requireWayBack(order, ports);
+  const change = { text: `re-key ${id}: ${DONE[act]}`, action: 'key.rekey', resource: order.from } as const;
   if (journal.dryRun) {
     journal.planned(change);
-    return { order, progress: await progressOf(order, app) };
+    return rekeyStatus(order, await app.orderStore.read(), ports);
   }
-  const changed = await changeRekey(id, what, why, call, services, NO_LOG);
+  const changed = await changeRekey(id, act, why, callBy(await azure.operator()), ports, NO_LOG);
   // The use-case has written it into the audit trail.
   journal.done(change);
-  return { order: changed, progress: await progressOf(changed, app) };
+  return rekeyStatus(changed, await app.orderStore.read(), ports);
 }
 
-async function found(id: string, { rekeys }: AppRekeys): Promise<RekeyOrder> {
-  const order = await rekeys.order(id);
+function portsOf({ from, to }: Rekey, app: AppRekeys, { keys, cloud, now }: Azure) {
+  const vaults = new ManagedVaults([from, to].map((key) => keyByName(key, undefined, cloud).vault));
+  return { ...app, keys, vaults, now };
+}
+
+function found({ rekeys }: StandingOrders, id: string): Rekey {
+  const order = rekeys.find((rekey) => rekey.id === id);
   if (order) return order;
   throw new CmkError('RekeyNotFound', REASONS.RekeyNotFound, 'See those there are: cmk rekey status');
 }

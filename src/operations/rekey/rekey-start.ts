@@ -1,12 +1,11 @@
 import { CmkError } from '../../errors.ts';
-import type { RekeyOrder } from '../../fleet/rekey-order.ts';
 import { ENCRYPTION_USER } from '../../identities/key-roles.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { startRekey } from '../../orders/order-rekey.ts';
+import { checkRekey } from '../../orders/rekey/check-rekey.ts';
+import type { RekeyCheck } from '../../orders/rekey/rekey-check.ts';
+import type { Rekey } from '../../orders/standing-orders.ts';
 import { REASONS } from '../../reasons.ts';
-import { checkRekey } from '../../rekey/check-rekey.ts';
-import type { RekeyCheck } from '../../rekey/rekey-check.ts';
-import { startRekey } from '../../rekey/start-rekey.ts';
-import { newId } from '../../revocation/revocation.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import { ensureRole } from '../identity/role-ensure.ts';
 import { callBy } from '../key/app-record.ts';
@@ -31,7 +30,7 @@ interface RekeyStartOptions {
 
 interface RekeyStarted {
   readonly check: RekeyCheck;
-  readonly order: RekeyOrder | undefined;
+  readonly order: Rekey | undefined;
 }
 
 /**
@@ -68,9 +67,8 @@ export async function startRekeyAsOperator(options: RekeyStartOptions, operation
     return { check, order: undefined };
   }
   const call = callBy(await azure.operator());
-  const request = { from: from.key, to: to.key, reason, ticket, maxFailures };
-  const services = { ...app, now: azure.now, newId, check: async () => check };
-  const { order } = await startRekey(request, call, services, NO_LOG);
+  const request = { from: from.key.id, to: to.key.id, reason, ticket, maxFailures };
+  const order = await startRekey(request, call, { ...app, now: azure.now }, NO_LOG);
   // The use-case has written it into the audit trail.
   journal.done(change);
   return { check, order };

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { ACCOUNT_CHECKS } from '../../../src/drift/checks/checks.ts';
 import { evaluate } from '../../../src/drift/checks/evaluate.ts';
 import { PROTECTION_CHECKS } from '../../../src/drift/checks/protection-checks.ts';
-import { REVOKED_CHECKS } from '../../../src/drift/checks/revoked-checks.ts';
 import type { AccountSubject, Rules } from '../../../src/drift/checks/subjects.ts';
 import type { KeyVersion } from '../../../src/keys/key-versions.ts';
 import { type Cases, describeChecks } from './describe-checks.ts';
@@ -62,6 +61,12 @@ const expired = (...versions: readonly KeyVersion[]): AccountSubject =>
   subject({ use: pinned(EXPIRED), key: inVersions(...versions) });
 
 const SUBSCRIPTION = `/subscriptions/${account().subscriptionId}`;
+
+/** With the record that version 2 left in the tags of an account. */
+const revokedByVersion2 = (part: string): AccountSubject => {
+  const record = { on: '2026-05-01T00:00:00.000Z', by: '0b3c2f64-7f0a-4a1e-9f0e-3f1a2b3c4d5e', part, took: [] };
+  return subject({ account: account({ tags: { 'cmk-revoked-f00d': `1/1 ${JSON.stringify(record)}` } }) });
+};
 
 const accounts: Record<string, Cases<AccountSubject>> = {
   StaleKeyVersion: {
@@ -365,6 +370,17 @@ Object.assign(accounts, {
     ],
     unread: [['its key', reverted({ key: keyUnread })]],
   } satisfies Cases<AccountSubject>,
+  LegacyRevocation: {
+    found: [
+      ['its identity', revokedByVersion2('identity'), /^0b3c2f64\S+ revoked it below its key on 2026-05-01T/],
+      ['an encryption scope', revokedByVersion2('scope:scope1'), /by version 2/],
+    ],
+    right: [
+      ['none', subject()],
+      ['a tag of others', subject({ account: account({ tags: { 'cmk-revoked-f00d': 'yes' } }) })],
+    ],
+    unread: [],
+  },
   TenantMismatch: {
     found: [
       ['its vault', abroad(), /trusts the tenant tenant-2, and the account is in the tenant tenant-1/],
@@ -386,8 +402,8 @@ Object.assign(accounts, {
   } satisfies Cases<AccountSubject>,
 });
 
-// Those of what is revoked below its key, and of what the key does not protect, have files of their own.
-const own = ACCOUNT_CHECKS.filter((check) => !REVOKED_CHECKS.includes(check) && !PROTECTION_CHECKS.includes(check));
+// Those of what the key does not protect have a file of their own.
+const own = ACCOUNT_CHECKS.filter((check) => !PROTECTION_CHECKS.includes(check));
 describeChecks(own, accounts, account().id);
 
 describe('account checks', () => {

@@ -7,6 +7,8 @@ import { account, app, closedOff, poisoned, rules, UNREAD, unreadPart } from './
 
 const broken = { reason: 'LineChanged', file: '2026-11-24.jsonl', line: 7, message: 'It was changed.' } as const;
 
+const legacyOrder = (state: 'moving' | 'takingBack') => ({ id: 'r1', from: 'k1', to: 'k2', state });
+
 const apps: Record<string, Cases<AppSubject>> = {
   SelfLockout: {
     found: [['its own storage', app({ lockedOutBy: [{ account: account().id, key: 'k' }] }), /own storage uses k/]],
@@ -36,6 +38,18 @@ const apps: Record<string, Cases<AppSubject>> = {
       ['that was not looked at', app()],
     ],
     unread: [['the trail', app({ unread: [unreadPart] })]],
+  },
+  LegacyOrder: {
+    found: [
+      [
+        'one that moves',
+        app({ legacyOrders: [legacyOrder('moving')] }),
+        /^Version 2 was moving everything from k1 to k2\./,
+      ],
+      ['one that is taken back', app({ legacyOrders: [legacyOrder('takingBack')] }), /was taking back/],
+    ],
+    right: [['none', app({ legacyOrders: [] })]],
+    unread: [['the table', app({ unread: [unreadPart] })]],
   },
   MissingPermission: {
     found: [

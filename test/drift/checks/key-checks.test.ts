@@ -3,8 +3,8 @@ import { WHY_NO_COMMAND } from '../../../src/azure/shell-command.ts';
 import { KEY_CHECKS } from '../../../src/drift/checks/checks.ts';
 import { evaluate } from '../../../src/drift/checks/evaluate.ts';
 import type { KeySubject } from '../../../src/drift/checks/subjects.ts';
+import type { RolloutRow } from '../../../src/fleet/rollout-row.ts';
 import type { KeyVersion } from '../../../src/keys/key-versions.ts';
-import type { RotationView } from '../../../src/rollout/rotation-view.ts';
 import type { KeyDemand } from '../../../src/vaults/key-demands.ts';
 import { type Cases, describeChecks } from './describe-checks.ts';
 import {
@@ -33,16 +33,9 @@ const KEY_ID = 'https://kv-files.vault.azure.net/keys/files-key';
 const endless = (change: Partial<KeyVersion> = {}) => version(1 / 24, { expiresOn: undefined, ...change });
 const { usage: used } = key({}, [{ pinned: NEW.version }]);
 
-const rotation = (state: RotationView['state'], change: Partial<RotationView> = {}): RotationView => ({
-  key: KEY_ID,
-  state,
-  version: 'v2',
-  startedOn: NOW.toISOString(),
-  progressOn: NOW.toISOString(),
-  moved: 3,
-  waiting: 4,
-  failed: 2,
-  left: 0,
+const rollout = (change: Partial<RolloutRow> = {}): RolloutRow => ({
+  ...{ target: NEW.id, stage: 'rest', canaries: [], proven: true, unfinished: 4, failed: 2 },
+  ...{ progressOn: NOW.toISOString(), checkedOn: NOW.toISOString(), said: 'RotationStuck' },
   ...change,
 });
 const operations = (allowed: readonly string[] | undefined) =>
@@ -166,28 +159,18 @@ const keys: Record<string, Cases<KeySubject>> = {
   },
   RotationStuck: {
     found: [
+      ['nothing moves', key({ rollout: rollout() }), /^4 uses of the key, .* not on version 0+10; 2 failed\./],
       [
-        'nothing moves',
-        key({ rotation: rotation('stuck', { failures: { IdentityHasNoAccess: 2 } }) }),
-        /^3 accounts and scopes are on version v2, 4 wait, 2 failed \(IdentityHasNoAccess: 2\)\. It began on/,
+        'its canaries do not serve',
+        key({ rollout: rollout({ said: 'CanaryFailed', unwell: 'st1 (refuses)' }) }),
+        /st1 \(refuses\)$/,
       ],
-      [
-        'its canaries failed',
-        key({ rotation: rotation('held', { detail: 'The first ones failed.' }) }),
-        /first ones failed/,
-      ],
-      [
-        'nothing moves, and the view says what to do',
-        key({ rotation: rotation('stuck', { detail: 'Deploy with a right.' }) }),
-        /Deploy with a right\.$/,
-      ],
-      ['held, and nobody says why', key({ rotation: rotation('held') }), /last move was seen/],
-      ['nothing is counted', key({ rotation: { key: KEY_ID, state: 'stuck' } }), /^0 accounts/],
     ],
     right: [
       ['not known', key()],
-      ['it goes on', key({ rotation: rotation('underWay') })],
-      ['it is paused', key({ rotation: rotation('paused') })],
+      ['it goes on', key({ rollout: rollout({ said: undefined }) })],
+      ['it is finished', key({ rollout: rollout({ said: 'RotationFinished', unfinished: 0 }) })],
+      ['it is of an older version', key({ rollout: rollout({ target: OLD.id }) })],
     ],
     unread: [['its versions', keyUnread]],
   },

@@ -1,0 +1,68 @@
+import type { HttpResponseInit } from '@azure/functions';
+import type { TokenCredential } from '../azure/credential.ts';
+import { CmkError } from '../errors.ts';
+import { HttpProblem } from '../http/problem.ts';
+import { managedKey } from '../keys/managed-vaults.ts';
+import { type AppApi, checkAnswer } from '../operations/app-api.ts';
+import { REASONS, type Reason } from '../reasons.ts';
+import { createServices, type Services } from '../services.ts';
+import { knowsAppStorage } from '../settings/own-storage.ts';
+import type { Environment } from '../settings/settings.ts';
+import { showFleet } from '../views/fleet-api.ts';
+import { FleetSnapshots } from '../views/fleet-snapshot.ts';
+import { showRotation, showRotations } from '../views/rotation.ts';
+
+const SILENT = () => {};
+
+/**
+ * Answers `GET /fleet`, `/rotations` and `/rotations/{vault}/{key}` as the app does, from the app's storage and Key Vault on
+ * the operator's own sign-in. No call is made yet.
+ *
+ * @throws {@link CmkError} `ArgumentInvalid` where the environment does not name that storage
+ * @throws {@link SettingsError} when a setting in the environment is wrong
+ */
+export function viewsOfStorage(environment: Environment, credential: TokenCredential): AppApi {
+  if (!knowsAppStorage(environment)) {
+    throw new CmkError(
+      'ArgumentInvalid',
+      'Where the app keeps what it knows is not known, nor where it answers.',
+      "Set CMK_API and CMK_API_AUDIENCE; or AzureWebJobsStorage__accountName to the app's storage account, and CMK_VAULTS.",
+    );
+  }
+  // The client id of the operator's own sign-in, in the environment, is not the app's.
+  const services = createServices({ ...environment, AZURE_CLIENT_ID: undefined }, credential, SILENT);
+  // What the app sees beside what is named, only the app knows.
+  const ports = { ...services, inSight: async () => services.settings.subscriptions };
+  const snapshots = new FleetSnapshots();
+  return {
+    async get(path, shape) {
+      try {
+        const { body } = await answer(new URL(path, 'http://localhost'), ports, snapshots);
+        return checkAnswer(JSON.parse(String(body)), shape, path);
+      } catch (error) {
+        if (!(error instanceof HttpProblem)) throw error;
+        const reason = Object.hasOwn(REASONS, error.reason) ? (error.reason as Reason) : 'ServiceUnavailable';
+        throw new CmkError(reason, error.message, error.nextStep, { cause: error });
+      }
+    },
+  };
+}
+
+async function answer(
+  { pathname, searchParams }: URL,
+  ports: Services,
+  snapshots: FleetSnapshots,
+): Promise<HttpResponseInit> {
+  const [, view, vault, key] = pathname.split('/');
+  if (view === 'fleet') {
+    return showFleet(searchParams, { headers: new Headers(), reaches: () => true, snapshots }, ports);
+  }
+  if (view === 'rotations' && vault === undefined) return showRotations(searchParams, ports, SILENT);
+  const managed = ports.settings.vaults.byName(vault ?? '');
+  if (view === 'rotations' && managed && key) return showRotation(managedKey(managed, key), ports, SILENT);
+  throw new CmkError(
+    'VaultNotManaged',
+    `${vault} is none of the vaults in CMK_VAULTS.`,
+    'Set CMK_VAULTS as the app has it.',
+  );
+}

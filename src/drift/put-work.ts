@@ -1,0 +1,57 @@
+import pMap from 'p-map';
+import { storageClock } from '../azure/storage-clock.ts';
+import { type FleetQueue, fleetWorks } from '../fleet/fleet-work.ts';
+import { type NewWorkItem, type WorkItems, workRow } from '../fleet/work-items.ts';
+import { hasBeenSince } from '../time/has-been-since.ts';
+import { DAY_MS } from '../time/spans.ts';
+import type { Cause } from '../work/messages.ts';
+import type { SubscriptionResult } from './store/subscription-result.ts';
+
+export interface PutWorkPorts {
+  readonly workItems: Pick<WorkItems, 'putNew'>;
+  readonly fleetQueue: FleetQueue;
+}
+
+/** What the worker of a subscription is to do. */
+export type WantedWork = Pick<NewWorkItem, 'subscription' | 'kind' | 'about' | 'fresh'>;
+
+/**
+ * What puts the index right where it differs from what was seen; and each subscription is listed by its worker once a day.
+ *
+ * @param listings when each subscription was last listed, by its id
+ */
+export function indexWork(
+  results: readonly Pick<SubscriptionResult, 'id' | 'index'>[],
+  listings: ReadonlyMap<string, Date>,
+  now: Date,
+): WantedWork[] {
+  return results.flatMap(({ id, index }): WantedWork[] => {
+    const subscription = id.toLowerCase();
+    const isListed = hasBeenSince(listings.get(subscription), now.getTime() - DAY_MS, now);
+    return [
+      ...(index.list || !isListed ? [{ subscription, kind: 'list', about: '' } as const] : []),
+      ...index.keys.map((about) => ({ subscription, kind: 'key', about, fresh: true }) as const),
+    ];
+  });
+}
+
+/**
+ * Puts work items, and tells the workers. What an event or an operator wants already stays as it is: by its cause, the work
+ * of a drift check leaves alone what is exempt.
+ *
+ * @throws the SDK's error when the items cannot be put
+ */
+export async function putWork(
+  wanted: readonly WantedWork[],
+  cause: Cause,
+  { workItems, fleetQueue }: PutWorkPorts,
+): Promise<void> {
+  const at = storageClock.now();
+  const items = new Map(wanted.map((item) => [workRow(item), { ...item, due: at, since: at, cause }]));
+  if (items.size === 0) return;
+  await workItems.putNew([...items.values()]);
+  const subscriptions = new Set([...items.values()].map(({ subscription }) => subscription));
+  // The items are the truth: without a message, the sweep finds them.
+  const send = (work: Parameters<FleetQueue['send']>[0]) => fleetQueue.send(work).catch(() => {});
+  await pMap(fleetWorks([...subscriptions], cause), send, { concurrency: 8 });
+}

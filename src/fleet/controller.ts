@@ -1,0 +1,373 @@
+import pMap from 'p-map';
+import type { RecordAudit } from '../audit/audit-trail.ts';
+import { CallCapacity } from '../azure/call-capacity.ts';
+import type { Keys } from '../keys/key-client.ts';
+import { type KeyVersion, newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { mayNeedRotation } from '../keys/near-expiry.ts';
+import type { Log } from '../log.ts';
+import { recordChange } from '../orders/record-orders.ts';
+import { findPause } from '../orders/standing-orders.ts';
+import type { OrdersStore } from '../orders/standing-orders-client.ts';
+import { REASONS } from '../reasons.ts';
+import { type KeepRevokedServices, keepRevoked } from '../revocation/keep-revoked.ts';
+import { usesLeft } from '../settings/exemption.ts';
+import type { Settings } from '../settings/settings.ts';
+import type { Leases } from '../work/lease-client.ts';
+import { type Cause, FLEET_WORK, KEY_WORK } from '../work/messages.ts';
+import type { QueueLengths, RequestKey, WorkQueue } from '../work/work-queue-client.ts';
+import type { FleetIndex } from './fleet-index.ts';
+import {
+  type FleetQueue,
+  type FleetWork,
+  fleetWorks,
+  handleFleetWork,
+  handleKeyWork,
+  type KeyQueue,
+  requestEach,
+  SWEEP_MS,
+  sweepWork,
+} from './fleet-work.ts';
+import type { MovedUses } from './moved-uses.ts';
+import { type KeyPorts, reconcileKey } from './reconcile-key.ts';
+import { recordMoves } from './record-moves.ts';
+import { findGaps } from './rekey-gaps.ts';
+import { RolloutGate } from './rollout-gate.ts';
+import type { RolloutStore } from './rollout-row.ts';
+import { sayRollout } from './say-rollout.ts';
+import type { StorageAccounts } from './storage-client.ts';
+import type { UseRows } from './use-row.ts';
+import { NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
+import type { WorkerPorts } from './worker-ports.ts';
+
+/** A worker ends itself in time for the host, and an event's own in time for Event Grid. Milliseconds. */
+const [PASS_MS, EVENT_PASS_MS] = [4 * 60_000, 8_000];
+/** Progress of a key is decided on so often at most, and in so many times the duration of the last decision. Milliseconds. */
+const [PROGRESS_MS, PROGRESS_FACTOR] = [10_000, 20];
+/** Event Grid may be faster than Key Vault's list: the key is reconciled again after so long. Milliseconds. */
+const UNLISTED_MS = [10_000, 20_000, 30_000] as const;
+
+/** A sweep adds nothing to a queue that is so many times as long as what it would send. */
+const LONG_QUEUE = 2;
+const CONCURRENCY = 8;
+
+/** What the controller is made of. */
+export interface ControllerPorts {
+  readonly settings: Settings;
+  readonly workItems: WorkItems;
+  readonly useRows: UseRows;
+  readonly fleet: WorkerPorts['fleet'] & Pick<FleetIndex, 'listings'>;
+  readonly moved: MovedUses;
+  /** Subscriptions that the app looks after. */
+  readonly inSight: KeyPorts['inSight'];
+  readonly rollouts: RolloutStore;
+  readonly orders: OrdersStore;
+  readonly accountsOfKey: KeyPorts['accountsOfKey'];
+  /** Ids of the subscriptions that the app looks after. Errors are the SDK's. */
+  readonly subscriptions: () => Promise<readonly string[]>;
+  readonly queue: WorkQueue & QueueLengths;
+  readonly leases: Leases;
+  readonly accounts: StorageAccounts;
+  /** The same with deadlines that end in time for Event Grid. */
+  readonly eventAccounts: StorageAccounts;
+  /** A list of the versions at each call. */
+  readonly keys: Keys;
+  readonly audit: RecordAudit;
+  readonly probe: (canaries: readonly string[], target: string, log: Log) => ReturnType<KeyPorts['probe']>;
+  /** The time of the app's storage account. */
+  readonly now: () => Date;
+  readonly sleep: (ms: number) => Promise<void>;
+}
+
+/** Where events, messages and timers come in. One for each instance. */
+export class Controller {
+  readonly #services: ControllerPorts;
+  readonly #gate: RolloutGate;
+  readonly #capacity = new CallCapacity();
+  readonly #progress = new ProgressLimit();
+  readonly #queues: FleetQueue & KeyQueue;
+
+  constructor(services: ControllerPorts) {
+    this.#services = services;
+    this.#gate = new RolloutGate({ ...services, vaults: services.settings.vaults });
+    this.#queues = createQueues(services);
+  }
+
+  /** Puts a work item of a subscription, and sends its message. Errors are the SDK's. */
+  async request(subscription: string, kind: 'key' | 'list' | 'scopes', about: string, cause: Cause): Promise<void> {
+    const at = this.#services.now();
+    await this.#services.workItems.put([{ subscription, kind, about, due: at, since: at, cause }]);
+    await this.#queues.send({ subscriptions: [subscription], tries: 0, cause });
+  }
+
+  /** Has the subscriptions listed that the index never saw, so that the users of a key are known before its first event. */
+  async buildIndex(): Promise<void> {
+    const { fleet, subscriptions, workItems, now } = this.#services;
+    const listed = new Set([...(await fleet.listings()).keys()].map((id) => id.toLowerCase()));
+    const unlisted = (await subscriptions()).filter((id) => !listed.has(id.toLowerCase()));
+    const at = now();
+    const cause = { by: 'start', ref: '', since: at.toISOString() };
+    const item = { kind: 'list', about: '', due: at, since: at, cause } as const;
+    await workItems.putNew(unlisted.map((subscription) => ({ ...item, subscription })));
+    await pMap(fleetWorks(unlisted, cause), (work) => this.#queues.send(work), { concurrency: CONCURRENCY });
+  }
+
+  readonly requestKey: RequestKey = async (key, cause) => {
+    const failures: unknown[] = [];
+    const noted = (error: unknown) => void failures.push(error);
+    await this.#putItem(key, cause).catch(noted);
+    await this.#queues.sendKey(key, cause).catch(noted);
+    if (failures.length > 1) throw failures[0];
+  };
+
+  /**
+   * Reconciles a key and its first subscriptions in place, and messages the rest.
+   *
+   * @param version that the event is about
+   * @throws the SDK's errors: the work item stays, and Event Grid sends the event again
+   */
+  async handleEvent(key: ManagedKey, cause: Cause, log: Log, version?: string): Promise<void> {
+    const { eventAccounts, now } = this.#services;
+    const item = this.#putItem(key.id, cause);
+    item.catch(() => {});
+    // Needs Key Vault alone.
+    const versions = await this.#prepareKey(key, cause, log);
+    await item;
+    if (version !== undefined && !versions.some((listed) => listed.version === version.toLowerCase())) {
+      const dues = UNLISTED_MS.map((ms) => new Date(now().getTime() + ms));
+      await Promise.all(dues.map((due) => this.#queues.sendKey(key.id, cause, due)));
+    }
+    await this.#reconcileInPlace(key, cause, log, { accounts: eventAccounts, ms: EVENT_PASS_MS });
+  }
+
+  /** The same for a message. Never throws. */
+  async handleKeyMessage(about: string, cause: Cause, log: Log): Promise<void> {
+    const { settings, workItems: items, accounts, now } = this.#services;
+    const run = async () => {
+      const key = settings.vaults.key(about);
+      if (!key) {
+        log({ level: 'warning', reason: 'VaultNotManaged', message: REASONS.VaultNotManaged, key: about });
+        for (const item of await items.of(NO_SUBSCRIPTION)) if (item.about === about) await items.finish(item);
+        return;
+      }
+      await this.#prepareKey(key, cause, log);
+      await this.#reconcileInPlace(key, cause, log, { accounts, ms: PASS_MS });
+    };
+    await handleKeyWork(about, run, { ...this.#queues, items, now, log });
+  }
+
+  /** Never throws. */
+  async handleFleetMessage(work: FleetWork, log: Log): Promise<void> {
+    const { settings, accounts, now } = this.#services;
+    // A message adds no subscription to those that are looked after.
+    const isOwn = (id: string) => settings.subscriptions?.some((own) => own.toLowerCase() === id.toLowerCase()) ?? true;
+    const own = { ...work, subscriptions: work.subscriptions.filter(isOwn) };
+    await handleFleetWork(own, new Date(now().getTime() + PASS_MS), this.#workerPorts(log, accounts));
+  }
+
+  /** Messages what is overdue, unless the queues are long already. Errors are the SDK's. */
+  async sweep(log: Log): Promise<void> {
+    const { workItems: items, rollouts, orders, queue, now } = this.#services;
+    const sends: (() => Promise<void>)[] = [];
+    const queues: FleetQueue & KeyQueue = {
+      send: async (...message) => void sends.push(() => this.#queues.send(...message)),
+      sendKey: async (...message) => void sends.push(() => this.#queues.sendKey(...message)),
+    };
+    const overdue = await sweepWork({ ...queues, items, rollouts, orders, now });
+    if (sends.length === 0) return;
+    const lengths = await Promise.all([queue.length(FLEET_WORK), queue.length(KEY_WORK)]);
+    if (Math.max(...lengths) <= LONG_QUEUE * sends.length) {
+      await pMap(sends, (send) => send(), { concurrency: CONCURRENCY });
+    }
+    if (overdue > 0) log({ level: 'warning', reason: 'WorkOverdue', message: REASONS.WorkOverdue, overdue });
+  }
+
+  /** The same for some keys, or for all that have a rollout. Errors are the SDK's. */
+  readonly requestKeys = async (keys: readonly string[] | 'all', cause: Cause): Promise<void> => {
+    await requestEach(keys, cause, { items: this.#services.workItems, requestKey: this.requestKey });
+  };
+
+  async #putItem(key: string, cause: Cause): Promise<void> {
+    const { workItems, now } = this.#services;
+    const at = now();
+    await workItems.put([{ subscription: NO_SUBSCRIPTION, kind: 'key', about: key, due: at, since: at, cause }]);
+  }
+
+  /** Keeps a revoked key disabled, and has a key rotated that may have to be. */
+  async #prepareKey(key: ManagedKey, cause: Cause, log: Log): Promise<readonly KeyVersion[]> {
+    const { orders, queue, now } = this.#services;
+    const ports: KeepRevokedServices = { ...this.#services, now: () => new Date() };
+    const { open, versions } = await keepRevoked(key, ports, log, { alsoLate: true });
+    logVersions({ key, versions, isOpen: open !== undefined, cause }, now(), log);
+    if (open) return versions;
+    const activation = nextActivation(versions, now());
+    // One that is further away is found by a sweep, in the rollout row.
+    if (activation && activation.getTime() < now().getTime() + SWEEP_MS) {
+      const later = { by: 'activation', ref: cause.ref, since: activation.toISOString() };
+      await this.#queues.sendKey(key.id, later, new Date(activation.getTime() + 1_000));
+    }
+    // A pause keeps its own item, and comes back here when it ends.
+    if (mayNeedRotation(versions, now()) && !findPause(await orders.read(), key.id, now())) {
+      await queue.send(KEY_WORK, { kind: 'rotate', key: key.id, cause, attempt: 0 });
+    }
+    return versions;
+  }
+
+  /** Decides on a key, works on its first subscriptions here, and messages the others. */
+  async #reconcileInPlace(
+    key: ManagedKey,
+    cause: Cause,
+    log: Log,
+    { accounts, ms }: { readonly accounts: StorageAccounts; readonly ms: number },
+  ): Promise<void> {
+    const until = new Date(this.#services.now().getTime() + ms);
+    const works: FleetWork[] = [];
+    await reconcileKey(key, cause, { ...this.#keyPorts(log), send: async (work) => void works.push(work) });
+    const [first, ...rest] = works;
+    await Promise.all([
+      ...rest.map((work) => this.#queues.send(work)),
+      ...(first ? [handleFleetWork(first, until, this.#workerPorts(log, accounts))] : []),
+    ]);
+  }
+
+  /** What a worker has moved may be all that the next stage waits for. */
+  async #reconcileProgress(key: ManagedKey, log: Log): Promise<void> {
+    const { now } = this.#services;
+    const cause: Cause = { by: 'progress', ref: '', since: now().toISOString() };
+    const waitMs = this.#progress.begin(key.id);
+    if (waitMs === 0) {
+      const ports = { ...this.#keyPorts(log), ...this.#queues };
+      await handleKeyWork(key.id, () => reconcileKey(key, cause, ports), ports);
+      this.#progress.end(key.id);
+    } else if (waitMs !== undefined) {
+      await this.#queues.sendKey(key.id, cause, new Date(now().getTime() + waitMs)).catch(() => {});
+    }
+  }
+
+  #keyPorts(log: Log): KeyPorts {
+    const { settings, workItems: items, useRows: rows, fleet, rollouts, orders, moved, keys } = this.#services;
+    const { probe, audit, accountsOfKey, subscriptions, inSight, now } = this.#services;
+    let versions: readonly KeyVersion[] = [];
+    const listVersions = async (key: ManagedKey): Promise<readonly KeyVersion[]> => {
+      versions = await keys.listVersions(key);
+      return versions;
+    };
+    return {
+      ...{
+        ...this.#queues,
+        items,
+        rows,
+        fleet,
+        rollouts,
+        orders,
+        moved,
+        accountsOfKey,
+        subscriptions,
+        inSight,
+        now,
+        log,
+      },
+      vaults: settings.vaults,
+      keys: { listVersions },
+      canaries: settings.canary,
+      probe: (canaries, target) => probe(canaries, target, log),
+      findGaps: (rekey, since) => findGaps(rekey, since, { ...this.#queues, fleet, items, inSight, now }),
+      recordOrder: (change) => recordChange(change, { orderStore: orders, audit }),
+      say: (news, key, row, counts) => sayRollout({ news, key, row, counts, versions }, audit, log),
+    };
+  }
+
+  #workerPorts(log: Log, accounts: StorageAccounts): WorkerPorts & FleetQueue {
+    const { settings, workItems: items, useRows: rows, fleet, leases, moved, keys, audit, now, sleep } = this.#services;
+    const { vaults, refreshAutomatic, scopeDiscovery, budgetShare, drift } = settings;
+    return {
+      ...{ ...this.#queues, items, rows, fleet, moved, leases, accounts, keys, now, sleep, log },
+      ...{ vaults, refreshAutomatic, scopeDiscovery, budgetShare },
+      gate: this.#gate,
+      capacity: this.#capacity,
+      reconcileKey: (key) => this.#reconcileProgress(key, log),
+      record: (moves) => recordMoves(moves, audit),
+      isExempt: (row) => usesLeft(drift, now())(row),
+    };
+  }
+}
+
+export function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'now'>): FleetQueue & KeyQueue {
+  const secondsUntil = (visibleOn: Date | undefined) =>
+    visibleOn ? Math.max(0, (visibleOn.getTime() - now().getTime()) / 1000) : 0;
+  return {
+    async send({ subscriptions, tries, cause }, visibleOn) {
+      const due = visibleOn ? { due: visibleOn.toISOString() } : {};
+      const about = { kind: 'subscriptions' as const, subscriptions: [...subscriptions] };
+      await queue.send(FLEET_WORK, { ...about, tries, cause, attempt: 0, ...due }, secondsUntil(visibleOn));
+    },
+    sendKey: (key, cause, visibleOn) =>
+      queue.send(KEY_WORK, { kind: 'key', key, cause, attempt: 0 }, secondsUntil(visibleOn)),
+  };
+}
+
+/** Why nothing is done about a key, or not yet. */
+function logVersions(
+  {
+    key,
+    versions,
+    isOpen,
+    cause,
+  }: {
+    readonly key: ManagedKey;
+    readonly versions: readonly KeyVersion[];
+    readonly isOpen: boolean;
+    readonly cause: Cause;
+  },
+  now: Date,
+  log: Log,
+): void {
+  const about = { key: key.id, cause };
+  if (isOpen) {
+    log({ level: 'warning', reason: 'RevocationOpen', message: REASONS.RevocationOpen, ...about });
+    return;
+  }
+  const activation = nextActivation(versions, now);
+  if (activation) {
+    const message = `${REASONS.VersionNotYetActive} Active from ${activation.toISOString()}.`;
+    log({ level: 'info', reason: 'VersionNotYetActive', message, ...about });
+  }
+  if (newestUsableVersion(versions, now)) return;
+  const reason = versions.length === 0 ? 'KeyNotFound' : 'NoUsableVersion';
+  log({ level: 'error', reason, message: REASONS[reason], ...about });
+}
+
+interface KeyProgress {
+  begunMs: number | undefined;
+  /** Not decided on again before that. */
+  nextMs: number;
+  /** A message is on its way for then. */
+  sentForMs: number;
+}
+
+/** One decision on a key at a time, and a pause between two of them: a worker may ask after each of its passes. */
+class ProgressLimit {
+  readonly #keys = new Map<string, KeyProgress>();
+
+  /** @returns 0: it may be decided on now; milliseconds: a message is to ask again then; undefined: one does already */
+  begin(key: string): number | undefined {
+    const nowMs = performance.now();
+    const known = this.#keys.get(key) ?? { begunMs: undefined, nextMs: 0, sentForMs: 0 };
+    this.#keys.set(key, known);
+    if (known.begunMs === undefined && known.nextMs <= nowMs) {
+      known.begunMs = nowMs;
+      return 0;
+    }
+    if (known.sentForMs > nowMs) return undefined;
+    known.sentForMs = Math.max(known.nextMs, nowMs + PROGRESS_MS);
+    return known.sentForMs - nowMs;
+  }
+
+  end(key: string): void {
+    const known = this.#keys.get(key);
+    if (known?.begunMs === undefined) return;
+    const nowMs = performance.now();
+    known.nextMs = Math.max(known.begunMs + PROGRESS_MS, nowMs + (nowMs - known.begunMs) * PROGRESS_FACTOR);
+    known.begunMs = undefined;
+  }
+}

@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import { parseStorageAccountId } from '../azure/resource-id.ts';
+import type { FleetUse } from './fleet-index.ts';
+import { accountRow, encoded } from './fleet-keys.ts';
+import type { FleetTable } from './fleet-rows.ts';
+
+/** A use that a re-key order has moved. */
+export type MovedUse = Pick<FleetUse, 'account' | 'scope' | 'location' | 'mode' | 'wave'>;
+
+/** What each re-key order has moved, by its id: a roll back covers that alone. Errors are the SDK's. */
+export interface MovedUses {
+  of(order: string): AsyncIterable<MovedUse>;
+  /** Doing it twice changes nothing. */
+  put(order: string, uses: readonly MovedUse[]): Promise<void>;
+}
+
+const MOVED = z.object({
+  account: z.string().refine((id) => parseStorageAccountId(id) !== undefined),
+  scope: z.string(),
+  location: z.string(),
+  mode: z.enum(['pinned', 'automatic']),
+  wave: z.string(),
+});
+
+/** @param table of the control zone */
+export function createMovedUses(table: Pick<FleetTable, 'rows' | 'write'>): MovedUses {
+  return {
+    async *of(order) {
+      for await (const row of table.rows(partitionOf(order))) {
+        // Fails where a row is damaged: what is to be rolled back is not guessed.
+        const { scope, wave, ...use } = MOVED.parse(row);
+        yield { ...use, ...(scope ? { scope } : {}), ...(wave ? { wave } : {}) };
+      }
+    },
+    put: (order, uses) =>
+      table.write(
+        uses.map(({ account, scope = '', location, mode, wave = '' }) => ({
+          ...{ partitionKey: partitionOf(order), rowKey: nameOfUse({ account, scope }) },
+          properties: { account, scope, location, mode, wave },
+        })),
+      ),
+  };
+}
+
+/** Names a use among those of one key. */
+export function nameOfUse({ account, scope }: Pick<FleetUse, 'account' | 'scope'>): string {
+  return accountRow(account, scope || undefined);
+}
+
+function partitionOf(order: string): string {
+  return `order|${encoded(order)}`;
+}

@@ -1,0 +1,166 @@
+import type { KeyVersion } from '../keys/key-versions.ts';
+import { newestUsableVersion } from '../keys/key-versions.ts';
+import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
+import { rekeyChange } from '../orders/order-rekey.ts';
+import {
+  findRekey,
+  isMoving,
+  type Rekey,
+  type StandingOrders,
+  type UnrecordedOrder,
+  withRekey,
+  withUnrecorded,
+} from '../orders/standing-orders.ts';
+import { GIVEN_UP_MS } from '../time/spans.ts';
+import type { RolloutCount, RolloutDecision } from './decide-rollout.ts';
+import { accountId } from './fleet-keys.ts';
+import { type MovedUses, nameOfUse } from './moved-uses.ts';
+import { failedOn } from './reconcile-use.ts';
+import { canRekey } from './rekey-plan.ts';
+import type { UseRow } from './use-row.ts';
+
+/** A PATCH ends within its deadline, and lands within a minute after that. Milliseconds. */
+const SETTLED_MS = 2 * GIVEN_UP_MS;
+
+export interface RekeyPorts {
+  readonly orders: {
+    read(): Promise<StandingOrders>;
+    change(change: (orders: StandingOrders) => StandingOrders): Promise<StandingOrders>;
+  };
+  readonly moved: Pick<MovedUses, 'of'>;
+  readonly vaults: Pick<ManagedVaults, 'key'>;
+  readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
+  /** Subscriptions that the app looks after, by id; undefined: not known, and all of them count. */
+  inSight(): Promise<readonly string[] | undefined>;
+  /**
+   * What was not read since the last move, so that something may use the key unseen: in words, one each. Puts work items for
+   * what is missing.
+   */
+  findGaps(rekey: Rekey, lastMoveOn: Date): Promise<readonly string[]>;
+  /** Puts what was decided of an order into the audit trail. Never throws. */
+  recordOrder(change: UnrecordedOrder): Promise<unknown>;
+  readonly now: () => Date;
+}
+
+/** An order that can move the uses of a key now. */
+export interface OpenRekey {
+  readonly rekey: Rekey;
+  readonly target: KeyVersion;
+  covers(row: UseRow): boolean;
+  /** Whether the app looks after the use: for what is out of sight nothing waits. */
+  isInSight(row: UseRow): boolean;
+}
+
+/** Undefined: there is none, or it is blocked, as either key is revoked or the target key cannot be used. */
+export async function openRekeyOf(
+  key: ManagedKey,
+  versions: readonly KeyVersion[],
+  standing: StandingOrders,
+  { vaults, keys, moved, inSight, now }: RekeyPorts,
+): Promise<OpenRekey | undefined> {
+  const rekey = findRekey(standing, key.id);
+  const to = rekey && vaults.key(rekey.to);
+  if (!rekey || !to) return undefined;
+  const onto = await keys.listVersions(to).catch(() => []);
+  const target = newestUsableVersion(onto, now());
+  if (!target || !canRekey({ key, versions }, { key: to, versions: onto }, now())) return undefined;
+  const covered = rekey.only === undefined ? undefined : await namesOf(moved.of(rekey.only));
+  const subscriptions = (await inSight())?.map((id) => id.toLowerCase());
+  return {
+    ...{ rekey, target },
+    covers: (row) => covered?.has(nameOfUse(row)) ?? true,
+    isInSight: ({ account }) => subscriptions?.includes(accountId(account).subscriptionId) ?? true,
+  };
+}
+
+/** What an order still has to move, counted with what it has moved. */
+export class RekeyCount {
+  readonly #open: OpenRekey;
+  readonly #rollout: RolloutCount;
+  readonly #left = new Set<string>();
+  #failures = 0;
+
+  constructor(open: OpenRekey, rollout: RolloutCount) {
+    this.#open = open;
+    this.#rollout = rollout;
+  }
+
+  add(row: UseRow): void {
+    const { rekey, isInSight } = this.#open;
+    if (!isInSight(row)) return;
+    this.#left.add(nameOfUse(row));
+    this.#rollout.add(row);
+    // What failed before it was resumed is tried again.
+    const failed = failedOn(row)?.getTime() ?? Number.NEGATIVE_INFINITY;
+    if (failed >= Date.parse(rekey.resumedOn ?? rekey.startedOn)) this.#failures += 1;
+  }
+
+  async addMoved(moved: RekeyPorts['moved']): Promise<void> {
+    for await (const use of moved.of(this.#open.rekey.id)) {
+      if (!this.#left.has(nameOfUse(use))) this.#rollout.addMoved(use);
+    }
+  }
+
+  get isStopped(): boolean {
+    return this.#failures >= this.#open.rekey.maxFailures;
+  }
+
+  get failures(): number {
+    return this.#failures;
+  }
+}
+
+/** Too many uses failed: nothing moves by the order until an operator resumes it. */
+export async function stopRekey({ rekey }: OpenRekey, failures: number, ports: RekeyPorts): Promise<void> {
+  const on = ports.now().toISOString();
+  const why = `${failures} accounts and scopes could not be moved.`;
+  await changeRekey({ ...rekey, state: 'stopped', paused: { on, why } }, rekey, { reason: 'RekeyStopped', why }, ports);
+}
+
+/** Decides whether an order that has nothing left to move is done. */
+export async function verifyRekey(
+  { rekey }: OpenRekey,
+  { row, counts }: RolloutDecision,
+  ports: RekeyPorts,
+): Promise<void> {
+  const left = counts.pending + counts.failed + counts.left;
+  const on = ports.now().toISOString();
+  if (left > 0) {
+    if (rekey.state === 'verifying') await changeRekey({ ...rekey, state: 'active' }, rekey, undefined, ports);
+    return;
+  }
+  // What an order that ended before had in flight lands by then.
+  const settledOn = Date.parse(rekey.startedOn) + SETTLED_MS;
+  const gaps = [...(await ports.findGaps(rekey, new Date(Math.max(Date.parse(row.progressOn), settledOn))))];
+  if (gaps.length === 0) {
+    const done: Rekey = { ...rekey, state: 'done', verified: { on, gaps }, endedOn: on };
+    await changeRekey(done, rekey, { reason: rekey.only === undefined ? 'RekeyDone' : 'RekeyTakenBack' }, ports);
+  } else if (rekey.state !== 'verifying' || rekey.verified?.gaps.join() !== gaps.join()) {
+    await changeRekey({ ...rekey, state: 'verifying', verified: { on, gaps } }, rekey, undefined, ports);
+  }
+}
+
+/** Unless an operator has changed it since it was read. */
+async function changeRekey(
+  wanted: Rekey,
+  read: Rekey,
+  about: { readonly reason: 'RekeyStopped' | 'RekeyDone' | 'RekeyTakenBack'; readonly why?: string } | undefined,
+  { orders, recordOrder, now }: RekeyPorts,
+): Promise<void> {
+  const change = about && rekeyChange(wanted, about.reason, now(), about.why ? { why: about.why } : {});
+  let isChanged = false;
+  await orders.change((current) => {
+    const rekey = current.rekeys.find(({ id }) => id === read.id);
+    isChanged = rekey !== undefined && isMoving(rekey) && rekey.resumedOn === read.resumedOn;
+    if (!isChanged) return current;
+    const changed = withRekey(current, wanted, now());
+    return change ? withUnrecorded(changed, change) : changed;
+  });
+  if (change && isChanged) await recordOrder(change);
+}
+
+async function namesOf(uses: ReturnType<MovedUses['of']>): Promise<ReadonlySet<string>> {
+  const names = new Set<string>();
+  for await (const use of uses) names.add(nameOfUse(use));
+  return names;
+}

@@ -1,0 +1,257 @@
+import type { Budget } from '../azure/pacer.ts';
+import { parseStorageAccountId } from '../azure/resource-id.ts';
+import { activeFrom, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { PauseOrder } from '../orders/standing-orders.ts';
+import { REASONS, type Reason } from '../reasons.ts';
+import { openRevocation } from '../revocation/revocation.ts';
+import { hasBeenSince } from '../time/has-been-since.ts';
+import { statusOfUse, type UseStatus } from './decide-rollout.ts';
+import type { FleetOutcome } from './fleet-index.ts';
+import { keyUseOf } from './key-use.ts';
+import { planKeyUse } from './plan.ts';
+import { isAdmitted, type RolloutRow } from './rollout-row.ts';
+import type { Rotation, RotationCounts, UnfinishedUse } from './rotation-schemas.ts';
+import type { UseRow } from './use-row.ts';
+
+/** Uses that are named one by one; all are counted. */
+const MOST_NAMED = 500;
+
+/** What is known of a key beside its uses. */
+export interface RotationFacts {
+  readonly key: ManagedKey;
+  readonly versions: readonly KeyVersion[];
+  /** What the controller decided last; of another version it counts for nothing. */
+  readonly rollout: RolloutRow | undefined;
+  readonly pause: PauseOrder | undefined;
+  /** What Azure takes of writes in one subscription and region. */
+  readonly writeBudgets: readonly Budget[];
+  readonly now: Date;
+}
+
+/**
+ * How far the rotation of a key is, counted use by use. Uses are counted as the controller counts them; whether it is stuck
+ * or held is what the controller last decided.
+ */
+export class RotationCount {
+  readonly #facts: RotationFacts;
+  /** Undefined: nothing is moved. */
+  readonly #target: KeyVersion | undefined;
+  readonly #all = noCounts();
+  readonly #admitted = noCounts();
+  readonly #places = new Map<string, { subscription: string; region: string; counts: RotationCounts }>();
+  readonly #failures = new Map<string, number>();
+  readonly #failedUses: UnfinishedUse[] = [];
+  #waitingUses: UnfinishedUse[] = [];
+
+  constructor(facts: RotationFacts) {
+    this.#facts = facts;
+    const { versions, now } = facts;
+    this.#target = openRevocation(versions, now) ? undefined : newestUsableVersion(versions, now);
+  }
+
+  add(row: UseRow): void {
+    if (!this.#target) return;
+    const { versions, now } = this.#facts;
+    const { status, reason, lastTry } = evaluateUse(row, this.#target, versions, now);
+    const state = status === 'pending' ? 'waiting' : status;
+    this.#all[state] += 1;
+    this.#place(row).counts[state] += 1;
+    if (isAdmitted(this.#rollout() ?? { stage: 'rest', canaries: [] }, row)) this.#admitted[state] += 1;
+    if (status === 'moved' || status === 'left') return;
+    const { account, scope, attempts, notBefore } = row;
+    const use: UnfinishedUse = {
+      ...{ account, reason },
+      ...(scope === undefined ? {} : { scope }),
+      ...(lastTry ? { lookedOn: lastTry.at } : {}),
+      ...(attempts > 0 ? { attempts } : {}),
+      ...(notBefore ? { nextTryOn: notBefore } : {}),
+    };
+    if (status === 'pending') {
+      this.#wait(use);
+      return;
+    }
+    this.#failures.set(reason, (this.#failures.get(reason) ?? 0) + 1);
+    const detail = lastTry?.detail ?? REASONS[reason];
+    if (this.#failedUses.length < MOST_NAMED) this.#failedUses.push({ ...use, detail });
+  }
+
+  /** Uses by their state; undefined: nothing is moved. */
+  get counts(): RotationCounts | undefined {
+    return this.#target && this.#all;
+  }
+
+  result(): Rotation {
+    const { key, versions, pause, now } = this.#facts;
+    const target = this.#target;
+    const named = { places: [], failedUses: [], waitingUses: [] };
+    const about = { key: key.id, ...(pause ? { pause } : {}) };
+    if (!target) {
+      const revoked = openRevocation(versions, now) ? 'RevocationOpen' : 'NoUsableVersion';
+      return { ...about, state: 'blocked', reason: versions.length === 0 ? 'KeyNotFound' : revoked, ...named };
+    }
+    const rollout = this.#rollout();
+    const startedOn = activeFrom(target).toISOString();
+    const places = [...this.#places.values()]
+      .map(({ subscription, region, counts }) => ({ subscription, region, ...counts, ...this.#end(counts.waiting) }))
+      .sort((a, b) => (`${a.subscription} ${a.region}` < `${b.subscription} ${b.region}` ? -1 : 1));
+    const waitingUses = this.#waitingUses.sort(byLastTry).slice(0, MOST_NAMED);
+    const expectedEnd = places
+      .map((place) => place.expectedEnd ?? '')
+      .sort()
+      .at(-1);
+    return {
+      ...about,
+      ...this.#state(rollout),
+      ...{ version: target.version, startedOn, progressOn: rollout?.progressOn ?? startedOn },
+      ...this.#all,
+      ...(expectedEnd ? { expectedEnd } : {}),
+      failures: Object.fromEntries(this.#failures),
+      ...(waitingUses[0] ? { oldestWaiting: waitingUses[0] } : {}),
+      ...{ places, failedUses: this.#failedUses, waitingUses },
+    };
+  }
+
+  /** The one place in which it is decided what the state of a rotation is called. */
+  #state(rollout: RolloutRow | undefined): Pick<Rotation, 'state' | 'reason' | 'detail' | 'stage'> {
+    const { pause } = this.#facts;
+    const { moved, waiting, failed, left } = this.#all;
+    // While nobody may look, nothing known is not nothing left to do.
+    if (waiting + failed === 0 && !(pause && moved + left === 0)) return { state: 'finished' };
+    const { stage: name = 'rest', said, unwell, proven } = rollout ?? {};
+    const isCanary = name === 'canary';
+    const isHeld = said === 'CanaryFailed' || said === 'WaveFailed' || (isCanary && unwell !== undefined);
+    const isUnproven = isCanary && !proven && this.#admitted.waiting + this.#admitted.failed === 0;
+    const state = isUnproven ? 'unproven' : isHeld ? 'failed' : 'underWay';
+    const stage = name === 'rest' ? {} : { stage: { name, state, counts: { ...this.#admitted } } as const };
+    if (pause) return { state: 'paused', reason: 'Paused', detail: pause.reason, ...stage };
+    const toChange = this.#failures.has('IdentityAssignmentDenied') ? REASONS.IdentityAssignmentDenied : undefined;
+    if (!isHeld) {
+      const detail = toChange ? { detail: toChange } : {};
+      return { state: said === 'RotationStuck' ? 'stuck' : 'underWay', ...detail, ...stage };
+    }
+    const reason = isCanary ? 'CanaryFailed' : 'WaveFailed';
+    const numbers = `${this.#admitted.moved} moved, ${this.#admitted.waiting} waiting, ${this.#admitted.failed} failed.`;
+    const detail = [
+      `${REASONS[reason]} ${name}: ${numbers}`,
+      ...(unwell ? [`These do not serve: ${unwell}.`] : []),
+      ...(toChange ? [toChange] : []),
+    ];
+    return { state: 'held', reason, detail: detail.join(' '), ...stage };
+  }
+
+  #rollout(): RolloutRow | undefined {
+    const { rollout } = this.#facts;
+    return rollout?.target === this.#target?.id ? rollout : undefined;
+  }
+
+  #end(waiting: number): { expectedEnd?: string } {
+    if (waiting === 0) return {};
+    const { now, writeBudgets } = this.#facts;
+    return { expectedEnd: new Date(now.getTime() + secondsFor(waiting, writeBudgets) * 1000).toISOString() };
+  }
+
+  #place({ account, location }: UseRow) {
+    const subscription = parseStorageAccountId(account)?.subscriptionId ?? '';
+    const name = `${subscription}/${location}`.toLowerCase();
+    const place = this.#places.get(name) ?? { subscription, region: location, counts: noCounts() };
+    this.#places.set(name, place);
+    return place;
+  }
+
+  #wait(use: UnfinishedUse): void {
+    this.#waitingUses.push(use);
+    if (this.#waitingUses.length < 2 * MOST_NAMED) return;
+    this.#waitingUses = this.#waitingUses.sort(byLastTry).slice(0, MOST_NAMED);
+  }
+}
+
+/** How a use is counted in the rotation to a version, and why. */
+function evaluateUse(
+  row: UseRow,
+  target: KeyVersion,
+  versions: readonly KeyVersion[],
+  now: Date,
+): { readonly status: UseStatus; readonly reason: Reason; readonly lastTry: FleetOutcome | undefined } {
+  const tried = lastTryOf(row);
+  const lastTry = tried && hasBeenSince(tried.at, activeFrom(target).getTime() - 1, now) ? tried : undefined;
+  const known = statusOfUse(row, target);
+  const status = known === 'pending' && row.state === 'pending' ? statusOfOutcome(row, lastTry) : known;
+  const isWrong = status === 'failed' || lastTry?.result === 'retry';
+  const planned = () => planKeyUse(keyUseOf(row), versions, now, { refreshAutomatic: true }).reason;
+  return { status, reason: (isWrong ? tried?.reason : undefined) ?? planned(), lastTry };
+}
+
+/** What the last try to move a use came to; undefined: it was never tried. */
+export function lastTryOf({ state, outcome, reason, at }: UseRow): FleetOutcome | undefined {
+  // One of version 2 has no state, and its outcome instead.
+  if (state === 'pending') return outcome;
+  const result = state === 'failed' || state === 'indeterminate' ? 'retry' : 'done';
+  return { result, reason: reason ?? 'UpToDate', at };
+}
+
+/** Of a row of version 2 that the controller has not come to yet. */
+function statusOfOutcome({ mode }: UseRow, outcome: FleetOutcome | undefined): UseStatus {
+  if (outcome?.result === 'reject') return 'failed';
+  const wasAsked = mode === 'automatic' && outcome?.result === 'done' && outcome.reason !== 'UpToDate';
+  return wasAsked ? 'left' : 'pending';
+}
+
+/** What a rotation to a version that is made now would take. */
+export class RotationCost {
+  readonly #versions: readonly KeyVersion[];
+  readonly #refreshAutomatic: boolean;
+  readonly #now: Date;
+  readonly #places = new Map<string, { subscription: string; region: string; moves: number; left: number }>();
+
+  constructor(
+    versions: readonly KeyVersion[],
+    { refreshAutomatic }: { readonly refreshAutomatic: boolean },
+    now: Date,
+  ) {
+    const newestMs = Math.max(now.getTime(), ...versions.map(({ createdOn }) => createdOn.getTime() + 1));
+    const next: KeyVersion = {
+      ...{ id: '', version: 'next', enabled: true, createdOn: new Date(newestMs), tags: {}, latest: true },
+      ...{ updatedOn: undefined, notBefore: undefined, expiresOn: undefined },
+    };
+    this.#versions = [...versions, next];
+    this.#refreshAutomatic = refreshAutomatic;
+    this.#now = new Date(newestMs);
+  }
+
+  add(row: UseRow): void {
+    const subscription = parseStorageAccountId(row.account)?.subscriptionId ?? '';
+    const name = `${subscription}/${row.location}`.toLowerCase();
+    const place = this.#places.get(name) ?? { subscription, region: row.location, moves: 0, left: 0 };
+    this.#places.set(name, place);
+    const options = { refreshAutomatic: this.#refreshAutomatic };
+    place[planKeyUse(keyUseOf(row), this.#versions, this.#now, options).write ? 'moves' : 'left'] += 1;
+  }
+
+  result(writeBudgets: readonly Budget[]) {
+    const places = [...this.#places.values()]
+      .map((place) => ({ ...place, seconds: Math.ceil(secondsFor(place.moves, writeBudgets)) }))
+      .sort((a, b) => (`${a.subscription} ${a.region}` < `${b.subscription} ${b.region}` ? -1 : 1));
+    const sum = (of: 'moves' | 'left') => places.reduce((all, place) => all + place[of], 0);
+    const seconds = Math.max(0, ...places.map((place) => place.seconds));
+    return { moves: sum('moves'), left: sum('left'), seconds, places };
+  }
+}
+
+/** How long so many calls take, in seconds, where what comes at once is free. */
+export function secondsFor(calls: number, budgets: readonly Budget[]): number {
+  return Math.max(
+    0,
+    ...budgets.map(
+      (budget) => (Math.max(0, calls - (budget.burst ?? budget.calls)) * budget.perMs) / budget.calls / 1000,
+    ),
+  );
+}
+
+function noCounts(): RotationCounts {
+  return { moved: 0, waiting: 0, failed: 0, left: 0 };
+}
+
+function byLastTry({ lookedOn: a = '' }: UnfinishedUse, { lookedOn: b = '' }: UnfinishedUse): number {
+  return a < b ? -1 : Number(a > b);
+}

@@ -1,0 +1,56 @@
+import { z } from 'zod';
+import { parseJson } from '../text.ts';
+import { LOCAL_ROLE_GRANT, ROLE_GRANT } from './key-grant.ts';
+
+/** A revocation that version 2 recorded in tags of a storage account and that was not restored. */
+export interface LegacyRevocation {
+  readonly id: string;
+  readonly revokedOn: Date;
+  /** Object id of the caller. */
+  readonly revokedBy: string;
+  /** Name of the encryption scope that was disabled; undefined: the account's identity lost `removed`. */
+  readonly scope: string | undefined;
+  readonly removed: readonly LegacyGrant[];
+  /** Names of the tags that hold the record. */
+  readonly tags: readonly string[];
+}
+
+type LegacyGrant = z.output<typeof LEGACY_GRANT>;
+
+// A record is JSON, cut into pieces of at most 256 characters: `cmk-revoked-<id>`, `cmk-revoked-<id>.2` and so on, each with
+// its number: `1/2 {"on":…`.
+const TAG = /^cmk-revoked-([0-9a-z-]{4,64}?)(?:\.(\d{1,2}))?$/i;
+const PIECE = /^(\d{1,2})\/(\d{1,2}) (.*)$/s;
+const LEGACY_GRANT = z.discriminatedUnion('kind', [ROLE_GRANT, LOCAL_ROLE_GRANT]);
+const RECORD = z.object({
+  on: z.iso.datetime(),
+  by: z.string(),
+  part: z.string().regex(/^(?:identity|scope:.+)$/),
+  took: z.array(z.union([LEGACY_GRANT, z.object({ kind: z.literal('scope') })])),
+});
+
+/** Reads the revocations that version 2 left open, newest first. A record that is incomplete or unreadable is ignored. */
+export function readLegacyRevocations(tags: Readonly<Record<string, string>>): readonly LegacyRevocation[] {
+  const names = Map.groupBy(Object.keys(tags), (name) => TAG.exec(name)?.[1]?.toLowerCase());
+  return [...names]
+    .flatMap(([id, own]) => (id === undefined ? [] : (readRecord(id, own, tags) ?? [])))
+    .sort((a, b) => b.revokedOn.getTime() - a.revokedOn.getTime());
+}
+
+function readRecord(
+  id: string,
+  names: readonly string[],
+  tags: Readonly<Record<string, string>>,
+): LegacyRevocation | undefined {
+  const pieces: string[] = [];
+  for (const name of names) {
+    const [, n, total, text] = PIECE.exec(tags[name] ?? '') ?? [];
+    if (text === undefined || Number(n) !== Number(TAG.exec(name)?.[2] ?? 1) || Number(total) !== names.length) return;
+    pieces[Number(n) - 1] = text;
+  }
+  const { data } = RECORD.safeParse(parseJson(pieces.join('')));
+  if (!data) return undefined;
+  const scope = data.part === 'identity' ? undefined : data.part.slice('scope:'.length);
+  const removed = data.took.flatMap((one) => (one.kind === 'scope' ? [] : one));
+  return { id, revokedOn: new Date(data.on), revokedBy: data.by, scope, removed, tags: names };
+}

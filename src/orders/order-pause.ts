@@ -1,0 +1,164 @@
+import { type AuditEntry, EVERY_KEY } from '../audit/record.ts';
+import { messageOf } from '../errors.ts';
+import { type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
+import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
+import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
+import type { Cause } from '../work/messages.ts';
+import type { KnownOrders } from './known-orders.ts';
+import { type RecordPorts, recordChange } from './record-orders.ts';
+import {
+  findRekey,
+  type GoOnOrder,
+  hasChange,
+  openPauses,
+  type PauseOrder,
+  type StandingOrders,
+  type UnrecordedOrder,
+  withPause,
+  withResume,
+  withUnrecorded,
+} from './standing-orders.ts';
+
+/** Who orders it, and why. */
+export interface ControlOrder {
+  readonly caller: NonNullable<AuditEntry['caller']>;
+  readonly correlationId: string;
+  readonly reason: string;
+  readonly ticket?: string | undefined;
+  /** Key identifier without a version; absent: all keys. */
+  readonly key?: string | undefined;
+  /** Who approved it; `none: …` where it was done past the approval that the app asks for. Absent: none was asked for. */
+  readonly approval?: object | `none: ${string}` | undefined;
+}
+
+export interface ControlPorts extends RecordPorts {
+  readonly control: Pick<KnownOrders, 'learn'>;
+  readonly settings: { readonly vaults: Pick<ManagedVaults, 'key'> };
+  readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
+  /** Has a key reconciled, or all keys that the app knows. */
+  requestKeys(keys: readonly string[] | 'all', cause: Cause): Promise<void>;
+  readonly newId: () => string;
+}
+
+/** What an order has come to. */
+export interface Ordered {
+  /** Pauses that have not ended. */
+  readonly pauses: readonly PauseOrder[];
+  /** Pauses that the order has ended, or taken the place of. */
+  readonly ended: readonly PauseOrder[];
+  /** `written`, or why the audit trail could not be written; the order holds all the same. */
+  readonly audit: string;
+  readonly warnings: readonly string[];
+}
+
+/** Has every move, and every rotation by the app, wait. @throws the SDK's error when it cannot be kept: nothing is paused */
+export async function orderPause(
+  order: ControlOrder & { readonly until?: Date | undefined },
+  ports: ControlPorts,
+  log: Log,
+): Promise<Ordered> {
+  const { key, reason } = order;
+  const now = ports.now();
+  const until = order.until?.toISOString();
+  const pause: PauseOrder = {
+    ...{ id: ports.newId(), reason, by: byOf(order), since: now.toISOString() },
+    ...(key ? { key } : {}),
+    ...(until ? { until } : {}),
+  };
+  const change = changeOf(pause.id, 'Paused', order, now, until ? { until } : {});
+  return keep(change, (orders) => withPause(orders, pause, now), ports, log);
+}
+
+/**
+ * Ends a pause. With a key, its rollout goes on whatever holds it, and so does that of the re-key that moves its uses.
+ *
+ * @throws the SDK's error when it cannot be kept: everything stays paused
+ */
+export async function orderResume(order: ControlOrder, ports: ControlPorts, log: Log): Promise<Ordered> {
+  const now = ports.now();
+  const { key, reason, correlationId } = order;
+  const id = ports.newId();
+  const warnings: string[] = [];
+  const goOns: GoOnOrder[] = [];
+  if (key) {
+    const to = findRekey(await ports.orderStore.read(), key)?.to;
+    for (const name of to ? [key, to] : [key]) {
+      try {
+        const target = await targetOf(name, ports);
+        if (target) goOns.push({ id, key: name, reason, by: byOf(order), at: now.toISOString(), target });
+      } catch (error) {
+        warnings.push(`What holds the rotation was not overruled, as ${name} cannot be read: ${firstLine(error)}`);
+      }
+    }
+  }
+  const change = changeOf(id, 'Resumed', order, now, {});
+  const kept = await keep(change, (orders) => withResume(orders, key, goOns, now), ports, log);
+  const cause = { by: 'operator', ref: correlationId.slice(0, 200), since: now.toISOString() };
+  try {
+    await ports.requestKeys(key ? [key] : 'all', cause);
+  } catch (error) {
+    warnings.push(`What waits goes on by itself within two minutes, and not at once (${firstLine(error)}).`);
+  }
+  return { ...kept, warnings };
+}
+
+function changeOf(
+  id: string,
+  reason: 'Paused' | 'Resumed',
+  { caller, correlationId, key, reason: why, ticket, approval }: ControlOrder,
+  now: Date,
+  more: object,
+): UnrecordedOrder {
+  return {
+    ...{ id: `fleet.control/${id}`, action: reason === 'Paused' ? 'fleet.pause' : 'fleet.resume', reason },
+    ...{ resource: key ?? EVERY_KEY, on: now.toISOString(), caller, correlationId },
+    details: { why, ...(ticket ? { ticket } : {}), ...(approval ? { approval } : {}), ...more },
+  };
+}
+
+/** Writes an order with what the audit trail is to have of it: should this process die, the sweep records it. */
+async function keep(
+  change: UnrecordedOrder,
+  apply: (orders: StandingOrders) => StandingOrders,
+  ports: ControlPorts,
+  log: Log,
+): Promise<Ordered> {
+  const now = ports.now();
+  let ended: readonly PauseOrder[] = [];
+  let recorded = change;
+  const orders = await ports.orderStore.change((current) => {
+    if (hasChange(current, change.id)) return current;
+    const changed = apply(current);
+    const left = new Set(openPauses(changed, now).map(({ id }) => id));
+    ended = openPauses(current, now).filter(({ id }) => !left.has(id));
+    recorded = { ...change, details: { ...change.details, ended: ended.map(({ id }) => id) } };
+    return withUnrecorded(changed, recorded);
+  });
+  ports.control.learn(orders);
+  const { reason, caller, correlationId, resource, details } = recorded;
+  log({
+    level: 'warning',
+    reason,
+    message: REASONS[reason],
+    caller: caller?.objectId,
+    correlationId,
+    key: resource,
+    ...details,
+  });
+  return { pauses: openPauses(orders, now), ended, warnings: [], audit: await recordChange(recorded, ports) };
+}
+
+/** The version that everything moves onto now. */
+async function targetOf(id: string, { settings, keys, now }: ControlPorts): Promise<string | undefined> {
+  const key = settings.vaults.key(id);
+  return key && newestUsableVersion(await keys.listVersions(key), now())?.id;
+}
+
+function byOf({ caller: { objectId, name } }: ControlOrder): PauseOrder['by'] {
+  return { objectId, ...(name ? { name } : {}) };
+}
+
+function firstLine(error: unknown): string | undefined {
+  return messageOf(error).split('\n')[0];
+}

@@ -1,0 +1,88 @@
+import type { InSight } from '../../accounts/in-sight.ts';
+import { describe, describeFailure } from '../../azure/failure.ts';
+import type { Account } from '../../fleet/account.ts';
+import type { FleetIndex } from '../../fleet/fleet-index.ts';
+import { accountKeyUse, usesKey } from '../../fleet/key-use.ts';
+import type { StorageAccounts } from '../../fleet/storage-client.ts';
+import { checkKeyAccess, type KeyAccessServices } from '../../identities/check-key-access.ts';
+import type { KeyCatalog } from '../../keys/key-admin-client.ts';
+import type { Keys } from '../../keys/key-client.ts';
+import { newestVersion } from '../../keys/key-versions.ts';
+import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import type { OrdersStore } from '../standing-orders-client.ts';
+import { LeftOut } from './left-out.ts';
+import { judgeRekey, type ReadOrWhy, type RekeyCheck, type RekeyFacts } from './rekey-check.ts';
+
+interface CheckServices extends KeyAccessServices {
+  readonly keys: Keys;
+  readonly keyCatalog: Pick<KeyCatalog, 'material'>;
+  readonly accounts: StorageAccounts;
+  readonly fleet: Pick<FleetIndex, 'uses'>;
+  readonly orderStore: Pick<OrdersStore, 'read'>;
+  /** Where accounts are looked for. */
+  readonly searched: () => Promise<readonly string[]>;
+  /** What the app looks after; undefined: not known here. */
+  readonly inSight: InSight;
+  readonly now: () => Date;
+}
+
+/**
+ * Reads what decides whether a re-key may begin, and judges it. Accounts are listed anew; those that use the key by an
+ * encryption scope alone are known from the fleet index.
+ *
+ * @throws the SDK's errors where the orders that there are cannot be read
+ */
+export async function checkRekey(from: ManagedKey, to: ManagedKey, services: CheckServices): Promise<RekeyCheck> {
+  const { keys, keyCatalog, vaults, orderStore, now } = services;
+  const [fromVersions, toVersions, vault, orders, { accounts, ...users }] = await Promise.all([
+    reading(() => keys.listVersions(from)),
+    reading(() => keys.listVersions(to)),
+    reading(() => vaults.get(to.vault)),
+    orderStore.read(),
+    accountsOf(from, services),
+  ]);
+  const newest = 'read' in toVersions ? newestVersion(toVersions.read)?.version : undefined;
+  const material: RekeyFacts['material'] = newest
+    ? await reading(() => keyCatalog.material(to, newest))
+    : { read: undefined };
+  const access = await checkKeyAccess(accounts, to, services);
+  const facts = { from, to, fromVersions, toVersions, vault, material, orders, access, ...users };
+  return judgeRekey(facts, now());
+}
+
+async function reading<T>(read: () => Promise<T>): Promise<ReadOrWhy<T>> {
+  try {
+    return { read: await read() };
+  } catch (error) {
+    return { unread: describe(describeFailure(error)) };
+  }
+}
+
+async function accountsOf(
+  key: ManagedKey,
+  { accounts, fleet, searched, inSight }: CheckServices,
+): Promise<{ readonly accounts: readonly Account[] } & Pick<RekeyFacts, 'leftOut' | 'unread'>> {
+  const found: Account[] = [];
+  const unread: string[] = [];
+  const known = new Set<string>();
+  const leftOut = new LeftOut(await inSight());
+  try {
+    for await (const use of fleet.uses(key.id)) {
+      if (!leftOut.takes(use)) known.add(use.account.toLowerCase());
+    }
+  } catch (error) {
+    unread.push(`The fleet index cannot be read: ${describe(describeFailure(error))}`);
+  }
+  for (const subscription of await searched()) {
+    try {
+      for await (const account of accounts.list(subscription)) {
+        const isUser = usesKey(accountKeyUse(account.encryption), key) || known.has(account.id.toLowerCase());
+        if (isUser) found.push(account);
+      }
+    } catch (error) {
+      const why = describe(describeFailure(error));
+      unread.push(`The accounts of subscription ${subscription} cannot be listed: ${why}`);
+    }
+  }
+  return { accounts: found, leftOut: leftOut.sentences(), unread };
+}

@@ -1,0 +1,182 @@
+import { commandOr } from '../../azure/shell-command.ts';
+import { giveAccess } from '../../identities/give-access.ts';
+import type { KeyAccess } from '../../identities/key-access.ts';
+import type { KeyVersion } from '../../keys/key-versions.ts';
+import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { isStorageKind } from '../../keys/storage-kind.ts';
+import { vaultOption } from '../../keys/vault-options.ts';
+import type { Reason } from '../../reasons.ts';
+import type { VaultProperties } from '../../vaults/vault-client.ts';
+import { letStorageIn, protectVault } from '../../vaults/vault-commands.ts';
+import { storageHindrance } from '../../vaults/vault-network.ts';
+import { wayOut } from '../order-rekey.ts';
+import { conflictsOf, type StandingOrders } from '../standing-orders.ts';
+import { versionObstacle } from './obstacle.ts';
+
+/** Something that stands in the way of a re-key. */
+export interface RekeyProblem {
+  readonly reason: Reason;
+  readonly detail: string;
+  readonly fix: string;
+}
+
+/** Something of Azure, or why it could not be read. */
+export type ReadOrWhy<T> = { readonly read: T } | { readonly unread: string };
+
+/** What was read before anything moves. */
+export interface RekeyFacts {
+  readonly from: ManagedKey;
+  readonly to: ManagedKey;
+  readonly fromVersions: ReadOrWhy<readonly KeyVersion[]>;
+  readonly toVersions: ReadOrWhy<readonly KeyVersion[]>;
+  readonly vault: ReadOrWhy<Pick<VaultProperties, 'softDelete' | 'purgeProtection' | 'network'>>;
+  /** Type and size of the newest version; undefined where Key Vault does not show them. */
+  readonly material: ReadOrWhy<{ readonly type: string; readonly size: number | undefined } | undefined>;
+  readonly orders: StandingOrders;
+  /** Of each account that is to move, to the key that it is to move to. */
+  readonly access: readonly KeyAccess[];
+  /** What uses the old key where the app does not look, one sentence for each subscription. */
+  readonly leftOut: readonly string[];
+  /** Accounts that could not be looked at, one sentence each. */
+  readonly unread: readonly string[];
+}
+
+export interface RekeyCheck {
+  readonly problems: readonly RekeyProblem[];
+  /** What could not be told, and what will not move; it stands in the way of nothing. */
+  readonly warnings: readonly string[];
+  /** Accounts that use the old key, as far as they are known, themselves or by a scope. */
+  readonly accounts: number;
+  /** Identities that lack their role on the new key: `--grant` gives it to them. */
+  readonly withoutRole: readonly string[];
+}
+
+/** Everything that stands in the way, at once. */
+export function judgeRekey(facts: RekeyFacts, now: Date): RekeyCheck {
+  const { access, leftOut, unread, material } = facts;
+  const problems = [
+    ...sameKey(facts),
+    ...keyProblems(facts, now),
+    ...vaultProblems(facts),
+    ...materialProblems(facts),
+    ...orderProblems(facts),
+    ...accessProblems(facts),
+  ];
+  const unknown = access.filter(({ ready }) => ready === 'unknown');
+  const cannotTell = unknown.map(
+    ({ account, missing }) => `Whether ${account} may use the key is not known: ${missing.join(' ')}`,
+  );
+  const noMaterial =
+    'unread' in material ? [`Of which type and size the new key is cannot be read: ${material.unread}`] : [];
+  const lacking = access.flatMap(({ reason, principalId }) =>
+    reason === 'IdentityWithoutRole' && principalId ? [principalId] : [],
+  );
+  return {
+    problems,
+    warnings: [...leftOut, ...unread, ...noMaterial, ...perimeter(facts), ...cannotTell],
+    accounts: access.length,
+    withoutRole: [...new Set(lacking)],
+  };
+}
+
+function sameKey({ from, to }: RekeyFacts): RekeyProblem[] {
+  if (from.id.toLowerCase() !== to.id.toLowerCase()) return [];
+  const fix = 'Name another key. A new version of the same key is a rotation: everything moves to it by itself.';
+  return [{ reason: 'ArgumentInvalid', detail: 'Both are the same key.', fix }];
+}
+
+function keyProblems({ from, to, fromVersions, toVersions }: RekeyFacts, now: Date): RekeyProblem[] {
+  const unread = [
+    { key: from, versions: fromVersions },
+    { key: to, versions: toVersions },
+  ].flatMap(({ key, versions }): RekeyProblem[] =>
+    'unread' in versions
+      ? [
+          {
+            reason: 'VaultUnreadable',
+            detail: `${key.id}: ${versions.unread}`,
+            fix: 'Give whoever checks it, the app or with cmk you, a role on the vault that reads keys.',
+          },
+        ]
+      : [],
+  );
+  if ('unread' in fromVersions || 'unread' in toVersions) return unread;
+  const obstacle = versionObstacle(
+    { key: from, versions: fromVersions.read },
+    { key: to, versions: toVersions.read },
+    now,
+  );
+  if (!obstacle) return [];
+  const fix =
+    obstacle.reason === 'RevocationOpen'
+      ? 'Restore the key first: a re-key frees no account from a revocation.'
+      : 'Make a version of it that can be used, or recover it.';
+  return [{ ...obstacle, fix }];
+}
+
+function vaultProblems({ to, vault }: RekeyFacts): RekeyProblem[] {
+  const { name } = to.vault;
+  if ('unread' in vault) return [{ reason: 'Unreadable', detail: vault.unread, fix: 'Let the app read the vault.' }];
+  const { softDelete, purgeProtection, network } = vault.read;
+  const problems: RekeyProblem[] = [];
+  if (!softDelete) {
+    const fix = `az keyvault update --name ${name} --enable-soft-delete true`;
+    problems.push({ reason: 'SoftDeleteOff', detail: `The vault ${name} has no soft delete.`, fix });
+  }
+  if (!purgeProtection) {
+    const fix = commandOr(protectVault(to.vault), 'Switch it on.');
+    problems.push({ reason: 'PurgeProtectionOff', detail: `The vault ${name} has no purge protection.`, fix });
+  }
+  const hindrance = storageHindrance(network);
+  if (hindrance?.certain) {
+    const fix = commandOr(letStorageIn(to.vault), 'Let trusted services by.');
+    problems.push({ reason: 'VaultUnreachable', detail: `The vault ${name}: ${hindrance.is}`, fix });
+  }
+  return problems;
+}
+
+/** Whether the accounts are in the same perimeter is not seen: the first wave shows it. */
+function perimeter({ to, vault }: RekeyFacts): string[] {
+  const hindrance = 'read' in vault ? storageHindrance(vault.read.network) : undefined;
+  return hindrance && !hindrance.certain ? [`The vault ${to.vault.name}: ${hindrance.is}`] : [];
+}
+
+function materialProblems({ to, material }: RekeyFacts): RekeyProblem[] {
+  // What cannot be read is a warning, and of a key that cannot be used it is said elsewhere.
+  if ('unread' in material || material.read === undefined) return [];
+  const { type, size } = material.read;
+  if (isStorageKind(material.read)) return [];
+  const detail = `${to.id} is ${type}${size ? ` of ${size} bits` : ''}.`;
+  return [
+    { reason: 'UnsupportedKey', detail, fix: `Make another key: cmk key ensure <name> ${vaultOption(to.vault)}` },
+  ];
+}
+
+function orderProblems({ from, to, orders }: RekeyFacts): RekeyProblem[] {
+  return conflictsOf(orders, { from: from.id, to: to.id }).map((order) => ({
+    reason: 'RekeyConflict',
+    detail: `The re-key ${order.id} (${order.from} to ${order.to}) has to do with the same key.`,
+    fix: wayOut(order),
+  }));
+}
+
+/** One for each identity, however many accounts have it: it is mended once. */
+function accessProblems({ to, access }: RekeyFacts): RekeyProblem[] {
+  const causes = Map.groupBy(
+    access.filter(({ ready }) => ready === false),
+    ({ reason, principalId, account }) =>
+      reason === 'IdentityWithoutRole' && principalId ? principalId.toLowerCase() : account,
+  );
+  return [...causes.values()].map((same) => accessProblem(to, same as [KeyAccess, ...KeyAccess[]]));
+}
+
+function accessProblem(to: ManagedKey, [first, ...others]: readonly [KeyAccess, ...KeyAccess[]]): RekeyProblem {
+  const { account, reason = 'IdentityWithoutRole', principalId, by, missing } = first;
+  const more = others.length > 0 ? ` and ${others.length} more accounts` : '';
+  const command = reason === 'IdentityWithoutRole' ? giveAccess(principalId, to.vault, by) : undefined;
+  const fix =
+    command === undefined
+      ? 'Attach an identity that exists to the account, and name it in its encryption settings.'
+      : commandOr(command, `Let the identity ${principalId} get, wrap and unwrap with the key.`);
+  return { reason, detail: `${account}${more}: ${missing.join(' ')}`, fix };
+}

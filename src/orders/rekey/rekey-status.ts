@@ -1,0 +1,157 @@
+import { CmkError } from '../../errors.ts';
+import { type MovedUses, nameOfUse } from '../../fleet/moved-uses.ts';
+import { failedOn } from '../../fleet/reconcile-use.ts';
+import type { UseRow, UseRows } from '../../fleet/use-row.ts';
+import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
+import type { KeyVersion } from '../../keys/key-versions.ts';
+import type { ManagedKey, ManagedVaults } from '../../keys/managed-vaults.ts';
+import { vaultOption } from '../../keys/vault-options.ts';
+import { REASONS, type Reason } from '../../reasons.ts';
+import { findPause, isMoving, isOpen, type Rekey, type StandingOrders } from '../standing-orders.ts';
+import { LeftOut } from './left-out.ts';
+import { type Obstacle, obstacleOf } from './obstacle.ts';
+
+/** Failures that are listed. */
+const MOST_LISTED = 100;
+
+export interface RekeyFailure {
+  readonly account: string;
+  readonly scope?: string;
+  readonly reason: Reason;
+  readonly detail: string;
+  readonly at: string;
+}
+
+/** How far an order is: accounts and encryption scopes, each counted once. */
+export interface RekeyProgress {
+  /** On the target key by this order. */
+  readonly moved: number;
+  /** Known to be on the source key, where the app looks after them, and not failed. */
+  readonly waiting: number;
+  readonly failed: number;
+  /** Moved by this order, and not on its target key any more: put elsewhere by others, or deleted. */
+  readonly left: number;
+  readonly failures: readonly RekeyFailure[];
+  /** The fleet index cannot be read: more may be waiting. */
+  readonly incomplete: boolean;
+  /** What is left to an operator, one sentence each. */
+  readonly toDo: readonly string[];
+}
+
+export interface RekeyStatus {
+  /** With what it waits for. */
+  readonly order: Rekey & { readonly waits?: Obstacle };
+  readonly progress: RekeyProgress;
+}
+
+export interface StatusPorts {
+  readonly moved: Pick<MovedUses, 'of'>;
+  readonly useRows: Pick<UseRows, 'of'>;
+  /** What the app looks after; undefined: not known. */
+  readonly inSight: () => Promise<readonly string[] | undefined>;
+  readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
+  readonly vaults: Pick<ManagedVaults, 'key'>;
+  readonly now: () => Date;
+}
+
+export async function rekeyStatus(rekey: Rekey, orders: StandingOrders, ports: StatusPorts): Promise<RekeyStatus> {
+  const waits = await waitsFor(rekey, orders, ports);
+  const order = waits ? { ...rekey, waits } : rekey;
+  return { order, progress: await progressOf(order, ports) };
+}
+
+/** Why an order that may move moves nothing now, or is not done. */
+async function waitsFor(
+  rekey: Rekey,
+  orders: StandingOrders,
+  { keys, vaults, now }: StatusPorts,
+): Promise<Obstacle | undefined> {
+  if (!isMoving(rekey)) return undefined;
+  const pause = findPause(orders, rekey.from, now()) ?? findPause(orders, rekey.to, now());
+  if (pause) return { reason: 'Paused', detail: `Moves are paused since ${pause.since}: ${pause.reason}` };
+  const [from, to] = [vaults.key(rekey.from), vaults.key(rekey.to)];
+  if (!from || !to)
+    return { reason: 'VaultNotManaged', detail: 'The vault of a key is not one of CMK_VAULTS any more.' };
+  const obstacle = await obstacleOf(from, to, { keys, now });
+  const { gaps = [] } = rekey.verified ?? {};
+  const isVerifying = rekey.state === 'verifying' && gaps.length > 0;
+  return obstacle ?? (isVerifying ? { reason: 'RekeyUnverified', detail: gaps.join(' ') } : undefined);
+}
+
+async function progressOf(
+  order: RekeyStatus['order'],
+  { moved, useRows, inSight }: StatusPorts,
+): Promise<RekeyProgress> {
+  const { id, from, to, only } = order;
+  const covered = only === undefined ? undefined : await namesOf(moved.of(only));
+  const own = await namesOf(moved.of(id));
+  const leftOut = new LeftOut(await inSight());
+  let waiting = 0;
+  let incomplete = false;
+  const failures: RekeyFailure[] = [];
+  const onTarget = new Set<string>();
+  try {
+    for await (const row of useRows.of(from)) {
+      const name = nameOfUse(row);
+      onTarget.delete(name);
+      if (covered?.has(name) === false || !isOpen(order) || leftOut.takes(row)) continue;
+      const failure = failureOf(row, order);
+      if (failure) failures.push(failure);
+      else waiting += 1;
+    }
+    for await (const row of useRows.of(to)) if (own.has(nameOfUse(row))) onTarget.add(nameOfUse(row));
+  } catch {
+    incomplete = true;
+  }
+  const counts = incomplete ? { moved: own.size, left: 0 } : { moved: onTarget.size, left: own.size - onTarget.size };
+  const toDo = [...toDoOf(order, failures.length), ...(only === undefined ? leftOut.sentences() : [])];
+  return {
+    ...counts,
+    ...{ waiting, failed: failures.length, failures: failures.slice(0, MOST_LISTED), incomplete, toDo },
+  };
+}
+
+/** Of a use that failed since the order was started or resumed. */
+function failureOf(row: UseRow, { startedOn, resumedOn = startedOn }: Rekey): RekeyFailure | undefined {
+  const at = failedOn(row);
+  if (!at || at < new Date(resumedOn)) return undefined;
+  const { account, scope, reason = 'Unexpected' } = row;
+  return { account, ...(scope ? { scope } : {}), reason, detail: REASONS[reason], at: at.toISOString() };
+}
+
+/** What the app does not do by itself. */
+function toDoOf({ id, from, only, state, waits, verified }: RekeyStatus['order'], failed: number): string[] {
+  const key = parseKeyIdentifier(from);
+  const old = key ? `${key.keyName} ${vaultOption({ kind: key.kind, name: key.vaultName })}` : from;
+  if (state === 'done' && only === undefined) {
+    return [
+      `See what else uses the old key, of other types than storage accounts: cmk key status ${old}`,
+      'Storage accounts that were deleted and may be recovered, snapshots and backups are out of sight, and may need the old key.',
+      `Then disable it, in a way that can be taken back: cmk key revoke ${old}. Delete it no earlier than everything that was made with it has expired.`,
+    ];
+  }
+  return [
+    ...(failed > 0 && state !== 'ended' ? ['See to what the failures say.'] : []),
+    ...(state === 'paused' || state === 'stopped' ? [`Resume it: cmk rekey resume ${id}`] : []),
+    ...(waits && waits.reason !== 'RekeyUnverified' ? [`It waits: ${waits.detail}`] : []),
+    ...(state === 'verifying' ? (verified?.gaps ?? []) : []),
+  ];
+}
+
+/** Back is a move like any other. @throws {@link CmkError} what keeps everything from going back */
+export async function requireWayBack(rekey: Rekey, { keys, vaults, now }: StatusPorts): Promise<void> {
+  const [from, to] = [vaults.key(rekey.to), vaults.key(rekey.from)];
+  if (!from || !to)
+    throw new CmkError('VaultNotManaged', REASONS.VaultNotManaged, 'Add its vault to CMK_VAULTS again.');
+  const obstacle = await obstacleOf(from, to, { keys, now });
+  if (!obstacle) return;
+  const nextStep =
+    'See to it that both keys can be read and used, and that neither is revoked; or end the re-key as it is.';
+  throw new CmkError(obstacle.reason, obstacle.detail, nextStep);
+}
+
+async function namesOf(uses: ReturnType<MovedUses['of']>): Promise<ReadonlySet<string>> {
+  const names = new Set<string>();
+  for await (const use of uses) names.add(nameOfUse(use));
+  return names;
+}

@@ -1,0 +1,253 @@
+import { z } from 'zod';
+import { RECORDED_CALLER } from '../audit/record.ts';
+import { CmkError } from '../errors.ts';
+import { sameKeyName } from '../keys/key-identifier.ts';
+import type { Reason } from '../reasons.ts';
+import { DAY_MS } from '../time/spans.ts';
+
+/** Entries of the document; orders that are over make place for new ones. */
+const MOST_ENTRIES = 200;
+/** An order to go on concerns a rollout of its days. Milliseconds. */
+const GO_ON_KEPT_MS = 90 * DAY_MS;
+/** An operator's API call waits so long for the audit trail; until then nothing else records its order. Milliseconds. */
+const OWN_MS = 60_000;
+
+const iso = z.iso.datetime();
+const by = z.object({ objectId: z.string(), appId: z.string().optional(), name: z.string().optional() });
+
+/** Moves are not made until it ends. */
+export const PAUSE = z.object({
+  id: z.string(),
+  /** Key identifier without a version; absent: all keys. */
+  key: z.string().optional(),
+  /** In the operator's own words. */
+  reason: z.string(),
+  by,
+  since: iso,
+  /** When it ends by itself; absent: when an operator ends it. */
+  until: iso.optional(),
+});
+
+/** The rollout onto that version goes on, whatever holds it. */
+const GO_ON = z.object({
+  id: z.string(),
+  key: z.string(),
+  reason: z.string(),
+  by,
+  at: iso,
+  /** Version identifier. */
+  target: z.string(),
+});
+
+/** The uses of one key are to move to another one. */
+export const REKEY = z.object({
+  id: z.string(),
+  /** Key identifiers without a version. */
+  from: z.string(),
+  to: z.string(),
+  /** A roll back: covers only what the order of that id moved. */
+  only: z.string().optional(),
+  /**
+   * `paused` by an operator, `stopped` by the app, as too many uses failed. `verifying`: nothing is known to use `from`, and
+   * `gaps` say what is not known; what is found is moved. `done`: nothing uses it. `ended` by an operator.
+   */
+  state: z.enum(['active', 'paused', 'stopped', 'verifying', 'done', 'ended']),
+  /** So many uses may fail before it stops. */
+  maxFailures: z.int().min(1),
+  reason: z.string(),
+  ticket: z.string().optional(),
+  by,
+  startedOn: iso,
+  /** What failed before is tried again. */
+  resumedOn: iso.optional(),
+  /** Since when nothing moves, and why; without `by` the app has stopped it. */
+  paused: z.object({ on: iso, why: z.string(), by: by.optional() }).optional(),
+  /** Of the last decision: what is not known to have left `from`. */
+  verified: z.object({ on: iso, gaps: z.array(z.string()) }).optional(),
+  endedOn: iso.optional(),
+});
+
+/** What was ordered or decided, until the audit trail has it: it is written with the change itself. */
+const UNRECORDED = z.object({
+  /** Of the audit record. */
+  id: z.string(),
+  action: z.enum(['fleet.pause', 'fleet.resume', 'key.rekey']),
+  reason: z.string() as z.ZodType<Reason>,
+  resource: z.string(),
+  on: iso,
+  /** Absent: the app by itself. */
+  caller: RECORDED_CALLER.optional(),
+  correlationId: z.string().optional(),
+  details: z.record(z.string(), z.unknown()),
+});
+
+/** What operators want until they say otherwise: one document, written with its ETag. */
+export const STANDING_ORDERS = z.object({
+  pauses: z.array(PAUSE),
+  goOns: z.array(GO_ON),
+  rekeys: z.array(REKEY),
+  /** When an operator last ended a pause. */
+  resumedOn: iso.optional(),
+  unrecorded: z.array(UNRECORDED),
+});
+
+export type PauseOrder = Readonly<z.output<typeof PAUSE>>;
+export type GoOnOrder = Readonly<z.output<typeof GO_ON>>;
+export type Rekey = Readonly<z.output<typeof REKEY>>;
+export type UnrecordedOrder = Readonly<z.output<typeof UNRECORDED>>;
+export type StandingOrders = {
+  readonly [K in keyof z.output<typeof STANDING_ORDERS>]: Readonly<z.output<typeof STANDING_ORDERS>[K]>;
+};
+
+export const NO_ORDERS: StandingOrders = { pauses: [], goOns: [], rekeys: [], unrecorded: [] };
+
+/** Pauses that have not ended. */
+export function openPauses({ pauses }: StandingOrders, now: Date): readonly PauseOrder[] {
+  return pauses.filter(({ until }) => until === undefined || Date.parse(until) > now.getTime());
+}
+
+/** A pause as an answer about its key has it. */
+export function pausedView({ reason, by: { objectId }, since, until }: PauseOrder) {
+  return { reason, by: objectId, since, ...(until ? { until } : {}) };
+}
+
+/** A pause as a list has it. */
+export function listedPause(pause: PauseOrder) {
+  return { ...(pause.key ? { key: pause.key } : {}), ...pausedView(pause) };
+}
+
+/** A later one has a year of five digits, which nothing reads back. */
+const LATEST_END = new Date('9999-12-31T23:59:59.999Z');
+
+/** Why a pause cannot end then; undefined: it can. */
+export function endProblem(until: Date, now: Date): string | undefined {
+  if (until <= now) return `${until.toISOString()} is over.`;
+  return until <= LATEST_END ? undefined : 'That is too far away.';
+}
+
+/** The pause that holds up a key; that of all keys first. */
+export function findPause(orders: StandingOrders, key: string, now: Date): PauseOrder | undefined {
+  const pauses = openPauses(orders, now).filter((pause) => pause.key === undefined || sameKeyName(pause.key, key));
+  return pauses.find((pause) => pause.key === undefined) ?? pauses[0];
+}
+
+/** Whether an operator has ordered the rollout onto that version to go on. @param target version identifier */
+export function isOrderedOn({ goOns }: StandingOrders, target: string): boolean {
+  return goOns.some((order) => order.target.toLowerCase() === target.toLowerCase());
+}
+
+/** When moves of a key were last let go on, by an operator or by the end of a pause. */
+export function lastReleased({ pauses, goOns, resumedOn }: StandingOrders, key: string, now: Date): Date | undefined {
+  const isAbout = (one: { readonly key?: string | undefined }) => one.key === undefined || sameKeyName(one.key, key);
+  const times = [
+    ...pauses.filter(isAbout).map(({ until }) => until),
+    ...goOns.filter(isAbout).map(({ at }) => at),
+    resumedOn,
+  ].flatMap((time) => (time === undefined ? [] : Date.parse(time)));
+  const last = Math.max(...times.filter((time) => time <= now.getTime()));
+  return Number.isFinite(last) ? new Date(last) : undefined;
+}
+
+/** An order that may still move something, if it is resumed. */
+export function isOpen({ state }: Pick<Rekey, 'state'>): boolean {
+  return state !== 'done' && state !== 'ended';
+}
+
+/** An order that moves what it finds. */
+export function isMoving({ state }: Pick<Rekey, 'state'>): boolean {
+  return state === 'active' || state === 'verifying';
+}
+
+/** The order that moves the uses of a key now. There is one at most. @param key identifier without a version */
+export function findRekey({ rekeys }: StandingOrders, key: string): Rekey | undefined {
+  return rekeys.find((rekey) => isMoving(rekey) && sameKeyName(rekey.from, key));
+}
+
+/** Open orders that have to do with either key: a key takes part in one at a time, so that nothing moves in a circle. */
+export function conflictsOf({ rekeys }: StandingOrders, keys: Pick<Rekey, 'from' | 'to'>): readonly Rekey[] {
+  const own = [keys.from, keys.to];
+  return rekeys.filter(
+    (rekey) => isOpen(rekey) && [rekey.from, rekey.to].some((key) => own.some((mine) => sameKeyName(mine, key))),
+  );
+}
+
+/** With a pause; it takes the place of the one of the same reach. */
+export function withPause(orders: StandingOrders, pause: PauseOrder, now: Date): StandingOrders {
+  const open = openPauses(orders, now);
+  // That a pause has ended by itself stays known.
+  const ends = orders.pauses.flatMap(({ until }) => (until && Date.parse(until) <= now.getTime() ? until : []));
+  const resumedOn = [...ends, orders.resumedOn ?? ''].sort().at(-1);
+  const pauses = [...open.filter(({ key }) => !isSameReach(key, pause.key)), pause];
+  return fitted({ ...orders, pauses, ...(resumedOn ? { resumedOn } : {}) }, now);
+}
+
+/** Without the pause of that reach, and with orders to go on. */
+export function withResume(
+  orders: StandingOrders,
+  key: string | undefined,
+  goOns: readonly GoOnOrder[],
+  now: Date,
+): StandingOrders {
+  const pauses = openPauses(orders, now).filter((pause) => !isSameReach(pause.key, key));
+  return fitted({ ...orders, pauses, goOns: [...orders.goOns, ...goOns], resumedOn: now.toISOString() }, now);
+}
+
+/** With a re-key that is new, or takes the place of the one of its id. */
+export function withRekey(orders: StandingOrders, rekey: Rekey, now: Date): StandingOrders {
+  const isKnown = orders.rekeys.some(({ id }) => id === rekey.id);
+  const rekeys = isKnown ? orders.rekeys.map((one) => (one.id === rekey.id ? rekey : one)) : [...orders.rekeys, rekey];
+  return fitted({ ...orders, rekeys }, now);
+}
+
+/** With what the audit trail is to have of a change. What cannot be appended for long is in the log alone. */
+export function withUnrecorded(orders: StandingOrders, change: UnrecordedOrder): StandingOrders {
+  return { ...orders, unrecorded: [...orders.unrecorded, change].slice(-MOST_ENTRIES) };
+}
+
+export function withoutUnrecorded(orders: StandingOrders, ids: readonly string[]): StandingOrders {
+  return { ...orders, unrecorded: orders.unrecorded.filter(({ id }) => !ids.includes(id)) };
+}
+
+/** Whether a change was made: the answer of the storage may be lost, and the next try meets its own write. */
+export function hasChange({ unrecorded }: StandingOrders, id: string): boolean {
+  return unrecorded.some((change) => change.id === id);
+}
+
+/** What no call is recording any more. */
+export function overdueRecords({ unrecorded }: StandingOrders, now: Date): readonly UnrecordedOrder[] {
+  return unrecorded.filter(({ on }) => now.getTime() - Date.parse(on) >= OWN_MS);
+}
+
+/**
+ * Old orders to go on and orders that are over are dropped, oldest first, where there are too many.
+ *
+ * @throws {@link CmkError} `TooManyOrders` where all of them are still needed
+ */
+function fitted(orders: StandingOrders, now: Date): StandingOrders {
+  const goOns = orders.goOns.filter(({ at }) => now.getTime() - Date.parse(at) < GO_ON_KEPT_MS);
+  const { pauses, rekeys } = orders;
+  let surplus = pauses.length + goOns.length + rekeys.length - MOST_ENTRIES;
+  if (surplus <= 0) return { ...orders, goOns };
+  const isDropped = (isOver: boolean): boolean => {
+    if (!isOver || surplus <= 0) return false;
+    surplus -= 1;
+    return true;
+  };
+  // A re-key is kept while one rolls it back.
+  const isNeeded = (rekey: Rekey) => isOpen(rekey) || rekeys.some((one) => isOpen(one) && one.only === rekey.id);
+  const left = {
+    ...orders,
+    rekeys: rekeys.filter((rekey) => !isDropped(!isNeeded(rekey))),
+    goOns: goOns.filter(() => !isDropped(true)),
+  };
+  if (surplus <= 0) return left;
+  throw new CmkError(
+    'TooManyOrders',
+    `There are ${MOST_ENTRIES} standing orders; no more are taken.`,
+    'End pauses and re-keys that are not needed any more: cmk rotation status, cmk rekey status.',
+  );
+}
+
+function isSameReach(a: string | undefined, b: string | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : sameKeyName(a, b);
+}

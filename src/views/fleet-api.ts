@@ -1,0 +1,138 @@
+import type { HttpResponseInit } from '@azure/functions';
+import { type FilteredUse, matchesFilter, matchesHealth } from '../fleet/fleet-filter.ts';
+import type { RouteKey } from '../http/access.ts';
+import { conditional } from '../http/etag.ts';
+import type { HeaderReader } from '../http/headers.ts';
+import { jsonResponse } from '../http/json-response.ts';
+import { orUnavailable } from '../http/or-unavailable.ts';
+import { partContent } from '../http/part.ts';
+import { HttpProblem } from '../http/problem.ts';
+import { parseKeyIdentifier } from '../keys/key-identifier.ts';
+import { REASONS } from '../reasons.ts';
+import { type JudgedAccount, placeInFleet } from './fleet.ts';
+import { freshnessOf, toAccountAnswer, toRow, toSummary } from './fleet-answer.ts';
+import { fleetQuery } from './fleet-query.ts';
+import type { FleetAccountAnswer, FleetListAnswer } from './fleet-schemas.ts';
+import type { FleetSnapshot, FleetSnapshots } from './fleet-snapshot.ts';
+import type { FleetPorts } from './read-fleet.ts';
+
+export interface FleetCall {
+  readonly headers: HeaderReader;
+  /** Whether the role of the caller reaches a key; without one, the whole fleet. */
+  readonly reaches: (key: RouteKey | undefined) => boolean;
+  readonly snapshots: FleetSnapshots;
+}
+
+/** A page of the fleet. @throws {@link HttpProblem} */
+export async function showFleet(query: URLSearchParams, call: FleetCall, ports: FleetPorts): Promise<HttpResponseInit> {
+  const { filter, health, all, top, after, rest } = fleetQuery(query);
+  const { snapshot, seen } = inReach(await readSnapshot(call, ports), call.reaches);
+  const filtered = seen
+    .filter((one) => all || isMeant(one))
+    .filter((one) => filteredUses(one).some((use) => matchesFilter(use, filter)));
+  const matched = filtered.filter((one) => matchesHealth(one.health, health));
+  const page = matched.filter((one) => placeInFleet(one) > after).slice(0, top + 1);
+  const last = page[top - 1];
+  if (page.length > top && last) rest.set('after', placeInFleet(last));
+  const answer: FleetListAnswer = {
+    value: page.slice(0, top).map(toRow),
+    ...(rest.has('after') ? { nextLink: `/api/fleet?${rest}` } : {}),
+    matched: matched.length,
+    summary: toSummary(filtered, snapshot),
+    ...freshnessOf(snapshot),
+  };
+  return withTag(answer, call.headers);
+}
+
+/** One account. @param readHistory its last records, given its name: of one that the caller may see @throws {@link HttpProblem} 404 */
+export async function showFleetAccount(
+  name: string,
+  readHistory: (account: string) => Promise<FleetAccountAnswer['history']>,
+  call: FleetCall,
+  ports: FleetPorts,
+): Promise<HttpResponseInit> {
+  const { snapshot, seen } = inReach(await readSnapshot(call, ports), call.reaches);
+  const found = seen.find(({ account }) => account.name.toLowerCase() === name.toLowerCase());
+  if (found) {
+    const history = await readHistory(found.account.name);
+    const answer = { ...toAccountAnswer(found, snapshot), ...freshnessOf(snapshot) };
+    return withTag({ ...answer, history }, call.headers, { ...answer, history: partContent(history) });
+  }
+  throw new HttpProblem(
+    404,
+    'NotFound',
+    REASONS.NotFound,
+    'Check the name of the storage account; one that is new is known once a key of it rotates, or after the next drift check.',
+  );
+}
+
+/** How the accounts stand that the caller may see, in short. */
+export function fleetSummaryOf(
+  whole: FleetSnapshot,
+  reaches: FleetCall['reaches'],
+): FleetListAnswer['summary'] & Pick<FleetListAnswer, 'warnings'> {
+  const { snapshot, seen } = inReach(whole, reaches);
+  return { ...toSummary(seen.filter(isMeant), snapshot), warnings: [...snapshot.warnings] };
+}
+
+/** @throws {@link HttpProblem} 503 */
+export function readSnapshot({ snapshots }: Pick<FleetCall, 'snapshots'>, ports: FleetPorts): Promise<FleetSnapshot> {
+  return orUnavailable(
+    () => snapshots.get(ports),
+    (why) => `The fleet index cannot be read: ${why} Accounts are moved all the same.`,
+    'Repeat the call in a minute; if it stays, check the storage account of the app.',
+  );
+}
+
+/** What the role of the caller reaches: accounts all of whose keys it does. */
+function inReach(
+  snapshot: FleetSnapshot,
+  reaches: FleetCall['reaches'],
+): { readonly snapshot: FleetSnapshot; readonly seen: readonly JudgedAccount[] } {
+  if (reaches(undefined)) return { snapshot, seen: snapshot.accounts };
+  const reach = new Map<string, boolean>();
+  const isReached = (id: string): boolean => {
+    const known = reach.get(id);
+    if (known !== undefined) return known;
+    const key = parseKeyIdentifier(id);
+    const answer = key !== undefined && reaches({ vault: key.vaultName, key: key.keyName });
+    reach.set(id, answer);
+    return answer;
+  };
+  const seen = snapshot.accounts.filter((one) => {
+    const keys = keysOf(one);
+    return keys.length > 0 && keys.every(isReached);
+  });
+  // What could not be read names keys; that there is such a thing is for everybody who takes what is there for all.
+  const warnings = snapshot.warnings.length > 0 ? ['Part of the fleet could not be read.'] : [];
+  // Nor which subscriptions there are beside those of what is seen.
+  const own = new Set(seen.map(({ account }) => account.subscriptionId.toLowerCase()));
+  const listings = new Map([...snapshot.listings].filter(([id]) => own.has(id.toLowerCase())));
+  return { snapshot: { ...snapshot, warnings, listings }, seen };
+}
+
+/** Whether it uses a key, or is missed by a check for not using one. */
+function isMeant(one: JudgedAccount): boolean {
+  return keysOf(one).length > 0 || one.health.cause !== undefined;
+}
+
+function keysOf({ known }: JudgedAccount): string[] {
+  return [...(known.key === undefined ? [] : [known.key]), ...known.scopeUses.map(({ key }) => key)];
+}
+
+/** An account is meant by a filter when its own use of a key is, or that of a scope. */
+function filteredUses(one: JudgedAccount): FilteredUse[] {
+  const { subscriptionId: subscription, resourceGroup, tags } = one.account;
+  return [one.known.key, ...one.known.scopeUses.map(({ key }) => key)].map((key) => ({
+    ...{ subscription, resourceGroup, tags },
+    key,
+  }));
+}
+
+/** Whoever asks again and has it already is spared the answer. It may be kept by nobody but the caller, who asks each time. */
+function withTag(answer: object, headers: HeaderReader, content = answer): HttpResponseInit {
+  const response = jsonResponse(200, answer);
+  const kept = { 'cache-control': 'private, no-cache', vary: 'authorization' };
+  const sent = { ...response, headers: { ...(response.headers as Record<string, string>), ...kept } };
+  return conditional(headers, sent, content);
+}

@@ -1,0 +1,131 @@
+import { z } from 'zod';
+import { AUDIT_RECORD } from '../audit/trail-view.ts';
+import { FINDING } from '../drift/report.ts';
+import { HEALTH_MEANINGS, HEALTH_STATES } from '../fleet/health-states.ts';
+import { partOf } from '../http/part.ts';
+import { ACCOUNT_RECORD } from '../revocation/record-view.ts';
+
+/** Answers of the calls about the fleet. The OpenAPI document is made from these same schemas. */
+
+const time = z.iso.datetime();
+const count = z.int().nonnegative();
+const state = z
+  .enum(HEALTH_STATES)
+  .describe(`Worst first. ${HEALTH_STATES.map((one) => `\`${one}\`: ${HEALTH_MEANINGS[one]}`).join(' ')}`);
+
+const CAUSE = {
+  id: z.string().describe('Id of the cause in the drift report, where it has it; a filter takes it.'),
+  reason: z.string().describe('Reason code.'),
+  about: z.array(z.string()).describe('ARM ids and key identifiers of what is to be mended.'),
+  label: z.string().describe('The same in a few words, such as `id-storage on kv-files`; may be empty.'),
+};
+
+const USE = {
+  key: z.string().optional().describe('Key identifier without a version; absent: Microsoft-managed keys.'),
+  vault: z.string().optional().describe('Name of its vault.'),
+  version: z.string().optional().describe('The version in use, or that it is pinned to where Azure does not tell.'),
+  mode: z.enum(['pinned', 'automatic']).optional(),
+};
+
+const LAST_LOOK = z
+  .object({
+    result: z
+      .enum(['done', 'retry', 'reject'])
+      .describe('`retry`: it failed, and is tried again. `reject`: version 2 had given it up.'),
+    reason: z.string(),
+    detail: z.string().optional().describe('What Azure said to version 2.'),
+    at: time,
+  })
+  .optional()
+  .describe('What the last try to move it came to; absent: there was none.');
+
+export const FLEET_ROW = z.object({
+  name: z.string(),
+  id: z.string().describe('ARM id of the storage account.'),
+  subscription: z.string(),
+  resourceGroup: z.string(),
+  region: z.string(),
+  ...USE,
+  scopes: count.optional().describe('Encryption scopes that use a key; absent: they were never asked for.'),
+  tags: z.record(z.string(), z.string()).describe('Those that were seen when the index last read it.'),
+  health: z.object({
+    state,
+    cause: z.object(CAUSE).optional(),
+    since: time.optional().describe('Absent: not known.'),
+  }),
+  probe: z
+    .object({ state: z.enum(['blocked', 'open', 'unknown']), since: time, checkedOn: time })
+    .optional()
+    .describe(
+      'What its file service, or its blob service where that tells more, showed when it was last asked; absent: it never was.',
+    ),
+  findingCount: count.describe('Findings of the last drift check about the account and its scopes.'),
+  lastRead: time.describe('When the index last read the account.'),
+  lastChecked: time.optional().describe('Start of the last drift check that looked at it; absent: none has.'),
+});
+
+const FLEET_SUMMARY = z.object({
+  text: z.string().describe('In one sentence: `2,013 accounts: 3 serving, 2,010 no access (id-storage on kv-files)`.'),
+  accounts: count,
+  listed: z
+    .boolean()
+    .describe(
+      'False: the accounts of some subscriptions were not listed yet, so that the counts are not those of the fleet.',
+    ),
+  states: z.record(z.enum(HEALTH_STATES), count),
+  causes: z
+    .array(z.object({ ...CAUSE, state, accounts: count, since: time.optional() }))
+    .describe('At most 20, worst first.'),
+  moreCauses: count,
+  revocations: z
+    .array(ACCOUNT_RECORD.extend({ account: z.string().describe('Name of the storage account.') }))
+    .describe(
+      'Accounts and encryption scopes that are revoked by themselves, below their key, as their tags said when they were last read: the newest of each, newest first; at most 50.',
+    ),
+  moreRevocations: count,
+});
+
+const FRESHNESS = z.object({
+  subscriptions: z
+    .array(z.object({ id: z.string(), listedOn: time }))
+    .describe('When the accounts of each were last listed whole, oldest first; one that is not here never was.'),
+  check: z
+    .object({ id: z.string(), startedOn: time, complete: z.boolean() })
+    .optional()
+    .describe('The drift check whose findings count; absent: there is none.'),
+});
+
+export const FLEET_LIST = z.object({
+  value: z.array(FLEET_ROW).describe('In order of their names.'),
+  nextLink: z.string().optional().describe('Where the next page is; absent: this was the last.'),
+  matched: count.describe('Accounts that match every filter, over all pages.'),
+  summary: FLEET_SUMMARY.describe('Of what matches all filters but `health` and `cause`.'),
+  freshness: FRESHNESS,
+  warnings: z.array(z.string()).describe('What could not be read, so that health is less sure than it could be.'),
+});
+
+export const FLEET_ACCOUNT = FLEET_ROW.extend({
+  pinned: z.string().optional().describe('The version that it is pinned to.'),
+  current: z.string().optional().describe('The version that data is wrapped with, as Storage said.'),
+  identity: z
+    .string()
+    .optional()
+    .describe('ARM id of the user-assigned identity that reaches the key; absent: its own.'),
+  lastLook: LAST_LOOK,
+  scopeUses: z.array(z.object({ scope: z.string(), ...USE, lastLook: LAST_LOOK })),
+  revocations: z
+    .array(ACCOUNT_RECORD)
+    .describe(
+      'What of it is revoked by itself, below its key, as its tags said when it was last read, newest first; `GET /api/accounts/{name}` asks Azure, and whether it holds.',
+    ),
+  findings: z.array(FINDING).describe('Of the last drift check, about the account and its scopes.'),
+  history: partOf(z.array(AUDIT_RECORD)).describe(
+    'The last records about it that the caller may see, newest first: at most 20, from the last 4 MiB of the audit trail. `GET /audit?account={account}` has all.',
+  ),
+  freshness: FRESHNESS,
+  warnings: z.array(z.string()),
+});
+
+export type FleetRowAnswer = z.output<typeof FLEET_ROW>;
+export type FleetAccountAnswer = z.output<typeof FLEET_ACCOUNT>;
+export type FleetListAnswer = z.output<typeof FLEET_LIST>;

@@ -1,0 +1,272 @@
+import { setImmediate } from 'node:timers/promises';
+import { parseResourceId } from '../azure/resource-id.ts';
+import { ACCOUNT_CHECKS } from '../drift/checks/checks.ts';
+import { causeIdOf, evaluate } from '../drift/checks/evaluate.ts';
+import { KeyUsage } from '../drift/checks/key-usage.ts';
+import type { AccountSubject, KeySubject, Rules } from '../drift/checks/subjects.ts';
+import { rulesOf } from '../drift/evaluate-all.ts';
+import { findingSince } from '../drift/finding-since.ts';
+import type { Finding } from '../drift/report.ts';
+import { ReportedFindings } from '../drift/reported-findings.ts';
+import { keyEvidence } from '../drift/subject-health.ts';
+import { type AccountEffect, moreTelling } from '../effect/effect.ts';
+import type { Account } from '../fleet/account.ts';
+import type { FleetAccount } from '../fleet/fleet-index.ts';
+import { accountRow } from '../fleet/fleet-keys.ts';
+import { type Health, type HealthFinding, healthOf } from '../fleet/health.ts';
+import { keyUseOf } from '../fleet/key-use.ts';
+import { versionInUse } from '../fleet/plan.ts';
+import { lastTryOf } from '../fleet/rotation-progress.ts';
+import type { UseRow } from '../fleet/use-row.ts';
+import { findVersion } from '../keys/key-versions.ts';
+import type { Settings } from '../settings/settings.ts';
+import { compareText } from '../text.ts';
+import type { FleetReading, KeyReading } from './read-fleet.ts';
+
+/** An account with what is known of it. */
+export interface JudgedAccount {
+  readonly account: Account;
+  readonly known: FleetAccount;
+  /** Its own use of a key. */
+  readonly use: UseRow | undefined;
+  readonly scopeUses: readonly UseRow[];
+  readonly health: Health;
+  readonly probe: AccountEffect | undefined;
+  /** Of the last check, about the account and its scopes. */
+  readonly findings: readonly Finding[];
+  readonly lastRead: string;
+  readonly lastChecked: Date | undefined;
+}
+
+/** What is told by the index and the versions of the keys, and so is looked at anew: the report may be an hour old. */
+const ANEW: ReadonlySet<string> = new Set([
+  'StaleKeyVersion',
+  'ScopeStaleKeyVersion',
+  'LaggingAutomaticVersion',
+  'KeyDisabled',
+  'KeyDeleted',
+  'UnmanagedVault',
+  'RevocationOpen',
+]);
+const ACCOUNT_ANEW = ACCOUNT_CHECKS.filter(({ reason }) => ANEW.has(reason));
+/** That the scopes of an account could not be listed says nothing of what is known of it. */
+const READS: ReadonlySet<string> = new Set(['Unreadable', 'MissingPermission']);
+/** Over as soon as the account uses a key. */
+const WITHOUT_KEY: ReadonlySet<string> = new Set(['NotCustomerManaged', 'NoLongerCustomerManaged']);
+
+/** Accounts that are judged in one go: thousands of them would keep a revocation from its turn. */
+const AT_ONCE = 200;
+
+/** How each account stands; in order of their names. */
+export async function judgeFleet(reading: FleetReading, settings: Settings): Promise<JudgedAccount[]> {
+  const judge = new FleetJudge(reading, settings);
+  const judged: JudgedAccount[] = [];
+  for (const [n, known] of reading.accounts.entries()) {
+    if (n % AT_ONCE === 0) await setImmediate();
+    const one = judge.account(known);
+    if (one) judged.push(one);
+  }
+  return judged.sort((a, b) => compareText(placeInFleet(a), placeInFleet(b)));
+}
+
+/** Where an account stands in the list. */
+export function placeInFleet({ account }: Pick<JudgedAccount, 'account'>): string {
+  return `${account.name.toLowerCase()}|${account.subscriptionId}`;
+}
+
+class FleetJudge {
+  readonly #reading: FleetReading;
+  readonly #rules: Rules;
+  readonly #uses: ReadonlyMap<string, UseRow>;
+  readonly #findings: ReportedFindings;
+  readonly #subjects = new Map<string, KeySubject>();
+  readonly #probes = new Map<string, AccountEffect>();
+
+  constructor(reading: FleetReading, settings: Settings) {
+    this.#reading = reading;
+    this.#rules = rulesOf(settings, reading.readOn);
+    this.#uses = new Map(reading.uses.map((use) => [useId(use), use]));
+    this.#findings = new ReportedFindings(reading);
+    for (const [id, { key, versions, effect }] of reading.keys) {
+      this.#subjects.set(id, keySubject(key, versions));
+      for (const one of effect?.accounts ?? []) {
+        const of = `${id} ${one.account.toLowerCase()}`;
+        this.#probes.set(of, moreTelling(this.#probes.get(of), one));
+      }
+    }
+  }
+
+  account(known: FleetAccount): JudgedAccount | undefined {
+    const id = parseResourceId(known.account);
+    if (!id) return undefined;
+    const account: Account = { ...id, location: known.location, tags: known.tags ?? {}, ...NOT_KNOWN };
+    const use = known.key === undefined ? undefined : this.#use({ account: known.account, key: known.key });
+    const scopeUses = known.scopeUses.flatMap((of) => this.#use({ account: known.account, ...of }) ?? []);
+    const findings = this.#findings.of(account.id);
+    const all = [...(use ? [use] : []), ...scopeUses];
+    const probe = use && this.#probes.get(`${use.key.toLowerCase()} ${account.id.toLowerCase()}`);
+    const { lastChecked, counts } = lookedAt(account, known.key, findings, this.#reading);
+    const keys = [...(known.key ? [known.key] : []), ...known.scopeUses.map(({ key }) => key)];
+    const health = healthOf(
+      {
+        encryptedBy: this.#encryptedBy(keys),
+        findings: [
+          ...this.#anew(account, use, scopeUses),
+          ...keys.flatMap((key) => this.#ofKey(key)),
+          ...this.#reported(findings, known, all),
+          ...[...new Set(all.map(({ identity }) => identity))].flatMap((identity) =>
+            this.#findings.ofIdentity(identity, all),
+          ),
+          ...this.#met(all),
+        ],
+        // Of a use that the index has lost nothing is looked at.
+        checkedOn: counts && keys.every((key) => this.#isUsed(key, all)) ? lastChecked : undefined,
+        probe,
+      },
+      this.#reading.readOn,
+    );
+    const listedOn = this.#reading.listings.get(account.subscriptionId)?.toISOString() ?? '';
+    const lastRead = [known.writtenOn, listedOn, ...all.map(({ readOn }) => readOn)].sort().at(-1) ?? known.writtenOn;
+    return { account, known, use, scopeUses, health, probe, findings, lastRead, lastChecked };
+  }
+
+  #use(of: Pick<UseRow, 'account' | 'scope' | 'key'>): UseRow | undefined {
+    return this.#uses.get(useId(of));
+  }
+
+  #isUsed(key: string, uses: readonly UseRow[]): boolean {
+    const id = key.toLowerCase();
+    return !this.#reading.keys.has(id) || uses.some((use) => use.key.toLowerCase() === id);
+  }
+
+  #encryptedBy(keys: readonly string[]): 'managedVault' | 'otherVault' | 'microsoft' {
+    if (keys.length === 0) return 'microsoft';
+    return keys.some((key) => this.#reading.keys.has(key.toLowerCase())) ? 'managedVault' : 'otherVault';
+  }
+
+  /** What the drift checks say of the account as the index has it, and of its keys as they are now. */
+  #anew(account: Account, use: UseRow | undefined, scopeUses: readonly UseRow[]): HealthFinding[] {
+    const subject: AccountSubject = {
+      ...{ account, own: false, access: undefined },
+      use: use && keyUseOf(use),
+      key: use && this.#subjects.get(use.key.toLowerCase()),
+      scopes: scopeUses.map((of) => ({
+        scope: { name: of.scope ?? '', enabled: true, keyUri: of.key, currentKeyId: undefined },
+        use: keyUseOf(of),
+        key: this.#subjects.get(of.key.toLowerCase()),
+        access: undefined,
+        lost: this.#isLost(of),
+      })),
+      lost: use !== undefined && this.#isLost(use),
+    };
+    const found = evaluate(ACCOUNT_ANEW, subject, account.id, this.#rules);
+    return found.map((finding) => ({ ...finding, since: this.#since(finding) }));
+  }
+
+  /** The versions of keys are read after the index. */
+  #isLost(use: UseRow): boolean {
+    const { versions = [] } = this.#reading.keys.get(use.key.toLowerCase()) ?? {};
+    const version = versionInUse(keyUseOf(use));
+    return versions.length > 0 && version !== undefined && !findVersion(versions, version);
+  }
+
+  #ofKey(id: string): HealthFinding[] {
+    const subject = this.#subjects.get(id.toLowerCase());
+    if (!subject) return [];
+    return keyEvidence(subject, this.#rules).map((found) =>
+      'id' in found ? { ...found, since: this.#since(found) } : found,
+    );
+  }
+
+  #since(found: Omit<Finding, 'since'>): string | undefined {
+    return findingSince(found, {
+      versionsOf: (key) => this.#reading.keys.get(key.toLowerCase())?.versions ?? [],
+      reported: (resource) => this.#findings.of(resource),
+      rules: this.#rules,
+    });
+  }
+
+  /** What the last check found of the account, its vaults and its keys, but for what is looked at anew. */
+  #reported(own: readonly Finding[], { key, scopeUses }: FleetAccount, uses: readonly UseRow[]): readonly Finding[] {
+    const keys = [...(key ? [key] : []), ...scopeUses.map((use) => use.key)].flatMap(
+      (id) => this.#reading.keys.get(id.toLowerCase()) ?? [],
+    );
+    const isUnread = keys.some(({ versions }) => versions === undefined);
+    const holds = ({ reason }: Finding): boolean =>
+      (isUnread || !ANEW.has(reason)) && !(key !== undefined && WITHOUT_KEY.has(reason)) && !READS.has(reason);
+    const vaults = new Set(keys.map((one) => one.key.vault.id));
+    return [
+      ...own.filter(holds),
+      ...[...vaults].flatMap((vault) => this.#findings.ofVault(vault, uses)),
+      ...keys
+        .flatMap((one) => this.#findings.of(one.key.id))
+        .filter(isOfUse)
+        .filter(holds),
+    ];
+  }
+
+  /** What moving it met since the last check. */
+  #met(uses: readonly UseRow[]): HealthFinding[] {
+    const { report, keys } = this.#reading;
+    return uses.flatMap((use): HealthFinding[] => {
+      const { identity, account, key } = use;
+      const lastTry = lastTryOf(use);
+      if (lastTry?.reason !== 'IdentityHasNoAccess') return [];
+      if (report && Date.parse(lastTry.at) < Date.parse(report.startedOn)) return [];
+      const about = [identity ?? account, keys.get(key.toLowerCase())?.key.vault.id ?? key];
+      const { reason } = lastTry;
+      return [{ reason, severity: 'error', cause: { id: causeIdOf(reason, about), reason, about }, since: lastTry.at }];
+    });
+  }
+}
+
+/** What the index does not keep; the checks that are made anew do not go by it. */
+const NOT_KNOWN = { userAssignedIdentities: [], principalIds: {}, systemPrincipalId: undefined, encryption: {} };
+
+function keySubject(key: KeyReading['key'], versions: KeyReading['versions']): KeySubject {
+  const unread = { resource: key.id, what: 'the key', detail: '', kind: 'unexpected', action: '' } as const;
+  return {
+    key,
+    state: versions?.length === 0 ? 'gone' : 'present',
+    versions: versions ? { value: versions } : { unread },
+    policy: { unread },
+    material: { unread },
+    usage: new KeyUsage(),
+  };
+}
+
+/** Of the findings about a key, those that stop what uses it. */
+function isOfUse({ reason }: Finding): boolean {
+  return reason === 'KeyOperationsMissing' || reason === 'RevocationOpen';
+}
+
+function useId({ account, scope, key }: Pick<UseRow, 'account' | 'scope' | 'key'>): string {
+  return `${accountRow(account, scope)} ${key.toLowerCase()}`;
+}
+
+interface LookedAt {
+  /** Start of the last check that saw the account with the key that it has now; undefined: none has. */
+  readonly lastChecked: Date | undefined;
+  /** Whether its findings are in the newest report: what that check could not look for is not among them. */
+  readonly counts: boolean;
+}
+
+/** @param findings of the newest report, about the account */
+export function lookedAt(
+  account: Account,
+  key: string | undefined,
+  findings: readonly Finding[],
+  { report, lastSeen }: Pick<FleetReading, 'report' | 'lastSeen'>,
+): LookedAt {
+  if (!report) return { lastChecked: undefined, counts: false };
+  const startedOn = new Date(report.startedOn);
+  if (findings.length > 0) return { lastChecked: startedOn, counts: true };
+  const isCovered = report.coverage.subscriptions.some(
+    ({ id, complete }) => complete && id.toLowerCase() === account.subscriptionId,
+  );
+  // Which accounts use a key is remembered of those that do themselves.
+  if (key === undefined) return { lastChecked: isCovered ? startedOn : undefined, counts: isCovered };
+  const seen = lastSeen.get(account.name.toLowerCase());
+  if (seen?.key !== key.toLowerCase()) return { lastChecked: undefined, counts: false };
+  return { lastChecked: seen.on, counts: isCovered || seen.on >= startedOn };
+}

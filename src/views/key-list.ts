@@ -1,0 +1,169 @@
+import type { HttpResponseInit } from '@azure/functions';
+import pMap from 'p-map';
+import type { ApprovalsPart } from '../approvals/known-approvals.ts';
+import { timeBoxed } from '../azure/deadline.ts';
+import { known } from '../azure/read-or-why.ts';
+import { Remembered } from '../azure/remembered.ts';
+import type { KnownKeys } from '../fleet/known-keys.ts';
+import { type AccessRules, reachesKey, reachesVault } from '../http/access.ts';
+import { conditional } from '../http/etag.ts';
+import type { HeaderReader } from '../http/headers.ts';
+import { jsonResponse } from '../http/json-response.ts';
+import { partContent } from '../http/part.ts';
+import { queryInvalid, queryOf } from '../http/query.ts';
+import type { Caller } from '../http/token-claims.ts';
+import type { KeyCatalog } from '../keys/key-admin-client.ts';
+import { readKeysRight } from '../keys/key-rights.ts';
+import { type ManagedKey, type ManagedVault, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
+import type { Log } from '../log.ts';
+import type { KnownOrders } from '../orders/known-orders.ts';
+import { type KeyViewPorts, readInTime, readKeySummary, unreadView } from './key.ts';
+import type { KeySummary, ListedVault } from './key-schemas.ts';
+
+/** Keys of one page, and keys that are read at the same time. */
+const PAGE = 50;
+const CONCURRENCY = 8;
+/** Keys that are in use and counted where a vault cannot be listed. */
+const MOST_KNOWN = 1_000;
+/** Which keys a vault has is not asked for again within so long. Milliseconds. */
+const BELIEVED_MS = 60_000;
+/** For the lists of the vaults, and for the keys of a page. Milliseconds. */
+const LIST_MS = 8_000;
+const KEYS_MS = 11_000;
+
+export type ListKeysPorts = KeyViewPorts & {
+  readonly settings: KeyViewPorts['settings'] & { readonly vaults: Pick<ManagedVaults, 'key'> };
+  readonly control: KnownOrders;
+  readonly keyCatalog: Pick<KeyCatalog, 'names'>;
+  readonly knownKeys: KnownKeys;
+};
+
+interface ListedKeys {
+  readonly value: readonly KeySummary[];
+  readonly vaults: readonly ListedVault[];
+  /** The last key of the page, as `vault/key`; absent: this was the last page. */
+  readonly next?: string;
+}
+
+/** Which keys the caller may see, and behind which one the page begins. */
+interface KeysAsked {
+  readonly vaults: readonly ManagedVault[];
+  readonly reaches: (key: ManagedKey) => boolean;
+  /** `vault/key` in lower case; it need not exist any more. */
+  readonly after: string | undefined;
+}
+
+/** Lists the keys of managed vaults, page by page. One for each instance: it remembers for a minute what a vault has. */
+export class KeyLister {
+  readonly #names = new Remembered<readonly string[]>(BELIEVED_MS);
+  readonly #inUse = new Remembered<readonly string[]>(BELIEVED_MS);
+
+  /** Something was done with a key of a vault: it may be one that was made since the vault was listed. */
+  forget({ uri }: Pick<ManagedVault, 'uri'>): void {
+    this.#names.forget(uri);
+  }
+
+  /** Never throws: what cannot be read is said, and the rest is there. */
+  async list({ vaults, reaches, after = '' }: KeysAsked, ports: ListKeysPorts): Promise<ListedKeys> {
+    const listed = await timeBoxed(
+      (signal) => pMap(vaults, (vault) => this.#list(vault, ports, signal), { concurrency: CONCURRENCY }),
+      LIST_MS,
+    );
+    const all = listed.flatMap(({ keys }) => keys).filter(reaches);
+    const rest = all.filter((key) => placeOf(key) > after).sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
+    const page = rest.slice(0, PAGE);
+    const value = await timeBoxed(
+      (signal) => pMap(page, (key) => readKeySummary(key, ports, signal), { concurrency: CONCURRENCY }),
+      KEYS_MS,
+    );
+    const last = page.at(-1);
+    const next = last && rest.length > page.length ? { next: placeOf(last) } : {};
+    return { value, vaults: listed.map(({ view }) => view), ...next };
+  }
+
+  /** What a vault lists, and what the index knows to be in use beside that: a key that was deleted, or a vault that is shut. */
+  async #list(
+    vault: ManagedVault,
+    { keyCatalog, knownKeys, settings, now }: ListKeysPorts,
+    signal: AbortSignal,
+  ): Promise<{ readonly keys: readonly ManagedKey[]; readonly view: ListedVault }> {
+    const what = { resource: vault.id, what: 'the keys of the vault', action: readKeysRight(vault) };
+    const [names, used] = await Promise.all([
+      readInTime(what, () => this.#names.read(vault.uri, now, () => keyCatalog.names(vault)), signal),
+      readInTime(what, () => this.#inUse.read(vault.uri, now, () => knownKeys.ofVault(vault.uri, MOST_KNOWN)), signal),
+    ]);
+    const keys = new Map<string, ManagedKey>();
+    for (const id of known(used)?.value ?? []) {
+      const key = settings.vaults.key(id);
+      if (key) keys.set(placeOf(key), key);
+    }
+    // As the vault spells it, where both know it.
+    for (const name of known(names)?.value ?? []) {
+      const key = managedKey(vault, name);
+      keys.set(placeOf(key), key);
+    }
+    const readOn = known(names)?.readOn;
+    const unread = 'unread' in names ? { unread: unreadView(names.unread) } : {};
+    return {
+      keys: [...keys.values()],
+      view: { vault: vault.name, ...(readOn ? { readOn: readOn.toISOString() } : {}), ...unread },
+    };
+  }
+}
+
+function placeOf({ vault, name }: ManagedKey): string {
+  return `${vault.name}/${name}`.toLowerCase();
+}
+
+type KeysApiPorts = ListKeysPorts & {
+  readonly settings: ListKeysPorts['settings'] & { readonly vaults: ManagedVaults; readonly access: AccessRules };
+};
+
+interface KeysApiReads {
+  readonly lister: KeyLister;
+  /** The same with the requests for approval beside it. */
+  readonly withApprovals: <T>(
+    answering: Promise<T>,
+  ) => Promise<{ readonly answer: T; readonly approvals: ApprovalsPart }>;
+}
+
+const PLACE = /^[0-9a-z-]{1,24}\/[0-9a-z-]{1,127}$/;
+
+/**
+ * A page of the keys that the caller's role reaches.
+ *
+ * @throws {@link HttpProblem} `QueryInvalid`
+ */
+export async function showKeys(
+  { query, headers }: { readonly query: URLSearchParams; readonly headers: HeaderReader },
+  caller: Caller,
+  { lister, withApprovals }: KeysApiReads,
+  ports: KeysApiPorts,
+  log: Log,
+): Promise<HttpResponseInit> {
+  const { vault, after } = queryOf(query, ['vault', 'after']);
+  if (after !== undefined && !PLACE.test(after)) throw queryInvalid('after is not a key.', 'Follow nextLink.');
+  const { access, vaults } = ports.settings;
+  // It is there long before the vaults have answered.
+  void ports.control.refresh(log);
+  const listing = lister.list(
+    {
+      vaults: vaults.all.filter(
+        ({ name }) =>
+          reachesVault(caller, 'CmkKey.Read', name, access) && (vault === undefined || name === vault.toLowerCase()),
+      ),
+      reaches: (key) => reachesKey(caller, 'CmkKey.Read', { vault: key.vault.name, key: key.name }, access),
+      after,
+    },
+    ports,
+  );
+  const { answer: listed, approvals } =
+    after === undefined ? await withApprovals(listing) : { answer: await listing, approvals: undefined };
+  const { value, next } = listed;
+  const of = vault === undefined ? '' : `vault=${encodeURIComponent(vault)}&`;
+  const nextLink = next ? { nextLink: `/api/keys?${of}after=${encodeURIComponent(next)}` } : {};
+  const body = { value, vaults: listed.vaults, ...(approvals ? { approvals } : {}), ...nextLink };
+  const asRead = listed.vaults.map(({ readOn: _, ...rest }) => rest);
+  const content = { value, vaults: asRead, approvals: approvals && partContent(approvals), ...nextLink };
+  return conditional(headers, jsonResponse(200, body), content);
+}

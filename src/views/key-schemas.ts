@@ -1,0 +1,298 @@
+import { z } from 'zod';
+import { APPROVALS_PART } from '../approvals/known-approvals.ts';
+import { EFFECT_TIMES } from '../effect/sum-times.ts';
+import { ROTATION_SUMMARY } from '../fleet/rotation-schemas.ts';
+
+// A key as it is shown: API and page word what is in here. All times are ISO 8601, in UTC.
+
+const count = z.int().nonnegative();
+const time = z.iso.datetime();
+
+export const UNREAD = z.object({
+  what: z.string(),
+  reason: z.string().describe('Reason code; `TimeUp`: not read in the time that the call has.'),
+  detail: z.string(),
+});
+
+const uses = {
+  accounts: count.describe('Storage accounts that use it by themselves.'),
+  scopes: count.describe('Encryption scopes that use it.'),
+};
+
+/** Who uses a key, by the fleet index. */
+const KEY_USERS = z
+  .object({
+    ...uses,
+    versions: z
+      .array(z.object({ version: z.string().optional().describe('Absent: Storage did not say which.'), ...uses }))
+      .describe('By the version that data is wrapped with.'),
+    lagging: count
+      .optional()
+      .describe(
+        'Accounts and scopes that are not on the newest usable version: `waiting`, `failed` and `left`. All five are absent where there is no such version, the key is revoked, or not all were counted.',
+      ),
+    moved: count.optional(),
+    waiting: count.optional().describe('Not moved yet, and nothing is wrong.'),
+    failed: count.optional().describe('The last look could not move them.'),
+    left: count.optional().describe('The app does not move them: Storage does by itself, or nothing may be done.'),
+    complete: z
+      .boolean()
+      .describe(
+        'False: there are too many to count in the time that the call has, or subscriptions whose accounts were not listed yet.',
+      ),
+    oldest: time
+      .optional()
+      .describe('When the use that was not read for longest was read; what has not changed is written once a day.'),
+    newest: time.optional().describe('When the one that was read last was read.'),
+  })
+  .describe('As the fleet index knows it: it is kept by each move and by the drift check.');
+
+const NEXT_ROTATION = z.object({
+  by: z
+    .enum(['policy', 'app', 'person', 'nobody'])
+    .describe(
+      '`policy`: Key Vault, by the rotation policy. `app`: this app, near the expiry. `person`: somebody has to. `nobody`: nothing asks for a new version.',
+    ),
+  on: time.optional().describe('When it is due; absent: it is not told when.'),
+  reason: z.string().optional().describe('Reason code: why a person, or nobody.'),
+});
+
+const places = z.object({
+  subscription: z.string(),
+  region: z.string(),
+  moves: count,
+  left: count,
+  seconds: z.number().nonnegative(),
+});
+
+const ROTATION_COST = z
+  .object({
+    moves: count.describe('Accounts and scopes that the app would write.'),
+    left: count.describe('Those that it would leave to Storage, which looks for a new version once a day.'),
+    seconds: z
+      .number()
+      .nonnegative()
+      .describe("From the new version to the last write, if the app's share of Azure's budgets is all for it."),
+    places: z.array(places).describe('By what shares a budget; the slowest decides.'),
+  })
+  .describe('What a rotation now would cost in time.');
+
+const ROTATION_STATE = ROTATION_SUMMARY.pick({
+  ...{ state: true, reason: true, detail: true, startedOn: true, progressOn: true, expectedEnd: true },
+}).describe('How far the rotation is; `GET /rotations/{vault}/{key}` has all of it.');
+
+export const PAUSED = z.object({
+  reason: z.string(),
+  by: z.string().describe('Object id of the operator.'),
+  since: time,
+  until: time.optional(),
+});
+
+const usability = z.enum(['Usable', 'Disabled', 'NotYetActive', 'Expired']);
+
+export const SHOWN_REVOCATION = z.object({
+  id: z.string(),
+  revokedOn: time,
+  revokedBy: z.string().describe('Object id of who revoked.'),
+  restoringBy: z.string().optional().describe('Object id of who restores the key, or began to.'),
+});
+
+/** What a timeline shows of a version beside its state. */
+const VERSION_DETAIL = {
+  activeFrom: time.describe('When it was made, or may be used from if that is later.'),
+  enabled: z.boolean(),
+  updatedOn: time
+    .optional()
+    .describe('When somebody last changed it: a version that is disabled has been that since then or longer.'),
+  revokedOn: time.optional().describe('When the open revocation disabled it.'),
+  revokedBy: z.string().optional().describe('Object id of who revoked.'),
+  users: z.object(uses).optional().describe('Who uses it, by the fleet index; absent: the index could not be read.'),
+};
+
+/** What is shown of one key beside how it stands. */
+const KEY_DETAIL = {
+  nextRotation: NEXT_ROTATION.optional(),
+  users: KEY_USERS.optional(),
+  rotation: ROTATION_STATE.optional(),
+  rotationCost: ROTATION_COST.optional().describe('Absent: the key is revoked, or not all its users are known.'),
+  unread: z
+    .array(UNREAD)
+    .describe('What of these could not be read now; the versions, and break-glass, do not need it.'),
+};
+
+/** A version of a key, with what a timeline shows of it. */
+const version = z.object({
+  version: z.string(),
+  createdOn: z.iso.datetime(),
+  notBefore: z.iso.datetime().optional(),
+  expiresOn: z.iso.datetime().optional(),
+  state: usability,
+  revoked: z.boolean().describe('Disabled by the open revocation.'),
+  ...VERSION_DETAIL,
+});
+
+const share = z.looseObject({ name: z.string() });
+const dependentAccount = z.object({
+  id: z.string(),
+  name: z.string(),
+  region: z.string(),
+  mode: z.enum(['pinned', 'automatic', 'scopesOnly']),
+  version: z.string().optional(),
+  shares: z.array(share),
+  scopes: z.array(z.looseObject({ name: z.string(), version: z.string().optional() })),
+  notCutOff: z
+    .array(z.enum(['queue', 'table']))
+    .describe(
+      'Services whose data stays readable: they are under a key of Microsoft (`QueueOnServiceKey`, `TableOnServiceKey`).',
+    ),
+});
+export const BLAST_RADIUS = z
+  .object({
+    complete: z.boolean().describe('False when something is in `unread`: there may be more than is listed.'),
+    accounts: z.array(dependentAccount),
+    otherResources: z.array(
+      z.looseObject({
+        id: z.string(),
+        name: z.string(),
+        type: z.string(),
+        uses: z.array(z.looseObject({ version: z.string().optional() })),
+        whenRevoked: z
+          .string()
+          .optional()
+          .describe('What becomes of it, and what it takes to be back. Absent: what it uses the key for is not known.'),
+      }),
+    ),
+    selfLockout: z.union([z.boolean(), z.literal('unknown')]).describe("Whether the app's own storage uses the key."),
+    unread: z.array(UNREAD),
+    outOfSight: z
+      .string()
+      .optional()
+      .describe('Resources that are never shown, as the app is deployed: `complete` says nothing of them.'),
+  })
+  .describe('What stops working while the key is revoked.');
+
+const lastUse = z.object({
+  on: time,
+  objectId: z.string().optional().describe('Object id of who asked, as the log has it.'),
+  appId: z.string().optional().describe('Client id of the application.'),
+});
+
+/** Who used a key, as answers show it. */
+export const LOGGED_USAGE = z
+  .object({
+    trackedSince: time.optional().describe('The earliest entry of the vault: of the time before, nothing is known.'),
+    trackedUntil: time.optional().describe('The latest entry of the vault: the log is some minutes behind.'),
+    gaps: z
+      .array(z.object({ from: time, to: time }))
+      .optional()
+      .describe(
+        'Nothing of the whole vault was logged in between: nobody asked for a key, or the log was off. The last one first.',
+      ),
+    versions: z.array(
+      z.object({
+        version: z.string().optional().describe('Absent: whoever asked named none.'),
+        wrapped: lastUse.optional().describe('When it was last asked to wrap, refused requests included.'),
+        unwrapped: lastUse.optional(),
+        other: lastUse.optional().describe('Encrypt, decrypt, sign or verify.'),
+        unclear: lastUse
+          .extend({ entry: z.string().optional().describe('What the log calls it.') })
+          .optional()
+          .describe('An entry of a Managed HSM that may be any request for any version, as its form is not known.'),
+      }),
+    ),
+    unread: z.string().optional().describe('Why the log tells nothing now.'),
+  })
+  .describe("Who used which version last, by Key Vault's own log. Absent: CMK_USAGE_WORKSPACE is not set.");
+
+/** A key, as its status has it. */
+export const KEY_STATUS = z.object({
+  key: z.string(),
+  versions: z.array(version),
+  newestUsable: z.string().optional(),
+  revocation: SHOWN_REVOCATION.optional(),
+  paused: PAUSED.optional().describe(
+    'Moves onto the key, and its rotation by the app, are paused. Break-glass is not.',
+  ),
+  dependents: BLAST_RADIUS,
+  effect: z
+    .array(
+      z.looseObject({
+        account: z.string(),
+        service: z.enum(['file', 'blob']),
+        state: z.enum(['blocked', 'open', 'unknown']),
+        since: z.string().optional(),
+      }),
+    )
+    .describe(
+      'Whether the file service of each account, and its blob service where `CMK_PROBE_BLOBS` is on, serves data, as asked for real, and since when.',
+    ),
+  effectTimes: EFFECT_TIMES.optional(),
+  ...KEY_DETAIL,
+  usage: LOGGED_USAGE.optional(),
+  approvals: APPROVALS_PART,
+  warnings: z.array(z.string()).describe('What could not be written or read, and what to do about it.'),
+});
+
+/** A line of the list of keys. */
+export const KEY_SUMMARY = z.object({
+  key: z.string().describe('Key identifier without a version.'),
+  vault: z.string(),
+  name: z.string(),
+  state: z
+    .enum(['usable', 'revoked', 'disabled', 'notYetActive', 'expired', 'missing', 'unknown'])
+    .describe(
+      'Of the newest usable version, else of the newest. `missing`: in use, as the index knows, and not in the vault. `unknown`: it could not be read, see `unread`.',
+    ),
+  newest: z
+    .object({
+      version: z.string(),
+      createdOn: time,
+      activeFrom: time,
+      expiresOn: time.optional(),
+      state: usability,
+    })
+    .optional()
+    .describe('The youngest version, usable or not.'),
+  newestUsable: z.string().optional(),
+  versions: count.optional().describe('How many there are.'),
+  expiresOn: time
+    .optional()
+    .describe(
+      'When the newest usable version expires; if none is usable, when the newest one does, or did; absent: never.',
+    ),
+  revocation: SHOWN_REVOCATION.optional().describe('The open revocation.'),
+  paused: PAUSED.optional(),
+  nextRotation: NEXT_ROTATION.optional(),
+  users: KEY_USERS.optional(),
+  rotation: ROTATION_STATE.optional(),
+  unread: z.array(UNREAD).describe('What of it could not be read now.'),
+});
+
+/** One for each managed vault that the caller's role reaches. */
+const LISTED_VAULT = z.object({
+  vault: z.string(),
+  readOn: time.optional().describe('When its keys were listed; within a minute the list is not asked for again.'),
+  unread: UNREAD.optional().describe('Why its keys could not be listed: those that are in use are there all the same.'),
+});
+
+export const KEY_LIST = z.object({
+  value: z.array(KEY_SUMMARY),
+  vaults: z.array(LISTED_VAULT),
+  approvals: APPROVALS_PART.optional().describe(
+    'The requests for approval that the caller may see, those that wait first; at most 50. Of the first page alone.',
+  ),
+  nextLink: z.string().optional().describe('Where the next page is.'),
+});
+
+export type UnreadView = z.output<typeof UNREAD>;
+export type KeyUsersView = z.output<typeof KEY_USERS>;
+export type KeyUsageView = z.output<typeof LOGGED_USAGE>;
+export type NextRotation = z.output<typeof NEXT_ROTATION>;
+export type RotationCostView = z.output<typeof ROTATION_COST>;
+export type RotationState = z.output<typeof ROTATION_STATE>;
+export type VersionView = z.output<typeof version>;
+/** How a key stands by itself. */
+export type KeyStatus = Omit<z.output<typeof KEY_STATUS>, 'approvals'>;
+export type KeyStatusResponse = z.output<typeof KEY_STATUS>;
+export type KeySummary = z.output<typeof KEY_SUMMARY>;
+export type ListedVault = z.output<typeof LISTED_VAULT>;

@@ -1,0 +1,51 @@
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { LoggedUse, UsageLog } from '../keys/usage-log.ts';
+import type { KeyUsageLog } from '../keys/usage-log-client.ts';
+import { readUsageEvidence } from '../retirement/retire-versions.ts';
+import type { KeyUsageView } from './key-schemas.ts';
+
+/** What the log says of a key; undefined: there is no log. It never throws. */
+export async function readKeyUsage(
+  key: ManagedKey,
+  workspace: string | undefined,
+  services: { readonly usageLog: KeyUsageLog },
+  ms: number,
+): Promise<{ readonly usage?: KeyUsageView }> {
+  if (workspace === undefined) return {};
+  const evidence = await readUsageEvidence(key, services, ms);
+  if ('missing' in evidence) return { usage: { versions: [], unread: evidence.missing } };
+  return { usage: toView(evidence.log) };
+}
+
+function toView({ uses, trackedSince, trackedUntil, silences }: UsageLog): KeyUsageView {
+  const names = [...new Set(uses.map(({ version }) => version))];
+  return {
+    ...(trackedSince ? { trackedSince: trackedSince.toISOString() } : {}),
+    ...(trackedUntil ? { trackedUntil: trackedUntil.toISOString() } : {}),
+    ...(silences.length > 0
+      ? {
+          gaps: silences
+            .map(({ from, to }) => ({ from: from.toISOString(), to: to.toISOString() }))
+            .sort((a, b) => (a.from < b.from ? 1 : -1)),
+        }
+      : {}),
+    versions: names.map((version) => {
+      const last = (operation: LoggedUse['operation']) => {
+        const of = uses.filter((use) => use.version === version && use.operation === operation);
+        const use = of.sort((a, b) => b.lastOn.getTime() - a.lastOn.getTime())[0];
+        if (!use) return undefined;
+        const { lastOn, objectId, appId, entry } = use;
+        const who = { ...(objectId ? { objectId } : {}), ...(appId ? { appId } : {}) };
+        return { on: lastOn.toISOString(), ...who, ...(entry ? { entry } : {}) };
+      };
+      const [wrapped, unwrapped, other, unclear] = [last('wrap'), last('unwrap'), last('other'), last('unclear')];
+      return {
+        ...(version === undefined ? {} : { version }),
+        ...(wrapped ? { wrapped } : {}),
+        ...(unwrapped ? { unwrapped } : {}),
+        ...(other ? { other } : {}),
+        ...(unclear ? { unclear } : {}),
+      };
+    }),
+  };
+}

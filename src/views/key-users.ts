@@ -1,0 +1,147 @@
+import { countUnlisted, type InSight, usesLookedAfter } from '../accounts/in-sight.ts';
+import type { FleetIndex, FleetUse } from '../fleet/fleet-index.ts';
+import { RotationCost } from '../fleet/rotation-progress.ts';
+import type { Rotation, RotationCounts } from '../fleet/rotation-schemas.ts';
+import type { UseRow, UseRows } from '../fleet/use-row.ts';
+import { sameKeyName } from '../keys/key-identifier.ts';
+import type { KeyVersion } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { openRevocation } from '../revocation/revocation.ts';
+import type { Settings } from '../settings/settings.ts';
+import type { KeyUsersView, RotationCostView, RotationState } from './key-schemas.ts';
+import { type RotationCountPorts, rotationCount } from './rotation.ts';
+
+/** Uses of one key that are counted at most; a page of the index has a thousand. */
+const MOST_USES = 20_000;
+
+export interface KeyUsersPorts extends RotationCountPorts {
+  readonly settings: Pick<Settings, 'refreshAutomatic' | 'scopeDiscovery'>;
+  readonly useRows: Pick<UseRows, 'of'>;
+  readonly fleet: Pick<FleetIndex, 'listings' | 'unasked'>;
+  readonly inSight: InSight;
+}
+
+/** Who uses a key, how far its rotation is, and what the next one would cost: of one scan of the index. */
+export interface KeyUsers {
+  /** Undefined: nothing is known to use it, and not every subscription, or not the scopes of every account, was listed. */
+  readonly users: KeyUsersView | undefined;
+  /** Subscriptions in sight that were never listed. */
+  readonly unlisted: number;
+  /** Whether accounts in sight were never asked for their encryption scopes. */
+  readonly hasUnasked: boolean;
+  /** Undefined when not all uses were counted. */
+  readonly rotation: RotationState | undefined;
+  readonly cost: RotationCostView | undefined;
+}
+
+/**
+ * @param versions none: it is not known which is the newest
+ * @param signal when it aborts, what was counted by then is the answer, as far as it is right
+ * @throws what the index or the store of rollouts answers
+ */
+export async function readKeyUsers(
+  key: ManagedKey,
+  versions: readonly KeyVersion[],
+  ports: KeyUsersPorts,
+  signal: AbortSignal,
+): Promise<KeyUsers> {
+  const { settings, fleet, useRows, writeBudgets, now } = ports;
+  const isMovable = versions.length > 0 && !openRevocation(versions, now());
+  const cost = isMovable ? new RotationCost(versions, settings, now()) : undefined;
+  const inSight = await ports.inSight();
+  const isLookedAfter = usesLookedAfter(inSight);
+  const unlisted = countUnlisted(inSight, await fleet.listings());
+  const hasUnasked = await anyUnasked(key, isLookedAfter, ports);
+  const rotation = await rotationCount(key, versions, ports);
+  const uses = new UseCount();
+  let complete = unlisted === 0;
+  for await (const use of useRows.of(key.id)) {
+    if (uses.total >= MOST_USES || signal.aborted) {
+      complete = false;
+      break;
+    }
+    uses.add(use);
+    if (!isLookedAfter(use)) continue;
+    cost?.add(use);
+    rotation.add(use);
+  }
+  if ((unlisted > 0 || hasUnasked) && uses.total === 0) {
+    return { unlisted, hasUnasked, users: undefined, rotation: undefined, cost: undefined };
+  }
+  return {
+    ...{ unlisted, hasUnasked },
+    users: uses.result(complete ? rotation.counts : undefined, complete && !hasUnasked),
+    rotation: complete && versions.length > 0 ? stateOf(rotation.result()) : undefined,
+    cost: complete ? cost?.result(writeBudgets) : undefined,
+  };
+}
+
+/** Where scopes are looked for on dependents alone, those of other accounts are never asked for. */
+async function anyUnasked(
+  key: ManagedKey,
+  isLookedAfter: (use: Pick<FleetUse, 'account'>) => boolean,
+  { settings, fleet }: Pick<KeyUsersPorts, 'settings' | 'fleet'>,
+): Promise<boolean> {
+  for await (const account of fleet.unasked()) {
+    if (!isLookedAfter(account)) continue;
+    if (settings.scopeDiscovery === 'all' || (account.key && sameKeyName(account.key, key.id))) return true;
+  }
+  return false;
+}
+
+function stateOf({ state, reason, detail, startedOn, progressOn, expectedEnd }: Rotation): RotationState {
+  return {
+    state,
+    ...(reason ? { reason } : {}),
+    ...(detail ? { detail } : {}),
+    ...(startedOn ? { startedOn } : {}),
+    ...(progressOn ? { progressOn } : {}),
+    ...(expectedEnd ? { expectedEnd } : {}),
+  };
+}
+
+interface VersionCount {
+  readonly version?: string;
+  accounts: number;
+  scopes: number;
+}
+
+/** Adds up the uses of a key by the version that each is on, without keeping them. */
+class UseCount {
+  readonly #versions = new Map<string, VersionCount>();
+  readonly #all: VersionCount = { accounts: 0, scopes: 0 };
+  #oldest = '';
+  #newest = '';
+
+  get total(): number {
+    return this.#all.accounts + this.#all.scopes;
+  }
+
+  add({ current, pinned, scope, readOn }: UseRow): void {
+    const version = current ?? pinned;
+    const name = version ?? '';
+    const count = this.#versions.get(name) ?? { ...(version ? { version } : {}), accounts: 0, scopes: 0 };
+    this.#versions.set(name, count);
+    for (const one of [count, this.#all]) {
+      if (scope === undefined) one.accounts += 1;
+      else one.scopes += 1;
+    }
+    if (this.#oldest === '' || readOn < this.#oldest) this.#oldest = readOn;
+    if (readOn > this.#newest) this.#newest = readOn;
+  }
+
+  /**
+   * @param counts how far they are on their way to the newest usable version; undefined: there is none, or the key is revoked
+   * @param complete whether all were counted
+   */
+  result(counts: RotationCounts | undefined, complete: boolean): KeyUsersView {
+    const { accounts, scopes } = this.#all;
+    return {
+      ...{ accounts, scopes },
+      versions: [...this.#versions.values()].sort((a, b) => b.accounts + b.scopes - a.accounts - a.scopes),
+      ...(counts ? { lagging: counts.waiting + counts.failed + counts.left, ...counts } : {}),
+      complete,
+      ...(this.#oldest ? { oldest: this.#oldest, newest: this.#newest } : {}),
+    };
+  }
+}

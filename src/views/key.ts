@@ -1,0 +1,259 @@
+import { accountsNotListed } from '../accounts/in-sight.ts';
+import { timeBoxed, untilAborted } from '../azure/deadline.ts';
+import { known, type Part, readPart, type UnreadPart, type What } from '../azure/read-or-why.ts';
+import { Remembered } from '../azure/remembered.ts';
+import { type BlastRadius, type BlastRadiusServices, readBlastRadius } from '../dependents/blast-radius.ts';
+import type { Keys } from '../keys/key-client.ts';
+import { readKeysRight, readPolicyRight } from '../keys/key-rights.ts';
+import { activeFrom, type KeyVersion, newestUsableVersion, newestVersion, usability } from '../keys/key-versions.ts';
+import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
+import type { RotationPolicySummary } from '../keys/rotation-policy-summary.ts';
+import type { KeyUsageLog } from '../keys/usage-log-client.ts';
+import { pausedView } from '../orders/standing-orders.ts';
+import { REASONS, type Reason } from '../reasons.ts';
+import { keyState } from '../revocation/key-state.ts';
+import { readRevocation } from '../revocation/revocation.ts';
+import type { KeyStatus, KeySummary, KeyUsersView, UnreadView, VersionView } from './key-schemas.ts';
+import { readKeyUsage } from './key-usage.ts';
+import { type KeyUsers, type KeyUsersPorts, readKeyUsers } from './key-users.ts';
+import { nextRotation } from './next-rotation.ts';
+
+/** A rotation policy is changed by hand, and rarely. Milliseconds. */
+const POLICY_BELIEVED_MS = 5 * 60_000;
+
+export type KeyViewPorts = KeyUsersPorts & { readonly keys: Pick<Keys, 'listVersions' | 'rotationPolicy'> };
+
+/** What is evaluated of a key, in its line of the list and in its status alike. */
+type KeyView = Pick<KeyStatus, 'paused' | 'nextRotation' | 'users' | 'rotation' | 'rotationCost' | 'unread'>;
+
+/** Of this instance. */
+const policies = new Remembered<RotationPolicySummary>(POLICY_BELIEVED_MS);
+
+/** A line of the list of keys. Never throws: what could not be read until the signal aborts is named. */
+export async function readKeySummary(key: ManagedKey, ports: KeyViewPorts, signal: AbortSignal): Promise<KeySummary> {
+  const { keys, now } = ports;
+  const policy = readPolicy(key, ports, signal);
+  const listed = await readInTime(
+    { resource: key.id, what: 'the versions of the key', action: readKeysRight(key.vault) },
+    () => keys.listVersions(key),
+    signal,
+  );
+  const versions = known(listed);
+  const { rotationCost: _, unread, ...view } = await readKeyView(key, versions, policy, ports, signal);
+  const all = [...('unread' in listed ? [unreadView(listed.unread)] : []), ...unread];
+  return {
+    key: asSpelled(key, versions ?? []).id,
+    vault: key.vault.name,
+    name: asSpelled(key, versions ?? []).name,
+    ...(versions ? stateOf(versions, now()) : { state: 'unknown' }),
+    ...view,
+    unread: versions?.length === 0 ? all.filter(({ what }) => !what.includes('policy')) : all,
+  };
+}
+
+export type KeyStatusPorts = BlastRadiusServices & {
+  readonly usageLog: KeyUsageLog;
+  readonly now: () => Date;
+  /** What the app keeps of the key; absent: it is not known where that is. */
+  readonly app?: KeyViewPorts;
+  /** What the file services behind it serve, as far as that is asked or known. */
+  readonly effect: (versions: readonly KeyVersion[]) => Promise<Pick<KeyStatus, 'effect' | 'effectTimes' | 'warnings'>>;
+};
+
+/**
+ * The status of a key: its versions, an open revocation, what depends on it, who uses which version. What cannot be read
+ * within the time is named in it.
+ *
+ * @param workspace of the log of who used the key
+ * @param ms how long it waits for all that is beside the versions
+ */
+export async function readKeyStatus(
+  key: ManagedKey,
+  versions: readonly KeyVersion[],
+  { workspace, ms }: { readonly workspace: string | undefined; readonly ms: number },
+  ports: KeyStatusPorts,
+): Promise<KeyStatus> {
+  const { app, now } = ports;
+  const [dependents, view, { effect, effectTimes, warnings }, usage] = await Promise.all([
+    timeBoxed((signal) => readBlastRadius(key, ports, { signal }), ms),
+    app
+      ? timeBoxed((signal) => readKeyView(key, versions, readPolicy(key, app, signal), app, signal), ms)
+      : NOTHING_KEPT,
+    ports.effect(versions),
+    readKeyUsage(key, workspace, ports, ms),
+  ]);
+  const { newestUsable, revocation } = keyState(versions, now());
+  return {
+    key: asSpelled(key, versions).id,
+    versions: versionsOf(versions, view.users, now()),
+    newestUsable,
+    revocation,
+    dependents: dependentsOf(dependents),
+    effect,
+    ...(effectTimes ? { effectTimes } : {}),
+    ...view,
+    ...usage,
+    warnings: [...lockoutWarning(dependents), ...warnings],
+  };
+}
+
+const NOTHING_KEPT: KeyView = {
+  unread: [
+    {
+      what: 'what the app keeps of the key',
+      reason: 'FleetIndexUnavailable',
+      detail:
+        "Neither the app's storage (AzureWebJobsStorage__accountName, CMK_VAULTS) nor its API (CMK_API) is known.",
+    },
+  ],
+};
+
+async function readKeyView(
+  key: ManagedKey,
+  versions: readonly KeyVersion[] | undefined,
+  reading: Promise<Part<RotationPolicySummary>>,
+  ports: KeyViewPorts,
+  signal: AbortSignal,
+): Promise<KeyView> {
+  const what = { resource: key.id, what: 'who uses the key', action: '' };
+  const [policy, counted] = await Promise.all([
+    reading,
+    readInTime(what, () => readKeyUsers(key, versions ?? [], ports, signal), signal),
+  ]);
+  const pause = ports.control.pauseNow(key.id);
+  const read = known(counted);
+  const summary = known(policy);
+  const next = versions && summary && nextRotation(versions, summary, isUsed(read), ports.now());
+  return {
+    ...(pause ? { paused: pausedView(pause) } : {}),
+    ...(next ? { nextRotation: next } : {}),
+    ...(read?.users ? { users: read.users } : {}),
+    ...(read?.rotation ? { rotation: read.rotation } : {}),
+    ...(read?.cost ? { rotationCost: read.cost } : {}),
+    unread: [
+      ...[policy, counted].flatMap((part) => ('unread' in part ? unreadView(part.unread) : [])),
+      ...unlistedView(read),
+    ],
+  };
+}
+
+/** The policy of a key, cached for some minutes. */
+function readPolicy(
+  key: ManagedKey,
+  { keys, now }: Pick<KeyViewPorts, 'keys' | 'now'>,
+  signal: AbortSignal,
+): Promise<Part<RotationPolicySummary>> {
+  const what = { resource: key.id, what: 'the rotation policy of the key', action: readPolicyRight(key.vault) };
+  return readInTime(
+    what,
+    async () => (await policies.read(key.id.toLowerCase(), now, () => keys.rotationPolicy(key))).value,
+    signal,
+  );
+}
+
+/** Whether anything uses the key; what the index does not know is taken for a use, as the app then looks for itself. */
+function isUsed(read: KeyUsers | undefined): boolean {
+  return read?.users === undefined || read.users.accounts + read.users.scopes > 0;
+}
+
+function stateOf(
+  versions: readonly KeyVersion[],
+  now: Date,
+): Pick<KeySummary, 'state' | 'newest' | 'newestUsable' | 'versions' | 'expiresOn' | 'revocation'> {
+  const newest = newestVersion(versions);
+  if (!newest) return { state: 'missing', versions: 0 };
+  const { revocation } = keyState(versions, now);
+  const usable = newestUsableVersion(versions, now);
+  const { expiresOn } = usable ?? newest;
+  return {
+    state: revocation ? 'revoked' : STATE_OF[usability(usable ?? newest, now)],
+    newest: {
+      version: newest.version,
+      createdOn: newest.createdOn.toISOString(),
+      activeFrom: activeFrom(newest).toISOString(),
+      ...(newest.expiresOn ? { expiresOn: newest.expiresOn.toISOString() } : {}),
+      state: usability(newest, now),
+    },
+    ...(usable ? { newestUsable: usable.version } : {}),
+    versions: versions.length,
+    ...(expiresOn ? { expiresOn: expiresOn.toISOString() } : {}),
+    ...(revocation ? { revocation } : {}),
+  };
+}
+
+const STATE_OF = {
+  Usable: 'usable',
+  Disabled: 'disabled',
+  NotYetActive: 'notYetActive',
+  Expired: 'expired',
+} as const;
+
+/** The versions with what a timeline shows of each, newest first. */
+export function versionsOf(versions: readonly KeyVersion[], users: KeyUsersView | undefined, now: Date): VersionView[] {
+  const { records, open } = readRevocation(versions, now);
+  return keyState(versions, now).versions.flatMap((state) => {
+    const version = versions.find((one) => one.version === state.version);
+    if (!version) return [];
+    const record = records.get(version.version);
+    const used = users?.versions.find((one) => one.version?.toLowerCase() === version.version);
+    return {
+      ...state,
+      activeFrom: activeFrom(version).toISOString(),
+      enabled: version.enabled,
+      ...(version.updatedOn ? { updatedOn: version.updatedOn.toISOString() } : {}),
+      ...(open && record?.wasEnabled ? { revokedOn: record.revokedOn.toISOString(), revokedBy: record.revokedBy } : {}),
+      ...(users ? { users: { accounts: used?.accounts ?? 0, scopes: used?.scopes ?? 0 } } : {}),
+    };
+  });
+}
+
+/** The blast radius as an answer has it: plain JSON, without the key that the answer names anyway. */
+export function dependentsOf({ key: _, ...radius }: BlastRadius): KeyStatus['dependents'] {
+  return JSON.parse(JSON.stringify(radius));
+}
+
+export function lockoutWarning({ selfLockout }: BlastRadius): string[] {
+  if (selfLockout !== true) return [];
+  return [
+    "The app's own storage is encrypted with this key: while it is revoked, queues and audit trail of the app stop. Restore with `cmk key restore`, and move the app's storage to Microsoft-managed keys.",
+  ];
+}
+
+/** The status without what differs each time that it is read: when the services were asked just now, and who was first. */
+export function statusContent(status: KeyStatus): unknown {
+  const effect = status.effect.map(({ checkedOn, since, ...shown }) =>
+    since === checkedOn ? shown : { ...shown, since },
+  );
+  effect.sort((a, b) => (`${a.account} ${a.service}` < `${b.account} ${b.service}` ? -1 : 1));
+  return { ...status, effect };
+}
+
+/** Reads a part, no longer than until the signal aborts; nothing is thrown. */
+export async function readInTime<T>(what: What, read: () => Promise<T>, signal: AbortSignal): Promise<Part<T>> {
+  let part: Part<T> = { unread: { ...what, kind: 'timeUp', detail: REASONS.TimeUp } };
+  if (signal.aborted) return part;
+  const reading = readPart(what, read).then((read) => {
+    part = read;
+  });
+  await untilAborted(reading, signal);
+  return part;
+}
+
+export function unreadView({ what, kind, detail }: UnreadPart): UnreadView {
+  return { what, reason: reasonOf(kind), detail };
+}
+
+/** Says that subscriptions, or encryption scopes of accounts, which may use the key are not listed yet. */
+function unlistedView(read: Pick<KeyUsers, 'unlisted' | 'hasUnasked'> | undefined): UnreadView[] {
+  const what = 'who uses the key';
+  if (read?.unlisted) {
+    return [{ what, reason: 'FleetNotListed', detail: `Not known yet: ${accountsNotListed(read.unlisted)}.` }];
+  }
+  return read?.hasUnasked ? [{ what, reason: 'ScopesNotListed', detail: REASONS.ScopesNotListed }] : [];
+}
+
+function reasonOf(kind: UnreadPart['kind']): Reason {
+  if (kind === 'timeUp') return 'TimeUp';
+  if (kind === 'forbidden') return 'MissingPermission';
+  return kind === 'throttled' ? 'Throttled' : 'ServiceUnavailable';
+}

@@ -1,0 +1,78 @@
+import { z } from 'zod';
+import { APPROVAL } from '../approvals/approval.ts';
+import { DRIFT_REPORT } from '../drift/report.ts';
+import { ROTATION_SUMMARY } from '../fleet/rotation-schemas.ts';
+import { partOf } from '../http/part.ts';
+import { FLEET_LIST } from './fleet-schemas.ts';
+import { KEY_SUMMARY, PAUSED } from './key-schemas.ts';
+
+/** Things of one kind that are listed; of more, how many there are is told. */
+export const MOST_LISTED_NOW = 50;
+
+const count = z.int().nonnegative();
+
+const PARTS = z.object({
+  fleet: partOf(
+    FLEET_LIST.shape.summary
+      .pick({ text: true, accounts: true, listed: true, states: true, revocations: true, moreRevocations: true })
+      .extend(FLEET_LIST.pick({ warnings: true }).shape),
+  ).describe('How the accounts stand, as `GET /fleet`.'),
+  keys: partOf(
+    z.object({
+      revoked: z
+        .array(
+          KEY_SUMMARY.pick({ key: true, vault: true, name: true }).extend(
+            KEY_SUMMARY.pick({ revocation: true }).required().shape,
+          ),
+        )
+        .describe('Keys with an open revocation.'),
+      moreRevoked: count,
+      notBegun: z
+        .array(ROTATION_SUMMARY)
+        .describe('Rotations that are not in `rotations`: those that a pause keeps from beginning.'),
+      moreNotBegun: count,
+      vaultsUnread: count.describe('Vaults that could not be listed.'),
+      keysUnread: count.describe('Keys that could not be read.'),
+      complete: z.boolean().describe('False when there were too many keys to read in time.'),
+    }),
+  ).describe('What is not as usual among the keys, as `GET /keys`.'),
+  pauses: partOf(
+    z.array(PAUSED.extend({ key: z.string().optional().describe('Key identifier; absent: all keys.') })),
+  ).describe('What is paused, of all keys and of those that the caller may see.'),
+  rotations: partOf(
+    z.object({
+      underWay: z.array(ROTATION_SUMMARY).describe('Those that are neither finished nor blocked.'),
+      moreUnderWay: count,
+    }),
+  ).describe('As `GET /rotations`.'),
+  drift: partOf(
+    z.object({
+      report: DRIFT_REPORT.pick({ id: true, startedOn: true, complete: true, counts: true })
+        .extend({
+          causes: DRIFT_REPORT.shape.causes.describe('Those that count, worst first.'),
+          moreCauses: count,
+          exempt: count.describe('Causes that are exempt.'),
+          old: z.literal(true).optional().describe('It is more than two days old: the check does not run any more.'),
+        })
+        .optional()
+        .describe('Absent: no check has run yet.'),
+    }),
+  ).describe('The newest drift report, as `GET /drift`.'),
+  approvals: partOf(z.object({ waiting: z.array(APPROVAL), moreWaiting: count })).describe(
+    'What waits for approval, newest first, as `GET /approvals`.',
+  ),
+});
+
+const VERDICT = {
+  line: z.string().describe('In one line, whether all is well: `Not well: 1 key is revoked.`'),
+  tone: z
+    .enum(['good', 'warn', 'bad', 'none'])
+    .describe('`good`: all is well. `warn`: worth a look. `bad`: not well. `none`: not known yet.'),
+};
+
+export const NOW = PARTS.partial().extend(VERDICT);
+
+export type NowParts = z.output<typeof PARTS>;
+export type NowAnswer = z.output<typeof NOW>;
+/** What stands in a part that was read. */
+export type NowValue<P extends keyof NowParts> = NonNullable<NowParts[P]['value']>;

@@ -1,0 +1,188 @@
+import type { HttpResponseInit } from '@azure/functions';
+import { hasExpired } from '../approvals/approval.ts';
+import type { PartTaken } from '../azure/kept-part.ts';
+import type { RouteKey } from '../http/access.ts';
+import { contentTag, tagged, tagsHad } from '../http/etag.ts';
+import type { HeaderReader } from '../http/headers.ts';
+import { jsonResponse } from '../http/json-response.ts';
+import { type PartTelling, partContent, partView } from '../http/part.ts';
+import { queryInvalid, queryOf } from '../http/query.ts';
+import { parseKeyIdentifier } from '../keys/key-identifier.ts';
+import { listedPause } from '../orders/standing-orders.ts';
+import { fleetSummaryOf } from './fleet-api.ts';
+import { judgeNow } from './judge-now.ts';
+import type { KeySummary } from './key-schemas.ts';
+import { MOST_LISTED_NOW, type NowAnswer, type NowParts, type NowValue } from './now-schemas.ts';
+import type { NowReadings, TakeReadings } from './read-now.ts';
+import { isRotationOpen } from './rotation.ts';
+
+/** What whoever asks may see. */
+export interface NowSight extends PartTelling {
+  /** Whether their role reaches a key; without one, the whole fleet. */
+  readonly reaches: (key: RouteKey | undefined) => boolean;
+  readonly reachesVault: (vault: string) => boolean;
+  readonly now: Date;
+  readonly maySee: (approval: NowReadings['approvals'][number]) => boolean;
+  /** Refuses whose role is narrowed. @throws {@link HttpProblem} */
+  readonly requireFleet: () => void;
+}
+
+/** Characters of the tag of a part. */
+const TAG_LENGTH = 11;
+/** A part of one content is another one whenever it is so much older: its age is sent then. Milliseconds. */
+const AGE_STEP_MS = 30_000;
+
+/** A drift report says nothing of how things stand after so long; the alert on a check that does not run waits as long. Milliseconds. */
+const OLD_MS = 2 * 86_400_000;
+
+/** A part as one caller sees it, and what tells it from another one. */
+interface SeenPart<P extends keyof NowParts> {
+  readonly part: NowParts[P];
+  readonly tag: string;
+}
+export type SeenParts = { readonly [P in keyof NowParts]: SeenPart<P> };
+
+/** Never throws: what is not there says why, in its place. */
+export async function seeParts(take: TakeReadings, sight: NowSight): Promise<SeenParts> {
+  const { reaches, requireFleet } = sight;
+  // Nothing is read for who may not see it.
+  const ofFleet = async <T>(taking: () => Promise<PartTaken<T>>): Promise<PartTaken<T>> => {
+    try {
+      requireFleet();
+      return await taking();
+    } catch (error) {
+      return { error };
+    }
+  };
+  const [fleet, keys, pauses, rotations, drift, approvals] = await Promise.all([
+    take.fleet(),
+    take.keys(),
+    take.pauses(),
+    ofFleet(take.rotations),
+    ofFleet(take.drift),
+    take.approvals(),
+  ]);
+  const see = <P extends keyof NowReadings>(
+    taken: PartTaken<NowReadings[P]>,
+    show: (of: NowReadings[P]) => NowValue<P>,
+  ) => seen<P>(taken, show, sight);
+  const listed = new Set('value' in rotations ? rotations.value.map(({ key }) => key.toLowerCase()) : []);
+  return {
+    fleet: see<'fleet'>(fleet, (snapshot) => fleetOf(snapshot, reaches)),
+    keys: see<'keys'>(keys, (reading) => keysOf(reading, sight, listed)),
+    pauses: see<'pauses'>(pauses, (all) => pausesOf(all, reaches)),
+    rotations: see<'rotations'>(rotations, (all) => ({ underWay: first(all), moreUnderWay: rest(all) })),
+    drift: see<'drift'>(drift, (report) => driftOf(report, sight.now)),
+    approvals: see<'approvals'>(approvals, (all) => {
+      const waiting = all.filter((one) => isOpen(one, sight.now) && sight.maySee(one));
+      return { waiting: first(waiting), moreWaiting: rest(waiting) };
+    }),
+  };
+}
+
+function seen<P extends keyof NowReadings>(
+  taken: PartTaken<NowReadings[P]>,
+  show: (of: NowReadings[P]) => NowValue<P>,
+  sight: NowSight,
+): SeenPart<P> {
+  const part = partView(taken, show, sight);
+  const steps = 'ageMs' in taken ? Math.floor(taken.ageMs / AGE_STEP_MS) : 0;
+  return { part: part as NowParts[P], tag: contentTag([partContent(part), steps], TAG_LENGTH) };
+}
+
+function fleetOf(snapshot: NowReadings['fleet'], reaches: NowSight['reaches']): NowValue<'fleet'> {
+  const { text, accounts, listed, states, revocations, moreRevocations, warnings } = fleetSummaryOf(snapshot, reaches);
+  return { text, accounts, listed, states, revocations, moreRevocations, warnings: first(warnings) };
+}
+
+function keysOf(
+  { keys, vaults, complete }: NowReadings['keys'],
+  { reaches, reachesVault }: NowSight,
+  listed: ReadonlySet<string>,
+): NowValue<'keys'> {
+  const reached = keys.filter(({ vault, name }) => reaches({ vault, key: name }));
+  const revoked = reached.flatMap(({ key, vault, name, revocation }) =>
+    revocation ? { key, vault, name, revocation } : [],
+  );
+  const notBegun = reached.flatMap((key) => (listed.has(key.key.toLowerCase()) ? [] : rotationOf(key)));
+  return {
+    revoked: first(revoked),
+    moreRevoked: rest(revoked),
+    notBegun: first(notBegun),
+    moreNotBegun: rest(notBegun),
+    vaultsUnread: vaults.filter(({ vault, unread }) => unread && reachesVault(vault)).length,
+    keysUnread: reached.filter(({ state }) => state === 'unknown').length,
+    complete,
+  };
+}
+
+/** A rotation that the list of them does not have: of a key that nobody has looked at since, as moves are paused. */
+function rotationOf({ key, rotation, users, newestUsable }: KeySummary): NowValue<'keys'>['notBegun'] {
+  if (!rotation || !isRotationOpen(rotation)) return [];
+  const { moved, waiting, failed, left } = users ?? {};
+  return [{ key, ...rotation, moved, waiting, failed, left, version: newestUsable }];
+}
+
+function pausesOf(pauses: NowReadings['pauses'], reaches: NowSight['reaches']): NowValue<'pauses'> {
+  return pauses.flatMap((pause) => {
+    const { key } = pause;
+    const names = key === undefined ? undefined : parseKeyIdentifier(key);
+    const isReached = key === undefined || (names && reaches({ vault: names.vaultName, key: names.keyName }));
+    return isReached ? listedPause(pause) : [];
+  });
+}
+
+function driftOf(report: NowReadings['drift'], now: Date): NowValue<'drift'> {
+  if (!report) return {};
+  const { id, startedOn, complete, counts, causes } = report;
+  const open = causes.filter(({ exempt }) => !exempt);
+  const exempt = causes.length - open.length;
+  const old = now.getTime() - Date.parse(startedOn) > OLD_MS ? ({ old: true } as const) : {};
+  return { report: { id, startedOn, complete, counts, causes: first(open), moreCauses: rest(open), exempt, ...old } };
+}
+
+function isOpen(request: NowReadings['approvals'][number], now: Date): boolean {
+  return request.state === 'waiting' && !hasExpired(request, now);
+}
+
+function first<T>(all: readonly T[]): T[] {
+  return all.slice(0, MOST_LISTED_NOW);
+}
+
+function rest(all: readonly unknown[]): number {
+  return Math.max(0, all.length - MOST_LISTED_NOW);
+}
+
+/**
+ * How things stand now, as one answer. Its ETag has a tag for each part, so that whoever has an earlier answer can be sent
+ * what has changed alone.
+ *
+ * @throws {@link HttpProblem} `QueryInvalid`
+ */
+export async function showNow(
+  { query, headers }: { readonly query: URLSearchParams; readonly headers: HeaderReader },
+  sight: NowSight,
+  take: TakeReadings,
+): Promise<HttpResponseInit> {
+  const { changed = 'false' } = queryOf(query, ['changed']);
+  if (changed !== 'true' && changed !== 'false') throw queryInvalid('changed is true or false.', 'Leave it out.');
+  const seen = await seeParts(take, sight);
+  const parts = Object.fromEntries(entriesOf(seen).map(([name, { part }]) => [name, part])) as NowParts;
+  const tags = entriesOf(seen).map(([, { tag }]) => tag);
+  const sent = changed === 'true' ? changedOf(seen, tagsHad(headers), tags.length) : parts;
+  const answer: NowAnswer = { ...judgeNow(parts), ...sent };
+  return tagged(headers, jsonResponse(200, answer), tags.join('.'));
+}
+
+/** The parts that are not as whoever asks has them: the tags of one answer go by place. */
+function changedOf(seen: SeenParts, had: readonly string[], parts: number): Partial<NowParts> {
+  const before = had.map((tag) => tag.split('.')).find(({ length }) => length === parts) ?? [];
+  const changed = entriesOf(seen).filter(([, { tag }], place) => tag !== before[place]);
+  return Object.fromEntries(changed.map(([name, { part }]) => [name, part]));
+}
+
+type Entry = { readonly [P in keyof SeenParts]: readonly [P, SeenParts[P]] }[keyof SeenParts];
+
+function entriesOf(seen: SeenParts): readonly Entry[] {
+  return Object.entries(seen) as unknown as readonly Entry[];
+}

@@ -1,0 +1,150 @@
+import pMap from 'p-map';
+import { accountsNotListed, countUnlisted, type InSight } from '../accounts/in-sight.ts';
+import { describe, describeFailure } from '../azure/failure.ts';
+import { formerUses } from '../drift/managed-accounts.ts';
+import type { DriftDetails, DriftReport } from '../drift/report.ts';
+import type { ReportStore } from '../drift/store/drift-storage-client.ts';
+import type { AccountMemoryStore } from '../drift/store/managed-accounts-client.ts';
+import type { KeyEffect } from '../effect/effect.ts';
+import type { EffectStore } from '../effect/effect-store-client.ts';
+import type { FleetAccount, FleetIndex } from '../fleet/fleet-index.ts';
+import type { UseRow, UseRows } from '../fleet/use-row.ts';
+import type { Keys } from '../keys/key-client.ts';
+import type { KeyVersion } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Settings } from '../settings/settings.ts';
+
+/** Partitions of the index, keys and records that are read at the same time. */
+const CONCURRENCY = 8;
+
+export interface FleetPorts {
+  readonly settings: Settings;
+  readonly inSight: InSight;
+  readonly fleet: Pick<FleetIndex, 'listings' | 'accounts'>;
+  readonly useRows: Pick<UseRows, 'of'>;
+  readonly keys: Pick<Keys, 'listVersions'>;
+  readonly effects: Pick<EffectStore, 'read'>;
+  readonly driftStorage: Pick<ReportStore, 'newest' | 'details'> & Pick<AccountMemoryStore, 'managedAccounts'>;
+  readonly now: () => Date;
+}
+
+/** A managed key that something uses. */
+export interface KeyReading {
+  readonly key: ManagedKey;
+  /** Undefined: they cannot be read now. */
+  readonly versions: readonly KeyVersion[] | undefined;
+  readonly effect: KeyEffect | undefined;
+}
+
+/** When the drift check saw an account last, and with which key; by its name. */
+export type LastSeen = ReadonlyMap<string, { readonly key: string; readonly on: Date }>;
+
+/** Everything that tells how the fleet stands. */
+export interface FleetReading {
+  readonly readOn: Date;
+  readonly listings: ReadonlyMap<string, Date>;
+  /** Subscriptions in sight that were never listed: their accounts are missing. */
+  readonly unlisted: number;
+  readonly accounts: readonly FleetAccount[];
+  readonly uses: readonly UseRow[];
+  /** By identifier in lower case. */
+  readonly keys: ReadonlyMap<string, KeyReading>;
+  readonly report: DriftReport | undefined;
+  readonly findings: DriftDetails['findings'];
+  readonly untoldAccess?: DriftDetails['untoldAccess'];
+  readonly lastSeen: LastSeen;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads how the fleet stands: the index, the newest drift report, and each key's versions and effect. Without the index
+ * there is nothing to tell; what else cannot be read is a warning.
+ *
+ * @throws what the index answers
+ */
+export async function readFleet(ports: FleetPorts): Promise<FleetReading> {
+  const { settings, fleet, useRows, now } = ports;
+  const warnings: string[] = [];
+  const warn = <T>(what: string, otherwise: T, reading: Promise<T>): Promise<T> =>
+    reading.catch((error: unknown) => {
+      warnings.push(`${what} cannot be read: ${describe(describeFailure(error))}`);
+      return otherwise;
+    });
+  const readOn = now();
+  const checked = readCheck(ports, warn);
+  // What fails first is told by what is awaited below.
+  checked.catch(() => {});
+  const listings = await fleet.listings();
+  const subscriptions = new Set([...listings.keys(), ...(settings.subscriptions ?? [])]);
+  const accounts = (
+    await pMap(subscriptions, (id) => collect(fleet.accounts(id)), { concurrency: CONCURRENCY })
+  ).flat();
+  const ids = new Map(
+    accounts
+      .flatMap(({ key, scopeUses }) => [...(key ? [key] : []), ...scopeUses.map((use) => use.key)])
+      .map((key) => [key.toLowerCase(), key]),
+  );
+  const uses = (await pMap(ids.values(), (key) => collect(useRows.of(key)), { concurrency: CONCURRENCY })).flat();
+  const managed = [...ids.values()].flatMap((id) => settings.vaults.key(id) ?? []);
+  const keys = await pMap(managed, (key) => readKey(key, ports, warn), { concurrency: CONCURRENCY });
+  const [check, unlisted] = await Promise.all([checked, ports.inSight().then((ids) => countUnlisted(ids, listings))]);
+  return {
+    readOn,
+    listings,
+    unlisted,
+    accounts,
+    uses,
+    keys: new Map(keys.map((reading) => [reading.key.id.toLowerCase(), reading])),
+    ...check,
+    warnings: [...warnings, ...(warnings.length === 0 ? listingWarnings(listings, unlisted, check.report) : [])],
+  };
+}
+
+/** Says that accounts are missing: without it, the few that are known would pass for the whole fleet. */
+function listingWarnings(
+  listings: ReadonlyMap<string, Date>,
+  unlisted: number,
+  report: DriftReport | undefined,
+): string[] {
+  if (!report)
+    return unlisted === 0 ? [] : [`Not known yet: ${accountsNotListed(unlisted)}. They may be missing here.`];
+  return report.coverage.subscriptions
+    .filter(({ id, accounts }) => accounts > 0 && !listings.has(id.toLowerCase()))
+    .map(
+      ({ id, accounts }) =>
+        `The fleet index has not listed subscription ${id} yet, where the last check saw ${accounts.toLocaleString('en')} accounts: they may be missing here.`,
+    );
+}
+
+async function collect<T>(rows: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const row of rows) all.push(row);
+  return all;
+}
+
+type Warn = <T>(what: string, otherwise: T, reading: Promise<T>) => Promise<T>;
+
+async function readKey(key: ManagedKey, { keys, effects }: FleetPorts, warn: Warn): Promise<KeyReading> {
+  const [versions, effect] = await Promise.all([
+    warn<readonly KeyVersion[] | undefined>(`The versions of ${key.id}`, undefined, keys.listVersions(key)),
+    warn(`What the file services behind ${key.id} showed`, undefined, effects.read(key)),
+  ]);
+  return { key, versions, effect };
+}
+
+async function readCheck(
+  { driftStorage }: FleetPorts,
+  warn: Warn,
+): Promise<Pick<FleetReading, 'report' | 'findings' | 'untoldAccess' | 'lastSeen'>> {
+  const memory = warn('Which accounts the drift check saw', {}, driftStorage.managedAccounts());
+  const report = await warn('The newest drift report', undefined, driftStorage.newest());
+  const details = report && (await warn('The findings of the drift check', undefined, driftStorage.details(report)));
+  const lastSeen = new Map<string, { key: string; on: Date }>();
+  for (const [account, { key, lastSeen: on }] of formerUses(Object.values(await memory))) {
+    lastSeen.set(account, { key: key.toLowerCase(), on });
+  }
+  // Without its findings a check tells nothing.
+  return details
+    ? { report, findings: details.findings, untoldAccess: details.untoldAccess, lastSeen }
+    : { report: undefined, findings: [], lastSeen: new Map() };
+}

@@ -1,0 +1,166 @@
+import type { ApprovalRequest } from '../approvals/approval.ts';
+import type { ApprovalStore } from '../approvals/approval-store-client.ts';
+import type { KnownApprovals } from '../approvals/known-approvals.ts';
+import { KeptPart, type PartTaken } from '../azure/kept-part.ts';
+import { newestReport } from '../drift/http/drift-api.ts';
+import type { DriftReport } from '../drift/report.ts';
+import type { RotationSummary } from '../fleet/rotation-schemas.ts';
+import { orUnavailable } from '../http/or-unavailable.ts';
+import type { ManagedVaults } from '../keys/managed-vaults.ts';
+import type { Log } from '../log.ts';
+import { openPauses, type PauseOrder } from '../orders/standing-orders.ts';
+import { readSnapshot } from './fleet-api.ts';
+import type { FleetSnapshot, FleetSnapshots } from './fleet-snapshot.ts';
+import type { KeyLister, ListKeysPorts } from './key-list.ts';
+import type { KeySummary, ListedVault } from './key-schemas.ts';
+import type { FleetPorts } from './read-fleet.ts';
+import { isRotationOpen, type RotationViewPorts, readRotationPage } from './rotation.ts';
+
+/** An answer waits so long for what is not known yet. Milliseconds. */
+const WAIT_MS = 1_500;
+/** What was read is not read again within so long: of much, and of what is one small read. Milliseconds. */
+const LARGE_MS = 10_000;
+const SMALL_MS = 5_000;
+/** The fleet is kept by whoever reads it, and a report is waited for by who has just had everything checked. Milliseconds. */
+const AT_ONCE_MS = 1_000;
+/** The fleet index hears of an account that was revoked by a look at it through the queue, as a rule within this. Milliseconds. */
+const HEARD_MS = 5_000;
+/** No page of keys is begun after so long. Milliseconds. */
+const KEYS_MS = 60_000;
+
+export type NowPorts = FleetPorts &
+  ListKeysPorts &
+  RotationViewPorts & {
+    readonly settings: { readonly vaults: ManagedVaults };
+    readonly approvals: ApprovalStore;
+  };
+
+/** What is not as usual among the keys of all vaults. */
+export interface UnusualKeys {
+  /** Those that are revoked, that could not be read, or that have a rotation which is not done. */
+  readonly keys: readonly KeySummary[];
+  readonly vaults: readonly ListedVault[];
+  /** False when there was no time for all. */
+  readonly complete: boolean;
+}
+
+/** What the parts are made from: of the whole fleet, whoever asks. */
+export interface NowReadings {
+  readonly fleet: FleetSnapshot;
+  readonly keys: UnusualKeys;
+  readonly pauses: readonly PauseOrder[];
+  readonly rotations: readonly RotationSummary[];
+  readonly drift: DriftReport | undefined;
+  readonly approvals: readonly ApprovalRequest[];
+}
+
+/** Takes each of the readings. */
+export type TakeReadings = { readonly [P in keyof NowReadings]: () => Promise<PartTaken<NowReadings[P]>> };
+
+/** One for each instance: however many look, each part is read once in a while. */
+export class NowBoard {
+  readonly #snapshots: FleetSnapshots;
+  readonly #lister: KeyLister;
+  readonly #approvals: KnownApprovals;
+  /** When the index has heard of the last account that was revoked or restored here. */
+  #heardMs = Number.NEGATIVE_INFINITY;
+  readonly #parts: { readonly [P in Exclude<keyof NowReadings, 'approvals'>]: KeptPart<NowReadings[P]> } = {
+    fleet: new KeptPart(AT_ONCE_MS),
+    keys: new KeptPart(LARGE_MS),
+    pauses: new KeptPart(SMALL_MS),
+    rotations: new KeptPart(SMALL_MS),
+    drift: new KeptPart(AT_ONCE_MS),
+  };
+
+  constructor(snapshots: FleetSnapshots, lister: KeyLister, approvals: KnownApprovals) {
+    this.#approvals = approvals;
+    this.#snapshots = snapshots;
+    this.#lister = lister;
+  }
+
+  /** This instance has revoked or restored, or tried to: whoever asks now is not told that all is well by what was read before. */
+  changed(
+    { vault, account }: { readonly vault?: string; readonly account?: string },
+    ports: Pick<NowPorts, 'now' | 'settings'>,
+  ): void {
+    if (account !== undefined) {
+      this.#heardMs = ports.now().getTime() + HEARD_MS;
+      return;
+    }
+    const managed = vault === undefined ? undefined : ports.settings.vaults.byName(vault);
+    if (managed) this.#lister.forget(managed);
+    this.#parts.keys.change();
+  }
+
+  /** The readings by part. @param ports of whoever is first count for all who share a reading */
+  takers(ports: NowPorts, log: Log): TakeReadings {
+    const { fleet, keys, pauses, rotations, drift } = this.#parts;
+    const of = { snapshots: this.#snapshots };
+    const take =
+      <T>(part: KeptPart<T>, read: () => Promise<T>) =>
+      () =>
+        part.take(read, ports.now, WAIT_MS);
+    return {
+      fleet: async () => this.#asOld(await take(fleet, () => readSnapshot(of, ports))()),
+      keys: take(keys, () => readUnusualKeys(this.#lister, ports, log)),
+      pauses: take(pauses, () => readPauses(ports, log)),
+      rotations: take(rotations, () => readOpenRotations(ports, log)),
+      drift: take(drift, () => newestReport(ports)),
+      approvals: () => this.#approvals.take(ports, WAIT_MS),
+    };
+  }
+
+  /** A snapshot may have been made some time before it was taken here. */
+  #asOld(taken: PartTaken<FleetSnapshot>): PartTaken<FleetSnapshot> {
+    if (!('value' in taken)) return taken;
+    const { readOn } = taken.value;
+    return { ...taken, readOn, ...(readOn.getTime() < this.#heardMs ? { reading: true } : {}) };
+  }
+}
+
+/** @throws {@link HttpProblem} 503 */
+async function readPauses(
+  { control, now }: Pick<NowPorts, 'control' | 'now'>,
+  log: Log,
+): Promise<readonly PauseOrder[]> {
+  const state = await orUnavailable(
+    () => control.known(log),
+    (why) => `What is paused cannot be read: ${why} Without that nothing is moved.`,
+    'Repeat the call in a minute; if it stays, check the storage account of the app.',
+  );
+  return openPauses(state, now());
+}
+
+async function readUnusualKeys(lister: KeyLister, ports: NowPorts, log: Log): Promise<UnusualKeys> {
+  // It is there long before the vaults have answered.
+  void ports.control.refresh(log);
+  const endMs = performance.now() + KEYS_MS;
+  const keys: KeySummary[] = [];
+  // One that was silent at an earlier page may have had keys there.
+  const vaults = new Map<string, ListedVault>();
+  let after: string | undefined;
+  for (;;) {
+    const all = { vaults: ports.settings.vaults.all, reaches: () => true, after };
+    const { value, vaults: listed, next } = await lister.list(all, ports);
+    keys.push(...value.filter(isUnusual));
+    for (const one of listed) if (!vaults.get(one.vault)?.unread) vaults.set(one.vault, one);
+    const complete = next === undefined;
+    if (complete || performance.now() > endMs) return { keys, vaults: [...vaults.values()], complete };
+    after = next;
+  }
+}
+
+function isUnusual({ revocation, state, rotation }: KeySummary): boolean {
+  return revocation !== undefined || state === 'unknown' || (rotation !== undefined && isRotationOpen(rotation));
+}
+
+async function readOpenRotations(ports: NowPorts, log: Log): Promise<readonly RotationSummary[]> {
+  const underWay: RotationSummary[] = [];
+  let after: string | undefined;
+  do {
+    const { value, next } = await readRotationPage(after, ports, log);
+    underWay.push(...value.filter(isRotationOpen));
+    after = next;
+  } while (after !== undefined);
+  return underWay;
+}

@@ -1,0 +1,87 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { CLIENT_IDS, CMK_API_AUDIENCE } from '../../local/azure/constants.ts';
+import { addIdentity, allowStorage } from '../../local/azure/fleet.ts';
+import type { StorageAccount } from '../../local/azure/world.ts';
+import type { FleetListAnswer } from '../../src/views/fleet-schemas.ts';
+import { useApp } from '../support/app.ts';
+import { eventually } from '../support/eventually.ts';
+import { group, TestKey } from '../support/fleet.ts';
+import { Procedures, unique } from '../support/procedures.ts';
+import { runCmk } from '../support/run-cmk.ts';
+
+const app = useApp({ env: { CMK_AUTOFIX: 'none' } });
+
+/** Signed in as an owner with the app's roles. */
+async function call<T>(method: 'GET' | 'POST', path: string): Promise<T> {
+  const owner = app.azure.world.principals.get(CLIENT_IDS.owner);
+  if (!owner) throw new Error('The local tenant has no owner.');
+  for (const role of ['CmkKey.Read', 'Cmk.Operate']) if (!owner.appRoles.includes(role)) owner.appRoles.push(role);
+  const { token } = app.azure.tokens.issue(owner, CMK_API_AUDIENCE);
+  const headers = { authorization: `Bearer ${token}`, accept: 'application/json' };
+  const answer = await fetch(`${app.url}/api${path}`, { method, headers });
+  if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
+  return (await answer.json()) as T;
+}
+
+/** A check of the whole fleet; one that takes long is answered before it ends. */
+async function check(): Promise<void> {
+  const { id } = await call<{ readonly id: string }>('POST', '/drift');
+  const isNewest = async () => (await call<{ readonly id: string }>('GET', '/drift').catch(() => undefined))?.id === id;
+  await eventually('the report', isNewest, 60_000);
+}
+
+const cmk = (args: readonly string[], env: Readonly<Record<string, string>>, columns = 200) =>
+  runCmk(new Procedures(app), ['fleet', 'list', ...args], { env, columns });
+
+let key: TestKey;
+let lost: StorageAccount;
+
+beforeAll(async () => {
+  const { world } = app.azure;
+  key = new TestKey(world);
+  const identity = addIdentity(world, group(world), unique('id-'));
+  allowStorage(world, key.vault, identity.principalId);
+  lost = key.account('pinned', { identity });
+  key.account('pinned');
+  await check();
+  for (const [id, { principalId }] of world.roleAssignments) {
+    if (principalId === identity.principalId) world.roleAssignments.delete(id);
+  }
+  await check();
+});
+
+describe('cmk fleet list', () => {
+  const api = () => ({ CMK_API: `${app.url}/api`, CMK_API_AUDIENCE });
+  const storage = () => {
+    const vaults = [...app.azure.world.vaults.values()].filter(({ name }) => name === key.vault.name);
+    return { AzureWebJobsStorage: app.connectionString, CMK_VAULTS: vaults.map(({ id }) => id).join(' ') };
+  };
+
+  it.each([
+    ['the app', api],
+    ["the app's storage", storage],
+    [
+      "the app's storage, where the app does not answer",
+      () => ({ ...api(), ...storage(), CMK_API: 'http://127.0.0.1:1/api' }),
+    ],
+  ])('says what GET /fleet says, by %s', async (_, env) => {
+    const { value } = await call<FleetListAnswer>('GET', `/fleet?key=${encodeURIComponent(key.id())}`);
+    const { code, out, err } = await cmk(['--key', key.id(), '-o', 'json'], env());
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    const { rows, summary } = JSON.parse(out).result;
+    const shown = ({ name, version, health: { state: health, ...why } }: FleetListAnswer['value'][number]) => ({
+      ...{ name, version, health, ...why },
+    });
+    expect(rows).toMatchObject(value.map(shown));
+    expect(rows.find(({ account }: { account: string }) => account === lost.id)).toMatchObject({ health: 'NoAccess' });
+    expect(summary.accounts).toBe(2);
+  });
+
+  it('has the age of a state in a table that is not wide, and its time everywhere else', async () => {
+    const narrow = await cmk(['--key', key.id(), '-o', 'table'], api(), 60);
+    expect(narrow.out).toMatch(/SINCE {2,}\d+[smh]\n/);
+    const [, ...table] = narrow.out.split('\n');
+    expect(table.filter((line) => line.length > 60)).toEqual([]);
+    expect((await cmk(['--key', key.id(), '-o', 'table', '--wide'], api())).out).toMatch(/ 2\d{3}-\d\d-\d\dT/);
+  });
+});

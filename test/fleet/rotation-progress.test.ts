@@ -1,0 +1,222 @@
+import { describe, expect, it } from 'vitest';
+import type { RolloutRow } from '../../src/fleet/rollout-row.ts';
+import { RotationCost, RotationCount, secondsFor } from '../../src/fleet/rotation-progress.ts';
+import type { UseRow } from '../../src/fleet/use-row.ts';
+import type { KeyVersion } from '../../src/keys/key-versions.ts';
+import { REASONS } from '../../src/reasons.ts';
+import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
+import { day, KEY, keyVersion, REVOKER, versionName } from '../support/keys.ts';
+import { AUTOMATIC, accountId, NOW, OLD, useRow } from '../views/use-rows.ts';
+
+const VERSIONS = [keyVersion(1), keyVersion(100)];
+const TARGET = keyVersion(100).id;
+const WRITES = [
+  { calls: 10, perMs: 1_000, burst: 4 },
+  { calls: 1_200, perMs: 3_600_000, burst: 1_200 },
+];
+const PAUSE = { id: 'p1', reason: 'a change window', by: { objectId: 'o' }, since: day(190).toISOString() };
+
+interface Facts {
+  readonly rollout?: Partial<RolloutRow>;
+  readonly pause?: typeof PAUSE;
+  readonly versions?: readonly KeyVersion[];
+}
+
+function rotationOf(uses: readonly UseRow[], { rollout, pause, versions = VERSIONS }: Facts = {}) {
+  const row: RolloutRow = {
+    ...{ target: TARGET, stage: 'rest', canaries: [], proven: false, unfinished: 1, failed: 0 },
+    ...{ progressOn: day(151).toISOString(), checkedOn: NOW.toISOString() },
+    ...rollout,
+  };
+  const count = new RotationCount({
+    ...{ key: KEY, versions, rollout: rollout && row, pause, writeBudgets: WRITES, now: NOW },
+  });
+  for (const use of uses) count.add(use);
+  return count.result();
+}
+
+const countsOf = (use: UseRow) => {
+  const { moved = 0, waiting = 0, failed = 0, left = 0 } = rotationOf([use]);
+  return { moved, waiting, failed, left };
+};
+const outcome = (result: 'done' | 'retry' | 'reject', reason: 'Refused' | 'UpToDate' | 'Throttled', at = day(150)) => ({
+  outcome: { result, reason, at: at.toISOString() },
+});
+
+describe('A use in a rotation', () => {
+  it.each<[string, Partial<UseRow>, string]>([
+    ['is moved once it is on the version', {}, 'moved'],
+    ['waits while it is pending', OLD, 'waiting'],
+    ['waits while its PATCH is indeterminate', { ...OLD, state: 'indeterminate' }, 'waiting'],
+    ['failed when its last try did', { ...OLD, state: 'failed', reason: 'Refused' }, 'failed'],
+    ['is left when the plan writes nothing for the version', { ...OLD, state: 'skipped', target: TARGET }, 'left'],
+    ['waits when it was skipped for an earlier version', { ...OLD, state: 'skipped' }, 'waiting'],
+    ['of version 2 failed when it was rejected since', { ...OLD, ...outcome('reject', 'Refused') }, 'failed'],
+    ['of version 2 waits when it was rejected before', { ...OLD, ...outcome('reject', 'Refused', day(50)) }, 'waiting'],
+    ['of version 2 waits when it is tried again', { ...OLD, ...outcome('retry', 'Throttled') }, 'waiting'],
+    [
+      'of version 2 is left to Storage when it is automatic and was refreshed',
+      { ...AUTOMATIC, state: 'pending', outcome: { result: 'done', reason: 'Refreshed', at: day(150).toISOString() } },
+      'left',
+    ],
+  ])('%s', (_, change, state) => {
+    expect(countsOf(useRow(1, change))).toEqual({ moved: 0, waiting: 0, failed: 0, left: 0, [state]: 1 });
+  });
+
+  it('that failed is named with its reason, its tries and the time of the next one', () => {
+    const failed = {
+      ...OLD,
+      state: 'failed',
+      reason: 'ScopeLocked',
+      attempts: 3,
+      notBefore: day(201).toISOString(),
+    } as const;
+    expect(rotationOf([useRow(1, { ...failed, scope: 'scope1' })])).toMatchObject({
+      failures: { ScopeLocked: 1 },
+      failedUses: [
+        {
+          ...{ account: accountId(1), scope: 'scope1', reason: 'ScopeLocked', detail: REASONS.ScopeLocked },
+          ...{ lookedOn: day(150).toISOString(), attempts: 3, nextTryOn: day(201).toISOString() },
+        },
+      ],
+    });
+  });
+
+  it('that waits says what is wrong with its version, the one that was not tried for longest first', () => {
+    const tried = useRow(1, { ...OLD, ...outcome('retry', 'Throttled') });
+    const { waitingUses, oldestWaiting } = rotationOf([tried, useRow(2, OLD)]);
+    expect(waitingUses.map(({ account, reason, lookedOn }) => [account, reason, lookedOn])).toEqual([
+      [accountId(2), 'StaleKeyVersion', undefined],
+      [accountId(1), 'Throttled', day(150).toISOString()],
+    ]);
+    expect(oldestWaiting).toEqual(waitingUses[0]);
+  });
+
+  it('is counted, and the first 500 are named', () => {
+    const many = Array.from({ length: 1_100 }, (_, n) => n);
+    const { waiting, waitingUses } = rotationOf(many.map((n) => useRow(n, OLD)));
+    expect([waiting, waitingUses.length]).toEqual([1_100, 500]);
+    const failed = rotationOf(many.map((n) => useRow(n, { ...OLD, state: 'failed', reason: 'Refused' })));
+    expect([failed.failed, failed.failedUses.length]).toEqual([1_100, 500]);
+  });
+});
+
+describe('A rotation', () => {
+  it('is finished when nothing waits and nothing failed', () => {
+    expect(rotationOf([useRow(1), useRow(2, { ...OLD, state: 'skipped', target: TARGET })])).toMatchObject({
+      ...{ state: 'finished', version: versionName(100), startedOn: day(100).toISOString(), moved: 1, left: 1 },
+    });
+    expect(rotationOf([])).not.toHaveProperty('expectedEnd');
+  });
+
+  it('is stuck, or held, when the controller says so of this version', () => {
+    const stuck = { rollout: { said: 'RotationStuck' } } as const;
+    expect(rotationOf([useRow(1, OLD)])).toMatchObject({ state: 'underWay', progressOn: day(100).toISOString() });
+    expect(rotationOf([useRow(1, OLD)], stuck)).toMatchObject({ state: 'stuck', progressOn: day(151).toISOString() });
+    const before = { rollout: { said: 'RotationStuck', target: keyVersion(1).id } } as const;
+    expect(rotationOf([useRow(1, OLD)], before).state).toBe('underWay');
+    expect(rotationOf([useRow(1)], stuck).state).toBe('finished');
+  });
+
+  it('shows the stage with what it admits', () => {
+    const uses = [
+      useRow(1, { ...OLD, state: 'failed', reason: 'Refused' }),
+      useRow(2, OLD),
+      useRow(3, { ...OLD, wave: '2' }),
+    ];
+    const canary = { rollout: { stage: 'canary', canaries: [accountId(1)], said: 'CanaryFailed' } } as const;
+    const counts = { moved: 0, waiting: 0, failed: 1, left: 0 };
+    const held = rotationOf(uses, canary);
+    expect(held).toMatchObject({
+      state: 'held',
+      reason: 'CanaryFailed',
+      stage: { name: 'canary', state: 'failed', counts },
+    });
+    expect(held.detail).toContain('canary: 0 moved, 0 waiting, 1 failed.');
+    const wave = rotationOf(uses, { rollout: { stage: 'wave 2', proven: true } });
+    expect(wave).toMatchObject({
+      state: 'underWay',
+      stage: { name: 'wave 2', state: 'underWay', counts: { waiting: 1 } },
+    });
+    expect(rotationOf(uses, { rollout: {} })).not.toHaveProperty('stage');
+  });
+
+  it('is held by canaries that are moved and do not serve, and is unproven until they are asked', () => {
+    const uses = [useRow(1), useRow(2, OLD)];
+    const canary = { stage: 'canary', canaries: [accountId(1)] } as const;
+    expect(rotationOf(uses, { rollout: canary })).toMatchObject({ state: 'underWay', stage: { state: 'unproven' } });
+    const held = rotationOf(uses, { rollout: { ...canary, unwell: 'st1' } });
+    expect(held).toMatchObject({ state: 'held', detail: expect.stringContaining('These do not serve: st1.') });
+  });
+
+  it('says which right the app lacks, when that stops it', () => {
+    const denied = useRow(1, { ...OLD, state: 'failed', reason: 'IdentityAssignmentDenied' });
+    expect(rotationOf([denied]).detail).toBe(REASONS.IdentityAssignmentDenied);
+    const held = rotationOf([denied], { rollout: { stage: 'canary', canaries: [accountId(1)], said: 'CanaryFailed' } });
+    expect(held.detail?.endsWith(REASONS.IdentityAssignmentDenied)).toBe(true);
+  });
+
+  it('is paused while anything waits, or nothing is known', () => {
+    const pause = PAUSE;
+    const paused = { state: 'paused', reason: 'Paused', detail: 'a change window', pause };
+    expect(rotationOf([useRow(1, OLD)], { pause })).toMatchObject(paused);
+    expect(rotationOf([], { pause })).toMatchObject(paused);
+    expect(rotationOf([useRow(1)], { pause })).toMatchObject({ state: 'finished', pause });
+  });
+
+  it('is blocked while nothing may be moved, and says why', () => {
+    const record = { ...REVOKER, revokedOn: day(150), version: versionName(1), wasEnabled: true };
+    const revoked = keyVersion(1, { enabled: false, tags: { [REVOCATION_TAG]: formatRevocation(record) } });
+    const blocked = (versions: readonly KeyVersion[]) => rotationOf([useRow(1)], { versions });
+    expect(blocked([revoked])).toMatchObject({ state: 'blocked', reason: 'RevocationOpen', places: [] });
+    expect(blocked([keyVersion(1, { enabled: false })])).toMatchObject({ reason: 'NoUsableVersion' });
+    expect(blocked([])).toMatchObject({ reason: 'KeyNotFound' });
+  });
+
+  it('is counted by subscription and region, with the time at which each should end', () => {
+    const uses = Array.from({ length: 1_300 }, (_, n) => useRow(n, OLD));
+    const elsewhere = useRow(1, { ...OLD, location: 'northeurope', state: 'failed', reason: 'Refused' });
+    const { places, expectedEnd } = rotationOf([...uses, elsewhere]);
+    // 1,200 at once by the hour's budget, and one each three seconds from then on.
+    const end = new Date(NOW.getTime() + 300_000).toISOString();
+    expect(expectedEnd).toBe(end);
+    expect(places).toEqual([
+      expect.objectContaining({ region: 'northeurope', failed: 1, waiting: 0 }),
+      expect.objectContaining({ region: 'westeurope', waiting: 1_300, expectedEnd: end }),
+    ]);
+    expect(places[0]).not.toHaveProperty('expectedEnd');
+  });
+});
+
+describe('The cost of the next rotation', () => {
+  const costOf = (uses: readonly UseRow[], refreshAutomatic = true) => {
+    const cost = new RotationCost(VERSIONS, { refreshAutomatic }, NOW);
+    for (const use of uses) cost.add(use);
+    return cost.result([{ calls: 1_200, perMs: 3_600_000 }]);
+  };
+
+  it('is the writes of the slowest place, whatever is moved now and whatever failed before', () => {
+    const failed = { ...OLD, state: 'failed', reason: 'Refused', location: 'northeurope' } as const;
+    const uses = [
+      ...Array.from({ length: 1_500 }, (_, n) => useRow(n)),
+      ...Array.from({ length: 5 }, (_, n) => useRow(2_000 + n, failed)),
+    ];
+    const { moves, left, seconds, places } = costOf(uses);
+    expect({ moves, left, seconds }).toEqual({ moves: 1_505, left: 0, seconds: 900 });
+    expect(places.map(({ region, moves, seconds }) => [region, moves, seconds])).toEqual([
+      ['northeurope', 5, 0],
+      ['westeurope', 1_500, 900],
+    ]);
+  });
+
+  it('is nothing for automatic accounts that are left to Storage', () => {
+    expect(costOf([useRow(1, AUTOMATIC)], false)).toMatchObject({ moves: 0, left: 1, seconds: 0 });
+  });
+});
+
+it('Writes take no time where there is no budget, or they come at once', () => {
+  expect(secondsFor(1_000, [])).toBe(0);
+  expect(secondsFor(3, [{ calls: 10, perMs: 1_000, burst: 4 }])).toBe(0);
+  // Counted in windows: the first one is full at once.
+  expect(secondsFor(1_300, [{ calls: 1_200, perMs: 3_600_000 }])).toBe(300);
+});

@@ -1,0 +1,126 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { AuditEntry } from '../../src/audit/record.ts';
+import { KnownOrders } from '../../src/orders/known-orders.ts';
+import { type ControlPorts, orderPause, orderResume } from '../../src/orders/order-pause.ts';
+import { recordOverdueChanges } from '../../src/orders/record-orders.ts';
+import { isOrderedOn, withRekey } from '../../src/orders/standing-orders.ts';
+import { day, KEY, keyVersion, VAULTS } from '../support/keys.ts';
+import { MemoryOrders } from './memory-orders.ts';
+
+const OTHER = `${KEY.vault.uri}/keys/other-key`;
+const caller = { objectId: 'alice', appId: 'az', kind: 'person' } as const;
+const order = { caller, correlationId: 'call-1', reason: 'Migration' };
+
+let store: MemoryOrders;
+let audited: AuditEntry[];
+let requested: (readonly string[] | 'all')[];
+let nowMs: number;
+let ports: ControlPorts;
+
+beforeEach(() => {
+  store = new MemoryOrders();
+  [audited, requested, nowMs] = [[], [], day(199).getTime()];
+  const now = () => new Date(nowMs);
+  ports = {
+    ...{
+      orderStore: store,
+      control: new KnownOrders(store, now),
+      settings: { vaults: VAULTS },
+      now,
+      newId: () => 'o1',
+    },
+    keys: { listVersions: async () => [keyVersion(100), keyVersion(199)] },
+    requestKeys: async (keys) => {
+      requested.push(keys);
+    },
+    audit: async (entry) => {
+      audited.push(entry);
+      return { written: { file: 'f', seq: 1, hash: 'h' } };
+    },
+  };
+});
+const withoutAudit = (): ControlPorts => ({ ...ports, audit: async () => ({ failed: 'The trail is down.' }) });
+
+describe('An order to pause', () => {
+  it('is kept, and recorded under an id of its own', async () => {
+    const until = new Date(nowMs + 3_600_000);
+    const ordered = await orderPause({ ...order, key: KEY.id, ticket: 'C-1', until }, ports, () => {});
+    expect(ordered).toMatchObject({
+      audit: 'written',
+      ended: [],
+      pauses: [{ id: 'o1', key: KEY.id, by: { objectId: 'alice' } }],
+    });
+    expect(audited).toEqual([
+      {
+        ...{ id: 'fleet.control/o1', action: 'fleet.pause', reason: 'Paused', resource: KEY.id, caller },
+        correlationId: 'call-1',
+        details: {
+          ...{
+            on: new Date(nowMs).toISOString(),
+            why: 'Migration',
+            ticket: 'C-1',
+            until: until.toISOString(),
+            ended: [],
+          },
+        },
+      },
+    ]);
+    expect(store.orders.unrecorded).toEqual([]);
+  });
+
+  it('is one where the answer to its write was lost, and says which pause it replaced', async () => {
+    await orderPause({ ...order }, { ...ports, newId: () => 'before' }, () => {});
+    store.lostAnswers = 1;
+    const { pauses, ended } = await orderPause(order, ports, () => {});
+    expect([pauses, ended]).toMatchObject([[{ id: 'o1' }], [{ id: 'before' }]]);
+  });
+
+  it('holds where the audit trail is down, and the sweep records it after a minute', async () => {
+    expect(await orderPause(order, withoutAudit(), () => {})).toMatchObject({ audit: 'The trail is down.' });
+    expect(await recordOverdueChanges(ports)).toEqual([]);
+    nowMs += 60_000;
+    await expect(recordOverdueChanges(withoutAudit())).rejects.toMatchObject({ reason: 'AuditFailed' });
+    expect(await recordOverdueChanges(ports)).toEqual(['fleet.control/o1']);
+    expect(audited).toMatchObject([{ id: 'fleet.control/o1', details: { foundIn: 'cmk-control' } }]);
+    expect(await recordOverdueChanges(ports)).toEqual([]);
+  });
+});
+
+describe('An order to resume', () => {
+  it('of a key has its rollout go on and the key reconciled', async () => {
+    await orderPause({ ...order, key: KEY.id }, ports, () => {});
+    const { pauses, ended } = await orderResume({ ...order, key: KEY.id }, { ...ports, newId: () => 'o2' }, () => {});
+    expect([pauses, ended]).toMatchObject([[], [{ id: 'o1' }]]);
+    expect(isOrderedOn(store.orders, keyVersion(199).id)).toBe(true);
+    expect(isOrderedOn(store.orders, keyVersion(100).id)).toBe(false);
+    expect(requested).toEqual([[KEY.id]]);
+  });
+
+  it('of a key has the rollout of its re-key go on as well', async () => {
+    const by = { objectId: 'alice' };
+    const rekey = { id: 'r', from: KEY.id, to: OTHER, state: 'active', maxFailures: 3, reason: 'leaked', by } as const;
+    store.orders = withRekey(store.orders, { ...rekey, startedOn: day(1).toISOString() }, day(1));
+    await orderResume({ ...order, key: KEY.id }, ports, () => {});
+    expect(store.orders.goOns.map(({ key }) => key)).toEqual([KEY.id, OTHER]);
+  });
+
+  it('of all keys has all of them reconciled, and overrules nothing', async () => {
+    await orderResume(order, ports, () => {});
+    expect([requested, store.orders.goOns]).toEqual([['all'], []]);
+  });
+
+  it('says that it overrules nothing where the versions cannot be read, and that the queue is down', async () => {
+    const down = async () => {
+      throw new Error('no answer');
+    };
+    const { warnings } = await orderResume(
+      { ...order, key: KEY.id },
+      { ...ports, keys: { listVersions: down }, requestKeys: down },
+      () => {},
+    );
+    expect(warnings).toEqual([
+      `What holds the rotation was not overruled, as ${KEY.id} cannot be read: no answer`,
+      'What waits goes on by itself within two minutes, and not at once (no answer).',
+    ]);
+  });
+});

@@ -1,0 +1,150 @@
+import { describe, expect, it } from 'vitest';
+import { managedKey } from '../../src/keys/managed-vaults.ts';
+import { judgeRekey, type RekeyFacts } from '../../src/orders/rekey/rekey-check.ts';
+import { NO_ORDERS, type Rekey, withRekey } from '../../src/orders/standing-orders.ts';
+import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
+import type { VaultNetwork } from '../../src/vaults/vault-client.ts';
+import { day, KEY, keyVersion, REVOKER, VAULT, versionName } from '../support/keys.ts';
+
+const OTHER = managedKey(VAULT, 'new-key');
+const now = day(200);
+const OPEN: VaultNetwork = { publicAccess: 'enabled', allowsOthers: true, allowsTrustedServices: false };
+const FINE: RekeyFacts = {
+  from: KEY,
+  to: OTHER,
+  fromVersions: { read: [keyVersion(1)] },
+  toVersions: { read: [keyVersion(51)] },
+  vault: { read: { softDelete: true, purgeProtection: true, network: OPEN } },
+  material: { read: { type: 'RSA-HSM', size: 3072 } },
+  orders: NO_ORDERS,
+  access: [{ account: 'st1', ready: true, reason: undefined, principalId: 'p1', missing: [] }],
+  leftOut: [],
+  unread: [],
+};
+const reasons = (facts: Partial<RekeyFacts>) =>
+  judgeRekey({ ...FINE, ...facts }, now).problems.map((one) => one.reason);
+const withOrder = (change: Partial<Rekey>): Pick<RekeyFacts, 'orders'> => {
+  const about = { id: 'r1', from: 'x', to: OTHER.id, maxFailures: 3, reason: 'leaked', by: { objectId: 'o' } };
+  const rekey: Rekey = { ...about, state: 'active', startedOn: day(1).toISOString(), ...change };
+  return { orders: withRekey(NO_ORDERS, rekey, now) };
+};
+
+describe('before a re-key', () => {
+  it('nothing stands in the way of what is fit', () => {
+    expect(judgeRekey(FINE, now)).toEqual({ problems: [], warnings: [], accounts: 1, withoutRole: [] });
+    expect(reasons({ material: { read: undefined } })).toEqual([]);
+    expect(reasons({ material: { unread: 'no' } })).toEqual([]);
+    expect(judgeRekey({ ...FINE, material: { unread: 'no' } }, now).warnings).toEqual([expect.stringMatching(/: no$/)]);
+  });
+
+  it('everything that is wrong is told at once', () => {
+    const all = reasons({
+      to: KEY,
+      toVersions: { read: [keyVersion(51, { enabled: false })] },
+      vault: { read: { softDelete: false, purgeProtection: false, network: { ...OPEN, allowsOthers: false } } },
+      material: { read: { type: 'EC', size: undefined } },
+      ...withOrder({ from: KEY.id }),
+      access: [
+        { account: 'st1', ready: false, reason: 'IdentityWithoutRole', principalId: 'p1', missing: ['no role'] },
+      ],
+    });
+    expect(all).toEqual([
+      'ArgumentInvalid',
+      'NoUsableVersion',
+      'SoftDeleteOff',
+      'PurgeProtectionOff',
+      'VaultUnreachable',
+      'UnsupportedKey',
+      'RekeyConflict',
+      'IdentityWithoutRole',
+    ]);
+  });
+
+  it('a key that is revoked, gone, unreadable or has an unusable newest version is refused', () => {
+    const tag = `${REVOKER.id} ${day(150).toISOString()} ${REVOKER.revokedBy} ${versionName(1)}`;
+    const revoked = keyVersion(1, { enabled: false, tags: { [REVOCATION_TAG]: tag } });
+    expect(reasons({ fromVersions: { read: [revoked] } })).toEqual(['RevocationOpen']);
+    expect(reasons({ fromVersions: { read: [] } })).toEqual(['KeyNotFound']);
+    const newer = keyVersion(52, { enabled: false });
+    expect(reasons({ toVersions: { read: [keyVersion(51), newer] } })).toEqual(['NewestVersionUnusable']);
+    expect(reasons({ fromVersions: { unread: 'no' }, toVersions: { unread: 'no' } })).toEqual([
+      'VaultUnreadable',
+      'VaultUnreadable',
+    ]);
+    expect(reasons({ vault: { unread: 'no' } })).toEqual(['Unreadable']);
+    expect(reasons({ material: { read: { type: 'RSA', size: 1024 } } })).toEqual(['UnsupportedKey']);
+  });
+
+  it.each<[string, Partial<VaultNetwork>, string[], number]>([
+    ['lets in everybody', {}, [], 0],
+    ['denies others, trusted services apart', { allowsOthers: false, allowsTrustedServices: true }, [], 0],
+    ['is off, trusted services apart', { publicAccess: 'disabled', allowsTrustedServices: true }, [], 0],
+    ['denies others', { allowsOthers: false }, ['VaultUnreachable'], 0],
+    ['is off', { publicAccess: 'disabled' }, ['VaultUnreachable'], 0],
+    ['is guarded by a perimeter', { publicAccess: 'byPerimeter' }, [], 1],
+  ])('a vault whose network %s', (_, network, problems, warnings) => {
+    const read = { softDelete: true, purgeProtection: true, network: { ...OPEN, ...network } };
+    const check = judgeRekey({ ...FINE, vault: { read } }, now);
+    expect(check.problems.map((one) => one.reason)).toEqual(problems);
+    expect(check.warnings.length).toBe(warnings);
+  });
+
+  it('a Managed HSM comes with the commands that it has, and one that is not seen is told in words', () => {
+    const read = { softDelete: true, purgeProtection: false, network: { ...OPEN, publicAccess: 'disabled' as const } };
+    const fixes = (resourceGroup: string) => {
+      const to = managedKey({ ...VAULT, kind: 'managedHsm', resourceGroup }, 'new-key');
+      return judgeRekey({ ...FINE, to, vault: { read } }, now).problems.map(({ fix }) => fix);
+    };
+    expect(fixes('rg-keys')).toEqual([
+      expect.stringMatching(/^az keyvault update-hsm --enable-purge-protection true --hsm-name /),
+      expect.stringMatching(/^az keyvault update-hsm --bypass AzureServices --hsm-name /),
+    ]);
+    expect(fixes('')).toEqual(['Switch it on.', 'Let trusted services by.']);
+  });
+
+  it('what lacks its role comes with the command that gives it, on the vault of the new key', () => {
+    const lacking = { ready: false, reason: 'IdentityWithoutRole', principalId: 'p-1', missing: ['No role.'] } as const;
+    const accounts = (by: 'rbac' | 'accessPolicies') =>
+      ['st1', 'st2', 'st3'].map((account) => ({ account, by, ...lacking }));
+    const fixes = (by: 'rbac' | 'accessPolicies') => judgeRekey({ ...FINE, access: accounts(by) }, now).problems;
+    expect(fixes('rbac')).toEqual([
+      {
+        reason: 'IdentityWithoutRole',
+        detail: 'st1 and 2 more accounts: No role.',
+        fix: `az role assignment create --assignee-object-id p-1 --assignee-principal-type ServicePrincipal --role 'Key Vault Crypto Service Encryption User' --scope ${VAULT.id}`,
+      },
+    ]);
+    expect(fixes('accessPolicies')[0]?.fix).toMatch(/^az keyvault set-policy .* --object-id p-1 --name kv-files /);
+  });
+
+  it('an order that shares a key stands in the way while it stands', () => {
+    expect(reasons(withOrder({ state: 'active' }))).toEqual(['RekeyConflict']);
+    expect(reasons(withOrder({ state: 'done' }))).toEqual([]);
+    expect(reasons(withOrder({ state: 'active', to: 'y' }))).toEqual([]);
+  });
+
+  it('an identity that lacks its role is named once, and one that cannot be told is a warning', () => {
+    const lacking = { ready: false, reason: 'IdentityWithoutRole', principalId: 'p1', missing: ['no role'] } as const;
+    const { withoutRole, problems, warnings } = judgeRekey(
+      {
+        ...FINE,
+        access: [
+          { account: 'st1', ...lacking },
+          { account: 'st2', ...lacking },
+          { account: 'st3', ready: false, reason: undefined, principalId: undefined, missing: ['none'] },
+          { account: 'st4', ready: false, reason: 'IdentityDeleted', principalId: 'p2', missing: ['gone'] },
+          { account: 'st5', ready: 'unknown', reason: undefined, principalId: undefined, missing: ['another tenant'] },
+        ],
+        unread: ['A subscription cannot be listed.'],
+      },
+      now,
+    );
+    expect(withoutRole).toEqual(['p1']);
+    expect(problems.map((one) => one.reason)).toEqual([
+      'IdentityWithoutRole',
+      'IdentityWithoutRole',
+      'IdentityDeleted',
+    ]);
+    expect(warnings).toEqual(['A subscription cannot be listed.', expect.stringContaining('st5')]);
+  });
+});

@@ -1,0 +1,54 @@
+import { BlobServiceClient } from '@azure/storage-blob';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { NO_ORDERS, withPause } from '../../src/orders/standing-orders.ts';
+import { CONTROL_CONTAINER, createOrdersStore } from '../../src/orders/standing-orders-client.ts';
+import { useAzurite } from '../support/azurite.ts';
+import { day } from '../support/keys.ts';
+
+const azurite = useAzurite();
+const container = () =>
+  BlobServiceClient.fromConnectionString(azurite.connectionString).getContainerClient(CONTROL_CONTAINER);
+const store = () =>
+  createOrdersStore({ storage: { connectionString: azurite.connectionString } }, () => {
+    throw new Error('A connection string needs no credential.');
+  });
+const pause = (id: string, key?: string) => ({
+  ...{ id, reason: 'a change', by: { objectId: 'o' }, since: day(1).toISOString() },
+  ...(key ? { key } : {}),
+});
+
+describe('The document of standing orders', () => {
+  beforeEach(async () => {
+    await container().deleteIfExists();
+  });
+
+  it('has no orders while it was never written', async () => {
+    expect(await store().read()).toEqual(NO_ORDERS);
+  });
+
+  it('keeps the changes of all writers at the same time', async () => {
+    const keys = ['one', 'two', 'three', 'four'].map((name) => `https://kv.vault.azure.net/keys/${name}`);
+    await Promise.all(keys.map((key, n) => store().change((orders) => withPause(orders, pause(`p${n}`, key), day(1)))));
+    expect((await store().read()).pauses.map(({ id }) => id).sort()).toEqual(['p0', 'p1', 'p2', 'p3']);
+  });
+
+  it('is not written where a change leaves it as it is', async () => {
+    await store().change((orders) => orders);
+    expect(await container().exists()).toBe(false);
+  });
+
+  it('has the pauses of version 2 until it is first written', async () => {
+    await container().create();
+    const old = JSON.stringify({ pauses: [pause('old')], goOns: [], unrecorded: [] });
+    await container().getBlockBlobClient('rollout.json').upload(old, old.length);
+    expect((await store().read()).pauses).toEqual([pause('old')]);
+    await store().change((orders) => ({ ...orders, pauses: [] }));
+    expect((await store().read()).pauses).toEqual([]);
+  });
+
+  it.each(['', '{"pauses": 1}'])('is unreadable, and not empty, when it is damaged: %j', async (text) => {
+    await container().create();
+    await container().getBlockBlobClient('orders.json').upload(text, text.length);
+    await expect(store().read()).rejects.toMatchObject({ reason: 'PauseUnreadable' });
+  });
+});

@@ -1,0 +1,123 @@
+import { describe, expect, it } from 'vitest';
+import {
+  conflictsOf,
+  findPause,
+  findRekey,
+  isOrderedOn,
+  lastReleased,
+  NO_ORDERS,
+  openPauses,
+  type PauseOrder,
+  type Rekey,
+  type StandingOrders,
+  withPause,
+  withRekey,
+  withResume,
+} from '../../src/orders/standing-orders.ts';
+import { day, KEY } from '../support/keys.ts';
+
+const [OTHER, THIRD] = [`${KEY.vault.uri}/keys/other-key`, `${KEY.vault.uri}/keys/third-key`];
+const by = { objectId: 'o' };
+const pause = (change: Partial<PauseOrder> = {}): PauseOrder => ({
+  ...{ id: 'p', reason: 'a change window', by, since: day(1).toISOString() },
+  ...change,
+});
+const withPauses = (...pauses: PauseOrder[]): StandingOrders =>
+  pauses.reduce((orders, one) => withPause(orders, one, day(1)), NO_ORDERS);
+const rekey = (change: Partial<Rekey> = {}): Rekey => ({
+  ...{ id: 'r1', from: KEY.id, to: OTHER, state: 'active', maxFailures: 3, reason: 'leaked', by },
+  startedOn: day(1).toISOString(),
+  ...change,
+});
+
+describe('A pause', () => {
+  it('of all keys holds up each key, and one of a key that one alone, in any letter case', () => {
+    expect(findPause(withPauses(pause()), KEY.id, day(2))).toMatchObject({ id: 'p' });
+    const one = withPauses(pause({ key: KEY.id }));
+    expect(findPause(one, KEY.id.toUpperCase(), day(2))).toMatchObject({ id: 'p' });
+    expect(findPause(one, OTHER, day(2))).toBeUndefined();
+  });
+
+  it('of all keys comes before that of the key', () => {
+    const both = withPauses(pause({ id: 'one', key: KEY.id }), pause({ id: 'all' }));
+    expect(findPause(both, KEY.id, day(2))).toMatchObject({ id: 'all' });
+  });
+
+  it('ends by itself, and that it has ended stays known', () => {
+    const orders = withPauses(pause({ until: day(3).toISOString() }));
+    expect(openPauses(orders, day(2))).toHaveLength(1);
+    expect(openPauses(orders, day(3))).toEqual([]);
+    expect(lastReleased(orders, KEY.id, day(2))).toBeUndefined();
+    expect(lastReleased(orders, KEY.id, day(4))).toEqual(day(3));
+    expect(lastReleased(withPause(orders, pause({ key: OTHER }), day(5)), KEY.id, day(5))).toEqual(day(3));
+  });
+
+  it('takes the place of the one of the same reach', () => {
+    const orders = withPauses(pause(), pause({ id: 'key', key: KEY.id }), pause({ id: 'later' }));
+    expect(orders.pauses.map(({ id }) => id)).toEqual(['key', 'later']);
+  });
+});
+
+describe('A resume', () => {
+  const goOn = { id: 'g', key: KEY.id, reason: 'checked', by, at: day(2).toISOString(), target: `${KEY.id}/1` };
+
+  it('ends the pause of its own reach alone', () => {
+    const orders = withPauses(pause(), pause({ id: 'key', key: KEY.id }));
+    expect(withResume(orders, undefined, [], day(2)).pauses).toMatchObject([{ id: 'key' }]);
+    expect(withResume(orders, KEY.id, [], day(2)).pauses).toMatchObject([{ id: 'p' }]);
+  });
+
+  it('of a key lets the rollout onto one version go on, for 90 days', () => {
+    const orders = withResume(NO_ORDERS, KEY.id, [goOn], day(2));
+    expect(isOrderedOn(orders, `${KEY.id}/1`)).toBe(true);
+    expect(isOrderedOn(orders, `${KEY.id}/2`)).toBe(false);
+    expect(withPause(orders, pause(), day(93)).goOns).toEqual([]);
+  });
+});
+
+describe('A re-key', () => {
+  it.each(['active', 'verifying'] as const)('that is %s moves the uses of its source key', (state) => {
+    const orders = withRekey(NO_ORDERS, rekey({ state }), day(1));
+    expect(findRekey(orders, KEY.id)).toMatchObject({ id: 'r1' });
+    expect(findRekey(orders, OTHER)).toBeUndefined();
+  });
+
+  it.each(['paused', 'stopped'] as const)('that is %s moves nothing, and keeps its keys', (state) => {
+    const orders = withRekey(NO_ORDERS, rekey({ state }), day(1));
+    expect(findRekey(orders, KEY.id)).toBeUndefined();
+    expect(conflictsOf(orders, { from: THIRD, to: KEY.id })).toHaveLength(1);
+  });
+
+  it.each(['done', 'ended'] as const)('that is %s conflicts with no other', (state) => {
+    expect(conflictsOf(withRekey(NO_ORDERS, rekey({ state }), day(1)), { from: OTHER, to: THIRD })).toEqual([]);
+  });
+
+  it('takes the place of the one of its id', () => {
+    const orders = withRekey(NO_ORDERS, rekey(), day(1));
+    expect(withRekey(orders, rekey({ state: 'ended' }), day(2)).rekeys).toEqual([rekey({ state: 'ended' })]);
+  });
+});
+
+describe('The document', () => {
+  const many = (state: Rekey['state']): StandingOrders => ({
+    ...NO_ORDERS,
+    rekeys: Array.from({ length: 200 }, (_, n) => rekey({ id: `r${n}`, state })),
+  });
+
+  it('drops the oldest re-key that is over where it has 200 entries', () => {
+    const { rekeys } = withRekey(many('done'), rekey({ id: 'new' }), day(2));
+    expect(rekeys).toHaveLength(200);
+    expect([rekeys[0]?.id, rekeys.at(-1)?.id]).toEqual(['r1', 'new']);
+  });
+
+  it('keeps a re-key that another one rolls back', () => {
+    const { rekeys } = withRekey(many('ended'), rekey({ id: 'back', only: 'r0' }), day(2));
+    expect([rekeys[0]?.id, rekeys[1]?.id]).toEqual(['r0', 'r2']);
+  });
+
+  it('takes no more than 200 entries that are needed', () => {
+    expect(() => withPause(many('paused'), pause(), day(2))).toThrow(
+      expect.objectContaining({ reason: 'TooManyOrders' }),
+    );
+  });
+});

@@ -1,0 +1,46 @@
+import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import type { StorageAccount } from '../../local/azure/world.ts';
+import { createAppStorage } from '../../local/run/app-storage-client.ts';
+import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
+import type { FleetChange } from '../../src/fleet/fleet-index.ts';
+import { createFleetTable } from '../../src/fleet/fleet-table-client.ts';
+import { accountKeyUse } from '../../src/fleet/key-use.ts';
+import { formatKeyIdentifier } from '../../src/keys/key-identifier.ts';
+import { readStorageSettings } from '../../src/settings/settings.ts';
+import type { Procedures, Site } from './procedures.ts';
+
+/**
+ * Writes what a list of these accounts leaves in the fleet index of an app whose only vault is that of the site.
+ *
+ * @returns the environment of a command line that knows that app's storage
+ */
+export async function indexed(
+  connectionString: string,
+  procedures: Procedures,
+  { vault }: Site,
+  accounts: readonly StorageAccount[],
+): Promise<{ readonly AzureWebJobsStorage: string; readonly CMK_VAULTS: string }> {
+  await createAppStorage(connectionString);
+  const environment = { AzureWebJobsStorage: connectionString, CMK_VAULTS: vault.id };
+  const none = () => {
+    throw new Error('A connection string needs no sign-in.');
+  };
+  const index = createFleetIndex(createFleetTable(readStorageSettings(environment), none));
+  const changes: FleetChange[] = [];
+  const now = new Date().toISOString();
+  for await (const { id, name, location, tags, encryption } of procedures.azure().accounts.list(SUBSCRIPTION_ID)) {
+    if (!accounts.some((account) => account.name === name)) continue;
+    const use = accountKeyUse(encryption);
+    const key = use && { key: formatKeyIdentifier(use) };
+    const account = { account: id, location, tags, scopeUses: [], own: '', scoped: '', writtenOn: now, ...key };
+    changes.push({ put: 'account', account });
+    if (!use || !key) continue;
+    const { pinned, current } = use;
+    const versions = { ...(pinned ? { pinned } : {}), ...(current ? { current } : {}) };
+    const mode = pinned ? 'pinned' : 'automatic';
+    changes.push({ put: 'use', use: { ...key, account: id, location, mode, ...versions, readOn: now } });
+  }
+  await index.write(changes);
+  await index.listed(SUBSCRIPTION_ID, new Date());
+  return environment;
+}

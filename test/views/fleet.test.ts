@@ -1,0 +1,78 @@
+import { expect, it } from 'vitest';
+import { findingId } from '../../src/drift/checks/evaluate.ts';
+import type { Finding } from '../../src/drift/report.ts';
+import type { UseRow } from '../../src/fleet/use-row.ts';
+import type { KeyVersion } from '../../src/keys/key-versions.ts';
+import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
+import { readSettings } from '../../src/settings/settings.ts';
+import { judgeFleet } from '../../src/views/fleet.ts';
+import type { FleetReading } from '../../src/views/read-fleet.ts';
+import { account } from '../drift/checks/subjects.ts';
+import { finding, report } from '../drift/reports.ts';
+import { day, KEY, keyVersion, VAULT_ID, versionName } from '../support/keys.ts';
+
+const NOW = day(30);
+const { id, location, subscriptionId } = account();
+const IDENTITY = `/subscriptions/${subscriptionId}/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-1`;
+const settings = readSettings({ CMK_VAULTS: VAULT_ID, AzureWebJobsStorage: 'UseDevelopmentStorage=true' });
+const USE: UseRow = {
+  ...{ key: KEY.id, account: id, location, mode: 'automatic', identity: IDENTITY },
+  ...{ current: versionName(2), readOn: NOW.toISOString() },
+  ...{ state: 'done', at: NOW.toISOString(), attempts: 0 },
+};
+
+/** How an account stands that the last check has looked at. */
+async function health(change: { use?: UseRow | undefined; versions?: KeyVersion[]; findings?: Finding[] } = {}) {
+  const { versions = [keyVersion(1), keyVersion(2)], findings = [] } = change;
+  const whole = report({ startedOn: NOW.toISOString() });
+  const covered = { id: subscriptionId, accounts: 1, scopesLookedAt: 1, complete: true, resumed: false };
+  const reading: FleetReading = {
+    readOn: NOW,
+    unlisted: 0,
+    listings: new Map([[subscriptionId, NOW]]),
+    accounts: [
+      { account: id, location, key: KEY.id, own: '', writtenOn: NOW.toISOString(), scopeUses: [], scoped: '' },
+    ],
+    uses: 'use' in change ? (change.use ? [change.use] : []) : [USE],
+    keys: new Map([[KEY.id.toLowerCase(), { key: KEY, versions, effect: undefined }]]),
+    report: { ...whole, coverage: { ...whole.coverage, subscriptions: [covered] } },
+    findings,
+    lastSeen: new Map([[account().name.toLowerCase(), { key: KEY.id.toLowerCase(), on: NOW }]]),
+    warnings: [],
+  };
+  const [judged] = await judgeFleet(reading, settings);
+  return judged?.health;
+}
+const revoked = (n: number) =>
+  keyVersion(n, {
+    enabled: false,
+    tags: { [REVOCATION_TAG]: `rev-1 ${day(20).toISOString()} 33333333-3333-3333-3333-333333333333 ${versionName(n)}` },
+  });
+const unread = (resource: string, what: string) =>
+  finding({ id: findingId('Unreadable', resource, what), reason: 'Unreadable', resource });
+
+it('serves where nothing speaks against it', async () => {
+  expect(await health()).toEqual({ state: 'Serving' });
+});
+
+it('is blocked where the key was made anew under its name, and has no such version any more', async () => {
+  const lost = { ...USE, current: versionName(9) };
+  expect(await health({ use: lost })).toMatchObject({ state: 'Blocked', cause: { reason: 'KeyDeleted' } });
+});
+
+it('does not serve by what is not known: its use is not in the index', async () => {
+  expect(await health({ use: undefined })).toMatchObject({ state: 'Unknown', cause: { reason: 'NotChecked' } });
+  expect(await health({ use: undefined, versions: [revoked(1), revoked(2)] })).toMatchObject({ state: 'Revoked' });
+});
+
+it.each([
+  [IDENTITY, 'the identity'],
+  [`/subscriptions/${subscriptionId}`, 'the user-assigned identities of the subscription'],
+])('is not known where its identity may be gone: of %s could not be read %s', async (resource, what) => {
+  expect(await health({ findings: [unread(resource, what)] })).toMatchObject({
+    state: 'Unknown',
+    cause: { reason: 'Unreadable' },
+  });
+  const another = { ...USE, identity: undefined };
+  expect(await health({ use: another, findings: [unread(resource, what)] })).toEqual({ state: 'Serving' });
+});

@@ -1,0 +1,115 @@
+import { describe, expect, it } from 'vitest';
+import { judgeNow } from '../../src/views/judge-now.ts';
+import type { NowParts } from '../../src/views/now-schemas.ts';
+
+const AT = '2026-11-27T00:00:00.000Z';
+const STATES = { Revoked: 0, Blocked: 0, NoAccess: 0, NotManaged: 0, Stale: 0, Unknown: 0, Serving: 13 };
+const FLEET = {
+  text: '13 accounts: 13 serving',
+  listed: true,
+  accounts: 13,
+  states: STATES,
+  revocations: [],
+  moreRevocations: 0,
+  warnings: [] as string[],
+};
+const KEYS = {
+  revoked: [],
+  moreRevoked: 0,
+  notBegun: [],
+  moreNotBegun: 0,
+  vaultsUnread: 0,
+  keysUnread: 0,
+  complete: true,
+};
+const COUNTS = { error: 0, warning: 0, advice: 2, exempt: 0, new: 0, gone: 0, unseen: 0 };
+const REPORT = { id: 'a', startedOn: AT, complete: true, counts: COUNTS, causes: [], moreCauses: 0, exempt: 0 };
+const WELL: NowParts = {
+  fleet: { readOn: AT, value: FLEET },
+  keys: { readOn: AT, value: KEYS },
+  pauses: { readOn: AT, value: [] },
+  rotations: { readOn: AT, value: { underWay: [], moreUnderWay: 0 } },
+  drift: { readOn: AT, value: { report: REPORT } },
+  approvals: { readOn: AT, value: { waiting: [], moreWaiting: 0 } },
+};
+const problem = (status: number) => ({
+  problem: { type: '', title: '', status, detail: '', reason: 'ServiceUnavailable', nextStep: '' },
+});
+const judged = (changes: Partial<NowParts>) => judgeNow({ ...WELL, ...changes });
+const fleet = (changes: Partial<typeof FLEET>) => ({ fleet: { readOn: AT, value: { ...FLEET, ...changes } } });
+const keys = (changes: object) => ({ keys: { readOn: AT, value: { ...KEYS, ...changes } } });
+const drift = (report: object | undefined) => ({
+  drift: { readOn: AT, value: report ? { report: { ...REPORT, ...report } } : {} },
+});
+const rotations = (...states: ('stuck' | 'held' | 'unknown' | 'underWay')[]) => ({
+  rotations: {
+    readOn: AT,
+    value: { underWay: states.map((state, index) => ({ key: `${index}`, state })), moreUnderWay: 0 },
+  },
+});
+
+describe('the one line', () => {
+  it('says that all is well when all of it was read, and nothing is wrong', () => {
+    expect(judged({})).toEqual({ tone: 'good', line: 'All is well.' });
+    expect(judged(rotations('underWay'))).toEqual({ tone: 'good', line: 'All is well.' });
+  });
+
+  it.each([
+    [
+      'accounts below their key, those that are not listed too',
+      fleet({ moreRevocations: 3 }),
+      '3 accounts or scopes are revoked by themselves',
+    ],
+    ['keys', keys({ moreRevoked: 1 }), '1 key is revoked'],
+    ['accounts of keys that are not listed', fleet({ states: { ...STATES, Revoked: 2 } }), '2 accounts are revoked'],
+    ['accounts that are blocked', fleet({ states: { ...STATES, Blocked: 1_200 } }), '1,200 accounts are blocked'],
+    ['accounts without access', fleet({ states: { ...STATES, NoAccess: 1 } }), '1 account has no access to the key'],
+    ['rotations that stand still', rotations('stuck', 'held'), '2 rotations are stuck'],
+    ['rotations that have not begun', keys({ notBegun: [{ key: 'a', state: 'held' }] }), '1 rotation is stuck'],
+    ['errors of the check', drift({ counts: { ...COUNTS, error: 1 } }), '1 error in the last drift check'],
+  ] as const)('counts what is wrong: %s', (_, changes, text) => {
+    expect(judged(changes as Partial<NowParts>)).toEqual({ tone: 'bad', line: `Not well: ${text}.` });
+  });
+
+  it.each([
+    ['accounts behind', fleet({ states: { ...STATES, Stale: 2 } }), '2 accounts are behind'],
+    ['accounts that are not listed yet', fleet({ listed: false, warnings: ['…'] }), 'not every account is known yet'],
+    ['accounts that the index may not have yet', fleet({ warnings: ['…'] }), 'part of the fleet could not be read'],
+    ['vaults that could not be listed', keys({ vaultsUnread: 1 }), '1 vault could not be listed'],
+    ['keys that could not be read', keys({ keysUnread: 2 }), '2 keys could not be read'],
+    ['keys that there was no time for', keys({ complete: false }), 'there was no time to read every key'],
+    ['rotations that could not be read', rotations('unknown'), '1 rotation could not be read'],
+    ['a check that is not complete', drift({ complete: false }), 'the last drift check could not read everything'],
+    ['a check that runs no more', drift({ old: true }), 'the last drift check was more than two days ago'],
+    ['a part that could not be read', { rotations: problem(503) }, 'the rotations could not be read'],
+  ] as const)('counts what may be wrong: %s', (_, changes, text) => {
+    expect(judged(changes as Partial<NowParts>)).toEqual({ tone: 'warn', line: `Worth a look: ${text}.` });
+  });
+
+  it('never says that all is well of what has not been read, or was never checked', () => {
+    const reading = { reading: true } as const;
+    expect(judged({ keys: reading })).toEqual({ tone: 'none', line: 'Not everything has been read yet.' });
+    expect(judged({ keys: reading, ...fleet({ moreRevocations: 1 }) }).line).toBe(
+      'Not well: 1 account or scope is revoked by itself. Not everything has been read yet.',
+    );
+    expect(judged(drift(undefined))).toMatchObject({
+      tone: 'none',
+      line: expect.stringMatching(/^No drift check has run yet/),
+    });
+  });
+
+  it('says it of what the caller may see alone', () => {
+    const refused = problem(403);
+    expect(judged({ drift: refused, rotations: refused })).toEqual({
+      tone: 'good',
+      line: 'All is well, as far as you may see.',
+    });
+    expect(judged({ drift: refused, ...keys({ moreRevoked: 1 }) })).toMatchObject({ tone: 'bad' });
+  });
+
+  it('says beside what is wrong what could not be read', () => {
+    expect(judged({ drift: problem(503), ...keys({ moreRevoked: 1, vaultsUnread: 1 }) }).line).toBe(
+      'Not well: 1 key is revoked. Not all is known: 1 vault could not be listed, the last drift check could not be read.',
+    );
+  });
+});

@@ -1,0 +1,132 @@
+import { describe, expect, it } from 'vitest';
+import type { UseRow } from '../../src/fleet/use-row.ts';
+import type { KeyVersion } from '../../src/keys/key-versions.ts';
+import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
+import { versionsOf } from '../../src/views/key.ts';
+import { type KeyUsersPorts, readKeyUsers } from '../../src/views/key-users.ts';
+import { day, KEY, keyVersion, REVOKER, SUBSCRIPTION, versionName } from '../support/keys.ts';
+import { AUTOMATIC, accountId, NOW, OLD, useRow, viewPorts } from './use-rows.ts';
+
+const VERSIONS = [keyVersion(1), keyVersion(100)];
+
+function ports(
+  uses: readonly UseRow[],
+  refreshAutomatic = true,
+  subscriptions: readonly string[] | undefined = undefined,
+  listed: readonly string[] = [SUBSCRIPTION],
+): KeyUsersPorts {
+  return {
+    ...viewPorts(uses),
+    settings: { refreshAutomatic, scopeDiscovery: 'all' },
+    inSight: async () => subscriptions,
+    fleet: { async *unasked() {}, listings: async () => new Map(listed.map((id) => [id, NOW])) },
+  };
+}
+
+const read = (
+  uses: readonly UseRow[],
+  versions: readonly KeyVersion[] = VERSIONS,
+  signal = new AbortController().signal,
+) => readKeyUsers(KEY, versions, ports(uses), signal);
+
+describe('who uses a key', () => {
+  it('is counted by version, the one with the most users first', async () => {
+    const uses = [
+      useRow(1),
+      useRow(2, { ...OLD, readOn: day(190).toISOString() }),
+      useRow(3, OLD),
+      useRow(4, { ...OLD, scope: 'scope1' }),
+      // Storage does not say which version an automatic one uses.
+      { ...useRow(5, AUTOMATIC), current: undefined, state: 'pending' } as unknown as UseRow,
+    ];
+    const { users, rotation } = await read(uses);
+    expect(users).toEqual({
+      accounts: 4,
+      scopes: 1,
+      versions: [
+        { version: versionName(1), accounts: 2, scopes: 1 },
+        { version: versionName(100), accounts: 1, scopes: 0 },
+        { accounts: 1, scopes: 0 },
+      ],
+      lagging: 4,
+      moved: 1,
+      waiting: 4,
+      failed: 0,
+      left: 0,
+      complete: true,
+      oldest: day(190).toISOString(),
+      newest: NOW.toISOString(),
+    });
+    expect(rotation).toMatchObject({ state: 'underWay', startedOn: day(100).toISOString() });
+  });
+
+  it('is counted while the key is revoked, and nobody is behind then', async () => {
+    const record = { ...REVOKER, revokedOn: day(150), version: versionName(100), wasEnabled: true };
+    const revoked = [
+      keyVersion(1),
+      keyVersion(100, { enabled: false, tags: { [REVOCATION_TAG]: formatRevocation(record) } }),
+    ];
+    const { users, rotation, cost } = await read([useRow(1, OLD)], revoked);
+    expect(users).toMatchObject({ accounts: 1, complete: true });
+    expect(users).not.toHaveProperty('lagging');
+    expect(rotation).toEqual({ state: 'blocked', reason: 'RevocationOpen' });
+    expect(cost).toBeUndefined();
+    expect(versionsOf(revoked, users, NOW)[0]).toMatchObject({
+      activeFrom: day(100).toISOString(),
+      enabled: false,
+      revokedOn: day(150).toISOString(),
+      revokedBy: REVOKER.revokedBy,
+      users: { accounts: 0, scopes: 0 },
+    });
+  });
+
+  it('is told as far as it was counted when time is up, and nothing that would be wrong', async () => {
+    const { users, rotation, cost } = await read([useRow(1)], VERSIONS, AbortSignal.abort());
+    expect(users).toEqual({ accounts: 0, scopes: 0, versions: [], complete: false });
+    expect([rotation, cost]).toEqual([undefined, undefined]);
+  });
+
+  it('is counted no further than 20,000', async () => {
+    const many = Array.from({ length: 20_001 }, (_, n) => useRow(n));
+    const { users } = await read(many);
+    expect(users).toMatchObject({ accounts: 20_000, complete: false });
+    expect((await read(many.slice(1))).users).toMatchObject({ accounts: 20_000, complete: true, moved: 20_000 });
+  });
+});
+
+describe('who uses a key, while subscriptions are not listed yet,', () => {
+  const other = '99999999-9999-4999-8999-999999999999';
+  const readBy = (uses: readonly UseRow[], inSight: readonly string[] | undefined, listed: readonly string[]) =>
+    readKeyUsers(KEY, VERSIONS, ports(uses, true, inSight, listed), new AbortController().signal);
+
+  it('is not known where nothing is known to use it', async () => {
+    const read = await readBy([], [SUBSCRIPTION, other], [SUBSCRIPTION]);
+    expect(read).toEqual({ unlisted: 1, hasUnasked: false, users: undefined, rotation: undefined, cost: undefined });
+    expect(await readBy([], undefined, [])).toMatchObject({ unlisted: 1, users: undefined });
+  });
+
+  it('is told as far as it is known, and that there may be more', async () => {
+    const { users, rotation, cost } = await readBy([useRow(1, OLD)], [SUBSCRIPTION, other], [SUBSCRIPTION]);
+    expect([users?.accounts, users?.complete, rotation, cost]).toEqual([1, false, undefined, undefined]);
+  });
+
+  it('is nothing once all are listed', async () => {
+    const { users, unlisted } = await readBy([], [SUBSCRIPTION, other], [SUBSCRIPTION, other]);
+    expect([users?.accounts, users?.complete, unlisted]).toEqual([0, true, 0]);
+    expect(await readBy([], undefined, [SUBSCRIPTION])).toMatchObject({ unlisted: 0, users: { accounts: 0 } });
+  });
+});
+
+describe('what a rotation would cost', () => {
+  it('is nothing for what is not looked after, which is counted among the users all the same', async () => {
+    const elsewhere = accountId(1).replace(SUBSCRIPTION, '99999999-9999-4999-8999-999999999999');
+    const uses = [useRow(1, OLD), useRow(1, { ...OLD, account: elsewhere })];
+    const { cost, users } = await readKeyUsers(
+      KEY,
+      VERSIONS,
+      ports(uses, true, [SUBSCRIPTION]),
+      new AbortController().signal,
+    );
+    expect([cost?.moves, cost?.places.length, users?.accounts, users?.waiting]).toEqual([1, 1, 2, 1]);
+  });
+});

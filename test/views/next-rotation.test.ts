@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest';
+import type { KeyVersion } from '../../src/keys/key-versions.ts';
+import type { RotationPolicySummary } from '../../src/keys/rotation-policy-summary.ts';
+import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
+import { decideRotation } from '../../src/rotation/rotation.ts';
+import { nextRotation } from '../../src/views/next-rotation.ts';
+import { day, keyVersion, REVOKER, versionName } from '../support/keys.ts';
+
+const NOW = day(200);
+const NONE: RotationPolicySummary = { rotates: false };
+/** Notice is 30 days before. */
+const EXPIRES = { expiresOn: day(300) };
+const DUE = day(270).toISOString();
+const revoked = {
+  [REVOCATION_TAG]: formatRevocation({ ...REVOKER, revokedOn: day(150), version: versionName(100), wasEnabled: true }),
+};
+
+describe('the next rotation of a key', () => {
+  it.each<[string, Partial<KeyVersion>, RotationPolicySummary, boolean, object]>([
+    [
+      'is the policy’s',
+      EXPIRES,
+      { rotates: true, beforeExpiry: 'P60D' },
+      true,
+      { by: 'policy', on: day(240).toISOString() },
+    ],
+    [
+      'is the policy’s, after a time',
+      {},
+      { rotates: true, afterCreate: 'P110D' },
+      false,
+      { by: 'policy', on: day(210).toISOString() },
+    ],
+    ['is the policy’s, nobody says when', {}, { rotates: true, beforeExpiry: 'P60D' }, true, { by: 'policy' }],
+    ['is the app’s, near the expiry', EXPIRES, NONE, true, { by: 'app', on: DUE }],
+    [
+      'is the app’s, as early as notice is given',
+      EXPIRES,
+      { ...NONE, notifyBeforeExpiry: 'P90D' },
+      true,
+      { by: 'app', on: day(210).toISOString() },
+    ],
+    ['is nobody’s, where nothing uses it', EXPIRES, NONE, false, { by: 'nobody', reason: 'NoDependents', on: DUE }],
+    [
+      'is the app’s, where a tag says so',
+      { ...EXPIRES, tags: { 'cmk-rotation': 'auto' } },
+      NONE,
+      false,
+      { by: 'app', on: DUE },
+    ],
+    [
+      'is a person’s, where a tag says so',
+      { ...EXPIRES, tags: { 'cmk-rotation': 'manual' } },
+      NONE,
+      true,
+      { by: 'person', reason: 'ManualRotation', on: DUE },
+    ],
+    [
+      'is a person’s, of imported material',
+      { tags: { 'cmk-origin': 'imported' } },
+      NONE,
+      true,
+      { by: 'person', reason: 'ImportedKey' },
+    ],
+    [
+      'is a person’s, when it is off',
+      { ...EXPIRES, enabled: false },
+      NONE,
+      true,
+      { by: 'person', reason: 'KeyDisabled', on: DUE },
+    ],
+    ['is nobody’s, where it never expires', {}, NONE, true, { by: 'nobody', reason: 'NoExpiry' }],
+    [
+      'is nobody’s, while it is revoked',
+      { ...EXPIRES, enabled: false, tags: revoked },
+      NONE,
+      true,
+      { by: 'nobody', reason: 'RevocationOpen' },
+    ],
+  ])('%s', (_, change, policy, isUsed, expected) => {
+    expect(nextRotation([keyVersion(100, change)], policy, isUsed, NOW)).toEqual(expected);
+  });
+
+  it('is unknown of a key without a version', () => {
+    expect(nextRotation([], NONE, true, NOW)).toBeUndefined();
+  });
+
+  it('is when the app would decide so, to the day', () => {
+    const version = keyVersion(100, EXPIRES);
+    const { on } = nextRotation([version], NONE, true, NOW) ?? {};
+    const due = new Date(on ?? '');
+    const before = new Date(due.getTime() - 24 * 3_600_000);
+    expect(decideRotation([version], NONE, before)).toMatchObject({ rotate: false, reason: 'NotNearExpiry' });
+    expect(decideRotation([version], NONE, due)).toMatchObject({ rotate: true });
+  });
+});
