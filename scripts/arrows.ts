@@ -21,7 +21,6 @@ export const ROOMS: readonly (readonly string[])[] = [
   ['accounts'],
   ['identities', 'dependents'],
   ['rotation', 'retirement', 'effect'],
-  ['rollout'],
   ['orders/rekey'],
   ['sweep'],
   ['drift'],

@@ -95,13 +95,11 @@ export const REASONS = {
     'Uses a version that is newer than every usable one, or made in the same second; it is not moved back.',
   UnknownVersion: 'Uses a version that the key does not have (any more).',
   NotCustomerManaged: 'Uses Microsoft-managed keys.',
-  OtherKey: 'Uses another key by now.',
   LeftByCheck: 'Is not on the newest version, and the drift check is to leave it: CMK_EXEMPTIONS or CMK_AUTOFIX.',
   AccountNotFound: 'Was deleted meanwhile.',
   UseFailed: 'An account or an encryption scope could not be moved in eight tries; it is tried once an hour.',
   ChangedByOthers: 'Uses another version or key than the index has: an operator or Storage itself has changed it.',
   NotProven: 'The write was taken, but the answer does not show the new version; tried again.',
-  MoveUnproven: 'The answer to a write was lost, and what is there now does not show whether it took effect.',
   Busy: 'Another instance or message is at work on it; looked at again soon.',
 
   // Telemetry
@@ -228,7 +226,6 @@ export const REASONS = {
   ScopesNotListed:
     'Not known yet: the encryption scopes of some accounts have not been listed; the drift check lists them.',
   NewerAccountsUnknown: 'Resource Graph does not tell which accounts are newer than the fleet index; they are listed.',
-  InventoryComplete: 'Every dependent that can be read was found and put to work.',
   Unexpected: 'An unexpected error.',
 
   // Procedures of the command line

@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
 import { type ActivityLog, createActivityLog } from './accounts/activity-log-client.ts';
-import { allLookedAfter } from './accounts/dependent.ts';
 import { createInSight, type InSight } from './accounts/in-sight.ts';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
-import { FleetNotes } from './accounts/reconcile-and-note.ts';
+import { lookedAfter } from './accounts/looked-after.ts';
 import { rememberedSubscriptions } from './accounts/subscription-memory.ts';
 import { createSubscriptionMemory } from './accounts/subscription-memory-client.ts';
 import { createSubscriptions, type Subscriptions, type Tenants } from './accounts/subscriptions-client.ts';
@@ -18,21 +17,21 @@ import type { WatchServices } from './audit/watch-trail.ts';
 import type { Cloud } from './azure/cloud.ts';
 import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
+import { type Budget, writesOf } from './azure/limiter.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
-import { Turns } from './azure/turns.ts';
 import { createDeletedAccounts, type DeletedAccounts } from './dependents/deleted-accounts-client.ts';
 import { graphAccounts } from './dependents/graph-accounts.ts';
 import { createResourceGraph, type ResourceGraph } from './dependents/resource-graph-client.ts';
 import { createDriftStorage, type DriftStorage } from './drift/store/drift-storage-client.ts';
 import { createDataServices, type DataClients } from './effect/create-data-services.ts';
 import { createEffectStore, type EffectStore } from './effect/effect-store-client.ts';
+import { canaryProbe } from './effect/probe-canaries.ts';
 import { createEventGrid, type EventGrid } from './events/event-grid-client.ts';
 import { type ControllerServices, createController } from './fleet/create-controller.ts';
 import { createFleetIndex } from './fleet/create-fleet-index.ts';
 import type { FleetIndex } from './fleet/fleet-index.ts';
 import type { FleetTable } from './fleet/fleet-rows.ts';
 import { createFleetTable } from './fleet/fleet-table-client.ts';
-import { IndexBuilding } from './fleet/index-building.ts';
 import { createKnownKeys, type KnownKeys } from './fleet/known-keys.ts';
 import { createSeenKeys, type SeenKeys } from './fleet/seen-keys.ts';
 import { type AccountScopes, createStorageAccounts, type StorageAccounts } from './fleet/storage-client.ts';
@@ -45,11 +44,11 @@ import type { ManagedKey } from './keys/managed-vaults.ts';
 import { createKeyUsageLog, type KeyUsageLog } from './keys/usage-log-client.ts';
 import { consoleLog, type Log } from './log.ts';
 import { createPostWebhook, type PostWebhook } from './notify/webhook-client.ts';
+import { KnownOrders } from './orders/known-orders.ts';
+import { createOrdersStore, type OrdersStore } from './orders/standing-orders-client.ts';
 import { type AccountTrail, accountTrail } from './revocation/account-trail.ts';
 import { type KeyTrail, keyTrail } from './revocation/key-trail.ts';
 import { newId } from './revocation/revocation.ts';
-import { createRolloutServices, type RolloutServices } from './rollout/create-rollout-services.ts';
-import { probeCanary } from './rollout/probe-canaries.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
 import { NO_TELEMETRY, type Telemetry } from './telemetry/telemetry.ts';
 import { createKeyPolicies, type KeyPolicies } from './vaults/key-policy-client.ts';
@@ -58,10 +57,10 @@ import { createVaultGuards, type VaultGuards } from './vaults/vault-guards-clien
 import { AtMostEvery } from './work/at-most-every.ts';
 import { createLeases, type Leases } from './work/lease-client.ts';
 import { queueAges } from './work/queue-ages-client.ts';
-import { createWorkQueue, type HeldMessages, type WorkQueue } from './work/work-queue-client.ts';
+import { createWorkQueue, type WorkQueue } from './work/work-queue-client.ts';
 
 /** Everything a use-case needs from outside: settings, Azure, the queue and time. */
-export interface Services extends ControllerServices, RolloutServices, IdentityClients, DataClients {
+export interface Services extends ControllerServices, IdentityClients, DataClients {
   readonly settings: Settings;
   readonly keys: Keys;
   /** The same keys for break-glass: requests are given up early, and never retried out of sight. */
@@ -73,10 +72,8 @@ export interface Services extends ControllerServices, RolloutServices, IdentityC
   readonly inSight: InSight;
   /** Who uses which key, as far as it is known. */
   readonly fleet: FleetIndex;
-  readonly fleetNotes: FleetNotes;
   readonly knownKeys: KnownKeys;
   readonly seenKeys: SeenKeys;
-  readonly building: IndexBuilding;
   readonly accountsOfKey: AccountsOfKey;
   readonly tenants: Tenants;
   readonly deletedAccounts: DeletedAccounts;
@@ -96,7 +93,6 @@ export interface Services extends ControllerServices, RolloutServices, IdentityC
   /** Sends notifications to their receivers. */
   readonly postWebhook: PostWebhook;
   readonly queue: WorkQueue;
-  readonly heldMessages: HeldMessages;
   /** Seconds that the oldest message of each queue has waited. */
   readonly queueAges: () => Promise<ReadonlyMap<string, number>>;
   readonly telemetry: Telemetry;
@@ -112,10 +108,11 @@ export interface Services extends ControllerServices, RolloutServices, IdentityC
   readonly approvals: ApprovalStore;
   /** Finds out who calls the HTTP API. */
   readonly authenticate: Authenticate;
-  /** Turns for calls about storage accounts, per subscription and region: what guards the calls themselves. */
-  readonly turns: Turns;
-  /** The same budgets, by which work is handed out. */
-  readonly schedule: Turns;
+  /** What operators have ordered, where it is kept; and as this instance knows it. */
+  readonly orderStore: OrdersStore;
+  readonly control: KnownOrders;
+  /** What Azure takes of writes in one subscription and region. */
+  readonly writeBudgets: readonly Budget[];
   /** From 0 to 1. */
   readonly random: () => number;
   /** Whether anything that the app looks after uses a key. */
@@ -154,15 +151,15 @@ export function createServices(
   const subscriptions = rememberedSubscriptions(listed, memory, now, log);
   const inReach = async () => settings.subscriptions ?? (await subscriptions.list());
   const inSight = createInSight({ settings, subscriptions, now });
-  const rollout = createRolloutServices({ settings, inSight, keys, table, fleet, queue, ...data, now }, () => identity);
+  const orderStore = createOrdersStore(settings, () => identity);
   const leases = createLeases(settings, () => identity);
   const evidence = createEvidence(settings, identity, { now, newId }, log);
   const controller = createController(settings, identity, table, {
     ...{ fleet, queue, leases, accounts, audit: evidence.audit, sleep: (ms) => sleep(ms) },
-    ...{ orders: rollout.orderStore, inSight, accountsOfKey },
-    subscriptions: async () => (await allLookedAfter({ settings, subscriptions })).ids,
+    ...{ orders: orderStore, inSight, accountsOfKey },
+    subscriptions: () => lookedAfter({ settings, subscriptions }),
     eventAccounts: tracedAccounts(createStorageAccounts(identity, cloud, LIMITS.eventStorage), telemetry),
-    probe: probeCanary(rollout.probeCanaries),
+    probe: canaryProbe({ settings, ...data, now }),
   });
   return {
     settings,
@@ -175,11 +172,9 @@ export function createServices(
     tenants: listed,
     ...data,
     fleet,
-    fleetNotes: new FleetNotes({ fleet, now }),
     ...controller,
     ...keyLists(table),
-    building: new IndexBuilding(),
-    ...rollout,
+    ...{ orderStore, control: new KnownOrders(orderStore, now), writeBudgets: writesOf(settings.budgetShare) },
     ...{ accountsOfKey, resourceGraph, effects: createEffectStore(settings, () => identity) },
     ...createVaultClients(identity, cloud),
     ...createIdentityClients(identity, cloud, accounts),
@@ -187,14 +182,13 @@ export function createServices(
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork),
     driftStorage: createDriftStorage(settings, () => identity),
     postWebhook: createPostWebhook(),
-    ...{ queue, heldMessages: queue },
+    queue,
     queueAges: () => queueAges(settings, () => identity, now()),
     telemetry,
     leases,
     ...evidence,
     authenticate: authenticator(settings, log),
     dependents: (key) => hasDependents(key, inReach, { accounts, settings, fleet }),
-    ...createTurns(settings),
     ...{ random: Math.random, newId, now, sleep: (ms) => sleep(ms) },
   };
 }
@@ -208,10 +202,6 @@ function createVaultClients(
     vaultGuards: createVaultGuards(identity, cloud),
     keyPolicies: createKeyPolicies(identity, cloud),
   };
-}
-
-function createTurns({ budgetShare }: Settings): Pick<Services, 'turns' | 'schedule'> {
-  return { turns: new Turns(budgetShare), schedule: new Turns(budgetShare) };
 }
 
 function keyLists(table: FleetTable): Pick<Services, 'knownKeys' | 'seenKeys'> {

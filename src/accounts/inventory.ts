@@ -1,15 +1,13 @@
 import pMap from 'p-map';
-import { DeadlineError } from '../azure/deadline.ts';
 import { describe, describeFailure, type Failure, mayPass } from '../azure/failure.ts';
+import { regionCell } from '../azure/limiter.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
-import { pacingCell } from '../azure/turns.ts';
 import type { Account } from '../fleet/account.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
 import { accountKeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
-import type { FleetScans } from './fleet-scan.ts';
 
 /** Subscriptions that are listed at the same time, and accounts whose scopes are. */
 const CONCURRENCY = 8;
@@ -110,31 +108,9 @@ export async function findDependents(
   return search.result();
 }
 
-export interface SearchServices extends Partial<Late> {
+export interface SearchServices {
   readonly accounts: StorageAccounts;
   readonly settings: Pick<Settings, 'scopeDiscovery'>;
-  /** Writes down what a subscription's list shows. */
-  readonly scans?: FleetScans;
-  /** Waits until an account's scopes may be listed. */
-  readonly turn?: (account: Account) => Promise<void>;
-}
-
-/** The end of a search. */
-export interface Late {
-  /** What is to be thrown when time is up: all that is not read by then counts as what cannot be read now. */
-  readonly late: () => Error | undefined;
-}
-
-/**
- * A search that takes longer ends by itself, and what is left is looked for alone. Whoever waits for it has ten minutes
- * (`functions/time-limits.ts`), and would begin anew then. Milliseconds.
- */
-const SEARCH_MS = 7 * 60_000;
-
-/** When a search that begins now has taken too long. */
-export function lateAfter(now: () => Date): Late['late'] {
-  const endMs = now().getTime() + SEARCH_MS;
-  return () => (now().getTime() > endMs ? new DeadlineError('Not everything was read', SEARCH_MS) : undefined);
 }
 
 class Search {
@@ -181,10 +157,7 @@ class Search {
   async #listed(subscription: string): Promise<Account[]> {
     const others: Account[] = [];
     let handing: Promise<void>[] = [];
-    const scan = this.#services.scans?.of(subscription);
-    let whole = false;
     try {
-      this.#beInTime();
       for await (const account of this.#services.accounts.list(subscription)) {
         this.#accountsSeen += 1;
         if (usesKey(accountKeyUse(account.encryption), this.#key)) {
@@ -197,23 +170,13 @@ class Search {
           handing = [];
         }
         if (this.#notHanded.length > 0) return others;
-        await scan?.saw({ account, scopes: undefined });
-        this.#beInTime();
       }
-      whole = true;
     } catch (error) {
       this.#unreadableSubscriptions.push({ id: subscription, failure: describeFailure(error) });
     } finally {
       await Promise.all(handing);
-      await scan?.end(whole);
     }
     return others;
-  }
-
-  /** @throws when time is up */
-  #beInTime(): void {
-    const late = this.#services.late?.();
-    if (late) throw late;
   }
 
   /** Never rejects: nobody waits for it while the next page is under way, and it says nothing about the list. */
@@ -227,20 +190,18 @@ class Search {
   }
 
   async #hasDependentScope(account: Account): Promise<boolean> {
-    const refusal = this.#throttled.get(pacingCell(account));
+    const refusal = this.#throttled.get(regionCell(account));
     if (refusal) {
       this.#unreadableScopes.push({ id: account.id, account, failure: refusal });
       return false;
     }
     try {
-      this.#beInTime();
-      await this.#services.turn?.(account);
       for await (const scope of this.#services.accounts.listScopes(account)) {
         if (usesKey(scopeKeyUse(scope), this.#key)) return true;
       }
     } catch (error) {
       const failure = describeFailure(error);
-      if (failure.kind === 'throttled') this.#throttled.set(pacingCell(account), failure);
+      if (failure.kind === 'throttled') this.#throttled.set(regionCell(account), failure);
       if (failure.kind !== 'notFound') this.#unreadableScopes.push({ id: account.id, account, failure });
     }
     return false;

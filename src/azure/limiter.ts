@@ -12,6 +12,34 @@ const DOCUMENTED = {
   armWrites: { burst: 200, perSecond: 10 },
 } as const;
 
+/** A budget of so many calls in so many milliseconds. */
+export interface Budget {
+  readonly calls: number;
+  readonly perMs: number;
+  /** How many may come at once, where it is a rate. Left out: it is counted in windows. */
+  readonly burst?: number;
+}
+
+/** What the app takes of Azure's writes in one subscription and region. @param share `CMK_BUDGET_SHARE` */
+export function writesOf(share: number): readonly Budget[] {
+  const { writes, writesPerSecond } = DOCUMENTED;
+  return [
+    { calls: writesPerSecond, perMs: 1_000, burst: writesPerSecond },
+    { ...writes, calls: Math.max(1, Math.floor(writes.calls * share)) },
+  ];
+}
+
+/** Subscription and region: what the budgets of the Storage resource provider hold for. */
+export function regionCell({
+  subscriptionId,
+  location,
+}: {
+  readonly subscriptionId: string;
+  readonly location: string;
+}): string {
+  return `${subscriptionId}/${location}`.toLowerCase();
+}
+
 /** Part of the rate of a second that is used, so that calls that were delayed on their way still fit. */
 const PART_OF_A_SECOND = 0.98;
 const WRITE_BURST = 5;

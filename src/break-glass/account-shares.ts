@@ -1,7 +1,6 @@
-import { LIST_CALLS } from '../accounts/dispatcher.ts';
 import { timeBoxed } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
-import { pacingCell, type Turns } from '../azure/turns.ts';
+import { regionCell } from '../azure/limiter.ts';
 import type { FileShares } from '../dependents/file-shares-client.ts';
 import type { Account } from '../fleet/account.ts';
 import { Allowances } from '../http/rates.ts';
@@ -11,9 +10,6 @@ import type { AccountShares } from './account-schemas.ts';
 
 export type AccountSharesServices = Parameters<typeof checkKeyAccess>[2] & {
   readonly shares: FileShares;
-  /** Guards the lists that are asked at once. */
-  readonly turns: Turns;
-  readonly now: () => Date;
 };
 
 /** Both are read side by side, and neither is waited for longer. Milliseconds. */
@@ -35,7 +31,7 @@ export function accountShares(
 ): Promise<AccountShares> {
   const warnings: string[] = [];
   const list = async (signal: AbortSignal): Promise<AccountShares['shares']> => {
-    const waitMs = untilList(account, services);
+    const waitMs = allowances.take(regionCell(account), performance.now());
     if (waitMs > 0) {
       const seconds = Math.ceil(waitMs / 1000);
       warnings.push(`The file shares were not listed: Azure allows few lists in a region. Ask again in ${seconds} s.`);
@@ -62,10 +58,4 @@ export function accountShares(
       warnings,
     };
   }, LOOK_MS);
-}
-
-/** Takes one list, unless it would have to be waited for: answers for how long, in milliseconds. */
-function untilList(account: Account, { turns, now }: Pick<AccountSharesServices, 'turns' | 'now'>): number {
-  const allowedMs = allowances.take(pacingCell(account), performance.now());
-  return allowedMs > 0 ? allowedMs : turns.take(account, LIST_CALLS, now().getTime(), { mostMs: 0 });
 }

@@ -1,5 +1,5 @@
-import type { Dependent } from '../accounts/dependent.ts';
 import { sameResource } from '../azure/resource-id.ts';
+import type { AccountOfKey } from '../fleet/unindexed-accounts.ts';
 import { parseKeyIdentifier, parseVault, sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey, ManagedVault } from '../keys/managed-vaults.ts';
 import type { NamedKey, OtherDependent } from './dependent.ts';
@@ -148,7 +148,7 @@ export function keyUses(type: string, properties: unknown, key: ManagedKey): Nam
  * How a storage account used the key when Resource Graph saw it; undefined: it did not. Without the version in use, which
  * it may not show, nothing can be guessed.
  */
-export function seenUse(properties: unknown, key: ManagedKey): Pick<Dependent, 'seen'> | undefined {
+export function seenUse(properties: unknown, key: ManagedKey): Pick<AccountOfKey, 'seen'> | undefined {
   const [use] = keyUses('microsoft.storage/storageaccounts', properties, key);
   if (!use) return undefined;
   const [value] = valuesAt(properties, 'encryption.keyvaultproperties.currentVersionedKeyIdentifier');

@@ -1,6 +1,5 @@
-import type { KeyVersion } from '../keys/key-versions.ts';
+import { activeFrom, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import { openRevocation } from '../revocation/revocation.ts';
-import { rotationGoal } from '../rollout/judge-use.ts';
 import type { Rules } from './checks/subjects.ts';
 import type { Finding } from './report.ts';
 
@@ -24,7 +23,8 @@ export function findingSince(
   const versions = versionsOf(cause.about[0] ?? '');
   if (cause.reason === 'RevocationOpen') return openRevocation(versions, rules.now)?.revokedOn.toISOString();
   if (/^(Scope)?StaleKeyVersion$|^LaggingAutomatic/.test(reason)) {
-    return rotationGoal(versions, rules.now, rules)?.startedOn.toISOString();
+    const target = newestUsableVersion(versions, rules.now);
+    return target && activeFrom(target).toISOString();
   }
   return reported(resource).find((before) => before.id === id && before.cause.id === cause.id)?.since;
 }

@@ -95,8 +95,10 @@ export class Controller {
 
   /** Puts a work item of a subscription, and sends its message. Errors are the SDK's. */
   async request(subscription: string, kind: 'key' | 'list' | 'scopes', about: string, cause: Cause): Promise<void> {
-    const at = this.#services.now();
-    await this.#services.workItems.put([{ subscription, kind, about, due: at, since: at, cause }]);
+    const { settings, workItems, now } = this.#services;
+    if (!isLookedAfter(subscription, settings)) return;
+    const at = now();
+    await workItems.put([{ subscription, kind, about, due: at, since: at, cause }]);
     await this.#queues.send({ subscriptions: [subscription], tries: 0, cause });
   }
 
@@ -160,8 +162,7 @@ export class Controller {
   async handleFleetMessage(work: FleetWork, log: Log): Promise<void> {
     const { settings, accounts, now } = this.#services;
     // A message adds no subscription to those that are looked after.
-    const isOwn = (id: string) => settings.subscriptions?.some((own) => own.toLowerCase() === id.toLowerCase()) ?? true;
-    const own = { ...work, subscriptions: work.subscriptions.filter(isOwn) };
+    const own = { ...work, subscriptions: work.subscriptions.filter((id) => isLookedAfter(id, settings)) };
     await handleFleetWork(own, new Date(now().getTime() + PASS_MS), this.#workerPorts(log, accounts));
   }
 
@@ -304,6 +305,10 @@ export function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'no
     sendKey: (key, cause, visibleOn) =>
       queue.send(KEY_WORK, { kind: 'key', key, cause, attempt: 0 }, secondsUntil(visibleOn)),
   };
+}
+
+function isLookedAfter(subscription: string, { subscriptions }: Pick<Settings, 'subscriptions'>): boolean {
+  return subscriptions?.some((own) => own.toLowerCase() === subscription.toLowerCase()) ?? true;
 }
 
 /** Why nothing is done about a key, or not yet. */

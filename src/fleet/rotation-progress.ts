@@ -1,4 +1,4 @@
-import type { Budget } from '../azure/pacer.ts';
+import type { Budget } from '../azure/limiter.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { activeFrom, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';

@@ -1,5 +1,4 @@
 import type { Dependence } from '../accounts/inventory.ts';
-import { type Rollout, waits } from '../accounts/rollout.ts';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { Keys } from '../keys/key-client.ts';
@@ -7,6 +6,8 @@ import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { RotationPolicySummary } from '../keys/rotation-policy-summary.ts';
 import type { Log, LogLevel } from '../log.ts';
+import { findPause, type PauseOrder } from '../orders/standing-orders.ts';
+import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import { LEASE_CONTAINER, type Lease, type Leases } from '../work/lease-client.ts';
@@ -31,6 +32,9 @@ const AUDIT_WAIT_MS = 15_000;
 /** What could not be read of the fleet is read again so often; after that the next drift check asks anew. */
 const TRIES_FOR_DEPENDENTS = 6;
 
+/** A pause is looked for again after so many seconds. */
+const PAUSED_SECONDS = 60;
+
 /** A key that somebody else holds is looked at again after so many seconds: most rotations take less. */
 const BUSY_SECONDS = 10;
 
@@ -38,7 +42,7 @@ export interface RotationPorts {
   readonly settings: { readonly vaults: Pick<ManagedVaults, 'key'> };
   readonly keys: Pick<Keys, 'listVersions' | 'rotationPolicy' | 'rotate' | 'updateVersion'>;
   readonly leases: Leases;
-  readonly rollout: Pick<Rollout, 'paused'>;
+  readonly orderStore: Pick<OrdersStore, 'read'>;
   readonly dependents: (key: ManagedKey) => Promise<Dependence>;
   readonly audit: RecordAudit;
   readonly now: () => Date;
@@ -75,8 +79,15 @@ export async function rotateWhenDue(work: RotateWork, ports: RotationPorts, log:
 }
 
 /** Put back for so many seconds; it is no failure, so that it never ends by itself. */
-function later(reason: Reason, detail: string, delaySeconds: number): Outcome {
+function later(reason: Reason, detail: string, delaySeconds: number): Extract<Outcome, { readonly outcome: 'retry' }> {
   return { outcome: 'retry', reason, detail, counts: false, delaySeconds };
+}
+
+function untilResumed(pause: PauseOrder, now: Date): Outcome {
+  const endsIn = pause.until ? (Date.parse(pause.until) - now.getTime()) / 1000 : PAUSED_SECONDS;
+  const until = pause.until ? ` until ${pause.until}` : '';
+  const detail = `Paused since ${pause.since}${until} by ${pause.by.name ?? pause.by.objectId}: ${pause.reason}`;
+  return { ...later('Paused', detail, Math.max(1, Math.min(PAUSED_SECONDS, Math.ceil(endsIn)))), quiet: true };
 }
 
 class Rotation {
@@ -102,8 +113,8 @@ class Rotation {
       const goneOn = await this.#goOn(begun, versions);
       if (goneOn) return goneOn;
     }
-    const pause = await this.#ports.rollout.paused(this.#key, this.#log);
-    if (pause) return { outcome: waits(pause) };
+    const pause = findPause(await this.#ports.orderStore.read(), this.#key.id, now());
+    if (pause) return { outcome: untilResumed(pause, now()) };
     const decision = decideRotation(versions, policy, now());
     if (decision.rotate) return this.#rotateIfMeant(decision.from, policy);
     const unfinished = decision.reason === 'NotNearExpiry' ? unfinishedRotation(versions, now()) : undefined;

@@ -3,7 +3,7 @@ import pMap from 'p-map';
 import { z } from 'zod';
 import { countUnlisted, type InSight, usesLookedAfter } from '../accounts/in-sight.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
-import type { Budget } from '../azure/pacer.ts';
+import type { Budget } from '../azure/limiter.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
 import type { RolloutStore } from '../fleet/rollout-row.ts';
 import { RotationCount } from '../fleet/rotation-progress.ts';

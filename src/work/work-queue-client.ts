@@ -1,6 +1,5 @@
 import type { TokenCredential } from '@azure/identity';
 import { appQueues } from '../azure/app-storage.ts';
-import { unlessMissing } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';
 import { NO_TELEMETRY, type Telemetry } from '../telemetry/telemetry.ts';
 import { type Cause, KEY_WORK, type Work, type WorkQueueName } from './messages.ts';
@@ -38,19 +37,6 @@ interface PutBack {
   putBack(queue: WorkQueueName, text: string, delaySeconds: number): Promise<void>;
 }
 
-/** For whoever does work while its message waits. */
-export interface HeldMessages {
-  /** Adds a message that is out of sight for so many seconds. */
-  hold(queue: WorkQueueName, work: Work, seconds: number): Promise<HeldMessage>;
-}
-
-export interface HeldMessage {
-  /** Keeps it out of sight for so many seconds from now. Errors are the SDK's: somebody else may have it in hand by now. */
-  keep(seconds: number, signal: AbortSignal): Promise<void>;
-  /** Takes it out of the queue; without effect when somebody else has it in hand by now. Errors are the SDK's. */
-  remove(): Promise<void>;
-}
-
 /** Messages travel as XML, which has no place for these; a queue that holds one gives out nothing any more. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const NOT_XML = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/g;
@@ -59,7 +45,7 @@ export function createWorkQueue(
   settings: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
   telemetry: Pick<Telemetry, 'traceparent'> = NO_TELEMETRY,
-): WorkQueue & QueueLengths & PutBack & HeldMessages {
+): WorkQueue & QueueLengths & PutBack {
   const textOf = (work: Work): string =>
     JSON.stringify({ ...work, traceparent: telemetry.traceparent() ?? work.traceparent });
   const service = appQueues(settings, credential);
@@ -73,21 +59,6 @@ export function createWorkQueue(
   return {
     send: (queue, work, delaySeconds = 0) =>
       send(queue, textOf(work), delaySeconds > 0 ? toQueueDelay(delaySeconds) : 0),
-    async hold(queue, work, seconds) {
-      const { messageId, ...added } = await add(queue, textOf(work), toQueueDelay(seconds));
-      const client = service.getQueueClient(queue);
-      let receipt = added.popReceipt;
-      return {
-        async keep(more, abortSignal) {
-          const hidden = toQueueDelay(more);
-          const { popReceipt } = await client.updateMessage(messageId, receipt, undefined, hidden, { abortSignal });
-          receipt = popReceipt ?? receipt;
-        },
-        async remove() {
-          await unlessMissing(() => client.deleteMessage(messageId, receipt));
-        },
-      };
-    },
     putBack: (queue, text, delaySeconds) => send(queue, text, toQueueDelay(delaySeconds)),
     length: async (queue) => (await service.getQueueClient(queue).getProperties()).approximateMessagesCount ?? 0,
     poison: (queue, text) => send(`${queue}-poison`, text, 0),

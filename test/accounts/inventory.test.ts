@@ -1,13 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { findDependents, hasDependents, lateAfter } from '../../src/accounts/inventory.ts';
-import { describeFailure, mayPass } from '../../src/azure/failure.ts';
+import { hasDependents } from '../../src/accounts/inventory.ts';
 import type { Account, Scope } from '../../src/fleet/account.ts';
 import type { FleetIndex, FleetUse } from '../../src/fleet/fleet-index.ts';
 import type { StorageAccounts } from '../../src/fleet/storage-client.ts';
-import { TIME_LIMITS } from '../../src/functions/time-limits.ts';
 import { KEY, SUBSCRIPTION } from '../support/keys.ts';
 
-const MINUTE_MS = 60_000;
 const OTHER = '22222222-2222-2222-2222-222222222222';
 
 function account(name: string, keyName = 'other-key', more: Partial<Account> = {}): Account {
@@ -127,98 +124,5 @@ describe('whether anything uses a key', () => {
     expect(await fleet.has()).toMatchObject({ answer: 'unknown', mayPass: false });
     fleet.refused.set(OTHER, refusal(500, 'InternalError'));
     expect(await fleet.has([SUBSCRIPTION, OTHER])).toMatchObject({ answer: 'unknown', mayPass: true });
-  });
-});
-
-describe('a search for what uses a key', () => {
-  it('leaves a region that throttles alone, names what is left there, and goes on elsewhere', async () => {
-    const fleet = new Fleet();
-    const here = Array.from({ length: 30 }, (_, n) => account(`st${n}`));
-    const elsewhere = account('stelse', 'other-key', { location: 'swedencentral' });
-    fleet.accounts = [...here, elsewhere];
-    for (const { name } of here) fleet.refused.set(name, refusal(429, 'TooManyRequests'));
-    fleet.scopes.set('stelse', scopeOf(KEY.id));
-    const found: string[] = [];
-    const inventory = await findDependents(KEY, [SUBSCRIPTION], fleet.services(), async ({ name }) => {
-      found.push(name);
-    });
-    expect(found).toEqual(['stelse']);
-    expect(inventory.unreadableScopes.map(({ id }) => id).sort()).toEqual(here.map(({ id }) => id).sort());
-    // Eight at a time: no others were under way when the first was refused.
-    expect(fleet.asked.filter((what) => what.startsWith('scopes')).length).toBeLessThanOrEqual(8 + 1);
-  });
-
-  it('misses nothing in an account that is deleted meanwhile', async () => {
-    const fleet = new Fleet();
-    fleet.accounts = [account('st1')];
-    fleet.refused.set('st1', refusal(404, 'ResourceNotFound'));
-    const inventory = await findDependents(KEY, [SUBSCRIPTION], fleet.services(), async () => {});
-    expect(inventory).toMatchObject({ accountsSeen: 1, dependents: 0, unreadableScopes: [] });
-  });
-
-  it('ends with the first dependent that cannot be handed on: neither pages nor scopes are asked any more', async () => {
-    const fleet = new Fleet();
-    const others = Array.from({ length: 100 }, (_, n) => account(`st${n + 2}`));
-    fleet.accounts = [account('st1', KEY.name), ...others];
-    const failed = new Error('no queue');
-    const search = findDependents(KEY, [SUBSCRIPTION], fleet.services(), () => Promise.reject(failed));
-    await expect(search).rejects.toBe(failed);
-    expect(fleet.asked).toEqual([`list ${SUBSCRIPTION}`]);
-    expect(fleet.listed).toBeLessThan(20);
-  });
-
-  it('hands on eight at a time of a subscription, and no more', async () => {
-    const fleet = new Fleet();
-    fleet.accounts = Array.from({ length: 50 }, (_, n) => account(`st${n}`, KEY.name));
-    let [underWay, most] = [0, 0];
-    const inventory = await findDependents(KEY, [SUBSCRIPTION], fleet.services(), async () => {
-      underWay += 1;
-      most = Math.max(most, underWay);
-      await new Promise((resolve) => setImmediate(resolve));
-      underWay -= 1;
-    });
-    expect(inventory.dependents).toBe(50);
-    expect(most).toBe(8);
-  });
-
-  it('has handed on all that it found when it tells what it could not read', async () => {
-    const fleet = new Fleet();
-    fleet.accounts = [account('st1', KEY.name)];
-    let handed = false;
-    await findDependents(KEY, [SUBSCRIPTION], fleet.services(), async () => {
-      await new Promise((resolve) => setImmediate(resolve));
-      handed = true;
-    });
-    expect(handed).toBe(true);
-  });
-
-  it('lasts for seven minutes, whoever waits for it is still there then, and what is left is looked for again', () => {
-    let ms = 0;
-    const late = lateAfter(() => new Date(ms));
-    ms = 7 * MINUTE_MS;
-    expect(late()).toBeUndefined();
-    ms = TIME_LIMITS.keyWork - 2 * MINUTE_MS;
-    expect(mayPass(describeFailure(late()))).toBe(true);
-  });
-
-  it('ends within a list that is long, and what it has found by then is handed on', async () => {
-    const fleet = new Fleet();
-    fleet.accounts = Array.from({ length: 100 }, (_, n) => account(`st${n}`, KEY.name));
-    const late = () => (fleet.listed >= 3 ? new Error('late') : undefined);
-    const found: string[] = [];
-    const inventory = await findDependents(KEY, [SUBSCRIPTION], { ...fleet.services(), late }, async ({ name }) => {
-      found.push(name);
-    });
-    expect(found).toEqual(['st0', 'st1', 'st2']);
-    expect(inventory.unreadableSubscriptions.map(({ id }) => id)).toEqual([SUBSCRIPTION]);
-  });
-
-  it('that begins too late asks nothing, and names every subscription', async () => {
-    const fleet = new Fleet();
-    const late = () => new Error('late');
-    const services = { ...fleet.services(), late };
-    const inventory = await findDependents(KEY, [SUBSCRIPTION, OTHER], services, async () => {});
-    expect(inventory.unreadableSubscriptions.map(({ id }) => id)).toEqual([SUBSCRIPTION, OTHER]);
-    expect(fleet.asked).toEqual([]);
   });
 });

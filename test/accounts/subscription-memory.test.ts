@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { allLookedAfter } from '../../src/accounts/dependent.ts';
+import { lookedAfter } from '../../src/accounts/looked-after.ts';
 import { remember, rememberedSubscriptions, type SeenSubscriptions } from '../../src/accounts/subscription-memory.ts';
 import { keptLog } from '../support/app-services.ts';
 
@@ -52,10 +52,10 @@ describe('without the memory', () => {
   });
 });
 
-it('what is looked after is what is named, or else all that is seen; not all where that is not known', async () => {
+it('what is looked after is what is named, or else all that is seen', async () => {
   const subscriptions = { seen: async () => ({ ids: ['a', 'b'], vanished: ['b'], isPart: true }) };
   const of = (named: readonly string[] | undefined) =>
-    allLookedAfter({ settings: { subscriptions: named }, subscriptions });
-  expect(await of(undefined)).toEqual({ ids: ['a', 'b'], list: ['b'], isPart: true });
-  expect(await of(['c'])).toEqual({ ids: ['c'], list: [] });
+    lookedAfter({ settings: { subscriptions: named }, subscriptions });
+  expect(await of(undefined)).toEqual(['a', 'b']);
+  expect(await of(['c'])).toEqual(['c']);
 });

@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
-import { LIST_CALLS } from '../../src/accounts/dispatcher.ts';
-import { Turns } from '../../src/azure/turns.ts';
 import { accountOfCall } from '../../src/break-glass/account-of-call.ts';
 import { accountShares, SHARE_LISTS } from '../../src/break-glass/account-shares.ts';
 import { accountStatus, lookAtAccount } from '../../src/break-glass/account-status.ts';
@@ -112,17 +110,5 @@ describe('the file shares of an account, and its access', () => {
       access: { ready: true, reason: undefined, missing: [] },
       warnings: [expect.stringMatching(/^The file shares were not listed: Azure allows few lists .* in \d+ s\.$/)],
     });
-  });
-
-  it('are not asked for while the work of the app has used up the lists of the region', async () => {
-    // In another region, where nobody has asked yet.
-    const { name } = new TestKey(wire.azure.world).account('pinned', { location: 'uksouth' });
-    const { account } = await lookAtAccount(await accountOfCall(name, services()), services());
-    const turns = new Turns(1);
-    for (let n = 0; n < 100; n += 1) turns.take(account, LIST_CALLS, wire.azure.clock.now().getTime());
-    const since = wire.azure.requests.last;
-    const { shares, warnings } = await accountShares(account, undefined, { ...services(), turns });
-    expect({ shares, warnings: warnings.length }).toEqual({ shares: undefined, warnings: 1 });
-    expect(wire.arm(since)).toEqual([]);
   });
 });

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { lookAtKey } from '../../src/accounts/reconcile-key.ts';
 import { DeadlineError } from '../../src/azure/deadline.ts';
 import { handleAsk } from '../../src/break-glass/handle-approvals.ts';
 import { keyStatus } from '../../src/break-glass/key-status.ts';
@@ -209,11 +208,11 @@ describe('an ordinary look, and the drift check’s', () => {
     const [first, second] = versionsOf(key);
     if (first) first.enabled = true;
     await wire.azure.world.clock.advance(15_000);
-    await lookAtKey(key.keyWork(), services, wire.log);
+    await services.controller.handleKeyMessage(key.id(), key.keyWork().cause, wire.log);
     expect(enabledOf(key)).toEqual([false, false]);
     await wire.azure.world.clock.advance(900_000);
     if (second) Object.assign(second, { enabled: true, updated: Math.floor(services.now().getTime() / 1000) });
-    await lookAtKey(key.keyWork(), services, wire.log);
+    await services.controller.handleKeyMessage(key.id(), key.keyWork().cause, wire.log);
     expect(enabledOf(key)).toEqual([false, true]);
   });
 
@@ -229,7 +228,7 @@ describe('an ordinary look, and the drift check’s', () => {
     const { revocation } = await keyStatus(managed(key, services), services);
     expect(revocation?.restoringBy).toBe(objectId('bob'));
     await wire.azure.world.clock.advance(15_000);
-    await lookAtKey(key.keyWork(), services, wire.log);
+    await services.controller.handleKeyMessage(key.id(), key.keyWork().cause, wire.log);
     expect(enabledOf(key)).toEqual([true, true]);
     expect(wire.records.map(({ reason }) => reason)).toContain('RestoreFinished');
     expect((await trailOf(key)).at(-1)).toBe('key.finishRestore RestoreFinished');

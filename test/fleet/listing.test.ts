@@ -5,6 +5,7 @@ import type { Account, Scope } from '../../src/fleet/account.ts';
 import { adoptUnasked } from '../../src/fleet/adopt-unasked.ts';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import { toUse } from '../../src/fleet/fleet-rows.ts';
+import { createMovedUses } from '../../src/fleet/moved-uses.ts';
 import { type KeyPorts, reconcileKey } from '../../src/fleet/reconcile-key.ts';
 import { reconcileSubscription } from '../../src/fleet/reconcile-subscription.ts';
 import type { StorageAccounts } from '../../src/fleet/storage-client.ts';
@@ -12,7 +13,7 @@ import { createUseRows } from '../../src/fleet/use-row.ts';
 import { NO_SUBSCRIPTION, type WorkKind } from '../../src/fleet/work-items.ts';
 import type { WorkerPorts } from '../../src/fleet/worker-ports.ts';
 import type { LogRecord } from '../../src/log.ts';
-import { NO_ORDERS } from '../../src/orders/standing-orders.ts';
+import { MemoryOrders } from '../orders/memory-orders.ts';
 import { MemoryRollouts } from '../simulation/memory-rollouts.ts';
 import { day, KEY, keyVersion, SUBSCRIPTION, VAULT, VAULTS, versionName } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
@@ -122,8 +123,8 @@ class Fleet {
       },
       keys: { listVersions: async () => [keyVersion(1)] },
       gate: {
-        ...{ blocked: async () => undefined, stops: () => undefined, order: () => undefined },
-        ...{ orderBetween: () => undefined, sourcesOf: () => [], refresh: async () => {} },
+        ...{ blocked: async () => undefined, stops: () => undefined, order: () => undefined, refresh: async () => {} },
+        ...{ orderBetween: () => undefined, sourcesOf: () => [] },
       },
       reconcileKey: async () => {},
       capacity: new CallCapacity(),
@@ -144,9 +145,11 @@ class Fleet {
         }.bind(this),
       },
       subscriptions: async () => [SUBSCRIPTION],
-      orders: { read: async () => NO_ORDERS, change: async (change) => change(NO_ORDERS) },
-      moved: { put: async () => {}, of: async function* () {} },
-      ...{ inSight: async () => [SUBSCRIPTION], findGaps: async () => [], recordOrder: async () => {} },
+      inSight: async () => [SUBSCRIPTION],
+      orders: new MemoryOrders(),
+      moved: createMovedUses(table),
+      findGaps: async () => [],
+      recordOrder: async () => {},
       probe: async () => undefined,
       say: async () => {},
       send: async () => {},

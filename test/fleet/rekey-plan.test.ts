@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { judge, judgeLater, newIntent } from '../../src/accounts/intent.ts';
 import type { AccountEncryption } from '../../src/fleet/account.ts';
 import { planRekey, withOtherKey } from '../../src/fleet/rekey-plan.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
@@ -59,53 +58,5 @@ it('alters the key fields alone', () => {
   expect(withOtherKey(encryption, OTHER, versionName(51))).toEqual({
     ...encryption,
     keyVaultProperties: { keyName: 'new-key', keyVaultUri: VAULT.uri, keyVersion: versionName(51) },
-  });
-});
-
-describe('a move to another key that was begun', () => {
-  const move = newIntent({
-    account: '/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/st1',
-    ...{ key: KEY.id, toKey: OTHER.id, rekey: 'order', mode: 'pinned', from: versionName(1), to: versionName(51) },
-    cause: { by: 'rekey', ref: '', since: '' },
-    at: now.toISOString(),
-  });
-  const use = (keyName: string, pinned: string | undefined) => ({
-    ...{ vaultUri: VAULT.uri, keyName, pinned, current: pinned },
-  });
-
-  it('is proved by the key that is used, whichever of its versions that is by now', () => {
-    expect(judge(move, use('new-key', versionName(52)), [])).toEqual({ verdict: 'moved', to: versionName(52) });
-    expect(judge({ ...move, mode: 'automatic' }, use('new-key', undefined), [])).toEqual({
-      verdict: 'moved',
-      to: versionName(51),
-    });
-  });
-
-  it('was not made while the old key is used, and cannot be told of a third', () => {
-    expect(judge(move, use(KEY.name, versionName(2)), [])).toEqual({ verdict: 'notMoved' });
-    expect(judge(move, use('third', versionName(1)), [])).toEqual({ verdict: 'unproven' });
-    expect(judge(move, use('new-key', undefined), [])).toEqual({ verdict: 'unproven' });
-    expect(judge(move, undefined, [])).toEqual({ verdict: 'unproven' });
-  });
-
-  it.each<[string, number | undefined, string]>([
-    ['it says no time', undefined, 'moved'],
-    ['it was so long before', -6, 'notMoved'],
-    ['it was so at that time, as far as clocks go', -4, 'moved'],
-    ['it happened while the write may have taken effect', 3, 'moved'],
-    ['it happened long after the write can have', 30, 'unproven'],
-  ])(
-    'is told from a person’s at a later look, where Storage says when the key was wrapped: %s',
-    (_, minutes, verdict) => {
-      const rotatedOn = minutes === undefined ? undefined : new Date(now.getTime() + minutes * 60_000);
-      expect(judgeLater(move, use('new-key', versionName(51)), [], rotatedOn)).toMatchObject({ verdict });
-    },
-  );
-
-  it('is proved by a newer version of the other key, which came after it', () => {
-    const rotatedOn = new Date(now.getTime() + 3_600_000);
-    expect(judgeLater(move, use('new-key', versionName(52)), [], rotatedOn)).toMatchObject({ verdict: 'moved' });
-    const automatic = { ...use('new-key', undefined), current: versionName(51) };
-    expect(judgeLater({ ...move, mode: 'automatic' }, automatic, [], rotatedOn)).toMatchObject({ verdict: 'moved' });
   });
 });

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import type { RoleAssignment, StorageAccount } from '../../local/azure/world.ts';
-import { reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
 import type { RecordAudit } from '../../src/audit/audit-trail.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
@@ -197,19 +196,15 @@ describe('the looks after an account was revoked', () => {
 
   it('finish what a killed process has begun, and record it under its own id, whatever is paused', async () => {
     const of = site();
-    const { account, key } = of;
     const never = new Promise<never>(() => {});
     const { keyRoles } = of.services;
     const begun = revoke(of, undefined, { ...of.services, keyRoles: { ...keyRoles, remove: () => never } });
     void begun.catch(() => {});
     await eventually('record and looks are written', () => openOn(of).length === 1 && looks(of).length === 2);
-    const paused = { ...of.services, rollout: { ...of.services.rollout, paused: async () => ({ reason: 'Paused' }) } };
     wire.azure.clock.advance(60_000);
     await look(of, 'revoke', 60);
     expect(of.roles()).toEqual([]);
     wire.azure.clock.advance(215_000);
-    const outcome = await reconcileAndNote(key.accountWork(account), paused as never, wire.log);
-    expect(outcome.outcome).toBe('retry');
     await look(of, 'revoke', 275);
     await look(of, 'revoke', 275);
     expect(actions(of)).toEqual([

@@ -1,7 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { KeyVersion, StorageAccount } from '../../local/azure/world.ts';
-import { reconcileAccount } from '../../src/accounts/reconcile-account.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 
@@ -64,7 +63,7 @@ it('whatever happens to the key and whichever messages arrive, every account end
       const deliver = async (account: StorageAccount): Promise<void> => {
         const was = versions().findIndex(({ version }) => version === held(account));
         const target = newest();
-        await reconcileAccount(key.accountWork(account), services, wire.log);
+        await services.controller.handleKeyMessage(key.id(), key.keyWork().cause, wire.log);
         const is = versions().findIndex(({ version }) => version === held(account));
         expect(is).toBeGreaterThanOrEqual(was); // never backwards
         if (is !== was) expect(versions()[is]).toBe(target); // and only to the newest usable one

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
+import { NO_ORDERS } from '../../src/orders/standing-orders.ts';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
 import { ALICE } from '../revocation/records.ts';
@@ -42,7 +43,7 @@ async function look(versions: readonly KeyVersion[], state: object = FORGED) {
         },
       },
       leases,
-      rollout: { paused: async () => undefined },
+      orderStore: { read: async () => NO_ORDERS },
       dependents: async () => ({ answer: 'some' }),
       audit: async (entry) => {
         records.push(entry);

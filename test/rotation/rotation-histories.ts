@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import { compareAge, type KeyVersion } from '../../src/keys/key-versions.ts';
+import { NO_ORDERS } from '../../src/orders/standing-orders.ts';
 import { type RotationPorts, rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
 import type { Lease } from '../../src/work/lease-client.ts';
 import type { RotateWork } from '../../src/work/messages.ts';
@@ -194,7 +195,7 @@ class HistoryWorld {
           });
         },
       },
-      rollout: { paused: async () => undefined },
+      orderStore: { read: async () => NO_ORDERS },
       dependents: () => call(() => ({ answer: 'some' }) as const),
       audit: async (entry, _timeout, unlessSince) => {
         const written = { written: { file: '', seq: 1, hash: '' } };

@@ -265,9 +265,8 @@ export class ControllerWorld implements World {
   #judgeUses(when: string): void {
     if (this.#isJournalLost()) return;
     for (const [name, { spec, key, current }] of this.storage.uses) {
-      const isOut = this.#isPaused() || spec.region === this.#hanging;
-      const target = isOut ? undefined : this.#target(key);
-      const rekey = isOut ? undefined : this.#openRekey(keyId(key));
+      const target = this.#isPaused() || spec.region === this.#hanging ? undefined : this.#target(key);
+      const rekey = this.#isPaused() || spec.region === this.#hanging ? undefined : this.#openRekey(keyId(key));
       if (rekey && this.orders.covers(rekey, this.#use(name))) {
         throw new Error(`${when} ${name} is on ${key}, which ${rekey.id} moves it off`);
       }
@@ -275,11 +274,6 @@ export class ControllerWorld implements World {
         throw new Error(`${when} ${name} is on ${short(current)}, not on ${short(target)}`);
       }
     }
-  }
-
-  /** What the index had of a PATCH that may still land is lost with it; the drift check finds it within the hour. */
-  #isJournalLost(): boolean {
-    return this.#isIndexLost && this.scheduler.landings > 0;
   }
 
   /** What an order covers has left its source key; a roll back covers what the app has moved, whether it knows it or not. */
@@ -292,6 +286,11 @@ export class ControllerWorld implements World {
       if (keyId(key) === from && (only === undefined || isMoved))
         this.#broken ??= `${id} is done, and ${name} is on ${key}`;
     }
+  }
+
+  /** What the index had of a PATCH that may still land is lost with it; the drift check finds it within the hour. */
+  #isJournalLost(): boolean {
+    return this.#isIndexLost && this.scheduler.landings > 0;
   }
 
   /** Each move of the app has one id, and each id is a change that there was. */
@@ -784,14 +783,14 @@ export class ControllerWorld implements World {
   }
 }
 
+function keyId(name: string): string {
+  return managedKey(VAULT, name).id;
+}
+
 function noAnswerWithin(ms: number): Promise<never> {
   return new Promise((_, reject) => {
     setTimeout(() => reject(noAnswer()), ms);
   });
-}
-
-function keyId(name: string): string {
-  return managedKey(VAULT, name).id;
 }
 
 function short(version: string): string {

@@ -1,6 +1,6 @@
 import type { Work } from '../../src/work/messages.ts';
 import { MAX_DEQUEUE_COUNT } from '../../src/work/process.ts';
-import type { HeldMessages, WorkQueue } from '../../src/work/work-queue-client.ts';
+import type { WorkQueue } from '../../src/work/work-queue-client.ts';
 import type { Way } from './memory-vault.ts';
 
 /** A message that a killed host held comes back after this; one that failed, after the other (host.json). Milliseconds. */
@@ -74,18 +74,6 @@ export class MemoryQueues {
       poison: (queue, text) => {
         const poison = () => void this.poison.push({ queue, text, visibleAt: 0, dequeued: 0 });
         return way(`poison ${text}`, poison, true);
-      },
-    };
-  }
-
-  heldPort(way: Way): HeldMessages {
-    return {
-      hold: async (queue, work, seconds) => {
-        const message = await way(`send ${work.kind} and hold it`, () => this.send(queue, work, seconds), true);
-        // Somebody else has it in hand.
-        const remove = () => (message.dequeued === 0 ? this.remove(message) : undefined);
-        // Its clock is not that of the timers which keep it: work that is done twice is what is looked at here.
-        return { keep: async () => {}, remove: () => way(`take ${work.kind} out`, remove, true) };
       },
     };
   }

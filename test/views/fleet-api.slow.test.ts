@@ -3,7 +3,7 @@ import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/const
 import { addIdentity, allowStorage } from '../../local/azure/fleet.ts';
 import { rotateKey } from '../../local/azure/key-vault/keys.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
-import { reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
+import { parseStorageAccountId } from '../../src/azure/resource-id.ts';
 import type { DriftReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import type { RouteKey } from '../../src/http/access.ts';
@@ -51,8 +51,13 @@ const check = (): Promise<DriftReport> =>
   runDriftCheck({ id: crypto.randomUUID(), by: 'timer' }, wire.services({ CMK_AUTOFIX: 'none' }), wire.log);
 
 /** As a move does: what is seen goes into the index. */
-const discover = (key: TestKey, account: StorageAccount) =>
-  reconcileAndNote(key.accountWork(account), wire.services(), wire.log);
+async function discover(key: TestKey, account: StorageAccount): Promise<void> {
+  const { controller, workItems, now } = wire.services();
+  const subscription = parseStorageAccountId(account.id)?.subscriptionId ?? '';
+  const { cause } = key.keyWork();
+  await workItems.put([{ subscription, kind: 'account', about: account.id, due: new Date(0), since: now(), cause }]);
+  await controller.handleFleetMessage({ subscriptions: [subscription], tries: 0, cause }, wire.log);
+}
 
 const SOMEBODY = '0b1ec700-0000-4000-8000-000000000001';
 

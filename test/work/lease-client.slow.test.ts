@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { describe, expect, it } from 'vitest';
-import { formatAccountState, newIntent, parseAccountState } from '../../src/accounts/intent.ts';
 import {
   createLeases,
   LEASE_CONTAINER,
@@ -12,7 +11,6 @@ import {
 import { faultyStorage } from '../audit/faulty-storage.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { eventually } from '../support/eventually.ts';
-import { KEY, SUBSCRIPTION, versionName } from '../support/keys.ts';
 
 const azurite = useAzurite();
 
@@ -51,29 +49,6 @@ describe('a lease', () => {
     const lease = await taken(instance(), 'key/kv/a');
     await (await taken(instance(), 'key/kv/b')).release();
     await lease.release();
-  });
-
-  it('has all of an account whose scopes were moved by the thousand while none of it could be recorded', async () => {
-    const account = `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st1`;
-    const moves = Array.from({ length: 2_500 }, (_, n) => ({
-      ...newIntent({
-        account,
-        scope: `scope-of-tenant-${n}`,
-        key: KEY.id,
-        mode: 'pinned',
-        from: versionName(1),
-        to: versionName(2),
-        cause: { by: 'event', ref: '5b3c3f4e-9a1b-4c6e-8f57-0d1a2b3c4d5e', since: '2026-01-01T00:00:00.000Z' },
-        at: '2026-01-01T00:00:00.000Z',
-      }),
-      over: true,
-      done: { reason: 'Moved' as const, to: versionName(2) },
-    }));
-    const first = await taken(instance(), 'account/many');
-    await first.save(formatAccountState({ moves, known: undefined }));
-    await first.release();
-    const next = await taken(instance(), 'account/many');
-    expect(parseAccountState(next.state).moves).toHaveLength(moves.length);
   });
 
   it('saves no state that nobody would read, and takes one that somebody else has put there for none', async () => {

@@ -1,9 +1,9 @@
+import { writesOf } from '../../azure/limiter.ts';
 import { parseResourceId } from '../../azure/resource-id.ts';
 import type { BlastRadius } from '../../dependents/blast-radius.ts';
 import { secondsFor } from '../../fleet/rotation-progress.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { vaultOption } from '../../keys/vault-options.ts';
-import { writesOf } from '../../rollout/create-rollout-services.ts';
 import type { Environment } from '../../settings/settings.ts';
 import { DEFAULT_BUDGET_SHARE } from '../../settings/settings-table.ts';
 import type { Operation } from '../operator-azure.ts';

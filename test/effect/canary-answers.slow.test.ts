@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { canaryProbe } from '../../src/effect/probe-canaries.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 
@@ -40,9 +41,11 @@ it.each<[what: string, fault: object, failing: number, why: string]>([
   const account = new TestKey(wire.azure.world).account('pinned', { shares: ['share1'] });
   wire.azure.faults.add([fault as never]);
   const begunMs = performance.now();
-  const { failing: failed, unseen } = await wire.services().probeCanaries([account.id]);
+  const proof = await canaryProbe(wire.services())([account.id], '', wire.log);
   expect(performance.now() - begunMs).toBeLessThan(20_000);
-  expect([failed.length, unseen.length]).toEqual([failing, 1 - failing]);
-  expect([...failed, ...unseen].join()).toContain(why);
-  expect([...failed, ...unseen].join()).toContain(`${account.name} (`);
+  const unseen = wire.records.filter(({ reason }) => reason === 'CanaryUnseen').map(({ message }) => message);
+  const told = proof === 'proven' ? unseen.join() : (proof?.unwell ?? '');
+  expect(proof === 'proven').toBe(failing === 0);
+  expect(told).toContain(why);
+  expect(told).toContain(`${account.name} (`);
 });
