@@ -699,8 +699,6 @@ export class ControllerWorld implements World {
 
   /** Whether those that go first are not on that version yet. */
   #isHeld(name: string, key: string, version: string): boolean {
-    // A use that the index has lost has no stage.
-    if (this.#isIndexLost) return false;
     const ofKey = this.storage.uses.find(([other]) => other === name)?.[1].key;
     const accounts = this.storage.uses.filter(([other, use]) => use.key === ofKey && !other.includes('/'));
     const reached = new Set(this.storage.changes.flatMap((change) => (change.version === version ? change.name : [])));
