@@ -1,14 +1,7 @@
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
-import {
-  findPause,
-  isOrderedOn,
-  lastReleased,
-  NO_ORDERS,
-  type PauseOrder,
-  type StandingOrders,
-} from './standing-orders.ts';
+import { findPause, NO_ORDERS, type PauseOrder, type StandingOrders } from './standing-orders.ts';
 import type { OrdersStore } from './standing-orders-client.ts';
 
 /** What was read is used for so long. Milliseconds. */
@@ -38,14 +31,6 @@ export class KnownOrders {
 
   pauseNow(key: string): PauseOrder | undefined {
     return findPause(this.#orders, key, this.#now());
-  }
-
-  isOrderedOn(key: string, { version }: { readonly version: string }): boolean {
-    return isOrderedOn(this.#orders, `${key}/${version}`);
-  }
-
-  lastReleased(key: string): Date | undefined {
-    return lastReleased(this.#orders, key, this.#now());
   }
 
   /** Takes over what this instance has just written. */

@@ -86,8 +86,6 @@ export const STANDING_ORDERS = z.object({
   pauses: z.array(PAUSE),
   goOns: z.array(GO_ON),
   rekeys: z.array(REKEY),
-  /** When an operator last ended a pause. */
-  resumedOn: iso.optional(),
   unrecorded: z.array(UNRECORDED),
 });
 
@@ -136,18 +134,6 @@ export function isOrderedOn({ goOns }: StandingOrders, target: string): boolean 
   return goOns.some((order) => order.target.toLowerCase() === target.toLowerCase());
 }
 
-/** When moves of a key were last let go on, by an operator or by the end of a pause. */
-export function lastReleased({ pauses, goOns, resumedOn }: StandingOrders, key: string, now: Date): Date | undefined {
-  const isAbout = (one: { readonly key?: string | undefined }) => one.key === undefined || sameKeyName(one.key, key);
-  const times = [
-    ...pauses.filter(isAbout).map(({ until }) => until),
-    ...goOns.filter(isAbout).map(({ at }) => at),
-    resumedOn,
-  ].flatMap((time) => (time === undefined ? [] : Date.parse(time)));
-  const last = Math.max(...times.filter((time) => time <= now.getTime()));
-  return Number.isFinite(last) ? new Date(last) : undefined;
-}
-
 /** An order that may still move something, if it is resumed. */
 export function isOpen({ state }: Pick<Rekey, 'state'>): boolean {
   return state !== 'done' && state !== 'ended';
@@ -173,12 +159,8 @@ export function conflictsOf({ rekeys }: StandingOrders, keys: Pick<Rekey, 'from'
 
 /** With a pause; it takes the place of the one of the same reach. */
 export function withPause(orders: StandingOrders, pause: PauseOrder, now: Date): StandingOrders {
-  const open = openPauses(orders, now);
-  // That a pause has ended by itself stays known.
-  const ends = orders.pauses.flatMap(({ until }) => (until && Date.parse(until) <= now.getTime() ? until : []));
-  const resumedOn = [...ends, orders.resumedOn ?? ''].sort().at(-1);
-  const pauses = [...open.filter(({ key }) => !isSameReach(key, pause.key)), pause];
-  return fitted({ ...orders, pauses, ...(resumedOn ? { resumedOn } : {}) }, now);
+  const others = openPauses(orders, now).filter(({ key }) => !isSameReach(key, pause.key));
+  return fitted({ ...orders, pauses: [...others, pause] }, now);
 }
 
 /** Without the pause of that reach, and with orders to go on. */
@@ -189,7 +171,7 @@ export function withResume(
   now: Date,
 ): StandingOrders {
   const pauses = openPauses(orders, now).filter((pause) => !isSameReach(pause.key, key));
-  return fitted({ ...orders, pauses, goOns: [...orders.goOns, ...goOns], resumedOn: now.toISOString() }, now);
+  return fitted({ ...orders, pauses, goOns: [...orders.goOns, ...goOns] }, now);
 }
 
 /** With a re-key that is new, or takes the place of the one of its id. */

@@ -4,7 +4,6 @@ import {
   findPause,
   findRekey,
   isOrderedOn,
-  lastReleased,
   NO_ORDERS,
   openPauses,
   type PauseOrder,
@@ -43,13 +42,10 @@ describe('A pause', () => {
     expect(findPause(both, KEY.id, day(2))).toMatchObject({ id: 'all' });
   });
 
-  it('ends by itself, and that it has ended stays known', () => {
+  it('ends by itself', () => {
     const orders = withPauses(pause({ until: day(3).toISOString() }));
     expect(openPauses(orders, day(2))).toHaveLength(1);
     expect(openPauses(orders, day(3))).toEqual([]);
-    expect(lastReleased(orders, KEY.id, day(2))).toBeUndefined();
-    expect(lastReleased(orders, KEY.id, day(4))).toEqual(day(3));
-    expect(lastReleased(withPause(orders, pause({ key: OTHER }), day(5)), KEY.id, day(5))).toEqual(day(3));
   });
 
   it('takes the place of the one of the same reach', () => {
