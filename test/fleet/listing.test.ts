@@ -152,6 +152,7 @@ class Fleet {
       recordOrder: async () => {},
       probe: async () => undefined,
       say: async () => {},
+      sendKey: async () => {},
       send: async () => {},
     };
   }
