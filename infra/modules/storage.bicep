@@ -95,7 +95,7 @@ resource blobContainers 'Microsoft.Storage/storageAccounts/blobServices/containe
 var hasAudit = contains(containers, containerNames.audit)
 var expiring = filter(
   containers,
-  name => contains([containerNames.drift, containerNames.deadLetter, containerNames.approvals], name)
+  name => contains([containerNames.drift, containerNames.deadLetter], name)
 )
 
 // Records can be added to the day's blob, and nothing that is there can be changed or deleted, by nobody, while the
