@@ -99,7 +99,7 @@ export class RolloutCount {
     // Canaries that are gone prove nothing.
     const left = same?.canaries.filter((canary) => this.#has(canary)) ?? [];
     const canaries = same && (left.length > 0 || same.stage !== 'canary') ? left : this.#chooseCanaries();
-    const begun = same?.stage ?? (canaries.length > 0 ? 'canary' : this.#nextStage('canary'));
+    const begun = same?.stage ?? 'canary';
     const { stage, heldBy, needsProof } = this.#advance(begun, canaries, same?.proven === true);
     const counts = sumOf(this.#accounts.values());
     const unfinished = counts.pending + counts.failed;
@@ -112,8 +112,9 @@ export class RolloutCount {
       ...(same?.unwell ? { unwell: same.unwell } : {}),
       ...(news ? { said: news } : {}),
     };
-    // A rollout that never had anything to move is not told of.
-    const isNews = news !== same?.said && (news !== 'RotationFinished' || (same !== undefined && same.unfinished > 0));
+    // A rollout that never had anything to move, or whose uses an order has moved to another key, is not told of.
+    const hasFinished = same !== undefined && same.unfinished > 0 && this.#accounts.size > 0;
+    const isNews = news !== same?.said && (news !== 'RotationFinished' || hasFinished);
     return {
       ...{ row, counts, needsProof, news: isNews ? news : undefined, isWider: stage !== same?.stage },
       subscriptions: this.#subscriptions(row),
@@ -124,10 +125,14 @@ export class RolloutCount {
     return [...this.#accounts.values()].some((known) => accountRow(known.account) === accountRow(account));
   }
 
-  /** By wave; pinned ones first, as those show at once that Azure took the version; then in a stable order. */
+  /**
+   * Of those that are to be moved, as what an order moved earlier may be on an older version of the target key. By wave; pinned
+   * ones first, as those show at once that Azure took the version; then in a stable order.
+   */
   #chooseCanaries(): readonly string[] {
     const wave = (account: CountedAccount) => waveNumber(account.wave) ?? Number.POSITIVE_INFINITY;
     return [...this.#accounts]
+      .filter(([, { counts }]) => counts.pending + counts.failed > 0)
       .sort(
         ([a, one], [b, other]) =>
           compare(wave(one), wave(other)) || Number(one.isAutomatic) - Number(other.isAutomatic) || compare(a, b),
@@ -144,6 +149,8 @@ export class RolloutCount {
     isProven: boolean,
   ): { readonly stage: RolloutStage; readonly needsProof: boolean; readonly heldBy?: RolloutNews } {
     if (this.#rules.isOrderedOn) return { stage: 'rest', needsProof: false };
+    // No use has shown yet what the version does: the first ones that come are canaries.
+    if (this.#accounts.size === 0) return { stage: begun, needsProof: false };
     let stage = begun;
     for (;;) {
       if (stage === 'rest') return { stage, needsProof: false };

@@ -51,7 +51,7 @@ async function itemOf(key: ManagedKey, { items }: KeyPorts): Promise<WorkItem | 
   return (await items.of(NO_SUBSCRIPTION)).find(({ about }) => about.toLowerCase() === key.id.toLowerCase());
 }
 
-/** @returns false: another instance has decided meanwhile, or the orders are others now */
+/** @returns false: it is to be decided again, as another instance has decided meanwhile, or the orders are others now */
 async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined, ports: KeyPorts): Promise<boolean> {
   const { items, rollouts, orders, keys, moved, now } = ports;
   const origin = item && FOLLOWS_UP.has(cause.by) ? item.cause : cause;
@@ -112,7 +112,8 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
   }
   await items.putNew(unindexed.items);
   await sendTo(unindexed, subscriptions, cause, ports);
-  if (open && orderDecision) await verifyRekey(open, orderDecision, cause, ports);
+  // The key has a rollout of its own again.
+  if (open && orderDecision && (await verifyRekey(open, orderDecision, cause, ports))) return false;
   if (item) await items.finish(item);
   return true;
 }

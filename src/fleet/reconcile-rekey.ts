@@ -121,17 +121,17 @@ export async function stopRekey({ rekey }: OpenRekey, failures: number, ports: R
   await changeRekey({ ...rekey, state: 'stopped', paused: { on, why } }, rekey, { reason: 'RekeyStopped', why }, ports);
 }
 
-/** Decides whether an order that has nothing left to move is done. */
+/** Decides whether an order that has nothing left to move is done. @returns whether it is */
 export async function verifyRekey(
   { rekey }: OpenRekey,
   { row, counts }: RolloutDecision,
   cause: Cause,
   ports: RekeyPorts & KeyQueue,
-): Promise<void> {
+): Promise<boolean> {
   const left = counts.pending + counts.failed + counts.left;
   if (left > 0) {
     if (rekey.state === 'verifying') await changeRekey({ ...rekey, state: 'active' }, rekey, undefined, ports);
-    return;
+    return false;
   }
   // What was in flight beside the last move has landed by then.
   const settledOn = new Date(Date.parse(row.progressOn) + SETTLED_MS);
@@ -146,6 +146,7 @@ export async function verifyRekey(
     // Sooner than the sweep.
     await ports.sendKey(rekey.from, cause, new Date(Math.max(settledOn.getTime(), now.getTime()) + LISTED_MS));
   }
+  return gaps.length === 0;
 }
 
 /** Unless an operator has changed it since it was read. */

@@ -194,6 +194,7 @@ function rekeyDeeds(from: string): Readonly<Record<string, readonly ControllerDe
     'a worker is killed while it moves a use to another key': [start, killed(/^patch/)],
     'a worker is killed before a move to another key is in the index': [start, killed(/^audit|^moved|^index writes/)],
     'the target key of an order has a new version': [start, version(to, /^get|^patch/), WAIT, version(to)],
+    'an order begins while its source key has a new version': [version(from), start],
     'an order is paused and resumed': [
       ...[start, { do: 'pauseRekey', during: /^get|^patch/ } as const, { do: 'pass', seconds: 40 } as const],
       ...[version(from), WAIT, { do: 'resumeRekey' } as const],
