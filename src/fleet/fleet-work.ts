@@ -180,5 +180,6 @@ export async function sweepWork({ items, rollouts, orders, send, sendKey, now }:
 function isForgotten({ unfinished, said, checkedOn, activation }: RolloutRow, nowMs: number): boolean {
   if (activation && Date.parse(activation) <= nowMs) return true;
   const everyMs = said === 'RotationStuck' ? STUCK_MS : UNFINISHED_MS;
-  return unfinished > 0 && Date.parse(checkedOn) <= nowMs - everyMs;
+  // Canaries that do not serve are probed again, although all uses are moved.
+  return (unfinished > 0 || said === 'CanaryFailed') && Date.parse(checkedOn) <= nowMs - everyMs;
 }

@@ -4,7 +4,7 @@ import { findPause, isOrderedOn, type Rekey } from '../orders/standing-orders.ts
 import { REASONS } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { Cause } from '../work/messages.ts';
-import { RolloutCount, type RolloutDecision } from './decide-rollout.ts';
+import { type Proof, RolloutCount, type RolloutDecision } from './decide-rollout.ts';
 import { accountRow } from './fleet-keys.ts';
 import { type FleetQueue, fleetWorks, type KeyQueue } from './fleet-work.ts';
 import { openRekeyOf, RekeyCount, type RekeyPorts, stopRekey, verifyRekey } from './reconcile-rekey.ts';
@@ -26,8 +26,7 @@ export interface KeyPorts extends FleetQueue, KeyQueue, UnindexedPorts, RekeyPor
   readonly rollouts: RolloutStore;
   /** Accounts that go first (`CMK_CANARIES`). */
   readonly canaries: number;
-  /** Whether the canaries serve with the version: `proven`, or what is wrong, in words; undefined: not known yet. */
-  probe(canaries: readonly string[], target: string): Promise<'proven' | { readonly unwell: string } | undefined>;
+  probe(canaries: readonly string[], target: string): Promise<Proof>;
   /** Records, and says in the log, what became of a rollout; the id of the record is made of news, key and version. */
   say(news: RolloutNews, key: ManagedKey, row: RolloutRow, counts: RolloutDecision['counts']): Promise<void>;
 }
@@ -127,10 +126,7 @@ async function decideRollout(
 ): Promise<RolloutDecision> {
   let decision = count.decide(stored);
   if (decision.needsProof && decision.row.target) {
-    const proof = await ports.probe(decision.row.canaries, decision.row.target);
-    const { unwell: _, ...row } = decision.row;
-    const unwell = proof && proof !== 'proven' ? { unwell: proof.unwell } : {};
-    decision = count.decide({ ...row, proven: proof === 'proven', ...unwell });
+    decision = count.decide(stored, await ports.probe(decision.row.canaries, decision.row.target));
   }
   // Said before it is stored that it was: a second record has the same id. Of an order it is said when it is verified.
   if (decision.news && !(rekey && decision.news === 'RotationFinished')) {
