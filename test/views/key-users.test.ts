@@ -17,9 +17,9 @@ function ports(
 ): KeyUsersPorts {
   return {
     ...viewPorts(uses),
-    settings: { refreshAutomatic, scopeDiscovery: 'all' },
+    settings: { refreshAutomatic },
     inSight: async () => subscriptions,
-    fleet: { async *unasked() {}, listings: async () => new Map(listed.map((id) => [id, NOW])) },
+    fleet: { listings: async () => new Map(listed.map((id) => [id, NOW])) },
   };
 }
 
@@ -101,7 +101,13 @@ describe('who uses a key, while subscriptions are not listed yet,', () => {
 
   it('is not known where nothing is known to use it', async () => {
     const read = await readBy([], [SUBSCRIPTION, other], [SUBSCRIPTION]);
-    expect(read).toEqual({ unlisted: 1, hasUnasked: false, users: undefined, rotation: undefined, cost: undefined });
+    expect(read).toEqual({
+      unlisted: 1,
+      hasUnlistedScopes: false,
+      users: undefined,
+      rotation: undefined,
+      cost: undefined,
+    });
     expect(await readBy([], undefined, [])).toMatchObject({ unlisted: 1, users: undefined });
   });
 

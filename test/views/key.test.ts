@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import type { UnaskedAccount } from '../../src/fleet/fleet-index.ts';
 import type { UseRow } from '../../src/fleet/use-row.ts';
+import type { WorkItem } from '../../src/fleet/work-items.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { readKeySummary } from '../../src/views/key.ts';
 import { day, KEY, keyVersion, SUBSCRIPTION } from '../support/keys.ts';
@@ -12,26 +12,23 @@ function summaryOf(
   {
     listed = [SUBSCRIPTION],
     uses = [],
-    unasked = [],
-    scopeDiscovery = 'all',
+    items = [],
   }: {
     readonly listed?: readonly string[];
     readonly uses?: readonly UseRow[];
-    readonly unasked?: readonly UnaskedAccount[];
-    readonly scopeDiscovery?: 'all' | 'dependents';
+    readonly items?: readonly WorkItem[];
   } = {},
 ) {
   return readKeySummary(
     KEY,
     {
       ...viewPorts(uses),
-      settings: { refreshAutomatic: true, scopeDiscovery },
       keys: { listVersions: async () => versions, rotationPolicy: async () => ({ rotates: false }) },
-      fleet: {
-        async *unasked() {
-          yield* unasked;
+      fleet: { listings: async () => new Map(listed.map((id) => [id, NOW])) },
+      workItems: {
+        async *all() {
+          yield* items;
         },
-        listings: async () => new Map(listed.map((id) => [id, NOW])),
       },
     },
     new AbortController().signal,
@@ -66,12 +63,28 @@ it('who uses a key is not known yet while no subscription is listed', async () =
 });
 
 const ACCOUNT = `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-files/providers/Microsoft.Storage/storageAccounts/st1`;
-const UNASKED: UnaskedAccount = { account: ACCOUNT, location: 'westeurope' };
 const PENDING = { state: 'pending', at: NOW.toISOString(), attempts: 0 } as const;
-const USE: UseRow = { ...UNASKED, key: KEY.id, mode: 'automatic', readOn: NOW.toISOString(), ...PENDING };
+const USE: UseRow = {
+  ...{ account: ACCOUNT, location: 'westeurope', key: KEY.id, mode: 'automatic', readOn: NOW.toISOString() },
+  ...PENDING,
+};
+const CAUSE = { by: 'list', ref: '', since: NOW.toISOString() };
+const SCOPES: WorkItem = {
+  ...{
+    subscription: SUBSCRIPTION,
+    kind: 'scopes',
+    about: '',
+    due: NOW,
+    since: NOW,
+    cause: CAUSE,
+    attempts: 0,
+    etag: '',
+  },
+  reason: 'ScopesNotListed',
+};
 
-it('who uses a key is not known yet while accounts were not asked for their encryption scopes', async () => {
-  const { users, unread } = await summaryOf([keyVersion(1)], { unasked: [UNASKED] });
+it('who uses a key is not known yet while accounts have encryption scopes that were never listed', async () => {
+  const { users, unread } = await summaryOf([keyVersion(1)], { items: [SCOPES] });
   expect(users).toBeUndefined();
   expect(unread).toEqual([
     {
@@ -82,17 +95,16 @@ it('who uses a key is not known yet while accounts were not asked for their encr
   ]);
 });
 
-it('a key that is used may have more users while accounts were not asked for their encryption scopes', async () => {
-  const { users, rotation } = await summaryOf([keyVersion(1)], { uses: [USE], unasked: [UNASKED] });
+it('a key that is used may have more users while accounts have encryption scopes that were never listed', async () => {
+  const { users, rotation } = await summaryOf([keyVersion(1)], { uses: [USE], items: [SCOPES] });
   expect(users).toMatchObject({ accounts: 1, complete: false });
   expect(rotation).toBeDefined();
 });
 
 it.each([
-  [{ ...UNASKED }, false],
-  [{ ...UNASKED, key: 'https://kv-files.vault.azure.net/keys/other' }, false],
-  [{ ...UNASKED, key: KEY.id }, true],
-])('where scopes are looked for on dependents alone, no other account is waited for: %j', async (unasked, isWaited) => {
-  const { users } = await summaryOf([keyVersion(1)], { uses: [USE], unasked: [unasked], scopeDiscovery: 'dependents' });
-  expect(users?.complete).toBe(!isWaited);
+  ['its scopes are listed once more', { ...SCOPES, reason: undefined }],
+  ['its accounts are listed', { ...SCOPES, kind: 'list' as const }],
+])('the users of a key are complete while of a subscription %s', async (_, item) => {
+  const { users } = await summaryOf([keyVersion(1)], { uses: [USE], items: [item as WorkItem] });
+  expect(users?.complete).toBe(true);
 });

@@ -1,4 +1,5 @@
 import type { UseRow } from '../../src/fleet/use-row.ts';
+import type { WorkItem } from '../../src/fleet/work-items.ts';
 import { KnownOrders } from '../../src/orders/known-orders.ts';
 import { NO_ORDERS } from '../../src/orders/standing-orders.ts';
 import { day, KEY, SUBSCRIPTION, versionName } from '../support/keys.ts';
@@ -40,16 +41,14 @@ export const AUTOMATIC = {
 export function viewPorts(uses: readonly UseRow[]) {
   const now = () => NOW;
   return {
-    settings: { refreshAutomatic: true, scopeDiscovery: 'all' as 'all' | 'dependents' },
+    settings: { refreshAutomatic: true },
     useRows: {
       async *of() {
         yield* uses;
       },
     },
-    fleet: {
-      async *unasked() {},
-      listings: async (): Promise<ReadonlyMap<string, Date>> => new Map([[SUBSCRIPTION, NOW]]),
-    },
+    fleet: { listings: async (): Promise<ReadonlyMap<string, Date>> => new Map([[SUBSCRIPTION, NOW]]) },
+    workItems: { async *all(): AsyncGenerator<WorkItem> {} },
     inSight: async (): Promise<readonly string[] | undefined> => undefined,
     rollouts: { read: async () => undefined },
     control: new KnownOrders({ read: async () => NO_ORDERS }, now),
