@@ -169,6 +169,7 @@ export function aimedDeeds(key: string): Readonly<Record<string, readonly Contro
       ...[version, { ...killed(/^index writes/), after: 1 }],
     ],
     'the index is lost while a version comes': [{ do: 'loseIndex' }, version],
+    'the index is lost while a worker goes on': [version, { do: 'loseIndex', during: /^audit|^index writes/ }, version],
     'the index is lost while a stage is decided': [version, { do: 'loseIndex', during: /^rollout put|^probe/ }],
     'a region hangs beside one that answers': [
       ...[{ do: 'hangRegion', region: REGIONS[0] ?? '' } as const, version],
