@@ -1,3 +1,4 @@
+import pMap from 'p-map';
 import { timeBoxed } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
@@ -18,6 +19,7 @@ const MOST_ACCOUNTS = 50;
 
 /** Resource Graph may show for long that an account is on a key that it left: what was read so lately is believed. Milliseconds. */
 const READ_MS = 10 * 60_000;
+const CONCURRENCY = 8;
 
 /** Moves do not wait longer for Resource Graph, which has mostly nothing to add. Milliseconds. */
 const GRAPH_MS = 5_000;
@@ -75,7 +77,7 @@ export async function findUnindexed(key: ManagedKey, cause: Cause, ports: Uninde
     const bySubscription = Map.groupBy(missing, ({ id }) => accountId(id).subscriptionId);
     const many = [...bySubscription].flatMap(([id, accounts]) => (accounts.length > MOST_ACCOUNTS ? [id] : []));
     const listed = new Set([...unlisted, ...many]);
-    const elsewhere = await findElsewhere(key, [...bySubscription.keys()], listings, ports);
+    const elsewhere = await findElsewhere(key, [...bySubscription.keys()], unlisted, listings, ports);
     const item = { due: at, since: at, cause };
     return {
       isUnknown: found === undefined && looked.some((id) => !listings.has(id)),
@@ -97,19 +99,23 @@ export async function findUnindexed(key: ManagedKey, cause: Cause, ports: Uninde
 async function findElsewhere(
   key: ManagedKey,
   subscriptions: readonly string[],
+  unlisted: readonly string[],
   listings: ReadonlyMap<string, Date>,
   { fleet, now }: UnindexedPorts,
 ): Promise<ReadonlySet<string>> {
   const elsewhere = new Set<string>();
   const sinceMs = now().getTime() - READ_MS;
-  for (const subscription of subscriptions) {
+  const scan = async (subscription: string): Promise<void> => {
     const listedMs = listings.get(subscription.toLowerCase())?.getTime() ?? 0;
     for await (const known of fleet.accounts(subscription)) {
       const isOnKey = known.key !== undefined && sameKeyName(known.key, key.id);
       if (!isOnKey && Math.max(listedMs, Date.parse(known.writtenOn)) >= sinceMs)
         elsewhere.add(accountRow(known.account));
     }
-  }
+  };
+  // What was not listed for a day is listed now: that does not wait for a hundred scans.
+  const listed = subscriptions.filter((id) => !unlisted.includes(id));
+  await pMap(listed, scan, { concurrency: CONCURRENCY });
   return elsewhere;
 }
 

@@ -5,6 +5,7 @@ import { RotationCost } from '../fleet/rotation-progress.ts';
 import type { Rotation, RotationCounts } from '../fleet/rotation-schemas.ts';
 import type { UseRow, UseRows } from '../fleet/use-row.ts';
 import type { WorkItems } from '../fleet/work-items.ts';
+import { sameKeyName } from '../keys/key-identifier.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { openRevocation } from '../revocation/revocation.ts';
@@ -16,9 +17,9 @@ import { type RotationCountPorts, rotationCount } from './rotation.ts';
 const MOST_USES = 20_000;
 
 export interface KeyUsersPorts extends RotationCountPorts {
-  readonly settings: Pick<Settings, 'refreshAutomatic'>;
+  readonly settings: Pick<Settings, 'refreshAutomatic' | 'scopeDiscovery'>;
   readonly useRows: Pick<UseRows, 'of'>;
-  readonly fleet: Pick<FleetIndex, 'listings'>;
+  readonly fleet: Pick<FleetIndex, 'listings' | 'accounts'>;
   readonly workItems: Pick<WorkItems, 'all'>;
   readonly inSight: InSight;
 }
@@ -53,7 +54,7 @@ export async function readKeyUsers(
   const inSight = await ports.inSight();
   const isLookedAfter = usesLookedAfter(inSight);
   const unlisted = countUnlisted(inSight, await fleet.listings());
-  const hasUnlistedScopes = await haveUnlistedScopes(inSight, ports);
+  const hasUnlistedScopes = await haveUnlistedScopes(key, inSight, ports);
   const rotation = await rotationCount(key, versions, ports);
   const uses = new UseCount();
   let complete = unlisted === 0;
@@ -78,15 +79,22 @@ export async function readKeyUsers(
   };
 }
 
-/** Whether a subscription waits for scopes to be listed that never were: its work item says so. */
+/**
+ * Whether scopes of any account were never listed. Only subscriptions with a work item for that can have some. Where scopes are
+ * looked for on dependents alone, those of other accounts are never listed.
+ */
 async function haveUnlistedScopes(
+  key: ManagedKey,
   inSight: readonly string[] | undefined,
-  { workItems }: Pick<KeyUsersPorts, 'workItems'>,
+  { settings, fleet, workItems }: Pick<KeyUsersPorts, 'settings' | 'fleet' | 'workItems'>,
 ): Promise<boolean> {
   const ids = inSight?.map((id) => id.toLowerCase());
-  for await (const { kind, subscription, reason } of workItems.all()) {
-    const isFirst = reason === 'ScopesNotListed' || reason === 'ScopesUnreadable';
-    if (kind === 'scopes' && isFirst && (ids?.includes(subscription.toLowerCase()) ?? true)) return true;
+  for await (const { kind, subscription } of workItems.all()) {
+    if (kind !== 'scopes' || ids?.includes(subscription.toLowerCase()) === false) continue;
+    for await (const account of fleet.accounts(subscription)) {
+      const isWanted = settings.scopeDiscovery === 'all' || (account.key && sameKeyName(account.key, key.id));
+      if (account.scopes === undefined && isWanted) return true;
+    }
   }
   return false;
 }

@@ -17,9 +17,9 @@ function ports(
 ): KeyUsersPorts {
   return {
     ...viewPorts(uses),
-    settings: { refreshAutomatic },
+    settings: { refreshAutomatic, scopeDiscovery: 'all' },
     inSight: async () => subscriptions,
-    fleet: { listings: async () => new Map(listed.map((id) => [id, NOW])) },
+    fleet: { async *accounts() {}, listings: async () => new Map(listed.map((id) => [id, NOW])) },
   };
 }
 

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import type { FleetAccount } from '../../src/fleet/fleet-index.ts';
 import type { UseRow } from '../../src/fleet/use-row.ts';
 import type { WorkItem } from '../../src/fleet/work-items.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
@@ -13,10 +14,14 @@ function summaryOf(
     listed = [SUBSCRIPTION],
     uses = [],
     items = [],
+    accounts = [],
+    scopeDiscovery = 'all',
   }: {
     readonly listed?: readonly string[];
     readonly uses?: readonly UseRow[];
     readonly items?: readonly WorkItem[];
+    readonly accounts?: readonly FleetAccount[];
+    readonly scopeDiscovery?: 'all' | 'dependents';
   } = {},
 ) {
   return readKeySummary(
@@ -24,7 +29,13 @@ function summaryOf(
     {
       ...viewPorts(uses),
       keys: { listVersions: async () => versions, rotationPolicy: async () => ({ rotates: false }) },
-      fleet: { listings: async () => new Map(listed.map((id) => [id, NOW])) },
+      settings: { refreshAutomatic: true, scopeDiscovery },
+      fleet: {
+        async *accounts() {
+          yield* accounts;
+        },
+        listings: async () => new Map(listed.map((id) => [id, NOW])),
+      },
       workItems: {
         async *all() {
           yield* items;
@@ -80,11 +91,13 @@ const SCOPES: WorkItem = {
     attempts: 0,
     etag: '',
   },
-  reason: 'ScopesNotListed',
+};
+const UNLISTED: FleetAccount = {
+  ...{ account: ACCOUNT, location: 'westeurope', own: '', scoped: '', scopeUses: [], writtenOn: NOW.toISOString() },
 };
 
 it('who uses a key is not known yet while accounts have encryption scopes that were never listed', async () => {
-  const { users, unread } = await summaryOf([keyVersion(1)], { items: [SCOPES] });
+  const { users, unread } = await summaryOf([keyVersion(1)], { items: [SCOPES], accounts: [UNLISTED] });
   expect(users).toBeUndefined();
   expect(unread).toEqual([
     {
@@ -96,15 +109,27 @@ it('who uses a key is not known yet while accounts have encryption scopes that w
 });
 
 it('a key that is used may have more users while accounts have encryption scopes that were never listed', async () => {
-  const { users, rotation } = await summaryOf([keyVersion(1)], { uses: [USE], items: [SCOPES] });
+  const { users, rotation } = await summaryOf([keyVersion(1)], { uses: [USE], items: [SCOPES], accounts: [UNLISTED] });
   expect(users).toMatchObject({ accounts: 1, complete: false });
   expect(rotation).toBeDefined();
 });
 
-it.each([
-  ['its scopes are listed once more', { ...SCOPES, reason: undefined }],
-  ['its accounts are listed', { ...SCOPES, kind: 'list' as const }],
-])('the users of a key are complete while of a subscription %s', async (_, item) => {
-  const { users } = await summaryOf([keyVersion(1)], { uses: [USE], items: [item as WorkItem] });
+it('the users of a key are complete while scopes that were listed are listed once more', async () => {
+  const listed: FleetAccount = { ...UNLISTED, scopes: 'none', scopesReadOn: NOW.toISOString() };
+  const { users } = await summaryOf([keyVersion(1)], { uses: [USE], items: [SCOPES], accounts: [listed] });
   expect(users?.complete).toBe(true);
 });
+
+it.each([
+  [undefined, false],
+  ['https://kv-files.vault.azure.net/keys/other', false],
+  [KEY.id, true],
+])(
+  'where scopes are looked for on dependents alone, those of an account on %s are waited for: %s',
+  async (key, isWaited) => {
+    const account = { ...UNLISTED, ...(key ? { key } : {}) };
+    const options = { uses: [USE], items: [SCOPES], accounts: [account], scopeDiscovery: 'dependents' } as const;
+    const { users } = await summaryOf([keyVersion(1)], options);
+    expect(users?.complete).toBe(!isWaited);
+  },
+);

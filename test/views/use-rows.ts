@@ -1,3 +1,4 @@
+import type { FleetAccount } from '../../src/fleet/fleet-index.ts';
 import type { UseRow } from '../../src/fleet/use-row.ts';
 import type { WorkItem } from '../../src/fleet/work-items.ts';
 import { KnownOrders } from '../../src/orders/known-orders.ts';
@@ -41,13 +42,16 @@ export const AUTOMATIC = {
 export function viewPorts(uses: readonly UseRow[]) {
   const now = () => NOW;
   return {
-    settings: { refreshAutomatic: true },
+    settings: { refreshAutomatic: true, scopeDiscovery: 'all' as 'all' | 'dependents' },
     useRows: {
       async *of() {
         yield* uses;
       },
     },
-    fleet: { listings: async (): Promise<ReadonlyMap<string, Date>> => new Map([[SUBSCRIPTION, NOW]]) },
+    fleet: {
+      async *accounts(): AsyncGenerator<FleetAccount> {},
+      listings: async (): Promise<ReadonlyMap<string, Date>> => new Map([[SUBSCRIPTION, NOW]]),
+    },
     workItems: { async *all(): AsyncGenerator<WorkItem> {} },
     inSight: async (): Promise<readonly string[] | undefined> => undefined,
     rollouts: { read: async () => undefined },
