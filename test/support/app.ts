@@ -1,6 +1,5 @@
 import { access, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { odata, TableClient } from '@azure/data-tables';
 import { QueueServiceClient } from '@azure/storage-queue';
 import { afterAll, beforeAll } from 'vitest';
 import type { AppControl, AppInstance } from '../../local/azure/app-control.ts';
@@ -14,8 +13,8 @@ import { Child } from '../../local/run/child-process.ts';
 import { type Front, startFront } from '../../local/run/front.ts';
 import { bundleHost } from '../../local/run/host-bundle.ts';
 import { bundle } from '../../scripts/bundle.ts';
-import { FLEET_TABLE } from '../../src/fleet/fleet-table-client.ts';
-import { WORK } from '../../src/fleet/work-items.ts';
+import { createWorkItems } from '../../src/fleet/work-items-client.ts';
+import { readStorageSettings } from '../../src/settings/settings.ts';
 import { useAzuriteProcess } from './azurite.ts';
 import { eventually } from './eventually.ts';
 import { stateDir, useLocalAzure } from './local-azure.ts';
@@ -243,9 +242,12 @@ export function recordsOf(lines: readonly string[]): AppRecord[] {
 }
 
 async function countItems(connectionString: string): Promise<number> {
-  const table = TableClient.fromConnectionString(connectionString, FLEET_TABLE, { allowInsecureConnection: true });
+  const settings = readStorageSettings({ AzureWebJobsStorage: connectionString });
+  const items = createWorkItems(settings, () => {
+    throw new Error('A connection string needs no sign-in.');
+  });
   let count = 0;
-  for await (const _ of table.listEntities({ queryOptions: { filter: odata`PartitionKey eq ${WORK}` } })) count += 1;
+  for await (const _ of items.all()) count += 1;
   return count;
 }
 
