@@ -23,7 +23,7 @@ import { stateDir, useLocalAzure } from './local-azure.ts';
 const ELEVEN_MONTHS_OFF = `0 0 0 1 ${new Date().getUTCMonth() + 1} *`;
 
 /** Timers of minutes and hours look at what a test is about when nobody expects it: whoever wants one says so. */
-export const SELDOM = { CMK_HSM_WATCH: ELEVEN_MONTHS_OFF, CMK_DRIFT_SCHEDULE: ELEVEN_MONTHS_OFF };
+export const SELDOM = { CMK_DRIFT_SCHEDULE: ELEVEN_MONTHS_OFF, 'AzureWebJobs.hsmWatch.Disabled': 'true' };
 
 export interface AppOptions extends Omit<LocalAzureOptions, 'stateDir' | 'functionsHost' | 'app' | 'storage'> {
   /** So many processes of the app over the same queues, one to four; without it one. */
