@@ -2,7 +2,6 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { CallCapacity } from '../../src/azure/call-capacity.ts';
 import type { Account, Scope } from '../../src/fleet/account.ts';
-import { adoptUnasked } from '../../src/fleet/adopt-unasked.ts';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import { toUse } from '../../src/fleet/fleet-rows.ts';
 import { createMovedUses } from '../../src/fleet/moved-uses.ts';
@@ -238,18 +237,6 @@ describe('Scopes', () => {
     await fleet.pass('list');
     expect(lists()).toBe(2);
   });
-});
-
-it('Accounts that version 2 noted without scopes become one item for each subscription', async () => {
-  const fleet = new Fleet();
-  const index = createFleetIndex(fleet.table.port());
-  const unasked = ['st1', 'st2'].map((name) => ({ account: idOf(name), location: 'westeurope' }));
-  await index.write(unasked.map((account) => ({ put: 'unasked', account })));
-  const now = new Date(fleet.clock);
-  expect(await adoptUnasked(index, fleet.items.port(), now)).toEqual([SUBSCRIPTION]);
-  expect(fleet.items.all).toMatchObject([{ kind: 'scopes', subscription: SUBSCRIPTION, reason: 'ScopesNotListed' }]);
-  expect(fleet.table.all).toEqual([]);
-  expect(await adoptUnasked(index, fleet.items.port(), now)).toEqual([]);
 });
 
 describe('reconcileKey', () => {
