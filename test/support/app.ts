@@ -35,8 +35,8 @@ export interface AppOptions extends Omit<LocalAzureOptions, 'stateDir' | 'functi
   readonly leaseSeconds?: number;
   /** App settings that differ from those of the local run. */
   readonly env?: Readonly<Record<string, string>> | (() => Readonly<Record<string, string>>);
-  /** Prepares the local Azure before the app starts. */
-  readonly prepare?: (azure: LocalAzure) => void;
+  /** Prepares the local Azure, and what is in the app's storage, before the app starts. */
+  readonly prepare?: (azure: LocalAzure, connectionString: string) => void | Promise<void>;
 }
 
 /** A record that the app logged, with the function that did. */
@@ -123,7 +123,7 @@ export function useApp(options: AppOptions = {}): App {
   beforeAll(async () => {
     front = await startFront(0, () => app?.list().map(({ url }) => url) ?? []);
     await createAppStorage(azurite.connectionString);
-    prepare?.(local.azure);
+    await prepare?.(local.azure, azurite.connectionString);
     const built = await build();
     const { PATH, HOME } = process.env;
     const settings = appSettings(
