@@ -73,6 +73,7 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
   }
   const pause = findPause(standing, key.id, at) ?? (open && findPause(standing, open.rekey.to, at));
   if (pause) {
+    ports.log({ level: 'info', reason: 'Paused', message: REASONS.Paused, key: key.id, cause });
     // Its end makes no item: this one waits for it.
     const due = pause.until ? new Date(pause.until) : new Date(at.getTime() + PAUSED_MS);
     if (item) await items.postpone(item, { due, attempts: item.attempts, reason: 'Paused' });

@@ -105,12 +105,9 @@ it('while moves are paused nothing moves, and when they are resumed everything d
 
   const since = app.azure.requests.last;
   const next = rotate(files);
-  await eventually('the look is put back', () => said(files, 'Paused').length > 0);
-  const putBack = said(files, 'Paused').length;
-  // Not before the look has put itself back: it would come so much later.
+  await eventually('the key waits', () => said(files, 'Paused').length > 0);
   await app.atRest();
   await app.advance(120_000);
-  await eventually('it is put back again', () => said(files, 'Paused').length > putBack);
   expect(await rotationOf(files)).toMatchObject({ state: 'paused', moved: 0, waiting: 3, reason: 'Paused' });
   const asked = app.arm(since, new RegExp(accounts.map(({ name }) => name).join('|')));
   expect(asked.filter(({ method }) => method !== 'GET')).toEqual([]);
@@ -145,20 +142,3 @@ it('whoever may only look may not pause, and a body that is not right changes no
   expect((await call('/rotations/kv-files/no-such-key')).status).toBe(404);
   expect((await call('/resume', { reason: 'nothing to resume' })).body).toMatchObject({ pauses: [], ended: [] });
 });
-
-// The last one: what an instance could not write into the index meanwhile, no drift check makes up for here.
-it('an index that can be read and not be written holds nobody back for the sake of a canary', async () => {
-  const files = new TestKey(app.azure.world);
-  const accounts = Array.from({ length: 3 }, () => files.account());
-  const before = rotate(files);
-  await inTime('all are moved', () => onVersion(accounts, before.version) === 3);
-  await inTime('it is finished', async () => (await rotationOf(files)).state === 'finished');
-  const answer = { status: 403, body: { 'odata.error': { code: 'AuthorizationPermissionMismatch' } } };
-  const writes = ['POST', 'PUT', 'PATCH', 'MERGE', 'DELETE'];
-  app.azure.faults.add(
-    writes.map((method) => ({ match: { host: 'stcmkapp.table.*', method, path: 'cmkfleet|batch' }, answer })),
-  );
-  const next = rotate(files);
-  await inTime('all are moved', () => onVersion(accounts, next.version) === 3);
-  app.azure.faults.clear();
-}, 120_000);
