@@ -152,7 +152,7 @@ export class RotationCount {
   }
 
   #place({ account, location }: UseRow) {
-    const subscription = parseStorageAccountId(account)?.subscriptionId ?? '';
+    const subscription = accountId(account).subscriptionId;
     const name = `${subscription}/${location}`.toLowerCase();
     const place = this.#places.get(name) ?? { subscription, region: location, counts: noCounts() };
     this.#places.set(name, place);
@@ -220,7 +220,7 @@ export class RotationCost {
   }
 
   add(row: UseRow): void {
-    const subscription = parseStorageAccountId(row.account)?.subscriptionId ?? '';
+    const subscription = accountId(row.account).subscriptionId;
     const name = `${subscription}/${row.location}`.toLowerCase();
     const place = this.#places.get(name) ?? { subscription, region: row.location, moves: 0, left: 0 };
     this.#places.set(name, place);
