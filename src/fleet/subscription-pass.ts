@@ -26,7 +26,7 @@ import {
   type UsePorts,
   type UseResult,
 } from './reconcile-use.ts';
-import { type UseRow, versionOfRow } from './use-row.ts';
+import { areDifferent, type UseRow, versionOfRow } from './use-row.ts';
 import {
   type NewWorkItem,
   NO_SUBSCRIPTION,
@@ -286,7 +286,8 @@ export class SubscriptionPass {
         if (!isSame) return;
         // No stage was decided with it.
         if (!known) this.#progress(key, wanted.item.cause);
-        if (!known || isWorthWriting(known, seen)) hold(seen, key, wanted);
+        // The index may have lost what this pass has written.
+        if (!known || !row || isWorthWriting(known, seen)) hold(seen, key, wanted);
         // What cannot be listed now is the key's own item's.
         const versions = await this.#listed(key, wanted.readOn).catch(() => undefined);
         if (versions && this.#needsRead(seen, key, versions)) this.#add(seen, key, wanted);
@@ -296,7 +297,7 @@ export class SubscriptionPass {
         const about = { account, location, ...(wave ? { wave } : {}), ...(identity ? { identity } : {}) };
         const next: UseRow = { ...rest, ...about };
         const key = keyOf(row);
-        if (key && differ(latest(row), next)) hold(next, key, wanted);
+        if (key && areDifferent(latest(row), next)) hold(next, key, wanted);
       },
       read: (row, wanted) => {
         const key = keyOf(row);
@@ -633,13 +634,9 @@ function nameOf(item: WorkItem): string {
   return `${workRow(item)} ${item.etag}`;
 }
 
-/** What the account tells beside the version. */
-function differ(one: UseRow, other: UseRow): boolean {
-  const names = ['account', 'location', 'wave', 'identity', 'mode', 'pinned'] as const;
-  return names.some((name) => one[name] !== other[name]);
-}
-
 /** Of the same version: something else has changed, or the row was not written for a day. */
 function isWorthWriting(known: UseRow, seen: UseRow): boolean {
-  return differ(known, seen) || !hasBeenSince(known.readOn, Date.parse(seen.readOn) - DAY_MS, new Date(seen.readOn));
+  return (
+    areDifferent(known, seen) || !hasBeenSince(known.readOn, Date.parse(seen.readOn) - DAY_MS, new Date(seen.readOn))
+  );
 }
