@@ -157,7 +157,7 @@ export const SHAPES: readonly Shape[] = [
     'slow',
     '500 accounts in one subscription and region, and each PATCH takes 20 s',
     { accounts: 500, patchMs: 20_000 },
-    { ...MOVED, ratio: 2.2 },
+    { ...MOVED, ratio: 2.5 },
   ),
   drift('drift-10000', 'Drift check of 10,000 accounts in 40 subscriptions', { accounts: 10_000 }),
   drift('drift-findings', 'The same, and each has a finding', { accounts: 10_000, stale: true }),
