@@ -252,6 +252,41 @@ describe('reconcileKey', () => {
     ]);
   });
 
+  it('leaves an item of an event to the event when the drift check asks for the same key', async () => {
+    const fleet = new Fleet();
+    fleet.add(account('st1'));
+    await fleet.pass('list');
+    const now = new Date(fleet.clock);
+    const item = { kind: 'key', about: KEY.id, due: now, since: now } as const;
+    const [event, drift] = ['event', 'drift'].map((by) => ({ by, ref: '', since: now.toISOString() }));
+    if (!event || !drift) throw new Error('There are two causes.');
+    fleet.items.put({ ...item, subscription: SUBSCRIPTION, cause: event });
+    fleet.items.put({ ...item, subscription: NO_SUBSCRIPTION, cause: drift });
+    const ports = { ...fleet.ports(), keys: { listVersions: async () => [keyVersion(1), keyVersion(2)] } };
+    await reconcileKey(KEY, drift, ports);
+    const found = fleet.items.all.filter(({ kind }) => kind === 'key');
+    expect(found).toMatchObject([{ subscription: SUBSCRIPTION, cause: { by: 'event' } }]);
+  });
+
+  it('counts no use of a subscription that the app does not look after', async () => {
+    const fleet = new Fleet();
+    fleet.add(account('st1'));
+    await fleet.pass('list');
+    const versions = { listVersions: async () => [keyVersion(1), keyVersion(2)] };
+    await reconcileKey(KEY, CAUSE, { ...fleet.ports(), keys: versions, inSight: async () => ['elsewhere'] });
+    expect(fleet.rollouts.all).toMatchObject([[KEY.id, { unfinished: 0 }]]);
+  });
+
+  it('does not wait for an account that was read on another key, whatever Resource Graph shows', async () => {
+    const fleet = new Fleet();
+    fleet.add(account('st1'), account('st2', { vault: FOREIGN }));
+    await fleet.pass('list');
+    const ports = { ...fleet.ports(), keys: { listVersions: async () => [keyVersion(1), keyVersion(2)] } };
+    await reconcileKey(KEY, CAUSE, ports);
+    expect(fleet.rollouts.all).toMatchObject([[KEY.id, { unfinished: 1, canaries: [idOf('st1')] }]]);
+    expect(fleet.items.all.map(({ kind, about }) => [kind, about])).toContainEqual(['account', idOf('st2')]);
+  });
+
   it('decides nothing while a subscription was never listed and Resource Graph does not answer', async () => {
     const fleet = new Fleet();
     fleet.add(account('st1'));
