@@ -50,11 +50,15 @@ async function movesRecorded(): Promise<string[]> {
     .sort();
 }
 
+const rowsOf = (partition: string) =>
+  TableClient.fromConnectionString(app.connectionString, 'cmkfleet', { allowInsecureConnection: true }).listEntities({
+    queryOptions: { filter: `PartitionKey eq '${partition}'` },
+  });
+
 /** Kinds of the work items that no pass has worked on, but for keys: what is paused, or has no access, is tried again. */
 async function unreadWork(): Promise<string[]> {
-  const table = TableClient.fromConnectionString(app.connectionString, 'cmkfleet', { allowInsecureConnection: true });
   const kinds: string[] = [];
-  for await (const { kind, attempts } of table.listEntities({ queryOptions: { filter: "PartitionKey eq 'work'" } }))
+  for await (const { kind, attempts } of rowsOf('work'))
     if (kind !== 'key' && attempts === '0') kinds.push(String(kind));
   return kinds;
 }
@@ -87,6 +91,7 @@ it('what version 2 had begun is finished, recorded once, and reported where noth
   // What the index knew of scopes is not listed again.
   const lists = app.arm(since, /encryptionScopes\?/).map(({ path }) => /storageAccounts\/(\w+)/.exec(path)?.[1]);
   expect([...new Set(lists)]).toEqual(['stfiles07']);
+  expect((await rowsOf('unasked').next()).done).toBe(true);
 
   // A pause holds, and so does what was revoked.
   expect(versionOf('starchive01')).toBe(STATE.versions['kv-files/archive-key']?.[0]);
