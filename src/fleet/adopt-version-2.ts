@@ -17,8 +17,8 @@ import { DAY_MS } from '../time/spans.ts';
 import { LEASE_CONTAINER, type Lease, type Leases } from '../work/lease-client.ts';
 import { parseCause } from '../work/messages.ts';
 import { isLookedAfter } from './controller.ts';
+import type { FleetIndex } from './fleet-index.ts';
 import { accountId } from './fleet-keys.ts';
-import type { FleetTable, Row } from './fleet-rows.ts';
 import { observe, type ReadUse } from './observe.ts';
 import { readUse } from './read-use.ts';
 import type { Move } from './reconcile-use.ts';
@@ -29,7 +29,7 @@ import type { NewWorkItem, WorkItems } from './work-items.ts';
 import type { PassState } from './worker-ports.ts';
 
 // What version 2 left in storage and version 3 would not find by itself. It can be deleted after one release, with what calls
-// it, and test/upgrade.
+// it and test/upgrade.
 
 /** An older move of version 2 is over, and was recorded or reported by version 2. */
 const LONGEST_MS = DAY_MS;
@@ -38,8 +38,6 @@ const SOON_MS = 1_000;
 const AUDIT_WAIT_MS = 10_000;
 const CONCURRENCY = 8;
 const PREFIX = 'account/';
-/** Partition of accounts whose scopes were never asked for. */
-const UNASKED = 'unasked';
 
 /** A move that version 2 began and had not taken off its journal: the state of the lease `account/<subscription>/<name>`. */
 const MOVE = z.object({
@@ -68,8 +66,7 @@ export interface Version2Ports {
   readonly leases: Leases;
   readonly accounts: StorageAccounts;
   readonly rows: UseRows;
-  /** Of the index. */
-  readonly table: Pick<FleetTable, 'rows' | 'write'>;
+  readonly fleet: Pick<FleetIndex, 'listings'>;
   readonly items: Pick<WorkItems, 'putNew'>;
   readonly audit: RecordAudit;
   readonly now: () => Date;
@@ -172,21 +169,18 @@ class Journals {
 async function putWork(
   begun: readonly string[],
   isOwn: (subscription: string) => boolean,
-  { table, items, now }: Version2Ports,
+  { fleet, items, now }: Version2Ports,
 ): Promise<void> {
   const since = now();
   // The sweep that follows messages what is due soon.
   const due = new Date(since.getTime() + SOON_MS);
   const item = { about: '', due, since, cause: { by: 'upgrade', ref: '', since: since.toISOString() } };
-  const rows: Row[] = [];
-  for await (const row of table.rows(UNASKED)) rows.push(row);
-  const accounts = rows.flatMap(({ account }) => parseStorageAccountId(String(account)) ?? []);
-  const unasked = [...new Set(accounts.map(({ subscriptionId }) => subscriptionId))];
+  // The items find by the rows of accounts whose scopes version 2 had never listed.
+  const listed = [...(await fleet.listings()).keys()];
   await items.putNew([
     ...begun.filter(isOwn).map((subscription): NewWorkItem => ({ ...item, subscription, kind: 'list' })),
-    ...unasked.filter(isOwn).map((subscription): NewWorkItem => ({ ...item, subscription, kind: 'scopes' })),
+    ...listed.filter(isOwn).map((subscription): NewWorkItem => ({ ...item, subscription, kind: 'scopes' })),
   ]);
-  await table.write(rows.map(({ partitionKey, rowKey }) => ({ partitionKey, rowKey })));
 }
 
 /**

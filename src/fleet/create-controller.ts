@@ -4,7 +4,7 @@ import { storageClock } from '../azure/storage-clock.ts';
 import { createKeys } from '../keys/key-client.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
-import { createVersion2, type Version2 } from './adopt-version-2.ts';
+import { createVersion2, type Version2, type Version2Ports } from './adopt-version-2.ts';
 import { Controller, type ControllerPorts, createQueues } from './controller.ts';
 import type { FleetTable } from './fleet-rows.ts';
 import { createFleetTable } from './fleet-table-client.ts';
@@ -48,7 +48,8 @@ export function createController(
     | 'audit'
     | 'probe'
     | 'sleep'
-  >,
+  > &
+    Pick<Version2Ports, 'fleet'>,
 ): ControllerServices {
   const credential = () => identity;
   const moved = createMovedUses(createFleetTable(settings, credential, CONTROL_TABLE));
@@ -62,7 +63,6 @@ export function createController(
   const { now } = storageClock;
   const version2 = createVersion2(settings, credential, {
     ...ports,
-    table,
     rows: stores.useRows,
     items: stores.workItems,
     now,
