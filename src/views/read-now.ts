@@ -105,7 +105,7 @@ async function readPauses(
   log: Log,
 ): Promise<readonly PauseOrder[]> {
   const state = await orUnavailable(
-    () => control.known(log),
+    () => control.readNow(log),
     (why) => `What is paused cannot be read: ${why} Without that nothing is moved.`,
     'Repeat the call in a minute; if it stays, check the storage account of the app.',
   );
