@@ -87,8 +87,7 @@ function batches(changes: readonly RowChange[]): RowChange[][] {
     partitions.set(change.partitionKey, rows);
     const before = rows.get(change.rowKey);
     const properties = change.properties && { ...before?.properties, ...change.properties };
-    const onlyThere = change.onlyThere === true && !(before?.properties && !before.onlyThere);
-    rows.set(change.rowKey, { ...change, ...(properties ? { properties } : {}), onlyThere });
+    rows.set(change.rowKey, { ...change, ...(properties ? { properties } : {}) });
   }
   return [...partitions.values()].flatMap((rows) => {
     const all = [...rows.values()];
@@ -110,19 +109,17 @@ async function writeBatch(table: TableClient, batch: readonly RowChange[]): Prom
 }
 
 async function writeOne(table: TableClient, change: RowChange): Promise<void> {
-  const { partitionKey, rowKey, properties, onlyThere } = change;
+  const { partitionKey, rowKey, properties } = change;
   try {
     if (!properties) await table.deleteEntity(partitionKey, rowKey);
-    else if (onlyThere) await table.updateEntity({ partitionKey, rowKey, ...properties }, 'Merge', { etag: '*' });
     else await table.upsertEntity({ partitionKey, rowKey, ...properties }, 'Merge');
   } catch (error) {
     const missing = describeFailure(error).kind === 'notFound';
-    if (!missing || isTableMissing(error) || (properties && !onlyThere)) throw error;
+    if (!missing || isTableMissing(error) || properties) throw error;
   }
 }
 
-function toAction({ partitionKey, rowKey, properties, onlyThere }: RowChange): TransactionAction {
+function toAction({ partitionKey, rowKey, properties }: RowChange): TransactionAction {
   if (!properties) return ['delete', { partitionKey, rowKey }];
-  const entity = { partitionKey, rowKey, ...properties };
-  return onlyThere ? ['update', entity, 'Merge'] : ['upsert', entity, 'Merge'];
+  return ['upsert', { partitionKey, rowKey, ...properties }, 'Merge'];
 }

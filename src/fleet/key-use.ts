@@ -47,7 +47,7 @@ export function usesKey(use: KeyUse | undefined, key: { vault: { uri: string }; 
   return use !== undefined && use.vaultUri === key.vault.uri && use.keyName.toLowerCase() === key.name.toLowerCase();
 }
 
-/** Whether key and versions are the same. */
+/** Whether neither the key nor a version is another one. */
 export function isSameUse(a: KeyUse, b: KeyUse): boolean {
   return a.vaultUri === b.vaultUri && a.keyName === b.keyName && a.pinned === b.pinned && a.current === b.current;
 }

@@ -56,7 +56,7 @@ export class RotationCount {
     const { status, reason, lastTry } = evaluateUse(row, this.#target, versions, now);
     const state = status === 'pending' ? 'waiting' : status;
     this.#all[state] += 1;
-    this.#placeOf(row).counts[state] += 1;
+    this.#place(row).counts[state] += 1;
     if (isAdmitted(this.#rollout() ?? { stage: 'rest', canaries: [] }, row)) this.#admitted[state] += 1;
     if (status === 'moved' || status === 'left') return;
     const { account, scope, attempts, notBefore } = row;
@@ -156,7 +156,7 @@ export class RotationCount {
     return { expectedEnd: new Date(now.getTime() + secondsFor(waiting, writeBudgets) * 1000).toISOString() };
   }
 
-  #placeOf({ account, location }: UseRow) {
+  #place({ account, location }: UseRow) {
     const subscription = parseStorageAccountId(account)?.subscriptionId ?? '';
     const name = `${subscription}/${location}`.toLowerCase();
     const place = this.#places.get(name) ?? { subscription, region: location, counts: noCounts() };
