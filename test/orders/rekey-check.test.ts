@@ -18,7 +18,7 @@ const FINE: RekeyFacts = {
   material: { read: { type: 'RSA-HSM', size: 3072 } },
   orders: NO_ORDERS,
   access: [{ account: 'st1', ready: true, reason: undefined, principalId: 'p1', missing: [] }],
-  leftOut: [],
+  excluded: [],
   unread: [],
 };
 const reasons = (facts: Partial<RekeyFacts>) =>

@@ -10,7 +10,7 @@ import type { Keys } from '../../keys/key-client.ts';
 import { newestVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { OrdersStore } from '../standing-orders-client.ts';
-import { LeftOut } from './left-out.ts';
+import { ExcludedUses } from './excluded-uses.ts';
 import { evaluateRekey, type ReadOrWhy, type RekeyCheck, type RekeyFacts } from './rekey-check.ts';
 
 interface CheckServices extends KeyAccessServices {
@@ -61,14 +61,14 @@ async function reading<T>(read: () => Promise<T>): Promise<ReadOrWhy<T>> {
 async function accountsOf(
   key: ManagedKey,
   { accounts, fleet, searched, inSight }: CheckServices,
-): Promise<{ readonly accounts: readonly Account[] } & Pick<RekeyFacts, 'leftOut' | 'unread'>> {
+): Promise<{ readonly accounts: readonly Account[] } & Pick<RekeyFacts, 'excluded' | 'unread'>> {
   const found: Account[] = [];
   const unread: string[] = [];
   const known = new Set<string>();
-  const leftOut = new LeftOut(await inSight());
+  const excluded = new ExcludedUses(await inSight());
   try {
     for await (const use of fleet.uses(key.id)) {
-      if (!leftOut.takes(use)) known.add(use.account.toLowerCase());
+      if (!excluded.countIfExcluded(use)) known.add(use.account.toLowerCase());
     }
   } catch (error) {
     unread.push(`The fleet index cannot be read: ${describe(describeFailure(error))}`);
@@ -84,5 +84,5 @@ async function accountsOf(
       unread.push(`The accounts of subscription ${subscription} cannot be listed: ${why}`);
     }
   }
-  return { accounts: found, leftOut: leftOut.sentences(), unread };
+  return { accounts: found, excluded: excluded.sentences(), unread };
 }

@@ -36,7 +36,7 @@ export interface RekeyFacts {
   /** Of each account that is to move, to the key that it is to move to. */
   readonly access: readonly KeyAccess[];
   /** Uses of the old key in subscriptions that are excluded, one sentence for each subscription. */
-  readonly leftOut: readonly string[];
+  readonly excluded: readonly string[];
   /** Accounts that could not be read, one sentence each. */
   readonly unread: readonly string[];
 }
@@ -53,7 +53,7 @@ export interface RekeyCheck {
 
 /** Finds every problem at once, so that an operator does not meet them one by one. */
 export function evaluateRekey(facts: RekeyFacts, now: Date): RekeyCheck {
-  const { access, leftOut, unread, material } = facts;
+  const { access, excluded, unread, material } = facts;
   const problems = [
     ...sameKey(facts),
     ...keyProblems(facts, now),
@@ -73,7 +73,7 @@ export function evaluateRekey(facts: RekeyFacts, now: Date): RekeyCheck {
   );
   return {
     problems,
-    warnings: [...leftOut, ...unread, ...noMaterial, ...perimeter(facts), ...cannotTell],
+    warnings: [...excluded, ...unread, ...noMaterial, ...perimeter(facts), ...cannotTell],
     accounts: access.length,
     withoutRole: [...new Set(lacking)],
   };

@@ -9,7 +9,7 @@ import { vaultOption } from '../../keys/vault-options.ts';
 import { REASONS, type Reason } from '../../reasons.ts';
 import { findPause, isMoving, isOpen, type Rekey, type StandingOrders } from '../standing-orders.ts';
 import { type Blocker, findBlocker } from './blocker.ts';
-import { LeftOut } from './left-out.ts';
+import { ExcludedUses } from './excluded-uses.ts';
 
 /** Failures that are listed. */
 const MOST_LISTED = 100;
@@ -85,7 +85,7 @@ async function progressOf(
   const { id, from, to, only } = order;
   const covered = only === undefined ? undefined : await namesOf(moved.of(only));
   const own = await namesOf(moved.of(id));
-  const leftOut = new LeftOut(await inSight());
+  const excluded = new ExcludedUses(await inSight());
   let waiting = 0;
   let incomplete = false;
   const failures: RekeyFailure[] = [];
@@ -94,7 +94,7 @@ async function progressOf(
     for await (const row of useRows.of(from)) {
       const name = nameOfUse(row);
       onTarget.delete(name);
-      if (covered?.has(name) === false || !isOpen(order) || leftOut.takes(row)) continue;
+      if (covered?.has(name) === false || !isOpen(order) || excluded.countIfExcluded(row)) continue;
       const failure = failureOf(row, order);
       if (failure) failures.push(failure);
       else waiting += 1;
@@ -104,7 +104,7 @@ async function progressOf(
     incomplete = true;
   }
   const counts = incomplete ? { moved: own.size, left: 0 } : { moved: onTarget.size, left: own.size - onTarget.size };
-  const toDo = [...toDoOf(order, failures.length), ...(only === undefined ? leftOut.sentences() : [])];
+  const toDo = [...toDoOf(order, failures.length), ...(only === undefined ? excluded.sentences() : [])];
   return {
     ...counts,
     ...{ waiting, failed: failures.length, failures: failures.slice(0, MOST_LISTED), incomplete, toDo },
