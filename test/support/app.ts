@@ -23,7 +23,7 @@ import { stateDir, useLocalAzure } from './local-azure.ts';
 const ELEVEN_MONTHS_OFF = `0 0 0 1 ${new Date().getUTCMonth() + 1} *`;
 
 /** Timers of minutes and hours look at what a test is about when nobody expects it: whoever wants one says so. */
-export const SELDOM = { CMK_HSM_WATCH: ELEVEN_MONTHS_OFF, CMK_DRIFT_SCHEDULE: ELEVEN_MONTHS_OFF };
+export const SELDOM = { CMK_DRIFT_SCHEDULE: ELEVEN_MONTHS_OFF, 'AzureWebJobs.hsmWatch.Disabled': 'true' };
 
 export interface AppOptions extends Omit<LocalAzureOptions, 'stateDir' | 'functionsHost' | 'app' | 'storage'> {
   /** So many processes of the app over the same queues, one to four; without it one. */
@@ -35,8 +35,8 @@ export interface AppOptions extends Omit<LocalAzureOptions, 'stateDir' | 'functi
   readonly leaseSeconds?: number;
   /** App settings that differ from those of the local run. */
   readonly env?: Readonly<Record<string, string>> | (() => Readonly<Record<string, string>>);
-  /** Prepares the local Azure before the app starts. */
-  readonly prepare?: (azure: LocalAzure) => void;
+  /** Prepares the local Azure, and what is in the app's storage, before the app starts. */
+  readonly prepare?: (azure: LocalAzure, connectionString: string) => void | Promise<void>;
 }
 
 /** A record that the app logged, with the function that did. */
@@ -123,7 +123,7 @@ export function useApp(options: AppOptions = {}): App {
   beforeAll(async () => {
     front = await startFront(0, () => app?.list().map(({ url }) => url) ?? []);
     await createAppStorage(azurite.connectionString);
-    prepare?.(local.azure);
+    await prepare?.(local.azure, azurite.connectionString);
     const built = await build();
     const { PATH, HOME } = process.env;
     const settings = appSettings(
