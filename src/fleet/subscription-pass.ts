@@ -51,6 +51,8 @@ const LIST_AGAIN_MS = 15_000;
 /** More accounts than that are not read one by one, but listed. */
 const MOST_ACCOUNTS = 50;
 const CONCURRENCY = 8;
+/** Causes of work that compares the index with Azure. Exempt uses, and what `CMK_AUTOFIX` does not name, are not moved by it. */
+const COMPARISONS: ReadonlySet<string> = new Set(['drift', 'start', 'list', 'upgrade']);
 const MOVE: Calls = { reads: 1, writes: 1 };
 
 /** What an item says of itself when what it lists cannot be read. */
@@ -432,7 +434,7 @@ export class SubscriptionPass {
   #usePorts({ wanted, looks }: Task, permit: () => Promise<Blocked | undefined>): UsePorts {
     const { accounts, gate, isExempt, refreshAutomatic, now } = this.#ports;
     const readOn = new Date(Math.max(...wanted.map((one) => one.readOn.getTime())));
-    const isByDrift = wanted.every(({ item }) => item.cause.by === 'drift');
+    const isByComparison = wanted.every(({ item }) => COMPARISONS.has(item.cause.by));
     const stop = (reason: Reason): Blocked => ({ reason, until: now() });
     return {
       ...{ accounts, refreshAutomatic, now, permit, looks },
@@ -457,7 +459,7 @@ export class SubscriptionPass {
       stopped: (row, key, target) => (this.#isStopping() ? stop('Busy') : gate.stops(row, key, target)),
       order: (key) => gate.order(key),
       orderBetween: (from, to) => gate.orderBetween(from, to),
-      isExempt: (row) => isByDrift && isExempt(row),
+      isExempt: (row) => isByComparison && isExempt(row),
     };
   }
 
@@ -585,7 +587,7 @@ export class SubscriptionPass {
   /** What comes of it has the same cause. Exempt uses are left to the drift check alone if nothing else wants the key. */
   #progress(key: ManagedKey, cause: Cause): void {
     const known = this.#progressed.get(key.id);
-    if (!known || known.cause.by === 'drift') this.#progressed.set(key.id, { key, cause });
+    if (!known || COMPARISONS.has(known.cause.by)) this.#progressed.set(key.id, { key, cause });
   }
 
   /** Items that are done are deleted, and the others postponed; one that was put anew meanwhile stays as it is. */
