@@ -2,21 +2,24 @@ import { BlobServiceClient } from '@azure/storage-blob';
 import { auditFiles } from '../../../src/audit/audit-client.ts';
 import { AUDIT_CONTAINER } from '../../../src/audit/container-name.ts';
 import { type AuditEntry, parseRecord } from '../../../src/audit/record.ts';
+import { UniqueRecords } from '../../../src/audit/unique-records.ts';
 import { verifyTrail } from '../../../src/audit/verify-trail.ts';
 
-/** Every entry of the trail once, however often an append whose answer was lost has put it there. */
+/** Every entry of the trail once, as a reader shows it: records are written at least once, with an id of what happened. */
 export async function readEntries(connectionString: string): Promise<AuditEntry[]> {
   const files = filesOf(connectionString);
-  const entries = new Map<string, AuditEntry>();
+  const records = new Map<string, { readonly entry: AuditEntry }>();
   for (const { name } of await files.list()) {
     const chunks: Uint8Array[] = [];
     for await (const chunk of files.stream(name)) chunks.push(chunk);
     for (const line of Buffer.concat(chunks).toString('utf8').split('\n')) {
       const record = parseRecord(Buffer.from(line));
-      if (record?.entry) entries.set(record.id, record.entry as unknown as AuditEntry);
+      if (record?.entry) records.set(record.id, { entry: record.entry as unknown as AuditEntry });
     }
   }
-  return [...entries.values()];
+  const unique = new UniqueRecords<{ readonly entry: AuditEntry }>();
+  for (const record of [...records.values()].reverse()) unique.add(record);
+  return unique.all.map(({ entry }) => entry);
 }
 
 /** What the app's own check of the trail finds. */
