@@ -11,12 +11,10 @@ import { openRekeyOf, RekeyCount, type RekeyPorts, stopRekey, verifyRekey } from
 import type { RolloutNews, RolloutRow, RolloutStore } from './rollout-row.ts';
 import { findUnindexed, type Unindexed, type UnindexedPorts } from './unindexed-accounts.ts';
 import type { UseRow, UseRows } from './use-row.ts';
-import { type NewWorkItem, NO_SUBSCRIPTION, type WorkItem, type WorkItems } from './work-items.ts';
+import { LONGEST_WAIT_MS, type NewWorkItem, NO_SUBSCRIPTION, type WorkItem, type WorkItems } from './work-items.ts';
 
 /** So often another instance may decide at the same time. */
 const MOST_ROUNDS = 3;
-/** A pause without an end is looked at again after so long. Milliseconds. */
-const PAUSED_MS = 3_600_000;
 /** Causes of a second look at the same rollout. */
 const FOLLOWS_UP: ReadonlySet<string> = new Set(['sweep', 'progress']);
 
@@ -74,7 +72,8 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
   const pause = findPause(standing, key.id, at) ?? (open && findPause(standing, open.rekey.to, at));
   if (pause) {
     // Its end makes no item: this one waits for it.
-    const due = pause.until ? new Date(pause.until) : new Date(at.getTime() + PAUSED_MS);
+    const latest = at.getTime() + LONGEST_WAIT_MS;
+    const due = new Date(pause.until ? Math.min(Date.parse(pause.until), latest) : latest);
     if (item) await items.postpone(item, { due, attempts: item.attempts, reason: 'Paused' });
     return true;
   }

@@ -24,6 +24,7 @@ import { KEY, REVOKER, VAULT, VAULTS } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 import { MemoryWorkItems } from '../support/memory-work-items.ts';
 import type { World } from './explore.ts';
+import { differences, type Forgery, forge, judgeForgedRecords, type RecordedMove } from './forgery.ts';
 import { MemoryLeases } from './memory-leases.ts';
 import { MemoryOrders } from './memory-orders.ts';
 import { MemoryRollouts } from './memory-rollouts.ts';
@@ -60,6 +61,10 @@ type Deed =
   | { readonly do: 'kill' }
   | { readonly do: 'loseMessages' }
   | { readonly do: 'pass'; readonly seconds: number }
+  /** A writer of the work zone changes something in it: a {@link Forgery} as JSON. */
+  | { readonly do: 'forge'; readonly forgery: string }
+  /** What the hourly check does about what it finds. */
+  | { readonly do: 'driftCheck' }
   /** The next deed comes when what came of those before is at rest. */
   | { readonly do: 'wait' };
 
@@ -115,12 +120,6 @@ interface Instance {
   caller: Actor | undefined;
 }
 
-interface Recorded {
-  readonly id: string;
-  readonly use: string;
-  readonly to: string;
-}
-
 /** The controller over a few keys and accounts: instances, queue, sweep, people and trouble. */
 export class ControllerWorld implements World {
   readonly scheduler: Scheduler;
@@ -129,7 +128,7 @@ export class ControllerWorld implements World {
   readonly index = new MemoryFleetTable();
   readonly items = new MemoryWorkItems();
   readonly rollouts = new MemoryRollouts();
-  readonly recorded: Recorded[] = [];
+  readonly recorded: RecordedMove[] = [];
   readonly orders = new MemoryOrders(
     () => new Date(this.#clock),
     (rekey) => this.#judgeDone(rekey),
@@ -137,6 +136,9 @@ export class ControllerWorld implements World {
   /** People and lost rows make accounts go past their wave. */
   #isDisturbed = false;
   #isIndexLost = false;
+  /** What is stored in the work zone was forged, and no drift check came since. */
+  #isForged = false;
+  #wasForged = false;
   /** A region in which nothing is answered. */
   #hanging: string | undefined;
   #deedAt = NOON;
@@ -250,12 +252,15 @@ export class ControllerWorld implements World {
     // A region that hangs holds up no other: longer than its PATCHes and a stage take, nothing waits.
     if (this.#hanging && this.#clock > this.#deedAt + HELD_UP_MS) this.#judgeUses('beside a region that hangs');
     if (this.#isJudged || this.#hanging || this.#clock < this.#troubleAt + RIGHT_AGAIN_MS) return;
+    // A forged row may hide a use until the next drift check.
+    if (this.#isForged) return;
     this.#isJudged = true;
     this.#judgeUses('five minutes after the last trouble');
   }
 
   async atRest(): Promise<void> {
     this.#judgeUses('at rest');
+    if (this.#wasForged) return judgeForgedRecords(this.recorded, this.storage, this.orders, this.scheduler.harms);
     if (this.items.all.length > 0) throw new Error(`Items are left: ${JSON.stringify(this.items.all)}`);
     this.#judgeRecords();
     // A row that was written late is an old one; the drift check finds it.
@@ -481,7 +486,36 @@ export class ControllerWorld implements World {
       }
       case 'wait':
         return;
+      case 'forge':
+        this.#isForged = true;
+        this.#wasForged = true;
+        this.#isWell = false;
+        forge(JSON.parse(deed.forgery) as Forgery, {
+          ...{ index: this.index, items: this.items, leases: this.#leases },
+          putKey: (key, cause) =>
+            void this.#messages.push({ key, work: { subscriptions: [], tries: 0, cause }, visibleAt: this.#clock }),
+          putFleet: (work) => this.#send(work),
+        });
+        return;
+      case 'driftCheck':
+        this.#isForged = this.#wasForged && this.#deeds.some((later) => later.do === 'driftCheck');
+        void this.#checkDrift();
+        return;
     }
+  }
+
+  /** At once, as nothing but its work items is stored. */
+  async #checkDrift(): Promise<void> {
+    const now = new Date(this.#clock);
+    const behind = this.storage.uses.filter(([, { key, current }]) => this.#target(key) !== current);
+    const moves = behind.map(([, { spec, key }]) => ({
+      ...({ subscription: spec.subscription, kind: 'key', about: keyId(key) } as const),
+    }));
+    const cause = { by: 'drift', ref: '', since: now.toISOString() };
+    const wanted = [...(await differences(this.#subscriptions, now, this)), ...moves];
+    await this.items.port().putNew(wanted.map((item) => ({ ...item, due: now, since: now, cause })));
+    for (const { subscription } of wanted) this.#send({ subscriptions: [subscription], tries: 0, cause });
+    for (const { about } of moves) this.#wantKey(about.split('/').at(-1) ?? '');
   }
 
   #take(message: Message, instance: Instance): void {
@@ -620,7 +654,8 @@ export class ControllerWorld implements World {
               for (const { move } of moves) {
                 const use = `${move.account.split('/').at(-1)}${move.scope ? '/scope' : ''}`;
                 const [key, version] = move.to.split('/').slice(4);
-                this.recorded.push({ id: move.id, use, to: `${key}/${version}` });
+                const isFound = move.provenBy !== undefined;
+                this.recorded.push({ id: move.id, use, to: `${key}/${version}`, isFound, rekey: move.rekey });
               }
               return new Set(moves.map(({ move }) => move.id));
             },
