@@ -4,7 +4,13 @@ import { BrokenHistory, exploreAll, runHistory, seeded, shrink, type World } fro
 import { KeyWorld } from './key-world.ts';
 import { randomControllerWorld } from './random-controller.ts';
 import { randomForgeryWorld } from './random-forgery.ts';
-import { randomByHandWorld, randomKeyWorld, randomLateWorld, randomOverlapWorld } from './random-key.ts';
+import {
+  randomByHandWorld,
+  randomForgedMessageWorld,
+  randomKeyWorld,
+  randomLateWorld,
+  randomOverlapWorld,
+} from './random-key.ts';
 import { SCENARIOS } from './scenarios.ts';
 
 const USAGE = `npm run simulate -- [--seed N] [--histories N] [--stop-at-first] [--as-found] [--worlds all|controller|forgery|others]
@@ -20,13 +26,18 @@ const WORLDS: readonly ((random: () => number) => () => World)[] = [
   randomOverlapWorld,
   randomByHandWorld,
   randomLateWorld,
+  randomForgedMessageWorld,
 ];
+
+/** A writer of the queues, tables and leases beside either. */
+const FORGERIES = [randomForgeryWorld, randomForgedMessageWorld];
 
 /** The controller, and revocation and restore: each has seeds of its own. */
 const KINDS = ['all', 'controller', 'forgery', 'others'] as const;
 
 function worldOf(seed: number, kind: (typeof KINDS)[number]): (typeof WORLDS)[number] {
-  if (kind === 'forgery') return randomForgeryWorld;
+  if (kind === 'forgery') return FORGERIES[seed % FORGERIES.length] as (typeof WORLDS)[number];
+  if (kind === 'all' && seed % 10 === 0) return randomForgeryWorld;
   const isController = kind === 'controller' || (kind === 'all' && seed % 2 === 0);
   return isController ? randomControllerWorld : (WORLDS[seed % WORLDS.length] as (typeof WORLDS)[number]);
 }

@@ -53,7 +53,7 @@ interface Rules {
   isLongPaused(): boolean;
   /** Whether others have to be moved first. */
   isHeld(name: string, key: string, version: string): boolean;
-  isRekeyed(from: string, to: string): boolean;
+  isRekeyed(from: string, to: string, name: string): boolean;
   isOlder(key: string, a: string, b: string): boolean;
   stampOn(): Date;
 }
@@ -205,7 +205,7 @@ export class MemoryStorage {
   #judge(name: string, key: string, pin: string, changesRead: number | undefined): void {
     const use = this.#of(name);
     const isOther = key !== use.key && changesRead === use.changes.length;
-    if (isOther && !this.#rules.isRekeyed(use.key, key)) this.#breaks(`${name} is put onto ${key}`);
+    if (isOther && !this.#rules.isRekeyed(use.key, key, name)) this.#breaks(`${name} is put onto ${key}`);
     if (this.#rules.isLongPaused()) this.#breaks(`${name} is moved although moves are paused`);
     if (pin !== '' && this.#rules.isHeld(name, key, pin)) this.#breaks(`${name} is moved before those that go first`);
     const asked = this.asked.get(`${key} ${pin}`) ?? new Set();

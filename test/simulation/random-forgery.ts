@@ -7,6 +7,7 @@ import { type ControllerDeed, ControllerWorld, FIRST_KEY, SECOND_KEY } from './c
 import type { World } from './explore.ts';
 import type { Forgery } from './forgery.ts';
 import type { UseSpec } from './memory-storage.ts';
+import { rekeyDeed } from './random-controller.ts';
 
 type Random = () => number;
 
@@ -96,11 +97,11 @@ function forgedItem(random: Random, subscription: string, account: string, key: 
   const of = kind === 'key' && random() < 0.3 ? NO_SUBSCRIPTION : subscription;
   const about = kind === 'key' ? key : kind === 'account' ? account : '';
   const item = { subscription: of, kind, about };
-  const elsewhere = { ...item, subscription: one(random, SUBSCRIPTIONS) };
-  const row = workRow(random() < 0.1 ? elsewhere : item);
+  const elsewhere = random() < 0.1 ? one(random, SUBSCRIPTIONS) : of;
+  const row = workRow(item).replace(/^[^|]*/, elsewhere);
   if (random() < 0.1) return { into: 'table', partition: WORK, row };
   const cause = JSON.stringify({ ...CAUSE, by: one(random, ['forged', 'drift', 'sweep']) });
-  const required = { ...item, due: one(random, TIMES), since: one(random, TIMES), cause };
+  const required = { ...item, subscription: elsewhere, due: one(random, TIMES), since: one(random, TIMES), cause };
   const more = some(random, {
     ...{ attempts: NUMBERS, reason: ['Paused', 'ForgedReason'], fresh: ['yes', ''] },
     targets: [JSON.stringify(targets(random)), 'forged'],
@@ -124,7 +125,9 @@ export function randomForgeryWorld(random: Random): () => World {
   const key = () => one(random, specs).key;
   const account = () => `st${1 + Math.floor(random() * specs.length)}`;
   const forged = (): ControllerDeed => ({ do: 'forge', forgery: JSON.stringify(randomForgery(random, specs)) });
+  const isRekeyed = random() < 0.4;
   const during = () => one(random, [{}, {}, { during: /^get|^patch/ }, { during: /^items|^index/ }]);
+  const first: readonly ControllerDeed[] = isRekeyed ? [{ do: 'rekey', from: FIRST_KEY, to: SECOND_KEY }] : [];
   const told = Array.from({ length: one(random, [2, 3, 4, 6]) }, (): ControllerDeed => {
     const roll = random();
     if (roll < 0.5) return { ...forged(), ...during() };
@@ -133,11 +136,12 @@ export function randomForgeryWorld(random: Random): () => World {
     if (roll < 0.8) return { do: 'moveTo', account: account(), key: key() };
     if (roll < 0.85) return { do: 'revoke', key: key() };
     if (roll < 0.9) return { do: 'restore', key: key() };
-    if (roll < 0.95) return { do: 'deleteAccount', account: account() };
+    if (roll < 0.93) return { do: 'deleteAccount', account: account() };
+    if (isRekeyed && roll < 0.99) return rekeyDeed(random, account());
     return { do: 'wait' };
   });
   const deeds: ControllerDeed[] = [
-    ...[{ do: 'wait' } as const, ...told, forged()],
+    ...[{ do: 'wait' } as const, ...first, ...told, ...(isRekeyed ? [{ do: 'takeBackRekey' } as const] : []), forged()],
     // What was forged may delay everything until the first check, and that by an hour.
     ...[
       { do: 'driftCheck', after: 3_600 } as const,
