@@ -252,7 +252,9 @@ export class ControllerWorld implements World {
     if (this.#clock > this.#troubleAt + MOST_MS) throw new Error(`Work is left: ${JSON.stringify(this.items.all)}`);
     // A region that hangs holds up no other: longer than its PATCHes and a stage take, nothing waits.
     if (this.#hanging && this.#clock > this.#deedAt + HELD_UP_MS) this.#judgeUses('beside a region that hangs');
-    if (this.#isJudged || this.#hanging || this.#clock < this.#troubleAt + RIGHT_AGAIN_MS) return;
+    // A lease that is forged delays its subscription by an hour at most.
+    const rightAgainMs = RIGHT_AGAIN_MS + (this.#wasForged ? 3_600_000 : 0);
+    if (this.#isJudged || this.#hanging || this.#clock < this.#troubleAt + rightAgainMs) return;
     // A forged row may hide a use until the next drift check.
     if (this.#isForged) return;
     this.#isJudged = true;
@@ -271,6 +273,8 @@ export class ControllerWorld implements World {
   #judgeUses(when: string): void {
     if (this.#isJournalLost()) return;
     for (const [name, { spec, key, current }] of this.storage.uses) {
+      // Scopes are listed once a day: one whose row was taken out is hidden until then.
+      if (this.#wasForged && name.includes('/') && !this.#hasRow(name)) continue;
       const target = this.#isPaused() || spec.region === this.#hanging ? undefined : this.#target(key);
       const rekey = this.#isPaused() || spec.region === this.#hanging ? undefined : this.#openRekey(keyId(key));
       if (rekey && this.orders.covers(rekey, this.#use(name))) {
@@ -280,6 +284,11 @@ export class ControllerWorld implements World {
         throw new Error(`${when} ${name} is on ${short(current)}, not on ${short(target)}`);
       }
     }
+  }
+
+  #hasRow(scope: string): boolean {
+    const { account } = this.#use(scope);
+    return this.index.all.some((row) => toUseRow(row)?.account === account && toUseRow(row)?.scope !== undefined);
   }
 
   /** What an order covers has left its source key; a roll back covers what the app has moved, whether it knows it or not. */
