@@ -28,8 +28,6 @@ export interface ControlOrder {
   readonly ticket?: string | undefined;
   /** Key identifier without a version; absent: all keys. */
   readonly key?: string | undefined;
-  /** Who approved it; `none: …` where it was done past the approval that the app asks for. Absent: none was asked for. */
-  readonly approval?: object | `none: ${string}` | undefined;
 }
 
 export interface ControlPorts extends RecordPorts {
@@ -106,14 +104,14 @@ export async function orderResume(order: ControlOrder, ports: ControlPorts, log:
 function changeOf(
   id: string,
   reason: 'Paused' | 'Resumed',
-  { caller, correlationId, key, reason: why, ticket, approval }: ControlOrder,
+  { caller, correlationId, key, reason: why, ticket }: ControlOrder,
   now: Date,
   more: object,
 ): UnrecordedOrder {
   return {
     ...{ id: `fleet.control/${id}`, action: reason === 'Paused' ? 'fleet.pause' : 'fleet.resume', reason },
     ...{ resource: key ?? EVERY_KEY, on: now.toISOString(), caller, correlationId },
-    details: { why, ...(ticket ? { ticket } : {}), ...(approval ? { approval } : {}), ...more },
+    details: { why, ...(ticket ? { ticket } : {}), ...more },
   };
 }
 

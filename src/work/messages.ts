@@ -63,10 +63,6 @@ const keyWork = z.object({
   kind: z.literal('key'),
   /** Key identifier without a version. */
   key: z.string().min(1).max(300),
-  /** Only these subscriptions: set when the rest is done and these could not be listed. */
-  subscriptions: z.array(z.guid()).max(10_000).optional(),
-  /** Set on the message that waits for a version to become active: its number among those of the key. */
-  waiter: z.int().positive().optional(),
   ...carried,
 });
 

@@ -204,11 +204,11 @@ describe('an ordinary look, and the drift check’s', () => {
     const [first, second] = versionsOf(key);
     if (first) first.enabled = true;
     await wire.azure.world.clock.advance(15_000);
-    await services.controller.handleKeyMessage(key.id(), key.keyWork().cause, wire.log);
+    await keepRevoked(managed(key, services), services, wire.log, { alsoLate: true });
     expect(enabledOf(key)).toEqual([false, false]);
     await wire.azure.world.clock.advance(900_000);
     if (second) Object.assign(second, { enabled: true, updated: Math.floor(services.now().getTime() / 1000) });
-    await services.controller.handleKeyMessage(key.id(), key.keyWork().cause, wire.log);
+    await keepRevoked(managed(key, services), services, wire.log, { alsoLate: true });
     expect(enabledOf(key)).toEqual([false, true]);
   });
 
@@ -224,7 +224,7 @@ describe('an ordinary look, and the drift check’s', () => {
     const { revocation } = await keyStatus(managed(key, services), services);
     expect(revocation?.restoringBy).toBe(objectId('bob'));
     await wire.azure.world.clock.advance(15_000);
-    await services.controller.handleKeyMessage(key.id(), key.keyWork().cause, wire.log);
+    await keepRevoked(managed(key, services), services, wire.log, { alsoLate: true });
     expect(enabledOf(key)).toEqual([true, true]);
     expect(wire.records.map(({ reason }) => reason)).toContain('RestoreFinished');
     expect((await trailOf(key)).at(-1)).toBe('key.finishRestore RestoreFinished');

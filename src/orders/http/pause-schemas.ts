@@ -47,11 +47,8 @@ export const PAUSE_OPERATIONS: readonly ApiOperation[] = [
     description: 'Safe to repeat: a later pause of the same key, or of all, takes the place of the one before.',
     role: 'Cmk.Operate',
     request: 'PauseRequest',
-    responses: {
-      200: { description: 'What is paused now.', schema: 'ControlResponse' },
-      202: { description: 'It waits for approval (`CMK_APPROVALS`); nothing was changed.', schema: 'ApprovalAsked' },
-    },
-    problems: { 404: ['KeyNotManaged'], 409: ['TooManyWaiting'], ...STORAGE_UNREAD },
+    responses: { 200: { description: 'What is paused now.', schema: 'ControlResponse' } },
+    problems: { 404: ['KeyNotManaged'], ...STORAGE_UNREAD },
   },
   {
     id: 'resume',

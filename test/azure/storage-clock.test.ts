@@ -1,0 +1,17 @@
+import { expect, it } from 'vitest';
+import { StorageClock } from '../../src/azure/storage-clock.ts';
+
+const header = (ms: number) => new Date(ms).toUTCString();
+
+it('the clock of the storage account stays with this machine while answers agree with it, and follows them where they do not', () => {
+  const clock = new StorageClock();
+  const drift = () => clock.now().getTime() - Date.now();
+  clock.learn(header(Date.now()), Date.now());
+  expect(Math.abs(drift())).toBeLessThan(50);
+  clock.learn(header(Date.now() + 120_000), Date.now());
+  expect(drift()).toBeGreaterThan(118_900);
+  expect(drift()).toBeLessThan(120_100);
+  clock.learn('no date', Date.now());
+  clock.learn(undefined, Date.now());
+  expect(drift()).toBeGreaterThan(118_900);
+});

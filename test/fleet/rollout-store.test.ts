@@ -1,0 +1,50 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { RolloutRow, RolloutStore } from '../../src/fleet/rollout-row.ts';
+import { createRolloutStore } from '../../src/fleet/rollout-store-client.ts';
+import { MemoryRollouts } from '../simulation/memory-rollouts.ts';
+import { useAzurite } from '../support/azurite.ts';
+
+const azurite = useAzurite();
+const NOON = '2026-06-01T12:00:00.000Z';
+const ROW: RolloutRow = {
+  ...{ target: undefined, stage: 'wave 2', canaries: ['/subscriptions/s/st1'], proven: true, unfinished: 3, failed: 1 },
+  ...{ progressOn: NOON, checkedOn: NOON, activation: NOON, said: 'WaveFailed', unwell: 'st1 (blocked)' },
+};
+let names = 0;
+let name = '';
+beforeEach(() => {
+  names += 1;
+  name = `https://kv-files.vault.azure.net/keys/key-${names}`;
+});
+
+// The same promises of the table and of what stands for it in the simulation.
+describe.each<[string, () => RolloutStore]>([
+  [
+    'in Table Storage',
+    () =>
+      createRolloutStore({ storage: { connectionString: azurite.connectionString } }, () => {
+        throw new Error('A connection string needs no credential.');
+      }),
+  ],
+  ['in memory', () => new MemoryRollouts().port(async (_, effect) => effect())],
+])('rollout rows %s', (_, make) => {
+  it('are read as they were put, by name and all together', async () => {
+    const store = make();
+    expect(await store.read(name)).toBeUndefined();
+    expect(await store.put(name, ROW, undefined)).toBe(true);
+    expect((await store.read(name))?.row).toEqual(ROW);
+    const all: string[] = [];
+    for await (const stored of store.all()) all.push(stored.name);
+    expect(all).toContain(name);
+  });
+
+  it('are not replaced where another instance has put one since the read', async () => {
+    const store = make();
+    await store.put(name, ROW, undefined);
+    const first = await store.read(name);
+    expect(await store.put(name, { ...ROW, stage: 'rest' }, undefined)).toBe(false);
+    expect(await store.put(name, { ...ROW, stage: 'rest' }, first?.etag)).toBe(true);
+    expect(await store.put(name, ROW, first?.etag)).toBe(false);
+    expect((await store.read(name))?.row.stage).toBe('rest');
+  });
+});
