@@ -10,13 +10,10 @@ const LONGEST = [
   'test/e2e/rekey.slow.test.ts',
   'test/simulation/revocation.slow.test.ts',
   'test/e2e/kill.slow.test.ts',
-  'test/rekey/meanwhile.slow.test.ts',
   'test/drift/drift.slow.test.ts',
   'test/drift/fixes.slow.test.ts',
   'test/drift/local-roles.slow.test.ts',
   'test/cli/onboard.slow.test.ts',
-  'test/properties/work-survives.slow.test.ts',
-  'test/fleet/discovery.slow.test.ts',
 ];
 
 class LongestFirst extends BaseSequencer {

@@ -48,11 +48,6 @@ export function usesKey(use: KeyUse | undefined, key: { vault: { uri: string }; 
   return use !== undefined && use.vaultUri === key.vault.uri && use.keyName.toLowerCase() === key.name.toLowerCase();
 }
 
-/** Whether neither the key nor a version is another one. */
-export function isSameUse(a: KeyUse, b: KeyUse): boolean {
-  return a.vaultUri === b.vaultUri && a.keyName === b.keyName && a.pinned === b.pinned && a.current === b.current;
-}
-
 function versionOf(identifier: string | undefined): string | undefined {
   return identifier ? parseKeyIdentifier(identifier)?.version : undefined;
 }

@@ -1,5 +1,4 @@
 import {
-  compareAge,
   findVersion,
   isKnownOlder,
   type KeyVersion,
@@ -75,12 +74,6 @@ export function planKeyUse(
 /** The version that data is wrapped with; where Azure does not tell, the one that is pinned. */
 export function versionInUse(use: KeyUse): string | undefined {
   return use.current ?? use.pinned;
-}
-
-/** Whether the key is known to have made `version` after `than`. */
-export function isNewerVersion(version: string, than: KeyVersion, versions: readonly KeyVersion[]): boolean {
-  const found = findVersion(versions, version);
-  return found !== undefined && compareAge(found, than) > 0;
 }
 
 /** Whether the key has `version`, and is not known to have made it before `target`. */

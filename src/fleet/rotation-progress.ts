@@ -1,5 +1,4 @@
 import type { Budget } from '../azure/limiter.ts';
-import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { activeFrom, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { PauseOrder } from '../orders/standing-orders.ts';
@@ -8,6 +7,7 @@ import { openRevocation } from '../revocation/revocation.ts';
 import { hasBeenSince } from '../time/has-been-since.ts';
 import { statusOfUse, type UseStatus } from './decide-rollout.ts';
 import type { FleetOutcome } from './fleet-index.ts';
+import { accountId } from './fleet-keys.ts';
 import { keyUseOf } from './key-use.ts';
 import { planKeyUse } from './plan.ts';
 import { isAdmitted, type RolloutRow } from './rollout-row.ts';
@@ -152,7 +152,7 @@ export class RotationCount {
   }
 
   #place({ account, location }: UseRow) {
-    const subscription = parseStorageAccountId(account)?.subscriptionId ?? '';
+    const subscription = accountId(account).subscriptionId;
     const name = `${subscription}/${location}`.toLowerCase();
     const place = this.#places.get(name) ?? { subscription, region: location, counts: noCounts() };
     this.#places.set(name, place);
@@ -220,7 +220,7 @@ export class RotationCost {
   }
 
   add(row: UseRow): void {
-    const subscription = parseStorageAccountId(row.account)?.subscriptionId ?? '';
+    const subscription = accountId(row.account).subscriptionId;
     const name = `${subscription}/${row.location}`.toLowerCase();
     const place = this.#places.get(name) ?? { subscription, region: row.location, moves: 0, left: 0 };
     this.#places.set(name, place);

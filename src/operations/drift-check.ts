@@ -68,7 +68,7 @@ export async function checkDrift(options: DriftOptions, { azure, journal }: Oper
   journal.waiting('looking at vaults, keys and accounts');
   const run = { id: randomUUID(), by: 'operator', caller: objectId } as const;
   if (asApp) return runDriftCheck(run, services, log);
-  return findDrift(run, knowsAppStorage(environment) ? services : { ...services, driftStorage: NO_STORAGE });
+  return findDrift(run, knowsAppStorage(environment) ? services : { ...services, ...NO_STORAGE });
 }
 
 /**
@@ -104,11 +104,15 @@ function readOnly(environment: Environment): Environment {
 }
 
 /** The app's own storage is not known: there is neither a report before nor anything of its queues to be seen. */
-const NO_STORAGE: GatherServices['driftStorage'] = {
-  before: async () => undefined,
-  managedAccounts: async () => ({}),
-  poisonMessages: async () => [],
-  deadLetters: async () => [],
-  legacyOrders: async () => [],
-  legacyApprovals: async () => [],
+const NO_STORAGE: Pick<GatherServices, 'driftStorage' | 'rollouts' | 'useRows'> = {
+  driftStorage: {
+    before: async () => undefined,
+    managedAccounts: async () => ({}),
+    poisonMessages: async () => [],
+    deadLetters: async () => [],
+    legacyOrders: async () => [],
+    legacyApprovals: async () => [],
+  },
+  rollouts: undefined,
+  useRows: undefined,
 };

@@ -196,19 +196,12 @@ const accountQueueWork = z.discriminatedUnion('kind', [accountWork, scopesWork])
 
 export type Cause = z.output<typeof cause>;
 
-/** Whether it is there by the drift check, however many messages ago. */
-export function isByCheck({ by }: Cause): boolean {
-  return by === 'drift';
-}
 export type FleetQueueWork = z.output<typeof fleetWork>;
 export type KeyWork = z.output<typeof keyWork>;
 export type AccountWork = z.output<typeof accountWork>;
-export type ScopesWork = z.output<typeof scopesWork>;
 export type ProbeWork = z.output<typeof probeWork>;
 export type RevocationWork = z.output<typeof revocationWork>;
 export type RotateWork = z.output<typeof rotateWork>;
-export type RekeyWork = z.output<typeof rekeyWork>;
-export type RotationWork = z.output<typeof rotationWork>;
 export type NotifyWork = z.output<typeof notifyWork>;
 /** What waits in {@link KEY_WORK}. */
 export type KeyQueueWork = z.output<typeof keyQueueWork>;
@@ -218,7 +211,6 @@ export type Work = KeyQueueWork | FleetQueueWork | AccountQueueWork | NotifyWork
 
 export const parseFleetWork = parserOf(fleetWork);
 export const parseKeyWork = parserOf(keyWork);
-export const parseRotationWork = parserOf(rotationWork);
 export const parseAccountWork = parserOf(accountWork);
 export const parseNotifyWork = parserOf(notifyWork);
 export const parseKeyQueueWork = parserOf(keyQueueWork);

@@ -25,7 +25,7 @@ describe('what may come next', () => {
     [['key', 'status', 'k', '--js'], ['--json']],
     [
       ['replay', ''],
-      ['key-work', 'account-work', 'notify-work'],
+      ['key-work', 'fleet-work', 'account-work', 'notify-work'],
     ],
     [
       ['key', 'ensure', 'k', '--kty', ''],

@@ -133,7 +133,7 @@ describe('cmk account onboard', () => {
     const host = path(site).startsWith('/keys/') ? `${site.vault}.vault.azure.net` : 'management.azure.com';
     procedures.local.faults.add([{ match: { host, method, path: path(site) }, times: 1, skip, [fault]: true }]);
     const child = startCmk(procedures.local, site.args, { as: site.admin });
-    await eventually(`the request that is killed (${what})`, () => procedures.local.faults.list().length === 0, 20_000);
+    await eventually(`the request that is killed (${what})`, () => procedures.local.faults.list().length === 0, 60_000);
     child.process.kill('SIGKILL');
     // A write of Storage is not repeated unseen: without its answer the command may have ended by itself, saying so.
     expect(['SIGKILL', 5]).toContain(await child.exit);

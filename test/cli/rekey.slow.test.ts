@@ -1,7 +1,7 @@
 import { QueueServiceClient } from '@azure/storage-queue';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
-import { addAccount, addKeyVersion, addVault, allowStorage } from '../../local/azure/fleet.ts';
+import { addAccount, addKeyVersion, addVault } from '../../local/azure/fleet.ts';
 import { createAppStorage } from '../../local/run/app-storage-client.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { unique, useProcedures } from '../support/procedures.ts';
@@ -59,24 +59,6 @@ describe('cmk rekey', () => {
       { order: { id: back, only: id, state: 'ended' }, progress: { moved: 0 } },
       { order: { id, state: 'ended' }, progress: { moved: 0 } },
     ]);
-  });
-
-  it('gives no identity back what was revoked of an account that has it too', async () => {
-    const { group, vault, key, identity } = procedures.site();
-    const use = (of: typeof vault, keyName: string) =>
-      ({ identity, key: { vault: of, keyName, mode: 'pinned' } }) as const;
-    const revoked = addAccount(procedures.world, group, { name: unique('st'), ...use(vault, key) });
-    expect((await cmk('account', 'revoke', revoked.name, '--reason', 'test', '--yes')).code).toBe(0);
-    const other = addVault(procedures.world, group, unique('kv-'));
-    addKeyVersion(procedures.world, other, 'old-key');
-    allowStorage(procedures.world, other, identity.principalId);
-    addAccount(procedures.world, group, { name: unique('st'), ...use(other, 'old-key') });
-    const order = [`${other.name}/old-key`, `${vault.name}/${key}`, '--reason', 'It has leaked'];
-    const { code, err } = await cmk('rekey', 'start', ...order, '--grant');
-    expect([code, err]).toEqual([3, expect.stringContaining(`cmk account restore ${revoked.name}`)]);
-    const roles = [...procedures.world.roleAssignments.values()];
-    const held = roles.filter(({ principalId }) => principalId === identity.principalId).map(({ scope }) => scope);
-    expect(held).toEqual([other.id]);
   });
 
   it.each([

@@ -125,8 +125,9 @@ describe('Azure that throttles', () => {
     throttle('GET', '/roleAssignments\\?', 1, '60');
     const { authorization } = procedures.azure();
     const start = performance.now();
+    // While the token is fetched, it is the reason of the signal.
     await expect(authorization.grantsAt(vault.id, AbortSignal.timeout(500))).rejects.toMatchObject({
-      name: 'AbortError',
+      name: expect.stringMatching(/^(Abort|Timeout)Error$/),
     });
     expect(performance.now() - start).toBeLessThan(10_000);
   });

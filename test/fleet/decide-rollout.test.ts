@@ -94,6 +94,20 @@ describe('A rollout', () => {
     expect(row.stage).toBe('rest');
   });
 
+  it('counts what a re-key order has moved, and an account with two waves in both', () => {
+    const { account, location, mode } = use('st1', 1);
+    const count = new RolloutCount({ target, canaries: 0, isOrderedOn: false, now: NOW });
+    count.addMoved({ account, location, mode, scope: 'scope1', wave: '1' });
+    count.add(use('st1', 1, { wave: '2' }));
+    expect(count.decide(undefined)).toMatchObject({ row: { stage: 'wave 2' }, counts: { moved: 1, pending: 1 } });
+  });
+
+  it('has each account among its canaries once, though its scope has another wave', () => {
+    const uses = [use('st1', 1), use('st1', 1, { scope: 'scope1', wave: '2' }), use('st2', 1)];
+    const { canaries } = decide(uses, undefined, { canaries: 2 }).row;
+    expect(canaries.map((id) => id.split('/').at(-1))).toEqual(['st1', 'st2']);
+  });
+
   it('is told of as finished only if there was something to move', () => {
     expect(decide([use('st1', 2)]).news).toBeUndefined();
     expect(decide([use('st1', 2)], { stage: 'rest', unfinished: 1 }).news).toBe('RotationFinished');

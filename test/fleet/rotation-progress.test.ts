@@ -138,6 +138,8 @@ describe('A rotation', () => {
       state: 'underWay',
       stage: { name: 'wave 2', state: 'underWay', counts: { waiting: 1 } },
     });
+    const failedWave = rotationOf(uses, { rollout: { stage: 'wave 2', said: 'WaveFailed' } });
+    expect(failedWave).toMatchObject({ state: 'held', reason: 'WaveFailed', stage: { state: 'failed' } });
     expect(rotationOf(uses, { rollout: {} })).not.toHaveProperty('stage');
   });
 
@@ -200,11 +202,13 @@ describe('The cost of the next rotation', () => {
     const uses = [
       ...Array.from({ length: 1_500 }, (_, n) => useRow(n)),
       ...Array.from({ length: 5 }, (_, n) => useRow(2_000 + n, failed)),
+      useRow(3_000, { location: 'uksouth' }),
     ];
     const { moves, left, seconds, places } = costOf(uses);
-    expect({ moves, left, seconds }).toEqual({ moves: 1_505, left: 0, seconds: 900 });
+    expect({ moves, left, seconds }).toEqual({ moves: 1_506, left: 0, seconds: 900 });
     expect(places.map(({ region, moves, seconds }) => [region, moves, seconds])).toEqual([
       ['northeurope', 5, 0],
+      ['uksouth', 1, 0],
       ['westeurope', 1_500, 900],
     ]);
   });

@@ -13,7 +13,7 @@ const LONGEST_MS = 60_000;
 
 const HELP = `
 The app is asked (CMK_API, CMK_API_AUDIENCE). Where it is not named or does not
-answer, the same is evaluated from its storage (AzureWebJobsStorage__accountName,
+answer, the same is read from its storage (AzureWebJobsStorage__accountName,
 CMK_VAULTS) on your sign-in. It ends with 0 when all is well, and with 1 when it
 is not, is worth a look, or is not known.`;
 

@@ -5,6 +5,7 @@ import { evaluate } from '../../../src/drift/checks/evaluate.ts';
 import type { KeySubject } from '../../../src/drift/checks/subjects.ts';
 import type { RolloutRow } from '../../../src/fleet/rollout-row.ts';
 import type { KeyVersion } from '../../../src/keys/key-versions.ts';
+import { REASONS } from '../../../src/reasons.ts';
 import type { KeyDemand } from '../../../src/vaults/key-demands.ts';
 import { type Cases, describeChecks } from './describe-checks.ts';
 import {
@@ -165,6 +166,7 @@ const keys: Record<string, Cases<KeySubject>> = {
         key({ rollout: rollout({ said: 'CanaryFailed', unwell: 'st1 (refuses)' }) }),
         /st1 \(refuses\)$/,
       ],
+      ['a wave failed', key({ rollout: rollout({ said: 'WaveFailed' }) }), new RegExp(`${REASONS.WaveFailed}$`)],
     ],
     right: [
       ['not known', key()],
@@ -372,7 +374,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['still in use', key({}, [{ current: OLD.version }])],
       ['an account does not tell', key({}, [{ current: undefined }])],
       ['the successor is younger than a day', inVersions(OLD, fresh)],
-      ['the successor is younger than is set', key(), rules({ retireAfterHours: 24 * 11 })],
       ['revoked', inVersions(revoked(100), version(10))],
       ['disabled', inVersions({ ...OLD, enabled: false }, NEW)],
     ],

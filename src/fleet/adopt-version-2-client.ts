@@ -29,7 +29,7 @@ import type { NewWorkItem, WorkItems } from './work-items.ts';
 import type { PassState } from './worker-ports.ts';
 
 // What version 2 left in storage and version 3 would not find by itself. It can be deleted after one release, with what calls
-// it, `unasked` in the index, and test/upgrade.
+// it and test/upgrade.
 
 /** An older move of version 2 is over, and was recorded or reported by version 2. */
 const LONGEST_MS = DAY_MS;
@@ -66,7 +66,7 @@ export interface Version2Ports {
   readonly leases: Leases;
   readonly accounts: StorageAccounts;
   readonly rows: UseRows;
-  readonly fleet: Pick<FleetIndex, 'unasked' | 'write'>;
+  readonly fleet: Pick<FleetIndex, 'listings'>;
   readonly items: Pick<WorkItems, 'putNew'>;
   readonly audit: RecordAudit;
   readonly now: () => Date;
@@ -175,14 +175,12 @@ async function putWork(
   // The sweep that follows messages what is due soon.
   const due = new Date(since.getTime() + SOON_MS);
   const item = { about: '', due, since, cause: { by: 'upgrade', ref: '', since: since.toISOString() } };
-  const accounts: string[] = [];
-  for await (const { account } of fleet.unasked()) accounts.push(account);
-  const unasked = [...new Set(accounts.map((account) => accountId(account).subscriptionId))];
+  // The items find by the rows of accounts whose scopes version 2 had never listed.
+  const listed = [...(await fleet.listings()).keys()];
   await items.putNew([
     ...begun.filter(isOwn).map((subscription): NewWorkItem => ({ ...item, subscription, kind: 'list' })),
-    ...unasked.filter(isOwn).map((subscription): NewWorkItem => ({ ...item, subscription, kind: 'scopes' })),
+    ...listed.filter(isOwn).map((subscription): NewWorkItem => ({ ...item, subscription, kind: 'scopes' })),
   ]);
-  await fleet.write(accounts.map((account) => ({ drop: 'unasked', account })));
 }
 
 /**
