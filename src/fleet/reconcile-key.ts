@@ -17,6 +17,8 @@ import { LONGEST_WAIT_MS, type NewWorkItem, NO_SUBSCRIPTION, type WorkItem, type
 /** So often another instance may decide at the same time. */
 const MOST_ROUNDS = 3;
 const CONCURRENCY = 8;
+/** End of a pause that has none. */
+const NEVER = '9999-12-31T00:00:00Z';
 /** Causes that want nothing of their own where work is wanted already. */
 const FOLLOWS_UP: ReadonlySet<string> = new Set(['sweep', 'progress', 'drift']);
 
@@ -76,8 +78,7 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
   if (pause) {
     ports.log({ level: 'info', reason: 'Paused', message: REASONS.Paused, key: key.id, cause });
     // Its end makes no item: this one waits for it.
-    const latest = at.getTime() + LONGEST_WAIT_MS;
-    const due = new Date(pause.until ? Math.min(Date.parse(pause.until), latest) : latest);
+    const due = new Date(Math.min(Date.parse(pause.until ?? NEVER), at.getTime() + LONGEST_WAIT_MS));
     if (item) await items.postpone(item, { due, attempts: item.attempts, reason: 'Paused' });
     return true;
   }
