@@ -80,7 +80,10 @@ class SlidingWindow {
   /** Milliseconds until so many calls fit; 0: now. */
   waitMs(nowMs: number, calls: number): number {
     const now = this.#bucket(nowMs);
-    for (const bucket of this.#taken.keys()) if (bucket < now - BUCKETS) this.#taken.delete(bucket);
+    // One of a time to come was counted by a clock that is ahead, or is forged.
+    for (const bucket of this.#taken.keys()) {
+      if (bucket < now - BUCKETS || bucket > now + 1) this.#taken.delete(bucket);
+    }
     let total = [...this.#taken.values()].reduce((sum, taken) => sum + taken, 0);
     for (const bucket of [...this.#taken.keys()].sort((a, b) => a - b)) {
       if (total + calls <= this.#calls) break;

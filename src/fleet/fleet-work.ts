@@ -7,7 +7,7 @@ import { type Cause, MOST_SUBSCRIPTIONS } from '../work/messages.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
 import { reconcileSubscription } from './reconcile-subscription.ts';
 import type { RolloutRow, RolloutStore } from './rollout-row.ts';
-import { NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
+import { dueOf, NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
 import type { WorkerPorts } from './worker-ports.ts';
 
 /** "Read the work items of these subscriptions": a hint, as the items are the truth. */
@@ -131,7 +131,9 @@ interface SweepPorts extends FleetQueue, KeyQueue {
 export async function sweepWork({ items, rollouts, orders, send, sendKey, now }: SweepPorts): Promise<number> {
   const nowMs = now().getTime();
   const dues = new Map<string, { readonly about: string; readonly isKey: boolean; due: number }>();
-  for await (const { subscription, about, due } of items.all()) {
+  for await (const item of items.all()) {
+    const { subscription, about } = item;
+    const due = dueOf(item, now());
     const isKey = subscription === NO_SUBSCRIPTION;
     const name = isKey ? about : subscription;
     const known = dues.get(name);

@@ -12,13 +12,13 @@ import { openRekeyOf, RekeyCount, type RekeyPorts, stopRekey, verifyRekey } from
 import type { RolloutNews, RolloutRow, RolloutStore } from './rollout-row.ts';
 import { findUnindexed, type Unindexed, type UnindexedPorts } from './unindexed-accounts.ts';
 import type { UseRow, UseRows } from './use-row.ts';
-import { type NewWorkItem, NO_SUBSCRIPTION, type WorkItem, type WorkItems } from './work-items.ts';
+import { LONGEST_WAIT_MS, type NewWorkItem, NO_SUBSCRIPTION, type WorkItem, type WorkItems } from './work-items.ts';
 
 /** So often another instance may decide at the same time. */
 const MOST_ROUNDS = 3;
-/** A pause without an end is looked at again after so long. Milliseconds. */
-const PAUSED_MS = 3_600_000;
 const CONCURRENCY = 8;
+/** End of a pause that has none. */
+const NEVER = '9999-12-31T00:00:00Z';
 /** Causes that want nothing of their own where work is wanted already. */
 const FOLLOWS_UP: ReadonlySet<string> = new Set(['sweep', 'progress', 'drift']);
 
@@ -78,7 +78,7 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
   if (pause) {
     ports.log({ level: 'info', reason: 'Paused', message: REASONS.Paused, key: key.id, cause });
     // Its end makes no item: this one waits for it.
-    const due = pause.until ? new Date(pause.until) : new Date(at.getTime() + PAUSED_MS);
+    const due = new Date(Math.min(Date.parse(pause.until ?? NEVER), at.getTime() + LONGEST_WAIT_MS));
     if (item) await items.postpone(item, { due, attempts: item.attempts, reason: 'Paused' });
     return true;
   }

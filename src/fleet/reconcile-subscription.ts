@@ -5,6 +5,7 @@ import { GIVEN_UP_MS } from '../time/spans.ts';
 import type { Lease } from '../work/lease-client.ts';
 import type { Announcement } from './observe.ts';
 import { SubscriptionPass } from './subscription-pass.ts';
+import { dueOf } from './work-items.ts';
 import { PASS_STATE, type PassState, type WorkerPorts } from './worker-ports.ts';
 
 /** A worker that dies may leave a PATCH behind; it lands within a minute, and is looked for after so long. Milliseconds. */
@@ -40,7 +41,8 @@ export async function reconcileSubscription(
 ): Promise<PassResult> {
   let moved = 0;
   for (;;) {
-    const dues = (await ports.items.of(subscription)).map(({ due }) => due.getTime());
+    const items = await ports.items.of(subscription);
+    const dues = items.map((item) => dueOf(item, ports.now()).getTime());
     const nextDue = dues.length > 0 ? new Date(Math.min(...dues)) : undefined;
     // Asked again after each release: an item whose message met this holder is found here.
     if (!nextDue || nextDue > ports.now() || ports.now() >= until) {

@@ -128,7 +128,6 @@ export async function reconcileUse(row: UseRow, key: ManagedKey, ports: UsePorts
   // A PATCH that was not answered, and a move that is not recorded, are looked for all the same.
   const looks = ports.looks || row.state === 'indeterminate' || row.recorded === false;
   if (blocked && !looks) return { row, moves: [], blocked };
-  const unrecorded = unrecordedMoves(row);
   for (let round = 1; round <= MOST_ROUNDS; round += 1) {
     const late = await ports.permit(row);
     if (late) return { row, moves: [], blocked: late };
@@ -136,11 +135,11 @@ export async function reconcileUse(row: UseRow, key: ManagedKey, ports: UsePorts
     const shut = await ports.gate(row, key);
     try {
       const [listed, read] = await Promise.all([ports.versions(key), readUse(id, row, ports.accounts, ports.now)]);
-      if (!read) return resultOfGone(row);
+      if (!read) return { row: undefined, moves: [] };
       const observation = observe(row, read, ports.announced());
       if (observation.outdated) continue;
       const { row: seen } = observation;
-      const known = resultOf(row, observation, unrecorded, ports);
+      const known = resultOf(row, observation, ports);
       if (!seen || !usesKey(read.use, key)) return known;
       const { plan, lists } = await planOf(seen, read.use, key, listed, ports);
       if (plan.reason === 'RevocationOpen') return { ...known, row: pending(seen), blocked: { reason: plan.reason } };
@@ -156,11 +155,6 @@ export async function reconcileUse(row: UseRow, key: ManagedKey, ports: UsePorts
     }
   }
   return { row, moves: [], blocked: soon('ServiceUnavailable', ports.now()) };
-}
-
-/** The account or the scope does not exist any more. */
-export function resultOfGone(row: UseRow): UseResult {
-  return { row: undefined, moves: unrecordedMoves(row) };
 }
 
 /** An automatic use is written once for a target; Storage updates it within a day. */
@@ -244,22 +238,19 @@ function soon(reason: Reason, now: Date): Blocked {
   return { reason, until: new Date(now.getTime() + FIRST_DELAY * 1000) };
 }
 
-function resultOf(
-  before: UseRow,
-  observation: Extract<Observation, { outdated: false }>,
-  unrecorded: readonly Move[],
-  ports: UsePorts,
-): UseResult {
+function resultOf(before: UseRow, observation: Extract<Observation, { outdated: false }>, ports: UsePorts): UseResult {
   const { row, found, changed } = observation;
-  const move =
-    found && row ? [moveOf(before, row, row.stamp ?? '', { provenBy: 'read', ...orderOf(before, row, ports) })] : [];
-  return { row, moves: [...unrecorded, ...move], ...(changed ? { changed } : {}) };
-}
-
-/** The move that a row shows which is not recorded yet; none: all is recorded, or the version is not known. */
-function unrecordedMoves(row: UseRow): readonly Move[] {
-  if (row.recorded !== false || !versionOfRow(row)) return [];
-  return [moveOf(row, row, row.stamp ?? '', { provenBy: 'read' })];
+  // A move that is not recorded yet is one that Azure shows: what the row says may be forged.
+  const isUnrecorded = row?.recorded === false && versionOfRow(row) !== undefined;
+  const move = isUnrecorded
+    ? [
+        moveOf(found ? before : row, row, row.stamp ?? '', {
+          provenBy: 'read',
+          ...orderOf(before, row, ports),
+        }),
+      ]
+    : [];
+  return { row, moves: move, ...(changed ? { changed } : {}) };
 }
 
 /** Of a move to another key: the order that it belongs to, though it may have ended meanwhile. */

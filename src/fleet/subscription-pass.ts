@@ -18,16 +18,11 @@ import { nameOfUse } from './moved-uses.ts';
 import { type Announcement, observe } from './observe.ts';
 import { PassBudget } from './pass-budget.ts';
 import { PassLog } from './pass-log.ts';
-import {
-  type Blocked,
-  KeyUnreadableError,
-  reconcileUse,
-  resultOfGone,
-  type UsePorts,
-  type UseResult,
-} from './reconcile-use.ts';
+import { type Blocked, KeyUnreadableError, reconcileUse, type UsePorts, type UseResult } from './reconcile-use.ts';
 import { areDifferent, type UseRow, versionOfRow } from './use-row.ts';
 import {
+  dueOf,
+  LONGEST_WAIT_MS,
   type NewWorkItem,
   NO_SUBSCRIPTION,
   type Targets,
@@ -192,7 +187,7 @@ export class SubscriptionPass {
     const items = await this.#ports.items.of(this.#subscription);
     // Due or not: it is there since a worker died.
     this.#announcedBefore = items.filter(({ kind }) => kind === 'verify').map(announcementOfItem);
-    const found = items.filter((item) => item.due <= now && !this.#wanted.has(nameOf(item)));
+    const found = items.filter((item) => dueOf(item, now) <= now && !this.#wanted.has(nameOf(item)));
     const areMany = found.filter(({ kind }) => kind === 'account').length > MOST_ACCOUNTS;
     const [first] = found;
     if (areMany && first) await this.#ports.items.put([this.#itemOf('list', '', first.cause)]);
@@ -308,9 +303,7 @@ export class SubscriptionPass {
         // What this pass has not written yet is in no index.
         for (const row of new Set([...rows.map(latest), ...[...this.#rows.values()].filter(isOfAccount)])) {
           const key = keyOf(row);
-          const result = resultOfGone(row);
-          if (key && result.moves.length > 0) this.#results.push({ task: task(row, key, wanted), result });
-          else this.#changes.push({ drop: 'use', of: row });
+          this.#changes.push({ drop: 'use', of: row });
           if (key) this.#progress(key, wanted.item.cause);
           this.#rows.delete(nameOfUse(row));
         }
@@ -425,10 +418,10 @@ export class SubscriptionPass {
     this.#wake();
   }
 
-  /** Until when a use is not to be touched; undefined: it may be now. */
+  /** Until when a use is not to be touched; undefined: it may be now. A row waits no longer than an item. */
   #waitOf({ notBefore = '' }: UseRow): Date | undefined {
-    const until = new Date(notBefore);
-    return until > this.#ports.now() ? until : undefined;
+    const due = dueOf({ due: new Date(notBefore) }, this.#ports.now());
+    return due > this.#ports.now() ? due : undefined;
   }
 
   #usePorts({ wanted, looks }: Task, permit: () => Promise<Blocked | undefined>): UsePorts {
@@ -606,7 +599,8 @@ export class SubscriptionPass {
     await pMap(
       this.#wanted.values(),
       async ({ item, next, reason }) => {
-        const due = next ?? (isWhole ? undefined : now());
+        const latest = new Date(at.getTime() + LONGEST_WAIT_MS);
+        const due = next && next > latest ? latest : (next ?? (isWhole ? undefined : now()));
         if (!due) {
           await items.finish(item);
           return;

@@ -3,6 +3,7 @@ import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { parseJson } from '../text.ts';
+import { CLOCKS_MS, HOUR_MS } from '../time/spans.ts';
 import { type Cause, parseCause } from '../work/messages.ts';
 import { encoded } from './fleet-keys.ts';
 import type { Row } from './fleet-rows.ts';
@@ -88,7 +89,15 @@ const ITEM = z.object({
   targets: z.string().max(30_000).optional().catch(undefined),
 });
 
-/** Row key of an item. @throws TypeError for an `about` that does not fit its kind */
+/** No item waits longer before it is worked on again. Milliseconds. */
+export const LONGEST_WAIT_MS = HOUR_MS;
+
+/** When an item is due. What is stored may have been forged: a wait that the app never sets is none. */
+export function dueOf({ due }: Pick<WorkItem, 'due'>, now: Date): Date {
+  return due.getTime() > now.getTime() + LONGEST_WAIT_MS + CLOCKS_MS ? new Date(0) : due;
+}
+
+/** Row key of an item. @throws TypeError for an `about` that does not fit its kind or its subscription */
 export function workRow({ subscription, kind, about }: WorkRef): string {
   const prefix = `${encoded(subscription)}|${kind}`;
   if (kind === 'key') {
@@ -98,7 +107,8 @@ export function workRow({ subscription, kind, about }: WorkRef): string {
   }
   if (kind === 'account') {
     const account = parseStorageAccountId(about);
-    if (!account) throw new TypeError(`${about} is not the ARM id of a storage account.`);
+    if (account?.subscriptionId.toLowerCase() !== subscription.toLowerCase())
+      throw new TypeError(`${about} is not the ARM id of a storage account of ${subscription}.`);
     return `${prefix}|${encoded(account.name)}`;
   }
   return prefix;

@@ -1,5 +1,8 @@
 import type { RecordAudit } from '../../src/audit/audit-trail.ts';
+import type { AuditEntry } from '../../src/audit/record.ts';
+import type { KeyEffect } from '../../src/effect/effect.ts';
 import type { Keys } from '../../src/keys/key-client.ts';
+import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { Journal } from '../../src/operations/journal.ts';
 import { unretireVersion } from '../../src/operations/key/key-unretire.ts';
 import type { Operation } from '../../src/operations/operator-azure.ts';
@@ -16,6 +19,7 @@ import type { WorkQueue } from '../../src/work/work-queue-client.ts';
 import { requestByMessage } from '../../src/work/work-queue-client.ts';
 import { KEY, VAULTS, versionName } from '../support/keys.ts';
 import type { FiniteWorld } from './explore.ts';
+import { judgeEffect, judgeNames, takeKeyMessage } from './forged-key-message.ts';
 import { keysOf, MemoryVault, type Way } from './memory-vault.ts';
 import { Actor, type Fault, Scheduler, type Transition } from './scheduler.ts';
 
@@ -44,6 +48,8 @@ export type Part =
       readonly after?: Part['do'];
       readonly during?: Part['do'];
     }
+  /** A message that a writer of the queue has put there, as JSON. */
+  | { readonly do: 'forged'; readonly message: string; readonly after?: Part['do']; readonly during?: Part['do'] }
   | { readonly do: 'rotate'; readonly after?: Part['do']; readonly during?: Part['do'] }
   | {
       readonly do: 'disable' | 'enable';
@@ -78,6 +84,8 @@ interface Call {
   /** How it was answered; undefined: it was not. */
   answer: string | undefined;
   id: string;
+  /** Of the caller. */
+  objectId: string;
   /** When a retirement last read the key. */
   listed?: number;
 }
@@ -89,10 +97,15 @@ interface Services {
   readonly audit: RecordAudit;
   readonly keyTrail: KeyTrail;
   readonly queue: Pick<WorkQueue, 'send'>;
+  readonly effects: { kept: KeyEffect | undefined };
 }
 
 /** What is at rest is looked at so much later. */
 const LATER_MINUTES = 1;
+
+/** All that was under way has ended, whatever the clocks. */
+const FORGED_AGAIN_MINUTES = 20;
+const NO_CALL = { actor: undefined, start: 0, end: undefined, answer: undefined, id: '', objectId: '' };
 
 const WHY = { correlationId: 'call', why: 'a simulation', ticket: undefined };
 
@@ -114,6 +127,8 @@ export class KeyWorld implements FiniteWorld {
   readonly #parts: Part[];
   readonly #messages: RevocationWork[] = [];
   readonly #trail: RevocationEvent[] = [];
+  readonly #entries: AuditEntry[] = [];
+  readonly #effects: { kept: KeyEffect | undefined } = { kept: undefined };
   readonly #original: readonly boolean[];
   #kills: number;
   readonly #stamps = new Map<string, RevocationStamp>();
@@ -241,7 +256,21 @@ export class KeyWorld implements FiniteWorld {
       await keepRevoked(KEY, services, () => {}, { alsoLate: true });
     }
     if (this.#calls('retire').length > 0) await this.#finishRetirements(services);
+    await this.#takeForgedAgain();
     this.#judge();
+  }
+
+  /** When records that are missing are written. */
+  async #takeForgedAgain(): Promise<void> {
+    const forged = this.#calls('forged');
+    const later = this.#services(async (_label, effect) => effect(), FORGED_AGAIN_MINUTES);
+    for (const { part } of forged) await this.#run(part, { ...NO_CALL, part }, 0, later);
+    if (forged.length === 0) return;
+    judgeNames(this.#entries, this.calls);
+    judgeEffect(
+      this.#effects.kept,
+      [...this.#stamps.values()].map(({ revokedOn }) => revokedOn),
+    );
   }
 
   /** The next drift check, when whoever was at it has to have ended. */
@@ -256,14 +285,14 @@ export class KeyWorld implements FiniteWorld {
     this.#parts.splice(this.#parts.indexOf(part), 1);
     const start = this.scheduler.history.length;
     if (part.do === 'rotate' || part.do === 'disable' || part.do === 'enable') {
-      this.calls.push({ part, actor: undefined, start, end: start, answer: 'done', id: '' });
+      this.calls.push({ part, actor: undefined, start, end: start, answer: 'done', id: '', objectId: '' });
       if (part.do === 'rotate') this.vault.create();
       else this.vault.set(this.vault.versions[part.version - 1]?.version ?? '', part.do === 'enable');
       return;
     }
     const n = this.#calls(part.do).length + 1;
     const actor = new Actor(`${part.do} ${n}`);
-    const call: Call = { part, actor, start, end: undefined, answer: undefined, id: '' };
+    const call: Call = { part, actor, start, end: undefined, answer: undefined, id: '', objectId: '' };
     this.calls.push(call);
     const services = this.#services(this.#watched(call, actor), ('skew' in part && part.skew) || 0);
     void this.#run(part, call, n, services)
@@ -288,6 +317,7 @@ export class KeyWorld implements FiniteWorld {
             if (label === 'list 0') call.listed = this.scheduler.history.length;
             if (/^patch v1 .*unsettled/.test(label)) this.#retiredBy = call.listed;
           }
+          if (call.part.do === 'forged') this.#judgeForged(before);
           for (const version of this.vault.versions) {
             const was = before.find((other) => other.version === version.version);
             if (!was || was.enabled === version.enabled) continue;
@@ -302,6 +332,15 @@ export class KeyWorld implements FiniteWorld {
         },
         writes,
       );
+  }
+
+  /** What a forged message leads to is what calls have asked for. */
+  #judgeForged(before: readonly KeyVersion[]): void {
+    const isOpened = this.vault.versions.some(({ enabled }, n) => enabled && before[n]?.enabled !== true);
+    const isShut = this.vault.versions.some(({ enabled }, n) => !enabled && before[n]?.enabled === true);
+    if (this.vault.versions.length > before.length) this.#flap = 'A forged message has a version made.';
+    if (isOpened && this.#calls('restore').length === 0) this.#flap = 'A forged message opens a version.';
+    if (isShut && this.#calls('revoke').length === 0) this.#flap = 'A forged message shuts a version.';
   }
 
   /** By a retirement that was not under way when a restore has enabled the version, but read the key before or after that. */
@@ -339,6 +378,7 @@ export class KeyWorld implements FiniteWorld {
       await keepRevoked(KEY, services, () => {}, { alsoLate: part.late ?? false });
       return 'looked';
     }
+    if (part.do === 'forged') return takeKeyMessage(JSON.parse(part.message), services);
     if (part.do === 'retire') {
       const answers: string[] = [];
       for await (const { outcome } of retireUnused(KEY, RETIRE, { ...UNUSED, ...services })) answers.push(outcome);
@@ -355,7 +395,8 @@ export class KeyWorld implements FiniteWorld {
       this.#ids += 1;
       const id = `id-${this.#ids}`;
       call.id = id;
-      const by = { caller: { objectId: oid(n), appId: 'app' }, ...WHY };
+      call.objectId = oid(n);
+      const by = { caller: { objectId: call.objectId, appId: 'app' }, ...WHY };
       const result = await revoke(
         KEY,
         by,
@@ -366,7 +407,8 @@ export class KeyWorld implements FiniteWorld {
       return result?.complete ? 'complete' : 'incomplete';
     }
     call.id = readRevocation(this.vault.versions, services.now()).open?.id ?? 'none';
-    const by = { caller: { objectId: oid(90 + n), appId: 'app' }, ...WHY };
+    call.objectId = oid(90 + n);
+    const by = { caller: { objectId: call.objectId, appId: 'app' }, ...WHY };
     const readiness = async () => ({ accounts: [], warnings: [] });
     const requestKey = requestByMessage(services.queue);
     const result = await restore(KEY, call.id, by, { ...services, requestKey, dualControl: true, readiness }, () => {});
@@ -380,10 +422,12 @@ export class KeyWorld implements FiniteWorld {
       sleep: async () => {},
       // Written at once: how the trail fails is for the other worlds to judge.
       audit: async (entry) => {
+        this.#entries.push(entry);
         this.#trail.push(...[eventOf(JSON.parse(JSON.stringify(entry)), KEY) ?? []].flat());
         return { written: { file: 'f', seq: 1, hash: 'h' } };
       },
       keyTrail: async () => this.#trail,
+      effects: this.#effects,
       queue: {
         send: async (_queue, work) => {
           if (this.#noQueue) throw new Error('the queue is out of reach');

@@ -3,10 +3,17 @@ import { randomly } from './choose.ts';
 import { BrokenHistory, exploreAll, runHistory, seeded, shrink, type World } from './explore.ts';
 import { KeyWorld } from './key-world.ts';
 import { randomControllerWorld } from './random-controller.ts';
-import { randomByHandWorld, randomKeyWorld, randomLateWorld, randomOverlapWorld } from './random-key.ts';
+import { randomForgeryWorld } from './random-forgery.ts';
+import {
+  randomByHandWorld,
+  randomForgedMessageWorld,
+  randomKeyWorld,
+  randomLateWorld,
+  randomOverlapWorld,
+} from './random-key.ts';
 import { SCENARIOS } from './scenarios.ts';
 
-const USAGE = `npm run simulate -- [--seed N] [--histories N] [--stop-at-first] [--as-found] [--worlds all|controller|others]
+const USAGE = `npm run simulate -- [--seed N] [--histories N] [--stop-at-first] [--as-found] [--worlds all|controller|forgery|others]
                     [--every-history [--only TEXT]]
 
 Runs the app's own use-cases over random histories: several instances, people, faults, kills, clocks apart. Each history
@@ -19,12 +26,18 @@ const WORLDS: readonly ((random: () => number) => () => World)[] = [
   randomOverlapWorld,
   randomByHandWorld,
   randomLateWorld,
+  randomForgedMessageWorld,
 ];
 
+/** A writer of the queues, tables and leases beside either. */
+const FORGERIES = [randomForgeryWorld, randomForgedMessageWorld];
+
 /** The controller, and revocation and restore: each has seeds of its own. */
-const KINDS = ['all', 'controller', 'others'] as const;
+const KINDS = ['all', 'controller', 'forgery', 'others'] as const;
 
 function worldOf(seed: number, kind: (typeof KINDS)[number]): (typeof WORLDS)[number] {
+  if (kind === 'forgery') return FORGERIES[seed % FORGERIES.length] as (typeof WORLDS)[number];
+  if (kind === 'all' && seed % 10 === 0) return randomForgeryWorld;
   const isController = kind === 'controller' || (kind === 'all' && seed % 2 === 0);
   return isController ? randomControllerWorld : (WORLDS[seed % WORLDS.length] as (typeof WORLDS)[number]);
 }

@@ -58,12 +58,15 @@ export class MemoryOrders {
     return this.orders.rekeys.filter(isMoving);
   }
 
-  /** Whether an instance may believe that an order moves uses from one key to the other. */
-  mayRekey(from: string, to: string, withinMs: number): boolean {
+  /** Whether an instance may believe that an order moves a use from one key to the other. @param isMovedBy it was moved by that order */
+  mayRekey(from: string, to: string, withinMs: number, isMovedBy: (order: string) => boolean): boolean {
     const since = this.#now().getTime() - withinMs;
     return this.orders.rekeys.some(
       (rekey) =>
-        rekey.from === from && rekey.to === to && (this.#endedAt.get(rekey.id) ?? Number.POSITIVE_INFINITY) >= since,
+        (rekey.only === undefined || isMovedBy(rekey.only)) &&
+        rekey.from === from &&
+        rekey.to === to &&
+        (this.#endedAt.get(rekey.id) ?? Number.POSITIVE_INFINITY) >= since,
     );
   }
 

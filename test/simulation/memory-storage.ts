@@ -1,3 +1,4 @@
+import type { ResourceId } from '../../src/azure/resource-id.ts';
 import type { Account, AccountEncryption, Scope } from '../../src/fleet/account.ts';
 import type { StorageAccounts } from '../../src/fleet/storage-client.ts';
 import type { AccountOfKey } from '../../src/fleet/unindexed-accounts.ts';
@@ -49,6 +50,7 @@ interface Kept {
   /** Empty: automatic. */
   pin: string;
   current: string;
+  readonly first: string;
   stamp: Date;
   changes: Change[];
 }
@@ -65,7 +67,7 @@ interface Rules {
   isLongPaused(): boolean;
   /** Whether others have to be moved first. */
   isHeld(name: string, from: string, key: string, version: string): boolean;
-  isRekeyed(from: string, to: string): boolean;
+  isRekeyed(from: string, to: string, name: string): boolean;
   isOlder(key: string, a: string, b: string): boolean;
   stampOn(): Date;
 }
@@ -94,7 +96,7 @@ export class MemoryStorage {
     const name = `st${1 + [...this.#uses.keys()].filter((other) => !other.includes('/')).length}`;
     const current = this.#rules.wraps(spec.key, '') ?? versionName(0);
     const kept = (): Kept => ({
-      ...{ spec, key: spec.key, current, stamp: new Date(this.#now()), changes: [] },
+      ...{ spec, key: spec.key, current, first: current, stamp: new Date(this.#now()), changes: [] },
       pin: spec.mode === 'pinned' ? current : '',
     });
     this.#uses.set(name, kept());
@@ -129,6 +131,13 @@ export class MemoryStorage {
 
   delete(name: string): void {
     this.#gone.add(name);
+  }
+
+  /** `key/version` of all that Azure has shown of a use, once for each time that it came to be so. */
+  shown(name: string): readonly string[] {
+    const { spec, first, changes } = this.#uses.get(name) ?? {};
+    if (!spec || !changes) return [];
+    return [`${spec.key}/${first}`, ...changes.map(({ key, version }) => `${key}/${version}`)];
   }
 
   /** As Resource Graph shows them. */
@@ -174,7 +183,8 @@ export class MemoryStorage {
           yield account;
         }
       }.bind(this),
-      get: async ({ name }) => {
+      get: async (id) => {
+        const name = this.#named(id);
         await get(name);
         return this.#account(name);
       },
@@ -183,7 +193,8 @@ export class MemoryStorage {
         await patch(name, keyVaultProperties?.keyName ?? '', keyVaultProperties?.keyVersion ?? '');
         return this.#account(name);
       },
-      listScopes: async function* (this: MemoryStorage, { name }: { readonly name: string }) {
+      listScopes: async function* (this: MemoryStorage, id: ResourceId) {
+        const name = this.#named(id);
         const scope = `${name}/scope`;
         const page = await way(`list scopes ${name}`, () => {
           this.#of(name);
@@ -194,9 +205,10 @@ export class MemoryStorage {
           yield one;
         }
       }.bind(this),
-      getScope: async ({ name }) => {
-        await get(`${name}/scope`);
-        return this.#scope(`${name}/scope`);
+      getScope: async (id, scopeName) => {
+        const name = `${this.#named(id)}/${scopeName}`;
+        await get(name);
+        return this.#scope(name);
       },
       updateScopeKey: async ({ name }, _, keyUri) => {
         const [key = '', pin = ''] = keyUri.split('/').slice(4);
@@ -210,7 +222,7 @@ export class MemoryStorage {
   #judge(name: string, key: string, pin: string, read: Read | undefined): void {
     const use = this.#of(name);
     const isOther = key !== use.key && read?.changes === use.changes.length;
-    if (isOther && !this.#rules.isRekeyed(use.key, key)) this.#breaks(`${name} is put onto ${key}`);
+    if (isOther && !this.#rules.isRekeyed(use.key, key, name)) this.#breaks(`${name} is put onto ${key}`);
     if (this.#rules.isLongPaused()) this.#breaks(`${name} is moved although moves are paused`);
     const from = read?.key ?? use.key;
     if (pin !== '' && this.#rules.isHeld(name, from, key, pin))
@@ -251,6 +263,12 @@ export class MemoryStorage {
       throw Object.assign(new Error('no such account'), { statusCode: 404, code: 'ResourceNotFound' });
     }
     return use;
+  }
+
+  /** An id that is not the account's own names none. */
+  #named({ name, subscriptionId, resourceGroup }: ResourceId): string {
+    const isOwn = this.#uses.get(name)?.spec.subscription === subscriptionId && resourceGroup === 'rg';
+    return isOwn ? name : `no ${name}`;
   }
 
   #account(name: string): Account {

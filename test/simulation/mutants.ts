@@ -16,12 +16,62 @@ interface Mutant {
   readonly from: string;
   readonly to: string;
   /** Worlds that are to notice (`--worlds`). */
-  readonly worlds?: 'controller';
+  readonly worlds?: 'controller' | 'forgery';
 }
 
 const REVOCATION = 'src/revocation/revocation.ts';
 const DEADLINE = 'src/azure/deadline.ts';
 const PLANS = 'src/revocation/revocation-plans.ts';
+
+/** What a writer of the queues, tables and leases is kept from. */
+const FORGERY_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
+  {
+    name: 'a message that says that the key is being restored is believed',
+    file: 'src/revocation/settle-revocation.ts',
+    from: '    // After what the tags alone can decide',
+    to: `    const { open } = readRevocation(versions, services.now());
+    if (open && work.cause.by === 'restore') await finish(key, open, open.revokedBy, versions, services, log);
+    // After what the tags alone can decide`,
+  },
+  {
+    name: 'the time of a message is believed to be that of the change',
+    file: 'src/effect/probe-work.ts',
+    from: '  if (!change) return DONE;',
+    to: '  if (!change) return DONE;\n  change = { ...change, since: work.cause.since };',
+  },
+  {
+    name: 'an item waits as long as it says',
+    file: 'src/fleet/work-items.ts',
+    from: 'now.getTime() + LONGEST_WAIT_MS + CLOCKS_MS ? new Date(0) : due',
+    to: 'Infinity ? now : due',
+  },
+  {
+    name: 'a row that says it is of a time to come is not read',
+    file: 'src/fleet/observe.ts',
+    from: 'if (aheadMs > 0 && aheadMs <= CLOCKS_MS)',
+    to: 'if (aheadMs > 0)',
+  },
+  {
+    name: 'calls of a time to come count',
+    file: 'src/azure/limiter.ts',
+    from: ' || bucket > now + 1)',
+    to: ')',
+  },
+  {
+    name: 'a record is made of what a row says',
+    file: 'src/fleet/reconcile-use.ts',
+    from: '  const isUnrecorded = row?.recorded === false && versionOfRow(row) !== undefined;',
+    to: `  const isUnrecorded = row !== undefined && (before.recorded === false || row.recorded === false);
+  if (before.recorded === false && versionOfRow(before))
+    return { row, moves: [moveOf(before, before, before.stamp ?? '', { provenBy: 'read' })] };`,
+  },
+  {
+    name: 'the version that a row names is written',
+    file: 'src/fleet/reconcile-use.ts',
+    from: 'answer = await read.write(plan.pin, ',
+    to: "answer = await read.write((plan.pin && seen.target?.split('/').at(-1)) || plan.pin, ",
+  },
+];
 
 /** What the controller is protected by. */
 const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
@@ -138,6 +188,7 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
 ];
 
 export const MUTANTS: readonly Mutant[] = [
+  ...FORGERY_MUTANTS.map((mutant) => ({ ...mutant, worlds: 'forgery' as const })),
   ...CONTROLLER_MUTANTS.map((mutant) => ({ ...mutant, worlds: 'controller' as const })),
   {
     name: 'backwards: any other version than the target is moved',

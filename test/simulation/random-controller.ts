@@ -65,7 +65,7 @@ function deeds(random: Random, specs: readonly UseSpec[]): ControllerDeed[] {
   });
 }
 
-function rekeyDeed(random: Random, account: string): ControllerDeed {
+export function rekeyDeed(random: Random, account: string): ControllerDeed {
   const [from, to] = random() < 0.7 ? [FIRST_KEY, SECOND_KEY] : [SECOND_KEY, FIRST_KEY];
   const roll = random();
   if (roll < 0.5) return { do: 'rekey', from, to, maxFailures: one(random, [1, 3]) };

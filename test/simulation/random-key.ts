@@ -1,4 +1,5 @@
 import type { World } from './explore.ts';
+import { forgedKeyMessage } from './forged-key-message.ts';
 import { type KeyScenario, KeyWorld, type Part } from './key-world.ts';
 
 type Random = () => number;
@@ -33,6 +34,29 @@ export function randomKeyWorld(random: Random): () => World {
     faults: one(random, [0, 1, 1, 2]),
     aim: one(random, [/./, /patch/, /enabled.:false/, /enabled.:true/, /restored/]),
     kills: one(random, [0, 0, 1]),
+  };
+  return () => new KeyWorld(scenario);
+}
+
+/** A writer of the queue beside people who revoke and restore. */
+export function randomForgedMessageWorld(random: Random): () => World {
+  const forged = (): Part => ({
+    do: 'forged',
+    message: JSON.stringify(forgedKeyMessage((of) => one(random, of))),
+    ...one(random, [{}, { after: 'revoke' }, { during: 'restore' }, { after: 'restore' }] as const),
+  });
+  const calls = one<readonly Part[]>(random, [
+    [],
+    [{ do: 'revoke' }],
+    [{ do: 'revoke' }],
+    [{ do: 'revoke' }, { do: 'restore', after: 'revoke' }],
+    [{ do: 'revoke' }, { do: 'restore', after: 'revoke' }, { do: 'revoke', after: 'restore' }],
+  ]);
+  const scenario: KeyScenario = {
+    versions: one(random, [1, 2, 3]),
+    off: random() < 0.3 ? [1] : [],
+    parts: [...calls, ...Array.from({ length: one(random, [1, 2, 3]) }, forged)],
+    ...one(random, [{}, {}, { kills: 1 }, { faults: 1, aim: /patch/ }]),
   };
   return () => new KeyWorld(scenario);
 }

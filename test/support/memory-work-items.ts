@@ -26,6 +26,14 @@ export class MemoryWorkItems {
     this.#rows.set(workRow(item), { properties: workProperties(item), etag: String(this.#writes) });
   }
 
+  /** By another hand than the app's: any properties, or none, where the row goes. */
+  write(rowKey: string, properties: Record<string, string> | undefined): void {
+    this.#writes += 1;
+    const before = this.#rows.get(rowKey)?.properties;
+    if (properties) this.#rows.set(rowKey, { properties: { ...before, ...properties }, etag: String(this.#writes) });
+    else this.#rows.delete(rowKey);
+  }
+
   /** As the app sees them. `run` makes each request. */
   port(run: Run = async (_, effect) => effect()): WorkItems {
     const unchanged = (item: WorkItem) => this.#rows.get(workRow(item))?.etag === item.etag;

@@ -1,0 +1,134 @@
+import { IndexRows } from '../../src/drift/gather/index-rows.ts';
+import { indexWork, type WantedWork } from '../../src/drift/put-work.ts';
+import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
+import type { FleetWork } from '../../src/fleet/fleet-work.ts';
+import { accountKeyUse, scopeKeyUse } from '../../src/fleet/key-use.ts';
+import { createUseRows } from '../../src/fleet/use-row.ts';
+import { WORK } from '../../src/fleet/work-items.ts';
+import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
+import { type Cause, parseFleetWork, parseKeyQueueWork } from '../../src/work/messages.ts';
+import { VAULTS } from '../support/keys.ts';
+import type { MemoryFleetTable } from '../support/memory-fleet-table.ts';
+import type { MemoryWorkItems } from '../support/memory-work-items.ts';
+import type { MemoryLeases } from './memory-leases.ts';
+import type { MemoryOrders } from './memory-orders.ts';
+import type { MemoryStorage } from './memory-storage.ts';
+import type { Way } from './memory-vault.ts';
+import { Actor } from './scheduler.ts';
+
+/** What a writer of the work zone does; the values of a row replace those that are there, and without any it is deleted. */
+export type Forgery =
+  | {
+      readonly into: 'table';
+      readonly partition: string;
+      readonly row: string;
+      readonly values?: Readonly<Record<string, string>>;
+    }
+  | { readonly into: 'leases'; readonly state: unknown }
+  | { readonly into: 'key-work' | 'fleet-work'; readonly message: unknown };
+
+/** The work zone: whoever may write there writes anything. */
+interface WorkZone {
+  readonly index: MemoryFleetTable;
+  readonly items: MemoryWorkItems;
+  readonly leases: Pick<MemoryLeases, 'write'>;
+  putKey(key: ManagedKey, cause: Cause): void;
+  putFleet(work: FleetWork): void;
+}
+
+/** A message that is none of the app's is poison, and does nothing. */
+export function forge(forgery: Forgery, { index, items, leases, putKey, putFleet }: WorkZone): void {
+  switch (forgery.into) {
+    case 'table': {
+      const { partition, row, values } = forgery;
+      if (partition === WORK) items.write(row, values);
+      else index.apply({ partitionKey: partition, rowKey: row, ...(values ? { properties: values } : {}) });
+      return;
+    }
+    case 'leases':
+      leases.write(forgery.state);
+      return;
+    case 'fleet-work':
+      putFleet(parseFleetWork(forgery.message));
+      return;
+    case 'key-work': {
+      const work = parseKeyQueueWork(forgery.message);
+      const key = 'key' in work ? VAULTS.key(work.key) : undefined;
+      if (key) putKey(key, work.cause);
+    }
+  }
+}
+
+interface Compared {
+  readonly storage: MemoryStorage;
+  readonly index: MemoryFleetTable;
+}
+
+const AT_ONCE: Way = async (_, effect) => effect();
+
+/** What the drift check has put right where the index differs from Azure. */
+export async function differences(
+  subscriptions: readonly string[],
+  now: Date,
+  { storage, index }: Compared,
+): Promise<WantedWork[]> {
+  const accounts = storage.port(new Actor('drift check'), AT_ONCE);
+  const results = await Promise.all(
+    subscriptions.map(async (id) => {
+      const rows = new IndexRows(id, createUseRows(index.port()), now);
+      for await (const account of accounts.list(id)) {
+        const use = accountKeyUse(account.encryption);
+        const key = use && VAULTS.keyOf(use);
+        if (key) await rows.compareAccount(account, key);
+        const about = { ...account, type: '', name: account.id.split('/').at(-1) ?? '' };
+        for await (const scope of accounts.listScopes(about)) {
+          const scopeUse = scopeKeyUse(scope);
+          const ofScope = scopeUse && VAULTS.keyOf(scopeUse);
+          if (ofScope) await rows.compareScope(account, scope, ofScope);
+        }
+      }
+      return { id, index: await rows.result(true) };
+    }),
+  );
+  return indexWork(results, await createFleetIndex(index.port()).listings(), now);
+}
+
+/** A record of a move, as the trail has it. */
+export interface RecordedMove {
+  readonly id: string;
+  /** Name of the account, or of its scope. */
+  readonly use: string;
+  /** `key/version`. */
+  readonly to: string;
+  /** Its row, or a pass, says that the move is the app's own. */
+  readonly isFound: boolean;
+  readonly rekey: string | undefined;
+}
+
+/** Forged rows and leases may have the app claim a change of others, marked as found; never one that there was not. */
+export function judgeForgedRecords(
+  recorded: readonly RecordedMove[],
+  storage: MemoryStorage,
+  orders: MemoryOrders,
+  harms: number,
+): void {
+  const ids = (of: readonly RecordedMove[]) => new Set(of.map(({ id }) => id)).size;
+  for (const { use, to } of recorded) {
+    const all = recorded.filter((other) => other.use === use && other.to === to);
+    const shown = storage.shown(use).filter((version) => version === to).length;
+    if (shown < ids(all)) throw new Error(`${use} was on ${to} ${shown} times, and has ${ids(all)} ids in the trail`);
+  }
+  for (const { name, key, version, byApp } of storage.changes) {
+    const to = `${key}/${version}`;
+    const all = recorded.filter((other) => other.use === name && other.to === to);
+    const own = storage.changes.filter((one) => one.name === name && `${one.key}/${one.version}` === to && one.byApp);
+    if (ids(all.filter(({ isFound }) => !isFound)) > own.length)
+      throw new Error(`${name} was moved to ${to} ${own.length} times, and more is recorded`);
+    if (byApp && harms === 0 && ids(all) < own.length)
+      throw new Error(`${name} was moved to ${to} ${own.length} times, and less is recorded`);
+  }
+  for (const { rekey, use } of recorded) {
+    const isOrder = rekey === undefined || orders.orders.rekeys.some(({ id }) => id === rekey);
+    if (!isOrder) throw new Error(`${use} was moved by ${rekey}, which nobody ordered`);
+  }
+}

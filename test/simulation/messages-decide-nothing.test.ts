@@ -1,0 +1,105 @@
+import { describe, expect, it } from 'vitest';
+import { KeySite } from '../revocation/key-site.ts';
+import { ALICE, BOB } from '../revocation/records.ts';
+import { KEY } from '../support/keys.ts';
+import { type ControllerDeed, ControllerWorld, FIRST_KEY } from './controller-world.ts';
+import { runHistory, seeded } from './explore.ts';
+import { forgedKeyMessage, takeKeyMessage } from './forged-key-message.ts';
+import { keysOf } from './memory-vault.ts';
+import { randomForgery } from './random-forgery.ts';
+
+// Guards invariant 1: a message names a key or a subscription, and nothing else in it decides what is written.
+
+const RUNS = 60;
+const one =
+  (random: () => number) =>
+  <T>(of: readonly T[]): T =>
+    of[Math.floor(random() * of.length)] as T;
+
+/** What there is to do when the message comes. */
+const STATES: Readonly<Record<string, (site: KeySite) => Promise<void>>> = {
+  'a version that appeared while the key is revoked': async (site) => {
+    await site.revoke(ALICE);
+    site.pass(900);
+    site.vault().create();
+  },
+  'a revocation of which nothing is on record': async (site) => {
+    await site.revoke(ALICE);
+    site.trail.entries.splice(0);
+    site.pass(900);
+  },
+  'a key that was restored, of which nothing is on record': async (site) => {
+    await site.restore(BOB, await site.revoke(ALICE));
+    site.trail.entries.splice(0);
+    site.pass(900);
+  },
+};
+
+/** Every write to Key Vault, and every record, that a message leads to. */
+async function doneBy(state: string, message: object): Promise<ReadonlySet<string>> {
+  const site = new KeySite();
+  await STATES[state]?.(site);
+  const writes: string[] = [];
+  const earlier = site.trail.entries.length;
+  const keys = keysOf(site.vault(), async (label, effect, isWrite) => {
+    if (isWrite) writes.push(label);
+    return effect();
+  });
+  await takeKeyMessage(message, { ...site.services(), keys, effects: { kept: undefined } });
+  const records = site.trail.entries
+    .slice(earlier)
+    .map(({ action, reason, resource, caller }) => [action, reason, resource, caller?.objectId].join(' '));
+  return new Set([...writes, ...records]);
+}
+
+describe('a message of key-work of which any field is changed', () => {
+  it.each(['revocation', 'probe', 'key', 'rotate', 'rotation', 'rekey'])(
+    'leads to no write and no record that the untouched one had not led to: %s',
+    async (kind) => {
+      const time = '2026-06-01T12:00:00.000Z';
+      const required = { since: time, due: time, order: 'order', tick: 0 };
+      const untouched = { kind, key: KEY.id, ...required, cause: { by: 'event', ref: '', since: '' }, attempt: 0 };
+      let isAny = false;
+      for (const state of Object.keys(STATES)) {
+        const may = await doneBy(state, untouched);
+        isAny ||= may.size > 0;
+        for (let seed = 1; seed <= RUNS; seed += 1) {
+          const message = { ...forgedKeyMessage(one(seeded(seed))), kind };
+          const done = await doneBy(state, message);
+          expect([...done].filter((it) => !may.has(it))).toEqual([]);
+        }
+      }
+      expect(isAny).toBe(kind !== 'probe' && kind !== 'rotate');
+    },
+  );
+});
+
+const SUBSCRIPTION = '11111111-1111-4111-8111-1111111111a1';
+const USE = { subscription: SUBSCRIPTION, region: 'westeurope', key: FIRST_KEY } as const;
+const USES = [
+  { ...USE, mode: 'pinned' },
+  { ...USE, mode: 'automatic' },
+] as const;
+
+/** Every write to Storage that a new version leads to. */
+async function writesWith(forged: readonly ControllerDeed[]): Promise<ReadonlySet<string>> {
+  const world = new ControllerWorld({
+    ...{ uses: USES, instances: 1, canaries: 0, faults: 0, kills: 0, losses: 0, stalls: 0, stampSkewMs: 0 },
+    deeds: [{ do: 'wait' }, ...forged, { do: 'newVersion', key: FIRST_KEY }, { do: 'driftCheck', after: 3_600 }],
+  });
+  await runHistory(world, () => 0);
+  const writes = world.scheduler.history.filter((label) => /: patch/.test(label));
+  return new Set(writes.map((label) => label.replace(/^.*?: /, '')));
+}
+
+describe('what is stored in the work zone', () => {
+  it('leads to no write that it had not led to without: any item, use row, listing, lease or message', async () => {
+    const may = await writesWith([]);
+    expect(may.size).toBe(2);
+    for (let seed = 1; seed <= RUNS; seed += 1) {
+      const forgery = JSON.stringify(randomForgery(seeded(seed), USES));
+      const writes = await writesWith([{ do: 'forge', forgery }]);
+      expect([forgery, ...[...writes].filter((write) => !may.has(write))]).toEqual([forgery]);
+    }
+  }, 60_000);
+});
