@@ -46,7 +46,7 @@ export async function benchRevoke({ accounts, subscriptions = 40 }: { accounts: 
       skipped: rig.skipped(),
       all: rig.requests(),
       peakMiB: rig.peakMiB(),
-      poisoned: (await rig.count('account-work-poison')) + (await rig.count('key-work-poison')),
+      poisoned: (await rig.count('fleet-work-poison')) + (await rig.count('key-work-poison')),
     };
   });
 }

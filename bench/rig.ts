@@ -30,7 +30,7 @@ const LEASE_SECONDS = 5;
 /** Nothing is done, and nothing is due, for so long before the clock is moved; then by so much at a time. Milliseconds. */
 const QUIET_MS = 4_000;
 const STEP_MS = 10_000;
-const QUEUES = ['key-work', 'account-work'] as const;
+const QUEUES = ['key-work', 'fleet-work'] as const;
 
 export interface RigOptions {
   readonly instances?: number;
@@ -184,7 +184,7 @@ export async function withRig<T>(options: RigOptions, use: (rig: Rig) => Promise
         }
       },
       count,
-      empty: async () => (await count('key-work')) + (await count('account-work')) === 0,
+      empty: async () => (await count('key-work')) + (await count('fleet-work')) === 0,
       peakMiB: peak,
       authorization,
     });

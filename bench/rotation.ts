@@ -115,7 +115,7 @@ export async function benchRotation(options: RotationOptions): Promise<RotationB
           })),
       ),
       peakMiB: rig.peakMiB(),
-      poisoned: (await rig.count('account-work-poison')) + (await rig.count('key-work-poison')),
+      poisoned: (await rig.count('fleet-work-poison')) + (await rig.count('key-work-poison')),
     };
   });
 }

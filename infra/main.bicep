@@ -429,8 +429,6 @@ module app 'modules/app.bicep' = {
         CMK_WORK__credential: 'managedidentity'
         CMK_WORK__clientId: identity.outputs.clientId
         CMK_WORK__queueServiceUri: workStorage.outputs.queueEndpoint
-        CMK_WORK__tableServiceUri: workStorage.outputs.tableEndpoint
-        CMK_WORK__blobServiceUri: workStorage.outputs.blobEndpoint
         AZURE_CLIENT_ID: identity.outputs.clientId
         AZURE_CLOUD: environment().name
         CMK_VAULTS: join(vaultIds, ',')

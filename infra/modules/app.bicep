@@ -95,6 +95,12 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
           ],
           group => group.instanceCount != 0
         )
+        triggers: {
+          http: {
+            // More calls at a time go to another instance, so that no flood fills one event loop.
+            perInstanceConcurrency: 100
+          }
+        }
       }
       deployment: {
         storage: {

@@ -90,7 +90,11 @@ export async function startHost(options: HostOptions): Promise<Host> {
     },
   });
   for (const listener of listeners) listener.start();
-  if (options.timers !== false) for (const listener of timers.values()) listener.start();
+  for (const [fn, listener] of timers) {
+    // As in Azure ("How to disable functions in Azure Functions"); of timers alone.
+    const isDisabled = /^(?:true|1)$/i.test(env[`AzureWebJobs.${fn.metadata.name}.Disabled`] ?? '');
+    if (options.timers !== false && !isDisabled) listener.start();
+  }
 
   let stopping: Promise<void> | undefined;
   return {

@@ -58,7 +58,11 @@ export function appSettings(azuriteConnectionString: string, caller: NodeJS.Proc
     // As the sample fleet's event subscriptions name them.
     CMK_FUNCTION_APP_ID: `${APP_GROUP}/providers/Microsoft.Web/sites/func-cmk`,
     CMK_STORAGE_ACCOUNT_ID: `${APP_GROUP}/providers/Microsoft.Storage/storageAccounts/stcmkapp`,
-    ...pick(caller, (name) => /^(CMK|OTEL|APPLICATIONINSIGHTS)_[A-Z_]+$/.test(name) && name !== 'CMK_API'),
+    ...pick(
+      caller,
+      (name) =>
+        /^((CMK|OTEL|APPLICATIONINSIGHTS)_[A-Z_]+|AzureWebJobs\.\w+\.Disabled)$/.test(name) && name !== 'CMK_API',
+    ),
   };
 }
 

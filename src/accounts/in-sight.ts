@@ -1,7 +1,5 @@
 import { timeBoxed, untilAborted } from '../azure/deadline.ts';
 import { Remembered } from '../azure/remembered.ts';
-import { parseStorageAccountId } from '../azure/resource-id.ts';
-import type { FleetUse } from '../fleet/fleet-index.ts';
 import type { Settings } from '../settings/settings.ts';
 import { count } from '../text.ts';
 import type { Subscriptions } from './subscriptions-client.ts';
@@ -37,20 +35,6 @@ export function createInSight({
     return all;
   };
   return async () => settings.subscriptions ?? (await seen.read('all', now, look)).value;
-}
-
-/**
- * Tells whether somebody moves a use. One in a subscription that `CMK_SUBSCRIPTIONS` does not name any more, or that is
- * switched off, stays known, as a version that it needs must not be retired; but nothing waits for it.
- *
- * @param subscriptions those that are in sight; undefined: not known, and somebody may
- */
-export function usesLookedAfter(
-  subscriptions: readonly string[] | undefined,
-): (use: Pick<FleetUse, 'account'>) => boolean {
-  if (!subscriptions) return () => true;
-  const ids = new Set(subscriptions.map((id) => id.toLowerCase()));
-  return ({ account }) => ids.has(parseStorageAccountId(account)?.subscriptionId ?? '');
 }
 
 /**

@@ -10,8 +10,6 @@ const SETTABLE = [
   'AZURE_CLOUD',
   'AzureWebJobsStorage__accountName',
   'CMK_WORK__queueServiceUri',
-  'CMK_WORK__tableServiceUri',
-  'CMK_WORK__blobServiceUri',
   'CMK_AUDIT__blobServiceUri',
   'CMK_API',
   'CMK_API_AUDIENCE',

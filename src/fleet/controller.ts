@@ -307,7 +307,7 @@ export function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'no
   };
 }
 
-function isLookedAfter(subscription: string, { subscriptions }: Pick<Settings, 'subscriptions'>): boolean {
+export function isLookedAfter(subscription: string, { subscriptions }: Pick<Settings, 'subscriptions'>): boolean {
   return subscriptions?.some((own) => own.toLowerCase() === subscription.toLowerCase()) ?? true;
 }
 

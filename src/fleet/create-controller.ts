@@ -4,6 +4,7 @@ import { storageClock } from '../azure/storage-clock.ts';
 import { createKeys } from '../keys/key-client.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
+import { createVersion2, type Version2, type Version2Ports } from './adopt-version-2.ts';
 import { Controller, type ControllerPorts, createQueues } from './controller.ts';
 import type { FleetTable } from './fleet-rows.ts';
 import { createFleetTable } from './fleet-table-client.ts';
@@ -25,6 +26,7 @@ export interface ControllerServices {
   readonly useRows: UseRows;
   readonly rollouts: RolloutStore;
   readonly moved: MovedUses;
+  readonly adoptVersion2: Version2['adopt'];
 }
 
 /** One for each instance. No call is made yet. */
@@ -46,7 +48,8 @@ export function createController(
     | 'audit'
     | 'probe'
     | 'sleep'
-  >,
+  > &
+    Pick<Version2Ports, 'fleet'>,
 ): ControllerServices {
   const credential = () => identity;
   const moved = createMovedUses(createFleetTable(settings, credential, CONTROL_TABLE));
@@ -57,8 +60,15 @@ export function createController(
     rollouts: createRolloutStore(settings, credential),
   };
   const keys = createKeys(identity, { limits: LIMITS.keyWork });
-  const controller = new Controller({ ...ports, ...stores, settings, keys, now: storageClock.now });
-  const fleetQueue = createQueues({ queue: ports.queue, now: storageClock.now });
+  const { now } = storageClock;
+  const version2 = createVersion2(settings, credential, {
+    ...ports,
+    rows: stores.useRows,
+    items: stores.workItems,
+    now,
+  });
+  const controller = new Controller({ ...ports, ...stores, settings, keys, leases: version2.leases, now });
+  const fleetQueue = createQueues({ queue: ports.queue, now });
   const { requestKey, requestKeys } = controller;
-  return { ...stores, controller, fleetQueue, requestKey, requestKeys };
+  return { ...stores, controller, fleetQueue, requestKey, requestKeys, adoptVersion2: version2.adopt };
 }

@@ -9,9 +9,7 @@ import {
   toFleetAccount,
   toListing,
   toRowChange,
-  toUnasked,
   toUse,
-  UNASKED,
 } from './fleet-rows.ts';
 
 /** The index over the rows of a table. */
@@ -28,7 +26,6 @@ export function createFleetIndex(table: FleetTable): FleetIndex {
     },
     uses: (key, corrupt = NOBODY) => readRows(table, keyPartition(key), toUse, corrupt),
     scopeUses: (key, account) => readRows(table, keyPartition(key), toUse, NOBODY, scopeRows(account)),
-    unasked: () => readRows(table, UNASKED, toUnasked),
     accounts: (subscriptionId) => readRows(table, subscriptionPartition(subscriptionId), toFleetAccount),
     async account(id) {
       const account = parseStorageAccountId(id);

@@ -15,6 +15,11 @@ import { type UseRow, versionOfRow } from './use-row.ts';
 const FAILED_SHARE = 0.1;
 /** A rollout in which nothing has moved for so long, although something should, is stuck. Milliseconds. */
 const STUCK_MS = 15 * 60_000;
+/** Where nothing was decided for so long, moves were paused: the time in which something should have moved begins anew. Milliseconds. */
+const UNDECIDED_MS = 10 * 60_000;
+
+/** Whether the canaries were seen to serve with the version: `proven`, or what is wrong, in words; undefined: not known yet. */
+export type Proof = 'proven' | { readonly unwell: string } | undefined;
 
 /**
  * `moved`: on the version that it is to move to; `pending`: it will be moved; `failed`: the last try failed, and it is tried
@@ -93,41 +98,54 @@ export class RolloutCount {
   }
 
   /** @param before what was decided last; of another target it counts for nothing */
-  decide(before: RolloutRow | undefined): RolloutDecision {
+  decide(before: RolloutRow | undefined, proof?: Proof): RolloutDecision {
     const { target, now } = this.#rules;
     const same = before?.target === target.id ? before : undefined;
+    const isProven = proof === 'proven' || same?.proven === true;
+    const unwell = isProven ? undefined : (proof?.unwell ?? same?.unwell);
     // Canaries that are gone prove nothing.
     const left = same?.canaries.filter((canary) => this.#has(canary)) ?? [];
     const canaries = same && (left.length > 0 || same.stage !== 'canary') ? left : this.#chooseCanaries();
-    const begun = same?.stage ?? (canaries.length > 0 ? 'canary' : this.#nextStage('canary'));
-    const { stage, heldBy, needsProof } = this.#advance(begun, canaries, same?.proven === true);
+    const begun = same?.stage ?? 'canary';
+    const { stage, heldBy, needsProof } = this.#advance(begun, canaries, isProven, unwell !== undefined);
     const counts = sumOf(this.#accounts.values());
     const unfinished = counts.pending + counts.failed;
-    const progressOn = same && unfinished >= same.unfinished ? same.progressOn : now.toISOString();
+    const progressOn =
+      same && unfinished >= same.unfinished && !this.#wasPaused(same) ? same.progressOn : now.toISOString();
     const isStuck = now.getTime() - Date.parse(progressOn) > STUCK_MS;
-    const news = unfinished === 0 ? 'RotationFinished' : (heldBy ?? (isStuck ? 'RotationStuck' : undefined));
+    const news = heldBy ?? (unfinished === 0 ? 'RotationFinished' : isStuck ? 'RotationStuck' : undefined);
     const row: RolloutRow = {
-      ...{ target: target.id, stage, canaries, proven: same?.proven === true, unfinished, failed: counts.failed },
+      ...{ target: target.id, stage, canaries, proven: isProven, unfinished, failed: counts.failed },
       ...{ progressOn, checkedOn: now.toISOString() },
-      ...(same?.unwell ? { unwell: same.unwell } : {}),
+      ...(unwell === undefined ? {} : { unwell }),
       ...(news ? { said: news } : {}),
     };
-    // A rollout that never had anything to move is not told of.
-    const isNews = news !== same?.said && (news !== 'RotationFinished' || (same !== undefined && same.unfinished > 0));
+    // A rollout that never had anything to move, or whose uses an order has moved to another key, is not told of.
+    const hasFinished = same !== undefined && same.unfinished > 0 && this.#accounts.size > 0;
+    const isNews = news !== same?.said && (news !== 'RotationFinished' || hasFinished);
     return {
       ...{ row, counts, needsProof, news: isNews ? news : undefined, isWider: stage !== same?.stage },
       subscriptions: this.#subscriptions(row),
     };
   }
 
+  /** A stuck rollout is decided on less often. */
+  #wasPaused({ checkedOn, said }: RolloutRow): boolean {
+    return said !== 'RotationStuck' && this.#rules.now.getTime() - Date.parse(checkedOn) > UNDECIDED_MS;
+  }
+
   #has(account: string): boolean {
     return [...this.#accounts.values()].some((known) => accountRow(known.account) === accountRow(account));
   }
 
-  /** By wave; pinned ones first, as those show at once that Azure took the version; then in a stable order. */
+  /**
+   * Of those that are to be moved, as what an order moved earlier may be on an older version of the target key. By wave; pinned
+   * ones first, as those show at once that Azure took the version; then in a stable order.
+   */
   #chooseCanaries(): readonly string[] {
     const wave = (account: CountedAccount) => waveNumber(account.wave) ?? Number.POSITIVE_INFINITY;
     return [...this.#accounts]
+      .filter(([, { counts }]) => counts.pending + counts.failed > 0)
       .sort(
         ([a, one], [b, other]) =>
           compare(wave(one), wave(other)) || Number(one.isAutomatic) - Number(other.isAutomatic) || compare(a, b),
@@ -142,8 +160,11 @@ export class RolloutCount {
     begun: RolloutStage,
     canaries: readonly string[],
     isProven: boolean,
+    isUnwell: boolean,
   ): { readonly stage: RolloutStage; readonly needsProof: boolean; readonly heldBy?: RolloutNews } {
     if (this.#rules.isOrderedOn) return { stage: 'rest', needsProof: false };
+    // No use has shown yet what the version does: the first ones that come are canaries.
+    if (this.#accounts.size === 0) return { stage: begun, needsProof: false };
     let stage = begun;
     for (;;) {
       if (stage === 'rest') return { stage, needsProof: false };
@@ -151,7 +172,7 @@ export class RolloutCount {
       if (stage === 'canary') {
         if (failed > 0) return { stage, needsProof: false, heldBy: 'CanaryFailed' };
         if (pending > 0) return { stage, needsProof: false };
-        if (!isProven && moved > 0) return { stage, needsProof: true };
+        if (!isProven && moved > 0) return { stage, needsProof: true, ...(isUnwell ? { heldBy: 'CanaryFailed' } : {}) };
       } else {
         const allowed = Math.max(1, Math.floor((pending + failed + moved + left) * FAILED_SHARE));
         if (failed > allowed) return { stage, needsProof: false, heldBy: 'WaveFailed' };

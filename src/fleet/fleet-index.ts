@@ -66,19 +66,6 @@ export interface FleetAccount {
   readonly writtenOn: string;
 }
 
-/** An account whose encryption scopes were never asked for. */
-export interface UnaskedAccount {
-  /** ARM id. */
-  readonly account: string;
-  readonly location: string;
-  /** Key that the account itself uses. */
-  readonly key?: string;
-  /** When somebody was last sent to ask, or came to it (ISO 8601). */
-  readonly sentOn?: string;
-  /** Whoever was sent then was refused. */
-  readonly refused?: true;
-}
-
 /** What is known of an account's scopes. */
 export type KnownScopes = Required<Pick<FleetAccount, 'account' | 'scopes' | 'scopesReadOn' | 'scopeUses' | 'scoped'>>;
 
@@ -86,14 +73,13 @@ export type KnownScopes = Required<Pick<FleetAccount, 'account' | 'scopes' | 'sc
 export type FleetChange =
   | { readonly put: 'use'; readonly use: FleetUse }
   | { readonly put: 'account'; readonly account: FleetAccount }
-  | { readonly put: 'unasked'; readonly account: UnaskedAccount }
   /** Of a use that is known; without effect on one that is not. */
   | { readonly put: 'outcome'; readonly of: UseRef; readonly outcome: FleetOutcome }
   | { readonly put: 'hint'; readonly of: UseRef; readonly scopes: ScopesKnown }
   /** Of an account that is known; likewise. */
   | { readonly put: 'scopes'; readonly account: KnownScopes }
   | { readonly drop: 'use'; readonly of: UseRef }
-  | { readonly drop: 'account' | 'unasked'; readonly account: string };
+  | { readonly drop: 'account'; readonly account: string };
 
 /**
  * Who uses which key, kept in the app's own storage: an entry for each account and encryption scope, partitioned by key. It
@@ -111,7 +97,6 @@ export interface FleetIndex {
   uses(key: string, corrupt?: (row: string) => void): AsyncIterable<FleetUse>;
   /** The uses of a key by an account's encryption scopes. */
   scopeUses(key: string, account: string): AsyncIterable<FleetUse>;
-  unasked(): AsyncIterable<UnaskedAccount>;
   /** Every account of a subscription that was ever seen and is not known to be gone. */
   accounts(subscriptionId: string): AsyncIterable<FleetAccount>;
   account(id: string): Promise<FleetAccount | undefined>;

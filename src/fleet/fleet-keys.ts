@@ -32,6 +32,20 @@ export function scopeRows(account: string): string {
   return accountRow(account, '');
 }
 
+/**
+ * Tells whether the app moves a use. One in a subscription that `CMK_SUBSCRIPTIONS` does not name any more, or that is
+ * switched off, stays known, as a version that it needs must not be retired; but nothing waits for it.
+ *
+ * @param subscriptions those that are in sight; undefined: not known, and the app may
+ */
+export function usesLookedAfter(
+  subscriptions: readonly string[] | undefined,
+): (use: { readonly account: string }) => boolean {
+  if (!subscriptions) return () => true;
+  const ids = new Set(subscriptions.map((id) => id.toLowerCase()));
+  return ({ account }) => ids.has(parseStorageAccountId(account)?.subscriptionId ?? '');
+}
+
 /** @throws TypeError for anything but the ARM id of a storage account */
 export function accountId(account: string): ResourceId {
   const parsed = parseStorageAccountId(account);

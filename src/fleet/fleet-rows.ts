@@ -4,7 +4,7 @@ import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.
 import { REASONS, type Reason } from '../reasons.ts';
 import { parseJson } from '../text.ts';
 import { formatTags, parseTags } from './account-tags.ts';
-import type { FleetAccount, FleetChange, FleetUse, KnownScopes, UnaskedAccount, UseRef } from './fleet-index.ts';
+import type { FleetAccount, FleetChange, FleetUse, KnownScopes, UseRef } from './fleet-index.ts';
 import { accountId, accountRow, keyPartition, subscriptionPartition } from './fleet-keys.ts';
 
 /** A row of the table: its two keys, and text in every property. */
@@ -25,7 +25,6 @@ export interface FleetTable {
 }
 
 export const LISTINGS = 'listings';
-export const UNASKED = 'unasked';
 
 /** Where a change goes, and what is put there; without properties the row is dropped. */
 export interface RowChange {
@@ -38,9 +37,7 @@ export interface RowChange {
 
 export function toRowChange(change: FleetChange): RowChange {
   if ('drop' in change) {
-    if (change.drop === 'use') return useKeys(change.of);
-    if (change.drop === 'account') return accountKeys(change.account);
-    return { partitionKey: UNASKED, rowKey: accountRow(change.account) };
+    return change.drop === 'use' ? useKeys(change.of) : accountKeys(change.account);
   }
   switch (change.put) {
     case 'use':
@@ -53,11 +50,6 @@ export function toRowChange(change: FleetChange): RowChange {
       return { ...accountKeys(change.account.account), properties: scopesProperties(change.account), onlyThere: true };
     case 'account':
       return { ...accountKeys(change.account.account), properties: accountProperties(change.account) };
-    case 'unasked': {
-      const { account, location, key = '', sentOn = '', refused } = change.account;
-      const properties = { account, location, key, sentOn, refused: refused ? 'yes' : '' };
-      return { partitionKey: UNASKED, rowKey: accountRow(account), properties };
-    }
   }
 }
 
@@ -151,14 +143,6 @@ const ACCOUNT = z.object({
 });
 const SCOPED = z.object({ scoped: text, scopesReadOn: iso, chunks: z.coerce.number().int().min(1).max(MOST_CHUNKS) });
 const SCOPE_USES = z.array(z.tuple([z.string(), z.string()]));
-const UNASKED_ROW = z.object({
-  account: text,
-  location: z.string().max(60),
-  key: text.catch(''),
-  sentOn: iso.or(z.literal('')),
-  refused: z.literal('yes').optional().catch(undefined),
-});
-
 /** Undefined for a row that is none of ours, or stands where it does not belong. */
 export function toUse(row: Row): FleetUse | undefined {
   const read = USE.safeParse(row).data;
@@ -212,18 +196,6 @@ function toScopeUses(row: Row, chunks: number): FleetAccount['scopeUses'] | unde
   if (joined === '') return [];
   const uses = SCOPE_USES.safeParse(parseJson(joined)).data;
   return uses?.flatMap(([scope, key]) => (parseKeyIdentifier(key) ? { scope, key } : []));
-}
-
-export function toUnasked(row: Row): UnaskedAccount | undefined {
-  const read = UNASKED_ROW.safeParse(row).data;
-  if (!read || !parseStorageAccountId(read.account) || accountRow(read.account) !== row.rowKey) return undefined;
-  const { sentOn, key, refused, ...rest } = read;
-  return {
-    ...rest,
-    ...(parseKeyIdentifier(key) ? { key } : {}),
-    ...(sentOn ? { sentOn } : {}),
-    ...(refused ? { refused: true } : {}),
-  };
 }
 
 /** Undefined for a row that does not say when. */

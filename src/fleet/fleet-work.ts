@@ -1,6 +1,6 @@
 import pMap from 'p-map';
 import { errorText } from '../azure/failure.ts';
-import { parseKeyIdentifier } from '../keys/key-identifier.ts';
+import { parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import { isMoving, type StandingOrders } from '../orders/standing-orders.ts';
 import { REASONS } from '../reasons.ts';
 import { type Cause, MOST_SUBSCRIPTIONS } from '../work/messages.ts';
@@ -139,19 +139,20 @@ export async function sweepWork({ items, rollouts, orders, send, sendKey, now }:
     else known.due = Math.min(known.due, due.getTime());
   }
   const cause: Cause = { by: 'sweep', ref: '', since: now().toISOString() };
+  const moving = (await orders.read()).rekeys.filter(isMoving);
   for await (const { name, row } of rollouts.all()) {
     // Rollouts of orders are decided with their keys.
     if (dues.has(name) || !parseKeyIdentifier(name)) continue;
     const activation = Date.parse(row.activation ?? '');
     if (activation > nowMs) dues.set(name, { about: name, isKey: true, due: activation });
-    if (!isForgotten(row, nowMs)) continue;
+    // While an order moves all uses of a key, nothing is decided on the key's own rollout.
+    if (!isForgotten(row, nowMs) || moving.some(({ from }) => sameKeyName(from, name))) continue;
     const at = now();
     await items.putNew([{ subscription: NO_SUBSCRIPTION, kind: 'key', about: name, due: at, since: at, cause }]);
     dues.set(name, { about: name, isKey: true, due: nowMs - OVERDUE_MS });
   }
   // What an order has not moved yet, or has not verified, is looked for again.
-  const { rekeys } = await orders.read();
-  const sources = rekeys.filter(isMoving).filter(({ from }) => !dues.has(from));
+  const sources = moving.filter(({ from }) => !dues.has(from));
   await items.putNew(
     sources.map(({ from }) => ({
       ...{ subscription: NO_SUBSCRIPTION, kind: 'key', about: from, due: now(), since: now(), cause },
@@ -179,5 +180,6 @@ export async function sweepWork({ items, rollouts, orders, send, sendKey, now }:
 function isForgotten({ unfinished, said, checkedOn, activation }: RolloutRow, nowMs: number): boolean {
   if (activation && Date.parse(activation) <= nowMs) return true;
   const everyMs = said === 'RotationStuck' ? STUCK_MS : UNFINISHED_MS;
-  return unfinished > 0 && Date.parse(checkedOn) <= nowMs - everyMs;
+  // Canaries that do not serve are probed again, although all uses are moved.
+  return (unfinished > 0 || said === 'CanaryFailed') && Date.parse(checkedOn) <= nowMs - everyMs;
 }

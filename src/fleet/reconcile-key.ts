@@ -1,11 +1,12 @@
+import pMap from 'p-map';
 import { type KeyVersion, newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { findPause, isOrderedOn, type Rekey } from '../orders/standing-orders.ts';
 import { REASONS } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { Cause } from '../work/messages.ts';
-import { RolloutCount, type RolloutDecision } from './decide-rollout.ts';
-import { accountRow } from './fleet-keys.ts';
+import { type Proof, RolloutCount, type RolloutDecision } from './decide-rollout.ts';
+import { accountRow, usesLookedAfter } from './fleet-keys.ts';
 import { type FleetQueue, fleetWorks, type KeyQueue } from './fleet-work.ts';
 import { openRekeyOf, RekeyCount, type RekeyPorts, stopRekey, verifyRekey } from './reconcile-rekey.ts';
 import type { RolloutNews, RolloutRow, RolloutStore } from './rollout-row.ts';
@@ -17,17 +18,19 @@ import { type NewWorkItem, NO_SUBSCRIPTION, type WorkItem, type WorkItems } from
 const MOST_ROUNDS = 3;
 /** A pause without an end is looked at again after so long. Milliseconds. */
 const PAUSED_MS = 3_600_000;
-/** Causes of a second look at the same rollout. */
-const FOLLOWS_UP: ReadonlySet<string> = new Set(['sweep', 'progress']);
+const CONCURRENCY = 8;
+/** Causes that want nothing of their own where work is wanted already. */
+const FOLLOWS_UP: ReadonlySet<string> = new Set(['sweep', 'progress', 'drift']);
 
 export interface KeyPorts extends FleetQueue, KeyQueue, UnindexedPorts, RekeyPorts {
   readonly items: WorkItems;
   readonly rows: UseRows;
   readonly rollouts: RolloutStore;
+  /** Subscriptions that the app looks after, by id; undefined: not known, and all of them count. */
+  inSight(): Promise<readonly string[] | undefined>;
   /** Accounts that go first (`CMK_CANARIES`). */
   readonly canaries: number;
-  /** Whether the canaries serve with the version: `proven`, or what is wrong, in words; undefined: not known yet. */
-  probe(canaries: readonly string[], target: string): Promise<'proven' | { readonly unwell: string } | undefined>;
+  probe(canaries: readonly string[], target: string): Promise<Proof>;
   /** Records, and says in the log, what became of a rollout; the id of the record is made of news, key and version. */
   say(news: RolloutNews, key: ManagedKey, row: RolloutRow, counts: RolloutDecision['counts']): Promise<void>;
 }
@@ -51,7 +54,7 @@ async function itemOf(key: ManagedKey, { items }: KeyPorts): Promise<WorkItem | 
   return (await items.of(NO_SUBSCRIPTION)).find(({ about }) => about.toLowerCase() === key.id.toLowerCase());
 }
 
-/** @returns false: another instance has decided meanwhile, or the orders are others now */
+/** @returns false: it is to be decided again, as another instance has decided meanwhile, or the orders are others now */
 async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined, ports: KeyPorts): Promise<boolean> {
   const { items, rollouts, orders, keys, moved, now } = ports;
   const origin = item && FOLLOWS_UP.has(cause.by) ? item.cause : cause;
@@ -85,7 +88,10 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
   const ordered = open && countTo(open.target);
   const storedOrder = open && (await rollouts.read(open.rekey.id));
   const rekey = open && ordered && new RekeyCount(open, ordered);
-  const add = (row: UseRow) => (open?.covers(row) ? rekey : own)?.add(row);
+  const isLookedAfter = usesLookedAfter(await ports.inSight());
+  const add = (row: UseRow): void => {
+    if (isLookedAfter(row)) (open?.covers(row) ? rekey : own)?.add(row);
+  };
   const unindexed = await countUses(key, origin, add, ports);
   if (unindexed.isUnknown) {
     await items.putNew(unindexed.items);
@@ -113,7 +119,8 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
   }
   await items.putNew(unindexed.items);
   await sendTo(unindexed, subscriptions, cause, ports);
-  if (open && orderDecision) await verifyRekey(open, orderDecision, cause, ports);
+  // The key has a rollout of its own again.
+  if (open && orderDecision && (await verifyRekey(open, orderDecision, cause, ports))) return false;
   if (item) await items.finish(item);
   return true;
 }
@@ -127,10 +134,7 @@ async function decideRollout(
 ): Promise<RolloutDecision> {
   let decision = count.decide(stored);
   if (decision.needsProof && decision.row.target) {
-    const proof = await ports.probe(decision.row.canaries, decision.row.target);
-    const { unwell: _, ...row } = decision.row;
-    const unwell = proof && proof !== 'proven' ? { unwell: proof.unwell } : {};
-    decision = count.decide({ ...row, proven: proof === 'proven', ...unwell });
+    decision = count.decide(stored, await ports.probe(decision.row.canaries, decision.row.target));
   }
   // Said before it is stored that it was: a second record has the same id. Of an order it is said when it is verified.
   if (decision.news && !(rekey && decision.news === 'RotationFinished')) {
@@ -151,15 +155,19 @@ async function request(
     const about = { key: key.id, target: row.target, stage: row.stage, unfinished: row.unfinished };
     log({ level: 'info', reason: 'StageWidened', message: `${REASONS.StageWidened} Stage: ${row.stage}.`, ...about });
   }
-  const wanted = subscriptions.map(
-    (subscription): NewWorkItem => ({
-      ...{ subscription, kind: 'key', about: key.id, due: at, since: at, cause: origin },
-      // What the index has may be wrong where nothing moves for long.
-      ...(news === 'RotationStuck' ? { fresh: true } : {}),
-    }),
-  );
   // What waits for its time goes on waiting, unless more is admitted or more is known.
   const isAnew = isWider || news !== undefined || !FOLLOWS_UP.has(cause.by);
+  // Work that others want moves exempt uses too, which work of the drift check does not.
+  const causeIn = async (subscription: string): Promise<Cause> => {
+    const known = isAnew && origin.by === 'drift' ? await items.of(subscription) : [];
+    return known.find(({ kind, about }) => kind === 'key' && about === key.id)?.cause ?? origin;
+  };
+  const toItem = async (subscription: string): Promise<NewWorkItem> => ({
+    ...{ subscription, kind: 'key', about: key.id, due: at, since: at, cause: await causeIn(subscription) },
+    // What the index has may be wrong where nothing moves for long.
+    ...(news === 'RotationStuck' ? { fresh: true } : {}),
+  });
+  const wanted = await pMap(subscriptions, toItem, { concurrency: CONCURRENCY });
   await (isAnew ? items.put(wanted) : items.putNew(wanted));
   return subscriptions;
 }
@@ -179,7 +187,7 @@ async function countUses(
     }
   };
   const [beside] = await Promise.all([findUnindexed(key, cause, ports), countIndexed()]);
-  const unindexed = beside(indexed);
+  const unindexed = await beside(indexed);
   for (const row of unindexed.rows) add(row);
   return unindexed;
 }

@@ -14,7 +14,6 @@ import {
 import { GIVEN_UP_MS } from '../time/spans.ts';
 import type { Cause } from '../work/messages.ts';
 import type { RolloutCount, RolloutDecision } from './decide-rollout.ts';
-import { accountId } from './fleet-keys.ts';
 import type { KeyQueue } from './fleet-work.ts';
 import { type MovedUses, nameOfUse } from './moved-uses.ts';
 import { failedOn } from './reconcile-use.ts';
@@ -34,8 +33,6 @@ export interface RekeyPorts {
   readonly moved: Pick<MovedUses, 'of'>;
   readonly vaults: Pick<ManagedVaults, 'key'>;
   readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
-  /** Subscriptions that the app looks after, by id; undefined: not known, and all of them count. */
-  inSight(): Promise<readonly string[] | undefined>;
   /**
    * What was not read since then, so that something may use the key unseen: in words, one each. Puts work items for what is
    * missing.
@@ -51,8 +48,6 @@ export interface OpenRekey {
   readonly rekey: Rekey;
   readonly target: KeyVersion;
   covers(row: UseRow): boolean;
-  /** Whether the app looks after the use: for what is out of sight nothing waits. */
-  isInSight(row: UseRow): boolean;
 }
 
 /** Undefined: there is none, or it is blocked, as either key is revoked or the target key cannot be used. */
@@ -60,7 +55,7 @@ export async function openRekeyOf(
   key: ManagedKey,
   versions: readonly KeyVersion[],
   standing: StandingOrders,
-  { vaults, keys, moved, inSight, now }: RekeyPorts,
+  { vaults, keys, moved, now }: RekeyPorts,
 ): Promise<OpenRekey | undefined> {
   const rekey = findRekey(standing, key.id);
   const to = rekey && vaults.key(rekey.to);
@@ -69,12 +64,7 @@ export async function openRekeyOf(
   const target = newestUsableVersion(onto, now());
   if (!target || !canRekey({ key, versions }, { key: to, versions: onto }, now())) return undefined;
   const covered = rekey.only === undefined ? undefined : await namesOf(moved.of(rekey.only));
-  const subscriptions = (await inSight())?.map((id) => id.toLowerCase());
-  return {
-    ...{ rekey, target },
-    covers: (row) => covered?.has(nameOfUse(row)) ?? true,
-    isInSight: ({ account }) => subscriptions?.includes(accountId(account).subscriptionId) ?? true,
-  };
+  return { rekey, target, covers: (row) => covered?.has(nameOfUse(row)) ?? true };
 }
 
 /** What an order still has to move, counted with what it has moved. */
@@ -90,8 +80,7 @@ export class RekeyCount {
   }
 
   add(row: UseRow): void {
-    const { rekey, isInSight } = this.#open;
-    if (!isInSight(row)) return;
+    const { rekey } = this.#open;
     this.#left.add(nameOfUse(row));
     this.#rollout.add(row);
     // What failed before it was resumed is tried again.
@@ -121,17 +110,17 @@ export async function stopRekey({ rekey }: OpenRekey, failures: number, ports: R
   await changeRekey({ ...rekey, state: 'stopped', paused: { on, why } }, rekey, { reason: 'RekeyStopped', why }, ports);
 }
 
-/** Decides whether an order that has nothing left to move is done. */
+/** Decides whether an order that has nothing left to move is done. @returns whether it is */
 export async function verifyRekey(
   { rekey }: OpenRekey,
   { row, counts }: RolloutDecision,
   cause: Cause,
   ports: RekeyPorts & KeyQueue,
-): Promise<void> {
+): Promise<boolean> {
   const left = counts.pending + counts.failed + counts.left;
   if (left > 0) {
     if (rekey.state === 'verifying') await changeRekey({ ...rekey, state: 'active' }, rekey, undefined, ports);
-    return;
+    return false;
   }
   // What was in flight beside the last move has landed by then.
   const settledOn = new Date(Date.parse(row.progressOn) + SETTLED_MS);
@@ -146,6 +135,7 @@ export async function verifyRekey(
     // Sooner than the sweep.
     await ports.sendKey(rekey.from, cause, new Date(Math.max(settledOn.getTime(), now.getTime()) + LISTED_MS));
   }
+  return gaps.length === 0;
 }
 
 /** Unless an operator has changed it since it was read. */

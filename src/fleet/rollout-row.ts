@@ -25,7 +25,7 @@ export interface RolloutRow {
   /** Uses that are to be moved and are not. */
   readonly unfinished: number;
   readonly failed: number;
-  /** When a use was last seen to have moved; else when it began (ISO 8601). */
+  /** When a use was last seen to have moved; else when it began, or went on after a pause (ISO 8601). */
   readonly progressOn: string;
   readonly checkedOn: string;
   /** When the next version can be used (ISO 8601). */
@@ -52,7 +52,6 @@ export function isAdmitted(
   { stage, canaries }: Pick<RolloutRow, 'stage' | 'canaries'>,
   { account, wave }: { readonly account: string; readonly wave?: string },
 ): boolean {
-  if (stage === 'rest') return true;
   const row = accountRow(account);
   if (canaries.some((canary) => accountRow(canary) === row)) return true;
   return (waveNumber(wave) ?? Number.POSITIVE_INFINITY) <= stageNumber(stage);

@@ -26,7 +26,7 @@ import {
   type UsePorts,
   type UseResult,
 } from './reconcile-use.ts';
-import { type UseRow, versionOfRow } from './use-row.ts';
+import { areDifferent, type UseRow, versionOfRow } from './use-row.ts';
 import {
   type NewWorkItem,
   NO_SUBSCRIPTION,
@@ -51,6 +51,8 @@ const LIST_AGAIN_MS = 15_000;
 /** More accounts than that are not read one by one, but listed. */
 const MOST_ACCOUNTS = 50;
 const CONCURRENCY = 8;
+/** Causes of work that compares the index with Azure. Exempt uses, and what `CMK_AUTOFIX` does not name, are not moved by it. */
+const COMPARISONS: ReadonlySet<string> = new Set(['drift', 'start', 'list', 'upgrade']);
 const MOVE: Calls = { reads: 1, writes: 1 };
 
 /** What an item says of itself when what it lists cannot be read. */
@@ -284,7 +286,8 @@ export class SubscriptionPass {
         if (!isSame) return;
         // No stage was decided with it.
         if (!known) this.#progress(key, wanted.item.cause);
-        if (!known || isWorthWriting(known, seen)) hold(seen, key, wanted);
+        // The index may have lost what this pass has written.
+        if (!known || !row || isWorthWriting(known, seen)) hold(seen, key, wanted);
         // What cannot be listed now is the key's own item's.
         const versions = await this.#listed(key, wanted.readOn).catch(() => undefined);
         if (versions && this.#needsRead(seen, key, versions)) this.#add(seen, key, wanted);
@@ -294,7 +297,7 @@ export class SubscriptionPass {
         const about = { account, location, ...(wave ? { wave } : {}), ...(identity ? { identity } : {}) };
         const next: UseRow = { ...rest, ...about };
         const key = keyOf(row);
-        if (key && differ(latest(row), next)) hold(next, key, wanted);
+        if (key && areDifferent(latest(row), next)) hold(next, key, wanted);
       },
       read: (row, wanted) => {
         const key = keyOf(row);
@@ -431,7 +434,7 @@ export class SubscriptionPass {
   #usePorts({ wanted, looks }: Task, permit: () => Promise<Blocked | undefined>): UsePorts {
     const { accounts, gate, isExempt, refreshAutomatic, now } = this.#ports;
     const readOn = new Date(Math.max(...wanted.map((one) => one.readOn.getTime())));
-    const isByDrift = wanted.every(({ item }) => item.cause.by === 'drift');
+    const isByComparison = wanted.every(({ item }) => COMPARISONS.has(item.cause.by));
     const stop = (reason: Reason): Blocked => ({ reason, until: now() });
     return {
       ...{ accounts, refreshAutomatic, now, permit, looks },
@@ -456,7 +459,7 @@ export class SubscriptionPass {
       stopped: (row, key, target) => (this.#isStopping() ? stop('Busy') : gate.stops(row, key, target)),
       order: (key) => gate.order(key),
       orderBetween: (from, to) => gate.orderBetween(from, to),
-      isExempt: (row) => isByDrift && isExempt(row),
+      isExempt: (row) => isByComparison && isExempt(row),
     };
   }
 
@@ -584,7 +587,7 @@ export class SubscriptionPass {
   /** What comes of it has the same cause. Exempt uses are left to the drift check alone if nothing else wants the key. */
   #progress(key: ManagedKey, cause: Cause): void {
     const known = this.#progressed.get(key.id);
-    if (!known || known.cause.by === 'drift') this.#progressed.set(key.id, { key, cause });
+    if (!known || COMPARISONS.has(known.cause.by)) this.#progressed.set(key.id, { key, cause });
   }
 
   /** Items that are done are deleted, and the others postponed; one that was put anew meanwhile stays as it is. */
@@ -631,13 +634,9 @@ function nameOf(item: WorkItem): string {
   return `${workRow(item)} ${item.etag}`;
 }
 
-/** What the account tells beside the version. */
-function differ(one: UseRow, other: UseRow): boolean {
-  const names = ['account', 'location', 'wave', 'identity', 'mode', 'pinned'] as const;
-  return names.some((name) => one[name] !== other[name]);
-}
-
 /** Of the same version: something else has changed, or the row was not written for a day. */
 function isWorthWriting(known: UseRow, seen: UseRow): boolean {
-  return differ(known, seen) || !hasBeenSince(known.readOn, Date.parse(seen.readOn) - DAY_MS, new Date(seen.readOn));
+  return (
+    areDifferent(known, seen) || !hasBeenSince(known.readOn, Date.parse(seen.readOn) - DAY_MS, new Date(seen.readOn))
+  );
 }

@@ -1,6 +1,8 @@
+import pMap from 'p-map';
 import { timeBoxed } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
+import { sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
@@ -14,6 +16,10 @@ import type { NewWorkItem } from './work-items.ts';
 
 /** More accounts of a subscription than that are not read one by one, but listed. */
 const MOST_ACCOUNTS = 50;
+
+/** Resource Graph may show for long that an account is on a key that it left: what was read so lately is believed. Milliseconds. */
+const READ_MS = 10 * 60_000;
+const CONCURRENCY = 8;
 
 /** Moves do not wait longer for Resource Graph, which has mostly nothing to add. Milliseconds. */
 const GRAPH_MS = 5_000;
@@ -38,7 +44,7 @@ export interface UnindexedPorts {
   readonly accountsOfKey: AccountsOfKey;
   /** Ids of the subscriptions that the app looks after. Errors are the SDK's. */
   subscriptions(): Promise<readonly string[]>;
-  readonly fleet: Pick<FleetIndex, 'listings'>;
+  readonly fleet: Pick<FleetIndex, 'listings' | 'accounts'>;
   readonly now: () => Date;
   readonly log: Log;
 }
@@ -63,7 +69,7 @@ export async function findUnindexed(key: ManagedKey, cause: Cause, ports: Uninde
   const at = ports.now();
   const unlisted = looked.filter((id) => !hasBeenSince(listings.get(id), at.getTime() - DAY_MS, at));
   /** @param indexed rows of accounts whose own use the index has */
-  return (indexed: ReadonlySet<string>): Unindexed => {
+  return async (indexed: ReadonlySet<string>): Promise<Unindexed> => {
     const missing = (found ?? []).filter(({ id }) => {
       const account = parseStorageAccountId(id);
       return account && looked.includes(account.subscriptionId) && !indexed.has(accountRow(id));
@@ -71,19 +77,46 @@ export async function findUnindexed(key: ManagedKey, cause: Cause, ports: Uninde
     const bySubscription = Map.groupBy(missing, ({ id }) => accountId(id).subscriptionId);
     const many = [...bySubscription].flatMap(([id, accounts]) => (accounts.length > MOST_ACCOUNTS ? [id] : []));
     const listed = new Set([...unlisted, ...many]);
+    const elsewhere = await findElsewhere(key, [...bySubscription.keys()], unlisted, listings, ports);
     const item = { due: at, since: at, cause };
     return {
       isUnknown: found === undefined && looked.some((id) => !listings.has(id)),
-      rows: missing.map((account) => toRow(account, key, at)),
+      rows: missing.filter(({ id }) => !elsewhere.has(accountRow(id))).map((account) => toRow(account, key, at)),
       items: [
         ...[...listed].map((subscription) => ({ ...item, subscription, kind: 'list' as const, about: '' })),
         ...missing.flatMap(({ id }) => {
           const { subscriptionId: subscription } = accountId(id);
-          return listed.has(subscription) ? [] : [{ ...item, subscription, kind: 'account' as const, about: id }];
+          // Its row of the index is to say that it was read now.
+          const one = { ...item, subscription, kind: 'account' as const, about: id, fresh: true };
+          return listed.has(subscription) ? [] : [one];
         }),
       ],
     };
   };
+}
+
+/** Rows of accounts that were read or listed lately, and were not on the key then. */
+async function findElsewhere(
+  key: ManagedKey,
+  subscriptions: readonly string[],
+  unlisted: readonly string[],
+  listings: ReadonlyMap<string, Date>,
+  { fleet, now }: UnindexedPorts,
+): Promise<ReadonlySet<string>> {
+  const elsewhere = new Set<string>();
+  const sinceMs = now().getTime() - READ_MS;
+  const scan = async (subscription: string): Promise<void> => {
+    const listedMs = listings.get(subscription.toLowerCase())?.getTime() ?? 0;
+    for await (const known of fleet.accounts(subscription)) {
+      const isOnKey = known.key !== undefined && sameKeyName(known.key, key.id);
+      if (!isOnKey && Math.max(listedMs, Date.parse(known.writtenOn)) >= sinceMs)
+        elsewhere.add(accountRow(known.account));
+    }
+  };
+  // What was not listed for a day is listed now: that does not wait for a hundred scans.
+  const listed = subscriptions.filter((id) => !unlisted.includes(id));
+  await pMap(listed, scan, { concurrency: CONCURRENCY });
+  return elsewhere;
 }
 
 /** Undefined: Resource Graph does not answer. */

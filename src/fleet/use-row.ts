@@ -113,6 +113,12 @@ export function versionOfRow({
   return parsed && version ? formatKeyIdentifier(parsed, version) : undefined;
 }
 
+/** Whether Azure shows a use that is on the same version in another way than the index has it. */
+export function areDifferent(row: UseRow, shown: UseRow): boolean {
+  const fields = ['account', 'location', 'wave', 'identity', 'mode', 'pinned'] as const;
+  return fields.some((field) => row[field] !== shown[field]);
+}
+
 /**
  * Id of the audit record of a move. It is made of what Azure shows of it, so that any worker that records the same move
  * makes the same id, also after the index was lost.

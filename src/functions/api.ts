@@ -11,14 +11,14 @@ import { type AccessAsked, type Act, asNarrowed, type RouteKey, requireAccess } 
 import { addressOf, type CallRecord, idNamed, keyNamed, nameForLog } from '../http/call-record.ts';
 import { HttpProblem, problemResponse } from '../http/problem.ts';
 import { CallerLimits } from '../http/rates.ts';
-import { Refusals } from '../http/refusals.ts';
+import { RefusalLog } from '../http/refusal-log.ts';
 import { hasRole, type Role } from '../http/roles.ts';
 import { type Caller, describeCaller } from '../http/token-claims.ts';
 import { consoleLog, type Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { Services } from '../services.ts';
 import { availableServices, logOf } from './available-services.ts';
-import { givingWay, nowBoard } from './shared-calls.ts';
+import { nowBoard } from './snapshots.ts';
 import { endBy, TIME_LIMITS } from './time-limits.ts';
 
 export interface ApiCall {
@@ -38,8 +38,7 @@ export interface ApiCall {
 
 /** Of this instance. */
 const limits = new CallerLimits();
-/** A flood is refused more often than a log should say. */
-const refusals = new Refusals(consoleLog);
+const refusals = new RefusalLog(consoleLog);
 app.hook.appTerminate(() => refusals.flush());
 
 /** Sets HSTS on every HTTP answer, those of the page and refusals included. One year, in seconds. */
@@ -94,8 +93,6 @@ export function api(
       const refused = error instanceof DeadlineError ? notDone(error) : error;
       const about = { ...record, ...who };
       recordRefusal(refused, about, log);
-      // Nor is there a hurry to refuse whom nobody knows: such calls have no limit.
-      if (!who || isExcess(error)) await givingWay.turn();
       return answerRefused(refused, about, log);
     }
   };
@@ -120,19 +117,13 @@ async function answerTo(
   const { caller, request, services } = call;
   const { access } = services.settings;
   const key = keyNamed(request.params);
-  // What can be no name of a key has no allowance of its own: endless names would fill the memory.
-  const limited = {
-    caller: caller.objectId,
-    act,
-    key: nameForLog(key)?.toLowerCase(),
-  };
   const role = roles.find((one) => one && hasRole(caller, one)) ?? roles[0];
   const requireFor = (asked: AccessAsked): void => {
     if (asked.key && asked.key !== 'later') note(asked.key);
     requireAccess(caller, asked, access);
   };
   const requireOn = (about: RouteKey, other = role): void => requireFor({ role: other, act, key: about });
-  return inTurn(limited, async (markValid) => {
+  return inTurn({ caller: caller.objectId, act }, async (markValid) => {
     // Which of the two it takes says the handler; until then, neither is asked for what the other one need not have.
     const begun = roles.length > 1 ? 'read' : act;
     requireAccess(caller, { role, act: begun, key: reach ?? key }, access);
@@ -169,11 +160,6 @@ async function inTurn<T>(
   }
 }
 
-/** More calls than one caller may make: their answers can wait for everybody else's. */
-function isExcess(error: unknown): boolean {
-  return error instanceof HttpProblem && error.reason === 'RateExceeded';
-}
-
 function actOfMethod({ method }: HttpRequest): Act {
   return method === 'GET' ? 'read' : 'change';
 }
@@ -192,9 +178,7 @@ function recordOf(request: HttpRequest, context: InvocationContext): CallRecord 
 function recordRefusal(error: unknown, record: CallRecord & { readonly caller?: unknown }, log: Log): void {
   if (!(error instanceof HttpProblem)) return;
   const { reason: because, message, status, logged } = error;
-  const level = status < 500 ? 'warning' : 'error';
-  const refused = { because, status, ...record, ...logged };
-  if (refusals.isSingle(refused)) log({ level, reason: 'CallRefused', message, ...refused });
+  refusals.record({ message, because, status, ...record, ...logged }, log);
 }
 
 function answerRefused(error: unknown, record: CallRecord, log: Log): HttpResponseInit {

@@ -5,7 +5,7 @@ import { type FleetCall, showFleet, showFleetAccount } from '../views/fleet-api.
 import { AccountHistories } from './account-histories.ts';
 import { type ApiCall, api } from './api.ts';
 import { tellingOf } from './part-telling.ts';
-import { fleetSnapshots } from './shared-calls.ts';
+import { fleetSnapshots } from './snapshots.ts';
 
 /** Of this instance. */
 const histories = new AccountHistories();

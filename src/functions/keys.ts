@@ -1,7 +1,7 @@
 import { app } from '@azure/functions';
 import { showKeys } from '../views/key-list.ts';
 import { api } from './api.ts';
-import { keyLister } from './shared-calls.ts';
+import { keyLister } from './snapshots.ts';
 
 app.http('keys', {
   methods: ['GET'],

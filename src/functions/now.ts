@@ -3,7 +3,7 @@ import { reachesKey, reachesVault } from '../http/access.ts';
 import { type NowSight, showNow } from '../views/now.ts';
 import { type ApiCall, api } from './api.ts';
 import { tellingOf } from './part-telling.ts';
-import { nowBoard } from './shared-calls.ts';
+import { nowBoard } from './snapshots.ts';
 
 function sightOf(call: ApiCall): NowSight {
   const { caller, services, requireFor } = call;

@@ -18,7 +18,7 @@ const DEFERRED_SECONDS = 300;
 
 /** The account of the work zone, where settings name one of its own; as `readSettings` decides it. */
 export const WORK_CONNECTION = Object.entries(process.env).some(
-  ([name, value]) => /^CMK_WORK(__(blob|queue|table)ServiceUri)?$/.test(name) && value?.trim(),
+  ([name, value]) => /^CMK_WORK(__queueServiceUri)?$/.test(name) && value?.trim(),
 )
   ? 'CMK_WORK'
   : 'AzureWebJobsStorage';

@@ -1,7 +1,7 @@
 import { app } from '@azure/functions';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { ACCOUNT_WORK, parseAccountQueueWork } from '../work/messages.ts';
-import { DONE } from '../work/outcome.ts';
+import { DONE, type Outcome } from '../work/outcome.ts';
 import { queueHandler, WORK_CONNECTION } from './queue-message.ts';
 import { outcomeBy, TIME_LIMITS } from './time-limits.ts';
 
@@ -10,11 +10,15 @@ app.storageQueue('reconcileAccount', {
   queueName: ACCOUNT_WORK,
   connection: WORK_CONNECTION,
   handler: queueHandler(ACCOUNT_WORK, parseAccountQueueWork, (work, { settings, controller }) =>
-    outcomeBy(TIME_LIMITS.accountWork, async () => {
+    outcomeBy(TIME_LIMITS.accountWork, async (): Promise<Outcome> => {
       const subscription = parseStorageAccountId(work.account)?.subscriptionId;
       const key = work.kind === 'account' ? settings.vaults.key(work.key) : undefined;
-      if (subscription && work.kind === 'scopes') await controller.request(subscription, 'scopes', '', work.cause);
-      if (subscription && key) await controller.request(subscription, 'key', key.id, work.cause);
+      if (!subscription || (work.kind === 'account' && !key)) {
+        return { outcome: 'reject', reason: 'InvalidMessage', detail: 'It names no account and key that are managed.' };
+      }
+      await (key
+        ? controller.request(subscription, 'key', key.id, work.cause)
+        : controller.request(subscription, 'scopes', '', work.cause));
       return DONE;
     }),
   ),

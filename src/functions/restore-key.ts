@@ -6,7 +6,6 @@ import { callOf } from '../break-glass/to-json.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { jsonResponse } from '../http/json-response.ts';
 import { api } from './api.ts';
-import { sharedCalls } from './shared-calls.ts';
 
 app.http('restoreKey', {
   methods: ['POST'],
@@ -18,8 +17,7 @@ app.http('restoreKey', {
       const key = keyOfCall(services.settings.vaults, request.params.vault, request.params.key);
       const body = await readJsonBody(request, RESTORE_REQUEST);
       const call = callOf(caller, correlationId, body);
-      const answer = sharedCalls.restore(key, body, call, () => handleRestore(key, body, call, services, log));
-      return jsonResponse(200, await answer);
+      return jsonResponse(200, await handleRestore(key, body, call, services, log));
     },
     () => 'restore',
   ),

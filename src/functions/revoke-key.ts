@@ -7,7 +7,6 @@ import { readJsonBody } from '../http/json-body.ts';
 import { jsonResponse } from '../http/json-response.ts';
 import { api } from './api.ts';
 import { flag } from './flag.ts';
-import { sharedCalls } from './shared-calls.ts';
 
 app.http('revokeKey', {
   methods: ['POST'],
@@ -19,14 +18,13 @@ app.http('revokeKey', {
     async ({ request, caller, services, log, correlationId, markValid }) => {
       const key = keyOfCall(services.settings.vaults, request.params.vault, request.params.key);
       if (flag(request.query, 'dryRun')) {
-        return jsonResponse(200, await sharedCalls.dryRun(key, caller.objectId, () => dryRunRevoke(key, services)));
+        return jsonResponse(200, await dryRunRevoke(key, services));
       }
       const body = await readJsonBody(request, REVOKE_REQUEST);
       checkConfirmation(body, key);
       markValid();
       const call = callOf(caller, correlationId, body);
-      const answer = sharedCalls.revoke(key, body, call, () => handleRevoke(key, call, services, log));
-      return jsonResponse(200, await answer);
+      return jsonResponse(200, await handleRevoke(key, call, services, log));
     },
     // A dry run changes nothing; a misspelled one is refused.
     ({ query }) => (query.get('dryRun') === 'true' ? 'read' : 'revoke'),

@@ -7,7 +7,11 @@ app.timer('sweep', {
   schedule: '0 */2 * * * *',
   handler: async (_timer, context) => {
     const log = logOf(context);
-    const { controller } = availableServices(log);
-    await timeBoxed((signal) => untilAborted(controller.sweep(log), signal), TIME_LIMITS.sweep);
+    const { controller, adoptVersion2 } = availableServices(log);
+    const sweep = async () => {
+      await adoptVersion2(log);
+      await controller.sweep(log);
+    };
+    await timeBoxed((signal) => untilAborted(sweep(), signal), TIME_LIMITS.sweep);
   },
 });

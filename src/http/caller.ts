@@ -1,19 +1,16 @@
-import { errors, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import { errors, jwtVerify } from 'jose';
 import { messageOf } from '../errors.ts';
 import { type AuthConfig, authConfigProblems, issuers, signingKeysUrl } from './auth-config.ts';
 import { readBearerToken } from './bearer-token.ts';
 import { challenge } from './challenge.ts';
 import type { HeaderReader } from './headers.ts';
 import { HTTP_REASONS, type HttpReason } from './http-reasons.ts';
-import { type CheckedToken, checkOnce } from './known-tokens.ts';
 import { HttpProblem } from './problem.ts';
 import { SigningKeysError, type SigningKeysOptions, signingKeys } from './signing-keys.ts';
 import { type Caller, describeCaller, readCaller } from './token-claims.ts';
 
 /** Clocks of Entra ID and of this machine may differ by this much, in seconds. */
 const CLOCK_SKEW_SECONDS = 60;
-/** The key is found by the header alone. */
-const NO_TOKEN = { payload: '', signature: '' };
 
 interface AuthenticatorOptions extends Omit<SigningKeysOptions, 'onFailure'> {
   /** Told what a caller must not be told: which setting is wrong, why the signing keys cannot be had. */
@@ -46,8 +43,8 @@ export function createAuthenticator(config: AuthConfig, options: AuthenticatorOp
   });
   const accepted = issuers(config, tenantId);
 
-  const check = async (token: string, now: Date): Promise<CheckedToken> => {
-    const { payload, protectedHeader, key } = await jwtVerify(token, keys, {
+  const callerOf = async (token: string, now: Date): Promise<Caller> => {
+    const { payload } = await jwtVerify(token, keys, {
       algorithms: ['RS256'],
       issuer: [...accepted['1.0'], ...accepted['2.0']],
       audience: [...config.audiences],
@@ -61,9 +58,8 @@ export function createAuthenticator(config: AuthConfig, options: AuthenticatorOp
     const { version, ...who } = caller;
     const fits = who.tenantId === tenantId && accepted[version].includes(payload.iss ?? '');
     if (!fits) throw refusal('TokenOfOtherTenant');
-    return { caller: who, header: protectedHeader, key, from: payload.nbf ?? Infinity, until: payload.exp ?? 0 };
+    return who;
   };
-  const callerOf = checkOnce({ check, stillHolds: (checked, now) => stillHolds(checked, now, keys) });
 
   return async (headers, now) => {
     const token = readBearerToken(headers);
@@ -73,24 +69,6 @@ export function createAuthenticator(config: AuthConfig, options: AuthenticatorOp
       throw toRefusal(error);
     }
   };
-}
-
-/**
- * Whether a token that was right is so for another call: its lifetime as `jose` judges it, and a key that the tenant still
- * signs with. In doubt it is not, and is checked as a whole.
- */
-async function stillHolds(
-  { header, key, from, until }: CheckedToken,
-  now: Date,
-  keys: JWTVerifyGetKey,
-): Promise<boolean> {
-  const seconds = Math.floor(now.getTime() / 1000);
-  if (from > seconds + CLOCK_SKEW_SECONDS || until <= seconds - CLOCK_SKEW_SECONDS) return false;
-  try {
-    return (await keys(header, NO_TOKEN)) === key;
-  } catch {
-    return false;
-  }
 }
 
 function toRefusal(error: unknown): unknown {

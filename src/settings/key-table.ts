@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { onOff, setting } from './setting.ts';
+import { setting } from './setting.ts';
 
 /** Settings of what keys have to be; a part of the table of all settings. */
 export const KEY_SETTINGS = {
@@ -9,30 +9,17 @@ export const KEY_SETTINGS = {
     description: 'Days after which a key version is too old.',
     fallback: '`730`, two years',
   }),
-  CMK_KEY_MIN_BITS: setting({
-    schema: z
-      .enum(['2048', '3072', '4096'], 'is none of 2048, 3072 and 4096')
-      .transform((bits) => Number(bits))
-      .optional(),
-    example: '3072',
-    description: 'Bits that an RSA key has to have at least.',
-    fallback: 'what Storage takes',
-  }),
-  CMK_REQUIRE_HSM: setting({
-    schema: onOff.optional(),
-    example: 'on',
-    description: 'Whether keys have to be in hardware (`RSA-HSM`), not in software.',
-    fallback: '`off`',
-  }),
-  CMK_NO_EXPIRY: setting({
+  CMK_KEY_MINIMUM: setting({
     schema: z
       .string()
       .trim()
-      .toLowerCase()
-      .pipe(z.enum(['error', 'warning', 'advice'], 'is none of "error", "warning" and "advice"'))
+      .toUpperCase()
+      .regex(/^RSA(?:-HSM)?-(?:2048|3072|4096)$/, 'is not RSA or RSA-HSM with 2048, 3072 or 4096 bits')
+      .transform((kind) => ({ bits: Number(kind.slice(-4)), hsm: kind.startsWith('RSA-HSM') }))
       .optional(),
-    example: 'warning',
-    description: 'How bad a key is that never expires: `error`, `warning` or `advice`.',
-    fallback: '`advice`',
+    example: 'RSA-HSM-3072',
+    description:
+      'What a key has to be at least: `RSA-` and its bits, or `RSA-HSM-` and its bits for a key in hardware.',
+    fallback: 'what Storage takes',
   }),
 } as const;

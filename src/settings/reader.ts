@@ -36,11 +36,47 @@ export class SettingsReader {
   }
 }
 
-/** Settings of version 2 that are gone, with what replaces each. */
-const REMOVED: Readonly<Record<string, string>> = {
-  CMK_AUDIT_KEY:
-    'CMK_AUDIT_KEY is no setting of this version, and does nothing: lock the immutability policy of the audit trail instead (cmk audit lock), and remove the setting.',
+interface Gone {
+  /** What replaces it. */
+  readonly instead: string;
+  /** Whether the app would do something else than this value asks for, so that it must not start. */
+  readonly changes: (value: string) => boolean;
+}
+
+const OF_THE_QUEUE = 'the tables and blobs of the work zone are in the account that CMK_WORK__queueServiceUri names';
+
+/** Settings of version 2 that are gone. */
+const GONE: Readonly<Record<string, Gone>> = {
+  CMK_APPROVALS: {
+    instead: 'have the app roles approved by Microsoft Entra Privileged Identity Management (docs/access.md)',
+    changes: () => true,
+  },
+  CMK_AUDIT_KEY: {
+    instead: 'lock the immutability policy of the audit trail (cmk audit lock)',
+    changes: () => false,
+  },
+  CMK_KEY_MIN_BITS: { instead: 'set CMK_KEY_MINIMUM, for instance RSA-3072', changes: (bits) => bits !== '2048' },
+  CMK_REQUIRE_HSM: {
+    instead: 'set CMK_KEY_MINIMUM, for instance RSA-HSM-3072',
+    changes: (value) => value.toLowerCase() !== 'off',
+  },
+  CMK_NO_EXPIRY: {
+    instead:
+      'NoExpiry is advice; assign the built-in Azure Policy "Key Vault keys should have an expiration date" to demand more',
+    changes: (value) => value.toLowerCase() !== 'advice',
+  },
+  CMK_HSM_WATCH: { instead: 'keys of Managed HSMs are read every five minutes', changes: () => false },
+  CMK_WORK__tableServiceUri: { instead: OF_THE_QUEUE, changes: () => false },
+  CMK_WORK__blobServiceUri: { instead: OF_THE_QUEUE, changes: () => false },
 };
+
+/** A line for each setting that is gone and whose value asks for what the app does not do any more. */
+export function goneSettings(environment: Environment): readonly string[] {
+  return Object.entries(GONE).flatMap(([name, { instead, changes }]) => {
+    const value = environment[name]?.trim();
+    return value && changes(value) ? `${name} is no longer supported: ${instead}, and remove the setting.` : [];
+  });
+}
 
 /** Of the connection to the work zone, as which identity the host reads its queues. */
 const HOST_READS: ReadonlySet<string> = new Set(['CMK_WORK__credential', 'CMK_WORK__clientId']);
@@ -54,7 +90,10 @@ export function misnamed(environment: Environment): string[] {
   const names = Object.keys(environment).filter(
     (name) => /^CMK_/i.test(name) && !Object.hasOwn(SETTINGS, name) && !HOST_READS.has(name),
   );
-  return names.sort().map((name) => REMOVED[name] ?? unknown(name));
+  return names.sort().map((name) => {
+    const gone = GONE[name];
+    return gone ? `${name} has no effect in this version: ${gone.instead}. Remove the setting.` : unknown(name);
+  });
 }
 
 function unknown(name: string): string {

@@ -13,7 +13,7 @@ import { guid, list, ncrontab, onOff, setting } from './setting.ts';
 import { SYSTEM_TOPICS } from './system-topics.ts';
 
 /** `https://{account}.{service}.{suffix}`; its trailing slash, which Azure's own outputs have, goes. */
-const serviceUri = (service: 'blob' | 'queue' | 'table') =>
+const serviceUri = (service: 'blob' | 'queue') =>
   z
     .string()
     .trim()
@@ -21,7 +21,6 @@ const serviceUri = (service: 'blob' | 'queue' | 'table') =>
     .transform((uri) => uri.replace(/\/$/, ''));
 
 export const DEFAULT_DRIFT_SCHEDULE = '0 0 * * * *';
-export const DEFAULT_HSM_WATCH = '0 */5 * * * *';
 
 /** A fifth of what Azure takes is left to others. */
 export const DEFAULT_BUDGET_SHARE = 0.8;
@@ -76,46 +75,23 @@ export const SETTINGS = {
   AzureWebJobsStorage__blobServiceUri: setting({
     schema: serviceUri('blob').optional(),
     example: 'https://stcmkautopilot.blob.core.usgovcloudapi.net',
-    description: 'Blob service of that storage account, instead of its name: needed outside `AzureCloud`.',
-    fallback: 'made from the name',
-  }),
-  AzureWebJobsStorage__queueServiceUri: setting({
-    schema: serviceUri('queue').optional(),
-    example: 'https://stcmkautopilot.queue.core.usgovcloudapi.net',
-    description: 'Queue service of that storage account, likewise.',
-    fallback: 'made from the name',
-  }),
-  AzureWebJobsStorage__tableServiceUri: setting({
-    schema: serviceUri('table').optional(),
-    example: 'https://stcmkautopilot.table.core.usgovcloudapi.net',
-    description: 'Table service of that storage account, likewise.',
+    description:
+      'Blob service of that storage account, instead of its name: needed outside `AzureCloud`, where the host reads `AzureWebJobsStorage__queueServiceUri` and `AzureWebJobsStorage__tableServiceUri` beside it.',
     fallback: 'made from the name',
   }),
   CMK_WORK: setting({
     schema: z.string().trim().optional(),
     example: 'UseDevelopmentStorage=true',
     description:
-      'Storage account of the work zone by connection string: queues, index and leases ([docs/trust.md](docs/trust.md)). Meant for development; in Azure use the next ones.',
-    fallback: 'identity-based, see the next ones',
+      'Storage account of the work zone by connection string: queues, index and leases ([docs/trust.md](docs/trust.md)). Meant for development; in Azure use the next one.',
+    fallback: 'identity-based, see the next one',
   }),
   CMK_WORK__queueServiceUri: setting({
     schema: serviceUri('queue').optional(),
     example: 'https://stcmkwork.queue.core.windows.net',
     description:
-      "Queue service of the work zone, reached with the app's identity. Beside it the host reads `CMK_WORK__credential` and `CMK_WORK__clientId`.",
+      "Queue service of the work zone, reached with the app's identity; its tables and blobs are in the same account. Beside it the host reads `CMK_WORK__credential` and `CMK_WORK__clientId`.",
     fallback: 'the `AzureWebJobsStorage` account holds both zones, which the drift check reports',
-  }),
-  CMK_WORK__tableServiceUri: setting({
-    schema: serviceUri('table').optional(),
-    example: 'https://stcmkwork.table.core.windows.net',
-    description: 'Table service of the work zone.',
-    fallback: 'of the same account',
-  }),
-  CMK_WORK__blobServiceUri: setting({
-    schema: serviceUri('blob').optional(),
-    example: 'https://stcmkwork.blob.core.windows.net',
-    description: 'Blob service of the work zone.',
-    fallback: 'of the same account',
   }),
   CMK_AUDIT__blobServiceUri: setting({
     schema: serviceUri('blob').optional(),
@@ -188,13 +164,6 @@ export const SETTINGS = {
     example: '0 0 * * * *',
     description: 'When the drift check runs: an NCRONTAB expression of six fields, in UTC.',
     fallback: `every hour (\`${DEFAULT_DRIFT_SCHEDULE}\`)`,
-  }),
-  CMK_HSM_WATCH: setting({
-    schema: ncrontab.optional(),
-    example: '0 */5 * * * *',
-    description:
-      'When the keys of Managed HSMs, which send no events, are looked at: an NCRONTAB expression of six fields, in UTC.',
-    fallback: `every five minutes (\`${DEFAULT_HSM_WATCH}\`), if \`CMK_VAULTS\` names a Managed HSM`,
   }),
   CMK_AUTOFIX: setting({
     schema: list

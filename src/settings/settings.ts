@@ -9,7 +9,7 @@ import { DEFAULT_AUTOFIX, type Fixable } from './fixable.ts';
 import { type NotifySettings, readNotify } from './notify.ts';
 import { nameOfStorage, sharedZones } from './own-storage.ts';
 import { type PageSettings, readPage } from './page.ts';
-import { type Environment, misnamed, SettingsReader } from './reader.ts';
+import { type Environment, goneSettings, misnamed, SettingsReader } from './reader.ts';
 import type { Requirement } from './requirement.ts';
 import { DEFAULT_BUDGET_SHARE } from './settings-table.ts';
 
@@ -59,8 +59,6 @@ export interface DriftSettings {
   readonly require: readonly Requirement[];
   readonly exemptions: readonly Exemption[];
   readonly keyMaxAgeDays: number;
-  /** How bad it is that a key never expires. */
-  readonly noExpiry: 'error' | 'warning' | 'advice';
   /** Bits that an RSA key has to have; 0: what Storage takes. */
   readonly keyMinBits: number;
   /** Whether keys have to be in hardware. */
@@ -84,12 +82,8 @@ export interface DriftSettings {
  * @throws {@link SettingsError} with one line for each problem: the setting's name, what is wrong and an example.
  */
 export function readSettings(environment: Environment): Settings {
-  if (environment.CMK_APPROVALS?.trim()) {
-    // What it held back would be let through silently.
-    throw new SettingsError([
-      'CMK_APPROVALS is no longer supported: have the app roles approved by Microsoft Entra Privileged Identity Management (docs/access.md), and remove the setting.',
-    ]);
-  }
+  const gone = goneSettings(environment);
+  if (gone.length > 0) throw new SettingsError(gone);
   const reader = new SettingsReader(environment);
   const cloud = readCloud(reader);
   const vaults = (reader.read('CMK_VAULTS') ?? []).flatMap((id) => {
@@ -138,7 +132,6 @@ function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
   const reader = new SettingsReader(environment);
   // The schedule is read where the function is registered; here it is only checked.
   reader.read('CMK_DRIFT_SCHEDULE');
-  reader.read('CMK_HSM_WATCH');
   const functionAppId = reader.read('CMK_FUNCTION_APP_ID');
   const app = functionAppId === undefined ? undefined : parseResourceId(functionAppId);
   const own = readStorage(new SettingsReader(environment), cloud);
@@ -155,14 +148,14 @@ function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
     app && ownName
       ? `/subscriptions/${app.subscriptionId}/resourceGroups/${app.resourceGroup}/providers/Microsoft.Storage/storageAccounts/${ownName}`
       : undefined;
+  const minimum = reader.read('CMK_KEY_MINIMUM');
   const settings = {
     autofix: reader.read('CMK_AUTOFIX') ?? DEFAULT_AUTOFIX,
     require: reader.read('CMK_REQUIRE') ?? [],
     exemptions: reader.read('CMK_EXEMPTIONS') ?? [],
     keyMaxAgeDays: reader.read('CMK_KEY_MAX_AGE_DAYS') ?? 730,
-    noExpiry: reader.read('CMK_NO_EXPIRY') ?? 'advice',
-    keyMinBits: reader.read('CMK_KEY_MIN_BITS') ?? 0,
-    requireHsm: reader.read('CMK_REQUIRE_HSM') ?? false,
+    keyMinBits: minimum?.bits ?? 0,
+    requireHsm: minimum?.hsm ?? false,
     retireAfterHours: reader.read('CMK_RETIRE_AFTER_HOURS'),
     usageWorkspace: reader.read('CMK_USAGE_WORKSPACE'),
     functionAppId: app?.id,
@@ -227,15 +220,11 @@ function readStorage(reader: SettingsReader, cloud: Cloud): AppStorage {
     connectionString: reader.read('AzureWebJobsStorage'),
     name: reader.read('AzureWebJobsStorage__accountName'),
     blob: reader.read('AzureWebJobsStorage__blobServiceUri'),
-    queue: reader.read('AzureWebJobsStorage__queueServiceUri'),
-    table: reader.read('AzureWebJobsStorage__tableServiceUri'),
   });
   if (!control) reader.problem('AzureWebJobsStorage__accountName', 'is missing');
   const work = accountIn(cloud, {
     connectionString: reader.read('CMK_WORK'),
-    blob: reader.read('CMK_WORK__blobServiceUri'),
     queue: reader.read('CMK_WORK__queueServiceUri'),
-    table: reader.read('CMK_WORK__tableServiceUri'),
   });
   const audit = accountIn(cloud, { blob: reader.read('CMK_AUDIT__blobServiceUri') });
   return { ...(control ?? { connectionString: '' }), ...(work ? { work } : {}), ...(audit ? { audit } : {}) };
@@ -249,17 +238,16 @@ function accountIn(
     name,
     blob,
     queue,
-    table,
-  }: Readonly<Partial<Record<'connectionString' | 'name' | 'blob' | 'queue' | 'table', string | undefined>>>,
+  }: Readonly<Partial<Record<'connectionString' | 'name' | 'blob' | 'queue', string | undefined>>>,
 ): StorageAccount | undefined {
   if (connectionString) return { connectionString };
-  const accountName = name ?? accountOf(blob) ?? accountOf(queue) ?? accountOf(table);
+  const accountName = name ?? accountOf(blob) ?? accountOf(queue);
   if (!accountName) return undefined;
   return {
     accountName,
     blobUri: blob ?? `https://${accountName}.blob.${cloud.storageSuffix}`,
     queueUri: queue ?? `https://${accountName}.queue.${cloud.storageSuffix}`,
-    tableUri: table ?? `https://${accountName}.table.${cloud.storageSuffix}`,
+    tableUri: `https://${accountName}.table.${cloud.storageSuffix}`,
   };
 }
 

@@ -1,8 +1,10 @@
-import { countUnlisted, type InSight, usesLookedAfter } from '../accounts/in-sight.ts';
-import type { FleetIndex, FleetUse } from '../fleet/fleet-index.ts';
+import { countUnlisted, type InSight } from '../accounts/in-sight.ts';
+import type { FleetIndex } from '../fleet/fleet-index.ts';
+import { usesLookedAfter } from '../fleet/fleet-keys.ts';
 import { RotationCost } from '../fleet/rotation-progress.ts';
 import type { Rotation, RotationCounts } from '../fleet/rotation-schemas.ts';
 import type { UseRow, UseRows } from '../fleet/use-row.ts';
+import type { WorkItems } from '../fleet/work-items.ts';
 import { sameKeyName } from '../keys/key-identifier.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -17,7 +19,8 @@ const MOST_USES = 20_000;
 export interface KeyUsersPorts extends RotationCountPorts {
   readonly settings: Pick<Settings, 'refreshAutomatic' | 'scopeDiscovery'>;
   readonly useRows: Pick<UseRows, 'of'>;
-  readonly fleet: Pick<FleetIndex, 'listings' | 'unasked'>;
+  readonly fleet: Pick<FleetIndex, 'listings' | 'accounts'>;
+  readonly workItems: Pick<WorkItems, 'all'>;
   readonly inSight: InSight;
 }
 
@@ -27,8 +30,8 @@ export interface KeyUsers {
   readonly users: KeyUsersView | undefined;
   /** Subscriptions in sight that were never listed. */
   readonly unlisted: number;
-  /** Whether accounts in sight were never asked for their encryption scopes. */
-  readonly hasUnasked: boolean;
+  /** Whether encryption scopes of accounts in sight were never listed. */
+  readonly hasUnlistedScopes: boolean;
   /** Undefined when not all uses were counted. */
   readonly rotation: RotationState | undefined;
   readonly cost: RotationCostView | undefined;
@@ -51,7 +54,7 @@ export async function readKeyUsers(
   const inSight = await ports.inSight();
   const isLookedAfter = usesLookedAfter(inSight);
   const unlisted = countUnlisted(inSight, await fleet.listings());
-  const hasUnasked = await anyUnasked(key, isLookedAfter, ports);
+  const hasUnlistedScopes = await haveUnlistedScopes(key, inSight, ports);
   const rotation = await rotationCount(key, versions, ports);
   const uses = new UseCount();
   let complete = unlisted === 0;
@@ -65,26 +68,33 @@ export async function readKeyUsers(
     cost?.add(use);
     rotation.add(use);
   }
-  if ((unlisted > 0 || hasUnasked) && uses.total === 0) {
-    return { unlisted, hasUnasked, users: undefined, rotation: undefined, cost: undefined };
+  if ((unlisted > 0 || hasUnlistedScopes) && uses.total === 0) {
+    return { unlisted, hasUnlistedScopes, users: undefined, rotation: undefined, cost: undefined };
   }
   return {
-    ...{ unlisted, hasUnasked },
-    users: uses.result(complete ? rotation.counts : undefined, complete && !hasUnasked),
+    ...{ unlisted, hasUnlistedScopes },
+    users: uses.result(complete ? rotation.counts : undefined, complete && !hasUnlistedScopes),
     rotation: complete && versions.length > 0 ? stateOf(rotation.result()) : undefined,
     cost: complete ? cost?.result(writeBudgets) : undefined,
   };
 }
 
-/** Where scopes are looked for on dependents alone, those of other accounts are never asked for. */
-async function anyUnasked(
+/**
+ * Whether scopes of any account were never listed. Only subscriptions with a work item for that can have some. Where scopes are
+ * looked for on dependents alone, those of other accounts are never listed.
+ */
+async function haveUnlistedScopes(
   key: ManagedKey,
-  isLookedAfter: (use: Pick<FleetUse, 'account'>) => boolean,
-  { settings, fleet }: Pick<KeyUsersPorts, 'settings' | 'fleet'>,
+  inSight: readonly string[] | undefined,
+  { settings, fleet, workItems }: Pick<KeyUsersPorts, 'settings' | 'fleet' | 'workItems'>,
 ): Promise<boolean> {
-  for await (const account of fleet.unasked()) {
-    if (!isLookedAfter(account)) continue;
-    if (settings.scopeDiscovery === 'all' || (account.key && sameKeyName(account.key, key.id))) return true;
+  const ids = inSight?.map((id) => id.toLowerCase());
+  for await (const { kind, subscription } of workItems.all()) {
+    if (kind !== 'scopes' || ids?.includes(subscription.toLowerCase()) === false) continue;
+    for await (const account of fleet.accounts(subscription)) {
+      const isWanted = settings.scopeDiscovery === 'all' || (account.key && sameKeyName(account.key, key.id));
+      if (account.scopes === undefined && isWanted) return true;
+    }
   }
   return false;
 }

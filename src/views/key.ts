@@ -244,12 +244,12 @@ export function unreadView({ what, kind, detail }: UnreadPart): UnreadView {
 }
 
 /** Says that subscriptions, or encryption scopes of accounts, which may use the key are not listed yet. */
-function unlistedView(read: Pick<KeyUsers, 'unlisted' | 'hasUnasked'> | undefined): UnreadView[] {
+function unlistedView(read: Pick<KeyUsers, 'unlisted' | 'hasUnlistedScopes'> | undefined): UnreadView[] {
   const what = 'who uses the key';
   if (read?.unlisted) {
     return [{ what, reason: 'FleetNotListed', detail: `Not known yet: ${accountsNotListed(read.unlisted)}.` }];
   }
-  return read?.hasUnasked ? [{ what, reason: 'ScopesNotListed', detail: REASONS.ScopesNotListed }] : [];
+  return read?.hasUnlistedScopes ? [{ what, reason: 'ScopesNotListed', detail: REASONS.ScopesNotListed }] : [];
 }
 
 function reasonOf(kind: UnreadPart['kind']): Reason {

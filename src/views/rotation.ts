@@ -1,10 +1,11 @@
 import type { HttpResponseInit } from '@azure/functions';
 import pMap from 'p-map';
 import { z } from 'zod';
-import { countUnlisted, type InSight, usesLookedAfter } from '../accounts/in-sight.ts';
+import { countUnlisted, type InSight } from '../accounts/in-sight.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { Budget } from '../azure/limiter.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
+import { usesLookedAfter } from '../fleet/fleet-keys.ts';
 import type { RolloutStore } from '../fleet/rollout-row.ts';
 import { RotationCount } from '../fleet/rotation-progress.ts';
 import { ROTATION_SUMMARY, type Rotation, type RotationSummary } from '../fleet/rotation-schemas.ts';

@@ -8,7 +8,6 @@ import { giveAccess } from '../../src/identities/give-access.ts';
 import { ENCRYPTION_USER } from '../../src/identities/key-roles.ts';
 import type { ManagedVault } from '../../src/keys/managed-vaults.ts';
 import { verifyAccount } from '../../src/operations/account/account-verify.ts';
-import { DEFAULT_HSM_WATCH } from '../../src/settings/settings-table.ts';
 import { useApp } from '../support/app.ts';
 import { auditEntries } from '../support/audit-lines.ts';
 import { eventually } from '../support/eventually.ts';
@@ -19,12 +18,12 @@ import { Az } from './az.ts';
  * The Azure CLI procedures of the article "Configure customer-managed keys for Azure Files" as far as they apply to a
  * Managed HSM, by the real az on the sample fleet's HSM, with the app running beside it.
  */
-const app = useApp({ env: { CMK_HSM_WATCH: DEFAULT_HSM_WATCH } });
+const app = useApp({ env: { 'AzureWebJobs.hsmWatch.Disabled': 'false' } });
 
 const HSM = 'hsm-local';
 const URI = `https://${HSM}.managedhsm.azure.net`;
 const KEY = 'vault-key';
-/** The default of CMK_HSM_WATCH. */
+/** How often keys of Managed HSMs are read. */
 const PERIOD_MS = 5 * 60_000;
 
 let az: Az;

@@ -644,7 +644,7 @@ const cases: readonly Case[] = [
     reason: 'KeyTooSmall',
     by: 'a key is smaller than is asked for',
     drift: async () => {
-      const report = () => check({ ...noFix, CMK_KEY_MIN_BITS: '4096' });
+      const report = () => check({ ...noFix, CMK_KEY_MINIMUM: 'RSA-4096' });
       return { resource: new TestKey(world()).id(), report };
     },
   },
@@ -652,7 +652,7 @@ const cases: readonly Case[] = [
     reason: 'KeyNotInHsm',
     by: 'a key is in software, and hardware is asked for',
     drift: async () => {
-      const report = () => check({ ...noFix, CMK_REQUIRE_HSM: 'on' });
+      const report = () => check({ ...noFix, CMK_KEY_MINIMUM: 'RSA-HSM-2048' });
       return { resource: new TestKey(world()).id(), report };
     },
   },

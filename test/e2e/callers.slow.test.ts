@@ -130,7 +130,7 @@ describe('with the settings of a deployment', () => {
   });
 });
 
-it('a flood of refused calls has a few lines of its own, and one that counts the others with who, what and where', async () => {
+it('a flood of rejected calls has ten lines of its own, and one that counts the rest with caller, call and reason', async () => {
   const app = await startApp();
   const key = keyOf(wire.azure, 1);
   const path = `/keys/${key.vault.name}/${key.name}`;
@@ -147,12 +147,10 @@ it('a flood of refused calls has a few lines of its own, and one that counts the
   const counted = [...app.output().matchAll(/(\{"level":"warning","reason":"CallsRefused".*\})$/gm)].map(([line]) =>
     JSON.parse(line),
   );
-  const keys = [`${key.vault.name}/${key.name}`];
-  const ids = { first: expect.stringMatching(/^[\w-]{20,}$/), last: expect.stringMatching(/^[\w-]{20,}$/) };
   expect(counted).toHaveLength(2);
   expect(counted).toMatchObject([
-    { calls: 30, call: 'keyStatus', because: 'TokenMissing', addresses: ['203.0.113.9'], keys, ...ids },
-    { calls: 20, call: 'keyStatus', because: 'RoleMissing', caller: objectId, kind: 'person', keys, ...ids },
+    { calls: 30, call: 'keyStatus', because: 'TokenMissing' },
+    { calls: 20, call: 'keyStatus', because: 'RoleMissing', caller: objectId, kind: 'person' },
   ]);
 });
 

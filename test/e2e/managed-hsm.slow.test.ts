@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { setRotationPolicy } from '../../local/azure/fleet.ts';
 import { rotateKey } from '../../local/azure/key-vault/keys.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
-import { DEFAULT_HSM_WATCH } from '../../src/settings/settings-table.ts';
 import { revocationOn } from '../break-glass/break-glass-fixture.ts';
 import { tokenOf } from '../break-glass/running-app.ts';
 import { useApp } from '../support/app.ts';
@@ -12,9 +11,9 @@ import { group, TestKey } from '../support/fleet.ts';
 
 // What a key of a Managed HSM goes through: there are no events, so all of it begins with the timer's look.
 
-const app = useApp({ env: { CMK_HSM_WATCH: DEFAULT_HSM_WATCH } });
+const app = useApp({ env: { 'AzureWebJobs.hsmWatch.Disabled': 'false' } });
 
-/** The default of CMK_HSM_WATCH. */
+/** How often keys of Managed HSMs are read. */
 const PERIOD_MS = 5 * 60_000;
 
 function newKey(options = {}): TestKey {

@@ -168,5 +168,5 @@ describe.each(FLOWS)('$name', (flow) => {
 
 afterAll(async () => {
   expect(await trailFindings(app.connectionString)).toEqual([]);
-  expect([await app.count('key-work-poison'), await app.count('account-work-poison')]).toEqual([0, 0]);
+  expect([await app.count('key-work-poison'), await app.count('fleet-work-poison')]).toEqual([0, 0]);
 });

@@ -29,8 +29,15 @@ interface Listed {
 const get = (path: string, as = 'revoker', headers: Record<string, string> = {}, of = app) =>
   of.call(path, { as, headers });
 const listed = <T>({ body }: Answer): readonly T[] => body.value as readonly T[];
-/** The drift check writes the fleet index. */
-const check = (of = app) => of.call('/drift', { as: 'operator', method: 'POST' });
+/** The drift check has every subscription listed; resolves when the fleet index knows them. */
+async function check(): Promise<Answer> {
+  const answer = await app.call('/drift', { as: 'operator', method: 'POST' });
+  await eventually('the fleet is listed', async () => {
+    const { summary } = (await get('/fleet?top=1')).body as { summary?: { listed?: boolean } };
+    return summary?.listed;
+  });
+  return answer;
+}
 
 /** Every key of the list, page by page. */
 async function allKeys(as = 'revoker', of = app): Promise<readonly Listed[]> {
@@ -103,12 +110,17 @@ describe('the keys of the managed vaults', () => {
   }, 60_000);
 
   it('are not sent again to whoever has them', async () => {
-    const first = await get('/keys?vault=kv-files');
-    const etag = first.headers.get('etag') ?? '';
-    expect(etag).toMatch(/^W\/"[\w-]{27}"$/);
-    const again = await get('/keys?vault=kv-files', 'revoker', { 'if-none-match': `"other", ${etag}` });
-    expect(again).toMatchObject({ status: 304, text: '' });
-    expect(again.headers.get('etag')).toBe(etag);
+    await check();
+    let etag = '';
+    // What the list of accounts has set going may still change how a key stands.
+    await eventually('nothing has changed', async () => {
+      const again = await get('/keys?vault=kv-files', 'revoker', { 'if-none-match': `"other", ${etag || '"none"'}` });
+      const isSame = again.headers.get('etag') === etag;
+      etag = again.headers.get('etag') ?? '';
+      expect(etag).toMatch(/^W\/"[\w-]{27}"$/);
+      expect(again.status).toBe(isSame ? 304 : 200);
+      return isSame && again.text === '';
+    });
     await revoke(keyOf(wire.azure, 1));
     await revoke(new TestKey(wire.azure.world, 'kv-files'));
   });
@@ -294,7 +306,7 @@ describe('the audit trail', () => {
     expect((await check()).status).toBe(200);
     const proof = await get('/audit/verification');
     expectDocumented(proof, 'auditVerification', document);
-    expect(proof.body).toMatchObject({ state: 'holds', head: { signature: 'none' }, findings: [] });
+    expect(proof.body).toMatchObject({ state: 'holds', findings: [] });
     const etag = proof.headers.get('etag') ?? '';
     expect((await get('/audit/verification', 'revoker', { 'if-none-match': etag })).status).toBe(304);
 

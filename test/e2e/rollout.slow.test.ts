@@ -36,20 +36,6 @@ const rotate = (of: TestKey) => {
 const said = (of: TestKey, reason: string) =>
   app.records().filter((record) => record.reason === reason && JSON.stringify(record).includes(of.name));
 
-/**
- * Waits while time goes by whenever nothing runs: what is put back comes again, whenever it was put back, and what runs
- * does not lose its lease to a clock that hurries.
- */
-const inTime = (what: string, probe: () => boolean | Promise<boolean>) =>
-  eventually(
-    what,
-    async () => {
-      if ((await app.running()) === 0) await app.advance(10_000);
-      return probe();
-    },
-    45_000,
-  );
-
 it('a rotation is held when its canary fails, and goes on when an operator says so', async () => {
   const files = new TestKey(app.azure.world);
   const accounts = Array.from({ length: 4 }, () => files.account()).sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -79,10 +65,10 @@ it('a rotation is held when its canary fails, and goes on when an operator says 
 
   const order = { reason: 'it is known, and mended tomorrow', key: `${files.vault.name}/${files.name}` };
   expect(await call('/resume', order)).toMatchObject({ status: 200, body: { audit: 'written', warnings: [] } });
-  await inTime('the others are moved', () => onVersion(others, next.version) === 3);
+  await app.inTime('the others are moved', () => onVersion(others, next.version) === 3);
   app.azure.faults.clear();
-  await inTime('the canary is moved', () => onVersion(accounts, next.version) === 4);
-  await inTime('it is recorded', () => said(files, 'RotationFinished').length > 0);
+  await app.inTime('the canary is moved', () => onVersion(accounts, next.version) === 4);
+  await app.inTime('it is recorded', () => said(files, 'RotationFinished').length > 0);
   expect(await rotationOf(files)).toMatchObject({ state: 'finished', moved: 4, waiting: 0, failed: 0 });
 }, 120_000);
 
@@ -90,8 +76,8 @@ it('while moves are paused nothing moves, and when they are resumed everything d
   const files = new TestKey(app.azure.world);
   const accounts = [files.account(), files.account(), files.account('automatic')];
   const before = rotate(files);
-  await inTime('all are moved', () => onVersion(accounts, before.version) === 3);
-  await inTime('it is finished', async () => (await rotationOf(files)).state === 'finished');
+  await app.inTime('all are moved', () => onVersion(accounts, before.version) === 3);
+  await app.inTime('it is finished', async () => (await rotationOf(files)).state === 'finished');
   const until = new Date(app.azure.clock.now().getTime() + 3_600_000).toISOString();
   const paused = await call('/pause', { reason: 'a change window', ticket: 'CHG-1', until });
   expect(paused).toMatchObject({
@@ -121,8 +107,8 @@ it('while moves are paused nothing moves, and when they are resumed everything d
   });
 
   expect(await call('/resume', { reason: 'the window is over' })).toMatchObject({ status: 200, body: { pauses: [] } });
-  await inTime('all are moved', () => onVersion(accounts, next.version) === 3);
-  await inTime('it is finished', async () => (await rotationOf(files)).state === 'finished');
+  await app.inTime('all are moved', () => onVersion(accounts, next.version) === 3);
+  await app.inTime('it is finished', async () => (await rotationOf(files)).state === 'finished');
 }, 120_000);
 
 it('whoever may only look may not pause, and a body that is not right changes nothing', async () => {

@@ -10,13 +10,14 @@ import { type ReceivedSpan, useTelemetryReceiver } from '../support/telemetry-re
 const receiver = useTelemetryReceiver();
 const app = useApp({
   env: () => ({
+    CMK_CANARY: '1',
     OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
     OTEL_BSP_SCHEDULE_DELAY: '200',
     OTEL_METRIC_EXPORT_INTERVAL: '1000',
   }),
 });
 
-/** More than are looked at where they are found: the others wait in the queue. */
+/** One of them is the canary: the others are released by a message. */
 const ACCOUNTS = 13;
 const spansOf = (traceId: string | undefined) => receiver.spans.filter((span) => span.traceId === traceId);
 /** Names from the first span of its trace that came down to this one. */
@@ -28,6 +29,11 @@ const versionOf = (account: StorageAccount) =>
   account.encryption.keyvaultproperties?.currentVersionedKeyIdentifier?.split('/').at(-1);
 const eventOf = (key: TestKey) =>
   receiver.spans.find(({ attributes, name }) => name === EVENT && attributes['cmk.key'] === key.id());
+const headers = () => ({ authorization: `Bearer ${tokenOf(app.azure, 'revoker')}` });
+const readFleet = async () =>
+  (await (await fetch(`${app.url}/api/fleet?top=1`, { headers: headers() })).json()) as {
+    readonly summary?: { readonly listed: boolean };
+  };
 const EVENT = 'Microsoft.KeyVault.KeyNewVersionCreated';
 
 describe('one trace', () => {
@@ -37,11 +43,12 @@ describe('one trace', () => {
   let patches: ReceivedSpan[];
 
   beforeAll(async () => {
+    // A worker that holds the subscription takes new work along, under its own trace.
+    await eventually('the list of the first start is done', async () => {
+      const { summary } = await readFleet();
+      return summary?.listed && (await app.left()) === 0;
+    });
     key = new TestKey(app.azure.world);
-    // Key Vault has no time: the look at the key goes back into its queue, and is done from there.
-    const busy = { status: 429, headers: { 'retry-after': '1' } };
-    const match = { host: 'kv-files.vault.azure.net', path: `/keys/${key.name}/versions` };
-    app.azure.faults.add([{ match, times: 5, answer: busy }]);
     for (let number = 0; number < ACCOUNTS; number += 1) key.account();
     app.azure.clock.advance(1_000);
     rotateKey(app.azure.world, key.vault, key.name);
@@ -60,18 +67,12 @@ describe('one trace', () => {
 
   it('goes from the event to the last account', () => {
     expect(new Set(patches.map(({ attributes }) => attributes['cmk.account'])).size).toBe(ACCOUNTS);
-    for (const patch of patches) {
-      expect(wayTo(patch)).toEqual([EVENT, 'look at key', 'look at account', 'PATCH Microsoft.Storage']);
-      expect(patch).toMatchObject({ kind: 3, isError: false });
-    }
+    for (const patch of patches) expect(patch).toMatchObject({ kind: 3, isError: false });
   });
 
-  it('goes over both queues: what comes from one stands in the same trace, and names the invocation that took it', () => {
+  it('goes over the queue: what comes from it stands in the same trace, and names the invocation that took it', () => {
     const received = trace.filter(({ links }) => links > 0).map(({ name }) => name);
-    expect(received.filter((name) => name === 'look at key').length).toBeGreaterThanOrEqual(1);
-    expect(received.filter((name) => name === 'look at account').length).toBeGreaterThanOrEqual(ACCOUNTS - 10);
-    const [first] = trace.filter(({ name, links }) => name === 'look at key' && links === 0);
-    expect(first?.attributes).toMatchObject({ 'cmk.outcome': 'retry', 'cmk.reason': 'Throttled' });
+    expect(received).toContain('reconcile subscriptions');
   });
 
   it('is no other key’s', async () => {
@@ -119,7 +120,7 @@ describe('the drift check', () => {
     expect(findings).toEqual(checked?.findings);
     expect(points.find(({ name }) => name === 'cmk.revocations.open')?.value).toBe(checked?.openRevocations);
     const queues = points.filter(({ name }) => name === 'cmk.queue.age').map(({ attributes }) => attributes.queue);
-    expect(new Set(queues)).toEqual(new Set(['key-work', 'account-work', 'notify-work']));
+    expect(new Set(queues)).toEqual(new Set(['key-work', 'fleet-work', 'account-work', 'notify-work']));
   });
 });
 
@@ -137,10 +138,7 @@ describe('whoever takes it', () => {
     const began = performance.now();
     const response = await fetch(`${app.url}/api/keys/kv-files/${key.name}/revoke`, {
       method: 'POST',
-      headers: {
-        authorization: `Bearer ${tokenOf(app.azure, 'revoker')}`,
-        'content-type': 'application/json',
-      },
+      headers: { ...headers(), 'content-type': 'application/json' },
       body: JSON.stringify({ reason: 'test', confirm: `kv-files/${key.name}` }),
     });
     expect(await response.json()).toMatchObject({ reason: 'Revoked', complete: true });

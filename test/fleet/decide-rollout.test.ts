@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RolloutCount } from '../../src/fleet/decide-rollout.ts';
+import { type Proof, RolloutCount } from '../../src/fleet/decide-rollout.ts';
 import type { RolloutRow } from '../../src/fleet/rollout-row.ts';
 import type { UseRow } from '../../src/fleet/use-row.ts';
 import { KEY, keyVersion, versionName } from '../support/keys.ts';
@@ -21,8 +21,12 @@ function use(name: string, is: 1 | 2 | 'failed', more: Partial<UseRow> & { in?: 
   };
 }
 
-function decide(uses: readonly UseRow[], before?: Partial<RolloutRow>, rules: { canaries?: number; goOn?: true } = {}) {
-  const { canaries = 0, goOn } = rules;
+function decide(
+  uses: readonly UseRow[],
+  before?: Partial<RolloutRow>,
+  rules: { canaries?: number; goOn?: true; proof?: Proof } = {},
+) {
+  const { canaries = 0, goOn, proof } = rules;
   const count = new RolloutCount({ target, canaries, isOrderedOn: goOn === true, now: NOW });
   for (const one of uses) count.add(one);
   const stored: RolloutRow = {
@@ -30,7 +34,7 @@ function decide(uses: readonly UseRow[], before?: Partial<RolloutRow>, rules: { 
     ...{ progressOn: NOW.toISOString(), checkedOn: NOW.toISOString() },
     ...before,
   };
-  return count.decide(before && stored);
+  return count.decide(before && stored, proof);
 }
 
 describe('A rollout', () => {
@@ -113,5 +117,42 @@ describe('A rollout', () => {
     const progressOn = new Date(NOW.getTime() - 16 * 60_000).toISOString();
     expect(decide([use('st1', 1)], { stage: 'rest', progressOn, unfinished: 1 }).news).toBe('RotationStuck');
     expect(decide([use('st1', 1)], { stage: 'rest', progressOn, unfinished: 2 }).news).toBeUndefined();
+  });
+
+  it('is not stuck right after a pause in which nothing was decided', () => {
+    const ago = (minutes: number) => new Date(NOW.getTime() - minutes * 60_000).toISOString();
+    const before = { stage: 'rest', progressOn: ago(21), checkedOn: ago(20), unfinished: 1 } as const;
+    expect(decide([use('st1', 1)], before)).toMatchObject({ news: undefined, row: { progressOn: NOW.toISOString() } });
+    const stuck = decide([use('st1', 1)], { ...before, said: 'RotationStuck' });
+    expect(stuck.row).toMatchObject({ said: 'RotationStuck', progressOn: before.progressOn });
+  });
+
+  it('says once that its canaries do not serve, also when all uses are moved', () => {
+    const canaries = [use('st1', 2).account];
+    const unwell = { unwell: 'st1: files' };
+    for (const uses of [[use('st1', 2)], [use('st1', 2), use('st2', 1)]]) {
+      const first = decide(uses, { canaries }, { proof: unwell });
+      expect(first).toMatchObject({ news: 'CanaryFailed', needsProof: true, row: { stage: 'canary', ...unwell } });
+      const again = decide(uses, first.row, { proof: unwell });
+      expect(again).toMatchObject({ news: undefined, row: { said: 'CanaryFailed' } });
+      const proven = decide(uses, again.row, { proof: 'proven' }).row;
+      expect(proven).toMatchObject({ stage: 'rest', proven: true });
+      expect(proven).not.toHaveProperty('unwell');
+    }
+  });
+
+  it('chooses no canary among uses that are moved already', () => {
+    const { row } = decide([use('st1', 2, { wave: '1' }), use('st2', 1)], undefined, { canaries: 1 });
+    expect(row.canaries).toEqual([use('st2', 1).account]);
+  });
+
+  it('waits in its first stage while the key has no use', () => {
+    const { row } = decide([], undefined, { canaries: 1 });
+    expect(row.stage).toBe('canary');
+    expect(decide([use('st1', 1)], row, { canaries: 1 }).row).toMatchObject({
+      stage: 'canary',
+      canaries: [use('st1', 1).account],
+    });
+    expect(decide([use('st1', 1)], row).row.stage).toBe('rest');
   });
 });

@@ -75,14 +75,12 @@ describe('the table', () => {
     await index().write([
       ...puts(full, automatic, use('st2', { key: `${KEY}2` })),
       { put: 'account', account: record },
-      { put: 'unasked', account: { account: account('st2'), location: 'uksouth', key: `${KEY}2` } },
     ]);
     await index().listed(SUBSCRIPTION.toUpperCase(), new Date(NOW));
     expect(await all(index().uses(KEY))).toEqual([full, automatic]);
     expect(await all(index().uses(`${KEY}2`))).toEqual([use('st2', { key: `${KEY}2` })]);
     expect(await all(index().accounts(SUBSCRIPTION))).toEqual([record]);
     expect(await index().account(account('ST1', 'elsewhere'))).toEqual(record);
-    expect(await all(index().unasked())).toEqual([{ account: account('st2'), location: 'uksouth', key: `${KEY}2` }]);
     expect(await index().listings()).toEqual(new Map([[SUBSCRIPTION, new Date(NOW)]]));
   });
 

@@ -2,7 +2,6 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { CallCapacity } from '../../src/azure/call-capacity.ts';
 import type { Account, Scope } from '../../src/fleet/account.ts';
-import { adoptUnasked } from '../../src/fleet/adopt-unasked.ts';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import { toUse } from '../../src/fleet/fleet-rows.ts';
 import { createMovedUses } from '../../src/fleet/moved-uses.ts';
@@ -240,18 +239,6 @@ describe('Scopes', () => {
   });
 });
 
-it('Accounts that version 2 noted without scopes become one item for each subscription', async () => {
-  const fleet = new Fleet();
-  const index = createFleetIndex(fleet.table.port());
-  const unasked = ['st1', 'st2'].map((name) => ({ account: idOf(name), location: 'westeurope' }));
-  await index.write(unasked.map((account) => ({ put: 'unasked', account })));
-  const now = new Date(fleet.clock);
-  expect(await adoptUnasked(index, fleet.items.port(), now)).toEqual([SUBSCRIPTION]);
-  expect(fleet.items.all).toMatchObject([{ kind: 'scopes', subscription: SUBSCRIPTION, reason: 'ScopesNotListed' }]);
-  expect(fleet.table.all).toEqual([]);
-  expect(await adoptUnasked(index, fleet.items.port(), now)).toEqual([]);
-});
-
 describe('reconcileKey', () => {
   it('chooses canaries among accounts that the index does not have yet', async () => {
     const fleet = new Fleet();
@@ -263,6 +250,41 @@ describe('reconcileKey', () => {
       'list',
       SUBSCRIPTION,
     ]);
+  });
+
+  it('leaves an item of an event to the event when the drift check asks for the same key', async () => {
+    const fleet = new Fleet();
+    fleet.add(account('st1'));
+    await fleet.pass('list');
+    const now = new Date(fleet.clock);
+    const item = { kind: 'key', about: KEY.id, due: now, since: now } as const;
+    const [event, drift] = ['event', 'drift'].map((by) => ({ by, ref: '', since: now.toISOString() }));
+    if (!event || !drift) throw new Error('There are two causes.');
+    fleet.items.put({ ...item, subscription: SUBSCRIPTION, cause: event });
+    fleet.items.put({ ...item, subscription: NO_SUBSCRIPTION, cause: drift });
+    const ports = { ...fleet.ports(), keys: { listVersions: async () => [keyVersion(1), keyVersion(2)] } };
+    await reconcileKey(KEY, drift, ports);
+    const found = fleet.items.all.filter(({ kind }) => kind === 'key');
+    expect(found).toMatchObject([{ subscription: SUBSCRIPTION, cause: { by: 'event' } }]);
+  });
+
+  it('counts no use of a subscription that the app does not look after', async () => {
+    const fleet = new Fleet();
+    fleet.add(account('st1'));
+    await fleet.pass('list');
+    const versions = { listVersions: async () => [keyVersion(1), keyVersion(2)] };
+    await reconcileKey(KEY, CAUSE, { ...fleet.ports(), keys: versions, inSight: async () => ['elsewhere'] });
+    expect(fleet.rollouts.all).toMatchObject([[KEY.id, { unfinished: 0 }]]);
+  });
+
+  it('does not wait for an account that was read on another key, whatever Resource Graph shows', async () => {
+    const fleet = new Fleet();
+    fleet.add(account('st1'), account('st2', { vault: FOREIGN }));
+    await fleet.pass('list');
+    const ports = { ...fleet.ports(), keys: { listVersions: async () => [keyVersion(1), keyVersion(2)] } };
+    await reconcileKey(KEY, CAUSE, ports);
+    expect(fleet.rollouts.all).toMatchObject([[KEY.id, { unfinished: 1, canaries: [idOf('st1')] }]]);
+    expect(fleet.items.all.map(({ kind, about }) => [kind, about])).toContainEqual(['account', idOf('st2')]);
   });
 
   it('decides nothing while a subscription was never listed and Resource Graph does not answer', async () => {

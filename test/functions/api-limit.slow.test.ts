@@ -44,15 +44,6 @@ it('a call whose work does not end is answered before the load balancer ends it'
   expect([status, JSON.stringify(jsonBody ?? body)]).toEqual([503, expect.stringContaining('ServiceUnavailable')]);
 });
 
-it('a refusal is on record before its answer waits for others: a process that is ended meanwhile does not lose it', async () => {
-  const order: string[] = [];
-  const never = () => Promise.reject(new Error('Nobody knows the caller.'));
-  const call = await useCall(new Headers(), never, (line) => order.push(JSON.parse(line).because));
-  setImmediate(() => order.push('next turn'));
-  expect((await call()).status).toBe(401);
-  expect(order).toEqual(['TokenMissing', 'next turn']);
-});
-
 it('a call that waits for others of its caller is answered in time as well, and not begun when nobody waits for it', async () => {
   const headers = new Headers({ authorization: `Bearer ${tokenOf(wire.azure, 'operator')}` });
   const { atOnce } = CALLER_LIMITS.read;

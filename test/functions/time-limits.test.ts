@@ -58,8 +58,8 @@ describe('every function', () => {
     const bounds: Record<string, RegExp> = {
       storageQueue: /outcomeBy\(/,
       eventGrid: /handler: eventHandler\(/,
-      // What is not async waits for nothing, and what is open to anyone for its turn.
-      http: /\bapi\(|handler: openToAnyone\(|handler: \([^)]*\) =>/,
+      // What is not async waits for nothing.
+      http: /\bapi\(|handler: \([^)]*\) =>/,
       timer: /timeBoxed\(/,
     };
     const [, kind = ''] = /\bapp\.(\w+)/.exec(text) ?? [];

@@ -13,6 +13,7 @@ const HOST_SETTINGS = [
   'AzureWebJobsDisableHomepage',
   'AzureWebJobsStorage__credential',
   'AzureWebJobsStorage__clientId',
+  'AzureWebJobsStorage__queueServiceUri',
   'AzureWebJobsStorage__tableServiceUri',
   'CMK_WORK__credential',
   'CMK_WORK__clientId',

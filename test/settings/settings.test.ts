@@ -114,7 +114,6 @@ describe('readSettings', () => {
       ...rest,
       AZURE_CLOUD: 'AzureUSGovernment',
       AzureWebJobsStorage__blobServiceUri: 'https://stgov.blob.core.usgovcloudapi.net/',
-      AzureWebJobsStorage__queueServiceUri: 'https://stgov.queue.core.usgovcloudapi.net/',
     });
     expect(settings.storage).toEqual({
       accountName: 'stgov',
@@ -146,9 +145,25 @@ describe('readSettings', () => {
     expect(drift.systemTopics).toEqual({});
   });
 
-  it('refuses a start with approvals of version 2, and names what replaces them', () => {
-    expect(problemsOf({ ...VALID, CMK_APPROVALS: 'restore:2' })).toEqual([
-      expect.stringMatching(/^CMK_APPROVALS is no longer supported: .*Privileged Identity Management/),
+  it.each([
+    ['CMK_APPROVALS', 'restore:2', /Privileged Identity Management/],
+    ['CMK_KEY_MIN_BITS', '3072', /CMK_KEY_MINIMUM, for instance RSA-3072/],
+    ['CMK_REQUIRE_HSM', 'on', /CMK_KEY_MINIMUM, for instance RSA-HSM-3072/],
+    ['CMK_NO_EXPIRY', 'error', /Azure Policy/],
+  ])(
+    'rejects %s=%s of version 2, whose loss would change behaviour, and names what replaces it',
+    (name, value, instead) => {
+      const problems = problemsOf({ ...VALID, [name]: value });
+      expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name} is no longer supported: `))]);
+      expect(problems).toEqual([expect.stringMatching(instead)]);
+    },
+  );
+
+  it('reports settings of version 2 that have no effect, and starts', () => {
+    const gone = { CMK_REQUIRE_HSM: 'off', CMK_WORK__tableServiceUri: 'https://stw.table.core.windows.net' };
+    expect(readSettings({ ...VALID, ...gone, WEBSITE_SITE_NAME: 'func-cmk' }).drift.problems).toEqual([
+      expect.stringMatching(/^CMK_REQUIRE_HSM has no effect in this version: set CMK_KEY_MINIMUM/),
+      expect.stringMatching(/^CMK_WORK__tableServiceUri has no effect in this version: .*CMK_WORK__queueServiceUri/),
     ]);
   });
 

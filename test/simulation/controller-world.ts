@@ -27,7 +27,7 @@ import type { World } from './explore.ts';
 import { MemoryLeases } from './memory-leases.ts';
 import { MemoryOrders } from './memory-orders.ts';
 import { MemoryRollouts } from './memory-rollouts.ts';
-import { MemoryStorage, type UseSpec, vaultOf } from './memory-storage.ts';
+import { type Change, MemoryStorage, rolloutOf, type UseSpec, vaultOf } from './memory-storage.ts';
 import { keysOf, MemoryVault, type Way } from './memory-vault.ts';
 import { Actor, type Fault, noAnswer, Scheduler, type Transition } from './scheduler.ts';
 import { VirtualTimers } from './virtual-timers.ts';
@@ -191,7 +191,7 @@ export class ControllerWorld implements World {
         mayTarget: (key, version) => version === '' || this.#recentTargets(key).includes(version),
         isLongRevoked: (key) => this.#revokedSince(key) < this.#clock - LIST_MS,
         isLongPaused: () => this.#isPaused() && this.#pausedSince < this.#clock - PAUSE_FELT_MS,
-        isHeld: (name, key, version) => this.#isHeld(name, key, version),
+        isHeld: (name, from, key, version) => this.#isHeld(name, from, key, version),
         isRekeyed: (from, to) => this.orders.mayRekey(keyId(from), keyId(to), PAUSE_FELT_MS),
         isOlder: (key, a, b) => this.#age(key, a) < this.#age(key, b),
         stampOn: () => new Date(this.#clock + scenario.stampSkewMs),
@@ -698,11 +698,12 @@ export class ControllerWorld implements World {
   }
 
   /** Whether those that go first are not on that version yet. */
-  #isHeld(name: string, key: string, version: string): boolean {
-    const ofKey = this.storage.uses.find(([other]) => other === name)?.[1].key;
-    const accounts = this.storage.uses.filter(([other, use]) => use.key === ofKey && !other.includes('/'));
-    const reached = new Set(this.storage.changes.flatMap((change) => (change.version === version ? change.name : [])));
-    const asked = this.storage.asked.get(`${key} ${version}`) ?? new Set();
+  #isHeld(name: string, from: string, key: string, version: string): boolean {
+    const rollout = rolloutOf(from, key, version);
+    const accounts = this.storage.uses.filter(([other, use]) => use.key === from && !other.includes('/'));
+    const isOfRollout = (change: Change) => rolloutOf(change.from, change.key, change.version) === rollout;
+    const reached = new Set(this.storage.changes.filter(isOfRollout).map((change) => change.name));
+    const asked = this.storage.asked.get(rollout) ?? new Set();
     const firsts = new Set([...asked, name].map((one) => one.split('/')[0]));
     if (this.#canaries > 0 && reached.size === 0 && firsts.size > this.#canaries) return true;
     const waveOf = (spec: UseSpec) => Number(spec.wave ?? 1_001);

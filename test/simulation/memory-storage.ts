@@ -23,10 +23,24 @@ export interface Change {
   readonly name: string;
   readonly version: string;
   readonly key: string;
+  /** Key that it was on before. */
+  readonly from: string;
   readonly byApp: boolean;
   readonly atMs: number;
   /** Who read it, and went on. */
   readonly seenBy: Set<Actor>;
+}
+
+/** What an actor last read of a use. */
+interface Read {
+  readonly changes: number;
+  readonly key: string;
+  readonly rest: string;
+}
+
+/** A key and an order that moves others onto it have rollouts of their own to the same version. */
+export function rolloutOf(from: string, to: string, version: string): string {
+  return `${from} ${to} ${version}`;
 }
 
 interface Kept {
@@ -50,7 +64,7 @@ interface Rules {
   /** Whether an instance must have known for long that moves are paused. */
   isLongPaused(): boolean;
   /** Whether others have to be moved first. */
-  isHeld(name: string, key: string, version: string): boolean;
+  isHeld(name: string, from: string, key: string, version: string): boolean;
   isRekeyed(from: string, to: string): boolean;
   isOlder(key: string, a: string, b: string): boolean;
   stampOn(): Date;
@@ -66,7 +80,7 @@ export class MemoryStorage {
   readonly #now: () => number;
   /** What did not hold, first thing first. */
   broken: string | undefined;
-  /** By key and version: uses that a PATCH was sent for. */
+  /** By {@link rolloutOf}: uses that a PATCH was sent for. */
   readonly asked = new Map<string, Set<string>>();
 
   constructor(specs: readonly UseSpec[], rules: Rules, now: () => number) {
@@ -128,16 +142,19 @@ export class MemoryStorage {
   }
 
   port(actor: Actor, way: Way): StorageAccounts {
-    const reads = new Map<string, { readonly changes: number; readonly rest: string }>();
+    const reads = new Map<string, Read>();
     const see = (name: string) => this.#of(name).changes.at(-1)?.seenBy.add(actor);
     const get = async (name: string): Promise<void> => {
-      const changes = await way(`get ${name}`, () => this.#of(name).changes.length);
-      reads.set(name, { changes, rest: JSON.stringify(REST) });
+      const read = await way(`get ${name}`, () => ({
+        changes: this.#of(name).changes.length,
+        key: this.#of(name).key,
+      }));
+      reads.set(name, { ...read, rest: JSON.stringify(REST) });
       see(name);
     };
     const patch = async (name: string, key: string, pin: string): Promise<void> => {
       const read = reads.get(name);
-      this.#judge(name, key, pin, read?.changes);
+      this.#judge(name, key, pin, read);
       await way(
         `patch ${name} ${key} ${Number.parseInt(pin || '0', 16)}`,
         () => this.#patch(name, key, pin, read?.changes),
@@ -190,15 +207,18 @@ export class MemoryStorage {
   }
 
   /** When the PATCH is sent: what takes effect later may meet anything. */
-  #judge(name: string, key: string, pin: string, changesRead: number | undefined): void {
+  #judge(name: string, key: string, pin: string, read: Read | undefined): void {
     const use = this.#of(name);
-    const isOther = key !== use.key && changesRead === use.changes.length;
+    const isOther = key !== use.key && read?.changes === use.changes.length;
     if (isOther && !this.#rules.isRekeyed(use.key, key)) this.#breaks(`${name} is put onto ${key}`);
     if (this.#rules.isLongPaused()) this.#breaks(`${name} is moved although moves are paused`);
-    if (pin !== '' && this.#rules.isHeld(name, key, pin)) this.#breaks(`${name} is moved before those that go first`);
-    const asked = this.asked.get(`${key} ${pin}`) ?? new Set();
+    const from = read?.key ?? use.key;
+    if (pin !== '' && this.#rules.isHeld(name, from, key, pin))
+      this.#breaks(`${name} is moved before those that go first`);
+    const rollout = rolloutOf(from, key, pin);
+    const asked = this.asked.get(rollout) ?? new Set();
     // An automatic use gets the newest version of all, whatever stage that is in.
-    if (pin !== '') this.asked.set(`${key} ${pin}`, asked.add(name));
+    if (pin !== '') this.asked.set(rollout, asked.add(name));
     if (!this.#rules.mayTarget(key, pin)) this.#breaks(`${name} is moved to a version that is not the newest`);
     for (const one of new Set([use.key, key])) {
       if (this.#rules.isLongRevoked(one)) this.#breaks(`${name} is moved although ${one} is revoked`);
@@ -218,10 +238,11 @@ export class MemoryStorage {
 
   #apply(name: string, use: Kept, key: string, pin: string, version: string, byApp: boolean): void {
     const isSame = use.key === key && use.current === version;
+    const from = use.key;
     Object.assign(use, { key, pin, current: version });
     if (isSame) return;
     use.stamp = this.#rules.stampOn();
-    use.changes.push({ name, key, version, byApp, atMs: this.#now(), seenBy: new Set() });
+    use.changes.push({ name, key, from, version, byApp, atMs: this.#now(), seenBy: new Set() });
   }
 
   #of(name: string): Kept {

@@ -169,6 +169,7 @@ export function aimedDeeds(key: string): Readonly<Record<string, readonly Contro
       ...[version, { ...killed(/^index writes/), after: 1 }],
     ],
     'the index is lost while a version comes': [{ do: 'loseIndex' }, version],
+    'the index is lost while a worker goes on': [version, { do: 'loseIndex', during: /^audit|^index writes/ }, version],
     'the index is lost while a stage is decided': [version, { do: 'loseIndex', during: /^rollout put|^probe/ }],
     'a region hangs beside one that answers': [
       ...[{ do: 'hangRegion', region: REGIONS[0] ?? '' } as const, version],
@@ -194,6 +195,7 @@ function rekeyDeeds(from: string): Readonly<Record<string, readonly ControllerDe
     'a worker is killed while it moves a use to another key': [start, killed(/^patch/)],
     'a worker is killed before a move to another key is in the index': [start, killed(/^audit|^moved|^index writes/)],
     'the target key of an order has a new version': [start, version(to, /^get|^patch/), WAIT, version(to)],
+    'an order begins while its source key has a new version': [version(from), start],
     'an order is paused and resumed': [
       ...[start, { do: 'pauseRekey', during: /^get|^patch/ } as const, { do: 'pass', seconds: 40 } as const],
       ...[version(from), WAIT, { do: 'resumeRekey' } as const],

@@ -13,6 +13,8 @@ import { Child } from '../../local/run/child-process.ts';
 import { type Front, startFront } from '../../local/run/front.ts';
 import { bundleHost } from '../../local/run/host-bundle.ts';
 import { bundle } from '../../scripts/bundle.ts';
+import { createWorkItems } from '../../src/fleet/work-items-client.ts';
+import { readStorageSettings } from '../../src/settings/settings.ts';
 import { useAzuriteProcess } from './azurite.ts';
 import { eventually } from './eventually.ts';
 import { stateDir, useLocalAzure } from './local-azure.ts';
@@ -21,7 +23,7 @@ import { stateDir, useLocalAzure } from './local-azure.ts';
 const ELEVEN_MONTHS_OFF = `0 0 0 1 ${new Date().getUTCMonth() + 1} *`;
 
 /** Timers of minutes and hours look at what a test is about when nobody expects it: whoever wants one says so. */
-export const SELDOM = { CMK_HSM_WATCH: ELEVEN_MONTHS_OFF, CMK_DRIFT_SCHEDULE: ELEVEN_MONTHS_OFF };
+export const SELDOM = { CMK_DRIFT_SCHEDULE: ELEVEN_MONTHS_OFF, 'AzureWebJobs.hsmWatch.Disabled': 'true' };
 
 export interface AppOptions extends Omit<LocalAzureOptions, 'stateDir' | 'functionsHost' | 'app' | 'storage'> {
   /** So many processes of the app over the same queues, one to four; without it one. */
@@ -33,8 +35,8 @@ export interface AppOptions extends Omit<LocalAzureOptions, 'stateDir' | 'functi
   readonly leaseSeconds?: number;
   /** App settings that differ from those of the local run. */
   readonly env?: Readonly<Record<string, string>> | (() => Readonly<Record<string, string>>);
-  /** Prepares the local Azure before the app starts. */
-  readonly prepare?: (azure: LocalAzure) => void;
+  /** Prepares the local Azure, and what is in the app's storage, before the app starts. */
+  readonly prepare?: (azure: LocalAzure, connectionString: string) => void | Promise<void>;
 }
 
 /** A record that the app logged, with the function that did. */
@@ -78,8 +80,12 @@ export interface App {
   deliver(functionName: string, event: unknown): Promise<number>;
   /** Messages in a queue, visible or not. */
   count(queue: string): Promise<number>;
-  /** Resolves when no message is left in the work queues, nor in `others`. */
+  /** Messages in the work queues, visible or not, and work items, due or not. */
+  left(): Promise<number>;
+  /** Resolves when no message is left in the work queues. */
   settled(limitMs?: number): Promise<void>;
+  /** Waits for `probe`, and moves the clock whenever no function runs: leases expire and sweeps come within seconds. */
+  inTime(what: string, probe: () => boolean | Promise<boolean>, limitMs?: number): Promise<void>;
   /** Requests to ARM since the mark. */
   arm(since: number, about?: RegExp): LoggedRequest[];
 }
@@ -117,7 +123,7 @@ export function useApp(options: AppOptions = {}): App {
   beforeAll(async () => {
     front = await startFront(0, () => app?.list().map(({ url }) => url) ?? []);
     await createAppStorage(azurite.connectionString);
-    prepare?.(local.azure);
+    await prepare?.(local.azure, azurite.connectionString);
     const built = await build();
     const { PATH, HOME } = process.env;
     const settings = appSettings(
@@ -156,6 +162,8 @@ export function useApp(options: AppOptions = {}): App {
   };
   const count = async (queue: string): Promise<number> =>
     (await queues().getQueueClient(queue).getProperties()).approximateMessagesCount ?? 0;
+  const messages = async (): Promise<number> =>
+    (await count('key-work')) + (await count('fleet-work')) + (await count('account-work'));
   return {
     get azure() {
       return local.azure;
@@ -200,10 +208,17 @@ export function useApp(options: AppOptions = {}): App {
       return response.status;
     },
     count,
+    left: async () => (await messages()) + (await countItems(azurite.connectionString)),
     async settled(limitMs = 20_000) {
+      await eventually('the work queues are empty', async () => (await messages()) === 0, limitMs);
+    },
+    async inTime(what, probe, limitMs = 45_000) {
       await eventually(
-        'the work queues are empty',
-        async () => (await count('key-work')) + (await count('fleet-work')) + (await count('account-work')) === 0,
+        what,
+        async () => {
+          if ((await functionsRunning()) === 0) await local.azure.clock.advance(10_000);
+          return probe();
+        },
         limitMs,
       );
     },
@@ -224,6 +239,16 @@ export function recordsOf(lines: readonly string[]): AppRecord[] {
       return [];
     }
   });
+}
+
+async function countItems(connectionString: string): Promise<number> {
+  const settings = readStorageSettings({ AzureWebJobsStorage: connectionString });
+  const items = createWorkItems(settings, () => {
+    throw new Error('A connection string needs no sign-in.');
+  });
+  let count = 0;
+  for await (const _ of items.all()) count += 1;
+  return count;
 }
 
 /** The app and the host, bundled once for all test files of a run. */

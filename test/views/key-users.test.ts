@@ -19,7 +19,7 @@ function ports(
     ...viewPorts(uses),
     settings: { refreshAutomatic, scopeDiscovery: 'all' },
     inSight: async () => subscriptions,
-    fleet: { async *unasked() {}, listings: async () => new Map(listed.map((id) => [id, NOW])) },
+    fleet: { async *accounts() {}, listings: async () => new Map(listed.map((id) => [id, NOW])) },
   };
 }
 
@@ -101,7 +101,13 @@ describe('who uses a key, while subscriptions are not listed yet,', () => {
 
   it('is not known where nothing is known to use it', async () => {
     const read = await readBy([], [SUBSCRIPTION, other], [SUBSCRIPTION]);
-    expect(read).toEqual({ unlisted: 1, hasUnasked: false, users: undefined, rotation: undefined, cost: undefined });
+    expect(read).toEqual({
+      unlisted: 1,
+      hasUnlistedScopes: false,
+      users: undefined,
+      rotation: undefined,
+      cost: undefined,
+    });
     expect(await readBy([], undefined, [])).toMatchObject({ unlisted: 1, users: undefined });
   });
 

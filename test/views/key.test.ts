@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
-import type { UnaskedAccount } from '../../src/fleet/fleet-index.ts';
+import type { FleetAccount } from '../../src/fleet/fleet-index.ts';
 import type { UseRow } from '../../src/fleet/use-row.ts';
+import type { WorkItem } from '../../src/fleet/work-items.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { readKeySummary } from '../../src/views/key.ts';
 import { day, KEY, keyVersion, SUBSCRIPTION } from '../support/keys.ts';
@@ -12,12 +13,14 @@ function summaryOf(
   {
     listed = [SUBSCRIPTION],
     uses = [],
-    unasked = [],
+    items = [],
+    accounts = [],
     scopeDiscovery = 'all',
   }: {
     readonly listed?: readonly string[];
     readonly uses?: readonly UseRow[];
-    readonly unasked?: readonly UnaskedAccount[];
+    readonly items?: readonly WorkItem[];
+    readonly accounts?: readonly FleetAccount[];
     readonly scopeDiscovery?: 'all' | 'dependents';
   } = {},
 ) {
@@ -25,13 +28,18 @@ function summaryOf(
     KEY,
     {
       ...viewPorts(uses),
-      settings: { refreshAutomatic: true, scopeDiscovery },
       keys: { listVersions: async () => versions, rotationPolicy: async () => ({ rotates: false }) },
+      settings: { refreshAutomatic: true, scopeDiscovery },
       fleet: {
-        async *unasked() {
-          yield* unasked;
+        async *accounts() {
+          yield* accounts;
         },
         listings: async () => new Map(listed.map((id) => [id, NOW])),
+      },
+      workItems: {
+        async *all() {
+          yield* items;
+        },
       },
     },
     new AbortController().signal,
@@ -66,12 +74,30 @@ it('who uses a key is not known yet while no subscription is listed', async () =
 });
 
 const ACCOUNT = `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-files/providers/Microsoft.Storage/storageAccounts/st1`;
-const UNASKED: UnaskedAccount = { account: ACCOUNT, location: 'westeurope' };
 const PENDING = { state: 'pending', at: NOW.toISOString(), attempts: 0 } as const;
-const USE: UseRow = { ...UNASKED, key: KEY.id, mode: 'automatic', readOn: NOW.toISOString(), ...PENDING };
+const USE: UseRow = {
+  ...{ account: ACCOUNT, location: 'westeurope', key: KEY.id, mode: 'automatic', readOn: NOW.toISOString() },
+  ...PENDING,
+};
+const CAUSE = { by: 'list', ref: '', since: NOW.toISOString() };
+const SCOPES: WorkItem = {
+  ...{
+    subscription: SUBSCRIPTION,
+    kind: 'scopes',
+    about: '',
+    due: NOW,
+    since: NOW,
+    cause: CAUSE,
+    attempts: 0,
+    etag: '',
+  },
+};
+const UNLISTED: FleetAccount = {
+  ...{ account: ACCOUNT, location: 'westeurope', own: '', scoped: '', scopeUses: [], writtenOn: NOW.toISOString() },
+};
 
-it('who uses a key is not known yet while accounts were not asked for their encryption scopes', async () => {
-  const { users, unread } = await summaryOf([keyVersion(1)], { unasked: [UNASKED] });
+it('who uses a key is not known yet while accounts have encryption scopes that were never listed', async () => {
+  const { users, unread } = await summaryOf([keyVersion(1)], { items: [SCOPES], accounts: [UNLISTED] });
   expect(users).toBeUndefined();
   expect(unread).toEqual([
     {
@@ -82,17 +108,28 @@ it('who uses a key is not known yet while accounts were not asked for their encr
   ]);
 });
 
-it('a key that is used may have more users while accounts were not asked for their encryption scopes', async () => {
-  const { users, rotation } = await summaryOf([keyVersion(1)], { uses: [USE], unasked: [UNASKED] });
+it('a key that is used may have more users while accounts have encryption scopes that were never listed', async () => {
+  const { users, rotation } = await summaryOf([keyVersion(1)], { uses: [USE], items: [SCOPES], accounts: [UNLISTED] });
   expect(users).toMatchObject({ accounts: 1, complete: false });
   expect(rotation).toBeDefined();
 });
 
-it.each([
-  [{ ...UNASKED }, false],
-  [{ ...UNASKED, key: 'https://kv-files.vault.azure.net/keys/other' }, false],
-  [{ ...UNASKED, key: KEY.id }, true],
-])('where scopes are looked for on dependents alone, no other account is waited for: %j', async (unasked, isWaited) => {
-  const { users } = await summaryOf([keyVersion(1)], { uses: [USE], unasked: [unasked], scopeDiscovery: 'dependents' });
-  expect(users?.complete).toBe(!isWaited);
+it('the users of a key are complete while scopes that were listed are listed once more', async () => {
+  const listed: FleetAccount = { ...UNLISTED, scopes: 'none', scopesReadOn: NOW.toISOString() };
+  const { users } = await summaryOf([keyVersion(1)], { uses: [USE], items: [SCOPES], accounts: [listed] });
+  expect(users?.complete).toBe(true);
 });
+
+it.each([
+  [undefined, false],
+  ['https://kv-files.vault.azure.net/keys/other', false],
+  [KEY.id, true],
+])(
+  'where scopes are looked for on dependents alone, those of an account on %s are waited for: %s',
+  async (key, isWaited) => {
+    const account = { ...UNLISTED, ...(key ? { key } : {}) };
+    const options = { uses: [USE], items: [SCOPES], accounts: [account], scopeDiscovery: 'dependents' } as const;
+    const { users } = await summaryOf([keyVersion(1)], options);
+    expect(users?.complete).toBe(!isWaited);
+  },
+);

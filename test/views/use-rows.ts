@@ -1,4 +1,6 @@
+import type { FleetAccount } from '../../src/fleet/fleet-index.ts';
 import type { UseRow } from '../../src/fleet/use-row.ts';
+import type { WorkItem } from '../../src/fleet/work-items.ts';
 import { KnownOrders } from '../../src/orders/known-orders.ts';
 import { NO_ORDERS } from '../../src/orders/standing-orders.ts';
 import { day, KEY, SUBSCRIPTION, versionName } from '../support/keys.ts';
@@ -47,9 +49,10 @@ export function viewPorts(uses: readonly UseRow[]) {
       },
     },
     fleet: {
-      async *unasked() {},
+      async *accounts(): AsyncGenerator<FleetAccount> {},
       listings: async (): Promise<ReadonlyMap<string, Date>> => new Map([[SUBSCRIPTION, NOW]]),
     },
+    workItems: { async *all(): AsyncGenerator<WorkItem> {} },
     inSight: async (): Promise<readonly string[] | undefined> => undefined,
     rollouts: { read: async () => undefined },
     control: new KnownOrders({ read: async () => NO_ORDERS }, now),

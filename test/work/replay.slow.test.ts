@@ -1,10 +1,11 @@
 import { QueueServiceClient } from '@azure/storage-queue';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createAppStorage } from '../../local/run/app-storage-client.ts';
-import { ACCOUNT_WORK, type AccountWork, KEY_WORK, type KeyWork } from '../../src/work/messages.ts';
+import { ACCOUNT_WORK, type AccountWork, KEY_WORK, type KeyWork, parseKeyQueueWork } from '../../src/work/messages.ts';
 import { replay } from '../../src/work/replay-client.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { unsending } from '../support/unsending.ts';
+import { STATE } from '../upgrade/version-2-state.ts';
 
 const azurite = useAzurite();
 const service = () => QueueServiceClient.fromConnectionString(azurite.connectionString);
@@ -53,6 +54,14 @@ describe('replay', () => {
     const moved = (await texts(ACCOUNT_WORK)).map((text) => JSON.parse(text).account);
     expect(moved.sort()).toEqual([accountWork(1).account, accountWork(7).account]);
     expect((await old.getProperties()).approximateMessagesCount).toBe(0);
+  });
+
+  it('puts back what version 2 left, also of kinds that the app drops, so that it is logged', async () => {
+    const messages = STATE.queues[KEY_WORK] ?? [];
+    await put('key-work-poison', ...messages);
+    expect(await replay(service(), KEY_WORK)).toEqual({ replayed: messages.length, left: [] });
+    const kinds = (await texts(KEY_WORK)).map((text) => parseKeyQueueWork(JSON.parse(text)).kind);
+    expect(kinds).toEqual(expect.arrayContaining(['rotation', 'rekey', 'approval', 'accountRevocation', 'revocation']));
   });
 
   it('puts poison messages back to work, as they were, with their tries counted from zero', async () => {

@@ -19,7 +19,7 @@ const NAME_WORK = 'Set CMK_WORK__queueServiceUri to the account that they are in
 export const STORAGE = `
 The app's storage is found as the app finds it: AzureWebJobsStorage__accountName
 with your own sign-in, or AzureWebJobsStorage, a connection string. Queues and
-index: CMK_WORK__queueServiceUri, CMK_WORK__tableServiceUri.`;
+index: CMK_WORK__queueServiceUri.`;
 
 export function addAppCommands(program: Command, cli: Cli): void {
   program

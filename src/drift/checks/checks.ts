@@ -178,7 +178,7 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     reason: 'NoExpiry',
     severity: 'advice',
     ensures:
-      'A key version expires, so that Key Vault asks in time for a new one (CMK_NO_EXPIRY has the severity; silent for a key of MySQL, whose pages contradict each other on expiry).',
+      'A key version expires, so that Key Vault asks in time for a new one (silent for a key of MySQL, whose pages contradict each other on expiry).',
     fix: 'Set an expiry time in the rotation policy of the key, then rotate it.',
     find: keys.noExpiry,
   },

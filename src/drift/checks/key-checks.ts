@@ -114,11 +114,10 @@ export function rotationIncomplete(subject: KeySubject, { now }: Rules): readonl
   ];
 }
 
-export function noExpiry(subject: KeySubject, { now, drift }: Rules): readonly Found[] {
+export function noExpiry(subject: KeySubject, { now }: Rules): readonly Found[] {
   const newest = inForce(subject.versions, now);
   if (!newest || newest.expiresOn || isUsedByMySql(subject)) return [];
-  const severity = drift.noExpiry;
-  return [{ severity, is: `Its newest version ${newest.version} never expires.`, shouldBe: 'Its versions expire.' }];
+  return [{ is: `Its newest version ${newest.version} never expires.`, shouldBe: 'Its versions expire.' }];
 }
 
 export function noRotationPolicy({ versions, policy }: KeySubject, { now }: Rules): readonly Found[] {

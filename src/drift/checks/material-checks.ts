@@ -85,14 +85,14 @@ export const MATERIAL_CHECKS: readonly Check<KeySubject>[] = [
   {
     reason: 'KeyTooSmall',
     severity: 'error',
-    ensures: 'An RSA key has as many bits as CMK_KEY_MIN_BITS asks for.',
+    ensures: 'An RSA key has as many bits as CMK_KEY_MINIMUM asks for.',
     fix: 'Make a larger key and move everything to it (`cmk rekey start`): a rotation keeps the size.',
     find: keyTooSmall,
   },
   {
     reason: 'KeyNotInHsm',
     severity: 'error',
-    ensures: 'A key is in hardware, where CMK_REQUIRE_HSM asks for it.',
+    ensures: 'A key is in hardware, where CMK_KEY_MINIMUM asks for it.',
     fix: 'Make an RSA-HSM key, in a premium vault or a Managed HSM, and move everything to it (`cmk rekey start`): a rotation keeps the type.',
     find: keyNotInHsm,
   },

@@ -4,7 +4,7 @@ import { accountRow } from '../../fleet/fleet-keys.ts';
 import { scopeKeyUse } from '../../fleet/key-use.ts';
 import { observe } from '../../fleet/observe.ts';
 import { useOfAccount } from '../../fleet/read-use.ts';
-import { type UseRow, type UseRows, versionOfRow } from '../../fleet/use-row.ts';
+import { areDifferent, type UseRow, type UseRows, versionOfRow } from '../../fleet/use-row.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { SeenScope } from '../checks/subjects.ts';
@@ -48,7 +48,7 @@ export class IndexRows {
     const row = (await this.#ofAccount(account, key))?.own;
     const observation = observe(row, useOfAccount(account, this.#startedOn), []);
     if (observation.outdated || !observation.row) return;
-    if (!row || observation.found || observation.changed || !isSame(row, observation.row)) this.#differs = true;
+    if (!row || observation.found || observation.changed || areDifferent(row, observation.row)) this.#differs = true;
   }
 
   /** Compares an encryption scope that was listed; one that has no row yet is for the worker's own list of scopes. */
@@ -102,13 +102,6 @@ export class IndexRows {
     }
     return rows;
   }
-}
-
-/** What the index keeps beside the version. */
-function isSame(row: UseRow, shown: UseRow): boolean {
-  return (['account', 'mode', 'pinned', 'identity', 'wave', 'location'] as const).every(
-    (field) => row[field] === shown[field],
-  );
 }
 
 function scopeOf(row: UseRow): SeenScope | undefined {

@@ -12,7 +12,6 @@ const DRIFT: Rules['drift'] = {
   require: [],
   exemptions: [],
   keyMaxAgeDays: Number.POSITIVE_INFINITY,
-  noExpiry: 'advice',
   keyMinBits: 0,
   requireHsm: false,
   retireAfterHours: undefined,

@@ -592,12 +592,6 @@ describe('key checks', () => {
     const found = evaluate(check, subject, 'key', rules());
     expect(found.map((finding) => [finding.severity, finding.resource])).toEqual([[severities[0], resource]]);
   });
-  it('NoExpiry is as bad as CMK_NO_EXPIRY says', () => {
-    const check = KEY_CHECKS.filter(({ reason }) => reason === 'NoExpiry');
-    expect(evaluate(check, inVersions(endless()), 'key', rules({ noExpiry: 'error' }))).toMatchObject([
-      { severity: 'error' },
-    ]);
-  });
   it('NearExpiry is fixed only where a rotation is in order', () => {
     const near = version(20, { expiresOn: tomorrow });
     const check = KEY_CHECKS.filter(({ reason }) => reason === 'NearExpiry');

@@ -56,7 +56,6 @@ export function rules(drift: Partial<Rules['drift']> = {}): Rules {
       require: [],
       exemptions: [],
       keyMaxAgeDays: 730,
-      noExpiry: 'advice',
       keyMinBits: 0,
       requireHsm: false,
       retireAfterHours: undefined,

@@ -18,7 +18,7 @@ export const titleOf = ({ method, host, path, nth }: Step) =>
 /** The app's own storage, where what is asked does not say which key it is about. */
 const isStorage = (host: string) => host.startsWith('stcmkapp.');
 /** What the host asks of itself, at its own times: whether there is work, and that a message stays hidden. */
-const BY_HOST = /^(GET|PUT) \/(key|account|notify)-work\/messages/;
+const BY_HOST = /^(GET|PUT) \/(key|fleet|account|notify)-work\/messages/;
 
 /** Where both logs stand. */
 export const markOf = ({ azure }: App) => ({ azure: azure.requests.last, storage: azure.storageRequests.last });
@@ -84,7 +84,7 @@ export async function rest(app: App, limitMs: number): Promise<string[]> {
   let quiet = 0;
   let idle = 0;
   while (quiet < 2) {
-    const left = (await app.count('key-work')) + (await app.count('account-work'));
+    const left = await app.left();
     const pending = app.azure.events.filter((event) => (event as { outcome: string }).outcome === 'pending').length;
     const running = await app.running();
     quiet = left + pending + running === 0 ? quiet + 1 : 0;
@@ -94,7 +94,8 @@ export async function rest(app: App, limitMs: number): Promise<string[]> {
       await app.advance(20_000);
       idle = 0;
     }
-    if (Date.now() > end) return [`not at rest: ${left} messages, ${pending} events, ${running} functions that run`];
+    if (Date.now() > end)
+      return [`not at rest: ${left} messages and work items, ${pending} events, ${running} functions that run`];
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   return [];

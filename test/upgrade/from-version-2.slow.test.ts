@@ -1,0 +1,115 @@
+import { TableClient } from '@azure/data-tables';
+import { BlobServiceClient } from '@azure/storage-blob';
+import { expect, it } from 'vitest';
+import type { AuditEntry } from '../../src/audit/record.ts';
+import { tokenOf } from '../break-glass/running-app.ts';
+import { useApp } from '../support/app.ts';
+import { auditEntries } from '../support/audit-lines.ts';
+import { eventually } from '../support/eventually.ts';
+import { loadState, STATE, setFleet } from './version-2-state.ts';
+
+const app = useApp({
+  env: { CMK_AUTOFIX: 'none' },
+  async prepare({ world }, connectionString) {
+    setFleet(world);
+    await loadState(connectionString);
+  },
+});
+
+const [OLD, NEW] = STATE.versions['kv-files/files-key'] ?? [];
+
+function versionOf(account: string): string | undefined {
+  const found = [...app.azure.world.storageAccounts.values()].find(({ name }) => name === account);
+  return found?.encryption.keyvaultproperties?.currentVersionedKeyIdentifier?.split('/').at(-1);
+}
+
+async function call<T>(path: string, body: object): Promise<T> {
+  const answer = await fetch(`${app.url}/api${path}`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${tokenOf(app.azure, 'operator')}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  expect(answer.status).toBe(200);
+  return (await answer.json()) as T;
+}
+
+type MoveEntry = AuditEntry & { readonly details: { readonly scope?: string; readonly to: string } };
+
+/** Account, scope and version of each record of a move, one for each id. */
+async function movesRecorded(): Promise<string[]> {
+  const entries = await auditEntries<MoveEntry>(app.connectionString);
+  const moves = entries.filter(({ action }) => action === 'account.move' || action === 'account.rekey');
+  expect(new Set(moves.map(({ id }) => id)).size).toBe(moves.length);
+  return moves
+    .map(({ resource = '', details: { scope, to } }) =>
+      [resource.split('/').at(-1), ...(scope ? [scope] : []), to.split('/').at(-1)].join(' '),
+    )
+    .sort();
+}
+
+/** Kinds of the work items that no pass has worked on, but for keys: what is paused, or has no access, is tried again. */
+async function unreadWork(): Promise<string[]> {
+  const table = TableClient.fromConnectionString(app.connectionString, 'cmkfleet', { allowInsecureConnection: true });
+  const kinds: string[] = [];
+  for await (const { kind, attempts } of table.listEntities({ queryOptions: { filter: "PartitionKey eq 'work'" } }))
+    if (kind !== 'key' && attempts === '0') kinds.push(String(kind));
+  return kinds;
+}
+
+it('what version 2 had begun is finished, recorded once, and reported where nothing carries it on', async () => {
+  const since = app.azure.requests.last;
+  const [target] = STATE.versions['kv-records/records-new'] ?? [];
+  await eventually('stfiles02 has moved', () => versionOf('stfiles02') === NEW, 60_000);
+  // The next sweep, and what version 2 may have had in flight.
+  await app.atRest();
+  await app.advance(125_000);
+  const recorded = [
+    ...['stfiles01', 'stfiles02', 'stfiles03', 'stfiles04', 'stfiles05', 'stfiles06', 'stfiles06 scope1'],
+    ...['stfiles07', 'stfiles08'],
+  ].map((use) => `${use} ${NEW}`);
+  const expected = [...recorded, `strecords01 ${target}`].sort();
+  await eventually('all is recorded', async () => (await movesRecorded()).length >= expected.length, 130_000);
+  await app.atRest();
+  await app.advance(125_000);
+  await app.atRest();
+  await eventually('all is read again', async () => (await unreadWork()).length === 0, 130_000);
+  expect(await movesRecorded()).toEqual(expected);
+
+  // What the index knew of scopes is not listed again.
+  const lists = app.arm(since, /encryptionScopes\?/).map(({ path }) => /storageAccounts\/(\w+)/.exec(path)?.[1]);
+  expect([...new Set(lists)]).toEqual(['stfiles07']);
+
+  // A pause holds, and so do what was revoked and a re-key that nothing carries on.
+  expect(versionOf('starchive01')).toBe(STATE.versions['kv-files/archive-key']?.[0]);
+  expect(versionOf('stcut01')).toBe(OLD);
+  expect(versionOf('strecords02')).toBe(STATE.versions['kv-records/records-key']?.[0]);
+  const reasons = app.records().map(({ reason }) => reason);
+  expect(reasons).toEqual(expect.arrayContaining(['LegacyRevocation', 'ApprovalsGone', 'LeaseTakenOver']));
+  for (const queue of ['key-work', 'fleet-work', 'account-work', 'notify-work']) {
+    expect(await app.count(`${queue}-poison`), queue).toBe(0);
+  }
+
+  interface Finding {
+    readonly reason: string;
+    readonly resource: string;
+    readonly fix: string;
+  }
+  const { findings } = await call<{ findings: readonly Finding[] }>('/drift', {});
+  const legacy = findings.filter(({ reason }) => reason.startsWith('Legacy')).map(({ reason, fix }) => [reason, fix]);
+  expect(legacy.sort()).toEqual([
+    ['LegacyApproval', expect.stringMatching(/Entra/)],
+    ['LegacyOrder', expect.stringMatching(/rekey/)],
+    ['LegacyRevocation', expect.stringMatching(/cmk account restore/)],
+  ]);
+  expect(findings.filter(({ reason }) => /AuditTrail|Poison/.test(reason))).toEqual([]);
+
+  // Signed heads stay for who has to prove the time before.
+  const heads = BlobServiceClient.fromConnectionString(app.connectionString).getContainerClient('cmk-audit-heads');
+  for (const name of Object.keys(STATE.blobs).filter((path) => path.startsWith('cmk-audit-heads/'))) {
+    expect(await heads.getBlobClient(name.slice('cmk-audit-heads/'.length)).exists()).toBe(true);
+  }
+
+  await call('/resume', { reason: 'The archive has moved', key: 'kv-files/archive-key' });
+  const newest = STATE.versions['kv-files/archive-key']?.[1];
+  await eventually('what was paused has moved', () => versionOf('starchive01') === newest, 130_000);
+}, 600_000);
