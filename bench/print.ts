@@ -19,6 +19,7 @@ export function show(result: Result): void {
       line('requests an account, and lists of its scopes', `${perAccount(result).toFixed(2)}, ${lists.toFixed(2)}`);
       line('  reads, writes, Key Vault', `${moved.reads}, ${moved.writes}, ${moved.keyVault}`);
       line('most writes of a cell within an hour', String(result.mostWritesAnHour));
+      line("operations of the app's own storage, an account", (all.storage / accounts).toFixed(2));
       shared(all, result.peakMiB);
       line('messages poisoned', String(result.poisoned));
       return;

@@ -18,11 +18,15 @@ export interface RotationOptions {
   readonly share?: number;
   /** Kills the app without warning when half of the accounts have moved, and starts it again. */
   readonly killHalfway?: boolean;
+  /** Calls about accounts of this region hang until the accounts of all others have moved. */
+  readonly hanging?: string;
+  /** So long each PATCH takes, in milliseconds. */
+  readonly patchMs?: number;
 }
 
 export interface RotationBench {
   readonly accounts: number;
-  /** From the rotation in Key Vault (which raises the event) to the PATCH of the last account. */
+  /** From the rotation in Key Vault (which raises the event) to the PATCH of the last account, or of the last that answers. */
   readonly seconds: number;
   /** The same to the PATCH of the first one. */
   readonly firstSeconds: number;
@@ -61,15 +65,21 @@ export async function benchRotation(options: RotationOptions): Promise<RotationB
     // Versions of one second are told apart by one request more for each list, and no two rotations are a second apart.
     await sleep(1_000);
 
+    const inHanging = accounts.filter(({ location }) => location === options.hanging);
+    rig.azure.faults.add([
+      ...inHanging.map(({ name }) => ({ match: { path: `/storageAccounts/${name}[/?]` }, hang: true })),
+      ...(options.patchMs === undefined ? [] : [{ match: { method: 'PATCH' }, delayMs: options.patchMs }]),
+    ]);
     const started = rig.seconds();
     const versions = new Set(keyNames.map((name) => rotateKey(world, vault, name).version));
-    const left = new Set(accounts);
+    const left = new Set(accounts.filter((account) => !inHanging.includes(account)));
+    const awaited = left.size;
     let firstSeconds: number | undefined;
     const areMoved = (): boolean => {
       for (const account of left) {
         if (versions.has(account.encryption.keyvaultproperties?.keyversion ?? '')) left.delete(account);
       }
-      if (left.size < size) firstSeconds ??= rig.seconds() - started;
+      if (left.size < awaited) firstSeconds ??= rig.seconds() - started;
       return left.size === 0;
     };
     if (options.killHalfway) {
@@ -81,7 +91,9 @@ export async function benchRotation(options: RotationOptions): Promise<RotationB
     const seconds = rig.seconds() - started;
     const skipped = rig.skipped();
     const moved = rig.requests();
-    await rig.until(rig.empty, LIMIT_SECONDS);
+    rig.azure.faults.clear();
+    for (const account of inHanging) left.add(account);
+    await rig.until(async () => areMoved() && (await rig.empty()), LIMIT_SECONDS);
 
     const shares: Share[] = [...world.subscriptions.keys()].map((id) => ({
       accounts: Object.fromEntries(

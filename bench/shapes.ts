@@ -75,7 +75,24 @@ const revoke = (
 
 const THREE_REGIONS = ['westeurope', 'northeurope', 'uksouth'];
 const EIGHT: Promises = { firstSeconds: 1.5, seconds: 2.5, refused: 0.01, peakMiB: 200 };
+const TEN_REGIONS = Array.from({ length: 10 }, (_, index) => `region${index}`);
 const KILLED: Promises = { refused: 0.01, peakMiB: 200 };
+
+/** The same with one, three and ten instances. */
+const byInstances = (
+  name: string,
+  title: string,
+  options: Parameters<typeof benchRotation>[0],
+  promises: Promises,
+): readonly Shape[] =>
+  [1, 3, 10].map((instances) =>
+    rotation(
+      instances === 1 ? name : `${name}-${instances}`,
+      instances === 1 ? title : `The same, ${instances} instances`,
+      { ...options, instances },
+      promises,
+    ),
+  );
 
 /** The shapes that hurt. */
 export const SHAPES: readonly Shape[] = [
@@ -118,6 +135,30 @@ export const SHAPES: readonly Shape[] = [
     { refused: 0.01, peakMiB: 200, beside: { shape: 'one-key-2000', requests: 1.2 } },
   ),
   rotation('spread-5000', '5,000 accounts in 40 subscriptions', { accounts: 5_000, subscriptions: 40 }, SPREAD),
+  ...byInstances(
+    'subs-1000',
+    '1,000 subscriptions of three accounts',
+    { accounts: 3_000, subscriptions: 1_000, regions: THREE_REGIONS },
+    SPREAD,
+  ),
+  // One worker has each of these, whatever the number of instances.
+  rotation('regions-10', '5,000 accounts in one subscription and ten regions', {
+    accounts: 5_000,
+    regions: TEN_REGIONS,
+  }),
+  rotation(
+    'hang',
+    '200 accounts in one subscription; one region hangs, and one answers',
+    { accounts: 200, regions: THREE_REGIONS.slice(0, 2), hanging: 'northeurope' },
+    // Calls of the region that hangs are requests, too.
+    { seconds: 30, refused: 0.01, peakMiB: 200 },
+  ),
+  rotation(
+    'slow',
+    '500 accounts in one subscription and region, and each PATCH takes 20 s',
+    { accounts: 500, patchMs: 20_000 },
+    { ...MOVED, ratio: 2.5 },
+  ),
   drift('drift-10000', 'Drift check of 10,000 accounts in 40 subscriptions', { accounts: 10_000 }),
   drift('drift-findings', 'The same, and each has a finding', { accounts: 10_000, stale: true }),
   drift('drift-50000', 'Drift check of 50,000 accounts in 40 subscriptions', { accounts: 50_000 }),

@@ -31,15 +31,15 @@ export type AppStorage = StorageAccount & {
   readonly audit?: StorageAccount | undefined;
 };
 
-/** Container of what drift checks, probes and lists of subscriptions leave in it. */
+/** Container of drift reports, probe results and lists of subscriptions. */
 export const DRIFT_CONTAINER = 'cmk-drift';
 
 type Retries = NonNullable<StoragePipelineOptions['retryOptions']>;
 
-/** What is not answered now is tried again by whoever calls; the SDK's own retries take minutes. */
+/** Callers retry by themselves; the SDK's own retries would take minutes. */
 const FEW: Retries = { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 };
 
-/** One quick retry: for whoever tries again by itself, or is waited for. */
+/** One quick retry, where a caller retries often or an operator waits. */
 export const ONE_RETRY: Retries = { maxTries: 2, retryDelayInMs: 100, maxRetryDelayInMs: 500 };
 
 type Owner = { readonly storage: AppStorage };
@@ -86,7 +86,7 @@ export function controlContainer(
 }
 
 /**
- * Re-keys.
+ * Rollouts, and uses that re-keys moved.
  *
  * @throws when a connection string does not lead to a table service
  */
@@ -141,7 +141,7 @@ function tableIn(storage: StorageAccount, credential: () => TokenCredential, nam
     : new TableClient(storage.tableUri, name, credential(), options);
 }
 
-/** The worker of a subscription begins with a request to a table, and so knows the time of the storage account. */
+/** A worker's first request goes to a table, so that it knows the time of the storage account before it needs it. */
 const LEARN_TIME: PipelinePolicy = {
   name: 'learnTime',
   async sendRequest(request, next) {
@@ -162,8 +162,8 @@ function agentFor(protocol: string): HttpAgent | undefined {
 }
 
 /**
- * The storage SDKs take policies and HTTP clients of their old kind alone. This one stands outside their retries, and so
- * the deadline is one for all the tries of a request.
+ * The storage SDKs accept only policies of the older pipeline. This policy wraps their retries, so that one deadline covers
+ * all tries of a request.
  */
 function deadline(service: string): RequestPolicyFactory {
   return {

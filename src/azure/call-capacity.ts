@@ -1,10 +1,10 @@
 /** Calls that one instance has in flight at most, over all subscriptions. */
 const MOST_IN_FLIGHT = 512;
-/** So many calls in a row that end by deadline or 5xx say that a region is not well. */
+/** So many calls in a row that end by deadline or 5xx close a region. */
 const FAILURES = 5;
-/** How long a region is not called then, doubled with each probe that fails. Milliseconds. */
+/** How long it stays closed, doubled with each failed probe, and at most. Milliseconds. */
 const [FIRST_BREAK_MS, LONGEST_BREAK_MS] = [30_000, 300_000];
-/** When it is worth asking again where all is in flight. Milliseconds. */
+/** When to try again at the concurrency limit, or while a probe is in flight. Milliseconds. */
 const FULL_MS = 200;
 
 interface RegionHealth {
@@ -14,7 +14,7 @@ interface RegionHealth {
   isProbing: boolean;
 }
 
-/** What one instance keeps over its passes: the calls in flight, and a circuit breaker for each region of Azure. */
+/** An instance's concurrency limit over all passes, and a circuit breaker for each region of Azure. */
 export class CallCapacity {
   #inFlight = 0;
   readonly #regions = new Map<string, RegionHealth>();
@@ -26,7 +26,7 @@ export class CallCapacity {
     return this.#inFlight < MOST_IN_FLIGHT ? 0 : FULL_MS;
   }
 
-  /** A call begins; one alone probes a region that was closed. */
+  /** A call begins. The first call after a break is the only probe until it ends. */
   begin(region: string): void {
     this.#inFlight += 1;
     const health = this.#health(region);
@@ -34,8 +34,8 @@ export class CallCapacity {
   }
 
   /**
-   * @param isWell whether the region's resource provider answered, be it with a refusal
-   * @returns what that changes: whether the region is called
+   * @param isWell whether the region's resource provider answered, an error included
+   * @returns whether the circuit breaker changed
    */
   end(region: string, isWell: boolean, nowMs: number): 'RegionClosed' | 'RegionOpened' | undefined {
     this.#inFlight -= 1;

@@ -2,8 +2,8 @@
 const HEADER_MS = 1_000;
 
 /**
- * The time of the app's storage account, as its answers tell it, so that instances whose clocks differ agree on what is due.
- * Until the first answer it is this machine's.
+ * The time of the app's storage account, by the `Date` headers of its answers, so that instances with skewed clocks agree on
+ * what is due. Until the first answer it is this machine's time.
  */
 export class StorageClock {
   #offsetMs = 0;
@@ -11,7 +11,7 @@ export class StorageClock {
   readonly now = (): Date => new Date(Date.now() + this.#offsetMs);
 
   /**
-   * Learns from an answer; the clock is moved no further than the answer shows it to be wrong.
+   * Adjusts the offset by an answer, only as far as the answer proves it wrong.
    *
    * @param date the `Date` header
    * @param askedMs when the request was sent, by this machine's clock

@@ -95,7 +95,7 @@ async function appPorts(
   const services = createServices(own, credential, () => {});
   const inSight = async () => services.settings.subscriptions;
   await services.control
-    .known(() => {})
+    .readNow(() => {})
     .catch((error: unknown) => {
       warnings.push(`Whether its moves are paused cannot be read: ${describe(describeFailure(error))}`);
     });

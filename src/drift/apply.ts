@@ -16,7 +16,7 @@ export type ApplyServices = FixServices &
     readonly fleet: Pick<FleetIndex, 'listings'>;
   };
 
-/** Acts on what was found, as far as the settings let it. Everything in it may be done twice; it never throws. */
+/** Repairs what was found, as far as the settings allow. Idempotent. Never throws. */
 export async function apply(
   { keys, subscriptions, trail }: Pick<Gathered, 'keys' | 'subscriptions' | 'trail'>,
   findings: readonly Finding[],

@@ -12,11 +12,11 @@ export interface PutWorkPorts {
   readonly fleetQueue: FleetQueue;
 }
 
-/** What the worker of a subscription is to do. */
+/** A work item without its time and cause. */
 export type WantedWork = Pick<NewWorkItem, 'subscription' | 'kind' | 'about' | 'fresh'>;
 
 /**
- * What puts the index right where it differs from what was seen; and each subscription is listed by its worker once a day.
+ * The work that repairs the index where it differs from Azure, and a list of each subscription once a day.
  *
  * @param listings when each subscription was last listed, by its id
  */
@@ -36,8 +36,8 @@ export function indexWork(
 }
 
 /**
- * Puts work items, and tells the workers. What an event or an operator wants already stays as it is: by its cause, the work
- * of a drift check leaves alone what is exempt.
+ * Puts work items and sends messages. An item of an event or operator is not replaced: an item of the drift check would not
+ * move what is exempt.
  *
  * @throws the SDK's error when the items cannot be put
  */

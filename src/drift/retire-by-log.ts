@@ -25,8 +25,7 @@ export async function retireByLog(
 ): Promise<Pick<Fix, 'outcome' | 'detail'>> {
   const key = services.settings.vaults.key(id);
   if (!key) return { outcome: 'failed', detail: REASONS.VaultNotManaged };
-  const hours = services.settings.drift.retireAfterHours ?? LEAST_RETIRE_HOURS;
-  const options = { version, hours, lookMs: LOOK_MS, disable: true, proof: 'log' } as const;
+  const options = { version, hours: LEAST_RETIRE_HOURS, lookMs: LOOK_MS, disable: true, proof: 'log' } as const;
   for await (const one of retireUnused(key, options, services)) {
     await recordRetirement(key, one, correlationId, services, log);
     if (one.outcome === 'retired') return { outcome: 'done', detail: `Version ${version} is disabled.` };

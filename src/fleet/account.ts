@@ -12,7 +12,7 @@ export interface KeyProperties {
   readonly lastKeyRotationTimestamp?: Date;
 }
 
-/** An account's encryption settings, as Storage writes them; those that the app has no part in are carried along. */
+/** An account's encryption settings, as Storage writes them; a PATCH sends them all back. */
 export interface AccountEncryption {
   /** `Microsoft.Storage` or `Microsoft.Keyvault`, in any letter case. */
   readonly keySource?: string;
@@ -38,7 +38,7 @@ export interface Account extends ResourceId {
   readonly tags: Readonly<Record<string, string>>;
   /** ARM ids of the user-assigned identities attached to the account. */
   readonly userAssignedIdentities: readonly string[];
-  /** Principal ids of the user-assigned identities, by ARM id in lower case; one that ARM does not tell is left out. */
+  /** Principal ids of the user-assigned identities, by ARM id in lower case, as far as ARM shows them. */
   readonly principalIds: Readonly<Record<string, string>>;
   /** Principal id of the system-assigned identity, if it has one. */
   readonly systemPrincipalId: string | undefined;
@@ -48,7 +48,7 @@ export interface Account extends ResourceId {
   readonly encryption: AccountEncryption;
 }
 
-/** Services whose data the account's key need not protect: which key they are under is fixed when the account is created. */
+/** Services that may have a key of their own; which key is fixed when the account is created. */
 export type OwnKeyService = 'queue' | 'table';
 
 /**

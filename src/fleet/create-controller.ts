@@ -4,7 +4,7 @@ import { storageClock } from '../azure/storage-clock.ts';
 import { createKeys } from '../keys/key-client.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
-import { createVersion2, type Version2, type Version2Ports } from './adopt-version-2.ts';
+import { createVersion2, type Version2, type Version2Ports } from './adopt-version-2-client.ts';
 import { Controller, type ControllerPorts, createQueues } from './controller.ts';
 import type { FleetTable } from './fleet-rows.ts';
 import { createFleetTable } from './fleet-table-client.ts';

@@ -1,6 +1,6 @@
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import type { FleetChange, FleetIndex } from './fleet-index.ts';
-import { accountRow, keyPartition, scopeRows, subscriptionPartition } from './fleet-keys.ts';
+import { accountRow, keyPartition, subscriptionPartition } from './fleet-keys.ts';
 import {
   type FleetTable,
   LISTINGS,
@@ -24,8 +24,7 @@ export function createFleetIndex(table: FleetTable): FleetIndex {
       const properties = { listedOn: on.toISOString() };
       return table.write([{ partitionKey: LISTINGS, rowKey: subscriptionId.toLowerCase(), properties }]);
     },
-    uses: (key, corrupt = NOBODY) => readRows(table, keyPartition(key), toUse, corrupt),
-    scopeUses: (key, account) => readRows(table, keyPartition(key), toUse, NOBODY, scopeRows(account)),
+    uses: (key, corrupt) => readRows(table, keyPartition(key), toUse, corrupt ?? 'skip'),
     accounts: (subscriptionId) => readRows(table, subscriptionPartition(subscriptionId), toFleetAccount),
     async account(id) {
       const account = parseStorageAccountId(id);
@@ -33,9 +32,9 @@ export function createFleetIndex(table: FleetTable): FleetIndex {
       return row && toFleetAccount(row);
     },
     async write(changes) {
-      // What says that uses are known, or need not be asked for, comes after them: who is broken off writes them again.
+      // Rows of accounts come after those of their uses, so that a writer that dies in between writes the uses again.
       const isLast = (change: FleetChange): boolean =>
-        'drop' in change ? change.drop !== 'use' : change.put === 'account' || change.put === 'scopes';
+        'drop' in change ? change.drop !== 'use' : change.put === 'account';
       for (const part of [changes.filter((change) => !isLast(change)), changes.filter(isLast)]) {
         if (part.length > 0) await table.write(part.map(toRowChange));
       }
@@ -43,26 +42,27 @@ export function createFleetIndex(table: FleetTable): FleetIndex {
   };
 }
 
-/** Whoever is not told of a row that cannot be read leaves it to whoever is: it may have been anybody's. */
-const NOBODY = (): void => {};
-
-/** The rows of a partition that are what they should be; the others are taken away. */
+/**
+ * The rows of a partition that can be parsed.
+ *
+ * @param corrupt called for each row that cannot be parsed, before these are deleted; `skip`: they stay, for a reader with a
+ *   callback
+ */
 async function* readRows<T>(
   table: FleetTable,
   partition: string,
   read: (row: Row) => T | undefined,
-  corrupt: (row: string) => void = () => {},
-  beginning?: string,
+  corrupt: ((row: string) => void) | 'skip' = () => {},
 ): AsyncGenerator<T> {
-  const rubbish: RowChange[] = [];
-  for await (const row of table.rows(partition, beginning)) {
+  const unparsed: RowChange[] = [];
+  for await (const row of table.rows(partition)) {
     const one = read(row);
     if (one !== undefined) yield one;
-    else {
-      // Its keys alone: what is in it may be a megabyte.
-      rubbish.push({ partitionKey: row.partitionKey, rowKey: row.rowKey });
+    else if (corrupt !== 'skip') {
+      // Only its keys, as the row may be a megabyte.
+      unparsed.push({ partitionKey: row.partitionKey, rowKey: row.rowKey });
       corrupt(row.rowKey);
     }
   }
-  if (rubbish.length > 0 && corrupt !== NOBODY) await table.write(rubbish).catch(() => {});
+  if (unparsed.length > 0) await table.write(unparsed).catch(() => {});
 }

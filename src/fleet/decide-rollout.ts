@@ -11,23 +11,23 @@ import {
 } from './rollout-row.ts';
 import { type UseRow, versionOfRow } from './use-row.ts';
 
-/** Of a wave so many uses may fail before the next one begins: one in ten, and one at least. */
+/** The next wave begins although this share of a wave's uses failed; one use may always fail. */
 const FAILED_SHARE = 0.1;
-/** A rollout in which nothing has moved for so long, although something should, is stuck. Milliseconds. */
+/** A rollout with unfinished uses is stuck after so long without a move. Milliseconds. */
 const STUCK_MS = 15 * 60_000;
-/** Where nothing was decided for so long, moves were paused: the time in which something should have moved begins anew. Milliseconds. */
+/** After so long without a decision, moves were paused, and the time until it is stuck starts again. Milliseconds. */
 const UNDECIDED_MS = 10 * 60_000;
 
-/** Whether the canaries were seen to serve with the version: `proven`, or what is wrong, in words; undefined: not known yet. */
+/** Result of probing the canaries: `proven`, or the ones that do not serve, in words; undefined: not known yet. */
 export type Proof = 'proven' | { readonly unwell: string } | undefined;
 
 /**
- * `moved`: on the version that it is to move to; `pending`: it will be moved; `failed`: the last try failed, and it is tried
- * again; `left`: the app does not move it, as the plan writes nothing.
+ * `moved`: on the target version; `pending`: to be moved; `failed`: the last try failed, and is retried; `left`: the plan
+ * writes nothing.
  */
 export type UseStatus = 'moved' | 'pending' | 'failed' | 'left';
 
-/** Status of a use by its row in the index. @param target version that it is to move to */
+/** Status of a use by its row in the index. */
 export function statusOfUse(row: UseRow, target: Pick<KeyVersion, 'id' | 'version'>): UseStatus {
   const isPinnedElsewhere = row.pinned !== undefined && row.pinned !== target.version;
   if (versionOfRow(row) === target.id && !isPinnedElsewhere) return 'moved';
@@ -50,7 +50,7 @@ export interface RolloutRules {
   readonly target: Pick<KeyVersion, 'id' | 'version'>;
   /** Accounts that go first; 0: none. */
   readonly canaries: number;
-  /** An operator has ordered this rollout to go on, whatever holds it. */
+  /** An operator has ordered this rollout to go on, although a stage failed. */
   readonly isOrderedOn: boolean;
   readonly now: Date;
 }
@@ -58,17 +58,17 @@ export interface RolloutRules {
 export interface RolloutDecision {
   readonly row: RolloutRow;
   readonly counts: Readonly<Counts>;
-  /** The canaries are moved, and are to be seen to serve before it goes on. */
+  /** The canaries are moved, and have to be probed before the next stage. */
   readonly needsProof: boolean;
-  /** What is to be recorded of it now; undefined: it goes its way. */
+  /** The event to record; undefined: none. */
   readonly news: RolloutNews | undefined;
-  /** The stage, or the target, is another one than before. */
+  /** The stage or the target has changed. */
   readonly isWider: boolean;
-  /** Subscriptions with uses that are pending, or are tried again, and may move. */
+  /** Subscriptions with unfinished uses that the stage admits. */
   readonly subscriptions: readonly string[];
 }
 
-/** What is to be done about the uses of a key. Only this widens a stage, and for one target it never narrows it. */
+/** Counts the uses of a key, and decides on the stage: it only widens a stage, until the target changes. */
 export class RolloutCount {
   readonly #rules: RolloutRules;
   readonly #accounts = new Map<string, CountedAccount>();
@@ -81,13 +81,13 @@ export class RolloutCount {
     this.#count(row, statusOfUse(row, this.#rules.target));
   }
 
-  /** What is not on the key any more. */
+  /** Adds a use that an order has moved off the key. */
   addMoved(use: MovedUse): void {
     this.#count(use, 'moved');
   }
 
   #count({ account, wave, mode }: MovedUse, status: UseStatus): void {
-    // By the wave of the row, as the gate asks it, though an account's scopes have the same as a rule.
+    // By account and wave, since the gate uses the wave of the row, and rows of one account may differ.
     const name = `${accountRow(account)} ${wave ?? ''}`;
     const known = this.#accounts.get(name) ?? {
       ...{ account, subscription: accountId(account).subscriptionId, wave },
@@ -97,13 +97,13 @@ export class RolloutCount {
     known.counts[status] += 1;
   }
 
-  /** @param before what was decided last; of another target it counts for nothing */
+  /** @param before the last decision; ignored if its target is another version */
   decide(before: RolloutRow | undefined, proof?: Proof): RolloutDecision {
     const { target, now } = this.#rules;
     const same = before?.target === target.id ? before : undefined;
     const isProven = proof === 'proven' || same?.proven === true;
     const unwell = isProven ? undefined : (proof?.unwell ?? same?.unwell);
-    // Canaries that are gone prove nothing.
+    // Canaries that have no use any more prove nothing.
     const left = same?.canaries.filter((canary) => this.#has(canary)) ?? [];
     const canaries = same && (left.length > 0 || same.stage !== 'canary') ? left : this.#chooseCanaries();
     const begun = same?.stage ?? 'canary';
@@ -120,7 +120,7 @@ export class RolloutCount {
       ...(unwell === undefined ? {} : { unwell }),
       ...(news ? { said: news } : {}),
     };
-    // A rollout that never had anything to move, or whose uses an order has moved to another key, is not told of.
+    // A rollout is not reported as finished if it had no use to move, or an order has moved them to another key.
     const hasFinished = same !== undefined && same.unfinished > 0 && this.#accounts.size > 0;
     const isNews = news !== same?.said && (news !== 'RotationFinished' || hasFinished);
     return {
@@ -129,7 +129,7 @@ export class RolloutCount {
     };
   }
 
-  /** A stuck rollout is decided on less often. */
+  /** A stuck rollout is decided on less often, which is no pause. */
   #wasPaused({ checkedOn, said }: RolloutRow): boolean {
     return said !== 'RotationStuck' && this.#rules.now.getTime() - Date.parse(checkedOn) > UNDECIDED_MS;
   }
@@ -139,8 +139,8 @@ export class RolloutCount {
   }
 
   /**
-   * Of those that are to be moved, as what an order moved earlier may be on an older version of the target key. By wave; pinned
-   * ones first, as those show at once that Azure took the version; then in a stable order.
+   * Chooses among accounts with unfinished uses: by wave, pinned before automatic, since a pinned use shows at once that Azure
+   * uses the version, then in a stable order.
    */
   #chooseCanaries(): readonly string[] {
     const wave = (account: CountedAccount) => waveNumber(account.wave) ?? Number.POSITIVE_INFINITY;
@@ -155,7 +155,7 @@ export class RolloutCount {
       .slice(0, this.#rules.canaries);
   }
 
-  /** Goes on from a stage as long as those before it are done. */
+  /** Widens the stage while each stage is done. */
   #advance(
     begun: RolloutStage,
     canaries: readonly string[],
@@ -163,7 +163,7 @@ export class RolloutCount {
     isUnwell: boolean,
   ): { readonly stage: RolloutStage; readonly needsProof: boolean; readonly heldBy?: RolloutNews } {
     if (this.#rules.isOrderedOn) return { stage: 'rest', needsProof: false };
-    // No use has shown yet what the version does: the first ones that come are canaries.
+    // The first uses that appear become canaries.
     if (this.#accounts.size === 0) return { stage: begun, needsProof: false };
     let stage = begun;
     for (;;) {
@@ -182,14 +182,14 @@ export class RolloutCount {
     }
   }
 
-  /** The next wave that any account has. */
+  /** The next wave with an account. */
   #nextStage(stage: RolloutStage): RolloutStage {
     const waves = [...this.#accounts.values()].map((account) => waveNumber(account.wave) ?? Number.POSITIVE_INFINITY);
     const next = Math.min(...waves.filter((wave) => wave > stageNumber(stage)));
     return Number.isFinite(next) ? `wave ${next}` : 'rest';
   }
 
-  /** Of all that the stage admits. */
+  /** Counts of all accounts that the stage admits. */
   #countsIn(stage: RolloutStage, canaries: readonly string[]): Counts {
     return sumOf([...this.#accounts.values()].filter((account) => isAdmitted({ stage, canaries }, withWave(account))));
   }

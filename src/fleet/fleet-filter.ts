@@ -4,7 +4,7 @@ import { parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
 import { causeLabel } from './fleet-summary.ts';
 import type { Health } from './health.ts';
 
-/** Which accounts; of several values of one field any holds, and every field that is given has to. */
+/** Selects accounts: any value of a field, and every given field. */
 export interface FleetFilter {
   /** Name of a key, or its identifier. */
   readonly key?: readonly string[];
@@ -16,14 +16,14 @@ export interface FleetFilter {
   readonly tag?: readonly string[];
 }
 
-/** And of these, how they stand. */
+/** Selects by health. */
 export interface HealthFilter {
   readonly health?: readonly string[];
-  /** Id, reason code or label of what is behind it. */
+  /** Id, reason code or label of the cause. */
   readonly cause?: readonly string[];
 }
 
-/** What a filter asks about. */
+/** What a filter is matched against. */
 export interface FilteredUse {
   readonly subscription: string;
   readonly resourceGroup: string;
@@ -64,46 +64,49 @@ export function parseFleetFilter(conditions: readonly string[]): FleetFilter {
   return filter;
 }
 
-/** Whether a use of a key is one of those that a filter means. */
 export function matchesFilter(row: FilteredUse, filter: FleetFilter): boolean {
   const { subscription, resourceGroup, key, tags } = row;
   const used = key === undefined ? undefined : parseKeyIdentifier(key);
   const any = (wanted: readonly string[] | undefined, holds: (value: string) => boolean): boolean =>
     wanted === undefined || wanted.length === 0 || wanted.some((value) => holds(value));
   return (
-    any(filter.subscription, (wanted) => same(subscription, wanted)) &&
-    any(filter.resourceGroup, (wanted) => same(resourceGroup, wanted)) &&
-    any(filter.vault, (wanted) => same(used?.vaultName, vaultName(wanted))) &&
-    any(filter.key, (wanted) => isKey(used, wanted)) &&
+    any(filter.subscription, (wanted) => isSameText(subscription, wanted)) &&
+    any(filter.resourceGroup, (wanted) => isSameText(resourceGroup, wanted)) &&
+    any(filter.vault, (wanted) => isSameText(used?.vaultName, vaultName(wanted))) &&
+    any(filter.key, (wanted) => matchesKey(used, wanted)) &&
     any(filter.tag, (wanted) => hasTag(tags, wanted))
   );
 }
 
 export function matchesHealth({ state, cause }: Health, filter: HealthFilter): boolean {
   const any = (wanted: readonly string[] | undefined, values: readonly string[]): boolean =>
-    wanted === undefined || wanted.length === 0 || wanted.some((one) => values.some((value) => same(value, one)));
+    wanted === undefined || wanted.length === 0 || wanted.some((one) => values.some((value) => isSameText(value, one)));
   return any(filter.health, [state]) && any(filter.cause, cause ? [cause.id, cause.reason, causeLabel(cause)] : []);
 }
 
-function isKey(used: ReturnType<typeof parseKeyIdentifier>, wanted: string): boolean {
+function matchesKey(used: ReturnType<typeof parseKeyIdentifier>, wanted: string): boolean {
   if (used === undefined) return false;
   const identifier = parseKeyIdentifier(wanted);
-  if (identifier) return same(used.vaultUri, identifier.vaultUri) && same(used.keyName, identifier.keyName);
+  if (identifier) return isSameText(used.vaultUri, identifier.vaultUri) && isSameText(used.keyName, identifier.keyName);
   const [vault, name] = wanted.split('/');
-  return name === undefined ? same(used.keyName, wanted) : same(used.vaultName, vault) && same(used.keyName, name);
+  return name === undefined
+    ? isSameText(used.keyName, wanted)
+    : isSameText(used.vaultName, vault) && isSameText(used.keyName, name);
 }
 
 function hasTag(tags: Readonly<Record<string, string>>, wanted: string): boolean {
   const at = wanted.indexOf('=');
   const name = at < 0 ? wanted : wanted.slice(0, at);
-  // Names of tags are the same in upper and lower case, their values are not (Azure Resource Manager, "Tags").
-  return Object.entries(tags).some(([key, value]) => same(key, name) && (at < 0 || value === wanted.slice(at + 1)));
+  // Tag names are case-insensitive, tag values are not (Azure Resource Manager, "Tags").
+  return Object.entries(tags).some(
+    ([key, value]) => isSameText(key, name) && (at < 0 || value === wanted.slice(at + 1)),
+  );
 }
 
 function vaultName(text: string): string {
   return parseVault(text)?.vaultName ?? lastName(text);
 }
 
-function same(one: string | undefined, other: string | undefined): boolean {
+function isSameText(one: string | undefined, other: string | undefined): boolean {
   return one !== undefined && one.toLowerCase() === other?.toLowerCase();
 }

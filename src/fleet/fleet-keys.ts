@@ -27,11 +27,6 @@ export function accountRow(account: string, scope?: string): string {
   return scope === undefined ? row : `${row}|${encoded(scope)}`;
 }
 
-/** How the rows of an account's encryption scopes begin, and no other's. */
-export function scopeRows(account: string): string {
-  return accountRow(account, '');
-}
-
 /**
  * Tells whether the app moves a use. One in a subscription that `CMK_SUBSCRIPTIONS` does not name any more, or that is
  * switched off, stays known, as a version that it needs must not be retired; but nothing waits for it.

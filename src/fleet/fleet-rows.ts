@@ -4,35 +4,33 @@ import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.
 import { REASONS, type Reason } from '../reasons.ts';
 import { parseJson } from '../text.ts';
 import { formatTags, parseTags } from './account-tags.ts';
-import type { FleetAccount, FleetChange, FleetUse, KnownScopes, UseRef } from './fleet-index.ts';
+import type { FleetAccount, FleetChange, FleetUse, UseRef } from './fleet-index.ts';
 import { accountId, accountRow, keyPartition, subscriptionPartition } from './fleet-keys.ts';
 
-/** A row of the table: its two keys, and text in every property. */
+/** A row of the table: its two keys, and string properties. */
 export interface Row {
   readonly partitionKey: string;
   readonly rowKey: string;
   readonly [property: string]: unknown;
 }
 
-/** The table that the index is in. Errors are the SDK's; a table that is not there has no rows, and is made by a write. */
+/** The table of the index. Errors are the SDK's; a missing table is empty, and a write creates it. */
 export interface FleetTable {
-  /** Those of a partition, in order of their row keys, page by page; or those alone whose row keys begin so. */
+  /** Rows of a partition by row key, page by page. @param beginning prefix of the row keys */
   rows(partition: string, beginning?: string): AsyncIterable<Row>;
   row(partition: string, row: string): Promise<Row | undefined>;
-  /** The first rows, in order, with a partition key between the two, both left out: in one request, with `key` alone. */
+  /** The first rows whose partition key is between the two, exclusive: one request, only the property `key`. */
   firstRows(after: string, before: string): Promise<readonly Row[]>;
   write(changes: readonly RowChange[]): Promise<void>;
 }
 
 export const LISTINGS = 'listings';
 
-/** Where a change goes, and what is put there; without properties the row is dropped. */
+/** A merge of properties into a row; without properties the row is deleted. */
 export interface RowChange {
   readonly partitionKey: string;
   readonly rowKey: string;
   readonly properties?: Readonly<Record<string, string>>;
-  /** A row that is not there is not made. */
-  readonly onlyThere?: boolean;
 }
 
 export function toRowChange(change: FleetChange): RowChange {
@@ -42,12 +40,6 @@ export function toRowChange(change: FleetChange): RowChange {
   switch (change.put) {
     case 'use':
       return { ...useKeys(change.use), properties: useProperties(change.use) };
-    case 'outcome':
-      return { ...useKeys(change.of), properties: outcomeProperties(change.outcome), onlyThere: true };
-    case 'hint':
-      return { ...useKeys(change.of), properties: { scopes: change.scopes }, onlyThere: true };
-    case 'scopes':
-      return { ...accountKeys(change.account.account), properties: scopesProperties(change.account), onlyThere: true };
     case 'account':
       return { ...accountKeys(change.account.account), properties: accountProperties(change.account) };
   }
@@ -61,7 +53,7 @@ export function useKeys({ key, account, scope }: UseRef): { partitionKey: string
   return { partitionKey: keyPartition(key), rowKey: accountRow(account, scope) };
 }
 
-/** What is absent is written as empty, since a merge keeps what it is not given. */
+/** Absent fields are written as empty strings, since a merge keeps properties that it does not name. */
 export function useProperties(use: FleetUse): Record<string, string> {
   const { key, account, scope = '', location, mode, pinned = '', current = '', identity = '', wave = '' } = use;
   const { scopes, readOn, outcome } = use;
@@ -81,7 +73,7 @@ function outcomeProperties({
   return { outcome: result, outcomeReason: reason, outcomeDetail: detail, outcomeAt: at };
 }
 
-/** A property holds 32,768 characters, of which an account with hundreds of scopes needs more. */
+/** A property holds 32,768 characters; an account with hundreds of scopes needs more. */
 const CHUNK = 30_000;
 const MOST_CHUNKS = 12;
 
@@ -91,9 +83,14 @@ function accountProperties(known: FleetAccount): Record<string, string> {
   return { account, location, key, own, writtenOn, ...(tags ? { tags: formatTags(tags) } : {}), ...asked };
 }
 
-function scopesProperties({ scopes, scopesReadOn, scoped, scopeUses }: KnownScopes): Record<string, string> {
+function scopesProperties({
+  scopes,
+  scopesReadOn,
+  scoped,
+  scopeUses,
+}: FleetAccount & Required<Pick<FleetAccount, 'scopes' | 'scopesReadOn'>>): Record<string, string> {
   const uses = scopeUses.length === 0 ? '' : JSON.stringify(scopeUses.map(({ scope, key }) => [scope, key]));
-  // More than there is room for: as if it had to be written anew each time.
+  // Scope uses that do not fit are not stored.
   const fits = uses.length <= CHUNK * MOST_CHUNKS;
   const chunks = fits ? Math.max(1, Math.ceil(uses.length / CHUNK)) : 1;
   const parts = Array.from({ length: chunks }, (_, n) => [
@@ -118,7 +115,6 @@ const USE = z.object({
   scope: text,
   location: z.string().max(60),
   mode: z.enum(['pinned', 'automatic']),
-  // As long as a message takes them: one that cannot be read is poison, and its account not looked at.
   pinned: z.string().max(64),
   current: z.string().max(64),
   identity: text,
@@ -143,7 +139,7 @@ const ACCOUNT = z.object({
 });
 const SCOPED = z.object({ scoped: text, scopesReadOn: iso, chunks: z.coerce.number().int().min(1).max(MOST_CHUNKS) });
 const SCOPE_USES = z.array(z.tuple([z.string(), z.string()]));
-/** Undefined for a row that is none of ours, or stands where it does not belong. */
+/** Undefined for a row that cannot be parsed, or whose keys do not fit its properties. */
 export function toUse(row: Row): FleetUse | undefined {
   const read = USE.safeParse(row).data;
   if (!read) return undefined;
@@ -185,7 +181,7 @@ export function toFleetAccount(row: Row): FleetAccount | undefined {
   if (!scopes) return known;
   const scoped = SCOPED.safeParse(row).data;
   const scopeUses = scoped && toScopeUses(row, scoped.chunks);
-  // As never asked: they are asked again.
+  // Without them the scopes count as never listed, and are listed again.
   if (!scoped || !scopeUses) return known;
   return { ...known, scopes, scopeUses, scoped: scoped.scoped, scopesReadOn: scoped.scopesReadOn };
 }
@@ -198,7 +194,7 @@ function toScopeUses(row: Row, chunks: number): FleetAccount['scopeUses'] | unde
   return uses?.flatMap(([scope, key]) => (parseKeyIdentifier(key) ? { scope, key } : []));
 }
 
-/** Undefined for a row that does not say when. */
+/** Undefined for a row without a time. */
 export function toListing(row: Row): [subscriptionId: string, on: Date] | undefined {
   const on = iso.safeParse(row.listedOn).data;
   return on === undefined ? undefined : [row.rowKey, new Date(on)];

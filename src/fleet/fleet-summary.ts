@@ -2,7 +2,7 @@ import { parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
 import type { Health, HealthCause } from './health.ts';
 import { HEALTH_STATES, type HealthState } from './health-states.ts';
 
-/** As people read them, in the order in which a summary has them. */
+/** Words of each state, in the order of a summary. */
 const WORDS: readonly (readonly [HealthState, string])[] = [
   ['Serving', 'serving'],
   ['Revoked', 'revoked'],
@@ -21,7 +21,7 @@ export interface SummaryCause extends HealthCause {
   readonly accounts: number;
   /** `id-storage on kv-files`. */
   readonly label: string;
-  /** The earliest of them, as far as that is known (ISO 8601). */
+  /** The earliest known start (ISO 8601). */
   readonly since?: string;
 }
 
@@ -36,7 +36,7 @@ export interface FleetSummary {
   readonly text: string;
 }
 
-/** @param all one for each account, or for each `accounts` of them that stand alike */
+/** @param all one entry for each account, or for `accounts` of the same health */
 export function summarizeFleet(all: Iterable<Health & { readonly accounts?: number }>): FleetSummary {
   const states = Object.fromEntries(HEALTH_STATES.map((state) => [state, 0])) as Record<HealthState, number>;
   const causes = new Map<string, SummaryCause>();
@@ -80,12 +80,12 @@ function formatCount(number: number): string {
   return number.toLocaleString('en');
 }
 
-/** What a cause is about, in a few words; empty where it is about nothing in particular. */
+/** The resources of a cause, in a few words; empty where it has none. */
 export function causeLabel({ about }: Pick<HealthCause, 'about'>): string {
   return about.map(shortResource).join(' on ');
 }
 
-/** A resource or key as people tell it from others: `kv-files/files-key`, `stfiles01/scope1`, `id-storage`. */
+/** Short name of a resource or key: `kv-files/files-key`, `stfiles01/scope1`, `id-storage`. */
 export function shortResource(id: string): string {
   const key = parseKeyIdentifier(id);
   if (key) return `${key.vaultName}/${key.keyName}${key.version ? `/${key.version.slice(0, 8)}` : ''}`;

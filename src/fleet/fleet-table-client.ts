@@ -12,10 +12,10 @@ export const FLEET_TABLE = 'cmkfleet';
 /** The most that a page, and a transaction, take ("Query timeout and pagination", "Performing entity group transactions"). */
 const PAGE = 1_000;
 const BATCH = 100;
-/** Transactions that are under way at the same time. */
+/** Concurrent transactions. */
 const CONCURRENCY = 8;
 
-/** Rows in Azure Table Storage. The client is made when it is first needed: a connection string may lead to no table. */
+/** Rows in Azure Table Storage. The client is created on first use, since a connection string may lack a table endpoint. */
 export function createFleetTable(
   settings: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
@@ -73,13 +73,13 @@ async function writeRows(table: TableClient, changes: readonly RowChange[]): Pro
     await writing();
   } catch (error) {
     if (!isTableMissing(error)) throw error;
-    // Another instance may have made it meanwhile; the SDK takes that for success.
+    // The SDK ignores that another instance has created it meanwhile.
     await table.createTable();
     await writing();
   }
 }
 
-/** What shares a partition, a hundred at a time; two changes of one row are one, where the later counts. */
+/** Batches of one partition each; changes of the same row are merged, the later wins. */
 function batches(changes: readonly RowChange[]): RowChange[][] {
   const partitions = new Map<string, Map<string, RowChange>>();
   for (const change of changes) {
@@ -87,8 +87,7 @@ function batches(changes: readonly RowChange[]): RowChange[][] {
     partitions.set(change.partitionKey, rows);
     const before = rows.get(change.rowKey);
     const properties = change.properties && { ...before?.properties, ...change.properties };
-    const onlyThere = change.onlyThere === true && !(before?.properties && !before.onlyThere);
-    rows.set(change.rowKey, { ...change, ...(properties ? { properties } : {}), onlyThere });
+    rows.set(change.rowKey, { ...change, ...(properties ? { properties } : {}) });
   }
   return [...partitions.values()].flatMap((rows) => {
     const all = [...rows.values()];
@@ -104,25 +103,23 @@ async function writeBatch(table: TableClient, batch: readonly RowChange[]): Prom
   } catch (error) {
     const { kind, status } = describeFailure(error);
     if (isTableMissing(error) || (kind !== 'notFound' && kind !== 'refused' && status !== 409)) throw error;
-    // One that is not there, or is too large together with the others, refuses them all.
+    // Azure rejects the whole transaction if a row is missing or the batch is too large.
     for (const change of batch) await writeOne(table, change);
   }
 }
 
 async function writeOne(table: TableClient, change: RowChange): Promise<void> {
-  const { partitionKey, rowKey, properties, onlyThere } = change;
+  const { partitionKey, rowKey, properties } = change;
   try {
     if (!properties) await table.deleteEntity(partitionKey, rowKey);
-    else if (onlyThere) await table.updateEntity({ partitionKey, rowKey, ...properties }, 'Merge', { etag: '*' });
     else await table.upsertEntity({ partitionKey, rowKey, ...properties }, 'Merge');
   } catch (error) {
     const missing = describeFailure(error).kind === 'notFound';
-    if (!missing || isTableMissing(error) || (properties && !onlyThere)) throw error;
+    if (!missing || isTableMissing(error) || properties) throw error;
   }
 }
 
-function toAction({ partitionKey, rowKey, properties, onlyThere }: RowChange): TransactionAction {
+function toAction({ partitionKey, rowKey, properties }: RowChange): TransactionAction {
   if (!properties) return ['delete', { partitionKey, rowKey }];
-  const entity = { partitionKey, rowKey, ...properties };
-  return onlyThere ? ['update', entity, 'Merge'] : ['upsert', entity, 'Merge'];
+  return ['upsert', { partitionKey, rowKey, ...properties }, 'Merge'];
 }

@@ -1,8 +1,8 @@
-/** How an account stands, worst first. */
+/** Health of an account, worst first. */
 export const HEALTH_STATES = ['Revoked', 'Blocked', 'NoAccess', 'NotManaged', 'Stale', 'Unknown', 'Serving'] as const;
 export type HealthState = (typeof HEALTH_STATES)[number];
 
-/** What each means, for the API's document and the page. */
+/** Descriptions for the OpenAPI document and the page. */
 export const HEALTH_MEANINGS: Readonly<Record<HealthState, string>> = {
   Revoked: 'An open revocation keeps its data from being read.',
   Blocked: 'Its key is disabled or gone, or its file or blob service refuses.',

@@ -2,9 +2,9 @@ import { compareText } from '../text.ts';
 import { DAY_MS } from '../time/spans.ts';
 import { HEALTH_STATES, type HealthState } from './health-states.ts';
 
-/** What is behind it: what one act would mend, with others that have the same. */
+/** What causes an account's state; one fix repairs all accounts with the same cause. */
 export interface HealthCause {
-  /** That of the drift report, where it has it. */
+  /** Id of the cause in the drift report, where it is there. */
   readonly id: string;
   /** Reason code. */
   readonly reason: string;
@@ -15,22 +15,22 @@ export interface HealthCause {
 export interface Health {
   readonly state: HealthState;
   readonly cause?: HealthCause;
-  /** Since when, as far as that is known (ISO 8601). */
+  /** ISO 8601; absent: not known. */
   readonly since?: string;
 }
 
-/** What a check found of the account, its scopes, its keys, their vaults, or its subscription. */
+/** A finding about the account, its scopes, its keys, their vaults, or its subscription. */
 export interface HealthFinding {
   readonly reason: string;
   readonly severity: 'error' | 'warning' | 'advice';
   readonly cause: HealthCause;
-  /** ISO 8601; absent: only this look knows of it. */
+  /** ISO 8601; absent: not known. */
   readonly since?: string | undefined;
-  /** Somebody has said that it is meant to be so. */
+  /** Set where an operator exempted it. */
   readonly exemption?: object | undefined;
 }
 
-/** What the file service of the account showed when it was last asked; times in ISO 8601. */
+/** Result of the last probe of the account's file service; times in ISO 8601. */
 export interface HealthProbe {
   readonly state: 'blocked' | 'open' | 'unknown';
   readonly since: string;
@@ -41,16 +41,16 @@ export interface HealthEvidence {
   /** Whether it, or an encryption scope of it, uses a key of a vault that the app manages, or of another. */
   readonly encryptedBy: 'managedVault' | 'otherVault' | 'microsoft';
   readonly findings: readonly HealthFinding[];
-  /** Start of the last check that looked at it; undefined: none has. */
+  /** Start of the last check that covered it; undefined: none has. */
   readonly checkedOn: Date | undefined;
   readonly probe: HealthProbe | undefined;
 }
 
-/** A check, and what a file service showed, tell nothing any more after so long. Milliseconds. */
+/** A check, and a probe, are ignored once they are older. Milliseconds. */
 const CHECK_MS = 2 * DAY_MS;
 const PROBE_MS = DAY_MS;
 
-/** What a finding means for data, by its reason or that of its cause; of several, the first of these counts. */
+/** State by the reason of a finding, or of its cause; of several findings, the first in this table counts. */
 const MEANINGS: readonly (readonly [reason: string, state: HealthState])[] = [
   ['RevocationOpen', 'Revoked'],
   ['VaultNotFound', 'Blocked'],
@@ -76,28 +76,29 @@ const MEANINGS: readonly (readonly [reason: string, state: HealthState])[] = [
 const UNSEEN = { state: 'Unknown', rank: MEANINGS.length } as const;
 const MEANING = new Map(MEANINGS.map(([reason, state], rank) => [reason, { state, rank }]));
 
-/** How an account stands, by what is known of it. */
+/** Evaluates the health of an account. */
 export function healthOf(evidence: HealthEvidence, now: Date): Health {
   const worst = evidence.findings
     .flatMap((finding) => meaningOf(finding) ?? [])
     .sort((a, b) => a.rank - b.rank || compareText(a.oldest, b.oldest))
     .find(({ state }) => evidence.encryptedBy !== 'microsoft' || state === 'NotManaged');
-  if (evidence.encryptedBy !== 'managedVault') return found('NotManaged', worst?.state === 'NotManaged' ? worst : {});
+  if (evidence.encryptedBy !== 'managedVault')
+    return healthBy('NotManaged', worst?.state === 'NotManaged' ? worst : {});
   const { probe } = evidence;
   const shown = probe && age(probe.checkedOn, now) <= PROBE_MS ? probe : undefined;
-  // Why it is blocked is known better from what was found, if anything was.
+  // A finding names the cause of a block more precisely than the probe does.
   const isTold = worst && HEALTH_STATES.indexOf(worst.state) <= HEALTH_STATES.indexOf('NoAccess');
   if (!isTold && shown?.state === 'blocked') {
-    return { state: 'Blocked', cause: without('FileServiceRefuses'), since: shown.since };
+    return { state: 'Blocked', cause: causeWithoutResources('FileServiceRefuses'), since: shown.since };
   }
-  if (worst && !(worst.state === 'Unknown' && shown?.state === 'open')) return found(worst.state, worst);
+  if (worst && !(worst.state === 'Unknown' && shown?.state === 'open')) return healthBy(worst.state, worst);
   if (shown?.state === 'open') return { state: 'Serving', since: shown.since };
   const { checkedOn } = evidence;
   if (checkedOn && now.getTime() - checkedOn.getTime() <= CHECK_MS) return { state: 'Serving' };
-  return { state: 'Unknown', cause: without('NotChecked') };
+  return { state: 'Unknown', cause: causeWithoutResources('NotChecked') };
 }
 
-/** What a finding means for the accounts that it is about; undefined: nothing for whether they serve. */
+/** State of the accounts that a finding is about; undefined: it does not affect whether they serve. */
 export function findingState(finding: HealthFinding): HealthState | undefined {
   return meaningOf(finding)?.state;
 }
@@ -107,29 +108,29 @@ interface Meaning {
   readonly rank: number;
   readonly cause: HealthCause;
   readonly since: string | undefined;
-  /** The same, with what is not known behind all that is. */
+  /** `since` for sorting: an unknown time comes last. */
   readonly oldest: string;
 }
 
-/** Undefined: it says nothing about whether data can be read, or on which version it is. */
+/** Undefined: the finding affects neither whether data can be read nor its version. */
 function meaningOf({ reason, severity, cause, since, exemption }: HealthFinding): Meaning | undefined {
   const code = MEANING.has(cause.reason) ? cause.reason : reason;
-  // Whether a perimeter lets the account in is not seen in the vault: whoever has seen it exempts that.
+  // The vault does not show whether a perimeter admits the account: an operator who knows exempts the finding.
   const isUnseen = code === 'VaultUnreachable' && severity !== 'error';
   const meaning = isUnseen ? UNSEEN : MEANING.get(code);
   if (!meaning || (isUnseen && exemption)) return undefined;
-  // What could not be read beside matters to no data.
+  // An advice about an unreadable setting does not affect data.
   if (meaning.state === 'Unknown' && severity === 'advice') return undefined;
   const { id, about } = cause;
   return { ...meaning, cause: { id, reason: code, about }, since, oldest: since ?? '~' };
 }
 
-function found(state: HealthState, { cause, since }: Partial<Pick<Meaning, 'cause' | 'since'>>): Health {
+function healthBy(state: HealthState, { cause, since }: Partial<Pick<Meaning, 'cause' | 'since'>>): Health {
   return { state, ...(cause ? { cause } : {}), ...(since ? { since } : {}) };
 }
 
-/** One that has nothing to be mended by one act. */
-function without(reason: string): HealthCause {
+/** A cause without resources. */
+function causeWithoutResources(reason: string): HealthCause {
   return { id: reason, reason, about: [] };
 }
 

@@ -8,18 +8,19 @@ import { observe, type ReadUse } from './observe.ts';
 import { useOfAccount, useOfScope } from './read-use.ts';
 import type { UseRow } from './use-row.ts';
 
-/** Whether the app moves the uses of a key: their rows are written with what became of each, and not here. */
+/** Whether the app moves the uses of a key: the pass writes the rows of these, with their results. */
 export type IsManaged = (key: string) => boolean;
 
-/** How a use that is read for the first time is kept; undefined: it uses no key of Key Vault, or one of an impossible name. */
+/** The row of a use that the index lacks; undefined: it uses no key of Key Vault, or the key's name is invalid. */
 export function rowOfRead(read: ReadUse): UseRow | undefined {
   const seen = observe(undefined, read, []);
   return seen.outdated || !seen.row || !parseKeyIdentifier(seen.row.key) ? undefined : seen.row;
 }
 
 /**
- * What an account, as a list or a GET shows it, changes of its own row and of a use that the app does not move. Nothing is
- * written within a day where nothing has changed.
+ * Compares an account, as a list or a GET shows it, with its row. An unchanged account is written once a day.
+ *
+ * @returns changes of the account's row, and of its own use if the app does not move it
  */
 export function changesOfAccount(
   account: Account,
@@ -41,14 +42,14 @@ export function changesOfAccount(
       account: {
         ...{ account: id, location, tags, own, writtenOn: startedOn.toISOString() },
         ...(use ? { key: use.key } : {}),
-        // Those that are stored stay as they are.
+        // A merge keeps the stored scopes, since `scopes` is absent.
         ...{ scopeUses: [], scoped: '' },
       },
     },
   ];
 }
 
-/** What the encryption scopes of an account change; likewise. @param startedOn when the list of them began */
+/** The same for the encryption scopes of an account. @param startedOn when the list of them began */
 export function changesOfScopes(
   known: FleetAccount,
   scopes: readonly Scope[],
@@ -77,7 +78,7 @@ export function changesOfScopes(
   ];
 }
 
-/** What an account that is gone changes, but for the uses that the app moves. */
+/** Drops the rows of a deleted account, except the uses that the app moves. */
 export function changesOfGoneAccount(known: FleetAccount, isManaged: IsManaged): FleetChange[] {
   const uses: UseRef[] = [...(known.key ? [{ key: known.key }] : []), ...known.scopeUses].map((use) => ({
     account: known.account,
@@ -89,7 +90,7 @@ export function changesOfGoneAccount(known: FleetAccount, isManaged: IsManaged):
   ];
 }
 
-/** Whether the scopes of an account are to be listed: each once a day. */
+/** The scopes of an account are listed once a day. */
 export function isScopesDue({ scopesReadOn }: Pick<FleetAccount, 'scopesReadOn'>, now: Date): boolean {
   return !hasBeenSince(scopesReadOn, now.getTime() - DAY_MS, now);
 }

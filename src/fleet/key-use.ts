@@ -3,13 +3,12 @@ import type { AccountEncryption, Scope } from './account.ts';
 import type { FleetUse } from './fleet-index.ts';
 
 /**
- * How an account or an encryption scope uses a key. `pinned` names the version it is held at; without it, Storage looks
- * for a new version by itself once a day ("Customer-managed keys for Azure Storage encryption").
+ * How an account or an encryption scope uses a key. Without `pinned`, Storage checks for a new version once a day ("Customer-managed keys for Azure Storage encryption").
  */
 export interface KeyUse {
   readonly vaultUri: string;
   readonly keyName: string;
-  /** 32 characters, lower case; undefined when automatic. */
+  /** The version it is pinned to: 32 characters, lower case; undefined when automatic. */
   readonly pinned: string | undefined;
   /** The version that data is wrapped with, as Storage reports it; undefined if it does not. */
   readonly current: string | undefined;
@@ -37,13 +36,13 @@ export function scopeKeyUse(scope: Pick<Scope, 'keyUri' | 'currentKeyId'>): KeyU
   return { vaultUri, keyName, pinned: version, current: versionOf(scope.currentKeyId) ?? version };
 }
 
-/** As Azure would show what the index has. */
+/** The use that a row of the index describes. */
 export function keyUseOf({ key, pinned, current, mode }: FleetUse): KeyUse {
   const { vaultUri = '', keyName = '' } = parseKeyIdentifier(key) ?? {};
   return { vaultUri, keyName, pinned: mode === 'pinned' ? pinned : undefined, current };
 }
 
-/** Whether it is that key; vault URI in the form that `parseVault` gives, key names compare without letter case. */
+/** Whether a use is of that key. Vault URIs are as `parseVault` returns them; key names compare without letter case. */
 export function usesKey(use: KeyUse | undefined, key: { vault: { uri: string }; name: string }): use is KeyUse {
   return use !== undefined && use.vaultUri === key.vault.uri && use.keyName.toLowerCase() === key.name.toLowerCase();
 }
@@ -52,7 +51,7 @@ function versionOf(identifier: string | undefined): string | undefined {
   return identifier ? parseKeyIdentifier(identifier)?.version : undefined;
 }
 
-/** Identifier of the version that data is wrapped with; where Azure does not tell, of the one that is pinned. */
+/** Identifier of the version that data is wrapped with; where Azure does not show it, of the pinned version. */
 export function usedVersionId(use: KeyUse): string | undefined {
   const version = use.current ?? use.pinned;
   return version === undefined ? undefined : formatKeyIdentifier(use, version);

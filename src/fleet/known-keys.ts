@@ -2,9 +2,9 @@ import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.
 import { keyPartition } from './fleet-keys.ts';
 import type { FleetTable } from './fleet-rows.ts';
 
-/** The keys that the fleet index has uses of. Errors are the SDK's. */
+/** Keys with uses in the fleet index. Errors are the SDK's. */
 export interface KnownKeys {
-  /** Identifiers of the keys of a vault, in order of their names, at most so many. */
+  /** Identifiers of the keys of a vault, by name. @param most of them */
   ofVault(vaultUri: string, most: number): Promise<string[]>;
 }
 
@@ -12,7 +12,7 @@ export function createKnownKeys(table: FleetTable): KnownKeys {
   return {
     async ofVault(vaultUri, most) {
       const first = keyPartition(`${vaultUri}/keys/-`).slice(0, -1);
-      // No name of a key has a character behind `~`.
+      // Key names have no character after `~`.
       const behind = `${first}~`;
       const keys = new Map<string, string>();
       for (let after = first; keys.size < most; ) {

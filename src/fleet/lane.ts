@@ -4,17 +4,17 @@ import { accountRow } from './fleet-keys.ts';
 import type { UseRow } from './use-row.ts';
 import type { WorkItem } from './work-items.ts';
 
-/** Calls of one region in flight: a PATCH took up to 36 s, and Azure takes ten a second. */
+/** Tasks of one region in flight: Azure admits ten PATCH calls a second, and one took up to 36 s. */
 const MOST_IN_FLIGHT = 384;
 
-/** An item that a pass works on, and what is left of it. */
+/** A work item in a pass, and when it is due again. */
 export interface Wanted {
   readonly item: WorkItem;
-  /** When the item was read: lists of versions that began before do not show what it is about. */
+  /** When the item was read: version lists that began before may lack what it is about. */
   readonly readOn: Date;
-  /** What is begun for it and has not ended. */
+  /** Tasks that were started for it and have not ended. */
   open: number;
-  /** The earliest time at which something that is left can be done; undefined: nothing is left. */
+  /** The earliest time at which the rest can be done; undefined: the item is done. */
   next: Date | undefined;
   reason: Reason | undefined;
 }
@@ -25,20 +25,20 @@ export interface Task {
   readonly key: ManagedKey;
   /** Lower comes first: first tries, retries, re-keys. */
   readonly rank: number;
-  /** It is read although it may not be moved: Azure was seen to show something else than the index. */
+  /** The use is read although it may not be moved, since a list showed another state than the index has. */
   readonly looks: boolean;
   /** The items that want it. */
   readonly wanted: Wanted[];
 }
 
 /**
- * The uses of one region. A region that hangs holds up no other, a key with many uses no other key, and a task that waits for
- * a permit no task of a lower rank that comes later.
+ * A queue of the uses of one region. A hanging region delays no other region, a key with many uses no other key, and a task
+ * that waits for a permit no task of a lower rank that is added later.
  */
 export class Lane {
   /** @param permitted to be called once the task has its permit, or needs none: the next one is chosen then */
   readonly #work: (task: Task, permitted: () => void) => Promise<void>;
-  /** By rank and key; uses that are not begun, by row. */
+  /** Tasks that are not started, by rank and key, then by row. */
   readonly #queues = new Map<string, Map<string, Task>>();
   readonly #busy = new Set<string>();
   #isChoosing = false;
@@ -51,7 +51,7 @@ export class Lane {
     return this.#queues.size === 0 && this.#busy.size === 0;
   }
 
-  /** A use that waits already is not done twice. */
+  /** A task for a use that is queued already is merged with it. */
   add(task: Task): void {
     const name = `${task.rank} ${task.looks} ${task.key.id}`;
     const queue = this.#queues.get(name) ?? new Map<string, Task>();
@@ -84,14 +84,14 @@ export class Lane {
     });
   }
 
-  /** The lowest rank, the keys in turn, and one task of an account at a time. */
+  /** The lowest rank, round robin over its keys, one task of an account at a time. */
   #choose(): Task | undefined {
     const byRank = [...this.#queues].sort(([a], [b]) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
     for (const [name, queue] of byRank) {
       for (const [row, task] of queue) {
         if (this.#busy.has(accountRow(task.row.account))) continue;
         queue.delete(row);
-        // Behind the other keys of its rank.
+        // Re-inserted behind the other keys of its rank.
         this.#queues.delete(name);
         if (queue.size > 0) this.#queues.set(name, queue);
         return task;

@@ -15,13 +15,13 @@ import type { UseRow } from './use-row.ts';
 import type { WorkerPorts } from './worker-ports.ts';
 
 const CONCURRENCY = 8;
-/** Calls that are not about one region. */
+/** Limiter region of calls that belong to no region. */
 const NO_REGION = '';
 
-/** What a listing asks of its pass. */
+/** What a listing needs of its pass. */
 export interface ListingPass {
   /**
-   * Runs a call within the budgets; undefined: they admit it too late, or Azure answered 429, and the item is postponed.
+   * Runs a call within the budgets; undefined: it was throttled, and the item is postponed.
    *
    * @param reason why the item is postponed then
    */
@@ -34,19 +34,19 @@ export interface ListingPass {
   ): Promise<{ readonly answer: T } | undefined>;
   /** Compares what Azure shows of a use with its row, if it has one, and puts a new one into the index. */
   compare(row: UseRow | undefined, read: ReadUse, wanted: Wanted): Promise<void>;
-  /** Puts what the account alone tells of its encryption scope into the scope's row. */
+  /** Updates a scope's row with the location, identity and wave of its account. */
   putAbout(row: UseRow, about: ReadUse['about'], wanted: Wanted): void;
-  /** Has a use read, and its row written by what is read. */
+  /** Queues a read of the use, which then writes its row. */
   read(row: UseRow, wanted: Wanted): void;
   /** The account does not exist any more. @param rows those that the index has of it */
   gone(account: string, rows: readonly UseRow[], wanted: Wanted): void;
-  /** Writes that once the rows above are written. */
+  /** Writes the changes after the rows that the calls above write. */
   write(changes: readonly FleetChange[]): void;
-  /** Scopes of accounts are to be listed. @param isFirst some never were */
+  /** Requests a list of scopes. @param isFirst the account's scopes were never listed */
   wantScopes(isFirst: boolean): void;
-  /** The whole subscription was listed, beginning then. */
+  /** The whole subscription was listed. @param startedOn when the list began */
   listed(startedOn: Date): void;
-  /** Postpones the item by what went wrong. */
+  /** Postpones the item, by the error. */
   failed(wanted: Wanted, error: unknown): void;
 }
 
@@ -86,8 +86,8 @@ class KnownRows {
 }
 
 /**
- * Compares the accounts of a subscription and their encryption scopes with the index, and writes what is new or gone. A row
- * that there is, is the only trace of a move that is not recorded: what it says of its version is changed by a read alone.
+ * Compares the accounts of a subscription and their encryption scopes with the index, and writes what is new or deleted. Only
+ * a read changes the version of an existing row, since the row may be the only trace of a move that is not recorded.
  */
 export class Listing {
   readonly #subscription: string;
@@ -106,7 +106,7 @@ export class Listing {
     const records = new Map<string, FleetAccount>();
     for await (const record of fleet.accounts(this.#subscription)) records.set(accountRow(record.account), record);
     const known = this.#knownRows();
-    await this.#load(known, [...verified, ...[...records.values()].flatMap(keysOf)]);
+    await this.#loadRows(known, [...verified, ...[...records.values()].flatMap(keysOf)]);
     const seen = new Set<string>();
     let startedOn = now();
     const isListed = await this.#pass.call(NO_REGION, { lists: 1 }, wanted, async () => {
@@ -114,7 +114,7 @@ export class Listing {
       for await (const account of accounts.list(this.#subscription)) {
         const row = accountRow(account.id);
         seen.add(row);
-        await this.#show(account, startedOn, records.get(row), known, wanted);
+        await this.#compareAccount(account, startedOn, records.get(row), known, wanted);
       }
     });
     if (!isListed) return;
@@ -127,8 +127,8 @@ export class Listing {
       async (name) => {
         const record = records.get(name);
         const account = record?.account ?? known.accounts.get(name)?.[0]?.account;
-        // Lists lag behind.
-        if (account) await this.#read(account, record, known, wanted);
+        // A list may lag behind: only a GET shows that the account is deleted.
+        if (account) await this.#readAccount(account, record, known, wanted);
       },
       { concurrency: CONCURRENCY },
     );
@@ -139,24 +139,24 @@ export class Listing {
   async account(account: string, wanted: Wanted): Promise<void> {
     const record = await this.#ports.fleet.account(account);
     const known = new KnownRows((key) => this.#ports.rows.ofAccount(key, account));
-    await this.#load(known, record ? keysOf(record) : []);
-    await this.#read(account, record, known, wanted);
+    await this.#loadRows(known, record ? keysOf(record) : []);
+    await this.#readAccount(account, record, known, wanted);
   }
 
-  /** Lists the encryption scopes of the accounts whose time has come, as the budgets admit. */
+  /** Lists the encryption scopes of the accounts that are due, within the budgets. */
   async scopes(wanted: Wanted): Promise<void> {
     const due: FleetAccount[] = [];
-    // An order has to know those of every account, as they were after it began.
+    // A re-key order is verified by scope lists that began after the order.
     const { fresh = false, since } = wanted.item;
     const isOlder = ({ scopesReadOn = '' }: FleetAccount) => fresh && scopesReadOn < since.toISOString();
     for await (const account of this.#ports.fleet.accounts(this.#subscription)) {
       if (this.#isScopesDue(account) || isOlder(account)) due.push(account);
     }
-    // Those that were never listed come first.
+    // Accounts whose scopes were never listed come first.
     due.sort((a, b) => ((a.scopesReadOn ?? '') < (b.scopesReadOn ?? '') ? -1 : 1));
     const known = this.#knownRows();
     const regions = Map.groupBy(due, ({ location }) => location.toLowerCase());
-    // A region that hangs holds up no other.
+    // A hanging region delays no other region.
     await Promise.all(
       [...regions.values()].map(async (accounts) => {
         let isAdmitted = true;
@@ -179,8 +179,8 @@ export class Listing {
       const calls = { lists: 1, purpose: 'scopes' } as const;
       const listed = await this.#pass.call(location, calls, wanted, () => this.#readScopes(account), reason);
       if (!listed) return false;
-      if (listed.answer) await this.#showScopes(record, listed.answer, known, wanted);
-      else await this.#read(account, record, known, wanted);
+      if (listed.answer) await this.#compareScopes(record, listed.answer, known, wanted);
+      else await this.#readAccount(account, record, known, wanted);
     } catch (error) {
       this.#pass.failed(wanted, error);
     }
@@ -202,11 +202,11 @@ export class Listing {
     return { scopes, startedOn };
   }
 
-  async #showScopes(record: FleetAccount, listed: ListedScopes, known: KnownRows, wanted: Wanted): Promise<void> {
+  async #compareScopes(record: FleetAccount, listed: ListedScopes, known: KnownRows, wanted: Wanted): Promise<void> {
     const { account, location, tags = {} } = record;
     const { scopes, startedOn } = listed;
     const reads = scopes.map((scope) => useOfScope(scope, { account, location, scope: scope.name }, startedOn));
-    await this.#load(known, [...keysOf(record), ...reads.flatMap(keyOfRead)]);
+    await this.#loadRows(known, [...keysOf(record), ...reads.flatMap(keysOfRead)]);
     const rows = known.of(account);
     const identity = rows.find(({ scope }) => scope === undefined)?.identity;
     const about = { account, location, ...waveOfTags(tags), ...(identity ? { identity } : {}) };
@@ -218,14 +218,19 @@ export class Listing {
       const name = read.about.scope?.toLowerCase();
       const own = byScope.get(name) ?? [];
       byScope.delete(name);
-      await this.#compare(own, { ...read, about: { ...read.about, ...about } }, wanted);
+      await this.#compareUse(own, { ...read, about: { ...read.about, ...about } }, wanted);
     }
     for (const row of [...byScope.values()].flat()) this.#pass.read(row, wanted);
     this.#pass.write(changesOfScopes(record, scopes, about, { startedOn, isManaged: this.#isManaged }));
   }
 
-  /** Reads an account. One that is gone loses its rows, whatever their keys. */
-  async #read(account: string, record: FleetAccount | undefined, known: KnownRows, wanted: Wanted): Promise<void> {
+  /** Reads an account, and drops all rows of a deleted account. */
+  async #readAccount(
+    account: string,
+    record: FleetAccount | undefined,
+    known: KnownRows,
+    wanted: Wanted,
+  ): Promise<void> {
     const { accounts, now } = this.#ports;
     const region = record?.location ?? NO_REGION;
     const read = await this.#pass.call(region, { reads: 1 }, wanted, async () => ({
@@ -235,14 +240,14 @@ export class Listing {
     if (!read) return;
     const { startedOn, found } = read.answer;
     if (found) {
-      await this.#show(found, startedOn, record, known, wanted);
+      await this.#compareAccount(found, startedOn, record, known, wanted);
       return;
     }
     this.#pass.gone(account, known.of(account), wanted);
     if (record) this.#pass.write(changesOfGoneAccount(record, this.#isManaged));
   }
 
-  async #show(
+  async #compareAccount(
     account: Account,
     startedOn: Date,
     record: FleetAccount | undefined,
@@ -250,9 +255,9 @@ export class Listing {
     wanted: Wanted,
   ): Promise<void> {
     const read = useOfAccount(account, startedOn);
-    await this.#load(known, keyOfRead(read));
+    await this.#loadRows(known, keysOfRead(read));
     const rows = known.of(account.id);
-    await this.#compare(
+    await this.#compareUse(
       rows.filter(({ scope }) => scope === undefined),
       read,
       wanted,
@@ -261,14 +266,14 @@ export class Listing {
     const isFresh = wanted.item.fresh === true;
     const changes = changesOfAccount(account, record, { startedOn, isFresh, isManaged: this.#isManaged });
     this.#pass.write(changes);
-    const [key] = keyOfRead(read);
+    const [key] = keysOfRead(read);
     const isDue = this.#isScopesDue({ ...(key ? { key } : {}), scopesReadOn: record?.scopesReadOn });
     if (isDue) this.#pass.wantScopes(record?.scopes === undefined);
   }
 
-  /** A use that changed its key has a row under each where a worker died in between: the one that is left over is dropped. */
-  async #compare(rows: readonly UseRow[], read: ReadUse, wanted: Wanted): Promise<void> {
-    const [key] = keyOfRead(read);
+  /** A worker that died during a re-key may have left a row under each key: the row under the other key is dropped. */
+  async #compareUse(rows: readonly UseRow[], read: ReadUse, wanted: Wanted): Promise<void> {
+    const [key] = keysOfRead(read);
     const row = rows.find((one) => key !== undefined && sameKeyName(one.key, key)) ?? rows[0];
     await this.#pass.compare(row, read, wanted);
     this.#pass.write(rows.filter((one) => one !== row).map((of) => ({ drop: 'use', of })));
@@ -285,7 +290,7 @@ export class Listing {
     return new KnownRows((key) => this.#ports.rows.of(key, this.#subscription));
   }
 
-  async #load(known: KnownRows, keys: readonly string[]): Promise<void> {
+  async #loadRows(known: KnownRows, keys: readonly string[]): Promise<void> {
     const managed = new Set(keys.flatMap((key) => this.#ports.vaults.key(key)?.id ?? []));
     await pMap(managed, (key) => known.load(key), { concurrency: CONCURRENCY });
   }
@@ -300,6 +305,6 @@ function keysOf({ key, scopeUses }: FleetAccount): readonly string[] {
   return [...(key ? [key] : []), ...scopeUses.map((use) => use.key)];
 }
 
-function keyOfRead({ use }: ReadUse): readonly string[] {
+function keysOfRead({ use }: ReadUse): readonly string[] {
   return use ? [formatKeyIdentifier(use)] : [];
 }

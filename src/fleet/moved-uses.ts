@@ -7,10 +7,10 @@ import type { FleetTable } from './fleet-rows.ts';
 /** A use that a re-key order has moved. */
 export type MovedUse = Pick<FleetUse, 'account' | 'scope' | 'location' | 'mode' | 'wave'>;
 
-/** What each re-key order has moved, by its id: a roll back covers that alone. Errors are the SDK's. */
+/** Uses that each re-key order has moved, by its id: a roll back covers only these. Errors are the SDK's. */
 export interface MovedUses {
   of(order: string): AsyncIterable<MovedUse>;
-  /** Doing it twice changes nothing. */
+  /** Idempotent. */
   put(order: string, uses: readonly MovedUse[]): Promise<void>;
 }
 
@@ -27,7 +27,7 @@ export function createMovedUses(table: Pick<FleetTable, 'rows' | 'write'>): Move
   return {
     async *of(order) {
       for await (const row of table.rows(partitionOf(order))) {
-        // Fails where a row is damaged: what is to be rolled back is not guessed.
+        // Throws where a row is damaged: a roll back must not miss a use.
         const { scope, wave, ...use } = MOVED.parse(row);
         yield { ...use, ...(scope ? { scope } : {}), ...(wave ? { wave } : {}) };
       }

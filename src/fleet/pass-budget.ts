@@ -4,9 +4,9 @@ import type { Wanted } from './lane.ts';
 import type { PassLog } from './pass-log.ts';
 import type { Blocked } from './reconcile-use.ts';
 
-/** What Azure admits later than that is left to the next pass, so that no worker waits for budgets. Milliseconds. */
+/** A permit that comes later is left to the next pass, so that no worker idles. Milliseconds. */
 const LONGEST_WAIT_MS = 30_000;
-/** A wait ends within that when the pass ends. Milliseconds. */
+/** How often a waiting call checks whether the pass is stopping. Milliseconds. */
 const WAIT_STEP_MS = 1_000;
 
 interface BudgetPorts {
@@ -21,7 +21,7 @@ interface BudgetPorts {
   readonly log: PassLog;
 }
 
-/** The calls of one pass: within Azure's budgets of the subscription, and the instance's own of calls in flight. */
+/** Limits the calls of one pass by Azure's budgets of the subscription, and by the instance's calls in flight. */
 export class PassBudget {
   readonly #limiter: Limiter;
   readonly #ports: BudgetPorts;
@@ -35,7 +35,7 @@ export class PassBudget {
     return this.#limiter.usage();
   }
 
-  /** Takes permits, which have to be given back by `end`; says so where they come too late for this pass. */
+  /** Waits for a permit, to be released by `end`. @returns why and until when, if it comes too late for this pass */
   async permit(
     region: string,
     calls: Calls,

@@ -8,7 +8,7 @@ import { type Move, QUICK_TRIES, type UseResult } from './reconcile-use.ts';
 import type { UseRow } from './use-row.ts';
 import type { Postponement, WorkItem } from './work-items.ts';
 
-/** Why an item may wait for long without anything being wrong. */
+/** Reasons for which an item may wait long although nothing is wrong. */
 const QUIET: ReadonlySet<Reason> = new Set(['Paused', 'Busy', 'ScopesNotListed']);
 
 /** What one pass over a subscription logs. */
@@ -32,7 +32,7 @@ export class PassLog {
     this.#requests += count;
   }
 
-  /** What became of a use: said when it changes. @param before its row */
+  /** Logs the result of a use, when it differs from the last one. @param before its row */
   result(before: UseRow, { row, changed, blocked, detail }: UseResult, key: ManagedKey, cause: Cause): void {
     this.#uses += 1;
     const { account, scope } = before;
@@ -59,7 +59,7 @@ export class PassLog {
     this.#log({ level: 'info', reason, message: REASONS[reason], ...move, cause, seconds });
   }
 
-  /** An item waits. */
+  /** Logs an item that waits for more than an hour. */
   postponed({ kind, about, since }: WorkItem, { due, reason }: Postponement): void {
     if (!reason || QUIET.has(reason) || this.#now().getTime() - since.getTime() < HOUR_MS) return;
     const message = `${REASONS.DeferredForLong} ${kind} since ${since.toISOString()} (${reason}).`;

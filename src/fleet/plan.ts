@@ -16,14 +16,14 @@ import type { KeyUse } from './key-use.ts';
 export type Plan =
   /** Nothing is written. */
   | { readonly write: false; readonly reason: Reason; readonly target: KeyVersion | undefined }
-  /** Pinned: hold it at `target` instead, or once more where Azure does not use what it is pinned to. */
+  /** Pinned: pin it to `target`, or pin it again where Azure does not use the version that it is pinned to. */
   | {
       readonly write: true;
       readonly reason: 'StaleKeyVersion' | 'PinNotInUse';
       readonly target: KeyVersion;
       readonly pin: string;
     }
-  /** Automatic: write it as it is, so that Storage looks at once; it stays automatic. */
+  /** Automatic: write it unchanged, so that Storage checks for a new version at once. */
   | { readonly write: true; readonly reason: 'LaggingAutomaticVersion'; readonly target: KeyVersion; readonly pin: '' }
   /** A standing order moves it to another key: `target` is that key's; `pin` is empty where it stays automatic. */
   | {
@@ -37,8 +37,8 @@ export type Plan =
 /**
  * Decides what an account's (or a scope's) use of a key should become. The rules are the product's invariants: only to
  * the newest usable version, never backwards, a pinned one stays pinned, an automatic one stays automatic, and nothing
- * moves onto or off a key under revocation. A version that the key does not list cannot be placed in time: whoever acts
- * on the plan makes sure first that it is gone (see {@link namesUnlisted}).
+ * moves onto or off a key under revocation. The age of a version that the key does not list is not known: the caller
+ * lists again first (see {@link namesUnlisted}).
  */
 export function planKeyUse(
   use: KeyUse,
@@ -46,7 +46,7 @@ export function planKeyUse(
   now: Date,
   options: {
     readonly refreshAutomatic: boolean;
-    /** Whether it is to stay where it is, although it is behind. */
+    /** Whether it is not moved although it is stale. */
     readonly isLeft?: boolean;
   },
 ): Plan {
@@ -65,13 +65,13 @@ export function planKeyUse(
     const reason = isTarget(use.pinned) ? 'PinNotInUse' : 'StaleKeyVersion';
     return { write: true, reason, target, pin: target.version };
   }
-  // Storage takes the newest version of all for an automatic use, or refuses.
+  // For an automatic use Storage uses the newest version of all, or rejects the write.
   if (newestVersion(versions) !== target) return stay('NewestVersionUnusable', target);
   if (!options.refreshAutomatic) return stay('LaggingAutomaticVersion', target);
   return { write: true, reason: 'LaggingAutomaticVersion', target, pin: '' };
 }
 
-/** The version that data is wrapped with; where Azure does not tell, the one that is pinned. */
+/** The version that data is wrapped with; where Azure does not show it, the pinned version. */
 export function versionInUse(use: KeyUse): string | undefined {
   return use.current ?? use.pinned;
 }
@@ -83,9 +83,9 @@ function mayBeNewer(version: string, target: KeyVersion, versions: readonly KeyV
 }
 
 /**
- * Whether it is pinned to, or uses, a version that is not in the list. Key Vault lists every version a key has, and
- * deletes none alone: one that is missing from a list that was begun after the version was seen is gone, with a key
- * that was deleted and made anew. One that is missing from an older list may be newer than all that are in it.
+ * Whether it is pinned to, or uses, a version that is not in the list. Key Vault lists all versions of a key, and deletes
+ * none by itself. If a list that began after the version was seen lacks it, the key was deleted and created again. If an
+ * older list lacks it, it may be newer than all versions in the list.
  */
 export function namesUnlisted(use: KeyUse, versions: readonly KeyVersion[]): boolean {
   return versionsNamed(use).some((version) => !findVersion(versions, version));
@@ -100,7 +100,7 @@ function versionsNamed({ pinned, current }: KeyUse): string[] {
   return [pinned, current].filter((version) => version !== undefined);
 }
 
-/** How loud it is said that nothing is written. */
+/** Log level of a reason for which nothing is written. */
 export function levelOf(reason: Reason): LogLevel {
   if (reason === 'NoUsableVersion' || reason === 'KeyNotFound') return 'error';
   return reason === 'NeverBackwards' || reason.endsWith('RevocationOpen') ? 'warning' : 'info';

@@ -10,16 +10,17 @@ import { withKeyVersion } from './plan.ts';
 import { withOtherKey } from './rekey-plan.ts';
 import type { StorageAccounts } from './storage-client.ts';
 
-/** The tag by which accounts are moved one wave after the other; Azure allows 256 characters. */
+/** The tag with the rollout wave of an account; Azure allows 256 characters. */
 const WAVE_TAG = 'cmk-wave';
 
 /** A use as it was read, with the one write that changes it. */
 export interface WritableUse extends ReadUse {
   /**
-   * Writes back what was read, altered in the key fields alone; the use as the answer shows it.
+   * Writes back what was read, with only the key fields changed.
    *
-   * @param pin version to hold it at; empty: automatic
-   * @param to another key of a re-key order; undefined: the key stays
+   * @param pin version to pin it to; empty: automatic
+   * @param to target key of a re-key order; undefined: the key stays
+   * @returns the use as the answer shows it
    */
   write(pin: string, to: ManagedKey | undefined): Promise<ReadUse>;
 }
@@ -38,7 +39,7 @@ export async function readUse(
   }
   const read = await unlessMissing(() => accounts.getScope(id, scope).then((found) => ({ found })));
   if (!read) return undefined;
-  // What the account alone tells stays as it was last seen.
+  // A scope does not show these: the row's values stay.
   const ofAccount = { ...(wave ? { wave } : {}), ...(identity ? { identity } : {}) };
   const about = { account: id.id, scope, location, ...ofAccount };
   return {
@@ -53,7 +54,7 @@ export async function readUse(
   };
 }
 
-/** What an account, as a list or a GET shows it, says of its own use. */
+/** The account's own use, as a list or a GET shows it. */
 export function useOfAccount(account: Account, startedOn: Date): ReadUse {
   const identity = account.encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
   return {
@@ -73,7 +74,7 @@ export function waveOfTags(tags: Account['tags']): Pick<FleetUse, 'wave'> {
   return wave ? { wave } : {};
 }
 
-/** A pinned scope has no time stamp of its own for the key; the time of its last change stands for it. */
+/** A pinned scope has no time stamp of the key, so the time of its last change is used. */
 export function useOfScope(scope: Scope | undefined, about: ReadUse['about'], startedOn: Date): ReadUse {
   const stamp = scope?.rotatedOn ?? scope?.changedOn;
   return { use: scope && scopeKeyUse(scope), stamp: stamp?.toISOString() ?? '', startedOn, about };

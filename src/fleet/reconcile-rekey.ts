@@ -20,9 +20,9 @@ import { failedOn } from './reconcile-use.ts';
 import { canRekey } from './rekey-plan.ts';
 import type { UseRow } from './use-row.ts';
 
-/** A PATCH ends within its deadline, and lands within a minute after that. Milliseconds. */
+/** A PATCH in flight ends within its deadline, and takes effect within a minute after that. Milliseconds. */
 const SETTLED_MS = 2 * GIVEN_UP_MS;
-/** What is to be listed is, as a rule, within that time. Milliseconds. */
+/** A requested list is usually done within this time. Milliseconds. */
 const LISTED_MS = 15_000;
 
 export interface RekeyPorts {
@@ -34,11 +34,10 @@ export interface RekeyPorts {
   readonly vaults: Pick<ManagedVaults, 'key'>;
   readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
   /**
-   * What was not read since then, so that something may use the key unseen: in words, one each. Puts work items for what is
-   * missing.
+   * Finds where a use of the source key may be unseen, one sentence each, and requests the lists that are missing.
    */
   findGaps(rekey: Rekey, since: Date): Promise<readonly string[]>;
-  /** Puts what was decided of an order into the audit trail. Never throws. */
+  /** Appends a decision on an order to the audit trail. Never throws. */
   recordOrder(change: UnrecordedOrder): Promise<unknown>;
   readonly now: () => Date;
 }
@@ -50,7 +49,7 @@ export interface OpenRekey {
   covers(row: UseRow): boolean;
 }
 
-/** Undefined: there is none, or it is blocked, as either key is revoked or the target key cannot be used. */
+/** Undefined: there is no order, or it is blocked, since either key is revoked or the target key has no usable version. */
 export async function openRekeyOf(
   key: ManagedKey,
   versions: readonly KeyVersion[],
@@ -67,7 +66,7 @@ export async function openRekeyOf(
   return { rekey, target, covers: (row) => covered?.has(nameOfUse(row)) ?? true };
 }
 
-/** What an order still has to move, counted with what it has moved. */
+/** Counts what an order still has to move and what it has moved. */
 export class RekeyCount {
   readonly #open: OpenRekey;
   readonly #rollout: RolloutCount;
@@ -83,7 +82,7 @@ export class RekeyCount {
     const { rekey } = this.#open;
     this.#left.add(nameOfUse(row));
     this.#rollout.add(row);
-    // What failed before it was resumed is tried again.
+    // Failures before a resume do not count.
     const failed = failedOn(row)?.getTime() ?? Number.NEGATIVE_INFINITY;
     if (failed >= Date.parse(rekey.resumedOn ?? rekey.startedOn)) this.#failures += 1;
   }
@@ -103,14 +102,14 @@ export class RekeyCount {
   }
 }
 
-/** Too many uses failed: nothing moves by the order until an operator resumes it. */
+/** Stops an order with too many failures, until an operator resumes it. */
 export async function stopRekey({ rekey }: OpenRekey, failures: number, ports: RekeyPorts): Promise<void> {
   const on = ports.now().toISOString();
   const why = `${failures} accounts and scopes could not be moved.`;
   await changeRekey({ ...rekey, state: 'stopped', paused: { on, why } }, rekey, { reason: 'RekeyStopped', why }, ports);
 }
 
-/** Decides whether an order that has nothing left to move is done. @returns whether it is */
+/** Decides whether an order is done. @returns whether it is */
 export async function verifyRekey(
   { rekey }: OpenRekey,
   { row, counts }: RolloutDecision,
@@ -122,7 +121,7 @@ export async function verifyRekey(
     if (rekey.state === 'verifying') await changeRekey({ ...rekey, state: 'active' }, rekey, undefined, ports);
     return false;
   }
-  // What was in flight beside the last move has landed by then.
+  // Any PATCH that was in flight has taken effect by then.
   const settledOn = new Date(Date.parse(row.progressOn) + SETTLED_MS);
   const gaps = [...(await ports.findGaps(rekey, settledOn))];
   const now = ports.now();
@@ -132,13 +131,13 @@ export async function verifyRekey(
     await changeRekey(done, rekey, { reason: rekey.only === undefined ? 'RekeyDone' : 'RekeyTakenBack' }, ports);
   } else if (rekey.state !== 'verifying' || rekey.verified?.gaps.join() !== gaps.join()) {
     await changeRekey({ ...rekey, state: 'verifying', verified }, rekey, undefined, ports);
-    // Sooner than the sweep.
+    // The sweep would check later.
     await ports.sendKey(rekey.from, cause, new Date(Math.max(settledOn.getTime(), now.getTime()) + LISTED_MS));
   }
   return gaps.length === 0;
 }
 
-/** Unless an operator has changed it since it was read. */
+/** Writes an order, unless an operator has changed it since it was read. */
 async function changeRekey(
   wanted: Rekey,
   read: Rekey,

@@ -4,13 +4,13 @@ import type { Cause } from '../work/messages.ts';
 import { FLEET_TABLE } from './fleet-table-client.ts';
 import type { Move } from './reconcile-use.ts';
 
-/** A pass waits so long for the trail, which goes on writing. Milliseconds. */
+/** How long a pass waits for the audit trail. Milliseconds. */
 const AUDIT_WAIT_MS = 5_000;
 
 /**
  * Appends a record of each move to the audit trail. Never throws.
  *
- * @returns ids of those that are in the trail by then
+ * @returns ids of the moves that are in the trail by then
  */
 export async function recordMoves(
   moves: readonly { readonly move: Move; readonly cause: Cause }[],
@@ -28,7 +28,7 @@ export async function recordMoves(
         key,
         ...(reason === 'Rekeyed' ? { toKey: to.slice(0, to.lastIndexOf('/')), rekey } : {}),
         ...{ from, to, mode, cause },
-        // Attributed by what the work zone says, so that it never replaces a record without.
+        // The move is attributed by rows of the work zone: a record by the PATCH's own answer is stronger evidence.
         ...(provenBy ? { provenBy, foundIn: FLEET_TABLE } : {}),
       },
     };

@@ -8,16 +8,16 @@ import type { NewWorkItem, WorkItems } from './work-items.ts';
 interface GapPorts extends FleetQueue {
   readonly fleet: Pick<FleetIndex, 'listings' | 'accounts'>;
   readonly items: Pick<WorkItems, 'putNew'>;
-  /** By id; undefined: not known. */
+  /** Ids of the subscriptions that the app manages; undefined: not known. */
   inSight(): Promise<readonly string[] | undefined>;
   readonly now: () => Date;
 }
 
 /**
- * What may hide a use of the source key of an order: subscriptions that were not listed since then, and accounts
- * whose encryption scopes were not listed since the order began. Has both listed.
+ * Finds where a use of an order's source key may be unseen: subscriptions that were not listed since `since`, and accounts
+ * whose encryption scopes were not listed since the order began. Requests both lists.
  *
- * @returns one sentence each; empty: nothing is hidden
+ * @returns one sentence for each gap
  */
 export async function findGaps(
   rekey: Rekey,

@@ -5,15 +5,15 @@ import type { AccountEncryption } from './account.ts';
 import type { KeyUse } from './key-use.ts';
 import type { Plan } from './plan.ts';
 
-/** One key with its versions. */
+/** A key with its versions. */
 export interface ListedKey {
   readonly key: ManagedKey;
   readonly versions: readonly KeyVersion[];
 }
 
 /**
- * Decides what a use of the one key becomes when a standing order moves it to the other: the newest usable version of that
- * one. A pinned use stays pinned, an automatic one automatic, and nothing moves onto or off a key under revocation.
+ * Decides what a use becomes when a standing order moves it to another key: the newest usable version of that key. A pinned
+ * use stays pinned, an automatic use automatic, and nothing moves onto or off a key under revocation.
  */
 export function planRekey(use: Pick<KeyUse, 'pinned'>, from: ListedKey, to: ListedKey, now: Date): Plan {
   const stay = (reason: Extract<Plan, { write: false }>['reason']): Plan => ({
@@ -21,7 +21,7 @@ export function planRekey(use: Pick<KeyUse, 'pinned'>, from: ListedKey, to: List
     reason,
     target: undefined,
   });
-  // A key that is deleted shows no revocation: whether one is open cannot be told.
+  // A deleted key does not show whether it is revoked.
   if (from.versions.length === 0 || to.versions.length === 0) return stay('KeyNotFound');
   if (openRevocation(from.versions, now) || openRevocation(to.versions, now)) return stay('RevocationOpen');
   const target = newestUsableVersion(to.versions, now);
@@ -29,14 +29,14 @@ export function planRekey(use: Pick<KeyUse, 'pinned'>, from: ListedKey, to: List
   if (use.pinned !== undefined) {
     return { write: true, reason: 'RekeyOrdered', target, pin: target.version, to: to.key };
   }
-  // Storage takes the newest version of all for an automatic use, or refuses.
+  // For an automatic use Storage uses the newest version of all, or rejects the write.
   if (newestVersion(to.versions) !== target) return stay('NewestVersionUnusable');
   return { write: true, reason: 'RekeyOrdered', target, pin: '', to: to.key };
 }
 
 /**
- * Whether an order can move anything now. If not, all uses follow their own key: an order that moved pinned uses alone would
- * never be over.
+ * Whether an order can move all uses now. If not, it moves none, and they follow their own key: an order that moved pinned
+ * uses alone would never be done.
  */
 export function canRekey(from: ListedKey, to: ListedKey, now: Date): boolean {
   return planRekey({ pinned: undefined }, from, to, now).write;

@@ -10,16 +10,16 @@ import { isAdmitted, type RolloutRow, type RolloutStore } from './rollout-row.ts
 import type { UseRow } from './use-row.ts';
 import type { Gate } from './worker-ports.ts';
 
-/** Standing orders and rollouts are read again after so long. Milliseconds. */
+/** Time to live of standing orders and of rollouts. Milliseconds. */
 const [ORDERS_MS, ROLLOUT_MS] = [10_000, 5_000];
-/** An instance that has not read the orders for so long does not move (invariant 9). Milliseconds. */
+/** An instance that could not read the orders for so long moves nothing (invariant 9). Milliseconds. */
 const UNREADABLE_MS = 30_000;
-/** What cannot be read is tried again after so long; a pause without an end is asked for again then. Milliseconds. */
+/** When to check again after a failed read, and during a pause without an end. Milliseconds. */
 const [AGAIN_MS, PAUSED_MS] = [15_000, 3_600_000];
 
 interface Cached<T> {
   readonly at: number;
-  /** As it was when it was last read. */
+  /** Of the last read that succeeded. */
   value: T | undefined;
   /** Never rejects. @returns whether it could be read */
   readonly reading: Promise<boolean>;
@@ -27,7 +27,7 @@ interface Cached<T> {
 
 interface KnownOrders {
   readonly orders: StandingOrders;
-  /** Of open roll backs, by the order that they roll back: what that one has moved. */
+  /** For each open roll back, the names of the uses that it covers, by the id of the order that it rolls back. */
   readonly moved: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
@@ -39,7 +39,7 @@ export interface GatePorts {
   readonly now: () => Date;
 }
 
-/** What one instance knows of orders and stages. It is asked before a use is read, and again right before the PATCH. */
+/** The gate over an instance's caches of orders and rollouts. */
 export class RolloutGate implements Gate {
   readonly #ports: GatePorts;
   #known: Cached<KnownOrders> | undefined;
@@ -71,7 +71,7 @@ export class RolloutGate implements Gate {
     }
     const isOrdered = !isVersionOf(target, key.id);
     const order = this.order(key);
-    // It ended between the plan and the write.
+    // The order ended between the plan and the write.
     if (isOrdered && !(order?.covers(row) && isVersionOf(target, order.to.id)))
       return { reason: 'RekeyChanged', until: now };
     const pause =
@@ -100,7 +100,7 @@ export class RolloutGate implements Gate {
     return this.#rekeysTo(to).map(({ from }) => from);
   }
 
-  /** A resume is seen by the item that it puts; what was read last holds as long as it may. */
+  /** After a failed read the last orders stay in use for `UNREADABLE_MS`. A resume puts a new work item, with a later `since`. */
   async refresh(since: Date): Promise<void> {
     const at = this.#ports.now().getTime();
     const known = this.#known;
@@ -139,7 +139,7 @@ export class RolloutGate implements Gate {
     return next.reading;
   }
 
-  /** An order has a rollout of its own. */
+  /** Name of the rollout: an order has its own. */
   #rolloutOf(key: ManagedKey, target: string): string {
     return isVersionOf(target, key.id) ? key.id : (this.order(key)?.id ?? key.id);
   }
@@ -158,7 +158,7 @@ function isVersionOf(version: string, key: string): boolean {
   return parsed !== undefined && sameKeyName(formatKeyIdentifier(parsed), key);
 }
 
-/** One read for all that ask meanwhile. */
+/** Single flight: all callers share one read. */
 function cached<T>(at: number, before: T | undefined, read: () => Promise<T | undefined>, done = () => {}): Cached<T> {
   const entry: { value: T | undefined; reading: Promise<boolean>; at: number } = {
     ...{ at, value: before },

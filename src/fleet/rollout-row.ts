@@ -4,25 +4,25 @@ import { accountRow } from './fleet-keys.ts';
 /** The largest number that a wave may have; anything else in the tag counts as no tag. */
 const LAST_WAVE = 1_000;
 
-/** How far a rollout may go: its canaries, then one wave after the other; what has no wave comes last. */
+/** Stages in order: the canaries, each wave, then accounts without a wave. */
 export type RolloutStage = 'canary' | `wave ${number}` | 'rest';
 
-/** What is recorded, and alerts, of a rollout. */
+/** Events of a rollout that are recorded and raise alerts. */
 export type RolloutNews = Extract<Reason, 'RotationFinished' | 'RotationStuck' | 'CanaryFailed' | 'WaveFailed'>;
 
-/** What is decided for the move of a key's uses to one version. Written by reconcileKey alone. */
+/** The decision on the rollout of a key to one version. Only reconcileKey writes it. */
 export interface RolloutRow {
-  /** Version identifier that it moves to; undefined: no version can be used. */
+  /** Version identifier; undefined: no version is usable. */
   readonly target: string | undefined;
   /** For one target it only advances. */
   readonly stage: RolloutStage;
   /** ARM ids of the accounts that go first. */
   readonly canaries: readonly string[];
-  /** Whether their file services were seen to serve with the version. */
+  /** Whether probes showed that the file services of the canaries serve with the version. */
   readonly proven: boolean;
-  /** Canaries that were seen not to serve, in words. */
+  /** Canaries that do not serve, in words. */
   readonly unwell?: string;
-  /** Uses that are to be moved and are not. */
+  /** Uses that are pending or failed. */
   readonly unfinished: number;
   readonly failed: number;
   /** When a use was last seen to have moved; else when it began, or went on after a pause (ISO 8601). */
@@ -30,7 +30,7 @@ export interface RolloutRow {
   readonly checkedOn: string;
   /** When the next version can be used (ISO 8601). */
   readonly activation?: string;
-  /** What was last recorded of it. */
+  /** The last event that was recorded. */
   readonly said?: RolloutNews;
 }
 
@@ -57,13 +57,13 @@ export function isAdmitted(
   return (waveNumber(wave) ?? Number.POSITIVE_INFINITY) <= stageNumber(stage);
 }
 
-/** Of stages in their order. */
+/** Sort key of a stage. */
 export function stageNumber(stage: RolloutStage): number {
   if (stage === 'canary') return -1;
   return stage === 'rest' ? Number.POSITIVE_INFINITY : Number(stage.slice('wave '.length));
 }
 
-/** The number of a wave; undefined: the account has none, and comes last. */
+/** Undefined: the account has no valid wave, and comes last. */
 export function waveNumber(tag: string | undefined): number | undefined {
   const wave = tag !== undefined && /^\d{1,4}$/.test(tag.trim()) ? Number(tag) : undefined;
   return wave !== undefined && wave <= LAST_WAVE ? wave : undefined;

@@ -8,7 +8,7 @@ import { parseJson } from '../text.ts';
 import { encoded } from './fleet-keys.ts';
 import type { RolloutRow, RolloutStage, RolloutStore } from './rollout-row.ts';
 
-/** Table of what the app decided and operators ordered, in the control zone. */
+/** Table of rollouts and of uses that re-keys moved, in the control zone. */
 export const CONTROL_TABLE = 'cmkcontrol';
 const ROTATIONS = 'rotations';
 
@@ -46,7 +46,7 @@ export function createRolloutStore(
     async read(name) {
       try {
         const { etag, ...entity } = await table().getEntity(ROTATIONS, encoded(name));
-        // What cannot be read is decided anew, in its place.
+        // The next decision replaces a row that cannot be parsed.
         return { row: toRolloutRow(entity.row) ?? UNREADABLE, etag };
       } catch (error) {
         if (describeFailure(error).kind === 'notFound') return undefined;

@@ -14,24 +14,24 @@ import { isAdmitted, type RolloutRow } from './rollout-row.ts';
 import type { Rotation, RotationCounts, UnfinishedUse } from './rotation-schemas.ts';
 import type { UseRow } from './use-row.ts';
 
-/** Uses that are named one by one; all are counted. */
+/** Uses that are listed by name; all are counted. */
 const MOST_NAMED = 500;
 
-/** What is known of a key beside its uses. */
+/** What a count needs beside the uses of the key. */
 export interface RotationFacts {
   readonly key: ManagedKey;
   readonly versions: readonly KeyVersion[];
-  /** What the controller decided last; of another version it counts for nothing. */
+  /** The controller's last decision; ignored if its target is another version. */
   readonly rollout: RolloutRow | undefined;
   readonly pause: PauseOrder | undefined;
-  /** What Azure takes of writes in one subscription and region. */
+  /** Azure's budgets of writes in one subscription and region. */
   readonly writeBudgets: readonly Budget[];
   readonly now: Date;
 }
 
 /**
- * How far the rotation of a key is, counted use by use. Uses are counted as the controller counts them; whether it is stuck
- * or held is what the controller last decided.
+ * Progress of the rotation of a key. Uses are counted as the controller counts them; `stuck` and `held` are the controller's
+ * last decision.
  */
 export class RotationCount {
   readonly #facts: RotationFacts;
@@ -68,7 +68,7 @@ export class RotationCount {
       ...(notBefore ? { nextTryOn: notBefore } : {}),
     };
     if (status === 'pending') {
-      this.#wait(use);
+      this.#addWaiting(use);
       return;
     }
     this.#failures.set(reason, (this.#failures.get(reason) ?? 0) + 1);
@@ -93,7 +93,12 @@ export class RotationCount {
     const rollout = this.#rollout();
     const startedOn = activeFrom(target).toISOString();
     const places = [...this.#places.values()]
-      .map(({ subscription, region, counts }) => ({ subscription, region, ...counts, ...this.#end(counts.waiting) }))
+      .map(({ subscription, region, counts }) => ({
+        subscription,
+        region,
+        ...counts,
+        ...this.#expectedEnd(counts.waiting),
+      }))
       .sort((a, b) => (`${a.subscription} ${a.region}` < `${b.subscription} ${b.region}` ? -1 : 1));
     const waitingUses = this.#waitingUses.sort(byLastTry).slice(0, MOST_NAMED);
     const expectedEnd = places
@@ -112,11 +117,11 @@ export class RotationCount {
     };
   }
 
-  /** The one place in which it is decided what the state of a rotation is called. */
+  /** The only place that derives the state of a rotation. */
   #state(rollout: RolloutRow | undefined): Pick<Rotation, 'state' | 'reason' | 'detail' | 'stage'> {
     const { pause } = this.#facts;
     const { moved, waiting, failed, left } = this.#all;
-    // While nobody may look, nothing known is not nothing left to do.
+    // During a pause the index may lack uses, so that an empty count does not mean finished.
     if (waiting + failed === 0 && !(pause && moved + left === 0)) return { state: 'finished' };
     const { stage: name = 'rest', said, unwell, proven } = rollout ?? {};
     const isCanary = name === 'canary';
@@ -145,7 +150,7 @@ export class RotationCount {
     return rollout?.target === this.#target?.id ? rollout : undefined;
   }
 
-  #end(waiting: number): { expectedEnd?: string } {
+  #expectedEnd(waiting: number): { expectedEnd?: string } {
     if (waiting === 0) return {};
     const { now, writeBudgets } = this.#facts;
     return { expectedEnd: new Date(now.getTime() + secondsFor(waiting, writeBudgets) * 1000).toISOString() };
@@ -159,7 +164,7 @@ export class RotationCount {
     return place;
   }
 
-  #wait(use: UnfinishedUse): void {
+  #addWaiting(use: UnfinishedUse): void {
     this.#waitingUses.push(use);
     if (this.#waitingUses.length < 2 * MOST_NAMED) return;
     this.#waitingUses = this.#waitingUses.sort(byLastTry).slice(0, MOST_NAMED);
@@ -182,22 +187,22 @@ function evaluateUse(
   return { status, reason: (isWrong ? tried?.reason : undefined) ?? planned(), lastTry };
 }
 
-/** What the last try to move a use came to; undefined: it was never tried. */
+/** Outcome of the last try to move a use; undefined: it was never tried. */
 export function lastTryOf({ state, outcome, reason, at }: UseRow): FleetOutcome | undefined {
-  // One of version 2 has no state, and its outcome instead.
+  // A row of version 2 has an outcome instead of a state.
   if (state === 'pending') return outcome;
   const result = state === 'failed' || state === 'indeterminate' ? 'retry' : 'done';
   return { result, reason: reason ?? 'UpToDate', at };
 }
 
-/** Of a row of version 2 that the controller has not come to yet. */
+/** Status by the outcome of a version 2 row that the controller has not reconciled yet. */
 function statusOfOutcome({ mode }: UseRow, outcome: FleetOutcome | undefined): UseStatus {
   if (outcome?.result === 'reject') return 'failed';
   const wasAsked = mode === 'automatic' && outcome?.result === 'done' && outcome.reason !== 'UpToDate';
   return wasAsked ? 'left' : 'pending';
 }
 
-/** What a rotation to a version that is made now would take. */
+/** Estimates the moves and the time of a rotation to a version that is created now. */
 export class RotationCost {
   readonly #versions: readonly KeyVersion[];
   readonly #refreshAutomatic: boolean;

@@ -8,10 +8,10 @@ import type { RolloutDecision } from './decide-rollout.ts';
 import type { RolloutNews, RolloutRow } from './rollout-row.ts';
 import { CONTROL_TABLE } from './rollout-store-client.ts';
 
-/** Milliseconds. */
+/** How long a decision waits for the audit trail. Milliseconds. */
 const AUDIT_WAIT_MS = 15_000;
 
-/** Records what became of a rollout, and logs it for the alerts. Never throws: the trail goes on writing what it was given. */
+/** Appends a rollout's news to the audit trail, and logs it for the alerts. Never throws: the trail retries by itself. */
 export async function sayRollout(
   {
     news,

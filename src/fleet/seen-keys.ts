@@ -3,12 +3,12 @@ import { keyPartition } from './fleet-keys.ts';
 import type { FleetTable } from './fleet-rows.ts';
 
 const SEEN = 'seen';
-/** What is said of a key: two versions and a word. */
+/** Longest state in characters: two versions and a word. */
 const MOST = 200;
 
 /**
- * How the keys of Managed HSMs were when they were last looked at, in the table of the fleet index. What is missing or
- * wrong costs a look more. Errors are the SDK's.
+ * The last observed states of the keys of Managed HSMs, in the table of the fleet index. A missing or wrong state costs one
+ * more read. Errors are the SDK's.
  */
 export interface SeenKeys {
   /** By key identifier, lower case. */

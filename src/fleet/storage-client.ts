@@ -11,12 +11,12 @@ import type { Account, AccountEncryption, PlatformScope, Scope } from './account
 /** Storage accounts through Azure Resource Manager. Errors are the SDK's: read them with `describeFailure`. */
 export interface StorageAccounts {
   /**
-   * Every account of a subscription, page by page. When some show no encryption settings, it ends with an error that names
-   * them: which keys they use is not known, and they are not gone.
+   * Every account of a subscription, page by page. It ends with an error that names the accounts without encryption
+   * settings, so that they are not taken for deleted.
    */
   list(subscriptionId: string, signal?: AbortSignal): AsyncIterable<Account>;
   get(account: ResourceId): Promise<Account>;
-  /** One PATCH of the encryption object, and nothing else of the account; the answer is the proof. */
+  /** One PATCH of only the encryption object. @returns the account as the answer shows it */
   updateEncryption(account: ResourceId, encryption: AccountEncryption): Promise<Account>;
   /** The scopes that use a key of Key Vault. */
   listScopes(account: ResourceId, signal?: AbortSignal): AsyncIterable<Scope>;
@@ -59,7 +59,7 @@ export interface AccountChange {
 export interface AccountSetup extends StorageAccounts, AccountScopes {
   /** Undefined when there is no such account. */
   find(id: ResourceId): Promise<Account | undefined>;
-  /** One PATCH, of what is given and nothing else; the answer is the proof. */
+  /** One PATCH of only the given fields. @returns the account as the answer shows it */
   update(id: ResourceId, change: AccountChange): Promise<Account>;
   /** Returns when the account can be used. */
   create(id: ResourceId, wanted: NewAccount): Promise<Account>;

@@ -14,14 +14,14 @@ import { accountId, accountRow } from './fleet-keys.ts';
 import type { UseRow } from './use-row.ts';
 import type { NewWorkItem } from './work-items.ts';
 
-/** More accounts of a subscription than that are not read one by one, but listed. */
+/** With more missing accounts than this, a subscription is listed instead. */
 const MOST_ACCOUNTS = 50;
 
-/** Resource Graph may show for long that an account is on a key that it left: what was read so lately is believed. Milliseconds. */
+/** Resource Graph may lag behind: an account that was read within this time is not looked up in it. Milliseconds. */
 const READ_MS = 10 * 60_000;
 const CONCURRENCY = 8;
 
-/** Moves do not wait longer for Resource Graph, which has mostly nothing to add. Milliseconds. */
+/** Deadline for Resource Graph, which rarely knows more than the index. Milliseconds. */
 const GRAPH_MS = 5_000;
 
 /** An account that uses a key itself, as Resource Graph shows it. */
@@ -31,35 +31,35 @@ export interface AccountOfKey {
   readonly location: string;
   /** Its tag `cmk-wave`. */
   readonly wave?: string;
-  /** Versions; absent: not told. */
+  /** Versions; absent: not shown. */
   readonly seen?: { readonly pinned?: string | undefined; readonly current?: string | undefined };
 }
 
-/** Those of all subscriptions in sight. It lags behind by seconds as a rule. Errors are the SDK's. */
+/** Accounts of all visible subscriptions, usually seconds behind. Errors are the SDK's. */
 export interface AccountsOfKey {
   using(key: ManagedKey, signal?: AbortSignal): AsyncIterable<AccountOfKey>;
 }
 
 export interface UnindexedPorts {
   readonly accountsOfKey: AccountsOfKey;
-  /** Ids of the subscriptions that the app looks after. Errors are the SDK's. */
+  /** Ids of the subscriptions that the app manages. Errors are the SDK's. */
   subscriptions(): Promise<readonly string[]>;
   readonly fleet: Pick<FleetIndex, 'listings' | 'accounts'>;
   readonly now: () => Date;
   readonly log: Log;
 }
 
-/** What Azure may have and the index not. */
+/** What the index lacks. */
 export interface Unindexed {
-  /** Whether nothing can be decided: a subscription was never listed, and Resource Graph does not answer. */
+  /** Whether no rollout may be decided: a subscription was never listed, and Resource Graph did not answer. */
   readonly isUnknown: boolean;
-  /** Uses that the index lacks, as if they were in it: they are no one's to move, but no stage is decided without them. */
+  /** Missing uses as pending rows: they count in the decision on a stage, and are moved once they are indexed. */
   readonly rows: readonly UseRow[];
   /** Work that brings them into the index. */
   readonly items: readonly NewWorkItem[];
 }
 
-/** Asks beside the index for accounts that use a key. It is begun before the index is read. */
+/** Finds accounts that use a key and that the index lacks. The returned function compares, once the index is read. */
 export async function findUnindexed(key: ManagedKey, cause: Cause, ports: UnindexedPorts) {
   const [found, looked, listings] = await Promise.all([
     accountsOf(key, ports),
@@ -68,7 +68,7 @@ export async function findUnindexed(key: ManagedKey, cause: Cause, ports: Uninde
   ]);
   const at = ports.now();
   const unlisted = looked.filter((id) => !hasBeenSince(listings.get(id), at.getTime() - DAY_MS, at));
-  /** @param indexed rows of accounts whose own use the index has */
+  /** @param indexed row names of the accounts whose own use the index has */
   return async (indexed: ReadonlySet<string>): Promise<Unindexed> => {
     const missing = (found ?? []).filter(({ id }) => {
       const account = parseStorageAccountId(id);
@@ -86,7 +86,7 @@ export async function findUnindexed(key: ManagedKey, cause: Cause, ports: Uninde
         ...[...listed].map((subscription) => ({ ...item, subscription, kind: 'list' as const, about: '' })),
         ...missing.flatMap(({ id }) => {
           const { subscriptionId: subscription } = accountId(id);
-          // Its row of the index is to say that it was read now.
+          // `fresh` writes the account's row, so that `findElsewhere` sees when it was read.
           const one = { ...item, subscription, kind: 'account' as const, about: id, fresh: true };
           return listed.has(subscription) ? [] : [one];
         }),
@@ -95,7 +95,7 @@ export async function findUnindexed(key: ManagedKey, cause: Cause, ports: Uninde
   };
 }
 
-/** Rows of accounts that were read or listed lately, and were not on the key then. */
+/** Row names of accounts that were read recently and were not on the key then. */
 async function findElsewhere(
   key: ManagedKey,
   subscriptions: readonly string[],
@@ -113,13 +113,13 @@ async function findElsewhere(
         elsewhere.add(accountRow(known.account));
     }
   };
-  // What was not listed for a day is listed now: that does not wait for a hundred scans.
+  // The others are listed now anyway, which must not wait for their scans.
   const listed = subscriptions.filter((id) => !unlisted.includes(id));
   await pMap(listed, scan, { concurrency: CONCURRENCY });
   return elsewhere;
 }
 
-/** Undefined: Resource Graph does not answer. */
+/** Undefined: Resource Graph did not answer. */
 async function accountsOf(
   key: ManagedKey,
   { accountsOfKey, log }: UnindexedPorts,

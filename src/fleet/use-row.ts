@@ -7,12 +7,12 @@ import { encoded, keyPartition } from './fleet-keys.ts';
 import { type FleetTable, type Row, type RowChange, toUse, useKeys, useProperties } from './fleet-rows.ts';
 
 /**
- * `pending`: a pass is to look at it; `done`: moved, or found where it should be; `failed`: tried again at `notBefore`;
+ * `pending`: a pass has to read it; `done`: moved, or found up to date; `failed`: retried at `notBefore`;
  * `skipped`: the plan writes nothing; `indeterminate`: a PATCH was not answered, and may still take effect until `notBefore`.
  */
 export type UseProgress = 'pending' | 'done' | 'failed' | 'skipped' | 'indeterminate';
 
-/** What is known of one use of a key, and the journal of its move. */
+/** A use of a key in the index: its observed state, and the journal of its move. */
 export interface UseRow extends FleetUse {
   readonly state: UseProgress;
   /** Why it is in that state; absent while it is pending. */
@@ -23,11 +23,11 @@ export interface UseRow extends FleetUse {
   readonly stamp?: string;
   /** When the read that this is from began, or the PATCH was answered (ISO 8601). */
   readonly at: string;
-  /** Tries that failed one after the other. */
+  /** Failed tries in a row. */
   readonly attempts: number;
   /** ISO 8601; absent: at once. */
   readonly notBefore?: string;
-  /** False: the trail has no record of the last move yet. */
+  /** False: the audit trail lacks the record of the last move. */
   readonly recorded?: false;
 }
 
@@ -35,7 +35,7 @@ export interface UseRow extends FleetUse {
 export interface UseRows {
   /** Uses of a key, in one subscription or in all; scopes after their account. */
   of(key: string, subscription?: string): AsyncIterable<UseRow>;
-  /** Those of one account. */
+  /** Uses by one account and its scopes. */
   ofAccount(key: string, account: string): AsyncIterable<UseRow>;
   /** A row that exists is replaced. */
   put(rows: readonly UseRow[]): Promise<void>;
@@ -74,7 +74,7 @@ export function createUseRows(table: FleetTable): UseRows {
   };
 }
 
-/** Undefined for a row that is none of ours. One of version 2 has no state: it is pending. */
+/** Undefined for a row that cannot be parsed. A row of version 2 has no state, and is pending. */
 export function toUseRow(row: Row): UseRow | undefined {
   const use = toUse(row);
   if (!use) return undefined;
@@ -92,7 +92,7 @@ export function toUseRow(row: Row): UseRow | undefined {
   };
 }
 
-/** What is absent is written as empty, since a merge keeps what it is not given. */
+/** Absent fields are written as empty strings, since a merge keeps properties that it does not name. */
 export function toUseChange(use: UseRow): RowChange {
   const { state, reason = '', target = '', stamp = '', at, attempts, notBefore = '', recorded } = use;
   const progress = { state, reason, target, stamp, at, attempts: String(attempts), notBefore };
@@ -102,7 +102,7 @@ export function toUseChange(use: UseRow): RowChange {
   };
 }
 
-/** Identifier of the version that data is wrapped with; where Azure does not tell, of the one that is pinned. */
+/** Identifier of the version that data is wrapped with; where Azure does not show it, of the pinned version. */
 export function versionOfRow({
   key,
   current,
@@ -113,15 +113,15 @@ export function versionOfRow({
   return parsed && version ? formatKeyIdentifier(parsed, version) : undefined;
 }
 
-/** Whether Azure shows a use that is on the same version in another way than the index has it. */
+/** Whether anything but the version differs between the index and Azure. */
 export function areDifferent(row: UseRow, shown: UseRow): boolean {
   const fields = ['account', 'location', 'wave', 'identity', 'mode', 'pinned'] as const;
   return fields.some((field) => row[field] !== shown[field]);
 }
 
 /**
- * Id of the audit record of a move. It is made of what Azure shows of it, so that any worker that records the same move
- * makes the same id, also after the index was lost.
+ * Id of the audit record of a move: a hash of what Azure shows, so that any worker derives the same id, also after the index
+ * was lost.
  *
  * @param stamp Azure's own time stamp of the change; empty where it has none
  */

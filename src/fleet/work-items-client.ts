@@ -70,7 +70,7 @@ function toEntity(item: NewWorkItem | (Unset<Pick<NewWorkItem, 'reason'>> & Omit
 }
 
 async function putAll(table: TableClient, items: readonly NewWorkItem[]): Promise<void> {
-  // A transaction that names a row twice is refused; the later one counts.
+  // Azure rejects a transaction that names a row twice, so that only the later change is sent.
   const rows = [...new Map(items.map((item) => [workRow(item), toEntity(item)])).values()];
   const batches = Array.from({ length: Math.ceil(rows.length / BATCH) }, (_, n) =>
     rows.slice(n * BATCH, (n + 1) * BATCH).map((row): TransactionAction => ['upsert', row, 'Replace']),
@@ -86,7 +86,7 @@ async function putNew(table: TableClient, item: NewWorkItem): Promise<void> {
   }
 }
 
-/** Runs a write, once more where the table did not exist; another instance may make it at the same time. */
+/** Runs a write, and again after creating the table where it did not exist. */
 async function inTable(table: () => TableClient, write: () => Promise<unknown>): Promise<void> {
   try {
     await write();

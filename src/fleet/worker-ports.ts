@@ -24,20 +24,19 @@ export interface WorkerPorts {
   readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
   readonly vaults: Pick<ManagedVaults, 'key' | 'keyOf'>;
   readonly moved: Pick<MovedUses, 'put'>;
-  /** What says whether a use may move now. */
   readonly gate: Gate;
-  /** Decides again on a key whose uses have moved. Its item is put before. Never throws. */
+  /** Reconciles a key whose uses have moved; its work item is stored before. Never throws. */
   reconcileKey(key: ManagedKey): Promise<void>;
-  /** Of this instance, shared by its passes. */
+  /** Shared by all passes of the instance. */
   readonly capacity: CallCapacity;
-  /** Appends records of moves; ids of those that are in the trail within the time it has. Never throws. */
+  /** Appends records of moves to the audit trail. Never throws. @returns ids of those that were appended in time */
   record(moves: readonly { readonly move: Move; readonly cause: Cause }[]): Promise<ReadonlySet<string>>;
-  /** Uses that the drift check leaves where they are. */
+  /** Whether the drift check must not move the use. */
   isExempt(row: UseRow): boolean;
   readonly refreshAutomatic: boolean;
-  /** Whose encryption scopes are looked for: those of all accounts, or of those alone that use a managed key themselves. */
+  /** Whether the encryption scopes of all accounts are listed, or only of accounts that use a managed key themselves. */
   readonly scopeDiscovery: Settings['scopeDiscovery'];
-  /** Part of the windows of the Storage resource provider's budgets (`CMK_BUDGET_SHARE`). */
+  /** Share of the Storage resource provider's budgets that is used (`CMK_BUDGET_SHARE`). */
   readonly budgetShare: number;
   /** The clock of the app's storage account, so that instances with skewed clocks agree. */
   readonly now: () => Date;
@@ -45,24 +44,24 @@ export interface WorkerPorts {
   readonly log: Log;
 }
 
-/** Pauses, stages, open revocations and standing orders, as they are known in this instance. */
+/** Decides whether a use may move, by the pauses, stages, revocations and standing orders that this instance has cached. */
 export interface Gate {
   /**
-   * Why the use is not moved now. Never throws: what cannot be read blocks.
+   * Why the use may not move now. Never throws: what cannot be read blocks.
    *
    * @param to the key that an order moves it to
-   * @param since what was read before is read again: it does not have what the work item is about
+   * @param since when the work item was read; anything cached before is read again
    */
   blocked(row: UseRow, from: ListedKey, to: ListedKey | undefined, since: Date): Promise<Blocked | undefined>;
-  /** Asked right before a PATCH, without a request. @param target version identifier */
+  /** The same right before a PATCH, from the cache alone. @param target version identifier */
   stops(row: UseRow, key: ManagedKey, target: string): Blocked | undefined;
   /** The active order for the uses of a key. */
   order(key: ManagedKey): Order | undefined;
-  /** Id of the last order that was to move uses from one key to the other. */
+  /** Id of the last order from one key to the other, ended orders included. */
   orderBetween(from: string, to: string): string | undefined;
-  /** Keys from which orders were to move uses to that one. */
+  /** Source keys of all orders to that key, ended orders included. */
   sourcesOf(to: string): readonly string[];
-  /** Reads the orders again, unless they were read since then and lately. Never throws. */
+  /** Reads the orders again unless the cache is newer than `since` and its time to live. Never throws. */
   refresh(since: Date): Promise<void>;
 }
 
@@ -70,8 +69,8 @@ const TARGETS = z.record(z.string().max(300), z.string().max(400));
 const PASS = z.object({ startedOn: z.iso.datetime(), targets: TARGETS });
 const USAGE = z.record(z.string().max(200), z.array(z.tuple([z.number(), z.number()])).max(100));
 /**
- * What is stored with the lease. It decides what is read and whose move a change was, never what is written. While there is
- * a `pass`, its worker is at work or died.
+ * What is stored with the lease. It decides what is read and whose move a change was, never what is written to an account.
+ * While `pass` is there, its worker is running, or has died.
  */
 export const PASS_STATE = z.object({
   pass: PASS.optional().catch(undefined),

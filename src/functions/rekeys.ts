@@ -4,7 +4,7 @@ import { readJsonBody } from '../http/json-body.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { Role } from '../http/roles.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { alterRekey, listRekeys, orderRekey, rekeyOrdered, showRekey } from '../orders/http/rekey-api.ts';
+import { handleChangeRekey, handleStartRekey, listRekeys, readRekey, showRekey } from '../orders/http/rekey-api.ts';
 import { REKEY_CHANGE, REKEY_REQUEST } from '../orders/http/rekey-schemas.ts';
 import type { RekeyCall } from '../orders/order-rekey.ts';
 import type { Rekey } from '../orders/standing-orders.ts';
@@ -33,8 +33,8 @@ app.http('rekeys', {
       await inReach(id, 'Cmk.Operate', call);
       const why = reasonOf(call);
       const others = new URLSearchParams([...request.query].filter(([name]) => name !== 'reason'));
-      const act = flag(others, 'keep') ? 'end' : 'takeBack';
-      return alterRekey({ id, act, why }, callerOf(call), rekeyPorts(services), call.log);
+      const act = flag(others, 'keep') ? 'end' : 'rollBack';
+      return handleChangeRekey({ id, act, why }, callerOf(call), rekeyPorts(services), call.log);
     },
     undefined,
     'later',
@@ -54,7 +54,7 @@ app.http('changeRekey', {
       }
       await inReach(id, 'Cmk.Operate', call);
       const { reason: why } = await readJsonBody(call.request, REKEY_CHANGE);
-      return alterRekey({ id, act: change, why }, callerOf(call), rekeyPorts(call.services), call.log);
+      return handleChangeRekey({ id, act: change, why }, callerOf(call), rekeyPorts(call.services), call.log);
     },
     undefined,
     'later',
@@ -69,7 +69,7 @@ async function start(call: ApiCall) {
     const [vault = '', key = ''] = name.split('/');
     requireOn({ vault, key }, 'Cmk.Operate');
   }
-  return orderRekey(body, { ...callerOf(call), dryRun }, rekeyPorts(services), log);
+  return handleStartRekey(body, { ...callerOf(call), dryRun }, rekeyPorts(services), log);
 }
 
 /** As the audit trail names callers. */
@@ -80,7 +80,7 @@ function callerOf({ caller, correlationId }: ApiCall): RekeyCall {
 
 /** The order, if the caller's role reaches both of its keys. @throws {@link HttpProblem} 403, 404, 503 */
 async function inReach(id: string, role: Role, { services, requireOn }: ApiCall): Promise<Rekey> {
-  const order = await rekeyOrdered(id, services);
+  const order = await readRekey(id, services);
   for (const key of keysOf(order)) requireOn(key, role);
   return order;
 }

@@ -39,7 +39,7 @@ export async function readKeyGrants(
   const [grants, assigned, ends] = await Promise.all([
     authorization.grantsTo(principalId, keyId),
     keyRoles.assignedTo(principalId, keyId),
-    // An operator who may not read when roles end may still have to cut the account off.
+    // An operator who may not read the ends of roles must still be able to revoke.
     authorization.endsAt(keyId).catch(() => new Map<string, Date>()),
   ]);
   const counting = new Set(
@@ -77,13 +77,13 @@ function toGrant(
   return { kind: 'role', ...role };
 }
 
-/** Without effect when it is gone. */
+/** Idempotent. */
 export async function removeKeyGrant(grant: KeyGrant, { vaults, keyRoles }: KeyGrantServices): Promise<void> {
   if (grant.kind === 'role') await keyRoles.remove(grant.scope, grant.name);
   if (grant.kind === 'policy') await vaults.clearKeyPermissions(vaultOf(grant.vault), grant.principalId);
 }
 
-/** Grants exactly the same again, a role under its former name; without effect when it is there. */
+/** Grants exactly the same again, a role under its former name. Idempotent. */
 export async function restoreKeyGrant(
   grant: KeyGrant,
   { vaults, keyRoles, localRoles }: KeyGrantServices,

@@ -33,7 +33,7 @@ const POLICY_GRANT = z.object({
   keyPermissions: z.array(z.string()).min(1),
 });
 
-/** One way by which an identity may use keys of a vault, as exactly as it takes to grant the same again. */
+/** A grant by which an identity may use keys of a vault, with all that is needed to grant it again. */
 export const KEY_GRANT = z.discriminatedUnion('kind', [ROLE_GRANT, LOCAL_ROLE_GRANT, POLICY_GRANT]);
 export type KeyGrant = z.output<typeof KEY_GRANT>;
 export type RoleGrantRecord = z.output<typeof ROLE_GRANT>;

@@ -4,12 +4,12 @@ import { REASONS } from '../reasons.ts';
 import { findPause, NO_ORDERS, type PauseOrder, type StandingOrders } from './standing-orders.ts';
 import type { OrdersStore } from './standing-orders-client.ts';
 
-/** What was read is used for so long. Milliseconds. */
+/** Time to live of what was read. Milliseconds. */
 export const KNOWN_MS = 10_000;
-/** After a failure it is read again no sooner than this. Milliseconds. */
+/** Time between a failed read and the next. Milliseconds. */
 const RETRY_MS = 5_000;
 
-/** The standing orders as this instance last read them, for what shows them. The gate of the worker reads them itself. */
+/** A cache of the standing orders for views; the gate of the worker reads the store itself. */
 export class KnownOrders {
   readonly #store: Pick<OrdersStore, 'read'>;
   readonly #now: () => Date;
@@ -33,13 +33,13 @@ export class KnownOrders {
     return findPause(this.#orders, key, this.#now());
   }
 
-  /** Takes over what this instance has just written. */
+  /** Caches what this instance has just written. */
   learn(orders: StandingOrders): void {
     this.#orders = orders;
     this.#readMs = this.#now().getTime();
   }
 
-  /** Callers at the same time share one request. Never throws. @param anew however lately it was read */
+  /** Single flight. Never throws. @param anew reads again within the time to live too */
   async refresh(log: Log, anew = false): Promise<void> {
     const nowMs = this.#now().getTime();
     if (!anew && (nowMs - this.#readMs < KNOWN_MS || nowMs - this.#triedMs < RETRY_MS)) return;
@@ -49,8 +49,8 @@ export class KnownOrders {
     await this.#reading;
   }
 
-  /** As they are now. @throws what the storage answered */
-  async known(log: Log): Promise<StandingOrders> {
+  /** Reads the store. @throws what the storage answered */
+  async readNow(log: Log): Promise<StandingOrders> {
     await this.refresh(log, true);
     if (this.#failure) throw this.#failure.error;
     return this.#orders;
@@ -60,7 +60,7 @@ export class KnownOrders {
     const before = this.#readMs;
     try {
       const orders = await this.#store.read();
-      // What this instance has written meanwhile is newer.
+      // `learn` was called during the read: what this instance wrote is newer.
       if (this.#readMs === before) this.learn(orders);
       this.#failure = undefined;
     } catch (error) {

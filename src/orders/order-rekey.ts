@@ -19,7 +19,7 @@ import {
 /** Accounts that may fail before an order stops, unless told otherwise. */
 export const MAX_FAILURES = 3;
 
-export type RekeyAct = 'pause' | 'resume' | 'takeBack' | 'end';
+export type RekeyAct = 'pause' | 'resume' | 'rollBack' | 'end';
 
 /** Who calls, and why. */
 export interface RekeyCall {
@@ -43,11 +43,11 @@ export interface RekeyOrderPorts extends RecordPorts {
   readonly newId: () => string;
 }
 
-/** What an order of an operator changes: re-keys, and what the audit trail is to have of each. */
-type Apply = (orders: StandingOrders) => readonly { readonly rekey: Rekey; readonly reason: Reason }[];
+/** Returns each re-key as a call leaves it, and the reason code of its audit record. */
+type PlanChange = (orders: StandingOrders) => readonly { readonly rekey: Rekey; readonly reason: Reason }[];
 
 /**
- * Starts a re-key that nothing stands in the way of. Errors are the SDK's: then it may hold, or not.
+ * Starts a re-key; the caller has checked that nothing blocks it. After an SDK error the order may be stored or not.
  *
  * @throws {@link CmkError} `RekeyConflict`, `TooManyOrders`
  */
@@ -62,9 +62,9 @@ export function startRekey(
     ...{ id: ports.newId(), ...request, state: 'active', by: byOf(call), startedOn },
     ...(ticket ? { ticket } : {}),
   };
-  return keep(
+  return applyChange(
     (orders) => {
-      mustBeFree(orders, rekey);
+      requireNoConflict(orders, rekey);
       return [{ rekey, reason: 'RekeyStarted' }];
     },
     rekey.reason,
@@ -75,7 +75,7 @@ export function startRekey(
 }
 
 /**
- * Pauses, resumes, rolls back or ends an order. What is in flight may still take effect.
+ * Pauses, resumes, rolls back or ends an order. A PATCH that is in flight may still take effect.
  *
  * @returns the order; of a roll back, the one that moves everything back
  * @throws {@link CmkError} `RekeyNotFound`, `RekeyNotPossible`, `RekeyConflict`
@@ -90,15 +90,15 @@ export function changeRekey(
 ): Promise<Rekey> {
   const now = ports.now();
   const newId = ports.newId();
-  return keep((orders) => applyAct(orders, { id, act, why, newId, by: byOf(call) }, now), why, call, ports, log);
+  return applyChange((orders) => applyAct(orders, { id, act, why, newId, by: byOf(call) }, now), why, call, ports, log);
 }
 
-/** @returns what is changed, the order that goes on last */
+/** @returns the changed orders; the last one is the one that the call is about */
 export function applyAct(
   orders: StandingOrders,
   { id, act, why, newId, by }: { id: string; act: RekeyAct; why: string; newId: string; by: Rekey['by'] },
   now: Date,
-): ReturnType<Apply> {
+): ReturnType<PlanChange> {
   const order = orders.rekeys.find((rekey) => rekey.id === id);
   if (!order)
     throw new CmkError('RekeyNotFound', REASONS.RekeyNotFound, 'See which re-keys there are: cmk rekey status');
@@ -112,13 +112,13 @@ export function applyAct(
     return [{ rekey: { ...rest, state: 'active', resumedOn: on }, reason: 'RekeyResumed' }];
   }
   if (act === 'end' && isOpen(order)) return [{ rekey: ended, reason: 'RekeyEnded' }];
-  if (act === 'takeBack') {
+  if (act === 'rollBack') {
     const { from, to, maxFailures, ticket } = order;
     const back: Rekey = {
       ...{ id: newId, from: to, to: from, only: id, state: 'active', maxFailures, reason: why, by, startedOn: on },
       ...(ticket ? { ticket } : {}),
     };
-    mustBeFree(withRekey(orders, ended, now), back);
+    requireNoConflict(withRekey(orders, ended, now), back);
     const end = isOpen(order) ? [{ rekey: ended, reason: 'RekeyEnded' as const }] : [];
     return [...end, { rekey: back, reason: 'RekeyTakingBack' }];
   }
@@ -129,39 +129,45 @@ export function applyAct(
   );
 }
 
-function mustBeFree(orders: StandingOrders, rekey: Rekey): void {
+function requireNoConflict(orders: StandingOrders, rekey: Rekey): void {
   const [conflict] = conflictsOf(orders, rekey);
   if (!conflict) return;
   throw new CmkError(
     'RekeyConflict',
     `The re-key ${conflict.id} (${conflict.from} to ${conflict.to}) has to do with the same key.`,
-    wayOut(conflict),
+    conflictFix(conflict),
   );
 }
 
-/** What an operator may do about an order that is in the way of another one. */
-export function wayOut({ id }: Pick<Rekey, 'id'>): string {
+/** The next step of an operator whose order conflicts with that one. */
+export function conflictFix({ id }: Pick<Rekey, 'id'>): string {
   return `Wait until it is done, take it back, or end it: cmk rekey cancel ${id}`;
 }
 
-async function keep(apply: Apply, why: string, call: RekeyCall, ports: RekeyOrderPorts, log: Log): Promise<Rekey> {
+async function applyChange(
+  plan: PlanChange,
+  why: string,
+  call: RekeyCall,
+  ports: RekeyOrderPorts,
+  log: Log,
+): Promise<Rekey> {
   const now = ports.now();
-  let kept: ReturnType<Apply> = [];
+  let changes: ReturnType<PlanChange> = [];
   let records: UnrecordedOrder[] = [];
   const orders = await ports.orderStore.change((current) => {
     if (records.some(({ id }) => hasChange(current, id))) return current;
-    kept = apply(current);
-    records = kept.map(({ rekey, reason }) => rekeyChange(rekey, reason, now, { ...call, why }));
-    const changed = kept.reduce((all, { rekey }) => withRekey(all, rekey, now), current);
+    changes = plan(current);
+    records = changes.map(({ rekey, reason }) => rekeyChange(rekey, reason, now, { ...call, why }));
+    const changed = changes.reduce((all, { rekey }) => withRekey(all, rekey, now), current);
     return records.reduce(withUnrecorded, changed);
   });
   ports.control.learn(orders);
-  const rekey = kept.at(-1)?.rekey;
+  const rekey = changes.at(-1)?.rekey;
   if (!rekey) throw new TypeError('An order changes something.');
   for (const {
     rekey: { id, from, to },
     reason,
-  } of kept) {
+  } of changes) {
     log({ level: 'warning', reason, message: `${REASONS[reason]} ${why}`, rekey: id, from, to, key: from });
   }
   for (const record of records) await recordChange(record, ports);
@@ -173,7 +179,7 @@ async function keep(apply: Apply, why: string, call: RekeyCall, ports: RekeyOrde
   return rekey;
 }
 
-/** What the audit trail is to have of a change of an order. */
+/** The audit record of a change of an order. */
 export function rekeyChange(
   { id, from, to, only, ticket, startedOn, resumedOn }: Rekey,
   reason: Reason,
@@ -181,7 +187,7 @@ export function rekeyChange(
   { caller, correlationId, ...details }: Partial<RekeyCall> & { readonly why?: string },
 ): UnrecordedOrder {
   return {
-    // By the app itself each comes once between two resumes.
+    // Without a caller the app changed it: each reason occurs once between two resumes.
     id: ['key.rekey', id, reason, correlationId ?? resumedOn ?? startedOn].join('/'),
     ...{ action: 'key.rekey', reason, resource: from, on: now.toISOString() },
     ...(caller ? { caller } : {}),

@@ -5,9 +5,9 @@ import { CmkError } from '../errors.ts';
 import { overdueRecords, type UnrecordedOrder, withoutUnrecorded } from './standing-orders.ts';
 import { CONTROL_CONTAINER, type OrdersStore } from './standing-orders-client.ts';
 
-/** How long an answer waits for the audit trail, and the sweep for each record. Milliseconds. */
+/** How long a call waits for the audit trail, and the sweep for each record. Milliseconds. */
 const [WAIT_MS, LATER_MS] = [5_000, 20_000];
-/** For the note that it is in the trail; without it, it is recorded twice with the same id. Milliseconds. */
+/** To remove a recorded change from the outbox; if that fails, the sweep appends it again with the same id. Milliseconds. */
 const NOTE_MS = 2_000;
 
 export interface RecordPorts {
@@ -16,7 +16,7 @@ export interface RecordPorts {
   readonly now: () => Date;
 }
 
-/** Puts a change into the audit trail. Never rejects. @returns `written`, or why it is not: then the sweep does */
+/** Appends a change to the audit trail. Never rejects. @returns `written`, or why it failed; then the sweep appends it */
 export async function recordChange(
   change: UnrecordedOrder,
   { orderStore, audit }: Pick<RecordPorts, 'orderStore' | 'audit'>,
@@ -28,17 +28,17 @@ export async function recordChange(
 }
 
 /**
- * Puts into the audit trail what a call could not, or died before it had.
+ * Appends to the audit trail what calls could not append, or did not before their process died.
  *
  * @returns ids of the records
- * @throws {@link CmkError} `AuditFailed` when something is left; the storage's errors
+ * @throws {@link CmkError} `AuditFailed` when a record is left; the storage's errors
  */
 export async function recordOverdueChanges({ orderStore, audit, now }: RecordPorts): Promise<readonly string[]> {
   const recorded: string[] = [];
   let failed: string | undefined;
   for (const change of overdueRecords(await orderStore.read(), now())) {
     const { details, ...entry } = entryOf(change);
-    // It proves less than the record of the call itself.
+    // Marked, since the document is weaker evidence than a record by the call itself.
     const outcome = await audit({ ...entry, details: { ...details, foundIn: CONTROL_CONTAINER } }, LATER_MS);
     if ('failed' in outcome) {
       failed = outcome.failed;

@@ -11,14 +11,14 @@ import type { Settings } from '../settings/settings.ts';
 import { parseJson } from '../text.ts';
 import { NO_ORDERS, PAUSE, STANDING_ORDERS, type StandingOrders } from './standing-orders.ts';
 
-/** Container of what operators have ordered, in the app's own storage. */
+/** Container of standing orders, in the control zone of the app's own storage. */
 export const CONTROL_CONTAINER = 'cmk-control';
 const BLOB = 'orders.json';
 /** What version 2 wrote; it is read until the first change. */
 const OLD_BLOB = 'rollout.json';
-/** Writers that conflict read again; so many in a row do not. */
+/** A writer that meets a conflict reads and tries again, at most so often. */
 const MOST_TRIES = 10;
-/** Each move waits for it. Milliseconds. */
+/** Short, as moves wait for it. Milliseconds. */
 const READ_MS = 3_000;
 const WRITE_MS = 5_000;
 
@@ -80,7 +80,7 @@ function download(
   return unlessMissing(() => withinTime(READ_MS, (limit) => readBlobText(blob, limit)));
 }
 
-/** What cannot be read may hold a pause: it does not count as none. */
+/** A damaged document may have a pause, so that it is an error and not empty. */
 function parsed(json: string): StandingOrders {
   const { data } = STANDING_ORDERS.safeParse(parseJson(json));
   if (data) return data;

@@ -5,17 +5,17 @@ import { sameKeyName } from '../keys/key-identifier.ts';
 import type { Reason } from '../reasons.ts';
 import { DAY_MS } from '../time/spans.ts';
 
-/** Entries of the document; orders that are over make place for new ones. */
+/** Most entries of the document; ended orders are dropped for new ones. */
 const MOST_ENTRIES = 200;
-/** An order to go on concerns a rollout of its days. Milliseconds. */
+/** An order to go on is dropped after so long: its rollout is over. Milliseconds. */
 const GO_ON_KEPT_MS = 90 * DAY_MS;
-/** An operator's API call waits so long for the audit trail; until then nothing else records its order. Milliseconds. */
-const OWN_MS = 60_000;
+/** The call that changed an order appends its record; the sweep does after so long. Milliseconds. */
+const CALL_RECORDS_MS = 60_000;
 
 const iso = z.iso.datetime();
 const by = z.object({ objectId: z.string(), appId: z.string().optional(), name: z.string().optional() });
 
-/** Moves are not made until it ends. */
+/** No use is moved until it ends. */
 export const PAUSE = z.object({
   id: z.string(),
   /** Key identifier without a version; absent: all keys. */
@@ -28,7 +28,7 @@ export const PAUSE = z.object({
   until: iso.optional(),
 });
 
-/** The rollout onto that version goes on, whatever holds it. */
+/** The rollout to that version goes on, although a stage failed. */
 const GO_ON = z.object({
   id: z.string(),
   key: z.string(),
@@ -67,7 +67,7 @@ export const REKEY = z.object({
   endedOn: iso.optional(),
 });
 
-/** What was ordered or decided, until the audit trail has it: it is written with the change itself. */
+/** Outbox: an audit record that is stored with the change itself, until the audit trail has it. */
 const UNRECORDED = z.object({
   /** Of the audit record. */
   id: z.string(),
@@ -81,7 +81,7 @@ const UNRECORDED = z.object({
   details: z.record(z.string(), z.unknown()),
 });
 
-/** What operators want until they say otherwise: one document, written with its ETag. */
+/** What operators ordered until they change it: one document, written with its ETag. */
 export const STANDING_ORDERS = z.object({
   pauses: z.array(PAUSE),
   goOns: z.array(GO_ON),
@@ -104,17 +104,17 @@ export function openPauses({ pauses }: StandingOrders, now: Date): readonly Paus
   return pauses.filter(({ until }) => until === undefined || Date.parse(until) > now.getTime());
 }
 
-/** A pause as an answer about its key has it. */
+/** A pause as the API shows it with its key. */
 export function pausedView({ reason, by: { objectId }, since, until }: PauseOrder) {
   return { reason, by: objectId, since, ...(until ? { until } : {}) };
 }
 
-/** A pause as a list has it. */
+/** A pause as the API lists it. */
 export function listedPause(pause: PauseOrder) {
   return { ...(pause.key ? { key: pause.key } : {}), ...pausedView(pause) };
 }
 
-/** A later one has a year of five digits, which nothing reads back. */
+/** A later time has a year of five digits, which `Date.parse` rejects. */
 const LATEST_END = new Date('9999-12-31T23:59:59.999Z');
 
 /** Why a pause cannot end then; undefined: it can. */
@@ -123,7 +123,7 @@ export function endProblem(until: Date, now: Date): string | undefined {
   return until <= LATEST_END ? undefined : 'That is too far away.';
 }
 
-/** The pause that holds up a key; that of all keys first. */
+/** The pause of a key; a pause of all keys comes first. */
 export function findPause(orders: StandingOrders, key: string, now: Date): PauseOrder | undefined {
   const pauses = openPauses(orders, now).filter((pause) => pause.key === undefined || sameKeyName(pause.key, key));
   return pauses.find((pause) => pause.key === undefined) ?? pauses[0];
@@ -134,22 +134,22 @@ export function isOrderedOn({ goOns }: StandingOrders, target: string): boolean 
   return goOns.some((order) => order.target.toLowerCase() === target.toLowerCase());
 }
 
-/** An order that may still move something, if it is resumed. */
+/** Whether an order moves uses now, or would once it is resumed. */
 export function isOpen({ state }: Pick<Rekey, 'state'>): boolean {
   return state !== 'done' && state !== 'ended';
 }
 
-/** An order that moves what it finds. */
+/** Whether an order moves uses now. */
 export function isMoving({ state }: Pick<Rekey, 'state'>): boolean {
   return state === 'active' || state === 'verifying';
 }
 
-/** The order that moves the uses of a key now. There is one at most. @param key identifier without a version */
+/** The order that moves the uses of a key now; there is at most one. @param key identifier without a version */
 export function findRekey({ rekeys }: StandingOrders, key: string): Rekey | undefined {
   return rekeys.find((rekey) => isMoving(rekey) && sameKeyName(rekey.from, key));
 }
 
-/** Open orders that have to do with either key: a key takes part in one at a time, so that nothing moves in a circle. */
+/** Open orders with either key: only one may have a key, so that nothing moves in a circle. */
 export function conflictsOf({ rekeys }: StandingOrders, keys: Pick<Rekey, 'from' | 'to'>): readonly Rekey[] {
   const own = [keys.from, keys.to];
   return rekeys.filter(
@@ -157,31 +157,31 @@ export function conflictsOf({ rekeys }: StandingOrders, keys: Pick<Rekey, 'from'
   );
 }
 
-/** With a pause; it takes the place of the one of the same reach. */
+/** Adds a pause; it replaces a pause of the same key, or of all keys. */
 export function withPause(orders: StandingOrders, pause: PauseOrder, now: Date): StandingOrders {
-  const others = openPauses(orders, now).filter(({ key }) => !isSameReach(key, pause.key));
-  return fitted({ ...orders, pauses: [...others, pause] }, now);
+  const others = openPauses(orders, now).filter(({ key }) => !isSameKey(key, pause.key));
+  return dropSurplus({ ...orders, pauses: [...others, pause] }, now);
 }
 
-/** Without the pause of that reach, and with orders to go on. */
+/** Removes the pause of a key, or of all keys, and adds orders to go on. */
 export function withResume(
   orders: StandingOrders,
   key: string | undefined,
   goOns: readonly GoOnOrder[],
   now: Date,
 ): StandingOrders {
-  const pauses = openPauses(orders, now).filter((pause) => !isSameReach(pause.key, key));
-  return fitted({ ...orders, pauses, goOns: [...orders.goOns, ...goOns] }, now);
+  const pauses = openPauses(orders, now).filter((pause) => !isSameKey(pause.key, key));
+  return dropSurplus({ ...orders, pauses, goOns: [...orders.goOns, ...goOns] }, now);
 }
 
-/** With a re-key that is new, or takes the place of the one of its id. */
+/** Adds a re-key, or replaces the re-key of that id. */
 export function withRekey(orders: StandingOrders, rekey: Rekey, now: Date): StandingOrders {
   const isKnown = orders.rekeys.some(({ id }) => id === rekey.id);
   const rekeys = isKnown ? orders.rekeys.map((one) => (one.id === rekey.id ? rekey : one)) : [...orders.rekeys, rekey];
-  return fitted({ ...orders, rekeys }, now);
+  return dropSurplus({ ...orders, rekeys }, now);
 }
 
-/** With what the audit trail is to have of a change. What cannot be appended for long is in the log alone. */
+/** Adds a record to the outbox. Where it is full, the oldest is dropped: the log has it. */
 export function withUnrecorded(orders: StandingOrders, change: UnrecordedOrder): StandingOrders {
   return { ...orders, unrecorded: [...orders.unrecorded, change].slice(-MOST_ENTRIES) };
 }
@@ -190,22 +190,22 @@ export function withoutUnrecorded(orders: StandingOrders, ids: readonly string[]
   return { ...orders, unrecorded: orders.unrecorded.filter(({ id }) => !ids.includes(id)) };
 }
 
-/** Whether a change was made: the answer of the storage may be lost, and the next try meets its own write. */
+/** Whether a change is stored already: after a lost answer, the retry meets its own write. */
 export function hasChange({ unrecorded }: StandingOrders, id: string): boolean {
   return unrecorded.some((change) => change.id === id);
 }
 
-/** What no call is recording any more. */
+/** Records that no call is appending any more. */
 export function overdueRecords({ unrecorded }: StandingOrders, now: Date): readonly UnrecordedOrder[] {
-  return unrecorded.filter(({ on }) => now.getTime() - Date.parse(on) >= OWN_MS);
+  return unrecorded.filter(({ on }) => now.getTime() - Date.parse(on) >= CALL_RECORDS_MS);
 }
 
 /**
- * Old orders to go on and orders that are over are dropped, oldest first, where there are too many.
+ * Drops old orders to go on, and ended orders, oldest first, where there are too many entries.
  *
- * @throws {@link CmkError} `TooManyOrders` where all of them are still needed
+ * @throws {@link CmkError} `TooManyOrders` where all entries are needed
  */
-function fitted(orders: StandingOrders, now: Date): StandingOrders {
+function dropSurplus(orders: StandingOrders, now: Date): StandingOrders {
   const goOns = orders.goOns.filter(({ at }) => now.getTime() - Date.parse(at) < GO_ON_KEPT_MS);
   const { pauses, rekeys } = orders;
   let surplus = pauses.length + goOns.length + rekeys.length - MOST_ENTRIES;
@@ -230,6 +230,6 @@ function fitted(orders: StandingOrders, now: Date): StandingOrders {
   );
 }
 
-function isSameReach(a: string | undefined, b: string | undefined): boolean {
+function isSameKey(a: string | undefined, b: string | undefined): boolean {
   return a === undefined || b === undefined ? a === b : sameKeyName(a, b);
 }

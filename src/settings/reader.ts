@@ -65,6 +65,10 @@ const GONE: Readonly<Record<string, Gone>> = {
       'NoExpiry is advice; assign the built-in Azure Policy "Key Vault keys should have an expiration date" to demand more',
     changes: (value) => value.toLowerCase() !== 'advice',
   },
+  CMK_RETIRE_AFTER_HOURS: {
+    instead: 'a version can be retired 24 hours after its successor; cmk key retire --after-hours takes more',
+    changes: (hours) => hours !== '24',
+  },
   CMK_HSM_WATCH: { instead: 'keys of Managed HSMs are read every five minutes', changes: () => false },
   CMK_WORK__tableServiceUri: { instead: OF_THE_QUEUE, changes: () => false },
   CMK_WORK__blobServiceUri: { instead: OF_THE_QUEUE, changes: () => false },

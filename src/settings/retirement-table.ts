@@ -3,13 +3,6 @@ import { guid, setting } from './setting.ts';
 
 /** Settings of old key versions, and of who may still use them; a part of the table of all settings. */
 export const RETIREMENT_SETTINGS = {
-  CMK_RETIRE_AFTER_HOURS: setting({
-    schema: z.coerce.number('is not a number').int().min(24, 'is less than 24').max(87_600).optional(),
-    example: '168',
-    description:
-      'Hours that a key version has had a successor before the drift check advises to disable it, or does so (`CMK_AUTOFIX` with `RetirableVersion`), where nothing uses it; at least 24.',
-    fallback: '24',
-  }),
   CMK_USAGE_WORKSPACE: setting({
     schema: guid.optional(),
     example: '88888888-8888-8888-8888-888888888888',

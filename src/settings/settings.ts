@@ -63,8 +63,6 @@ export interface DriftSettings {
   readonly keyMinBits: number;
   /** Whether keys have to be in hardware. */
   readonly requireHsm: boolean;
-  /** How long a version has to have a successor before it is advised to disable it; undefined: the least that there is. */
-  readonly retireAfterHours: number | undefined;
   /** Workspace id of the log that tells who used a key; undefined: there is none. */
   readonly usageWorkspace: string | undefined;
   readonly functionAppId: string | undefined;
@@ -156,7 +154,6 @@ function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
     keyMaxAgeDays: reader.read('CMK_KEY_MAX_AGE_DAYS') ?? 730,
     keyMinBits: minimum?.bits ?? 0,
     requireHsm: minimum?.hsm ?? false,
-    retireAfterHours: reader.read('CMK_RETIRE_AFTER_HOURS'),
     usageWorkspace: reader.read('CMK_USAGE_WORKSPACE'),
     functionAppId: app?.id,
     storageAccountId: reader.read('CMK_STORAGE_ACCOUNT_ID') ?? beside,
@@ -164,9 +161,7 @@ function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
     systemTopics: reader.read('CMK_SYSTEM_TOPICS') ?? {},
   };
   const { problems } = reader;
-  return problems.length === 0
-    ? { ...settings, problems }
-    : { ...settings, problems, autofix: [], retireAfterHours: undefined };
+  return problems.length === 0 ? { ...settings, problems } : { ...settings, problems, autofix: [] };
 }
 
 /** What it takes to look for everything that uses a key. */

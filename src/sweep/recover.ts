@@ -13,7 +13,7 @@ import { needsLook } from '../revocation/keep-revoked.ts';
 import type { Cause } from '../work/messages.ts';
 import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
 
-/** For reading everything that uses a key. Milliseconds. */
+/** Deadline for reading all users of a key. Milliseconds. */
 const READ_MS = 60_000;
 
 export type RecoverServices = RetireServices & {
@@ -25,8 +25,8 @@ export type RecoverServices = RetireServices & {
 };
 
 /**
- * Finds work that a process owed when it died, and has it done: whatever the settings let the drift check fix. Everything in
- * it may be done twice. It never throws.
+ * Finishes what a process that died left undone, also where the settings forbid fixes by the drift check. Idempotent. Never
+ * throws.
  *
  * @param keys managed keys whose versions could be read
  */

@@ -3,11 +3,11 @@ import { causeLabel, summarizeFleet } from '../fleet/fleet-summary.ts';
 import { lastTryOf } from '../fleet/rotation-progress.ts';
 import type { UseRow } from '../fleet/use-row.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import type { JudgedAccount } from './fleet.ts';
+import type { EvaluatedAccount } from './fleet.ts';
 import type { FleetAccountAnswer, FleetListAnswer, FleetRowAnswer } from './fleet-schemas.ts';
 import type { FleetSnapshot } from './fleet-snapshot.ts';
 
-export function toRow(one: JudgedAccount): FleetRowAnswer {
+export function toRow(one: EvaluatedAccount): FleetRowAnswer {
   const { account, known, use, health, probe, findings, lastRead, lastChecked } = one;
   const { state, cause, since } = health;
   return {
@@ -32,7 +32,7 @@ export function toRow(one: JudgedAccount): FleetRowAnswer {
   };
 }
 
-export function toAccountAnswer(one: JudgedAccount): Omit<FleetAccountAnswer, 'freshness' | 'warnings' | 'history'> {
+export function toAccountAnswer(one: EvaluatedAccount): Omit<FleetAccountAnswer, 'freshness' | 'warnings' | 'history'> {
   const { known, use, scopeUses, findings } = one;
   const { pinned, current, identity } = use ?? {};
   return {
@@ -40,17 +40,17 @@ export function toAccountAnswer(one: JudgedAccount): Omit<FleetAccountAnswer, 'f
     ...(pinned ? { pinned } : {}),
     ...(current ? { current } : {}),
     ...(identity ? { identity } : {}),
-    ...lookOf(use),
+    ...lastTryView(use),
     scopeUses: known.scopeUses.map(({ scope, key }) => {
       const of = scopeUses.find((candidate) => candidate.scope === scope);
-      return { scope, ...keyOf(key), ...versionOf(of), ...lookOf(of) };
+      return { scope, ...keyOf(key), ...versionOf(of), ...lastTryView(of) };
     }),
     findings: [...findings],
   };
 }
 
 export function toSummary(
-  accounts: readonly JudgedAccount[],
+  accounts: readonly EvaluatedAccount[],
   { unlisted }: Pick<FleetSnapshot, 'unlisted'>,
 ): FleetListAnswer['summary'] {
   const { causes, states, text, ...rest } = summarizeFleet(accounts.map(({ health }) => health));
@@ -63,7 +63,7 @@ export function toSummary(
   };
 }
 
-/** Until every subscription has been listed, the count of accounts is not that of the fleet. */
+/** While a subscription is unlisted, the summary must not pass for the whole fleet. */
 function summaryText(text: string, accounts: number, unlisted: number): string {
   if (unlisted === 0) return text;
   return accounts === 0 ? `Not known yet: ${accountsNotListed(unlisted)}` : `${text}; the others are not known yet`;
@@ -92,7 +92,7 @@ function versionOf(use: UseRow | undefined): Pick<FleetRowAnswer, 'version' | 'm
   return { mode: use.mode, ...(version ? { version } : {}) };
 }
 
-function lookOf(use: UseRow | undefined): Pick<FleetAccountAnswer, 'lastLook'> {
+function lastTryView(use: UseRow | undefined): Pick<FleetAccountAnswer, 'lastLook'> {
   const lastTry = use && lastTryOf(use);
   return lastTry ? { lastLook: { ...lastTry } } : {};
 }

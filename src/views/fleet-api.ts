@@ -9,7 +9,7 @@ import { partContent } from '../http/part.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { REASONS } from '../reasons.ts';
-import { type JudgedAccount, placeInFleet } from './fleet.ts';
+import { type EvaluatedAccount, sortKeyOf } from './fleet.ts';
 import { freshnessOf, toAccountAnswer, toRow, toSummary } from './fleet-answer.ts';
 import { fleetQuery } from './fleet-query.ts';
 import type { FleetAccountAnswer, FleetListAnswer } from './fleet-schemas.ts';
@@ -28,12 +28,12 @@ export async function showFleet(query: URLSearchParams, call: FleetCall, ports: 
   const { filter, health, all, top, after, rest } = fleetQuery(query);
   const { snapshot, seen } = inReach(await readSnapshot(call, ports), call.reaches);
   const filtered = seen
-    .filter((one) => all || isMeant(one))
+    .filter((one) => all || isListed(one))
     .filter((one) => filteredUses(one).some((use) => matchesFilter(use, filter)));
   const matched = filtered.filter((one) => matchesHealth(one.health, health));
-  const page = matched.filter((one) => placeInFleet(one) > after).slice(0, top + 1);
+  const page = matched.filter((one) => sortKeyOf(one) > after).slice(0, top + 1);
   const last = page[top - 1];
-  if (page.length > top && last) rest.set('after', placeInFleet(last));
+  if (page.length > top && last) rest.set('after', sortKeyOf(last));
   const answer: FleetListAnswer = {
     value: page.slice(0, top).map(toRow),
     ...(rest.has('after') ? { nextLink: `/api/fleet?${rest}` } : {}),
@@ -41,10 +41,10 @@ export async function showFleet(query: URLSearchParams, call: FleetCall, ports: 
     summary: toSummary(filtered, snapshot),
     ...freshnessOf(snapshot),
   };
-  return withTag(answer, call.headers);
+  return withEtag(answer, call.headers);
 }
 
-/** One account. @param readHistory its last records, given its name: of one that the caller may see @throws {@link HttpProblem} 404 */
+/** One account. @param readHistory called only for an account that the caller may see @throws {@link HttpProblem} 404 */
 export async function showFleetAccount(
   name: string,
   readHistory: (account: string) => Promise<FleetAccountAnswer['history']>,
@@ -56,7 +56,7 @@ export async function showFleetAccount(
   if (found) {
     const history = await readHistory(found.account.name);
     const answer = { ...toAccountAnswer(found), ...freshnessOf(snapshot) };
-    return withTag({ ...answer, history }, call.headers, { ...answer, history: partContent(history) });
+    return withEtag({ ...answer, history }, call.headers, { ...answer, history: partContent(history) });
   }
   throw new HttpProblem(
     404,
@@ -66,13 +66,13 @@ export async function showFleetAccount(
   );
 }
 
-/** How the accounts stand that the caller may see, in short. */
+/** Summary of the accounts that the caller may see. */
 export function fleetSummaryOf(
   whole: FleetSnapshot,
   reaches: FleetCall['reaches'],
 ): FleetListAnswer['summary'] & Pick<FleetListAnswer, 'warnings'> {
   const { snapshot, seen } = inReach(whole, reaches);
-  return { ...toSummary(seen.filter(isMeant), snapshot), warnings: [...snapshot.warnings] };
+  return { ...toSummary(seen.filter(isListed), snapshot), warnings: [...snapshot.warnings] };
 }
 
 /** @throws {@link HttpProblem} 503 */
@@ -84,11 +84,11 @@ export function readSnapshot({ snapshots }: Pick<FleetCall, 'snapshots'>, ports:
   );
 }
 
-/** What the role of the caller reaches: accounts all of whose keys it does. */
+/** Accounts whose keys are all within the role of the caller. */
 function inReach(
   snapshot: FleetSnapshot,
   reaches: FleetCall['reaches'],
-): { readonly snapshot: FleetSnapshot; readonly seen: readonly JudgedAccount[] } {
+): { readonly snapshot: FleetSnapshot; readonly seen: readonly EvaluatedAccount[] } {
   if (reaches(undefined)) return { snapshot, seen: snapshot.accounts };
   const reach = new Map<string, boolean>();
   const isReached = (id: string): boolean => {
@@ -103,25 +103,25 @@ function inReach(
     const keys = keysOf(one);
     return keys.length > 0 && keys.every(isReached);
   });
-  // What could not be read names keys; that there is such a thing is for everybody who takes what is there for all.
+  // The warnings name keys that the caller may not see, but the list must not pass for complete.
   const warnings = snapshot.warnings.length > 0 ? ['Part of the fleet could not be read.'] : [];
-  // Nor which subscriptions there are beside those of what is seen.
+  // Other subscriptions are not shown either.
   const own = new Set(seen.map(({ account }) => account.subscriptionId.toLowerCase()));
   const listings = new Map([...snapshot.listings].filter(([id]) => own.has(id.toLowerCase())));
   return { snapshot: { ...snapshot, warnings, listings }, seen };
 }
 
-/** Whether it uses a key, or is missed by a check for not using one. */
-function isMeant(one: JudgedAccount): boolean {
+/** Whether the account uses a key, or a check reports that it should. */
+function isListed(one: EvaluatedAccount): boolean {
   return keysOf(one).length > 0 || one.health.cause !== undefined;
 }
 
-function keysOf({ known }: JudgedAccount): string[] {
+function keysOf({ known }: EvaluatedAccount): string[] {
   return [...(known.key === undefined ? [] : [known.key]), ...known.scopeUses.map(({ key }) => key)];
 }
 
-/** An account is meant by a filter when its own use of a key is, or that of a scope. */
-function filteredUses(one: JudgedAccount): FilteredUse[] {
+/** A filter matches an account by its own use of a key, or by that of a scope. */
+function filteredUses(one: EvaluatedAccount): FilteredUse[] {
   const { subscriptionId: subscription, resourceGroup, tags } = one.account;
   return [one.known.key, ...one.known.scopeUses.map(({ key }) => key)].map((key) => ({
     ...{ subscription, resourceGroup, tags },
@@ -129,8 +129,8 @@ function filteredUses(one: JudgedAccount): FilteredUse[] {
   }));
 }
 
-/** Whoever asks again and has it already is spared the answer. It may be kept by nobody but the caller, who asks each time. */
-function withTag(answer: object, headers: HeaderReader, content = answer): HttpResponseInit {
+/** Adds an ETag, and answers 304 if the caller has it. Only the caller may cache it, and has to revalidate it. */
+function withEtag(answer: object, headers: HeaderReader, content = answer): HttpResponseInit {
   const response = jsonResponse(200, answer);
   const kept = { 'cache-control': 'private, no-cache', vary: 'authorization' };
   const sent = { ...response, headers: { ...(response.headers as Record<string, string>), ...kept } };

@@ -12,16 +12,16 @@ const FILTERS = ['key', 'vault', 'subscription', 'resourceGroup', 'tag'] as cons
 const HEALTH_FILTERS = ['health', 'cause'] as const;
 const ONCE = ['all', 'top', 'after'] as const;
 
-/** What is asked of the fleet. */
+/** The parsed query. */
 interface FleetQuery {
   readonly filter: FleetFilter;
   readonly health: HealthFilter;
-  /** Accounts too that use no key, and are not meant to as far as the app can tell. */
+  /** Includes accounts that use no key, although no check reports that they should. */
   readonly all: boolean;
   readonly top: number;
-  /** Place behind which the page begins. */
+  /** Sort key after which the page begins. */
   readonly after: string;
-  /** The same but for where it begins, to go on with. */
+  /** The query without `after`, for the next link. */
   readonly rest: URLSearchParams;
 }
 

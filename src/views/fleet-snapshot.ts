@@ -1,14 +1,14 @@
 import type { DriftReport } from '../drift/report.ts';
-import { type JudgedAccount, judgeFleet } from './fleet.ts';
+import { type EvaluatedAccount, evaluateFleet } from './fleet.ts';
 import { type FleetPorts, readFleet } from './read-fleet.ts';
 
-/** Calls at the same time go by one reading, and so do the pages of a list, for so long after it. Milliseconds. */
+/** Time to live: concurrent calls, and the pages of a list, share one reading. Milliseconds. */
 const KEPT_MS = 15_000;
 
-/** How the fleet stood at one moment. */
+/** The evaluated fleet at one moment. */
 export interface FleetSnapshot {
   readonly readOn: Date;
-  readonly accounts: readonly JudgedAccount[];
+  readonly accounts: readonly EvaluatedAccount[];
   readonly listings: ReadonlyMap<string, Date>;
   /** Subscriptions in sight that were never listed: their accounts are missing. */
   readonly unlisted: number;
@@ -16,7 +16,7 @@ export interface FleetSnapshot {
   readonly warnings: readonly string[];
 }
 
-/** The fleet as this instance read it last: reading five thousand accounts takes seconds, and a list has pages. */
+/** Single-flight cache of the fleet: reading five thousand accounts takes seconds. */
 export class FleetSnapshots {
   #last: Promise<FleetSnapshot> | undefined;
 
@@ -28,7 +28,7 @@ export class FleetSnapshots {
     const forget = (): void => {
       this.#last = undefined;
     };
-    // What failed is asked anew by the next call; what was read is not kept in memory for nothing.
+    // A failure is not cached, and an expired snapshot does not stay in memory.
     reading.then(() => setTimeout(forget, KEPT_MS).unref(), forget);
     return reading;
   }
@@ -37,5 +37,5 @@ export class FleetSnapshots {
 async function takeSnapshot(ports: FleetPorts): Promise<FleetSnapshot> {
   const reading = await readFleet(ports);
   const { readOn, listings, unlisted, report, warnings } = reading;
-  return { readOn, accounts: await judgeFleet(reading, ports.settings), listings, unlisted, report, warnings };
+  return { readOn, accounts: await evaluateFleet(reading, ports.settings), listings, unlisted, report, warnings };
 }

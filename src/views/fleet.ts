@@ -23,8 +23,8 @@ import type { Settings } from '../settings/settings.ts';
 import { compareText } from '../text.ts';
 import type { FleetReading, KeyReading } from './read-fleet.ts';
 
-/** An account with what is known of it. */
-export interface JudgedAccount {
+/** An account with its health, and what that is derived from. */
+export interface EvaluatedAccount {
   readonly account: Account;
   readonly known: FleetAccount;
   /** Its own use of a key. */
@@ -38,7 +38,7 @@ export interface JudgedAccount {
   readonly lastChecked: Date | undefined;
 }
 
-/** What is told by the index and the versions of the keys, and so is looked at anew: the report may be an hour old. */
+/** Checks that index and key versions decide. They are evaluated again, since the report may be an hour old. */
 const ANEW: ReadonlySet<string> = new Set([
   'StaleKeyVersion',
   'ScopeStaleKeyVersion',
@@ -49,32 +49,32 @@ const ANEW: ReadonlySet<string> = new Set([
   'RevocationOpen',
 ]);
 const ACCOUNT_ANEW = ACCOUNT_CHECKS.filter(({ reason }) => ANEW.has(reason));
-/** That the scopes of an account could not be listed says nothing of what is known of it. */
+/** Findings that a read failed do not change what the index knows of the account. */
 const READS: ReadonlySet<string> = new Set(['Unreadable', 'MissingPermission']);
-/** Over as soon as the account uses a key. */
+/** Findings that end once the account uses a key. */
 const WITHOUT_KEY: ReadonlySet<string> = new Set(['NotCustomerManaged', 'NoLongerCustomerManaged']);
 
-/** Accounts that are judged in one go: thousands of them would keep a revocation from its turn. */
+/** Accounts between two yields to the event loop, so that a revocation is not delayed. */
 const AT_ONCE = 200;
 
-/** How each account stands; in order of their names. */
-export async function judgeFleet(reading: FleetReading, settings: Settings): Promise<JudgedAccount[]> {
-  const judge = new FleetJudge(reading, settings);
-  const judged: JudgedAccount[] = [];
+/** Evaluates the health of each account. @returns by name */
+export async function evaluateFleet(reading: FleetReading, settings: Settings): Promise<EvaluatedAccount[]> {
+  const evaluator = new FleetEvaluator(reading, settings);
+  const evaluated: EvaluatedAccount[] = [];
   for (const [n, known] of reading.accounts.entries()) {
     if (n % AT_ONCE === 0) await setImmediate();
-    const one = judge.account(known);
-    if (one) judged.push(one);
+    const one = evaluator.account(known);
+    if (one) evaluated.push(one);
   }
-  return judged.sort((a, b) => compareText(placeInFleet(a), placeInFleet(b)));
+  return evaluated.sort((a, b) => compareText(sortKeyOf(a), sortKeyOf(b)));
 }
 
-/** Where an account stands in the list. */
-export function placeInFleet({ account }: Pick<JudgedAccount, 'account'>): string {
+/** Lists are sorted by it, and a page begins after it. */
+export function sortKeyOf({ account }: Pick<EvaluatedAccount, 'account'>): string {
   return `${account.name.toLowerCase()}|${account.subscriptionId}`;
 }
 
-class FleetJudge {
+class FleetEvaluator {
   readonly #reading: FleetReading;
   readonly #rules: Rules;
   readonly #uses: ReadonlyMap<string, UseRow>;
@@ -96,7 +96,7 @@ class FleetJudge {
     }
   }
 
-  account(known: FleetAccount): JudgedAccount | undefined {
+  account(known: FleetAccount): EvaluatedAccount | undefined {
     const id = parseResourceId(known.account);
     if (!id) return undefined;
     const account: Account = { ...id, location: known.location, tags: known.tags ?? {}, ...NOT_KNOWN };
@@ -105,7 +105,7 @@ class FleetJudge {
     const findings = this.#findings.of(account.id);
     const all = [...(use ? [use] : []), ...scopeUses];
     const probe = use && this.#probes.get(`${use.key.toLowerCase()} ${account.id.toLowerCase()}`);
-    const { lastChecked, counts } = lookedAt(account, known.key, findings, this.#reading);
+    const { lastChecked, counts } = checkCoverage(account, known.key, findings, this.#reading);
     const keys = [...(known.key ? [known.key] : []), ...known.scopeUses.map(({ key }) => key)];
     const health = healthOf(
       {
@@ -119,7 +119,7 @@ class FleetJudge {
           ),
           ...this.#met(all),
         ],
-        // Of a use that the index has lost nothing is looked at.
+        // A use that the index lacks is not evaluated.
         checkedOn: counts && keys.every((key) => this.#isUsed(key, all)) ? lastChecked : undefined,
         probe,
       },
@@ -144,7 +144,7 @@ class FleetJudge {
     return keys.some((key) => this.#reading.keys.has(key.toLowerCase())) ? 'managedVault' : 'otherVault';
   }
 
-  /** What the drift checks say of the account as the index has it, and of its keys as they are now. */
+  /** Runs the checks of `ANEW` on the account in the index and its keys as they are now. */
   #anew(account: Account, use: UseRow | undefined, scopeUses: readonly UseRow[]): HealthFinding[] {
     const subject: AccountSubject = {
       ...{ account, own: false, access: undefined },
@@ -163,7 +163,7 @@ class FleetJudge {
     return found.map((finding) => ({ ...finding, since: this.#since(finding) }));
   }
 
-  /** The versions of keys are read after the index. */
+  /** Whether the key lacks the version in use. Versions are read after the index. */
   #isLost(use: UseRow): boolean {
     const { versions = [] } = this.#reading.keys.get(use.key.toLowerCase()) ?? {};
     const version = versionInUse(keyUseOf(use));
@@ -186,7 +186,7 @@ class FleetJudge {
     });
   }
 
-  /** What the last check found of the account, its vaults and its keys, but for what is looked at anew. */
+  /** Findings of the last check about the account, its vaults and its keys, except those that are evaluated again. */
   #reported(own: readonly Finding[], { key, scopeUses }: FleetAccount, uses: readonly UseRow[]): readonly Finding[] {
     const keys = [...(key ? [key] : []), ...scopeUses.map((use) => use.key)].flatMap(
       (id) => this.#reading.keys.get(id.toLowerCase()) ?? [],
@@ -205,7 +205,7 @@ class FleetJudge {
     ];
   }
 
-  /** What moving it met since the last check. */
+  /** Failures of moves since the last check. */
   #met(uses: readonly UseRow[]): HealthFinding[] {
     const { report, keys } = this.#reading;
     return uses.flatMap((use): HealthFinding[] => {
@@ -220,7 +220,7 @@ class FleetJudge {
   }
 }
 
-/** What the index does not keep; the checks that are made anew do not go by it. */
+/** Properties that the index does not store; the checks of `ANEW` do not use them. */
 const NOT_KNOWN = { userAssignedIdentities: [], principalIds: {}, systemPrincipalId: undefined, encryption: {} };
 
 function keySubject(key: KeyReading['key'], versions: KeyReading['versions']): KeySubject {
@@ -235,7 +235,7 @@ function keySubject(key: KeyReading['key'], versions: KeyReading['versions']): K
   };
 }
 
-/** Of the findings about a key, those that stop what uses it. */
+/** Whether a finding about a key affects the accounts that use it. */
 function isOfUse({ reason }: Finding): boolean {
   return reason === 'KeyOperationsMissing' || reason === 'RevocationOpen';
 }
@@ -244,27 +244,27 @@ function useId({ account, scope, key }: Pick<UseRow, 'account' | 'scope' | 'key'
   return `${accountRow(account, scope)} ${key.toLowerCase()}`;
 }
 
-interface LookedAt {
-  /** Start of the last check that saw the account with the key that it has now; undefined: none has. */
+interface CheckCoverage {
+  /** Start of the last check that saw the account with its current key; undefined: none has. */
   readonly lastChecked: Date | undefined;
-  /** Whether its findings are in the newest report: what that check could not look for is not among them. */
+  /** Whether the newest report has all its findings. */
   readonly counts: boolean;
 }
 
-/** @param findings of the newest report, about the account */
-export function lookedAt(
+/** Which drift check covered the account. @param findings of the newest report, about the account */
+export function checkCoverage(
   account: Account,
   key: string | undefined,
   findings: readonly Finding[],
   { report, lastSeen }: Pick<FleetReading, 'report' | 'lastSeen'>,
-): LookedAt {
+): CheckCoverage {
   if (!report) return { lastChecked: undefined, counts: false };
   const startedOn = new Date(report.startedOn);
   if (findings.length > 0) return { lastChecked: startedOn, counts: true };
   const isCovered = report.coverage.subscriptions.some(
     ({ id, complete }) => complete && id.toLowerCase() === account.subscriptionId,
   );
-  // Which accounts use a key is remembered of those that do themselves.
+  // `lastSeen` has only accounts that use a key themselves.
   if (key === undefined) return { lastChecked: isCovered ? startedOn : undefined, counts: isCovered };
   const seen = lastSeen.get(account.name.toLowerCase());
   if (seen?.key !== key.toLowerCase()) return { lastChecked: undefined, counts: false };

@@ -1,6 +1,6 @@
 import type { NowAnswer, NowParts } from './now-schemas.ts';
 
-/** Each part in words, for one that could not be read. */
+/** Words for a part that could not be read. */
 const WORDS: Readonly<Record<keyof NowParts, string>> = {
   fleet: 'the fleet',
   keys: 'the keys',
@@ -10,10 +10,9 @@ const WORDS: Readonly<Record<keyof NowParts, string>> = {
 };
 
 /**
- * The one line, from the parts as the caller sees them: it never says that all is well about what was not read.
+ * Summarizes the parts that the caller sees in one line, which never calls healthy what was not read.
  *
- * `good` is that all is well; `bad` that data is cut off or will be; `warn` that it is worth a look; `none` that it is not
- * known yet.
+ * `good`: healthy; `bad`: data is cut off or will be; `warn`: it needs a check; `none`: not known yet.
  */
 export function judgeNow(parts: NowParts): Pick<NowAnswer, 'line' | 'tone'> {
   const all = Object.entries(parts) as [keyof NowParts, NowParts[keyof NowParts]][];
@@ -46,7 +45,7 @@ function wrongOf({ fleet, keys, rotations, drift }: NowParts): readonly string[]
   const errors = drift.value?.report?.counts.error ?? 0;
   return [
     keysRevoked ? many(keysRevoked, 'key is revoked', 'keys are revoked') : '',
-    // Of a key that is not among those that could be read, or that the caller may not see.
+    // The key itself could not be read, or the caller may not see it.
     states?.Revoked && keysRevoked === 0 ? many(states.Revoked, 'account is revoked', 'accounts are revoked') : '',
     states?.Blocked ? many(states.Blocked, 'account is blocked', 'accounts are blocked') : '',
     states?.NoAccess
@@ -57,7 +56,7 @@ function wrongOf({ fleet, keys, rotations, drift }: NowParts): readonly string[]
   ].filter(Boolean);
 }
 
-/** What will be wrong, or may be. */
+/** What may become wrong. */
 function doubtsOf({ fleet, drift }: NowParts): readonly string[] {
   const { states } = fleet.value ?? {};
   const { report } = drift.value ?? {};
@@ -68,7 +67,7 @@ function doubtsOf({ fleet, drift }: NowParts): readonly string[] {
   ].filter(Boolean);
 }
 
-/** What the app itself could not read of the parts that are there. */
+/** What is missing in the parts that were read. */
 function unreadOf({ fleet, keys, rotations, drift }: NowParts): readonly string[] {
   const { report } = drift.value ?? {};
   const { vaultsUnread = 0, keysUnread = 0, complete = true } = keys.value ?? {};

@@ -18,14 +18,14 @@ import type { KnownOrders } from '../orders/known-orders.ts';
 import { type KeyViewPorts, readInTime, readKeySummary, unreadView } from './key.ts';
 import type { KeySummary, ListedVault } from './key-schemas.ts';
 
-/** Keys of one page, and keys that are read at the same time. */
+/** Keys of one page. */
 const PAGE = 50;
 const CONCURRENCY = 8;
-/** Keys that are in use and counted where a vault cannot be listed. */
+/** Most keys that are read from the index, for a vault that cannot be listed. */
 const MOST_KNOWN = 1_000;
-/** Which keys a vault has is not asked for again within so long. Milliseconds. */
-const BELIEVED_MS = 60_000;
-/** For the lists of the vaults, and for the keys of a page. Milliseconds. */
+/** Time to live of the list of keys of a vault. Milliseconds. */
+const NAMES_MS = 60_000;
+/** Deadlines: for the lists of all vaults, and for the keys of a page. Milliseconds. */
 const LIST_MS = 8_000;
 const KEYS_MS = 11_000;
 
@@ -43,7 +43,7 @@ interface ListedKeys {
   readonly next?: string;
 }
 
-/** Which keys the caller may see, and behind which one the page begins. */
+/** Which keys the caller may see, and after which key the page begins. */
 interface KeysAsked {
   readonly vaults: readonly ManagedVault[];
   readonly reaches: (key: ManagedKey) => boolean;
@@ -51,17 +51,17 @@ interface KeysAsked {
   readonly after: string | undefined;
 }
 
-/** Lists the keys of managed vaults, page by page. One for each instance: it remembers for a minute what a vault has. */
+/** Lists the keys of managed vaults, page by page. One for each instance, as it caches the lists. */
 export class KeyLister {
-  readonly #names = new Remembered<readonly string[]>(BELIEVED_MS);
-  readonly #inUse = new Remembered<readonly string[]>(BELIEVED_MS);
+  readonly #names = new Remembered<readonly string[]>(NAMES_MS);
+  readonly #inUse = new Remembered<readonly string[]>(NAMES_MS);
 
-  /** Something was done with a key of a vault: it may be one that was made since the vault was listed. */
+  /** Lists the vault again the next time, since it may have a new key. */
   forget({ uri }: Pick<ManagedVault, 'uri'>): void {
     this.#names.forget(uri);
   }
 
-  /** Never throws: what cannot be read is said, and the rest is there. */
+  /** Never throws: what cannot be read is in `unread`. */
   async list({ vaults, reaches, after = '' }: KeysAsked, ports: ListKeysPorts): Promise<ListedKeys> {
     const listed = await timeBoxed(
       (signal) => pMap(vaults, (vault) => this.#list(vault, ports, signal), { concurrency: CONCURRENCY }),
@@ -79,7 +79,7 @@ export class KeyLister {
     return { value, vaults: listed.map(({ view }) => view), ...next };
   }
 
-  /** What a vault lists, and what the index knows to be in use beside that: a key that was deleted, or a vault that is shut. */
+  /** The keys that a vault lists, and those in use by the index: deleted keys, or all of a vault that cannot be read. */
   async #list(
     vault: ManagedVault,
     { keyCatalog, knownKeys, settings, now }: ListKeysPorts,
@@ -95,7 +95,7 @@ export class KeyLister {
       const key = settings.vaults.key(id);
       if (key) keys.set(placeOf(key), key);
     }
-    // As the vault spells it, where both know it.
+    // Last, so that a key is spelled as the vault spells it.
     for (const name of known(names)?.value ?? []) {
       const key = managedKey(vault, name);
       keys.set(placeOf(key), key);
@@ -134,7 +134,7 @@ export async function showKeys(
   const { vault, after } = queryOf(query, ['vault', 'after']);
   if (after !== undefined && !PLACE.test(after)) throw queryInvalid('after is not a key.', 'Follow nextLink.');
   const { access, vaults } = ports.settings;
-  // It is there long before the vaults have answered.
+  // Not awaited: it ends before the vaults answer.
   void ports.control.refresh(log);
   const listed = await lister.list(
     {

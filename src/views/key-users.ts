@@ -13,7 +13,7 @@ import type { Settings } from '../settings/settings.ts';
 import type { KeyUsersView, RotationCostView, RotationState } from './key-schemas.ts';
 import { type RotationCountPorts, rotationCount } from './rotation.ts';
 
-/** Uses of one key that are counted at most; a page of the index has a thousand. */
+/** Most uses of a key that are counted; a page of the index has a thousand. */
 const MOST_USES = 20_000;
 
 export interface KeyUsersPorts extends RotationCountPorts {
@@ -24,7 +24,7 @@ export interface KeyUsersPorts extends RotationCountPorts {
   readonly inSight: InSight;
 }
 
-/** Who uses a key, how far its rotation is, and what the next one would cost: of one scan of the index. */
+/** Users of a key, progress of its rotation, and cost of the next rotation, by one scan of the index. */
 export interface KeyUsers {
   /** Undefined: nothing is known to use it, and not every subscription, or not the scopes of every account, was listed. */
   readonly users: KeyUsersView | undefined;

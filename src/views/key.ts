@@ -23,7 +23,7 @@ const POLICY_BELIEVED_MS = 5 * 60_000;
 
 export type KeyViewPorts = KeyUsersPorts & { readonly keys: Pick<Keys, 'listVersions' | 'rotationPolicy'> };
 
-/** What is evaluated of a key, in its line of the list and in its status alike. */
+/** The part that the list of keys and the status of a key share. */
 type KeyView = Pick<KeyStatus, 'paused' | 'nextRotation' | 'users' | 'rotation' | 'rotationCost' | 'unread'>;
 
 /** Of this instance. */
@@ -151,7 +151,7 @@ function readPolicy(
   );
 }
 
-/** Whether anything uses the key; what the index does not know is taken for a use, as the app then looks for itself. */
+/** Whether anything uses the key; unknown counts as used. */
 function isUsed(read: KeyUsers | undefined): boolean {
   return read?.users === undefined || read.users.accounts + read.users.scopes > 0;
 }

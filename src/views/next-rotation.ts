@@ -7,8 +7,7 @@ import { rotationDue } from '../rotation/rotation-due.ts';
 import type { NextRotation } from './key-schemas.ts';
 
 /**
- * When a key gets its next version, and by whom: by its rotation policy, or by the app as `decideRotation` does it. It is
- * what is to be expected, not what is decided: that is done from what is read then.
+ * Predicts when a key gets its next version: by its rotation policy, or by the app as `decideRotation` will decide.
  *
  * @param isUsed whether anything is known to use the key
  */

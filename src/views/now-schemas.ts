@@ -5,7 +5,7 @@ import { partOf } from '../http/part.ts';
 import { FLEET_LIST } from './fleet-schemas.ts';
 import { KEY_SUMMARY, PAUSED } from './key-schemas.ts';
 
-/** Things of one kind that are listed; of more, how many there are is told. */
+/** Most entries of a list; the rest is counted. */
 export const MOST_LISTED_NOW = 50;
 
 const count = z.int().nonnegative();
@@ -70,5 +70,5 @@ export const NOW = PARTS.partial().extend(VERDICT);
 
 export type NowParts = z.output<typeof PARTS>;
 export type NowAnswer = z.output<typeof NOW>;
-/** What stands in a part that was read. */
+/** The value of a part that was read. */
 export type NowValue<P extends keyof NowParts> = NonNullable<NowParts[P]['value']>;

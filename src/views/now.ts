@@ -15,35 +15,35 @@ import { MOST_LISTED_NOW, type NowAnswer, type NowParts, type NowValue } from '.
 import type { NowReadings, TakeReadings } from './read-now.ts';
 import { isRotationOpen } from './rotation.ts';
 
-/** What whoever asks may see. */
+/** What the caller may see. */
 export interface NowSight extends PartTelling {
-  /** Whether their role reaches a key; without one, the whole fleet. */
+  /** Whether the caller's role reaches a key; without a key, the whole fleet. */
   readonly reaches: (key: RouteKey | undefined) => boolean;
   readonly reachesVault: (vault: string) => boolean;
   readonly now: Date;
-  /** Refuses whose role is narrowed. @throws {@link HttpProblem} */
+  /** @throws {@link HttpProblem} for a role that is narrowed to some keys */
   readonly requireFleet: () => void;
 }
 
 /** Characters of the tag of a part. */
 const TAG_LENGTH = 11;
-/** A part of one content is another one whenever it is so much older: its age is sent then. Milliseconds. */
+/** An unchanged part gets a new tag at each step of its age, so that its age is sent. Milliseconds. */
 const AGE_STEP_MS = 30_000;
 
-/** A drift report says nothing of how things stand after so long; the alert on a check that does not run waits as long. Milliseconds. */
+/** A drift report is old after so long, which is also when the alert on a missing check fires. Milliseconds. */
 const OLD_MS = 2 * 86_400_000;
 
-/** A part as one caller sees it, and what tells it from another one. */
+/** A part as one caller sees it, with its tag. */
 interface SeenPart<P extends keyof NowParts> {
   readonly part: NowParts[P];
   readonly tag: string;
 }
 export type SeenParts = { readonly [P in keyof NowParts]: SeenPart<P> };
 
-/** Never throws: what is not there says why, in its place. */
+/** Never throws: a part that could not be read has a problem instead. */
 export async function seeParts(take: TakeReadings, sight: NowSight): Promise<SeenParts> {
   const { reaches, requireFleet } = sight;
-  // Nothing is read for who may not see it.
+  // A part that the caller may not see is not read.
   const ofFleet = async <T>(taking: () => Promise<PartTaken<T>>): Promise<PartTaken<T>> => {
     try {
       requireFleet();
@@ -109,7 +109,7 @@ function keysOf(
   };
 }
 
-/** A rotation that the list of them does not have: of a key that nobody has looked at since, as moves are paused. */
+/** A rotation that has no rollout yet, since a pause blocks the first decision. */
 function rotationOf({ key, rotation, users, newestUsable }: KeySummary): NowValue<'keys'>['notBegun'] {
   if (!rotation || !isRotationOpen(rotation)) return [];
   const { moved, waiting, failed, left } = users ?? {};
@@ -143,8 +143,8 @@ function rest(all: readonly unknown[]): number {
 }
 
 /**
- * How things stand now, as one answer. Its ETag has a tag for each part, so that whoever has an earlier answer can be sent
- * what has changed alone.
+ * The parts as one answer. Its ETag has a tag for each part, so that a caller with an earlier answer can get only the parts
+ * that changed.
  *
  * @throws {@link HttpProblem} `QueryInvalid`
  */
@@ -163,7 +163,7 @@ export async function showNow(
   return tagged(headers, jsonResponse(200, answer), tags.join('.'));
 }
 
-/** The parts that are not as whoever asks has them: the tags of one answer go by place. */
+/** The parts that differ from the caller's answer, whose tags are in the same order. */
 function changedOf(seen: SeenParts, had: readonly string[], parts: number): Partial<NowParts> {
   const before = had.map((tag) => tag.split('.')).find(({ length }) => length === parts) ?? [];
   const changed = entriesOf(seen).filter(([, { tag }], place) => tag !== before[place]);

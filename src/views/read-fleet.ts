@@ -14,7 +14,6 @@ import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
 
-/** Partitions of the index, keys and records that are read at the same time. */
 const CONCURRENCY = 8;
 
 export interface FleetPorts {
@@ -39,7 +38,7 @@ export interface KeyReading {
 /** When the drift check saw an account last, and with which key; by its name. */
 export type LastSeen = ReadonlyMap<string, { readonly key: string; readonly on: Date }>;
 
-/** Everything that tells how the fleet stands. */
+/** What the health of the fleet is evaluated from. */
 export interface FleetReading {
   readonly readOn: Date;
   readonly listings: ReadonlyMap<string, Date>;
@@ -57,8 +56,8 @@ export interface FleetReading {
 }
 
 /**
- * Reads how the fleet stands: the index, the newest drift report, and each key's versions and effect. Without the index
- * there is nothing to tell; what else cannot be read is a warning.
+ * Reads the index, the newest drift report, and each key's versions and effect. Only the index is required; any other failed
+ * read is a warning.
  *
  * @throws what the index answers
  */
@@ -72,7 +71,7 @@ export async function readFleet(ports: FleetPorts): Promise<FleetReading> {
     });
   const readOn = now();
   const checked = readCheck(ports, warn);
-  // What fails first is told by what is awaited below.
+  // It is awaited below; until then a rejection must not be unhandled.
   checked.catch(() => {});
   const listings = await fleet.listings();
   const subscriptions = new Set([...listings.keys(), ...(settings.subscriptions ?? [])]);
@@ -100,7 +99,7 @@ export async function readFleet(ports: FleetPorts): Promise<FleetReading> {
   };
 }
 
-/** Says that accounts are missing: without it, the few that are known would pass for the whole fleet. */
+/** Warns that accounts are missing, so that the known accounts do not pass for the whole fleet. */
 function listingWarnings(
   listings: ReadonlyMap<string, Date>,
   unlisted: number,
@@ -143,7 +142,7 @@ async function readCheck(
   for (const [account, { key, lastSeen: on }] of formerUses(Object.values(await memory))) {
     lastSeen.set(account, { key: key.toLowerCase(), on });
   }
-  // Without its findings a check tells nothing.
+  // A report without its findings is useless.
   return details
     ? { report, findings: details.findings, untoldAccess: details.untoldAccess, lastSeen }
     : { report: undefined, findings: [], lastSeen: new Map() };

@@ -13,14 +13,14 @@ import type { KeySummary, ListedVault } from './key-schemas.ts';
 import type { FleetPorts } from './read-fleet.ts';
 import { isRotationOpen, type RotationViewPorts, readRotationPage } from './rotation.ts';
 
-/** An answer waits so long for what is not known yet. Milliseconds. */
+/** How long an answer waits for a part that was never read. Milliseconds. */
 const WAIT_MS = 1_500;
-/** What was read is not read again within so long: of much, and of what is one small read. Milliseconds. */
+/** Time to live of a part, by the size of its read. Milliseconds. */
 const LARGE_MS = 10_000;
 const SMALL_MS = 5_000;
-/** The fleet is kept by whoever reads it, and a report is waited for by who has just had everything checked. Milliseconds. */
+/** For the fleet, whose snapshots are cached, and for the report, which an operator awaits after a check. Milliseconds. */
 const AT_ONCE_MS = 1_000;
-/** No page of keys is begun after so long. Milliseconds. */
+/** No page of keys is started after so long. Milliseconds. */
 const KEYS_MS = 60_000;
 
 export type NowPorts = FleetPorts &
@@ -29,16 +29,16 @@ export type NowPorts = FleetPorts &
     readonly settings: { readonly vaults: ManagedVaults };
   };
 
-/** What is not as usual among the keys of all vaults. */
+/** Keys of all vaults that need attention. */
 export interface UnusualKeys {
-  /** Those that are revoked, that could not be read, or that have a rotation which is not done. */
+  /** Keys that are revoked, could not be read, or have an open rotation. */
   readonly keys: readonly KeySummary[];
   readonly vaults: readonly ListedVault[];
-  /** False when there was no time for all. */
+  /** False when not all keys were read in time. */
   readonly complete: boolean;
 }
 
-/** What the parts are made from: of the whole fleet, whoever asks. */
+/** What the parts are made from, for the whole fleet: each caller sees a part of it. */
 export interface NowReadings {
   readonly fleet: FleetSnapshot;
   readonly keys: UnusualKeys;
@@ -47,10 +47,9 @@ export interface NowReadings {
   readonly drift: DriftReport | undefined;
 }
 
-/** Takes each of the readings. */
 export type TakeReadings = { readonly [P in keyof NowReadings]: () => Promise<PartTaken<NowReadings[P]>> };
 
-/** One for each instance: however many look, each part is read once in a while. */
+/** One for each instance: its callers share the cached parts. */
 export class NowBoard {
   readonly #snapshots: FleetSnapshots;
   readonly #lister: KeyLister;
@@ -67,14 +66,14 @@ export class NowBoard {
     this.#lister = lister;
   }
 
-  /** This instance has revoked or restored, or tried to: whoever asks now is not told that all is well by what was read before. */
+  /** To be called after a revocation or restore by this instance, so that no caller is shown the state before. */
   changed(vault: string | undefined, { settings }: Pick<NowPorts, 'settings'>): void {
     const managed = vault === undefined ? undefined : settings.vaults.byName(vault);
     if (managed) this.#lister.forget(managed);
     this.#parts.keys.change();
   }
 
-  /** The readings by part. @param ports of whoever is first count for all who share a reading */
+  /** The readings by part. @param ports of the first caller are used for a shared reading */
   takers(ports: NowPorts, log: Log): TakeReadings {
     const { fleet, keys, pauses, rotations, drift } = this.#parts;
     const of = { snapshots: this.#snapshots };
@@ -91,7 +90,7 @@ export class NowBoard {
     };
   }
 
-  /** A snapshot may have been made some time before it was taken here. */
+  /** The age of the part is that of the snapshot, which may have been cached. */
   #asOld(taken: PartTaken<FleetSnapshot>): PartTaken<FleetSnapshot> {
     if (!('value' in taken)) return taken;
     const { readOn } = taken.value;
@@ -105,7 +104,7 @@ async function readPauses(
   log: Log,
 ): Promise<readonly PauseOrder[]> {
   const state = await orUnavailable(
-    () => control.known(log),
+    () => control.readNow(log),
     (why) => `What is paused cannot be read: ${why} Without that nothing is moved.`,
     'Repeat the call in a minute; if it stays, check the storage account of the app.',
   );
@@ -113,11 +112,11 @@ async function readPauses(
 }
 
 async function readUnusualKeys(lister: KeyLister, ports: NowPorts, log: Log): Promise<UnusualKeys> {
-  // It is there long before the vaults have answered.
+  // Not awaited: it ends before the vaults answer.
   void ports.control.refresh(log);
   const endMs = performance.now() + KEYS_MS;
   const keys: KeySummary[] = [];
-  // One that was silent at an earlier page may have had keys there.
+  // A vault that failed at an earlier page stays unread, since keys of it may be missing.
   const vaults = new Map<string, ListedVault>();
   let after: string | undefined;
   for (;;) {

@@ -17,7 +17,7 @@ describe('CallCapacity', () => {
     expect(capacity.waitMs('westeurope', 0)).toBe(0);
   });
 
-  it('closes a region alone after five failures in a row, for half a minute', () => {
+  it('closes only that region after five failures in a row, for half a minute', () => {
     const capacity = new CallCapacity();
     fail(capacity, 'westeurope', 4, 0);
     expect(capacity.waitMs('westeurope', 0)).toBe(0);
@@ -26,7 +26,7 @@ describe('CallCapacity', () => {
     expect(capacity.waitMs('northeurope', 0)).toBe(0);
   });
 
-  it('lets one call probe a closed region: if it fails the region stays closed for twice as long, up to five minutes', () => {
+  it('admits one probe after a break, and doubles the break up to five minutes when it fails', () => {
     const capacity = new CallCapacity();
     fail(capacity, 'westeurope', 5, 0);
     let nowMs = 30_000;

@@ -3,7 +3,7 @@ import { StorageClock } from '../../src/azure/storage-clock.ts';
 
 const header = (ms: number) => new Date(ms).toUTCString();
 
-it('the clock of the storage account stays with this machine while answers agree with it, and follows them where they do not', () => {
+it('StorageClock keeps the time of this machine while answers agree with it, and follows answers that do not', () => {
   const clock = new StorageClock();
   const drift = () => clock.now().getTime() - Date.now();
   clock.learn(header(Date.now()), Date.now());

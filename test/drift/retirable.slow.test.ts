@@ -11,7 +11,7 @@ it('a version that nobody in sight uses is advice with the command to type, and 
   key.account('pinned', { key: key.use('pinned', newer) });
   wire.azure.clock.advance(26 * 3_600_000);
   const since = wire.azure.requests.last;
-  const services = wire.services({ CMK_RETIRE_AFTER_HOURS: '24' });
+  const services = wire.services();
   const report = await runDriftCheck({ id: crypto.randomUUID(), by: 'timer' }, services, wire.log);
   const version = key.id(key.first);
   expect(report.findings.find(({ resource }) => resource === version)).toMatchObject({

@@ -51,8 +51,8 @@ async function all<T>(rows: AsyncIterable<T>): Promise<T[]> {
   return read;
 }
 
-describe('the table', () => {
-  it('that is not there knows nothing, and is made by the first write', async () => {
+describe('The table', () => {
+  it('is empty while it does not exist, and is created by the first write', async () => {
     expect(await all(index().uses(KEY))).toEqual([]);
     expect(await index().listings()).toEqual(new Map());
     expect(await index().account(account('st1'))).toBeUndefined();
@@ -61,7 +61,7 @@ describe('the table', () => {
     expect(await all(index().uses(KEY))).toEqual([use('st1'), use('st2')]);
   });
 
-  it('gives back what was written, by key, account and subscription', async () => {
+  it('returns what was written, by key, account and subscription', async () => {
     const scope = use('st1', { scope: 'scope-1', mode: 'automatic' });
     const { pinned: _, ...automatic } = scope;
     const outcome = { result: 'done', reason: 'Moved', at: NOW } as const;
@@ -84,32 +84,15 @@ describe('the table', () => {
     expect(await index().listings()).toEqual(new Map([[SUBSCRIPTION, new Date(NOW)]]));
   });
 
-  it('keeps an outcome when a use is written anew, and what is absent of the use does not stay', async () => {
+  it('keeps the outcome of version 2 when a use is written again, and clears fields that are absent', async () => {
     const outcome = { result: 'retry', reason: 'IdentityHasNoAccess', at: NOW } as const;
-    await index().write([
-      ...puts(use('st1', { identity: 'old', wave: '1' })),
-      { put: 'outcome', of: use('st1'), outcome },
-    ]);
+    await index().write(puts(use('st1', { identity: 'old', wave: '1', outcome })));
     const { pinned: _, ...automatic } = use('st1', { mode: 'automatic' });
     await index().write(puts(automatic));
     expect(await all(index().uses(KEY))).toEqual([{ ...automatic, outcome }]);
   });
 
-  it('takes no outcome and no scopes of what it does not know', async () => {
-    const outcome = { result: 'done', reason: 'Moved', at: NOW } as const;
-    const scopes = { account: account('st1'), scopes: 'none', scopesReadOn: NOW, scopeUses: [], scoped: '' } as const;
-    await index().write(puts(use('st0')));
-    await index().write([
-      { put: 'outcome', of: use('st1'), outcome },
-      { put: 'hint', of: use('st1'), scopes: 'none' },
-      { put: 'scopes', account: scopes },
-      ...puts(use('st2')),
-    ]);
-    expect(await all(index().uses(KEY))).toEqual([use('st0'), use('st2')]);
-    expect(await all(index().accounts(SUBSCRIPTION))).toEqual([]);
-  });
-
-  it('takes batches of more than a hundred, of which some are not there, and gives them back page by page', async () => {
+  it('writes batches of more than a hundred, with deletes of missing rows, and returns rows page by page', async () => {
     const names = Array.from({ length: 1_205 }, (_, n) => `st${String(n).padStart(4, '0')}`);
     await index().write(names.flatMap((name) => puts(use(name))));
     expect((await all(index().uses(KEY))).map(({ account: id }) => id)).toEqual(names.map((name) => account(name)));
@@ -119,7 +102,7 @@ describe('the table', () => {
     expect(await all(index().uses(KEY))).toHaveLength(1_001);
   });
 
-  it('takes any name that ARM and Key Vault take, and tells none from the other by letter case', async () => {
+  it('stores any name that ARM and Key Vault allow, and ignores letter case', async () => {
     const odd = account('st1', 'Größe(1)._-ü');
     const scope = "scope|with/every\\thing#?%'\u0007";
     await index().write([
@@ -136,7 +119,7 @@ describe('the table', () => {
     expect(await all(index().uses(KEY))).toHaveLength(1);
   });
 
-  it('holds thousands of scopes of one account', async () => {
+  it('stores thousands of scopes of one account', async () => {
     const scopeUses = Array.from({ length: 3_000 }, (_, n) => ({ scope: `scope-${n}`, key: KEY }));
     const record = known('st1', { scopes: 'some', scopesReadOn: NOW, scopeUses, scoped: 'd' });
     await index().write([{ put: 'account', account: record }]);
@@ -146,7 +129,7 @@ describe('the table', () => {
   });
 });
 
-describe('rows that are not as they should be', () => {
+describe('A damaged row', () => {
   const hostile: Record<string, Record<string, unknown>> = {
     'of another account': { account: account('st9') },
     'of another key': { key: 'https://kv-files.vault.azure.net/keys/other' },
@@ -155,7 +138,7 @@ describe('rows that are not as they should be', () => {
     'of a mode that there is not': { mode: 'both' },
     'of another type': { readOn: 7 },
   };
-  it.each(Object.entries(hostile))('%s are told, taken away, and nobody’s', async (_, wrong) => {
+  it.each(Object.entries(hostile))('is reported and deleted: %s', async (_, wrong) => {
     await index().write(puts(use('st1'), use('st2')));
     const keys = { partitionKey: keyPartition(KEY), rowKey: accountRow(account('st1')) };
     await table().updateEntity({ ...keys, ...wrong }, 'Merge');
@@ -166,14 +149,14 @@ describe('rows that are not as they should be', () => {
     expect(corrupt).toHaveLength(1);
   });
 
-  it('an outcome that is none leaves the use as it is', async () => {
+  it('with an invalid outcome is a use without an outcome', async () => {
     await index().write(puts(use('st1', { outcome: { result: 'done', reason: 'Moved', at: NOW } })));
     const keys = { partitionKey: keyPartition(KEY), rowKey: accountRow(account('st1')) };
     await table().updateEntity({ ...keys, outcomeReason: 'toString' }, 'Merge');
     expect(await all(index().uses(KEY))).toEqual([use('st1')]);
   });
 
-  it('scopes that cannot be read were never asked for', async () => {
+  it('with invalid scopes counts as never listed', async () => {
     await index().write([
       { put: 'account', account: known('st1', { scopes: 'some', scopesReadOn: NOW, scoped: 'd' }) },
     ]);

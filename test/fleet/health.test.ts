@@ -25,7 +25,7 @@ const probe = (state: 'blocked' | 'open' | 'unknown', hours = 1) => ({
 });
 const of = (change: Partial<HealthEvidence> = {}) => healthOf(evidence(change), NOW);
 
-describe('how an account stands', () => {
+describe('The health of an account', () => {
   it.each<[string, string, Partial<HealthFinding>?]>([
     ['RevocationOpen', 'Revoked'],
     ['KeyDisabled', 'Blocked'],
@@ -46,7 +46,7 @@ describe('how an account stands', () => {
     ['VaultUnreadable', 'Unknown'],
     // Whether a perimeter lets the account in is not seen.
     ['VaultUnreachable', 'Unknown', { severity: 'warning' }],
-  ])('with the finding %s it is %s', (reason, state, change) => {
+  ])('with the finding %s is %s', (reason, state, change) => {
     expect(of({ findings: [found(reason, change)] })).toEqual({
       state,
       cause: { id: reason, reason, about: [KEY.id] },
@@ -57,15 +57,12 @@ describe('how an account stands', () => {
   it.each<[string, HealthFinding]>([
     ['says nothing of it', found('PinnedVersion', { severity: 'advice' })],
     ['could not read something beside', found('Unreadable', { severity: 'advice' })],
-    [
-      'on a perimeter is exempt, since somebody has seen that it lets the account in',
-      found('VaultUnreachable', { severity: 'warning', exemption: {} }),
-    ],
-  ])('serves where a finding %s', (_, finding) => {
+    ['about a perimeter is exempt', found('VaultUnreachable', { severity: 'warning', exemption: {} })],
+  ])('is Serving when a finding %s', (_, finding) => {
     expect(of({ findings: [finding] })).toEqual({ state: 'Serving' });
   });
 
-  it('goes by what is behind a finding, and by the worst and the oldest of several', () => {
+  it('is that of the cause of a finding, and of the worst and oldest of several', () => {
     expect(of({ findings: [found('KeyDisabled', { because: 'RevocationOpen' })] }).state).toBe('Revoked');
     const [younger, older, unknown] = [ago(1).toISOString(), ago(9).toISOString(), undefined];
     const findings = [
@@ -79,7 +76,7 @@ describe('how an account stands', () => {
     expect(of({ findings: [found('KeyDeleted', { since: unknown })] })).not.toHaveProperty('since');
   });
 
-  it('is not managed where no key that the app looks after encrypts it, whatever else is wrong', () => {
+  it('is NotManaged when no managed key encrypts it, whatever else is wrong', () => {
     expect(of({ encryptedBy: 'microsoft' })).toEqual({ state: 'NotManaged' });
     const findings = [found('Unreadable'), found('NoLongerCustomerManaged')];
     expect(of({ encryptedBy: 'microsoft', findings })).toMatchObject({
@@ -93,7 +90,7 @@ describe('how an account stands', () => {
     expect(of({ findings: [found('NoLongerCustomerManaged'), found('StaleKeyVersion')] }).state).toBe('NotManaged');
   });
 
-  it('is blocked where its file service refuses, for the reason that is known if one is', () => {
+  it('is Blocked when its file service is blocked, with the cause of a finding if there is one', () => {
     const refuses = { id: 'FileServiceRefuses', reason: 'FileServiceRefuses', about: [] };
     expect(of({ probe: probe('blocked') })).toEqual({ state: 'Blocked', cause: refuses, since: SINCE });
     expect(of({ probe: probe('blocked'), findings: [found('StaleKeyVersion')] }).state).toBe('Blocked');
@@ -101,7 +98,7 @@ describe('how an account stands', () => {
     expect(of({ probe: probe('blocked', 25) }).state).toBe('Serving');
   });
 
-  it('serves where its file service does and nothing was found, and what was found counts more', () => {
+  it('is Serving when its file service is open, unless there is a finding', () => {
     expect(of({ probe: probe('open') })).toEqual({ state: 'Serving', since: SINCE });
     expect(of({ probe: probe('open'), findings: [found('Unreadable')] }).state).toBe('Serving');
     const perimeter = found('VaultUnreachable', { severity: 'warning' });
@@ -113,7 +110,7 @@ describe('how an account stands', () => {
     expect(of({ probe: probe('unknown') })).toEqual({ state: 'Serving' });
   });
 
-  it('is not known where no check has looked, or none of late', () => {
+  it('is Unknown when no recent check covered it', () => {
     for (const checkedOn of [undefined, ago(49)]) {
       expect(of({ checkedOn })).toMatchObject({ state: 'Unknown', cause: { reason: 'NotChecked', about: [] } });
     }
@@ -121,7 +118,7 @@ describe('how an account stands', () => {
   });
 });
 
-describe('the summary of a fleet', () => {
+describe('The summary of a fleet', () => {
   const subscription = '/subscriptions/5ab50000-0000-4000-8000-000000000001';
   const identity = `${subscription}/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-storage`;
   const vault = `${subscription}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv-files`;
@@ -131,7 +128,7 @@ describe('the summary of a fleet', () => {
     ...(since ? { since } : {}),
   });
 
-  it('says how many stand how, and why', () => {
+  it('counts the accounts of each state, with the cause', () => {
     const serving = Array.from({ length: 3 }, () => ({ state: 'Serving' as const }));
     const without = Array.from({ length: 2_010 }, (_, n) => noAccess([identity, vault], n === 7 ? SINCE : undefined));
     expect(summarizeFleet([...serving, ...without])).toMatchObject({
@@ -145,7 +142,7 @@ describe('the summary of a fleet', () => {
     expect(summarizeFleet([]).text).toBe('0 accounts');
   });
 
-  it('names the largest of several causes, the earliest time, and no more of them than can be read', () => {
+  it('names the largest of several causes with the earliest time, and at most twenty causes', () => {
     const many = Array.from({ length: 25 }, (_, n) => noAccess([`${vault}${n}`]));
     const all = [
       ...many,
@@ -159,7 +156,7 @@ describe('the summary of a fleet', () => {
     expect([causes.length, moreCauses]).toEqual([20, 6]);
   });
 
-  it('calls each thing by its name', () => {
+  it('labels each resource by its short name', () => {
     const label = (...about: string[]) => causeLabel({ about });
     expect(label(KEY.id)).toBe(`${KEY.vault.name}/${KEY.name}`);
     expect(label(`${KEY.id}/${'a'.repeat(32)}`)).toBe(`${KEY.vault.name}/${KEY.name}/aaaaaaaa`);

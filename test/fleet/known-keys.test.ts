@@ -20,7 +20,7 @@ function tableOf(uses: Readonly<Record<string, number>>) {
   return { known: createKnownKeys(port), requests: () => requests, table };
 }
 
-it('the keys that are in use are found in a request for a thousand uses, whatever the number of each', async () => {
+it('ofVault finds the keys in use with one request for each thousand uses', async () => {
   const few = Object.fromEntries(
     Array.from({ length: 30 }, (_, n) => [`${URI}/keys/b${String(n).padStart(2, '0')}`, 2]),
   );
@@ -32,7 +32,7 @@ it('the keys that are in use are found in a request for a thousand uses, whateve
   expect(await known.ofVault(URI, 5)).toEqual(found.slice(0, 5));
 });
 
-it('those of other vaults are not theirs, and rows that are none of ours are passed over', async () => {
+it('ofVault skips keys of other vaults and rows that it cannot parse', async () => {
   const { known, table } = tableOf({
     'https://kv-file.vault.azure.net/keys/a': 1,
     'https://kv-files2.vault.azure.net/keys/b': 1,

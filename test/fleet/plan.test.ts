@@ -123,7 +123,7 @@ describe('planKeyUse', () => {
     expect(planKeyUse(keyUse, versions, NOW, REFRESH)).toMatchObject({ write: false, reason });
   });
 
-  it('leaves one that is behind where the check is to leave it, and says what else holds of it', () => {
+  it('writes no stale use that is exempt, unless another reason comes first', () => {
     const left = { ...REFRESH, isLeft: true };
     expect(planKeyUse(use(1), two, NOW, left)).toMatchObject({ write: false, reason: 'LeftByCheck' });
     expect(planKeyUse(use(undefined, 1), two, NOW, left)).toMatchObject({ write: false, reason: 'LeftByCheck' });
@@ -131,12 +131,12 @@ describe('planKeyUse', () => {
     expect(planKeyUse(use(1), [], NOW, left)).toMatchObject({ write: false, reason: 'KeyNotFound' });
   });
 
-  it('says why it writes one that is pinned right and not in use', () => {
+  it('writes a use again when Azure does not use the version that it is pinned to', () => {
     expect(planKeyUse(use(2, 1), two, NOW, REFRESH)).toMatchObject({ reason: 'PinNotInUse' });
     expect(planKeyUse(use(1, 2), two, NOW, REFRESH)).toMatchObject({ reason: 'StaleKeyVersion' });
   });
 
-  it('tells a use of a version that is not in the list', () => {
+  it('detects a use of a version that is not in the list', () => {
     expect([use(1), use(undefined, 2), use(undefined)].map((one) => namesUnlisted(one, two))).toEqual([
       false,
       false,
@@ -145,7 +145,7 @@ describe('planKeyUse', () => {
     expect([use(3), use(1, 3), use(undefined, 3)].map((one) => namesUnlisted(one, two))).toEqual([true, true, true]);
   });
 
-  it('leaves an automatic one to Storage when told to', () => {
+  it('writes no automatic use when refreshes are off', () => {
     const plan = planKeyUse(use(undefined, 1), two, NOW, { refreshAutomatic: false });
     expect(plan).toMatchObject({ write: false, reason: 'LaggingAutomaticVersion' });
   });
@@ -215,7 +215,7 @@ describe('invariants of planKeyUse', () => {
     );
   });
 
-  it('has nothing to do once it was done', () => {
+  it('writes nothing once the plan was applied', () => {
     fc.assert(
       fc.property(versions, uses, (list, { pinned, current }) => {
         const plan = planKeyUse(use(pinned, current), list, NOW, REFRESH);
@@ -227,7 +227,7 @@ describe('invariants of planKeyUse', () => {
     );
   });
 
-  it('alters nothing of the encryption object but the key version', () => {
+  it('changes only the key version of the encryption object', () => {
     const encryption = fc.record({
       keySource: fc.constant('Microsoft.Keyvault'),
       services: fc.dictionary(
@@ -282,12 +282,12 @@ describe('accountKeyUse', () => {
     expect(usesKey(read, KEY)).toBe(true);
   });
 
-  it('is none for Microsoft-managed keys', () => {
+  it('is undefined for Microsoft-managed keys', () => {
     expect(accountKeyUse({ keySource: 'Microsoft.Storage' })).toBeUndefined();
   });
 });
 
-it('a scope is pinned by a version in its key URI, and automatic without', () => {
+it('scopeKeyUse is pinned with a version in the key URI, and automatic without', () => {
   expect(scopeKeyUse({ keyUri: keyVersion(3).id, currentKeyId: undefined })).toMatchObject({
     pinned: versionName(3),
     current: versionName(3),
@@ -298,12 +298,12 @@ it('a scope is pinned by a version in its key URI, and automatic without', () =>
   });
 });
 
-describe('that nothing is written', () => {
+describe('levelOf', () => {
   it.each([
     ['error', ['NoUsableVersion', 'KeyNotFound']],
     ['warning', ['NeverBackwards', 'RevocationOpen']],
     ['info', ['UpToDate', 'NewestVersionUnusable']],
-  ] as const)('is said as %s: %j', (level, reasons) => {
+  ] as const)('is %s for %j', (level, reasons) => {
     expect(reasons.map(levelOf)).toEqual(reasons.map(() => level));
   });
 });

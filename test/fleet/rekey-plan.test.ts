@@ -16,13 +16,13 @@ const revoked = (n: number): KeyVersion =>
     tags: { [REVOCATION_TAG]: `${REVOKER.id} ${day(150).toISOString()} ${REVOKER.revokedBy} ${versionName(n)}` },
   });
 
-describe('a use that a standing order moves to another key', () => {
-  it('is pinned to the newest usable version of it, when it was pinned', () => {
+describe('A use that a standing order moves to another key', () => {
+  it('is pinned to the newest usable version of that key when it was pinned', () => {
     const to = [keyVersion(51), keyVersion(52), keyVersion(53, { enabled: false })];
     expect(plan(versionName(1), [keyVersion(1)], to)).toMatchObject({ write: true, pin: versionName(52), to: OTHER });
   });
 
-  it('stays automatic, and waits while the newest version of all cannot be used', () => {
+  it('stays automatic, and waits while the newest version of that key cannot be used', () => {
     expect(plan(undefined, [keyVersion(1)], [keyVersion(51), keyVersion(52)])).toMatchObject({
       write: true,
       reason: 'RekeyOrdered',
@@ -33,7 +33,7 @@ describe('a use that a standing order moves to another key', () => {
     expect(plan(undefined, [keyVersion(1)], unusable)).toMatchObject({ write: false, reason: 'NewestVersionUnusable' });
   });
 
-  it('stays where it is while either key is revoked, is gone or cannot be used', () => {
+  it('is not moved while either key is revoked or deleted, or the other key cannot be used', () => {
     expect(plan('', [revoked(1)], [keyVersion(51)])).toMatchObject({ write: false, reason: 'RevocationOpen' });
     expect(plan('', [keyVersion(1)], [revoked(51)])).toMatchObject({ write: false, reason: 'RevocationOpen' });
     expect(plan('', [], [keyVersion(51)])).toMatchObject({ write: false, reason: 'KeyNotFound' });
@@ -42,12 +42,12 @@ describe('a use that a standing order moves to another key', () => {
     expect(plan('', [keyVersion(1)], off)).toMatchObject({ write: false, reason: 'NoUsableVersion' });
   });
 
-  it('leaves off the old key although no version of that can be used', () => {
+  it('is moved off a key that has no usable version', () => {
     expect(plan('x', [keyVersion(1, { enabled: false })], [keyVersion(51)])).toMatchObject({ write: true });
   });
 });
 
-it('alters the key fields alone', () => {
+it('withOtherKey changes only the key fields', () => {
   const encryption: AccountEncryption = {
     keySource: 'Microsoft.Keyvault',
     requireInfrastructureEncryption: true,

@@ -38,7 +38,7 @@ describe.each<[string, () => RolloutStore]>([
     expect(all).toContain(name);
   });
 
-  it('are not replaced where another instance has put one since the read', async () => {
+  it('are not replaced when another instance has written since the read', async () => {
     const store = make();
     await store.put(name, ROW, undefined);
     const first = await store.read(name);

@@ -63,7 +63,7 @@ describe('A use in a rotation', () => {
     expect(countsOf(useRow(1, change))).toEqual({ moved: 0, waiting: 0, failed: 0, left: 0, [state]: 1 });
   });
 
-  it('that failed is named with its reason, its tries and the time of the next one', () => {
+  it('that failed is listed with its reason, its attempts and the time of the next attempt', () => {
     const failed = {
       ...OLD,
       state: 'failed',
@@ -82,7 +82,7 @@ describe('A use in a rotation', () => {
     });
   });
 
-  it('that waits says what is wrong with its version, the one that was not tried for longest first', () => {
+  it('that waits is listed with the reason of its plan, the use that was not tried for longest first', () => {
     const tried = useRow(1, { ...OLD, ...outcome('retry', 'Throttled') });
     const { waitingUses, oldestWaiting } = rotationOf([tried, useRow(2, OLD)]);
     expect(waitingUses.map(({ account, reason, lookedOn }) => [account, reason, lookedOn])).toEqual([
@@ -92,7 +92,7 @@ describe('A use in a rotation', () => {
     expect(oldestWaiting).toEqual(waitingUses[0]);
   });
 
-  it('is counted, and the first 500 are named', () => {
+  it('is counted always, and listed among the first 500', () => {
     const many = Array.from({ length: 1_100 }, (_, n) => n);
     const { waiting, waitingUses } = rotationOf(many.map((n) => useRow(n, OLD)));
     expect([waiting, waitingUses.length]).toEqual([1_100, 500]);
@@ -109,7 +109,7 @@ describe('A rotation', () => {
     expect(rotationOf([])).not.toHaveProperty('expectedEnd');
   });
 
-  it('is stuck, or held, when the controller says so of this version', () => {
+  it('is stuck or held when the controller decided so for this version', () => {
     const stuck = { rollout: { said: 'RotationStuck' } } as const;
     expect(rotationOf([useRow(1, OLD)])).toMatchObject({ state: 'underWay', progressOn: day(100).toISOString() });
     expect(rotationOf([useRow(1, OLD)], stuck)).toMatchObject({ state: 'stuck', progressOn: day(151).toISOString() });
@@ -118,7 +118,7 @@ describe('A rotation', () => {
     expect(rotationOf([useRow(1)], stuck).state).toBe('finished');
   });
 
-  it('shows the stage with what it admits', () => {
+  it('shows the stage with the counts of the uses that it admits', () => {
     const uses = [
       useRow(1, { ...OLD, state: 'failed', reason: 'Refused' }),
       useRow(2, OLD),
@@ -143,7 +143,7 @@ describe('A rotation', () => {
     expect(rotationOf(uses, { rollout: {} })).not.toHaveProperty('stage');
   });
 
-  it('is held by canaries that are moved and do not serve, and is unproven until they are asked', () => {
+  it('is held by moved canaries that do not serve, and unproven until they are probed', () => {
     const uses = [useRow(1), useRow(2, OLD)];
     const canary = { stage: 'canary', canaries: [accountId(1)] } as const;
     expect(rotationOf(uses, { rollout: canary })).toMatchObject({ state: 'underWay', stage: { state: 'unproven' } });
@@ -151,14 +151,14 @@ describe('A rotation', () => {
     expect(held).toMatchObject({ state: 'held', detail: expect.stringContaining('These do not serve: st1.') });
   });
 
-  it('says which right the app lacks, when that stops it', () => {
+  it('names the right that the app lacks to move its uses', () => {
     const denied = useRow(1, { ...OLD, state: 'failed', reason: 'IdentityAssignmentDenied' });
     expect(rotationOf([denied]).detail).toBe(REASONS.IdentityAssignmentDenied);
     const held = rotationOf([denied], { rollout: { stage: 'canary', canaries: [accountId(1)], said: 'CanaryFailed' } });
     expect(held.detail?.endsWith(REASONS.IdentityAssignmentDenied)).toBe(true);
   });
 
-  it('is paused while anything waits, or nothing is known', () => {
+  it('is paused while a use waits, or no use is known', () => {
     const pause = PAUSE;
     const paused = { state: 'paused', reason: 'Paused', detail: 'a change window', pause };
     expect(rotationOf([useRow(1, OLD)], { pause })).toMatchObject(paused);
@@ -166,7 +166,7 @@ describe('A rotation', () => {
     expect(rotationOf([useRow(1)], { pause })).toMatchObject({ state: 'finished', pause });
   });
 
-  it('is blocked while nothing may be moved, and says why', () => {
+  it('is blocked with a reason while nothing may be moved', () => {
     const record = { ...REVOKER, revokedOn: day(150), version: versionName(1), wasEnabled: true };
     const revoked = keyVersion(1, { enabled: false, tags: { [REVOCATION_TAG]: formatRevocation(record) } });
     const blocked = (versions: readonly KeyVersion[]) => rotationOf([useRow(1)], { versions });
@@ -175,7 +175,7 @@ describe('A rotation', () => {
     expect(blocked([])).toMatchObject({ reason: 'KeyNotFound' });
   });
 
-  it('is counted by subscription and region, with the time at which each should end', () => {
+  it('is counted by subscription and region, each with its expected end', () => {
     const uses = Array.from({ length: 1_300 }, (_, n) => useRow(n, OLD));
     const elsewhere = useRow(1, { ...OLD, location: 'northeurope', state: 'failed', reason: 'Refused' });
     const { places, expectedEnd } = rotationOf([...uses, elsewhere]);
@@ -197,7 +197,7 @@ describe('The cost of the next rotation', () => {
     return cost.result([{ calls: 1_200, perMs: 3_600_000 }]);
   };
 
-  it('is the writes of the slowest place, whatever is moved now and whatever failed before', () => {
+  it('is the time of the writes in the slowest region, whatever was moved or failed before', () => {
     const failed = { ...OLD, state: 'failed', reason: 'Refused', location: 'northeurope' } as const;
     const uses = [
       ...Array.from({ length: 1_500 }, (_, n) => useRow(n)),
@@ -213,12 +213,12 @@ describe('The cost of the next rotation', () => {
     ]);
   });
 
-  it('is nothing for automatic accounts that are left to Storage', () => {
+  it('is zero for automatic accounts that Storage updates by itself', () => {
     expect(costOf([useRow(1, AUTOMATIC)], false)).toMatchObject({ moves: 0, left: 1, seconds: 0 });
   });
 });
 
-it('Writes take no time where there is no budget, or they come at once', () => {
+it('Writes take no time without a budget, or within the burst', () => {
   expect(secondsFor(1_000, [])).toBe(0);
   expect(secondsFor(3, [{ calls: 10, perMs: 1_000, burst: 4 }])).toBe(0);
   // Counted in windows: the first one is full at once.

@@ -68,14 +68,14 @@ describe('An order to pause', () => {
     expect(store.orders.unrecorded).toEqual([]);
   });
 
-  it('is one where the answer to its write was lost, and says which pause it replaced', async () => {
+  it('is stored once when the answer to its write is lost, and names the pause that it replaced', async () => {
     await orderPause({ ...order }, { ...ports, newId: () => 'before' }, () => {});
     store.lostAnswers = 1;
     const { pauses, ended } = await orderPause(order, ports, () => {});
     expect([pauses, ended]).toMatchObject([[{ id: 'o1' }], [{ id: 'before' }]]);
   });
 
-  it('holds where the audit trail is down, and the sweep records it after a minute', async () => {
+  it('takes effect while the audit trail is down, and the sweep records it after a minute', async () => {
     expect(await orderPause(order, withoutAudit(), () => {})).toMatchObject({ audit: 'The trail is down.' });
     expect(await recordOverdueChanges(ports)).toEqual([]);
     nowMs += 60_000;
@@ -87,7 +87,7 @@ describe('An order to pause', () => {
 });
 
 describe('An order to resume', () => {
-  it('of a key has its rollout go on and the key reconciled', async () => {
+  it('of a key lets its rollout go on and reconciles the key', async () => {
     await orderPause({ ...order, key: KEY.id }, ports, () => {});
     const { pauses, ended } = await orderResume({ ...order, key: KEY.id }, { ...ports, newId: () => 'o2' }, () => {});
     expect([pauses, ended]).toMatchObject([[], [{ id: 'o1' }]]);
@@ -96,7 +96,7 @@ describe('An order to resume', () => {
     expect(requested).toEqual([[KEY.id]]);
   });
 
-  it('of a key has the rollout of its re-key go on as well', async () => {
+  it('of a key lets the rollout of its re-key go on', async () => {
     const by = { objectId: 'alice' };
     const rekey = { id: 'r', from: KEY.id, to: OTHER, state: 'active', maxFailures: 3, reason: 'leaked', by } as const;
     store.orders = withRekey(store.orders, { ...rekey, startedOn: day(1).toISOString() }, day(1));
@@ -104,12 +104,12 @@ describe('An order to resume', () => {
     expect(store.orders.goOns.map(({ key }) => key)).toEqual([KEY.id, OTHER]);
   });
 
-  it('of all keys has all of them reconciled, and overrules nothing', async () => {
+  it('of all keys reconciles all keys, and overrules no failed stage', async () => {
     await orderResume(order, ports, () => {});
     expect([requested, store.orders.goOns]).toEqual([['all'], []]);
   });
 
-  it('says that it overrules nothing where the versions cannot be read, and that the queue is down', async () => {
+  it('warns that it overrules nothing when the versions cannot be read, and that the queue is down', async () => {
     const down = async () => {
       throw new Error('no answer');
     };

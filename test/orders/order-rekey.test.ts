@@ -36,7 +36,7 @@ beforeEach(() => {
   };
 });
 const start = (change: Partial<typeof request> = {}) => startRekey({ ...request, ...change }, call, ports, () => {});
-const act = (id: string, what: 'pause' | 'resume' | 'takeBack' | 'end', correlationId = 'call-2') =>
+const act = (id: string, what: 'pause' | 'resume' | 'rollBack' | 'end', correlationId = 'call-2') =>
   changeRekey(id, what, 'a reason', { ...call, correlationId }, ports, () => {});
 const inState = async (state: Rekey['state']) => {
   const { id } = await start();
@@ -58,7 +58,7 @@ describe('A re-key', () => {
     expect(requested).toEqual([[KEY.id, OTHER]]);
   });
 
-  it('is one where the answer to its write was lost', async () => {
+  it('is stored once when the answer to its write is lost', async () => {
     store.lostAnswers = 1;
     await start();
     expect(store.orders.rekeys).toHaveLength(1);
@@ -68,7 +68,7 @@ describe('A re-key', () => {
     ['from the same key', { to: THIRD }],
     ['onto its target', { from: THIRD }],
     ['the other way round', { from: OTHER, to: KEY.id }],
-  ])('does not start beside an open one %s', async (_, change) => {
+  ])('does not start beside an open re-key %s', async (_, change) => {
     await start();
     await expect(start(change)).rejects.toMatchObject({ reason: 'RekeyConflict' });
   });
@@ -83,18 +83,18 @@ describe('A re-key', () => {
   });
 
   it.each(['active', 'verifying', 'paused', 'stopped', 'done', 'ended'] as const)(
-    'that is %s is rolled back by an order of its own, for what it has moved alone',
+    'that is %s is rolled back by a new order that covers only what it moved',
     async (state) => {
       const id = await inState(state);
-      expect(await act(id, 'takeBack')).toMatchObject({ from: OTHER, to: KEY.id, only: id, state: 'active' });
+      expect(await act(id, 'rollBack')).toMatchObject({ from: OTHER, to: KEY.id, only: id, state: 'active' });
       expect(store.orders.rekeys[0]?.state).toBe(state === 'done' ? 'done' : 'ended');
     },
   );
 
-  it('is not rolled back while another open order has one of its keys', async () => {
+  it('is not rolled back while another open order uses either of its keys', async () => {
     const id = await inState('done');
     await start({ from: OTHER, to: THIRD });
-    await expect(act(id, 'takeBack')).rejects.toMatchObject({ reason: 'RekeyConflict' });
+    await expect(act(id, 'rollBack')).rejects.toMatchObject({ reason: 'RekeyConflict' });
     expect(store.orders.rekeys).toHaveLength(2);
   });
 
@@ -105,11 +105,11 @@ describe('A re-key', () => {
     ['resume', 'ended'],
     ['end', 'done'],
     ['end', 'ended'],
-  ] as const)('takes no order to %s when it is %s', async (what, state) => {
+  ] as const)('rejects %s when it is %s', async (what, state) => {
     await expect(act(await inState(state), what)).rejects.toMatchObject({ reason: 'RekeyNotPossible' });
   });
 
-  it('that does not exist is not found', async () => {
+  it('that does not exist is RekeyNotFound', async () => {
     await expect(act('r9', 'pause')).rejects.toMatchObject({ reason: 'RekeyNotFound' });
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
-import { judgeRekey, type RekeyFacts } from '../../src/orders/rekey/rekey-check.ts';
+import { evaluateRekey, type RekeyFacts } from '../../src/orders/rekey/rekey-check.ts';
 import { NO_ORDERS, type Rekey, withRekey } from '../../src/orders/standing-orders.ts';
 import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import type { VaultNetwork } from '../../src/vaults/vault-client.ts';
@@ -18,26 +18,28 @@ const FINE: RekeyFacts = {
   material: { read: { type: 'RSA-HSM', size: 3072 } },
   orders: NO_ORDERS,
   access: [{ account: 'st1', ready: true, reason: undefined, principalId: 'p1', missing: [] }],
-  leftOut: [],
+  excluded: [],
   unread: [],
 };
 const reasons = (facts: Partial<RekeyFacts>) =>
-  judgeRekey({ ...FINE, ...facts }, now).problems.map((one) => one.reason);
+  evaluateRekey({ ...FINE, ...facts }, now).problems.map((one) => one.reason);
 const withOrder = (change: Partial<Rekey>): Pick<RekeyFacts, 'orders'> => {
   const about = { id: 'r1', from: 'x', to: OTHER.id, maxFailures: 3, reason: 'leaked', by: { objectId: 'o' } };
   const rekey: Rekey = { ...about, state: 'active', startedOn: day(1).toISOString(), ...change };
   return { orders: withRekey(NO_ORDERS, rekey, now) };
 };
 
-describe('before a re-key', () => {
-  it('nothing stands in the way of what is fit', () => {
-    expect(judgeRekey(FINE, now)).toEqual({ problems: [], warnings: [], accounts: 1, withoutRole: [] });
+describe('The check of a re-key', () => {
+  it('finds no problem where keys, vault and access fit', () => {
+    expect(evaluateRekey(FINE, now)).toEqual({ problems: [], warnings: [], accounts: 1, withoutRole: [] });
     expect(reasons({ material: { read: undefined } })).toEqual([]);
     expect(reasons({ material: { unread: 'no' } })).toEqual([]);
-    expect(judgeRekey({ ...FINE, material: { unread: 'no' } }, now).warnings).toEqual([expect.stringMatching(/: no$/)]);
+    expect(evaluateRekey({ ...FINE, material: { unread: 'no' } }, now).warnings).toEqual([
+      expect.stringMatching(/: no$/),
+    ]);
   });
 
-  it('everything that is wrong is told at once', () => {
+  it('reports every problem at once', () => {
     const all = reasons({
       to: KEY,
       toVersions: { read: [keyVersion(51, { enabled: false })] },
@@ -60,7 +62,7 @@ describe('before a re-key', () => {
     ]);
   });
 
-  it('a key that is revoked, gone, unreadable or has an unusable newest version is refused', () => {
+  it('rejects a key that is revoked, deleted, unreadable or has an unusable newest version', () => {
     const tag = `${REVOKER.id} ${day(150).toISOString()} ${REVOKER.revokedBy} ${versionName(1)}`;
     const revoked = keyVersion(1, { enabled: false, tags: { [REVOCATION_TAG]: tag } });
     expect(reasons({ fromVersions: { read: [revoked] } })).toEqual(['RevocationOpen']);
@@ -84,16 +86,16 @@ describe('before a re-key', () => {
     ['is guarded by a perimeter', { publicAccess: 'byPerimeter' }, [], 1],
   ])('a vault whose network %s', (_, network, problems, warnings) => {
     const read = { softDelete: true, purgeProtection: true, network: { ...OPEN, ...network } };
-    const check = judgeRekey({ ...FINE, vault: { read } }, now);
+    const check = evaluateRekey({ ...FINE, vault: { read } }, now);
     expect(check.problems.map((one) => one.reason)).toEqual(problems);
     expect(check.warnings.length).toBe(warnings);
   });
 
-  it('a Managed HSM comes with the commands that it has, and one that is not seen is told in words', () => {
+  it('names the commands of a Managed HSM, and explains in words where its resource group is unknown', () => {
     const read = { softDelete: true, purgeProtection: false, network: { ...OPEN, publicAccess: 'disabled' as const } };
     const fixes = (resourceGroup: string) => {
       const to = managedKey({ ...VAULT, kind: 'managedHsm', resourceGroup }, 'new-key');
-      return judgeRekey({ ...FINE, to, vault: { read } }, now).problems.map(({ fix }) => fix);
+      return evaluateRekey({ ...FINE, to, vault: { read } }, now).problems.map(({ fix }) => fix);
     };
     expect(fixes('rg-keys')).toEqual([
       expect.stringMatching(/^az keyvault update-hsm --enable-purge-protection true --hsm-name /),
@@ -102,11 +104,11 @@ describe('before a re-key', () => {
     expect(fixes('')).toEqual(['Switch it on.', 'Let trusted services by.']);
   });
 
-  it('what lacks its role comes with the command that gives it, on the vault of the new key', () => {
+  it('names the command that assigns a missing role on the vault of the new key', () => {
     const lacking = { ready: false, reason: 'IdentityWithoutRole', principalId: 'p-1', missing: ['No role.'] } as const;
     const accounts = (by: 'rbac' | 'accessPolicies') =>
       ['st1', 'st2', 'st3'].map((account) => ({ account, by, ...lacking }));
-    const fixes = (by: 'rbac' | 'accessPolicies') => judgeRekey({ ...FINE, access: accounts(by) }, now).problems;
+    const fixes = (by: 'rbac' | 'accessPolicies') => evaluateRekey({ ...FINE, access: accounts(by) }, now).problems;
     expect(fixes('rbac')).toEqual([
       {
         reason: 'IdentityWithoutRole',
@@ -117,15 +119,15 @@ describe('before a re-key', () => {
     expect(fixes('accessPolicies')[0]?.fix).toMatch(/^az keyvault set-policy .* --object-id p-1 --name kv-files /);
   });
 
-  it('an order that shares a key stands in the way while it stands', () => {
+  it('reports an open order that has one of the keys', () => {
     expect(reasons(withOrder({ state: 'active' }))).toEqual(['RekeyConflict']);
     expect(reasons(withOrder({ state: 'done' }))).toEqual([]);
     expect(reasons(withOrder({ state: 'active', to: 'y' }))).toEqual([]);
   });
 
-  it('an identity that lacks its role is named once, and one that cannot be told is a warning', () => {
+  it('names an identity without its role once, and warns of an identity that cannot be read', () => {
     const lacking = { ready: false, reason: 'IdentityWithoutRole', principalId: 'p1', missing: ['no role'] } as const;
-    const { withoutRole, problems, warnings } = judgeRekey(
+    const { withoutRole, problems, warnings } = evaluateRekey(
       {
         ...FINE,
         access: [

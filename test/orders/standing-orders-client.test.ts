@@ -22,17 +22,17 @@ describe('The document of standing orders', () => {
     await container().deleteIfExists();
   });
 
-  it('has no orders while it was never written', async () => {
+  it('has no orders before it is first written', async () => {
     expect(await store().read()).toEqual(NO_ORDERS);
   });
 
-  it('keeps the changes of all writers at the same time', async () => {
+  it('keeps the changes of concurrent writers', async () => {
     const keys = ['one', 'two', 'three', 'four'].map((name) => `https://kv.vault.azure.net/keys/${name}`);
     await Promise.all(keys.map((key, n) => store().change((orders) => withPause(orders, pause(`p${n}`, key), day(1)))));
     expect((await store().read()).pauses.map(({ id }) => id).sort()).toEqual(['p0', 'p1', 'p2', 'p3']);
   });
 
-  it('is not written where a change leaves it as it is', async () => {
+  it('is not written when a change returns it unchanged', async () => {
     await store().change((orders) => orders);
     expect(await container().exists()).toBe(false);
   });

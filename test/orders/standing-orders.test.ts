@@ -30,14 +30,14 @@ const rekey = (change: Partial<Rekey> = {}): Rekey => ({
 });
 
 describe('A pause', () => {
-  it('of all keys holds up each key, and one of a key that one alone, in any letter case', () => {
+  it('of all keys pauses each key, and a pause of a key only that key, in any letter case', () => {
     expect(findPause(withPauses(pause()), KEY.id, day(2))).toMatchObject({ id: 'p' });
     const one = withPauses(pause({ key: KEY.id }));
     expect(findPause(one, KEY.id.toUpperCase(), day(2))).toMatchObject({ id: 'p' });
     expect(findPause(one, OTHER, day(2))).toBeUndefined();
   });
 
-  it('of all keys comes before that of the key', () => {
+  it('of all keys comes before a pause of the key', () => {
     const both = withPauses(pause({ id: 'one', key: KEY.id }), pause({ id: 'all' }));
     expect(findPause(both, KEY.id, day(2))).toMatchObject({ id: 'all' });
   });
@@ -48,7 +48,7 @@ describe('A pause', () => {
     expect(openPauses(orders, day(3))).toEqual([]);
   });
 
-  it('takes the place of the one of the same reach', () => {
+  it('replaces the pause of the same key, or of all keys', () => {
     const orders = withPauses(pause(), pause({ id: 'key', key: KEY.id }), pause({ id: 'later' }));
     expect(orders.pauses.map(({ id }) => id)).toEqual(['key', 'later']);
   });
@@ -57,7 +57,7 @@ describe('A pause', () => {
 describe('A resume', () => {
   const goOn = { id: 'g', key: KEY.id, reason: 'checked', by, at: day(2).toISOString(), target: `${KEY.id}/1` };
 
-  it('ends the pause of its own reach alone', () => {
+  it('ends only the pause of the same key, or of all keys', () => {
     const orders = withPauses(pause(), pause({ id: 'key', key: KEY.id }));
     expect(withResume(orders, undefined, [], day(2)).pauses).toMatchObject([{ id: 'key' }]);
     expect(withResume(orders, KEY.id, [], day(2)).pauses).toMatchObject([{ id: 'p' }]);
@@ -88,7 +88,7 @@ describe('A re-key', () => {
     expect(conflictsOf(withRekey(NO_ORDERS, rekey({ state }), day(1)), { from: OTHER, to: THIRD })).toEqual([]);
   });
 
-  it('takes the place of the one of its id', () => {
+  it('replaces the re-key of its id', () => {
     const orders = withRekey(NO_ORDERS, rekey(), day(1));
     expect(withRekey(orders, rekey({ state: 'ended' }), day(2)).rekeys).toEqual([rekey({ state: 'ended' })]);
   });
@@ -100,18 +100,18 @@ describe('The document', () => {
     rekeys: Array.from({ length: 200 }, (_, n) => rekey({ id: `r${n}`, state })),
   });
 
-  it('drops the oldest re-key that is over where it has 200 entries', () => {
+  it('drops the oldest ended re-key when it has 200 entries', () => {
     const { rekeys } = withRekey(many('done'), rekey({ id: 'new' }), day(2));
     expect(rekeys).toHaveLength(200);
     expect([rekeys[0]?.id, rekeys.at(-1)?.id]).toEqual(['r1', 'new']);
   });
 
-  it('keeps a re-key that another one rolls back', () => {
+  it('keeps a re-key that another re-key rolls back', () => {
     const { rekeys } = withRekey(many('ended'), rekey({ id: 'back', only: 'r0' }), day(2));
     expect([rekeys[0]?.id, rekeys[1]?.id]).toEqual(['r0', 'r2']);
   });
 
-  it('takes no more than 200 entries that are needed', () => {
+  it('rejects an entry when it has 200 that are needed', () => {
     expect(() => withPause(many('paused'), pause(), day(2))).toThrow(
       expect.objectContaining({ reason: 'TooManyOrders' }),
     );

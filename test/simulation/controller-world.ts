@@ -48,6 +48,8 @@ type Deed =
   /** No call about an account of the region is answered, until it is well again. */
   | { readonly do: 'hangRegion' | 'healRegion'; readonly region: string }
   | { readonly do: 'loseIndex' }
+  /** The index has an account's own use no more; Resource Graph shows it if its key is managed. */
+  | { readonly do: 'loseRow'; readonly account: string }
   /** All moves are paused, for so long or until they are resumed. */
   | { readonly do: 'pause'; readonly minutes?: number }
   | { readonly do: 'resume' }
@@ -382,7 +384,7 @@ export class ControllerWorld implements World {
   #do(deed: ControllerDeed): void {
     this.#deeds.shift();
     this.#deedAt = this.#clock;
-    if (!/newVersion|wait|loseIndex|Region/.test(deed.do)) this.#isDisturbed = true;
+    if (!/newVersion|wait|loseIndex|loseRow|Region/.test(deed.do)) this.#isDisturbed = true;
     this.#happens();
     switch (deed.do) {
       case 'newVersion':
@@ -436,6 +438,13 @@ export class ControllerWorld implements World {
         for (const subscription of this.#subscriptions) this.#want(subscription, 'list', '');
         return;
       }
+      case 'loseRow':
+        if (!this.storage.uses.some(([name]) => name === deed.account)) return;
+        for (const { partitionKey, rowKey } of this.index.all) {
+          const isUse = partitionKey.startsWith('key|') && rowKey.endsWith(`|${deed.account}`);
+          if (isUse) this.index.apply({ partitionKey, rowKey });
+        }
+        return;
       case 'pause': {
         const until = deed.minutes && new Date(this.#clock + deed.minutes * 60_000).toISOString();
         const by = { id: 'pause', reason: 'test', by: { objectId: 'operator' } };

@@ -156,6 +156,10 @@ export function aimedDeeds(key: string): Readonly<Record<string, readonly Contro
       ...[version, WAIT, { do: 'createAccount', spec: { ...SPEC, key, wave: '9' }, isMissed: true } as const],
       version,
     ],
+    'the index lacks an account when a version comes': [{ do: 'loseRow', account: 'st1' }, version],
+    'the index lacks an account when a second version comes': [
+      ...[version, WAIT, { do: 'loseRow', account: 'st1' } as const, version],
+    ],
     'an account comes while its subscription is listed': [
       { do: 'createAccount', spec: { ...SPEC, key, scoped: true }, during: /^list/ },
       version,

@@ -18,11 +18,11 @@ export class MemoryFleetTable {
     return this.#rows.get(keyOf(partition, row));
   }
 
-  apply({ partitionKey, rowKey, properties, onlyThere }: RowChange): void {
+  apply({ partitionKey, rowKey, properties }: RowChange): void {
     const key = keyOf(partitionKey, rowKey);
     const before = this.#rows.get(key);
     if (!properties) this.#rows.delete(key);
-    else if (before || !onlyThere) this.#rows.set(key, { ...before, ...properties, partitionKey, rowKey });
+    else this.#rows.set(key, { ...before, ...properties, partitionKey, rowKey });
   }
 
   clear(): void {

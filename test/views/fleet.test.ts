@@ -5,7 +5,7 @@ import type { UseRow } from '../../src/fleet/use-row.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { readSettings } from '../../src/settings/settings.ts';
-import { judgeFleet } from '../../src/views/fleet.ts';
+import { evaluateFleet } from '../../src/views/fleet.ts';
 import type { FleetReading } from '../../src/views/read-fleet.ts';
 import { account } from '../drift/checks/subjects.ts';
 import { finding, report } from '../drift/reports.ts';
@@ -40,8 +40,8 @@ async function health(change: { use?: UseRow | undefined; versions?: KeyVersion[
     lastSeen: new Map([[account().name.toLowerCase(), { key: KEY.id.toLowerCase(), on: NOW }]]),
     warnings: [],
   };
-  const [judged] = await judgeFleet(reading, settings);
-  return judged?.health;
+  const [evaluated] = await evaluateFleet(reading, settings);
+  return evaluated?.health;
 }
 const revoked = (n: number) =>
   keyVersion(n, {
@@ -51,16 +51,16 @@ const revoked = (n: number) =>
 const unread = (resource: string, what: string) =>
   finding({ id: findingId('Unreadable', resource, what), reason: 'Unreadable', resource });
 
-it('serves where nothing speaks against it', async () => {
+it('An account is Serving without findings', async () => {
   expect(await health()).toEqual({ state: 'Serving' });
 });
 
-it('is blocked where the key was made anew under its name, and has no such version any more', async () => {
+it('An account is Blocked when its key was created again and lacks its version', async () => {
   const lost = { ...USE, current: versionName(9) };
   expect(await health({ use: lost })).toMatchObject({ state: 'Blocked', cause: { reason: 'KeyDeleted' } });
 });
 
-it('does not serve by what is not known: its use is not in the index', async () => {
+it('An account is not Serving when the index lacks its use', async () => {
   expect(await health({ use: undefined })).toMatchObject({ state: 'Unknown', cause: { reason: 'NotChecked' } });
   expect(await health({ use: undefined, versions: [revoked(1), revoked(2)] })).toMatchObject({ state: 'Revoked' });
 });
@@ -68,7 +68,7 @@ it('does not serve by what is not known: its use is not in the index', async () 
 it.each([
   [IDENTITY, 'the identity'],
   [`/subscriptions/${subscriptionId}`, 'the user-assigned identities of the subscription'],
-])('is not known where its identity may be gone: of %s could not be read %s', async (resource, what) => {
+])('An account is Unknown when its identity may be deleted: of %s could not be read %s', async (resource, what) => {
   expect(await health({ findings: [unread(resource, what)] })).toMatchObject({
     state: 'Unknown',
     cause: { reason: 'Unreadable' },

@@ -45,8 +45,8 @@ const rotations = (...states: ('stuck' | 'held' | 'unknown' | 'underWay')[]) => 
   },
 });
 
-describe('the one line', () => {
-  it('says that all is well when all of it was read, and nothing is wrong', () => {
+describe('judgeNow', () => {
+  it('is good when every part was read and nothing is wrong', () => {
     expect(judged({})).toEqual({ tone: 'good', line: 'All is well.' });
     expect(judged(rotations('underWay'))).toEqual({ tone: 'good', line: 'All is well.' });
   });
@@ -56,10 +56,10 @@ describe('the one line', () => {
     ['accounts of keys that are not listed', fleet({ states: { ...STATES, Revoked: 2 } }), '2 accounts are revoked'],
     ['accounts that are blocked', fleet({ states: { ...STATES, Blocked: 1_200 } }), '1,200 accounts are blocked'],
     ['accounts without access', fleet({ states: { ...STATES, NoAccess: 1 } }), '1 account has no access to the key'],
-    ['rotations that stand still', rotations('stuck', 'held'), '2 rotations are stuck'],
+    ['rotations that are stuck or held', rotations('stuck', 'held'), '2 rotations are stuck'],
     ['rotations that have not begun', keys({ notBegun: [{ key: 'a', state: 'held' }] }), '1 rotation is stuck'],
     ['errors of the check', drift({ counts: { ...COUNTS, error: 1 } }), '1 error in the last drift check'],
-  ] as const)('counts what is wrong: %s', (_, changes, text) => {
+  ] as const)('is bad for %s', (_, changes, text) => {
     expect(judged(changes as Partial<NowParts>)).toEqual({ tone: 'bad', line: `Not well: ${text}.` });
   });
 
@@ -72,13 +72,13 @@ describe('the one line', () => {
     ['keys that there was no time for', keys({ complete: false }), 'there was no time to read every key'],
     ['rotations that could not be read', rotations('unknown'), '1 rotation could not be read'],
     ['a check that is not complete', drift({ complete: false }), 'the last drift check could not read everything'],
-    ['a check that runs no more', drift({ old: true }), 'the last drift check was more than two days ago'],
+    ['a check that is old', drift({ old: true }), 'the last drift check was more than two days ago'],
     ['a part that could not be read', { rotations: problem(503) }, 'the rotations could not be read'],
-  ] as const)('counts what may be wrong: %s', (_, changes, text) => {
+  ] as const)('is warn for %s', (_, changes, text) => {
     expect(judged(changes as Partial<NowParts>)).toEqual({ tone: 'warn', line: `Worth a look: ${text}.` });
   });
 
-  it('never says that all is well of what has not been read, or was never checked', () => {
+  it('is never good while a part has not been read, or before the first check', () => {
     const reading = { reading: true } as const;
     expect(judged({ keys: reading })).toEqual({ tone: 'none', line: 'Not everything has been read yet.' });
     expect(judged({ keys: reading, ...fleet({ states: { ...STATES, NoAccess: 1 } }) }).line).toBe(
@@ -90,7 +90,7 @@ describe('the one line', () => {
     });
   });
 
-  it('says it of what the caller may see alone', () => {
+  it('ignores parts that the caller may not see, and says so', () => {
     const refused = problem(403);
     expect(judged({ drift: refused, rotations: refused })).toEqual({
       tone: 'good',
@@ -99,7 +99,7 @@ describe('the one line', () => {
     expect(judged({ drift: refused, ...keys({ moreRevoked: 1 }) })).toMatchObject({ tone: 'bad' });
   });
 
-  it('says beside what is wrong what could not be read', () => {
+  it('names what could not be read beside what is wrong', () => {
     expect(judged({ drift: problem(503), ...keys({ moreRevoked: 1, vaultsUnread: 1 }) }).line).toBe(
       'Not well: 1 key is revoked. Not all is known: 1 vault could not be listed, the last drift check could not be read.',
     );

@@ -29,8 +29,8 @@ const read = (
   signal = new AbortController().signal,
 ) => readKeyUsers(KEY, versions, ports(uses), signal);
 
-describe('who uses a key', () => {
-  it('is counted by version, the one with the most users first', async () => {
+describe('readKeyUsers', () => {
+  it('counts uses by version, the version with the most users first', async () => {
     const uses = [
       useRow(1),
       useRow(2, { ...OLD, readOn: day(190).toISOString() }),
@@ -60,7 +60,7 @@ describe('who uses a key', () => {
     expect(rotation).toMatchObject({ state: 'underWay', startedOn: day(100).toISOString() });
   });
 
-  it('is counted while the key is revoked, and nobody is behind then', async () => {
+  it('counts the uses of a revoked key, and none of them as lagging', async () => {
     const record = { ...REVOKER, revokedOn: day(150), version: versionName(100), wasEnabled: true };
     const revoked = [
       keyVersion(1),
@@ -80,13 +80,13 @@ describe('who uses a key', () => {
     });
   });
 
-  it('is told as far as it was counted when time is up, and nothing that would be wrong', async () => {
+  it('returns the counts so far when time is up, without a rotation', async () => {
     const { users, rotation, cost } = await read([useRow(1)], VERSIONS, AbortSignal.abort());
     expect(users).toEqual({ accounts: 0, scopes: 0, versions: [], complete: false });
     expect([rotation, cost]).toEqual([undefined, undefined]);
   });
 
-  it('is counted no further than 20,000', async () => {
+  it('counts at most 20,000 uses', async () => {
     const many = Array.from({ length: 20_001 }, (_, n) => useRow(n));
     const { users } = await read(many);
     expect(users).toMatchObject({ accounts: 20_000, complete: false });
@@ -94,12 +94,12 @@ describe('who uses a key', () => {
   });
 });
 
-describe('who uses a key, while subscriptions are not listed yet,', () => {
+describe('readKeyUsers while subscriptions are not listed', () => {
   const other = '99999999-9999-4999-8999-999999999999';
   const readBy = (uses: readonly UseRow[], inSight: readonly string[] | undefined, listed: readonly string[]) =>
     readKeyUsers(KEY, VERSIONS, ports(uses, true, inSight, listed), new AbortController().signal);
 
-  it('is not known where nothing is known to use it', async () => {
+  it('returns no users when the index has none', async () => {
     const read = await readBy([], [SUBSCRIPTION, other], [SUBSCRIPTION]);
     expect(read).toEqual({
       unlisted: 1,
@@ -111,20 +111,20 @@ describe('who uses a key, while subscriptions are not listed yet,', () => {
     expect(await readBy([], undefined, [])).toMatchObject({ unlisted: 1, users: undefined });
   });
 
-  it('is told as far as it is known, and that there may be more', async () => {
+  it('returns the users of the index as incomplete', async () => {
     const { users, rotation, cost } = await readBy([useRow(1, OLD)], [SUBSCRIPTION, other], [SUBSCRIPTION]);
     expect([users?.accounts, users?.complete, rotation, cost]).toEqual([1, false, undefined, undefined]);
   });
 
-  it('is nothing once all are listed', async () => {
+  it('returns zero users once all are listed', async () => {
     const { users, unlisted } = await readBy([], [SUBSCRIPTION, other], [SUBSCRIPTION, other]);
     expect([users?.accounts, users?.complete, unlisted]).toEqual([0, true, 0]);
     expect(await readBy([], undefined, [SUBSCRIPTION])).toMatchObject({ unlisted: 0, users: { accounts: 0 } });
   });
 });
 
-describe('what a rotation would cost', () => {
-  it('is nothing for what is not looked after, which is counted among the users all the same', async () => {
+describe('The cost of a rotation', () => {
+  it('excludes uses in subscriptions that are not managed, which are users all the same', async () => {
     const elsewhere = accountId(1).replace(SUBSCRIPTION, '99999999-9999-4999-8999-999999999999');
     const uses = [useRow(1, OLD), useRow(1, { ...OLD, account: elsewhere })];
     const { cost, users } = await readKeyUsers(

@@ -61,7 +61,7 @@ it.each([
   expect([shown.state, shown.expiresOn]).toEqual([state, expiresOn?.toISOString()]);
 });
 
-it('who uses a key is not known yet while no subscription is listed', async () => {
+it('The users of a key are unknown while no subscription is listed', async () => {
   const { users, unread } = await summaryOf([keyVersion(1)], { listed: [] });
   expect(users).toBeUndefined();
   expect(unread).toEqual([
@@ -96,7 +96,7 @@ const UNLISTED: FleetAccount = {
   ...{ account: ACCOUNT, location: 'westeurope', own: '', scoped: '', scopeUses: [], writtenOn: NOW.toISOString() },
 };
 
-it('who uses a key is not known yet while accounts have encryption scopes that were never listed', async () => {
+it('The users of a key are unknown while encryption scopes of accounts were never listed', async () => {
   const { users, unread } = await summaryOf([keyVersion(1)], { items: [SCOPES], accounts: [UNLISTED] });
   expect(users).toBeUndefined();
   expect(unread).toEqual([
@@ -108,13 +108,13 @@ it('who uses a key is not known yet while accounts have encryption scopes that w
   ]);
 });
 
-it('a key that is used may have more users while accounts have encryption scopes that were never listed', async () => {
+it('The users of a key are incomplete while encryption scopes of accounts were never listed', async () => {
   const { users, rotation } = await summaryOf([keyVersion(1)], { uses: [USE], items: [SCOPES], accounts: [UNLISTED] });
   expect(users).toMatchObject({ accounts: 1, complete: false });
   expect(rotation).toBeDefined();
 });
 
-it('the users of a key are complete while scopes that were listed are listed once more', async () => {
+it('The users of a key are complete while scopes are listed again', async () => {
   const listed: FleetAccount = { ...UNLISTED, scopes: 'none', scopesReadOn: NOW.toISOString() };
   const { users } = await summaryOf([keyVersion(1)], { uses: [USE], items: [SCOPES], accounts: [listed] });
   expect(users?.complete).toBe(true);

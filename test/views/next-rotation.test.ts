@@ -15,7 +15,7 @@ const revoked = {
   [REVOCATION_TAG]: formatRevocation({ ...REVOKER, revokedOn: day(150), version: versionName(100), wasEnabled: true }),
 };
 
-describe('the next rotation of a key', () => {
+describe('nextRotation', () => {
   it.each<[string, Partial<KeyVersion>, RotationPolicySummary, boolean, object]>([
     [
       'is the policy’s',
@@ -81,11 +81,11 @@ describe('the next rotation of a key', () => {
     expect(nextRotation([keyVersion(100, change)], policy, isUsed, NOW)).toEqual(expected);
   });
 
-  it('is unknown of a key without a version', () => {
+  it('is undefined for a key without versions', () => {
     expect(nextRotation([], NONE, true, NOW)).toBeUndefined();
   });
 
-  it('is when the app would decide so, to the day', () => {
+  it('is on the day when decideRotation rotates', () => {
     const version = keyVersion(100, EXPIRES);
     const { on } = nextRotation([version], NONE, true, NOW) ?? {};
     const due = new Date(on ?? '');

@@ -29,7 +29,7 @@ async function seenAfter(ms: number, ageMs = 0) {
   return { old: drift.part.value?.report?.old, tag: drift.tag };
 }
 
-it('a report is old after two days, and then it is sent again to whoever has it', async () => {
+it('A report becomes old after two days, and is sent again to a caller who has it', async () => {
   const young = await seenAfter(2 * DAY_MS);
   const old = await seenAfter(2 * DAY_MS + 1);
   expect(young.old).toBeUndefined();
@@ -38,7 +38,7 @@ it('a report is old after two days, and then it is sent again to whoever has it'
   expect((await seenAfter(DAY_MS)).tag).toBe(young.tag);
 });
 
-it('a part of which nobody knows more is sent again as it grows old, so that its age is seen', async () => {
+it('An unchanged part is sent again as it ages', async () => {
   const fresh = await seenAfter(DAY_MS);
   expect((await seenAfter(DAY_MS, 29_999)).tag).toBe(fresh.tag);
   expect((await seenAfter(DAY_MS, 30_000)).tag).not.toBe(fresh.tag);

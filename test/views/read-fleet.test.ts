@@ -40,7 +40,7 @@ async function warnings(...of: Parameters<typeof read>): Promise<readonly string
   return (await read(...of)).warnings;
 }
 
-it('a fleet that the index does not know whole is said to be larger', async () => {
+it('readFleet warns of a subscription in the report that the index has not listed', async () => {
   expect(await warnings([], covering(2_000))).toEqual([
     `The fleet index has not listed subscription ${subscriptionId} yet, where the last check saw 2,000 accounts: they may be missing here.`,
   ]);
@@ -48,14 +48,14 @@ it('a fleet that the index does not know whole is said to be larger', async () =
   expect(await warnings([], covering(0))).toEqual([]);
 });
 
-it('a fleet that no check has looked at is not said to be empty without a word', async () => {
+it('readFleet warns of unlisted subscriptions before the first drift check', async () => {
   expect(await warnings([], undefined)).toEqual([
     'Not known yet: the accounts of 1 subscription have not been listed. They may be missing here.',
   ]);
   expect(await warnings([subscriptionId], undefined)).toEqual([]);
 });
 
-it('a fleet is not known as long as a subscription in sight is not listed', async () => {
+it('readFleet counts subscriptions in sight that were never listed', async () => {
   const other = '99999999-9999-4999-8999-999999999999';
   const unlisted = async (...of: Parameters<typeof read>) => (await read(...of)).unlisted;
   expect(await unlisted([subscriptionId], undefined, [subscriptionId, other])).toBe(1);

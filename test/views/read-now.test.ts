@@ -19,7 +19,7 @@ async function keysBy(list: KeyLister['list']) {
   return taken.value;
 }
 
-it('a vault that was silent at one page of keys is unread, though it answered at the next', async () => {
+it('A vault that failed at one page of keys is unread, although it answered at the next', async () => {
   const pages: readonly { vaults: readonly ListedVault[]; next?: string }[] = [
     { vaults: [{ vault: 'kv-a', unread: SILENT }, { vault: 'kv-b' }], next: 'kv-b/k' },
     { vaults: [{ vault: 'kv-a' }, { vault: 'kv-b', unread: SILENT }] },
@@ -28,7 +28,7 @@ it('a vault that was silent at one page of keys is unread, though it answered at
   expect(vaults.filter(({ unread }) => unread).map(({ vault }) => vault)).toEqual(['kv-a', 'kv-b']);
 });
 
-it('no page of keys is begun after a minute, and that is said', async () => {
+it('No page of keys is started after a minute, and the answer is not complete then', async () => {
   vi.useFakeTimers({ toFake: ['performance'] });
   onTestFinished(() => void vi.useRealTimers());
   let pages = 0;
@@ -40,7 +40,7 @@ it('no page of keys is begun after a minute, and that is said', async () => {
   expect([pages, complete]).toEqual([3, false]);
 });
 
-it('the fleet is as old as its snapshot', async () => {
+it('The part of the fleet is as old as its snapshot', async () => {
   const at = (seconds: number) => new Date(Date.UTC(2026, 10, 27, 5, 0, seconds));
   const snapshots = { get: async () => ({ readOn: at(10) }) } as unknown as FleetSnapshots;
   const ports = { now: () => at(12) } as unknown as NowPorts;

@@ -54,7 +54,7 @@ export function addRekeyCommands(program: Command, cli: Cli): void {
   addChange(rekey, cli, 'pause', 'let nothing move until it is resumed', () => 'pause');
   addChange(rekey, cli, 'resume', 'go on, and try again what failed', () => 'resume');
   addChange(rekey, cli, 'cancel', 'take it back: what has moved goes back to the old key', ({ keep }) =>
-    keep ? 'end' : 'takeBack',
+    keep ? 'end' : 'rollBack',
   ).option('--keep', 'end it, and move nothing back');
 }
 

@@ -25,13 +25,12 @@ const RECENT_HOURS = 6;
 export function retirableVersion(subject: KeySubject, { now, drift }: Rules): readonly Found[] {
   const { key, versions, usage, evidence } = subject;
   if (usage.unknown > 0 || usage.incomplete) return [];
-  const hours = drift.retireAfterHours ?? LEAST_RETIRE_HOURS;
   const all = known(versions) ?? [];
-  return retirable(all, hours, now)
+  return retirable(all, LEAST_RETIRE_HOURS, now)
     .filter(({ version }) => !usage.uses(version))
     .map((version): Found => {
       const { id, version: name } = version;
-      const seen = `It is enabled, has had a successor for ${hours} hours at least, and no account that was looked at uses it.`;
+      const seen = `It is enabled, has had a successor for ${LEAST_RETIRE_HOURS} hours at least, and no account that was looked at uses it.`;
       const ofLog = evidence ? reasonsOfLog(version, all, evidence, now, { used: usage.used }) : [];
       const open = [...reasonsOfPerson(version), ...ofLog];
       const about = { resource: id, shouldBe: 'Versions that nobody uses are disabled.', cause: { about: [key.id] } };

@@ -92,8 +92,8 @@ async function removedSinceRestore(account: string, trail: AuditFiles): Promise<
 }
 
 /**
- * What records in tags say. Tags can be written by people who may not assign roles, so it counts only for the account's own
- * identity in the vault that the account uses.
+ * Grants by the records in tags. Principals who may not assign roles can write tags, so that a grant counts only for the
+ * account's own identity in the vault of its key.
  */
 function legacyGrants(legacy: readonly LegacyRevocation[], account: Account): LegacyRevocation['removed'] {
   const identity = keyIdentity(account);

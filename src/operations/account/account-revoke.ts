@@ -42,8 +42,8 @@ interface AccountRevokeResult {
 const AUDIT_WAIT_MS = 2_000;
 
 /**
- * Removes the access of an account's identity to its key, once. What is removed is recorded first, so that a restore finds it
- * although the process ended in between; without an audit trail the revocation goes on, and shows what to grant by hand.
+ * Removes the access of an account's identity to its key, once. The record comes first, so that a restore finds it although
+ * the process died; without an audit trail the revocation continues, and shows what to grant by hand.
  *
  * @throws {@link CmkError} `AccountNotFound`, `AccountNotManaged`, `AccountNotRevocable`, `IdentityShared`,
  *   `SubscriptionUnreadable`: nothing was changed
@@ -98,7 +98,7 @@ export async function revokeAccount(
   return { ...result, complete: left.length === 0, audit: audited };
 }
 
-/** The key that an account uses, and the principal by which it does. */
+/** The key that an account uses, and the principal that it uses it with. */
 async function accessOf(account: Account, azure: Azure): Promise<{ key: ManagedKey; principalId: string }> {
   const use = accountKeyUse(account.encryption);
   if (!use) {

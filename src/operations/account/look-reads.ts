@@ -14,7 +14,6 @@ const DRIFT: Rules['drift'] = {
   keyMaxAgeDays: Number.POSITIVE_INFINITY,
   keyMinBits: 0,
   requireHsm: false,
-  retireAfterHours: undefined,
   usageWorkspace: undefined,
   functionAppId: undefined,
   storageAccountId: undefined,

@@ -23,7 +23,7 @@ export async function setScopeState(
   { account: named, scope, state, ...where }: ScopeState & Where,
   { azure, journal }: Operation,
 ): Promise<ScopeState> {
-  // It becomes a part of a path.
+  // The name becomes part of a path.
   checkName('scope', scope);
   const account = await findAccount(named, azure, where);
   const from = await unlessMissing(() => azure.scopeStates.get(account, scope));

@@ -1,7 +1,7 @@
 import { CmkError } from '../../errors.ts';
 import { ManagedVaults } from '../../keys/managed-vaults.ts';
 import { changeRekey, type RekeyAct } from '../../orders/order-rekey.ts';
-import { type RekeyStatus, rekeyStatus, requireWayBack } from '../../orders/rekey/rekey-status.ts';
+import { type RekeyStatus, rekeyStatus, requireRollback } from '../../orders/rekey/rekey-status.ts';
 import type { Rekey, StandingOrders } from '../../orders/standing-orders.ts';
 import { REASONS } from '../../reasons.ts';
 import { callBy } from '../key/app-record.ts';
@@ -13,7 +13,7 @@ import type { AppRekeys } from './app-rekeys.ts';
 const DONE: Readonly<Record<RekeyAct, string>> = {
   pause: 'paused',
   resume: 'resumed',
-  takeBack: 'taken back',
+  rollBack: 'taken back',
   end: 'ended as it is',
 };
 
@@ -38,7 +38,7 @@ export async function changeRekeyAsOperator(
 ): Promise<RekeyStatus> {
   const order = found(await app.orderStore.read(), id);
   const ports = portsOf(order, app, azure);
-  if (act === 'takeBack') await requireWayBack(order, ports);
+  if (act === 'rollBack') await requireRollback(order, ports);
   const change = { text: `re-key ${id}: ${DONE[act]}`, action: 'key.rekey', resource: order.from } as const;
   if (journal.dryRun) {
     journal.planned(change);

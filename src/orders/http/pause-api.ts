@@ -18,7 +18,7 @@ interface Call {
   readonly correlationId: string;
 }
 
-/** A pause as it is asked for: of a key that is managed, and until a time to come (ISO 8601, in UTC). */
+/** A checked request: the key is managed, and `until` is in the future (ISO 8601, in UTC). */
 interface PauseAsked extends Pick<z.output<typeof PAUSE_REQUEST>, 'reason' | 'ticket'> {
   readonly key: ManagedKey | undefined;
   readonly until: string | undefined;
@@ -66,7 +66,7 @@ function orderOf(
   return { caller: { objectId, appId, kind, tokenId, name }, correlationId, reason, ticket, key: key?.id };
 }
 
-/** The key that a body names, if it names one. @throws {@link HttpProblem} 404 */
+/** Undefined: the body names no key. @throws {@link HttpProblem} 404 */
 function keyNamed(named: string | undefined, vaults: ManagedVaults): ManagedKey | undefined {
   if (named === undefined) return undefined;
   const [, vaultName = '', keyName = ''] = /^([^/]+)\/([0-9A-Za-z-]{1,127})$/.exec(named) ?? [];

@@ -16,35 +16,35 @@ import {
   startRekey,
 } from '../order-rekey.ts';
 import type { RekeyCheck } from '../rekey/rekey-check.ts';
-import { rekeyStatus, requireWayBack, type StatusPorts } from '../rekey/rekey-status.ts';
+import { rekeyStatus, requireRollback, type StatusPorts } from '../rekey/rekey-status.ts';
 import type { Rekey, StandingOrders } from '../standing-orders.ts';
 import type { REKEY_REQUEST } from './rekey-schemas.ts';
 
 export type RekeyApiPorts = RekeyOrderPorts &
   StatusPorts & {
     readonly vaults: ManagedVaults;
-    /** What stands in the way of a re-key. */
+    /** Finds what blocks a re-key. */
     readonly check: (from: ManagedKey, to: ManagedKey) => Promise<RekeyCheck>;
   };
 
-/** @param isSeen whether the caller's role reaches both keys */
+/** Newest first. @param isSeen whether the caller's role reaches both keys */
 export async function listRekeys(isSeen: (rekey: Rekey) => boolean, ports: RekeyApiPorts): Promise<HttpResponseInit> {
-  const { rekeys } = await reading(() => ports.orderStore.read());
+  const { rekeys } = await orProblem(() => ports.orderStore.read());
   return jsonResponse(200, { value: rekeys.filter(isSeen).toReversed() });
 }
 
 /** @throws {@link HttpProblem} 404, 503 */
-export async function rekeyOrdered(id: string, ports: Pick<RekeyApiPorts, 'orderStore'>): Promise<Rekey> {
-  return orderIn(await reading(() => ports.orderStore.read()), id);
+export async function readRekey(id: string, ports: Pick<RekeyApiPorts, 'orderStore'>): Promise<Rekey> {
+  return orderIn(await orProblem(() => ports.orderStore.read()), id);
 }
 
 export async function showRekey(id: string, ports: RekeyApiPorts, status = 200): Promise<HttpResponseInit> {
-  const orders = await reading(() => ports.orderStore.read());
-  return jsonResponse(status, await reading(() => rekeyStatus(orderIn(orders, id), orders, ports)));
+  const orders = await orProblem(() => ports.orderStore.read());
+  return jsonResponse(status, await orProblem(() => rekeyStatus(orderIn(orders, id), orders, ports)));
 }
 
-/** Starts one; with `dryRun` only says what stands in the way. @throws {@link HttpProblem} 409 with what does */
-export async function orderRekey(
+/** Starts a re-key; with `dryRun` it is only checked. @throws {@link HttpProblem} 409 with the problems that block it */
+export async function handleStartRekey(
   body: z.output<typeof REKEY_REQUEST>,
   call: RekeyCall & { readonly dryRun: boolean },
   ports: RekeyApiPorts,
@@ -52,7 +52,7 @@ export async function orderRekey(
 ): Promise<HttpResponseInit> {
   const { reason, ticket, maxFailures = MAX_FAILURES } = body;
   const [from, to] = [keyByPath(body.from, ports.vaults), keyByPath(body.to, ports.vaults)];
-  const check = await reading(() => ports.check(from, to));
+  const check = await orProblem(() => ports.check(from, to));
   if (call.dryRun) return jsonResponse(200, check);
   if (check.problems.length > 0) {
     const detail = check.problems.map((problem) => problem.detail).join(' ');
@@ -60,22 +60,22 @@ export async function orderRekey(
     throw new HttpProblem(409, 'RekeyUnfit', detail, nextStep, { extensions: { check } });
   }
   const request = { from: from.id, to: to.id, reason, ticket, maxFailures };
-  const order = await reading(() => startRekey(request, call, ports, log));
+  const order = await orProblem(() => startRekey(request, call, ports, log));
   return jsonResponse(201, { check, order });
 }
 
-export async function alterRekey(
+export async function handleChangeRekey(
   { id, act, why }: { readonly id: string; readonly act: RekeyAct; readonly why: string },
   call: RekeyCall,
   ports: RekeyApiPorts,
   log: Log,
 ): Promise<HttpResponseInit> {
-  if (act === 'takeBack') {
-    const order = await rekeyOrdered(id, ports);
-    await reading(() => requireWayBack(order, ports));
+  if (act === 'rollBack') {
+    const order = await readRekey(id, ports);
+    await orProblem(() => requireRollback(order, ports));
   }
-  const changed = await reading(() => changeRekey(id, act, why, call, ports, log));
-  return showRekey(changed.id, ports, act === 'takeBack' || act === 'end' ? 202 : 200);
+  const changed = await orProblem(() => changeRekey(id, act, why, call, ports, log));
+  return showRekey(changed.id, ports, act === 'rollBack' || act === 'end' ? 202 : 200);
 }
 
 function orderIn({ rekeys }: StandingOrders, id: string): Rekey {
@@ -105,7 +105,8 @@ const STATUS: Readonly<Partial<Record<CmkError['reason'], number>>> = {
   VaultUnreadable: 502,
 };
 
-async function reading<T>(run: () => Promise<T>): Promise<T> {
+/** Runs it, and turns its error into the problem that the API answers. @throws {@link HttpProblem} */
+async function orProblem<T>(run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {

@@ -10,8 +10,8 @@ import type { Keys } from '../../keys/key-client.ts';
 import { newestVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { OrdersStore } from '../standing-orders-client.ts';
-import { LeftOut } from './left-out.ts';
-import { judgeRekey, type ReadOrWhy, type RekeyCheck, type RekeyFacts } from './rekey-check.ts';
+import { ExcludedUses } from './excluded-uses.ts';
+import { evaluateRekey, type ReadOrWhy, type RekeyCheck, type RekeyFacts } from './rekey-check.ts';
 
 interface CheckServices extends KeyAccessServices {
   readonly keys: Keys;
@@ -19,16 +19,16 @@ interface CheckServices extends KeyAccessServices {
   readonly accounts: StorageAccounts;
   readonly fleet: Pick<FleetIndex, 'uses'>;
   readonly orderStore: Pick<OrdersStore, 'read'>;
-  /** Where accounts are looked for. */
+  /** Ids of the subscriptions whose accounts are listed. */
   readonly searched: () => Promise<readonly string[]>;
-  /** What the app looks after; undefined: not known here. */
+  /** Ids of the subscriptions that the app manages; undefined: not known. */
   readonly inSight: InSight;
   readonly now: () => Date;
 }
 
 /**
- * Reads what decides whether a re-key may begin, and judges it. Accounts are listed anew; those that use the key by an
- * encryption scope alone are known from the fleet index.
+ * Reads what decides whether a re-key may start, and evaluates it. Accounts are listed anew; the fleet index adds those that
+ * use the key by an encryption scope alone.
  *
  * @throws the SDK's errors where the orders that there are cannot be read
  */
@@ -47,7 +47,7 @@ export async function checkRekey(from: ManagedKey, to: ManagedKey, services: Che
     : { read: undefined };
   const access = await checkKeyAccess(accounts, to, services);
   const facts = { from, to, fromVersions, toVersions, vault, material, orders, access, ...users };
-  return judgeRekey(facts, now());
+  return evaluateRekey(facts, now());
 }
 
 async function reading<T>(read: () => Promise<T>): Promise<ReadOrWhy<T>> {
@@ -61,14 +61,14 @@ async function reading<T>(read: () => Promise<T>): Promise<ReadOrWhy<T>> {
 async function accountsOf(
   key: ManagedKey,
   { accounts, fleet, searched, inSight }: CheckServices,
-): Promise<{ readonly accounts: readonly Account[] } & Pick<RekeyFacts, 'leftOut' | 'unread'>> {
+): Promise<{ readonly accounts: readonly Account[] } & Pick<RekeyFacts, 'excluded' | 'unread'>> {
   const found: Account[] = [];
   const unread: string[] = [];
   const known = new Set<string>();
-  const leftOut = new LeftOut(await inSight());
+  const excluded = new ExcludedUses(await inSight());
   try {
     for await (const use of fleet.uses(key.id)) {
-      if (!leftOut.takes(use)) known.add(use.account.toLowerCase());
+      if (!excluded.countIfExcluded(use)) known.add(use.account.toLowerCase());
     }
   } catch (error) {
     unread.push(`The fleet index cannot be read: ${describe(describeFailure(error))}`);
@@ -84,5 +84,5 @@ async function accountsOf(
       unread.push(`The accounts of subscription ${subscription} cannot be listed: ${why}`);
     }
   }
-  return { accounts: found, leftOut: leftOut.sentences(), unread };
+  return { accounts: found, excluded: excluded.sentences(), unread };
 }

@@ -9,21 +9,21 @@ import type { Reason } from '../../reasons.ts';
 import type { VaultProperties } from '../../vaults/vault-client.ts';
 import { letStorageIn, protectVault } from '../../vaults/vault-commands.ts';
 import { storageHindrance } from '../../vaults/vault-network.ts';
-import { wayOut } from '../order-rekey.ts';
+import { conflictFix } from '../order-rekey.ts';
 import { conflictsOf, type StandingOrders } from '../standing-orders.ts';
-import { versionObstacle } from './obstacle.ts';
+import { findVersionBlocker } from './blocker.ts';
 
-/** Something that stands in the way of a re-key. */
+/** A reason why a re-key may not start. */
 export interface RekeyProblem {
   readonly reason: Reason;
   readonly detail: string;
   readonly fix: string;
 }
 
-/** Something of Azure, or why it could not be read. */
+/** What Azure answered, or why it could not be read. */
 export type ReadOrWhy<T> = { readonly read: T } | { readonly unread: string };
 
-/** What was read before anything moves. */
+/** What the evaluation is made from. */
 export interface RekeyFacts {
   readonly from: ManagedKey;
   readonly to: ManagedKey;
@@ -35,25 +35,25 @@ export interface RekeyFacts {
   readonly orders: StandingOrders;
   /** Of each account that is to move, to the key that it is to move to. */
   readonly access: readonly KeyAccess[];
-  /** What uses the old key where the app does not look, one sentence for each subscription. */
-  readonly leftOut: readonly string[];
-  /** Accounts that could not be looked at, one sentence each. */
+  /** Uses of the old key in subscriptions that are excluded, one sentence for each subscription. */
+  readonly excluded: readonly string[];
+  /** Accounts that could not be read, one sentence each. */
   readonly unread: readonly string[];
 }
 
 export interface RekeyCheck {
   readonly problems: readonly RekeyProblem[];
-  /** What could not be told, and what will not move; it stands in the way of nothing. */
+  /** What could not be read, and what will not move; neither blocks the re-key. */
   readonly warnings: readonly string[];
   /** Accounts that use the old key, as far as they are known, themselves or by a scope. */
   readonly accounts: number;
-  /** Identities that lack their role on the new key: `--grant` gives it to them. */
+  /** Identities that lack their role on the new key: `--grant` assigns it. */
   readonly withoutRole: readonly string[];
 }
 
-/** Everything that stands in the way, at once. */
-export function judgeRekey(facts: RekeyFacts, now: Date): RekeyCheck {
-  const { access, leftOut, unread, material } = facts;
+/** Finds every problem at once, so that an operator does not meet them one by one. */
+export function evaluateRekey(facts: RekeyFacts, now: Date): RekeyCheck {
+  const { access, excluded, unread, material } = facts;
   const problems = [
     ...sameKey(facts),
     ...keyProblems(facts, now),
@@ -73,7 +73,7 @@ export function judgeRekey(facts: RekeyFacts, now: Date): RekeyCheck {
   );
   return {
     problems,
-    warnings: [...leftOut, ...unread, ...noMaterial, ...perimeter(facts), ...cannotTell],
+    warnings: [...excluded, ...unread, ...noMaterial, ...perimeter(facts), ...cannotTell],
     accounts: access.length,
     withoutRole: [...new Set(lacking)],
   };
@@ -101,17 +101,17 @@ function keyProblems({ from, to, fromVersions, toVersions }: RekeyFacts, now: Da
       : [],
   );
   if ('unread' in fromVersions || 'unread' in toVersions) return unread;
-  const obstacle = versionObstacle(
+  const blocker = findVersionBlocker(
     { key: from, versions: fromVersions.read },
     { key: to, versions: toVersions.read },
     now,
   );
-  if (!obstacle) return [];
+  if (!blocker) return [];
   const fix =
-    obstacle.reason === 'RevocationOpen'
+    blocker.reason === 'RevocationOpen'
       ? 'Restore the key first: a re-key frees no account from a revocation.'
       : 'Make a version of it that can be used, or recover it.';
-  return [{ ...obstacle, fix }];
+  return [{ ...blocker, fix }];
 }
 
 function vaultProblems({ to, vault }: RekeyFacts): RekeyProblem[] {
@@ -135,14 +135,14 @@ function vaultProblems({ to, vault }: RekeyFacts): RekeyProblem[] {
   return problems;
 }
 
-/** Whether the accounts are in the same perimeter is not seen: the first wave shows it. */
+/** Azure does not show whether the accounts are in the same perimeter; the first wave does. */
 function perimeter({ to, vault }: RekeyFacts): string[] {
   const hindrance = 'read' in vault ? storageHindrance(vault.read.network) : undefined;
   return hindrance && !hindrance.certain ? [`The vault ${to.vault.name}: ${hindrance.is}`] : [];
 }
 
 function materialProblems({ to, material }: RekeyFacts): RekeyProblem[] {
-  // What cannot be read is a warning, and of a key that cannot be used it is said elsewhere.
+  // What cannot be read is a warning, and `keyProblems` reports a key that has no usable version.
   if ('unread' in material || material.read === undefined) return [];
   const { type, size } = material.read;
   if (isStorageKind(material.read)) return [];
@@ -156,11 +156,11 @@ function orderProblems({ from, to, orders }: RekeyFacts): RekeyProblem[] {
   return conflictsOf(orders, { from: from.id, to: to.id }).map((order) => ({
     reason: 'RekeyConflict',
     detail: `The re-key ${order.id} (${order.from} to ${order.to}) has to do with the same key.`,
-    fix: wayOut(order),
+    fix: conflictFix(order),
   }));
 }
 
-/** One for each identity, however many accounts have it: it is mended once. */
+/** One problem for each identity, however many accounts have it, since one role assignment fixes them all. */
 function accessProblems({ to, access }: RekeyFacts): RekeyProblem[] {
   const causes = Map.groupBy(
     access.filter(({ ready }) => ready === false),

@@ -8,8 +8,8 @@ import type { ManagedKey, ManagedVaults } from '../../keys/managed-vaults.ts';
 import { vaultOption } from '../../keys/vault-options.ts';
 import { REASONS, type Reason } from '../../reasons.ts';
 import { findPause, isMoving, isOpen, type Rekey, type StandingOrders } from '../standing-orders.ts';
-import { LeftOut } from './left-out.ts';
-import { type Obstacle, obstacleOf } from './obstacle.ts';
+import { type Blocker, findBlocker } from './blocker.ts';
+import { ExcludedUses } from './excluded-uses.ts';
 
 /** Failures that are listed. */
 const MOST_LISTED = 100;
@@ -26,7 +26,7 @@ export interface RekeyFailure {
 export interface RekeyProgress {
   /** On the target key by this order. */
   readonly moved: number;
-  /** Known to be on the source key, where the app looks after them, and not failed. */
+  /** On the source key by the index, in a subscription that the app manages, and not failed. */
   readonly waiting: number;
   readonly failed: number;
   /** Moved by this order, and not on its target key any more: put elsewhere by others, or deleted. */
@@ -39,15 +39,15 @@ export interface RekeyProgress {
 }
 
 export interface RekeyStatus {
-  /** With what it waits for. */
-  readonly order: Rekey & { readonly waits?: Obstacle };
+  /** With the reason why it waits. */
+  readonly order: Rekey & { readonly waits?: Blocker };
   readonly progress: RekeyProgress;
 }
 
 export interface StatusPorts {
   readonly moved: Pick<MovedUses, 'of'>;
   readonly useRows: Pick<UseRows, 'of'>;
-  /** What the app looks after; undefined: not known. */
+  /** Ids of the subscriptions that the app manages; undefined: not known. */
   readonly inSight: () => Promise<readonly string[] | undefined>;
   readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
   readonly vaults: Pick<ManagedVaults, 'key'>;
@@ -60,22 +60,22 @@ export async function rekeyStatus(rekey: Rekey, orders: StandingOrders, ports: S
   return { order, progress: await progressOf(order, ports) };
 }
 
-/** Why an order that may move moves nothing now, or is not done. */
+/** Why an active order moves nothing now, or is not done. */
 async function waitsFor(
   rekey: Rekey,
   orders: StandingOrders,
   { keys, vaults, now }: StatusPorts,
-): Promise<Obstacle | undefined> {
+): Promise<Blocker | undefined> {
   if (!isMoving(rekey)) return undefined;
   const pause = findPause(orders, rekey.from, now()) ?? findPause(orders, rekey.to, now());
   if (pause) return { reason: 'Paused', detail: `Moves are paused since ${pause.since}: ${pause.reason}` };
   const [from, to] = [vaults.key(rekey.from), vaults.key(rekey.to)];
   if (!from || !to)
     return { reason: 'VaultNotManaged', detail: 'The vault of a key is not one of CMK_VAULTS any more.' };
-  const obstacle = await obstacleOf(from, to, { keys, now });
+  const blocker = await findBlocker(from, to, { keys, now });
   const { gaps = [] } = rekey.verified ?? {};
   const isVerifying = rekey.state === 'verifying' && gaps.length > 0;
-  return obstacle ?? (isVerifying ? { reason: 'RekeyUnverified', detail: gaps.join(' ') } : undefined);
+  return blocker ?? (isVerifying ? { reason: 'RekeyUnverified', detail: gaps.join(' ') } : undefined);
 }
 
 async function progressOf(
@@ -85,7 +85,7 @@ async function progressOf(
   const { id, from, to, only } = order;
   const covered = only === undefined ? undefined : await namesOf(moved.of(only));
   const own = await namesOf(moved.of(id));
-  const leftOut = new LeftOut(await inSight());
+  const excluded = new ExcludedUses(await inSight());
   let waiting = 0;
   let incomplete = false;
   const failures: RekeyFailure[] = [];
@@ -94,7 +94,7 @@ async function progressOf(
     for await (const row of useRows.of(from)) {
       const name = nameOfUse(row);
       onTarget.delete(name);
-      if (covered?.has(name) === false || !isOpen(order) || leftOut.takes(row)) continue;
+      if (covered?.has(name) === false || !isOpen(order) || excluded.countIfExcluded(row)) continue;
       const failure = failureOf(row, order);
       if (failure) failures.push(failure);
       else waiting += 1;
@@ -104,14 +104,14 @@ async function progressOf(
     incomplete = true;
   }
   const counts = incomplete ? { moved: own.size, left: 0 } : { moved: onTarget.size, left: own.size - onTarget.size };
-  const toDo = [...toDoOf(order, failures.length), ...(only === undefined ? leftOut.sentences() : [])];
+  const toDo = [...toDoOf(order, failures.length), ...(only === undefined ? excluded.sentences() : [])];
   return {
     ...counts,
     ...{ waiting, failed: failures.length, failures: failures.slice(0, MOST_LISTED), incomplete, toDo },
   };
 }
 
-/** Of a use that failed since the order was started or resumed. */
+/** Undefined: the use has not failed since the order was started or resumed. */
 function failureOf(row: UseRow, { startedOn, resumedOn = startedOn }: Rekey): RekeyFailure | undefined {
   const at = failedOn(row);
   if (!at || at < new Date(resumedOn)) return undefined;
@@ -119,7 +119,7 @@ function failureOf(row: UseRow, { startedOn, resumedOn = startedOn }: Rekey): Re
   return { account, ...(scope ? { scope } : {}), reason, detail: REASONS[reason], at: at.toISOString() };
 }
 
-/** What the app does not do by itself. */
+/** What is left to an operator. */
 function toDoOf({ id, from, only, state, waits, verified }: RekeyStatus['order'], failed: number): string[] {
   const key = parseKeyIdentifier(from);
   const old = key ? `${key.keyName} ${vaultOption({ kind: key.kind, name: key.vaultName })}` : from;
@@ -138,16 +138,16 @@ function toDoOf({ id, from, only, state, waits, verified }: RekeyStatus['order']
   ];
 }
 
-/** Back is a move like any other. @throws {@link CmkError} what keeps everything from going back */
-export async function requireWayBack(rekey: Rekey, { keys, vaults, now }: StatusPorts): Promise<void> {
+/** @throws {@link CmkError} the reason why nothing may move back to the source key now */
+export async function requireRollback(rekey: Rekey, { keys, vaults, now }: StatusPorts): Promise<void> {
   const [from, to] = [vaults.key(rekey.to), vaults.key(rekey.from)];
   if (!from || !to)
     throw new CmkError('VaultNotManaged', REASONS.VaultNotManaged, 'Add its vault to CMK_VAULTS again.');
-  const obstacle = await obstacleOf(from, to, { keys, now });
-  if (!obstacle) return;
+  const blocker = await findBlocker(from, to, { keys, now });
+  if (!blocker) return;
   const nextStep =
     'See to it that both keys can be read and used, and that neither is revoked; or end the re-key as it is.';
-  throw new CmkError(obstacle.reason, obstacle.detail, nextStep);
+  throw new CmkError(blocker.reason, blocker.detail, nextStep);
 }
 
 async function namesOf(uses: ReturnType<MovedUses['of']>): Promise<ReadonlySet<string>> {

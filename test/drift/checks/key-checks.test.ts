@@ -374,7 +374,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['still in use', key({}, [{ current: OLD.version }])],
       ['an account does not tell', key({}, [{ current: undefined }])],
       ['the successor is younger than a day', inVersions(OLD, fresh)],
-      ['the successor is younger than is set', key(), rules({ retireAfterHours: 24 * 11 })],
       ['revoked', inVersions(revoked(100), version(10))],
       ['disabled', inVersions({ ...OLD, enabled: false }, NEW)],
     ],

@@ -58,7 +58,6 @@ export function rules(drift: Partial<Rules['drift']> = {}): Rules {
       keyMaxAgeDays: 730,
       keyMinBits: 0,
       requireHsm: false,
-      retireAfterHours: undefined,
       usageWorkspace: undefined,
       functionAppId: FUNCTION_APP,
       storageAccountId: STORAGE,

@@ -6,25 +6,21 @@ import { usesLookedAfter } from '../../fleet/fleet-keys.ts';
 const MOST_NAMED = 20;
 
 /**
- * What is known to use a key in subscriptions that the app does not look after: `CMK_SUBSCRIPTIONS` does not name them, or
- * they are out of its sight. An order leaves it where it is, and who is about to disable the key has to know.
+ * Counts uses of a key in subscriptions that the app does not manage: `CMK_SUBSCRIPTIONS` does not name them, or the app
+ * cannot see them. An order does not move these, and an operator has to know before disabling the key.
  */
-export class LeftOut {
-  readonly #isLookedAfter: (use: Pick<FleetUse, 'account'>) => boolean;
+export class ExcludedUses {
+  readonly #isManaged: (use: Pick<FleetUse, 'account'>) => boolean;
   readonly #counts = new Map<string, number>();
 
-  /** @param subscriptions those that are in sight; undefined: not known, and nothing is left out */
+  /** @param subscriptions managed subscriptions; undefined: not known, and no use is excluded */
   constructor(subscriptions: readonly string[] | undefined) {
-    this.#isLookedAfter = usesLookedAfter(subscriptions);
+    this.#isManaged = usesLookedAfter(subscriptions);
   }
 
-  has(use: Pick<FleetUse, 'account'>): boolean {
-    return !this.#isLookedAfter(use);
-  }
-
-  /** Whether it is left out; then it is counted. */
-  takes(use: FleetUse): boolean {
-    if (!this.has(use)) return false;
+  /** Counts a use that is excluded. @returns whether it is */
+  countIfExcluded(use: FleetUse): boolean {
+    if (this.#isManaged(use)) return false;
     const id = parseStorageAccountId(use.account)?.subscriptionId ?? '';
     this.#counts.set(id, (this.#counts.get(id) ?? 0) + 1);
     return true;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { DriftReport } from '../../src/drift/report.ts';
-import { lookedAt } from '../../src/views/fleet.ts';
+import { checkCoverage } from '../../src/views/fleet.ts';
 import { account } from '../drift/checks/subjects.ts';
 import { finding, report } from '../drift/reports.ts';
 import { KEY } from '../support/keys.ts';
@@ -16,10 +16,10 @@ function of(change: { complete?: boolean; on?: Date; key?: string; report?: Drif
   const newest = { ...whole, coverage: { ...whole.coverage, subscriptions: [subscription] } };
   const lastSeen = new Map([[one.name.toLowerCase(), { key: KEY.id.toLowerCase(), on }]]);
   const reading = { report: 'report' in change ? change.report : newest, lastSeen };
-  return lookedAt(one, key === '' ? undefined : key, found ? [finding()] : [], reading);
+  return checkCoverage(one, key === '' ? undefined : key, found ? [finding()] : [], reading);
 }
 
-it('an account is looked at by the last check that saw it with its key', () => {
+it('checkCoverage returns the last check that saw the account with its key', () => {
   expect(of()).toEqual({ lastChecked: STARTED, counts: true });
   // Its subscription was read by the check before, which this one went on with.
   expect(of({ on: EARLIER })).toEqual({ lastChecked: EARLIER, counts: true });
@@ -27,13 +27,13 @@ it('an account is looked at by the last check that saw it with its key', () => {
   expect(of({ key: `${KEY.id}2`, found: true })).toEqual({ lastChecked: STARTED, counts: true });
 });
 
-it('what the newest check could not look at is not known, whatever an earlier one saw', () => {
+it('checkCoverage does not count an account that the newest check could not read', () => {
   expect(of({ complete: false, on: EARLIER })).toEqual({ lastChecked: EARLIER, counts: false });
   expect(of({ complete: false })).toEqual({ lastChecked: STARTED, counts: true });
   expect(of({ report: undefined })).toEqual({ lastChecked: undefined, counts: false });
 });
 
-it('one without a key of its own is looked at with its subscription', () => {
+it('checkCoverage covers an account without a key of its own with its subscription', () => {
   expect(of({ key: '' })).toEqual({ lastChecked: STARTED, counts: true });
   expect(of({ key: '', complete: false })).toEqual({ lastChecked: undefined, counts: false });
 });

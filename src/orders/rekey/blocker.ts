@@ -8,27 +8,27 @@ interface ListedKeys {
   listVersions(key: ManagedKey): Promise<readonly KeyVersion[]>;
 }
 
-/** Why an order waits. */
-export interface Obstacle {
+/** Why an order moves nothing now. */
+export interface Blocker {
   readonly reason: Reason;
   readonly detail: string;
 }
 
 /**
- * What keeps everything from moving between two keys now. Whether a key is revoked cannot be told either where it cannot be
- * read. Never throws.
+ * Lists both keys and finds why nothing may move between them now. A key that cannot be read blocks too, since it may be
+ * revoked. Never throws.
  */
-export async function obstacleOf(
+export async function findBlocker(
   from: ManagedKey,
   to: ManagedKey,
   { keys, now }: { readonly keys: ListedKeys; readonly now: () => Date },
-): Promise<Obstacle | undefined> {
+): Promise<Blocker | undefined> {
   const [of, onto] = await Promise.all([listed(from, keys), listed(to, keys)]);
   if ('reason' in of) return of;
-  return 'reason' in onto ? onto : versionObstacle(of, onto, now());
+  return 'reason' in onto ? onto : findVersionBlocker(of, onto, now());
 }
 
-async function listed(key: ManagedKey, keys: ListedKeys): Promise<Listed | Obstacle> {
+async function listed(key: ManagedKey, keys: ListedKeys): Promise<Listed | Blocker> {
   try {
     return { key, versions: await keys.listVersions(key) };
   } catch (error) {
@@ -43,10 +43,10 @@ interface Listed {
   readonly versions: readonly KeyVersion[];
 }
 
-/** The same, decided by what was listed. */
-export function versionObstacle(from: Listed, to: Listed, now: Date): Obstacle | undefined {
+/** The same for keys that are listed already. */
+export function findVersionBlocker(from: Listed, to: Listed, now: Date): Blocker | undefined {
   for (const { key, versions } of [from, to]) {
-    // Whether it is revoked cannot be told of a key that is not there.
+    // A deleted key does not show whether it is revoked.
     if (versions.length === 0) return { reason: 'KeyNotFound', detail: `${key.id} has no version: it was deleted.` };
     const revocation = openRevocation(versions, now);
     if (revocation) {
