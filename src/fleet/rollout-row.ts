@@ -52,7 +52,6 @@ export function isAdmitted(
   { stage, canaries }: Pick<RolloutRow, 'stage' | 'canaries'>,
   { account, wave }: { readonly account: string; readonly wave?: string },
 ): boolean {
-  if (stage === 'rest') return true;
   const row = accountRow(account);
   if (canaries.some((canary) => accountRow(canary) === row)) return true;
   return (waveNumber(wave) ?? Number.POSITIVE_INFINITY) <= stageNumber(stage);
