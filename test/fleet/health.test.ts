@@ -57,10 +57,7 @@ describe('The health of an account', () => {
   it.each<[string, HealthFinding]>([
     ['says nothing of it', found('PinnedVersion', { severity: 'advice' })],
     ['could not read something beside', found('Unreadable', { severity: 'advice' })],
-    [
-      'about a perimeter is exempt',
-      found('VaultUnreachable', { severity: 'warning', exemption: {} }),
-    ],
+    ['about a perimeter is exempt', found('VaultUnreachable', { severity: 'warning', exemption: {} })],
   ])('is Serving when a finding %s', (_, finding) => {
     expect(of({ findings: [finding] })).toEqual({ state: 'Serving' });
   });
