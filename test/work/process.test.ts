@@ -7,6 +7,7 @@ import {
   KEY_WORK,
   type KeyWork,
   parseAccountWork,
+  parseFleetWork,
   parseKeyQueueWork,
   parseKeyWork,
   type Work,
@@ -239,8 +240,10 @@ it('every message may say since when it is put off, and need not', () => {
 it.each(['s2', '..', '11111111-1111-1111-1111-111111111111/x', '11111111-1111-1111-1111-11111111111?', ''])(
   'a message names subscriptions by their ids alone: not by %j, which would become part of an address',
   (id) => {
-    expect(() => parseKeyQueueWork({ ...WORK, subscriptions: [id] })).toThrow(/subscriptions\.0/);
+    const { key: _, ...rest } = WORK;
+    const work = { ...rest, kind: 'subscriptions' };
+    expect(() => parseFleetWork({ ...work, subscriptions: [id] })).toThrow(/subscriptions\.0/);
     const named = ['11111111-1111-1111-1111-111111111111'];
-    expect(parseKeyQueueWork({ ...WORK, subscriptions: named })).toMatchObject({ subscriptions: named });
+    expect(parseFleetWork({ ...work, subscriptions: named })).toMatchObject({ subscriptions: named });
   },
 );
