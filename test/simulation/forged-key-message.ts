@@ -10,7 +10,6 @@ import { type RotationPorts, rotateWhenDue } from '../../src/rotation/rotate-whe
 import { parseKeyQueueWork } from '../../src/work/messages.ts';
 import type { WorkQueue } from '../../src/work/work-queue-client.ts';
 import { KEY, VAULTS } from '../support/keys.ts';
-import type { Part } from './key-world.ts';
 
 export interface TakeServices extends KeepRevokedServices {
   readonly keys: Keys;
@@ -77,7 +76,7 @@ export function forgedKeyMessage(one: <T>(of: readonly T[]) => T): object {
 
 /** What a call did, as it is to be recorded. */
 interface Did {
-  readonly part: Part;
+  readonly part: { readonly do: string };
   readonly id: string;
   readonly objectId: string;
 }
