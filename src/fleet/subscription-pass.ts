@@ -254,7 +254,7 @@ export class SubscriptionPass {
 
   /** Whether anything may have to be done about a use, by what the index has of it. */
   #needsRead(row: UseRow, key: ManagedKey, versions: readonly KeyVersion[]): boolean {
-    if (row.recorded === false || row.state === 'indeterminate') return true;
+    if (row.movedFrom !== undefined || row.state === 'indeterminate') return true;
     const now = this.#ports.now();
     if (openRevocation(versions, now)) return false;
     if (this.#ports.gate.order(key)?.covers(row)) return true;
@@ -499,7 +499,7 @@ export class SubscriptionPass {
     return { pass: { startedOn: this.#startedOn.toISOString(), targets }, unclean: this.#unclean, usage };
   }
 
-  /** Records, then rows: a row that says `recorded: false` is what a later pass makes the record from. */
+  /** Records, then rows: a row that has `movedFrom` is what a later pass makes the record from. */
   async #flush(): Promise<void> {
     const results = this.#results.splice(0);
     const listing = { changes: this.#changes.splice(0), listedOn: this.#listedOn, wantsScopes: this.#wantsScopes };
@@ -558,7 +558,7 @@ export class SubscriptionPass {
       // What else the index has of the account goes with it.
       if (!row && task.row.scope === undefined) items.push(this.#itemOf('account', task.row.account, causeOf(task)));
       if (!row) continue;
-      const { recorded: _, ...rest } = row;
+      const { movedFrom: _, ...rest } = row;
       const kept = isRecorded ? rest : row;
       this.#rows.set(nameOfUse(task.row), kept);
       put.set(`${row.key} ${nameOfUse(row)}`, kept);
