@@ -292,7 +292,7 @@ export class Listing {
 
   async #loadRows(known: KnownRows, keys: readonly string[]): Promise<void> {
     const { vaults, gate } = this.#ports;
-    // A use that an order has moved has its row under the source key until its move is found.
+    // A use that an order has moved keeps its row under the source key until the use is read.
     const all = keys.flatMap((key) => [key, ...gate.sourcesOf(key)]);
     const managed = new Set(all.flatMap((key) => vaults.key(key)?.id ?? []));
     await pMap(managed, (key) => known.load(key), { concurrency: CONCURRENCY });
