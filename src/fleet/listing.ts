@@ -50,7 +50,7 @@ export interface ListingPass {
   failed(wanted: Wanted, error: unknown): void;
 }
 
-type ListingPorts = Pick<WorkerPorts, 'accounts' | 'fleet' | 'rows' | 'vaults' | 'scopeDiscovery' | 'now'>;
+type ListingPorts = Pick<WorkerPorts, 'accounts' | 'fleet' | 'rows' | 'vaults' | 'gate' | 'scopeDiscovery' | 'now'>;
 
 /** Use rows of managed keys, each key's read once. */
 class KnownRows {
@@ -291,7 +291,10 @@ export class Listing {
   }
 
   async #loadRows(known: KnownRows, keys: readonly string[]): Promise<void> {
-    const managed = new Set(keys.flatMap((key) => this.#ports.vaults.key(key)?.id ?? []));
+    const { vaults, gate } = this.#ports;
+    // A use that an order has moved keeps its row under the source key until the use is read.
+    const all = keys.flatMap((key) => [key, ...gate.sourcesOf(key)]);
+    const managed = new Set(all.flatMap((key) => vaults.key(key)?.id ?? []));
     await pMap(managed, (key) => known.load(key), { concurrency: CONCURRENCY });
   }
 }

@@ -20,15 +20,16 @@ import { MemoryLeases } from '../support/memory-leases.ts';
 import { MemoryWorkItems } from '../support/memory-work-items.ts';
 
 const FOREIGN = 'https://kv-other.vault.azure.net';
+const OTHER = `${VAULT.uri}/keys/other-key`;
 const CAUSE = { by: 'operator', ref: '', since: '' };
 
 const idOf = (name: string) =>
   `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/${name}`;
 
-function account(name: string, { vault = VAULT.uri, wave = '' } = {}): Account {
+function account(name: string, { vault = VAULT.uri, keyName = KEY.name, wave = '' } = {}): Account {
   const keyVaultProperties = {
-    ...{ keyName: KEY.name, keyVaultUri: vault, keyVersion: versionName(1) },
-    currentVersionedKeyIdentifier: `${vault}/keys/${KEY.name}/${versionName(1)}`,
+    ...{ keyName, keyVaultUri: vault, keyVersion: versionName(1) },
+    currentVersionedKeyIdentifier: `${vault}/keys/${keyName}/${versionName(1)}`,
   };
   return {
     ...{ id: idOf(name), subscriptionId: SUBSCRIPTION, resourceGroup: 'rg', name },
@@ -55,6 +56,9 @@ class Fleet {
   readonly calls: string[] = [];
   clock = day(20).getTime();
   isGraphDown = false;
+  isGetDown = false;
+  /** Of the moves that a record was made of. */
+  readonly orders: (string | undefined)[] = [];
   /** Requests to the app's own storage. */
   requests = 0;
 
@@ -93,6 +97,7 @@ class Fleet {
     const table = this.table.port(way);
     const get: StorageAccounts['get'] = async ({ name }) => {
       this.calls.push(`get ${name}`);
+      if (this.isGetDown) throw Object.assign(new Error('down'), { statusCode: 503 });
       const found = this.accounts.get(name);
       if (!found) throw notFound();
       return found;
@@ -123,11 +128,14 @@ class Fleet {
       keys: { listVersions: async () => [keyVersion(1)] },
       gate: {
         ...{ blocked: async () => undefined, stops: () => undefined, order: () => undefined, refresh: async () => {} },
-        ...{ orderBetween: () => undefined, sourcesOf: () => [] },
+        ...{ orderBetween: () => 'rekey-1', sourcesOf: (to) => (to === OTHER ? [KEY.id] : []) },
       },
       reconcileKey: async () => {},
       capacity: new CallCapacity(),
-      record: async () => new Set(),
+      record: async (moves) => {
+        this.orders.push(...moves.map(({ move }) => move.rekey));
+        return new Set(moves.map(({ move }) => move.id));
+      },
       isExempt: () => false,
       ...{ refreshAutomatic: true, scopeDiscovery: 'all', budgetShare: 0.8, canaries: 1 },
       sleep: async () => {
@@ -354,4 +362,23 @@ describe('A move', () => {
     expect(recorded).toEqual([undefined]);
     expect(gets()).toBe(3);
   });
+});
+
+it('records a move to another key that an earlier list has shown, and no read', async () => {
+  const fleet = new Fleet();
+  fleet.add(account('st1'));
+  await fleet.pass('list');
+  fleet.add(account('st1', { keyName: 'other-key' }));
+  const [now, due] = [new Date(fleet.clock), new Date(fleet.clock + 600_000)];
+  const targets = { [OTHER]: `${OTHER}/${versionName(1)}` };
+  fleet.items.put({ subscription: SUBSCRIPTION, kind: 'verify', about: '', due, since: now, cause: CAUSE, targets });
+
+  fleet.isGetDown = true;
+  await fleet.pass('list');
+  fleet.isGetDown = false;
+  fleet.clock += 120_000;
+  await fleet.pass('list');
+
+  expect(fleet.orders).toEqual(['rekey-1']);
+  expect(fleet.uses()).toEqual(['st1 foreign']);
 });
