@@ -1,8 +1,9 @@
 'use strict';
 // Writes the code cache of a bundle: node code-cache.cjs <folder>. A process of its own, because the cache holds what has
 // been compiled by the time it is taken: the app is loaded once, as at a start. The same code makes the same bytes: V8 orders
-// by hashes, whose seed is another in each process but where it is given, as here to a process below this one. V8 does
-// not take the cache of a process with other options, so what names the options comes from the one above.
+// by hashes, whose seed is another in each process but where it is given, as here to a process below this one, and what its
+// other threads compile and collect depends on when they run, so it has none. V8 does not take the cache of a process with
+// other options, so what names the options comes from the one above.
 const { execFileSync } = require('node:child_process');
 const { readFileSync, writeFileSync } = require('node:fs');
 const { createRequire, wrap } = require('node:module');
@@ -16,7 +17,7 @@ const [OPTIONS_AT, OPTIONS_END] = [12, 16];
 const [, , folder, options] = process.argv;
 if (options === undefined) {
   const own = new Script('').createCachedData().subarray(OPTIONS_AT, OPTIONS_END);
-  const below = [...process.execArgv, '--hash-seed=1', __filename, folder, own.toString('hex')];
+  const below = [...process.execArgv, '--hash-seed=1', '--single-threaded', __filename, folder, own.toString('hex')];
   execFileSync(process.execPath, below, { stdio: 'inherit' });
   process.exit(0);
 }

@@ -230,7 +230,7 @@ async function adoptMove(move: OldMove, ports: Version2Ports): Promise<readonly 
     return [move];
   }
   await record(move, observation.found, ports);
-  const { recorded: _, ...moved } = observation.row;
+  const { movedFrom: _, ...moved } = observation.row;
   await ports.rows.put([moved]);
   if (toKey !== undefined) await ports.rows.drop([before]);
   return [];

@@ -54,7 +54,7 @@ export function observe(row: UseRow | undefined, read: ReadUse, announced: reado
   if (to !== undefined && isOwnMove(row, to, read.stamp, announced)) {
     return {
       outdated: false,
-      row: seen && { ...seen, state: 'done', recorded: false, target: to },
+      row: seen && { ...seen, state: 'done', movedFrom: from ?? row.key, target: to },
       found: { from, to },
     };
   }
@@ -82,14 +82,14 @@ function rowOf({ use, stamp, startedOn, about }: ReadUse): UseRow | undefined {
 
 /** The same version as before: what the row says of its last try stays, unless the mode is another one. */
 function refreshed(row: UseRow, seen: UseRow): UseRow {
-  const { outcome, scopes, reason, target, attempts, notBefore, recorded, state } = row;
+  const { outcome, scopes, reason, target, attempts, notBefore, movedFrom, state } = row;
   const kept = { ...(outcome ? { outcome } : {}), ...(scopes && !seen.scopes ? { scopes } : {}) };
   const tried = {
     ...{ state, attempts },
     ...(reason ? { reason } : {}),
     ...(target ? { target } : {}),
     ...(notBefore ? { notBefore } : {}),
-    ...(recorded === false ? { recorded } : {}),
+    ...(movedFrom ? { movedFrom } : {}),
   };
   return { ...seen, ...kept, ...(row.mode === seen.mode && row.pinned === seen.pinned ? tried : {}) };
 }

@@ -1,6 +1,6 @@
 import { describe, describeFailure, mayHaveTakenEffect } from '../azure/failure.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
-import { sameKeyName } from '../keys/key-identifier.ts';
+import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
@@ -126,7 +126,7 @@ export async function reconcileUse(row: UseRow, key: ManagedKey, ports: UsePorts
   if (!id) return { row: undefined, moves: [] };
   const blocked = await ports.gate(row, key);
   // A PATCH that was not answered, and a move that is not recorded, are looked for all the same.
-  const looks = ports.looks || row.state === 'indeterminate' || row.recorded === false;
+  const looks = ports.looks || row.state === 'indeterminate' || row.movedFrom !== undefined;
   if (blocked && !looks) return { row, moves: [], blocked };
   for (let round = 1; round <= MOST_ROUNDS; round += 1) {
     const late = await ports.permit(row);
@@ -139,7 +139,7 @@ export async function reconcileUse(row: UseRow, key: ManagedKey, ports: UsePorts
       const observation = observe(row, read, ports.announced());
       if (observation.outdated) continue;
       const { row: seen } = observation;
-      const known = resultOf(row, observation, ports);
+      const known = resultOf(observation, ports);
       if (!seen || !usesKey(read.use, key)) return known;
       const { plan, lists } = await planOf(seen, read.use, key, listed, ports);
       if (plan.reason === 'RevocationOpen') return { ...known, row: pending(seen), blocked: { reason: plan.reason } };
@@ -212,8 +212,15 @@ async function write(
     const detail = `Azure's answer shows ${shown ?? 'no version'}, not ${plan.target.id}.`;
     return { ...known, row: retried(row ?? seen, 'NotProven', ports.now()), detail };
   }
-  const move = moveOf(seen, { ...row, target: shown }, answer.stamp, orderOf(seen, row, ports));
-  return { ...known, row: { ...row, ...done(move), target: shown }, moves: [...known.moves, move] };
+  const moved: UseRow = {
+    ...row,
+    state: 'done',
+    attempts: 0,
+    target: shown,
+    movedFrom: versionOfRow(seen) ?? seen.key,
+  };
+  const move = moveOf(moved, ports);
+  return { ...known, row: { ...moved, reason: move.reason }, moves: [...known.moves, move] };
 }
 
 /** Nothing is left to do for that target, and why. */
@@ -229,44 +236,30 @@ function pending(row: UseRow): UseRow {
   return { ...rest, state: 'pending' };
 }
 
-function done({ reason }: Pick<Move, 'reason'>): Pick<UseRow, 'state' | 'reason' | 'attempts' | 'recorded'> {
-  // Until the trail has its record the row says so.
-  return { state: 'done', reason, attempts: 0, recorded: false };
-}
-
 function soon(reason: Reason, now: Date): Blocked {
   return { reason, until: new Date(now.getTime() + FIRST_DELAY * 1000) };
 }
 
-function resultOf(before: UseRow, observation: Extract<Observation, { outdated: false }>, ports: UsePorts): UseResult {
-  const { row, found, changed } = observation;
+function resultOf({ row, changed }: Extract<Observation, { outdated: false }>, ports: UsePorts): UseResult {
   // A move that is not recorded yet is one that Azure shows: what the row says may be forged.
-  const isUnrecorded = row?.recorded === false && versionOfRow(row) !== undefined;
-  const move = isUnrecorded
-    ? [
-        moveOf(found ? before : row, row, row.stamp ?? '', {
-          provenBy: 'read',
-          ...orderOf(before, row, ports),
-        }),
-      ]
-    : [];
-  return { row, moves: move, ...(changed ? { changed } : {}) };
+  const isUnrecorded = row?.movedFrom !== undefined && versionOfRow(row) !== undefined;
+  const moves: Move[] = isUnrecorded ? [{ ...moveOf(row, ports), provenBy: 'read' }] : [];
+  return { row, moves, ...(changed ? { changed } : {}) };
 }
 
-/** Of a move to another key: the order that it belongs to, though it may have ended meanwhile. */
-function orderOf(before: UseRow, after: UseRow, { orderBetween }: Pick<UsePorts, 'orderBetween'>): Pick<Move, 'rekey'> {
-  const rekey = sameKeyName(before.key, after.key) ? undefined : orderBetween(before.key, after.key);
-  return rekey ? { rekey } : {};
-}
-
-function moveOf(before: UseRow, after: UseRow, stamp: string, more: Pick<Move, 'provenBy' | 'rekey'>): Move {
-  const { account, scope, mode } = after;
-  const to = versionOfRow(after) ?? '';
-  const from = before === after ? undefined : versionOfRow(before);
-  const isOtherKey = !sameKeyName(before.key, after.key);
+/** The last move of a use, as its row has it: made, found or not recorded yet. */
+function moveOf(row: UseRow, { orderBetween }: Pick<UsePorts, 'orderBetween'>): Move {
+  const { account, scope, mode, stamp = '', movedFrom = '' } = row;
+  const to = versionOfRow(row) ?? '';
+  const left = parseKeyIdentifier(movedFrom);
+  const key = left ? formatKeyIdentifier(left) : row.key;
+  const isOtherKey = !sameKeyName(key, row.key);
+  // The order may have ended meanwhile.
+  const rekey = isOtherKey ? orderBetween(key, row.key) : undefined;
   const reason = isOtherKey ? 'Rekeyed' : mode === 'automatic' ? 'Refreshed' : 'Moved';
   const use = { account, ...(scope === undefined ? {} : { scope }) };
-  return { ...more, ...use, id: moveId(use, to, stamp), reason, key: before.key, from, to, mode };
+  const from = left?.version ? movedFrom : undefined;
+  return { ...use, id: moveId(use, to, stamp), reason, key, from, to, mode, ...(rekey ? { rekey } : {}) };
 }
 
 function failedWrite(seen: UseRow, plan: Plan & { readonly write: true }, error: unknown, now: Date): UseResult {

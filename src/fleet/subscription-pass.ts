@@ -18,7 +18,14 @@ import { nameOfUse } from './moved-uses.ts';
 import { type Announcement, observe } from './observe.ts';
 import { PassBudget } from './pass-budget.ts';
 import { PassLog } from './pass-log.ts';
-import { type Blocked, KeyUnreadableError, reconcileUse, type UsePorts, type UseResult } from './reconcile-use.ts';
+import {
+  type Blocked,
+  KeyUnreadableError,
+  type Move,
+  reconcileUse,
+  type UsePorts,
+  type UseResult,
+} from './reconcile-use.ts';
 import { areDifferent, type UseRow, versionOfRow } from './use-row.ts';
 import {
   dueOf,
@@ -96,6 +103,8 @@ export class SubscriptionPass {
   /** Uses as this pass left them: newer than what was read of the index before. */
   readonly #rows = new Map<string, UseRow>();
   #results: Result[] = [];
+  /** Ids of moves that this pass has appended to the trail. */
+  readonly #recorded = new Set<string>();
   /** What is written once the rows of the results are: what a listing shows of accounts. */
   #changes: FleetChange[] = [];
   #listedOn: Date | undefined;
@@ -245,7 +254,7 @@ export class SubscriptionPass {
 
   /** Whether anything may have to be done about a use, by what the index has of it. */
   #needsRead(row: UseRow, key: ManagedKey, versions: readonly KeyVersion[]): boolean {
-    if (row.recorded === false || row.state === 'indeterminate') return true;
+    if (row.movedFrom !== undefined || row.state === 'indeterminate') return true;
     const now = this.#ports.now();
     if (openRevocation(versions, now)) return false;
     if (this.#ports.gate.order(key)?.covers(row)) return true;
@@ -490,23 +499,34 @@ export class SubscriptionPass {
     return { pass: { startedOn: this.#startedOn.toISOString(), targets }, unclean: this.#unclean, usage };
   }
 
-  /** Records, then rows: a row that says `recorded: false` is what a later pass makes the record from. */
+  /** Records, then rows: a row that has `movedFrom` is what a later pass makes the record from. */
   async #flush(): Promise<void> {
     const results = this.#results.splice(0);
     const listing = { changes: this.#changes.splice(0), listedOn: this.#listedOn, wantsScopes: this.#wantsScopes };
     this.#listedOn = undefined;
     this.#wantsScopes = undefined;
     this.#flushedAt = this.#ports.now().getTime();
-    const moves = results.flatMap(({ task, result }) => result.moves.map((move) => ({ move, cause: causeOf(task) })));
-    const recorded = moves.length > 0 ? await this.#ports.record(moves) : new Set<string>();
+    const moves = this.#unrecorded(results);
+    if (moves.length > 0) for (const id of await this.#ports.record(moves)) this.#recorded.add(id);
     this.#moved += moves.length;
     for (const { move, cause } of moves) this.#log.moved(move, cause);
     if (!this.#lease.held()) return;
     // What the index lacks then is found by what this pass announced, as after a death.
-    await this.#writeRows(results, recorded)
+    await this.#writeRows(results)
       // Who reads that a subscription was listed, or an account's scopes, finds the rows.
       .then(() => this.#writeListing(listing))
       .catch((error: unknown) => this.#fail(error));
+  }
+
+  /** A use that is read again before its row is written shows its move once more: the answer to the PATCH comes first. */
+  #unrecorded(results: readonly Result[]): { readonly move: Move; readonly cause: Cause }[] {
+    const byId = new Map<string, { readonly move: Move; readonly cause: Cause }>();
+    for (const { task, result } of results) {
+      for (const move of result.moves) {
+        if (!this.#recorded.has(move.id) && !byId.has(move.id)) byId.set(move.id, { move, cause: causeOf(task) });
+      }
+    }
+    return [...byId.values()];
   }
 
   async #writeListing({ changes, listedOn, wantsScopes }: Listed): Promise<void> {
@@ -521,14 +541,14 @@ export class SubscriptionPass {
     if (listedOn && this.#failure === undefined) await fleet.listed(this.#subscription, listedOn);
   }
 
-  async #writeRows(results: readonly Result[], recorded: ReadonlySet<string>): Promise<void> {
+  async #writeRows(results: readonly Result[]): Promise<void> {
     const put = new Map<string, UseRow>();
     const drop: UseRef[] = [];
     const items: NewWorkItem[] = [];
     const moved = new Map<string, UseRow[]>();
     for (const { task, result } of results) {
       const { row, moves, changed } = result;
-      const isRecorded = moves.length > 0 && moves.every(({ id }) => recorded.has(id));
+      const isRecorded = moves.length > 0 && moves.every(({ id }) => this.#recorded.has(id));
       if (moves.length > 0 && !isRecorded) {
         const again = new Date(this.#ports.now().getTime() + RECORD_AGAIN_MS);
         for (const wanted of task.wanted) this.#leave(wanted, again, 'AuditFailed');
@@ -538,7 +558,7 @@ export class SubscriptionPass {
       // What else the index has of the account goes with it.
       if (!row && task.row.scope === undefined) items.push(this.#itemOf('account', task.row.account, causeOf(task)));
       if (!row) continue;
-      const { recorded: _, ...rest } = row;
+      const { movedFrom: _, ...rest } = row;
       const kept = isRecorded ? rest : row;
       this.#rows.set(nameOfUse(task.row), kept);
       put.set(`${row.key} ${nameOfUse(row)}`, kept);

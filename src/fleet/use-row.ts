@@ -27,8 +27,11 @@ export interface UseRow extends FleetUse {
   readonly attempts: number;
   /** ISO 8601; absent: at once. */
   readonly notBefore?: string;
-  /** False: the audit trail lacks the record of the last move. */
-  readonly recorded?: false;
+  /**
+   * Identifier of the version that the last move left (of its key, if the version was not known), as long as the audit trail
+   * lacks the record of that move.
+   */
+  readonly movedFrom?: string;
 }
 
 /** Uses of keys in the index. Only the holder of a subscription's lease writes those of that subscription. */
@@ -52,7 +55,7 @@ const PROGRESS = z.object({
   at: iso,
   attempts: z.coerce.number().int().min(0).max(1_000_000).catch(0),
   notBefore: iso.or(z.literal('')).catch(''),
-  recorded: z.enum(['no', '']).catch(''),
+  movedFrom: text,
 });
 
 export function createUseRows(table: FleetTable): UseRows {
@@ -80,7 +83,7 @@ export function toUseRow(row: Row): UseRow | undefined {
   if (!use) return undefined;
   const progress = PROGRESS.safeParse({ at: use.readOn, ...row }).data;
   if (!progress) return { ...use, state: 'pending', at: use.readOn, attempts: 0 };
-  const { reason, target, stamp, notBefore, recorded, ...rest } = progress;
+  const { reason, target, stamp, notBefore, movedFrom, ...rest } = progress;
   return {
     ...use,
     ...rest,
@@ -88,17 +91,17 @@ export function toUseRow(row: Row): UseRow | undefined {
     ...(parseKeyIdentifier(target)?.version ? { target } : {}),
     ...(stamp ? { stamp } : {}),
     ...(notBefore ? { notBefore } : {}),
-    ...(recorded === 'no' ? { recorded: false } : {}),
+    ...(parseKeyIdentifier(movedFrom) ? { movedFrom } : {}),
   };
 }
 
 /** Absent fields are written as empty strings, since a merge keeps properties that it does not name. */
 export function toUseChange(use: UseRow): RowChange {
-  const { state, reason = '', target = '', stamp = '', at, attempts, notBefore = '', recorded } = use;
-  const progress = { state, reason, target, stamp, at, attempts: String(attempts), notBefore };
+  const { state, reason = '', target = '', stamp = '', at, attempts, notBefore = '', movedFrom = '' } = use;
+  const progress = { state, reason, target, stamp, at, attempts: String(attempts), notBefore, movedFrom };
   return {
     ...useKeys(use),
-    properties: { ...useProperties(use), ...progress, recorded: recorded === false ? 'no' : '' },
+    properties: { ...useProperties(use), ...progress },
   };
 }
 

@@ -25,12 +25,7 @@ const deliveries = (of: TestKey) =>
   (app.azure.events as readonly EventRecord[]).filter(({ subject }) => subject === of.name);
 
 // What is moved by the lists of the start has another cause.
-beforeAll(async () => {
-  await eventually('every subscription is listed', () => {
-    const passes = app.records().filter(({ reason }) => reason === 'PassDone');
-    return new Set(passes.map(({ subscription }) => subscription)).size === app.azure.world.subscriptions.size;
-  });
-});
+beforeAll(() => app.listed());
 afterEach(() => app.azure.faults.clear());
 
 describe('a new version of a key', () => {

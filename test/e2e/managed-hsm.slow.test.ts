@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { setRotationPolicy } from '../../local/azure/fleet.ts';
 import { rotateKey } from '../../local/azure/key-vault/keys.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
@@ -12,6 +12,9 @@ import { group, TestKey } from '../support/fleet.ts';
 // What a key of a Managed HSM goes through: there are no events, so all of it begins with the timer's look.
 
 const app = useApp({ env: { 'AzureWebJobs.hsmWatch.Disabled': 'false' } });
+
+// What the lists of the start move has another cause.
+beforeAll(() => app.listed());
 
 /** How often keys of Managed HSMs are read. */
 const PERIOD_MS = 5 * 60_000;

@@ -307,3 +307,51 @@ it('A pass logs how many uses it worked on, its requests and its time', async ()
   await fleet.pass('list');
   expect(fleet.logs).toMatchObject([{ reason: 'PassDone', subscription: SUBSCRIPTION, requests: 2, moved: 0 }]);
 });
+
+describe('A move', () => {
+  it('is recorded once when an item has its use read again before the record is appended', async () => {
+    const fleet = new Fleet();
+    fleet.add(account('st1'));
+    await fleet.pass('list');
+    const recorded: (string | undefined)[] = [];
+    const gets = () => fleet.calls.filter((call) => call === 'get st1').length;
+    const now = new Date(fleet.clock);
+    const item = {
+      subscription: SUBSCRIPTION,
+      kind: 'key',
+      about: KEY.id,
+      due: now,
+      since: now,
+      cause: CAUSE,
+    } as const;
+    fleet.items.put(item);
+    const ports = fleet.ports();
+    const moved = account('st1');
+    const { keyVaultProperties } = moved.encryption;
+    const onto = { keyVersion: versionName(2), currentVersionedKeyIdentifier: `${KEY.id}/${versionName(2)}` };
+    const after = {
+      ...moved,
+      encryption: { ...moved.encryption, keyVaultProperties: { ...keyVaultProperties, ...onto } },
+    };
+    await reconcileSubscription(SUBSCRIPTION, new Date(fleet.clock + 240_000), {
+      ...ports,
+      keys: { listVersions: async () => [keyVersion(1), keyVersion(2)] },
+      accounts: {
+        ...ports.accounts,
+        updateEncryption: async () => {
+          fleet.add(after);
+          fleet.items.put({ ...item, fresh: true });
+          return after;
+        },
+      },
+      record: async (moves) => {
+        // The trail takes until the use has been read again.
+        for (let n = 0; n < 100 && gets() < 3; n += 1) await setImmediate();
+        recorded.push(...moves.map(({ move }) => move.provenBy));
+        return new Set(moves.map(({ move }) => move.id));
+      },
+    });
+    expect(recorded).toEqual([undefined]);
+    expect(gets()).toBe(3);
+  });
+});

@@ -63,7 +63,7 @@ describe('observe', () => {
       row({ state: 'indeterminate', target: `${KEY}/${V2}` }),
       read(V2),
       [],
-      { found: { from: `${KEY}/${V1}`, to: `${KEY}/${V2}` }, row: { state: 'done', recorded: false } },
+      { found: { from: `${KEY}/${V1}`, to: `${KEY}/${V2}` }, row: { state: 'done', movedFrom: `${KEY}/${V1}` } },
     ],
     [
       'another version than that PATCH asked for: changed by others',
@@ -119,7 +119,7 @@ describe('observe', () => {
       row(),
       read(V2, { use: used(V2, 'other-key') }),
       [announced(V2, 8, OTHER)],
-      { found: { to: `${OTHER}/${V2}` }, row: { key: OTHER } },
+      { found: { to: `${OTHER}/${V2}` }, row: { key: OTHER, movedFrom: `${KEY}/${V1}` } },
     ],
   ])('%s', (_, known, seen, announcements, expected) => {
     expect(observe(known, seen, announcements)).toMatchObject(expected);
@@ -135,7 +135,7 @@ describe('a row of the index', () => {
       stamp: at(1).toISOString(),
       attempts: 3,
       notBefore: at(5).toISOString(),
-      recorded: false,
+      movedFrom: `${OTHER}/${V1}`,
       wave: '1',
     });
     const { partitionKey, rowKey, properties } = toUseChange(full);
@@ -144,7 +144,7 @@ describe('a row of the index', () => {
 
   it('of version 2 is pending', () => {
     const { partitionKey, rowKey, properties } = toUseChange(row());
-    const { state, reason, target, stamp, at: _, attempts, notBefore, recorded, ...before } = properties ?? {};
+    const { state, reason, target, stamp, at: _, attempts, notBefore, movedFrom, ...before } = properties ?? {};
     expect(toUseRow({ partitionKey, rowKey, ...before })).toEqual(row({ state: 'pending' }));
   });
 });

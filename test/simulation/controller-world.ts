@@ -318,11 +318,16 @@ export class ControllerWorld implements World {
     return this.#isIndexLost && this.scheduler.landings > 0;
   }
 
-  /** Each move of the app has one id, and each id is a change that there was. */
+  /** Each move of the app has one id, and each id is a change that there was. That of a move to another key names the order. */
   #judgeRecords(): void {
     const ids = new Map<string, Set<string>>();
-    for (const { use, to, id } of this.recorded) {
+    for (const { use, to, id, rekey } of this.recorded) {
       const name = `${use} to ${to}`;
+      const changes = this.storage.changes.filter(
+        (change) => name === `${change.name} to ${change.key}/${change.version}`,
+      );
+      const isRekeyed = changes.length > 0 && changes.every(({ byApp, from, key }) => byApp && from !== key);
+      if (isRekeyed && !rekey) throw new Error(`the record of ${name} lacks its order`);
       ids.set(name, (ids.get(name) ?? new Set()).add(id));
     }
     const changes = new Map<string, { all: number; owed: number }>();
@@ -357,7 +362,7 @@ export class ControllerWorld implements World {
         row?.current !== current ||
         row.key !== `${vaultOf(spec)}/keys/${key}` ||
         row.wave !== spec.wave ||
-        row.recorded === false
+        row.movedFrom !== undefined
       )
         throw new Error(`the index has ${JSON.stringify(of)} of ${name}, which is on ${key} ${short(current)}`);
     }

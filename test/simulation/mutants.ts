@@ -60,10 +60,8 @@ const FORGERY_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'a record is made of what a row says',
     file: 'src/fleet/reconcile-use.ts',
-    from: '  const isUnrecorded = row?.recorded === false && versionOfRow(row) !== undefined;',
-    to: `  const isUnrecorded = row !== undefined && (before.recorded === false || row.recorded === false);
-  if (before.recorded === false && versionOfRow(before))
-    return { row, moves: [moveOf(before, before, before.stamp ?? '', { provenBy: 'read' })] };`,
+    from: '      const known = resultOf(observation, ports);',
+    to: '      const known = resultOf(row.movedFrom ? { ...observation, row } : observation, ports);',
   },
   {
     name: 'the version that a row names is written',
@@ -106,6 +104,12 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
     file: 'src/fleet/use-row.ts',
     from: 'version.toLowerCase(), stamp];',
     to: 'version.toLowerCase()];',
+  },
+  {
+    name: 'a record of a move does not know which key it left',
+    file: 'src/fleet/reconcile-use.ts',
+    from: '  const left = parseKeyIdentifier(movedFrom);',
+    to: '  const left = parseKeyIdentifier(row.key);',
   },
   {
     name: 'a stage is widened by two',

@@ -35,7 +35,7 @@ function useValues(random: Random): Record<string, string> {
   return some(random, {
     ...{ location: ['westeurope', 'nowhere'], mode: ['pinned', 'automatic'], wave: ['', '1', '9'] },
     ...{ pinned: ['', ...VERSIONS], current: ['', ...VERSIONS], identity: ['', 'forged'], scopes: ['none', 'some'] },
-    ...{ state: ['pending', 'done', 'failed', 'skipped', 'indeterminate'], recorded: ['no', 'no', ''] },
+    ...{ state: ['pending', 'done', 'failed', 'skipped', 'indeterminate'], movedFrom: ['', ...versionIds, ...KEYS] },
     ...{ reason: ['', 'Moved', 'LeftByCheck', 'ForgedReason'], target: ['', ...versionIds] },
     ...{ stamp: ['', ...TIMES], readOn: TIMES, at: TIMES, notBefore: ['', ...TIMES], attempts: NUMBERS },
   });

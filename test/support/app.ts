@@ -84,6 +84,8 @@ export interface App {
   left(): Promise<number>;
   /** Resolves when no message is left in the work queues. */
   settled(limitMs?: number): Promise<void>;
+  /** Resolves when the lists of the first start have ended. What they move has them as its cause, and they log their end. */
+  listed(): Promise<void>;
   /** Waits for `probe`, and moves the clock whenever no function runs: leases expire and sweeps come within seconds. */
   inTime(what: string, probe: () => boolean | Promise<boolean>, limitMs?: number): Promise<void>;
   /** Requests to ARM since the mark. */
@@ -211,6 +213,12 @@ export function useApp(options: AppOptions = {}): App {
     left: async () => (await messages()) + (await countItems(azurite.connectionString)),
     async settled(limitMs = 20_000) {
       await eventually('the work queues are empty', async () => (await messages()) === 0, limitMs);
+    },
+    async listed() {
+      await eventually('every subscription is listed', () => {
+        const passes = recordsOf(lines).filter(({ reason }) => reason === 'PassDone');
+        return new Set(passes.map(({ subscription }) => subscription)).size === local.azure.world.subscriptions.size;
+      });
     },
     async inTime(what, probe, limitMs = 45_000) {
       await eventually(

@@ -40,8 +40,16 @@ export interface Wire {
   raw(id: string): Promise<Record<string, unknown>>;
 }
 
-/** For one test file: `const wire = useWire()` at the top level. Queues and the fleet index are emptied before each test. */
-export function useWire(options: Omit<LocalAzureOptions, 'stateDir'> = {}): Wire {
+interface WireOptions extends Omit<LocalAzureOptions, 'stateDir'> {
+  /** Queues and the fleet index stay as they are from test to test, for an app that runs all the while. */
+  readonly keepsStorage?: boolean;
+}
+
+/**
+ * For one test file: `const wire = useWire()` at the top level. Queues and the fleet index are emptied before each test,
+ * unless it keeps them.
+ */
+export function useWire({ keepsStorage = false, ...options }: WireOptions = {}): Wire {
   const local = useLocalAzure({ fleet: 'sample', ...options });
   const azurite = useAzurite();
   const records: LogRecord[] = [];
@@ -54,6 +62,7 @@ export function useWire(options: Omit<LocalAzureOptions, 'stateDir'> = {}): Wire
     sent.length = 0;
     local.azure.faults.clear();
     Object.assign(local.azure.world.settings, DEFAULT_SETTINGS, { instantProvisioning: true }, options.settings);
+    if (keepsStorage) return;
     for await (const { name } of queues().listQueues()) await queues().getQueueClient(name).clearMessages();
     await forgetFleet(azurite.connectionString);
   });

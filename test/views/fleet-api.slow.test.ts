@@ -20,6 +20,7 @@ import {
 import { FleetSnapshots } from '../../src/views/fleet-snapshot.ts';
 import { group, TestKey, vaultNamed } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
+import { reconcileAll } from '../support/work-items.ts';
 
 const wire = useWire();
 
@@ -46,8 +47,13 @@ async function account(name: string, asked: Asked = {}): Promise<FleetAccountAns
   return FLEET_ACCOUNT.parse(JSON.parse(String(body)));
 }
 
-const check = (): Promise<DriftReport> =>
-  runDriftCheck({ id: crypto.randomUUID(), by: 'timer' }, wire.services({ CMK_AUTOFIX: 'none' }), wire.log);
+/** A drift check, and the lists that it asks for: they fill the index. */
+async function check(): Promise<DriftReport> {
+  const services = wire.services({ CMK_AUTOFIX: 'none' });
+  const report = await runDriftCheck({ id: crypto.randomUUID(), by: 'timer' }, services, wire.log);
+  await reconcileAll(services, wire.log);
+  return report;
+}
 
 /** As a move does: what is seen goes into the index. */
 async function discover(key: TestKey, account: StorageAccount): Promise<void> {
