@@ -2,12 +2,12 @@ import pMap from 'p-map';
 import { errorText } from '../azure/failure.ts';
 import { parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import { isMoving, type StandingOrders } from '../orders/standing-orders.ts';
-import { REASONS } from '../reasons.ts';
+import { REASONS, type Reason } from '../reasons.ts';
 import { type Cause, MOST_SUBSCRIPTIONS } from '../work/messages.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
 import { reconcileSubscription } from './reconcile-subscription.ts';
 import type { RolloutRow, RolloutStore } from './rollout-row.ts';
-import { dueOf, NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
+import { dueOf, NO_SUBSCRIPTION, type WorkItem, type WorkItems } from './work-items.ts';
 import type { WorkerPorts } from './worker-ports.ts';
 
 /** "Read the work items of these subscriptions": a hint, as the items are the truth. */
@@ -88,20 +88,29 @@ export async function handleKeyWork(
     await reconcile();
   } catch (error) {
     ports.log({ level: 'error', reason: 'PassFailed', message: `${REASONS.PassFailed} ${errorText(error)}` });
-    await retryKey(key, ports).catch(() => {});
+    const retry = async (): Promise<void> => {
+      const item = (await ports.items.of(NO_SUBSCRIPTION)).find(({ about }) => about === key);
+      if (item) await retryKey(item, item.cause, 'PassFailed', ports);
+    };
+    await retry().catch(() => {});
   }
 }
 
-async function retryKey(
-  key: string,
+/**
+ * Has a key reconciled again after a while, longer with each time. An item that was put anew has its own message.
+ *
+ * @param cause of the message
+ */
+export async function retryKey(
+  item: WorkItem,
+  cause: Cause,
+  reason: Reason,
   { items, now, sendKey }: Pick<WorkerPorts, 'items' | 'now'> & KeyQueue,
 ): Promise<void> {
-  const item = (await items.of(NO_SUBSCRIPTION)).find(({ about }) => about === key);
-  if (!item) return;
   const seconds = Math.min(FIRST_DELAY * 2 ** item.attempts, LONGEST_DELAY);
   const due = new Date(now().getTime() + seconds * 1000);
-  const isSame = await items.postpone(item, { due, attempts: item.attempts + 1, reason: 'PassFailed' });
-  if (isSame && seconds * 1000 < SWEEP_MS) await sendKey(key, item.cause, due);
+  const isSame = await items.postpone(item, { due, attempts: item.attempts + 1, reason });
+  if (isSame && seconds * 1000 < SWEEP_MS) await sendKey(item.about, cause, due);
 }
 
 /** Has keys reconciled; `all`: those that have work to do, as what waits for the end of a pause has. */

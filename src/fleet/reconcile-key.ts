@@ -2,12 +2,12 @@ import pMap from 'p-map';
 import { type KeyVersion, newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { findPause, isOrderedOn, type Rekey } from '../orders/standing-orders.ts';
-import { REASONS } from '../reasons.ts';
+import { REASONS, type Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { Cause } from '../work/messages.ts';
 import { type Proof, RolloutCount, type RolloutDecision } from './decide-rollout.ts';
 import { accountRow, usesLookedAfter } from './fleet-keys.ts';
-import { type FleetQueue, fleetWorks, type KeyQueue } from './fleet-work.ts';
+import { type FleetQueue, fleetWorks, type KeyQueue, retryKey } from './fleet-work.ts';
 import { openRekeyOf, RekeyCount, type RekeyPorts, stopRekey, verifyRekey } from './reconcile-rekey.ts';
 import type { RolloutNews, RolloutRow, RolloutStore } from './rollout-row.ts';
 import { findUnindexed, type Unindexed, type UnindexedPorts } from './unindexed-accounts.ts';
@@ -94,9 +94,9 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
   };
   const unindexed = await countUses(key, origin, add, ports);
   if (unindexed.isUnknown) {
-    await items.putNew(unindexed.items);
-    await sendTo(unindexed, [], cause, ports);
-    throw new Error(REASONS.FleetNotListed);
+    await requestWith(unindexed, [], cause, ports);
+    await decideLater(key, origin, item, 'FleetNotListed', ports);
+    return true;
   }
   if (open && rekey?.isStopped) {
     await stopRekey(open, rekey.failures, ports);
@@ -117,12 +117,28 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
     if (!(await rollouts.put(open.rekey.id, orderDecision.row, storedOrder?.etag))) return false;
     subscriptions.push(...(await request(orderDecision, key, { cause, origin }, ports)));
   }
-  await items.putNew(unindexed.items);
-  await sendTo(unindexed, subscriptions, cause, ports);
+  await requestWith(unindexed, subscriptions, cause, ports);
   // The key has a rollout of its own again.
   if (open && orderDecision && (await verifyRekey(open, orderDecision, cause, ports))) return false;
-  if (item) await items.finish(item);
+  if (!unindexed.isComplete) await decideLater(key, origin, item, 'NewerAccountsUnknown', ports);
+  else if (item) await items.finish(item);
   return true;
+}
+
+/** Nothing else asks for a key again whose users are not all known. */
+async function decideLater(
+  key: ManagedKey,
+  cause: Cause,
+  item: WorkItem | undefined,
+  reason: Reason,
+  ports: KeyPorts,
+): Promise<void> {
+  const at = ports.now();
+  const about = { subscription: NO_SUBSCRIPTION, kind: 'key', about: key.id } as const;
+  if (!item) await ports.items.putNew([{ ...about, due: at, since: at, cause }]);
+  const own = item ?? (await itemOf(key, ports));
+  // As after progress: what waits for its time goes on waiting.
+  if (own) await retryKey(own, { by: 'progress', ref: '', since: at.toISOString() }, reason, ports);
 }
 
 async function decideRollout(
@@ -192,12 +208,14 @@ async function countUses(
   return unindexed;
 }
 
-async function sendTo(
+/** Puts items for what the index lacks, and messages it with the others. */
+async function requestWith(
   unindexed: Unindexed,
   subscriptions: readonly string[],
   cause: Cause,
-  { send }: KeyPorts,
+  { items, send }: KeyPorts,
 ): Promise<void> {
+  await items.putNew(unindexed.items);
   const all = new Set([...subscriptions, ...unindexed.items.map(({ subscription }) => subscription)]);
   for (const work of fleetWorks([...all], cause)) await send(work);
 }

@@ -53,6 +53,8 @@ export interface UnindexedPorts {
 export interface Unindexed {
   /** Whether no rollout may be decided: a subscription was never listed, and Resource Graph did not answer. */
   readonly isUnknown: boolean;
+  /** Whether Resource Graph answered; without it accounts that are newer than the index are not known. */
+  readonly isComplete: boolean;
   /** Missing uses as pending rows: they count in the decision on a stage, and are moved once they are indexed. */
   readonly rows: readonly UseRow[];
   /** Work that brings them into the index. */
@@ -81,6 +83,7 @@ export async function findUnindexed(key: ManagedKey, cause: Cause, ports: Uninde
     const item = { due: at, since: at, cause };
     return {
       isUnknown: found === undefined && looked.some((id) => !listings.has(id)),
+      isComplete: found !== undefined,
       rows: missing.filter(({ id }) => !elsewhere.has(accountRow(id))).map((account) => toRow(account, key, at)),
       items: [
         ...[...listed].map((subscription) => ({ ...item, subscription, kind: 'list' as const, about: '' })),

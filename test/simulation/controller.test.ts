@@ -31,4 +31,18 @@ describe('The controller keeps its invariants when', () => {
       await runHistory(world, randomly(seeded(seed)));
     }
   });
+
+  it('Resource Graph does not answer while the index lacks an account', async () => {
+    const subscription = '11111111-1111-4111-8111-1111111111a1';
+    const spec = { subscription, region: 'westeurope', mode: 'pinned', key: FIRST_KEY } as const;
+    for (let seed = 1; seed <= HISTORIES; seed += 1) {
+      const world = new ControllerWorld({
+        uses: [spec, spec],
+        deeds: [{ do: 'wait' }, { do: 'loseRow', account: 'st1' }, { do: 'newVersion', key: FIRST_KEY }],
+        ...{ instances: 1, canaries: 1, kills: 0, losses: 0, stalls: 0, stampSkewMs: 0 },
+        ...{ faults: 2, kinds: ['fails'], aim: /^graph/ },
+      });
+      await runHistory(world, randomly(seeded(seed)));
+    }
+  });
 });
