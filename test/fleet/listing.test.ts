@@ -299,10 +299,12 @@ describe('reconcileKey', () => {
     const fleet = new Fleet();
     fleet.add(account('st1'));
     fleet.isGraphDown = true;
-    await expect(reconcileKey(KEY, CAUSE, fleet.ports())).rejects.toThrow();
+    await reconcileKey(KEY, CAUSE, fleet.ports());
     expect(fleet.rollouts.all).toEqual([]);
-    expect(fleet.items.all.map(({ kind }) => kind)).toEqual(['list']);
-    expect(fleet.items.all.map(({ subscription }) => subscription)).not.toContain(NO_SUBSCRIPTION);
+    expect(fleet.items.all.map(({ kind, reason }) => [kind, reason])).toEqual([
+      ['list', undefined],
+      ['key', 'FleetNotListed'],
+    ]);
     await fleet.pass('list');
     await reconcileKey(KEY, CAUSE, fleet.ports());
     expect(fleet.rollouts.all).toHaveLength(1);
