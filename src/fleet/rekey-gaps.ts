@@ -7,7 +7,7 @@ import type { NewWorkItem, WorkItems } from './work-items.ts';
 
 interface GapPorts extends FleetQueue {
   readonly fleet: Pick<FleetIndex, 'listings' | 'accounts'>;
-  readonly items: Pick<WorkItems, 'putNew'>;
+  readonly items: Pick<WorkItems, 'of' | 'putNew'>;
   /** Ids of the subscriptions that the app manages; undefined: not known. */
   inSight(): Promise<readonly string[] | undefined>;
   readonly now: () => Date;
@@ -15,7 +15,8 @@ interface GapPorts extends FleetQueue {
 
 /**
  * Finds where a use of an order's source key may be unseen: subscriptions that were not listed since `since`, and accounts
- * whose encryption scopes were not listed since the order began. Requests both lists.
+ * whose encryption scopes were not listed since the order began, for which it requests both lists; and subscriptions whose
+ * worker died, as what it had in flight may be on the source key again, or moved there by another order.
  *
  * @returns one sentence for each gap
  */
@@ -36,6 +37,9 @@ export async function findGaps(
     if (!listedOn || listedOn <= since) {
       gaps.push(`The accounts of subscription ${subscription} were not listed two minutes after the last move.`);
       if (now() > since) wanted.push({ ...item, kind: 'list', since });
+    }
+    if ((await items.of(subscription)).some(({ kind }) => kind === 'verify')) {
+      gaps.push(`A worker of subscription ${subscription} died, and what it had in flight is not verified yet.`);
     }
     let unlisted = 0;
     for await (const { scopesReadOn = '' } of fleet.accounts(subscription)) {

@@ -1,0 +1,34 @@
+import { expect, it } from 'vitest';
+import { findGaps } from '../../src/fleet/rekey-gaps.ts';
+import type { Rekey } from '../../src/orders/standing-orders.ts';
+import { KEY, SUBSCRIPTION } from '../support/keys.ts';
+import { MemoryWorkItems } from '../support/memory-work-items.ts';
+
+const START = new Date('2026-11-29T12:00:00.000Z');
+const NOW = new Date(START.getTime() + 600_000);
+const CAUSE = { by: 'takeover', ref: '', since: START.toISOString() };
+
+it('An order has a gap until what a worker that died had in flight is verified', async () => {
+  const items = new MemoryWorkItems();
+  const find = () =>
+    findGaps({ id: 'back', startedOn: START.toISOString() } as Rekey, START, {
+      ...{ items: items.port(), inSight: async () => [SUBSCRIPTION], now: () => NOW },
+      fleet: { listings: async () => new Map([[SUBSCRIPTION, NOW]]), accounts: async function* () {} },
+      send: async () => {},
+    });
+  const verify = {
+    subscription: SUBSCRIPTION,
+    kind: 'verify',
+    about: '',
+    due: NOW,
+    since: START,
+    cause: CAUSE,
+  } as const;
+  items.put({ ...verify, targets: { [KEY.id]: KEY.id } });
+  expect(await find()).toEqual([
+    `A worker of subscription ${SUBSCRIPTION} died, and what it had in flight is not verified yet.`,
+  ]);
+  const [item] = items.all;
+  if (item) await items.port().finish(item);
+  expect(await find()).toEqual([]);
+});
