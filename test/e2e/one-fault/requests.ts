@@ -57,9 +57,10 @@ function kindOf({ host, method, path }: LoggedRequest, { key, accounts }: Subjec
   return { host: general(host), method, path: general(path) };
 }
 
-/** A file of the audit trail is begun once a day: no run has to ask for it, even if the quiet one did. */
+/** A file of the audit trail is found and begun once a day: no run has to ask for it, even if the quiet one did. */
 export function isOnceADay({ host, method, path }: Step): boolean {
-  return isStorage(host) && method === 'PUT' && path === '/cmk-audit/{id}';
+  if (!isStorage(host)) return false;
+  return (method === 'PUT' && path === '/cmk-audit/{id}') || (method === 'GET' && path === '/cmk-audit?comp=list');
 }
 
 /** What a rule has to match to mean this step of this subject (in the app's storage: of any). */
