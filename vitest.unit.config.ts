@@ -34,7 +34,7 @@ export default defineConfig({
       include: [
         'src/fleet/{plan,rekey-plan,decide-rollout,rollout-row,rotation-progress}.ts',
         'src/fleet/{fleet-summary,health,health-states}.ts',
-        'src/orders/rekey/rekey-check.ts',
+        'src/rekey/rekey-problems.ts',
         'src/revocation/{revocation,revocation-plans,restore-plans}.ts',
         'src/rotation/rotation.ts',
         'src/retirement/retirement.ts',

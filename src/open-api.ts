@@ -3,8 +3,8 @@ import { AUDIT_OPERATIONS, AUDIT_RESPONSES } from './audit/http/openapi.ts';
 import { RESTORE_REQUEST, RESTORE_RESPONSE, REVOKE_REQUEST, REVOKE_RESPONSE } from './break-glass/schemas.ts';
 import { DRIFT_OPERATIONS, DRIFT_RESPONSES } from './drift/http/openapi.ts';
 import { type ApiOperation, buildOpenApi } from './http/openapi.ts';
-import { PAUSE_OPERATIONS, PAUSE_REQUESTS, PAUSE_RESPONSES } from './orders/http/pause-schemas.ts';
-import { REKEY_OPERATIONS, REKEY_REQUESTS, REKEY_RESPONSES } from './orders/http/rekey-schemas.ts';
+import { PAUSE_OPERATIONS, PAUSE_REQUESTS, PAUSE_RESPONSES } from './orders/pause-schemas.ts';
+import { REKEY_OPERATIONS, REKEY_REQUESTS, REKEY_RESPONSES } from './rekey/rekey-schemas.ts';
 import { KEY_STATUS } from './views/key-schemas.ts';
 import { VIEW_OPERATIONS, VIEW_RESPONSES } from './views/openapi.ts';
 

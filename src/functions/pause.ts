@@ -1,7 +1,7 @@
 import { app } from '@azure/functions';
 import { readJsonBody } from '../http/json-body.ts';
-import { handlePause, handleResume, pauseOf } from '../orders/http/pause-api.ts';
-import { PAUSE_REQUEST, RESUME_REQUEST } from '../orders/http/pause-schemas.ts';
+import { handlePause, handleResume, pauseOf } from '../orders/pause-api.ts';
+import { PAUSE_REQUEST, RESUME_REQUEST } from '../orders/pause-schemas.ts';
 import { api } from './api.ts';
 
 app.http('pause', {

@@ -1,5 +1,5 @@
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { checkRekey } from '../orders/rekey/check-rekey.ts';
+import { checkRekey } from '../rekey/check-rekey.ts';
 import type { Services } from '../services.ts';
 
 /** The use-case's own ports: Key Vault's vaults are asked by Azure Resource Manager, the managed ones are settings. */

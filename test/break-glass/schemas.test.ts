@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { REVOKE_REQUEST } from '../../src/break-glass/schemas.ts';
 import { isReadable } from '../../src/http/is-readable.ts';
-import { PAUSE_REQUEST } from '../../src/orders/http/pause-schemas.ts';
-import { REKEY_CHANGE, REKEY_REQUEST } from '../../src/orders/http/rekey-schemas.ts';
+import { PAUSE_REQUEST } from '../../src/orders/pause-schemas.ts';
+import { REKEY_CHANGE, REKEY_REQUEST } from '../../src/rekey/rekey-schemas.ts';
 
 describe('what a caller says', () => {
   it.each([

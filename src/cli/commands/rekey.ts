@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { AppRekeys } from '../../operations/rekey/app-rekeys.ts';
 import type { RekeyAct } from '../../orders/order-rekey.ts';
-import type { RekeyStatus } from '../../orders/rekey/rekey-status.ts';
+import type { RekeyStatus } from '../../rekey/rekey-status.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
 import { changing, oneTo } from '../options.ts';

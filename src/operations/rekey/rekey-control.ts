@@ -1,9 +1,9 @@
 import { CmkError } from '../../errors.ts';
 import { ManagedVaults } from '../../keys/managed-vaults.ts';
 import { changeRekey, type RekeyAct } from '../../orders/order-rekey.ts';
-import { type RekeyStatus, rekeyStatus, requireRollback } from '../../orders/rekey/rekey-status.ts';
 import type { Rekey, StandingOrders } from '../../orders/standing-orders.ts';
 import { REASONS } from '../../reasons.ts';
+import { type RekeyStatus, rekeyStatus, requireRollback } from '../../rekey/rekey-status.ts';
 import { callBy } from '../key/app-record.ts';
 import { NO_LOG } from '../key/key-revoke.ts';
 import type { Azure, Operation } from '../operator-azure.ts';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { type ApiOperation, STORAGE_UNREAD } from '../../http/openapi.ts';
-import { readableText } from '../../http/readable-text.ts';
-import { TEXT_LENGTHS } from '../../http/text-lengths.ts';
-import { REKEY } from '../standing-orders.ts';
+import { type ApiOperation, STORAGE_UNREAD } from '../http/openapi.ts';
+import { readableText } from '../http/readable-text.ts';
+import { TEXT_LENGTHS } from '../http/text-lengths.ts';
+import { REKEY } from '../orders/standing-orders.ts';
 
 const KEY = z
   .string()

@@ -1,12 +1,11 @@
 import type { HttpResponseInit } from '@azure/functions';
 import type { z } from 'zod';
-import { describe, describeFailure } from '../../azure/failure.ts';
-import { CmkError } from '../../errors.ts';
-import { jsonResponse } from '../../http/json-response.ts';
-import { HttpProblem } from '../../http/problem.ts';
-import { type ManagedKey, type ManagedVaults, managedKey } from '../../keys/managed-vaults.ts';
-import type { Log } from '../../log.ts';
-import { REASONS } from '../../reasons.ts';
+import { describe, describeFailure } from '../azure/failure.ts';
+import { CmkError } from '../errors.ts';
+import { jsonResponse } from '../http/json-response.ts';
+import { HttpProblem } from '../http/problem.ts';
+import { type ManagedKey, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
+import type { Log } from '../log.ts';
 import {
   changeRekey,
   MAX_FAILURES,
@@ -14,11 +13,12 @@ import {
   type RekeyCall,
   type RekeyOrderPorts,
   startRekey,
-} from '../order-rekey.ts';
-import type { RekeyCheck } from '../rekey/rekey-check.ts';
-import { rekeyStatus, requireRollback, type StatusPorts } from '../rekey/rekey-status.ts';
-import type { Rekey, StandingOrders } from '../standing-orders.ts';
+} from '../orders/order-rekey.ts';
+import type { Rekey, StandingOrders } from '../orders/standing-orders.ts';
+import { REASONS } from '../reasons.ts';
+import type { RekeyCheck } from './rekey-problems.ts';
 import type { REKEY_REQUEST } from './rekey-schemas.ts';
+import { rekeyStatus, requireRollback, type StatusPorts } from './rekey-status.ts';
 
 export type RekeyApiPorts = RekeyOrderPorts &
   StatusPorts & {

@@ -1,15 +1,15 @@
 import type { HttpResponseInit } from '@azure/functions';
 import type { z } from 'zod';
-import { jsonResponse } from '../../http/json-response.ts';
-import { orUnavailable } from '../../http/or-unavailable.ts';
-import { HttpProblem } from '../../http/problem.ts';
-import type { Caller } from '../../http/token-claims.ts';
-import { type ManagedKey, type ManagedVaults, managedKey } from '../../keys/managed-vaults.ts';
-import type { Log } from '../../log.ts';
-import { REASONS } from '../../reasons.ts';
-import { type ControlOrder, type ControlPorts, type Ordered, orderPause, orderResume } from '../order-pause.ts';
-import { endProblem } from '../standing-orders.ts';
+import { jsonResponse } from '../http/json-response.ts';
+import { orUnavailable } from '../http/or-unavailable.ts';
+import { HttpProblem } from '../http/problem.ts';
+import type { Caller } from '../http/token-claims.ts';
+import { type ManagedKey, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
+import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
+import { type ControlOrder, type ControlPorts, type Ordered, orderPause, orderResume } from './order-pause.ts';
 import type { PAUSE_REQUEST, RESUME_REQUEST } from './pause-schemas.ts';
+import { endProblem } from './standing-orders.ts';
 
 type ControlApiPorts = ControlPorts & { readonly settings: { readonly vaults: ManagedVaults } };
 

@@ -1,13 +1,13 @@
-import { CmkError } from '../../errors.ts';
-import { type MovedUses, nameOfUse } from '../../fleet/moved-uses.ts';
-import { failedOn } from '../../fleet/reconcile-use.ts';
-import type { UseRow, UseRows } from '../../fleet/use-row.ts';
-import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
-import type { KeyVersion } from '../../keys/key-versions.ts';
-import type { ManagedKey, ManagedVaults } from '../../keys/managed-vaults.ts';
-import { vaultOption } from '../../keys/vault-options.ts';
-import { REASONS, type Reason } from '../../reasons.ts';
-import { findPause, isMoving, isOpen, type Rekey, type StandingOrders } from '../standing-orders.ts';
+import { CmkError } from '../errors.ts';
+import { type MovedUses, nameOfUse } from '../fleet/moved-uses.ts';
+import { failedOn } from '../fleet/reconcile-use.ts';
+import type { UseRow, UseRows } from '../fleet/use-row.ts';
+import { parseKeyIdentifier } from '../keys/key-identifier.ts';
+import type { KeyVersion } from '../keys/key-versions.ts';
+import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
+import { vaultOption } from '../keys/vault-options.ts';
+import { findPause, isMoving, isOpen, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
+import { REASONS, type Reason } from '../reasons.ts';
 import { type Blocker, findBlocker } from './blocker.ts';
 import { ExcludedUses } from './excluded-uses.ts';
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { type ApiOperation, STORAGE_UNREAD } from '../../http/openapi.ts';
-import { readableText } from '../../http/readable-text.ts';
-import { TEXT_LENGTHS } from '../../http/text-lengths.ts';
-import { PAUSE } from '../standing-orders.ts';
+import { type ApiOperation, STORAGE_UNREAD } from '../http/openapi.ts';
+import { readableText } from '../http/readable-text.ts';
+import { TEXT_LENGTHS } from '../http/text-lengths.ts';
+import { PAUSE } from './standing-orders.ts';
 
 /** Bodies and answers of pause and resume. The OpenAPI document is made from these same schemas. */
 

@@ -1,8 +1,8 @@
-import { describe, describeFailure } from '../../azure/failure.ts';
-import { type KeyVersion, newestUsableVersion, newestVersion } from '../../keys/key-versions.ts';
-import type { ManagedKey } from '../../keys/managed-vaults.ts';
-import type { Reason } from '../../reasons.ts';
-import { openRevocation } from '../../revocation/revocation.ts';
+import { describe, describeFailure } from '../azure/failure.ts';
+import { type KeyVersion, newestUsableVersion, newestVersion } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Reason } from '../reasons.ts';
+import { openRevocation } from '../revocation/revocation.ts';
 
 interface ListedKeys {
   listVersions(key: ManagedKey): Promise<readonly KeyVersion[]>;

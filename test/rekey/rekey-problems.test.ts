@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
-import { evaluateRekey, type RekeyFacts } from '../../src/orders/rekey/rekey-check.ts';
 import { NO_ORDERS, type Rekey, withRekey } from '../../src/orders/standing-orders.ts';
+import { evaluateRekey, type RekeyFacts } from '../../src/rekey/rekey-problems.ts';
 import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import type { VaultNetwork } from '../../src/vaults/vault-client.ts';
 import { day, KEY, keyVersion, REVOKER, VAULT, versionName } from '../support/keys.ts';

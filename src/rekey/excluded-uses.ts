@@ -1,6 +1,6 @@
-import { parseStorageAccountId } from '../../azure/resource-id.ts';
-import type { FleetUse } from '../../fleet/fleet-index.ts';
-import { usesLookedAfter } from '../../fleet/fleet-keys.ts';
+import { parseStorageAccountId } from '../azure/resource-id.ts';
+import type { FleetUse } from '../fleet/fleet-index.ts';
+import { usesLookedAfter } from '../fleet/fleet-keys.ts';
 
 /** Subscriptions that are named: the order is in one property of Table Storage, which holds 32,768 characters. */
 const MOST_NAMED = 20;

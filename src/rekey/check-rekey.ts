@@ -1,17 +1,17 @@
-import type { InSight } from '../../accounts/in-sight.ts';
-import { describe, describeFailure } from '../../azure/failure.ts';
-import type { Account } from '../../fleet/account.ts';
-import type { FleetIndex } from '../../fleet/fleet-index.ts';
-import { accountKeyUse, usesKey } from '../../fleet/key-use.ts';
-import type { StorageAccounts } from '../../fleet/storage-client.ts';
-import { checkKeyAccess, type KeyAccessServices } from '../../identities/check-key-access.ts';
-import type { KeyCatalog } from '../../keys/key-admin-client.ts';
-import type { Keys } from '../../keys/key-client.ts';
-import { newestVersion } from '../../keys/key-versions.ts';
-import type { ManagedKey } from '../../keys/managed-vaults.ts';
-import type { OrdersStore } from '../standing-orders-client.ts';
+import type { InSight } from '../accounts/in-sight.ts';
+import { describe, describeFailure } from '../azure/failure.ts';
+import type { Account } from '../fleet/account.ts';
+import type { FleetIndex } from '../fleet/fleet-index.ts';
+import { accountKeyUse, usesKey } from '../fleet/key-use.ts';
+import type { StorageAccounts } from '../fleet/storage-client.ts';
+import { checkKeyAccess, type KeyAccessServices } from '../identities/check-key-access.ts';
+import type { KeyCatalog } from '../keys/key-admin-client.ts';
+import type { Keys } from '../keys/key-client.ts';
+import { newestVersion } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { ExcludedUses } from './excluded-uses.ts';
-import { evaluateRekey, type ReadOrWhy, type RekeyCheck, type RekeyFacts } from './rekey-check.ts';
+import { evaluateRekey, type ReadOrWhy, type RekeyCheck, type RekeyFacts } from './rekey-problems.ts';
 
 interface CheckServices extends KeyAccessServices {
   readonly keys: Keys;
