@@ -31,10 +31,10 @@ import {
 import type { MovedUses } from './moved-uses.ts';
 import { type KeyPorts, reconcileKey } from './reconcile-key.ts';
 import { recordMoves } from './record-moves.ts';
+import { recordRollout } from './record-rollout.ts';
 import { findGaps } from './rekey-gaps.ts';
 import { RolloutGate } from './rollout-gate.ts';
 import type { RolloutStore } from './rollout-row.ts';
-import { sayRollout } from './say-rollout.ts';
 import type { StorageAccounts } from './storage-client.ts';
 import type { UseRows } from './use-row.ts';
 import { NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
@@ -274,7 +274,7 @@ export class Controller {
       probe: (canaries, target) => probe(canaries, target, log),
       findGaps: (rekey, since) => findGaps(rekey, since, { ...this.#queues, fleet, items, inSight, now }),
       recordOrder: (change) => recordChange(change, { orderStore: orders, audit }),
-      say: (news, key, row, counts) => sayRollout({ news, key, row, counts, versions }, audit, log),
+      recordNews: (news, key, row, counts) => recordRollout({ news, key, row, counts, versions }, audit, log),
     };
   }
 

@@ -118,11 +118,11 @@ export class RolloutCount {
       ...{ target: target.id, stage, canaries, proven: isProven, unfinished, failed: counts.failed },
       ...{ progressOn, checkedOn: now.toISOString() },
       ...(unwell === undefined ? {} : { unwell }),
-      ...(news ? { said: news } : {}),
+      ...(news ? { lastNews: news } : {}),
     };
     // A rollout is not reported as finished if it had no use to move, or an order has moved them to another key.
     const hasFinished = same !== undefined && same.unfinished > 0 && this.#accounts.size > 0;
-    const isNews = news !== same?.said && (news !== 'RotationFinished' || hasFinished);
+    const isNews = news !== same?.lastNews && (news !== 'RotationFinished' || hasFinished);
     return {
       ...{ row, counts, needsProof, news: isNews ? news : undefined, isWider: stage !== same?.stage },
       subscriptions: this.#subscriptions(row),
@@ -130,8 +130,8 @@ export class RolloutCount {
   }
 
   /** A stuck rollout is decided on less often, which is no pause. */
-  #wasPaused({ checkedOn, said }: RolloutRow): boolean {
-    return said !== 'RotationStuck' && this.#rules.now.getTime() - Date.parse(checkedOn) > UNDECIDED_MS;
+  #wasPaused({ checkedOn, lastNews }: RolloutRow): boolean {
+    return lastNews !== 'RotationStuck' && this.#rules.now.getTime() - Date.parse(checkedOn) > UNDECIDED_MS;
   }
 
   #has(account: string): boolean {

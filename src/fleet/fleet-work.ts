@@ -188,9 +188,9 @@ export async function sweepWork({ items, rollouts, orders, send, sendKey, now }:
 }
 
 /** Whether it is time to decide on a rollout again: no event or item may ask for it. */
-function isForgotten({ unfinished, said, checkedOn, activation }: RolloutRow, nowMs: number): boolean {
+function isForgotten({ unfinished, lastNews, checkedOn, activation }: RolloutRow, nowMs: number): boolean {
   if (activation && Date.parse(activation) <= nowMs) return true;
-  const everyMs = said === 'RotationStuck' ? STUCK_MS : UNFINISHED_MS;
+  const everyMs = lastNews === 'RotationStuck' ? STUCK_MS : UNFINISHED_MS;
   // Canaries that do not serve are probed again, although all uses are moved.
-  return (unfinished > 0 || said === 'CanaryFailed') && Date.parse(checkedOn) <= nowMs - everyMs;
+  return (unfinished > 0 || lastNews === 'CanaryFailed') && Date.parse(checkedOn) <= nowMs - everyMs;
 }

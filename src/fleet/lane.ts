@@ -26,7 +26,7 @@ export interface Task {
   /** Lower comes first: first tries, retries, re-keys. */
   readonly rank: number;
   /** The use is read although it may not be moved, since a list showed another state than the index has. */
-  readonly looks: boolean;
+  readonly mustRead: boolean;
   /** The items that want it. */
   readonly wanted: Wanted[];
 }
@@ -53,7 +53,7 @@ export class Lane {
 
   /** A task for a use that is queued already is merged with it. */
   add(task: Task): void {
-    const name = `${task.rank} ${task.looks} ${task.key.id}`;
+    const name = `${task.rank} ${task.mustRead} ${task.key.id}`;
     const queue = this.#queues.get(name) ?? new Map<string, Task>();
     const row = accountRow(task.row.account, task.row.scope);
     const waiting = queue.get(row);

@@ -14,12 +14,12 @@ import { findUnindexed, type Unindexed, type UnindexedPorts } from './unindexed-
 import type { UseRow, UseRows } from './use-row.ts';
 import { LONGEST_WAIT_MS, type NewWorkItem, NO_SUBSCRIPTION, type WorkItem, type WorkItems } from './work-items.ts';
 
-/** So often another instance may decide at the same time. */
+/** Attempts while other instances decide at the same time. */
 const MOST_ROUNDS = 3;
 const CONCURRENCY = 8;
 /** End of a pause that has none. */
 const NEVER = '9999-12-31T00:00:00Z';
-/** Causes that want nothing of their own where work is wanted already. */
+/** Causes that add nothing where an item exists. */
 const FOLLOWS_UP: ReadonlySet<string> = new Set(['sweep', 'progress', 'drift']);
 
 export interface KeyPorts extends FleetQueue, KeyQueue, UnindexedPorts, RekeyPorts {
@@ -31,12 +31,12 @@ export interface KeyPorts extends FleetQueue, KeyQueue, UnindexedPorts, RekeyPor
   /** Accounts that go first (`CMK_CANARIES`). */
   readonly canaries: number;
   probe(canaries: readonly string[], target: string): Promise<Proof>;
-  /** Records, and says in the log, what became of a rollout; the id of the record is made of news, key and version. */
-  say(news: RolloutNews, key: ManagedKey, row: RolloutRow, counts: RolloutDecision['counts']): Promise<void>;
+  /** Records and logs what became of a rollout; the id of the record is made of news, key and version. */
+  recordNews(news: RolloutNews, key: ManagedKey, row: RolloutRow, counts: RolloutDecision['counts']): Promise<void>;
 }
 
 /**
- * Decides what is to be done about the uses of a key, and has it done: it writes to no account. Level-triggered, and safe to
+ * Decides what to do about the uses of a key, and puts work items for it. Writes to no account. Level-triggered, and safe to
  * run twice at once. Its item stays until all that it decided is stored.
  *
  * @throws the SDK's errors: the item stays, and the sweep finds it
@@ -54,7 +54,7 @@ async function itemOf(key: ManagedKey, { items }: KeyPorts): Promise<WorkItem | 
   return (await items.of(NO_SUBSCRIPTION)).find(({ about }) => about.toLowerCase() === key.id.toLowerCase());
 }
 
-/** @returns false: it is to be decided again, as another instance has decided meanwhile, or the orders are others now */
+/** @returns false: decide again, as another instance decided meanwhile or the orders changed */
 async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined, ports: KeyPorts): Promise<boolean> {
   const { items, rollouts, orders, keys, moved, now } = ports;
   const origin = item && FOLLOWS_UP.has(cause.by) ? item.cause : cause;
@@ -94,7 +94,7 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
   };
   const unindexed = await countUses(key, origin, add, ports);
   if (unindexed.isUnknown) {
-    await requestWith(unindexed, [], cause, ports);
+    await putUnindexedAndSend(unindexed, [], cause, ports);
     await decideLater(key, origin, item, 'FleetNotListed', ports);
     return true;
   }
@@ -110,14 +110,14 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
     const decision = await decideRollout(own, stored?.row, key, ports);
     // The only place that widens a stage.
     if (!(await put(decision.row))) return false;
-    subscriptions.push(...(await request(decision, key, { cause, origin }, ports)));
+    subscriptions.push(...(await putItems(decision, key, { cause, origin }, ports)));
   }
   const orderDecision = open && ordered && (await decideRollout(ordered, storedOrder?.row, key, ports, open.rekey));
   if (open && orderDecision) {
     if (!(await rollouts.put(open.rekey.id, orderDecision.row, storedOrder?.etag))) return false;
-    subscriptions.push(...(await request(orderDecision, key, { cause, origin }, ports)));
+    subscriptions.push(...(await putItems(orderDecision, key, { cause, origin }, ports)));
   }
-  await requestWith(unindexed, subscriptions, cause, ports);
+  await putUnindexedAndSend(unindexed, subscriptions, cause, ports);
   // The key has a rollout of its own again.
   if (open && orderDecision && (await verifyRekey(open, orderDecision, cause, ports))) return false;
   if (!unindexed.isComplete) await decideLater(key, origin, item, 'NewerAccountsUnknown', ports);
@@ -125,7 +125,7 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
   return true;
 }
 
-/** Nothing else asks for a key again whose users are not all known. */
+/** Keeps the item: nothing else would reconcile a key whose uses are not all known. */
 async function decideLater(
   key: ManagedKey,
   cause: Cause,
@@ -137,7 +137,7 @@ async function decideLater(
   const about = { subscription: NO_SUBSCRIPTION, kind: 'key', about: key.id } as const;
   if (!item) await ports.items.putNew([{ ...about, due: at, since: at, cause }]);
   const own = item ?? (await itemOf(key, ports));
-  // As after progress: what waits for its time goes on waiting.
+  // As after progress: postponed items of subscriptions stay postponed.
   if (own) await retryKey(own, { by: 'progress', ref: '', since: at.toISOString() }, reason, ports);
 }
 
@@ -152,15 +152,15 @@ async function decideRollout(
   if (decision.needsProof && decision.row.target) {
     decision = count.decide(stored, await ports.probe(decision.row.canaries, decision.row.target));
   }
-  // Said before it is stored that it was: a second record has the same id. Of an order it is said when it is verified.
+  // Before the row says so: a second record has the same id. The end of an order is recorded once it is verified.
   if (decision.news && !(rekey && decision.news === 'RotationFinished')) {
-    await ports.say(decision.news, key, decision.row, decision.counts);
+    await ports.recordNews(decision.news, key, decision.row, decision.counts);
   }
   return decision;
 }
 
 /** Puts items for the subscriptions in which something may move. */
-async function request(
+async function putItems(
   { row, subscriptions, isWider, news }: RolloutDecision,
   key: ManagedKey,
   { cause, origin }: { readonly cause: Cause; readonly origin: Cause },
@@ -171,7 +171,7 @@ async function request(
     const about = { key: key.id, target: row.target, stage: row.stage, unfinished: row.unfinished };
     log({ level: 'info', reason: 'StageWidened', message: `${REASONS.StageWidened} Stage: ${row.stage}.`, ...about });
   }
-  // What waits for its time goes on waiting, unless more is admitted or more is known.
+  // A postponed item stays postponed, unless the stage admits more or more is known.
   const isAnew = isWider || news !== undefined || !FOLLOWS_UP.has(cause.by);
   // Work that others want moves exempt uses too, which work of the drift check does not.
   const causeIn = async (subscription: string): Promise<Cause> => {
@@ -180,7 +180,7 @@ async function request(
   };
   const toItem = async (subscription: string): Promise<NewWorkItem> => ({
     ...{ subscription, kind: 'key', about: key.id, due: at, since: at, cause: await causeIn(subscription) },
-    // What the index has may be wrong where nothing moves for long.
+    // Where nothing moves for long, the index may be wrong.
     ...(news === 'RotationStuck' ? { fresh: true } : {}),
   });
   const wanted = await pMap(subscriptions, toItem, { concurrency: CONCURRENCY });
@@ -202,14 +202,14 @@ async function countUses(
       if (row.scope === undefined) indexed.add(accountRow(row.account));
     }
   };
-  const [beside] = await Promise.all([findUnindexed(key, cause, ports), countIndexed()]);
-  const unindexed = await beside(indexed);
+  const [compare] = await Promise.all([findUnindexed(key, cause, ports), countIndexed()]);
+  const unindexed = await compare(indexed);
   for (const row of unindexed.rows) add(row);
   return unindexed;
 }
 
-/** Puts items for what the index lacks, and messages it with the others. */
-async function requestWith(
+/** Puts items for what the index lacks, and sends messages for all subscriptions that have items. */
+async function putUnindexedAndSend(
   unindexed: Unindexed,
   subscriptions: readonly string[],
   cause: Cause,

@@ -49,18 +49,18 @@ export interface Blocked {
   readonly needsRollout?: true;
 }
 
-/** What one look at a use came to. */
+/** Outcome of reconciling one use. */
 export interface UseResult {
   /** What the index is to hold of it; undefined: the use does not exist any more. */
   readonly row: UseRow | undefined;
   /** Moves of the app's own that the trail may not have yet, oldest first. */
   readonly moves: readonly Move[];
-  /** A change that others made. */
+  /** A change that was not the app's. */
   readonly changed?: { readonly from: string | undefined; readonly to: string | undefined };
   readonly blocked?: Blocked;
   /** Azure answered 429 to a call for this use: seconds that it asked to wait, if it said. */
   readonly throttled?: { readonly retryAfterSeconds: number | undefined; readonly code: string };
-  /** The call that failed says that the region's resource provider is not well: by deadline or 5xx. */
+  /** The call failed by deadline or 5xx: the region's resource provider may be down. */
   readonly isUnavailable?: boolean;
   /** What Azure said of the failure. */
   readonly detail?: string;
@@ -101,7 +101,7 @@ export interface UsePorts {
   isExempt(row: UseRow): boolean;
   announced(): readonly Announcement[];
   /** The use is read although it may not be moved. */
-  readonly looks: boolean;
+  readonly mustRead: boolean;
   readonly refreshAutomatic: boolean;
   readonly now: () => Date;
 }
@@ -125,36 +125,37 @@ export async function reconcileUse(row: UseRow, key: ManagedKey, ports: UsePorts
   const id = parseStorageAccountId(row.account);
   if (!id) return { row: undefined, moves: [] };
   const blocked = await ports.gate(row, key);
-  // A PATCH that was not answered, and a move that is not recorded, are looked for all the same.
-  const looks = ports.looks || row.state === 'indeterminate' || row.movedFrom !== undefined;
-  if (blocked && !looks) return { row, moves: [], blocked };
+  // A PATCH without an answer, and a move without a record, are read although the gate is shut.
+  const mustRead = ports.mustRead || row.state === 'indeterminate' || row.movedFrom !== undefined;
+  if (blocked && !mustRead) return { row, moves: [], blocked };
   for (let round = 1; round <= MOST_ROUNDS; round += 1) {
     const late = await ports.permit(row);
     if (late) return { row, moves: [], blocked: late };
     // Permits may take long.
-    const shut = await ports.gate(row, key);
+    const blockedNow = await ports.gate(row, key);
     try {
       const [listed, read] = await Promise.all([ports.versions(key), readUse(id, row, ports.accounts, ports.now)]);
       if (!read) return { row: undefined, moves: [] };
       const observation = observe(row, read, ports.announced());
       if (observation.outdated) continue;
       const { row: seen } = observation;
-      const known = resultOf(observation, ports);
-      if (!seen || !usesKey(read.use, key)) return known;
+      const observed = resultOf(observation, ports);
+      if (!seen || !usesKey(read.use, key)) return observed;
       const { plan, lists } = await planOf(seen, read.use, key, listed, ports);
-      if (plan.reason === 'RevocationOpen') return { ...known, row: pending(seen), blocked: { reason: plan.reason } };
-      if (!plan.write || isRefreshed(seen, plan)) return { ...known, row: settled(seen, plan) };
-      const stop = shut ?? ports.stopped(seen, key, plan.target.id);
-      if (stop) return { ...known, row: pending(seen), blocked: stop };
-      // Between the read and the write nothing is waited for: what is announced or listed now is read again.
+      if (plan.reason === 'RevocationOpen')
+        return { ...observed, row: markPending(seen), blocked: { reason: plan.reason } };
+      if (!plan.write || isRefreshed(seen, plan)) return { ...observed, row: markFinished(seen, plan) };
+      const stop = blockedNow ?? ports.stopped(seen, key, plan.target.id);
+      if (stop) return { ...observed, row: markPending(seen), blocked: stop };
+      // Nothing is awaited between the read and the write: after an announcement or a new list the use is read again.
       const onto = isRekey(plan) ? plan.to : key;
       if (!ports.isAnnounced(onto, plan.target.id)) await ports.announce(onto, plan.target.id);
-      else if (ports.areCurrent(lists)) return await write(seen, plan, read, known, ports);
+      else if (ports.areCurrent(lists)) return await write(seen, plan, read, observed, ports);
     } catch (error) {
-      return failed(row, error, ports.now());
+      return resultOfFailure(row, error, ports.now());
     }
   }
-  return { row, moves: [], blocked: soon('ServiceUnavailable', ports.now()) };
+  return { row, moves: [], blocked: blockSoon('ServiceUnavailable', ports.now()) };
 }
 
 /** An automatic use is written once for a target; Storage updates it within a day. */
@@ -175,7 +176,7 @@ async function planOf(
   const own = planKeyUse(use, versions, now(), { refreshAutomatic, isLeft: ports.isExempt(row) });
   const order = ports.order(key);
   if (!order?.covers(row)) return { plan: own, lists: [versions] };
-  // A use that cannot leave its key now follows it, also where it is not known whether it can.
+  // A use that cannot leave its key now follows it, also where it is unknown whether it can.
   const onto = await ports.versions(order.to).catch(() => undefined);
   if (!onto) return { plan: own, lists: [versions] };
   const [from, to] = [
@@ -189,28 +190,28 @@ async function write(
   seen: UseRow,
   plan: Plan & { readonly write: true },
   read: WritableUse,
-  known: UseResult,
+  observed: UseResult,
   ports: UsePorts,
 ): Promise<UseResult> {
   let answer: ReadUse;
   try {
     answer = await read.write(plan.pin, isRekey(plan) ? plan.to : undefined);
   } catch (error) {
-    const { moves: _, ...failure } = failedWrite(seen, plan, error, ports.now());
-    return { ...known, ...failure };
+    const { moves: _, ...failure } = resultOfFailedWrite(seen, plan, error, ports.now());
+    return { ...observed, ...failure };
   }
   const answered = observe(undefined, { ...answer, about: read.about }, []);
   const row = answered.outdated ? undefined : answered.row;
   const shown = answer.use && usedVersionId(answer.use);
-  // For an automatic use Storage takes the newest version of all, which may be newer than the list, or looks later: whether
-  // it looks at once is not documented.
+  // For an automatic use Storage takes the newest version of all, which may be newer than the list, or checks later: which is
+  // not documented.
   const isRefresh = plan.reason === 'LaggingAutomaticVersion';
-  if (row && isRefresh && shown === versionOfRow(seen)) return { ...known, row: settled(row, plan) };
+  if (row && isRefresh && shown === versionOfRow(seen)) return { ...observed, row: markFinished(row, plan) };
   const isNewer =
     plan.pin === '' && shown !== undefined && sameKeyName(keyOfVersion(shown), keyOfVersion(plan.target.id));
   if (!row || !shown || (shown !== plan.target.id && !isNewer)) {
     const detail = `Azure's answer shows ${shown ?? 'no version'}, not ${plan.target.id}.`;
-    return { ...known, row: retried(row ?? seen, 'NotProven', ports.now()), detail };
+    return { ...observed, row: markFailed(row ?? seen, 'NotProven', ports.now()), detail };
   }
   const moved: UseRow = {
     ...row,
@@ -220,23 +221,23 @@ async function write(
     movedFrom: versionOfRow(seen) ?? seen.key,
   };
   const move = moveOf(moved, ports);
-  return { ...known, row: { ...moved, reason: move.reason }, moves: [...known.moves, move] };
+  return { ...observed, row: { ...moved, reason: move.reason }, moves: [...observed.moves, move] };
 }
 
 /** Nothing is left to do for that target, and why. */
-function settled(row: UseRow, { reason, target }: Plan): UseRow {
+function markFinished(row: UseRow, { reason, target }: Plan): UseRow {
   const { notBefore: _, ...rest } = row;
   const state = reason === 'UpToDate' ? 'done' : 'skipped';
   return { ...rest, ...(target ? { target: target.id } : {}), state, reason, attempts: 0 };
 }
 
 /** What holds it up belongs to the key or to the pass, and is not written to the row. */
-function pending(row: UseRow): UseRow {
+function markPending(row: UseRow): UseRow {
   const { reason: _, notBefore: __, ...rest } = row;
   return { ...rest, state: 'pending' };
 }
 
-function soon(reason: Reason, now: Date): Blocked {
+function blockSoon(reason: Reason, now: Date): Blocked {
   return { reason, until: new Date(now.getTime() + FIRST_DELAY * 1000) };
 }
 
@@ -262,11 +263,16 @@ function moveOf(row: UseRow, { orderBetween }: Pick<UsePorts, 'orderBetween'>): 
   return { ...use, id: moveId(use, to, stamp), reason, key, from, to, mode, ...(rekey ? { rekey } : {}) };
 }
 
-function failedWrite(seen: UseRow, plan: Plan & { readonly write: true }, error: unknown, now: Date): UseResult {
+function resultOfFailedWrite(
+  seen: UseRow,
+  plan: Plan & { readonly write: true },
+  error: unknown,
+  now: Date,
+): UseResult {
   const failure = describeFailure(error);
   // Deleted between the read and the write; other 404s are about the key.
   if (failure.kind === 'notFound' && failure.code === 'ResourceNotFound') return { row: undefined, moves: [] };
-  if (!mayHaveTakenEffect(failure)) return failed(seen, error, now);
+  if (!mayHaveTakenEffect(failure)) return resultOfFailure(seen, error, now);
   return {
     row: {
       ...seen,
@@ -279,12 +285,17 @@ function failedWrite(seen: UseRow, plan: Plan & { readonly write: true }, error:
   };
 }
 
-function failed(row: UseRow, error: unknown, now: Date): UseResult {
+function resultOfFailure(row: UseRow, error: unknown, now: Date): UseResult {
   const failure = describeFailure(error instanceof KeyUnreadableError ? error.cause : error);
   const detail = describe(failure);
   if (error instanceof KeyUnreadableError) {
     const outcome = outcomeOfFailure(error.cause);
-    return { row, moves: [], blocked: soon(outcome.outcome === 'done' ? 'Unexpected' : outcome.reason, now), detail };
+    return {
+      row,
+      moves: [],
+      blocked: blockSoon(outcome.outcome === 'done' ? 'Unexpected' : outcome.reason, now),
+      detail,
+    };
   }
   if (failure.kind === 'throttled') {
     const { retryAfterSeconds, code } = failure;
@@ -293,11 +304,11 @@ function failed(row: UseRow, error: unknown, now: Date): UseResult {
   const outcome = outcomeOfFailure(error);
   const reason = outcome.outcome === 'done' ? 'Unexpected' : outcome.reason;
   const isUnavailable = failure.kind === 'unavailable';
-  return { row: retried(row, reason, now), moves: [], detail, ...(isUnavailable ? { isUnavailable } : {}) };
+  return { row: markFailed(row, reason, now), moves: [], detail, ...(isUnavailable ? { isUnavailable } : {}) };
 }
 
 /** A failed use with the time of its next try. */
-function retried(row: UseRow, reason: Reason, now: Date): UseRow {
+function markFailed(row: UseRow, reason: Reason, now: Date): UseRow {
   const attempts = row.attempts + 1;
   const notBefore = new Date(now.getTime() + delayMs(attempts)).toISOString();
   // A PATCH that may still land stays what the row says of it.

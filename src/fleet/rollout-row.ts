@@ -31,7 +31,7 @@ export interface RolloutRow {
   /** When the next version can be used (ISO 8601). */
   readonly activation?: string;
   /** The last event that was recorded. */
-  readonly said?: RolloutNews;
+  readonly lastNews?: RolloutNews;
 }
 
 /** Rollouts by key identifier, or by id of a re-key order. Errors are the SDK's. */

@@ -25,7 +25,7 @@ const ROW = z.object({
   progressOn: iso,
   checkedOn: iso,
   activation: iso.optional(),
-  said: z.enum(['RotationFinished', 'RotationStuck', 'CanaryFailed', 'WaveFailed']).optional(),
+  lastNews: z.enum(['RotationFinished', 'RotationStuck', 'CanaryFailed', 'WaveFailed']).optional(),
 });
 
 /** Rollout rows in Azure Table Storage. The client is made when it is first needed. */
@@ -89,12 +89,12 @@ const UNREADABLE: RolloutRow = {
 function toRolloutRow(json: unknown): RolloutRow | undefined {
   const row = typeof json === 'string' ? ROW.safeParse(parseJson(json)).data : undefined;
   if (!row) return undefined;
-  const { target, unwell, activation, said, ...rest } = row;
+  const { target, unwell, activation, lastNews, ...rest } = row;
   return {
     ...rest,
     target,
     ...(unwell === undefined ? {} : { unwell }),
     ...(activation ? { activation } : {}),
-    ...(said ? { said } : {}),
+    ...(lastNews ? { lastNews } : {}),
   };
 }

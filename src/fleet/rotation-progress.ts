@@ -123,9 +123,9 @@ export class RotationCount {
     const { moved, waiting, failed, left } = this.#all;
     // During a pause the index may lack uses, so that an empty count does not mean finished.
     if (waiting + failed === 0 && !(pause && moved + left === 0)) return { state: 'finished' };
-    const { stage: name = 'rest', said, unwell, proven } = rollout ?? {};
+    const { stage: name = 'rest', lastNews, unwell, proven } = rollout ?? {};
     const isCanary = name === 'canary';
-    const isHeld = said === 'CanaryFailed' || said === 'WaveFailed' || (isCanary && unwell !== undefined);
+    const isHeld = lastNews === 'CanaryFailed' || lastNews === 'WaveFailed' || (isCanary && unwell !== undefined);
     const isUnproven = isCanary && !proven && this.#admitted.waiting + this.#admitted.failed === 0;
     const state = isUnproven ? 'unproven' : isHeld ? 'failed' : 'underWay';
     const stage = name === 'rest' ? {} : { stage: { name, state, counts: { ...this.#admitted } } as const };
@@ -133,7 +133,7 @@ export class RotationCount {
     const toChange = this.#failures.has('IdentityAssignmentDenied') ? REASONS.IdentityAssignmentDenied : undefined;
     if (!isHeld) {
       const detail = toChange ? { detail: toChange } : {};
-      return { state: said === 'RotationStuck' ? 'stuck' : 'underWay', ...detail, ...stage };
+      return { state: lastNews === 'RotationStuck' ? 'stuck' : 'underWay', ...detail, ...stage };
     }
     const reason = isCanary ? 'CanaryFailed' : 'WaveFailed';
     const numbers = `${this.#admitted.moved} moved, ${this.#admitted.waiting} waiting, ${this.#admitted.failed} failed.`;

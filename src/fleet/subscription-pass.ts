@@ -57,7 +57,7 @@ const CONCURRENCY = 8;
 const COMPARISONS: ReadonlySet<string> = new Set(['drift', 'start', 'list', 'upgrade']);
 const MOVE: Calls = { reads: 1, writes: 1 };
 
-/** What an item says of itself when what it lists cannot be read. */
+/** Reason of an item whose list cannot be read. */
 const UNREADABLE: Readonly<Partial<Record<WorkKind, Reason>>> = {
   ...{ list: 'SubscriptionUnreadable', verify: 'SubscriptionUnreadable', scopes: 'ScopesUnreadable' },
 };
@@ -112,9 +112,9 @@ export class SubscriptionPass {
   #wantsScopes: 'first' | 'again' | undefined;
   readonly #listing: Listing;
   readonly #log: PassLog;
-  /** Keys on which is to be decided again. */
+  /** Keys to reconcile again. */
   readonly #progressed = new Map<string, { readonly key: ManagedKey; readonly cause: Cause }>();
-  #beginning = 0;
+  #starting = 0;
   #moved = 0;
   #flushedAt = 0;
   #itemsReadAt = 0;
@@ -135,7 +135,7 @@ export class SubscriptionPass {
     this.#budget = new PassBudget({ ...ports, ...stop, usage, log: this.#log });
   }
 
-  /** Keys on which is to be decided again; their items are put. */
+  /** Keys to reconcile again; their items are put. */
   get progressed(): readonly ManagedKey[] {
     return [...this.#progressed.values()].map(({ key }) => key);
   }
@@ -152,7 +152,7 @@ export class SubscriptionPass {
       else if (!this.#isIdle()) await this.#wait();
       else if (isIdle) break;
     }
-    const nextDue = this.#lease.held() ? await this.#settle() : undefined;
+    const nextDue = this.#lease.held() ? await this.#finishItems() : undefined;
     this.#log.end(this.#moved, nextDue);
     if (this.#failure !== undefined) throw this.#failure;
     return this.#moved;
@@ -171,7 +171,7 @@ export class SubscriptionPass {
   }
 
   #isIdle(): boolean {
-    return this.#beginning === 0 && [...this.#lanes.values()].every((lane) => lane.isIdle);
+    return this.#starting === 0 && [...this.#lanes.values()].every((lane) => lane.isIdle);
   }
 
   #shouldFlush(): boolean {
@@ -203,13 +203,13 @@ export class SubscriptionPass {
     for (const item of found) {
       const wanted: Wanted = { item, readOn: now, open: 1, next: undefined, reason: undefined };
       this.#wanted.set(nameOf(item), wanted);
-      this.#beginning += 1;
+      this.#starting += 1;
       // A call that hangs holds up no other item.
       const isListed = areMany && item.kind === 'account';
-      void (isListed ? Promise.resolve() : this.#begin(wanted))
+      void (isListed ? Promise.resolve() : this.#startItem(wanted))
         .catch((error: unknown) => this.#failItem(wanted, error))
         .finally(() => {
-          this.#beginning -= 1;
+          this.#starting -= 1;
           wanted.open -= 1;
           this.#wake();
         });
@@ -217,13 +217,13 @@ export class SubscriptionPass {
     return found.length > 0;
   }
 
-  async #begin(wanted: Wanted): Promise<void> {
+  async #startItem(wanted: Wanted): Promise<void> {
     const { kind, about, targets = {} } = wanted.item;
     // Which uses are to be read depends on the orders.
     await this.#ports.gate.refresh(wanted.readOn);
     switch (kind) {
       case 'key':
-        return this.#beginKey(about, wanted);
+        return this.#startKey(about, wanted);
       case 'account':
         return this.#listing.account(about, wanted);
       case 'verify':
@@ -238,21 +238,21 @@ export class SubscriptionPass {
     }
   }
 
-  async #beginKey(about: string, wanted: Wanted): Promise<void> {
+  async #startKey(about: string, wanted: Wanted): Promise<void> {
     const key = this.#ports.vaults.key(about);
     if (!key) return;
     const versions = await this.#listed(key, wanted.readOn);
     const inIndex = new Set<string>();
     const consider = (row: UseRow): void => {
       inIndex.add(nameOfUse(row));
-      if (wanted.item.fresh || this.#needsRead(row, key, versions)) this.#add(row, key, wanted);
+      if (wanted.item.fresh || this.#needsRead(row, key, versions)) this.#enqueue(row, key, wanted);
     };
     for await (const row of this.#ports.rows.of(key.id, this.#subscription)) consider(row);
     // What a list has just shown is not in the index yet.
     for (const [name, row] of this.#rows) if (row.key === key.id && !inIndex.has(name)) consider(row);
   }
 
-  /** Whether anything may have to be done about a use, by what the index has of it. */
+  /** Whether the index gives a reason to read the use. */
   #needsRead(row: UseRow, key: ManagedKey, versions: readonly KeyVersion[]): boolean {
     if (row.movedFrom !== undefined || row.state === 'indeterminate') return true;
     const now = this.#ports.now();
@@ -265,19 +265,19 @@ export class SubscriptionPass {
     return isPinnedElsewhere || versionOfRow(row) !== target.id || row.state === 'failed';
   }
 
-  /** What a listing asks of this pass. */
+  /** The pass as a listing sees it. */
   #listingPass(): ListingPass {
     const task = (row: UseRow, key: ManagedKey, wanted: Wanted): Task => ({
-      ...{ row, key, rank: 0, looks: false, wanted: [wanted] },
+      ...{ row, key, rank: 0, mustRead: false, wanted: [wanted] },
     });
-    const hold = (row: UseRow, key: ManagedKey, wanted: Wanted): void => {
+    const keepRow = (row: UseRow, key: ManagedKey, wanted: Wanted): void => {
       this.#rows.set(nameOfUse(row), row);
       this.#results.push({ task: task(row, key, wanted), result: { row, moves: [] } });
     };
     const latest = (row: UseRow): UseRow => this.#rows.get(nameOfUse(row)) ?? row;
     const keyOf = ({ key }: UseRow): ManagedKey | undefined => this.#ports.vaults.key(key);
     return {
-      call: (...args) => this.#call(...args),
+      call: (...args) => this.#callWithinBudget(...args),
       compare: async (row, read, wanted) => {
         const known = row ? latest(row) : this.#rows.get(nameOfUse(read.about));
         const observation = observe(known, read, this.#announced());
@@ -286,26 +286,26 @@ export class SubscriptionPass {
         const key = known ? keyOf(known) : seen && keyOf(seen);
         if (!key) return;
         const isSame = seen && !found && !changed && sameKeyName(seen.key, key.id);
-        if (known && !isSame) this.#add(known, key, wanted, true);
+        if (known && !isSame) this.#enqueue(known, key, wanted, true);
         if (!isSame) return;
         // No stage was decided with it.
         if (!known) this.#progress(key, wanted.item.cause);
         // The index may have lost what this pass has written.
-        if (!known || !row || isWorthWriting(known, seen)) hold(seen, key, wanted);
+        if (!known || !row || isWorthWriting(known, seen)) keepRow(seen, key, wanted);
         // What cannot be listed now is the key's own item's.
         const versions = await this.#listed(key, wanted.readOn).catch(() => undefined);
-        if (versions && this.#needsRead(seen, key, versions)) this.#add(seen, key, wanted);
+        if (versions && this.#needsRead(seen, key, versions)) this.#enqueue(seen, key, wanted);
       },
       putAbout: (row, { account, location, wave, identity }, wanted) => {
         const { wave: _, identity: __, ...rest } = latest(row);
         const about = { account, location, ...(wave ? { wave } : {}), ...(identity ? { identity } : {}) };
         const next: UseRow = { ...rest, ...about };
         const key = keyOf(row);
-        if (key && areDifferent(latest(row), next)) hold(next, key, wanted);
+        if (key && areDifferent(latest(row), next)) keepRow(next, key, wanted);
       },
       read: (row, wanted) => {
         const key = keyOf(row);
-        if (key) this.#add(row, key, wanted, true);
+        if (key) this.#enqueue(row, key, wanted, true);
       },
       gone: (account, rows, wanted) => {
         const isOfAccount = (row: UseRow) => accountRow(row.account) === accountRow(account);
@@ -329,7 +329,7 @@ export class SubscriptionPass {
   }
 
   /** Runs a call of a listing within the budgets. */
-  async #call<T>(
+  async #callWithinBudget<T>(
     region: string,
     calls: Calls,
     wanted: Wanted,
@@ -338,7 +338,7 @@ export class SubscriptionPass {
   ): Promise<{ readonly answer: T } | undefined> {
     const late = await this.#budget.permit(region, calls, wanted);
     if (late) {
-      this.#leave(wanted, late.until, late.reason === 'Throttled' ? (reason ?? late.reason) : late.reason);
+      this.#postpone(wanted, late.until, late.reason === 'Throttled' ? (reason ?? late.reason) : late.reason);
       return undefined;
     }
     let isWell = true;
@@ -349,7 +349,7 @@ export class SubscriptionPass {
       isWell = kind !== 'unavailable';
       if (kind !== 'throttled') throw error;
       this.#budget.close(region, calls.lists ? 'list' : 'account', code, retryAfterSeconds);
-      this.#leave(wanted, new Date(this.#ports.now().getTime() + retryAfterSeconds * 1000), reason ?? 'Throttled');
+      this.#postpone(wanted, new Date(this.#ports.now().getTime() + retryAfterSeconds * 1000), reason ?? 'Throttled');
       return undefined;
     } finally {
       this.#budget.end(region, isWell);
@@ -361,13 +361,13 @@ export class SubscriptionPass {
   }
 
   /** Puts a use into the lane of its region, unless nothing is to be done about it now. */
-  #add(read: UseRow, key: ManagedKey, wanted: Wanted, looks = false): void {
+  #enqueue(read: UseRow, key: ManagedKey, wanted: Wanted, mustRead = false): void {
     const row = this.#rows.get(nameOfUse(read)) ?? read;
-    const wait = this.#waitOf(row);
+    const wait = this.#findWait(row);
     // What failed in an earlier pass is tried at once when it is wanted anew.
     const isAnew = row === read && row.state === 'failed' && wanted.item.attempts === 0 && wanted.item.kind === 'key';
     if (wait && !isAnew) {
-      this.#leave(wanted, wait, row.reason);
+      this.#postpone(wanted, wait, row.reason);
       return;
     }
     const region = row.location.toLowerCase();
@@ -375,19 +375,19 @@ export class SubscriptionPass {
     this.#lanes.set(region, lane);
     wanted.open += 1;
     const isRekey = this.#ports.gate.order(key)?.covers(row) === true;
-    lane.add({ row, key, rank: isRekey ? 2 : Number(row.attempts > 0), looks, wanted: [wanted] });
+    lane.add({ row, key, rank: isRekey ? 2 : Number(row.attempts > 0), mustRead, wanted: [wanted] });
   }
 
   async #work(task: Task, region: string, permitted: () => void): Promise<void> {
     const row = this.#rows.get(nameOfUse(task.row)) ?? task.row;
     // Another task for the same use came first, and its PATCH may still land.
-    const wait = row === task.row ? undefined : this.#waitOf(row);
+    const wait = row === task.row ? undefined : this.#findWait(row);
     if (wait) {
-      this.#end(task, wait, row.reason);
+      this.#endTask(task, wait, row.reason);
       return;
     }
     let permits = 0;
-    const usePorts = this.#usePorts(task, async () => {
+    const usePorts = this.#makeUsePorts(task, async () => {
       // A further round follows an answer: one that probes the region does not wait for itself.
       for (; permits > 0; permits -= 1) this.#budget.end(region, true);
       const late = await this.#budget.permit(
@@ -411,35 +411,35 @@ export class SubscriptionPass {
     this.#log.result(row, result, task.key, causeOf(task));
     // What follows from it is decided anew: the next stage, another target, the end.
     if (blocked?.needsRollout || result.row !== row) this.#progress(task.key, causeOf(task));
-    if (blocked) this.#end(task, blocked.until, blocked.reason);
-    else this.#end(task, result.row && this.#waitOf(result.row), result.row?.reason);
+    if (blocked) this.#endTask(task, blocked.until, blocked.reason);
+    else this.#endTask(task, result.row && this.#findWait(result.row), result.row?.reason);
     if (result.row) this.#rows.set(nameOfUse(task.row), result.row);
     else this.#rows.delete(nameOfUse(task.row));
     if (result.row !== row || result.moves.length > 0) this.#results.push({ task: { ...task, row }, result });
   }
 
-  /** @param next when it is worth trying again; undefined: nothing is left of it */
-  #end({ wanted }: Task, next: Date | undefined, reason: Reason | undefined): void {
+  /** @param next when to try again; undefined: the task is finished */
+  #endTask({ wanted }: Task, next: Date | undefined, reason: Reason | undefined): void {
     for (const one of wanted) {
       one.open -= 1;
-      if (next) this.#leave(one, next, reason);
+      if (next) this.#postpone(one, next, reason);
     }
     this.#wake();
   }
 
-  /** Until when a use is not to be touched; undefined: it may be now. A row waits no longer than an item. */
-  #waitOf({ notBefore = '' }: UseRow): Date | undefined {
+  /** Until when a use waits; undefined: it does not. A row waits no longer than an item. */
+  #findWait({ notBefore = '' }: UseRow): Date | undefined {
     const due = dueOf({ due: new Date(notBefore) }, this.#ports.now());
     return due > this.#ports.now() ? due : undefined;
   }
 
-  #usePorts({ wanted, looks }: Task, permit: () => Promise<Blocked | undefined>): UsePorts {
+  #makeUsePorts({ wanted, mustRead }: Task, permit: () => Promise<Blocked | undefined>): UsePorts {
     const { accounts, gate, isExempt, refreshAutomatic, now } = this.#ports;
     const readOn = new Date(Math.max(...wanted.map((one) => one.readOn.getTime())));
     const isByComparison = wanted.every(({ item }) => COMPARISONS.has(item.cause.by));
     const stop = (reason: Reason): Blocked => ({ reason, until: now() });
     return {
-      ...{ accounts, refreshAutomatic, now, permit, looks },
+      ...{ accounts, refreshAutomatic, now, permit, mustRead },
       announced: () => this.#announced(),
       versions: (key, anew) =>
         this.#listed(key, anew ? now() : readOn).catch((error: unknown) => {
@@ -484,14 +484,14 @@ export class SubscriptionPass {
     const announced = this.#announcing.then(async () => {
       if (this.#targets[key.id] === target) return;
       const targets = { ...this.#targets, [key.id]: target };
-      await this.#lease.save(this.#state(targets));
+      await this.#lease.save(this.#makeState(targets));
       this.#targets = targets;
     });
     this.#announcing = announced.catch(() => {});
     return announced;
   }
 
-  #state(targets: Targets | undefined): PassState {
+  #makeState(targets: Targets | undefined): PassState {
     const usage = Object.fromEntries(
       Object.entries(this.#budget.usage()).map(([name, taken]) => [name, taken.map(([n, calls]) => [n, calls])]),
     ) as PassState['usage'];
@@ -506,20 +506,20 @@ export class SubscriptionPass {
     this.#listedOn = undefined;
     this.#wantsScopes = undefined;
     this.#flushedAt = this.#ports.now().getTime();
-    const moves = this.#unrecorded(results);
+    const moves = this.#findUnrecorded(results);
     if (moves.length > 0) for (const id of await this.#ports.record(moves)) this.#recorded.add(id);
     this.#moved += moves.length;
     for (const { move, cause } of moves) this.#log.moved(move, cause);
     if (!this.#lease.held()) return;
     // What the index lacks then is found by what this pass announced, as after a death.
     await this.#writeRows(results)
-      // Who reads that a subscription was listed, or an account's scopes, finds the rows.
+      // A reader of the listing finds the rows that it stands for.
       .then(() => this.#writeListing(listing))
       .catch((error: unknown) => this.#fail(error));
   }
 
   /** A use that is read again before its row is written shows its move once more: the answer to the PATCH comes first. */
-  #unrecorded(results: readonly Result[]): { readonly move: Move; readonly cause: Cause }[] {
+  #findUnrecorded(results: readonly Result[]): { readonly move: Move; readonly cause: Cause }[] {
     const byId = new Map<string, { readonly move: Move; readonly cause: Cause }>();
     for (const { task, result } of results) {
       for (const move of result.moves) {
@@ -551,7 +551,7 @@ export class SubscriptionPass {
       const isRecorded = moves.length > 0 && moves.every(({ id }) => this.#recorded.has(id));
       if (moves.length > 0 && !isRecorded) {
         const again = new Date(this.#ports.now().getTime() + RECORD_AGAIN_MS);
-        for (const wanted of task.wanted) this.#leave(wanted, again, 'AuditFailed');
+        for (const wanted of task.wanted) this.#postpone(wanted, again, 'AuditFailed');
       }
       const isMovedAway = row !== undefined && row.key.toLowerCase() !== task.row.key.toLowerCase();
       if (!row || isMovedAway) drop.push(task.row);
@@ -580,7 +580,7 @@ export class SubscriptionPass {
     return { subscription: this.#subscription, kind, about, due: now, since: now, cause };
   }
 
-  #leave(wanted: Wanted, next: Date, reason: Reason | undefined): void {
+  #postpone(wanted: Wanted, next: Date, reason: Reason | undefined): void {
     if (wanted.next && wanted.next <= next) return;
     wanted.next = next;
     wanted.reason = reason;
@@ -591,20 +591,20 @@ export class SubscriptionPass {
     const isPassing = mayPass(describeFailure(error));
     const seconds = isPassing ? Math.min(15 * 2 ** attempts, 300) : 3_600;
     const reason = UNREADABLE[kind] ?? 'PassFailed';
-    this.#leave(wanted, new Date(this.#ports.now().getTime() + seconds * 1000), reason);
+    this.#postpone(wanted, new Date(this.#ports.now().getTime() + seconds * 1000), reason);
     const message = `${REASONS[reason]} ${errorText(error)}`;
     const level = isPassing ? 'warning' : 'error';
     this.#ports.log({ level, reason, message, subscription: this.#subscription });
   }
 
-  /** What comes of it has the same cause. Exempt uses are left to the drift check alone if nothing else wants the key. */
+  /** The key is reconciled again, for the same cause. A comparison yields to any other cause: it leaves exempt uses where they are. */
   #progress(key: ManagedKey, cause: Cause): void {
     const known = this.#progressed.get(key.id);
     if (!known || COMPARISONS.has(known.cause.by)) this.#progressed.set(key.id, { key, cause });
   }
 
   /** Items that are done are deleted, and the others postponed; one that was put anew meanwhile stays as it is. */
-  async #settle(): Promise<Date | undefined> {
+  async #finishItems(): Promise<Date | undefined> {
     const { items, now } = this.#ports;
     const isWhole = this.#failure === undefined;
     const at = now();
@@ -631,7 +631,7 @@ export class SubscriptionPass {
       },
       { concurrency: CONCURRENCY },
     );
-    if (isWhole) await this.#lease.save(this.#state(undefined));
+    if (isWhole) await this.#lease.save(this.#makeState(undefined));
     return dues.length > 0 ? new Date(Math.min(...dues)) : undefined;
   }
 }

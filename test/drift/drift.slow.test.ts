@@ -468,7 +468,7 @@ const cases: readonly Case[] = [
         proven: true,
         unfinished: 1,
         failed: 1,
-        said: 'RotationStuck',
+        lastNews: 'RotationStuck',
       } as const;
       // As reconcileKey leaves it.
       const { rollouts } = wire.services();

@@ -64,10 +64,10 @@ describe('A rollout', () => {
   it('is held by a canary that failed, and says so once', () => {
     const [canaries, uses] = [[use('st1', 1).account], [use('st1', 'failed'), use('st2', 1)]];
     expect(decide(uses, { canaries })).toMatchObject({
-      row: { stage: 'canary', said: 'CanaryFailed' },
+      row: { stage: 'canary', lastNews: 'CanaryFailed' },
       news: 'CanaryFailed',
     });
-    expect(decide(uses, { canaries, said: 'CanaryFailed' }).news).toBeUndefined();
+    expect(decide(uses, { canaries, lastNews: 'CanaryFailed' }).news).toBeUndefined();
   });
 
   it('goes on to the next wave that there is when one is done, with one failure at the most', () => {
@@ -123,8 +123,8 @@ describe('A rollout', () => {
     const ago = (minutes: number) => new Date(NOW.getTime() - minutes * 60_000).toISOString();
     const before = { stage: 'rest', progressOn: ago(21), checkedOn: ago(20), unfinished: 1 } as const;
     expect(decide([use('st1', 1)], before)).toMatchObject({ news: undefined, row: { progressOn: NOW.toISOString() } });
-    const stuck = decide([use('st1', 1)], { ...before, said: 'RotationStuck' });
-    expect(stuck.row).toMatchObject({ said: 'RotationStuck', progressOn: before.progressOn });
+    const stuck = decide([use('st1', 1)], { ...before, lastNews: 'RotationStuck' });
+    expect(stuck.row).toMatchObject({ lastNews: 'RotationStuck', progressOn: before.progressOn });
   });
 
   it('says once that its canaries do not serve, also when all uses are moved', () => {
@@ -134,7 +134,7 @@ describe('A rollout', () => {
       const first = decide(uses, { canaries }, { proof: unwell });
       expect(first).toMatchObject({ news: 'CanaryFailed', needsProof: true, row: { stage: 'canary', ...unwell } });
       const again = decide(uses, first.row, { proof: unwell });
-      expect(again).toMatchObject({ news: undefined, row: { said: 'CanaryFailed' } });
+      expect(again).toMatchObject({ news: undefined, row: { lastNews: 'CanaryFailed' } });
       const proven = decide(uses, again.row, { proof: 'proven' }).row;
       expect(proven).toMatchObject({ stage: 'rest', proven: true });
       expect(proven).not.toHaveProperty('unwell');

@@ -158,7 +158,7 @@ class Fleet {
       findGaps: async () => [],
       recordOrder: async () => {},
       probe: async () => undefined,
-      say: async () => {},
+      recordNews: async () => {},
       sendKey: async () => {},
       send: async () => {},
     };

@@ -110,10 +110,10 @@ describe('A rotation', () => {
   });
 
   it('is stuck or held when the controller decided so for this version', () => {
-    const stuck = { rollout: { said: 'RotationStuck' } } as const;
+    const stuck = { rollout: { lastNews: 'RotationStuck' } } as const;
     expect(rotationOf([useRow(1, OLD)])).toMatchObject({ state: 'underWay', progressOn: day(100).toISOString() });
     expect(rotationOf([useRow(1, OLD)], stuck)).toMatchObject({ state: 'stuck', progressOn: day(151).toISOString() });
-    const before = { rollout: { said: 'RotationStuck', target: keyVersion(1).id } } as const;
+    const before = { rollout: { lastNews: 'RotationStuck', target: keyVersion(1).id } } as const;
     expect(rotationOf([useRow(1, OLD)], before).state).toBe('underWay');
     expect(rotationOf([useRow(1)], stuck).state).toBe('finished');
   });
@@ -124,7 +124,7 @@ describe('A rotation', () => {
       useRow(2, OLD),
       useRow(3, { ...OLD, wave: '2' }),
     ];
-    const canary = { rollout: { stage: 'canary', canaries: [accountId(1)], said: 'CanaryFailed' } } as const;
+    const canary = { rollout: { stage: 'canary', canaries: [accountId(1)], lastNews: 'CanaryFailed' } } as const;
     const counts = { moved: 0, waiting: 0, failed: 1, left: 0 };
     const held = rotationOf(uses, canary);
     expect(held).toMatchObject({
@@ -138,7 +138,7 @@ describe('A rotation', () => {
       state: 'underWay',
       stage: { name: 'wave 2', state: 'underWay', counts: { waiting: 1 } },
     });
-    const failedWave = rotationOf(uses, { rollout: { stage: 'wave 2', said: 'WaveFailed' } });
+    const failedWave = rotationOf(uses, { rollout: { stage: 'wave 2', lastNews: 'WaveFailed' } });
     expect(failedWave).toMatchObject({ state: 'held', reason: 'WaveFailed', stage: { state: 'failed' } });
     expect(rotationOf(uses, { rollout: {} })).not.toHaveProperty('stage');
   });
@@ -154,7 +154,9 @@ describe('A rotation', () => {
   it('names the right that the app lacks to move its uses', () => {
     const denied = useRow(1, { ...OLD, state: 'failed', reason: 'IdentityAssignmentDenied' });
     expect(rotationOf([denied]).detail).toBe(REASONS.IdentityAssignmentDenied);
-    const held = rotationOf([denied], { rollout: { stage: 'canary', canaries: [accountId(1)], said: 'CanaryFailed' } });
+    const held = rotationOf([denied], {
+      rollout: { stage: 'canary', canaries: [accountId(1)], lastNews: 'CanaryFailed' },
+    });
     expect(held.detail?.endsWith(REASONS.IdentityAssignmentDenied)).toBe(true);
   });
 

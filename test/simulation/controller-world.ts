@@ -661,7 +661,7 @@ export class ControllerWorld implements World {
       gate: this.#gateOf(instance),
       canaries: this.#canaries,
       probe: (canaries) => way(`probe ${canaries.length}`, () => 'proven' as const),
-      say: (news, key) => way(`say ${news} ${key.name}`, () => {}, true),
+      recordNews: (news, key) => way(`say ${news} ${key.name}`, () => {}, true),
       reconcileKey: (key) => {
         const cause = { by: 'progress', ref: '', since: now().toISOString() };
         return handleKeyWork(key.id, () => reconcileKey(key, cause, ports), ports);

@@ -60,8 +60,8 @@ const FORGERY_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'a record is made of what a row says',
     file: 'src/fleet/reconcile-use.ts',
-    from: '      const known = resultOf(observation, ports);',
-    to: '      const known = resultOf(row.movedFrom ? { ...observation, row } : observation, ports);',
+    from: '      const observed = resultOf(observation, ports);',
+    to: '      const observed = resultOf(row.movedFrom ? { ...observation, row } : observation, ports);',
   },
   {
     name: 'the version that a row names is written',

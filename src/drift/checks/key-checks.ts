@@ -203,9 +203,9 @@ export function pinnedVersion({ key, usage }: KeySubject): readonly Found[] {
 export function rotationStuck({ rollout, versions }: KeySubject, { now }: Rules): readonly Found[] {
   const target = newestUsableVersion(known(versions) ?? [], now);
   if (!rollout || !target || rollout.target !== target.id) return [];
-  const { said, unfinished, failed, progressOn, unwell } = rollout;
-  if (!said || said === 'RotationFinished' || unfinished === 0) return [];
-  const why = said === 'RotationStuck' ? '' : ` ${REASONS[said]}${unwell ? ` ${unwell}` : ''}`;
+  const { lastNews, unfinished, failed, progressOn, unwell } = rollout;
+  if (!lastNews || lastNews === 'RotationFinished' || unfinished === 0) return [];
+  const why = lastNews === 'RotationStuck' ? '' : ` ${REASONS[lastNews]}${unwell ? ` ${unwell}` : ''}`;
   return [
     {
       is: `${count(unfinished, 'use')} of the key, by accounts and scopes, not on version ${target.version}; ${failed} failed. The last move was seen on ${progressOn}.${why}`,

@@ -36,7 +36,7 @@ const { usage: used } = key({}, [{ pinned: NEW.version }]);
 
 const rollout = (change: Partial<RolloutRow> = {}): RolloutRow => ({
   ...{ target: NEW.id, stage: 'rest', canaries: [], proven: true, unfinished: 4, failed: 2 },
-  ...{ progressOn: NOW.toISOString(), checkedOn: NOW.toISOString(), said: 'RotationStuck' },
+  ...{ progressOn: NOW.toISOString(), checkedOn: NOW.toISOString(), lastNews: 'RotationStuck' },
   ...change,
 });
 const operations = (allowed: readonly string[] | undefined) =>
@@ -163,15 +163,15 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['nothing moves', key({ rollout: rollout() }), /^4 uses of the key, .* not on version 0+10; 2 failed\./],
       [
         'its canaries do not serve',
-        key({ rollout: rollout({ said: 'CanaryFailed', unwell: 'st1 (refuses)' }) }),
+        key({ rollout: rollout({ lastNews: 'CanaryFailed', unwell: 'st1 (refuses)' }) }),
         /st1 \(refuses\)$/,
       ],
-      ['a wave failed', key({ rollout: rollout({ said: 'WaveFailed' }) }), new RegExp(`${REASONS.WaveFailed}$`)],
+      ['a wave failed', key({ rollout: rollout({ lastNews: 'WaveFailed' }) }), new RegExp(`${REASONS.WaveFailed}$`)],
     ],
     right: [
       ['not known', key()],
-      ['it goes on', key({ rollout: rollout({ said: undefined }) })],
-      ['it is finished', key({ rollout: rollout({ said: 'RotationFinished', unfinished: 0 }) })],
+      ['it goes on', key({ rollout: rollout({ lastNews: undefined }) })],
+      ['it is finished', key({ rollout: rollout({ lastNews: 'RotationFinished', unfinished: 0 }) })],
       ['it is of an older version', key({ rollout: rollout({ target: OLD.id }) })],
     ],
     unread: [['its versions', keyUnread]],

@@ -12,7 +12,7 @@ import { CONTROL_TABLE } from './rollout-store-client.ts';
 const AUDIT_WAIT_MS = 15_000;
 
 /** Appends a rollout's news to the audit trail, and logs it for the alerts. Never throws: the trail retries by itself. */
-export async function sayRollout(
+export async function recordRollout(
   {
     news,
     key,
