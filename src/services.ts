@@ -3,8 +3,7 @@ import type { TokenCredential } from '@azure/identity';
 import { type ActivityLog, createActivityLog } from './accounts/activity-log-client.ts';
 import { createInSight, type InSight } from './accounts/in-sight.ts';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
-import { lookedAfter } from './accounts/looked-after.ts';
-import { rememberedSubscriptions } from './accounts/subscription-memory.ts';
+import { listManaged, rememberedSubscriptions } from './accounts/subscription-memory.ts';
 import { createSubscriptionMemory } from './accounts/subscription-memory-client.ts';
 import { createSubscriptions, type Subscriptions, type Tenants } from './accounts/subscriptions-client.ts';
 import { tracedAccounts } from './accounts/traced-accounts.ts';
@@ -153,7 +152,7 @@ export function createServices(
   const controller = createController(settings, identity, table, {
     ...{ fleet, queue, leases, accounts, audit: evidence.audit, sleep: (ms) => sleep(ms) },
     ...{ orders: orderStore, inSight, accountsOfKey },
-    subscriptions: () => lookedAfter({ settings, subscriptions }),
+    subscriptions: () => listManaged(settings, subscriptions),
     eventAccounts: tracedAccounts(createStorageAccounts(identity, cloud, LIMITS.eventStorage), telemetry),
     probe: canaryProbe({ settings, ...data, now }),
   });

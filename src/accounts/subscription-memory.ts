@@ -1,6 +1,7 @@
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
+import type { Settings } from '../settings/settings.ts';
 import { DAY_MS } from '../time/spans.ts';
 import type { ListedSubscription, SeenNow, Subscriptions } from './subscriptions-client.ts';
 
@@ -64,4 +65,12 @@ export function remember(
   }
   const there = new Set(listed.map(({ id }) => id));
   return { seen: Object.fromEntries(seen), vanished: [...seen.keys()].filter((id) => !there.has(id)), changed };
+}
+
+/** Ids of the managed subscriptions: `CMK_SUBSCRIPTIONS`, or else all that the app sees or saw. Errors are the SDK's. */
+export async function listManaged(
+  { subscriptions: named }: Pick<Settings, 'subscriptions'>,
+  subscriptions: Pick<Subscriptions, 'seen'>,
+): Promise<readonly string[]> {
+  return named ?? (await subscriptions.seen()).ids;
 }

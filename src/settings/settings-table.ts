@@ -4,13 +4,13 @@ import { parseResourceId, parseStorageAccountId } from '../azure/resource-id.ts'
 import { ACCESS_SETTINGS } from './access-table.ts';
 import { EXEMPTIONS } from './exemption.ts';
 import { DEFAULT_AUTOFIX, FIXABLE, isFixable } from './fixable.ts';
-import { KEY_SETTINGS } from './key-table.ts';
 import { NOTIFY_CONFIG } from './notify-targets.ts';
-import { PAGE_SETTINGS } from './page-table.ts';
 import { parseRequirement } from './requirement.ts';
-import { RETIREMENT_SETTINGS } from './retirement-table.ts';
 import { guid, list, ncrontab, onOff, setting } from './setting.ts';
 import { SYSTEM_TOPICS } from './system-topics.ts';
+
+/** A loopback address keeps what is sent on the machine; anywhere else it has to be encrypted. */
+const LOOPBACK = /^http:\/\/(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?$/;
 
 /** `https://{account}.{service}.{suffix}`; its trailing slash, which Azure's own outputs have, goes. */
 const serviceUri = (service: 'blob' | 'queue') =>
@@ -158,7 +158,25 @@ export const SETTINGS = {
     fallback: '`off`',
   }),
   ...ACCESS_SETTINGS,
-  ...PAGE_SETTINGS,
+  CMK_PAGE: setting({
+    schema: onOff.optional(),
+    example: 'on',
+    description: 'Whether the app serves its page at `/`; `off` takes it away.',
+    fallback: '`on`',
+  }),
+  CMK_PAGE_SIGN_IN: setting({
+    schema: z
+      .string()
+      .trim()
+      .regex(/^https?:\/\/[^/\s;,'"]+\/?$/i, 'is not the origin of a sign-in service')
+      .transform((url) => new URL(url).origin)
+      .refine((origin) => origin.startsWith('https://') || LOOPBACK.test(origin), 'is not encrypted (https)')
+      .optional(),
+    example: 'https://login.microsoftonline.com',
+    description:
+      'Where people sign in to the page: the origin of Entra ID under another name than the usual one of the cloud.',
+    fallback: "the cloud's own",
+  }),
   CMK_DRIFT_SCHEDULE: setting({
     schema: ncrontab.optional(),
     example: '0 0 * * * *',
@@ -197,8 +215,38 @@ export const SETTINGS = {
     description: 'Drift that is exempt for a time: a JSON array of `resource`, `code`, `reason` and `until`.',
     fallback: 'none',
   }),
-  ...KEY_SETTINGS,
-  ...RETIREMENT_SETTINGS,
+  CMK_KEY_MAX_AGE_DAYS: setting({
+    schema: z.coerce.number('is not a number').int().min(1).max(36_500).optional(),
+    example: '730',
+    description: 'Days after which a key version is too old.',
+    fallback: '`730`, two years',
+  }),
+  CMK_KEY_MINIMUM: setting({
+    schema: z
+      .string()
+      .trim()
+      .toUpperCase()
+      .regex(/^RSA(?:-HSM)?-(?:2048|3072|4096)$/, 'is not RSA or RSA-HSM with 2048, 3072 or 4096 bits')
+      .transform((kind) => ({ bits: Number(kind.slice(-4)), hsm: kind.startsWith('RSA-HSM') }))
+      .optional(),
+    example: 'RSA-HSM-3072',
+    description:
+      'What a key has to be at least: `RSA-` and its bits, or `RSA-HSM-` and its bits for a key in hardware.',
+    fallback: 'what Storage takes',
+  }),
+  CMK_USAGE_WORKSPACE: setting({
+    schema: guid.optional(),
+    example: '88888888-8888-8888-8888-888888888888',
+    description: "Workspace id of the Log Analytics workspace with the vaults' audit logs: who used which version.",
+    fallback: 'no evidence; the app retires no version by itself',
+  }),
+  CMK_OTHER_DEPENDENTS: setting({
+    schema: z.enum(['all', 'listed', 'none']).optional(),
+    example: 'all',
+    description:
+      'Which other resources that use a key the roles of the app let it see: `all`, those of the types in `infra/key-users.json` (`listed`), or `none`. The deployment sets it by its parameter `otherDependents`. With less than all the app retires no version by itself.',
+    fallback: '`listed`: without a word of it, not all is taken to be in sight',
+  }),
   CMK_NOTIFY: setting({
     schema: NOTIFY_CONFIG.optional(),
     example:

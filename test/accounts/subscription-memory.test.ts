@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { lookedAfter } from '../../src/accounts/looked-after.ts';
-import { remember, rememberedSubscriptions, type SeenSubscriptions } from '../../src/accounts/subscription-memory.ts';
+import {
+  listManaged,
+  remember,
+  rememberedSubscriptions,
+  type SeenSubscriptions,
+} from '../../src/accounts/subscription-memory.ts';
 import { keptLog } from '../support/app-services.ts';
 
 const START = new Date('2026-01-01T00:00:00.000Z');
@@ -52,10 +56,9 @@ describe('without the memory', () => {
   });
 });
 
-it('what is looked after is what is named, or else all that is seen', async () => {
+it('the managed subscriptions are those that are named, or else all that are seen', async () => {
   const subscriptions = { seen: async () => ({ ids: ['a', 'b'], vanished: ['b'], isPart: true }) };
-  const of = (named: readonly string[] | undefined) =>
-    lookedAfter({ settings: { subscriptions: named }, subscriptions });
+  const of = (named: readonly string[] | undefined) => listManaged({ subscriptions: named }, subscriptions);
   expect(await of(undefined)).toEqual(['a', 'b']);
   expect(await of(['c'])).toEqual(['c']);
 });
