@@ -136,7 +136,7 @@ export function expiryOf(when: string | undefined, now: Date): Date | 'never' | 
 
 /** For what asks for the name to be typed. */
 export function confirmed(command: Command): Command {
-  return command.option('--yes', 'do not ask for the name to be typed; needed where nobody can type');
+  return command.option('--yes', 'do not ask for the name to be typed; needed without a terminal');
 }
 
 export function rotationPolicy(command: Command): Command {

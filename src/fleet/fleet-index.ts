@@ -5,7 +5,7 @@ export type ScopesKnown = 'none' | 'some';
 
 /** Outcome of the last try by version 2 to move a use. */
 export interface FleetOutcome {
-  /** `retry`: version 2 retried it; `reject`: it had given up. */
+  /** `retry`: version 2 retried it; `reject`: it had moved the message to poison. */
   readonly result: 'done' | 'retry' | 'reject';
   readonly reason: Reason;
   /** What Azure answered, and what to do; absent where the reason is enough. */

@@ -11,7 +11,7 @@ import type { Row } from './fleet-rows.ts';
 /** Partition of the fleet table that holds the work items. */
 export const WORK = 'work';
 
-/** What stands in the place of a subscription in an item of a key itself, which reconcileKey works on. */
+/** In place of a subscription: the item is of the key itself, for reconcileKey. */
 export const NO_SUBSCRIPTION = '-';
 
 /**

@@ -2,7 +2,7 @@ import { messageOf } from '../errors.ts';
 import type { PartTelling } from '../http/part.ts';
 import type { ApiCall } from './api.ts';
 
-/** What nobody foresaw of one part is told to the log, as it is of a whole answer. */
+/** Logs an unexpected error of one part, as that of a whole answer is logged. */
 export function tellingOf({ log, correlationId }: ApiCall): PartTelling {
   return {
     correlationId,

@@ -81,7 +81,7 @@ interface ProblemOptions {
   readonly statuses?: Readonly<Partial<Record<Reason, number>>>;
 }
 
-/** Turns any error into an answer. What nobody foresaw becomes a 500 that says nothing but the correlation id. */
+/** Turns any error into an answer. An unexpected one becomes a 500 that names the correlation id alone. */
 export function problemResponse(error: unknown, options: ProblemOptions): HttpResponseInit {
   const problem = toProblem(error, options);
   const { correlationId } = options;

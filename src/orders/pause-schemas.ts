@@ -26,7 +26,7 @@ export const PAUSE_REQUEST = z.strictObject({
   until: z.iso
     .datetime({ offset: true })
     .optional()
-    .describe('When it ends by itself (ISO 8601); left out: when somebody resumes.'),
+    .describe('When it ends by itself (ISO 8601); absent: when an operator resumes.'),
 });
 export const RESUME_REQUEST = z.strictObject(said);
 

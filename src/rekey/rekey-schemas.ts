@@ -22,7 +22,7 @@ export const REKEY_CHANGE = z.strictObject({ reason });
 
 const problem = z.object({ reason: z.string(), detail: z.string(), fix: z.string() });
 const check = z.object({
-  problems: z.array(problem).describe('What stands in the way; with any, nothing moves.'),
+  problems: z.array(problem).describe('What blocks it; with any, nothing moves.'),
   warnings: z.array(z.string()).describe('What could not be told, and what will not move.'),
   accounts: z.int().describe('Accounts that use the old key, themselves or by a scope.'),
   withoutRole: z.array(z.string()).describe('Principals that lack their role on the new key.'),
@@ -83,7 +83,7 @@ export const REKEY_OPERATIONS: readonly ApiOperation[] = [
     path: '/rekeys',
     summary: 'Move everything that uses one key to another.',
     description:
-      'Checked first, and everything that stands in the way is told at once. It stands until nothing uses the old key any more. With `dryRun=true` it is checked and nothing else.',
+      'Checked first; all that blocks it is in one answer. The order is open until nothing uses the old key any more. With `dryRun=true` it is only checked.',
     role: 'Cmk.Operate',
     parameters: [
       {
@@ -95,8 +95,8 @@ export const REKEY_OPERATIONS: readonly ApiOperation[] = [
     ],
     request: 'RekeyRequest',
     responses: {
-      200: { description: 'What stands in the way, and what it would move.', schema: 'RekeyCheck' },
-      201: { description: 'It stands.', schema: 'RekeyStarted' },
+      200: { description: 'What blocks it, and what it would move.', schema: 'RekeyCheck' },
+      201: { description: 'The order is open.', schema: 'RekeyStarted' },
     },
     problems: {
       400: ['QueryInvalid'],

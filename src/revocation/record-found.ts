@@ -26,7 +26,7 @@ interface Shown {
 /**
  * Writes the audit record of a revocation or restore that its own process has not recorded: it was killed, or the trail was
  * out of reach. What was done, and by whom, is what the key's tags show. A message fills in the reason alone, and where it
- * names the same person; so the record is marked with where that was found. What it claims of that person stands apart. Nothing is written beside a record that is there.
+ * names the same person; so the record is marked with where that was found. What it claims of that person is in a field of its own. Nothing is written where a record exists.
  *
  * @throws an error that says why it is not on record: no other process will record it, so the message is requeued
  */

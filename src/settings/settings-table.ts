@@ -147,7 +147,7 @@ export const SETTINGS = {
   CMK_DUAL_CONTROL: setting({
     schema: onOff.optional(),
     example: 'on',
-    description: 'Whether a key has to be restored by somebody else than who revoked it.',
+    description: 'Whether a second person has to restore a key.',
     fallback: '`on`',
   }),
   CMK_PROBE_BLOBS: setting({

@@ -184,12 +184,10 @@ export const LOGGED_USAGE = z
     gaps: z
       .array(z.object({ from: time, to: time }))
       .optional()
-      .describe(
-        'Nothing of the whole vault was logged in between: nobody asked for a key, or the log was off. The last one first.',
-      ),
+      .describe('Nothing of the whole vault was logged in between: no key was used, or the log was off. Newest first.'),
     versions: z.array(
       z.object({
-        version: z.string().optional().describe('Absent: whoever asked named none.'),
+        version: z.string().optional().describe('Absent: the caller named none.'),
         wrapped: lastUse.optional().describe('When it was last asked to wrap, refused requests included.'),
         unwrapped: lastUse.optional(),
         other: lastUse.optional().describe('Encrypt, decrypt, sign or verify.'),
@@ -286,7 +284,7 @@ export type NextRotation = z.output<typeof NEXT_ROTATION>;
 export type RotationCostView = z.output<typeof ROTATION_COST>;
 export type RotationState = z.output<typeof ROTATION_STATE>;
 export type VersionView = z.output<typeof version>;
-/** How a key stands by itself. */
+/** State of a key, without what uses it. */
 export type KeyStatus = z.output<typeof KEY_STATUS>;
 export type KeyStatusResponse = z.output<typeof KEY_STATUS>;
 export type KeySummary = z.output<typeof KEY_SUMMARY>;

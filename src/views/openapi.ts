@@ -41,7 +41,7 @@ export const VIEW_OPERATIONS: readonly ApiOperation[] = [
     id: 'keys',
     method: 'get',
     path: '/keys',
-    summary: 'The keys of the managed vaults: how each stands, who uses it, when it is rotated next.',
+    summary: 'The keys of the managed vaults: the state of each, what uses it, when it is rotated next.',
     description:
       'Those that the role of the caller reaches. A vault that cannot be listed shows the keys that are in use; what cannot be read is said in `unread`, and the rest is there.',
     role: 'CmkKey.Read',
@@ -138,7 +138,7 @@ export const VIEW_OPERATIONS: readonly ApiOperation[] = [
     id: 'fleetAccount',
     method: 'get',
     path: '/fleet/{account}',
-    summary: 'One storage account: its key, its scopes, how it stands, its findings, and the last look at it.',
+    summary: 'One storage account: its key, its scopes, its health, its findings, and when it was last read.',
     role: 'CmkKey.Read',
     parameters: [
       {

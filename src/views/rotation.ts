@@ -30,7 +30,7 @@ const CONCURRENCY = 8;
 
 export const ROTATION_LIST = z.object({
   value: z.array(ROTATION_SUMMARY),
-  pauses: z.array(PAUSE).describe('Every pause that stands now, of keys that are not listed too.'),
+  pauses: z.array(PAUSE).describe('Every pause in force, also of keys that are not listed.'),
   nextLink: z.string().optional().describe('Where the next page is.'),
 });
 
@@ -86,7 +86,7 @@ export async function readKeyRotation(key: ManagedKey, ports: RotationViewPorts)
 
 export interface RotationPage {
   readonly value: readonly RotationSummary[];
-  /** Every pause that stands now: one may keep from beginning what is not listed yet. */
+  /** Every pause in force: one may block a rotation that is not listed yet. */
   readonly pauses: readonly PauseOrder[];
   /** Where the next page begins; absent: this was the last. */
   readonly next?: string;

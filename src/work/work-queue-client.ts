@@ -31,7 +31,7 @@ export interface QueueLengths {
   length(queue: WorkQueueName): Promise<number>;
 }
 
-/** For whoever cannot even look into a message. */
+/** Requeues a message without parsing it. */
 interface PutBack {
   /** Puts a message back as it was received, out of sight for so many seconds. */
   putBack(queue: WorkQueueName, text: string, delaySeconds: number): Promise<void>;

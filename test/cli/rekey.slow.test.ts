@@ -41,7 +41,7 @@ describe('cmk rekey', () => {
 
     const started = await cmk('rekey', 'start', from, to, '--grant', '--reason', 'It has leaked');
     expect(started).toMatchObject({ code: 0, err: '' });
-    const id = /It stands as (\S+)\./.exec(started.out)?.[1] ?? '';
+    const id = /Started as (\S+)\./.exec(started.out)?.[1] ?? '';
     const queue = QueueServiceClient.fromConnectionString(azurite.connectionString).getQueueClient('key-work');
     expect((await queue.getProperties()).approximateMessagesCount).toBe(2); // one for each key
 

@@ -32,7 +32,7 @@ describe('cmk replay', () => {
   it('puts poison messages back into the queue that they came from, and says how many', async () => {
     for (const n of [1, 2]) await queue('account-work-poison').sendMessage(JSON.stringify(work(n)));
     const ran = await cmk(['replay', 'account-work']);
-    expect(ran).toEqual({ code: 0, out: '2 messages of account-work-poison put back into account-work.\n', err: '' });
+    expect(ran).toEqual({ code: 0, out: '2 messages of account-work-poison requeued to account-work.\n', err: '' });
     expect([await count('account-work'), await count('account-work-poison')]).toEqual([2, 0]);
   });
 
@@ -63,7 +63,7 @@ describe('cmk replay', () => {
     const { code, out } = await cmk(['replay', 'account-work']);
     expect(code).toBe(1);
     expect(out.split('\n')).toEqual([
-      '1 message of account-work-poison put back into account-work.',
+      '1 message of account-work-poison requeued to account-work.',
       'note\tNot a message of this app, left in account-work-poison: "rubbish"',
       '',
     ]);

@@ -70,7 +70,7 @@ describe('npm run replay', () => {
     await app.queues.getQueueClient('account-work-poison').sendMessage(JSON.stringify(files.accountWork(account)));
     expect(await npmRunReplay('account-work')).toEqual({
       code: 0,
-      output: '1 message of account-work-poison put back into account-work.\n',
+      output: '1 message of account-work-poison requeued to account-work.\n',
     });
     await eventually('the account to move', () => inUse(account) === next.version);
     expect(await poison('account-work')).toEqual([]);

@@ -48,7 +48,7 @@ export function addAppCommands(program: Command, cli: Cli): void {
           return inAppStorage(place, () => replay(work, queue, (oldAccount ? old : work).getQueueClient(from)));
         },
         ({ replayed, left, hidden = 0 }, output) => {
-          if (replayed > 0) output.text(`${count(replayed, 'message')} of ${from} put back into ${queue}.`);
+          if (replayed > 0) output.text(`${count(replayed, 'message')} of ${from} requeued to ${queue}.`);
           else if (left.length + hidden === 0) output.text(`There is nothing in ${from}.`);
           for (const text of left) {
             const shown = JSON.stringify(text.slice(0, 200));

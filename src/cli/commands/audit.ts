@@ -140,7 +140,7 @@ function addLock(command: Command, cli: Cli): void {
       ),
     )
     .option('--yes', 'do not ask for the name to be typed')
-    .option('--irrevocable', 'nor, once more, for the number of days; both are needed where nobody can type')
+    .option('--irrevocable', 'nor, once more, for the number of days; both are needed without a terminal')
     .addHelpText(
       'after',
       `
@@ -155,7 +155,7 @@ policies, as Storage Account Contributor is.`,
       }
       const { lockAudit } = await import('../../operations/audit-lock.ts');
       const confirm = async (name: string, days: number): Promise<void> => {
-        const mind = `No record of the audit trail in ${name} will be deleted within ${days} days, by nobody, nor ${name} itself.`;
+        const mind = `No record of the audit trail in ${name} can be deleted within ${days} days, by any principal, nor can ${name} itself.`;
         await confirmName('lock for good the audit trail in', name, yes, cli.context.ask, mind);
         await confirmAgain(days, irrevocable, cli.context.ask);
       };

@@ -77,7 +77,7 @@ function addStart(rekey: Command, cli: Cli): void {
         command,
         (operation) => inStorage(app, () => startRekeyAsOperator(start, operation)),
         ({ check, order }, output) => {
-          if (order) output.text(`It stands as ${order.id}. See how far it is: cmk rekey status ${order.id}`);
+          if (order) output.text(`Started as ${order.id}. Its progress: cmk rekey status ${order.id}`);
           return check.problems.length === 0 ? EXIT.ok : EXIT.refused;
         },
       );

@@ -18,6 +18,6 @@ export function legacyOrder({ legacyOrders = [] }: AppSubject): readonly Found[]
   return legacyOrders.map(({ id, from, to, state }) => ({
     resource: `cmkrekeys/${id}`,
     is: `Version 2 ${state === 'moving' ? `was moving everything from ${from} to ${to}` : `was taking back what it had moved from ${from} to ${to}`}. Nothing carries that out any more.`,
-    shouldBe: 'The order is placed anew, or given up.',
+    shouldBe: 'The re-key is started again, or not needed any more.',
   }));
 }

@@ -14,7 +14,7 @@ interface RestoreProps {
   readonly call: Call<RestoreResponse>;
 }
 
-/** Restores a key: what its revocation disabled, and nothing else; by somebody else than who revoked. */
+/** Restores a key: what its revocation disabled, and nothing else; by a second person. */
 export function Restore({ vault, name, revocation, changed, call }: RestoreProps) {
   const api = useApi();
   const me = usePerson();
@@ -32,7 +32,10 @@ export function Restore({ vault, name, revocation, changed, call }: RestoreProps
       {revocation.revokedBy.toLowerCase() === me.objectId && (
         <div class="notice tone-info">
           <Icon tone="info" />
-          <p>You revoked this key. Where dual control is on, somebody else has to restore it: the app refuses you.</p>
+          <p>
+            You revoked this key. Where dual control is on, a second person has to restore it: the app rejects your
+            call.
+          </p>
         </div>
       )}
       <p>

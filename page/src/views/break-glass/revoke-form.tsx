@@ -54,8 +54,7 @@ export function Revoke({ vault, name, isRevoked, changed, call }: RevokeProps) {
     return (
       <>
         <p>
-          {isRevoked &&
-            'For a version that somebody has enabled by hand, or when the first answer said that it was not complete. '}
+          {isRevoked && 'For a version that was enabled by hand, or after an answer that was not complete. '}
           It begins with a dry run: what would stop. Nothing is changed by it.
         </p>
         <button type="button" class={isRevoked ? undefined : 'primary'} onClick={begin}>
@@ -128,7 +127,7 @@ function Confirm({ subject, isRunning, revoke }: ConfirmProps) {
         <button type="submit" class="danger" disabled={isRunning || confirm.trim() !== subject}>
           {isRunning ? 'Revoking …' : `Revoke ${subject}`}
         </button>
-        <span class="muted">It takes seconds, and waits for nobody.</span>
+        <span class="muted">It takes seconds, and needs no approval.</span>
       </div>
     </form>
   );
