@@ -102,6 +102,8 @@ export class SubscriptionPass {
   #announcing: Promise<void> = Promise.resolve();
   /** Uses as this pass left them: newer than what was read of the index before. */
   readonly #rows = new Map<string, UseRow>();
+  /** What waits for the row of a use that the index lacks: a worker that takes over knows by the row what a move has left. */
+  readonly #unwritten = new Map<string, (() => void)[]>();
   #results: Result[] = [];
   /** Ids of moves that this pass has appended to the trail. */
   readonly #recorded = new Set<string>();
@@ -292,6 +294,7 @@ export class SubscriptionPass {
         if (!known) this.#progress(key, wanted.item.cause);
         // The index may have lost what this pass has written.
         if (!known || !row || isWorthWriting(known, seen)) keepRow(seen, key, wanted);
+        if (!row) this.#unwritten.set(nameOfUse(seen), this.#unwritten.get(nameOfUse(seen)) ?? []);
         // What cannot be listed now is the key's own item's.
         const versions = await this.#listed(key, wanted.readOn).catch(() => undefined);
         if (versions && this.#needsRead(seen, key, versions)) this.#enqueue(seen, key, wanted);
@@ -362,6 +365,11 @@ export class SubscriptionPass {
 
   /** Puts a use into the lane of its region, unless nothing is to be done about it now. */
   #enqueue(read: UseRow, key: ManagedKey, wanted: Wanted, mustRead = false): void {
+    const waiting = this.#unwritten.get(nameOfUse(read));
+    if (waiting) {
+      waiting.push(() => this.#enqueue(read, key, wanted, mustRead));
+      return;
+    }
     const row = this.#rows.get(nameOfUse(read)) ?? read;
     const wait = this.#findWait(row);
     // What failed in an earlier pass is tried at once when it is wanted anew.
@@ -572,6 +580,11 @@ export class SubscriptionPass {
     for (const [order, uses] of moved) await this.#ports.moved.put(order, uses);
     // Of a use that changes its key the new row is there before the old one goes.
     if (put.size > 0) await this.#ports.rows.put([...put.values()]);
+    for (const row of put.values()) {
+      const waiting = this.#unwritten.get(nameOfUse(row)) ?? [];
+      this.#unwritten.delete(nameOfUse(row));
+      for (const enqueue of waiting) enqueue();
+    }
     if (drop.length > 0) await this.#ports.rows.drop(drop);
   }
 
