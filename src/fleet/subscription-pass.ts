@@ -572,7 +572,8 @@ export class SubscriptionPass {
       put.set(`${row.key} ${nameOfUse(row)}`, kept);
       const other = isMovedAway ? this.#ports.vaults.key(row.key) : undefined;
       if (other) this.#progress(other, causeOf(task));
-      if (other && changed) items.push(this.#itemOf('key', other.id, causeOf(task)));
+      // What is left to do, or to record, is found by the rows of the other key.
+      if (other && (changed || !isRecorded)) items.push(this.#itemOf('key', other.id, causeOf(task)));
       for (const { rekey } of moves) if (rekey) moved.set(rekey, [...(moved.get(rekey) ?? []), row]);
     }
     if (items.length > 0) await this.#ports.items.put(items);
