@@ -15,6 +15,8 @@ import type { UseRow } from './use-row.ts';
 import type { WorkerPorts } from './worker-ports.ts';
 
 const CONCURRENCY = 8;
+/** Lists of scopes in a region: Azure admits 100 in five minutes, and each connection takes 100 KB. */
+const SCOPES_CONCURRENCY = 2;
 /** Limiter region of calls that belong to no region. */
 const NO_REGION = '';
 
@@ -165,7 +167,7 @@ export class Listing {
           async (account) => {
             if (isAdmitted && !(await this.#listScopes(account, known, wanted))) isAdmitted = false;
           },
-          { concurrency: CONCURRENCY },
+          { concurrency: SCOPES_CONCURRENCY },
         );
       }),
     );
