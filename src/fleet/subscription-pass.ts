@@ -1,6 +1,7 @@
 import pMap from 'p-map';
 import { describeFailure, errorText, mayPass } from '../azure/failure.ts';
 import { type Calls, DEFAULT_RETRY_AFTER_SECONDS, type Usage } from '../azure/limiter.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import { sameKeyName } from '../keys/key-identifier.ts';
 import { type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -52,7 +53,6 @@ const RECORD_AGAIN_MS = 30_000;
 const LIST_AGAIN_MS = 15_000;
 /** More accounts than that are not read one by one, but listed. */
 const MOST_ACCOUNTS = 50;
-const CONCURRENCY = 8;
 /** Causes of work that compares the index with Azure. Exempt uses, and what `CMK_AUTOFIX` does not name, are not moved by it. */
 const COMPARISONS: ReadonlySet<string> = new Set(['drift', 'start', 'list', 'upgrade']);
 const MOVE: Calls = { reads: 1, writes: 1 };
