@@ -147,13 +147,22 @@ export async function reconcileUse(row: UseRow, key: ManagedKey, ports: UsePorts
       if (plan.reason === 'RevocationOpen')
         return { ...observed, row: markPending(seen), blocked: { reason: plan.reason } };
       if (!plan.write || isRefreshed(seen, plan)) return { ...observed, row: markFinished(seen, plan) };
-      if (order && !blockedNow) await ports.moved.put(order.id, seen);
+      const whileBlocked = (stop: Blocked): UseResult => ({ ...observed, row: markPending(seen), blocked: stop });
       const stop = blockedNow ?? ports.stopped(seen, key, plan.target.id);
-      if (stop) return { ...observed, row: markPending(seen), blocked: stop };
-      // Nothing else is awaited between the read and the write: after an announcement or a new list the use is read again.
+      if (stop) return whileBlocked(stop);
+      // After an announcement or a new list the use is read again.
       const onto = isRekey(plan) ? plan.to : key;
-      if (!ports.isAnnounced(onto, plan.target.id)) await ports.announce(onto, plan.target.id);
-      else if (ports.areCurrent(lists)) return await write(seen, plan, order, read, observed, ports);
+      if (!ports.isAnnounced(onto, plan.target.id)) {
+        await ports.announce(onto, plan.target.id);
+        continue;
+      }
+      const send = async (): Promise<UseResult | undefined> => {
+        const stopNow = ports.stopped(seen, key, plan.target.id);
+        if (stopNow) return whileBlocked(stopNow);
+        return ports.areCurrent(lists) ? write(seen, plan, read, observed, ports) : undefined;
+      };
+      const result = await (order ? keepMoved(order, seen, ports, send) : send());
+      if (result) return result;
     } catch (error) {
       return resultOfFailure(row, error, ports.now());
     }
@@ -190,10 +199,27 @@ async function planOf(
   return canRekey(from, to, now()) ? { plan: planRekey(use, from, to, now()), lists, order } : { plan: own, lists };
 }
 
+/**
+ * Keeps the use in the control zone while the order may have moved it. It is put there before the PATCH, since what the work zone
+ * says of a move decides no roll back, and taken out when no PATCH was sent or Azure rejected it.
+ */
+async function keepMoved(
+  { id }: Order,
+  seen: UseRow,
+  { moved }: Pick<UsePorts, 'moved'>,
+  send: () => Promise<UseResult | undefined>,
+): Promise<UseResult | undefined> {
+  await moved.put(id, seen);
+  const result = await send();
+  const row = result?.row;
+  const isUnmoved = row?.state === 'pending' || (row?.state === 'failed' && row.reason !== 'NotProven');
+  if (!row || isUnmoved) await moved.drop(id, seen);
+  return result;
+}
+
 async function write(
   seen: UseRow,
   plan: Plan & { readonly write: true },
-  order: Order | undefined,
   read: WritableUse,
   observed: UseResult,
   ports: UsePorts,
@@ -202,7 +228,6 @@ async function write(
   try {
     answer = await read.write(plan.pin, isRekey(plan) ? plan.to : undefined);
   } catch (error) {
-    if (order && !mayHaveTakenEffect(describeFailure(error))) await ports.moved.drop(order.id, seen);
     const { moves: _, ...failure } = resultOfFailedWrite(seen, plan, error, ports.now());
     return { ...observed, ...failure };
   }

@@ -301,14 +301,14 @@ export class ControllerWorld implements World {
     }
   }
 
-  /** Whether its last change of key was the app's own, from the one key of an order to the other. */
+  /** Whether the app sent a PATCH for its last change of key, from the one key of an order to the other. */
   #isMovedBy(order: string, name: string): boolean {
     const { from, to } = this.orders.orders.rekeys.find(({ id }) => id === order) ?? {};
     const { spec, changes } = this.storage.uses.find(([other]) => other === name)?.[1] ?? {};
     const n = changes?.findLastIndex((change, at) => change.key !== (changes[at - 1]?.key ?? spec?.key)) ?? -1;
     const last = changes?.[n];
     const before = changes?.[n - 1]?.key ?? spec?.key ?? '';
-    return last?.byApp === true && keyId(before) === from && keyId(last.key) === to;
+    return last?.isAsked === true && keyId(before) === from && keyId(last.key) === to;
   }
 
   /** What the index had of a PATCH that may still land is lost with it; the drift check finds it within the hour. */
@@ -653,7 +653,7 @@ export class ControllerWorld implements World {
       rollouts: this.rollouts.port(way),
       orders: this.orders.port(way),
       moved: this.orders.moved(way),
-      inSight: async () => undefined,
+      inSight: async () => this.#subscriptions,
       findGaps: (_, since) => way('gaps', () => this.#findGaps(since)),
       recordOrder: ({ id }) => way(`audit ${id}`, () => {}, true),
       gate: this.#gateOf(instance),
