@@ -153,7 +153,6 @@ export function createServices(
     ...{ fleet, queue, leases, accounts, audit: evidence.audit, sleep: (ms) => sleep(ms) },
     ...{ orders: orderStore, inSight, accountsOfKey },
     subscriptions: () => listManaged(settings, subscriptions),
-    eventAccounts: tracedAccounts(createStorageAccounts(identity, cloud, LIMITS.eventStorage), telemetry),
     probe: canaryProbe({ settings, ...data, now }),
   });
   return {

@@ -37,11 +37,14 @@ import { RolloutGate } from './rollout-gate.ts';
 import type { RolloutStore } from './rollout-row.ts';
 import type { StorageAccounts } from './storage-client.ts';
 import type { UseRows } from './use-row.ts';
+import { VersionLists } from './version-lists.ts';
 import { NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
 import type { WorkerPorts } from './worker-ports.ts';
 
-/** A worker ends itself in time for the host, and an event's own in time for Event Grid. Milliseconds. */
-const [PASS_MS, EVENT_PASS_MS] = [4 * 60_000, 8_000];
+/** A worker ends itself in time for the host. Milliseconds. */
+const PASS_MS = 4 * 60_000;
+/** Event Grid waits 30 s: no call is begun later than this, and no PATCH is waited for longer than that. Milliseconds. */
+const [EVENT_MS, EVENT_PATCH_MS] = [14_000, 18_000];
 /** Progress of a key is decided on so often at most, and in so many times the duration of the last decision. Milliseconds. */
 const [PROGRESS_MS, PROGRESS_FACTOR] = [10_000, 20];
 /** Event Grid may be faster than Key Vault's list: the key is reconciled again after so long. Milliseconds. */
@@ -68,8 +71,6 @@ export interface ControllerPorts {
   readonly queue: WorkQueue & QueueLengths;
   readonly leases: Leases;
   readonly accounts: StorageAccounts;
-  /** The same with deadlines that end in time for Event Grid. */
-  readonly eventAccounts: StorageAccounts;
   /** A list of the versions at each call. */
   readonly keys: Keys;
   readonly audit: RecordAudit;
@@ -84,12 +85,14 @@ export class Controller {
   readonly #services: ControllerPorts;
   readonly #gate: RolloutGate;
   readonly #capacity = new CallCapacity();
+  readonly #versions: VersionLists;
   readonly #progress = new ProgressLimit();
   readonly #queues: FleetQueue & KeyQueue;
 
   constructor(services: ControllerPorts) {
     this.#services = services;
     this.#gate = new RolloutGate({ ...services, vaults: services.settings.vaults });
+    this.#versions = new VersionLists(services.keys, services.now);
     this.#queues = createQueues(services);
   }
 
@@ -129,7 +132,8 @@ export class Controller {
    * @throws the SDK's errors: the work item stays, and Event Grid sends the event again
    */
   async handleEvent(key: ManagedKey, cause: Cause, log: Log, version?: string): Promise<void> {
-    const { eventAccounts, now } = this.#services;
+    const { now } = this.#services;
+    const startedMs = now().getTime();
     const item = this.#putItem(key.id, cause);
     item.catch(() => {});
     // Needs Key Vault alone.
@@ -139,12 +143,16 @@ export class Controller {
       const dues = UNLISTED_MS.map((ms) => new Date(now().getTime() + ms));
       await Promise.all(dues.map((due) => this.#queues.sendKey(key.id, cause, due)));
     }
-    await this.#reconcileInPlace(key, cause, log, { accounts: eventAccounts, ms: EVENT_PASS_MS });
+    const writesUntil = new Date(startedMs + EVENT_PATCH_MS);
+    await this.#reconcileInPlace(key, cause, new Date(startedMs + EVENT_MS), {
+      ...this.#workerPorts(log),
+      writesUntil,
+    });
   }
 
   /** The same for a message. Never throws. */
   async handleKeyMessage(about: string, cause: Cause, log: Log): Promise<void> {
-    const { settings, workItems: items, accounts, now } = this.#services;
+    const { settings, workItems: items, now } = this.#services;
     const run = async () => {
       const key = settings.vaults.key(about);
       if (!key) {
@@ -153,17 +161,17 @@ export class Controller {
         return;
       }
       await this.#prepareKey(key, cause, log);
-      await this.#reconcileInPlace(key, cause, log, { accounts, ms: PASS_MS });
+      await this.#reconcileInPlace(key, cause, this.#passEnd(), this.#workerPorts(log));
     };
     await handleKeyWork(about, run, { ...this.#queues, items, now, log });
   }
 
   /** Never throws. */
   async handleFleetMessage(work: FleetWork, log: Log): Promise<void> {
-    const { settings, accounts, now } = this.#services;
+    const { settings } = this.#services;
     // A message adds no subscription to those that are looked after.
     const own = { ...work, subscriptions: work.subscriptions.filter((id) => isLookedAfter(id, settings)) };
-    await handleFleetWork(own, new Date(now().getTime() + PASS_MS), this.#workerPorts(log, accounts));
+    await handleFleetWork(own, this.#passEnd(), this.#workerPorts(log));
   }
 
   /** Messages what is overdue, unless the queues are long already. Errors are the SDK's. */
@@ -214,20 +222,18 @@ export class Controller {
     return versions;
   }
 
+  #passEnd(): Date {
+    return new Date(this.#services.now().getTime() + PASS_MS);
+  }
+
   /** Decides on a key, works on its first subscriptions here, and messages the others. */
-  async #reconcileInPlace(
-    key: ManagedKey,
-    cause: Cause,
-    log: Log,
-    { accounts, ms }: { readonly accounts: StorageAccounts; readonly ms: number },
-  ): Promise<void> {
-    const until = new Date(this.#services.now().getTime() + ms);
+  async #reconcileInPlace(key: ManagedKey, cause: Cause, until: Date, ports: WorkerPorts & FleetQueue): Promise<void> {
     const works: FleetWork[] = [];
-    await reconcileKey(key, cause, { ...this.#keyPorts(log), send: async (work) => void works.push(work) });
+    await reconcileKey(key, cause, { ...this.#keyPorts(ports.log), send: async (work) => void works.push(work) });
     const [first, ...rest] = works;
     await Promise.all([
       ...rest.map((work) => this.#queues.send(work)),
-      ...(first ? [handleFleetWork(first, until, this.#workerPorts(log, accounts))] : []),
+      ...(first ? [handleFleetWork(first, until, ports)] : []),
     ]);
   }
 
@@ -278,14 +284,26 @@ export class Controller {
     };
   }
 
-  #workerPorts(log: Log, accounts: StorageAccounts): WorkerPorts & FleetQueue {
-    const { settings, workItems: items, useRows: rows, fleet, leases, moved, keys, audit, now, sleep } = this.#services;
+  #workerPorts(log: Log): WorkerPorts & FleetQueue {
+    const {
+      settings,
+      workItems: items,
+      useRows: rows,
+      fleet,
+      leases,
+      moved,
+      accounts,
+      audit,
+      now,
+      sleep,
+    } = this.#services;
     const { vaults, refreshAutomatic, scopeDiscovery, budgetShare, drift } = settings;
     return {
-      ...{ ...this.#queues, items, rows, fleet, moved, leases, accounts, keys, now, sleep, log },
+      ...{ ...this.#queues, items, rows, fleet, moved, leases, accounts, now, sleep, log },
       ...{ vaults, refreshAutomatic, scopeDiscovery, budgetShare },
       gate: this.#gate,
       capacity: this.#capacity,
+      versions: this.#versions,
       reconcileKey: (key) => this.#reconcileProgress(key, log),
       record: (moves) => recordMoves(moves, audit),
       isExempt: (row) => usesLeft(drift, now())(row),
