@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import pMap from 'p-map';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { CallCapacity } from '../azure/call-capacity.ts';
@@ -52,6 +53,8 @@ const UNLISTED_MS = [10_000, 20_000, 30_000] as const;
 
 /** A sweep adds nothing to a queue that is so many times as long as what it would send. */
 const LONG_QUEUE = 2;
+/** Passes of one instance at a time: with more, the app's own storage answers none of them within its deadlines. */
+const MOST_PASSES = 64;
 const CONCURRENCY = 8;
 
 /** What the controller is made of. */
@@ -88,6 +91,7 @@ export class Controller {
   readonly #versions: VersionLists;
   readonly #progress = new ProgressLimit();
   readonly #queues: FleetQueue & KeyQueue;
+  readonly #passes = pLimit(MOST_PASSES);
 
   constructor(services: ControllerPorts) {
     this.#services = services;
@@ -170,8 +174,10 @@ export class Controller {
   async handleFleetMessage(work: FleetWork, log: Log): Promise<void> {
     const { settings } = this.#services;
     // A message adds no subscription to those that are looked after.
-    const own = { ...work, subscriptions: work.subscriptions.filter((id) => isLookedAfter(id, settings)) };
-    await handleFleetWork(own, this.#passEnd(), this.#workerPorts(log));
+    const own = work.subscriptions.filter((id) => isLookedAfter(id, settings));
+    const until = this.#passEnd();
+    const passOver = (id: string) => handleFleetWork({ ...work, subscriptions: [id] }, until, this.#workerPorts(log));
+    await Promise.all(own.map((id) => this.#passes(() => passOver(id))));
   }
 
   /** Messages what is overdue, unless the queues are long already. Errors are the SDK's. */
