@@ -144,7 +144,7 @@ export function createServices(
   const listed = createSubscriptions(identity, cloud);
   const subscriptions = rememberedSubscriptions(listed, memory, now, log);
   const inReach = async () => settings.subscriptions ?? (await subscriptions.list());
-  const inSight = createInSight({ settings, subscriptions, now });
+  const inSight = createInSight({ settings, subscriptions });
   const orderStore = createOrdersStore(settings, () => identity);
   const leases = createLeases(settings, () => identity);
   const evidence = createEvidence(settings, identity, { driftStorage, now, newId }, log);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { DeadlineError } from '../azure/deadline.ts';
-import type { PartTaken } from '../azure/kept-part.ts';
+import type { PartTaken } from '../azure/read-cache.ts';
 import { PART_PROBLEM } from './openapi.ts';
 import { HttpProblem, partProblem } from './problem.ts';
 

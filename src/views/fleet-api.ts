@@ -4,7 +4,6 @@ import type { RouteKey } from '../http/access.ts';
 import { conditional } from '../http/etag.ts';
 import type { HeaderReader } from '../http/headers.ts';
 import { jsonResponse } from '../http/json-response.ts';
-import { orUnavailable } from '../http/or-unavailable.ts';
 import { partContent } from '../http/part.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
@@ -26,7 +25,7 @@ export interface FleetCall {
 /** A page of the fleet. @throws {@link HttpProblem} */
 export async function showFleet(query: URLSearchParams, call: FleetCall, ports: FleetPorts): Promise<HttpResponseInit> {
   const { filter, health, all, top, after, rest } = fleetQuery(query);
-  const { snapshot, seen } = inReach(await readSnapshot(call, ports), call.reaches);
+  const { snapshot, seen } = inReach(await call.snapshots.get(ports), call.reaches);
   const filtered = seen
     .filter((one) => all || isListed(one))
     .filter((one) => filteredUses(one).some((use) => matchesFilter(use, filter)));
@@ -51,7 +50,7 @@ export async function showFleetAccount(
   call: FleetCall,
   ports: FleetPorts,
 ): Promise<HttpResponseInit> {
-  const { snapshot, seen } = inReach(await readSnapshot(call, ports), call.reaches);
+  const { snapshot, seen } = inReach(await call.snapshots.get(ports), call.reaches);
   const found = seen.find(({ account }) => account.name.toLowerCase() === name.toLowerCase());
   if (found) {
     const history = await readHistory(found.account.name);
@@ -73,15 +72,6 @@ export function fleetSummaryOf(
 ): FleetListAnswer['summary'] & Pick<FleetListAnswer, 'warnings'> {
   const { snapshot, seen } = inReach(whole, reaches);
   return { ...toSummary(seen.filter(isListed), snapshot), warnings: [...snapshot.warnings] };
-}
-
-/** @throws {@link HttpProblem} 503 */
-export function readSnapshot({ snapshots }: Pick<FleetCall, 'snapshots'>, ports: FleetPorts): Promise<FleetSnapshot> {
-  return orUnavailable(
-    () => snapshots.get(ports),
-    (why) => `The fleet index cannot be read: ${why} Accounts are moved all the same.`,
-    'Repeat the call in a minute; if it stays, check the storage account of the app.',
-  );
 }
 
 /** Accounts whose keys are all within the role of the caller. */

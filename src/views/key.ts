@@ -1,7 +1,7 @@
 import { accountsNotListed } from '../accounts/in-sight.ts';
 import { timeBoxed, untilAborted } from '../azure/deadline.ts';
+import { ReadCache } from '../azure/read-cache.ts';
 import { known, type Part, readPart, type UnreadPart, type What } from '../azure/read-or-why.ts';
-import { Remembered } from '../azure/remembered.ts';
 import { type BlastRadius, type BlastRadiusServices, readBlastRadius } from '../dependents/blast-radius.ts';
 import type { Keys } from '../keys/key-client.ts';
 import { readKeysRight, readPolicyRight } from '../keys/key-rights.ts';
@@ -27,7 +27,7 @@ export type KeyViewPorts = KeyUsersPorts & { readonly keys: Pick<Keys, 'listVers
 type KeyView = Pick<KeyStatus, 'paused' | 'nextRotation' | 'users' | 'rotation' | 'rotationCost' | 'unread'>;
 
 /** Of this instance. */
-const policies = new Remembered<RotationPolicySummary>(POLICY_BELIEVED_MS);
+const policies = new ReadCache<RotationPolicySummary>(POLICY_BELIEVED_MS);
 
 /** A line of the list of keys. Never throws: what could not be read until the signal aborts is named. */
 export async function readKeySummary(key: ManagedKey, ports: KeyViewPorts, signal: AbortSignal): Promise<KeySummary> {
@@ -140,13 +140,13 @@ async function readKeyView(
 /** The policy of a key, cached for some minutes. */
 function readPolicy(
   key: ManagedKey,
-  { keys, now }: Pick<KeyViewPorts, 'keys' | 'now'>,
+  { keys }: Pick<KeyViewPorts, 'keys'>,
   signal: AbortSignal,
 ): Promise<Part<RotationPolicySummary>> {
   const what = { resource: key.id, what: 'the rotation policy of the key', action: readPolicyRight(key.vault) };
   return readInTime(
     what,
-    async () => (await policies.read(key.id.toLowerCase(), now, () => keys.rotationPolicy(key))).value,
+    async () => (await policies.read(key.id.toLowerCase(), () => keys.rotationPolicy(key))).value,
     signal,
   );
 }

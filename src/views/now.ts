@@ -1,5 +1,5 @@
 import type { HttpResponseInit } from '@azure/functions';
-import type { PartTaken } from '../azure/kept-part.ts';
+import type { PartTaken } from '../azure/read-cache.ts';
 import type { RouteKey } from '../http/access.ts';
 import { contentTag, tagged, tagsHad } from '../http/etag.ts';
 import type { HeaderReader } from '../http/headers.ts';
