@@ -87,17 +87,19 @@ export function createLocalRoles(credential: TokenCredential, cloud: Cloud): Loc
     const reading = definitions[how](hsm.uri, () => rightsOf(list, hsm));
     // Others may wait for the same answer, so that it goes on when this caller gives up.
     if (!(await untilAborted(reading, signal))) signal?.throwIfAborted();
-    return (await reading).value;
+    return reading;
   };
 
   return {
     async grantsAt(hsm, scope, signal) {
+      const began = new Date();
       const found = await assignmentsAt(hsm, scope, signal);
       if (found.length === 0) return [];
-      let rights = await rightsIn(hsm, 'read', signal);
-      // One that is not known may have been made since, and its role given at once.
-      const isKnown = ({ properties }: (typeof found)[number]) => rights.has(definitionOf(properties));
-      if (!found.every(isKnown)) rights = await rightsIn(hsm, 'readAnew', signal);
+      const known = await rightsIn(hsm, 'read', signal);
+      // A definition that is not known may have been made since, and its role given at once.
+      const isKnown = ({ properties }: (typeof found)[number]) => known.value.has(definitionOf(properties));
+      const isOld = known.readOn < began && !found.every(isKnown);
+      const { value: rights } = isOld ? await rightsIn(hsm, 'readAnew', signal) : known;
       return found.map((one) => ({
         ...toAssignment(one),
         id: one.name,

@@ -7,16 +7,18 @@ import type { Keys } from '../keys/key-client.ts';
 import { readKeysRight, readPolicyRight } from '../keys/key-rights.ts';
 import { activeFrom, type KeyVersion, newestUsableVersion, newestVersion, usability } from '../keys/key-versions.ts';
 import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
+import { nearExpiryOn } from '../keys/near-expiry.ts';
 import type { RotationPolicySummary } from '../keys/rotation-policy-summary.ts';
 import type { KeyUsageLog } from '../keys/usage-log-client.ts';
 import { pausedView } from '../orders/standing-orders.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { keyState } from '../revocation/key-state.ts';
-import { readRevocation } from '../revocation/revocation.ts';
-import type { KeyStatus, KeySummary, KeyUsersView, UnreadView, VersionView } from './key-schemas.ts';
+import { openRevocation, readRevocation } from '../revocation/revocation.ts';
+import { isRotatedByTag, rotatedByHand } from '../rotation/rotation.ts';
+import { rotationDue } from '../rotation/rotation-due.ts';
+import type { KeyStatus, KeySummary, KeyUsersView, NextRotation, UnreadView, VersionView } from './key-schemas.ts';
 import { readKeyUsage } from './key-usage.ts';
 import { type KeyUsers, type KeyUsersPorts, readKeyUsers } from './key-users.ts';
-import { nextRotation } from './next-rotation.ts';
 
 /** A rotation policy is changed by hand, and rarely. Milliseconds. */
 const POLICY_BELIEVED_MS = 5 * 60_000;
@@ -256,4 +258,32 @@ function reasonOf(kind: UnreadPart['kind']): Reason {
   if (kind === 'timeUp') return 'TimeUp';
   if (kind === 'forbidden') return 'MissingPermission';
   return kind === 'throttled' ? 'Throttled' : 'ServiceUnavailable';
+}
+
+/**
+ * Predicts when a key gets its next version: by its rotation policy, or by the app as `decideRotation` will decide.
+ *
+ * @param isUsed whether anything is known to use the key
+ */
+export function nextRotation(
+  versions: readonly KeyVersion[],
+  policy: RotationPolicySummary,
+  isUsed: boolean,
+  now: Date,
+): NextRotation | undefined {
+  const newest = newestVersion(versions);
+  if (!newest) return undefined;
+  if (policy.rotates) {
+    const due = rotationDue(newest, policy);
+    return { by: 'policy', ...(due ? { on: due.toISOString() } : {}) };
+  }
+  const due = nearExpiryOn(newest, policy);
+  const on = due ? { on: due.toISOString() } : {};
+  if (openRevocation(versions, now)) return { by: 'nobody', reason: 'RevocationOpen' };
+  if (!newest.enabled) return { by: 'person', reason: 'KeyDisabled', ...on };
+  const byHand = rotatedByHand(newest);
+  if (byHand) return { by: 'person', reason: byHand, ...on };
+  if (!due) return { by: 'nobody', reason: 'NoExpiry' };
+  if (!isUsed && !isRotatedByTag(newest)) return { by: 'nobody', reason: 'NoDependents', ...on };
+  return { by: 'app', ...on };
 }
