@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { AuditFiles } from '../../audit/audit-files.ts';
 import { AUDIT_WAIT_MS } from '../../audit/audit-trail.ts';
-import { recordsSince } from '../../audit/records-since.ts';
+import { recordsSince } from '../../audit/read-backwards.ts';
 import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
 import { accountKeyUse } from '../../fleet/key-use.ts';
