@@ -48,19 +48,25 @@ export function withinTime<T>(
  * The same for a write: with its token, and being sent again with another one, which the limit of a request knows nothing of.
  *
  * @param ms milliseconds; undefined: without a limit
+ * @param outer aborts when the caller has less time
  * @throws {@link DeadlineError}
  */
 export async function wholeWrite<T>(
   ms: number | undefined,
   run: (limit: { readonly abortSignal?: AbortSignal }) => Promise<T>,
+  outer?: AbortSignal,
 ): Promise<T> {
   if (ms === undefined) return run({});
   let signal: AbortSignal | undefined;
   try {
-    return await withinTime(ms, (limit) => {
-      signal = limit.abortSignal;
-      return run(limit);
-    });
+    return await withinTime(
+      ms,
+      (limit) => {
+        signal = limit.abortSignal;
+        return run(limit);
+      },
+      outer,
+    );
   } catch (error) {
     throw signal?.aborted ? new DeadlineError('A write was not answered', ms) : error;
   }
