@@ -13,10 +13,10 @@ import type { Reason } from '../reasons.ts';
 import { ownStorage } from '../settings/own-storage.ts';
 import type { LookSettings } from '../settings/settings.ts';
 import type { DependentAccount, DependentScope, OtherDependent, Unread } from './dependent.ts';
-import type { FileShare, FileShares } from './file-shares-client.ts';
 import { Parts } from './gathering.ts';
 import type { ResourceGraph } from './resource-graph-client.ts';
 import { usesOfKey, vaultUseQuery } from './resource-graph-query.ts';
+import type { FileShare, FileShares } from './stored-data-client.ts';
 
 /** Resource Graph leaves out without a word what may not be read. */
 const TYPES_OUT_OF_SIGHT =
