@@ -125,7 +125,7 @@ class BlastRadiusReader {
       this.#key,
       settings.subscriptions ?? (await subscriptions.list()),
       { settings, accounts },
-      async (account) => {
+      (account) => {
         this.#accounts.set(account.id.toLowerCase(), toDependent(account, this.#key));
         // Not waited for here: the list goes on, and so does the search for the next dependent.
         details.push(this.#readShares(account), this.#readScopes(account));

@@ -115,7 +115,7 @@ export async function findProbeTargets(
         settings: { ...settings, scopeDiscovery: 'dependents' },
         accounts: { ...accounts, list: (subscription) => accounts.list(subscription, signal) },
       },
-      async ({ id }) => {
+      ({ id }) => {
         const account = parseResourceId(id);
         if (account) adding.push(limit(() => addTargets(account, signal)));
       },
