@@ -3,8 +3,7 @@ import { type ContainerClient, RestError } from '@azure/storage-blob';
 import { auditTrailContainer, controlContainer, ONE_RETRY } from '../azure/app-storage.ts';
 import { withinTime } from '../azure/deadline.ts';
 import type { Settings } from '../settings/settings.ts';
-import type { AppendResult, AuditFiles, AuditSlice } from './audit-files.ts';
-import { AUDIT_CONTAINER } from './container-name.ts';
+import { type AppendResult, AUDIT_CONTAINER, type AuditFiles, type AuditSlice } from './audit-files.ts';
 
 /** Bytes that are read at a time of a file that is read as a whole. */
 const PART_BYTES = 4 * 1024 * 1024;

@@ -14,7 +14,7 @@ import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts
 import { type AppRecord, callBy } from '../key/app-record.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findAccount, type Where } from '../resolve.ts';
-import { grantChange } from './grant-change.ts';
+import { grantChange } from './account-revoke.ts';
 import { removeLegacyRecords } from './legacy-records.ts';
 
 interface AccountRestoreOptions extends Where {

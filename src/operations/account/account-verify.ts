@@ -1,6 +1,6 @@
 import { describeFailure } from '../../azure/failure.ts';
 import { known, type Part, readPart } from '../../azure/read-or-why.ts';
-import type { FileShare } from '../../dependents/file-shares-client.ts';
+import type { FileShare } from '../../dependents/stored-data-client.ts';
 import { ACCOUNT_CHECKS, KEY_CHECKS } from '../../drift/checks/checks.ts';
 import { evaluate } from '../../drift/checks/evaluate.ts';
 import type { KeySubject, Rules, VaultSubject } from '../../drift/checks/subjects.ts';

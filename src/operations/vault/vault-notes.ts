@@ -2,9 +2,8 @@ import type { Cloud } from '../../azure/cloud.ts';
 import { commandOr } from '../../azure/shell-command.ts';
 import { ManagedVaults, managedVault } from '../../keys/managed-vaults.ts';
 import type { Environment } from '../../settings/settings.ts';
-import type { Vault } from '../../vaults/vault-client.ts';
+import { storageHindrance, type Vault } from '../../vaults/vault-client.ts';
 import { letStorageIn } from '../../vaults/vault-commands.ts';
-import { storageHindrance } from '../../vaults/vault-network.ts';
 import type { Operation } from '../operator-azure.ts';
 
 /** Says, once and before anything is changed, what of a vault will stand in the way later. */
