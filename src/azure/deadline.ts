@@ -95,6 +95,19 @@ export async function untilAborted(work: Promise<unknown>, signal: AbortSignal |
   }
 }
 
+/**
+ * Waits for work no longer than so many milliseconds. What it has begun goes on unheard.
+ *
+ * @throws {@link DeadlineError} when time is up, and what the work throws before that
+ */
+export function endBy<T>(ms: number, work: () => Promise<T>): Promise<T> {
+  return timeBoxed(async (signal) => {
+    const running = work();
+    if (await untilAborted(running, signal)) return running;
+    throw new DeadlineError('It was not done', ms);
+  }, ms);
+}
+
 /** Waits for `work` no longer than so many milliseconds. Never rejects: it is not needed for what goes on behind it. */
 export async function triedFor(ms: number, work: Promise<unknown>): Promise<void> {
   await timeBoxed((signal) => untilAborted(work, signal), ms).catch(() => false);

@@ -2,6 +2,7 @@ import pLimit from 'p-limit';
 import pMap from 'p-map';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { CallCapacity } from '../azure/call-capacity.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import type { Keys } from '../keys/key-client.ts';
 import { type KeyVersion, newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -55,7 +56,6 @@ const UNLISTED_MS = [10_000, 20_000, 30_000] as const;
 const LONG_QUEUE = 2;
 /** Passes of one instance at a time: with more, the app's own storage answers none of them within its deadlines. */
 const MOST_PASSES = 64;
-const CONCURRENCY = 8;
 
 /** What the controller is made of. */
 export interface ControllerPorts {

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
-import { hasBeenSince } from '../time/has-been-since.ts';
-import { DAY_MS } from '../time/spans.ts';
+import { DAY_MS, hasBeenSince } from '../time/spans.ts';
 import type { Account, Scope } from './account.ts';
 import type { FleetAccount, FleetChange, FleetUse, UseRef } from './fleet-index.ts';
 import { observe, type ReadUse } from './observe.ts';

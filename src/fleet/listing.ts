@@ -1,11 +1,11 @@
 import pMap from 'p-map';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import type { Calls } from '../azure/limiter.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import { formatKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
-import { hasBeenSince } from '../time/has-been-since.ts';
-import { DAY_MS } from '../time/spans.ts';
+import { DAY_MS, hasBeenSince } from '../time/spans.ts';
 import type { Cause } from '../work/messages.ts';
 import type { Account, Scope } from './account.ts';
 import type { FleetAccount } from './fleet-index.ts';
@@ -19,7 +19,8 @@ import { hasNoScopes } from './storage-client.ts';
 import { areDifferent, type UseRow } from './use-row.ts';
 import type { WorkerPorts } from './worker-ports.ts';
 
-const CONCURRENCY = 8;
+/** Lists of scopes in a region: Azure admits 100 in five minutes, and each connection takes 100 KB. */
+const SCOPES_CONCURRENCY = 2;
 /** Limiter region of calls that belong to no region. */
 const NO_REGION = '';
 
@@ -166,7 +167,7 @@ export class Listing {
           async (account) => {
             if (isAdmitted && !(await this.#listScopes(account, known, wanted))) isAdmitted = false;
           },
-          { concurrency: CONCURRENCY },
+          { concurrency: SCOPES_CONCURRENCY },
         );
       }),
     );
@@ -300,7 +301,7 @@ export class Listing {
     // No stage was decided with it.
     if (!known) this.#pass.progress(key, wanted.item.cause);
     // The index may have lost what this pass has written.
-    if (!known || !row || isWorthWriting(known, seen)) results.keep(seen, wanted);
+    if (!known || !row || isWorthWriting(known, seen)) results.keep(seen, wanted, !row);
     await this.#pass.consider(seen, key, wanted);
   }
 

@@ -32,7 +32,7 @@ export interface ResultsPass {
   readonly log: PassLog;
 }
 
-type ResultPorts = Pick<WorkerPorts, 'record' | 'items' | 'rows' | 'fleet' | 'moved' | 'vaults' | 'now'>;
+type ResultPorts = Pick<WorkerPorts, 'record' | 'items' | 'rows' | 'fleet' | 'vaults' | 'now'>;
 
 /** What a pass has found, until it is written: records of moves first, then rows, then what a list shows of accounts. */
 export class PassResults {
@@ -40,6 +40,8 @@ export class PassResults {
   readonly #ports: ResultPorts;
   /** Uses as this pass left them: newer than what was read of the index before. */
   readonly #rows = new Map<string, UseRow>();
+  /** What waits for the row of a use that the index lacks: a worker that takes over knows by the row what a move has left. */
+  readonly #unwritten = new Map<string, (() => void)[]>();
   #results: Result[] = [];
   /** Ids of moves that this pass has appended to the trail. */
   readonly #recorded = new Set<string>();
@@ -64,6 +66,13 @@ export class PassResults {
     return this.#rows.get(nameOfUse(use));
   }
 
+  /** Whether the index still lacks a new use. @param then is called once it has it */
+  isUnwritten(use: Pick<UseRow, 'account' | 'scope'>, then: () => void): boolean {
+    const waiting = this.#unwritten.get(nameOfUse(use));
+    waiting?.push(then);
+    return waiting !== undefined;
+  }
+
   get rows(): Iterable<UseRow> {
     return this.#rows.values();
   }
@@ -75,8 +84,10 @@ export class PassResults {
     if (result.row !== row || result.moves.length > 0) this.#results.push({ row, wanted, result });
   }
 
-  /** A row as a list shows it. */
-  keep(row: UseRow, wanted: Wanted): void {
+  /** A row as a list shows it. @param isNew the index lacks it */
+  keep(row: UseRow, wanted: Wanted, isNew = false): void {
+    const name = nameOfUse(row);
+    if (isNew) this.#unwritten.set(name, this.#unwritten.get(name) ?? []);
     this.#rows.set(nameOfUse(row), row);
     this.#results.push({ row, wanted: [wanted], result: { row, moves: [] } });
   }
@@ -162,7 +173,6 @@ export class PassResults {
     const put = new Map<string, UseRow>();
     const drop: UseRef[] = [];
     const items: NewWorkItem[] = [];
-    const moved = new Map<string, UseRow[]>();
     for (const { row: before, wanted, result } of results) {
       const { row, moves, changed } = result;
       const cause = causeOf(wanted);
@@ -182,14 +192,17 @@ export class PassResults {
       put.set(`${row.key} ${nameOfUse(row)}`, kept);
       const other = isMovedAway ? this.#ports.vaults.key(row.key) : undefined;
       if (other) this.#pass.progress(other, cause);
-      if (other && changed) items.push(this.#itemOf('key', other.id, cause));
-      for (const { rekey } of moves) if (rekey) moved.set(rekey, [...(moved.get(rekey) ?? []), row]);
+      // What is left to do, or to record, is found by the rows of the other key.
+      if (other && (changed || !isRecorded)) items.push(this.#itemOf('key', other.id, cause));
     }
     if (items.length > 0) await this.#ports.items.put(items);
-    // Before the rows: what a roll back covers has to be known once a use is seen on the other key.
-    for (const [order, uses] of moved) await this.#ports.moved.put(order, uses);
     // Of a use that changes its key the new row is there before the old one goes.
     if (put.size > 0) await this.#ports.rows.put([...put.values()]);
+    for (const row of put.values()) {
+      const waiting = this.#unwritten.get(nameOfUse(row)) ?? [];
+      this.#unwritten.delete(nameOfUse(row));
+      for (const enqueue of waiting) enqueue();
+    }
     if (drop.length > 0) await this.#ports.rows.drop(drop);
   }
 

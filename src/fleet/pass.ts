@@ -1,6 +1,7 @@
 import pMap from 'p-map';
 import { describeFailure, errorText, mayPass } from '../azure/failure.ts';
 import { type Calls, DEFAULT_RETRY_AFTER_SECONDS, type Usage } from '../azure/limiter.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import { type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { REASONS, type Reason } from '../reasons.ts';
@@ -39,7 +40,6 @@ const LIST_AGAIN_MS = 15_000;
 const MOST_ACCOUNTS = 50;
 /** A target that was not announced, or a list that grew old during the read, takes one more round. */
 const MOST_ROUNDS = 3;
-const CONCURRENCY = 8;
 /** Causes of work that compares the index with Azure. Exempt uses, and what `CMK_AUTOFIX` does not name, are not moved by it. */
 const COMPARISONS: ReadonlySet<string> = new Set(['drift', 'start', 'list', 'upgrade']);
 
@@ -258,6 +258,7 @@ export class Pass {
 
   /** Puts a use into the lane of its region, unless nothing is to be done about it now. */
   #enqueue(read: UseRow, key: ManagedKey, wanted: Wanted, mustRead = false): void {
+    if (this.#results.isUnwritten(read, () => this.#enqueue(read, key, wanted, mustRead))) return;
     const row = this.#results.find(read) ?? read;
     const wait = this.#findWait(row);
     // What failed in an earlier pass is tried at once when it is wanted anew.

@@ -7,6 +7,7 @@ import type { Reason } from '../reasons.ts';
 import { GIVEN_UP_MS } from '../time/spans.ts';
 import { outcomeOfFailure } from '../work/outcome.ts';
 import { type KeyUse, usedVersionId, usesKey } from './key-use.ts';
+import type { MovedUses } from './moved-uses.ts';
 import { type Announcement, keyOfVersion, type Observation, observe, type ReadUse } from './observe.ts';
 import { namesUnlisted, type Plan, planKeyUse, planRekey } from './plan.ts';
 import { type ReadPorts, readUse, type WritableUse } from './read-use.ts';
@@ -100,6 +101,7 @@ export interface UseTask {
 export interface UsePorts extends ReadPorts {
   readonly versions: Pick<VersionLists, 'list' | 'areCurrent'>;
   readonly gate: Orders;
+  readonly moved: Pick<MovedUses, 'put' | 'drop'>;
   /** What passes have announced that they move to, this one included. */
   announced(): readonly Announcement[];
   /** Whether this pass has announced that it moves uses of the key to that version identifier. */
@@ -133,17 +135,20 @@ export async function reconcileUse(task: UseTask, ports: UsePorts): Promise<UseR
     const { row: seen } = observation;
     const observed = resultOf(observation, ports);
     if (!seen || !usesKey(read.use, key)) return observed;
-    const { plan, lists } = await planOf({ ...task, row: seen }, read.use, listed, ports);
+    const { plan, lists, order } = await planOf({ ...task, row: seen }, read.use, listed, ports);
     if (plan.reason === 'RevocationOpen')
       return { ...observed, row: markPending(seen), blocked: { reason: plan.reason } };
     if (!plan.write || isRefreshed(seen, plan)) return { ...observed, row: markFinished(seen, plan) };
-    const blocked = task.blocked ?? ports.stopped(seen, key, plan.target.id);
-    if (blocked) return { ...observed, row: markPending(seen), blocked };
-    // Nothing is awaited between the read and the write.
-    const onto = 'to' in plan ? plan.to : key;
-    const isReady = ports.isAnnounced(onto, plan.target.id) && ports.versions.areCurrent(lists);
-    if (!isReady) return { row, moves: [], isWell: true, again: true };
-    return await write(seen, plan, read, observed, ports);
+    const whileBlocked = (blocked: Blocked): UseResult => ({ ...observed, row: markPending(seen), blocked });
+    if (task.blocked) return whileBlocked(task.blocked);
+    const repeated: UseResult = { row, moves: [], isWell: true, again: true };
+    if (!ports.isAnnounced('to' in plan ? plan.to : key, plan.target.id)) return repeated;
+    const send = async (): Promise<UseResult> => {
+      const stop = ports.stopped(seen, key, plan.target.id);
+      if (stop) return whileBlocked(stop);
+      return ports.versions.areCurrent(lists) ? write(seen, plan, read, observed, ports) : repeated;
+    };
+    return await (order ? keepMoved(order, seen, ports, send) : send());
   } catch (error) {
     // No time was left for the read, which changes nothing.
     if (ports.reads?.aborted) return { row, moves: [], blocked: { reason: 'Busy', until: ports.now() } };
@@ -169,7 +174,7 @@ async function planOf(
   use: KeyUse,
   listed: readonly KeyVersion[],
   ports: UsePorts,
-): Promise<{ readonly plan: Plan; readonly lists: readonly (readonly KeyVersion[])[] }> {
+): Promise<{ readonly plan: Plan; readonly lists: readonly (readonly KeyVersion[])[]; readonly order?: Order }> {
   const { refreshAutomatic, now, gate } = ports;
   // A version that the list lacks may be newer than all that are in it.
   const versions = namesUnlisted(use, listed) ? await listVersions(key, now(), ports) : listed;
@@ -177,8 +182,27 @@ async function planOf(
   // A use that cannot leave its key now follows it, also where it is unknown whether it can.
   const onto = order?.covers(row) ? await ports.versions.list(order.to, since).catch(() => undefined) : undefined;
   const rekey = order && onto && planRekey(use, { key, versions }, { key: order.to, versions: onto }, now());
-  const own = () => planKeyUse(use, versions, now(), { refreshAutomatic, isLeft: isExempt });
-  return { plan: rekey ?? own(), lists: onto ? [versions, onto] : [versions] };
+  const lists = onto ? [versions, onto] : [versions];
+  if (rekey) return { plan: rekey, lists, order };
+  return { plan: planKeyUse(use, versions, now(), { refreshAutomatic, isLeft: isExempt }), lists };
+}
+
+/**
+ * Keeps the use in the control zone while the order may have moved it. It is put there before the PATCH, since what the work zone
+ * says of a move decides no roll back, and taken out when no PATCH was sent or Azure rejected it.
+ */
+async function keepMoved(
+  { id }: Order,
+  seen: UseRow,
+  { moved }: Pick<UsePorts, 'moved'>,
+  send: () => Promise<UseResult>,
+): Promise<UseResult> {
+  await moved.put(id, seen);
+  const result = await send();
+  const { row, again } = result;
+  const isUnmoved = again || row?.state === 'pending' || (row?.state === 'failed' && row.reason !== 'NotProven');
+  if (!row || isUnmoved) await moved.drop(id, seen);
+  return result;
 }
 
 async function write(

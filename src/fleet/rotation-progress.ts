@@ -4,7 +4,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { PauseOrder } from '../orders/standing-orders.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
-import { hasBeenSince } from '../time/has-been-since.ts';
+import { hasBeenSince } from '../time/spans.ts';
 import { statusOfUse, type UseStatus } from './decide-rollout.ts';
 import { accountId } from './fleet-keys.ts';
 import { keyUseOf } from './key-use.ts';

@@ -24,7 +24,7 @@ export interface WorkerPorts {
   /** Shared by all passes of the instance. */
   readonly versions: VersionLists;
   readonly vaults: Pick<ManagedVaults, 'key' | 'keyOf'>;
-  readonly moved: Pick<MovedUses, 'put'>;
+  readonly moved: Pick<MovedUses, 'put' | 'drop'>;
   readonly gate: Gate;
   /** Reconciles a key whose uses have moved; its work item is stored before. Never throws. */
   reconcileKey(key: ManagedKey): Promise<void>;

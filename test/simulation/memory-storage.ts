@@ -27,6 +27,8 @@ export interface Change {
   /** Key that it was on before. */
   readonly from: string;
   readonly byApp: boolean;
+  /** The app sent a PATCH for it too, which Azure's answer does not tell from one that changed something. */
+  isAsked: boolean;
   readonly atMs: number;
   /** Who read it, and went on. */
   readonly seenBy: Set<Actor>;
@@ -251,9 +253,11 @@ export class MemoryStorage {
     const isSame = use.key === key && use.current === version;
     const from = use.key;
     Object.assign(use, { key, pin, current: version });
+    const last = use.changes.at(-1);
+    if (isSame && last) last.isAsked ||= byApp;
     if (isSame) return;
     use.stamp = this.#rules.stampOn();
-    use.changes.push({ name, key, from, version, byApp, atMs: this.#now(), seenBy: new Set() });
+    use.changes.push({ name, key, from, version, byApp, isAsked: byApp, atMs: this.#now(), seenBy: new Set() });
   }
 
   #of(name: string): Kept {
