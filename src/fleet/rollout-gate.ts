@@ -2,7 +2,7 @@ import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/ke
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import { findPause, findRekey, isOpen, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
 import { openRevocation } from '../revocation/revocation.ts';
-import { type MovedUses, nameOfUse } from './moved-uses.ts';
+import { type MovedUses, nameOfUse, namesOf } from './moved-uses.ts';
 import { type ListedKey, targetVersion } from './plan.ts';
 import type { Blocked, Order } from './reconcile-use.ts';
 
@@ -121,9 +121,7 @@ export class RolloutGate implements Gate {
     const moved = new Map<string, ReadonlySet<string>>();
     for (const rekey of orders.rekeys) {
       if (rekey.only === undefined || !isOpen(rekey)) continue;
-      const names = new Set<string>();
-      for await (const use of this.#ports.moved.of(rekey.only)) names.add(nameOfUse(use));
-      moved.set(rekey.only, names);
+      moved.set(rekey.only, await namesOf(this.#ports.moved.of(rekey.only)));
     }
     return { orders, moved };
   }
