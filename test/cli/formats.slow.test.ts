@@ -27,7 +27,7 @@ async function known() {
   const env = await indexed(azurite.connectionString, procedures, site, [account]);
   const list = ['--vault', site.vault.name];
   const run = (args: readonly string[], options: CmkOptions = {}) =>
-    cmk(['fleet', 'list', ...list, ...args], { ...options, env: { ...env, ...options.env } });
+    cmk(['account', 'list', ...list, ...args], { ...options, env: { ...env, ...options.env } });
   return { site, account, env, list: run };
 }
 
@@ -35,7 +35,7 @@ describe('-o', () => {
   it('json and yaml: one document with its version, the same in both', async () => {
     const { account, list } = await known();
     const json = JSON.parse((await list(['-o', 'json'])).out);
-    expect(json).toMatchObject({ version: 1, operation: 'fleet list', result: { rows: [{ name: account.name }] } });
+    expect(json).toMatchObject({ version: 1, operation: 'account list', result: { rows: [{ name: account.name }] } });
     expect(parse((await list(['-o', 'yaml'])).out)).toEqual(json);
     expect(JSON.parse((await list(['--json'])).out)).toEqual(json);
   });
@@ -83,7 +83,7 @@ describe('-o', () => {
 
   it('tsv: rows alone, and what is to be known besides on stderr', async () => {
     const { site } = fleet();
-    const { out, err } = await cmk(['key', 'status', site.key, '--vault', site.vault.name, '-o', 'tsv']);
+    const { out, err } = await cmk(['key', 'show', site.key, '--vault', site.vault.name, '-o', 'tsv']);
     expect(out.split('\n')).toHaveLength(2);
     expect(err).toContain(`/keys/${site.key}\n`);
   });
@@ -199,7 +199,7 @@ describe('fleet list', () => {
     const env = await indexed(azurite.connectionString, procedures, site, [account, second]);
     const vault = ['--vault', site.vault.name];
     const names = async (...args: string[]) =>
-      JSON.parse((await cmk(['fleet', 'list', ...vault, ...args, '--query', 'result.rows[].name'], { env })).out);
+      JSON.parse((await cmk(['account', 'list', ...vault, ...args, '--query', 'result.rows[].name'], { env })).out);
     expect(await names('--tag', 'env=prod', '--key', site.key)).toEqual([account.name]);
     expect(await names('--tag', 'ENV')).toEqual([account.name]);
     expect(await names('--tag', 'env=Prod')).toEqual([]);
@@ -209,7 +209,7 @@ describe('fleet list', () => {
     expect(await names('--cause', 'stalekeyversion')).toEqual([second.name]);
     expect((await names('--sort', 'region'))[0]).toBe(second.name);
     expect((await names('--sort', 'health'))[0]).toBe(second.name);
-    expect(await cmk(['fleet', 'list', '--health', 'Fine'])).toMatchObject({ code: 2 });
+    expect(await cmk(['account', 'list', '--health', 'Fine'])).toMatchObject({ code: 2 });
   });
 });
 
@@ -267,11 +267,11 @@ describe('profiles and names', () => {
 
   it('are completed: names that the last fleet list has seen', async () => {
     const { site, account, env } = await known();
-    expect((await atHome(['fleet', 'list', '--vault', site.vault.name], env)).code).toBe(0);
+    expect((await atHome(['account', 'list', '--vault', site.vault.name], env)).code).toBe(0);
     const offered = async (...words: string[]) => (await atHome(['__complete', '--', ...words])).out.split('\n');
     expect(await offered('account', 'verify', account.name.slice(0, 4))).toContain(account.name);
-    expect(await offered('key', 'status', '')).toContain(site.key);
-    expect(await offered('key', 'status', 'k', '--vault', 'kv-')).toContain(site.vault.name);
+    expect(await offered('key', 'show', '')).toContain(site.key);
+    expect(await offered('key', 'show', 'k', '--vault', 'kv-')).toContain(site.vault.name);
     expect(await offered('doctor', '--profile', 'p')).toContain('prod');
     const cache = await readFile(join(home, '.cache/cmk/names.json'), 'utf8');
     expect(Object.keys(JSON.parse(cache)).sort()).toEqual(['accounts', 'keys', 'vaults']);

@@ -26,7 +26,7 @@ function fleet() {
 async function known() {
   const { site, account } = fleet();
   const env = await indexed(azurite.connectionString, procedures, site, [account]);
-  return { site, account, env, list: `cmk fleet list --vault ${site.vault.name}` };
+  return { site, account, env, list: `cmk account list --vault ${site.vault.name}` };
 }
 
 describe('a table on a terminal', () => {
@@ -75,9 +75,9 @@ describe('a table on a terminal', () => {
 
 describe('a command line that is not right, on a terminal', () => {
   it.each([
-    ['cmk fleet list --fast', /Unknown option '--fast'/],
+    ['cmk account list --fast', /Unknown option '--fast'/],
     ['cmk account onboard', /Missing: <account>, --vault <vault>, --key <key>, --identity <identity>\./],
-    ['cmk fleet list -o xml', /Allowed choices are table, json, jsonl, yaml, tsv, csv/],
+    ['cmk account list -o xml', /Allowed choices are table, json, jsonl, yaml, tsv, csv/],
   ])('%s: exit code 2, and all that is wrong', async (line, message) => {
     const terminal = onTerminal(undefined, line);
     expect(await terminal.exit).toBe(2);

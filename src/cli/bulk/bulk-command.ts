@@ -224,7 +224,7 @@ async function accountsWhere(
     })
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   if (rows.length === 0)
-    throw new CmkError('AccountNotFound', 'No account meets these conditions.', 'cmk fleet list --all');
+    throw new CmkError('AccountNotFound', 'No account meets these conditions.', 'cmk account list --all');
   return rows.map(({ id }) => ({ account: id, options: shared }));
 }
 
