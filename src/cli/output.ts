@@ -108,7 +108,7 @@ export class Output {
 
   /** The end of an operation: in a terminal a sentence, in rows what was found and done, unless there were rows. */
   report(report: Report<unknown>): void {
-    this.#clear();
+    this.clear();
     if (this.isRows && !this.#rows) {
       const rows = report.entries.map(({ kind, action, resource, from, to, text }) => [
         kind,
@@ -213,7 +213,7 @@ export class Output {
 
   /** @param before what was found and done until then, for the document */
   error({ reason, message, nextStep }: Explanation, before: object = {}): void {
-    this.#clear();
+    this.clear();
     const document = { version: DOCUMENT_VERSION, ...before, error: { reason, message, nextStep } };
     if (this.format === 'jsonl') this.#line(visibleLines(JSON.stringify(document)));
     else if (this.format === 'json') this.json(document);
@@ -238,7 +238,7 @@ export class Output {
     if (this.#quiet) return;
     const pace = progress && this.#pace(progress);
     if (this.format === 'terminal' && this.#err.isTTY && this.#erases) {
-      this.#clear();
+      this.clear();
       const bar = pace === undefined ? '…' : `[${barOf(pace)}] ${wordsOf(pace)} `;
       this.#err.write(this.#paintErr('dim', `${bar} ${text}`.slice(0, this.#width - 1)));
       this.#waiting = true;
@@ -246,7 +246,7 @@ export class Output {
       const nowMs = performance.now();
       if (nowMs - this.#progress.saidMs < PROGRESS_LINE_MS) return;
       this.#progress.saidMs = nowMs;
-      this.#err.write(`waiting ${wordsOf(pace)}: ${text}\n`);
+      this.#err.write(`${text.startsWith('for ') ? `waiting ${text}` : 'progress'} (${wordsOf(pace)})\n`);
     } else if (text.startsWith('for ')) this.#err.write(`waiting ${text}\n`);
   }
 
@@ -262,18 +262,19 @@ export class Output {
     return { done, total, perSecond };
   }
 
-  #clear(): void {
+  /** Takes the line of progress away. */
+  clear(): void {
     if (this.#waiting) this.#err.write('\r\u001b[2K');
     this.#waiting = false;
   }
 
   #say(text: string): void {
-    this.#clear();
+    this.clear();
     this.#err.write(`${text}\n`);
   }
 
   #line(text: string): void {
-    this.#clear();
+    this.clear();
     this.#out.write(`${text}\n`);
   }
 

@@ -157,7 +157,7 @@ describe('progress', () => {
   });
 
   it('is one plain line in a pipe, and then none for ten seconds', () => {
-    expect(show(false)).toBe('waiting 0/20: stfiles00\n');
+    expect(show(false)).toBe('progress (0/20)\n');
   });
 
   it.each([true, false])('is nothing with --quiet (terminal: %s)', (isTTY) => {

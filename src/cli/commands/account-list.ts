@@ -144,31 +144,32 @@ function showFleet({ summary, freshness, rows, unread }: Fleet, output: Output, 
     const by = freshness.check
       ? ` and the drift check of ${freshness.check.startedOn}`
       : '; no drift check has run yet';
-    output.text(`${summary.text}. By the fleet index${by}.`);
+    output.text(`${summary.text}.`);
+    output.text(`By the fleet index${by}.`);
   }
   output.table(
     [
       'ACCOUNT',
-      'REGION',
       'KEY',
       'MODE',
       'VERSION',
       'HEALTH',
       'SINCE',
       'CAUSE',
+      'REGION',
       { title: 'RESOURCE GROUP', wide: true },
       { title: 'SUBSCRIPTION', wide: true },
       { title: 'TAGS', wide: true },
     ],
     rows.map(({ name, region, key, mode, version, health, since, cause, ...place }) => [
       name,
-      region,
       key && (nameOfIdentifier(key) ?? key),
       mode,
       shortVersion(version),
       health,
       since && { full: since, short: inShort((now.getTime() - Date.parse(since)) / 1_000) },
       cause && (cause.label === '' ? cause.reason : `${cause.reason} (${cause.label})`),
+      region,
       place.resourceGroup,
       place.subscription,
       Object.entries(place.tags)

@@ -52,7 +52,8 @@ function showNow(now: WholeNow, output: Output): ExitCode {
   if (!output.isRows && now.fleet.value) {
     const check = now.drift.value?.report;
     const by = check ? ` and the drift check of ${check.startedOn}` : '; no drift check has run yet';
-    output.text(`${now.fleet.value.text}. By the fleet index${by}.`);
+    output.text(`${now.fleet.value.text}.`);
+    output.text(`By the fleet index${by}.`);
   }
   const rows = [...(output.isRows ? [['line', undefined, now.tone, now.line]] : []), ...rowsOf(now)];
   // One thing in one line, there.

@@ -50,7 +50,8 @@ export async function awaitMoves(
       if (!moves.complete) journal.note('There may be more: not everything could be read.');
       return moves;
     }
-    journal.waiting(`for ${waiting.length} of ${all} accounts and scopes to use ${version}: ${named(waiting)}`);
+    const text = `for ${waiting.length} of ${all} accounts and scopes to use ${version}: ${named(waiting)}`;
+    journal.waiting(text, { done: moved.length, total: all });
     await azure.sleep(LOOK_EVERY_MS);
   }
 }
