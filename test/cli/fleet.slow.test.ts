@@ -31,7 +31,7 @@ async function check(): Promise<void> {
 }
 
 const cmk = (args: readonly string[], env: Readonly<Record<string, string>>, columns = 200) =>
-  runCmk(new Procedures(app), ['fleet', 'list', ...args], { env, columns });
+  runCmk(new Procedures(app), ['account', 'list', ...args], { env, columns });
 
 let key: TestKey;
 let lost: StorageAccount;
@@ -50,7 +50,7 @@ beforeAll(async () => {
   await check();
 });
 
-describe('cmk fleet list', () => {
+describe('cmk account list', () => {
   const api = () => ({ CMK_API: `${app.url}/api`, CMK_API_AUDIENCE });
   const storage = () => {
     const vaults = [...app.azure.world.vaults.values()].filter(({ name }) => name === key.vault.name);

@@ -705,7 +705,7 @@ const cases: readonly Case[] = [
   {
     reason: 'EventSubscriptionMissing',
     by: 'somebody deletes an event subscription',
-    prints: 'cmk events ensure',
+    prints: 'cmk admin ensure-events',
     drift: async () => {
       const { id } = vaultNamed(world(), 'kv-records');
       await them().events.eventSubscriptions.beginDeleteAndWait(id.slice(1), 'cmk-keyExpired');
@@ -715,7 +715,7 @@ const cases: readonly Case[] = [
   {
     reason: 'EventSubscriptionMisaimed',
     by: 'somebody aims an event subscription at another app',
-    prints: 'cmk events ensure',
+    prints: 'cmk admin ensure-events',
     drift: async () => {
       const { id } = vaultNamed(world(), 'kv-records');
       await them().events.eventSubscriptions.beginUpdateAndWait(id.slice(1), 'cmk-keyNearExpiry', {
