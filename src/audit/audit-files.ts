@@ -1,3 +1,6 @@
+/** Container of the audit trail in the app's own storage. */
+export const AUDIT_CONTAINER = 'cmk-audit';
+
 /** One file of the trail, as listed. */
 export interface AuditFile {
   readonly name: string;

@@ -1,6 +1,6 @@
 import type { OwnKeyService } from '../fleet/account.ts';
 import type { Reason } from '../reasons.ts';
-import type { FileShare } from './file-shares-client.ts';
+import type { FileShare } from './stored-data-client.ts';
 
 /** Held at a version, or following the newest one by itself. */
 export type KeyMode = 'pinned' | 'automatic';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { InvalidMessageError } from '../errors.ts';
-import { TRACEPARENT } from '../telemetry/traceparent.ts';
+import { TRACEPARENT } from '../telemetry/telemetry.ts';
 import { parseJson } from '../text.ts';
 import { NOTIFICATION } from './notification.ts';
 import { MOST_CHARACTERS, SAID } from './who-and-why.ts';

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { GUID } from '../../http/auth-config.ts';
 import { CRYPTO_OFFICER, ENCRYPTION_USER, roleNameIn } from '../../identities/key-roles.ts';
-import type { Grantee } from '../../operations/identity/grantee.ts';
+import type { Grantee } from '../../operations/identity/local-role-ensure.ts';
 import type { Azure } from '../../operations/operator-azure.ts';
 import type { Cli } from '../cli.ts';
 import { changing, inGroup, inVault, waiting } from '../options.ts';

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { checkRetention } from '../../operations/vault/retention.ts';
+import { checkRetention } from '../../operations/vault/vault-ensure.ts';
 import type { Cli } from '../cli.ts';
 import { changing, inGroup, number, parsed } from '../options.ts';
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { AuditFiles } from '../../audit/audit-files.ts';
 import { AUDIT_WAIT_MS } from '../../audit/audit-trail.ts';
-import { recordsSince } from '../../audit/records-since.ts';
+import { recordsSince } from '../../audit/read-backwards.ts';
 import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
 import { accountKeyUse } from '../../fleet/key-use.ts';
@@ -14,7 +14,7 @@ import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts
 import { type AppRecord, callBy } from '../key/app-record.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findAccount, type Where } from '../resolve.ts';
-import { grantChange } from './grant-change.ts';
+import { grantChange } from './account-revoke.ts';
 import { removeLegacyRecords } from './legacy-records.ts';
 
 interface AccountRestoreOptions extends Where {

@@ -11,7 +11,14 @@ import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import { giveLocalRole } from '../../vaults/vault-commands.ts';
 import type { Operation } from '../operator-azure.ts';
-import type { Grantee } from './grantee.ts';
+
+/** Who is given a role. */
+export interface Grantee {
+  readonly principalId: string;
+  readonly principalType: 'User' | 'ServicePrincipal';
+  /** To be shown to people. */
+  readonly name: string;
+}
 
 /**
  * Gives somebody a local role of a Managed HSM, on all its keys or on one, unless a role that is as good is there already.
