@@ -71,7 +71,6 @@ export async function showFleetAccount(
   );
 }
 
-/** Summary of the accounts that the caller may see. */
 export function fleetSummaryOf(
   whole: FleetSnapshot,
   reaches: FleetCall['reaches'],
@@ -143,7 +142,6 @@ const FILTERS = ['key', 'vault', 'subscription', 'resourceGroup', 'tag'] as cons
 const HEALTH_FILTERS = ['health', 'cause'] as const;
 const ONCE = ['all', 'top', 'after'] as const;
 
-/** The parsed query. */
 interface FleetQuery {
   readonly filter: FleetFilter;
   readonly health: HealthFilter;
@@ -152,7 +150,6 @@ interface FleetQuery {
   readonly top: number;
   /** Sort key after which the page begins. */
   readonly after: string;
-  /** The query without `after`, for the next link. */
   readonly rest: URLSearchParams;
 }
 

@@ -15,7 +15,6 @@ const filter = (name: string, description: string, schema: z.ZodType = z.string(
     schema: schema.optional(),
   }) as const;
 
-/** The calls that show how things stand. */
 export const VIEW_OPERATIONS: readonly ApiOperation[] = [
   {
     id: 'now',

@@ -36,7 +36,6 @@ const CSV_PAGE = 1_000;
 const MOST_BYTES = 16 * 1024 * 1024;
 const SEARCH_MS = 10_000;
 
-/** Who asks, for what, and how it is proven. */
 interface TrailCall {
   readonly caller: Caller;
   readonly proof: TrailProof;
@@ -48,7 +47,6 @@ interface Asked {
   readonly headers: HeaderReader;
 }
 
-/** A page of the records that the caller may see, as JSON or CSV. */
 export async function showTrail(
   { query, headers }: Asked,
   { caller, proof, telling }: TrailCall,
@@ -164,7 +162,6 @@ function wholeRecord({ record, file, line, before, after, holds }: PlacedRecord)
   };
 }
 
-/** Whether the trail holds. */
 export async function showVerification(
   headers: HeaderReader,
   proof: TrailProof,
@@ -194,7 +191,6 @@ const fromTrail = <T>(read: () => Promise<T>): Promise<T> =>
 
 const NAMES = ['key', 'vault', 'account', 'by', 'action', 'since', 'until', 'after'] as const;
 
-/** What of the trail is asked for. */
 interface AuditQuery {
   readonly filter: TrailFilter;
   /** Where the page before ended. */
@@ -230,7 +226,6 @@ function position(text: string): TrailPosition {
   throw queryInvalid('after is no place in the trail.', 'Follow nextLink.');
 }
 
-/** The query of the next page: the same, but for where it begins. */
 function nextQuery(query: URLSearchParams, { file, position: at }: TrailPosition): string {
   const next = new URLSearchParams(query);
   next.set('after', `${file}:${at}`);

@@ -9,7 +9,6 @@ const filter = (name: string, description: string): Parameter => ({
   schema: z.string().max(1_000).optional(),
 });
 
-/** The calls about the audit trail. */
 export const AUDIT_OPERATIONS: readonly ApiOperation[] = [
   {
     id: 'audit',
