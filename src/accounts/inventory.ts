@@ -10,7 +10,6 @@ import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
 
-/** What could not be read: subscriptions that were not listed, and accounts whose encryption scopes were not. */
 interface Inventory {
   readonly unreadableSubscriptions: readonly Unread[];
   readonly unreadableScopes: readonly Unread[];

@@ -81,7 +81,6 @@ async function vaultChecks(text: string, { azure }: Operation): Promise<Checklis
   return [seen, keys];
 }
 
-/** The app's settings, if the environment has any of them. */
 function settings(environment: Environment): ChecklistLine[] {
   const any = Object.keys(environment).some((name) => /^(CMK_|AzureWebJobsStorage)/.test(name) && environment[name]);
   if (!any) return [];

@@ -1,6 +1,5 @@
 export type SpanAttributes = Readonly<Record<string, string | number | boolean>>;
 
-/** Where a span has its place. */
 export interface SpanPlace {
   readonly attributes?: SpanAttributes;
   /** W3C trace context (`traceparent`) of what it goes on with. Absent: the span that runs now, or the beginning of a trace. */
@@ -13,7 +12,6 @@ export interface SpanPlace {
   readonly isCall?: boolean;
 }
 
-/** One number of what is measured. */
 export interface Measurement {
   readonly name: MetricName;
   readonly value: number;

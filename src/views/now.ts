@@ -30,7 +30,6 @@ const AGE_STEP_MS = 30_000;
 /** A drift report is old after so long, which is also when the alert on a missing check fires. Milliseconds. */
 const OLD_MS = 2 * 86_400_000;
 
-/** A part as one caller sees it, with its tag. */
 interface SeenPart<P extends keyof NowParts> {
   readonly part: NowParts[P];
   readonly tag: string;
@@ -169,7 +168,6 @@ function entriesOf(seen: SeenParts): readonly Entry[] {
   return Object.entries(seen) as unknown as readonly Entry[];
 }
 
-/** Words for a part that could not be read. */
 const WORDS: Readonly<Record<keyof NowParts, string>> = {
   fleet: 'the fleet',
   keys: 'the keys',
@@ -236,7 +234,6 @@ function doubtsOf({ fleet, drift }: NowParts): readonly string[] {
   ].filter(Boolean);
 }
 
-/** What is missing in the parts that were read. */
 function unreadOf({ fleet, keys, rotations, drift }: NowParts): readonly string[] {
   const { report } = drift.value ?? {};
   const { vaultsUnread = 0, keysUnread = 0, complete = true } = keys.value ?? {};
