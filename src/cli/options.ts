@@ -57,7 +57,7 @@ export function text(option: string, [least, most]: readonly [number, number]): 
 /** Option of what can be read again and again. */
 export function watching(command: Command): Command {
   return command.addOption(
-    new Option('-w, --watch [duration]', 'show it again and again, until Ctrl-C (default: PT5S)')
+    new Option('-w, --watch [duration]', 'show it again and again, until Ctrl-C')
       .argParser(parsed(pause))
       .preset('PT5S'),
   );

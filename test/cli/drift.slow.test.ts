@@ -53,7 +53,7 @@ describe('cmk drift', () => {
     for (const version of [key.first, key.add()]) Object.assign(version, { created: version.created - 7_200 });
     const args = ['drift', '--key', key.name, '--cause', 'StaleKeyVersion'];
     const { out } = await cmk(args, { env: settings(), tty: true, columns: 50 });
-    const shown = stripVTControlCharacters(out).match(/^ +COMMAND +(.+)$/m)?.[1] ?? '';
+    const shown = stripVTControlCharacters(out).match(/^ {2}(cmk account pin .+)$/m)?.[1] ?? '';
     expect(accounts.map(({ id }) => `cmk account pin ${id}`)).toContain(shown);
     expect(wordsOf(shown)).toHaveLength(3);
     const csv = (await cmk([...args, '-o', 'csv'], { env: settings() })).out.split('\n');
@@ -158,7 +158,7 @@ describe('cmk drift --as-app', () => {
       env: settings({ CMK_AUTOFIX: 'none' }),
     });
     const { operation, result } = JSON.parse(out);
-    expect(operation).toBe('drift check');
+    expect(operation).toBe('drift');
     expect(DRIFT_REPORT.parse(result)).toMatchObject({ by: 'operator', fixes: [] });
     expect((await newest())?.id).toBe(result.id);
     expect(code).toBe(result.counts.error + result.counts.warning > 0 ? 1 : 0);

@@ -78,10 +78,10 @@ describe('cmk account list', () => {
   });
 
   it('has the age of a state in a table that is not wide, and its time everywhere else', async () => {
-    const narrow = await cmk(['--key', key.id(), '-o', 'table'], api(), 60);
-    expect(narrow.out).toMatch(/SINCE {2,}\d+[smh]\n/);
-    const [, ...table] = narrow.out.split('\n');
-    expect(table.filter((line) => line.length > 60)).toEqual([]);
+    const narrow = await cmk(['--key', key.id(), '-o', 'table'], api(), 90);
+    expect(narrow.out).toMatch(/NoAccess {2,}\d+[smh] /);
+    const [, , ...table] = narrow.out.split('\n');
+    expect(table.filter((line) => line.length > 90)).toEqual([]);
     expect((await cmk(['--key', key.id(), '-o', 'table', '--wide'], api())).out).toMatch(/ 2\d{3}-\d\d-\d\dT/);
   });
 

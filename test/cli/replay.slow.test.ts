@@ -100,7 +100,7 @@ describe('cmk admin replay', () => {
   });
 
   it.each([
-    ['no storage', {}, /^SettingsInvalid: .*\n.*AzureWebJobsStorage__accountName is missing/],
+    ['no storage', {}, /^error: SettingsInvalid: .*\n.*AzureWebJobsStorage__accountName is missing/],
     ['a connection string that is none', { AzureWebJobsStorage: 'rubbish' }, /AzureWebJobsStorage is not a connection/],
   ])('wants to know the storage: %s is set', async (_, env, message) => {
     const { code, err } = await cmk(['admin', 'replay', 'key-work'], { env });
