@@ -1,5 +1,5 @@
 import { known } from '../azure/read-or-why.ts';
-import { wantedSubscriptions } from '../events/subscription.ts';
+import { wantedSubscriptions, wantedWatch } from '../events/subscription.ts';
 import type { Settings } from '../settings/settings.ts';
 import { APP_CHECKS } from './checks/app-checks.ts';
 import { KEY_CHECKS } from './checks/checks.ts';
@@ -18,15 +18,20 @@ export interface Evaluated {
   readonly complete: boolean;
 }
 
-export function rulesOf({ drift, refreshAutomatic }: Settings, now: Date): Rules {
-  const { functionAppId, storageAccountId } = drift;
-  const wanted = functionAppId === undefined ? undefined : wantedSubscriptions({ functionAppId, storageAccountId });
-  return { now, refreshAutomatic, drift, wantedSubscriptions: wanted };
+export function rulesOf({ drift, refreshAutomatic, clientId }: Settings, now: Date): Rules {
+  const { functionAppId, storageAccountId, watchChanges } = drift;
+  const destination = functionAppId === undefined ? undefined : { functionAppId, storageAccountId };
+  return {
+    ...{ now, refreshAutomatic, drift },
+    wantedSubscriptions: destination && wantedSubscriptions(destination),
+    wantedWatch: destination && watchChanges ? wantedWatch(destination, clientId) : undefined,
+  };
 }
 
 /** Runs every check over what was gathered; those of the accounts were run while they were listed. */
 export function evaluateAll(gathered: Gathered, rules: Rules): Evaluated {
-  const { previous, vaults, keys, subscriptions, poison, legacyOrders, legacyApprovals, trail, unread } = gathered;
+  const { previous, vaults, keys, subscriptions, poison, legacyOrders, legacyApprovals, trail, watches, unread } =
+    gathered;
   const { drift, now } = rules;
   const app = {
     name: drift.functionAppId ?? 'cmk-autopilot',
@@ -36,6 +41,7 @@ export function evaluateAll(gathered: Gathered, rules: Rules): Evaluated {
     legacyOrders,
     legacyApprovals,
     trail: known(trail)?.findings ?? [],
+    watches,
     settingsProblems: drift.problems,
     unread,
   };

@@ -13,6 +13,7 @@ const count = z.int().nonnegative();
 const action = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('account'), account: z.string(), location: z.string(), key: z.string() }),
   z.object({ kind: z.literal('events'), vault: z.string(), functionName: z.string() }),
+  z.object({ kind: z.literal('watch'), subscription: z.string() }),
   z.object({ kind: z.literal('retire'), key: z.string(), version: z.string() }),
   z.object({ kind: z.literal('rotate'), key: z.string(), version: z.string() }),
 ]);

@@ -1,5 +1,7 @@
 import { type Command, Option } from 'commander';
+import { z } from 'zod';
 import type { DriftReport, WholeReport } from '../../drift/report.ts';
+import { CmkError } from '../../errors.ts';
 import { causeLabel, shortResource } from '../../fleet/fleet-summary.ts';
 import { HEALTH_STATES, type HealthState } from '../../fleet/health-states.ts';
 import type { Log } from '../../log.ts';
@@ -7,7 +9,7 @@ import type { Environment } from '../../settings/settings.ts';
 import { compareText, count } from '../../text.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
-import { changing, vaults } from '../options.ts';
+import { changing, parsed, vaults } from '../options.ts';
 import type { Output } from '../output.ts';
 
 /** What causes and findings can be sorted by. */
@@ -30,7 +32,7 @@ interface DriftArguments {
 
 export function addDriftCommands(program: Command, cli: Cli): void {
   addDriftCheck(program, cli);
-  addEventsEnsure(program, cli);
+  addEvents(program, cli);
 }
 
 function addDriftCheck(program: Command, cli: Cli): void {
@@ -84,33 +86,69 @@ function addDriftCheck(program: Command, cli: Cli): void {
     });
 }
 
-function addEventsEnsure(program: Command, cli: Cli): void {
+interface DestinationArguments {
+  functionApp?: string;
+  storage?: string;
+}
+
+function addEvents(program: Command, cli: Cli): void {
   const { environment } = cli;
-  changing(program.command('events').description("the vaults' events").command('ensure'))
+  const events = program.command('events').description('what tells the app of new keys and of changes');
+  const toApp = (command: Command): Command =>
+    changing(command)
+      .addOption(
+        new Option('--function-app <id>', 'ARM id of the app').default(
+          environment?.CMK_FUNCTION_APP_ID,
+          'CMK_FUNCTION_APP_ID',
+        ),
+      )
+      .addOption(
+        new Option('--storage <id>', "ARM id of the app's own storage, for dead letters").default(
+          environment?.CMK_STORAGE_ACCOUNT_ID,
+          'CMK_STORAGE_ACCOUNT_ID',
+        ),
+      );
+  toApp(events.command('ensure'))
     .description('have a vault tell the app of new, expiring and expired keys')
     .requiredOption('--vault <vault>', 'name, ARM id or URI of the vault')
-    .addOption(
-      new Option('--function-app <id>', 'ARM id of the app').default(
-        environment?.CMK_FUNCTION_APP_ID,
-        'CMK_FUNCTION_APP_ID',
-      ),
-    )
-    .addOption(
-      new Option('--storage <id>', "ARM id of the app's own storage, for dead letters").default(
-        environment?.CMK_STORAGE_ACCOUNT_ID,
-        'CMK_STORAGE_ACCOUNT_ID',
-      ),
-    )
-    .action(async (options: { vault: string; functionApp?: string; storage?: string }, command: Command) => {
-      const { createEventGrid } = await import('../../events/event-grid-client.ts');
+    .action(async ({ vault, ...options }: DestinationArguments & { vault: string }, command: Command) => {
       const { ensureEvents } = await import('../../operations/vault/events-ensure.ts');
-      const globals = command.optsWithGlobals<GlobalOptions>();
-      const { vault, functionApp: functionAppId, storage: storageAccountId } = options;
-      const eventGrid = createEventGrid(cli.credential(globals), cli.cloud(globals));
+      const eventGrid = await eventGridOf(command);
+      await cli.run(command, (operation) => ensureEvents({ vault, ...destination(options) }, eventGrid, operation));
+    });
+  toApp(events.command('watch'))
+    .description('have a subscription tell the app of changes to accounts, roles, vaults and identities')
+    .argument('<subscription>', 'id of the subscription', parsed(subscriptionId))
+    .option('--client-id <id>', "client id of the app's identity, whose own writes are left out")
+    .action(async (subscription: string, options: DestinationArguments & { clientId?: string }, command: Command) => {
+      const { ensureWatch } = await import('../../operations/vault/events-ensure.ts');
+      const eventGrid = await eventGridOf(command);
+      const { clientId } = options;
       await cli.run(command, (operation) =>
-        ensureEvents({ vault, functionAppId, storageAccountId }, eventGrid, operation),
+        ensureWatch({ subscription, clientId, ...destination(options) }, eventGrid, operation),
       );
     });
+
+  async function eventGridOf(command: Command) {
+    const { createEventGrid } = await import('../../events/event-grid-client.ts');
+    const globals = command.optsWithGlobals<GlobalOptions>();
+    return createEventGrid(cli.credential(globals), cli.cloud(globals));
+  }
+}
+
+function destination({ functionApp, storage }: DestinationArguments) {
+  return { functionAppId: functionApp, storageAccountId: storage };
+}
+
+/** @throws {@link CmkError} `ArgumentInvalid` */
+function subscriptionId(text: string): string {
+  const { data } = z.guid().safeParse(text);
+  if (data) return data.toLowerCase();
+  throw new CmkError(
+    'ArgumentInvalid',
+    `${text} is not the id of a subscription.`,
+    'Give its GUID: `az account list`.',
+  );
 }
 
 /** What one act each would mend. */

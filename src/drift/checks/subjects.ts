@@ -1,7 +1,7 @@
 import type { ChainFinding } from '../../audit/chain.ts';
 import type { Part, UnreadPart } from '../../azure/read-or-why.ts';
 import type { OtherDependent } from '../../dependents/dependent.ts';
-import type { VaultSubscriptions } from '../../events/event-grid-client.ts';
+import type { SourceSubscriptions } from '../../events/event-grid-client.ts';
 import type { WantedSubscription } from '../../events/subscription.ts';
 import type { Account, PlatformScope, Scope } from '../../fleet/account.ts';
 import type { KeyUse } from '../../fleet/key-use.ts';
@@ -26,6 +26,8 @@ export interface Rules {
   readonly drift: DriftSettings;
   /** Undefined: CMK_FUNCTION_APP_ID is not set, and event subscriptions are not checked. */
   readonly wantedSubscriptions: readonly WantedSubscription[] | undefined;
+  /** Of each watched subscription; undefined: Resource Manager is not to tell of changes. */
+  readonly wantedWatch: WantedSubscription | undefined;
 }
 
 /** A key of a managed vault. */
@@ -97,7 +99,7 @@ export interface VaultSubject {
   /** Undefined inside: there is no such vault. */
   readonly properties: Part<VaultProperties | undefined>;
   /** Undefined: not checked, since a Managed HSM raises no events or the function app is not known. */
-  readonly events: Part<VaultSubscriptions> | undefined;
+  readonly events: Part<SourceSubscriptions> | undefined;
   /** Events of this vault that could not be delivered of late. */
   readonly deadLetters: Part<readonly DeadLetter[]>;
   /** Whether its audit log is sent somewhere. Undefined: not asked. */
@@ -153,6 +155,8 @@ export interface AppSubject {
   /** Absent: they could not be read. */
   readonly legacyOrders?: readonly LegacyOrder[] | undefined;
   readonly legacyApprovals?: readonly LegacyApproval[] | undefined;
+  /** Event subscriptions of the watched subscriptions, as far as they were read. */
+  readonly watches?: readonly { readonly subscription: string; readonly events: SourceSubscriptions }[];
   readonly settingsProblems: readonly string[];
   readonly unread: readonly UnreadPart[];
 }
