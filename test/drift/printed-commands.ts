@@ -30,6 +30,7 @@ export const PRINTED: Readonly<Record<string, readonly string[]>> = {
   VaultNotLocked: ['az lock create'],
   EventSubscriptionMissing: ['cmk events ensure'],
   EventSubscriptionMisaimed: ['cmk events ensure'],
+  ChangesNotWatched: ['cmk events watch'],
 };
 
 /** The command that a finding prints: its own, or the one that its text ends with. */
