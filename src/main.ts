@@ -20,6 +20,7 @@ import './functions/reconcile-account.ts';
 import './functions/reconcile-key.ts';
 import './functions/reconcile-subscription.ts';
 import './functions/rekeys.ts';
+import './functions/resource-changed.ts';
 import './functions/restore-key.ts';
 import './functions/revoke-key.ts';
 import './functions/rotations.ts';

@@ -19,6 +19,7 @@ import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
 import { createDeletedAccounts, type DeletedAccounts } from './dependents/deleted-accounts-client.ts';
 import { graphAccounts } from './dependents/graph-accounts.ts';
 import { createResourceGraph, type ResourceGraph } from './dependents/resource-graph-client.ts';
+import { type ChangeRows, createChangeRows } from './drift/changes/change-rows.ts';
 import { createDriftStorage, type DriftStorage } from './drift/store/drift-storage-client.ts';
 import { createDataServices, type DataClients } from './effect/create-data-services.ts';
 import { createEffectStore, type EffectStore } from './effect/effect-store-client.ts';
@@ -30,6 +31,7 @@ import type { FleetIndex } from './fleet/fleet-index.ts';
 import type { FleetTable } from './fleet/fleet-rows.ts';
 import { createFleetTable } from './fleet/fleet-table-client.ts';
 import { createKnownKeys, type KnownKeys } from './fleet/known-keys.ts';
+import { CONTROL_TABLE } from './fleet/rollout-store-client.ts';
 import { createSeenKeys, type SeenKeys } from './fleet/seen-keys.ts';
 import { type AccountScopes, createStorageAccounts, type StorageAccounts } from './fleet/storage-client.ts';
 import type { AccountsOfKey } from './fleet/unindexed-accounts.ts';
@@ -86,6 +88,8 @@ export interface Services extends ControllerServices, IdentityClients, DataClien
   readonly keyCatalog: KeyCatalog;
   /** Drift reports, and what else the check keeps or looks at in the app's own storage. */
   readonly driftStorage: DriftStorage;
+  /** Changes that events reported. */
+  readonly changes: ChangeRows;
   /** Sends notifications to their receivers. */
   readonly postWebhook: PostWebhook;
   readonly queue: WorkQueue;
@@ -175,6 +179,7 @@ export function createServices(
     eventGrid: createEventGrid(identity, cloud, settings.drift.systemTopics),
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork),
     driftStorage,
+    changes: createChangeRows(createFleetTable(settings, () => identity, CONTROL_TABLE)),
     postWebhook: createPostWebhook(),
     queue,
     queueAges: () => queueAges(settings, () => identity, now()),

@@ -114,6 +114,9 @@ const rotateWork = z.object({
   ...carried,
 });
 
+/** "Check what events said has changed." The rows are the truth. */
+const changesWork = z.object({ kind: z.literal('changes'), ...carried });
+
 /** "Look how far the rotation of this key has come, and see to what is next." */
 const rotationWork = z.object({
   kind: z.literal('rotation'),
@@ -186,6 +189,7 @@ const keyQueueWork = z.discriminatedUnion('kind', [
   keyWork,
   probeWork,
   rotateWork,
+  changesWork,
   rotationWork,
   rekeyWork,
   approvalWork,

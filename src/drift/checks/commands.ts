@@ -102,6 +102,11 @@ export function moveAccount({ id }: Account): ShellCommand {
   return shellCommand('cmk account pin', [['', id]]);
 }
 
+/** Has the app repair an account again. */
+export function releaseChange({ id }: Account): ShellCommand {
+  return shellCommand('cmk drift release', [['', id]]);
+}
+
 /** Has an account use a key with the identity that its encryption settings name; in the mode that it was in. */
 export function encryptAccount(
   { id }: Account,

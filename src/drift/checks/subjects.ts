@@ -12,6 +12,7 @@ import type { KeyKind } from '../../keys/key-admin-client.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';
 import type { RotationPolicySummary } from '../../keys/rotation-policy-summary.ts';
+import type { Contest } from '../../orders/standing-orders.ts';
 import type { Evidence } from '../../retirement/evidence.ts';
 import type { DriftSettings } from '../../settings/settings.ts';
 import type { KeyDenial } from '../../vaults/key-policies.ts';
@@ -24,6 +25,8 @@ export interface Rules {
   /** Whether the app asks Storage to look for a new version (CMK_REFRESH_AUTOMATIC). */
   readonly refreshAutomatic: boolean;
   readonly drift: DriftSettings;
+  /** Accounts that are changed each time the app has repaired them. */
+  readonly contests: readonly Contest[];
   /** Undefined: CMK_FUNCTION_APP_ID is not set, and event subscriptions are not checked. */
   readonly wantedSubscriptions: readonly WantedSubscription[] | undefined;
   /** Of each watched subscription; undefined: Resource Manager is not to tell of changes. */
@@ -72,6 +75,7 @@ export interface AccountSubject {
   readonly scopes: readonly ScopeSubject[];
   /** Its encryption scopes on keys of Microsoft, as far as its scopes were looked at. */
   readonly platformScopes?: readonly PlatformScope[];
+  readonly contest?: Contest | undefined;
   /** Of its subscription; undefined where that could not be read. */
   readonly tenantId?: string | undefined;
   /** The version of the same key that it was pinned to in an earlier check, and who has written the account since, if known. */

@@ -103,7 +103,7 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
   // Before the accounts, whose finding of an expired key names the other users that it stops. Keys that only accounts name, as
   // no vault lists them, get none.
   const unreadOthers = await gatherOthers(await keys.all(), listed, { ...services, signal: run.signal });
-  const context = contextOf({ run, rules, services, vaults, keys, previous, memory, tenants: known(tenants) });
+  const context = contextOf({ signal: run.signal, rules, services, vaults, keys, previous, memory, tenants });
   const subscriptions = await gatherSubscriptions(listed, context, run, rules.now, services);
 
   const { watches, unread: unreadWatches } = await gatherWatches(listed, rules, services, run.signal);
@@ -147,7 +147,9 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
 }
 
 /** The tenant of each subscription, by its id in lower case. */
-function gatherTenants({ tenants }: Pick<GatherServices, 'tenants'>): Promise<Part<ReadonlyMap<string, string>>> {
+export function gatherTenants({
+  tenants,
+}: Pick<GatherServices, 'tenants'>): Promise<Part<ReadonlyMap<string, string>>> {
   return readPart(
     {
       resource: '/subscriptions',
@@ -284,8 +286,8 @@ async function gatherRollouts(
 }
 
 /** What looking at a subscription takes; anew for each try, since scopes take their turns by it. */
-function contextOf({
-  run,
+export function contextOf({
+  signal,
   rules,
   services,
   vaults,
@@ -293,17 +295,20 @@ function contextOf({
   previous,
   memory,
   tenants,
+  scopesTurn,
 }: {
-  readonly run: DriftRun;
+  readonly signal?: AbortSignal | undefined;
   readonly rules: Rules;
   readonly services: GatherServices;
   readonly vaults: readonly GatheredVault[];
   readonly keys: GatheredKeys;
   readonly previous: ReportBefore | undefined;
   readonly memory: ManagedMemory | undefined;
-  readonly tenants: ReadonlyMap<string, string> | undefined;
+  readonly tenants: Part<ReadonlyMap<string, string>>;
+  /** Absent: they take their turns. */
+  readonly scopesTurn?: SubscriptionContext['scopesTurn'];
 }): () => SubscriptionContext {
-  const identities = new GatheredIdentities(services, run.signal);
+  const identities = new GatheredIdentities(services, signal);
   const own = ownStorage(services.settings);
   const texts = new SharedTexts();
   const uses = formerUses(Object.values(memory ?? {}));
@@ -314,13 +319,13 @@ function contextOf({
     identities,
     roles: new Map(vaults.map(({ subject, roles }) => [subject.vault.uri, roles])),
     ownStorage: own === 'local' || own === undefined ? [] : own,
-    scopesTurn: scopeTurns(previous),
+    scopesTurn: scopesTurn ?? scopeTurns(previous),
     rows: services.useRows,
     texts,
     vaultOf: (uri) => vaults.find(({ subject }) => subject.vault.uri === uri)?.subject,
-    tenantOf: (id) => tenants?.get(id.toLowerCase()),
+    tenantOf: (id) => known(tenants)?.get(id.toLowerCase()),
     memoryOf: (id) => new AccountMemory(memory?.[id] ?? [], uses),
-    signal: run.signal,
+    signal,
   });
 }
 

@@ -24,7 +24,14 @@ const DRIFT: Rules['drift'] = {
 
 /** What the drift checks go by where an operator looks at accounts, and not the app. */
 export function rulesOfLook(now: Date): Rules {
-  return { now, refreshAutomatic: true, drift: DRIFT, wantedSubscriptions: undefined, wantedWatch: undefined };
+  return {
+    now,
+    refreshAutomatic: true,
+    drift: DRIFT,
+    wantedSubscriptions: undefined,
+    wantedWatch: undefined,
+    contests: [],
+  };
 }
 
 /** The same answer for the same question, asked once. */

@@ -67,6 +67,7 @@ export function rules(drift: Partial<Rules['drift']> = {}): Rules {
       systemTopics: {},
       ...drift,
     },
+    contests: [],
     wantedSubscriptions: wantedSubscriptions({ functionAppId: FUNCTION_APP, storageAccountId: STORAGE }),
     wantedWatch: wantedWatch({ functionAppId: FUNCTION_APP, storageAccountId: STORAGE }, CLIENT_ID),
   };
