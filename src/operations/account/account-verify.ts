@@ -107,12 +107,16 @@ const DRIFT: Rules['drift'] = {
   functionAppId: undefined,
   storageAccountId: undefined,
   sharedZones: undefined,
+  watchChanges: false,
   systemTopics: {},
 };
 
 /** What the drift checks go by where an operator looks at accounts, and not the app. */
 function rulesOfLook(now: Date): Rules {
-  return { now, refreshAutomatic: true, drift: DRIFT, wantedSubscriptions: undefined };
+  return {
+    ...{ now, refreshAutomatic: true, drift: DRIFT, contests: [] },
+    ...{ wantedSubscriptions: undefined, wantedWatch: undefined },
+  };
 }
 
 /** The same answer for the same question, asked once. */
