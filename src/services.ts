@@ -3,25 +3,23 @@ import type { TokenCredential } from '@azure/identity';
 import { type ActivityLog, createActivityLog } from './accounts/activity-log-client.ts';
 import { createInSight, type InSight } from './accounts/in-sight.ts';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
-import { listManaged, rememberedSubscriptions } from './accounts/subscription-memory.ts';
-import { createSubscriptionMemory } from './accounts/subscription-memory-client.ts';
+import { createSubscriptionMemory, listManaged, rememberedSubscriptions } from './accounts/subscription-memory.ts';
 import { createSubscriptions, type Subscriptions, type Tenants } from './accounts/subscriptions-client.ts';
 import { tracedAccounts } from './accounts/traced-accounts.ts';
-import { auditFiles } from './audit/audit-client.ts';
-import { auditContainer } from './audit/audit-storage-client.ts';
-import type { RecordAudit } from './audit/audit-trail.ts';
-import { createAudit } from './audit/create-audit.ts';
+import { auditContainer, auditFiles } from './audit/audit-client.ts';
+import { createAudit, type RecordAudit } from './audit/audit-trail.ts';
 import type { AuditWatch } from './audit/verify-trail.ts';
 import type { Cloud } from './azure/cloud.ts';
 import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
 import { type Budget, writesOf } from './azure/limiter.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
-import { createDeletedAccounts, type DeletedAccounts } from './dependents/deleted-accounts-client.ts';
+import { ReadCache } from './azure/read-cache.ts';
 import { graphAccounts } from './dependents/graph-accounts.ts';
 import { createResourceGraph, type ResourceGraph } from './dependents/resource-graph-client.ts';
+import { createDeletedAccounts, type DeletedAccounts } from './dependents/stored-data-client.ts';
 import { createDriftStorage, type DriftStorage } from './drift/store/drift-storage-client.ts';
-import { createDataServices, type DataClients } from './effect/create-data-services.ts';
+import { createDataServices, type DataClients } from './effect/data-services-client.ts';
 import { createEffectStore, type EffectStore } from './effect/effect-store-client.ts';
 import { canaryProbe } from './effect/probe-canaries.ts';
 import { createEventGrid, type EventGrid } from './events/event-grid-client.ts';
@@ -147,16 +145,17 @@ export function createServices(
   const queue = createWorkQueue(settings, () => identity, telemetry);
   const listed = createSubscriptions(identity, cloud);
   const subscriptions = rememberedSubscriptions(listed, memory, now, log);
+  // Decisions on many keys list them once.
+  const managed = new ReadCache<readonly string[]>(10_000);
   const inReach = async () => settings.subscriptions ?? (await subscriptions.list());
-  const inSight = createInSight({ settings, subscriptions, now });
+  const inSight = createInSight({ settings, subscriptions });
   const orderStore = createOrdersStore(settings, () => identity);
   const leases = createLeases(settings, () => identity);
   const evidence = createEvidence(settings, identity, { driftStorage, now, newId }, log);
   const controller = createController(settings, identity, table, {
     ...{ fleet, queue, leases, accounts, audit: evidence.audit, sleep: (ms) => sleep(ms) },
     ...{ orders: orderStore, inSight, accountsOfKey },
-    subscriptions: () => listManaged(settings, subscriptions),
-    eventAccounts: tracedAccounts(createStorageAccounts(identity, cloud, LIMITS.eventStorage), telemetry),
+    subscriptions: async () => (await managed.read('', () => listManaged(settings, subscriptions), now)).value,
     probe: canaryProbe({ settings, ...data, now }),
   });
   return {
