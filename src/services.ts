@@ -14,8 +14,9 @@ import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
 import { type Budget, writesOf } from './azure/limiter.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
+import { ReadCache } from './azure/read-cache.ts';
+import { graphAccounts } from './dependents/graph-accounts.ts';
 import { createResourceGraph, type ResourceGraph } from './dependents/resource-graph-client.ts';
-import { graphAccounts } from './dependents/resource-graph-query.ts';
 import { createDeletedAccounts, type DeletedAccounts } from './dependents/stored-data-client.ts';
 import { createDriftStorage, type DriftStorage } from './drift/store/drift-storage-client.ts';
 import { createDataServices, type DataClients } from './effect/data-services-client.ts';
@@ -141,6 +142,8 @@ export function createServices(
   const queue = createWorkQueue(settings, () => identity, telemetry);
   const listed = createSubscriptions(identity, cloud);
   const subscriptions = rememberedSubscriptions(listed, memory, now, log);
+  // Decisions on many keys list them once.
+  const managed = new ReadCache<readonly string[]>(10_000);
   const inReach = async () => settings.subscriptions ?? (await subscriptions.list());
   const inSight = createInSight({ settings, subscriptions });
   const orderStore = createOrdersStore(settings, () => identity);
@@ -149,8 +152,7 @@ export function createServices(
   const controller = createController(settings, identity, table, {
     ...{ fleet, queue, leases, accounts, audit: evidence.audit, sleep: (ms) => sleep(ms) },
     ...{ orders: orderStore, inSight, accountsOfKey },
-    subscriptions: () => listManaged(settings, subscriptions),
-    eventAccounts: tracedAccounts(createStorageAccounts(identity, cloud, LIMITS.eventStorage), telemetry),
+    subscriptions: async () => (await managed.read('', () => listManaged(settings, subscriptions), now)).value,
     probe: canaryProbe({ settings, ...data, now }),
   });
   return {

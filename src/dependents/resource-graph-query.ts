@@ -1,10 +1,9 @@
 import { sameResource } from '../azure/resource-id.ts';
-import { waveOfTags } from '../fleet/read-use.ts';
-import type { AccountOfKey, AccountsOfKey } from '../fleet/unindexed-accounts.ts';
+import type { AccountOfKey } from '../fleet/unindexed-accounts.ts';
 import { parseKeyIdentifier, parseVault, sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey, ManagedVault } from '../keys/managed-vaults.ts';
 import type { NamedKey, OtherDependent } from './dependent.ts';
-import type { GraphResource, ResourceGraph } from './resource-graph-client.ts';
+import type { GraphResource } from './resource-graph-client.ts';
 
 /**
  * How a resource stops when its key is revoked and how it comes back, by its type in lower case. Source: each service's page
@@ -266,27 +265,4 @@ function fieldOf(value: unknown, name: string): unknown {
   if (typeof value !== 'object' || value === null) return undefined;
   const wanted = name.toLowerCase();
   return Object.entries(value).find(([field]) => field.toLowerCase() === wanted)?.[1];
-}
-
-const TYPE = 'microsoft.storage/storageaccounts';
-
-/** Storage accounts that use a key themselves, by one query of Resource Graph over all that the identity sees. */
-export function graphAccounts(graph: ResourceGraph): AccountsOfKey {
-  return {
-    async *using(key, signal) {
-      const host = key.vault.uri.slice('https://'.length);
-      const query = [
-        'resources',
-        `where type =~ '${TYPE}'`,
-        `where tostring(properties) contains '${host}'`,
-        `where tostring(properties) contains '${key.name}'`,
-        'project id, name, type, location, subscriptionId, tags, properties',
-        'order by id asc',
-      ].join(' | ');
-      for await (const { id, location, tags = {}, properties } of graph.query(query, signal)) {
-        const use = seenUse(properties, key);
-        if (use) yield { id, location, ...waveOfTags(tags), ...use };
-      }
-    },
-  };
 }

@@ -1,22 +1,13 @@
 import type { HttpResponseInit } from '@azure/functions';
-import {
-  type FilteredUse,
-  type FleetFilter,
-  type HealthFilter,
-  matchesFilter,
-  matchesHealth,
-} from '../fleet/fleet-filter.ts';
-import { HEALTH_STATES } from '../fleet/health-states.ts';
+import { type FilteredUse, matchesFilter, matchesHealth } from '../fleet/fleet-filter.ts';
 import type { RouteKey } from '../http/access.ts';
-import { conditional } from '../http/etag.ts';
-import type { HeaderReader } from '../http/headers.ts';
-import { jsonResponse } from '../http/json-response.ts';
+import { conditional, type HeaderReader, jsonResponse } from '../http/answers.ts';
 import { partContent } from '../http/part.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { REASONS } from '../reasons.ts';
 import { type EvaluatedAccount, sortKeyOf } from './fleet.ts';
 import { freshnessOf, toAccountAnswer, toRow, toSummary } from './fleet-answer.ts';
+import { FLEET_PAGE, type FleetQuery, nextFleetQuery } from './fleet-query.ts';
 import type { FleetAccountAnswer, FleetListAnswer } from './fleet-schemas.ts';
 import type { FleetSnapshot, FleetSnapshots } from './fleet-snapshot.ts';
 import type { FleetPorts } from './read-fleet.ts';
@@ -29,19 +20,18 @@ export interface FleetCall {
 }
 
 /** A page of the fleet. @throws {@link HttpProblem} */
-export async function showFleet(query: URLSearchParams, call: FleetCall, ports: FleetPorts): Promise<HttpResponseInit> {
-  const { filter, health, all, top, after, rest } = fleetQuery(query);
+export async function showFleet(query: FleetQuery, call: FleetCall, ports: FleetPorts): Promise<HttpResponseInit> {
+  const { health, cause, all, top = FLEET_PAGE, after = '', ...filter } = query;
   const { snapshot, seen } = inReach(await call.snapshots.get(ports), call.reaches);
   const filtered = seen
     .filter((one) => all || isListed(one))
     .filter((one) => filteredUses(one).some((use) => matchesFilter(use, filter)));
-  const matched = filtered.filter((one) => matchesHealth(one.health, health));
+  const matched = filtered.filter((one) => matchesHealth(one.health, { health, cause }));
   const page = matched.filter((one) => sortKeyOf(one) > after).slice(0, top + 1);
   const last = page[top - 1];
-  if (page.length > top && last) rest.set('after', sortKeyOf(last));
   const answer: FleetListAnswer = {
     value: page.slice(0, top).map(toRow),
-    ...(rest.has('after') ? { nextLink: `/api/fleet?${rest}` } : {}),
+    ...(page.length > top && last ? { nextLink: `/api/fleet?${nextFleetQuery(query, sortKeyOf(last))}` } : {}),
     matched: matched.length,
     summary: toSummary(filtered, snapshot),
     ...freshnessOf(snapshot),
@@ -63,12 +53,10 @@ export async function showFleetAccount(
     const answer = { ...toAccountAnswer(found), ...freshnessOf(snapshot) };
     return withEtag({ ...answer, history }, call.headers, { ...answer, history: partContent(history) });
   }
-  throw new HttpProblem(
-    404,
-    'NotFound',
-    REASONS.NotFound,
-    'Check the name of the storage account; one that is new is known once a key of it rotates, or after the next drift check.',
-  );
+  throw new HttpProblem('NotFound', {
+    nextStep:
+      'Check the name of the storage account; one that is new is known once a key of it rotates, or after the next drift check.',
+  });
 }
 
 export function fleetSummaryOf(
@@ -130,67 +118,4 @@ function withEtag(answer: object, headers: HeaderReader, content = answer): Http
   const kept = { 'cache-control': 'private, no-cache', vary: 'authorization' };
   const sent = { ...response, headers: { ...(response.headers as Record<string, string>), ...kept } };
   return conditional(headers, sent, content);
-}
-
-const PAGE = 200;
-const MOST = 1_000;
-/** Values of one parameter, and characters of a value. */
-const MOST_VALUES = 50;
-const LONGEST = 800;
-
-const FILTERS = ['key', 'vault', 'subscription', 'resourceGroup', 'tag'] as const;
-const HEALTH_FILTERS = ['health', 'cause'] as const;
-const ONCE = ['all', 'top', 'after'] as const;
-
-interface FleetQuery {
-  readonly filter: FleetFilter;
-  readonly health: HealthFilter;
-  /** Includes accounts that use no key, although no check reports that they should. */
-  readonly all: boolean;
-  readonly top: number;
-  /** Sort key after which the page begins. */
-  readonly after: string;
-  readonly rest: URLSearchParams;
-}
-
-/** @throws {@link HttpProblem} `QueryInvalid` */
-function fleetQuery(query: URLSearchParams): FleetQuery {
-  const names: readonly string[] = [...FILTERS, ...HEALTH_FILTERS, ...ONCE];
-  for (const name of query.keys()) {
-    if (!names.includes(name)) throw invalid(`There is no query parameter ${JSON.stringify(name.slice(0, 50))}.`);
-  }
-  const valuesOf = (name: string): string[] => {
-    const values = query.getAll(name);
-    const isRight = values.length <= MOST_VALUES && values.every(({ length }) => length > 0 && length <= LONGEST);
-    if (!isRight) throw invalid(`The parameter ${name} is empty, too long, or given too often.`);
-    return values;
-  };
-  const twice = ONCE.find((name) => query.getAll(name).length > 1);
-  if (twice !== undefined) throw invalid(`The parameter ${twice} is given twice.`);
-  const states: readonly string[] = HEALTH_STATES;
-  const strange = valuesOf('health').find((one) => !states.some((state) => state.toLowerCase() === one.toLowerCase()));
-  if (strange !== undefined) throw invalid(`health is one of ${states.join(', ')}.`);
-  const top = query.get('top') ?? String(PAGE);
-  if (!/^[1-9]\d{0,3}$/.test(top) || Number(top) > MOST) throw invalid(`top is a number from 1 to ${MOST}.`);
-  const withAll = query.get('all') ?? 'false';
-  if (withAll !== 'true' && withAll !== 'false') throw invalid('all is true or false.');
-  const rest = new URLSearchParams(query);
-  rest.delete('after');
-  return {
-    filter: Object.fromEntries(FILTERS.map((name) => [name, valuesOf(name)])),
-    health: Object.fromEntries(HEALTH_FILTERS.map((name) => [name, valuesOf(name)])),
-    all: withAll === 'true',
-    top: Number(top),
-    after: valuesOf('after')[0] ?? '',
-    rest,
-  };
-}
-
-function invalid(detail: string): HttpProblem {
-  return new HttpProblem(
-    400,
-    'QueryInvalid',
-    detail,
-    'GET /api/openapi.json has the parameters; follow nextLink for more.',
-  );
 }

@@ -1,6 +1,6 @@
 import { type PartTaken, ReadCache } from '../azure/read-cache.ts';
 import type { DriftReport } from '../drift/report.ts';
-import { orUnavailable } from '../http/or-unavailable.ts';
+import { orUnavailable } from '../http/problem.ts';
 import { type EvaluatedAccount, evaluateFleet } from './fleet.ts';
 import { type FleetPorts, readFleet } from './read-fleet.ts';
 
@@ -35,7 +35,6 @@ async function takeSnapshot(ports: FleetPorts): Promise<FleetSnapshot> {
   const reading = await orUnavailable(
     () => readFleet(ports),
     (why) => `The fleet index cannot be read: ${why} Accounts are moved all the same.`,
-    'Repeat the call in a minute; if it stays, check the storage account of the app.',
   );
   const { readOn, listings, unlisted, report, warnings } = reading;
   return { readOn, accounts: await evaluateFleet(reading, ports.settings), listings, unlisted, report, warnings };
