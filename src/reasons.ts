@@ -196,7 +196,8 @@ export const REASONS = {
   // Notifications
   NotificationSent: 'A notification was taken by its receiver.',
   NotificationNotTaken: 'The receiver of a notification did not take it; tried again, for about twelve hours.',
-  NotificationDropped: 'A notification was for a target that is not in CMK_NOTIFY any more, and is not sent.',
+  NotificationDropped:
+    'A notification is not sent: CMK_NOTIFY does not name its target any more, or the app has no such notification.',
   NotificationsHeld:
     'What to notify of could not be read or put into its queue, or CMK_NOTIFY is wrong; tried again, and nothing is lost.',
 

@@ -39,6 +39,7 @@ import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/ke
 import type { ManagedKey } from './keys/managed-vaults.ts';
 import { createKeyUsageLog, type KeyUsageLog } from './keys/usage-log-client.ts';
 import { consoleLog, type Log } from './log.ts';
+import { createOutbox, type Outbox } from './notify/outbox-client.ts';
 import { createPostWebhook, type PostWebhook } from './notify/webhook-client.ts';
 import { KnownOrders } from './orders/known-orders.ts';
 import { createOrdersStore, type OrdersStore } from './orders/standing-orders-client.ts';
@@ -85,6 +86,8 @@ export interface Services extends ControllerServices, IdentityClients, DataClien
   readonly keyCatalog: KeyCatalog;
   /** Drift reports, and what else the check keeps or looks at in the app's own storage. */
   readonly driftStorage: DriftStorage;
+  /** Notifications that are to be sent. */
+  readonly outbox: Outbox;
   /** Sends notifications to their receivers. */
   readonly postWebhook: PostWebhook;
   readonly queue: WorkQueue;
@@ -175,6 +178,7 @@ export function createServices(
     eventGrid: createEventGrid(identity, cloud, settings.drift.systemTopics),
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork),
     driftStorage,
+    outbox: createOutbox(settings, () => identity),
     postWebhook: createPostWebhook(),
     queue,
     queueAges: () => queueAges(settings, () => identity, now()),

@@ -75,7 +75,7 @@ export async function findAccount(text: string, azure: Azure, where: Where = {})
   throw new CmkError(
     'AccountNotFound',
     `There is no storage account ${text}${placeOf(where)}, or your sign-in does not see it.`,
-    'Check name, resource group and subscription (`cmk fleet list --all` shows what you see), or create it with `cmk account create`.',
+    'Check name, resource group and subscription (`cmk account list --all` shows what you see), or create it with `cmk account create`.',
   );
 }
 
@@ -107,7 +107,7 @@ export async function findIdentity(text: string, azure: Azure, where: Where = {}
   throw new CmkError(
     'NotFound',
     `There is no user-assigned identity ${text}${placeOf(where)}, or your sign-in does not see it.`,
-    `Create it: cmk identity ensure ${text.split('/').at(-1)} --resource-group <group> --vault <vault>`,
+    `Create it: cmk admin ensure-identity ${text.split('/').at(-1)} --resource-group <group> --vault <vault>`,
   );
 }
 

@@ -156,7 +156,7 @@ function isUsed(read: KeyUsers | undefined): boolean {
   return read?.users === undefined || read.users.accounts + read.users.scopes > 0;
 }
 
-function stateOf(
+export function stateOf(
   versions: readonly KeyVersion[],
   now: Date,
 ): Pick<KeySummary, 'state' | 'newest' | 'newestUsable' | 'versions' | 'expiresOn' | 'revocation'> {

@@ -122,7 +122,7 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     reason: 'PoisonMessages',
     severity: 'error',
     ensures: 'No work waits in a poison queue.',
-    fix: 'Look in the log for Poisoned, or for why the host ended the function, and fix that; then put the messages back with `cmk replay`, or delete them.',
+    fix: 'Look in the log for Poisoned, or for why the host ended the function, and fix that; then put the messages back with `cmk admin replay`, or delete them.',
     find: poisonMessages,
   },
   {

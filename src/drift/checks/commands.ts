@@ -77,7 +77,7 @@ export function exemptVault({ id }: ManagedVault, assignmentId: string, referenc
 
 /** Names the app and its storage, since the operator who runs it does not have the app's settings. */
 export function deliverEvents({ id }: ManagedVault, { functionId, deadLetter }: WantedSubscription): ShellCommand {
-  return shellCommand('cmk events ensure', [
+  return shellCommand('cmk admin ensure-events', [
     ['--vault', id],
     ['--function-app', functionId.slice(0, functionId.lastIndexOf('/functions/'))],
     ...(deadLetter ? ([['--storage', deadLetter.storageAccountId]] as const) : []),
