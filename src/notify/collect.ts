@@ -28,8 +28,7 @@ const STATE = z.object({
   trail: z.object({ file: z.string(), position: z.int().nonnegative() }).optional(),
   /** What was recorded before is not told (ISO 8601). */
   since: z.iso.datetime(),
-  /** The newest drift report that is told, and the causes that are known. */
-  report: z.string().optional(),
+  /** The causes that are known. */
   known: z.array(z.string()).default([]),
   /** The last digest: its day, and how its causes read, by id. There is none on the first day. */
   digest: z.object({ day: z.string(), causes: z.record(z.string(), z.string()).optional() }),
@@ -41,7 +40,7 @@ interface CollectPorts {
   readonly leases: Leases;
   readonly auditWatch: { readonly files: AuditFiles };
   readonly driftStorage: {
-    newestOn(days: readonly string[], unless?: string): Promise<DriftReport | undefined>;
+    newestOn(days: readonly string[]): Promise<DriftReport | undefined>;
   };
   readonly queue: Pick<WorkQueue, 'send'>;
   readonly now: () => Date;
@@ -113,11 +112,12 @@ class Look {
   }
 
   async #report(): Promise<void> {
-    const report = await this.#newest(this.#state.report);
+    // An event adds to a report that was told before.
+    const report = await this.#newest();
     if (!report) return;
     const { notifications, known } = fromReport(report, this.#state.known);
     await this.#tell(notifications);
-    await this.#keep({ report: report.id, known: [...known] });
+    if (JSON.stringify(known) !== JSON.stringify(this.#state.known)) await this.#keep({ known: [...known] });
   }
 
   async #digest(): Promise<void> {
@@ -132,10 +132,10 @@ class Look {
   }
 
   /** Of today or yesterday: a check that began before midnight may end after it. */
-  #newest(unless?: string): Promise<DriftReport | undefined> {
+  #newest(): Promise<DriftReport | undefined> {
     const { driftStorage, now } = this.#ports;
     const days = [dayOf(now()), dayOf(new Date(now().getTime() - DAY_MS))];
-    return driftStorage.newestOn(days, unless);
+    return driftStorage.newestOn(days);
   }
 
   async #tell(notifications: readonly Notification[]): Promise<void> {
