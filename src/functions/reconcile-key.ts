@@ -35,17 +35,11 @@ async function run(work: KeyQueueWork, services: Services, log: Log): Promise<Ou
     case 'revocation':
       return settleRevocation(work, services, log);
     case 'accountRevocation':
-      log({
-        level: 'warning',
-        reason: 'LegacyRevocation',
-        message: 'A message of version 2 about a revocation of one account was dropped.',
-        work,
-      });
+    case 'approval': {
+      const reason = work.kind === 'approval' ? 'ApprovalsGone' : 'LegacyRevocation';
+      log({ level: 'warning', reason, message: REASONS[reason], work });
       return DONE;
-    case 'approval':
-      // A message of version 2: approval by others is Entra's now.
-      log({ level: 'warning', reason: 'ApprovalsGone', message: REASONS.ApprovalsGone, approval: work.approval });
-      return DONE;
+    }
     case 'probe':
       return probeKey(work, services, log);
   }

@@ -239,7 +239,7 @@ function dropSurplus(orders: StandingOrders, now: Date): StandingOrders {
   throw new CmkError(
     'TooManyOrders',
     `There are ${MOST_ENTRIES} standing orders; no more are taken.`,
-    'End pauses and re-keys that are not needed any more: cmk rotation status, cmk rekey status.',
+    'End pauses and re-keys that are not needed any more: cmk rotation list, cmk rekey list.',
   );
 }
 

@@ -142,7 +142,7 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     reason: 'PoisonMessages',
     severity: 'error',
     ensures: 'No work waits in a poison queue.',
-    fix: 'Look in the log for Poisoned, or for why the host ended the function, and fix that; then put the messages back with `cmk replay`, or delete them.',
+    fix: 'Look in the log for Poisoned, or for why the host ended the function, and fix that; then put the messages back with `cmk admin replay`, or delete them.',
     find: poisonMessages,
   },
   {
@@ -170,7 +170,7 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     reason: 'ChangesNotWatched',
     severity: 'advice',
     ensures: 'A change that drift comes from is noticed when it is made, not an hour later.',
-    fix: 'Deploy with `watchChanges`, or run `cmk events watch`; where it is not wanted, set CMK_WATCH_CHANGES to off.',
+    fix: 'Deploy with `watchChanges`, or run `cmk admin watch-changes`; where it is not wanted, set CMK_WATCH_CHANGES to off.',
     find: changesNotWatched,
   },
   {

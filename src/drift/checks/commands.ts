@@ -77,13 +77,13 @@ export function exemptVault({ id }: ManagedVault, assignmentId: string, referenc
 
 /** Names the app and its storage, since the operator who runs it does not have the app's settings. */
 export function deliverEvents({ id }: ManagedVault, { functionId, deadLetter }: WantedSubscription): ShellCommand {
-  return shellCommand('cmk events ensure', [['--vault', id], ...destinationOf({ functionId, deadLetter })]);
+  return shellCommand('cmk admin ensure-events', [['--vault', id], ...destinationOf({ functionId, deadLetter })]);
 }
 
 /** Has Resource Manager tell the app of changes in a subscription. */
 export function watchChanges(subscription: string, wanted: WantedSubscription): ShellCommand {
   const [own] = wanted.filters.find(({ operatorType }) => operatorType === 'StringNotIn')?.values ?? [];
-  return shellCommand('cmk events watch', [
+  return shellCommand('cmk admin watch-changes', [
     ['', subscription],
     ...destinationOf(wanted),
     ...(own === undefined ? [] : ([['--client-id', own]] as const)),

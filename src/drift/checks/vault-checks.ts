@@ -1,7 +1,7 @@
 import { known } from '../../azure/read-or-why.ts';
 import { judgeSubscriptions } from '../../events/subscription.ts';
+import { storageHindrance } from '../../vaults/vault-client.ts';
 import { letStorageIn, protectVault, recoverVault } from '../../vaults/vault-commands.ts';
-import { storageHindrance } from '../../vaults/vault-network.ts';
 import { ADMIN_CHECKS } from './admin-checks.ts';
 import type { Check, Found } from './check.ts';
 import { deliverEvents, lockVault } from './commands.ts';
