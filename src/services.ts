@@ -88,10 +88,10 @@ export interface Services extends ControllerServices, IdentityClients, DataClien
   readonly keyCatalog: KeyCatalog;
   /** Drift reports, and what else the check keeps or looks at in the app's own storage. */
   readonly driftStorage: DriftStorage;
-  /** Changes that events reported. */
-  readonly changes: ChangeRows;
   /** Notifications that are to be sent. */
   readonly outbox: Outbox;
+  /** Changes that events reported. */
+  readonly changes: ChangeRows;
   /** Sends notifications to their receivers. */
   readonly postWebhook: PostWebhook;
   readonly queue: WorkQueue;
@@ -182,8 +182,8 @@ export function createServices(
     eventGrid: createEventGrid(identity, cloud, settings.drift.systemTopics),
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork),
     driftStorage,
-    changes: createChangeRows(createFleetTable(settings, () => identity, CONTROL_TABLE)),
     outbox: createOutbox(settings, () => identity),
+    changes: createChangeRows(createFleetTable(settings, () => identity, CONTROL_TABLE)),
     postWebhook: createPostWebhook(),
     queue,
     queueAges: () => queueAges(settings, () => identity, now()),

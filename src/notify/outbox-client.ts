@@ -1,11 +1,8 @@
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import { controlContainer, DRIFT_CONTAINER, ONE_RETRY } from '../azure/app-storage.ts';
-import { readBlobText } from '../azure/blobs.ts';
-import { withinTime } from '../azure/deadline.ts';
-import { describeFailure, unlessMissing } from '../azure/failure.ts';
+import { blobDocuments } from '../azure/documents.ts';
 import type { Settings } from '../settings/settings.ts';
-import { parseJson } from '../text.ts';
 import { NOTIFICATION, type Notification } from './notification.ts';
 
 /** Beside the reports: the lifecycle rule of the container deletes old blobs. */
@@ -38,43 +35,24 @@ export interface Outbox {
 /** One small blob for each notification and target. */
 export function createOutbox(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): Outbox {
   const container = controlContainer(settings, credential, DRIFT_CONTAINER, ONE_RETRY);
-  const read = async (name: string): Promise<unknown> => {
-    const blob = container.getBlockBlobClient(name);
-    const found = await unlessMissing(() => withinTime(TIMEOUT_MS, (limit) => readBlobText(blob, limit)));
-    return found && parseJson(found.text);
-  };
-  const write = async (name: string, value: unknown, conditions = {}): Promise<void> => {
-    const json = JSON.stringify(value);
-    const blobHTTPHeaders = { blobContentType: 'application/json; charset=utf-8' };
-    const blob = container.getBlockBlobClient(name);
-    const upload = () =>
-      withinTime(TIMEOUT_MS, (limit) =>
-        blob.upload(json, Buffer.byteLength(json), { conditions, blobHTTPHeaders, ...limit }),
-      );
-    try {
-      await upload();
-    } catch (error) {
-      if (describeFailure(error).code !== 'ContainerNotFound') throw error;
-      await container.createIfNotExists();
-      await upload();
-    }
-  };
+  // A damaged entry counts as absent.
+  const entries = blobDocuments(container, ENTRY.optional().catch(undefined), TIMEOUT_MS);
+  const progress = blobDocuments(container, z.unknown(), TIMEOUT_MS);
   return {
     async add(target, notification) {
-      try {
-        const entry: OutboxEntry = { notification };
-        await write(nameOf(target, notification.id), entry, { ifNoneMatch: '*' });
-      } catch (error) {
-        if (describeFailure(error).kind !== 'conflict') throw error;
-      }
+      await entries.put(nameOf(target, notification.id), { notification }, undefined);
     },
-    read: async (target, id) => ENTRY.safeParse(await read(nameOf(target, id))).data,
-    markSent: (target, notification, sentOn) => {
-      const entry: OutboxEntry = { notification, sentOn: sentOn.toISOString() };
-      return write(nameOf(target, notification.id), entry);
+    read: async (target, id) => (await entries.read(nameOf(target, id)))?.value,
+    async markSent(target, notification, sentOn) {
+      const name = nameOf(target, notification.id);
+      const found = await entries.read(name);
+      await entries.put(name, { notification, sentOn: sentOn.toISOString() }, found?.etag);
     },
-    readProgress: () => read(PROGRESS),
-    saveProgress: (progress) => write(PROGRESS, progress),
+    readProgress: async () => (await progress.read(PROGRESS))?.value,
+    async saveProgress(value) {
+      const found = await progress.read(PROGRESS);
+      await progress.put(PROGRESS, value, found?.etag);
+    },
   };
 }
 
