@@ -73,7 +73,7 @@ async function hasKnownDependent(
 async function hasListedDependent(
   key: ManagedKey,
   subscriptions: readonly string[],
-  services: { readonly accounts: StorageAccounts; readonly settings: Settings },
+  services: SearchServices,
 ): Promise<Dependence> {
   const enough = new Error('One dependent is enough.');
   try {
@@ -108,7 +108,8 @@ export async function findDependents(
 
 export interface SearchServices {
   readonly accounts: StorageAccounts;
-  readonly settings: Pick<Settings, 'scopeDiscovery'>;
+  /** Whether accounts are left out that use the key by an encryption scope alone. */
+  readonly withoutScopes?: true;
 }
 
 class Search {
@@ -160,7 +161,7 @@ class Search {
         this.#accountsSeen += 1;
         if (usesKey(accountKeyUse(account.encryption), this.#key)) {
           handing.push(this.#hand(account));
-        } else if (this.#services.settings.scopeDiscovery === 'all') {
+        } else if (!this.#services.withoutScopes) {
           others.push(account);
         }
         if (handing.length >= CONCURRENCY) {

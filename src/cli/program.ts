@@ -65,7 +65,6 @@ Environment:
   CMK_FUNCTION_APP_ID, CMK_STORAGE_ACCOUNT_ID
                              where events ensure has events delivered
   CMK_AUTOFIX                what drift check --as-app fixes
-  CMK_BUDGET_SHARE           how rotation status tells when what waits is moved
   CMK_NOTIFY                 its targets, for notify test
   CMK_API, CMK_API_AUDIENCE  whom now and watch ask, and, before that storage,
                              fleet list, rotation status and key status

@@ -18,10 +18,10 @@ export interface Evaluated {
   readonly complete: boolean;
 }
 
-export function rulesOf({ drift, refreshAutomatic }: Settings, now: Date): Rules {
+export function rulesOf({ drift }: Settings, now: Date): Rules {
   const { functionAppId, storageAccountId } = drift;
   const wanted = functionAppId === undefined ? undefined : wantedSubscriptions({ functionAppId, storageAccountId });
-  return { now, refreshAutomatic, drift, wantedSubscriptions: wanted };
+  return { now, drift, wantedSubscriptions: wanted };
 }
 
 /** Runs every check over what was gathered; those of the accounts were run while they were listed. */

@@ -193,8 +193,8 @@ describe('A rotation', () => {
 });
 
 describe('The cost of the next rotation', () => {
-  const costOf = (uses: readonly UseRow[], refreshAutomatic = true) => {
-    const cost = new RotationCost(VERSIONS, { refreshAutomatic }, NOW);
+  const costOf = (uses: readonly UseRow[]) => {
+    const cost = new RotationCost(VERSIONS, NOW);
     for (const use of uses) cost.add(use);
     return cost.result([{ calls: 1_200, perMs: 3_600_000 }]);
   };
@@ -213,10 +213,6 @@ describe('The cost of the next rotation', () => {
       ['uksouth', 1, 0],
       ['westeurope', 1_500, 900],
     ]);
-  });
-
-  it('is zero for automatic accounts that Storage updates by itself', () => {
-    expect(costOf([useRow(1, AUTOMATIC)], false)).toMatchObject({ moves: 0, left: 1, seconds: 0 });
   });
 });
 

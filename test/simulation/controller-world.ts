@@ -644,7 +644,6 @@ export class ControllerWorld implements World {
       items: this.items.port(way),
       rows: createUseRows(this.index.port(way)),
       fleet: createFleetIndex(this.index.port(way)),
-      scopeDiscovery: 'all',
       leases: this.#leases.port(actor, way),
       accounts: this.storage.port(actor, (label, effect, writes, signal) =>
         this.#isHanging(label)
@@ -706,8 +705,6 @@ export class ControllerWorld implements World {
         }
       },
       isExempt: () => false,
-      refreshAutomatic: true,
-      budgetShare: 0.8,
       now,
       sleep: (ms) =>
         new Promise((resolve) => {

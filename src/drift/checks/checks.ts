@@ -148,7 +148,7 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
   {
     reason: 'KeyTooOld',
     severity: 'warning',
-    ensures: 'The newest version of a key is at most CMK_KEY_MAX_AGE_DAYS old.',
+    ensures: 'The newest version of a key is at most two years old.',
     fix: 'Rotate the key (`cmk key rotate`), and give it a rotation policy.',
     find: keys.keyTooOld,
   },

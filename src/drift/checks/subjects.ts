@@ -21,8 +21,6 @@ import type { KeyUsage } from './key-usage.ts';
 /** What the checks go by beside what was read. */
 export interface Rules {
   readonly now: Date;
-  /** Whether the app asks Storage to look for a new version (CMK_REFRESH_AUTOMATIC). */
-  readonly refreshAutomatic: boolean;
   readonly drift: DriftSettings;
   /** Undefined: CMK_FUNCTION_APP_ID is not set, and event subscriptions are not checked. */
   readonly wantedSubscriptions: readonly WantedSubscription[] | undefined;
