@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { leftOut, withoutGroups } from '../scripts/bundle/leave-out.ts';
 import { contentsOf } from '../scripts/bundle/report.ts';
 import { BUNDLE_FILES, type Bundle, bundle, filesIn } from '../scripts/bundle.ts';
+import { ROUTES } from '../src/api/routes.ts';
 
 const PROJECT = join(import.meta.dirname, '..');
 

@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { InvalidMessageError } from '../errors.ts';
-import { TRACEPARENT } from '../telemetry/traceparent.ts';
+import { TRACEPARENT } from '../telemetry/telemetry.ts';
 import { parseJson } from '../text.ts';
-import { NOTIFICATION } from './notification.ts';
 import { MOST_CHARACTERS, SAID } from './who-and-why.ts';
 
 /** Queue of work about a key; created by the infrastructure, with its poison queue. */
@@ -11,7 +10,7 @@ export const KEY_WORK = 'key-work';
 export const ACCOUNT_WORK = 'account-work';
 /** Queue of hints that subscriptions have work items. */
 export const FLEET_WORK = 'fleet-work';
-/** Queue of notifications that are on their way. */
+/** Queue of hints that the outbox has a notification to send. */
 export const NOTIFY_WORK = 'notify-work';
 export type WorkQueueName = typeof KEY_WORK | typeof FLEET_WORK | typeof ACCOUNT_WORK | typeof NOTIFY_WORK;
 export const WORK_QUEUES: readonly WorkQueueName[] = [KEY_WORK, FLEET_WORK, ACCOUNT_WORK, NOTIFY_WORK];
@@ -85,6 +84,9 @@ const rotateWork = z.object({
   ...carried,
 });
 
+/** "Check what events said has changed." The rows are the truth. */
+const changesWork = z.object({ kind: z.literal('changes'), ...carried });
+
 /** Of version 2, about the rotation or the re-key of a key: the key is reconciled. */
 const oldKeyWork = z.object({ kind: z.enum(['rotation', 'rekey']), key: z.string().min(1).max(300), ...carried });
 
@@ -112,12 +114,15 @@ const revocationWork = z.object({
   ...carried,
 });
 
-/** "Send this to that target." */
-const notifyWork = z.strictObject({
+const notificationId = z.string().regex(/^[0-9a-f]{32}$/);
+
+/** "Send that notification of the outbox to that target." */
+const notifyWork = z.object({
   kind: z.literal('notify'),
   /** Name of a target of `CMK_NOTIFY`. */
   target: z.string().min(1).max(32),
-  notification: NOTIFICATION,
+  /** Id of the notification. Version 2 sent the whole of it, of which no more is believed. */
+  notification: notificationId.or(z.object({ id: notificationId }).transform(({ id }) => id)),
   ...carried,
 });
 
@@ -125,6 +130,7 @@ const keyQueueWork = z.discriminatedUnion('kind', [
   keyWork,
   probeWork,
   rotateWork,
+  changesWork,
   revocationWork,
   oldKeyWork,
   droppedWork,
