@@ -1,11 +1,8 @@
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import { controlContainer, DRIFT_CONTAINER, ONE_RETRY } from '../azure/app-storage.ts';
-import { readBlobText } from '../azure/blob-text.ts';
-import { withinTime } from '../azure/deadline.ts';
-import { describeFailure, unlessMissing } from '../azure/failure.ts';
+import { blobDocuments } from '../azure/documents.ts';
 import type { Settings } from '../settings/settings.ts';
-import { parseJson } from '../text.ts';
 import { NOTIFICATION, type Notification } from './notification.ts';
 
 /** Beside the reports: the lifecycle rule of the container deletes old blobs. */
@@ -38,43 +35,22 @@ export interface Outbox {
 /** One small blob for each notification and target. */
 export function createOutbox(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): Outbox {
   const container = controlContainer(settings, credential, DRIFT_CONTAINER, ONE_RETRY);
-  const read = async (name: string): Promise<unknown> => {
-    const blob = container.getBlockBlobClient(name);
-    const found = await unlessMissing(() => withinTime(TIMEOUT_MS, (limit) => readBlobText(blob, limit)));
-    return found && parseJson(found.text);
-  };
-  const write = async (name: string, value: unknown, conditions = {}): Promise<void> => {
-    const json = JSON.stringify(value);
-    const blobHTTPHeaders = { blobContentType: 'application/json; charset=utf-8' };
-    const blob = container.getBlockBlobClient(name);
-    const upload = () =>
-      withinTime(TIMEOUT_MS, (limit) =>
-        blob.upload(json, Buffer.byteLength(json), { conditions, blobHTTPHeaders, ...limit }),
-      );
-    try {
-      await upload();
-    } catch (error) {
-      if (describeFailure(error).code !== 'ContainerNotFound') throw error;
-      await container.createIfNotExists();
-      await upload();
-    }
-  };
+  const entries = blobDocuments<OutboxEntry | undefined>(container, ENTRY.optional().catch(undefined), TIMEOUT_MS);
+  const progresses = blobDocuments(container, z.unknown(), TIMEOUT_MS);
+  const nothing = async (): Promise<undefined> => undefined;
   return {
     async add(target, notification) {
-      try {
-        const entry: OutboxEntry = { notification };
-        await write(nameOf(target, notification.id), entry, { ifNoneMatch: '*' });
-      } catch (error) {
-        if (describeFailure(error).kind !== 'conflict') throw error;
-      }
+      await entries.put(nameOf(target, notification.id), { notification }, undefined);
     },
-    read: async (target, id) => ENTRY.safeParse(await read(nameOf(target, id))).data,
-    markSent: (target, notification, sentOn) => {
+    read: async (target, id) => (await entries.read(nameOf(target, id)))?.value,
+    async markSent(target, notification, sentOn) {
       const entry: OutboxEntry = { notification, sentOn: sentOn.toISOString() };
-      return write(nameOf(target, notification.id), entry);
+      await entries.change(nameOf(target, notification.id), () => entry, nothing);
     },
-    readProgress: () => read(PROGRESS),
-    saveProgress: (progress) => write(PROGRESS, progress),
+    readProgress: async () => (await progresses.read(PROGRESS))?.value,
+    async saveProgress(progress) {
+      await progresses.change(PROGRESS, () => progress, nothing);
+    },
   };
 }
 
