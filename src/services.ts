@@ -18,10 +18,11 @@ import { ReadCache } from './azure/read-cache.ts';
 import { graphAccounts } from './dependents/graph-accounts.ts';
 import { createResourceGraph, type ResourceGraph } from './dependents/resource-graph-client.ts';
 import { createDeletedAccounts, type DeletedAccounts } from './dependents/stored-data-client.ts';
+import { type ChangeRows, createChangeRows } from './drift/changes/change-rows.ts';
 import { createDriftStorage, type DriftStorage } from './drift/store/drift-storage-client.ts';
 import { createDataServices, type DataClients } from './effect/data-services-client.ts';
 import { createEffectStore, type EffectStore } from './effect/effect-store-client.ts';
-import { canaryProbe } from './effect/probe-canaries.ts';
+import { canaryProbe } from './effect/probe-targets.ts';
 import { createEventGrid, type EventGrid } from './events/event-grid-client.ts';
 import { type ControllerServices, createController } from './fleet/create-controller.ts';
 import { createFleetIndex } from './fleet/create-fleet-index.ts';
@@ -29,6 +30,7 @@ import type { FleetIndex } from './fleet/fleet-index.ts';
 import type { FleetTable } from './fleet/fleet-rows.ts';
 import { createFleetTable } from './fleet/fleet-table-client.ts';
 import { createKnownKeys, type KnownKeys } from './fleet/known-keys.ts';
+import { CONTROL_TABLE } from './fleet/rollout-store-client.ts';
 import { createSeenKeys, type SeenKeys } from './fleet/seen-keys.ts';
 import { type AccountScopes, createStorageAccounts, type StorageAccounts } from './fleet/storage-client.ts';
 import type { AccountsOfKey } from './fleet/unindexed-accounts.ts';
@@ -88,6 +90,8 @@ export interface Services extends ControllerServices, IdentityClients, DataClien
   readonly driftStorage: DriftStorage;
   /** Notifications that are to be sent. */
   readonly outbox: Outbox;
+  /** Changes that events reported. */
+  readonly changes: ChangeRows;
   /** Sends notifications to their receivers. */
   readonly postWebhook: PostWebhook;
   readonly queue: WorkQueue;
@@ -179,6 +183,7 @@ export function createServices(
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork),
     driftStorage,
     outbox: createOutbox(settings, () => identity),
+    changes: createChangeRows(createFleetTable(settings, () => identity, CONTROL_TABLE)),
     postWebhook: createPostWebhook(),
     queue,
     queueAges: () => queueAges(settings, () => identity, now()),

@@ -1,4 +1,5 @@
 import { app } from '@azure/functions';
+import { checkChanges } from '../drift/changes/check-changes.ts';
 import { probeKey } from '../effect/probe-work.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
@@ -25,6 +26,9 @@ async function run(work: KeyQueueWork, services: Services, log: Log): Promise<Ou
     case 'rotation':
     case 'rekey':
       await services.controller.handleKeyMessage(work.key, work.cause, log);
+      return DONE;
+    case 'changes':
+      await checkChanges(work.cause, services, log);
       return DONE;
     case 'rotate':
       return rotateWhenDue(work, services, log);

@@ -35,21 +35,23 @@ export interface Outbox {
 /** One small blob for each notification and target. */
 export function createOutbox(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): Outbox {
   const container = controlContainer(settings, credential, DRIFT_CONTAINER, ONE_RETRY);
-  const entries = blobDocuments<OutboxEntry | undefined>(container, ENTRY.optional().catch(undefined), TIMEOUT_MS);
-  const progresses = blobDocuments(container, z.unknown(), TIMEOUT_MS);
-  const nothing = async (): Promise<undefined> => undefined;
+  // A damaged entry counts as absent.
+  const entries = blobDocuments(container, ENTRY.optional().catch(undefined), TIMEOUT_MS);
+  const progress = blobDocuments(container, z.unknown(), TIMEOUT_MS);
   return {
     async add(target, notification) {
       await entries.put(nameOf(target, notification.id), { notification }, undefined);
     },
     read: async (target, id) => (await entries.read(nameOf(target, id)))?.value,
     async markSent(target, notification, sentOn) {
-      const entry: OutboxEntry = { notification, sentOn: sentOn.toISOString() };
-      await entries.change(nameOf(target, notification.id), () => entry, nothing);
+      const name = nameOf(target, notification.id);
+      const found = await entries.read(name);
+      await entries.put(name, { notification, sentOn: sentOn.toISOString() }, found?.etag);
     },
-    readProgress: async () => (await progresses.read(PROGRESS))?.value,
-    async saveProgress(progress) {
-      await progresses.change(PROGRESS, () => progress, nothing);
+    readProgress: async () => (await progress.read(PROGRESS))?.value,
+    async saveProgress(value) {
+      const found = await progress.read(PROGRESS);
+      await progress.put(PROGRESS, value, found?.etag);
     },
   };
 }

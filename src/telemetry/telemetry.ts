@@ -23,6 +23,11 @@ export const METRICS = {
   'cmk.accounts.moved': { kind: 'counter', unit: '{account}', about: 'Accounts and scopes moved to another version.' },
   'cmk.rotation.duration': { kind: 'histogram', unit: 's', about: 'From a new key version to its last account.' },
   'cmk.drift.findings': { kind: 'gauge', unit: '{finding}', about: 'Findings of the newest drift check, by code.' },
+  'cmk.drift.change.delay': {
+    kind: 'histogram',
+    unit: 's',
+    about: 'From a change in Azure to its findings, by event.',
+  },
   'cmk.revocations.open': { kind: 'gauge', unit: '{key}', about: 'Keys with an open revocation.' },
 } as const;
 

@@ -84,6 +84,9 @@ const rotateWork = z.object({
   ...carried,
 });
 
+/** "Check what events said has changed." The rows are the truth. */
+const changesWork = z.object({ kind: z.literal('changes'), ...carried });
+
 /** Of version 2, about the rotation or the re-key of a key: the key is reconciled. */
 const oldKeyWork = z.object({ kind: z.enum(['rotation', 'rekey']), key: z.string().min(1).max(300), ...carried });
 
@@ -127,6 +130,7 @@ const keyQueueWork = z.discriminatedUnion('kind', [
   keyWork,
   probeWork,
   rotateWork,
+  changesWork,
   revocationWork,
   oldKeyWork,
   droppedWork,

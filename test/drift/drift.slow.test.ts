@@ -713,6 +713,16 @@ const cases: readonly Case[] = [
     },
   },
   {
+    reason: 'ChangesNotWatched',
+    by: 'an administrator deletes the event subscription of a subscription',
+    prints: 'cmk admin watch-changes',
+    drift: async () => {
+      const id = `/subscriptions/${SUBSCRIPTION_ID}`;
+      await them().events.eventSubscriptions.beginDeleteAndWait(id.slice(1), 'cmk-resourceChanged');
+      return { resource: id };
+    },
+  },
+  {
     reason: 'EventSubscriptionMisaimed',
     by: 'somebody aims an event subscription at another app',
     prints: 'cmk admin ensure-events',

@@ -15,10 +15,9 @@ import { userAssignedIdentity } from '../../identities/key-access.ts';
 import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
 import { managedKey } from '../../keys/managed-vaults.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
-import type { ChecklistLine } from '../checklist-line.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import { findAccount, keyByName, lookForVault, managed, type Where } from '../resolve.ts';
-import { checklist, type FileServiceAnswer } from './checklist.ts';
+import { type ChecklistLine, checklist, type FileServiceAnswer } from './checklist.ts';
 
 export interface Verification {
   /** ARM id. */
@@ -107,12 +106,20 @@ const DRIFT: Rules['drift'] = {
   functionAppId: undefined,
   storageAccountId: undefined,
   sharedZones: undefined,
+  watchChanges: false,
   systemTopics: {},
 };
 
 /** What the drift checks go by where an operator looks at accounts, and not the app. */
 function rulesOfLook(now: Date): Rules {
-  return { now, refreshAutomatic: true, drift: DRIFT, wantedSubscriptions: undefined };
+  return {
+    now,
+    refreshAutomatic: true,
+    drift: DRIFT,
+    wantedSubscriptions: undefined,
+    wantedWatch: undefined,
+    contests: [],
+  };
 }
 
 /** The same answer for the same question, asked once. */
