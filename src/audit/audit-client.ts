@@ -5,7 +5,6 @@ import { withinTime } from '../azure/deadline.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type AppendResult, AUDIT_CONTAINER, type AuditFiles, type AuditSlice } from './audit-files.ts';
 
-/** Bytes that are read at a time of a file that is read as a whole. */
 const PART_BYTES = 4 * 1024 * 1024;
 
 /**
@@ -127,7 +126,6 @@ function sizeOf(contentRange: string | undefined): number | undefined {
   return total && /^\d+$/.test(total) ? Number(total) : undefined;
 }
 
-/** Where the trail is kept. */
 export type AuditContainer = ContainerClient;
 
 /** Opens the container in the app's own storage; nothing is asked of it yet. */

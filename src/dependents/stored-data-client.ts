@@ -5,7 +5,6 @@ import type { CallLimits } from '../azure/limits.ts';
 import type { ResourceId } from '../azure/resource-id.ts';
 import { aborting, storageManagement } from '../azure/resource-manager.ts';
 
-/** A file share as Azure Resource Manager shows it. */
 export interface FileShare {
   readonly name: string;
   readonly protocol: 'SMB' | 'NFS';

@@ -58,7 +58,6 @@ export interface DataClients {
   readonly blobService: BlobService;
 }
 
-/** No call is made yet. */
 export function createDataServices(credential: TokenCredential, cloud: Cloud): DataClients {
   return {
     shares: createFileShares(credential, cloud),

@@ -17,13 +17,11 @@ export interface ProbeTarget {
   readonly service: DataService;
   /** Shares or containers, of which the first one with data is asked. None: there is none that could be listed. */
   readonly places: readonly string[];
-  /** Why there is none. */
   readonly why?: string;
   /** The place is the one that was asked before: where it has no data, others are to be looked for. */
   readonly isKnown?: boolean;
 }
 
-/** What it showed, and when. */
 export interface ProbeResult extends Seen {
   readonly account: string;
   readonly service: DataService;

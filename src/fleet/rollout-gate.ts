@@ -1,5 +1,6 @@
 import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
+import { contestOf } from '../orders/contests.ts';
 import { findPause, findRekey, isOpen, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import { type MovedUses, nameOfUse, namesOf } from './moved-uses.ts';
@@ -76,6 +77,8 @@ export class RolloutGate implements Gate {
     const pause =
       findPause(orders, key.id, now) ?? (isOrdered && order ? findPause(orders, order.to.id, now) : undefined);
     if (pause) return { reason: 'Paused', until: pause.until ? new Date(pause.until) : this.#in(PAUSED_MS) };
+    const contest = contestOf(orders.contests, row.account, now);
+    if (contest) return { reason: 'ContestedChange', until: new Date(contest.until) };
     const rollout = this.#rollouts.get(this.#rolloutOf(key, target))?.value;
     if (rollout?.target !== target) return { reason: 'WaveNotBegun', needsRollout: true };
     if (isAdmitted(rollout, row)) return undefined;

@@ -30,7 +30,6 @@ import { createVaultGuards, type VaultGuards } from '../vaults/vault-guards-clie
 import type { Journal } from './journal.ts';
 import { type Operator, readOperator } from './operator.ts';
 
-/** Azure as an operator's sign-in reaches it. */
 export interface Azure {
   readonly cloud: Cloud;
   /** Where things are created when nobody says where. */
@@ -66,7 +65,6 @@ export interface Azure {
   readonly sleep: (ms: number) => Promise<void>;
 }
 
-/** What every operation is given. */
 export interface Operation {
   readonly azure: Azure;
   readonly journal: Journal;

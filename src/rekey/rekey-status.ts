@@ -125,7 +125,7 @@ function toDoOf({ id, from, only, state, waits, verified }: RekeyStatus['order']
   const old = key ? `${key.keyName} ${vaultOption({ kind: key.kind, name: key.vaultName })}` : from;
   if (state === 'done' && only === undefined) {
     return [
-      `See what else uses the old key, of other types than storage accounts: cmk key status ${old}`,
+      `See what else uses the old key, of other types than storage accounts: cmk key show ${old}`,
       'Storage accounts that were deleted and may be recovered, snapshots and backups are out of sight, and may need the old key.',
       `Then disable it, in a way that can be taken back: cmk key revoke ${old}. Delete it no earlier than everything that was made with it has expired.`,
     ];

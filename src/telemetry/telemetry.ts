@@ -1,6 +1,5 @@
 export type SpanAttributes = Readonly<Record<string, string | number | boolean>>;
 
-/** Where a span has its place. */
 export interface SpanPlace {
   readonly attributes?: SpanAttributes;
   /** W3C trace context (`traceparent`) of what it goes on with. Absent: the span that runs now, or the beginning of a trace. */
@@ -13,7 +12,6 @@ export interface SpanPlace {
   readonly isCall?: boolean;
 }
 
-/** One number of what is measured. */
 export interface Measurement {
   readonly name: MetricName;
   readonly value: number;
@@ -25,6 +23,11 @@ export const METRICS = {
   'cmk.accounts.moved': { kind: 'counter', unit: '{account}', about: 'Accounts and scopes moved to another version.' },
   'cmk.rotation.duration': { kind: 'histogram', unit: 's', about: 'From a new key version to its last account.' },
   'cmk.drift.findings': { kind: 'gauge', unit: '{finding}', about: 'Findings of the newest drift check, by code.' },
+  'cmk.drift.change.delay': {
+    kind: 'histogram',
+    unit: 's',
+    about: 'From a change in Azure to its findings, by event.',
+  },
   'cmk.revocations.open': { kind: 'gauge', unit: '{key}', about: 'Keys with an open revocation.' },
 } as const;
 

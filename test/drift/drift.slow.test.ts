@@ -439,8 +439,8 @@ const cases: readonly Case[] = [
     prints: 'cmk key rotate',
     drift: async () => {
       const key = new TestKey(world());
-      wire.azure.clock.advance(4 * 24 * HOUR_MS);
-      return { resource: key.id(), report: () => check({ ...noFix, CMK_KEY_MAX_AGE_DAYS: '3' }) };
+      Object.assign(key.first, { created: key.first.created - 731 * 24 * 3_600 });
+      return { resource: key.id() };
     },
   },
   {
@@ -705,7 +705,7 @@ const cases: readonly Case[] = [
   {
     reason: 'EventSubscriptionMissing',
     by: 'somebody deletes an event subscription',
-    prints: 'cmk events ensure',
+    prints: 'cmk admin ensure-events',
     drift: async () => {
       const { id } = vaultNamed(world(), 'kv-records');
       await them().events.eventSubscriptions.beginDeleteAndWait(id.slice(1), 'cmk-keyExpired');
@@ -713,9 +713,19 @@ const cases: readonly Case[] = [
     },
   },
   {
+    reason: 'ChangesNotWatched',
+    by: 'an administrator deletes the event subscription of a subscription',
+    prints: 'cmk admin watch-changes',
+    drift: async () => {
+      const id = `/subscriptions/${SUBSCRIPTION_ID}`;
+      await them().events.eventSubscriptions.beginDeleteAndWait(id.slice(1), 'cmk-resourceChanged');
+      return { resource: id };
+    },
+  },
+  {
     reason: 'EventSubscriptionMisaimed',
     by: 'somebody aims an event subscription at another app',
-    prints: 'cmk events ensure',
+    prints: 'cmk admin ensure-events',
     drift: async () => {
       const { id } = vaultNamed(world(), 'kv-records');
       await them().events.eventSubscriptions.beginUpdateAndWait(id.slice(1), 'cmk-keyNearExpiry', {

@@ -47,12 +47,11 @@ function addRevoke(revoking: Command, cli: Cli): void {
       const globals = command.optsWithGlobals<GlobalOptions>();
       const { appRecord } = await import('../../operations/key/app-record.ts');
       const { previewRevocation, revokeAsOperator } = await import('../../operations/key/key-revoke.ts');
-      const { keyByName } = await import('../../operations/resolve.ts');
       const { ticket } = options;
       const { environment } = cli;
       const { ask } = cli.context;
       missesNothing(name, options, ask);
-      const managed = keyByName(name, options.vault, cli.cloud(globals));
+      const managed = await cli.key(name, command);
       const reason = options.dryRun ? '' : await reasonOf(options, ask);
       if (!options.dryRun) {
         const isAsked = !options.yes && ask !== undefined;
@@ -89,15 +88,14 @@ function missesNothing(key: string, { vault, reason, dryRun }: KeyBreakGlassArgu
 }
 
 function addRestore(restoring: Command, cli: Cli): void {
-  ofRevocation(restoring, 'and in `cmk key status`')
+  ofRevocation(restoring, 'and in `cmk key show`')
     .description('enable what a revocation disabled, and nothing else; by another person than the one who revoked')
     .action(async (name: string, options: KeyBreakGlassArguments, command: Command) => {
       const globals = command.optsWithGlobals<GlobalOptions>();
       const { appRecord } = await import('../../operations/key/app-record.ts');
       const { restoreAsOperator } = await import('../../operations/key/key-restore.ts');
       const { readDualControl } = await import('../../settings/access.ts');
-      const { keyByName } = await import('../../operations/resolve.ts');
-      const managed = keyByName(name, options.vault, cli.cloud(globals));
+      const managed = await cli.key(name, command);
       const { ticket } = options;
       const reason = options.dryRun ? '' : await reasonOf(options, cli.context.ask);
       if (!options.dryRun)

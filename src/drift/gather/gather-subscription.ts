@@ -8,6 +8,7 @@ import type { AccountScopes, StorageAccounts } from '../../fleet/storage-client.
 import type { UseRows } from '../../fleet/use-row.ts';
 import { type IdentityState, type KeyAccess, userAssignedIdentity } from '../../identities/key-access.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
+import { contestOf } from '../../orders/contests.ts';
 import { isOptedOut } from '../../settings/opt-out.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { ACCOUNT_CHECKS } from '../checks/checks.ts';
@@ -106,12 +107,13 @@ class SubscriptionScan {
       access: (of, key) => this.#access(of, key),
       hasVersion: (key, version) => keys.hasVersion(key, version),
       scopes: async (of, key) =>
-        (await this.#listScopes(of, key)) ?? (key && (await this.#index?.scopesOf(of, key.key))) ?? [],
+        (await this.#listScopes(of)) ?? (key && (await this.#index?.scopesOf(of, key.key))) ?? [],
       isOwn: (of) => this.#isOwn(of),
     });
     const tenantId = this.#context.tenantOf(account.subscriptionId);
     const remembered = await this.#remember(gathered);
-    const subject = { ...gathered, tenantId, ...remembered };
+    const contest = contestOf(rules.contests, account.id, rules.now);
+    const subject = { ...gathered, tenantId, contest, ...remembered };
     const { own, use, key, scopes } = subject;
     if (key || scopes.some((scope) => scope.key)) this.#dependents += 1;
     if (use && key) {
@@ -208,13 +210,9 @@ class SubscriptionScan {
   }
 
   /** Undefined: they were not asked for, or could not be listed. */
-  async #listScopes(
-    account: Account,
-    ownKey: KeySubject | undefined,
-  ): Promise<readonly (SeenScope | PlatformScope)[] | undefined> {
+  async #listScopes(account: Account): Promise<readonly (SeenScope | PlatformScope)[] | undefined> {
     const { services, scopesTurn, signal } = this.#context;
-    const wanted = services.settings.scopeDiscovery === 'all' || ownKey !== undefined || this.#isOwn(account);
-    if (this.#scopesStopped || !wanted || !(scopesTurn(account) || this.#isOwn(account))) return undefined;
+    if (this.#scopesStopped || !(scopesTurn(account) || this.#isOwn(account))) return undefined;
     const scopes: (SeenScope | PlatformScope)[] = [];
     try {
       for await (const scope of services.accounts.listAllScopes(account, signal)) scopes.push(scope);

@@ -99,7 +99,6 @@ export async function revokeAccount(
   return { ...result, complete: left.length === 0, audit: audited };
 }
 
-/** The key that an account uses, and the principal that it uses it with. */
 async function accessOf(account: Account, azure: Azure): Promise<{ key: ManagedKey; principalId: string }> {
   const use = accountKeyUse(account.encryption);
   if (!use) {
@@ -121,7 +120,6 @@ async function accessOf(account: Account, azure: Azure): Promise<{ key: ManagedK
   return { key: managedKey(managed(vault, azure.cloud), use.keyName), principalId: identity.principalId };
 }
 
-/** A grant that is removed or restored, as a change. */
 export function grantChange(grant: KeyGrant, did: 'remove' | 'restore'): Change {
   const { principalId } = grant;
   const verb = did === 'remove' ? 'removed' : 'restored';

@@ -5,13 +5,11 @@ import { secondsFor } from '../../fleet/rotation-progress.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { vaultOption } from '../../keys/vault-options.ts';
 import type { Environment } from '../../settings/settings.ts';
-import { DEFAULT_BUDGET_SHARE } from '../../settings/settings-table.ts';
 import type { Operation } from '../operator-azure.ts';
 import { blastRadiusOf } from './blast-radius-of.ts';
 
 /** Between two looks at everything that uses the key, in milliseconds: lists of accounts are what Azure budgets most. */
 const LOOK_EVERY_MS = 15_000;
-/** How long one look may take, in milliseconds. */
 const LOOK_MS = 60_000;
 
 /** Who uses the version by now, as far as the sign-in sees. */
@@ -38,7 +36,7 @@ export async function awaitMoves(
     const { moved, waiting } = moves;
     const all = moved.length + waiting.length;
     if (first && waiting.length > 0) {
-      const by = expectedEnd(radius, new Set(waiting), environment, azure.now());
+      const by = expectedEnd(radius, new Set(waiting), azure.now());
       journal.note(
         `${waiting.length} of ${all} accounts and scopes are to move, by ${by} if Azure's budget is all for them.`,
       );
@@ -46,13 +44,12 @@ export async function awaitMoves(
     if (waiting.length === 0 || azure.now().getTime() + LOOK_EVERY_MS > end) {
       journal.found(`${moved.length} of ${all} accounts and scopes use ${version}`);
       if (waiting.length > 0)
-        journal.note(
-          `Not yet: ${named(waiting)}. \`cmk key status ${key.name} ${vaultOption(key.vault)}\` shows them.`,
-        );
+        journal.note(`Not yet: ${named(waiting)}. \`cmk key show ${key.name} ${vaultOption(key.vault)}\` shows them.`);
       if (!moves.complete) journal.note('There may be more: not everything could be read.');
       return moves;
     }
-    journal.waiting(`for ${waiting.length} of ${all} accounts and scopes to use ${version}: ${named(waiting)}`);
+    const text = `for ${waiting.length} of ${all} accounts and scopes to use ${version}: ${named(waiting)}`;
+    journal.waiting(text, { done: moved.length, total: all });
     await azure.sleep(LOOK_EVERY_MS);
   }
 }
@@ -61,19 +58,14 @@ export async function awaitMoves(
 const MOVE_MS = 30_000;
 
 /** When the slowest of subscriptions and regions is done, by what Azure takes of writes in each. */
-function expectedEnd(
-  { accounts }: BlastRadius,
-  waiting: ReadonlySet<string>,
-  { CMK_BUDGET_SHARE }: Environment,
-  now: Date,
-): string {
+function expectedEnd({ accounts }: BlastRadius, waiting: ReadonlySet<string>, now: Date): string {
   const places = new Map<string, number>();
   for (const { id, name, region, scopes } of accounts) {
     const uses = [name, ...scopes.map((scope) => `${name}/${scope.name}`)].filter((use) => waiting.has(use));
     const place = `${parseResourceId(id)?.subscriptionId} ${region}`.toLowerCase();
     places.set(place, (places.get(place) ?? 0) + uses.length);
   }
-  const budgets = writesOf(Number(CMK_BUDGET_SHARE) || DEFAULT_BUDGET_SHARE);
+  const budgets = writesOf();
   const longest = Math.max(0, ...[...places.values()].map((moves) => secondsFor(moves, budgets)));
   return new Date(now.getTime() + MOVE_MS + longest * 1_000).toISOString();
 }

@@ -22,7 +22,6 @@ export function blastRadiusOf(
   return timeBoxed((signal) => readBlastRadius(key, { ...azure, settings }, { signal }), ms);
 }
 
-/** The settings for looking at what depends on a key. */
 export function lookSettings({ cloud }: Azure, environment: Environment): LookSettings {
   return readLookSettings({ ...environment, AZURE_CLOUD: cloud.name });
 }
@@ -30,7 +29,6 @@ export function lookSettings({ cloud }: Azure, environment: Environment): LookSe
 /** Accounts and other resources that are shown by name; a document has them all. */
 const SHOWN = 20;
 
-/** Says what depends on a key. */
 export function describeRadius(dependents: BlastRadius | undefined, journal: Journal): void {
   if (!dependents) {
     journal.note('What depends on the key could not be read.');

@@ -43,7 +43,7 @@ export function usableVersion(
     throw new CmkError(
       'UnknownVersion',
       `The key ${name} has no version ${version}.`,
-      `See its versions: cmk key status ${key.name} ${here}`,
+      `See its versions: cmk key show ${key.name} ${here}`,
     );
   }
   const which = version === undefined ? `The newest version of ${name}` : `Version ${version} of ${name}`;
