@@ -6,7 +6,7 @@ import { importsOf } from './scripts/arrows.ts';
 const WIRE = /^test\/support\/(local-azure|azurite|child|cmk)\.ts$|^(local\/azure\/server|scripts\/bundle)\.ts$/;
 
 /** Tests of what stands beside `src/`, and those that take their time. */
-const NOT_OF_SRC = /^test\/(local-azure|local-host|infra|bench)\/|\.slow\./;
+const NOT_OF_SRC = /^test\/(local-azure|local-host|infra|bench)\/|\.(slow|long)\./;
 
 /** Whether a file, or anything that it imports, needs the wire. */
 function needsWire(file: string, seen = new Set<string>()): boolean {
@@ -32,7 +32,7 @@ export default defineConfig({
       provider: 'v8',
       reporter: ['text'],
       include: [
-        'src/fleet/{plan,rekey-plan,decide-rollout,rollout-row,rotation-progress}.ts',
+        'src/fleet/{plan,decide-rollout,rollout-row,rotation-progress}.ts',
         'src/fleet/{fleet-summary,health,health-states}.ts',
         'src/rekey/rekey-problems.ts',
         'src/revocation/{revocation,revocation-plans,restore-plans}.ts',

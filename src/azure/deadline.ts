@@ -48,19 +48,25 @@ export function withinTime<T>(
  * The same for a write: with its token, and being sent again with another one, which the limit of a request knows nothing of.
  *
  * @param ms milliseconds; undefined: without a limit
+ * @param outer aborts when the caller has less time
  * @throws {@link DeadlineError}
  */
 export async function wholeWrite<T>(
   ms: number | undefined,
   run: (limit: { readonly abortSignal?: AbortSignal }) => Promise<T>,
+  outer?: AbortSignal,
 ): Promise<T> {
   if (ms === undefined) return run({});
   let signal: AbortSignal | undefined;
   try {
-    return await withinTime(ms, (limit) => {
-      signal = limit.abortSignal;
-      return run(limit);
-    });
+    return await withinTime(
+      ms,
+      (limit) => {
+        signal = limit.abortSignal;
+        return run(limit);
+      },
+      outer,
+    );
   } catch (error) {
     throw signal?.aborted ? new DeadlineError('A write was not answered', ms) : error;
   }
@@ -87,6 +93,35 @@ export async function untilAborted(work: Promise<unknown>, signal: AbortSignal |
     signal.removeEventListener('abort', stop);
     work.catch(() => {});
   }
+}
+
+/**
+ * Waits for `run` no longer than so many milliseconds, whether or not it heeds the signal.
+ *
+ * @param what words the error: `It was not read`
+ * @throws {@link DeadlineError} when time is up, and what `run` throws before that
+ */
+export function withDeadline<T>(
+  ms: number,
+  what: string,
+  run: (signal: AbortSignal) => Promise<T>,
+  outer?: AbortSignal,
+): Promise<T> {
+  return timeBoxed(
+    async (signal) => {
+      const running = run(signal);
+      if (await untilAborted(running, signal)) return running;
+      outer?.throwIfAborted();
+      throw new DeadlineError(what, ms);
+    },
+    ms,
+    outer,
+  );
+}
+
+/** The same of work without words of its own. */
+export function endBy<T>(ms: number, work: () => Promise<T>): Promise<T> {
+  return withDeadline(ms, 'It was not done', work);
 }
 
 /** Waits for `work` no longer than so many milliseconds. Never rejects: it is not needed for what goes on behind it. */
@@ -151,16 +186,8 @@ export function withTokenDeadline(credential: TokenCredential, ms: number): Toke
       // has aborted long since would keep it from all of them.
       const asked = options.abortSignal;
       const outer = asked instanceof AbortSignal && !asked.aborted ? asked : undefined;
-      return timeBoxed(
-        async (signal) => {
-          const asking = credential.getToken(scopes, { ...options, abortSignal: signal });
-          if (await untilAborted(asking, signal)) return asking;
-          outer?.throwIfAborted();
-          throw new DeadlineError('There was no token to be had', ms);
-        },
-        ms,
-        outer,
-      );
+      const get = (abortSignal: AbortSignal) => credential.getToken(scopes, { ...options, abortSignal });
+      return withDeadline(ms, 'There was no token to be had', get, outer);
     },
   };
 }

@@ -2,15 +2,15 @@ import { randomUUID } from 'node:crypto';
 import type { HttpResponseInit } from '@azure/functions';
 import type { TokenCredential } from '../azure/credential.ts';
 import { CmkError } from '../errors.ts';
-import { jsonResponse } from '../http/json-response.ts';
+import { jsonResponse } from '../http/answers.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { managedKey } from '../keys/managed-vaults.ts';
 import { type AppApi, checkAnswer } from '../operations/app-api.ts';
-import { REASONS, type Reason } from '../reasons.ts';
 import { createServices, type Services } from '../services.ts';
 import { knowsAppStorage } from '../settings/own-storage.ts';
 import type { Environment } from '../settings/settings.ts';
 import { showFleet, showFleetAccount } from '../views/fleet-api.ts';
+import { fleetQuery } from '../views/fleet-query.ts';
 import { FleetSnapshots } from '../views/fleet-snapshot.ts';
 import { KeyLister } from '../views/key-list.ts';
 import { showNow } from '../views/now.ts';
@@ -51,8 +51,7 @@ export function viewsOfStorage(environment: Environment, credential: TokenCreden
         return checkAnswer(JSON.parse(String(body)), shape, path);
       } catch (error) {
         if (!(error instanceof HttpProblem)) throw error;
-        const reason = Object.hasOwn(REASONS, error.reason) ? (error.reason as Reason) : 'ServiceUnavailable';
-        throw new CmkError(reason, error.message, error.nextStep, { cause: error });
+        throw new CmkError(error.reason, error.message, error.nextStep, { cause: error });
       }
     },
   };
@@ -76,9 +75,11 @@ async function answer(
   if (view === 'now') {
     const sight = { reaches, reachesVault: reaches, maySee: reaches, requireFleet: SILENT, now: ports.now() };
     const telling = { correlationId: randomUUID(), onUnexpected: SILENT };
-    return showNow({ query: searchParams, headers }, { ...sight, ...telling }, board.takers(ports, SILENT));
+    return showNow({ headers }, { ...sight, ...telling }, board.takers(ports, SILENT));
   }
-  if (view === 'fleet' && vault === undefined) return showFleet(searchParams, { headers, reaches, snapshots }, ports);
+  if (view === 'fleet' && vault === undefined) {
+    return showFleet(fleetQuery(searchParams), { headers, reaches, snapshots }, ports);
+  }
   if (view === 'fleet' && vault) {
     return showFleetAccount(decodeURIComponent(vault), NO_HISTORY, { headers, reaches, snapshots }, ports);
   }
@@ -92,7 +93,8 @@ async function answer(
     const nextLink = next ? { nextLink: `/api/keys?${of}after=${encodeURIComponent(next)}` } : {};
     return jsonResponse(200, { value, vaults: listed, ...nextLink });
   }
-  if (view === 'rotations' && vault === undefined) return showRotations(searchParams, ports, SILENT);
+  if (view === 'rotations' && vault === undefined)
+    return showRotations(searchParams.get('after') ?? undefined, ports, SILENT);
   const managed = ports.settings.vaults.byName(vault ?? '');
   if (view === 'rotations' && managed && key) return showRotation(managedKey(managed, key), ports, SILENT);
   throw new CmkError(

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { auditFiles } from '../audit/audit-client.ts';
+import { type AuditContainer, auditContainer, auditFiles } from '../audit/audit-client.ts';
 import type { AuditFiles } from '../audit/audit-files.ts';
-import { type AuditContainer, auditContainer } from '../audit/audit-storage-client.ts';
 import { findRecord } from '../audit/find-record.ts';
 import { type LogEvidence, readLogEvidence } from '../audit/log-evidence.ts';
 import { searchTrail } from '../audit/search-trail.ts';

@@ -3,7 +3,6 @@ import { CLOUDS, type Cloud, findCloud } from '../azure/cloud.ts';
 import type { TokenCredential } from '../azure/credential.ts';
 import { CmkError } from '../errors.ts';
 import { type ManagedKey, managedKey } from '../keys/managed-vaults.ts';
-import { appVaults } from '../operations/app-vaults.ts';
 import { Journal } from '../operations/journal.ts';
 import type { Azure, Operation } from '../operations/operator-azure.ts';
 import type { ChangeRecorder } from '../operations/record-changes.ts';
@@ -100,6 +99,7 @@ export class Cli {
     const [, vault, key] = /^([\w-]+)\/([\w-]+)$/.exec(text) ?? [];
     if (options.vault !== undefined || !vault || !key) return keyByName(text, options.vault, cloud);
     // A Managed HSM may have the name of a vault.
+    const { appVaults } = await import('../operations/vault/vault-notes.ts');
     const known = appVaults(this.environment, cloud)?.byName(vault.toLowerCase());
     return known ? managedKey(known, key) : keyByName(key, vault, cloud);
   }

@@ -15,9 +15,10 @@ import { GIVEN_UP_MS } from '../time/spans.ts';
 import type { Cause } from '../work/messages.ts';
 import type { RolloutCount, RolloutDecision } from './decide-rollout.ts';
 import type { KeyQueue } from './fleet-work.ts';
-import { type MovedUses, nameOfUse } from './moved-uses.ts';
+import { type MovedUses, nameOfUse, namesOf } from './moved-uses.ts';
+import { findRekeyBlocker } from './plan.ts';
 import { failedOn } from './reconcile-use.ts';
-import { canRekey } from './rekey-plan.ts';
+
 import type { UseRow } from './use-row.ts';
 
 /** A PATCH in flight ends within its deadline, and takes effect within a minute after that. Milliseconds. */
@@ -61,7 +62,7 @@ export async function openRekeyOf(
   if (!rekey || !to) return undefined;
   const onto = await keys.listVersions(to).catch(() => []);
   const target = newestUsableVersion(onto, now());
-  if (!target || !canRekey({ key, versions }, { key: to, versions: onto }, now())) return undefined;
+  if (!target || findRekeyBlocker({ key, versions }, { key: to, versions: onto }, now())) return undefined;
   const covered = rekey.only === undefined ? undefined : await namesOf(moved.of(rekey.only));
   return { rekey, target, covers: (row) => covered?.has(nameOfUse(row)) ?? true };
 }
@@ -154,10 +155,4 @@ async function changeRekey(
     return change ? withUnrecorded(changed, change) : changed;
   });
   if (change && isChanged) await recordOrder(change);
-}
-
-async function namesOf(uses: ReturnType<MovedUses['of']>): Promise<ReadonlySet<string>> {
-  const names = new Set<string>();
-  for await (const use of uses) names.add(nameOfUse(use));
-  return names;
 }

@@ -1,6 +1,7 @@
 import pMap from 'p-map';
-import { timeBoxed, untilAborted } from '../azure/deadline.ts';
+import { withDeadline } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import { sameResource } from '../azure/resource-id.ts';
 import { CmkError } from '../errors.ts';
 import type { Account } from '../fleet/account.ts';
@@ -9,8 +10,6 @@ import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { keyIdentity } from './key-access.ts';
 
-/** Subscriptions that are listed at the same time, and how long all of them may take. Milliseconds. */
-const CONCURRENCY = 8;
 const LISTING_MS = 20_000;
 
 /**
@@ -41,16 +40,8 @@ export async function othersWithIdentity(
     );
   };
   try {
-    const inTime = await timeBoxed(
-      (signal) =>
-        untilAborted(
-          list(signal).then(() => true),
-          signal,
-        ),
-      LISTING_MS,
-    );
-    if (inTime) return others.sort();
-    throw new Error(`time was up after ${LISTING_MS / 1000} s`);
+    await withDeadline(LISTING_MS, 'They were not listed', list);
+    return others.sort();
   } catch (error) {
     throw new CmkError(
       'SubscriptionUnreadable',

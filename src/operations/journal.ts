@@ -140,7 +140,6 @@ export class Journal {
     this.entries.push(...entries);
   }
 
-  /** The change that is being made, if any. */
   get underWay(): string | undefined {
     return this.#underWay;
   }

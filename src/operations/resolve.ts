@@ -120,7 +120,6 @@ function placeOf({ subscription, resourceGroup }: Where): string {
   return places.length === 0 ? '' : ` in ${places.join(' of ')}`;
 }
 
-/** The key of a vault that ARM has shown. */
 export function keyIn(vault: Vault, keyName: string, cloud: Cloud): ManagedKey {
   checkName('key', keyName);
   return managedKey(managed(vault, cloud), keyName);
@@ -205,7 +204,6 @@ export function resourceId(subscription: string, resourceGroup: string, type: st
   );
 }
 
-/** The subscription to create something in. */
 export async function subscriptionFor(azure: Azure, { subscription }: Where): Promise<string> {
   const chosen = subscription ?? azure.defaultSubscription;
   if (chosen) return chosen.toLowerCase();

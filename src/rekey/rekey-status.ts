@@ -1,5 +1,5 @@
 import { CmkError } from '../errors.ts';
-import { type MovedUses, nameOfUse } from '../fleet/moved-uses.ts';
+import { type MovedUses, nameOfUse, namesOf } from '../fleet/moved-uses.ts';
 import { failedOn } from '../fleet/reconcile-use.ts';
 import type { UseRow, UseRows } from '../fleet/use-row.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
@@ -84,7 +84,7 @@ async function progressOf(
 ): Promise<RekeyProgress> {
   const { id, from, to, only } = order;
   const covered = only === undefined ? undefined : await namesOf(moved.of(only));
-  const own = await namesOf(moved.of(id));
+  const own = new Set(await namesOf(moved.of(id)));
   const excluded = new ExcludedUses(await inSight());
   let waiting = 0;
   let incomplete = false;
@@ -93,8 +93,8 @@ async function progressOf(
   try {
     for await (const row of useRows.of(from)) {
       const name = nameOfUse(row);
-      onTarget.delete(name);
       if (covered?.has(name) === false || !isOpen(order) || excluded.countIfExcluded(row)) continue;
+      own.delete(name);
       const failure = failureOf(row, order);
       if (failure) failures.push(failure);
       else waiting += 1;
@@ -148,10 +148,4 @@ export async function requireRollback(rekey: Rekey, { keys, vaults, now }: Statu
   const nextStep =
     'See to it that both keys can be read and used, and that neither is revoked; or end the re-key as it is.';
   throw new CmkError(blocker.reason, blocker.detail, nextStep);
-}
-
-async function namesOf(uses: ReturnType<MovedUses['of']>): Promise<ReadonlySet<string>> {
-  const names = new Set<string>();
-  for await (const use of uses) names.add(nameOfUse(use));
-  return names;
 }

@@ -1,14 +1,13 @@
 import type { HttpResponseInit } from '@azure/functions';
 import pMap from 'p-map';
 import { timeBoxed } from '../azure/deadline.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
+import { ReadCache } from '../azure/read-cache.ts';
 import { known } from '../azure/read-or-why.ts';
-import { Remembered } from '../azure/remembered.ts';
 import type { KnownKeys } from '../fleet/known-keys.ts';
 import { type AccessRules, reachesKey, reachesVault } from '../http/access.ts';
-import { conditional } from '../http/etag.ts';
-import type { HeaderReader } from '../http/headers.ts';
-import { jsonResponse } from '../http/json-response.ts';
-import { queryInvalid, queryOf } from '../http/query.ts';
+import { conditional, type HeaderReader, jsonResponse } from '../http/answers.ts';
+import { queryInvalid } from '../http/query.ts';
 import type { Caller } from '../http/token-claims.ts';
 import type { KeyCatalog } from '../keys/key-admin-client.ts';
 import { readKeysRight } from '../keys/key-rights.ts';
@@ -18,9 +17,7 @@ import type { KnownOrders } from '../orders/known-orders.ts';
 import { type KeyViewPorts, readInTime, readKeySummary, unreadView } from './key.ts';
 import type { KeySummary, ListedVault } from './key-schemas.ts';
 
-/** Keys of one page. */
 const PAGE = 50;
-const CONCURRENCY = 8;
 /** Most keys that are read from the index, for a vault that cannot be listed. */
 const MOST_KNOWN = 1_000;
 /** Time to live of the list of keys of a vault. Milliseconds. */
@@ -53,12 +50,12 @@ interface KeysAsked {
 
 /** Lists the keys of managed vaults, page by page. One for each instance, as it caches the lists. */
 export class KeyLister {
-  readonly #names = new Remembered<readonly string[]>(NAMES_MS);
-  readonly #inUse = new Remembered<readonly string[]>(NAMES_MS);
+  readonly #names = new ReadCache<readonly string[]>(NAMES_MS);
+  readonly #inUse = new ReadCache<readonly string[]>(NAMES_MS);
 
   /** Lists the vault again the next time, since it may have a new key. */
   forget({ uri }: Pick<ManagedVault, 'uri'>): void {
-    this.#names.forget(uri);
+    this.#names.invalidate(uri);
   }
 
   /** Never throws: what cannot be read is in `unread`. */
@@ -87,8 +84,8 @@ export class KeyLister {
   ): Promise<{ readonly keys: readonly ManagedKey[]; readonly view: ListedVault }> {
     const what = { resource: vault.id, what: 'the keys of the vault', action: readKeysRight(vault) };
     const [names, used] = await Promise.all([
-      readInTime(what, () => this.#names.read(vault.uri, now, () => keyCatalog.names(vault)), signal),
-      readInTime(what, () => this.#inUse.read(vault.uri, now, () => knownKeys.ofVault(vault.uri, MOST_KNOWN)), signal),
+      readInTime(what, () => this.#names.read(vault.uri, () => keyCatalog.names(vault), now), signal),
+      readInTime(what, () => this.#inUse.read(vault.uri, () => knownKeys.ofVault(vault.uri, MOST_KNOWN), now), signal),
     ]);
     const keys = new Map<string, ManagedKey>();
     for (const id of known(used)?.value ?? []) {
@@ -125,13 +122,12 @@ const PLACE = /^[0-9a-z-]{1,24}\/[0-9a-z-]{1,127}$/;
  * @throws {@link HttpProblem} `QueryInvalid`
  */
 export async function showKeys(
-  { query, headers }: { readonly query: URLSearchParams; readonly headers: HeaderReader },
+  { vault, after, headers }: { readonly vault?: string; readonly after?: string; readonly headers: HeaderReader },
   caller: Caller,
   lister: KeyLister,
   ports: KeysApiPorts,
   log: Log,
 ): Promise<HttpResponseInit> {
-  const { vault, after } = queryOf(query, ['vault', 'after']);
   if (after !== undefined && !PLACE.test(after)) throw queryInvalid('after is not a key.', 'Follow nextLink.');
   const { access, vaults } = ports.settings;
   // Not awaited: it ends before the vaults answer.

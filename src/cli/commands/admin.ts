@@ -2,7 +2,7 @@ import { Argument, type Command, Option } from 'commander';
 import { CmkError } from '../../errors.ts';
 import { GUID } from '../../http/auth-config.ts';
 import { CRYPTO_OFFICER, ENCRYPTION_USER, roleNameIn } from '../../identities/key-roles.ts';
-import type { Grantee } from '../../operations/identity/grantee.ts';
+import type { Grantee } from '../../operations/identity/local-role-ensure.ts';
 import type { Azure } from '../../operations/operator-azure.ts';
 import { count } from '../../text.ts';
 import type { WorkQueueName } from '../../work/messages.ts';
@@ -23,6 +23,7 @@ export function addAdminCommands(program: Command, cli: Cli): void {
   addEnsureIdentity(admin.command('ensure-identity'), cli);
   addGrantRole(admin.command('grant-role'), cli);
   addEnsureEvents(admin.command('ensure-events'), cli);
+  addWatchChanges(admin.command('watch-changes'), cli);
   addReplay(admin.command('replay'), cli);
   addTestNotification(admin.command('test-notification'), cli);
   addLock(admin.command('lock-audit'), cli);
@@ -91,10 +92,42 @@ async function granteeOf(who: string, azure: Azure): Promise<Grantee> {
 }
 
 function addEnsureEvents(command: Command, cli: Cli): void {
-  const { environment } = cli;
-  changing(command)
+  toApp(changing(command), cli)
     .description('have a vault tell the app of new, expiring and expired keys')
     .requiredOption('--vault <vault>', 'name, ARM id or URI of the vault')
+    .action(async ({ vault, ...options }: DestinationArguments & { vault: string }) => {
+      const { ensureEvents } = await import('../../operations/vault/events-ensure.ts');
+      const eventGrid = await eventGridOf(command, cli);
+      await cli.run(command, (operation) => ensureEvents({ vault, ...destination(options) }, eventGrid, operation));
+    });
+}
+
+function addWatchChanges(command: Command, cli: Cli): void {
+  toApp(changing(command), cli)
+    .description('have a subscription tell the app of changes to accounts, roles, vaults and identities')
+    .argument('<subscription>', 'id of the subscription')
+    .option('--client-id <id>', "client id of the app's identity, whose own writes are left out")
+    .action(async (subscription: string, options: DestinationArguments & { clientId?: string }) => {
+      if (!GUID.test(subscription)) {
+        const nextStep = 'Give its GUID: `az account list`.';
+        throw new CmkError('ArgumentInvalid', `${subscription} is not the id of a subscription.`, nextStep);
+      }
+      const { ensureWatch } = await import('../../operations/vault/events-ensure.ts');
+      const eventGrid = await eventGridOf(command, cli);
+      const { clientId } = options;
+      await cli.run(command, (operation) =>
+        ensureWatch({ subscription, clientId, ...destination(options) }, eventGrid, operation),
+      );
+    });
+}
+
+interface DestinationArguments {
+  functionApp?: string;
+  storage?: string;
+}
+
+function toApp(command: Command, { environment }: Cli): Command {
+  return command
     .addOption(
       new Option('--function-app <id>', 'ARM id of the app').default(
         environment?.CMK_FUNCTION_APP_ID,
@@ -106,17 +139,17 @@ function addEnsureEvents(command: Command, cli: Cli): void {
         environment?.CMK_STORAGE_ACCOUNT_ID,
         'CMK_STORAGE_ACCOUNT_ID',
       ),
-    )
-    .action(async (options: { vault: string; functionApp?: string; storage?: string }) => {
-      const { createEventGrid } = await import('../../events/event-grid-client.ts');
-      const { ensureEvents } = await import('../../operations/vault/events-ensure.ts');
-      const globals = command.optsWithGlobals<GlobalOptions>();
-      const { vault, functionApp: functionAppId, storage: storageAccountId } = options;
-      const eventGrid = createEventGrid(cli.credential(globals), cli.cloud(globals));
-      await cli.run(command, (operation) =>
-        ensureEvents({ vault, functionAppId, storageAccountId }, eventGrid, operation),
-      );
-    });
+    );
+}
+
+function destination({ functionApp, storage }: DestinationArguments) {
+  return { functionAppId: functionApp, storageAccountId: storage };
+}
+
+async function eventGridOf(command: Command, cli: Cli) {
+  const { createEventGrid } = await import('../../events/event-grid-client.ts');
+  const globals = command.optsWithGlobals<GlobalOptions>();
+  return createEventGrid(cli.credential(globals), cli.cloud(globals));
 }
 
 /** By name: their module brings along what checks messages, which help has no use for. */

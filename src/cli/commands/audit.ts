@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { AUDIT_CONTAINER } from '../../audit/container-name.ts';
+import { AUDIT_CONTAINER } from '../../audit/audit-files.ts';
 import { trailRow } from '../../audit/trail-columns.ts';
 import type { RecordedEntry, TrailFilter } from '../../audit/trail-filter.ts';
 import { lastName } from '../../azure/resource-id.ts';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { CmkError } from '../../errors.ts';
-import { TEXT_LENGTHS } from '../../http/text-lengths.ts';
+import { TEXT_LENGTHS } from '../../http/readable.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { type Ask, confirmName } from '../confirm.ts';
@@ -147,7 +147,7 @@ const TOLD_WITHIN_MS = 10_000;
 /** What a revocation would cut off, for whoever is asked whether to. Not finding it out stops nothing. */
 async function radiusOf(key: ManagedKey, cli: Cli, globals: GlobalOptions): Promise<string> {
   const { blastRadiusOf } = await import('../../operations/key/blast-radius-of.ts');
-  const { describeRadius } = await import('../../operations/key/describe-radius.ts');
+  const { describeRadius } = await import('../../operations/key/blast-radius-of.ts');
   const { Journal } = await import('../../operations/journal.ts');
   const journal = new Journal();
   const azure = await cli.azure(globals);

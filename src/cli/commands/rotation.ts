@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { accountsNotListed } from '../../accounts/in-sight.ts';
 import type { Rotation, RotationSummary } from '../../fleet/rotation-schemas.ts';
-import { TEXT_LENGTHS } from '../../http/text-lengths.ts';
+import { TEXT_LENGTHS } from '../../http/readable.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { AppApi } from '../../operations/app-api.ts';
@@ -138,7 +138,7 @@ function addControlCommands(rotation: Command, cli: Cli): void {
     .option('--until <time>', 'ends by itself then (2026-12-01T06:00Z), or after so long (PT4H)')
     .action((name: string | undefined, options: Said, command: Command) =>
       order(cli, command, name, options, async ({ until, ...what }, operator, ports) => {
-        const { pauseRotations } = await import('../../operations/rotation/rotation-status.ts');
+        const { pauseRotations } = await import('../../operations/rotation/rotation-access.ts');
         const end = until === undefined ? undefined : parseMoment(until, ports.now());
         return pauseRotations({ ...what, until: end }, operator, ports);
       }),
@@ -147,7 +147,7 @@ function addControlCommands(rotation: Command, cli: Cli): void {
     .description('end a pause; with a key, its rotation goes on whatever holds it')
     .action((name: string | undefined, options: Said, command: Command) =>
       order(cli, command, name, options, async ({ until: _, ...what }, operator, ports) => {
-        const { resumeRotations } = await import('../../operations/rotation/rotation-status.ts');
+        const { resumeRotations } = await import('../../operations/rotation/rotation-access.ts');
         return resumeRotations(what, operator, ports);
       }),
     );

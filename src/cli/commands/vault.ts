@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { CmkError } from '../../errors.ts';
-import { checkRetention } from '../../operations/vault/retention.ts';
+import { checkRetention } from '../../operations/vault/vault-ensure.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';

@@ -53,6 +53,13 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     find: left.versionReverted,
   },
   {
+    reason: 'ContestedChange',
+    severity: 'error',
+    ensures: 'The app and another party do not undo the work of each other.',
+    fix: 'Have the other side stop: a template that pins a version is to leave it out. Then release the account; the app moves it again.',
+    find: left.contestedChange,
+  },
+  {
     reason: 'NoLongerCustomerManaged',
     severity: 'error',
     ensures:

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { AuditFiles } from '../../audit/audit-files.ts';
-import { recordsSince } from '../../audit/records-since.ts';
+import { AUDIT_WAIT_MS } from '../../audit/audit-trail.ts';
+import { recordsSince } from '../../audit/read-backwards.ts';
 import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
 import { accountKeyUse } from '../../fleet/key-use.ts';
@@ -13,7 +14,7 @@ import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts
 import { type AppRecord, callBy } from '../key/app-record.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findAccount, type Where } from '../resolve.ts';
-import { grantChange } from './grant-change.ts';
+import { grantChange } from './account-revoke.ts';
 import { removeLegacyRecords } from './legacy-records.ts';
 
 interface AccountRestoreOptions extends Where {
@@ -34,7 +35,6 @@ interface AccountRestoreResult {
   readonly audit: string;
 }
 
-const AUDIT_WAIT_MS = 10_000;
 /** Common to the actions `account.revoke` and `account.restore`, as a record has them in its JSON. */
 const ABOUT = '"action":"account.re';
 const ENTRY = z.object({

@@ -20,7 +20,6 @@ export type FileServiceAnswer =
   | { readonly served: undefined }
   | { readonly failure: Failure };
 
-/** What was read of an account, and what the checks found. */
 interface Verified {
   readonly subject: AccountSubject;
   readonly vault: VaultSubject | undefined;

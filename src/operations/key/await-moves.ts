@@ -11,7 +11,6 @@ import { blastRadiusOf } from './blast-radius-of.ts';
 
 /** Between two looks at everything that uses the key, in milliseconds: lists of accounts are what Azure budgets most. */
 const LOOK_EVERY_MS = 15_000;
-/** How long one look may take, in milliseconds. */
 const LOOK_MS = 60_000;
 
 /** Who uses the version by now, as far as the sign-in sees. */
