@@ -40,9 +40,9 @@ describe.each(DOCUMENTS)('%s', (name) => {
   });
 });
 
-describe('docs/architecture.md', () => {
+describe('docs/explanation/architecture.md', () => {
   it('has every room, from the top', () => {
-    const text = read('docs/architecture.md');
+    const text = read('docs/explanation/architecture.md');
     const table = text.slice(text.indexOf('## The rooms'), text.indexOf('Beside `src/`'));
     const rows = [...table.matchAll(/^\| (`src\/.*?) \|/gm)].map(([, cell = '']) =>
       [...cell.matchAll(/`src\/([^`]+)`/g)].map(([, room]) => room),
@@ -51,7 +51,7 @@ describe('docs/architecture.md', () => {
   });
 
   it('has what wakes the app, and what it keeps', () => {
-    const text = read('docs/architecture.md');
+    const text = read('docs/explanation/architecture.md');
     const woken = globSync('src/functions/*.ts').flatMap((file) => [
       ...read(file).matchAll(/^app\.(?:timer|storageQueue|eventGrid(?:<unknown>)?)\('(\w+)'/gm),
     ]);

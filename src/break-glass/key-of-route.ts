@@ -53,7 +53,7 @@ export function unreadable(error: unknown): HttpProblem {
     failure.kind === 'forbidden' ? 'VaultUnreadable' : 'ServiceUnavailable',
     `Key Vault did not list the versions of the key: ${describe(failure)} Nothing was changed.`,
     failure.kind === 'forbidden'
-      ? "Give the app's identity its role on the vault again (see docs/deploy.md); meanwhile use `cmk key revoke` with your own sign-in."
+      ? "Give the app's identity its role on the vault again (see docs/how-to/deploy-azd.md); meanwhile use `cmk key revoke` with your own sign-in."
       : 'Repeat the call; if it stays, use `cmk key revoke` with your own sign-in.',
     { cause: error },
   );

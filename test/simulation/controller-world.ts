@@ -303,7 +303,7 @@ export class ControllerWorld implements World {
 
   /** Whether its last change of key was the app's own, from the one key of an order to the other. */
   #isMovedBy(order: string, name: string): boolean {
-    // Whose move a change was is read from the work zone: `docs/trust.md` has that as open.
+    // Whose move a change was is read from the work zone: `docs/explanation/trust.md` has that as open.
     if (this.#wasForged) return true;
     const { from, to } = this.orders.orders.rekeys.find(({ id }) => id === order) ?? {};
     const { spec, changes } = this.storage.uses.find(([other]) => other === name)?.[1] ?? {};
