@@ -53,6 +53,7 @@ export function createWorld(settings: Partial<WorldSettings> = {}, clock: Clock 
     principals: new Map(signIns().map((principal) => [principal.clientId, principal])),
     apiOwners: { applications: [], servicePrincipals: [] },
     publish: () => {},
+    publishChange: () => {},
   };
   for (const clientId of [CLIENT_IDS.owner, CLIENT_IDS.ownerUser]) {
     const owner = world.principals.get(clientId);

@@ -101,6 +101,7 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
     ...(options.writeDeadLetter ? { writeDeadLetter: options.writeDeadLetter } : {}),
   });
   world.publish = (event) => eventGrid.publish(event);
+  world.publishChange = (event) => eventGrid.publish(event);
   if (options.fleet === 'sample') sampleFleet(world);
 
   const receiver = new Receiver(world.clock);

@@ -6,6 +6,8 @@ export interface Caller {
   readonly principal: Principal;
   /** The token's `aud`. */
   readonly audience: string;
+  /** Everything that the token says. */
+  readonly claims?: Readonly<Record<string, unknown>>;
 }
 
 /**

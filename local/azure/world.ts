@@ -50,6 +50,7 @@ export interface World {
   readonly apiOwners: { readonly applications: string[]; readonly servicePrincipals: string[] };
   /** Called by Key Vault; Event Grid delivers to every event subscription that asks for it. */
   publish: (event: VaultEvent) => void;
+  publishChange: (event: ResourceEvent) => void;
 }
 
 /** Behaviours that Microsoft does not document: each is a setting, changeable while it runs. */
@@ -445,6 +446,7 @@ export interface Activity {
   readonly operation: string;
   /** Object id. */
   readonly caller: string;
+  readonly correlationId: string;
 }
 
 /** Someone who can sign in at the local Entra ID. */
@@ -456,6 +458,20 @@ export interface Principal {
   readonly kind: 'application' | 'user' | 'managedIdentity';
   /** App roles on the app's API. */
   readonly appRoles: string[];
+}
+
+/** A write, deletion or action that Resource Manager carried out. */
+export interface ResourceEvent {
+  readonly subscriptionId: string;
+  readonly kind: 'Write' | 'Delete' | 'Action';
+  /** What the request was sent to; of an action the resource that it is about. */
+  readonly resourceId: string;
+  /** `Microsoft.Storage/storageAccounts/write` */
+  readonly operation: string;
+  readonly claims: Readonly<Record<string, unknown>>;
+  readonly correlationId: string;
+  /** Absent: it made the resource. */
+  readonly httpRequest?: { readonly method: string; readonly url: string };
 }
 
 export interface VaultEvent {

@@ -1,6 +1,7 @@
 import pMap from 'p-map';
 import { describe, describeFailure, type Failure, mayPass } from '../azure/failure.ts';
 import { regionCell } from '../azure/limiter.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import type { Account } from '../fleet/account.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
@@ -8,9 +9,6 @@ import { accountKeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
-
-/** Subscriptions that are listed at the same time, and accounts whose scopes are. */
-const CONCURRENCY = 8;
 
 /** A subscription whose accounts could not be listed. */
 export interface UnreadableSubscription {

@@ -1,3 +1,7 @@
+import { z } from 'zod';
+import { controlContainer, DRIFT_CONTAINER, ONE_RETRY } from '../azure/app-storage.ts';
+import type { TokenCredential } from '../azure/credential.ts';
+import { blobDocuments } from '../azure/documents.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
@@ -12,6 +16,30 @@ export type SeenSubscriptions = Readonly<Record<string, string>>;
 export interface SubscriptionMemory {
   read(): Promise<SeenSubscriptions>;
   write(seen: SeenSubscriptions): Promise<void>;
+}
+
+const BLOB = 'subscriptions.json';
+const SEEN = z.record(z.string().max(40), z.iso.datetime());
+/** What cannot be read in time is done without: a blast radius may wait for it. Milliseconds. */
+const TIMEOUT_MS = 3_000;
+
+/** One small blob. Of two instances that write at once one is lost: the next read writes what it lacks. */
+export function createSubscriptionMemory(
+  settings: Pick<Settings, 'storage'>,
+  credential: () => TokenCredential,
+): SubscriptionMemory {
+  const container = controlContainer(settings, credential, DRIFT_CONTAINER, ONE_RETRY);
+  const documents = blobDocuments<SeenSubscriptions>(container, SEEN, TIMEOUT_MS);
+  return {
+    read: async () => (await documents.read(BLOB))?.value ?? {},
+    write: async (seen) => {
+      await documents.change(
+        BLOB,
+        () => seen,
+        async () => ({}),
+      );
+    },
+  };
 }
 
 /** A subscription that was cancelled can be had back for so long (Azure Cost Management, "Cancel your subscription"). */

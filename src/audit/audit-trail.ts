@@ -19,6 +19,11 @@ export type AuditOutcome = { readonly written: AuditReceipt } | { readonly faile
  */
 export type RecordAudit = (entry: AuditEntry, timeoutMs: number, unlessSince?: Date) => Promise<AuditOutcome>;
 
+/** How long a use-case waits for its record; break-glass, which nothing may hold up; and an entry that is first searched for. Milliseconds. */
+export const AUDIT_WAIT_MS = 5_000;
+export const BREAK_GLASS_AUDIT_WAIT_MS = 2_000;
+export const AUDIT_SEARCH_MS = 15_000;
+
 export interface AuditTrailOptions extends ChainWriterOptions {
   /** Told of everything that could not be written, with the entries, so that the log has them at least. */
   readonly onFailure?: (error: unknown, entries: readonly AuditEntry[]) => void;

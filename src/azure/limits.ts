@@ -17,6 +17,9 @@ export interface CallLimits extends Repetition {
   readonly wholeWriteMs?: number;
 }
 
+/** Requests that one use-case has in flight at most. */
+export const CONCURRENCY = 8;
+
 const RESOURCE_MANAGER = { requestMs: 15_000, repeats: 2, longestWaitMs: 0 };
 
 /** Every limit there is, with its reason. */

@@ -1,7 +1,9 @@
+import pLimit, { type LimitFunction } from 'p-limit';
 import { findDependents } from '../accounts/inventory.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { untilAborted } from '../azure/deadline.ts';
 import { describe } from '../azure/failure.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import { comparableId } from '../azure/resource-id.ts';
 import { type Account, ownKeyServices } from '../fleet/account.ts';
 import { accountKeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
@@ -13,12 +15,8 @@ import type { LookSettings } from '../settings/settings.ts';
 import type { DependentAccount, DependentScope, OtherDependent, Unread } from './dependent.ts';
 import type { FileShare, FileShares } from './file-shares-client.ts';
 import { Parts } from './gathering.ts';
-import { limited } from './limit.ts';
 import type { ResourceGraph } from './resource-graph-client.ts';
 import { usesOfKey, vaultUseQuery } from './resource-graph-query.ts';
-
-/** Accounts whose shares and encryption scopes are read at the same time. */
-const CONCURRENCY = 8;
 
 /** Resource Graph leaves out without a word what may not be read. */
 const TYPES_OUT_OF_SIGHT =
@@ -68,7 +66,7 @@ class BlastRadiusReader {
   readonly #services: BlastRadiusServices;
   readonly #signal: AbortSignal | undefined;
   readonly #parts: Parts;
-  readonly #limit: ReturnType<typeof limited>;
+  readonly #limit: LimitFunction;
   readonly #accounts = new Map<string, DependentAccount>();
   readonly #others: OtherDependent[] = [];
   /** Names of the app's own storage accounts; those whose scopes are read are taken out of the second. */
@@ -80,7 +78,7 @@ class BlastRadiusReader {
     this.#key = key;
     this.#services = services;
     this.#signal = signal;
-    this.#limit = limited(CONCURRENCY, signal);
+    this.#limit = pLimit(CONCURRENCY);
     this.#parts = new Parts(signal);
     const own = ownStorage(services.settings);
     this.#own = new Set(own === 'local' ? [] : own);
@@ -159,7 +157,7 @@ class BlastRadiusReader {
         }
       },
       async *listScopes(id) {
-        // As `limited` does: there is one for each account of the fleet.
+        // There is one call for each account of the fleet.
         signal?.throwIfAborted();
         yield* accounts.listScopes(id, signal);
       },
@@ -196,7 +194,13 @@ class BlastRadiusReader {
 
   /** Reads a part when its turn comes; it counts as under way from now on, so that it is missed if that is too late. */
   #inTurn(what: string, reason: Reason, run: () => Promise<void>): Promise<void> {
-    return this.#parts.read(what, reason, () => this.#limit(run));
+    return this.#parts.read(what, reason, () =>
+      this.#limit(() => {
+        // Thousands of requests that are begun only to be given up would hold up others for seconds.
+        this.#signal?.throwIfAborted();
+        return run();
+      }),
+    );
   }
 
   async *#scopesOnKey(account: Account): AsyncIterable<DependentScope> {

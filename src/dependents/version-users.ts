@@ -1,5 +1,7 @@
+import pLimit from 'p-limit';
 import { untilAborted } from '../azure/deadline.ts';
 import { unlessMissing } from '../azure/failure.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import { parseResourceId, scopeResource } from '../azure/resource-id.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
 import { accountKeyUse, type KeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
@@ -8,7 +10,6 @@ import { type BlastRadius, type BlastRadiusServices, readBlastRadius } from './b
 import type { DeletedAccounts } from './deleted-accounts-client.ts';
 import type { OtherDependent } from './dependent.ts';
 import { Parts } from './gathering.ts';
-import { limited } from './limit.ts';
 
 /** Who uses which version of a key, as far as it could be read. */
 export interface VersionUsers {
@@ -54,9 +55,6 @@ const HOLDS_OLD: readonly (readonly [type: RegExp, why: string])[] = [
   ],
 ];
 
-/** Accounts that are read at the same time. */
-const CONCURRENCY = 8;
-
 /**
  * Who uses which version of a key: everything that depends on it is found, and each account is read once more by itself,
  * with its encryption scopes. It never throws: what could not be read, or does not tell, is a gap. When the signal aborts
@@ -87,8 +85,9 @@ export async function readVersionUsers(
     uses.push({ who, versions: [...new Set([pinned, current].flatMap((version) => version ?? []))] });
   };
   const parts = new Parts(signal);
-  const limit = limited(CONCURRENCY, signal);
+  const limit = pLimit(CONCURRENCY);
   const readAccount = async (id: string): Promise<void> => {
+    signal?.throwIfAborted();
     const account = parseResourceId(id);
     if (!account) throw new TypeError(`${id} is not an ARM id.`);
     add(id, accountKeyUse((await services.accounts.get(account)).encryption));

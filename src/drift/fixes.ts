@@ -1,6 +1,7 @@
 import pMap from 'p-map';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { describe, describeFailure, type Failure, linkedRight } from '../azure/failure.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import type { EventGrid } from '../events/event-grid-client.ts';
 import { judgeSubscriptions, subscriptionName, wantedSubscriptions } from '../events/subscription.ts';
@@ -17,7 +18,6 @@ import { type PutWorkPorts, putWork, type WantedWork } from './put-work.ts';
 import type { Finding, Fix } from './report.ts';
 import { retireByLog } from './retire-by-log.ts';
 
-const CONCURRENCY = 8;
 /** Each looks at everything that uses a key, twice; the next check sees to the others. */
 const MOST_RETIREMENTS = 8;
 

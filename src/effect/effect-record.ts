@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { isBelieved } from '../revocation/revocation.ts';
-import { parseJson } from '../text.ts';
 import { type AccountEffect, effectId, type KeyChange, type KeyEffect } from './effect.ts';
 import { keepTimes, timedSince } from './keep-times.ts';
 import type { ProbeResult } from './probe.ts';
@@ -43,9 +42,7 @@ const record = z.object({
 });
 
 /** Undefined for what is not a record of ours: it is made anew by the next probe. */
-export function parseEffect(text: string): KeyEffect | undefined {
-  return record.safeParse(parseJson(text)).data;
-}
+export const EFFECT: z.ZodType<KeyEffect | undefined> = record.optional().catch(undefined);
 
 /** What a round of probes found. */
 interface ProbeRound {

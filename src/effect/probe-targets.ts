@@ -1,19 +1,18 @@
+import pLimit from 'p-limit';
 import { findDependents } from '../accounts/inventory.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { timeBoxed, untilAborted } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import type { BlobContainers } from '../dependents/blob-containers-client.ts';
 import type { FileShare, FileShares } from '../dependents/file-shares-client.ts';
-import { limited } from '../dependents/limit.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type DataService, effectId, SERVICE_WORDS } from './effect.ts';
 import type { ProbeTarget } from './probe.ts';
 
-/** Accounts whose shares, or containers, are listed at the same time. */
-const CONCURRENCY = 8;
 /** Containers of an account that are asked for a blob. */
 const MOST_CONTAINERS = 5;
 
@@ -93,12 +92,12 @@ export async function findProbeTargets(
   ms: number,
 ): Promise<ProbeTargets> {
   const { settings, accounts, subscriptions } = services;
-  const limit = limited(CONCURRENCY);
+  const limit = pLimit(CONCURRENCY);
   const targets = new Map<string, ProbeTarget>();
   let missed = 0;
 
   const addTargets = async (account: ResourceId, signal: AbortSignal): Promise<void> => {
-    // Not by `limited`: nobody hears yet of what is rejected while the list goes on.
+    // Not thrown: a rejection would be unhandled while the list goes on.
     if (signal.aborted) return;
     const add = async (finding: Promise<ProbeTarget>): Promise<void> => {
       const one = await finding;

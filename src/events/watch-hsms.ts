@@ -1,5 +1,6 @@
 import pMap from 'p-map';
 import { describe, describeFailure } from '../azure/failure.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import type { KeyCatalog } from '../keys/key-admin-client.ts';
 import type { Keys } from '../keys/key-client.ts';
 import { type ManagedKey, type ManagedVault, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
@@ -9,8 +10,6 @@ import { HOUR_MS } from '../time/spans.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
 import { type WatchedState, watchedState } from './watched-state.ts';
 
-/** Keys of one HSM whose versions are listed at the same time. */
-const CONCURRENCY = 8;
 /**
  * Where it is not known what was seen last, what is younger than this counts as new: the drift check, which looks every
  * hour, puts right the rest. Milliseconds.

@@ -2,11 +2,12 @@ import type { TokenCredential } from '@azure/identity';
 import type { ContainerClient } from '@azure/storage-blob';
 import pMap from 'p-map';
 import { z } from 'zod';
-import type { RecordAudit } from '../audit/audit-trail.ts';
+import { AUDIT_SEARCH_MS, type RecordAudit } from '../audit/audit-trail.ts';
 import { controlContainer } from '../azure/app-storage.ts';
-import { readBlobText } from '../azure/blob-text.ts';
+import { readBlobText } from '../azure/blobs.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure, errorText, unlessMissing } from '../azure/failure.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
 import type { Log } from '../log.ts';
@@ -35,8 +36,6 @@ import type { PassState } from './worker-ports.ts';
 const LONGEST_MS = DAY_MS;
 const READ_MS = 30_000;
 const SOON_MS = 1_000;
-const AUDIT_WAIT_MS = 10_000;
-const CONCURRENCY = 8;
 const PREFIX = 'account/';
 
 /** A move that version 2 began and had not taken off its journal: the state of the lease `account/<subscription>/<name>`. */
@@ -250,7 +249,7 @@ async function record(
   };
   const recorded = await recordMoves([{ move, cause: cause ?? { by: 'upgrade', ref: '', since: at } }], (entry) => {
     const details = { ...entry.details, at, foundIn: LEASE_CONTAINER };
-    return audit({ ...entry, details }, AUDIT_WAIT_MS, new Date(at));
+    return audit({ ...entry, details }, AUDIT_SEARCH_MS, new Date(at));
   });
   if (recorded.size === 0) throw new Error(`${REASONS.AuditFailed} ${id}`);
 }

@@ -1,6 +1,7 @@
 import pMap from 'p-map';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { CallCapacity } from '../azure/call-capacity.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import type { Keys } from '../keys/key-client.ts';
 import { type KeyVersion, newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -49,7 +50,6 @@ const UNLISTED_MS = [10_000, 20_000, 30_000] as const;
 
 /** A sweep adds nothing to a queue that is so many times as long as what it would send. */
 const LONG_QUEUE = 2;
-const CONCURRENCY = 8;
 
 /** What the controller is made of. */
 export interface ControllerPorts {

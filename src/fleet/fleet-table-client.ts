@@ -3,6 +3,7 @@ import type { TokenCredential } from '@azure/identity';
 import pMap from 'p-map';
 import { workTable } from '../azure/app-storage.ts';
 import { describeFailure, isTableMissing, unlessMissing } from '../azure/failure.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { FleetTable, Row, RowChange } from './fleet-rows.ts';
 
@@ -12,8 +13,6 @@ export const FLEET_TABLE = 'cmkfleet';
 /** The most that a page, and a transaction, take ("Query timeout and pagination", "Performing entity group transactions"). */
 const PAGE = 1_000;
 const BATCH = 100;
-/** Concurrent transactions. */
-const CONCURRENCY = 8;
 
 /** Rows in Azure Table Storage. The client is created on first use, since a connection string may lack a table endpoint. */
 export function createFleetTable(

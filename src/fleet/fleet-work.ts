@@ -1,5 +1,6 @@
 import pMap from 'p-map';
 import { errorText } from '../azure/failure.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import { parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import { isMoving, type StandingOrders } from '../orders/standing-orders.ts';
 import { REASONS, type Reason } from '../reasons.ts';
@@ -39,7 +40,6 @@ const OVERDUE_MS = 30_000;
 const [FIRST_DELAY, LONGEST_DELAY] = [15, 300];
 /** Rollouts that are not finished are decided on again after so long, stuck ones later. Milliseconds. */
 const [UNFINISHED_MS, STUCK_MS] = [120_000, 600_000];
-const CONCURRENCY = 8;
 
 /** By tens, one message each. */
 export function fleetWorks(subscriptions: readonly string[], cause: Cause): FleetWork[] {

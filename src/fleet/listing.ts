@@ -1,6 +1,7 @@
 import pMap from 'p-map';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import type { Calls } from '../azure/limiter.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import { formatKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import type { Reason } from '../reasons.ts';
 import type { Account, Scope } from './account.ts';
@@ -14,7 +15,6 @@ import { hasNoScopes } from './storage-client.ts';
 import type { UseRow } from './use-row.ts';
 import type { WorkerPorts } from './worker-ports.ts';
 
-const CONCURRENCY = 8;
 /** Limiter region of calls that belong to no region. */
 const NO_REGION = '';
 

@@ -4,14 +4,19 @@ import type { FleetUse } from './fleet-index.ts';
 import { accountRow, encoded } from './fleet-keys.ts';
 import type { FleetTable } from './fleet-rows.ts';
 
-/** A use that a re-key order has moved. */
+/** A use that a re-key order has moved, or tries to move. */
 export type MovedUse = Pick<FleetUse, 'account' | 'scope' | 'location' | 'mode' | 'wave'>;
 
-/** Uses that each re-key order has moved, by its id: a roll back covers only these. Errors are the SDK's. */
+/**
+ * Uses that each re-key order has moved, by its id: a roll back covers only these. A worker puts a use before its PATCH, so that
+ * no row of the work zone decides what a roll back covers. Errors are the SDK's.
+ */
 export interface MovedUses {
   of(order: string): AsyncIterable<MovedUse>;
   /** Idempotent. */
-  put(order: string, uses: readonly MovedUse[]): Promise<void>;
+  put(order: string, use: MovedUse): Promise<void>;
+  /** The PATCH was rejected. */
+  drop(order: string, use: MovedUse): Promise<void>;
 }
 
 const MOVED = z.object({
@@ -32,14 +37,14 @@ export function createMovedUses(table: Pick<FleetTable, 'rows' | 'write'>): Move
         yield { ...use, ...(scope ? { scope } : {}), ...(wave ? { wave } : {}) };
       }
     },
-    put: (order, uses) =>
-      table.write(
-        uses.map(({ account, scope = '', location, mode, wave = '' }) => ({
-          ...{ partitionKey: partitionOf(order), rowKey: nameOfUse({ account, scope }) },
-          properties: { account, scope, location, mode, wave },
-        })),
-      ),
+    put: (order, { account, scope = '', location, mode, wave = '' }) =>
+      table.write([{ ...keysOf(order, { account, scope }), properties: { account, scope, location, mode, wave } }]),
+    drop: (order, use) => table.write([keysOf(order, use)]),
   };
+}
+
+function keysOf(order: string, use: Pick<FleetUse, 'account' | 'scope'>) {
+  return { partitionKey: partitionOf(order), rowKey: nameOfUse(use) };
 }
 
 /** Names a use among those of one key. */

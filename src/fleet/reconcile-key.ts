@@ -1,4 +1,5 @@
 import pMap from 'p-map';
+import { CONCURRENCY } from '../azure/limits.ts';
 import { type KeyVersion, newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { findPause, isOrderedOn, type Rekey } from '../orders/standing-orders.ts';
@@ -16,7 +17,6 @@ import { LONGEST_WAIT_MS, type NewWorkItem, NO_SUBSCRIPTION, type WorkItem, type
 
 /** Attempts while other instances decide at the same time. */
 const MOST_ROUNDS = 3;
-const CONCURRENCY = 8;
 /** End of a pause that has none. */
 const NEVER = '9999-12-31T00:00:00Z';
 /** Causes that add nothing where an item exists. */

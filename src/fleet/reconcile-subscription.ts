@@ -1,4 +1,5 @@
 import pMap from 'p-map';
+import { CONCURRENCY } from '../azure/limits.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { REASONS } from '../reasons.ts';
 import { GIVEN_UP_MS } from '../time/spans.ts';
@@ -14,7 +15,6 @@ const VERIFY_AFTER_MS = 2 * GIVEN_UP_MS;
 const MOST_UNCLEAN = 3;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
-const CONCURRENCY = 8;
 
 /** What became of a pass. */
 export type PassResult =

@@ -7,6 +7,7 @@ import type { Reason } from '../reasons.ts';
 import { GIVEN_UP_MS } from '../time/spans.ts';
 import { outcomeOfFailure } from '../work/outcome.ts';
 import { type KeyUse, usedVersionId, usesKey } from './key-use.ts';
+import type { MovedUses } from './moved-uses.ts';
 import { type Announcement, keyOfVersion, type Observation, observe, type ReadUse } from './observe.ts';
 import { namesUnlisted, type Plan, planKeyUse } from './plan.ts';
 import { readUse, type WritableUse } from './read-use.ts';
@@ -83,6 +84,7 @@ export interface UsePorts {
   versions(key: ManagedKey, anew?: 'anew'): Promise<readonly KeyVersion[]>;
   /** Whether these very lists, as they were given, are still at most 5 s old. */
   areCurrent(lists: readonly (readonly KeyVersion[])[]): boolean;
+  readonly moved: Pick<MovedUses, 'put' | 'drop'>;
   /** Why the use is not moved now; undefined: it may be. Never throws. */
   gate(row: UseRow, key: ManagedKey): Promise<Blocked | undefined>;
   /** Waits for the budgets of one GET and one PATCH; says so where they admit it too late for this pass. */
@@ -141,16 +143,17 @@ export async function reconcileUse(row: UseRow, key: ManagedKey, ports: UsePorts
       const { row: seen } = observation;
       const observed = resultOf(observation, ports);
       if (!seen || !usesKey(read.use, key)) return observed;
-      const { plan, lists } = await planOf(seen, read.use, key, listed, ports);
+      const { plan, lists, order } = await planOf(seen, read.use, key, listed, ports);
       if (plan.reason === 'RevocationOpen')
         return { ...observed, row: markPending(seen), blocked: { reason: plan.reason } };
       if (!plan.write || isRefreshed(seen, plan)) return { ...observed, row: markFinished(seen, plan) };
+      if (order && !blockedNow) await ports.moved.put(order.id, seen);
       const stop = blockedNow ?? ports.stopped(seen, key, plan.target.id);
       if (stop) return { ...observed, row: markPending(seen), blocked: stop };
-      // Nothing is awaited between the read and the write: after an announcement or a new list the use is read again.
+      // Nothing else is awaited between the read and the write: after an announcement or a new list the use is read again.
       const onto = isRekey(plan) ? plan.to : key;
       if (!ports.isAnnounced(onto, plan.target.id)) await ports.announce(onto, plan.target.id);
-      else if (ports.areCurrent(lists)) return await write(seen, plan, read, observed, ports);
+      else if (ports.areCurrent(lists)) return await write(seen, plan, order, read, observed, ports);
     } catch (error) {
       return resultOfFailure(row, error, ports.now());
     }
@@ -169,7 +172,7 @@ async function planOf(
   key: ManagedKey,
   listed: readonly KeyVersion[],
   ports: UsePorts,
-): Promise<{ readonly plan: Plan; readonly lists: readonly (readonly KeyVersion[])[] }> {
+): Promise<{ readonly plan: Plan; readonly lists: readonly (readonly KeyVersion[])[]; readonly order?: Order }> {
   // A version that the list lacks may be newer than all that are in it.
   const versions = namesUnlisted(use, listed) ? await ports.versions(key, 'anew') : listed;
   const { refreshAutomatic, now } = ports;
@@ -183,12 +186,14 @@ async function planOf(
     { key, versions },
     { key: order.to, versions: onto },
   ];
-  return { plan: canRekey(from, to, now()) ? planRekey(use, from, to, now()) : own, lists: [versions, onto] };
+  const lists = [versions, onto];
+  return canRekey(from, to, now()) ? { plan: planRekey(use, from, to, now()), lists, order } : { plan: own, lists };
 }
 
 async function write(
   seen: UseRow,
   plan: Plan & { readonly write: true },
+  order: Order | undefined,
   read: WritableUse,
   observed: UseResult,
   ports: UsePorts,
@@ -197,6 +202,7 @@ async function write(
   try {
     answer = await read.write(plan.pin, isRekey(plan) ? plan.to : undefined);
   } catch (error) {
+    if (order && !mayHaveTakenEffect(describeFailure(error))) await ports.moved.drop(order.id, seen);
     const { moves: _, ...failure } = resultOfFailedWrite(seen, plan, error, ports.now());
     return { ...observed, ...failure };
   }

@@ -1,11 +1,8 @@
 import pMap from 'p-map';
-import type { RecordAudit } from '../audit/audit-trail.ts';
+import { AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
 import type { Cause } from '../work/messages.ts';
 import { FLEET_TABLE } from './fleet-table-client.ts';
 import type { Move } from './reconcile-use.ts';
-
-/** How long a pass waits for the audit trail. Milliseconds. */
-const AUDIT_WAIT_MS = 5_000;
 
 /**
  * Appends a record of each move to the audit trail. Never throws.

@@ -1,4 +1,4 @@
-import type { RecordAudit } from '../audit/audit-trail.ts';
+import { AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -7,9 +7,6 @@ import { REASONS } from '../reasons.ts';
 import type { RolloutDecision } from './decide-rollout.ts';
 import type { RolloutNews, RolloutRow } from './rollout-row.ts';
 import { CONTROL_TABLE } from './rollout-store-client.ts';
-
-/** How long a decision waits for the audit trail. Milliseconds. */
-const AUDIT_WAIT_MS = 15_000;
 
 /** Appends a rollout's news to the audit trail, and logs it for the alerts. Never throws: the trail retries by itself. */
 export async function recordRollout(

@@ -1,6 +1,7 @@
 import pMap from 'p-map';
 import { describeFailure, errorText, mayPass } from '../azure/failure.ts';
 import { type Calls, DEFAULT_RETRY_AFTER_SECONDS, type Usage } from '../azure/limiter.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import { sameKeyName } from '../keys/key-identifier.ts';
 import { type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -52,7 +53,6 @@ const RECORD_AGAIN_MS = 30_000;
 const LIST_AGAIN_MS = 15_000;
 /** More accounts than that are not read one by one, but listed. */
 const MOST_ACCOUNTS = 50;
-const CONCURRENCY = 8;
 /** Causes of work that compares the index with Azure. Exempt uses, and what `CMK_AUTOFIX` does not name, are not moved by it. */
 const COMPARISONS: ReadonlySet<string> = new Set(['drift', 'start', 'list', 'upgrade']);
 const MOVE: Calls = { reads: 1, writes: 1 };
@@ -102,6 +102,8 @@ export class SubscriptionPass {
   #announcing: Promise<void> = Promise.resolve();
   /** Uses as this pass left them: newer than what was read of the index before. */
   readonly #rows = new Map<string, UseRow>();
+  /** What waits for the row of a use that the index lacks: a worker that takes over knows by the row what a move has left. */
+  readonly #unwritten = new Map<string, (() => void)[]>();
   #results: Result[] = [];
   /** Ids of moves that this pass has appended to the trail. */
   readonly #recorded = new Set<string>();
@@ -292,6 +294,7 @@ export class SubscriptionPass {
         if (!known) this.#progress(key, wanted.item.cause);
         // The index may have lost what this pass has written.
         if (!known || !row || isWorthWriting(known, seen)) keepRow(seen, key, wanted);
+        if (!row) this.#unwritten.set(nameOfUse(seen), this.#unwritten.get(nameOfUse(seen)) ?? []);
         // What cannot be listed now is the key's own item's.
         const versions = await this.#listed(key, wanted.readOn).catch(() => undefined);
         if (versions && this.#needsRead(seen, key, versions)) this.#enqueue(seen, key, wanted);
@@ -362,6 +365,11 @@ export class SubscriptionPass {
 
   /** Puts a use into the lane of its region, unless nothing is to be done about it now. */
   #enqueue(read: UseRow, key: ManagedKey, wanted: Wanted, mustRead = false): void {
+    const waiting = this.#unwritten.get(nameOfUse(read));
+    if (waiting) {
+      waiting.push(() => this.#enqueue(read, key, wanted, mustRead));
+      return;
+    }
     const row = this.#rows.get(nameOfUse(read)) ?? read;
     const wait = this.#findWait(row);
     // What failed in an earlier pass is tried at once when it is wanted anew.
@@ -434,12 +442,12 @@ export class SubscriptionPass {
   }
 
   #makeUsePorts({ wanted, mustRead }: Task, permit: () => Promise<Blocked | undefined>): UsePorts {
-    const { accounts, gate, isExempt, refreshAutomatic, now } = this.#ports;
+    const { accounts, gate, isExempt, moved, refreshAutomatic, now } = this.#ports;
     const readOn = new Date(Math.max(...wanted.map((one) => one.readOn.getTime())));
     const isByComparison = wanted.every(({ item }) => COMPARISONS.has(item.cause.by));
     const stop = (reason: Reason): Blocked => ({ reason, until: now() });
     return {
-      ...{ accounts, refreshAutomatic, now, permit, mustRead },
+      ...{ accounts, moved, refreshAutomatic, now, permit, mustRead },
       announced: () => this.#announced(),
       versions: (key, anew) =>
         this.#listed(key, anew ? now() : readOn).catch((error: unknown) => {
@@ -545,7 +553,6 @@ export class SubscriptionPass {
     const put = new Map<string, UseRow>();
     const drop: UseRef[] = [];
     const items: NewWorkItem[] = [];
-    const moved = new Map<string, UseRow[]>();
     for (const { task, result } of results) {
       const { row, moves, changed } = result;
       const isRecorded = moves.length > 0 && moves.every(({ id }) => this.#recorded.has(id));
@@ -565,13 +572,15 @@ export class SubscriptionPass {
       const other = isMovedAway ? this.#ports.vaults.key(row.key) : undefined;
       if (other) this.#progress(other, causeOf(task));
       if (other && changed) items.push(this.#itemOf('key', other.id, causeOf(task)));
-      for (const { rekey } of moves) if (rekey) moved.set(rekey, [...(moved.get(rekey) ?? []), row]);
     }
     if (items.length > 0) await this.#ports.items.put(items);
-    // Before the rows: what a roll back covers has to be known once a use is seen on the other key.
-    for (const [order, uses] of moved) await this.#ports.moved.put(order, uses);
     // Of a use that changes its key the new row is there before the old one goes.
     if (put.size > 0) await this.#ports.rows.put([...put.values()]);
+    for (const row of put.values()) {
+      const waiting = this.#unwritten.get(nameOfUse(row)) ?? [];
+      this.#unwritten.delete(nameOfUse(row));
+      for (const enqueue of waiting) enqueue();
+    }
     if (drop.length > 0) await this.#ports.rows.drop(drop);
   }
 

@@ -1,6 +1,7 @@
 import pMap from 'p-map';
 import { timeBoxed } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -19,7 +20,6 @@ const MOST_ACCOUNTS = 50;
 
 /** Resource Graph may lag behind: an account that was read within this time is not looked up in it. Milliseconds. */
 const READ_MS = 10 * 60_000;
-const CONCURRENCY = 8;
 
 /** Deadline for Resource Graph, which rarely knows more than the index. Milliseconds. */
 const GRAPH_MS = 5_000;

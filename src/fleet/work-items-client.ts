@@ -3,6 +3,7 @@ import type { TokenCredential } from '@azure/identity';
 import pMap from 'p-map';
 import { workTable } from '../azure/app-storage.ts';
 import { describeFailure, isTableMissing } from '../azure/failure.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import type { Settings } from '../settings/settings.ts';
 import { encoded } from './fleet-keys.ts';
 import { FLEET_TABLE } from './fleet-table-client.ts';
@@ -18,7 +19,6 @@ import {
 
 /** The most that a transaction takes ("Performing entity group transactions"). */
 const BATCH = 100;
-const CONCURRENCY = 8;
 
 /** Work items in Azure Table Storage, in the table of the fleet index. The client is made when it is first needed. */
 export function createWorkItems(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): WorkItems {

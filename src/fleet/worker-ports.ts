@@ -23,7 +23,7 @@ export interface WorkerPorts {
   readonly accounts: StorageAccounts;
   readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
   readonly vaults: Pick<ManagedVaults, 'key' | 'keyOf'>;
-  readonly moved: Pick<MovedUses, 'put'>;
+  readonly moved: Pick<MovedUses, 'put' | 'drop'>;
   readonly gate: Gate;
   /** Reconciles a key whose uses have moved; its work item is stored before. Never throws. */
   reconcileKey(key: ManagedKey): Promise<void>;

@@ -1,6 +1,7 @@
 import pMap from 'p-map';
 import { untilAborted } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
 import type { Account } from '../fleet/account.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -23,9 +24,6 @@ export interface KeyAccessServices extends LocalAccessServices {
   readonly authorization: Authorization;
   readonly identities: Identities;
 }
-
-/** Principals whose roles are read, and identities that are looked for, at the same time. */
-const CONCURRENCY = 8;
 
 const NOT_READ: VaultAccess = { model: 'unknown', why: 'It was not read in time.' };
 /** A vault that is known by its name alone has no ARM id. */

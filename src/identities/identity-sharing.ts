@@ -1,6 +1,7 @@
 import pMap from 'p-map';
 import { timeBoxed, untilAborted } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import { sameResource } from '../azure/resource-id.ts';
 import { CmkError } from '../errors.ts';
 import type { Account } from '../fleet/account.ts';
@@ -9,8 +10,6 @@ import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { keyIdentity } from './key-access.ts';
 
-/** Subscriptions that are listed at the same time, and how long all of them may take. Milliseconds. */
-const CONCURRENCY = 8;
 const LISTING_MS = 20_000;
 
 /**

@@ -1,11 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { RecordAudit } from '../audit/audit-trail.ts';
+import { AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
 import type { Change } from './journal.ts';
 import { callerOf } from './key/app-record.ts';
 import type { Operator } from './operator.ts';
-
-/** How long the end of a command waits for the audit trail, in milliseconds. */
-const AUDIT_WAIT_MS = 5_000;
 
 /** What an operator says about all that a command changes. */
 interface Occasion {

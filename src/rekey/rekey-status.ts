@@ -84,7 +84,7 @@ async function progressOf(
 ): Promise<RekeyProgress> {
   const { id, from, to, only } = order;
   const covered = only === undefined ? undefined : await namesOf(moved.of(only));
-  const own = await namesOf(moved.of(id));
+  const own = new Set(await namesOf(moved.of(id)));
   const excluded = new ExcludedUses(await inSight());
   let waiting = 0;
   let incomplete = false;
@@ -93,8 +93,8 @@ async function progressOf(
   try {
     for await (const row of useRows.of(from)) {
       const name = nameOfUse(row);
-      onTarget.delete(name);
       if (covered?.has(name) === false || !isOpen(order) || excluded.countIfExcluded(row)) continue;
+      own.delete(name);
       const failure = failureOf(row, order);
       if (failure) failures.push(failure);
       else waiting += 1;

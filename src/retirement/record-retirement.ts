@@ -1,11 +1,8 @@
-import type { RecordAudit } from '../audit/audit-trail.ts';
+import { AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { type Retirement, retirementEntry } from './retire-versions.ts';
-
-/** Milliseconds. */
-const AUDIT_WAIT_MS = 5_000;
 
 /** Records and logs what became of retiring a version that the vault's log proved unused. */
 export async function recordRetirement(

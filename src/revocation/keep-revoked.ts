@@ -1,4 +1,5 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
+import { BREAK_GLASS_AUDIT_WAIT_MS } from '../audit/audit-trail.ts';
 import { describe } from '../azure/failure.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
@@ -6,7 +7,6 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { type AppliedChange, applyChanges } from './apply-changes.ts';
-import { AUDIT_WAIT_MS } from './record-revocation.ts';
 import { finishRestore } from './restore-key.ts';
 import {
   type Revocation,
@@ -105,7 +105,7 @@ export async function finish(
     resource: key.id,
     details: { revocation: revocation.id, restoredBy },
   };
-  await services.audit(entry, AUDIT_WAIT_MS);
+  await services.audit(entry, BREAK_GLASS_AUDIT_WAIT_MS);
 }
 
 /** Disables versions under an open revocation, and records each. */
@@ -133,7 +133,7 @@ export async function disableUnder(
     const details = { version: about.version, revocation: open.id, recorded };
     await services.audit(
       { action: 'key.keepRevoked', reason: 'KeptRevoked', resource: key.id, details },
-      AUDIT_WAIT_MS,
+      BREAK_GLASS_AUDIT_WAIT_MS,
     );
   }
   const failed = applied.find((one: AppliedChange) => !one.answer);

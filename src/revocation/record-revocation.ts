@@ -1,4 +1,4 @@
-import type { AuditOutcome, RecordAudit } from '../audit/audit-trail.ts';
+import { type AuditOutcome, BREAK_GLASS_AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
@@ -8,9 +8,7 @@ import { inTime } from './in-time.ts';
 import { callCause, KEY_IF_KILLED, SECOND_LOOKS, sendKeyLooks, type WhoAndWhy } from './look-message.ts';
 import type { RevocationStamp } from './revocation.ts';
 
-/** How long an answer waits for the audit trail, and a look that has yet more to do, in milliseconds. It does not hold up the key. */
-export const AUDIT_WAIT_MS = 2_000;
-/** And how long a look waits for it that has nothing else to do. Milliseconds. */
+/** How long a pass waits for the audit trail that has nothing else to do. Milliseconds. */
 export const LATER_WAIT_MS = 10_000;
 /** After which a process that is at a call is taken for dead, in milliseconds (`functions/time-limits.ts`). */
 const LONGEST_CALL_MS = 200_000;
@@ -73,7 +71,7 @@ export async function writeDown(
   const entry = { ...(id ? { id } : {}), action, reason, resource, caller, correlationId, details };
   // A process that stood still for so long, on a laptop that slept, say, is taken for dead: a look may have recorded it.
   const isLate = id !== undefined && now().getTime() - began.getTime() > LONGEST_CALL_MS;
-  return audited(await audit(entry, AUDIT_WAIT_MS, isLate ? began : undefined));
+  return audited(await audit(entry, BREAK_GLASS_AUDIT_WAIT_MS, isLate ? began : undefined));
 }
 
 /**

@@ -1,9 +1,9 @@
+import { BREAK_GLASS_AUDIT_WAIT_MS } from '../audit/audit-trail.ts';
 import type { AuditEntry } from '../audit/record.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
 import {
-  AUDIT_WAIT_MS,
   type Audited,
   type BesideServices,
   lookAgain,
@@ -63,7 +63,7 @@ export async function restore(
   const began = services.now();
   const ifKilled = lookIfKilled(key, 'restore', call, services);
   const recordBegun: RestoreServices['recordBegun'] = async (begunKey, begun) => {
-    await services.audit(begunEntry(begunKey, begun, call), AUDIT_WAIT_MS);
+    await services.audit(begunEntry(begunKey, begun, call), BREAK_GLASS_AUDIT_WAIT_MS);
   };
   const result = await restoreKey(key, order, { ...services, recordBegun });
   const { key: spelled, end, recovered, changed, versions } = result;

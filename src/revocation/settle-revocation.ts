@@ -1,3 +1,4 @@
+import { BREAK_GLASS_AUDIT_WAIT_MS } from '../audit/audit-trail.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
@@ -8,7 +9,6 @@ import { applyChanges } from './apply-changes.ts';
 import { disableUnder, finish, type KeepRevokedServices, keepRevoked } from './keep-revoked.ts';
 import type { KeyTrail, RevocationEvent } from './key-trail.ts';
 import { recordFound } from './record-found.ts';
-import { AUDIT_WAIT_MS } from './record-revocation.ts';
 import { planReopenLost } from './restore-plans.ts';
 import { isNewer, readRevocation } from './revocation.ts';
 import { planRepair, type VersionChange } from './revocation-plans.ts';
@@ -98,5 +98,5 @@ async function reopenLost(
   log({ level: 'warning', reason: 'RestoreFinished', message: REASONS.RestoreFinished, key: key.id, revocation });
   const details = { revocation, versions };
   const entry = { action: 'key.finishRestore', reason: 'RestoreFinished', resource: key.id, details } as const;
-  await services.audit(entry, AUDIT_WAIT_MS);
+  await services.audit(entry, BREAK_GLASS_AUDIT_WAIT_MS);
 }

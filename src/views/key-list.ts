@@ -1,6 +1,7 @@
 import type { HttpResponseInit } from '@azure/functions';
 import pMap from 'p-map';
 import { timeBoxed } from '../azure/deadline.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import { known } from '../azure/read-or-why.ts';
 import { Remembered } from '../azure/remembered.ts';
 import type { KnownKeys } from '../fleet/known-keys.ts';
@@ -20,7 +21,6 @@ import type { KeySummary, ListedVault } from './key-schemas.ts';
 
 /** Keys of one page. */
 const PAGE = 50;
-const CONCURRENCY = 8;
 /** Most keys that are read from the index, for a vault that cannot be listed. */
 const MOST_KNOWN = 1_000;
 /** Time to live of the list of keys of a vault. Milliseconds. */

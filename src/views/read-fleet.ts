@@ -1,10 +1,10 @@
 import pMap from 'p-map';
 import { accountsNotListed, countUnlisted, type InSight } from '../accounts/in-sight.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import { formerUses } from '../drift/managed-accounts.ts';
 import type { DriftDetails, DriftReport } from '../drift/report.ts';
-import type { ReportStore } from '../drift/store/drift-storage-client.ts';
-import type { AccountMemoryStore } from '../drift/store/managed-accounts-client.ts';
+import type { AccountMemoryStore, ReportStore } from '../drift/store/drift-storage-client.ts';
 import type { KeyEffect } from '../effect/effect.ts';
 import type { EffectStore } from '../effect/effect-store-client.ts';
 import type { FleetAccount, FleetIndex } from '../fleet/fleet-index.ts';
@@ -13,8 +13,6 @@ import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
-
-const CONCURRENCY = 8;
 
 export interface FleetPorts {
   readonly settings: Settings;

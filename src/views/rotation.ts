@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { countUnlisted, type InSight } from '../accounts/in-sight.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { Budget } from '../azure/limiter.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
 import { usesLookedAfter } from '../fleet/fleet-keys.ts';
 import type { RolloutStore } from '../fleet/rollout-row.ts';
@@ -26,7 +27,6 @@ import { DAY_MS } from '../time/spans.ts';
 const LATELY_MS = 7 * DAY_MS;
 /** Keys of one page, and keys that are read at the same time. */
 const PAGE = 50;
-const CONCURRENCY = 8;
 
 export const ROTATION_LIST = z.object({
   value: z.array(ROTATION_SUMMARY),

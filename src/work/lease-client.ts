@@ -1,7 +1,7 @@
 import type { TokenCredential } from '@azure/identity';
 import type { BlobLeaseClient, BlockBlobClient } from '@azure/storage-blob';
 import { ONE_RETRY, workContainer } from '../azure/app-storage.ts';
-import { readBlobText } from '../azure/blob-text.ts';
+import { readBlobText } from '../azure/blobs.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';

@@ -1,6 +1,6 @@
 import { BlobServiceClient, type ContainerClient, newPipeline } from '@azure/storage-blob';
 import { expect, it } from 'vitest';
-import { downloadText } from '../../src/drift/store/blobs-client.ts';
+import { downloadText } from '../../src/azure/blobs.ts';
 import { useAzurite } from '../support/azurite.ts';
 
 // Several instances write the same small blobs: what one reads is what one of them wrote, whole.

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EffectState, KeyChange, KeyEffect } from '../../src/effect/effect.ts';
-import { believed, parseEffect, recordRound } from '../../src/effect/effect-record.ts';
+import { believed, EFFECT, recordRound } from '../../src/effect/effect-record.ts';
+import { parseJson } from '../../src/text.ts';
 import { KEY } from '../support/keys.ts';
 
 const START = Date.parse('2026-01-01T00:00:00.000Z');
@@ -127,9 +128,7 @@ describe('the record of an effect', () => {
       ['blob', 10],
     ]);
     const { service: _, ...old } = first.accounts[0] ?? {};
-    expect(parseEffect(JSON.stringify({ ...first, accounts: [old], times: [] }))?.accounts).toEqual([
-      first.accounts[0],
-    ]);
+    expect(EFFECT.parse({ ...first, accounts: [old], times: [] })?.accounts).toEqual([first.accounts[0]]);
   });
 
   it('drops an account that uses the key no longer', () => {
@@ -156,7 +155,7 @@ describe('the record of an effect', () => {
               { account: '/a/st', service: 'file', share: 's', state: seenState, checkedOn: new Date(at(seconds)) },
             ],
           });
-          expect(parseEffect(JSON.stringify(record))).toEqual(record);
+          expect(EFFECT.parse(record)).toEqual(record);
           const [effect] = record.accounts;
           if (effect?.state === record.change.expect) expect(effect.secondsAfterChange).toBeGreaterThanOrEqual(0);
         }
@@ -167,7 +166,7 @@ describe('the record of an effect', () => {
   it.each(['', '{}', '[1]', '{"key":"k","change":{"expect":"gone","since":"x"},"accounts":[]}'])(
     'is made anew when what is there is no record: %s',
     (text) => {
-      expect(parseEffect(text)).toBeUndefined();
+      expect(EFFECT.parse(parseJson(text))).toBeUndefined();
     },
   );
 });
@@ -175,12 +174,10 @@ describe('the record of an effect', () => {
 it('a record that says of an account that it was asked at a time to come is not believed: no later answer would count', () => {
   const now = new Date(at(60));
   const record = (seen: object): KeyEffect | undefined =>
-    parseEffect(
-      JSON.stringify({
-        ...{ key: KEY.id, change: REVOKED, complete: true },
-        accounts: [{ account: '/a/stfiles01', state: 'blocked', since: at(1), checkedOn: at(1), ...seen }],
-      }),
-    );
+    EFFECT.parse({
+      ...{ key: KEY.id, change: REVOKED, complete: true },
+      accounts: [{ account: '/a/stfiles01', state: 'blocked', since: at(1), checkedOn: at(1), ...seen }],
+    });
   expect(believed(record({}), now)).toBeDefined();
   const never = '9999-12-31T00:00:00.000Z';
   for (const forged of [{ checkedOn: never }, { since: never }]) expect(believed(record(forged), now)).toBeUndefined();

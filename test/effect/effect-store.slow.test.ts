@@ -4,7 +4,7 @@ import type { KeyEffect } from '../../src/effect/effect.ts';
 import { createEffectStore, type EffectStore } from '../../src/effect/effect-store-client.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import { useAzurite } from '../support/azurite.ts';
-import { PUBLIC, VAULT } from '../support/keys.ts';
+import { VAULT } from '../support/keys.ts';
 
 const azurite = useAzurite();
 const since = '2026-01-01T00:00:00.000Z';
@@ -23,7 +23,7 @@ const effectOf = (accounts: string[]): KeyEffect => ({
 });
 
 function store(): EffectStore {
-  const settings = { cloud: PUBLIC, storage: { connectionString: azurite.connectionString } };
+  const settings = { storage: { connectionString: azurite.connectionString } };
   return createEffectStore(settings, () => {
     throw new Error('A connection string needs no identity.');
   });
@@ -73,7 +73,7 @@ describe('the effect store', () => {
       /BlobEndpoint=http:\/\/127\.0\.0\.1:\d+/,
       'BlobEndpoint=http://127.0.0.1:9',
     );
-    const settings = { cloud: PUBLIC, storage: { connectionString: unreachable } };
+    const settings = { storage: { connectionString: unreachable } };
     const broken = createEffectStore(settings, () => {
       throw new Error('unused');
     });

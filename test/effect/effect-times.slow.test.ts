@@ -6,7 +6,6 @@ import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
 import type { Services } from '../../src/services.ts';
 import { managed } from '../break-glass/break-glass-fixture.ts';
 import { TestKey } from '../support/fleet.ts';
-import { PUBLIC } from '../support/keys.ts';
 import { useProcedures } from '../support/procedures.ts';
 import { runCmk } from '../support/run-cmk.ts';
 import { useWire } from '../support/wire.ts';
@@ -57,7 +56,7 @@ describe('the status of a key', () => {
     const services = wire.services();
     const away = {
       ...services,
-      effects: createEffectStore({ cloud: PUBLIC, storage: { connectionString: UNREACHABLE } }, () => {
+      effects: createEffectStore({ storage: { connectionString: UNREACHABLE } }, () => {
         throw new Error('unused');
       }),
     };
@@ -75,7 +74,7 @@ describe('cmk key status', () => {
     const site = procedures.site();
     const args = ['key', 'status', site.key, '--vault', site.vault.name];
     const env = { AzureWebJobsStorage: wire.connectionString, CMK_VAULTS: site.vault.id };
-    const connection = { cloud: PUBLIC, storage: { connectionString: wire.connectionString } };
+    const connection = { storage: { connectionString: wire.connectionString } };
     const effects = createEffectStore(connection, () => {
       throw new Error('unused');
     });

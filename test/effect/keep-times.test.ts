@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { EffectState, EffectTime, KeyChange, KeyEffect } from '../../src/effect/effect.ts';
-import { parseEffect, recordRound } from '../../src/effect/effect-record.ts';
+import { EFFECT, recordRound } from '../../src/effect/effect-record.ts';
 import { sumTimes } from '../../src/effect/sum-times.ts';
 import { KEY } from '../support/keys.ts';
 
@@ -191,12 +191,12 @@ describe('what is kept of how long a change took', () => {
   it('survives being written and read, with what repeats what', () => {
     const record = recordAfter([100, revoked(0), ['open']], [130, revoked(120), ['blocked']]);
     expect(record).toMatchObject({ timedSince: at(0), change: { since: at(120) } });
-    expect(parseEffect(JSON.stringify(record))).toEqual(record);
+    expect(EFFECT.parse(record)).toEqual(record);
   });
 
   it('is begun by the record of a version that kept none', () => {
     const { times: _, ...older } = recordAfter([5, revoked(0), ['blocked']]) ?? {};
-    const read = parseEffect(JSON.stringify(older));
+    const read = EFFECT.parse(older);
     expect(read).toEqual(older);
     const results = [
       { account: '/a/st0', service: 'file', share: 's', state: 'open', checkedOn: new Date(at(64)) },

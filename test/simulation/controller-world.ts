@@ -56,7 +56,7 @@ type Deed =
   | { readonly do: 'resume' }
   | { readonly do: 'rekey'; readonly from: string; readonly to: string; readonly maxFailures?: number }
   /** To the last re-key. */
-  | { readonly do: 'pauseRekey' | 'resumeRekey' | 'takeBackRekey' | 'endRekey' }
+  | { readonly do: `${RekeyAct}Rekey` }
   /** An operator moves an account to another key, on its newest version. */
   | { readonly do: 'moveTo'; readonly account: string; readonly key: string }
   /** The worker's instance is killed, and what it has in flight lands. */
@@ -296,15 +296,13 @@ export class ControllerWorld implements World {
   /** What an order covers has left its source key; a roll back covers what the app has moved, whether it knows it or not. */
   #judgeDone({ id, from, only }: Rekey): void {
     for (const [name, { key }] of this.storage.uses) {
-      if (keyId(key) === from && (only === undefined || (!this.#wasForged && this.#isMovedBy(only, name))))
+      if (keyId(key) === from && (only === undefined || this.#isMovedBy(only, name)))
         this.#broken ??= `${id} is done, and ${name} is on ${key}`;
     }
   }
 
   /** Whether its last change of key was the app's own, from the one key of an order to the other. */
   #isMovedBy(order: string, name: string): boolean {
-    // Whose move a change was is read from the work zone: `docs/explanation/trust.md` has that as open.
-    if (this.#wasForged) return true;
     const { from, to } = this.orders.orders.rekeys.find(({ id }) => id === order) ?? {};
     const { spec, changes } = this.storage.uses.find(([other]) => other === name)?.[1] ?? {};
     const n = changes?.findLastIndex((change, at) => change.key !== (changes[at - 1]?.key ?? spec?.key)) ?? -1;
@@ -502,7 +500,7 @@ export class ControllerWorld implements World {
         return;
       case 'pauseRekey':
       case 'resumeRekey':
-      case 'takeBackRekey':
+      case 'rollBackRekey':
       case 'endRekey': {
         const act = deed.do.slice(0, -'Rekey'.length) as RekeyAct;
         for (const id of this.orders.act(act)) this.#wantKey(id.split('/').at(-1) ?? '');

@@ -32,6 +32,26 @@ describe('The controller keeps its invariants when', () => {
     }
   });
 
+  it('a worker is killed while it moves a use that the index lacks', async () => {
+    const subscription = '11111111-1111-4111-8111-1111111111a1';
+    const spec = { subscription, region: 'westeurope', mode: 'pinned', key: FIRST_KEY } as const;
+    for (const during of [/^patch st2 /, /^patch st2.scope/]) {
+      for (let seed = 1; seed <= HISTORIES; seed += 1) {
+        const world = new ControllerWorld({
+          uses: [spec],
+          deeds: [
+            { do: 'wait' },
+            { do: 'createAccount', spec: { ...spec, scoped: true }, isMissed: true },
+            { do: 'newVersion', key: FIRST_KEY },
+            { do: 'kill', during },
+          ],
+          ...{ instances: 1, canaries: 0, faults: 0, kills: 0, losses: 0, stalls: 0, stampSkewMs: 0 },
+        });
+        await runHistory(world, randomly(seeded(seed)));
+      }
+    }
+  });
+
   it('Resource Graph does not answer while the index lacks an account', async () => {
     const subscription = '11111111-1111-4111-8111-1111111111a1';
     const spec = { subscription, region: 'westeurope', mode: 'pinned', key: FIRST_KEY } as const;

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { accountRow, keyPartition } from '../../src/fleet/fleet-keys.ts';
+import { managedKey } from '../../src/keys/managed-vaults.ts';
 import { KeySite } from '../revocation/key-site.ts';
 import { ALICE, BOB } from '../revocation/records.ts';
-import { KEY } from '../support/keys.ts';
-import { type ControllerDeed, ControllerWorld, FIRST_KEY } from './controller-world.ts';
+import { KEY, VAULT, versionName } from '../support/keys.ts';
+import { type ControllerDeed, ControllerWorld, FIRST_KEY, SECOND_KEY } from './controller-world.ts';
 import { runHistory, seeded } from './explore.ts';
 import { forgedKeyMessage, takeKeyMessage } from './forged-key-message.ts';
 import { keysOf } from './memory-vault.ts';
@@ -102,4 +104,25 @@ describe('what is stored in the work zone', () => {
       expect([forgery, ...[...writes].filter((write) => !may.has(write))]).toEqual([forgery]);
     }
   }, 60_000);
+
+  it('has a roll back move nothing that the order did not move: a row says that the order moved an account of its owner', async () => {
+    const uses = [USE, { ...USE, key: SECOND_KEY }].map((use) => ({ ...use, mode: 'pinned' as const }));
+    const account = `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st2`;
+    const [from, to] = [FIRST_KEY, SECOND_KEY].map((name) => managedKey(VAULT, name).id);
+    const row = { into: 'table', partition: keyPartition(to ?? ''), row: accountRow(account) };
+    const forgery = JSON.stringify({ ...row, values: { state: 'done', movedFrom: `${from}/${versionName(1)}` } });
+    const world = new ControllerWorld({
+      ...{ uses, instances: 1, canaries: 0, faults: 0, kills: 0, losses: 0, stalls: 0, stampSkewMs: 0 },
+      deeds: [
+        ...([{ do: 'wait' }, { do: 'rekey', from: FIRST_KEY, to: SECOND_KEY }, { do: 'wait' }] as const),
+        ...([{ do: 'forge', forgery }, { do: 'newVersion', key: SECOND_KEY }, { do: 'wait' }] as const),
+        ...([{ do: 'rollBackRekey' }, { do: 'wait' }, { do: 'driftCheck' }] as const),
+      ],
+    });
+    await runHistory(world, () => 0);
+    expect(world.storage.all.map(([name, { key }]) => [name, key])).toEqual([
+      ['st1', FIRST_KEY],
+      ['st2', SECOND_KEY],
+    ]);
+  });
 });

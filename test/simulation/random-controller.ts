@@ -70,7 +70,7 @@ export function rekeyDeed(random: Random, account: string): ControllerDeed {
   const roll = random();
   if (roll < 0.5) return { do: 'rekey', from, to, maxFailures: one(random, [1, 3]) };
   if (roll < 0.6) return { do: 'moveTo', account, key: to };
-  return { do: one(random, ['pauseRekey', 'resumeRekey', 'takeBackRekey', 'takeBackRekey', 'endRekey']) };
+  return { do: one(random, ['pauseRekey', 'resumeRekey', 'rollBackRekey', 'rollBackRekey', 'endRekey']) };
 }
 
 /** Versions come, accounts change, workers die, writes land late. */
@@ -188,7 +188,7 @@ export function aimedDeeds(key: string): Readonly<Record<string, readonly Contro
 function rekeyDeeds(from: string): Readonly<Record<string, readonly ControllerDeed[]>> {
   const to = from === FIRST_KEY ? SECOND_KEY : FIRST_KEY;
   const start: ControllerDeed = { do: 'rekey', from, to };
-  const back: ControllerDeed = { do: 'takeBackRekey' };
+  const back: ControllerDeed = { do: 'rollBackRekey' };
   const killed = (during: RegExp): ControllerDeed => ({ do: 'kill', during });
   const version = (key: string, during?: RegExp): ControllerDeed => ({
     ...{ do: 'newVersion', key },

@@ -141,7 +141,7 @@ export function randomForgeryWorld(random: Random): () => World {
     return { do: 'wait' };
   });
   const deeds: ControllerDeed[] = [
-    ...[{ do: 'wait' } as const, ...first, ...told, ...(isRekeyed ? [{ do: 'takeBackRekey' } as const] : []), forged()],
+    ...[{ do: 'wait' } as const, ...first, ...told, ...(isRekeyed ? [{ do: 'rollBackRekey' } as const] : []), forged()],
     // What was forged may delay everything until the first check, and that by an hour.
     ...[
       { do: 'driftCheck', after: 3_600 } as const,

@@ -1,5 +1,6 @@
-import type { Principal, World } from '../world.ts';
-import { type ArmPath, typeOf } from './arm-path.ts';
+import type { Caller } from '../service.ts';
+import type { ResourceEvent, World } from '../world.ts';
+import type { ArmPath } from './arm-path.ts';
 import { type ArmRequest, type ArmRoutes, ok } from './arm-request.ts';
 import { badRequest } from './errors.ts';
 import { page } from './paging.ts';
@@ -7,12 +8,66 @@ import { page } from './paging.ts';
 /** Events that are kept: enough for a test and for a day of trying things out. */
 const KEPT = 5_000;
 
-/** Notes a change that was carried out, as the activity log of its subscription has it. */
-export function noteActivity(world: World, path: ArmPath, method: string, { objectId }: Principal): void {
-  if (!['PUT', 'PATCH', 'DELETE'].includes(method) || !path.subscriptionId) return;
-  const operation = `${typeOf(path.pattern)}/${method === 'DELETE' ? 'delete' : 'write'}`;
-  world.activity.push({ timeMs: world.clock.nowMs(), resourceId: path.id, operation, caller: objectId });
-  if (world.activity.length > KEPT) world.activity.shift();
+/** A request that was carried out. */
+interface CarriedOut {
+  readonly path: ArmPath;
+  readonly method: string;
+  readonly url: string;
+  readonly status: number;
+  readonly caller: Caller;
+  readonly correlationId: string;
+}
+
+const KINDS: Readonly<Record<string, ResourceEvent['kind']>> = {
+  PUT: 'Write',
+  PATCH: 'Write',
+  DELETE: 'Delete',
+  POST: 'Action',
+};
+
+/** Notes what a request changed: in the activity log of its subscription, and as an event of it. Actions are events alone. */
+export function noteActivity(world: World, { path, method, url, status, caller, correlationId }: CarriedOut): void {
+  const kind = KINDS[method];
+  // A DELETE that found nothing is answered with 204.
+  if (!kind || !path.subscriptionId || path.subscriptionId === 'subscriptions' || status === 204) return;
+  const resourceId = kind === 'Action' ? path.id.slice(0, path.id.lastIndexOf('/')) : path.id;
+  const operation = `${typeAsAsked(path)}/${kind.toLowerCase()}`;
+  const { objectId } = caller.principal;
+  if (kind !== 'Action') {
+    world.activity.push({ timeMs: world.clock.nowMs(), resourceId, operation, caller: objectId, correlationId });
+    if (world.activity.length > KEPT) world.activity.shift();
+  }
+  world.publishChange({
+    ...{ subscriptionId: path.subscriptionId, kind, resourceId, operation, correlationId },
+    claims: eventClaims(caller),
+    ...(status === 201 ? {} : { httpRequest: { method, url } }),
+  });
+}
+
+/** `Microsoft.Storage/storageAccounts`, spelled as in the request. */
+function typeAsAsked({ id, scope, pattern }: ArmPath): string {
+  const outside = /^subscriptions\//.test(pattern);
+  const [namespace = '', ...rest] = (outside ? id : id.slice(scope.length + '/providers/'.length))
+    .split('/')
+    .filter((segment) => segment !== '');
+  if (outside) return ['Microsoft.Resources', namespace, ...rest.filter((_, n) => n % 2 === 1)].join('/');
+  return [namespace, ...rest.filter((_, n) => n % 2 === 0)].join('/');
+}
+
+/** The claims of the caller's token, under the names that events use. */
+function eventClaims({ claims: ofToken = {}, principal }: Caller): ResourceEvent['claims'] {
+  const { oid, tid, scp, name, ...claims } = ofToken;
+  const schemas = 'http://schemas.microsoft.com/identity/claims';
+  return {
+    ...claims,
+    ...{ ipaddr: '127.0.0.1', [`${schemas}/objectidentifier`]: oid, [`${schemas}/tenantid`]: tid },
+    ...(name ? { name, [`${schemas}/scope`]: scp } : {}),
+    ...(principal.kind === 'user'
+      ? {
+          'http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn': `${principal.displayName}@local.onmicrosoft.com`,
+        }
+      : {}),
+  };
 }
 
 /** The filter needs a start, and takes one resource (Azure Monitor, "Activity Logs - List"). */
@@ -32,10 +87,11 @@ function list(request: ArmRequest): Response {
   );
   const newestFirst = found.toReversed();
   return ok(
-    page(request, newestFirst, 200, ({ timeMs, resourceId, operation, caller }) => ({
+    page(request, newestFirst, 200, ({ timeMs, resourceId, operation, caller, correlationId }) => ({
       caller,
       eventTimestamp: new Date(timeMs).toISOString(),
       resourceId,
+      correlationId,
       operationName: { value: operation, localizedValue: operation },
       status: { value: 'Succeeded', localizedValue: 'Succeeded' },
     })),

@@ -69,7 +69,11 @@ export function createArmService(world: World, providers: readonly ArmRoutes[]):
         authorizeLinked: (action, scope) => requireLinkedRight(world, caller, path, action, scope),
       };
       response = await handler(request);
-      if (response.ok) noteActivity(world, path, c.req.method, caller.principal);
+      if (response.ok) {
+        const correlationId = headers['x-ms-correlation-request-id'] ?? '';
+        const { method } = c.req;
+        noteActivity(world, { path, method, url: c.req.url, status: response.status, caller, correlationId });
+      }
     } catch (error) {
       if (!(error instanceof ArmError)) throw error;
       response = error.toResponse();

@@ -9,6 +9,13 @@ const keyVaultEventTypes = ['Certificate', 'Key', 'Secret']
   .concat('VaultAccessPolicyChanged')
   .map((name) => `Microsoft.KeyVault.${name}`);
 
+const resourceEventTypes = ['Write', 'Delete', 'Action'].flatMap((kind) =>
+  ['Success', 'Failure', 'Cancel'].map((end) => `Microsoft.Resources.Resource${kind}${end}`),
+);
+
+/** Of one event subscription: advanced filters, and values in all of them. */
+const MOST_FILTER_VALUES = 25;
+
 /** Destinations that take no batches. A subscription can name them; no delivery to them succeeds here. */
 const queues = ['StorageQueue', 'ServiceBusQueue', 'ServiceBusTopic', 'EventHub', 'HybridConnection'];
 
@@ -48,7 +55,18 @@ export function patchSubscription(source: string, current: JsonObject | undefine
 function withEventTypes(source: string, filter: JsonObject): JsonObject {
   const { isSubjectCaseSensitive, includedEventTypes, ...rest } = filter;
   const asked = Array.isArray(includedEventTypes) && includedEventTypes.length > 0 ? includedEventTypes : undefined;
-  const all = /\/providers\/Microsoft\.Storage\//i.test(source) ? storageEventTypes : keyVaultEventTypes;
+  const ofSubscription = /^\/subscriptions\/[^/]+(\/resourceGroups\/[^/]+)?$/i.test(source);
+  const ofStorage = /\/providers\/Microsoft\.Storage\//i.test(source);
+  const all = ofSubscription ? resourceEventTypes : ofStorage ? storageEventTypes : keyVaultEventTypes;
+  const values = (Array.isArray(rest.advancedFilters) ? rest.advancedFilters : []).flatMap(
+    (one: unknown) => asObject(one)?.values ?? [null],
+  );
+  if (values.length > MOST_FILTER_VALUES) {
+    throw badRequest(
+      `The filter has ${values.length} values; ${MOST_FILTER_VALUES} are allowed for an event subscription.`,
+      'InvalidRequest',
+    );
+  }
   const types = asked ?? (/\/Microsoft\.EventGrid\/topics\//i.test(source) ? undefined : all);
   return {
     subjectBeginsWith: '',

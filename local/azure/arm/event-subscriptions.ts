@@ -24,6 +24,22 @@ function parentOf(request: ArmRequest): Parent {
   return { source: topic.source, location: topic.location };
 }
 
+/** The first event subscription of a subscription makes its system topic, in a group of its own ("System topics"). */
+function requireOwnTopic(world: World, source: string): void {
+  const subscription = /^\/subscriptions\/([^/]+)$/i.exec(source)?.[1];
+  const topics = [...world.systemTopics.values()];
+  if (!subscription || topics.some((topic) => topic.source.toLowerCase() === source.toLowerCase())) return;
+  const group = `/subscriptions/${subscription}/resourceGroups/Default-EventGrid`;
+  const name = `evgt-${subscription}`;
+  const id = `${group}/providers/Microsoft.EventGrid/systemTopics/${name}`;
+  world.resourceGroups.set(group.toLowerCase(), {
+    ...{ id: group, name: 'Default-EventGrid', location: 'westeurope', tags: {} },
+  });
+  world.systemTopics.set(id.toLowerCase(), {
+    ...{ id, name, location: 'global', tags: {}, source, topicType: 'Microsoft.Resources.Subscriptions' },
+  });
+}
+
 /** Where a resource is: its event subscriptions are looked after there. */
 function locationOf(world: World, id: string): string {
   const all = [...world.vaults.values(), ...world.storageAccounts.values(), ...world.customTopics.values()];
@@ -45,6 +61,7 @@ function put(request: ArmRequest): Response {
   if (!/^[a-zA-Z0-9-]{3,64}$/.test(name))
     throw badRequest(`Event subscription name '${name}' is not valid.`, 'InvalidRequest');
   const parent = parentOf(request);
+  requireOwnTopic(world, parent.source);
   const existing = world.eventSubscriptions.get(path.id.toLowerCase());
   // A PUT replaces: what it leaves out is back at its default, but for the schema, which stays (recorded).
   const kept = existing && { eventDeliverySchema: existing.properties.eventDeliverySchema };

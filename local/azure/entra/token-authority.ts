@@ -116,7 +116,7 @@ export class TokenAuthority {
     const principal = findPrincipal(this.#world, objectId);
     if (!principal) return undefined;
     if (this.#verified.size > 10_000) this.#verified.clear();
-    const caller = { principal, audience };
+    const caller = { principal, audience, claims };
     this.#verified.set(token, { caller, expiresMs: Number(claims.exp) * 1000 });
     return caller;
   }

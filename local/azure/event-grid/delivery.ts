@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { DeliveryFault } from '../faults.ts';
-import type { VaultEvent, World } from '../world.ts';
+import type { ResourceEvent, VaultEvent, World } from '../world.ts';
 import { type DeadLetter, deadLetterDocument } from './dead-letter.ts';
 import { deliveryRequest } from './delivery-request.ts';
 import { type PublishedEvent, publishedEvent } from './event-body.ts';
@@ -21,7 +21,7 @@ export interface EventGridOptions {
 }
 
 export interface EventGrid {
-  publish(event: VaultEvent): void;
+  publish(event: VaultEvent | ResourceEvent): void;
   /** Every event, once for each subscription that wanted it, in order of publication. */
   readonly events: readonly EventRecord[];
   /** Stops: what is pending stays so. */
@@ -49,8 +49,8 @@ export function createEventGrid(world: World, options: EventGridOptions): EventG
   const holding = new Holding(clock);
   const abort = new AbortController();
 
-  function publish(vaultEvent: VaultEvent): void {
-    const event = publishedEvent(vaultEvent, randomUUID(), clock.now());
+  function publish(happened: VaultEvent | ResourceEvent): void {
+    const event = publishedEvent(happened, randomUUID(), clock.now());
     const { id, time, type, subject } = event;
     for (const candidate of world.eventSubscriptions.values()) {
       if (!wants(candidate, event, clock.nowMs())) continue;

@@ -1,21 +1,22 @@
 import { keyIdentifier } from '../key-vault/keys.ts';
-import type { VaultEvent } from '../world.ts';
+import type { ResourceEvent, VaultEvent } from '../world.ts';
 
 /** An event as it was when it happened, before a schema is chosen. */
 export interface PublishedEvent {
   readonly id: string;
   /** ISO 8601 with seven digits, as Azure writes it. */
   readonly time: string;
-  /** The vault's ARM id. */
+  /** ARM id of the vault or subscription. */
   readonly source: string;
-  /** The key's name alone: no type, no version. */
+  /** Of a vault's event the key's name alone: no type, no version. */
   readonly subject: string;
   readonly type: string;
   readonly data: Record<string, unknown>;
 }
 
 /** Freezes what the event says; a key may change before the event is delivered. */
-export function publishedEvent(event: VaultEvent, id: string, now: Date): PublishedEvent {
+export function publishedEvent(event: VaultEvent | ResourceEvent, id: string, now: Date): PublishedEvent {
+  if ('operation' in event) return resourceEvent(event, id, now);
   const { vault, version } = event;
   const keyName = vault.keys.get(event.keyName.toLowerCase())?.name ?? event.keyName;
   return {
@@ -33,6 +34,31 @@ export function publishedEvent(event: VaultEvent, id: string, now: Date): Publis
       // What a key without them shows is not documented; null is what the SDKs' optional numbers allow for.
       NBF: version.nbf ?? null,
       EXP: version.exp ?? null,
+    },
+  };
+}
+
+/** A subscription's event as its page documents it, with `resourcegroups` in lower case, as its sample of a write has it. */
+function resourceEvent(event: ResourceEvent, id: string, now: Date): PublishedEvent {
+  const { subscriptionId, kind, resourceId, operation, claims, correlationId, httpRequest } = event;
+  const subject = kind === 'Write' ? resourceId.replace(/\/resourceGroups\//i, '/resourcegroups/') : resourceId;
+  return {
+    id,
+    time: now.toISOString().replace('Z', '0000Z'),
+    source: `/subscriptions/${subscriptionId}`,
+    subject,
+    type: `Microsoft.Resources.Resource${kind}Success`,
+    data: {
+      authorization: { scope: subject, action: operation, evidence: { role: 'Subscription Admin' } },
+      claims,
+      correlationId,
+      ...(httpRequest ? { httpRequest } : {}),
+      resourceProvider: operation.split('/')[0],
+      resourceUri: subject,
+      operationName: operation,
+      status: 'Succeeded',
+      subscriptionId,
+      tenantId: claims['http://schemas.microsoft.com/identity/claims/tenantid'],
     },
   };
 }
@@ -55,7 +81,7 @@ export function eventGridEvent(event: PublishedEvent, extra: Record<string, unkn
     eventType: type,
     eventTime: time,
     data,
-    dataVersion: '1',
+    dataVersion: type.startsWith('Microsoft.Resources.') ? '2' : '1',
     metadataVersion: '1',
     ...extra,
   };

@@ -1,3 +1,4 @@
+import { asObject } from '../json.ts';
 import type { EventSubscription } from '../world.ts';
 import type { PublishedEvent } from './event-body.ts';
 
@@ -107,12 +108,18 @@ function passes(
   { operatorType = '', key = '', value, values = [value] }: AdvancedFilter,
   event: PublishedEvent,
 ): boolean {
-  const path = key.split('.');
-  const actual = path[0]?.toLowerCase() === 'data' ? event.data[path[1] ?? ''] : event[path[0] as keyof PublishedEvent];
+  const [first = '', ...rest] = key.split('.');
+  // A name with a dot in it cannot be reached: there is no escape character.
+  const actual: unknown =
+    first.toLowerCase() === 'data'
+      ? rest.reduce<unknown>((object, name) => asObject(object)?.[name], event.data)
+      : event[first as keyof PublishedEvent];
   if (operatorType === 'IsNullOrUndefined') return actual === null || actual === undefined;
   if (operatorType === 'IsNotNull') return actual !== null && actual !== undefined;
   const operator = operators[operatorType.replace('Not', '')];
   if (!operator) return false;
+  // Of a missing key `StringNotIn` and `NumberNotIn` alone are true ("Event filtering").
+  if (actual === null || actual === undefined) return /NotIn$/.test(operatorType);
   const fits = values.some((one) => operator(actual, one));
   return operatorType.includes('Not') ? !fits : fits;
 }

@@ -3,6 +3,7 @@ import { text as readAll } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import pMap from 'p-map';
 import { describe, describeFailure } from '../../azure/failure.ts';
+import { CONCURRENCY } from '../../azure/limits.ts';
 import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
 import { accountKeyUse } from '../../fleet/key-use.ts';
@@ -16,9 +17,6 @@ import { type BulkSummary, confirmPlan, isLeft, showPlan, showSummary, summary, 
 import type { BulkRow } from './bulk-rows.ts';
 import type { ResumeFile } from './resume-file.ts';
 import type { BulkResult, BulkWork } from './run-bulk.ts';
-
-/** Subscriptions that are listed at the same time. */
-const CONCURRENCY = 8;
 
 const AFTER = `
 Many accounts at once: --from reads them from CSV whose first line names the

@@ -1,13 +1,12 @@
 import pMap from 'p-map';
 import type { Failure } from '../../azure/failure.ts';
+import { CONCURRENCY } from '../../azure/limits.ts';
 import { HOUR_MS } from '../../time/spans.ts';
 import type { DriftRun } from '../drift-run.ts';
 import type { UnfinishedChecks } from '../store/drift-storage-client.ts';
 import type { SubscriptionResult } from '../store/subscription-result.ts';
 import { gatherSubscription, type SubscriptionContext } from './gather-subscription.ts';
 
-/** Subscriptions that are listed at the same time. */
-const CONCURRENCY = 8;
 /** What an unfinished check put aside is taken for as long as this. */
 const UNFINISHED_MS = 2 * HOUR_MS;
 /** A check that takes longer than this puts aside what it has, subscription by subscription. */

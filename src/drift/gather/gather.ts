@@ -4,6 +4,7 @@ import type { Subscriptions, Tenants } from '../../accounts/subscriptions-client
 import { type AuditWatch, type TrailReport, verifySince } from '../../audit/verify-trail.ts';
 import { DRIFT_CONTAINER } from '../../azure/app-storage.ts';
 import { DeadlineError, timeBoxed, untilAborted } from '../../azure/deadline.ts';
+import { CONCURRENCY } from '../../azure/limits.ts';
 import { known, type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
 import type { ResourceGraph } from '../../dependents/resource-graph-client.ts';
 import type { RolloutStore } from '../../fleet/rollout-row.ts';
@@ -20,8 +21,7 @@ import { AccountMemory, formerUses, type ManagedMemory, nextMemory } from '../ma
 import type { ReportBefore } from '../report.ts';
 import { SharedTexts } from '../shared-texts.ts';
 import type { AppState } from '../store/app-state-client.ts';
-import type { ReportStore, UnfinishedChecks } from '../store/drift-storage-client.ts';
-import type { AccountMemoryStore } from '../store/managed-accounts-client.ts';
+import type { AccountMemoryStore, ReportStore, UnfinishedChecks } from '../store/drift-storage-client.ts';
 import type { SubscriptionResult } from '../store/subscription-result.ts';
 import { GatheredIdentities } from './gather-identities.ts';
 import { GatheredKeys, unreadOfKeys } from './gather-keys.ts';
@@ -31,8 +31,6 @@ import { type GatheredSubscription, gatherSubscriptions } from './gather-subscri
 import { type GatheredVault, gatherVaults, type VaultServices } from './gather-vaults.ts';
 import { scopeTurns } from './scope-turns.ts';
 
-/** Keys that are read at the same time. */
-const CONCURRENCY = 8;
 /** Queries of logs at the same time: a workspace takes five of one user (Azure Monitor, "service limits", user query throttling). */
 const QUERIES = 4;
 /** For one of them. Milliseconds. */

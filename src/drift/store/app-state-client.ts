@@ -2,12 +2,12 @@ import type { TableClient } from '@azure/data-tables';
 import type { ContainerClient } from '@azure/storage-blob';
 import type { QueueServiceClient } from '@azure/storage-queue';
 import { z } from 'zod';
+import { downloadText, listBlobs } from '../../azure/blobs.ts';
 import { withinTime } from '../../azure/deadline.ts';
 import { describeFailure, isTableMissing } from '../../azure/failure.ts';
 import { parseJson } from '../../text.ts';
 import { WORK_QUEUES } from '../../work/messages.ts';
 import type { DeadLetter, LegacyApproval, LegacyOrder } from '../checks/subjects.ts';
-import { downloadText, listBlobs } from './blobs-client.ts';
 import { parseDeadLetters } from './dead-letters.ts';
 
 /** Dead letters that are looked into at most: a vault in trouble makes them by the thousand. */

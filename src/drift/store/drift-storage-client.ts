@@ -1,10 +1,12 @@
 import type { TokenCredential } from '@azure/identity';
 import type { ContainerClient } from '@azure/storage-blob';
 import { controlContainer, controlTable, DRIFT_CONTAINER, workQueues } from '../../azure/app-storage.ts';
+import { downloadText, listBlobs, removeBlob, uploadPieces, uploadText } from '../../azure/blobs.ts';
 import { DEAD_LETTER_CONTAINER } from '../../events/subscription.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { parseJson } from '../../text.ts';
 import { detailsOf, shorten } from '../causes.ts';
+import { MANAGED_MEMORY, type ManagedMemory } from '../managed-accounts.ts';
 import {
   DRIFT_SUMMARY,
   type DriftDetails,
@@ -14,10 +16,8 @@ import {
   type WholeReport,
 } from '../report.ts';
 import { type AppState, appState, LEGACY_APPROVALS } from './app-state-client.ts';
-import { downloadText, listBlobs, removeBlob, uploadPieces, uploadText } from './blobs-client.ts';
 import { packDetails } from './details-format.ts';
 import { parseDetails, parseReport } from './earlier-reports.ts';
-import { type AccountMemoryStore, accountMemoryStore } from './managed-accounts-client.ts';
 import { RUNNING_CHECK, type RunningCheck } from './running-check.ts';
 import { SUBSCRIPTION_RESULT, type SubscriptionResult } from './subscription-result.ts';
 import { monthsOf, type TrendStore, trendStore } from './trend-store-client.ts';
@@ -27,6 +27,7 @@ const REPORTS = 'reports/';
 const DETAILS = 'findings/';
 const UNFINISHED = 'unfinished/';
 const RUNNING = 'running/';
+const MANAGED_ACCOUNTS = 'managed-accounts.json';
 /** Table of version 2. */
 const LEGACY_REKEYS = 'cmkrekeys';
 /** Reports that a history shows at most. */
@@ -75,6 +76,13 @@ export interface UnfinishedChecks {
   finished(): Promise<void>;
 }
 
+/** Which accounts used a managed key in earlier checks. */
+export interface AccountMemoryStore {
+  managedAccounts(): Promise<ManagedMemory>;
+  /** Of two checks at once the last one counts: what each writes was true a moment ago. */
+  rememberAccounts(memory: ManagedMemory): Promise<void>;
+}
+
 export interface DriftStorage
   extends ReportStore,
     RunningChecks,
@@ -93,7 +101,11 @@ export function createDriftStorage(
     ...reportStore(container),
     ...runningChecks(container),
     ...unfinishedChecks(container),
-    ...accountMemoryStore(container),
+    async managedAccounts() {
+      const text = await downloadText(container, MANAGED_ACCOUNTS);
+      return text === undefined ? {} : MANAGED_MEMORY.parse(JSON.parse(text));
+    },
+    rememberAccounts: (memory) => uploadText(container, MANAGED_ACCOUNTS, JSON.stringify(memory)),
     ...trendStore(container),
     ...appState(
       {
@@ -209,7 +221,7 @@ function unfinishedChecks(container: ContainerClient): UnfinishedChecks {
       }
       return results;
     },
-    putAside: (result) => uploadText(container, `${UNFINISHED}${result.id}.json`, JSON.stringify(result), {}),
+    putAside: (result) => uploadText(container, `${UNFINISHED}${result.id}.json`, JSON.stringify(result)),
     async finished() {
       for (const { name } of await listBlobs(container, UNFINISHED)) await removeBlob(container, name);
     },

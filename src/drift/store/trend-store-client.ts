@@ -1,7 +1,7 @@
 import type { ContainerClient } from '@azure/storage-blob';
+import { listBlobs, uploadText } from '../../azure/blobs.ts';
 import { parseJson } from '../../text.ts';
 import { KEPT_DAY, type KeptDay } from '../trend/trend.ts';
-import { listBlobs, uploadText } from './blobs-client.ts';
 
 const TREND = 'trend/';
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { AuditFiles } from '../../audit/audit-files.ts';
+import { AUDIT_WAIT_MS } from '../../audit/audit-trail.ts';
 import { recordsSince } from '../../audit/records-since.ts';
 import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
@@ -34,7 +35,6 @@ interface AccountRestoreResult {
   readonly audit: string;
 }
 
-const AUDIT_WAIT_MS = 10_000;
 /** Common to the actions `account.revoke` and `account.restore`, as a record has them in its JSON. */
 const ABOUT = '"action":"account.re';
 const ENTRY = z.object({

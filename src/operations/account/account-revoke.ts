@@ -1,3 +1,4 @@
+import { BREAK_GLASS_AUDIT_WAIT_MS } from '../../audit/audit-trail.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
@@ -37,9 +38,6 @@ interface AccountRevokeResult {
   /** `written`, or why there is no audit record. */
   readonly audit: string;
 }
-
-/** The audit trail must not hold up a revocation. Milliseconds. */
-const AUDIT_WAIT_MS = 2_000;
 
 /**
  * Removes the access of an account's identity to its key, once. The record comes first, so that a restore finds it although
@@ -84,7 +82,10 @@ export async function revokeAccount(
   const details = { why, ticket, key: key.id, removes: removed, others };
   const record = async (reason: 'AccountRevocationBegun' | 'AccountRevoked' | 'AccountRevocationIncomplete') => {
     const about = { action: 'account.revoke', reason, resource: account.id, caller, correlationId, details };
-    const outcome = await audit({ id: `account.revoke/${correlationId}/${reason}`, ...about }, AUDIT_WAIT_MS);
+    const outcome = await audit(
+      { id: `account.revoke/${correlationId}/${reason}`, ...about },
+      BREAK_GLASS_AUDIT_WAIT_MS,
+    );
     return 'failed' in outcome ? outcome.failed : 'written';
   };
   if ((await record('AccountRevocationBegun')) !== 'written') {

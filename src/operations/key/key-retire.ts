@@ -1,3 +1,4 @@
+import { AUDIT_WAIT_MS } from '../../audit/audit-trail.ts';
 import { CmkError } from '../../errors.ts';
 import { findVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
@@ -24,8 +25,6 @@ import { keyNotFound } from './key-revoke.ts';
 
 /** How long one look at everything that uses the key may take, in milliseconds. */
 const LOOK_MS = 10 * 60_000;
-/** How long the end waits for the audit trail, in milliseconds. */
-const AUDIT_WAIT_MS = 5_000;
 
 export interface KeyRetireOptions {
   /** One version; undefined: every one that may go. */

@@ -1,3 +1,4 @@
+import { AUDIT_WAIT_MS } from '../../audit/audit-trail.ts';
 import { describeFailure, mayHaveTakenEffect } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
 import { findVersion } from '../../keys/key-versions.ts';
@@ -9,9 +10,6 @@ import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import type { Operation } from '../operator-azure.ts';
 import { type AppRecord, callBy } from './app-record.ts';
-
-/** How long the end waits for the audit trail, in milliseconds. */
-const AUDIT_WAIT_MS = 5_000;
 
 interface KeyUnretireOptions {
   readonly version: string;

@@ -1,0 +1,95 @@
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import type { BlobClient, BlobItem, ContainerClient } from '@azure/storage-blob';
+import { withinTime } from './deadline.ts';
+import { describeFailure, unlessMissing } from './failure.ts';
+
+// Small blobs of the app's own storage, each call with a deadline. Errors are the SDK's.
+
+/** All requests of a call, bodies included. Milliseconds. */
+const TIMEOUT_MS = 30_000;
+const BLOCK_BYTES = 1_048_576;
+export const JSON_FILE = { blobContentType: 'application/json; charset=utf-8' };
+
+type Limit = { readonly abortSignal: AbortSignal };
+
+/**
+ * Reads the text of a small blob and its ETag in one request, since another instance may write between two.
+ *
+ * @param mostBytes a longer blob is not read, and counts as empty
+ */
+export async function readBlobText(
+  blob: Pick<BlobClient, 'download'>,
+  limit: Limit,
+  mostBytes = Number.POSITIVE_INFINITY,
+): Promise<{ readonly text: string; readonly etag: string }> {
+  const { etag = '', contentLength = 0, readableStreamBody: body } = await blob.download(0, undefined, limit);
+  if (contentLength <= mostBytes) return { text: body ? await text(body) : '', etag };
+  if (body instanceof Readable) body.destroy();
+  return { text: '', etag };
+}
+
+/** Lists blobs; none where the container does not exist yet. */
+export async function listBlobs(
+  container: ContainerClient,
+  prefix: string,
+  options: { includeMetadata?: boolean } = {},
+): Promise<BlobItem[]> {
+  const listed = await unlessMissing(() =>
+    withinTime(TIMEOUT_MS, async (limit) => {
+      const blobs: BlobItem[] = [];
+      for await (const blob of container.listBlobsFlat({ prefix, ...limit, ...options })) blobs.push(blob);
+      return blobs;
+    }),
+  );
+  return listed ?? [];
+}
+
+export async function downloadText(container: ContainerClient, name: string): Promise<string | undefined> {
+  const blob = container.getBlobClient(name);
+  return (await unlessMissing(() => withinTime(TIMEOUT_MS, (limit) => readBlobText(blob, limit))))?.text;
+}
+
+export async function removeBlob(container: ContainerClient, name: string): Promise<void> {
+  await withinTime(TIMEOUT_MS, (limit) => container.getBlobClient(name).deleteIfExists(limit));
+}
+
+export async function uploadText(
+  container: ContainerClient,
+  name: string,
+  text: string,
+  metadata: Record<string, string> = {},
+): Promise<void> {
+  const options = { metadata, blobHTTPHeaders: JSON_FILE };
+  await orInNewContainer(container, (limit) =>
+    container.getBlockBlobClient(name).uploadData(Buffer.from(text), { ...options, ...limit }),
+  );
+}
+
+/** Uploads a text block by block, so that it is never in memory as a whole. The blob appears when all of it is there. */
+export async function uploadPieces(
+  container: ContainerClient,
+  name: string,
+  pieces: () => Iterable<string>,
+): Promise<void> {
+  await orInNewContainer(container, (limit) =>
+    container
+      .getBlockBlobClient(name)
+      .uploadStream(Readable.from(pieces()), BLOCK_BYTES, 1, { blobHTTPHeaders: JSON_FILE, ...limit }),
+  );
+}
+
+/** Writes, and where the container does not exist, creates it and writes again. */
+export async function orInNewContainer(
+  container: ContainerClient,
+  put: (limit: Limit) => Promise<unknown>,
+  ms = TIMEOUT_MS,
+): Promise<void> {
+  try {
+    await withinTime(ms, put);
+  } catch (error) {
+    if (describeFailure(error).code !== 'ContainerNotFound') throw error;
+    await withinTime(ms, (limit) => container.createIfNotExists(limit));
+    await withinTime(ms, put);
+  }
+}

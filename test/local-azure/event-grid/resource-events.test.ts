@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { CLIENT_IDS, SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../../local/azure/constants.ts';
+import { type PublishedEvent, publishedEvent } from '../../../local/azure/event-grid/event-body.ts';
+import { wants } from '../../../local/azure/event-grid/subscription.ts';
+import { useLocalAzure } from '../../support/local-azure.ts';
+import { arm, signIn } from '../support.ts';
+
+const local = useLocalAzure({ fleet: 'sample', settings: { instantProvisioning: true } });
+const subscription = `/subscriptions/${SUBSCRIPTION_ID}`;
+const account = `${subscription}/resourceGroups/rg-files/providers/Microsoft.Storage/storageAccounts/stfiles01`;
+const published: PublishedEvent[] = [];
+
+beforeAll(() => {
+  const { world } = local.azure;
+  const { publishChange } = world;
+  world.publishChange = (event) => {
+    published.push(publishedEvent(event, randomUUID(), world.clock.now()));
+    publishChange(event);
+  };
+});
+
+async function eventOf(method: string, path: string, options: Parameters<typeof arm>[3] = {}): Promise<PublishedEvent> {
+  published.length = 0;
+  await arm(local.azure, method, path, options);
+  const [event] = published;
+  if (!event) throw new Error(`${method} ${path} made no event.`);
+  return event;
+}
+
+describe('an event of a subscription', () => {
+  it('names the resource, the operation and the application that wrote it', async () => {
+    const event = await eventOf('PATCH', account, { body: { tags: { a: 'b' } } });
+    expect(event).toMatchObject({
+      source: subscription,
+      type: 'Microsoft.Resources.ResourceWriteSuccess',
+      subject: account.replace('resourceGroups', 'resourcegroups'),
+      data: {
+        operationName: 'Microsoft.Storage/storageAccounts/write',
+        claims: {
+          appid: CLIENT_IDS.owner,
+          'http://schemas.microsoft.com/identity/claims/objectidentifier': signIn(local.azure, 'owner').objectId,
+        },
+        httpRequest: { method: 'PATCH' },
+      },
+    });
+    expect(event.data.claims).not.toHaveProperty('name');
+  });
+
+  it('names a person and the client that the person used', async () => {
+    const event = await eventOf('PATCH', account, { body: { tags: {} }, as: signIn(local.azure, 'ownerUser') });
+    expect(event.data.claims).toMatchObject({ name: 'owner-user', appid: '04b07795-8ddb-461a-bbee-02f9e1bf7b46' });
+  });
+
+  it('is of an action where the request is a POST', async () => {
+    const event = await eventOf('POST', `${account}/listKeys`);
+    expect(event).toMatchObject({
+      type: 'Microsoft.Resources.ResourceActionSuccess',
+      subject: account,
+      data: { operationName: 'Microsoft.Storage/storageAccounts/listKeys/action' },
+    });
+  });
+
+  it('is of a deletion', async () => {
+    const event = await eventOf('DELETE', account);
+    expect(event).toMatchObject({ type: 'Microsoft.Resources.ResourceDeleteSuccess', subject: account });
+  });
+
+  it.each([
+    ['GET', account],
+    ['DELETE', `${account}nosuch`],
+  ])('is not made by a %s that changes nothing', async (method, path) => {
+    published.length = 0;
+    await arm(local.azure, method, path);
+    expect(published).toEqual([]);
+  });
+});
+
+describe('an event subscription of a subscription', () => {
+  const destination = {
+    endpointType: 'AzureFunction',
+    properties: { resourceId: `${subscription}/resourceGroups/rg/providers/Microsoft.Web/sites/a/functions/f` },
+  };
+  const path = (id: string) => `/subscriptions/${id}/providers/Microsoft.EventGrid/eventSubscriptions/drift`;
+
+  it('makes the system topic of its source', async () => {
+    await arm(local.azure, 'PUT', path(SECOND_SUBSCRIPTION_ID), { body: { properties: { destination } } });
+    const { body } = await arm(
+      local.azure,
+      'GET',
+      `/subscriptions/${SECOND_SUBSCRIPTION_ID}/providers/Microsoft.EventGrid/systemTopics`,
+    );
+    expect(body.value).toEqual([
+      expect.objectContaining({
+        properties: expect.objectContaining({
+          source: `/subscriptions/${SECOND_SUBSCRIPTION_ID}`,
+          topicType: 'Microsoft.Resources.Subscriptions',
+        }),
+      }),
+    ]);
+  });
+
+  it('takes 25 values in all its advanced filters', async () => {
+    const advancedFilters = [
+      { operatorType: 'StringIn', key: 'data.operationName', values: Array.from({ length: 25 }, String) },
+      { operatorType: 'StringNotIn', key: 'data.claims.appid', values: ['x'] },
+    ];
+    const body = { properties: { destination, filter: { advancedFilters } } };
+    expect(await arm(local.azure, 'PUT', path(SUBSCRIPTION_ID), { body })).toMatchObject({
+      status: 400,
+      body: { error: { code: 'InvalidRequest' } },
+    });
+  });
+
+  it.each([
+    ['StringNotIn', 'data.claims.appid', CLIENT_IDS.app, true],
+    ['StringNotIn', 'data.claims.appid', CLIENT_IDS.owner, false],
+    ['StringNotIn', 'data.claims.nosuch', 'x', true],
+    ['StringNotContains', 'data.claims.nosuch', 'x', false],
+    ['StringIn', 'data.operationName', 'microsoft.keyvault/VAULTS/write', true],
+  ])('with %s %s %s wants the event: %s', async (operatorType, key, value, wanted) => {
+    const vault = `${subscription}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-files`;
+    const event = await eventOf('PATCH', vault, { body: { tags: {} } });
+    const properties = { filter: { advancedFilters: [{ operatorType, key, values: [value] }] } };
+    expect(wants({ id: '', name: '', topic: subscription, properties }, event, 0)).toBe(wanted);
+  });
+});
