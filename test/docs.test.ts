@@ -1,44 +1,8 @@
-import { existsSync, globSync, readFileSync } from 'node:fs';
-import { posix } from 'node:path';
+import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ROOMS } from '../scripts/arrows.ts';
 
-const DOCUMENTS = [...globSync('*.md'), ...globSync('{docs,infra,local,.github}/**/*.md')]
-  .map((name) => name.replaceAll('\\', '/'))
-  .filter((name) => !name.includes('node_modules/'));
 const read = (name: string): string => readFileSync(name, 'utf8');
-
-/** Names of the repository's own files and folders, as documents write them. */
-const PATH = /`((?:src|test|scripts|local|docs|infra|bench|tour|\.ci|\.github)\/[\w./-]*)`/g;
-
-describe.each(DOCUMENTS)('%s', (name) => {
-  it('names files that are there', () => {
-    const named = [...read(name).matchAll(PATH)].map(([, path = '']) => path);
-    expect(named.filter((path) => !existsSync(path))).toEqual([]);
-  });
-
-  it('links to files and headings that are there', () => {
-    const links = [...read(name).matchAll(/\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]+))?\)/g)];
-    const broken = links.filter(([, path = '', heading]) => {
-      const target = path === '' ? name : posix.join(posix.dirname(name), path);
-      return !existsSync(target) || (heading !== undefined && !anchors(read(target)).includes(heading));
-    });
-    expect(broken.map(([link]) => link)).toEqual([]);
-  });
-
-  it('has one line for each paragraph and list item, and tables without padding', () => {
-    const text = read(name).replaceAll(/^( *)```.*\n[\s\S]*?^\1```$/gm, '');
-    const wrapped = [...text.matchAll(/^[^|#<>\s].*\n(?!\s*(?:[-*]|\d+\.) )[^|#<>\n].*/gm)].map(([lines]) => lines);
-    const padded = [...text.matchAll(/^\|.*(?: {2}\||-{4}).*$/gm)].map(([line]) => line);
-    expect([...wrapped, ...padded]).toEqual([]);
-  });
-
-  it('names scripts that package.json has', () => {
-    const scripts: unknown = JSON.parse(read('package.json')).scripts;
-    const named = [...read(name).matchAll(/npm run (?:--silent )?([\w:]+)/g)].map(([, script = '']) => script);
-    expect(named.filter((script) => !Object.hasOwn(scripts as object, script))).toEqual([]);
-  });
-});
 
 describe('docs/explanation/architecture.md', () => {
   it('has every room, from the top', () => {
@@ -65,13 +29,3 @@ describe('docs/explanation/architecture.md', () => {
     expect(missing).toEqual([]);
   });
 });
-
-/** As GitHub makes them of headings. */
-function anchors(text: string): string[] {
-  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
-    heading
-      .toLowerCase()
-      .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
-      .replaceAll(' ', '-'),
-  );
-}
