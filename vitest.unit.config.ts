@@ -32,7 +32,7 @@ export default defineConfig({
       provider: 'v8',
       reporter: ['text'],
       include: [
-        'src/fleet/{plan,rekey-plan,decide-rollout,rollout-row,rotation-progress}.ts',
+        'src/fleet/{plan,decide-rollout,rollout-row,rotation-progress}.ts',
         'src/fleet/{fleet-summary,health,health-states}.ts',
         'src/rekey/rekey-problems.ts',
         'src/revocation/{revocation,revocation-plans,restore-plans}.ts',

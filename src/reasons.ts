@@ -1,12 +1,17 @@
-import { BREAK_GLASS_REASONS } from './break-glass-reasons.ts';
+import { REFUSALS, type Refusal } from './refusals.ts';
+
+const SENTENCES = Object.fromEntries(
+  Object.entries(REFUSALS).map(([code, { sentence }]) => [code, sentence]),
+) as Readonly<Record<Refusal, string>>;
 
 /**
  * Every reason code, with what it means. Logs, audit records, reports and HTTP answers use these and no others, so that
  * an alert rule or a script can rely on them.
  */
 export const REASONS = {
+  ...SENTENCES,
+
   // Settings and messages
-  SettingsInvalid: 'A setting is missing or wrong; nothing is done until it is right.',
   InvalidMessage: 'A queue message is not one this app writes.',
   DeferredForLong: 'Work has been put off for more than an hour; it is still being tried.',
   Poisoned: 'A message could not be done and was put into the poison queue.',
@@ -21,15 +26,28 @@ export const REASONS = {
   EventVaultMismatch: 'An event names a key of another vault than the one it comes from.',
 
   // Keys
-  KeyNotFound: 'The key has no version: it does not exist, or was deleted.',
-  VaultNotFound: 'The key vault is gone, or its name does not resolve.',
-  VaultUnreadable: 'Key Vault refuses to let the app read the key.',
-  VaultNotManaged: 'The key is in a vault that is not in CMK_VAULTS.',
-  NoUsableVersion: 'No version of the key is enabled, active and unexpired.',
   VersionNotYetActive: 'A newer version becomes active later; the key is looked at again then.',
-  RevocationOpen: 'The key is revoked: nothing is moved onto or off it until it is restored.',
 
-  ...BREAK_GLASS_REASONS,
+  // Calls of the API, revocations and their record
+  CallRefused: 'A call of the HTTP API was refused.',
+  CallsRefused: 'More calls of the HTTP API were refused than have a line of their own; this one counts them.',
+  CallAnswered: 'A call of the HTTP API was answered.',
+  AuditWritten: 'A record was written to the audit trail; this is its receipt.',
+  AuditTrailVerified: 'The audit trail was verified up to this record.',
+  AuditTrailBroken: 'Records of the audit trail were changed, removed, moved or put in since the last look.',
+  AuditFailed: 'What was done could not be written to the audit trail; this record has it.',
+  Revoked: 'Every version of the key is disabled, as a fresh read proves.',
+  StillOpen: 'A version of a revoked key could not be disabled.',
+  KeptRevoked: 'A version that appeared while the key is revoked was disabled under the same revocation.',
+  KeptRevokedUnrecorded:
+    'A version of a revoked key was disabled without a record, for want of a tag: a restore leaves it off. Once the key is restored, enable it by hand, or make a new version.',
+  RestoreBegun: 'A restore begins; should its process die, the app finishes it.',
+  RestoreFinished: 'A restore that was broken off, or that a late write had undone in part, was finished.',
+  Restored: 'Everything that the revocation disabled is enabled again.',
+  NothingToRestore: 'No such revocation is open; nothing was changed.',
+  ApprovalsGone:
+    'Version 2 left work of a request for approval behind; it is dropped, as approval is given in Entra Privileged Identity Management.',
+  DryRun: 'Nothing was changed: this is what a revocation would do.',
 
   // Blast radius and effect
   SharesUnreadable: 'The file shares of an account cannot be listed.',
@@ -69,8 +87,6 @@ export const REASONS = {
   // Control of rotations
   Paused: 'Moves and rotations are paused by an operator; they go on when that ends. Break-glass is not paused.',
   Resumed: 'An operator has ended a pause, or ordered a rotation that was held to go on.',
-  PauseUnreadable: 'Whether moves are paused cannot be read; after 30 seconds without it nothing is moved.',
-  TooManyOrders: 'There are 200 standing orders, of pauses and re-keys; no more are taken.',
   CanaryUnderWay:
     'The first accounts of the rotation are being moved; the others wait until those serve with the new version.',
   CanaryFailed:
@@ -89,8 +105,6 @@ export const REASONS = {
   PinNotInUse: 'Pinned to the newest usable version, but Azure still uses another; it is written again.',
   Refreshed: 'Automatic: asked to look for a new version, and took it at once.',
   LaggingAutomaticVersion: 'Automatic: still on an older version; Storage looks by itself within a day.',
-  NewestVersionUnusable:
-    'Automatic: the newest version of its key cannot be used, so Storage has none to go to; nothing was written.',
   NeverBackwards:
     'Uses a version that is newer than every usable one, or made in the same second; it is not moved back.',
   UnknownVersion: 'Uses a version that the key does not have (any more).',
@@ -99,7 +113,6 @@ export const REASONS = {
   AccountNotFound: 'Was deleted meanwhile.',
   UseFailed: 'An account or an encryption scope could not be moved in eight tries; it is tried once an hour.',
   ChangedByOthers: 'Uses another version or key than the index has: an operator or Storage itself has changed it.',
-  NotProven: 'The write was taken, but the answer does not show the new version; tried again.',
   Busy: 'Another instance or message is at work on it; looked at again soon.',
 
   // Telemetry
@@ -109,10 +122,6 @@ export const REASONS = {
   RekeyOrdered: 'A standing order moves it to another key.',
   Rekeyed: 'Moved to the newest usable version of the other key, as the answer or a later read proves.',
   RekeyStarted: 'Everything that uses the one key is to move to the other.',
-  RekeyUnfit: 'The re-key cannot begin as things are; nothing was moved.',
-  RekeyConflict: 'One of the keys takes part in another re-key.',
-  RekeyNotFound: 'There is no re-key of that id.',
-  RekeyNotPossible: 'A re-key in this state cannot be changed in that way.',
   RekeyChanged: 'The re-key was paused, resumed or taken back at this moment; looked at again.',
   RekeyPaused: 'The re-key was paused: nothing moves until it is resumed.',
   RekeyResumed: 'The re-key goes on; what failed before is tried again.',
@@ -177,15 +186,12 @@ export const REASONS = {
   DriftFixed: 'A finding was put to work.',
   DriftFixFailed: 'A finding could not be fixed.',
   DriftReportNotWritten: 'The report of a drift check could not be written.',
-  NoDriftReport: 'There is no drift report yet.',
-  DriftCheckLost: 'A drift check was ended before it had a report.',
   VersionRetired: 'An old version was disabled: nobody uses it, by what is in sight and by the log or a person.',
   VersionTakenBack: 'A person had a retired version enabled again; the app does not retire it any more.',
   UsageLogUnreadable: 'Who used the key is not known: the log of its vault cannot be read, or is not complete.',
   OldVersionInUse: 'Somebody still uses an old version, though everybody in sight has moved on.',
   RetirementUnproven: 'Nothing in sight uses an old version; neither the log nor a person says that nobody does.',
   RetirementUndone: 'An old version was disabled and enabled again: it may be in use, or not all could be read.',
-  RetirementNotUndone: 'An old version is disabled although somebody may use it: a person has to enable it at once.',
 
   // Notifications
   NotificationSent: 'A notification was taken by its receiver.',
@@ -203,19 +209,14 @@ export const REASONS = {
   RegionClosed: 'A region of Azure does not answer: it is not called for a while, but for one call that probes it.',
   RegionOpened: 'A region of Azure answers again.',
   SubscriptionFails: 'Workers of this subscription end before their time, one after the other: its work is postponed.',
-  Throttled: 'The service is throttling; tried again after the time it asked for.',
-  ServiceUnavailable: 'The service could not be reached or failed; tried again.',
   IdentityHasNoAccess: "The account's identity may not use the key (yet); tried again while a role may propagate.",
   PurgeProtectionOff: 'Storage refuses keys of a vault without purge protection.',
-  MissingPermission: 'The app lacks a permission.',
   DeniedByPolicy:
     'Azure Policy denies the change; tried again, until an administrator changes the assignment or exempts it.',
   ScopeLocked: 'A lock forbids the change; tried again, until an administrator removes the lock.',
   Conflict: 'Azure refused the change, as something else changed the resource at the same time; tried again.',
   IdentityAssignmentDenied:
     "Azure asks for Microsoft.ManagedIdentity/userAssignedIdentities/assign/action to write an account that has a user-assigned identity, and the app lacks it. Deploy with CMK_ALLOW_IDENTITY_ASSIGNMENT=true (parameter allowIdentityAssignment), or give the app's identity Managed Identity Operator on that identity.",
-  Refused: 'Azure refused the request.',
-  SubscriptionUnreadable: 'The storage accounts of a subscription cannot be listed.',
   SubscriptionsNotRemembered:
     'Which subscriptions were seen before could not be read or written; one that vanishes now may not be missed.',
   ScopesUnreadable: 'The encryption scopes of an account cannot be listed.',
@@ -226,21 +227,14 @@ export const REASONS = {
     'Not known yet: the encryption scopes of some accounts have not been listed; the drift check lists them.',
   NewerAccountsUnknown:
     'Resource Graph does not tell which accounts are newer than the fleet index; it is asked again.',
-  Unexpected: 'An unexpected error.',
 
   // Procedures of the command line
-  QueryFailed: 'What --query asks for cannot be taken out of the document; the command itself was carried out.',
-  ArgumentInvalid: 'What was asked for is not possible as it is written; nothing was changed.',
-  SignInNeeded: 'Nobody is signed in to Azure.',
-  NotFound: 'There is no such resource, or the sign-in does not see it.',
   NotUnique: 'Several resources have that name.',
   NameTaken: 'The name is taken, if only by something that is soft-deleted.',
   KeyUnsupported: 'Storage takes RSA and RSA-HSM keys of 2048, 3072 and 4096 bits only.',
   KeyMaterialUnreadable: 'The file holds no private key that can be read.',
   SystemAssignedAtCreation: 'An account that does not exist yet has no system-assigned identity.',
   OtherKeyInUse: 'The account uses another key; changing the key is a step of its own.',
-  NotPropagated: 'A role that was given does not count yet.',
-  Interrupted: 'The command was ended before it was done.',
   AccountRevocationBegun: "The access of an account's identity to its key is being removed.",
   AccountRevoked: "The access of an account's identity to its key was removed, once, as a fresh read shows.",
   AccountRevocationIncomplete: 'The identity of an account can still use the key; the command can be repeated.',

@@ -16,6 +16,7 @@ import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
 import { type Budget, writesOf } from './azure/limiter.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
+import { Remembered } from './azure/remembered.ts';
 import { createDeletedAccounts, type DeletedAccounts } from './dependents/deleted-accounts-client.ts';
 import { graphAccounts } from './dependents/graph-accounts.ts';
 import { createResourceGraph, type ResourceGraph } from './dependents/resource-graph-client.ts';
@@ -143,6 +144,8 @@ export function createServices(
   const queue = createWorkQueue(settings, () => identity, telemetry);
   const listed = createSubscriptions(identity, cloud);
   const subscriptions = rememberedSubscriptions(listed, memory, now, log);
+  // Decisions on many keys list them once.
+  const managed = new Remembered<readonly string[]>(10_000);
   const inReach = async () => settings.subscriptions ?? (await subscriptions.list());
   const inSight = createInSight({ settings, subscriptions, now });
   const orderStore = createOrdersStore(settings, () => identity);
@@ -151,8 +154,7 @@ export function createServices(
   const controller = createController(settings, identity, table, {
     ...{ fleet, queue, leases, accounts, audit: evidence.audit, sleep: (ms) => sleep(ms) },
     ...{ orders: orderStore, inSight, accountsOfKey },
-    subscriptions: () => listManaged(settings, subscriptions),
-    eventAccounts: tracedAccounts(createStorageAccounts(identity, cloud, LIMITS.eventStorage), telemetry),
+    subscriptions: async () => (await managed.read('all', now, () => listManaged(settings, subscriptions))).value,
     probe: canaryProbe({ settings, ...data, now }),
   });
   return {

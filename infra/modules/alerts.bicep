@@ -243,7 +243,7 @@ var rules = [
     frequency: 'PT15M'
     window: 'PT15M'
     // Whoever starts a check by hand is told what it finds.
-    query: '${records} | where SeverityLevel >= 3 and ran !in ("driftCheck", "driftReport") and reason !in (${poisoned}, ${needsPerson}, ${heldRotations}, ${missingRights})'
+    query: '${records} | where SeverityLevel >= 3 and ran !in ("driftCheck", "runDriftCheck") and reason !in (${poisoned}, ${needsPerson}, ${heldRotations}, ${missingRights})'
     mute: 'PT6H'
     by: ['reason', 'key']
     threshold: 0

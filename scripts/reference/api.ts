@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { HTTP_REASONS } from '../../src/http/http-reasons.ts';
-import { openApiDocument } from '../../src/open-api.ts';
+import { openApiDocument } from '../../src/api/openapi.ts';
+import { ROUTES } from '../../src/api/routes.ts';
+import { refusalOf } from '../../src/refusals.ts';
 import { code, plain, table } from './markdown.ts';
 
 interface Operation {
@@ -9,11 +10,12 @@ interface Operation {
   readonly description?: string;
   readonly security: readonly { readonly entra: readonly string[] }[];
   readonly parameters?: readonly { name: string; in: string; description: string; required: boolean }[];
-  readonly responses: Readonly<Record<string, { readonly description?: string }>>;
 }
 
 /** A call and its answer, taken from a run by `npm run examples`. */
 export interface Example {
+  /** Sign-in of the local tenant. */
+  readonly as: string;
   readonly method: string;
   readonly path: string;
   readonly body?: unknown;
@@ -23,12 +25,26 @@ export interface Example {
 
 export const EXAMPLES = 'docs/reference/api-examples.json';
 
+function readExamples(): Readonly<Record<string, Example>> {
+  return existsSync(EXAMPLES) ? JSON.parse(readFileSync(EXAMPLES, 'utf8')) : {};
+}
+
+/** Each call as a file for REST clients (VS Code, JetBrains), to be tried on the local run. */
+export function httpFile(): string {
+  const examples = Object.values(readExamples());
+  const callers = [...new Set(examples.map(({ as }) => as))].sort();
+  const head = callers.map((as) => `# npm run --silent token -- ${as}\n@${as} = <token>\n`).join('');
+  const calls = examples.map(({ as, method, path, body }) => {
+    const sent = body === undefined ? '' : `Content-Type: application/json\n\n${JSON.stringify(body, null, 2)}\n`;
+    return `### ${method} ${path.split('?')[0]}\n${method} {{api}}${path}\nAuthorization: Bearer {{${as}}}\n${sent}`;
+  });
+  return `# Each call of the API against the local run (npm start -- --no-tour). Written by \`npm run reference\`.\n# Ids of reports, revocations and re-keys are of another run: put in yours.\n@api = http://127.0.0.1:7071/api\n${head}\n${calls.join('\n')}`;
+}
+
 /** Every operation of the OpenAPI document with its example. */
 export function apiReference(): string {
-  const { paths } = openApiDocument() as { paths: Record<string, Record<string, Operation>> };
-  const examples: Readonly<Record<string, Example>> = existsSync(EXAMPLES)
-    ? JSON.parse(readFileSync(EXAMPLES, 'utf8'))
-    : {};
+  const { paths } = openApiDocument(ROUTES) as { paths: Record<string, Record<string, Operation>> };
+  const examples = readExamples();
   const sections = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) =>
       section(`${method.toUpperCase()} ${path}`, operation, examples[operation.operationId]),
@@ -37,11 +53,13 @@ export function apiReference(): string {
   return `## Every call\n\n${sections.join('\n')}`;
 }
 
-/** Refusals of callers and bodies, which the introduction has. */
-const OF_EVERY_CALL: ReadonlySet<string> = new Set([...Object.keys(HTTP_REASONS), 'Unexpected']);
-
-function reasonsIn(description: string): string[] {
-  return description.split('Reason codes: ')[1]?.replace(/\.$/, '').split(', ') ?? [];
+/** Beside those of callers and bodies, which the introduction has. */
+function ownRefusals(operationId: string): string[] {
+  const refusals = ROUTES.find(({ id }) => id === operationId)?.refusals ?? [];
+  return refusals.map((refusal) => {
+    const [name, status] = typeof refusal === 'string' ? [refusal, refusalOf(refusal)?.status] : refusal;
+    return `${code(name)} (${status})`;
+  });
 }
 
 function section(call: string, operation: Operation, example: Example | undefined): string {
@@ -51,17 +69,14 @@ function section(call: string, operation: Operation, example: Example | undefine
     where,
     plain(description) + (required ? ' Required.' : ''),
   ]);
-  const refusals = Object.entries(operation.responses).flatMap(([status, { description = '' }]) => {
-    const own = reasonsIn(description).filter((reason) => !OF_EVERY_CALL.has(reason));
-    return Number(status) >= 400 && own.length > 0 ? `${status} ${own.map(code).join(', ')}` : [];
-  });
+  const refusals = ownRefusals(operation.operationId);
   return [
     `### ${code(call)}\n`,
     `${[operation.summary, operation.description ?? ''].filter(Boolean).map(plain).join(' ')}\n`,
     roles.length > 0 ? `Role ${roles.join(' or ')}.\n` : 'Open to every caller.\n',
     parameters.length > 0 ? `${table(['parameter', 'in', 'what it is'], parameters)}\n` : undefined,
     example ? shownExample(example) : undefined,
-    refusals.length > 0 ? `Refusals of its own: ${refusals.join('; ')}.\n` : undefined,
+    refusals.length > 0 ? `Refusals of its own: ${refusals.join(', ')}.\n` : undefined,
   ]
     .filter((part) => part !== undefined)
     .join('\n');

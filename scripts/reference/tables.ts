@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { ALL_CHECKS } from '../../src/drift/checks/checks.ts';
-import { HTTP_REASONS } from '../../src/http/http-reasons.ts';
 import { REASONS } from '../../src/reasons.ts';
+import { refusalOf } from '../../src/refusals.ts';
 import { FIXABLE } from '../../src/settings/fixable.ts';
 import { METRICS } from '../../src/telemetry/telemetry.ts';
 import { code, plain, table } from './markdown.ts';
@@ -22,34 +22,36 @@ ${table(['code', 'severity', 'promise', 'what to do'], rows)}
 `;
 }
 
-/** Every reason code under the headings of \`src/reasons.ts\`, then those of answers alone. */
+/** Every reason code: refusals and failures first, then the others under the headings of `src/reasons.ts`. */
 export function reasonsReference(): string {
-  const groups: [title: string, codes: string[]][] = [];
-  const texts: Readonly<Record<string, string>> = { ...REASONS, ...HTTP_REASONS };
-  const source = readFileSync('src/reasons.ts', 'utf8');
-  for (const [, title, spread, reason] of source.matchAll(/^ {2}(?:\/\/ (.+)|\.\.\.(\w+),|(\w+):)/gm)) {
-    if (title) groups.push([title, []]);
-    else if (spread) groups.push(['Revocation, restore and audit', BREAK_GLASS]);
-    else if (reason) groups.at(-1)?.[1].push(reason);
-  }
-  const http = Object.keys(HTTP_REASONS).filter((reason) => !(reason in REASONS));
-  const sections = [...groups, ['Answers of the API that refuse a call', http] as const].filter(
-    ([, codes]) => codes.length > 0,
-  );
-  return sections
-    .map(
-      ([title, codes]) =>
-        `## ${title}\n\n${table(
-          ['code', 'meaning'],
-          codes.map((one) => [code(one), plain(texts[one] ?? '')]),
-        )}\n`,
-    )
-    .join('\n');
+  const refusals = groupsOf('src/refusals.ts').map(([title, codes]) => {
+    const rows = codes.flatMap((one) => {
+      const texts = refusalOf(one);
+      return texts
+        ? [[code(one), texts.status ? String(texts.status) : '–', plain(texts.sentence), plain(texts.nextStep)]]
+        : [];
+    });
+    return `### ${title}\n\n${table(['code', 'status', 'meaning', 'next step'], rows)}\n`;
+  });
+  const texts: Readonly<Record<string, string>> = REASONS;
+  const others = groupsOf('src/reasons.ts').map(([title, codes]) => {
+    const rows = codes.map((one) => [code(one), plain(texts[one] ?? '')]);
+    return `### ${title}\n\n${table(['code', 'meaning'], rows)}\n`;
+  });
+  return `## Refusals and failures\n\n*Status* is that of the API; a code without one is of the command line and the log.\n\n${refusals.join('\n')}\n## Every other code\n\n${others.join('\n')}`;
 }
 
-const BREAK_GLASS = [...readFileSync('src/break-glass-reasons.ts', 'utf8').matchAll(/^ {2}(\w+):/gm)].map(
-  ([, reason = '']) => reason,
-);
+/** The codes of a table in the code, by the comments that head its parts. */
+function groupsOf(file: string): [title: string, codes: string[]][] {
+  const groups: [title: string, codes: string[]][] = [];
+  for (const [, title, reason] of readFileSync(file, 'utf8').matchAll(
+    /^ {2}(?:\/\/ (.+)|([A-Z]\w*): ?(?:\{|['"`]|$))/gm,
+  )) {
+    if (title) groups.push([title, []]);
+    else if (reason) groups.at(-1)?.[1].push(reason);
+  }
+  return groups.filter(([, codes]) => codes.length > 0);
+}
 
 /** Every metric. */
 export function metricsReference(): string {

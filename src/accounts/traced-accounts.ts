@@ -14,7 +14,7 @@ export function tracedAccounts<A extends StorageAccounts>(accounts: A, telemetry
   };
   return {
     ...accounts,
-    updateEncryption: (id, encryption) => patch(id, undefined, () => accounts.updateEncryption(id, encryption)),
-    updateScopeKey: (id, scope, keyUri) => patch(id, scope, () => accounts.updateScopeKey(id, scope, keyUri)),
+    updateEncryption: (id, ...change) => patch(id, undefined, () => accounts.updateEncryption(id, ...change)),
+    updateScopeKey: (id, scope, ...change) => patch(id, scope, () => accounts.updateScopeKey(id, scope, ...change)),
   };
 }

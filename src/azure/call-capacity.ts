@@ -34,13 +34,14 @@ export class CallCapacity {
   }
 
   /**
-   * @param isWell whether the region's resource provider answered, an error included
+   * @param isWell whether the region's resource provider answered, an error included; undefined: not known
    * @returns whether the circuit breaker changed
    */
-  end(region: string, isWell: boolean, nowMs: number): 'RegionClosed' | 'RegionOpened' | undefined {
+  end(region: string, isWell: boolean | undefined, nowMs: number): 'RegionClosed' | 'RegionOpened' | undefined {
     this.#inFlight -= 1;
     const health = this.#health(region);
     health.isProbing = false;
+    if (isWell === undefined) return undefined;
     if (isWell) {
       const wasClosed = health.failures >= FAILURES;
       Object.assign(health, { failures: 0, breakMs: 0, closedUntil: 0 });

@@ -48,19 +48,25 @@ export function withinTime<T>(
  * The same for a write: with its token, and being sent again with another one, which the limit of a request knows nothing of.
  *
  * @param ms milliseconds; undefined: without a limit
+ * @param outer aborts when the caller has less time
  * @throws {@link DeadlineError}
  */
 export async function wholeWrite<T>(
   ms: number | undefined,
   run: (limit: { readonly abortSignal?: AbortSignal }) => Promise<T>,
+  outer?: AbortSignal,
 ): Promise<T> {
   if (ms === undefined) return run({});
   let signal: AbortSignal | undefined;
   try {
-    return await withinTime(ms, (limit) => {
-      signal = limit.abortSignal;
-      return run(limit);
-    });
+    return await withinTime(
+      ms,
+      (limit) => {
+        signal = limit.abortSignal;
+        return run(limit);
+      },
+      outer,
+    );
   } catch (error) {
     throw signal?.aborted ? new DeadlineError('A write was not answered', ms) : error;
   }
@@ -87,6 +93,19 @@ export async function untilAborted(work: Promise<unknown>, signal: AbortSignal |
     signal.removeEventListener('abort', stop);
     work.catch(() => {});
   }
+}
+
+/**
+ * Waits for work no longer than so many milliseconds. What it has begun goes on unheard.
+ *
+ * @throws {@link DeadlineError} when time is up, and what the work throws before that
+ */
+export function endBy<T>(ms: number, work: () => Promise<T>): Promise<T> {
+  return timeBoxed(async (signal) => {
+    const running = work();
+    if (await untilAborted(running, signal)) return running;
+    throw new DeadlineError('It was not done', ms);
+  }, ms);
 }
 
 /** Waits for `work` no longer than so many milliseconds. Never rejects: it is not needed for what goes on behind it. */

@@ -54,8 +54,6 @@ export const LIMITS = {
    * goes back to the queue costs nothing while it waits.
    */
   storageManagement: { ...RESOURCE_MANAGER, repeats: 0, writeMs: 60_000, wholeWriteMs: 60_000 },
-  /** The same in the function of an event, which Event Grid waits for: what has no answer by then is read again. */
-  eventStorage: { ...RESOURCE_MANAGER, repeats: 0, writeMs: 15_000, wholeWriteMs: 15_000 },
   /** Asked while a person waits for the blast radius. */
   resourceGraph: { ...RESOURCE_MANAGER, repeats: 1 },
   /** Evidence, of months: the query itself may take a while, and nothing is done without its answer. */

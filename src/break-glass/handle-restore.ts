@@ -4,7 +4,7 @@ import { type ReadinessServices, restoreReadiness } from '../identities/restore-
 import type { Keys } from '../keys/key-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
-import { REASONS } from '../reasons.ts';
+import { REFUSALS, type Refusal } from '../refusals.ts';
 import { revocationState } from '../revocation/key-state.ts';
 import type { KeyTrail } from '../revocation/key-trail.ts';
 import { auditWarning, type BesideServices, type RevocationCall } from '../revocation/record-revocation.ts';
@@ -72,78 +72,51 @@ function toBody(result: RestoredKey): RestoreResponse {
   };
 }
 
-/** No revocation is open that counts, and something says that one is. */
-export function revocationUnbelieved(what: string, extensions: Readonly<Record<string, unknown>> = {}): HttpProblem {
-  return new HttpProblem(
-    409,
-    'RevocationUnbelieved',
-    `No revocation is open that counts. ${REASONS.RevocationUnbelieved}${what}`,
-    'Read cmk-revocation in the tags of the versions. Enable by hand what has to be on.',
-    { extensions },
-  );
-}
-
 function problemOf(result: RestoredKey, { reason: _, ...extensions }: RestoreResponse): HttpProblem {
   const { end, recovered, revocation, unproven } = result;
   const back = recovered ? ' The key was deleted and has been recovered; it is revoked as before.' : '';
   switch (end) {
     case 'secondPerson':
-      return new HttpProblem(
-        403,
-        'SecondPersonNeeded',
-        `${REASONS.SecondPersonNeeded}${back}`,
-        'Ask somebody else with the app role CmkKey.Restore to make this call.',
-        { extensions: { recovered } },
-      );
+      return refused('SecondPersonNeeded', back, { recovered });
     case 'revokersUnread':
-      return new HttpProblem(
-        503,
-        'RevokersUnread',
-        `${REASONS.RevokersUnread}${back}${unproven ? ` ${describe(unproven)}` : ''}`,
-        'Repeat the call once the audit trail can be read. In an emergency go past the app: `cmk key restore` on your own sign-in does not ask the trail.',
-        { extensions: { recovered } },
-      );
+      return refused('RevokersUnread', `${back}${unproven ? ` ${describe(unproven)}` : ''}`, { recovered });
     case 'unbelieved':
-      return revocationUnbelieved(`${back} Nothing was enabled.`, extensions);
+      return refused(
+        'RevocationUnbelieved',
+        `${back} No revocation is open that counts. Nothing was enabled.`,
+        extensions,
+      );
     case 'otherRevocation':
-      return new HttpProblem(
-        409,
-        'OtherRevocation',
-        `${REASONS.OtherRevocation}${back} Nothing was enabled.`,
-        `Read the key's status. If it is the open revocation that you mean to restore, send "revocation": "${revocation?.id}".`,
-        { extensions: { recovered, revocation: revocation && revocationState(revocation) } },
-      );
+      return new HttpProblem('OtherRevocation', {
+        detail: `${REFUSALS.OtherRevocation.sentence}${back} Nothing was enabled.`,
+        nextStep: `Read the key's status. If it is the open revocation that you mean to restore, send "revocation": "${revocation?.id}".`,
+        extensions: { recovered, revocation: revocation && revocationState(revocation) },
+      });
     case 'overtaken':
-      return new HttpProblem(
-        409,
-        'RestoreOvertaken',
-        REASONS.RestoreOvertaken,
-        'Find out who revoked the key and why before you restore it.',
-        { extensions },
-      );
+      return refused('RestoreOvertaken', '', extensions);
     default:
-      return new HttpProblem(
-        502,
-        'RestoreIncomplete',
-        unproven
+      return new HttpProblem('RestoreIncomplete', {
+        detail: unproven
           ? `The versions could not be read again as proof: ${describe(unproven)}`
           : 'Some versions that the revocation disabled are not enabled again; "versions" says which.',
-        'Repeat the same call: it finishes what is missing and leaves the rest.',
-        { extensions },
-      );
+        extensions,
+      });
   }
+}
+
+function refused(reason: Refusal, more: string, extensions: Readonly<Record<string, unknown>>): HttpProblem {
+  return new HttpProblem(reason, { detail: `${REFUSALS[reason].sentence}${more}`, extensions });
 }
 
 function notRecovered({ cause }: KeyNotRecoveredError): HttpProblem {
   const failure = describeFailure(cause);
   const forbidden = failure.kind === 'forbidden';
-  return new HttpProblem(
-    502,
-    forbidden ? 'MissingPermission' : 'ServiceUnavailable',
-    `The key is deleted, and Key Vault did not recover it: ${describe(failure)}`,
-    forbidden
+  return new HttpProblem(forbidden ? 'MissingPermission' : 'ServiceUnavailable', {
+    status: 502,
+    detail: `The key is deleted, and Key Vault did not recover it: ${describe(failure)}`,
+    nextStep: forbidden
       ? "Give the app's identity the data action Microsoft.KeyVault/vaults/keys/recover/action on the vault, or recover the key yourself with `az keyvault key recover`; then repeat the call."
       : 'Repeat the call in a minute: Key Vault may be at it still.',
-    { cause },
-  );
+    cause,
+  });
 }

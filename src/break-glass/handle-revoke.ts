@@ -18,10 +18,8 @@ import { reportVersions } from '../revocation/version-report.ts';
 import type { DriftSettings } from '../settings/settings.ts';
 import { dependentsOf, type KeyStatusPorts, lockoutWarning } from '../views/key.ts';
 import { readKeyUsage } from '../views/key-usage.ts';
-import { firstSeen } from './first-seen.ts';
 import { listOrRefuse, noSuchKey, unreadable } from './key-of-route.ts';
 import type { RevokeRequest, RevokeResponse } from './schemas.ts';
-import { unrecordedWarning } from './warnings.ts';
 
 /** A dry run may take its time; a revocation waits no longer than this for what depends on the key. Milliseconds. */
 const DRY_RUN_MS = 60_000;
@@ -90,11 +88,8 @@ export async function handleRevoke(
   const body = toBody(result);
   if (result.complete) return body;
   const { reason: _, ...extensions } = body;
-  throw new HttpProblem(502, 'RevocationIncomplete', whatIsOpen(result), REPEAT, { extensions });
+  throw new HttpProblem('RevocationIncomplete', { detail: whatIsOpen(result), extensions });
 }
-
-const REPEAT =
-  'Repeat the same call: it finishes what is missing. If it stays, disable the versions named with `cmk key revoke` or `az keyvault key set-attributes --enabled false`.';
 
 function toBody(result: Revoked<BlastRadius>): RevokeResponse {
   const { key, complete, revocation, versions, elapsedMs, dependents, audit, auditReceipt, warnings } = result;
@@ -123,10 +118,41 @@ function whatIsOpen({ unproven, restored, versions }: Revoked<BlastRadius>): str
 export function checkConfirmation({ confirm }: RevokeRequest, key: ManagedKey): void {
   const wanted = `${key.vault.name}/${key.name}`;
   if (confirm.toLowerCase() === wanted.toLowerCase()) return;
-  throw new HttpProblem(
-    400,
-    'ConfirmationWrong',
-    `"confirm" does not name the key of this call. Nothing was changed.`,
-    `Send "confirm": "${wanted}" if this is the key that you mean.`,
-  );
+  throw new HttpProblem('ConfirmationWrong', {
+    detail: '"confirm" does not name the key of this call. Nothing was changed.',
+    nextStep: `Send "confirm": "${wanted}" if this is the key that you mean.`,
+  });
+}
+
+function unrecordedWarning({ unrecorded, revocation, complete }: Revoked<BlastRadius>): string[] {
+  return [
+    ...(unrecorded.length > 0
+      ? [
+          `A restore will leave these versions off, since they have no tag to spare for the record: ${unrecorded.join(', ')}.`,
+        ]
+      : []),
+    ...(complete && !revocation
+      ? [
+          'No version of the key carries the record of this revocation, so a version that is made later is not kept disabled. Take a tag off one of the versions and repeat the call.',
+        ]
+      : []),
+  ];
+}
+
+/**
+ * The same keys, and when the first versions of one were seen: what costs more than a look at the key is begun then, so
+ * that calls about keys that are not there cost nothing else. It does not settle for those.
+ */
+function firstSeen(keys: Keys): { readonly keys: Keys; readonly seen: Promise<void> } {
+  let tell: () => void = () => {};
+  const seen = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
+  async function* watched(...of: Parameters<Keys['versionPages']>): ReturnType<Keys['versionPages']> {
+    for await (const page of keys.versionPages(...of)) {
+      if (page.length > 0) tell();
+      yield page;
+    }
+  }
+  return { keys: { ...keys, versionPages: watched }, seen };
 }

@@ -4,7 +4,6 @@ import { HttpProblem } from '../http/problem.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import { type ManagedKey, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
-import { REASONS } from '../reasons.ts';
 
 const KEY_NAME = /^[0-9A-Za-z-]{1,127}$/;
 
@@ -25,12 +24,7 @@ export function keyOfCall(
 
 /** The one answer about keys that this app does not look after. */
 export function noSuchKey(): HttpProblem {
-  return new HttpProblem(
-    404,
-    'KeyNotManaged',
-    REASONS.KeyNotManaged,
-    'Check the names of vault and key; the vault has to be one of CMK_VAULTS.',
-  );
+  return new HttpProblem('KeyNotManaged');
 }
 
 /** The versions, or a refusal that says that nothing was changed. */
@@ -48,13 +42,8 @@ export async function listOrRefuse(
 /** Key Vault could not be read, so that nothing was changed. */
 export function unreadable(error: unknown): HttpProblem {
   const failure = describeFailure(error);
-  return new HttpProblem(
-    502,
-    failure.kind === 'forbidden' ? 'VaultUnreadable' : 'ServiceUnavailable',
-    `Key Vault did not list the versions of the key: ${describe(failure)} Nothing was changed.`,
-    failure.kind === 'forbidden'
-      ? "Give the app's identity its role on the vault again (see docs/how-to/deploy-azd.md); meanwhile use `cmk key revoke` with your own sign-in."
-      : 'Repeat the call; if it stays, use `cmk key revoke` with your own sign-in.',
-    { cause: error },
-  );
+  const detail = `Key Vault did not list the versions of the key: ${describe(failure)} Nothing was changed.`;
+  if (failure.kind === 'forbidden') return new HttpProblem('VaultUnreadable', { detail, cause: error });
+  const nextStep = 'Repeat the call; if it stays, use `cmk key revoke` with your own sign-in.';
+  return new HttpProblem('ServiceUnavailable', { status: 502, detail, nextStep, cause: error });
 }

@@ -1,14 +1,9 @@
 import { z } from 'zod';
-import { readableText } from '../http/readable-text.ts';
-import { TEXT_LENGTHS } from '../http/text-lengths.ts';
+import { REASON, TICKET } from '../http/json-body.ts';
+import { TEXT_LENGTHS } from '../http/readable.ts';
 import { BLAST_RADIUS, LOGGED_USAGE, SHOWN_REVOCATION } from '../views/key-schemas.ts';
 
 /** Bodies and answers of the break-glass calls. The OpenAPI document is made from these same schemas. */
-
-export const REASON = readableText(TEXT_LENGTHS.reason).describe(
-  'Why, in your own words. It goes into the audit trail.',
-);
-export const TICKET = readableText(TEXT_LENGTHS.ticket).optional().describe('Incident or change number.');
 
 export const REVOKE_REQUEST = z.strictObject({
   reason: REASON,
@@ -45,7 +40,7 @@ const versionReport = z.object({
   error: z.string().optional(),
 });
 
-export const AUDITED = {
+const AUDITED = {
   audit: z.string().describe('`written`, or why the audit trail could not be written.'),
   auditReceipt: z
     .string()

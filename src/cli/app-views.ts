@@ -5,11 +5,11 @@ import { CmkError } from '../errors.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { managedKey } from '../keys/managed-vaults.ts';
 import { type AppApi, checkAnswer } from '../operations/app-api.ts';
-import { REASONS, type Reason } from '../reasons.ts';
 import { createServices, type Services } from '../services.ts';
 import { knowsAppStorage } from '../settings/own-storage.ts';
 import type { Environment } from '../settings/settings.ts';
 import { showFleet } from '../views/fleet-api.ts';
+import { fleetQuery } from '../views/fleet-query.ts';
 import { FleetSnapshots } from '../views/fleet-snapshot.ts';
 import { KeyLister } from '../views/key-list.ts';
 import { showNow } from '../views/now.ts';
@@ -46,8 +46,7 @@ export function viewsOfStorage(environment: Environment, credential: TokenCreden
         return checkAnswer(JSON.parse(String(body)), shape, path);
       } catch (error) {
         if (!(error instanceof HttpProblem)) throw error;
-        const reason = Object.hasOwn(REASONS, error.reason) ? (error.reason as Reason) : 'ServiceUnavailable';
-        throw new CmkError(reason, error.message, error.nextStep, { cause: error });
+        throw new CmkError(error.reason, error.message, error.nextStep, { cause: error });
       }
     },
   };
@@ -69,12 +68,13 @@ async function answer(
   if (view === 'now') {
     const sight = { reaches, reachesVault: reaches, maySee: reaches, requireFleet: SILENT, now: ports.now() };
     const telling = { correlationId: randomUUID(), onUnexpected: SILENT };
-    return showNow({ query: searchParams, headers }, { ...sight, ...telling }, board.takers(ports, SILENT));
+    return showNow({ headers }, { ...sight, ...telling }, board.takers(ports, SILENT));
   }
   if (view === 'fleet') {
-    return showFleet(searchParams, { headers, reaches, snapshots }, ports);
+    return showFleet(fleetQuery(searchParams), { headers, reaches, snapshots }, ports);
   }
-  if (view === 'rotations' && vault === undefined) return showRotations(searchParams, ports, SILENT);
+  if (view === 'rotations' && vault === undefined)
+    return showRotations(searchParams.get('after') ?? undefined, ports, SILENT);
   const managed = ports.settings.vaults.byName(vault ?? '');
   if (view === 'rotations' && managed && key) return showRotation(managedKey(managed, key), ports, SILENT);
   throw new CmkError(

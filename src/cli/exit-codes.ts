@@ -1,4 +1,5 @@
 import type { Reason } from '../reasons.ts';
+import { refusalOf } from '../refusals.ts';
 
 /** What a script can go by. The table in docs/how-to/beside-az.md and `cmk --help` say the same. */
 export const EXIT = {
@@ -22,26 +23,7 @@ export const EXIT = {
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-const BY_REASON: Partial<Record<Reason, ExitCode>> = {
-  ArgumentInvalid: EXIT.usage,
-  ConfirmationWrong: EXIT.usage,
-  SettingsInvalid: EXIT.usage,
-  SignInNeeded: EXIT.rights,
-  MissingPermission: EXIT.rights,
-  VaultUnreadable: EXIT.rights,
-  NotPropagated: EXIT.later,
-  Throttled: EXIT.later,
-  ServiceUnavailable: EXIT.later,
-  NotProven: EXIT.incomplete,
-  QueryFailed: EXIT.incomplete,
-  RevocationIncomplete: EXIT.incomplete,
-  RestoreIncomplete: EXIT.incomplete,
-  RetirementNotUndone: EXIT.incomplete,
-  Unexpected: EXIT.unexpected,
-  Interrupted: EXIT.interrupted,
-};
-
-/** A reason that is not named here is a refusal. */
+/** By the table of refusals; a reason that names no exit code there is a refusal. */
 export function exitCodeOf(reason: Reason): ExitCode {
-  return BY_REASON[reason] ?? EXIT.refused;
+  return EXIT[refusalOf(reason)?.exit ?? 'refused'];
 }

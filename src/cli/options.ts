@@ -1,7 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CmkError } from '../errors.ts';
-import { isReadable, NOT_READABLE } from '../http/is-readable.ts';
-import { TEXT_LENGTHS } from '../http/text-lengths.ts';
+import { isReadable, NOT_READABLE, TEXT_LENGTHS } from '../http/readable.ts';
 import { addDuration, parseMoment } from '../time/duration.ts';
 import { seconds } from './cli.ts';
 

@@ -215,7 +215,7 @@ async function adoptMove(move: OldMove, ports: Version2Ports): Promise<readonly 
   };
   let read: ReadUse | undefined;
   try {
-    read = await readUse(accountId(account), before, ports.accounts, ports.now);
+    read = await readUse(accountId(account), before, ports);
   } catch {
     return [move];
   }

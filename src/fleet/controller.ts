@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import pMap from 'p-map';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { CallCapacity } from '../azure/call-capacity.ts';
@@ -38,11 +39,14 @@ import { RolloutGate } from './rollout-gate.ts';
 import type { RolloutStore } from './rollout-row.ts';
 import type { StorageAccounts } from './storage-client.ts';
 import type { UseRows } from './use-row.ts';
+import { VersionLists } from './version-lists.ts';
 import { NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
 import type { WorkerPorts } from './worker-ports.ts';
 
-/** A worker ends itself in time for the host, and an event's own in time for Event Grid. Milliseconds. */
-const [PASS_MS, EVENT_PASS_MS] = [4 * 60_000, 8_000];
+/** A worker ends itself in time for the host. Milliseconds. */
+const PASS_MS = 4 * 60_000;
+/** Event Grid waits 30 s: no call is begun later than this, and no PATCH is waited for longer than that. Milliseconds. */
+const [EVENT_MS, EVENT_PATCH_MS] = [14_000, 18_000];
 /** Progress of a key is decided on so often at most, and in so many times the duration of the last decision. Milliseconds. */
 const [PROGRESS_MS, PROGRESS_FACTOR] = [10_000, 20];
 /** Event Grid may be faster than Key Vault's list: the key is reconciled again after so long. Milliseconds. */
@@ -50,6 +54,8 @@ const UNLISTED_MS = [10_000, 20_000, 30_000] as const;
 
 /** A sweep adds nothing to a queue that is so many times as long as what it would send. */
 const LONG_QUEUE = 2;
+/** Passes of one instance at a time: with more, the app's own storage answers none of them within its deadlines. */
+const MOST_PASSES = 64;
 
 /** What the controller is made of. */
 export interface ControllerPorts {
@@ -68,8 +74,6 @@ export interface ControllerPorts {
   readonly queue: WorkQueue & QueueLengths;
   readonly leases: Leases;
   readonly accounts: StorageAccounts;
-  /** The same with deadlines that end in time for Event Grid. */
-  readonly eventAccounts: StorageAccounts;
   /** A list of the versions at each call. */
   readonly keys: Keys;
   readonly audit: RecordAudit;
@@ -84,12 +88,15 @@ export class Controller {
   readonly #services: ControllerPorts;
   readonly #gate: RolloutGate;
   readonly #capacity = new CallCapacity();
+  readonly #versions: VersionLists;
   readonly #progress = new ProgressLimit();
   readonly #queues: FleetQueue & KeyQueue;
+  readonly #passes = pLimit(MOST_PASSES);
 
   constructor(services: ControllerPorts) {
     this.#services = services;
     this.#gate = new RolloutGate({ ...services, vaults: services.settings.vaults });
+    this.#versions = new VersionLists(services.keys, services.now);
     this.#queues = createQueues(services);
   }
 
@@ -129,7 +136,8 @@ export class Controller {
    * @throws the SDK's errors: the work item stays, and Event Grid sends the event again
    */
   async handleEvent(key: ManagedKey, cause: Cause, log: Log, version?: string): Promise<void> {
-    const { eventAccounts, now } = this.#services;
+    const { now } = this.#services;
+    const startedMs = now().getTime();
     const item = this.#putItem(key.id, cause);
     item.catch(() => {});
     // Needs Key Vault alone.
@@ -139,12 +147,16 @@ export class Controller {
       const dues = UNLISTED_MS.map((ms) => new Date(now().getTime() + ms));
       await Promise.all(dues.map((due) => this.#queues.sendKey(key.id, cause, due)));
     }
-    await this.#reconcileInPlace(key, cause, log, { accounts: eventAccounts, ms: EVENT_PASS_MS });
+    const writesUntil = new Date(startedMs + EVENT_PATCH_MS);
+    await this.#reconcileInPlace(key, cause, new Date(startedMs + EVENT_MS), {
+      ...this.#workerPorts(log),
+      writesUntil,
+    });
   }
 
   /** The same for a message. Never throws. */
   async handleKeyMessage(about: string, cause: Cause, log: Log): Promise<void> {
-    const { settings, workItems: items, accounts, now } = this.#services;
+    const { settings, workItems: items, now } = this.#services;
     const run = async () => {
       const key = settings.vaults.key(about);
       if (!key) {
@@ -153,17 +165,19 @@ export class Controller {
         return;
       }
       await this.#prepareKey(key, cause, log);
-      await this.#reconcileInPlace(key, cause, log, { accounts, ms: PASS_MS });
+      await this.#reconcileInPlace(key, cause, this.#passEnd(), this.#workerPorts(log));
     };
     await handleKeyWork(about, run, { ...this.#queues, items, now, log });
   }
 
   /** Never throws. */
   async handleFleetMessage(work: FleetWork, log: Log): Promise<void> {
-    const { settings, accounts, now } = this.#services;
+    const { settings } = this.#services;
     // A message adds no subscription to those that are looked after.
-    const own = { ...work, subscriptions: work.subscriptions.filter((id) => isLookedAfter(id, settings)) };
-    await handleFleetWork(own, new Date(now().getTime() + PASS_MS), this.#workerPorts(log, accounts));
+    const own = work.subscriptions.filter((id) => isLookedAfter(id, settings));
+    const until = this.#passEnd();
+    const passOver = (id: string) => handleFleetWork({ ...work, subscriptions: [id] }, until, this.#workerPorts(log));
+    await Promise.all(own.map((id) => this.#passes(() => passOver(id))));
   }
 
   /** Messages what is overdue, unless the queues are long already. Errors are the SDK's. */
@@ -214,20 +228,18 @@ export class Controller {
     return versions;
   }
 
+  #passEnd(): Date {
+    return new Date(this.#services.now().getTime() + PASS_MS);
+  }
+
   /** Decides on a key, works on its first subscriptions here, and messages the others. */
-  async #reconcileInPlace(
-    key: ManagedKey,
-    cause: Cause,
-    log: Log,
-    { accounts, ms }: { readonly accounts: StorageAccounts; readonly ms: number },
-  ): Promise<void> {
-    const until = new Date(this.#services.now().getTime() + ms);
+  async #reconcileInPlace(key: ManagedKey, cause: Cause, until: Date, ports: WorkerPorts & FleetQueue): Promise<void> {
     const works: FleetWork[] = [];
-    await reconcileKey(key, cause, { ...this.#keyPorts(log), send: async (work) => void works.push(work) });
+    await reconcileKey(key, cause, { ...this.#keyPorts(ports.log), send: async (work) => void works.push(work) });
     const [first, ...rest] = works;
     await Promise.all([
       ...rest.map((work) => this.#queues.send(work)),
-      ...(first ? [handleFleetWork(first, until, this.#workerPorts(log, accounts))] : []),
+      ...(first ? [handleFleetWork(first, until, ports)] : []),
     ]);
   }
 
@@ -278,14 +290,26 @@ export class Controller {
     };
   }
 
-  #workerPorts(log: Log, accounts: StorageAccounts): WorkerPorts & FleetQueue {
-    const { settings, workItems: items, useRows: rows, fleet, leases, moved, keys, audit, now, sleep } = this.#services;
+  #workerPorts(log: Log): WorkerPorts & FleetQueue {
+    const {
+      settings,
+      workItems: items,
+      useRows: rows,
+      fleet,
+      leases,
+      moved,
+      accounts,
+      audit,
+      now,
+      sleep,
+    } = this.#services;
     const { vaults, refreshAutomatic, scopeDiscovery, budgetShare, drift } = settings;
     return {
-      ...{ ...this.#queues, items, rows, fleet, moved, leases, accounts, keys, now, sleep, log },
+      ...{ ...this.#queues, items, rows, fleet, moved, leases, accounts, now, sleep, log },
       ...{ vaults, refreshAutomatic, scopeDiscovery, budgetShare },
       gate: this.#gate,
       capacity: this.#capacity,
+      versions: this.#versions,
       reconcileKey: (key) => this.#reconcileProgress(key, log),
       record: (moves) => recordMoves(moves, audit),
       isExempt: (row) => usesLeft(drift, now())(row),

@@ -44,7 +44,6 @@ export function createController(
     | 'queue'
     | 'leases'
     | 'accounts'
-    | 'eventAccounts'
     | 'audit'
     | 'probe'
     | 'sleep'

@@ -8,15 +8,24 @@ import type { WorkItem } from './work-items.ts';
 const MOST_IN_FLIGHT = 384;
 
 /** A work item in a pass, and when it is due again. */
-export interface Wanted {
+export class Wanted {
   readonly item: WorkItem;
-  /** When the item was read: version lists that began before may lack what it is about. */
+  /** When the item had been read: version lists that began before may lack what it is about. */
   readonly readOn: Date;
-  /** Tasks that were started for it and have not ended. */
-  open: number;
   /** The earliest time at which the rest can be done; undefined: the item is done. */
   next: Date | undefined;
   reason: Reason | undefined;
+
+  constructor(item: WorkItem, readOn: Date) {
+    this.item = item;
+    this.readOn = readOn;
+  }
+
+  postpone(next: Date, reason: Reason | undefined): void {
+    if (this.next && this.next <= next) return;
+    this.next = next;
+    this.reason = reason;
+  }
 }
 
 /** A use that is to be reconciled. */

@@ -3,23 +3,33 @@ import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import type { Calls } from '../azure/limiter.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { formatKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
+import { hasBeenSince } from '../time/has-been-since.ts';
+import { DAY_MS } from '../time/spans.ts';
+import type { Cause } from '../work/messages.ts';
 import type { Account, Scope } from './account.ts';
-import type { FleetAccount, FleetChange } from './fleet-index.ts';
+import type { FleetAccount } from './fleet-index.ts';
 import { accountId, accountRow } from './fleet-keys.ts';
 import { changesOfAccount, changesOfGoneAccount, changesOfScopes, isScopesDue } from './index-account.ts';
 import type { Wanted } from './lane.ts';
-import type { ReadUse } from './observe.ts';
+import { type Announcement, observe, type ReadUse } from './observe.ts';
+import type { PassResults } from './pass-results.ts';
 import { useOfAccount, useOfScope, waveOfTags } from './read-use.ts';
 import { hasNoScopes } from './storage-client.ts';
-import type { UseRow } from './use-row.ts';
+import { areDifferent, type UseRow } from './use-row.ts';
 import type { WorkerPorts } from './worker-ports.ts';
 
+/** Lists of scopes in a region: Azure admits 100 in five minutes, and each connection takes 100 KB. */
+const SCOPES_CONCURRENCY = 2;
 /** Limiter region of calls that belong to no region. */
 const NO_REGION = '';
 
 /** What a listing needs of its pass. */
 export interface ListingPass {
+  readonly results: PassResults;
+  /** Aborts when there is no time left. */
+  readonly signal: AbortSignal;
   /**
    * Runs a call within the budgets; undefined: it was throttled, and the item is postponed.
    *
@@ -32,20 +42,13 @@ export interface ListingPass {
     run: () => Promise<T>,
     reason?: Reason,
   ): Promise<{ readonly answer: T } | undefined>;
-  /** Compares what Azure shows of a use with its row, if it has one, and puts a new one into the index. */
-  compare(row: UseRow | undefined, read: ReadUse, wanted: Wanted): Promise<void>;
-  /** Updates a scope's row with the location, identity and wave of its account. */
-  putAbout(row: UseRow, about: ReadUse['about'], wanted: Wanted): void;
+  announced(): readonly Announcement[];
   /** Queues a read of the use, which then writes its row. */
-  read(row: UseRow, wanted: Wanted): void;
-  /** The account does not exist any more. @param rows those that the index has of it */
-  gone(account: string, rows: readonly UseRow[], wanted: Wanted): void;
-  /** Writes the changes after the rows that the calls above write. */
-  write(changes: readonly FleetChange[]): void;
-  /** Requests a list of scopes. @param isFirst the account's scopes were never listed */
-  wantScopes(isFirst: boolean): void;
-  /** The whole subscription was listed. @param startedOn when the list began */
-  listed(startedOn: Date): void;
+  read(row: UseRow, key: ManagedKey, wanted: Wanted): void;
+  /** Queues it if its row gives a reason to. Never throws. */
+  consider(row: UseRow, key: ManagedKey, wanted: Wanted): Promise<void>;
+  /** Has the key reconciled after the pass. */
+  progress(key: ManagedKey, cause: Cause): void;
   /** Postpones the item, by the error. */
   failed(wanted: Wanted, error: unknown): void;
 }
@@ -111,7 +114,7 @@ export class Listing {
     let startedOn = now();
     const isListed = await this.#pass.call(NO_REGION, { lists: 1 }, wanted, async () => {
       startedOn = now();
-      for await (const account of accounts.list(this.#subscription)) {
+      for await (const account of accounts.list(this.#subscription, this.#pass.signal)) {
         const row = accountRow(account.id);
         seen.add(row);
         await this.#compareAccount(account, startedOn, records.get(row), known, wanted);
@@ -120,7 +123,7 @@ export class Listing {
     if (!isListed) return;
     const rows = [...known.accounts].flatMap(([name, all]) => (seen.has(name) ? all : []));
     const isVerified = ({ key, scope }: UseRow) => scope !== undefined && verified.some((id) => sameKeyName(id, key));
-    for (const row of rows.filter(isVerified)) this.#pass.read(row, wanted);
+    for (const row of rows.filter(isVerified)) this.#read(row, wanted);
     const gone = [...new Set([...records.keys(), ...known.accounts.keys()])].filter((name) => !seen.has(name));
     await pMap(
       gone,
@@ -132,7 +135,7 @@ export class Listing {
       },
       { concurrency: CONCURRENCY },
     );
-    this.#pass.listed(startedOn);
+    this.#pass.results.listed(startedOn);
   }
 
   /** Reads one account. */
@@ -165,7 +168,7 @@ export class Listing {
           async (account) => {
             if (isAdmitted && !(await this.#listScopes(account, known, wanted))) isAdmitted = false;
           },
-          { concurrency: CONCURRENCY },
+          { concurrency: SCOPES_CONCURRENCY },
         );
       }),
     );
@@ -193,7 +196,7 @@ export class Listing {
     const startedOn = now();
     const scopes: Scope[] = [];
     try {
-      for await (const scope of accounts.listScopes(accountId(account))) scopes.push(scope);
+      for await (const scope of accounts.listScopes(accountId(account), this.#pass.signal)) scopes.push(scope);
     } catch (error) {
       const failure = describeFailure(error);
       if (failure.kind === 'notFound') return undefined;
@@ -220,8 +223,8 @@ export class Listing {
       byScope.delete(name);
       await this.#compareUse(own, { ...read, about: { ...read.about, ...about } }, wanted);
     }
-    for (const row of [...byScope.values()].flat()) this.#pass.read(row, wanted);
-    this.#pass.write(changesOfScopes(record, scopes, about, { startedOn, isManaged: this.#isManaged }));
+    for (const row of [...byScope.values()].flat()) this.#read(row, wanted);
+    this.#pass.results.change(changesOfScopes(record, scopes, about, { startedOn, isManaged: this.#isManaged }));
   }
 
   /** Reads an account, and drops all rows of a deleted account. */
@@ -235,7 +238,7 @@ export class Listing {
     const region = record?.location ?? NO_REGION;
     const read = await this.#pass.call(region, { reads: 1 }, wanted, async () => ({
       startedOn: now(),
-      found: await unlessMissing(() => accounts.get(accountId(account))),
+      found: await unlessMissing(() => accounts.get(accountId(account), this.#pass.signal)),
     }));
     if (!read) return;
     const { startedOn, found } = read.answer;
@@ -243,8 +246,11 @@ export class Listing {
       await this.#compareAccount(found, startedOn, record, known, wanted);
       return;
     }
-    this.#pass.gone(account, known.of(account), wanted);
-    if (record) this.#pass.write(changesOfGoneAccount(record, this.#isManaged));
+    for (const row of this.#pass.results.dropAccount(account, known.of(account))) {
+      const key = this.#ports.vaults.key(row.key);
+      if (key) this.#pass.progress(key, wanted.item.cause);
+    }
+    if (record) this.#pass.results.change(changesOfGoneAccount(record, this.#isManaged));
   }
 
   async #compareAccount(
@@ -262,21 +268,56 @@ export class Listing {
       read,
       wanted,
     );
-    for (const row of rows) if (row.scope !== undefined) this.#pass.putAbout(row, read.about, wanted);
+    for (const row of rows) if (row.scope !== undefined) this.#putAbout(row, read.about, wanted);
     const isFresh = wanted.item.fresh === true;
     const changes = changesOfAccount(account, record, { startedOn, isFresh, isManaged: this.#isManaged });
-    this.#pass.write(changes);
+    this.#pass.results.change(changes);
     const [key] = keysOfRead(read);
     const isDue = this.#isScopesDue({ ...(key ? { key } : {}), scopesReadOn: record?.scopesReadOn });
-    if (isDue) this.#pass.wantScopes(record?.scopes === undefined);
+    if (isDue) this.#pass.results.wantScopes(record?.scopes === undefined);
   }
 
   /** A worker that died during a re-key may have left a row under each key: the row under the other key is dropped. */
   async #compareUse(rows: readonly UseRow[], read: ReadUse, wanted: Wanted): Promise<void> {
     const [key] = keysOfRead(read);
     const row = rows.find((one) => key !== undefined && sameKeyName(one.key, key)) ?? rows[0];
-    await this.#pass.compare(row, read, wanted);
-    this.#pass.write(rows.filter((one) => one !== row).map((of) => ({ drop: 'use', of })));
+    await this.#compare(row, read, wanted);
+    this.#pass.results.change(rows.filter((one) => one !== row).map((of) => ({ drop: 'use', of })));
+  }
+
+  /** Compares what Azure shows of a use with its row, if it has one, and puts a new one into the index. */
+  async #compare(row: UseRow | undefined, read: ReadUse, wanted: Wanted): Promise<void> {
+    const { results } = this.#pass;
+    const known = results.find(row ?? read.about) ?? row;
+    const observation = observe(known, read, this.#pass.announced());
+    if (observation.outdated) return;
+    const { row: seen, found, changed } = observation;
+    const key = this.#ports.vaults.key(known?.key ?? seen?.key ?? '');
+    if (!key) return;
+    const isSame = seen && !found && !changed && sameKeyName(seen.key, key.id);
+    if (!isSame) {
+      if (known) this.#pass.read(known, key, wanted);
+      return;
+    }
+    // No stage was decided with it.
+    if (!known) this.#pass.progress(key, wanted.item.cause);
+    // The index may have lost what this pass has written.
+    if (!known || !row || isWorthWriting(known, seen)) results.keep(seen, wanted, !row);
+    await this.#pass.consider(seen, key, wanted);
+  }
+
+  /** Updates a scope's row with the location, identity and wave of its account. */
+  #putAbout(row: UseRow, { account, location, wave, identity }: ReadUse['about'], wanted: Wanted): void {
+    const before = this.#pass.results.find(row) ?? row;
+    const { wave: _, identity: __, ...rest } = before;
+    const about = { account, location, ...(wave ? { wave } : {}), ...(identity ? { identity } : {}) };
+    const next: UseRow = { ...rest, ...about };
+    if (this.#isManaged(row.key) && areDifferent(before, next)) this.#pass.results.keep(next, wanted);
+  }
+
+  #read(row: UseRow, wanted: Wanted): void {
+    const key = this.#ports.vaults.key(row.key);
+    if (key) this.#pass.read(row, key, wanted);
   }
 
   #isScopesDue({ key, scopesReadOn }: { readonly key?: string; readonly scopesReadOn?: string | undefined }): boolean {
@@ -302,6 +343,13 @@ export class Listing {
 interface ListedScopes {
   readonly scopes: readonly Scope[];
   readonly startedOn: Date;
+}
+
+/** Of the same version: something else has changed, or the row was not written for a day. */
+function isWorthWriting(known: UseRow, seen: UseRow): boolean {
+  return (
+    areDifferent(known, seen) || !hasBeenSince(known.readOn, Date.parse(seen.readOn) - DAY_MS, new Date(seen.readOn))
+  );
 }
 
 function keysOf({ key, scopeUses }: FleetAccount): readonly string[] {

@@ -58,8 +58,8 @@ export class PassBudget {
     }
   }
 
-  /** @param isWell whether the region's resource provider answered */
-  end(region: string, isWell: boolean): void {
+  /** @param isWell whether the region's resource provider answered; undefined: not known */
+  end(region: string, isWell: boolean | undefined): void {
     const changed = this.#ports.capacity.end(region, isWell, this.#ports.now().getTime());
     if (changed) this.#ports.log.region(region, changed);
   }

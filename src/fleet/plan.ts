@@ -91,9 +91,57 @@ export function namesUnlisted(use: KeyUse, versions: readonly KeyVersion[]): boo
   return versionsNamed(use).some((version) => !findVersion(versions, version));
 }
 
-/** The whole encryption object as read, altered in the key version alone. */
-export function withKeyVersion(encryption: AccountEncryption, keyVersion: string): AccountEncryption {
-  return { ...encryption, keyVaultProperties: { ...encryption.keyVaultProperties, keyVersion } };
+/** A key with its versions. */
+export interface ListedKey {
+  readonly key: ManagedKey;
+  readonly versions: readonly KeyVersion[];
+}
+
+/** Why an order moves nothing from one key to the other, and which of the two keys is the cause. */
+export interface RekeyBlocker {
+  readonly reason: Extract<Reason, 'KeyNotFound' | 'RevocationOpen' | 'NoUsableVersion' | 'NewestVersionUnusable'>;
+  readonly key: ManagedKey;
+}
+
+/**
+ * Finds why an order cannot move all uses now. Then it moves none, and they follow their own key: an order that moved pinned
+ * uses alone would never be done.
+ */
+export function findRekeyBlocker(from: ListedKey, to: ListedKey, now: Date): RekeyBlocker | undefined {
+  for (const { key, versions } of [from, to]) {
+    // A deleted key does not show whether it is revoked.
+    if (versions.length === 0) return { reason: 'KeyNotFound', key };
+    if (openRevocation(versions, now)) return { reason: 'RevocationOpen', key };
+  }
+  const target = newestUsableVersion(to.versions, now);
+  if (!target) return { reason: 'NoUsableVersion', key: to.key };
+  // For an automatic use Storage uses the newest version of all, or rejects the write.
+  return newestVersion(to.versions) === target ? undefined : { reason: 'NewestVersionUnusable', key: to.key };
+}
+
+/**
+ * Decides what a use becomes when a standing order moves it to another key: the newest usable version of that key. A pinned
+ * use stays pinned, an automatic use automatic. Undefined: the order is blocked.
+ */
+export function planRekey(use: Pick<KeyUse, 'pinned'>, from: ListedKey, to: ListedKey, now: Date): Plan | undefined {
+  const target = newestUsableVersion(to.versions, now);
+  if (!target || findRekeyBlocker(from, to, now)) return undefined;
+  return {
+    ...{ write: true, reason: 'RekeyOrdered', target, to: to.key },
+    pin: use.pinned === undefined ? '' : target.version,
+  };
+}
+
+/** The version that a use is to be on. @param to the key that an order moves it to */
+export function targetVersion(from: ListedKey, to: ListedKey | undefined, now: Date): KeyVersion | undefined {
+  const isMoved = to !== undefined && !findRekeyBlocker(from, to, now);
+  return newestUsableVersion((isMoved ? to : from).versions, now);
+}
+
+/** The whole encryption object as read, altered in the key fields alone. @param to the key of a re-key order */
+export function withKeyVersion(encryption: AccountEncryption, version: string, to?: ManagedKey): AccountEncryption {
+  const key = to ? { keyVaultUri: to.vault.uri, keyName: to.name } : {};
+  return { ...encryption, keyVaultProperties: { ...encryption.keyVaultProperties, ...key, keyVersion: version } };
 }
 
 function versionsNamed({ pinned, current }: KeyUse): string[] {

@@ -7,7 +7,6 @@ import type { FleetUse } from './fleet-index.ts';
 import { accountKeyUse, scopeKeyUse } from './key-use.ts';
 import type { ReadUse } from './observe.ts';
 import { withKeyVersion } from './plan.ts';
-import { withOtherKey } from './rekey-plan.ts';
 import type { StorageAccounts } from './storage-client.ts';
 
 /** The tag with the rollout wave of an account; Azure allows 256 characters. */
@@ -25,19 +24,33 @@ export interface WritableUse extends ReadUse {
   write(pin: string, to: ManagedKey | undefined): Promise<ReadUse>;
 }
 
+export interface ReadPorts {
+  readonly accounts: StorageAccounts;
+  readonly now: () => Date;
+  /** Abort when there is no time left for a read, and for a write. */
+  readonly reads?: AbortSignal;
+  readonly writes?: AbortSignal;
+}
+
 /** Reads an account or one of its encryption scopes; undefined: it does not exist. Errors are the SDK's. */
 export async function readUse(
   id: ResourceId,
   { scope, location, wave, identity }: Pick<FleetUse, 'scope' | 'location' | 'wave' | 'identity'>,
-  accounts: StorageAccounts,
-  now: () => Date,
+  { accounts, now, reads, writes }: ReadPorts,
 ): Promise<WritableUse | undefined> {
   const startedOn = now();
   if (scope === undefined) {
-    const account = await unlessMissing(() => accounts.get(id));
-    return account && writableAccount(account, startedOn, accounts, now);
+    const account = await unlessMissing(() => accounts.get(id, reads));
+    if (!account) return undefined;
+    return {
+      ...useOfAccount(account, startedOn),
+      async write(pin, to) {
+        const changed = withKeyVersion(account.encryption, pin, to);
+        return useOfAccount(await accounts.updateEncryption(account, changed, writes), now());
+      },
+    };
   }
-  const read = await unlessMissing(() => accounts.getScope(id, scope).then((found) => ({ found })));
+  const read = await unlessMissing(() => accounts.getScope(id, scope, reads).then((found) => ({ found })));
   if (!read) return undefined;
   // A scope does not show these: the row's values stay.
   const ofAccount = { ...(wave ? { wave } : {}), ...(identity ? { identity } : {}) };
@@ -48,7 +61,7 @@ export async function readUse(
       const use = read.found && scopeKeyUse(read.found);
       if (!use) throw new TypeError(`${scope} uses no key of Key Vault.`);
       const key = to ? { vaultUri: to.vault.uri, keyName: to.name } : use;
-      const updated = await accounts.updateScopeKey(id, scope, formatKeyIdentifier(key, pin || undefined));
+      const updated = await accounts.updateScopeKey(id, scope, formatKeyIdentifier(key, pin || undefined), writes);
       return useOfScope(updated, about, now());
     },
   };
@@ -78,15 +91,4 @@ export function waveOfTags(tags: Account['tags']): Pick<FleetUse, 'wave'> {
 export function useOfScope(scope: Scope | undefined, about: ReadUse['about'], startedOn: Date): ReadUse {
   const stamp = scope?.rotatedOn ?? scope?.changedOn;
   return { use: scope && scopeKeyUse(scope), stamp: stamp?.toISOString() ?? '', startedOn, about };
-}
-
-function writableAccount(account: Account, startedOn: Date, accounts: StorageAccounts, now: () => Date): WritableUse {
-  return {
-    ...useOfAccount(account, startedOn),
-    async write(pin, to) {
-      const { encryption } = account;
-      const changed = to ? withOtherKey(encryption, to, pin) : withKeyVersion(encryption, pin);
-      return useOfAccount(await accounts.updateEncryption(account, changed), now());
-    },
-  };
 }

@@ -16,8 +16,9 @@ import type { Cause } from '../work/messages.ts';
 import type { RolloutCount, RolloutDecision } from './decide-rollout.ts';
 import type { KeyQueue } from './fleet-work.ts';
 import { type MovedUses, nameOfUse } from './moved-uses.ts';
+import { findRekeyBlocker } from './plan.ts';
 import { failedOn } from './reconcile-use.ts';
-import { canRekey } from './rekey-plan.ts';
+
 import type { UseRow } from './use-row.ts';
 
 /** A PATCH in flight ends within its deadline, and takes effect within a minute after that. Milliseconds. */
@@ -61,7 +62,7 @@ export async function openRekeyOf(
   if (!rekey || !to) return undefined;
   const onto = await keys.listVersions(to).catch(() => []);
   const target = newestUsableVersion(onto, now());
-  if (!target || !canRekey({ key, versions }, { key: to, versions: onto }, now())) return undefined;
+  if (!target || findRekeyBlocker({ key, versions }, { key: to, versions: onto }, now())) return undefined;
   const covered = rekey.only === undefined ? undefined : await namesOf(moved.of(rekey.only));
   return { rekey, target, covers: (row) => covered?.has(nameOfUse(row)) ?? true };
 }

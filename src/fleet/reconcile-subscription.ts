@@ -5,7 +5,7 @@ import { REASONS } from '../reasons.ts';
 import { GIVEN_UP_MS } from '../time/spans.ts';
 import type { Lease } from '../work/lease-client.ts';
 import type { Announcement } from './observe.ts';
-import { SubscriptionPass } from './subscription-pass.ts';
+import { Pass } from './pass.ts';
 import { dueOf } from './work-items.ts';
 import { PASS_STATE, type PassState, type WorkerPorts } from './worker-ports.ts';
 
@@ -48,32 +48,22 @@ export async function reconcileSubscription(
     if (!nextDue || nextDue > ports.now() || ports.now() >= until) {
       return { outcome: 'passed', moved, ...(nextDue ? { nextDue } : {}) };
     }
-    const pass = await passUnderLease(subscription, until, ports);
-    if (pass === undefined) return { outcome: 'busy' };
-    moved += pass.moved;
-    await pMap(pass.progressed, (key) => ports.reconcileKey(key), { concurrency: CONCURRENCY });
-  }
-}
-
-/** @returns undefined: another worker holds the lease */
-async function passUnderLease(
-  subscription: string,
-  until: Date,
-  ports: WorkerPorts,
-): Promise<{ readonly moved: number; readonly progressed: readonly ManagedKey[] } | undefined> {
-  const lease = await ports.leases.acquire(`subscription/${subscription.toLowerCase()}`);
-  if (!lease) return undefined;
-  try {
-    const state = PASS_STATE.safeParse(lease.state).data ?? { unclean: 0, usage: {} };
-    const announced = state.pass && announcementOf(state.pass);
-    const unclean = state.pass ? state.unclean + 1 : state.unclean;
-    if (announced && !(await takeOver(subscription, announced, { ...state, unclean }, lease, ports)))
-      return { moved: 0, progressed: [] };
-    const pass = new SubscriptionPass(subscription, until, { lease, unclean, usage: state.usage }, ports);
-    const moved = await pass.run();
-    return { moved, progressed: pass.progressed };
-  } finally {
-    if (lease.held()) await lease.release();
+    const lease = await ports.leases.acquire(`subscription/${subscription.toLowerCase()}`);
+    if (!lease) return { outcome: 'busy' };
+    let progressed: readonly ManagedKey[] = [];
+    try {
+      const state = PASS_STATE.safeParse(lease.state).data ?? { unclean: 0, usage: {} };
+      const announced = state.pass && announcementOf(state.pass);
+      const unclean = state.pass ? state.unclean + 1 : state.unclean;
+      if (!announced || (await takeOver(subscription, announced, { ...state, unclean }, lease, ports))) {
+        const pass = new Pass(subscription, until, { lease, unclean, usage: state.usage }, ports);
+        moved += await pass.run();
+        progressed = pass.progressed;
+      }
+    } finally {
+      if (lease.held()) await lease.release();
+    }
+    await pMap(progressed, (key) => ports.reconcileKey(key), { concurrency: CONCURRENCY });
   }
 }
 

@@ -9,11 +9,10 @@ import { outcomeOfFailure } from '../work/outcome.ts';
 import { type KeyUse, usedVersionId, usesKey } from './key-use.ts';
 import type { MovedUses } from './moved-uses.ts';
 import { type Announcement, keyOfVersion, type Observation, observe, type ReadUse } from './observe.ts';
-import { namesUnlisted, type Plan, planKeyUse } from './plan.ts';
-import { readUse, type WritableUse } from './read-use.ts';
-import { canRekey, isRekey, planRekey } from './rekey-plan.ts';
-import type { StorageAccounts } from './storage-client.ts';
+import { namesUnlisted, type Plan, planKeyUse, planRekey } from './plan.ts';
+import { type ReadPorts, readUse, type WritableUse } from './read-use.ts';
 import { moveId, type UseRow, versionOfRow } from './use-row.ts';
+import type { VersionLists } from './version-lists.ts';
 
 /** First delay after a failed try, doubled with each further one, and the longest. Seconds. */
 const [FIRST_DELAY, LONGEST_DELAY] = [15, 300];
@@ -61,8 +60,12 @@ export interface UseResult {
   readonly blocked?: Blocked;
   /** Azure answered 429 to a call for this use: seconds that it asked to wait, if it said. */
   readonly throttled?: { readonly retryAfterSeconds: number | undefined; readonly code: string };
-  /** The call failed by deadline or 5xx: the region's resource provider may be down. */
-  readonly isUnavailable?: boolean;
+  /** Whether the region's resource provider answered; false: a deadline or 5xx; absent: not known. */
+  readonly isWell?: boolean;
+  /** Azure showed the use. */
+  readonly isRead?: true;
+  /** Its target was not announced, or a list grew old during the read: to be repeated. */
+  readonly again?: true;
   /** What Azure said of the failure. */
   readonly detail?: string;
 }
@@ -74,91 +77,91 @@ export interface Order {
   covers(row: UseRow): boolean;
 }
 
-export interface UsePorts {
-  readonly accounts: StorageAccounts;
-  /**
-   * Versions of a key by a list that is at most 5 s old and began after the work was asked for; `anew`: by a new one.
-   *
-   * @throws KeyUnreadableError
-   */
-  versions(key: ManagedKey, anew?: 'anew'): Promise<readonly KeyVersion[]>;
-  /** Whether these very lists, as they were given, are still at most 5 s old. */
-  areCurrent(lists: readonly (readonly KeyVersion[])[]): boolean;
-  readonly moved: Pick<MovedUses, 'put' | 'drop'>;
-  /** Why the use is not moved now; undefined: it may be. Never throws. */
-  gate(row: UseRow, key: ManagedKey): Promise<Blocked | undefined>;
-  /** Waits for the budgets of one GET and one PATCH; says so where they admit it too late for this pass. */
-  permit(row: UseRow): Promise<Blocked | undefined>;
-  /** Whether the pass has announced that it moves uses of the key to that version identifier. */
-  isAnnounced(key: ManagedKey, target: string): boolean;
-  /** Errors are those of the app's own storage, and then nothing may be written. */
-  announce(key: ManagedKey, target: string): Promise<void>;
-  /** Asked right before the PATCH: why the pass may not write, since its lease is lost, its time is up, or the gate is shut. */
-  stopped(row: UseRow, key: ManagedKey, target: string): Blocked | undefined;
+/** The standing orders, as the instance has cached them. */
+export interface Orders {
   /** The active order for the uses of a key. */
   order(key: ManagedKey): Order | undefined;
-  /** Id of the last order that was to move uses from one key to the other. */
+  /** Id of the last order from one key to the other, ended orders included. */
   orderBetween(from: string, to: string): string | undefined;
-  /** Whether the drift check is to leave the use where it is (exempt, or not in CMK_AUTOFIX). */
-  isExempt(row: UseRow): boolean;
+}
+
+/** A use, and what is known of it before it is read. */
+export interface UseTask {
+  readonly row: UseRow;
+  readonly key: ManagedKey;
+  /** When the work was asked for: lists of versions that began before may lack what it is about. */
+  readonly since: Date;
+  /** Why it may not be moved now: it is read all the same. */
+  readonly blocked: Blocked | undefined;
+  /** The drift check is to leave it where it is (exempt, or not in CMK_AUTOFIX). */
+  readonly isExempt: boolean;
+}
+
+/** What reconciling a use needs of its pass. */
+export interface UsePorts extends ReadPorts {
+  readonly versions: Pick<VersionLists, 'list' | 'areCurrent'>;
+  readonly gate: Orders;
+  readonly moved: Pick<MovedUses, 'put' | 'drop'>;
+  /** What passes have announced that they move to, this one included. */
   announced(): readonly Announcement[];
-  /** The use is read although it may not be moved. */
-  readonly mustRead: boolean;
+  /** Whether this pass has announced that it moves uses of the key to that version identifier. */
+  isAnnounced(key: ManagedKey, target: string): boolean;
+  /** Asked right before the PATCH: why the pass may not write, since its lease is lost, its time is up, or the gate is shut. */
+  stopped(row: UseRow, key: ManagedKey, target: string): Blocked | undefined;
   readonly refreshAutomatic: boolean;
-  readonly now: () => Date;
 }
 
 /** The versions of a key could not be listed: that is no failure of the use. */
-export class KeyUnreadableError extends Error {
+class KeyUnreadableError extends Error {
   constructor(cause: unknown) {
     super('The versions of the key could not be listed.', { cause });
     this.name = 'KeyUnreadableError';
   }
 }
 
-/** A target that was not announced, or a list that grew old during the read, takes one more round. */
-const MOST_ROUNDS = 3;
-
 /**
  * Brings one use of a key to where it should be: GET, plan, PATCH; the answer is the proof. Everything is decided from what
  * is read here. Never throws: what went wrong is in the result.
  */
-export async function reconcileUse(row: UseRow, key: ManagedKey, ports: UsePorts): Promise<UseResult> {
+export async function reconcileUse(task: UseTask, ports: UsePorts): Promise<UseResult> {
+  const { row, key, since } = task;
   const id = parseStorageAccountId(row.account);
   if (!id) return { row: undefined, moves: [] };
-  const blocked = await ports.gate(row, key);
-  // A PATCH without an answer, and a move without a record, are read although the gate is shut.
-  const mustRead = ports.mustRead || row.state === 'indeterminate' || row.movedFrom !== undefined;
-  if (blocked && !mustRead) return { row, moves: [], blocked };
-  for (let round = 1; round <= MOST_ROUNDS; round += 1) {
-    const late = await ports.permit(row);
-    if (late) return { row, moves: [], blocked: late };
-    // Permits may take long.
-    const blockedNow = await ports.gate(row, key);
-    try {
-      const [listed, read] = await Promise.all([ports.versions(key), readUse(id, row, ports.accounts, ports.now)]);
-      if (!read) return { row: undefined, moves: [] };
-      const observation = observe(row, read, ports.announced());
-      if (observation.outdated) continue;
-      const { row: seen } = observation;
-      const observed = resultOf(observation, ports);
-      if (!seen || !usesKey(read.use, key)) return observed;
-      const { plan, lists, order } = await planOf(seen, read.use, key, listed, ports);
-      if (plan.reason === 'RevocationOpen')
-        return { ...observed, row: markPending(seen), blocked: { reason: plan.reason } };
-      if (!plan.write || isRefreshed(seen, plan)) return { ...observed, row: markFinished(seen, plan) };
-      if (order && !blockedNow) await ports.moved.put(order.id, seen);
-      const stop = blockedNow ?? ports.stopped(seen, key, plan.target.id);
-      if (stop) return { ...observed, row: markPending(seen), blocked: stop };
-      // Nothing else is awaited between the read and the write: after an announcement or a new list the use is read again.
-      const onto = isRekey(plan) ? plan.to : key;
-      if (!ports.isAnnounced(onto, plan.target.id)) await ports.announce(onto, plan.target.id);
-      else if (ports.areCurrent(lists)) return await write(seen, plan, order, read, observed, ports);
-    } catch (error) {
-      return resultOfFailure(row, error, ports.now());
-    }
+  try {
+    const [listed, read] = await Promise.all([listVersions(key, since, ports), readUse(id, row, ports)]);
+    if (!read) return { row: undefined, moves: [], isWell: true };
+    const observation = observe(row, read, ports.announced());
+    if (observation.outdated) return { row, moves: [], isWell: true, again: true };
+    const { row: seen } = observation;
+    const observed = resultOf(observation, ports);
+    if (!seen || !usesKey(read.use, key)) return observed;
+    const { plan, lists, order } = await planOf({ ...task, row: seen }, read.use, listed, ports);
+    if (plan.reason === 'RevocationOpen')
+      return { ...observed, row: markPending(seen), blocked: { reason: plan.reason } };
+    if (!plan.write || isRefreshed(seen, plan)) return { ...observed, row: markFinished(seen, plan) };
+    const whileBlocked = (blocked: Blocked): UseResult => ({ ...observed, row: markPending(seen), blocked });
+    if (task.blocked) return whileBlocked(task.blocked);
+    const repeated: UseResult = { row, moves: [], isWell: true, again: true };
+    if (!ports.isAnnounced('to' in plan ? plan.to : key, plan.target.id)) return repeated;
+    const send = async (): Promise<UseResult> => {
+      const stop = ports.stopped(seen, key, plan.target.id);
+      if (stop) return whileBlocked(stop);
+      return ports.versions.areCurrent(lists) ? write(seen, plan, read, observed, ports) : repeated;
+    };
+    return await (order ? keepMoved(order, seen, ports, send) : send());
+  } catch (error) {
+    // No time was left for the read, which changes nothing.
+    if (ports.reads?.aborted) return { row, moves: [], blocked: { reason: 'Busy', until: ports.now() } };
+    return resultOfFailure(row, error, ports.now());
   }
-  return { row, moves: [], blocked: blockSoon('ServiceUnavailable', ports.now()) };
+}
+
+async function listVersions(key: ManagedKey, since: Date, { versions }: UsePorts): Promise<readonly KeyVersion[]> {
+  try {
+    return await versions.list(key, since);
+  } catch (error) {
+    throw new KeyUnreadableError(error);
+  }
 }
 
 /** An automatic use is written once for a target; Storage updates it within a day. */
@@ -167,43 +170,53 @@ function isRefreshed(row: UseRow, plan: Plan): boolean {
 }
 
 async function planOf(
-  row: UseRow,
+  { row, key, since, isExempt }: UseTask,
   use: KeyUse,
-  key: ManagedKey,
   listed: readonly KeyVersion[],
   ports: UsePorts,
 ): Promise<{ readonly plan: Plan; readonly lists: readonly (readonly KeyVersion[])[]; readonly order?: Order }> {
+  const { refreshAutomatic, now, gate } = ports;
   // A version that the list lacks may be newer than all that are in it.
-  const versions = namesUnlisted(use, listed) ? await ports.versions(key, 'anew') : listed;
-  const { refreshAutomatic, now } = ports;
-  const own = planKeyUse(use, versions, now(), { refreshAutomatic, isLeft: ports.isExempt(row) });
-  const order = ports.order(key);
-  if (!order?.covers(row)) return { plan: own, lists: [versions] };
+  const versions = namesUnlisted(use, listed) ? await listVersions(key, now(), ports) : listed;
+  const order = gate.order(key);
   // A use that cannot leave its key now follows it, also where it is unknown whether it can.
-  const onto = await ports.versions(order.to).catch(() => undefined);
-  if (!onto) return { plan: own, lists: [versions] };
-  const [from, to] = [
-    { key, versions },
-    { key: order.to, versions: onto },
-  ];
-  const lists = [versions, onto];
-  return canRekey(from, to, now()) ? { plan: planRekey(use, from, to, now()), lists, order } : { plan: own, lists };
+  const onto = order?.covers(row) ? await ports.versions.list(order.to, since).catch(() => undefined) : undefined;
+  const rekey = order && onto && planRekey(use, { key, versions }, { key: order.to, versions: onto }, now());
+  const lists = onto ? [versions, onto] : [versions];
+  if (rekey) return { plan: rekey, lists, order };
+  return { plan: planKeyUse(use, versions, now(), { refreshAutomatic, isLeft: isExempt }), lists };
+}
+
+/**
+ * Keeps the use in the control zone while the order may have moved it. It is put there before the PATCH, since what the work zone
+ * says of a move decides no roll back, and taken out when no PATCH was sent or Azure rejected it.
+ */
+async function keepMoved(
+  { id }: Order,
+  seen: UseRow,
+  { moved }: Pick<UsePorts, 'moved'>,
+  send: () => Promise<UseResult>,
+): Promise<UseResult> {
+  await moved.put(id, seen);
+  const result = await send();
+  const { row, again } = result;
+  const isUnmoved = again || row?.state === 'pending' || (row?.state === 'failed' && row.reason !== 'NotProven');
+  if (!row || isUnmoved) await moved.drop(id, seen);
+  return result;
 }
 
 async function write(
   seen: UseRow,
   plan: Plan & { readonly write: true },
-  order: Order | undefined,
   read: WritableUse,
   observed: UseResult,
   ports: UsePorts,
 ): Promise<UseResult> {
   let answer: ReadUse;
   try {
-    answer = await read.write(plan.pin, isRekey(plan) ? plan.to : undefined);
+    answer = await read.write(plan.pin, 'to' in plan ? plan.to : undefined);
   } catch (error) {
-    if (order && !mayHaveTakenEffect(describeFailure(error))) await ports.moved.drop(order.id, seen);
-    const { moves: _, ...failure } = resultOfFailedWrite(seen, plan, error, ports.now());
+    const { moves: _, ...failure } = resultOfFailedWrite(seen, plan, error, ports);
     return { ...observed, ...failure };
   }
   const answered = observe(undefined, { ...answer, about: read.about }, []);
@@ -226,7 +239,7 @@ async function write(
     target: shown,
     movedFrom: versionOfRow(seen) ?? seen.key,
   };
-  const move = moveOf(moved, ports);
+  const move = moveOf(moved, ports.gate);
   return { ...observed, row: { ...moved, reason: move.reason }, moves: [...observed.moves, move] };
 }
 
@@ -247,22 +260,22 @@ function blockSoon(reason: Reason, now: Date): Blocked {
   return { reason, until: new Date(now.getTime() + FIRST_DELAY * 1000) };
 }
 
-function resultOf({ row, changed }: Extract<Observation, { outdated: false }>, ports: UsePorts): UseResult {
+function resultOf({ row, changed }: Extract<Observation, { outdated: false }>, { gate }: UsePorts): UseResult {
   // A move that is not recorded yet is one that Azure shows: what the row says may be forged.
   const isUnrecorded = row?.movedFrom !== undefined && versionOfRow(row) !== undefined;
-  const moves: Move[] = isUnrecorded ? [{ ...moveOf(row, ports), provenBy: 'read' }] : [];
-  return { row, moves, ...(changed ? { changed } : {}) };
+  const moves: Move[] = isUnrecorded ? [{ ...moveOf(row, gate), provenBy: 'read' }] : [];
+  return { row, moves, isWell: true, isRead: true, ...(changed ? { changed } : {}) };
 }
 
 /** The last move of a use, as its row has it: made, found or not recorded yet. */
-function moveOf(row: UseRow, { orderBetween }: Pick<UsePorts, 'orderBetween'>): Move {
+function moveOf(row: UseRow, gate: UsePorts['gate']): Move {
   const { account, scope, mode, stamp = '', movedFrom = '' } = row;
   const to = versionOfRow(row) ?? '';
   const left = parseKeyIdentifier(movedFrom);
   const key = left ? formatKeyIdentifier(left) : row.key;
   const isOtherKey = !sameKeyName(key, row.key);
   // The order may have ended meanwhile.
-  const rekey = isOtherKey ? orderBetween(key, row.key) : undefined;
+  const rekey = isOtherKey ? gate.orderBetween(key, row.key) : undefined;
   const reason = isOtherKey ? 'Rekeyed' : mode === 'automatic' ? 'Refreshed' : 'Moved';
   const use = { account, ...(scope === undefined ? {} : { scope }) };
   const from = left?.version ? movedFrom : undefined;
@@ -273,11 +286,13 @@ function resultOfFailedWrite(
   seen: UseRow,
   plan: Plan & { readonly write: true },
   error: unknown,
-  now: Date,
+  { now: clock, writes }: UsePorts,
 ): UseResult {
+  const now = clock();
   const failure = describeFailure(error);
   // Deleted between the read and the write; other 404s are about the key.
-  if (failure.kind === 'notFound' && failure.code === 'ResourceNotFound') return { row: undefined, moves: [] };
+  if (failure.kind === 'notFound' && failure.code === 'ResourceNotFound')
+    return { row: undefined, moves: [], isWell: true };
   if (!mayHaveTakenEffect(failure)) return resultOfFailure(seen, error, now);
   return {
     row: {
@@ -286,7 +301,8 @@ function resultOfFailedWrite(
       ...{ at: now.toISOString(), notBefore: new Date(now.getTime() + GIVEN_UP_MS + MARGIN_MS).toISOString() },
     },
     moves: [],
-    isUnavailable: true,
+    // Of a write that the pass had no time for it is not known.
+    ...(writes?.aborted ? {} : { isWell: false }),
     detail: describe(failure),
   };
 }
@@ -305,12 +321,11 @@ function resultOfFailure(row: UseRow, error: unknown, now: Date): UseResult {
   }
   if (failure.kind === 'throttled') {
     const { retryAfterSeconds, code } = failure;
-    return { row, moves: [], throttled: { retryAfterSeconds, code }, detail };
+    return { row, moves: [], throttled: { retryAfterSeconds, code }, isWell: true, detail };
   }
   const outcome = outcomeOfFailure(error);
   const reason = outcome.outcome === 'done' ? 'Unexpected' : outcome.reason;
-  const isUnavailable = failure.kind === 'unavailable';
-  return { row: markFailed(row, reason, now), moves: [], detail, ...(isUnavailable ? { isUnavailable } : {}) };
+  return { row: markFailed(row, reason, now), moves: [], detail, isWell: failure.kind !== 'unavailable' };
 }
 
 /** A failed use with the time of its next try. */

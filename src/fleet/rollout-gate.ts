@@ -1,11 +1,11 @@
 import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
-import { newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import { findPause, findRekey, isOpen, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import { type MovedUses, nameOfUse } from './moved-uses.ts';
+import { type ListedKey, targetVersion } from './plan.ts';
 import type { Blocked, Order } from './reconcile-use.ts';
-import { canRekey, type ListedKey } from './rekey-plan.ts';
+
 import { isAdmitted, type RolloutRow, type RolloutStore } from './rollout-row.ts';
 import type { UseRow } from './use-row.ts';
 import type { Gate } from './worker-ports.ts';
@@ -53,8 +53,7 @@ export class RolloutGate implements Gate {
   async blocked(row: UseRow, from: ListedKey, to: ListedKey | undefined, since: Date): Promise<Blocked | undefined> {
     const now = this.#ports.now();
     if (openRevocation(from.versions, now)) return { reason: 'RevocationOpen' };
-    const isOrdered = to !== undefined && canRekey(from, to, now);
-    const target = newestUsableVersion((isOrdered ? to : from).versions, now);
+    const target = targetVersion(from, to, now);
     if (!target) return { reason: from.versions.length > 0 ? 'NoUsableVersion' : 'KeyNotFound' };
     await this.refresh(since);
     if (!(await this.#readRollout(this.#rolloutOf(from.key, target.id), since.getTime()))) {

@@ -15,15 +15,15 @@ export interface StorageAccounts {
    * settings, so that they are not taken for deleted.
    */
   list(subscriptionId: string, signal?: AbortSignal): AsyncIterable<Account>;
-  get(account: ResourceId): Promise<Account>;
+  get(account: ResourceId, signal?: AbortSignal): Promise<Account>;
   /** One PATCH of only the encryption object. @returns the account as the answer shows it */
-  updateEncryption(account: ResourceId, encryption: AccountEncryption): Promise<Account>;
+  updateEncryption(account: ResourceId, encryption: AccountEncryption, signal?: AbortSignal): Promise<Account>;
   /** The scopes that use a key of Key Vault. */
   listScopes(account: ResourceId, signal?: AbortSignal): AsyncIterable<Scope>;
   /** One scope; undefined when it does not use a key of Key Vault. */
-  getScope(account: ResourceId, scope: string): Promise<Scope | undefined>;
+  getScope(account: ResourceId, scope: string, signal?: AbortSignal): Promise<Scope | undefined>;
   /** Points a scope at a key identifier; its state and its other settings stay. */
-  updateScopeKey(account: ResourceId, scope: string, keyUri: string): Promise<Scope>;
+  updateScopeKey(account: ResourceId, scope: string, keyUri: string, signal?: AbortSignal): Promise<Scope>;
 }
 
 /** Encryption scopes whatever their key. The same errors. */
@@ -73,13 +73,15 @@ export function createStorageAccounts(
   limits: CallLimits = LIMITS.storageManagement,
 ): AccountSetup {
   const clientOf = storageManagement(credential, cloud, limits);
-  const get = async (id: ResourceId): Promise<Account> =>
-    accountOf(await clientOf(id.subscriptionId).storageAccounts.getProperties(id.resourceGroup, id.name));
-  const update: AccountSetup['update'] = async (id, change) => {
+  const get = async (id: ResourceId, signal?: AbortSignal): Promise<Account> => {
+    const { storageAccounts } = clientOf(id.subscriptionId);
+    return accountOf(await storageAccounts.getProperties(id.resourceGroup, id.name, aborting(signal)));
+  };
+  const update = async (id: ResourceId, change: AccountChange, signal?: AbortSignal): Promise<Account> => {
     const { storageAccounts } = clientOf(id.subscriptionId);
     const write = (limit: { readonly abortSignal?: AbortSignal }) =>
       storageAccounts.update(id.resourceGroup, id.name, change, limit);
-    return accountOf(await wholeWrite(limits.wholeWriteMs, write));
+    return accountOf(await wholeWrite(limits.wholeWriteMs, write, signal));
   };
   const listAllScopes: AccountSetup['listAllScopes'] = async function* (id, signal) {
     const { encryptionScopes } = clientOf(id.subscriptionId);
@@ -102,22 +104,22 @@ export function createStorageAccounts(
     },
     get,
     find: (id) => unlessMissing(() => get(id)),
-    update,
-    updateEncryption: (id, encryption) => update(id, { encryption }),
+    update: (id, change) => update(id, change),
+    updateEncryption: (id, encryption, signal) => update(id, { encryption }, signal),
     async *listScopes(id, signal) {
       for await (const scope of listAllScopes(id, signal)) if (scope.keyUri !== undefined) yield scope;
     },
     listAllScopes,
-    async getScope(id, scope) {
+    async getScope(id, scope, signal) {
       const { encryptionScopes } = clientOf(id.subscriptionId);
-      return toScope(await encryptionScopes.get(id.resourceGroup, id.name, scope));
+      return toScope(await encryptionScopes.get(id.resourceGroup, id.name, scope, aborting(signal)));
     },
-    async updateScopeKey(id, scope, keyUri) {
+    async updateScopeKey(id, scope, keyUri, signal) {
       const { encryptionScopes } = clientOf(id.subscriptionId);
       const change = { source: 'Microsoft.KeyVault', keyVaultProperties: { keyUri } };
-      const updated = await wholeWrite(limits.wholeWriteMs, (limit) =>
-        encryptionScopes.patch(id.resourceGroup, id.name, scope, change, limit),
-      );
+      const write = (limit: { readonly abortSignal?: AbortSignal }) =>
+        encryptionScopes.patch(id.resourceGroup, id.name, scope, change, limit);
+      const updated = await wholeWrite(limits.wholeWriteMs, write, signal);
       const read = toScope(updated);
       if (!read) throw new TypeError(`Azure answered with an encryption scope without a key: ${scope}.`);
       return read;

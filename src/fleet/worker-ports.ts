@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { CallCapacity } from '../azure/call-capacity.ts';
-import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -8,10 +7,11 @@ import type { Leases } from '../work/lease-client.ts';
 import type { Cause } from '../work/messages.ts';
 import type { FleetIndex } from './fleet-index.ts';
 import type { MovedUses } from './moved-uses.ts';
-import type { Blocked, Move, Order } from './reconcile-use.ts';
-import type { ListedKey } from './rekey-plan.ts';
+import type { ListedKey } from './plan.ts';
+import type { Blocked, Move, Orders } from './reconcile-use.ts';
 import type { StorageAccounts } from './storage-client.ts';
 import type { UseRow, UseRows } from './use-row.ts';
+import type { VersionLists } from './version-lists.ts';
 import type { WorkItems } from './work-items.ts';
 
 /** What the worker of a subscription needs. */
@@ -21,7 +21,8 @@ export interface WorkerPorts {
   readonly fleet: Pick<FleetIndex, 'account' | 'accounts' | 'write' | 'listed'>;
   readonly leases: Leases;
   readonly accounts: StorageAccounts;
-  readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
+  /** Shared by all passes of the instance. */
+  readonly versions: VersionLists;
   readonly vaults: Pick<ManagedVaults, 'key' | 'keyOf'>;
   readonly moved: Pick<MovedUses, 'put' | 'drop'>;
   readonly gate: Gate;
@@ -40,12 +41,14 @@ export interface WorkerPorts {
   readonly budgetShare: number;
   /** The clock of the app's storage account, so that instances with skewed clocks agree. */
   readonly now: () => Date;
+  /** PATCH calls without an answer are given up then; absent: each has its own deadline. */
+  readonly writesUntil?: Date;
   sleep(ms: number): Promise<void>;
   readonly log: Log;
 }
 
 /** Decides whether a use may move, by the pauses, stages, revocations and standing orders that this instance has cached. */
-export interface Gate {
+export interface Gate extends Orders {
   /**
    * Why the use may not move now. Never throws: what cannot be read blocks.
    *
@@ -55,10 +58,6 @@ export interface Gate {
   blocked(row: UseRow, from: ListedKey, to: ListedKey | undefined, since: Date): Promise<Blocked | undefined>;
   /** The same right before a PATCH, from the cache alone. @param target version identifier */
   stops(row: UseRow, key: ManagedKey, target: string): Blocked | undefined;
-  /** The active order for the uses of a key. */
-  order(key: ManagedKey): Order | undefined;
-  /** Id of the last order from one key to the other, ended orders included. */
-  orderBetween(from: string, to: string): string | undefined;
   /** Source keys of all orders to that key, ended orders included. */
   sourcesOf(to: string): readonly string[];
   /** Reads the orders again unless the cache is newer than `since` and its time to live. Never throws. */

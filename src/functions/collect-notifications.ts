@@ -1,9 +1,9 @@
 import { app } from '@azure/functions';
-import { timeBoxed } from '../azure/deadline.ts';
+import { endBy, timeBoxed } from '../azure/deadline.ts';
 import { collectNotifications } from '../notify/collect.ts';
 import { ONCE_A_YEAR } from '../settings/timer-schedules.ts';
 import { availableServices, logOf } from './available-services.ts';
-import { endBy, TIME_LIMITS } from './time-limits.ts';
+import { TIME_LIMITS } from './time-limits.ts';
 
 /** An app that notifies nobody is not woken for it every minute. */
 const SCHEDULE = process.env.CMK_NOTIFY?.trim() ? '0 * * * * *' : ONCE_A_YEAR;

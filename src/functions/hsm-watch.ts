@@ -1,9 +1,9 @@
 import { app } from '@azure/functions';
-import { timeBoxed } from '../azure/deadline.ts';
+import { endBy, timeBoxed } from '../azure/deadline.ts';
 import { watchHsms } from '../events/watch-hsms.ts';
 import { hsmWatchSchedule } from '../settings/timer-schedules.ts';
 import { availableServices, logOf } from './available-services.ts';
-import { endBy, TIME_LIMITS } from './time-limits.ts';
+import { TIME_LIMITS } from './time-limits.ts';
 
 app.timer('hsmWatch', {
   schedule: hsmWatchSchedule(process.env),

@@ -1,4 +1,4 @@
-import { DeadlineError, timeBoxed, untilAborted } from '../azure/deadline.ts';
+import { DeadlineError, endBy } from '../azure/deadline.ts';
 import { type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 
 /**
@@ -21,22 +21,7 @@ export const TIME_LIMITS = {
   notification: 45_000,
   /** What there is to be notified of; the next look goes on where this one ended. */
   collect: 50_000,
-  /** Azure's load balancer ends a call after 230 s ("Azure Functions scale and hosting", time-out duration). */
-  http: 200_000,
 } as const;
-
-/**
- * Waits for work no longer than so many milliseconds. What it has begun goes on unheard.
- *
- * @throws {@link DeadlineError} when time is up, and what the work throws before that
- */
-export function endBy<T>(ms: number, work: () => Promise<T>): Promise<T> {
-  return timeBoxed(async (signal) => {
-    const running = work();
-    if (await untilAborted(running, signal)) return running;
-    throw new DeadlineError('It was not done', ms);
-  }, ms);
-}
 
 /** A handler of events that ends itself in time for Event Grid to hear that it failed, and to send the event again. */
 export function eventHandler<A extends readonly unknown[]>(

@@ -1,8 +1,21 @@
+import { REFUSALS, type Refusal } from '../refusals.ts';
 import { challenge, claimsFor } from './challenge.ts';
-import { HTTP_REASONS } from './http-reasons.ts';
 import { HttpProblem } from './problem.ts';
-import { type Role, requireRole, sufficientRoles } from './roles.ts';
+import { hasRole, type Role, sufficientRoles } from './roles.ts';
 import type { Caller } from './token-claims.ts';
+
+/**
+ * @throws {@link HttpProblem} 403 that names the missing role
+ */
+export function requireRole(caller: { readonly roles: readonly Role[] }, role: Role): void {
+  if (hasRole(caller, role)) return;
+  throw forbidden('RoleMissing', {
+    detail: `This call takes the app role ${role}.`,
+    nextStep: `Have the app role ${role} assigned in the enterprise application of this API, then get a new token: a token that was issued before does not carry it.`,
+    told: `The app role ${role} is missing.`,
+    extensions: { missingRole: role },
+  });
+}
 
 /** What a call does, as far as that decides who may make it and how often. */
 export type Act = 'read' | 'revoke' | 'restore' | 'change';
@@ -59,22 +72,14 @@ export function requireAccess(caller: Caller, asked: AccessAsked, rules: AccessR
 
 function requireClient({ appId, kind, scopes }: Caller, { clients }: AccessRules): void {
   if (clients.length > 0 && !clients.includes(appId)) {
-    throw new HttpProblem(
-      403,
-      'ClientNotAllowed',
-      HTTP_REASONS.ClientNotAllowed,
-      'Get a token with a client that is on the list, for instance the Azure CLI; the list is the setting CMK_CLIENTS.',
-      { headers: { 'www-authenticate': challenge('insufficient_scope', HTTP_REASONS.ClientNotAllowed) } },
-    );
+    throw forbidden('ClientNotAllowed');
   }
   if (kind === 'person' && !scopes.includes(API_SCOPE)) {
-    throw new HttpProblem(
-      403,
-      'ScopeMissing',
-      `The token of a person has to carry the scope ${API_SCOPE}.`,
-      `Ask for a token with the scope api://<client id>/${API_SCOPE}; infra/entra.sh makes that scope.`,
-      { headers: { 'www-authenticate': challenge('insufficient_scope', `The scope ${API_SCOPE} is missing.`) } },
-    );
+    throw forbidden('ScopeMissing', {
+      detail: `The token of a person has to carry the scope ${API_SCOPE}.`,
+      nextStep: `Ask for a token with the scope api://<client id>/${API_SCOPE}; infra/entra.sh makes that scope.`,
+      told: `The scope ${API_SCOPE} is missing.`,
+    });
   }
 }
 
@@ -84,52 +89,37 @@ function requireClient({ appId, kind, scopes }: Caller, { clients }: AccessRules
  */
 function requirePerson({ kind, appId }: Caller, { restoreApplications }: AccessRules): void {
   if (kind === 'person' || restoreApplications.includes(appId)) return;
-  throw new HttpProblem(
-    403,
-    'PersonNeeded',
-    HTTP_REASONS.PersonNeeded,
-    'Have a person with the app role CmkKey.Restore make this call; CMK_RESTORE_APPLICATIONS names the applications that may.',
-    { headers: { 'www-authenticate': challenge('insufficient_scope', HTTP_REASONS.PersonNeeded) } },
-  );
+  throw forbidden('PersonNeeded');
 }
 
 /** Applications cannot sign in more strongly: whether they may at all is decided by their role, and for a restore by a list. */
 function requireStepUp({ kind, authContexts }: Caller, { stepUp }: AccessRules): void {
   if (stepUp === undefined || kind === 'application' || authContexts.includes(stepUp)) return;
   const claims = claimsFor(stepUp);
-  throw new HttpProblem(
-    401,
-    'StepUpNeeded',
-    `This call takes a sign-in with the authentication context ${stepUp}.`,
-    `Sign in once more and repeat the call: az login --scope "api://<client id>/.default" --claims-challenge ${claims}`,
-    {
-      headers: { 'www-authenticate': challenge('insufficient_claims', HTTP_REASONS.StepUpNeeded, claims) },
-      extensions: { claims },
-    },
-  );
+  throw new HttpProblem('StepUpNeeded', {
+    detail: `This call takes a sign-in with the authentication context ${stepUp}.`,
+    nextStep: `Sign in once more and repeat the call: az login --scope "api://<client id>/.default" --claims-challenge ${claims}`,
+    headers: { 'www-authenticate': challenge('insufficient_claims', REFUSALS.StepUpNeeded.sentence, claims) },
+    extensions: { claims },
+  });
 }
 
 function requireReach(caller: Caller, { role, key }: AccessAsked, rules: AccessRules): void {
-  if (key === 'later' || reaches(caller, role, key, rules)) return;
-  if (key) throw outOfReach();
-  throw new HttpProblem(
-    403,
-    'RoleNarrowed',
-    `This call is about the whole fleet, and the role ${role} reaches some keys alone.`,
-    `Ask for single keys, or have somebody call whose role ${role} is not narrowed by CMK_ROLE_SCOPES.`,
-    { headers: { 'www-authenticate': challenge('insufficient_scope', HTTP_REASONS.RoleNarrowed) } },
-  );
+  if (key === 'later' || reachesKey(caller, role, key, rules)) return;
+  // The one answer about keys that a narrowed role does not reach, and about keys that do not exist.
+  if (key) throw forbidden('KeyOutOfReach');
+  throw forbidden('RoleNarrowed', {
+    detail: `This call is about the whole fleet, and the role ${role} reaches some keys alone.`,
+  });
 }
 
-/** The one answer about keys that a narrowed role does not reach, and about keys that are not there. */
-function outOfReach(): HttpProblem {
-  return new HttpProblem(
-    403,
-    'KeyOutOfReach',
-    HTTP_REASONS.KeyOutOfReach,
-    'Check the names of vault and key, and which keys CMK_ROLE_SCOPES lets your role reach.',
-    { headers: { 'www-authenticate': challenge('insufficient_scope', HTTP_REASONS.KeyOutOfReach) } },
-  );
+/** @param told what the challenge says, if not the sentence of the refusal */
+function forbidden(
+  reason: Refusal,
+  { told, ...options }: ConstructorParameters<typeof HttpProblem>[1] & { readonly told?: string } = {},
+): HttpProblem {
+  const headers = { 'www-authenticate': challenge('insufficient_scope', told ?? REFUSALS[reason].sentence) };
+  return new HttpProblem(reason, { ...options, headers });
 }
 
 /** Reasons that say that there is no such thing. */
@@ -138,27 +128,22 @@ const UNKNOWN: ReadonlySet<string> = new Set(['KeyNotManaged']);
 /** A caller whose role is narrowed must not learn by another answer which keys there are. */
 export function asNarrowed(error: unknown, caller: Caller, role: Role, rules: AccessRules): unknown {
   const unknown = error instanceof HttpProblem && UNKNOWN.has(error.reason);
-  return unknown && !reaches(caller, role, undefined, rules) ? outOfReach() : error;
-}
-
-/** Whether the caller's role reaches a key; without one, the whole fleet. */
-export function reachesKey(caller: Caller, role: Role, key: RouteKey | undefined, rules: AccessRules): boolean {
-  return reaches(caller, role, key, rules);
-}
-
-/** Whether the caller's role is not narrowed. */
-export function reachesAll(caller: Caller, role: Role, rules: AccessRules): boolean {
-  return reaches(caller, role, undefined, rules);
+  return unknown && !reachesKey(caller, role, undefined, rules) ? forbidden('KeyOutOfReach') : error;
 }
 
 /** Whether the caller's role reaches some key of a vault, there or not. */
 export function reachesVault(caller: Caller, role: Role, vault: string, rules: AccessRules): boolean {
   const names = rules.roleScopes.flatMap(({ keys }) => keys.filter((one) => one.vault === vault.toLowerCase()));
-  return [{ vault, key: '*' }, ...names].some((key) => reaches(caller, role, key, rules));
+  return [{ vault, key: '*' }, ...names].some((key) => reachesKey(caller, role, key, rules));
 }
 
 /** Whether one of the caller's roles that is enough reaches the key; without a key, the whole fleet. */
-function reaches(caller: Caller, role: Role, key: RouteKey | undefined, { roleScopes }: AccessRules): boolean {
+export function reachesKey(
+  caller: Caller,
+  role: Role,
+  key: RouteKey | undefined,
+  { roleScopes }: AccessRules,
+): boolean {
   const own = sufficientRoles(role).filter((enough) => caller.roles.includes(enough));
   return own.some((held) => {
     const scopes = roleScopes.filter(

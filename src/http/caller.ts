@@ -1,10 +1,9 @@
 import { errors, jwtVerify } from 'jose';
 import { messageOf } from '../errors.ts';
+import { REFUSALS, type Refusal } from '../refusals.ts';
+import type { HeaderReader } from './answers.ts';
 import { type AuthConfig, authConfigProblems, issuers, signingKeysUrl } from './auth-config.ts';
-import { readBearerToken } from './bearer-token.ts';
 import { challenge } from './challenge.ts';
-import type { HeaderReader } from './headers.ts';
-import { HTTP_REASONS, type HttpReason } from './http-reasons.ts';
 import { HttpProblem } from './problem.ts';
 import { SigningKeysError, type SigningKeysOptions, signingKeys } from './signing-keys.ts';
 import { type Caller, describeCaller, readCaller } from './token-claims.ts';
@@ -14,7 +13,7 @@ const CLOCK_SKEW_SECONDS = 60;
 
 interface AuthenticatorOptions extends Omit<SigningKeysOptions, 'onFailure'> {
   /** Told what a caller must not be told: which setting is wrong, why the signing keys cannot be had. */
-  readonly onRefusal?: (reason: HttpReason, message: string, cause?: unknown) => void;
+  readonly onRefusal?: (reason: Refusal, message: string, cause?: unknown) => void;
 }
 
 /**
@@ -33,7 +32,7 @@ export function createAuthenticator(config: AuthConfig, options: AuthenticatorOp
   if (problems.length > 0 || !tenantId) {
     return async () => {
       onRefusal('AuthNotConfigured', problems.join(' '));
-      throw unavailable('AuthNotConfigured', "Have the app's operator look for AuthNotConfigured in the log.");
+      throw new HttpProblem('AuthNotConfigured');
     };
   }
 
@@ -74,13 +73,10 @@ export function createAuthenticator(config: AuthConfig, options: AuthenticatorOp
 function toRefusal(error: unknown): unknown {
   if (error instanceof HttpProblem) return error;
   if (!(error instanceof SigningKeysError)) return refusal(reasonOf(error), error);
-  return unavailable('SigningKeysUnavailable', 'Repeat the call in a few seconds.', {
-    cause: error,
-    headers: { 'retry-after': '5' },
-  });
+  return new HttpProblem('SigningKeysUnavailable', { cause: error, headers: { 'retry-after': '5' } });
 }
 
-function reasonOf(error: unknown): HttpReason {
+function reasonOf(error: unknown): Refusal {
   if (error instanceof errors.JWTExpired) return 'TokenExpired';
   if (!(error instanceof errors.JWTClaimValidationFailed)) return 'TokenInvalid';
   if (error.reason === 'missing') return 'TokenClaimsMissing';
@@ -96,12 +92,11 @@ function reasonOf(error: unknown): HttpReason {
   }
 }
 
-function refusal(reason: HttpReason, cause?: unknown): HttpProblem {
-  const detail = HTTP_REASONS[reason];
-  return new HttpProblem(401, reason, detail, 'Get a new access token for this API from its own tenant.', {
+function refusal(reason: Refusal, cause?: unknown): HttpProblem {
+  return new HttpProblem(reason, {
     cause,
     logged: holderOf(cause),
-    headers: { 'www-authenticate': challenge('invalid_token', detail) },
+    headers: { 'www-authenticate': challenge('invalid_token', REFUSALS[reason].sentence) },
   });
 }
 
@@ -112,10 +107,26 @@ function holderOf(cause: unknown): Readonly<Record<string, unknown>> {
   return caller && caller !== 'unclear' ? describeCaller(caller) : {};
 }
 
-function unavailable(
-  reason: HttpReason,
-  nextStep: string,
-  options: ErrorOptions & { readonly headers?: Readonly<Record<string, string>> } = {},
-): HttpProblem {
-  return new HttpProblem(503, reason, HTTP_REASONS[reason], nextStep, options);
+/** Largest Authorization header that is looked at, in characters. Entra ID keeps tokens well below by capping groups. */
+const MAX_AUTHORIZATION_LENGTH = 16 * 1024;
+
+/** One JWS in compact form with a signature. A joined header ("Bearer a, Bearer b") cannot match. */
+const BEARER = /^Bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/i;
+
+/**
+ * The token of a call. Only `Authorization` is read: `x-ms-client-principal` and the like can be sent by anyone when
+ * App Service authentication is off, so they grant nothing.
+ *
+ * @throws {@link HttpProblem} 401 when there is none, or when it is not exactly one
+ */
+function readBearerToken(headers: HeaderReader): string {
+  const header = headers.get('authorization');
+  if (header === null || header.trim() === '') {
+    throw new HttpProblem('TokenMissing', { headers: { 'www-authenticate': challenge() } });
+  }
+  const token = header.length <= MAX_AUTHORIZATION_LENGTH ? BEARER.exec(header)?.[1] : undefined;
+  if (token) return token;
+  throw new HttpProblem('TokenMalformed', {
+    headers: { 'www-authenticate': challenge('invalid_token', 'Not one signed bearer token.') },
+  });
 }

@@ -1,6 +1,18 @@
-import type { z } from 'zod';
-import type { HeaderReader } from './headers.ts';
+import { z } from 'zod';
+import type { HeaderReader } from './answers.ts';
 import { HttpProblem } from './problem.ts';
+import { isReadable, NOT_READABLE, TEXT_LENGTHS } from './readable.ts';
+
+/** What a caller says, as a field of a body. @param least and most characters */
+function readableText([least, most]: readonly [number, number]) {
+  return z.string().trim().min(least).max(most).refine(isReadable, NOT_READABLE);
+}
+
+/** Why an operator acts, as a field of a body or a query. */
+export const REASON = readableText(TEXT_LENGTHS.reason).describe(
+  'Why, in your own words. It goes into the audit trail.',
+);
+export const TICKET = readableText(TEXT_LENGTHS.ticket).optional().describe('Incident or change number.');
 
 /** Largest body that is read, in bytes, unless told otherwise. */
 export const MAX_BODY_BYTES = 16 * 1024;
@@ -24,23 +36,11 @@ export async function readJsonBody<T extends z.ZodType>(
 ): Promise<z.output<T>> {
   checkEncoding(request.headers);
   const bytes = await readBounded(request, maxBytes);
-  if (bytes.length === 0) {
-    throw new HttpProblem(
-      400,
-      'BodyMissing',
-      'The call has no body.',
-      'Send the fields of this call as a JSON object.',
-    );
-  }
+  if (bytes.length === 0) throw new HttpProblem('BodyMissing');
   const [value, twice] = parseJson(bytes);
   if (twice !== undefined) {
     const detail = `${JSON.stringify(twice.slice(0, 50))} is there twice.`;
-    throw new HttpProblem(
-      400,
-      'BodyInvalid',
-      detail,
-      'Send each field once: whoever reads the body must read the same.',
-    );
+    throw new HttpProblem('BodyInvalid', { detail, nextStep: 'Send each field once.' });
   }
   const result = schema.safeParse(value);
   if (result.success) return result.data;
@@ -48,13 +48,8 @@ export async function readJsonBody<T extends z.ZodType>(
     field: issue.path.map(String).join('.') || '(body)',
     message: issue.message,
   }));
-  throw new HttpProblem(
-    400,
-    'BodyInvalid',
-    issues.map((issue) => `${issue.field}: ${issue.message}`).join('; '),
-    'Correct the fields named in "issues"; openapi.json describes every one.',
-    { extensions: { issues } },
-  );
+  const detail = issues.map((issue) => `${issue.field}: ${issue.message}`).join('; ');
+  throw new HttpProblem('BodyInvalid', { detail, extensions: { issues } });
 }
 
 function checkEncoding(headers: HeaderReader): void {
@@ -62,12 +57,7 @@ function checkEncoding(headers: HeaderReader): void {
   const isJson = /^application\/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i.test(type.trim());
   const encoding = headers.get('content-encoding');
   if (isJson && (encoding === null || /^identity$/i.test(encoding.trim()))) return;
-  throw new HttpProblem(
-    415,
-    'BodyTypeUnsupported',
-    'The body is accepted as JSON in UTF-8, not compressed.',
-    'Send the header "Content-Type: application/json" and no "Content-Encoding".',
-  );
+  throw new HttpProblem('BodyTypeUnsupported');
 }
 
 async function readBounded(request: BodyRequest, maxBytes: number): Promise<Buffer> {
@@ -85,12 +75,7 @@ async function readBounded(request: BodyRequest, maxBytes: number): Promise<Buff
 }
 
 function tooLarge(maxBytes: number): HttpProblem {
-  return new HttpProblem(
-    413,
-    'BodyTooLarge',
-    `The body is larger than ${maxBytes} bytes.`,
-    'Send only the fields of this call; shorten the longest.',
-  );
+  return new HttpProblem('BodyTooLarge', { detail: `The body is larger than ${maxBytes} bytes.` });
 }
 
 /** The value, and the name of a field that an object in it has twice: `JSON.parse` takes the last one, others the first. */
@@ -99,12 +84,7 @@ function parseJson(bytes: Buffer): readonly [value: unknown, twice: string | und
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     return [JSON.parse(text), fieldTwice(text)];
   } catch {
-    throw new HttpProblem(
-      400,
-      'BodyNotJson',
-      'The body is not JSON in UTF-8.',
-      'Check quotes, commas and brackets of the body; `jq . body.json` shows where it breaks.',
-    );
+    throw new HttpProblem('BodyNotJson');
   }
 }
 

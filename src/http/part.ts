@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { DeadlineError } from '../azure/deadline.ts';
 import type { PartTaken } from '../azure/kept-part.ts';
-import { PART_PROBLEM } from './openapi.ts';
-import { HttpProblem, partProblem } from './problem.ts';
+import { type AnswerContext, HttpProblem, PART_PROBLEM, partProblem } from './problem.ts';
 
 /** A part of an answer with an age, a right and a failure of its own: the others do without it. */
 export const partOf = <T extends z.ZodType>(value: T) =>
@@ -26,14 +25,8 @@ export interface PartView<V> {
   readonly reading?: true;
 }
 
-/** Of the call that tells of a part: what nobody foresaw is told to the log alone, by the call's id. */
-export interface PartTelling {
-  readonly correlationId: string;
-  readonly onUnexpected: (error: unknown) => void;
-}
-
 /** Words a part, whatever came of reading it. Never throws: one part takes no other with it. @param show what of it is for whoever asks */
-export function partView<T, V>(taken: PartTaken<T>, show: (value: T) => V, telling: PartTelling): PartView<V> {
+export function partView<T, V>(taken: PartTaken<T>, show: (value: T) => V, telling: AnswerContext): PartView<V> {
   try {
     if ('error' in taken) throw taken.error;
     const reading = taken.reading ? ({ reading: true } as const) : {};
@@ -50,5 +43,6 @@ export function partContent({ value, problem, reading }: PartView<unknown>): unk
 
 function inTime(error: unknown): unknown {
   if (!(error instanceof DeadlineError)) return error;
-  return new HttpProblem(503, 'ServiceUnavailable', error.message, 'It is read again by itself; repeat the call.');
+  const nextStep = 'It is read again by itself; repeat the call.';
+  return new HttpProblem('ServiceUnavailable', { detail: error.message, nextStep });
 }

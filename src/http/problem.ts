@@ -1,90 +1,72 @@
 import type { HttpResponseInit } from '@azure/functions';
-import { CmkError } from '../errors.ts';
-import { REASONS, type Reason } from '../reasons.ts';
-import { HTTP_REASONS, type HttpReason } from './http-reasons.ts';
+import { z } from 'zod';
+import { describe, describeFailure } from '../azure/failure.ts';
+import { CmkError, SettingsError } from '../errors.ts';
+import { REFUSALS, type Refusal, refusalOf } from '../refusals.ts';
 
 /** Namespace of the `type` of every problem; the reason code follows. */
 const PROBLEM_TYPE = 'urn:cmk-autopilot:problem:';
 
-/** Why one part of an answer is not there, while the others are: RFC 9457 problem details with this app's own members. */
-export interface PartProblem {
-  readonly type: string;
-  readonly title: string;
-  readonly status: number;
-  readonly detail: string;
-  /** Reason code, the same as in logs and reports. */
-  readonly reason: HttpReason | Reason;
-  /** One sentence that tells the caller what to do. */
-  readonly nextStep: string;
-  readonly [extension: string]: unknown;
-}
-
 /** Body of an error answer. */
-export interface ProblemDetails extends PartProblem {
-  /** Names this one answer; the log has the same id. */
-  readonly instance: string;
-  readonly correlationId: string;
+export const PROBLEM = z.looseObject({
+  type: z.string().describe('URN that ends in the reason code.'),
+  title: z.string().describe('What the reason code means; the same text each time.'),
+  status: z.int().min(400).max(599),
+  detail: z.string().describe('What happened this time.'),
+  reason: z.string().describe('Reason code, the same as in logs and reports.'),
+  nextStep: z.string().describe('What to do next, in one sentence.'),
+  instance: z.string(),
+  correlationId: z.string().describe('Finds this answer in the log.'),
+});
+export type ProblemDetails = z.output<typeof PROBLEM>;
+
+/** Why one part of an answer is not there, while the others are: the same, without what names an answer. */
+export const PART_PROBLEM = PROBLEM.omit({ instance: true, correlationId: true });
+
+/** What a refusal says beyond the table of refusals. */
+interface ProblemOptions extends ErrorOptions {
+  /** What happened this time. */
+  readonly detail?: string;
+  readonly nextStep?: string;
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly extensions?: Readonly<Record<string, unknown>>;
+  /** For the log alone. */
+  readonly logged?: Readonly<Record<string, unknown>>;
 }
 
 /** A refusal that is meant to be read by the caller: nothing in it may be secret. */
 export class HttpProblem extends Error {
   readonly status: number;
-  readonly reason: HttpReason | Reason;
+  readonly reason: Refusal;
   readonly nextStep: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly extensions: Readonly<Record<string, unknown>>;
-  /** For the log alone. */
   readonly logged: Readonly<Record<string, unknown>>;
 
-  constructor(
-    status: number,
-    reason: HttpReason | Reason,
-    detail: string,
-    nextStep: string,
-    options: ErrorOptions & {
-      readonly headers?: Readonly<Record<string, string>>;
-      readonly extensions?: Readonly<Record<string, unknown>>;
-      readonly logged?: Readonly<Record<string, unknown>>;
-    } = {},
-  ) {
-    super(detail, options);
+  constructor(reason: Refusal, options: ProblemOptions = {}) {
+    const { sentence, nextStep, status = 500 } = refusalOf(reason) ?? REFUSALS.Unexpected;
+    super(options.detail ?? sentence, options);
     this.name = 'HttpProblem';
-    this.status = status;
+    this.status = options.status ?? status;
     this.reason = reason;
-    this.nextStep = nextStep;
+    this.nextStep = options.nextStep ?? nextStep;
     this.headers = options.headers ?? {};
     this.extensions = options.extensions ?? {};
     this.logged = options.logged ?? {};
   }
 }
 
-/** Reasons of {@link CmkError} that a caller is told, with their status. Any other stays in the log. */
-const STATUS_OF_REASON: Readonly<Partial<Record<Reason, number>>> = {
-  VaultNotManaged: 404,
-  KeyNotFound: 404,
-  VaultNotFound: 404,
-  RevocationOpen: 409,
-  SubscriptionUnreadable: 502,
-  MissingPermission: 502,
-  VaultUnreadable: 502,
-  Refused: 502,
-  Throttled: 503,
-  ServiceUnavailable: 503,
-};
-
-interface ProblemOptions {
-  /** Id of the request, logged too. The host's invocation id serves. */
+/** Of the call that answers: its id, which the log has too, and where the errors go that the caller is not told of. */
+export interface AnswerContext {
   readonly correlationId: string;
-  /** Told of every error that the caller is not told of, to be logged under the correlation id. */
-  readonly onUnexpected?: (error: unknown, correlationId: string) => void;
-  /** Further reasons that the caller may be told. */
-  readonly statuses?: Readonly<Partial<Record<Reason, number>>>;
+  readonly onUnexpected: (error: unknown) => void;
 }
 
 /** Turns any error into an answer. An unexpected one becomes a 500 that names the correlation id alone. */
-export function problemResponse(error: unknown, options: ProblemOptions): HttpResponseInit {
-  const problem = toProblem(error, options);
-  const { correlationId } = options;
+export function problemResponse(error: unknown, context: AnswerContext): HttpResponseInit {
+  const problem = toProblem(error, context);
+  const { correlationId } = context;
   const body: ProblemDetails = {
     ...detailsOf(problem),
     instance: `urn:cmk-autopilot:request:${encodeURIComponent(correlationId)}`,
@@ -103,15 +85,15 @@ export function problemResponse(error: unknown, options: ProblemOptions): HttpRe
 }
 
 /** The same for one part of an answer. */
-export function partProblem(error: unknown, options: ProblemOptions): PartProblem {
-  return detailsOf(toProblem(error, options));
+export function partProblem(error: unknown, context: AnswerContext): z.output<typeof PART_PROBLEM> {
+  return detailsOf(toProblem(error, context));
 }
 
-function detailsOf(problem: HttpProblem): PartProblem {
+function detailsOf(problem: HttpProblem): z.output<typeof PART_PROBLEM> {
   return {
     ...problem.extensions,
     type: `${PROBLEM_TYPE}${problem.reason}`,
-    title: titleOf(problem.reason),
+    title: REFUSALS[problem.reason].sentence,
     status: problem.status,
     detail: problem.message,
     reason: problem.reason,
@@ -119,21 +101,35 @@ function detailsOf(problem: HttpProblem): PartProblem {
   };
 }
 
-function toProblem(error: unknown, options: ProblemOptions): HttpProblem {
+/** An error of the app's own is told if its reason has a status; which settings are wrong is for the log alone. */
+function toProblem(error: unknown, { correlationId, onUnexpected }: AnswerContext): HttpProblem {
   if (error instanceof HttpProblem) return error;
-  if (error instanceof CmkError) {
-    const status = options.statuses?.[error.reason] ?? STATUS_OF_REASON[error.reason];
-    if (status !== undefined) return new HttpProblem(status, error.reason, error.message, error.nextStep);
+  if (error instanceof CmkError && !(error instanceof SettingsError) && refusalOf(error.reason)?.status !== undefined) {
+    const { reason, message: detail, nextStep } = error;
+    return new HttpProblem(reason as Refusal, { detail, nextStep });
   }
-  options.onUnexpected?.(error, options.correlationId);
-  return new HttpProblem(
-    500,
-    'Unexpected',
-    'The call failed for a reason that is in the log.',
-    `Look in the log for ${options.correlationId}; the call can be repeated safely.`,
-  );
+  onUnexpected(error);
+  return new HttpProblem('Unexpected', {
+    detail: 'The call failed for a reason that is in the log.',
+    nextStep: `Look in the log for ${correlationId}; the call can be repeated safely.`,
+  });
 }
 
-function titleOf(reason: HttpReason | Reason): string {
-  return reason in HTTP_REASONS ? HTTP_REASONS[reason as HttpReason] : REASONS[reason as Reason];
+/**
+ * Runs what needs a service that may be out of reach.
+ *
+ * @param told what the caller is told, given why
+ * @throws {@link HttpProblem} 503 `ServiceUnavailable`
+ */
+export async function orUnavailable<T>(
+  run: () => Promise<T>,
+  told: (why: string) => string,
+  nextStep?: string,
+): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    const detail = told(describe(describeFailure(error)));
+    throw new HttpProblem('ServiceUnavailable', { detail, ...(nextStep ? { nextStep } : {}), cause: error });
+  }
 }

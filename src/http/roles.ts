@@ -1,6 +1,3 @@
-import { challenge } from './challenge.ts';
-import { HttpProblem } from './problem.ts';
-
 /**
  * App roles of this API, as declared in its app registration.
  *
@@ -25,21 +22,4 @@ export function sufficientRoles(role: Role): readonly Role[] {
 /** Whether the caller may do what takes `role`. */
 export function hasRole(caller: { readonly roles: readonly Role[] }, role: Role): boolean {
   return sufficientRoles(role).some((enough) => caller.roles.includes(enough));
-}
-
-/**
- * @throws {@link HttpProblem} 403 that names the missing role
- */
-export function requireRole(caller: { readonly roles: readonly Role[] }, role: Role): void {
-  if (hasRole(caller, role)) return;
-  throw new HttpProblem(
-    403,
-    'RoleMissing',
-    `This call takes the app role ${role}.`,
-    `Have the app role ${role} assigned in the enterprise application of this API, then get a new token: a token that was issued before does not carry it.`,
-    {
-      headers: { 'www-authenticate': challenge('insufficient_scope', `The app role ${role} is missing.`) },
-      extensions: { missingRole: role },
-    },
-  );
 }

@@ -85,6 +85,11 @@ export function readCaller(payload: JWTPayload): TokenCaller | 'unclear' | undef
   };
 }
 
+/** What a call is attributed to in the audit trail. */
+export function auditedCaller({ objectId, appId, kind, tokenId, name }: Caller) {
+  return { objectId, appId, kind, tokenId, name };
+}
+
 /** Who it was, for the log. */
 export function describeCaller({ objectId, kind, appId, tokenId }: Caller): Readonly<Record<string, unknown>> {
   return { caller: objectId, kind, client: appId, tokenId };

@@ -1,8 +1,24 @@
 import { createHash } from 'node:crypto';
 import type { HttpResponseInit } from '@azure/functions';
-import type { HeaderReader } from '../http/headers.ts';
-import type { PageConfig } from './page-config.ts';
-import type { PageFile } from './page-files.ts';
+import type { HeaderReader } from '../http/answers.ts';
+import type { Settings } from '../settings/settings.ts';
+import { type PageConfig, pageConfig } from './page-config.ts';
+import { type PageFile, pageFiles } from './page-files.ts';
+
+/** One file of the page; `undefined` settings are wrong, and there is no page then. */
+export function servePage(
+  name: string,
+  settings: Pick<Settings, 'auth' | 'cloud' | 'page'> | undefined,
+  headers: HeaderReader,
+): HttpResponseInit {
+  const file = pageFiles().get(name);
+  if (!file || !settings?.page.on) {
+    const body = 'There is no page here. The API is at /api.\n';
+    return { status: 404, headers: { 'content-type': 'text/plain' }, body };
+  }
+  const isDocument = file.type.startsWith('text/html');
+  return isDocument ? serveDocument(file, pageConfig(settings), headers) : serveFile(file, headers);
+}
 
 /** Nothing but what the page needs: its own files, its own API, and the tokens of the sign-in service. */
 const policy = (signIn: string): string =>

@@ -1,17 +1,13 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { type FilteredUse, matchesFilter, matchesHealth } from '../fleet/fleet-filter.ts';
 import type { RouteKey } from '../http/access.ts';
-import { conditional } from '../http/etag.ts';
-import type { HeaderReader } from '../http/headers.ts';
-import { jsonResponse } from '../http/json-response.ts';
-import { orUnavailable } from '../http/or-unavailable.ts';
+import { conditional, type HeaderReader, jsonResponse } from '../http/answers.ts';
 import { partContent } from '../http/part.ts';
-import { HttpProblem } from '../http/problem.ts';
+import { HttpProblem, orUnavailable } from '../http/problem.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { REASONS } from '../reasons.ts';
 import { type EvaluatedAccount, sortKeyOf } from './fleet.ts';
 import { freshnessOf, toAccountAnswer, toRow, toSummary } from './fleet-answer.ts';
-import { fleetQuery } from './fleet-query.ts';
+import { FLEET_PAGE, type FleetQuery, nextFleetQuery } from './fleet-query.ts';
 import type { FleetAccountAnswer, FleetListAnswer } from './fleet-schemas.ts';
 import type { FleetSnapshot, FleetSnapshots } from './fleet-snapshot.ts';
 import type { FleetPorts } from './read-fleet.ts';
@@ -24,19 +20,18 @@ export interface FleetCall {
 }
 
 /** A page of the fleet. @throws {@link HttpProblem} */
-export async function showFleet(query: URLSearchParams, call: FleetCall, ports: FleetPorts): Promise<HttpResponseInit> {
-  const { filter, health, all, top, after, rest } = fleetQuery(query);
+export async function showFleet(query: FleetQuery, call: FleetCall, ports: FleetPorts): Promise<HttpResponseInit> {
+  const { health, cause, all, top = FLEET_PAGE, after = '', ...filter } = query;
   const { snapshot, seen } = inReach(await readSnapshot(call, ports), call.reaches);
   const filtered = seen
     .filter((one) => all || isListed(one))
     .filter((one) => filteredUses(one).some((use) => matchesFilter(use, filter)));
-  const matched = filtered.filter((one) => matchesHealth(one.health, health));
+  const matched = filtered.filter((one) => matchesHealth(one.health, { health, cause }));
   const page = matched.filter((one) => sortKeyOf(one) > after).slice(0, top + 1);
   const last = page[top - 1];
-  if (page.length > top && last) rest.set('after', sortKeyOf(last));
   const answer: FleetListAnswer = {
     value: page.slice(0, top).map(toRow),
-    ...(rest.has('after') ? { nextLink: `/api/fleet?${rest}` } : {}),
+    ...(page.length > top && last ? { nextLink: `/api/fleet?${nextFleetQuery(query, sortKeyOf(last))}` } : {}),
     matched: matched.length,
     summary: toSummary(filtered, snapshot),
     ...freshnessOf(snapshot),
@@ -58,12 +53,10 @@ export async function showFleetAccount(
     const answer = { ...toAccountAnswer(found), ...freshnessOf(snapshot) };
     return withEtag({ ...answer, history }, call.headers, { ...answer, history: partContent(history) });
   }
-  throw new HttpProblem(
-    404,
-    'NotFound',
-    REASONS.NotFound,
-    'Check the name of the storage account; one that is new is known once a key of it rotates, or after the next drift check.',
-  );
+  throw new HttpProblem('NotFound', {
+    nextStep:
+      'Check the name of the storage account; one that is new is known once a key of it rotates, or after the next drift check.',
+  });
 }
 
 /** Summary of the accounts that the caller may see. */
@@ -80,7 +73,6 @@ export function readSnapshot({ snapshots }: Pick<FleetCall, 'snapshots'>, ports:
   return orUnavailable(
     () => snapshots.get(ports),
     (why) => `The fleet index cannot be read: ${why} Accounts are moved all the same.`,
-    'Repeat the call in a minute; if it stays, check the storage account of the app.',
   );
 }
 

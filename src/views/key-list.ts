@@ -6,10 +6,8 @@ import { known } from '../azure/read-or-why.ts';
 import { Remembered } from '../azure/remembered.ts';
 import type { KnownKeys } from '../fleet/known-keys.ts';
 import { type AccessRules, reachesKey, reachesVault } from '../http/access.ts';
-import { conditional } from '../http/etag.ts';
-import type { HeaderReader } from '../http/headers.ts';
-import { jsonResponse } from '../http/json-response.ts';
-import { queryInvalid, queryOf } from '../http/query.ts';
+import { conditional, type HeaderReader, jsonResponse } from '../http/answers.ts';
+import { queryInvalid } from '../http/query.ts';
 import type { Caller } from '../http/token-claims.ts';
 import type { KeyCatalog } from '../keys/key-admin-client.ts';
 import { readKeysRight } from '../keys/key-rights.ts';
@@ -125,13 +123,12 @@ const PLACE = /^[0-9a-z-]{1,24}\/[0-9a-z-]{1,127}$/;
  * @throws {@link HttpProblem} `QueryInvalid`
  */
 export async function showKeys(
-  { query, headers }: { readonly query: URLSearchParams; readonly headers: HeaderReader },
+  { vault, after, headers }: { readonly vault?: string; readonly after?: string; readonly headers: HeaderReader },
   caller: Caller,
   lister: KeyLister,
   ports: KeysApiPorts,
   log: Log,
 ): Promise<HttpResponseInit> {
-  const { vault, after } = queryOf(query, ['vault', 'after']);
   if (after !== undefined && !PLACE.test(after)) throw queryInvalid('after is not a key.', 'Follow nextLink.');
   const { access, vaults } = ports.settings;
   // Not awaited: it ends before the vaults answer.

@@ -1,11 +1,9 @@
 import type { HttpResponseInit } from '@azure/functions';
 import type { PartTaken } from '../azure/kept-part.ts';
 import type { RouteKey } from '../http/access.ts';
-import { contentTag, tagged, tagsHad } from '../http/etag.ts';
-import type { HeaderReader } from '../http/headers.ts';
-import { jsonResponse } from '../http/json-response.ts';
-import { type PartTelling, partContent, partView } from '../http/part.ts';
-import { queryInvalid, queryOf } from '../http/query.ts';
+import { contentTag, type HeaderReader, jsonResponse, tagged, tagsHad } from '../http/answers.ts';
+import { partContent, partView } from '../http/part.ts';
+import type { AnswerContext } from '../http/problem.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { listedPause } from '../orders/standing-orders.ts';
 import { fleetSummaryOf } from './fleet-api.ts';
@@ -16,7 +14,7 @@ import type { NowReadings, TakeReadings } from './read-now.ts';
 import { isRotationOpen } from './rotation.ts';
 
 /** What the caller may see. */
-export interface NowSight extends PartTelling {
+export interface NowSight extends AnswerContext {
   /** Whether the caller's role reaches a key; without a key, the whole fleet. */
   readonly reaches: (key: RouteKey | undefined) => boolean;
   readonly reachesVault: (vault: string) => boolean;
@@ -145,20 +143,16 @@ function rest(all: readonly unknown[]): number {
 /**
  * The parts as one answer. Its ETag has a tag for each part, so that a caller with an earlier answer can get only the parts
  * that changed.
- *
- * @throws {@link HttpProblem} `QueryInvalid`
  */
 export async function showNow(
-  { query, headers }: { readonly query: URLSearchParams; readonly headers: HeaderReader },
+  { changed = false, headers }: { readonly changed?: boolean; readonly headers: HeaderReader },
   sight: NowSight,
   take: TakeReadings,
 ): Promise<HttpResponseInit> {
-  const { changed = 'false' } = queryOf(query, ['changed']);
-  if (changed !== 'true' && changed !== 'false') throw queryInvalid('changed is true or false.', 'Leave it out.');
   const seen = await seeParts(take, sight);
   const parts = Object.fromEntries(entriesOf(seen).map(([name, { part }]) => [name, part])) as NowParts;
   const tags = entriesOf(seen).map(([, { tag }]) => tag);
-  const sent = changed === 'true' ? changedOf(seen, tagsHad(headers), tags.length) : parts;
+  const sent = changed ? changedOf(seen, tagsHad(headers), tags.length) : parts;
   const answer: NowAnswer = { ...judgeNow(parts), ...sent };
   return tagged(headers, jsonResponse(200, answer), tags.join('.'));
 }

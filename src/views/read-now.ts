@@ -1,8 +1,8 @@
 import { KeptPart, type PartTaken } from '../azure/kept-part.ts';
-import { newestReport } from '../drift/http/drift-api.ts';
 import type { DriftReport } from '../drift/report.ts';
+import type { DriftStorage } from '../drift/store/drift-storage-client.ts';
 import type { RotationSummary } from '../fleet/rotation-schemas.ts';
-import { orUnavailable } from '../http/or-unavailable.ts';
+import { orUnavailable } from '../http/problem.ts';
 import type { ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { openPauses, type PauseOrder } from '../orders/standing-orders.ts';
@@ -27,6 +27,7 @@ export type NowPorts = FleetPorts &
   ListKeysPorts &
   RotationViewPorts & {
     readonly settings: { readonly vaults: ManagedVaults };
+    readonly driftStorage: Pick<DriftStorage, 'newest'>;
   };
 
 /** Keys of all vaults that need attention. */
@@ -86,7 +87,7 @@ export class NowBoard {
       keys: take(keys, () => readUnusualKeys(this.#lister, ports, log)),
       pauses: take(pauses, () => readPauses(ports, log)),
       rotations: take(rotations, () => readOpenRotations(ports, log)),
-      drift: take(drift, () => newestReport(ports)),
+      drift: take(drift, () => fromDriftStorage(() => ports.driftStorage.newest())),
     };
   }
 
@@ -99,6 +100,11 @@ export class NowBoard {
 }
 
 /** @throws {@link HttpProblem} 503 */
+export function fromDriftStorage<T>(read: () => Promise<T>): Promise<T> {
+  return orUnavailable(read, (why) => `The app's own storage cannot be read: ${why}`);
+}
+
+/** @throws {@link HttpProblem} 503 */
 async function readPauses(
   { control, now }: Pick<NowPorts, 'control' | 'now'>,
   log: Log,
@@ -106,7 +112,6 @@ async function readPauses(
   const state = await orUnavailable(
     () => control.readNow(log),
     (why) => `What is paused cannot be read: ${why} Without that nothing is moved.`,
-    'Repeat the call in a minute; if it stays, check the storage account of the app.',
   );
   return openPauses(state, now());
 }

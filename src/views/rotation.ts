@@ -11,10 +11,8 @@ import type { RolloutStore } from '../fleet/rollout-row.ts';
 import { RotationCount } from '../fleet/rotation-progress.ts';
 import { ROTATION_SUMMARY, type Rotation, type RotationSummary } from '../fleet/rotation-schemas.ts';
 import type { UseRows } from '../fleet/use-row.ts';
-import { jsonResponse } from '../http/json-response.ts';
-import { orUnavailable } from '../http/or-unavailable.ts';
-import { HttpProblem } from '../http/problem.ts';
-import { queryOf } from '../http/query.ts';
+import { jsonResponse } from '../http/answers.ts';
+import { HttpProblem, orUnavailable } from '../http/problem.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
@@ -136,14 +134,13 @@ export function isRotationOpen({ state }: Pick<RotationSummary, 'state'>): boole
   return state !== 'finished' && state !== 'blocked';
 }
 
-/** A page of the rotations that are under way or finished lately. @throws {@link HttpProblem} `QueryInvalid`, 503 */
+/** A page of the rotations that are under way or finished lately. @throws {@link HttpProblem} 503 */
 export async function showRotations(
-  query: URLSearchParams,
+  after: string | undefined,
   ports: RotationViewPorts,
   log: Log,
 ): Promise<HttpResponseInit> {
-  const { after } = queryOf(query, ['after']);
-  const { value, pauses, next } = await readRotationPage(after?.slice(0, 1_000), ports, log);
+  const { value, pauses, next } = await readRotationPage(after, ports, log);
   const nextLink = next ? { nextLink: `/api/rotations?after=${encodeURIComponent(next)}` } : {};
   return jsonResponse(200, { value, pauses, ...nextLink });
 }
@@ -162,10 +159,7 @@ export async function readRotationPage(
 export async function showRotation(key: ManagedKey, ports: RotationViewPorts, log: Log): Promise<HttpResponseInit> {
   await ports.control.refresh(log, true);
   const rotation = await orSay(() => readKeyRotation(key, ports));
-  if (rotation.reason === 'KeyNotFound') {
-    const nextStep = 'Check the names of vault and key; the vault has to be one of CMK_VAULTS.';
-    throw new HttpProblem(404, 'KeyNotManaged', 'There is no such key.', nextStep);
-  }
+  if (rotation.reason === 'KeyNotFound') throw new HttpProblem('KeyNotManaged');
   return jsonResponse(200, rotation);
 }
 

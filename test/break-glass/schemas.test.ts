@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { PAUSE_REQUEST } from '../../src/api/pause.ts';
+import { REKEY_CHANGE, REKEY_REQUEST } from '../../src/api/rekeys.ts';
 import { REVOKE_REQUEST } from '../../src/break-glass/schemas.ts';
-import { isReadable } from '../../src/http/is-readable.ts';
-import { PAUSE_REQUEST } from '../../src/orders/pause-schemas.ts';
-import { REKEY_CHANGE, REKEY_REQUEST } from '../../src/rekey/rekey-schemas.ts';
+import { isReadable } from '../../src/http/readable.ts';
 
 describe('what a caller says', () => {
   it.each([

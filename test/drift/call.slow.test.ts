@@ -1,11 +1,11 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, it } from 'vitest';
-import { showReport, startDriftCheck } from '../../src/drift/http/drift-api.ts';
-import { DRIFT_RESPONSES } from '../../src/drift/http/openapi.ts';
+import { DRIFT_STARTED, showReport, startDriftCheck } from '../../src/api/drift.ts';
+import { openApiDocument } from '../../src/api/openapi.ts';
+import { ROUTES } from '../../src/api/routes.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { LONGEST_MINUTES, lostBecause, type RunningCheck } from '../../src/drift/store/running-check.ts';
 import { HttpProblem } from '../../src/http/problem.ts';
-import { openApiDocument } from '../../src/open-api.ts';
 import { eventually } from '../support/eventually.ts';
 import { useWire } from '../support/wire.ts';
 
@@ -35,7 +35,7 @@ describe('a check that takes longer than its caller waits', () => {
     const answer = await startDriftCheck({ id: 'slow', caller: 'operator' }, services, wire.log, 0);
     expect(answer).toMatchObject({ status: 202, headers: { location: '/api/drift/slow', 'retry-after': '10' } });
     expect(bodyOf(answer)).toMatchObject({ id: 'slow', state: 'running', by: 'operator', caller: 'operator' });
-    expect(DRIFT_RESPONSES.DriftStarted.parse(bodyOf(answer))).toEqual(bodyOf(answer));
+    expect(DRIFT_STARTED.parse(bodyOf(answer))).toEqual(bodyOf(answer));
     // Asked for meanwhile, it is under way.
     expect((await showReport('slow', services)).status).toBe(202);
     const done = await eventually('the report', async () => {
@@ -107,8 +107,8 @@ describe('a check that takes longer than its caller waits', () => {
 
 describe('the API document', () => {
   it('has what is answered for a report that is not there, or not yet', async () => {
-    const document = openApiDocument() as { paths: Record<string, Record<string, { responses: object }>> };
-    expect((await new Validator().validate(structuredClone(openApiDocument()))).errors ?? []).toEqual([]);
+    const document = openApiDocument(ROUTES) as { paths: Record<string, Record<string, { responses: object }>> };
+    expect((await new Validator().validate(structuredClone(openApiDocument(ROUTES)))).errors ?? []).toEqual([]);
     const answers = Object.keys(document.paths['/drift/{report}']?.get?.responses ?? {});
     expect(answers).toEqual(expect.arrayContaining(['200', '202', '404', '410', '503']));
   });

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { FINDINGS_QUERY, findingsPage } from '../../src/api/drift.ts';
 import { causeKey, causesOf, detailsOf, shorten } from '../../src/drift/causes.ts';
-import { findingsPage, findingsQuery } from '../../src/drift/http/findings-page.ts';
 import type { Finding } from '../../src/drift/report.ts';
 import { packDetails, unpackDetails } from '../../src/drift/store/details-format.ts';
 import { parseDetails, parseReport } from '../../src/drift/store/earlier-reports.ts';
+import { queryOf } from '../../src/http/query.ts';
 import { account, NOW } from './checks/subjects.ts';
 import { finding, report } from './reports.ts';
 
@@ -126,7 +127,7 @@ describe('a report as it is published', () => {
 
 describe('the findings of a report, page by page', () => {
   const details = { findings: [...many(450), ...many(3, { cause: of('other') })], fixes: [], unseen: [] };
-  const page = (query: string) => findingsPage('r1', details, findingsQuery(new URLSearchParams(query)));
+  const page = (query: string) => findingsPage('r1', details, queryOf(new URLSearchParams(query), FINDINGS_QUERY));
 
   it('are all there, each once, whichever way one follows the links', () => {
     const seen: Finding[] = [];

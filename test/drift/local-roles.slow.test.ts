@@ -9,6 +9,7 @@ import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { checkKeyAccess } from '../../src/identities/check-key-access.ts';
 import { verifyAccount } from '../../src/operations/account/account-verify.ts';
 import { showFleet } from '../../src/views/fleet-api.ts';
+import { fleetQuery } from '../../src/views/fleet-query.ts';
 import type { FleetListAnswer } from '../../src/views/fleet-schemas.ts';
 import { FleetSnapshots } from '../../src/views/fleet-snapshot.ts';
 import { group, storageIdentity } from '../support/fleet.ts';
@@ -40,7 +41,7 @@ const check = (signal?: AbortSignal): Promise<WholeReport> =>
 async function healthOf({ name }: StorageAccount = account()): Promise<string | undefined> {
   const call = { headers: new Headers(), reaches: () => true, snapshots: new FleetSnapshots(), nowMs: 0 };
   await reconcileAll(services(), wire.log);
-  const { body } = await showFleet(new URLSearchParams('vault=hsm-local'), call, services());
+  const { body } = await showFleet(fleetQuery(new URLSearchParams('vault=hsm-local')), call, services());
   const page = JSON.parse(String(body)) as FleetListAnswer;
   return page.value.find((one) => one.name === name)?.health.state;
 }

@@ -1,11 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { addAccount } from '../../local/azure/fleet.ts';
-import { showFindings, showReport } from '../../src/drift/http/drift-api.ts';
-import { type FindingsPage, findingsQuery } from '../../src/drift/http/findings-page.ts';
+import { FINDINGS_QUERY, type FindingsPage, showFindings, showReport } from '../../src/api/drift.ts';
 import type { DriftReport, WholeReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
+import { queryOf } from '../../src/http/query.ts';
 import type { LogRecord } from '../../src/log.ts';
 import { showFleet } from '../../src/views/fleet-api.ts';
+import { fleetQuery } from '../../src/views/fleet-query.ts';
 import type { FleetListAnswer } from '../../src/views/fleet-schemas.ts';
 import { FleetSnapshots } from '../../src/views/fleet-snapshot.ts';
 import { group, storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
@@ -25,7 +26,7 @@ const check = (): Promise<WholeReport> =>
   runDriftCheck({ id: crypto.randomUUID(), by: 'timer' }, services(), (record) => void logged.push(record));
 async function fleetPage(query: string): Promise<FleetListAnswer> {
   const call = { headers: new Headers(), reaches: () => true, snapshots: new FleetSnapshots(), nowMs: 0 };
-  return JSON.parse(String((await showFleet(new URLSearchParams(query), call, services())).body));
+  return JSON.parse(String((await showFleet(fleetQuery(new URLSearchParams(query)), call, services())).body));
 }
 const withoutRole = ({ causes }: Pick<DriftReport, 'causes'>) =>
   causes.filter(({ reason }) => reason === 'IdentityWithoutRole');
@@ -84,7 +85,7 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
     expect(withoutRole(published)).toEqual(withoutRole(report));
     const resources = new Set<string>();
     for (let query: string | undefined = `cause=${withoutRole(published)[0]?.id}`; query !== undefined; ) {
-      const { body } = await showFindings('newest', findingsQuery(new URLSearchParams(query)), services());
+      const { body } = await showFindings('newest', queryOf(new URLSearchParams(query), FINDINGS_QUERY), services());
       const page = JSON.parse(String(body)) as FindingsPage;
       for (const { resource } of page.value) resources.add(resource);
       query = page.nextLink?.split('?')[1];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AccountEncryption } from '../../src/fleet/account.ts';
-import { planRekey, withOtherKey } from '../../src/fleet/rekey-plan.ts';
+import { findRekeyBlocker, planRekey, targetVersion, withKeyVersion } from '../../src/fleet/plan.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
@@ -8,8 +8,14 @@ import { day, KEY, keyVersion, REVOKER, VAULT, versionName } from '../support/ke
 
 const OTHER = managedKey(VAULT, 'new-key');
 const now = day(200);
+const keys = (from: KeyVersion[], to: KeyVersion[]) =>
+  [
+    { key: KEY, versions: from },
+    { key: OTHER, versions: to },
+  ] as const;
 const plan = (pinned: string | undefined, from: KeyVersion[], to: KeyVersion[]) =>
-  planRekey({ pinned }, { key: KEY, versions: from }, { key: OTHER, versions: to }, now);
+  planRekey({ pinned }, ...keys(from, to), now);
+const blocker = (from: KeyVersion[], to: KeyVersion[]) => findRekeyBlocker(...keys(from, to), now);
 const revoked = (n: number): KeyVersion =>
   keyVersion(n, {
     enabled: false,
@@ -18,7 +24,7 @@ const revoked = (n: number): KeyVersion =>
 
 describe('A use that a standing order moves to another key', () => {
   it('is pinned to the newest usable version of that key when it was pinned', () => {
-    const to = [keyVersion(51), keyVersion(52), keyVersion(53, { enabled: false })];
+    const to = [keyVersion(51), keyVersion(52)];
     expect(plan(versionName(1), [keyVersion(1)], to)).toMatchObject({ write: true, pin: versionName(52), to: OTHER });
   });
 
@@ -30,16 +36,26 @@ describe('A use that a standing order moves to another key', () => {
       target: { version: versionName(52) },
     });
     const unusable = [keyVersion(51), keyVersion(52, { enabled: false })];
-    expect(plan(undefined, [keyVersion(1)], unusable)).toMatchObject({ write: false, reason: 'NewestVersionUnusable' });
+    expect(blocker([keyVersion(1)], unusable)).toEqual({ reason: 'NewestVersionUnusable', key: OTHER });
+    expect(plan(undefined, [keyVersion(1)], unusable)).toBeUndefined();
+    expect(plan('x', [keyVersion(1)], unusable)).toBeUndefined();
   });
 
   it('is not moved while either key is revoked or deleted, or the other key cannot be used', () => {
-    expect(plan('', [revoked(1)], [keyVersion(51)])).toMatchObject({ write: false, reason: 'RevocationOpen' });
-    expect(plan('', [keyVersion(1)], [revoked(51)])).toMatchObject({ write: false, reason: 'RevocationOpen' });
-    expect(plan('', [], [keyVersion(51)])).toMatchObject({ write: false, reason: 'KeyNotFound' });
-    expect(plan('', [keyVersion(1)], [])).toMatchObject({ write: false, reason: 'KeyNotFound' });
+    expect(blocker([revoked(1)], [keyVersion(51)])).toEqual({ reason: 'RevocationOpen', key: KEY });
+    expect(blocker([keyVersion(1)], [revoked(51)])).toEqual({ reason: 'RevocationOpen', key: OTHER });
+    expect(blocker([], [keyVersion(51)])).toEqual({ reason: 'KeyNotFound', key: KEY });
+    expect(blocker([keyVersion(1)], [])).toEqual({ reason: 'KeyNotFound', key: OTHER });
     const off = [keyVersion(51, { enabled: false })];
-    expect(plan('', [keyVersion(1)], off)).toMatchObject({ write: false, reason: 'NoUsableVersion' });
+    expect(blocker([keyVersion(1)], off)).toEqual({ reason: 'NoUsableVersion', key: OTHER });
+    expect(plan('x', [revoked(1)], [keyVersion(51)])).toBeUndefined();
+  });
+
+  it('is to be on the version of that key, and on its own while the order is blocked or absent', () => {
+    const [from, to] = keys([keyVersion(1)], [keyVersion(51)]);
+    expect(targetVersion(from, to, now)?.version).toBe(versionName(51));
+    expect(targetVersion(from, { ...to, versions: [] }, now)?.version).toBe(versionName(1));
+    expect(targetVersion(from, undefined, now)?.version).toBe(versionName(1));
   });
 
   it('is moved off a key that has no usable version', () => {
@@ -47,7 +63,7 @@ describe('A use that a standing order moves to another key', () => {
   });
 });
 
-it('withOtherKey changes only the key fields', () => {
+it('withKeyVersion changes only the key fields', () => {
   const encryption: AccountEncryption = {
     keySource: 'Microsoft.Keyvault',
     requireInfrastructureEncryption: true,
@@ -55,7 +71,7 @@ it('withOtherKey changes only the key fields', () => {
     encryptionIdentity: { encryptionUserAssignedIdentity: 'id' },
     keyVaultProperties: { keyName: KEY.name, keyVaultUri: `${VAULT.uri}/`, keyVersion: versionName(1) },
   };
-  expect(withOtherKey(encryption, OTHER, versionName(51))).toEqual({
+  expect(withKeyVersion(encryption, versionName(51), OTHER)).toEqual({
     ...encryption,
     keyVaultProperties: { keyName: 'new-key', keyVaultUri: VAULT.uri, keyVersion: versionName(51) },
   });

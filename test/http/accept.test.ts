@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { prefers } from '../../src/http/accept.ts';
+import { prefers } from '../../src/http/answers.ts';
 
 describe('a media type', () => {
   it.each([

@@ -121,8 +121,8 @@ describe('who may do what', () => {
   });
 
   it('does not tell a narrowed role by another answer which keys there are', () => {
-    const unknown = new HttpProblem(404, 'KeyNotManaged', 'No such key.', 'Check the names.');
-    const other = new HttpProblem(502, 'VaultUnreadable', 'No.', 'Wait.');
+    const unknown = new HttpProblem('KeyNotManaged');
+    const other = new HttpProblem('VaultUnreadable');
     const rules = { ...OPEN, ...narrowed() };
     expect(asNarrowed(unknown, PERSON, 'CmkKey.Revoke', rules)).toMatchObject({ status: 403, reason: 'KeyOutOfReach' });
     expect(asNarrowed(other, PERSON, 'CmkKey.Revoke', rules)).toBe(other);

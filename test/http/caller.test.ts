@@ -2,8 +2,8 @@ import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { importJWK, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { HeaderReader } from '../../src/http/answers.ts';
 import { type Authenticate, createAuthenticator } from '../../src/http/caller.ts';
-import type { HeaderReader } from '../../src/http/headers.ts';
 import { HttpProblem } from '../../src/http/problem.ts';
 import {
   APP_ID_URI,

@@ -1,22 +1,23 @@
 import { describe, expect, it } from 'vitest';
-import { CmkError } from '../../src/errors.ts';
+import { CmkError, SettingsError } from '../../src/errors.ts';
 import { HttpProblem, type ProblemDetails, problemResponse } from '../../src/http/problem.ts';
 
 const ID = '7b0c8c1e-0000-4000-8000-000000000001';
 
-function answer(error: unknown, statuses?: Record<string, number>) {
+function answer(error: unknown) {
   const unexpected: unknown[] = [];
   const response = problemResponse(error, {
     correlationId: ID,
     onUnexpected: (cause) => unexpected.push(cause),
-    ...(statuses ? { statuses } : {}),
   });
   return { ...response, problem: JSON.parse(String(response.body)) as ProblemDetails, unexpected };
 }
 
 describe('an error answer', () => {
   it('of a refusal has every member of RFC 9457, the reason code and the next step', () => {
-    const refusal = new HttpProblem(403, 'RoleMissing', 'This call takes the app role X.', 'Get it.', {
+    const refusal = new HttpProblem('RoleMissing', {
+      detail: 'This call takes the app role X.',
+      nextStep: 'Get it.',
       headers: { 'www-authenticate': 'Bearer' },
       extensions: { missingRole: 'X', status: 200 },
     });
@@ -52,12 +53,11 @@ describe('an error answer', () => {
     expect(problem.title).not.toBe('');
   });
 
-  it('of an app error that is not for callers says nothing of it, until it is declared to be', () => {
-    const error = new CmkError('SettingsInvalid', 'CMK_VAULTS is wrong', 'Correct it.');
+  it('of settings that are wrong says nothing of them', () => {
+    const error = new SettingsError(['CMK_VAULTS is wrong']);
     const { problem, unexpected } = answer(error);
     expect(problem).toMatchObject({ status: 500, reason: 'Unexpected' });
     expect(unexpected).toEqual([error]);
-    expect(answer(error, { SettingsInvalid: 503 }).problem).toMatchObject({ status: 503, reason: 'SettingsInvalid' });
   });
 
   it.each([

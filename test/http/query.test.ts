@@ -1,24 +1,44 @@
 import { describe, expect, it } from 'vitest';
-import { conditional } from '../../src/http/etag.ts';
-import { jsonResponse } from '../../src/http/json-response.ts';
-import { queryOf } from '../../src/http/query.ts';
+import { z } from 'zod';
+import { conditional, jsonResponse } from '../../src/http/answers.ts';
+import { FLAG, queryOf, wholeNumber } from '../../src/http/query.ts';
 
-const NAMES = ['key', 'after'] as const;
+const text = z.string().max(1_000).optional();
+const QUERY = {
+  key: { description: '', schema: text, many: true },
+  after: { description: '', schema: text },
+  top: { description: '', schema: wholeNumber(z.int().max(10)) },
+  dryRun: { description: '', schema: FLAG },
+} as const;
+const read = (query: string) => queryOf(new URLSearchParams(query), QUERY);
 
 describe('the query of a call', () => {
-  it('is what the call takes, each once', () => {
-    expect(queryOf(new URLSearchParams('key=a%2Fb&after='), NAMES)).toEqual({ key: 'a/b', after: '' });
-    expect(queryOf(new URLSearchParams(''), NAMES)).toEqual({});
+  it('is what the call takes', () => {
+    expect(read('key=a%2Fb&key=c&after=&top=7&dryRun=true')).toEqual({
+      ...{ key: ['a/b', 'c'], after: '', top: 7, dryRun: true },
+    });
+    expect(read('dryRun=false')).toEqual({ key: [], after: undefined, top: undefined, dryRun: false });
   });
 
-  it.each(['keys=a', 'key=a&key=b', `key=${'x'.repeat(1_001)}`, '__proto__=1', 'constructor=1'])(
-    'refuses %s',
-    (query) => {
-      expect(() => queryOf(new URLSearchParams(query), NAMES)).toThrow(
-        expect.objectContaining({ status: 400, reason: 'QueryInvalid' }),
-      );
-    },
-  );
+  it.each([
+    'keys=a',
+    'after=a&after=b',
+    `key=${'x'.repeat(1_001)}`,
+    Array(51).fill('key=a').join('&'),
+    '__proto__=1',
+    'constructor=1',
+    'top=11',
+    'top=1e1',
+    'top=',
+    'dryRun=yes',
+    'dryRun',
+    'dryrun=true',
+    // What it asks for cannot be told, and must not turn into the real thing.
+    'dryRun=false&dryRun=true',
+    'dryRun=true&dryRun=true',
+  ])('refuses %s', (query) => {
+    expect(() => read(query)).toThrow(expect.objectContaining({ status: 400, reason: 'QueryInvalid' }));
+  });
 });
 
 describe('an answer with an ETag', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { requireRole } from '../../src/http/access.ts';
 import { HttpProblem } from '../../src/http/problem.ts';
-import { hasRole, ROLES, type Role, requireRole } from '../../src/http/roles.ts';
+import { hasRole, ROLES, type Role } from '../../src/http/roles.ts';
 
 describe('roles', () => {
   it.each<[Role, readonly Role[]]>([

@@ -1,6 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { EFFECT_TIMES } from '../../src/effect/sum-times.ts';
-import { HTTP_REASONS } from '../../src/http/http-reasons.ts';
 import { REASONS } from '../../src/reasons.ts';
 import { METRICS } from '../../src/telemetry/telemetry.ts';
 import type { Resource } from './arm/deploy.ts';
@@ -165,7 +164,7 @@ describe('alert rules and workbook', () => {
   it('tell who is refused on any way to revoke or restore, by reasons that the app refuses with', () => {
     const becauseOf = (name: string) => compared(queryOf(name).replaceAll('tostring(r.because)', 'because'), 'because');
     const because = [...becauseOf('restore-refused'), ...becauseOf('break-glass-refused')];
-    expect(because.filter((reason) => !(reason in REASONS || reason in HTTP_REASONS))).toEqual([]);
+    expect(because.filter((reason) => !(reason in REASONS))).toEqual([]);
     expect(becauseOf('restore-refused')).toEqual(expect.arrayContaining(['SecondPersonNeeded', 'PersonNeeded']));
     expect(compared(queryOf('break-glass-refused'), 'ran')).toEqual(
       expect.arrayContaining(['revokeKey', 'restoreKey']),
@@ -233,7 +232,7 @@ describe('alert rules and workbook', () => {
     const others = ['poisoned', 'key-needs-a-person', 'rotation-held', 'missing-rights'].map(queryOf);
     expect(leftToOthers).toEqual(others.flatMap((query) => compared(query, 'reason')).sort());
     // Errors of the drift check are told by a rule of their own, and to whoever starts one by hand.
-    expect(queryOf('error-recorded')).toMatch(/SeverityLevel >= 3 and ran !in \("driftCheck", "driftReport"\)/);
+    expect(queryOf('error-recorded')).toMatch(/SeverityLevel >= 3 and ran !in \("driftCheck", "runDriftCheck"\)/);
     expect(queryOf('drift-errors')).toMatch(/ran == "driftCheck" and SeverityLevel >= 3/);
   });
 

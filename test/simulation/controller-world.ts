@@ -13,6 +13,7 @@ import {
 import { type KeyPorts, reconcileKey } from '../../src/fleet/reconcile-key.ts';
 import { RolloutGate } from '../../src/fleet/rollout-gate.ts';
 import { createUseRows, toUseRow } from '../../src/fleet/use-row.ts';
+import { VersionLists } from '../../src/fleet/version-lists.ts';
 import { NO_SUBSCRIPTION, type WorkKind } from '../../src/fleet/work-items.ts';
 import type { WorkerPorts } from '../../src/fleet/worker-ports.ts';
 import { compareAge, type KeyVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
@@ -93,6 +94,8 @@ const STEP_MS = 40;
 const PATCH_MS = 60_000;
 const CALL_MS = 20_000;
 const PASS_MS = 240_000;
+/** Work of an event: no call is begun later, and no PATCH is waited for longer. */
+const [EVENT_MS, EVENT_PATCH_MS] = [14_000, 18_000];
 /** Invariant 2: what faults left is right again within. */
 const RIGHT_AGAIN_MS = 300_000;
 const MOST_MS = 3 * 3_600_000;
@@ -118,6 +121,7 @@ interface Instance {
   capacity: CallCapacity;
   /** What it knows of orders and rollouts; lost when it is killed. */
   gate: RolloutGate | undefined;
+  versions: VersionLists | undefined;
   /** By the instance, whoever makes them. */
   caller: Actor | undefined;
 }
@@ -179,7 +183,14 @@ export class ControllerWorld implements World {
     const { faults, kinds = ['fails', 'answerLost', 'late', 'hangs'], aim = /./ } = scenario;
     this.scheduler = new Scheduler({ faults, kinds, aim, now: () => this.#clock });
     this.#instances = Array.from({ length: scenario.instances }, (_, number) => ({
-      ...{ number, actors: new Set<Actor>(), capacity: new CallCapacity(), gate: undefined, caller: undefined },
+      ...{
+        number,
+        actors: new Set<Actor>(),
+        capacity: new CallCapacity(),
+        gate: undefined,
+        versions: undefined,
+        caller: undefined,
+      },
     }));
     for (const [n, key] of [FIRST_KEY, SECOND_KEY].entries()) {
       this.#vaults.set(key, new MemoryVault(1, () => new Date(this.#clock), undefined, 1 + n * 500));
@@ -301,14 +312,14 @@ export class ControllerWorld implements World {
     }
   }
 
-  /** Whether its last change of key was the app's own, from the one key of an order to the other. */
+  /** Whether the app sent a PATCH for its last change of key, from the one key of an order to the other. */
   #isMovedBy(order: string, name: string): boolean {
     const { from, to } = this.orders.orders.rekeys.find(({ id }) => id === order) ?? {};
     const { spec, changes } = this.storage.uses.find(([other]) => other === name)?.[1] ?? {};
     const n = changes?.findLastIndex((change, at) => change.key !== (changes[at - 1]?.key ?? spec?.key)) ?? -1;
     const last = changes?.[n];
     const before = changes?.[n - 1]?.key ?? spec?.key ?? '';
-    return last?.byApp === true && keyId(before) === from && keyId(last.key) === to;
+    return last?.isAsked === true && keyId(before) === from && keyId(last.key) === to;
   }
 
   /** What the index had of a PATCH that may still land is lost with it; the drift check finds it within the hour. */
@@ -553,11 +564,13 @@ export class ControllerWorld implements World {
     const end = () => {
       this.#messages = this.#messages.filter((other) => other !== message);
     };
-    const until = new Date(this.#clock + PASS_MS);
     const { key, work } = message;
+    const isEvent = work.cause.by === 'event';
+    const until = new Date(this.#clock + (isEvent ? EVENT_MS : PASS_MS));
+    const writesUntil = new Date(this.#clock + EVENT_PATCH_MS);
     const name = `${key ? 'key' : 'worker'}${this.#actors}`;
     this.#run(name, instance, (actor) => {
-      const ports = this.#ports(actor, instance);
+      const ports = { ...this.#ports(actor, instance), ...(isEvent ? { writesUntil } : {}) };
       const done = key
         ? handleKeyWork(key.id, () => reconcileKey(key, work.cause, ports), ports)
         : handleFleetWork(work, until, ports);
@@ -598,6 +611,7 @@ export class ControllerWorld implements World {
     instance.actors.clear();
     instance.capacity = new CallCapacity();
     instance.gate = undefined;
+    instance.versions = undefined;
     instance.caller = undefined;
   }
 
@@ -618,9 +632,11 @@ export class ControllerWorld implements World {
   }
 
   #ports(actor: Actor, instance: Instance): WorkerPorts & KeyPorts & FleetQueue & KeyQueue {
-    const way: Way = (label, effect, writes = false) => {
+    const way: Way = (label, effect, writes = false, signal?: AbortSignal) => {
       const deadline = new AbortController();
       const timer = setTimeout(() => deadline.abort(), label.startsWith('patch') ? PATCH_MS : CALL_MS);
+      signal?.addEventListener('abort', () => deadline.abort(), { once: true });
+      if (signal?.aborted) return Promise.reject(noAnswer());
       return this.scheduler.call(actor, label, effect, writes, deadline.signal).finally(() => clearTimeout(timer));
     };
     const now = () => new Date(this.#clock);
@@ -630,19 +646,13 @@ export class ControllerWorld implements World {
       fleet: createFleetIndex(this.index.port(way)),
       scopeDiscovery: 'all',
       leases: this.#leases.port(actor, way),
-      accounts: this.storage.port(actor, (label, effect, writes) =>
+      accounts: this.storage.port(actor, (label, effect, writes, signal) =>
         this.#isHanging(label)
-          ? noAnswerWithin(label.startsWith('patch') ? PATCH_MS : CALL_MS)
-          : way(label, effect, writes),
+          ? noAnswerWithin(label.startsWith('patch') ? PATCH_MS : CALL_MS, signal)
+          : way(label, effect, writes, signal),
       ),
-      keys: {
-        listVersions: async (key) => {
-          const vault = this.#vaults.get(key.name);
-          const keyWay: Way = (label, effect, writes) => way(`${label} of ${key.name}`, effect, writes);
-          const listed = vault ? await keysOf(vault, keyWay).listVersions(key) : [];
-          return listed.map((version): KeyVersion => ({ ...version, id: `${key.id}/${version.version}` }));
-        },
-      },
+      keys: this.#keys(way),
+      versions: this.#versionsOf(instance),
       vaults: VAULTS,
       accountsOfKey: {
         using: async function* (this: ControllerWorld, { name }: ManagedKey) {
@@ -653,7 +663,7 @@ export class ControllerWorld implements World {
       rollouts: this.rollouts.port(way),
       orders: this.orders.port(way),
       moved: this.orders.moved(way),
-      inSight: async () => undefined,
+      inSight: async () => this.#subscriptions,
       findGaps: (_, since) => way('gaps', () => this.#findGaps(since)),
       recordOrder: ({ id }) => way(`audit ${id}`, () => {}, true),
       gate: this.#gateOf(instance),
@@ -716,15 +726,36 @@ export class ControllerWorld implements World {
     return this.storage.all.some(([other, { spec }]) => other === name && spec.region === this.#hanging);
   }
 
+  #keys(way: Way): KeyPorts['keys'] {
+    return {
+      listVersions: async (key) => {
+        const vault = this.#vaults.get(key.name);
+        const keyWay: Way = (label, effect, writes) => way(`${label} of ${key.name}`, effect, writes);
+        const listed = vault ? await keysOf(vault, keyWay).listVersions(key) : [];
+        return listed.map((version): KeyVersion => ({ ...version, id: `${key.id}/${version.version}` }));
+      },
+    };
+  }
+
   /** What several functions of an instance share calls as an actor of its own. */
-  #gateOf(instance: Instance): RolloutGate {
-    instance.caller ??= new Actor(`gate${instance.number}`);
+  #wayOf(instance: Instance): Way {
+    instance.caller ??= new Actor(`shared${instance.number}`);
     const { caller } = instance;
-    const way: Way = (label, effect) => {
+    return (label, effect) => {
       const deadline = new AbortController();
       const timer = setTimeout(() => deadline.abort(), CALL_MS);
       return this.scheduler.call(caller, label, effect, false, deadline.signal).finally(() => clearTimeout(timer));
     };
+  }
+
+  #versionsOf(instance: Instance): VersionLists {
+    const way = this.#wayOf(instance);
+    instance.versions ??= new VersionLists(this.#keys(way), () => new Date(this.#clock));
+    return instance.versions;
+  }
+
+  #gateOf(instance: Instance): RolloutGate {
+    const way = this.#wayOf(instance);
     instance.gate ??= new RolloutGate({
       orders: { read: () => way('gate orders', () => this.orders.orders) },
       moved: this.orders.moved((label, effect) => way(`gate ${label}`, effect)),
@@ -853,9 +884,10 @@ function keyId(name: string): string {
   return managedKey(VAULT, name).id;
 }
 
-function noAnswerWithin(ms: number): Promise<never> {
+function noAnswerWithin(ms: number, signal: AbortSignal | undefined): Promise<never> {
   return new Promise((_, reject) => {
     setTimeout(() => reject(noAnswer()), ms);
+    signal?.addEventListener('abort', () => reject(noAnswer()), { once: true });
   });
 }
 

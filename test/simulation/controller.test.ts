@@ -52,6 +52,24 @@ describe('The controller keeps its invariants when', () => {
     }
   });
 
+  it('a move to another key cannot be recorded, and its order ends', async () => {
+    const subscription = '11111111-1111-4111-8111-1111111111a1';
+    const spec = { subscription, region: 'westeurope', mode: 'pinned', key: FIRST_KEY } as const;
+    for (let seed = 1; seed <= HISTORIES; seed += 1) {
+      const world = new ControllerWorld({
+        uses: [spec],
+        deeds: [
+          { do: 'wait' },
+          { do: 'rekey', from: FIRST_KEY, to: SECOND_KEY },
+          { do: 'endRekey', during: /^index writes/ },
+        ],
+        ...{ instances: 1, canaries: 0, kills: 0, losses: 0, stalls: 0, stampSkewMs: 0 },
+        ...{ faults: 1, kinds: ['fails'], aim: /^audit st/ },
+      });
+      await runHistory(world, randomly(seeded(seed)));
+    }
+  });
+
   it('Resource Graph does not answer while the index lacks an account', async () => {
     const subscription = '11111111-1111-4111-8111-1111111111a1';
     const spec = { subscription, region: 'westeurope', mode: 'pinned', key: FIRST_KEY } as const;

@@ -121,10 +121,10 @@ export function judgeForgedRecords(
   for (const { name, key, version, byApp } of storage.changes) {
     const to = `${key}/${version}`;
     const all = recorded.filter((other) => other.use === name && other.to === to);
-    const own = storage.changes.filter((one) => one.name === name && `${one.key}/${one.version}` === to && one.byApp);
+    const own = storage.changes.filter((one) => one.name === name && `${one.key}/${one.version}` === to && one.isAsked);
     if (ids(all.filter(({ isFound }) => !isFound)) > own.length)
       throw new Error(`${name} was moved to ${to} ${own.length} times, and more is recorded`);
-    if (byApp && harms === 0 && ids(all) < own.length)
+    if (byApp && harms === 0 && ids(all) < own.filter((one) => one.byApp).length)
       throw new Error(`${name} was moved to ${to} ${own.length} times, and less is recorded`);
   }
   for (const { rekey, use } of recorded) {

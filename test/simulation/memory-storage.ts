@@ -27,6 +27,8 @@ export interface Change {
   /** Key that it was on before. */
   readonly from: string;
   readonly byApp: boolean;
+  /** The app sent a PATCH for it too, which Azure's answer does not tell from one that changed something. */
+  isAsked: boolean;
   readonly atMs: number;
   /** Who read it, and went on. */
   readonly seenBy: Set<Actor>;
@@ -153,21 +155,20 @@ export class MemoryStorage {
   port(actor: Actor, way: Way): StorageAccounts {
     const reads = new Map<string, Read>();
     const see = (name: string) => this.#of(name).changes.at(-1)?.seenBy.add(actor);
-    const get = async (name: string): Promise<void> => {
-      const read = await way(`get ${name}`, () => ({
-        changes: this.#of(name).changes.length,
-        key: this.#of(name).key,
-      }));
+    const get = async (name: string, signal: AbortSignal | undefined): Promise<void> => {
+      const effect = () => ({ changes: this.#of(name).changes.length, key: this.#of(name).key });
+      const read = await way(`get ${name}`, effect, false, signal);
       reads.set(name, { ...read, rest: JSON.stringify(REST) });
       see(name);
     };
-    const patch = async (name: string, key: string, pin: string): Promise<void> => {
+    const patch = async (name: string, key: string, pin: string, signal: AbortSignal | undefined): Promise<void> => {
       const read = reads.get(name);
       this.#judge(name, key, pin, read);
       await way(
         `patch ${name} ${key} ${Number.parseInt(pin || '0', 16)}`,
         () => this.#patch(name, key, pin, read?.changes),
         true,
+        signal,
       );
       see(name);
     };
@@ -183,14 +184,14 @@ export class MemoryStorage {
           yield account;
         }
       }.bind(this),
-      get: async (id) => {
+      get: async (id, signal) => {
         const name = this.#named(id);
-        await get(name);
+        await get(name, signal);
         return this.#account(name);
       },
-      updateEncryption: async ({ name }, { keyVaultProperties, keySource, ...rest }) => {
+      updateEncryption: async ({ name }, { keyVaultProperties, keySource, ...rest }, signal) => {
         if (JSON.stringify(rest) !== reads.get(name)?.rest) this.#breaks(`${name} loses a setting`);
-        await patch(name, keyVaultProperties?.keyName ?? '', keyVaultProperties?.keyVersion ?? '');
+        await patch(name, keyVaultProperties?.keyName ?? '', keyVaultProperties?.keyVersion ?? '', signal);
         return this.#account(name);
       },
       listScopes: async function* (this: MemoryStorage, id: ResourceId) {
@@ -205,14 +206,14 @@ export class MemoryStorage {
           yield one;
         }
       }.bind(this),
-      getScope: async (id, scopeName) => {
+      getScope: async (id, scopeName, signal) => {
         const name = `${this.#named(id)}/${scopeName}`;
-        await get(name);
+        await get(name, signal);
         return this.#scope(name);
       },
-      updateScopeKey: async ({ name }, _, keyUri) => {
+      updateScopeKey: async ({ name }, _, keyUri, signal) => {
         const [key = '', pin = ''] = keyUri.split('/').slice(4);
-        await patch(`${name}/scope`, key, pin);
+        await patch(`${name}/scope`, key, pin, signal);
         return this.#scope(`${name}/scope`);
       },
     };
@@ -252,9 +253,11 @@ export class MemoryStorage {
     const isSame = use.key === key && use.current === version;
     const from = use.key;
     Object.assign(use, { key, pin, current: version });
+    const last = use.changes.at(-1);
+    if (isSame && last) last.isAsked ||= byApp;
     if (isSame) return;
     use.stamp = this.#rules.stampOn();
-    use.changes.push({ name, key, from, version, byApp, atMs: this.#now(), seenBy: new Set() });
+    use.changes.push({ name, key, from, version, byApp, isAsked: byApp, atMs: this.#now(), seenBy: new Set() });
   }
 
   #of(name: string): Kept {

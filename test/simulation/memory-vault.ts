@@ -96,8 +96,8 @@ export class MemoryVault {
   }
 }
 
-/** How a call reaches the vault: at once, or when a scheduler lets it. */
-export type Way = <T>(label: string, effect: () => T, writes?: boolean) => Promise<T>;
+/** How a call reaches Azure: at once, or when a scheduler lets it. @param signal the caller gives it up */
+export type Way = <T>(label: string, effect: () => T, writes?: boolean, signal?: AbortSignal) => Promise<T>;
 
 /** The app's port to the key, each page of a list a call of its own. */
 export function keysOf(vault: MemoryVault, way: Way): Keys {

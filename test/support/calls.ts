@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { openApiDocument } from '../../src/open-api.ts';
+import { openApiDocument } from '../../src/api/openapi.ts';
+import { ROUTES } from '../../src/api/routes.ts';
 
 /** A row of the table of calls in docs/reference/api.md. */
 export interface Row {
@@ -26,7 +27,7 @@ export interface Operation {
   readonly hasBody: boolean;
 }
 
-const { paths } = openApiDocument() as {
+const { paths } = openApiDocument(ROUTES) as {
   readonly paths: Record<
     string,
     Record<string, { operationId: string; security: { entra: string[] }[]; requestBody?: object }>

@@ -11,6 +11,7 @@ import { openRevocation } from '../../src/revocation/revocation.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import type { Services } from '../../src/services.ts';
 import { type FleetCall, showFleet, showFleetAccount } from '../../src/views/fleet-api.ts';
+import { fleetQuery } from '../../src/views/fleet-query.ts';
 import {
   FLEET_ACCOUNT,
   FLEET_LIST,
@@ -35,7 +36,11 @@ function callOf({ reaches = () => true, etag }: Asked): FleetCall {
 }
 
 async function fleet(query = '', asked: Asked = {}) {
-  const { status, headers, body } = await showFleet(new URLSearchParams(query), callOf(asked), wire.services());
+  const { status, headers, body } = await showFleet(
+    fleetQuery(new URLSearchParams(query)),
+    callOf(asked),
+    wire.services(),
+  );
   const answer = FLEET_LIST.parse(JSON.parse(String(body)));
   return { status, headers: headers as Record<string, string>, ...answer };
 }
@@ -117,7 +122,11 @@ describe('GET /api/fleet', () => {
 
   it('is answered 304 as long as nothing has changed', async () => {
     const { headers } = await fleet();
-    const again = await showFleet(new URLSearchParams(), callOf({ etag: headers.etag ?? '' }), wire.services());
+    const again = await showFleet(
+      fleetQuery(new URLSearchParams()),
+      callOf({ etag: headers.etag ?? '' }),
+      wire.services(),
+    );
     expect(again).toMatchObject({ status: 304, headers: { etag: headers.etag } });
     expect(again.body).toBeUndefined();
     rotateKey(wire.azure.world, vaultNamed(wire.azure.world, 'kv-records'), 'records-key');
@@ -156,7 +165,7 @@ describe('GET /api/fleet', () => {
     };
     const services = wire.services();
     const answer = async (change: Partial<Services>) => {
-      const { body } = await showFleet(new URLSearchParams(), callOf({}), { ...services, ...change });
+      const { body } = await showFleet(fleetQuery(new URLSearchParams()), callOf({}), { ...services, ...change });
       return FLEET_LIST.parse(JSON.parse(String(body)));
     };
     const { driftStorage, keys, effects, fleet: index } = services;

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { CmkError } from '../../errors.ts';
-import { TEXT_LENGTHS } from '../../http/text-lengths.ts';
+import { TEXT_LENGTHS } from '../../http/readable.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';

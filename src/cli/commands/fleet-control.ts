@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { TEXT_LENGTHS } from '../../http/text-lengths.ts';
+import { TEXT_LENGTHS } from '../../http/readable.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Operator } from '../../operations/operator.ts';
 import type { ControlPorts, Ordered } from '../../orders/order-pause.ts';

@@ -1,0 +1,190 @@
+import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
+import { DeadlineError, endBy } from '../azure/deadline.ts';
+import { CmkError } from '../errors.ts';
+import { type Act, asNarrowed, type RouteKey, reachesKey, requireAccess } from '../http/access.ts';
+import type { HeaderReader } from '../http/answers.ts';
+import { readJsonBody } from '../http/json-body.ts';
+import { type AnswerContext, HttpProblem, problemResponse } from '../http/problem.ts';
+import { queryOf } from '../http/query.ts';
+import { describeCaller } from '../http/token-claims.ts';
+import { consoleLog, type Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
+import type { Services } from '../services.ts';
+import { CallerLimits } from './rates.ts';
+import { RefusalLog } from './refusal-log.ts';
+import type { Call, Route } from './route.ts';
+
+/** Azure's load balancer ends a call after 230 s ("Azure Functions scale and hosting", time-out duration). */
+export const CALL_LIMIT_MS = 200_000;
+
+/** Of this instance. */
+const limits = new CallerLimits();
+export const refusalLog = new RefusalLog(consoleLog);
+
+/** What the host's side gives to the calls. */
+export interface CallHost {
+  readonly logOf: (context: InvocationContext) => Log;
+  /** @throws {@link SettingsError} */
+  readonly services: (log: Log) => Services;
+}
+
+/**
+ * Answers a call of a route: the token is checked first, then how often its holder calls, then whether they may, and only
+ * then is anything looked at. Every refusal and every error becomes problem details, and all of it is logged with the caller.
+ */
+export function answerCalls(route: Route, host: CallHost): HttpHandler {
+  return async (request, context) => {
+    const log = host.logOf(context);
+    const record = recordOf(request, context);
+    const answering: AnswerContext = {
+      correlationId: context.invocationId,
+      onUnexpected: (error) => {
+        const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+        log({ level: 'error', reason: 'Unexpected', message, ...record });
+      },
+    };
+    let who: Readonly<Record<string, unknown>> | undefined;
+    try {
+      const services = servicesOfCall(host, log);
+      const caller = await services.authenticate(request.headers, services.now());
+      who = describeCaller(caller);
+      const note = (key: RouteKey): void => {
+        record.key ??= nameForLog(key);
+      };
+      const answer = await answerCaller(route, { request, caller, services, log, ...answering }, note);
+      const { status } = answer;
+      log({ level: 'info', reason: 'CallAnswered', message: REASONS.CallAnswered, ...record, ...who, status });
+      return answer;
+    } catch (error) {
+      const refused = error instanceof DeadlineError ? notDone(error) : error;
+      if (refused instanceof HttpProblem) {
+        const { reason: because, message, status, logged } = refused;
+        refusalLog.record({ message, because, status, ...record, ...who, ...logged }, log);
+      }
+      return problemResponse(refused, answering);
+    }
+  };
+}
+
+async function answerCaller(
+  route: Route,
+  call: Pick<Call, 'caller' | 'services' | 'log' | 'correlationId' | 'onUnexpected'> & {
+    readonly request: HttpRequest;
+  },
+  note: (key: RouteKey) => void,
+): Promise<HttpResponseInit> {
+  const { request, caller, services } = call;
+  const { access } = services.settings;
+  const { role } = route;
+  const { searchParams } = new URL(request.url);
+  const act = actOf(route, searchParams);
+  const require = (key: RouteKey | 'later' | undefined): void => {
+    if (key && key !== 'later') note(key);
+    requireAccess(caller, { role, act, key }, access);
+  };
+  return inLane({ caller: caller.objectId, act }, async (markValid) => {
+    require(route.reach === 'key' ? keyNamed(request.params) : route.reach === 'fleet' ? undefined : 'later');
+    try {
+      // Not `request.query`: the host joins the values of a parameter that is there twice.
+      const query = route.query ? queryOf(searchParams, route.query) : {};
+      const [schema] = Object.values(route.body ?? {});
+      const body = () => (schema ? readJsonBody(request, schema) : Promise.reject(new Error('The route has no body.')));
+      const reaches = (key: RouteKey | undefined) => reachesKey(caller, role, key, access);
+      return await endBy(CALL_LIMIT_MS, () => route.handle({ ...call, query, body, require, reaches, markValid }));
+    } catch (error) {
+      throw asNarrowed(error, caller, role, access);
+    }
+  });
+}
+
+/** A dry run changes nothing; a misspelled one is refused. */
+function actOf({ method, act, query }: Route, sent: URLSearchParams): Act {
+  if (method === 'GET' || (query?.dryRun && sent.get('dryRun') === 'true')) return 'read';
+  return act ?? 'change';
+}
+
+/** Runs a call in its caller's lane. It ends in time from when it came; one that timed out in the lane is not begun. */
+async function inLane<T>(
+  limited: Parameters<CallerLimits['run']>[0],
+  work: (markValid: () => void) => Promise<T>,
+): Promise<T> {
+  let isOver = false;
+  const run = async (markValid: () => void): Promise<T> => {
+    if (isOver) throw new Error('Time was up before the call could begin.');
+    return work(markValid);
+  };
+  try {
+    return await endBy(CALL_LIMIT_MS, () => limits.run(limited, performance.now(), run));
+  } finally {
+    isOver = true;
+  }
+}
+
+/** What a call has begun may still take effect: nobody can tell. */
+function notDone(error: DeadlineError): HttpProblem {
+  return new HttpProblem('ServiceUnavailable', {
+    detail: `${error.message} What was begun may still take effect.`,
+    nextStep: 'Ask for the status of the key, and repeat the call if it is not as it should be.',
+    cause: error,
+  });
+}
+
+/** Wrong settings refuse every call; which ones they are is for the log, not for the caller. */
+function servicesOfCall(host: CallHost, log: Log): Services {
+  try {
+    return host.services(log);
+  } catch (error) {
+    if (!(error instanceof CmkError)) throw error;
+    const detail = 'The app is not set up correctly; every call is refused.';
+    throw new HttpProblem('SettingsInvalid', { detail, cause: error });
+  }
+}
+
+/** What of a request is known before anything of it is believed, for the log. */
+interface CallRecord {
+  /** Name of the function. */
+  readonly call: string;
+  readonly method: string;
+  /** As named; it need not exist. */
+  key: string | undefined;
+  /** Of a re-key or an audit record, as named; it need not exist. */
+  readonly id: string | undefined;
+  readonly address: string | undefined;
+  readonly correlationId: string;
+}
+
+function recordOf({ headers, method, params }: HttpRequest, context: InvocationContext): CallRecord {
+  const { id } = params;
+  return {
+    call: context.functionName,
+    method,
+    key: nameForLog(keyNamed(params)),
+    id: id === undefined || /^[\w-]{1,64}$/.test(id) ? id : 'no id',
+    address: addressOf(headers),
+    correlationId: context.invocationId,
+  };
+}
+
+/** Longest address that is written down, in characters: IPv6 in brackets with its port fits. */
+const MAX_ADDRESS_LENGTH = 64;
+
+/**
+ * Where a call comes from: the last entry of `X-Forwarded-For`, which is the platform's own. Those before it are whatever
+ * the caller has sent. It helps to find a caller, and proves nothing.
+ */
+function addressOf(headers: HeaderReader): string | undefined {
+  const last = headers.get('x-forwarded-for')?.split(',').at(-1)?.trim();
+  return last && last.length <= MAX_ADDRESS_LENGTH && /^[0-9a-f.:[\]]+$/i.test(last) ? last : undefined;
+}
+
+/** The key that a path names. Undefined for a route about no single key. */
+function keyNamed({ vault, key }: Readonly<Record<string, string>>): RouteKey | undefined {
+  return vault === undefined || key === undefined ? undefined : { vault, key };
+}
+
+/** What is named, as far as it can be a name. */
+function nameForLog(named: RouteKey | undefined): string | undefined {
+  if (!named) return undefined;
+  const name = `${named.vault}/${named.key}`;
+  return /^[\w-]{1,64}\/[\w-]{1,127}$/.test(name) ? name : 'no name of a key';
+}

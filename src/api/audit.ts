@@ -1,0 +1,260 @@
+import type { HttpResponseInit } from '@azure/functions';
+import { z } from 'zod';
+import { parseFileName } from '../audit/file-name.ts';
+import type { TrailPosition } from '../audit/find-entry.ts';
+import { findRecord, type PlacedRecord } from '../audit/find-record.ts';
+import { TrailProof } from '../audit/prove-trail.ts';
+import { searchTrail, type TrailPage } from '../audit/search-trail.ts';
+import { TRAIL_COLUMNS, trailRow } from '../audit/trail-columns.ts';
+import { keysNamed, type RecordedEntry, recordedEntry, type TrailFilter } from '../audit/trail-filter.ts';
+import {
+  AUDIT_LIST,
+  AUDIT_RECORD_WHOLE,
+  AUDIT_VERIFICATION,
+  type AuditProof,
+  type AuditRecordView,
+  type AuditRecordWhole,
+} from '../audit/trail-view.ts';
+import { timeBoxed } from '../azure/deadline.ts';
+import { csvLine } from '../csv.ts';
+import { conditional, type HeaderReader, jsonResponse, prefers } from '../http/answers.ts';
+import { partContent, partView } from '../http/part.ts';
+import { HttpProblem, orUnavailable } from '../http/problem.ts';
+import { type QueryOf, queryInvalid } from '../http/query.ts';
+import { momentAgo } from '../time/duration.ts';
+import { type Call, type Route, route } from './route.ts';
+
+const filter = (description: string) =>
+  ({ description, schema: z.string().min(1, 'is empty').max(1_000).optional() }) as const;
+
+const AUDIT_QUERY = {
+  key: filter('About this key: `<key>`, `<vault>/<key>` or an identifier.'),
+  vault: filter('About keys of this vault: its name.'),
+  account: filter('About this storage account: name or ARM id.'),
+  by: filter('By this person or application: object id or name; `app`: by the app itself.'),
+  action: filter('What was done, `key.revoke`, or all of one kind, `key`.'),
+  since: filter('Since then: a date, a time (ISO 8601, UTC) or a duration ago (`P7D`).'),
+  until: filter('Before then; a date means the end of that day.'),
+  after: filter('Where the page begins, as `nextLink` has it.'),
+} as const;
+
+/** Of this instance. */
+const trailProof = new TrailProof();
+
+/** The audit trail. */
+export const AUDIT_ROUTES: readonly Route[] = [
+  route({
+    id: 'audit',
+    method: 'GET',
+    path: '/audit',
+    summary: 'What was done to keys and accounts, by whom and why; the newest first.',
+    description:
+      'A caller whose role is narrowed sees the records that are about keys in its reach alone. Every condition that is given has to hold.',
+    role: 'CmkKey.Read',
+    reach: 'handler',
+    query: AUDIT_QUERY,
+    answers: {
+      200: {
+        description: 'At most 100 of them; with `Accept: text/csv` at most 1,000 as CSV, and `Link` to the next.',
+        schema: { AuditList: AUDIT_LIST },
+        text: 'text/csv',
+      },
+    },
+    conditional: true,
+    refusals: ['ServiceUnavailable'],
+    handle: showTrail,
+  }),
+  route({
+    id: 'auditVerification',
+    // Before `auditRecord`, whose path fits too.
+    functionName: 'auditProof',
+    method: 'GET',
+    path: '/audit/verification',
+    summary: 'Whether the audit trail is as it was: no record changed, removed, moved or put in.',
+    description:
+      'From where the trail ended when the last drift check verified it, to the last record. `cmk audit verify` checks all of it.',
+    role: 'CmkKey.Read',
+    reach: 'handler',
+    answers: { 200: { description: 'What was found.', schema: { AuditVerification: AUDIT_VERIFICATION } } },
+    conditional: true,
+    async handle({ request, services }) {
+      const body = await trailProof.read(services.auditWatch);
+      const { checkedOn: _, ...content } = body;
+      return conditional(request.headers, jsonResponse(200, body), content);
+    },
+  }),
+  route({
+    id: 'auditRecord',
+    method: 'GET',
+    path: '/audit/{id}',
+    summary: 'One record, whole, with its place in the chain.',
+    role: 'CmkKey.Read',
+    reach: 'handler',
+    params: {
+      id: {
+        description: 'Number (`seq`) of the record. Its `id` does too, as long as it is not older than 30 days.',
+        schema: z.string().min(1).max(100),
+      },
+    },
+    answers: { 200: { description: 'The record.', schema: { AuditRecord: AUDIT_RECORD_WHOLE } } },
+    refusals: ['AuditRecordNotFound', 'ServiceUnavailable'],
+    handle: showRecord,
+  }),
+];
+
+/** Records on a page: as JSON, and as CSV. */
+const PAGE = 100;
+const CSV_PAGE = 1_000;
+/** A call reads no more of the trail than this, in bytes, and begins to read no later than this, in milliseconds. */
+const MOST_BYTES = 16 * 1024 * 1024;
+const SEARCH_MS = 10_000;
+
+/** A page of the records that the caller may see, as JSON or CSV. */
+async function showTrail(call: Call<QueryOf<typeof AUDIT_QUERY>>): Promise<HttpResponseInit> {
+  const { query, request, services } = call;
+  const { headers } = request;
+  const { filter: wanted, before } = trailQuery(query, services.now());
+  const isCsv = prefers(headers.get('accept') ?? '', 'text/csv');
+  const most = isCsv ? CSV_PAGE : PAGE;
+  const sees = sightOf(call);
+  const proving = isCsv || before ? undefined : trailProof.beside(services.auditWatch);
+  const page = await fromTrail(() =>
+    timeBoxed(
+      (signal) => searchTrail(services.auditWatch.files, wanted, { most, mostBytes: MOST_BYTES, signal, sees }, before),
+      SEARCH_MS,
+    ),
+  );
+  const next = page.next && `/api/audit?${nextQuery(query, page.next)}`;
+  if (isCsv) return csvAnswer(page, next, headers);
+  return jsonAnswer(page, next, proving && partView(await proving, (held) => held, call), headers);
+}
+
+function jsonAnswer(
+  { records, searchedBackTo }: TrailPage,
+  next: string | undefined,
+  proof: AuditProof | undefined,
+  headers: HeaderReader,
+) {
+  const page = {
+    value: records.map(viewOf),
+    ...(searchedBackTo ? { searchedBackTo } : {}),
+    ...(next ? { nextLink: next } : {}),
+  };
+  const body = { ...page, ...(proof ? { proof } : {}) };
+  return vary(conditional(headers, jsonResponse(200, body), { ...page, proof: proof && proofContent(proof) }));
+}
+
+function viewOf(record: TrailPage['records'][number]): AuditRecordView {
+  return { ...record, entry: { ...record.entry } as AuditRecordView['entry'] };
+}
+
+/** Without what differs each time that it is proven, and the records that are there anyway. */
+function proofContent({ value, ...part }: AuditProof): unknown {
+  return partContent({ ...part, ...(value ? { value: { ...value, checkedOn: undefined } } : {}) });
+}
+
+function csvAnswer({ records }: TrailPage, next: string | undefined, headers: HeaderReader): HttpResponseInit {
+  const rows = records.map((record) => {
+    const row = trailRow(record);
+    return csvLine(TRAIL_COLUMNS.map((column) => row[column] ?? ''));
+  });
+  const body = [csvLine(TRAIL_COLUMNS), ...rows].map((line) => `${line}\r\n`).join('');
+  const answer = jsonResponse(200, undefined);
+  const own = {
+    'content-type': 'text/csv; charset=utf-8; header=present',
+    'content-disposition': 'attachment; filename="audit.csv"',
+    ...(next ? { link: `<${next}>; rel="next"` } : {}),
+  };
+  return vary(conditional(headers, { ...answer, headers: { ...(answer.headers as object), ...own }, body }, body));
+}
+
+function vary(answer: HttpResponseInit): HttpResponseInit {
+  return { ...answer, headers: { ...(answer.headers as Record<string, string>), vary: 'accept' } };
+}
+
+/** Records that an account is shown with, and how much of the trail is read for them at most, in bytes and milliseconds. */
+const HISTORY = { most: 20, mostBytes: 4 * 1024 * 1024, ms: 5_000 } as const;
+
+/** The last records about an account that the caller may see. @throws {@link HttpProblem} 503 */
+export async function accountHistory(account: string, call: Call): Promise<readonly AuditRecordView[]> {
+  const { most, mostBytes, ms } = HISTORY;
+  const sees = sightOf(call);
+  const { records } = await fromTrail(() =>
+    timeBoxed(
+      (signal) =>
+        searchTrail(call.services.auditWatch.files, { account }, { most, mostBytes, signal, sees }, undefined),
+      ms,
+    ),
+  );
+  return records.map(viewOf);
+}
+
+/** One record whole. @throws {@link HttpProblem} 404, also for one that the caller may not see */
+async function showRecord(call: Call): Promise<HttpResponseInit> {
+  const id = call.request.params.id ?? '';
+  const found = await fromTrail(() =>
+    timeBoxed((signal) => findRecord(call.services.auditWatch.files, id, 4 * MOST_BYTES, signal), SEARCH_MS),
+  );
+  const recorded = found && recordedEntry(found.record);
+  const sees = sightOf(call);
+  const isSeen = recorded ? sees(recorded) : sees({ entry: { action: '', reason: '', resource: '' } });
+  if (found && isSeen) return jsonResponse(200, wholeRecord(found));
+  throw new HttpProblem('AuditRecordNotFound');
+}
+
+function wholeRecord({ record, file, line, before, after, holds }: PlacedRecord): AuditRecordWhole {
+  const { seq, id, time, hash, intact, entry, next, prev } = record;
+  return {
+    ...{ seq, id, time, hash, intact, file },
+    ...(entry ? { entry: entry as AuditRecordView['entry'] } : {}),
+    ...(next ? { next } : {}),
+    line,
+    chain: { prev, ...(before ? { before } : {}), ...(after ? { after } : {}), holds },
+  };
+}
+
+/** A caller whose role is narrowed sees what is about keys in its reach, and about nothing beside them. */
+function sightOf({ reaches }: Call): (record: Pick<RecordedEntry, 'entry'>) => boolean {
+  if (reaches(undefined)) return () => true;
+  return ({ entry }) => {
+    const keys = keysNamed(entry);
+    return keys.length > 0 && keys.every(reaches);
+  };
+}
+
+const fromTrail = <T>(read: () => Promise<T>): Promise<T> =>
+  orUnavailable(read, (why) => `The audit trail cannot be read: ${why}`);
+
+/** @throws {@link HttpProblem} `QueryInvalid` */
+function trailQuery(
+  { since, until, after, ...rest }: QueryOf<typeof AUDIT_QUERY>,
+  now: Date,
+): { readonly filter: TrailFilter /** Where the page before ended. */; readonly before: TrailPosition | undefined } {
+  return {
+    filter: { ...rest, since: moment('since', since, now), until: moment('until', until, now) },
+    before: after === undefined ? undefined : position(after),
+  };
+}
+
+function moment(name: 'since' | 'until', text: string | undefined, now: Date): Date | undefined {
+  if (text === undefined) return undefined;
+  // A day is meant whole.
+  const found = momentAgo(text, now, name === 'until' ? 'after' : 'first');
+  if (found) return found;
+  throw queryInvalid(
+    `${name} is neither a date nor a time nor a duration.`,
+    'Examples: 2026-11-24, 2026-11-24T12:00:00Z, P7D.',
+  );
+}
+
+function position(text: string): TrailPosition {
+  const [, file = '', at = ''] = /^([^:]{1,40}):(\d{1,15})$/.exec(text) ?? [];
+  if (parseFileName(file)) return { file, position: Number(at) };
+  throw queryInvalid('after is no place in the trail.', 'Follow nextLink.');
+}
+
+/** The query of the next page: the same, but for where it begins. */
+function nextQuery({ after: _, ...query }: QueryOf<typeof AUDIT_QUERY>, { file, position: at }: TrailPosition): string {
+  const given = Object.entries(query).filter((one): one is [string, string] => one[1] !== undefined);
+  return new URLSearchParams([...given, ['after', `${file}:${at}`]]).toString();
+}

@@ -1,0 +1,270 @@
+import type { HttpResponseInit } from '@azure/functions';
+import { z } from 'zod';
+import { timeBoxed } from '../azure/deadline.ts';
+import { causeKey, shorten } from '../drift/causes.ts';
+import { DRIFT_REPORT, DRIFT_SUMMARY, type DriftDetails, type DriftReport, FINDING, FIX } from '../drift/report.ts';
+import { runDriftCheck } from '../drift/run-drift-check.ts';
+import type { DriftStorage } from '../drift/store/drift-storage-client.ts';
+import { lostBecause, type RunningCheck } from '../drift/store/running-check.ts';
+import { TrendReader } from '../drift/trend/read-trend.ts';
+import { TREND } from '../drift/trend/trend.ts';
+import { conditional, jsonResponse } from '../http/answers.ts';
+import { HttpProblem, orUnavailable } from '../http/problem.ts';
+import { type QueryOf, wholeNumber } from '../http/query.ts';
+import type { Log } from '../log.ts';
+import type { Services } from '../services.ts';
+import { fromDriftStorage } from '../views/read-now.ts';
+import { type Route, route } from './route.ts';
+
+/** Of this instance. */
+const trendReader = new TrendReader();
+
+export const DRIFT_STARTED = z.object({
+  id: z.string(),
+  location: z.string().describe('Where the report will be.'),
+  state: z.literal('running'),
+  startedOn: z.iso.datetime(),
+  by: z.enum(['timer', 'operator']),
+  caller: z.string().optional().describe('Object id of the operator.'),
+});
+
+/** Findings on one page. */
+const PAGE_SIZE = 200;
+
+/** Some of the findings of a report. */
+export const FINDINGS_PAGE = z.object({
+  value: z.array(
+    FINDING.extend({
+      fixed: FIX.pick({ outcome: true, detail: true }).optional().describe('What became of fixing it in this check.'),
+    }),
+  ),
+  nextLink: z.string().optional().describe('Where the next of them are; absent: these were the last.'),
+});
+export type FindingsPage = z.output<typeof FINDINGS_PAGE>;
+
+export const FINDINGS_QUERY = {
+  cause: {
+    description: 'Only those of this cause.',
+    schema: z
+      .string()
+      .regex(/^[\w-]{1,100}$/, 'is not the id of a cause')
+      .optional(),
+  },
+  skip: {
+    description: 'Leave out so many; `nextLink` has it.',
+    schema: wholeNumber(z.int('is not a whole number').min(0)),
+  },
+} as const;
+type FindingsQuery = Partial<QueryOf<typeof FINDINGS_QUERY>>;
+
+const REPORT = { report: { description: 'Id of the report.', schema: z.string().min(1).max(100) } } as const;
+const REPORT_ANSWER = { description: 'The report.', schema: { DriftReport: DRIFT_REPORT } } as const;
+
+/** Drift, and the last days. */
+export const DRIFT_ROUTES: readonly Route[] = [
+  route({
+    id: 'driftReport',
+    method: 'GET',
+    path: '/drift',
+    summary: 'The newest drift report.',
+    role: 'CmkKey.Read',
+    reach: 'fleet',
+    answers: { 200: REPORT_ANSWER },
+    refusals: ['NoDriftReport', 'ServiceUnavailable'],
+    handle: ({ services }) => showReport(undefined, services),
+  }),
+  route({
+    id: 'runDriftCheck',
+    method: 'POST',
+    path: '/drift',
+    summary: 'Check for drift now, and fix what CMK_AUTOFIX names.',
+    // It fixes what CMK_AUTOFIX names: more than reading.
+    role: 'Cmk.Operate',
+    reach: 'fleet',
+    answers: {
+      200: REPORT_ANSWER,
+      202: {
+        description: 'The check takes longer; its report will be at `location`.',
+        schema: { DriftStarted: DRIFT_STARTED },
+      },
+    },
+    handle: ({ caller, services, log, correlationId }) =>
+      startDriftCheck({ id: correlationId, caller: caller.objectId }, services, log),
+  }),
+  route({
+    id: 'driftHistory',
+    method: 'GET',
+    path: '/drift/history',
+    summary: 'The reports there are, newest first, with their numbers.',
+    role: 'CmkKey.Read',
+    reach: 'fleet',
+    answers: {
+      200: {
+        description: 'At most 200 of them.',
+        schema: { DriftHistory: z.object({ reports: z.array(DRIFT_SUMMARY) }) },
+      },
+    },
+    refusals: ['ServiceUnavailable'],
+    handle: async ({ services }) =>
+      jsonResponse(200, { reports: await fromDriftStorage(() => services.driftStorage.history()) }),
+  }),
+  route({
+    id: 'driftReportById',
+    method: 'GET',
+    path: '/drift/{report}',
+    summary: 'One drift report.',
+    role: 'CmkKey.Read',
+    reach: 'fleet',
+    params: REPORT,
+    answers: {
+      200: REPORT_ANSWER,
+      202: { description: 'The check is still under way.', schema: { DriftStarted: DRIFT_STARTED } },
+    },
+    refusals: ['NoDriftReport', 'DriftCheckLost', 'ServiceUnavailable'],
+    handle: ({ request, services }) => showReport(request.params.report ?? '', services),
+  }),
+  route({
+    id: 'driftFindings',
+    method: 'GET',
+    path: '/drift/{report}/findings',
+    summary: 'The findings of a drift report, page by page.',
+    description: 'Of a cause with many findings a report lists a sample; here is all of it.',
+    role: 'CmkKey.Read',
+    reach: 'fleet',
+    params: { report: { ...REPORT.report, description: 'Id of the report, or `newest`.' } },
+    query: FINDINGS_QUERY,
+    answers: {
+      200: { description: 'At most 200 of them, and where the next are.', schema: { DriftFindings: FINDINGS_PAGE } },
+    },
+    refusals: ['NoDriftReport', 'ServiceUnavailable'],
+    handle: ({ request, query, services }) => showFindings(request.params.report ?? '', query, services),
+  }),
+  route({
+    id: 'trend',
+    method: 'GET',
+    path: '/trend',
+    summary: 'The last 30 days, one entry a day (UTC), the oldest first.',
+    description:
+      'Findings and accounts behind as the last drift check of the day found them; rotations, revocations and restores as the audit trail has them. The drift check sums a day up; what has happened today since is read.',
+    role: 'CmkKey.Read',
+    reach: 'fleet',
+    answers: {
+      200: { description: 'Always 30 entries; what is not known of a day is absent.', schema: { Trend: TREND } },
+    },
+    conditional: true,
+    refusals: ['ServiceUnavailable'],
+    async handle({ request, services }) {
+      const value = await orUnavailable(
+        () => trendReader.read(services),
+        (why) => `What is kept of the last days cannot be read: ${why}`,
+      );
+      return conditional(request.headers, jsonResponse(200, { value }), value);
+    },
+  }),
+];
+
+/** A caller waits for a check so long, in milliseconds; a proxy on the way may give up soon after. */
+const WAIT_MS = 20_000;
+/** A check that an operator started has to be done after so long, in milliseconds. */
+const DEADLINE_MS = 10 * 60_000;
+
+/** Checks under way in this instance: known here even where they could not be written down. */
+const underWay = new Map<string, RunningCheck>();
+
+/** Starts a check; answers with its report, or with where it will be. */
+export async function startDriftCheck(
+  { id, caller }: { readonly id: string; readonly caller: string },
+  services: Services,
+  log: Log,
+  waitMs = WAIT_MS,
+): Promise<HttpResponseInit> {
+  const running = timeBoxed(
+    (signal) => runDriftCheck({ id, by: 'operator', caller, signal }, services, log),
+    DEADLINE_MS,
+  );
+  const check: RunningCheck = { id, startedOn: services.now().toISOString(), by: 'operator', caller };
+  underWay.set(id, check);
+  const settled = running.finally(() => underWay.delete(id));
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), waitMs);
+  });
+  try {
+    const report = await Promise.race([settled, late]);
+    if (report) return jsonResponse(200, shorten(report));
+  } finally {
+    clearTimeout(timer);
+  }
+  settled.catch((error: unknown) => {
+    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    log({ level: 'error', reason: 'Unexpected', message, report: id });
+  });
+  return stillRunning(check);
+}
+
+/** The report of that id, or the newest one without an id. */
+export async function showReport(
+  id: string | undefined,
+  services: Pick<Services, 'driftStorage' | 'now'>,
+): Promise<HttpResponseInit> {
+  const { driftStorage } = services;
+  const report = await fromDriftStorage<DriftReport | RunningCheck | undefined>(() =>
+    id === undefined ? driftStorage.newest() : reportOf(id, driftStorage),
+  );
+  if (report && 'findings' in report) return jsonResponse(200, report);
+  if (report) return stillRunning(report, services.now());
+  throw noReport(id);
+}
+
+function noReport(id: string | undefined): HttpProblem {
+  return new HttpProblem('NoDriftReport', id === undefined ? {} : { detail: 'There is no drift report of that id.' });
+}
+
+/** Findings of a report, page by page: what the report itself leaves out too. `newest` is the newest report. */
+export async function showFindings(
+  id: string,
+  asked: FindingsQuery,
+  { driftStorage }: Pick<Services, 'driftStorage'>,
+): Promise<HttpResponseInit> {
+  const report = await fromDriftStorage(() => (id === 'newest' ? driftStorage.newest() : reportOf(id, driftStorage)));
+  const details =
+    report && 'findings' in report ? await fromDriftStorage(() => driftStorage.details(report)) : undefined;
+  if (report && details) return jsonResponse(200, findingsPage(report.id, details, asked));
+  throw noReport(id);
+}
+
+/** A check is written down before it begins and struck off after its report is written, so that one of the two is there. */
+async function reportOf(id: string, driftStorage: DriftStorage): Promise<DriftReport | RunningCheck | undefined> {
+  // The id becomes part of a name.
+  if (!/^[\w-]{1,100}$/.test(id)) return undefined;
+  const begun = (await driftStorage.begun(id)) ?? underWay.get(id);
+  return (await driftStorage.get(id)) ?? begun;
+}
+
+/** @throws {@link HttpProblem} `DriftCheckLost` for a check whose report will not come any more */
+function stillRunning(check: RunningCheck, now?: Date): HttpResponseInit {
+  const { id, startedOn, by, caller } = check;
+  const lost = now && lostBecause(check, now);
+  if (lost) {
+    throw new HttpProblem('DriftCheckLost', { detail: `The check that began on ${startedOn} has no report. ${lost}` });
+  }
+  const location = `/api/drift/${encodeURIComponent(id)}`;
+  const answer = jsonResponse(202, { id, location, state: 'running', startedOn, by, ...(caller ? { caller } : {}) });
+  return { ...answer, headers: { ...(answer.headers as Record<string, string>), location, 'retry-after': '10' } };
+}
+
+/** One page of the findings of a cause; the findings of a cause that the report does not have are none. */
+export function findingsPage(report: string, { findings, fixes }: DriftDetails, asked: FindingsQuery): FindingsPage {
+  const { cause, skip = 0 } = asked;
+  const all = findings.filter((finding) => cause === undefined || causeKey(finding) === cause);
+  const fixed = new Map(fixes.map(({ finding, outcome, detail }) => [finding, { outcome, detail }]));
+  const next = skip + PAGE_SIZE;
+  const of = cause === undefined ? '' : `cause=${cause}&`;
+  return {
+    value: all.slice(skip, next).map((finding) => {
+      const became = fixed.get(finding.id);
+      return became ? { ...finding, fixed: became } : finding;
+    }),
+    ...(next < all.length ? { nextLink: `/api/drift/${report}/findings?${of}skip=${next}` } : {}),
+  };
+}

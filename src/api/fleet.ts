@@ -1,0 +1,106 @@
+import { z } from 'zod';
+import type { AuditRecordView } from '../audit/trail-view.ts';
+import { KeptPart, type PartTaken } from '../azure/kept-part.ts';
+import { reachesVault } from '../http/access.ts';
+import { partView } from '../http/part.ts';
+import { FLAG } from '../http/query.ts';
+import { type FleetCall, showFleet, showFleetAccount } from '../views/fleet-api.ts';
+import { FLEET_QUERY } from '../views/fleet-query.ts';
+import { FLEET_ACCOUNT, FLEET_LIST } from '../views/fleet-schemas.ts';
+import { showNow } from '../views/now.ts';
+import { NOW } from '../views/now-schemas.ts';
+import { accountHistory } from './audit.ts';
+import { fleetSnapshots, nowBoard } from './instance.ts';
+import { type Call, type Route, route } from './route.ts';
+
+/** How things stand, and the fleet. */
+export const FLEET_ROUTES: readonly Route[] = [
+  route({
+    id: 'now',
+    method: 'GET',
+    path: '/now',
+    summary: 'How things stand now: whether all is well, and what one looks at for it.',
+    description:
+      'Each part has when it was read, or why it is not there: `problem` where it could not be read or the caller may not see it, `reading` where it takes longer than a moment. It shows what is not as usual; the path that a part names has all. What is read is kept for 5 to 20 seconds, or for as long as it took to read.',
+    role: 'CmkKey.Read',
+    reach: 'handler',
+    query: {
+      changed: {
+        description: '`true`: with `If-None-Match`, parts that are as they were then are left out.',
+        schema: FLAG,
+      },
+    },
+    answers: { 200: { description: 'The line, and the parts.', schema: { Now: NOW } } },
+    conditional: true,
+    handle(call) {
+      const { query, request, caller, services, log, reaches } = call;
+      const sight = {
+        ...call,
+        now: services.now(),
+        reaches,
+        reachesVault: (vault: string) => reachesVault(caller, 'CmkKey.Read', vault, services.settings.access),
+        requireFleet: () => call.require(undefined),
+      };
+      return showNow({ ...query, headers: request.headers }, sight, nowBoard.takers(services, log));
+    },
+  }),
+  route({
+    id: 'fleet',
+    method: 'GET',
+    path: '/fleet',
+    summary: 'Storage accounts with their key and how they stand, page by page, after a summary.',
+    description:
+      'From the fleet index, the last drift check, and the versions of the keys as they are. What is read is kept for 15 seconds. The answer has an `ETag`; asked again with `If-None-Match`, what has not changed is answered 304. A role that is narrowed by CMK_ROLE_SCOPES shows the accounts whose keys it reaches.',
+    role: 'CmkKey.Read',
+    reach: 'handler',
+    query: FLEET_QUERY,
+    answers: { 200: { description: 'A page of them.', schema: { FleetList: FLEET_LIST } } },
+    conditional: true,
+    refusals: ['ServiceUnavailable'],
+    handle: (call) => showFleet(call.query, fleetCall(call), call.services),
+  }),
+  route({
+    id: 'fleetAccount',
+    method: 'GET',
+    path: '/fleet/{account}',
+    summary: 'One storage account: its key, its scopes, its health, its findings, and when it was last read.',
+    role: 'CmkKey.Read',
+    reach: 'handler',
+    params: { account: { description: 'Name of the storage account.', schema: z.string().regex(/^[0-9a-z]{3,24}$/) } },
+    answers: { 200: { description: 'The account.', schema: { FleetAccount: FLEET_ACCOUNT } } },
+    conditional: true,
+    refusals: ['NotFound', 'ServiceUnavailable'],
+    handle: (call) =>
+      showFleetAccount(
+        call.request.params.account ?? '',
+        async (account) => partView(await readHistory(account, call), (records) => [...records], call),
+        fleetCall(call),
+        call.services,
+      ),
+  }),
+];
+
+function fleetCall({ request, reaches }: Call): FleetCall {
+  return { headers: request.headers, reaches, snapshots: fleetSnapshots };
+}
+
+/** A history is not read again within so long, and waited for so long. Milliseconds. */
+const HISTORY_TTL_MS = 10_000;
+const HISTORY_WAIT_MS = 1_500;
+const MOST_HISTORIES = 500;
+
+/** The last records about accounts, by account and caller, since callers see different records. The oldest are dropped. */
+const histories = new Map<string, KeptPart<readonly AuditRecordView[]>>();
+
+/** Never throws. */
+function readHistory(account: string, call: Call): Promise<PartTaken<readonly AuditRecordView[]>> {
+  const { caller, services } = call;
+  // Roles too: a caller who lost one sees what they may see now.
+  const name = JSON.stringify([account.toLowerCase(), caller.objectId, caller.roles]);
+  const part = histories.get(name) ?? new KeptPart<readonly AuditRecordView[]>(HISTORY_TTL_MS);
+  histories.delete(name);
+  histories.set(name, part);
+  const [oldest] = histories.keys();
+  if (histories.size > MOST_HISTORIES && oldest !== undefined) histories.delete(oldest);
+  return part.take(() => accountHistory(account, call), services.now, HISTORY_WAIT_MS);
+}

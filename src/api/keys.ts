@@ -1,0 +1,181 @@
+import type { HttpResponseInit } from '@azure/functions';
+import { z } from 'zod';
+import { handleRestore } from '../break-glass/handle-restore.ts';
+import { checkConfirmation, dryRunRevoke, handleRevoke } from '../break-glass/handle-revoke.ts';
+import { keyOfCall } from '../break-glass/key-of-route.ts';
+import { keyStatus } from '../break-glass/key-status.ts';
+import { RESTORE_REQUEST, RESTORE_RESPONSE, REVOKE_REQUEST, REVOKE_RESPONSE } from '../break-glass/schemas.ts';
+import { callOf } from '../break-glass/to-json.ts';
+import { ROTATION } from '../fleet/rotation-schemas.ts';
+import { conditional, jsonResponse } from '../http/answers.ts';
+import { AFTER, FLAG } from '../http/query.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { statusContent } from '../views/key.ts';
+import { showKeys } from '../views/key-list.ts';
+import { KEY_LIST, KEY_STATUS } from '../views/key-schemas.ts';
+import { ROTATION_LIST, showRotation, showRotations } from '../views/rotation.ts';
+import { keyLister, nowBoard } from './instance.ts';
+import { type Call, type Route, route } from './route.ts';
+
+const KEY_PARAMS = {
+  vault: { description: 'Name of a managed vault.', schema: z.string().min(3).max(24) },
+  key: { description: 'Name of the key.', schema: z.string().min(1).max(127) },
+} as const;
+
+/** @throws {@link HttpProblem} 404 */
+function keyOf({ request: { params }, services }: Call): ManagedKey {
+  return keyOfCall(services.settings.vaults, params.vault, params.key);
+}
+
+/** Whatever comes of it, no caller is shown the state before. */
+async function changing<T>({ request, services }: Call, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } finally {
+    nowBoard.changed(request.params.vault, services);
+  }
+}
+
+/** Break-glass, and how keys stand. Revoking and restoring depend on Key Vault and the token alone. */
+export const KEY_ROUTES: readonly Route[] = [
+  route({
+    id: 'keys',
+    method: 'GET',
+    path: '/keys',
+    summary: 'The keys of the managed vaults: the state of each, what uses it, when it is rotated next.',
+    description:
+      'Those that the role of the caller reaches. A vault that cannot be listed shows the keys that are in use; what cannot be read is said in `unread`, and the rest is there.',
+    role: 'CmkKey.Read',
+    reach: 'handler',
+    query: {
+      vault: { description: 'Only keys of this vault: its name.', schema: z.string().max(1_000).optional() },
+      after: AFTER,
+    },
+    answers: { 200: { description: 'At most 50 of them, by vault and name.', schema: { KeyList: KEY_LIST } } },
+    conditional: true,
+    handle: ({ query, request: { headers }, caller, services, log }) =>
+      showKeys({ ...query, headers }, caller, keyLister, services, log),
+  }),
+  route({
+    id: 'keyStatus',
+    method: 'GET',
+    path: '/keys/{vault}/{key}',
+    summary: 'How a key stands: versions, open revocation, dependents, effect.',
+    role: 'CmkKey.Read',
+    reach: 'key',
+    params: KEY_PARAMS,
+    answers: { 200: { description: 'The key.', schema: { KeyStatus: KEY_STATUS } } },
+    conditional: true,
+    refusals: ['KeyNotManaged', ['ServiceUnavailable', 502], 'VaultUnreadable'],
+    async handle(call) {
+      const { request, services, log } = call;
+      const key = keyOf(call);
+      // It ends long before the vault and the accounts have answered.
+      void services.control.refresh(log);
+      const status = await keyStatus(key, services);
+      return conditional(request.headers, jsonResponse(200, status), statusContent(status));
+    },
+  }),
+  route({
+    id: 'revokeKey',
+    method: 'POST',
+    path: '/keys/{vault}/{key}/revoke',
+    summary: 'Cut off all data behind a key: every enabled version is disabled.',
+    description: 'Safe to repeat: a repeated call finishes what is missing. With `dryRun=true` no body is needed.',
+    role: 'CmkKey.Revoke',
+    reach: 'key',
+    act: 'revoke',
+    params: KEY_PARAMS,
+    query: { dryRun: { description: 'Show what depends on the key and change nothing.', schema: FLAG } },
+    body: { RevokeRequest: REVOKE_REQUEST },
+    answers: {
+      200: {
+        description: 'Every version is disabled, as a fresh read proves.',
+        schema: { RevokeResponse: REVOKE_RESPONSE },
+      },
+    },
+    refusals: [
+      'ConfirmationWrong',
+      'StepUpNeeded',
+      'KeyNotManaged',
+      'RevocationIncomplete',
+      ['ServiceUnavailable', 502],
+      'VaultUnreadable',
+    ],
+    async handle(call): Promise<HttpResponseInit> {
+      const { query, caller, services, log, correlationId, markValid } = call;
+      const key = keyOf(call);
+      if (query.dryRun) return jsonResponse(200, await dryRunRevoke(key, services));
+      return changing(call, async () => {
+        const body = await call.body();
+        checkConfirmation(body, key);
+        markValid();
+        return jsonResponse(200, await handleRevoke(key, callOf(caller, correlationId, body), services, log));
+      });
+    },
+  }),
+  route({
+    id: 'restoreKey',
+    method: 'POST',
+    path: '/keys/{vault}/{key}/restore',
+    summary: 'Give back exactly what the named revocation disabled, by a second person.',
+    role: 'CmkKey.Restore',
+    reach: 'key',
+    act: 'restore',
+    params: KEY_PARAMS,
+    body: { RestoreRequest: RESTORE_REQUEST },
+    answers: {
+      200: {
+        description: 'Everything that was disabled is enabled again.',
+        schema: { RestoreResponse: RESTORE_RESPONSE },
+      },
+    },
+    refusals: [
+      'StepUpNeeded',
+      'SecondPersonNeeded',
+      'PersonNeeded',
+      'KeyNotManaged',
+      'OtherRevocation',
+      'RestoreOvertaken',
+      'RevocationUnbelieved',
+      'MissingPermission',
+      'RestoreIncomplete',
+      ['ServiceUnavailable', 502],
+      'VaultUnreadable',
+      'RevokersUnread',
+      'ServiceUnavailable',
+    ],
+    async handle(call) {
+      const { caller, services, log, correlationId } = call;
+      const key = keyOf(call);
+      return changing(call, async () => {
+        const body = await call.body();
+        return jsonResponse(200, await handleRestore(key, body, callOf(caller, correlationId, body), services, log));
+      });
+    },
+  }),
+  route({
+    id: 'rotations',
+    method: 'GET',
+    path: '/rotations',
+    summary: 'Keys with a rotation under way, or finished within a week.',
+    role: 'CmkKey.Read',
+    reach: 'fleet',
+    query: { after: AFTER },
+    answers: { 200: { description: 'At most 50 of them.', schema: { RotationList: ROTATION_LIST } } },
+    refusals: ['ServiceUnavailable'],
+    handle: ({ query, services, log }) => showRotations(query.after, services, log),
+  }),
+  route({
+    id: 'rotation',
+    method: 'GET',
+    path: '/rotations/{vault}/{key}',
+    summary: 'How far the rotation of a key is: what is moved, waits and failed, where, and until when.',
+    role: 'CmkKey.Read',
+    reach: 'key',
+    params: KEY_PARAMS,
+    answers: { 200: { description: 'The rotation.', schema: { Rotation: ROTATION } } },
+    refusals: ['KeyNotManaged', 'ServiceUnavailable'],
+    handle: async (call) => showRotation(keyOf(call), call.services, call.log),
+  }),
+];

@@ -1,0 +1,213 @@
+import { z } from 'zod';
+import { PROBLEM } from '../http/problem.ts';
+import type { Parameter, ParameterTable } from '../http/query.ts';
+import { ROLES, sufficientRoles } from '../http/roles.ts';
+import { REFUSALS, type Refusal } from '../refusals.ts';
+import type { Named, Route } from './route.ts';
+
+type JsonSchema = Readonly<Record<string, unknown>>;
+
+const AUTH_REFUSALS = [
+  ...(Object.keys(REFUSALS) as Refusal[]).filter((code) => code.startsWith('Token')),
+  ...(['RoleMissing', 'ClientNotAllowed', 'ScopeMissing', 'RoleNarrowed', 'KeyOutOfReach'] as const),
+  ...(['RateExceeded', 'AuthNotConfigured', 'SigningKeysUnavailable'] as const),
+];
+const BODY_REFUSALS = ['BodyMissing', 'BodyNotJson', 'BodyInvalid', 'BodyTooLarge', 'BodyTypeUnsupported'] as const;
+
+const IF_NONE_MATCH: Parameter = {
+  description: 'The ETag of the answer that the caller has.',
+  schema: z.string().optional(),
+};
+const ETAG = { description: 'Names what was answered, but for when it was read.', schema: { type: 'string' } };
+
+/**
+ * Makes the OpenAPI 3.1 document from the route table: from the schemas that the calls are checked with, so that the two
+ * cannot differ.
+ *
+ * @throws Error when the table contradicts itself: two routes of one id or of one path and method, a path parameter that is
+ * not described or not in the path, a schema with two names or a name with two schemas
+ */
+export function openApiDocument(routes: readonly Route[]): Record<string, unknown> {
+  const paths: Record<string, Record<string, unknown>> = {};
+  const ids = new Set<string>();
+  for (const route of routes) {
+    if (ids.has(route.id)) throw new Error(`Two routes are called ${route.id}.`);
+    ids.add(route.id);
+    const path = paths[route.path] ?? {};
+    paths[route.path] = path;
+    const method = route.method.toLowerCase();
+    if (path[method]) throw new Error(`Two routes answer ${method} ${route.path}.`);
+    path[method] = describeRoute(route);
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'cmk-autopilot',
+      version: '1',
+      description: 'Break-glass and drift of customer-managed keys of Azure Storage.',
+    },
+    servers: [{ url: '/api' }],
+    paths: {
+      ...paths,
+      '/openapi.json': {
+        get: {
+          operationId: 'openApi',
+          summary: 'This document.',
+          security: [],
+          responses: { 200: { description: 'OpenAPI 3.1.' }, ...describeRefusals(['Unexpected']) },
+        },
+      },
+    },
+    components: {
+      schemas: componentSchemas(
+        routes.map(({ body = {} }) => body),
+        [
+          ...routes.flatMap(({ answers }) => Object.values(answers).map(({ schema = {} }) => schema)),
+          { Problem: PROBLEM },
+        ],
+      ),
+      securitySchemes: {
+        entra: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description: `Access token of Entra ID for this API. App roles: ${ROLES.join(', ')}.`,
+        },
+      },
+    },
+  };
+}
+
+function describeRoute(route: Route): object {
+  const { id, summary, description, role, params = {}, query = {}, body, answers, conditional } = route;
+  checkPathParameters(route);
+  const refusals = describeRefusals([
+    ...(route.refusals ?? []),
+    ...(Object.keys(query).length > 0 ? (['QueryInvalid'] as const) : []),
+    ...AUTH_REFUSALS,
+    ...(body ? BODY_REFUSALS : []),
+    'Unexpected',
+  ]);
+  const twice = Object.keys(answers).find((status) => refusals[status]);
+  if (twice) throw new Error(`${id} answers ${twice} both as a success and as a refusal.`);
+  const parameters = [
+    ...describeParameters('path', params),
+    ...describeParameters('query', query),
+    ...(conditional ? describeParameters('header', { 'If-None-Match': IF_NONE_MATCH }) : []),
+  ];
+  return {
+    operationId: id,
+    summary,
+    ...(description ? { description } : {}),
+    // Alternatives, each enough by itself. Roles beside a bearer scheme: OpenAPI 3.1, Security Requirement Object.
+    security: sufficientRoles(role).map((enough) => ({ entra: [enough] })),
+    ...(parameters.length > 0 ? { parameters } : {}),
+    ...(body ? { requestBody: { required: true, content: { 'application/json': { schema: refTo(body) } } } } : {}),
+    responses: {
+      ...Object.fromEntries(
+        Object.entries(answers).map(([status, { description: told, schema, text }]) => [
+          status,
+          {
+            description: told,
+            ...(conditional ? { headers: { ETag: ETAG } } : {}),
+            ...(schema
+              ? {
+                  content: {
+                    'application/json': { schema: refTo(schema) },
+                    ...(text ? { [text]: { schema: { type: 'string' } } } : {}),
+                  },
+                }
+              : {}),
+          },
+        ]),
+      ),
+      ...(conditional ? { 304: { description: 'Nothing has changed since then.' } } : {}),
+      ...refusals,
+    },
+  };
+}
+
+function describeParameters(place: 'path' | 'query' | 'header', table: ParameterTable): object[] {
+  return Object.entries(table).map(([name, { description, schema, many }]) => ({
+    name,
+    in: place,
+    required: place === 'path' || !schema.safeParse(undefined).success,
+    description: many ? `${description} May be given several times.` : description,
+    schema: withoutHeader(z.toJSONSchema(schema, { io: 'input' })),
+  }));
+}
+
+function describeRefusals(refusals: NonNullable<Route['refusals']>): Record<string, object> {
+  const codes = new Map<number, Set<Refusal>>();
+  for (const one of refusals) {
+    const [code, status] = typeof one === 'string' ? [one, statusOf(one)] : one;
+    codes.set(status, (codes.get(status) ?? new Set()).add(code));
+  }
+  return Object.fromEntries(
+    [...codes].map(([status, of]) => [
+      status,
+      {
+        description: `Refused. Reason codes: ${[...of].join(', ')}.`,
+        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+      },
+    ]),
+  );
+}
+
+function statusOf(code: Refusal): number {
+  const refusal = REFUSALS[code];
+  if ('status' in refusal) return refusal.status;
+  throw new Error(`The API refuses nothing as ${code}: it has no status.`);
+}
+
+function refTo(named: Named): object {
+  return { $ref: `#/components/schemas/${Object.keys(named)[0]}` };
+}
+
+function checkPathParameters({ id, path, params = {} }: Route): void {
+  const inPath = [...path.matchAll(/\{([^}]+)\}/g)].map((match) => match[1]).sort();
+  const described = Object.keys(params).sort();
+  if (inPath.join() !== described.join()) {
+    throw new Error(`${id}: the path has {${inPath.join()}}, but {${described.join()}} is described.`);
+  }
+}
+
+/** JSON Schemas for `components.schemas`. A schema with a name is referred to wherever another one uses it. */
+function componentSchemas(requests: readonly Named[], responses: readonly Named[]): Record<string, JsonSchema> {
+  const components: Record<string, JsonSchema> = {};
+  for (const [all, io] of [
+    [requests, 'input'],
+    [responses, 'output'],
+  ] as const) {
+    const registry = z.registry<{ id: string }>();
+    for (const [id, schema] of all.flatMap((named) => Object.entries(named))) {
+      const known = registry.get(schema)?.id;
+      if (known === undefined) registry.add(schema, { id });
+      else if (known !== id) throw new Error(`A schema is called both ${known} and ${id}.`);
+    }
+    const { schemas } = z.toJSONSchema(registry, {
+      io,
+      uri: (id) => `#/components/schemas/${id}`,
+      override: tolerateNewFields,
+    });
+    for (const [id, schema] of Object.entries(schemas)) {
+      const clean = withoutHeader(schema as JsonSchema);
+      const other = components[id];
+      if (other && JSON.stringify(other) !== JSON.stringify(clean))
+        throw new Error(`The name ${id} means two schemas.`);
+      components[id] = clean;
+    }
+  }
+  return components;
+}
+
+/** zod closes plain objects of an output; a client must not refuse an answer for a field that a later version adds. */
+function tolerateNewFields({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodTypes; jsonSchema: JsonSchema }): void {
+  const { def } = zodSchema._zod;
+  if (def.type === 'object' && def.catchall === undefined) Reflect.deleteProperty(jsonSchema, 'additionalProperties');
+}
+
+/** `$schema` and `$id` would make each component a document of its own, against which its references resolve. */
+function withoutHeader({ $schema, $id, ...schema }: JsonSchema): JsonSchema {
+  return schema;
+}

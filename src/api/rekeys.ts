@@ -1,0 +1,271 @@
+import type { HttpResponseInit } from '@azure/functions';
+import { z } from 'zod';
+import { describe, describeFailure } from '../azure/failure.ts';
+import { CmkError } from '../errors.ts';
+import type { RouteKey } from '../http/access.ts';
+import { jsonResponse } from '../http/answers.ts';
+import { REASON, TICKET } from '../http/json-body.ts';
+import { HttpProblem } from '../http/problem.ts';
+import { FLAG } from '../http/query.ts';
+import { auditedCaller } from '../http/token-claims.ts';
+import { parseKeyIdentifier } from '../keys/key-identifier.ts';
+import { type ManagedKey, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
+import { changeRekey, MAX_FAILURES, type RekeyAct, startRekey } from '../orders/order-rekey.ts';
+import { REKEY, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
+import { checkRekey } from '../rekey/check-rekey.ts';
+import { rekeyStatus, requireRollback } from '../rekey/rekey-status.ts';
+import type { Services } from '../services.ts';
+import { type Call, type Route, route } from './route.ts';
+
+const KEY = z
+  .string()
+  .max(200)
+  .regex(/^[A-Za-z][0-9A-Za-z-]{1,23}\/[0-9A-Za-z-]{1,127}$/, 'write it as <vault>/<key>');
+
+export const REKEY_REQUEST = z.strictObject({
+  from: KEY.describe('The key that everything moves off, as `<vault>/<key>`.'),
+  to: KEY.describe('The key that everything moves to, likewise.'),
+  reason: REASON,
+  ticket: TICKET,
+  maxFailures: z.int().min(1).max(1_000).optional().describe('With so many accounts failed it stops; 3 unless said.'),
+});
+
+export const REKEY_CHANGE = z.strictObject({ reason: REASON });
+
+const problem = z.object({ reason: z.string(), detail: z.string(), fix: z.string() });
+const REKEY_CHECK = z.object({
+  problems: z.array(problem).describe('What blocks it; with any, nothing moves.'),
+  warnings: z.array(z.string()).describe('What could not be told, and what will not move.'),
+  accounts: z.int().describe('Accounts that use the old key, themselves or by a scope.'),
+  withoutRole: z.array(z.string()).describe('Principals that lack their role on the new key.'),
+});
+
+const order = REKEY.extend({
+  waits: z
+    .object({ reason: z.string(), detail: z.string() })
+    .optional()
+    .describe('Why nothing moves, or it is not done.'),
+});
+
+const progress = z.object({
+  moved: z.int().describe('Accounts and scopes on the target key by this order.'),
+  waiting: z.int().describe('Known to be on the source key, and not failed.'),
+  failed: z.int(),
+  left: z.int().describe('Moved, and not on the target key any more: put elsewhere by others, or deleted.'),
+  failures: z
+    .array(
+      z.object({
+        account: z.string(),
+        scope: z.string().optional(),
+        reason: z.string(),
+        detail: z.string(),
+        at: z.iso.datetime(),
+      }),
+    )
+    .describe('At most 100.'),
+  incomplete: z.boolean().describe('The fleet index cannot be read: more may be waiting.'),
+  toDo: z.array(z.string()).describe('What is left to a person.'),
+});
+
+const REKEY_STATUS = z.object({ order, progress });
+
+const ID = { id: { description: 'Id of the re-key.', schema: z.string().min(1).max(64) } } as const;
+const STATUS_ANSWER = { description: 'The order and its progress.', schema: { RekeyStatus: REKEY_STATUS } } as const;
+
+/** A route that changes an order, by a body that says why. */
+const changing = (id: string, act: RekeyAct & ('pause' | 'resume'), summary: string): Route =>
+  route({
+    id,
+    method: 'POST',
+    path: `/rekeys/{id}/${act}`,
+    summary,
+    role: 'Cmk.Operate',
+    reach: 'handler',
+    params: ID,
+    body: { RekeyChange: REKEY_CHANGE },
+    answers: { 200: STATUS_ANSWER },
+    refusals: ['RekeyNotFound', 'RekeyNotPossible', 'ServiceUnavailable'],
+    async handle(call) {
+      await orderInReach(call);
+      return change(act, (await call.body()).reason, call);
+    },
+  });
+
+/** Re-keys. A caller whose role is narrowed reaches the orders of whose keys it reaches both. */
+export const REKEY_ROUTES: readonly Route[] = [
+  route({
+    id: 'listRekeys',
+    method: 'GET',
+    path: '/rekeys',
+    summary: 'The re-keys there were, newest first.',
+    role: 'CmkKey.Read',
+    reach: 'handler',
+    answers: { 200: { description: 'The orders.', schema: { Rekeys: z.object({ value: z.array(REKEY) }) } } },
+    refusals: ['ServiceUnavailable'],
+    async handle({ services, reaches }) {
+      const { rekeys } = await orProblem(() => services.orderStore.read());
+      return jsonResponse(200, { value: rekeys.filter((order) => keysOf(order).every(reaches)).toReversed() });
+    },
+  }),
+  route({
+    id: 'startRekey',
+    method: 'POST',
+    path: '/rekeys',
+    summary: 'Move everything that uses one key to another.',
+    description:
+      'Checked first; all that blocks it is in one answer. The order is open until nothing uses the old key any more. With `dryRun=true` it is only checked.',
+    role: 'Cmk.Operate',
+    reach: 'handler',
+    query: { dryRun: { description: 'Check, and change nothing.', schema: FLAG } },
+    body: { RekeyRequest: REKEY_REQUEST },
+    answers: {
+      200: { description: 'What blocks it, and what it would move.', schema: { RekeyCheck: REKEY_CHECK } },
+      201: {
+        description: 'The order is open.',
+        schema: { RekeyStarted: z.object({ check: REKEY_CHECK, order: REKEY }) },
+      },
+    },
+    refusals: ['KeyNotManaged', 'RekeyConflict', 'RekeyUnfit', 'TooManyOrders', 'ServiceUnavailable'],
+    handle: start,
+  }),
+  route({
+    id: 'rekeyStatus',
+    method: 'GET',
+    path: '/rekeys/{id}',
+    summary: 'How far a re-key is, what failed and why, and what is left to do.',
+    role: 'CmkKey.Read',
+    reach: 'handler',
+    params: ID,
+    answers: { 200: STATUS_ANSWER },
+    refusals: ['RekeyNotFound', 'ServiceUnavailable'],
+    handle: async (call) => show((await orderInReach(call)).id, call),
+  }),
+  route({
+    id: 'cancelRekey',
+    method: 'DELETE',
+    path: '/rekeys/{id}',
+    summary: 'Take a re-key back: what it has moved goes back to the old key, by an order of its own.',
+    description: 'With `keep=true` it ends, and everything stays where it is.',
+    role: 'Cmk.Operate',
+    reach: 'handler',
+    params: ID,
+    query: {
+      reason: { description: 'Why; it goes into the audit trail.', schema: REASON },
+      keep: { description: 'End it, and move nothing back.', schema: FLAG },
+    },
+    answers: {
+      202: {
+        description: 'The order that takes it back, or with `keep` the one that has ended.',
+        schema: { RekeyStatus: REKEY_STATUS },
+      },
+    },
+    refusals: [
+      'RekeyNotFound',
+      ['KeyNotFound', 409],
+      'NewestVersionUnusable',
+      'NoUsableVersion',
+      'RekeyConflict',
+      'RekeyNotPossible',
+      'RevocationOpen',
+      'TooManyOrders',
+      'VaultUnreadable',
+      'ServiceUnavailable',
+    ],
+    async handle(call) {
+      const { query, services } = call;
+      const order = await orderInReach(call);
+      if (query.keep) return change('end', query.reason, call, 202);
+      await orProblem(() => requireRollback(order, portsOf(services)));
+      return change('rollBack', query.reason, call, 202);
+    },
+  }),
+  changing('pauseRekey', 'pause', 'Let nothing move until it is resumed.'),
+  changing('resumeRekey', 'resume', 'Go on; what failed before is tried again.'),
+];
+
+const portsOf = (services: Services) => ({ ...services, vaults: services.settings.vaults });
+
+const callerOf = ({ caller, correlationId }: Call) => ({ caller: auditedCaller(caller), correlationId });
+
+/** Starts a re-key; with `dryRun` it is only checked. @throws {@link HttpProblem} 409 with the problems that block it */
+async function start(
+  call: Call<{ readonly dryRun: boolean }, z.output<typeof REKEY_REQUEST>>,
+): Promise<HttpResponseInit> {
+  const { query, services, log } = call;
+  const { settings, subscriptions } = services;
+  const { from: source, to: target, reason, ticket, maxFailures = MAX_FAILURES } = await call.body();
+  for (const name of [source, target]) {
+    const [vault = '', key = ''] = name.split('/');
+    call.require({ vault, key });
+  }
+  const [from, to] = [keyByPath(source, settings.vaults), keyByPath(target, settings.vaults)];
+  const searched = async () => settings.subscriptions ?? (await subscriptions.list());
+  const check = await orProblem(() => checkRekey(from, to, { ...services, searched }));
+  if (query.dryRun) return jsonResponse(200, check);
+  if (check.problems.length > 0) {
+    const detail = check.problems.map((problem) => problem.detail).join(' ');
+    throw new HttpProblem('RekeyUnfit', { detail, extensions: { check } });
+  }
+  const request = { from: from.id, to: to.id, reason, ticket, maxFailures };
+  const order = await orProblem(() => startRekey(request, callerOf(call), services, log));
+  return jsonResponse(201, { check, order });
+}
+
+async function change(act: RekeyAct, why: string, call: Call, status = 200): Promise<HttpResponseInit> {
+  const { request, services, log } = call;
+  const id = request.params.id ?? '';
+  const changed = await orProblem(() => changeRekey(id, act, why, callerOf(call), services, log));
+  return show(changed.id, call, status);
+}
+
+async function show(id: string, { services }: Call, status = 200): Promise<HttpResponseInit> {
+  const orders = await orProblem(() => services.orderStore.read());
+  return jsonResponse(status, await orProblem(() => rekeyStatus(orderIn(orders, id), orders, portsOf(services))));
+}
+
+/** The order that the path names, if the caller's role reaches both of its keys. @throws {@link HttpProblem} 403, 404, 503 */
+async function orderInReach(call: Call): Promise<Rekey> {
+  const order = orderIn(await orProblem(() => call.services.orderStore.read()), call.request.params.id ?? '');
+  for (const key of keysOf(order)) call.require(key);
+  return order;
+}
+
+function orderIn({ rekeys }: StandingOrders, id: string): Rekey {
+  const order = rekeys.find((rekey) => rekey.id === id);
+  if (order) return order;
+  throw new HttpProblem('RekeyNotFound');
+}
+
+function keysOf({ from, to }: Rekey): RouteKey[] {
+  return [from, to].flatMap((key) => {
+    const { vaultName, keyName } = parseKeyIdentifier(key) ?? {};
+    return vaultName && keyName ? [{ vault: vaultName, key: keyName }] : [];
+  });
+}
+
+/** @throws {@link HttpProblem} 404 */
+function keyByPath(text: string, vaults: ManagedVaults): ManagedKey {
+  const [vaultName = '', name = ''] = text.split('/');
+  const vault = vaults.byName(vaultName);
+  if (vault) return managedKey(vault, name);
+  throw new HttpProblem('KeyNotManaged');
+}
+
+/** Runs it, and turns its error into the problem that the API answers. @throws {@link HttpProblem} */
+async function orProblem<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    // Of an order that is known, a missing key is a conflict.
+    if (error instanceof CmkError && error.reason === 'KeyNotFound') {
+      const { message: detail, nextStep } = error;
+      throw new HttpProblem('KeyNotFound', { status: 409, detail, nextStep });
+    }
+    if (error instanceof CmkError || error instanceof HttpProblem) throw error;
+    throw new HttpProblem('ServiceUnavailable', {
+      detail: `Something that the call needs cannot be read or written: ${describe(describeFailure(error))}`,
+      nextStep: 'Repeat the call in a minute; GET /api/rekeys shows whether it took effect.',
+      cause: error,
+    });
+  }
+}

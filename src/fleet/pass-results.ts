@@ -1,0 +1,218 @@
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Cause } from '../work/messages.ts';
+import type { FleetChange, UseRef } from './fleet-index.ts';
+import { accountRow } from './fleet-keys.ts';
+import type { Wanted } from './lane.ts';
+import { nameOfUse } from './moved-uses.ts';
+import type { PassLog } from './pass-log.ts';
+import type { Move, UseResult } from './reconcile-use.ts';
+import type { UseRow } from './use-row.ts';
+import type { NewWorkItem, WorkKind } from './work-items.ts';
+import type { WorkerPorts } from './worker-ports.ts';
+
+/** Results are written this often, or when there are so many. Milliseconds. */
+const WRITE_MS = 1_000;
+const MOST_RESULTS = 100;
+/** A record that could not be appended is tried again after so long. Milliseconds. */
+const RECORD_AGAIN_MS = 30_000;
+
+interface Result {
+  /** As it was before. */
+  readonly row: UseRow;
+  readonly wanted: readonly Wanted[];
+  readonly result: Pick<UseResult, 'row' | 'moves' | 'changed'>;
+}
+
+/** What a pass does with what its results imply. */
+export interface ResultsPass {
+  readonly subscription: string;
+  isHeld(): boolean;
+  /** Has the key reconciled after the pass. */
+  progress(key: ManagedKey, cause: Cause): void;
+  readonly log: PassLog;
+}
+
+type ResultPorts = Pick<WorkerPorts, 'record' | 'items' | 'rows' | 'fleet' | 'vaults' | 'now'>;
+
+/** What a pass has found, until it is written: records of moves first, then rows, then what a list shows of accounts. */
+export class PassResults {
+  readonly #pass: ResultsPass;
+  readonly #ports: ResultPorts;
+  /** Uses as this pass left them: newer than what was read of the index before. */
+  readonly #rows = new Map<string, UseRow>();
+  /** What waits for the row of a use that the index lacks: a worker that takes over knows by the row what a move has left. */
+  readonly #unwritten = new Map<string, (() => void)[]>();
+  #results: Result[] = [];
+  /** Ids of moves that this pass has appended to the trail. */
+  readonly #recorded = new Set<string>();
+  #changes: FleetChange[] = [];
+  #listedOn: Date | undefined;
+  /** Encryption scopes are to be listed; `first`: some never were. */
+  #wantsScopes: 'first' | 'again' | undefined;
+  #writtenAt = 0;
+  #moved = 0;
+
+  constructor(pass: ResultsPass, ports: ResultPorts) {
+    this.#pass = pass;
+    this.#ports = ports;
+  }
+
+  get moved(): number {
+    return this.#moved;
+  }
+
+  /** The use as this pass left it; undefined: it has not met it. */
+  find(use: Pick<UseRow, 'account' | 'scope'>): UseRow | undefined {
+    return this.#rows.get(nameOfUse(use));
+  }
+
+  /** Whether the index still lacks a new use. @param then is called once it has it */
+  isUnwritten(use: Pick<UseRow, 'account' | 'scope'>, then: () => void): boolean {
+    const waiting = this.#unwritten.get(nameOfUse(use));
+    waiting?.push(then);
+    return waiting !== undefined;
+  }
+
+  get rows(): Iterable<UseRow> {
+    return this.#rows.values();
+  }
+
+  /** @param row as it was before */
+  add(row: UseRow, result: Result['result'], wanted: readonly Wanted[]): void {
+    if (result.row) this.#rows.set(nameOfUse(row), result.row);
+    else this.#rows.delete(nameOfUse(row));
+    if (result.row !== row || result.moves.length > 0) this.#results.push({ row, wanted, result });
+  }
+
+  /** A row as a list shows it. @param isNew the index lacks it */
+  keep(row: UseRow, wanted: Wanted, isNew = false): void {
+    const name = nameOfUse(row);
+    if (isNew) this.#unwritten.set(name, this.#unwritten.get(name) ?? []);
+    this.#rows.set(nameOfUse(row), row);
+    this.#results.push({ row, wanted: [wanted], result: { row, moves: [] } });
+  }
+
+  /** The account does not exist any more. @param rows those that the index has of it */
+  dropAccount(account: string, rows: readonly UseRow[]): readonly UseRow[] {
+    // What this pass has not written yet is in no index.
+    const own = [...this.#rows.values()].filter((row) => accountRow(row.account) === accountRow(account));
+    const all = [...new Set([...rows.map((row) => this.find(row) ?? row), ...own])];
+    for (const row of all) {
+      this.#changes.push({ drop: 'use', of: row });
+      this.#rows.delete(nameOfUse(row));
+    }
+    return all;
+  }
+
+  /** Changes that are written after the rows. */
+  change(changes: readonly FleetChange[]): void {
+    this.#changes.push(...changes);
+  }
+
+  /** @param isFirst the account's scopes were never listed */
+  wantScopes(isFirst: boolean): void {
+    this.#wantsScopes = isFirst ? 'first' : (this.#wantsScopes ?? 'again');
+  }
+
+  /** The whole subscription was listed. @param startedOn when the list began */
+  listed(startedOn: Date): void {
+    this.#listedOn = startedOn;
+  }
+
+  /** @param isIdle nothing else is in flight */
+  isDue(isIdle: boolean): boolean {
+    const length = this.#results.length + this.#changes.length;
+    const isLeft = length > 0 || this.#listedOn !== undefined || this.#wantsScopes !== undefined;
+    const isLate = this.#ports.now().getTime() - this.#writtenAt >= WRITE_MS;
+    return isLeft && (length >= MOST_RESULTS || isIdle || isLate);
+  }
+
+  /**
+   * Records, then rows: a row that has `movedFrom` is what a later pass makes the record from. What the index lacks after an
+   * error is found by what this pass announced, as after a death.
+   *
+   * @throws the SDK's errors
+   */
+  async write(isWhole: boolean): Promise<void> {
+    const results = this.#results.splice(0);
+    const changes = this.#changes.splice(0);
+    const [listedOn, wantsScopes] = [this.#listedOn, this.#wantsScopes];
+    this.#listedOn = undefined;
+    this.#wantsScopes = undefined;
+    this.#writtenAt = this.#ports.now().getTime();
+    await this.#recordMoves(results);
+    if (!this.#pass.isHeld()) return;
+    await this.#writeRows(results);
+    // A reader of the listing finds the rows that it stands for.
+    const { fleet, items, now } = this.#ports;
+    if (changes.length > 0) await fleet.write(changes);
+    if (wantsScopes) {
+      const item = this.#itemOf('scopes', '', { by: 'list', ref: '', since: now().toISOString() });
+      // Replaces one that is being worked on: it has not seen these accounts.
+      await items.put([wantsScopes === 'first' ? { ...item, reason: 'ScopesNotListed' } : item]);
+    }
+    // Unless an earlier part of it could not be written.
+    if (listedOn && isWhole) await fleet.listed(this.#pass.subscription, listedOn);
+  }
+
+  /** A use that is read again before its row is written shows its move once more: the answer to the PATCH comes first. */
+  async #recordMoves(results: readonly Result[]): Promise<void> {
+    const byId = new Map<string, { readonly move: Move; readonly cause: Cause }>();
+    for (const { wanted, result } of results) {
+      for (const move of result.moves) {
+        if (!this.#recorded.has(move.id) && !byId.has(move.id)) byId.set(move.id, { move, cause: causeOf(wanted) });
+      }
+    }
+    const moves = [...byId.values()];
+    if (moves.length > 0) for (const id of await this.#ports.record(moves)) this.#recorded.add(id);
+    this.#moved += moves.length;
+    for (const { move, cause } of moves) this.#pass.log.moved(move, cause);
+  }
+
+  async #writeRows(results: readonly Result[]): Promise<void> {
+    const put = new Map<string, UseRow>();
+    const drop: UseRef[] = [];
+    const items: NewWorkItem[] = [];
+    for (const { row: before, wanted, result } of results) {
+      const { row, moves, changed } = result;
+      const cause = causeOf(wanted);
+      const isRecorded = moves.length > 0 && moves.every(({ id }) => this.#recorded.has(id));
+      if (moves.length > 0 && !isRecorded) {
+        const again = new Date(this.#ports.now().getTime() + RECORD_AGAIN_MS);
+        for (const one of wanted) one.postpone(again, 'AuditFailed');
+      }
+      const isMovedAway = row !== undefined && row.key.toLowerCase() !== before.key.toLowerCase();
+      if (!row || isMovedAway) drop.push(before);
+      // What else the index has of the account goes with it.
+      if (!row && before.scope === undefined) items.push(this.#itemOf('account', before.account, cause));
+      if (!row) continue;
+      const { movedFrom: _, ...rest } = row;
+      const kept = isRecorded ? rest : row;
+      this.#rows.set(nameOfUse(before), kept);
+      put.set(`${row.key} ${nameOfUse(row)}`, kept);
+      const other = isMovedAway ? this.#ports.vaults.key(row.key) : undefined;
+      if (other) this.#pass.progress(other, cause);
+      // What is left to do, or to record, is found by the rows of the other key.
+      if (other && (changed || !isRecorded)) items.push(this.#itemOf('key', other.id, cause));
+    }
+    if (items.length > 0) await this.#ports.items.put(items);
+    // Of a use that changes its key the new row is there before the old one goes.
+    if (put.size > 0) await this.#ports.rows.put([...put.values()]);
+    for (const row of put.values()) {
+      const waiting = this.#unwritten.get(nameOfUse(row)) ?? [];
+      this.#unwritten.delete(nameOfUse(row));
+      for (const enqueue of waiting) enqueue();
+    }
+    if (drop.length > 0) await this.#ports.rows.drop(drop);
+  }
+
+  #itemOf(kind: WorkKind, about: string, cause: Cause): NewWorkItem {
+    const now = this.#ports.now();
+    return { subscription: this.#pass.subscription, kind, about, due: now, since: now, cause };
+  }
+}
+
+/** Cause of what follows from a use. */
+export function causeOf([wanted]: readonly Wanted[]): Cause {
+  return wanted?.item.cause ?? { by: 'operator', ref: '', since: '' };
+}

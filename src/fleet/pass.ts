@@ -1,0 +1,494 @@
+import pMap from 'p-map';
+import { describeFailure, errorText, mayPass } from '../azure/failure.ts';
+import { type Calls, DEFAULT_RETRY_AFTER_SECONDS, type Usage } from '../azure/limiter.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
+import { type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { REASONS, type Reason } from '../reasons.ts';
+import { openRevocation } from '../revocation/revocation.ts';
+import type { Lease } from '../work/lease-client.ts';
+import type { Cause } from '../work/messages.ts';
+import { Lane, type Task, Wanted } from './lane.ts';
+import { Listing } from './listing.ts';
+import { nameOfUse } from './moved-uses.ts';
+import type { Announcement } from './observe.ts';
+import { PassBudget } from './pass-budget.ts';
+import { PassLog } from './pass-log.ts';
+import { causeOf, PassResults } from './pass-results.ts';
+import { targetVersion } from './plan.ts';
+import { type Blocked, reconcileUse, type UsePorts, type UseResult } from './reconcile-use.ts';
+import { type UseRow, versionOfRow } from './use-row.ts';
+import {
+  dueOf,
+  LONGEST_WAIT_MS,
+  type NewWorkItem,
+  NO_SUBSCRIPTION,
+  type Targets,
+  type WorkItem,
+  type WorkKind,
+  workRow,
+} from './work-items.ts';
+import type { PassState, WorkerPorts } from './worker-ports.ts';
+
+/** Items are read again this often while uses are worked on. Milliseconds. */
+const ITEMS_MS = 5_000;
+/** How often a pass that waits looks at the clock. Milliseconds. */
+const STEP_MS = 1_000;
+/** A key whose versions could not be listed is tried again after so long. Milliseconds. */
+const LIST_AGAIN_MS = 15_000;
+/** More accounts than that are not read one by one, but listed. */
+const MOST_ACCOUNTS = 50;
+/** A target that was not announced, or a list that grew old during the read, takes one more round. */
+const MOST_ROUNDS = 3;
+/** Causes of work that compares the index with Azure. Exempt uses, and what `CMK_AUTOFIX` does not name, are not moved by it. */
+const COMPARISONS: ReadonlySet<string> = new Set(['drift', 'start', 'list', 'upgrade']);
+
+/** Reason of an item whose list cannot be read. */
+const UNREADABLE: Readonly<Partial<Record<WorkKind, Reason>>> = {
+  ...{ list: 'SubscriptionUnreadable', verify: 'SubscriptionUnreadable', scopes: 'ScopesUnreadable' },
+};
+
+/** What a pass begins with. */
+interface PassStart {
+  readonly lease: Lease;
+  readonly unclean: number;
+  readonly usage: Usage;
+}
+
+/**
+ * One pass over the work of a subscription, by the holder of its lease: items → uses, in a lane for each region → for each use
+ * gate, permit, {@link reconcileUse} → results → items.
+ */
+export class Pass {
+  readonly #subscription: string;
+  readonly #until: Date;
+  readonly #lease: Lease;
+  readonly #unclean: number;
+  readonly #ports: WorkerPorts;
+  readonly #startedOn: Date;
+  readonly #budget: PassBudget;
+  readonly #results: PassResults;
+  readonly #listing: Listing;
+  readonly #usePorts: UsePorts;
+  readonly #log: PassLog;
+  /** By row and ETag. */
+  readonly #wanted = new Map<string, Wanted>();
+  readonly #lanes = new Map<string, Lane>();
+  /** What earlier passes announced that did not end well. */
+  #announcedBefore: readonly Announcement[] = [];
+  /** What this pass announced, and each that is being announced. */
+  #targets: Targets = {};
+  #announcing: Promise<void> = Promise.resolve();
+  /** Keys to reconcile again. */
+  readonly #progressed = new Map<string, { readonly key: ManagedKey; readonly cause: Cause }>();
+  /** What lists have found and could not finish, by key: the key's own item goes on with it. */
+  readonly #followUps = new Map<string, NewWorkItem>();
+  /** Aborted when there is no time left for reads, and for writes. */
+  readonly #reads = new AbortController();
+  readonly #writes = new AbortController();
+  #starting = 0;
+  #itemsReadAt = 0;
+  /** The app's own storage failed: nothing more is begun. */
+  #failure: unknown;
+  #wake = () => {};
+
+  constructor(subscription: string, until: Date, { lease, unclean, usage }: PassStart, ports: WorkerPorts) {
+    this.#subscription = subscription;
+    this.#until = until;
+    this.#lease = lease;
+    this.#unclean = unclean;
+    this.#ports = ports;
+    this.#startedOn = ports.now();
+    this.#log = new PassLog(subscription, ports);
+    const isStopping = () => this.#isStopping();
+    this.#budget = new PassBudget({ ...ports, isStopping, until, usage, log: this.#log });
+    const announced = () => this.#announced();
+    const progress = (key: ManagedKey, cause: Cause) => this.#progress(key, cause);
+    this.#results = new PassResults({ subscription, isHeld: lease.held, progress, log: this.#log }, ports);
+    this.#listing = new Listing(
+      subscription,
+      {
+        ...{ results: this.#results, signal: this.#reads.signal, announced, progress },
+        call: (...args) => this.#callWithinBudget(...args),
+        read: (row, key, wanted) => this.#enqueue(row, key, wanted, true),
+        consider: async (row, key, wanted) => {
+          // What cannot be listed now is the key's own item's.
+          const versions = await ports.versions.list(key, wanted.readOn).catch(() => undefined);
+          if (versions && this.#needsRead(row, key, versions)) this.#enqueue(row, key, wanted);
+        },
+        failed: (wanted, error) => this.#failItem(wanted, error),
+      },
+      ports,
+    );
+    this.#usePorts = {
+      ...{ ...ports, announced, reads: this.#reads.signal, writes: this.#writes.signal },
+      isAnnounced: (key, target) => this.#targets[key.id] === target,
+      stopped: (row, key, target) =>
+        isStopping() ? { reason: 'Busy', until: ports.now() } : ports.gate.stops(row, key, target),
+    };
+  }
+
+  /** Keys to reconcile again; their items are put. */
+  get progressed(): readonly ManagedKey[] {
+    return [...this.#progressed.values()].map(({ key }) => key);
+  }
+
+  /** @returns how many moves it made. @throws what the app's own storage answered, once nothing is in flight any more */
+  async run(): Promise<number> {
+    for (;;) {
+      this.#endCalls();
+      const isIdle = this.#isIdle();
+      if (!this.#isStopping() && (isIdle || this.#elapsed(this.#itemsReadAt) >= ITEMS_MS)) {
+        const hasFound = await this.#readItems().catch((error: unknown) => this.#fail(error));
+        if (hasFound) continue;
+      }
+      if (this.#results.isDue(this.#isIdle())) {
+        await this.#results.write(this.#failure === undefined).catch((error: unknown) => this.#fail(error));
+      } else if (!this.#isIdle()) await this.#wait();
+      else if (isIdle) break;
+    }
+    const nextDue = this.#lease.held() ? await this.#finishItems() : undefined;
+    this.#log.end(this.#results.moved, nextDue);
+    if (this.#failure !== undefined) throw this.#failure;
+    return this.#results.moved;
+  }
+
+  /** Waits until something has ended, or for a step. */
+  async #wait(): Promise<void> {
+    const woken = new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    await Promise.race([woken, this.#ports.sleep(STEP_MS)]);
+  }
+
+  #isStopping(): boolean {
+    return this.#failure !== undefined || !this.#lease.held() || this.#ports.now() >= this.#until;
+  }
+
+  /** So that a region that hangs does not keep the lease from the next pass, which goes on with the others. */
+  #endCalls(): void {
+    const { now, writesUntil } = this.#ports;
+    if (this.#isStopping()) this.#reads.abort();
+    if (writesUntil && now() >= writesUntil) this.#writes.abort();
+  }
+
+  #isIdle(): boolean {
+    return this.#starting === 0 && [...this.#lanes.values()].every((lane) => lane.isIdle);
+  }
+
+  #elapsed(since: number): number {
+    return this.#ports.now().getTime() - since;
+  }
+
+  #fail(error: unknown): false {
+    this.#failure ??= error;
+    return false;
+  }
+
+  /** Begins with the items that this pass has not met yet. @returns whether there are any */
+  async #readItems(): Promise<boolean> {
+    const items = await this.#ports.items.of(this.#subscription);
+    const now = this.#ports.now();
+    this.#itemsReadAt = now.getTime();
+    // Due or not: it is there since a worker died.
+    this.#announcedBefore = items
+      .filter(({ kind }) => kind === 'verify')
+      .map(({ since, targets = {} }) => ({ startedOn: since, targets }));
+    const found = items.filter((item) => dueOf(item, now) <= now && !this.#wanted.has(nameOf(item)));
+    const areMany = found.filter(({ kind }) => kind === 'account').length > MOST_ACCOUNTS;
+    const [first] = found;
+    if (areMany && first) {
+      const list = { subscription: this.#subscription, kind: 'list', about: '', due: now, since: now } as const;
+      await this.#ports.items.put([{ ...list, cause: first.cause }]);
+    }
+    const start: Readonly<Record<WorkKind, (wanted: Wanted) => Promise<void>>> = {
+      key: (wanted) => this.#startKey(wanted),
+      account: async (wanted) => (areMany ? undefined : this.#listing.account(wanted.item.about, wanted)),
+      list: (wanted) => this.#listing.list(wanted, []),
+      verify: (wanted) => this.#listing.list(wanted, this.#keysToVerify(wanted.item)),
+      scopes: (wanted) => this.#listing.scopes(wanted),
+    };
+    for (const item of found) {
+      const wanted = new Wanted(item, now);
+      this.#wanted.set(nameOf(item), wanted);
+      this.#starting += 1;
+      // A call that hangs holds up no other item. Which uses are to be read depends on the orders.
+      void this.#ports.gate
+        .refresh(now)
+        .then(() => start[item.kind](wanted))
+        .catch((error: unknown) => this.#failItem(wanted, error))
+        .finally(() => {
+          this.#starting -= 1;
+          this.#wake();
+        });
+    }
+    return found.length > 0;
+  }
+
+  #keysToVerify({ targets = {} }: WorkItem): readonly string[] {
+    return Object.keys(targets).flatMap((key) => [key, ...this.#ports.gate.sourcesOf(key)]);
+  }
+
+  async #startKey(wanted: Wanted): Promise<void> {
+    const key = this.#ports.vaults.key(wanted.item.about);
+    if (!key) return;
+    const versions = await this.#ports.versions.list(key, wanted.readOn);
+    const inIndex = new Set<string>();
+    const consider = (row: UseRow): void => {
+      inIndex.add(nameOfUse(row));
+      if (wanted.item.fresh || this.#needsRead(row, key, versions)) this.#enqueue(row, key, wanted);
+    };
+    for await (const row of this.#ports.rows.of(key.id, this.#subscription)) consider(row);
+    // What a list has just shown is not in the index yet.
+    for (const row of this.#results.rows) if (row.key === key.id && !inIndex.has(nameOfUse(row))) consider(row);
+  }
+
+  /** Whether the index gives a reason to read the use. */
+  #needsRead(row: UseRow, key: ManagedKey, versions: readonly KeyVersion[]): boolean {
+    if (row.movedFrom !== undefined || row.state === 'indeterminate') return true;
+    const now = this.#ports.now();
+    if (openRevocation(versions, now)) return false;
+    if (this.#ports.gate.order(key)?.covers(row)) return true;
+    const target = newestUsableVersion(versions, now);
+    if (!target) return false;
+    if (row.state === 'skipped' && row.target === target.id) return row.reason === 'LeftByCheck';
+    const isPinnedElsewhere = row.pinned !== undefined && row.pinned !== target.version;
+    return isPinnedElsewhere || versionOfRow(row) !== target.id || row.state === 'failed';
+  }
+
+  /** Puts a use into the lane of its region, unless nothing is to be done about it now. */
+  #enqueue(read: UseRow, key: ManagedKey, wanted: Wanted, mustRead = false): void {
+    if (this.#results.isUnwritten(read, () => this.#enqueue(read, key, wanted, mustRead))) return;
+    const row = this.#results.find(read) ?? read;
+    const wait = this.#findWait(row);
+    // What failed in an earlier pass is tried at once when it is wanted anew.
+    const isAnew = row === read && row.state === 'failed' && wanted.item.attempts === 0 && wanted.item.kind === 'key';
+    if (wait && !isAnew) {
+      this.#postpone([wanted], key, wait, row.reason, true);
+      return;
+    }
+    const region = row.location.toLowerCase();
+    const lane = this.#lanes.get(region) ?? new Lane((task, permitted) => this.#work(task, region, permitted));
+    this.#lanes.set(region, lane);
+    const isRekey = this.#ports.gate.order(key)?.covers(row) === true;
+    lane.add({ row, key, rank: isRekey ? 2 : Number(row.attempts > 0), mustRead, wanted: [wanted] });
+  }
+
+  async #work(task: Task, region: string, permitted: () => void): Promise<void> {
+    const { key, wanted } = task;
+    const row = this.#results.find(task.row) ?? task.row;
+    // Another task for the same use came first, and its PATCH may still land.
+    const wait = row === task.row ? undefined : this.#findWait(row);
+    if (wait) {
+      this.#postpone(wanted, key, wait, row.reason, false);
+      this.#wake();
+      return;
+    }
+    const since = new Date(Math.max(...wanted.map(({ readOn }) => readOn.getTime())));
+    // A PATCH without an answer, and a move without a record, are read although the gate is shut.
+    const mustRead = task.mustRead || row.state === 'indeterminate' || row.movedFrom !== undefined;
+    const isExempt = wanted.every(({ item }) => COMPARISONS.has(item.cause.by)) && this.#ports.isExempt(row);
+    const calls: Calls = { reads: 1, writes: 1, ...(row.attempts > 0 ? { purpose: 'retry' } : {}) };
+    const until = this.#ports.now();
+    let result: UseResult = { row, moves: [], blocked: { reason: 'ServiceUnavailable', until } };
+    for (let round = 1; round <= MOST_ROUNDS; round += 1) {
+      const early = await this.#findBlock(row, key, since);
+      const late = early && !mustRead ? early : await this.#budget.permit(region, calls, wanted[0]);
+      if (late) {
+        result = { row, moves: [], blocked: late };
+        break;
+      }
+      permitted();
+      // Permits may take long.
+      const blocked = await this.#findBlock(row, key, since);
+      result = await reconcileUse({ row, key, since, blocked, isExempt }, this.#usePorts);
+      this.#budget.end(region, result.isWell);
+      if (!result.again) break;
+      result = { row, moves: [], blocked: { reason: 'ServiceUnavailable', until: this.#in(LIST_AGAIN_MS) } };
+    }
+    if (result.throttled) {
+      this.#budget.close(region, 'account', result.throttled.code, result.throttled.retryAfterSeconds);
+      this.#lanes.get(region)?.add(task);
+      return;
+    }
+    const { blocked } = result;
+    this.#log.result(row, result, key, causeOf(wanted));
+    // What follows from it is decided anew: the next stage, another target, the end.
+    if (blocked?.needsRollout || result.row !== row) this.#progress(key, causeOf(wanted));
+    const next = blocked ? blocked.until : result.row && this.#findWait(result.row);
+    if (next) this.#postpone(wanted, key, next, blocked?.reason ?? result.row?.reason, result.isRead === true);
+    this.#results.add(row, result, wanted);
+    this.#wake();
+  }
+
+  /** Why the use may not move now; if it may, its target is announced. Never throws. */
+  async #findBlock(row: UseRow, key: ManagedKey, since: Date): Promise<Blocked | undefined> {
+    const { gate, versions, now } = this.#ports;
+    const order = gate.order(key);
+    const listed = async (of: ManagedKey) => {
+      const list = await versions.list(of, since).catch(() => undefined);
+      return list && { key: of, versions: list };
+    };
+    const [from, to] = await Promise.all([listed(key), order?.covers(row) ? listed(order.to) : undefined]);
+    if (!from) return { reason: 'VaultUnreadable', until: this.#in(LIST_AGAIN_MS) };
+    const blocked = await gate.blocked(row, from, to, since);
+    const target = targetVersion(from, to, now());
+    if (blocked || !target) return blocked;
+    const onto = to && target.id.startsWith(`${to.key.id}/`) ? to.key : key;
+    try {
+      await this.#announce(onto, target.id);
+      return undefined;
+    } catch (error) {
+      this.#fail(error);
+      return { reason: 'ServiceUnavailable', until: this.#in(LIST_AGAIN_MS) };
+    }
+  }
+
+  /** Before the first PATCH to a version: a worker that takes over knows by it whose moves it finds. */
+  #announce(key: ManagedKey, target: string): Promise<void> {
+    if (this.#targets[key.id] === target) return Promise.resolve();
+    const announced = this.#announcing.then(async () => {
+      if (this.#targets[key.id] === target) return;
+      const targets = { ...this.#targets, [key.id]: target };
+      await this.#lease.save(this.#makeState(targets));
+      this.#targets = targets;
+    });
+    this.#announcing = announced.catch(() => {});
+    return announced;
+  }
+
+  #announced(): readonly Announcement[] {
+    return [...this.#announcedBefore, { startedOn: this.#startedOn, targets: this.#targets }];
+  }
+
+  #makeState(targets: Targets | undefined): PassState {
+    const usage = Object.fromEntries(
+      Object.entries(this.#budget.usage()).map(([name, taken]) => [name, taken.map(([n, calls]) => [n, calls])]),
+    ) as PassState['usage'];
+    if (!targets) return { unclean: 0, usage };
+    return { pass: { startedOn: this.#startedOn.toISOString(), targets }, unclean: this.#unclean, usage };
+  }
+
+  /** Until when a use waits; undefined: it does not. A row waits no longer than an item. */
+  #findWait({ notBefore = '' }: UseRow): Date | undefined {
+    const due = dueOf({ due: new Date(notBefore) }, this.#ports.now());
+    return due > this.#ports.now() ? due : undefined;
+  }
+
+  #in(ms: number): Date {
+    return new Date(this.#ports.now().getTime() + ms);
+  }
+
+  /**
+   * Has a use tried again. The item of its key does that: a list is done once each use is read, and the attribution of moves to
+   * a dead worker ends with it.
+   *
+   * @param isRead whether the index has of the use what Azure shows
+   */
+  #postpone(all: readonly Wanted[], key: ManagedKey, next: Date, reason: Reason | undefined, isRead: boolean): void {
+    for (const wanted of all) {
+      const { kind, cause } = wanted.item;
+      const isKept = kind === 'key' || (kind === 'verify' && !isRead);
+      const own = isKept ? wanted : this.#findWanted(key);
+      if (own) own.postpone(next, reason);
+      else {
+        const known = this.#followUps.get(key.id);
+        const about = { subscription: this.#subscription, kind: 'key', about: key.id } as const;
+        const item = { ...about, due: next, since: wanted.readOn, cause, ...(reason ? { reason } : {}) };
+        if (!known || next < known.due) this.#followUps.set(key.id, item);
+      }
+    }
+  }
+
+  /** The item of a key that this pass works on. */
+  #findWanted(key: ManagedKey): Wanted | undefined {
+    return [...this.#wanted.values()].findLast(({ item }) => item.kind === 'key' && item.about === key.id);
+  }
+
+  /** Runs a call of a listing within the budgets. */
+  async #callWithinBudget<T>(
+    region: string,
+    calls: Calls,
+    wanted: Wanted,
+    run: () => Promise<T>,
+    reason?: Reason,
+  ): Promise<{ readonly answer: T } | undefined> {
+    const late = await this.#budget.permit(region, calls, wanted);
+    if (late) {
+      wanted.postpone(late.until, late.reason === 'Throttled' ? (reason ?? late.reason) : late.reason);
+      return undefined;
+    }
+    let isWell = true;
+    try {
+      return { answer: await run() };
+    } catch (error) {
+      const { kind, code, retryAfterSeconds = DEFAULT_RETRY_AFTER_SECONDS } = describeFailure(error);
+      isWell = kind !== 'unavailable';
+      if (kind !== 'throttled') throw error;
+      this.#budget.close(region, calls.lists ? 'list' : 'account', code, retryAfterSeconds);
+      wanted.postpone(this.#in(retryAfterSeconds * 1000), reason ?? 'Throttled');
+      return undefined;
+    } finally {
+      this.#budget.end(region, isWell);
+    }
+  }
+
+  #failItem(wanted: Wanted, error: unknown): void {
+    const { kind, attempts } = wanted.item;
+    // No time was left for its list.
+    if (this.#reads.signal.aborted) {
+      wanted.postpone(this.#ports.now(), 'Busy');
+      return;
+    }
+    const isPassing = mayPass(describeFailure(error));
+    const seconds = isPassing ? Math.min(15 * 2 ** attempts, 300) : 3_600;
+    const reason = UNREADABLE[kind] ?? 'PassFailed';
+    wanted.postpone(this.#in(seconds * 1000), reason);
+    const message = `${REASONS[reason]} ${errorText(error)}`;
+    const level = isPassing ? 'warning' : 'error';
+    this.#ports.log({ level, reason, message, subscription: this.#subscription });
+  }
+
+  /** The key is reconciled again, for the same cause. A comparison yields to any other cause: it leaves exempt uses where they are. */
+  #progress(key: ManagedKey, cause: Cause): void {
+    const known = this.#progressed.get(key.id);
+    if (!known || COMPARISONS.has(known.cause.by)) this.#progressed.set(key.id, { key, cause });
+  }
+
+  /** Items that are done are deleted, and the others postponed; one that was put anew meanwhile stays as it is. */
+  async #finishItems(): Promise<Date | undefined> {
+    const { items, now } = this.#ports;
+    const isWhole = this.#failure === undefined;
+    const at = now();
+    // Before the items that they come from are finished: neither is lost by a death in between.
+    const decisions = [...this.#progressed.values()].map(
+      ({ key, cause }): NewWorkItem => ({
+        ...{ subscription: NO_SUBSCRIPTION, kind: 'key', about: key.id, due: at, since: at, cause },
+      }),
+    );
+    if (decisions.length > 0) await items.put(decisions);
+    if (this.#followUps.size > 0) await items.putNew([...this.#followUps.values()]);
+    const dues = [...this.#followUps.values()].map(({ due }) => due.getTime());
+    await pMap(
+      this.#wanted.values(),
+      async ({ item, next, reason }) => {
+        const latest = new Date(at.getTime() + LONGEST_WAIT_MS);
+        const due = next && next > latest ? latest : (next ?? (isWhole ? undefined : now()));
+        if (!due) {
+          await items.finish(item);
+          return;
+        }
+        const postponement = { due, attempts: item.attempts + 1, ...(reason ? { reason } : {}) };
+        dues.push(due.getTime());
+        if (await items.postpone(item, postponement)) this.#log.postponed(item, postponement);
+      },
+      { concurrency: CONCURRENCY },
+    );
+    if (isWhole) await this.#lease.save(this.#makeState(undefined));
+    return dues.length > 0 ? new Date(Math.min(...dues)) : undefined;
+  }
+}
+
+function nameOf(item: WorkItem): string {
+  return `${workRow(item)} ${item.etag}`;
+}

@@ -1,0 +1,68 @@
+import { app, type HttpResponseInit } from '@azure/functions';
+import { answerCalls, refusalLog } from '../api/answer-call.ts';
+import { openApiDocument } from '../api/openapi.ts';
+import { ROUTES } from '../api/routes.ts';
+import { jsonResponse } from '../http/answers.ts';
+import { servePage } from '../page/serve-page.ts';
+import type { Settings } from '../settings/settings.ts';
+import { availableServices, logOf, services } from './available-services.ts';
+
+// The host's own keys are no sign-in: the token is checked in code.
+const OPEN = { authLevel: 'anonymous' } as const;
+
+for (const route of ROUTES) {
+  app.http(route.functionName ?? route.id, {
+    ...OPEN,
+    methods: [route.method],
+    route: `api${route.path}`,
+    handler: answerCalls(route, { logOf, services: availableServices }),
+  });
+}
+
+/** To make it takes tens of milliseconds, and it is the same each time. */
+let document: HttpResponseInit | undefined;
+
+/** Open to anyone: it says how to call the API, and nothing of what is behind it. */
+app.http('openApi', {
+  ...OPEN,
+  methods: ['GET'],
+  route: 'api/openapi.json',
+  handler: () => (document ??= jsonResponse(200, openApiDocument(ROUTES))),
+});
+
+/** Open to anyone: the page holds nothing, and asks the API with the token of its user. */
+app.http('page', {
+  ...OPEN,
+  methods: ['GET'],
+  // The root: a parameter that may be left out, and may not be longer than nothing (Azure/Azure-Functions#2473).
+  route: '{ignored:maxlength(0)?}',
+  handler: ({ headers }) => servePage('index.html', settingsOfPage(), headers),
+});
+
+app.http('pageFile', {
+  ...OPEN,
+  methods: ['GET'],
+  route: 'page/{file}',
+  // The document is at the root alone.
+  handler: ({ headers, params: { file = '' } }) =>
+    servePage(file === 'index.html' ? '' : file, settingsOfPage(), headers),
+});
+
+/** Undefined: the settings are wrong, which every call of the API says in the log. */
+function settingsOfPage(): Settings | undefined {
+  try {
+    return services().settings;
+  } catch {
+    return undefined;
+  }
+}
+
+app.hook.appTerminate(() => refusalLog.flush());
+
+/** Sets HSTS on every HTTP answer, those of the page and refusals included. One year, in seconds. */
+app.hook.postInvocation((context) => {
+  const answer = context.result as HttpResponseInit | undefined;
+  if (context.invocationContext.options.trigger.type !== 'httpTrigger' || !answer) return;
+  const headers = { ...(answer.headers as Record<string, string>), 'strict-transport-security': 'max-age=31536000' };
+  context.result = { ...answer, headers };
+});

@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto';
+import type { HttpResponseInit } from '@azure/functions';
+
+/** What is asked of a request's headers: `Headers` of the platform and of `@azure/functions` both fit. */
+export interface HeaderReader {
+  get(name: string): string | null;
+}
+
+/** A JSON answer that no cache keeps: every answer of this API is about the state of this moment. */
+export function jsonResponse(status: number, body: unknown): HttpResponseInit {
+  return {
+    status,
+    headers: {
+      'content-type': 'application/json',
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    },
+    body: JSON.stringify(body),
+  };
+}
+
+/** Whether a media type is asked for by name, and no less than JSON. */
+export function prefers(accept: string, type: string): boolean {
+  const weights = new Map(
+    accept.split(',').map((range) => {
+      const [name = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
+      const weight = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2);
+      return [name, weight === undefined ? 1 : Number(weight) || 0] as const;
+    }),
+  );
+  const wanted = weights.get(type) ?? 0;
+  return wanted > 0 && wanted >= (weights.get('application/json') ?? 0);
+}
+
+/** Characters of the tag of a whole answer. */
+const TAG_LENGTH = 27;
+
+/** Tells contents apart. */
+export function contentTag(content: unknown, length = TAG_LENGTH): string {
+  return createHash('sha256').update(JSON.stringify(content)).digest('base64url').slice(0, length);
+}
+
+/** The tags that whoever asks has an answer of, without quotes and `W/`; `*` is any. */
+export function tagsHad(headers: HeaderReader): readonly string[] {
+  return (headers.get('if-none-match') ?? '').split(',').map((one) => one.trim().replace(/^(?:W\/)?"(.*)"$/, '$1'));
+}
+
+/**
+ * The answer with an ETag, or 304 where the caller has it already. `Cache-Control: no-store` stays: what was read is kept by
+ * whoever asks again with `If-None-Match`, and by nobody on the way.
+ *
+ * @param content what the ETag is of: the answer without what differs each time, such as when it was read. It is a weak one
+ * for that.
+ */
+export function conditional(headers: HeaderReader, answer: HttpResponseInit, content: unknown): HttpResponseInit {
+  return tagged(headers, answer, contentTag(content));
+}
+
+/** The same with a tag that is there already. */
+export function tagged(headers: HeaderReader, answer: HttpResponseInit, tag: string): HttpResponseInit {
+  const sent = { ...(answer.headers as Record<string, string>), etag: `W/"${tag}"` };
+  const had = tagsHad(headers);
+  if (!had.includes(tag) && !had.includes('*')) return { ...answer, headers: sent };
+  const { 'content-type': _, ...rest } = sent as Record<string, string>;
+  return { status: 304, headers: rest };
+}

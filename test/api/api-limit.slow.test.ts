@@ -1,0 +1,60 @@
+import type { HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
+import { afterEach, expect, it, vi } from 'vitest';
+import { answerCalls, CALL_LIMIT_MS } from '../../src/api/answer-call.ts';
+import { CALLER_LIMITS } from '../../src/api/rates.ts';
+import { route } from '../../src/api/route.ts';
+import { tokenOf } from '../break-glass/running-app.ts';
+import { useWire } from '../support/wire.ts';
+
+const wire = useWire();
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Makes a call as the host does. */
+function useCall(headers: Headers, handle: () => Promise<never>) {
+  const services = wire.services();
+  const about = { id: 'keys', method: 'GET', path: '/keys', summary: '', answers: {} } as const;
+  const slow = route({ ...about, role: 'CmkKey.Read', reach: 'handler', handle });
+  const answer = answerCalls(slow, { services: () => services, logOf: () => wire.log });
+  const request = { headers, method: 'GET', params: {}, url: 'http://app/api/keys' } as unknown as HttpRequest;
+  const context = { functionName: 'keys', invocationId: 'call' } as InvocationContext;
+  return async () => (await answer(request, context)) as HttpResponseInit;
+}
+
+it('a call whose work does not end is answered before the load balancer ends it', async () => {
+  const headers = new Headers({ authorization: `Bearer ${tokenOf(wire.azure, 'operator')}` });
+  let begin = (): void => {};
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
+  const hang = () => {
+    begin();
+    return new Promise<never>(() => {});
+  };
+  const call = useCall(headers, hang);
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const answer = call();
+  await begun;
+  vi.advanceTimersByTime(CALL_LIMIT_MS);
+  const { status, jsonBody, body } = await answer;
+  expect([status, JSON.stringify(jsonBody ?? body)]).toEqual([503, expect.stringContaining('ServiceUnavailable')]);
+});
+
+it('a call that waits for others of its caller is answered in time as well, and not begun when nobody waits for it', async () => {
+  const headers = new Headers({ authorization: `Bearer ${tokenOf(wire.azure, 'operator')}` });
+  const { atOnce } = CALLER_LIMITS.read;
+  let begun = 0;
+  const call = useCall(headers, () => {
+    begun += 1;
+    return new Promise<never>(() => {});
+  });
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const answers = Array.from({ length: atOnce + 2 }, () => call());
+  // Tokens are verified in any order. Then each call has a time limit, and each that has begun a second one.
+  while (vi.getTimerCount() < answers.length + atOnce) await new Promise(setImmediate);
+  vi.advanceTimersByTime(CALL_LIMIT_MS);
+  expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(answers.map(() => 503));
+  await new Promise(setImmediate);
+  expect(begun).toBe(atOnce);
+});

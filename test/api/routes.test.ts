@@ -1,0 +1,32 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { parseRoute } from '../../local/host/http-route.ts';
+import { ROUTES } from '../../src/api/routes.ts';
+
+const host = JSON.parse(readFileSync(join(import.meta.dirname, '../../host.json'), 'utf8'));
+
+describe('the routes of the functions', () => {
+  it('carry api/ themselves, since the host puts nothing before them; the page is at the root', () => {
+    expect(host.extensions.http.routePrefix).toBe('');
+  });
+
+  it('hide none behind another: of those that fit, the host takes the first by name', () => {
+    const byName = ROUTES.map((route) => ({ ...route, name: route.functionName ?? route.id })).sort((a, b) =>
+      a.name < b.name ? -1 : 1,
+    );
+    for (const { id, method, path } of ROUTES) {
+      const asked = path.replaceAll(/\{\w+\}/g, 'anything');
+      const first = byName.find((route) => route.method === method && parseRoute(route.path).match(asked));
+      expect(first?.id).toBe(id);
+    }
+  });
+
+  it('reject no call before the app does: the host does not know the callers, and a revocation may be among them', () => {
+    expect(host.extensions.http).toMatchObject({
+      maxOutstandingRequests: -1,
+      maxConcurrentRequests: -1,
+      dynamicThrottlesEnabled: false,
+    });
+  });
+});
