@@ -65,7 +65,7 @@ async function record(url: string, control: string): Promise<Record<string, Exam
   await call('driftReport', 'operator', 'GET', '/drift');
   await call('driftHistory', 'operator', 'GET', '/drift/history');
   await call('driftReportById', 'operator', 'GET', `/drift/${report}`);
-  await call('driftFindings', 'operator', 'GET', `/drift/${report}/findings?top=1`);
+  await call('driftFindings', 'operator', 'GET', `/drift/${report}/findings`);
   await call('revokeKey', 'revoker', 'POST', `/keys/${KEY}/revoke`, {
     ...{ reason: 'Laptop stolen', ticket: 'INC-4711', confirm: KEY },
   });

@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { ROOMS } from '../scripts/arrows.ts';
+import { ROOMS } from '../../scripts/arrows.ts';
 
 const read = (name: string): string => readFileSync(name, 'utf8');
 
