@@ -6,22 +6,21 @@ import { type Dependence, hasDependents } from './accounts/inventory.ts';
 import { createSubscriptionMemory, listManaged, rememberedSubscriptions } from './accounts/subscription-memory.ts';
 import { createSubscriptions, type Subscriptions, type Tenants } from './accounts/subscriptions-client.ts';
 import { tracedAccounts } from './accounts/traced-accounts.ts';
-import { auditFiles } from './audit/audit-client.ts';
-import { auditContainer } from './audit/audit-storage-client.ts';
-import type { RecordAudit } from './audit/audit-trail.ts';
-import { createAudit } from './audit/create-audit.ts';
+import { auditContainer, auditFiles } from './audit/audit-client.ts';
+import { createAudit, type RecordAudit } from './audit/audit-trail.ts';
 import type { AuditWatch } from './audit/verify-trail.ts';
 import type { Cloud } from './azure/cloud.ts';
 import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
 import { type Budget, writesOf } from './azure/limiter.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
-import { Remembered } from './azure/remembered.ts';
-import { createDeletedAccounts, type DeletedAccounts } from './dependents/deleted-accounts-client.ts';
+import { ReadCache } from './azure/read-cache.ts';
 import { graphAccounts } from './dependents/graph-accounts.ts';
 import { createResourceGraph, type ResourceGraph } from './dependents/resource-graph-client.ts';
+import { createDeletedAccounts, type DeletedAccounts } from './dependents/stored-data-client.ts';
+import { type ChangeRows, createChangeRows } from './drift/changes/change-rows.ts';
 import { createDriftStorage, type DriftStorage } from './drift/store/drift-storage-client.ts';
-import { createDataServices, type DataClients } from './effect/create-data-services.ts';
+import { createDataServices, type DataClients } from './effect/data-services-client.ts';
 import { createEffectStore, type EffectStore } from './effect/effect-store-client.ts';
 import { canaryProbe } from './effect/probe-canaries.ts';
 import { createEventGrid, type EventGrid } from './events/event-grid-client.ts';
@@ -31,6 +30,7 @@ import type { FleetIndex } from './fleet/fleet-index.ts';
 import type { FleetTable } from './fleet/fleet-rows.ts';
 import { createFleetTable } from './fleet/fleet-table-client.ts';
 import { createKnownKeys, type KnownKeys } from './fleet/known-keys.ts';
+import { CONTROL_TABLE } from './fleet/rollout-store-client.ts';
 import { createSeenKeys, type SeenKeys } from './fleet/seen-keys.ts';
 import { type AccountScopes, createStorageAccounts, type StorageAccounts } from './fleet/storage-client.ts';
 import type { AccountsOfKey } from './fleet/unindexed-accounts.ts';
@@ -41,6 +41,7 @@ import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/ke
 import type { ManagedKey } from './keys/managed-vaults.ts';
 import { createKeyUsageLog, type KeyUsageLog } from './keys/usage-log-client.ts';
 import { consoleLog, type Log } from './log.ts';
+import { createOutbox, type Outbox } from './notify/outbox-client.ts';
 import { createPostWebhook, type PostWebhook } from './notify/webhook-client.ts';
 import { KnownOrders } from './orders/known-orders.ts';
 import { createOrdersStore, type OrdersStore } from './orders/standing-orders-client.ts';
@@ -87,6 +88,10 @@ export interface Services extends ControllerServices, IdentityClients, DataClien
   readonly keyCatalog: KeyCatalog;
   /** Drift reports, and what else the check keeps or looks at in the app's own storage. */
   readonly driftStorage: DriftStorage;
+  /** Notifications that are to be sent. */
+  readonly outbox: Outbox;
+  /** Changes that events reported. */
+  readonly changes: ChangeRows;
   /** Sends notifications to their receivers. */
   readonly postWebhook: PostWebhook;
   readonly queue: WorkQueue;
@@ -145,16 +150,16 @@ export function createServices(
   const listed = createSubscriptions(identity, cloud);
   const subscriptions = rememberedSubscriptions(listed, memory, now, log);
   // Decisions on many keys list them once.
-  const managed = new Remembered<readonly string[]>(10_000);
+  const managed = new ReadCache<readonly string[]>(10_000);
   const inReach = async () => settings.subscriptions ?? (await subscriptions.list());
-  const inSight = createInSight({ settings, subscriptions, now });
+  const inSight = createInSight({ settings, subscriptions });
   const orderStore = createOrdersStore(settings, () => identity);
   const leases = createLeases(settings, () => identity);
   const evidence = createEvidence(settings, identity, { driftStorage, now, newId }, log);
   const controller = createController(settings, identity, table, {
     ...{ fleet, queue, leases, accounts, audit: evidence.audit, sleep: (ms) => sleep(ms) },
     ...{ orders: orderStore, inSight, accountsOfKey },
-    subscriptions: async () => (await managed.read('all', now, () => listManaged(settings, subscriptions))).value,
+    subscriptions: async () => (await managed.read('', () => listManaged(settings, subscriptions), now)).value,
     probe: canaryProbe({ settings, ...data, now }),
   });
   return {
@@ -177,6 +182,8 @@ export function createServices(
     eventGrid: createEventGrid(identity, cloud, settings.drift.systemTopics),
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork),
     driftStorage,
+    outbox: createOutbox(settings, () => identity),
+    changes: createChangeRows(createFleetTable(settings, () => identity, CONTROL_TABLE)),
     postWebhook: createPostWebhook(),
     queue,
     queueAges: () => queueAges(settings, () => identity, now()),

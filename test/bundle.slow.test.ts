@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { leftOut, withoutGroups } from '../scripts/bundle/leave-out.ts';
 import { contentsOf } from '../scripts/bundle/report.ts';
 import { BUNDLE_FILES, type Bundle, bundle, filesIn } from '../scripts/bundle.ts';
+import { ROUTES } from '../src/api/routes.ts';
 
 const PROJECT = join(import.meta.dirname, '..');
 
@@ -68,18 +69,20 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** The names that the sources register: `app.http('name', …` and its like. */
+/** The names that the sources register: `app.timer('name', …` and its like, and the route table. */
 async function namesInSource(): Promise<string[]> {
   const directory = join(PROJECT, 'src/functions');
   const files = (await readdir(directory)).filter((name) => name.endsWith('.ts'));
   const sources = await Promise.all(files.map((name) => readFile(join(directory, name), 'utf8')));
-  return sources.flatMap((source) =>
-    [
-      ...source.matchAll(
-        /\bapp\s*\.(?:http|eventGrid|storageQueue|timer|get|post|put|patch|deleteRequest|generic)(?:<[^(]*>)?\(\s*['"]([^'"]+)/g,
-      ),
-    ].map(([, name = '']) => name),
-  );
+  return sources
+    .flatMap((source) =>
+      [
+        ...source.matchAll(
+          /\bapp\s*\.(?:http|eventGrid|storageQueue|timer|get|post|put|patch|deleteRequest|generic)(?:<[^(]*>)?\(\s*['"]([^'"]+)/g,
+        ),
+      ].map(([, name = '']) => name),
+    )
+    .concat(ROUTES.map(({ id, functionName }) => functionName ?? id));
 }
 
 describe('the bundle', () => {

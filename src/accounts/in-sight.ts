@@ -1,12 +1,11 @@
 import { timeBoxed, untilAborted } from '../azure/deadline.ts';
-import { Remembered } from '../azure/remembered.ts';
+import { ReadCache } from '../azure/read-cache.ts';
 import type { Settings } from '../settings/settings.ts';
 import { count } from '../text.ts';
 import type { Subscriptions } from './subscriptions-client.ts';
 
 /** Whoever looks at many keys asks once. Milliseconds. */
 const BELIEVED_MS = 10_000;
-/** Nobody waits for it any longer. Milliseconds. */
 const WAIT_MS = 3_000;
 
 /**
@@ -19,13 +18,11 @@ export type InSight = () => Promise<readonly string[] | undefined>;
 export function createInSight({
   settings,
   subscriptions,
-  now,
 }: {
   readonly settings: Pick<Settings, 'subscriptions'>;
   readonly subscriptions: Pick<Subscriptions, 'seen'>;
-  readonly now: () => Date;
 }): InSight {
-  const seen = new Remembered<readonly string[] | undefined>(BELIEVED_MS);
+  const seen = new ReadCache<readonly string[] | undefined>(BELIEVED_MS);
   const look = async (): Promise<readonly string[] | undefined> => {
     let all: readonly string[] | undefined;
     const looking = subscriptions.seen().then(({ ids, isPart }) => {
@@ -34,7 +31,7 @@ export function createInSight({
     await timeBoxed((signal) => untilAborted(looking, signal), WAIT_MS).catch(() => {});
     return all;
   };
-  return async () => settings.subscriptions ?? (await seen.read('all', now, look)).value;
+  return async () => settings.subscriptions ?? (await seen.read('', look)).value;
 }
 
 /**

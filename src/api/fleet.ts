@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { AuditRecordView } from '../audit/trail-view.ts';
-import { KeptPart, type PartTaken } from '../azure/kept-part.ts';
+import { type PartTaken, ReadCache } from '../azure/read-cache.ts';
 import { reachesVault } from '../http/access.ts';
 import { partView } from '../http/part.ts';
 import { FLAG } from '../http/query.ts';
@@ -87,20 +87,14 @@ function fleetCall({ request, reaches }: Call): FleetCall {
 /** A history is not read again within so long, and waited for so long. Milliseconds. */
 const HISTORY_TTL_MS = 10_000;
 const HISTORY_WAIT_MS = 1_500;
-const MOST_HISTORIES = 500;
 
-/** The last records about accounts, by account and caller, since callers see different records. The oldest are dropped. */
-const histories = new Map<string, KeptPart<readonly AuditRecordView[]>>();
+/** The last records about accounts, by account and caller, since callers see different records. */
+const histories = new ReadCache<readonly AuditRecordView[]>(HISTORY_TTL_MS);
 
 /** Never throws. */
 function readHistory(account: string, call: Call): Promise<PartTaken<readonly AuditRecordView[]>> {
   const { caller, services } = call;
   // Roles too: a caller who lost one sees what they may see now.
   const name = JSON.stringify([account.toLowerCase(), caller.objectId, caller.roles]);
-  const part = histories.get(name) ?? new KeptPart<readonly AuditRecordView[]>(HISTORY_TTL_MS);
-  histories.delete(name);
-  histories.set(name, part);
-  const [oldest] = histories.keys();
-  if (histories.size > MOST_HISTORIES && oldest !== undefined) histories.delete(oldest);
-  return part.take(() => accountHistory(account, call), services.now, HISTORY_WAIT_MS);
+  return histories.take(name, () => accountHistory(account, call), HISTORY_WAIT_MS, services.now);
 }

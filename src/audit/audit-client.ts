@@ -1,8 +1,10 @@
+import type { TokenCredential } from '@azure/identity';
 import { type ContainerClient, RestError } from '@azure/storage-blob';
+import { auditTrailContainer, controlContainer, ONE_RETRY } from '../azure/app-storage.ts';
 import { withinTime } from '../azure/deadline.ts';
-import type { AppendResult, AuditFiles, AuditSlice } from './audit-files.ts';
+import type { Settings } from '../settings/settings.ts';
+import { type AppendResult, AUDIT_CONTAINER, type AuditFiles, type AuditSlice } from './audit-files.ts';
 
-/** Bytes that are read at a time of a file that is read as a whole. */
 const PART_BYTES = 4 * 1024 * 1024;
 
 /**
@@ -122,4 +124,17 @@ async function collect(stream: NodeJS.ReadableStream | undefined): Promise<Audit
 function sizeOf(contentRange: string | undefined): number | undefined {
   const total = contentRange?.split('/')[1];
   return total && /^\d+$/.test(total) ? Number(total) : undefined;
+}
+
+export type AuditContainer = ContainerClient;
+
+/** Opens the container in the app's own storage; nothing is asked of it yet. */
+export function auditContainer(
+  settings: Pick<Settings, 'storage'>,
+  credential: () => TokenCredential,
+  name: string = AUDIT_CONTAINER,
+): AuditContainer {
+  return name === AUDIT_CONTAINER
+    ? auditTrailContainer(settings, credential, name)
+    : controlContainer(settings, credential, name, ONE_RETRY);
 }

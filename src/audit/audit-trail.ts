@@ -1,4 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, describeFailure } from '../azure/failure.ts';
 import { messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
 import type { AuditFiles } from './audit-files.ts';
 import { type ChainWriterOptions, chainWriter } from './chain-writer.ts';
 import { findEntry, seenBefore } from './find-entry.ts';
@@ -35,7 +39,6 @@ export interface AuditTrailOptions extends ChainWriterOptions {
 
 /** An entry larger than this is written without its details. In bytes; an append takes 4 MiB at most. */
 const MAX_ENTRY_BYTES = 512 * 1024;
-/** Bytes of entries in one append. */
 const MAX_BATCH_BYTES = 2 * 1024 * 1024;
 
 interface Waiting {
@@ -90,7 +93,6 @@ export function auditTrail(files: AuditFiles, options: AuditTrailOptions): Recor
   };
 }
 
-/** Entries that wait for their turn; one append is under way at a time. */
 class WaitingLine {
   readonly #write: ReturnType<typeof chainWriter>;
   readonly #onFailure: NonNullable<AuditTrailOptions['onFailure']>;
@@ -162,4 +164,26 @@ function prepare(entry: AuditEntry): { entry: AuditEntry; bytes: number } {
   if (bytes <= MAX_ENTRY_BYTES) return { entry: JSON.parse(text) as AuditEntry, bytes };
   const short: AuditEntry = { ...entry, details: { omitted: `${bytes} bytes are too many; the log has them.` } };
   return { entry: JSON.parse(JSON.stringify(short)) as AuditEntry, bytes: Buffer.byteLength(JSON.stringify(short)) };
+}
+
+/** The trail of this process: what is written and what fails is told to the log. */
+export function createAudit(
+  files: AuditFiles,
+  { now, newId }: { readonly now: () => Date; readonly newId: () => string },
+  log: Log,
+): RecordAudit {
+  return auditTrail(files, {
+    now,
+    newId,
+    sleep: (ms) => sleep(ms),
+    random: Math.random,
+    onWritten: ({ action, resource, id }, { file, seq, hash }) => {
+      const about = { action, key: resource, entry: id, file, receipt: `${seq}:${hash}` };
+      log({ level: 'info', reason: 'AuditWritten', message: REASONS.AuditWritten, ...about });
+    },
+    onFailure: (error, entries) => {
+      const message = `${REASONS.AuditFailed} ${describe(describeFailure(error))}`;
+      for (const entry of entries) log({ level: 'error', reason: 'AuditFailed', message, entry });
+    },
+  });
 }

@@ -1,7 +1,7 @@
 import { dayOf } from '../time/duration.ts';
 import type { AuditFiles } from './audit-files.ts';
 import { fileAfter, parseFileName } from './file-name.ts';
-import { findHead, freeName, type Head } from './head.ts';
+import { findHead, type Head } from './head.ts';
 import { type AuditEntry, type AuditReceipt, type ChainEnd, formatRecord } from './record.ts';
 
 /** Blocks that an append blob takes. Source: Azure Storage, scalability targets of Blob storage. */
@@ -10,7 +10,6 @@ const MAX_BLOCKS = 50_000;
 export interface ChainWriterOptions {
   readonly now: () => Date;
   readonly newId: () => string;
-  /** Waits this many milliseconds. */
   readonly sleep: (milliseconds: number) => Promise<void>;
   /** From 0 to 1, spreads writers that collided. */
   readonly random: () => number;
@@ -48,7 +47,7 @@ export function chainWriter(files: AuditFiles, options: ChainWriterOptions): Wri
     const listed = await files.list();
     // Somebody else was faster: what stands in the next file is theirs.
     if (listed.some(({ name, size }) => name === head.file && size > head.position)) return undefined;
-    const file = freeName(listed, fileAfter(head.file, today), today);
+    const file = fileAfter(head.file, today);
     await files.create(file);
     const { line, end } = formatRecord(head, { next: file }, { id: options.newId(), time: options.now() });
     const outcome = await appendAt(files, head, line, spend);
@@ -119,7 +118,6 @@ async function appendAt(files: AuditFiles, head: Head, text: string, spend: (err
   }
 }
 
-/** The records of all entries, one after the other at the head. */
 function formatRecords(
   head: Head,
   entries: readonly { readonly entry: AuditEntry; readonly id: string }[],

@@ -1,5 +1,5 @@
 import { dayOf } from '../time/duration.ts';
-import type { AuditFile, AuditFiles } from './audit-files.ts';
+import type { AuditFiles } from './audit-files.ts';
 import { compareFileNames, fileAfter, fileName, parseFileName, trailFiles } from './file-name.ts';
 import { LINE_FEED } from './lines.ts';
 import { type AuditRecord, CHAIN_START, type ChainEnd, MOST_RECORDS, parseRecord, sha256 } from './record.ts';
@@ -9,7 +9,6 @@ export interface Head extends ChainEnd {
   readonly file: string;
   /** Length of the file in bytes: the next record is appended there or nowhere. */
   readonly position: number;
-  /** Blocks that the file has. */
   readonly blocks: number;
   /** The file ends within a line, which only damage can do: the next record starts with a line feed. */
   readonly midLine: boolean;
@@ -21,7 +20,7 @@ const TAIL_BYTES = 64 * 1024;
 const MOST_TAIL_BYTES = 16 * 1024 * 1024;
 
 /**
- * Finds the end of the chain: one list call, and the last bytes of two files.
+ * Finds the end of the chain: one list call, and the last bytes of the last file.
  *
  * A damaged end does not stop the trail. The record that follows carries the hash of what stands there, so that
  * verification points at the damage and at nothing after it.
@@ -29,141 +28,30 @@ const MOST_TAIL_BYTES = 16 * 1024 * 1024;
  * @param today day in UTC, for the first file of all
  */
 export async function findHead(files: AuditFiles, today: string): Promise<Head> {
-  const listed = trailFiles(await files.list()).reverse();
-  const filled = listed.filter((file) => file.size > 0 && !isAhead(file.name, today));
-  const found = await lastOfChain(files, filled, new Set(listed.map(({ name }) => name)), today);
-  if (!found) {
-    const empty = listed.filter(({ size, name }) => size === 0 && !isAhead(name, today)).at(-1)?.name;
-    const file = empty ?? freeName(listed, fileName({ day: today, part: 0 }), today);
-    return { ...CHAIN_START, file, position: 0, blocks: 0, midLine: false };
-  }
-  const { last, end } = found;
-  const { next, ...head } = end;
-  const elsewhere =
-    next !== undefined && mayFollow(next, last.name, today)
-      ? next
-      : last.appendable
-        ? undefined
-        : fileAfter(last.name, today);
-  if (!elsewhere) return { ...head, file: last.name };
-  return { seq: head.seq, hash: head.hash, file: elsewhere, position: 0, blocks: 0, midLine: false };
+  const listed = trailFiles(await files.list()).filter(({ name }) => isOfWriter(name, today));
+  const last = listed.filter(({ size }) => size > 0).at(-1);
+  const start = { position: 0, blocks: 0, midLine: false };
+  if (!last) return { ...CHAIN_START, ...start, file: listed[0]?.name ?? fileName({ day: today, part: 0 }) };
+  const { next, ...end } = await readEnd(files, last.name, last.size);
+  if (next !== undefined && mayFollow(next, last.name, today)) return { ...end, ...start, file: next };
+  return last.appendable ? { ...end, file: last.name } : { ...end, ...start, file: fileAfter(last.name, today) };
 }
 
-/**
- * Whether the chain goes on in a file that a record names. Who may write the container may name any: one that is over, or that
- * no writer comes to for years, is not gone to.
- */
+/** Whether the chain goes on in a file that a record names. */
 export function mayFollow(next: string, last: string, today: string): boolean {
-  const part = parseFileName(next)?.part;
-  return part !== undefined && part < MOST_PARTS && compareFileNames(next, last) > 0 && !isAhead(next, today);
+  return compareFileNames(next, last) > 0 && isOfWriter(next, today);
 }
 
-/** No day has so many files. Behind the last name that there is, no file could follow: nobody is let lead the chain there. */
 const MOST_PARTS = 100_000;
 
-/** How far the clock of a writer may be ahead of this one's, in milliseconds, and then some. */
-const CLOCK_AHEAD_MS = 10 * 60_000;
-
-/** Whether no writer can have made that file yet, whatever stands in it. */
-function isAhead(name: string, today: string, now: Date = new Date(`${today}T23:59:59Z`)): boolean {
-  const day = parseFileName(name)?.day ?? '';
-  return day > dayOf(new Date(now.getTime() + CLOCK_AHEAD_MS));
+/** Whether a writer can have made the file: one of a day to come would take all records of the days before it. */
+function isOfWriter(name: string, today: string): boolean {
+  const { day, part } = parseFileName(name) ?? { day: '', part: MOST_PARTS };
+  // A writer's clock may be some minutes ahead.
+  return part < MOST_PARTS && day <= dayOf(new Date(Date.parse(`${today}T23:59:59Z`) + 10 * 60_000));
 }
 
-/** A name in which nobody has put anything: who may write the container may have been there before. */
-export function freeName(listed: readonly AuditFile[], wanted: string, today: string): string {
-  let name = wanted;
-  while (listed.some((file) => file.name === name && (file.size > 0 || !file.appendable)))
-    name = fileAfter(name, today);
-  return name;
-}
-
-type End = Omit<Head, 'file'> & { readonly next: string | undefined; readonly intact: boolean };
-
-/** So many files are looked through for the one that leads to another; as a rule it is the one before. */
-const MOST_BEFORE = 31;
-/** Of so many files it is asked whether one leads to them; as a rule it is the last one. */
-const MOST_ASKED = 1_000;
-
-/**
- * The last file that the chain has come to. A file that none before it leads to was put there by somebody else, and the
- * chain goes past it. Many of them may stand between two files of the chain: where one is found that is led to, the chain is
- * followed from there on by what the files name.
- *
- * @param filled newest first
- */
-async function lastOfChain(
-  files: AuditFiles,
-  filled: readonly AuditFile[],
-  there: ReadonlySet<string>,
-  today: string,
-): Promise<{ readonly last: AuditFile; readonly end: End } | undefined> {
-  const ends = new Map<string, Promise<End>>();
-  const endOf = ({ name, size }: AuditFile): Promise<End> => {
-    const end = ends.get(name) ?? readEnd(files, name, size);
-    ends.set(name, end);
-    return end;
-  };
-  for (const [index, file] of filled.entries()) {
-    const before = filled.slice(index + 1, index + 1 + MOST_BEFORE);
-    const isFirst = index + 1 + before.length === filled.length || index >= MOST_ASKED;
-    if (!(await isLedTo(files, file.name, { before, isFirst, there, endOf }))) continue;
-    let last = file;
-    for (;;) {
-      const end = await endOf(last);
-      const next = filled.find(({ name }) => name === end.next && mayFollow(name, last.name, today));
-      if (!next) return { last, end };
-      last = next;
-    }
-  }
-  return undefined;
-}
-
-/**
- * Whether a file before it leads to a file: names it, or ends with the record that its first one follows. Between the two may
- * lie files that are damaged or gone, and files of somebody else.
- *
- * @param isFirst no other files are before those: where all of them are damaged, it cannot be told any more, and is believed
- */
-async function isLedTo(
-  files: AuditFiles,
-  name: string,
-  {
-    before,
-    isFirst,
-    there,
-    endOf,
-  }: {
-    readonly before: readonly AuditFile[];
-    readonly isFirst: boolean;
-    readonly there: ReadonlySet<string>;
-    readonly endOf: (file: AuditFile) => Promise<End>;
-  },
-): Promise<boolean> {
-  let first: Promise<AuditRecord | undefined> | undefined;
-  const damaged = new Set<string>();
-  for (const one of before) {
-    const { intact, next, seq, hash } = await endOf(one);
-    if (!intact) {
-      damaged.add(one.name);
-      continue;
-    }
-    if (next === name) return true;
-    first ??= firstOf(files, name);
-    const record = await first;
-    if (record?.seq === seq + 1 && record.prev === hash) return true;
-    if (next === undefined) continue;
-    // What it leads to was damaged, or removed together with what followed.
-    if (damaged.has(next) || (!there.has(next) && record !== undefined && record.seq > seq + 1)) return true;
-  }
-  return isFirst && damaged.size === before.length;
-}
-
-async function firstOf(files: AuditFiles, name: string): Promise<AuditRecord | undefined> {
-  const slice = await files.read(name, 0, TAIL_BYTES);
-  const line = slice && splitLines(slice.bytes)[0];
-  return line && believable(line);
-}
+type End = Omit<Head, 'file'> & { readonly next: string | undefined };
 
 /** The record in a line; undefined for what the trail cannot have written. */
 function believable(line: Buffer): AuditRecord | undefined {
@@ -187,8 +75,7 @@ async function readEnd(files: AuditFiles, name: string, size: number): Promise<E
     const record = believable(line);
     return {
       ...(record ? { seq: record.seq, hash: record.hash } : endOfDamage(whole, line)),
-      intact: record !== undefined,
-      next: record?.next && parseFileName(record.next) ? record.next : undefined,
+      next: record?.next,
       position: slice.size,
       blocks: slice.blocks,
       midLine: slice.bytes.at(-1) !== LINE_FEED,

@@ -1,7 +1,9 @@
 import type { AuditFiles } from './audit-files.ts';
 import { compareFileNames, trailFiles } from './file-name.ts';
-import type { TrailPosition } from './find-entry.ts';
+import { CLOCKS_APART_MS, type TrailPosition } from './find-entry.ts';
 import { LINE_FEED, MOST_LINE_BYTES } from './lines.ts';
+import { type AuditRecord, parseRecord } from './record.ts';
+import { mayHold } from './trail-filter.ts';
 
 /** Bytes that are read at a time; a line may be longer. */
 const CHUNK_BYTES = 1024 * 1024;
@@ -55,7 +57,6 @@ export async function* linesBackwards(
   }
 }
 
-/** The lines behind `cut`, the last one first. */
 function linesIn(bytes: Buffer, cut: number, at: TrailPosition): TrailLine[] {
   const lines: TrailLine[] = [];
   for (let start = cut; start < bytes.length; ) {
@@ -65,4 +66,31 @@ function linesIn(bytes: Buffer, cut: number, at: TrailPosition): TrailLine[] {
     start = end + 1;
   }
   return lines.reverse();
+}
+
+/**
+ * Lists the intact records since then whose JSON has a text, newest first. Of each read it parses the lines that have the text,
+ * and the oldest line, whose time says when to stop.
+ *
+ * @param text as a record has it in its JSON
+ * @param signal ends the reading: it may go back by months
+ * @throws the SDK's error when the trail cannot be read, and the reason of the signal
+ */
+export async function* recordsSince(
+  files: AuditFiles,
+  text: string,
+  since: Date,
+  signal?: AbortSignal,
+): AsyncGenerator<AuditRecord> {
+  const first = since.getTime() - CLOCKS_APART_MS;
+  for await (const { lines } of linesBackwards(files, { isWanted: mayHold({ since }) })) {
+    signal?.throwIfAborted();
+    const oldest = lines.at(-1);
+    for (const line of lines) {
+      if (line !== oldest && !line.bytes.includes(text)) continue;
+      const record = parseRecord(line.bytes);
+      if (record && Date.parse(record.time) < first) return;
+      if (record?.intact) yield record;
+    }
+  }
 }

@@ -1,5 +1,5 @@
 import type { AuditFiles } from './audit-files.ts';
-import { compareFileNames, trailFiles } from './file-name.ts';
+import { trailFiles } from './file-name.ts';
 import type { TrailPosition } from './find-entry.ts';
 import { findHead, mayFollow } from './head.ts';
 import { LINE_FEED } from './lines.ts';
@@ -9,7 +9,6 @@ import { type RecordedEntry, recordedEntry } from './trail-filter.ts';
 /** More than the longest record has. Bytes. */
 const PIECE_BYTES = 2 * 1024 * 1024;
 
-/** What stands behind a position, and where it ends. */
 interface TrailPiece {
   readonly records: readonly RecordedEntry[];
   readonly end: TrailPosition;
@@ -54,7 +53,7 @@ function pieceOf(bytes: Buffer, { file, position }: TrailPosition, today: string
   return { records, end: next ? { file: next, position: 0 } : { file, position: position + bytes.length } };
 }
 
-/** A file that is full, damaged or removed does not say where the chain goes on: the chain's own end does. */
+/** A file that is full, damaged or removed does not say where the chain goes on. */
 async function nextFile(
   files: AuditFiles,
   { file, position }: TrailPosition,
@@ -63,10 +62,7 @@ async function nextFile(
   const listed = await files.list();
   // Somebody has put another in its place.
   if (listed.some(({ name, size }) => name === file && size < position)) return emptyPiece(file, 0);
-  const later = trailFiles(listed).filter(({ name, size }) => size > 0 && compareFileNames(name, file) > 0);
-  if (later.length === 0) return undefined;
-  const head = await findHead(files, today);
-  const next = later.find(({ name }) => compareFileNames(name, head.file) <= 0);
+  const next = trailFiles(listed).find(({ name, size }) => size > 0 && mayFollow(name, file, today));
   return next && emptyPiece(next.name, 0);
 }
 

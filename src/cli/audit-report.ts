@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { auditFiles } from '../audit/audit-client.ts';
+import { type AuditContainer, auditContainer, auditFiles } from '../audit/audit-client.ts';
 import type { AuditFiles } from '../audit/audit-files.ts';
-import { type AuditContainer, auditContainer } from '../audit/audit-storage-client.ts';
 import { findRecord } from '../audit/find-record.ts';
 import { type LogEvidence, readLogEvidence } from '../audit/log-evidence.ts';
 import { searchTrail } from '../audit/search-trail.ts';
@@ -120,7 +119,7 @@ export function printTrail(
     log(visible(`${file}${line === undefined ? '' : `:${line}`}  ${reason}  ${message}`));
   }
   const found = findings.length === 0 ? 'nothing found' : `${findings.length} found`;
-  log(`${count(records, 'record')} in ${count(files, 'file')}, ${found}.`);
+  log(`${findings.length === 0 ? 'ok: ' : ''}${count(records, 'record')} in ${count(files, 'file')}, ${found}.`);
   if (unlogged > 0) {
     log(`${count(unlogged, 'record')} behind the last that the log has: export it once more to have them checked.`);
   }

@@ -2,8 +2,7 @@ import pMap from 'p-map';
 import { storageClock } from '../azure/storage-clock.ts';
 import { type FleetQueue, fleetWorks } from '../fleet/fleet-work.ts';
 import { type NewWorkItem, type WorkItems, workRow } from '../fleet/work-items.ts';
-import { hasBeenSince } from '../time/has-been-since.ts';
-import { DAY_MS } from '../time/spans.ts';
+import { DAY_MS, hasBeenSince } from '../time/spans.ts';
 import type { Cause } from '../work/messages.ts';
 import type { SubscriptionResult } from './store/subscription-result.ts';
 

@@ -5,8 +5,7 @@ import { timeBoxed, untilAborted } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
-import type { BlobContainers } from '../dependents/blob-containers-client.ts';
-import type { FileShare, FileShares } from '../dependents/file-shares-client.ts';
+import type { BlobContainers, FileShare, FileShares } from '../dependents/stored-data-client.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -116,7 +115,7 @@ export async function findProbeTargets(
         settings: { ...settings, scopeDiscovery: 'dependents' },
         accounts: { ...accounts, list: (subscription) => accounts.list(subscription, signal) },
       },
-      async ({ id }) => {
+      ({ id }) => {
         const account = parseResourceId(id);
         if (account) adding.push(limit(() => addTargets(account, signal)));
       },

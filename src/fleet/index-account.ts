@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
-import { hasBeenSince } from '../time/has-been-since.ts';
-import { DAY_MS } from '../time/spans.ts';
+import { DAY_MS, hasBeenSince } from '../time/spans.ts';
 import type { Account, Scope } from './account.ts';
 import type { FleetAccount, FleetChange, FleetUse, UseRef } from './fleet-index.ts';
 import { observe, type ReadUse } from './observe.ts';
@@ -9,10 +8,10 @@ import { useOfAccount, useOfScope } from './read-use.ts';
 import type { UseRow } from './use-row.ts';
 
 /** Whether the app moves the uses of a key: the pass writes the rows of these, with their results. */
-export type IsManaged = (key: string) => boolean;
+type IsManaged = (key: string) => boolean;
 
 /** The row of a use that the index lacks; undefined: it uses no key of Key Vault, or the key's name is invalid. */
-export function rowOfRead(read: ReadUse): UseRow | undefined {
+function rowOfRead(read: ReadUse): UseRow | undefined {
   const seen = observe(undefined, read, []);
   return seen.outdated || !seen.row || !parseKeyIdentifier(seen.row.key) ? undefined : seen.row;
 }
@@ -43,7 +42,7 @@ export function changesOfAccount(
         ...{ account: id, location, tags, own, writtenOn: startedOn.toISOString() },
         ...(use ? { key: use.key } : {}),
         // A merge keeps the stored scopes, since `scopes` is absent.
-        ...{ scopeUses: [], scoped: '' },
+        scopeUses: [],
       },
     },
   ];
@@ -72,7 +71,6 @@ export function changesOfScopes(
         scopes: scopes.length > 0 ? 'some' : 'none',
         scopesReadOn: startedOn.toISOString(),
         scopeUses: uses.map(({ scope = '', key }) => ({ scope, key })),
-        scoped: '',
       },
     },
   ];

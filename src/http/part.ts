@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { DeadlineError } from '../azure/deadline.ts';
-import type { PartTaken } from '../azure/kept-part.ts';
+import type { PartTaken } from '../azure/read-cache.ts';
 import { type AnswerContext, HttpProblem, PART_PROBLEM, partProblem } from './problem.ts';
 
 /** A part of an answer with an age, a right and a failure of its own: the others do without it. */

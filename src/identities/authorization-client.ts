@@ -3,6 +3,7 @@ import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
 import { describeFailure } from '../azure/failure.ts';
 import type { CallLimits } from '../azure/limits.ts';
+import { ReadCache } from '../azure/read-cache.ts';
 import { lastName } from '../azure/resource-id.ts';
 import { aborting, armScope, authorizationManagement } from '../azure/resource-manager.ts';
 import type { RoleGrant } from './role-grant.ts';
@@ -32,25 +33,13 @@ interface RoleRights {
 /** Roles change rarely: what a role allows is asked again after this long. Milliseconds. */
 const ROLE_AGE_MS = 10 * 60_000;
 
-export function createAuthorization(
-  credential: TokenCredential,
-  cloud: Cloud,
-  limits?: CallLimits,
-  now: () => Date = () => new Date(),
-): Authorization {
+export function createAuthorization(credential: TokenCredential, cloud: Cloud, limits?: CallLimits): Authorization {
   const client = authorizationManagement(credential, cloud, limits);
-  const roles = new Map<string, { readonly rights: Promise<RoleRights>; readonly readOn: number }>();
+  const roles = new ReadCache<RoleRights>(ROLE_AGE_MS);
 
-  /** Asked for at the scope itself, where whoever may read its assignments may read its roles too. */
-  const rightsOf = (scope: string, roleId: string, signal: AbortSignal | undefined): Promise<RoleRights> => {
-    const known = roles.get(roleId.toLowerCase());
-    if (known && now().getTime() - known.readOn < ROLE_AGE_MS) return known.rights;
-    const rights = readRights(client, scope, roleId, signal);
-    roles.set(roleId.toLowerCase(), { rights, readOn: now().getTime() });
-    // A failure is not kept: the next one who asks tries again.
-    rights.catch(() => roles.delete(roleId.toLowerCase()));
-    return rights;
-  };
+  /** Read at the scope itself, where a caller that may read its assignments may read its roles too. */
+  const rightsOf = async (scope: string, roleId: string, signal: AbortSignal | undefined): Promise<RoleRights> =>
+    (await roles.read(roleId.toLowerCase(), () => readRights(client, scope, roleId, signal))).value;
 
   const list = async (
     scope: string,

@@ -5,6 +5,7 @@ import { untilAborted } from '../azure/deadline.ts';
 import { describeFailure } from '../azure/failure.ts';
 import { createJsonSender } from '../azure/json-sender.ts';
 import { LIMITS } from '../azure/limits.ts';
+import { ReadCache } from '../azure/read-cache.ts';
 import { lastName } from '../azure/resource-id.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 import { createRoleCalls, type RoleCalls } from './local-role-calls.ts';
@@ -69,11 +70,7 @@ type Rights = Pick<RoleGrant, 'dataActions' | 'notDataActions'>;
 /** One look at an HSM asks for the lists of several scopes: what its roles allow is read once for all. Milliseconds. */
 const DEFINITIONS_AGE_MS = 60_000;
 
-export function createLocalRoles(
-  credential: TokenCredential,
-  cloud: Cloud,
-  now: () => Date = () => new Date(),
-): LocalRoles {
+export function createLocalRoles(credential: TokenCredential, cloud: Cloud): LocalRoles {
   const { ask, list } = createRoleCalls(
     createJsonSender(credential, `https://${cloud.managedHsmSuffix}/.default`, LIMITS.localRoles),
   );
@@ -83,32 +80,26 @@ export function createLocalRoles(
       mayBeMissing: scope.startsWith('/keys/'),
       signal,
     });
-  const read = new Map<string, { readonly rights: Promise<ReadonlyMap<string, Rights>>; readonly readOn: number }>();
+  const definitions = new ReadCache<ReadonlyMap<string, Rights>>(DEFINITIONS_AGE_MS);
 
-  /** By the name of the definition, lower case, as it stood at some time or later. */
-  const rightsIn = async (hsm: Hsm, sinceMs: number, signal: AbortSignal | undefined) => {
-    let known = read.get(hsm.uri);
-    if (!known || known.readOn < sinceMs) {
-      // Others may wait for the same answer: whoever asked first gives up alone.
-      known = { rights: rightsOf(list, hsm), readOn: now().getTime() };
-      read.set(hsm.uri, known);
-    }
-    const { rights } = known;
-    // A failure is not kept: the next one who asks tries again.
-    rights.catch(() => read.get(hsm.uri)?.rights === rights && read.delete(hsm.uri));
-    if (!(await untilAborted(rights, signal))) signal?.throwIfAborted();
-    return rights;
+  /** By the name of the definition, lower case. */
+  const rightsIn = async (hsm: Hsm, how: 'read' | 'readAnew', signal: AbortSignal | undefined) => {
+    const reading = definitions[how](hsm.uri, () => rightsOf(list, hsm));
+    // Others may wait for the same answer, so that it goes on when this caller gives up.
+    if (!(await untilAborted(reading, signal))) signal?.throwIfAborted();
+    return reading;
   };
 
   return {
     async grantsAt(hsm, scope, signal) {
-      const beganMs = now().getTime();
+      const began = new Date();
       const found = await assignmentsAt(hsm, scope, signal);
       if (found.length === 0) return [];
-      let rights = await rightsIn(hsm, beganMs - DEFINITIONS_AGE_MS, signal);
-      // One that is not known may have been made since, and its role given at once.
-      const isKnown = ({ properties }: (typeof found)[number]) => rights.has(definitionOf(properties));
-      if (!found.every(isKnown)) rights = await rightsIn(hsm, beganMs, signal);
+      const known = await rightsIn(hsm, 'read', signal);
+      // A definition that is not known may have been made since, and its role given at once.
+      const isKnown = ({ properties }: (typeof found)[number]) => known.value.has(definitionOf(properties));
+      const isOld = known.readOn < began && !found.every(isKnown);
+      const { value: rights } = isOld ? await rightsIn(hsm, 'readAnew', signal) : known;
       return found.map((one) => ({
         ...toAssignment(one),
         id: one.name,

@@ -49,7 +49,7 @@ async function findAccounts(
       key,
       settings.subscriptions ?? (await subscriptions.list()),
       { settings, accounts: { ...accounts, list: (subscription) => accounts.list(subscription, signal) } },
-      async (account) => {
+      (account) => {
         found.set(account.id.toLowerCase(), account);
       },
     );

@@ -1,11 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
 import { KeyClient, type KeyProperties, type KeyRotationPolicy } from '@azure/keyvault-keys';
 import { clientPer } from '../azure/client-per.ts';
 import { wholeWrite, withinTime } from '../azure/deadline.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import { type CallLimits, callOptions, LIMITS } from '../azure/limits.ts';
-import { SharedReads } from '../azure/shared-reads.ts';
+import { ReadCache } from '../azure/read-cache.ts';
 import type { KeyVersion } from './key-versions.ts';
 import { compareAge } from './key-versions.ts';
 import type { ManagedKey, ManagedVault } from './managed-vaults.ts';
@@ -90,7 +89,7 @@ export function createKeys(credential: TokenCredential, { limits, shareReads }: 
     const { properties: latest } = await clientOf(key.vault).getKey(key.name);
     return versions.map((version) => ({ ...version, latest: version.version === latest.version })).sort(compareAge);
   };
-  const lists = new SharedReads<KeyVersion[]>(LISTS_APART_MS, (ms) => sleep(ms));
+  const lists = new ReadCache<KeyVersion[]>(0, LISTS_APART_MS);
 
   return {
     listVersionsUnsettled,
@@ -107,7 +106,8 @@ export function createKeys(credential: TokenCredential, { limits, shareReads }: 
         return toKeyVersion(properties, false);
       }),
     async listVersions(key) {
-      return shareReads ? [...(await lists.read(key.id.toLowerCase(), () => listVersions(key)))] : listVersions(key);
+      if (!shareReads) return listVersions(key);
+      return [...(await lists.readAnew(key.id.toLowerCase(), () => listVersions(key))).value];
     },
     deletedVersion: (key) =>
       unlessMissing(async () => {

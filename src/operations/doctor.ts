@@ -72,7 +72,7 @@ async function vaultChecks(text: string, { azure }: Operation): Promise<Checklis
     return `${vault.id}${vault.purgeProtection ? '' : ', WITHOUT purge protection'}`;
   });
   if (seen.state === 'failed') return [seen];
-  const fix = `cmk role ensure --assignee me --vault ${name}; if it is the firewall, run this from a network that is let in`;
+  const fix = `cmk admin grant-role --assignee me --vault ${name}; if it is the firewall, run this from a network that is let in`;
   const keys = await check(`keys of ${name}`, fix, async () => {
     const vault = await findVault(text, azure);
     await azure.keys.listVersions(keyIn(vault, NO_KEY, azure.cloud));
@@ -81,7 +81,6 @@ async function vaultChecks(text: string, { azure }: Operation): Promise<Checklis
   return [seen, keys];
 }
 
-/** The app's settings, if the environment has any of them. */
 function settings(environment: Environment): ChecklistLine[] {
   const any = Object.keys(environment).some((name) => /^(CMK_|AzureWebJobsStorage)/.test(name) && environment[name]);
   if (!any) return [];

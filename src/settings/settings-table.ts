@@ -280,6 +280,13 @@ export const SETTINGS = {
     description: "ARM id of the app's own storage account, where events that cannot be delivered are put.",
     fallback: '`AzureWebJobsStorage__accountName` in the resource group of the function app',
   }),
+  CMK_WATCH_CHANGES: setting({
+    schema: onOff.optional(),
+    example: 'on',
+    description:
+      'Whether Azure Resource Manager is to tell the app of changes to accounts, roles, vaults and identities (`on`), or the hourly drift check alone finds them (`off`). The deployment sets it by its parameter `watchChanges`, with the rights for it.',
+    fallback: '`on`',
+  }),
   CMK_SYSTEM_TOPICS: setting({
     schema: SYSTEM_TOPICS.optional(),
     example:

@@ -3,7 +3,7 @@ import { type FilteredUse, matchesFilter, matchesHealth } from '../fleet/fleet-f
 import type { RouteKey } from '../http/access.ts';
 import { conditional, type HeaderReader, jsonResponse } from '../http/answers.ts';
 import { partContent } from '../http/part.ts';
-import { HttpProblem, orUnavailable } from '../http/problem.ts';
+import { HttpProblem } from '../http/problem.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { type EvaluatedAccount, sortKeyOf } from './fleet.ts';
 import { freshnessOf, toAccountAnswer, toRow, toSummary } from './fleet-answer.ts';
@@ -22,7 +22,7 @@ export interface FleetCall {
 /** A page of the fleet. @throws {@link HttpProblem} */
 export async function showFleet(query: FleetQuery, call: FleetCall, ports: FleetPorts): Promise<HttpResponseInit> {
   const { health, cause, all, top = FLEET_PAGE, after = '', ...filter } = query;
-  const { snapshot, seen } = inReach(await readSnapshot(call, ports), call.reaches);
+  const { snapshot, seen } = inReach(await call.snapshots.get(ports), call.reaches);
   const filtered = seen
     .filter((one) => all || isListed(one))
     .filter((one) => filteredUses(one).some((use) => matchesFilter(use, filter)));
@@ -46,7 +46,7 @@ export async function showFleetAccount(
   call: FleetCall,
   ports: FleetPorts,
 ): Promise<HttpResponseInit> {
-  const { snapshot, seen } = inReach(await readSnapshot(call, ports), call.reaches);
+  const { snapshot, seen } = inReach(await call.snapshots.get(ports), call.reaches);
   const found = seen.find(({ account }) => account.name.toLowerCase() === name.toLowerCase());
   if (found) {
     const history = await readHistory(found.account.name);
@@ -59,21 +59,12 @@ export async function showFleetAccount(
   });
 }
 
-/** Summary of the accounts that the caller may see. */
 export function fleetSummaryOf(
   whole: FleetSnapshot,
   reaches: FleetCall['reaches'],
 ): FleetListAnswer['summary'] & Pick<FleetListAnswer, 'warnings'> {
   const { snapshot, seen } = inReach(whole, reaches);
   return { ...toSummary(seen.filter(isListed), snapshot), warnings: [...snapshot.warnings] };
-}
-
-/** @throws {@link HttpProblem} 503 */
-export function readSnapshot({ snapshots }: Pick<FleetCall, 'snapshots'>, ports: FleetPorts): Promise<FleetSnapshot> {
-  return orUnavailable(
-    () => snapshots.get(ports),
-    (why) => `The fleet index cannot be read: ${why} Accounts are moved all the same.`,
-  );
 }
 
 /** Accounts whose keys are all within the role of the caller. */

@@ -1,11 +1,12 @@
+import { type PartTaken, ReadCache } from '../azure/read-cache.ts';
 import type { DriftReport } from '../drift/report.ts';
+import { orUnavailable } from '../http/problem.ts';
 import { type EvaluatedAccount, evaluateFleet } from './fleet.ts';
 import { type FleetPorts, readFleet } from './read-fleet.ts';
 
 /** Time to live: concurrent calls, and the pages of a list, share one reading. Milliseconds. */
-const KEPT_MS = 15_000;
+const TTL_MS = 15_000;
 
-/** The evaluated fleet at one moment. */
 export interface FleetSnapshot {
   readonly readOn: Date;
   readonly accounts: readonly EvaluatedAccount[];
@@ -16,26 +17,25 @@ export interface FleetSnapshot {
   readonly warnings: readonly string[];
 }
 
-/** Single-flight cache of the fleet: reading five thousand accounts takes seconds. */
+/** A cache of the fleet: reading five thousand accounts takes seconds. */
 export class FleetSnapshots {
-  #last: Promise<FleetSnapshot> | undefined;
+  readonly #cache = new ReadCache<FleetSnapshot>(TTL_MS);
 
-  /** @throws what the index answers */
-  get(ports: FleetPorts): Promise<FleetSnapshot> {
-    if (this.#last) return this.#last;
-    const reading = takeSnapshot(ports);
-    this.#last = reading;
-    const forget = (): void => {
-      this.#last = undefined;
-    };
-    // A failure is not cached, and an expired snapshot does not stay in memory.
-    reading.then(() => setTimeout(forget, KEPT_MS).unref(), forget);
-    return reading;
+  /** @throws {@link HttpProblem} 503 */
+  async get(ports: FleetPorts): Promise<FleetSnapshot> {
+    return (await this.#cache.read('', () => takeSnapshot(ports), ports.now)).value;
+  }
+
+  take(ports: FleetPorts, waitMs: number): Promise<PartTaken<FleetSnapshot>> {
+    return this.#cache.take('', () => takeSnapshot(ports), waitMs, ports.now);
   }
 }
 
 async function takeSnapshot(ports: FleetPorts): Promise<FleetSnapshot> {
-  const reading = await readFleet(ports);
+  const reading = await orUnavailable(
+    () => readFleet(ports),
+    (why) => `The fleet index cannot be read: ${why} Accounts are moved all the same.`,
+  );
   const { readOn, listings, unlisted, report, warnings } = reading;
   return { readOn, accounts: await evaluateFleet(reading, ports.settings), listings, unlisted, report, warnings };
 }

@@ -2,8 +2,8 @@ import type { HttpResponseInit } from '@azure/functions';
 import pMap from 'p-map';
 import { timeBoxed } from '../azure/deadline.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
+import { ReadCache } from '../azure/read-cache.ts';
 import { known } from '../azure/read-or-why.ts';
-import { Remembered } from '../azure/remembered.ts';
 import type { KnownKeys } from '../fleet/known-keys.ts';
 import { type AccessRules, reachesKey, reachesVault } from '../http/access.ts';
 import { conditional, type HeaderReader, jsonResponse } from '../http/answers.ts';
@@ -17,7 +17,6 @@ import type { KnownOrders } from '../orders/known-orders.ts';
 import { type KeyViewPorts, readInTime, readKeySummary, unreadView } from './key.ts';
 import type { KeySummary, ListedVault } from './key-schemas.ts';
 
-/** Keys of one page. */
 const PAGE = 50;
 /** Most keys that are read from the index, for a vault that cannot be listed. */
 const MOST_KNOWN = 1_000;
@@ -51,12 +50,12 @@ interface KeysAsked {
 
 /** Lists the keys of managed vaults, page by page. One for each instance, as it caches the lists. */
 export class KeyLister {
-  readonly #names = new Remembered<readonly string[]>(NAMES_MS);
-  readonly #inUse = new Remembered<readonly string[]>(NAMES_MS);
+  readonly #names = new ReadCache<readonly string[]>(NAMES_MS);
+  readonly #inUse = new ReadCache<readonly string[]>(NAMES_MS);
 
   /** Lists the vault again the next time, since it may have a new key. */
   forget({ uri }: Pick<ManagedVault, 'uri'>): void {
-    this.#names.forget(uri);
+    this.#names.invalidate(uri);
   }
 
   /** Never throws: what cannot be read is in `unread`. */
@@ -85,8 +84,8 @@ export class KeyLister {
   ): Promise<{ readonly keys: readonly ManagedKey[]; readonly view: ListedVault }> {
     const what = { resource: vault.id, what: 'the keys of the vault', action: readKeysRight(vault) };
     const [names, used] = await Promise.all([
-      readInTime(what, () => this.#names.read(vault.uri, now, () => keyCatalog.names(vault)), signal),
-      readInTime(what, () => this.#inUse.read(vault.uri, now, () => knownKeys.ofVault(vault.uri, MOST_KNOWN)), signal),
+      readInTime(what, () => this.#names.read(vault.uri, () => keyCatalog.names(vault), now), signal),
+      readInTime(what, () => this.#inUse.read(vault.uri, () => knownKeys.ofVault(vault.uri, MOST_KNOWN), now), signal),
     ]);
     const keys = new Map<string, ManagedKey>();
     for (const id of known(used)?.value ?? []) {

@@ -1,22 +1,24 @@
 import { accountsNotListed } from '../accounts/in-sight.ts';
 import { timeBoxed, untilAborted } from '../azure/deadline.ts';
+import { ReadCache } from '../azure/read-cache.ts';
 import { known, type Part, readPart, type UnreadPart, type What } from '../azure/read-or-why.ts';
-import { Remembered } from '../azure/remembered.ts';
 import { type BlastRadius, type BlastRadiusServices, readBlastRadius } from '../dependents/blast-radius.ts';
 import type { Keys } from '../keys/key-client.ts';
 import { readKeysRight, readPolicyRight } from '../keys/key-rights.ts';
 import { activeFrom, type KeyVersion, newestUsableVersion, newestVersion, usability } from '../keys/key-versions.ts';
 import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
+import { nearExpiryOn } from '../keys/near-expiry.ts';
 import type { RotationPolicySummary } from '../keys/rotation-policy-summary.ts';
 import type { KeyUsageLog } from '../keys/usage-log-client.ts';
 import { pausedView } from '../orders/standing-orders.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { keyState } from '../revocation/key-state.ts';
-import { readRevocation } from '../revocation/revocation.ts';
-import type { KeyStatus, KeySummary, KeyUsersView, UnreadView, VersionView } from './key-schemas.ts';
+import { openRevocation, readRevocation } from '../revocation/revocation.ts';
+import { isRotatedByTag, rotatedByHand } from '../rotation/rotation.ts';
+import { rotationDue } from '../rotation/rotation-due.ts';
+import type { KeyStatus, KeySummary, KeyUsersView, NextRotation, UnreadView, VersionView } from './key-schemas.ts';
 import { readKeyUsage } from './key-usage.ts';
 import { type KeyUsers, type KeyUsersPorts, readKeyUsers } from './key-users.ts';
-import { nextRotation } from './next-rotation.ts';
 
 /** A rotation policy is changed by hand, and rarely. Milliseconds. */
 const POLICY_BELIEVED_MS = 5 * 60_000;
@@ -26,8 +28,7 @@ export type KeyViewPorts = KeyUsersPorts & { readonly keys: Pick<Keys, 'listVers
 /** The part that the list of keys and the status of a key share. */
 type KeyView = Pick<KeyStatus, 'paused' | 'nextRotation' | 'users' | 'rotation' | 'rotationCost' | 'unread'>;
 
-/** Of this instance. */
-const policies = new Remembered<RotationPolicySummary>(POLICY_BELIEVED_MS);
+const policies = new ReadCache<RotationPolicySummary>(POLICY_BELIEVED_MS);
 
 /** A line of the list of keys. Never throws: what could not be read until the signal aborts is named. */
 export async function readKeySummary(key: ManagedKey, ports: KeyViewPorts, signal: AbortSignal): Promise<KeySummary> {
@@ -137,16 +138,15 @@ async function readKeyView(
   };
 }
 
-/** The policy of a key, cached for some minutes. */
 function readPolicy(
   key: ManagedKey,
-  { keys, now }: Pick<KeyViewPorts, 'keys' | 'now'>,
+  { keys }: Pick<KeyViewPorts, 'keys'>,
   signal: AbortSignal,
 ): Promise<Part<RotationPolicySummary>> {
   const what = { resource: key.id, what: 'the rotation policy of the key', action: readPolicyRight(key.vault) };
   return readInTime(
     what,
-    async () => (await policies.read(key.id.toLowerCase(), now, () => keys.rotationPolicy(key))).value,
+    async () => (await policies.read(key.id.toLowerCase(), () => keys.rotationPolicy(key))).value,
     signal,
   );
 }
@@ -156,7 +156,7 @@ function isUsed(read: KeyUsers | undefined): boolean {
   return read?.users === undefined || read.users.accounts + read.users.scopes > 0;
 }
 
-function stateOf(
+export function stateOf(
   versions: readonly KeyVersion[],
   now: Date,
 ): Pick<KeySummary, 'state' | 'newest' | 'newestUsable' | 'versions' | 'expiresOn' | 'revocation'> {
@@ -256,4 +256,32 @@ function reasonOf(kind: UnreadPart['kind']): Reason {
   if (kind === 'timeUp') return 'TimeUp';
   if (kind === 'forbidden') return 'MissingPermission';
   return kind === 'throttled' ? 'Throttled' : 'ServiceUnavailable';
+}
+
+/**
+ * Predicts when a key gets its next version: by its rotation policy, or by the app as `decideRotation` will decide.
+ *
+ * @param isUsed whether anything is known to use the key
+ */
+export function nextRotation(
+  versions: readonly KeyVersion[],
+  policy: RotationPolicySummary,
+  isUsed: boolean,
+  now: Date,
+): NextRotation | undefined {
+  const newest = newestVersion(versions);
+  if (!newest) return undefined;
+  if (policy.rotates) {
+    const due = rotationDue(newest, policy);
+    return { by: 'policy', ...(due ? { on: due.toISOString() } : {}) };
+  }
+  const due = nearExpiryOn(newest, policy);
+  const on = due ? { on: due.toISOString() } : {};
+  if (openRevocation(versions, now)) return { by: 'nobody', reason: 'RevocationOpen' };
+  if (!newest.enabled) return { by: 'person', reason: 'KeyDisabled', ...on };
+  const byHand = rotatedByHand(newest);
+  if (byHand) return { by: 'person', reason: byHand, ...on };
+  if (!due) return { by: 'nobody', reason: 'NoExpiry' };
+  if (!isUsed && !isRotatedByTag(newest)) return { by: 'nobody', reason: 'NoDependents', ...on };
+  return { by: 'app', ...on };
 }

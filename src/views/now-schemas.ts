@@ -70,5 +70,4 @@ export const NOW = PARTS.partial().extend(VERDICT);
 
 export type NowParts = z.output<typeof PARTS>;
 export type NowAnswer = z.output<typeof NOW>;
-/** The value of a part that was read. */
 export type NowValue<P extends keyof NowParts> = NonNullable<NowParts[P]['value']>;

@@ -1,4 +1,4 @@
-import { KeptPart, type PartTaken } from '../azure/kept-part.ts';
+import { type PartTaken, ReadCache } from '../azure/read-cache.ts';
 import type { DriftReport } from '../drift/report.ts';
 import type { DriftStorage } from '../drift/store/drift-storage-client.ts';
 import type { RotationSummary } from '../fleet/rotation-schemas.ts';
@@ -6,7 +6,6 @@ import { orUnavailable } from '../http/problem.ts';
 import type { ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { openPauses, type PauseOrder } from '../orders/standing-orders.ts';
-import { readSnapshot } from './fleet-api.ts';
 import type { FleetSnapshot, FleetSnapshots } from './fleet-snapshot.ts';
 import type { KeyLister, ListKeysPorts } from './key-list.ts';
 import type { KeySummary, ListedVault } from './key-schemas.ts';
@@ -18,7 +17,7 @@ const WAIT_MS = 1_500;
 /** Time to live of a part, by the size of its read. Milliseconds. */
 const LARGE_MS = 10_000;
 const SMALL_MS = 5_000;
-/** For the fleet, whose snapshots are cached, and for the report, which an operator awaits after a check. Milliseconds. */
+/** For the report, which an operator awaits after a check. Milliseconds. */
 const AT_ONCE_MS = 1_000;
 /** No page of keys is started after so long. Milliseconds. */
 const KEYS_MS = 60_000;
@@ -39,7 +38,6 @@ export interface UnusualKeys {
   readonly complete: boolean;
 }
 
-/** What the parts are made from, for the whole fleet: each caller sees a part of it. */
 export interface NowReadings {
   readonly fleet: FleetSnapshot;
   readonly keys: UnusualKeys;
@@ -54,12 +52,11 @@ export type TakeReadings = { readonly [P in keyof NowReadings]: () => Promise<Pa
 export class NowBoard {
   readonly #snapshots: FleetSnapshots;
   readonly #lister: KeyLister;
-  readonly #parts: { readonly [P in keyof NowReadings]: KeptPart<NowReadings[P]> } = {
-    fleet: new KeptPart(AT_ONCE_MS),
-    keys: new KeptPart(LARGE_MS),
-    pauses: new KeptPart(SMALL_MS),
-    rotations: new KeptPart(SMALL_MS),
-    drift: new KeptPart(AT_ONCE_MS),
+  readonly #parts = {
+    keys: new ReadCache<UnusualKeys>(LARGE_MS),
+    pauses: new ReadCache<readonly PauseOrder[]>(SMALL_MS),
+    rotations: new ReadCache<readonly RotationSummary[]>(SMALL_MS),
+    drift: new ReadCache<DriftReport | undefined>(AT_ONCE_MS),
   };
 
   constructor(snapshots: FleetSnapshots, lister: KeyLister) {
@@ -71,31 +68,23 @@ export class NowBoard {
   changed(vault: string | undefined, { settings }: Pick<NowPorts, 'settings'>): void {
     const managed = vault === undefined ? undefined : settings.vaults.byName(vault);
     if (managed) this.#lister.forget(managed);
-    this.#parts.keys.change();
+    this.#parts.keys.invalidate('');
   }
 
   /** The readings by part. @param ports of the first caller are used for a shared reading */
   takers(ports: NowPorts, log: Log): TakeReadings {
-    const { fleet, keys, pauses, rotations, drift } = this.#parts;
-    const of = { snapshots: this.#snapshots };
+    const { keys, pauses, rotations, drift } = this.#parts;
     const take =
-      <T>(part: KeptPart<T>, read: () => Promise<T>) =>
+      <T>(part: ReadCache<T>, read: () => Promise<T>) =>
       () =>
-        part.take(read, ports.now, WAIT_MS);
+        part.take('', read, WAIT_MS, ports.now);
     return {
-      fleet: async () => this.#asOld(await take(fleet, () => readSnapshot(of, ports))()),
+      fleet: () => this.#snapshots.take(ports, WAIT_MS),
       keys: take(keys, () => readUnusualKeys(this.#lister, ports, log)),
       pauses: take(pauses, () => readPauses(ports, log)),
       rotations: take(rotations, () => readOpenRotations(ports, log)),
       drift: take(drift, () => fromDriftStorage(() => ports.driftStorage.newest())),
     };
-  }
-
-  /** The age of the part is that of the snapshot, which may have been cached. */
-  #asOld(taken: PartTaken<FleetSnapshot>): PartTaken<FleetSnapshot> {
-    if (!('value' in taken)) return taken;
-    const { readOn } = taken.value;
-    return { ...taken, readOn };
   }
 }
 

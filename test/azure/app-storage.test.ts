@@ -1,7 +1,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { auditContainer } from '../../src/audit/audit-storage-client.ts';
+import { auditContainer } from '../../src/audit/audit-client.ts';
 import { controlContainer, controlTable, workContainer, workQueues, workTable } from '../../src/azure/app-storage.ts';
 import { describeFailure } from '../../src/azure/failure.ts';
 import { OWN_STORAGE_MS } from '../../src/azure/limits.ts';

@@ -5,8 +5,8 @@ import {
   possibleKeyNames,
   usesOfKey,
   vaultUseQuery,
+  whenRevoked,
 } from '../../src/dependents/resource-graph-query.ts';
-import { whenRevoked } from '../../src/dependents/when-revoked.ts';
 import { KEY, VAULT_ID, versionName } from '../support/keys.ts';
 
 const version = versionName(7);

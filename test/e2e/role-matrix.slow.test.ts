@@ -47,6 +47,7 @@ function callOf(
     startRekey: { reason, from: `${vault}/${key}`, to: `${vault}/${other}` },
   };
   if (operationId === 'startRekey') return { method, path: `${path}?dryRun=true`, body: bodies.startRekey ?? {} };
+  if (operationId === 'cancelRekey') return { method, path: `${path}?keep=true&reason=matrix` };
   return { method, path, ...(hasBody ? { body: bodies[operationId] ?? {} } : {}) };
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judgeNow } from '../../src/views/judge-now.ts';
+import { judgeNow } from '../../src/views/now.ts';
 import type { NowParts } from '../../src/views/now-schemas.ts';
 
 const AT = '2026-11-27T00:00:00.000Z';

@@ -3,7 +3,7 @@ import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import type { RotationPolicySummary } from '../../src/keys/rotation-policy-summary.ts';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { decideRotation } from '../../src/rotation/rotation.ts';
-import { nextRotation } from '../../src/views/next-rotation.ts';
+import { nextRotation } from '../../src/views/key.ts';
 import { day, keyVersion, REVOKER, versionName } from '../support/keys.ts';
 
 const NOW = day(200);

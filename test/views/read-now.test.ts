@@ -39,12 +39,3 @@ it('No page of keys is started after a minute, and the answer is not complete th
   });
   expect([pages, complete]).toEqual([3, false]);
 });
-
-it('The part of the fleet is as old as its snapshot', async () => {
-  const at = (seconds: number) => new Date(Date.UTC(2026, 10, 27, 5, 0, seconds));
-  const snapshots = { get: async () => ({ readOn: at(10) }) } as unknown as FleetSnapshots;
-  const ports = { now: () => at(12) } as unknown as NowPorts;
-  const board = new NowBoard(snapshots, {} as KeyLister);
-  const taken = await board.takers(ports, () => {}).fleet();
-  expect(taken).toEqual({ value: { readOn: at(10) }, readOn: at(10), ageMs: expect.any(Number) });
-});

@@ -42,7 +42,7 @@ function addRestore(restoring: Command, cli: Cli): void {
       const globals = command.optsWithGlobals<GlobalOptions>();
       const reason = await confirmedReason('restore', account, options, cli);
       const { auditFiles } = await import('../../audit/audit-client.ts');
-      const { auditContainer } = await import('../../audit/audit-storage-client.ts');
+      const { auditContainer } = await import('../../audit/audit-client.ts');
       const { appRecord } = await import('../../operations/key/app-record.ts');
       const { restoreAccount } = await import('../../operations/account/account-restore.ts');
       const { readStorageSettings } = await import('../../settings/settings.ts');

@@ -1,7 +1,7 @@
 import type { AuditFiles } from '../../audit/audit-files.ts';
 import { sumEvents, type TrailEvents } from '../../audit/sum-events.ts';
 import { timeBoxed } from '../../azure/deadline.ts';
-import { Remembered } from '../../azure/remembered.ts';
+import { ReadCache } from '../../azure/read-cache.ts';
 import { dayOf } from '../../time/duration.ts';
 import type { TrendStore } from '../store/trend-store-client.ts';
 import { lastDays, spanOf, type TrendDay } from './trend.ts';
@@ -19,7 +19,7 @@ export interface ReadTrendPorts {
 
 /** Reads the last 30 days. One for each instance: what has happened today is read once in a while, however many ask. */
 export class TrendReader {
-  readonly #today = new Remembered<TrailEvents>(BELIEVED_MS);
+  readonly #today = new ReadCache<TrailEvents>(BELIEVED_MS);
 
   /**
    * The last days as they are kept, the oldest first, and what has happened today since.
@@ -37,7 +37,7 @@ export class TrendReader {
     const [kept, events] = await Promise.all([
       driftStorage.trendDays(days),
       // Without the trail there is what was kept of today.
-      this.#today.read(today, now, sum).then(
+      this.#today.read(today, sum).then(
         ({ value }) => value,
         () => undefined,
       ),

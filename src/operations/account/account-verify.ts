@@ -1,22 +1,24 @@
 import { describeFailure } from '../../azure/failure.ts';
 import { known, type Part, readPart } from '../../azure/read-or-why.ts';
-import type { FileShare } from '../../dependents/file-shares-client.ts';
+import type { FileShare } from '../../dependents/stored-data-client.ts';
 import { ACCOUNT_CHECKS, KEY_CHECKS } from '../../drift/checks/checks.ts';
 import { evaluate } from '../../drift/checks/evaluate.ts';
+import type { KeySubject, Rules, VaultSubject } from '../../drift/checks/subjects.ts';
 import { VAULT_CHECKS } from '../../drift/checks/vault-checks.ts';
 import { gatherAccount } from '../../drift/gather/gather-account.ts';
+import { readKey } from '../../drift/gather/gather-keys.ts';
 import { chooseShare } from '../../effect/probe-targets.ts';
 import type { Account, PlatformScope, Scope } from '../../fleet/account.ts';
 import { hasNoScopes } from '../../fleet/storage-client.ts';
 import { checkKeyAccess, identityState } from '../../identities/check-key-access.ts';
 import { userAssignedIdentity } from '../../identities/key-access.ts';
 import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
+import { managedKey } from '../../keys/managed-vaults.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import type { ChecklistLine } from '../checklist-line.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
-import { findAccount, type Where } from '../resolve.ts';
+import { findAccount, keyByName, lookForVault, managed, type Where } from '../resolve.ts';
 import { checklist, type FileServiceAnswer } from './checklist.ts';
-import { cached, readKeyIn, readVault, rulesOfLook } from './look-reads.ts';
 
 export interface Verification {
   /** ARM id. */
@@ -90,4 +92,67 @@ async function askFileService(account: Account, { shares, fileService }: Azure):
   } catch (error) {
     return { failure: describeFailure(error) };
   }
+}
+
+/** What is required of this account, and exempted, is not asked: an account is looked at, not a fleet. */
+const DRIFT: Rules['drift'] = {
+  problems: [],
+  autofix: [],
+  require: [],
+  exemptions: [],
+  keyMaxAgeDays: Number.POSITIVE_INFINITY,
+  keyMinBits: 0,
+  requireHsm: false,
+  usageWorkspace: undefined,
+  functionAppId: undefined,
+  storageAccountId: undefined,
+  sharedZones: undefined,
+  watchChanges: false,
+  systemTopics: {},
+};
+
+/** What the drift checks go by where an operator looks at accounts, and not the app. */
+function rulesOfLook(now: Date): Rules {
+  return {
+    ...{ now, refreshAutomatic: true, drift: DRIFT, contests: [] },
+    ...{ wantedSubscriptions: undefined, wantedWatch: undefined },
+  };
+}
+
+/** The same answer for the same question, asked once. */
+function cached<T>(read: (of: string) => Promise<T>): (of: string) => Promise<T> {
+  const answers = new Map<string, Promise<T>>();
+  return (of) => {
+    const answer = answers.get(of.toLowerCase()) ?? read(of);
+    answers.set(of.toLowerCase(), answer);
+    return answer;
+  };
+}
+
+/** A vault that the sign-in does not see has no ARM id. */
+async function readVault(vaultUri: string, azure: Azure): Promise<VaultSubject> {
+  const what = { resource: vaultUri, what: 'the vault', action: 'Microsoft.KeyVault/vaults/read' };
+  const found = await readPart(what, async () => {
+    const seen = await lookForVault(vaultUri, azure);
+    return seen && managed(seen, azure.cloud);
+  });
+  const seen = known(found);
+  const vault = seen ?? keyByName(`${vaultUri}/keys/any`, undefined, azure.cloud).vault;
+  const properties = 'unread' in found ? found : await readPart(what, async () => seen && azure.vaults.get(seen));
+  return { vault, properties, events: undefined, deadLetters: { value: [] } };
+}
+
+async function readKeyIn(
+  id: string,
+  vaults: (uri: string) => Promise<VaultSubject>,
+  azure: Azure,
+): Promise<KeySubject> {
+  const { vault: named, name } = keyByName(id, undefined, azure.cloud);
+  const { vault, properties } = await vaults(named.uri);
+  const key = await readKey(managedKey(vault, name), { keys: azure.keys, keyCatalog: azure.keyAdmin });
+  const unseen = 'value' in properties && properties.value === undefined;
+  // One that the sign-in does not see may well serve its keys, and one that refuses is there.
+  const answers = 'unread' in key.versions ? key.versions.unread.kind === 'forbidden' : key.versions.value.length > 0;
+  if (!unseen || answers) return key;
+  return { ...key, state: 'vaultGone' };
 }

@@ -11,7 +11,14 @@ import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import { giveLocalRole } from '../../vaults/vault-commands.ts';
 import type { Operation } from '../operator-azure.ts';
-import type { Grantee } from './grantee.ts';
+
+/** Who is given a role. */
+export interface Grantee {
+  readonly principalId: string;
+  readonly principalType: 'User' | 'ServicePrincipal';
+  /** To be shown to people. */
+  readonly name: string;
+}
 
 /**
  * Gives somebody a local role of a Managed HSM, on all its keys or on one, unless a role that is as good is there already.
@@ -48,7 +55,6 @@ export async function ensureLocalOfficer(hsm: Vault, key: ManagedKey, operation:
   else journal.note(`Whether ${name} may manage keys of ${hsm.name} is not known. ${why}`);
 }
 
-/** In words: where a local role is given. */
 export function placeInHsm({ name }: Pick<Vault, 'name'>, key: string | undefined): string {
   return key === undefined ? `the keys of Managed HSM ${name}` : `key ${name}/${key}`;
 }

@@ -9,14 +9,13 @@ import { restoreCommand } from '../../revocation/restore-command.ts';
 import { newId } from '../../revocation/revocation.ts';
 import { type Revoked, revoke } from '../../revocation/revoke.ts';
 import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
+import { readDualControl } from '../../settings/access.ts';
 import type { Environment } from '../../settings/settings.ts';
 import { count } from '../../text.ts';
-import type { Change } from '../journal.ts';
+import type { Change, Journal } from '../journal.ts';
 import type { Operation } from '../operator-azure.ts';
-import { tellRestore } from '../tell-restore.ts';
 import { type AppRecord, callBy } from './app-record.ts';
-import { blastRadiusOf } from './blast-radius-of.ts';
-import { describeRadius } from './describe-radius.ts';
+import { blastRadiusOf, describeRadius } from './blast-radius-of.ts';
 
 /** A dry run may take its time; a revocation waits no longer than this for what depends on the key. Milliseconds. */
 const DRY_RUN_MS = 60_000;
@@ -152,4 +151,10 @@ export function keyNotFound(key: ManagedKey): CmkError {
 
 function disabling(key: ManagedKey, version: string): Change {
   return { text: `version ${version} disabled`, action: 'version.disable', resource: `${key.id}/${version}` };
+}
+
+/** Says how what was revoked is given back, and by whom. */
+function tellRestore(command: string, environment: Environment, journal: Journal): void {
+  const who = readDualControl(environment) ? 'To give access back, a second person runs' : 'To give access back';
+  journal.note(`${who}: ${command}`);
 }

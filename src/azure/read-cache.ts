@@ -1,0 +1,126 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { timeBoxed, untilAborted } from './deadline.ts';
+
+// By hand: no library on npm both joins a read in flight and rejects one that began before a known change.
+
+/** Names that are cached; the least recently used go first. */
+const MOST_NAMES = 5_000;
+/** An older value is not shown while it is read again. Milliseconds. */
+const STALE_MS = 3 * 60_000;
+const CLOCK = (): Date => new Date();
+
+export interface CachedRead<T> {
+  readonly value: T;
+  readonly readOn: Date;
+}
+
+/** What is known of a part now. */
+export type PartTaken<T> =
+  | (CachedRead<T> & {
+      readonly ageMs: number;
+      /** It is known to have changed since, and is being read again. */
+      readonly reading?: true;
+    })
+  | { readonly error: unknown }
+  | { readonly reading: true };
+
+interface Entry<T> {
+  /** Invalidations so far, and by the beginning of the last read. */
+  changes: number;
+  begunAt: number;
+  beganMs: number;
+  endedMs: number | undefined;
+  reading: Promise<CachedRead<T>> | undefined;
+  next: Promise<CachedRead<T>> | undefined;
+  last: (CachedRead<T> & { readonly changes: number; readonly beganMs: number }) | undefined;
+}
+
+/** A cache with time to live, single flight and stale-while-revalidate. Failures are not cached. */
+export class ReadCache<T> {
+  readonly #ttlMs: number;
+  readonly #apartMs: number;
+  readonly #entries = new Map<string, Entry<T>>();
+
+  /**
+   * @param ttlMs from the end of a read, and at least as long as the read took, so that it is not read without end
+   * @param apartMs the least time between the beginnings of two reads of one name
+   */
+  constructor(ttlMs: number, apartMs = 0) {
+    this.#ttlMs = ttlMs;
+    this.#apartMs = apartMs;
+  }
+
+  /** Reads by name. @param load of the first caller counts for all that share the read */
+  read(name: string, load: () => Promise<T>, now: () => Date = CLOCK): Promise<CachedRead<T>> {
+    const { reading, begunAt, changes, beganMs, endedMs } = this.#entry(name);
+    const isFresh = endedMs === undefined || performance.now() - endedMs < Math.max(this.#ttlMs, endedMs - beganMs);
+    if (reading && begunAt === changes && isFresh) return reading;
+    return this.readAnew(name, load, now);
+  }
+
+  /** Reads by a request that begins after this call; concurrent callers share the next one. */
+  readAnew(name: string, load: () => Promise<T>, now: () => Date = CLOCK): Promise<CachedRead<T>> {
+    const entry = this.#entry(name);
+    if (entry.next) return entry.next;
+    const early = (): number => entry.beganMs + this.#apartMs - performance.now();
+    const isReading = entry.reading !== undefined && entry.endedMs === undefined;
+    if (!isReading && early() <= 0) return this.#start(entry, now(), load);
+    const later = async (): Promise<CachedRead<T>> => {
+      if (early() > 0) await sleep(early());
+      entry.next = undefined;
+      return this.#start(entry, now(), load);
+    };
+    entry.next = (isReading ? (entry.reading ?? Promise.resolve()) : Promise.resolve()).then(later, later);
+    return entry.next;
+  }
+
+  /** What is known when `waitMs` are up; the read goes on. Never throws. */
+  async take(name: string, load: () => Promise<T>, waitMs: number, now: () => Date = CLOCK): Promise<PartTaken<T>> {
+    const entry = this.#entry(name);
+    const reading = this.read(name, load, now);
+    try {
+      await timeBoxed((signal) => untilAborted(reading, signal), waitMs);
+    } catch (error) {
+      return { error };
+    }
+    const { last, changes } = entry;
+    const ageMs = last ? performance.now() - last.beganMs : STALE_MS;
+    if (!last || ageMs >= STALE_MS) return { reading: true };
+    const { value, readOn } = last;
+    return { value, readOn, ageMs, ...(last.changes === changes ? {} : { reading: true }) };
+  }
+
+  /** It has changed: no read that began before is shared. */
+  invalidate(name: string): void {
+    this.#entry(name).changes += 1;
+  }
+
+  #entry(name: string): Entry<T> {
+    const never = { changes: 0, begunAt: 0, beganMs: Number.NEGATIVE_INFINITY, endedMs: undefined };
+    const entry = this.#entries.get(name) ?? { ...never, reading: undefined, next: undefined, last: undefined };
+    this.#entries.delete(name);
+    this.#entries.set(name, entry);
+    const [oldest] = this.#entries.keys();
+    if (this.#entries.size > MOST_NAMES && oldest !== undefined) this.#entries.delete(oldest);
+    return entry;
+  }
+
+  #start(entry: Entry<T>, readOn: Date, load: () => Promise<T>): Promise<CachedRead<T>> {
+    const [beganMs, { changes }] = [performance.now(), entry];
+    Object.assign(entry, { beganMs, begunAt: changes, endedMs: undefined });
+    const reading = load().then(
+      (value) => {
+        const read = { value, readOn };
+        entry.last = { ...read, changes, beganMs };
+        entry.endedMs = performance.now();
+        return read;
+      },
+      (error: unknown) => {
+        entry.reading = undefined;
+        throw error;
+      },
+    );
+    entry.reading = reading;
+    return reading;
+  }
+}
