@@ -12,9 +12,9 @@ import { COMMAND_PAGES, commandsOf } from '../../scripts/docs/commands.ts';
 // Each command of a page works as it stands: all blocks of a page go through one shell, page after page, on one local run.
 
 const PROJECT = join(import.meta.dirname, '../..');
-/** Last, as it leaves the key revoked. */
-const LAST = 'docs/how-to/incident.md';
-const PAGES = [...COMMAND_PAGES.filter((page) => page !== LAST), LAST].filter((page) =>
+/** The first moves accounts, which other pages show; the last leaves the key revoked. */
+const [FIRST, LAST] = ['docs/tutorial/local-tour.md', 'docs/how-to/incident.md'];
+const PAGES = [FIRST, ...COMMAND_PAGES.filter((page) => page !== FIRST && page !== LAST), LAST].filter((page) =>
   commandsOf(page).some(({ notRun }) => notRun === undefined),
 );
 
@@ -67,6 +67,7 @@ it.each(PAGES)('the commands of %s work as they stand', async (page) => {
       ...process.env,
       PATH: `${join(folder, 'bin')}${delimiter}${process.env.PATH}`,
       NODE_NO_WARNINGS: '1',
+      NODE_COMPILE_CACHE: join(folder, 'compiled'),
       XDG_CONFIG_HOME: join(folder, 'config'),
     },
     stdio: ['ignore', 'pipe', 'pipe'],
