@@ -51,5 +51,6 @@ function escaped(text: string): string {
   return text
     .replaceAll('\\', '\\e')
     .replaceAll('-', '\\-')
-    .replace(/^(?=[.'])/, '\\&');
+    .replace(/^(?=[.'])/, '\\&')
+    .replace(/[^\n -~]/g, (one) => `\\[u${one.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}]`);
 }

@@ -85,6 +85,7 @@ const CAUSE = z.object({
   fixes: fixCounts.describe('What became of fixing them in this check.'),
   since: z.iso.datetime().describe('When a check first found one of them.'),
   exempt: z.boolean().describe('Its findings are exempt: shown, and neither counted nor fixed.'),
+  changedBy: CHANGED_BY.optional().describe('Who made the last change that one of them comes from.'),
 });
 
 export const UNSEEN = z.object({

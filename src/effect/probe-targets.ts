@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import { findDependents } from '../accounts/inventory.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
-import { timeBoxed, untilAborted } from '../azure/deadline.ts';
+import { withDeadline } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
@@ -124,13 +124,11 @@ export async function findProbeTargets(
     await Promise.all(adding);
   };
 
-  const complete = await timeBoxed(async (signal) => {
-    try {
-      return await untilAborted(find(signal), signal);
-    } catch {
-      return false; // not even the subscriptions could be listed
-    }
-  }, ms);
+  // Also where not even the subscriptions could be listed.
+  const complete = await withDeadline(ms, 'They were not found', find).then(
+    () => true,
+    () => false,
+  );
   return { targets: [...targets.values()], complete: complete && missed === 0 };
 }
 

@@ -30,8 +30,7 @@ const PROGRESS = z.object({
   trail: z.object({ file: z.string(), position: z.int().nonnegative() }).optional(),
   /** What was recorded before is skipped (ISO 8601). */
   since: z.iso.datetime(),
-  /** The newest drift report that is collected, and the causes that are known. */
-  report: z.string().optional(),
+  /** The causes that are known. */
   known: z.array(z.string()).default([]),
   /** The last digest: its day, and how its causes read, by id. There is none on the first day. */
   digest: z.object({ day: z.string(), causes: z.record(z.string(), z.string()).optional() }),
@@ -44,7 +43,7 @@ interface CollectPorts {
   readonly outbox: Pick<Outbox, 'add' | 'readProgress' | 'saveProgress'>;
   readonly auditWatch: { readonly files: AuditFiles };
   readonly driftStorage: {
-    newestOn(days: readonly string[], unless?: string): Promise<DriftReport | undefined>;
+    newestOn(days: readonly string[]): Promise<DriftReport | undefined>;
   };
   readonly queue: Pick<WorkQueue, 'send'>;
   readonly now: () => Date;
@@ -114,11 +113,12 @@ class Collection {
   }
 
   async #report(): Promise<void> {
-    const report = await this.#newest(this.#progress.report);
+    // An event adds to a report that was collected before.
+    const report = await this.#newest();
     if (!report) return;
     const { notifications, known } = fromReport(report, this.#progress.known);
     await this.#add(notifications);
-    await this.#save({ report: report.id, known: [...known] });
+    if (JSON.stringify(known) !== JSON.stringify(this.#progress.known)) await this.#save({ known: [...known] });
   }
 
   async #digest(): Promise<void> {
@@ -133,10 +133,10 @@ class Collection {
   }
 
   /** Of today or yesterday: a check that began before midnight may end after it. */
-  #newest(unless?: string): Promise<DriftReport | undefined> {
+  #newest(): Promise<DriftReport | undefined> {
     const { driftStorage, now } = this.#ports;
     const days = [dayOf(now()), dayOf(new Date(now().getTime() - DAY_MS))];
-    return driftStorage.newestOn(days, unless);
+    return driftStorage.newestOn(days);
   }
 
   async #add(notifications: readonly Notification[]): Promise<void> {

@@ -31,6 +31,7 @@ export const PRINTED: Readonly<Record<string, readonly string[]>> = {
   EventSubscriptionMissing: ['cmk admin ensure-events'],
   EventSubscriptionMisaimed: ['cmk admin ensure-events'],
   ChangesNotWatched: ['cmk admin watch-changes'],
+  ContestedChange: ['cmk drift release'],
 };
 
 /** The command that a finding prints: its own, or the one that its text ends with. */

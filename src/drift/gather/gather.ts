@@ -3,7 +3,7 @@ import type { ActivityLog } from '../../accounts/activity-log-client.ts';
 import type { Subscriptions, Tenants } from '../../accounts/subscriptions-client.ts';
 import { type AuditWatch, type TrailReport, verifySince } from '../../audit/verify-trail.ts';
 import { DRIFT_CONTAINER } from '../../azure/app-storage.ts';
-import { DeadlineError, timeBoxed, untilAborted } from '../../azure/deadline.ts';
+import { withDeadline } from '../../azure/deadline.ts';
 import { CONCURRENCY } from '../../azure/limits.ts';
 import { known, type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
 import type { ResourceGraph } from '../../dependents/resource-graph-client.ts';
@@ -242,12 +242,7 @@ async function gatherTrail(
       what: 'the audit trail',
       action: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
     },
-    () =>
-      timeBoxed(async (signal) => {
-        const looking = verifySince(watch.files, end);
-        if (await untilAborted(looking, signal)) return looking;
-        throw new DeadlineError('The audit trail was not read', TRAIL_MS);
-      }, TRAIL_MS),
+    () => withDeadline(TRAIL_MS, 'The audit trail was not read', () => verifySince(watch.files, end)),
   );
 }
 

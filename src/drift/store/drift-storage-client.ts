@@ -44,9 +44,9 @@ export interface ReportStore {
   get(id: string): Promise<DriftReport | undefined>;
   /**
    * The newest of those that began on one of these days (`2026-11-25`): one list a day, however many there are. Undefined:
-   * there is none, or it is the one with the id `unless`.
+   * there is none.
    */
-  newestOn(days: readonly string[], unless?: string): Promise<DriftReport | undefined>;
+  newestOn(days: readonly string[]): Promise<DriftReport | undefined>;
   /** What a report leaves out; undefined when it is not there any more. */
   details(report: Pick<DriftReport, 'id' | 'startedOn'>): Promise<DriftDetails | undefined>;
   /** Of the newest report, what the next check goes by. */
@@ -152,11 +152,11 @@ function reportStore(container: ContainerClient): ReportStore {
       const found = (await names()).find(({ name }) => name.endsWith(`_${id}.json`));
       return found && short(await read(found.name));
     },
-    async newestOn(days, unless) {
+    async newestOn(days) {
       const lists = await Promise.all(days.map((day) => listBlobs(container, `${REPORTS}${day}`)));
       const found = lists.flat().map(({ name }) => name.slice(REPORTS.length));
       const name = found.sort().at(-1);
-      return name === undefined || name.endsWith(`_${unless}.json`) ? undefined : short(await read(name));
+      return name === undefined ? undefined : short(await read(name));
     },
     async details(of) {
       const report = await read(nameOf(of));

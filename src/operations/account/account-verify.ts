@@ -114,8 +114,12 @@ const DRIFT: Rules['drift'] = {
 /** What the drift checks go by where an operator looks at accounts, and not the app. */
 function rulesOfLook(now: Date): Rules {
   return {
-    ...{ now, refreshAutomatic: true, drift: DRIFT, contests: [] },
-    ...{ wantedSubscriptions: undefined, wantedWatch: undefined },
+    now,
+    refreshAutomatic: true,
+    drift: DRIFT,
+    wantedSubscriptions: undefined,
+    wantedWatch: undefined,
+    contests: [],
   };
 }
 
