@@ -114,12 +114,8 @@ const DRIFT: Rules['drift'] = {
 /** What the drift checks go by where an operator looks at accounts, and not the app. */
 function rulesOfLook(now: Date): Rules {
   return {
-    now,
-    refreshAutomatic: true,
-    drift: DRIFT,
-    wantedSubscriptions: undefined,
-    wantedWatch: undefined,
-    contests: [],
+    ...{ now, refreshAutomatic: true, drift: DRIFT, contests: [] },
+    ...{ wantedSubscriptions: undefined, wantedWatch: undefined },
   };
 }
 
