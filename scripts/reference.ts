@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { driftReportSchema } from '../src/drift/report.ts';
 import { apiReference, httpFile } from './reference/api.ts';
 import { commandLineReference } from './reference/command-line.ts';
 import { localAzureReference } from './reference/local-azure.ts';
@@ -23,11 +24,12 @@ const GENERATORS: Readonly<Record<string, () => string | Promise<string>>> = {
   'rights-and-cost.md': rightsReference,
   'settings.md': settingsReference,
 };
-export const PAGES = [...Object.keys(GENERATORS), 'api.http'];
+export const PAGES = [...Object.keys(GENERATORS), 'api.http', 'drift-report.schema.json'];
 
 /** A page as it should be: its own text, and the generated part made anew. */
 export async function referencePage(name: string): Promise<string> {
   if (name === 'api.http') return httpFile();
+  if (name === 'drift-report.schema.json') return `${JSON.stringify(driftReportSchema(), null, 2)}\n`;
   const text = await readFile(join(FOLDER, name), 'utf8');
   const at = text.indexOf(MARK);
   const generate = GENERATORS[name];
