@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 // The real `az` against the local Azure: `npm run test:az`. Apart from the other tests, since it needs az.
 export default defineConfig({
   test: {
-    // The drift check's situations once more, for the commands of az that its findings print.
+    // Situations of the drift check whose findings print a command of az.
     include: ['test/az/**/*.az.ts', 'test/drift/drift.slow.test.ts'],
     env: { CMK_TEST_AZ: '1' },
     environment: 'node',

@@ -14,8 +14,8 @@ export default defineConfig({
         test: {
           name: 'wire',
           include: ['test/**/*.test.ts'],
-          // Processes killed and started again, time-outs lived through, fuzzing, each drift over the wire: `npm run test:slow`.
-          exclude: [...configDefaults.exclude, 'test/**/*.slow.test.ts', ...UNIT_TESTS],
+          // Processes killed and started again, time-outs lived through, fuzzing: `npm run test:slow`.
+          exclude: [...configDefaults.exclude, 'test/**/*.{slow,long}.test.ts', ...UNIT_TESTS],
           globalSetup: 'test/global-setup.ts',
         },
       },

@@ -6,9 +6,7 @@ const ALONE = ['test/break-glass/load.slow.test.ts'];
 
 /** What takes minutes, the longest first: begun last, one of them would run on by itself when all others are done. */
 const LONGEST = [
-  'test/e2e/one-fault.slow.test.ts',
   'test/e2e/rekey.slow.test.ts',
-  'test/simulation/revocation.slow.test.ts',
   'test/e2e/kill.slow.test.ts',
   'test/drift/drift.slow.test.ts',
   'test/drift/fixes.slow.test.ts',
@@ -23,7 +21,7 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
-// Tests that take their time: processes killed and started again, time-outs lived through, fuzzing, each drift over the wire. `.ci/run` runs them too.
+// Tests that take their time: processes killed and started again, time-outs lived through, fuzzing. `.ci/run` runs them too.
 export default defineConfig({
   test: {
     environment: 'node',

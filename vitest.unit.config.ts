@@ -6,7 +6,7 @@ import { importsOf } from './scripts/arrows.ts';
 const WIRE = /^test\/support\/(local-azure|azurite|child|cmk)\.ts$|^(local\/azure\/server|scripts\/bundle)\.ts$/;
 
 /** Tests of what stands beside `src/`, and those that take their time. */
-const NOT_OF_SRC = /^test\/(local-azure|local-host|infra|bench)\/|\.slow\./;
+const NOT_OF_SRC = /^test\/(local-azure|local-host|infra|bench)\/|\.(slow|long)\./;
 
 /** Whether a file, or anything that it imports, needs the wire. */
 function needsWire(file: string, seen = new Set<string>()): boolean {

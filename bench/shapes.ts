@@ -40,8 +40,7 @@ export interface Shape {
 const MOVED: Promises = { ratio: 1.1, requests: 2.5, refused: 0.01, peakMiB: 200 };
 /** Where the budgets allow more than the local Azure and Azurite can serve, the time is theirs: docs/scale.md. */
 const SPREAD: Promises = { requests: 2.5, refused: 0.01, peakMiB: 200 };
-/** The drift check holds what it gathered of 2,000 accounts at once. */
-const CHECKED: Promises = { refused: 0.01, peakMiB: 220 };
+const CHECKED: Promises = { refused: 0.01, peakMiB: 200 };
 
 const rotation = (
   name: string,

@@ -7,18 +7,10 @@ const { join } = require('node:path');
 // on the one that the project brings along.
 const main = join(__dirname, '../src/cli/main.ts');
 const own = join(__dirname, '../node_modules/.bin/node');
-// Whoever sets NODE_USE_ENV_PROXY, for want of another way through a proxy, knows that it is experimental in Node 22.
+// An operator who sets NODE_USE_ENV_PROXY, for want of another way through a proxy, knows that it is experimental in Node 22.
 const known = 'UNDICI-EHPA';
 
-if (process.features.typescript) {
-  // Node warns when this script has been read to its end. A module would be read after that: see package.json beside it.
-  const [print] = process.listeners('warning');
-  if (print) {
-    process.removeListener('warning', print);
-    process.on('warning', (warning) => warning.code === known || print(warning));
-  }
-  import(main);
-} else if (existsSync(own)) {
+if (!process.features.typescript && existsSync(own)) {
   const child = spawn(own, [`--disable-warning=${known}`, main, ...process.argv.slice(2)], { stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => {
@@ -28,8 +20,12 @@ if (process.features.typescript) {
     process.exitCode = signal ? 130 : (code ?? 1);
   });
 } else {
-  console.error(
-    `cmk in a clone needs Node 22.18 or newer, and this is ${process.version}. Run \`npm ci\` first: it brings one along.`,
-  );
-  process.exitCode = 2;
+  require('../scripts/require-node.cjs');
+  // Node warns when this script has been read to its end. A module would be read after that: see package.json beside it.
+  const [print] = process.listeners('warning');
+  if (print) {
+    process.removeListener('warning', print);
+    process.on('warning', (warning) => warning.code === known || print(warning));
+  }
+  import(main);
 }

@@ -6,33 +6,44 @@ import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { leaveOut } from './bundle/leave-out.ts';
 import { notices } from './bundle/notices.ts';
+import { manPages } from './man-pages.ts';
 
 const PROJECT = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** The files of the package, in which everything else is bundled. */
-export const CLI_FILES = ['cmk.mjs', 'package.json', 'README.md', 'LICENSE', 'THIRD-PARTY-NOTICES'] as const;
+export const CLI_FILES = [
+  'cmk.cjs',
+  'cmk.mjs',
+  'man',
+  'package.json',
+  'README.md',
+  'LICENSE',
+  'THIRD-PARTY-NOTICES',
+] as const;
+
+/** What is CommonJS inside asks for Node's own modules by `require`. */
+const HEAD = `import { createRequire as __createRequire } from 'node:module';
+const require = __createRequire(import.meta.url);`;
 
 /**
- * Node of Debian and of the official image start the same file: `#!` alone, no options. What is CommonJS inside asks for
- * Node's own modules by `require`. Of Node's warnings, that one is kept quiet which whoever sets NODE_USE_ENV_PROXY, for
- * want of another way through a proxy, knows: that it is experimental in Node 22.
+ * What `cmk` starts: in words that every Node since version 12 can read, as a module is read with all that it imports before any of
+ * it runs. Of Node's warnings, that one is kept quiet which an operator who sets NODE_USE_ENV_PROXY, for want of another way
+ * through a proxy, knows: that it is experimental in Node 22.
  */
-const HEAD = `#!/usr/bin/env node
-import { createRequire as __createRequire } from 'node:module';
-const require = __createRequire(import.meta.url);
-{
+const LAUNCHER = `#!/usr/bin/env node
+if (Number(process.versions.node.split('.')[0]) < 22) {
+  console.error('error: cmk needs Node 22 or newer, and this is ' + process.version + '.');
+  console.error('hint: Install Node 24 from https://nodejs.org, or with your package manager, and run it again.');
+  process.exitCode = 2;
+} else {
   const [print] = process.listeners('warning');
   if (print) {
     process.removeListener('warning', print);
     process.on('warning', (warning) => warning.code === 'UNDICI-EHPA' || print(warning));
   }
-}`;
-
-/** What an older Node says: it reads the file to its end before it runs it, and takes all of its syntax and imports from 20.12 on. */
-const OLD_NODE = `if (Number(process.versions.node.split('.')[0]) < 22) {
-  console.error(\`cmk needs Node 22 or newer, and this is \${process.version}.\`);
-  process.exit(2);
-}`;
+  import('./cmk.mjs');
+}
+`;
 
 export interface CliBundle {
   readonly folder: string;
@@ -66,11 +77,15 @@ export async function bundleCli(outDir = join(PROJECT, 'dist/cli')): Promise<Cli
     minifySyntax: true,
     minifyWhitespace: true,
     define: { BUNDLED_VERSION: JSON.stringify(project.version) },
-    banner: { js: `${HEAD}\n${OLD_NODE}` },
+    banner: { js: HEAD },
     metafile: true,
     logLevel: 'silent',
   });
   if (warnings.length > 0) throw new Error(`esbuild warns:\n${warnings.map(({ text }) => text).join('\n')}`);
+  await writeFile(join(outDir, 'cmk.cjs'), LAUNCHER);
+  const pages = manPages(project.version ?? '');
+  await mkdir(join(outDir, 'man'));
+  for (const { file, text } of pages) await writeFile(join(outDir, 'man', file), text);
   const { name, version, description, license } = project;
   const manifest = {
     name,
@@ -79,8 +94,9 @@ export async function bundleCli(outDir = join(PROJECT, 'dist/cli')): Promise<Cli
     keywords: ['azure', 'storage', 'key-vault', 'customer-managed-keys', 'encryption'],
     license,
     type: 'module',
-    bin: { cmk: 'cmk.mjs' },
-    files: ['cmk.mjs', 'THIRD-PARTY-NOTICES'],
+    bin: { cmk: 'cmk.cjs' },
+    man: pages.map(({ file }) => `man/${file}`),
+    files: ['cmk.cjs', 'cmk.mjs', 'man', 'THIRD-PARTY-NOTICES'],
     engines: { node: '>=22' },
   };
   await writeFile(join(outDir, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
@@ -88,7 +104,10 @@ export async function bundleCli(outDir = join(PROJECT, 'dist/cli')): Promise<Cli
   await writeFile(join(outDir, 'THIRD-PARTY-NOTICES'), await notices(PROJECT, 'cmk.mjs holds', [metafile]));
   await copyFile(join(PROJECT, 'LICENSE'), join(outDir, 'LICENSE'));
   // npm packs the modes too: whatever the umask here, the same sources make the same bytes.
-  for (const name of CLI_FILES) await chmod(join(outDir, name), name === 'cmk.mjs' ? 0o755 : 0o644);
+  for (const name of CLI_FILES) {
+    await chmod(join(outDir, name), name === 'cmk.cjs' || name === 'cmk.mjs' || name === 'man' ? 0o755 : 0o644);
+  }
+  for (const { file } of pages) await chmod(join(outDir, 'man', file), 0o644);
   return { folder: outDir, size: (await stat(outfile)).size };
 }
 

@@ -1,6 +1,6 @@
 /**
- * Makes the files of a release, as .github/workflows/release.yml does: the package of the app, the command line, the
- * templates, the script for the app registration, a bill of materials and checksums.
+ * Makes the files of a release, as .github/workflows/release.yml does: the package of the app, the command line with
+ * what Homebrew and winget install it by, the templates, the script for the app registration, a bill of materials and checksums.
  *
  *   node scripts/release.ts [--tag v1.2.3] [--repository <owner>/<name>] [--out dist/release] [--notes <file>]
  */
@@ -10,9 +10,11 @@ import { copyFileSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync, w
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { strToU8, zipSync } from 'fflate';
 import { bundle } from './bundle.ts';
 import { billOfMaterials } from './release/bill-of-materials.ts';
-import { deployNote, fetching, packageAddress, packageName } from './release/deploy-note.ts';
+import { deployNote, fetching, packageAddress, packageName, type Released } from './release/deploy-note.ts';
+import { homebrewFormula, WINDOWS_COMMAND, wingetManifests } from './release/package-managers.ts';
 
 const PROJECT = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -55,6 +57,7 @@ export async function release(out: string, { tag, repository }: ReleaseOptions =
   const app = await bundle({ outDir: join(out, 'app'), zip: join(out, packageName(manifest)) });
   rmSync(app.folder, { recursive: true });
   if (manifest.scripts.package !== undefined) packCommandLine(out);
+  if (repository !== undefined) forPackageManagers(out, { ...manifest, repository });
   const address = repository === undefined ? undefined : packageAddress({ ...manifest, repository });
   for (const template of TEMPLATES) {
     const text = readFileSync(join(PROJECT, template), 'utf8');
@@ -107,6 +110,19 @@ function packCommandLine(out: string): void {
   execFileSync('npm', ['run', '--silent', 'package'], { cwd: PROJECT, stdio: ['ignore', 'ignore', 'inherit'] });
   for (const file of globSync('dist/*.tgz', { cwd: PROJECT }))
     copyFileSync(join(PROJECT, file), join(out, basename(file)));
+}
+
+/** The zip for Windows, and what Homebrew and winget install by. */
+function forPackageManagers(out: string, released: Released): void {
+  const fileOf = (name: string) => ({ name, sha256: sha256(join(out, name)) });
+  const tarball = `${released.name}-${released.version}.tgz`;
+  writeFileSync(join(out, 'cmk.rb'), homebrewFormula(released, fileOf(tarball)));
+  const zip = `cmk-${released.version}-windows.zip`;
+  const parts = ['cmk.cjs', 'cmk.mjs', 'LICENSE', 'THIRD-PARTY-NOTICES'];
+  const read = (name: string): [string, Uint8Array] => [name, readFileSync(join(PROJECT, 'dist/cli', name))];
+  const files = Object.fromEntries([...parts.map(read), ['cmk.cmd', strToU8(WINDOWS_COMMAND)]]);
+  writeFileSync(join(out, zip), zipSync(files, { level: 9, mtime: new Date(1980, 0, 1) }));
+  for (const [name, text] of wingetManifests(released, fileOf(zip))) writeFileSync(join(out, name), text);
 }
 
 function sha256(file: string): string {

@@ -10,5 +10,6 @@ import './functions/key-new-version-created.ts';
 import './functions/reconcile-account.ts';
 import './functions/reconcile-key.ts';
 import './functions/reconcile-subscription.ts';
+import './functions/resource-changed.ts';
 import './functions/send-notification.ts';
 import './functions/sweep.ts';

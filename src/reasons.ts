@@ -172,6 +172,10 @@ export const REASONS = {
   SoftDeleteOff: 'The vault has no soft delete: a key that is deleted is gone.',
   EventSubscriptionMissing: 'Events of the vault do not reach a function of this app.',
   EventSubscriptionMisaimed: 'An event subscription is not as it has to be.',
+  ChangesNotWatched: 'Changes in the subscription are noticed by the hourly drift check alone.',
+  ContestedChange:
+    'A change was repaired twice within an hour, and made again: it stays until an operator releases it.',
+  DriftFoundByEvent: 'An event told of a change, and the drift check was run on what it concerns.',
   EventDeliveryFailing: 'Events of the vault could not be delivered.',
   SelfLockout: "The app's own storage is encrypted with a key that the app manages.",
   LegacyOrder: 'A re-key of version 2 was under way, and nothing carries it out any more.',
@@ -195,7 +199,8 @@ export const REASONS = {
   // Notifications
   NotificationSent: 'A notification was taken by its receiver.',
   NotificationNotTaken: 'The receiver of a notification did not take it; tried again, for about twelve hours.',
-  NotificationDropped: 'A notification was for a target that is not in CMK_NOTIFY any more, and is not sent.',
+  NotificationDropped:
+    'A notification is not sent: CMK_NOTIFY does not name its target any more, or the app has no such notification.',
   NotificationsHeld:
     'What to notify of could not be read or put into its queue, or CMK_NOTIFY is wrong; tried again, and nothing is lost.',
 

@@ -15,11 +15,12 @@ import { withTokenDeadline } from './azure/deadline.ts';
 import { type Budget, writesOf } from './azure/limiter.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
 import { ReadCache } from './azure/read-cache.ts';
-import { createDeletedAccounts, type DeletedAccounts } from './dependents/deleted-accounts-client.ts';
 import { graphAccounts } from './dependents/graph-accounts.ts';
 import { createResourceGraph, type ResourceGraph } from './dependents/resource-graph-client.ts';
+import { createDeletedAccounts, type DeletedAccounts } from './dependents/stored-data-client.ts';
+import { type ChangeRows, createChangeRows } from './drift/changes/change-rows.ts';
 import { createDriftStorage, type DriftStorage } from './drift/store/drift-storage-client.ts';
-import { createDataServices, type DataClients } from './effect/create-data-services.ts';
+import { createDataServices, type DataClients } from './effect/data-services-client.ts';
 import { createEffectStore, type EffectStore } from './effect/effect-store-client.ts';
 import { canaryProbe } from './effect/probe-canaries.ts';
 import { createEventGrid, type EventGrid } from './events/event-grid-client.ts';
@@ -29,6 +30,7 @@ import type { FleetIndex } from './fleet/fleet-index.ts';
 import type { FleetTable } from './fleet/fleet-rows.ts';
 import { createFleetTable } from './fleet/fleet-table-client.ts';
 import { createKnownKeys, type KnownKeys } from './fleet/known-keys.ts';
+import { CONTROL_TABLE } from './fleet/rollout-store-client.ts';
 import { createSeenKeys, type SeenKeys } from './fleet/seen-keys.ts';
 import { type AccountScopes, createStorageAccounts, type StorageAccounts } from './fleet/storage-client.ts';
 import type { AccountsOfKey } from './fleet/unindexed-accounts.ts';
@@ -39,6 +41,7 @@ import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/ke
 import type { ManagedKey } from './keys/managed-vaults.ts';
 import { createKeyUsageLog, type KeyUsageLog } from './keys/usage-log-client.ts';
 import { consoleLog, type Log } from './log.ts';
+import { createOutbox, type Outbox } from './notify/outbox-client.ts';
 import { createPostWebhook, type PostWebhook } from './notify/webhook-client.ts';
 import { KnownOrders } from './orders/known-orders.ts';
 import { createOrdersStore, type OrdersStore } from './orders/standing-orders-client.ts';
@@ -85,6 +88,10 @@ export interface Services extends ControllerServices, IdentityClients, DataClien
   readonly keyCatalog: KeyCatalog;
   /** Drift reports, and what else the check keeps or looks at in the app's own storage. */
   readonly driftStorage: DriftStorage;
+  /** Notifications that are to be sent. */
+  readonly outbox: Outbox;
+  /** Changes that events reported. */
+  readonly changes: ChangeRows;
   /** Sends notifications to their receivers. */
   readonly postWebhook: PostWebhook;
   readonly queue: WorkQueue;
@@ -175,6 +182,8 @@ export function createServices(
     eventGrid: createEventGrid(identity, cloud, settings.drift.systemTopics),
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork),
     driftStorage,
+    outbox: createOutbox(settings, () => identity),
+    changes: createChangeRows(createFleetTable(settings, () => identity, CONTROL_TABLE)),
     postWebhook: createPostWebhook(),
     queue,
     queueAges: () => queueAges(settings, () => identity, now()),

@@ -110,6 +110,27 @@ describe('a release', () => {
     60_000,
   );
 
+  it('has what Homebrew and winget install it by, with the addresses and hashes of its own files', () => {
+    const sums = new Map(
+      readFileSync(join(folder, 'SHA256SUMS'), 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => [line.slice(66), line.slice(0, 64)]),
+    );
+    const at = `https://github.com/example/cmk/releases/download/v${manifest.version}/`;
+    const formula = readFileSync(file(/^cmk\.rb$/), 'utf8');
+    const tarball = `${manifest.name}-${manifest.version}.tgz`;
+    expect(formula).toContain(`url "${at}${tarball}"\n  sha256 "${sums.get(tarball)}"`);
+    const installer = readFileSync(file(/^example\.cmk\.installer\.yaml$/), 'utf8');
+    const zip = `cmk-${manifest.version}-windows.zip`;
+    expect(installer).toContain(`InstallerUrl: ${at}${zip}\n  InstallerSha256: ${sums.get(zip)?.toUpperCase()}\n`);
+    expect(files).toEqual(expect.arrayContaining(['example.cmk.yaml', 'example.cmk.locale.en-US.yaml']));
+    const inside = unzipSync(new Uint8Array(readFileSync(join(folder, zip))));
+    const [, started = ''] = /^@node "%~dp0(.+)" %\*\r\n$/.exec(Buffer.from(inside['cmk.cmd'] ?? []).toString()) ?? [];
+    expect(Object.keys(inside)).toContain(started);
+    expect(Buffer.from(inside[started] ?? []).toString()).toContain("import('./cmk.mjs')");
+  });
+
   it('has a bill of materials of what is shipped, in the versions of the lock file', () => {
     const bill = JSON.parse(readFileSync(file(/\.cdx\.json$/), 'utf8')) as BillOfMaterials;
     expect(bill).toMatchObject({ bomFormat: 'CycloneDX', metadata: { component: { name: 'cmk-autopilot' } } });

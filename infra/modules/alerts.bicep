@@ -178,7 +178,7 @@ var rules = [
   {
     name: 'queue-written'
     title: 'Another than the app put messages into its queues'
-    description: 'A message causes work and decides nothing (docs/trust.md). If it was no operator who ran cmk replay, pause or re-key, find out who holds a right on the queues.'
+    description: 'A message causes work and decides nothing (docs/trust.md). If it was no operator who ran cmk admin replay, pause or re-key, find out who holds a right on the queues.'
     severity: 2
     frequency: 'PT15M'
     window: 'PT15M'
@@ -214,7 +214,7 @@ var rules = [
   {
     name: 'rotation-held'
     title: 'A rotation does not go on'
-    description: 'Accounts are not on the new version of their key and none has moved for a quarter of an hour, or the first ones (CMK_CANARY) or a wave failed and the others are held. See cmk rotation status; what is mended goes on by itself, what is known with cmk rotation resume.'
+    description: 'Accounts are not on the new version of their key and none has moved for a quarter of an hour, or the first ones (CMK_CANARY) or a wave failed and the others are held. See cmk rotation list; what is mended goes on by itself, what is known with cmk rotation resume.'
     severity: 2
     frequency: 'PT5M'
     window: 'PT10M'

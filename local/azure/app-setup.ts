@@ -138,40 +138,78 @@ function customRole(
   return role;
 }
 
+/** What the app watches in each subscription, as infra/ has it. */
+const WATCHED = [
+  ...['write', 'delete', 'encryptionScopes/write'].map((one) => `Microsoft.Storage/storageAccounts/${one}`),
+  ...['write', 'delete'].map((one) => `Microsoft.ManagedIdentity/userAssignedIdentities/${one}`),
+  'Microsoft.Resources/subscriptions/resourceGroups/delete',
+  ...['roleAssignments', 'roleDefinitions', 'locks'].flatMap((type) => [
+    `Microsoft.Authorization/${type}/write`,
+    `Microsoft.Authorization/${type}/delete`,
+  ]),
+  ...['vaults/write', 'vaults/delete', 'vaults/accessPolicies/write', 'managedHSMs/write', 'managedHSMs/delete'].map(
+    (one) => `Microsoft.KeyVault/${one}`,
+  ),
+  ...['write', 'delete'].map((one) => `Microsoft.Insights/diagnosticSettings/${one}`),
+  ...['eventSubscriptions/write', 'eventSubscriptions/delete', 'systemTopics/delete'].map(
+    (one) => `Microsoft.EventGrid/${one}`,
+  ),
+  ...['write', 'delete'].map((one) => `Microsoft.EventGrid/systemTopics/eventSubscriptions/${one}`),
+];
+
 /** Subscribes the app's functions to a vault's events, as the deployment does: one event subscription for each function. */
 export function subscribeApp(world: World, vault: Vault, appGroup: ResourceGroup): void {
-  const storage = `${appGroup.id}/providers/Microsoft.Storage/storageAccounts/stcmkapp`;
   for (const [functionName, eventType] of Object.entries(eventFunctions)) {
-    const id = `${vault.id}/providers/Microsoft.EventGrid/eventSubscriptions/cmk-${functionName}`;
-    world.eventSubscriptions.set(id.toLowerCase(), {
-      id,
-      name: `cmk-${functionName}`,
-      topic: vault.id,
-      properties: {
-        topic: vault.id,
-        provisioningState: 'Succeeded',
-        destination: {
-          endpointType: 'AzureFunction',
-          properties: {
-            resourceId: `${appGroup.id}/providers/Microsoft.Web/sites/func-cmk/functions/${functionName}`,
-            maxEventsPerBatch: 1,
-            preferredBatchSizeInKilobytes: 64,
-          },
-        },
-        filter: {
-          subjectBeginsWith: '',
-          subjectEndsWith: '',
-          includedEventTypes: [eventType],
-          enableAdvancedFilteringOnArrays: true,
-        },
-        labels: null,
-        eventDeliverySchema: 'CloudEventSchemaV1_0',
-        retryPolicy: { maxDeliveryAttempts: 30, eventTimeToLiveInMinutes: 1440 },
-        deadLetterDestination: {
-          endpointType: 'StorageBlob',
-          properties: { resourceId: storage, blobContainerName: 'cmk-deadletter' },
+    subscribe(world, vault.id, appGroup, functionName, { includedEventTypes: [eventType] });
+  }
+}
+
+/** Has a subscription tell the app of changes, without those that the app itself makes. */
+export function watchChanges(world: World, { subscriptionId }: Subscription, appGroup: ResourceGroup): void {
+  const source = `/subscriptions/${subscriptionId}`;
+  subscribe(world, source, appGroup, 'resourceChanged', {
+    includedEventTypes: ['Microsoft.Resources.ResourceWriteSuccess', 'Microsoft.Resources.ResourceDeleteSuccess'],
+    advancedFilters: [
+      { operatorType: 'StringIn', key: 'data.operationName', values: WATCHED },
+      { operatorType: 'StringNotIn', key: 'data.claims.appid', values: [CLIENT_IDS.appUserAssigned] },
+    ],
+  });
+}
+
+function subscribe(
+  world: World,
+  source: string,
+  appGroup: ResourceGroup,
+  functionName: string,
+  filter: Record<string, unknown>,
+): void {
+  const id = `${source}/providers/Microsoft.EventGrid/eventSubscriptions/cmk-${functionName}`;
+  world.eventSubscriptions.set(id.toLowerCase(), {
+    id,
+    name: `cmk-${functionName}`,
+    topic: source,
+    properties: {
+      topic: source,
+      provisioningState: 'Succeeded',
+      destination: {
+        endpointType: 'AzureFunction',
+        properties: {
+          resourceId: `${appGroup.id}/providers/Microsoft.Web/sites/func-cmk/functions/${functionName}`,
+          maxEventsPerBatch: 1,
+          preferredBatchSizeInKilobytes: 64,
         },
       },
-    });
-  }
+      filter: { subjectBeginsWith: '', subjectEndsWith: '', enableAdvancedFilteringOnArrays: true, ...filter },
+      labels: null,
+      eventDeliverySchema: 'CloudEventSchemaV1_0',
+      retryPolicy: { maxDeliveryAttempts: 30, eventTimeToLiveInMinutes: 1440 },
+      deadLetterDestination: {
+        endpointType: 'StorageBlob',
+        properties: {
+          resourceId: `${appGroup.id}/providers/Microsoft.Storage/storageAccounts/stcmkapp`,
+          blobContainerName: 'cmk-deadletter',
+        },
+      },
+    },
+  });
 }

@@ -1,4 +1,4 @@
-import { grantApp, subscribeApp } from './app-setup.ts';
+import { grantApp, subscribeApp, watchChanges } from './app-setup.ts';
 import { CLIENT_IDS, SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID, WORKSPACE_ID } from './constants.ts';
 import {
   addAccount,
@@ -122,4 +122,5 @@ export function sampleFleet(world: World): void {
   });
   grantApp(world, { vaults: [kvFiles, kvRecords], subscriptions: [main, second], hsms: [hsm] });
   for (const vault of [kvFiles, kvRecords]) subscribeApp(world, vault, app);
+  for (const subscription of [main, second]) watchChanges(world, subscription, app);
 }

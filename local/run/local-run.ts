@@ -69,7 +69,8 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
       const { variables, ...started } = await start(options, port, folder, processes);
       app = started.app;
       await app.order({ do: 'start' });
-      await writeEnvFile(folder.envFile, variables);
+      // npm and every other client of Node 22 would say that its way through the proxy is experimental.
+      await writeEnvFile(folder.envFile, { ...variables, NODE_OPTIONS: quietOptions(options.env) });
       return variables;
     };
     const variables = await Promise.race([begin(), processes.failed, aborted]);
@@ -146,8 +147,12 @@ async function start(
 }
 
 async function runTour(tour: string, processes: Processes, env: Record<string, string>): Promise<TourResult> {
-  // On the user's terminal it is of no use that Node's way through the proxy is called experimental.
-  const quiet = { ...env, NODE_OPTIONS: `${env.NODE_OPTIONS ?? ''} --disable-warning=UNDICI-EHPA`.trim() };
+  const quiet = { ...env, NODE_OPTIONS: quietOptions(env) };
   const child = processes.launch({ name: 'The tour', module: tour, env: quiet, mayEnd: true });
   return (await child.message()) as TourResult;
+}
+
+/** Options of Node with which it does not say that its way through the proxy is experimental. */
+function quietOptions({ NODE_OPTIONS = '' }: Readonly<Record<string, string | undefined>>): string {
+  return `${NODE_OPTIONS} --disable-warning=UNDICI-EHPA`.trim();
 }

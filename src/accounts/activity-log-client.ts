@@ -5,19 +5,31 @@ import type { Cloud } from '../azure/cloud.ts';
 import { LIMITS } from '../azure/limits.ts';
 import type { Account } from '../fleet/account.ts';
 
-/** Who wrote to accounts, as the activity log of their subscription has it. Errors are read with `describeFailure`. */
+/** What was done to resources, as the activity log of their subscription has it. Errors are read with `describeFailure`. */
 export interface ActivityLog {
   /**
    * Who has written an account since: object ids or sign-in names, each once, the earliest first. The log is some minutes
    * behind, and goes back 90 days.
    */
   writers(account: Account, since: Date, signal?: AbortSignal): Promise<string[]>;
+  /** What was written or deleted since. @param resource ARM id */
+  writes(resource: string, since: Date, signal?: AbortSignal): Promise<readonly LoggedWrite[]>;
+}
+
+export interface LoggedWrite {
+  /** `Microsoft.Storage/storageAccounts/write` */
+  readonly operation: string;
+  readonly on: string;
+  /** Object id or sign-in name. */
+  readonly caller: string | undefined;
+  readonly correlationId: string | undefined;
 }
 
 /** Azure Monitor, "Activity Logs - List". */
 const EVENTS = z.array(
   z.object({
     caller: z.string().nullish(),
+    correlationId: z.string().nullish(),
     eventTimestamp: z.string(),
     operationName: z.object({ value: z.string() }),
   }),
@@ -25,15 +37,27 @@ const EVENTS = z.array(
 
 export function createActivityLog(credential: TokenCredential, cloud: Cloud): ActivityLog {
   const list = createArmLister(credential, cloud, LIMITS.resourceManager);
+  const writes: ActivityLog['writes'] = async (resource, since, signal) => {
+    const subscription = resource.split('/').slice(0, 3).join('/');
+    const path = `${subscription}/providers/Microsoft.Insights/eventtypes/management/values`;
+    const $filter = `eventTimestamp ge '${since.toISOString()}' and resourceUri eq '${resource}'`;
+    const $select = 'caller,correlationId,eventTimestamp,operationName';
+    const query = { 'api-version': '2015-04-01', $filter, $select };
+    return EVENTS.parse(await list(path, query, signal)).map(
+      ({ caller, correlationId, eventTimestamp: on, operationName: { value: operation } }) => ({
+        ...{ operation, on },
+        caller: caller ?? undefined,
+        correlationId: correlationId ?? undefined,
+      }),
+    );
+  };
   return {
-    async writers({ id, subscriptionId }, since, signal) {
-      const path = `/subscriptions/${subscriptionId}/providers/Microsoft.Insights/eventtypes/management/values`;
-      const $filter = `eventTimestamp ge '${since.toISOString()}' and resourceUri eq '${id}'`;
-      const query = { 'api-version': '2015-04-01', $filter, $select: 'caller,eventTimestamp,operationName' };
-      const writes = EVENTS.parse(await list(path, query, signal))
-        .filter(({ operationName }) => /^Microsoft\.Storage\/storageAccounts\/write$/i.test(operationName.value))
-        .sort((a, b) => Date.parse(a.eventTimestamp) - Date.parse(b.eventTimestamp));
-      return [...new Set(writes.flatMap(({ caller }) => caller ?? []))];
+    writes,
+    async writers({ id }, since, signal) {
+      const ofAccount = (await writes(id, since, signal))
+        .filter(({ operation }) => /^Microsoft\.Storage\/storageAccounts\/write$/i.test(operation))
+        .sort((a, b) => Date.parse(a.on) - Date.parse(b.on));
+      return [...new Set(ofAccount.flatMap(({ caller }) => caller ?? []))];
     },
   };
 }

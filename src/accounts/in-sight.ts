@@ -6,7 +6,6 @@ import type { Subscriptions } from './subscriptions-client.ts';
 
 /** Whoever looks at many keys asks once. Milliseconds. */
 const BELIEVED_MS = 10_000;
-/** Nobody waits for it any longer. Milliseconds. */
 const WAIT_MS = 3_000;
 
 /**

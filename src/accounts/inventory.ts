@@ -10,25 +10,14 @@ import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
 
-/** A subscription whose accounts could not be listed. */
-export interface UnreadableSubscription {
-  readonly id: string;
-  readonly failure: Failure;
+interface Inventory {
+  readonly unreadableSubscriptions: readonly Unread[];
+  readonly unreadableScopes: readonly Unread[];
 }
 
-/** An account, on another key itself, whose encryption scopes could not be listed. */
-export interface UnreadableScopes {
+interface Unread {
   readonly id: string;
-  readonly account: Pick<Account, 'id' | 'subscriptionId' | 'location'>;
   readonly failure: Failure;
-}
-
-export interface Inventory {
-  /** Accounts that use the key, themselves or by one of their encryption scopes. */
-  readonly dependents: number;
-  readonly accountsSeen: number;
-  readonly unreadableSubscriptions: readonly UnreadableSubscription[];
-  readonly unreadableScopes: readonly UnreadableScopes[];
 }
 
 /** Whether anything uses a key. `unknown`: nothing was seen, and not everything could be looked at. */
@@ -75,134 +64,75 @@ async function hasListedDependent(
   subscriptions: readonly string[],
   services: SearchServices,
 ): Promise<Dependence> {
-  const enough = new Error('One dependent is enough.');
-  try {
-    const inventory = await findDependents(key, subscriptions, services, async () => Promise.reject(enough));
-    const unread = [...inventory.unreadableSubscriptions, ...inventory.unreadableScopes];
-    const [first] = unread;
-    if (!first) return { answer: 'none' };
-    const detail = `${first.id}${unread.length > 1 ? ` and ${unread.length - 1} more` : ''} cannot be read: ${describe(first.failure)}`;
-    return { answer: 'unknown', detail, mayPass: unread.some(({ failure }) => mayPass(failure)) };
-  } catch (error) {
-    if (error === enough) return { answer: 'some' };
-    throw error;
-  }
+  const enough = new AbortController();
+  const inventory = await findDependents(key, subscriptions, services, () => enough.abort(), enough.signal);
+  if (enough.signal.aborted) return { answer: 'some' };
+  const unread = [...inventory.unreadableSubscriptions, ...inventory.unreadableScopes];
+  const [first] = unread;
+  if (!first) return { answer: 'none' };
+  const detail = `${first.id}${unread.length > 1 ? ` and ${unread.length - 1} more` : ''} cannot be read: ${describe(first.failure)}`;
+  return { answer: 'unknown', detail, mayPass: unread.some(({ failure }) => mayPass(failure)) };
 }
 
-/**
- * Finds what depends on a key, page by page, and hands each dependent to `found` as soon as it is known: nothing is kept
- * in memory, and what cannot be read neither hides nor holds up the rest.
- *
- * @throws what `found` throws first; the search ends there, as whoever looks again finds everything again
- */
-export async function findDependents(
-  key: ManagedKey,
-  subscriptions: readonly string[],
-  services: SearchServices,
-  found: (account: Account) => Promise<void>,
-): Promise<Inventory> {
-  const search = new Search(key, services, found);
-  await pMap(subscriptions, (subscription) => search.subscription(subscription), { concurrency: CONCURRENCY });
-  return search.result();
-}
-
-export interface SearchServices {
+interface SearchServices {
   readonly accounts: StorageAccounts;
   /** Whether accounts are left out that use the key by an encryption scope alone. */
   readonly withoutScopes?: true;
 }
 
-class Search {
-  readonly #key: ManagedKey;
-  readonly #services: SearchServices;
-  readonly #found: (account: Account) => Promise<void>;
-  readonly #unreadableSubscriptions: UnreadableSubscription[] = [];
-  readonly #unreadableScopes: UnreadableScopes[] = [];
-  readonly #notHanded: unknown[] = [];
-  /** By region. One that throttles is not asked again: asking early only makes the wait longer. */
-  readonly #throttled = new Map<string, Failure>();
-  #dependents = 0;
-  #accountsSeen = 0;
+/**
+ * Finds what depends on a key, page by page, and hands each dependent to `found` as soon as it is known: what cannot be read
+ * neither hides nor holds up the rest. Accounts that use the key themselves come as they are listed, then those that use it by
+ * an encryption scope.
+ *
+ * @param signal ends the search
+ */
+export async function findDependents(
+  key: ManagedKey,
+  subscriptions: readonly string[],
+  { accounts, withoutScopes }: SearchServices,
+  found: (account: Account) => void,
+  signal?: AbortSignal,
+): Promise<Inventory> {
+  const unreadableSubscriptions: Unread[] = [];
+  const unreadableScopes: Unread[] = [];
+  // By region. One that throttles is not asked again: asking early only makes the wait longer.
+  const throttled = new Map<string, Failure>();
 
-  constructor(key: ManagedKey, services: SearchServices, found: (account: Account) => Promise<void>) {
-    this.#key = key;
-    this.#services = services;
-    this.#found = found;
-  }
-
-  /** Accounts that use the key themselves are handed over as they are listed; then scopes of the others are looked at. */
-  async subscription(subscription: string): Promise<void> {
-    const others = await this.#listed(subscription);
-    await pMap(
-      others,
-      async (account) => {
-        if (this.#notHanded.length === 0 && (await this.#hasDependentScope(account))) await this.#hand(account);
-      },
-      { concurrency: CONCURRENCY },
-    );
-  }
-
-  result(): Inventory {
-    if (this.#notHanded.length > 0) throw this.#notHanded[0];
-    return {
-      dependents: this.#dependents,
-      accountsSeen: this.#accountsSeen,
-      unreadableSubscriptions: this.#unreadableSubscriptions,
-      unreadableScopes: this.#unreadableScopes,
-    };
-  }
-
-  /** @returns the accounts whose encryption scopes are to be looked at */
-  async #listed(subscription: string): Promise<Account[]> {
-    const others: Account[] = [];
-    let handing: Promise<void>[] = [];
+  const searchScopes = async (account: Account): Promise<void> => {
+    const region = regionCell(account);
+    const refusal = throttled.get(region);
     try {
-      for await (const account of this.#services.accounts.list(subscription)) {
-        this.#accountsSeen += 1;
-        if (usesKey(accountKeyUse(account.encryption), this.#key)) {
-          handing.push(this.#hand(account));
-        } else if (!this.#services.withoutScopes) {
-          others.push(account);
-        }
-        if (handing.length >= CONCURRENCY) {
-          await Promise.all(handing);
-          handing = [];
-        }
-        if (this.#notHanded.length > 0) return others;
-      }
-    } catch (error) {
-      this.#unreadableSubscriptions.push({ id: subscription, failure: describeFailure(error) });
-    } finally {
-      await Promise.all(handing);
-    }
-    return others;
-  }
-
-  /** Never rejects: nobody waits for it while the next page is under way, and it says nothing about the list. */
-  async #hand(account: Account): Promise<void> {
-    this.#dependents += 1;
-    try {
-      await this.#found(account);
-    } catch (error) {
-      this.#notHanded.push(error);
-    }
-  }
-
-  async #hasDependentScope(account: Account): Promise<boolean> {
-    const refusal = this.#throttled.get(regionCell(account));
-    if (refusal) {
-      this.#unreadableScopes.push({ id: account.id, account, failure: refusal });
-      return false;
-    }
-    try {
-      for await (const scope of this.#services.accounts.listScopes(account)) {
-        if (usesKey(scopeKeyUse(scope), this.#key)) return true;
-      }
+      if (refusal) unreadableScopes.push({ id: account.id, failure: refusal });
+      else if (await hasScopeOn(key, account, accounts)) found(account);
     } catch (error) {
       const failure = describeFailure(error);
-      if (failure.kind === 'throttled') this.#throttled.set(regionCell(account), failure);
-      if (failure.kind !== 'notFound') this.#unreadableScopes.push({ id: account.id, account, failure });
+      if (failure.kind === 'throttled') throttled.set(region, failure);
+      if (failure.kind !== 'notFound') unreadableScopes.push({ id: account.id, failure });
     }
-    return false;
-  }
+  };
+  const search = async (subscription: string): Promise<void> => {
+    const others: Account[] = [];
+    try {
+      for await (const account of accounts.list(subscription)) {
+        if (signal?.aborted) return;
+        if (usesKey(accountKeyUse(account.encryption), key)) found(account);
+        else if (!withoutScopes) others.push(account);
+      }
+    } catch (error) {
+      unreadableSubscriptions.push({ id: subscription, failure: describeFailure(error) });
+    }
+    await pMap(others, async (account) => signal?.aborted || searchScopes(account), { concurrency: CONCURRENCY });
+  };
+  await pMap(subscriptions, search, { concurrency: CONCURRENCY });
+  return { unreadableSubscriptions, unreadableScopes };
+}
+
+async function hasScopeOn(
+  key: ManagedKey,
+  account: Account,
+  accounts: Pick<StorageAccounts, 'listScopes'>,
+): Promise<boolean> {
+  for await (const scope of accounts.listScopes(account)) if (usesKey(scopeKeyUse(scope), key)) return true;
+  return false;
 }

@@ -12,7 +12,6 @@ import type { ListedSubscription, SeenNow, Subscriptions } from './subscriptions
 /** Subscriptions that were seen, by id, and when each was seen last (ISO 8601). */
 export type SeenSubscriptions = Readonly<Record<string, string>>;
 
-/** What was seen, in the app's own storage. Errors are the SDK's. */
 export interface SubscriptionMemory {
   read(): Promise<SeenSubscriptions>;
   write(seen: SeenSubscriptions): Promise<void>;
@@ -75,7 +74,6 @@ export function rememberedSubscriptions(
   return { seen: look, list: async () => [...(await look()).ids] };
 }
 
-/** Pure: what is remembered from now on, and what was seen before and is not any more. */
 export function remember(
   before: SeenSubscriptions,
   listed: readonly ListedSubscription[],

@@ -3,10 +3,8 @@ import { type ContainerClient, RestError } from '@azure/storage-blob';
 import { auditTrailContainer, controlContainer, ONE_RETRY } from '../azure/app-storage.ts';
 import { withinTime } from '../azure/deadline.ts';
 import type { Settings } from '../settings/settings.ts';
-import type { AppendResult, AuditFiles, AuditSlice } from './audit-files.ts';
-import { AUDIT_CONTAINER } from './container-name.ts';
+import { type AppendResult, AUDIT_CONTAINER, type AuditFiles, type AuditSlice } from './audit-files.ts';
 
-/** Bytes that are read at a time of a file that is read as a whole. */
 const PART_BYTES = 4 * 1024 * 1024;
 
 /**
@@ -128,7 +126,6 @@ function sizeOf(contentRange: string | undefined): number | undefined {
   return total && /^\d+$/.test(total) ? Number(total) : undefined;
 }
 
-/** Where the trail is kept. */
 export type AuditContainer = ContainerClient;
 
 /** Opens the container in the app's own storage; nothing is asked of it yet. */

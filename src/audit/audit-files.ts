@@ -1,4 +1,6 @@
-/** One file of the trail, as listed. */
+/** Container of the audit trail in the app's own storage. */
+export const AUDIT_CONTAINER = 'cmk-audit';
+
 export interface AuditFile {
   readonly name: string;
   /** Bytes. */
@@ -18,7 +20,6 @@ export type AppendResult =
   | { readonly result: 'full' }
   | { readonly result: 'unknown'; readonly error: unknown };
 
-/** The files of the trail in blob storage, as far as the trail needs them. */
 export interface AuditFiles {
   /** Every file, in any order; none if the container is not there yet. */
   list(): Promise<readonly AuditFile[]>;
@@ -36,6 +37,5 @@ export interface AuditSlice {
   readonly bytes: Buffer;
   /** Bytes of the whole file. */
   readonly size: number;
-  /** Blocks of the whole file. */
   readonly blocks: number;
 }

@@ -39,7 +39,6 @@ export interface AuditTrailOptions extends ChainWriterOptions {
 
 /** An entry larger than this is written without its details. In bytes; an append takes 4 MiB at most. */
 const MAX_ENTRY_BYTES = 512 * 1024;
-/** Bytes of entries in one append. */
 const MAX_BATCH_BYTES = 2 * 1024 * 1024;
 
 interface Waiting {
@@ -94,7 +93,6 @@ export function auditTrail(files: AuditFiles, options: AuditTrailOptions): Recor
   };
 }
 
-/** Entries that wait for their turn; one append is under way at a time. */
 class WaitingLine {
   readonly #write: ReturnType<typeof chainWriter>;
   readonly #onFailure: NonNullable<AuditTrailOptions['onFailure']>;

@@ -10,7 +10,6 @@ const MAX_BLOCKS = 50_000;
 export interface ChainWriterOptions {
   readonly now: () => Date;
   readonly newId: () => string;
-  /** Waits this many milliseconds. */
   readonly sleep: (milliseconds: number) => Promise<void>;
   /** From 0 to 1, spreads writers that collided. */
   readonly random: () => number;
@@ -119,7 +118,6 @@ async function appendAt(files: AuditFiles, head: Head, text: string, spend: (err
   }
 }
 
-/** The records of all entries, one after the other at the head. */
 function formatRecords(
   head: Head,
   entries: readonly { readonly entry: AuditEntry; readonly id: string }[],

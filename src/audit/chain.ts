@@ -1,7 +1,6 @@
 import { compareFileNames, parseFileName } from './file-name.ts';
 import { type AuditReceipt, type AuditRecord, CHAIN_START, MOST_RECORDS, parseRecord } from './record.ts';
 
-/** What verification finds, and what it means. */
 export const CHAIN_FINDINGS = {
   LineUnreadable: 'The line is not a record: damaged, cut off, or put in by hand.',
   LineChanged: 'The line was changed after it was written: its hash is of another text.',
@@ -78,7 +77,6 @@ export class ChainVerifier {
   /** The last record in order; no hash: the next record may follow anything. */
   #last: { seq: number; hash: string | undefined } = CHAIN_START;
   #lastReceipt: AuditReceipt | undefined;
-  /** Damaged lines since then. */
   #damaged = 0;
   /** The file of the last line, and the one that its closing record names. */
   #current: { file: string; next: string | undefined } | undefined;
@@ -94,7 +92,6 @@ export class ChainVerifier {
     this.#logged = { seqs: new Set(seqs), from, to: Math.max(to, options.loggedTo ?? 0) };
   }
 
-  /** Begins a file. */
   file(name: string, appendable = true): void {
     this.#file = name;
     this.#line = 0;
@@ -111,7 +108,6 @@ export class ChainVerifier {
     else this.#damage('LineUnreadable');
   }
 
-  /** Ends the chain. */
   finish(): ChainReport {
     for (const { from, to, file, line } of this.#gaps) {
       const which = from === to ? `Record ${from} is` : `Records ${from} to ${to} are`;
@@ -137,7 +133,6 @@ export class ChainVerifier {
     return this.#current?.next;
   }
 
-  /** Tells that `name` does not exist. */
   absent(name: string): void {
     const { file } = this.#current ?? { file: name };
     this.#findings.push({ reason: 'FileMissing', file, message: `${name}, where the chain goes on, is not there.` });

@@ -7,7 +7,6 @@ import { type AuditReceipt, type AuditRecord, parseRecord } from './record.ts';
 /** Of the beginning of a file so much is read: enough for dozens of records. Bytes. */
 const HEAD_BYTES = 64 * 1024;
 
-/** A record with its place in the chain. */
 export interface PlacedRecord {
   readonly record: AuditRecord;
   readonly file: string;

@@ -9,7 +9,6 @@ export interface Head extends ChainEnd {
   readonly file: string;
   /** Length of the file in bytes: the next record is appended there or nowhere. */
   readonly position: number;
-  /** Blocks that the file has. */
   readonly blocks: number;
   /** The file ends within a line, which only damage can do: the next record starts with a line feed. */
   readonly midLine: boolean;
@@ -43,7 +42,6 @@ export function mayFollow(next: string, last: string, today: string): boolean {
   return compareFileNames(next, last) > 0 && isOfWriter(next, today);
 }
 
-/** No day has so many files. */
 const MOST_PARTS = 100_000;
 
 /** Whether a writer can have made the file: one of a day to come would take all records of the days before it. */

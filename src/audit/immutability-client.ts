@@ -5,7 +5,7 @@ import { unlessMissing } from '../azure/failure.ts';
 import type { CallLimits } from '../azure/limits.ts';
 import type { ResourceId } from '../azure/resource-id.ts';
 import { storageManagement } from '../azure/resource-manager.ts';
-import { AUDIT_CONTAINER } from './container-name.ts';
+import { AUDIT_CONTAINER } from './audit-files.ts';
 
 /** The immutability policy of the container of the trail. Errors are the SDK's. */
 export interface AuditPolicy {

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { parseJson } from '../text.ts';
 import type { AuditReceipt } from './record.ts';
 
-/** What the log knows of the trail. */
 export interface LogEvidence {
   readonly receipts: readonly Pick<AuditReceipt, 'seq' | 'hash'>[];
   /** Where the trail ended each time that a drift check verified it. */

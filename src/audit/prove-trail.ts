@@ -13,7 +13,6 @@ const MOST_FINDINGS = 100;
 /** A list of records waits no longer for the proof that is shown beside it. Milliseconds. */
 const BESIDE_WAIT_MS = 500;
 
-/** What was read, and from where on. */
 type TrailProved = TrailReport & { readonly end: AuditReceipt | undefined };
 
 /** One for each instance: however many ask, the trail is read once in a while. */

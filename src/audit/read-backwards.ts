@@ -57,7 +57,6 @@ export async function* linesBackwards(
   }
 }
 
-/** The lines behind `cut`, the last one first. */
 function linesIn(bytes: Buffer, cut: number, at: TrailPosition): TrailLine[] {
   const lines: TrailLine[] = [];
   for (let start = cut; start < bytes.length; ) {

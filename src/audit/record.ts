@@ -11,13 +11,11 @@ export const RECORDED_CALLER = z.object({
   name: z.string().optional(),
 });
 
-/** What happened, as it goes into the audit trail. */
 export interface AuditEntry {
   /** Names what happened, where it may be recorded by more than one: an entry that is there with its id is not written anew. */
   readonly id?: string;
   /** What was done, as `<subject>.<verb>`: `key.revoke`, `account.move`. */
   readonly action: string;
-  /** Reason code of the outcome. */
   readonly reason: string;
   /** What it was done to: a key's identifier, an account's ARM id. */
   readonly resource: string;
@@ -82,7 +80,6 @@ export type AuditRecord = z.output<typeof RECORD> & {
   readonly intact: boolean;
 };
 
-/** SHA-256, in lower-case hexadecimal. */
 export function sha256(data: Uint8Array | string): string {
   return createHash('sha256').update(data).digest('hex');
 }

@@ -5,7 +5,6 @@ import { linesBackwards } from './read-backwards.ts';
 import { parseRecord } from './record.ts';
 import { isMeant, mayHold, type RecordedEntry, recordedEntry, type TrailFilter } from './trail-filter.ts';
 
-/** A record, and the file that it stands in. */
 export interface FoundRecord extends RecordedEntry {
   readonly file: string;
 }
@@ -20,12 +19,10 @@ export interface TrailPage {
 }
 
 interface SearchLimits {
-  /** Records of the page. */
   readonly most: number;
   /** Bytes after which no more is read; absent: all of it. */
   readonly mostBytes?: number;
   readonly signal?: AbortSignal;
-  /** Whether the caller may see the record. */
   readonly sees?: (record: RecordedEntry) => boolean;
 }
 

@@ -25,12 +25,10 @@ export const TRAIL_EVENTS = z.object({
 });
 export type TrailEvents = z.output<typeof TRAIL_EVENTS>;
 
-/** What of the trail is summed up. */
 interface EventSpan {
   readonly since: Date;
   /** Left out itself. */
   readonly until: Date;
-  /** Bytes after which no more is read. */
   readonly mostBytes: number;
   readonly signal?: AbortSignal;
 }

@@ -1,6 +1,5 @@
 import type { RecordedEntry } from './trail-filter.ts';
 
-/** A record as a row, for tables and CSV. */
 interface TrailRow {
   readonly time: string;
   readonly action: string;

@@ -14,7 +14,6 @@ export interface RecordedEntry extends Pick<AuditRecord, 'seq' | 'id' | 'time' |
 export interface TrailFilter {
   /** `<key>` or `<vault>/<key>`, or an identifier. */
   readonly key?: string | undefined;
-  /** Name of a vault. */
   readonly vault?: string | undefined;
   /** Name or ARM id of a storage account. */
   readonly account?: string | undefined;
@@ -42,7 +41,6 @@ export function mayHold({ since, until }: Pick<TrailFilter, 'since' | 'until'>):
     (last === undefined || (parseFileName(file)?.day ?? fileName({ day: last, part: 0 })) <= last);
 }
 
-/** Whether a record is one of those that a filter means. */
 export function isMeant({ time, entry }: Pick<RecordedEntry, 'time' | 'entry'>, filter: TrailFilter): boolean {
   const { key, vault, account, by, action, since, until } = filter;
   if (since !== undefined && new Date(time) < since) return false;

@@ -9,7 +9,6 @@ import { type RecordedEntry, recordedEntry } from './trail-filter.ts';
 /** More than the longest record has. Bytes. */
 const PIECE_BYTES = 2 * 1024 * 1024;
 
-/** What stands behind a position, and where it ends. */
 interface TrailPiece {
   readonly records: readonly RecordedEntry[];
   readonly end: TrailPosition;

@@ -13,7 +13,6 @@ export interface TrailReport extends ChainReport {
   readonly files: number;
 }
 
-/** The trail as the drift check verifies it. */
 export interface AuditWatch {
   readonly files: AuditFiles;
   /** Where the trail ended when the last drift check verified it; undefined: none has. */

@@ -103,7 +103,6 @@ export function auditTrailContainer(
   return blobService(storage.audit ?? storage, credential, ONE_RETRY).getContainerClient(name);
 }
 
-/** With a deadline for each request. */
 function blobService(
   storage: StorageAccount,
   credential: () => TokenCredential,
@@ -119,7 +118,6 @@ function blobService(
   return new BlobServiceClient(service.url, pipeline);
 }
 
-/** With a deadline for each request. */
 function queueService(storage: StorageAccount, credential: () => TokenCredential): QueueServiceClient {
   const read =
     'connectionString' in storage ? QueueServiceClient.fromConnectionString(storage.connectionString) : undefined;

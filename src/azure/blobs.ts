@@ -46,21 +46,31 @@ export async function listBlobs(
 }
 
 export async function downloadText(container: ContainerClient, name: string): Promise<string | undefined> {
+  return (await readDocument(container, name))?.text;
+}
+
+/** The text of a blob with its ETag; undefined where there is none. */
+export function readDocument(
+  container: ContainerClient,
+  name: string,
+): Promise<{ readonly text: string; readonly etag: string } | undefined> {
   const blob = container.getBlobClient(name);
-  return (await unlessMissing(() => withinTime(TIMEOUT_MS, (limit) => readBlobText(blob, limit))))?.text;
+  return unlessMissing(() => withinTime(TIMEOUT_MS, (limit) => readBlobText(blob, limit)));
 }
 
 export async function removeBlob(container: ContainerClient, name: string): Promise<void> {
   await withinTime(TIMEOUT_MS, (limit) => container.getBlobClient(name).deleteIfExists(limit));
 }
 
+/** @param etag of the blob that it replaces; undefined: whatever is there */
 export async function uploadText(
   container: ContainerClient,
   name: string,
   text: string,
   metadata: Record<string, string> = {},
+  etag?: string,
 ): Promise<void> {
-  const options = { metadata, blobHTTPHeaders: JSON_FILE };
+  const options = { metadata, blobHTTPHeaders: JSON_FILE, ...ifMatch(etag) };
   await orInNewContainer(container, (limit) =>
     container.getBlockBlobClient(name).uploadData(Buffer.from(text), { ...options, ...limit }),
   );
@@ -71,12 +81,16 @@ export async function uploadPieces(
   container: ContainerClient,
   name: string,
   pieces: () => Iterable<string>,
+  etag?: string,
 ): Promise<void> {
+  const options = { blobHTTPHeaders: JSON_FILE, ...ifMatch(etag) };
   await orInNewContainer(container, (limit) =>
-    container
-      .getBlockBlobClient(name)
-      .uploadStream(Readable.from(pieces()), BLOCK_BYTES, 1, { blobHTTPHeaders: JSON_FILE, ...limit }),
+    container.getBlockBlobClient(name).uploadStream(Readable.from(pieces()), BLOCK_BYTES, 1, { ...options, ...limit }),
   );
+}
+
+function ifMatch(etag: string | undefined) {
+  return etag === undefined ? {} : { conditions: { ifMatch: etag } };
 }
 
 /** Writes, and where the container does not exist, creates it and writes again. */

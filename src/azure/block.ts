@@ -6,9 +6,7 @@ import { commandOr, NO_COMMAND, type ShellOption, shellCommand } from './shell-c
 /** What keeps Azure from carrying out a request until an administrator takes it away. */
 export interface Block {
   readonly reason: Extract<Reason, 'DeniedByPolicy' | 'ScopeLocked' | 'Refused'>;
-  /** What happened, and why. */
   readonly message: string;
-  /** What takes it away. */
   readonly nextStep: string;
 }
 

@@ -58,7 +58,6 @@ const AZURE_CHINA_CLOUD: Cloud = {
 
 export const CLOUDS: readonly Cloud[] = [AZURE_CLOUD, AZURE_US_GOVERNMENT, AZURE_CHINA_CLOUD];
 
-/** The cloud of that name, as `az cloud list` writes it; letter case does not matter. */
 export function findCloud(name: string): Cloud | undefined {
   return CLOUDS.find((cloud) => cloud.name.toLowerCase() === name.toLowerCase());
 }

@@ -96,16 +96,32 @@ export async function untilAborted(work: Promise<unknown>, signal: AbortSignal |
 }
 
 /**
- * Waits for work no longer than so many milliseconds. What it has begun goes on unheard.
+ * Waits for `run` no longer than so many milliseconds, whether or not it heeds the signal.
  *
- * @throws {@link DeadlineError} when time is up, and what the work throws before that
+ * @param what words the error: `It was not read`
+ * @throws {@link DeadlineError} when time is up, and what `run` throws before that
  */
+export function withDeadline<T>(
+  ms: number,
+  what: string,
+  run: (signal: AbortSignal) => Promise<T>,
+  outer?: AbortSignal,
+): Promise<T> {
+  return timeBoxed(
+    async (signal) => {
+      const running = run(signal);
+      if (await untilAborted(running, signal)) return running;
+      outer?.throwIfAborted();
+      throw new DeadlineError(what, ms);
+    },
+    ms,
+    outer,
+  );
+}
+
+/** The same of work without words of its own. */
 export function endBy<T>(ms: number, work: () => Promise<T>): Promise<T> {
-  return timeBoxed(async (signal) => {
-    const running = work();
-    if (await untilAborted(running, signal)) return running;
-    throw new DeadlineError('It was not done', ms);
-  }, ms);
+  return withDeadline(ms, 'It was not done', work);
 }
 
 /** Waits for `work` no longer than so many milliseconds. Never rejects: it is not needed for what goes on behind it. */
@@ -170,16 +186,8 @@ export function withTokenDeadline(credential: TokenCredential, ms: number): Toke
       // has aborted long since would keep it from all of them.
       const asked = options.abortSignal;
       const outer = asked instanceof AbortSignal && !asked.aborted ? asked : undefined;
-      return timeBoxed(
-        async (signal) => {
-          const asking = credential.getToken(scopes, { ...options, abortSignal: signal });
-          if (await untilAborted(asking, signal)) return asking;
-          outer?.throwIfAborted();
-          throw new DeadlineError('There was no token to be had', ms);
-        },
-        ms,
-        outer,
-      );
+      const get = (abortSignal: AbortSignal) => credential.getToken(scopes, { ...options, abortSignal });
+      return withDeadline(ms, 'There was no token to be had', get, outer);
     },
   };
 }

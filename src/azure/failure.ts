@@ -21,13 +21,11 @@ export type FailureKind =
   | 'unexpected';
 
 interface AnyFailure {
-  /** HTTP status, if there was an answer. */
   readonly status: number | undefined;
   /** Azure's error code (`KeyVaultAuthenticationFailure`), or Node's (`ECONNRESET`). */
   readonly code: string;
   /** First line of the message; empty where the SDK says nothing of what the service said. */
   readonly message: string;
-  /** How long the service asked to wait, in seconds. */
   readonly retryAfterSeconds: number | undefined;
 }
 
@@ -167,7 +165,6 @@ export function describe({ status, code, message: said, block }: Failure): strin
 export interface LinkedRight {
   /** As Azure lists them: `Microsoft.ManagedIdentity/userAssignedIdentities/assign/action`. */
   readonly actions: string;
-  /** ARM ids, as Azure lists them. */
   readonly scopes: string;
 }
 

@@ -15,10 +15,8 @@ const TUNNEL_MS = 10_000;
 /** An idle connection is kept for so long: what lies between drops those of some minutes, and does not say so. Milliseconds. */
 const IDLE_MS = 60_000;
 
-/** By which an agent of Node's keeps connections. */
 export const KEPT = { keepAlive: true, timeout: IDLE_MS } as const;
 
-/** Tunnels for https alone. */
 class KeptTunnels extends HttpsProxyAgent<string> {
   constructor(proxy: string, idleMs: number) {
     super(proxy, { keepAlive: true });

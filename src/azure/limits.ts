@@ -22,7 +22,6 @@ export const CONCURRENCY = 8;
 
 const RESOURCE_MANAGER = { requestMs: 15_000, repeats: 2, longestWaitMs: 0 };
 
-/** Every limit there is, with its reason. */
 export const LIMITS = {
   /**
    * A person waits, and one request that hangs must not hold up the others. A version list goes on after a page that hung,

@@ -11,7 +11,6 @@ const CLOCK = (): Date => new Date();
 
 export interface CachedRead<T> {
   readonly value: T;
-  /** When its read began. */
   readonly readOn: Date;
 }
 

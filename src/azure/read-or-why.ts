@@ -33,7 +33,6 @@ export function unreadPart(what: What, error: unknown): UnreadPart {
   return { ...what, kind: failure.kind, detail: describe(failure) };
 }
 
-/** What was read; undefined when it was not. */
 export function known<T>(part: Part<T> | undefined): T | undefined {
   return part && 'value' in part ? part.value : undefined;
 }

@@ -3,7 +3,6 @@ import { DeadlineError } from './deadline.ts';
 import { describeFailure } from './failure.ts';
 
 export interface Repetition {
-  /** How many times more a read is asked for. */
   readonly repeats: number;
   /**
    * Longest pause that a service's Retry-After is given, in milliseconds. Zero: what is throttled is not asked for again,
@@ -14,7 +13,6 @@ export interface Repetition {
   readonly refusedWrites?: boolean;
   /** Told before each pause that a throttling service is given, in milliseconds. */
   readonly onWait?: (ms: number) => void;
-  /** Whether a read that hung is asked for once more. */
   readonly onceMoreAfterHang?: boolean;
   /** The URLs that are asked for again; all of them when left out. */
   readonly only?: RegExp;
@@ -82,7 +80,6 @@ function pauseAfter(
   return ms;
 }
 
-/** What came of one attempt: the answer, which may be a failure as well, or what was thrown. */
 async function attempt(
   request: PipelineRequest,
   next: SendRequest,

@@ -31,7 +31,6 @@ export function parseResourceId(id: string): ResourceId | undefined {
   return { id: plain, subscriptionId: subscriptionId.toLowerCase(), resourceGroup, type, name };
 }
 
-/** The type of storage accounts in ARM ids. */
 export const ACCOUNT_TYPE = 'Microsoft.Storage/storageAccounts';
 
 /** Undefined for anything but the ARM id of a storage account. */
@@ -40,12 +39,10 @@ export function parseStorageAccountId(id: string): ResourceId | undefined {
   return parsed?.type.toLowerCase() === ACCOUNT_TYPE.toLowerCase() ? parsed : undefined;
 }
 
-/** The last name of an ARM id. */
 export function lastName(id: string): string {
   return id.slice(id.lastIndexOf('/') + 1);
 }
 
-/** Whether two ARM ids name the same resource. */
 export function sameResource(a: string, b: string): boolean {
   return comparableId(a) === comparableId(b);
 }

@@ -12,7 +12,6 @@ type ResourceManagerOptions = ReturnType<typeof callOptions> & {
   readonly credentialScopes: string[];
 };
 
-/** The options of any client of Azure Resource Manager: the cloud's endpoint, and the limits of its calls. */
 export function armOptions(cloud: Cloud, limits: CallLimits = LIMITS.resourceManager): ResourceManagerOptions {
   const scopes = [cloud.resourceManagerScope];
   return { endpoint: cloud.resourceManager, credentials: { scopes }, credentialScopes: scopes, ...callOptions(limits) };

@@ -10,10 +10,8 @@ const BATCH = /["%&|<>^!]/;
 /** In place of a command with a value that no shell can be given safely. A symbol, so that no text is made of it by mistake. */
 export const NO_COMMAND = Symbol('no safe command');
 
-/** A command to be copied into a shell. */
 export type ShellCommand = string | typeof NO_COMMAND;
 
-/** Tells an operator why there is no command. */
 export const WHY_NO_COMMAND =
   'No command is given to be copied: a name in it is empty, looks like an option, or has a character that a shell could act upon.';
 

@@ -3,13 +3,19 @@ import type { AppApi } from '../operations/app-api.ts';
 import { knowsAppStorage } from '../settings/own-storage.ts';
 import type { Cli, GlobalOptions } from './cli.ts';
 
+/** Where lists and views come from, for the help of each. */
+export const BY_APP_OR_STORAGE = `
+The app is asked (CMK_API, CMK_API_AUDIENCE). Where it is not named or does not
+answer, the same is read from its storage (AzureWebJobsStorage__accountName,
+CMK_VAULTS), with the roles Storage Table and Storage Blob Data Reader.`;
+
 /** The app that `CMK_API` names. @throws {@link CmkError} `ArgumentInvalid` where it is not known whom to ask */
 export async function appOfEnvironment(cli: Cli, globals: GlobalOptions): Promise<AppApi> {
   const { CMK_API: address, CMK_API_AUDIENCE: audience } = cli.environment;
   if (!address || !audience) {
     throw new CmkError(
       'ArgumentInvalid',
-      'Where the app answers is not known.',
+      'The address of the app is not known.',
       'Set CMK_API to the address of its API (https://<app>.azurewebsites.net/api) and CMK_API_AUDIENCE to api://<client id>.',
     );
   }

@@ -2,13 +2,14 @@ import { randomUUID } from 'node:crypto';
 import type { HttpResponseInit } from '@azure/functions';
 import type { TokenCredential } from '../azure/credential.ts';
 import { CmkError } from '../errors.ts';
+import { jsonResponse } from '../http/answers.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { managedKey } from '../keys/managed-vaults.ts';
 import { type AppApi, checkAnswer } from '../operations/app-api.ts';
 import { createServices, type Services } from '../services.ts';
 import { knowsAppStorage } from '../settings/own-storage.ts';
 import type { Environment } from '../settings/settings.ts';
-import { showFleet } from '../views/fleet-api.ts';
+import { showFleet, showFleetAccount } from '../views/fleet-api.ts';
 import { fleetQuery } from '../views/fleet-query.ts';
 import { FleetSnapshots } from '../views/fleet-snapshot.ts';
 import { KeyLister } from '../views/key-list.ts';
@@ -18,8 +19,11 @@ import { showRotation, showRotations } from '../views/rotation.ts';
 
 const SILENT = () => {};
 
+/** `cmk audit list --account` has it. */
+const NO_HISTORY = async () => ({});
+
 /**
- * Answers `GET /now`, `/fleet`, `/rotations` and `/rotations/{vault}/{key}` as the app does, from the app's storage and Key Vault on
+ * Answers `GET /now`, `/keys`, `/fleet`, `/fleet/{account}`, `/rotations` and `/rotations/{vault}/{key}` as the app does, from the app's storage and Key Vault on
  * the operator's own sign-in. No call is made yet.
  *
  * @throws {@link CmkError} `ArgumentInvalid` where the environment does not name that storage
@@ -29,7 +33,7 @@ export function viewsOfStorage(environment: Environment, credential: TokenCreden
   if (!knowsAppStorage(environment)) {
     throw new CmkError(
       'ArgumentInvalid',
-      'Where the app keeps what it knows is not known, nor where it answers.',
+      'Neither the address of the app nor its storage is known.',
       "Set CMK_API and CMK_API_AUDIENCE; or AzureWebJobsStorage__accountName to the app's storage account, and CMK_VAULTS.",
     );
   }
@@ -38,11 +42,12 @@ export function viewsOfStorage(environment: Environment, credential: TokenCreden
   // What the app sees beside what is named, only the app knows.
   const ports = { ...services, inSight: async () => services.settings.subscriptions };
   const snapshots = new FleetSnapshots();
-  const board = new NowBoard(snapshots, new KeyLister());
+  const lister = new KeyLister();
+  const board = new NowBoard(snapshots, lister);
   return {
     async get(path, shape) {
       try {
-        const { body } = await answer(new URL(path, 'http://localhost'), { ports, snapshots, board });
+        const { body } = await answer(new URL(path, 'http://localhost'), { ports, snapshots, lister, board });
         return checkAnswer(JSON.parse(String(body)), shape, path);
       } catch (error) {
         if (!(error instanceof HttpProblem)) throw error;
@@ -55,13 +60,15 @@ export function viewsOfStorage(environment: Environment, credential: TokenCreden
 interface Evaluators {
   readonly ports: Services;
   readonly snapshots: FleetSnapshots;
+  readonly lister: KeyLister;
   readonly board: NowBoard;
 }
 
 async function answer(
   { pathname, searchParams }: URL,
-  { ports, snapshots, board }: Evaluators,
+  { ports, snapshots, lister, board }: Evaluators,
 ): Promise<HttpResponseInit> {
+  // A vault, or the name of an account.
   const [, view, vault, key] = pathname.split('/');
   const headers = new Headers();
   const reaches = () => true;
@@ -70,8 +77,21 @@ async function answer(
     const telling = { correlationId: randomUUID(), onUnexpected: SILENT };
     return showNow({ headers }, { ...sight, ...telling }, board.takers(ports, SILENT));
   }
-  if (view === 'fleet') {
+  if (view === 'fleet' && vault === undefined) {
     return showFleet(fleetQuery(searchParams), { headers, reaches, snapshots }, ports);
+  }
+  if (view === 'fleet' && vault) {
+    return showFleetAccount(decodeURIComponent(vault), NO_HISTORY, { headers, reaches, snapshots }, ports);
+  }
+  if (view === 'keys') {
+    const asked = searchParams.get('vault')?.toLowerCase();
+    const vaults = ports.settings.vaults.all.filter(({ name }) => asked === undefined || name === asked);
+    await ports.control.refresh(SILENT);
+    const after = searchParams.get('after') ?? undefined;
+    const { value, vaults: listed, next } = await lister.list({ vaults, reaches, after }, ports);
+    const of = asked === undefined ? '' : `vault=${encodeURIComponent(asked)}&`;
+    const nextLink = next ? { nextLink: `/api/keys?${of}after=${encodeURIComponent(next)}` } : {};
+    return jsonResponse(200, { value, vaults: listed, ...nextLink });
   }
   if (view === 'rotations' && vault === undefined)
     return showRotations(searchParams.get('after') ?? undefined, ports, SILENT);

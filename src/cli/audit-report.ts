@@ -119,7 +119,7 @@ export function printTrail(
     log(visible(`${file}${line === undefined ? '' : `:${line}`}  ${reason}  ${message}`));
   }
   const found = findings.length === 0 ? 'nothing found' : `${findings.length} found`;
-  log(`${count(records, 'record')} in ${count(files, 'file')}, ${found}.`);
+  log(`${findings.length === 0 ? 'ok: ' : ''}${count(records, 'record')} in ${count(files, 'file')}, ${found}.`);
   if (unlogged > 0) {
     log(`${count(unlogged, 'record')} behind the last that the log has: export it once more to have them checked.`);
   }

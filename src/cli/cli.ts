@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { CLOUDS, type Cloud, findCloud } from '../azure/cloud.ts';
 import type { TokenCredential } from '../azure/credential.ts';
 import { CmkError } from '../errors.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { Journal } from '../operations/journal.ts';
 import type { Azure, Operation } from '../operations/operator-azure.ts';
 import type { ChangeRecorder } from '../operations/record-changes.ts';
@@ -11,6 +12,7 @@ import type { Ask } from './confirm.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { Explanation } from './explain.ts';
 import { DOCUMENT_VERSION, type Format, type OUTPUTS, Output, type Sink } from './output.ts';
+import { watchScreen } from './watch-screen.ts';
 
 /** What the command line is given from outside. */
 export interface CliContext {
@@ -33,9 +35,17 @@ export interface GlobalOptions {
   /** JMESPath on the document. */
   readonly query?: string;
   readonly wide?: boolean;
+  readonly quiet?: boolean;
   readonly subscription?: string;
   readonly cloud?: string;
 }
+
+/** What has no end is no document. */
+export const ENDLESS = new CmkError(
+  'ArgumentInvalid',
+  'What changes has no end, and so is no document.',
+  'Use -o jsonl.',
+);
 
 /** Options of what changes something. */
 interface RunOptions {
@@ -65,9 +75,9 @@ export class Cli {
     this.environment = context.environment;
   }
 
-  output(options: GlobalOptions): Output {
-    const { out, err } = this.context;
-    return new Output(this.#formatOf(options), out, err, this.environment, options.wide);
+  /** @param out where it goes in the place of stdout */
+  output(options: GlobalOptions, out = this.context.out): Output {
+    return new Output(this.#formatOf(options), out, this.context.err, this.environment, options);
   }
 
   cloud({ cloud }: GlobalOptions): Cloud {
@@ -79,6 +89,13 @@ export class Cli {
       `There is no cloud "${name}".`,
       `Choose one of ${CLOUDS.map((known) => known.name).join(', ')}.`,
     );
+  }
+
+  /** The key that a command is about, of the vault that it names. */
+  async key(name: string, command: Command): Promise<ManagedKey> {
+    const { keyByName } = await import('../operations/resolve.ts');
+    const options = command.optsWithGlobals<GlobalOptions & { readonly vault?: string }>();
+    return keyByName(name, options.vault, this.cloud(options));
   }
 
   credential(options: GlobalOptions): TokenCredential {
@@ -138,30 +155,46 @@ export class Cli {
     return changeRecorder(occasion, operator, audit);
   }
 
-  /** As {@link run}, for what only looks: there is nothing to be done or planned. */
+  /**
+   * As {@link run}, for what only reads: there is nothing to be done or planned. With `--watch` again and again.
+   *
+   * @param isOver ends watching
+   */
   async look<R>(
     command: Command,
     work: (operation: Operation) => Promise<R>,
     show: (result: R, output: Output) => ExitCode | undefined,
+    isOver: (result: R) => boolean = () => false,
   ): Promise<void> {
-    const options = command.optsWithGlobals<GlobalOptions>();
-    const output = this.output(options);
-    const journal = this.#start(command, output);
-    const result = await work({ azure: await this.azure(options), journal, environment: this.environment });
-    this.exitCode = show(result, options.query === undefined ? output : SILENT) ?? EXIT.ok;
-    const { entries } = journal;
-    const found = entries.length > 0 ? { entries } : {};
-    await this.#print({ version: DOCUMENT_VERSION, operation: nameOf(command), ...found, result }, options, output);
+    const options = command.optsWithGlobals<GlobalOptions & { readonly watch?: number }>();
+    const azure = await this.azure(options);
+    const once = async (out?: Sink): Promise<R> => {
+      const output = this.output(options, out);
+      const journal = this.#start(command, output);
+      const result = await work({ azure, journal, environment: this.environment });
+      this.exitCode = show(result, options.query === undefined ? output : SILENT) ?? EXIT.ok;
+      const { entries } = journal;
+      const found = entries.length > 0 ? { entries } : {};
+      await this.#print({ version: DOCUMENT_VERSION, operation: nameOf(command), ...found, result }, options, output);
+      return result;
+    };
+    if (options.watch === undefined) {
+      await once();
+      return;
+    }
+    if (this.#formatOf(options) === 'json') throw ENDLESS;
+    this.isEndless = true;
+    await watchScreen(options.watch, { once, isOver, sleep: azure.sleep, ...this.context });
   }
 
   /** The document at a command's end, where one is wanted. */
   async #print(document: object, options: GlobalOptions, output: Output): Promise<void> {
-    const isDocument = output.format === 'json' || output.format === 'yaml';
+    if (options.query !== undefined) {
+      const { printQuery } = await import('./query.ts');
+      printQuery(document, options.query, output);
+    } else if (output.format === 'json') output.json(document);
     // What has no rows is one thing.
-    if (options.query === undefined && output.format === 'jsonl' && !output.hasRows) return output.line(document);
-    if (options.query === undefined && !isDocument) return;
-    const { printDocument } = await import('./document.ts');
-    printDocument(document, options.query, output);
+    else if (output.format === 'jsonl' && !output.hasRows) output.line(document);
   }
 
   #formatOf({ json, output, query }: GlobalOptions): Format {

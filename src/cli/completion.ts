@@ -69,7 +69,9 @@ _cmk() {
   mapfile -t COMPREPLY < <(cmk __complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
 }
 complete -o default -F _cmk cmk`,
-  zsh: `# eval "$(cmk completion zsh)"
+  // The first and the last lines: a file in a folder of completions is loaded when it is needed, and is the function itself.
+  zsh: `#compdef cmk
+# eval "$(cmk completion zsh)"
 _cmk() {
   local -a choices
   choices=("\${(@f)$(cmk __complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
@@ -80,8 +82,12 @@ _cmk() {
     _files
   fi
 }
-whence compdef >/dev/null || { autoload -Uz compinit && compinit }
-compdef _cmk cmk`,
+if [[ "$funcstack[1]" == "_cmk" ]]; then
+  _cmk
+else
+  whence compdef >/dev/null || { autoload -Uz compinit && compinit }
+  compdef _cmk cmk
+fi`,
   fish: `# cmk completion fish | source
 function __cmk_complete
   set -l choices (cmk __complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)

@@ -25,12 +25,12 @@ const BY_CODE: Readonly<Record<string, Sentence>> = {
     reason: 'IdentityHasNoAccess',
     message: "Storage could not use the key with the account's identity.",
     nextStep:
-      'Give the identity its role (cmk identity ensure <identity> --vault <vault>, or --hsm <name>), wait some minutes, and see that the key is enabled and not expired and that the firewall of the vault lets trusted services in.',
+      'Give the identity its role (cmk admin ensure-identity <identity> --vault <vault>, or --hsm <name>), wait some minutes, and see that the key is enabled and not expired and that the firewall of the vault lets trusted services in.',
   }),
   HttpResourceNotFound: ({ message }) => ({
     reason: 'KeyNotFound',
     message: `Storage did not find the key: ${message}`,
-    nextStep: 'Check vault, key and version: cmk key status <key> --vault <vault>',
+    nextStep: 'Check vault, key and version: cmk key show <key> --vault <vault>',
   }),
   KeyVaultKeyNotSupported: () => ({
     reason: 'KeyUnsupported',
@@ -180,10 +180,10 @@ function forbiddenStep({ message, code }: Failure, error: unknown): string {
     return 'The firewall of the vault or account keeps this network out: run it from one that is let in.';
   }
   if (/disabled/i.test(message))
-    return `The key version is disabled: cmk key status <key> ${hsm ? '--hsm' : '--vault'} ${vault}`;
+    return `The key version is disabled: cmk key show <key> ${hsm ? '--hsm' : '--vault'} ${vault}`;
   if (hsm) return hsmStep(hsm, message);
   if (code.startsWith('Forbidden')) {
-    const role = `Give yourself Key Vault Crypto Officer: cmk role ensure --assignee me --vault ${vault}; a role given just now takes some minutes.`;
+    const role = `Give yourself Key Vault Crypto Officer: cmk admin grant-role --assignee me --vault ${vault}; a role given just now takes some minutes.`;
     return message === '' ? `${role} If it is there, the firewall of the vault may keep this network out.` : role;
   }
   return 'Ask for a role that has this right; a role given just now takes some minutes.';

@@ -54,6 +54,33 @@ export function text(option: string, [least, most]: readonly [number, number]): 
   };
 }
 
+/** Option of what can be read again and again. */
+export function watching(command: Command): Command {
+  return command.addOption(
+    new Option('-w, --watch [duration]', 'show it again and again, until Ctrl-C')
+      .argParser(parsed(pause))
+      .preset('PT5S'),
+  );
+}
+
+/** How long to wait between two reads, in seconds. @throws {@link CmkError} `ArgumentInvalid` */
+export function pause(text: string): number {
+  const every = seconds(text);
+  // Without a pause it would use up Azure's budget, which all callers share.
+  if (every >= 1) return every;
+  throw new CmkError('ArgumentInvalid', 'It has to be a second at least.', 'Examples: PT15S, 60.');
+}
+
+/** An option that takes some values alone, in any case. */
+export function choice(flags: string, description: string, values: readonly string[]): Option {
+  const option = new Option(flags, description).choices(values);
+  const { parseArg } = option;
+  return option.argParser((given, before) => {
+    const known = values.find((value) => value.toLowerCase() === given.toLowerCase());
+    return parseArg?.(known ?? given, before);
+  });
+}
+
 /** An ISO 8601 duration that is handed on as it is. */
 export function duration(text: string): string {
   addDuration(new Date(0), text);

@@ -1,7 +1,8 @@
 import { styleText } from 'node:util';
 import { csvLine } from '../csv.ts';
 import type { ChecklistLine } from '../operations/checklist-line.ts';
-import type { Entry, Report } from '../operations/journal.ts';
+import type { Entry, Progress, Report } from '../operations/journal.ts';
+import { inShort } from '../time/duration.ts';
 import type { Explanation } from './explain.ts';
 import { NOTHING, tableLines } from './table.ts';
 import { visible, visibleLines } from './visible.ts';
@@ -14,14 +15,26 @@ export interface Sink {
 }
 
 /** What `-o` takes. */
-export const OUTPUTS = ['table', 'json', 'jsonl', 'yaml', 'tsv', 'csv'] as const;
+export const OUTPUTS = ['table', 'json', 'jsonl', 'csv'] as const;
 /** `terminal` is a table with signs and colours; `lines` is for pipes. */
 export type Format = 'terminal' | 'lines' | Exclude<(typeof OUTPUTS)[number], 'table'>;
 
 /** A cell of a table; some have a short form, for a table that is not to be wide. */
 export type Cell = string | undefined | { readonly full: string; readonly short: string };
-/** A column; `wide`: only where it was asked for; `whole`: its texts are to be copied, and stand in one line each. */
-type Title = string | { readonly title: string; readonly wide?: true; readonly whole?: true };
+/** A column; `wide`: only where it was asked for. */
+type Title = string | { readonly title: string; readonly wide?: true };
+
+interface OutputOptions {
+  /** Tables have every column, in full. */
+  readonly wide?: boolean | undefined;
+  /** No progress. */
+  readonly quiet?: boolean | undefined;
+}
+
+/** In a pipe a line says how far it is, and then none for so long. Milliseconds. */
+const PROGRESS_LINE_MS = 10_000;
+/** Characters of the bar. */
+const BAR = 20;
 
 /** Of every document; raised when something in it is taken away or means something else. */
 export const DOCUMENT_VERSION = 1;
@@ -42,19 +55,22 @@ const STATES: Record<ChecklistLine['state'], [string, Parameters<typeof styleTex
 
 /**
  * What people and scripts see: in a terminal signs, colours, tables and a line that says what is waited for; in a pipe one
- * plain line for each thing, fields apart by tabs; as `json` or `yaml` one document, as `jsonl`, `tsv` or `csv` a row for
- * each thing and nothing else. Waiting and errors go to stderr.
+ * plain line for each thing, fields apart by tabs; as `json` one document, as `jsonl` or `csv` a row for each thing and nothing
+ * else. Progress and errors go to stderr.
  */
 export class Output {
   readonly format: Format;
   #rows = false;
   readonly #wide: boolean;
+  readonly #quiet: boolean;
   readonly #width: number;
   readonly #out: Sink;
   readonly #err: Sink;
   readonly #colours: boolean;
   readonly #erases: boolean;
   #waiting = false;
+  /** When the work that is counted began, how much was done then, and when a line last said how far it is. */
+  #progress: { readonly total: number; readonly startMs: number; readonly start: number; saidMs: number } | undefined;
 
   /** @param environment `NO_COLOR` and `TERM` (https://no-color.org), and `COLUMNS` (POSIX) */
   constructor(
@@ -62,10 +78,11 @@ export class Output {
     out: Sink,
     err: Sink,
     environment: Readonly<Record<string, string | undefined>>,
-    wide = false,
+    { wide = false, quiet = false }: OutputOptions = {},
   ) {
     this.format = format;
     this.#wide = wide;
+    this.#quiet = quiet;
     this.#width = columnsOf(out, environment);
     this.#out = out;
     this.#err = err;
@@ -80,7 +97,7 @@ export class Output {
 
   entry(entry: Entry): void {
     const text = visible(entry.text);
-    if (entry.kind === 'waiting') this.#wait(text);
+    if (entry.kind === 'waiting') this.#wait(text, entry.progress);
     else if (this.format === 'lines') this.#line(`${entry.kind}\t${text}`);
     else if (this.isRows && entry.kind === 'note') this.#say(`${entry.kind}\t${text}`);
     else if (this.format === 'terminal') {
@@ -91,7 +108,7 @@ export class Output {
 
   /** The end of an operation: in a terminal a sentence, in rows what was found and done, unless there were rows. */
   report(report: Report<unknown>): void {
-    this.#clear();
+    this.clear();
     if (this.isRows && !this.#rows) {
       const rows = report.entries.map(({ kind, action, resource, from, to, text }) => [
         kind,
@@ -138,7 +155,7 @@ export class Output {
    * @param records the same rows as they are, for `jsonl`
    */
   table(titles: readonly Title[], rows: readonly (readonly Cell[])[], records: readonly object[] = []): void {
-    if (this.format === 'json' || this.format === 'yaml') return;
+    if (this.format === 'json') return;
     this.#rows = true;
     const columns = titles.map((title) => (typeof title === 'string' ? { title } : title));
     const shown = columns.map(({ wide }) => !wide || this.#wide);
@@ -151,10 +168,28 @@ export class Output {
       else for (const row of cells) this.#line(this.format === 'csv' ? csvLine(row) : row.join('\t'));
       return;
     }
-    const whole = new Set(seen.flatMap((column, at) => (column.whole ? [at] : [])));
-    const [first = '', ...lines] = tableLines(header, cells, this.#width, whole);
+    const { lines, omitted } = tableLines(header, cells, this.#wide ? undefined : this.#width);
+    const [first = '', ...rest] = lines;
     this.#line(this.#paint('bold', first));
-    for (const line of lines) this.#line(line);
+    for (const line of rest) this.#line(line);
+    if (omitted.length > 0) this.#line(this.#paint('dim', `(${omitted.join(', ')}: --wide)`));
+  }
+
+  /** What is known of one thing: a line for each fact in a terminal and in a pipe, else one row. */
+  facts(facts: readonly (readonly [string, string | undefined])[], record: object): void {
+    const known = facts.filter(([, value]) => value !== undefined);
+    if (this.isRows) {
+      this.table(
+        facts.map(([name]) => name.toUpperCase()),
+        [facts.map(([, value]) => value)],
+        [record],
+      );
+    }
+    const width = Math.max(0, ...known.map(([name]) => name.length));
+    for (const [name, value = ''] of known) {
+      if (this.format === 'lines') this.#line(`${name}\t${visible(value)}`);
+      if (this.format === 'terminal') this.#line(`${this.#paint('bold', name.padEnd(width))}  ${visible(value)}`);
+    }
   }
 
   text(text: string): void {
@@ -176,25 +211,21 @@ export class Output {
     this.#line(visibleLines(JSON.stringify(document, undefined, 2)));
   }
 
-  /** A document that is written already, as YAML, say. */
-  written(document: string): void {
-    this.#line(visibleLines(document.replace(/\n$/, '')));
-  }
-
   /** @param before what was found and done until then, for the document */
   error({ reason, message, nextStep }: Explanation, before: object = {}): void {
-    this.#clear();
+    this.clear();
     const document = { version: DOCUMENT_VERSION, ...before, error: { reason, message, nextStep } };
     if (this.format === 'jsonl') this.#line(visibleLines(JSON.stringify(document)));
-    // JSON is YAML too.
-    else if (this.format === 'json' || this.format === 'yaml') this.json(document);
-    else
-      this.#err.write(`${this.#paintErr('red', `${reason}:`)} ${visibleLines(message)}\n${visibleLines(nextStep)}\n`);
+    else if (this.format === 'json') this.json(document);
+    else {
+      this.#err.write(`${this.#paintErr('red', 'error:')} ${reason}: ${visibleLines(message)}\n`);
+      this.#err.write(`${this.#paintErr('cyan', 'hint:')} ${visibleLines(nextStep)}\n`);
+    }
   }
 
   /** Whether nothing but the rows of one table may be on stdout. */
   get isRows(): boolean {
-    return this.format === 'jsonl' || this.format === 'tsv' || this.format === 'csv';
+    return this.format === 'jsonl' || this.format === 'csv';
   }
 
   #text(cell: Cell): string {
@@ -203,26 +234,47 @@ export class Output {
     return cell ?? (this.format === 'csv' ? '' : NOTHING);
   }
 
-  #wait(text: string): void {
+  #wait(text: string, progress?: Progress): void {
+    if (this.#quiet) return;
+    const pace = progress && this.#pace(progress);
     if (this.format === 'terminal' && this.#err.isTTY && this.#erases) {
-      this.#clear();
-      this.#err.write(`${this.#paintErr('dim', `… ${text}`.slice(0, this.#width - 1))}`);
+      this.clear();
+      const bar = pace === undefined ? '…' : `[${barOf(pace)}] ${wordsOf(pace)} `;
+      this.#err.write(this.#paintErr('dim', `${bar} ${text}`.slice(0, this.#width - 1)));
       this.#waiting = true;
+    } else if (pace && this.#progress) {
+      const nowMs = performance.now();
+      if (nowMs - this.#progress.saidMs < PROGRESS_LINE_MS) return;
+      this.#progress.saidMs = nowMs;
+      this.#err.write(`${text.startsWith('for ') ? `waiting ${text}` : 'progress'} (${wordsOf(pace)})\n`);
     } else if (text.startsWith('for ')) this.#err.write(`waiting ${text}\n`);
   }
 
-  #clear(): void {
+  /** Rate and rest of the work that is counted, since it was first counted here. */
+  #pace({ done, total }: Progress): Pace {
+    const nowMs = performance.now();
+    if (this.#progress?.total !== total) {
+      this.#progress = { total, startMs: nowMs, start: done, saidMs: Number.NEGATIVE_INFINITY };
+    }
+    const { start, startMs } = this.#progress;
+    const seconds = (nowMs - startMs) / 1_000;
+    const perSecond = done > start && seconds > 0 ? (done - start) / seconds : undefined;
+    return { done, total, perSecond };
+  }
+
+  /** Takes the line of progress away. */
+  clear(): void {
     if (this.#waiting) this.#err.write('\r\u001b[2K');
     this.#waiting = false;
   }
 
   #say(text: string): void {
-    this.#clear();
+    this.clear();
     this.#err.write(`${text}\n`);
   }
 
   #line(text: string): void {
-    this.#clear();
+    this.clear();
     this.#out.write(`${text}\n`);
   }
 
@@ -238,4 +290,20 @@ export class Output {
 /** How wide the terminal is: as `COLUMNS` says, which whoever exports it means; else as the terminal itself does. */
 export function columnsOf({ columns }: Sink, { COLUMNS }: Readonly<Record<string, string | undefined>>): number {
   return (/^[1-9]\d{0,3}$/.test(COLUMNS ?? '') ? Number(COLUMNS) : columns) || 80;
+}
+
+interface Pace extends Progress {
+  readonly perSecond: number | undefined;
+}
+
+/** `120/500, 4.2/s, 2m left`. */
+function wordsOf({ done, total, perSecond }: Pace): string {
+  const rate = perSecond === undefined ? [] : [`${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s`];
+  const left = perSecond === undefined || done >= total ? [] : [`${inShort((total - done) / perSecond)} left`];
+  return [`${done}/${total}`, ...rate, ...left].join(', ');
+}
+
+function barOf({ done, total }: Progress): string {
+  const filled = total === 0 ? BAR : Math.round((BAR * Math.min(done, total)) / total);
+  return '#'.repeat(filled).padEnd(BAR, '.');
 }

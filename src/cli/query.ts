@@ -1,5 +1,6 @@
 import { compile, search } from '@jmespath-community/jmespath';
 import { CmkError } from '../errors.ts';
+import type { Output } from './output.ts';
 
 type Json = Parameters<typeof search>[0];
 
@@ -12,12 +13,27 @@ export function checkQuery(expression: string): void {
   orFail('ArgumentInvalid', expression, () => compile(expression));
 }
 
+/** Prints what a query takes out of the document that a command ends with. @throws {@link CmkError} `QueryFailed` */
+export function printQuery(document: unknown, expression: string, output: Output): void {
+  const value = query(document, expression);
+  if (output.format === 'json') {
+    output.json(value ?? null);
+    return;
+  }
+  const { titles, rows } = rowsOf(value);
+  output.table(
+    titles.map((title) => title.toUpperCase()),
+    rows,
+    Array.isArray(value) ? value : [value ?? null],
+  );
+}
+
 /**
  * What a JMESPath expression takes out of a document.
  *
  * @throws {@link CmkError} `QueryFailed` where the document is not what the expression takes
  */
-export function query(document: unknown, expression: string): unknown {
+function query(document: unknown, expression: string): unknown {
   // Through JSON: what is undefined is not there.
   return orFail('QueryFailed', expression, () => search(JSON.parse(JSON.stringify(document)) as Json, expression));
 }

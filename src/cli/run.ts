@@ -3,6 +3,7 @@ import { CmkError } from '../errors.ts';
 import { Cli, type CliContext, type GlobalOptions } from './cli.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { Interruption, unlessInterrupted } from './interruption.ts';
+import { renamed } from './old-names.ts';
 import { OUTPUTS } from './output.ts';
 import { profileAsked, withProfile } from './profile.ts';
 import { createProgram } from './program.ts';
@@ -14,7 +15,9 @@ import { explainUsage } from './usage.ts';
  * @param args without the program's name
  * @returns the exit code
  */
-export async function run(args: readonly string[], context: CliContext): Promise<number> {
+export async function run(given: readonly string[], context: CliContext): Promise<number> {
+  const { args, told } = renamed(given);
+  if (told !== undefined) context.err.write(`${told}\n`);
   const asked = outputAsked(args);
   const cli = new Cli(context);
   try {

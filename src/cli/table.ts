@@ -1,68 +1,51 @@
-import { visible } from './visible.ts';
-
 /** Between two columns. */
 const GAP = '  ';
 /** An empty cell. */
 export const NOTHING = '-';
+/** A column of long texts is not cut below this, nor below its title. */
+const LEAST = 16;
+
+interface TableLines {
+  /** The first of them is the header. */
+  readonly lines: readonly string[];
+  /** Titles of the columns that the width has no room for. */
+  readonly omitted: readonly string[];
+}
 
 /**
- * A table as lines of text, the first of them its header. Columns that do not fit into the width stand below their row,
- * each with its title.
+ * A table as lines of text, none of which is wider than the terminal: the widest columns are cut, and columns that still do
+ * not fit are left out, the last first.
  *
- * @param width columns of the terminal
- * @param whole columns whose texts are not folded: a command in two lines is two commands
+ * @param width undefined: everything in full
  */
 export function tableLines(
   header: readonly string[],
-  texts: readonly (readonly string[])[],
-  width: number,
-  whole: ReadonlySet<number> = new Set(),
-): string[] {
-  // Before they are measured: what is not seen has no width.
-  const rows = texts.map((row) => row.map(visible));
-  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  const fitting = Math.max(
-    1,
-    widths.filter((_, column) => sum(widths.slice(0, column + 1)) + GAP.length * column <= width).length,
-  );
+  rows: readonly (readonly string[])[],
+  width: number | undefined,
+): TableLines {
+  const full = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
+  const least = full.map((wide, column) => Math.min(wide, Math.max(LEAST, header[column]?.length ?? 0)));
+  const total = (widths: readonly number[]): number => widths.reduce((sum, one) => sum + one + GAP.length, -GAP.length);
+  const room = width ?? Number.POSITIVE_INFINITY;
+  let fitting = header.length;
+  while (fitting > 1 && total(least.slice(0, fitting)) > room) fitting -= 1;
+  const widths = full.slice(0, fitting);
+  for (let over = total(widths) - room; over > 0; ) {
+    const spare = widths.map((wide, column) => wide - (least[column] ?? 0));
+    const widest = spare.indexOf(Math.max(...spare));
+    const cut = Math.min(over, spare[widest] ?? 0);
+    if (cut <= 0) break;
+    widths[widest] = (widths[widest] ?? 0) - cut;
+    over -= cut;
+  }
   const line = (cells: readonly string[]): string =>
-    cells
-      .slice(0, fitting)
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+    widths
+      .map((wide, column) => cutTo(cells[column] ?? NOTHING, Math.min(wide, room)).padEnd(wide))
       .join(GAP)
       .trimEnd();
-  const titles = header.slice(fitting);
-  const titleWidth = Math.max(0, ...titles.map((title) => title.length));
-  return [
-    line(header),
-    ...rows.flatMap((row) => [
-      line(row),
-      ...titles.flatMap((title, index) => {
-        const text = row[fitting + index] ?? NOTHING;
-        // In a column of its own it would be seen that there is nothing; below its row it is in the way.
-        if (text === NOTHING) return [];
-        const lead = `${GAP}${title.padEnd(titleWidth)}${GAP}`;
-        return whole.has(fitting + index) ? [lead + text] : hanging(lead, text, width);
-      }),
-    ]),
-  ];
+  return { lines: [header, ...rows].map(line), omitted: header.slice(fitting) };
 }
 
-/** Words in lines of at most so many characters; a word that is longer has a line of its own. */
-function fold(text: string, width: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines;
-}
-
-function hanging(lead: string, text: string, width: number): string[] {
-  return fold(text, width - lead.length).map((line, index) => (index === 0 ? lead : ' '.repeat(lead.length)) + line);
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
+function cutTo(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
 }

@@ -13,10 +13,10 @@ import type { Reason } from '../reasons.ts';
 import { ownStorage } from '../settings/own-storage.ts';
 import type { LookSettings } from '../settings/settings.ts';
 import type { DependentAccount, DependentScope, OtherDependent, Unread } from './dependent.ts';
-import type { FileShare, FileShares } from './file-shares-client.ts';
 import { Parts } from './gathering.ts';
 import type { ResourceGraph } from './resource-graph-client.ts';
 import { usesOfKey, vaultUseQuery } from './resource-graph-query.ts';
+import type { FileShare, FileShares } from './stored-data-client.ts';
 
 /** Resource Graph leaves out without a word what may not be read. */
 const TYPES_OUT_OF_SIGHT =
@@ -125,7 +125,7 @@ class BlastRadiusReader {
       this.#key,
       settings.subscriptions ?? (await subscriptions.list()),
       { accounts },
-      async (account) => {
+      (account) => {
         this.#accounts.set(account.id.toLowerCase(), toDependent(account, this.#key));
         // Not waited for here: the list goes on, and so does the search for the next dependent.
         details.push(this.#readShares(account), this.#readScopes(account));

@@ -1,6 +1,6 @@
 import type { OwnKeyService } from '../fleet/account.ts';
 import type { Reason } from '../reasons.ts';
-import type { FileShare } from './file-shares-client.ts';
+import type { FileShare } from './stored-data-client.ts';
 
 /** Held at a version, or following the newest one by itself. */
 export type KeyMode = 'pinned' | 'automatic';
@@ -17,7 +17,6 @@ export interface DependentAccount {
   readonly version: string | undefined;
   /** Its file shares. Empty for `scopesOnly`: encryption scopes hold blobs, and the shares go on. */
   readonly shares: readonly FileShare[];
-  /** Its encryption scopes that use the key. */
   readonly scopes: readonly DependentScope[];
   /** Its services that a revocation does not cut off. Empty for `scopesOnly`, whose services all go on. */
   readonly notCutOff: readonly OwnKeyService[];
@@ -47,7 +46,6 @@ export interface OtherDependent {
   readonly whenRevoked?: string;
 }
 
-/** A place where a resource names the key. */
 export interface NamedKey {
   /** Path under `properties`. */
   readonly path: string;
@@ -55,7 +53,6 @@ export interface NamedKey {
   readonly version: string | undefined;
 }
 
-/** Something that could not be read, so that what it holds is not known. */
 export interface Unread {
   /** What it is, in words: `storage accounts of subscription …`. */
   readonly what: string;

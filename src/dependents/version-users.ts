@@ -7,9 +7,9 @@ import type { FleetIndex } from '../fleet/fleet-index.ts';
 import { accountKeyUse, type KeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { type BlastRadius, type BlastRadiusServices, readBlastRadius } from './blast-radius.ts';
-import type { DeletedAccounts } from './deleted-accounts-client.ts';
 import type { OtherDependent } from './dependent.ts';
 import { Parts } from './gathering.ts';
+import type { DeletedAccounts } from './stored-data-client.ts';
 
 /** Who uses which version of a key, as far as it could be read. */
 export interface VersionUsers {

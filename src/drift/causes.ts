@@ -48,6 +48,9 @@ function toCause(
   const resources = new Map(findings.map(({ resource }) => [resource.toLowerCase(), resource]));
   const commands = [...new Set(findings.flatMap(({ command }) => command ?? []))];
   const outcomes = findings.flatMap((finding) => fixed.get(finding.id) ?? []);
+  const changedBy = findings
+    .flatMap((finding) => finding.changedBy ?? [])
+    .sort((a, b) => Date.parse(b.on) - Date.parse(a.on))[0];
   const became = (outcome: Fix['outcome']): number => outcomes.filter((one) => one === outcome).length;
   return {
     id,
@@ -66,6 +69,7 @@ function toCause(
     fixes: { enqueued: became('enqueued'), done: became('done'), failed: became('failed') },
     since: findings.map(({ since }) => since).sort()[0] ?? first.since,
     exempt: first.exemption !== undefined,
+    ...(changedBy ? { changedBy } : {}),
   };
 }
 

@@ -3,8 +3,14 @@ import type { RecordAudit } from '../audit/audit-trail.ts';
 import { describe, describeFailure, type Failure, linkedRight } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
-import type { EventGrid } from '../events/event-grid-client.ts';
-import { judgeSubscriptions, subscriptionName, wantedSubscriptions } from '../events/subscription.ts';
+import type { EventGrid, EventSource } from '../events/event-grid-client.ts';
+import {
+  judgeSubscriptions,
+  placementOf,
+  type WantedSubscription,
+  wantedSubscriptions,
+  wantedWatch,
+} from '../events/subscription.ts';
 import type { Log } from '../log.ts';
 import type { KnownOrders } from '../orders/known-orders.ts';
 import type { PauseOrder } from '../orders/standing-orders.ts';
@@ -131,7 +137,9 @@ async function attempt(
       case 'account':
         return await moving;
       case 'events':
-        return await putSubscription(action, services);
+        return await putVaultSubscription(action, services);
+      case 'watch':
+        return await putWatch(action, services);
       case 'retire':
         return await retireByLog(action, correlationId, services, log);
       case 'rotate':
@@ -153,31 +161,47 @@ function pauseOf(action: FixAction, { control }: Pick<FixServices, 'control'>): 
   return 'key' in action ? control.pauseNow(action.key) : undefined;
 }
 
-/** Judged again from what is there now: another instance may have written it. */
-async function putSubscription(
+async function putVaultSubscription(
   { vault: id, functionName }: Extract<FixAction, { kind: 'events' }>,
   { settings, eventGrid }: FixServices,
 ): Promise<Done> {
   const vault = settings.vaults.byId(id);
   const { functionAppId, storageAccountId } = settings.drift;
   if (!vault || !functionAppId) return { outcome: 'failed', detail: REASONS.VaultNotManaged };
-  const wanted = wantedSubscriptions({ functionAppId, storageAccountId }).filter(
-    (one) => one.functionName === functionName,
+  const wanted = wantedSubscriptions({ functionAppId, storageAccountId });
+  return putSubscription(
+    vault,
+    wanted.filter((one) => one.functionName === functionName),
+    eventGrid,
   );
-  const { topic, subscriptions } = await eventGrid.read(vault);
+}
+
+async function putWatch(
+  { subscription }: Extract<FixAction, { kind: 'watch' }>,
+  { settings, eventGrid }: FixServices,
+): Promise<Done> {
+  const { functionAppId, storageAccountId } = settings.drift;
+  if (!functionAppId) return { outcome: 'failed', detail: REASONS.ChangesNotWatched };
+  const source = { id: `/subscriptions/${subscription}`, subscriptionId: subscription };
+  return putSubscription(source, [wantedWatch({ functionAppId, storageAccountId }, settings.clientId)], eventGrid);
+}
+
+/** Judged again from what is there now: another instance may have written it. */
+async function putSubscription(
+  source: EventSource,
+  wanted: readonly WantedSubscription[],
+  eventGrid: EventGrid,
+): Promise<Done> {
+  const { topic, subscriptions } = await eventGrid.read(source);
   const [verdict] = judgeSubscriptions(wanted, subscriptions);
   if (!verdict || verdict.is === 'right') return { outcome: 'done', detail: 'It is right by now.' };
-  // One that aims elsewhere may belong to another app: a new one is put beside it.
-  const existing = verdict.is === 'misaimed' && verdict.ours ? verdict.found : undefined;
-  const place = existing ? (existing.place === 'vault' ? undefined : topic) : topic;
-  const name = existing?.name ?? subscriptionName(verdict.wanted);
+  const { isNew, ...place } = placementOf(verdict, topic);
   try {
-    await eventGrid.put(vault, { topic: place, name }, verdict.wanted);
+    await eventGrid.put(source, place, verdict.wanted);
   } catch (error) {
     return { outcome: 'failed', detail: subscriptionRefusal(describeFailure(error)) };
   }
-  const what = existing ? 'put right' : 'made';
-  return { outcome: 'done', detail: `The event subscription ${name} is ${what}.` };
+  return { outcome: 'done', detail: `The event subscription ${place.name} is ${isNew ? 'made' : 'repaired'}.` };
 }
 
 /** Words a refused event subscription: the right that Azure names, and the parameter of infra/ that gives it. */

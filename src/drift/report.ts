@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CHANGED_BY } from '../events/resource-event.ts';
 import { HEALTH_STATES } from '../fleet/health-states.ts';
 
 /** Worst first. */
@@ -13,6 +14,7 @@ const count = z.int().nonnegative();
 const action = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('account'), account: z.string(), location: z.string(), key: z.string() }),
   z.object({ kind: z.literal('events'), vault: z.string(), functionName: z.string() }),
+  z.object({ kind: z.literal('watch'), subscription: z.string() }),
   z.object({ kind: z.literal('retire'), key: z.string(), version: z.string() }),
   z.object({ kind: z.literal('rotate'), key: z.string(), version: z.string() }),
 ]);
@@ -41,6 +43,7 @@ export const FINDING = z.object({
   canFix: z.boolean().describe('Whether the app can fix it, if CMK_AUTOFIX has its reason code.'),
   action: action.optional().describe('What the app does to fix it.'),
   since: z.iso.datetime().describe('When a check first found it.'),
+  changedBy: CHANGED_BY.optional().describe('Who made the change that it comes from, where an event told of it.'),
   exemption: z
     .object({
       reason: z.string().describe('Why it is exempt.'),
@@ -48,6 +51,17 @@ export const FINDING = z.object({
     })
     .optional()
     .describe('Exempt: shown, and neither counted nor fixed.'),
+});
+
+const TOLD = z.object({ id: z.string(), reason: z.string(), resource: z.string() });
+
+/** A change that an event told of, with what it led to. */
+export const CHANGE = CHANGED_BY.extend({
+  id: z.string().describe('Of the event.'),
+  foundOn: z.iso.datetime().describe('When the checks had run on what it concerns.'),
+  found: z.array(TOLD).describe('Findings that it made, the first of them.'),
+  gone: z.array(TOLD).describe('Findings that it ended, the first of them.'),
+  fixed: z.boolean().describe('Whether the app began to repair it.'),
 });
 
 const CAUSE = z.object({
@@ -71,6 +85,7 @@ const CAUSE = z.object({
   fixes: fixCounts.describe('What became of fixing them in this check.'),
   since: z.iso.datetime().describe('When a check first found one of them.'),
   exempt: z.boolean().describe('Its findings are exempt: shown, and neither counted nor fixed.'),
+  changedBy: CHANGED_BY.optional().describe('Who made the last change that one of them comes from.'),
 });
 
 export const UNSEEN = z.object({
@@ -180,6 +195,11 @@ export const DRIFT_REPORT = z
     fixes: z
       .array(FIX)
       .describe('Of the findings that are listed, and those that failed; `fixes` of a cause counts all.'),
+    changes: z.array(CHANGE).default([]).describe('The last changes that events told of, newest first.'),
+    changeSeconds: z
+      .object({ p50: z.number(), p95: z.number(), changes: count })
+      .optional()
+      .describe('From a change to its findings, of `changes`.'),
     pauses: z.array(PAUSED).default([]).describe('Pauses that stood then: nothing they concern was moved or fixed.'),
     exemptions: z
       .array(
@@ -199,6 +219,7 @@ export const DRIFT_REPORT = z
 
 export type DriftReport = z.output<typeof DRIFT_REPORT>;
 export type Finding = z.output<typeof FINDING>;
+export type DriftChange = z.output<typeof CHANGE>;
 export type DriftCause = z.output<typeof CAUSE>;
 export type Unseen = z.output<typeof UNSEEN>;
 export type Fix = z.output<typeof FIX>;
@@ -229,8 +250,11 @@ export type DriftDetails = z.output<typeof DRIFT_DETAILS>;
 export type WholeReport = DriftReport & DriftDetails;
 
 /** What the next check goes by, for as long as it runs: of ten thousand findings no more than by what they are known again. */
-export type ReportBefore = Pick<WholeReport, 'startedOn' | 'coverage' | 'unseen' | 'trailEnd'> & {
-  readonly findings: readonly Pick<Finding, 'id' | 'reason' | 'resource' | 'since'>[];
+export type ReportBefore = Pick<
+  WholeReport,
+  'startedOn' | 'coverage' | 'unseen' | 'trailEnd' | 'changes' | 'changeSeconds'
+> & {
+  readonly findings: readonly Pick<Finding, 'id' | 'reason' | 'resource' | 'since' | 'changedBy'>[];
 };
 
 /** One line of the history. */

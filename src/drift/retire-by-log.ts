@@ -1,7 +1,7 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
-import { recordRetirement } from '../retirement/record-retirement.ts';
+import { recordRetirement } from '../retirement/finish-retirements.ts';
 import { type RetireServices, retireUnused } from '../retirement/retire-versions.ts';
 import { LEAST_RETIRE_HOURS } from '../retirement/retirement.ts';
 import type { Settings } from '../settings/settings.ts';

@@ -1,10 +1,12 @@
-import { describe, describeFailure } from '../azure/failure.ts';
+import { describe, describeFailure, errorText } from '../azure/failure.ts';
 import type { Log } from '../log.ts';
 import type { KnownOrders } from '../orders/known-orders.ts';
 import { listedPause, openPauses } from '../orders/standing-orders.ts';
 import { REASONS } from '../reasons.ts';
 import { DAY_MS } from '../time/spans.ts';
 import { type ApplyServices, apply } from './apply.ts';
+import { type ChangeRows, requestChanges } from './changes/change-rows.ts';
+import { confirmChanges } from './changes/confirm-changes.ts';
 import type { DriftRun } from './drift-run.ts';
 import { evaluateAll, rulesOf } from './evaluate-all.ts';
 import { type Gathered, type GatherServices, gather } from './gather/gather.ts';
@@ -20,7 +22,11 @@ const LOST_MS = DAY_MS;
 
 /** Both halves name what they need; the report and what is known of the run are kept beside. */
 export type DriftServices = GatherServices &
-  ApplyServices & { readonly driftStorage: DriftStorage; readonly control: KnownOrders };
+  ApplyServices & {
+    readonly driftStorage: DriftStorage;
+    readonly control: KnownOrders;
+    readonly changes: ChangeRows;
+  };
 
 /**
  * Compares what is with what should be: gathers, evaluates, fixes what it may, writes the report. Nothing that cannot be
@@ -36,7 +42,8 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
   await begin(check, driftStorage);
   let failure: string | undefined = 'It ended with an error that was not foreseen; the log has it.';
   try {
-    const rules = rulesOf(services.settings, startedOn);
+    await services.control.refresh(log, true);
+    const rules = rulesOf(services.settings, startedOn, services.control.state.contests);
     const gathered = await gather(run, rules, { ...services, unfinished: driftStorage });
     const unread = gathered.subscriptions.find(({ result }) => result.index.unread !== undefined)?.result.index.unread;
     if (unread !== undefined) {
@@ -44,17 +51,34 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
       log({ level: 'warning', reason: 'FleetIndexUnavailable', message, report: id });
     }
     const evaluated = evaluateAll(gathered, rules);
-    await services.control.refresh(log, true);
     const done = await apply(gathered, evaluated.findings, run, services, log);
     await remember(gathered, driftStorage, id, log);
     const pauses = openPauses(services.control.state, services.now()).map(listedPause);
     const report = { ...toReport(run, rules, gathered, evaluated, done, services.now()), pauses };
     failure = await publishReport(report, services, log);
+    await checkLateChanges(report, services, log);
     await keepTrend(report, services, log);
     return report;
   } finally {
     await end(check, failure, driftStorage);
   }
+}
+
+/**
+ * The report may be older than a change whose event was checked meanwhile: it is checked again, on this report. What the
+ * activity log did not have when an event was checked, it has by now. Never throws.
+ */
+async function checkLateChanges(report: WholeReport, services: DriftServices, log: Log): Promise<void> {
+  try {
+    const again = await services.changes.checkAgain(new Date(report.startedOn), services.now());
+    const cause = { by: 'drift', ref: report.id, since: report.startedOn };
+    if (again > 0) await requestChanges(services, cause, 0);
+  } catch (error) {
+    const message = `Changes that events told of during the check are not checked again. ${errorText(error)}`;
+    log({ level: 'warning', reason: 'DriftFixFailed', message, report: report.id });
+  }
+  const told = report.findings.flatMap(({ changedBy }) => changedBy ?? []);
+  await confirmChanges(told, services, log);
 }
 
 /** What cannot be kept in mind is said; the next check keeps it. */

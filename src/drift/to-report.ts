@@ -36,6 +36,8 @@ export function toReport(
     unseen: [...unseen],
     untoldAccess: gathered.vaults.flatMap(({ roles }) => roles.untold),
     ...done,
+    changes: gathered.previous?.changes ?? [],
+    ...(gathered.previous?.changeSeconds ? { changeSeconds: gathered.previous.changeSeconds } : {}),
     pauses: [],
     exemptions: exemptionStates(findings, complete, rules),
   };

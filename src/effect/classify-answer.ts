@@ -1,7 +1,6 @@
 import { describe, type Failure } from '../azure/failure.ts';
 import { type DataService, type EffectState, SERVICE_WORDS } from './effect.ts';
 
-/** What one service of an account showed when it was asked. */
 export interface Seen {
   readonly state: EffectState;
   /** Why it is `unknown`, or Azure's code for `blocked`. */

@@ -1,5 +1,5 @@
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
-import { timeBoxed, untilAborted } from '../azure/deadline.ts';
+import { withDeadline } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -63,18 +63,11 @@ function isCurrent({ change }: KeyEffect, open: Revocation | undefined): boolean
 type Recorded = { readonly recorded: KeyEffect | undefined } | { readonly unread: string };
 
 async function readRecord(key: ManagedKey, { effects }: Pick<EffectServices, 'effects'>): Promise<Recorded> {
-  let recorded: KeyEffect | undefined;
-  return timeBoxed(async (signal) => {
-    try {
-      const reading = effects.read(key, signal).then((effect) => {
-        recorded = effect;
-      });
-      const inTime = await untilAborted(reading, signal);
-      return inTime ? { recorded } : { unread: `no answer within ${READING_MS} ms` };
-    } catch (error) {
-      return { unread: describe(describeFailure(error)) };
-    }
-  }, READING_MS);
+  try {
+    return { recorded: await withDeadline(READING_MS, 'It was not read', (signal) => effects.read(key, signal)) };
+  } catch (error) {
+    return { unread: describe(describeFailure(error)) };
+  }
 }
 
 /** How long earlier changes of the key took to show, or why that cannot be read. Never throws. */

@@ -45,7 +45,6 @@ const record = z.object({
 /** Undefined for what is not a record of ours: it is made anew by the next probe. */
 export const EFFECT: z.ZodType<KeyEffect | undefined> = record.optional().catch(undefined);
 
-/** What a round of probes found. */
 interface ProbeRound {
   readonly key: string;
   readonly change: KeyChange;

@@ -1,6 +1,5 @@
 /** A service of a storage account whose data is asked for. */
 export type DataService = 'file' | 'blob';
-/** How each is spoken of. */
 export const SERVICE_WORDS = {
   file: {
     data: 'files',
@@ -25,7 +24,6 @@ export type EffectState = 'blocked' | 'open' | 'unknown';
 /** What a revocation (`blocked`) or a restore (`open`) is meant to bring about. */
 export type ExpectedEffect = Exclude<EffectState, 'unknown'>;
 
-/** What was done to the key, and when. */
 export interface KeyChange {
   readonly expect: ExpectedEffect;
   /** ISO 8601. */
@@ -55,7 +53,6 @@ export interface AccountEffect {
 export interface EffectTime {
   /** ARM id. */
   readonly account: string;
-  /** Whose data was asked for. */
   readonly service: DataService;
   readonly expect: ExpectedEffect;
   /** When the change was made (ISO 8601). */
@@ -77,7 +74,6 @@ export function moreTelling(one: AccountEffect | undefined, other: AccountEffect
   return one && order.indexOf(one.state) >= order.indexOf(other.state) ? one : other;
 }
 
-/** The share or the container that is asked. */
 export function probedPlace({ share, container }: Pick<AccountEffect, 'share' | 'container'>): string | undefined {
   return share ?? container;
 }

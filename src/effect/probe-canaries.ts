@@ -5,7 +5,6 @@ import { REASONS } from '../reasons.ts';
 import { type DataServices, type ProbeResult, probe } from './probe.ts';
 import { type PlaceLists, targetsOfAccount } from './probe-targets.ts';
 
-/** Time for asking all of them. Milliseconds. */
 const ASKING_MS = 30_000;
 
 /** Asks the services of canaries whether they serve; one that cannot tell (no share, no answer) is logged, and holds up nothing. */

@@ -1,12 +1,11 @@
 import pLimit from 'p-limit';
 import { findDependents } from '../accounts/inventory.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
-import { timeBoxed, untilAborted } from '../azure/deadline.ts';
+import { withDeadline } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
-import type { BlobContainers } from '../dependents/blob-containers-client.ts';
-import type { FileShare, FileShares } from '../dependents/file-shares-client.ts';
+import type { BlobContainers, FileShare, FileShares } from '../dependents/stored-data-client.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -116,7 +115,7 @@ export async function findProbeTargets(
         withoutScopes: true,
         accounts: { ...accounts, list: (subscription) => accounts.list(subscription, signal) },
       },
-      async ({ id }) => {
+      ({ id }) => {
         const account = parseResourceId(id);
         if (account) adding.push(limit(() => addTargets(account, signal)));
       },
@@ -125,13 +124,11 @@ export async function findProbeTargets(
     await Promise.all(adding);
   };
 
-  const complete = await timeBoxed(async (signal) => {
-    try {
-      return await untilAborted(find(signal), signal);
-    } catch {
-      return false; // not even the subscriptions could be listed
-    }
-  }, ms);
+  // Also where not even the subscriptions could be listed.
+  const complete = await withDeadline(ms, 'They were not found', find).then(
+    () => true,
+    () => false,
+  );
   return { targets: [...targets.values()], complete: complete && missed === 0 };
 }
 

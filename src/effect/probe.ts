@@ -3,10 +3,9 @@ import { timeBoxed, untilAborted } from '../azure/deadline.ts';
 import { describeFailure } from '../azure/failure.ts';
 import { lastName } from '../azure/resource-id.ts';
 import { REASONS } from '../reasons.ts';
-import type { BlobService } from './blob-service-client.ts';
 import { type Seen, seen } from './classify-answer.ts';
+import type { BlobService, FileService } from './data-services-client.ts';
 import { type DataService, SERVICE_WORDS } from './effect.ts';
-import type { FileService } from './file-service-client.ts';
 
 /** File services that are asked at the same time, and blob services: one that hangs takes no turn from the other sort. */
 const CONCURRENCY = 16;
@@ -18,13 +17,11 @@ export interface ProbeTarget {
   readonly service: DataService;
   /** Shares or containers, of which the first one with data is asked. None: there is none that could be listed. */
   readonly places: readonly string[];
-  /** Why there is none. */
   readonly why?: string;
   /** The place is the one that was asked before: where it has no data, others are to be looked for. */
   readonly isKnown?: boolean;
 }
 
-/** What it showed, and when. */
 export interface ProbeResult extends Seen {
   readonly account: string;
   readonly service: DataService;

@@ -37,7 +37,6 @@ export const EFFECT_TIMES = z
 
 export type EffectTimes = z.output<typeof EFFECT_TIMES>;
 
-/** Sums up what was measured. */
 export function sumTimes(times: readonly EffectTime[]): EffectTimes {
   return (['file', 'blob'] as const).flatMap((service) =>
     (['blocked', 'open'] as const).flatMap((expect) => {

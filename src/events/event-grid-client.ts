@@ -1,4 +1,5 @@
 import {
+  type AdvancedFilterUnion,
   type DeadLetterDestinationUnion,
   EventGridManagementClient,
   type EventSubscription,
@@ -11,7 +12,6 @@ import { withinTime } from '../azure/deadline.ts';
 import { describeFailure } from '../azure/failure.ts';
 import { parseResourceId, type ResourceId, sameResource } from '../azure/resource-id.ts';
 import { aborting, armOptions, armScope } from '../azure/resource-manager.ts';
-import type { ManagedVault } from '../keys/managed-vaults.ts';
 import {
   DELIVERY_SCHEMA,
   type DeadLetterPlace,
@@ -21,8 +21,18 @@ import {
   type WantedSubscription,
 } from './subscription.ts';
 
-/** The system topic of a vault, where there is one. */
-export interface VaultTopic {
+/** What raises events: a vault, or a subscription. */
+export interface EventSource {
+  /** ARM id. */
+  readonly id: string;
+  readonly subscriptionId: string;
+  /** Absent: a subscription. */
+  readonly resourceGroup?: string;
+  readonly name?: string;
+}
+
+/** The system topic of a source, where there is one. */
+export interface SourceTopic {
   readonly subscriptionId: string;
   readonly resourceGroup: string;
   readonly name: string;
@@ -30,21 +40,21 @@ export interface VaultTopic {
   readonly identity: { readonly userAssigned: readonly string[] } | 'system' | undefined;
 }
 
-export interface VaultSubscriptions {
-  readonly topic: VaultTopic | undefined;
+export interface SourceSubscriptions {
+  readonly topic: SourceTopic | undefined;
   /** Why it is not known whether there is a system topic: a refusal is not an absence. */
   readonly topicUnreadable: unknown;
   readonly subscriptions: readonly EventSubscriptionState[];
 }
 
-/** Event subscriptions of vaults. Errors are the SDK's: read them with `describeFailure`. */
+/** Event subscriptions of vaults and of subscriptions. Errors are the SDK's: read them with `describeFailure`. */
 export interface EventGrid {
-  /** Those on the vault itself, and those on its system topic. */
-  read(vault: ManagedVault, signal?: AbortSignal): Promise<VaultSubscriptions>;
+  /** Those on the source itself, and those on its system topic. */
+  read(source: EventSource, signal?: AbortSignal): Promise<SourceSubscriptions>;
   /** Makes one, or puts one right; the same once more changes nothing. Returns when it is provisioned. */
   put(
-    vault: ManagedVault,
-    place: { readonly topic: VaultTopic | undefined; readonly name: string },
+    source: EventSource,
+    place: { readonly topic: SourceTopic | undefined; readonly name: string },
     wanted: WantedSubscription,
   ): Promise<void>;
 }
@@ -63,24 +73,24 @@ export function createEventGrid(
   );
 
   return {
-    async read(vault, signal) {
-      const client = clientOf(vault.subscriptionId);
-      const { resourceGroup, name } = vault;
+    async read(source, signal) {
+      const { eventSubscriptions } = clientOf(source.subscriptionId);
+      const { resourceGroup, name } = source;
       const options = aborting(signal);
       const subscriptions: EventSubscriptionState[] = [];
-      for await (const one of client.eventSubscriptions.listByResource(
-        resourceGroup,
-        'Microsoft.KeyVault',
-        'vaults',
-        name,
-        options,
-      )) {
-        subscriptions.push(toState(one, 'vault'));
+      const listed =
+        resourceGroup && name
+          ? eventSubscriptions.listByResource(resourceGroup, 'Microsoft.KeyVault', 'vaults', name, options)
+          : eventSubscriptions.listGlobalBySubscription(options);
+      // The list of a subscription has those of everything in it.
+      const own = `${source.id}/providers/Microsoft.EventGrid/eventSubscriptions/`.toLowerCase();
+      for await (const one of listed) {
+        if (name || one.id?.toLowerCase().startsWith(own)) subscriptions.push(toState(one, 'source'));
       }
-      let topic: VaultTopic | undefined;
+      let topic: SourceTopic | undefined;
       try {
-        const known = Object.entries(topics).find(([id]) => sameResource(id, vault.id))?.[1];
-        topic = await findTopic(clientOf, vault, known === undefined ? undefined : parseResourceId(known), signal);
+        const known = Object.entries(topics).find(([id]) => sameResource(id, source.id))?.[1];
+        topic = await findTopic(clientOf, source, known === undefined ? undefined : parseResourceId(known), signal);
         if (topic) {
           const { systemTopicEventSubscriptions: below } = clientOf(topic.subscriptionId);
           for await (const one of below.listBySystemTopic(topic.resourceGroup, topic.name, options)) {
@@ -93,8 +103,8 @@ export function createEventGrid(
       return { topic, topicUnreadable: undefined, subscriptions };
     },
 
-    async put(vault, { topic, name }, wanted) {
-      const client = clientOf((topic ?? vault).subscriptionId);
+    async put(source, { topic, name }, wanted) {
+      const client = clientOf((topic ?? source).subscriptionId);
       const body = toEventSubscription(wanted, topic);
       await withinTime(PROVISIONING_MS, async (limit) => {
         const poll = { updateIntervalInMs: 1_000, ...limit };
@@ -102,7 +112,7 @@ export function createEventGrid(
           const { systemTopicEventSubscriptions: below } = client;
           await below.beginCreateOrUpdateAndWait(topic.resourceGroup, topic.name, name, body, poll);
         } else {
-          await client.eventSubscriptions.beginCreateOrUpdateAndWait(armScope(vault.id), name, body, poll);
+          await client.eventSubscriptions.beginCreateOrUpdateAndWait(armScope(source.id), name, body, poll);
         }
       });
     },
@@ -110,41 +120,44 @@ export function createEventGrid(
 }
 
 /**
- * A vault has one system topic at most. It may be in another resource group or subscription, and have another name: the
- * deployment hands over where it is, and a topic that has moved since is looked for in the subscription of the vault.
+ * A source has one system topic at most. It may be in another resource group or subscription, and have another name: the
+ * deployment hands over where it is, and a topic that has moved since is looked for in the subscription of the source.
  *
  * @throws what Azure refused, where that leaves it open whether there is one
  */
 async function findTopic(
   clientOf: (subscriptionId: string) => EventGridManagementClient,
-  vault: ManagedVault,
+  source: EventSource,
   known: ResourceId | undefined,
   signal: AbortSignal | undefined,
-): Promise<VaultTopic | undefined> {
+): Promise<SourceTopic | undefined> {
   const options = aborting(signal);
   const get = async ({ subscriptionId, resourceGroup, name }: Omit<ResourceId, 'id' | 'type'>) => {
     const topic = await clientOf(subscriptionId).systemTopics.get(resourceGroup, name, options);
-    return topic.source && sameResource(topic.source, vault.id) ? toTopic(topic) : undefined;
+    return topic.source && sameResource(topic.source, source.id) ? toTopic(topic) : undefined;
   };
   let refused: unknown;
   try {
-    // Without one handed over: the name that the deployment gives.
-    const topic = await get(known ?? { ...vault, name: `evgt-${vault.name}` });
+    const { subscriptionId, resourceGroup, name } = source;
+    // Without one handed over: the name that the deployment gives the topic of a vault.
+    const usual = resourceGroup && name ? { subscriptionId, resourceGroup, name: `evgt-${name}` } : undefined;
+    const place = known ?? usual;
+    const topic = place && (await get(place));
     if (topic) return topic;
   } catch (error) {
     const { kind } = describeFailure(error);
     if (kind !== 'notFound' && kind !== 'forbidden') throw error;
     if (kind === 'forbidden') refused = error;
   }
-  for await (const topic of clientOf(vault.subscriptionId).systemTopics.listBySubscription(options)) {
-    if (topic.source && sameResource(topic.source, vault.id)) return toTopic(topic);
+  for await (const topic of clientOf(source.subscriptionId).systemTopics.listBySubscription(options)) {
+    if (topic.source && sameResource(topic.source, source.id)) return toTopic(topic);
   }
   // In another subscription it may be there still, out of sight.
-  if (refused !== undefined && known && known.subscriptionId !== vault.subscriptionId) throw refused;
+  if (refused !== undefined && known && known.subscriptionId !== source.subscriptionId) throw refused;
   return undefined;
 }
 
-function toTopic({ id = '', name = '', identity }: SystemTopic): VaultTopic {
+function toTopic({ id = '', name = '', identity }: SystemTopic): SourceTopic {
   const userAssigned = Object.keys(identity?.userAssignedIdentities ?? {});
   const { subscriptionId = '', resourceGroup = '' } = parseResourceId(id) ?? {};
   const others = userAssigned.length > 0 ? { userAssigned } : undefined;
@@ -157,7 +170,7 @@ function toTopic({ id = '', name = '', identity }: SystemTopic): VaultTopic {
   };
 }
 
-function toEventSubscription(wanted: WantedSubscription, topic: VaultTopic | undefined): EventSubscription {
+function toEventSubscription(wanted: WantedSubscription, topic: SourceTopic | undefined): EventSubscription {
   return {
     destination: {
       endpointType: 'AzureFunction',
@@ -166,7 +179,16 @@ function toEventSubscription(wanted: WantedSubscription, topic: VaultTopic | und
       maxEventsPerBatch: 1,
       preferredBatchSizeInKilobytes: 64,
     },
-    filter: { includedEventTypes: [wanted.eventType] },
+    filter: {
+      includedEventTypes: [...wanted.eventTypes],
+      ...(wanted.filters.length > 0
+        ? {
+            advancedFilters: wanted.filters.map(
+              (filter) => ({ ...filter, values: [...filter.values] }) as AdvancedFilterUnion,
+            ),
+          }
+        : {}),
+    },
     eventDeliverySchema: DELIVERY_SCHEMA,
     retryPolicy: {
       maxDeliveryAttempts: MAX_DELIVERY_ATTEMPTS,
@@ -177,7 +199,7 @@ function toEventSubscription(wanted: WantedSubscription, topic: VaultTopic | und
 }
 
 /** Of several identities the app's own, which is deployed beside it: another one has no role on the app's storage. */
-function writerOf(identity: VaultTopic['identity'], functionId: string): string | 'system' | undefined {
+function writerOf(identity: SourceTopic['identity'], functionId: string): string | 'system' | undefined {
   if (identity === undefined || identity === 'system') return identity;
   const groupOf = (id: string): string => id.toLowerCase().split('/providers/')[0] ?? '';
   return identity.userAssigned.find((id) => groupOf(id) === groupOf(functionId)) ?? identity.userAssigned[0];
@@ -213,10 +235,12 @@ function toState(subscription: EventSubscription, place: EventSubscriptionState[
     endpointType: aim?.endpointType ?? 'nowhere',
     functionId: aim?.endpointType === 'AzureFunction' ? text(aim, 'resourceId') : undefined,
     eventTypes: filter?.includedEventTypes ?? [],
-    narrowed:
-      Boolean(filter?.subjectBeginsWith) ||
-      Boolean(filter?.subjectEndsWith) ||
-      (filter?.advancedFilters ?? []).length > 0,
+    narrowed: Boolean(filter?.subjectBeginsWith) || Boolean(filter?.subjectEndsWith),
+    filters: (filter?.advancedFilters ?? []).map((one) => ({
+      operatorType: one.operatorType,
+      key: one.key ?? '',
+      values: 'values' in one ? (one.values ?? []).map(String) : 'value' in one ? [String(one.value)] : [],
+    })),
     schema: subscription.eventDeliverySchema ?? 'EventGridSchema',
     deadLetter:
       dead?.endpointType === 'StorageBlob'

@@ -1,5 +1,6 @@
 import { parseResourceId, sameResource } from '../azure/resource-id.ts';
 import type { KeyEventType } from './key-vault-event.ts';
+import { WATCHED_EVENT_TYPES, WATCHED_OPERATIONS } from './resource-event.ts';
 
 /** Which event of Key Vault goes to which function of this app. */
 export const EVENT_FUNCTIONS = [
@@ -7,6 +8,9 @@ export const EVENT_FUNCTIONS = [
   { functionName: 'keyNearExpiry', eventType: 'Microsoft.KeyVault.KeyNearExpiry' },
   { functionName: 'keyExpired', eventType: 'Microsoft.KeyVault.KeyExpired' },
 ] as const satisfies readonly { functionName: string; eventType: KeyEventType }[];
+
+/** The function that takes what Resource Manager tells of the watched subscriptions. */
+export const CHANGE_FUNCTION = 'resourceChanged';
 
 /** Container of the app's own storage for what Event Grid could not deliver. */
 export const DEAD_LETTER_CONTAINER = 'cmk-deadletter';
@@ -16,10 +20,19 @@ export const MAX_DELIVERY_ATTEMPTS = 30;
 export const TIME_TO_LIVE_MINUTES = 1440;
 export const DELIVERY_SCHEMA = 'CloudEventSchemaV1_0';
 
-/** The event subscription that a vault needs for one function. */
+/** One advanced filter: any of its values fits, or with `StringNotIn` none. */
+export interface EventFilter {
+  readonly operatorType: string;
+  readonly key: string;
+  readonly values: readonly string[];
+}
+
+/** The event subscription that a vault, or a watched subscription, needs for one function. */
 export interface WantedSubscription {
   readonly functionName: string;
-  readonly eventType: KeyEventType;
+  readonly eventTypes: readonly string[];
+  /** All of them have to fit. */
+  readonly filters: readonly EventFilter[];
   /** ARM id of the function. */
   readonly functionId: string;
   /** Where dead letters go; undefined: not asked for, since the app's own storage is not known by its ARM id. */
@@ -32,17 +45,18 @@ export interface DeadLetterPlace {
   readonly container: string;
 }
 
-/** An event subscription as Event Grid has it, on the vault itself or on its system topic. */
+/** An event subscription as Event Grid has it, on the resource itself or on its system topic. */
 export interface EventSubscriptionState {
   readonly id: string;
   readonly name: string;
-  readonly place: 'vault' | 'systemTopic';
+  readonly place: 'source' | 'systemTopic';
   readonly endpointType: string;
   /** ARM id of the function that it aims at, if it aims at one. */
   readonly functionId: string | undefined;
   readonly eventTypes: readonly string[];
-  /** Whether its filter lets only some subjects, or only events with some data, pass. */
+  /** Whether its filter lets only some subjects pass. */
   readonly narrowed: boolean;
+  readonly filters: readonly EventFilter[];
   readonly schema: string;
   readonly deadLetter: DeadLetterPlace | undefined;
   readonly maxDeliveryAttempts: number;
@@ -56,14 +70,34 @@ export interface WantedDestination {
   readonly storageAccountId: string | undefined;
 }
 
-/** One for each event function. */
-export function wantedSubscriptions({ functionAppId, storageAccountId }: WantedDestination): WantedSubscription[] {
-  return EVENT_FUNCTIONS.map(({ functionName, eventType }) => ({
+/** Of a vault: one for each event function. */
+export function wantedSubscriptions(destination: WantedDestination): WantedSubscription[] {
+  return EVENT_FUNCTIONS.map(({ functionName, eventType }) =>
+    wantedFor(functionName, { eventTypes: [eventType], filters: [] }, destination),
+  );
+}
+
+/** Of a watched subscription. @param clientId of the app's own identity, whose writes are left out */
+export function wantedWatch(destination: WantedDestination, clientId: string | undefined): WantedSubscription {
+  const filters = [
+    { operatorType: 'StringIn', key: 'data.operationName', values: WATCHED_OPERATIONS },
+    // Unlike `StringNotContains` it lets events without a caller through ("Event filtering").
+    ...(clientId ? [{ operatorType: 'StringNotIn', key: 'data.claims.appid', values: [clientId] }] : []),
+  ];
+  return wantedFor(CHANGE_FUNCTION, { eventTypes: WATCHED_EVENT_TYPES, filters }, destination);
+}
+
+function wantedFor(
+  functionName: string,
+  filter: Pick<WantedSubscription, 'eventTypes' | 'filters'>,
+  { functionAppId, storageAccountId }: WantedDestination,
+): WantedSubscription {
+  return {
     functionName,
-    eventType,
+    ...filter,
     functionId: `${functionAppId}/functions/${functionName}`,
     deadLetter: storageAccountId ? { storageAccountId, container: DEAD_LETTER_CONTAINER } : undefined,
-  }));
+  };
 }
 
 /** What a vault has for one function: the right one, a wrong one, or none. */
@@ -80,7 +114,7 @@ type SubscriptionVerdict =
       readonly ours: boolean;
     };
 
-/** Compares what a vault has with what it needs. One right subscription is enough, wherever it hangs. */
+/** Compares what there is with what is needed. One right subscription is enough, wherever it hangs. */
 export function judgeSubscriptions(
   wanted: readonly WantedSubscription[],
   found: readonly EventSubscriptionState[],
@@ -106,6 +140,20 @@ function isNamedFor({ name }: EventSubscriptionState, functionName: string): boo
   return lower.startsWith('cmk-') && lower.endsWith(`-${functionName.toLowerCase()}`);
 }
 
+/** Where the subscription that a verdict asks for is put: one of this app is written again, and else a new one is made. */
+export function placementOf<T>(
+  verdict: Exclude<SubscriptionVerdict, { is: 'right' }>,
+  topic: T | undefined,
+): { readonly topic: T | undefined; readonly name: string; readonly isNew: boolean } {
+  // One that aims elsewhere may belong to another app: a new one is put beside it.
+  const existing = verdict.is === 'misaimed' && verdict.ours ? verdict.found : undefined;
+  return {
+    topic: existing?.place === 'source' ? undefined : topic,
+    name: existing?.name ?? subscriptionName(verdict.wanted),
+    isNew: existing === undefined,
+  };
+}
+
 /** The name for a new one. It carries the app's name, so that two installations on one vault do not take each other's. */
 export function subscriptionName(wanted: WantedSubscription): string {
   const app = parseResourceId(wanted.functionId.slice(0, wanted.functionId.lastIndexOf('/functions/')))?.name ?? 'app';
@@ -115,13 +163,19 @@ export function subscriptionName(wanted: WantedSubscription): string {
 
 function differencesOf(wanted: WantedSubscription, found: EventSubscriptionState): string[] {
   const differences: string[] = [];
-  const types = found.eventTypes.map((type) => type.toLowerCase());
-  if (types.length !== 1 || types[0] !== wanted.eventType.toLowerCase()) {
+  if (!sameTexts(wanted.eventTypes, found.eventTypes)) {
     differences.push(
-      `It delivers ${found.eventTypes.join(', ') || 'every event type'}, not ${wanted.eventType} alone.`,
+      `It delivers ${found.eventTypes.join(', ') || 'every event type'}, not ${wanted.eventTypes.join(', ')} alone.`,
     );
   }
-  if (found.narrowed) differences.push('Its filter lets only some keys pass.');
+  const isOfKeys = wanted.filters.length === 0;
+  if (found.narrowed || !sameTexts(wanted.filters.map(textOfFilter), found.filters.map(textOfFilter))) {
+    differences.push(
+      isOfKeys
+        ? 'Its filter lets only some keys pass.'
+        : "Its filter lets other operations pass than the app watches, or the app's own.",
+    );
+  }
   if (found.schema.toLowerCase() !== DELIVERY_SCHEMA.toLowerCase()) {
     differences.push(`It delivers in the schema ${found.schema}, not ${DELIVERY_SCHEMA}.`);
   }
@@ -140,6 +194,16 @@ function differencesOf(wanted: WantedSubscription, found: EventSubscriptionState
     differences.push(`Its provisioning state is ${found.provisioningState}.`);
   }
   return differences;
+}
+
+/** In any order, whatever the letter case. */
+function sameTexts(some: readonly string[], others: readonly string[]): boolean {
+  const sorted = (texts: readonly string[]) => JSON.stringify(texts.map((text) => text.toLowerCase()).sort());
+  return sorted(some) === sorted(others);
+}
+
+function textOfFilter({ operatorType, key, values }: EventFilter): string {
+  return [operatorType, key, ...values.map((value) => value.toLowerCase()).sort()].join(' ');
 }
 
 function samePlace(wanted: DeadLetterPlace, found: DeadLetterPlace | undefined): boolean {

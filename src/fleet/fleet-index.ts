@@ -1,18 +1,5 @@
-import type { Reason } from '../reasons.ts';
-
 /** Whether any encryption scope of an account uses a key of Key Vault. */
-export type ScopesKnown = 'none' | 'some';
-
-/** Outcome of the last try by version 2 to move a use. */
-export interface FleetOutcome {
-  /** `retry`: version 2 retried it; `reject`: it had moved the message to poison. */
-  readonly result: 'done' | 'retry' | 'reject';
-  readonly reason: Reason;
-  /** What Azure answered, and what to do; absent where the reason is enough. */
-  readonly detail?: string;
-  /** ISO 8601. */
-  readonly at: string;
-}
+type ScopesKnown = 'none' | 'some';
 
 /** One use of a key: by an account itself, or by one of its encryption scopes. */
 export interface FleetUse {
@@ -37,8 +24,6 @@ export interface FleetUse {
   readonly scopes?: ScopesKnown;
   /** When this was read (ISO 8601). An unchanged use is written once a day. */
   readonly readOn: string;
-  /** Only in rows that version 2 wrote. */
-  readonly outcome?: FleetOutcome;
 }
 
 /** Which use it is. */
@@ -59,9 +44,8 @@ export interface FleetAccount {
   readonly tags?: Readonly<Record<string, string>>;
   /** Its scopes that use a key. */
   readonly scopeUses: readonly { readonly scope: string; readonly key: string }[];
-  /** Digests of the own use and of those of the scopes, as they were written. */
+  /** Digest of the own use, as it was written. */
   readonly own: string;
-  readonly scoped: string;
   /** When all of it was last written (ISO 8601). */
   readonly writtenOn: string;
 }

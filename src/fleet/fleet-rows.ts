@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { REASONS, type Reason } from '../reasons.ts';
 import { parseJson } from '../text.ts';
 import { formatTags, parseTags } from './account-tags.ts';
 import type { FleetAccount, FleetChange, FleetUse, UseRef } from './fleet-index.ts';
@@ -56,21 +55,11 @@ export function useKeys({ key, account, scope }: UseRef): { partitionKey: string
 /** Absent fields are written as empty strings, since a merge keeps properties that it does not name. */
 export function useProperties(use: FleetUse): Record<string, string> {
   const { key, account, scope = '', location, mode, pinned = '', current = '', identity = '', wave = '' } = use;
-  const { scopes, readOn, outcome } = use;
+  const { scopes, readOn } = use;
   return {
     ...{ key, account, scope, location, mode, pinned, current, identity, wave, readOn },
     ...(scopes === undefined ? {} : { scopes }),
-    ...(outcome === undefined ? {} : outcomeProperties(outcome)),
   };
-}
-
-function outcomeProperties({
-  result,
-  reason,
-  detail = '',
-  at,
-}: NonNullable<FleetUse['outcome']>): Record<string, string> {
-  return { outcome: result, outcomeReason: reason, outcomeDetail: detail, outcomeAt: at };
 }
 
 /** A property holds 32,768 characters; an account with hundreds of scopes needs more. */
@@ -86,7 +75,6 @@ function accountProperties(known: FleetAccount): Record<string, string> {
 function scopesProperties({
   scopes,
   scopesReadOn,
-  scoped,
   scopeUses,
 }: FleetAccount & Required<Pick<FleetAccount, 'scopes' | 'scopesReadOn'>>): Record<string, string> {
   const uses = scopeUses.length === 0 ? '' : JSON.stringify(scopeUses.map(({ scope, key }) => [scope, key]));
@@ -97,7 +85,7 @@ function scopesProperties({
     chunkName(n),
     fits ? uses.slice(n * CHUNK, (n + 1) * CHUNK) : '',
   ]);
-  return { scopes, scopesReadOn, scoped: fits ? scoped : '', chunks: String(chunks), ...Object.fromEntries(parts) };
+  return { scopes, scopesReadOn, chunks: String(chunks), ...Object.fromEntries(parts) };
 }
 
 function chunkName(n: number): string {
@@ -107,7 +95,6 @@ function chunkName(n: number): string {
 const text = z.string().max(32_768);
 const iso = z.iso.datetime();
 const scopesKnown = z.enum(['none', 'some']).optional().catch(undefined);
-const reason = z.string().refine((code): code is Reason => Object.hasOwn(REASONS, code));
 
 const USE = z.object({
   key: text,
@@ -122,12 +109,6 @@ const USE = z.object({
   readOn: iso,
   scopes: scopesKnown,
 });
-const OUTCOME = z.object({
-  outcome: z.enum(['done', 'retry', 'reject']),
-  outcomeReason: reason,
-  outcomeDetail: z.string().max(1_000).optional().catch(undefined),
-  outcomeAt: iso,
-});
 const ACCOUNT = z.object({
   account: text,
   location: z.string().max(60),
@@ -137,7 +118,7 @@ const ACCOUNT = z.object({
   scopes: scopesKnown,
   tags: text.optional().catch(undefined),
 });
-const SCOPED = z.object({ scoped: text, scopesReadOn: iso, chunks: z.coerce.number().int().min(1).max(MOST_CHUNKS) });
+const SCOPED = z.object({ scopesReadOn: iso, chunks: z.coerce.number().int().min(1).max(MOST_CHUNKS) });
 const SCOPE_USES = z.array(z.tuple([z.string(), z.string()]));
 /** Undefined for a row that cannot be parsed, or whose keys do not fit its properties. */
 export function toUse(row: Row): FleetUse | undefined {
@@ -157,12 +138,7 @@ export function toUse(row: Row): FleetUse | undefined {
     ...(scopes ? { scopes } : {}),
   };
   const keys = useKeys(use);
-  if (keys.partitionKey !== row.partitionKey || keys.rowKey !== row.rowKey) return undefined;
-  const outcome = OUTCOME.safeParse(row).data;
-  if (!outcome) return use;
-  const { outcome: result, outcomeReason, outcomeDetail, outcomeAt } = outcome;
-  const detail = outcomeDetail ? { detail: outcomeDetail } : {};
-  return { ...use, outcome: { result, reason: outcomeReason, ...detail, at: outcomeAt } };
+  return keys.partitionKey === row.partitionKey && keys.rowKey === row.rowKey ? use : undefined;
 }
 
 export function toFleetAccount(row: Row): FleetAccount | undefined {
@@ -171,19 +147,13 @@ export function toFleetAccount(row: Row): FleetAccount | undefined {
   if (!read || !id || accountRow(id.id) !== row.rowKey) return undefined;
   if (subscriptionPartition(id.subscriptionId) !== row.partitionKey) return undefined;
   const { key, scopes, tags, ...rest } = read;
-  const known = {
-    ...rest,
-    ...(parseKeyIdentifier(key) ? { key } : {}),
-    ...parseTags(tags),
-    scopeUses: [],
-    scoped: '',
-  };
+  const known = { ...rest, ...(parseKeyIdentifier(key) ? { key } : {}), ...parseTags(tags), scopeUses: [] };
   if (!scopes) return known;
   const scoped = SCOPED.safeParse(row).data;
   const scopeUses = scoped && toScopeUses(row, scoped.chunks);
   // Without them the scopes count as never listed, and are listed again.
   if (!scoped || !scopeUses) return known;
-  return { ...known, scopes, scopeUses, scoped: scoped.scoped, scopesReadOn: scoped.scopesReadOn };
+  return { ...known, scopes, scopeUses, scopesReadOn: scoped.scopesReadOn };
 }
 
 function toScopeUses(row: Row, chunks: number): FleetAccount['scopeUses'] | undefined {

@@ -8,10 +8,10 @@ import { useOfAccount, useOfScope } from './read-use.ts';
 import type { UseRow } from './use-row.ts';
 
 /** Whether the app moves the uses of a key: the pass writes the rows of these, with their results. */
-export type IsManaged = (key: string) => boolean;
+type IsManaged = (key: string) => boolean;
 
 /** The row of a use that the index lacks; undefined: it uses no key of Key Vault, or the key's name is invalid. */
-export function rowOfRead(read: ReadUse): UseRow | undefined {
+function rowOfRead(read: ReadUse): UseRow | undefined {
   const seen = observe(undefined, read, []);
   return seen.outdated || !seen.row || !parseKeyIdentifier(seen.row.key) ? undefined : seen.row;
 }
@@ -42,7 +42,7 @@ export function changesOfAccount(
         ...{ account: id, location, tags, own, writtenOn: startedOn.toISOString() },
         ...(use ? { key: use.key } : {}),
         // A merge keeps the stored scopes, since `scopes` is absent.
-        ...{ scopeUses: [], scoped: '' },
+        scopeUses: [],
       },
     },
   ];
@@ -71,7 +71,6 @@ export function changesOfScopes(
         scopes: scopes.length > 0 ? 'some' : 'none',
         scopesReadOn: startedOn.toISOString(),
         scopeUses: uses.map(({ scope = '', key }) => ({ scope, key })),
-        scoped: '',
       },
     },
   ];

@@ -52,6 +52,13 @@ export function nameOfUse({ account, scope }: Pick<FleetUse, 'account' | 'scope'
   return accountRow(account, scope || undefined);
 }
 
+/** The names of all uses that an order has moved. */
+export async function namesOf(uses: AsyncIterable<MovedUse>): Promise<ReadonlySet<string>> {
+  const names = new Set<string>();
+  for await (const use of uses) names.add(nameOfUse(use));
+  return names;
+}
+
 function partitionOf(order: string): string {
   return `order|${encoded(order)}`;
 }

@@ -82,8 +82,8 @@ function rowOf({ use, stamp, startedOn, about }: ReadUse): UseRow | undefined {
 
 /** The same version as before: what the row says of its last try stays, unless the mode is another one. */
 function refreshed(row: UseRow, seen: UseRow): UseRow {
-  const { outcome, scopes, reason, target, attempts, notBefore, movedFrom, state } = row;
-  const kept = { ...(outcome ? { outcome } : {}), ...(scopes && !seen.scopes ? { scopes } : {}) };
+  const { scopes, reason, target, attempts, notBefore, movedFrom, state } = row;
+  const kept = scopes && !seen.scopes ? { scopes } : {};
   const tried = {
     ...{ state, attempts },
     ...(reason ? { reason } : {}),

@@ -2,15 +2,15 @@ import pMap from 'p-map';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { type KeyVersion, newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { findPause, isOrderedOn, type Rekey } from '../orders/standing-orders.ts';
+import { findPause, isOrderedOn, type StandingOrders } from '../orders/standing-orders.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { Cause } from '../work/messages.ts';
 import { type Proof, RolloutCount, type RolloutDecision } from './decide-rollout.ts';
 import { accountRow, usesLookedAfter } from './fleet-keys.ts';
 import { type FleetQueue, fleetWorks, type KeyQueue, retryKey } from './fleet-work.ts';
-import { openRekeyOf, RekeyCount, type RekeyPorts, stopRekey, verifyRekey } from './reconcile-rekey.ts';
-import type { RolloutNews, RolloutRow, RolloutStore } from './rollout-row.ts';
+import { type OpenRekey, openRekeyOf, RekeyCount, type RekeyPorts, stopRekey, verifyRekey } from './reconcile-rekey.ts';
+import type { RolloutNews, RolloutRow, RolloutStore, StoredRollout } from './rollout-row.ts';
 import { findUnindexed, type Unindexed, type UnindexedPorts } from './unindexed-accounts.ts';
 import type { UseRow, UseRows } from './use-row.ts';
 import { LONGEST_WAIT_MS, type NewWorkItem, NO_SUBSCRIPTION, type WorkItem, type WorkItems } from './work-items.ts';
@@ -56,25 +56,18 @@ async function itemOf(key: ManagedKey, { items }: KeyPorts): Promise<WorkItem | 
 
 /** @returns false: decide again, as another instance decided meanwhile or the orders changed */
 async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined, ports: KeyPorts): Promise<boolean> {
-  const { items, rollouts, orders, keys, moved, now } = ports;
+  const { items, rollouts, moved } = ports;
   const origin = item && FOLLOWS_UP.has(cause.by) ? item.cause : cause;
-  // Read before the list: an instance that has a newer list either wrote before that, or is noticed by the ETag.
-  const stored = await rollouts.read(key.id);
-  const versions = await keys.listVersions(key);
-  const standing = await orders.read();
-  const at = now();
-  const target = openRevocation(versions, at) ? undefined : newestUsableVersion(versions, at);
-  const activation = nextActivation(versions, at)?.toISOString();
-  const put = (row: RolloutRow) =>
-    rollouts.put(key.id, { ...row, ...(activation ? { activation } : {}) }, stored?.etag);
-  const open = await openRekeyOf(key, versions, standing, ports);
+  const state = await readState(key, ports);
+  const { target, open, at } = state;
   if (!target && !open) {
     const none = { target: undefined, stage: 'canary', canaries: [], proven: false, unfinished: 0, failed: 0 } as const;
-    if (!(await put({ ...none, progressOn: at.toISOString(), checkedOn: at.toISOString() }))) return false;
+    const row = { ...none, progressOn: at.toISOString(), checkedOn: at.toISOString(), ...state.activation };
+    if (!(await rollouts.put(key.id, row, state.stored?.etag))) return false;
     if (item) await items.finish(item);
     return true;
   }
-  const pause = findPause(standing, key.id, at) ?? (open && findPause(standing, open.rekey.to, at));
+  const pause = findPause(state.orders, key.id, at) ?? (open && findPause(state.orders, open.rekey.to, at));
   if (pause) {
     ports.log({ level: 'info', reason: 'Paused', message: REASONS.Paused, key: key.id, cause });
     // Its end makes no item: this one waits for it.
@@ -82,15 +75,10 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
     if (item) await items.postpone(item, { due, attempts: item.attempts, reason: 'Paused' });
     return true;
   }
-  const countTo = (to: KeyVersion) =>
-    new RolloutCount({ target: to, canaries: ports.canaries, isOrderedOn: isOrderedOn(standing, to.id), now: at });
-  const own = target && countTo(target);
-  const ordered = open && countTo(open.target);
-  const storedOrder = open && (await rollouts.read(open.rekey.id));
-  const rekey = open && ordered && new RekeyCount(open, ordered);
+  const { own, ordered, rekey } = await rolloutsOf(key, state, ports);
   const isLookedAfter = usesLookedAfter(await ports.inSight());
   const add = (row: UseRow): void => {
-    if (isLookedAfter(row)) (open?.covers(row) ? rekey : own)?.add(row);
+    if (isLookedAfter(row)) (open?.covers(row) ? rekey : own?.count)?.add(row);
   };
   const unindexed = await countUses(key, origin, add, ports);
   if (unindexed.isUnknown) {
@@ -103,19 +91,16 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
     return false;
   }
   await rekey?.addMoved(moved);
-  // While an order moves all uses, the key has no rollout of its own.
-  const isAlone = own !== undefined && (open === undefined || open.rekey.only !== undefined);
   const subscriptions: string[] = [];
-  if (isAlone) {
-    const decision = await decideRollout(own, stored?.row, key, ports);
+  let orderDecision: RolloutDecision | undefined;
+  // While an order moves all uses, the key has no rollout of its own.
+  for (const rollout of open && open.rekey.only === undefined ? [ordered] : [own, ordered]) {
+    if (!rollout) continue;
+    const decision = await decideRollout(rollout, key, ports);
     // The only place that widens a stage.
-    if (!(await put(decision.row))) return false;
+    if (!(await rollouts.put(rollout.name, { ...decision.row, ...rollout.more }, rollout.stored?.etag))) return false;
     subscriptions.push(...(await putItems(decision, key, { cause, origin }, ports)));
-  }
-  const orderDecision = open && ordered && (await decideRollout(ordered, storedOrder?.row, key, ports, open.rekey));
-  if (open && orderDecision) {
-    if (!(await rollouts.put(open.rekey.id, orderDecision.row, storedOrder?.etag))) return false;
-    subscriptions.push(...(await putItems(orderDecision, key, { cause, origin }, ports)));
+    if (rollout === ordered) orderDecision = decision;
   }
   await putUnindexedAndSend(unindexed, subscriptions, cause, ports);
   // The key has a rollout of its own again.
@@ -123,6 +108,56 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
   if (!unindexed.isComplete) await decideLater(key, origin, item, 'NewerAccountsUnknown', ports);
   else if (item) await items.finish(item);
   return true;
+}
+
+/** What a decision is made from, beside the uses. */
+interface KeyState {
+  readonly stored: StoredRollout | undefined;
+  readonly orders: StandingOrders;
+  /** The order that moves uses of the key, unless it is blocked. */
+  readonly open: OpenRekey | undefined;
+  /** Undefined: the key is revoked, or no version is usable. */
+  readonly target: KeyVersion | undefined;
+  readonly activation: { readonly activation?: string };
+  readonly at: Date;
+}
+
+async function readState(key: ManagedKey, ports: KeyPorts): Promise<KeyState> {
+  // Read before the list: an instance that has a newer list either wrote before that, or is noticed by the ETag.
+  const stored = await ports.rollouts.read(key.id);
+  const versions = await ports.keys.listVersions(key);
+  const orders = await ports.orders.read();
+  const at = ports.now();
+  const activation = nextActivation(versions, at)?.toISOString();
+  return {
+    ...{ stored, orders, at, activation: activation ? { activation } : {} },
+    open: await openRekeyOf(key, versions, orders, ports),
+    target: openRevocation(versions, at) ? undefined : newestUsableVersion(versions, at),
+  };
+}
+
+/** The rollout of a key, or of an order that moves its uses. */
+interface Rollout {
+  /** Of its row. */
+  readonly name: string;
+  readonly count: RolloutCount;
+  readonly stored: StoredRollout | undefined;
+  readonly more: { readonly activation?: string };
+  readonly isOrder: boolean;
+}
+
+async function rolloutsOf(
+  key: ManagedKey,
+  { target, open, orders, stored, activation, at }: KeyState,
+  { rollouts, canaries }: KeyPorts,
+): Promise<{ readonly own?: Rollout; readonly ordered?: Rollout; readonly rekey?: RekeyCount }> {
+  const countTo = (to: KeyVersion) =>
+    new RolloutCount({ target: to, canaries, isOrderedOn: isOrderedOn(orders, to.id), now: at });
+  const own = target && { name: key.id, count: countTo(target), stored, more: activation, isOrder: false };
+  if (!open) return own ? { own } : {};
+  const { id } = open.rekey;
+  const ordered = { name: id, count: countTo(open.target), stored: await rollouts.read(id), more: {}, isOrder: true };
+  return { ...(own ? { own } : {}), ordered, rekey: new RekeyCount(open, ordered.count) };
 }
 
 /** Keeps the item: nothing else would reconcile a key whose uses are not all known. */
@@ -142,18 +177,16 @@ async function decideLater(
 }
 
 async function decideRollout(
-  count: RolloutCount,
-  stored: RolloutRow | undefined,
+  { count, stored, isOrder }: Rollout,
   key: ManagedKey,
   ports: KeyPorts,
-  rekey?: Rekey,
 ): Promise<RolloutDecision> {
-  let decision = count.decide(stored);
+  let decision = count.decide(stored?.row);
   if (decision.needsProof && decision.row.target) {
-    decision = count.decide(stored, await ports.probe(decision.row.canaries, decision.row.target));
+    decision = count.decide(stored?.row, await ports.probe(decision.row.canaries, decision.row.target));
   }
   // Before the row says so: a second record has the same id. The end of an order is recorded once it is verified.
-  if (decision.news && !(rekey && decision.news === 'RotationFinished')) {
+  if (decision.news && !(isOrder && decision.news === 'RotationFinished')) {
     await ports.recordNews(decision.news, key, decision.row, decision.counts);
   }
   return decision;

@@ -15,7 +15,7 @@ import { GIVEN_UP_MS } from '../time/spans.ts';
 import type { Cause } from '../work/messages.ts';
 import type { RolloutCount, RolloutDecision } from './decide-rollout.ts';
 import type { KeyQueue } from './fleet-work.ts';
-import { type MovedUses, nameOfUse } from './moved-uses.ts';
+import { type MovedUses, nameOfUse, namesOf } from './moved-uses.ts';
 import { findRekeyBlocker } from './plan.ts';
 import { failedOn } from './reconcile-use.ts';
 
@@ -155,10 +155,4 @@ async function changeRekey(
     return change ? withUnrecorded(changed, change) : changed;
   });
   if (change && isChanged) await recordOrder(change);
-}
-
-async function namesOf(uses: ReturnType<MovedUses['of']>): Promise<ReadonlySet<string>> {
-  const names = new Set<string>();
-  for await (const use of uses) names.add(nameOfUse(use));
-  return names;
 }

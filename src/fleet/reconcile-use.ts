@@ -243,7 +243,7 @@ async function write(
 }
 
 /** Nothing is left to do for that target, and why. */
-function markFinished(row: UseRow, { reason, target }: Plan): UseRow {
+export function markFinished(row: UseRow, { reason, target }: Plan): UseRow {
   const { notBefore: _, ...rest } = row;
   const state = reason === 'UpToDate' ? 'done' : 'skipped';
   return { ...rest, ...(target ? { target: target.id } : {}), state, reason, attempts: 0 };

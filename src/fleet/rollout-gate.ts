@@ -1,8 +1,9 @@
 import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
+import { contestOf } from '../orders/contests.ts';
 import { findPause, findRekey, isOpen, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
 import { openRevocation } from '../revocation/revocation.ts';
-import { type MovedUses, nameOfUse } from './moved-uses.ts';
+import { type MovedUses, nameOfUse, namesOf } from './moved-uses.ts';
 import { type ListedKey, targetVersion } from './plan.ts';
 import type { Blocked, Order } from './reconcile-use.ts';
 
@@ -76,6 +77,8 @@ export class RolloutGate implements Gate {
     const pause =
       findPause(orders, key.id, now) ?? (isOrdered && order ? findPause(orders, order.to.id, now) : undefined);
     if (pause) return { reason: 'Paused', until: pause.until ? new Date(pause.until) : this.#in(PAUSED_MS) };
+    const contest = contestOf(orders.contests, row.account, now);
+    if (contest) return { reason: 'ContestedChange', until: new Date(contest.until) };
     const rollout = this.#rollouts.get(this.#rolloutOf(key, target))?.value;
     if (rollout?.target !== target) return { reason: 'WaveNotBegun', needsRollout: true };
     if (isAdmitted(rollout, row)) return undefined;
@@ -121,9 +124,7 @@ export class RolloutGate implements Gate {
     const moved = new Map<string, ReadonlySet<string>>();
     for (const rekey of orders.rekeys) {
       if (rekey.only === undefined || !isOpen(rekey)) continue;
-      const names = new Set<string>();
-      for await (const use of this.#ports.moved.of(rekey.only)) names.add(nameOfUse(use));
-      moved.set(rekey.only, names);
+      moved.set(rekey.only, await namesOf(this.#ports.moved.of(rekey.only)));
     }
     return { orders, moved };
   }

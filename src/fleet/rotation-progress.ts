@@ -6,7 +6,6 @@ import { REASONS, type Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import { hasBeenSince } from '../time/spans.ts';
 import { statusOfUse, type UseStatus } from './decide-rollout.ts';
-import type { FleetOutcome } from './fleet-index.ts';
 import { accountId } from './fleet-keys.ts';
 import { keyUseOf } from './key-use.ts';
 import { planKeyUse } from './plan.ts';
@@ -72,8 +71,7 @@ export class RotationCount {
       return;
     }
     this.#failures.set(reason, (this.#failures.get(reason) ?? 0) + 1);
-    const detail = lastTry?.detail ?? REASONS[reason];
-    if (this.#failedUses.length < MOST_NAMED) this.#failedUses.push({ ...use, detail });
+    if (this.#failedUses.length < MOST_NAMED) this.#failedUses.push({ ...use, detail: REASONS[reason] });
   }
 
   /** Uses by their state; undefined: nothing is moved. */
@@ -177,29 +175,28 @@ function evaluateUse(
   target: KeyVersion,
   versions: readonly KeyVersion[],
   now: Date,
-): { readonly status: UseStatus; readonly reason: Reason; readonly lastTry: FleetOutcome | undefined } {
+): { readonly status: UseStatus; readonly reason: Reason; readonly lastTry: LastTry | undefined } {
   const tried = lastTryOf(row);
   const lastTry = tried && hasBeenSince(tried.at, activeFrom(target).getTime() - 1, now) ? tried : undefined;
-  const known = statusOfUse(row, target);
-  const status = known === 'pending' && row.state === 'pending' ? statusOfOutcome(row, lastTry) : known;
+  const status = statusOfUse(row, target);
   const isWrong = status === 'failed' || lastTry?.result === 'retry';
   const planned = () => planKeyUse(keyUseOf(row), versions, now).reason;
   return { status, reason: (isWrong ? tried?.reason : undefined) ?? planned(), lastTry };
 }
 
-/** Outcome of the last try to move a use; undefined: it was never tried. */
-export function lastTryOf({ state, outcome, reason, at }: UseRow): FleetOutcome | undefined {
-  // A row of version 2 has an outcome instead of a state.
-  if (state === 'pending') return outcome;
-  const result = state === 'failed' || state === 'indeterminate' ? 'retry' : 'done';
-  return { result, reason: reason ?? 'UpToDate', at };
+/** Outcome of the last try to move a use. */
+interface LastTry {
+  readonly result: 'done' | 'retry';
+  readonly reason: Reason;
+  /** ISO 8601. */
+  readonly at: string;
 }
 
-/** Status by the outcome of a version 2 row that the controller has not reconciled yet. */
-function statusOfOutcome({ mode }: UseRow, outcome: FleetOutcome | undefined): UseStatus {
-  if (outcome?.result === 'reject') return 'failed';
-  const wasAsked = mode === 'automatic' && outcome?.result === 'done' && outcome.reason !== 'UpToDate';
-  return wasAsked ? 'left' : 'pending';
+/** Undefined: the use is still to be tried. */
+export function lastTryOf({ state, reason, at }: UseRow): LastTry | undefined {
+  if (state === 'pending') return undefined;
+  const result = state === 'failed' || state === 'indeterminate' ? 'retry' : 'done';
+  return { result, reason: reason ?? 'UpToDate', at };
 }
 
 /** Estimates the moves and the time of a rotation to a version that is created now. */

@@ -40,7 +40,7 @@ export function createWorkItems(settings: Pick<Settings, 'storage'>, credential:
   }
   return {
     put: (items) => inTable(table, () => putAll(table(), items)),
-    putNew: (items) => inTable(table, () => pMap(items, (item) => putNew(table(), item), { concurrency: CONCURRENCY })),
+    putNew: (items) => inTable(table, () => putNew(table(), items)),
     async of(subscription) {
       const prefix = encoded(subscription);
       // `}` is the character after `|`.
@@ -69,20 +69,26 @@ function toEntity(item: NewWorkItem | (Unset<Pick<NewWorkItem, 'reason'>> & Omit
   };
 }
 
-async function putAll(table: TableClient, items: readonly NewWorkItem[]): Promise<void> {
-  // Azure rejects a transaction that names a row twice, so that only the later change is sent.
-  const rows = [...new Map(items.map((item) => [workRow(item), toEntity(item)])).values()];
-  const batches = Array.from({ length: Math.ceil(rows.length / BATCH) }, (_, n) =>
-    rows.slice(n * BATCH, (n + 1) * BATCH).map((row): TransactionAction => ['upsert', row, 'Replace']),
-  );
-  await pMap(batches, (batch) => table.submitTransaction(batch), { concurrency: CONCURRENCY });
+/** Azure rejects a transaction that names a row twice, so that only the later change is sent. */
+function batchesOf(items: readonly NewWorkItem[]): NewWorkItem[][] {
+  const rows = [...new Map(items.map((item) => [workRow(item), item])).values()];
+  return Array.from({ length: Math.ceil(rows.length / BATCH) }, (_, n) => rows.slice(n * BATCH, (n + 1) * BATCH));
 }
 
-async function putNew(table: TableClient, item: NewWorkItem): Promise<void> {
-  try {
-    await table.createEntity(toEntity(item));
-  } catch (error) {
-    if (describeFailure(error).kind !== 'conflict') throw error;
+async function putAll(table: TableClient, items: readonly NewWorkItem[]): Promise<void> {
+  const upsert = (item: NewWorkItem): TransactionAction => ['upsert', toEntity(item), 'Replace'];
+  await pMap(batchesOf(items), (batch) => table.submitTransaction(batch.map(upsert)), { concurrency: CONCURRENCY });
+}
+
+async function putNew(table: TableClient, items: readonly NewWorkItem[]): Promise<void> {
+  for (const batch of batchesOf(items)) {
+    try {
+      await table.submitTransaction(batch.map((item): TransactionAction => ['create', toEntity(item)]));
+    } catch (error) {
+      if (describeFailure(error).kind !== 'conflict') throw error;
+      // A transaction fails as a whole where one of its rows exists.
+      if (batch.length > 1) await pMap(batch, (item) => putNew(table, [item]), { concurrency: CONCURRENCY });
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 import { app } from '@azure/functions';
+import { checkChanges } from '../drift/changes/check-changes.ts';
 import { probeKey } from '../effect/probe-work.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
@@ -26,22 +27,19 @@ async function run(work: KeyQueueWork, services: Services, log: Log): Promise<Ou
     case 'rekey':
       await services.controller.handleKeyMessage(work.key, work.cause, log);
       return DONE;
+    case 'changes':
+      await checkChanges(work.cause, services, log);
+      return DONE;
     case 'rotate':
       return rotateWhenDue(work, services, log);
     case 'revocation':
       return settleRevocation(work, services, log);
     case 'accountRevocation':
-      log({
-        level: 'warning',
-        reason: 'LegacyRevocation',
-        message: 'A message of version 2 about a revocation of one account was dropped.',
-        work,
-      });
+    case 'approval': {
+      const reason = work.kind === 'approval' ? 'ApprovalsGone' : 'LegacyRevocation';
+      log({ level: 'warning', reason, message: REASONS[reason], work });
       return DONE;
-    case 'approval':
-      // A message of version 2: approval by others is Entra's now.
-      log({ level: 'warning', reason: 'ApprovalsGone', message: REASONS.ApprovalsGone, approval: work.approval });
-      return DONE;
+    }
     case 'probe':
       return probeKey(work, services, log);
   }

@@ -12,6 +12,7 @@ const NAMES: Readonly<Record<Work['kind'], string>> = {
   account: 'look at account',
   scopes: 'ask for scopes',
   subscriptions: 'reconcile subscriptions',
+  changes: 'check changes',
   rotate: 'rotate when due',
   rotation: 'follow rotation',
   rekey: 'carry out re-key',

@@ -1,5 +1,6 @@
 import { app } from '@azure/functions';
 import { timeBoxed, untilAborted } from '../azure/deadline.ts';
+import { sweepChanges } from '../drift/changes/change-rows.ts';
 import { availableServices, logOf } from './available-services.ts';
 import { TIME_LIMITS } from './time-limits.ts';
 
@@ -7,10 +8,12 @@ app.timer('sweep', {
   schedule: '0 */2 * * * *',
   handler: async (_timer, context) => {
     const log = logOf(context);
-    const { controller, adoptVersion2 } = availableServices(log);
+    const services = availableServices(log);
+    const { controller, adoptVersion2 } = services;
     const sweep = async () => {
       await adoptVersion2(log);
       await controller.sweep(log);
+      await sweepChanges(services);
     };
     await timeBoxed((signal) => untilAborted(sweep(), signal), TIME_LIMITS.sweep);
   },

@@ -18,7 +18,6 @@ import {
 } from './key-access.ts';
 import { LocalAccessReader, type LocalAccessServices } from './local-access-reader.ts';
 
-/** What tells whether identities may use keys. */
 export interface KeyAccessServices extends LocalAccessServices {
   readonly vaults: Vaults;
   readonly authorization: Authorization;

@@ -6,10 +6,8 @@ import { createIdentities, type Identities } from './identity-client.ts';
 import { createLocalRoles, type LocalRoles } from './local-role-client.ts';
 import { createPrincipals, type Principals } from './principal-client.ts';
 
-/** Who may use keys. */
 export interface IdentityClients {
   readonly authorization: Authorization;
-  /** Those of Managed HSMs. */
   readonly localRoles: LocalRoles;
   readonly principals: Principals;
   /** The user-assigned identities that accounts reach their keys with. */

@@ -7,7 +7,6 @@ import type { CallLimits } from '../azure/limits.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import { aborting, armOptions } from '../azure/resource-manager.ts';
 
-/** A user-assigned managed identity. */
 export interface ManagedIdentity {
   /** ARM id. */
   readonly id: string;

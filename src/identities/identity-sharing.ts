@@ -1,5 +1,5 @@
 import pMap from 'p-map';
-import { timeBoxed, untilAborted } from '../azure/deadline.ts';
+import { withDeadline } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { sameResource } from '../azure/resource-id.ts';
@@ -40,16 +40,8 @@ export async function othersWithIdentity(
     );
   };
   try {
-    const inTime = await timeBoxed(
-      (signal) =>
-        untilAborted(
-          list(signal).then(() => true),
-          signal,
-        ),
-      LISTING_MS,
-    );
-    if (inTime) return others.sort();
-    throw new Error(`time was up after ${LISTING_MS / 1000} s`);
+    await withDeadline(LISTING_MS, 'They were not listed', list);
+    return others.sort();
   } catch (error) {
     throw new CmkError(
       'SubscriptionUnreadable',

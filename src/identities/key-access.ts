@@ -22,7 +22,6 @@ const NEEDED = [
 /** The built-in role that has exactly these (Azure built-in roles, security). */
 export const STORAGE_KEY_ROLE = 'Key Vault Crypto Service Encryption User';
 
-/** Who may use the keys of a vault. */
 export type VaultAccess =
   | { readonly model: 'rbac'; readonly grants: readonly RoleGrant[] }
   | { readonly model: 'accessPolicies'; readonly policies: readonly KeyPolicy[] }
@@ -30,7 +29,6 @@ export type VaultAccess =
   /** It could not be read. */
   | { readonly model: 'unknown'; readonly why: string };
 
-/** Whether an account's identity may use a key. */
 export interface KeyAccess {
   /** ARM id. */
   readonly account: string;
@@ -51,7 +49,6 @@ export type IdentityState =
   | { readonly is: 'deleted' }
   | { readonly is: 'unknown'; readonly why: string };
 
-/** What is needed of an account to tell who signs in to Key Vault for it. */
 type WithIdentity = Pick<Account, 'encryption' | 'systemPrincipalId' | 'principalIds' | 'userAssignedIdentities'>;
 
 /** The principal that Storage signs in to Key Vault as. */

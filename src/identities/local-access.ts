@@ -13,7 +13,6 @@ export interface LocalAccess {
   readonly groupsUnread?: string | undefined;
 }
 
-/** How many principals are named. */
 const NAMED = 3;
 
 /**

@@ -1,6 +1,6 @@
 import { findDependents } from '../accounts/inventory.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
-import { timeBoxed, untilAborted } from '../azure/deadline.ts';
+import { timeBoxed, withDeadline } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { Account } from '../fleet/account.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
@@ -49,24 +49,18 @@ async function findAccounts(
       key,
       settings.subscriptions ?? (await subscriptions.list()),
       { accounts: { ...accounts, list: (subscription) => accounts.list(subscription, signal) } },
-      async (account) => {
+      (account) => {
         found.set(account.id.toLowerCase(), account);
       },
     );
     for (const { id, failure } of inventory.unreadableSubscriptions) unread.push(`${id}: ${describe(failure)}`);
     for (const { id, failure } of inventory.unreadableScopes) unread.push(`${id}: ${describe(failure)}`);
   };
-  await timeBoxed(
-    async (signal) => {
-      try {
-        if (!(await untilAborted(find(signal), signal))) unread.push(`time was up after ${FINDING_MS} ms`);
-      } catch (error) {
-        unread.push(describe(describeFailure(error)));
-      }
-    },
-    FINDING_MS,
-    outer,
-  );
+  try {
+    await withDeadline(FINDING_MS, 'They were not found', find, outer);
+  } catch (error) {
+    unread.push(describe(describeFailure(error)));
+  }
   const what = 'Not every account could be checked for its access to the key';
   return { accounts: [...found.values()], warnings: unread.map((why) => `${what} (${why})`) };
 }

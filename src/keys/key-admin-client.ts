@@ -6,7 +6,6 @@ import { type CallLimits, callOptions } from '../azure/limits.ts';
 import type { ManagedKey, ManagedVault } from './managed-vaults.ts';
 import type { RotationPolicy } from './rotation-policy-summary.ts';
 
-/** What kind of key the newest version is. */
 export interface KeyDescription {
   readonly version: string;
   /** `RSA`, `RSA-HSM`, `EC` … */

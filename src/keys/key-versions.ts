@@ -71,3 +71,12 @@ export function nextActivation(versions: readonly KeyVersion[], now: Date): Date
 export function findVersion(versions: readonly KeyVersion[], version: string): KeyVersion | undefined {
   return versions.find((candidate) => candidate.version === version.toLowerCase());
 }
+
+/** Sizes of RSA keys that Storage takes (Azure Storage, "Customer-managed keys overview"). */
+export const STORAGE_KEY_SIZES: readonly number[] = [2048, 3072, 4096];
+
+/** Whether Storage takes keys of this kind; undefined: the size, on which it depends, is not told. */
+export function isStorageKind({ type, size }: { readonly type: string; readonly size: number | undefined }) {
+  if (!/^RSA(-HSM)?$/i.test(type)) return false;
+  return size === undefined ? undefined : STORAGE_KEY_SIZES.includes(size);
+}

@@ -9,93 +9,93 @@ import { REASONS } from '../reasons.ts';
 import type { NotifySettings } from '../settings/notify.ts';
 import { dayOf } from '../time/duration.ts';
 import { DAY_MS } from '../time/spans.ts';
-import type { Lease, Leases } from '../work/lease-client.ts';
+import type { Leases } from '../work/lease-client.ts';
 import { NOTIFY_WORK, type NotifyWork } from '../work/messages.ts';
-import type { Notification } from '../work/notification.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import { fromRecord } from './from-record.ts';
 import { digestOf, fromReport } from './from-report.ts';
+import type { Notification } from './notification.ts';
+import type { Outbox } from './outbox-client.ts';
 
-/** Held while one instance looks what there is to tell. Its state says what is told already. */
+/** Held while one instance collects. */
 const LEASE = 'notify/collect';
-/** Where nothing was told before, what happened so shortly before is still told. Milliseconds. */
+/** The first collection goes back so far. Milliseconds. */
 const BACK_MS = 10 * 60_000;
-/** Messages that are put into the queue at a time. */
+/** Notifications that are added at a time. */
 const AT_A_TIME = 8;
 
-const STATE = z.object({
-  /** Up to where the audit trail is told. */
+/** What was collected so far. It stands in the outbox: parts of it become text. */
+const PROGRESS = z.object({
+  /** Up to where the audit trail is collected. */
   trail: z.object({ file: z.string(), position: z.int().nonnegative() }).optional(),
-  /** What was recorded before is not told (ISO 8601). */
+  /** What was recorded before is skipped (ISO 8601). */
   since: z.iso.datetime(),
-  /** The newest drift report that is told, and the causes that are known. */
-  report: z.string().optional(),
+  /** The causes that are known. */
   known: z.array(z.string()).default([]),
   /** The last digest: its day, and how its causes read, by id. There is none on the first day. */
   digest: z.object({ day: z.string(), causes: z.record(z.string(), z.string()).optional() }),
 });
-type State = z.output<typeof STATE>;
+type Progress = z.output<typeof PROGRESS>;
 
 interface CollectPorts {
   readonly settings: { readonly notify: NotifySettings };
   readonly leases: Leases;
+  readonly outbox: Pick<Outbox, 'add' | 'readProgress' | 'saveProgress'>;
   readonly auditWatch: { readonly files: AuditFiles };
   readonly driftStorage: {
-    newestOn(days: readonly string[], unless?: string): Promise<DriftReport | undefined>;
+    newestOn(days: readonly string[]): Promise<DriftReport | undefined>;
   };
   readonly queue: Pick<WorkQueue, 'send'>;
   readonly now: () => Date;
 }
 
 /**
- * Looks what there is to tell, and puts it into the queue of notifications: what the audit trail has more than at the look
- * before, what is new in the newest drift report, and once a day the digest. Nobody who changes anything has to think of
- * notifications, or waits for them: they follow from what is written down.
+ * Collects what there is to notify of: new records of the audit trail, new causes of the newest drift report, and once a day
+ * the digest. Each goes into the outbox, then a message that names it into the queue. No change of a key or an account waits
+ * for it.
  *
- * What was told is kept after it is in the queue: killed in between, it is put there again, with the same ids. One
- * instance does it at a time; another one leaves it to that.
+ * Progress is saved last: after a death in between the same notifications are added again, with the same ids. One instance
+ * collects at a time.
  *
- * @param signal when it aborts, the rest is left to the next look
+ * @param signal when it aborts, the rest is left to the next collection
  */
 export async function collectNotifications(ports: CollectPorts, log: Log, signal: AbortSignal): Promise<void> {
   const { notify } = ports.settings;
-  if (notify.problems.length > 0) held(log, notify.problems.join('\n'));
+  if (notify.problems.length > 0) logHeld(log, notify.problems.join('\n'));
   if (notify.targets.length === 0) return;
   try {
     const lease = await ports.leases.acquire(LEASE);
     if (!lease) return;
     try {
-      await new Look(ports, lease, log, signal).run();
+      await new Collection(ports, await ports.outbox.readProgress(), log, signal).run();
     } finally {
       await lease.release();
     }
   } catch (error) {
-    held(log, describe(describeFailure(error)));
+    logHeld(log, describe(describeFailure(error)));
   }
 }
 
-class Look {
+class Collection {
   readonly #ports: CollectPorts;
-  readonly #lease: Lease;
   readonly #log: Log;
   readonly #signal: AbortSignal;
-  #state: State;
+  #progress: Progress;
 
-  constructor(ports: CollectPorts, lease: Lease, log: Log, signal: AbortSignal) {
+  constructor(ports: CollectPorts, progress: unknown, log: Log, signal: AbortSignal) {
     this.#ports = ports;
-    this.#lease = lease;
     this.#log = log;
     this.#signal = signal;
-    this.#state = STATE.safeParse(lease.state).data ?? firstState(ports.now());
+    this.#progress = PROGRESS.safeParse(progress).data ?? firstProgress(ports.now());
   }
 
-  /** Each of the three by itself: what cannot be read keeps nothing else from being told. */
+  /** Each of the three by itself: one that cannot be read holds up no other. */
   async run(): Promise<void> {
     for (const step of [() => this.#trail(), () => this.#report(), () => this.#digest()]) {
       try {
         await step();
       } catch (error) {
-        held(this.#log, describe(describeFailure(error)));
+        logHeld(this.#log, describe(describeFailure(error)));
       }
     }
   }
@@ -103,67 +103,71 @@ class Look {
   async #trail(): Promise<void> {
     const { auditWatch, now } = this.#ports;
     while (!this.#signal.aborted) {
-      const piece = await readOn(auditWatch.files, this.#state.trail, dayOf(now()));
+      const piece = await readOn(auditWatch.files, this.#progress.trail, dayOf(now()));
       if (!piece) return;
-      const since = Date.parse(this.#state.since);
+      const since = Date.parse(this.#progress.since);
       const recent = piece.records.filter(({ time }) => Date.parse(time) >= since);
-      await this.#tell(recent.flatMap((record) => fromRecord(record) ?? []));
-      await this.#keep({ trail: { file: piece.end.file, position: piece.end.position } });
+      await this.#add(recent.flatMap((record) => fromRecord(record) ?? []));
+      await this.#save({ trail: { file: piece.end.file, position: piece.end.position } });
     }
   }
 
   async #report(): Promise<void> {
-    const report = await this.#newest(this.#state.report);
+    // An event adds to a report that was collected before.
+    const report = await this.#newest();
     if (!report) return;
-    const { notifications, known } = fromReport(report, this.#state.known);
-    await this.#tell(notifications);
-    await this.#keep({ report: report.id, known: [...known] });
+    const { notifications, known } = fromReport(report, this.#progress.known);
+    await this.#add(notifications);
+    if (JSON.stringify(known) !== JSON.stringify(this.#progress.known)) await this.#save({ known: [...known] });
   }
 
   async #digest(): Promise<void> {
     const now = this.#ports.now();
     const day = dayOf(now);
-    const { digest } = this.#state;
+    const { digest } = this.#progress;
     if (now.getUTCHours() < this.#ports.settings.notify.digestHour || digest.day >= day) return;
     const report = await this.#newest();
     const { notification, causes } = digestOf({ day, now, report, before: digest.causes });
-    await this.#tell([notification]);
-    await this.#keep({ digest: { day, causes: { ...causes } } });
+    await this.#add([notification]);
+    await this.#save({ digest: { day, causes: { ...causes } } });
   }
 
   /** Of today or yesterday: a check that began before midnight may end after it. */
-  #newest(unless?: string): Promise<DriftReport | undefined> {
+  #newest(): Promise<DriftReport | undefined> {
     const { driftStorage, now } = this.#ports;
     const days = [dayOf(now()), dayOf(new Date(now().getTime() - DAY_MS))];
-    return driftStorage.newestOn(days, unless);
+    return driftStorage.newestOn(days);
   }
 
-  async #tell(notifications: readonly Notification[]): Promise<void> {
-    const { settings, queue } = this.#ports;
-    const messages = notifications.flatMap((notification) =>
+  async #add(notifications: readonly Notification[]): Promise<void> {
+    const { settings, outbox, queue } = this.#ports;
+    const wanted = notifications.flatMap((notification) =>
       settings.notify.targets
         .filter((target) => target.notifications.some((kind) => kind === notification.kind))
-        .map((target) => messageFor(target.name, notification)),
+        .map(({ name }) => ({ target: name, notification })),
     );
-    await pMap(messages, (message) => queue.send(NOTIFY_WORK, message), { concurrency: AT_A_TIME });
+    const add = async ({ target, notification }: (typeof wanted)[number]): Promise<void> => {
+      await outbox.add(target, notification);
+      await queue.send(NOTIFY_WORK, messageFor(target, notification));
+    };
+    await pMap(wanted, add, { concurrency: AT_A_TIME });
   }
 
-  async #keep(part: Partial<State>): Promise<void> {
-    const state = { ...this.#state, ...part };
-    await this.#lease.save(state);
-    this.#state = state;
+  async #save(part: Partial<Progress>): Promise<void> {
+    const progress = { ...this.#progress, ...part };
+    await this.#ports.outbox.saveProgress(progress);
+    this.#progress = progress;
   }
 }
 
-function firstState(now: Date): State {
+function firstProgress(now: Date): Progress {
   return { since: new Date(now.getTime() - BACK_MS).toISOString(), known: [], digest: { day: dayOf(now) } };
 }
 
-function messageFor(target: string, notification: Notification): NotifyWork {
-  const cause = { by: 'notify', ref: notification.id, since: notification.time };
-  return { kind: 'notify', target, notification, cause, attempt: 0 };
+function messageFor(target: string, { id, time }: Notification): NotifyWork {
+  return { kind: 'notify', target, notification: id, cause: { by: 'notify', ref: id, since: time }, attempt: 0 };
 }
 
-function held(log: Log, why: string): void {
+function logHeld(log: Log, why: string): void {
   log({ level: 'error', reason: 'NotificationsHeld', message: `${REASONS.NotificationsHeld} ${why}` });
 }

@@ -1,12 +1,11 @@
-import { z } from 'zod';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { NotifySettings } from '../settings/notify.ts';
 import type { NotifyTarget } from '../settings/notify-targets.ts';
-import { DAY_MS } from '../time/spans.ts';
 import type { Lease, Leases } from '../work/lease-client.ts';
 import type { NotifyWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import type { Outbox } from './outbox-client.ts';
 import { render } from './render.ts';
 import type { PostAnswer, PostWebhook } from './webhook-client.ts';
 
@@ -18,13 +17,10 @@ const MOST_TRIES = 20;
 const LONGEST_DELAY_SECONDS = 3_600;
 /** A receiver may ask for more than that, but not for longer. Seconds. */
 const LONGEST_RETRY_AFTER_SECONDS = 6 * 3_600;
-/** While the settings are wrong: whoever corrects them starts the app anew. Seconds. */
+/** While the settings are wrong: an operator who corrects them restarts the app. Seconds. */
 const HELD_SECONDS = 300;
-/** One request at a time to a receiver: the others come back so soon. Seconds. */
+/** One request at a time to a receiver: the others are requeued for so long. Seconds. */
 const BUSY_SECONDS = 10;
-/** How long it is known that a notification was sent: longer than any message about it lives. Milliseconds. */
-const REMEMBERED_MS = 3 * DAY_MS;
-const MOST_REMEMBERED = 2_000;
 
 interface DeliverPorts {
   readonly settings: {
@@ -32,18 +28,16 @@ interface DeliverPorts {
     readonly drift: { readonly functionAppId: string | undefined };
   };
   readonly leases: Leases;
+  readonly outbox: Pick<Outbox, 'read' | 'markSent'>;
   readonly postWebhook: PostWebhook;
   readonly random: () => number;
   readonly now: () => Date;
 }
 
-/** What was sent to a target, by id, with when (milliseconds since the epoch): the state of the target's lease. */
-const SENT = z.object({ sent: z.array(z.tuple([z.string(), z.number()])) });
-
 /**
- * Sends one notification to one target, unless that has it already. One instance at a time sends to a target, and notes what
- * it sent. It is sent again when the answer is lost, or when the process dies before that is noted: at least once, under the
- * same id.
+ * Sends one notification of the outbox to one target, unless the target has it already. One instance at a time sends to a
+ * target. A notification is sent again when the answer is lost, or when the process dies before the outbox says that it is sent:
+ * at least once, under the same id.
  */
 export async function deliver(work: NotifyWork, ports: DeliverPorts, log: Log): Promise<Outcome> {
   const { notify } = ports.settings;
@@ -67,13 +61,13 @@ async function send(
   work: NotifyWork,
   target: NotifyTarget,
   lease: Lease,
-  { settings, postWebhook, now }: DeliverPorts,
+  { settings, outbox, postWebhook, now }: DeliverPorts,
   log: Log,
 ): Promise<Outcome> {
-  const { notification } = work;
-  const oldest = now().getTime() - REMEMBERED_MS;
-  const sent = (SENT.safeParse(lease.state).data?.sent ?? []).filter(([, at]) => at >= oldest);
-  if (sent.some(([id]) => id === notification.id)) return DONE;
+  const entry = await outbox.read(target.name, work.notification);
+  if (!entry) return drop(work, log);
+  if (entry.sentOn !== undefined) return DONE;
+  const { notification } = entry;
   const source = settings.drift.functionAppId ?? 'urn:cmk-autopilot';
   const { headers, body } = render(notification, target, source, now());
   if (!lease.held())
@@ -88,16 +82,19 @@ async function send(
     ...about,
     status: answer.status,
   });
-  // It is sent, whether or not this can be noted.
-  const noted: [string, number][] = [...sent, [notification.id, now().getTime()]];
-  await lease.save({ sent: noted.slice(-MOST_REMEMBERED) }).catch(() => {});
+  // It is sent, whether or not the outbox can say so.
+  await outbox.markSent(target.name, notification, now()).catch(() => {});
   return DONE;
 }
 
-function withoutTarget({ target, notification }: NotifyWork, { problems }: NotifySettings, log: Log): Outcome {
+function withoutTarget(work: NotifyWork, { problems }: NotifySettings, log: Log): Outcome {
   if (problems.length > 0) return later('NotificationsHeld', 'CMK_NOTIFY is wrong.', HELD_SECONDS);
-  const about = { target, kind: notification.kind, notification: notification.id };
-  log({ level: 'warning', reason: 'NotificationDropped', message: REASONS.NotificationDropped, ...about });
+  return drop(work, log);
+}
+
+function drop({ target, notification }: NotifyWork, log: Log): Outcome {
+  const message = REASONS.NotificationDropped;
+  log({ level: 'warning', reason: 'NotificationDropped', message, target, notification });
   return DONE;
 }
 

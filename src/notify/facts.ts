@@ -1,4 +1,4 @@
-import type { Notification } from '../work/notification.ts';
+import type { Notification } from './notification.ts';
 
 /** Those that a person has no use for in a channel: they are for programs. */
 const FOR_PROGRAMS = new Set(['client', 'correlationId', 'why', 'byKind', 'report']);

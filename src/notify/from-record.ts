@@ -3,8 +3,8 @@ import { accountNameOf } from '../azure/resource-id.ts';
 import { nameOfIdentifier } from '../keys/key-identifier.ts';
 import { REASONS } from '../reasons.ts';
 import type { NotificationKind } from '../settings/notify-targets.ts';
-import type { Notification } from '../work/notification.ts';
 import { makeNotification } from './make-notification.ts';
+import type { Notification } from './notification.ts';
 
 interface Told {
   readonly kind: NotificationKind;

@@ -1,8 +1,8 @@
 import type { DriftCause, DriftReport } from '../drift/report.ts';
 import { causeLabel, shortResource } from '../fleet/fleet-summary.ts';
 import type { NotificationKind } from '../settings/notify-targets.ts';
-import { NOTIFICATION_LENGTHS, type Notification } from '../work/notification.ts';
 import { makeNotification, shortened } from './make-notification.ts';
+import { NOTIFICATION_LENGTHS, type Notification } from './notification.ts';
 
 /** New causes that have, in the text too, the command that mends them. */
 const COMMANDS = 5;

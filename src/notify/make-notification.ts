@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { NOTIFICATION_LENGTHS, type Notification } from '../work/notification.ts';
+import { NOTIFICATION_LENGTHS, type Notification } from './notification.ts';
 
 type Value = Notification['data'][string];
 

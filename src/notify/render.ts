@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import type { NotifyTarget } from '../settings/notify-targets.ts';
-import type { Notification } from '../work/notification.ts';
+import type { Notification } from './notification.ts';
 import { slackMessage } from './slack-message.ts';
 import { teamsMessage } from './teams-message.ts';
 

@@ -1,5 +1,5 @@
-import type { Notification } from '../work/notification.ts';
 import { factsOf } from './facts.ts';
+import type { Notification } from './notification.ts';
 
 // Limits: Slack, Block Kit reference: 50 blocks a message; 150 characters a header, 3,000 the text of a section, ten fields
 // of 2,000 characters each.

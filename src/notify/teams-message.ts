@@ -1,5 +1,5 @@
-import type { Notification } from '../work/notification.ts';
 import { factsOf } from './facts.ts';
+import type { Notification } from './notification.ts';
 
 /** Teams takes about 28 KB for a message that a workflow posts (Microsoft Teams connector, "Known issues and limitations"). */
 const MOST_BYTES = 27_000;

@@ -6,7 +6,6 @@ import { CmkError } from '../errors.ts';
 import type { Reason } from '../reasons.ts';
 import { parseJson } from '../text.ts';
 
-/** The app's API, as an operator calls it. */
 export interface AppApi {
   /**
    * @param path below the address of the API, `/rotations` say

@@ -3,8 +3,6 @@ export interface ChecklistLine {
   readonly check: string;
   /** `advice`: in order, and there is something to know about it. */
   readonly state: 'ok' | 'advice' | 'failed' | 'unknown';
-  /** What is, in words. */
   readonly detail: string;
-  /** What to do about it. */
   readonly fix?: string;
 }

@@ -1,8 +1,11 @@
 import { errorText } from '../azure/failure.ts';
+import { APP_CHECKS } from '../drift/checks/app-checks.ts';
 import { CmkError, SettingsError } from '../errors.ts';
 import { managedVault } from '../keys/managed-vaults.ts';
+import { REASONS } from '../reasons.ts';
+import { knowsAppStorage, sharedZones } from '../settings/own-storage.ts';
 import type { Environment } from '../settings/settings.ts';
-import { readSettings } from '../settings/settings.ts';
+import { readSettings, readStorageSettings } from '../settings/settings.ts';
 import { count } from '../text.ts';
 import type { ChecklistLine } from './checklist-line.ts';
 import type { Operation } from './operator-azure.ts';
@@ -14,7 +17,7 @@ const NO_KEY = 'cmk-doctor-asks';
 
 /**
  * Whether the command line can work: sign-in, subscriptions, what the vaults let it do, who owns the app registration, and the
- * app's settings where the environment has any. Changes nothing.
+ * app's settings and storage zones where the environment names them. Changes nothing.
  *
  * @param vaults names, ARM ids or URIs; none: those of CMK_VAULTS
  */
@@ -43,7 +46,8 @@ export async function examine(
     fix: 'cmk doctor --vault <vault>',
   };
   const owners = await registrationOwners(environment, operation);
-  return [signIn, subscriptions, ...(named.length > 0 ? ofVaults.flat() : [none]), ...owners, ...settings(environment)];
+  const vaultLines = named.length > 0 ? ofVaults.flat() : [none];
+  return [signIn, subscriptions, ...vaultLines, ...owners, ...storageZones(environment), ...settings(environment)];
 }
 
 const CLIENT_ID = /[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/i;
@@ -72,7 +76,7 @@ async function vaultChecks(text: string, { azure }: Operation): Promise<Checklis
     return `${vault.id}${vault.purgeProtection ? '' : ', WITHOUT purge protection'}`;
   });
   if (seen.state === 'failed') return [seen];
-  const fix = `cmk role ensure --assignee me --vault ${name}; if it is the firewall, run this from a network that is let in`;
+  const fix = `cmk admin grant-role --assignee me --vault ${name}; if it is the firewall, run this from a network that is let in`;
   const keys = await check(`keys of ${name}`, fix, async () => {
     const vault = await findVault(text, azure);
     await azure.keys.listVersions(keyIn(vault, NO_KEY, azure.cloud));
@@ -81,7 +85,23 @@ async function vaultChecks(text: string, { azure }: Operation): Promise<Checklis
   return [seen, keys];
 }
 
-/** The app's settings, if the environment has any of them. */
+/** Whether what causes work and what decides share a storage account, where the environment names the app's storage. */
+function storageZones(environment: Environment): ChecklistLine[] {
+  if (!knowsAppStorage(environment)) return [];
+  const check = 'storage zones';
+  try {
+    const { storage, cloud } = readStorageSettings(environment);
+    const shared = sharedZones(storage, cloud);
+    if (shared === undefined) return storage.work ? [{ check, state: 'ok', detail: 'in accounts of their own' }] : [];
+    const { fix = '' } = APP_CHECKS.find(({ reason }) => reason === 'StorageZonesShared') ?? {};
+    return [{ check, state: 'advice', detail: `${REASONS.StorageZonesShared} It is ${shared}.`, fix }];
+  } catch (error) {
+    // The line about the settings says what is wrong.
+    if (error instanceof SettingsError) return [];
+    throw error;
+  }
+}
+
 function settings(environment: Environment): ChecklistLine[] {
   const any = Object.keys(environment).some((name) => /^(CMK_|AzureWebJobsStorage)/.test(name) && environment[name]);
   if (!any) return [];

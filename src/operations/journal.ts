@@ -46,6 +46,13 @@ export interface Entry extends Partial<Omit<Change, 'text'>> {
    */
   readonly kind: 'found' | 'done' | 'planned' | 'waiting' | 'note';
   readonly text: string;
+  /** Of `waiting`: how far it is, where that can be counted. */
+  readonly progress?: Progress | undefined;
+}
+
+export interface Progress {
+  readonly done: number;
+  readonly total: number;
 }
 
 /** What an operation leaves behind: every entry but those of waiting, which are for the moment. */
@@ -88,8 +95,8 @@ export class Journal {
     this.#add({ kind: 'note', text });
   }
 
-  waiting(text: string): void {
-    this.#show({ kind: 'waiting', text });
+  waiting(text: string, progress?: Progress): void {
+    this.#show({ kind: 'waiting', text, progress });
   }
 
   /** Something that a use-case has changed by itself. */
@@ -133,7 +140,6 @@ export class Journal {
     this.entries.push(...entries);
   }
 
-  /** The change that is being made, if any. */
   get underWay(): string | undefined {
     return this.#underWay;
   }

@@ -6,7 +6,6 @@ import type { PostWebhook } from '../notify/webhook-client.ts';
 import { type NotifySettings, readNotify } from '../settings/notify.ts';
 import type { Environment } from '../settings/reader.ts';
 
-/** What came back of a test. */
 interface NotifyTest {
   readonly target: string;
   readonly kind: NotifySettings['targets'][number]['kind'];

@@ -7,10 +7,14 @@ import type { TokenCredential } from '../azure/credential.ts';
 import { withTokenDeadline } from '../azure/deadline.ts';
 import { type CallLimits, LIMITS, OPERATOR_TOKEN_MS } from '../azure/limits.ts';
 import { createResources, type Resources } from '../azure/resources-client.ts';
-import { createDeletedAccounts, type DeletedAccounts } from '../dependents/deleted-accounts-client.ts';
-import { createFileShares, type FileShares } from '../dependents/file-shares-client.ts';
 import { createResourceGraph, type ResourceGraph } from '../dependents/resource-graph-client.ts';
-import { createFileService, type FileService } from '../effect/file-service-client.ts';
+import {
+  createDeletedAccounts,
+  createFileShares,
+  type DeletedAccounts,
+  type FileShares,
+} from '../dependents/stored-data-client.ts';
+import { createFileService, type FileService } from '../effect/data-services-client.ts';
 import { type AccountSetup, createStorageAccounts } from '../fleet/storage-client.ts';
 import type { Authorization } from '../identities/authorization-client.ts';
 import { createIdentityClients, type IdentityClients } from '../identities/create-identity-clients.ts';
@@ -26,7 +30,6 @@ import { createVaultGuards, type VaultGuards } from '../vaults/vault-guards-clie
 import type { Journal } from './journal.ts';
 import { type Operator, readOperator } from './operator.ts';
 
-/** Azure as an operator's sign-in reaches it. */
 export interface Azure {
   readonly cloud: Cloud;
   /** Where things are created when nobody says where. */
@@ -62,7 +65,6 @@ export interface Azure {
   readonly sleep: (ms: number) => Promise<void>;
 }
 
-/** What every operation is given. */
 export interface Operation {
   readonly azure: Azure;
   readonly journal: Journal;

@@ -75,7 +75,7 @@ export async function findAccount(text: string, azure: Azure, where: Where = {})
   throw new CmkError(
     'AccountNotFound',
     `There is no storage account ${text}${placeOf(where)}, or your sign-in does not see it.`,
-    'Check name, resource group and subscription (`cmk fleet list --all` shows what you see), or create it with `cmk account create`.',
+    'Check name, resource group and subscription (`cmk account list --all` shows what you see), or create it with `cmk account create`.',
   );
 }
 
@@ -107,7 +107,7 @@ export async function findIdentity(text: string, azure: Azure, where: Where = {}
   throw new CmkError(
     'NotFound',
     `There is no user-assigned identity ${text}${placeOf(where)}, or your sign-in does not see it.`,
-    `Create it: cmk identity ensure ${text.split('/').at(-1)} --resource-group <group> --vault <vault>`,
+    `Create it: cmk admin ensure-identity ${text.split('/').at(-1)} --resource-group <group> --vault <vault>`,
   );
 }
 
@@ -120,7 +120,6 @@ function placeOf({ subscription, resourceGroup }: Where): string {
   return places.length === 0 ? '' : ` in ${places.join(' of ')}`;
 }
 
-/** The key of a vault that ARM has shown. */
 export function keyIn(vault: Vault, keyName: string, cloud: Cloud): ManagedKey {
   checkName('key', keyName);
   return managedKey(managed(vault, cloud), keyName);
@@ -205,7 +204,6 @@ export function resourceId(subscription: string, resourceGroup: string, type: st
   );
 }
 
-/** The subscription to create something in. */
 export async function subscriptionFor(azure: Azure, { subscription }: Where): Promise<string> {
   const chosen = subscription ?? azure.defaultSubscription;
   if (chosen) return chosen.toLowerCase();

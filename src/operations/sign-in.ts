@@ -1,4 +1,3 @@
-/** Why there is no token to be had, and what to do. */
 interface SignInTrouble {
   /** `none`: nobody is signed in. `refused`: Entra ID said no. `unreachable`: it could not be asked. */
   readonly kind: 'none' | 'refused' | 'unreachable';

@@ -100,8 +100,7 @@ export function applyAct(
   now: Date,
 ): ReturnType<PlanChange> {
   const order = orders.rekeys.find((rekey) => rekey.id === id);
-  if (!order)
-    throw new CmkError('RekeyNotFound', REASONS.RekeyNotFound, 'See which re-keys there are: cmk rekey status');
+  if (!order) throw new CmkError('RekeyNotFound', REASONS.RekeyNotFound, 'See which re-keys there are: cmk rekey list');
   const on = now.toISOString();
   const { paused: _, verified: __, ...rest } = order;
   const ended: Rekey = { ...rest, state: 'ended', endedOn: on };
@@ -125,7 +124,7 @@ export function applyAct(
   throw new CmkError(
     'RekeyNotPossible',
     `The re-key ${id} is ${order.state}: there is nothing to ${act}.`,
-    'See how far it is: cmk rekey status',
+    'See how far it is: cmk rekey list',
   );
 }
 

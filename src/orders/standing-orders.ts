@@ -67,6 +67,17 @@ export const REKEY = z.object({
   endedOn: iso.optional(),
 });
 
+/** The app repaired an account twice within an hour, and it was changed again: it is not moved until that ends. */
+const CONTEST = z.object({
+  id: z.string(),
+  /** ARM id. */
+  account: z.string(),
+  since: iso,
+  until: iso,
+  /** Who changed it last, as an event said. */
+  by: z.object({ objectId: z.string().optional(), name: z.string().optional(), client: z.string().optional() }),
+});
+
 /** Outbox: an audit record that is stored with the change itself, until the audit trail has it. */
 const UNRECORDED = z.object({
   /** Of the audit record. */
@@ -86,18 +97,20 @@ export const STANDING_ORDERS = z.object({
   pauses: z.array(PAUSE),
   goOns: z.array(GO_ON),
   rekeys: z.array(REKEY),
+  contests: z.array(CONTEST).default([]),
   unrecorded: z.array(UNRECORDED),
 });
 
 export type PauseOrder = Readonly<z.output<typeof PAUSE>>;
 export type GoOnOrder = Readonly<z.output<typeof GO_ON>>;
 export type Rekey = Readonly<z.output<typeof REKEY>>;
+export type Contest = Readonly<z.output<typeof CONTEST>>;
 export type UnrecordedOrder = Readonly<z.output<typeof UNRECORDED>>;
 export type StandingOrders = {
   readonly [K in keyof z.output<typeof STANDING_ORDERS>]: Readonly<z.output<typeof STANDING_ORDERS>[K]>;
 };
 
-export const NO_ORDERS: StandingOrders = { pauses: [], goOns: [], rekeys: [], unrecorded: [] };
+export const NO_ORDERS: StandingOrders = { pauses: [], goOns: [], rekeys: [], contests: [], unrecorded: [] };
 
 /** Pauses that have not ended. */
 export function openPauses({ pauses }: StandingOrders, now: Date): readonly PauseOrder[] {
@@ -226,7 +239,7 @@ function dropSurplus(orders: StandingOrders, now: Date): StandingOrders {
   throw new CmkError(
     'TooManyOrders',
     `There are ${MOST_ENTRIES} standing orders; no more are taken.`,
-    'End pauses and re-keys that are not needed any more: cmk rotation status, cmk rekey status.',
+    'End pauses and re-keys that are not needed any more: cmk rotation list, cmk rekey list.',
   );
 }
 

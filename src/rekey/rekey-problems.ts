@@ -1,16 +1,14 @@
 import { commandOr } from '../azure/shell-command.ts';
 import { giveAccess } from '../identities/give-access.ts';
 import type { KeyAccess } from '../identities/key-access.ts';
-import type { KeyVersion } from '../keys/key-versions.ts';
+import { isStorageKind, type KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { isStorageKind } from '../keys/storage-kind.ts';
 import { vaultOption } from '../keys/vault-options.ts';
 import { conflictFix } from '../orders/order-rekey.ts';
 import { conflictsOf, type StandingOrders } from '../orders/standing-orders.ts';
 import type { Reason } from '../reasons.ts';
-import type { VaultProperties } from '../vaults/vault-client.ts';
+import { storageHindrance, type VaultProperties } from '../vaults/vault-client.ts';
 import { letStorageIn, protectVault } from '../vaults/vault-commands.ts';
-import { storageHindrance } from '../vaults/vault-network.ts';
 import { findVersionBlocker } from './blocker.ts';
 
 /** A reason why a re-key may not start. */

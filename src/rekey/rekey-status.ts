@@ -1,5 +1,5 @@
 import { CmkError } from '../errors.ts';
-import { type MovedUses, nameOfUse } from '../fleet/moved-uses.ts';
+import { type MovedUses, nameOfUse, namesOf } from '../fleet/moved-uses.ts';
 import { failedOn } from '../fleet/reconcile-use.ts';
 import type { UseRow, UseRows } from '../fleet/use-row.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
@@ -125,7 +125,7 @@ function toDoOf({ id, from, only, state, waits, verified }: RekeyStatus['order']
   const old = key ? `${key.keyName} ${vaultOption({ kind: key.kind, name: key.vaultName })}` : from;
   if (state === 'done' && only === undefined) {
     return [
-      `See what else uses the old key, of other types than storage accounts: cmk key status ${old}`,
+      `See what else uses the old key, of other types than storage accounts: cmk key show ${old}`,
       'Storage accounts that were deleted and may be recovered, snapshots and backups are out of sight, and may need the old key.',
       `Then disable it, in a way that can be taken back: cmk key revoke ${old}. Delete it no earlier than everything that was made with it has expired.`,
     ];
@@ -148,10 +148,4 @@ export async function requireRollback(rekey: Rekey, { keys, vaults, now }: Statu
   const nextStep =
     'See to it that both keys can be read and used, and that neither is revoked; or end the re-key as it is.';
   throw new CmkError(blocker.reason, blocker.detail, nextStep);
-}
-
-async function namesOf(uses: ReturnType<MovedUses['of']>): Promise<ReadonlySet<string>> {
-  const names = new Set<string>();
-  for await (const use of uses) names.add(nameOfUse(use));
-  return names;
 }

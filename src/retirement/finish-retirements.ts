@@ -1,11 +1,14 @@
+import { AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
 import { timeBoxed } from '../azure/deadline.ts';
 import { readVersionUsers } from '../dependents/version-users.ts';
 import { findVersion, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import { LATE_WRITE_MS } from '../time/spans.ts';
 import { sentenceOf, usesSince } from './evidence.ts';
-import { type RetireServices, readUsageEvidence } from './retire-versions.ts';
+import { type Retirement, type RetireServices, readUsageEvidence, retirementEntry } from './retire-versions.ts';
 import { retiredRecord } from './retirement.ts';
 import { type Settled, settle } from './settle-retirement.ts';
 
@@ -48,4 +51,22 @@ export async function* finishRetirements(
     const against = 'log' in evidence ? usesSince(version, evidence.log, record.on).map(sentenceOf) : [];
     yield await settle(key, { version, successor, restored: record.restored, users, against, hours: 0 }, services);
   }
+}
+
+/** Records and logs what became of retiring a version that the vault's log proved unused. */
+export async function recordRetirement(
+  key: ManagedKey,
+  retirement: Retirement,
+  correlationId: string,
+  { audit }: { readonly audit: RecordAudit },
+  log: Log,
+): Promise<void> {
+  const entry = retirementEntry(key, retirement);
+  if (!entry) return;
+  const { reason } = entry;
+  await audit({ ...entry, correlationId, details: { ...entry.details, proof: 'log' } }, AUDIT_WAIT_MS);
+  const level = reason === 'RetirementNotUndone' ? 'error' : reason === 'VersionRetired' ? 'info' : 'warning';
+  const next = retirement.outcome === 'notUndone' ? ` ${retirement.nextStep}.` : '';
+  const resource = retirement.version.id;
+  log({ level, reason, message: `${REASONS[reason]}${next}`, resource, correlationId });
 }

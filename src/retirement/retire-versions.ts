@@ -18,7 +18,6 @@ export interface RetireOptions {
   readonly version?: string | undefined;
   /** How long the newest usable version has to be active; 24 at least. */
   readonly hours: number;
-  /** How long one look at everything that uses the key may take. Milliseconds. */
   readonly lookMs: number;
   /** Without it versions are only planned to be disabled. */
   readonly disable: boolean;

@@ -12,6 +12,7 @@ export const FIXABLE = [
   'RotationIncomplete',
   'EventSubscriptionMissing',
   'EventSubscriptionMisaimed',
+  'ChangesNotWatched',
   'RetirableVersion',
 ] as const satisfies readonly Reason[];
 

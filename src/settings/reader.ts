@@ -52,7 +52,7 @@ const GONE: Readonly<Record<string, Gone>> = {
     changes: () => true,
   },
   CMK_AUDIT_KEY: {
-    instead: 'lock the immutability policy of the audit trail (cmk audit lock)',
+    instead: 'lock the immutability policy of the audit trail (cmk admin lock-audit)',
     changes: () => false,
   },
   CMK_KEY_MIN_BITS: { instead: 'set CMK_KEY_MINIMUM, for instance RSA-3072', changes: (bits) => bits !== '2048' },

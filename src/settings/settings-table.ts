@@ -229,6 +229,13 @@ export const SETTINGS = {
     description: 'ARM id of this function app, where the events of the vaults have to go.',
     fallback: 'event subscriptions are not checked',
   }),
+  CMK_WATCH_CHANGES: setting({
+    schema: onOff.optional(),
+    example: 'on',
+    description:
+      'Whether Azure Resource Manager is to tell the app of changes to accounts, roles, vaults and identities (`on`), or the hourly drift check alone finds them (`off`). The deployment sets it by its parameter `watchChanges`, with the rights for it.',
+    fallback: '`on`',
+  }),
   CMK_SYSTEM_TOPICS: setting({
     schema: SYSTEM_TOPICS.optional(),
     example:

@@ -64,6 +64,8 @@ export interface DriftSettings {
   readonly storageAccountId: string | undefined;
   /** Name of the storage account that holds both zones; undefined: each has its own, or it is an emulator. */
   readonly sharedZones: string | undefined;
+  /** Whether Resource Manager is to tell of changes in the watched subscriptions. */
+  readonly watchChanges: boolean;
   /** ARM ids of the system topics that are known, by the ARM id of their vault. */
   readonly systemTopics: Readonly<Record<string, string>>;
 }
@@ -149,6 +151,7 @@ function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
     functionAppId: app?.id,
     storageAccountId: beside,
     sharedZones: sharedZones(own, cloud),
+    watchChanges: reader.read('CMK_WATCH_CHANGES') ?? true,
     systemTopics: reader.read('CMK_SYSTEM_TOPICS') ?? {},
   };
   const { problems } = reader;

@@ -19,6 +19,16 @@ export function measurementsOf(record: LogRecord): Measurement[] {
       return typeof record.seconds === 'number'
         ? [{ name: 'cmk.rotation.duration', value: record.seconds, attributes: texts({ key: record.key }) }]
         : [];
+    case 'DriftFoundByEvent':
+      return typeof record.seconds === 'number'
+        ? [
+            {
+              name: 'cmk.drift.change.delay',
+              value: record.seconds,
+              attributes: texts({ operation: record.operation }),
+            },
+          ]
+        : [];
     case 'DriftChecked':
       return [
         ...Object.entries(numbers(record.findings)).map(

@@ -22,14 +22,15 @@ import { AlwaysOnSampler, BatchSpanProcessor, type SpanExporter, TracerProvider 
 import { messageOf } from '../errors.ts';
 import { otlpMetrics, otlpSpans } from './otlp-client.ts';
 import {
+  formatTraceparent,
   METRICS,
   type Measurement,
   type MetricName,
+  parseTraceparent,
   type SpanAttributes,
   type SpanPlace,
   type Telemetry,
 } from './telemetry.ts';
-import { formatTraceparent, parseTraceparent } from './traceparent.ts';
 
 interface OpenTelemetryOptions {
   /** Of the Functions host: `APPLICATIONINSIGHTS_CONNECTION_STRING`, `OTEL_EXPORTER_OTLP_ENDPOINT` and what belongs to them. */

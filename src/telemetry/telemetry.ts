@@ -1,6 +1,5 @@
 export type SpanAttributes = Readonly<Record<string, string | number | boolean>>;
 
-/** Where a span has its place. */
 export interface SpanPlace {
   readonly attributes?: SpanAttributes;
   /** W3C trace context (`traceparent`) of what it goes on with. Absent: the span that runs now, or the beginning of a trace. */
@@ -13,7 +12,6 @@ export interface SpanPlace {
   readonly isCall?: boolean;
 }
 
-/** One number of what is measured. */
 export interface Measurement {
   readonly name: MetricName;
   readonly value: number;
@@ -25,6 +23,11 @@ export const METRICS = {
   'cmk.accounts.moved': { kind: 'counter', unit: '{account}', about: 'Accounts and scopes moved to another version.' },
   'cmk.rotation.duration': { kind: 'histogram', unit: 's', about: 'From a new key version to its last account.' },
   'cmk.drift.findings': { kind: 'gauge', unit: '{finding}', about: 'Findings of the newest drift check, by code.' },
+  'cmk.drift.change.delay': {
+    kind: 'histogram',
+    unit: 's',
+    about: 'From a change in Azure to its findings, by event.',
+  },
   'cmk.revocations.open': { kind: 'gauge', unit: '{key}', about: 'Keys with an open revocation.' },
 } as const;
 
@@ -51,3 +54,24 @@ export const NO_TELEMETRY: Telemetry = {
   measure: () => {},
   flush: async () => {},
 };
+
+/** A place in a trace, as OpenTelemetry has it. */
+interface TracePlace {
+  /** 32 hexadecimal digits. */
+  readonly traceId: string;
+  /** 16 hexadecimal digits. */
+  readonly spanId: string;
+}
+
+/** W3C Trace Context, version 00; a later version may have more behind it. */
+export const TRACEPARENT = /^(?!ff)[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})([\da-f]{16})-[\da-f]{2}(?:-.{0,100})?$/;
+
+/** Undefined: it is none. Whether whoever wrote it records its own part is not asked. */
+export function parseTraceparent(text: string | undefined): TracePlace | undefined {
+  const [, traceId, spanId] = TRACEPARENT.exec(text ?? '') ?? [];
+  return traceId === undefined || spanId === undefined ? undefined : { traceId, spanId };
+}
+
+export function formatTraceparent({ traceId, spanId }: TracePlace): string {
+  return `00-${traceId}-${spanId}-01`;
+}

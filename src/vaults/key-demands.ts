@@ -1,7 +1,6 @@
 import type { KeyKind } from '../keys/key-admin-client.ts';
 import { DAY_MS } from '../time/spans.ts';
 
-/** What a policy demands of each new version of a key. */
 export type KeyDemand =
   | { readonly kind: 'expiry' }
   /** It expires in so many days, or later; one without an expiry is taken. */

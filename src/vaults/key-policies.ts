@@ -31,7 +31,6 @@ export interface PolicyAssignment {
   readonly overrides: readonly { readonly effect: string; readonly selectors: readonly PolicySelector[] }[];
 }
 
-/** A policy set definition. */
 export interface PolicyInitiative {
   readonly defaults: PolicyValues;
   readonly members: readonly {
@@ -50,7 +49,6 @@ export interface PolicyExemption {
   readonly resourceSelectors: readonly (readonly PolicySelector[])[];
 }
 
-/** A vault or Managed HSM. */
 interface PolicedVault {
   readonly id: string;
   readonly kind: 'vault' | 'managedHsm';

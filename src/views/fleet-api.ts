@@ -59,7 +59,6 @@ export async function showFleetAccount(
   });
 }
 
-/** Summary of the accounts that the caller may see. */
 export function fleetSummaryOf(
   whole: FleetSnapshot,
   reaches: FleetCall['reaches'],

@@ -7,7 +7,6 @@ import { type FleetPorts, readFleet } from './read-fleet.ts';
 /** Time to live: concurrent calls, and the pages of a list, share one reading. Milliseconds. */
 const TTL_MS = 15_000;
 
-/** The evaluated fleet at one moment. */
 export interface FleetSnapshot {
   readonly readOn: Date;
   readonly accounts: readonly EvaluatedAccount[];

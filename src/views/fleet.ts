@@ -23,11 +23,9 @@ import type { Settings } from '../settings/settings.ts';
 import { compareText } from '../text.ts';
 import type { FleetReading, KeyReading } from './read-fleet.ts';
 
-/** An account with its health, and what that is derived from. */
 export interface EvaluatedAccount {
   readonly account: Account;
   readonly known: FleetAccount;
-  /** Its own use of a key. */
   readonly use: UseRow | undefined;
   readonly scopeUses: readonly UseRow[];
   readonly health: Health;

@@ -17,7 +17,6 @@ import type { KnownOrders } from '../orders/known-orders.ts';
 import { type KeyViewPorts, readInTime, readKeySummary, unreadView } from './key.ts';
 import type { KeySummary, ListedVault } from './key-schemas.ts';
 
-/** Keys of one page. */
 const PAGE = 50;
 /** Most keys that are read from the index, for a vault that cannot be listed. */
 const MOST_KNOWN = 1_000;

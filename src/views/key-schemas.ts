@@ -18,7 +18,6 @@ const uses = {
   scopes: count.describe('Encryption scopes that use it.'),
 };
 
-/** Who uses a key, by the fleet index. */
 const KEY_USERS = z
   .object({
     ...uses,
@@ -96,7 +95,6 @@ export const SHOWN_REVOCATION = z.object({
   restoringBy: z.string().optional().describe('Object id of who restores the key, or began to.'),
 });
 
-/** What a timeline shows of a version beside its state. */
 const VERSION_DETAIL = {
   activeFrom: time.describe('When it was made, or may be used from if that is later.'),
   enabled: z.boolean(),
@@ -108,7 +106,6 @@ const VERSION_DETAIL = {
   users: z.object(uses).optional().describe('Who uses it, by the fleet index; absent: the index could not be read.'),
 };
 
-/** What is shown of one key beside how it stands. */
 const KEY_DETAIL = {
   nextRotation: NEXT_ROTATION.optional(),
   users: KEY_USERS.optional(),
@@ -119,7 +116,6 @@ const KEY_DETAIL = {
     .describe('What of these could not be read now; the versions, and break-glass, do not need it.'),
 };
 
-/** A version of a key, with what a timeline shows of it. */
 const version = z.object({
   version: z.string(),
   createdOn: z.iso.datetime(),
@@ -176,7 +172,6 @@ const lastUse = z.object({
   appId: z.string().optional().describe('Client id of the application.'),
 });
 
-/** Who used a key, as answers show it. */
 export const LOGGED_USAGE = z
   .object({
     trackedSince: time.optional().describe('The earliest entry of the vault: of the time before, nothing is known.'),
@@ -201,7 +196,6 @@ export const LOGGED_USAGE = z
   })
   .describe("Who used which version last, by Key Vault's own log. Absent: CMK_USAGE_WORKSPACE is not set.");
 
-/** A key, as its status has it. */
 export const KEY_STATUS = z.object({
   key: z.string(),
   versions: z.array(version),
@@ -229,7 +223,6 @@ export const KEY_STATUS = z.object({
   warnings: z.array(z.string()).describe('What could not be written or read, and what to do about it.'),
 });
 
-/** A line of the list of keys. */
 export const KEY_SUMMARY = z.object({
   key: z.string().describe('Key identifier without a version.'),
   vault: z.string(),

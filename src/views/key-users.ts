@@ -21,7 +21,6 @@ export interface KeyUsersPorts extends RotationCountPorts {
   readonly inSight: InSight;
 }
 
-/** Users of a key, progress of its rotation, and cost of the next rotation, by one scan of the index. */
 export interface KeyUsers {
   /** Undefined: nothing is known to use it, and not every subscription, or not the scopes of every account, was listed. */
   readonly users: KeyUsersView | undefined;

@@ -28,7 +28,6 @@ export type KeyViewPorts = KeyUsersPorts & { readonly keys: Pick<Keys, 'listVers
 /** The part that the list of keys and the status of a key share. */
 type KeyView = Pick<KeyStatus, 'paused' | 'nextRotation' | 'users' | 'rotation' | 'rotationCost' | 'unread'>;
 
-/** Of this instance. */
 const policies = new ReadCache<RotationPolicySummary>(POLICY_BELIEVED_MS);
 
 /** A line of the list of keys. Never throws: what could not be read until the signal aborts is named. */
@@ -139,7 +138,6 @@ async function readKeyView(
   };
 }
 
-/** The policy of a key, cached for some minutes. */
 function readPolicy(
   key: ManagedKey,
   { keys }: Pick<KeyViewPorts, 'keys'>,
@@ -158,7 +156,7 @@ function isUsed(read: KeyUsers | undefined): boolean {
   return read?.users === undefined || read.users.accounts + read.users.scopes > 0;
 }
 
-function stateOf(
+export function stateOf(
   versions: readonly KeyVersion[],
   now: Date,
 ): Pick<KeySummary, 'state' | 'newest' | 'newestUsable' | 'versions' | 'expiresOn' | 'revocation'> {

@@ -46,10 +46,11 @@ const PARTS = z.object({
   ).describe('As `GET /rotations`.'),
   drift: partOf(
     z.object({
-      report: DRIFT_REPORT.pick({ id: true, startedOn: true, complete: true, counts: true })
+      report: DRIFT_REPORT.pick({ id: true, startedOn: true, complete: true, counts: true, changeSeconds: true })
         .extend({
           causes: DRIFT_REPORT.shape.causes.describe('Those that count, worst first.'),
           moreCauses: count,
+          changes: DRIFT_REPORT.shape.changes.unwrap().describe('The last changes that events told of, newest first.'),
           exempt: count.describe('Causes that are exempt.'),
           old: z.literal(true).optional().describe('It is more than two days old: the check does not run any more.'),
         })
@@ -70,5 +71,4 @@ export const NOW = PARTS.partial().extend(VERDICT);
 
 export type NowParts = z.output<typeof PARTS>;
 export type NowAnswer = z.output<typeof NOW>;
-/** The value of a part that was read. */
 export type NowValue<P extends keyof NowParts> = NonNullable<NowParts[P]['value']>;

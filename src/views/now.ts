@@ -27,10 +27,12 @@ const TAG_LENGTH = 11;
 /** An unchanged part gets a new tag at each step of its age, so that its age is sent. Milliseconds. */
 const AGE_STEP_MS = 30_000;
 
+/** Changes that are listed. */
+const CHANGES = 20;
+
 /** A drift report is old after so long, which is also when the alert on a missing check fires. Milliseconds. */
 const OLD_MS = 2 * 86_400_000;
 
-/** A part as one caller sees it, with its tag. */
 interface SeenPart<P extends keyof NowParts> {
   readonly part: NowParts[P];
   readonly tag: string;
@@ -124,11 +126,13 @@ function pausesOf(pauses: NowReadings['pauses'], reaches: NowSight['reaches']): 
 
 function driftOf(report: NowReadings['drift'], now: Date): NowValue<'drift'> {
   if (!report) return {};
-  const { id, startedOn, complete, counts, causes } = report;
+  const { id, startedOn, complete, counts, causes, changeSeconds } = report;
   const open = causes.filter(({ exempt }) => !exempt);
   const exempt = causes.length - open.length;
   const old = now.getTime() - Date.parse(startedOn) > OLD_MS ? ({ old: true } as const) : {};
-  return { report: { id, startedOn, complete, counts, causes: first(open), moreCauses: rest(open), exempt, ...old } };
+  const changes = { changes: report.changes.slice(0, CHANGES), ...(changeSeconds ? { changeSeconds } : {}) };
+  const listed = { causes: first(open), moreCauses: rest(open), exempt };
+  return { report: { id, startedOn, complete, counts, ...listed, ...changes, ...old } };
 }
 
 function first<T>(all: readonly T[]): T[] {
@@ -169,7 +173,6 @@ function entriesOf(seen: SeenParts): readonly Entry[] {
   return Object.entries(seen) as unknown as readonly Entry[];
 }
 
-/** Words for a part that could not be read. */
 const WORDS: Readonly<Record<keyof NowParts, string>> = {
   fleet: 'the fleet',
   keys: 'the keys',
@@ -236,7 +239,6 @@ function doubtsOf({ fleet, drift }: NowParts): readonly string[] {
   ].filter(Boolean);
 }
 
-/** What is missing in the parts that were read. */
 function unreadOf({ fleet, keys, rotations, drift }: NowParts): readonly string[] {
   const { report } = drift.value ?? {};
   const { vaultsUnread = 0, keysUnread = 0, complete = true } = keys.value ?? {};

@@ -36,7 +36,6 @@ export interface KeyReading {
 /** When the drift check saw an account last, and with which key; by its name. */
 export type LastSeen = ReadonlyMap<string, { readonly key: string; readonly on: Date }>;
 
-/** What the health of the fleet is evaluated from. */
 export interface FleetReading {
   readonly readOn: Date;
   readonly listings: ReadonlyMap<string, Date>;

@@ -38,7 +38,6 @@ export interface UnusualKeys {
   readonly complete: boolean;
 }
 
-/** What the parts are made from, for the whole fleet: each caller sees a part of it. */
 export interface NowReadings {
   readonly fleet: FleetSnapshot;
   readonly keys: UnusualKeys;

@@ -36,7 +36,6 @@ export const ROTATION_LIST = z.object({
 export interface RotationCountPorts {
   readonly rollouts: Pick<RolloutStore, 'read'>;
   readonly control: Pick<KnownOrders, 'pauseNow'>;
-  /** What Azure takes of writes in one subscription and region. */
   readonly writeBudgets: readonly Budget[];
   readonly now: () => Date;
 }

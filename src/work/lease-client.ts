@@ -32,11 +32,6 @@ export interface Lease {
    *   free sooner; it is renewed until one renewal is heard of
    */
   abandon(): Promise<boolean>;
-  /**
-   * The same, and releases after so many milliseconds: for a name that is to be left alone, by its holder, too. When the
-   * process ends before, or the release fails, the name stays taken for as long as with `abandon`.
-   */
-  releaseAfter(ms: number): Promise<boolean>;
 }
 
 /** How long a lease stands that is renewed no more. Milliseconds. */
@@ -169,11 +164,6 @@ class HeldLease implements Lease {
     this.#left = performance.now();
     await this.#renew();
     return this.#since >= this.#left;
-  }
-
-  releaseAfter(ms: number): Promise<boolean> {
-    setTimeout(() => void this.release(), ms).unref();
-    return this.abandon();
   }
 
   #end(): void {

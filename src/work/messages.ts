@@ -1,17 +1,16 @@
 import { z } from 'zod';
 import { InvalidMessageError } from '../errors.ts';
-import { TRACEPARENT } from '../telemetry/traceparent.ts';
+import { TRACEPARENT } from '../telemetry/telemetry.ts';
 import { parseJson } from '../text.ts';
-import { NOTIFICATION } from './notification.ts';
 import { MOST_CHARACTERS, SAID } from './who-and-why.ts';
 
 /** Queue of work about a key; created by the infrastructure, with its poison queue. */
 export const KEY_WORK = 'key-work';
-/** Queue of work about one storage account. */
+/** Queue of version 2, of work about one storage account. */
 export const ACCOUNT_WORK = 'account-work';
 /** Queue of hints that subscriptions have work items. */
 export const FLEET_WORK = 'fleet-work';
-/** Queue of notifications that are on their way. */
+/** Queue of hints that the outbox has a notification to send. */
 export const NOTIFY_WORK = 'notify-work';
 export type WorkQueueName = typeof KEY_WORK | typeof FLEET_WORK | typeof ACCOUNT_WORK | typeof NOTIFY_WORK;
 export const WORK_QUEUES: readonly WorkQueueName[] = [KEY_WORK, FLEET_WORK, ACCOUNT_WORK, NOTIFY_WORK];
@@ -66,43 +65,14 @@ const keyWork = z.object({
   ...carried,
 });
 
-const version = z.string().max(64).optional();
-
-/** "Look at this account's use of this key." */
-const accountWork = z.strictObject({
-  kind: z.literal('account'),
+/** Of version 2, about an account: it becomes a work item. Fields that are not needed for that are ignored. */
+const accountWork = z.object({
+  kind: z.enum(['account', 'scopes']),
   /** ARM id. */
   account: z.string().min(1).max(500),
-  /** Region, for pacing before the account is read. */
   location: z.string().max(60),
-  /** Key identifier without a version. */
-  key: z.string().min(1).max(300),
-  /** When it is to be taken up, in milliseconds since the epoch: handed out with the message, so that all instances keep to it. */
-  turn: z.number().optional(),
-  /**
-   * How it used the key when the message was written, as far as it used it. A guess by which a move is announced before the
-   * account is read; what is done is decided by what is read.
-   */
-  seen: z.strictObject({ pinned: version, current: version }).optional(),
-  /**
-   * `none`: its scopes are not to be looked at, as none used a key when they were last asked for, or they
-   * have a message of their own. `only`: they alone are left.
-   */
-  scopes: z.enum(['none', 'only']).optional(),
-  /** Id of the re-key that sent it. What is done is decided by the order as it stands then. */
-  rekey: z.string().max(64).optional(),
-  ...carried,
-});
-
-/** "Ask this account for its encryption scopes, which nobody has done yet." */
-const scopesWork = z.strictObject({
-  kind: z.literal('scopes'),
-  /** ARM id. */
-  account: z.string().min(1).max(500),
-  /** Region, for pacing. */
-  location: z.string().max(60),
-  /** When it is to be asked, as that of the work above. */
-  turn: z.number().optional(),
+  /** Key identifier without a version; absent in `scopes`. */
+  key: z.string().min(1).max(300).optional(),
   ...carried,
 });
 
@@ -114,21 +84,14 @@ const rotateWork = z.object({
   ...carried,
 });
 
-/** "Look how far the rotation of this key has come, and see to what is next." */
-const rotationWork = z.object({
-  kind: z.literal('rotation'),
-  /** Key identifier without a version. */
-  key: z.string().min(1).max(300),
-  /** Since when it is looked again and again (ISO 8601). */
-  since: z.iso.datetime(),
-  /** When it is due (ISO 8601), so that it is not taken for another one. */
-  due: z.iso.datetime(),
-  /** Nothing had moved for long, and every account was put to work once more: what is not moved after that is stuck. */
-  lookedAgain: z.boolean().optional(),
-  /** It puts nothing to work, whatever it sees: something that uses the key is to stay where it is. */
-  onlyLooks: z.boolean().optional(),
-  ...carried,
-});
+/** "Check what events said has changed." The rows are the truth. */
+const changesWork = z.object({ kind: z.literal('changes'), ...carried });
+
+/** Of version 2, about the rotation or the re-key of a key: the key is reconciled. */
+const oldKeyWork = z.object({ kind: z.enum(['rotation', 'rekey']), key: z.string().min(1).max(300), ...carried });
+
+/** Of version 2, about what there is no more: logged, and dropped. */
+const droppedWork = z.object({ kind: z.enum(['approval', 'accountRevocation']), ...carried });
 
 /** "Ask the file services of this key's dependents whether its last revocation or restore has come through." */
 const probeWork = z.object({
@@ -151,34 +114,15 @@ const revocationWork = z.object({
   ...carried,
 });
 
-/** A repair of a revocation below the key, as version 2 sent it: it is dropped. */
-const accountRevocationWork = z.object({ kind: z.literal('accountRevocation'), ...carried });
+const notificationId = z.string().regex(/^[0-9a-f]{32}$/);
 
-/** "See how far this re-key is, and go on with it." */
-const rekeyWork = z.object({
-  kind: z.literal('rekey'),
-  /** Id of the order. */
-  order: z.string().min(1).max(64),
-  /** Key identifier without a version: the key that everything moves off. */
-  key: z.string().min(1).max(300),
-  /** Number of the step: where the order is further, this is a double. */
-  tick: z.int().min(0),
-  ...carried,
-});
-
-/** Of version 2, which had requests for approval of its own: logged, and dropped. */
-const approvalWork = z.object({
-  kind: z.literal('approval'),
-  approval: z.string(),
-  ...carried,
-});
-
-/** "Send this to that target." */
-const notifyWork = z.strictObject({
+/** "Send that notification of the outbox to that target." */
+const notifyWork = z.object({
   kind: z.literal('notify'),
   /** Name of a target of `CMK_NOTIFY`. */
   target: z.string().min(1).max(32),
-  notification: NOTIFICATION,
+  /** Id of the notification. Version 2 sent the whole of it, of which no more is believed. */
+  notification: notificationId.or(z.object({ id: notificationId }).transform(({ id }) => id)),
   ...carried,
 });
 
@@ -186,13 +130,11 @@ const keyQueueWork = z.discriminatedUnion('kind', [
   keyWork,
   probeWork,
   rotateWork,
-  rotationWork,
-  rekeyWork,
-  approvalWork,
+  changesWork,
   revocationWork,
-  accountRevocationWork,
+  oldKeyWork,
+  droppedWork,
 ]);
-const accountQueueWork = z.discriminatedUnion('kind', [accountWork, scopesWork]);
 
 export type Cause = z.output<typeof cause>;
 
@@ -205,16 +147,13 @@ export type RotateWork = z.output<typeof rotateWork>;
 export type NotifyWork = z.output<typeof notifyWork>;
 /** What waits in {@link KEY_WORK}. */
 export type KeyQueueWork = z.output<typeof keyQueueWork>;
-/** What waits in {@link ACCOUNT_WORK}. */
-export type AccountQueueWork = z.output<typeof accountQueueWork>;
-export type Work = KeyQueueWork | FleetQueueWork | AccountQueueWork | NotifyWork;
+export type Work = KeyQueueWork | FleetQueueWork | AccountWork | NotifyWork;
 
 export const parseFleetWork = parserOf(fleetWork);
 export const parseKeyWork = parserOf(keyWork);
 export const parseAccountWork = parserOf(accountWork);
 export const parseNotifyWork = parserOf(notifyWork);
 export const parseKeyQueueWork = parserOf(keyQueueWork);
-export const parseAccountQueueWork = parserOf(accountQueueWork);
 
 /**
  * Reads an entry of a queue: the host hands over JSON as an object, and everything else as text.

@@ -121,10 +121,10 @@ function reportLong(
  */
 function placeOf(work: Work): string {
   if (work.kind === 'notify') return work.target;
-  if (work.kind === 'accountRevocation') return work.kind;
-  if (work.kind === 'approval') return work.approval;
+  if (work.kind === 'changes') return work.kind;
   if (work.kind === 'subscriptions') return work.subscriptions[0] ?? '';
-  return 'account' in work ? `${work.account.split('/')[2]}/${work.location}` : work.key;
+  if ('account' in work) return `${work.account.split('/')[2]}/${work.location}`;
+  return 'key' in work ? work.key : work.kind;
 }
 
 async function poison(delivery: Delivered, because: Reason, detail: string): Promise<void> {

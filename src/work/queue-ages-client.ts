@@ -10,7 +10,7 @@ const TIME_MS = 5_000;
 
 /**
  * How many seconds the oldest message has waited of those that could be taken now, the first 32 of each queue; 0 when none
- * waits. One that was put there for later waits from its turn on, where it has one.
+ * waits. One that was hidden waits since it is due.
  *
  * @throws the SDK's error
  */
@@ -34,12 +34,13 @@ async function ageOf(
 ): Promise<number> {
   const { peekedMessageItems } = await service.getQueueClient(queue).peekMessages({ numberOfMessages: 32, ...limit });
   const since = peekedMessageItems.map(({ insertedOn, messageText }) =>
-    Math.max(insertedOn.getTime(), turnOf(messageText)),
+    Math.max(insertedOn.getTime(), dueOf(messageText)),
   );
   return Math.max(0, now.getTime() - Math.min(now.getTime(), ...since)) / 1000;
 }
 
-function turnOf(text: string): number {
-  const [, turn = '0'] = /"turn":(\d{1,15})\b/.exec(text) ?? [];
-  return Number(turn);
+/** When it was to be shown; 0: at once. */
+function dueOf(text: string): number {
+  const [, due = ''] = /"due":"([^"]{1,40})"/.exec(text) ?? [];
+  return Date.parse(due) || 0;
 }

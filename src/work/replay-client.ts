@@ -4,7 +4,7 @@ import {
   FLEET_WORK,
   KEY_WORK,
   NOTIFY_WORK,
-  parseAccountQueueWork,
+  parseAccountWork,
   parseFleetWork,
   parseKeyQueueWork,
   parseNotifyWork,
@@ -18,7 +18,7 @@ const VISIBILITY_SECONDS = 60;
 const PARSERS: Readonly<Record<WorkQueueName, (entry: unknown) => Work>> = {
   [KEY_WORK]: parseKeyQueueWork,
   [FLEET_WORK]: parseFleetWork,
-  [ACCOUNT_WORK]: parseAccountQueueWork,
+  [ACCOUNT_WORK]: parseAccountWork,
   [NOTIFY_WORK]: parseNotifyWork,
 };
 

@@ -43,7 +43,7 @@ describe('what the command line changes', () => {
     });
     const shown = await cmk(['audit', 'show', records[0].id]);
     expect(shown).toMatchObject({ code: 0, out: expect.stringContaining('"why": "Held for an audit"') });
-    const history = await cmk(['history', account.name]);
+    const history = await cmk(['audit', 'list', '--account', account.name]);
     expect(history.out).toMatch(/^\S+\taccount\.setKey\t\S+\t\S+\tHeld for an audit\n$/);
     const csv = await cmk(['audit', 'list', '--key', `${site.vault.name}/second`, '-o', 'csv', '--wide']);
     const [head, ...rows] = csv.out.trim().split('\n');

@@ -21,7 +21,10 @@ describe('CSV', () => {
     ['account,account\nst1,st2', /two columns "account"/],
     ['account,vault\nst1\nst2,kv,more', /line 2: 1 cells[\s\S]*line 3: 3 cells/],
     ['account\n"st1', /line 2: a quote is not closed/],
-    ['account\n"st1"x', /line 2: a quote is not closed, or something stands behind it/],
+    ['account\n"st1"x', /line 2: a quote is not closed, or something follows it/],
+    ['account;vault\nst1;kv', /This CSV uses semicolons/],
+    // As Excel saves it in most of Europe, a byte order mark included.
+    ['\ufeffaccount;vault;key\r\nst1;kv;k\r\n', /This CSV uses semicolons/],
   ])('that is not right is refused with its lines: %j', (text, message) => {
     expect(() => parseCsv(text)).toThrow(message);
   });

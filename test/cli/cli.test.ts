@@ -26,7 +26,7 @@ describe('what a command prints', () => {
   it('in a terminal: a table with a header, signs and a last word', async () => {
     const site = procedures.site();
     procedures.encrypted(site);
-    const status = await cmk(['key', 'status', site.key, '--vault', site.vault.name], { tty: true, columns: 120 });
+    const status = await cmk(['key', 'show', site.key, '--vault', site.vault.name], { tty: true, columns: 120 });
     expect(stripVTControlCharacters(status.out)).toMatch(
       /^https:.*\nVERSION +STATE +CREATED +EXPIRES +USED BY\n\w{32} +Usable/,
     );
@@ -52,9 +52,9 @@ describe('what a command prints', () => {
       entries: [{ kind: 'found' }],
       result: { version: site.version.version },
     });
-    const status = await cmk(['key', 'status', site.key, '--vault', site.vault.name, '--json']);
+    const status = await cmk(['key', 'show', site.key, '--vault', site.vault.name, '--json']);
     expect(JSON.parse(status.out)).toMatchObject({
-      operation: 'key status',
+      operation: 'key show',
       result: { versions: [{ version: site.version.version, usedBy: [] }] },
     });
   });
@@ -65,7 +65,7 @@ describe('what a command prints', () => {
     expect(plain).toMatchObject({
       code: 3,
       out: '',
-      err: expect.stringMatching(/^AccountNotFound: There is no .*\n.*cmk account create/),
+      err: expect.stringMatching(/^error: AccountNotFound: There is no .*\n.*cmk account create/),
     });
     const json = await cmk([...args, '--json']);
     expect(JSON.parse(json.out)).toEqual({
@@ -111,7 +111,7 @@ describe('an error in the middle', () => {
     const { out, err } = await cmk(refused(), { tty: true });
     expect(stripVTControlCharacters(out)).toMatch(/\/new-key created \(RSA 2048, expires \S+\)\n/);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what erases a line
-    expect(err).toMatch(/rotation policy of \S+ set\S*\r\u001b\[2K\S*Refused:/);
+    expect(err).toMatch(/rotation policy of \S+ set\S*\r\u001b\[2K\S*error:\S* Refused:/);
   });
 });
 
@@ -125,13 +125,13 @@ describe('exit codes', () => {
     [2, 'a missing option', () => ['account', 'enable', 'st1', '--vault', 'kv']],
     [2, 'a wrong duration', () => ['account', 'enable', 'st1', '--vault', 'kv', '--key', 'k', '--wait', 'soon']],
     [2, 'a bad name', () => ['vault', 'ensure', 'kv_files']],
-    [2, 'a key without its vault', () => ['key', 'status', 'files-key']],
-    [2, 'an unknown cloud', () => ['key', 'status', 'k', '--vault', 'kv', '--cloud', 'Mars']],
-    [3, 'a refusal', () => ['key', 'status', 'nowhere', '--vault', site().vault.name]],
+    [2, 'a key without its vault', () => ['key', 'show', 'files-key']],
+    [2, 'an unknown cloud', () => ['key', 'show', 'k', '--vault', 'kv', '--cloud', 'Mars']],
+    [3, 'a refusal', () => ['key', 'show', 'nowhere', '--vault', site().vault.name]],
     [2, 'a key file that there is not', () => [...IMPORT, 'nowhere.pem']],
     [2, 'a folder for a key file', () => [...IMPORT, import.meta.dirname]],
     [2, 'a resource group that can be none', () => ['account', 'verify', site().account.name, '-g', 'a/b']],
-    [2, 'an app that is not known', () => ['fleet', 'list']],
+    [2, 'an app that is not known', () => ['account', 'list']],
     [0, 'help', () => ['--help']],
   ])('%i for %s', async (code, _, args) => {
     expect((await cmk(args())).code).toBe(code);
@@ -146,15 +146,17 @@ describe('exit codes', () => {
 
   it('says in words why a key file cannot be read', async () => {
     const { err } = await cmk([...IMPORT, 'nowhere.pem']);
-    expect(err).toBe('ArgumentInvalid: nowhere.pem cannot be read: there is no such file.\nCheck path and rights.\n');
+    expect(err).toBe(
+      'error: ArgumentInvalid: nowhere.pem cannot be read: there is no such file.\nhint: Check path and rights.\n',
+    );
   });
 
   it('4 for somebody without the right, with what to ask for', async () => {
     const { vault, key } = procedures.site();
     const stranger = procedures.stranger();
-    const { code, err } = await cmk(['key', 'status', key, '--vault', vault.name], { as: stranger });
+    const { code, err } = await cmk(['key', 'show', key, '--vault', vault.name], { as: stranger });
     expect(code).toBe(4);
-    expect(err).toContain('cmk role ensure --assignee me');
+    expect(err).toContain('cmk admin grant-role --assignee me');
   });
 
   it('5 for a role that does not count in time', async () => {
@@ -231,9 +233,9 @@ describe('roles', () => {
   it('gives the operator the right to manage keys, and an identity the right to use them', async () => {
     const site = procedures.site({ role: false });
     const admin = procedures.somebodyWith(site.group.id, 'Owner');
-    const mine = await cmk(['role', 'ensure', '--assignee', 'me', '--vault', site.vault.name], { as: admin });
+    const mine = await cmk(['admin', 'grant-role', '--assignee', 'me', '--vault', site.vault.name], { as: admin });
     expect(mine).toMatchObject({ code: 0, out: expect.stringContaining('Key Vault Crypto Officer given to') });
-    const args = ['role', 'ensure', '--assignee', site.identity.principalId, '--vault', site.vault.name];
+    const args = ['admin', 'grant-role', '--assignee', site.identity.principalId, '--vault', site.vault.name];
     expect((await cmk(args)).out).toContain('Key Vault Crypto Service Encryption User given to');
     expect((await cmk(args)).out).not.toContain('given');
   });
@@ -254,7 +256,9 @@ describe('doctor', () => {
     const { code, out } = await cmk(['doctor', '--vault', site.vault.name, 'kv-nowhere'], { as: reader });
     expect(code).toBe(1);
     expect(out).toMatch(
-      new RegExp(`failed\tkeys of ${site.vault.name}\t.*\tcmk role ensure --assignee me --vault ${site.vault.name}`),
+      new RegExp(
+        `failed\tkeys of ${site.vault.name}\t.*\tcmk admin grant-role --assignee me --vault ${site.vault.name}`,
+      ),
     );
     expect(out).toMatch(/failed\tvault kv-nowhere\tThere is no key vault kv-nowhere/);
   });
@@ -284,6 +288,17 @@ describe('doctor', () => {
     const { code, out } = await cmk(['doctor'], { env: { CMK_VAULTS: 'nonsense' } });
     expect(code).toBe(1);
     expect(out).toMatch(/failed\tsettings\t.*CMK_VAULTS/);
+  });
+
+  it('tells that the work zone and the control zone share a storage account, and how to part them', async () => {
+    const env = { AzureWebJobsStorage__accountName: 'stcmkapp' };
+    const shared = await cmk(['doctor'], { env });
+    expect(shared.code).toBe(0);
+    expect(shared.out).toMatch(/^advice\tstorage zones\t.*It is stcmkapp\.\t.*CMK_WORK__queueServiceUri/m);
+    const work = { CMK_WORK__queueServiceUri: 'https://stcmkwapp.queue.core.windows.net' };
+    const parted = await cmk(['doctor'], { env: { ...env, ...work } });
+    expect(parted.out).toMatch(/^ok\tstorage zones\tin accounts of their own/m);
+    expect((await cmk(['doctor'])).out).not.toContain('storage zones');
   });
 
   it.each([

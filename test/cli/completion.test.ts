@@ -22,9 +22,9 @@ describe('what may come next', () => {
     [['account', 'en'], ['enable']],
     [['account', 'onboard', '--fed'], []],
     [['account', 'enable', '--fed'], ['--federated-client-id']],
-    [['key', 'status', 'k', '--js'], ['--json']],
+    [['key', 'show', 'k', '--js'], ['--json']],
     [
-      ['replay', ''],
+      ['admin', 'replay', ''],
       ['key-work', 'fleet-work', 'account-work', 'notify-work'],
     ],
     [
@@ -32,10 +32,10 @@ describe('what may come next', () => {
       ['RSA', 'RSA-HSM'],
     ],
     // A value, of which nothing is known: not the command's own argument, and no command of that name.
-    [['replay', '--subscription', ''], []],
+    [['admin', 'replay', '--subscription', ''], []],
     [
       ['--subscription', 'account', 'key', 're'],
-      ['retire', 'revoke', 'restore'],
+      ['revoke', 'restore', 'retire'],
     ],
     [['__'], []],
   ])('of %j is %j', async (words, choices) => {

@@ -28,11 +28,11 @@ function stale() {
 }
 const newest = () => wire.services().driftStorage.newest();
 
-describe('cmk drift check', () => {
+describe('cmk drift', () => {
   it('names what is not as it should be, exits 1, and publishes and fixes nothing', async () => {
     const { key, account } = stale();
     const before = (await newest())?.id;
-    const { code, out, err } = await cmk(['drift', 'check'], { env: settings() });
+    const { code, out, err } = await cmk(['drift'], { env: settings() });
     expect({ code, err }).toEqual({ code: 1, err: '' });
     const line = `^error\tStaleKeyVersion\t1\t${key.vault.name}/${key.name}\tIt is pinned to .*\tcmk account pin ${account.id}$`;
     expect(out).toMatch(new RegExp(line, 'm'));
@@ -43,7 +43,7 @@ describe('cmk drift check', () => {
 
   it('names each finding with --expand', async () => {
     const { account } = stale();
-    const { out } = await cmk(['drift', 'check', '--expand'], { env: settings() });
+    const { out } = await cmk(['drift', '--expand'], { env: settings() });
     expect(out).toMatch(new RegExp(`^error\tStaleKeyVersion\t${account.name}\t`, 'm'));
   });
 
@@ -51,9 +51,9 @@ describe('cmk drift check', () => {
     const key = new TestKey(wire.azure.world);
     const accounts = [key.account(), key.account()];
     for (const version of [key.first, key.add()]) Object.assign(version, { created: version.created - 7_200 });
-    const args = ['drift', 'check', '--key', key.name, '--cause', 'StaleKeyVersion'];
+    const args = ['drift', '--key', key.name, '--cause', 'StaleKeyVersion'];
     const { out } = await cmk(args, { env: settings(), tty: true, columns: 50 });
-    const shown = stripVTControlCharacters(out).match(/^ +COMMAND +(.+)$/m)?.[1] ?? '';
+    const shown = stripVTControlCharacters(out).match(/^ {2}(cmk account pin .+)$/m)?.[1] ?? '';
     expect(accounts.map(({ id }) => `cmk account pin ${id}`)).toContain(shown);
     expect(wordsOf(shown)).toHaveLength(3);
     const csv = (await cmk([...args, '-o', 'csv'], { env: settings() })).out.split('\n');
@@ -63,7 +63,7 @@ describe('cmk drift check', () => {
 
   it('names those alone that are asked for, and exits by them', async () => {
     const { key, account } = stale();
-    const mine = await cmk(['drift', 'check', '--key', key.name, '--sort', 'reason', '--json'], { env: settings() });
+    const mine = await cmk(['drift', '--key', key.name, '--sort', 'reason', '--json'], { env: settings() });
     expect(mine.code).toBe(1);
     const { findings, health } = JSON.parse(mine.out).result;
     expect(findings).toContainEqual(expect.objectContaining({ reason: 'StaleKeyVersion', resource: account.id }));
@@ -95,11 +95,11 @@ describe('cmk drift check', () => {
     const { account } = stale();
     stale();
     account.tags = { env: account.name };
-    const asked = ['drift', 'check', '--tag', `ENV=${account.name}`, '--json'];
+    const asked = ['drift', '--tag', `ENV=${account.name}`, '--json'];
     const { findings, causes } = JSON.parse((await cmk(asked, { env: settings() })).out).result;
     expect(findings.map((one: { resource: string }) => one.resource)).toEqual([account.id]);
     expect(causes).toMatchObject([{ reason: 'StaleKeyVersion', affected: 1 }]);
-    const other = await cmk(['drift', 'check', '--tag', `env=${account.name}x`], { env: settings() });
+    const other = await cmk(['drift', '--tag', `env=${account.name}x`], { env: settings() });
     expect(other).toMatchObject({ code: 0, out: expect.stringMatching(/^0 errors, 0 w/) });
   });
 
@@ -108,7 +108,7 @@ describe('cmk drift check', () => {
     account.tags = { env: account.name };
     const path = `/subscriptions/${SECOND_SUBSCRIPTION_ID}/providers/Microsoft.Storage/storageAccounts`;
     wire.azure.faults.add([{ match: { host: 'management.azure.com', path }, answer: { status: 403 } }]);
-    const asked = ['drift', 'check', '--as-app', '--tag', `env=${account.name}`];
+    const asked = ['drift', '--as-app', '--tag', `env=${account.name}`];
     const before = (await newest())?.id;
     const refused = await cmk(asked, { env: settings() });
     expect(refused).toMatchObject({ out: '', err: expect.stringContaining(SECOND_SUBSCRIPTION_ID) });
@@ -120,18 +120,18 @@ describe('cmk drift check', () => {
   });
 
   it('wants to know the vaults, where no setting names them', async () => {
-    expect(await cmk(['drift', 'check'])).toEqual({
+    expect(await cmk(['drift'])).toEqual({
       code: 2,
       out: '',
-      err: 'ArgumentInvalid: Which vaults are to be looked at?\nAdd --vault <vault>, or set CMK_VAULTS to their ARM ids.\n',
+      err: 'error: ArgumentInvalid: Which vaults are to be looked at?\nhint: Add --vault <vault>, or set CMK_VAULTS to their ARM ids.\n',
     });
   });
 });
 
-describe('cmk drift check --as-app', () => {
+describe('cmk drift --as-app', () => {
   it('puts to work what CMK_AUTOFIX names, publishes the report in the name of the operator, and says both', async () => {
     const { key, account } = stale();
-    const { code, out } = await cmk(['drift', 'check', '--as-app'], { env: settings() });
+    const { code, out } = await cmk(['drift', '--as-app'], { env: settings() });
     expect(code).toBe(1);
     expect((await workItems(wire.services())).map(({ about }) => about)).toContain(key.id());
     const report = await newest();
@@ -149,16 +149,16 @@ describe('cmk drift check --as-app', () => {
     const [lost] = [...eventSubscriptions.values()].filter(({ topic }) => /kv-records$/i.test(topic));
     if (!lost) throw new Error('The sample fleet has no event subscription on kv-records.');
     eventSubscriptions.delete(lost.id.toLowerCase());
-    const { out } = await cmk(['drift', 'check', '--as-app'], { env: settings() });
+    const { out } = await cmk(['drift', '--as-app'], { env: settings() });
     expect(out).toMatch(/^done\tEventSubscriptionMissing of kv-records: The event subscription \S+ is made\.$/m);
   });
 
   it('is one document with --json, which the schema of the report describes', async () => {
-    const { code, out } = await cmk(['drift', 'check', '--as-app', '--json'], {
+    const { code, out } = await cmk(['drift', '--as-app', '--json'], {
       env: settings({ CMK_AUTOFIX: 'none' }),
     });
     const { operation, result } = JSON.parse(out);
-    expect(operation).toBe('drift check');
+    expect(operation).toBe('drift');
     expect(DRIFT_REPORT.parse(result)).toMatchObject({ by: 'operator', fixes: [] });
     expect((await newest())?.id).toBe(result.id);
     expect(code).toBe(result.counts.error + result.counts.warning > 0 ? 1 : 0);
@@ -169,14 +169,14 @@ describe('cmk drift check --as-app', () => {
     key.account('automatic');
     key.first.exp = Math.floor(wire.azure.clock.nowMs() / 1000) + 5 * 86_400;
     await wire.queues.getQueueClient('key-work').delete();
-    const { code, out } = await cmk(['drift', 'check', '--as-app'], { env: settings() });
+    const { code, out } = await cmk(['drift', '--as-app'], { env: settings() });
     await wire.queues.getQueueClient('key-work').create();
     expect(code).toBe(1);
     expect(out).toMatch(new RegExp(`^note\tNearExpiry of \\S*${key.name} is NOT fixed: .*Queue`, 'm'));
   });
 
   it('says that the report is not published, where the storage of the app does not answer', async () => {
-    const { code, out } = await cmk(['drift', 'check', '--as-app'], {
+    const { code, out } = await cmk(['drift', '--as-app'], {
       env: settings({ ...NO_ANSWER, CMK_AUTOFIX: 'none' }),
     });
     expect(code).toBe(1);
@@ -185,24 +185,24 @@ describe('cmk drift check --as-app', () => {
   });
 
   it('is of all the vaults of the app: a report of some alone would hide what is wrong with the others', async () => {
-    const { code, err } = await cmk(['drift', 'check', '--as-app', '--vault', 'kv-files'], { env: settings() });
+    const { code, err } = await cmk(['drift', '--as-app', '--vault', 'kv-files'], { env: settings() });
     expect(code).toBe(2);
     expect(err).toContain('Leave --vault out and set CMK_VAULTS as the app has it');
   });
 
   it('is refused without the storage of the app', async () => {
     const { AzureWebJobsStorage: _, ...rest } = settings();
-    const { code, err } = await cmk(['drift', 'check', '--as-app'], { env: rest });
+    const { code, err } = await cmk(['drift', '--as-app'], { env: rest });
     expect(code).toBe(2);
     expect(err).toContain('AzureWebJobsStorage__accountName is missing');
   });
 
-  it.each([
-    ['drift', 'check'],
-    ['drift', 'check', '--as-app'],
-  ])('says that a connection string is none: cmk %s %s %s', async (...args) => {
-    const { code, err } = await cmk(args, { env: settings({ AzureWebJobsStorage: 'rubbish' }) });
-    expect(code).toBe(2);
-    expect(err).toContain('AzureWebJobsStorage is not a connection string');
-  });
+  it.each([['drift'], ['drift', '--as-app']])(
+    'says that a connection string is none: cmk %s %s %s',
+    async (...args) => {
+      const { code, err } = await cmk(args, { env: settings({ AzureWebJobsStorage: 'rubbish' }) });
+      expect(code).toBe(2);
+      expect(err).toContain('AzureWebJobsStorage is not a connection string');
+    },
+  );
 });

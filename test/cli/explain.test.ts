@@ -26,10 +26,10 @@ describe('explain', () => {
       'a missing role of the identity',
       azure(403, 'KeyVaultAuthenticationFailure'),
       'IdentityHasNoAccess',
-      /cmk identity ensure/,
+      /cmk admin ensure-identity/,
       3,
     ],
-    ['a key that is not found', azure(404, 'HttpResourceNotFound'), 'KeyNotFound', /cmk key status/, 3],
+    ['a key that is not found', azure(404, 'HttpResourceNotFound'), 'KeyNotFound', /cmk key show/, 3],
     ['a key of a wrong kind', azure(400, 'KeyVaultKeyNotSupported'), 'KeyUnsupported', /--size 3072/, 3],
     ['an account without an identity', azure(400, 'MissingMsiHeaders'), 'IdentityHasNoAccess', /--identity/, 3],
     ['a resource group that is not there', azure(404, 'ResourceGroupNotFound'), 'NotFound', /az group create/, 3],
@@ -57,7 +57,7 @@ describe('explain', () => {
       'a missing right on keys',
       azure(403, 'Forbidden', 'Caller is not authorized to perform action on resource.'),
       'MissingPermission',
-      /cmk role ensure --assignee me/,
+      /cmk admin grant-role --assignee me/,
       4,
     ],
     [
@@ -71,7 +71,7 @@ describe('explain', () => {
       'a list that is refused, of which the SDK says no more',
       azure(403, 'Forbidden', 'Pagination failed with unexpected statusCode 403'),
       'MissingPermission',
-      /cmk role ensure --assignee me .* firewall/,
+      /cmk admin grant-role --assignee me .* firewall/,
       4,
     ],
     [
@@ -99,7 +99,7 @@ describe('explain', () => {
       'a disabled key there',
       ofHsm('The key is disabled.'),
       'MissingPermission',
-      /cmk key status <key> --hsm hsm-files/,
+      /cmk key show <key> --hsm hsm-files/,
       4,
     ],
     ['no purge protection of an HSM', azure(400, 'KeyVaultPolicyError'), 'PurgeProtectionOff', /update-hsm/, 3],
@@ -172,7 +172,7 @@ describe('explain', () => {
   it('names the vault, for the next step to be one that can be run', () => {
     const request = { url: 'https://kv-files.vault.azure.net/keys/k/versions' };
     const error = Object.assign(azure(403, 'Forbidden', 'Caller is not authorized.'), { request });
-    expect(explain(error).nextStep).toContain('cmk role ensure --assignee me --vault kv-files;');
+    expect(explain(error).nextStep).toContain('cmk admin grant-role --assignee me --vault kv-files;');
     expect(explain(noVault('ENOTFOUND')).message).toMatch(/^The vault kv-nowhere does not answer: /);
   });
 

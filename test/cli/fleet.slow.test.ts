@@ -31,7 +31,7 @@ async function check(): Promise<void> {
 }
 
 const cmk = (args: readonly string[], env: Readonly<Record<string, string>>, columns = 200) =>
-  runCmk(new Procedures(app), ['fleet', 'list', ...args], { env, columns });
+  runCmk(new Procedures(app), ['account', 'list', ...args], { env, columns });
 
 let key: TestKey;
 let lost: StorageAccount;
@@ -50,7 +50,7 @@ beforeAll(async () => {
   await check();
 });
 
-describe('cmk fleet list', () => {
+describe('cmk account list', () => {
   const api = () => ({ CMK_API: `${app.url}/api`, CMK_API_AUDIENCE });
   const storage = () => {
     const vaults = [...app.azure.world.vaults.values()].filter(({ name }) => name === key.vault.name);
@@ -78,10 +78,10 @@ describe('cmk fleet list', () => {
   });
 
   it('has the age of a state in a table that is not wide, and its time everywhere else', async () => {
-    const narrow = await cmk(['--key', key.id(), '-o', 'table'], api(), 60);
-    expect(narrow.out).toMatch(/SINCE {2,}\d+[smh]\n/);
-    const [, ...table] = narrow.out.split('\n');
-    expect(table.filter((line) => line.length > 60)).toEqual([]);
+    const narrow = await cmk(['--key', key.id(), '-o', 'table'], api(), 90);
+    expect(narrow.out).toMatch(/NoAccess {2,}\d+[smh] /);
+    const [, , ...table] = narrow.out.split('\n');
+    expect(table.filter((line) => line.length > 90)).toEqual([]);
     expect((await cmk(['--key', key.id(), '-o', 'table', '--wide'], api())).out).toMatch(/ 2\d{3}-\d\d-\d\dT/);
   });
 

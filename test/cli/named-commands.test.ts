@@ -3,36 +3,94 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { expect, it } from 'vitest';
 import type { Cli } from '../../src/cli/cli.ts';
+import { renamed } from '../../src/cli/old-names.ts';
 import { createProgram } from '../../src/cli/program.ts';
+import { runCmk } from '../support/run-cmk.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const GROUPS = 'account|vault|key|rekey|identity|role|fleet|rotation|drift|events|audit';
+const PROGRAM = createProgram({
+  context: { out: { write: () => true }, err: { write: () => true } },
+  environment: {},
+} as unknown as Cli);
 
-/** Every file that a person reads a command in: the code's own messages, the documents, the infrastructure. */
+/** Every file that an operator reads a command in: the code's own messages, the page, the documents, the infrastructure. */
 function texts(): { file: string; text: string }[] {
-  const files = ['src', 'docs', 'infra'].flatMap((folder) =>
+  const files = ['src', 'page/src', 'docs', 'infra'].flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
   );
   return ['README.md', 'CONTRIBUTING.md', ...files]
-    .filter((file) => /\.(ts|md|bicep)$/.test(file))
+    .filter((file) => /\.(tsx?|md|bicep)$/.test(file) && !file.endsWith('old-names.ts'))
     .map((file) => ({ file, text: readFileSync(join(ROOT, file), 'utf8') }));
 }
 
-function paths(command: Command, above = 'cmk'): string[] {
-  return command.commands.flatMap((one) => [`${above} ${one.name()}`, ...paths(one, `${above} ${one.name()}`)]);
+/** The command that the first words lead to, and the words that are left; undefined: there is none. */
+function find(
+  words: readonly string[],
+  from: Command = PROGRAM,
+): { command: Command; rest: readonly string[] } | undefined {
+  if (from.commands.length === 0) return { command: from, rest: words };
+  const next = from.commands.find((one) => one.name() === words[0]);
+  return next && find(words.slice(1), next);
 }
 
-it('every `cmk` command that a message or a document names is one that there is', () => {
-  const silent = { write: () => true };
-  const known = paths(createProgram({ context: { out: silent, err: silent } } as unknown as Cli));
+/** What is wrong with a command line that a text names: no such command, or no such option. */
+function trouble(line: string, isOldRead: boolean): string | undefined {
+  const words = line.split(' ').slice(1);
+  if (words[1]?.startsWith('$')) return undefined;
+  const { args } = isOldRead ? renamed(words) : { args: words };
+  // \`cmk key\`, of the group.
+  if (args.length === 1 && PROGRAM.commands.some((one) => one.name() === args[0])) return undefined;
+  const found = find(args);
+  if (!found) return 'no such command';
+  const flags = [...found.command.options, ...PROGRAM.options].flatMap(({ long, short }) => [long, short]);
+  const unknown = found.rest.filter((word) => /^--?[a-z]/.test(word) && word !== '--help' && !flags.includes(word));
+  return unknown.length > 0 ? `no option ${unknown.join(', ')}` : undefined;
+}
+
+/** Words of a command line: names, options, placeholders, up to what is prose or code. */
+const LINE = /\bcmk [a-z][a-z-]+(?: (?:--?[a-z][a-z-]*|[a-z][a-z-]*|<[a-z]+>|\$\{[^}\s]+\})(?![\w-]))*/g;
+
+const COMMANDS = PROGRAM.commands.map((one) => one.name());
+
+it('every `cmk` command that a message, the page or a document names is one that there is, with these options', () => {
   const named = texts().flatMap(({ file, text }) =>
-    [...text.matchAll(new RegExp(`\\bcmk (?:${GROUPS}) [a-z][a-z-]+`, 'g'))].map(([command]) => ({ file, command })),
+    [...text.matchAll(LINE)]
+      .map(([line]) => ({ file, line, isOldRead: /^docs|README/.test(file) }))
+      // Prose: \`cmk needs Node 22\`.
+      .filter(({ line }) => [...COMMANDS, ...OLD].includes(line.split(' ')[1] ?? '')),
   );
-  expect(named.length).toBeGreaterThan(20);
-  expect(named.filter(({ command }) => !known.includes(command))).toEqual([]);
+  expect(named.length).toBeGreaterThan(100);
+  const wrong = named.flatMap(({ file, line, isOldRead }) => {
+    const what = trouble(line, isOldRead);
+    return what === undefined ? [] : [`${file}: ${line}: ${what}`];
+  });
+  expect(wrong).toEqual([]);
 });
 
-it('nobody is told to run `npx cmk`: where this package is not installed, that is a stranger’s', () => {
+/** First words of the commands of version 2. */
+const OLD = ['fleet', 'history', 'identity', 'role', 'events', 'notify', 'replay'];
+
+it.each([
+  ['key status files-key --vault kv', 'key show files-key --vault kv'],
+  ['-o json fleet list --all', '-o json account list --all'],
+  ['--subscription fleet rotation status', '--subscription fleet rotation list'],
+  ['rotation status files-key', 'rotation show files-key'],
+  ['rotation watch files-key', 'rotation show --watch files-key'],
+  ['rekey status 7', 'rekey show 7'],
+  ['history st1 --since P1D', 'audit list --account st1 --since P1D'],
+  ['drift check --expand', 'drift --expand'],
+  ['role ensure --assignee me', 'admin grant-role --assignee me'],
+])('`cmk %s` of version 2 is read as `cmk %s`', (old, now) => {
+  expect(renamed(old.split(' ')).args).toEqual(now.split(' '));
+});
+
+it('an old name works, and says the new one on stderr', async () => {
+  const { code, out, err } = await runCmk(undefined, ['fleet', 'list', '--help']);
+  expect({ code, first: out.split('\n')[0] }).toEqual({ code: 0, first: 'Usage: cmk account list|ls [options]' });
+  expect(err).toBe('`cmk fleet list` is now `cmk account list`: the old name works in this release only.\n');
+});
+
+it('no text tells an operator to run `npx cmk`: where this package is not installed, that is a stranger’s', () => {
   const told = texts().filter(({ file, text }) =>
     /npx cmk/.test(file === 'docs/cli.md' ? text.replace('do not run `npx cmk`', '') : text),
   );

@@ -6,7 +6,7 @@ import { runCmk } from '../support/run-cmk.ts';
 
 const local = useLocalAzure();
 const cmk = (target: string, document = CMK_NOTIFY) =>
-  runCmk(undefined, ['notify', 'test', target], { env: { CMK_NOTIFY: document } });
+  runCmk(undefined, ['admin', 'test-notification', target], { env: { CMK_NOTIFY: document } });
 
 it('sends a test to one target, and says what came back', async () => {
   expect(await cmk('siem')).toEqual({ code: 0, out: 'siem took it, with 202.\n', err: '' });

@@ -104,33 +104,64 @@ describe('a table', () => {
     );
   });
 
-  it('has what does not fit below, folded, in a narrow terminal', () => {
-    expect(shown(40)).toBe(
+  it('cuts the widest columns in a narrow terminal, and never wraps', () => {
+    expect(shown(60)).toBe(
       [
-        'ACCOUNT    KEY',
-        'stfiles01  kv-files/files-key',
-        '  STATE  It is pinned to an older',
-        '         version than the newest one.',
-        'st2        kv-records/records-key',
+        'ACCOUNT    KEY                     STATE',
+        'stfiles01  kv-files/files-key      It is pinned to an older…',
+        'st2        kv-records/records-key  -',
         '',
       ].join('\n'),
     );
   });
 
-  it('has what is to be copied in one line, however narrow: a command in two lines is two commands', () => {
-    const command = 'az lock create --name cmk-kv-files --resource /subscriptions/s/kv-files';
-    const titles = ['CAUSE', { title: 'COMMAND', whole: true }] as const;
-    const text = terminal((output) => output.table(titles, [['kv-files', command]]), { NO_COLOR: '1' }, 40);
-    expect(text.split('\n').slice(1)).toEqual(['kv-files', `  COMMAND  ${command}`, '']);
+  it('leaves out the last columns where cutting is not enough, and says which', () => {
+    expect(shown(40).split('\n')).toEqual([
+      'ACCOUNT    KEY',
+      'stfiles01  kv-files/files-key',
+      'st2        kv-records/records-key',
+      '(STATE: --wide)',
+      '',
+    ]);
   });
 
   it('keeps its first column, however narrow', () => {
-    expect(shown(12).split('\n').slice(0, 4)).toEqual([
-      'ACCOUNT',
-      'stfiles01',
-      '  KEY    kv-files/files-key',
-      '  STATE  It',
-    ]);
+    expect(shown(7).split('\n').slice(0, 4)).toEqual(['ACCOUNT', 'stfile…', 'st2', '(KEY, STATE: --wide)']);
+  });
+
+  it('has all of it with --wide, however narrow', () => {
+    let text = '';
+    const sink = { write: (more: string) => (text += more), isTTY: true, columns: 20 };
+    new Output('terminal', sink, sink, { NO_COLOR: '1' }, { wide: true }).table(HEADER, ROWS);
+    expect(text).toContain('stfiles01  kv-files/files-key      It is pinned to an older version than the newest one.');
+  });
+});
+
+describe('progress', () => {
+  const show = (isTTY: boolean, quiet = false) => {
+    let text = '';
+    const sink = { write: (more: string) => (text += more), isTTY, columns: 80 };
+    const output = new Output(isTTY ? 'terminal' : 'lines', sink, sink, { NO_COLOR: '1' }, { quiet });
+    for (const done of [0, 5, 10]) {
+      output.entry({ kind: 'waiting', text: `stfiles0${done}`, progress: { done, total: 20 } });
+      const until = performance.now() + 20;
+      while (performance.now() < until);
+    }
+    return text;
+  };
+
+  it('is a bar in a terminal, with how much, how fast and how long still', () => {
+    expect(show(true)).toMatch(
+      /\[\.{20}\] 0\/20 {2}stfiles00.*\[#{10}\.{10}\] 10\/20, \d+\/s, \d+s left {2}stfiles010$/s,
+    );
+  });
+
+  it('is one plain line in a pipe, and then none for ten seconds', () => {
+    expect(show(false)).toBe('progress (0/20)\n');
+  });
+
+  it.each([true, false])('is nothing with --quiet (terminal: %s)', (isTTY) => {
+    expect(show(isTTY, true)).toBe('');
   });
 });
 
@@ -155,7 +186,7 @@ describe('checks', () => {
       (output) =>
         output.checks([
           { check: 'vault kv-of-a-long-name', state: 'ok', detail: 'there' },
-          { check: 'role', state: 'failed', detail: 'none', fix: 'cmk role ensure' },
+          { check: 'role', state: 'failed', detail: 'none', fix: 'cmk admin grant-role' },
         ]),
       { NO_COLOR: '1' },
     );
@@ -163,7 +194,7 @@ describe('checks', () => {
       [
         '✓ vault kv-of-a-long-name there',
         '✗ role                    none',
-        '                          → cmk role ensure',
+        '                          → cmk admin grant-role',
         '',
       ].join('\n'),
     );

@@ -42,7 +42,8 @@ describe('the package', () => {
     const inside = join(folder, 'prefix/lib/node_modules/cmk-autopilot');
     expect((await readdir(inside)).sort()).toEqual([...CLI_FILES].sort());
     const manifest = JSON.parse(await readFile(join(inside, 'package.json'), 'utf8'));
-    expect(manifest).toMatchObject({ name: 'cmk-autopilot', bin: { cmk: 'cmk.mjs' } });
+    expect(manifest).toMatchObject({ name: 'cmk-autopilot', bin: { cmk: 'cmk.cjs' } });
+    expect(await readdir(join(inside, 'man'))).toEqual(expect.arrayContaining(['cmk.1', 'cmk-key-rotate.1']));
     expect(Object.keys(manifest)).not.toContain('dependencies');
   });
 

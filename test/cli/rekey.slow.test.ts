@@ -47,14 +47,14 @@ describe('cmk rekey', () => {
 
     expect((await cmk('rekey', 'start', from, to, '--reason', 'Once more')).code).toBe(3);
     expect((await cmk('rekey', 'pause', id, '--reason', 'Lunch')).out).toContain('paused (Lunch)');
-    expect((await cmk('rekey', 'status', id)).out).toContain(`cmk rekey resume ${id}`);
+    expect((await cmk('rekey', 'show', id)).out).toContain(`cmk rekey resume ${id}`);
     expect((await cmk('rekey', 'resume', id, '--reason', 'It was short')).code).toBe(0);
     const back = /^(\S+): https:/m.exec((await cmk('rekey', 'cancel', id, '--reason', 'A false alarm')).out)?.[1] ?? '';
     expect((await cmk('rekey', 'cancel', back, '--keep', '--reason', 'Good enough')).out).toContain('ended');
     const refused = await cmk('rekey', 'pause', id, '--reason', 'Lunch');
     expect(refused.code).toBe(3);
     expect(refused.err).toContain('nothing to pause');
-    const all = JSON.parse((await cmk('rekey', 'status', '--json')).out);
+    const all = JSON.parse((await cmk('rekey', 'list', '--json')).out);
     expect(all.result).toMatchObject([
       { order: { id: back, only: id, state: 'ended' }, progress: { moved: 0 } },
       { order: { id, state: 'ended' }, progress: { moved: 0 } },

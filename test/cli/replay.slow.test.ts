@@ -28,30 +28,30 @@ beforeEach(async () => {
   }
 });
 
-describe('cmk replay', () => {
+describe('cmk admin replay', () => {
   it('puts poison messages back into the queue that they came from, and says how many', async () => {
     for (const n of [1, 2]) await queue('account-work-poison').sendMessage(JSON.stringify(work(n)));
-    const ran = await cmk(['replay', 'account-work']);
+    const ran = await cmk(['admin', 'replay', 'account-work']);
     expect(ran).toEqual({ code: 0, out: '2 messages of account-work-poison requeued to account-work.\n', err: '' });
     expect([await count('account-work'), await count('account-work-poison')]).toEqual([2, 0]);
   });
 
   it('says in a document what was put back', async () => {
     await queue('account-work-poison').sendMessage(JSON.stringify(work(1)));
-    const { code, out } = await cmk(['replay', 'account-work', '--json']);
+    const { code, out } = await cmk(['admin', 'replay', 'account-work', '--json']);
     expect(code).toBe(0);
-    expect(JSON.parse(out)).toEqual({ version: 1, operation: 'replay', result: { replayed: 1, left: [] } });
+    expect(JSON.parse(out)).toEqual({ version: 1, operation: 'admin replay', result: { replayed: 1, left: [] } });
   });
 
   it('finds nothing to put back', async () => {
-    const ran = await cmk(['replay', 'key-work']);
+    const ran = await cmk(['admin', 'replay', 'key-work']);
     expect(ran).toEqual({ code: 0, out: 'There is nothing in key-work-poison.\n', err: '' });
   });
 
   it('says that messages are hidden for the moment, and exits 1', async () => {
     await queue('account-work-poison').sendMessage(JSON.stringify(work(1)));
     await queue('account-work-poison').receiveMessages({ visibilityTimeout: 120 });
-    expect(await cmk(['replay', 'account-work'])).toMatchObject({
+    expect(await cmk(['admin', 'replay', 'account-work'])).toMatchObject({
       code: 1,
       out: 'note\t1 more message of account-work-poison is hidden: the drift check, or another replay, has just read the queue. Run it again in two minutes.\n',
     });
@@ -60,7 +60,7 @@ describe('cmk replay', () => {
   it('leaves what is not a message of the app, shows it, and exits 1', async () => {
     await queue('account-work-poison').sendMessage('rubbish');
     await queue('account-work-poison').sendMessage(JSON.stringify(work(1)));
-    const { code, out } = await cmk(['replay', 'account-work']);
+    const { code, out } = await cmk(['admin', 'replay', 'account-work']);
     expect(code).toBe(1);
     expect(out.split('\n')).toEqual([
       '1 message of account-work-poison requeued to account-work.',
@@ -74,38 +74,42 @@ describe('cmk replay', () => {
     const AzureWebJobsStorage =
       'DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;QueueEndpoint=http://127.0.0.1:1/a;';
     const started = Date.now();
-    const { code, out, err } = await cmk(['replay', 'key-work'], { env: { AzureWebJobsStorage } });
+    const { code, out, err } = await cmk(['admin', 'replay', 'key-work'], { env: { AzureWebJobsStorage } });
     expect({ code, out }).toEqual({ code: 5, out: '' });
-    expect(err).toMatch(/^ServiceUnavailable: The app's storage does not answer at http:\/\/127\.0\.0\.1:1\/a: .*\n/);
+    expect(err).toMatch(
+      /^error: ServiceUnavailable: The app's storage does not answer at http:\/\/127\.0\.0\.1:1\/a: .*\n/,
+    );
     expect(err).toContain('AzureWebJobsStorage');
     expect(Date.now() - started).toBeLessThan(8_000);
   });
 
   it('says that a storage account has none of the queues', async () => {
     await queue('key-work-poison').delete();
-    const { code, err } = await cmk(['replay', 'key-work']);
+    const { code, err } = await cmk(['admin', 'replay', 'key-work']);
     expect(code).toBe(3);
-    expect(err).toMatch(/^NotFound: There is no queue key-work-poison in http:.*\nIs it the app's storage account\?/);
+    expect(err).toMatch(
+      /^error: NotFound: There is no queue key-work-poison in http:.*\nhint: Is it the app's storage account\?/,
+    );
   });
 
   it('says which role is missing', async () => {
     const AzureWebJobsStorage = azurite.connectionString.replace(/AccountKey=[^;]+/, 'AccountKey=a2V5');
-    const { code, err } = await cmk(['replay', 'key-work'], { env: { AzureWebJobsStorage } });
+    const { code, err } = await cmk(['admin', 'replay', 'key-work'], { env: { AzureWebJobsStorage } });
     expect(code).toBe(4);
-    expect(err).toMatch(/^MissingPermission: .*key-work-poison.*\n.*Storage Queue Data Contributor/);
+    expect(err).toMatch(/^error: MissingPermission: .*key-work-poison.*\n.*Storage Queue Data Contributor/);
   });
 
   it.each([
-    ['no storage', {}, /^SettingsInvalid: .*\n.*AzureWebJobsStorage__accountName is missing/],
+    ['no storage', {}, /^error: SettingsInvalid: .*\n.*AzureWebJobsStorage__accountName is missing/],
     ['a connection string that is none', { AzureWebJobsStorage: 'rubbish' }, /AzureWebJobsStorage is not a connection/],
   ])('wants to know the storage: %s is set', async (_, env, message) => {
-    const { code, err } = await cmk(['replay', 'key-work'], { env });
+    const { code, err } = await cmk(['admin', 'replay', 'key-work'], { env });
     expect(code).toBe(2);
     expect(err).toMatch(message);
   });
 
   it.each([[[]], [['drift']]])('names the queues that there are, given %j', async (args) => {
-    const { code, err } = await cmk(['replay', ...args]);
+    const { code, err } = await cmk(['admin', 'replay', ...args]);
     expect(code).toBe(2);
     expect(err).toMatch(/queue/);
   });

@@ -41,24 +41,24 @@ describe('cmk rotation', () => {
   it('tells how far a rotation is, and needs nothing of the app but its storage', async () => {
     const site = procedures.site();
     await noted(site, site.version.version);
-    const { code, out } = await cmk(['rotation', 'status', site.key, '--vault', site.vault.name]);
+    const { code, out } = await cmk(['rotation', 'show', site.key, '--vault', site.vault.name]);
     expect(out).toContain(`${site.vault.name}/files-key\tfinished\t1\t0\t0\t0`);
     expect(code).toBe(0);
     const of = (subscriptions: string) => ({
       env: { ...known(), CMK_SUBSCRIPTIONS: subscriptions },
     });
-    const status = ['rotation', 'status', site.key, '--vault', site.vault.name];
+    const status = ['rotation', 'show', site.key, '--vault', site.vault.name];
     expect((await cmk(status, of(' , '))).out).toContain('\tfinished\t1\t');
     expect((await cmk(status, of(SECOND_SUBSCRIPTION_ID))).out).toContain('\tfinished\t0\t');
-    const all = await cmk(['rotation', 'status', '--json']);
+    const all = await cmk(['rotation', 'list', '--json']);
     expect(JSON.parse(all.out).result).toContainEqual(expect.objectContaining({ state: 'finished', moved: 1 }));
-    expect((await cmk(['rotation', 'watch', site.key, '--vault', site.vault.name])).code).toBe(0);
+    expect((await cmk(['rotation', 'show', site.key, '--watch', '--vault', site.vault.name])).code).toBe(0);
   });
 
   it('is one row with -o csv, and its whole with -o jsonl, where it is asked for by its key', async () => {
     const site = procedures.site();
     const key = await noted(site, site.version.version);
-    const of = ['rotation', 'status', site.key, '--vault', site.vault.name];
+    const of = ['rotation', 'show', site.key, '--vault', site.vault.name];
     const csv = (await cmk([...of, '-o', 'csv'])).out.trim().split('\n');
     expect(csv).toEqual([
       'key,state,moved,waiting,failed,left,expected_end',
@@ -68,7 +68,7 @@ describe('cmk rotation', () => {
     expect(lines.map((line) => JSON.parse(line))).toEqual([
       expect.objectContaining({ key, places: [expect.anything()] }),
     ]);
-    const all = (await cmk(['rotation', 'status', '-o', 'jsonl'])).out.trim().split('\n');
+    const all = (await cmk(['rotation', 'list', '-o', 'jsonl'])).out.trim().split('\n');
     expect(all.map((line) => JSON.parse(line))).toContainEqual(expect.objectContaining({ key, state: 'finished' }));
   });
 
@@ -79,16 +79,16 @@ describe('cmk rotation', () => {
     const paused = await cmk(['rotation', 'pause', ...of, '--reason', 'a change window', '--until', 'PT4H']);
     expect(paused).toMatchObject({ code: 0, err: '' });
     expect(paused.out).toContain(`Paused: ${key} since `);
-    const status = await cmk(['rotation', 'status', ...of]);
+    const status = await cmk(['rotation', 'show', ...of]);
     expect(status.out).toContain('\tpaused\t0\t1\t0\t0');
     expect(status.out).toContain('a change window');
-    const keyStatus = await cmk(['key', 'status', ...of]);
+    const keyStatus = await cmk(['key', 'show', ...of]);
     expect(keyStatus.out).toMatch(/^Paused since \S+ until \S+: a change window$/m);
-    const { result } = JSON.parse((await cmk(['key', 'status', ...of, '--json'])).out);
+    const { result } = JSON.parse((await cmk(['key', 'show', ...of, '--json'])).out);
     expect(result.paused).toMatchObject({ reason: 'a change window', until: expect.any(String) });
     const resumed = await cmk(['rotation', 'resume', ...of, '--reason', 'it is over']);
     expect(resumed).toMatchObject({ code: 0, out: expect.stringContaining('Nothing is paused.') });
-    expect((await cmk(['key', 'status', ...of])).out).not.toMatch(/paused/i);
+    expect((await cmk(['key', 'show', ...of])).out).not.toMatch(/paused/i);
     const trail = await cmk(['audit', 'verify']);
     expect(trail).toMatchObject({ code: 0, out: expect.stringContaining('2') });
   });
@@ -98,7 +98,7 @@ describe('cmk rotation', () => {
     const key = await noted(site, site.version.version);
     await cmk(['rotation', 'pause', site.key, '--vault', site.vault.name, '--reason', 'a change window']);
     await cmk(['rotation', 'pause', '--reason', 'the whole fleet rests']);
-    const { out } = await cmk(['rotation', 'status']);
+    const { out } = await cmk(['rotation', 'list']);
     expect(out).toContain(`${site.vault.name}/files-key\tfinished`);
     expect(out).toMatch(new RegExp(`^Paused: ${key} since .*: a change window$`, 'm'));
     expect(out).toMatch(/^Paused: all keys since .*: the whole fleet rests$/m);
@@ -106,7 +106,7 @@ describe('cmk rotation', () => {
   });
 
   it('says what is missing where the storage is not known, and refuses a time that is over', async () => {
-    const nowhere = await cmk(['rotation', 'status'], { env: {} });
+    const nowhere = await cmk(['rotation', 'list'], { env: {} });
     expect(nowhere).toMatchObject({ code: 2, err: expect.stringContaining('AzureWebJobsStorage__accountName') });
     const late = await cmk(['rotation', 'pause', '--reason', 'a change window', '--until', '2001-01-01']);
     expect(late).toMatchObject({ code: 2, err: expect.stringContaining('is over') });

@@ -26,7 +26,7 @@ function fleet() {
 async function known() {
   const { site, account } = fleet();
   const env = await indexed(azurite.connectionString, procedures, site, [account]);
-  return { site, account, env, list: `cmk fleet list --vault ${site.vault.name}` };
+  return { site, account, env, list: `cmk account list --vault ${site.vault.name}` };
 }
 
 describe('a table on a terminal', () => {
@@ -40,7 +40,7 @@ describe('a table on a terminal', () => {
     const lines = linesOf(terminal.shown());
     expect(lines.filter((line) => line.length > 60)).toEqual([]);
     expect(lines[0]).toBe('1 account: 1 unknown.');
-    expect(lines[1]).toMatch(/^ACCOUNT +REGION +KEY/);
+    expect(lines[2]).toMatch(/^ACCOUNT +KEY/);
     const text = lines.join('\n');
     expect(text).toContain(account.name);
     expect(text).toContain(site.version.version.slice(0, 8));
@@ -75,9 +75,9 @@ describe('a table on a terminal', () => {
 
 describe('a command line that is not right, on a terminal', () => {
   it.each([
-    ['cmk fleet list --fast', /Unknown option '--fast'/],
+    ['cmk account list --fast', /Unknown option '--fast'/],
     ['cmk account onboard', /Missing: <account>, --vault <vault>, --key <key>, --identity <identity>\./],
-    ['cmk fleet list -o xml', /Allowed choices are table, json, jsonl, yaml, tsv, csv/],
+    ['cmk account list -o xml', /Allowed choices are table, json, jsonl, csv/],
   ])('%s: exit code 2, and all that is wrong', async (line, message) => {
     const terminal = onTerminal(undefined, line);
     expect(await terminal.exit).toBe(2);

@@ -179,7 +179,7 @@ describe('event subscriptions', () => {
     const report = await check();
     expect(report.fixes.map(({ reason, detail }) => [reason, detail]).sort()).toEqual([
       ['EventSubscriptionMisaimed', 'The event subscription cmk-func-cmk-keyNearExpiry is made.'],
-      ['EventSubscriptionMisaimed', 'The event subscription cmk-keyExpired is put right.'],
+      ['EventSubscriptionMisaimed', 'The event subscription cmk-keyExpired is repaired.'],
     ]);
     expect(await subscriptionsOf('kv-files')).toEqual([
       'cmk-func-cmk-keyNearExpiry',

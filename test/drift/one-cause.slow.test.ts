@@ -103,7 +103,7 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
     });
   });
 
-  it('is what GET /fleet, the report and `cmk fleet list` say of each of them', async () => {
+  it('is what GET /fleet, the report and `cmk account list` say of each of them', async () => {
     const text = expect.stringMatching(/ 2,000 no access \(id-storage on kv-files\)/);
     const { health } = await check();
     expect(health).toMatchObject({ text, states: { NoAccess: FLEET } });
@@ -125,7 +125,7 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
         .settings.vaults.all.map(({ id }) => id)
         .join(' '),
     };
-    const { out } = await runCmk(operator, ['fleet', 'list', '--vault', 'kv-files', '--json'], { env });
+    const { out } = await runCmk(operator, ['account', 'list', '--vault', 'kv-files', '--json'], { env });
     const { summary, rows } = JSON.parse(out).result;
     expect(summary.states.NoAccess).toBe(FLEET);
     expect(rows.find(({ name }: { name: string }) => name === 'stfiles01')).toMatchObject({

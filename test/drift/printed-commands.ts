@@ -28,8 +28,10 @@ export const PRINTED: Readonly<Record<string, readonly string[]>> = {
   PurgeProtectionOff: ['az keyvault update'],
   VaultUnreachable: ['az keyvault update'],
   VaultNotLocked: ['az lock create'],
-  EventSubscriptionMissing: ['cmk events ensure'],
-  EventSubscriptionMisaimed: ['cmk events ensure'],
+  EventSubscriptionMissing: ['cmk admin ensure-events'],
+  EventSubscriptionMisaimed: ['cmk admin ensure-events'],
+  ChangesNotWatched: ['cmk admin watch-changes'],
+  ContestedChange: ['cmk drift release'],
 };
 
 /** The command that a finding prints: its own, or the one that its text ends with. */

@@ -36,6 +36,7 @@ export function report(change: Partial<WholeReport> = {}): WholeReport {
     findings,
     unseen: [],
     fixes: [],
+    changes: [],
     pauses: [],
     exemptions: [],
     ...change,

@@ -67,12 +67,12 @@ describe('the status of a key', () => {
   });
 });
 
-describe('cmk key status', () => {
+describe('cmk key show', () => {
   const procedures = useProcedures();
 
   it('says them where it knows the storage of the app, and why not when that is away', async () => {
     const site = procedures.site();
-    const args = ['key', 'status', site.key, '--vault', site.vault.name];
+    const args = ['key', 'show', site.key, '--vault', site.vault.name];
     const env = { AzureWebJobsStorage: wire.connectionString, CMK_VAULTS: site.vault.id };
     const connection = { storage: { connectionString: wire.connectionString } };
     const effects = createEffectStore(connection, () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
-import type { FileShare } from '../../src/dependents/file-shares-client.ts';
+import type { FileShare } from '../../src/dependents/stored-data-client.ts';
 import { chooseShare, targetsOfAccount, withoutEmpty } from '../../src/effect/probe-targets.ts';
 
 const share = (name: string, protocol: 'SMB' | 'NFS' = 'SMB'): FileShare => ({ name, protocol });

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { CLIENT_IDS, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { addPrincipal } from '../../local/azure/fleet.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
-import { createFileService } from '../../src/effect/file-service-client.ts';
+import { createFileService } from '../../src/effect/data-services-client.ts';
 import { type ProbeTarget, probe } from '../../src/effect/probe.ts';
 import { sampleServices } from '../support/app-services.ts';
 import { PUBLIC } from '../support/keys.ts';

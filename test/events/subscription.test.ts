@@ -19,7 +19,9 @@ const verdicts = (states: typeof found) => judgeSubscriptions(wanted, states).ma
 
 describe('the event subscriptions that a vault needs', () => {
   it('are one for each function, each with one event type, CloudEvents and dead letters to the own storage', () => {
-    expect(wanted.map(({ functionName, eventType }) => ({ functionName, eventType }))).toEqual(EVENT_FUNCTIONS);
+    expect(wanted.map(({ functionName, eventTypes: [eventType] }) => ({ functionName, eventType }))).toEqual(
+      EVENT_FUNCTIONS,
+    );
     expect(wanted[0]).toMatchObject({
       functionId: `${FUNCTION_APP}/functions/keyNewVersionCreated`,
       deadLetter: { storageAccountId: STORAGE, container: 'cmk-deadletter' },

@@ -40,7 +40,6 @@ const known = (name: string, more: Partial<FleetAccount> = {}): FleetAccount => 
   key: KEY,
   scopeUses: [],
   own: 'own',
-  scoped: '',
   writtenOn: NOW,
   ...more,
 });
@@ -64,13 +63,11 @@ describe('The table', () => {
   it('returns what was written, by key, account and subscription', async () => {
     const scope = use('st1', { scope: 'scope-1', mode: 'automatic' });
     const { pinned: _, ...automatic } = scope;
-    const outcome = { result: 'done', reason: 'Moved', at: NOW } as const;
-    const full = use('st1', { identity: '/subscriptions/x', wave: 'Wave 1 – späť', scopes: 'some', outcome });
+    const full = use('st1', { identity: '/subscriptions/x', wave: 'Wave 1 – späť', scopes: 'some' });
     const record = known('st1', {
       scopes: 'some',
       scopesReadOn: NOW,
       scopeUses: [{ scope: 'scope-1', key: KEY }],
-      scoped: 'd',
     });
     await index().write([
       ...puts(full, automatic, use('st2', { key: `${KEY}2` })),
@@ -84,12 +81,11 @@ describe('The table', () => {
     expect(await index().listings()).toEqual(new Map([[SUBSCRIPTION, new Date(NOW)]]));
   });
 
-  it('keeps the outcome of version 2 when a use is written again, and clears fields that are absent', async () => {
-    const outcome = { result: 'retry', reason: 'IdentityHasNoAccess', at: NOW } as const;
-    await index().write(puts(use('st1', { identity: 'old', wave: '1', outcome })));
+  it('clears fields that are absent when a use is written again', async () => {
+    await index().write(puts(use('st1', { identity: 'old', wave: '1' })));
     const { pinned: _, ...automatic } = use('st1', { mode: 'automatic' });
     await index().write(puts(automatic));
-    expect(await all(index().uses(KEY))).toEqual([{ ...automatic, outcome }]);
+    expect(await all(index().uses(KEY))).toEqual([automatic]);
   });
 
   it('writes batches of more than a hundred, with deletes of missing rows, and returns rows page by page', async () => {
@@ -121,7 +117,7 @@ describe('The table', () => {
 
   it('stores thousands of scopes of one account', async () => {
     const scopeUses = Array.from({ length: 3_000 }, (_, n) => ({ scope: `scope-${n}`, key: KEY }));
-    const record = known('st1', { scopes: 'some', scopesReadOn: NOW, scopeUses, scoped: 'd' });
+    const record = known('st1', { scopes: 'some', scopesReadOn: NOW, scopeUses });
     await index().write([{ put: 'account', account: record }]);
     expect(await index().account(account('st1'))).toEqual(record);
     await index().write([{ put: 'account', account: known('st1', { scopes: 'none', scopesReadOn: NOW }) }]);
@@ -149,17 +145,8 @@ describe('A damaged row', () => {
     expect(corrupt).toHaveLength(1);
   });
 
-  it('with an invalid outcome is a use without an outcome', async () => {
-    await index().write(puts(use('st1', { outcome: { result: 'done', reason: 'Moved', at: NOW } })));
-    const keys = { partitionKey: keyPartition(KEY), rowKey: accountRow(account('st1')) };
-    await table().updateEntity({ ...keys, outcomeReason: 'toString' }, 'Merge');
-    expect(await all(index().uses(KEY))).toEqual([use('st1')]);
-  });
-
   it('with invalid scopes counts as never listed', async () => {
-    await index().write([
-      { put: 'account', account: known('st1', { scopes: 'some', scopesReadOn: NOW, scoped: 'd' }) },
-    ]);
+    await index().write([{ put: 'account', account: known('st1', { scopes: 'some', scopesReadOn: NOW }) }]);
     const keys = { partitionKey: subscriptionPartition(SUBSCRIPTION), rowKey: accountRow(account('st1')) };
     await table().updateEntity({ ...keys, scopeUses: '[[' }, 'Merge');
     expect(await index().account(account('st1'))).toEqual(known('st1'));

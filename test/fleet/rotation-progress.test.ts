@@ -6,7 +6,7 @@ import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { REASONS } from '../../src/reasons.ts';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { day, KEY, keyVersion, REVOKER, versionName } from '../support/keys.ts';
-import { AUTOMATIC, accountId, NOW, OLD, useRow } from '../views/use-rows.ts';
+import { accountId, NOW, OLD, useRow } from '../views/use-rows.ts';
 
 const VERSIONS = [keyVersion(1), keyVersion(100)];
 const TARGET = keyVersion(100).id;
@@ -39,10 +39,6 @@ const countsOf = (use: UseRow) => {
   const { moved = 0, waiting = 0, failed = 0, left = 0 } = rotationOf([use]);
   return { moved, waiting, failed, left };
 };
-const outcome = (result: 'done' | 'retry' | 'reject', reason: 'Refused' | 'UpToDate' | 'Throttled', at = day(150)) => ({
-  outcome: { result, reason, at: at.toISOString() },
-});
-
 describe('A use in a rotation', () => {
   it.each<[string, Partial<UseRow>, string]>([
     ['is moved once it is on the version', {}, 'moved'],
@@ -51,14 +47,6 @@ describe('A use in a rotation', () => {
     ['failed when its last try did', { ...OLD, state: 'failed', reason: 'Refused' }, 'failed'],
     ['is left when the plan writes nothing for the version', { ...OLD, state: 'skipped', target: TARGET }, 'left'],
     ['waits when it was skipped for an earlier version', { ...OLD, state: 'skipped' }, 'waiting'],
-    ['of version 2 failed when it was rejected since', { ...OLD, ...outcome('reject', 'Refused') }, 'failed'],
-    ['of version 2 waits when it was rejected before', { ...OLD, ...outcome('reject', 'Refused', day(50)) }, 'waiting'],
-    ['of version 2 waits when it is tried again', { ...OLD, ...outcome('retry', 'Throttled') }, 'waiting'],
-    [
-      'of version 2 is left to Storage when it is automatic and was refreshed',
-      { ...AUTOMATIC, state: 'pending', outcome: { result: 'done', reason: 'Refreshed', at: day(150).toISOString() } },
-      'left',
-    ],
   ])('%s', (_, change, state) => {
     expect(countsOf(useRow(1, change))).toEqual({ moved: 0, waiting: 0, failed: 0, left: 0, [state]: 1 });
   });
@@ -83,11 +71,11 @@ describe('A use in a rotation', () => {
   });
 
   it('that waits is listed with the reason of its plan, the use that was not tried for longest first', () => {
-    const tried = useRow(1, { ...OLD, ...outcome('retry', 'Throttled') });
+    const tried = useRow(1, { ...OLD, state: 'indeterminate', reason: 'ServiceUnavailable' });
     const { waitingUses, oldestWaiting } = rotationOf([tried, useRow(2, OLD)]);
     expect(waitingUses.map(({ account, reason, lookedOn }) => [account, reason, lookedOn])).toEqual([
       [accountId(2), 'StaleKeyVersion', undefined],
-      [accountId(1), 'Throttled', day(150).toISOString()],
+      [accountId(1), 'ServiceUnavailable', day(150).toISOString()],
     ]);
     expect(oldestWaiting).toEqual(waitingUses[0]);
   });

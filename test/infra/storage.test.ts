@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
+import { AUDIT_CONTAINER } from '../../src/audit/audit-files.ts';
 import { FLEET_TABLE } from '../../src/fleet/fleet-table-client.ts';
 import { CONTROL_TABLE } from '../../src/fleet/rollout-store-client.ts';
 import { CONTROL_CONTAINER } from '../../src/orders/standing-orders-client.ts';

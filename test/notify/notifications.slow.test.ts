@@ -144,20 +144,8 @@ describe('a notification', () => {
   it('is put into the queue once more when its instance dies in between, and sent once', async () => {
     await revoked(instance());
     const services = instance();
-    const leases = {
-      acquire: async (name: string) => {
-        const lease = await services.leases.acquire(name);
-        return (
-          lease && {
-            ...lease,
-            state: lease.state,
-            release: lease.release.bind(lease),
-            save: () => Promise.reject(new Error('killed')),
-          }
-        );
-      },
-    };
-    await collect({ ...services, leases });
+    const saveProgress = () => Promise.reject(new Error('killed'));
+    await collect({ ...services, outbox: { ...services.outbox, saveProgress } });
     await collect();
     expect(wire.sent).toHaveLength(6);
     await work();
@@ -313,7 +301,12 @@ describe('the drift check and the digest', () => {
     await atHour(8);
     await collect();
     await atHour(7);
-    await publish('b1');
+    // Gone and back: it has a new time.
+    const since = wire.azure.clock.now().toISOString();
+    await publish(
+      'b1',
+      report().causes.map((cause) => ({ ...cause, since })),
+    );
     const services = instance();
     const files = { ...services.auditWatch.files, list: () => Promise.reject(new Error('outage')) };
     await collect({ ...services, auditWatch: { ...services.auditWatch, files } });

@@ -4,9 +4,9 @@ import { CloudEvent } from 'cloudevents';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { shortened } from '../../src/notify/make-notification.ts';
+import { NOTIFICATION } from '../../src/notify/notification.ts';
 import { render } from '../../src/notify/render.ts';
 import { NOTIFICATION_KINDS } from '../../src/settings/notify-targets.ts';
-import { NOTIFICATION } from '../../src/work/notification.ts';
 import { SAMPLES } from './samples.ts';
 
 // As a CommonJS bundle: its modules name each other without an ending, which Node does not find.

@@ -147,7 +147,12 @@ describe('account enable', () => {
       'PurgeProtectionOff',
       /cmk vault ensure kv-/,
     ],
-    ['an identity without its role', { role: false }, 'IdentityHasNoAccess', /cmk identity ensure id-.* --vault kv-/],
+    [
+      'an identity without its role',
+      { role: false },
+      'IdentityHasNoAccess',
+      /cmk admin ensure-identity id-.* --vault kv-/,
+    ],
     ['a disabled key', { key: { enabled: false } }, 'KeyDisabled', /--enabled true/],
     ['an expired key', { key: { exp: 1_600_000_000 } }, 'KeyExpired', /cmk key rotate/],
     ['a key of a wrong type', { key: { kty: 'EC' as const } }, 'KeyUnsupported', /cmk key ensure/],

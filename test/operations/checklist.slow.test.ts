@@ -83,7 +83,7 @@ describe('account verify', () => {
         }
       },
       { 'role on the key': 'failed', 'file service': 'failed' },
-      /cmk role ensure/,
+      /cmk admin grant-role/,
     ],
     [
       'a vault that is gone',

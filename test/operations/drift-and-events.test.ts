@@ -57,9 +57,9 @@ describe('events ensure', () => {
     const report = await procedures.run(ensure(site));
     expect(
       texts(report, 'done')
-        .map((text) => / (put right|made):/.exec(text)?.[1])
+        .map((text) => / (repaired|made):/.exec(text)?.[1])
         .sort(),
-    ).toEqual(['made', 'put right']);
+    ).toEqual(['made', 'repaired']);
     expect(ofVault(site)).toHaveLength(3);
   });
 

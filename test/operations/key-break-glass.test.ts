@@ -18,7 +18,7 @@ const officer = ({ vault }: Site): Principal => procedures.somebodyWith(vault.id
 
 const revoking = (site: Site) => (operation: Parameters<typeof revokeAsOperator>[2]) =>
   revokeAsOperator(keyOf(site), { reason: 'test', environment: {}, app }, operation);
-/** The revocation that the key's versions name, as `cmk key status` says it. */
+/** The revocation that the key's versions name, as `cmk key show` says it. */
 const openOn = ({ vault, key }: Site): string =>
   vault.keys.get(key)?.versions.flatMap(({ tags }) => tags?.['cmk-revocation']?.split(' ')[0] ?? [])[0] ?? 'none';
 const restoring =

@@ -217,7 +217,7 @@ describe('a Managed HSM', () => {
     const refusal = await procedures.refusal(enable(false));
     expect(refusal).toMatchObject({
       reason: 'IdentityHasNoAccess',
-      nextStep: `Give it Managed HSM Crypto Service Encryption User: cmk identity ensure ${identity.name} --hsm ${site.vault.name}`,
+      nextStep: `Give it Managed HSM Crypto Service Encryption User: cmk admin ensure-identity ${identity.name} --hsm ${site.vault.name}`,
     });
     const given = await procedures.run(enable(true));
     expect(texts(given, 'done')).toHaveLength(2);
@@ -299,15 +299,15 @@ describe('cmk', () => {
   it('is told a Managed HSM by --hsm, and never takes one for a vault of that name', async () => {
     const site = hsmSite();
     addKeyVersion(procedures.world, addVault(procedures.world, site.group, site.vault.name), site.key);
-    const status = await runCmk(procedures, ['key', 'status', site.key, '--hsm', site.vault.name]);
+    const status = await runCmk(procedures, ['key', 'show', site.key, '--hsm', site.vault.name]);
     expect(status.code).toBe(0);
     expect(status.out).toContain(`https://${site.vault.name}.managedhsm.azure.net/keys/${site.key}`);
     const order = ['key', 'revoke', site.key, '--hsm', site.vault.name, '--dry-run'];
     expect((await runCmk(procedures, order)).out).toContain(`version ${site.version.version} disabled`);
     const other = addIdentity(procedures.world, site.group, unique('id-'));
     for (const order of [
-      ['identity', 'ensure', other.name, '--hsm', site.vault.name, '--key', site.key],
-      ['role', 'ensure', '--assignee', other.principalId, '--hsm', site.vault.name],
+      ['admin', 'ensure-identity', other.name, '--hsm', site.vault.name, '--key', site.key],
+      ['admin', 'grant-role', '--assignee', other.principalId, '--hsm', site.vault.name],
     ]) {
       expect((await runCmk(procedures, order)).out).toContain('Managed HSM Crypto Service Encryption User given to');
     }
@@ -316,7 +316,7 @@ describe('cmk', () => {
       ['--vault', 'kv', '--hsm', 'h'],
       ['--hsm', 'h', '--vault', 'kv'],
     ]) {
-      const { code, err } = await runCmk(procedures, ['key', 'status', site.key, ...both]);
+      const { code, err } = await runCmk(procedures, ['key', 'show', site.key, ...both]);
       expect([code, err]).toEqual([2, expect.stringContaining('--vault or --hsm, not both')]);
     }
   });

@@ -183,10 +183,6 @@ class HistoryWorld {
                 });
                 return false;
               },
-              releaseAfter: async (ms) => {
-                holds = false;
-                return dead ? false : lease.releaseAfter(ms);
-              },
             };
           }).catch((error: unknown) => {
             givenUp = true;

@@ -312,14 +312,13 @@ export class ControllerWorld implements World {
     }
   }
 
-  /** Whether the app sent a PATCH for its last change of key, from the one key of an order to the other. */
+  /** Whether the app sent a PATCH for its last change of key, from the one key of an order to the other, since the order began. */
   #isMovedBy(order: string, name: string): boolean {
-    const { from, to } = this.orders.orders.rekeys.find(({ id }) => id === order) ?? {};
-    const { spec, changes } = this.storage.uses.find(([other]) => other === name)?.[1] ?? {};
-    const n = changes?.findLastIndex((change, at) => change.key !== (changes[at - 1]?.key ?? spec?.key)) ?? -1;
-    const last = changes?.[n];
-    const before = changes?.[n - 1]?.key ?? spec?.key ?? '';
-    return last?.isAsked === true && keyId(before) === from && keyId(last.key) === to;
+    const { from, to, startedOn = '' } = this.orders.orders.rekeys.find(({ id }) => id === order) ?? {};
+    const { changes } = this.storage.uses.find(([other]) => other === name)?.[1] ?? {};
+    const last = changes?.findLast((change) => change.from !== change.key);
+    if (!last?.isAsked || last.atMs < Date.parse(startedOn)) return false;
+    return keyId(last.from) === from && keyId(last.key) === to;
   }
 
   /** What the index had of a PATCH that may still land is lost with it; the drift check finds it within the hour. */

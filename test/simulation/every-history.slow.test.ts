@@ -4,7 +4,7 @@ import { KeyWorld } from './key-world.ts';
 import { SCENARIOS } from './scenarios.ts';
 
 describe('revocation and restore, every history of', () => {
-  it.each(SCENARIOS.filter(({ takes }) => !takes))('$name', { timeout: 100_000 }, async ({ scenario, switches }) => {
+  it.each(SCENARIOS.filter(({ isLong }) => !isLong))('$name', { timeout: 100_000 }, async ({ scenario, switches }) => {
     const { states, ends } = await exploreAll(() => new KeyWorld(scenario), switches === undefined ? {} : { switches });
     expect(ends).toBeGreaterThan(0);
     console.log(`${states} states, ${ends} ends`);

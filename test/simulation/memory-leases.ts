@@ -14,8 +14,6 @@ interface Held {
   died: number;
   /** Left to itself: renewed until one renewal is heard of. */
   left: number;
-  /** Released then, if that is heard. */
-  releaseAt: number;
   released: number;
   state: unknown;
 }
@@ -77,7 +75,6 @@ export class MemoryLeases {
       acquired: now,
       died,
       left: NEVER,
-      releaseAt: NEVER,
       released: NEVER,
       state: (held ?? this.#written)?.state,
     };
@@ -101,7 +98,7 @@ export class MemoryLeases {
     for (let at = acquired + TURN_MS; at <= Math.min(now, acquired + 3_600_000); at += TURN_MS) turns.push(at);
     if (left <= now) turns.push(left);
     for (const at of turns.sort((a, b) => a - b)) {
-      if (at >= Math.min(held.released, held.releaseAt) || at - left > LEASE_MS) break;
+      if (at >= held.released || at - left > LEASE_MS) break;
       if (!this.#hears(held, at)) continue;
       last = at;
       if (at >= left) break;
@@ -111,8 +108,6 @@ export class MemoryLeases {
 
   #expires(held: Held): number {
     if (held.released <= this.#clock()) return held.released;
-    const { releaseAt } = held;
-    if (releaseAt <= this.#clock() && this.#hears(held, releaseAt)) return releaseAt;
     return this.#renewed(held) + LEASE_MS;
   }
 
@@ -143,10 +138,6 @@ export class MemoryLeases {
         }).catch(() => {});
       },
       abandon,
-      releaseAfter: (ms) => {
-        held.releaseAt = now() + ms;
-        return abandon();
-      },
     };
   }
 }

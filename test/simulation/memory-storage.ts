@@ -24,7 +24,7 @@ export interface Change {
   readonly name: string;
   readonly version: string;
   readonly key: string;
-  /** Key that it was on before. */
+  /** Key that it was on before; where the app changed it, as the app had read it. */
   readonly from: string;
   readonly byApp: boolean;
   /** The app sent a PATCH for it too, which Azure's answer does not tell from one that changed something. */
@@ -128,7 +128,7 @@ export class MemoryStorage {
   /** A person's own hand: pins it to a version, of another key perhaps. */
   set(name: string, key: string, pin: string): void {
     const use = this.#of(name);
-    this.#apply(name, use, key, use.pin === '' ? '' : pin, pin, false);
+    this.#apply(name, use, key, use.pin === '' ? '' : pin, pin);
   }
 
   delete(name: string): void {
@@ -166,7 +166,7 @@ export class MemoryStorage {
       this.#judge(name, key, pin, read);
       await way(
         `patch ${name} ${key} ${Number.parseInt(pin || '0', 16)}`,
-        () => this.#patch(name, key, pin, read?.changes),
+        () => this.#patch(name, key, pin, read),
         true,
         signal,
       );
@@ -238,20 +238,22 @@ export class MemoryStorage {
     }
   }
 
-  #patch(name: string, key: string, pin: string, changesRead: number | undefined): void {
+  #patch(name: string, key: string, pin: string, read: Read | undefined): void {
     const use = this.#of(name);
     const version = this.#rules.wraps(key, pin);
     if (!version) throw Object.assign(new Error('the key cannot be used'), { statusCode: 403, code: 'KeyDisabled' });
-    if (changesRead === use.changes.length) {
+    if (read?.changes === use.changes.length) {
       if ((pin === '') !== (use.pin === '')) this.#breaks(`${name} changes its mode`);
       if (key === use.key && this.#rules.isOlder(key, version, use.current)) this.#breaks(`${name} is moved backwards`);
     }
-    this.#apply(name, use, key, pin, version, true);
+    this.#apply(name, use, key, pin, version, read?.key ?? use.key);
   }
 
-  #apply(name: string, use: Kept, key: string, pin: string, version: string, byApp: boolean): void {
+  /** @param readKey key that the app had read; absent: a person changes it */
+  #apply(name: string, use: Kept, key: string, pin: string, version: string, readKey?: string): void {
     const isSame = use.key === key && use.current === version;
-    const from = use.key;
+    const byApp = readKey !== undefined;
+    const from = readKey ?? use.key;
     Object.assign(use, { key, pin, current: version });
     const last = use.changes.at(-1);
     if (isSame && last) last.isAsked ||= byApp;

@@ -1,9 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { accountRow, keyPartition } from '../../src/fleet/fleet-keys.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
+import { deliver } from '../../src/notify/deliver.ts';
+import { fromRecord } from '../../src/notify/from-record.ts';
+import { readNotify } from '../../src/settings/notify.ts';
+import { parseNotifyWork } from '../../src/work/messages.ts';
+import { record, TIME } from '../notify/samples.ts';
+import { CMK_NOTIFY, TARGETS } from '../notify/targets.ts';
 import { KeySite } from '../revocation/key-site.ts';
 import { ALICE, BOB } from '../revocation/records.ts';
 import { KEY, VAULT, versionName } from '../support/keys.ts';
+import { MemoryLeases } from '../support/memory-leases.ts';
 import { type ControllerDeed, ControllerWorld, FIRST_KEY, SECOND_KEY } from './controller-world.ts';
 import { runHistory, seeded } from './explore.ts';
 import { forgedKeyMessage, takeKeyMessage } from './forged-key-message.ts';
@@ -74,6 +81,53 @@ describe('a message of key-work of which any field is changed', () => {
       expect(isAny).toBe(kind !== 'probe' && kind !== 'rotate');
     },
   );
+});
+
+/** Every request that a message leads to, as `target body`. One of two notifications was sent before. */
+async function sentBy(message: object): Promise<ReadonlySet<string>> {
+  const now = () => new Date('2026-06-01T12:00:00.000Z');
+  const [first, second] = ['revoke-1', 'revoke-2'].map((id) =>
+    fromRecord(record('key.revoke', 'Revoked', { why: id }, id)),
+  );
+  if (!first || !second) throw new Error('A revocation has a notification.');
+  const read = async (target: string, id: string) => {
+    const notification = [first, second].find((one) => one.id === id);
+    return notification && { notification, ...(target === 'ops' ? { sentOn: TIME } : {}) };
+  };
+  const sent = new Set<string>();
+  const ports = {
+    settings: { notify: readNotify({ CMK_NOTIFY }), drift: { functionAppId: undefined } },
+    ...{ outbox: { read, markSent: async () => {} }, leases: new MemoryLeases(now), random: () => 0, now },
+    postWebhook: async (address: string, _: object, body: string) => {
+      sent.add(`${address} ${body}`);
+      return { status: 200 };
+    },
+  };
+  await deliver(parseNotifyWork(message), ports, () => {});
+  return sent;
+}
+
+describe('a message of notify-work of which any field is changed', () => {
+  it('leads to no request but those that the outbox holds, to its targets and with its text', async () => {
+    const ids = ['revoke-1', 'revoke-2'].map(
+      (id) => fromRecord(record('key.revoke', 'Revoked', { why: id }, id))?.id ?? '',
+    );
+    const cause = { by: 'notify', ref: '', since: '' };
+    const message = (target: string, id: string) => ({ kind: 'notify', target, notification: id, cause, attempt: 0 });
+    const own = TARGETS.flatMap(({ name }) => ids.map((id) => sentBy(message(name, id))));
+    const may = new Set((await Promise.all(own)).flatMap((sent) => [...sent]));
+    expect(may.size).toBe(4);
+    const all = new Set<string>();
+    for (let seed = 1; seed <= RUNS; seed += 1) {
+      const of = one(seeded(seed));
+      const forged = { id: of([...ids, '0'.repeat(32)]), kind: 'restored', title: 'forged', text: 'forged', data: {} };
+      const fields = { title: 'forged', text: 'forged', sentOn: undefined, address: 'https://elsewhere.example/' };
+      const target = of([...TARGETS.map(({ name }) => name), '../siem', 'https://elsewhere.example/']);
+      const sent = await sentBy({ ...message(target, forged.id), ...of([{}, { notification: forged }]), ...fields });
+      for (const request of sent) all.add(request);
+    }
+    expect(all).toEqual(may);
+  });
 });
 
 const SUBSCRIPTION = '11111111-1111-4111-8111-1111111111a1';

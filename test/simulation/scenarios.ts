@@ -13,8 +13,8 @@ const late = { faults: 1, kinds: ['late'] } as const;
 
 export interface NamedScenario {
   readonly name: string;
-  /** Takes a minute, or (`long`) more: those are followed by `npm run simulate -- --every-history` alone. */
-  readonly takes?: 'minutes' | 'long';
+  /** Takes a minute or more: followed by `npm run simulate -- --every-history` alone. */
+  readonly isLong?: true;
   /** Histories with so many switches at most; without it all. */
   readonly switches?: number;
   readonly scenario: KeyScenario;
@@ -52,36 +52,33 @@ export const SCENARIOS: readonly NamedScenario[] = [
   { name: 'a rotation and a look during a revocation', scenario: { versions: 1, parts: [REVOKE, ROTATE, LOOK] } },
   {
     name: 'a rotation, a look and a restore',
-    takes: 'minutes',
     scenario: { versions: 1, parts: [REVOKE, ROTATE, LOOK_ANY_TIME, RESTORE] },
   },
   {
     name: 'a look beside a restore of two versions',
-    takes: 'minutes',
     scenario: { versions: 2, parts: [REVOKE, RESTORE, LOOK] },
   },
   {
     name: 'a look beside a restore, with a write that comes late',
-    takes: 'minutes',
     scenario: { versions: 1, parts: [REVOKE, RESTORE, LOOK], ...late },
   },
   {
     name: 'a restore and a revocation that begins meanwhile, with a write that comes late and six switches',
-    takes: 'minutes',
+    isLong: true,
     switches: 6,
     scenario: { versions: 1, parts: [REVOKE, RESTORE, REVOKE_AGAIN], ...late },
   },
   {
     name: 'a restore and a revocation that begins meanwhile, with a write that comes late',
-    takes: 'long',
+    isLong: true,
     scenario: { versions: 1, parts: [REVOKE, RESTORE, REVOKE_AGAIN], ...late },
   },
   {
     name: 'two revocations and two restores of a version that was off before',
-    takes: 'minutes',
+    isLong: true,
     scenario: { versions: 1, off: [1], parts: [REVOKE, REVOKE, RESTORE, RESTORE] },
   },
-  { name: 'two revocations of two versions', takes: 'minutes', scenario: { versions: 2, parts: [REVOKE, REVOKE] } },
+  { name: 'two revocations of two versions', scenario: { versions: 2, parts: [REVOKE, REVOKE] } },
   {
     name: 'two revocations and two restores, with two switches',
     switches: 2,
@@ -94,19 +91,19 @@ export const SCENARIOS: readonly NamedScenario[] = [
   },
   {
     name: 'two revocations, two restores, a look and a rotation, with one switch',
-    takes: 'minutes',
+    isLong: true,
     switches: 1,
     scenario: { versions: 1, parts: [REVOKE, REVOKE, RESTORE, RESTORE, LOOK_ANY_TIME, ROTATE] },
   },
   {
     name: 'two revocations, two restores and a look at two versions, with one switch',
-    takes: 'minutes',
+    isLong: true,
     switches: 1,
     scenario: { versions: 2, parts: [REVOKE, REVOKE, RESTORE, RESTORE, LOOK_ANY_TIME] },
   },
   {
     name: 'two revocations and two restores of three versions, with one switch',
-    takes: 'long',
+    isLong: true,
     switches: 1,
     scenario: { versions: 3, parts: [REVOKE, REVOKE, RESTORE, RESTORE] },
   },
@@ -129,7 +126,7 @@ export const SCENARIOS: readonly NamedScenario[] = [
   },
   {
     name: 'a retirement beside a revocation and its restore, with a write that comes late',
-    takes: 'minutes',
+    isLong: true,
     switches: 2,
     scenario: { versions: 2, parts: [RETIRE, REVOKE, RESTORE], ...late },
   },

@@ -26,11 +26,6 @@ export class MemoryLeases implements Leases {
       const of = this.#taken.get(name);
       return of?.holder === holder && of.until > this.#now().getTime();
     };
-    const leaveFor = async (ms: number) => {
-      if (isOurs()) this.#taken.set(name, { holder, until: this.#now().getTime() + ms });
-      isLeft = true;
-      return true;
-    };
     const state = this.#states.get(name);
     return {
       state: state === undefined ? undefined : JSON.parse(state),
@@ -43,8 +38,11 @@ export class MemoryLeases implements Leases {
       release: async () => {
         if (isOurs()) this.#taken.delete(name);
       },
-      abandon: () => leaveFor(DURATION_MS),
-      releaseAfter: leaveFor,
+      abandon: async () => {
+        if (isOurs()) this.#taken.set(name, { holder, until: this.#now().getTime() + DURATION_MS });
+        isLeft = true;
+        return true;
+      },
     };
   }
 

@@ -3,8 +3,7 @@ import { createTelemetry } from '../../src/functions/create-telemetry.ts';
 import type { LogRecord } from '../../src/log.ts';
 import { LazyTelemetry } from '../../src/telemetry/lazy-telemetry.ts';
 import { measured, measurementsOf } from '../../src/telemetry/measurements.ts';
-import { type Measurement, NO_TELEMETRY } from '../../src/telemetry/telemetry.ts';
-import { formatTraceparent, parseTraceparent } from '../../src/telemetry/traceparent.ts';
+import { formatTraceparent, type Measurement, NO_TELEMETRY, parseTraceparent } from '../../src/telemetry/telemetry.ts';
 import { parseAccountWork } from '../../src/work/messages.ts';
 
 const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';

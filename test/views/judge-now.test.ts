@@ -21,7 +21,16 @@ const KEYS = {
   complete: true,
 };
 const COUNTS = { error: 0, warning: 0, advice: 2, exempt: 0, new: 0, gone: 0, unseen: 0 };
-const REPORT = { id: 'a', startedOn: AT, complete: true, counts: COUNTS, causes: [], moreCauses: 0, exempt: 0 };
+const REPORT = {
+  id: 'a',
+  startedOn: AT,
+  complete: true,
+  counts: COUNTS,
+  causes: [],
+  changes: [],
+  moreCauses: 0,
+  exempt: 0,
+};
 const WELL: NowParts = {
   fleet: { readOn: AT, value: FLEET },
   keys: { readOn: AT, value: KEYS },

@@ -114,19 +114,15 @@ it('expires after its holder is gone or cannot renew it, and not while it is ren
     const renewed = await taken(instance(short), 'renewed');
     const abandoned = await taken(instance(short), 'abandoned');
     const unheard = await taken(instance(short, unreliable.connectionString), 'unheard');
-    const later = await taken(instance(short), 'later');
     await sleep(6_000);
     void abandoned.abandon();
     unreliable.onRequest(() => 'refuse');
     void unheard.abandon();
-    void later.releaseAfter(4_000);
-    expect([abandoned.held(), later.held()]).toEqual([false, false]);
-    expect(await instance().acquire('later')).toBeUndefined();
+    expect(abandoned.held()).toBe(false);
     await sleep(2_000);
     unreliable.onRequest(() => 'pass');
     await eventually('its holder is not sure of it any more', () => !cutOff.held());
     expect(await instance().acquire('cut off')).toBeUndefined(); // and others do not have it yet
-    const soon = await eventually('it is released', () => instance().acquire('later'), 10_000);
     const next = await eventually('it expires', () => instance().acquire('cut off'));
     expect(next?.state).toEqual({ unfinished: true });
     // 15 s from when it was abandoned, not from when it was acquired.
@@ -136,7 +132,7 @@ it('expires after its holder is gone or cannot renew it, and not while it is ren
     expect(await instance().acquire('unheard')).toBeUndefined();
     expect(renewed.held()).toBe(true);
     expect(await instance().acquire('renewed')).toBeUndefined();
-    await Promise.all([next, free, renewed, soon].map((lease) => lease?.release()));
+    await Promise.all([next, free, renewed].map((lease) => lease?.release()));
   } finally {
     await Promise.all([storage, unreliable].map((one) => one.close()));
   }

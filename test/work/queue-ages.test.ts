@@ -33,11 +33,11 @@ describe('the age of a queue', () => {
     expect(seconds).toBeLessThan(115);
   });
 
-  it('is told from its turn on, of a message that has one', async () => {
-    const turn = later(70).getTime();
-    await queue('account-work').sendMessage(JSON.stringify({ kind: 'account', turn }));
-    expect((await ages(new Date(turn + 30_000))).get('account-work')).toBe(30);
-    expect((await ages(new Date(turn - 10_000))).get('account-work')).toBe(0);
+  it('is told from when it is due on, of a message that was hidden', async () => {
+    const due = later(70);
+    await queue('fleet-work').sendMessage(JSON.stringify({ kind: 'subscriptions', due: due.toISOString() }));
+    expect((await ages(new Date(due.getTime() + 30_000))).get('fleet-work')).toBe(30);
+    expect((await ages(new Date(due.getTime() - 10_000))).get('fleet-work')).toBe(0);
   });
 
   it('cannot be told of a queue that is not there', async () => {

@@ -128,7 +128,7 @@ async function bodyOf<T>(response: Response, method: string, signal: AbortSignal
       nextStep:
         method === 'GET'
           ? 'It is asked for again by itself. If it stays, use the command line (cmk).'
-          : 'See how it stands, here or by the command line (cmk key status), before you do it once more.',
+          : 'See how it stands, here or by the command line (cmk key show), before you do it once more.',
     });
   }
 }

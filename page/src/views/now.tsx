@@ -144,9 +144,7 @@ function OpenRevocations({ keys }: OpenRevocationsProps) {
 function Causes({ of }: { readonly of: NonNullable<NowParts['drift']['value']> }) {
   const { report } = of;
   if (!report) {
-    return (
-      <p>No drift check has run yet. The first one runs by its schedule, or by POST /api/drift (cmk drift check).</p>
-    );
+    return <p>No drift check has run yet. The first one runs by its schedule, or by POST /api/drift (cmk drift).</p>;
   }
   const wrong = report.causes.filter(({ severity }) => severity !== 'advice');
   const advice = report.causes.filter(({ severity }) => severity === 'advice');

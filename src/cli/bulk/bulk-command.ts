@@ -8,6 +8,7 @@ import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
 import { accountKeyUse } from '../../fleet/key-use.ts';
 import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
+import type { Journal } from '../../operations/journal.ts';
 import type { Operation } from '../../operations/operator-azure.ts';
 import { count } from '../../text.ts';
 import type { Cli } from '../cli.ts';
@@ -42,6 +43,7 @@ interface BulkArguments {
   readonly maxFailures: number;
   readonly resumeFile?: string;
   readonly dryRun?: boolean;
+  readonly quiet?: boolean;
 }
 
 /** Options of a command that takes many accounts too. */
@@ -85,7 +87,7 @@ export function isBulk(account: string | undefined, command: Command, required: 
 
 /** Does something with many accounts: plan, question, work, summary. */
 export async function runMany(bulk: BulkCommand, command: Command, cli: Cli): Promise<void> {
-  const options = command.opts<BulkArguments>();
+  const options = command.optsWithGlobals<BulkArguments>();
   const { readBulkRows } = await import('./bulk-rows.ts');
   const { checkWritable, openResumeFile } = await import('./resume-file.ts');
   const text = options.from === undefined ? undefined : await textOf(options.from);
@@ -118,7 +120,8 @@ async function doRows(
 ): Promise<BulkSummary> {
   const { planBulk, runBulk } = await import('./run-bulk.ts');
   const { err } = cli.context;
-  const talk = new Output(err.isTTY ? 'terminal' : 'lines', err, err, cli.environment);
+  const talk = new Output(err.isTTY ? 'terminal' : 'lines', err, err, cli.environment, { quiet: options.quiet });
+  const waiting: Journal['waiting'] = (text, progress) => talk.entry({ kind: 'waiting', text, progress });
   let told = 0;
   const run = (going: readonly BulkRow[], maxFailures: number) =>
     runBulk(
@@ -127,15 +130,18 @@ async function doRows(
       operation,
       (result) => {
         told += 1;
+        // In a terminal the bar tells of the others.
+        if (options.quiet || (err.isTTY && result.outcome !== 'failed')) return;
         talk.text(`[${told}/${going.length}] ${result.account}: ${wordsOf(result)}`);
       },
-    );
+      waiting,
+    ).finally(() => talk.clear());
   if (bulk.looks) return summary(await run(rows, options.maxFailures));
   const before = rows.filter((row) => resume.has(row));
   const todo = rows.filter((row) => !before.includes(row));
   const done: BulkResult[] = before.map(({ account }) => ({ account, outcome: 'before', changes: [], notes: [] }));
   if (before.length > 0) talk.text(`${count(before.length, 'account')} done before, as ${resume.path} says.`);
-  const plan = await planBulk(todo, bulk, options, operation);
+  const plan = await planBulk(todo, bulk, options, operation, waiting);
   if (options.dryRun) {
     for (const { changes } of plan) operation.journal.entries.push(...changes);
     return summary([...done, ...plan]);
@@ -222,7 +228,7 @@ async function accountsWhere(
     })
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   if (rows.length === 0)
-    throw new CmkError('AccountNotFound', 'No account meets these conditions.', 'cmk fleet list --all');
+    throw new CmkError('AccountNotFound', 'No account meets these conditions.', 'cmk account list --all');
   return rows.map(({ id }) => ({ account: id, options: shared }));
 }
 

@@ -1,3 +1,4 @@
+import { CsvError, parse } from 'csv-parse/sync';
 import { CmkError } from '../../errors.ts';
 
 /** A row of a table in a file, by the titles of its columns, and the line that it starts in. */
@@ -12,9 +13,12 @@ export interface CsvRow {
  * @throws {@link CmkError} `ArgumentInvalid` with every line that is not right
  */
 export function parseCsv(text: string): { readonly titles: readonly string[]; readonly rows: readonly CsvRow[] } {
-  const lines = split(text.replace(/^\ufeff/, ''));
+  const lines = split(text);
   const [head, ...body] = lines.filter(({ cells }) => cells.some((cell) => cell !== ''));
   if (!head) throw invalid(['It is empty: the first line names the columns, `account,vault,key,identity`, say.']);
+  if (head.cells.length === 1 && head.cells[0]?.includes(';')) {
+    throw new CmkError('ArgumentInvalid', 'This CSV uses semicolons.', 'Save it with commas, and run it again.');
+  }
   const titles = head.cells.map((title) => title.replace(/^--/, '').toLowerCase());
   const twice = titles.filter((title, at) => titles.indexOf(title) !== at);
   const problems = [
@@ -43,24 +47,32 @@ export function invalid(problems: readonly string[]): CmkError {
   return new CmkError('ArgumentInvalid', message, 'Correct it, and run it again; nothing was changed.');
 }
 
-/** Cells in quotes may hold commas, line feeds, and quotes written twice. */
-const CELL = /(?:"((?:[^"]|"")*)"[ \t]*|((?!")[^,\r\n]*))(,|\r\n|\n|\r|$)/y;
+const OPTIONS = {
+  bom: true,
+  info: true,
+  record_delimiter: ['\r\n', '\n', '\r'],
+  relax_column_count: true,
+  skip_empty_lines: true,
+  trim: true,
+};
 
+/** What the parser returns with `info`, which its types do not say. */
+interface ParsedRecord {
+  readonly record: readonly string[];
+  readonly info: { readonly lines: number };
+}
+
+/** Every row, with the line that it starts in. @throws {@link CmkError} `ArgumentInvalid` */
 function split(text: string): { line: number; cells: string[] }[] {
-  const rows: { line: number; cells: string[] }[] = [];
-  let [at, line] = [0, 1];
-  let row = { line, cells: [] as string[] };
-  while (at < text.length || row.cells.length > 0) {
-    CELL.lastIndex = at + (/^[ \t]*/.exec(text.slice(at, at + 1_000))?.[0].length ?? 0);
-    const match = CELL.exec(text);
-    if (!match) throw invalid([`line ${line}: a quote is not closed, or something stands behind it`]);
-    const [whole, quoted, plain = '', end] = match;
-    row.cells.push((quoted?.replaceAll('""', '"') ?? plain).trim());
-    at = CELL.lastIndex;
-    line += whole.split(/\r\n|\n|\r/).length - 1;
-    if (end === ',') continue;
-    rows.push(row);
-    row = { line, cells: [] };
+  try {
+    const read: unknown = parse(text, OPTIONS);
+    return (read as readonly ParsedRecord[]).map(({ record, info }) => {
+      const cells = record.map((cell) => cell.trim());
+      const breaks = record.join('').split(/\r\n|\n|\r/).length - 1;
+      return { line: info.lines - breaks, cells };
+    });
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    throw invalid([`line ${error.lines}: a quote is not closed, or something follows it`]);
   }
-  return rows;
 }

@@ -1,4 +1,5 @@
 import pMap from 'p-map';
+import { lastName } from '../../azure/resource-id.ts';
 import type { Entry } from '../../operations/journal.ts';
 import { Journal } from '../../operations/journal.ts';
 import type { Operation } from '../../operations/operator-azure.ts';
@@ -44,7 +45,8 @@ export async function planBulk(
   rows: readonly BulkRow[],
   work: BulkWork,
   { concurrency }: BulkLimits,
-  { azure, journal, environment }: Operation,
+  { azure, environment }: Operation,
+  waiting: Journal['waiting'],
 ): Promise<BulkResult[]> {
   let planned = 0;
   return pMap(
@@ -52,7 +54,7 @@ export async function planBulk(
     async (row) => {
       const result = await tryRow(row, work, { azure, journal: new Journal({ dryRun: true }), environment });
       planned += 1;
-      journal.waiting(`planned ${planned} of ${rows.length}`);
+      waiting(`planning ${lastName(row.account)}`, { done: planned, total: rows.length });
       return result.outcome === 'failed' ? { ...result, outcome: 'refused' as const } : result;
     },
     { concurrency },
@@ -70,14 +72,17 @@ export async function runBulk(
   { work, resume, limits }: { work: BulkWork; resume: ResumeFile | undefined; limits: BulkLimits },
   { azure, journal, environment }: Operation,
   told: (result: BulkResult) => void,
+  waiting: Journal['waiting'],
 ): Promise<BulkResult[]> {
   let failures = 0;
   const results = new Map<BulkRow, BulkResult>();
+  const tell = ({ account }: BulkRow, text: string): void =>
+    waiting(`${lastName(account)}: ${text}`, { done: results.size, total: rows.length });
   const one = async (row: BulkRow): Promise<boolean> => {
     if (failures >= limits.maxFailures) return false;
     const own = new Journal({
       record: journal.record,
-      show: (entry) => entry.kind === 'waiting' && journal.waiting(`${row.account}: ${entry.text}`),
+      show: ({ kind, text }) => kind === 'waiting' && tell(row, text),
     });
     const result = await tryRow(row, work, { azure, journal: own, environment });
     journal.take(own);
@@ -86,6 +91,7 @@ export async function runBulk(
     else failures += 1;
     results.set(row, result);
     told(result);
+    tell(row, result.outcome);
     return isDone;
   };
   const made = new Set<string>();

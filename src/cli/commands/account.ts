@@ -3,6 +3,7 @@ import type { Cli } from '../cli.ts';
 import { confirmName } from '../confirm.ts';
 import { changing, inGroup } from '../options.ts';
 import { addAccountBreakGlass } from './account-break-glass.ts';
+import { addAccountViews } from './account-list.ts';
 import { choiceOf, fromOtherTenant, granting, type KeyArguments, placeOf, withKeyOptions } from './account-options.ts';
 import { addManyAccountCommands } from './many-accounts.ts';
 
@@ -16,7 +17,11 @@ interface CreateArguments extends KeyArguments {
 }
 
 export function addAccountCommands(program: Command, cli: Cli): void {
-  const account = program.command('account').description('storage accounts and their keys');
+  const account = program
+    .command('account')
+    .description('storage accounts and their keys')
+    .summary('storage accounts: list, show, onboard, verify, enable, pin, …');
+  addAccountViews(account, cli);
   const named = (name: string): Command =>
     account.command(name).argument('<account>', 'name or ARM id of the storage account');
   const inPlace = (command: Command): Command =>

@@ -1,18 +1,20 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { AUDIT_CONTAINER } from '../../audit/container-name.ts';
+import { AUDIT_CONTAINER } from '../../audit/audit-files.ts';
 import { trailRow } from '../../audit/trail-columns.ts';
 import type { RecordedEntry, TrailFilter } from '../../audit/trail-filter.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
-import { readDay, readReceipt, readSince, readUntil } from '../audit-arguments.ts';
+import { isDay, momentAgo } from '../../time/duration.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
-import { type Ask, confirmName } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
-import { changing, number, parsed } from '../options.ts';
+import { number, parsed, watching } from '../options.ts';
 import type { Output } from '../output.ts';
-import { placeOf } from './account-options.ts';
-import { STORAGE } from './app.ts';
+
+export const STORAGE = `
+The app's storage is found as the app finds it: AzureWebJobsStorage__accountName
+with your own sign-in, or AzureWebJobsStorage, a connection string. Queues and
+index: CMK_WORK__queueServiceUri.`;
 
 type Receipt = ReturnType<typeof readReceipt>;
 
@@ -21,12 +23,6 @@ interface VerifyArguments {
   from?: string;
   receipt?: Receipt[];
   log?: string;
-}
-
-interface LockArguments {
-  account?: string;
-  yes?: boolean;
-  irrevocable?: boolean;
 }
 
 interface ListArguments {
@@ -42,17 +38,18 @@ interface ListArguments {
 }
 
 export function addAuditCommands(program: Command, cli: Cli): void {
-  const audit = program.command('audit').description("the app's audit trail");
+  const audit = program
+    .command('audit')
+    .description("the app's audit trail")
+    .summary('the audit trail: list, show, verify');
   const reading = (name: string): Command =>
     audit
       .command(name)
       .addHelpText('after', `${STORAGE}\nIt takes the role Storage Blob Data Reader.`)
       .addOption(new Option('--container <name>', 'container of the trail').default(undefined, AUDIT_CONTAINER));
   addVerify(reading('verify'), cli);
-  addList(reading('list'), cli);
+  addList(watching(reading('list')), cli);
   addShow(reading('show'), cli);
-  addLock(audit.command('lock'), cli);
-  addHistory(program.command('history'), cli);
 }
 
 function addVerify(command: Command, cli: Cli): void {
@@ -129,68 +126,6 @@ function addShow(command: Command, cli: Cli): void {
     });
 }
 
-function addLock(command: Command, cli: Cli): void {
-  const known = cli.environment?.CMK_STORAGE_ACCOUNT_ID || cli.environment?.AzureWebJobsStorage__accountName;
-  changing(command)
-    .description('lock the immutability policy of the audit trail, for good')
-    .addOption(
-      new Option('--account <account>', "the app's storage account: name or ARM id").default(
-        known,
-        'CMK_STORAGE_ACCOUNT_ID, AzureWebJobsStorage__accountName',
-      ),
-    )
-    .option('--yes', 'do not ask for the name to be typed')
-    .option('--irrevocable', 'nor, once more, for the number of days; both are needed without a terminal')
-    .addHelpText(
-      'after',
-      `
-A lock cannot be undone. No record is deleted before its days are over, the
-policy can only be made longer, and the storage account cannot be deleted while
-a record is kept. It takes a role that may lock such
-policies, as Storage Account Contributor is.`,
-    )
-    .action(async ({ account, yes = false, irrevocable = false }: LockArguments) => {
-      if (!account) {
-        throw new CmkError('ArgumentInvalid', 'Which storage account is it?', "Give the app's own with --account.");
-      }
-      const { lockAudit } = await import('../../operations/audit-lock.ts');
-      const confirm = async (name: string, days: number): Promise<void> => {
-        const mind = `No record of the audit trail in ${name} can be deleted within ${days} days, by any principal, nor can ${name} itself.`;
-        await confirmName('lock for good the audit trail in', name, yes, cli.context.ask, mind);
-        await confirmAgain(days, irrevocable, cli.context.ask);
-      };
-      await cli.run(command, (operation) =>
-        lockAudit({ ...placeOf(command.optsWithGlobals()), account, confirm }, operation),
-      );
-    });
-}
-
-/** @throws {@link CmkError} `ConfirmationWrong` */
-async function confirmAgain(days: number, irrevocable: boolean, ask: Ask): Promise<void> {
-  if (irrevocable) return;
-  const answer = (await ask?.(`This cannot be undone. Type the number of days (${days}) to lock it: `)) ?? '';
-  if (answer.trim() === String(days)) return;
-  const nextStep = `Type ${days}, or add --irrevocable.`;
-  throw new CmkError('ConfirmationWrong', 'It was not confirmed a second time; nothing was changed.', nextStep);
-}
-
-function addHistory(command: Command, cli: Cli): void {
-  command
-    .argument('<account>', 'name or ARM id of the storage account')
-    .description('what became of an account and its key, as the audit trail has it; the newest last')
-    .addOption(since('since then: a date (2026-11-24) or a duration (P30D)'))
-    .addOption(limit())
-    .addHelpText('after', STORAGE)
-    .action(async (account: string, { since: from, limit: most }: ListArguments) => {
-      const filter = { account, since: from === undefined ? undefined : readSince(from) };
-      await cli.look(
-        command,
-        () => recordsOf(filter, most, undefined, command, cli),
-        (result, output) => showRecords(result, output),
-      );
-    });
-}
-
 function since(text: string): Option {
   return moment('--since <when>', text, readSince);
 }
@@ -224,7 +159,7 @@ async function recordsOf(
   return readRecords(cli.environment, () => cli.credential(globals), { filter, most, container });
 }
 
-function showRecords(records: readonly RecordedEntry[], output: Output): typeof EXIT.ok {
+export function showRecords(records: readonly RecordedEntry[], output: Output): typeof EXIT.ok {
   output.table(
     [
       'TIME',
@@ -267,4 +202,41 @@ function showRecords(records: readonly RecordedEntry[], output: Output): typeof 
 /** `kv-files/files-key`, `stfiles01`. */
 function shortResource(resource: string): string {
   return nameOfIdentifier(resource) ?? lastName(resource);
+}
+
+/** `<number>:<hash>` of a record that must be there. */
+function readReceipt(text: string): { seq: number; hash: string } {
+  const [, seq, hash] = /^(\d{1,15}):([0-9a-f]{64})$/.exec(text) ?? [];
+  if (seq && hash) return { seq: Number(seq), hash };
+  throw new CmkError(
+    'ArgumentInvalid',
+    `--receipt "${text}" is not <number>:<64 hexadecimal digits>.`,
+    'Give it as the log or an earlier check printed it.',
+  );
+}
+
+/** A day to start with. */
+function readDay(text: string): string {
+  if (isDay(text)) return text;
+  throw new CmkError('ArgumentInvalid', `--from "${text}" is not a day.`, 'Example: --from 2026-11-24');
+}
+
+/** The moment of a date, or so long ago. */
+function readSince(text: string): Date {
+  return readMoment('--since', text, 'first');
+}
+
+/** The same for an end: a date is meant whole. */
+function readUntil(text: string): Date {
+  return readMoment('--until', text, 'after');
+}
+
+function readMoment(option: string, text: string, edge: 'first' | 'after'): Date {
+  const date = momentAgo(text, new Date(), edge);
+  if (date) return date;
+  throw new CmkError(
+    'ArgumentInvalid',
+    `${option} "${text}" is neither a date nor a duration.`,
+    'Examples: 2026-11-24, 2026-11-24T12:00:00Z, P7D.',
+  );
 }

@@ -47,12 +47,11 @@ function addRevoke(revoking: Command, cli: Cli): void {
       const globals = command.optsWithGlobals<GlobalOptions>();
       const { appRecord } = await import('../../operations/key/app-record.ts');
       const { previewRevocation, revokeAsOperator } = await import('../../operations/key/key-revoke.ts');
-      const { keyByName } = await import('../../operations/resolve.ts');
       const { ticket } = options;
       const { environment } = cli;
       const { ask } = cli.context;
       missesNothing(name, options, ask);
-      const managed = keyByName(name, options.vault, cli.cloud(globals));
+      const managed = await cli.key(name, command);
       const reason = options.dryRun ? '' : await reasonOf(options, ask);
       if (!options.dryRun) {
         const isAsked = !options.yes && ask !== undefined;
@@ -89,15 +88,14 @@ function missesNothing(key: string, { vault, reason, dryRun }: KeyBreakGlassArgu
 }
 
 function addRestore(restoring: Command, cli: Cli): void {
-  ofRevocation(restoring, 'and in `cmk key status`')
+  ofRevocation(restoring, 'and in `cmk key show`')
     .description('enable what a revocation disabled, and nothing else; by another person than the one who revoked')
     .action(async (name: string, options: KeyBreakGlassArguments, command: Command) => {
       const globals = command.optsWithGlobals<GlobalOptions>();
       const { appRecord } = await import('../../operations/key/app-record.ts');
       const { restoreAsOperator } = await import('../../operations/key/key-restore.ts');
       const { readDualControl } = await import('../../settings/access.ts');
-      const { keyByName } = await import('../../operations/resolve.ts');
-      const managed = keyByName(name, options.vault, cli.cloud(globals));
+      const managed = await cli.key(name, command);
       const { ticket } = options;
       const reason = options.dryRun ? '' : await reasonOf(options, cli.context.ask);
       if (!options.dryRun)
@@ -150,7 +148,7 @@ const TOLD_WITHIN_MS = 10_000;
 /** What a revocation would cut off, for whoever is asked whether to. Not finding it out stops nothing. */
 async function radiusOf(key: ManagedKey, cli: Cli, globals: GlobalOptions): Promise<string> {
   const { blastRadiusOf } = await import('../../operations/key/blast-radius-of.ts');
-  const { describeRadius } = await import('../../operations/key/describe-radius.ts');
+  const { describeRadius } = await import('../../operations/key/blast-radius-of.ts');
   const { Journal } = await import('../../operations/journal.ts');
   const journal = new Journal();
   const azure = await cli.azure(globals);

@@ -6,7 +6,7 @@ import { profileNames } from '../profile.ts';
 
 const AFTER = `
 It completes commands, options and their values, and the names that the last
-\`cmk fleet list\` has seen. Where a shell reads it when it starts:
+\`cmk account list\` has seen. Where a shell reads it when it starts:
   bash  eval "$(cmk completion bash)"       in ~/.bashrc
   zsh   eval "$(cmk completion zsh)"        in ~/.zshrc
   fish  cmk completion fish | source        in ~/.config/fish/config.fish`;
@@ -16,6 +16,7 @@ export function addCompletionCommands(program: Command, cli: Cli): void {
   program
     .command('completion')
     .description('print a script that completes commands and options')
+    .summary('print a script that completes commands: bash, zsh, fish')
     .addArgument(new Argument('<shell>', 'the shell').choices(SHELLS))
     .addHelpText('after', AFTER)
     .action((shell: Shell) => {

@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import type { DriftReport, WholeReport } from '../../drift/report.ts';
 import { causeLabel, shortResource } from '../../fleet/fleet-summary.ts';
 import { HEALTH_STATES, type HealthState } from '../../fleet/health-states.ts';
@@ -7,14 +7,11 @@ import type { Environment } from '../../settings/settings.ts';
 import { compareText, count } from '../../text.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
-import { changing, vaults } from '../options.ts';
+import { choice, vaults } from '../options.ts';
 import type { Output } from '../output.ts';
 
 /** What causes and findings can be sorted by. */
 const SORTS = ['reason', 'resources', 'since'] as const;
-
-/** To be copied into a shell. */
-const COMMAND = { title: 'COMMAND', whole: true } as const;
 
 interface DriftArguments {
   vault: string[];
@@ -28,25 +25,20 @@ interface DriftArguments {
   sort?: (typeof SORTS)[number];
 }
 
-export function addDriftCommands(program: Command, cli: Cli): void {
-  addDriftCheck(program, cli);
-  addEventsEnsure(program, cli);
-}
-
-function addDriftCheck(program: Command, cli: Cli): void {
+/** `cmk drift`. */
+export function addDriftCommand(program: Command, cli: Cli): void {
   const { environment } = cli;
   program
     .command('drift')
-    .description('what is, compared with what should be')
-    .command('check')
+    .summary('what is, compared with what should be')
     .description('check accounts, keys, vaults and the app; without --as-app it changes nothing, and needs no app')
     .addOption(vaults())
     .option('--key <key...>', 'findings about this key: <key>, <vault>/<key> or an identifier')
     .option('-g, --resource-group <group...>', 'findings about what is in this resource group')
     .option('--tag <name=value...>', 'findings about accounts with this tag; a name alone: with any value')
-    .addOption(new Option('--health <state...>', 'findings by which accounts stand so').choices(HEALTH_STATES))
+    .addOption(choice('--health <state...>', 'findings by which accounts are in this state', HEALTH_STATES))
     .option('--cause <cause...>', 'findings of this reason code or cause')
-    .addOption(new Option('--sort <column>', 'what to sort by; without it the worst first').choices(SORTS))
+    .addOption(choice('--sort <column>', 'what to sort by; without it the worst first', SORTS))
     .option('--expand', 'each finding, in place of what is behind them')
     .option('--as-app', "as the app does: fix what CMK_AUTOFIX names, and publish the report in the app's storage")
     .action(async (options: DriftArguments, command: Command) => {
@@ -74,7 +66,8 @@ function addDriftCheck(program: Command, cli: Cli): void {
         (report, output) => {
           if (expand) showFindings(report, output);
           else showCauses(report, output);
-          if (output.format === 'terminal' && report.health) output.text(`${report.health.text}.`);
+          if (output.format === 'terminal' && report.health)
+            output.text(`${report.health.text}. By Azure, as read now.`);
           showCounts(report, output);
           if (asApp && troubles === 0) output.text(`Published as report ${report.id}.`);
           const { counts, complete } = report;
@@ -84,51 +77,45 @@ function addDriftCheck(program: Command, cli: Cli): void {
     });
 }
 
-function addEventsEnsure(program: Command, cli: Cli): void {
-  const { environment } = cli;
-  changing(program.command('events').description("the vaults' events").command('ensure'))
-    .description('have a vault tell the app of new, expiring and expired keys')
-    .requiredOption('--vault <vault>', 'name, ARM id or URI of the vault')
-    .addOption(
-      new Option('--function-app <id>', 'ARM id of the app').default(
-        environment?.CMK_FUNCTION_APP_ID,
-        'CMK_FUNCTION_APP_ID',
-      ),
-    )
-    .addOption(
-      new Option('--storage <id>', "ARM id of the app's own storage, for dead letters").default(
-        environment?.CMK_STORAGE_ACCOUNT_ID,
-        'CMK_STORAGE_ACCOUNT_ID',
-      ),
-    )
-    .action(async (options: { vault: string; functionApp?: string; storage?: string }, command: Command) => {
-      const { createEventGrid } = await import('../../events/event-grid-client.ts');
-      const { ensureEvents } = await import('../../operations/vault/events-ensure.ts');
-      const globals = command.optsWithGlobals<GlobalOptions>();
-      const { vault, functionApp: functionAppId, storage: storageAccountId } = options;
-      const eventGrid = createEventGrid(cli.credential(globals), cli.cloud(globals));
-      await cli.run(command, (operation) =>
-        ensureEvents({ vault, functionAppId, storageAccountId }, eventGrid, operation),
-      );
-    });
-}
-
 /** What one act each would mend. */
 function showCauses({ causes }: DriftReport, output: Output): void {
   const counted = causes.filter(({ exempt }) => !exempt);
+  const rows = counted.map(({ severity, reason, affected, about, is, commands, moreCommands, fix }) => ({
+    cells: [severity, reason, String(affected), causeLabel({ about }) || undefined, is],
+    fix: `${fix}${oneOf(commands.length + moreCommands)}`,
+    command: commands[0],
+  }));
+  showFixable(['SEVERITY', 'REASON', 'RESOURCES', 'CAUSE', 'IS'], rows, counted, output);
+}
+
+interface Fixable {
+  readonly cells: readonly (string | undefined)[];
+  readonly fix: string;
+  readonly command: string | undefined;
+}
+
+/** A terminal has what to do below the table: a command that is cut cannot be copied. */
+function showFixable(
+  titles: readonly string[],
+  rows: readonly Fixable[],
+  records: readonly object[],
+  output: Output,
+): void {
+  if (output.format !== 'terminal') {
+    const all = rows.map(({ cells, fix, command }) => [...cells, fix, command]);
+    output.table([...titles, 'FIX', 'COMMAND'], all, records);
+    return;
+  }
+  if (rows.length === 0) return;
   output.table(
-    ['SEVERITY', 'REASON', 'RESOURCES', 'CAUSE', 'IS', 'FIX', COMMAND],
-    counted.map(({ severity, reason, affected, about, is, commands, moreCommands, fix }) => [
-      severity,
-      reason,
-      String(affected),
-      causeLabel({ about }) || undefined,
-      is,
-      `${fix}${oneOf(commands.length + moreCommands)}`,
-      commands[0],
-    ]),
-    counted,
+    titles,
+    rows.map(({ cells }) => cells),
   );
+  for (const { cells, fix, command } of rows) {
+    output.text(`\n${cells[1]}${cells[3] === undefined ? '' : ` (${cells[3]})`}: ${fix}`);
+    if (command !== undefined) output.text(`  ${command}`);
+  }
+  output.text('');
 }
 
 /** Causes by resources: those with the most first; findings by the name of theirs. */
@@ -150,18 +137,12 @@ function oneOf(commands: number): string {
 
 function showFindings({ findings }: DriftReport, output: Output): void {
   const counted = findings.filter(({ exemption }) => !exemption);
-  output.table(
-    ['SEVERITY', 'REASON', 'RESOURCE', 'IS', 'FIX', COMMAND],
-    counted.map(({ severity, reason, resource, is, fix, command }) => [
-      severity,
-      reason,
-      shortResource(resource),
-      is,
-      fix,
-      command,
-    ]),
-    counted,
-  );
+  const rows = counted.map(({ severity, reason, resource, is, fix, command }) => ({
+    cells: [severity, reason, shortResource(resource), is],
+    fix,
+    command,
+  }));
+  showFixable(['SEVERITY', 'REASON', 'RESOURCE', 'IS'], rows, counted, output);
 }
 
 function showCounts({ fixes, counts, coverage, complete }: DriftReport, output: Output): void {

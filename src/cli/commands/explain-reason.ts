@@ -1,6 +1,7 @@
-import { Argument, type Command } from 'commander';
+import type { Command } from 'commander';
 import { CmkError } from '../../errors.ts';
 import { REASONS, type Reason } from '../../reasons.ts';
+import { compareText } from '../../text.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
 
@@ -17,10 +18,24 @@ interface ExplainedReason {
 export function addExplainCommand(program: Command, cli: Cli): void {
   program
     .command('explain')
-    .addArgument(new Argument('<reason>', 'a reason code, as logs, reports and answers give it'))
+    .argument('[reason]', 'a reason code, as logs, reports and answers give it; none: all of them')
     .description('what a reason code means, and what to do about it')
-    .action(async (text: string, _options: unknown, command: Command) => {
-      await cli.look(
+    .summary('what a reason code means; without one, all of them')
+    .action(async (text: string | undefined, _options: unknown, command: Command) => {
+      if (text === undefined) {
+        const all = Object.entries(REASONS).map(([reason, message]) => ({ reason, message }));
+        all.sort((a, b) => compareText(a.reason, b.reason));
+        return cli.look(
+          command,
+          async () => all,
+          (reasons, output) => {
+            const rows = reasons.map(({ reason, message }) => [reason, message]);
+            output.table(['REASON', 'MEANS'], rows, reasons);
+            return EXIT.ok;
+          },
+        );
+      }
+      return cli.look(
         command,
         () => explainReason(text),
         ({ reason, message, severity, ensures, fix }, output) => {
@@ -41,9 +56,7 @@ async function explainReason(text: string): Promise<ExplainedReason> {
     throw new CmkError(
       'NotFound',
       `There is no reason "${text}".`,
-      near.length > 0
-        ? `Did you mean ${near.slice(0, 5).join(', ')}?`
-        : 'Give it as the log, the report or the answer has it.',
+      near.length > 0 ? `Did you mean ${near.slice(0, 5).join(', ')}?` : 'See all of them: cmk explain',
     );
   }
   const { ALL_CHECKS } = await import('../../drift/checks/checks.ts');

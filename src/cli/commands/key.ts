@@ -4,8 +4,19 @@ import { CmkError } from '../../errors.ts';
 import { appOfEnvironment } from '../app-of-environment.ts';
 import { type Cli, type GlobalOptions, seconds } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
-import { changing, duration, expiry, expiryOf, inVault, keySize, parsed, rotationPolicy } from '../options.ts';
-import { keyOf } from './key-of.ts';
+import {
+  changing,
+  duration,
+  expiry,
+  expiryOf,
+  inVault,
+  keySize,
+  parsed,
+  rotationPolicy,
+  watching,
+} from '../options.ts';
+import { addBreakGlassCommands } from './break-glass.ts';
+import { addKeyList } from './key-list.ts';
 import { addRetire, addUnretire } from './retirement.ts';
 import { showStatus } from './show-key.ts';
 
@@ -26,18 +37,22 @@ interface ImportArguments {
   expires?: string;
 }
 
-export function addKeyCommands(program: Command, cli: Cli): Command {
-  const key = program.command('key').description('keys and their versions');
+export function addKeyCommands(program: Command, cli: Cli): void {
+  const key = program
+    .command('key')
+    .description('keys and their versions')
+    .summary('keys: list, show, ensure, import, rotate, revoke, restore, retire');
+  addKeyList(key, cli);
   const named = (name: string): Command =>
     key.command(name).argument('<key>', 'name, or identifier https://<vault>.vault.azure.net/keys/<key>');
   const inOne = (name: string): Command => inVault(named(name), 'its vault');
   addEnsure(inOne('ensure'), cli);
   addImport(named('import').option('--vault <vault>', 'name, ARM id or URI of its vault or Managed HSM'), cli);
   addRotate(inOne('rotate'), cli);
-  addStatus(inOne('status'), cli);
+  addShow(watching(inOne('show')), cli);
+  addBreakGlassCommands(key, cli);
   addRetire(inOne('retire'), cli);
   addUnretire(inOne('unretire'), cli);
-  return key;
 }
 
 function addEnsure(command: Command, cli: Cli): void {
@@ -61,7 +76,7 @@ function addEnsure(command: Command, cli: Cli): void {
     .action(async (name: string, options: EnsureArguments) => {
       const { kty, size, expires, versionLifetime: expiresIn, rotateAfter, rotateBeforeExpiry } = options;
       const { ensureKey } = await import('../../operations/key/key-ensure.ts');
-      const key = await keyOf(name, command, cli);
+      const key = await cli.key(name, command);
       await cli.run(command, (operation) => {
         const expiresOn = expiryOf(expires, operation.azure.now());
         const asked = expiresIn || rotateAfter || rotateBeforeExpiry;
@@ -88,7 +103,7 @@ function addImport(command: Command, cli: Cli): void {
           ? (await readOrSay(passwordFile)).toString('utf8').replace(/\r?\n$/, '')
           : cli.environment.CMK_KEY_PASSWORD;
         const material = readPrivateKey(await readOrSay(file), password);
-        const key = await keyOf(name, command, cli);
+        const key = await cli.key(name, command);
         return importKey(key, material, { hardware, expiresOn }, operation);
       });
     });
@@ -112,7 +127,7 @@ function addRotate(command: Command, cli: Cli): void {
     )
     .action(async (name: string, { ifOlderThan, wait }: { ifOlderThan: number; wait?: number }) => {
       const { rotateKey } = await import('../../operations/key/key-rotate.ts');
-      const key = await keyOf(name, command, cli);
+      const key = await cli.key(name, command);
       const { awaitMoves } = await import('../../operations/key/await-moves.ts');
       await cli.run(
         command,
@@ -136,13 +151,13 @@ rotation is, and how long revocations and restores took to show, is in the app's
 storage then (AzureWebJobsStorage__accountName, CMK_VAULTS), with the roles
 Storage Table and Storage Blob Data Reader.`;
 
-function addStatus(command: Command, cli: Cli): void {
+function addShow(command: Command, cli: Cli): void {
   command
     .description('its versions, who uses which, an open revocation and a pause')
     .addHelpText('after', BY_APP)
     .action(async (name: string) => {
       const { keyStatusOf } = await import('../read-key-status.ts');
-      const key = await keyOf(name, command, cli);
+      const key = await cli.key(name, command);
       const globals = command.optsWithGlobals<GlobalOptions>();
       const { environment } = cli;
       const isNamed = environment.CMK_API && environment.CMK_API_AUDIENCE;

@@ -3,6 +3,7 @@ import type { Onboarding } from '../../operations/account/account-onboard.ts';
 import type { Verification } from '../../operations/account/account-verify.ts';
 import type { Operation } from '../../operations/operator-azure.ts';
 import type { Where } from '../../operations/resolve.ts';
+import { count } from '../../text.ts';
 import { type BulkCommand, isBulk, manyAccounts, runMany } from '../bulk/bulk-command.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
@@ -195,5 +196,6 @@ function troubleOf(verification: Verification | undefined): string | undefined {
 
 function showChecks({ ok, checks }: Verification, output: Output): ExitCode {
   output.checks(checks);
+  if (ok) output.text(`ok: ${count(checks.length, 'check')} passed`);
   return ok ? EXIT.ok : EXIT.incomplete;
 }

@@ -5,6 +5,7 @@ import type { NowAnswer, NowParts } from '../../views/now-schemas.ts';
 import { appOrItsStorage } from '../app-of-environment.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { watching } from '../options.ts';
 import type { Cell, Output } from '../output.ts';
 
 /** What takes long is asked for again so often, and for so long. Milliseconds. */
@@ -20,9 +21,8 @@ is not, is worth a look, or is not known.`;
 type WholeNow = NowAnswer & NowParts;
 
 export function addNowCommand(program: Command, cli: Cli): void {
-  program
-    .command('now')
-    .description('whether all is well, and if not, what is wrong: one look at all of it')
+  watching(program.command('now').alias('status'))
+    .description('whether all is well, and if not, what is wrong')
     .addHelpText('after', HELP)
     .action(async (_options: object, command: Command) => {
       const { NOW } = await import('../../views/now-schemas.ts');
@@ -49,7 +49,12 @@ function isBeingRead({ line: _, tone: __, ...parts }: WholeNow): boolean {
 
 function showNow(now: WholeNow, output: Output): ExitCode {
   if (!output.isRows) output.text(now.line);
-  if (!output.isRows && now.fleet.value) output.text(`${now.fleet.value.text}.`);
+  if (!output.isRows && now.fleet.value) {
+    const check = now.drift.value?.report;
+    const by = check ? ` and the drift check of ${check.startedOn}` : '; no drift check has run yet';
+    output.text(`${now.fleet.value.text}.`);
+    output.text(`By the fleet index${by}.`);
+  }
   const rows = [...(output.isRows ? [['line', undefined, now.tone, now.line]] : []), ...rowsOf(now)];
   // One thing in one line, there.
   if (rows.length > 0 && output.format !== 'jsonl') output.table(['PART', 'ABOUT', 'STATE', 'DETAIL'], rows);

@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
+import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import type { AppRekeys } from '../../operations/rekey/app-rekeys.ts';
 import type { RekeyAct } from '../../orders/order-rekey.ts';
 import type { RekeyStatus } from '../../rekey/rekey-status.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
-import { changing, oneTo } from '../options.ts';
+import { changing, oneTo, watching } from '../options.ts';
 import type { Output } from '../output.ts';
 import { reasonOf } from './break-glass.ts';
 
@@ -31,26 +32,35 @@ interface ChangeArguments {
 }
 
 export function addRekeyCommands(program: Command, cli: Cli): void {
-  const rekey = program.command('rekey').description('move everything that uses one key to another');
+  const rekey = program
+    .command('rekey')
+    .description('move everything that uses one key to another')
+    .summary('moves to another key: list, show, start, pause, resume, cancel');
   addStart(rekey, cli);
-  rekey
-    .command('status')
-    .description('how far re-keys are, what failed and why, and what is left to do')
-    .argument('[id]', 'one of them')
-    .addHelpText('after', STORAGE)
-    .action(async (id: string | undefined, _options: unknown, command: Command) => {
-      const { rekeyStatuses } = await import('../../operations/rekey/rekey-control.ts');
-      const app = await appOf(cli, command);
-      await cli.look(
-        command,
-        ({ azure }) => inStorage(app, () => rekeyStatuses(id, app, azure)),
-        (all, output) => {
-          if (all.length === 0) output.text('There was no re-key yet.');
-          for (const one of all) show(one, output);
-          return all.some(({ progress }) => progress.failed > 0) ? EXIT.incomplete : EXIT.ok;
-        },
-      );
-    });
+  const reading = (command: Command, description: string): void => {
+    watching(command)
+      .description(description)
+      .addHelpText('after', STORAGE)
+      .action(async () => {
+        const { rekeyStatuses } = await import('../../operations/rekey/rekey-control.ts');
+        const [id] = command.args;
+        const app = await appOf(cli, command);
+        await cli.look(
+          command,
+          ({ azure }) => inStorage(app, () => rekeyStatuses(id, app, azure)),
+          (all, output) => {
+            if (id === undefined) showAll(all, output);
+            else for (const one of all) show(one, output);
+            return all.some(({ progress }) => progress.failed > 0) ? EXIT.incomplete : EXIT.ok;
+          },
+        );
+      });
+  };
+  reading(rekey.command('list'), 'every re-key, the newest first, and how far it is');
+  reading(
+    rekey.command('show').argument('<id>', 'its id, as `cmk rekey list` has it'),
+    'one re-key: how far it is, what failed and why, and what is left to do',
+  );
   addChange(rekey, cli, 'pause', 'let nothing move until it is resumed', () => 'pause');
   addChange(rekey, cli, 'resume', 'go on, and try again what failed', () => 'resume');
   addChange(rekey, cli, 'cancel', 'take it back: what has moved goes back to the old key', ({ keep }) =>
@@ -77,7 +87,7 @@ function addStart(rekey: Command, cli: Cli): void {
         command,
         (operation) => inStorage(app, () => startRekeyAsOperator(start, operation)),
         ({ check, order }, output) => {
-          if (order) output.text(`Started as ${order.id}. Its progress: cmk rekey status ${order.id}`);
+          if (order) output.text(`Started as ${order.id}. Its progress: cmk rekey show ${order.id}`);
           return check.problems.length === 0 ? EXIT.ok : EXIT.refused;
         },
       );
@@ -93,7 +103,7 @@ function addChange(
 ): Command {
   return changing(rekey.command(name))
     .description(description)
-    .argument('<id>', 'id of the re-key, as `cmk rekey status` says')
+    .argument('<id>', 'id of the re-key, as `cmk rekey list` has it')
     .addHelpText('after', STORAGE)
     .action(async (id: string, options: ChangeArguments, command: Command) => {
       const { changeRekeyAsOperator } = await import('../../operations/rekey/rekey-control.ts');
@@ -119,6 +129,23 @@ async function appOf(cli: Cli, command: Command): Promise<AppRekeys> {
 async function inStorage<T>({ url }: AppRekeys, run: () => Promise<T>): Promise<T> {
   const { inAppStorage } = await import('../app-storage-failures.ts');
   return inAppStorage({ what: 'table of re-keys', url, role: 'Storage Table Data Contributor' }, run);
+}
+
+function showAll(all: readonly RekeyStatus[], output: Output): void {
+  if (all.length === 0) output.text('There was no re-key yet.');
+  output.table(
+    ['ID', 'FROM', 'TO', 'STATE', 'MOVED', 'WAITING', 'FAILED', 'LEFT'],
+    all.map(({ order: { id, from, to, state, paused }, progress: { moved, waiting, failed, left } }) => [
+      id,
+      nameOfIdentifier(from) ?? from,
+      nameOfIdentifier(to) ?? to,
+      paused ? `${state}, paused` : state,
+      ...[moved, waiting, failed, left].map(String),
+    ]),
+    all,
+  );
+  const toDo = all.flatMap(({ order: { id }, progress }) => (progress.toDo.length > 0 ? [id] : []));
+  for (const id of toDo) output.entry({ kind: 'note', text: `There is something left to do: cmk rekey show ${id}` });
 }
 
 function show({ order, progress }: RekeyStatus, output: Output): void {

@@ -3,7 +3,6 @@ import { LEAST_RETIRE_HOURS, NOT_KNOWN } from '../../retirement/retirement.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { confirmName } from '../confirm.ts';
 import { changing, confirmed, number } from '../options.ts';
-import { keyOf } from './key-of.ts';
 
 interface RetireArguments {
   version?: string;
@@ -48,7 +47,7 @@ export function addRetire(command: Command, cli: Cli): void {
       const { environment } = cli;
       const { appRecord } = await import('../../operations/key/app-record.ts');
       const { retireVersions } = await import('../../operations/key/key-retire.ts');
-      const key = await keyOf(name, command, cli);
+      const key = await cli.key(name, command);
       if (by !== 'look' && !dryRun) {
         const what = `disable ${version ?? 'every version without a user in sight'} of`;
         await confirmName(
@@ -78,7 +77,7 @@ export function addUnretire(command: Command, cli: Cli): void {
       const { version, reason: why, ticket } = options;
       const { appRecord } = await import('../../operations/key/app-record.ts');
       const { unretireVersion } = await import('../../operations/key/key-unretire.ts');
-      const key = await keyOf(name, command, cli);
+      const key = await cli.key(name, command);
       const app = appRecord(cli.environment, () => cli.credential(command.optsWithGlobals<GlobalOptions>()));
       await cli.run(command, (operation) => unretireVersion(key, { version, why, ticket, app }, operation));
     });

@@ -1,39 +1,32 @@
 import type { Command } from 'commander';
 import { accountsNotListed } from '../../accounts/in-sight.ts';
 import type { Rotation, RotationSummary } from '../../fleet/rotation-schemas.ts';
+import { TEXT_LENGTHS } from '../../http/readable.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { AppApi } from '../../operations/app-api.ts';
+import type { Operator } from '../../operations/operator.ts';
+import type { ControlPorts, Ordered } from '../../orders/order-pause.ts';
+import { parseMoment } from '../../time/duration.ts';
 import type { RotationPage } from '../../views/rotation.ts';
-import { appOrItsStorage } from '../app-of-environment.ts';
+import { appOrItsStorage, BY_APP_OR_STORAGE } from '../app-of-environment.ts';
+import { inAppStorage } from '../app-storage-failures.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { inVault } from '../options.ts';
+import { inVault, parsed, text, watching } from '../options.ts';
 import type { Output } from '../output.ts';
-import { addControlCommands, showPauses } from './fleet-control.ts';
-
-/** A rotation is looked at so often while it is watched. Milliseconds. */
-const WATCH_MS = 5_000;
-
-const WHERE = `
-The app is asked (CMK_API, CMK_API_AUDIENCE). Where it is not named or does not
-answer, the same is read from its storage (AzureWebJobsStorage__accountName,
-CMK_VAULTS), with the roles Storage Table and Storage Blob Data Reader.`;
+import { readAllRotations } from '../read-all-rotations.ts';
 
 export function addRotationCommands(program: Command, cli: Cli): void {
-  const rotation = program.command('rotation').description("how far a key's accounts are on its new version");
-  inVault(rotation.command('status [key]'), 'the vault of the key')
-    .description('rotations under way or finished within a week; with a key, where and why not')
-    .addHelpText('after', WHERE)
-    .action(async (name: string | undefined, { vault }: { vault?: string }, command: Command) => {
-      const { keyByName } = await import('../../operations/resolve.ts');
-      const key = name === undefined ? undefined : keyByName(name, vault, cli.cloud(command.optsWithGlobals()));
+  const rotation = program
+    .command('rotation')
+    .description("how far a key's accounts are on its new version")
+    .summary('moves to a new version: list, show, pause, resume');
+  watching(rotation.command('list'))
+    .description('rotations under way or finished within a week, and pauses')
+    .addHelpText('after', BY_APP_OR_STORAGE)
+    .action(async (_options: unknown, command: Command) => {
       const app = await appOrItsStorage(cli, command.optsWithGlobals<GlobalOptions>());
-      if (key) {
-        await cli.look(command, async () => [await readRotation(key, app)], showOne);
-        return;
-      }
-      const { readAllRotations } = await import('../read-all-rotations.ts');
       let pauses: RotationPage['pauses'] = [];
       await cli.look(
         command,
@@ -49,21 +42,23 @@ export function addRotationCommands(program: Command, cli: Cli): void {
         },
       );
     });
-  inVault(rotation.command('watch <key>'), 'the vault of the key')
-    .description('look every few seconds, until it is finished or needs somebody')
-    .addHelpText('after', WHERE)
-    .action(async (name: string, { vault }: { vault?: string }, command: Command) => {
-      const { keyByName } = await import('../../operations/resolve.ts');
-      const key = keyByName(name, vault, cli.cloud(command.optsWithGlobals()));
+  watching(inVault(rotation.command('show <key>'), 'the vault of the key'))
+    .description('one rotation: how far it is by region, what failed and why; --watch ends with it')
+    .addHelpText('after', BY_APP_OR_STORAGE)
+    .action(async (name: string, _options: unknown, command: Command) => {
+      const key = await cli.key(name, command);
       const app = await appOrItsStorage(cli, command.optsWithGlobals<GlobalOptions>());
       await cli.look(
         command,
-        async ({ azure, journal }) => [
-          await watch(key, app, azure.sleep, ({ moved, waiting, failed, state }) =>
-            journal.waiting(`${state}: ${moved ?? 0} moved, ${waiting ?? 0} waiting, ${failed ?? 0} failed`),
-          ),
-        ],
+        async ({ journal }) => {
+          const one = await readRotation(key, app);
+          const [moved = 0, waiting = 0, failed = 0] = [one.moved, one.waiting, one.failed];
+          const progress = { done: moved, total: moved + waiting + failed };
+          if (one.state === 'underWay') journal.waiting(one.expectedEnd ?? '', progress);
+          return [one];
+        },
         showOne,
+        ([one]) => one?.state !== 'underWay',
       );
     });
   addControlCommands(rotation, cli);
@@ -72,21 +67,6 @@ export function addRotationCommands(program: Command, cli: Cli): void {
 async function readRotation({ vault, name }: ManagedKey, app: AppApi): Promise<Rotation> {
   const { ROTATION } = await import('../../fleet/rotation-schemas.ts');
   return app.get(`/rotations/${vault.name}/${name}`, ROTATION);
-}
-
-/** Until nothing goes on by itself. */
-async function watch(
-  key: ManagedKey,
-  app: AppApi,
-  sleep: (ms: number) => Promise<void>,
-  seen: (rotation: Rotation) => void,
-): Promise<Rotation> {
-  for (;;) {
-    const rotation = await readRotation(key, app);
-    if (rotation.state !== 'underWay') return rotation;
-    seen(rotation);
-    await sleep(WATCH_MS);
-  }
 }
 
 function showAll(rows: readonly RotationSummary[], output: Output): ExitCode {
@@ -138,4 +118,93 @@ function shown(count: number | undefined): string | undefined {
 
 function shortKey(key: string): string {
   return nameOfIdentifier(key) ?? key;
+}
+
+interface Said {
+  readonly vault?: string;
+  readonly reason: string;
+  readonly ticket?: string;
+  readonly until?: string;
+}
+
+const IN_STORAGE = `
+It is written into the app's storage (AzureWebJobsStorage__accountName, with the
+role Storage Blob Data Contributor), and into the audit trail.`;
+
+/** `rotation pause` and `rotation resume`. */
+function addControlCommands(rotation: Command, cli: Cli): void {
+  said(rotation.command('pause [key]'))
+    .description('have all moves and rotations wait, of a key or of all; break-glass is not paused')
+    .option('--until <time>', 'ends by itself then (2026-12-01T06:00Z), or after so long (PT4H)')
+    .action((name: string | undefined, options: Said, command: Command) =>
+      order(cli, command, name, options, async ({ until, ...what }, operator, ports) => {
+        const { pauseRotations } = await import('../../operations/rotation/rotation-access.ts');
+        const end = until === undefined ? undefined : parseMoment(until, ports.now());
+        return pauseRotations({ ...what, until: end }, operator, ports);
+      }),
+    );
+  said(rotation.command('resume [key]'))
+    .description('end a pause; with a key, its rotation goes on whatever holds it')
+    .action((name: string | undefined, options: Said, command: Command) =>
+      order(cli, command, name, options, async ({ until: _, ...what }, operator, ports) => {
+        const { resumeRotations } = await import('../../operations/rotation/rotation-access.ts');
+        return resumeRotations(what, operator, ports);
+      }),
+    );
+}
+
+function said(command: Command): Command {
+  return inVault(command, 'the vault of the key')
+    .requiredOption('--reason <text>', 'why, for the audit trail', parsed(text('--reason', TEXT_LENGTHS.reason)))
+    .option('--ticket <number>', 'change or incident number', parsed(text('--ticket', TEXT_LENGTHS.ticket)))
+    .addHelpText('after', IN_STORAGE);
+}
+
+type Order = (
+  what: Omit<Said, 'vault'> & { readonly key: ManagedKey | undefined },
+  operator: Operator,
+  ports: ControlPorts,
+) => Promise<Ordered>;
+
+async function order(
+  cli: Cli,
+  command: Command,
+  name: string | undefined,
+  { vault: _, ...options }: Said,
+  run: Order,
+): Promise<void> {
+  const { rotationAccess } = await import('../../operations/rotation/rotation-access.ts');
+  const { CONTROL_CONTAINER } = await import('../../orders/standing-orders-client.ts');
+  const globals = command.optsWithGlobals<GlobalOptions>();
+  const key = name === undefined ? undefined : await cli.key(name, command);
+  return cli.look(
+    command,
+    async ({ azure }) => {
+      const ports = rotationAccess(cli.environment, azure, () => cli.credential(globals));
+      const operator = await azure.operator();
+      const place = {
+        what: `container ${CONTROL_CONTAINER}`,
+        url: "the app's storage",
+        role: 'Storage Blob Data Contributor',
+      };
+      return inAppStorage(place, () => run({ ...options, key }, operator, ports));
+    },
+    show,
+  );
+}
+
+function show({ pauses, ended, audit, warnings }: Ordered, output: Output): ExitCode {
+  for (const { key = 'all keys', reason } of ended)
+    output.entry({ kind: 'done', text: `The pause of ${key} has ended: ${reason}` });
+  if (pauses.length === 0) output.text('Nothing is paused.');
+  showPauses(pauses, output);
+  if (audit !== 'written') output.entry({ kind: 'note', text: `Not in the audit trail: ${audit}` });
+  for (const warning of warnings) output.entry({ kind: 'note', text: warning });
+  return audit === 'written' && warnings.length === 0 ? EXIT.ok : EXIT.incomplete;
+}
+
+function showPauses(pauses: Ordered['pauses'], output: Output): void {
+  for (const { key = 'all keys', reason, since, until } of pauses) {
+    output.text(`Paused: ${key} since ${since}${until ? ` until ${until}` : ''}: ${reason}`);
+  }
 }

@@ -11,7 +11,7 @@ interface ScopeArguments {
 
 /** `scope disable` and `scope enable`: a state that Azure itself keeps. */
 export function addScopeCommands(program: Command, cli: Cli): void {
-  const scope = program.command('scope').description('encryption scopes');
+  const scope = program.command('scope').description('encryption scopes: enable, disable');
   const named = (name: string): Command =>
     changing(scope.command(name))
       .argument('<account>', 'name or ARM id of the storage account')

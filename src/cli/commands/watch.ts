@@ -1,10 +1,9 @@
 import { type Command, Option } from 'commander';
-import { CmkError } from '../../errors.ts';
 import type { FleetEvent, WatchedFleet } from '../../operations/watch/fleet-changes.ts';
 import { appOfEnvironment } from '../app-of-environment.ts';
-import { type Cli, type GlobalOptions, seconds } from '../cli.ts';
+import { type Cli, ENDLESS, type GlobalOptions, seconds } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
-import { parsed } from '../options.ts';
+import { parsed, pause } from '../options.ts';
 import { DOCUMENT_VERSION, type Output } from '../output.ts';
 
 interface WatchArguments {
@@ -19,6 +18,7 @@ findings change when a drift check has run. With -o jsonl an event is a line.`;
 export function addWatchCommand(program: Command, cli: Cli): void {
   program
     .command('watch')
+    .summary('what changes, as it does, until Ctrl-C')
     .description('what changes, as it does: rotations, revocations, findings, how accounts stand; until Ctrl-C')
     .addOption(new Option('--every <duration>', 'how often to look').argParser(parsed(pause)).default(15, 'PT15S'))
     .addOption(new Option('--for <duration>', 'end after so long').argParser(parsed(seconds)))
@@ -26,9 +26,7 @@ export function addWatchCommand(program: Command, cli: Cli): void {
     .action(async (options: WatchArguments, command: Command) => {
       const globals = command.optsWithGlobals<GlobalOptions>();
       const output = cli.output(globals);
-      if (!['terminal', 'lines', 'tsv', 'jsonl'].includes(output.format)) {
-        throw new CmkError('ArgumentInvalid', 'What changes has no end, and so is no document.', 'Use -o jsonl.');
-      }
+      if (output.format === 'json' || output.format === 'csv') throw ENDLESS;
       const look = await looker(cli, globals);
       const { now, sleep } = await cli.azure(globals);
       // Ctrl-C is how it is meant to end.
@@ -42,14 +40,6 @@ export function addWatchCommand(program: Command, cli: Cli): void {
       }
       cli.exitCode = EXIT.ok;
     });
-}
-
-/** @throws {@link CmkError} `ArgumentInvalid` */
-function pause(text: string): number {
-  const every = seconds(text);
-  // Without an end, and without a pause, it would take an allowance that everybody shares.
-  if (every >= 1) return every;
-  throw new CmkError('ArgumentInvalid', 'It has to be a second at least.', 'Examples: PT15S, 60.');
 }
 
 /** @throws {@link CmkError} `ArgumentInvalid` where it is not known whom to ask */

@@ -1,7 +1,9 @@
 import { known, type UnreadPart } from '../../azure/read-or-why.ts';
+import { judgeSubscriptions } from '../../events/subscription.ts';
 import type { Check, Found } from './check.ts';
+import { watchChanges } from './commands.ts';
 import { legacyOrder } from './legacy-checks.ts';
-import type { AppSubject } from './subjects.ts';
+import type { AppSubject, Rules } from './subjects.ts';
 
 function selfLockout({ lockedOutBy }: AppSubject): readonly Found[] {
   return lockedOutBy.map(({ account, key }) => ({
@@ -54,6 +56,24 @@ function legacyApproval({ legacyApprovals = [] }: AppSubject): readonly Found[] 
     is: `${askedBy.objectId} asked version 2 to approve: ${action} ${key === undefined ? 'of all keys' : `${vault}/${key}`}. Nothing carries it out any more.`,
     shouldBe: 'No request for approval waits in the app.',
   }));
+}
+
+function changesNotWatched({ watches = [] }: AppSubject, { wantedWatch }: Rules): readonly Found[] {
+  if (!wantedWatch) return [];
+  return watches.flatMap(({ subscription, events }): Found[] => {
+    const [verdict] = judgeSubscriptions([wantedWatch], events.subscriptions);
+    if (!verdict || verdict.is === 'right') return [];
+    const wrong = verdict.is === 'misaimed' ? `${verdict.found.name}: ${verdict.differences.join(' ')}` : undefined;
+    return [
+      {
+        resource: `/subscriptions/${subscription}`,
+        is: wrong ?? `No event subscription delivers changes in it to ${wantedWatch.functionId}.`,
+        shouldBe: 'Azure Resource Manager tells the app of changes in it within seconds.',
+        command: watchChanges(subscription, wantedWatch),
+        action: { kind: 'watch', subscription },
+      },
+    ];
+  });
 }
 
 /** How Key Vault says that the network keeps a caller out. */
@@ -122,7 +142,7 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     reason: 'PoisonMessages',
     severity: 'error',
     ensures: 'No work waits in a poison queue.',
-    fix: 'Look in the log for Poisoned, or for why the host ended the function, and fix that; then put the messages back with `cmk replay`, or delete them.',
+    fix: 'Look in the log for Poisoned, or for why the host ended the function, and fix that; then put the messages back with `cmk admin replay`, or delete them.',
     find: poisonMessages,
   },
   {
@@ -145,6 +165,13 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     ensures: 'No request for approval of version 2 waits: it expires after eight hours.',
     fix: 'Make the call itself, with a role that Entra Privileged Identity Management has had approved (docs/access.md).',
     find: legacyApproval,
+  },
+  {
+    reason: 'ChangesNotWatched',
+    severity: 'advice',
+    ensures: 'A change that drift comes from is noticed when it is made, not an hour later.',
+    fix: 'Deploy with `watchChanges`, or run `cmk admin watch-changes`; where it is not wanted, set CMK_WATCH_CHANGES to off.',
+    find: changesNotWatched,
   },
   {
     reason: 'MissingPermission',

@@ -40,6 +40,7 @@ export interface FoundCause {
 export type FixAction =
   | { readonly kind: 'account'; readonly account: string; readonly location: string; readonly key: string }
   | { readonly kind: 'events'; readonly vault: string; readonly functionName: string }
+  | { readonly kind: 'watch'; readonly subscription: string }
   | { readonly kind: 'retire'; readonly key: string; readonly version: string }
   | { readonly kind: 'rotate'; readonly key: string; readonly version: string };
 

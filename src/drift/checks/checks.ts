@@ -28,7 +28,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'LaggingAutomaticVersion',
     severity: 'warning',
     ensures: 'An automatic account takes a new version within 24 hours.',
-    fix: 'Let the app ask Storage to look again (CMK_AUTOFIX, CMK_REFRESH_AUTOMATIC); if it stays, check the identity and its role with `cmk account verify`.',
+    fix: 'Let the app ask Storage to look again (CMK_AUTOFIX); if it stays, check the identity and its role with `cmk account verify`.',
     find: accounts.laggingAutomaticVersion,
   },
   {
@@ -51,6 +51,13 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     ensures: 'Nobody moves a pinned account back to an older version of its key.',
     fix: 'Find out who moved it and why: a template or a script that names a version does so each time it runs.',
     find: left.versionReverted,
+  },
+  {
+    reason: 'ContestedChange',
+    severity: 'error',
+    ensures: 'The app and another party do not undo the work of each other.',
+    fix: 'Have the other side stop: a template that pins a version is to leave it out. Then release the account; the app moves it again.',
+    find: left.contestedChange,
   },
   {
     reason: 'NoLongerCustomerManaged',
@@ -114,7 +121,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'IdentityWithoutRole',
     severity: 'error',
     ensures: "The account's identity may read, wrap and unwrap with the key.",
-    fix: 'Give the identity the role "Key Vault Crypto Service Encryption User" on the vault or the key, or "Managed HSM Crypto Service Encryption User" in a Managed HSM (`cmk role ensure`); where the vault has access policies, the key permissions get, wrapKey and unwrapKey.',
+    fix: 'Give the identity the role "Key Vault Crypto Service Encryption User" on the vault or the key, or "Managed HSM Crypto Service Encryption User" in a Managed HSM (`cmk admin grant-role`); where the vault has access policies, the key permissions get, wrapKey and unwrapKey.',
     find: access.identityWithoutRole,
   },
   {
@@ -171,7 +178,7 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     reason: 'RotationStuck',
     severity: 'error',
     ensures: 'A rotation goes on until everything that uses the key is on the new version.',
-    fix: 'See to the reasons that are named (`cmk rotation status`); what Azure refused is tried again. One that is held goes on with `cmk rotation resume`.',
+    fix: 'See to the reasons that are named (`cmk rotation list`); what Azure refused is tried again. One that is held goes on with `cmk rotation resume`.',
     find: keys.rotationStuck,
   },
   {

@@ -77,16 +77,34 @@ export function exemptVault({ id }: ManagedVault, assignmentId: string, referenc
 
 /** Names the app and its storage, since the operator who runs it does not have the app's settings. */
 export function deliverEvents({ id }: ManagedVault, { functionId, deadLetter }: WantedSubscription): ShellCommand {
-  return shellCommand('cmk events ensure', [
-    ['--vault', id],
+  return shellCommand('cmk admin ensure-events', [['--vault', id], ...destinationOf({ functionId, deadLetter })]);
+}
+
+/** Has Resource Manager tell the app of changes in a subscription. */
+export function watchChanges(subscription: string, wanted: WantedSubscription): ShellCommand {
+  const [own] = wanted.filters.find(({ operatorType }) => operatorType === 'StringNotIn')?.values ?? [];
+  return shellCommand('cmk admin watch-changes', [
+    ['', subscription],
+    ...destinationOf(wanted),
+    ...(own === undefined ? [] : ([['--client-id', own]] as const)),
+  ]);
+}
+
+function destinationOf({ functionId, deadLetter }: Pick<WantedSubscription, 'functionId' | 'deadLetter'>) {
+  return [
     ['--function-app', functionId.slice(0, functionId.lastIndexOf('/functions/'))],
     ...(deadLetter ? ([['--storage', deadLetter.storageAccountId]] as const) : []),
-  ]);
+  ] as const;
 }
 
 /** Moves a pinned account to the newest version of its key. */
 export function moveAccount({ id }: Account): ShellCommand {
   return shellCommand('cmk account pin', [['', id]]);
+}
+
+/** Has the app repair an account again. */
+export function releaseChange({ id }: Account): ShellCommand {
+  return shellCommand('cmk drift release', [['', id]]);
 }
 
 /** Has an account use a key with the identity that its encryption settings name; in the mode that it was in. */

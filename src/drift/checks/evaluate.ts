@@ -66,6 +66,7 @@ export function withHistory(
   now: Date,
 ): Finding[] {
   const since = new Map([...(previous?.unseen ?? []), ...(previous?.findings ?? [])].map((one) => [one.id, one.since]));
+  const changedBy = new Map(previous?.findings.map((one) => [one.id, one.changedBy]));
   const unread = new Set(previous?.findings.filter(({ reason }) => reason === 'Unreadable').map(({ id }) => id));
   const seen = new Set<string>();
   return findings
@@ -74,8 +75,14 @@ export function withHistory(
       ...finding,
       severity: finding.severity === 'warning' && unread.has(finding.id) ? 'error' : finding.severity,
       since: since.get(finding.id) ?? now.toISOString(),
+      ...(changedBy.get(finding.id) ? { changedBy: changedBy.get(finding.id) } : {}),
     }))
-    .sort((a, b) => rank(a) - rank(b) || compareText(a.reason, b.reason) || compareText(a.resource, b.resource));
+    .sort(compareFindings);
+}
+
+/** Worst first, exempt ones last. */
+export function compareFindings(a: Finding, b: Finding): number {
+  return rank(a) - rank(b) || compareText(a.reason, b.reason) || compareText(a.resource, b.resource);
 }
 
 /**
@@ -104,18 +111,25 @@ export function countFindings(
   unseen: readonly Unseen[],
   previous: ReportBefore | undefined,
 ): DriftReport['counts'] {
-  const counted = findings.filter(({ exemption }) => !exemption);
   const known = new Set([...(previous?.findings ?? []), ...(previous?.unseen ?? [])].map(({ id }) => id));
   const now = new Set([...findings, ...unseen].map(({ id }) => id));
-  const of = (severity: Finding['severity']): number => counted.filter((one) => one.severity === severity).length;
   return {
-    error: of('error'),
-    warning: of('warning'),
-    advice: of('advice'),
-    exempt: findings.length - counted.length,
+    ...countSeverities(findings),
     new: findings.filter(({ id }) => !known.has(id)).length,
     gone: [...known].filter((id) => !now.has(id)).length,
     unseen: unseen.length,
+  };
+}
+
+/** Findings by severity; exempt ones by themselves. */
+export function countSeverities(
+  findings: readonly Finding[],
+): Pick<DriftReport['counts'], Finding['severity'] | 'exempt'> {
+  const counted = findings.filter(({ exemption }) => !exemption);
+  const of = (severity: Finding['severity']): number => counted.filter((one) => one.severity === severity).length;
+  return {
+    ...{ error: of('error'), warning: of('warning'), advice: of('advice') },
+    exempt: findings.length - counted.length,
   };
 }
 

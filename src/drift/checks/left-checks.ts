@@ -4,7 +4,7 @@ import { findVersion } from '../../keys/key-versions.ts';
 import { isOptedOut } from '../../settings/opt-out.ts';
 import { requirementOf, tagOf } from '../../settings/requirement.ts';
 import type { Found } from './check.ts';
-import { encryptAccount, moveAccount } from './commands.ts';
+import { encryptAccount, moveAccount, releaseChange } from './commands.ts';
 import type { AccountSubject, KeySubject, Rules } from './subjects.ts';
 
 /** Account tag that names the key an account is meant to use: `vault/key` or a key identifier. */
@@ -19,6 +19,24 @@ export function versionReverted({ account, use, key, before }: AccountSubject): 
       is: `It is pinned to ${use?.pinned}, and was pinned to the newer ${before.version}.${by}`,
       shouldBe: 'Nobody moves it back; where a version has to be left, the key is rotated.',
       command: moveAccount(account),
+    },
+  ];
+}
+
+/** The app repaired it twice within an hour, and it was changed again. */
+export function contestedChange({ account, use, contest }: AccountSubject): readonly Found[] {
+  if (!contest) return [];
+  const { by, since, until } = contest;
+  const who = by.name ?? by.objectId ?? 'A caller that the event did not name';
+  const client = by.client === undefined ? '' : ` with the client ${by.client}`;
+  const is = use
+    ? `uses ${use.pinned ?? 'the version that Storage chooses'} of ${use.keyName}`
+    : 'uses no key of Key Vault';
+  return [
+    {
+      is: `${who}${client} changed it on ${since}, after the app had repaired it twice within an hour; it ${is}. The app leaves it alone until ${until}.`,
+      shouldBe: 'One side decides: the app keeps it on the newest version of its key, or it is exempt.',
+      command: releaseChange(account),
     },
   ];
 }

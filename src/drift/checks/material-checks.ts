@@ -1,6 +1,5 @@
 import { known } from '../../azure/read-or-why.ts';
-import { newestVersion } from '../../keys/key-versions.ts';
-import { isStorageKind } from '../../keys/storage-kind.ts';
+import { isStorageKind, newestVersion } from '../../keys/key-versions.ts';
 import type { Check, Found } from './check.ts';
 import { allowOperations, rotate } from './commands.ts';
 import { imported } from './key-checks.ts';

@@ -1,7 +1,7 @@
 import type { ChainFinding } from '../../audit/chain.ts';
 import type { Part, UnreadPart } from '../../azure/read-or-why.ts';
 import type { OtherDependent } from '../../dependents/dependent.ts';
-import type { VaultSubscriptions } from '../../events/event-grid-client.ts';
+import type { SourceSubscriptions } from '../../events/event-grid-client.ts';
 import type { WantedSubscription } from '../../events/subscription.ts';
 import type { Account, PlatformScope, Scope } from '../../fleet/account.ts';
 import type { KeyUse } from '../../fleet/key-use.ts';
@@ -12,6 +12,7 @@ import type { KeyKind } from '../../keys/key-admin-client.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';
 import type { RotationPolicySummary } from '../../keys/rotation-policy-summary.ts';
+import type { Contest } from '../../orders/standing-orders.ts';
 import type { Evidence } from '../../retirement/evidence.ts';
 import type { DriftSettings } from '../../settings/settings.ts';
 import type { KeyDenial } from '../../vaults/key-policies.ts';
@@ -22,8 +23,12 @@ import type { KeyUsage } from './key-usage.ts';
 export interface Rules {
   readonly now: Date;
   readonly drift: DriftSettings;
+  /** Accounts that are changed each time the app has repaired them. */
+  readonly contests: readonly Contest[];
   /** Undefined: CMK_FUNCTION_APP_ID is not set, and event subscriptions are not checked. */
   readonly wantedSubscriptions: readonly WantedSubscription[] | undefined;
+  /** Of each watched subscription; undefined: Resource Manager is not to tell of changes. */
+  readonly wantedWatch: WantedSubscription | undefined;
 }
 
 /** A key of a managed vault. */
@@ -68,6 +73,7 @@ export interface AccountSubject {
   readonly scopes: readonly ScopeSubject[];
   /** Its encryption scopes on keys of Microsoft, as far as its scopes were looked at. */
   readonly platformScopes?: readonly PlatformScope[];
+  readonly contest?: Contest | undefined;
   /** Of its subscription; undefined where that could not be read. */
   readonly tenantId?: string | undefined;
   /** The version of the same key that it was pinned to in an earlier check, and who has written the account since, if known. */
@@ -95,7 +101,7 @@ export interface VaultSubject {
   /** Undefined inside: there is no such vault. */
   readonly properties: Part<VaultProperties | undefined>;
   /** Undefined: not checked, since a Managed HSM raises no events or the function app is not known. */
-  readonly events: Part<VaultSubscriptions> | undefined;
+  readonly events: Part<SourceSubscriptions> | undefined;
   /** Events of this vault that could not be delivered of late. */
   readonly deadLetters: Part<readonly DeadLetter[]>;
   /** Whether its audit log is sent somewhere. Undefined: not asked. */
@@ -151,6 +157,8 @@ export interface AppSubject {
   /** Absent: they could not be read. */
   readonly legacyOrders?: readonly LegacyOrder[] | undefined;
   readonly legacyApprovals?: readonly LegacyApproval[] | undefined;
+  /** Event subscriptions of the watched subscriptions, as far as they were read. */
+  readonly watches?: readonly { readonly subscription: string; readonly events: SourceSubscriptions }[];
   readonly settingsProblems: readonly string[];
   readonly unread: readonly UnreadPart[];
 }

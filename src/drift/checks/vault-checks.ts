@@ -1,7 +1,7 @@
 import { known } from '../../azure/read-or-why.ts';
 import { judgeSubscriptions } from '../../events/subscription.ts';
+import { storageHindrance } from '../../vaults/vault-client.ts';
 import { letStorageIn, protectVault, recoverVault } from '../../vaults/vault-commands.ts';
-import { storageHindrance } from '../../vaults/vault-network.ts';
 import { ADMIN_CHECKS } from './admin-checks.ts';
 import type { Check, Found } from './check.ts';
 import { deliverEvents, lockVault } from './commands.ts';
@@ -57,7 +57,7 @@ function eventSubscriptionMissing(subject: VaultSubject, rules: Rules): readonly
     verdict.is === 'missing'
       ? {
           part: verdict.wanted.functionName,
-          is: `No event subscription delivers ${verdict.wanted.eventType} to ${verdict.wanted.functionId}.`,
+          is: `No event subscription delivers ${verdict.wanted.eventTypes.join(', ')} to ${verdict.wanted.functionId}.`,
           shouldBe: 'Each of its key events reaches its function of this app.',
           command: deliverEvents(subject.vault, verdict.wanted),
           action: { kind: 'events', vault: subject.vault.id, functionName: verdict.wanted.functionName },
@@ -74,7 +74,7 @@ function eventSubscriptionMisaimed(subject: VaultSubject, rules: Rules): readonl
           is: verdict.differences.join(' '),
           command: deliverEvents(subject.vault, verdict.wanted),
           cause: { about: [subject.vault.id] },
-          shouldBe: `${verdict.wanted.eventType}, and nothing else, is delivered to ${verdict.wanted.functionId}.`,
+          shouldBe: `${verdict.wanted.eventTypes.join(', ')}, and nothing else, is delivered to ${verdict.wanted.functionId}.`,
           action: { kind: 'events', vault: subject.vault.id, functionName: verdict.wanted.functionName },
         }
       : [],

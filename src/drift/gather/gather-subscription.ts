@@ -8,6 +8,7 @@ import type { AccountScopes, StorageAccounts } from '../../fleet/storage-client.
 import type { UseRows } from '../../fleet/use-row.ts';
 import { type IdentityState, type KeyAccess, userAssignedIdentity } from '../../identities/key-access.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
+import { contestOf } from '../../orders/contests.ts';
 import { isOptedOut } from '../../settings/opt-out.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { ACCOUNT_CHECKS } from '../checks/checks.ts';
@@ -111,7 +112,8 @@ class SubscriptionScan {
     });
     const tenantId = this.#context.tenantOf(account.subscriptionId);
     const remembered = await this.#remember(gathered);
-    const subject = { ...gathered, tenantId, ...remembered };
+    const contest = contestOf(rules.contests, account.id, rules.now);
+    const subject = { ...gathered, tenantId, contest, ...remembered };
     const { own, use, key, scopes } = subject;
     if (key || scopes.some((scope) => scope.key)) this.#dependents += 1;
     if (use && key) {

@@ -3,7 +3,7 @@ import type { ActivityLog } from '../../accounts/activity-log-client.ts';
 import type { Subscriptions, Tenants } from '../../accounts/subscriptions-client.ts';
 import { type AuditWatch, type TrailReport, verifySince } from '../../audit/verify-trail.ts';
 import { DRIFT_CONTAINER } from '../../azure/app-storage.ts';
-import { DeadlineError, timeBoxed, untilAborted } from '../../azure/deadline.ts';
+import { withDeadline } from '../../azure/deadline.ts';
 import { CONCURRENCY } from '../../azure/limits.ts';
 import { known, type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
 import type { ResourceGraph } from '../../dependents/resource-graph-client.ts';
@@ -74,6 +74,8 @@ export interface Gathered {
   /** Undefined: they could not be read. */
   readonly legacyOrders: AppSubject['legacyOrders'];
   readonly legacyApprovals: AppSubject['legacyApprovals'];
+  /** Event subscriptions of the watched subscriptions, as far as they could be read. */
+  readonly watches: NonNullable<AppSubject['watches']>;
   /** Undefined: it was not looked at. */
   readonly trail: Part<TrailReport> | undefined;
   readonly unread: readonly UnreadPart[];
@@ -94,22 +96,17 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
     { resource: '/subscriptions', what: 'the subscriptions', action: 'Microsoft.Resources/subscriptions/read' },
     async () => services.settings.subscriptions ?? (await services.subscriptions.list()),
   );
-  const tenants = await readPart(
-    {
-      resource: '/subscriptions',
-      what: 'the tenants of the subscriptions',
-      action: 'Microsoft.Resources/subscriptions/read',
-    },
-    () => services.tenants.tenants(),
-  );
+  const listed = known(ids) ?? [];
+  const tenants = await gatherTenants(services);
   const previous = known(app.previous);
   const memory = known(app.managedAccounts);
   // Before the accounts, whose finding of an expired key names the other users that it stops. Keys that only accounts name, as
   // no vault lists them, get none.
-  const unreadOthers = await gatherOthers(await keys.all(), known(ids) ?? [], { ...services, signal: run.signal });
-  const context = contextOf({ run, rules, services, vaults, keys, previous, memory, tenants: known(tenants) });
-  const subscriptions = await gatherSubscriptions(known(ids) ?? [], context, run, rules.now, services);
+  const unreadOthers = await gatherOthers(await keys.all(), listed, { ...services, signal: run.signal });
+  const context = contextOf({ signal: run.signal, rules, services, vaults, keys, previous, memory, tenants });
+  const subscriptions = await gatherSubscriptions(listed, context, run, rules.now, services);
 
+  const { watches, unread: unreadWatches } = await gatherWatches(listed, rules, services, run.signal);
   const keySubjects = await keys.all();
   countUsers(keySubjects, subscriptions, 'unread' in ids);
   if (rules.drift.usageWorkspace !== undefined) await gatherEvidence(keySubjects, services);
@@ -131,6 +128,7 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
     ...vaults.flatMap((vault) => vault.unread),
     ...unreadOfKeys(keySubjects),
     ...unreadOthers,
+    ...unreadWatches,
     ...subscriptions.flatMap(({ result }) => result.unread),
   ];
   return {
@@ -142,9 +140,24 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
     poison: app.poison,
     legacyOrders: known(app.legacyOrders),
     legacyApprovals: known(app.legacyApprovals),
+    watches,
     trail,
     unread: [...new Set(unread)],
   };
+}
+
+/** The tenant of each subscription, by its id in lower case. */
+export function gatherTenants({
+  tenants,
+}: Pick<GatherServices, 'tenants'>): Promise<Part<ReadonlyMap<string, string>>> {
+  return readPart(
+    {
+      resource: '/subscriptions',
+      what: 'the tenants of the subscriptions',
+      action: 'Microsoft.Resources/subscriptions/read',
+    },
+    () => tenants.tenants(),
+  );
 }
 
 async function gatherApp(driftStorage: GatherServices['driftStorage'], now: Date) {
@@ -192,6 +205,32 @@ async function gatherApp(driftStorage: GatherServices['driftStorage'], now: Date
   return { previous, poison, managedAccounts, legacyOrders, legacyApprovals };
 }
 
+/** Whether Resource Manager tells the app of changes. Without it the hourly check finds them, so that it is read beside the rest. */
+async function gatherWatches(
+  subscriptions: readonly string[],
+  { wantedWatch }: Rules,
+  { eventGrid }: Pick<GatherServices, 'eventGrid'>,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly watches: Gathered['watches']; readonly unread: readonly UnreadPart[] }> {
+  if (!wantedWatch) return { watches: [], unread: [] };
+  const parts = await pMap(
+    subscriptions,
+    async (subscriptionId) => {
+      const id = `/subscriptions/${subscriptionId}`;
+      const what = { resource: id, what: 'the event subscriptions of the subscription', beside: true } as const;
+      const read = await readPart({ ...what, action: 'Microsoft.EventGrid/eventSubscriptions/read' }, () =>
+        eventGrid.read({ id, subscriptionId }, signal),
+      );
+      return { subscription: subscriptionId, read };
+    },
+    { concurrency: CONCURRENCY },
+  );
+  return {
+    watches: parts.flatMap(({ subscription, read }) => ('value' in read ? { subscription, events: read.value } : [])),
+    unread: parts.flatMap(({ read }) => ('unread' in read ? read.unread : [])),
+  };
+}
+
 async function gatherTrail(
   watch: Pick<AuditWatch, 'files'> | undefined,
   end: ReportBefore['trailEnd'],
@@ -203,12 +242,7 @@ async function gatherTrail(
       what: 'the audit trail',
       action: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
     },
-    () =>
-      timeBoxed(async (signal) => {
-        const looking = verifySince(watch.files, end);
-        if (await untilAborted(looking, signal)) return looking;
-        throw new DeadlineError('The audit trail was not read', TRAIL_MS);
-      }, TRAIL_MS),
+    () => withDeadline(TRAIL_MS, 'The audit trail was not read', () => verifySince(watch.files, end)),
   );
 }
 
@@ -247,8 +281,8 @@ async function gatherRollouts(
 }
 
 /** What looking at a subscription takes; anew for each try, since scopes take their turns by it. */
-function contextOf({
-  run,
+export function contextOf({
+  signal,
   rules,
   services,
   vaults,
@@ -256,17 +290,20 @@ function contextOf({
   previous,
   memory,
   tenants,
+  scopesTurn,
 }: {
-  readonly run: DriftRun;
+  readonly signal?: AbortSignal | undefined;
   readonly rules: Rules;
   readonly services: GatherServices;
   readonly vaults: readonly GatheredVault[];
   readonly keys: GatheredKeys;
   readonly previous: ReportBefore | undefined;
   readonly memory: ManagedMemory | undefined;
-  readonly tenants: ReadonlyMap<string, string> | undefined;
+  readonly tenants: Part<ReadonlyMap<string, string>>;
+  /** Absent: they take their turns. */
+  readonly scopesTurn?: SubscriptionContext['scopesTurn'];
 }): () => SubscriptionContext {
-  const identities = new GatheredIdentities(services, run.signal);
+  const identities = new GatheredIdentities(services, signal);
   const own = ownStorage(services.settings);
   const texts = new SharedTexts();
   const uses = formerUses(Object.values(memory ?? {}));
@@ -277,13 +314,13 @@ function contextOf({
     identities,
     roles: new Map(vaults.map(({ subject, roles }) => [subject.vault.uri, roles])),
     ownStorage: own === 'local' || own === undefined ? [] : own,
-    scopesTurn: scopeTurns(previous),
+    scopesTurn: scopesTurn ?? scopeTurns(previous),
     rows: services.useRows,
     texts,
     vaultOf: (uri) => vaults.find(({ subject }) => subject.vault.uri === uri)?.subject,
-    tenantOf: (id) => tenants?.get(id.toLowerCase()),
+    tenantOf: (id) => known(tenants)?.get(id.toLowerCase()),
     memoryOf: (id) => new AccountMemory(memory?.[id] ?? [], uses),
-    signal: run.signal,
+    signal,
   });
 }
 

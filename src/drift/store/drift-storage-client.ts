@@ -1,7 +1,8 @@
 import type { TokenCredential } from '@azure/identity';
 import type { ContainerClient } from '@azure/storage-blob';
 import { controlContainer, controlTable, DRIFT_CONTAINER, workQueues } from '../../azure/app-storage.ts';
-import { downloadText, listBlobs, removeBlob, uploadPieces, uploadText } from '../../azure/blobs.ts';
+import { downloadText, listBlobs, readDocument, removeBlob, uploadPieces, uploadText } from '../../azure/blobs.ts';
+import { describeFailure } from '../../azure/failure.ts';
 import { DEAD_LETTER_CONTAINER } from '../../events/subscription.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { parseJson } from '../../text.ts';
@@ -25,6 +26,8 @@ import { monthsOf, type TrendStore, trendStore } from './trend-store-client.ts';
 const REPORTS = 'reports/';
 /** What the report of the same name leaves out. */
 const DETAILS = 'findings/';
+/** A merge that meets conflicts is tried so often. */
+const MOST_MERGES = 5;
 const UNFINISHED = 'unfinished/';
 const RUNNING = 'running/';
 const MANAGED_ACCOUNTS = 'managed-accounts.json';
@@ -41,9 +44,9 @@ export interface ReportStore {
   get(id: string): Promise<DriftReport | undefined>;
   /**
    * The newest of those that began on one of these days (`2026-11-25`): one list a day, however many there are. Undefined:
-   * there is none, or it is the one with the id `unless`.
+   * there is none.
    */
-  newestOn(days: readonly string[], unless?: string): Promise<DriftReport | undefined>;
+  newestOn(days: readonly string[]): Promise<DriftReport | undefined>;
   /** What a report leaves out; undefined when it is not there any more. */
   details(report: Pick<DriftReport, 'id' | 'startedOn'>): Promise<DriftDetails | undefined>;
   /** Of the newest report, what the next check goes by. */
@@ -53,6 +56,11 @@ export interface ReportStore {
   /** Of the last report of each of these days (UTC), by day. */
   lastOfDays(days: readonly string[]): Promise<ReadonlyMap<string, DriftSummary>>;
   write(report: WholeReport): Promise<void>;
+  /**
+   * Changes the newest report, each of its parts under its ETag: after a conflict `change` is called again. Undefined: there
+   * is no report yet.
+   */
+  merge(change: (report: WholeReport) => WholeReport): Promise<WholeReport | undefined>;
 }
 
 /** The checks that are under way, as every instance can tell. */
@@ -144,11 +152,11 @@ function reportStore(container: ContainerClient): ReportStore {
       const found = (await names()).find(({ name }) => name.endsWith(`_${id}.json`));
       return found && short(await read(found.name));
     },
-    async newestOn(days, unless) {
+    async newestOn(days) {
       const lists = await Promise.all(days.map((day) => listBlobs(container, `${REPORTS}${day}`)));
       const found = lists.flat().map(({ name }) => name.slice(REPORTS.length));
       const name = found.sort().at(-1);
-      return name === undefined || name.endsWith(`_${unless}.json`) ? undefined : short(await read(name));
+      return name === undefined ? undefined : short(await read(name));
     },
     async details(of) {
       const report = await read(nameOf(of));
@@ -157,10 +165,12 @@ function reportStore(container: ContainerClient): ReportStore {
     async before() {
       const found = await newest();
       if (!found) return undefined;
-      const { startedOn, coverage, trailEnd } = found.report;
+      const { startedOn, coverage, trailEnd, changes, changeSeconds } = found.report;
       const { findings, unseen } = await restOf(found.name, found.report);
-      const known = findings.map(({ id, reason, resource, since }) => ({ id, reason, resource, since }));
-      return { startedOn, coverage, trailEnd, unseen, findings: known };
+      const known = findings.map(({ id, reason, resource, since, changedBy }) => {
+        return { id, reason, resource, since, ...(changedBy ? { changedBy } : {}) };
+      });
+      return { startedOn, coverage, trailEnd, changes, changeSeconds, unseen, findings: known };
     },
     async history() {
       return (await names()).slice(0, HISTORY).flatMap(({ metadata }) => summaryOf(metadata) ?? []);
@@ -176,16 +186,47 @@ function reportStore(container: ContainerClient): ReportStore {
       }
       return last;
     },
-    async write(whole) {
-      const { id, startedOn, complete, counts } = whole;
-      // First what the report leaves out: a report that is there can be read whole.
-      await uploadPieces(container, DETAILS + nameOf(whole), () => packDetails(detailsOf(whole)));
-      await uploadText(container, REPORTS + nameOf(whole), JSON.stringify(shorten(whole)), {
-        // Enough for the history without opening each report.
-        summary: JSON.stringify({ id, startedOn, complete, counts } satisfies DriftSummary),
-      });
-    },
+    write: (whole) => writeReport(container, whole),
+    merge: (change) => mergeInto(container, async () => (await names())[0]?.name, change),
   };
+}
+
+async function mergeInto(
+  container: ContainerClient,
+  newest: () => Promise<string | undefined>,
+  change: (report: WholeReport) => WholeReport,
+): Promise<WholeReport | undefined> {
+  for (let tries = 1; ; tries += 1) {
+    const name = await newest();
+    if (name === undefined) return undefined;
+    const [report, details] = await Promise.all([
+      readDocument(container, REPORTS + name),
+      readDocument(container, DETAILS + name),
+    ]);
+    if (!report) return undefined;
+    const parsed = parseReport(report.text);
+    const whole = change({ ...parsed, ...parseDetails(details?.text, parsed) });
+    try {
+      await writeReport(container, whole, { report: report.etag, details: details?.etag });
+      return whole;
+    } catch (error) {
+      if (tries >= MOST_MERGES || describeFailure(error).kind !== 'conflict') throw error;
+    }
+  }
+}
+
+/** First what the report leaves out: a report that is there can be read whole. @param etags of the parts that it replaces */
+async function writeReport(
+  container: ContainerClient,
+  whole: WholeReport,
+  etags: { readonly report?: string; readonly details?: string | undefined } = {},
+): Promise<void> {
+  const { id, startedOn, complete, counts } = whole;
+  const name = nameOf(whole);
+  await uploadPieces(container, DETAILS + name, () => packDetails(detailsOf(whole)), etags.details);
+  // Enough for the history without opening each report.
+  const summary = JSON.stringify({ id, startedOn, complete, counts } satisfies DriftSummary);
+  await uploadText(container, REPORTS + name, JSON.stringify(shorten(whole)), { summary }, etags.report);
 }
 
 function nameOf({ id, startedOn }: Pick<DriftReport, 'id' | 'startedOn'>): string {

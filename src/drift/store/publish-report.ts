@@ -25,7 +25,7 @@ export async function publishReport(
   log: Log,
 ): Promise<string | undefined> {
   const { id, counts, coverage, complete } = report;
-  for (const cause of report.causes.filter(({ exempt }) => !exempt).slice(0, MAX_RECORDS)) log(recordOf(cause, id));
+  logCauses(report.causes, id, log);
   const failure = await write(report, driftStorage);
   if (failure) log({ level: 'error', reason: 'DriftReportNotWritten', message: failure, report: id });
   const seconds = (Date.parse(report.finishedOn) - Date.parse(report.startedOn)) / 1000;
@@ -47,6 +47,11 @@ export async function publishReport(
     seconds,
   });
   return failure;
+}
+
+/** Alert rules go by the reason of a cause. @param report its id */
+export function logCauses(causes: readonly DriftCause[], report: string, log: Log): void {
+  for (const cause of causes.filter(({ exempt }) => !exempt).slice(0, MAX_RECORDS)) log(recordOf(cause, report));
 }
 
 /** How many findings there are of each code, exempt ones left out. */

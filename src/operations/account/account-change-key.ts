@@ -23,7 +23,6 @@ interface ChangeKeyOptions extends Where {
   readonly waitSeconds?: number | undefined;
 }
 
-/** Moves an account to another key, in the same vault or another one. */
 export async function changeKey(options: ChangeKeyOptions, operation: Operation): Promise<AccountResult> {
   const { azure, journal } = operation;
   const account = await findAccount(options.account, azure, options);
@@ -51,7 +50,6 @@ export async function changeKey(options: ChangeKeyOptions, operation: Operation)
 
 interface DisableOptions extends Where {
   readonly account: string;
-  /** Why, for the record. */
   readonly reason?: string | undefined;
   /** Whoever is there agreed beforehand, to a tagged account too. */
   readonly yes: boolean;

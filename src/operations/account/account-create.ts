@@ -29,7 +29,7 @@ export async function createAccount(options: CreateOptions, operation: Operation
     throw new CmkError(
       'SystemAssignedAtCreation',
       'A system-assigned identity exists only once its account does, so a new account cannot use one for its key.',
-      'Use a user-assigned identity (cmk identity ensure), or create the account first and then run: cmk account enable',
+      'Use a user-assigned identity (cmk admin ensure-identity), or create the account first and then run: cmk account enable',
     );
   }
   const existing = await lookForAccount(name, azure, options);

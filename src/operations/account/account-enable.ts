@@ -26,7 +26,6 @@ export interface EnableOptions extends Where {
   readonly waitSeconds?: number | undefined;
 }
 
-/** Encrypts an existing account with a key of Key Vault. */
 export async function enableAccount(options: EnableOptions, operation: Operation): Promise<AccountResult> {
   const { azure, journal } = operation;
   const before = await findAccount(options.account, azure, options);
@@ -47,7 +46,6 @@ export async function enableAccount(options: EnableOptions, operation: Operation
   return accountResult(await applyPlan(account, plan, text, operation, options.waitSeconds));
 }
 
-/** Says that an account's system-assigned identity is meant. */
 export const SYSTEM_ASSIGNED = 'system';
 
 /**

@@ -5,7 +5,6 @@ import { accountKeyUse } from '../../fleet/key-use.ts';
 import type { AccountIdentity } from '../../fleet/storage-client.ts';
 import { formatKeyIdentifier, parseVault, sameKeyName } from '../../keys/key-identifier.ts';
 
-/** The key that an account is to be encrypted with. */
 interface WantedKeyUse {
   /** As Azure writes it. */
   readonly vaultUri: string;

@@ -14,7 +14,7 @@ import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts
 import { type AppRecord, callBy } from '../key/app-record.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findAccount, type Where } from '../resolve.ts';
-import { grantChange } from './grant-change.ts';
+import { grantChange } from './account-revoke.ts';
 import { removeLegacyRecords } from './legacy-records.ts';
 
 interface AccountRestoreOptions extends Where {
@@ -108,6 +108,6 @@ function legacyGrants(legacy: readonly LegacyRevocation[], account: Account): Le
   throw new CmkError(
     'Refused',
     `The tags cmk-revoked-… of ${account.name} name a role that its identity cannot have had in the vault of its key. Nothing was changed.`,
-    'If account or key have another identity or vault since, grant by hand what is missing (cmk role ensure) and remove the tags; else find out who wrote them.',
+    'If account or key have another identity or vault since, grant by hand what is missing (cmk admin grant-role) and remove the tags; else find out who wrote them.',
   );
 }

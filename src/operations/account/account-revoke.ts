@@ -11,10 +11,10 @@ import { parseVault } from '../../keys/key-identifier.ts';
 import { type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
 import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
+import type { Change } from '../journal.ts';
 import { type AppRecord, callBy } from '../key/app-record.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import { findAccount, findVault, managed, type Where } from '../resolve.ts';
-import { grantChange } from './grant-change.ts';
 
 interface AccountRevokeOptions extends Where {
   /** Name or ARM id. */
@@ -99,7 +99,6 @@ export async function revokeAccount(
   return { ...result, complete: left.length === 0, audit: audited };
 }
 
-/** The key that an account uses, and the principal that it uses it with. */
 async function accessOf(account: Account, azure: Azure): Promise<{ key: ManagedKey; principalId: string }> {
   const use = accountKeyUse(account.encryption);
   if (!use) {
@@ -119,4 +118,22 @@ async function accessOf(account: Account, azure: Azure): Promise<{ key: ManagedK
   }
   const vault = await findVault(use.vaultUri, azure);
   return { key: managedKey(managed(vault, azure.cloud), use.keyName), principalId: identity.principalId };
+}
+
+export function grantChange(grant: KeyGrant, did: 'remove' | 'restore'): Change {
+  const { principalId } = grant;
+  const verb = did === 'remove' ? 'removed' : 'restored';
+  const of = did === 'remove' ? { from: principalId } : { to: principalId };
+  if (grant.kind === 'policy') {
+    const text = `key permissions ${grant.keyPermissions.join(', ')} of ${principalId} on ${lastName(grant.vault)} ${verb}`;
+    return { text, action: did === 'remove' ? 'policy.remove' : 'policy.add', resource: grant.vault, ...of };
+  }
+  const scope = grant.kind === 'role' ? grant.scope : `${grant.hsm}${grant.scope}`;
+  const at = scope.replace(/^.*\/vaults\/|^https:\/\//i, '');
+  return {
+    text: `role of ${principalId} on ${at} ${verb}`,
+    action: did === 'remove' ? 'role.remove' : 'role.assign',
+    resource: `${scope}/providers/Microsoft.Authorization/roleAssignments/${grant.name}`,
+    ...of,
+  };
 }

@@ -1,6 +1,6 @@
 import { describeFailure } from '../../azure/failure.ts';
 import { known, type Part, readPart } from '../../azure/read-or-why.ts';
-import type { FileShare } from '../../dependents/file-shares-client.ts';
+import type { FileShare } from '../../dependents/stored-data-client.ts';
 import { ACCOUNT_CHECKS, KEY_CHECKS } from '../../drift/checks/checks.ts';
 import { evaluate } from '../../drift/checks/evaluate.ts';
 import type { KeySubject, Rules, VaultSubject } from '../../drift/checks/subjects.ts';
@@ -106,12 +106,16 @@ const DRIFT: Rules['drift'] = {
   functionAppId: undefined,
   storageAccountId: undefined,
   sharedZones: undefined,
+  watchChanges: false,
   systemTopics: {},
 };
 
 /** What the drift checks go by where an operator looks at accounts, and not the app. */
 function rulesOfLook(now: Date): Rules {
-  return { now, drift: DRIFT, wantedSubscriptions: undefined };
+  return {
+    ...{ now, drift: DRIFT, contests: [] },
+    ...{ wantedSubscriptions: undefined, wantedWatch: undefined },
+  };
 }
 
 /** The same answer for the same question, asked once. */

@@ -7,7 +7,6 @@ import type { Operation } from '../operator-azure.ts';
 import { patiently } from '../wait-for-propagation.ts';
 import type { AccountPlan } from './account-plan.ts';
 
-/** What an operation on an account ends with. */
 export interface AccountResult {
   /** ARM id. */
   readonly account: string;

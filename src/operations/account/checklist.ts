@@ -20,7 +20,6 @@ export type FileServiceAnswer =
   | { readonly served: undefined }
   | { readonly failure: Failure };
 
-/** What was read of an account, and what the checks found. */
 interface Verified {
   readonly subject: AccountSubject;
   readonly vault: VaultSubject | undefined;
@@ -109,7 +108,7 @@ function fixOf({ reason, fix, command }: Omit<Finding, 'since'>, { subject, vaul
     case 'IdentityDeleted':
       return `cmk account enable ${account.name} ${where} --key ${keyName} --identity <identity> --replace-identity`;
     case 'IdentityWithoutRole':
-      return `cmk role ensure --assignee ${access?.principalId} ${where}`;
+      return `cmk admin grant-role --assignee ${access?.principalId} ${where}`;
     case 'PurgeProtectionOff':
     case 'SoftDeleteOff':
       return vault?.vault.kind === 'managedHsm'

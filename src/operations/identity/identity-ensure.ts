@@ -20,7 +20,6 @@ interface IdentityOptions extends Where {
 /** An identity; in a dry run one that is not there yet has no principal. */
 type EnsuredIdentity = Pick<ManagedIdentity, 'id' | 'name'> & Partial<ManagedIdentity>;
 
-/** Makes sure of a user-assigned identity. */
 export async function ensureIdentity(wanted: IdentityOptions, { azure, journal }: Operation): Promise<EnsuredIdentity> {
   const found = await lookForIdentity(wanted.name, azure, wanted);
   if (found) {

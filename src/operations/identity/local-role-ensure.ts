@@ -55,7 +55,6 @@ export async function ensureLocalOfficer(hsm: Vault, key: ManagedKey, operation:
   else journal.note(`Whether ${name} may manage keys of ${hsm.name} is not known. ${why}`);
 }
 
-/** In words: where a local role is given. */
 export function placeInHsm({ name }: Pick<Vault, 'name'>, key: string | undefined): string {
   return key === undefined ? `the keys of Managed HSM ${name}` : `key ${name}/${key}`;
 }

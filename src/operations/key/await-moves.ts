@@ -10,7 +10,6 @@ import { blastRadiusOf } from './blast-radius-of.ts';
 
 /** Between two looks at everything that uses the key, in milliseconds: lists of accounts are what Azure budgets most. */
 const LOOK_EVERY_MS = 15_000;
-/** How long one look may take, in milliseconds. */
 const LOOK_MS = 60_000;
 
 /** Who uses the version by now, as far as the sign-in sees. */
@@ -45,13 +44,12 @@ export async function awaitMoves(
     if (waiting.length === 0 || azure.now().getTime() + LOOK_EVERY_MS > end) {
       journal.found(`${moved.length} of ${all} accounts and scopes use ${version}`);
       if (waiting.length > 0)
-        journal.note(
-          `Not yet: ${named(waiting)}. \`cmk key status ${key.name} ${vaultOption(key.vault)}\` shows them.`,
-        );
+        journal.note(`Not yet: ${named(waiting)}. \`cmk key show ${key.name} ${vaultOption(key.vault)}\` shows them.`);
       if (!moves.complete) journal.note('There may be more: not everything could be read.');
       return moves;
     }
-    journal.waiting(`for ${waiting.length} of ${all} accounts and scopes to use ${version}: ${named(waiting)}`);
+    const text = `for ${waiting.length} of ${all} accounts and scopes to use ${version}: ${named(waiting)}`;
+    journal.waiting(text, { done: moved.length, total: all });
     await azure.sleep(LOOK_EVERY_MS);
   }
 }

@@ -2,6 +2,8 @@ import { timeBoxed } from '../../azure/deadline.ts';
 import { type BlastRadius, readBlastRadius } from '../../dependents/blast-radius.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { type Environment, type LookSettings, readLookSettings } from '../../settings/settings.ts';
+import { count } from '../../text.ts';
+import type { Journal } from '../journal.ts';
 import type { Azure } from '../operator-azure.ts';
 
 /**
@@ -20,7 +22,52 @@ export function blastRadiusOf(
   return timeBoxed((signal) => readBlastRadius(key, { ...azure, settings }, { signal }), ms);
 }
 
-/** The settings for looking at what depends on a key. */
 export function lookSettings({ cloud }: Azure, environment: Environment): LookSettings {
   return readLookSettings({ ...environment, AZURE_CLOUD: cloud.name });
+}
+
+/** Accounts and other resources that are shown by name; a document has them all. */
+const SHOWN = 20;
+
+export function describeRadius(dependents: BlastRadius | undefined, journal: Journal): void {
+  if (!dependents) {
+    journal.note('What depends on the key could not be read.');
+    return;
+  }
+  const { accounts, otherResources, selfLockout, unread } = dependents;
+  const shares = accounts.reduce((sum, account) => sum + account.shares.length, 0);
+  journal.found(
+    `${count(accounts.length, 'storage account')} with ${count(shares, 'file share')} and ${count(otherResources.length, 'other resource')} depend on the key`,
+  );
+  const names = [
+    ...accounts.map(({ name, mode, shares: own, scopes }) => {
+      const shown = [
+        ...(mode === 'scopesOnly' ? [] : [own.length === 0 ? 'no file share' : listed('file share', own)]),
+        ...(scopes.length === 0 ? [] : [listed('encryption scope', scopes)]),
+      ];
+      return `${name}: ${shown.join('; ')}`;
+    }),
+    ...otherResources.map(
+      ({ name, type, whenRevoked }) =>
+        `${name}: ${type}${whenRevoked === undefined ? ', which names it; what it is used for there is not known' : `. ${whenRevoked}`}`,
+    ),
+  ];
+  for (const text of names.slice(0, SHOWN)) journal.found(text);
+  if (names.length > SHOWN) journal.found(`and ${names.length - SHOWN} more, which --json shows`);
+  const open = accounts.filter(({ notCutOff }) => notCutOff.length > 0);
+  if (open.length > 0) {
+    journal.note(
+      `Queues or tables of ${listed('storage account', open)} stay readable: they are under keys of Microsoft (QueueOnServiceKey, TableOnServiceKey).`,
+    );
+  }
+  if (selfLockout === true) {
+    journal.note("The app's own storage is encrypted with this key: while it is revoked the app stands still.");
+  }
+  for (const { what, detail } of unread) journal.note(`There may be more: ${what} could not be read. ${detail}`);
+}
+
+function listed(noun: string, all: readonly { readonly name: string }[]): string {
+  const names = all.slice(0, 5).map(({ name }) => name);
+  const more = all.length > names.length ? ` and ${all.length - names.length} more` : '';
+  return `${noun}${all.length === 1 ? '' : 's'} ${names.join(', ')}${more}`;
 }

@@ -71,7 +71,6 @@ function definedIn(policy: WantedPolicy): WantedPolicy {
   return Object.fromEntries(Object.entries(policy).filter(([, value]) => value !== undefined));
 }
 
-/** When the first version of a new key expires. */
 function firstExpiry({ expiresOn, policy }: WantedKey, now: Date): Date | undefined {
   if (expiresOn !== undefined) return expiresOn === 'never' ? undefined : expiresOn;
   return addDuration(now, (policy === 'none' ? undefined : policy?.expiresIn) ?? LIFETIME);

@@ -29,7 +29,6 @@ const FIND_VAULT_MS = 3_000;
 interface RestoreOptions {
   readonly reason: string;
   readonly ticket?: string | undefined;
-  /** Id of the revocation to restore. */
   readonly revocation: string;
   /** Whether somebody else than who revoked has to do it. */
   readonly dualControl: boolean;

@@ -152,7 +152,7 @@ async function checkVersion(
     throw new CmkError(
       'UnknownVersion',
       `The key ${nameOf(key)} has no version ${version}.`,
-      `See: cmk key status ${key.name} ${vaultOption(key.vault)}`,
+      `See: cmk key show ${key.name} ${vaultOption(key.vault)}`,
     );
   }
   if (!asked.enabled) journal.found(`version ${version} of ${nameOf(key)} is disabled already`);

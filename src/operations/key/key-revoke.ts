@@ -15,8 +15,7 @@ import { count } from '../../text.ts';
 import type { Change, Journal } from '../journal.ts';
 import type { Operation } from '../operator-azure.ts';
 import { type AppRecord, callBy } from './app-record.ts';
-import { blastRadiusOf } from './blast-radius-of.ts';
-import { describeRadius } from './describe-radius.ts';
+import { blastRadiusOf, describeRadius } from './blast-radius-of.ts';
 
 /** A dry run may take its time; a revocation waits no longer than this for what depends on the key. Milliseconds. */
 const DRY_RUN_MS = 60_000;

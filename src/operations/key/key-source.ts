@@ -132,8 +132,8 @@ export async function checkRole(
     );
   }
   const command = /^the system/.test(identityName)
-    ? `cmk role ensure --assignee ${access.principalId} ${vaultOption(vault)}`
-    : `cmk identity ensure ${identityName} ${vaultOption(vault)}`;
+    ? `cmk admin grant-role --assignee ${access.principalId} ${vaultOption(vault)}`
+    : `cmk admin ensure-identity ${identityName} ${vaultOption(vault)}`;
   throw new CmkError(
     'IdentityHasNoAccess',
     `${identityName} may not use ${vault.name}/${key.name}: ${access.missing[0] ?? ''}`,

@@ -39,7 +39,7 @@ export async function unretireVersion(
 ): Promise<KeyUnretirement> {
   const [operator, versions] = await Promise.all([azure.operator(), azure.keys.listVersions(key)]);
   const version = findVersion(versions, name);
-  const status = `See: cmk key status ${key.name} ${vaultOption(key.vault)}`;
+  const status = `See: cmk key show ${key.name} ${vaultOption(key.vault)}`;
   if (!version) throw new CmkError('UnknownVersion', `The key ${key.id} has no version ${name}.`, status);
   let { audit } = NOT_AUDITED;
   if (version.enabled) {

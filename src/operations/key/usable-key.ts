@@ -1,8 +1,14 @@
 import { CmkError } from '../../errors.ts';
 import type { KeyDescription } from '../../keys/key-admin-client.ts';
-import { findVersion, type KeyVersion, newestVersion, usability } from '../../keys/key-versions.ts';
+import {
+  findVersion,
+  isStorageKind,
+  type KeyVersion,
+  newestVersion,
+  STORAGE_KEY_SIZES,
+  usability,
+} from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
-import { isStorageKind, STORAGE_KEY_SIZES } from '../../keys/storage-kind.ts';
 import { azVaultOption, vaultOption } from '../../keys/vault-options.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
@@ -37,7 +43,7 @@ export function usableVersion(
     throw new CmkError(
       'UnknownVersion',
       `The key ${name} has no version ${version}.`,
-      `See its versions: cmk key status ${key.name} ${here}`,
+      `See its versions: cmk key show ${key.name} ${here}`,
     );
   }
   const which = version === undefined ? `The newest version of ${name}` : `Version ${version} of ${name}`;

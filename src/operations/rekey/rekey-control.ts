@@ -58,5 +58,5 @@ function portsOf({ from, to }: Rekey, app: AppRekeys, { keys, cloud, now }: Azur
 function found({ rekeys }: StandingOrders, id: string): Rekey {
   const order = rekeys.find((rekey) => rekey.id === id);
   if (order) return order;
-  throw new CmkError('RekeyNotFound', REASONS.RekeyNotFound, 'See those there are: cmk rekey status');
+  throw new CmkError('RekeyNotFound', REASONS.RekeyNotFound, 'See those there are: cmk rekey list');
 }

@@ -4,13 +4,17 @@ import { CmkError } from '../../errors.ts';
 import { requestEach } from '../../fleet/fleet-work.ts';
 import { createWorkItems } from '../../fleet/work-items-client.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
+import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import type { Log } from '../../log.ts';
 import { KnownOrders } from '../../orders/known-orders.ts';
-import type { ControlPorts } from '../../orders/order-pause.ts';
+import { type ControlPorts, type Ordered, orderPause, orderResume } from '../../orders/order-pause.ts';
+import { endProblem } from '../../orders/standing-orders.ts';
 import { createOrdersStore } from '../../orders/standing-orders-client.ts';
 import { knowsAppStorage } from '../../settings/own-storage.ts';
 import { type Environment, readStorageSettings } from '../../settings/settings.ts';
 import { requestByMessage } from '../../work/work-queue-client.ts';
-import { appRecord } from '../key/app-record.ts';
+import { appRecord, callBy } from '../key/app-record.ts';
+import type { Operator } from '../operator.ts';
 import type { Azure } from '../operator-azure.ts';
 import { keyByName } from '../resolve.ts';
 
@@ -48,4 +52,41 @@ export function rotationAccess(
     ...record,
     requestKeys: (of, cause) => requestEach(of, cause, { items, requestKey: requestByMessage(record.queue) }),
   };
+}
+
+const SILENT: Log = () => {};
+
+interface ControlCommand {
+  readonly key: ManagedKey | undefined;
+  readonly reason: string;
+  readonly ticket?: string | undefined;
+}
+
+/**
+ * Pauses on the operator's own sign-in, as the app's API does it. Errors are the SDK's.
+ *
+ * @throws {@link CmkError} `ArgumentInvalid` for a time that is over, or too far away
+ */
+export async function pauseRotations(
+  { key, ...said }: ControlCommand & { readonly until?: Date | undefined },
+  operator: Operator,
+  ports: ControlPorts,
+): Promise<Ordered> {
+  const problem = said.until && endProblem(said.until, ports.now());
+  if (problem) {
+    throw new CmkError(
+      'ArgumentInvalid',
+      `${problem} Nothing was changed.`,
+      'Give a time to come (--until PT4H), or leave it out.',
+    );
+  }
+  return orderPause({ ...said, ...callBy(operator), key: key?.id }, ports, SILENT);
+}
+
+export function resumeRotations(
+  { key, ...said }: ControlCommand,
+  operator: Operator,
+  ports: ControlPorts,
+): Promise<Ordered> {
+  return orderResume({ ...said, ...callBy(operator), key: key?.id }, ports, SILENT);
 }

@@ -1,27 +1,36 @@
 import { parseResourceId, parseStorageAccountId } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
-import type { EventGrid } from '../../events/event-grid-client.ts';
+import type { EventGrid, EventSource } from '../../events/event-grid-client.ts';
 import {
   judgeSubscriptions,
-  subscriptionName,
+  placementOf,
   type WantedDestination,
+  type WantedSubscription,
   wantedSubscriptions,
+  wantedWatch,
 } from '../../events/subscription.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findVault, managed } from '../resolve.ts';
 
-interface EventsOptions {
-  /** Name, ARM id or URI. */
-  readonly vault: string;
+interface DestinationOptions {
   /** ARM id of the app. */
   readonly functionAppId: string | undefined;
   /** ARM id of the app's own storage, for what cannot be delivered. */
   readonly storageAccountId: string | undefined;
 }
 
-interface EnsuredEvents {
-  /** ARM id of the vault. */
+type EventsOptions = DestinationOptions & {
+  /** Name, ARM id or URI. */
   readonly vault: string;
+};
+
+type WatchOptions = DestinationOptions & {
+  readonly subscription: string;
+  /** Client id of the app's identity, whose own writes are left out. */
+  readonly clientId: string | undefined;
+};
+
+interface Ensured {
   readonly subscriptions: readonly { readonly functionName: string; readonly changed: boolean }[];
 }
 
@@ -33,7 +42,7 @@ export async function ensureEvents(
   options: EventsOptions,
   eventGrid: EventGrid,
   { azure, journal }: Operation,
-): Promise<EnsuredEvents> {
+): Promise<Ensured & { /** ARM id. */ readonly vault: string }> {
   const vault = managed(await findVault(options.vault, azure), azure.cloud);
   if (vault.kind === 'managedHsm') {
     throw new CmkError(
@@ -42,35 +51,53 @@ export async function ensureEvents(
       'There is nothing to set up: the app looks at its keys by itself, every few minutes.',
     );
   }
-  const { topic, topicUnreadable, subscriptions } = await eventGrid.read(vault);
+  const wanted = wantedSubscriptions(destinationOf(options));
+  return { vault: vault.id, ...(await ensureSubscriptions(vault, wanted, eventGrid, journal)) };
+}
+
+/** Makes sure that Resource Manager tells the app of changes in a subscription. */
+export async function ensureWatch(
+  options: WatchOptions,
+  eventGrid: EventGrid,
+  { journal }: Operation,
+): Promise<Ensured & { readonly subscription: string }> {
+  const subscriptionId = options.subscription.toLowerCase();
+  const source = { id: `/subscriptions/${subscriptionId}`, subscriptionId };
+  const wanted = [wantedWatch(destinationOf(options), options.clientId)];
+  return { subscription: subscriptionId, ...(await ensureSubscriptions(source, wanted, eventGrid, journal)) };
+}
+
+async function ensureSubscriptions(
+  source: EventSource,
+  wanted: readonly WantedSubscription[],
+  eventGrid: EventGrid,
+  journal: Operation['journal'],
+): Promise<Ensured> {
+  const { topic, topicUnreadable, subscriptions } = await eventGrid.read(source);
   if (topicUnreadable)
-    journal.note(
-      'Whether the vault has a system topic cannot be read: subscriptions on the vault itself are looked at.',
-    );
+    journal.note('Whether there is a system topic cannot be read: only subscriptions beside it are checked.');
   const ensured: { functionName: string; changed: boolean }[] = [];
-  for (const verdict of judgeSubscriptions(wantedSubscriptions(destinationOf(options)), subscriptions)) {
-    const { functionName, eventType } = verdict.wanted;
+  for (const verdict of judgeSubscriptions(wanted, subscriptions)) {
+    const { functionName, eventTypes } = verdict.wanted;
     if (verdict.is === 'right') {
-      journal.found(`${eventType} reaches ${functionName}`);
+      journal.found(`${eventTypes.join(', ')} reaches ${functionName}`);
       ensured.push({ functionName, changed: false });
       continue;
     }
-    // One that aims elsewhere may belong to somebody else: a new one is put beside it.
-    const existing = verdict.is === 'misaimed' && verdict.ours ? verdict.found : undefined;
     if (verdict.is === 'misaimed')
       journal.found(`event subscription ${verdict.found.name}: ${verdict.differences.join(' ')}`);
-    const name = existing?.name ?? subscriptionName(verdict.wanted);
-    const place = { topic: existing?.place === 'vault' ? undefined : topic, name };
-    const text = `event subscription ${name} ${existing ? 'put right' : 'made'}: ${eventType} to ${functionName}`;
-    await journal.change({ text, action: 'events.ensure', resource: `${vault.id} ${name}` }, () =>
-      eventGrid.put(vault, place, verdict.wanted),
+    const { isNew, ...place } = placementOf(verdict, topic);
+    const what = isNew ? 'made' : 'repaired';
+    const text = `event subscription ${place.name} ${what}: ${eventTypes.join(', ')} to ${functionName}`;
+    await journal.change({ text, action: 'events.ensure', resource: `${source.id} ${place.name}` }, () =>
+      eventGrid.put(source, place, verdict.wanted),
     );
     ensured.push({ functionName, changed: true });
   }
-  return { vault: vault.id, subscriptions: ensured };
+  return { subscriptions: ensured };
 }
 
-function destinationOf({ functionAppId, storageAccountId }: EventsOptions): WantedDestination {
+function destinationOf({ functionAppId, storageAccountId }: DestinationOptions): WantedDestination {
   const app = functionAppId === undefined ? undefined : parseResourceId(functionAppId);
   if (app?.type.toLowerCase() !== 'microsoft.web/sites') {
     throw new CmkError(

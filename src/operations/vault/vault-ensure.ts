@@ -6,7 +6,6 @@ import { protectVault } from '../../vaults/vault-commands.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
 import { lookForVault, resourceId, subscriptionFor, VAULT_TYPE, type Where } from '../resolve.ts';
-import { checkRetention } from './retention.ts';
 
 interface WantedVault extends Where {
   readonly name: string;
@@ -129,4 +128,14 @@ function missing(what: string, option: string, name: string): never {
     `Your sign-in sees no vault ${name}, and to create it a ${what} is needed.`,
     `Add ${option}; or, if it is there, ask for Reader on it.`,
   );
+}
+
+/**
+ * How long deleted keys may be kept.
+ *
+ * @throws {@link CmkError} `ArgumentInvalid`
+ */
+export function checkRetention(days: number): void {
+  if (Number.isInteger(days) && days >= 7 && days <= 90) return;
+  throw new CmkError('ArgumentInvalid', `${days} days of retention are not possible.`, 'Choose 7 to 90.');
 }

@@ -2,9 +2,8 @@ import type { Cloud } from '../../azure/cloud.ts';
 import { commandOr } from '../../azure/shell-command.ts';
 import { ManagedVaults, managedVault } from '../../keys/managed-vaults.ts';
 import type { Environment } from '../../settings/settings.ts';
-import type { Vault } from '../../vaults/vault-client.ts';
+import { storageHindrance, type Vault } from '../../vaults/vault-client.ts';
 import { letStorageIn } from '../../vaults/vault-commands.ts';
-import { storageHindrance } from '../../vaults/vault-network.ts';
 import type { Operation } from '../operator-azure.ts';
 
 /** Says, once and before anything is changed, what of a vault will stand in the way later. */
@@ -33,7 +32,7 @@ function outOfReach(vault: Vault): string[] {
 }
 
 /** The vaults that the app looks after, where the operator's environment names them; undefined: it is not known which. */
-function appVaults(environment: Environment | undefined, cloud: Cloud): ManagedVaults | undefined {
+export function appVaults(environment: Environment | undefined, cloud: Cloud): ManagedVaults | undefined {
   const named = (environment?.CMK_VAULTS ?? '').split(/[\s,;]+/).filter((one) => one !== '');
   return named.length > 0 ? new ManagedVaults(named.flatMap((id) => managedVault(id, cloud) ?? [])) : undefined;
 }

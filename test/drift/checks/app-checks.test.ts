@@ -3,9 +3,23 @@ import { APP_CHECKS } from '../../../src/drift/checks/app-checks.ts';
 import { evaluate } from '../../../src/drift/checks/evaluate.ts';
 import type { AppSubject } from '../../../src/drift/checks/subjects.ts';
 import { type Cases, describeChecks } from './describe-checks.ts';
-import { account, app, closedOff, poisoned, rules, UNREAD, unreadPart } from './subjects.ts';
+import { account, app, closedOff, eventSubscriptions, poisoned, rules, UNREAD, unreadPart } from './subjects.ts';
 
 const broken = { reason: 'LineChanged', file: '2026-11-24.jsonl', line: 7, message: 'It was changed.' } as const;
+
+const watch = (() => {
+  const { wantedWatch } = rules();
+  const part = eventSubscriptions();
+  const [first] = 'value' in part ? part.value.subscriptions : [];
+  if (!first || !wantedWatch) throw new Error('The fixture has both.');
+  const { functionId, eventTypes, filters } = wantedWatch;
+  return { ...first, functionId, eventTypes, filters };
+})();
+
+const watched = (...subscriptions: (typeof watch)[]) => ({
+  subscription: '11111111-1111-1111-1111-111111111111',
+  events: { topic: undefined, topicUnreadable: undefined, subscriptions },
+});
 
 const legacyOrder = (state: 'moving' | 'takingBack') => ({ id: 'r1', from: 'k1', to: 'k2', state });
 
@@ -73,6 +87,23 @@ const apps: Record<string, Cases<AppSubject>> = {
     ],
     right: [['none', app({ legacyApprovals: [] })]],
     unread: [['them', app()]],
+  },
+  ChangesNotWatched: {
+    found: [
+      ['none', app({ watches: [watched()] }), /^No event subscription delivers changes in it to .*resourceChanged\.$/],
+      [
+        'one that lets through less',
+        app({ watches: [watched({ ...watch, filters: watch.filters.slice(1) })] }),
+        /Its filter lets other operations pass/,
+      ],
+      [
+        "one that lets the app's own writes through",
+        app({ watches: [watched({ ...watch, filters: watch.filters.slice(0, 1) })] }),
+        /Its filter lets other operations pass/,
+      ],
+    ],
+    right: [['one that is right', app({ watches: [watched(watch)] })]],
+    unread: [['it', app({ watches: [] })]],
   },
   MissingPermission: {
     found: [

@@ -99,11 +99,11 @@ describe('what mends a finding', () => {
     ],
     [
       commands.deliverEvents(VAULT, wantedSubscription(STORAGE)),
-      `cmk events ensure --vault ${VAULT.id} --function-app ${FUNCTION_APP} --storage ${STORAGE}`,
+      `cmk admin ensure-events --vault ${VAULT.id} --function-app ${FUNCTION_APP} --storage ${STORAGE}`,
     ],
     [
       commands.deliverEvents(VAULT, wantedSubscription(undefined)),
-      `cmk events ensure --vault ${VAULT.id} --function-app ${FUNCTION_APP}`,
+      `cmk admin ensure-events --vault ${VAULT.id} --function-app ${FUNCTION_APP}`,
     ],
     [commands.moveAccount(account()), `cmk account pin ${account().id}`],
     [commands.recoverKey({ ...KEY, vault: HSM }), 'az keyvault key recover --hsm-name hsm-local --name files-key'],

@@ -8,7 +8,7 @@ import type {
   ScopeSubject,
   VaultSubject,
 } from '../../../src/drift/checks/subjects.ts';
-import { type EventSubscriptionState, wantedSubscriptions } from '../../../src/events/subscription.ts';
+import { type EventSubscriptionState, wantedSubscriptions, wantedWatch } from '../../../src/events/subscription.ts';
 import type { Account } from '../../../src/fleet/account.ts';
 import type { KeyUse } from '../../../src/fleet/key-use.ts';
 import type { KeyAccess } from '../../../src/identities/key-access.ts';
@@ -35,6 +35,7 @@ export const VAULT: ManagedVault = {
 };
 export const KEY = managedKey(VAULT, 'files-key');
 export const FUNCTION_APP = `${SUBSCRIPTION}/resourceGroups/rg-cmk/providers/Microsoft.Web/sites/func-cmk`;
+export const CLIENT_ID = '33333333-3333-3333-3333-333333333333';
 export const STORAGE = `${SUBSCRIPTION}/resourceGroups/rg-cmk/providers/Microsoft.Storage/storageAccounts/stcmk`;
 
 export const unreadPart: UnreadPart = {
@@ -60,10 +61,13 @@ export function rules(drift: Partial<Rules['drift']> = {}): Rules {
       functionAppId: FUNCTION_APP,
       storageAccountId: STORAGE,
       sharedZones: undefined,
+      watchChanges: true,
       systemTopics: {},
       ...drift,
     },
+    contests: [],
     wantedSubscriptions: wantedSubscriptions({ functionAppId: FUNCTION_APP, storageAccountId: STORAGE }),
+    wantedWatch: wantedWatch({ functionAppId: FUNCTION_APP, storageAccountId: STORAGE }, CLIENT_ID),
   };
 }
 
@@ -160,15 +164,16 @@ export function eventSubscriptions(
   change: (state: EventSubscriptionState) => EventSubscriptionState | undefined = (state) => state,
 ): NonNullable<VaultSubject['events']> {
   const wanted = rules().wantedSubscriptions ?? [];
-  const subscriptions = wanted.flatMap(({ functionName, functionId, eventType, deadLetter }) => {
+  const subscriptions = wanted.flatMap(({ functionName, functionId, eventTypes, deadLetter }) => {
     const state: EventSubscriptionState = {
       id: `${VAULT.id}/providers/Microsoft.EventGrid/eventSubscriptions/cmk-${functionName}`,
       name: `cmk-${functionName}`,
-      place: 'vault',
+      place: 'source',
       endpointType: 'AzureFunction',
       functionId: functionId.toUpperCase(),
-      eventTypes: [eventType],
+      eventTypes,
       narrowed: false,
+      filters: [],
       schema: 'CloudEventSchemaV1_0',
       deadLetter,
       maxDeliveryAttempts: 30,

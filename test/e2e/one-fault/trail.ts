@@ -1,6 +1,6 @@
 import { BlobServiceClient } from '@azure/storage-blob';
 import { auditFiles } from '../../../src/audit/audit-client.ts';
-import { AUDIT_CONTAINER } from '../../../src/audit/container-name.ts';
+import { AUDIT_CONTAINER } from '../../../src/audit/audit-files.ts';
 import { type AuditEntry, parseRecord } from '../../../src/audit/record.ts';
 import { UniqueRecords } from '../../../src/audit/search-trail.ts';
 import { verifyTrail } from '../../../src/audit/verify-trail.ts';

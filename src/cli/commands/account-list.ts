@@ -1,14 +1,18 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
+import type { RecordedEntry } from '../../audit/trail-filter.ts';
+import { lastName } from '../../azure/resource-id.ts';
 import { HEALTH_STATES, type HealthState } from '../../fleet/health-states.ts';
 import { nameOfIdentifier, parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import type { AppApi } from '../../operations/app-api.ts';
 import { inShort } from '../../time/duration.ts';
-import type { FleetListAnswer, FleetRowAnswer } from '../../views/fleet-schemas.ts';
-import { appOrItsStorage } from '../app-of-environment.ts';
+import type { FleetAccountAnswer, FleetListAnswer, FleetRowAnswer } from '../../views/fleet-schemas.ts';
+import { appOrItsStorage, BY_APP_OR_STORAGE } from '../app-of-environment.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { type KnownNames, rememberNames } from '../name-cache.ts';
+import { choice, watching } from '../options.ts';
 import type { Cell, Output } from '../output.ts';
+import { showRecords } from './audit.ts';
 
 /** What rows can be sorted by. */
 const SORTS = [
@@ -24,11 +28,6 @@ const SORTS = [
   'cause',
 ] as const;
 type Sort = (typeof SORTS)[number];
-
-const WHERE = `
-The app is asked (CMK_API, CMK_API_AUDIENCE). Where it is not named or does not
-answer, the same is read from its storage (AzureWebJobsStorage__accountName,
-CMK_VAULTS), with the roles Storage Table and Storage Blob Data Reader.`;
 
 /** An account in the list. */
 interface FleetRow extends Pick<FleetRowAnswer, 'name' | 'subscription' | 'resourceGroup' | 'region' | 'tags'> {
@@ -47,6 +46,7 @@ interface FleetRow extends Pick<FleetRowAnswer, 'name' | 'subscription' | 'resou
 
 interface Fleet {
   readonly summary: FleetListAnswer['summary'];
+  readonly freshness: FleetListAnswer['freshness'];
   readonly rows: readonly FleetRow[];
   /** What could not be read, one sentence each. */
   readonly unread: readonly string[];
@@ -63,20 +63,19 @@ interface FleetArguments {
   sort: Sort;
 }
 
-export function addFleetCommands(program: Command, cli: Cli): void {
-  const fleet = program.command('fleet').description('every account that the app knows');
-  fleet
-    .command('list')
-    .description('accounts with their key, mode and version, and how they stand')
-    .option('--all', 'accounts with Microsoft-managed keys too, that nobody misses')
+/** `account list` and `account show`, of the fleet as the app knows it. */
+export function addAccountViews(account: Command, cli: Cli): void {
+  watching(account.command('list'))
+    .description('every account that the app knows: its key, mode and version, and its health')
+    .option('--all', 'accounts with Microsoft-managed keys too, that no check expects a key of')
     .option('--key <key...>', 'those that use this key: <key>, <vault>/<key> or an identifier')
     .option('--vault <vault...>', 'those that use a key of this vault')
     .option('-g, --resource-group <group...>', 'those in this resource group')
     .option('--tag <name=value...>', 'those with this tag; a name alone: with any value')
-    .addOption(new Option('--health <state...>', 'those that stand so').choices(HEALTH_STATES))
-    .option('--cause <cause...>', 'those behind which this is: a reason code, or as the table has it')
-    .addOption(new Option('--sort <column>', 'what to sort by').choices(SORTS).default('account'))
-    .addHelpText('after', WHERE)
+    .addOption(choice('--health <state...>', 'those in this state', HEALTH_STATES))
+    .option('--cause <cause...>', 'those with this cause: a reason code, or as the table has it')
+    .addOption(choice('--sort <column>', 'what to sort by', SORTS).default('account'))
+    .addHelpText('after', BY_APP_OR_STORAGE)
     .action(async (options: FleetArguments, command: Command) => {
       const { all = false, sort, key, vault, resourceGroup, tag, health, cause } = options;
       const globals = command.optsWithGlobals<GlobalOptions>();
@@ -95,6 +94,16 @@ export function addFleetCommands(program: Command, cli: Cli): void {
         (found, output) => showFleet(found, output, now),
       );
     });
+  watching(account.command('show'))
+    .argument('<account>', 'name or ARM id of the storage account')
+    .description('one account as the app knows it: key, identity, scopes, findings, and what became of it')
+    .addHelpText('after', BY_APP_OR_STORAGE)
+    .action(async (name: string, _options: unknown, command: Command) => {
+      const { FLEET_ACCOUNT } = await import('../../views/fleet-schemas.ts');
+      const app = await appOrItsStorage(cli, command.optsWithGlobals<GlobalOptions>());
+      const path = `/fleet/${encodeURIComponent(lastName(name))}`;
+      await cli.look(command, () => app.get(path, FLEET_ACCOUNT), showAccount);
+    });
 }
 
 function queryOfList(filters: Readonly<Record<string, readonly string[] | undefined>>, all: boolean): URLSearchParams {
@@ -108,7 +117,7 @@ async function readFleet(query: URLSearchParams, app: AppApi): Promise<Fleet> {
   const { FLEET_LIST } = await import('../../views/fleet-schemas.ts');
   const rows: FleetRow[] = [];
   for (let path = `/fleet?${query}`; ; ) {
-    const { value, nextLink, summary, warnings } = await app.get(path, FLEET_LIST);
+    const { value, nextLink, summary, freshness, warnings } = await app.get(path, FLEET_LIST);
     for (const { id, health, name, subscription, resourceGroup, region, tags, key, mode, version } of value) {
       const { state, ...why } = health;
       rows.push({
@@ -125,36 +134,42 @@ async function readFleet(query: URLSearchParams, app: AppApi): Promise<Fleet> {
         ...why,
       });
     }
-    if (nextLink === undefined) return { summary, rows, unread: warnings };
+    if (nextLink === undefined) return { summary, freshness, rows, unread: warnings };
     path = nextLink.replace(/^\/api/, '');
   }
 }
 
-function showFleet({ summary, rows, unread }: Fleet, output: Output, now: Date): ExitCode {
-  if (output.format === 'terminal') output.text(`${summary.text}.`);
+function showFleet({ summary, freshness, rows, unread }: Fleet, output: Output, now: Date): ExitCode {
+  if (output.format === 'terminal') {
+    const by = freshness.check
+      ? ` and the drift check of ${freshness.check.startedOn}`
+      : '; no drift check has run yet';
+    output.text(`${summary.text}.`);
+    output.text(`By the fleet index${by}.`);
+  }
   output.table(
     [
       'ACCOUNT',
-      'REGION',
       'KEY',
       'MODE',
       'VERSION',
       'HEALTH',
       'SINCE',
       'CAUSE',
+      'REGION',
       { title: 'RESOURCE GROUP', wide: true },
       { title: 'SUBSCRIPTION', wide: true },
       { title: 'TAGS', wide: true },
     ],
     rows.map(({ name, region, key, mode, version, health, since, cause, ...place }) => [
       name,
-      region,
       key && (nameOfIdentifier(key) ?? key),
       mode,
       shortVersion(version),
       health,
       since && { full: since, short: inShort((now.getTime() - Date.parse(since)) / 1_000) },
       cause && (cause.label === '' ? cause.reason : `${cause.reason} (${cause.label})`),
+      region,
       place.resourceGroup,
       place.subscription,
       Object.entries(place.tags)
@@ -165,6 +180,33 @@ function showFleet({ summary, rows, unread }: Fleet, output: Output, now: Date):
   );
   for (const text of unread) output.entry({ kind: 'note', text });
   return unread.length > 0 ? EXIT.incomplete : EXIT.ok;
+}
+
+function showAccount(account: FleetAccountAnswer, output: Output): ExitCode {
+  const { health, key, mode, version, pinned, current, identity, scopeUses, findings, history } = account;
+  const cause = health.cause && `${health.cause.reason}${health.cause.label === '' ? '' : ` (${health.cause.label})`}`;
+  const facts: readonly (readonly [string, string | undefined])[] = [
+    ['id', account.id],
+    ['region', account.region],
+    ['health', [health.state, cause, health.since && `since ${health.since}`].filter(Boolean).join(', ')],
+    ['key', key ?? 'Microsoft-managed'],
+    ['mode', mode],
+    ['version', current ?? version ?? pinned],
+    ['identity', identity],
+    ['last read', account.lastRead],
+    ['last checked', account.lastChecked],
+  ];
+  output.facts(facts, account);
+  if (output.isRows) return EXIT.ok;
+  const scopes = scopeUses.map((use) => [use.scope, use.key && nameOfIdentifier(use.key), use.mode, use.version]);
+  if (scopes.length > 0) output.table(['SCOPE', 'KEY', 'MODE', 'VERSION'], scopes);
+  for (const { severity, reason, is, fix, command } of findings) {
+    output.entry({ kind: 'note', text: `${severity} ${reason}: ${is} ${command ?? fix}` });
+  }
+  if (history.value && history.value.length > 0)
+    showRecords(history.value.toReversed() as readonly RecordedEntry[], output);
+  for (const text of account.warnings) output.entry({ kind: 'note', text });
+  return EXIT.ok;
 }
 
 /** For completion. */

@@ -7,7 +7,7 @@ import { readEntries, trailFindings } from './one-fault/trail.ts';
 
 // Guards invariants 2, 4, 5, 6, 8, 12 and 13 over the wire: two instances, and each single request of a rotation, a
 // revocation and a restore in turn refused, hung, late, or its answer lost, and the app killed before and after it.
-// A part of it: ONE_FAULT='restore .* hung .* PATCH' npx vitest run --config vitest.slow.config.ts test/e2e/one-fault
+// A part of it: ONE_FAULT='restore .* hung .* PATCH' npx vitest run --config vitest.long.config.ts one-fault
 
 const app = useApp({
   instances: 2,

@@ -1,14 +1,14 @@
 import { z } from 'zod';
 import { NOTIFICATION_KINDS } from '../settings/notify-targets.ts';
 
-/** Characters that the parts of a notification take; whoever makes one cuts off the rest. */
+/** Characters of the parts of a notification; the maker cuts off the rest. */
 export const NOTIFICATION_LENGTHS = { title: 150, text: 2_800, value: 800, items: 20 } as const;
 
 const value = z.union([z.string().max(NOTIFICATION_LENGTHS.value), z.number(), z.boolean()]);
 
-/** What somebody is told, in no form of any receiver yet. A message of a queue holds 64 KiB, and this fits in. */
+/** A notification before it is rendered for a receiver. */
 export const NOTIFICATION = z.strictObject({
-  /** The same for the same event, however often it is told: receivers can go by it. */
+  /** The same for the same event: receivers may deduplicate by it. */
   id: z.string().regex(/^[0-9a-f]{32}$/),
   kind: z.enum([...NOTIFICATION_KINDS, 'test']),
   /** When it happened (ISO 8601). */

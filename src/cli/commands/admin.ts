@@ -1,0 +1,296 @@
+import { Argument, type Command, Option } from 'commander';
+import { CmkError } from '../../errors.ts';
+import { GUID } from '../../http/auth-config.ts';
+import { CRYPTO_OFFICER, ENCRYPTION_USER, roleNameIn } from '../../identities/key-roles.ts';
+import type { Grantee } from '../../operations/identity/local-role-ensure.ts';
+import type { Azure } from '../../operations/operator-azure.ts';
+import { count } from '../../text.ts';
+import type { WorkQueueName } from '../../work/messages.ts';
+import type { Cli, GlobalOptions } from '../cli.ts';
+import { type Ask, confirmName } from '../confirm.ts';
+import { EXIT } from '../exit-codes.ts';
+import { changing, inGroup, inVault, parsed, waiting } from '../options.ts';
+import { visible } from '../visible.ts';
+import { placeOf } from './account-options.ts';
+import { STORAGE } from './audit.ts';
+
+/** What is done once, or seldom. */
+export function addAdminCommands(program: Command, cli: Cli): void {
+  const admin = program
+    .command('admin')
+    .description('what is done once, or seldom')
+    .summary('what is seldom done: roles, events, replay of messages, the lock');
+  addEnsureIdentity(admin.command('ensure-identity'), cli);
+  addGrantRole(admin.command('grant-role'), cli);
+  addEnsureEvents(admin.command('ensure-events'), cli);
+  addWatchChanges(admin.command('watch-changes'), cli);
+  addReplay(admin.command('replay'), cli);
+  addTestNotification(admin.command('test-notification'), cli);
+  addLock(admin.command('lock-audit'), cli);
+}
+
+function addEnsureIdentity(command: Command, cli: Cli): void {
+  inVault(inGroup(changing(command), 'to create it in'), 'the vault whose keys it may use', true)
+    .argument('<identity>', 'name or ARM id')
+    .description(
+      `create a user-assigned identity, and let it use the keys of a vault (${ENCRYPTION_USER.name}; with --hsm ${ENCRYPTION_USER.local.name})`,
+    )
+    .option('--key <key>', 'this key alone, instead of every key of the vault')
+    .action(async (name: string, options: { vault: string; key?: string }) => {
+      const { subscription, resourceGroup, location } = command.optsWithGlobals<{
+        subscription?: string;
+        resourceGroup?: string;
+        location?: string;
+      }>();
+      const { ensureIdentity, ensureIdentityRole } = await import('../../operations/identity/identity-ensure.ts');
+      const { findVault, keyIn } = await import('../../operations/resolve.ts');
+      await cli.run(command, async (operation) => {
+        const vault = await findVault(options.vault, operation.azure);
+        if (options.key !== undefined) keyIn(vault, options.key, operation.azure.cloud);
+        const ensured = await ensureIdentity({ name, subscription, resourceGroup, location }, operation);
+        await ensureIdentityRole(ensured, vault, options.key, operation);
+        return ensured;
+      });
+    });
+}
+
+function addGrantRole(command: Command, cli: Cli): void {
+  inVault(waiting(changing(command)), 'the vault that it is granted on', true)
+    .description(
+      `grant "${CRYPTO_OFFICER.name}" to yourself (--assignee me), or "${ENCRYPTION_USER.name}" to an identity; with --hsm "${CRYPTO_OFFICER.local.name}" and "${ENCRYPTION_USER.local.name}"`,
+    )
+    .requiredOption('--assignee <who>', 'me; or name, ARM id or principal id of an identity')
+    .option('--key <key>', 'this key alone, instead of every key of the vault')
+    .action(async (options: { assignee: string; vault: string; key?: string; wait: number }) => {
+      const { ensureOfficer, ensureRole } = await import('../../operations/identity/role-ensure.ts');
+      const { findVault, keyIn } = await import('../../operations/resolve.ts');
+      await cli.run(command, async (operation) => {
+        const vault = await findVault(options.vault, operation.azure);
+        if (options.assignee === 'me') {
+          // Any name will do to find out whether keys can be read.
+          await ensureOfficer(
+            vault,
+            keyIn(vault, options.key ?? 'any', operation.azure.cloud),
+            options.wait,
+            operation,
+          );
+          return { role: roleNameIn(CRYPTO_OFFICER, vault), scope: vault.id };
+        }
+        const grantee = await granteeOf(options.assignee, operation.azure);
+        await ensureRole(ENCRYPTION_USER, grantee, vault, options.key, operation);
+        return { role: roleNameIn(ENCRYPTION_USER, vault), principalId: grantee.principalId, scope: vault.id };
+      });
+    });
+}
+
+async function granteeOf(who: string, azure: Azure): Promise<Grantee> {
+  const principal = { principalType: 'ServicePrincipal' } as const;
+  if (GUID.test(who)) return { principalId: who.toLowerCase(), name: who, ...principal };
+  const { findIdentity } = await import('../../operations/resolve.ts');
+  const { principalId, name } = await findIdentity(who, azure);
+  return { principalId, name, ...principal };
+}
+
+function addEnsureEvents(command: Command, cli: Cli): void {
+  toApp(command, cli)
+    .description('have a vault tell the app of new, expiring and expired keys')
+    .requiredOption('--vault <vault>', 'name, ARM id or URI of the vault')
+    .action(async ({ vault, ...options }: DestinationArguments & { vault: string }) => {
+      const { ensureEvents } = await import('../../operations/vault/events-ensure.ts');
+      const eventGrid = await eventGridOf(command, cli);
+      await cli.run(command, (operation) => ensureEvents({ vault, ...destination(options) }, eventGrid, operation));
+    });
+}
+
+function addWatchChanges(command: Command, cli: Cli): void {
+  toApp(command, cli)
+    .description('have a subscription tell the app of changes to accounts, roles, vaults and identities')
+    .argument('<subscription>', 'id of the subscription', parsed(subscriptionId))
+    .option('--client-id <id>', "client id of the app's identity, whose own writes are left out")
+    .action(async (subscription: string, options: DestinationArguments & { clientId?: string }) => {
+      const { ensureWatch } = await import('../../operations/vault/events-ensure.ts');
+      const eventGrid = await eventGridOf(command, cli);
+      const { clientId } = options;
+      await cli.run(command, (operation) =>
+        ensureWatch({ subscription, clientId, ...destination(options) }, eventGrid, operation),
+      );
+    });
+}
+
+interface DestinationArguments {
+  functionApp?: string;
+  storage?: string;
+}
+
+function toApp(command: Command, { environment }: Cli): Command {
+  return changing(command)
+    .addOption(
+      new Option('--function-app <id>', 'ARM id of the app').default(
+        environment?.CMK_FUNCTION_APP_ID,
+        'CMK_FUNCTION_APP_ID',
+      ),
+    )
+    .addOption(
+      new Option('--storage <id>', "ARM id of the app's own storage, for dead letters").default(
+        environment?.CMK_STORAGE_ACCOUNT_ID,
+        'CMK_STORAGE_ACCOUNT_ID',
+      ),
+    );
+}
+
+function destination({ functionApp, storage }: DestinationArguments) {
+  return { functionAppId: functionApp, storageAccountId: storage };
+}
+
+async function eventGridOf(command: Command, cli: Cli) {
+  const { createEventGrid } = await import('../../events/event-grid-client.ts');
+  const globals = command.optsWithGlobals<GlobalOptions>();
+  return createEventGrid(cli.credential(globals), cli.cloud(globals));
+}
+
+/** @throws {@link CmkError} `ArgumentInvalid` */
+function subscriptionId(text: string): string {
+  if (GUID.test(text)) return text.toLowerCase();
+  throw new CmkError(
+    'ArgumentInvalid',
+    `${text} is not the id of a subscription.`,
+    'Give its GUID: `az account list`.',
+  );
+}
+
+/** By name: their module brings along what checks messages, which help has no use for. */
+const QUEUES: Readonly<Record<WorkQueueName, true>> = {
+  'key-work': true,
+  'fleet-work': true,
+  'account-work': true,
+  'notify-work': true,
+};
+
+const ONE_ACCOUNT = 'The queues are in the account of AzureWebJobsStorage: nothing is to be moved.';
+const NAME_WORK = 'Set CMK_WORK__queueServiceUri to the account that they are in now.';
+
+function addReplay(command: Command, cli: Cli): void {
+  command
+    .description("put the messages of one of the app's poison queues back to work")
+    .addArgument(new Argument('<queue>', 'the queue that they came from').choices(Object.keys(QUEUES)))
+    .option('--old-account', 'what the queue itself holds in the account of AzureWebJobsStorage since before it moved')
+    .addHelpText('after', `${STORAGE}\nIt takes the role Storage Queue Data Contributor.`)
+    .action(async (queue: WorkQueueName, { oldAccount }: { oldAccount?: true }) => {
+      const { oldQueues, workQueues } = await import('../../azure/app-storage.ts');
+      const { readStorageSettings } = await import('../../settings/settings.ts');
+      const { replay } = await import('../../work/replay-client.ts');
+      const { inAppStorage } = await import('../app-storage-failures.ts');
+      const globals = command.optsWithGlobals<GlobalOptions>();
+      const from = oldAccount ? queue : `${queue}-poison`;
+      await cli.look(
+        command,
+        () => {
+          const settings = readStorageSettings(cli.environment);
+          const credential = () => cli.credential(globals);
+          const work = workQueues(settings, credential);
+          const old = oldQueues(settings, credential);
+          if (oldAccount && old.url === work.url) throw new CmkError('ArgumentInvalid', ONE_ACCOUNT, NAME_WORK);
+          const { url } = oldAccount ? old : work;
+          const place = { what: `queue ${from}`, url, role: 'Storage Queue Data Contributor' };
+          return inAppStorage(place, () => replay(work, queue, (oldAccount ? old : work).getQueueClient(from)));
+        },
+        ({ replayed, left, hidden = 0 }, output) => {
+          if (replayed > 0) output.text(`${count(replayed, 'message')} of ${from} requeued to ${queue}.`);
+          else if (left.length + hidden === 0) output.text(`There is nothing in ${from}.`);
+          for (const text of left) {
+            const shown = JSON.stringify(text.slice(0, 200));
+            output.entry({ kind: 'note', text: `Not a message of this app, left in ${from}: ${shown}` });
+          }
+          if (hidden > 0) {
+            const which = `${count(hidden, 'more message')} of ${from} ${hidden === 1 ? 'is' : 'are'}`;
+            const why = oldAccount ? 'it is due later' : 'the drift check, or another replay, has just read the queue';
+            output.entry({ kind: 'note', text: `${which} hidden: ${why}. Run it again in two minutes.` });
+          }
+          return left.length + hidden === 0 ? EXIT.ok : EXIT.incomplete;
+        },
+      );
+    });
+}
+
+function addTestNotification(command: Command, cli: Cli): void {
+  command
+    .description('send a test to one target of CMK_NOTIFY, and show what came back')
+    .argument('<target>', 'its name')
+    .addHelpText(
+      'after',
+      `
+CMK_NOTIFY holds the document with the targets, as the app is given it. It is
+sent from here, and so by the network of this machine:
+
+  CMK_NOTIFY="$(cat notify.json)" cmk admin test-notification ops`,
+    )
+    .action(async (target: string) => {
+      const { randomUUID } = await import('node:crypto');
+      const { notifyTest } = await import('../../operations/notify-test.ts');
+      const { createPostWebhook } = await import('../../notify/webhook-client.ts');
+      await cli.look(
+        command,
+        () =>
+          notifyTest(target, cli.environment, {
+            postWebhook: createPostWebhook(),
+            now: () => new Date(),
+            newId: () => randomUUID(),
+          }),
+        ({ status, answer }, output) => {
+          output.text(`${target} took it, with ${status}.${answer === '' ? '' : ` It said: ${visible(answer)}`}`);
+          return EXIT.ok;
+        },
+      );
+    });
+}
+
+interface LockArguments {
+  account?: string;
+  yes?: boolean;
+  irrevocable?: boolean;
+}
+
+function addLock(command: Command, cli: Cli): void {
+  const known = cli.environment?.CMK_STORAGE_ACCOUNT_ID || cli.environment?.AzureWebJobsStorage__accountName;
+  changing(command)
+    .description('lock the immutability policy of the audit trail, for good')
+    .addOption(
+      new Option('--account <account>', "the app's storage account: name or ARM id").default(
+        known,
+        'CMK_STORAGE_ACCOUNT_ID, AzureWebJobsStorage__accountName',
+      ),
+    )
+    .option('--yes', 'do not ask for the name to be typed')
+    .option('--irrevocable', 'nor, once more, for the number of days; both are needed without a terminal')
+    .addHelpText(
+      'after',
+      `
+A lock cannot be undone. No record is deleted before its days are over, the
+policy can only be made longer, and the storage account cannot be deleted while
+a record is kept. It takes a role that may lock such
+policies, as Storage Account Contributor is.`,
+    )
+    .action(async ({ account, yes = false, irrevocable = false }: LockArguments) => {
+      if (!account) {
+        throw new CmkError('ArgumentInvalid', 'Which storage account is it?', "Give the app's own with --account.");
+      }
+      const { lockAudit } = await import('../../operations/audit-lock.ts');
+      const confirm = async (name: string, days: number): Promise<void> => {
+        const mind = `No record of the audit trail in ${name} can be deleted within ${days} days, by any principal, nor can ${name} itself.`;
+        await confirmName('lock for good the audit trail in', name, yes, cli.context.ask, mind);
+        await confirmAgain(days, irrevocable, cli.context.ask);
+      };
+      await cli.run(command, (operation) =>
+        lockAudit({ ...placeOf(command.optsWithGlobals()), account, confirm }, operation),
+      );
+    });
+}
+
+/** @throws {@link CmkError} `ConfirmationWrong` */
+async function confirmAgain(days: number, irrevocable: boolean, ask: Ask): Promise<void> {
+  if (irrevocable) return;
+  const answer = (await ask?.(`This cannot be undone. Type the number of days (${days}) to lock it: `)) ?? '';
+  if (answer.trim() === String(days)) return;
+  const nextStep = `Type ${days}, or add --irrevocable.`;
+  throw new CmkError('ConfirmationWrong', 'It was not confirmed a second time; nothing was changed.', nextStep);
+}

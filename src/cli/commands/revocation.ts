@@ -1,0 +1,106 @@
+import type { Command } from 'commander';
+import { CmkError } from '../../errors.ts';
+import { restoreCommand } from '../../revocation/restore-command.ts';
+import type { KeySummary } from '../../views/key-schemas.ts';
+import { BY_APP_OR_STORAGE } from '../app-of-environment.ts';
+import type { Cli, GlobalOptions } from '../cli.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { watching } from '../options.ts';
+import type { Output } from '../output.ts';
+import type { ReadKeys } from '../read-keys.ts';
+import { OF_VAULTS } from './key-list.ts';
+
+type Revoked = KeySummary & { readonly revocation: NonNullable<KeySummary['revocation']> };
+
+/** Open revocations of keys; `key revoke` and `key restore` make and end them. */
+export function addRevocationCommands(program: Command, cli: Cli): void {
+  const revocation = program.command('revocation').description('open revocations of keys: list, show');
+  watching(revocation.command('list'))
+    .description('which keys are revoked, since when, by whom, and how many accounts that cuts off')
+    .addOption(OF_VAULTS())
+    .addHelpText('after', BY_APP_OR_STORAGE)
+    .action(async ({ vault }: { vault: string[] }, command: Command) => {
+      const { keyReader } = await import('../read-keys.ts');
+      const read = await keyReader(vault, cli, command.optsWithGlobals<GlobalOptions>());
+      await cli.look(command, async ({ azure }) => revokedOf(await read(azure)), showAll);
+    });
+  watching(revocation.command('show'))
+    .argument('<revocation>', 'its id, or the key that is revoked: <key>, <vault>/<key> or an identifier')
+    .description('one open revocation: who revoked, when, what it cuts off, and how to end it')
+    .addOption(OF_VAULTS())
+    .addHelpText('after', BY_APP_OR_STORAGE)
+    .action(async (which: string, { vault }: { vault: string[] }, command: Command) => {
+      const { keyReader } = await import('../read-keys.ts');
+      const read = await keyReader(vault, cli, command.optsWithGlobals<GlobalOptions>());
+      const { keyByName } = await import('../../operations/resolve.ts');
+      const cloud = cli.cloud(command.optsWithGlobals<GlobalOptions>());
+      await cli.look(
+        command,
+        async ({ azure }) => {
+          const found = find(which, revokedOf(await read(azure)));
+          return { ...found, restore: restoreCommand(keyByName(found.key, undefined, cloud), found.revocation) };
+        },
+        showOne,
+      );
+    });
+}
+
+interface Revocations {
+  readonly revocations: readonly Revoked[];
+  readonly unread: readonly string[];
+}
+
+function revokedOf({ keys, unread }: ReadKeys): Revocations {
+  return { revocations: keys.filter((key): key is Revoked => key.revocation !== undefined), unread };
+}
+
+/** @throws {@link CmkError} `NotFound` */
+function find(which: string, { revocations }: Revocations): Revoked {
+  const wanted = which.toLowerCase();
+  const found = revocations.filter(({ key, vault, name, revocation }) =>
+    [revocation.id, key, `${vault}/${name}`, name].some((one) => one.toLowerCase() === wanted),
+  );
+  if (found.length === 1 && found[0]) return found[0];
+  const message =
+    found.length === 0 ? `There is no open revocation ${which}.` : `${found.length} revoked keys are called ${which}.`;
+  throw new CmkError('NotFound', message, 'See which there are: cmk revocation list');
+}
+
+function showAll({ revocations, unread }: Revocations, output: Output): ExitCode {
+  if (revocations.length === 0 && unread.length === 0) output.text('No key is revoked.');
+  output.table(
+    ['KEY', 'SINCE', 'BY', 'ACCOUNTS', 'RESTORING', 'REVOCATION'],
+    revocations.map(({ vault, name, revocation, users }) => [
+      `${vault}/${name}`,
+      { full: revocation.revokedOn, short: `${revocation.revokedOn.slice(0, 16)}Z` },
+      revocation.revokedBy,
+      users && String(users.accounts),
+      revocation.restoringBy,
+      revocation.id,
+    ]),
+    revocations,
+  );
+  for (const text of unread) output.entry({ kind: 'note', text });
+  return unread.length > 0 ? EXIT.incomplete : EXIT.ok;
+}
+
+function showOne(revoked: Revoked & { readonly restore: string }, output: Output): ExitCode {
+  const { vault, name, key, revocation, users, restore } = revoked;
+  output.facts(
+    [
+      ['key', `${vault}/${name}`],
+      ['identifier', key],
+      ['revocation', revocation.id],
+      ['since', revocation.revokedOn],
+      ['by', revocation.revokedBy],
+      ['restoring', revocation.restoringBy],
+      ['accounts', users && String(users.accounts)],
+      ['scopes', users && String(users.scopes)],
+    ],
+    revoked,
+  );
+  output.aside(`Why: cmk audit list --key ${vault}/${name} --action key.revoke`);
+  output.aside(`What it cuts off: cmk key show ${key}`);
+  output.aside(`To end it: ${restore}`);
+  return EXIT.ok;
+}

@@ -1,0 +1,104 @@
+import { Command, Option } from 'commander';
+import type { Cli } from './cli.ts';
+
+const USAGE = `Usage: cmk <command> [options]
+
+`;
+
+const AFTER = `
+  -o table|json|jsonl|csv    --query <jmespath>    --wide    --quiet    --watch
+  --profile <name>    --subscription <id>    --cloud <name>    --dry-run
+
+Start: az login; cmk doctor; cmk account onboard --help
+More: cmk <command> --help, cmk help options, environment, exit-codes
+`;
+
+const EXIT_CODES = `Exit codes:
+  0    done, or nothing to do
+  1    a check found something, or only a part was done
+  2    the command line is not right; nothing was changed
+  3    refused: something has to be different first
+  4    not signed in, or a right is missing
+  5    Azure could not be reached, is throttling, or a role does not count yet:
+       run it again
+  70   unforeseen: run it again with CMK_DEBUG=1, and report it
+  130  interrupted (129 and 143 likewise): run it again, and it goes on
+`;
+
+const ENVIRONMENT = `Environment:
+  AZURE_SUBSCRIPTION_ID      where things are created
+  AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET
+                             a sign-in that goes before that of \`az login\`
+  AZURE_CLOUD                as --cloud
+  CMK_PROFILE                as --profile
+  CMK_DEBUG                  1: the stack of an error that is unforeseen
+  XDG_CONFIG_HOME            where cmk/profiles.json is (default: ~/.config)
+  CMK_KEY_PASSWORD           password of a file for key import
+  NO_COLOR, COLUMNS          no colours; how wide the terminal is
+
+Of the app, where a command concerns it:
+  CMK_API, CMK_API_AUDIENCE  where the app answers: list, show, now and watch ask
+                             it first
+  AzureWebJobsStorage__accountName, or AzureWebJobsStorage (a connection string)
+                             its storage: audit trail, queues, drift reports, and
+                             what list, show and now read where it does not answer
+  CMK_VAULTS                 its vaults: the same, drift, doctor, vault list
+  CMK_SUBSCRIPTIONS          where it looks for accounts: key show, key revoke,
+                             rekey, rotation list
+  CMK_USAGE_WORKSPACE        log of who used a key: key show, key retire
+  CMK_DUAL_CONTROL           off: whoever revoked a key may restore it
+  CMK_FUNCTION_APP_ID, CMK_STORAGE_ACCOUNT_ID
+                             where admin ensure-events has events delivered
+  CMK_AUTOFIX                what drift --as-app fixes
+  CMK_NOTIFY                 its targets, for admin test-notification
+  CMK_API_CLIENT_ID          app registration whose owners doctor reports
+`;
+
+/** What `cmk help` tells beside the commands. */
+export function topics(program: Command): Readonly<Record<string, string>> {
+  const [, options = ''] = /^(Options:\n(?: .*\n)+)/m.exec(Command.prototype.helpInformation.call(program)) ?? [];
+  return { options, environment: ENVIRONMENT, 'exit-codes': EXIT_CODES };
+}
+
+/** The first screen: each command in one line. */
+export function rootHelp(program: Command): string {
+  const shown = program.createHelp().visibleCommands(program);
+  const lines = shown.map((command) => `  ${command.name().padEnd(12)}${command.summary() || command.description()}\n`);
+  return USAGE + lines.join('') + AFTER;
+}
+
+/** Options of every command, which the help of each has below its own. */
+export function addGlobalOptions(program: Command, outputs: readonly string[]): Command {
+  return program
+    .addOption(new Option('-o, --output <format>', 'table, one document, or a row for each thing').choices(outputs))
+    .option('--json', 'short for -o json')
+    .option('--query <jmespath>', 'print this of the document alone (https://jmespath.org)')
+    .option('--wide', 'tables with every column, in full')
+    .option('-q, --quiet', 'no progress')
+    .option('--profile <name>', 'settings by a name, of ~/.config/cmk/profiles.json')
+    .option('--subscription <id>', 'look for and create things in this subscription')
+    .option('--cloud <name>', 'AzureCloud, AzureUSGovernment or AzureChinaCloud');
+}
+
+/** `cmk help`, `cmk help key rotate`, `cmk help environment`. */
+export function addHelpCommand(program: Command, { context }: Cli): void {
+  program.helpCommand(false);
+  program
+    .command('help', { hidden: true })
+    .argument('[words...]', 'a command; options, environment or exit-codes')
+    .description('help of a command, of the options of all, of the environment, or of the exit codes')
+    .action((words: string[]) => {
+      const topic = words.length === 1 ? topics(program)[words[0] ?? ''] : undefined;
+      if (topic !== undefined) {
+        context.out.write(topic);
+        return;
+      }
+      let command = program;
+      for (const word of words) {
+        const next = command.commands.find((one) => one.name() === word || one.aliases().includes(word));
+        if (!next) command.error(`error: unknown command '${word}'`, { code: 'commander.unknownCommand' });
+        else command = next;
+      }
+      command.outputHelp();
+    });
+}

@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { CHANGED_BY, type ResourceChange } from '../../events/resource-event.ts';
+import type { FleetTable, Row, RowChange } from '../../fleet/fleet-rows.ts';
+import { parseJson } from '../../text.ts';
+import { HOUR_MS } from '../../time/spans.ts';
+import { type Cause, KEY_WORK } from '../../work/messages.ts';
+import type { WorkQueue } from '../../work/work-queue-client.ts';
+
+/** A change that an event reported, and that is to be checked. */
+export interface ChangeRow extends ResourceChange {
+  /** When the event came (ISO 8601). */
+  readonly notedOn: string;
+  /** Not before that. */
+  readonly due: Date;
+  /** How often it was checked. */
+  readonly attempts: number;
+}
+
+/**
+ * Changes that events reported, in the control zone: a row for each event, so that a second delivery is the same row, and
+ * none replaces another. Errors are the SDK's.
+ */
+export interface ChangeRows {
+  /** Those that are to be checked, due or not. */
+  pending(): Promise<readonly ChangeRow[]>;
+  /** A row that exists is replaced. */
+  put(rows: readonly ChangeRow[]): Promise<void>;
+  /** Keeps them for an hour: a whole check that read their subjects before they changed has them checked again. */
+  finish(rows: readonly ChangeRow[]): Promise<void>;
+  /** Puts those of the last hour that came since a time to be checked again. @returns how many */
+  checkAgain(since: Date, now: Date): Promise<number>;
+}
+
+const [PENDING, CHECKED] = ['change', 'changed'];
+const ROW = z.object({
+  id: z.string().min(1).max(128),
+  concern: z.enum(['account', 'identity', 'group', 'vault']),
+  at: z.string().min(1).max(1_000),
+  notedOn: z.iso.datetime(),
+  due: z.iso.datetime(),
+  attempts: z.coerce.number().int().min(0).max(1_000).catch(0),
+});
+
+/** @param table of the control zone */
+export function createChangeRows(table: Pick<FleetTable, 'rows' | 'write'>): ChangeRows {
+  const read = async (partition: string): Promise<ChangeRow[]> => {
+    const rows: ChangeRow[] = [];
+    for await (const row of table.rows(partition)) {
+      const change = toChangeRow(row);
+      if (change) rows.push(change);
+    }
+    return rows;
+  };
+  return {
+    pending: () => read(PENDING),
+    put: (rows) => table.write(rows.map((row) => toRow(PENDING, row))),
+    async finish(rows) {
+      await table.write(rows.map((row) => toRow(CHECKED, row)));
+      await table.write(rows.map((row) => keysOf(PENDING, row)));
+    },
+    async checkAgain(since, now) {
+      const checked = await read(CHECKED);
+      const again = checked.filter(({ notedOn }) => Date.parse(notedOn) >= since.getTime());
+      const old = checked.filter(({ notedOn }) => Date.parse(notedOn) < now.getTime() - HOUR_MS);
+      await table.write(again.map((row) => toRow(PENDING, { ...row, due: now, attempts: 0 })));
+      await table.write([...again, ...old].map((row) => keysOf(CHECKED, row)));
+      return again.length;
+    },
+  };
+}
+
+function toChangeRow(row: Row): ChangeRow | undefined {
+  const read = ROW.safeParse(row).data;
+  const changedBy = typeof row.changedBy === 'string' ? CHANGED_BY.safeParse(parseJson(row.changedBy)).data : undefined;
+  return read && changedBy && { ...read, due: new Date(read.due), changedBy };
+}
+
+function toRow(partitionKey: string, row: ChangeRow): RowChange {
+  const { id, concern, at, notedOn, due, attempts, changedBy } = row;
+  return {
+    ...keysOf(partitionKey, row),
+    properties: {
+      ...{ id, concern, at, notedOn, due: due.toISOString(), attempts: String(attempts) },
+      changedBy: JSON.stringify(changedBy),
+    },
+  };
+}
+
+function keysOf(partitionKey: string, { id, at }: ResourceChange) {
+  const rowKey = createHash('sha256').update(`${at.toLowerCase()}\n${id}`).digest('hex').slice(0, 32);
+  return { partitionKey, rowKey };
+}
+
+interface RequestPorts {
+  readonly queue: Pick<WorkQueue, 'send'>;
+}
+
+/** Has changes checked, after so many seconds. A message is a hint: the rows are the truth. */
+export function requestChanges({ queue }: RequestPorts, cause: Cause, seconds: number): Promise<void> {
+  return queue.send(KEY_WORK, { kind: 'changes', cause, attempt: 0 }, seconds);
+}
+
+/** Asks for the changes that a lost message or a dead process left. */
+export async function sweepChanges(
+  services: RequestPorts & { readonly changes: Pick<ChangeRows, 'pending'>; readonly now: () => Date },
+): Promise<void> {
+  const pending = await services.changes.pending();
+  const cause = { by: 'sweep', ref: '', since: services.now().toISOString() };
+  if (pending.length > 0) await requestChanges(services, cause, 0);
+}

@@ -1,0 +1,50 @@
+import pMap from 'p-map';
+import type { ActivityLog, LoggedWrite } from '../../accounts/activity-log-client.ts';
+import { errorText } from '../../azure/failure.ts';
+import type { ChangedBy } from '../../events/resource-event.ts';
+import type { Log } from '../../log.ts';
+import type { ReportStore } from '../store/drift-storage-client.ts';
+import { withConfirmed } from './merge.ts';
+
+/** Changes that the activity log is asked about at a time. */
+const MOST_CONFIRMED = 20;
+/** The activity log may have a call a little before its event. Milliseconds. */
+const BEFORE_MS = 5 * 60_000;
+
+/** Marks what the activity log says as well. It may be minutes behind: the hourly check asks again. Never throws. */
+export async function confirmChanges(
+  changes: readonly ChangedBy[],
+  {
+    activityLog,
+    driftStorage,
+  }: { readonly activityLog: Pick<ActivityLog, 'writes'>; readonly driftStorage: Pick<ReportStore, 'merge'> },
+  log: Log,
+): Promise<void> {
+  const open = changes.filter(({ confirmed }) => !confirmed).slice(0, MOST_CONFIRMED);
+  if (open.length === 0) return;
+  const confirmed = new Set<string>();
+  try {
+    await pMap(open, async (change) => {
+      const since = new Date(Date.parse(change.on) - BEFORE_MS);
+      if ((await activityLog.writes(change.resource, since)).some((write) => isSame(write, change))) {
+        confirmed.add(keyOf(change));
+      }
+    });
+    if (confirmed.size > 0) {
+      await driftStorage.merge((report) => withConfirmed(report, (change) => confirmed.has(keyOf(change))));
+    }
+  } catch (error) {
+    const message = `The activity log could not be asked who made a change. ${errorText(error)}`;
+    log({ level: 'info', reason: 'DriftFoundByEvent', message });
+  }
+}
+
+function isSame({ operation, caller, correlationId }: LoggedWrite, change: ChangedBy): boolean {
+  if (operation.toLowerCase() !== change.operation.toLowerCase()) return false;
+  if (correlationId !== undefined && change.correlationId !== undefined) return correlationId === change.correlationId;
+  return caller !== undefined && caller === change.objectId;
+}
+
+function keyOf({ resource, operation, on, correlationId }: ChangedBy): string {
+  return [resource.toLowerCase(), operation, on, correlationId].join(' ');
+}

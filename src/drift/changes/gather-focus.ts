@@ -1,0 +1,154 @@
+import pMap from 'p-map';
+import { describeFailure } from '../../azure/failure.ts';
+import type { UnreadPart } from '../../azure/read-or-why.ts';
+import { parseStorageAccountId } from '../../azure/resource-id.ts';
+import type { Account, PlatformScope, Scope } from '../../fleet/account.ts';
+import { accountKeyUse, scopeKeyUse } from '../../fleet/key-use.ts';
+import type { AccountScopes, StorageAccounts } from '../../fleet/storage-client.ts';
+import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
+import { ManagedVaults } from '../../keys/managed-vaults.ts';
+import type { Rules } from '../checks/subjects.ts';
+import { evaluateVaults } from '../evaluate-all.ts';
+import { contextOf, type GatherServices, gatherTenants } from '../gather/gather.ts';
+import { GatheredKeys } from '../gather/gather-keys.ts';
+import { gatherSubscription } from '../gather/gather-subscription.ts';
+import { gatherVaults } from '../gather/gather-vaults.ts';
+import { formerUses } from '../managed-accounts.ts';
+import type { Finding } from '../report.ts';
+import { type Focus, resourceOf } from './focus.ts';
+
+/** More accounts of a subscription than that are not read one by one, but listed. */
+const MOST_READS = 20;
+const CONCURRENCY = 8;
+
+/** What the checks find on what a focus names. */
+export interface FocusedLook {
+  readonly found: readonly Omit<Finding, 'since'>[];
+  /** What could not be read: what is not found may be there all the same. */
+  readonly unread: readonly UnreadPart[];
+}
+
+/**
+ * The drift check of a few subjects: reads them and what they hang on as the whole check does, and evaluates the same
+ * checks. Never throws for what cannot be read.
+ */
+export async function lookAt(focus: Focus, rules: Rules, services: GatherServices): Promise<FocusedLook> {
+  const memory = (await services.driftStorage.managedAccounts()) ?? {};
+  const read = await readAccounts(focus, services);
+  const former = formerUses(Object.values(memory));
+  const uris = new Set([
+    ...focus.vaultUris,
+    ...[...focus.vaults.values()].map(({ uri }) => uri),
+    ...read.accounts.flatMap(({ name, encryption }) => [
+      accountKeyUse(encryption)?.vaultUri,
+      parseKeyIdentifier(former.get(name.toLowerCase())?.key ?? '')?.vaultUri,
+    ]),
+    ...read.scopes.map((scope) => (scope.keyUri === undefined ? undefined : scopeKeyUse(scope)?.vaultUri)),
+  ]);
+  const narrowed: GatherServices = {
+    ...services,
+    accounts: { ...services.accounts, list: read.list, listAllScopes: read.listAllScopes },
+    settings: {
+      ...services.settings,
+      vaults: new ManagedVaults(services.settings.vaults.all.filter(({ uri }) => uris.has(uri))),
+    },
+  };
+  const { vaults } = await gatherVaults(narrowed, rules, undefined);
+  const keys = new GatheredKeys(vaults, narrowed);
+  const context = contextOf({
+    ...{ rules, keys, vaults, memory, services: narrowed, previous: undefined },
+    tenants: await gatherTenants(services),
+    scopesTurn: ({ id }) => focus.accounts.get(resourceOf(id))?.changed === true,
+  });
+  const results = await pMap(read.subscriptions, async (id) => (await gatherSubscription(id, context())).result);
+  const own = vaults.filter(({ subject }) => focus.vaults.has(resourceOf(subject.vault.id)));
+  return {
+    found: [
+      ...results.flatMap(({ findings }) => findings),
+      ...evaluateVaults(own, ({ uri }) => focus.vaultUris.has(uri), rules),
+    ],
+    unread: [...vaults.flatMap(({ unread }) => unread), ...results.flatMap(({ unread }) => unread)].filter(
+      ({ beside }) => !beside,
+    ),
+  };
+}
+
+interface ReadAccounts {
+  readonly accounts: readonly Account[];
+  readonly scopes: readonly (Scope | PlatformScope)[];
+  readonly subscriptions: readonly string[];
+  readonly list: StorageAccounts['list'];
+  readonly listAllScopes: AccountScopes['listAllScopes'];
+}
+
+/** Reads the accounts of a focus; one that was deleted is none. Its ports answer from what was read. */
+async function readAccounts(focus: Focus, { accounts }: Pick<GatherServices, 'accounts'>): Promise<ReadAccounts> {
+  const wanted = [...focus.accounts.values()].flatMap(({ id, changed }) => {
+    const parsed = parseStorageAccountId(id);
+    return parsed ? [{ ...parsed, changed }] : [];
+  });
+  const bySubscription = Map.groupBy(wanted, ({ subscriptionId }) => subscriptionId);
+  const found = new Map<string, Account[]>();
+  const failures = new Map<string, unknown>();
+  await pMap(bySubscription, async ([subscription, ids]) => {
+    try {
+      found.set(subscription, await readOf(subscription, ids));
+    } catch (error) {
+      failures.set(subscription, error);
+    }
+  });
+  const all = [...found.values()].flat();
+  const scopes = new Map<string, readonly (Scope | PlatformScope)[]>();
+  const scopeFailures = new Map<string, unknown>();
+  const changed = all.filter(({ id }) => focus.accounts.get(resourceOf(id))?.changed === true);
+  await pMap(
+    changed,
+    async (account) => {
+      try {
+        scopes.set(resourceOf(account.id), await collect(accounts.listAllScopes(account)));
+      } catch (error) {
+        scopeFailures.set(resourceOf(account.id), error);
+      }
+    },
+    { concurrency: CONCURRENCY },
+  );
+  return {
+    accounts: all,
+    scopes: [...scopes.values()].flat(),
+    subscriptions: [...bySubscription.keys()],
+    async *list(subscription) {
+      yield* found.get(subscription) ?? [];
+      if (failures.has(subscription)) throw failures.get(subscription);
+    },
+    async *listAllScopes({ id }) {
+      yield* scopes.get(resourceOf(id)) ?? [];
+      if (scopeFailures.has(resourceOf(id))) throw scopeFailures.get(resourceOf(id));
+    },
+  };
+
+  async function readOf(subscription: string, ids: typeof wanted): Promise<Account[]> {
+    if (ids.length > MOST_READS) {
+      const names = new Set(ids.map(({ id }) => resourceOf(id)));
+      return (await collect(accounts.list(subscription))).filter(({ id }) => names.has(resourceOf(id)));
+    }
+    const read = await pMap(
+      ids,
+      async (id) => {
+        try {
+          return await accounts.get(id);
+        } catch (error) {
+          if (describeFailure(error).kind === 'notFound') return undefined;
+          throw error;
+        }
+      },
+      { concurrency: CONCURRENCY },
+    );
+    return read.filter((account) => account !== undefined);
+  }
+}
+
+async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}

@@ -1,0 +1,158 @@
+import type { ChangedBy, ResourceChange } from '../../events/resource-event.ts';
+import { percentile } from '../../time/percentile.ts';
+import { causesOf } from '../causes.ts';
+import { ACCOUNT_CHECKS } from '../checks/checks.ts';
+import { compareFindings, countSeverities, exemptionStates } from '../checks/evaluate.ts';
+import type { Rules } from '../checks/subjects.ts';
+import { VAULT_CHECKS } from '../checks/vault-checks.ts';
+import type { DriftChange, Finding, WholeReport } from '../report.ts';
+import { type Focus, resourceOf } from './focus.ts';
+import type { FocusedLook } from './gather-focus.ts';
+
+/** Changes that a report lists. */
+const LISTED = 50;
+/** Findings that a change lists of each kind. */
+const TOLD = 20;
+
+const [OF_ACCOUNTS, OF_VAULTS] = [ACCOUNT_CHECKS, VAULT_CHECKS].map(
+  (checks): ReadonlySet<string> => new Set(checks.map(({ reason }) => reason)),
+);
+
+export interface MergeInput {
+  readonly focus: Focus;
+  readonly look: FocusedLook;
+  readonly changes: readonly ResourceChange[];
+  readonly rules: Rules;
+  /** Whether the app repairs a finding by itself. */
+  readonly isFixed: (finding: Finding) => boolean;
+}
+
+export interface Merged {
+  readonly report: WholeReport;
+  /** Changes that led to something, newest first. */
+  readonly changes: readonly DriftChange[];
+  readonly added: readonly Finding[];
+}
+
+/**
+ * Puts what the checks found on a few subjects in the place of what the report has of them. Where something could not be
+ * read, a finding that they lack stays. Merging the same once more changes nothing.
+ */
+export function mergeLook(report: WholeReport, { focus, look, changes, rules, isFixed }: MergeInput): Merged {
+  const now = rules.now.toISOString();
+  const isAbout = ({ reason, resource }: Pick<Finding, 'reason' | 'resource'>): boolean =>
+    (OF_ACCOUNTS?.has(reason) === true && focus.accounts.has(resourceOf(resource))) ||
+    (OF_VAULTS?.has(reason) === true && focus.vaults.has(resourceOf(resource)));
+  const before = new Map(report.findings.map((finding) => [finding.id, finding]));
+  const found = new Map(look.found.filter(isAbout).map((finding) => [finding.id, finding]));
+  const since = new Map(report.unseen.map((one) => [one.id, one.since]));
+  const fresh = [...found.values()].map((finding): Finding => {
+    const known = before.get(finding.id);
+    const changedBy = known ? known.changedBy : changeOf(finding, changes, focus)?.changedBy;
+    return {
+      ...finding,
+      since: known?.since ?? since.get(finding.id) ?? now,
+      ...(changedBy ? { changedBy } : {}),
+    };
+  });
+  const kept = report.findings.filter(
+    (finding) => !found.has(finding.id) && (!isAbout(finding) || look.unread.length > 0),
+  );
+  const gone = report.findings.filter((finding) => !found.has(finding.id) && !kept.includes(finding));
+  const added = fresh.filter(({ id }) => !before.has(id));
+  const findings = [...kept, ...fresh].sort(compareFindings);
+  const led = changes
+    .map((change) => toChange(change, now, added, gone, { changes, focus, isFixed }))
+    .filter((change) => change.found.length + change.gone.length > 0)
+    .sort((a, b) => Date.parse(b.on) - Date.parse(a.on));
+  const told = withChanges(report.changes, led);
+  const unseen = report.unseen.filter(({ id }) => !found.has(id));
+  const { counts } = report;
+  return {
+    report: {
+      ...report,
+      findings,
+      unseen,
+      causes: causesOf(findings, report.fixes),
+      counts: {
+        ...counts,
+        ...countSeverities(findings),
+        new: counts.new + added.filter(({ id }) => !since.has(id)).length,
+        gone: counts.gone + gone.length,
+        unseen: unseen.length,
+      },
+      exemptions: exemptionStates(findings, report.complete, rules),
+      changes: told,
+      ...(told.length > 0 ? { changeSeconds: secondsOf(told) } : {}),
+    },
+    changes: led,
+    added,
+  };
+}
+
+/** The change that a finding comes from: one of that very resource before one of what it hangs on, the last of several. */
+function changeOf(
+  { resource }: Pick<Finding, 'resource'>,
+  changes: readonly ResourceChange[],
+  { resourcesOf }: Focus,
+): ResourceChange | undefined {
+  const about = resourceOf(resource);
+  const isOwn = ({ at }: ResourceChange): number => Number(resourceOf(at) === about);
+  const on = ({ changedBy }: ResourceChange): number => Date.parse(changedBy.on);
+  return changes
+    .filter(({ id }) => resourcesOf.get(id)?.has(about))
+    .sort((a, b) => isOwn(b) - isOwn(a) || on(b) - on(a))[0];
+}
+
+function toChange(
+  change: ResourceChange,
+  foundOn: string,
+  added: readonly Finding[],
+  gone: readonly Finding[],
+  { changes, focus, isFixed }: Pick<MergeInput, 'changes' | 'focus' | 'isFixed'>,
+): DriftChange {
+  const ofIt = (findings: readonly Finding[]) =>
+    findings.filter((finding) => changeOf(finding, changes, focus)?.id === change.id);
+  const tell = ({ id, reason, resource }: Finding) => ({ id, reason, resource });
+  const made = ofIt(added);
+  return {
+    ...change.changedBy,
+    ...{ id: change.id, foundOn, fixed: made.some(isFixed) },
+    found: made.slice(0, TOLD).map(tell),
+    gone: ofIt(gone).slice(0, TOLD).map(tell),
+  };
+}
+
+/** A change that is checked again, since the app repairs it, stays one. */
+function withChanges(listed: readonly DriftChange[], led: readonly DriftChange[]): DriftChange[] {
+  const byId = new Map(led.map((change) => [change.id, change]));
+  const known = listed.map((one) => {
+    const again = byId.get(one.id);
+    byId.delete(one.id);
+    if (!again) return one;
+    const [found, gone] = [[...one.found, ...again.found].slice(0, TOLD), [...one.gone, ...again.gone].slice(0, TOLD)];
+    return { ...one, found, gone, fixed: one.fixed || again.fixed };
+  });
+  return [...byId.values(), ...known].slice(0, LISTED);
+}
+
+function secondsOf(changes: readonly DriftChange[]): NonNullable<WholeReport['changeSeconds']> {
+  const seconds = changes.map(secondsTo);
+  const [p50 = 0, p95 = 0] = [percentile(seconds, 50), percentile(seconds, 95)];
+  return { p50, p95, changes: changes.length };
+}
+
+/** From a change to its findings. */
+export function secondsTo({ on, foundOn }: Pick<DriftChange, 'on' | 'foundOn'>): number {
+  return Math.max(0, Date.parse(foundOn) - Date.parse(on)) / 1_000;
+}
+
+/** The findings and changes of a report with what the activity log confirms. */
+export function withConfirmed(report: WholeReport, isConfirmed: (changedBy: ChangedBy) => boolean): WholeReport {
+  const confirm = <T extends ChangedBy>(one: T): T => (isConfirmed(one) ? { ...one, confirmed: true } : one);
+  return {
+    ...report,
+    findings: report.findings.map((one) => (one.changedBy ? { ...one, changedBy: confirm(one.changedBy) } : one)),
+    changes: report.changes.map(confirm),
+  };
+}

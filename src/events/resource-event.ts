@@ -1,0 +1,178 @@
+import { z } from 'zod';
+import { parseResourceId, RESOURCE_GROUP } from '../azure/resource-id.ts';
+import type { ManagedVaults } from '../keys/managed-vaults.ts';
+
+/** What a change may concern: one account, all that uses an identity, or vaults at or below a scope. */
+type Concern = 'account' | 'identity' | 'group' | 'vault';
+
+/**
+ * The operations of Azure Resource Manager that are subscribed to, each with what it concerns. Of a child or an extension
+ * resource that is what it hangs on. With the app's own client id these are the 25 filter values that an event
+ * subscription may have.
+ */
+const OPERATIONS = {
+  'Microsoft.Storage/storageAccounts/write': 'account',
+  'Microsoft.Storage/storageAccounts/delete': 'account',
+  'Microsoft.Storage/storageAccounts/encryptionScopes/write': 'account',
+  'Microsoft.ManagedIdentity/userAssignedIdentities/write': 'identity',
+  'Microsoft.ManagedIdentity/userAssignedIdentities/delete': 'identity',
+  'Microsoft.Resources/subscriptions/resourceGroups/delete': 'group',
+  'Microsoft.Authorization/roleAssignments/write': 'vault',
+  'Microsoft.Authorization/roleAssignments/delete': 'vault',
+  'Microsoft.Authorization/roleDefinitions/write': 'vault',
+  'Microsoft.Authorization/roleDefinitions/delete': 'vault',
+  'Microsoft.Authorization/locks/write': 'vault',
+  'Microsoft.Authorization/locks/delete': 'vault',
+  'Microsoft.KeyVault/vaults/write': 'vault',
+  'Microsoft.KeyVault/vaults/delete': 'vault',
+  'Microsoft.KeyVault/vaults/accessPolicies/write': 'vault',
+  'Microsoft.KeyVault/managedHSMs/write': 'vault',
+  'Microsoft.KeyVault/managedHSMs/delete': 'vault',
+  'Microsoft.Insights/diagnosticSettings/write': 'vault',
+  'Microsoft.Insights/diagnosticSettings/delete': 'vault',
+  'Microsoft.EventGrid/eventSubscriptions/write': 'vault',
+  'Microsoft.EventGrid/eventSubscriptions/delete': 'vault',
+  'Microsoft.EventGrid/systemTopics/delete': 'vault',
+  'Microsoft.EventGrid/systemTopics/eventSubscriptions/write': 'vault',
+  'Microsoft.EventGrid/systemTopics/eventSubscriptions/delete': 'vault',
+} as const satisfies Record<string, Concern>;
+
+export const WATCHED_OPERATIONS = Object.keys(OPERATIONS) as (keyof typeof OPERATIONS)[];
+export const WATCHED_EVENT_TYPES = [
+  'Microsoft.Resources.ResourceWriteSuccess',
+  'Microsoft.Resources.ResourceDeleteSuccess',
+] as const;
+
+const BY_LOWER_CASE = new Map(WATCHED_OPERATIONS.map((name) => [name.toLowerCase(), name]));
+
+/** Who changed a resource, as the event says; nothing else of its claims is kept. */
+export const CHANGED_BY = z.object({
+  objectId: z.string().max(100).optional().describe('Object id of the person or application, if the event has it.'),
+  name: z.string().max(200).optional().describe('Name of the person.'),
+  client: z.string().max(100).optional().describe('Client id of the application that made the call.'),
+  on: z.iso.datetime().describe('When.'),
+  operation: z.string().max(200).describe('What was done: `Microsoft.Storage/storageAccounts/write`.'),
+  resource: z.string().max(1_000).describe('ARM id of what was written or deleted.'),
+  correlationId: z.string().max(100).optional().describe('Finds the call in the activity log.'),
+  confirmed: z.boolean().describe('False: reported by the event. True: the activity log says the same.'),
+});
+export type ChangedBy = z.output<typeof CHANGED_BY>;
+
+/** A change that an event reports. Nothing is decided by it but what is looked at. */
+export interface ResourceChange {
+  /** Of the event: the same for each delivery of it. */
+  readonly id: string;
+  readonly concern: Concern;
+  /** ARM id of the account, identity or group, or of what a vault is, is below, or contains. */
+  readonly at: string;
+  readonly changedBy: ChangedBy;
+}
+
+const text = (most: number) => z.string().trim().min(1).max(most);
+const OBJECT_ID = 'http://schemas.microsoft.com/identity/claims/objectidentifier';
+const EVENT = z.object({
+  id: text(128),
+  time: z.string().max(40),
+  type: z.string(),
+  subject: text(1_000),
+  data: z.object({
+    operationName: text(200),
+    correlationId: text(100).optional().catch(undefined),
+    claims: z
+      .object({
+        appid: z.guid().optional().catch(undefined),
+        name: text(200).optional().catch(undefined),
+        [OBJECT_ID]: z.guid().optional().catch(undefined),
+      })
+      // An event may have none, and its schema of 2018 had them as text.
+      .catch({}),
+  }),
+});
+
+export interface ResourceEventRules {
+  readonly vaults: ManagedVaults;
+  /** Watched subscriptions; undefined: all. */
+  readonly subscriptions: readonly string[] | undefined;
+  /** Of the app's own identity: what it writes is no news. */
+  readonly clientId: string | undefined;
+  readonly now: () => Date;
+}
+
+/**
+ * Parses an event of a subscription, as CloudEvents 1.0 or in the Event Grid schema. Undefined: it concerns nothing that
+ * the app looks after, which is decided without a read, or it is none.
+ */
+export function parseResourceEvent(event: unknown, rules: ResourceEventRules): ResourceChange | undefined {
+  const fields = typeof event === 'object' && event !== null ? (event as Record<string, unknown>) : {};
+  // The cheapest test first: most events of a subscription end here.
+  const named = (fields.data as { operationName?: unknown } | undefined)?.operationName;
+  const operation = typeof named === 'string' ? BY_LOWER_CASE.get(named.trim().toLowerCase()) : undefined;
+  if (operation === undefined) return undefined;
+  const { type = fields.eventType, time = fields.eventTime } = fields;
+  const { data: parsed } = EVENT.safeParse({ ...fields, type, time });
+  if (!parsed || !WATCHED_EVENT_TYPES.some((one) => one.toLowerCase() === parsed.type.toLowerCase())) return undefined;
+  const { id, subject } = parsed;
+  const { claims, correlationId } = parsed.data;
+  if (rules.clientId !== undefined && claims.appid?.toLowerCase() === rules.clientId.toLowerCase()) return undefined;
+  const concern = OPERATIONS[operation];
+  const at = placeOf(subject, concern);
+  if (!at) return undefined;
+  const subscription = subscriptionOf(at) ?? '';
+  // Vaults may be in a subscription whose accounts are not watched.
+  if (concern !== 'vault' && rules.subscriptions?.includes(subscription) === false) return undefined;
+  if (concern === 'vault' && !rules.vaults.all.some((vault) => isConcerned(vault.id, at))) return undefined;
+  const ms = Math.min(Date.parse(parsed.time), rules.now().getTime());
+  const changedBy: ChangedBy = {
+    ...(claims[OBJECT_ID] ? { objectId: claims[OBJECT_ID] } : {}),
+    ...(claims.name ? { name: claims.name } : {}),
+    ...(claims.appid ? { client: claims.appid } : {}),
+    on: (Number.isNaN(ms) ? rules.now() : new Date(ms)).toISOString(),
+    operation,
+    resource: subject,
+    ...(correlationId ? { correlationId } : {}),
+    confirmed: false,
+  };
+  return { id, concern, at, changedBy };
+}
+
+/** Whether a change at a place concerns a resource: it is the place, is below it, or the place is below it. */
+export function isConcerned(resource: string, at: string): boolean {
+  const [one, other] = [`${resource}/`.toLowerCase(), `${at}/`.toLowerCase()];
+  return one.startsWith(other) || other.startsWith(one);
+}
+
+/** Undefined for what is no ARM id of that kind. */
+function placeOf(subject: string, concern: Concern): string | undefined {
+  const [, group, name = ''] = /^(\/subscriptions\/[^/]+\/resourceGroups\/([^/]+))/i.exec(subject) ?? [];
+  if (group !== undefined && !RESOURCE_GROUP.test(name)) return undefined;
+  const subscription = /^\/subscriptions\/[^/]+/i.exec(subject)?.[0];
+  // Where a topic is says nothing of the vault whose events it has.
+  if (/\/Microsoft\.EventGrid\/systemTopics\//i.test(subject)) return subscription;
+  switch (concern) {
+    case 'group':
+      return group?.length === subject.length ? group : undefined;
+    case 'account':
+      return topLevel(subject, 'Microsoft.Storage/storageAccounts');
+    case 'identity':
+      return topLevel(subject, 'Microsoft.ManagedIdentity/userAssignedIdentities');
+    case 'vault': {
+      const extended = /^(.*)\/providers\/Microsoft\.(?:Authorization|Insights|EventGrid)\//i.exec(subject)?.[1];
+      // Of a child, an access policy say, the vault.
+      return (
+        extended ??
+        topLevel(subject, 'Microsoft.KeyVault/vaults') ??
+        topLevel(subject, 'Microsoft.KeyVault/managedHSMs')
+      );
+    }
+  }
+}
+
+/** The resource of a type at the beginning of an ARM id. */
+function topLevel(id: string, type: string): string | undefined {
+  const own = id.split('/').slice(0, 9).join('/');
+  return parseResourceId(own)?.type.toLowerCase() === type.toLowerCase() ? own : undefined;
+}
+
+function subscriptionOf(id: string): string | undefined {
+  return /^\/subscriptions\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:\/|$)/i.exec(id)?.[1]?.toLowerCase();
+}

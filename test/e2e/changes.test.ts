@@ -1,0 +1,236 @@
+import { randomUUID } from 'node:crypto';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { CLIENT_IDS, CMK_API_AUDIENCE } from '../../local/azure/constants.ts';
+import { rotateKey } from '../../local/azure/key-vault/keys.ts';
+import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
+import type { DriftChange } from '../../src/drift/report.ts';
+import type { NowAnswer } from '../../src/views/now-schemas.ts';
+import { type ArmBody, arm, signIn } from '../local-azure/support.ts';
+import { useApp } from '../support/app.ts';
+import { cmk } from '../support/cmk.ts';
+import { eventually } from '../support/eventually.ts';
+import { group, storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
+import { wordsOf } from '../support/pasted.ts';
+
+/** A change is on the page within so long. Milliseconds. */
+const SOON_MS = 10_000;
+
+const app = useApp({ env: { CMK_AUTOFIX: 'none' } });
+const key = (vault?: string) => new TestKey(app.azure.world, vault);
+const owner = () => signIn(app.azure, 'owner').objectId;
+
+async function call(method: string, path: string): Promise<unknown> {
+  const { token } = app.azure.tokens.issue(signIn(app.azure, 'operator'), CMK_API_AUDIENCE);
+  const response = await fetch(`${app.url}/api${path}`, { method, headers: { authorization: `Bearer ${token}` } });
+  return response.json();
+}
+
+const driftNow = async () => ((await call('GET', '/now')) as NowAnswer).drift?.value?.report;
+
+/** The change of a resource that made or ended a finding, as `GET /api/now` shows it. */
+function shown(part: 'found' | 'gone', reason: string, resource: string): Promise<DriftChange> {
+  return eventually(
+    `${reason} of ${resource} is ${part}`,
+    async () => {
+      const changes = (await driftNow())?.changes ?? [];
+      return changes.find((change) =>
+        change[part].some((one) => one.reason === reason && one.resource.toLowerCase() === resource.toLowerCase()),
+      );
+    },
+    SOON_MS,
+  );
+}
+
+async function change(method: string, path: string, body?: unknown): Promise<ArmBody> {
+  const answer = await arm(app.azure, method, path, body === undefined ? {} : { body });
+  if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+  return answer.body;
+}
+
+const encrypt = (of: TestKey, version: string) => ({
+  properties: {
+    encryption: {
+      keySource: 'Microsoft.Keyvault',
+      keyvaultproperties: {
+        keyname: of.name,
+        keyversion: version,
+        keyvaulturi: `https://${of.vault.name}.vault.azure.net`,
+      },
+      identity: { userAssignedIdentity: storageIdentity(app.azure.world).id },
+    },
+  },
+});
+
+/** Gives the identity of the accounts its role on the keys of a vault. */
+const allow = (vault: string) =>
+  change('PUT', `${vault}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`, {
+    properties: {
+      roleDefinitionId: BUILT_IN_ROLES['Key Vault Crypto Service Encryption User'].id,
+      principalId: storageIdentity(app.azure.world).principalId,
+      principalType: 'ServicePrincipal',
+    },
+  });
+
+/** The command that a cause of the report prints. */
+async function printedFor(reason: string): Promise<string> {
+  const command = (await driftNow())?.causes.find((cause) => cause.reason === reason)?.commands[0];
+  if (!command) throw new Error(`${reason} prints no command.`);
+  return command;
+}
+
+async function runPrinted(reason: string): Promise<void> {
+  const words = wordsOf(await printedFor(reason));
+  const { code, output } = await cmk(app.azure, [...words, '--yes']);
+  expect([code, output]).toEqual([0, expect.any(String)]);
+}
+
+const byOwner = () => ({ objectId: owner(), client: CLIENT_IDS.owner, confirmed: expect.any(Boolean) });
+
+/** Files of one test: accounts on the second version of a key, as the first check saw them. */
+let files: TestKey;
+let newest: string;
+let accounts: Record<string, string>;
+
+beforeAll(async () => {
+  await app.listed();
+  files = key();
+  const on = ['back', 'unpin', 'other', 'plain', 'scoped', 'gone'].map((name) => [name, files.account()] as const);
+  accounts = Object.fromEntries(on.map(([name, { id }]) => [name, id]));
+  app.azure.clock.advance(1_000);
+  newest = rotateKey(app.azure.world, files.vault, files.name).version;
+  await eventually('the accounts follow', () =>
+    on.every(([, { encryption }]) => encryption.keyvaultproperties?.keyversion === newest),
+  );
+  await app.settled();
+  await call('POST', '/drift');
+});
+
+const account = (name: string): string => accounts[name] ?? '';
+
+describe('a change in Azure is on the page within seconds, with who made it', () => {
+  it('as the account that is pinned back, until the printed command has moved it', async () => {
+    await change('PATCH', account('back'), encrypt(files, files.first.version));
+    expect(await shown('found', 'VersionReverted', account('back'))).toMatchObject({
+      ...byOwner(),
+      operation: 'Microsoft.Storage/storageAccounts/write',
+    });
+    await runPrinted('VersionReverted');
+    await shown('gone', 'VersionReverted', account('back'));
+  });
+
+  it('as the account that is pinned back and then follows by itself', async () => {
+    await change('PATCH', account('unpin'), encrypt(files, files.first.version));
+    await shown('found', 'StaleKeyVersion', account('unpin'));
+    await change('PATCH', account('unpin'), encrypt(files, ''));
+    expect(await shown('gone', 'StaleKeyVersion', account('unpin'))).toMatchObject(byOwner());
+  });
+
+  it('as the account that is put on a key of a vault that the app does not manage', async () => {
+    const other = vaultNamed(app.azure.world, 'kv-other');
+    await allow(other.id);
+    await change('PATCH', account('other'), {
+      properties: {
+        encryption: {
+          ...encrypt(files, '').properties.encryption,
+          keyvaultproperties: { keyname: 'other-key', keyversion: '', keyvaulturi: 'https://kv-other.vault.azure.net' },
+        },
+      },
+    });
+    expect(await shown('found', 'UnmanagedVault', account('other'))).toMatchObject(byOwner());
+    await change('PATCH', account('other'), encrypt(files, newest));
+    expect(await shown('gone', 'UnmanagedVault', account('other'))).toMatchObject(byOwner());
+  });
+
+  it('as the account that is put on Microsoft-managed keys, until the printed command has put it back', async () => {
+    await change('PATCH', account('plain'), { properties: { encryption: { keySource: 'Microsoft.Storage' } } });
+    expect(await shown('found', 'NoLongerCustomerManaged', account('plain'))).toMatchObject(byOwner());
+    await runPrinted('NoLongerCustomerManaged');
+    await shown('gone', 'NoLongerCustomerManaged', account('plain'));
+  });
+
+  it('as the encryption scope that is moved to an older version', async () => {
+    const scope = `${account('scoped')}/encryptionScopes/scope1`;
+    const put = (version: string) =>
+      change('PUT', scope, {
+        properties: { source: 'Microsoft.KeyVault', keyVaultProperties: { keyUri: `${files.id()}/${version}` } },
+      });
+    await put(newest);
+    await put(files.first.version);
+    expect(await shown('found', 'ScopeStaleKeyVersion', scope)).toMatchObject({
+      ...byOwner(),
+      operation: 'Microsoft.Storage/storageAccounts/encryptionScopes/write',
+    });
+    await put(newest);
+    expect(await shown('gone', 'ScopeStaleKeyVersion', scope)).toMatchObject(byOwner());
+  });
+
+  it('as the account that is created on an older version, and the one that is deleted', async () => {
+    const id = `${group(app.azure.world).id}/providers/Microsoft.Storage/storageAccounts/st${randomUUID().slice(0, 8)}`;
+    const identity = storageIdentity(app.azure.world).id;
+    await change('PUT', id, {
+      ...{ location: 'westeurope', sku: { name: 'Standard_LRS' }, kind: 'StorageV2' },
+      identity: { type: 'UserAssigned', userAssignedIdentities: { [identity]: {} } },
+      ...encrypt(files, files.first.version),
+    });
+    expect(await shown('found', 'StaleKeyVersion', id)).toMatchObject(byOwner());
+    await change('DELETE', id);
+    expect(await shown('gone', 'StaleKeyVersion', id)).toMatchObject({
+      ...byOwner(),
+      operation: 'Microsoft.Storage/storageAccounts/delete',
+    });
+  });
+
+  it('as the role that is taken from the identity of accounts, and given again', async () => {
+    const vault = files.vault.id;
+    const { principalId } = storageIdentity(app.azure.world);
+    const grants = [...app.azure.world.roleAssignments.values()].filter(
+      (grant) => grant.scope.toLowerCase() === vault.toLowerCase() && grant.principalId === principalId,
+    );
+    for (const { id } of grants) await change('DELETE', id);
+    expect(await shown('found', 'IdentityWithoutRole', account('back'))).toMatchObject({
+      ...byOwner(),
+      operation: 'Microsoft.Authorization/roleAssignments/delete',
+    });
+    await allow(vault);
+    expect(await shown('gone', 'IdentityWithoutRole', account('back'))).toMatchObject(byOwner());
+  });
+
+  it('as the firewall of a vault that is closed, and opened again', async () => {
+    const { id } = files.vault;
+    await change('PATCH', id, { properties: { networkAcls: { defaultAction: 'Deny', bypass: 'None' } } });
+    expect(await shown('found', 'VaultUnreachable', id)).toMatchObject({
+      ...byOwner(),
+      operation: 'Microsoft.KeyVault/vaults/write',
+    });
+    await change('PATCH', id, { properties: { networkAcls: { defaultAction: 'Allow', bypass: 'AzureServices' } } });
+    expect(await shown('gone', 'VaultUnreachable', id)).toMatchObject(byOwner());
+  });
+
+  it('as the purge protection of a vault that is switched on', async () => {
+    const vault = vaultNamed(app.azure.world, 'kv-records');
+    vault.properties.enablePurgeProtection = undefined;
+    await change('PATCH', vault.id, { tags: { looked: 'at' } });
+    expect(await shown('found', 'PurgeProtectionOff', vault.id)).toMatchObject(byOwner());
+    await change('PATCH', vault.id, { properties: { enablePurgeProtection: true } });
+    expect(await shown('gone', 'PurgeProtectionOff', vault.id)).toMatchObject(byOwner());
+  });
+
+  it('as the identity of accounts that is deleted', async () => {
+    const { id } = storageIdentity(app.azure.world);
+    await change('DELETE', id);
+    expect(await shown('found', 'IdentityDeleted', account('unpin'))).toMatchObject({
+      ...byOwner(),
+      operation: 'Microsoft.ManagedIdentity/userAssignedIdentities/delete',
+    });
+  });
+
+  it('as what the activity log confirms, with the seconds that it took', async () => {
+    const report = await eventually('all changes are confirmed', async () => {
+      const now = await driftNow();
+      return now?.changes.every(({ confirmed }) => confirmed) && now;
+    });
+    expect(report.changes.length).toBeGreaterThan(10);
+    expect(report.changeSeconds?.p95).toBeLessThan(SOON_MS / 1_000);
+    expect(app.records().filter(({ reason }) => reason === 'DriftChecked')).toHaveLength(1);
+  });
+});

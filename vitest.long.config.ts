@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+// What is exhaustive over the wire, for tens of minutes: a part of `npm run test:long`. `npm run test:slow` has one of each promise.
+export default defineConfig({
+  test: {
+    include: ['test/**/*.long.test.ts'],
+    environment: 'node',
+    globalSetup: 'test/global-setup.ts',
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    maxWorkers: 3,
+    allowOnly: false,
+  },
+});
