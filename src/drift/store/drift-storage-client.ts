@@ -203,8 +203,8 @@ async function mergeInto(
       readDocument(container, REPORTS + name),
       readDocument(container, DETAILS + name),
     ]);
-    if (!report) return undefined;
-    const parsed = parseReport(report.text);
+    const parsed = report && parseReport(report.text);
+    if (!parsed) return undefined;
     const whole = change({ ...parsed, ...parseDetails(details?.text, parsed) });
     try {
       await writeReport(container, whole, { report: report.etag, details: details?.etag });
@@ -273,8 +273,10 @@ function summaryOf(metadata: Record<string, string>): DriftSummary | undefined {
   return DRIFT_SUMMARY.safeParse(parseJson(metadata.summary ?? '')).data;
 }
 
-export function parseReport(text: string): WholeReport {
-  return { ...DRIFT_REPORT.parse(JSON.parse(text)), unseen: [] };
+/** Undefined for a report of 0.2.0, which had no causes: the next check makes one that has. */
+export function parseReport(text: string): WholeReport | undefined {
+  const document = JSON.parse(text) as { readonly version?: unknown };
+  return document.version === 1 ? undefined : { ...DRIFT_REPORT.parse(document), unseen: [] };
 }
 
 /** @param kept what is kept beside the report */
