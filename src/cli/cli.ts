@@ -40,13 +40,6 @@ export interface GlobalOptions {
   readonly cloud?: string;
 }
 
-/** What has no end is no document. */
-export const ENDLESS = new CmkError(
-  'ArgumentInvalid',
-  'What changes has no end, and so is no document.',
-  'Use -o jsonl.',
-);
-
 /** Options of what changes something. */
 interface RunOptions {
   readonly dryRun?: boolean;
@@ -188,7 +181,9 @@ export class Cli {
       await once();
       return;
     }
-    if (this.#formatOf(options) === 'json') throw ENDLESS;
+    if (this.#formatOf(options) === 'json') {
+      throw new CmkError('ArgumentInvalid', 'What is watched has no end, and so is no document.', 'Use -o jsonl.');
+    }
     this.isEndless = true;
     await watchScreen(options.watch, { once, isOver, sleep: azure.sleep, ...this.context });
   }

@@ -15,7 +15,6 @@ import { addRevocationCommands } from './commands/revocation.ts';
 import { addRotationCommands } from './commands/rotation.ts';
 import { addScopeCommands } from './commands/scope.ts';
 import { addVaultCommands } from './commands/vault.ts';
-import { addWatchCommand } from './commands/watch.ts';
 import { addGlobalOptions, addHelpCommand, rootHelp } from './help.ts';
 import { columnsOf, OUTPUTS } from './output.ts';
 
@@ -52,7 +51,6 @@ export function createProgram(cli: Cli): Command {
     if (query !== undefined) (await import('./query.ts')).checkQuery(query);
   });
   addNowCommand(program, cli);
-  addWatchCommand(program, cli);
   addAccountCommands(program, cli);
   addKeyCommands(program, cli);
   addVaultCommands(program, cli);

@@ -1,7 +1,7 @@
 import { describe, describeFailure } from '../azure/failure.ts';
 import { CmkError } from '../errors.ts';
 import { type ManagedVault, managedKey, managedVault } from '../keys/managed-vaults.ts';
-import type { AppApi } from '../operations/app-api.ts';
+import { type AppApi, pagesOf } from '../operations/app-api.ts';
 import type { Azure } from '../operations/operator-azure.ts';
 import { findVault } from '../operations/resolve.ts';
 import { appVaults } from '../operations/vault/vault-notes.ts';
@@ -38,12 +38,10 @@ async function keysByApp(vaults: readonly string[], app: AppApi): Promise<ReadKe
   const unread: string[] = [];
   for (const vault of vaults.length === 0 ? [undefined] : vaults) {
     const first = vault === undefined ? '/keys' : `/keys?vault=${encodeURIComponent(vault)}`;
-    for (let path: string | undefined = first; path !== undefined; ) {
-      const page: (typeof KEY_LIST)['_output'] = await app.get(path, KEY_LIST);
-      keys.push(...page.value);
-      path = page.nextLink?.replace(/^\/api/, '');
-      if (path !== undefined) continue;
-      unread.push(...page.vaults.flatMap((one) => (one.unread ? `${one.vault}: ${one.unread.detail}` : [])));
+    for await (const { value, vaults: listed, nextLink } of pagesOf(app, first, KEY_LIST)) {
+      keys.push(...value);
+      if (nextLink !== undefined) continue;
+      unread.push(...listed.flatMap((one) => (one.unread ? `${one.vault}: ${one.unread.detail}` : [])));
     }
   }
   return {

@@ -115,28 +115,18 @@ function queryOfList(filters: Readonly<Record<string, readonly string[] | undefi
 /** @throws {@link CmkError} with what the app says */
 async function readFleet(query: URLSearchParams, app: AppApi): Promise<Fleet> {
   const { FLEET_LIST } = await import('../../views/fleet-schemas.ts');
+  const { pagesOf } = await import('../../operations/app-api.ts');
   const rows: FleetRow[] = [];
-  for (let path = `/fleet?${query}`; ; ) {
-    const { value, nextLink, summary, freshness, warnings } = await app.get(path, FLEET_LIST);
+  let about: Omit<Fleet, 'rows'> | undefined;
+  for await (const { value, summary, freshness, warnings } of pagesOf(app, `/fleet?${query}`, FLEET_LIST)) {
+    about = { summary, freshness, unread: warnings };
     for (const { id, health, name, subscription, resourceGroup, region, tags, key, mode, version } of value) {
       const { state, ...why } = health;
-      rows.push({
-        account: id,
-        name,
-        subscription,
-        resourceGroup,
-        region,
-        tags,
-        key,
-        mode,
-        version,
-        health: state,
-        ...why,
-      });
+      const row = { account: id, name, subscription, resourceGroup, region, tags, key, mode, version };
+      rows.push({ ...row, health: state, ...why });
     }
-    if (nextLink === undefined) return { summary, freshness, rows, unread: warnings };
-    path = nextLink.replace(/^\/api/, '');
   }
+  return { ...(about as Omit<Fleet, 'rows'>), rows };
 }
 
 function showFleet({ summary, freshness, rows, unread }: Fleet, output: Output, now: Date): ExitCode {

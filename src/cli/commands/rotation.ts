@@ -15,7 +15,6 @@ import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { inVault, parsed, text, watching } from '../options.ts';
 import type { Output } from '../output.ts';
-import { readAllRotations } from '../read-all-rotations.ts';
 
 export function addRotationCommands(program: Command, cli: Cli): void {
   const rotation = program
@@ -31,9 +30,14 @@ export function addRotationCommands(program: Command, cli: Cli): void {
       await cli.look(
         command,
         async () => {
-          const list = await readAllRotations(app);
-          ({ pauses } = list);
-          return list.value;
+          const { pagesOf } = await import('../../operations/app-api.ts');
+          const { ROTATION_LIST } = await import('../../views/rotation.ts');
+          const rotations: RotationSummary[] = [];
+          for await (const page of pagesOf(app, '/rotations', ROTATION_LIST)) {
+            rotations.push(...page.value);
+            ({ pauses } = page);
+          }
+          return rotations;
         },
         (rows, output) => {
           const code = showAll(rows, output);
