@@ -1,3 +1,4 @@
+import type { Command } from 'commander';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { CmkError } from '../errors.ts';
 import { type ManagedVault, managedKey, managedVault } from '../keys/managed-vaults.ts';
@@ -9,7 +10,7 @@ import { knowsAppStorage } from '../settings/own-storage.ts';
 import { stateOf } from '../views/key.ts';
 import { KEY_LIST, type KeySummary } from '../views/key-schemas.ts';
 import { appOrItsStorage } from './app-of-environment.ts';
-import type { Cli, GlobalOptions } from './cli.ts';
+import type { Cli } from './cli.ts';
 
 export interface ReadKeys {
   readonly keys: readonly KeySummary[];
@@ -24,12 +25,12 @@ export interface ReadKeys {
 export async function keyReader(
   vaults: readonly string[],
   cli: Cli,
-  globals: GlobalOptions,
+  command: Command,
 ): Promise<(azure: Azure) => Promise<ReadKeys>> {
   const { CMK_API, CMK_API_AUDIENCE, CMK_VAULTS } = cli.environment;
   const isAppKnown = (CMK_API && CMK_API_AUDIENCE) || (CMK_VAULTS && knowsAppStorage(cli.environment));
   if (!isAppKnown) return (azure) => keysOfVaults(vaults, cli, azure);
-  const app = await appOrItsStorage(cli, globals);
+  const app = await appOrItsStorage(cli, command);
   return () => keysByApp(vaults, app);
 }
 

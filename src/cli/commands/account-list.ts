@@ -78,10 +78,10 @@ export function addAccountViews(account: Command, cli: Cli): void {
     .addHelpText('after', BY_APP_OR_STORAGE)
     .action(async (options: FleetArguments, command: Command) => {
       const { all = false, sort, key, vault, resourceGroup, tag, health, cause } = options;
-      const globals = command.optsWithGlobals<GlobalOptions>();
-      const subscription = globals.subscription === undefined ? undefined : [globals.subscription];
+      const { subscription: one } = command.optsWithGlobals<GlobalOptions>();
+      const subscription = one === undefined ? undefined : [one];
       const query = queryOfList({ key, vault, resourceGroup, tag, subscription, health, cause }, all);
-      const app = await appOrItsStorage(cli, globals);
+      const app = await appOrItsStorage(cli, command);
       let now = new Date(0);
       await cli.look(
         command,
@@ -100,7 +100,7 @@ export function addAccountViews(account: Command, cli: Cli): void {
     .addHelpText('after', BY_APP_OR_STORAGE)
     .action(async (name: string, _options: unknown, command: Command) => {
       const { FLEET_ACCOUNT } = await import('../../views/fleet-schemas.ts');
-      const app = await appOrItsStorage(cli, command.optsWithGlobals<GlobalOptions>());
+      const app = await appOrItsStorage(cli, command);
       const path = `/fleet/${encodeURIComponent(lastName(name))}`;
       await cli.look(command, () => app.get(path, FLEET_ACCOUNT), showAccount);
     });

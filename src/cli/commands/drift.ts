@@ -44,7 +44,7 @@ export function addDriftCommand(program: Command, cli: Cli): void {
     .action(async (options: DriftArguments, command: Command) => {
       const { checkDrift, readAccountTags } = await import('../../operations/drift-check.ts');
       const { createServices } = await import('../../services.ts');
-      const credential = cli.credential(command.optsWithGlobals<GlobalOptions>());
+      const credential = cli.credential(command);
       const { vault: named, asApp = false, expand = false, sort } = options;
       const { key, resourceGroup, tag, health, cause } = options;
       const { subscription } = command.optsWithGlobals<GlobalOptions>();
