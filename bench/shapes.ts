@@ -100,10 +100,6 @@ export const SHAPES: readonly Shape[] = [
   rotation('cell-100', '100 accounts in one subscription and region', { accounts: 100 }, { ...MOVED, ratio: 1.3 }),
   rotation('cell-500', '500 accounts in one subscription and region', { accounts: 500 }),
   rotation('cell-1200', '1,200 accounts in one subscription and region', { accounts: 1_200 }),
-  rotation('cell-1200-all', 'The same with the whole of the budgets (CMK_BUDGET_SHARE=1)', {
-    accounts: 1_200,
-    share: 1,
-  }),
   rotation(
     'three-instances',
     '500 accounts in one subscription and region, three instances',

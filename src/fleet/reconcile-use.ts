@@ -108,7 +108,6 @@ export interface UsePorts extends ReadPorts {
   isAnnounced(key: ManagedKey, target: string): boolean;
   /** Asked right before the PATCH: why the pass may not write, since its lease is lost, its time is up, or the gate is shut. */
   stopped(row: UseRow, key: ManagedKey, target: string): Blocked | undefined;
-  readonly refreshAutomatic: boolean;
 }
 
 /** The versions of a key could not be listed: that is no failure of the use. */
@@ -180,7 +179,7 @@ async function planOf(
   listed: readonly KeyVersion[],
   ports: UsePorts,
 ): Promise<{ readonly plan: Plan; readonly lists: readonly (readonly KeyVersion[])[]; readonly order?: Order }> {
-  const { refreshAutomatic, now, gate } = ports;
+  const { now, gate } = ports;
   // A version that the list lacks may be newer than all that are in it.
   const versions = namesUnlisted(use, listed) ? await listVersions(key, now(), ports) : listed;
   const order = gate.order(key);
@@ -189,7 +188,7 @@ async function planOf(
   const rekey = order && onto && planRekey(use, { key, versions }, { key: order.to, versions: onto }, now());
   const lists = onto ? [versions, onto] : [versions];
   if (rekey) return { plan: rekey, lists, order };
-  return { plan: planKeyUse(use, versions, now(), { refreshAutomatic, isLeft: isExempt }), lists };
+  return { plan: planKeyUse(use, versions, now(), isExempt), lists };
 }
 
 /**
