@@ -76,7 +76,7 @@ async function hasListedDependent(
 
 interface SearchServices {
   readonly accounts: StorageAccounts;
-  /** Whether accounts are left out that use the key by an encryption scope alone. */
+  /** Whether accounts are skipped that use the key by an encryption scope alone. */
   readonly withoutScopes?: true;
 }
 
