@@ -302,7 +302,7 @@ export const REFUSALS = {
     status: 502,
     exit: 'rights',
     sentence: 'Key Vault refuses to let the app read the key.',
-    nextStep: `Give the app's identity its role on the vault again (see docs/deploy.md). ${OWN_SIGN_IN}`,
+    nextStep: `Give the app's identity its role on the vault again (see docs/how-to/deploy-azd.md). ${OWN_SIGN_IN}`,
   },
   SubscriptionUnreadable: {
     status: 502,

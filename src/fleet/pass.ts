@@ -8,6 +8,7 @@ import { REASONS, type Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { Lease } from '../work/lease-client.ts';
 import type { Cause } from '../work/messages.ts';
+import { keyUseOf } from './key-use.ts';
 import { Lane, type Task, Wanted } from './lane.ts';
 import { Listing } from './listing.ts';
 import { nameOfUse } from './moved-uses.ts';
@@ -15,8 +16,8 @@ import type { Announcement } from './observe.ts';
 import { PassBudget } from './pass-budget.ts';
 import { PassLog } from './pass-log.ts';
 import { causeOf, PassResults } from './pass-results.ts';
-import { targetVersion } from './plan.ts';
-import { type Blocked, reconcileUse, type UsePorts, type UseResult } from './reconcile-use.ts';
+import { planKeyUse, targetVersion } from './plan.ts';
+import { type Blocked, markFinished, reconcileUse, type UsePorts, type UseResult } from './reconcile-use.ts';
 import { type UseRow, versionOfRow } from './use-row.ts';
 import {
   dueOf,
@@ -114,7 +115,10 @@ export class Pass {
         consider: async (row, key, wanted) => {
           // What cannot be listed now is the key's own item's.
           const versions = await ports.versions.list(key, wanted.readOn).catch(() => undefined);
-          if (versions && this.#needsRead(row, key, versions)) this.#enqueue(row, key, wanted);
+          if (!versions || !this.#needsRead(row, key, versions)) return;
+          const left = this.#leave(row, key, versions, wanted);
+          if (!left) this.#enqueue(row, key, wanted);
+          else if (row.reason !== left.reason || row.target !== left.target) this.#results.keep(left, wanted);
         },
         failed: (wanted, error) => this.#failItem(wanted, error),
       },
@@ -254,6 +258,15 @@ export class Pass {
     if (row.state === 'skipped' && row.target === target.id) return row.reason === 'LeftByCheck';
     const isPinnedElsewhere = row.pinned !== undefined && row.pinned !== target.version;
     return isPinnedElsewhere || versionOfRow(row) !== target.id || row.state === 'failed';
+  }
+
+  /** An exempt use as it was just listed, if nothing would be written after a further read: a fleet may have thousands. */
+  #leave(row: UseRow, key: ManagedKey, versions: readonly KeyVersion[], { item }: Wanted): UseRow | undefined {
+    const { gate, isExempt, now } = this.#ports;
+    if (!COMPARISONS.has(item.cause.by) || !isExempt(row) || gate.order(key)?.covers(row)) return undefined;
+    if (row.movedFrom !== undefined || row.state === 'indeterminate') return undefined;
+    const plan = planKeyUse(keyUseOf(row), versions, now(), true);
+    return plan.reason === 'LeftByCheck' ? markFinished(row, plan) : undefined;
   }
 
   /** Puts a use into the lane of its region, unless nothing is to be done about it now. */
