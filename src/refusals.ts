@@ -187,6 +187,11 @@ export const REFUSALS = {
     sentence: 'There is no drift report yet.',
     nextStep: 'Start a check with POST /api/drift; GET /api/drift/history names the reports there are.',
   },
+  NotContested: {
+    status: 404,
+    sentence: 'The app does not leave the account alone: there is nothing to release.',
+    nextStep: 'GET /api/drift names what is contested (ContestedChange).',
+  },
   DriftCheckLost: {
     status: 410,
     sentence: 'A drift check was ended before it had a report.',

@@ -4,7 +4,7 @@ import { FINDINGS_QUERY, findingsPage } from '../../src/api/drift.ts';
 import { causeKey, causesOf, detailsOf, shorten } from '../../src/drift/causes.ts';
 import type { Finding } from '../../src/drift/report.ts';
 import { packDetails, unpackDetails } from '../../src/drift/store/details-format.ts';
-import { parseDetails, parseReport } from '../../src/drift/store/earlier-reports.ts';
+import { parseDetails, parseReport } from '../../src/drift/store/drift-storage-client.ts';
 import { queryOf } from '../../src/http/query.ts';
 import { account, NOW } from './checks/subjects.ts';
 import { finding, report } from './reports.ts';

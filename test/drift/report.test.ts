@@ -6,7 +6,7 @@ import { shorten } from '../../src/drift/causes.ts';
 import { countFindings, exemptionStates, unseenFindings, withHistory } from '../../src/drift/checks/evaluate.ts';
 import { SCOPE_LISTS, scopeTurns } from '../../src/drift/gather/scope-turns.ts';
 import { DRIFT_REPORT, driftReportSchema, type Finding, type WholeReport } from '../../src/drift/report.ts';
-import { parseDeadLetters } from '../../src/drift/store/dead-letters.ts';
+import { parseDeadLetters } from '../../src/drift/store/app-state-client.ts';
 import { FIXABLE } from '../../src/settings/fixable.ts';
 import { driftSchedule } from '../../src/settings/timer-schedules.ts';
 import { account, NOW, rules } from './checks/subjects.ts';

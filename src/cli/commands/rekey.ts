@@ -77,7 +77,7 @@ function addStart(rekey: Command, cli: Cli): void {
     .option('--grant', 'give the identities that lack it their role on the new key')
     .addHelpText('after', STORAGE)
     .action(async (from: string, to: string, options: StartArguments, command: Command) => {
-      const { startRekeyAsOperator } = await import('../../operations/rekey/rekey-start.ts');
+      const { startRekeyAsOperator } = await import('../../operations/rekey/rekey-control.ts');
       const reason = options.dryRun ? '' : await reasonOf(options, cli.context.ask);
       const app = await appOf(cli, command);
       const { ticket, maxFailures, grant = false } = options;

@@ -15,10 +15,9 @@ import { userAssignedIdentity } from '../../identities/key-access.ts';
 import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
 import { managedKey } from '../../keys/managed-vaults.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
-import type { ChecklistLine } from '../checklist-line.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import { findAccount, keyByName, lookForVault, managed, type Where } from '../resolve.ts';
-import { checklist, type FileServiceAnswer } from './checklist.ts';
+import { type ChecklistLine, checklist, type FileServiceAnswer } from './checklist.ts';
 
 export interface Verification {
   /** ARM id. */
@@ -100,7 +99,6 @@ const DRIFT: Rules['drift'] = {
   autofix: [],
   require: [],
   exemptions: [],
-  keyMaxAgeDays: Number.POSITIVE_INFINITY,
   keyMinBits: 0,
   requireHsm: false,
   usageWorkspace: undefined,
@@ -113,10 +111,7 @@ const DRIFT: Rules['drift'] = {
 
 /** What the drift checks go by where an operator looks at accounts, and not the app. */
 function rulesOfLook(now: Date): Rules {
-  return {
-    ...{ now, refreshAutomatic: true, drift: DRIFT, contests: [] },
-    ...{ wantedSubscriptions: undefined, wantedWatch: undefined },
-  };
+  return { now, drift: DRIFT, contests: [], wantedSubscriptions: undefined, wantedWatch: undefined };
 }
 
 /** The same answer for the same question, asked once. */
