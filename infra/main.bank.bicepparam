@@ -1,4 +1,4 @@
-// What a bank asks for, in place of main.bicepparam: CMK_PROFILE=bank (docs/deploy.md, "What a bank asks for"). What is not set
+// What a bank asks for, in place of main.bicepparam: CMK_PROFILE=bank (docs/how-to/deploy-azd.md, "What a bank asks for"). What is not set
 // here is read from the environment, as there.
 
 using 'main.bicep'
@@ -60,6 +60,6 @@ param auditRetentionDays = int(readEnvironmentVariable('CMK_AUDIT_RETENTION_DAYS
 param auditPolicyLocked = bool(readEnvironmentVariable('CMK_AUDIT_POLICY_LOCKED', 'false'))
 // Settings of the app, as one line of JSON: {"CMK_DUAL_CONTROL":"on","CMK_DRIFT_SCHEDULE":"0 0 5 * * *"}
 param settings = json(readEnvironmentVariable('CMK_SETTINGS', '{}'))
-// Resource id of the secret that says whom to notify: docs/notifications.md
+// Resource id of the secret that says whom to notify: docs/how-to/notifications.md
 param notifyFrom = readEnvironmentVariable('CMK_NOTIFY_FROM', '')
 param logRetentionDays = 365

@@ -50,10 +50,10 @@ param apiClients string[] = []
 @description('Tenant whose tokens the API takes.')
 param apiTenantId string = tenant().tenantId
 
-@description('Settings of the app that differ from their default, by name: the table in README.md has them all. The app checks them when it starts, and does nothing until they are right.')
+@description('Settings of the app that differ from their default, by name: docs/reference/settings.md has them all. The app checks them when it starts, and does nothing until they are right.')
 param settings settingSet = {}
 
-@description('Resource id of the Key Vault secret that says whom to notify (docs/notifications.md): /subscriptions/…/vaults/…/secrets/… The app gets Key Vault Secrets User on it, and the setting CMK_NOTIFY as a reference. Empty: nobody is notified.')
+@description('Resource id of the Key Vault secret that says whom to notify (docs/how-to/notifications.md): /subscriptions/…/vaults/…/secrets/… The app gets Key Vault Secrets User on it, and the setting CMK_NOTIFY as a reference. Empty: nobody is notified.')
 param notifyFrom string = ''
 
 @description('Tags for every resource.')
@@ -99,7 +99,7 @@ param allowBlobProbe bool = false
 @allowed(['listed', 'reader', 'none'])
 param otherDependents string = environment().name == 'AzureCloud' ? 'listed' : 'reader'
 
-@description('System topics that managed vaults have already, in whichever resource group or subscription and by whichever name: the resource id of each, by the resource id of its vault. docs/deploy.md, "System topics that are there already", says how to find them.')
+@description('System topics that managed vaults have already, in whichever resource group or subscription and by whichever name: the resource id of each, by the resource id of its vault. docs/how-to/deploy-azd.md, "System topics that exist already", says how to find them.')
 param systemTopics settingSet = {}
 
 @description('Gives the app and the Functions host their rights on blobs container by container. Off: Storage Blob Data Owner on the account, as the documentation of Functions has it.')
@@ -129,7 +129,7 @@ param logRetentionDays int = 90
 @maxValue(146000)
 param auditRetentionDays int = 365
 
-@description('Set to true after locking the immutability policy of the container cmk-audit (docs/audit.md); it locks nothing. A deployment stops where the policy is not locked.')
+@description('Set to true after locking the immutability policy of the container cmk-audit (docs/how-to/audit.md); it locks nothing. A deployment stops where the policy is not locked.')
 param auditPolicyLocked bool = false
 
 @description('Puts the audit trail into a storage account of its own. Decided at the first deployment: a trail that is there is not moved, and a new one begins.')
@@ -156,7 +156,7 @@ param nodeVersion string = '24'
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
 
-@description('Instances kept warm for the HTTP functions, so that a revocation never waits for a cold start. Each costs at rest (docs/deploy.md, "What it costs").')
+@description('Instances kept warm for the HTTP functions, so that a revocation never waits for a cold start. Each costs at rest (docs/reference/rights-and-cost.md).')
 @minValue(0)
 param alwaysReadyHttp int = 1
 
@@ -209,7 +209,7 @@ param endpointSubnetPrefix string = '10.80.0.64/26'
 @description('With a private network that is made: a NAT gateway, so that the app goes out by one address.')
 param natGateway bool = false
 
-@description('With a private network that is made: address of a firewall through which everything goes out. It has to let the service tags of docs/deploy.md pass.')
+@description('With a private network that is made: address of a firewall through which everything goes out. It has to let the service tags of docs/how-to/private-networks.md pass.')
 param egressFirewallAddress string = ''
 
 @description('With a private network: telemetry by a private link (Azure Monitor Private Link Scope), and from nowhere else.')
