@@ -175,6 +175,8 @@ export const REASONS = {
   ChangesNotWatched: 'Changes in the subscription are noticed by the hourly drift check alone.',
   ContestedChange:
     'A change was repaired twice within an hour, and made again: it stays until an operator releases it.',
+  ChangeReleased: 'An operator has the app repair an account again, which another party kept changing.',
+  NotContested: 'The app does not leave the account alone: there is nothing to release.',
   DriftFoundByEvent: 'An event told of a change, and the drift check was run on what it concerns.',
   EventDeliveryFailing: 'Events of the vault could not be delivered.',
   SelfLockout: "The app's own storage is encrypted with a key that the app manages.",

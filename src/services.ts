@@ -22,7 +22,7 @@ import { type ChangeRows, createChangeRows } from './drift/changes/change-rows.t
 import { createDriftStorage, type DriftStorage } from './drift/store/drift-storage-client.ts';
 import { createDataServices, type DataClients } from './effect/data-services-client.ts';
 import { createEffectStore, type EffectStore } from './effect/effect-store-client.ts';
-import { canaryProbe } from './effect/probe-canaries.ts';
+import { canaryProbe } from './effect/probe-targets.ts';
 import { createEventGrid, type EventGrid } from './events/event-grid-client.ts';
 import { type ControllerServices, createController } from './fleet/create-controller.ts';
 import { createFleetIndex } from './fleet/create-fleet-index.ts';

@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 import { csvLine } from '../csv.ts';
-import type { ChecklistLine } from '../operations/checklist-line.ts';
+import type { ChecklistLine } from '../operations/account/checklist.ts';
 import type { Entry, Progress, Report } from '../operations/journal.ts';
 import { inShort } from '../time/duration.ts';
 import type { Explanation } from './explain.ts';

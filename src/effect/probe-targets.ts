@@ -1,16 +1,18 @@
 import pLimit from 'p-limit';
 import { findDependents } from '../accounts/inventory.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
-import { withDeadline } from '../azure/deadline.ts';
+import { timeBoxed, withDeadline } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
-import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import { lastName, parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import type { BlobContainers, FileShare, FileShares } from '../dependents/stored-data-client.ts';
+import type { ControllerPorts } from '../fleet/controller.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { REASONS } from '../reasons.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type DataService, effectId, SERVICE_WORDS } from './effect.ts';
-import type { ProbeTarget } from './probe.ts';
+import { type DataServices, type ProbeResult, type ProbeTarget, probe } from './probe.ts';
 
 /** Containers of an account that are asked for a blob. */
 const MOST_CONTAINERS = 5;
@@ -136,4 +138,29 @@ export async function findProbeTargets(
 export function chooseShare(shares: readonly FileShare[]): string | undefined {
   const byName = [...shares].sort((a, b) => (a.name < b.name ? -1 : 1));
   return (byName.find(({ protocol }) => protocol === 'SMB') ?? byName[0])?.name;
+}
+
+const ASKING_MS = 30_000;
+
+/** Asks the services of canaries whether they serve; one that cannot tell (no share, no answer) is logged, and holds up nothing. */
+export function canaryProbe(
+  services: PlaceLists & DataServices & { readonly now: () => Date },
+): ControllerPorts['probe'] {
+  return async (canaries, target, log) => {
+    const targets = await timeBoxed(async (signal) => {
+      const ids = canaries.flatMap((account) => parseResourceId(account) ?? []);
+      return Promise.all(ids.flatMap((id) => targetsOfAccount(id, services, signal)));
+    }, ASKING_MS);
+    const results = await probe(targets, services, ASKING_MS);
+    const inWords = ({ account, state, why }: ProbeResult): string => `${lastName(account)} (${why ?? state})`;
+    const failing = results.filter(({ state }) => state === 'blocked').map(inWords);
+    if (failing.length > 0) return { unwell: failing.join(', ') };
+    const told = new Set(results.flatMap(({ account, state }) => (state === 'unknown' ? [] : account)));
+    const unseen = results.filter(({ account, state }) => state === 'unknown' && !told.has(account)).map(inWords);
+    if (unseen.length > 0) {
+      const message = `${REASONS.CanaryUnseen} ${unseen.join(', ')}.`;
+      log({ level: 'warning', reason: 'CanaryUnseen', message, version: target });
+    }
+    return 'proven';
+  };
 }

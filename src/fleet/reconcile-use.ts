@@ -86,7 +86,7 @@ export interface Orders {
 }
 
 /** A use, and what is known of it before it is read. */
-export interface UseTask {
+interface UseTask {
   readonly row: UseRow;
   readonly key: ManagedKey;
   /** When the work was asked for: lists of versions that began before may lack what it is about. */
@@ -99,7 +99,7 @@ export interface UseTask {
 
 /** What reconciling a use needs of its pass. */
 export interface UsePorts extends ReadPorts {
-  readonly versions: Pick<VersionLists, 'list' | 'areCurrent'>;
+  readonly versions: Pick<VersionLists, 'list' | 'latest' | 'areCurrent'>;
   readonly gate: Orders;
   readonly moved: Pick<MovedUses, 'put' | 'drop'>;
   /** What passes have announced that they move to, this one included. */
@@ -134,7 +134,12 @@ export async function reconcileUse(task: UseTask, ports: UsePorts): Promise<UseR
     const { row: seen } = observation;
     const observed = resultOf(observation, ports);
     if (!seen || !usesKey(read.use, key)) return observed;
-    const { plan, lists, order } = await planOf({ ...task, row: seen }, read.use, listed, ports);
+    const { plan, lists, order } = await planOf(
+      { ...task, row: seen },
+      read.use,
+      ports.versions.latest(key, listed),
+      ports,
+    );
     if (plan.reason === 'RevocationOpen')
       return { ...observed, row: markPending(seen), blocked: { reason: plan.reason } };
     if (!plan.write || isRefreshed(seen, plan)) return { ...observed, row: markFinished(seen, plan) };

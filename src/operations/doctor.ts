@@ -4,10 +4,9 @@ import { CmkError, SettingsError } from '../errors.ts';
 import { managedVault } from '../keys/managed-vaults.ts';
 import { REASONS } from '../reasons.ts';
 import { knowsAppStorage, sharedZones } from '../settings/own-storage.ts';
-import type { Environment } from '../settings/settings.ts';
-import { readSettings, readStorageSettings } from '../settings/settings.ts';
+import { type Environment, readSettings, readStorageSettings } from '../settings/settings.ts';
 import { count } from '../text.ts';
-import type { ChecklistLine } from './checklist-line.ts';
+import type { ChecklistLine } from './account/checklist.ts';
 import type { Operation } from './operator-azure.ts';
 import { findVault, keyIn } from './resolve.ts';
 import { signInTrouble } from './sign-in.ts';
@@ -113,7 +112,7 @@ function settings(environment: Environment): ChecklistLine[] {
     const missing = error.problems.filter((problem) => /^\S+ is missing\./.test(problem));
     const wrong = error.problems.filter((problem) => !missing.includes(problem));
     if (wrong.length > 0) {
-      const fix = 'Correct them: README.md lists them all.';
+      const fix = 'Correct them: docs/reference/settings.md lists them all.';
       return [{ check: 'settings', state: 'failed', detail: wrong.join(' '), fix }];
     }
     const names = missing.map((problem) => problem.split(' ')[0]).join(', ');

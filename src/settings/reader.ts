@@ -48,7 +48,7 @@ const OF_THE_QUEUE = 'the tables and blobs of the work zone are in the account t
 /** Settings that are gone. */
 const GONE: Readonly<Record<string, Gone>> = {
   CMK_APPROVALS: {
-    instead: 'have the app roles approved by Microsoft Entra Privileged Identity Management (docs/access.md)',
+    instead: 'have the app roles approved by Microsoft Entra Privileged Identity Management (docs/how-to/access.md)',
     changes: () => true,
   },
   CMK_AUDIT_KEY: {
@@ -124,5 +124,5 @@ export function misnamed(environment: Environment): string[] {
 }
 
 function unknown(name: string): string {
-  return `${name} is no setting of this version, and does nothing. The table in README.md has all.`;
+  return `${name} is no setting of this version, and does nothing. docs/reference/settings.md has all.`;
 }

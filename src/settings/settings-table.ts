@@ -22,7 +22,7 @@ const serviceUri = (service: 'blob' | 'queue') =>
 
 export const DEFAULT_DRIFT_SCHEDULE = '0 0 * * * *';
 
-/** Every app setting that this app reads, and the host's own that it relies on. One table: README and sample follow it. */
+/** Every app setting that this app reads, and the host's own that it relies on. One table: docs/reference/settings.md and the sample follow it. */
 export const SETTINGS = {
   CMK_VAULTS: setting({
     schema: list.refine((ids) => ids.length > 0, 'names no vault'),
@@ -81,7 +81,7 @@ export const SETTINGS = {
     schema: z.string().trim().optional(),
     example: 'UseDevelopmentStorage=true',
     description:
-      'Storage account of the work zone by connection string: queues, index and leases ([docs/trust.md](docs/trust.md)). Meant for development; in Azure use the next one.',
+      'Storage account of the work zone by connection string: queues, index and leases ([docs/explanation/trust.md](docs/explanation/trust.md)). Meant for development; in Azure use the next one.',
     fallback: 'identity-based, see the next one',
   }),
   CMK_WORK__queueServiceUri: setting({
@@ -212,7 +212,7 @@ export const SETTINGS = {
     example:
       '{"targets":[{"name":"ops","kind":"teams","address":"https://flow.example/hooks/1","notifications":["revoked","digest"]}]}',
     description:
-      'Whom to notify, as JSON ([docs/notifications.md](docs/notifications.md)). It has addresses and secrets in it: give it as a Key Vault reference.',
+      'Whom to notify, as JSON ([docs/how-to/notifications.md](docs/how-to/notifications.md)). It has addresses and secrets in it: give it as a Key Vault reference.',
     fallback: 'nobody',
   }),
   CMK_FUNCTION_APP_ID: setting({

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { AuditFiles } from '../../src/audit/audit-files.ts';
+import { findHead } from '../../src/audit/chain-writer.ts';
 import { findEntry } from '../../src/audit/find-entry.ts';
-import { findHead } from '../../src/audit/head.ts';
 import { linesOf } from '../../src/audit/lines.ts';
 import { linesBackwards } from '../../src/audit/read-backwards.ts';
 import { searchTrail } from '../../src/audit/search-trail.ts';

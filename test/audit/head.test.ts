@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { mayFollow } from '../../src/audit/head.ts';
+import { mayFollow } from '../../src/audit/chain-writer.ts';
 
 it.each([
   ['2026-11-26.1.jsonl', true],

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { canaryProbe } from '../../src/effect/probe-canaries.ts';
+import { canaryProbe } from '../../src/effect/probe-targets.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import type { ExpectedEffect, KeyEffect } from '../../src/effect/effect.ts';
 import { readEffect } from '../../src/effect/effect-of-key.ts';
-import { canaryProbe } from '../../src/effect/probe-canaries.ts';
+import { canaryProbe } from '../../src/effect/probe-targets.ts';
 import { probeKey } from '../../src/effect/probe-work.ts';
 import { sumTimes } from '../../src/effect/sum-times.ts';
 import { TestKey } from '../support/fleet.ts';

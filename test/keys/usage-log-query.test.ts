@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { readUsageQuery } from '../../local/azure/log-analytics/usage-query.ts';
 import { CLOUDS } from '../../src/azure/cloud.ts';
 import { managedKey, managedVault } from '../../src/keys/managed-vaults.ts';
-import { usageQuery } from '../../src/keys/usage-log-query.ts';
+import { usageQuery } from '../../src/keys/usage-log-client.ts';
 
 const [cloud] = CLOUDS;
 if (!cloud) throw new Error('There is no cloud.');

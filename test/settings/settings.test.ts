@@ -213,17 +213,6 @@ describe('the three places that list the settings', () => {
     expect(values.filter((name) => !name.startsWith('FUNCTIONS_')).sort()).toEqual([...names].sort());
   });
 
-  it('the table in README.md has each of them, in order, with what holds when it is absent', () => {
-    const rows = [...file('README.md').matchAll(/^\| `(\w+)` \| (.+?) \| (.+?) \|$/gm)].filter(([, name]) =>
-      /^(CMK_|AZURE_|AzureWebJobs)/.test(name ?? ''),
-    );
-    expect(rows.map(([, name]) => name)).toEqual(names);
-    for (const [, name = '', description, fallback] of rows) {
-      const setting = SETTINGS[name as keyof typeof SETTINGS];
-      expect([description, fallback]).toEqual([setting.description, setting.fallback]);
-    }
-  });
-
   it('every example is valid', () => {
     for (const setting of Object.values(SETTINGS)) expect(setting.schema.safeParse(setting.example).success).toBe(true);
   });

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { CmkError } from '../../errors.ts';
 import { appOfEnvironment } from '../app-of-environment.ts';
-import { type Cli, type GlobalOptions, seconds } from '../cli.ts';
+import { type Cli, seconds } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
 import {
   changing,
@@ -44,7 +44,9 @@ export function addKeyCommands(program: Command, cli: Cli): void {
     .summary('keys: list, show, ensure, import, rotate, revoke, restore, retire');
   addKeyList(key, cli);
   const named = (name: string): Command =>
-    key.command(name).argument('<key>', 'name, or identifier https://<vault>.vault.azure.net/keys/<key>');
+    key
+      .command(name)
+      .argument('<key>', 'name, <vault>/<name>, or identifier https://<vault>.vault.azure.net/keys/<key>');
   const inOne = (name: string): Command => inVault(named(name), 'its vault');
   addEnsure(inOne('ensure'), cli);
   addImport(named('import').option('--vault <vault>', 'name, ARM id or URI of its vault or Managed HSM'), cli);
@@ -158,11 +160,10 @@ function addShow(command: Command, cli: Cli): void {
     .action(async (name: string) => {
       const { keyStatusOf } = await import('../read-key-status.ts');
       const key = await cli.key(name, command);
-      const globals = command.optsWithGlobals<GlobalOptions>();
       const { environment } = cli;
       const isNamed = environment.CMK_API && environment.CMK_API_AUDIENCE;
-      const app = isNamed ? await appOfEnvironment(cli, globals) : undefined;
-      const credential = cli.credential(globals);
+      const app = isNamed ? await appOfEnvironment(cli, command) : undefined;
+      const credential = cli.credential(command);
       await cli.look(command, ({ azure }) => keyStatusOf(key, environment, { azure, app, credential }), showStatus);
     });
 }

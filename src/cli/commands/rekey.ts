@@ -3,7 +3,7 @@ import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import type { AppRekeys } from '../../operations/rekey/app-rekeys.ts';
 import type { RekeyAct } from '../../orders/order-rekey.ts';
 import type { RekeyStatus } from '../../rekey/rekey-status.ts';
-import type { Cli, GlobalOptions } from '../cli.ts';
+import type { Cli } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
 import { changing, oneTo, watching } from '../options.ts';
 import type { Output } from '../output.ts';
@@ -77,7 +77,7 @@ function addStart(rekey: Command, cli: Cli): void {
     .option('--grant', 'give the identities that lack it their role on the new key')
     .addHelpText('after', STORAGE)
     .action(async (from: string, to: string, options: StartArguments, command: Command) => {
-      const { startRekeyAsOperator } = await import('../../operations/rekey/rekey-start.ts');
+      const { startRekeyAsOperator } = await import('../../operations/rekey/rekey-control.ts');
       const reason = options.dryRun ? '' : await reasonOf(options, cli.context.ask);
       const app = await appOf(cli, command);
       const { ticket, maxFailures, grant = false } = options;
@@ -123,7 +123,7 @@ function addChange(
 
 async function appOf(cli: Cli, command: Command): Promise<AppRekeys> {
   const { appRekeys } = await import('../../operations/rekey/app-rekeys.ts');
-  return appRekeys(cli.environment, () => cli.credential(command.optsWithGlobals<GlobalOptions>()));
+  return appRekeys(cli.environment, () => cli.credential(command));
 }
 
 async function inStorage<T>({ url }: AppRekeys, run: () => Promise<T>): Promise<T> {

@@ -145,7 +145,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'LegacyRevocation',
     severity: 'error',
     ensures: 'Nothing that version 2 revoked below its key is taken for revoked.',
-    fix: 'Restore it with `cmk account restore`, a scope as docs/upgrade.md says; or delete its tags `cmk-revoked-…`, where access is to stay removed. What has to stay revoked is a key.',
+    fix: 'Restore it with `cmk account restore`, a scope as docs/how-to/upgrade.md says; or delete its tags `cmk-revoked-…`, where access is to stay removed. What has to stay revoked is a key.',
     find: legacyRevocation,
   },
 ];

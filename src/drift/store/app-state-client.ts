@@ -8,7 +8,6 @@ import { describeFailure, isTableMissing } from '../../azure/failure.ts';
 import { parseJson } from '../../text.ts';
 import { WORK_QUEUES } from '../../work/messages.ts';
 import type { DeadLetter, LegacyApproval, LegacyOrder } from '../checks/subjects.ts';
-import { parseDeadLetters } from './dead-letters.ts';
 
 /** Dead letters that are looked into at most: a vault in trouble makes them by the thousand. */
 const MAX_DEAD_LETTERS = 100;
@@ -102,4 +101,27 @@ export function appState({ deadLetters, approvals, rekeys }: AppStateStores, que
       return (await Promise.all(read)).flat();
     },
   };
+}
+
+const text = z.string().catch('unknown');
+
+/** The fields that Event Grid adds; CloudEvents have them in lower case (Event Grid, "dead letter and retry"). */
+const DEAD_LETTER = z
+  .looseObject({})
+  .transform((event) => new Map(Object.entries(event).map(([name, value]) => [name.toLowerCase(), value])))
+  .transform((fields) => ({
+    source: text.parse(fields.get('source') ?? fields.get('topic')),
+    type: text.parse(fields.get('type') ?? fields.get('eventtype')),
+    reason: text.parse(fields.get('deadletterreason')),
+    lastOutcome: text.parse(fields.get('lastdeliveryoutcome')),
+  }));
+
+/** The events of one blob that Event Grid wrote. What is not one of its is left out: anybody may put a blob there. */
+export function parseDeadLetters(content: string | undefined, writtenOn: Date): DeadLetter[] {
+  const parsed = parseJson(content ?? '');
+  if (parsed === undefined) return [];
+  return (Array.isArray(parsed) ? parsed : [parsed]).flatMap((event) => {
+    const read = DEAD_LETTER.safeParse(event).data;
+    return read ? [{ ...read, writtenOn }] : [];
+  });
 }

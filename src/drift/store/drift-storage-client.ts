@@ -9,6 +9,7 @@ import { parseJson } from '../../text.ts';
 import { detailsOf, shorten } from '../causes.ts';
 import { MANAGED_MEMORY, type ManagedMemory } from '../managed-accounts.ts';
 import {
+  DRIFT_REPORT,
   DRIFT_SUMMARY,
   type DriftDetails,
   type DriftReport,
@@ -17,8 +18,7 @@ import {
   type WholeReport,
 } from '../report.ts';
 import { type AppState, appState, LEGACY_APPROVALS } from './app-state-client.ts';
-import { packDetails } from './details-format.ts';
-import { parseDetails, parseReport } from './earlier-reports.ts';
+import { packDetails, unpackDetails } from './details-format.ts';
 import { RUNNING_CHECK, type RunningCheck } from './running-check.ts';
 import { SUBSCRIPTION_RESULT, type SubscriptionResult } from './subscription-result.ts';
 import { monthsOf, type TrendStore, trendStore } from './trend-store-client.ts';
@@ -203,8 +203,8 @@ async function mergeInto(
       readDocument(container, REPORTS + name),
       readDocument(container, DETAILS + name),
     ]);
-    if (!report) return undefined;
-    const parsed = parseReport(report.text);
+    const parsed = report && parseReport(report.text);
+    if (!parsed) return undefined;
     const whole = change({ ...parsed, ...parseDetails(details?.text, parsed) });
     try {
       await writeReport(container, whole, { report: report.etag, details: details?.etag });
@@ -271,4 +271,15 @@ function unfinishedChecks(container: ContainerClient): UnfinishedChecks {
 
 function summaryOf(metadata: Record<string, string>): DriftSummary | undefined {
   return DRIFT_SUMMARY.safeParse(parseJson(metadata.summary ?? '')).data;
+}
+
+/** Undefined for a report of 0.2.0, which had no causes: the next check makes one that has. */
+export function parseReport(text: string): WholeReport | undefined {
+  const document = JSON.parse(text) as { readonly version?: unknown };
+  return document.version === 1 ? undefined : { ...DRIFT_REPORT.parse(document), unseen: [] };
+}
+
+/** @param kept what is kept beside the report */
+export function parseDetails(kept: string | undefined, report: WholeReport): DriftDetails {
+  return kept === undefined ? report : unpackDetails(kept);
 }

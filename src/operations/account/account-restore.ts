@@ -15,7 +15,6 @@ import { type AppRecord, callBy } from '../key/app-record.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findAccount, type Where } from '../resolve.ts';
 import { grantChange } from './account-revoke.ts';
-import { removeLegacyRecords } from './legacy-records.ts';
 
 interface AccountRestoreOptions extends Where {
   /** Name or ARM id. */
@@ -110,4 +109,26 @@ function legacyGrants(legacy: readonly LegacyRevocation[], account: Account): Le
     `The tags cmk-revoked-… of ${account.name} name a role that its identity cannot have had in the vault of its key. Nothing was changed.`,
     'If account or key have another identity or vault since, grant by hand what is missing (cmk admin grant-role) and remove the tags; else find out who wrote them.',
   );
+}
+
+/** Removes the tags in which version 2 recorded revocations, after they were restored. The other tags stay. */
+export async function removeLegacyRecords(
+  account: Account,
+  legacy: readonly LegacyRevocation[],
+  { azure, journal }: Pick<Operation, 'azure' | 'journal'>,
+): Promise<void> {
+  if (legacy.length === 0) return;
+  const names = new Set(legacy.flatMap(({ tags }) => tags));
+  const ids = legacy.map(({ id }) => id).join(', ');
+  const change = {
+    text: `record of the revocation ${ids} removed`,
+    action: 'account.tag',
+    resource: account.id,
+  } as const;
+  await journal.change(change, async () => {
+    // A PATCH replaces all tags, so they are read again right before it.
+    const { tags } = await azure.accounts.get(account);
+    const kept = Object.entries(tags).filter(([name]) => !names.has(name));
+    await azure.accounts.update(account, { tags: Object.fromEntries(kept) });
+  });
 }

@@ -15,10 +15,9 @@ import { userAssignedIdentity } from '../../identities/key-access.ts';
 import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
 import { managedKey } from '../../keys/managed-vaults.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
-import type { ChecklistLine } from '../checklist-line.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import { findAccount, keyByName, lookForVault, managed, type Where } from '../resolve.ts';
-import { checklist, type FileServiceAnswer } from './checklist.ts';
+import { type ChecklistLine, checklist, type FileServiceAnswer } from './checklist.ts';
 
 export interface Verification {
   /** ARM id. */

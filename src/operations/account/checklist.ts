@@ -11,7 +11,15 @@ import type { Reason } from '../../reasons.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import type { RevocationStamp } from '../../revocation/revocation.ts';
 import { protectVault } from '../../vaults/vault-commands.ts';
-import type { ChecklistLine } from '../checklist-line.ts';
+
+/** One thing that has to hold, for a person to read. */
+export interface ChecklistLine {
+  readonly check: string;
+  /** `advice`: in order, and there is something to know about it. */
+  readonly state: 'ok' | 'advice' | 'failed' | 'unknown';
+  readonly detail: string;
+  readonly fix?: string;
+}
 
 /** What the file service said, or why it could not be asked. */
 export type FileServiceAnswer =

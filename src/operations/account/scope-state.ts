@@ -5,7 +5,7 @@ import { readLegacyRevocations } from '../../identities/legacy-revocation.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findAccount, type Where } from '../resolve.ts';
-import { removeLegacyRecords } from './legacy-records.ts';
+import { removeLegacyRecords } from './account-restore.ts';
 
 interface ScopeState {
   /** Name or ARM id. */

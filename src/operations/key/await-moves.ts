@@ -1,7 +1,4 @@
-import { writesOf } from '../../azure/limiter.ts';
-import { parseResourceId } from '../../azure/resource-id.ts';
 import type { BlastRadius } from '../../dependents/blast-radius.ts';
-import { secondsFor } from '../../fleet/rotation-progress.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { vaultOption } from '../../keys/vault-options.ts';
 import type { Environment } from '../../settings/settings.ts';
@@ -30,17 +27,11 @@ export async function awaitMoves(
   { azure, journal }: Operation,
 ): Promise<Moves> {
   const end = azure.now().getTime() + seconds * 1_000;
-  for (let first = true; ; first = false) {
+  for (;;) {
     const radius = await blastRadiusOf(key, azure, environment, LOOK_MS);
     const moves = movesIn(radius, version);
     const { moved, waiting } = moves;
     const all = moved.length + waiting.length;
-    if (first && waiting.length > 0) {
-      const by = expectedEnd(radius, new Set(waiting), azure.now());
-      journal.note(
-        `${waiting.length} of ${all} accounts and scopes are to move, by ${by} if Azure's budget is all for them.`,
-      );
-    }
     if (waiting.length === 0 || azure.now().getTime() + LOOK_EVERY_MS > end) {
       journal.found(`${moved.length} of ${all} accounts and scopes use ${version}`);
       if (waiting.length > 0)
@@ -52,22 +43,6 @@ export async function awaitMoves(
     journal.waiting(text, { done: moved.length, total: all });
     await azure.sleep(LOOK_EVERY_MS);
   }
-}
-
-/** What every move takes beside Azure's budget: an event, and a read and a write. Milliseconds. */
-const MOVE_MS = 30_000;
-
-/** When the slowest of subscriptions and regions is done, by what Azure takes of writes in each. */
-function expectedEnd({ accounts }: BlastRadius, waiting: ReadonlySet<string>, now: Date): string {
-  const places = new Map<string, number>();
-  for (const { id, name, region, scopes } of accounts) {
-    const uses = [name, ...scopes.map((scope) => `${name}/${scope.name}`)].filter((use) => waiting.has(use));
-    const place = `${parseResourceId(id)?.subscriptionId} ${region}`.toLowerCase();
-    places.set(place, (places.get(place) ?? 0) + uses.length);
-  }
-  const budgets = writesOf();
-  const longest = Math.max(0, ...[...places.values()].map((moves) => secondsFor(moves, budgets)));
-  return new Date(now.getTime() + MOVE_MS + longest * 1_000).toISOString();
 }
 
 function movesIn({ accounts, unread }: BlastRadius, version: string): Moves {
