@@ -34,7 +34,7 @@ export interface Share {
  * The seconds that the documented budgets need for it, at the least, when each account costs one read and one write.
  * Budgets of different subscriptions and regions are used at the same time, so the slowest one counts.
  *
- * @param share of the budgets of five minutes and of an hour that is used (`CMK_BUDGET_SHARE`)
+ * @param share of the budgets of five minutes and of an hour that is used
  */
 export function budgetSeconds(subscriptions: readonly Share[], share = 1): number {
   const needs = subscriptions.flatMap(({ accounts, lists }) => {

@@ -3,7 +3,7 @@ import type { LoggedRequest } from '../local/azure/wire/request-log.ts';
 
 /**
  * What an operation of the app's own storage costs, in US dollars for 10,000: an assumption to be checked (a European
- * region, zone-redundant, hot; the calculator has yours), the same as in docs/deploy.md. Taking messages is left out with the looks that find none.
+ * region, zone-redundant, hot; the calculator has yours), the same as in docs/how-to/deploy-azd.md. Taking messages is left out with the looks that find none.
  */
 const PRICES = { queue: 0.004, table: 0.0005, blobWrite: 0.07, blobRead: 0.005 } as const;
 

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,7 +28,7 @@ const V8_OPTIONS = ['--max-old-space-size=1024'];
 /** How long a message stays hidden after the app was killed; ten minutes in Azure. */
 const LEASE_SECONDS = 5;
 /** Nothing is done, and nothing is due, for so long before the clock is moved; then by so much at a time. Milliseconds. */
-const QUIET_MS = 4_000;
+const QUIET_MS = 1_500;
 const STEP_MS = 10_000;
 const QUEUES = ['key-work', 'fleet-work'] as const;
 
@@ -65,6 +65,19 @@ export interface Rig {
   authorization(): string;
 }
 
+/** App, host and preload: bundled once for all shapes. */
+let built: ReturnType<typeof build> | undefined;
+
+async function build() {
+  const folder = await mkdtemp(join(tmpdir(), 'cmk-bench-built-'));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return Promise.all([
+    bundle({ outDir: join(folder, 'app'), zip: false, v8Options: V8_OPTIONS }),
+    bundleHost(join(folder, 'host.cjs')),
+    bundlePreload(join(folder, 'preload.mjs')),
+  ]);
+}
+
 /** Sets everything up but the app, and takes it down again. */
 export async function withRig<T>(options: RigOptions, use: (rig: Rig) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'cmk-bench-'));
@@ -94,11 +107,8 @@ export async function withRig<T>(options: RigOptions, use: (rig: Rig) => Promise
   });
   try {
     await createAppStorage(connectionString);
-    const [built, host, preload] = await Promise.all([
-      bundle({ outDir: join(folder, 'app'), zip: false, v8Options: V8_OPTIONS }),
-      bundleHost(join(folder, 'host.cjs')),
-      bundlePreload(join(folder, 'preload.mjs')),
-    ]);
+    built ??= build();
+    const [{ folder: appDir }, host, preload] = await built;
     const makeApp = (settings: Readonly<Record<string, string>>): AppInstances => {
       const own = { ...appSettings(azure.storage ?? '', {}), ...options.env, ...settings };
       const caller = { PATH, HOME, LOCAL_HOST_QUEUE_LEASE_SECONDS: String(LEASE_SECONDS) };
@@ -106,7 +116,7 @@ export async function withRig<T>(options: RigOptions, use: (rig: Rig) => Promise
       const node = [env.NODE_OPTIONS ?? '', ...V8_OPTIONS].join(' ').trim();
       return new AppInstances({
         host,
-        appDir: built.folder,
+        appDir,
         env: { ...env, NODE_OPTIONS: node, NODE_NO_WARNINGS: '1' },
         launch: (launched) => launch({ ...launched, preload }),
         output: () => ({ heard: () => undefined }),

@@ -3,6 +3,7 @@ import { subscribeApp } from '../local/azure/app-setup.ts';
 import { benchFleet } from '../local/azure/bench-fleet.ts';
 import { addResourceGroup } from '../local/azure/fleet.ts';
 import { rotateKey } from '../local/azure/key-vault/keys.ts';
+import { BUDGET_SHARE } from '../src/azure/limiter.ts';
 import { budgetSeconds, type Share } from './budget.ts';
 import type { Requests } from './requests.ts';
 import { withRig } from './rig.ts';
@@ -14,8 +15,6 @@ export interface RotationOptions {
   /** So many keys rotate at the same moment. */
   readonly keys?: number;
   readonly instances?: number;
-  /** `CMK_BUDGET_SHARE`. */
-  readonly share?: number;
   /** Kills the app without warning when half of the accounts have moved, and starts it again. */
   readonly killHalfway?: boolean;
   /** Calls about accounts of this region hang until the accounts of all others have moved. */
@@ -50,13 +49,10 @@ export interface RotationBench {
 
 const REGIONS = ['westeurope', 'northeurope', 'uksouth'];
 const LIMIT_SECONDS = 4 * 3_600;
-const DEFAULT_SHARE = 0.8;
-
 /** Rotates keys that many accounts depend on, and watches until the last one has moved, and then until all is done. */
 export async function benchRotation(options: RotationOptions): Promise<RotationBench> {
   const { accounts: size, subscriptions = 1, regions = REGIONS.slice(0, 1), keys = 1, instances = 1 } = options;
-  const { share = DEFAULT_SHARE } = options;
-  return withRig({ instances, env: { CMK_BUDGET_SHARE: String(share) } }, async (rig) => {
+  return withRig({ instances }, async (rig) => {
     const { world } = rig.azure;
     const { vault, keyNames, accounts } = benchFleet(world, { accounts: size, subscriptions, regions, keys });
     const [first] = world.subscriptions.values();
@@ -112,7 +108,7 @@ export async function benchRotation(options: RotationOptions): Promise<RotationB
       firstSeconds: firstSeconds ?? seconds,
       skipped,
       leastSeconds: budgetSeconds(shares),
-      leastSecondsOfShare: budgetSeconds(shares, share),
+      leastSecondsOfShare: budgetSeconds(shares, BUDGET_SHARE),
       untilEmpty: rig.seconds() - started,
       skippedUntilEmpty: rig.skipped(),
       moved,

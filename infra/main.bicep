@@ -433,9 +433,8 @@ module app 'modules/app.bicep' = {
         AZURE_CLOUD: environment().name
         CMK_VAULTS: join(vaultIds, ',')
         CMK_SUBSCRIPTIONS: join(accountSubscriptions, ',')
-        // Where the events of the vaults have to go, and what could not be delivered: the drift check compares.
+        // Where the events of the vaults have to go: the drift check compares.
         CMK_FUNCTION_APP_ID: functionAppId
-        CMK_STORAGE_ACCOUNT_ID: storage.outputs.id
         CMK_SYSTEM_TOPICS: string(topicIds)
       },
       allowBlobProbe

@@ -1,4 +1,4 @@
-import { type HelpPage, helpPages } from './cli-reference.ts';
+import { type HelpPage, helpPages } from './reference/command-line.ts';
 
 export interface ManPage {
   /** `cmk-key-rotate.1`. */

@@ -28,7 +28,7 @@ export class SettingsError extends CmkError {
     super(
       'SettingsInvalid',
       `${problems.length === 1 ? 'A setting is' : `${problems.length} settings are`} missing or wrong:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`,
-      'Correct the app settings named here; README.md lists them all.',
+      'Correct the app settings named here; docs/reference/settings.md lists them all.',
     );
     this.name = 'SettingsError';
     this.problems = problems;

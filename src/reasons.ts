@@ -52,7 +52,6 @@ export const REASONS = {
   // Blast radius and effect
   SharesUnreadable: 'The file shares of an account cannot be listed.',
   OtherResourcesUnreadable: 'Resource Graph cannot tell, or not in full, which other resources use the key.',
-  ScopesNotAsked: 'Encryption scopes were not looked at, as the settings say.',
   TimeUp: 'Not read within the time there was; there may be more.',
   FileServiceRefuses: 'The file or blob service of an account refuses to serve: its key cannot be used.',
   EffectSeen: 'The file or blob service shows the effect that the change of the key was meant to have.',
@@ -159,7 +158,7 @@ export const REASONS = {
   KeyAdminsTooWide: 'A role or an access policy lets a principal purge keys, or change keys that it uses.',
   VaultUnreachable: 'The network of the vault keeps Storage out.',
   KeyOperationsMissing: 'The key does not allow what Storage does with it.',
-  KeyTooOld: 'The newest version is older than CMK_KEY_MAX_AGE_DAYS.',
+  KeyTooOld: 'The newest version is older than two years.',
   NearExpiry: 'The newest version expires soon.',
   NoExpiry: 'The newest version never expires, so that no event asks for a new one.',
   PolicyBlocksRotation: 'Azure Policy denies the version that the next rotation of the key would make.',
@@ -176,6 +175,8 @@ export const REASONS = {
   ChangesNotWatched: 'Changes in the subscription are noticed by the hourly drift check alone.',
   ContestedChange:
     'A change was repaired twice within an hour, and made again: it stays until an operator releases it.',
+  ChangeReleased: 'An operator has the app repair an account again, which another party kept changing.',
+  NotContested: 'The app does not leave the account alone: there is nothing to release.',
   DriftFoundByEvent: 'An event told of a change, and the drift check was run on what it concerns.',
   EventDeliveryFailing: 'Events of the vault could not be delivered.',
   SelfLockout: "The app's own storage is encrypted with a key that the app manages.",

@@ -187,6 +187,11 @@ export const REFUSALS = {
     sentence: 'There is no drift report yet.',
     nextStep: 'Start a check with POST /api/drift; GET /api/drift/history names the reports there are.',
   },
+  NotContested: {
+    status: 404,
+    sentence: 'The app does not leave the account alone: there is nothing to release.',
+    nextStep: 'GET /api/drift names what is contested (ContestedChange).',
+  },
   DriftCheckLost: {
     status: 410,
     sentence: 'A drift check was ended before it had a report.',
@@ -297,7 +302,7 @@ export const REFUSALS = {
     status: 502,
     exit: 'rights',
     sentence: 'Key Vault refuses to let the app read the key.',
-    nextStep: `Give the app's identity its role on the vault again (see docs/deploy.md). ${OWN_SIGN_IN}`,
+    nextStep: `Give the app's identity its role on the vault again (see docs/how-to/deploy-azd.md). ${OWN_SIGN_IN}`,
   },
   SubscriptionUnreadable: {
     status: 502,

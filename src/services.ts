@@ -175,7 +175,7 @@ export function createServices(
     fleet,
     ...controller,
     ...keyLists(table),
-    ...{ orderStore, control: new KnownOrders(orderStore, now), writeBudgets: writesOf(settings.budgetShare) },
+    ...{ orderStore, control: new KnownOrders(orderStore, now), writeBudgets: writesOf() },
     ...{ accountsOfKey, resourceGraph, effects: createEffectStore(settings, () => identity) },
     ...createVaultClients(identity, cloud),
     ...createIdentityClients(identity, cloud),

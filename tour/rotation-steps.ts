@@ -9,7 +9,7 @@ const DAY_MS = 24 * 3600 * 1000;
 /** Rotation by anybody, near expiry, and deliveries that go wrong: the accounts end up on the newest version. */
 export const rotationSteps: readonly TourStep[] = [
   {
-    title: 'Somebody rotates files-key in Key Vault: every account that depends on it moves',
+    title: 'files-key is rotated in Key Vault: every account that depends on it moves',
     async run(context) {
       const before = await usersOf(context, 'files-key');
       const pinned = [...before.values()].filter((use) => use.pinned).length;
@@ -72,7 +72,7 @@ export const rotationSteps: readonly TourStep[] = [
   },
   {
     title:
-      'Somebody rotates vault-key in a Managed HSM, which sends no events: the next look, five minutes on, moves its account',
+      'vault-key is rotated in a Managed HSM, which sends no events: the next check, five minutes later, moves its account',
     async run(context) {
       const before = await usersOf(context, 'vault-key');
       // Seen once as it is, so that what is new stands out.

@@ -92,7 +92,7 @@ export function grantApp(
 
 const local = (...actions: string[]) => actions.map((action) => `Microsoft.KeyVault/managedHsm/${action}/action`);
 
-/** The local roles that docs/managed-hsm.md asks whoever looks after a Managed HSM for. */
+/** The local roles that docs/how-to/managed-hsm.md asks whoever looks after a Managed HSM for. */
 export const APP_LOCAL_ROLES = [
   {
     name: '5f3f0e0a-3c59-4c39-9a6b-0d2c1e1f7a11',

@@ -57,7 +57,7 @@ export function appSettings(azuriteConnectionString: string, caller: NodeJS.Proc
       'StaleKeyVersion,ScopeStaleKeyVersion,LaggingAutomaticVersion,NearExpiry,RotationIncomplete,EventSubscriptionMissing,EventSubscriptionMisaimed',
     // As the sample fleet's event subscriptions name them.
     CMK_FUNCTION_APP_ID: `${APP_GROUP}/providers/Microsoft.Web/sites/func-cmk`,
-    CMK_STORAGE_ACCOUNT_ID: `${APP_GROUP}/providers/Microsoft.Storage/storageAccounts/stcmkapp`,
+    AzureWebJobsStorage__accountName: 'stcmkapp',
     ...pick(
       caller,
       (name) =>

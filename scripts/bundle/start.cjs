@@ -22,7 +22,7 @@ const script = new Script(text, {
   importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
 });
 script.runInThisContext()(exports, require, module, main, __dirname);
-// From here on the heap is kept small (docs/scale.md, "Memory"). V8 reads these two anew with each collection, so that they can
+// From here on the heap is kept small (docs/explanation/scale.md, "Memory"). V8 reads these two anew with each collection, so that they can
 // still be set; set before the app has loaded, they make that take 15 to 30 ms more.
 setFlagsFromString('--semi-space-growth-factor=1');
 setFlagsFromString('--heap-growing-percent=25');

@@ -24,7 +24,7 @@ const {
   CMK_VAULTS: vaults,
 } = process.env;
 if (!environment || !location || !vaults) {
-  throw new Error('Set AZURE_ENV_NAME, AZURE_LOCATION and CMK_VAULTS; docs/deploy.md explains them.');
+  throw new Error('Set AZURE_ENV_NAME, AZURE_LOCATION and CMK_VAULTS; docs/how-to/deploy-azd.md explains them.');
 }
 
 const bank = process.env.CMK_PROFILE === 'bank';

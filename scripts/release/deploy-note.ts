@@ -41,6 +41,6 @@ export function deployNote(released: Released): string {
   const form = `https://portal.azure.com/#create/Microsoft.Template/uri/${at('azuredeploy')}/createUIDefinitionUri/${at('createUiDefinition')}`;
   return `### Deploy
 
-[By the portal](${form}), with the package \`${packageAddress(released)}\`; or by one of the [other ways](https://github.com/${released.repository}/blob/v${released.version}/docs/deploy.md).
+[By the portal](${form}), with the package \`${packageAddress(released)}\`; or by one of the [other ways](https://github.com/${released.repository}/blob/v${released.version}/docs/how-to/deploy-azd.md).
 `;
 }

@@ -62,7 +62,7 @@ async function hasKnownDependent(
 async function hasListedDependent(
   key: ManagedKey,
   subscriptions: readonly string[],
-  services: { readonly accounts: StorageAccounts; readonly settings: Settings },
+  services: SearchServices,
 ): Promise<Dependence> {
   const enough = new AbortController();
   const inventory = await findDependents(key, subscriptions, services, () => enough.abort(), enough.signal);
@@ -72,6 +72,12 @@ async function hasListedDependent(
   if (!first) return { answer: 'none' };
   const detail = `${first.id}${unread.length > 1 ? ` and ${unread.length - 1} more` : ''} cannot be read: ${describe(first.failure)}`;
   return { answer: 'unknown', detail, mayPass: unread.some(({ failure }) => mayPass(failure)) };
+}
+
+interface SearchServices {
+  readonly accounts: StorageAccounts;
+  /** Whether accounts are skipped that use the key by an encryption scope alone. */
+  readonly withoutScopes?: true;
 }
 
 /**
@@ -84,7 +90,7 @@ async function hasListedDependent(
 export async function findDependents(
   key: ManagedKey,
   subscriptions: readonly string[],
-  { accounts, settings }: { readonly accounts: StorageAccounts; readonly settings: Pick<Settings, 'scopeDiscovery'> },
+  { accounts, withoutScopes }: SearchServices,
   found: (account: Account) => void,
   signal?: AbortSignal,
 ): Promise<Inventory> {
@@ -111,7 +117,7 @@ export async function findDependents(
       for await (const account of accounts.list(subscription)) {
         if (signal?.aborted) return;
         if (usesKey(accountKeyUse(account.encryption), key)) found(account);
-        else if (settings.scopeDiscovery === 'all') others.push(account);
+        else if (!withoutScopes) others.push(account);
       }
     } catch (error) {
       unreadableSubscriptions.push({ id: subscription, failure: describeFailure(error) });

@@ -1,7 +1,9 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
 import { timeBoxed } from '../azure/deadline.ts';
+import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { causeKey, shorten } from '../drift/causes.ts';
+import { releaseChange } from '../drift/changes/release-change.ts';
 import { DRIFT_REPORT, DRIFT_SUMMARY, type DriftDetails, type DriftReport, FINDING, FIX } from '../drift/report.ts';
 import { runDriftCheck } from '../drift/run-drift-check.ts';
 import type { DriftStorage } from '../drift/store/drift-storage-client.ts';
@@ -9,8 +11,10 @@ import { lostBecause, type RunningCheck } from '../drift/store/running-check.ts'
 import { TrendReader } from '../drift/trend/read-trend.ts';
 import { TREND } from '../drift/trend/trend.ts';
 import { conditional, jsonResponse } from '../http/answers.ts';
+import { REASON, TICKET } from '../http/json-body.ts';
 import { HttpProblem, orUnavailable } from '../http/problem.ts';
 import { type QueryOf, wholeNumber } from '../http/query.ts';
+import { auditedCaller } from '../http/token-claims.ts';
 import type { Log } from '../log.ts';
 import type { Services } from '../services.ts';
 import { fromDriftStorage } from '../views/read-now.ts';
@@ -26,6 +30,20 @@ export const DRIFT_STARTED = z.object({
   startedOn: z.iso.datetime(),
   by: z.enum(['timer', 'operator']),
   caller: z.string().optional().describe('Object id of the operator.'),
+});
+
+const RELEASE_REQUEST = z.strictObject({
+  account: z
+    .string()
+    .max(500)
+    .refine((id) => parseStorageAccountId(id) !== undefined, 'is not the ARM id of a storage account')
+    .describe('ARM id of the storage account.'),
+  reason: REASON,
+  ticket: TICKET,
+});
+const RELEASED = z.object({
+  account: z.string(),
+  audit: z.string().describe('`written`, or why the audit trail could not be written.'),
 });
 
 /** Findings on one page. */
@@ -90,6 +108,29 @@ export const DRIFT_ROUTES: readonly Route[] = [
     },
     handle: ({ caller, services, log, correlationId }) =>
       startDriftCheck({ id: correlationId, caller: caller.objectId }, services, log),
+  }),
+  route({
+    id: 'releaseChange',
+    method: 'POST',
+    path: '/drift/release',
+    summary:
+      'Have the app repair an account again that it leaves alone, since its repairs were undone (ContestedChange).',
+    role: 'Cmk.Operate',
+    reach: 'fleet',
+    body: { ReleaseRequest: RELEASE_REQUEST },
+    answers: { 200: { description: 'It is released.', schema: { Released: RELEASED } } },
+    refusals: ['NotContested', 'ServiceUnavailable'],
+    async handle({ caller, correlationId, services, log, ...call }) {
+      const { account, reason, ticket } = await call.body();
+      const order = { caller: auditedCaller(caller), correlationId, reason, ticket, account };
+      const released = await orUnavailable(
+        () => releaseChange(order, services, log),
+        (why) => `The account is not released: ${why}`,
+        'Repeat the call in a minute; if it stays, check the storage account of the app.',
+      );
+      if (released) return jsonResponse(200, released);
+      throw new HttpProblem('NotContested');
+    },
   }),
   route({
     id: 'driftHistory',

@@ -23,7 +23,7 @@ export type StorageAccount =
 
 /**
  * The app's own storage: the account of the control zone, and those of the work zone and of the audit trail where they have
- * accounts of their own (docs/trust.md). A writer of the work zone causes work and delay; a writer of the control zone owns
+ * accounts of their own (docs/explanation/trust.md). A writer of the work zone causes work and delay; a writer of the control zone owns
  * the app.
  */
 export type AppStorage = StorageAccount & {

@@ -1,5 +1,5 @@
 import { CmkError } from '../errors.ts';
-import type { AppApi } from '../operations/app-api.ts';
+import type { App, AppApi } from '../operations/app-api.ts';
 import { knowsAppStorage } from '../settings/own-storage.ts';
 import type { Cli, GlobalOptions } from './cli.ts';
 
@@ -10,7 +10,7 @@ answer, the same is read from its storage (AzureWebJobsStorage__accountName,
 CMK_VAULTS), with the roles Storage Table and Storage Blob Data Reader.`;
 
 /** The app that `CMK_API` names. @throws {@link CmkError} `ArgumentInvalid` where it is not known whom to ask */
-export async function appOfEnvironment(cli: Cli, globals: GlobalOptions): Promise<AppApi> {
+export async function appOfEnvironment(cli: Cli, globals: GlobalOptions): Promise<App> {
   const { CMK_API: address, CMK_API_AUDIENCE: audience } = cli.environment;
   if (!address || !audience) {
     throw new CmkError(

@@ -32,7 +32,7 @@ export async function readEvidence(file: string): Promise<LogEvidence> {
   throw new CmkError(
     'ArgumentInvalid',
     `${file} has no record of the audit trail.`,
-    'Export the records with the reasons AuditWritten and AuditTrailVerified, one a line; docs/audit.md has the query.',
+    'Export the records with the reasons AuditWritten and AuditTrailVerified, one a line; docs/how-to/audit.md has the query.',
   );
 }
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { CLOUDS, type Cloud, findCloud } from '../azure/cloud.ts';
 import type { TokenCredential } from '../azure/credential.ts';
 import { CmkError } from '../errors.ts';
-import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { type ManagedKey, managedKey } from '../keys/managed-vaults.ts';
 import { Journal } from '../operations/journal.ts';
 import type { Azure, Operation } from '../operations/operator-azure.ts';
 import type { ChangeRecorder } from '../operations/record-changes.ts';
@@ -91,11 +91,17 @@ export class Cli {
     );
   }
 
-  /** The key that a command is about, of the vault that it names. */
-  async key(name: string, command: Command): Promise<ManagedKey> {
+  /** The key that a command is about: `<key>` and `--vault`, `<vault>/<key>` as lists have it, or an identifier. */
+  async key(text: string, command: Command): Promise<ManagedKey> {
     const { keyByName } = await import('../operations/resolve.ts');
     const options = command.optsWithGlobals<GlobalOptions & { readonly vault?: string }>();
-    return keyByName(name, options.vault, this.cloud(options));
+    const cloud = this.cloud(options);
+    const [, vault, key] = /^([\w-]+)\/([\w-]+)$/.exec(text) ?? [];
+    if (options.vault !== undefined || !vault || !key) return keyByName(text, options.vault, cloud);
+    // A Managed HSM may have the name of a vault.
+    const { appVaults } = await import('../operations/vault/vault-notes.ts');
+    const known = appVaults(this.environment, cloud)?.byName(vault.toLowerCase());
+    return known ? managedKey(known, key) : keyByName(key, vault, cloud);
   }
 
   credential(options: GlobalOptions): TokenCredential {

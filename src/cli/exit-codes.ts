@@ -1,7 +1,7 @@
 import type { Reason } from '../reasons.ts';
 import { refusalOf } from '../refusals.ts';
 
-/** What a script can go by. The table in docs/procedures.md and `cmk --help` say the same. */
+/** What a script can go by. The table in docs/how-to/beside-az.md and `cmk --help` say the same. */
 export const EXIT = {
   /** Done, or nothing to do. */
   ok: 0,

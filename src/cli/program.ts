@@ -67,6 +67,9 @@ export function createProgram(cli: Cli): Command {
   addAdminCommands(program, cli);
   addCompletionCommands(program, cli);
   addHelpCommand(program, cli);
+  for (const group of program.commands) {
+    if (group.commands.some((command) => command.name() === 'list')) group.alias(`${group.name()}s`);
+  }
   for (const command of program.commands.flatMap((group) => group.commands)) {
     command.aliases(ALIASES[command.name()] ?? []);
   }

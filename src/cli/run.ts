@@ -33,7 +33,7 @@ export async function run(given: readonly string[], context: CliContext): Promis
   const program = createProgram(cli);
   try {
     // Some commands have a --version of their own, of a key: it is no option of them all.
-    const words = args[0] === '--version' ? ['-V', ...args.slice(1)] : args;
+    const words = args[0] === '--version' || args[0] === 'version' ? ['-V', ...args.slice(1)] : args;
     await unlessInterrupted(program.parseAsync(words, { from: 'user' }), context.interrupted);
     return cli.exitCode;
   } catch (error) {

@@ -2,7 +2,7 @@
 const GAP = '  ';
 /** An empty cell. */
 export const NOTHING = '-';
-/** A column of long texts is not cut below this, nor below its title. */
+/** A column of long texts is not cut below this, nor below its title; the first, which names the thing, not at all. */
 const LEAST = 16;
 
 interface TableLines {
@@ -24,7 +24,9 @@ export function tableLines(
   width: number | undefined,
 ): TableLines {
   const full = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  const least = full.map((wide, column) => Math.min(wide, Math.max(LEAST, header[column]?.length ?? 0)));
+  const least = full.map((wide, column) =>
+    column === 0 ? wide : Math.min(wide, Math.max(LEAST, header[column]?.length ?? 0)),
+  );
   const total = (widths: readonly number[]): number => widths.reduce((sum, one) => sum + one + GAP.length, -GAP.length);
   const room = width ?? Number.POSITIVE_INFINITY;
   let fitting = header.length;

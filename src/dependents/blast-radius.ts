@@ -124,7 +124,7 @@ class BlastRadiusReader {
     const inventory = await findDependents(
       this.#key,
       settings.subscriptions ?? (await subscriptions.list()),
-      { settings, accounts },
+      { accounts },
       (account) => {
         this.#accounts.set(account.id.toLowerCase(), toDependent(account, this.#key));
         // Not waited for here: the list goes on, and so does the search for the next dependent.
@@ -136,10 +136,6 @@ class BlastRadiusReader {
     }
     for (const { id, failure } of inventory.unreadableScopes) {
       this.#parts.unread(`encryption scopes of ${id}`, 'ScopesUnreadable', describe(failure));
-    }
-    if (settings.scopeDiscovery === 'dependents') {
-      const detail = 'Only accounts that use the key themselves are looked at (CMK_SCOPE_DISCOVERY=dependents).';
-      this.#parts.unread('encryption scopes of other accounts', 'ScopesNotAsked', detail);
     }
   }
 

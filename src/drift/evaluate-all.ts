@@ -20,15 +20,11 @@ export interface Evaluated {
   readonly complete: boolean;
 }
 
-export function rulesOf(
-  { drift, refreshAutomatic, clientId }: Settings,
-  now: Date,
-  contests: Rules['contests'] = [],
-): Rules {
+export function rulesOf({ drift, clientId }: Settings, now: Date, contests: Rules['contests'] = []): Rules {
   const { functionAppId, storageAccountId, watchChanges } = drift;
   const destination = functionAppId === undefined ? undefined : { functionAppId, storageAccountId };
   return {
-    ...{ now, refreshAutomatic, drift, contests },
+    ...{ now, drift, contests },
     wantedSubscriptions: destination && wantedSubscriptions(destination),
     wantedWatch: destination && watchChanges ? wantedWatch(destination, clientId) : undefined,
   };

@@ -266,7 +266,7 @@ export const DRIFT_SUMMARY = z.object({
 });
 export type DriftSummary = z.output<typeof DRIFT_SUMMARY>;
 
-/** The JSON Schema that is published as docs/drift-report.schema.json. */
+/** The JSON Schema that is published as docs/reference/drift-report.schema.json. */
 export function driftReportSchema(): Record<string, unknown> {
   return z.toJSONSchema(DRIFT_REPORT, {
     // A reader must not refuse a report for a field that a later version of the app adds.

@@ -114,7 +114,7 @@ export async function findProbeTargets(
       key,
       settings.subscriptions ?? (await subscriptions.list()),
       {
-        settings: { ...settings, scopeDiscovery: 'dependents' },
+        withoutScopes: true,
         accounts: { ...accounts, list: (subscription) => accounts.list(subscription, signal) },
       },
       ({ id }) => {

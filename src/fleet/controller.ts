@@ -303,10 +303,10 @@ export class Controller {
       now,
       sleep,
     } = this.#services;
-    const { vaults, refreshAutomatic, scopeDiscovery, budgetShare, drift } = settings;
+    const { vaults, drift } = settings;
     return {
       ...{ ...this.#queues, items, rows, fleet, moved, leases, accounts, now, sleep, log },
-      ...{ vaults, refreshAutomatic, scopeDiscovery, budgetShare },
+      vaults,
       gate: this.#gate,
       capacity: this.#capacity,
       versions: this.#versions,

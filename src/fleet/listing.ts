@@ -52,7 +52,7 @@ export interface ListingPass {
   failed(wanted: Wanted, error: unknown): void;
 }
 
-type ListingPorts = Pick<WorkerPorts, 'accounts' | 'fleet' | 'rows' | 'vaults' | 'gate' | 'scopeDiscovery' | 'now'>;
+type ListingPorts = Pick<WorkerPorts, 'accounts' | 'fleet' | 'rows' | 'vaults' | 'gate' | 'now'>;
 
 /** Use rows of managed keys, each key's read once. */
 class KnownRows {
@@ -152,7 +152,7 @@ export class Listing {
     const { fresh = false, since } = wanted.item;
     const isOlder = ({ scopesReadOn = '' }: FleetAccount) => fresh && scopesReadOn < since.toISOString();
     for await (const account of this.#ports.fleet.accounts(this.#subscription)) {
-      if (this.#isScopesDue(account) || isOlder(account)) due.push(account);
+      if (isScopesDue(account, this.#ports.now()) || isOlder(account)) due.push(account);
     }
     // Accounts whose scopes were never listed come first.
     due.sort((a, b) => ((a.scopesReadOn ?? '') < (b.scopesReadOn ?? '') ? -1 : 1));
@@ -271,9 +271,7 @@ export class Listing {
     const isFresh = wanted.item.fresh === true;
     const changes = changesOfAccount(account, record, { startedOn, isFresh, isManaged: this.#isManaged });
     this.#pass.results.change(changes);
-    const [key] = keysOfRead(read);
-    const isDue = this.#isScopesDue({ ...(key ? { key } : {}), scopesReadOn: record?.scopesReadOn });
-    if (isDue) this.#pass.results.wantScopes(record?.scopes === undefined);
+    if (isScopesDue(record ?? {}, this.#ports.now())) this.#pass.results.wantScopes(record?.scopes === undefined);
   }
 
   /** A worker that died during a re-key may have left a row under each key: the row under the other key is dropped. */
@@ -317,11 +315,6 @@ export class Listing {
   #read(row: UseRow, wanted: Wanted): void {
     const key = this.#ports.vaults.key(row.key);
     if (key) this.#pass.read(row, key, wanted);
-  }
-
-  #isScopesDue({ key, scopesReadOn }: { readonly key?: string; readonly scopesReadOn?: string | undefined }): boolean {
-    const isWanted = this.#ports.scopeDiscovery === 'all' || (key !== undefined && this.#isManaged(key));
-    return isWanted && isScopesDue({ ...(scopesReadOn ? { scopesReadOn } : {}) }, this.#ports.now());
   }
 
   readonly #isManaged = (key: string): boolean => this.#ports.vaults.key(key) !== undefined;

@@ -1,5 +1,5 @@
 import type { CallCapacity } from '../azure/call-capacity.ts';
-import { type Calls, Limiter, type Usage } from '../azure/limiter.ts';
+import { BUDGET_SHARE, type Calls, Limiter, type Usage } from '../azure/limiter.ts';
 import type { Wanted } from './lane.ts';
 import type { PassLog } from './pass-log.ts';
 import type { Blocked } from './reconcile-use.ts';
@@ -11,7 +11,6 @@ const WAIT_STEP_MS = 1_000;
 
 interface BudgetPorts {
   readonly capacity: CallCapacity;
-  readonly budgetShare: number;
   /** What earlier passes used. */
   readonly usage: Usage;
   readonly until: Date;
@@ -28,7 +27,7 @@ export class PassBudget {
 
   constructor(ports: BudgetPorts) {
     this.#ports = ports;
-    this.#limiter = new Limiter(ports.budgetShare, ports.usage);
+    this.#limiter = new Limiter(BUDGET_SHARE, ports.usage);
   }
 
   usage(): Usage {

@@ -262,10 +262,10 @@ export class Pass {
 
   /** An exempt use as it was just listed, if nothing would be written after a further read: a fleet may have thousands. */
   #leave(row: UseRow, key: ManagedKey, versions: readonly KeyVersion[], { item }: Wanted): UseRow | undefined {
-    const { gate, isExempt, refreshAutomatic, now } = this.#ports;
+    const { gate, isExempt, now } = this.#ports;
     if (!COMPARISONS.has(item.cause.by) || !isExempt(row) || gate.order(key)?.covers(row)) return undefined;
     if (row.movedFrom !== undefined || row.state === 'indeterminate') return undefined;
-    const plan = planKeyUse(keyUseOf(row), versions, now(), { refreshAutomatic, isLeft: true });
+    const plan = planKeyUse(keyUseOf(row), versions, now(), true);
     return plan.reason === 'LeftByCheck' ? markFinished(row, plan) : undefined;
   }
 

@@ -44,11 +44,8 @@ export function planKeyUse(
   use: KeyUse,
   versions: readonly KeyVersion[],
   now: Date,
-  options: {
-    readonly refreshAutomatic: boolean;
-    /** Whether it is not moved although it is stale. */
-    readonly isLeft?: boolean;
-  },
+  /** Whether it is not moved although it is stale. */
+  isLeft = false,
 ): Plan {
   const stay = (reason: Reason, target?: KeyVersion): Plan => ({ write: false, reason, target });
   if (versions.length === 0) return stay('KeyNotFound');
@@ -60,14 +57,13 @@ export function planKeyUse(
   if (versionInUse(use) === target.version && isTarget(use.pinned)) return stay('UpToDate', target);
   if (versionsNamed(use).some((version) => mayBeNewer(version, target, versions)))
     return stay('NeverBackwards', target);
-  if (options.isLeft) return stay('LeftByCheck', target);
+  if (isLeft) return stay('LeftByCheck', target);
   if (use.pinned !== undefined) {
     const reason = isTarget(use.pinned) ? 'PinNotInUse' : 'StaleKeyVersion';
     return { write: true, reason, target, pin: target.version };
   }
   // For an automatic use Storage uses the newest version of all, or rejects the write.
   if (newestVersion(versions) !== target) return stay('NewestVersionUnusable', target);
-  if (!options.refreshAutomatic) return stay('LaggingAutomaticVersion', target);
   return { write: true, reason: 'LaggingAutomaticVersion', target, pin: '' };
 }
 

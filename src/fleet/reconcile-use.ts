@@ -99,7 +99,7 @@ export interface UseTask {
 
 /** What reconciling a use needs of its pass. */
 export interface UsePorts extends ReadPorts {
-  readonly versions: Pick<VersionLists, 'list' | 'areCurrent'>;
+  readonly versions: Pick<VersionLists, 'list' | 'latest' | 'areCurrent'>;
   readonly gate: Orders;
   readonly moved: Pick<MovedUses, 'put' | 'drop'>;
   /** What passes have announced that they move to, this one included. */
@@ -108,7 +108,6 @@ export interface UsePorts extends ReadPorts {
   isAnnounced(key: ManagedKey, target: string): boolean;
   /** Asked right before the PATCH: why the pass may not write, since its lease is lost, its time is up, or the gate is shut. */
   stopped(row: UseRow, key: ManagedKey, target: string): Blocked | undefined;
-  readonly refreshAutomatic: boolean;
 }
 
 /** The versions of a key could not be listed: that is no failure of the use. */
@@ -135,7 +134,12 @@ export async function reconcileUse(task: UseTask, ports: UsePorts): Promise<UseR
     const { row: seen } = observation;
     const observed = resultOf(observation, ports);
     if (!seen || !usesKey(read.use, key)) return observed;
-    const { plan, lists, order } = await planOf({ ...task, row: seen }, read.use, listed, ports);
+    const { plan, lists, order } = await planOf(
+      { ...task, row: seen },
+      read.use,
+      ports.versions.latest(key, listed),
+      ports,
+    );
     if (plan.reason === 'RevocationOpen')
       return { ...observed, row: markPending(seen), blocked: { reason: plan.reason } };
     if (!plan.write || isRefreshed(seen, plan)) return { ...observed, row: markFinished(seen, plan) };
@@ -175,7 +179,7 @@ async function planOf(
   listed: readonly KeyVersion[],
   ports: UsePorts,
 ): Promise<{ readonly plan: Plan; readonly lists: readonly (readonly KeyVersion[])[]; readonly order?: Order }> {
-  const { refreshAutomatic, now, gate } = ports;
+  const { now, gate } = ports;
   // A version that the list lacks may be newer than all that are in it.
   const versions = namesUnlisted(use, listed) ? await listVersions(key, now(), ports) : listed;
   const order = gate.order(key);
@@ -184,7 +188,7 @@ async function planOf(
   const rekey = order && onto && planRekey(use, { key, versions }, { key: order.to, versions: onto }, now());
   const lists = onto ? [versions, onto] : [versions];
   if (rekey) return { plan: rekey, lists, order };
-  return { plan: planKeyUse(use, versions, now(), { refreshAutomatic, isLeft: isExempt }), lists };
+  return { plan: planKeyUse(use, versions, now(), isExempt), lists };
 }
 
 /**

@@ -180,7 +180,7 @@ function evaluateUse(
   const lastTry = tried && hasBeenSince(tried.at, activeFrom(target).getTime() - 1, now) ? tried : undefined;
   const status = statusOfUse(row, target);
   const isWrong = status === 'failed' || lastTry?.result === 'retry';
-  const planned = () => planKeyUse(keyUseOf(row), versions, now, { refreshAutomatic: true }).reason;
+  const planned = () => planKeyUse(keyUseOf(row), versions, now).reason;
   return { status, reason: (isWrong ? tried?.reason : undefined) ?? planned(), lastTry };
 }
 
@@ -202,22 +202,16 @@ export function lastTryOf({ state, reason, at }: UseRow): LastTry | undefined {
 /** Estimates the moves and the time of a rotation to a version that is created now. */
 export class RotationCost {
   readonly #versions: readonly KeyVersion[];
-  readonly #refreshAutomatic: boolean;
   readonly #now: Date;
   readonly #places = new Map<string, { subscription: string; region: string; moves: number; left: number }>();
 
-  constructor(
-    versions: readonly KeyVersion[],
-    { refreshAutomatic }: { readonly refreshAutomatic: boolean },
-    now: Date,
-  ) {
+  constructor(versions: readonly KeyVersion[], now: Date) {
     const newestMs = Math.max(now.getTime(), ...versions.map(({ createdOn }) => createdOn.getTime() + 1));
     const next: KeyVersion = {
       ...{ id: '', version: 'next', enabled: true, createdOn: new Date(newestMs), tags: {}, latest: true },
       ...{ updatedOn: undefined, notBefore: undefined, expiresOn: undefined },
     };
     this.#versions = [...versions, next];
-    this.#refreshAutomatic = refreshAutomatic;
     this.#now = new Date(newestMs);
   }
 
@@ -226,8 +220,7 @@ export class RotationCost {
     const name = `${subscription}/${row.location}`.toLowerCase();
     const place = this.#places.get(name) ?? { subscription, region: row.location, moves: 0, left: 0 };
     this.#places.set(name, place);
-    const options = { refreshAutomatic: this.#refreshAutomatic };
-    place[planKeyUse(keyUseOf(row), this.#versions, this.#now, options).write ? 'moves' : 'left'] += 1;
+    place[planKeyUse(keyUseOf(row), this.#versions, this.#now).write ? 'moves' : 'left'] += 1;
   }
 
   result(writeBudgets: readonly Budget[]) {

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import type { CallCapacity } from '../azure/call-capacity.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
-import type { Settings } from '../settings/settings.ts';
 import type { Leases } from '../work/lease-client.ts';
 import type { Cause } from '../work/messages.ts';
 import type { FleetIndex } from './fleet-index.ts';
@@ -34,11 +33,6 @@ export interface WorkerPorts {
   record(moves: readonly { readonly move: Move; readonly cause: Cause }[]): Promise<ReadonlySet<string>>;
   /** Whether the drift check must not move the use. */
   isExempt(row: UseRow): boolean;
-  readonly refreshAutomatic: boolean;
-  /** Whether the encryption scopes of all accounts are listed, or only of accounts that use a managed key themselves. */
-  readonly scopeDiscovery: Settings['scopeDiscovery'];
-  /** Share of the Storage resource provider's budgets that is used (`CMK_BUDGET_SHARE`). */
-  readonly budgetShare: number;
   /** The clock of the app's storage account, so that instances with skewed clocks agree. */
   readonly now: () => Date;
   /** PATCH calls without an answer are given up then; absent: each has its own deadline. */

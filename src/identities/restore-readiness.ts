@@ -48,7 +48,7 @@ async function findAccounts(
     const inventory = await findDependents(
       key,
       settings.subscriptions ?? (await subscriptions.list()),
-      { settings, accounts: { ...accounts, list: (subscription) => accounts.list(subscription, signal) } },
+      { accounts: { ...accounts, list: (subscription) => accounts.list(subscription, signal) } },
       (account) => {
         found.set(account.id.toLowerCase(), account);
       },

@@ -66,8 +66,8 @@ async function send(
 ): Promise<Outcome> {
   const entry = await outbox.read(target.name, work.notification);
   if (!entry) return drop(work, log);
-  if (entry.sentOn !== undefined) return DONE;
-  const { notification } = entry;
+  const { notification, sentOn } = entry.value;
+  if (sentOn !== undefined) return DONE;
   const source = settings.drift.functionAppId ?? 'urn:cmk-autopilot';
   const { headers, body } = render(notification, target, source, now());
   if (!lease.held())
@@ -83,7 +83,7 @@ async function send(
     status: answer.status,
   });
   // It is sent, whether or not the outbox can say so.
-  await outbox.markSent(target.name, notification, now()).catch(() => {});
+  await outbox.markSent(target.name, entry, now()).catch(() => {});
   return DONE;
 }
 

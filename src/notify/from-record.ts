@@ -3,6 +3,7 @@ import { accountNameOf } from '../azure/resource-id.ts';
 import { nameOfIdentifier } from '../keys/key-identifier.ts';
 import { REASONS } from '../reasons.ts';
 import type { NotificationKind } from '../settings/notify-targets.ts';
+import { KEY_WORK } from '../work/messages.ts';
 import { makeNotification } from './make-notification.ts';
 import type { Notification } from './notification.ts';
 
@@ -67,7 +68,9 @@ export function fromRecord({
   const details = entry.details ?? {};
   const revocation = details.revocation;
   const sentence = reason in REASONS ? REASONS[reason as keyof typeof REASONS] : reason;
-  const why = textOf(details.why);
+  // A message of the work zone claimed them.
+  const isClaimed = details.foundIn === KEY_WORK;
+  const [why, ticket] = isClaimed ? [] : [textOf(details.why), textOf(details.ticket)];
   return makeNotification({
     // Where one event may be recorded by two, its own id says that it is one.
     event: [entry.id ?? id, reason],
@@ -82,7 +85,7 @@ export function fromRecord({
       ...keyOf(resource, details.key),
       revocation: textOf(revocation) ?? textOf((revocation as { id?: unknown } | undefined)?.id),
       why,
-      ticket: textOf(details.ticket),
+      ticket,
       by: caller?.objectId,
       byKind: caller?.kind,
       byName: caller?.name,

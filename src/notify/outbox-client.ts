@@ -1,7 +1,7 @@
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import { controlContainer, DRIFT_CONTAINER, ONE_RETRY } from '../azure/app-storage.ts';
-import { blobDocuments } from '../azure/documents.ts';
+import { blobDocuments, type StoredDocument } from '../azure/documents.ts';
 import type { Settings } from '../settings/settings.ts';
 import { NOTIFICATION, type Notification } from './notification.ts';
 
@@ -15,7 +15,7 @@ const ENTRY = z.object({
   /** When the receiver accepted it (ISO 8601); absent: not yet. */
   sentOn: z.iso.datetime().optional(),
 });
-export type OutboxEntry = Readonly<z.output<typeof ENTRY>>;
+export type OutboxEntry = StoredDocument<Readonly<z.output<typeof ENTRY>>>;
 
 /**
  * What is to be sent to whom, in the control zone: a message of the work zone names an entry, and decides nothing of what is in
@@ -26,7 +26,7 @@ export interface Outbox {
   add(target: string, notification: Notification): Promise<void>;
   /** Undefined: there is no such entry. */
   read(target: string, id: string): Promise<OutboxEntry | undefined>;
-  markSent(target: string, notification: Notification, sentOn: Date): Promise<void>;
+  markSent(target: string, entry: OutboxEntry, sentOn: Date): Promise<void>;
   /** How far the collector has come, as JSON. */
   readProgress(): Promise<unknown>;
   saveProgress(progress: unknown): Promise<void>;
@@ -35,23 +35,24 @@ export interface Outbox {
 /** One small blob for each notification and target. */
 export function createOutbox(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): Outbox {
   const container = controlContainer(settings, credential, DRIFT_CONTAINER, ONE_RETRY);
-  // A damaged entry counts as absent.
-  const entries = blobDocuments(container, ENTRY.optional().catch(undefined), TIMEOUT_MS);
+  const entries = blobDocuments(container, ENTRY, TIMEOUT_MS);
   const progress = blobDocuments(container, z.unknown(), TIMEOUT_MS);
   return {
     async add(target, notification) {
       await entries.put(nameOf(target, notification.id), { notification }, undefined);
     },
-    read: async (target, id) => (await entries.read(nameOf(target, id)))?.value,
-    async markSent(target, notification, sentOn) {
-      const name = nameOf(target, notification.id);
-      const found = await entries.read(name);
-      await entries.put(name, { notification, sentOn: sentOn.toISOString() }, found?.etag);
+    read: (target, id) => entries.read(nameOf(target, id)),
+    async markSent(target, { value, etag }, sentOn) {
+      const { notification } = value;
+      await entries.put(nameOf(target, notification.id), { notification, sentOn: sentOn.toISOString() }, etag);
     },
     readProgress: async () => (await progress.read(PROGRESS))?.value,
-    async saveProgress(value) {
-      const found = await progress.read(PROGRESS);
-      await progress.put(PROGRESS, value, found?.etag);
+    async saveProgress(next) {
+      await progress.change(
+        PROGRESS,
+        () => next,
+        async () => undefined,
+      );
     },
   };
 }

@@ -17,6 +17,12 @@ export interface AppApi {
   get<T>(path: string, shape: z.ZodType<T>, signal?: AbortSignal): Promise<T>;
 }
 
+/** The app itself, which can be told too what its storage alone cannot be. */
+export interface App extends AppApi {
+  /** The same with a body. */
+  post<T>(path: string, body: object, shape: z.ZodType<T>): Promise<T>;
+}
+
 /** What the app answers is paged: whatever is longer does not come from it. */
 const MOST_MB = 64;
 
@@ -34,35 +40,45 @@ const REFUSAL = z.looseObject({
  * @param audience of its tokens, as the app's own setting has it: `api://<client id>`, the client id, or both
  * @throws {@link CmkError} `ArgumentInvalid` where a token may not be sent
  */
-export function appApi(address: string, audience: string, credential: TokenCredential): AppApi {
+export function appApi(address: string, audience: string, credential: TokenCredential): App {
   requireSafeAddress(address);
   return {
-    async get<T>(path: string, shape: z.ZodType<T>, outer?: AbortSignal): Promise<T> {
-      const token = await credential.getToken(`${resourceOf(audience)}/.default`);
-      const { status, text } = await timeBoxed(
-        async (signal) => {
-          const headers = { authorization: `Bearer ${token?.token}`, accept: 'application/json' };
-          const answer = await reach(urlOf(address, path), { headers, signal, redirect: 'manual' });
-          return { status: answer.status, text: await textOf(answer, address) };
-        },
-        OPERATOR_TOKEN_MS,
-        outer,
-      );
-      const body = parseJson(text);
-      const refusal = REFUSAL.safeParse(body);
-      if (!refusal.success) {
-        throw new CmkError(
-          'ServiceUnavailable',
-          `${address} answers ${status}, and not as the API of the app does.`,
-          LOOK,
-        );
-      }
-      if (status < 300) return checkAnswer(body, shape, `${address}${path}`);
-      const { reason: because, detail, nextStep = '' } = refusal.data;
-      const reason = because === 'NoDriftReport' ? because : (REASON_OF[status] ?? 'ServiceUnavailable');
-      throw new CmkError(reason, `The app answers ${status}${detail === undefined ? '.' : `: ${detail}`}`, nextStep);
-    },
+    get: (path, shape, signal) => call(path, undefined, shape, signal),
+    post: (path, body, shape) => call(path, body, shape),
   };
+
+  async function call<T>(path: string, sent: object | undefined, shape: z.ZodType<T>, outer?: AbortSignal): Promise<T> {
+    const token = await credential.getToken(`${resourceOf(audience)}/.default`);
+    const { status, text } = await timeBoxed(
+      async (signal) => {
+        const json = 'application/json';
+        const headers = {
+          authorization: `Bearer ${token?.token}`,
+          accept: json,
+          ...(sent ? { 'content-type': json } : {}),
+        };
+        const request = sent ? { method: 'POST', body: JSON.stringify(sent) } : {};
+        const answer = await reach(urlOf(address, path), { ...request, headers, signal, redirect: 'manual' });
+        return { status: answer.status, text: await textOf(answer, address) };
+      },
+      OPERATOR_TOKEN_MS,
+      outer,
+    );
+    const body = parseJson(text);
+    const refusal = REFUSAL.safeParse(body);
+    if (!refusal.success) {
+      throw new CmkError(
+        'ServiceUnavailable',
+        `${address} answers ${status}, and not as the API of the app does.`,
+        LOOK,
+      );
+    }
+    if (status < 300) return checkAnswer(body, shape, `${address}${path}`);
+    const { reason: because, detail, nextStep = '' } = refusal.data;
+    const reason =
+      because === 'NoDriftReport' || because === 'NotContested' ? because : (REASON_OF[status] ?? 'ServiceUnavailable');
+    throw new CmkError(reason, `The app answers ${status}${detail === undefined ? '.' : `: ${detail}`}`, nextStep);
+  }
 }
 
 /** Keeps a token from being sent in clear text. @throws {@link CmkError} `ArgumentInvalid` */

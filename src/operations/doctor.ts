@@ -112,7 +112,7 @@ function settings(environment: Environment): ChecklistLine[] {
     const missing = error.problems.filter((problem) => /^\S+ is missing\./.test(problem));
     const wrong = error.problems.filter((problem) => !missing.includes(problem));
     if (wrong.length > 0) {
-      const fix = 'Correct them: README.md lists them all.';
+      const fix = 'Correct them: docs/reference/settings.md lists them all.';
       return [{ check: 'settings', state: 'failed', detail: wrong.join(' '), fix }];
     }
     const names = missing.map((problem) => problem.split(' ')[0]).join(', ');

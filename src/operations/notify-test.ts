@@ -40,7 +40,7 @@ export async function notifyTest(
     throw new CmkError(
       'ArgumentInvalid',
       targets.length === 0 ? 'CMK_NOTIFY is not set: it names the targets.' : `CMK_NOTIFY has no target "${name}".`,
-      targets.length === 0 ? 'Set it to the document (docs/notifications.md).' : `Choose one of ${known}.`,
+      targets.length === 0 ? 'Set it to the document (docs/how-to/notifications.md).' : `Choose one of ${known}.`,
     );
   }
   const notification = makeNotification({

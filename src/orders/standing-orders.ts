@@ -82,7 +82,7 @@ const CONTEST = z.object({
 const UNRECORDED = z.object({
   /** Of the audit record. */
   id: z.string(),
-  action: z.enum(['fleet.pause', 'fleet.resume', 'key.rekey']),
+  action: z.enum(['fleet.pause', 'fleet.resume', 'key.rekey', 'drift.release']),
   reason: z.string() as z.ZodType<Reason>,
   resource: z.string(),
   on: iso,

@@ -10,7 +10,7 @@ export interface PageSettings {
 /** A setting that is wrong takes the page away, and nothing else: it must not keep the app from moving accounts. */
 export function readPage(environment: Environment): PageSettings {
   const reader = new SettingsReader(environment);
-  const on = reader.read('CMK_PAGE') ?? true;
   const signIn = reader.read('CMK_PAGE_SIGN_IN');
-  return { on: on && reader.problems.length === 0, signIn };
+  if (signIn === 'off') return { on: false, signIn: undefined };
+  return { on: reader.problems.length === 0, signIn };
 }

@@ -45,10 +45,10 @@ interface Gone {
 
 const OF_THE_QUEUE = 'the tables and blobs of the work zone are in the account that CMK_WORK__queueServiceUri names';
 
-/** Settings of version 2 that are gone. */
+/** Settings that are gone. */
 const GONE: Readonly<Record<string, Gone>> = {
   CMK_APPROVALS: {
-    instead: 'have the app roles approved by Microsoft Entra Privileged Identity Management (docs/access.md)',
+    instead: 'have the app roles approved by Microsoft Entra Privileged Identity Management (docs/how-to/access.md)',
     changes: () => true,
   },
   CMK_AUDIT_KEY: {
@@ -68,6 +68,29 @@ const GONE: Readonly<Record<string, Gone>> = {
   CMK_RETIRE_AFTER_HOURS: {
     instead: 'a version can be retired 24 hours after its successor; cmk key retire --after-hours takes more',
     changes: (hours) => hours !== '24',
+  },
+  CMK_REFRESH_AUTOMATIC: {
+    instead:
+      'leave LaggingAutomaticVersion out of CMK_AUTOFIX, and Storage moves automatic accounts by its daily check',
+    changes: (value) => value.toLowerCase() !== 'on',
+  },
+  CMK_SCOPE_DISCOVERY: {
+    instead: 'the encryption scopes of all accounts are read',
+    changes: (value) => value.toLowerCase() !== 'all',
+  },
+  CMK_BUDGET_SHARE: {
+    instead: 'the app uses at most 80 % of the budgets of the Storage resource provider',
+    changes: (share) => Number(share) !== 0.8,
+  },
+  CMK_PAGE: { instead: 'set CMK_PAGE_SIGN_IN to off', changes: (value) => value.toLowerCase() !== 'on' },
+  CMK_KEY_MAX_AGE_DAYS: {
+    instead:
+      'KeyTooOld means older than two years; assign the built-in Azure Policy "Keys should not be active for longer than the specified number of days" to demand less',
+    changes: (days) => days !== '730',
+  },
+  CMK_STORAGE_ACCOUNT_ID: {
+    instead: 'it is the account of AzureWebJobsStorage__accountName in the resource group of the function app',
+    changes: () => false,
   },
   CMK_HSM_WATCH: { instead: 'keys of Managed HSMs are read every five minutes', changes: () => false },
   CMK_WORK__tableServiceUri: { instead: OF_THE_QUEUE, changes: () => false },
@@ -101,5 +124,5 @@ export function misnamed(environment: Environment): string[] {
 }
 
 function unknown(name: string): string {
-  return `${name} is no setting of this version, and does nothing. The table in README.md has all.`;
+  return `${name} is no setting of this version, and does nothing. docs/reference/settings.md has all.`;
 }

@@ -20,9 +20,9 @@ interface Setting<T extends z.ZodType> {
   readonly schema: T;
   /** What a right value looks like, shown with every problem. */
   readonly example: string;
-  /** One sentence for README and sample; the table in README.md is tested against it. */
+  /** One sentence for docs/reference/settings.md and the sample. */
   readonly description: string;
-  /** What holds when it is absent or empty, as shown in README. */
+  /** What holds when it is absent or empty, as docs/reference/settings.md shows. */
   readonly fallback: string;
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { CLOUDS, findCloud } from '../azure/cloud.ts';
-import { parseResourceId, parseStorageAccountId } from '../azure/resource-id.ts';
+import { parseResourceId } from '../azure/resource-id.ts';
 import { ACCESS_SETTINGS } from './access-table.ts';
 import { EXEMPTIONS } from './exemption.ts';
 import { DEFAULT_AUTOFIX, FIXABLE, isFixable } from './fixable.ts';
@@ -22,10 +22,7 @@ const serviceUri = (service: 'blob' | 'queue') =>
 
 export const DEFAULT_DRIFT_SCHEDULE = '0 0 * * * *';
 
-/** A fifth of what Azure takes is left to others. */
-export const DEFAULT_BUDGET_SHARE = 0.8;
-
-/** Every app setting that this app reads, and the host's own that it relies on. One table: README and sample follow it. */
+/** Every app setting that this app reads, and the host's own that it relies on. One table: docs/reference/settings.md and the sample follow it. */
 export const SETTINGS = {
   CMK_VAULTS: setting({
     schema: list.refine((ids) => ids.length > 0, 'names no vault'),
@@ -69,7 +66,8 @@ export const SETTINGS = {
       .regex(/^[a-z0-9]{3,24}$/, 'is not the name of a storage account')
       .optional(),
     example: 'stcmkautopilot',
-    description: "Name of the app's own storage account, reached with the app's identity: no key is stored.",
+    description:
+      "Name of the app's own storage account, reached with the app's identity: no key is stored. It takes the events that cannot be delivered, and is in the resource group of the function app.",
     fallback: 'required unless one of the other `AzureWebJobsStorage` settings is there',
   }),
   AzureWebJobsStorage__blobServiceUri: setting({
@@ -83,7 +81,7 @@ export const SETTINGS = {
     schema: z.string().trim().optional(),
     example: 'UseDevelopmentStorage=true',
     description:
-      'Storage account of the work zone by connection string: queues, index and leases ([docs/trust.md](docs/trust.md)). Meant for development; in Azure use the next one.',
+      'Storage account of the work zone by connection string: queues, index and leases ([docs/explanation/trust.md](docs/explanation/trust.md)). Meant for development; in Azure use the next one.',
     fallback: 'identity-based, see the next one',
   }),
   CMK_WORK__queueServiceUri: setting({
@@ -98,32 +96,6 @@ export const SETTINGS = {
     example: 'https://stcmkaudit.blob.core.windows.net',
     description: 'Blob service of the account that holds the audit trail alone.',
     fallback: 'the trail is in the `AzureWebJobsStorage` account',
-  }),
-  CMK_REFRESH_AUTOMATIC: setting({
-    schema: onOff.optional(),
-    example: 'on',
-    description:
-      'Whether an automatic account that lags is asked to look for the new version at once (`on`), or left to the daily look of Storage (`off`).',
-    fallback: '`on`',
-  }),
-  CMK_SCOPE_DISCOVERY: setting({
-    schema: z
-      .string()
-      .trim()
-      .toLowerCase()
-      .pipe(z.enum(['all', 'dependents'], 'is neither "all" nor "dependents"'))
-      .optional(),
-    example: 'all',
-    description:
-      'Whose encryption scopes are looked at: those of `all` accounts, or only of accounts that use the key themselves (`dependents`: one call less for every other account).',
-    fallback: '`all`',
-  }),
-  CMK_BUDGET_SHARE: setting({
-    schema: z.coerce.number('is not a number').gt(0, 'is not above 0').max(1, 'is more than 1').optional(),
-    example: '0.8',
-    description:
-      "Part of the Storage resource provider's budgets of five minutes and of an hour, for each subscription and region, that the app uses at most; the rest is left to others. Above 0, at most 1.",
-    fallback: `\`${DEFAULT_BUDGET_SHARE}\``,
   }),
   CMK_CANARY: setting({
     schema: z.coerce.number('is not a number').int().min(0).max(100, 'is more than 100').optional(),
@@ -158,23 +130,17 @@ export const SETTINGS = {
     fallback: '`off`',
   }),
   ...ACCESS_SETTINGS,
-  CMK_PAGE: setting({
-    schema: onOff.optional(),
-    example: 'on',
-    description: 'Whether the app serves its page at `/`; `off` takes it away.',
-    fallback: '`on`',
-  }),
   CMK_PAGE_SIGN_IN: setting({
     schema: z
       .string()
       .trim()
-      .regex(/^https?:\/\/[^/\s;,'"]+\/?$/i, 'is not the origin of a sign-in service')
-      .transform((url) => new URL(url).origin)
-      .refine((origin) => origin.startsWith('https://') || LOOPBACK.test(origin), 'is not encrypted (https)')
+      .regex(/^(?:off|https?:\/\/[^/\s;,'"]+\/?)$/i, 'is neither the origin of a sign-in service nor off')
+      .transform((text) => (/^off$/i.test(text) ? 'off' : new URL(text).origin))
+      .refine((origin) => !origin.startsWith('http:') || LOOPBACK.test(origin), 'is not encrypted (https)')
       .optional(),
     example: 'https://login.microsoftonline.com',
     description:
-      'Where people sign in to the page: the origin of Entra ID under another name than the usual one of the cloud.',
+      'Where people sign in to the page that the app serves at `/`: the origin of Entra ID under another name than the usual one of the cloud. `off`: the app serves no page.',
     fallback: "the cloud's own",
   }),
   CMK_DRIFT_SCHEDULE: setting({
@@ -215,12 +181,6 @@ export const SETTINGS = {
     description: 'Drift that is exempt for a time: a JSON array of `resource`, `code`, `reason` and `until`.',
     fallback: 'none',
   }),
-  CMK_KEY_MAX_AGE_DAYS: setting({
-    schema: z.coerce.number('is not a number').int().min(1).max(36_500).optional(),
-    example: '730',
-    description: 'Days after which a key version is too old.',
-    fallback: '`730`, two years',
-  }),
   CMK_KEY_MINIMUM: setting({
     schema: z
       .string()
@@ -252,7 +212,7 @@ export const SETTINGS = {
     example:
       '{"targets":[{"name":"ops","kind":"teams","address":"https://flow.example/hooks/1","notifications":["revoked","digest"]}]}',
     description:
-      'Whom to notify, as JSON ([docs/notifications.md](docs/notifications.md)). It has addresses and secrets in it: give it as a Key Vault reference.',
+      'Whom to notify, as JSON ([docs/how-to/notifications.md](docs/how-to/notifications.md)). It has addresses and secrets in it: give it as a Key Vault reference.',
     fallback: 'nobody',
   }),
   CMK_FUNCTION_APP_ID: setting({
@@ -268,17 +228,6 @@ export const SETTINGS = {
       '/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-cmk/providers/Microsoft.Web/sites/func-cmk',
     description: 'ARM id of this function app, where the events of the vaults have to go.',
     fallback: 'event subscriptions are not checked',
-  }),
-  CMK_STORAGE_ACCOUNT_ID: setting({
-    schema: z
-      .string()
-      .trim()
-      .refine((id) => parseStorageAccountId(id) !== undefined, 'is not the ARM id of a storage account')
-      .optional(),
-    example:
-      '/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-cmk/providers/Microsoft.Storage/storageAccounts/stcmkautopilot',
-    description: "ARM id of the app's own storage account, where events that cannot be delivered are put.",
-    fallback: '`AzureWebJobsStorage__accountName` in the resource group of the function app',
   }),
   CMK_WATCH_CHANGES: setting({
     schema: onOff.optional(),

@@ -11,7 +11,6 @@ import { nameOfStorage, sharedZones } from './own-storage.ts';
 import { type PageSettings, readPage } from './page.ts';
 import { type Environment, goneSettings, misnamed, SettingsReader } from './reader.ts';
 import type { Requirement } from './requirement.ts';
-import { DEFAULT_BUDGET_SHARE } from './settings-table.ts';
 
 export type { Environment } from './reader.ts';
 
@@ -24,12 +23,8 @@ export interface Settings {
   readonly clientId: string | undefined;
   /** The app's own storage. */
   readonly storage: AppStorage;
-  readonly refreshAutomatic: boolean;
-  readonly scopeDiscovery: 'all' | 'dependents';
   /** Which other resources that use a key the app's identity may see. */
   readonly otherDependents: 'all' | 'listed' | 'none';
-  /** Part of Azure's budgets of minutes and hours that is the app's; above 0, at most 1. */
-  readonly budgetShare: number;
   /** Accounts of a rotation that go first; 0: none. */
   readonly canary: number;
   /**
@@ -58,7 +53,6 @@ export interface DriftSettings {
   readonly autofix: readonly Fixable[];
   readonly require: readonly Requirement[];
   readonly exemptions: readonly Exemption[];
-  readonly keyMaxAgeDays: number;
   /** Bits that an RSA key has to have; 0: what Storage takes. */
   readonly keyMinBits: number;
   /** Whether keys have to be in hardware. */
@@ -105,10 +99,7 @@ export function readSettings(environment: Environment): Settings {
     subscriptions: readSubscriptions(reader),
     clientId: reader.read('AZURE_CLIENT_ID'),
     storage: readStorage(reader, cloud),
-    refreshAutomatic: reader.read('CMK_REFRESH_AUTOMATIC') ?? true,
-    scopeDiscovery: reader.read('CMK_SCOPE_DISCOVERY') ?? 'all',
     otherDependents: reader.read('CMK_OTHER_DEPENDENTS') ?? 'listed',
-    budgetShare: reader.read('CMK_BUDGET_SHARE') ?? DEFAULT_BUDGET_SHARE,
     canary: reader.read('CMK_CANARY') ?? 0,
     auth: { tenantId: reader.read('CMK_TENANT_ID'), audiences: reader.read('CMK_API_AUDIENCE') ?? [] },
     access: readAccess(environment),
@@ -143,7 +134,8 @@ function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
       'is set beside an identity for the same storage, and the host takes it in place of the identity: remove it',
     );
   }
-  const ownName = 'accountName' in own ? own.accountName : undefined;
+  // A connection string, as developers use, need not tell the name.
+  const ownName = 'accountName' in own ? own.accountName : reader.read('AzureWebJobsStorage__accountName');
   const beside =
     app && ownName
       ? `/subscriptions/${app.subscriptionId}/resourceGroups/${app.resourceGroup}/providers/Microsoft.Storage/storageAccounts/${ownName}`
@@ -153,12 +145,11 @@ function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
     autofix: reader.read('CMK_AUTOFIX') ?? DEFAULT_AUTOFIX,
     require: reader.read('CMK_REQUIRE') ?? [],
     exemptions: reader.read('CMK_EXEMPTIONS') ?? [],
-    keyMaxAgeDays: reader.read('CMK_KEY_MAX_AGE_DAYS') ?? 730,
     keyMinBits: minimum?.bits ?? 0,
     requireHsm: minimum?.hsm ?? false,
     usageWorkspace: reader.read('CMK_USAGE_WORKSPACE'),
     functionAppId: app?.id,
-    storageAccountId: reader.read('CMK_STORAGE_ACCOUNT_ID') ?? beside,
+    storageAccountId: beside,
     sharedZones: sharedZones(own, cloud),
     watchChanges: reader.read('CMK_WATCH_CHANGES') ?? true,
     systemTopics: reader.read('CMK_SYSTEM_TOPICS') ?? {},
@@ -168,7 +159,7 @@ function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
 }
 
 /** What it takes to look for everything that uses a key. */
-export type LookSettings = Pick<Settings, 'cloud' | 'subscriptions' | 'scopeDiscovery' | 'otherDependents'> & {
+export type LookSettings = Pick<Settings, 'cloud' | 'subscriptions' | 'otherDependents'> & {
   /** Undefined: which one is the app's own storage is not known. */
   readonly storage: AppStorage | undefined;
 };
@@ -183,8 +174,7 @@ export function readLookSettings(environment: Environment): LookSettings {
   const reader = new SettingsReader(environment);
   const cloud = readCloud(reader);
   const storage = AzureWebJobsStorage || account ? readStorage(reader, cloud) : undefined;
-  const all = { scopeDiscovery: 'all', otherDependents: 'all' } as const;
-  const settings = { cloud, storage, subscriptions: readSubscriptions(reader), ...all };
+  const settings = { cloud, storage, subscriptions: readSubscriptions(reader), otherDependents: 'all' } as const;
   reader.done();
   return settings;
 }

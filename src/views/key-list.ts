@@ -27,7 +27,7 @@ const LIST_MS = 8_000;
 const KEYS_MS = 11_000;
 
 export type ListKeysPorts = KeyViewPorts & {
-  readonly settings: KeyViewPorts['settings'] & { readonly vaults: Pick<ManagedVaults, 'key'> };
+  readonly settings: { readonly vaults: Pick<ManagedVaults, 'key'> };
   readonly control: KnownOrders;
   readonly keyCatalog: Pick<KeyCatalog, 'names'>;
   readonly knownKeys: KnownKeys;

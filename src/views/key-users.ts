@@ -5,11 +5,9 @@ import { RotationCost } from '../fleet/rotation-progress.ts';
 import type { Rotation, RotationCounts } from '../fleet/rotation-schemas.ts';
 import type { UseRow, UseRows } from '../fleet/use-row.ts';
 import type { WorkItems } from '../fleet/work-items.ts';
-import { sameKeyName } from '../keys/key-identifier.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { openRevocation } from '../revocation/revocation.ts';
-import type { Settings } from '../settings/settings.ts';
 import type { KeyUsersView, RotationCostView, RotationState } from './key-schemas.ts';
 import { type RotationCountPorts, rotationCount } from './rotation.ts';
 
@@ -17,7 +15,6 @@ import { type RotationCountPorts, rotationCount } from './rotation.ts';
 const MOST_USES = 20_000;
 
 export interface KeyUsersPorts extends RotationCountPorts {
-  readonly settings: Pick<Settings, 'refreshAutomatic' | 'scopeDiscovery'>;
   readonly useRows: Pick<UseRows, 'of'>;
   readonly fleet: Pick<FleetIndex, 'listings' | 'accounts'>;
   readonly workItems: Pick<WorkItems, 'all'>;
@@ -47,13 +44,13 @@ export async function readKeyUsers(
   ports: KeyUsersPorts,
   signal: AbortSignal,
 ): Promise<KeyUsers> {
-  const { settings, fleet, useRows, writeBudgets, now } = ports;
+  const { fleet, useRows, writeBudgets, now } = ports;
   const isMovable = versions.length > 0 && !openRevocation(versions, now());
-  const cost = isMovable ? new RotationCost(versions, settings, now()) : undefined;
+  const cost = isMovable ? new RotationCost(versions, now()) : undefined;
   const inSight = await ports.inSight();
   const isLookedAfter = usesLookedAfter(inSight);
   const unlisted = countUnlisted(inSight, await fleet.listings());
-  const hasUnlistedScopes = await haveUnlistedScopes(key, inSight, ports);
+  const hasUnlistedScopes = await haveUnlistedScopes(inSight, ports);
   const rotation = await rotationCount(key, versions, ports);
   const uses = new UseCount();
   let complete = unlisted === 0;
@@ -83,16 +80,14 @@ export async function readKeyUsers(
  * looked for on dependents alone, those of other accounts are never listed.
  */
 async function haveUnlistedScopes(
-  key: ManagedKey,
   inSight: readonly string[] | undefined,
-  { settings, fleet, workItems }: Pick<KeyUsersPorts, 'settings' | 'fleet' | 'workItems'>,
+  { fleet, workItems }: Pick<KeyUsersPorts, 'fleet' | 'workItems'>,
 ): Promise<boolean> {
   const ids = inSight?.map((id) => id.toLowerCase());
   for await (const { kind, subscription } of workItems.all()) {
     if (kind !== 'scopes' || ids?.includes(subscription.toLowerCase()) === false) continue;
     for await (const account of fleet.accounts(subscription)) {
-      const isWanted = settings.scopeDiscovery === 'all' || (account.key && sameKeyName(account.key, key.id));
-      if (account.scopes === undefined && isWanted) return true;
+      if (account.scopes === undefined) return true;
     }
   }
   return false;

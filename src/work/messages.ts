@@ -117,7 +117,7 @@ const revocationWork = z.object({
 const notificationId = z.string().regex(/^[0-9a-f]{32}$/);
 
 /** "Send that notification of the outbox to that target." */
-const notifyWork = z.strictObject({
+const notifyWork = z.object({
   kind: z.literal('notify'),
   /** Name of a target of `CMK_NOTIFY`. */
   target: z.string().min(1).max(32),

@@ -121,6 +121,7 @@ function reportLong(
  */
 function placeOf(work: Work): string {
   if (work.kind === 'notify') return work.target;
+  if (work.kind === 'changes') return work.kind;
   if (work.kind === 'subscriptions') return work.subscriptions[0] ?? '';
   if ('account' in work) return `${work.account.split('/')[2]}/${work.location}`;
   return 'key' in work ? work.key : work.kind;

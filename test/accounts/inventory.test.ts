@@ -77,7 +77,7 @@ class Fleet {
         yield* rows;
       },
     } as unknown as FleetIndex;
-    return { accounts, fleet, settings: { scopeDiscovery: 'all' } as never };
+    return { accounts, fleet, settings: {} as never };
   }
 
   has(subscriptions: readonly string[] = [SUBSCRIPTION]) {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { OPERATIONS, ROWS, type Row } from '../support/calls.ts';
 
-describe('the table of calls in docs/access.md', () => {
+describe('the table of calls in docs/reference/api.md', () => {
   it('has one row for each operation, and none beside them', () => {
     expect(ROWS.map(({ call }) => call).sort()).toEqual(OPERATIONS.map(({ call }) => call).sort());
   });

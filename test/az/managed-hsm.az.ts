@@ -194,8 +194,8 @@ describe('A local role that was taken away', () => {
     expect(await role()).toMatchObject({ state: 'ok' });
   });
 
-  it('is given to the app as docs/managed-hsm.md says', async () => {
-    const page = readFileSync(new URL('../../docs/managed-hsm.md', import.meta.url), 'utf8');
+  it('is given to the app as docs/how-to/managed-hsm.md says', async () => {
+    const page = readFileSync(new URL('../../docs/how-to/managed-hsm.md', import.meta.url), 'utf8');
     const identity = await az.json<{ principalId: string }>(
       'identity create --name id-app-hsm --resource-group rg-vault --location westeurope',
     );

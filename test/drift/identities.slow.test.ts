@@ -116,10 +116,9 @@ describe('an identity that was deleted', () => {
       scopes: [{ name: 'scope1', key: key.use() }],
     });
     account.encryption.identity = { userAssignedIdentity: identity.id };
-    const all = { CMK_SCOPE_DISCOVERY: 'all' };
-    expect(reasonsAbout(await check(all), account)).toEqual([]);
+    expect(reasonsAbout(await check(), account)).toEqual([]);
     await remove(identity);
-    expect(reasonsAbout(await check(all), account)).toEqual(['IdentityDeleted']);
+    expect(reasonsAbout(await check(), account)).toEqual(['IdentityDeleted']);
   });
 });
 

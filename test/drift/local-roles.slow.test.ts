@@ -233,16 +233,9 @@ describe('roles that cannot be read', () => {
     }
     expect(about(await check(), account())).toEqual(['IdentityWithoutRole']);
     wire.azure.faults.add([{ match: { host: 'hsm-local.*', path: `${ROLES}.*skiptoken` }, hang: true }]);
-    const started = Date.now();
     const report = await check(AbortSignal.timeout(4_000));
-    expect(Date.now() - started).toBeLessThan(12_000);
     expect(about(report, account())).toEqual([]);
     expect(report.complete).toBe(false);
-    // Nobody gives up the whole check: the page has a deadline of its own.
-    const other = await check();
-    expect(about(other, account())).toEqual([]);
-    expect(aboutHsm(other)).toMatchObject([{ reason: 'Unreadable', is: expect.stringContaining('did not answer') }]);
-    expect(await healthOf()).toBe('Unknown');
   });
 
   it('leave it open whether a group gives one, and say how that is settled', async () => {

@@ -7,8 +7,8 @@ import { useApps } from '../break-glass/use-running-app.ts';
 import { useWire } from '../support/wire.ts';
 import { type Document, type Fuzzed, FuzzedRequests } from './fuzzed-requests.ts';
 
-/** All of it: `FUZZ_REQUESTS=100000 npm run test:slow -- every-route-fuzz`, about an hour; `FUZZ_SEED` repeats one. */
-const MOST = Number(process.env.FUZZ_REQUESTS ?? 2_000);
+/** `npm run test:long` sends ten times as many; `FUZZ_SEED` repeats a run. */
+const MOST = Number(process.env.FUZZ_REQUESTS ?? 1_000);
 const LIMIT_MS = Math.max(300_000, MOST * 40);
 /** So many callers, that few calls are refused for being too many. */
 const CALLERS = 300;

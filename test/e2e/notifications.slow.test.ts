@@ -58,8 +58,8 @@ it('a receiver that hangs delays no revocation, and gets each of them once when 
   await app.start();
   await app.atRest();
   await app.advance(MINUTE);
-  await eventually('every notification', () => during.every(({ name }) => taken(name).length > 0), 150_000);
-  await eventually('the queue is empty', async () => (await app.count('notify-work')) === 0, 90_000);
+  await app.inTime('every notification', () => during.every(({ name }) => taken(name).length > 0), 150_000);
+  await app.inTime('the queue is empty', async () => (await app.count('notify-work')) === 0, 90_000);
   for (const { name } of [first, ...during]) expect(taken(name).map(verified), name).toHaveLength(1);
   expect(await app.count('notify-work-poison')).toBe(0);
   expect(app.output()).not.toMatch(/s3cret/);

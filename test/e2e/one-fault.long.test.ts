@@ -12,8 +12,6 @@ import { readEntries, trailFindings } from './one-fault/trail.ts';
 const app = useApp({
   instances: 2,
   leaseSeconds: 4,
-  // Lists of scopes are asked for where they matter.
-  env: { CMK_SCOPE_DISCOVERY: 'dependents' },
 });
 const ONLY = new RegExp(process.env.ONE_FAULT ?? '');
 /** Subjects that are under way at the same time. */

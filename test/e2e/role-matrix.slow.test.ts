@@ -12,7 +12,7 @@ import { OPERATIONS, type Operation, ROWS, type Row } from '../support/calls.ts'
 import { useWire } from '../support/wire.ts';
 
 // Who may make which call: every operation of the OpenAPI document × role × narrowed or not × person or application, held
-// to the table in docs/access.md.
+// to the table in docs/reference/api.md.
 
 /** What a call is about: in the reach of those who are narrowed, or not. */
 type Place = 'inReach' | 'outOfReach';

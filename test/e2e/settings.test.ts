@@ -5,7 +5,7 @@ import { TestKey } from '../support/fleet.ts';
 
 // A setting that is wrong must not cost any work, nor drown its one record in others.
 
-const app = useApp({ env: { CMK_VAULTS: 'kv-files', CMK_SCOPE_DISCOVERY: 'some' } });
+const app = useApp({ env: { CMK_VAULTS: 'kv-files', CMK_CANARY: 'some' } });
 
 it('work waits for settings to be corrected, with one record that names them', async () => {
   const files = new TestKey(app.azure.world);
@@ -31,7 +31,7 @@ it('work waits for settings to be corrected, with one record that names them', a
   expect(records).toMatchObject([
     {
       reason: 'SettingsInvalid',
-      message: expect.stringMatching(/CMK_VAULTS.*\n.*CMK_SCOPE_DISCOVERY/),
+      message: expect.stringMatching(/CMK_VAULTS.*\n.*CMK_CANARY/),
     },
   ]);
 });

@@ -139,7 +139,7 @@ class Fleet {
         return new Set(moves.map(({ move }) => move.id));
       },
       isExempt: () => false,
-      ...{ refreshAutomatic: true, scopeDiscovery: 'all', budgetShare: 0.8, canaries: 1 },
+      canaries: 1,
       sleep: async () => {
         await setImmediate();
         this.clock += 10;

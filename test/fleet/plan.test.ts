@@ -7,7 +7,6 @@ import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocatio
 import { day, KEY, keyVersion, REVOKER, VAULT, versionName } from '../support/keys.ts';
 
 const NOW = day(200);
-const REFRESH = { refreshAutomatic: true };
 
 function use(pinned: number | undefined, current = pinned): KeyUse {
   return {
@@ -59,7 +58,7 @@ describe('planKeyUse', () => {
     ['asks an automatic one to look, and leaves it automatic', use(undefined, 1), two, ''],
     ['asks an automatic one of which Azure does not tell what it uses', use(undefined), two, ''],
   ])('%s', (_, keyUse, versions, pin) => {
-    expect(planKeyUse(keyUse, versions, NOW, REFRESH)).toMatchObject({
+    expect(planKeyUse(keyUse, versions, NOW)).toMatchObject({
       write: true,
       pin,
       target: { version: versionName(2) },
@@ -120,20 +119,19 @@ describe('planKeyUse', () => {
     ['no version can be used', use(1), [keyVersion(1, { enabled: false })], 'NoUsableVersion'],
     ['the key is gone', use(1), [], 'KeyNotFound'],
   ])('writes nothing when %s', (_, keyUse, versions, reason) => {
-    expect(planKeyUse(keyUse, versions, NOW, REFRESH)).toMatchObject({ write: false, reason });
+    expect(planKeyUse(keyUse, versions, NOW)).toMatchObject({ write: false, reason });
   });
 
   it('writes no stale use that is exempt, unless another reason comes first', () => {
-    const left = { ...REFRESH, isLeft: true };
-    expect(planKeyUse(use(1), two, NOW, left)).toMatchObject({ write: false, reason: 'LeftByCheck' });
-    expect(planKeyUse(use(undefined, 1), two, NOW, left)).toMatchObject({ write: false, reason: 'LeftByCheck' });
-    expect(planKeyUse(use(2), two, NOW, left)).toMatchObject({ write: false, reason: 'UpToDate' });
-    expect(planKeyUse(use(1), [], NOW, left)).toMatchObject({ write: false, reason: 'KeyNotFound' });
+    expect(planKeyUse(use(1), two, NOW, true)).toMatchObject({ write: false, reason: 'LeftByCheck' });
+    expect(planKeyUse(use(undefined, 1), two, NOW, true)).toMatchObject({ write: false, reason: 'LeftByCheck' });
+    expect(planKeyUse(use(2), two, NOW, true)).toMatchObject({ write: false, reason: 'UpToDate' });
+    expect(planKeyUse(use(1), [], NOW, true)).toMatchObject({ write: false, reason: 'KeyNotFound' });
   });
 
   it('writes a use again when Azure does not use the version that it is pinned to', () => {
-    expect(planKeyUse(use(2, 1), two, NOW, REFRESH)).toMatchObject({ reason: 'PinNotInUse' });
-    expect(planKeyUse(use(1, 2), two, NOW, REFRESH)).toMatchObject({ reason: 'StaleKeyVersion' });
+    expect(planKeyUse(use(2, 1), two, NOW)).toMatchObject({ reason: 'PinNotInUse' });
+    expect(planKeyUse(use(1, 2), two, NOW)).toMatchObject({ reason: 'StaleKeyVersion' });
   });
 
   it('detects a use of a version that is not in the list', () => {
@@ -145,11 +143,6 @@ describe('planKeyUse', () => {
     expect([use(3), use(1, 3), use(undefined, 3)].map((one) => namesUnlisted(one, two))).toEqual([true, true, true]);
   });
 
-  it('writes no automatic use when refreshes are off', () => {
-    const plan = planKeyUse(use(undefined, 1), two, NOW, { refreshAutomatic: false });
-    expect(plan).toMatchObject({ write: false, reason: 'LaggingAutomaticVersion' });
-  });
-
   it('moves nothing while a revocation is open, even if a usable version appeared since', () => {
     const tag = formatRevocation({
       ...REVOKER,
@@ -158,7 +151,7 @@ describe('planKeyUse', () => {
       wasEnabled: true,
     });
     const revoked = keyVersion(1, { enabled: false, tags: { [REVOCATION_TAG]: tag } });
-    expect(planKeyUse(use(1), [revoked, keyVersion(4)], NOW, REFRESH)).toMatchObject({
+    expect(planKeyUse(use(1), [revoked, keyVersion(4)], NOW)).toMatchObject({
       write: false,
       reason: 'RevocationOpen',
     });
@@ -194,9 +187,9 @@ describe('invariants of planKeyUse', () => {
 
   it('only ever moves to the newest usable version, never backwards, and keeps the mode', () => {
     fc.assert(
-      fc.property(versions, uses, fc.boolean(), (list, { pinned, current }, refreshAutomatic) => {
+      fc.property(versions, uses, (list, { pinned, current }) => {
         const keyUse = use(pinned, current);
-        const plan = planKeyUse(keyUse, list, NOW, { refreshAutomatic });
+        const plan = planKeyUse(keyUse, list, NOW);
         if (plan.reason === 'UpToDate') expect(keyUse.current ?? keyUse.pinned).toBe(plan.target?.version);
         if (!plan.write) return;
         expect(plan.target).toBe(newestUsableVersion(list, NOW));
@@ -218,10 +211,10 @@ describe('invariants of planKeyUse', () => {
   it('writes nothing once the plan was applied', () => {
     fc.assert(
       fc.property(versions, uses, (list, { pinned, current }) => {
-        const plan = planKeyUse(use(pinned, current), list, NOW, REFRESH);
+        const plan = planKeyUse(use(pinned, current), list, NOW);
         if (!plan.write) return;
         const after: KeyUse = { ...use(pinned), pinned: plan.pin || undefined, current: plan.target.version };
-        expect(planKeyUse(after, list, NOW, REFRESH)).toMatchObject({ write: false, reason: 'UpToDate' });
+        expect(planKeyUse(after, list, NOW)).toMatchObject({ write: false, reason: 'UpToDate' });
       }),
       { numRuns: 1_000 },
     );

@@ -6,7 +6,7 @@ import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { REASONS } from '../../src/reasons.ts';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { day, KEY, keyVersion, REVOKER, versionName } from '../support/keys.ts';
-import { AUTOMATIC, accountId, NOW, OLD, useRow } from '../views/use-rows.ts';
+import { accountId, NOW, OLD, useRow } from '../views/use-rows.ts';
 
 const VERSIONS = [keyVersion(1), keyVersion(100)];
 const TARGET = keyVersion(100).id;
@@ -181,8 +181,8 @@ describe('A rotation', () => {
 });
 
 describe('The cost of the next rotation', () => {
-  const costOf = (uses: readonly UseRow[], refreshAutomatic = true) => {
-    const cost = new RotationCost(VERSIONS, { refreshAutomatic }, NOW);
+  const costOf = (uses: readonly UseRow[]) => {
+    const cost = new RotationCost(VERSIONS, NOW);
     for (const use of uses) cost.add(use);
     return cost.result([{ calls: 1_200, perMs: 3_600_000 }]);
   };
@@ -201,10 +201,6 @@ describe('The cost of the next rotation', () => {
       ['uksouth', 1, 0],
       ['westeurope', 1_500, 900],
     ]);
-  });
-
-  it('is zero for automatic accounts that Storage updates by itself', () => {
-    expect(costOf([useRow(1, AUTOMATIC)], false)).toMatchObject({ moves: 0, left: 1, seconds: 0 });
   });
 });
 

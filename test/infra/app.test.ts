@@ -61,7 +61,6 @@ describe('app settings', () => {
     });
     expect(read.subscriptions).toEqual(MAIN_PARAMETERS.storageSubscriptions);
     expect(settings.CMK_FUNCTION_APP_ID).toBe(azure.ofType('Microsoft.Web/sites')[0]?.id);
-    expect(settings.CMK_STORAGE_ACCOUNT_ID).toBe(azure.ofType('Microsoft.Storage/storageAccounts')[0]?.id);
     expect(settings.CMK_VAULTS).toBe(`${VAULT},${OTHER_VAULT}`);
     expect(Object.keys(read.drift.systemTopics)).toEqual([VAULT, OTHER_VAULT].map((id) => id.toLowerCase()));
     expect(read.drift.problems).toEqual([]);
@@ -87,8 +86,8 @@ describe('app settings', () => {
   });
 
   it('can be set by name, and win over what the template sets', async () => {
-    const { azure: tuned } = await dryRun('main', { ...MAIN_PARAMETERS, settings: { CMK_REFRESH_AUTOMATIC: 'off' } });
-    expect(config(tuned, 'appsettings').CMK_REFRESH_AUTOMATIC).toBe('off');
+    const { azure: tuned } = await dryRun('main', { ...MAIN_PARAMETERS, settings: { CMK_DUAL_CONTROL: 'off' } });
+    expect(config(tuned, 'appsettings').CMK_DUAL_CONTROL).toBe('off');
   });
 
   it('give the addresses of the storage outside AzureCloud, where the host makes a wrong one from the name', async () => {

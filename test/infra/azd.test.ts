@@ -116,7 +116,7 @@ describe('azure.yaml', () => {
   it('requires an azd that has remoteBuild for functions, and reads a .funcignore as git does', () => {
     // 1.23.5 and 1.23.13 (cli/azd/CHANGELOG.md, PR 6748 and 7311).
     expect(read('azure.yaml')).toMatch(/^requiredVersions:\n {2}azd: ">= 1\.23\.13"$/m);
-    expect(read('docs/deploy.md')).toContain('[azd](https://aka.ms/azd-install) 1.23.13 or newer');
+    expect(read('docs/how-to/deploy-azd.md')).toContain('[azd](https://aka.ms/azd-install) 1.23.13 or newer');
   });
 
   it('never lets azd delete the resource groups of the vaults and the accounts', () => {
@@ -128,6 +128,6 @@ describe('azure.yaml', () => {
     expect(answer.status).toBe(1);
     expect(answer.stderr).toContain('az group delete --name rg-cmk-prod');
     expect(read('azure.yaml')).not.toContain('continueOnError');
-    expect(read('docs/uninstall.md')).toContain('az group delete -n');
+    expect(read('docs/how-to/uninstall.md')).toContain('az group delete -n');
   });
 });

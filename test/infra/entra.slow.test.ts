@@ -189,25 +189,21 @@ describe('infra/entra.sh', () => {
     };
     const page = ['--page', 'https://func-cmk.example'];
 
-    it.each(['identifierUris', 'api.oauth2PermissionScopes', 'api.preAuthorizedApplications', 'spa.redirectUris'])(
-      'stops in place of writing over what others put there: %s',
-      (list) => {
-        withTheirs({ [`--query ${list} -o json`]: 1_000 });
-        expect(entra(page)).toMatchObject({ status: 1, stderr: expect.stringContaining('Too Many Requests') });
-        expect(lists()).toMatchObject(
-          Object.fromEntries(Object.entries(theirs).map(([name, [one]]) => [name, expect.arrayContaining([one])])),
-        );
-      },
-    );
+    const LISTS = ['identifierUris', 'api.oauth2PermissionScopes', 'api.preAuthorizedApplications', 'spa.redirectUris'];
 
-    it.each(['identifierUris', 'api.oauth2PermissionScopes', 'api.preAuthorizedApplications', 'spa.redirectUris'])(
-      'adds to what others put there once it can: %s',
-      (list) => {
-        withTheirs({ [list]: 2 });
-        expect(entra(page)).toMatchObject({ status: 0, stderr: '' });
-        for (const [name, [one]] of Object.entries(theirs)) expect(lists()[name]).toEqual([one, expect.anything()]);
-      },
-    );
+    it.each(LISTS)('stops in place of writing over what others put there: %s', (list) => {
+      withTheirs({ [`--query ${list} -o json`]: 1_000 });
+      expect(entra(page)).toMatchObject({ status: 1, stderr: expect.stringContaining('Too Many Requests') });
+      expect(lists()).toMatchObject(
+        Object.fromEntries(Object.entries(theirs).map(([name, [one]]) => [name, expect.arrayContaining([one])])),
+      );
+    });
+
+    it('adds to what others put there once it can', () => {
+      withTheirs(Object.fromEntries(LISTS.map((list) => [list, 2])));
+      expect(entra(page)).toMatchObject({ status: 0, stderr: '' });
+      for (const [name, [one]] of Object.entries(theirs)) expect(lists()[name]).toEqual([one, expect.anything()]);
+    });
   });
 
   it('makes the role to restore one for people alone, also where an older version made it for applications', () => {

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { APP_LOCAL_ROLES } from '../../local/azure/app-setup.ts';
 
-const page = readFileSync(new URL('../../docs/managed-hsm.md', import.meta.url), 'utf8');
+const page = readFileSync(new URL('../../docs/how-to/managed-hsm.md', import.meta.url), 'utf8');
 
-it('docs/managed-hsm.md has the app given the local roles that every test runs with, where they have to be', () => {
+it('docs/how-to/managed-hsm.md has the app given the local roles that every test runs with, where they have to be', () => {
   const made = [...page.matchAll(/role definition create --hsm-name <hsm> --role-definition '([^']+)'/g)];
   const given = [...page.matchAll(/role assignment create --hsm-name <hsm> --role "([^"]+)" .* --scope (\S+)/g)];
   expect(made.map(([, role = '']) => JSON.parse(role))).toEqual(

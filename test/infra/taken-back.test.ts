@@ -3,8 +3,8 @@ import { expect, it } from 'vitest';
 import type { JsonObject } from './arm/json.ts';
 import { dryRun, MAIN_PARAMETERS, SUBSCRIPTION, VAULT } from './arm/templates.ts';
 
-const [, chapter = ''] = readFileSync(new URL('../../docs/deploy.md', import.meta.url), 'utf8').split(
-  '\n## Taking something back\n',
+const [, chapter = ''] = readFileSync(new URL('../../docs/how-to/uninstall.md', import.meta.url), 'utf8').split(
+  '\n## Remove a part\n',
 );
 const said = chapter.split('\n## ')[0] ?? '';
 

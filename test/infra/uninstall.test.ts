@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { dryRun, dryRunEvents, MAIN_PARAMETERS, OTHER_VAULT, SUBSCRIPTION, VAULT } from './arm/templates.ts';
 
-const guide = readFileSync(new URL('../../docs/uninstall.md', import.meta.url), 'utf8');
+const guide = readFileSync(new URL('../../docs/how-to/uninstall.md', import.meta.url), 'utf8');
 const [, , topics = '', roles = '', group = ''] = guide.split(/^(?=\d\. )/m);
 
 /** By which step each kind goes that is not in the resource group of the app, and what the step calls it. */
@@ -11,8 +11,8 @@ const GOES: Readonly<Record<string, [step: string, words: string]>> = {
   'Microsoft.EventGrid/systemTopics/eventSubscriptions': [topics, 'event subscriptions `cmk-<function app>-…`'],
   'Microsoft.Insights/metricAlerts': [topics, 'metric alerts `cmk-<environment>-…`'],
   'Microsoft.Insights/diagnosticSettings': [topics, 'diagnostic setting `cmk-autopilot-<environment>`'],
-  'Microsoft.Authorization/roleAssignments': [roles, 'az role assignment delete'],
-  'Microsoft.Authorization/roleDefinitions': [roles, 'az role definition delete'],
+  'Microsoft.Authorization/roleAssignments': [roles, 'sh infra/uninstall.sh roles'],
+  'Microsoft.Authorization/roleDefinitions': [roles, 'sh infra/uninstall.sh roles'],
 };
 
 it('says how to be rid of everything that a deployment puts beside its own resource group', async () => {

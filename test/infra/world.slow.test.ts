@@ -49,7 +49,7 @@ const owner = () => new ClientSecretCredential(TENANT_ID, CLIENT_IDS.owner, loca
 const topics = () =>
   [...world().systemTopics.values()].map(({ id, name, source }) => ({ id, name, properties: { source } }));
 
-/** Everything, in the order in which docs/deploy.md has it. */
+/** Everything, in the order in which docs/how-to/deploy-azd.md has it. */
 async function deployAll(): Promise<void> {
   await deployed.group('rg-demo');
   demo = await deployed.run('demo', {});

@@ -49,6 +49,13 @@ describe('a record of the audit trail', () => {
     expect(told(`${id}/encryptionScopes/scope1`)?.title).toBe('stfiles01/scope1 was revoked');
   });
 
+  it('is told without a reason and a ticket that a message of the work zone claimed', () => {
+    const details = { why: 'Call https://evil.example', ticket: 'INC-1', foundIn: 'key-work' };
+    const told = fromRecord(record('key.revoke', 'Revoked', details));
+    expect(told).toMatchObject({ kind: 'revoked', title: 'kv-files/files-key was revoked' });
+    expect(JSON.stringify(told)).not.toMatch(/evil|INC-1/);
+  });
+
   it('may be of a form that nobody foresaw', () => {
     const odd = { why: 7, revocation: null, ticket: { a: 1 }, moved: 'x' };
     expect(fromRecord(record('key.revoke', 'Revoked', odd))?.data).not.toHaveProperty('ticket');

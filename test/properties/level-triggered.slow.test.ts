@@ -107,6 +107,6 @@ it('whatever happens to the key and whichever messages arrive, every account end
       expect(accounts.map(withoutVersion)).toEqual(before);
       for (const { name } of accounts) wire.azure.world.storageAccounts.delete(name);
     }),
-    { numRuns: 25 },
+    { numRuns: 12 },
   );
 });

@@ -332,9 +332,7 @@ export class History {
     ];
     for (const use of uses) {
       const { vault, name } = this.#bench.key;
-      const plan = planKeyUse({ vaultUri: vault.uri, keyName: name, ...use }, versions, now, {
-        refreshAutomatic: true,
-      });
+      const plan = planKeyUse({ vaultUri: vault.uri, keyName: name, ...use }, versions, now);
       expect(plan).toMatchObject({ write: false, reason: 'RevocationOpen' });
     }
     expect(decideRotation(versions, { rotates: false }, now)).toMatchObject({ reason: 'RevocationOpen' });

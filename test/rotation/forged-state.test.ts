@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
@@ -86,5 +87,25 @@ describe('a state of a lease that says that a rotation was begun', () => {
     const { records } = await look(versions, { ...FORGED, from: versionName(59) });
     expect(records).toMatchObject([{ id: `key.rotate/${versionName(60)}`, details: { foundIn: 'cmk-leases' } }]);
     expect(JSON.stringify(records)).not.toMatch(/forged|restore/);
+  });
+
+  it('leads to no write and no record, whatever it says, where the app has rotated nothing for a week', async () => {
+    const versions = [1, 20, 52].map((n) => keyVersion(n, { expiresOn: day(400), enabled: n !== 20 }));
+    const state = fc.record(
+      {
+        ...{
+          id: fc.string(),
+          from: fc.constantFrom(...[1, 20, 52, 99].map(versionName), '', 'forged'),
+          cause: fc.string(),
+        },
+        ...{ completes: fc.boolean(), waited: fc.boolean(), at: fc.constantFrom(AT, '9999-12-31T23:59:59.999Z') },
+      },
+      { requiredKeys: [] },
+    );
+    await fc.assert(
+      fc.asyncProperty(state, async (forged) => {
+        expect(await look(versions, forged)).toMatchObject({ written: [], records: [] });
+      }),
+    );
   });
 });

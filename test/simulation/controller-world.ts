@@ -643,7 +643,6 @@ export class ControllerWorld implements World {
       items: this.items.port(way),
       rows: createUseRows(this.index.port(way)),
       fleet: createFleetIndex(this.index.port(way)),
-      scopeDiscovery: 'all',
       leases: this.#leases.port(actor, way),
       accounts: this.storage.port(actor, (label, effect, writes, signal) =>
         this.#isHanging(label)
@@ -705,8 +704,6 @@ export class ControllerWorld implements World {
         }
       },
       isExempt: () => false,
-      refreshAutomatic: true,
-      budgetShare: 0.8,
       now,
       sleep: (ms) =>
         new Promise((resolve) => {

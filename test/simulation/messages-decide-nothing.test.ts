@@ -92,7 +92,7 @@ async function sentBy(message: object): Promise<ReadonlySet<string>> {
   if (!first || !second) throw new Error('A revocation has a notification.');
   const read = async (target: string, id: string) => {
     const notification = [first, second].find((one) => one.id === id);
-    return notification && { notification, ...(target === 'ops' ? { sentOn: TIME } : {}) };
+    return notification && { value: { notification, ...(target === 'ops' ? { sentOn: TIME } : {}) }, etag: '' };
   };
   const sent = new Set<string>();
   const ports = {

@@ -60,8 +60,8 @@ const FORGERY_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'a record is made of what a row says',
     file: 'src/fleet/reconcile-use.ts',
-    from: '      const observed = resultOf(observation, ports);',
-    to: '      const observed = resultOf(row.movedFrom ? { ...observation, row } : observation, ports);',
+    from: '    const observed = resultOf(observation, ports);',
+    to: '    const observed = resultOf(row.movedFrom ? { ...observation, row } : observation, ports);',
   },
   {
     name: 'the version that a row names is written',
@@ -81,13 +81,13 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   },
   {
     name: 'a worker forgets what the one before it announced',
-    file: 'src/fleet/subscription-pass.ts',
-    from: "items.filter(({ kind }) => kind === 'verify').map(",
-    to: 'items.slice(0, 0).map(',
+    file: 'src/fleet/pass.ts',
+    from: "      .filter(({ kind }) => kind === 'verify')\n",
+    to: '      .slice(0, 0)\n',
   },
   {
     name: 'an item is deleted although it was put anew',
-    file: 'src/fleet/subscription-pass.ts',
+    file: 'src/fleet/pass.ts',
     from: '          await items.finish(item);\n          return;',
     to: `          if (!(await items.finish(item)))
             for (const one of await items.of(this.#subscription)) if (workRow(one) === workRow(item)) await items.finish(one);
@@ -96,8 +96,8 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'the items are not read again after the lease is released',
     file: 'src/fleet/reconcile-subscription.ts',
-    from: '    moved += pass.moved;\n    await pMap(pass.progressed, (key) => ports.reconcileKey(key), { concurrency: CONCURRENCY });',
-    to: "    await pMap(pass.progressed, (key) => ports.reconcileKey(key), { concurrency: CONCURRENCY });\n    if (moved >= 0) return { outcome: 'passed', moved };",
+    from: '    await pMap(progressed, (key) => ports.reconcileKey(key), { concurrency: CONCURRENCY });',
+    to: "    await pMap(progressed, (key) => ports.reconcileKey(key), { concurrency: CONCURRENCY });\n    if (moved >= 0) return { outcome: 'passed', moved };",
   },
   {
     name: "the id of a move is made without Azure's time stamp",
@@ -119,26 +119,32 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   },
   {
     name: 'a list writes the rows of moves that are not recorded',
-    file: 'src/fleet/subscription-pass.ts',
-    from: 'const known = row ? latest(row) : this.#rows.get(nameOfUse(read.about));',
-    to: 'const known = row && !row ? latest(row) : undefined;',
+    file: 'src/fleet/listing.ts',
+    from: 'const known = results.find(row ?? read.about) ?? row;',
+    to: 'const known = results === undefined ? row : undefined;',
   },
   {
     name: 'accounts that come while scopes are listed are forgotten',
-    file: 'src/fleet/subscription-pass.ts',
+    file: 'src/fleet/pass-results.ts',
     from: "await items.put([wantsScopes === 'first'",
     to: "await items.putNew([wantsScopes === 'first'",
   },
   {
     name: 'an account that is gone keeps its rows',
     file: 'src/fleet/listing.ts',
-    from: '    this.#pass.gone(account, known.of(account), wanted);\n',
-    to: '',
+    from: 'this.#pass.results.dropAccount(account, known.of(account))',
+    to: 'known.of(account).slice(0, 0)',
   },
   {
     name: 'a stage is decided on what the index has',
     file: 'src/fleet/reconcile-key.ts',
     from: '  for (const row of unindexed.rows) add(row);\n',
+    to: '',
+  },
+  {
+    name: 'what a list could not finish is forgotten',
+    file: 'src/fleet/pass.ts',
+    from: '    if (this.#followUps.size > 0) await items.putNew([...this.#followUps.values()]);\n',
     to: '',
   },
   {
@@ -149,9 +155,9 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   },
   {
     name: 'a call that probes a region waits for itself',
-    file: 'src/fleet/subscription-pass.ts',
-    from: '      for (; permits > 0; permits -= 1) this.#budget.end(region, true);\n',
-    to: '',
+    file: 'src/fleet/pass.ts',
+    from: '      this.#budget.end(region, result.isWell);\n      if (!result.again) break;',
+    to: '      if (!result.again) {\n        this.#budget.end(region, result.isWell);\n        break;\n      }',
   },
   {
     name: 'an account moves although its stage has not begun',
@@ -167,9 +173,9 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   },
   {
     name: 'the list that a plan was made from may be old',
-    file: 'src/fleet/subscription-pass.ts',
-    from: 'this.#elapsed(this.#listedAt.get(list) ?? 0) <= LIST_MS',
-    to: 'this.#elapsed(this.#listedAt.get(list) ?? 0) >= 0',
+    file: 'src/fleet/version-lists.ts',
+    from: 'nowMs - this.#begunOn(list) <= LIST_MS',
+    to: 'nowMs - this.#begunOn(list) >= 0',
   },
   {
     name: 'a write that may still land is not waited for',
@@ -179,9 +185,11 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   },
   {
     name: 'a list of versions is used for a minute',
-    file: 'src/fleet/subscription-pass.ts',
-    from: 'const LIST_MS = 5_000;',
-    to: 'const LIST_MS = 60_000;',
+    file: 'src/fleet/version-lists.ts',
+    from: `const LIST_MS = 5_000;
+/** A list that is older is made anew before further uses are read, so that the read does not outlast it. Milliseconds. */
+const RENEW_MS = 3_000;`,
+    to: 'const [LIST_MS, RENEW_MS] = [60_000, 60_000];',
   },
   {
     name: 'the gate believes what it read before the item',

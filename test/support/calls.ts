@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { openApiDocument } from '../../src/api/openapi.ts';
 import { ROUTES } from '../../src/api/routes.ts';
 
-/** A row of the table of calls in docs/access.md. */
+/** A row of the table of calls in docs/reference/api.md. */
 export interface Row {
   readonly call: string;
   readonly roles: readonly string[];
@@ -10,7 +10,8 @@ export interface Row {
   readonly applications: string;
 }
 
-const section = readFileSync('docs/access.md', 'utf8').split('## What each call takes')[1]?.split('\n## ')[0] ?? '';
+const section =
+  readFileSync('docs/reference/api.md', 'utf8').split('## Who may make which call')[1]?.split('\n## ')[0] ?? '';
 export const ROWS: readonly Row[] = [...section.matchAll(/^\| `([A-Z]+ [^`]+)` \| (.+?) \| (.+?) \| (.+?) \|$/gm)].map(
   ([, call = '', roles = '', narrowed = '', applications = '']) => ({
     ...{ call, narrowed, applications },

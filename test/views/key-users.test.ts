@@ -11,13 +11,11 @@ const VERSIONS = [keyVersion(1), keyVersion(100)];
 
 function ports(
   uses: readonly UseRow[],
-  refreshAutomatic = true,
   subscriptions: readonly string[] | undefined = undefined,
   listed: readonly string[] = [SUBSCRIPTION],
 ): KeyUsersPorts {
   return {
     ...viewPorts(uses),
-    settings: { refreshAutomatic, scopeDiscovery: 'all' },
     inSight: async () => subscriptions,
     fleet: { async *accounts() {}, listings: async () => new Map(listed.map((id) => [id, NOW])) },
   };
@@ -97,7 +95,7 @@ describe('readKeyUsers', () => {
 describe('readKeyUsers while subscriptions are not listed', () => {
   const other = '99999999-9999-4999-8999-999999999999';
   const readBy = (uses: readonly UseRow[], inSight: readonly string[] | undefined, listed: readonly string[]) =>
-    readKeyUsers(KEY, VERSIONS, ports(uses, true, inSight, listed), new AbortController().signal);
+    readKeyUsers(KEY, VERSIONS, ports(uses, inSight, listed), new AbortController().signal);
 
   it('returns no users when the index has none', async () => {
     const read = await readBy([], [SUBSCRIPTION, other], [SUBSCRIPTION]);
@@ -130,7 +128,7 @@ describe('The cost of a rotation', () => {
     const { cost, users } = await readKeyUsers(
       KEY,
       VERSIONS,
-      ports(uses, true, [SUBSCRIPTION]),
+      ports(uses, [SUBSCRIPTION]),
       new AbortController().signal,
     );
     expect([cost?.moves, cost?.places.length, users?.accounts, users?.waiting]).toEqual([1, 1, 2, 1]);

@@ -15,13 +15,11 @@ function summaryOf(
     uses = [],
     items = [],
     accounts = [],
-    scopeDiscovery = 'all',
   }: {
     readonly listed?: readonly string[];
     readonly uses?: readonly UseRow[];
     readonly items?: readonly WorkItem[];
     readonly accounts?: readonly FleetAccount[];
-    readonly scopeDiscovery?: 'all' | 'dependents';
   } = {},
 ) {
   return readKeySummary(
@@ -29,7 +27,6 @@ function summaryOf(
     {
       ...viewPorts(uses),
       keys: { listVersions: async () => versions, rotationPolicy: async () => ({ rotates: false }) },
-      settings: { refreshAutomatic: true, scopeDiscovery },
       fleet: {
         async *accounts() {
           yield* accounts;
@@ -119,17 +116,3 @@ it('The users of a key are complete while scopes are listed again', async () => 
   const { users } = await summaryOf([keyVersion(1)], { uses: [USE], items: [SCOPES], accounts: [listed] });
   expect(users?.complete).toBe(true);
 });
-
-it.each([
-  [undefined, false],
-  ['https://kv-files.vault.azure.net/keys/other', false],
-  [KEY.id, true],
-])(
-  'where scopes are looked for on dependents alone, those of an account on %s are waited for: %s',
-  async (key, isWaited) => {
-    const account = { ...UNLISTED, ...(key ? { key } : {}) };
-    const options = { uses: [USE], items: [SCOPES], accounts: [account], scopeDiscovery: 'dependents' } as const;
-    const { users } = await summaryOf([keyVersion(1)], options);
-    expect(users?.complete).toBe(!isWaited);
-  },
-);

@@ -42,7 +42,6 @@ export const AUTOMATIC = {
 export function viewPorts(uses: readonly UseRow[]) {
   const now = () => NOW;
   return {
-    settings: { refreshAutomatic: true, scopeDiscovery: 'all' as 'all' | 'dependents' },
     useRows: {
       async *of() {
         yield* uses;

@@ -9,7 +9,7 @@ import type { WorkQueueName } from '../../work/messages.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { type Ask, confirmName } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
-import { changing, inGroup, inVault, waiting } from '../options.ts';
+import { changing, inGroup, inVault, parsed, waiting } from '../options.ts';
 import { visible } from '../visible.ts';
 import { placeOf } from './account-options.ts';
 import { STORAGE } from './audit.ts';
@@ -92,7 +92,7 @@ async function granteeOf(who: string, azure: Azure): Promise<Grantee> {
 }
 
 function addEnsureEvents(command: Command, cli: Cli): void {
-  toApp(changing(command), cli)
+  toApp(command, cli)
     .description('have a vault tell the app of new, expiring and expired keys')
     .requiredOption('--vault <vault>', 'name, ARM id or URI of the vault')
     .action(async ({ vault, ...options }: DestinationArguments & { vault: string }) => {
@@ -103,15 +103,11 @@ function addEnsureEvents(command: Command, cli: Cli): void {
 }
 
 function addWatchChanges(command: Command, cli: Cli): void {
-  toApp(changing(command), cli)
+  toApp(command, cli)
     .description('have a subscription tell the app of changes to accounts, roles, vaults and identities')
-    .argument('<subscription>', 'id of the subscription')
+    .argument('<subscription>', 'id of the subscription', parsed(subscriptionId))
     .option('--client-id <id>', "client id of the app's identity, whose own writes are left out")
     .action(async (subscription: string, options: DestinationArguments & { clientId?: string }) => {
-      if (!GUID.test(subscription)) {
-        const nextStep = 'Give its GUID: `az account list`.';
-        throw new CmkError('ArgumentInvalid', `${subscription} is not the id of a subscription.`, nextStep);
-      }
       const { ensureWatch } = await import('../../operations/vault/events-ensure.ts');
       const eventGrid = await eventGridOf(command, cli);
       const { clientId } = options;
@@ -127,7 +123,7 @@ interface DestinationArguments {
 }
 
 function toApp(command: Command, { environment }: Cli): Command {
-  return command
+  return changing(command)
     .addOption(
       new Option('--function-app <id>', 'ARM id of the app').default(
         environment?.CMK_FUNCTION_APP_ID,
@@ -150,6 +146,16 @@ async function eventGridOf(command: Command, cli: Cli) {
   const { createEventGrid } = await import('../../events/event-grid-client.ts');
   const globals = command.optsWithGlobals<GlobalOptions>();
   return createEventGrid(cli.credential(globals), cli.cloud(globals));
+}
+
+/** @throws {@link CmkError} `ArgumentInvalid` */
+function subscriptionId(text: string): string {
+  if (GUID.test(text)) return text.toLowerCase();
+  throw new CmkError(
+    'ArgumentInvalid',
+    `${text} is not the id of a subscription.`,
+    'Give its GUID: `az account list`.',
+  );
 }
 
 /** By name: their module brings along what checks messages, which help has no use for. */

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { CmkError } from '../../errors.ts';
 import { TEXT_LENGTHS } from '../../http/readable.ts';
-import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { type Ask, confirmName } from '../confirm.ts';
@@ -33,7 +32,7 @@ interface KeyBreakGlassArguments extends BreakGlassArguments {
 export function addBreakGlassCommands(key: Command, cli: Cli): void {
   const breakGlass = (name: string): Command =>
     confirmed(inVault(changing(key.command(name)), 'its vault'))
-      .argument('<key>', 'name, or identifier https://<vault>.vault.azure.net/keys/<key>')
+      .argument('<key>', 'name, <vault>/<name>, or identifier https://<vault>.vault.azure.net/keys/<key>')
       .addHelpText('after', AFTER);
 
   addRevoke(breakGlass('revoke'), cli);
@@ -79,7 +78,7 @@ function addRevoke(revoking: Command, cli: Cli): void {
  * @throws {@link CmkError} `ArgumentInvalid`
  */
 function missesNothing(key: string, { vault, reason, dryRun }: KeyBreakGlassArguments, ask: Ask): void {
-  if (vault !== undefined || parseKeyIdentifier(key) || reason !== undefined || dryRun || ask) return;
+  if (vault !== undefined || key.includes('/') || reason !== undefined || dryRun || ask) return;
   throw new CmkError(
     'ArgumentInvalid',
     'Missing: --vault <vault>, --reason <text>.',

@@ -1,13 +1,17 @@
 import type { Command } from 'commander';
+import { z } from 'zod';
+import { parseStorageAccountId } from '../../azure/resource-id.ts';
 import type { DriftReport, WholeReport } from '../../drift/report.ts';
 import { causeLabel, shortResource } from '../../fleet/fleet-summary.ts';
 import { HEALTH_STATES, type HealthState } from '../../fleet/health-states.ts';
+import { TEXT_LENGTHS } from '../../http/readable.ts';
 import type { Log } from '../../log.ts';
 import type { Environment } from '../../settings/settings.ts';
 import { compareText, count } from '../../text.ts';
+import { appOfEnvironment } from '../app-of-environment.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
-import { choice, vaults } from '../options.ts';
+import { choice, parsed, text, vaults } from '../options.ts';
 import type { Output } from '../output.ts';
 
 /** What causes and findings can be sorted by. */
@@ -28,7 +32,7 @@ interface DriftArguments {
 /** `cmk drift`. */
 export function addDriftCommand(program: Command, cli: Cli): void {
   const { environment } = cli;
-  program
+  const drift = program
     .command('drift')
     .summary('what is, compared with what should be')
     .description('check accounts, keys, vaults and the app; without --as-app it changes nothing, and needs no app')
@@ -72,6 +76,37 @@ export function addDriftCommand(program: Command, cli: Cli): void {
           if (asApp && troubles === 0) output.text(`Published as report ${report.id}.`);
           const { counts, complete } = report;
           return counts.error + counts.warning + troubles > 0 || !complete ? EXIT.incomplete : EXIT.ok;
+        },
+      );
+    });
+  addRelease(drift.command('release'), cli);
+}
+
+const RELEASED = z.object({ account: z.string(), audit: z.string() });
+
+function addRelease(command: Command, cli: Cli): void {
+  command
+    .summary('have the app repair a contested account again')
+    .description(
+      'have the app repair an account again that it leaves alone, since its repairs were undone (asks CMK_API)',
+    )
+    .argument('<account>', 'name or ARM id')
+    .requiredOption('--reason <text>', 'why, for the audit trail', parsed(text('--reason', TEXT_LENGTHS.reason)))
+    .option('--ticket <number>', 'change or incident number', parsed(text('--ticket', TEXT_LENGTHS.ticket)))
+    .action(async (name: string, said: { reason: string; ticket?: string }) => {
+      const { findAccount } = await import('../../operations/resolve.ts');
+      const app = await appOfEnvironment(cli, command.optsWithGlobals<GlobalOptions>());
+      await cli.look(
+        command,
+        async ({ azure }) => {
+          const account = parseStorageAccountId(name)?.id ?? (await findAccount(name, azure)).id;
+          return app.post('/drift/release', { account, ...said }, RELEASED);
+        },
+        ({ account, audit }, output) => {
+          output.entry({ kind: 'done', text: `The app repairs ${account} again.` });
+          if (audit === 'written') return EXIT.ok;
+          output.entry({ kind: 'note', text: audit });
+          return EXIT.incomplete;
         },
       );
     });

@@ -44,7 +44,9 @@ export function addKeyCommands(program: Command, cli: Cli): void {
     .summary('keys: list, show, ensure, import, rotate, revoke, restore, retire');
   addKeyList(key, cli);
   const named = (name: string): Command =>
-    key.command(name).argument('<key>', 'name, or identifier https://<vault>.vault.azure.net/keys/<key>');
+    key
+      .command(name)
+      .argument('<key>', 'name, <vault>/<name>, or identifier https://<vault>.vault.azure.net/keys/<key>');
   const inOne = (name: string): Command => inVault(named(name), 'its vault');
   addEnsure(inOne('ensure'), cli);
   addImport(named('import').option('--vault <vault>', 'name, ARM id or URI of its vault or Managed HSM'), cli);

@@ -99,8 +99,8 @@ function showOne(revoked: Revoked & { readonly restore: string }, output: Output
     ],
     revoked,
   );
-  output.aside(`Why: cmk audit list --key ${vault}/${name} --action key.revoke`);
-  output.aside(`What it cuts off: cmk key show ${key}`);
-  output.aside(`To end it: ${restore}`);
+  output.text(`Why: cmk audit list --key ${vault}/${name} --action key.revoke`);
+  output.text(`What it cuts off: cmk key show ${key}`);
+  output.text(`To end it: ${restore}`);
   return EXIT.ok;
 }

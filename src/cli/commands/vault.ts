@@ -49,7 +49,7 @@ export function addVaultCommands(program: Command, cli: Cli): void {
         ({ azure }) => findVault(name, azure),
         (found, output) => {
           output.facts([...factsOf(found), ['id', found.id], ['uri', found.uri]], found);
-          output.aside(`Its keys: cmk key list --vault ${found.name}`);
+          output.text(`Its keys: cmk key list --vault ${found.name}`);
           return EXIT.ok;
         },
       );

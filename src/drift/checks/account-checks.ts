@@ -45,16 +45,15 @@ export function staleKeyVersion({ account, use, key }: AccountSubject, rules: Ru
 export function laggingAutomaticVersion({ account, use, key }: AccountSubject, rules: Rules): readonly Found[] {
   const target = use && lagging(use, key, rules.now);
   if (!target || !key) return [];
-  return [lag(account, use, key, target, rules)];
+  return [lag(account, use, key, target)];
 }
 
-/** Fixed only where the app asks Storage to look again: otherwise the worker leaves it to Storage. */
-function lag({ id, location }: Account, use: KeyUse, key: KeySubject, target: KeyVersion, rules: Rules): Found {
+function lag({ id, location }: Account, use: KeyUse, key: KeySubject, target: KeyVersion): Found {
   return {
     is: `It uses ${use.current}, more than 24 hours after a newer version became usable.`,
     shouldBe: `It uses the newest usable version ${target.version}.`,
     cause: { about: [key.key.id] },
-    ...(rules.refreshAutomatic ? { action: { kind: 'account', account: id, location, key: key.key.id } } : {}),
+    action: { kind: 'account', account: id, location, key: key.key.id },
   };
 }
 
@@ -193,7 +192,7 @@ export function scopeStaleKeyVersion({ account, scopes }: AccountSubject, rules:
     if (!use || !key) return [];
     const resource = scopeResource(account.id, scope.name);
     const late = lagging(use, key, rules.now);
-    if (late) return [{ ...lag(account, use, key, late, rules), resource, severity: 'warning' }];
+    if (late) return [{ ...lag(account, use, key, late), resource, severity: 'warning' }];
     const stale = stalePin(use, key, rules.now);
     if (!stale) return [];
     return [
@@ -227,7 +226,7 @@ function lagging(use: KeyUse, key: KeySubject | undefined, now: Date): KeyVersio
 
 function planOf(use: KeyUse, key: KeySubject | undefined, now: Date) {
   const versions = known(key?.versions);
-  return versions && planKeyUse(use, versions, now, { refreshAutomatic: true });
+  return versions && planKeyUse(use, versions, now);
 }
 
 /** The version whose state decides whether data can be read; for an automatic use that Azure does not tell, the newest. */

@@ -135,7 +135,7 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     reason: 'StorageZonesShared',
     severity: 'advice',
     ensures: 'What causes work (queues, index, leases) is in another storage account than what decides.',
-    fix: 'Deploy again with the templates of this version, which make the second account; or set `CMK_WORK__queueServiceUri` and its like (docs/trust.md).',
+    fix: 'Deploy again with the templates of this version, which make the second account; or set `CMK_WORK__queueServiceUri` and its like (docs/explanation/trust.md).',
     find: storageZonesShared,
   },
   {
@@ -163,7 +163,7 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     reason: 'LegacyApproval',
     severity: 'warning',
     ensures: 'No request for approval of version 2 waits: it expires after eight hours.',
-    fix: 'Make the call itself, with a role that Entra Privileged Identity Management has had approved (docs/access.md).',
+    fix: 'Make the call itself, with a role that Entra Privileged Identity Management has had approved (docs/how-to/access.md).',
     find: legacyApproval,
   },
   {
@@ -177,14 +177,14 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     reason: 'MissingPermission',
     severity: 'error',
     ensures: 'The app may read everything that it looks after.',
-    fix: 'Give the identity of the app a role with the action that is named (infra/ does it; what begins with Microsoft.KeyVault/managedHsm/ is of a local role of the Managed HSM, docs/managed-hsm.md); where the answer names the network, let the app through.',
+    fix: 'Give the identity of the app a role with the action that is named (infra/ does it; what begins with Microsoft.KeyVault/managedHsm/ is of a local role of the Managed HSM, docs/how-to/managed-hsm.md); where the answer names the network, let the app through.',
     find: missingPermission,
   },
   {
     reason: 'SettingsInvalid',
     severity: 'error',
     ensures: 'The settings of the drift check are valid, and no `CMK_…` has a name that the app does not know.',
-    fix: 'Correct the app setting that is named; README.md lists them all.',
+    fix: 'Correct the app setting that is named; docs/reference/settings.md lists them all.',
     find: settingsInvalid,
   },
   {

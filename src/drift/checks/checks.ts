@@ -28,7 +28,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'LaggingAutomaticVersion',
     severity: 'warning',
     ensures: 'An automatic account takes a new version within 24 hours.',
-    fix: 'Let the app ask Storage to look again (CMK_AUTOFIX, CMK_REFRESH_AUTOMATIC); if it stays, check the identity and its role with `cmk account verify`.',
+    fix: 'Let the app ask Storage to look again (CMK_AUTOFIX); if it stays, check the identity and its role with `cmk account verify`.',
     find: accounts.laggingAutomaticVersion,
   },
   {
@@ -145,7 +145,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'LegacyRevocation',
     severity: 'error',
     ensures: 'Nothing that version 2 revoked below its key is taken for revoked.',
-    fix: 'Restore it with `cmk account restore`, a scope as docs/upgrade.md says; or delete its tags `cmk-revoked-…`, where access is to stay removed. What has to stay revoked is a key.',
+    fix: 'Restore it with `cmk account restore`, a scope as docs/how-to/upgrade.md says; or delete its tags `cmk-revoked-…`, where access is to stay removed. What has to stay revoked is a key.',
     find: legacyRevocation,
   },
 ];
@@ -155,7 +155,7 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
   {
     reason: 'KeyTooOld',
     severity: 'warning',
-    ensures: 'The newest version of a key is at most CMK_KEY_MAX_AGE_DAYS old.',
+    ensures: 'The newest version of a key is at most two years old.',
     fix: 'Rotate the key (`cmk key rotate`), and give it a rotation policy.',
     find: keys.keyTooOld,
   },

@@ -103,8 +103,11 @@ export function moveAccount({ id }: Account): ShellCommand {
 }
 
 /** Has the app repair an account again. */
-export function releaseChange({ id }: Account): ShellCommand {
-  return shellCommand('cmk drift release', [['', id]]);
+export function releaseContested({ id }: Account): ShellCommand {
+  return shellCommand('cmk drift release', [
+    ['', id],
+    ['--reason', 'The other side has stopped'],
+  ]);
 }
 
 /** Has an account use a key with the identity that its encryption settings name; in the mode that it was in. */

@@ -29,14 +29,17 @@ const ROTATION_SLACK_MS = DAY_MS;
 /** `cmk key rotate` makes no version if the newest one is younger (the default of `--if-older-than`). Milliseconds. */
 const ROTATED_MS = HOUR_MS;
 
-export function keyTooOld(subject: KeySubject, { now, drift }: Rules): readonly Found[] {
+/** Two years. Days. */
+const MAX_AGE_DAYS = 730;
+
+export function keyTooOld(subject: KeySubject, { now }: Rules): readonly Found[] {
   const { versions } = subject;
   const newest = inForce(versions, now);
   if (!newest) return [];
   const days = Math.floor((now.getTime() - newest.createdOn.getTime()) / DAY_MS);
-  if (days <= drift.keyMaxAgeDays) return [];
+  if (days <= MAX_AGE_DAYS) return [];
   const is = `Its newest version ${newest.version} is ${days} days old.`;
-  const shouldBe = `Its newest version is at most ${drift.keyMaxAgeDays} days old.`;
+  const shouldBe = `Its newest version is at most ${MAX_AGE_DAYS} days old.`;
   return [{ is, shouldBe, command: imported(newest) ? undefined : rotate(subject) }];
 }
 

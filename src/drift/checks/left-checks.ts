@@ -4,7 +4,7 @@ import { findVersion } from '../../keys/key-versions.ts';
 import { isOptedOut } from '../../settings/opt-out.ts';
 import { requirementOf, tagOf } from '../../settings/requirement.ts';
 import type { Found } from './check.ts';
-import { encryptAccount, moveAccount, releaseChange } from './commands.ts';
+import { encryptAccount, moveAccount, releaseContested } from './commands.ts';
 import type { AccountSubject, KeySubject, Rules } from './subjects.ts';
 
 /** Account tag that names the key an account is meant to use: `vault/key` or a key identifier. */
@@ -36,7 +36,7 @@ export function contestedChange({ account, use, contest }: AccountSubject): read
     {
       is: `${who}${client} changed it on ${since}, after the app had repaired it twice within an hour; it ${is}. The app leaves it alone until ${until}.`,
       shouldBe: 'One side decides: the app keeps it on the newest version of its key, or it is exempt.',
-      command: releaseChange(account),
+      command: releaseContested(account),
     },
   ];
 }

@@ -22,8 +22,6 @@ import type { KeyUsage } from './key-usage.ts';
 /** What the checks go by beside what was read. */
 export interface Rules {
   readonly now: Date;
-  /** Whether the app asks Storage to look for a new version (CMK_REFRESH_AUTOMATIC). */
-  readonly refreshAutomatic: boolean;
   readonly drift: DriftSettings;
   /** Accounts that are changed each time the app has repaired them. */
   readonly contests: readonly Contest[];

@@ -107,7 +107,7 @@ class SubscriptionScan {
       access: (of, key) => this.#access(of, key),
       hasVersion: (key, version) => keys.hasVersion(key, version),
       scopes: async (of, key) =>
-        (await this.#listScopes(of, key)) ?? (key && (await this.#index?.scopesOf(of, key.key))) ?? [],
+        (await this.#listScopes(of)) ?? (key && (await this.#index?.scopesOf(of, key.key))) ?? [],
       isOwn: (of) => this.#isOwn(of),
     });
     const tenantId = this.#context.tenantOf(account.subscriptionId);
@@ -210,13 +210,9 @@ class SubscriptionScan {
   }
 
   /** Undefined: they were not asked for, or could not be listed. */
-  async #listScopes(
-    account: Account,
-    ownKey: KeySubject | undefined,
-  ): Promise<readonly (SeenScope | PlatformScope)[] | undefined> {
+  async #listScopes(account: Account): Promise<readonly (SeenScope | PlatformScope)[] | undefined> {
     const { services, scopesTurn, signal } = this.#context;
-    const wanted = services.settings.scopeDiscovery === 'all' || ownKey !== undefined || this.#isOwn(account);
-    if (this.#scopesStopped || !wanted || !(scopesTurn(account) || this.#isOwn(account))) return undefined;
+    if (this.#scopesStopped || !(scopesTurn(account) || this.#isOwn(account))) return undefined;
     const scopes: (SeenScope | PlatformScope)[] = [];
     try {
       for await (const scope of services.accounts.listAllScopes(account, signal)) scopes.push(scope);

@@ -99,7 +99,6 @@ const DRIFT: Rules['drift'] = {
   autofix: [],
   require: [],
   exemptions: [],
-  keyMaxAgeDays: Number.POSITIVE_INFINITY,
   keyMinBits: 0,
   requireHsm: false,
   usageWorkspace: undefined,
@@ -112,14 +111,7 @@ const DRIFT: Rules['drift'] = {
 
 /** What the drift checks go by where an operator looks at accounts, and not the app. */
 function rulesOfLook(now: Date): Rules {
-  return {
-    now,
-    refreshAutomatic: true,
-    drift: DRIFT,
-    wantedSubscriptions: undefined,
-    wantedWatch: undefined,
-    contests: [],
-  };
+  return { now, drift: DRIFT, contests: [], wantedSubscriptions: undefined, wantedWatch: undefined };
 }
 
 /** The same answer for the same question, asked once. */

@@ -442,7 +442,6 @@ describe('account checks', () => {
     const lagging = subject({ use: use({ current: OLD.version }), scopes: [scope(use({ current: OLD.version }))] });
     const of = (by: Rules) => evaluate(ACCOUNT_CHECKS, lagging, account().id, by).map(({ canFix }) => canFix);
     expect(of(rules())).toEqual([true, true]);
-    expect(of({ ...rules(), refreshAutomatic: false })).toEqual([false, false]);
   });
   it("the app's own storage is not told to use a key that would lock the app out", () => {
     const own = { own: true, use: undefined, key: undefined, access: undefined };

@@ -91,10 +91,7 @@ const naming = (...named: readonly (KeyVersion | undefined)[]) =>
 
 const keys: Record<string, Cases<KeySubject>> = {
   KeyTooOld: {
-    found: [
-      ['two years and a day', inVersions(version(731)), /731 days/],
-      ['as set', inVersions(version(91)), /91 days/, rules({ keyMaxAgeDays: 90 })],
-    ],
+    found: [['two years and a day', inVersions(version(731)), /731 days/]],
     right: [
       ['two years', inVersions(version(730))],
       ['only an older version is', inVersions(version(900), NEW)],

@@ -50,13 +50,11 @@ export const UNREAD: Part<never> = { unread: unreadPart };
 export function rules(drift: Partial<Rules['drift']> = {}): Rules {
   return {
     now: NOW,
-    refreshAutomatic: true,
     drift: {
       problems: [],
       autofix: [],
       require: [],
       exemptions: [],
-      keyMaxAgeDays: 730,
       keyMinBits: 0,
       requireHsm: false,
       usageWorkspace: undefined,

@@ -1,0 +1,90 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { openApiDocument } from '../../src/api/openapi.ts';
+import { ROUTES } from '../../src/api/routes.ts';
+import { refusalOf } from '../../src/refusals.ts';
+import { code, plain, table } from './markdown.ts';
+
+interface Operation {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly security: readonly { readonly entra: readonly string[] }[];
+  readonly parameters?: readonly { name: string; in: string; description: string; required: boolean }[];
+}
+
+/** A call and its answer, taken from a run by `npm run examples`. */
+export interface Example {
+  /** Sign-in of the local tenant. */
+  readonly as: string;
+  readonly method: string;
+  readonly path: string;
+  readonly body?: unknown;
+  readonly status: number;
+  readonly answer: unknown;
+}
+
+export const EXAMPLES = 'docs/reference/api-examples.json';
+
+function readExamples(): Readonly<Record<string, Example>> {
+  return existsSync(EXAMPLES) ? JSON.parse(readFileSync(EXAMPLES, 'utf8')) : {};
+}
+
+/** Each call as a file for REST clients (VS Code, JetBrains), to be tried on the local run. */
+export function httpFile(): string {
+  const examples = Object.values(readExamples());
+  const callers = [...new Set(examples.map(({ as }) => as))].sort();
+  const head = callers.map((as) => `# npm run --silent token -- ${as}\n@${as} = <token>\n`).join('');
+  const calls = examples.map(({ as, method, path, body }) => {
+    const sent = body === undefined ? '' : `Content-Type: application/json\n\n${JSON.stringify(body, null, 2)}\n`;
+    return `### ${method} ${path.split('?')[0]}\n${method} {{api}}${path}\nAuthorization: Bearer {{${as}}}\n${sent}`;
+  });
+  return `# Each call of the API against the local run (npm start -- --no-tour). Written by \`npm run reference\`.\n# Ids of reports, revocations and re-keys are of another run: put in yours.\n@api = http://127.0.0.1:7071/api\n${head}\n${calls.join('\n')}`;
+}
+
+/** Every operation of the OpenAPI document with its example. */
+export function apiReference(): string {
+  const { paths } = openApiDocument(ROUTES) as { paths: Record<string, Record<string, Operation>> };
+  const examples = readExamples();
+  const sections = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) =>
+      section(`${method.toUpperCase()} ${path}`, operation, examples[operation.operationId]),
+    ),
+  );
+  return `## Every call\n\n${sections.join('\n')}`;
+}
+
+/** Beside those of callers and bodies, which the introduction has. */
+function ownRefusals(operationId: string): string[] {
+  const refusals = ROUTES.find(({ id }) => id === operationId)?.refusals ?? [];
+  return refusals.map((refusal) => {
+    const [name, status] = typeof refusal === 'string' ? [refusal, refusalOf(refusal)?.status] : refusal;
+    return `${code(name)} (${status})`;
+  });
+}
+
+function section(call: string, operation: Operation, example: Example | undefined): string {
+  const roles = operation.security.flatMap(({ entra }) => entra).map(code);
+  const parameters = (operation.parameters ?? []).map(({ name, in: where, description, required }) => [
+    code(name),
+    where,
+    plain(description) + (required ? ' Required.' : ''),
+  ]);
+  const refusals = ownRefusals(operation.operationId);
+  return [
+    `### ${code(call)}\n`,
+    `${[operation.summary, operation.description ?? ''].filter(Boolean).map(plain).join(' ')}\n`,
+    roles.length > 0 ? `Role ${roles.join(' or ')}.\n` : 'Open to every caller.\n',
+    parameters.length > 0 ? `${table(['parameter', 'in', 'what it is'], parameters)}\n` : undefined,
+    example ? shownExample(example) : undefined,
+    refusals.length > 0 ? `Refusals of its own: ${refusals.join(', ')}.\n` : undefined,
+  ]
+    .filter((part) => part !== undefined)
+    .join('\n');
+}
+
+function shownExample({ method, path, body, status, answer }: Example): string {
+  const sent = body === undefined ? '' : `\nContent-Type: application/json\n\n${JSON.stringify(body, null, 2)}`;
+  const type = typeof answer === 'string' ? 'text' : 'json';
+  const text = typeof answer === 'string' ? answer : JSON.stringify(answer, null, 2);
+  return `\`\`\`http\n${method} /api${path}${sent}\n\`\`\`\n\nAnswer ${status}:\n\n\`\`\`${type}\n${text}\n\`\`\`\n`;
+}

@@ -1,0 +1,60 @@
+import { parseStorageAccountId } from '../../azure/resource-id.ts';
+import type { Log } from '../../log.ts';
+import { contestOf, withoutContest } from '../../orders/contests.ts';
+import type { ControlOrder } from '../../orders/order-pause.ts';
+import { type RecordPorts, recordChange } from '../../orders/record-orders.ts';
+import { hasChange, type UnrecordedOrder, withUnrecorded } from '../../orders/standing-orders.ts';
+import { REASONS } from '../../reasons.ts';
+import { type PutWorkPorts, putWork } from '../put-work.ts';
+import { type ChangeRows, requestChanges } from './change-rows.ts';
+
+type ReleasePorts = RecordPorts &
+  PutWorkPorts &
+  Parameters<typeof requestChanges>[0] & {
+    readonly changes: Pick<ChangeRows, 'put'>;
+    readonly newId: () => string;
+  };
+
+/**
+ * Has the app repair an account again that it has left alone since another party keeps changing it. Safe to repeat.
+ *
+ * @returns undefined: the account is not contested. `audit`: `written`, or why the audit trail could not be written
+ * @throws the SDK's error when it cannot be stored: nothing is released
+ */
+export async function releaseChange(
+  { account, ...order }: ControlOrder & { readonly account: string },
+  ports: ReleasePorts,
+  log: Log,
+): Promise<{ readonly account: string; readonly audit: string } | undefined> {
+  const { caller, correlationId, reason, ticket } = order;
+  const now = ports.now();
+  const on = now.toISOString();
+  const release: UnrecordedOrder = {
+    ...{ id: `drift.release/${ports.newId()}`, action: 'drift.release', reason: 'ChangeReleased' },
+    ...{ resource: account, on, caller, correlationId },
+    details: { why: reason, ...(ticket ? { ticket } : {}) },
+  };
+  const orders = await ports.orderStore.change((current) => {
+    if (hasChange(current, release.id) || !contestOf(current.contests, account, now)) return current;
+    return withUnrecorded(withoutContest(current, account), release);
+  });
+  if (!hasChange(orders, release.id)) return undefined;
+  log({
+    level: 'warning',
+    reason: 'ChangeReleased',
+    message: REASONS.ChangeReleased,
+    account,
+    caller: caller.objectId,
+  });
+  const cause = { by: 'drift', ref: release.id, since: on };
+  const subscription = parseStorageAccountId(account)?.subscriptionId;
+  if (subscription) await putWork([{ subscription, kind: 'account', about: account }], cause, ports);
+  const changedBy = {
+    ...{ objectId: caller.objectId, on, operation: 'drift.release', resource: account, confirmed: true },
+    ...(caller.name ? { name: caller.name } : {}),
+  };
+  const row = { id: release.id, concern: 'account', at: account, changedBy } as const;
+  await ports.changes.put([{ ...row, notedOn: on, due: now, attempts: 0 }]);
+  await requestChanges(ports, cause, 1);
+  return { account, audit: await recordChange(release, ports) };
+}

@@ -1,0 +1,96 @@
+import { spawn } from 'node:child_process';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type LocalRun, startLocalRun } from '../../local/run/local-run.ts';
+import { bundle } from '../../scripts/bundle.ts';
+import { bundleCli } from '../../scripts/bundle-cli.ts';
+import { COMMAND_PAGES, commandsOf } from '../../scripts/docs/commands.ts';
+
+// Each command of a page works as it stands: all blocks of a page go through one shell, page after page, on one local run.
+
+const PROJECT = join(import.meta.dirname, '../..');
+/** The first moves accounts, which other pages show; the last leaves the key revoked. */
+const [FIRST, LAST] = ['docs/tutorial/local-tour.md', 'docs/how-to/incident.md'];
+const PAGES = [FIRST, ...COMMAND_PAGES.filter((page) => page !== FIRST && page !== LAST), LAST].filter((page) =>
+  commandsOf(page).some(({ notRun }) => notRun === undefined),
+);
+
+/** A command that fails ends the page; 1 says that a check found something. */
+const SHELL = `set -uo pipefail
+shopt -s expand_aliases
+trap 'code=$?; [ $code -le 1 ] || { echo "exit $code: $BASH_COMMAND" >&2; exit 99; }' ERR
+`;
+
+let folder: string;
+let run: LocalRun;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cmk-docs-'));
+  const [started, cli] = await Promise.all([
+    startLocalRun({
+      stateDir: join(folder, '.local'),
+      port: 0,
+      env: process.env,
+      signal: new AbortController().signal,
+      bundleApp: (outDir) => bundle({ outDir, zip: false }),
+      tourModule: join(PROJECT, 'tour/main.ts'),
+    }),
+    bundleCli(join(folder, 'cli')),
+  ]);
+  run = started;
+  const cmk = `exec node '${join(cli.folder, 'cmk.mjs')}' "$@"`;
+  await commandsInPath({
+    cmk,
+    // What the scripts of package.json of these names run, without npm's own start.
+    npm: `shift 2; script=$1; shift 2; case $script in token) exec node '${join(PROJECT, 'local/token.ts')}' "$@" ;; cmk) ${cmk} ;; *) exit 64 ;; esac`,
+    curl: 'exec /usr/bin/curl --fail-with-body "$@"',
+  });
+  await symlink(join(PROJECT, 'infra'), join(folder, 'infra'));
+}, 120_000);
+
+afterAll(async () => {
+  await run?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+it.each(PAGES)('the commands of %s work as they stand', async (page) => {
+  const script = commandsOf(page)
+    .filter(({ notRun }) => notRun === undefined)
+    .map((block) => block.text)
+    .join('\n');
+  const shell = spawn('bash', ['-c', `${SHELL}${script}`], {
+    cwd: folder,
+    env: {
+      ...process.env,
+      PATH: `${join(folder, 'bin')}${delimiter}${process.env.PATH}`,
+      NODE_NO_WARNINGS: '1',
+      NODE_COMPILE_CACHE: join(folder, 'compiled'),
+      XDG_CONFIG_HOME: join(folder, 'config'),
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const [out, err, code] = await Promise.all([
+    text(shell.stdout),
+    text(shell.stderr),
+    new Promise<number | null>((resolve) => shell.on('exit', resolve)),
+  ]);
+  expect({ code, out, err: code === 0 || code === 1 ? '' : err }).toMatchObject({
+    code: expect.toBeOneOf([0, 1]),
+    err: '',
+  });
+});
+
+it('a block that no test runs says why, in words', () => {
+  const reasons = COMMAND_PAGES.flatMap((page) => commandsOf(page).flatMap(({ notRun }) => notRun ?? []));
+  expect(reasons.filter((reason) => reason.split(' ').length < 3)).toEqual([]);
+});
+
+async function commandsInPath(commands: Readonly<Record<string, string>>): Promise<void> {
+  await mkdir(join(folder, 'bin'));
+  for (const [name, command] of Object.entries(commands)) {
+    await writeFile(join(folder, 'bin', name), `#!/bin/sh\n${command}\n`, { mode: 0o755 });
+  }
+}

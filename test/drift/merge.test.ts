@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import type { Focus } from '../../src/drift/changes/focus.ts';
+import { mergeLook } from '../../src/drift/changes/merge.ts';
+import type { Finding } from '../../src/drift/report.ts';
+import type { ResourceChange } from '../../src/events/resource-event.ts';
+import { account, NOW, rules, UNREAD, type unreadPart, VAULT } from './checks/subjects.ts';
+import { finding, report } from './reports.ts';
+
+const ACCOUNT = account().id;
+const OTHER = `${ACCOUNT}2`;
+const low = (id: string) => id.toLowerCase();
+
+function change(id: string, at: string, on = NOW.toISOString()): ResourceChange {
+  const concern = at === VAULT.id ? 'vault' : 'account';
+  return { id, concern, at, changedBy: { objectId: id, on, operation: 'o', resource: at, confirmed: false } };
+}
+
+const focus: Focus = {
+  accounts: new Map([[low(ACCOUNT), { id: ACCOUNT, changed: true }]]),
+  vaults: new Map([[low(VAULT.id), VAULT]]),
+  vaultUris: new Set(),
+  resourcesOf: new Map([
+    ['a', new Set([low(ACCOUNT)])],
+    ['v', new Set([low(ACCOUNT), low(VAULT.id)])],
+  ]),
+};
+
+function merge(
+  before: Partial<Parameters<typeof report>[0]>,
+  found: readonly Finding[],
+  { changes = [change('a', ACCOUNT)], unread = [] as (typeof unreadPart)[], isFixed = false } = {},
+) {
+  const input = { focus, look: { found, unread }, changes, rules: { ...rules(), now: NOW }, isFixed: () => isFixed };
+  return mergeLook(report(before), input);
+}
+
+describe('what the checks find on a few subjects', () => {
+  it('takes the place of what the report has of them, and of nothing else', () => {
+    const [gone, other, ofKey] = [
+      finding({ id: 'gone' }),
+      finding({ id: 'other', resource: OTHER }),
+      finding({ id: 'key', reason: 'KeyTooOld', resource: 'https://kv/keys/k' }),
+    ];
+    const { report: merged, changes } = merge({ findings: [gone, other, ofKey] }, [finding({ id: 'new' })]);
+    expect(merged.findings.map(({ id }) => id).sort()).toEqual(['key', 'new', 'other']);
+    expect(merged.counts).toMatchObject({ error: 3, new: 4, gone: 1 });
+    expect(changes).toMatchObject([{ id: 'a', found: [{ id: 'new' }], gone: [{ id: 'gone' }], fixed: false }]);
+    expect(merged.changes).toEqual(changes);
+  });
+
+  it('is known by who changed it, and since when', () => {
+    const { report: merged } = merge({ findings: [] }, [finding({ id: 'new', since: '' })]);
+    expect(merged.findings[0]).toMatchObject({
+      changedBy: { objectId: 'a', confirmed: false },
+      since: NOW.toISOString(),
+    });
+    expect(merged.causes[0]).toMatchObject({ changedBy: { objectId: 'a' } });
+  });
+
+  it('comes from the change of the resource itself before that of what it hangs on', () => {
+    const changes = [change('a', ACCOUNT), change('v', VAULT.id)];
+    const ofVault = finding({ id: 'vault', reason: 'VaultUnreachable', resource: VAULT.id });
+    const { report: merged } = merge({ findings: [] }, [finding({ id: 'new' }), ofVault], { changes });
+    expect(merged.findings.map(({ id, changedBy }) => [id, changedBy?.objectId]).sort()).toEqual([
+      ['new', 'a'],
+      ['vault', 'v'],
+    ]);
+  });
+
+  it('changes nothing the second time, however often and in whatever order its events come', () => {
+    const first = merge({ findings: [] }, [finding({ id: 'new' })]).report;
+    const late = change('a', ACCOUNT, '2026-05-31T00:00:00.000Z');
+    const again = merge(first, [finding({ id: 'new' })], { changes: [late, change('a', ACCOUNT)] });
+    expect(again.report).toEqual(first);
+    expect(again.changes).toEqual([]);
+  });
+
+  it('ends nothing where not everything could be read', () => {
+    const part = 'unread' in UNREAD ? [UNREAD.unread] : [];
+    const { report: merged } = merge({ findings: [finding({ id: 'old' })] }, [], { unread: part });
+    expect(merged.findings.map(({ id }) => id)).toEqual(['old']);
+  });
+
+  it('stays one change while the app repairs it', () => {
+    const found = merge({ findings: [] }, [finding({ id: 'new' })], { isFixed: true }).report;
+    const { report: merged } = merge(found, []);
+    expect(merged.changes).toMatchObject([{ fixed: true, found: [{ id: 'new' }], gone: [{ id: 'new' }] }]);
+    expect(merged.changeSeconds).toEqual({ p50: 0, p95: 0, changes: 1 });
+  });
+});

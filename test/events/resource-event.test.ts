@@ -1,0 +1,128 @@
+import { describe, expect, it } from 'vitest';
+import { parseResourceEvent, WATCHED_OPERATIONS } from '../../src/events/resource-event.ts';
+import { ManagedVaults } from '../../src/keys/managed-vaults.ts';
+import { CLIENT_ID, NOW, VAULT } from '../drift/checks/subjects.ts';
+
+const SUBSCRIPTION = VAULT.subscriptionId;
+const OBJECT_ID = '22222222-2222-2222-2222-222222222222';
+const CALLER = '44444444-4444-4444-4444-444444444444';
+const GROUP = `/subscriptions/${SUBSCRIPTION}/resourcegroups/rg-files`;
+const ACCOUNT = `${GROUP}/providers/Microsoft.Storage/storageAccounts/stfiles01`;
+const RULES = {
+  vaults: new ManagedVaults([VAULT]),
+  subscriptions: [SUBSCRIPTION],
+  clientId: CLIENT_ID,
+  now: () => NOW,
+};
+
+interface Change {
+  readonly subject?: string;
+  readonly operation?: unknown;
+  readonly claims?: unknown;
+  readonly [field: string]: unknown;
+}
+
+function event({ subject = ACCOUNT, operation, claims, ...fields }: Change = {}) {
+  return {
+    ...{ id: 'e1', source: `/subscriptions/${SUBSCRIPTION}`, subject, time: '2026-06-01T11:59:58.1234567Z' },
+    type: 'Microsoft.Resources.ResourceWriteSuccess',
+    data: {
+      operationName: operation ?? 'Microsoft.Storage/storageAccounts/write',
+      correlationId: 'c1',
+      claims: claims ?? {
+        appid: CALLER,
+        name: 'Terry',
+        ipaddr: '203.0.113.7',
+        'http://schemas.microsoft.com/identity/claims/objectidentifier': OBJECT_ID,
+        'http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn': 'terry@example.com',
+      },
+    },
+    ...fields,
+  };
+}
+const parse = (change?: Change) => parseResourceEvent(event(change), RULES);
+
+describe('an event of a subscription', () => {
+  it('says where a change was made, by whom and when, and nothing else of the caller', () => {
+    expect(parse()).toEqual({
+      ...{ id: 'e1', concern: 'account', at: ACCOUNT },
+      changedBy: {
+        ...{ objectId: OBJECT_ID, name: 'Terry', client: CALLER, on: '2026-06-01T11:59:58.123Z' },
+        ...{ operation: 'Microsoft.Storage/storageAccounts/write', resource: ACCOUNT },
+        ...{ correlationId: 'c1', confirmed: false },
+      },
+    });
+  });
+
+  it('is read in the Event Grid schema too, whatever the letter case of the operation', () => {
+    const { type, time, ...rest } = event({ operation: 'MICROSOFT.STORAGE/storageaccounts/WRITE' });
+    const old = { ...rest, eventType: type, eventTime: time };
+    expect(parseResourceEvent(old, RULES)?.changedBy.operation).toBe('Microsoft.Storage/storageAccounts/write');
+  });
+
+  it.each([[[]], ['text'], [{}], [{ appid: 7, name: '' }]])('may lack its caller: %j', (claims) => {
+    expect(parse({ claims })?.changedBy).not.toHaveProperty('objectId');
+  });
+
+  it.each([
+    ['nothing', undefined],
+    ['a text', 'event'],
+    ['one without data', { id: 'e1', type: 'Microsoft.Resources.ResourceWriteSuccess' }],
+    ['one of an action', event({ type: 'Microsoft.Resources.ResourceActionSuccess' })],
+    ['one that failed', event({ type: 'Microsoft.Resources.ResourceWriteFailure' })],
+    ['one of another operation', event({ operation: 'Microsoft.Compute/virtualMachines/write' })],
+    ['one whose operation is no text', event({ operation: { $ne: '' } })],
+    ['one of another subscription', event({ subject: ACCOUNT.replaceAll('1', '9') })],
+    [
+      'one of a path that leads elsewhere',
+      event({ subject: `${GROUP}/providers/Microsoft.Storage/storageAccounts/..` }),
+    ],
+    ["one of the app's own write", event({ claims: { appid: CLIENT_ID.toUpperCase() } })],
+    [
+      'one of a role on another vault',
+      event({
+        subject: `${VAULT.id}-other/providers/Microsoft.Authorization/roleAssignments/x`,
+        operation: 'Microsoft.Authorization/roleAssignments/write',
+      }),
+    ],
+    [
+      'one of a role on an account',
+      event({
+        subject: `${ACCOUNT}/providers/Microsoft.Authorization/roleAssignments/x`,
+        operation: 'Microsoft.Authorization/roleAssignments/write',
+      }),
+    ],
+  ])('is dropped without a read: %s', (_, foreign) => {
+    expect(parseResourceEvent(foreign, RULES)).toBeUndefined();
+  });
+
+  it.each([
+    ['encryptionScopes/write', `${ACCOUNT}/encryptionScopes/s1`, 'account', ACCOUNT],
+    ['vaults/accessPolicies/write', `${VAULT.id}/accessPolicies/add`, 'vault', VAULT.id],
+    ['roleAssignments/delete', `${VAULT.id}/providers/Microsoft.Authorization/roleAssignments/x`, 'vault', VAULT.id],
+    [
+      'roleAssignments/write',
+      `/subscriptions/${SUBSCRIPTION}/providers/Microsoft.Authorization/roleAssignments/x`,
+      'vault',
+      `/subscriptions/${SUBSCRIPTION}`,
+    ],
+    ['resourceGroups/delete', GROUP, 'group', GROUP],
+    [
+      'systemTopics/delete',
+      `${GROUP}/providers/Microsoft.EventGrid/systemTopics/t`,
+      'vault',
+      `/subscriptions/${SUBSCRIPTION}`,
+    ],
+  ])('of %s concerns what it hangs on', (ending, subject, concern, at) => {
+    const operation = WATCHED_OPERATIONS.find((name) => name.endsWith(`/${ending}`));
+    expect(parse({ subject, operation })).toMatchObject({ concern, at });
+  });
+
+  it('does not say when it comes from the future', () => {
+    expect(parse({ time: '2027-01-01T00:00:00Z' })?.changedBy.on).toBe(NOW.toISOString());
+  });
+});
+
+it('The operations, with the client id of the app, are the 25 values that a filter may have', () => {
+  expect(WATCHED_OPERATIONS.length + 1).toBe(25);
+});
