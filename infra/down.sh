@@ -9,7 +9,7 @@ cat >&2 <<EOF
 Not done: "azd down" would also delete the resource groups of the managed vaults, and of the storage accounts if they are
 named in CMK_STORAGE_RESOURCE_GROUPS, because the app has roles there. Nothing was deleted.
 
-To remove the app alone, follow docs/uninstall.md; its resource group goes by
+To remove the app alone, follow docs/how-to/uninstall.md; its resource group goes by
 
     az group delete --name $group
 EOF

@@ -1,4 +1,4 @@
-// What a bank asks for, in place of main.bicepparam: CMK_PROFILE=bank (docs/deploy.md, "What a bank asks for"). What is not set
+// What a bank asks for, in place of main.bicepparam: CMK_PROFILE=bank (docs/how-to/deploy-azd.md, "What a bank asks for"). What is not set
 // here is read from the environment, as there.
 
 using 'main.bicep'
@@ -47,6 +47,7 @@ param allowEffectProbe = bool(readEnvironmentVariable('CMK_ALLOW_EFFECT_PROBE', 
 param allowBlobProbe = bool(readEnvironmentVariable('CMK_ALLOW_BLOB_PROBE', 'false'))
 param allowKeyRecovery = bool(readEnvironmentVariable('CMK_ALLOW_KEY_RECOVERY', 'false'))
 param allowEventRepair = bool(readEnvironmentVariable('CMK_ALLOW_EVENT_REPAIR', 'true'))
+param watchChanges = bool(readEnvironmentVariable('CMK_WATCH_CHANGES', 'true'))
 param allowIdentityAssignment = bool(readEnvironmentVariable('CMK_ALLOW_IDENTITY_ASSIGNMENT', 'false'))
 // Rights that Azure has named in LinkedAuthorizationFailed about dead letters
 param deadLetterActions = any(filter(split(replace(readEnvironmentVariable('CMK_DEAD_LETTER_ACTIONS', ''), ' ', ','), ','), action => !empty(action)))
@@ -59,6 +60,6 @@ param auditRetentionDays = int(readEnvironmentVariable('CMK_AUDIT_RETENTION_DAYS
 param auditPolicyLocked = bool(readEnvironmentVariable('CMK_AUDIT_POLICY_LOCKED', 'false'))
 // Settings of the app, as one line of JSON: {"CMK_DUAL_CONTROL":"on","CMK_DRIFT_SCHEDULE":"0 0 5 * * *"}
 param settings = json(readEnvironmentVariable('CMK_SETTINGS', '{}'))
-// Resource id of the secret that says whom to notify: docs/notifications.md
+// Resource id of the secret that says whom to notify: docs/how-to/notifications.md
 param notifyFrom = readEnvironmentVariable('CMK_NOTIFY_FROM', '')
 param logRetentionDays = 365

@@ -50,10 +50,10 @@ param apiClients string[] = []
 @description('Tenant whose tokens the API takes.')
 param apiTenantId string = tenant().tenantId
 
-@description('Settings of the app that differ from their default, by name: the table in README.md has them all. The app checks them when it starts, and does nothing until they are right.')
+@description('Settings of the app that differ from their default, by name: docs/reference/settings.md has them all. The app checks them when it starts, and does nothing until they are right.')
 param settings settingSet = {}
 
-@description('Resource id of the Key Vault secret that says whom to notify (docs/notifications.md): /subscriptions/…/vaults/…/secrets/… The app gets Key Vault Secrets User on it, and the setting CMK_NOTIFY as a reference. Empty: nobody is notified.')
+@description('Resource id of the Key Vault secret that says whom to notify (docs/how-to/notifications.md): /subscriptions/…/vaults/…/secrets/… The app gets Key Vault Secrets User on it, and the setting CMK_NOTIFY as a reference. Empty: nobody is notified.')
 param notifyFrom string = ''
 
 @description('Tags for every resource.')
@@ -76,6 +76,9 @@ param allowKeyRecovery bool = false
 @description('Lets the app fix event subscriptions that the drift check finds missing or aimed elsewhere. With packageUri the app makes them by this right, and has none without it.')
 param allowEventRepair bool = true
 
+@description('Has Azure Resource Manager tell the app of changes to accounts, roles, vaults and identities, so that drift is found in seconds and not by the hourly check alone. Gives the app the rights to see and fix the event subscription of each subscription with accounts.')
+param watchChanges bool = true
+
 @description('Rights on the storage of the app that Azure asks for when the app makes an event subscription whose dead letters go there. Only needed if that fails with LinkedAuthorizationFailed, which names them.')
 param deadLetterActions (
   | 'Microsoft.Storage/storageAccounts/read'
@@ -96,7 +99,7 @@ param allowBlobProbe bool = false
 @allowed(['listed', 'reader', 'none'])
 param otherDependents string = environment().name == 'AzureCloud' ? 'listed' : 'reader'
 
-@description('System topics that managed vaults have already, in whichever resource group or subscription and by whichever name: the resource id of each, by the resource id of its vault. docs/deploy.md, "System topics that are there already", says how to find them.')
+@description('System topics that managed vaults have already, in whichever resource group or subscription and by whichever name: the resource id of each, by the resource id of its vault. docs/how-to/deploy-azd.md, "System topics that exist already", says how to find them.')
 param systemTopics settingSet = {}
 
 @description('Gives the app and the Functions host their rights on blobs container by container. Off: Storage Blob Data Owner on the account, as the documentation of Functions has it.')
@@ -126,7 +129,7 @@ param logRetentionDays int = 90
 @maxValue(146000)
 param auditRetentionDays int = 365
 
-@description('Set to true after locking the immutability policy of the container cmk-audit (docs/audit.md); it locks nothing. A deployment stops where the policy is not locked.')
+@description('Set to true after locking the immutability policy of the container cmk-audit (docs/how-to/audit.md); it locks nothing. A deployment stops where the policy is not locked.')
 param auditPolicyLocked bool = false
 
 @description('Puts the audit trail into a storage account of its own. Decided at the first deployment: a trail that is there is not moved, and a new one begins.')
@@ -153,7 +156,7 @@ param nodeVersion string = '24'
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
 
-@description('Instances kept warm for the HTTP functions, so that a revocation never waits for a cold start. Each costs at rest (docs/deploy.md, "What it costs").')
+@description('Instances kept warm for the HTTP functions, so that a revocation never waits for a cold start. Each costs at rest (docs/reference/rights-and-cost.md).')
 @minValue(0)
 param alwaysReadyHttp int = 1
 
@@ -206,7 +209,7 @@ param endpointSubnetPrefix string = '10.80.0.64/26'
 @description('With a private network that is made: a NAT gateway, so that the app goes out by one address.')
 param natGateway bool = false
 
-@description('With a private network that is made: address of a firewall through which everything goes out. It has to let the service tags of docs/deploy.md pass.')
+@description('With a private network that is made: address of a firewall through which everything goes out. It has to let the service tags of docs/how-to/private-networks.md pass.')
 param egressFirewallAddress string = ''
 
 @description('With a private network: telemetry by a private link (Azure Monitor Private Link Scope), and from nowhere else.')
@@ -370,6 +373,7 @@ module rightsBeforeApp 'rights.bicep' = if (assignRights) {
     hostStorageByContainer: hostStorageByContainer
     allowKeyRecovery: allowKeyRecovery
     allowEventRepair: allowEventRepair
+    watchChanges: watchChanges
     allowIdentityAssignment: allowIdentityAssignment
     allowEffectProbe: allowEffectProbe
     allowBlobProbe: allowBlobProbe
@@ -436,6 +440,7 @@ module app 'modules/app.bicep' = {
         // Where the events of the vaults have to go: the drift check compares.
         CMK_FUNCTION_APP_ID: functionAppId
         CMK_SYSTEM_TOPICS: string(topicIds)
+        CMK_WATCH_CHANGES: watchChanges ? 'on' : 'off'
       },
       allowBlobProbe
         ? {
@@ -463,7 +468,7 @@ module app 'modules/app.bicep' = {
         ? {}
         : {
             // What the check fixes by itself in any case, and the event subscriptions that this template leaves to it.
-            CMK_AUTOFIX: 'StaleKeyVersion,ScopeStaleKeyVersion,LaggingAutomaticVersion,NearExpiry,RotationIncomplete,EventSubscriptionMissing'
+            CMK_AUTOFIX: 'StaleKeyVersion,ScopeStaleKeyVersion,LaggingAutomaticVersion,NearExpiry,RotationIncomplete,EventSubscriptionMissing,ChangesNotWatched'
           },
       empty(notifyFrom)
         ? {}
@@ -496,6 +501,7 @@ module rights 'rights.bicep' = if (assignRights) {
     hostStorageByContainer: hostStorageByContainer
     allowKeyRecovery: allowKeyRecovery
     allowEventRepair: allowEventRepair
+    watchChanges: watchChanges
     allowIdentityAssignment: allowIdentityAssignment
     allowEffectProbe: allowEffectProbe
     allowBlobProbe: allowBlobProbe
@@ -631,6 +637,8 @@ output AZURE_TENANT_ID string = tenant().tenantId
 output CMK_API string = 'https://${app.outputs.hostName}/api'
 output CMK_FUNCTION_APP_ID string = app.outputs.id
 output CMK_FUNCTION_APP_NAME string = app.outputs.name
+output CMK_APP_CLIENT_ID string = identity.outputs.clientId
+output CMK_WATCHED_SUBSCRIPTIONS string = watchChanges ? join(accountSubscriptions, ',') : ''
 output CMK_APP_PRINCIPAL_ID string = identity.outputs.principalId
 output CMK_STORAGE_ACCOUNT_ID string = storage.outputs.id
 output CMK_WORK_STORAGE_ACCOUNT_ID string = workStorage.outputs.id

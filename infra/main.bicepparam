@@ -42,6 +42,7 @@ param allowEffectProbe = bool(readEnvironmentVariable('CMK_ALLOW_EFFECT_PROBE', 
 param allowBlobProbe = bool(readEnvironmentVariable('CMK_ALLOW_BLOB_PROBE', 'false'))
 param allowKeyRecovery = bool(readEnvironmentVariable('CMK_ALLOW_KEY_RECOVERY', 'false'))
 param allowEventRepair = bool(readEnvironmentVariable('CMK_ALLOW_EVENT_REPAIR', 'true'))
+param watchChanges = bool(readEnvironmentVariable('CMK_WATCH_CHANGES', 'true'))
 param allowIdentityAssignment = bool(readEnvironmentVariable('CMK_ALLOW_IDENTITY_ASSIGNMENT', 'false'))
 // Rights that Azure has named in LinkedAuthorizationFailed about dead letters
 param deadLetterActions = any(filter(split(replace(readEnvironmentVariable('CMK_DEAD_LETTER_ACTIONS', ''), ' ', ','), ','), action => !empty(action)))
@@ -55,5 +56,5 @@ param auditPolicyLocked = bool(readEnvironmentVariable('CMK_AUDIT_POLICY_LOCKED'
 param separateAuditStorage = bool(readEnvironmentVariable('CMK_SEPARATE_AUDIT_STORAGE', 'false'))
 // Settings of the app, as one line of JSON: {"CMK_DUAL_CONTROL":"on","CMK_DRIFT_SCHEDULE":"0 0 5 * * *"}
 param settings = json(readEnvironmentVariable('CMK_SETTINGS', '{}'))
-// Resource id of the secret that says whom to notify: docs/notifications.md
+// Resource id of the secret that says whom to notify: docs/how-to/notifications.md
 param notifyFrom = readEnvironmentVariable('CMK_NOTIFY_FROM', '')

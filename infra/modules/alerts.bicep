@@ -166,7 +166,7 @@ var rules = [
   {
     name: 'package-written'
     title: 'The package of the app was written'
-    description: 'Whoever writes the container ${containerNames.package} decides what the app runs. A deployment of yours is one write, as the identity of the app; if there was none, or another principal wrote it, act as if the app were taken over: docs/deploy.md, "What a bank asks for".'
+    description: 'Whoever writes the container ${containerNames.package} decides what the app runs. A deployment of yours is one write, as the identity of the app; if there was none, or another principal wrote it, act as if the app were taken over: docs/how-to/deploy-azd.md, "What a bank asks for".'
     severity: 1
     frequency: 'PT5M'
     window: 'PT10M'
@@ -178,7 +178,7 @@ var rules = [
   {
     name: 'queue-written'
     title: 'Another than the app put messages into its queues'
-    description: 'A message causes work and decides nothing (docs/trust.md). If it was no operator who ran cmk admin replay, pause or re-key, find out who holds a right on the queues.'
+    description: 'A message causes work and decides nothing (docs/explanation/trust.md). If it was no operator who ran cmk admin replay, pause or re-key, find out who holds a right on the queues.'
     severity: 2
     frequency: 'PT15M'
     window: 'PT15M'

@@ -183,7 +183,7 @@ resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
       OTEL_TRACES_SAMPLER: 'microsoft.fixed_percentage'
       OTEL_TRACES_SAMPLER_ARG: '1'
       // No languageWorkers__node__arguments: with any, the host throws away the warm worker of a new instance and starts
-      // another. V8 goes by the memory of the instance by itself (docs/scale.md, "Memory").
+      // another. V8 goes by the memory of the instance by itself (docs/explanation/scale.md, "Memory").
     },
     settings
   )

@@ -1,5 +1,5 @@
 // The app's sight of one Managed HSM. Rights on the keys of a Managed HSM are given by its own access
-// control, which a template cannot reach (docs/managed-hsm.md).
+// control, which a template cannot reach (docs/how-to/managed-hsm.md).
 
 import { nameOf } from '../names.bicep'
 

@@ -1,4 +1,4 @@
-// A storage account of the app's own: of the control zone, of the work zone, or of the audit trail (docs/trust.md).
+// A storage account of the app's own: of the control zone, of the work zone, or of the audit trail (docs/explanation/trust.md).
 // Encrypted with Microsoft-managed keys on purpose: with a key that the app manages, a revocation would lock the app out
 // of the queues it needs for the restore.
 
@@ -101,7 +101,7 @@ var expiring = filter(
 // Records can be added to the day's blob, and nothing that is there can be changed or deleted, by nobody, while the
 // period runs. It is left unlocked, because a lock cannot be undone: neither the policy nor the account could be removed
 // until the last record's period is over. Unlocked, it holds against the app, and not against who may write the account.
-// docs/audit.md says how and when to lock it.
+// docs/how-to/audit.md says how and when to lock it.
 resource auditPolicy 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2024-01-01' = if (hasAudit && !options.auditPolicyLocked) {
   #disable-next-line use-parent-property // the parent is one of a loop
   name: '${name}/default/${containerNames.audit}/default'

@@ -3,7 +3,7 @@
 # subscriptions: nothing is left to be done after `terraform apply`.
 #
 # Terraform holds one deployment in its state, and not the resources: `terraform destroy` takes away the record of the
-# deployment alone. docs/uninstall.md has the rest.
+# deployment alone. docs/how-to/uninstall.md has the rest.
 
 terraform {
   required_version = ">= 1.9"

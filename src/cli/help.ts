@@ -37,8 +37,7 @@ const ENVIRONMENT = `Environment:
   NO_COLOR, COLUMNS          no colours; how wide the terminal is
 
 Of the app, where a command concerns it:
-  CMK_API, CMK_API_AUDIENCE  where the app answers: list, show, now and watch ask
-                             it first
+  CMK_API, CMK_API_AUDIENCE  where the app answers: list, show and now ask it first
   AzureWebJobsStorage__accountName, or AzureWebJobsStorage (a connection string)
                              its storage: audit trail, queues, drift reports, and
                              what list, show and now read where it does not answer

@@ -179,10 +179,27 @@ describe('the findings of a report as they are stored', () => {
   });
 });
 
-it('a report is read with what is kept beside it; one of 0.2.0 counts as none, and one of a later version is rejected', () => {
-  const whole = report({ findings: many(30) });
-  const read = parseReport(JSON.stringify(shorten(whole)));
-  expect(read && parseDetails([...packDetails(detailsOf(whole))].join(''), read)).toEqual(detailsOf(whole));
-  expect(parseReport('{"version":1}')).toBeUndefined();
-  expect(() => parseReport('{"version":3}')).toThrow();
+describe('a report of the first version, which had no causes', () => {
+  const { causes: _, ...rest } = report({ findings: many(30) });
+  const first = JSON.stringify({
+    ...rest,
+    version: 1,
+    findings: many(30).map(({ cause, ...one }) => one),
+    unseen: [{ id: 'u1', since: NOW.toISOString(), lastSeen: NOW.toISOString() }],
+  });
+
+  it('can still be read, with its findings together by reason', () => {
+    const read = parseReport(first);
+    expect(read).toMatchObject({ version: 2, counts: { unseen: 1 } });
+    expect(read.causes).toMatchObject([{ reason: 'StaleKeyVersion', about: [], affected: 30 }]);
+    expect(shorten(read).findings).toHaveLength(5);
+    expect(parseDetails(undefined, read)).toMatchObject({ findings: { length: 30 }, unseen: { length: 1 } });
+  });
+
+  it('is told from the second, whose findings are kept beside it', () => {
+    const whole = report({ findings: many(30) });
+    const read = parseReport(JSON.stringify(shorten(whole)));
+    expect(parseDetails([...packDetails(detailsOf(whole))].join(''), read)).toEqual(detailsOf(whole));
+    expect(() => parseReport('{"version":3}')).toThrow();
+  });
 });

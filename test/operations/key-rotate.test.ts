@@ -25,6 +25,16 @@ describe('key rotate', () => {
     expect(texts(second, 'note')[0]).toContain('--if-older-than');
   });
 
+  it('makes a new version when any age is accepted, also where a clock dates the newest one ahead', async () => {
+    const site = procedures.site();
+    const rotate = procedures.run((operation) => {
+      const now = () => new Date(operation.azure.now().getTime() - HOUR * 1000);
+      return rotateKey(keyOf(site), 0, { ...operation, azure: { ...operation.azure, now } });
+    });
+    expect((await rotate).changed).toBe(true);
+    expect(site.vault.keys.get(site.key)?.versions).toHaveLength(2);
+  });
+
   it('completes a rotation that was broken off, when it is run again', async () => {
     const nowSeconds = procedures.local.clock.nowSeconds();
     const site = procedures.site({ key: { tags: { owner: 'files' }, exp: nowSeconds + 100 * 86_400 } });

@@ -1,12 +1,14 @@
+import { createHash } from 'node:crypto';
 import type { TokenCredential } from '@azure/identity';
 import type { ContainerClient } from '@azure/storage-blob';
+import { z } from 'zod';
 import { controlContainer, controlTable, DRIFT_CONTAINER, workQueues } from '../../azure/app-storage.ts';
 import { downloadText, listBlobs, readDocument, removeBlob, uploadPieces, uploadText } from '../../azure/blobs.ts';
 import { describeFailure } from '../../azure/failure.ts';
 import { DEAD_LETTER_CONTAINER } from '../../events/subscription.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { parseJson } from '../../text.ts';
-import { detailsOf, shorten } from '../causes.ts';
+import { causesOf, detailsOf, shorten } from '../causes.ts';
 import { MANAGED_MEMORY, type ManagedMemory } from '../managed-accounts.ts';
 import {
   DRIFT_REPORT,
@@ -14,7 +16,9 @@ import {
   type DriftDetails,
   type DriftReport,
   type DriftSummary,
+  FINDING,
   type ReportBefore,
+  UNSEEN,
   type WholeReport,
 } from '../report.ts';
 import { type AppState, appState, LEGACY_APPROVALS } from './app-state-client.ts';
@@ -203,8 +207,8 @@ async function mergeInto(
       readDocument(container, REPORTS + name),
       readDocument(container, DETAILS + name),
     ]);
-    const parsed = report && parseReport(report.text);
-    if (!parsed) return undefined;
+    if (!report) return undefined;
+    const parsed = parseReport(report.text);
     const whole = change({ ...parsed, ...parseDetails(details?.text, parsed) });
     try {
       await writeReport(container, whole, { report: report.etag, details: details?.etag });
@@ -273,13 +277,28 @@ function summaryOf(metadata: Record<string, string>): DriftSummary | undefined {
   return DRIFT_SUMMARY.safeParse(parseJson(metadata.summary ?? '')).data;
 }
 
-/** Undefined for a report of 0.2.0, which had no causes: the next check makes one that has. */
-export function parseReport(text: string): WholeReport | undefined {
-  const document = JSON.parse(text) as { readonly version?: unknown };
-  return document.version === 1 ? undefined : { ...DRIFT_REPORT.parse(document), unseen: [] };
+/** The first version of the format: no causes, and every finding in the report itself. */
+const FIRST = DRIFT_REPORT.omit({ causes: true }).extend({
+  version: z.literal(1),
+  findings: z.array(FINDING.omit({ cause: true, command: true })),
+  unseen: z.array(UNSEEN).default([]),
+});
+
+/** A report as it is kept. In the first version, before there were causes, it had everything in it. */
+export function parseReport(text: string): WholeReport {
+  const document: unknown = JSON.parse(text);
+  const first = FIRST.safeParse(document).data;
+  if (!first) return { ...DRIFT_REPORT.parse(document), unseen: [] };
+  // What they are about is not known: those of one reason are one cause.
+  const findings = first.findings.map((finding) => {
+    const id = createHash('sha256').update(finding.reason).digest('hex').slice(0, 16);
+    return { ...finding, cause: { id, reason: finding.reason, about: [] } };
+  });
+  const counts = { ...first.counts, unseen: first.unseen.length };
+  return { ...first, version: 2, counts, findings, causes: causesOf(findings, first.fixes) };
 }
 
-/** @param kept what is kept beside the report */
+/** @param kept what is kept beside the report; undefined: nothing, as with a report of the first version */
 export function parseDetails(kept: string | undefined, report: WholeReport): DriftDetails {
   return kept === undefined ? report : unpackDetails(kept);
 }

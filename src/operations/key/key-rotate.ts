@@ -64,9 +64,11 @@ function planRotation(
   const ageSeconds = (now.getTime() - newest.createdOn.getTime()) / 1000;
   // However young, a version that has expired is not the one asked for. However old, a rotation that was broken off is
   // completed: another version would take the missing expiry over.
-  const isAskedFor = unfinishedRotation(versions, now)
-    ? ifOlderThanSeconds > 0
-    : ageSeconds < ifOlderThanSeconds && usability(newest, now) !== 'Expired';
+  const isRecent =
+    unfinishedRotation(versions, now) !== undefined ||
+    (ageSeconds < ifOlderThanSeconds && usability(newest, now) !== 'Expired');
+  // With 0 any age is enough, also one below 0, by a clock that is behind Key Vault's.
+  const isAskedFor = ifOlderThanSeconds > 0 && isRecent;
   return isAskedFor ? { rotate: false, newest, ageSeconds } : { rotate: true, from: newest };
 }
 
