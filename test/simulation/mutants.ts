@@ -142,12 +142,6 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
     to: '',
   },
   {
-    name: 'what a list could not finish is forgotten',
-    file: 'src/fleet/pass.ts',
-    from: '      else this.#progress(key, cause);\n',
-    to: '',
-  },
-  {
     name: 'accounts that the index lacks are not read',
     file: 'src/fleet/reconcile-key.ts',
     from: '  await items.putNew(unindexed.items);\n',
