@@ -4,14 +4,16 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** What measures how long somebody waits, which other tests beside it would decide: after all others, by itself. */
 const ALONE = ['test/break-glass/load.slow.test.ts'];
 
-/** What takes minutes, the longest first: begun last, one of them would run on by itself when all others are done. */
+/** What takes a minute, the longest first: begun last, one of them would run on by itself when all others are done. */
 const LONGEST = [
+  'test/e2e/now.slow.test.ts',
+  'test/infra/entra.slow.test.ts',
   'test/e2e/rekey.slow.test.ts',
-  'test/e2e/kill.slow.test.ts',
   'test/drift/drift.slow.test.ts',
-  'test/drift/fixes.slow.test.ts',
   'test/drift/local-roles.slow.test.ts',
-  'test/cli/onboard.slow.test.ts',
+  'test/drift/fixes.slow.test.ts',
+  'test/local-host/start.slow.test.ts',
+  'test/e2e/notifications.slow.test.ts',
 ];
 
 class LongestFirst extends BaseSequencer {

@@ -23,6 +23,12 @@ param storageAccountId string
 @description('Principal of the identity of the app, which sees and fixes its event subscriptions.')
 param appPrincipalId string
 
+@description('Subscriptions whose changes Azure Resource Manager is to tell the app of.')
+param watchedSubscriptions string[] = []
+
+@description('Client id of the identity of the app: what it writes itself is left out of these.')
+param appClientId string = ''
+
 @description('Whether the rights of topics and app are given here; off where rights.bicep gives them.')
 param assignRights bool = true
 
@@ -53,6 +59,17 @@ module topics 'modules/event-topic.bicep' = [
       assignRights: assignRights
       workspaceId: workspaceId
       actionGroupIds: actionGroupIds
+    }
+  }
+]
+
+module watches 'modules/change-watch.bicep' = [
+  for id in watchedSubscriptions: {
+    name: 'cmk-changes-${environmentName}-${uniqueString(toLower(functionAppId))}'
+    scope: subscription(id)
+    params: {
+      functionAppId: functionAppId
+      appClientId: appClientId
     }
   }
 ]

@@ -76,6 +76,9 @@ param allowKeyRecovery bool = false
 @description('Lets the app fix event subscriptions that the drift check finds missing or aimed elsewhere. With packageUri the app makes them by this right, and has none without it.')
 param allowEventRepair bool = true
 
+@description('Has Azure Resource Manager tell the app of changes to accounts, roles, vaults and identities, so that drift is found in seconds and not by the hourly check alone. Gives the app the rights to see and fix the event subscription of each subscription with accounts.')
+param watchChanges bool = true
+
 @description('Rights on the storage of the app that Azure asks for when the app makes an event subscription whose dead letters go there. Only needed if that fails with LinkedAuthorizationFailed, which names them.')
 param deadLetterActions (
   | 'Microsoft.Storage/storageAccounts/read'
@@ -370,6 +373,7 @@ module rightsBeforeApp 'rights.bicep' = if (assignRights) {
     hostStorageByContainer: hostStorageByContainer
     allowKeyRecovery: allowKeyRecovery
     allowEventRepair: allowEventRepair
+    watchChanges: watchChanges
     allowIdentityAssignment: allowIdentityAssignment
     allowEffectProbe: allowEffectProbe
     allowBlobProbe: allowBlobProbe
@@ -436,6 +440,7 @@ module app 'modules/app.bicep' = {
         // Where the events of the vaults have to go: the drift check compares.
         CMK_FUNCTION_APP_ID: functionAppId
         CMK_SYSTEM_TOPICS: string(topicIds)
+        CMK_WATCH_CHANGES: watchChanges ? 'on' : 'off'
       },
       allowBlobProbe
         ? {
@@ -463,7 +468,7 @@ module app 'modules/app.bicep' = {
         ? {}
         : {
             // What the check fixes by itself in any case, and the event subscriptions that this template leaves to it.
-            CMK_AUTOFIX: 'StaleKeyVersion,ScopeStaleKeyVersion,LaggingAutomaticVersion,NearExpiry,RotationIncomplete,EventSubscriptionMissing'
+            CMK_AUTOFIX: 'StaleKeyVersion,ScopeStaleKeyVersion,LaggingAutomaticVersion,NearExpiry,RotationIncomplete,EventSubscriptionMissing,ChangesNotWatched'
           },
       empty(notifyFrom)
         ? {}
@@ -496,6 +501,7 @@ module rights 'rights.bicep' = if (assignRights) {
     hostStorageByContainer: hostStorageByContainer
     allowKeyRecovery: allowKeyRecovery
     allowEventRepair: allowEventRepair
+    watchChanges: watchChanges
     allowIdentityAssignment: allowIdentityAssignment
     allowEffectProbe: allowEffectProbe
     allowBlobProbe: allowBlobProbe
@@ -631,6 +637,8 @@ output AZURE_TENANT_ID string = tenant().tenantId
 output CMK_API string = 'https://${app.outputs.hostName}/api'
 output CMK_FUNCTION_APP_ID string = app.outputs.id
 output CMK_FUNCTION_APP_NAME string = app.outputs.name
+output CMK_APP_CLIENT_ID string = identity.outputs.clientId
+output CMK_WATCHED_SUBSCRIPTIONS string = watchChanges ? join(accountSubscriptions, ',') : ''
 output CMK_APP_PRINCIPAL_ID string = identity.outputs.principalId
 output CMK_STORAGE_ACCOUNT_ID string = storage.outputs.id
 output CMK_WORK_STORAGE_ACCOUNT_ID string = workStorage.outputs.id

@@ -82,6 +82,35 @@ var hostContainerNames = [
 ]
 
 @export()
+@description('Operations of Azure Resource Manager that drift comes from. With the client id of the app these are the 25 values that a filter may have.')
+var watchedOperations = [
+  'Microsoft.Storage/storageAccounts/write'
+  'Microsoft.Storage/storageAccounts/delete'
+  'Microsoft.Storage/storageAccounts/encryptionScopes/write'
+  'Microsoft.ManagedIdentity/userAssignedIdentities/write'
+  'Microsoft.ManagedIdentity/userAssignedIdentities/delete'
+  'Microsoft.Resources/subscriptions/resourceGroups/delete'
+  'Microsoft.Authorization/roleAssignments/write'
+  'Microsoft.Authorization/roleAssignments/delete'
+  'Microsoft.Authorization/roleDefinitions/write'
+  'Microsoft.Authorization/roleDefinitions/delete'
+  'Microsoft.Authorization/locks/write'
+  'Microsoft.Authorization/locks/delete'
+  'Microsoft.KeyVault/vaults/write'
+  'Microsoft.KeyVault/vaults/delete'
+  'Microsoft.KeyVault/vaults/accessPolicies/write'
+  'Microsoft.KeyVault/managedHSMs/write'
+  'Microsoft.KeyVault/managedHSMs/delete'
+  'Microsoft.Insights/diagnosticSettings/write'
+  'Microsoft.Insights/diagnosticSettings/delete'
+  'Microsoft.EventGrid/eventSubscriptions/write'
+  'Microsoft.EventGrid/eventSubscriptions/delete'
+  'Microsoft.EventGrid/systemTopics/delete'
+  'Microsoft.EventGrid/systemTopics/eventSubscriptions/write'
+  'Microsoft.EventGrid/systemTopics/eventSubscriptions/delete'
+]
+
+@export()
 @description('Which event of Key Vault goes to which function of the app.')
 var eventFunctions = [
   {

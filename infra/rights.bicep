@@ -53,6 +53,7 @@ param notifyFrom string = ''
 param hostStorageByContainer bool = false
 param allowKeyRecovery bool = false
 param allowEventRepair bool = true
+param watchChanges bool = true
 param allowIdentityAssignment bool = false
 param allowEffectProbe bool = false
 param allowBlobProbe bool = false
@@ -173,6 +174,7 @@ module roles 'modules/roles.bicep' = [
       forTopics: contains(topicSubscriptions, id)
       forPolicies: contains(policySubscriptions, id)
       forEvents: contains(eventSubscriptions, id)
+      forChanges: watchChanges && contains(accountSubscriptions, id)
       forAccounts: contains(accountSubscriptions, id)
       forWriting: writeEverywhere ? contains(accountSubscriptions, id) : contains(groupSubscriptions, id)
       allowIdentityAssignment: allowIdentityAssignment
@@ -263,6 +265,20 @@ module topicReaders 'modules/subscription-access.bicep' = [
     params: {
       principalId: appPrincipalId
       roleDefinitionIds: [roleId(id, appSubscription, environmentName, 'topic-reader')]
+    }
+    dependsOn: [
+      roles
+    ]
+  }
+]
+
+module changeWatchers 'modules/subscription-access.bicep' = [
+  for id in accountSubscriptions: if (afterApp && watchChanges) {
+    name: 'cmk-changes-${environmentName}-${token}'
+    scope: subscription(id)
+    params: {
+      principalId: appPrincipalId
+      roleDefinitionIds: [roleId(id, appSubscription, environmentName, 'change-watcher')]
     }
     dependsOn: [
       roles

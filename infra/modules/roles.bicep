@@ -29,6 +29,8 @@ param forTopics bool
 param forPolicies bool
 @description('Whether system topics of managed vaults are there.')
 param forEvents bool
+@description('Whether Resource Manager is to tell the app of changes in this subscription.')
+param forChanges bool
 @description('Whether the storage accounts of this subscription are looked after.')
 param forAccounts bool
 @description('Whether storage accounts in it, all or some, are written.')
@@ -147,6 +149,38 @@ resource eventOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if
           allowEventRepair
             ? [
                 // As on the vault: event subscriptions of a system topic are resources below it.
+                'Microsoft.EventGrid/systemTopics/eventSubscriptions/write'
+              ]
+            : []
+        )
+        notActions: []
+        dataActions: []
+        notDataActions: []
+      }
+    ]
+  }
+}
+
+resource changeWatcher 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forChanges) {
+  name: roleGuid(subscription().subscriptionId, instance, 'change-watcher')
+  properties: {
+    type: 'CustomRole'
+    roleName: 'CMK Autopilot change watcher ${suffix}'
+    description: 'On a subscription: see, and make or fix, the event subscription that tells the app of changes in it.'
+    assignableScopes: [subscription().id]
+    permissions: [
+      {
+        actions: concat(
+          [
+            // Drift check: does Resource Manager tell the app of changes?
+            'Microsoft.EventGrid/eventSubscriptions/read'
+            'Microsoft.EventGrid/systemTopics/read'
+            'Microsoft.EventGrid/systemTopics/eventSubscriptions/read'
+          ],
+          allowEventRepair
+            ? [
+                // At the subscription, or on the system topic that it has.
+                'Microsoft.EventGrid/eventSubscriptions/write'
                 'Microsoft.EventGrid/systemTopics/eventSubscriptions/write'
               ]
             : []

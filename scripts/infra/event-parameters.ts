@@ -8,6 +8,9 @@ export interface MainOutputs {
   readonly appPrincipalId: string;
   readonly workspaceId: string;
   readonly actionGroupIds: readonly string[];
+  readonly appClientId: string;
+  /** Subscriptions whose changes Resource Manager is to tell the app of. */
+  readonly watchedSubscriptions: readonly string[];
   /** Whether this deployment gives the rights of topics and app too; not in the bank profile. */
   readonly assignRights: boolean;
 }
@@ -41,10 +44,16 @@ export function readMainOutputs(environment: Readonly<Record<string, string | un
     storageAccountId: value('storageAccountId'),
     appPrincipalId: value('appPrincipalId'),
     workspaceId: value('workspaceId'),
-    actionGroupIds: (environment.CMK_ACTION_GROUP_IDS ?? '').split(',').filter((id) => id !== ''),
+    actionGroupIds: listOf(environment.CMK_ACTION_GROUP_IDS),
+    appClientId: environment.CMK_APP_CLIENT_ID ?? '',
+    watchedSubscriptions: listOf(environment.CMK_WATCHED_SUBSCRIPTIONS),
     assignRights: environment.CMK_ASSIGN_RIGHTS !== 'false' && environment.CMK_PROFILE !== 'bank',
     vaults: JSON.parse(environment.CMK_VAULT_LOCATIONS ?? '[]'),
   };
+}
+
+function listOf(text = ''): string[] {
+  return text.split(',').filter((id) => id !== '');
 }
 
 /** A system topic as Azure lists it. */
@@ -117,5 +126,7 @@ function isOfVersion02(identityId: string, functionAppId: string): boolean {
 /** Functions that events go to and that are not deployed (yet). */
 export function missingFunctions(deployed: readonly string[]): string[] {
   const names = deployed.map((name) => name.slice(name.lastIndexOf('/') + 1));
-  return ['keyNewVersionCreated', 'keyNearExpiry', 'keyExpired'].filter((name) => !names.includes(name));
+  return ['keyNewVersionCreated', 'keyNearExpiry', 'keyExpired', 'resourceChanged'].filter(
+    (name) => !names.includes(name),
+  );
 }

@@ -59,7 +59,7 @@ const AUDIT_PROOF = partOf(AUDIT_VERIFICATION);
 export const AUDIT_LIST = z.object({
   value: z.array(AUDIT_RECORD).describe('Newest first.'),
   proof: AUDIT_PROOF.optional().describe(
-    'Whether the trail holds, of the first page alone: as `GET /audit/verification` said last, at most a minute ago or as long as it took.',
+    'Whether the trail holds, of the first page alone: as `GET /audit/verification` said last, at most half a minute ago or as long as it took.',
   ),
   searchedBackTo: z.iso
     .datetime()

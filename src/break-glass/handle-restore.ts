@@ -1,27 +1,24 @@
 import { describe, describeFailure } from '../azure/failure.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { type ReadinessServices, restoreReadiness } from '../identities/restore-readiness.ts';
-import type { Keys } from '../keys/key-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REFUSALS, type Refusal } from '../refusals.ts';
 import { revocationState } from '../revocation/key-state.ts';
-import type { KeyTrail } from '../revocation/key-trail.ts';
 import { auditWarning, type BesideServices, type RevocationCall } from '../revocation/record-revocation.ts';
 import { type RestoredKey, restore } from '../revocation/restore.ts';
 import { isComplete } from '../revocation/restore-end.ts';
 import { KeyNotRecoveredError } from '../revocation/restore-key.ts';
-import type { RequestKey } from '../work/work-queue-client.ts';
+import type { Services } from '../services.ts';
+import type { Settings } from '../settings/settings.ts';
 import { noSuchKey, unreadable } from './key-of-route.ts';
 import type { RestoreRequest, RestoreResponse } from './schemas.ts';
 
-export interface RestoreApiServices extends ReadinessServices, BesideServices {
-  readonly settings: ReadinessServices['settings'] & { readonly dualControl: boolean };
-  readonly urgentKeys: Keys;
-  readonly keyTrail: KeyTrail;
-  readonly requestKey: RequestKey;
-  readonly sleep: (ms: number) => Promise<void>;
-}
+export type RestoreApiServices = ReadinessServices &
+  BesideServices &
+  Pick<Services, 'urgentKeys' | 'keyTrail' | 'requestKey' | 'sleep'> & {
+    readonly settings: Pick<Settings, 'dualControl'>;
+  };
 
 /**
  * Restores a key, and words the answer.

@@ -15,8 +15,9 @@ import {
 } from '../revocation/record-revocation.ts';
 import { type Revoked, revoke } from '../revocation/revoke.ts';
 import { reportVersions } from '../revocation/version-report.ts';
+import type { Services } from '../services.ts';
 import type { DriftSettings } from '../settings/settings.ts';
-import { dependentsOf, type KeyStatusPorts, lockoutWarning } from '../views/key.ts';
+import { dependentsOf, lockoutWarning } from '../views/key.ts';
 import { readKeyUsage } from '../views/key-usage.ts';
 import { listOrRefuse, noSuchKey, unreadable } from './key-of-route.ts';
 import type { RevokeRequest, RevokeResponse } from './schemas.ts';
@@ -28,17 +29,13 @@ const DEPENDENTS_MS = 1_500;
 /** Of one caller's revocations one at a time is asked what depends on its key: it takes more than the revocation itself. */
 const turns = new OneAtATime();
 
-interface RevokeApiServices extends BlastRadiusServices, BesideServices {
-  readonly urgentKeys: Keys;
-  readonly newId: () => string;
-  readonly sleep: (ms: number) => Promise<void>;
-}
+type RevokeApiServices = BlastRadiusServices & BesideServices & Pick<Services, 'urgentKeys' | 'newId' | 'sleep'>;
 
 /** What a revocation would do, without doing it. */
 export async function dryRunRevoke(
   key: ManagedKey,
   services: RevokeApiServices &
-    Pick<KeyStatusPorts, 'usageLog'> & { readonly settings: { readonly drift: Pick<DriftSettings, 'usageWorkspace'> } },
+    Pick<Services, 'usageLog'> & { readonly settings: { readonly drift: Pick<DriftSettings, 'usageWorkspace'> } },
 ): Promise<RevokeResponse> {
   const versions = await listOrRefuse(key, services);
   if (versions.length === 0) throw noSuchKey();

@@ -1,9 +1,9 @@
 import { describe, describeFailure } from '../azure/failure.ts';
 import { twice } from '../azure/retry-once.ts';
 import { HttpProblem } from '../http/problem.ts';
-import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import { type ManagedKey, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
+import type { Services } from '../services.ts';
 
 const KEY_NAME = /^[0-9A-Za-z-]{1,127}$/;
 
@@ -30,7 +30,7 @@ export function noSuchKey(): HttpProblem {
 /** The versions, or a refusal that says that nothing was changed. */
 export async function listOrRefuse(
   key: ManagedKey,
-  { urgentKeys, sleep }: { readonly urgentKeys: Keys; readonly sleep: (ms: number) => Promise<void> },
+  { urgentKeys, sleep }: Pick<Services, 'urgentKeys' | 'sleep'>,
 ): Promise<KeyVersion[]> {
   try {
     return await twice(() => urgentKeys.listVersions(key), sleep);

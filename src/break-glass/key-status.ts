@@ -1,7 +1,7 @@
 import { readEffect } from '../effect/effect-of-key.ts';
-import type { Keys } from '../keys/key-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { openRevocation } from '../revocation/revocation.ts';
+import type { Services } from '../services.ts';
 import { type KeyStatusPorts, type KeyViewPorts, readKeyStatus } from '../views/key.ts';
 import type { KeyStatus } from '../views/key-schemas.ts';
 import { listOrRefuse, noSuchKey } from './key-of-route.ts';
@@ -14,7 +14,8 @@ const BESIDE_MS = 8_000;
 
 export type StatusServices = Parameters<typeof readEffect>[2] &
   Omit<KeyStatusPorts, 'app' | 'effect'> &
-  KeyViewPorts & { readonly urgentKeys: Keys; readonly sleep: (ms: number) => Promise<void> };
+  KeyViewPorts &
+  Pick<Services, 'urgentKeys' | 'sleep'>;
 
 /** @throws {@link HttpProblem} 404, or 502 when Key Vault cannot be read */
 export async function keyStatus(key: ManagedKey, services: StatusServices): Promise<KeyStatus> {

@@ -1,7 +1,8 @@
+import type { Command } from 'commander';
 import { CmkError } from '../errors.ts';
 import type { App, AppApi } from '../operations/app-api.ts';
 import { knowsAppStorage } from '../settings/own-storage.ts';
-import type { Cli, GlobalOptions } from './cli.ts';
+import type { Cli } from './cli.ts';
 
 /** Where lists and views come from, for the help of each. */
 export const BY_APP_OR_STORAGE = `
@@ -10,7 +11,7 @@ answer, the same is read from its storage (AzureWebJobsStorage__accountName,
 CMK_VAULTS), with the roles Storage Table and Storage Blob Data Reader.`;
 
 /** The app that `CMK_API` names. @throws {@link CmkError} `ArgumentInvalid` where it is not known whom to ask */
-export async function appOfEnvironment(cli: Cli, globals: GlobalOptions): Promise<App> {
+export async function appOfEnvironment(cli: Cli, command: Command): Promise<App> {
   const { CMK_API: address, CMK_API_AUDIENCE: audience } = cli.environment;
   if (!address || !audience) {
     throw new CmkError(
@@ -20,7 +21,7 @@ export async function appOfEnvironment(cli: Cli, globals: GlobalOptions): Promis
     );
   }
   const { appApi } = await import('../operations/app-api.ts');
-  return appApi(address, audience, cli.credential(globals));
+  return appApi(address, audience, cli.credential(command));
 }
 
 /**
@@ -28,18 +29,18 @@ export async function appOfEnvironment(cli: Cli, globals: GlobalOptions): Promis
  *
  * @throws {@link CmkError} `ArgumentInvalid` where neither is known
  */
-export async function appOrItsStorage(cli: Cli, globals: GlobalOptions): Promise<AppApi> {
+export async function appOrItsStorage(cli: Cli, command: Command): Promise<AppApi> {
   const { environment } = cli;
   const { CMK_API, CMK_API_AUDIENCE, CMK_VAULTS } = environment;
   let here: Promise<AppApi> | undefined;
   const fromStorage = (): Promise<AppApi> => {
     here ??= import('./app-views.ts').then(({ viewsOfStorage }) =>
-      viewsOfStorage({ ...environment, AZURE_CLOUD: cli.cloud(globals).name }, cli.credential(globals)),
+      viewsOfStorage({ ...environment, AZURE_CLOUD: cli.cloud(command).name }, cli.credential(command)),
     );
     return here;
   };
   if (!CMK_API || !CMK_API_AUDIENCE) return fromStorage();
-  const app = await appOfEnvironment(cli, globals);
+  const app = await appOfEnvironment(cli, command);
   if (!CMK_VAULTS || !knowsAppStorage(environment)) return app;
   return {
     async get(path, shape, signal) {

@@ -4,6 +4,7 @@ import type { TokenCredential } from '../azure/credential.ts';
 import { CmkError } from '../errors.ts';
 import { type ManagedKey, managedKey } from '../keys/managed-vaults.ts';
 import { Journal } from '../operations/journal.ts';
+import type { AppRecord } from '../operations/key/app-record.ts';
 import type { Azure, Operation } from '../operations/operator-azure.ts';
 import type { ChangeRecorder } from '../operations/record-changes.ts';
 import { knowsAppStorage } from '../settings/own-storage.ts';
@@ -40,13 +41,6 @@ export interface GlobalOptions {
   readonly cloud?: string;
 }
 
-/** What has no end is no document. */
-export const ENDLESS = new CmkError(
-  'ArgumentInvalid',
-  'What changes has no end, and so is no document.',
-  'Use -o jsonl.',
-);
-
 /** Options of what changes something. */
 interface RunOptions {
   readonly dryRun?: boolean;
@@ -80,8 +74,8 @@ export class Cli {
     return new Output(this.#formatOf(options), out, this.context.err, this.environment, options);
   }
 
-  cloud({ cloud }: GlobalOptions): Cloud {
-    const name = cloud ?? this.environment.AZURE_CLOUD ?? 'AzureCloud';
+  cloud(command: Command): Cloud {
+    const name = command.optsWithGlobals<GlobalOptions>().cloud ?? this.environment.AZURE_CLOUD ?? 'AzureCloud';
     const found = findCloud(name);
     if (found) return found;
     throw new CmkError(
@@ -95,7 +89,7 @@ export class Cli {
   async key(text: string, command: Command): Promise<ManagedKey> {
     const { keyByName } = await import('../operations/resolve.ts');
     const options = command.optsWithGlobals<GlobalOptions & { readonly vault?: string }>();
-    const cloud = this.cloud(options);
+    const cloud = this.cloud(command);
     const [, vault, key] = /^([\w-]+)\/([\w-]+)$/.exec(text) ?? [];
     if (options.vault !== undefined || !vault || !key) return keyByName(text, options.vault, cloud);
     // A Managed HSM may have the name of a vault.
@@ -104,16 +98,22 @@ export class Cli {
     return known ? managedKey(known, key) : keyByName(key, vault, cloud);
   }
 
-  credential(options: GlobalOptions): TokenCredential {
-    return this.context.credential ?? lateCredential(this.cloud(options));
+  credential(command: Command): TokenCredential {
+    return this.context.credential ?? lateCredential(this.cloud(command));
   }
 
-  async azure(options: GlobalOptions): Promise<Azure> {
+  /** The audit trail and what else break-glass writes of the app's, where the environment names its storage. */
+  async appRecord(command: Command): Promise<AppRecord> {
+    const { appRecord } = await import('../operations/key/app-record.ts');
+    return appRecord(this.environment, () => this.credential(command));
+  }
+
+  async azure(command: Command): Promise<Azure> {
     if (this.context.azure) return this.context.azure;
     const { createAzure } = await import('../operations/operator-azure.ts');
     return createAzure(
-      this.credential(options),
-      this.cloud(options),
+      this.credential(command),
+      this.cloud(command),
       this.environment.AZURE_SUBSCRIPTION_ID || undefined,
       (await import('./patience.ts')).patience(this.context.err),
     );
@@ -134,7 +134,7 @@ export class Cli {
     const recorder = await this.#recorder(command, options);
     const journal = this.#start(command, output, options.dryRun, recorder?.record);
     this.#recorded = recorder?.end;
-    const result = await work({ azure: await this.azure(options), journal, environment: this.environment });
+    const result = await work({ azure: await this.azure(command), journal, environment: this.environment });
     await this.recorded();
     const code = options.query === undefined ? show(result, output) : show(result, SILENT);
     const report = journal.report(nameOf(command), result);
@@ -154,9 +154,8 @@ export class Cli {
   async #recorder(command: Command, options: GlobalOptions & RunOptions): Promise<ChangeRecorder | undefined> {
     if (options.dryRun || !knowsAppStorage(this.environment)) return undefined;
     const { changeRecorder } = await import('../operations/record-changes.ts');
-    const { appRecord } = await import('../operations/key/app-record.ts');
-    const { audit } = appRecord(this.environment, () => this.credential(options));
-    const { operator } = await this.azure(options);
+    const { audit } = await this.appRecord(command);
+    const { operator } = await this.azure(command);
     const occasion = { command: nameOf(command), why: options.reason, ticket: options.ticket };
     return changeRecorder(occasion, operator, audit);
   }
@@ -173,7 +172,7 @@ export class Cli {
     isOver: (result: R) => boolean = () => false,
   ): Promise<void> {
     const options = command.optsWithGlobals<GlobalOptions & { readonly watch?: number }>();
-    const azure = await this.azure(options);
+    const azure = await this.azure(command);
     const once = async (out?: Sink): Promise<R> => {
       const output = this.output(options, out);
       const journal = this.#start(command, output);
@@ -188,7 +187,9 @@ export class Cli {
       await once();
       return;
     }
-    if (this.#formatOf(options) === 'json') throw ENDLESS;
+    if (this.#formatOf(options) === 'json') {
+      throw new CmkError('ArgumentInvalid', 'What is watched has no end, and so is no document.', 'Use -o jsonl.');
+    }
     this.isEndless = true;
     await watchScreen(options.watch, { once, isOver, sleep: azure.sleep, ...this.context });
   }

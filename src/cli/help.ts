@@ -37,8 +37,7 @@ const ENVIRONMENT = `Environment:
   NO_COLOR, COLUMNS          no colours; how wide the terminal is
 
 Of the app, where a command concerns it:
-  CMK_API, CMK_API_AUDIENCE  where the app answers: list, show, now and watch ask
-                             it first
+  CMK_API, CMK_API_AUDIENCE  where the app answers: list, show and now ask it first
   AzureWebJobsStorage__accountName, or AzureWebJobsStorage (a connection string)
                              its storage: audit trail, queues, drift reports, and
                              what list, show and now read where it does not answer
@@ -50,7 +49,6 @@ Of the app, where a command concerns it:
   CMK_FUNCTION_APP_ID, CMK_STORAGE_ACCOUNT_ID
                              where admin ensure-events has events delivered
   CMK_AUTOFIX                what drift --as-app fixes
-  CMK_BUDGET_SHARE           how rotation show tells when what waits is moved
   CMK_NOTIFY                 its targets, for admin test-notification
   CMK_API_CLIENT_ID          app registration whose owners doctor reports
 `;

@@ -17,6 +17,7 @@ const OLD_NAMES: Readonly<Record<string, string | readonly [string, string]>> = 
   'role ensure': 'admin grant-role',
   'rotation status': ['rotation list', 'rotation show'],
   'rotation watch': 'rotation show --watch',
+  watch: 'now --watch',
 };
 
 /** Options of every command that take a value, which is no word of the command's name. */

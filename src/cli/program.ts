@@ -15,7 +15,6 @@ import { addRevocationCommands } from './commands/revocation.ts';
 import { addRotationCommands } from './commands/rotation.ts';
 import { addScopeCommands } from './commands/scope.ts';
 import { addVaultCommands } from './commands/vault.ts';
-import { addWatchCommand } from './commands/watch.ts';
 import { addGlobalOptions, addHelpCommand, rootHelp } from './help.ts';
 import { columnsOf, OUTPUTS } from './output.ts';
 
@@ -35,6 +34,8 @@ export function createProgram(cli: Cli): Command {
   const program = addGlobalOptions(new Command('cmk'), OUTPUTS)
     .description('Customer-managed keys of Azure storage accounts, on your own sign-in: set up, rotate, revoke, check.')
     .version(cliVersion(), '-V', 'print the version, as --version alone does')
+    // Neither `[options]`, which each has, nor the other names.
+    .configureHelp({ subcommandTerm: (command) => [command.name(), ...argumentsOf(command)].join(' ') })
     .exitOverride();
   program.helpInformation = () => rootHelp(program);
   program.addHelpText('afterAll', ({ command }) =>
@@ -52,7 +53,6 @@ export function createProgram(cli: Cli): Command {
     if (query !== undefined) (await import('./query.ts')).checkQuery(query);
   });
   addNowCommand(program, cli);
-  addWatchCommand(program, cli);
   addAccountCommands(program, cli);
   addKeyCommands(program, cli);
   addVaultCommands(program, cli);
@@ -74,6 +74,10 @@ export function createProgram(cli: Cli): Command {
     command.aliases(ALIASES[command.name()] ?? []);
   }
   return program;
+}
+
+function argumentsOf({ registeredArguments }: Command): string[] {
+  return registeredArguments.map((one) => (one.required ? `<${one.name()}>` : `[${one.name()}]`));
 }
 
 /** Version of the command line, which is the project's. */

@@ -1,7 +1,8 @@
+import type { Command } from 'commander';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { CmkError } from '../errors.ts';
 import { type ManagedVault, managedKey, managedVault } from '../keys/managed-vaults.ts';
-import type { AppApi } from '../operations/app-api.ts';
+import { type AppApi, pagesOf } from '../operations/app-api.ts';
 import type { Azure } from '../operations/operator-azure.ts';
 import { findVault } from '../operations/resolve.ts';
 import { appVaults } from '../operations/vault/vault-notes.ts';
@@ -9,7 +10,7 @@ import { knowsAppStorage } from '../settings/own-storage.ts';
 import { stateOf } from '../views/key.ts';
 import { KEY_LIST, type KeySummary } from '../views/key-schemas.ts';
 import { appOrItsStorage } from './app-of-environment.ts';
-import type { Cli, GlobalOptions } from './cli.ts';
+import type { Cli } from './cli.ts';
 
 export interface ReadKeys {
   readonly keys: readonly KeySummary[];
@@ -24,12 +25,12 @@ export interface ReadKeys {
 export async function keyReader(
   vaults: readonly string[],
   cli: Cli,
-  globals: GlobalOptions,
+  command: Command,
 ): Promise<(azure: Azure) => Promise<ReadKeys>> {
   const { CMK_API, CMK_API_AUDIENCE, CMK_VAULTS } = cli.environment;
   const isAppKnown = (CMK_API && CMK_API_AUDIENCE) || (CMK_VAULTS && knowsAppStorage(cli.environment));
   if (!isAppKnown) return (azure) => keysOfVaults(vaults, cli, azure);
-  const app = await appOrItsStorage(cli, globals);
+  const app = await appOrItsStorage(cli, command);
   return () => keysByApp(vaults, app);
 }
 
@@ -38,12 +39,10 @@ async function keysByApp(vaults: readonly string[], app: AppApi): Promise<ReadKe
   const unread: string[] = [];
   for (const vault of vaults.length === 0 ? [undefined] : vaults) {
     const first = vault === undefined ? '/keys' : `/keys?vault=${encodeURIComponent(vault)}`;
-    for (let path: string | undefined = first; path !== undefined; ) {
-      const page: (typeof KEY_LIST)['_output'] = await app.get(path, KEY_LIST);
-      keys.push(...page.value);
-      path = page.nextLink?.replace(/^\/api/, '');
-      if (path !== undefined) continue;
-      unread.push(...page.vaults.flatMap((one) => (one.unread ? `${one.vault}: ${one.unread.detail}` : [])));
+    for await (const { value, vaults: listed, nextLink } of pagesOf(app, first, KEY_LIST)) {
+      keys.push(...value);
+      if (nextLink !== undefined) continue;
+      unread.push(...listed.flatMap((one) => (one.unread ? `${one.vault}: ${one.unread.detail}` : [])));
     }
   }
   return {

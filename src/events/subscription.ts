@@ -84,7 +84,13 @@ export function wantedWatch(destination: WantedDestination, clientId: string | u
     // Unlike `StringNotContains` it lets events without a caller through ("Event filtering").
     ...(clientId ? [{ operatorType: 'StringNotIn', key: 'data.claims.appid', values: [clientId] }] : []),
   ];
-  return wantedFor(CHANGE_FUNCTION, { eventTypes: WATCHED_EVENT_TYPES, filters }, destination);
+  // Dead letters would hold the names and addresses of callers; the hourly check makes up for them.
+  const { functionAppId } = destination;
+  return wantedFor(
+    CHANGE_FUNCTION,
+    { eventTypes: WATCHED_EVENT_TYPES, filters },
+    { functionAppId, storageAccountId: undefined },
+  );
 }
 
 function wantedFor(

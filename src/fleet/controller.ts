@@ -83,7 +83,12 @@ export interface ControllerPorts {
   readonly sleep: (ms: number) => Promise<void>;
 }
 
-/** Where events, messages and timers come in. One for each instance. */
+/**
+ * Where events, messages and timers come in. One for each instance.
+ *
+ * From the event to the PATCH: `reconcileKey` puts work items → `reconcileSubscription` takes the lease → `Pass` reads the items
+ * and gates each use → `reconcileUse` reads it, plans (`planKeyUse`), and writes it → `PassResults` records it.
+ */
 export class Controller {
   readonly #services: ControllerPorts;
   readonly #gate: RolloutGate;

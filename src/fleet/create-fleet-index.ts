@@ -1,16 +1,7 @@
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import type { FleetChange, FleetIndex } from './fleet-index.ts';
 import { accountRow, keyPartition, subscriptionPartition } from './fleet-keys.ts';
-import {
-  type FleetTable,
-  LISTINGS,
-  type Row,
-  type RowChange,
-  toFleetAccount,
-  toListing,
-  toRowChange,
-  toUse,
-} from './fleet-rows.ts';
+import { type FleetTable, LISTINGS, type Row, toFleetAccount, toListing, toRowChange, toUse } from './fleet-rows.ts';
 
 /** The index over the rows of a table. */
 export function createFleetIndex(table: FleetTable): FleetIndex {
@@ -24,7 +15,7 @@ export function createFleetIndex(table: FleetTable): FleetIndex {
       const properties = { listedOn: on.toISOString() };
       return table.write([{ partitionKey: LISTINGS, rowKey: subscriptionId.toLowerCase(), properties }]);
     },
-    uses: (key, corrupt) => readRows(table, keyPartition(key), toUse, corrupt ?? 'skip'),
+    uses: (key, corrupt) => readRows(table, keyPartition(key), toUse, corrupt),
     accounts: (subscriptionId) => readRows(table, subscriptionPartition(subscriptionId), toFleetAccount),
     async account(id) {
       const account = parseStorageAccountId(id);
@@ -42,27 +33,16 @@ export function createFleetIndex(table: FleetTable): FleetIndex {
   };
 }
 
-/**
- * The rows of a partition that can be parsed.
- *
- * @param corrupt called for each row that cannot be parsed, before these are deleted; `skip`: they stay, for a reader with a
- *   callback
- */
+/** The rows of a partition that can be parsed. @param corrupt called with the row key of each that cannot */
 async function* readRows<T>(
   table: FleetTable,
   partition: string,
   read: (row: Row) => T | undefined,
-  corrupt: ((row: string) => void) | 'skip' = () => {},
+  corrupt: (row: string) => void = () => {},
 ): AsyncGenerator<T> {
-  const unparsed: RowChange[] = [];
   for await (const row of table.rows(partition)) {
     const one = read(row);
-    if (one !== undefined) yield one;
-    else if (corrupt !== 'skip') {
-      // Only its keys, as the row may be a megabyte.
-      unparsed.push({ partitionKey: row.partitionKey, rowKey: row.rowKey });
-      corrupt(row.rowKey);
-    }
+    if (one === undefined) corrupt(row.rowKey);
+    else yield one;
   }
-  if (unparsed.length > 0) await table.write(unparsed).catch(() => {});
 }

@@ -46,7 +46,7 @@ interface CountedAccount {
   readonly counts: Counts;
 }
 
-export interface RolloutRules {
+interface RolloutRules {
   readonly target: Pick<KeyVersion, 'id' | 'version'>;
   /** Accounts that go first; 0: none. */
   readonly canaries: number;

@@ -62,7 +62,7 @@ export type FleetChange =
  * PATCH is decided from a fresh read, and a wrong or missing row costs only time.
  *
  * Every request has a deadline. Errors are the SDK's: read them with `describeFailure`. A missing table is empty, and the
- * first write creates it. A row that cannot be parsed is deleted and passed to `corrupt`; without `corrupt`, `uses` skips it.
+ * first write creates it. A row that cannot be parsed is skipped, and its row key passed to `corrupt`.
  */
 export interface FleetIndex {
   /** When each subscription was last listed completely, by its id. */

@@ -16,7 +16,7 @@ const WORDS: readonly (readonly [HealthState, string])[] = [
 const MOST_CAUSES = 20;
 
 /** A cause, and how many accounts it has. */
-export interface SummaryCause extends HealthCause {
+interface SummaryCause extends HealthCause {
   readonly state: HealthState;
   readonly accounts: number;
   /** `id-storage on kv-files`. */
@@ -26,7 +26,7 @@ export interface SummaryCause extends HealthCause {
 }
 
 /** A fleet in a few numbers. */
-export interface FleetSummary {
+interface FleetSummary {
   readonly accounts: number;
   readonly states: Readonly<Record<HealthState, number>>;
   /** Those with the most accounts, worst first. */

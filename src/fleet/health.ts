@@ -31,7 +31,7 @@ export interface HealthFinding {
 }
 
 /** Result of the last probe of the account's file service; times in ISO 8601. */
-export interface HealthProbe {
+interface HealthProbe {
   readonly state: 'blocked' | 'open' | 'unknown';
   readonly since: string;
   readonly checkedOn: string;

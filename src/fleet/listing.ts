@@ -25,7 +25,7 @@ const SCOPES_CONCURRENCY = 2;
 const NO_REGION = '';
 
 /** What a listing needs of its pass. */
-export interface ListingPass {
+interface ListingPass {
   readonly results: PassResults;
   /** Aborts when there is no time left. */
   readonly signal: AbortSignal;

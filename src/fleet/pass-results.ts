@@ -24,7 +24,7 @@ interface Result {
 }
 
 /** What a pass does with what its results imply. */
-export interface ResultsPass {
+interface ResultsPass {
   readonly subscription: string;
   isHeld(): boolean;
   /** Has the key reconciled after the pass. */

@@ -274,8 +274,10 @@ export class Pass {
     if (this.#results.isUnwritten(read, () => this.#enqueue(read, key, wanted, mustRead))) return;
     const row = this.#results.find(read) ?? read;
     const wait = this.#findWait(row);
-    // What failed in an earlier pass is tried at once when it is wanted anew.
-    const isAnew = row === read && row.state === 'failed' && wanted.item.attempts === 0 && wanted.item.kind === 'key';
+    // What failed in an earlier pass is tried at once when it is wanted anew, or a worker died that may have moved it.
+    const { kind, attempts } = wanted.item;
+    const isWanted = kind === 'verify' || (kind === 'key' && attempts === 0);
+    const isAnew = row === read && row.state === 'failed' && isWanted;
     if (wait && !isAnew) {
       this.#postpone([wanted], key, wait, row.reason, true);
       return;

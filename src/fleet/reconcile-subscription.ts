@@ -17,7 +17,7 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
 /** What became of a pass. */
-export type PassResult =
+type PassResult =
   /** Another worker holds the subscription, and reads its items again before it is done. */
   | { readonly outcome: 'busy' }
   | {

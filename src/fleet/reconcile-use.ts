@@ -86,7 +86,7 @@ export interface Orders {
 }
 
 /** A use, and what is known of it before it is read. */
-export interface UseTask {
+interface UseTask {
   readonly row: UseRow;
   readonly key: ManagedKey;
   /** When the work was asked for: lists of versions that began before may lack what it is about. */

@@ -32,7 +32,7 @@ interface KnownOrders {
   readonly moved: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
-export interface GatePorts {
+interface GatePorts {
   readonly orders: { read(): Promise<StandingOrders> };
   readonly moved: Pick<MovedUses, 'of'>;
   readonly rollouts: Pick<RolloutStore, 'read'>;

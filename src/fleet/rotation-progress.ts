@@ -17,7 +17,7 @@ import type { UseRow } from './use-row.ts';
 const MOST_NAMED = 500;
 
 /** What a count needs beside the uses of the key. */
-export interface RotationFacts {
+interface RotationFacts {
   readonly key: ManagedKey;
   readonly versions: readonly KeyVersion[];
   /** The controller's last decision; ignored if its target is another version. */

@@ -49,7 +49,7 @@ export interface NewAccount {
 }
 
 /** What a change writes; `tags` are all that the account has from then on. */
-export interface AccountChange {
+interface AccountChange {
   readonly identity?: AccountIdentity;
   readonly encryption?: AccountEncryption;
   readonly tags?: Record<string, string>;

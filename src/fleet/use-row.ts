@@ -10,7 +10,7 @@ import { type FleetTable, type Row, type RowChange, toUse, useKeys, usePropertie
  * `pending`: a pass has to read it; `done`: moved, or found up to date; `failed`: retried at `notBefore`;
  * `skipped`: the plan writes nothing; `indeterminate`: a PATCH was not answered, and may still take effect until `notBefore`.
  */
-export type UseProgress = 'pending' | 'done' | 'failed' | 'skipped' | 'indeterminate';
+type UseProgress = 'pending' | 'done' | 'failed' | 'skipped' | 'indeterminate';
 
 /** A use of a key in the index: its observed state, and the journal of its move. */
 export interface UseRow extends FleetUse {

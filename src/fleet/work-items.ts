@@ -22,7 +22,7 @@ export const NO_SUBSCRIPTION = '-';
 export type WorkKind = 'key' | 'account' | 'list' | 'scopes' | 'verify';
 
 /** Names one item: there is at most one of each. */
-export interface WorkRef {
+interface WorkRef {
   /** Subscription id, or {@link NO_SUBSCRIPTION}. */
   readonly subscription: string;
   readonly kind: WorkKind;

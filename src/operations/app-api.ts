@@ -81,6 +81,19 @@ export function appApi(address: string, audience: string, credential: TokenCrede
   }
 }
 
+/** The pages of a list, from the first to the last. @throws {@link CmkError} with what the app says */
+export async function* pagesOf<T extends { readonly nextLink?: string | undefined }>(
+  app: AppApi,
+  first: string,
+  shape: z.ZodType<T>,
+): AsyncGenerator<T> {
+  for (let path: string | undefined = first; path !== undefined; ) {
+    const page: T = await app.get(path, shape);
+    yield page;
+    path = page.nextLink?.replace(/^\/api/, '');
+  }
+}
+
 /** Keeps a token from being sent in clear text. @throws {@link CmkError} `ArgumentInvalid` */
 function requireSafeAddress(address: string): void {
   const { protocol, hostname } = URL.canParse(address) ? new URL(address) : { protocol: '', hostname: '' };

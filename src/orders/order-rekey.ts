@@ -22,7 +22,7 @@ export const MAX_FAILURES = 3;
 export type RekeyAct = 'pause' | 'resume' | 'rollBack' | 'end';
 
 /** Who calls, and why. */
-export interface RekeyCall {
+interface RekeyCall {
   readonly caller: NonNullable<UnrecordedOrder['caller']>;
   /** Of this call alone. */
   readonly correlationId: string;

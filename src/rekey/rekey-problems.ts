@@ -12,7 +12,7 @@ import { letStorageIn, protectVault } from '../vaults/vault-commands.ts';
 import { findVersionBlocker } from './blocker.ts';
 
 /** A reason why a re-key may not start. */
-export interface RekeyProblem {
+interface RekeyProblem {
   readonly reason: Reason;
   readonly detail: string;
   readonly fix: string;

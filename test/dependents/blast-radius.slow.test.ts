@@ -8,7 +8,7 @@ import { useLocalAzure } from '../support/local-azure.ts';
 
 const local = useLocalAzure({ fleet: 'empty' });
 
-const LIMIT_MS = 10_000;
+const LIMIT_MS = 20_000;
 /** A revocation waits for as long as an answer is put together. Milliseconds. */
 const MOST_HELD_UP_MS = 3_000;
 

@@ -4,7 +4,7 @@ import { CMK_API_AUDIENCE } from '../../local/azure/constants.ts';
 import { run } from '../../src/cli/run.ts';
 import type { NowAnswer, NowParts } from '../../src/views/now-schemas.ts';
 import { keyOf, revocationOn } from '../break-glass/break-glass-fixture.ts';
-import { type Answer, type RunningApp, signIn, tokenOf } from '../break-glass/running-app.ts';
+import { type Answer, checkDrift, type RunningApp, signIn, tokenOf } from '../break-glass/running-app.ts';
 import { useApps } from '../break-glass/use-running-app.ts';
 import { type ApiDocument, expectDocumented } from '../support/documented.ts';
 import { eventually } from '../support/eventually.ts';
@@ -25,7 +25,6 @@ const LATE_MS = 2_500;
 /** What hangs is given up after 20 s, and what was read is kept for up to 20: three times as long. Milliseconds. */
 const PATIENCE_MS = 60_000;
 
-const check = (of: RunningApp) => of.call('/drift', { as: 'operator', method: 'POST' });
 const nowOf = ({ body }: Answer) => body as unknown as NowAnswer & NowParts;
 const ask = (of: RunningApp, as = 'revoker', headers: Record<string, string> = {}, query = '') =>
   of.call(`/now${query}`, { as, headers });
@@ -82,7 +81,7 @@ describe('the command line', () => {
     const unchecked = nowOf(await askWhole(app));
     expect(unchecked).toMatchObject({ tone: 'none', line: expect.stringMatching(/^No drift check has run yet/) });
     expect(unchecked.drift.value).toEqual({});
-    expect((await check(app)).status).toBe(200);
+    expect((await checkDrift(app)).status).toBe(200);
     const cmk = async (...args: string[]) => {
       const [out, err]: string[][] = [[], []];
       const code = await run(['now', ...args], {
@@ -130,7 +129,7 @@ describe('how things stand now', () => {
     key.account();
     const before = await askWhole(app);
     expectDocumented(before, 'now', document);
-    expect((await check(app)).status).toBe(200);
+    expect((await checkDrift(app)).status).toBe(200);
     expect((await revoke(app, key)).status).toBe(200);
     const pause = { reason: 'A freeze', key: 'kv-files/archive-key' };
     expect((await app.call('/pause', { as: 'operator', method: 'POST', body: pause })).status).toBe(200);
@@ -163,7 +162,7 @@ describe('how things stand now', () => {
   });
 
   it('is not sent again to whoever has it, and where something has changed that alone is', async () => {
-    expect((await check(app)).status).toBe(200);
+    expect((await checkDrift(app)).status).toBe(200);
     const one = await startApp({ CMK_AUTOFIX: 'none' });
     const first = await askWhole(one);
     const etag = first.headers.get('etag') ?? '';
@@ -197,7 +196,7 @@ describe('how things stand now', () => {
 
   it('is there without the part that takes long, which says so, and comes when it is read', async () => {
     const one = await startApp({ CMK_AUTOFIX: 'none' });
-    await check(one);
+    await checkDrift(one);
     const vault = { host: 'kv-records.vault.azure.net' };
     wire.azure.faults.add([{ match: vault, delayMs: LATE_MS }]);
     const began = performance.now();
@@ -308,7 +307,7 @@ describe('who may see what', () => {
       const pause = { reason: 'A freeze', key: `${vault}/${key.name}` };
       expect((await app.call('/pause', { as: 'operator', method: 'POST', body: pause })).status).toBe(200);
     }
-    expect((await check(app)).status).toBe(200);
+    expect((await checkDrift(app)).status).toBe(200);
     await askWhole(app, 'operator');
   });
 

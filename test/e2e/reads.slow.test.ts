@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { WorkKind } from '../../src/fleet/work-items.ts';
 import { keyOf, revocationOn } from '../break-glass/break-glass-fixture.ts';
-import { type Answer, type RunningApp, signIn } from '../break-glass/running-app.ts';
+import { type Answer, checkDrift, type RunningApp, signIn } from '../break-glass/running-app.ts';
 import { useApps } from '../break-glass/use-running-app.ts';
 import { type ApiDocument, expectDocumented } from '../support/documented.ts';
 import { eventually } from '../support/eventually.ts';
@@ -34,12 +34,16 @@ const get = (path: string, as = 'revoker', headers: Record<string, string> = {},
 const listed = <T>({ body }: Answer): readonly T[] => body.value as readonly T[];
 /** A drift check, and the lists that it asks for: they fill the fleet index. */
 async function check(kinds: readonly WorkKind[] = ['list']): Promise<Answer> {
-  const answer = await app.call('/drift', { as: 'operator', method: 'POST' });
+  const answer = await checkDrift(app);
   const services = wire.services();
-  await eventually(`no work is left of ${kinds.join(', ')}`, async () => {
-    const items = await workItems(services);
-    return !items.some(({ kind }) => kinds.includes(kind));
-  });
+  await eventually(
+    `no work is left of ${kinds.join(', ')}`,
+    async () => {
+      const items = await workItems(services);
+      return !items.some(({ kind }) => kinds.includes(kind));
+    },
+    60_000,
+  );
   return answer;
 }
 

@@ -41,7 +41,7 @@ describe('a deployment by the template alone', () => {
     expect(azure.ofType('Microsoft.EventGrid/systemTopics/eventSubscriptions')).toEqual([]);
     const settings = azure.ofType('Microsoft.Web/sites/config').find(({ id }) => id.endsWith('/appsettings'));
     const { drift } = readSettings(asObject(settings?.body.properties ?? null, 'settings') as Record<string, string>);
-    expect(drift.autofix).toEqual([...DEFAULT_AUTOFIX, 'EventSubscriptionMissing']);
+    expect(drift.autofix).toEqual([...DEFAULT_AUTOFIX, 'EventSubscriptionMissing', 'ChangesNotWatched']);
   });
 });
 

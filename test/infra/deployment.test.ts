@@ -49,6 +49,7 @@ describe('deployments to a subscription', () => {
       'roles',
       'policyAccess',
       'topicReaders',
+      'changeWatchers',
       'subscriptionAccess',
     ]);
     expect(asObject(template('main').variables, 'variables').token).toContain("variables('region')");

@@ -111,6 +111,10 @@ describe('parameters of the event subscriptions', () => {
   });
 
   it('wait for the functions that are not there yet', () => {
-    expect(missingFunctions(['app/keyNewVersionCreated', 'app/reconcileKey'])).toEqual(['keyNearExpiry', 'keyExpired']);
+    expect(missingFunctions(['app/keyNewVersionCreated', 'app/reconcileKey'])).toEqual([
+      'keyNearExpiry',
+      'keyExpired',
+      'resourceChanged',
+    ]);
   });
 });

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { ROUTES } from '../../src/api/routes.ts';
 import { EFFECT_TIMES } from '../../src/effect/sum-times.ts';
 import { REASONS } from '../../src/reasons.ts';
 import { METRICS } from '../../src/telemetry/telemetry.ts';
@@ -56,6 +57,7 @@ describe('alert rules and workbook', () => {
     const registered = sources('src/functions').flatMap(({ text }) =>
       [...text.matchAll(/app\.\w+(?:<[^>]*>)?\(\s*'([^']+)'/g)].map((match) => match[1]),
     );
+    registered.push(...ROUTES.map(({ id, functionName }) => functionName ?? id));
     // driftCheck is the timer that the settings name (CMK_DRIFT_SCHEDULE).
     expect(named.filter((name) => name !== 'driftCheck' && !registered.includes(name))).toEqual([]);
   });

@@ -69,15 +69,27 @@ const NEEDS: Readonly<Record<string, readonly Need[]>> = {
     // write (Azure, "Azure permissions for Security", Microsoft.KeyVault).
     ['vault', 'Microsoft.EventGrid/eventSubscriptions/read', 'Microsoft.KeyVault/vaults/eventGridFilters/read'],
   ],
+  'eventSubscriptions.listGlobalBySubscription': [['subscription', 'Microsoft.EventGrid/eventSubscriptions/read']],
   'eventSubscriptions.beginCreateOrUpdateAndWait': [
+    ['subscription', 'Microsoft.EventGrid/eventSubscriptions/write'],
     ['vault', 'Microsoft.EventGrid/eventSubscriptions/write', 'Microsoft.KeyVault/vaults/eventGridFilters/write'],
     // Event Grid looks whether its caller may write what it aims at (Event Grid, "Authorizing access").
     ['app', 'Microsoft.Web/sites/functions/read', 'Microsoft.Web/sites/functions/write'],
   ],
-  'systemTopics.listBySubscription': [['vault subscription', 'Microsoft.EventGrid/systemTopics/read']],
+  'systemTopics.listBySubscription': [
+    ['vault subscription', 'Microsoft.EventGrid/systemTopics/read'],
+    ['subscription', 'Microsoft.EventGrid/systemTopics/read'],
+  ],
   'systemTopics.get': [['topic', 'Microsoft.EventGrid/systemTopics/read']],
-  'below.listBySystemTopic': [['topic', 'Microsoft.EventGrid/systemTopics/eventSubscriptions/read']],
-  'below.beginCreateOrUpdateAndWait': [['topic', 'Microsoft.EventGrid/systemTopics/eventSubscriptions/write']],
+  // The topic of a subscription may be in any group of it.
+  'below.listBySystemTopic': [
+    ['topic', 'Microsoft.EventGrid/systemTopics/eventSubscriptions/read'],
+    ['subscription', 'Microsoft.EventGrid/systemTopics/eventSubscriptions/read'],
+  ],
+  'below.beginCreateOrUpdateAndWait': [
+    ['topic', 'Microsoft.EventGrid/systemTopics/eventSubscriptions/write'],
+    ['subscription', 'Microsoft.EventGrid/systemTopics/eventSubscriptions/write'],
+  ],
   // Read, or written, by a request of our own.
   'Microsoft.Insights/diagnosticSettings': [
     ['vault', 'Microsoft.Insights/diagnosticSettings/read'],

@@ -2,9 +2,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { readAllRotations } from '../../src/cli/read-all-rotations.ts';
-import { readWatched } from '../../src/cli/read-watched.ts';
-import { appApi } from '../../src/operations/app-api.ts';
+import { appApi, pagesOf } from '../../src/operations/app-api.ts';
+import { FLEET_LIST } from '../../src/views/fleet-schemas.ts';
+import { ROTATION_LIST } from '../../src/views/rotation.ts';
 
 let answer = { status: 200, body: '{}' };
 let location: string | undefined;
@@ -87,7 +87,11 @@ describe('the API of the app, as an operator calls it', () => {
     'sends no token to a next page %j',
     async (nextLink) => {
       answer = { status: 200, body: JSON.stringify({ value: [], pauses: [], nextLink }) };
-      await expect(readAllRotations(api())).rejects.toMatchObject({ reason: 'ServiceUnavailable' });
+      const pages = pagesOf(api(), '/rotations', ROTATION_LIST);
+      await pages.next();
+      await expect(pages.next()).rejects.toMatchObject({
+        reason: 'ServiceUnavailable',
+      });
     },
   );
 
@@ -102,7 +106,7 @@ describe('the API of the app, as an operator calls it', () => {
     async (body) => {
       for (const status of [200, 404, 500]) {
         answer = { status, body };
-        const read = readWatched(api());
+        const read = api().get('/fleet', FLEET_LIST);
         await expect(read).rejects.toMatchObject({ reason: 'ServiceUnavailable', nextStep: expect.any(String) });
       }
     },

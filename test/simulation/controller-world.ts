@@ -208,7 +208,9 @@ export class ControllerWorld implements World {
         isLongPaused: () => this.#isPaused() && this.#pausedSince < this.#clock - PAUSE_FELT_MS,
         isHeld: (name, from, key, version) => this.#isHeld(name, from, key, version),
         isRekeyed: (from, to, name) =>
-          this.orders.mayRekey(keyId(from), keyId(to), PAUSE_FELT_MS, (order) => this.#isMovedBy(order, name)),
+          this.orders.mayRekey(keyId(from), keyId(to), PAUSE_FELT_MS, (order) =>
+            this.#movesOf(order, name).includes(true),
+          ),
         isOlder: (key, a, b) => this.#age(key, a) < this.#age(key, b),
         stampOn: () => new Date(this.#clock + scenario.stampSkewMs),
       },
@@ -304,21 +306,21 @@ export class ControllerWorld implements World {
     return this.index.all.some((row) => toUseRow(row)?.account === account && toUseRow(row)?.scope !== undefined);
   }
 
-  /** What an order covers has left its source key; a roll back covers what the app has moved, whether it knows it or not. */
+  /** What an order covers has left its source key; a roll back has to cover what the app was the last to move. */
   #judgeDone({ id, from, only }: Rekey): void {
     for (const [name, { key }] of this.storage.uses) {
-      if (keyId(key) === from && (only === undefined || this.#isMovedBy(only, name)))
+      if (keyId(key) === from && (only === undefined || this.#movesOf(only, name).at(-1)))
         this.#broken ??= `${id} is done, and ${name} is on ${key}`;
     }
   }
 
-  /** Whether the app sent a PATCH for its last change of key, from the one key of an order to the other, since the order began. */
-  #isMovedBy(order: string, name: string): boolean {
+  /** Since an order began: for each change of key of a use, whether the app sent a PATCH for it, from the one key of the order to the other. */
+  #movesOf(order: string, name: string): readonly boolean[] {
     const { from, to, startedOn = '' } = this.orders.orders.rekeys.find(({ id }) => id === order) ?? {};
-    const { changes } = this.storage.uses.find(([other]) => other === name)?.[1] ?? {};
-    const last = changes?.findLast((change) => change.from !== change.key);
-    if (!last?.isAsked || last.atMs < Date.parse(startedOn)) return false;
-    return keyId(last.from) === from && keyId(last.key) === to;
+    const { changes = [] } = this.storage.uses.find(([other]) => other === name)?.[1] ?? {};
+    return changes
+      .filter((change) => change.from !== change.key && change.atMs >= Date.parse(startedOn))
+      .map((change) => change.isAsked && keyId(change.from) === from && keyId(change.key) === to);
   }
 
   /** What the index had of a PATCH that may still land is lost with it; the drift check finds it within the hour. */

@@ -11,6 +11,7 @@ const report = {
   complete: true,
   counts: {},
   causes: [],
+  changes: [],
 } as unknown as DriftReport;
 
 /** The drift part, so many milliseconds after the check began, and its tag. */

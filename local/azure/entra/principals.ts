@@ -24,7 +24,7 @@ function principal(displayName: string, clientId: string, kind: Principal['kind'
 /** Everybody who can sign in at the local tenant: an owner, the app's identities, and the sign-ins for its API. */
 export function signIns(): Principal[] {
   return [
-    // May look at the app's API, as `cmk watch` does, and has its rights in Azure for all else.
+    // May look at the app's API, as `cmk now` does, and has its rights in Azure for all else.
     principal('owner', CLIENT_IDS.owner, 'application', ['CmkKey.Read']),
     principal('owner-user', CLIENT_IDS.ownerUser, 'user', allAppRoles),
     principal('cmk-app', CLIENT_IDS.app, 'managedIdentity'),

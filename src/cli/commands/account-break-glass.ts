@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Cli, GlobalOptions } from '../cli.ts';
+import type { Cli } from '../cli.ts';
 import { confirmName } from '../confirm.ts';
 import { changing, confirmed } from '../options.ts';
 import { placeOf } from './account-options.ts';
@@ -24,13 +24,11 @@ function addRevoke(revoking: Command, cli: Cli): void {
     .description("BREAK GLASS: remove the role of one account's identity on its key, and leave the key")
     .option('--shared', 'also where other accounts have the same identity, which are cut off too')
     .action(async (account: string, options: BreakGlassArguments & { shared?: boolean }, command: Command) => {
-      const globals = command.optsWithGlobals<GlobalOptions>();
-      const { appRecord } = await import('../../operations/key/app-record.ts');
       const { revokeAccount } = await import('../../operations/account/account-revoke.ts');
       const reason = await confirmedReason('revoke', account, options, cli);
       const { ticket, shared = false } = options;
-      const { audit } = appRecord(cli.environment, () => cli.credential(globals));
-      const asked = { ...placeOf(globals), account, shared, reason, ticket, audit };
+      const { audit } = await cli.appRecord(command);
+      const asked = { ...placeOf(command.optsWithGlobals()), account, shared, reason, ticket, audit };
       await cli.run(command, (operation) => revokeAccount(asked, operation), exitOf(options));
     });
 }
@@ -39,17 +37,15 @@ function addRestore(restoring: Command, cli: Cli): void {
   restoring
     .description('grant what `account revoke` removed since the last restore, and nothing else')
     .action(async (account: string, options: BreakGlassArguments, command: Command) => {
-      const globals = command.optsWithGlobals<GlobalOptions>();
       const reason = await confirmedReason('restore', account, options, cli);
       const { auditFiles } = await import('../../audit/audit-client.ts');
       const { auditContainer } = await import('../../audit/audit-client.ts');
-      const { appRecord } = await import('../../operations/key/app-record.ts');
       const { restoreAccount } = await import('../../operations/account/account-restore.ts');
       const { readStorageSettings } = await import('../../settings/settings.ts');
-      const credential = () => cli.credential(globals);
+      const credential = () => cli.credential(command);
       const trail = auditFiles(auditContainer(readStorageSettings(cli.environment), credential));
-      const { audit } = appRecord(cli.environment, credential);
-      const asked = { ...placeOf(globals), account, reason, ticket: options.ticket, audit, trail };
+      const { audit } = await cli.appRecord(command);
+      const asked = { ...placeOf(command.optsWithGlobals()), account, reason, ticket: options.ticket, audit, trail };
       await cli.run(command, (operation) => restoreAccount(asked, operation));
     });
 }

@@ -78,10 +78,10 @@ export function addAccountViews(account: Command, cli: Cli): void {
     .addHelpText('after', BY_APP_OR_STORAGE)
     .action(async (options: FleetArguments, command: Command) => {
       const { all = false, sort, key, vault, resourceGroup, tag, health, cause } = options;
-      const globals = command.optsWithGlobals<GlobalOptions>();
-      const subscription = globals.subscription === undefined ? undefined : [globals.subscription];
+      const { subscription: one } = command.optsWithGlobals<GlobalOptions>();
+      const subscription = one === undefined ? undefined : [one];
       const query = queryOfList({ key, vault, resourceGroup, tag, subscription, health, cause }, all);
-      const app = await appOrItsStorage(cli, globals);
+      const app = await appOrItsStorage(cli, command);
       let now = new Date(0);
       await cli.look(
         command,
@@ -100,7 +100,7 @@ export function addAccountViews(account: Command, cli: Cli): void {
     .addHelpText('after', BY_APP_OR_STORAGE)
     .action(async (name: string, _options: unknown, command: Command) => {
       const { FLEET_ACCOUNT } = await import('../../views/fleet-schemas.ts');
-      const app = await appOrItsStorage(cli, command.optsWithGlobals<GlobalOptions>());
+      const app = await appOrItsStorage(cli, command);
       const path = `/fleet/${encodeURIComponent(lastName(name))}`;
       await cli.look(command, () => app.get(path, FLEET_ACCOUNT), showAccount);
     });
@@ -115,28 +115,18 @@ function queryOfList(filters: Readonly<Record<string, readonly string[] | undefi
 /** @throws {@link CmkError} with what the app says */
 async function readFleet(query: URLSearchParams, app: AppApi): Promise<Fleet> {
   const { FLEET_LIST } = await import('../../views/fleet-schemas.ts');
+  const { pagesOf } = await import('../../operations/app-api.ts');
   const rows: FleetRow[] = [];
-  for (let path = `/fleet?${query}`; ; ) {
-    const { value, nextLink, summary, freshness, warnings } = await app.get(path, FLEET_LIST);
+  let about: Omit<Fleet, 'rows'> | undefined;
+  for await (const { value, summary, freshness, warnings } of pagesOf(app, `/fleet?${query}`, FLEET_LIST)) {
+    about = { summary, freshness, unread: warnings };
     for (const { id, health, name, subscription, resourceGroup, region, tags, key, mode, version } of value) {
       const { state, ...why } = health;
-      rows.push({
-        account: id,
-        name,
-        subscription,
-        resourceGroup,
-        region,
-        tags,
-        key,
-        mode,
-        version,
-        health: state,
-        ...why,
-      });
+      const row = { account: id, name, subscription, resourceGroup, region, tags, key, mode, version };
+      rows.push({ ...row, health: state, ...why });
     }
-    if (nextLink === undefined) return { summary, freshness, rows, unread: warnings };
-    path = nextLink.replace(/^\/api/, '');
   }
+  return { ...(about as Omit<Fleet, 'rows'>), rows };
 }
 
 function showFleet({ summary, freshness, rows, unread }: Fleet, output: Output, now: Date): ExitCode {

@@ -6,7 +6,7 @@ import type { Grantee } from '../../operations/identity/local-role-ensure.ts';
 import type { Azure } from '../../operations/operator-azure.ts';
 import { count } from '../../text.ts';
 import type { WorkQueueName } from '../../work/messages.ts';
-import type { Cli, GlobalOptions } from '../cli.ts';
+import type { Cli } from '../cli.ts';
 import { type Ask, confirmName } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
 import { changing, inGroup, inVault, parsed, waiting } from '../options.ts';
@@ -144,8 +144,7 @@ function destination({ functionApp, storage }: DestinationArguments) {
 
 async function eventGridOf(command: Command, cli: Cli) {
   const { createEventGrid } = await import('../../events/event-grid-client.ts');
-  const globals = command.optsWithGlobals<GlobalOptions>();
-  return createEventGrid(cli.credential(globals), cli.cloud(globals));
+  return createEventGrid(cli.credential(command), cli.cloud(command));
 }
 
 /** @throws {@link CmkError} `ArgumentInvalid` */
@@ -180,13 +179,12 @@ function addReplay(command: Command, cli: Cli): void {
       const { readStorageSettings } = await import('../../settings/settings.ts');
       const { replay } = await import('../../work/replay-client.ts');
       const { inAppStorage } = await import('../app-storage-failures.ts');
-      const globals = command.optsWithGlobals<GlobalOptions>();
       const from = oldAccount ? queue : `${queue}-poison`;
       await cli.look(
         command,
         () => {
           const settings = readStorageSettings(cli.environment);
-          const credential = () => cli.credential(globals);
+          const credential = () => cli.credential(command);
           const work = workQueues(settings, credential);
           const old = oldQueues(settings, credential);
           if (oldAccount && old.url === work.url) throw new CmkError('ArgumentInvalid', ONE_ACCOUNT, NAME_WORK);

@@ -6,7 +6,7 @@ import { lastName } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import { isDay, momentAgo } from '../../time/duration.ts';
-import type { Cli, GlobalOptions } from '../cli.ts';
+import type { Cli } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
 import { number, parsed, watching } from '../options.ts';
 import type { Output } from '../output.ts';
@@ -64,7 +64,6 @@ function addVerify(command: Command, cli: Cli): void {
     .option('--log <file>', 'an export of the log: its receipts have to be there, nothing without')
     .action(async (options: VerifyArguments) => {
       const { printTrail, readEvidence, readTrail } = await import('../audit-report.ts');
-      const globals = command.optsWithGlobals<GlobalOptions>();
       const { container, from, receipt = [], log } = options;
       await cli.look(
         command,
@@ -72,7 +71,7 @@ function addVerify(command: Command, cli: Cli): void {
           const since = from === undefined ? {} : { from };
           const evidence = log === undefined ? undefined : await readEvidence(log);
           const places = { container, evidence, receipts: receipt, ...since };
-          return readTrail(cli.environment, () => cli.credential(globals), places);
+          return readTrail(cli.environment, () => cli.credential(command), places);
         },
         (report, output) => {
           printTrail(report, (line) => output.text(line));
@@ -115,8 +114,7 @@ function addShow(command: Command, cli: Cli): void {
         command,
         async () => {
           const { readRecord } = await import('../audit-report.ts');
-          const globals = command.optsWithGlobals<GlobalOptions>();
-          return readRecord(cli.environment, () => cli.credential(globals), which, container);
+          return readRecord(cli.environment, () => cli.credential(command), which, container);
         },
         (record, output) => {
           output.text(JSON.stringify(record, undefined, 2));
@@ -155,8 +153,7 @@ async function recordsOf(
   cli: Cli,
 ): Promise<RecordedEntry[]> {
   const { readRecords } = await import('../audit-report.ts');
-  const globals = command.optsWithGlobals<GlobalOptions>();
-  return readRecords(cli.environment, () => cli.credential(globals), { filter, most, container });
+  return readRecords(cli.environment, () => cli.credential(command), { filter, most, container });
 }
 
 export function showRecords(records: readonly RecordedEntry[], output: Output): typeof EXIT.ok {

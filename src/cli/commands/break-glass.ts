@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { CmkError } from '../../errors.ts';
 import { TEXT_LENGTHS } from '../../http/readable.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
-import type { Cli, GlobalOptions } from '../cli.ts';
+import type { Cli } from '../cli.ts';
 import { type Ask, confirmName } from '../confirm.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { changing, confirmed, inVault, text } from '../options.ts';
@@ -43,8 +43,6 @@ function addRevoke(revoking: Command, cli: Cli): void {
   revoking
     .description('BREAK GLASS: disable every version of a key, which cuts off every account that uses it')
     .action(async (name: string, options: KeyBreakGlassArguments, command: Command) => {
-      const globals = command.optsWithGlobals<GlobalOptions>();
-      const { appRecord } = await import('../../operations/key/app-record.ts');
       const { previewRevocation, revokeAsOperator } = await import('../../operations/key/key-revoke.ts');
       const { ticket } = options;
       const { environment } = cli;
@@ -54,19 +52,16 @@ function addRevoke(revoking: Command, cli: Cli): void {
       const reason = options.dryRun ? '' : await reasonOf(options, ask);
       if (!options.dryRun) {
         const isAsked = !options.yes && ask !== undefined;
-        const mind = isAsked ? await radiusOf(managed, cli, globals) : '';
+        const mind = isAsked ? await radiusOf(managed, cli, command) : '';
         await confirmName('revoke', `${managed.vault.name}/${managed.name}`, options.yes ?? false, ask, mind);
       }
+      const app = await cli.appRecord(command);
       await cli.run(
         command,
         (operation) =>
           options.dryRun
             ? previewRevocation(managed, environment, operation)
-            : revokeAsOperator(
-                managed,
-                { reason, ticket, environment, app: appRecord(environment, () => cli.credential(globals)) },
-                operation,
-              ),
+            : revokeAsOperator(managed, { reason, ticket, environment, app }, operation),
         exitOf(options),
       );
     });
@@ -90,8 +85,6 @@ function addRestore(restoring: Command, cli: Cli): void {
   ofRevocation(restoring, 'and in `cmk key show`')
     .description('enable what a revocation disabled, and nothing else; by another person than the one who revoked')
     .action(async (name: string, options: KeyBreakGlassArguments, command: Command) => {
-      const globals = command.optsWithGlobals<GlobalOptions>();
-      const { appRecord } = await import('../../operations/key/app-record.ts');
       const { restoreAsOperator } = await import('../../operations/key/key-restore.ts');
       const { readDualControl } = await import('../../settings/access.ts');
       const managed = await cli.key(name, command);
@@ -100,7 +93,7 @@ function addRestore(restoring: Command, cli: Cli): void {
       if (!options.dryRun)
         await confirmName('restore', `${managed.vault.name}/${managed.name}`, options.yes ?? false, cli.context.ask);
       const dualControl = readDualControl(cli.environment);
-      const app = appRecord(cli.environment, () => cli.credential(globals));
+      const app = await cli.appRecord(command);
       await cli.run(
         command,
         (operation) =>
@@ -145,12 +138,12 @@ export async function reasonOf({ reason }: { readonly reason?: string | undefine
 const TOLD_WITHIN_MS = 10_000;
 
 /** What a revocation would cut off, for whoever is asked whether to. Not finding it out stops nothing. */
-async function radiusOf(key: ManagedKey, cli: Cli, globals: GlobalOptions): Promise<string> {
+async function radiusOf(key: ManagedKey, cli: Cli, command: Command): Promise<string> {
   const { blastRadiusOf } = await import('../../operations/key/blast-radius-of.ts');
   const { describeRadius } = await import('../../operations/key/blast-radius-of.ts');
   const { Journal } = await import('../../operations/journal.ts');
   const journal = new Journal();
-  const azure = await cli.azure(globals);
+  const azure = await cli.azure(command);
   const radius = await blastRadiusOf(key, azure, cli.environment, TOLD_WITHIN_MS).catch(() => undefined);
   describeRadius(radius, journal);
   return visibleLines(journal.entries.map((entry) => entry.text).join('\n'));

@@ -48,7 +48,7 @@ export function addDriftCommand(program: Command, cli: Cli): void {
     .action(async (options: DriftArguments, command: Command) => {
       const { checkDrift, readAccountTags } = await import('../../operations/drift-check.ts');
       const { createServices } = await import('../../services.ts');
-      const credential = cli.credential(command.optsWithGlobals<GlobalOptions>());
+      const credential = cli.credential(command);
       const { vault: named, asApp = false, expand = false, sort } = options;
       const { key, resourceGroup, tag, health, cause } = options;
       const { subscription } = command.optsWithGlobals<GlobalOptions>();
@@ -95,7 +95,7 @@ function addRelease(command: Command, cli: Cli): void {
     .option('--ticket <number>', 'change or incident number', parsed(text('--ticket', TEXT_LENGTHS.ticket)))
     .action(async (name: string, said: { reason: string; ticket?: string }) => {
       const { findAccount } = await import('../../operations/resolve.ts');
-      const app = await appOfEnvironment(cli, command.optsWithGlobals<GlobalOptions>());
+      const app = await appOfEnvironment(cli, command);
       await cli.look(
         command,
         async ({ azure }) => {

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { KeySummary } from '../../views/key-schemas.ts';
 import { BY_APP_OR_STORAGE } from '../app-of-environment.ts';
-import type { Cli, GlobalOptions } from '../cli.ts';
+import type { Cli } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { choice, watching } from '../options.ts';
 import type { Output } from '../output.ts';
@@ -21,7 +21,7 @@ export function addKeyList(key: Command, cli: Cli): void {
     .addHelpText('after', `${BY_APP_OR_STORAGE}\nWith neither, Key Vault is asked on your sign-in.`)
     .action(async ({ vault, state }: { vault: string[]; state?: string[] }, command: Command) => {
       const { keyReader } = await import('../read-keys.ts');
-      const read = await keyReader(vault, cli, command.optsWithGlobals<GlobalOptions>());
+      const read = await keyReader(vault, cli, command);
       await cli.look(
         command,
         async ({ azure }) => {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { CmkError } from '../../errors.ts';
 import { appOfEnvironment } from '../app-of-environment.ts';
-import { type Cli, type GlobalOptions, seconds } from '../cli.ts';
+import { type Cli, seconds } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
 import {
   changing,
@@ -160,11 +160,10 @@ function addShow(command: Command, cli: Cli): void {
     .action(async (name: string) => {
       const { keyStatusOf } = await import('../read-key-status.ts');
       const key = await cli.key(name, command);
-      const globals = command.optsWithGlobals<GlobalOptions>();
       const { environment } = cli;
       const isNamed = environment.CMK_API && environment.CMK_API_AUDIENCE;
-      const app = isNamed ? await appOfEnvironment(cli, globals) : undefined;
-      const credential = cli.credential(globals);
+      const app = isNamed ? await appOfEnvironment(cli, command) : undefined;
+      const credential = cli.credential(command);
       await cli.look(command, ({ azure }) => keyStatusOf(key, environment, { azure, app, credential }), showStatus);
     });
 }

@@ -3,7 +3,7 @@ import { causeLabel } from '../../fleet/fleet-summary.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import type { NowAnswer, NowParts } from '../../views/now-schemas.ts';
 import { appOrItsStorage } from '../app-of-environment.ts';
-import type { Cli, GlobalOptions } from '../cli.ts';
+import type { Cli } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { watching } from '../options.ts';
 import type { Cell, Output } from '../output.ts';
@@ -27,7 +27,7 @@ export function addNowCommand(program: Command, cli: Cli): void {
     .action(async (_options: object, command: Command) => {
       const { NOW } = await import('../../views/now-schemas.ts');
       const whole = NOW.required();
-      const api = await appOrItsStorage(cli, command.optsWithGlobals<GlobalOptions>());
+      const api = await appOrItsStorage(cli, command);
       await cli.look(
         command,
         async ({ azure }) => {

@@ -3,7 +3,7 @@ import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import type { AppRekeys } from '../../operations/rekey/app-rekeys.ts';
 import type { RekeyAct } from '../../orders/order-rekey.ts';
 import type { RekeyStatus } from '../../rekey/rekey-status.ts';
-import type { Cli, GlobalOptions } from '../cli.ts';
+import type { Cli } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
 import { changing, oneTo, watching } from '../options.ts';
 import type { Output } from '../output.ts';
@@ -123,7 +123,7 @@ function addChange(
 
 async function appOf(cli: Cli, command: Command): Promise<AppRekeys> {
   const { appRekeys } = await import('../../operations/rekey/app-rekeys.ts');
-  return appRekeys(cli.environment, () => cli.credential(command.optsWithGlobals<GlobalOptions>()));
+  return appRekeys(cli.environment, () => cli.credential(command));
 }
 
 async function inStorage<T>({ url }: AppRekeys, run: () => Promise<T>): Promise<T> {

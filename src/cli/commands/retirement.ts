@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { LEAST_RETIRE_HOURS, NOT_KNOWN } from '../../retirement/retirement.ts';
-import type { Cli, GlobalOptions } from '../cli.ts';
+import type { Cli } from '../cli.ts';
 import { confirmName } from '../confirm.ts';
 import { changing, confirmed, number } from '../options.ts';
 
@@ -45,7 +45,6 @@ export function addRetire(command: Command, cli: Cli): void {
       const { reason: why, ticket } = options;
       const by = withoutEvidence ? 'person' : withEvidence ? 'log' : 'look';
       const { environment } = cli;
-      const { appRecord } = await import('../../operations/key/app-record.ts');
       const { retireVersions } = await import('../../operations/key/key-retire.ts');
       const key = await cli.key(name, command);
       if (by !== 'look' && !dryRun) {
@@ -58,7 +57,7 @@ export function addRetire(command: Command, cli: Cli): void {
           withoutEvidence ? NOT_KNOWN : undefined,
         );
       }
-      const app = appRecord(environment, () => cli.credential(command.optsWithGlobals<GlobalOptions>()));
+      const app = await cli.appRecord(command);
       await cli.run(command, (operation) =>
         retireVersions(
           key,
@@ -75,10 +74,9 @@ export function addUnretire(command: Command, cli: Cli): void {
     .requiredOption('--version <version>', 'the version')
     .action(async (name: string, options: { version: string; reason?: string; ticket?: string }) => {
       const { version, reason: why, ticket } = options;
-      const { appRecord } = await import('../../operations/key/app-record.ts');
       const { unretireVersion } = await import('../../operations/key/key-unretire.ts');
       const key = await cli.key(name, command);
-      const app = appRecord(cli.environment, () => cli.credential(command.optsWithGlobals<GlobalOptions>()));
+      const app = await cli.appRecord(command);
       await cli.run(command, (operation) => unretireVersion(key, { version, why, ticket, app }, operation));
     });
 }

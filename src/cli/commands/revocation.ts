@@ -3,7 +3,7 @@ import { CmkError } from '../../errors.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import type { KeySummary } from '../../views/key-schemas.ts';
 import { BY_APP_OR_STORAGE } from '../app-of-environment.ts';
-import type { Cli, GlobalOptions } from '../cli.ts';
+import type { Cli } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { watching } from '../options.ts';
 import type { Output } from '../output.ts';
@@ -21,7 +21,7 @@ export function addRevocationCommands(program: Command, cli: Cli): void {
     .addHelpText('after', BY_APP_OR_STORAGE)
     .action(async ({ vault }: { vault: string[] }, command: Command) => {
       const { keyReader } = await import('../read-keys.ts');
-      const read = await keyReader(vault, cli, command.optsWithGlobals<GlobalOptions>());
+      const read = await keyReader(vault, cli, command);
       await cli.look(command, async ({ azure }) => revokedOf(await read(azure)), showAll);
     });
   watching(revocation.command('show'))
@@ -31,9 +31,9 @@ export function addRevocationCommands(program: Command, cli: Cli): void {
     .addHelpText('after', BY_APP_OR_STORAGE)
     .action(async (which: string, { vault }: { vault: string[] }, command: Command) => {
       const { keyReader } = await import('../read-keys.ts');
-      const read = await keyReader(vault, cli, command.optsWithGlobals<GlobalOptions>());
+      const read = await keyReader(vault, cli, command);
       const { keyByName } = await import('../../operations/resolve.ts');
-      const cloud = cli.cloud(command.optsWithGlobals<GlobalOptions>());
+      const cloud = cli.cloud(command);
       await cli.look(
         command,
         async ({ azure }) => {

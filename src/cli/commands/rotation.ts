@@ -11,11 +11,10 @@ import { parseMoment } from '../../time/duration.ts';
 import type { RotationPage } from '../../views/rotation.ts';
 import { appOrItsStorage, BY_APP_OR_STORAGE } from '../app-of-environment.ts';
 import { inAppStorage } from '../app-storage-failures.ts';
-import type { Cli, GlobalOptions } from '../cli.ts';
+import type { Cli } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { inVault, parsed, text, watching } from '../options.ts';
 import type { Output } from '../output.ts';
-import { readAllRotations } from '../read-all-rotations.ts';
 
 export function addRotationCommands(program: Command, cli: Cli): void {
   const rotation = program
@@ -26,14 +25,19 @@ export function addRotationCommands(program: Command, cli: Cli): void {
     .description('rotations under way or finished within a week, and pauses')
     .addHelpText('after', BY_APP_OR_STORAGE)
     .action(async (_options: unknown, command: Command) => {
-      const app = await appOrItsStorage(cli, command.optsWithGlobals<GlobalOptions>());
+      const app = await appOrItsStorage(cli, command);
       let pauses: RotationPage['pauses'] = [];
       await cli.look(
         command,
         async () => {
-          const list = await readAllRotations(app);
-          ({ pauses } = list);
-          return list.value;
+          const { pagesOf } = await import('../../operations/app-api.ts');
+          const { ROTATION_LIST } = await import('../../views/rotation.ts');
+          const rotations: RotationSummary[] = [];
+          for await (const page of pagesOf(app, '/rotations', ROTATION_LIST)) {
+            rotations.push(...page.value);
+            ({ pauses } = page);
+          }
+          return rotations;
         },
         (rows, output) => {
           const code = showAll(rows, output);
@@ -47,7 +51,7 @@ export function addRotationCommands(program: Command, cli: Cli): void {
     .addHelpText('after', BY_APP_OR_STORAGE)
     .action(async (name: string, _options: unknown, command: Command) => {
       const key = await cli.key(name, command);
-      const app = await appOrItsStorage(cli, command.optsWithGlobals<GlobalOptions>());
+      const app = await appOrItsStorage(cli, command);
       await cli.look(
         command,
         async ({ journal }) => {
@@ -175,12 +179,11 @@ async function order(
 ): Promise<void> {
   const { rotationAccess } = await import('../../operations/rotation/rotation-access.ts');
   const { CONTROL_CONTAINER } = await import('../../orders/standing-orders-client.ts');
-  const globals = command.optsWithGlobals<GlobalOptions>();
   const key = name === undefined ? undefined : await cli.key(name, command);
   return cli.look(
     command,
     async ({ azure }) => {
-      const ports = rotationAccess(cli.environment, azure, () => cli.credential(globals));
+      const ports = rotationAccess(cli.environment, azure, () => cli.credential(command));
       const operator = await azure.operator();
       const place = {
         what: `container ${CONTROL_CONTAINER}`,

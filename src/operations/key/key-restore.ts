@@ -204,7 +204,7 @@ async function preview(
 function needsSecondPerson(key: ManagedKey, revocation: string): CmkError {
   return new CmkError(
     'SecondPersonNeeded',
-    `You revoked ${key.vault.name}/${key.name}, and a key is restored by somebody else.`,
+    REASONS.SecondPersonNeeded,
     `Ask a second person to run it: ${restoreCommand(key, { id: revocation })}`,
   );
 }

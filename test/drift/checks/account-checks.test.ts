@@ -4,6 +4,7 @@ import { evaluate } from '../../../src/drift/checks/evaluate.ts';
 import { PROTECTION_CHECKS } from '../../../src/drift/checks/protection-checks.ts';
 import type { AccountSubject, Rules } from '../../../src/drift/checks/subjects.ts';
 import type { KeyVersion } from '../../../src/keys/key-versions.ts';
+import type { Contest } from '../../../src/orders/standing-orders.ts';
 import { type Cases, describeChecks } from './describe-checks.ts';
 import {
   access,
@@ -342,6 +343,9 @@ const abroad = (change: Partial<AccountSubject> = {}): AccountSubject =>
 const federated = { encryptionIdentity: { encryptionFederatedIdentityClientId: 'app-1' } };
 const ends = (days: number): AccountSubject =>
   subject({ access: access({ until: new Date(NOW.getTime() + days * DAYS) }) });
+const contest = (by: Contest['by']): Contest => ({
+  ...{ id: 'c', account: subject().account.id, since: NOW.toISOString(), until: '2026-06-02T12:00:00.000Z', by },
+});
 const reverted = (change: Partial<AccountSubject> = {}): AccountSubject =>
   subject({ use: pinned(OLD), before: { version: NEW.version, writers: ['somebody'] }, ...change });
 Object.assign(accounts, {
@@ -355,6 +359,18 @@ Object.assign(accounts, {
       ['for good', subject()],
     ],
     unread: [['its access', subject({ access: accessUnread })]],
+  } satisfies Cases<AccountSubject>,
+  ContestedChange: {
+    found: [
+      [
+        'by a template',
+        subject({ contest: contest({ name: 'Terry', client: 'c1' }) }),
+        /^Terry with the client c1 changed it on .* repaired it twice within an hour; it uses .* until /,
+      ],
+      ['by nobody knows whom', subject({ contest: contest({}) }), /^A caller that the event did not name changed it/],
+    ],
+    right: [['not contested', subject()]],
+    unread: [['its key', subject({ key: keyUnread })]],
   } satisfies Cases<AccountSubject>,
   VersionReverted: {
     found: [
