@@ -144,7 +144,7 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'what a list could not finish is forgotten',
     file: 'src/fleet/pass.ts',
-    from: '    if (this.#followUps.size > 0) await items.putNew([...this.#followUps.values()]);\n',
+    from: '      else this.#progress(key, cause);\n',
     to: '',
   },
   {
