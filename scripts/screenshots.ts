@@ -39,7 +39,7 @@ async function main(): Promise<void> {
     await phone.getByRole('button', { name: `Revoke ${KEY}` }).click();
     await phone.getByText(/^2 of 2 refuse/).waitFor();
     const desk = await open(browser, `${run.url}/`, { viewport: { width: 1200, height: 760 } });
-    await desk.getByText(/^Not well: 1 key is revoked/).waitFor();
+    await desk.getByText(/^1 key is revoked/).waitFor();
     await desk.getByRole('region', { name: 'Rotations under way' }).getByText('Read').waitFor();
     await desk.screenshot({ path: join(INTO, 'page-now.png') });
   } finally {

@@ -31,7 +31,7 @@ export function App({ session }: { readonly session: Session }) {
   const [signIn, setSignIn] = useState<SignIn>(session.signedIn);
   useEffect(() => session.listen(setSignIn), [session]);
   const objectId = signIn.state === 'out' ? undefined : signIn.person.objectId;
-  // Somebody else is not shown what the one before was: what was read goes with it.
+  // A new client for each user, so that its cached answers go with the user before.
   const api = useMemo(() => new Api(session, objectId), [session, objectId]);
   if (signIn.state === 'out') return <SignInView session={session} failure={signIn.failure} />;
   return (

@@ -1,6 +1,6 @@
 import type { PageConfig } from '../../src/page/page-config.ts';
 
-/** Undefined when the app is not set up for anybody to call it. */
+/** Undefined when the app's settings allow no caller. */
 export function readConfig(): PageConfig | undefined {
   const text = document.querySelector<HTMLMetaElement>('meta[name="cmk-page"]')?.content ?? '{}';
   const config = JSON.parse(text) as Partial<PageConfig>;

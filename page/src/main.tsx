@@ -13,8 +13,8 @@ function NotSetUp() {
     <main class="alone">
       <h1>cmk-autopilot</h1>
       <p role="alert">
-        Nobody can sign in: the app settings CMK_TENANT_ID and CMK_API_AUDIENCE are missing or wrong, so every call of
-        the API is refused. Have the app&apos;s operator look for SettingsInvalid in the log.
+        Sign-in is not possible: the app settings CMK_TENANT_ID and CMK_API_AUDIENCE are missing or wrong, so the API
+        rejects every call. Ask the app&apos;s operator to look for SettingsInvalid in the log.
       </p>
     </main>
   );

@@ -42,7 +42,7 @@ const ROTATES_BY = {
   policy: "By Key Vault's rotation policy",
   app: 'By the app, near the expiry',
   person: 'By a person',
-  nobody: 'None planned',
+  none: 'None planned',
 } as const;
 
 /** What makes the next version of a key. */

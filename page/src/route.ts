@@ -26,7 +26,7 @@ export function useRoute(): Route {
   useEffect(() => {
     const changed = () => setHash(location.hash);
     addEventListener('hashchange', changed);
-    // It may have changed before anybody listened.
+    // The hash may have changed before the listener was added.
     changed();
     return () => removeEventListener('hashchange', changed);
   }, []);

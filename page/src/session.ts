@@ -75,7 +75,7 @@ export class Session {
    * Has to be called from a click, or the browser keeps the window shut.
    *
    * @param claims what the API asks for on top, as JSON
-   * @returns whether somebody is signed in by it
+   * @returns whether the sign-in succeeded
    */
   async signIn(claims?: string): Promise<boolean> {
     try {
@@ -99,7 +99,7 @@ export class Session {
   }
 
   async signOut(): Promise<void> {
-    // First, as the browser may keep this page as it is now, and show it to whoever goes back.
+    // First: the browser may cache this page as it is now and show it to the next user who goes back.
     this.#account = undefined;
     this.#set({ state: 'out' });
     await this.#client.clearCache();
@@ -119,8 +119,8 @@ export class Session {
    */
   async token(person: string | undefined, fresh = false): Promise<string> {
     const signIn = this.#signIn;
-    if (!this.#account || signIn.state !== 'in') throw new SessionEnded('Nobody is signed in.');
-    if (signIn.person.objectId !== person) throw new SessionEnded('Somebody else has signed in.');
+    if (!this.#account || signIn.state !== 'in') throw new SessionEnded('You are not signed in.');
+    if (signIn.person.objectId !== person) throw new SessionEnded('Another user has signed in.');
     try {
       // Never by a hidden frame: where the refresh token is over, the person is asked.
       const { accessToken } = await this.#client.acquireTokenSilent({
@@ -167,11 +167,11 @@ function wordFailure(error: unknown): string {
   if (code === 'popup_window_error' || code === 'empty_window_error') {
     return 'The browser did not open the sign-in window. Allow pop-up windows for this page, and try again.';
   }
-  if (code === 'timed_out') return 'Nobody signed in within a quarter of an hour.';
+  if (code === 'timed_out') return 'The sign-in window timed out after 15 minutes. Sign in again.';
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The endpoints of the sign-in service, so that nothing has to be looked up before somebody can sign in. */
+/** The endpoints of the sign-in service, so that MSAL need not discover them before a user signs in. */
 function metadataOf({ signIn, tenantId, issuer }: PageConfig): Record<string, string> {
   const oauth = `${signIn}/${tenantId}/oauth2/v2.0`;
   return {

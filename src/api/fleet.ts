@@ -19,7 +19,7 @@ export const FLEET_ROUTES: readonly Route[] = [
     id: 'now',
     method: 'GET',
     path: '/now',
-    summary: 'How things stand now: whether all is well, and what one looks at for it.',
+    summary: 'The health of the fleet, and the parts that decide it.',
     description:
       'Each part has when it was read, or why it is not there: `problem` where it could not be read or the caller may not see it, `reading` where it takes longer than a moment. It shows what is not as usual; the path that a part names has all. What is read is kept for 5 to 20 seconds, or for as long as it took to read.',
     role: 'CmkKey.Read',

@@ -47,12 +47,12 @@ const KEY_USERS = z
 
 const NEXT_ROTATION = z.object({
   by: z
-    .enum(['policy', 'app', 'person', 'nobody'])
+    .enum(['policy', 'app', 'person', 'none'])
     .describe(
-      '`policy`: Key Vault, by the rotation policy. `app`: this app, near the expiry. `person`: somebody has to. `nobody`: nothing asks for a new version.',
+      '`policy`: Key Vault, by the rotation policy. `app`: this app, near the expiry. `person`: an operator has to. `none`: no new version is planned.',
     ),
   on: time.optional().describe('When it is due; absent: it is not told when.'),
-  reason: z.string().optional().describe('Reason code: why a person, or nobody.'),
+  reason: z.string().optional().describe('Reason code: why a person has to, or why none is planned.'),
 });
 
 const places = z.object({
@@ -100,7 +100,7 @@ const VERSION_DETAIL = {
   enabled: z.boolean(),
   updatedOn: time
     .optional()
-    .describe('When somebody last changed it: a version that is disabled has been that since then or longer.'),
+    .describe('When the version was last changed: a disabled version has been disabled since then or longer.'),
   revokedOn: time.optional().describe('When the open revocation disabled it.'),
   revokedBy: z.string().optional().describe('Object id of who revoked.'),
   users: z.object(uses).optional().describe('Who uses it, by the fleet index; absent: the index could not be read.'),

@@ -277,11 +277,11 @@ export function nextRotation(
   }
   const due = nearExpiryOn(newest, policy);
   const on = due ? { on: due.toISOString() } : {};
-  if (openRevocation(versions, now)) return { by: 'nobody', reason: 'RevocationOpen' };
+  if (openRevocation(versions, now)) return { by: 'none', reason: 'RevocationOpen' };
   if (!newest.enabled) return { by: 'person', reason: 'KeyDisabled', ...on };
   const byHand = rotatedByHand(newest);
   if (byHand) return { by: 'person', reason: byHand, ...on };
-  if (!due) return { by: 'nobody', reason: 'NoExpiry' };
-  if (!isUsed && !isRotatedByTag(newest)) return { by: 'nobody', reason: 'NoDependents', ...on };
+  if (!due) return { by: 'none', reason: 'NoExpiry' };
+  if (!isUsed && !isRotatedByTag(newest)) return { by: 'none', reason: 'NoDependents', ...on };
   return { by: 'app', ...on };
 }

@@ -61,10 +61,10 @@ const PARTS = z.object({
 });
 
 const VERDICT = {
-  line: z.string().describe('In one line, whether all is well: `Not well: 1 key is revoked.`'),
+  line: z.string().describe('Health in one line: `Healthy.` or `1 key is revoked.`'),
   tone: z
     .enum(['good', 'warn', 'bad', 'none'])
-    .describe('`good`: all is well. `warn`: worth a look. `bad`: not well. `none`: not known yet.'),
+    .describe('`good`: healthy. `warn`: needs attention. `bad`: data is cut off or will be. `none`: not known yet.'),
 };
 
 export const NOW = PARTS.partial().extend(VERDICT);

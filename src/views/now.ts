@@ -184,7 +184,7 @@ const WORDS: Readonly<Record<keyof NowParts, string>> = {
 /**
  * Summarizes the parts that the caller sees in one line, which never calls healthy what was not read.
  *
- * `good`: healthy; `bad`: data is cut off or will be; `warn`: it needs a check; `none`: not known yet.
+ * `good`: healthy; `bad`: data is cut off or will be; `warn`: it needs attention; `none`: not known yet.
  */
 export function judgeNow(parts: NowParts): Pick<NowAnswer, 'line' | 'tone'> {
   const all = Object.entries(parts) as [keyof NowParts, NowParts[keyof NowParts]][];
@@ -196,15 +196,15 @@ export function judgeNow(parts: NowParts): Pick<NowAnswer, 'line' | 'tone'> {
   );
   const unread = [...unreadOf(parts), ...refused];
   const gaps = unread.length > 0 ? ` Not all is known: ${unread.join(', ')}.` : '';
-  if (wrong.length > 0) return { tone: 'bad', line: `Not well: ${wrong.join(', ')}.${gaps}${more}` };
+  if (wrong.length > 0) return { tone: 'bad', line: `${wrong.join(', ')}.${gaps}${more}` };
   if (parts.drift.value && !parts.drift.value.report) {
-    return { tone: 'none', line: `No drift check has run yet: whether all is well is not known.${more}` };
+    return { tone: 'none', line: `No drift check has run yet, so health is unknown.${more}` };
   }
   const doubtful = [...doubtsOf(parts), ...unread];
-  if (doubtful.length > 0) return { tone: 'warn', line: `Worth a look: ${doubtful.join(', ')}.${more}` };
+  if (doubtful.length > 0) return { tone: 'warn', line: `Needs attention: ${doubtful.join(', ')}.${more}` };
   if (isReading) return { tone: 'none', line: 'Not everything has been read yet.' };
   const isNarrowed = all.some(([, { problem }]) => problem);
-  return { tone: 'good', line: isNarrowed ? 'All is well, as far as you may see.' : 'All is well.' };
+  return { tone: 'good', line: isNarrowed ? 'Healthy, as far as you may see.' : 'Healthy.' };
 }
 
 function wrongOf({ fleet, keys, rotations, drift }: NowParts): readonly string[] {

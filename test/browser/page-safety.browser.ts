@@ -372,7 +372,7 @@ describe('answers that are not what they should be', () => {
     await page.unrouteAll({ behavior: 'ignoreErrors' });
   });
 
-  it('make no "All is well" of what is old', async () => {
+  it('make no "Healthy" of what is old', async () => {
     const { page } = await as('operator', '#/', { clock: true });
     const headline = page.locator('.headline');
     await headline.getByText(/\.$/).first().waitFor();

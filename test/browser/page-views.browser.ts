@@ -38,7 +38,7 @@ beforeAll(async () => {
 });
 
 const VIEWS = [
-  ['now', '#/', 'Not well|Worth a look|All is well'],
+  ['now', '#/', ' revoked| blocked|Needs attention|Healthy'],
   ['fleet', '#/fleet', 'stfiles01'],
   ['account', '#/fleet/stnasty01', 'Microsoft.Storage'],
   ['keys', '#/keys', 'kv-records'],

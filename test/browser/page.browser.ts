@@ -91,7 +91,7 @@ describe('break-glass through the page alone', () => {
     expect(await revoker.getByText('Restoring takes the app role CmkKey.Restore').count()).toBe(1);
 
     const { page: operator } = await as('operator');
-    await operator.getByText(/^Not well: 1 key is revoked/).waitFor();
+    await operator.getByText(/^1 key is revoked/).waitFor();
 
     const { page: restorer } = await as('restorer', `#/break-glass/${KEY}`);
     await restorer.getByLabel('Why').fill('False alarm');
@@ -113,7 +113,7 @@ describe('break-glass through the page alone', () => {
     expect(await auditor.title()).toMatch(/^Record \d+ /);
   });
 
-  it('tells who revoked that it takes somebody else', async () => {
+  it('tells the revoker that another person has to restore', async () => {
     const { page } = await as('operator', '#/break-glass/kv-files/archive-key', { provoked: answersOf('403') });
     await page.getByRole('button', { name: 'See what would stop' }).click();
     await page.getByLabel('Why').fill('Two people');
@@ -148,7 +148,7 @@ describe('who asked for a key', () => {
     const { page } = await as('operator', '#/keys/kv-files/archive-key');
     const log = page.getByRole('region', { name: 'Asked for, by the log of the vault' });
     await log.getByText(/^The log of the vault has entries from .* to .* Of the time before and after/).waitFor();
-    await log.getByText(/^\d+ gaps? in it: nobody asked the vault for anything, or the log was off/).waitFor();
+    await log.getByText(/^\d+ gaps? in the log: no client called the vault, or the log was off/).waitFor();
     await log
       .getByText(/^Nothing from .* to /)
       .first()
@@ -195,7 +195,7 @@ describe('what is not known of a key', () => {
     await log.getByText('… and 2 earlier ones.').waitFor();
     const rows = await log.getByRole('row').allInnerTexts();
     expect(rows.some((row) => /ffffffff \(not of this key now\).*by application app-of-someone/s.test(row))).toBe(true);
-    expect(rows.some((row) => /No version named.*by somebody whom the log does not name/s.test(row))).toBe(true);
+    expect(rows.some((row) => /No version named.*by a client that the log does not name/s.test(row))).toBe(true);
     expect(rows.some((row) => row.match(/not seen/g)?.length === 3)).toBe(true);
     await log.getByText(/is not clear \(EkmProxyOperation\): it may be any request for any version\./).waitFor();
   });
@@ -210,7 +210,7 @@ describe('what is not known of a key', () => {
 
   it('is said of how soon a revocation shows: nothing yet, nothing now, too few', async () => {
     const never = await withStatus('#/break-glass/kv-files/archive-key', { effectTimes: [] });
-    await never.getByText(/^It has not been measured for this key yet\. Nobody promises a time/).waitFor();
+    await never.getByText(/^It has not been measured for this key yet\. Azure promises no time/).waitFor();
     const away = await withStatus('#/break-glass/kv-files/archive-key', { effectTimes: undefined });
     await away.getByText(/^What was measured cannot be read now\./).waitFor();
     const of = { expect: 'blocked', service: 'file', accounts: 5, changes: 2, since: at(1), until: at(9) };
@@ -265,7 +265,7 @@ describe('what is under way', () => {
     expect(await versions.getByRole('alert').count()).toBe(0);
   });
 
-  it('is a cause that is mended, and gone', async () => {
+  it('is a cause that is recovered, and gone', async () => {
     const account = [...app.azure.world.storageAccounts.values()].find(({ name }) => name === 'starchive02');
     if (!account) throw new Error('The sample fleet has no starchive02.');
     account.tags = { 'cmk-key': 'kv-files/files-key' };

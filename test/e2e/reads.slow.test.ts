@@ -81,7 +81,7 @@ it('a key shows who still uses which version, and what a rotation would cost in 
     users: { accounts: 2, lagging: 0, complete: true, oldest: expect.any(String) },
     rotation: { state: 'finished' },
     rotationCost: { moves: 2, left: 0, seconds: 0, places: [{ moves: 2, left: 0, seconds: 0 }] },
-    nextRotation: { by: 'nobody', reason: 'NoExpiry' },
+    nextRotation: { by: 'none', reason: 'NoExpiry' },
     unread: [],
   });
   let etag = answer.headers.get('etag') ?? '';
@@ -166,7 +166,7 @@ describe('the keys of the managed vaults', () => {
       newestUsable: newest.version,
       versions: 2,
       users: { accounts: 2, lagging: 2, versions: [{ version: old.first.version, accounts: 2, scopes: 0 }] },
-      nextRotation: { by: 'nobody', reason: 'NoExpiry' },
+      nextRotation: { by: 'none', reason: 'NoExpiry' },
     });
     expect(of(disabled.name)).toMatchObject({ state: 'disabled', users: { accounts: 0 } });
     expect(of(gone.name)).toMatchObject({ state: 'missing', users: { accounts: 1 } });

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { rotatesBy, usersOf } from '../../page/src/names.ts';
 
 it('a key that nothing rotates is said to have no rotation planned', () => {
-  expect(rotatesBy('nobody')).toBe('None planned');
+  expect(rotatesBy('none')).toBe('None planned');
 });
 
 it('a count of users that is not whole is told as that', () => {

@@ -5,12 +5,12 @@ const AT = new Date('2026-11-27T00:01:00.000Z');
 const READ = '2026-11-27T00:00:00.000Z';
 const problem = { type: '', title: '', status: 503, detail: '', reason: 'ServiceUnavailable', nextStep: '' };
 const REPORT = { drift: { readOn: READ, value: {} } };
-const first = { line: 'All is well.', tone: 'good', pauses: { readOn: READ, value: [] }, ...REPORT };
+const first = { line: 'Healthy.', tone: 'good', pauses: { readOn: READ, value: [] }, ...REPORT };
 describe('what is known after an answer', () => {
   const known = mergeNow(undefined, first, AT);
 
   it('is what it says, each part as old as it is', () => {
-    expect(known).toMatchObject({ line: 'All is well.', tone: 'good' });
+    expect(known).toMatchObject({ line: 'Healthy.', tone: 'good' });
     expect(known.parts.pauses).toEqual({ value: [], readOn: new Date(READ), problem: undefined, isReading: false });
     expect(known.parts.fleet).toBeUndefined();
   });
@@ -18,15 +18,15 @@ describe('what is known after an answer', () => {
   it('is as it was, found anew, where the answer leaves it out or is none', () => {
     const later = new Date('2026-11-27T00:02:00.000Z');
     const same = mergeNow(known, undefined, later);
-    expect(same).toMatchObject({ line: 'All is well.', parts: { pauses: { value: [], readOn: later } } });
-    const partly = mergeNow(known, { line: 'Not well: …', tone: 'bad', drift: { problem } }, later);
-    expect(partly).toMatchObject({ line: 'Not well: …', tone: 'bad' });
+    expect(same).toMatchObject({ line: 'Healthy.', parts: { pauses: { value: [], readOn: later } } });
+    const partly = mergeNow(known, { line: '…', tone: 'bad', drift: { problem } }, later);
+    expect(partly).toMatchObject({ line: '…', tone: 'bad' });
     expect(partly.parts.pauses).toMatchObject({ value: [], readOn: later });
     // That it could not be read makes nothing younger.
     expect(partly.parts.drift).toMatchObject({ value: {}, readOn: new Date(READ), problem });
     expect(mergeNow(partly, undefined, later).parts.drift).toEqual(partly.parts.drift);
-    const mended = mergeNow(partly, { ...first, ...REPORT }, later).parts.drift;
-    expect(mended).toMatchObject({ value: {}, problem: undefined });
+    const recovered = mergeNow(partly, { ...first, ...REPORT }, later).parts.drift;
+    expect(recovered).toMatchObject({ value: {}, problem: undefined });
   });
 
   it('stays while it is read again', () => {
@@ -41,22 +41,22 @@ describe('the line on top', () => {
   const old = { isOld: true, isRefused: false };
 
   it('is that of the app', () => {
-    expect(headlineOf(good, heard)).toEqual({ line: 'All is well.', tone: 'good' });
+    expect(headlineOf(good, heard)).toEqual({ line: 'Healthy.', tone: 'good' });
   });
 
-  it('does not say that all is well of what is old', () => {
+  it('does not call an old answer healthy', () => {
     expect(headlineOf(good, old)).toMatchObject({ tone: 'warn', line: expect.stringMatching(/^Not known: .* old/) });
   });
 
   it('says what is wrong also when it is old, and that it is', () => {
-    const bad = mergeNow(good, { line: 'Not well: 1 key is revoked.', tone: 'bad' }, AT);
+    const bad = mergeNow(good, { line: '1 key is revoked.', tone: 'bad' }, AT);
     expect(headlineOf(bad, old)).toEqual({
       tone: 'bad',
-      line: 'Not well: 1 key is revoked. This is old: it could not be read again.',
+      line: '1 key is revoked. This is old: it could not be read again.',
     });
   });
 
-  it('is that nothing is known, or that nobody says', () => {
+  it('says that nothing is known, or that the caller may not see it', () => {
     expect(headlineOf(undefined, heard).line).toBe('Not everything has been read yet.');
     expect(headlineOf(undefined, { ...old, isRefused: true }).line).toBe('You may not see how things stand.');
   });

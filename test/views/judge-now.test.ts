@@ -56,8 +56,8 @@ const rotations = (...states: ('stuck' | 'held' | 'unknown' | 'underWay')[]) => 
 
 describe('judgeNow', () => {
   it('is good when every part was read and nothing is wrong', () => {
-    expect(judged({})).toEqual({ tone: 'good', line: 'All is well.' });
-    expect(judged(rotations('underWay'))).toEqual({ tone: 'good', line: 'All is well.' });
+    expect(judged({})).toEqual({ tone: 'good', line: 'Healthy.' });
+    expect(judged(rotations('underWay'))).toEqual({ tone: 'good', line: 'Healthy.' });
   });
 
   it.each([
@@ -69,7 +69,7 @@ describe('judgeNow', () => {
     ['rotations that have not begun', keys({ notBegun: [{ key: 'a', state: 'held' }] }), '1 rotation is stuck'],
     ['errors of the check', drift({ counts: { ...COUNTS, error: 1 } }), '1 error in the last drift check'],
   ] as const)('is bad for %s', (_, changes, text) => {
-    expect(judged(changes as Partial<NowParts>)).toEqual({ tone: 'bad', line: `Not well: ${text}.` });
+    expect(judged(changes as Partial<NowParts>)).toEqual({ tone: 'bad', line: `${text}.` });
   });
 
   it.each([
@@ -84,14 +84,14 @@ describe('judgeNow', () => {
     ['a check that is old', drift({ old: true }), 'the last drift check was more than two days ago'],
     ['a part that could not be read', { rotations: problem(503) }, 'the rotations could not be read'],
   ] as const)('is warn for %s', (_, changes, text) => {
-    expect(judged(changes as Partial<NowParts>)).toEqual({ tone: 'warn', line: `Worth a look: ${text}.` });
+    expect(judged(changes as Partial<NowParts>)).toEqual({ tone: 'warn', line: `Needs attention: ${text}.` });
   });
 
   it('is never good while a part has not been read, or before the first check', () => {
     const reading = { reading: true } as const;
     expect(judged({ keys: reading })).toEqual({ tone: 'none', line: 'Not everything has been read yet.' });
     expect(judged({ keys: reading, ...fleet({ states: { ...STATES, NoAccess: 1 } }) }).line).toBe(
-      'Not well: 1 account has no access to the key. Not everything has been read yet.',
+      '1 account has no access to the key. Not everything has been read yet.',
     );
     expect(judged(drift(undefined))).toMatchObject({
       tone: 'none',
@@ -103,14 +103,14 @@ describe('judgeNow', () => {
     const refused = problem(403);
     expect(judged({ drift: refused, rotations: refused })).toEqual({
       tone: 'good',
-      line: 'All is well, as far as you may see.',
+      line: 'Healthy, as far as you may see.',
     });
     expect(judged({ drift: refused, ...keys({ moreRevoked: 1 }) })).toMatchObject({ tone: 'bad' });
   });
 
   it('names what could not be read beside what is wrong', () => {
     expect(judged({ drift: problem(503), ...keys({ moreRevoked: 1, vaultsUnread: 1 }) }).line).toBe(
-      'Not well: 1 key is revoked. Not all is known: 1 vault could not be listed, the last drift check could not be read.',
+      '1 key is revoked. Not all is known: 1 vault could not be listed, the last drift check could not be read.',
     );
   });
 });

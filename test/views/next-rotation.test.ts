@@ -40,7 +40,7 @@ describe('nextRotation', () => {
       true,
       { by: 'app', on: day(210).toISOString() },
     ],
-    ['is nobody’s, where nothing uses it', EXPIRES, NONE, false, { by: 'nobody', reason: 'NoDependents', on: DUE }],
+    ['is none, where nothing uses it', EXPIRES, NONE, false, { by: 'none', reason: 'NoDependents', on: DUE }],
     [
       'is the app’s, where a tag says so',
       { ...EXPIRES, tags: { 'cmk-rotation': 'auto' } },
@@ -69,13 +69,13 @@ describe('nextRotation', () => {
       true,
       { by: 'person', reason: 'KeyDisabled', on: DUE },
     ],
-    ['is nobody’s, where it never expires', {}, NONE, true, { by: 'nobody', reason: 'NoExpiry' }],
+    ['is none, where it never expires', {}, NONE, true, { by: 'none', reason: 'NoExpiry' }],
     [
       'is nobody’s, while it is revoked',
       { ...EXPIRES, enabled: false, tags: revoked },
       NONE,
       true,
-      { by: 'nobody', reason: 'RevocationOpen' },
+      { by: 'none', reason: 'RevocationOpen' },
     ],
   ])('%s', (_, change, policy, isUsed, expected) => {
     expect(nextRotation([keyVersion(100, change)], policy, isUsed, NOW)).toEqual(expected);

@@ -43,7 +43,7 @@ interface CallOptions {
 /** A revocation or a dry run may take so long; whatever takes longer is given up here. Milliseconds. */
 const LIMIT_MS = 230_000;
 
-/** Calls the app's API with the token of one person, as long as nobody else is signed in. */
+/** Calls the app's API with the token of one person, until another person signs in. */
 export class Api {
   readonly #session: Session;
   readonly #person: string | undefined;
@@ -83,7 +83,7 @@ export class Api {
     throw new ProblemError(await problemOf(response, method), claimsAsked(response));
   }
 
-  /** Calls back whenever somebody has signed in. @returns ends that */
+  /** Calls `listener` after each sign-in. @returns removes the listener */
   whenSignedIn(listener: () => void): () => void {
     return this.#session.listen(({ state }) => state === 'in' && listener());
   }
@@ -133,7 +133,7 @@ async function bodyOf<T>(response: Response, method: string, signal: AbortSignal
   }
 }
 
-/** What nobody can tell of a call whose answer is lost. */
+/** A write whose answer was lost may have taken effect. */
 function mayHaveHappened(method: string): string {
   return method === 'GET' ? '' : ' What was asked for may have been done all the same.';
 }

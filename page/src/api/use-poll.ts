@@ -3,7 +3,7 @@ import { useContext, useEffect, useRef, useState } from 'preact/hooks';
 import { SessionEnded } from '../session.ts';
 import { type Api, type Problem, ProblemError, toProblem } from './client.ts';
 
-/** What the views call; made once somebody is signed in. */
+/** The API that the views call, after a sign-in. */
 export const ApiContext = createContext<Api | undefined>(undefined);
 
 export function useApi(): Api {
@@ -125,7 +125,7 @@ function startPoll(api: Api, asked: Asked, everyMs: number, told: (problem: Prob
       told(undefined);
     } catch (error) {
       if (stopped.signal.aborted) return;
-      // Told by the page as a whole; whoever signs in again is asked for again.
+      // The page itself shows that the session ended; polling starts again after the next sign-in.
       if (!(error instanceof SessionEnded)) told(toProblem(error));
       // One that may not, or that asks for what is not there, need not ask often; one that is away may be back soon.
       const isRefused = error instanceof ProblemError && error.problem.status >= 400 && error.problem.status < 500;

@@ -12,7 +12,7 @@ const UTC = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit
 const UTC_DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' });
 const LOCAL_DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
 
-/** A moment in the zone of whoever looks, and in UTC beside it. */
+/** A time in the browser's zone, and in UTC beside it. */
 export function Time({ at }: { readonly at: string | Date }) {
   const date = new Date(at);
   if (Number.isNaN(date.getTime())) return <span>{String(at)}</span>;

@@ -55,7 +55,7 @@ const lowered = ({ health, vault, subscription, region, cause }: FleetQuery): Fl
     Object.entries({ health, vault, subscription, region, cause }).map(([name, value]) => [name, value?.toLowerCase()]),
   );
 
-/** A list of tags that is longer than this helps nobody: there is the search. */
+/** Longest list of tags to choose from; the search finds the rest. */
 const MOST_TAGS = 200;
 
 /** What there is to choose from. */

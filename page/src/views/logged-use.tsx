@@ -21,7 +21,7 @@ export function LoggedUse({ usage, versions }: Pick<KeyStatusResponse, 'usage' |
       <Reach usage={usage} />
       <UseTable usage={usage} versions={versions} />
       <Unclear usage={usage} />
-      <p class="muted">A request that was refused counts too: whoever made it holds on to the version.</p>
+      <p class="muted">Refused requests count too: the client still uses the version.</p>
     </>
   );
 }
@@ -36,8 +36,8 @@ function Reach({ usage: { trackedSince, trackedUntil, gaps = [] } }: { readonly 
       {gaps.length > 0 && (
         <>
           <p>
-            {count(gaps.length, 'gap')} in it: nobody asked the vault for anything, or the log was off. What is not seen
-            in the table may have been in a gap.
+            {count(gaps.length, 'gap')} in the log: no client called the vault, or the log was off. The table lacks
+            requests from a gap.
           </p>
           <ul>
             {gaps.slice(0, MOST).map(({ from, to }) => (
@@ -145,7 +145,7 @@ function UseCell({ label, use }: { readonly label: string; readonly use: LastUse
 }
 
 function By({ use: { objectId, appId } }: { readonly use: NonNullable<LastUse> }) {
-  if (!objectId && !appId) return <small>by somebody whom the log does not name</small>;
+  if (!objectId && !appId) return <small>by a client that the log does not name</small>;
   return (
     <small>
       by {!objectId && 'application '}

@@ -16,7 +16,7 @@ import { RevocationLine } from './revocation-line.tsx';
 import { RotationItem } from './rotation-item.tsx';
 import { partOf, useStanding } from './use-standing.ts';
 
-/** What one looks at in the morning: whether all is well, and if not, what to do. */
+/** The state of the fleet: healthy, or what is wrong and what to do. */
 export function NowView() {
   const standing = useStanding();
   const fleet = partOf(standing, 'fleet');

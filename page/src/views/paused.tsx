@@ -22,7 +22,7 @@ export function PausedNotice({ paused, label }: { readonly paused: Paused | unde
               , until <Time at={paused.until} />
             </>
           ) : (
-            ', until somebody resumes'
+            ', until an operator resumes'
           )}
           . Break-glass is not paused.
         </p>

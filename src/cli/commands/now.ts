@@ -15,14 +15,14 @@ const LONGEST_MS = 60_000;
 const HELP = `
 The app is asked (CMK_API, CMK_API_AUDIENCE). Where it is not named or does not
 answer, the same is read from its storage (AzureWebJobsStorage__accountName,
-CMK_VAULTS) on your sign-in. It ends with 0 when all is well, and with 1 when it
-is not, is worth a look, or is not known.`;
+CMK_VAULTS) on your sign-in. It ends with 0 when the fleet is healthy, and with 1
+when it is not, needs attention, or is not known.`;
 
 type WholeNow = NowAnswer & NowParts;
 
 export function addNowCommand(program: Command, cli: Cli): void {
   watching(program.command('now').alias('status'))
-    .description('whether all is well, and if not, what is wrong')
+    .description('health of the fleet, and what is wrong')
     .addHelpText('after', HELP)
     .action(async (_options: object, command: Command) => {
       const { NOW } = await import('../../views/now-schemas.ts');

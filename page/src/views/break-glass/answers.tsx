@@ -49,16 +49,16 @@ function isUnbelieved({ problem }: Pick<Call<unknown>, 'problem'>): boolean {
   return problem?.reason === 'RevocationUnbelieved';
 }
 
-/** Whoever wanted to restore it, and had no answer that it was done, sees that somebody has. */
+/** For an operator whose restore got no answer: the key is restored. */
 function Over() {
   return (
     <Done tone="none" title="It is not revoked any more." warnings={[]}>
-      <p>Your call has restored it, although its answer did not come; or somebody else has. The audit trail has who.</p>
+      <p>Your call restored it although its answer was lost, or another operator did. The audit trail says who.</p>
     </Done>
   );
 }
 
-/** Says that the revocation is not the one that was there before, unless whoever looks has made it. */
+/** Says that the revocation replaced the one shown before, unless this user made it. */
 export function Another({ than, own }: { readonly than: string; readonly own: string | undefined }) {
   const first = useRef(than);
   if (first.current === than || own === than) return null;

@@ -11,7 +11,7 @@ const WORDS = {
   open: ['served again', 'restore', 'serving'],
 } as const;
 
-/** How long earlier revocations and restores of the key took to show: measured, as nobody promises a time. */
+/** How long earlier revocations and restores of the key took to show: measured, as Azure promises no time. */
 export function EffectTimes({ times }: { readonly times: Times | undefined }) {
   return (
     <Section title="How soon it shows">
@@ -21,7 +21,7 @@ export function EffectTimes({ times }: { readonly times: Times | undefined }) {
       <p class={times?.length ? 'muted' : undefined}>
         {!times && 'What was measured cannot be read now. '}
         {times?.length === 0 && 'It has not been measured for this key yet. '}
-        Nobody promises a time. These figures are your own: each revocation and restore of this key is measured.
+        Azure promises no time. The app measures each revocation and restore of this key.
       </p>
     </Section>
   );

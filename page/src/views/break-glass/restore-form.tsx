@@ -25,7 +25,7 @@ export function Restore({ vault, name, revocation, changed, call }: RestoreProps
     void call.run(async () => (await api.post<RestoreResponse>(path, body)).body).then(changed);
   };
   if (!has(me, 'CmkKey.Restore')) {
-    return <p>Restoring takes the app role CmkKey.Restore, which you do not have. Get somebody who has it.</p>;
+    return <p>Restoring takes the app role CmkKey.Restore, which you do not have. Ask a colleague who has it.</p>;
   }
   return (
     <>

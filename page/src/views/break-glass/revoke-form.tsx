@@ -48,7 +48,7 @@ export function Revoke({ vault, name, isRevoked, changed, call }: RevokeProps) {
     look();
   };
   if (!has(me, 'CmkKey.Revoke')) {
-    return <p>Revoking takes the app role CmkKey.Revoke, which you do not have. Get somebody who has it.</p>;
+    return <p>Revoking takes the app role CmkKey.Revoke, which you do not have. Ask a colleague who has it.</p>;
   }
   if (!isAsked) {
     return (

@@ -19,7 +19,7 @@ export function Revoked({ answer, isUndone }: { readonly answer: RevokeResponse;
         services follow as Storage notices; each is shown as it goes dark.
       </p>
       <VersionReports versions={answer.versions} />
-      <p>Audit trail: {answer.audit}. Somebody else than you gives it back.</p>
+      <p>Audit trail: {answer.audit}. Another person has to restore it.</p>
     </Done>
   );
 }
