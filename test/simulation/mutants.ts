@@ -148,12 +148,6 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
     to: '',
   },
   {
-    name: 'a call that probes a region waits for itself',
-    file: 'src/fleet/pass.ts',
-    from: '      this.#budget.end(region, result.isWell);\n      if (!result.again) break;',
-    to: '      if (!result.again) {\n        this.#budget.end(region, result.isWell);\n        break;\n      }',
-  },
-  {
     name: 'an account moves although its stage has not begun',
     file: 'src/fleet/rollout-gate.ts',
     from: 'if (isAdmitted(rollout, row)) return undefined;',
