@@ -13,20 +13,20 @@ export const REASONS = {
 
   // Settings and messages
   InvalidMessage: 'A queue message is not one this app writes.',
-  DeferredForLong: 'Work has been put off for more than an hour; it is still being tried.',
-  Poisoned: 'A message could not be done and was put into the poison queue.',
+  DeferredForLong: 'Work has been deferred for more than an hour; it is still tried.',
+  Poisoned: 'A message could not be processed, and was moved to the poison queue.',
 
   // Events
-  EventAccepted: 'An event was checked and put to work.',
-  HsmKeyChanged: 'A key of a Managed HSM has changed since it was last looked at.',
-  HsmUnwatched: 'A Managed HSM, or a key of it, could not be looked at; a new version there is noticed later.',
+  EventAccepted: 'An event was accepted, and its key is reconciled.',
+  HsmKeyChanged: 'A key of a Managed HSM has changed since it was last read.',
+  HsmUnwatched: 'A Managed HSM, or a key of it, could not be read; a new version there is noticed later.',
   EventMalformed: 'An event lacks what an event of Key Vault has.',
   EventTypeUnknown: 'An event is of another type than the function handles.',
   EventVaultNotManaged: 'An event comes from, or names, a vault that is not in CMK_VAULTS.',
   EventVaultMismatch: 'An event names a key of another vault than the one it comes from.',
 
   // Keys
-  VersionNotYetActive: 'A newer version becomes active later; the key is looked at again then.',
+  VersionNotYetActive: 'A newer version becomes active later; the key is reconciled again then.',
 
   // Calls of the API, revocations and their record
   CallRefused: 'A call of the HTTP API was refused.',
@@ -34,7 +34,7 @@ export const REASONS = {
   CallAnswered: 'A call of the HTTP API was answered.',
   AuditWritten: 'A record was written to the audit trail; this is its receipt.',
   AuditTrailVerified: 'The audit trail was verified up to this record.',
-  AuditTrailBroken: 'Records of the audit trail were changed, removed, moved or put in since the last look.',
+  AuditTrailBroken: 'Records of the audit trail were changed, removed, moved or inserted since the last verification.',
   AuditFailed: 'What was done could not be written to the audit trail; this record has it.',
   Revoked: 'Every version of the key is disabled, as a fresh read proves.',
   StillOpen: 'A version of a revoked key could not be disabled.',
@@ -68,15 +68,15 @@ export const REASONS = {
     'Nothing that the app looks after uses the key, and it has no tag `cmk-rotation: auto`: it is left to its owners.',
   DependentsUnknown:
     'It could not be found out whether anything uses the key; it is not rotated as long as that is not known.',
-  RotationUnderWay: 'The key is held by another rotation; looked at again when that is over.',
+  RotationUnderWay: 'Another rotation of the key is under way; this one is tried again afterwards.',
   RotationUnknown:
-    'It is not known whether Key Vault made a new version; its versions are looked at again before another is asked for.',
+    'It is not known whether Key Vault made a new version; its versions are listed again before another is requested.',
   PolicyRotates: "The key's own rotation policy rotates it; left to Key Vault.",
-  ManualRotation: 'The key is tagged to be rotated by hand; somebody has to.',
+  ManualRotation: 'The key is tagged to be rotated by hand: an operator has to rotate it.',
   ImportedKey: 'The key is imported key material; a new version has to be imported by hand.',
   KeyDisabled: 'The newest version is disabled; a disabled key is not rotated.',
   RotatedRecently:
-    'The key was rotated within the last week and nears its expiry again; somebody has to give it a longer lifetime.',
+    'The key was rotated within the last week and nears its expiry again: an operator has to give it a longer lifetime.',
   RotationIncomplete: 'A new version was not given the expiry and the tags of the one before.',
   RotationRefused: 'Key Vault refused to rotate the key.',
   KeyExpired: 'A key version has expired.',
@@ -91,7 +91,7 @@ export const REASONS = {
   CanaryFailed:
     'The rotation is held: its first accounts are not on the new version, or do not serve. It goes on once they do, or when an operator says so.',
   CanaryUnseen:
-    'Whether the first accounts of the rotation serve cannot be told of some: they hold nobody, and the rotation goes on.',
+    'It is not known whether some of the first accounts of the rotation serve; the rotation goes on without them.',
   StageWidened: 'The rotation admits more accounts.',
   WaveNotBegun: 'The wave of the account has not begun: an earlier one is not moved yet.',
   WaveFailed:
@@ -112,7 +112,7 @@ export const REASONS = {
   AccountNotFound: 'Was deleted meanwhile.',
   UseFailed: 'An account or an encryption scope could not be moved in eight tries; it is tried once an hour.',
   ChangedByOthers: 'Uses another version or key than the index has: an operator or Storage itself has changed it.',
-  Busy: 'Another instance or message is at work on it; looked at again soon.',
+  Busy: 'Another worker holds it; tried again soon.',
 
   // Telemetry
   TelemetryFailed: 'Traces and metrics cannot be sent; all else goes on.',
@@ -121,11 +121,11 @@ export const REASONS = {
   RekeyOrdered: 'A standing order moves it to another key.',
   Rekeyed: 'Moved to the newest usable version of the other key, as the answer or a later read proves.',
   RekeyStarted: 'Everything that uses the one key is to move to the other.',
-  RekeyChanged: 'The re-key was paused, resumed or taken back at this moment; looked at again.',
+  RekeyChanged: 'The re-key was paused, resumed or rolled back meanwhile; the account is reconciled again.',
   RekeyPaused: 'The re-key was paused: nothing moves until it is resumed.',
   RekeyResumed: 'The re-key goes on; what failed before is tried again.',
   RekeyStopped: 'So many accounts could not be moved that the re-key was paused by the app.',
-  RekeyWaits: 'Something keeps the re-key from going on; it looks again by itself.',
+  RekeyWaits: 'Something blocks the re-key; it is tried again by itself.',
   RekeyUnverified:
     'Nothing in sight uses the old key any more, and not everything could be read: it is not verified, and looked at again.',
   RekeyDone: 'Nothing in the fleet uses the old key any more, as fresh reads of everything show.',
@@ -138,7 +138,7 @@ export const REASONS = {
   VersionReverted: 'Was moved back to an older version than it had been on.',
   NoLongerCustomerManaged: 'Used a managed key, and uses Microsoft-managed keys now.',
   UnexpectedKey: 'Uses another key than the one that its `cmk-key` tag names.',
-  UnmanagedVault: 'Uses a key of a vault that is not in CMK_VAULTS: nobody moves it.',
+  UnmanagedVault: 'Uses a key of a vault that is not in CMK_VAULTS: the app does not move it.',
   KeyDeleted: 'Uses a key that was deleted or does not exist: its data cannot be read.',
   IdentityMissing: 'The identity that is to use the key does not exist.',
   IdentityDeleted: 'The identity that is to use the key was deleted: Storage cannot reach the key with it.',
@@ -176,35 +176,35 @@ export const REASONS = {
   ContestedChange:
     'A change was repaired twice within an hour, and made again: it stays until an operator releases it.',
   ChangeReleased: 'An operator has the app repair an account again, which another party kept changing.',
-  NotContested: 'The app does not leave the account alone: there is nothing to release.',
-  DriftFoundByEvent: 'An event told of a change, and the drift check was run on what it concerns.',
+  DriftFoundByEvent: 'An event reported a change, and the checks were run on what it concerns.',
   EventDeliveryFailing: 'Events of the vault could not be delivered.',
   SelfLockout: "The app's own storage is encrypted with a key that the app manages.",
   LegacyOrder: 'A re-key of version 2 was under way, and nothing carries it out any more.',
   LegacyApproval: 'A request for approval of version 2 is open, and nothing carries it out any more.',
   StorageZonesShared:
     "One storage account holds the app's work and what decides: a right to write queues there is near both.",
-  PoisonMessages: 'Messages that could not be done wait for somebody to look.',
+  PoisonMessages: 'A poison queue holds messages that wait for an operator.',
   Unreadable: 'Something could not be read: what it holds is not known.',
-  NotChecked: 'No drift check has looked at it lately, so whether it serves is not known.',
+  NotChecked: 'No drift check has read it lately, so its health is not known.',
   DriftChecked: 'A drift check is done; this record sums it up.',
-  DriftFixed: 'A finding was put to work.',
+  DriftFixed: 'The app fixes a finding: the change is made, or its work item is queued.',
   DriftFixFailed: 'A finding could not be fixed.',
   DriftReportNotWritten: 'The report of a drift check could not be written.',
-  VersionRetired: 'An old version was disabled: nobody uses it, by what is in sight and by the log or a person.',
-  VersionTakenBack: 'A person had a retired version enabled again; the app does not retire it any more.',
+  VersionRetired: 'An old version was disabled: nothing in sight uses it, and the log or an operator confirms that.',
+  VersionTakenBack: 'An operator had a retired version enabled again; the app does not retire it any more.',
   UsageLogUnreadable: 'Who used the key is not known: the log of its vault cannot be read, or is not complete.',
-  OldVersionInUse: 'Somebody still uses an old version, though everybody in sight has moved on.',
-  RetirementUnproven: 'Nothing in sight uses an old version; neither the log nor a person says that nobody does.',
+  OldVersionInUse: 'By the log, an old version is still used, although everything in sight has moved on.',
+  RetirementUnproven:
+    'Nothing in sight uses an old version; neither the log nor an operator confirms that it is unused.',
   RetirementUndone: 'An old version was disabled and enabled again: it may be in use, or not all could be read.',
 
   // Notifications
-  NotificationSent: 'A notification was taken by its receiver.',
-  NotificationNotTaken: 'The receiver of a notification did not take it; tried again, for about twelve hours.',
+  NotificationSent: 'The receiver accepted a notification.',
+  NotificationNotTaken: 'The receiver of a notification did not accept it; tried again, for about twelve hours.',
   NotificationDropped:
     'A notification is not sent: CMK_NOTIFY does not name its target any more, or the app has no such notification.',
   NotificationsHeld:
-    'What to notify of could not be read or put into its queue, or CMK_NOTIFY is wrong; tried again, and nothing is lost.',
+    'Notifications could not be collected or queued, or CMK_NOTIFY is wrong; tried again, and none is lost.',
 
   // Azure's refusals
   PassDone: 'A pass over the work of a subscription has ended.',

@@ -33,7 +33,7 @@ export function signInTrouble(error: unknown): SignInTrouble | undefined {
   }
   return {
     kind: 'none',
-    message: 'Nobody is signed in to Azure, or the sign-in has expired.',
+    message: 'You are not signed in to Azure, or the sign-in has expired.',
     nextStep: 'Run `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET.',
   };
 }

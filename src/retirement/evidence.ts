@@ -61,7 +61,7 @@ function reasonsOfBlindness({ uses, formUnsure }: UsageLog, tookOver: Date): str
     : [`The log shows no request for the key since ${from}, although it is used: it leaves some out.`];
 }
 
-/** When the newest usable version had taken over: everybody who follows by himself has by then. */
+/** When the newest usable version had taken over: users that follow new versions by themselves use it by then. */
 export function takenOver(versions: readonly KeyVersion[], now: Date): Date | undefined {
   const successor = newestUsableVersion(versions, now);
   return successor && tookOverOn(successor);
@@ -79,7 +79,7 @@ export function usesSince({ version }: KeyVersion, { uses }: UsageLog, since: Da
 /** `It was asked to unwrap on …, by …`, as a sentence. */
 export function sentenceOf({ version, operation, entry, lastOn, objectId, appId }: LoggedUse): string {
   const what = operation === 'other' ? 'encrypt, decrypt or sign' : operation;
-  const who = objectId ?? appId ?? 'somebody whom the log does not name';
+  const who = objectId ?? appId ?? 'a caller that the log does not name';
   if (operation === 'unclear') {
     return `What was asked on ${lastOn.toISOString()}, by ${who}, is not clear (${entry ?? 'no name'}): it may be any request for any version.`;
   }

@@ -126,7 +126,9 @@ function judge(
   const restored = readRevocation(versions, now).restored?.id;
   const tags = successor && retiredTags(version, successor, now, restored);
   if (successor && !tags)
-    reasons.push('It has no room for one more tag, without which nobody could finish or undo it.');
+    reasons.push(
+      'It has no room for one more tag, and without that tag the retirement could be neither finished nor undone.',
+    );
   if (reasons.length > 0 || !successor || !tags) return { outcome: 'kept', version, reasons, superseded: true };
   const used = users.uses.some(({ who }) => /\/storageAccounts\//i.test(who));
   const unproven = evidence ? reasonsOfLog(version, versions, evidence, now, { used }) : [];

@@ -135,7 +135,7 @@ function isShutByHand(versions: readonly KeyVersion[], successor: KeyVersion, no
 }
 
 function enabledAgain(version: KeyVersion): Settled {
-  return { outcome: 'undone', version, reasons: ['Somebody has enabled it again meanwhile.'] };
+  return { outcome: 'undone', version, reasons: ['Another caller has enabled it again meanwhile.'] };
 }
 
 /** A write that was held up may come after a restore, and disable what that has enabled. */
