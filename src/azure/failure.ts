@@ -89,7 +89,7 @@ function codeOf(fields: Record<string, unknown>): string | undefined {
   return undefined;
 }
 
-/** The longest budget that Azure documents is one of an hour; whoever asks for more is asked again by then. */
+/** The longest budget that Azure documents is an hour; a longer `Retry-After` is cut to that. */
 const MOST_SECONDS = 3_600;
 
 /** Retry-After in seconds, or as a date, or one of Azure's millisecond variants. */

@@ -1,6 +1,6 @@
 import { untilAborted } from './deadline.ts';
 
-/** One at a time of each name; those of other names do not wait for it. */
+/** Runs work of the same name one after the other, and of different names concurrently. */
 export class OneAtATime {
   readonly #last = new Map<string, Promise<unknown>>();
 
@@ -8,7 +8,7 @@ export class OneAtATime {
   run<T>(name: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const before = this.#last.get(name) ?? Promise.resolve();
     const running = untilAborted(before, signal).then(() => work());
-    // Whoever gives up hands on the turn that it waited for.
+    // Work that is aborted while it waits does not let the next overtake the work before.
     const over = Promise.allSettled([before, running]).then(() => {
       if (this.#last.get(name) === over) this.#last.delete(name);
     });

@@ -1,6 +1,6 @@
 import { describeFailure } from './failure.ts';
 
-/** Longest pause before the one repetition of a call, in milliseconds: whoever waits can repeat the whole. */
+/** Longest pause before the one repetition of a call: the caller waits, and can repeat the whole. Milliseconds. */
 const LONGEST_PAUSE_MS = 1_000;
 
 /** Calls once more after a failure that may pass, soon. */

@@ -41,7 +41,7 @@ export async function confirmName(what: string, name: string, yes: boolean, ask:
   if (!ask) {
     throw new CmkError(
       'ConfirmationWrong',
-      `This would ${what} ${name}, and nobody is there to confirm it; nothing was changed.`,
+      `This would ${what} ${name}, and there is no terminal to confirm it; nothing was changed.`,
       'Add --yes.',
     );
   }

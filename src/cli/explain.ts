@@ -169,7 +169,7 @@ function vaultOf(error: unknown): string | undefined {
 function hsmStep(hsm: string, message: string): string {
   const [, action, scope = '/keys'] = /to access (\S+) on (\S+)/.exec(message) ?? [];
   const role = action?.includes('/deletedKeys/') ? 'Managed HSM Crypto Officer' : CRYPTO_OFFICER.local.name;
-  return `Roles in Azure count for nothing there. Ask whoever manages its roles: az keyvault role assignment create --hsm-name ${hsm} --role "${role}" --assignee <you> --scope ${scope}`;
+  return `Roles in Azure count for nothing there. Ask an administrator of its roles: az keyvault role assignment create --hsm-name ${hsm} --role "${role}" --assignee <you> --scope ${scope}`;
 }
 
 /** Key Vault says in words why it forbids something; a list of keys or versions that is refused comes without them. */

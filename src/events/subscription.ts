@@ -116,7 +116,7 @@ type SubscriptionVerdict =
       readonly found: EventSubscriptionState;
       /** One sentence for each thing that is wrong. */
       readonly differences: readonly string[];
-      /** Whether it is this app's, to be put right. One that aims elsewhere may be somebody else's: it is left alone. */
+      /** Whether it is this app's, and so repaired. A subscription with another destination may be another app's, and stays. */
       readonly ours: boolean;
     };
 

@@ -26,10 +26,10 @@ export interface RouteKey {
   readonly key: string;
 }
 
-/** A role that reaches some keys alone, for one caller or for everybody who has it. */
+/** A role that reaches only some keys, for one caller or for every caller who has it. */
 export interface RoleScope {
   readonly role: Role;
-  /** Object id in lower case; undefined: whoever has the role. */
+  /** Object id in lower case; undefined: every caller who has the role. */
   readonly principal: string | undefined;
   /** Key names in lower case by vault name in lower case; `*`: every key of the vault. */
   readonly keys: readonly RouteKey[];
@@ -58,7 +58,7 @@ export interface AccessAsked {
 }
 
 /**
- * Lets a caller through or says why not. Whoever lacks the role is told that first: nobody signs in once more for nothing.
+ * Lets a caller through or says why not. A stronger sign-in is asked for last: without the role it would be in vain.
  *
  * @throws {@link HttpProblem} 403; 401 when a stronger sign-in is needed
  */

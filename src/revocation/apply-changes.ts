@@ -33,10 +33,10 @@ export function applyChanges(
 }
 
 /**
- * What replaces tags reads the version once more right before: nobody else's record is to be lost, and a version that a
- * person has just disabled is left as it is, without a record, so that a restore leaves it too. The record goes with the
- * disabling, in one write, so that a write that takes effect late can be told from a person's. If the read fails, a
- * version is still disabled, by what the list said of it; every other change is skipped, because it would write stale tags.
+ * A change that replaces tags reads the version right before. It must not overwrite another caller's record; and a version that
+ * a person has just disabled stays as it is, without a record, so that a restore does not enable it. One write disables and
+ * adds the record, so that a late write can be told from a person's. If the read fails, the version is still disabled, with the
+ * tags of the list; every other change is skipped, because it would write stale tags.
  */
 async function applyChange(key: ManagedKey, change: VersionChange, services: ChangeServices): Promise<AppliedChange> {
   const { version, again } = change;

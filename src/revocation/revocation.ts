@@ -29,12 +29,12 @@ const RESERVED_CHARACTERS = ` ${WAS_OFF} ${RESTORING} `.length + 36;
 const BELIEVED_AHEAD_MS = CLOCKS_MS + 60_000;
 const ID = /^[0-9A-Za-z-]{4,64}$/;
 
-/** An id with randomness in it, of a revocation, an order, a pause: nobody else has it. */
+/** A random id for a revocation, an order or a pause. */
 export function newId(): string {
   return randomBytes(10).toString('hex');
 }
 
-/** Whether somebody who names a revocation means that one: an id is the same in capitals. */
+/** Whether an id that a caller names is that of the revocation, ignoring letter case. */
 export function isNamed(id: string | undefined, named: string): boolean {
   return id?.toLowerCase() === named.toLowerCase();
 }
@@ -69,13 +69,13 @@ export interface Restored {
 export interface RevocationReading {
   /** The newest revocation that is not restored. */
   readonly open: Revocation | undefined;
-  /** Object id of who restores the open revocation; undefined: nobody. */
+  /** Object id of the caller who restores the open revocation; undefined: no restore is under way. */
   readonly restoringBy?: string | undefined;
   /** The newest revocation that was restored. */
   readonly restored: Restored | undefined;
   /** By version, whether they are closed by a restore or not. */
   readonly records: ReadonlyMap<string, Revocation>;
-  /** Versions whose record cannot be one that this app wrote: it is not believed. */
+  /** Versions whose record this app cannot have written; the record is ignored. */
   readonly unbelieved: readonly string[];
 }
 

@@ -135,7 +135,7 @@ async function poison(delivery: Delivered, because: Reason, detail: string): Pro
 /** The record that the alert on poison messages looks for. */
 function recordPoison({ queueName: queue, received, log }: Delivered, because: Reason, detail: string): void {
   const entry = asText(received.entry).slice(0, 2_000);
-  const message = `A message of ${queue} is in ${queue}-poison (${because}): ${detail} Fix what it says, then run \`npm run replay -- ${queue}\`.`;
+  const message = `A message of ${queue} is in ${queue}-poison (${because}): ${detail} Fix what it says, then run \`cmk admin replay ${queue}\`.`;
   log({ level: 'error', reason: 'Poisoned', message, queue, because, detail, entry });
 }
 

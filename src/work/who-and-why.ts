@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Characters that a message takes of what people and their tokens say; the rest is cut off by whoever writes it. */
+/** Longest texts from people and their tokens in a message, in characters; its sender cuts off the rest. */
 export const MOST_CHARACTERS = {
   id: 64,
   appId: 100,

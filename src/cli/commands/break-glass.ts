@@ -20,9 +20,9 @@ export interface BreakGlassArguments {
 const AFTER = `
 Needs Key Vault and a token for it, and neither the app nor, with the key's
 identifier, Azure Resource Manager. AzureWebJobsStorage__accountName names the
-app's storage, to have it written into the audit trail. Whoever revoked cannot
-restore, unless CMK_DUAL_CONTROL is off. Revoking needs a reason; with --yes
-nothing is asked or looked at first.`;
+app's storage, to have it written into the audit trail. The person who revoked
+cannot restore, unless CMK_DUAL_CONTROL is off. Revoking needs a reason; with
+--yes nothing is asked or read first.`;
 
 interface KeyBreakGlassArguments extends BreakGlassArguments {
   vault?: string;

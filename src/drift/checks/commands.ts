@@ -11,8 +11,8 @@ import type { KeySubject } from './subjects.ts';
 /** What `cmk` gives a new key. */
 export const USUAL_LIFETIME_DAYS = 730;
 
-// What mends a finding, filled in, to be copied into a shell. Nothing that a tag says becomes part of one: whoever may
-// write a tag would choose what an operator does.
+// Shell commands that repair a finding, ready to copy. They never contain the text of a tag, by which a writer of tags could
+// choose what an operator runs.
 
 export function enableVersion({ id }: KeyVersion): ShellCommand {
   return shellCommand('az keyvault key set-attributes --enabled true', [['--id', id]]);

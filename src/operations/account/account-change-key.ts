@@ -115,7 +115,7 @@ async function refuseWhileRevoked(use: KeyUse | undefined, { azure, journal }: O
   throw new CmkError(
     'RevocationOpen',
     `The key that the account uses, ${key.id}, was revoked on ${open.revokedOn.toISOString()}.`,
-    `Nothing is moved off it until somebody restores it: ${restoreCommand(key, open)}`,
+    `Nothing is moved off it until an operator restores it: ${restoreCommand(key, open)}`,
   );
 }
 

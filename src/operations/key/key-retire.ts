@@ -142,7 +142,7 @@ async function checkVersion(
   const open = openRevocation(versions, azure.now());
   if (open) {
     journal.found(
-      `${nameOf(key)} is revoked, and stays as it is until somebody restores it: ${restoreCommand(key, open)}`,
+      `${nameOf(key)} is revoked, and stays as it is until an operator restores it: ${restoreCommand(key, open)}`,
     );
   } else if (!versions.some(({ enabled }) => enabled))
     journal.found(`every version of ${nameOf(key)} is disabled already`);
@@ -170,7 +170,7 @@ function enter(
   if (outcome === 'kept' || outcome === 'unproven') return;
   if (outcome === 'planned' && by === 'look') {
     const command = retireByLogCommand(key, version.version, workspace);
-    journal.found(`nobody uses version ${version.version}, by the log too; to disable it: ${command}`);
+    journal.found(`version ${version.version} is unused, by the log too; to disable it: ${command}`);
   } else if (outcome === 'planned') {
     journal.planned({ text: disabled, action: 'version.disable', resource: version.id });
   } else journal.done({ text: disabled, action: 'version.disable', resource: version.id });
