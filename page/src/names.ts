@@ -17,6 +17,20 @@ export function keyLabel(identifier: string): string {
   return names ? `${names.vault}/${names.key}` : identifier;
 }
 
+/** A resource in a few words: `kv-files/files-key`, `stfiles01/scope1`, `id-storage`. */
+export function resourceLabel(id: string): string {
+  const [, account, scope] = /\/storageAccounts\/([^/]+)\/encryptionScopes\/([^/]+)/i.exec(id) ?? [];
+  if (account && scope) return `${account}/${scope}`;
+  return keyNames(id) ? keyLabel(id) : shortId(id);
+}
+
+const IDS = /(?:\/subscriptions\/|https:\/\/[^\s/]+\/keys\/)[\w.\-/%()]*[\w%)]/gi;
+
+/** A sentence of the API with short names in place of ARM ids and key identifiers. */
+export function withNames(text: string): string {
+  return text.replace(IDS, resourceLabel);
+}
+
 /** The first eight characters of a version: enough to tell two apart. */
 export function shortVersion(version: string): string {
   return version.slice(0, 8);

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { addAccount } from '../../local/azure/fleet.ts';
 import { useApp } from '../support/app.ts';
@@ -82,6 +83,25 @@ describe(`a fleet of ${ACCOUNTS} accounts`, () => {
     await page.getByRole('alert').getByText('Status503').waitFor({ timeout: 30_000 });
     await page.getByText(/^5,0\d\d accounts$/).waitFor({ timeout: 60_000 });
     expect(await page.getByRole('alert').count()).toBe(0);
+  });
+
+  it('is sorted by any column, the other way round too, and downloaded as shown', async () => {
+    const { page } = await as('operator', '#/fleet?q=stmany');
+    await page.getByText(/^5,000 accounts of/).waitFor({ timeout: 60_000 });
+    const first = page.locator('.rows tbody th a').first();
+    const account = page.getByRole('columnheader', { name: 'Account' });
+    expect(await page.getByRole('columnheader', { name: 'Health' }).getAttribute('aria-sort')).toBe('ascending');
+    await account.getByRole('button').click();
+    await account.getByRole('button').click();
+    await eventually('the last is first', async () => (await first.textContent()) === 'stmany04999');
+    expect(await account.getAttribute('aria-sort')).toBe('descending');
+    expect(page.url()).toBe(`${app.url}/#/fleet?q=stmany&sort=-account`);
+    const downloading = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Download CSV' }).click();
+    const lines = (await readFile(await (await downloading).path(), 'utf8')).trimEnd().split('\r\n');
+    expect(lines[0]).toBe('account,health,since,cause,key,version,group,region,subscription,id');
+    expect(lines).toHaveLength(ACCOUNTS + 1);
+    expect(lines[1]).toMatch(/^stmany04999,/);
   });
 
   it('is scrolled to its end', async () => {

@@ -91,9 +91,17 @@ describe('break-glass through the page alone', () => {
     expect(await revoker.getByText('Restoring takes the app role CmkKey.Restore').count()).toBe(1);
 
     const { page: operator } = await as('operator');
-    await operator.getByText(/^1 key is revoked/).waitFor();
+    await operator.getByRole('region', { name: 'Open revocations' }).getByText(`“${NASTY}”`).waitFor();
+    const sections = await operator.getByRole('heading', { level: 2 }).allInnerTexts();
+    expect(sections.slice(0, 2)).toEqual(['Open revocations', 'What is wrong']);
+    await operator.getByRole('link', { name: /^1 key is revoked/ }).click();
+    await operator.getByRole('heading', { level: 1, name: `Break-glass: ${KEY}` }).waitFor();
 
     const { page: restorer } = await as('restorer', `#/break-glass/${KEY}`);
+    await restorer.getByText(new RegExp(`^Revoked .* by revoker: “${NASTY}”`)).waitFor();
+    const scope = restorer.getByRole('region', { name: 'Restore' });
+    await scope.getByText('8 storage accounts; 8 services seen refusing').waitFor();
+    await scope.getByText(/^\d versions?: [\da-f]{8}/).waitFor();
     await restorer.getByLabel('Why').fill('False alarm');
     await restorer.getByRole('button', { name: `Restore ${KEY}` }).click();
     await restorer.getByText('The key is restored.').waitFor();

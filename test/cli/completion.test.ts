@@ -77,7 +77,7 @@ const DRIVERS: Record<Shell, (script: string, words: readonly string[]) => strin
 /** How each script hands over the words up to the cursor, and falls back to file names: read where the shell is not. */
 const PROTOCOL: Record<Shell, { words: string; files: RegExp; registers: RegExp }> = {
   bash: { words: `"\${COMP_WORDS[@]:1:COMP_CWORD}"`, files: / -o default /, registers: /^complete .* -F _cmk cmk$/m },
-  zsh: { words: `"\${(@)words[2,CURRENT]}"`, files: /else\s+_files\n/, registers: /^compdef _cmk cmk$/m },
+  zsh: { words: `"\${(@)words[2,CURRENT]}"`, files: /else\s+_files\n/, registers: /^ *compdef _cmk cmk$/m },
   fish: {
     words: '(commandline -opc)[2..] (commandline -ct)',
     files: /else\s+__fish_complete_path \(commandline -ct\)\n/,

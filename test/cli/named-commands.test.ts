@@ -30,7 +30,9 @@ function find(
 ): { command: Command; rest: readonly string[] } | undefined {
   if (from.commands.length === 0) return { command: from, rest: words };
   const next = from.commands.find((one) => one.name() === words[0]);
-  return next && find(words.slice(1), next);
+  if (next) return find(words.slice(1), next);
+  // A command of its own that has others below it: `cmk drift --cause`.
+  return from !== PROGRAM && words[0]?.startsWith('-') ? { command: from, rest: words } : undefined;
 }
 
 /** What is wrong with a command line that a text names: no such command, or no such option. */

@@ -10,7 +10,9 @@ export function ProblemCard({ problem }: { readonly problem: Problem }) {
       <div>
         <div role="alert">
           <p class="strong">{problem.title}</p>
-          <p>{problem.detail}</p>
+          <p>
+            <Prose text={problem.detail} />
+          </p>
           <p>
             <span class="label">Next step</span> <Prose text={problem.nextStep} />
           </p>

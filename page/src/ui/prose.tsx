@@ -1,10 +1,21 @@
-/** A sentence of the API, in which `…` marks what is typed. */
+import { Time } from './time.tsx';
+
+const CODE = /`([^`]+)`/;
+const MOMENT = /(\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z)/;
+
+/** A sentence of the API, in which `…` marks what is typed; its times are shown in the zone of the browser. */
 export function Prose({ text }: { readonly text: string }) {
   return (
     <>
       {text
-        .split(/`([^`]+)`/)
-        .map((part, index) => (index % 2 === 1 ? <code key={`${index}${part}`}>{part}</code> : part))}
+        .split(CODE)
+        .flatMap((part, index) =>
+          index % 2 === 1
+            ? [<code key={`${index}${part}`}>{part}</code>]
+            : part
+                .split(MOMENT)
+                .map((inner, place) => (place % 2 === 1 ? <Time key={`${index} ${place}`} at={inner} /> : inner)),
+        )}
     </>
   );
 }

@@ -8,26 +8,23 @@ const LOCAL_YEAR = new Intl.DateTimeFormat('en-GB', {
   hour: '2-digit',
   minute: '2-digit',
 });
-const UTC = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', timeZone: 'UTC' });
-const UTC_DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' });
-const LOCAL_DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
+const UTC = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium', timeZone: 'UTC' });
 
-/** A time in the browser's zone, and in UTC beside it. */
+/** A moment in the zone of the browser, with UTC on hover. */
 export function Time({ at }: { readonly at: string | Date }) {
   const date = new Date(at);
   if (Number.isNaN(date.getTime())) return <span>{String(at)}</span>;
-  const isUtc = date.getTimezoneOffset() === 0;
-  const format = date.getFullYear() === new Date().getFullYear() ? LOCAL : LOCAL_YEAR;
+  const format = date.getFullYear() === serverNow().getFullYear() ? LOCAL : LOCAL_YEAR;
   return (
-    <time class="time" dateTime={date.toISOString()}>
-      {format.format(date)} {isUtc ? <small>UTC</small> : <small>({inUtc(date)} UTC)</small>}
+    <time class="time" dateTime={date.toISOString()} title={`${UTC.format(date)} UTC`}>
+      {format.format(date)}
     </time>
   );
 }
 
-function inUtc(date: Date): string {
-  const day = UTC_DAY.format(date);
-  return day === LOCAL_DAY.format(date) ? UTC.format(date) : `${day}, ${UTC.format(date)}`;
+/** Whether a moment is behind, by the clock of the app. */
+export function isPast(at: string): boolean {
+  return Date.parse(at) < serverNow().getTime();
 }
 
 const UNITS = [
@@ -56,10 +53,13 @@ function coarse(seconds: number): string {
   return `${Math.floor(seconds / size)} ${name}`;
 }
 
-/** @param now by the clock that `at` is from: the app's, unless it is told */
+/**
+ * How long ago it was; two clocks that differ do not put it into the future.
+ *
+ * @param now by the clock that `at` is from: the app's, unless it is told
+ */
 export function ago(at: string | Date, now = serverNow()): string {
   const seconds = (now.getTime() - new Date(at).getTime()) / 1000;
-  if (seconds < -5) return `in ${coarse(-seconds)}`;
   return seconds < 5 ? 'just now' : `${coarse(seconds)} ago`;
 }
 

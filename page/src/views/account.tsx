@@ -10,6 +10,7 @@ import { ProblemCard } from '../ui/problem.tsx';
 import { Prose } from '../ui/prose.tsx';
 import { Facts, Section } from '../ui/section.tsx';
 import { Since, Time } from '../ui/time.tsx';
+import { Changed } from './cause.tsx';
 import { HealthBadge } from './health.tsx';
 
 const PROBE = { blocked: 'refuses to serve data', open: 'serves data', unknown: 'could not be asked' } as const;
@@ -86,7 +87,7 @@ function Standing({ of }: { readonly of: FleetAccount }) {
       </p>
       {of.warnings.map((warning) => (
         <p key={warning} class="muted">
-          {warning}
+          <Prose text={warning} />
         </p>
       ))}
     </>
@@ -162,16 +163,23 @@ function Findings({ of }: { readonly of: FleetAccount }) {
               <h3>{inWords(finding.reason)}</h3>
               {finding.exemption && <Badge tone="none">Exempt until {finding.exemption.until}</Badge>}
             </div>
-            <p>{finding.is}</p>
             <p>
-              <span class="label">Should be</span> {finding.shouldBe}
+              <Prose text={finding.is} />
             </p>
             <p>
-              <span class="label">Mend it</span> <Prose text={finding.fix} />
+              <span class="label">Should be</span> <Prose text={finding.shouldBe} />
+            </p>
+            <p>
+              <span class="label">Next step</span> <Prose text={finding.fix} />
             </p>
             {finding.command && <Command text={finding.command} />}
             <p class="muted small-text">
               Since <Since at={finding.since} />
+              {finding.changedBy && (
+                <>
+                  . <Changed by={finding.changedBy} />
+                </>
+              )}
             </p>
           </li>
         ))}

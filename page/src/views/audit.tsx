@@ -7,6 +7,7 @@ import { href, replaceQuery } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Heading } from '../ui/heading.tsx';
 import { ProblemCard } from '../ui/problem.tsx';
+import { Prose } from '../ui/prose.tsx';
 import { Facts, Section } from '../ui/section.tsx';
 import { Since, Time } from '../ui/time.tsx';
 import { joinRecords } from './audit-records.ts';
@@ -163,7 +164,11 @@ function Proof({ of }: { readonly of: Polled<AuditList> }) {
             <Badge tone={PROOF[data.state][0]}>{inWords(data.state)}</Badge>
             <span>{PROOF[data.state][1]}</span>
           </p>
-          {data.detail && <p>{data.detail}</p>}
+          {data.detail && (
+            <p>
+              <Prose text={data.detail} />
+            </p>
+          )}
           <details>
             <summary>How it is known</summary>
             <Facts

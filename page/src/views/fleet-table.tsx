@@ -1,15 +1,24 @@
 import type { FleetRow } from '../api/types.ts';
 import { keyLabel, shortVersion } from '../names.ts';
 import { href } from '../route.ts';
+import { Time } from '../ui/time.tsx';
 import { useWindow } from '../ui/use-window.ts';
 import { HealthBadge } from './health.tsx';
+import { COLUMN_NAMES, causeOf, type FleetSort } from './sort-fleet.ts';
 
 /** As `.rows td` in the style sheet has them. Pixels. */
 const ROW = { wide: 41.25, narrow: 60 };
-const COLUMNS = 6;
+/** A phone has the others below the name, and on the page of the account. */
+const NARROW = ['account', 'health'];
+
+interface FleetTableProps {
+  readonly rows: readonly FleetRow[];
+  readonly sort: FleetSort;
+  readonly setSort: (sort: string) => void;
+}
 
 /** Thousands of accounts, of which those in sight are drawn. */
-export function FleetTable({ rows }: { readonly rows: readonly FleetRow[] }) {
+export function FleetTable({ rows, sort, setSort }: FleetTableProps) {
   const { from, to, container, rowPx } = useWindow(rows.length, ROW);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reached by keys
@@ -17,44 +26,60 @@ export function FleetTable({ rows }: { readonly rows: readonly FleetRow[] }) {
       <table aria-rowcount={rows.length + 1}>
         <thead>
           <tr aria-rowindex={1}>
-            <th scope="col">Account</th>
-            <th scope="col">Health</th>
-            <th scope="col" class="optional">
-              Key
-            </th>
-            <th scope="col" class="optional">
-              Version
-            </th>
-            <th scope="col" class="optional">
-              Group
-            </th>
-            <th scope="col" class="optional">
-              Region
-            </th>
+            {COLUMN_NAMES.map((name) => {
+              const isSorted = sort.column === name;
+              return (
+                <th
+                  key={name}
+                  scope="col"
+                  class={NARROW.includes(name) ? undefined : 'optional'}
+                  aria-sort={isSorted ? (sort.isDescending ? 'descending' : 'ascending') : undefined}
+                >
+                  <button
+                    type="button"
+                    class="sort"
+                    onClick={() => setSort(isSorted && !sort.isDescending ? `-${name}` : name)}
+                  >
+                    {name.charAt(0).toUpperCase() + name.slice(1)}
+                    <span aria-hidden="true">{isSorted ? (sort.isDescending ? ' ↓' : ' ↑') : ''}</span>
+                  </button>
+                </th>
+              );
+            })}
           </tr>
         </thead>
         <tbody>
           {from > 0 && <Pad height={from * rowPx} />}
-          {rows.slice(from, to).map((row, index) => (
-            <tr key={row.id} aria-rowindex={from + index + 2}>
-              <th scope="row" title={row.name}>
-                <a href={href(['fleet', row.name])}>{row.name}</a>
-                <small class="under">{row.key ? keyLabel(row.key) : 'Microsoft-managed keys'}</small>
-              </th>
-              <td>
-                <HealthBadge state={row.health.state} />
-              </td>
-              <td class="optional">{row.key ? keyLabel(row.key) : 'Microsoft-managed'}</td>
-              <td class="optional">
-                {row.version ? <span class="mono">{shortVersion(row.version)}</span> : '–'}
-                {row.mode ? ` ${row.mode}` : ''}
-              </td>
-              <td class="optional" title={row.subscription}>
-                {row.resourceGroup}
-              </td>
-              <td class="optional">{row.region}</td>
-            </tr>
-          ))}
+          {rows.slice(from, to).map((row, index) => {
+            const cause = causeOf(row);
+            const key = row.key ? keyLabel(row.key) : 'Microsoft-managed keys';
+            return (
+              <tr key={row.id} aria-rowindex={from + index + 2}>
+                <th scope="row" title={row.name}>
+                  <a href={href(['fleet', row.name])}>{row.name}</a>
+                  <small class="under">{cause || key}</small>
+                </th>
+                <td>
+                  <HealthBadge state={row.health.state} />
+                </td>
+                <td class="optional">{row.health.since ? <Time at={row.health.since} /> : '–'}</td>
+                <td class="optional" title={cause}>
+                  {cause || '–'}
+                </td>
+                <td class="optional" title={key}>
+                  {key}
+                </td>
+                <td class="optional">
+                  {row.version ? <span class="mono">{shortVersion(row.version)}</span> : '–'}
+                  {row.mode ? ` ${row.mode}` : ''}
+                </td>
+                <td class="optional" title={row.subscription}>
+                  {row.resourceGroup}
+                </td>
+                <td class="optional">{row.region}</td>
+              </tr>
+            );
+          })}
           {to < rows.length && <Pad height={(rows.length - to) * rowPx} />}
         </tbody>
       </table>
@@ -66,7 +91,7 @@ export function FleetTable({ rows }: { readonly rows: readonly FleetRow[] }) {
 function Pad({ height }: { readonly height: number }) {
   return (
     <tr>
-      <td class="pad" colSpan={COLUMNS} style={{ height: `${height}px` }} />
+      <td class="pad" colSpan={COLUMN_NAMES.length} style={{ height: `${height}px` }} />
     </tr>
   );
 }

@@ -1,13 +1,16 @@
 import { useMemo } from 'preact/hooks';
 import { HEALTH_STATES } from '../../../src/fleet/health-states.ts';
+import type { FleetRow } from '../api/types.ts';
 import { count, keyLabel } from '../names.ts';
 import { replaceQuery } from '../route.ts';
 import { Heading } from '../ui/heading.tsx';
 import { ProblemCard } from '../ui/problem.tsx';
+import { Prose } from '../ui/prose.tsx';
 import { Section } from '../ui/section.tsx';
 import { choicesOf, type FleetQuery, filterFleet, prepare } from './filter-fleet.ts';
 import { FleetTable } from './fleet-table.tsx';
 import { HEALTH_WORDS } from './health.tsx';
+import { fleetCsv, parseSort, sortFleet } from './sort-fleet.ts';
 import { useFleet } from './use-fleet.ts';
 
 const FIELDS = ['q', 'health', 'key', 'vault', 'subscription', 'region', 'tag', 'cause'] as const;
@@ -26,14 +29,18 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
   );
   const text = query.toString();
   const found = useMemo(() => filterFleet(prepared, asked), [prepared, text]);
-  const set = (name: (typeof FIELDS)[number], value: string) => replaceQuery(['fleet'], { ...asked, [name]: value });
+  const sortText = query.get('sort') ?? '';
+  const sort = parseSort(sortText);
+  const sorted = useMemo(() => sortFleet(found, sort), [found, sortText]);
+  const set = (name: (typeof FIELDS)[number] | 'sort', value: string) =>
+    replaceQuery(['fleet'], { ...asked, sort: sortText, [name]: value });
   return (
     <>
       <Heading>Fleet</Heading>
       <Section title={fleet.summary?.text ?? 'All accounts'} of={fleet.polled}>
         {fleet.warnings.map((warning) => (
           <p key={warning} class="muted">
-            {warning}
+            <Prose text={warning} />
           </p>
         ))}
         <search class="filters">
@@ -71,17 +78,30 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
             </button>
           )}
         </search>
-        <p role="status">
-          {count(found.length, 'account')}
-          {found.length === rows.length ? '' : ` of ${rows.length.toLocaleString('en')}`}
-          {asked.cause ? ' of one cause' : ''}
-          {fleet.isWhole ? '' : ' (reading more …)'}
-        </p>
+        <div class="row">
+          <p role="status">
+            {count(found.length, 'account')}
+            {found.length === rows.length ? '' : ` of ${rows.length.toLocaleString('en')}`}
+            {asked.cause ? ' of one cause' : ''}
+            {fleet.isWhole ? '' : ' (reading more …)'}
+          </p>
+          <button type="button" class="small" disabled={!fleet.isWhole} onClick={() => saveCsv(sorted)}>
+            Download CSV
+          </button>
+        </div>
         {fleet.problem && <ProblemCard problem={fleet.problem} />}
-        <FleetTable rows={found} />
+        <FleetTable rows={sorted} sort={sort} setSort={(value) => set('sort', value)} />
       </Section>
     </>
   );
+}
+
+function saveCsv(rows: readonly FleetRow[]): void {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([fleetCsv(rows)], { type: 'text/csv' }));
+  link.download = 'fleet.csv';
+  link.click();
+  URL.revokeObjectURL(link.href);
 }
 
 interface ChoiceProps {

@@ -5,6 +5,7 @@ import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Heading } from '../ui/heading.tsx';
 import { Icon } from '../ui/icon.tsx';
+import { Prose } from '../ui/prose.tsx';
 import { Facts, Section } from '../ui/section.tsx';
 import { duration, Time } from '../ui/time.tsx';
 import { USABILITY } from './break-glass/versions.tsx';
@@ -50,7 +51,11 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
         <div class="columns">
           <Section title="Next">
             <Facts items={nextOf(data)} />
-            {data.rotation?.detail && <p>{data.rotation.detail}</p>}
+            {data.rotation?.detail && (
+              <p>
+                <Prose text={data.rotation.detail} />
+              </p>
+            )}
           </Section>
           <Section title="Users">
             <Users data={data} />

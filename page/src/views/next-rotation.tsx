@@ -1,6 +1,6 @@
 import type { KeySummary } from '../api/types.ts';
 import { inWords, rotatesBy } from '../names.ts';
-import { Time } from '../ui/time.tsx';
+import { isPast, Time } from '../ui/time.tsx';
 
 export function NextRotation({ next }: { readonly next: KeySummary['nextRotation'] }) {
   if (!next) return <>not known</>;
@@ -9,7 +9,8 @@ export function NextRotation({ next }: { readonly next: KeySummary['nextRotation
       {rotatesBy(next.by)}
       {next.on && (
         <>
-          , <Time at={next.on} />
+          , {isPast(next.on) ? 'overdue since ' : ''}
+          <Time at={next.on} />
         </>
       )}
       {next.reason && <small> ({inWords(next.reason)})</small>}

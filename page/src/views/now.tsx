@@ -1,14 +1,17 @@
-import type { NowParts } from '../api/types.ts';
-import type { Polled } from '../api/use-poll.ts';
+import type { AuditList, NowParts } from '../api/types.ts';
+import { type Polled, usePoll } from '../api/use-poll.ts';
 import { count, keyLabel, keyNames } from '../names.ts';
+import { has, usePerson } from '../person.ts';
 import { href } from '../route.ts';
 import { isOld, PollProblem, useNow } from '../ui/freshness.tsx';
 import { Heading } from '../ui/heading.tsx';
 import { Icon } from '../ui/icon.tsx';
+import { Prose } from '../ui/prose.tsx';
 import { Section } from '../ui/section.tsx';
 import { Since } from '../ui/time.tsx';
-import { CauseItem } from './cause.tsx';
+import { CauseItem, Changed, Resource } from './cause.tsx';
 import { CheckAgain } from './check-again.tsx';
+import { targetOf } from './headline-target.ts';
 import { HealthBar } from './health-bar.tsx';
 import { headlineOf, type SeenNow } from './now-seen.ts';
 import { PausedNotice } from './paused.tsx';
@@ -28,34 +31,36 @@ export function NowView() {
     isOld: isOld(standing, now),
     isRefused: standing.problem?.status === 403,
   });
+  const isRevoked = (partOf(standing, 'keys').data?.revoked.length ?? 0) > 0;
+  const target = targetOf(standing.data);
+  const revocations = <Revocations {...{ standing, isQuiet }} />;
   return (
     <>
       <Heading>Now</Heading>
       <div class={`headline tone-${headline.tone}`} role="status">
         <Icon tone={headline.tone} />
         <div>
-          <p>{headline.line}</p>
+          <p>{target ? <a href={target}>{headline.line}</a> : headline.line}</p>
           {fleet.data && <p class="detail">{fleet.data.text}</p>}
         </div>
       </div>
       <PollProblem of={standing} />
-      <Section title="Fleet" of={fleet} isQuiet={isQuiet}>
-        {fleet.data && (fleet.data.listed || fleet.data.accounts > 0) && <HealthBar states={fleet.data.states} />}
-        {fleet.data?.warnings.map((warning) => (
-          <p key={warning} class="muted">
-            {warning}
-          </p>
-        ))}
-      </Section>
+      {isRevoked && revocations}
       <div class="columns">
+        <Section title="What is wrong" of={drift} isQuiet={isQuiet}>
+          {drift.data && <Causes of={drift.data} changed={standing.refresh} />}
+          <CheckAgain changed={standing.refresh} />
+        </Section>
         <div>
-          <Section title="What is wrong" of={drift} isQuiet={isQuiet}>
-            <CheckAgain changed={standing.refresh} />
-            {drift.data && <Causes of={drift.data} />}
+          <Section title="Fleet" of={fleet} isQuiet={isQuiet}>
+            {fleet.data && (fleet.data.listed || fleet.data.accounts > 0) && <HealthBar states={fleet.data.states} />}
+            {fleet.data?.warnings.map((warning) => (
+              <p key={warning} class="muted">
+                <Prose text={warning} />
+              </p>
+            ))}
           </Section>
-        </div>
-        <div>
-          <Revocations {...{ standing, isQuiet }} />
+          {!isRevoked && revocations}
           <Rotations {...{ standing, isQuiet }} />
           <Pauses {...{ standing, isQuiet }} />
         </div>
@@ -71,9 +76,12 @@ interface PartProps {
 
 function Revocations({ standing, isQuiet }: PartProps) {
   const keys = partOf(standing, 'keys');
+  const me = usePerson();
+  const isAsked = has(me, 'CmkKey.Read') && (keys.data?.revoked.length ?? 0) > 0;
+  const records = usePoll<AuditList>(isAsked ? '/audit?action=key.revoke' : undefined, 60_000).data?.value;
   return (
     <Section title="Open revocations" of={keys} isQuiet={isQuiet}>
-      <OpenRevocations keys={keys.data} />
+      <OpenRevocations keys={keys.data} records={records} />
     </Section>
   );
 }
@@ -117,9 +125,10 @@ function More({ number }: { readonly number: number }) {
 interface OpenRevocationsProps {
   /** Undefined: not read. */
   readonly keys: NowParts['keys']['value'] | undefined;
+  readonly records: AuditList['value'] | undefined;
 }
 
-function OpenRevocations({ keys }: OpenRevocationsProps) {
+function OpenRevocations({ keys, records }: OpenRevocationsProps) {
   const { revoked = [], moreRevoked = 0 } = keys ?? {};
   return (
     <>
@@ -130,7 +139,7 @@ function OpenRevocations({ keys }: OpenRevocationsProps) {
               <p class="strong">
                 <a href={href(['break-glass', key.vault, key.name])}>{keyLabel(key.key)}</a>
               </p>
-              <RevocationLine revocation={key.revocation} />
+              <RevocationLine revocation={key.revocation} records={records} />
             </li>
           ))}
         </ul>
@@ -141,7 +150,12 @@ function OpenRevocations({ keys }: OpenRevocationsProps) {
   );
 }
 
-function Causes({ of }: { readonly of: NonNullable<NowParts['drift']['value']> }) {
+interface CausesProps {
+  readonly of: NonNullable<NowParts['drift']['value']>;
+  readonly changed: () => void;
+}
+
+function Causes({ of, changed }: CausesProps) {
   const { report } = of;
   if (!report) {
     return <p>No drift check has run yet. The first one runs by its schedule, or by POST /api/drift (cmk drift).</p>;
@@ -157,7 +171,7 @@ function Causes({ of }: { readonly of: NonNullable<NowParts['drift']['value']> }
       {wrong.length === 0 && <p>The last check found nothing that is wrong.</p>}
       <ul class="items">
         {wrong.map((cause) => (
-          <CauseItem key={cause.id} cause={cause} />
+          <CauseItem key={cause.id} {...{ cause, changed }} />
         ))}
       </ul>
       {advice.length > 0 && (
@@ -165,7 +179,21 @@ function Causes({ of }: { readonly of: NonNullable<NowParts['drift']['value']> }
           <summary>{count(advice.length, 'piece of advice', 'pieces of advice')}</summary>
           <ul class="items">
             {advice.map((cause) => (
-              <CauseItem key={cause.id} cause={cause} />
+              <CauseItem key={cause.id} {...{ cause, changed }} />
+            ))}
+          </ul>
+        </details>
+      )}
+      {report.changes.length > 0 && (
+        <details>
+          <summary>{count(report.changes.length, 'recent change')} in Azure</summary>
+          <ul class="items">
+            {report.changes.map((change) => (
+              <li key={change.id} class="tight">
+                <Resource id={change.resource} />: {change.operation.split('/').slice(-2).join(' ')}.{' '}
+                <Changed by={change} />
+                {change.fixed ? '. The app began to repair it.' : ''}
+              </li>
             ))}
           </ul>
         </details>

@@ -1,26 +1,24 @@
-import { type Names, usePerson } from '../person.ts';
+import type { AuditRecordView, KeyStatusResponse } from '../api/types.ts';
+import { type Names, namesIn, usePerson } from '../person.ts';
 import { Since } from '../ui/time.tsx';
 
 interface RevocationLineProps {
-  readonly revocation:
-    | {
-        readonly id: string;
-        readonly revokedOn: string;
-        readonly revokedBy: string;
-        readonly restoringBy?: string | undefined;
-      }
-    | undefined;
-  /** Those that are known: they are not kept with a revocation. */
-  readonly names?: Names;
+  readonly revocation: KeyStatusResponse['revocation'];
+  /** Of the audit trail, as far as they were read: names and the reason are not kept with a revocation. */
+  readonly records?: readonly AuditRecordView[] | undefined;
 }
 
-/** Who revoked, and since when. */
-export function RevocationLine({ revocation, names }: RevocationLineProps) {
+/** Who revoked, since when, and why. */
+export function RevocationLine({ revocation, records = [] }: RevocationLineProps) {
   if (!revocation) return null;
   const { id, revokedOn, revokedBy, restoringBy } = revocation;
+  const names = namesIn(records);
+  const { why, ticket } = reasonOf(id, records);
   return (
     <p class="detail">
       Revoked <Since at={revokedOn} /> by <Who id={revokedBy} names={names} />
+      {why && <>: “{why}”</>}
+      {ticket && `, ticket ${ticket}`}
       {restoringBy && (
         <>
           ; being restored by <Who id={restoringBy} names={names} />
@@ -34,14 +32,23 @@ export function RevocationLine({ revocation, names }: RevocationLineProps) {
   );
 }
 
-/** By name too, where it is known; the object id is what is sure. */
-function Who({ id, names }: { readonly id: string; readonly names: Names | undefined }) {
+/** What the record of a revocation says of why. */
+function reasonOf(
+  id: string,
+  records: readonly AuditRecordView[],
+): { readonly why?: string; readonly ticket?: string } {
+  for (const { entry } of records) {
+    const { revocation, why, ticket } = entry.details ?? {};
+    const isOfIt = (revocation as { readonly id?: unknown } | undefined)?.id === id || revocation === id;
+    if (entry.action !== 'key.revoke' || !isOfIt || typeof why !== 'string') continue;
+    return { why, ...(typeof ticket === 'string' ? { ticket } : {}) };
+  }
+  return {};
+}
+
+/** By name where one is known, with the object id, which is what is sure, on hover. */
+function Who({ id, names }: { readonly id: string; readonly names: Names }) {
   const me = usePerson();
-  const name = id.toLowerCase() === me.objectId ? `you (${me.name})` : names?.get(id.toLowerCase());
-  return (
-    <>
-      {name && `${name}, `}
-      <span class="mono">{id}</span>
-    </>
-  );
+  const name = id.toLowerCase() === me.objectId ? `you (${me.name})` : names.get(id.toLowerCase());
+  return name ? <span title={id}>{name}</span> : <span class="mono">{id}</span>;
 }

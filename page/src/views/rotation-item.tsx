@@ -2,7 +2,8 @@ import type { RotationSummary } from '../api/types.ts';
 import { inWords, keyLabel, keyNames, shortVersion } from '../names.ts';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
-import { Since, Time } from '../ui/time.tsx';
+import { Prose } from '../ui/prose.tsx';
+import { isPast, Since, Time } from '../ui/time.tsx';
 import type { Tone } from '../ui/tone.ts';
 
 export const ROTATION_WORDS: Readonly<Record<RotationSummary['state'], readonly [Tone, string]>> = {
@@ -39,7 +40,11 @@ export function RotationItem({ rotation }: { readonly rotation: RotationSummary 
           </p>
         </>
       )}
-      {rotation.detail && <p>{rotation.detail}</p>}
+      {rotation.detail && (
+        <p>
+          <Prose text={rotation.detail} />
+        </p>
+      )}
       {rotation.reason && !rotation.detail && <p>{inWords(rotation.reason)}</p>}
       <p class="muted small-text">
         {startedOn && (
@@ -49,7 +54,7 @@ export function RotationItem({ rotation }: { readonly rotation: RotationSummary 
         )}
         {expectedEnd && (
           <>
-            Expected end <Time at={expectedEnd} />
+            {isPast(expectedEnd) ? 'Was expected to end' : 'Expected end'} <Time at={expectedEnd} />
           </>
         )}
       </p>

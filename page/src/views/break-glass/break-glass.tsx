@@ -1,10 +1,11 @@
-import type { KeyList, KeyStatusResponse, RestoreResponse, RevokeResponse } from '../../api/types.ts';
+import type { AuditList, KeyList, KeyStatusResponse, RestoreResponse, RevokeResponse } from '../../api/types.ts';
 import { usePoll, WHOLE_LIST } from '../../api/use-poll.ts';
 import { count, usersOf } from '../../names.ts';
 import { has, usePerson } from '../../person.ts';
 import { href } from '../../route.ts';
 import { Heading } from '../../ui/heading.tsx';
 import { Icon } from '../../ui/icon.tsx';
+import { Prose } from '../../ui/prose.tsx';
 import { Section } from '../../ui/section.tsx';
 import { KeyStateBadge } from '../key-state.tsx';
 import { RevocationLine } from '../revocation-line.tsx';
@@ -13,6 +14,7 @@ import { Effect } from './effect.tsx';
 import { EffectTimes } from './effect-times.tsx';
 import { RestoreAnswered } from './restore.tsx';
 import { Restore } from './restore-form.tsx';
+import { RestoreScope } from './restore-scope.tsx';
 import { Revoked } from './revoke.tsx';
 import { Revoke } from './revoke-form.tsx';
 import { useCall } from './use-call.ts';
@@ -83,6 +85,8 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
   const revocation = data?.revocation;
   const mayRead = has(me, 'CmkKey.Read');
   const about = { vault, name, changed: status.refresh };
+  const revokedBy = `/audit?${new URLSearchParams({ key: `${vault}/${name}`, action: 'key.revoke' })}`;
+  const records = usePoll<AuditList>(revocation && mayRead ? revokedBy : undefined, 15_000).data?.value;
   return (
     <>
       <Heading>{`Break-glass: ${vault}/${name}`}</Heading>
@@ -90,7 +94,7 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
         <a href={href(['break-glass'])}>Another key</a>
         <a href={href(['keys', vault, name])}>About this key</a>
       </p>
-      {data && revocation && <Standing data={data} label={`${vault}/${name}`} />}
+      {data && revocation && <Standing {...{ data, records }} label={`${vault}/${name}`} />}
       <Answers
         {...{ revoke, restore, status }}
         isRevoked={revocation !== undefined}
@@ -99,6 +103,7 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
       />
       {revocation && (
         <Section title="Restore">
+          {data && <RestoreScope status={data} />}
           <Another than={revocation.id} own={revoke.answer?.revocation?.id} />
           {/* Another revocation is another form: what was typed was about the one before. */}
           <Restore {...about} key={revocation.id} call={restore} revocation={revocation} />
@@ -118,15 +123,23 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
       {data?.warnings.map((warning) => (
         <div key={warning} class="notice tone-warn">
           <Icon tone="warn" />
-          <p>{warning}</p>
+          <p>
+            <Prose text={warning} />
+          </p>
         </div>
       ))}
     </>
   );
 }
 
+interface StandingProps {
+  readonly data: KeyStatusResponse;
+  readonly records: AuditList['value'] | undefined;
+  readonly label: string;
+}
+
 /** How a revocation stands: by the versions, as its record may be there before all of them are off. */
-function Standing({ data, label }: { readonly data: KeyStatusResponse; readonly label: string }) {
+function Standing({ data, records, label }: StandingProps) {
   const { revocation, versions } = data;
   const open = versions.filter(({ state }) => state !== 'Disabled').length;
   const words =
@@ -139,7 +152,7 @@ function Standing({ data, label }: { readonly data: KeyStatusResponse; readonly 
       <div>
         {/* Not the line below it: how long ago it was would be read out every few seconds. */}
         <p role="status">{words}</p>
-        <RevocationLine revocation={revocation} />
+        <RevocationLine {...{ revocation, records }} />
       </div>
     </div>
   );

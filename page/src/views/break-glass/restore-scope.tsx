@@ -1,0 +1,32 @@
+import type { KeyStatusResponse } from '../../api/types.ts';
+import { count, shortVersion } from '../../names.ts';
+import { Facts } from '../../ui/section.tsx';
+
+/** What a revocation stopped and what a restore brings back, for the second person to judge before restoring. */
+export function RestoreScope({ status }: { readonly status: KeyStatusResponse }) {
+  const { versions, dependents, effect } = status;
+  const { accounts, otherResources, complete } = dependents;
+  const back = versions.filter(({ revoked }) => revoked);
+  const stay = versions.filter(({ state, revoked }) => state === 'Disabled' && !revoked);
+  const refusing = effect.filter(({ state }) => state === 'blocked').length;
+  const others = otherResources.length > 0 ? ` and ${count(otherResources.length, 'other resource')}` : '';
+  return (
+    <Facts
+      items={[
+        [
+          'What it stopped',
+          `${complete ? '' : 'at least '}${count(accounts.length, 'storage account')}${others}; ${count(refusing, 'service')} seen refusing`,
+        ],
+        [
+          'What comes back',
+          back.length === 0
+            ? 'no version: none is marked by this revocation'
+            : `${count(back.length, 'version')}: ${back.map(({ version }) => shortVersion(version)).join(', ')}`,
+        ],
+        stay.length > 0
+          ? ['What stays disabled', `${count(stay.length, 'version')} that this revocation did not disable`]
+          : undefined,
+      ]}
+    />
+  );
+}

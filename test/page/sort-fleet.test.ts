@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest';
+import type { FleetRow } from '../../page/src/api/types.ts';
+import { fleetCsv, parseSort, sortFleet } from '../../page/src/views/sort-fleet.ts';
+import type { HealthState } from '../../src/fleet/health-states.ts';
+
+const row = (name: string, state: HealthState, region = 'westeurope', since?: string): FleetRow => ({
+  name,
+  id: `/subscriptions/s/${name}`,
+  subscription: 's',
+  resourceGroup: 'rg',
+  region,
+  tags: {},
+  health: { state, ...(since ? { since } : {}) },
+  findingCount: 0,
+  lastRead: '2026-11-27T00:00:00.000Z',
+});
+const ROWS = [
+  row('a', 'Serving'),
+  row('c', 'NoAccess', '=cmd()', '2026-11-27T00:00:00.000Z'),
+  row('b', 'NoAccess', 'northeurope', '2026-11-26T00:00:00.000Z'),
+  row('d', 'Revoked'),
+];
+const order = (sort: string | null) => sortFleet(ROWS, parseSort(sort)).map(({ name }) => name);
+
+describe('the order of the fleet', () => {
+  it('is worst health first, then the name, unless another is asked for', () => {
+    expect(order(null)).toEqual(['d', 'b', 'c', 'a']);
+    expect(order('nonsense')).toEqual(order(null));
+  });
+
+  it('goes either way, and leaves what is empty last', () => {
+    expect(order('since').slice(0, 2)).toEqual(['b', 'c']);
+    expect(order('-since').slice(0, 2)).toEqual(['c', 'b']);
+    expect(order('-account')).toEqual(['d', 'c', 'b', 'a']);
+  });
+});
+
+it('a CSV of the fleet starts no formula', () => {
+  expect(fleetCsv(ROWS.slice(1, 2)).split('\r\n')[1]).toContain(",'=cmd(),s,");
+});
