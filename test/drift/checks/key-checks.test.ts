@@ -341,7 +341,11 @@ const keys: Record<string, Cases<KeySubject>> = {
   },
   RevokedVersionEnabled: {
     found: [
-      ['enabled by hand', inVersions(revoked(100), revoked(10, { enabled: true })), /a person or another tool enabled it again/],
+      [
+        'enabled by hand',
+        inVersions(revoked(100), revoked(10, { enabled: true })),
+        /a person or another tool enabled it again/,
+      ],
       ['appeared since', inVersions(revoked(100), version(0.5)), /although the key is revoked/],
     ],
     right: [
