@@ -18,10 +18,13 @@ const INVENTED: Readonly<Record<string, string>> = {
   'time boxed': 'abort after',
   'take account': 'revoke',
   'give account': 'restore',
+  'give access': 'grant',
   'come to': 'reconcile',
   'hand out': 'permit',
   'second look': 'verification',
   'found later': 'found in',
+  mend: 'repair',
+  mended: 'repaired',
   pacer: 'rate limiter',
   ghost: 'resurrected record',
 };
