@@ -72,11 +72,11 @@ export const REASONS = {
   RotationUnknown:
     'It is not known whether Key Vault made a new version; its versions are looked at again before another is asked for.',
   PolicyRotates: "The key's own rotation policy rotates it; left to Key Vault.",
-  ManualRotation: 'The key is tagged to be rotated by hand; somebody has to.',
+  ManualRotation: 'The key is tagged for rotation by hand; an operator has to rotate it.',
   ImportedKey: 'The key is imported key material; a new version has to be imported by hand.',
   KeyDisabled: 'The newest version is disabled; a disabled key is not rotated.',
   RotatedRecently:
-    'The key was rotated within the last week and nears its expiry again; somebody has to give it a longer lifetime.',
+    'The key was rotated within the last week and nears its expiry again; an operator has to give it a longer lifetime.',
   RotationIncomplete: 'A new version was not given the expiry and the tags of the one before.',
   RotationRefused: 'Key Vault refused to rotate the key.',
   KeyExpired: 'A key version has expired.',
@@ -91,7 +91,7 @@ export const REASONS = {
   CanaryFailed:
     'The rotation is held: its first accounts are not on the new version, or do not serve. It goes on once they do, or when an operator says so.',
   CanaryUnseen:
-    'Whether the first accounts of the rotation serve cannot be told of some: they hold nobody, and the rotation goes on.',
+    'Some first accounts of the rotation could not be probed: they do not block it, and the rotation continues.',
   StageWidened: 'The rotation admits more accounts.',
   WaveNotBegun: 'The wave of the account has not begun: an earlier one is not moved yet.',
   WaveFailed:
@@ -138,7 +138,7 @@ export const REASONS = {
   VersionReverted: 'Was moved back to an older version than it had been on.',
   NoLongerCustomerManaged: 'Used a managed key, and uses Microsoft-managed keys now.',
   UnexpectedKey: 'Uses another key than the one that its `cmk-key` tag names.',
-  UnmanagedVault: 'Uses a key of a vault that is not in CMK_VAULTS: nobody moves it.',
+  UnmanagedVault: 'Uses a key of a vault that is not in CMK_VAULTS: the app does not move it.',
   KeyDeleted: 'Uses a key that was deleted or does not exist: its data cannot be read.',
   IdentityMissing: 'The identity that is to use the key does not exist.',
   IdentityDeleted: 'The identity that is to use the key was deleted: Storage cannot reach the key with it.',
@@ -184,18 +184,20 @@ export const REASONS = {
   LegacyApproval: 'A request for approval of version 2 is open, and nothing carries it out any more.',
   StorageZonesShared:
     "One storage account holds the app's work and what decides: a right to write queues there is near both.",
-  PoisonMessages: 'Messages that could not be done wait for somebody to look.',
+  PoisonMessages: 'The poison queues have messages: an operator has to check and replay them.',
   Unreadable: 'Something could not be read: what it holds is not known.',
   NotChecked: 'No drift check has looked at it lately, so whether it serves is not known.',
   DriftChecked: 'A drift check is done; this record sums it up.',
   DriftFixed: 'A finding was put to work.',
   DriftFixFailed: 'A finding could not be fixed.',
   DriftReportNotWritten: 'The report of a drift check could not be written.',
-  VersionRetired: 'An old version was disabled: nobody uses it, by what is in sight and by the log or a person.',
+  VersionRetired:
+    'An old version was disabled: no known resource uses it, and the log or a person says that no other client does.',
   VersionTakenBack: 'A person had a retired version enabled again; the app does not retire it any more.',
   UsageLogUnreadable: 'Who used the key is not known: the log of its vault cannot be read, or is not complete.',
-  OldVersionInUse: 'Somebody still uses an old version, though everybody in sight has moved on.',
-  RetirementUnproven: 'Nothing in sight uses an old version; neither the log nor a person says that nobody does.',
+  OldVersionInUse: "The vault's log shows a client on an old version, though every known resource has moved on.",
+  RetirementUnproven:
+    'No known resource uses an old version, but neither the log nor a person rules out other clients.',
   RetirementUndone: 'An old version was disabled and enabled again: it may be in use, or not all could be read.',
 
   // Notifications

@@ -291,7 +291,7 @@ export const REFUSALS = {
     sentence: 'A setting is missing or wrong; nothing is done until it is right.',
     nextStep: "Have the app's operator look for SettingsInvalid in the log.",
   },
-  SignInNeeded: { exit: 'rights', sentence: 'Nobody is signed in to Azure.', nextStep: 'Sign in: az login' },
+  SignInNeeded: { exit: 'rights', sentence: 'You are not signed in to Azure.', nextStep: 'Sign in: az login' },
   MissingPermission: {
     status: 502,
     exit: 'rights',

@@ -12,6 +12,8 @@ import { EXAMPLES, type Example } from '../reference/api.ts';
 
 const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const KEY = 'kv-files/files-key';
+/** No change is contested in this run, so its answer is a refusal. */
+const REFUSED = 'releaseChange';
 /** Fields that later calls go by. */
 const NAMED = z.looseObject({
   id: z.string().optional(),
@@ -56,7 +58,7 @@ async function record(url: string, control: string): Promise<Record<string, Exam
     });
     const text = await response.text();
     const answer: unknown = text === '' ? '' : JSON.parse(text);
-    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text}`);
+    if (!response.ok && id !== REFUSED) throw new Error(`${method} ${path} answered ${response.status}: ${text}`);
     examples[id] = { as, method, path, ...(body ? { body } : {}), status: response.status, answer: shorten(answer) };
     return answer;
   };
@@ -66,6 +68,10 @@ async function record(url: string, control: string): Promise<Record<string, Exam
   await call('driftHistory', 'operator', 'GET', '/drift/history');
   await call('driftReportById', 'operator', 'GET', `/drift/${report}`);
   await call('driftFindings', 'operator', 'GET', `/drift/${report}/findings`);
+  await call(REFUSED, 'operator', 'POST', '/drift/release', {
+    account: 'stfiles01',
+    reason: 'The template is corrected',
+  });
   await call('revokeKey', 'revoker', 'POST', `/keys/${KEY}/revoke`, {
     ...{ reason: 'Laptop stolen', ticket: 'INC-4711', confirm: KEY },
   });

@@ -4,7 +4,7 @@ import type { Settings } from '../settings/settings.ts';
 import { count } from '../text.ts';
 import type { Subscriptions } from './subscriptions-client.ts';
 
-/** Whoever looks at many keys asks once. Milliseconds. */
+/** A pass over many keys lists the subscriptions once. Milliseconds. */
 const BELIEVED_MS = 10_000;
 const WAIT_MS = 3_000;
 

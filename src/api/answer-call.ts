@@ -120,7 +120,7 @@ async function inLane<T>(
   }
 }
 
-/** What a call has begun may still take effect: nobody can tell. */
+/** A write that the call began may still take effect. */
 function notDone(error: DeadlineError): HttpProblem {
   return new HttpProblem('ServiceUnavailable', {
     detail: `${error.message} What was begun may still take effect.`,

@@ -74,7 +74,7 @@ export async function wholeWrite<T>(
 
 /**
  * Waits for `work`, but no longer than until the signal aborts, whether or not the work heeds it. True when the work is
- * done; false when time is up first, and then nobody hears of its errors.
+ * done; false when time is up first, and then its errors are ignored.
  */
 export async function untilAborted(work: Promise<unknown>, signal: AbortSignal | undefined): Promise<boolean> {
   if (!signal) {
@@ -182,8 +182,8 @@ const DEFAULT_HTTP = createKeptHttp();
 export function withTokenDeadline(credential: TokenCredential, ms: number): TokenCredential {
   return {
     getToken: (scopes, options = {}) => {
-      // All who wait share one token, which the SDK tries to get again with the signal of whoever asked first: one that
-      // has aborted long since would keep it from all of them.
+      // All callers share one token, which the SDK refreshes with the signal of the first caller: if that has aborted, no
+      // caller would get a token.
       const asked = options.abortSignal;
       const outer = asked instanceof AbortSignal && !asked.aborted ? asked : undefined;
       const get = (abortSignal: AbortSignal) => credential.getToken(scopes, { ...options, abortSignal });

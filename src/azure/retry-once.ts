@@ -1,6 +1,6 @@
 import { describeFailure } from './failure.ts';
 
-/** Longest pause before the one repetition of a call, in milliseconds: whoever waits can repeat the whole. */
+/** Longest pause before the one retry of a call, in milliseconds: the caller can repeat the whole. */
 const LONGEST_PAUSE_MS = 1_000;
 
 /** Calls once more after a failure that may pass, soon. */

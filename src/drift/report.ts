@@ -231,8 +231,7 @@ export const DRIFT_DETAILS = z.object({
   fixes: z.array(FIX),
   unseen: z.array(UNSEEN),
   /**
-   * Of whom it could not be read whether a group lets them use a key, or whether their identity is there. Absent: in reports
-   * of before, and nobody.
+   * Principals whose group membership or identity could not be read. Absent: none, or a report of an earlier version.
    */
   untoldAccess: z
     .array(

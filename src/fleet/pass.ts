@@ -82,8 +82,6 @@ export class Pass {
   #announcing: Promise<void> = Promise.resolve();
   /** Keys to reconcile again. */
   readonly #progressed = new Map<string, { readonly key: ManagedKey; readonly cause: Cause }>();
-  /** What lists have found and could not finish, by key: the key's own item goes on with it. */
-  readonly #followUps = new Map<string, NewWorkItem>();
   /** Aborted when there is no time left for reads, and for writes. */
   readonly #reads = new AbortController();
   readonly #writes = new AbortController();
@@ -395,29 +393,17 @@ export class Pass {
   }
 
   /**
-   * Has a use tried again. The item of its key does that: a list is done once each use is read, and the attribution of moves to
-   * a dead worker ends with it.
+   * Has a use tried again. Of a list, the decision on its key does that: the list is done once each use is read, and with it the
+   * attribution of moves to a dead worker.
    *
    * @param isRead whether the index has of the use what Azure shows
    */
   #postpone(all: readonly Wanted[], key: ManagedKey, next: Date, reason: Reason | undefined, isRead: boolean): void {
     for (const wanted of all) {
       const { kind, cause } = wanted.item;
-      const isKept = kind === 'key' || (kind === 'verify' && !isRead);
-      const own = isKept ? wanted : this.#findWanted(key);
-      if (own) own.postpone(next, reason);
-      else {
-        const known = this.#followUps.get(key.id);
-        const about = { subscription: this.#subscription, kind: 'key', about: key.id } as const;
-        const item = { ...about, due: next, since: wanted.readOn, cause, ...(reason ? { reason } : {}) };
-        if (!known || next < known.due) this.#followUps.set(key.id, item);
-      }
+      if (kind === 'key' || (kind === 'verify' && !isRead)) wanted.postpone(next, reason);
+      else this.#progress(key, cause);
     }
-  }
-
-  /** The item of a key that this pass works on. */
-  #findWanted(key: ManagedKey): Wanted | undefined {
-    return [...this.#wanted.values()].findLast(({ item }) => item.kind === 'key' && item.about === key.id);
   }
 
   /** Runs a call of a listing within the budgets. */
@@ -482,8 +468,7 @@ export class Pass {
       }),
     );
     if (decisions.length > 0) await items.put(decisions);
-    if (this.#followUps.size > 0) await items.putNew([...this.#followUps.values()]);
-    const dues = [...this.#followUps.values()].map(({ due }) => due.getTime());
+    const dues: number[] = [];
     await pMap(
       this.#wanted.values(),
       async ({ item, next, reason }) => {

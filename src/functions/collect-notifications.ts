@@ -5,7 +5,7 @@ import { ONCE_A_YEAR } from '../settings/timer-schedules.ts';
 import { availableServices, logOf } from './available-services.ts';
 import { TIME_LIMITS } from './time-limits.ts';
 
-/** An app that notifies nobody is not woken for it every minute. */
+/** An app without notifications need not wake every minute. */
 const SCHEDULE = process.env.CMK_NOTIFY?.trim() ? '0 * * * * *' : ONCE_A_YEAR;
 
 app.timer('collectNotifications', {

@@ -13,7 +13,7 @@ import { createWorkQueue } from '../work/work-queue-client.ts';
 import { availableServices, logOf } from './available-services.ts';
 import { workSpan } from './spans.ts';
 
-/** Whoever corrects a setting starts the app anew with it: its work is back soon after. Seconds. */
+/** A corrected setting restarts the app, so that deferred work resumes soon after. Seconds. */
 const DEFERRED_SECONDS = 300;
 
 /** The account of the work zone, where settings name one of its own; as `readSettings` decides it. */

@@ -24,8 +24,8 @@ const NAMES: Readonly<Record<Work['kind'], string>> = {
 };
 
 /**
- * A piece of work as a span. One from a queue goes on with the trace of whoever put it there, and names the host's own
- * part in it; one that is done where it was found stands below what found it.
+ * Runs a work item as a span. A work item from a queue continues the sender's trace and links the host's own span; a work
+ * item that runs in place is a child of the current span.
  */
 export function workSpan(
   work: Work,

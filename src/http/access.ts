@@ -29,7 +29,7 @@ export interface RouteKey {
 /** A role that reaches some keys alone, for one caller or for everybody who has it. */
 export interface RoleScope {
   readonly role: Role;
-  /** Object id in lower case; undefined: whoever has the role. */
+  /** Object id in lower case; undefined: every caller with the role. */
   readonly principal: string | undefined;
   /** Key names in lower case by vault name in lower case; `*`: every key of the vault. */
   readonly keys: readonly RouteKey[];
@@ -58,7 +58,7 @@ export interface AccessAsked {
 }
 
 /**
- * Lets a caller through or says why not. Whoever lacks the role is told that first: nobody signs in once more for nothing.
+ * Lets a caller through or says why not. A missing role comes before a stronger sign-in, which would not help without it.
  *
  * @throws {@link HttpProblem} 403; 401 when a stronger sign-in is needed
  */

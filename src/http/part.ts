@@ -25,7 +25,7 @@ export interface PartView<V> {
   readonly reading?: true;
 }
 
-/** Words a part, whatever came of reading it. Never throws: one part takes no other with it. @param show what of it is for whoever asks */
+/** Words a part, whatever came of reading it. Never throws, so that other parts are shown. @param show what the caller may see */
 export function partView<T, V>(taken: PartTaken<T>, show: (value: T) => V, telling: AnswerContext): PartView<V> {
   try {
     if ('error' in taken) throw taken.error;

@@ -6,7 +6,7 @@
  * - `CmkKey.Restore`: give it back
  * - `Cmk.Operate`: pause and resume, order re-keys, start a drift check and what it fixes; implies `CmkKey.Read`
  *
- * Nothing else is implied: whoever may revoke may not restore unless both roles are assigned.
+ * Nothing else is implied: a caller who may revoke may not restore unless both roles are assigned.
  */
 export const ROLES = ['CmkKey.Read', 'CmkKey.Revoke', 'CmkKey.Restore', 'Cmk.Operate'] as const;
 

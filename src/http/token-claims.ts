@@ -6,7 +6,7 @@ import { ROLES, type Role } from './roles.ts';
 /** A person who signed in, or an application acting for itself. */
 export type CallerKind = 'person' | 'application';
 
-/** Whoever calls, as the token says. */
+/** The caller, as the token says. */
 export interface Caller {
   /** `oid`: the person or service principal, for good. The one to compare and to record. */
   readonly objectId: string;

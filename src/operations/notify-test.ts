@@ -50,7 +50,7 @@ export async function notifyTest(
     subject: 'cmk-autopilot',
     severity: 'info',
     title: 'A test of cmk-autopilot',
-    text: 'Nothing has happened: somebody tries whether notifications arrive.',
+    text: 'Nothing has happened: an operator tests whether notifications arrive.',
     data: { target: name },
   });
   const { headers, body } = render(notification, target, environment.CMK_FUNCTION_APP_ID || 'urn:cmk-autopilot', now());

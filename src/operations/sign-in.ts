@@ -1,5 +1,5 @@
 interface SignInTrouble {
-  /** `none`: nobody is signed in. `refused`: Entra ID said no. `unreachable`: it could not be asked. */
+  /** `none`: not signed in. `refused`: Entra ID rejected the sign-in. `unreachable`: Entra ID did not answer. */
   readonly kind: 'none' | 'refused' | 'unreachable';
   readonly message: string;
   readonly nextStep: string;
@@ -33,7 +33,7 @@ export function signInTrouble(error: unknown): SignInTrouble | undefined {
   }
   return {
     kind: 'none',
-    message: 'Nobody is signed in to Azure, or the sign-in has expired.',
+    message: 'You are not signed in to Azure, or the sign-in has expired.',
     nextStep: 'Run `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET.',
   };
 }

@@ -93,7 +93,7 @@ function keyProblems({ from, to, fromVersions, toVersions }: RekeyFacts, now: Da
           {
             reason: 'VaultUnreadable',
             detail: `${key.id}: ${versions.unread}`,
-            fix: 'Give whoever checks it, the app or with cmk you, a role on the vault that reads keys.',
+            fix: 'Grant the app, or yourself when you run cmk, a role on the vault that reads keys.',
           },
         ]
       : [],

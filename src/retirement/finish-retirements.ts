@@ -12,7 +12,7 @@ import { type Retirement, type RetireServices, readUsageEvidence, retirementEntr
 import { retiredRecord } from './retirement.ts';
 import { type Settled, settle } from './settle-retirement.ts';
 
-/** Whoever disabled a version looks again at once, and has ten minutes for it: after that, nobody does any more. */
+/** The worker that disabled a version verifies it within ten minutes: after this time it has died. */
 const ABANDONED_MS = 15 * 60_000;
 
 /** Versions that were disabled for a retirement whose second look never came. */
@@ -39,7 +39,7 @@ export async function* finishRetirements(
 ): AsyncGenerator<Settled, void, undefined> {
   const { keys, now } = services;
   const all = await keys.listVersions(key);
-  // Until somebody restores the key, nothing of it is touched, nor said again and again.
+  // Until an operator restores the key, its versions are neither touched nor reported again.
   if (openRevocation(all, now())) return;
   const successor = newestUsableVersion(all, now());
   for (const name of halfRetired(all, now())) {

@@ -21,7 +21,7 @@ export interface RetireOptions {
   readonly lookMs: number;
   /** Without it versions are only planned to be disabled. */
   readonly disable: boolean;
-  /** What proves that nobody out of sight uses it: Key Vault's log, or a person who answers for it. */
+  /** What proves that no unseen client uses it: Key Vault's log, or a person who answers for it. */
   readonly proof: 'log' | 'person';
 }
 
@@ -43,7 +43,7 @@ export type Retirement =
 /**
  * Disables the versions of a key that nothing in sight uses, where the log proves that nothing else does, or a person
  * answers for it (`NOT_KNOWN`). For each, what uses the key and the key itself are read
- * afresh before and after. When afterwards somebody turned up on the version, or something could not be read, it is enabled
+ * afresh before and after. When afterwards a use of the version was found, or something could not be read, it is enabled
  * again; should that fail, nothing further is done. Each version's outcome is given as soon as it stands.
  *
  * @throws the SDK's error when the versions cannot be listed, or one cannot be disabled: that one is as it was
@@ -71,7 +71,7 @@ export async function* retireUnused(
   const evidence = options.proof === 'log' ? await readUsageEvidence(key, services, lookMs) : undefined;
   let users = await look();
   for (const name of superseded) {
-    // The look may have taken minutes, and whoever revoked or tagged meanwhile must not be overwritten.
+    // The read may have taken minutes, and a revocation or tag written meanwhile must not be overwritten.
     const versions = await keys.listVersions(key);
     const verdict = judge(findVersion(versions, name), versions, { users, evidence, hours, now: now() });
     if (!verdict) continue;
@@ -126,7 +126,7 @@ function judge(
   const restored = readRevocation(versions, now).restored?.id;
   const tags = successor && retiredTags(version, successor, now, restored);
   if (successor && !tags)
-    reasons.push('It has no room for one more tag, without which nobody could finish or undo it.');
+    reasons.push('It has no room for one more tag, without which the retirement could not be finished or undone.');
   if (reasons.length > 0 || !successor || !tags) return { outcome: 'kept', version, reasons, superseded: true };
   const used = users.uses.some(({ who }) => /\/storageAccounts\//i.test(who));
   const unproven = evidence ? reasonsOfLog(version, versions, evidence, now, { used }) : [];

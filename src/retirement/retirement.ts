@@ -64,7 +64,7 @@ export function reasonsOfUse({ version }: KeyVersion, { uses, gaps }: VersionUse
   ];
 }
 
-/** Enabled versions that the key alone lets go; whether anybody still uses them is another question. */
+/** Enabled versions whose retirement the key itself allows; uses are checked separately. */
 export function retirable(versions: readonly KeyVersion[], hours: number, now: Date): KeyVersion[] {
   return versions.filter((version) => version.enabled && reasonsOfKey(version, versions, hours, now).length === 0);
 }
@@ -123,7 +123,7 @@ export function keptTags({ tags }: KeyVersion, who: string, now: Date): Record<s
 
 /**
  * Why the app leaves a version to people; none: it does not. Whatever of the app enables one again takes its tag away in the
- * same write: where that stands on an enabled version, somebody enabled it by another tool.
+ * same write: an enabled version with the tag was enabled by another tool.
  */
 export function reasonsOfPerson({ enabled, tags }: KeyVersion): string[] {
   const kept = tags[KEPT_TAG];
@@ -148,7 +148,7 @@ export function retireByLogCommand({ vault, name }: ManagedKey, version: string,
   return `cmk key retire ${name} ${vaultOption(vault)} --version ${version} --with-evidence${log}`;
 }
 
-/** What a person types who knows that nobody uses the version. */
+/** The command for a person who knows that no client uses the version. */
 export function retireCommand({ vault, name }: ManagedKey, version: string): string {
   return `cmk key retire ${name} ${vaultOption(vault)} --version ${version} --without-evidence`;
 }

@@ -99,7 +99,7 @@ async function settleOnce(
   return notUndone(version, [...reasons, left.failed], left.what);
 }
 
-/** The last write of a retirement; nothing is written when the version, read right before, shows that it is somebody's. */
+/** The last write of a retirement; it is skipped when the version, read right before, shows a person's change. */
 async function leaveOrEnable(
   key: ManagedKey,
   listed: KeyVersion,
@@ -107,7 +107,7 @@ async function leaveOrEnable(
   reasons: readonly string[],
   { keys, now, sleep }: SettleRetirementServices,
 ): Promise<'left' | 'enabled' | 'enabledAgain' | { readonly failed: string; readonly what: string }> {
-  // Tags are replaced: whoever has taken the version back, or revoked the key, since the list is not written over.
+  // The write replaces all tags: read again, so as to keep an unretire or a revocation since the list.
   const fresh = (await keys.getVersion(key, listed.version).catch(() => undefined)) ?? listed;
   if (fresh.enabled) return 'enabledAgain';
   const all = versions.map((one) => (one.version === fresh.version ? fresh : one));
@@ -129,13 +129,13 @@ async function leaveOrEnable(
   }
 }
 
-/** Whoever shuts a key by hand does it version by version: nothing of it is opened then. */
+/** A person who disables a key by hand does it version by version: the app then enables none. */
 function isShutByHand(versions: readonly KeyVersion[], successor: KeyVersion, now: Date): boolean {
   return findVersion(versions, successor.version)?.enabled === false && !newestUsableVersion(versions, now);
 }
 
 function enabledAgain(version: KeyVersion): Settled {
-  return { outcome: 'undone', version, reasons: ['Somebody has enabled it again meanwhile.'] };
+  return { outcome: 'undone', version, reasons: ['A person or another tool enabled it again meanwhile.'] };
 }
 
 /** A write that was held up may come after a restore, and disable what that has enabled. */

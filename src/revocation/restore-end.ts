@@ -12,7 +12,7 @@ export type RestoreEnd =
   | 'secondPerson'
   /** People who revoked are in the audit trail alone, and that cannot be read; nothing was changed. */
   | 'revokersUnread'
-  /** Somebody revoked anew meanwhile, and that wins: what was given back is taken away again. */
+  /** A newer revocation began meanwhile and wins: the versions that were enabled are disabled again. */
   | 'overtaken'
   | 'incomplete';
 

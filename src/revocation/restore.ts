@@ -44,8 +44,8 @@ export interface RestoredKey extends KeyRestoration, Audited {
 
 /**
  * Restores a key: for the API and the command line. Exactly what the named revocation disabled, by a second person. What an
- * account still lacks is named, so that nobody waits for access that cannot come back. Afterwards every dependent is
- * looked at.
+ * account still lacks is named, so that operators do not wait for access that cannot come back. Afterwards every dependent
+ * is checked.
  *
  * @throws the SDK's error when the versions cannot be listed; `KeyNotRecoveredError`
  */

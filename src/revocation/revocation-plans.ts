@@ -60,8 +60,8 @@ export function planCarrier(versions: readonly KeyVersion[], stamp: RevocationSt
 }
 
 /**
- * While a revocation is open and nobody restores the key, these are disabled under it: versions that appeared since, and
- * those that it never came to. A version that is enabled and carries its record was opened by a person, or by a write that
+ * While a revocation is open and no restore runs, these are disabled under it: versions that appeared since, and those that
+ * it never came to. A version that is enabled and carries its record was opened by a person, or by a write that
  * was still under way: only `alsoLate` writes are disabled again.
  *
  * @param opened versions that a restore which was overtaken has just enabled: those are disabled in any case
@@ -97,7 +97,7 @@ export function planRepair(
 ): VersionChange[] {
   const { open, restoringBy, restored } = readRevocation(versions, now);
   if (restored && !isNewer(stamp, restored)) return [];
-  // Without any sign of a revocation, somebody has taken all tags away: that is no write of this app.
+  // Without any sign of a revocation, another tool has deleted all tags: that is no write of this app.
   if ((!open && !restored) || (restoringBy && open && !isNewer(stamp, open))) return [];
   return planRecordAgain(versions, stamp, recorded, now).filter(({ version }) => !isChangedLater(version, stamp));
 }
@@ -125,8 +125,8 @@ function isCurrent(record: Revocation | undefined, stamp: RevocationStamp, resto
 }
 
 /**
- * Of revocations at the same moment, the newest one's record stands. Whoever made another one is entered into it, since
- * they may not restore it either.
+ * Of revocations at the same moment, the newest one's record stands. It names the other revokers too, since they may not
+ * restore it either.
  */
 export function planJoin(versions: readonly KeyVersion[], stamp: RevocationStamp, now: Date): VersionChange[] {
   const { open, restoringBy, records } = readRevocation(versions, now);
@@ -190,8 +190,8 @@ function unlessRestored(change: VersionChange, open: RevocationStamp, now: Date)
 }
 
 /**
- * A version's tags with the record in place of older ones; undefined when it has no tag to spare. Whoever revoked before,
- * by the record that is replaced, is among those whom this one joins.
+ * A version's tags with the record in place of older ones; undefined when it has no tag to spare. The record adds
+ * the revokers that the replaced record names.
  */
 export function withRecord(
   version: KeyVersion,

@@ -29,12 +29,12 @@ const RESERVED_CHARACTERS = ` ${WAS_OFF} ${RESTORING} `.length + 36;
 const BELIEVED_AHEAD_MS = CLOCKS_MS + 60_000;
 const ID = /^[0-9A-Za-z-]{4,64}$/;
 
-/** An id with randomness in it, of a revocation, an order, a pause: nobody else has it. */
+/** A random, unique id of a revocation, an order or a pause. */
 export function newId(): string {
   return randomBytes(10).toString('hex');
 }
 
-/** Whether somebody who names a revocation means that one: an id is the same in capitals. */
+/** Whether `named` is this revocation's id; ids ignore letter case. */
 export function isNamed(id: string | undefined, named: string): boolean {
   return id?.toLowerCase() === named.toLowerCase();
 }
@@ -69,7 +69,7 @@ export interface Restored {
 export interface RevocationReading {
   /** The newest revocation that is not restored. */
   readonly open: Revocation | undefined;
-  /** Object id of who restores the open revocation; undefined: nobody. */
+  /** Object id of the person who restores the open revocation; undefined: no restore runs. */
   readonly restoringBy?: string | undefined;
   /** The newest revocation that was restored. */
   readonly restored: Restored | undefined;

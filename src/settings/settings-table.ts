@@ -213,7 +213,7 @@ export const SETTINGS = {
       '{"targets":[{"name":"ops","kind":"teams","address":"https://flow.example/hooks/1","notifications":["revoked","digest"]}]}',
     description:
       'Whom to notify, as JSON ([docs/how-to/notifications.md](docs/how-to/notifications.md)). It has addresses and secrets in it: give it as a Key Vault reference.',
-    fallback: 'nobody',
+    fallback: 'no notifications',
   }),
   CMK_FUNCTION_APP_ID: setting({
     schema: z

@@ -12,7 +12,7 @@ export const LEASE_CONTAINER = 'cmk-leases';
 
 /** One holder at a time, over all instances, for a name; with a small state that outlives the holder. */
 export interface Leases {
-  /** Undefined: somebody else holds it. Errors are the SDK's. */
+  /** Undefined: another holder has it. Errors are the SDK's. */
   acquire(name: string): Promise<Lease | undefined>;
 }
 
@@ -67,7 +67,7 @@ export function createLeases(
     try {
       await upload();
     } catch (error) {
-      if (isConflict(error)) return; // somebody else has made it, and may hold it
+      if (isConflict(error)) return; // another worker created it, and may hold it
       if (describeFailure(error).code !== 'ContainerNotFound') throw error;
       await withinTime(timeoutMs, (limit) => container.createIfNotExists(limit));
       await upload().catch((again: unknown) => {
@@ -183,7 +183,7 @@ class HeldLease implements Lease {
   }
 }
 
-/** 409 and 412: it is there already, is leased, or is leased to somebody else by now. */
+/** 409 and 412: the blob exists already, or another holder has the lease. */
 function isConflict(error: unknown): boolean {
   return describeFailure(error).kind === 'conflict';
 }

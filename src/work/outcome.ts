@@ -12,7 +12,7 @@ export type Outcome =
       readonly reason: Reason;
       readonly detail: string;
       readonly counts: boolean;
-      /** It is meant to wait: that is nobody's trouble, however long it takes. */
+      /** It waits on purpose, so that the wait is not reported, however long it takes. */
       readonly quiet?: true;
       /** How many tries that count there are in all, where fewer than usual are worth it. */
       readonly maxTries?: number;

@@ -101,7 +101,7 @@ async function putBack(
   if (deferredSince !== undefined) reportLong(delivery, next, deferredSince, outcome);
 }
 
-/** Throttling never poisons, so that it would be nobody's trouble for as long as it lasts. */
+/** A throttled message never becomes a poison message, so that this report is the only alert. */
 function reportLong(
   { queueName, reports, now, log }: Delivered,
   work: Work,

@@ -24,7 +24,7 @@ const PARSERS: Readonly<Record<WorkQueueName, (entry: unknown) => Work>> = {
 
 interface ReplayResult {
   readonly replayed: number;
-  /** Messages that are none of ours: they stay where they are, for somebody to look at. */
+  /** Messages in no form of the app: they stay in the poison queue for an operator. */
   readonly left: readonly string[];
   /** Messages that another client has received, and that are hidden for up to two minutes; absent: none. */
   readonly hidden?: number;

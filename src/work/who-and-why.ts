@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Characters that a message takes of what people and their tokens say; the rest is cut off by whoever writes it. */
+/** Longest texts of people and their tokens in a message; the writer cuts off the rest. In characters. */
 export const MOST_CHARACTERS = {
   id: 64,
   appId: 100,

@@ -142,22 +142,10 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
     to: '',
   },
   {
-    name: 'what a list could not finish is forgotten',
-    file: 'src/fleet/pass.ts',
-    from: '    if (this.#followUps.size > 0) await items.putNew([...this.#followUps.values()]);\n',
-    to: '',
-  },
-  {
     name: 'accounts that the index lacks are not read',
     file: 'src/fleet/reconcile-key.ts',
     from: '  await items.putNew(unindexed.items);\n',
     to: '',
-  },
-  {
-    name: 'a call that probes a region waits for itself',
-    file: 'src/fleet/pass.ts',
-    from: '      this.#budget.end(region, result.isWell);\n      if (!result.again) break;',
-    to: '      if (!result.again) {\n        this.#budget.end(region, result.isWell);\n        break;\n      }',
   },
   {
     name: 'an account moves although its stage has not begun',

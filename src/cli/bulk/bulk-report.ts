@@ -39,7 +39,7 @@ export async function confirmPlan(
   if (!context.ask) {
     throw new CmkError(
       'ConfirmationWrong',
-      `This would ${what}, and nobody is there to confirm it; nothing was changed.`,
+      `This would ${what}, and there is no terminal to confirm it; nothing was changed.`,
       'Add --yes.',
     );
   }

@@ -48,7 +48,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
   {
     reason: 'VersionReverted',
     severity: 'warning',
-    ensures: 'Nobody moves a pinned account back to an older version of its key.',
+    ensures: 'A pinned account is never moved back to an older version of its key.',
     fix: 'Find out who moved it and why: a template or a script that names a version does so each time it runs.',
     find: left.versionReverted,
   },
@@ -221,14 +221,14 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
   {
     reason: 'RetirableVersion',
     severity: 'advice',
-    ensures: 'Versions that nobody uses are disabled.',
+    ensures: 'Unused versions are disabled.',
     fix: 'Where the log of the vault proves it: `cmk key retire … --with-evidence`; or find out whether something out of sight uses it, and where nothing does: `cmk key retire … --without-evidence`.',
     find: retirement.retirableVersion,
   },
   {
     reason: 'OldVersionInUse',
     severity: 'warning',
-    ensures: 'Nobody out of sight uses an old version, by the log of the vault.',
+    ensures: "The vault's log shows no unknown client on an old version.",
     fix: 'Find out who it is, by the object id; move it to the newest version, or take a retired one back: `cmk key unretire`.',
     find: retirement.oldVersionInUse,
   },

@@ -30,7 +30,7 @@ interface RestoreOptions {
   readonly reason: string;
   readonly ticket?: string | undefined;
   readonly revocation: string;
-  /** Whether somebody else than who revoked has to do it. */
+  /** Whether the restorer must be another person than the revoker. */
   readonly dualControl: boolean;
   readonly environment: Environment;
   readonly app: AppRecord;

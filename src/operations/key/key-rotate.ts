@@ -50,7 +50,7 @@ function planRotation(
   if (!newest.enabled) {
     throw new CmkError(
       'KeyDisabled',
-      `The newest version of ${name} is disabled, and nobody recorded why.`,
+      `The newest version of ${name} is disabled, and no record says why.`,
       'Find out who disabled it; then enable it, or make a new key and move the accounts: cmk account change-key',
     );
   }

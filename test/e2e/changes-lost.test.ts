@@ -1,0 +1,88 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { CMK_API_AUDIENCE } from '../../local/azure/constants.ts';
+import { rotateKey } from '../../local/azure/key-vault/keys.ts';
+import type { DriftReport } from '../../src/drift/report.ts';
+import { arm, signIn } from '../local-azure/support.ts';
+import { useApp } from '../support/app.ts';
+import { eventually } from '../support/eventually.ts';
+import { storageIdentity, TestKey } from '../support/fleet.ts';
+
+const app = useApp();
+afterEach(() => app.azure.faults.clear());
+
+async function call(method: string, path: string, body?: object): Promise<unknown> {
+  const { token } = app.azure.tokens.issue(signIn(app.azure, 'operator'), CMK_API_AUDIENCE);
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+  const sent = body ? { body: JSON.stringify(body) } : {};
+  return (await fetch(`${app.url}/api${path}`, { method, headers, ...sent })).json();
+}
+/** No more often than a caller may ask. */
+async function reported(): Promise<DriftReport> {
+  for (;;) {
+    await sleep(400);
+    const answer = (await call('GET', '/drift')) as Partial<DriftReport>;
+    if (answer.findings) return answer as DriftReport;
+  }
+}
+
+let files: TestKey;
+let newest: string;
+const pinnedTo = (account: string) =>
+  app.azure.world.storageAccounts.get(account.split('/').at(-1) ?? '')?.encryption.keyvaultproperties?.keyversion;
+
+async function pinBack(account: string): Promise<void> {
+  const keyvaultproperties = {
+    ...{ keyname: files.name, keyversion: files.first.version },
+    keyvaulturi: `https://${files.vault.name}.vault.azure.net`,
+  };
+  const identity = { userAssignedIdentity: storageIdentity(app.azure.world).id };
+  const body = { properties: { encryption: { keySource: 'Microsoft.Keyvault', keyvaultproperties, identity } } };
+  expect((await arm(app.azure, 'PATCH', account, { body })).status).toBe(200);
+}
+
+let accounts: string[];
+beforeAll(async () => {
+  await app.listed();
+  files = new TestKey(app.azure.world);
+  const made = [files.account(), files.account(), files.account()];
+  accounts = made.map(({ id }) => id);
+  app.azure.clock.advance(1_000);
+  newest = rotateKey(app.azure.world, files.vault, files.name).version;
+  await eventually('the accounts follow', () => accounts.every((id) => pinnedTo(id) === newest));
+  await app.settled();
+  await call('POST', '/drift');
+});
+
+describe('a change whose event', () => {
+  it('is lost is found and repaired by the next whole check', async () => {
+    const [account = ''] = accounts;
+    app.azure.faults.add([{ match: { delivery: true, function: 'resourceChanged' }, drop: true }]);
+    await pinBack(account);
+    await call('POST', '/drift');
+    await eventually('the account is repaired', () => pinnedTo(account) === newest);
+  });
+
+  it('comes three times, late and out of order is found once, repaired and gone', async () => {
+    const [, account = ''] = accounts;
+    app.azure.faults.add([
+      { match: { delivery: true, function: 'resourceChanged' }, times: 1, duplicate: 3 },
+      { match: { delivery: true, function: 'resourceChanged' }, times: 1, reorder: true },
+      { match: { delivery: true, function: 'resourceChanged' }, times: 1, delayMs: 2_000 },
+    ]);
+    await pinBack(account);
+    await arm(app.azure, 'PATCH', account, { body: { tags: { a: '1' } } });
+    await arm(app.azure, 'PATCH', account, { body: { tags: { a: '2' } } });
+    await eventually('the account is repaired', () => pinnedTo(account) === newest);
+    const { changes, findings } = await eventually('its findings are gone', async () => {
+      const report = await reported();
+      return report.findings.every(({ resource }) => resource !== account) && report;
+    });
+    expect(findings.filter(({ resource }) => resource === account)).toEqual([]);
+    const told = app.records().filter((one) => one.reason === 'VersionReverted' && one.account === account);
+    expect(told.length).toBeLessThanOrEqual(1);
+    expect(changes.filter((one) => one.found.some(({ resource }) => resource === account)).length).toBeLessThanOrEqual(
+      1,
+    );
+  });
+});
