@@ -22,7 +22,7 @@ for (const route of ROUTES) {
 /** To make it takes tens of milliseconds, and it is the same each time. */
 let document: HttpResponseInit | undefined;
 
-/** Open to anyone: it says how to call the API, and nothing of what is behind it. */
+/** Open to all callers: it says how to call the API, and nothing of what is behind it. */
 app.http('openApi', {
   ...OPEN,
   methods: ['GET'],
@@ -30,7 +30,7 @@ app.http('openApi', {
   handler: () => (document ??= jsonResponse(200, openApiDocument(ROUTES))),
 });
 
-/** Open to anyone: the page holds nothing, and asks the API with the token of its user. */
+/** Open to all callers: the page holds nothing, and asks the API with the token of its user. */
 app.http('page', {
   ...OPEN,
   methods: ['GET'],

@@ -1,5 +1,5 @@
 import { AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
-import { timeBoxed } from '../azure/deadline.ts';
+import { abortAfter } from '../azure/deadline.ts';
 import { readVersionUsers } from '../dependents/version-users.ts';
 import { findVersion, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -46,7 +46,7 @@ export async function* finishRetirements(
     const version = findVersion(all, name);
     const record = version && retiredRecord(version);
     if (!version || !record || !successor) continue;
-    const users = await timeBoxed((limit) => readVersionUsers(key, services, limit), lookMs);
+    const users = await abortAfter((limit) => readVersionUsers(key, services, limit), lookMs);
     const evidence = await readUsageEvidence(key, services, lookMs);
     const against = 'log' in evidence ? usesSince(version, evidence.log, record.on).map(sentenceOf) : [];
     yield await settle(key, { version, successor, restored: record.restored, users, against, hours: 0 }, services);

@@ -1,5 +1,5 @@
 import type { AuditEntry } from '../audit/record.ts';
-import { timeBoxed } from '../azure/deadline.ts';
+import { abortAfter } from '../azure/deadline.ts';
 import { describeFailure, errorText, mayHaveTakenEffect } from '../azure/failure.ts';
 import { readVersionUsers, type VersionUsers, type VersionUsersServices } from '../dependents/version-users.ts';
 import { findVersion, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
@@ -55,7 +55,7 @@ export async function* retireUnused(
 ): AsyncGenerator<Retirement, void, undefined> {
   const { hours, lookMs } = options;
   const { keys, now } = services;
-  const look = (): Promise<VersionUsers> => timeBoxed((limit) => readVersionUsers(key, services, limit), lookMs);
+  const look = (): Promise<VersionUsers> => abortAfter((limit) => readVersionUsers(key, services, limit), lookMs);
 
   const all = await keys.listVersions(key);
   const asked = options.version === undefined ? all : [findVersion(all, options.version)];
@@ -141,7 +141,7 @@ export async function readUsageEvidence(
   ms: number,
 ): Promise<Evidence> {
   try {
-    return { log: await timeBoxed((signal) => usageLog.read(key, signal), ms) };
+    return { log: await abortAfter((signal) => usageLog.read(key, signal), ms) };
   } catch (error) {
     return { missing: errorText(error) };
   }

@@ -1,5 +1,5 @@
 import { describe, describeFailure } from '../azure/failure.ts';
-import { twice } from '../azure/retry-once.ts';
+import { retryOnce } from '../azure/retry-once.ts';
 import type { VersionUse, VersionUsers } from '../dependents/version-users.ts';
 import type { Keys } from '../keys/key-client.ts';
 import { findVersion, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
@@ -72,7 +72,7 @@ async function settleOnce(
   const ofUse = [...against, ...reasonsOfUse(version, users)];
   let versions: readonly KeyVersion[];
   try {
-    versions = await twice(() => keys.listVersions(key), sleep);
+    versions = await retryOnce(() => keys.listVersions(key), sleep);
   } catch (error) {
     // The key may have been revoked since, and a revoked key is not opened on the chance that it was not.
     const unread = `The versions of the key cannot be read again: ${describe(describeFailure(error))}`;
@@ -122,7 +122,7 @@ async function leaveOrEnable(
   if (revoked) return { failed: REVOKED, what: AFTER_RESTORE };
   try {
     const change = { enabled: true, tags: withoutRetiredTag(fresh.tags) };
-    await twice(() => keys.updateVersion(key, fresh.version, change), sleep);
+    await retryOnce(() => keys.updateVersion(key, fresh.version, change), sleep);
     return 'enabled';
   } catch (error) {
     return { failed: `It could not be enabled again: ${describe(describeFailure(error))}`, what: BY_HAND };

@@ -1,6 +1,6 @@
 import type { RecordAudit } from '../../src/audit/audit-trail.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
-import { timeBoxed, untilAborted } from '../../src/azure/deadline.ts';
+import { abortAfter, untilAborted } from '../../src/azure/deadline.ts';
 import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
 import { eventOf, type RevocationEvent } from '../../src/revocation/key-trail.ts';
 import type { Way } from './memory-vault.ts';
@@ -28,7 +28,7 @@ export class MemoryAudit {
           true,
         );
         // An entry whose time is up is still tried.
-        const isWritten = await timeBoxed((signal) => untilAborted(write, signal), timeoutMs);
+        const isWritten = await abortAfter((signal) => untilAborted(write, signal), timeoutMs);
         if (!isWritten) return { failed: 'no answer in time' };
         return { written: { file: 'trail', seq: 1, hash: '' } };
       } catch {

@@ -18,9 +18,9 @@ export interface Found {
   readonly shouldBe: string;
   /** What a person does about it, where that can be said more exactly than the check says it. */
   readonly fix?: string;
-  /** The command that mends it, to be copied into a shell; absent where it takes a decision first. */
+  /** The command that repairs it, to be copied into a shell; absent where it takes a decision first. */
   readonly command?: ShellCommand | undefined;
-  /** What one act would mend, along with other findings; absent: this finding alone. */
+  /** What one act would repair, along with other findings; absent: this finding alone. */
   readonly cause?: FoundCause;
   /** Another severity than the check's. */
   readonly severity?: Severity;
@@ -28,11 +28,11 @@ export interface Found {
   readonly action?: FixAction;
 }
 
-/** Findings of one cause are mended by one act: giving a role back, enabling a version, restoring a key. */
+/** Findings of one cause are repaired by one act: giving a role back, enabling a version, restoring a key. */
 export interface FoundCause {
   /** Another reason than the check's: that of what is behind it. */
   readonly reason?: Reason;
-  /** ARM ids and key identifiers of what is to be mended. Findings with the same reason and the same of these are of one cause. */
+  /** ARM ids and key identifiers of what is to be repaired. Findings with the same reason and the same of these are of one cause. */
   readonly about: readonly string[];
 }
 
