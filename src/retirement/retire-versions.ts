@@ -7,11 +7,11 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { KeyUsageLog } from '../keys/usage-log-client.ts';
 import type { Reason } from '../reasons.ts';
 import { readRevocation } from '../revocation/revocation.ts';
+import { type ConfirmRetirementServices, confirmRetirement, type RetirementResult } from './confirm-retirement.ts';
 import { type Evidence, reasonsOfLog } from './evidence.ts';
 import { reasonsOfKey, reasonsOfPerson, reasonsToKeep, retiredTags } from './retirement.ts';
-import { type Settled, type SettleRetirementServices, settle } from './settle-retirement.ts';
 
-export type RetireServices = VersionUsersServices & SettleRetirementServices & { readonly usageLog: KeyUsageLog };
+export type RetireServices = VersionUsersServices & ConfirmRetirementServices & { readonly usageLog: KeyUsageLog };
 
 export interface RetireOptions {
   /** This version alone; undefined: every one that is enabled. */
@@ -38,7 +38,7 @@ export type Retirement =
   | { readonly outcome: 'unproven'; readonly version: KeyVersion; readonly reasons: readonly string[] }
   /** It would be disabled. */
   | { readonly outcome: 'planned'; readonly version: KeyVersion }
-  | Settled;
+  | RetirementResult;
 
 /**
  * Disables the versions of a key that nothing in sight uses, where the log proves that nothing else does, or a person
@@ -86,7 +86,7 @@ export async function* retireUnused(
     }
     const { lost } = await disable(key, version, tags, services);
     users = await look();
-    const retirement = await settle(key, { version, successor, restored, lost, users, hours }, services);
+    const retirement = await confirmRetirement(key, { version, successor, restored, lost, users, hours }, services);
     yield retirement;
     if (retirement.outcome === 'notUndone') return;
   }
