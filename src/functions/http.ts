@@ -22,7 +22,7 @@ for (const route of ROUTES) {
 /** Cached, since making it takes tens of milliseconds. */
 let document: HttpResponseInit | undefined;
 
-/** Open to anyone: it describes how to call the API, and holds no state. */
+/** Open to all callers: it describes how to call the API, and holds no state. */
 app.http('openApi', {
   ...OPEN,
   methods: ['GET'],
