@@ -53,7 +53,7 @@ param apiTenantId string = tenant().tenantId
 @description('Settings of the app that differ from their default, by name: docs/reference/settings.md has them all. The app checks them when it starts, and does nothing until they are right.')
 param settings settingSet = {}
 
-@description('Resource id of the Key Vault secret that says whom to notify (docs/how-to/notifications.md): /subscriptions/…/vaults/…/secrets/… The app gets Key Vault Secrets User on it, and the setting CMK_NOTIFY as a reference. Empty: nobody is notified.')
+@description('Resource id of the Key Vault secret that says whom to notify (docs/how-to/notifications.md): /subscriptions/…/vaults/…/secrets/… The app gets Key Vault Secrets User on it, and the setting CMK_NOTIFY as a reference. Empty: no notifications.')
 param notifyFrom string = ''
 
 @description('Tags for every resource.')

@@ -72,11 +72,11 @@ export const REASONS = {
   RotationUnknown:
     'It is not known whether Key Vault made a new version; its versions are listed again before another is requested.',
   PolicyRotates: "The key's own rotation policy rotates it; left to Key Vault.",
-  ManualRotation: 'The key is tagged to be rotated by hand: an operator has to rotate it.',
+  ManualRotation: 'The key is tagged for rotation by hand; an operator has to rotate it.',
   ImportedKey: 'The key is imported key material; a new version has to be imported by hand.',
   KeyDisabled: 'The newest version is disabled; a disabled key is not rotated.',
   RotatedRecently:
-    'The key was rotated within the last week and nears its expiry again: an operator has to give it a longer lifetime.',
+    'The key was rotated within the last week and nears its expiry again; an operator has to give it a longer lifetime.',
   RotationIncomplete: 'A new version was not given the expiry and the tags of the one before.',
   RotationRefused: 'Key Vault refused to rotate the key.',
   KeyExpired: 'A key version has expired.',
@@ -91,7 +91,7 @@ export const REASONS = {
   CanaryFailed:
     'The rotation is held: its first accounts are not on the new version, or do not serve. It goes on once they do, or when an operator says so.',
   CanaryUnseen:
-    'It is not known whether some of the first accounts of the rotation serve; the rotation goes on without them.',
+    'Some first accounts of the rotation could not be probed: they do not block it, and the rotation continues.',
   StageWidened: 'The rotation admits more accounts.',
   WaveNotBegun: 'The wave of the account has not begun: an earlier one is not moved yet.',
   WaveFailed:
@@ -183,19 +183,20 @@ export const REASONS = {
   LegacyApproval: 'A request for approval of version 2 is open, and nothing carries it out any more.',
   StorageZonesShared:
     "One storage account holds the app's work and what decides: a right to write queues there is near both.",
-  PoisonMessages: 'A poison queue holds messages that wait for an operator.',
+  PoisonMessages: 'The poison queues have messages: an operator has to check and replay them.',
   Unreadable: 'Something could not be read: what it holds is not known.',
   NotChecked: 'No drift check has read it lately, so its health is not known.',
   DriftChecked: 'A drift check is done; this record sums it up.',
   DriftFixed: 'The app fixes a finding: the change is made, or its work item is queued.',
   DriftFixFailed: 'A finding could not be fixed.',
   DriftReportNotWritten: 'The report of a drift check could not be written.',
-  VersionRetired: 'An old version was disabled: nothing in sight uses it, and the log or an operator confirms that.',
-  VersionTakenBack: 'An operator had a retired version enabled again; the app does not retire it any more.',
+  VersionRetired:
+    'An old version was disabled: no known resource uses it, and the log or a person says that no other client does.',
+  VersionTakenBack: 'A person had a retired version enabled again; the app does not retire it any more.',
   UsageLogUnreadable: 'Who used the key is not known: the log of its vault cannot be read, or is not complete.',
-  OldVersionInUse: 'By the log, an old version is still used, although everything in sight has moved on.',
+  OldVersionInUse: "The vault's log shows a client on an old version, though every known resource has moved on.",
   RetirementUnproven:
-    'Nothing in sight uses an old version; neither the log nor an operator confirms that it is unused.',
+    'No known resource uses an old version, but neither the log nor a person rules out other clients.',
   RetirementUndone: 'An old version was disabled and enabled again: it may be in use, or not all could be read.',
 
   // Notifications

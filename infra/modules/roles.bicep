@@ -73,7 +73,7 @@ resource vaultOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if
           ],
           allowEventRepair
             ? [
-                // Puts back an event subscription that somebody deleted, and puts one right.
+                // Recreates a deleted event subscription, and repairs a changed one.
                 'Microsoft.EventGrid/eventSubscriptions/write'
                 'Microsoft.KeyVault/vaults/eventGridFilters/write'
               ]
@@ -117,7 +117,7 @@ resource hsmReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (fo
         actions: [
           // Drift check: purge protection, soft delete, network rules.
           'Microsoft.KeyVault/managedHSMs/read'
-          // Drift check: is whoever has a local role, which the HSM names by an id alone, a person, an application or a group?
+          // Drift check: is the holder of a local role, which the HSM names by an id alone, a person, an application or a group?
           'Microsoft.Authorization/roleAssignments/read'
           // Drift check: is its audit log sent somewhere, and is it locked against being deleted?
           'Microsoft.Insights/diagnosticSettings/read'

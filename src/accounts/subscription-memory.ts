@@ -47,9 +47,9 @@ const FORGOTTEN_MS = 90 * DAY_MS;
 const EXACT_MS = 7 * DAY_MS;
 
 /**
- * The subscriptions that the identity sees, and those that it saw before and does not see any more: whoever looks at them
- * is refused and says so, where otherwise their accounts would be left behind in silence. One that is not to be looked
- * after any more is left out by naming the others (`CMK_SUBSCRIPTIONS`), or forgotten after 90 days.
+ * The subscriptions that the identity sees, and those that it no longer sees: reads of these fail and are reported, where
+ * otherwise their accounts would be skipped in silence. To drop one, name the others (`CMK_SUBSCRIPTIONS`); it is forgotten
+ * after 90 days.
  *
  * @param memory one that cannot be read or written in time changes nothing about what is seen
  */

@@ -25,7 +25,7 @@ export interface Tenants {
 
 export interface ListedSubscription {
   readonly id: string;
-  /** A disabled one can be read and not written; its accounts are of no use to anybody until it is enabled. */
+  /** A disabled subscription can be read but not written; its accounts do not serve until it is enabled. */
   readonly usable: boolean;
   readonly tenantId?: string | undefined;
 }

@@ -1,6 +1,6 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
-import { timeBoxed } from '../azure/deadline.ts';
+import { abortAfter } from '../azure/deadline.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { causeKey, shorten } from '../drift/causes.ts';
 import { releaseChange } from '../drift/changes/release-change.ts';
@@ -219,7 +219,7 @@ export async function startDriftCheck(
   log: Log,
   waitMs = WAIT_MS,
 ): Promise<HttpResponseInit> {
-  const running = timeBoxed(
+  const running = abortAfter(
     (signal) => runDriftCheck({ id, by: 'operator', caller, signal }, services, log),
     DEADLINE_MS,
   );

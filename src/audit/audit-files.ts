@@ -5,7 +5,7 @@ export interface AuditFile {
   readonly name: string;
   /** Bytes. */
   readonly size: number;
-  /** False: somebody put something else than an append blob in its place. */
+  /** False: the blob is not an append blob, so another writer replaced it. */
   readonly appendable: boolean;
 }
 

@@ -15,7 +15,7 @@ export type AuditOutcome = { readonly written: AuditReceipt } | { readonly faile
  * Puts one entry into the trail.
  *
  * Never throws, and answers within `timeoutMs` milliseconds: what is being audited must not wait for its audit. An
- * entry whose time is up is not given up; it is written as soon as it can be, only nobody is told.
+ * entry whose time is up is still written as soon as possible; only the caller does not learn of it.
  *
  * An entry is written at least once: readers drop duplicates by its id. With `unlessSince`, the trail is first looked through
  * from that time on for an entry with the same id; if there is one, its receipt is the answer and nothing is written, and when

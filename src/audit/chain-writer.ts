@@ -55,7 +55,7 @@ export function chainWriter(files: AuditFiles, options: ChainWriterOptions): Wri
     spend: (error: unknown) => Promise<void>,
   ): Promise<Head | undefined> {
     const listed = await files.list();
-    // Somebody else was faster: what stands in the next file is theirs.
+    // Another instance was faster and has written the next file.
     if (listed.some(({ name, size }) => name === head.file && size > head.position)) return undefined;
     const file = fileAfter(head.file, today);
     await files.create(file);

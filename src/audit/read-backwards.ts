@@ -42,7 +42,7 @@ export async function* linesBackwards(
     while (end > 0) {
       const from = Math.max(0, end - chunkBytes);
       const slice = await files.read(file, from, end);
-      // Somebody has shortened it: the verification tells that.
+      // The file was shortened, which the verification reports.
       if (!slice || slice.bytes.length === 0) break;
       const bytes = Buffer.concat([slice.bytes, rest]);
       const cut = from === 0 ? 0 : bytes.indexOf(LINE_FEED) + 1;

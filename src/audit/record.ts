@@ -86,7 +86,7 @@ export function sha256(data: Uint8Array | string): string {
 
 /**
  * Writes the record that follows `end`, as a line of JSON with its line feed. The hash, last in the line, is over the
- * line's own text without it, and the next record carries it as `prev`: nobody has to agree on a canonical form.
+ * line's own text without it, and the next record carries it as `prev`: verifying needs no canonical form.
  *
  * @throws TypeError if the entry is not JSON
  */

@@ -11,7 +11,7 @@ interface TrailRow {
   readonly reason: string;
   readonly ticket: string | undefined;
   readonly number: string;
-  /** Of whoever did it: `by` is what they call themselves. */
+  /** Of the actor: `by` is what they call themselves. */
   readonly object_id: string;
   readonly kind: string;
   /** `false`: the record was changed after it was written. */

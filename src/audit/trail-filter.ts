@@ -70,7 +70,7 @@ function isBy({ caller }: AuditEntry, by: string): boolean {
   return [caller?.objectId, caller?.name].some((one) => one?.toLowerCase() === by);
 }
 
-/** What somebody has said: a name in it is not what the record is about. */
+/** Free text of the actor: a name in it is not what the record is about. */
 const SAID: ReadonlySet<string> = new Set(['why', 'ticket', 'claimed']);
 
 /** What a record is about, in lower case. Requests for approval of version 2 name their key as `vault/key`. */

@@ -15,8 +15,8 @@ interface TrailPiece {
 }
 
 /**
- * Reads on in the trail, a piece at a time: whoever keeps where it ended misses no record, whoever wrote it. A record that
- * is not intact is left out; that it is not is told by the drift check.
+ * Reads on in the trail, a piece at a time: a reader that keeps the end position misses no record of any instance. It skips
+ * a damaged record, which the drift check reports.
  *
  * @param from where the piece before ended; undefined: the beginning of the file that the chain has come to
  * @param today day in UTC
@@ -60,7 +60,7 @@ async function nextFile(
   today: string,
 ): Promise<TrailPiece | undefined> {
   const listed = await files.list();
-  // Somebody has put another in its place.
+  // The file is shorter than before: it was replaced.
   if (listed.some(({ name, size }) => name === file && size < position)) return emptyPiece(file, 0);
   const next = trailFiles(listed).find(({ name, size }) => size > 0 && mayFollow(name, file, today));
   return next && emptyPiece(next.name, 0);

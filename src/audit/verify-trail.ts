@@ -50,7 +50,7 @@ async function readThrough(files: AuditFiles, options: VerifyTrailOptions): Prom
     for (const { name, appendable } of fresh) {
       seen.add(name);
       verifier.file(name, appendable);
-      // A name of somebody else's is reported; what is in it is not our business.
+      // The verifier reports a foreign file name, and does not read the file.
       if (!parseFileName(name)) continue;
       for await (const { bytes, ended } of linesOf(files.stream(name))) verifier.line(bytes, ended);
     }

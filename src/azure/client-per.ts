@@ -1,4 +1,4 @@
-/** Makes a client for each vault or subscription once, and returns the same client from then on. */
+/** Creates one client for each vault or subscription, and returns the same one for later calls. */
 export function clientPer<C>(make: (name: string) => C): (name: string) => C {
   const clients = new Map<string, C>();
   return (name) => {

@@ -7,7 +7,7 @@ export function appCredential(clientId: string | undefined): TokenCredential {
   return clientId ? new ManagedIdentityCredential({ clientId }) : new ManagedIdentityCredential();
 }
 
-/** The operator's sign-in: that of the Azure CLI, of a developer tool, or of the environment. */
+/** The operator's sign-in: of the Azure CLI, of a developer tool, or of the environment. */
 export function operatorCredential(authorityHost?: string): TokenCredential {
   return new DefaultAzureCredential(authorityHost ? { authorityHost } : {});
 }

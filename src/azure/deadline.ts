@@ -15,7 +15,7 @@ export class DeadlineError extends Error {
  * Gives `gather` so many milliseconds. When they are up, or `outer` aborts, its signal aborts: it stops what is under way
  * and returns what it has by then, marked as incomplete.
  */
-export async function timeBoxed<T>(
+export async function abortAfter<T>(
   gather: (signal: AbortSignal) => Promise<T>,
   ms: number,
   outer?: AbortSignal,
@@ -41,7 +41,7 @@ export function withinTime<T>(
   run: (limit: { readonly abortSignal: AbortSignal }) => Promise<T>,
   outer?: AbortSignal,
 ): Promise<T> {
-  return timeBoxed((abortSignal) => run({ abortSignal }), ms, outer);
+  return abortAfter((abortSignal) => run({ abortSignal }), ms, outer);
 }
 
 /**
@@ -74,7 +74,7 @@ export async function wholeWrite<T>(
 
 /**
  * Waits for `work`, but no longer than until the signal aborts, whether or not the work heeds it. True when the work is
- * done; false when the signal aborts first: later errors of the work are dropped.
+ * done; false when time is up first, and then its errors are ignored.
  */
 export async function untilAborted(work: Promise<unknown>, signal: AbortSignal | undefined): Promise<boolean> {
   if (!signal) {
@@ -107,7 +107,7 @@ export function withDeadline<T>(
   run: (signal: AbortSignal) => Promise<T>,
   outer?: AbortSignal,
 ): Promise<T> {
-  return timeBoxed(
+  return abortAfter(
     async (signal) => {
       const running = run(signal);
       if (await untilAborted(running, signal)) return running;
@@ -126,7 +126,7 @@ export function endBy<T>(ms: number, work: () => Promise<T>): Promise<T> {
 
 /** Waits for `work` no longer than so many milliseconds. Never rejects: it is not needed for what goes on behind it. */
 export async function triedFor(ms: number, work: Promise<unknown>): Promise<void> {
-  await timeBoxed((signal) => untilAborted(work, signal), ms).catch(() => false);
+  await abortAfter((signal) => untilAborted(work, signal), ms).catch(() => false);
 }
 
 /**
@@ -182,8 +182,8 @@ const DEFAULT_HTTP = createKeptHttp();
 export function withTokenDeadline(credential: TokenCredential, ms: number): TokenCredential {
   return {
     getToken: (scopes, options = {}) => {
-      // Concurrent callers share one token request, which the SDK repeats with the signal of the first caller: a signal that
-      // has aborted would fail all of them.
+      // All callers share one token, which the SDK refreshes with the signal of the first caller: if that has aborted, no
+      // caller would get a token.
       const asked = options.abortSignal;
       const outer = asked instanceof AbortSignal && !asked.aborted ? asked : undefined;
       const get = (abortSignal: AbortSignal) => credential.getToken(scopes, { ...options, abortSignal });

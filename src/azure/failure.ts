@@ -89,7 +89,7 @@ function codeOf(fields: Record<string, unknown>): string | undefined {
   return undefined;
 }
 
-/** The longest budget that Azure documents is an hour; a longer `Retry-After` is cut to that. */
+/** Longest `Retry-After` to obey: the longest budget that Azure documents is one of an hour. */
 const MOST_SECONDS = 3_600;
 
 /** Retry-After in seconds, or as a date, or one of Azure's millisecond variants. */
@@ -125,7 +125,7 @@ function asNumber(value: unknown): number | undefined {
   return typeof value === 'number' ? value : undefined;
 }
 
-/** Whether the same request may be taken later without anybody doing anything about it. */
+/** Whether the same request may succeed later without an operator. */
 export function mayPass(failure: Failure): boolean {
   return ['throttled', 'unavailable', 'conflict', 'unexpected'].includes(failure.kind);
 }

@@ -30,8 +30,8 @@ const RESOURCE_MANAGER = { requestMs: 15_000, repeats: 2, longestWaitMs: 0 };
 
 export const LIMITS = {
   /**
-   * A person waits, and one request that hangs must not hold up the others. A page of a version list that hung is requested
-   * again; other requests the use-case repeats.
+   * A person waits, and one request that hangs must not hold up the others. A version list goes on after a page that hung,
+   * the caller repeats everything else.
    */
   breakGlass: {
     requestMs: 3_000,
@@ -44,15 +44,15 @@ export const LIMITS = {
   keyWork: { requestMs: 12_000, wholeWriteMs: 20_000, repeats: 2, onceMoreAfterHang: true, longestWaitMs: 0 },
   /** Who has a role in a Managed HSM: it answers few such calls a second, and may ask to wait. */
   localRoles: { requestMs: 12_000, repeats: 2, longestWaitMs: 5_000 },
-  /** An operator rather waits for a throttled service than runs the command again; keys in hardware take a while. */
+  /** An operator at a keyboard waits for a throttled service rather than start again; keys in hardware take a while. */
   operator: { requestMs: 60_000, repeats: 3, longestWaitMs: 10_000 },
   /**
    * Azure Resource Manager, where the command line asks. A command about many accounts needs more than Storage gives in five
-   * minutes (800 reads for a subscription and region), and other callers may have used up the budget of a command about one
-   * account: the command waits for as long as the service says.
+   * minutes (800 reads for a subscription and region), and other callers may have used them up for one account too: the operator
+   * waits for as long as the service says.
    */
   commandLine: { ...RESOURCE_MANAGER, writeMs: 60_000, repeats: 4, longestWaitMs: 300_000, refusedWrites: true },
-  /** Reads of Azure Resource Manager, and writes without a measured duration. */
+  /** Reads of Azure Resource Manager, and its writes without measurements. */
   resourceManager: { ...RESOURCE_MANAGER, writeMs: 60_000 },
   /**
    * An account or a scope: a PATCH took up to 36 s (recordings of the real service). Reads are not repeated: a message that
@@ -164,7 +164,7 @@ function repeatReads(repetition: Repetition): PipelinePolicy {
 const isRead = ({ method }: PipelineRequest): boolean => method === 'GET' || method === 'HEAD';
 const isRefused = (failed: unknown): boolean => (failed as { statusCode?: unknown } | undefined)?.statusCode === 429;
 
-/** Sleeps until the caller aborts: a service may ask for five minutes. */
+/** Waits, and ends with the signal: a service may ask for five minutes. */
 function wait(ms: number, signal: PipelineRequest['abortSignal']): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {

@@ -8,7 +8,7 @@ export class OneAtATime {
   run<T>(name: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const before = this.#last.get(name) ?? Promise.resolve();
     const running = untilAborted(before, signal).then(() => work());
-    // Work that is aborted while it waits does not let the next overtake the work before.
+    // A caller that aborts passes its place in the queue on to the next.
     const over = Promise.allSettled([before, running]).then(() => {
       if (this.#last.get(name) === over) this.#last.delete(name);
     });

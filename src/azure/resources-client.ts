@@ -3,7 +3,7 @@ import { createArmLister } from './arm-reader.ts';
 import type { Cloud } from './cloud.ts';
 import type { CallLimits } from './limits.ts';
 
-/** Finds resources of any type by name, in all resource groups that the caller may read. */
+/** Resources of any type by their names: what ARM shows of them to a caller with read rights, in any resource group. */
 export interface Resources {
   /**
    * ARM ids of the resources of that type and name in a subscription. One list, however many resources there are.

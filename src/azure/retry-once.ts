@@ -1,10 +1,10 @@
 import { describeFailure } from './failure.ts';
 
-/** Longest pause before the one repetition of a call: the caller waits, and can repeat the whole. Milliseconds. */
+/** Longest pause before the one retry of a call, in milliseconds: the caller can repeat the whole. */
 const LONGEST_PAUSE_MS = 1_000;
 
 /** Calls once more after a failure that may pass, soon. */
-export async function twice<T>(call: () => Promise<T>, sleep: (ms: number) => Promise<void>): Promise<T> {
+export async function retryOnce<T>(call: () => Promise<T>, sleep: (ms: number) => Promise<void>): Promise<T> {
   try {
     return await call();
   } catch (error) {

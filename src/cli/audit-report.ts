@@ -115,7 +115,7 @@ export function printTrail(
   log: (line: string) => void,
 ): void {
   for (const { file, line, reason, message } of findings) {
-    // Names that somebody else may have given: none may begin a line of its own.
+    // File names may come from an attacker: none may begin a line of its own.
     log(visible(`${file}${line === undefined ? '' : `:${line}`}  ${reason}  ${message}`));
   }
   const found = findings.length === 0 ? 'nothing found' : `${findings.length} found`;

@@ -257,7 +257,7 @@ export function seconds(text: string): number {
   return (addDuration(start, text).getTime() - start.getTime()) / 1000;
 }
 
-/** The sign-in of whoever sits there. What it needs is read when a token is: help and completion have no use for it. */
+/** The operator's sign-in, loaded with the first token: help and completion do not need it. */
 function lateCredential({ authorityHost }: Cloud): TokenCredential {
   let signIn: Promise<TokenCredential> | undefined;
   return {

@@ -3,7 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import { CmkError } from '../errors.ts';
 import { Interruption } from './interruption.ts';
 
-/** How a question is put to whoever sits there; undefined: nobody does. */
+/** Asks the operator at the terminal; undefined: there is no terminal. */
 export type Ask = ((question: string) => Promise<string>) | undefined;
 
 /** Asks on the terminal, when there is one. */
@@ -33,7 +33,7 @@ export function askOn(input: Readable, output: Writable): NonNullable<Ask> {
 /**
  * Has the name of a key, or an account, typed before access changes.
  *
- * @param mind what whoever is asked has to know
+ * @param mind what the operator has to know
  * @throws {@link CmkError} `ConfirmationWrong`
  */
 export async function confirmName(what: string, name: string, yes: boolean, ask: Ask, mind = ''): Promise<void> {

@@ -15,7 +15,7 @@ export const EXIT = {
   rights: 4,
   /** Azure could not be reached, is throttling, or a role has not propagated: run it again later. */
   later: 5,
-  /** An error that nobody foresaw: please report it. */
+  /** An unexpected error: please report it. */
   unexpected: 70,
   /** Ended by Ctrl-C: what is done stays done. SIGHUP and SIGTERM likewise, see `interruptions`. */
   interrupted: 130,

@@ -144,7 +144,7 @@ function byKind(failure: Failure, error: unknown): Explanation {
   }
 }
 
-/** The name of a vault that there is not does not resolve, and a proxy says that it reaches nobody there. */
+/** The name of a vault that does not exist does not resolve; a proxy answers 502. */
 function noVault({ status, code, message }: Failure, error: unknown): boolean {
   return vaultOf(error) !== undefined && (status === 502 || code === 'ENOTFOUND' || /\bENOTFOUND\b/.test(message));
 }
@@ -169,7 +169,7 @@ function vaultOf(error: unknown): string | undefined {
 function hsmStep(hsm: string, message: string): string {
   const [, action, scope = '/keys'] = /to access (\S+) on (\S+)/.exec(message) ?? [];
   const role = action?.includes('/deletedKeys/') ? 'Managed HSM Crypto Officer' : CRYPTO_OFFICER.local.name;
-  return `Roles in Azure count for nothing there. Ask an administrator of its roles: az keyvault role assignment create --hsm-name ${hsm} --role "${role}" --assignee <you> --scope ${scope}`;
+  return `Azure RBAC roles do not apply there. Ask its role administrator: az keyvault role assignment create --hsm-name ${hsm} --role "${role}" --assignee <you> --scope ${scope}`;
 }
 
 /** Key Vault says in words why it forbids something; a list of keys or versions that is refused comes without them. */

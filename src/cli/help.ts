@@ -45,7 +45,7 @@ Of the app, where a command concerns it:
   CMK_SUBSCRIPTIONS          where it looks for accounts: key show, key revoke,
                              rekey, rotation list
   CMK_USAGE_WORKSPACE        log of who used a key: key show, key retire
-  CMK_DUAL_CONTROL           off: the caller who revoked a key may restore it
+  CMK_DUAL_CONTROL           off: the revoker of a key may restore it
   CMK_FUNCTION_APP_ID, CMK_STORAGE_ACCOUNT_ID
                              where admin ensure-events has events delivered
   CMK_AUTOFIX                what drift --as-app fixes

@@ -1,4 +1,4 @@
-/** Somebody ended the command before it was done. */
+/** A signal ended the command before it was done. */
 export class Interruption extends Error {
   /** As a shell counts it: 128 and the number of the signal. */
   readonly exitCode: number;

@@ -18,5 +18,5 @@ await flushed(process.stdout);
 const failure = out.failure();
 if (failure) process.stderr.write(`The output could not be written: ${failure}\n`);
 await flushed(process.stderr);
-// A request that nobody waits for any more, to something that hangs, must not keep the command from its end.
+// An abandoned request to a service that hangs must not keep the process alive.
 process.exit(failure && code === EXIT.ok ? EXIT.incomplete : code);

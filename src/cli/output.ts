@@ -287,7 +287,7 @@ export class Output {
   }
 }
 
-/** How wide the terminal is: as `COLUMNS` says, which whoever exports it means; else as the terminal itself does. */
+/** The terminal's width: `COLUMNS` if it is exported, else what the terminal reports. */
 export function columnsOf({ columns }: Sink, { COLUMNS }: Readonly<Record<string, string | undefined>>): number {
   return (/^[1-9]\d{0,3}$/.test(COLUMNS ?? '') ? Number(COLUMNS) : columns) || 80;
 }

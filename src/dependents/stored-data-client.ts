@@ -37,8 +37,8 @@ function toFileShare({ name, enabledProtocols, deleted }: FileShareItem): FileSh
 /** Blob containers through Azure Resource Manager, which answers whatever the state of the account's key. */
 export interface BlobContainers {
   /**
-   * Names of the containers whose blobs are under the key of the account itself, unless somebody has written them into a scope
-   * of their own. Errors are the SDK's: read them with `describeFailure`.
+   * Names of the containers whose blobs are under the key of the account itself, unless a client wrote them with a scope of
+   * their own. Errors are the SDK's: read them with `describeFailure`.
    */
   list(account: ResourceId, signal?: AbortSignal): AsyncIterable<string>;
 }

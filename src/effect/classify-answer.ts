@@ -27,7 +27,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 };
 
 /**
- * To be given every answer of a list. One that says 200 may be a refusal all the same, or come from somebody on the way.
+ * To be given every answer of a list. An answer with 200 may be a refusal all the same, or come from a proxy.
  *
  * @throws with the code that its body has, if any
  */

@@ -32,7 +32,7 @@ export const EFFECT_TIMES = z
     }),
   )
   .describe(
-    'How long earlier changes of this key took to show, from the last write in Key Vault to the first probe that showed it: measurements of this installation, since Microsoft promises no time. Empty: there is no measurement yet. Absent: they cannot be read now.',
+    "How long earlier changes of this key took to show, from the last write in Key Vault to the first probe that saw it: the app's own measurements, as Azure promises no time. Empty: none yet. Absent: they cannot be read now.",
   );
 
 export type EffectTimes = z.output<typeof EFFECT_TIMES>;

@@ -116,7 +116,7 @@ type SubscriptionVerdict =
       readonly found: EventSubscriptionState;
       /** One sentence for each thing that is wrong. */
       readonly differences: readonly string[];
-      /** Whether it is this app's, and so repaired. A subscription with another destination may be another app's, and stays. */
+      /** Whether it is this app's, to be repaired. A subscription with another destination may belong to another app. */
       readonly ours: boolean;
     };
 

@@ -43,7 +43,7 @@ export async function watchHsms(ref: string, ports: WatchPorts, log: Log, signal
   const hsms = ports.settings.vaults.all.filter(({ kind }) => kind === 'managedHsm');
   if (hsms.length === 0) return;
   const seen = await readSeen(ports, log);
-  // Concurrently: a HSM that does not answer delays no other.
+  // In parallel: an HSM that does not answer must not delay the keys of another.
   await Promise.all(hsms.map((hsm) => watchHsm(hsm, new Watcher(ref, seen, ports, log), ports, log, signal)));
 }
 

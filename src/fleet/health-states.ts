@@ -9,6 +9,6 @@ export const HEALTH_MEANINGS: Readonly<Record<HealthState, string>> = {
   NoAccess: 'Its identity does not reach the key.',
   NotManaged: 'No key that the app looks after encrypts it.',
   Stale: 'It is not on the newest usable version.',
-  Unknown: 'Its state could not be read, or was not read lately.',
+  Unknown: 'Its health could not be read, or was not checked lately.',
   Serving: 'Nothing is wrong with it.',
 };

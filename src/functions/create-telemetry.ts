@@ -7,7 +7,7 @@ import { NO_TELEMETRY, type Telemetry } from '../telemetry/telemetry.ts';
 import { HOUR_MS } from '../time/spans.ts';
 import { AtMostEvery } from '../work/at-most-every.ts';
 
-/** Whoever takes telemetry may be away for long. Milliseconds. */
+/** Interval between reports that the exporter's endpoint is unreachable, which may last long. Milliseconds. */
 const SAID_EVERY_MS = HOUR_MS;
 
 /**

@@ -22,7 +22,7 @@ for (const route of ROUTES) {
 /** Cached, since making it takes tens of milliseconds. */
 let document: HttpResponseInit | undefined;
 
-/** Open to anyone: it describes how to call the API, and holds no state. */
+/** Open to all callers: it describes how to call the API, and holds no state. */
 app.http('openApi', {
   ...OPEN,
   methods: ['GET'],
@@ -30,7 +30,7 @@ app.http('openApi', {
   handler: () => (document ??= jsonResponse(200, openApiDocument(ROUTES))),
 });
 
-/** Open to anyone: the page holds nothing, and asks the API with the token of its user. */
+/** Open to all callers: the page holds nothing, and asks the API with the token of its user. */
 app.http('page', {
   ...OPEN,
   methods: ['GET'],

@@ -29,7 +29,7 @@ export interface RouteKey {
 /** A role that reaches only some keys, for one caller or for every caller who has it. */
 export interface RoleScope {
   readonly role: Role;
-  /** Object id in lower case; undefined: every caller who has the role. */
+  /** Object id in lower case; undefined: every caller with the role. */
   readonly principal: string | undefined;
   /** Key names in lower case by vault name in lower case; `*`: every key of the vault. */
   readonly keys: readonly RouteKey[];
@@ -58,7 +58,7 @@ export interface AccessAsked {
 }
 
 /**
- * Lets a caller through or says why not. A stronger sign-in is asked for last: without the role it would be in vain.
+ * Lets a caller through or says why not. A missing role comes before a stronger sign-in, which would not help without it.
  *
  * @throws {@link HttpProblem} 403; 401 when a stronger sign-in is needed
  */

@@ -40,14 +40,14 @@ export function contentTag(content: unknown, length = TAG_LENGTH): string {
   return createHash('sha256').update(JSON.stringify(content)).digest('base64url').slice(0, length);
 }
 
-/** ETags of the answers that the caller has cached, without quotes and `W/`; `*` is any. */
+/** The caller's `If-None-Match` tags, without quotes and `W/`; `*` is any. */
 export function tagsHad(headers: HeaderReader): readonly string[] {
   return (headers.get('if-none-match') ?? '').split(',').map((one) => one.trim().replace(/^(?:W\/)?"(.*)"$/, '$1'));
 }
 
 /**
- * The answer with an ETag, or 304 if the caller has it already. `Cache-Control: no-store` stays: only the caller may keep the
- * answer, to ask again with `If-None-Match`, and no proxy.
+ * The answer with an ETag, or 304 where the caller has it already. `Cache-Control: no-store` stays: callers that send
+ * `If-None-Match` keep the answer themselves, and no proxy may.
  *
  * @param content what the ETag is of: the answer without what differs each time, such as when it was read. It is a weak one
  * for that.

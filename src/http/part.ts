@@ -25,7 +25,7 @@ export interface PartView<V> {
   readonly reading?: true;
 }
 
-/** Makes a part of an answer from a read, failed or not. Never throws: a part must not fail others. @param show what the caller may see */
+/** Words a part, whatever came of reading it. Never throws, so that other parts are shown. @param show what the caller may see */
 export function partView<T, V>(taken: PartTaken<T>, show: (value: T) => V, telling: AnswerContext): PartView<V> {
   try {
     if ('error' in taken) throw taken.error;

@@ -54,7 +54,7 @@ type WithIdentity = Pick<Account, 'encryption' | 'systemPrincipalId' | 'principa
 /** The principal that Storage signs in to Key Vault as. */
 type KeyIdentity =
   | { readonly principalId: string }
-  /** Nobody, and why. */
+  /** No identity, and why. */
   | { readonly missing: string; readonly reason: 'IdentityMissing' | 'IdentityDeleted' }
   /** Of another tenant, whose roles this app does not see. */
   | { readonly unknown: string };
@@ -62,7 +62,7 @@ type KeyIdentity =
 /**
  * The identity that an account's encryption settings name. Without one it is the system-assigned identity.
  *
- * @param state of the account's user-assigned identity; undefined where nobody asked, or it has none
+ * @param state of the account's user-assigned identity; undefined where it was not read, or the account has none
  */
 export function keyIdentity(account: WithIdentity, state?: IdentityState): KeyIdentity {
   const { encryptionUserAssignedIdentity: chosen, encryptionFederatedIdentityClientId: federated } =
@@ -108,7 +108,7 @@ export function userAssignedIdentity(account: WithIdentity): string | undefined 
  * told is `unknown`, never guessed.
  *
  * @param key ARM id of the vault and the key's name; a role may be assigned at the key alone
- * @param state of the account's user-assigned identity; undefined where nobody asked, or it has none
+ * @param state of the account's user-assigned identity; undefined where it was not read, or the account has none
  */
 export function keyAccess(
   account: WithIdentity & Pick<Account, 'id'>,

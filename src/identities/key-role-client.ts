@@ -60,7 +60,7 @@ export function createKeyRoleAssignments(
           ...(conditionVersion === undefined ? {} : { conditionVersion }),
         });
       } catch (error) {
-        // Somebody gave it under another name in the meantime.
+        // Another caller has assigned the role under another name in the meantime.
         if (describeFailure(error).code !== 'RoleAssignmentExists') throw error;
       }
     },

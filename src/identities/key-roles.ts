@@ -7,7 +7,7 @@ export interface KeyRole {
   readonly name: string;
   /** Azure, "Azure built-in roles for Security". */
   readonly id: string;
-  /** What whoever has it, or has another role as good, may do. */
+  /** The data actions that the role, or another role as good, grants. */
   readonly dataActions: readonly string[];
   /** Its counterpart among the local roles of a Managed HSM ("Local RBAC built-in roles"). */
   readonly local: Pick<KeyRole, 'name' | 'id' | 'dataActions'>;

@@ -55,7 +55,7 @@ export class LocalAccessReader {
 
   /**
    * What is known of a key, from what costs least to all there is to know: by roles for all keys, which are enough for most;
-   * by those on the key too; with who is no group, which matters only to somebody without a sufficient role.
+   * by those on the key too; with who is no group, which matters only to a principal without a sufficient role.
    */
   looks(name: string): readonly [Look, ...Look[]] {
     return [() => this.ofAllKeys(), () => this.#ofKeyAlone(name), () => this.ofKey(name)];

@@ -3,7 +3,7 @@ import { allows, covers, type RoleGrant } from './role-grant.ts';
 /** Who may use the keys of a Managed HSM, by its own access control: it has no conditions, and Azure RBAC counts for nothing. */
 export interface LocalAccess {
   readonly model: 'local';
-  /** Whoever has a role at `/`, at `/keys` or at the key, as far as it could be read. */
+  /** Role assignments at `/`, at `/keys` or at the key, as far as they could be read. */
   readonly grants: readonly RoleGrant[];
   /** Why these are not all; undefined: they are. */
   readonly unread: string | undefined;

@@ -28,7 +28,7 @@ const MOST_PAGES = 20;
 const PAGE = z.object({ value: z.array(z.unknown()), nextLink: z.string().nullish() });
 
 /**
- * Calls about roles are so far apart: a Managed HSM answers five a second, whoever asks (service limits), and others ask too.
+ * Interval between calls about roles: a Managed HSM answers five a second for all callers together (service limits).
  * Milliseconds.
  */
 const APART_MS = 250;
@@ -56,7 +56,7 @@ export function createRoleCalls(send: Send): RoleCalls {
     };
     const asking = waiting.get(url) ?? begin();
     waiting.set(url, asking);
-    // Others may wait for the same answer: whoever gives up does so alone.
+    // Other callers may wait for the same answer, so that an abort ends only this caller's wait.
     if (!(await untilAborted(asking, signal))) signal?.throwIfAborted();
     return asking;
   };

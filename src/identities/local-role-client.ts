@@ -74,7 +74,7 @@ export function createLocalRoles(credential: TokenCredential, cloud: Cloud): Loc
   const { ask, list } = createRoleCalls(
     createJsonSender(credential, `https://${cloud.managedHsmSuffix}/.default`, LIMITS.localRoles),
   );
-  // At a key that is not there yet, nobody has a role.
+  // A key that does not exist yet has no role assignments.
   const assignmentsAt = (hsm: Hsm, scope: LocalScope, signal?: AbortSignal) =>
     list(hsm, `${scope}/providers/Microsoft.Authorization/roleAssignments`, ASSIGNMENT, {
       mayBeMissing: scope.startsWith('/keys/'),
@@ -115,8 +115,8 @@ export function createLocalRoles(credential: TokenCredential, cloud: Cloud): Loc
         await ask(hsm, { method: 'PUT', url: urlOf(hsm, scope, name), body });
       } catch (error) {
         if (describeFailure(error).kind !== 'conflict') throw error;
-        // Somebody may have given it in the meantime; which other conflicts there are is not documented.
-        // Whoever may not look hears of the conflict.
+        // Another caller may have assigned it in the meantime; which other conflicts there are is not documented.
+        // A caller that may not list assignments gets the conflict.
         const there = await assignmentsAt(hsm, scope).catch(() => []);
         const isIt = ({ properties }: (typeof there)[number]) =>
           properties.principalId.toLowerCase() === principalId.toLowerCase() && definitionOf(properties) === roleId;

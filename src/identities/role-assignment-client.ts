@@ -34,7 +34,7 @@ export function createRoleAssignments(credential: TokenCredential, cloud: Cloud,
           principalType,
         });
       } catch (error) {
-        // Somebody gave it under another name in the meantime.
+        // Another caller has assigned the role under another name in the meantime.
         if (describeFailure(error).code !== 'RoleAssignmentExists') throw error;
       }
     },

@@ -48,7 +48,7 @@ export interface KeyCatalog {
   /**
    * Whether a key of that name is soft-deleted, and so keeps the name taken.
    *
-   * @throws what Key Vault says to whoever may not look: neither answer would be known to be true
+   * @throws Key Vault's 403 where the caller may not check: neither answer would be certain
    */
   isDeleted(key: ManagedKey): Promise<boolean>;
 }

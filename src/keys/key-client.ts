@@ -48,7 +48,7 @@ export interface KeysOptions {
 
 /** The messages about the accounts of one key all want to know its versions. */
 export const WORKER_OPTIONS: KeysOptions = { limits: LIMITS.keyWork, shareReads: true };
-/** For calls on which a person waits: the use-case retries. */
+/** An operator waits: the caller retries. */
 export const URGENT_OPTIONS: KeysOptions = { limits: LIMITS.breakGlass };
 
 /**

@@ -70,8 +70,8 @@ export function managedKey(vault: ManagedVault, name: string): ManagedKey {
 }
 
 /**
- * The key as Key Vault spells it, whoever named it: names compare without letter case, and what people and logs are shown
- * of one key should be one name. As it was when no version is known.
+ * The key as Key Vault spells it: names ignore letter case, and people and logs should see one spelling. Unchanged when no
+ * version is known.
  */
 export function asSpelled(key: ManagedKey, versions: readonly { readonly id: string }[]): ManagedKey {
   const spelled = parseKeyIdentifier(versions[0]?.id ?? '')?.keyName;

@@ -1,6 +1,6 @@
 /**
- * What was asked of a version; a request that was refused counts, since whoever made it holds on to the version. `unclear`:
- * the entry does not say, in a form that is known, what was asked of which key, so that it may have been anything.
+ * What a client requested of a version; a refused request counts, since the client still uses the version. `unclear`: the
+ * entry does not say in a known form what was requested of which key, so that it may have been anything.
  */
 export type KeyOperation = 'wrap' | 'unwrap' | 'other' | 'unclear';
 
@@ -17,7 +17,7 @@ export interface LoggedUse {
   readonly appId: string | undefined;
 }
 
-/** Nothing was logged of the whole vault in between: nobody used it, or its log was off. */
+/** Nothing was logged of the whole vault in between: no client used it, or its log was off. */
 export interface Silence {
   readonly from: Date;
   readonly to: Date;

@@ -36,7 +36,7 @@ const stuck: Told = {
   title: (name) => `The rotation of ${name} does not go on`,
 };
 
-/** What of the audit trail is told, by action and reason. Refusals are not: whoever is refused could flood a channel. */
+/** What of the audit trail is told, by action and reason. Refusals are not: a rejected caller could flood a channel. */
 const TOLD: Readonly<Record<string, Told>> = {
   'key.revoke Revoked': revoked,
   'key.revoke RevocationIncomplete': revocationIncomplete,

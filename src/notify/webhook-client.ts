@@ -16,7 +16,7 @@ export interface PostAnswer {
   readonly failure?: string;
   /** The header Retry-After, as it was sent. */
   readonly retryAfter?: string | undefined;
-  /** The beginning of the body. Whoever logs it has to know that it may have the address in it. */
+  /** The beginning of the body. It may contain the webhook's secret address: redact it before logging. */
   readonly text?: string;
 }
 

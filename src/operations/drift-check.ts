@@ -25,7 +25,7 @@ interface DriftOptions {
  * app, and changes nothing anywhere. What goes wrong beside the check, such as a report that cannot be written, is noted
  * in the journal.
  *
- * @throws {@link CmkError} `ArgumentInvalid` when nobody says which vaults, or some of the app's alone are named as the app
+ * @throws {@link CmkError} `ArgumentInvalid` when no vaults are named, or some of the app's alone are named as the app
  * @throws {@link SettingsError} when a setting in the environment is wrong
  */
 export async function checkDrift(options: DriftOptions, { azure, journal }: Operation): Promise<WholeReport> {

@@ -75,7 +75,7 @@ interface JournalOptions {
 export class Journal {
   readonly dryRun: boolean;
   readonly entries: Entry[] = [];
-  /** Told of each change made through {@link change}, at once: whoever made it may be killed. */
+  /** Called with each change made through {@link change}, at once: the process may be killed after it. */
   readonly record: (change: Change) => void;
   #underWay: string | undefined;
   readonly #show: (entry: Entry) => void;

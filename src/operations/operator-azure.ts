@@ -32,9 +32,9 @@ import { type Operator, readOperator } from './operator.ts';
 
 export interface Azure {
   readonly cloud: Cloud;
-  /** Where things are created when nobody says where. */
+  /** Subscription in which resources are created by default. */
   readonly defaultSubscription: string | undefined;
-  /** Who is signed in, as a token for Key Vault says: break-glass asks nobody else. */
+  /** Who is signed in, as a token for Key Vault says: break-glass depends on no other service. */
   readonly operator: () => Promise<Operator>;
   readonly subscriptions: Subscriptions;
   readonly resources: Resources;

@@ -2,7 +2,7 @@ import { decodeJwt } from 'jose';
 import type { TokenCredential } from '../azure/credential.ts';
 import { CmkError } from '../errors.ts';
 
-/** Whoever is signed in. */
+/** The signed-in person or service principal. */
 export interface Operator {
   /** `oid`: the person or service principal, for good. It goes into the record of a revocation. */
   readonly objectId: string;

@@ -158,7 +158,7 @@ export function keyByName(key: string, vault: string | undefined, cloud: Cloud):
   throw new CmkError('ArgumentInvalid', `"${vault}" is not a vault.`, 'Give its name, ARM id or URI.');
 }
 
-/** A vault whose ARM id nobody has asked for. */
+/** A vault whose ARM id was not read. */
 function unseen(vault: { kind: ManagedVault['kind']; vaultName: string; vaultUri: string }): ManagedVault {
   return {
     id: '',

@@ -1,5 +1,5 @@
 interface SignInTrouble {
-  /** `none`: nobody is signed in. `refused`: Entra ID said no. `unreachable`: it could not be asked. */
+  /** `none`: not signed in. `refused`: Entra ID rejected the sign-in. `unreachable`: Entra ID did not answer. */
   readonly kind: 'none' | 'refused' | 'unreachable';
   readonly message: string;
   readonly nextStep: string;

@@ -1,7 +1,7 @@
 import { type AuthConfig, authConfigProblems, GUID, issuers } from '../http/auth-config.ts';
 import type { Settings } from '../settings/settings.ts';
 
-/** What a browser has to know to sign somebody in. Nothing of it is secret. */
+/** What a browser has to know to sign a user in. Nothing of it is secret. */
 export interface PageConfig {
   readonly tenantId: string;
   /** Client id of the API's app registration, which is the page's own too. */

@@ -16,8 +16,8 @@ const BEHIND_HOURS = 2;
 
 /**
  * Why the log does not prove that a version is out of use, one sentence each; none: it does. It has to reach back to when its
- * successor had taken over, a day after that became active, with no gap in it and none at its end, and have nobody ask
- * for the version since the next one after it took over.
+ * successor had taken over, a day after that became active, with no gap in it and none at its end, and show no
+ * request for the version since the next one after it took over.
  *
  * @param used whether storage accounts in sight use the key: then the log has to show requests for it. One that shows none
  *   leaves them out (a transformation of the workspace may), and would prove any version unused
@@ -79,7 +79,7 @@ export function usesSince({ version }: KeyVersion, { uses }: UsageLog, since: Da
 /** `It was asked to unwrap on …, by …`, as a sentence. */
 export function sentenceOf({ version, operation, entry, lastOn, objectId, appId }: LoggedUse): string {
   const what = operation === 'other' ? 'encrypt, decrypt or sign' : operation;
-  const who = objectId ?? appId ?? 'a caller that the log does not name';
+  const who = objectId ?? appId ?? 'a client that the log does not name';
   if (operation === 'unclear') {
     return `What was asked on ${lastOn.toISOString()}, by ${who}, is not clear (${entry ?? 'no name'}): it may be any request for any version.`;
   }

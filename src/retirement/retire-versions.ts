@@ -1,5 +1,5 @@
 import type { AuditEntry } from '../audit/record.ts';
-import { timeBoxed } from '../azure/deadline.ts';
+import { abortAfter } from '../azure/deadline.ts';
 import { describeFailure, errorText, mayHaveTakenEffect } from '../azure/failure.ts';
 import { readVersionUsers, type VersionUsers, type VersionUsersServices } from '../dependents/version-users.ts';
 import { findVersion, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
@@ -7,11 +7,11 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { KeyUsageLog } from '../keys/usage-log-client.ts';
 import type { Reason } from '../reasons.ts';
 import { readRevocation } from '../revocation/revocation.ts';
+import { type ConfirmRetirementServices, confirmRetirement, type RetirementResult } from './confirm-retirement.ts';
 import { type Evidence, reasonsOfLog } from './evidence.ts';
 import { reasonsOfKey, reasonsOfPerson, reasonsToKeep, retiredTags } from './retirement.ts';
-import { type Settled, type SettleRetirementServices, settle } from './settle-retirement.ts';
 
-export type RetireServices = VersionUsersServices & SettleRetirementServices & { readonly usageLog: KeyUsageLog };
+export type RetireServices = VersionUsersServices & ConfirmRetirementServices & { readonly usageLog: KeyUsageLog };
 
 export interface RetireOptions {
   /** This version alone; undefined: every one that is enabled. */
@@ -21,7 +21,7 @@ export interface RetireOptions {
   readonly lookMs: number;
   /** Without it versions are only planned to be disabled. */
   readonly disable: boolean;
-  /** What proves that nobody out of sight uses it: Key Vault's log, or a person who answers for it. */
+  /** What proves that no unseen client uses it: Key Vault's log, or a person who answers for it. */
   readonly proof: 'log' | 'person';
 }
 
@@ -38,12 +38,12 @@ export type Retirement =
   | { readonly outcome: 'unproven'; readonly version: KeyVersion; readonly reasons: readonly string[] }
   /** It would be disabled. */
   | { readonly outcome: 'planned'; readonly version: KeyVersion }
-  | Settled;
+  | RetirementResult;
 
 /**
  * Disables the versions of a key that nothing in sight uses, where the log proves that nothing else does, or a person
  * answers for it (`NOT_KNOWN`). For each, what uses the key and the key itself are read
- * afresh before and after. When afterwards somebody turned up on the version, or something could not be read, it is enabled
+ * afresh before and after. When afterwards a use of the version was found, or something could not be read, it is enabled
  * again; should that fail, nothing further is done. Each version's outcome is given as soon as it stands.
  *
  * @throws the SDK's error when the versions cannot be listed, or one cannot be disabled: that one is as it was
@@ -55,7 +55,7 @@ export async function* retireUnused(
 ): AsyncGenerator<Retirement, void, undefined> {
   const { hours, lookMs } = options;
   const { keys, now } = services;
-  const look = (): Promise<VersionUsers> => timeBoxed((limit) => readVersionUsers(key, services, limit), lookMs);
+  const look = (): Promise<VersionUsers> => abortAfter((limit) => readVersionUsers(key, services, limit), lookMs);
 
   const all = await keys.listVersions(key);
   const asked = options.version === undefined ? all : [findVersion(all, options.version)];
@@ -71,7 +71,7 @@ export async function* retireUnused(
   const evidence = options.proof === 'log' ? await readUsageEvidence(key, services, lookMs) : undefined;
   let users = await look();
   for (const name of superseded) {
-    // The look may have taken minutes, and whoever revoked or tagged meanwhile must not be overwritten.
+    // The read may have taken minutes, and a revocation or tag written meanwhile must not be overwritten.
     const versions = await keys.listVersions(key);
     const verdict = judge(findVersion(versions, name), versions, { users, evidence, hours, now: now() });
     if (!verdict) continue;
@@ -86,7 +86,7 @@ export async function* retireUnused(
     }
     const { lost } = await disable(key, version, tags, services);
     users = await look();
-    const retirement = await settle(key, { version, successor, restored, lost, users, hours }, services);
+    const retirement = await confirmRetirement(key, { version, successor, restored, lost, users, hours }, services);
     yield retirement;
     if (retirement.outcome === 'notUndone') return;
   }
@@ -126,9 +126,7 @@ function judge(
   const restored = readRevocation(versions, now).restored?.id;
   const tags = successor && retiredTags(version, successor, now, restored);
   if (successor && !tags)
-    reasons.push(
-      'It has no room for one more tag, and without that tag the retirement could be neither finished nor undone.',
-    );
+    reasons.push('It has no room for one more tag, without which the retirement could not be finished or undone.');
   if (reasons.length > 0 || !successor || !tags) return { outcome: 'kept', version, reasons, superseded: true };
   const used = users.uses.some(({ who }) => /\/storageAccounts\//i.test(who));
   const unproven = evidence ? reasonsOfLog(version, versions, evidence, now, { used }) : [];
@@ -143,7 +141,7 @@ export async function readUsageEvidence(
   ms: number,
 ): Promise<Evidence> {
   try {
-    return { log: await timeBoxed((signal) => usageLog.read(key, signal), ms) };
+    return { log: await abortAfter((signal) => usageLog.read(key, signal), ms) };
   } catch (error) {
     return { missing: errorText(error) };
   }

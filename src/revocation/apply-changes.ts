@@ -1,6 +1,6 @@
 import pMap from 'p-map';
 import { describeFailure, type Failure } from '../azure/failure.ts';
-import { twice } from '../azure/retry-once.ts';
+import { retryOnce } from '../azure/retry-once.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -33,10 +33,10 @@ export function applyChanges(
 }
 
 /**
- * A change that replaces tags reads the version right before. It must not overwrite another caller's record; and a version that
- * a person has just disabled stays as it is, without a record, so that a restore does not enable it. One write disables and
- * adds the record, so that a late write can be told from a person's. If the read fails, the version is still disabled, with the
- * tags of the list; every other change is skipped, because it would write stale tags.
+ * A write that replaces tags reads the version right before: no other caller's record may be lost, and a version that a
+ * person has just disabled is left as it is, without a record, so that a restore leaves it too. The record goes with the
+ * disabling, in one write, so that a write that takes effect late can be told from a person's. If the read fails, a
+ * version is still disabled, by what the list said of it; every other change is skipped, because it would write stale tags.
  */
 async function applyChange(key: ManagedKey, change: VersionChange, services: ChangeServices): Promise<AppliedChange> {
   const { version, again } = change;
@@ -85,5 +85,5 @@ async function write(key: ManagedKey, change: VersionChange, services: ChangeSer
 
 function update(key: ManagedKey, { version, enabled, tags }: VersionChange, services: ChangeServices) {
   const change = { ...(enabled === undefined ? {} : { enabled }), ...(tags ? { tags: { ...tags } } : {}) };
-  return twice(() => services.keys.updateVersion(key, version.version, change), services.sleep);
+  return retryOnce(() => services.keys.updateVersion(key, version.version, change), services.sleep);
 }

@@ -10,7 +10,7 @@ export async function inTime(what: string, run: () => Promise<void>): Promise<st
     timer = setTimeout(() => reject(new Error(`no answer within ${QUEUE_WAIT_MS} ms`)), QUEUE_WAIT_MS);
   });
   const work = run();
-  work.catch(() => {}); // it may reject after the time is up
+  work.catch(() => {}); // after the deadline no caller handles the rejection
   try {
     await Promise.race([work, timeUp]);
     return [];

@@ -82,7 +82,7 @@ const ITS_OWN: ReadonlySet<Reason> = new Set(['Revoked', 'RevocationIncomplete',
 /** What goes into the audit trail. */
 export type RevocationAction = 'key.revoke' | 'key.restore';
 
-/** @throws an error that says why the record is missing, so that the pass is repeated: nothing else appends it */
+/** @throws an error that says why the record is missing: no other worker writes it, so that the message is retried */
 export async function onRecord(audited: Promise<AuditOutcome>): Promise<void> {
   const outcome = await audited;
   if ('failed' in outcome) throw new Error(`Not in the audit trail: ${outcome.failed}`);

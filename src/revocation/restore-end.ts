@@ -12,7 +12,7 @@ export type RestoreEnd =
   | 'secondPerson'
   /** People who revoked are in the audit trail alone, and that cannot be read; nothing was changed. */
   | 'revokersUnread'
-  /** A newer revocation began meanwhile, and wins: what this restore enabled is disabled again. */
+  /** A newer revocation began meanwhile and wins: the versions that were enabled are disabled again. */
   | 'overtaken'
   | 'incomplete';
 

@@ -145,9 +145,9 @@ interface FinishServices extends Pick<RestoreServices, 'now' | 'sleep'> {
 }
 
 /**
- * Marks the revocation as being restored, enables what it disabled with the tags untouched, checks whether a newer revocation
- * began, and only then removes the records. Idempotent: a repetition finishes what was interrupted at any point. A list with
- * nothing left to write is the proof. Never throws.
+ * Marks the revocation as being restored, enables what it disabled with the tags untouched, checks for a newer revocation,
+ * and only then deletes the records. A call that was interrupted at any point is finished by calling again. A wave that
+ * finds nothing to write is the proof. Never throws.
  */
 export async function finishRestore(
   key: ManagedKey,

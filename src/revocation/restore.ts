@@ -43,8 +43,9 @@ export interface RestoredKey extends KeyRestoration, Audited {
 }
 
 /**
- * Restores a key, for the API and the command line: enables exactly what the named revocation disabled, for a second person.
- * The answer names what an account still lacks, since its access would not come back without. Afterwards the key is reconciled.
+ * Restores a key: for the API and the command line. Exactly what the named revocation disabled, by a second person. What an
+ * account still lacks is named, so that operators do not wait for access that cannot come back. Afterwards every dependent
+ * is checked.
  *
  * @throws the SDK's error when the versions cannot be listed; `KeyNotRecoveredError`
  */

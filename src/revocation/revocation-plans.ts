@@ -60,9 +60,9 @@ export function planCarrier(versions: readonly KeyVersion[], stamp: RevocationSt
 }
 
 /**
- * While a revocation is open and not being restored, versions that it has not disabled are disabled under it: newer versions, and
- * versions that it did not reach. An enabled version with its record was enabled by a person, and stays, or by a write that was
- * in flight, and is disabled if `alsoLate`.
+ * While a revocation is open and no restore runs, these are disabled under it: versions that appeared since, and those that
+ * it never came to. A version that is enabled and carries its record was opened by a person, or by a write that
+ * was still under way: only `alsoLate` writes are disabled again.
  *
  * @param opened versions that an overtaken restore has just enabled, which are disabled in any case
  */
@@ -97,7 +97,7 @@ export function planRepair(
 ): VersionChange[] {
   const { open, restoringBy, restored } = readRevocation(versions, now);
   if (restored && !isNewer(stamp, restored)) return [];
-  // Without any sign of a revocation, another party has removed all tags: no write of this app does that.
+  // Without any sign of a revocation, another tool has deleted all tags: that is no write of this app.
   if ((!open && !restored) || (restoringBy && open && !isNewer(stamp, open))) return [];
   return planRecordAgain(versions, stamp, recorded, now).filter(({ version }) => !isChangedLater(version, stamp));
 }
@@ -125,8 +125,8 @@ function isCurrent(record: Revocation | undefined, stamp: RevocationStamp, resto
 }
 
 /**
- * Of concurrent revocations the newest one's record stays. It also names the callers of the others, who may not restore it
- * either.
+ * Of revocations at the same moment, the newest one's record stands. It names the other revokers too, since they may not
+ * restore it either.
  */
 export function planJoin(versions: readonly KeyVersion[], stamp: RevocationStamp, now: Date): VersionChange[] {
   const { open, restoringBy, records } = readRevocation(versions, now);
@@ -190,8 +190,8 @@ function unlessRestored(change: VersionChange, open: RevocationStamp, now: Date)
 }
 
 /**
- * A version's tags with the record in place of older ones; undefined if it has no tag to spare. The record also names the
- * callers of the record that it replaces.
+ * A version's tags with the record in place of older ones; undefined when it has no tag to spare. The record adds
+ * the revokers that the replaced record names.
  */
 export function withRecord(
   version: KeyVersion,

@@ -29,12 +29,12 @@ const RESERVED_CHARACTERS = ` ${WAS_OFF} ${RESTORING} `.length + 36;
 const BELIEVED_AHEAD_MS = CLOCKS_MS + 60_000;
 const ID = /^[0-9A-Za-z-]{4,64}$/;
 
-/** A random id for a revocation, an order or a pause. */
+/** A random, unique id of a revocation, an order or a pause. */
 export function newId(): string {
   return randomBytes(10).toString('hex');
 }
 
-/** Whether an id that a caller names is that of the revocation, ignoring letter case. */
+/** Whether `named` is this revocation's id; ids ignore letter case. */
 export function isNamed(id: string | undefined, named: string): boolean {
   return id?.toLowerCase() === named.toLowerCase();
 }
@@ -69,7 +69,7 @@ export interface Restored {
 export interface RevocationReading {
   /** The newest revocation that is not restored. */
   readonly open: Revocation | undefined;
-  /** Object id of the caller who restores the open revocation; undefined: no restore is under way. */
+  /** Object id of the person who restores the open revocation; undefined: no restore runs. */
   readonly restoringBy?: string | undefined;
   /** The newest revocation that was restored. */
   readonly restored: Restored | undefined;

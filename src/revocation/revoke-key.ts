@@ -25,7 +25,7 @@ const PATIENCE_MS = 5_000;
 export interface KeyRevocation {
   /** As Key Vault spells it. */
   readonly key: ManagedKey;
-  /** Whether the last read proves that no version is enabled and no restore is under way; `revocation` says if there is a record. */
+  /** Whether the last read proves that no version is enabled, and no restore runs; whether a record is there says `revocation`. */
   readonly complete: boolean;
   /** The open one; undefined when no version carries a record (a key without versions, or without tags to spare). */
   readonly revocation: Revocation | undefined;
@@ -38,7 +38,7 @@ export interface KeyRevocation {
   readonly unrecorded: readonly string[];
   /** Why the last list, of all versions or as proof, could not be read to its end; undefined: it was. */
   readonly unproven: Failure | undefined;
-  /** Another caller restores this very revocation already: nothing more is disabled. */
+  /** A restore of this very revocation runs already: nothing more is disabled. */
   readonly restored: boolean;
   /** From the call to the end of the last wave of writes, in milliseconds; 0 when nothing was written. */
   readonly elapsedMs: number;
@@ -171,7 +171,7 @@ function planWave(
   return [...new Map(changes.map((change) => [change.version.version, change])).values()];
 }
 
-/** Whether a caller restores, or has restored, this very revocation. */
+/** Whether this very revocation is restored, or being restored. */
 function isRestored(versions: readonly KeyVersion[], { id }: RevocationStamp, now: Date): boolean {
   const { open, restoringBy, restored } = readRevocation(versions, now);
   return (open?.id === id && restoringBy !== undefined) || restored?.id === id;

@@ -33,7 +33,7 @@ const TRIES_FOR_DEPENDENTS = 6;
 /** A pause is looked for again after so many seconds. */
 const PAUSED_SECONDS = 60;
 
-/** A key that somebody else holds is looked at again after so many seconds: most rotations take less. */
+/** A key whose lease another worker holds is retried after this many seconds: most rotations take less. */
 const BUSY_SECONDS = 10;
 
 export interface RotationPorts {
@@ -159,7 +159,7 @@ class Rotation {
       await this.#lease.save(undefined);
       const failure = describeFailure(error);
       if (failure.kind !== 'refused') throw error;
-      // Final (imported material, an Azure Policy): somebody has to look, and asking again is no use.
+      // Final (imported material, an Azure Policy): an operator has to act, and a retry fails too.
       this.#say('error', 'RotationRefused', `${describe(failure)}${hsmNeedsPolicy(this.#key)}`);
       return LEAVE;
     }
@@ -167,9 +167,9 @@ class Rotation {
     return this.#finish(intent, from, result.made);
   }
 
-  /** An answer is lost: until the request can no longer take effect, nobody may send another. */
+  /** An answer is lost: until the request can no longer take effect, no worker may send another. */
   async #wait(intent: RotationIntent, why: string, reason: Reason = 'RotationUnknown'): Promise<Looked> {
-    // First: whoever reads that it was waited for waits for nothing but the lease, which a killed holder leaves for 40 s alone.
+    // Before `waited` is saved: a worker that reads it waits only for the lease, which a killed holder keeps for 40 s.
     const waited = await this.#lease.abandon();
     await this.#lease.save({ ...intent, waited }).catch(() => {}); // unsaved, it is waited for once more
     return { outcome: later(reason, why, LATE_SECONDS), isLeft: true };
@@ -187,9 +187,9 @@ class Rotation {
     }
     if (refused) this.#say('error', 'RotationIncomplete', `Set them by hand. ${describe(refused)}`, to);
     const reason = intent.completes ? 'RotationCompleted' : 'Rotated';
-    // The record of whoever was killed at it may still come: only after that can be told whether it is there.
-    if (takenUp && !intent.waited) return this.#wait(intent, 'Whoever began it may have recorded it.');
-    // Without the lease somebody else may be recording it.
+    // The killed holder's record may still arrive: only after that wait can its absence be read.
+    if (takenUp && !intent.waited) return this.#wait(intent, 'The worker that began it may have recorded it.');
+    // Without the lease another worker may be recording it.
     if (!this.#lease.held()) return { outcome: later('RotationUnderWay', this.#key.id, LATE_SECONDS) };
     const result = { to: version.id, expiresOn: version.expiresOn?.toISOString() };
     const details = { from: from.id, ...result, ...(takenUp ? { foundIn: LEASE_CONTAINER } : {}) };

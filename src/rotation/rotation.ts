@@ -10,7 +10,7 @@ import { DAY_MS } from '../time/spans.ts';
 export const ROTATION_TAG = 'cmk-rotation';
 /**
  * A key version with this tag and the value `imported` holds imported key material (BYOK). Key Vault's answers do not
- * say where key material comes from, so whoever imports a key tags it (`cmk key import` does).
+ * say where key material comes from, so the importer tags the key (`cmk key import` does).
  */
 export const ORIGIN_TAG = 'cmk-origin';
 
@@ -71,7 +71,7 @@ export function whyNotMeant({ answer }: Dependence): 'NoDependents' | 'Dependent
 
 /**
  * A rotation that was broken off between making the new version and completing it. That it has no expiry, and the one
- * before has, is how it shows. The same holds for a version that somebody else made without one within a day, and it is
+ * before has, is how it shows. The same holds for a version that another tool made without one within a day, and it is
  * right for that as well: else the key would turn into one that never expires.
  */
 export function unfinishedRotation(

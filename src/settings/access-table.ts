@@ -34,7 +34,7 @@ export const ACCESS_SETTINGS = {
     example:
       '[{"role":"CmkKey.Revoke","principal":"77777777-7777-7777-7777-777777777777","keys":["kv-files","kv-records/records-key"]}]',
     description:
-      'Roles that reach some keys alone: a JSON array of `role`, `keys` (vaults, or `vault/key`) and `principal` (an object id; left out: every caller who has the role).',
+      'Roles that reach some keys alone: a JSON array of `role`, `keys` (vaults, or `vault/key`) and `principal` (an object id; absent: every caller with the role).',
     fallback: 'every role reaches every key',
   }),
 } as const;

@@ -6,7 +6,7 @@ export interface AccessSettings extends AccessRules {
   readonly problems: readonly string[];
 }
 
-/** Whether a key has to be restored by another person than revoked it; a value that is neither on nor off counts as on. */
+/** Whether the restorer must be another person than the revoker; a value that is neither on nor off counts as on. */
 export function readDualControl(environment: Environment): boolean {
   return new SettingsReader(environment).read('CMK_DUAL_CONTROL') ?? true;
 }

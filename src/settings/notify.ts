@@ -2,7 +2,7 @@ import { DEFAULT_DIGEST_HOUR, type NotifyTarget } from './notify-targets.ts';
 import { type Environment, SettingsReader } from './reader.ts';
 
 export interface NotifySettings {
-  /** One line for each problem; with any, no notification is sent, and everything else goes on. */
+  /** One line for each problem: with any, no notification is sent, and everything else runs. */
   readonly problems: readonly string[];
   readonly targets: readonly NotifyTarget[];
   /** From which hour of the day on (UTC) the digest is sent. */

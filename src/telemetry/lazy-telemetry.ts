@@ -1,11 +1,11 @@
 import { type Measurement, NO_TELEMETRY, type SpanAttributes, type SpanPlace, type Telemetry } from './telemetry.ts';
 
-/** Whoever has waited so long goes on without a span. Milliseconds. */
+/** Longest wait for telemetry to load; after that, work runs without a span. Milliseconds. */
 const READY_MS = 2_000;
 /** The host ends an instance soon after it says so. Milliseconds. */
 const FLUSH_MS = 3_000;
 
-/** Loads what sends spans and metrics when somebody first asks for it: an instance that only answers calls never does. */
+/** Loads the exporters at first use: an instance that only answers calls never does. */
 export class LazyTelemetry implements Telemetry {
   readonly #load: () => Promise<Telemetry>;
   readonly #failed: (error: unknown) => void;

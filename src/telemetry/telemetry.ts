@@ -33,20 +33,20 @@ export const METRICS = {
 
 export type MetricName = keyof typeof METRICS;
 
-/** Spans and metrics. Nothing that is called here waits for, or fails because of, whoever takes them. */
+/** Spans and metrics. No call here waits for the exporter, or fails because of it. */
 export interface Telemetry {
   /** Resolves when spans are taken, or will not be for now: within two seconds. */
   ready(): Promise<void>;
   /** Runs a piece of work as a span; what it throws is thrown on. */
   span<T>(name: string, place: SpanPlace, run: () => Promise<T>, cameTo?: (result: T) => SpanAttributes): Promise<T>;
-  /** W3C trace context of the span that runs now, for whoever goes on elsewhere. */
+  /** W3C trace context of the current span, to pass on in messages. */
   traceparent(): string | undefined;
   measure(measurement: Measurement): void;
   /** Hands over what is not handed over yet; resolves within three seconds, whatever comes of it. */
   flush(): Promise<void>;
 }
 
-/** For whoever has nobody to send anything to. */
+/** For a process without an exporter. */
 export const NO_TELEMETRY: Telemetry = {
   ready: async () => {},
   span: (_name, _place, run) => run(),
@@ -66,7 +66,7 @@ interface TracePlace {
 /** W3C Trace Context, version 00; a later version may have more behind it. */
 export const TRACEPARENT = /^(?!ff)[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})([\da-f]{16})-[\da-f]{2}(?:-.{0,100})?$/;
 
-/** Undefined: it is none. Whether whoever wrote it records its own part is not asked. */
+/** Undefined: not a trace context. The sampled flag is ignored. */
 export function parseTraceparent(text: string | undefined): TracePlace | undefined {
   const [, traceId, spanId] = TRACEPARENT.exec(text ?? '') ?? [];
   return traceId === undefined || spanId === undefined ? undefined : { traceId, spanId };

@@ -24,7 +24,7 @@ export interface VaultProperties {
   /** `local`: a Managed HSM has its own access control, which ARM does not show. */
   readonly accessModel: 'rbac' | 'accessPolicies' | 'local';
   readonly policies: readonly KeyPolicy[];
-  /** Of whoever may sign in to it. */
+  /** The Entra tenant whose principals may sign in to it. */
   readonly tenantId: string;
   readonly network: VaultNetwork;
 }
@@ -77,7 +77,7 @@ export interface VaultSetup extends Vaults {
   /**
    * Whether a vault of that name is soft-deleted, and so keeps the name taken.
    *
-   * @throws what Azure says to whoever may not look: neither answer would be known to be true
+   * @throws Azure's 403 where the caller may not check: neither answer would be certain
    */
   isDeleted(subscriptionId: string, name: string, location: string): Promise<boolean>;
   /** Adds key permissions to a principal's access policy: what Storage needs, or these. Only of use in a vault without role-based access. */
@@ -180,7 +180,7 @@ function ofVault({ location = '', properties }: SdkVault): Omit<VaultProperties,
     softDelete: properties.enableSoftDelete ?? true,
     accessModel: properties.enableRbacAuthorization ? 'rbac' : 'accessPolicies',
     policies: (properties.accessPolicies ?? [])
-      // A policy for an application on behalf of somebody does nothing for the principal by itself.
+      // A policy for an application on behalf of a user grants the principal itself nothing.
       .filter(({ applicationId }) => !applicationId)
       .map(({ objectId, permissions }) => ({ objectId, keyPermissions: permissions.keys ?? [] })),
     tenantId: properties.tenantId,

@@ -67,7 +67,7 @@ export function createLeases(
     try {
       await upload();
     } catch (error) {
-      if (isConflict(error)) return; // another instance has made it, and may hold it
+      if (isConflict(error)) return; // another worker created it, and may hold it
       if (describeFailure(error).code !== 'ContainerNotFound') throw error;
       await withinTime(timeoutMs, (limit) => container.createIfNotExists(limit));
       await upload().catch((again: unknown) => {
@@ -183,7 +183,7 @@ class HeldLease implements Lease {
   }
 }
 
-/** 409 and 412: the blob exists already, is leased, or is leased to another holder by now. */
+/** 409 and 412: the blob exists already, or another holder has the lease. */
 function isConflict(error: unknown): boolean {
   return describeFailure(error).kind === 'conflict';
 }

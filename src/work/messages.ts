@@ -37,7 +37,7 @@ const carried = {
   attempt: z.int().min(0).max(1_000).default(0),
   /** Since when it has been deferred without a try that counts (ISO 8601); absent if the last try counted. */
   deferredSince: z.iso.datetime().optional(),
-  /** W3C trace context of the sender, so that one trace spans the queues; a malformed one is ignored. */
+  /** W3C trace context of the sender, so that one trace goes over the queues. An invalid one is ignored. */
   traceparent: z.string().regex(TRACEPARENT).optional().catch(undefined),
 };
 

@@ -12,7 +12,7 @@ export type Outcome =
       readonly reason: Reason;
       readonly detail: string;
       readonly counts: boolean;
-      /** It waits as intended, so no alert is raised however long it takes. */
+      /** It waits on purpose, so that the wait is not reported, however long it takes. */
       readonly quiet?: true;
       /** Limit of tries that count, if lower than usual. */
       readonly maxTries?: number;

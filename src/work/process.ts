@@ -101,7 +101,7 @@ async function putBack(
   if (deferredSince !== undefined) reportLong(delivery, next, deferredSince, outcome);
 }
 
-/** Throttled work never becomes poison, so without this record an operator would not learn of it. */
+/** A throttled message never becomes a poison message, so that this report is the only alert. */
 function reportLong(
   { queueName, reports, now, log }: Delivered,
   work: Work,

@@ -24,7 +24,7 @@ const PARSERS: Readonly<Record<WorkQueueName, (entry: unknown) => Work>> = {
 
 interface ReplayResult {
   readonly replayed: number;
-  /** Messages that are not of this app: they stay in the queue, for an operator to read. */
+  /** Messages in no form of the app: they stay in the poison queue for an operator. */
   readonly left: readonly string[];
   /** Messages that another client has received, and that are hidden for up to two minutes; absent: none. */
   readonly hidden?: number;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Longest texts from people and their tokens in a message, in characters; its sender cuts off the rest. */
+/** Longest texts of people and their tokens in a message; the writer cuts off the rest. In characters. */
 export const MOST_CHARACTERS = {
   id: 64,
   appId: 100,

@@ -298,7 +298,7 @@ describe('retirement', () => {
       24,
       beforeLastRead(() => pin(key, account), enable),
     );
-    expect(outcome).toMatchObject([{ outcome: 'undone', detail: expect.stringContaining('Somebody') }]);
+    expect(outcome).toMatchObject([{ outcome: 'undone', detail: expect.stringContaining('another tool enabled it') }]);
     expect(tagsOf(key)).toHaveProperty('cmk-retired');
   });
 

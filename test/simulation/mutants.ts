@@ -20,7 +20,6 @@ interface Mutant {
 }
 
 const REVOCATION = 'src/revocation/revocation.ts';
-const DEADLINE = 'src/azure/deadline.ts';
 const PLANS = 'src/revocation/revocation-plans.ts';
 
 /** What a writer of the queues, tables and leases is kept from. */
@@ -248,12 +247,6 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'caller: { objectId: message?.caller.objectId ?? by,',
   },
   {
-    name: 'a killed revocation is recorded while its own record may still come',
-    file: 'src/revocation/record-found.ts',
-    from: 'if (ageMs < RECORDED_AFTER_MS ||',
-    to: 'if (ageMs < RECORDED_AFTER_MS - RECORDED_AFTER_MS ||',
-  },
-  {
     name: 'what a late write opened stays open',
     file: PLANS,
     from: '(!alsoLate || isUnderWay(version, now))',
@@ -270,18 +263,6 @@ export const MUTANTS: readonly Mutant[] = [
     file: PLANS,
     from: 'fresh.enabled ? {',
     to: 'true ? {',
-  },
-  {
-    name: 'no deadline: a request to Azure may hang for ever',
-    file: DEADLINE,
-    from: 'const timer = setTimeout(giveUp, ms);',
-    to: 'const timer = undefined;',
-  },
-  {
-    name: "no deadline: a request to the app's own storage may hang for ever",
-    file: DEADLINE,
-    from: 'setTimeout(() => box.abort(',
-    to: 'void (() => box.abort(',
   },
   {
     name: 'no deadline: an answer to a caller waits for the queue',

@@ -20,9 +20,9 @@ export interface BreakGlassArguments {
 const AFTER = `
 Needs Key Vault and a token for it, and neither the app nor, with the key's
 identifier, Azure Resource Manager. AzureWebJobsStorage__accountName names the
-app's storage, to have it written into the audit trail. The person who revoked
-cannot restore, unless CMK_DUAL_CONTROL is off. Revoking needs a reason; with
---yes nothing is asked or read first.`;
+app's storage, to have it written into the audit trail. The revoker cannot
+restore, unless CMK_DUAL_CONTROL is off. Revoking needs a reason; with --yes
+the command neither asks nor checks first.`;
 
 interface KeyBreakGlassArguments extends BreakGlassArguments {
   vault?: string;
@@ -68,7 +68,7 @@ function addRevoke(revoking: Command, cli: Cli): void {
 }
 
 /**
- * One thing that is missing is told where it is wanted, with what to do; of two nobody should have to try twice.
+ * A single missing option is reported where it is read; several are reported together, so that the operator retries once.
  *
  * @throws {@link CmkError} `ArgumentInvalid`
  */
@@ -125,7 +125,7 @@ export function exitOf({
   return ({ complete }) => (complete || dryRun ? EXIT.ok : EXIT.incomplete);
 }
 
-/** Why it is revoked, or restored: nobody finds it out afterwards. Whoever sits there is asked, as there may be no time to lose. */
+/** The reason, which cannot be found out afterwards. A missing one is asked for, as a failed command would lose time. */
 export async function reasonOf({ reason }: { readonly reason?: string | undefined }, ask: Ask): Promise<string> {
   if (reason !== undefined) return reason;
   const answer = ask && (await ask('Why? It goes into the audit trail: '));
@@ -134,10 +134,10 @@ export async function reasonOf({ reason }: { readonly reason?: string | undefine
   throw new CmkError('ArgumentInvalid', "Required option '--reason <text>' not specified.", 'Say why: --reason <text>');
 }
 
-/** How long whoever is asked waits to be told what depends on the key, in milliseconds. */
+/** Longest wait for the blast radius before the confirmation, in milliseconds. */
 const TOLD_WITHIN_MS = 10_000;
 
-/** What a revocation would cut off, for whoever is asked whether to. Not finding it out stops nothing. */
+/** What a revocation would cut off, shown with the confirmation. Failing to read it stops nothing. */
 async function radiusOf(key: ManagedKey, cli: Cli, command: Command): Promise<string> {
   const { blastRadiusOf } = await import('../../operations/key/blast-radius-of.ts');
   const { describeRadius } = await import('../../operations/key/blast-radius-of.ts');

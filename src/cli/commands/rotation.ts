@@ -84,8 +84,8 @@ function showAll(rows: readonly RotationSummary[], output: Output): ExitCode {
     ]),
     rows,
   );
-  const needsSomebody = rows.some(({ state }) => state === 'stuck' || state === 'held' || state === 'unknown');
-  return needsSomebody ? EXIT.incomplete : EXIT.ok;
+  const needsOperator = rows.some(({ state }) => state === 'stuck' || state === 'held' || state === 'unknown');
+  return needsOperator ? EXIT.incomplete : EXIT.ok;
 }
 
 function showOne([rotation]: readonly Rotation[], output: Output): ExitCode {

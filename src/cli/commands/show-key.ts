@@ -66,7 +66,7 @@ function showReach(usage: Usage, output: Output): void {
 const DATA = { file: 'Files', blob: 'Blobs' } as const;
 const SHOWN = { blocked: 'refused after a revocation', open: 'served after a restore' } as const;
 
-/** How long that took so far. Nobody promises a time: these are measurements, and are told as that. */
+/** How long that took so far. Azure promises no time: these are measurements, and are shown as such. */
 function showTimes({ effectTimes }: UsedKeyStatus, output: Output): void {
   const note = (text: string): void => output.entry({ kind: 'note', text });
   for (const one of effectTimes ?? []) {

@@ -58,7 +58,7 @@ export async function checkFocus(focus: Focus, rules: Rules, services: GatherSer
   const context = contextOf({
     ...{ rules, keys, vaults, memory, services: narrowed, previous: undefined },
     tenants: await gatherTenants(services),
-    scopesTurn: ({ id }) => focus.accounts.get(resourceOf(id))?.changed === true,
+    areScopesDue: ({ id }) => focus.accounts.get(resourceOf(id))?.changed === true,
   });
   const results = await pMap(read.subscriptions, async (id) => (await gatherSubscription(id, context())).result);
   const own = vaults.filter(({ subject }) => focus.vaults.has(resourceOf(subject.vault.id)));

@@ -48,8 +48,8 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
   {
     reason: 'VersionReverted',
     severity: 'warning',
-    ensures: 'A pinned account is not moved back to an older version of its key.',
-    fix: 'Find out who moved it and why: a template or script that names a version moves it back each time it runs.',
+    ensures: 'A pinned account is never moved back to an older version of its key.',
+    fix: 'Find out who moved it and why: a template or a script that names a version does so each time it runs.',
     find: left.versionReverted,
   },
   {
@@ -221,15 +221,15 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
   {
     reason: 'RetirableVersion',
     severity: 'advice',
-    ensures: 'Versions that are not used any more are disabled.',
-    fix: 'If the log of the vault proves it unused: `cmk key retire … --with-evidence`. Else find out whether something out of sight uses it; if not: `cmk key retire … --without-evidence`.',
+    ensures: 'Unused versions are disabled.',
+    fix: 'Where the log of the vault proves it: `cmk key retire … --with-evidence`; or find out whether something out of sight uses it, and where nothing does: `cmk key retire … --without-evidence`.',
     find: retirement.retirableVersion,
   },
   {
     reason: 'OldVersionInUse',
     severity: 'warning',
-    ensures: 'By the log of the vault, nothing out of sight uses an old version.',
-    fix: 'Find the user by its object id. Move it to the newest version, or enable a retired version again: `cmk key unretire`.',
+    ensures: "The vault's log shows no unknown client on an old version.",
+    fix: 'Find out who it is, by the object id; move it to the newest version, or take a retired one back: `cmk key unretire`.',
     find: retirement.oldVersionInUse,
   },
   {

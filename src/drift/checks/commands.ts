@@ -11,8 +11,8 @@ import type { KeySubject } from './subjects.ts';
 /** What `cmk` gives a new key. */
 export const USUAL_LIFETIME_DAYS = 730;
 
-// Shell commands that repair a finding, ready to copy. They never contain the text of a tag, by which a writer of tags could
-// choose what an operator runs.
+// Commands that repair a finding, filled in, to copy into a shell. They contain no tag values: otherwise a writer of tags
+// would choose what an operator runs.
 
 export function enableVersion({ id }: KeyVersion): ShellCommand {
   return shellCommand('az keyvault key set-attributes --enabled true', [['--id', id]]);

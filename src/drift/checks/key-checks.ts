@@ -154,7 +154,7 @@ export function revokedVersionEnabled({ key, versions }: KeySubject, { now }: Ru
     .map((version) => ({
       resource: version.id,
       is: revocationOf(version, now)
-        ? 'The open revocation disabled it, and another party enabled it again.'
+        ? 'The open revocation disabled it, and a person or another tool enabled it again.'
         : 'It is enabled although the key is revoked.',
       shouldBe: 'Every version of a revoked key is disabled.',
       cause: { about: [key.id] },

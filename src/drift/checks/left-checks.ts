@@ -17,7 +17,7 @@ export function versionReverted({ account, use, key, before }: AccountSubject): 
   return [
     {
       is: `It is pinned to ${use?.pinned}, and was pinned to the newer ${before.version}.${by}`,
-      shouldBe: 'It is not moved back; to leave a version, rotate the key.',
+      shouldBe: 'It stays on the newer version; to leave a version, rotate the key.',
       command: moveAccount(account),
     },
   ];
@@ -57,7 +57,7 @@ export function noLongerCustomerManaged({ account, use, left }: AccountSubject, 
   return [
     {
       is: `It uses Microsoft-managed keys, and used ${key.id} until ${left.lastSeen.toISOString()} or later.`,
-      shouldBe: 'It uses the key that it used, or an operator has recorded that it left on purpose.',
+      shouldBe: 'It uses the key that it used, or an operator has recorded that it is not meant to.',
       // Which of several identities it used is not known.
       command: another === undefined ? encryptAccount(account, key, identity, left.pinned) : undefined,
       cause: { about: [key.id] },

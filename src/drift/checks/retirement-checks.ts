@@ -33,11 +33,7 @@ export function retirableVersion(subject: KeySubject, { now, drift }: Rules): re
       const seen = `It is enabled, has had a successor for ${LEAST_RETIRE_HOURS} hours at least, and no account that was looked at uses it.`;
       const ofLog = evidence ? reasonsOfLog(version, all, evidence, now, { used: usage.used }) : [];
       const open = [...reasonsOfPerson(version), ...ofLog];
-      const about = {
-        resource: id,
-        shouldBe: 'Versions that are not used any more are disabled.',
-        cause: { about: [key.id] },
-      };
+      const about = { resource: id, shouldBe: 'Unused versions are disabled.', cause: { about: [key.id] } };
       if (evidence && open.length === 0) {
         return {
           ...about,
@@ -76,8 +72,8 @@ export function oldVersionInUse(
       return [
         {
           resource: version.id,
-          is: `Nothing in sight uses it. ${uses.map(sentenceOf).join(' ')}${retired ? ' It is retired: Key Vault refuses such requests.' : ''}`,
-          shouldBe: 'Everything that uses the key uses its newest version.',
+          is: `No known resource uses it. ${uses.map(sentenceOf).join(' ')}${retired ? ' It is retired: Key Vault rejects such requests.' : ''}`,
+          shouldBe: 'Every client uses the newest version of the key.',
           cause: { about: [key.id] },
           ...(retired ? { severity: 'error', command: unretireCommand(key, version.version) } : {}),
         },

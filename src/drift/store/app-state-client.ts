@@ -116,7 +116,7 @@ const DEAD_LETTER = z
     lastOutcome: text.parse(fields.get('lastdeliveryoutcome')),
   }));
 
-/** The events of one blob that Event Grid wrote. What is not one of its is left out: anybody may put a blob there. */
+/** The events of one blob that Event Grid wrote. Other content is skipped: another writer may put a blob there. */
 export function parseDeadLetters(content: string | undefined, writtenOn: Date): DeadLetter[] {
   const parsed = parseJson(content ?? '');
   if (parsed === undefined) return [];

@@ -51,7 +51,7 @@ export async function changeKey(options: ChangeKeyOptions, operation: Operation)
 interface DisableOptions extends Where {
   readonly account: string;
   readonly reason?: string | undefined;
-  /** Whoever is there agreed beforehand, to a tagged account too. */
+  /** The operator confirmed beforehand, for a tagged account too. */
   readonly yes: boolean;
   /** Has the name of the account typed, and throws where that is not done. */
   readonly confirm: (name: string) => Promise<void>;
@@ -115,7 +115,7 @@ async function refuseWhileRevoked(use: KeyUse | undefined, { azure, journal }: O
   throw new CmkError(
     'RevocationOpen',
     `The key that the account uses, ${key.id}, was revoked on ${open.revokedOn.toISOString()}.`,
-    `Nothing is moved off it until an operator restores it: ${restoreCommand(key, open)}`,
+    `The app moves no account off it. Restore it first: ${restoreCommand(key, open)}`,
   );
 }
 

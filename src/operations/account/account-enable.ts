@@ -96,7 +96,7 @@ export async function chooseIdentity(
   };
 }
 
-/** An account that is to use a system-assigned identity needs one first: a role cannot be given to nobody. */
+/** An account that is to use a system-assigned identity needs it first: a role assignment needs its principal. */
 async function withPrincipal(
   account: Account,
   { identity }: ChosenIdentity,

@@ -72,8 +72,8 @@ function keyIn(encryption: Account['encryption']): string {
 }
 
 /**
- * Tries until Storage can use the key with the account's identity, or is throttled no more. What may have taken effect is not
- * written again: somebody may have changed the account by then.
+ * Retries until Storage can use the key with the account's identity, or is no longer throttled. A write that may have taken
+ * effect is not repeated: another writer may have changed the account by then.
  */
 export function untilStorageHasAccess<T>(seconds: number, operation: Operation, attempt: () => Promise<T>): Promise<T> {
   return patiently(

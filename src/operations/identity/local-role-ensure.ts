@@ -9,7 +9,7 @@ import { allows, covers } from '../../identities/role-grant.ts';
 import { parseVault } from '../../keys/key-identifier.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
-import { giveLocalRole } from '../../vaults/vault-commands.ts';
+import { grantLocalRole } from '../../vaults/vault-commands.ts';
 import type { Operation } from '../operator-azure.ts';
 
 /** Who is given a role. */
@@ -21,8 +21,8 @@ export interface Grantee {
 }
 
 /**
- * Gives somebody a local role of a Managed HSM, on all its keys or on one, unless a role that is as good is there already.
- * One that may come by a group is given all the same: then it is known to be there.
+ * Assigns a local role of a Managed HSM to a principal, on all its keys or on one, unless the principal has a role as good.
+ * A role that may come from a group is assigned all the same, so as to be certain.
  */
 export async function ensureLocalRole(
   role: KeyRole,
@@ -41,8 +41,8 @@ export async function ensureLocalRole(
 }
 
 /**
- * Makes sure, as far as it can be told, that whoever is signed in may manage the keys of a Managed HSM. Where it may be that
- * a group lets them, nothing is given: what they may not do is refused when they do it.
+ * Makes sure, as far as it can be read, that the operator may manage the keys of a Managed HSM. Where a group may grant it,
+ * no role is assigned: the HSM rejects what the operator may not do.
  */
 export async function ensureLocalOfficer(hsm: Vault, key: ManagedKey, operation: Operation): Promise<void> {
   const { azure, journal } = operation;
@@ -94,7 +94,7 @@ async function give(
     );
   } catch (error) {
     if (describeFailure(error).kind !== 'forbidden') throw error;
-    const command = giveLocalRole(role.local.name, principalId, hsm.name, key, principalType);
+    const command = grantLocalRole(role.local.name, principalId, hsm.name, key, principalType);
     const act = command === NO_COMMAND ? `give ${principalId} the role ${role.local.name}` : `run: ${command}`;
     throw new CmkError(
       'MissingPermission',

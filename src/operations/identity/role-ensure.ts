@@ -15,7 +15,7 @@ import { ensureLocalOfficer, ensureLocalRole } from './local-role-ensure.ts';
 export const PROPAGATION_SECONDS = 600;
 
 /**
- * Gives somebody a role on a vault, or on one key of it, unless a role that is as good is there already.
+ * Assigns a role on a vault, or on one key of it, unless the principal has a role as good.
  *
  * @param key name of the key that the role is to be confined to
  */
@@ -99,8 +99,8 @@ async function ensurePolicy(
 }
 
 /**
- * Makes sure that whoever is signed in may manage keys: gives Key Vault Crypto Officer, or Managed HSM Crypto User, and waits
- * until it counts.
+ * Makes sure that the operator may manage keys: assigns Key Vault Crypto Officer, or Managed HSM Crypto User, and waits until
+ * the role has propagated.
  *
  * @param waitSeconds how long to wait at most
  */

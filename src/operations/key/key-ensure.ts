@@ -21,7 +21,7 @@ export interface WantedKey {
   readonly policy?: WantedPolicy | 'none' | undefined;
 }
 
-/** How long a version lives when nobody says it. */
+/** Default lifetime of a version. */
 const LIFETIME = 'P2Y';
 /** Rotated before anything warns that it nears its expiry, which Key Vault and the app do 30 days before. */
 const ROTATE_BEFORE = 'P60D';
@@ -92,7 +92,7 @@ async function isUnfinished(key: ManagedKey, { keys, keyAdmin, now }: Operation[
   );
 }
 
-/** Whoever may make keys, and set no policies, is told so: nobody has asked for one. */
+/** An operator who may create keys but not set policies gets a note, not an error: the policy is a default. */
 async function setDefaultPolicy(key: ManagedKey, { azure, journal }: Operation): Promise<void> {
   const name = `${key.vault.name}/${key.name}`;
   const policy = planPolicy(undefined, { expiresIn: LIFETIME, rotateBeforeExpiry: ROTATE_BEFORE });
@@ -114,7 +114,7 @@ async function create(key: ManagedKey, wanted: WantedKey, { azure, journal }: Op
   const { kty = key.vault.kind === 'vault' ? 'RSA' : 'RSA-HSM', size = 2048 } = wanted;
   const expiresOn = firstExpiry(wanted, azure.now());
   const name = `${key.vault.name}/${key.name}`;
-  // Whoever may not look cannot tell; the creation will.
+  // An operator without the right to check gets Azure's conflict from the creation.
   if (await unless('forbidden', () => azure.keyAdmin.isDeleted(key))) {
     throw new CmkError(
       'NameTaken',

@@ -44,7 +44,7 @@ export async function importKey(
     journal.found(`the newest version of ${name} is this key material already: ${found.version}`);
     return { id: key.id, kty: found.kty, size: found.size, version: found.version };
   }
-  // Whoever may not look cannot tell; the import will.
+  // An operator without the right to check gets Azure's conflict from the import.
   if (!found && (await unless('forbidden', () => azure.keyAdmin.isDeleted(key)))) {
     throw new CmkError(
       'NameTaken',

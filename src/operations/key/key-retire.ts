@@ -32,8 +32,8 @@ export interface KeyRetireOptions {
   /** How old the successor has to be; 24 at least. */
   readonly hours: number;
   /**
-   * `log`: those are disabled of which Key Vault's log proves that nobody uses them; `person`: a person answers for what
-   * cannot be seen; `look`: nothing is disabled.
+   * `log`: disables the versions that Key Vault's log proves unused; `person`: a person answers for what cannot be seen;
+   * `look`: nothing is disabled.
    */
   readonly by: 'log' | 'person' | 'look';
   /** What the operator says of it, for the audit trail. */
@@ -57,7 +57,7 @@ interface KeyRetirement {
  * Disables versions that nothing in sight uses any more, after fresh reads of everything that uses the key. That is no
  * proof: Key Vault's log has to be, or a person, who is told what is not known. A retirement that was broken off is finished.
  *
- * @throws {@link CmkError} `RetirementUnproven` when versions could go, the log does not prove it, and nobody answers for it
+ * @throws {@link CmkError} `RetirementUnproven` when versions could go, the log does not prove it, and no person answers for it
  * @throws {@link CmkError} `VersionInUse` when the one version asked for has to stay; `RetirementNotUndone` when one was
  *   disabled that may be in use, and could not be enabled again
  */

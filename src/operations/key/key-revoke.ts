@@ -112,7 +112,7 @@ function tell(
   const before = versions.length - disabled.length;
   if (disabled.length === 0 && complete) journal.found('every version is disabled already');
   else if (before > 0) journal.found(`${count(before, 'version')} disabled before`);
-  if (restored) journal.note('Another caller restores this revocation already, so its versions are enabled again.');
+  if (restored) journal.note('A restore of this revocation runs already and enables its versions again.');
   if (unproven) journal.note(`The versions could not be read again as proof: ${describe(unproven)}`);
   for (const { version, after, error } of versions) {
     if (after !== 'Disabled')

@@ -64,7 +64,7 @@ export async function readKeySource(choice: KeyChoice, operation: Operation): Pr
     if (description) checkSupported(key, description);
     version = usableVersion(key, versions, wanted, azure.now());
   } catch (error) {
-    // Storage reads the key with the account's identity: whoever sets it up need not be able to.
+    // Storage reads the key with the account's identity: the operator need not be able to.
     if (describeFailure(error).kind !== 'forbidden' || choice.pin === 'newest') throw error;
     journal.note(
       `Your sign-in may not read ${vault.name}/${choice.key}: whether it can be used is left to Azure to say.`,

@@ -38,7 +38,7 @@ function fromPem(file: Buffer, password: string | undefined): KeyObject {
     });
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    // OpenSSL prompts for a password, and gets none.
+    // OpenSSL asks for a password, and gets none.
     if (/MISSING_PASSPHRASE|INTERRUPTED_OR_CANCELLED/.test(code)) throw needsPassword(error);
     if (password !== undefined && /DECRYPT|PASSWORD|CIPHER|PKCS12/i.test(code)) throw wrongPassword(error);
     // One wrong password in a few hundred decrypts to something, which is then no key.

@@ -35,7 +35,7 @@ export function usableVersion(
     throw new CmkError(
       'RevocationOpen',
       `The key ${name} was revoked on ${revocation.revokedOn.toISOString()}.`,
-      `Nothing is moved onto or off it until an operator restores it: ${restoreCommand(key, revocation)}`,
+      `The app moves no account onto or off it. Restore it first: ${restoreCommand(key, revocation)}`,
     );
   }
   const chosen = version === undefined ? newestVersion(versions) : findVersion(versions, version);

@@ -35,8 +35,8 @@ interface Ensured {
 }
 
 /**
- * Makes sure that a vault's events reach the app: one event subscription for each event function. What aims elsewhere is
- * somebody else's and stays.
+ * Makes sure that a vault's events reach the app: one event subscription for each event function. A subscription with
+ * another destination stays.
  */
 export async function ensureEvents(
   options: EventsOptions,

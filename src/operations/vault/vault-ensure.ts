@@ -67,7 +67,7 @@ export async function ensureVault(wanted: WantedVault, operation: Operation): Pr
   return (await journal.change(change, () => azure.vaults.protect(id))) ?? found;
 }
 
-/** A Managed HSM is set up by whoever looks after it: this says what is missing. */
+/** A Managed HSM is set up by its administrator: this says what is missing. */
 function checkHsm(hsm: Vault, { journal }: Operation): Vault {
   if (planVault(hsm) === 'nothing') {
     journal.found('it is a Managed HSM; purge protection and soft delete are on');
@@ -88,7 +88,7 @@ async function createVault(wanted: WantedVault, { azure, journal }: Operation): 
   const region = location ?? missing('region', '--location <region>', name);
   checkRetention(retentionDays);
   const subscription = await subscriptionFor(azure, place);
-  // Whoever may not look cannot tell; the creation will.
+  // An operator without the right to check gets Azure's conflict from the creation.
   if (await unless('forbidden', () => azure.vaults.isDeleted(subscription, name, region))) {
     throw new CmkError(
       'NameTaken',

@@ -1,5 +1,5 @@
 import { describe, describeFailure } from '../azure/failure.ts';
-import { twice } from '../azure/retry-once.ts';
+import { retryOnce } from '../azure/retry-once.ts';
 import type { VersionUse, VersionUsers } from '../dependents/version-users.ts';
 import type { Keys } from '../keys/key-client.ts';
 import { findVersion, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
@@ -7,7 +7,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { openRevocation, readRevocation } from '../revocation/revocation.ts';
 import { reasonsOfKey, reasonsOfUse, retiredRecord, settledTags, withoutRetiredTag } from './retirement.ts';
 
-export type SettleRetirementServices = {
+export type ConfirmRetirementServices = {
   readonly keys: Keys;
   readonly now: () => Date;
   readonly sleep: (ms: number) => Promise<void>;
@@ -30,7 +30,7 @@ interface Disabled {
 }
 
 /** What came of a version that was disabled; it is given as it was before. */
-export type Settled =
+export type RetirementResult =
   | {
       readonly outcome: 'retired';
       readonly version: KeyVersion;
@@ -53,26 +53,26 @@ export type Settled =
  *
  * @throws the SDK's error when the version turns out not to be disabled
  */
-export async function settle(
+export async function confirmRetirement(
   key: ManagedKey,
   disabled: Disabled,
-  services: SettleRetirementServices,
-): Promise<Settled> {
-  const settled = await settleOnce(key, disabled, services);
-  if (settled.outcome !== 'retired') return settled;
+  services: ConfirmRetirementServices,
+): Promise<RetirementResult> {
+  const result = await confirmOnce(key, disabled, services);
+  if (result.outcome !== 'retired') return result;
   // Its last write may have come after a whole revocation and restore, over what was written there.
-  return settleOnce(key, { ...disabled, lost: undefined }, services);
+  return confirmOnce(key, { ...disabled, lost: undefined }, services);
 }
 
-async function settleOnce(
+async function confirmOnce(
   key: ManagedKey,
   { version, successor, restored, lost, users, against = [], hours }: Disabled,
-  { keys, now, sleep }: SettleRetirementServices,
-): Promise<Settled> {
+  { keys, now, sleep }: ConfirmRetirementServices,
+): Promise<RetirementResult> {
   const ofUse = [...against, ...reasonsOfUse(version, users)];
   let versions: readonly KeyVersion[];
   try {
-    versions = await twice(() => keys.listVersions(key), sleep);
+    versions = await retryOnce(() => keys.listVersions(key), sleep);
   } catch (error) {
     // The key may have been revoked since, and a revoked key is not opened on the chance that it was not.
     const unread = `The versions of the key cannot be read again: ${describe(describeFailure(error))}`;
@@ -99,22 +99,22 @@ async function settleOnce(
   return notUndone(version, [...reasons, left.failed], left.what);
 }
 
-/** The last write of a retirement; nothing is written when the version, read right before, shows that it is somebody's. */
+/** The last write of a retirement; it is skipped when the version, read right before, shows a person's change. */
 async function leaveOrEnable(
   key: ManagedKey,
   listed: KeyVersion,
   versions: readonly KeyVersion[],
   reasons: readonly string[],
-  { keys, now, sleep }: SettleRetirementServices,
+  { keys, now, sleep }: ConfirmRetirementServices,
 ): Promise<'left' | 'enabled' | 'enabledAgain' | { readonly failed: string; readonly what: string }> {
-  // Tags are replaced: whoever has taken the version back, or revoked the key, since the list is not written over.
+  // The write replaces all tags: read again, so as to keep an unretire or a revocation since the list.
   const fresh = (await keys.getVersion(key, listed.version).catch(() => undefined)) ?? listed;
   if (fresh.enabled) return 'enabledAgain';
   const all = versions.map((one) => (one.version === fresh.version ? fresh : one));
   const revoked = openRevocation(all, now()) !== undefined;
   if (reasons.length === 0) {
     // What is not written now, the next look writes.
-    const isHalf = retiredRecord(fresh)?.settled === false;
+    const isHalf = retiredRecord(fresh)?.isConfirmed === false;
     if (isHalf && !revoked)
       await keys.updateVersion(key, fresh.version, { tags: settledTags(fresh.tags) }).catch(() => {});
     return 'left';
@@ -122,20 +122,20 @@ async function leaveOrEnable(
   if (revoked) return { failed: REVOKED, what: AFTER_RESTORE };
   try {
     const change = { enabled: true, tags: withoutRetiredTag(fresh.tags) };
-    await twice(() => keys.updateVersion(key, fresh.version, change), sleep);
+    await retryOnce(() => keys.updateVersion(key, fresh.version, change), sleep);
     return 'enabled';
   } catch (error) {
     return { failed: `It could not be enabled again: ${describe(describeFailure(error))}`, what: BY_HAND };
   }
 }
 
-/** Whoever shuts a key by hand does it version by version: nothing of it is opened then. */
+/** A person who disables a key by hand does it version by version: the app then enables none. */
 function isShutByHand(versions: readonly KeyVersion[], successor: KeyVersion, now: Date): boolean {
   return findVersion(versions, successor.version)?.enabled === false && !newestUsableVersion(versions, now);
 }
 
-function enabledAgain(version: KeyVersion): Settled {
-  return { outcome: 'undone', version, reasons: ['Another caller has enabled it again meanwhile.'] };
+function enabledAgain(version: KeyVersion): RetirementResult {
+  return { outcome: 'undone', version, reasons: ['A person or another tool enabled it again meanwhile.'] };
 }
 
 /** A write that was held up may come after a restore, and disable what that has enabled. */
@@ -145,7 +145,7 @@ const BY_HAND = 'Enable it at once, unless the key is revoked';
 const UNLESS_SHUT = 'Unless the key was shut on purpose, enable it';
 const AFTER_RESTORE = 'Once the key is restored, enable it';
 
-function notUndone(version: KeyVersion, reasons: readonly string[], what: string): Settled {
+function notUndone(version: KeyVersion, reasons: readonly string[], what: string): RetirementResult {
   const nextStep = `${what}: az keyvault key set-attributes --id ${version.id} --enabled true`;
   return { outcome: 'notUndone', version, reasons, nextStep };
 }
