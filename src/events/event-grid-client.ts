@@ -83,7 +83,7 @@ export function createEventGrid(
           ? eventSubscriptions.listByResource(resourceGroup, 'Microsoft.KeyVault', 'vaults', name, options)
           : eventSubscriptions.listGlobalBySubscription(options);
       // The list of a subscription has those of everything in it.
-      const own = `${source.id}/providers/Microsoft.EventGrid/eventSubscriptions/`.toLowerCase();
+      const own = `${source.id.toLowerCase()}/providers/microsoft.eventgrid/eventsubscriptions/`;
       for await (const one of listed) {
         if (name || one.id?.toLowerCase().startsWith(own)) subscriptions.push(toState(one, 'source'));
       }

@@ -108,9 +108,9 @@ describe('an account that is changed once more after two repairs within an hour'
     await call('POST', '/drift');
     await app.settled();
     expect(pinnedTo(account)).toBe(files.first.version);
-    const api = { CMK_API: `${app.url}/api`, CMK_API_AUDIENCE };
-    const as = signIn(app.azure, 'operator');
-    const { code, output } = await cmk(app.azure, wordsOf(contested.command ?? ''), { as, env: api });
+    signIn(app.azure, 'owner').appRoles.push('Cmk.Operate');
+    const env = { CMK_API: `${app.url}/api`, CMK_API_AUDIENCE };
+    const { code, output } = await cmk(app.azure, wordsOf(contested.command ?? ''), { env });
     expect([code, output]).toEqual([0, expect.stringContaining(`The app repairs ${account} again.`)]);
     await eventually('it is repaired', () => pinnedTo(account) === newest);
     await eventually('its findings are gone', async () =>
