@@ -42,7 +42,10 @@ export type FixServices = RetireServices &
   };
 
 /** Whether the check is to fix it: it can, CMK_AUTOFIX names it, and it is not exempt. */
-export function isFixed({ reason, action, exemption }: Finding, autofix: readonly string[]): boolean {
+export function isFixed(
+  { reason, action, exemption }: Pick<Finding, 'reason' | 'action' | 'exemption'>,
+  autofix: readonly string[],
+): boolean {
   return action !== undefined && !exemption && autofix.includes(reason);
 }
 

@@ -5,6 +5,7 @@ import { CLIENT_IDS, SUBSCRIPTION_ID, WORKSPACE_ID } from '../../local/azure/con
 import { addIdentity, addOtherResource, addVault, allowStorage } from '../../local/azure/fleet.ts';
 import type { DriftReport, Finding } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
+import { withContest } from '../../src/orders/contests.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import type { Services } from '../../src/services.ts';
 import { Az } from '../az/az.ts';
@@ -332,6 +333,19 @@ const cases: readonly Case[] = [
       const owner = world().principals.get(wire.azure.owner.AZURE_CLIENT_ID)?.objectId;
       expect(found?.is).toMatch(new RegExp(`written by ${owner}\\.$`));
       wire.records.length = 0;
+      return { resource: account.id };
+    },
+  },
+  {
+    reason: 'ContestedChange',
+    by: 'an account was changed once more after two repairs',
+    prints: 'cmk drift release',
+    notRun: 'the API of the app releases it; test/e2e/changes-lost.slow.test.ts runs it',
+    drift: async () => {
+      const { account } = pinnedAccount();
+      const [since, until] = [0, 24].map((hours) => new Date(wire.azure.clock.nowMs() + hours * HOUR_MS).toISOString());
+      const contest = { id: account.name, account: account.id, since: since ?? '', until: until ?? '', by: {} };
+      await wire.services().orderStore.change((orders) => withContest(orders, contest));
       return { resource: account.id };
     },
   },

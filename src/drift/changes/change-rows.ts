@@ -15,6 +15,8 @@ export interface ChangeRow extends ResourceChange {
   readonly due: Date;
   /** How often it was checked. */
   readonly attempts: number;
+  /** Uses that the app was to repair when it was checked, with Azure's own time stamp of their version. */
+  readonly broken?: readonly { readonly use: string; readonly stamp: string }[];
 }
 
 /**
@@ -24,6 +26,8 @@ export interface ChangeRow extends ResourceChange {
 export interface ChangeRows {
   /** Changes to check, due or not. */
   pending(): Promise<readonly ChangeRow[]>;
+  /** Those of the last hour and some older ones, checked or not. */
+  recent(): Promise<readonly ChangeRow[]>;
   /** Inserts or replaces. */
   put(rows: readonly ChangeRow[]): Promise<void>;
   /** Keeps checked changes for an hour: a whole check that read a subject before it changed has it checked again. */
@@ -33,6 +37,7 @@ export interface ChangeRows {
 }
 
 const [PENDING, CHECKED] = ['change', 'changed'];
+const BROKEN = z.array(z.object({ use: z.string(), stamp: z.string() }));
 const ROW = z.object({
   id: z.string().min(1).max(128),
   concern: z.enum(['account', 'identity', 'group', 'vault']),
@@ -54,6 +59,7 @@ export function createChangeRows(table: Pick<FleetTable, 'rows' | 'write'>): Cha
   };
   return {
     pending: () => read(PENDING),
+    recent: async () => [...(await read(PENDING)), ...(await read(CHECKED))],
     put: (rows) => table.write(rows.map((row) => toRow(PENDING, row))),
     async finish(rows) {
       await table.write(rows.map((row) => toRow(CHECKED, row)));
@@ -73,16 +79,18 @@ export function createChangeRows(table: Pick<FleetTable, 'rows' | 'write'>): Cha
 function toChangeRow(row: Row): ChangeRow | undefined {
   const read = ROW.safeParse(row).data;
   const changedBy = typeof row.changedBy === 'string' ? CHANGED_BY.safeParse(parseJson(row.changedBy)).data : undefined;
-  return read && changedBy && { ...read, due: new Date(read.due), changedBy };
+  const broken = typeof row.broken === 'string' ? BROKEN.safeParse(parseJson(row.broken)).data : undefined;
+  return read && changedBy && { ...read, due: new Date(read.due), changedBy, ...(broken ? { broken } : {}) };
 }
 
 function toRow(partitionKey: string, row: ChangeRow): RowChange {
-  const { id, concern, at, notedOn, due, attempts, changedBy } = row;
+  const { id, concern, at, notedOn, due, attempts, changedBy, broken } = row;
   return {
     ...keysOf(partitionKey, row),
     properties: {
       ...{ id, concern, at, notedOn, due: due.toISOString(), attempts: String(attempts) },
       changedBy: JSON.stringify(changedBy),
+      broken: JSON.stringify(broken ?? []),
     },
   };
 }

@@ -2,27 +2,25 @@ import { parseStorageAccountId } from '../../azure/resource-id.ts';
 import type { Log } from '../../log.ts';
 import { contestOf, withContest } from '../../orders/contests.ts';
 import { REASONS } from '../../reasons.ts';
-import { HOUR_MS } from '../../time/spans.ts';
 import type { Leases } from '../../work/lease-client.ts';
 import type { Cause } from '../../work/messages.ts';
 import { rulesOf } from '../evaluate-all.ts';
 import { fix, isFixed } from '../fixes.ts';
 import { putWork, type WantedWork } from '../put-work.ts';
-import type { DriftChange, Finding } from '../report.ts';
+import type { Finding } from '../report.ts';
 import type { DriftServices } from '../run-drift-check.ts';
 import { logCauses } from '../store/publish-report.ts';
 import { type ChangeRow, requestChanges } from './change-rows.ts';
 import { confirmChanges } from './confirm-changes.ts';
 import { type Focus, type FocusPorts, focusOf, resourceOf } from './focus.ts';
-import { checkFocus } from './gather-focus.ts';
+import { checkFocus, type FocusResult } from './gather-focus.ts';
 import { type Merged, mergeResult, secondsTo } from './merge.ts';
+import { newContests, withBroken } from './new-contests.ts';
 
 /** Held by the instance that checks changes, since one writer at a time merges into the report. */
 const LEASE = 'drift/changes';
 /** Delay and limit of further checks after a repair, or after a read that failed. */
 const [AGAIN_MS, MOST_ATTEMPTS] = [4_000, 8];
-/** After so many repairs of one account within an hour, another change of it is contested, and left to an operator. */
-const MOST_REPAIRS = 2;
 
 export type ChangeServices = DriftServices &
   FocusPorts & {
@@ -53,15 +51,26 @@ export async function checkChanges(cause: Cause, services: ChangeServices, log: 
   await requestChanges(services, cause, Math.max(0, Math.ceil(next / 1_000)));
 }
 
-async function checkRows(rows: readonly ChangeRow[], services: ChangeServices, log: Log): Promise<void> {
+async function checkRows(taken: readonly ChangeRow[], services: ChangeServices, log: Log): Promise<void> {
   const { driftStorage, settings, now } = services;
   const id = services.newId();
   const orders = await services.control.readNow(log);
   const rules = rulesOf(settings, now(), orders.contests);
-  const focus = await focusOf(rows, services);
+  const focus = await focusOf(taken, services);
   const result = await checkFocus(focus, rules, services);
-  const doesFix = (finding: Finding) => isFixed(finding, settings.drift.autofix) && !isContested(finding);
-  const isContested = ({ resource }: Finding) => contestOf(orders.contests, resourceOf(resource), now()) !== undefined;
+  const doesFix = (finding: Finding | FocusResult['found'][number]) =>
+    isFixed(finding, settings.drift.autofix) &&
+    contestOf(orders.contests, resourceOf(finding.resource), now()) === undefined;
+  const broken = result.found.filter(doesFix);
+  const rows = withBroken(taken, broken, result.stamps);
+  const recent = broken.length > 0 ? [...rows, ...(await services.changes.recent())] : [];
+  const contests = newContests(broken, recent, now(), services.newId);
+  if (contests.length > 0) {
+    await services.changes.put(rows);
+    await services.orderStore.change((current) => contests.reduce(withContest, current));
+    // Checked by the stored contest, before anything is enqueued.
+    return checkRows(rows, services, log);
+  }
   let merged: Merged | undefined;
   // The time is read again, after the checks: the report says how long a change took to become a finding.
   const input = { focus, result, changes: rows, rules: { ...rules, now: now() }, isFixed: doesFix };
@@ -74,25 +83,14 @@ async function checkRows(rows: readonly ChangeRow[], services: ChangeServices, l
   await putWork(accountWork(rows), cause, services);
   if (!report || !merged) return services.changes.finish(rows);
   logMerged(merged, report.id, log);
-  const contests = newContests(rows, merged, services);
-  if (contests.length > 0) {
-    await services.orderStore.change((current) => contests.reduce(withContest, current));
-    // Checked at once: the check makes a finding of the contest.
-    await services.changes.put(contests.map(({ row }) => ({ ...row, due: now(), attempts: row.attempts + 1 })));
-  }
-  const contested = new Set(contests.map(({ account }) => resourceOf(account)));
-  const repairable = merged.report.findings.filter(
-    (finding) => isInFocus(finding, focus) && doesFix(finding) && !contested.has(resourceOf(finding.resource)),
-  );
+  const repairable = merged.report.findings.filter((finding) => isInFocus(finding, focus) && doesFix(finding));
   await fix(repairable, id, services, log);
   const needsAnotherCheck = result.unread.length > 0 || repairable.length > 0;
-  const again = rows.filter(
-    (row) => needsAnotherCheck && row.attempts < MOST_ATTEMPTS && !contested.has(resourceOf(row.at)),
-  );
+  const again = rows.filter((row) => needsAnotherCheck && row.attempts < MOST_ATTEMPTS);
   await services.changes.put(
     again.map((row) => ({ ...row, due: new Date(now().getTime() + AGAIN_MS), attempts: row.attempts + 1 })),
   );
-  await services.changes.finish(rows.filter((row) => !again.includes(row) && !contested.has(resourceOf(row.at))));
+  await services.changes.finish(rows.filter((row) => !again.includes(row)));
   await confirmChanges(merged.changes, services, log);
 }
 
@@ -102,30 +100,9 @@ function isInFocus({ resource }: Pick<Finding, 'resource'>, { accounts, vaults }
 
 /** Work items for changed accounts: a pass reads each, updates the index, and moves it if it may. */
 function accountWork(rows: readonly ChangeRow[]): WantedWork[] {
-  return rows.flatMap(({ concern, at }): WantedWork[] => {
-    const account = concern === 'account' ? parseStorageAccountId(at) : undefined;
+  return rows.flatMap(({ concern, at, attempts }): WantedWork[] => {
+    const account = concern === 'account' && attempts === 0 ? parseStorageAccountId(at) : undefined;
     return account ? [{ subscription: account.subscriptionId, kind: 'account', about: account.id }] : [];
-  });
-}
-
-/** Accounts that were changed once more, after the app had repaired them twice within an hour. */
-function newContests(rows: readonly ChangeRow[], { report, added }: Merged, { now, newId, settings }: ChangeServices) {
-  const since = now().getTime() - HOUR_MS;
-  const isRecent = ({ on }: Pick<DriftChange, 'on'>) => Date.parse(on) >= since;
-  return rows.flatMap((row) => {
-    const about = resourceOf(row.at);
-    const isAgain = added.some(
-      (finding) => isFixed(finding, settings.drift.autofix) && resourceOf(finding.resource) === about,
-    );
-    const repairs = report.changes.filter(
-      ({ id, fixed, resource, ...change }) =>
-        fixed && id !== row.id && isRecent(change) && resourceOf(resource) === about,
-    );
-    if (row.concern !== 'account' || !isAgain || repairs.length < MOST_REPAIRS) return [];
-    const { objectId, name, client } = row.changedBy;
-    const by = { ...(objectId ? { objectId } : {}), ...(name ? { name } : {}), ...(client ? { client } : {}) };
-    const until = new Date(now().getTime() + 24 * HOUR_MS).toISOString();
-    return [{ id: newId(), account: row.at, since: now().toISOString(), until, by, row }];
   });
 }
 

@@ -1,9 +1,10 @@
 import pMap from 'p-map';
 import { describeFailure } from '../../azure/failure.ts';
 import type { UnreadPart } from '../../azure/read-or-why.ts';
-import { parseStorageAccountId } from '../../azure/resource-id.ts';
+import { comparableId, parseStorageAccountId } from '../../azure/resource-id.ts';
 import type { Account, PlatformScope, Scope } from '../../fleet/account.ts';
 import { accountKeyUse, scopeKeyUse } from '../../fleet/key-use.ts';
+import { useOfAccount, useOfScope } from '../../fleet/read-use.ts';
 import type { AccountScopes, StorageAccounts } from '../../fleet/storage-client.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import { ManagedVaults } from '../../keys/managed-vaults.ts';
@@ -26,6 +27,8 @@ export interface FocusResult {
   readonly found: readonly Omit<Finding, 'since'>[];
   /** What could not be read: findings on it may be missing. */
   readonly unread: readonly UnreadPart[];
+  /** Azure's own time stamp of each use of a changed account, by comparable id: it differs after each change of the key. */
+  readonly stamps: ReadonlyMap<string, string>;
 }
 
 /**
@@ -70,6 +73,7 @@ export async function checkFocus(focus: Focus, rules: Rules, services: GatherSer
     unread: [...vaults.flatMap(({ unread }) => unread), ...results.flatMap(({ unread }) => unread)].filter(
       ({ beside }) => !beside,
     ),
+    stamps: read.stamps,
   };
 }
 
@@ -77,6 +81,7 @@ interface ReadAccounts {
   readonly accounts: readonly Account[];
   readonly scopes: readonly (Scope | PlatformScope)[];
   readonly subscriptions: readonly string[];
+  readonly stamps: FocusResult['stamps'];
   readonly list: StorageAccounts['list'];
   readonly listAllScopes: AccountScopes['listAllScopes'];
 }
@@ -112,8 +117,19 @@ async function readAccounts(focus: Focus, { accounts }: Pick<GatherServices, 'ac
     },
     { concurrency: CONCURRENCY },
   );
+  const stamps = new Map(
+    changed.flatMap((account) => {
+      const { about, stamp, startedOn } = useOfAccount(account, new Date(0));
+      const ofScopes = (scopes.get(resourceOf(account.id)) ?? []).flatMap((scope): [string, string][] => {
+        const id = comparableId(`${account.id}/encryptionScopes/${scope.name}`);
+        return scope.keyUri === undefined ? [] : [[id, useOfScope(scope, about, startedOn).stamp]];
+      });
+      return [[comparableId(account.id), stamp], ...ofScopes] as const;
+    }),
+  );
   return {
     accounts: all,
+    stamps,
     scopes: [...scopes.values()].flat(),
     subscriptions: [...bySubscription.keys()],
     async *list(subscription) {

@@ -20,7 +20,7 @@ const [OF_ACCOUNTS, OF_VAULTS] = [ACCOUNT_CHECKS, VAULT_CHECKS].map(
 
 export interface MergeInput {
   readonly focus: Focus;
-  readonly result: FocusResult;
+  readonly result: Pick<FocusResult, 'found' | 'unread'>;
   readonly changes: readonly ResourceChange[];
   readonly rules: Rules;
   /** Whether the app repairs a finding by itself. */

@@ -8,6 +8,9 @@ import { REASONS } from '../../reasons.ts';
 import { type PutWorkPorts, putWork } from '../put-work.ts';
 import { type ChangeRows, requestChanges } from './change-rows.ts';
 
+/** Operation of the row that a release writes. */
+export const RELEASE = 'drift.release';
+
 type ReleasePorts = RecordPorts &
   PutWorkPorts &
   Parameters<typeof requestChanges>[0] & {
@@ -30,7 +33,7 @@ export async function releaseChange(
   const now = ports.now();
   const on = now.toISOString();
   const release: UnrecordedOrder = {
-    ...{ id: `drift.release/${ports.newId()}`, action: 'drift.release', reason: 'ChangeReleased' },
+    ...{ id: `${RELEASE}/${ports.newId()}`, action: RELEASE, reason: 'ChangeReleased' },
     ...{ resource: account, on, caller, correlationId },
     details: { why: reason, ...(ticket ? { ticket } : {}) },
   };
@@ -50,7 +53,7 @@ export async function releaseChange(
   const subscription = parseStorageAccountId(account)?.subscriptionId;
   if (subscription) await putWork([{ subscription, kind: 'account', about: account }], cause, ports);
   const changedBy = {
-    ...{ objectId: caller.objectId, on, operation: 'drift.release', resource: account, confirmed: true },
+    ...{ objectId: caller.objectId, on, operation: RELEASE, resource: account, confirmed: true },
     ...(caller.name ? { name: caller.name } : {}),
   };
   const row = { id: release.id, concern: 'account', at: account, changedBy } as const;

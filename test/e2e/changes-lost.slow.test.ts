@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { CMK_API_AUDIENCE } from '../../local/azure/constants.ts';
+import { CLIENT_IDS, CMK_API_AUDIENCE } from '../../local/azure/constants.ts';
 import { rotateKey } from '../../local/azure/key-vault/keys.ts';
 import type { DriftReport } from '../../src/drift/report.ts';
 import { arm, signIn } from '../local-azure/support.ts';
 import { useApp } from '../support/app.ts';
+import { cmk } from '../support/cmk.ts';
 import { eventually } from '../support/eventually.ts';
 import { storageIdentity, TestKey } from '../support/fleet.ts';
+import { wordsOf } from '../support/pasted.ts';
 
 const app = useApp();
 afterEach(() => app.azure.faults.clear());
@@ -45,7 +47,7 @@ let accounts: string[];
 beforeAll(async () => {
   await app.listed();
   files = new TestKey(app.azure.world);
-  const made = [files.account(), files.account(), files.account()];
+  const made = [files.account(), files.account(), files.account(), files.account()];
   accounts = made.map(({ id }) => id);
   app.azure.clock.advance(1_000);
   newest = rotateKey(app.azure.world, files.vault, files.name).version;
@@ -83,6 +85,36 @@ describe('a change whose event', () => {
     expect(told.length).toBeLessThanOrEqual(1);
     expect(changes.filter((one) => one.found.some(({ resource }) => resource === account)).length).toBeLessThanOrEqual(
       1,
+    );
+  });
+});
+
+describe('an account that is changed once more after two repairs within an hour', () => {
+  it('is left alone, with both sides named, until an operator releases it', async () => {
+    const account = accounts[3] ?? '';
+    for (const repair of ['first', 'second']) {
+      await pinBack(account);
+      await eventually(`the ${repair} repair`, () => pinnedTo(account) === newest);
+    }
+    await pinBack(account);
+    const isContested = ({ reason, resource }: { reason: string; resource: string }) =>
+      reason === 'ContestedChange' && resource === account;
+    const contested = await eventually('it is contested', async () => (await reported()).findings.find(isContested));
+    const { objectId } = signIn(app.azure, 'owner');
+    expect(contested).toMatchObject({
+      is: expect.stringMatching(/ changed it on .+, after the app had repaired it twice within an hour;/),
+      changedBy: { objectId, client: CLIENT_IDS.owner },
+    });
+    await call('POST', '/drift');
+    await app.settled();
+    expect(pinnedTo(account)).toBe(files.first.version);
+    signIn(app.azure, 'owner').appRoles.push('Cmk.Operate');
+    const env = { CMK_API: `${app.url}/api`, CMK_API_AUDIENCE };
+    const { code, output } = await cmk(app.azure, wordsOf(contested.command ?? ''), { env });
+    expect([code, output]).toEqual([0, expect.stringContaining(`The app repairs ${account} again.`)]);
+    await eventually('it is repaired', () => pinnedTo(account) === newest);
+    await eventually('its findings are gone', async () =>
+      (await reported()).findings.every(({ resource }) => resource !== account),
     );
   });
 });

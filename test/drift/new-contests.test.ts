@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import type { ChangeRow } from '../../src/drift/changes/change-rows.ts';
+import { newContests, withBroken } from '../../src/drift/changes/new-contests.ts';
+import { account, NOW } from './checks/subjects.ts';
+
+const ACCOUNT = account().id;
+const minutesAgo = (minutes: number) => new Date(NOW.getTime() - minutes * 60_000).toISOString();
+const on = (scope = '') => [{ resource: `${ACCOUNT}${scope}` }];
+
+/** The row of a change, as a check leaves it that read the account with a time stamp. */
+function checked(minutes: number, stamp: string, operation = 'write', scope = ''): ChangeRow {
+  const changedBy = {
+    ...{ objectId: `at-${minutes}`, on: minutesAgo(minutes), operation, resource: ACCOUNT, confirmed: false },
+  };
+  const row = { id: `${minutes}`, concern: 'account', at: ACCOUNT, changedBy, notedOn: minutesAgo(minutes) } as const;
+  const use = `${ACCOUNT}${scope}`.toLowerCase();
+  const [noted] = withBroken([{ ...row, due: NOW, attempts: 0 }], on(scope), new Map([[use, stamp]]));
+  return noted as ChangeRow;
+}
+const contests = (...recent: ChangeRow[]) => newContests(on(), recent, NOW, () => 'id');
+
+describe('an account that the app is about to repair', () => {
+  it('is contested by who changed it last after two repairs within the hour', () => {
+    expect(contests(checked(0, 'c'), checked(30, 'b'), checked(50, 'a'))).toMatchObject([
+      { account: ACCOUNT, by: { objectId: 'at-0' }, since: NOW.toISOString() },
+    ]);
+    expect(contests(checked(0, 'c'), checked(30, 'b'), checked(61, 'a'))).toEqual([]);
+  });
+
+  it('is not contested by changes that come before its repair', () => {
+    expect(contests(checked(0, 'b'), checked(1, 'b'), checked(2, 'b'), checked(3, 'a'))).toEqual([]);
+  });
+
+  it('is not contested by the repairs of several scopes', () => {
+    const scopes = ['1', '2', '3'].map((name) => checked(1, name, 'write', `/encryptionScopes/${name}`));
+    expect(contests(checked(0, 'a'), ...scopes)).toEqual([]);
+  });
+
+  it('has its repairs counted anew from its release', () => {
+    expect(contests(checked(5, 'c', 'drift.release'), checked(30, 'b'), checked(50, 'a'))).toEqual([]);
+    expect(contests(checked(0, 'd'), checked(5, 'c', 'drift.release'), checked(30, 'b'))).toEqual([]);
+  });
+});
