@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { timeBoxed, untilAborted } from './deadline.ts';
+import { abortAfter, untilAborted } from './deadline.ts';
 
 // By hand: no library on npm both joins a read in flight and rejects one that began before a known change.
 
@@ -79,7 +79,7 @@ export class ReadCache<T> {
     const entry = this.#entry(name);
     const reading = this.read(name, load, now);
     try {
-      await timeBoxed((signal) => untilAborted(reading, signal), waitMs);
+      await abortAfter((signal) => untilAborted(reading, signal), waitMs);
     } catch (error) {
       return { error };
     }

@@ -49,7 +49,7 @@ export type BlastRadiusServices = {
 
 /**
  * Reads what depends on a key. It never throws: what cannot be read is listed in `unread`. When the signal aborts it
- * returns at once with what it has, and lists what was under way; see `timeBoxed`.
+ * returns at once with what it has, and lists what was under way; see `abortAfter`.
  */
 export async function readBlastRadius(
   key: ManagedKey,

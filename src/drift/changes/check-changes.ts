@@ -14,14 +14,14 @@ import { logCauses } from '../store/publish-report.ts';
 import { type ChangeRow, requestChanges } from './change-rows.ts';
 import { confirmChanges } from './confirm-changes.ts';
 import { type Focus, type FocusPorts, focusOf, resourceOf } from './focus.ts';
-import { lookAt } from './gather-focus.ts';
-import { type Merged, mergeLook, secondsTo } from './merge.ts';
+import { checkFocus } from './gather-focus.ts';
+import { type Merged, mergeResult, secondsTo } from './merge.ts';
 
-/** Held by the instance that checks changes: one report is merged by one writer. */
+/** Held by the instance that checks changes, since one writer at a time merges into the report. */
 const LEASE = 'drift/changes';
-/** What the app repairs, and what could not be read, is checked again after so long, so often. */
+/** Delay and limit of further checks after a repair, or after a read that failed. */
 const [AGAIN_MS, MOST_ATTEMPTS] = [4_000, 8];
-/** Repairs of one account within an hour, after which another change of it is left to an operator. */
+/** After so many repairs of one account within an hour, another change of it is contested, and left to an operator. */
 const MOST_REPAIRS = 2;
 
 export type ChangeServices = DriftServices &
@@ -31,9 +31,9 @@ export type ChangeServices = DriftServices &
   };
 
 /**
- * The small drift check: runs the checks on what pending changes concern, merges what they find into the newest report, and
- * repairs what CMK_AUTOFIX names. Idempotent. While another instance does it, this one leaves it to that, which reads the
- * rows again before and after it releases the lease.
+ * Runs the drift checks on the subjects of pending changes alone, merges the findings into the newest report, and repairs what
+ * CMK_AUTOFIX names. Idempotent. Does nothing while another instance holds the lease: that instance reads the rows again
+ * before and after it releases it.
  */
 export async function checkChanges(cause: Cause, services: ChangeServices, log: Log): Promise<void> {
   const due = async (): Promise<ChangeRow[]> =>
@@ -59,34 +59,36 @@ async function checkRows(rows: readonly ChangeRow[], services: ChangeServices, l
   const orders = await services.control.readNow(log);
   const rules = rulesOf(settings, now(), orders.contests);
   const focus = await focusOf(rows, services);
-  const look = await lookAt(focus, rules, services);
+  const result = await checkFocus(focus, rules, services);
   const doesFix = (finding: Finding) => isFixed(finding, settings.drift.autofix) && !isContested(finding);
   const isContested = ({ resource }: Finding) => contestOf(orders.contests, resourceOf(resource), now()) !== undefined;
   let merged: Merged | undefined;
-  // Those of the time when the checks have run: the time to the findings is measured by it.
-  const input = { focus, look, changes: rows, rules: { ...rules, now: now() }, isFixed: doesFix };
+  // The time is read again, after the checks: the report says how long a change took to become a finding.
+  const input = { focus, result, changes: rows, rules: { ...rules, now: now() }, isFixed: doesFix };
   const report = await driftStorage.merge((whole) => {
-    merged = mergeLook(whole, input);
+    merged = mergeResult(whole, input);
     return merged.report;
   });
   const cause = { by: 'drift', ref: id, since: now().toISOString() };
-  // Without a report the first check has not run, and finds it all; the index is told in any case.
+  // Also without a report, which the first whole check will make: the index has to know the accounts.
   await putWork(accountWork(rows), cause, services);
   if (!report || !merged) return services.changes.finish(rows);
-  tell(merged, report.id, log);
+  logMerged(merged, report.id, log);
   const contests = newContests(rows, merged, services);
   if (contests.length > 0) {
     await services.orderStore.change((current) => contests.reduce(withContest, current));
-    // The finding is made by the check, as by the hourly one.
+    // Checked at once: the check makes a finding of the contest.
     await services.changes.put(contests.map(({ row }) => ({ ...row, due: now(), attempts: row.attempts + 1 })));
   }
   const contested = new Set(contests.map(({ account }) => resourceOf(account)));
   const repairable = merged.report.findings.filter(
-    (finding) => isIn(finding, focus) && doesFix(finding) && !contested.has(resourceOf(finding.resource)),
+    (finding) => isInFocus(finding, focus) && doesFix(finding) && !contested.has(resourceOf(finding.resource)),
   );
   await fix(repairable, id, services, log);
-  const isOpen = look.unread.length > 0 || repairable.length > 0;
-  const again = rows.filter((row) => isOpen && row.attempts < MOST_ATTEMPTS && !contested.has(resourceOf(row.at)));
+  const needsAnotherCheck = result.unread.length > 0 || repairable.length > 0;
+  const again = rows.filter(
+    (row) => needsAnotherCheck && row.attempts < MOST_ATTEMPTS && !contested.has(resourceOf(row.at)),
+  );
   await services.changes.put(
     again.map((row) => ({ ...row, due: new Date(now().getTime() + AGAIN_MS), attempts: row.attempts + 1 })),
   );
@@ -94,11 +96,11 @@ async function checkRows(rows: readonly ChangeRow[], services: ChangeServices, l
   await confirmChanges(merged.changes, services, log);
 }
 
-function isIn({ resource }: Pick<Finding, 'resource'>, { accounts, vaults }: Focus): boolean {
+function isInFocus({ resource }: Pick<Finding, 'resource'>, { accounts, vaults }: Focus): boolean {
   return accounts.has(resourceOf(resource)) || vaults.has(resourceOf(resource));
 }
 
-/** The worker of the subscription reads the account: the index knows it, and moves it where it may. */
+/** Work items for changed accounts: a pass reads each, updates the index, and moves it if it may. */
 function accountWork(rows: readonly ChangeRow[]): WantedWork[] {
   return rows.flatMap(({ concern, at }): WantedWork[] => {
     const account = concern === 'account' ? parseStorageAccountId(at) : undefined;
@@ -127,7 +129,7 @@ function newContests(rows: readonly ChangeRow[], { report, added }: Merged, { no
   });
 }
 
-function tell({ changes, added, report }: Merged, id: string, log: Log): void {
+function logMerged({ changes, added, report }: Merged, id: string, log: Log): void {
   for (const change of changes) {
     const { operation, resource, objectId, name, client, correlationId, found, gone } = change;
     log({
