@@ -235,12 +235,6 @@ export const MUTANTS: readonly Mutant[] = [
     to: '',
   },
   {
-    name: 'a restore of one key is taken for one of another',
-    file: 'src/revocation/key-trail.ts',
-    from: '!did || data.resource.toLowerCase() !== key.id.toLowerCase()',
-    to: '!did',
-  },
-  {
     name: 'what is recorded later is recorded in the name of whom a message claims',
     file: 'src/revocation/record-found.ts',
     from: 'caller: { objectId: by,',
