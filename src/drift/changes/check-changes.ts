@@ -74,7 +74,7 @@ async function checkRows(rows: readonly ChangeRow[], services: ChangeServices, l
   await putWork(accountWork(rows), cause, services);
   if (!report || !merged) return services.changes.finish(rows);
   logMerged(merged, report.id, log);
-  const contests = newContests(rows, merged, services);
+  const contests = newContests(rows, merged, settings.drift.autofix, services);
   if (contests.length > 0) {
     await services.orderStore.change((current) => contests.reduce(withContest, current));
     // Checked at once: the check makes a finding of the contest.
@@ -109,14 +109,17 @@ function accountWork(rows: readonly ChangeRow[]): WantedWork[] {
 }
 
 /** Accounts that were changed once more, after the app had repaired them twice within an hour. */
-function newContests(rows: readonly ChangeRow[], { report, added }: Merged, { now, newId, settings }: ChangeServices) {
+export function newContests(
+  rows: readonly ChangeRow[],
+  { report, added }: Pick<Merged, 'report' | 'added'>,
+  autofix: readonly string[],
+  { now, newId }: Pick<ChangeServices, 'now' | 'newId'>,
+) {
   const since = now().getTime() - HOUR_MS;
   const isRecent = ({ on }: Pick<DriftChange, 'on'>) => Date.parse(on) >= since;
   return rows.flatMap((row) => {
     const about = resourceOf(row.at);
-    const isAgain = added.some(
-      (finding) => isFixed(finding, settings.drift.autofix) && resourceOf(finding.resource) === about,
-    );
+    const isAgain = added.some((finding) => isFixed(finding, autofix) && resourceOf(finding.resource) === about);
     const repairs = report.changes.filter(
       ({ id, fixed, resource, ...change }) =>
         fixed && id !== row.id && isRecent(change) && resourceOf(resource) === about,
