@@ -35,7 +35,7 @@ export interface BlastRadius {
   /** Whether the app's own storage uses the key, so that revoking it locks the app out. */
   readonly selfLockout: boolean | 'unknown';
   readonly unread: readonly Unread[];
-  /** What is never shown, as the app is deployed, in one sentence; absent: it may see everything, or nothing, which is `unread`. */
+  /** One sentence on what the app has no right to see; absent: it may see everything, or nothing, which `unread` says. */
   readonly outOfSight?: string;
 }
 
