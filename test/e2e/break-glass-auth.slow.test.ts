@@ -1,4 +1,3 @@
-import { createHmac, createPublicKey, generateKeyPairSync, type JsonWebKey, sign } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Answer, type RunningApp, signIn, tokenOf } from '../break-glass/running-app.ts';
 import { useApps } from '../break-glass/use-running-app.ts';
@@ -7,7 +6,6 @@ import { useWire } from '../support/wire.ts';
 
 const REVOKE = '/keys/kv-files/files-key/revoke';
 const BODY = { reason: 'A laptop was stolen', confirm: 'kv-files/files-key' };
-const OTHER_TENANT = '0a1b2c3d-0000-4000-8000-0000000bad00';
 
 const wire = useWire();
 const startApp = useApps(wire);
@@ -29,32 +27,7 @@ beforeEach(() => {
 const revoke = (token: string | undefined, headers: Record<string, string> = {}): Promise<Answer> =>
   app.call(REVOKE, { method: 'POST', body: BODY, headers, ...(token === undefined ? {} : { as: { token } }) });
 
-/** A token of the revoker as the tenant signs it, with claims, header fields or lifetime changed. */
-function issue(
-  claims: Record<string, unknown> = {},
-  header: Record<string, unknown> = {},
-  lifetimeSeconds = 3_600,
-): string {
-  const options = { claims, header, lifetimeSeconds };
-  return wire.azure.tokens.issue(signIn(wire.azure, 'revoker'), 'api://cmk-autopilot', options).token;
-}
-
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-
-/** A genuine token taken apart and signed in another way. */
-function resigned(header: Record<string, unknown>, signature: (input: string) => string): string {
-  const [head = '', payload = ''] = issue().split('.');
-  const input = `${encode({ ...JSON.parse(Buffer.from(head, 'base64url').toString()), ...header })}.${payload}`;
-  return `${input}.${signature(input)}`;
-}
-
-/** The tenant's public key as anyone can get it. */
-function publicKeyPem(): string {
-  const [key] = wire.azure.tokens.jwks().keys;
-  return createPublicKey({ key: key as JsonWebKey, format: 'jwk' })
-    .export({ type: 'spki', format: 'pem' })
-    .toString();
-}
 
 /** Refused before anything was asked of Key Vault or ARM, and told how to ask correctly. */
 function expectRefused(answer: Answer, status: number, reason: string): void {
@@ -69,56 +42,9 @@ function expectRefused(answer: Answer, status: number, reason: string): void {
 describe('a call over HTTP is refused', () => {
   it('without a token', async () => expectRefused(await revoke(undefined), 401, 'TokenMissing'));
 
-  it('with garbage for a token', async () => expectRefused(await revoke('garbage'), 401, 'TokenMalformed'));
-
-  it('with garbage in the shape of a token', async () => expectRefused(await revoke('a.b.c'), 401, 'TokenInvalid'));
-
-  it('with an expired token', async () => expectRefused(await revoke(issue({}, {}, -120)), 401, 'TokenExpired'));
-
-  it('with a token that is not valid yet', async () => {
-    const nbf = Math.floor(Date.now() / 1000) + 600;
-    expectRefused(await revoke(issue({ nbf })), 401, 'TokenNotYetValid');
-  });
-
-  it('with a token of another tenant', async () => {
-    const iss = `https://login.microsoftonline.com/${OTHER_TENANT}/v2.0`;
-    expectRefused(await revoke(issue({ iss, tid: OTHER_TENANT })), 401, 'TokenOfOtherTenant');
-  });
-
-  it('with a token that says our issuer and another tenant', async () => {
-    expectRefused(await revoke(issue({ tid: OTHER_TENANT })), 401, 'TokenOfOtherTenant');
-  });
-
-  it('with a token for another audience', async () => {
-    expectRefused(await revoke(issue({ aud: 'https://management.azure.com' })), 401, 'TokenForOtherAudience');
-  });
-
-  it('with an unsigned token (alg none)', async () => {
-    expectRefused(await revoke(resigned({ alg: 'none' }, () => '')), 401, 'TokenMalformed');
-  });
-
-  it('with an unsigned token (alg none) that carries a signature', async () => {
-    expectRefused(await revoke(resigned({ alg: 'none' }, () => 'AAAA')), 401, 'TokenInvalid');
-  });
-
-  it('with HS256 and the tenant’s public key for a secret', async () => {
-    const forge = (input: string): string => createHmac('sha256', publicKeyPem()).update(input).digest('base64url');
-    expectRefused(await revoke(resigned({ alg: 'HS256' }, forge)), 401, 'TokenInvalid');
-  });
-
-  it('with an unknown key id', async () => {
-    expectRefused(await revoke(issue({}, { kid: 'unknown' })), 401, 'TokenInvalid');
-  });
-
-  it('with the tenant’s key id on somebody else’s signature', async () => {
-    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-    const forge = (input: string): string => sign('sha256', Buffer.from(input), privateKey).toString('base64url');
-    expectRefused(await revoke(resigned({}, forge)), 401, 'TokenInvalid');
-  });
-
   it('with a genuine token whose claims were changed', async () => {
-    const [head, , signature] = issue().split('.');
-    const claims = JSON.parse(Buffer.from(issue().split('.')[1] ?? '', 'base64url').toString());
+    const [head, payload = '', signature] = tokenOf(wire.azure, 'outsider').split('.');
+    const claims = JSON.parse(Buffer.from(payload, 'base64url').toString());
     expectRefused(
       await revoke(`${head}.${encode({ ...claims, roles: ['CmkKey.Revoke'] })}.${signature}`),
       401,
@@ -157,11 +83,6 @@ describe('a call over HTTP is refused', () => {
     expectRefused(await revoke(tokenOf(wire.azure, 'outsider'), forged), 403, 'RoleMissing');
   });
 
-  it('with two tokens in one header', async () => {
-    const token = tokenOf(wire.azure, 'revoker');
-    expectRefused(await revoke(`${token}, Bearer ${token}`), 401, 'TokenMalformed');
-  });
-
   it('and none of this has touched the key', () => {
     // By itself: the app would go on reading after its answer, and what is next to be refused asks for nothing.
     const key = wire.azure.world.vaults.get('kv-files')?.keys.get('files-key');
@@ -170,10 +91,8 @@ describe('a call over HTTP is refused', () => {
 });
 
 describe.each([
-  ['CMK_TENANT_ID', undefined],
   ['CMK_TENANT_ID', 'common'],
   ['CMK_API_AUDIENCE', undefined],
-  ['CMK_API_AUDIENCE', '*'],
 ])('with the setting %s = %s', (setting, value) => {
   let broken: RunningApp;
   beforeAll(async () => {

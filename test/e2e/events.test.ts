@@ -5,7 +5,6 @@ import type { StorageAccount } from '../../local/azure/world.ts';
 import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { TestKey, vaultNamed } from '../support/fleet.ts';
-import { REVOKER } from '../support/keys.ts';
 
 const app = useApp();
 
@@ -140,18 +139,17 @@ describe('a new version of a key', () => {
 
 describe('a key that nears its expiry', () => {
   const DAY = 86_400;
-  const nearing = (options: { tags?: Record<string, string>; enabled?: boolean; imported?: boolean } = {}) => {
+  const nearing = (tags: Record<string, string>) => {
     const now = app.azure.clock.nowSeconds();
     // Near its expiry in a moment: the clock does the rest. It is not moved far, as the app has its own.
-    const { tags = { 'cmk-rotation': 'auto' }, ...others } = options;
-    return key('kv-files', { nbf: now - 330 * DAY, exp: now + 30 * DAY + 5, tags, ...others });
+    return key('kv-files', { nbf: now - 330 * DAY, exp: now + 30 * DAY + 5, tags });
   };
   const comes = () => app.azure.clock.advance(10_000);
   const outcome = (of: TestKey, reason: string) =>
     eventually(`${reason} for ${of.name}`, () => recordsAbout(of).find((record) => record.reason === reason));
 
   it('is rotated, and its accounts follow', async () => {
-    const archive = nearing({ tags: {} });
+    const archive = nearing({});
     const account = archive.account();
     comes();
     await outcome(archive, 'Rotated');
@@ -160,27 +158,8 @@ describe('a key that nears its expiry', () => {
     await moved([account], newest?.version ?? '');
   });
 
-  it.each([
-    ['has a tag that asks for hand rotation', { tags: { 'cmk-rotation': 'manual' } }, 'ManualRotation', 'error'],
-    ['is tagged as imported', { tags: { 'cmk-origin': 'imported' } }, 'ImportedKey', 'error'],
-    ['is imported, which Key Vault alone knows', { imported: true }, 'RotationRefused', 'error'],
-    ['is disabled', { enabled: false }, 'KeyDisabled', 'error'],
-  ])('that %s is not rotated, and its record is for an alert', async (_, options, reason, level) => {
-    const archive = nearing(options);
-    comes();
-    expect(await outcome(archive, reason)).toMatchObject({ level, function: 'reconcileKey' });
-    expect(archive.vault.keys.get(archive.name)?.versions).toHaveLength(1);
-  });
-
-  it('is left alone when nothing uses it, and nobody said that it is to be rotated', async () => {
-    const archive = nearing({ tags: {} });
-    comes();
-    expect(await outcome(archive, 'NoDependents')).toMatchObject({ level: 'info', function: 'reconcileKey' });
-    expect(archive.vault.keys.get(archive.name)?.versions).toHaveLength(1);
-  });
-
   it('is rotated once when its event comes three times', async () => {
-    const archive = nearing();
+    const archive = nearing({ 'cmk-rotation': 'auto' });
     app.azure.faults.add([{ match: { delivery: true, function: 'keyNearExpiry' }, duplicate: 3 }]);
     comes();
     await outcome(archive, 'Rotated');
@@ -193,41 +172,6 @@ describe('a key that nears its expiry', () => {
     });
     expect(said('Rotated')).toBe(1);
     expect(archive.vault.keys.get(archive.name)?.versions).toHaveLength(2);
-  });
-
-  it('that a rotation policy rotates by itself is left to the policy', async () => {
-    const archive = nearing();
-    const found = archive.vault.keys.get(archive.name);
-    if (found) {
-      found.rotationPolicy = {
-        attributes: { expiryTime: 'P2Y', created: 0, updated: 0 },
-        lifetimeActions: [{ action: { type: 'Rotate' }, trigger: { timeBeforeExpiry: 'P20D' } }],
-      };
-    }
-    comes();
-    await outcome(archive, 'PolicyRotates');
-    expect(found?.versions).toHaveLength(1);
-  });
-
-  it('that is revoked stays as it is', async () => {
-    const archive = nearing({ enabled: false });
-    archive.first.tags = {
-      'cmk-revocation': `${REVOKER.id} ${new Date().toISOString()} ${REVOKER.revokedBy} ${archive.first.version}`,
-    };
-    comes();
-    await outcome(archive, 'RevocationOpen');
-    expect(archive.vault.keys.get(archive.name)?.versions).toHaveLength(1);
-  });
-
-  it('by an event about an old version changes nothing', async () => {
-    const archive = nearing();
-    app.azure.faults.add([{ match: { delivery: true, function: 'keyNearExpiry' }, delayMs: 500 }]);
-    comes();
-    app.azure.clock.advance(0);
-    const newest = rotateKey(app.azure.world, archive.vault, archive.name);
-    newest.exp = app.azure.clock.nowSeconds() + 365 * DAY;
-    await outcome(archive, 'NotNearExpiry');
-    expect(archive.vault.keys.get(archive.name)?.versions.at(-1)).toBe(newest);
   });
 });
 

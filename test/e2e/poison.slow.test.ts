@@ -75,18 +75,4 @@ describe('npm run replay', () => {
     await eventually('the account to move', () => inUse(account) === next.version);
     expect(await poison('account-work')).toEqual([]);
   });
-
-  it('leaves what is not a message of the app, and says so by its exit code', async () => {
-    await app.queues.getQueueClient('key-work-poison').sendMessage('rubbish');
-    const { code, output } = await npmRunReplay('key-work');
-    expect(code).toBe(1);
-    expect(output).toBe('note\tNot a message of this app, left in key-work-poison: "rubbish"\n');
-  });
-
-  it('explains itself without a queue', async () => {
-    expect(await npmRunReplay()).toEqual({
-      code: 2,
-      output: expect.stringContaining("Missing required argument 'queue'"),
-    });
-  });
 });
