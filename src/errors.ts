@@ -41,7 +41,7 @@ export class InvalidMessageError extends CmkError {
     super(
       'InvalidMessage',
       message,
-      'Read the message in the poison queue; if it is one of ours, correct it and run `npm run replay`.',
+      'Read the message in the poison queue; if this app wrote it, correct it and run `cmk admin replay`.',
       options,
     );
     this.name = 'InvalidMessageError';

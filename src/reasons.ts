@@ -13,20 +13,20 @@ export const REASONS = {
 
   // Settings and messages
   InvalidMessage: 'A queue message is not one this app writes.',
-  DeferredForLong: 'Work has been put off for more than an hour; it is still being tried.',
-  Poisoned: 'A message could not be done and was put into the poison queue.',
+  DeferredForLong: 'Work has been deferred for more than an hour; it is still tried.',
+  Poisoned: 'A message could not be processed, and was moved to the poison queue.',
 
   // Events
-  EventAccepted: 'An event was checked and put to work.',
-  HsmKeyChanged: 'A key of a Managed HSM has changed since it was last looked at.',
-  HsmUnwatched: 'A Managed HSM, or a key of it, could not be looked at; a new version there is noticed later.',
+  EventAccepted: 'An event was accepted, and its key is reconciled.',
+  HsmKeyChanged: 'A key of a Managed HSM has changed since it was last read.',
+  HsmUnwatched: 'A Managed HSM, or a key of it, could not be read; a new version there is noticed later.',
   EventMalformed: 'An event lacks what an event of Key Vault has.',
   EventTypeUnknown: 'An event is of another type than the function handles.',
   EventVaultNotManaged: 'An event comes from, or names, a vault that is not in CMK_VAULTS.',
   EventVaultMismatch: 'An event names a key of another vault than the one it comes from.',
 
   // Keys
-  VersionNotYetActive: 'A newer version becomes active later; the key is looked at again then.',
+  VersionNotYetActive: 'A newer version becomes active later; the key is reconciled again then.',
 
   // Calls of the API, revocations and their record
   CallRefused: 'A call of the HTTP API was refused.',
@@ -34,7 +34,7 @@ export const REASONS = {
   CallAnswered: 'A call of the HTTP API was answered.',
   AuditWritten: 'A record was written to the audit trail; this is its receipt.',
   AuditTrailVerified: 'The audit trail was verified up to this record.',
-  AuditTrailBroken: 'Records of the audit trail were changed, removed, moved or put in since the last look.',
+  AuditTrailBroken: 'Records of the audit trail were changed, removed, moved or inserted since the last verification.',
   AuditFailed: 'What was done could not be written to the audit trail; this record has it.',
   Revoked: 'Every version of the key is disabled, as a fresh read proves.',
   StillOpen: 'A version of a revoked key could not be disabled.',
@@ -68,9 +68,9 @@ export const REASONS = {
     'Nothing that the app looks after uses the key, and it has no tag `cmk-rotation: auto`: it is left to its owners.',
   DependentsUnknown:
     'It could not be found out whether anything uses the key; it is not rotated as long as that is not known.',
-  RotationUnderWay: 'The key is held by another rotation; looked at again when that is over.',
+  RotationUnderWay: 'Another rotation of the key is under way; this one is tried again afterwards.',
   RotationUnknown:
-    'It is not known whether Key Vault made a new version; its versions are looked at again before another is asked for.',
+    'It is not known whether Key Vault made a new version; its versions are listed again before another is requested.',
   PolicyRotates: "The key's own rotation policy rotates it; left to Key Vault.",
   ManualRotation: 'The key is tagged for rotation by hand; an operator has to rotate it.',
   ImportedKey: 'The key is imported key material; a new version has to be imported by hand.',
@@ -112,7 +112,7 @@ export const REASONS = {
   AccountNotFound: 'Was deleted meanwhile.',
   UseFailed: 'An account or an encryption scope could not be moved in eight tries; it is tried once an hour.',
   ChangedByOthers: 'Uses another version or key than the index has: an operator or Storage itself has changed it.',
-  Busy: 'Another instance or message is at work on it; looked at again soon.',
+  Busy: 'Another worker holds it; tried again soon.',
 
   // Telemetry
   TelemetryFailed: 'Traces and metrics cannot be sent; all else goes on.',
@@ -121,11 +121,11 @@ export const REASONS = {
   RekeyOrdered: 'A standing order moves it to another key.',
   Rekeyed: 'Moved to the newest usable version of the other key, as the answer or a later read proves.',
   RekeyStarted: 'Everything that uses the one key is to move to the other.',
-  RekeyChanged: 'The re-key was paused, resumed or taken back at this moment; looked at again.',
+  RekeyChanged: 'The re-key was paused, resumed or rolled back meanwhile; the account is reconciled again.',
   RekeyPaused: 'The re-key was paused: nothing moves until it is resumed.',
   RekeyResumed: 'The re-key goes on; what failed before is tried again.',
   RekeyStopped: 'So many accounts could not be moved that the re-key was paused by the app.',
-  RekeyWaits: 'Something keeps the re-key from going on; it looks again by itself.',
+  RekeyWaits: 'Something blocks the re-key; it is tried again by itself.',
   RekeyUnverified:
     'Nothing in sight uses the old key any more, and not everything could be read: it is not verified, and looked at again.',
   RekeyDone: 'Nothing in the fleet uses the old key any more, as fresh reads of everything show.',
@@ -176,8 +176,7 @@ export const REASONS = {
   ContestedChange:
     'A change was repaired twice within an hour, and made again: it stays until an operator releases it.',
   ChangeReleased: 'An operator has the app repair an account again, which another party kept changing.',
-  NotContested: 'The app does not leave the account alone: there is nothing to release.',
-  DriftFoundByEvent: 'An event told of a change, and the drift check was run on what it concerns.',
+  DriftFoundByEvent: 'An event reported a change, and the checks were run on what it concerns.',
   EventDeliveryFailing: 'Events of the vault could not be delivered.',
   SelfLockout: "The app's own storage is encrypted with a key that the app manages.",
   LegacyOrder: 'A re-key of version 2 was under way, and nothing carries it out any more.',
@@ -186,9 +185,9 @@ export const REASONS = {
     "One storage account holds the app's work and what decides: a right to write queues there is near both.",
   PoisonMessages: 'The poison queues have messages: an operator has to check and replay them.',
   Unreadable: 'Something could not be read: what it holds is not known.',
-  NotChecked: 'No drift check has looked at it lately, so whether it serves is not known.',
+  NotChecked: 'No drift check has read it lately, so its health is not known.',
   DriftChecked: 'A drift check is done; this record sums it up.',
-  DriftFixed: 'A finding was put to work.',
+  DriftFixed: 'The app fixes a finding: the change is made, or its work item is queued.',
   DriftFixFailed: 'A finding could not be fixed.',
   DriftReportNotWritten: 'The report of a drift check could not be written.',
   VersionRetired:
@@ -201,12 +200,12 @@ export const REASONS = {
   RetirementUndone: 'An old version was disabled and enabled again: it may be in use, or not all could be read.',
 
   // Notifications
-  NotificationSent: 'A notification was taken by its receiver.',
-  NotificationNotTaken: 'The receiver of a notification did not take it; tried again, for about twelve hours.',
+  NotificationSent: 'The receiver accepted a notification.',
+  NotificationNotTaken: 'The receiver of a notification did not accept it; tried again, for about twelve hours.',
   NotificationDropped:
     'A notification is not sent: CMK_NOTIFY does not name its target any more, or the app has no such notification.',
   NotificationsHeld:
-    'What to notify of could not be read or put into its queue, or CMK_NOTIFY is wrong; tried again, and nothing is lost.',
+    'Notifications could not be collected or queued, or CMK_NOTIFY is wrong; tried again, and none is lost.',
 
   // Azure's refusals
   PassDone: 'A pass over the work of a subscription has ended.',

@@ -5,9 +5,9 @@ export type ExitKind = 'incomplete' | 'usage' | 'refused' | 'rights' | 'later' |
 export interface RefusalTexts {
   /** What the code means; the `title` of the API's answer. */
   readonly sentence: string;
-  /** What to do, unless the place that refuses knows better. */
+  /** What to do; a refusal may override it. */
   readonly nextStep: string;
-  /** HTTP status; without one, no call of the API is refused for this. */
+  /** HTTP status; absent: the API refuses no call for this reason. */
   readonly status?: number;
   /** Absent: `refused`. */
   readonly exit?: ExitKind;
@@ -16,7 +16,7 @@ export interface RefusalTexts {
 const NEW_TOKEN = 'Get a new access token for this API from its own tenant.';
 const OWN_SIGN_IN = 'Meanwhile use `cmk key revoke` or `cmk key restore` with your own sign-in.';
 
-/** Every refusal and failure: code, sentence, next step, HTTP status, exit code. Each is worded here and nowhere else. */
+/** Every refusal and failure: code, sentence, next step, HTTP status, exit code. This is the only place that words them. */
 export const REFUSALS = {
   // Who calls
   AuthNotConfigured: {
@@ -67,39 +67,38 @@ export const REFUSALS = {
   },
   ClientNotAllowed: {
     status: 403,
-    sentence: 'The access token was got by a client that is not on the list.',
-    nextStep:
-      'Get a token with a client that is on the list, for instance the Azure CLI; the list is the setting CMK_CLIENTS.',
+    sentence: 'The access token was issued to a client that CMK_CLIENTS does not list.',
+    nextStep: 'Get a token with a client that CMK_CLIENTS lists, for instance the Azure CLI.',
   },
   ScopeMissing: {
     status: 403,
     sentence: 'The access token lacks the delegated scope of this API.',
-    nextStep: 'Ask for a token with the scope of this API; infra/entra.sh makes that scope.',
+    nextStep: 'Ask for a token with the scope of this API, which infra/entra.sh creates.',
   },
   PersonNeeded: {
     status: 403,
-    sentence: 'A key is restored by a person, and not by an application.',
+    sentence: 'Only a person may restore a key, not an application.',
     nextStep:
       'Have a person with the app role CmkKey.Restore make this call; CMK_RESTORE_APPLICATIONS names the applications that may.',
   },
   StepUpNeeded: {
     status: 401,
-    sentence: 'The call takes a stronger sign-in.',
-    nextStep: 'Sign in once more with the claims of this answer, and repeat the call.',
+    sentence: 'The call needs a stronger sign-in.',
+    nextStep: 'Sign in again with the claims of this answer, and repeat the call.',
   },
   RoleNarrowed: {
     status: 403,
     sentence: 'The role of the caller reaches some keys alone.',
-    nextStep: 'Ask for single keys, or have a caller make this call whose role CMK_ROLE_SCOPES does not narrow.',
+    nextStep: 'Ask for single keys, or have a caller whose role CMK_ROLE_SCOPES does not narrow make this call.',
   },
   KeyOutOfReach: {
     status: 403,
-    sentence: 'There is no such key within the reach of the role of the caller.',
+    sentence: "The caller's role reaches no such key.",
     nextStep: 'Check the names of vault and key, and which keys CMK_ROLE_SCOPES lets your role reach.',
   },
   RateExceeded: {
     status: 429,
-    sentence: 'The caller makes more calls than this instance takes of one.',
+    sentence: 'The caller makes more calls than this instance accepts from one caller.',
     nextStep: 'Repeat the call later.',
   },
 
@@ -111,7 +110,7 @@ export const REFUSALS = {
   },
   BodyTypeUnsupported: {
     status: 415,
-    sentence: 'The body is accepted as JSON in UTF-8, not compressed.',
+    sentence: 'The body must be JSON in UTF-8, not compressed.',
     nextStep: 'Send the header "Content-Type: application/json" and no "Content-Encoding".',
   },
   BodyTooLarge: {
@@ -142,7 +141,7 @@ export const REFUSALS = {
   },
   ArgumentInvalid: {
     exit: 'usage',
-    sentence: 'What was asked for is not possible as it is written; nothing was changed.',
+    sentence: 'The command cannot be carried out as it is written; nothing was changed.',
     nextStep: 'Correct the command line; --help describes it.',
   },
 
@@ -189,13 +188,13 @@ export const REFUSALS = {
   },
   NotContested: {
     status: 404,
-    sentence: 'The app does not leave the account alone: there is nothing to release.',
-    nextStep: 'GET /api/drift names what is contested (ContestedChange).',
+    sentence: 'The app has not stopped repairing the account: there is nothing to release.',
+    nextStep: 'GET /api/drift names the contested accounts (ContestedChange).',
   },
   DriftCheckLost: {
     status: 410,
-    sentence: 'A drift check was ended before it had a report.',
-    nextStep: 'Start another one with POST /api/drift; what is done twice does no harm.',
+    sentence: 'A drift check ended without a report.',
+    nextStep: 'Start another check with POST /api/drift; repeating it does no harm.',
   },
 
   // Revoking and restoring
@@ -221,24 +220,24 @@ export const REFUSALS = {
   RevocationUnbelieved: {
     status: 409,
     sentence:
-      'A version has a record of a revocation that this app cannot have written; it does not count. Look who wrote it, and take the tag away.',
-    nextStep: 'Read cmk-revocation in the tags of the versions. Enable by hand what has to be on.',
+      'A version has a revocation record that this app cannot have written, so the record is ignored. Find out who wrote it, and remove the tag.',
+    nextStep: 'Read the tag cmk-revocation of the versions. Enable by hand each version that has to be enabled.',
   },
   OtherRevocation: {
     status: 409,
-    sentence: 'The open revocation is not the one that was to be restored.',
-    nextStep: "Read the key's status, and name the open revocation if it is the one that you mean to restore.",
+    sentence: 'The open revocation is another one than the call names.',
+    nextStep: "Read the key's status. To restore the open revocation, name its id.",
   },
   RestoreOvertaken: {
     status: 409,
-    sentence: 'It was revoked anew while it was being restored: the newer revocation wins.',
+    sentence: 'The key was revoked again while it was being restored: the newer revocation wins.',
     nextStep: 'Find out who revoked the key and why before you restore it.',
   },
   RestoreIncomplete: {
     status: 502,
     exit: 'incomplete',
     sentence: 'Not everything that the revocation disabled is enabled again; the call can be repeated.',
-    nextStep: 'Repeat the same call: it finishes what is missing and leaves the rest.',
+    nextStep: 'Repeat the same call: it enables what is missing, and nothing else.',
   },
 
   // Standing orders
@@ -255,13 +254,13 @@ export const REFUSALS = {
   NewestVersionUnusable: {
     status: 409,
     sentence:
-      'Automatic: the newest version of its key cannot be used, so Storage has none to go to; nothing was written.',
+      'Automatic: the newest version of its key cannot be used, so Storage cannot move to it; nothing was written.',
     nextStep: 'Enable the newest version of the key, or make a new one.',
   },
   RekeyUnfit: {
     status: 409,
-    sentence: 'The re-key cannot begin as things are; nothing was moved.',
-    nextStep: 'See to what "check" names, each with its fix, and start it again.',
+    sentence: 'The re-key cannot begin yet; nothing was moved.',
+    nextStep: 'Fix what "check" names, and start the re-key again.',
   },
   RekeyConflict: {
     status: 409,
@@ -275,12 +274,12 @@ export const REFUSALS = {
   },
   TooManyOrders: {
     status: 409,
-    sentence: 'There are 200 standing orders, of pauses and re-keys; no more are taken.',
+    sentence: 'There are already 200 pauses and re-keys, which is the limit.',
     nextStep: 'End pauses and re-keys that are no longer needed.',
   },
   PauseUnreadable: {
     status: 503,
-    sentence: 'Whether moves are paused cannot be read; after 30 seconds without it nothing is moved.',
+    sentence: 'The app cannot read whether moves are paused; after 30 seconds it moves nothing.',
     nextStep: 'Repeat the call in a minute; if it stays, check the storage account of the app.',
   },
 
@@ -296,7 +295,7 @@ export const REFUSALS = {
     status: 502,
     exit: 'rights',
     sentence: 'The app lacks a permission.',
-    nextStep: 'Give the identity the right that is named.',
+    nextStep: 'Grant the identity the permission that is named.',
   },
   VaultUnreadable: {
     status: 502,
@@ -324,22 +323,22 @@ export const REFUSALS = {
   },
   NotPropagated: {
     exit: 'later',
-    sentence: 'A role that was given does not count yet.',
+    sentence: 'A new role assignment has not taken effect yet.',
     nextStep: 'Run it again in some minutes.',
   },
   NotProven: {
     exit: 'incomplete',
-    sentence: 'The write was taken, but the answer does not show the new version; tried again.',
+    sentence: 'Azure accepted the write, but its answer does not show the new version; tried again.',
     nextStep: 'Run it again.',
   },
   QueryFailed: {
     exit: 'incomplete',
-    sentence: 'What --query asks for cannot be taken out of the document; the command itself was carried out.',
+    sentence: '--query cannot be applied to the document; the command itself was carried out.',
     nextStep: 'Correct --query.',
   },
   RetirementNotUndone: {
     exit: 'incomplete',
-    sentence: 'An old version is disabled although it may be in use: a person has to enable it at once.',
+    sentence: 'An old version is disabled although it may be in use: an operator has to enable it at once.',
     nextStep: 'Enable the version.',
   },
   Interrupted: {

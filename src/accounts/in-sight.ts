@@ -1,4 +1,4 @@
-import { timeBoxed, untilAborted } from '../azure/deadline.ts';
+import { abortAfter, untilAborted } from '../azure/deadline.ts';
 import { ReadCache } from '../azure/read-cache.ts';
 import type { Settings } from '../settings/settings.ts';
 import { count } from '../text.ts';
@@ -28,7 +28,7 @@ export function createInSight({
     const looking = subscriptions.seen().then(({ ids, isPart }) => {
       if (!isPart) all = ids;
     });
-    await timeBoxed((signal) => untilAborted(looking, signal), WAIT_MS).catch(() => {});
+    await abortAfter((signal) => untilAborted(looking, signal), WAIT_MS).catch(() => {});
     return all;
   };
   return async () => settings.subscriptions ?? (await seen.read('', look)).value;

@@ -21,7 +21,7 @@ export const CALL_LIMIT_MS = 200_000;
 const limits = new CallerLimits();
 export const refusalLog = new RefusalLog(consoleLog);
 
-/** What the host's side gives to the calls. */
+/** What the registration of the functions gives to the calls. */
 export interface CallHost {
   readonly logOf: (context: InvocationContext) => Log;
   /** @throws {@link SettingsError} */
@@ -29,8 +29,8 @@ export interface CallHost {
 }
 
 /**
- * Answers a call of a route: the token is checked first, then how often its holder calls, then whether they may, and only
- * then is anything looked at. Every refusal and every error becomes problem details, and all of it is logged with the caller.
+ * Answers a call of a route: checks the token, then the caller's rate, then the caller's role, and runs the handler only then.
+ * Every refusal and every error becomes problem details. All answers are logged with the caller.
  */
 export function answerCalls(route: Route, host: CallHost): HttpHandler {
   return async (request, context) => {
@@ -43,23 +43,23 @@ export function answerCalls(route: Route, host: CallHost): HttpHandler {
         log({ level: 'error', reason: 'Unexpected', message, ...record });
       },
     };
-    let who: Readonly<Record<string, unknown>> | undefined;
+    let callerFields: Readonly<Record<string, unknown>> | undefined;
     try {
       const services = servicesOfCall(host, log);
       const caller = await services.authenticate(request.headers, services.now());
-      who = describeCaller(caller);
-      const note = (key: RouteKey): void => {
+      callerFields = describeCaller(caller);
+      const noteKey = (key: RouteKey): void => {
         record.key ??= nameForLog(key);
       };
-      const answer = await answerCaller(route, { request, caller, services, log, ...answering }, note);
+      const answer = await answerCaller(route, { request, caller, services, log, ...answering }, noteKey);
       const { status } = answer;
-      log({ level: 'info', reason: 'CallAnswered', message: REASONS.CallAnswered, ...record, ...who, status });
+      log({ level: 'info', reason: 'CallAnswered', message: REASONS.CallAnswered, ...record, ...callerFields, status });
       return answer;
     } catch (error) {
-      const refused = error instanceof DeadlineError ? notDone(error) : error;
+      const refused = error instanceof DeadlineError ? timedOut(error) : error;
       if (refused instanceof HttpProblem) {
         const { reason: because, message, status, logged } = refused;
-        refusalLog.record({ message, because, status, ...record, ...who, ...logged }, log);
+        refusalLog.record({ message, because, status, ...record, ...callerFields, ...logged }, log);
       }
       return problemResponse(refused, answering);
     }
@@ -71,7 +71,7 @@ async function answerCaller(
   call: Pick<Call, 'caller' | 'services' | 'log' | 'correlationId' | 'onUnexpected'> & {
     readonly request: HttpRequest;
   },
-  note: (key: RouteKey) => void,
+  noteKey: (key: RouteKey) => void,
 ): Promise<HttpResponseInit> {
   const { request, caller, services } = call;
   const { access } = services.settings;
@@ -79,7 +79,7 @@ async function answerCaller(
   const { searchParams } = new URL(request.url);
   const act = actOf(route, searchParams);
   const require = (key: RouteKey | 'later' | undefined): void => {
-    if (key && key !== 'later') note(key);
+    if (key && key !== 'later') noteKey(key);
     requireAccess(caller, { role, act, key }, access);
   };
   return inLane({ caller: caller.objectId, act }, async (markValid) => {
@@ -103,7 +103,7 @@ function actOf({ method, act, query }: Route, sent: URLSearchParams): Act {
   return act ?? 'change';
 }
 
-/** Runs a call in its caller's lane. It ends in time from when it came; one that timed out in the lane is not begun. */
+/** Runs a call in its caller's lane. The deadline counts from its arrival; a call that timed out in the lane never starts. */
 async function inLane<T>(
   limited: Parameters<CallerLimits['run']>[0],
   work: (markValid: () => void) => Promise<T>,
@@ -120,8 +120,8 @@ async function inLane<T>(
   }
 }
 
-/** A write that the call began may still take effect. */
-function notDone(error: DeadlineError): HttpProblem {
+/** It is not known whether what the call has begun takes effect. */
+function timedOut(error: DeadlineError): HttpProblem {
   return new HttpProblem('ServiceUnavailable', {
     detail: `${error.message} What was begun may still take effect.`,
     nextStep: 'Ask for the status of the key, and repeat the call if it is not as it should be.',
@@ -129,7 +129,7 @@ function notDone(error: DeadlineError): HttpProblem {
   });
 }
 
-/** Wrong settings refuse every call; which ones they are is for the log, not for the caller. */
+/** Wrong settings refuse every call. Only the log says which settings are wrong. */
 function servicesOfCall(host: CallHost, log: Log): Services {
   try {
     return host.services(log);
@@ -140,14 +140,14 @@ function servicesOfCall(host: CallHost, log: Log): Services {
   }
 }
 
-/** What of a request is known before anything of it is believed, for the log. */
+/** What the log says of a request; the caller may have made up any of it. */
 interface CallRecord {
   /** Name of the function. */
   readonly call: string;
   readonly method: string;
-  /** As named; it need not exist. */
+  /** As the request names it; it need not exist. */
   key: string | undefined;
-  /** Of a re-key or an audit record, as named; it need not exist. */
+  /** Of a re-key or an audit record, as the request names it; it need not exist. */
   readonly id: string | undefined;
   readonly address: string | undefined;
   readonly correlationId: string;
@@ -165,12 +165,12 @@ function recordOf({ headers, method, params }: HttpRequest, context: InvocationC
   };
 }
 
-/** Longest address that is written down, in characters: IPv6 in brackets with its port fits. */
+/** Longest address that is logged, in characters: IPv6 in brackets with its port fits. */
 const MAX_ADDRESS_LENGTH = 64;
 
 /**
- * Where a call comes from: the last entry of `X-Forwarded-For`, which is the platform's own. Those before it are whatever
- * the caller has sent. It helps to find a caller, and proves nothing.
+ * Address that a call comes from: the last entry of `X-Forwarded-For`, which Azure adds. The caller may have made up the entries
+ * before it. It helps to find a caller, and proves nothing.
  */
 function addressOf(headers: HeaderReader): string | undefined {
   const last = headers.get('x-forwarded-for')?.split(',').at(-1)?.trim();
@@ -182,7 +182,7 @@ function keyNamed({ vault, key }: Readonly<Record<string, string>>): RouteKey | 
   return vault === undefined || key === undefined ? undefined : { vault, key };
 }
 
-/** What is named, as far as it can be a name. */
+/** Name of a key for the log; a text that cannot be such a name is not logged. */
 function nameForLog(named: RouteKey | undefined): string | undefined {
   if (!named) return undefined;
   const name = `${named.vault}/${named.key}`;

@@ -15,7 +15,7 @@ import {
   type AuditRecordView,
   type AuditRecordWhole,
 } from '../audit/trail-view.ts';
-import { timeBoxed } from '../azure/deadline.ts';
+import { abortAfter } from '../azure/deadline.ts';
 import { csvLine } from '../csv.ts';
 import { conditional, type HeaderReader, jsonResponse, prefers } from '../http/answers.ts';
 import { partContent, partView } from '../http/part.ts';
@@ -119,7 +119,7 @@ async function showTrail(call: Call<QueryOf<typeof AUDIT_QUERY>>): Promise<HttpR
   const sees = sightOf(call);
   const proving = isCsv || before ? undefined : trailProof.beside(services.auditWatch);
   const page = await fromTrail(() =>
-    timeBoxed(
+    abortAfter(
       (signal) => searchTrail(services.auditWatch.files, wanted, { most, mostBytes: MOST_BYTES, signal, sees }, before),
       SEARCH_MS,
     ),
@@ -180,7 +180,7 @@ export async function accountHistory(account: string, call: Call): Promise<reado
   const { most, mostBytes, ms } = HISTORY;
   const sees = sightOf(call);
   const { records } = await fromTrail(() =>
-    timeBoxed(
+    abortAfter(
       (signal) =>
         searchTrail(call.services.auditWatch.files, { account }, { most, mostBytes, signal, sees }, undefined),
       ms,
@@ -193,7 +193,7 @@ export async function accountHistory(account: string, call: Call): Promise<reado
 async function showRecord(call: Call): Promise<HttpResponseInit> {
   const id = call.request.params.id ?? '';
   const found = await fromTrail(() =>
-    timeBoxed((signal) => findRecord(call.services.auditWatch.files, id, 4 * MOST_BYTES, signal), SEARCH_MS),
+    abortAfter((signal) => findRecord(call.services.auditWatch.files, id, 4 * MOST_BYTES, signal), SEARCH_MS),
   );
   const recorded = found && recordedEntry(found.record);
   const sees = sightOf(call);

@@ -1,6 +1,6 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
-import { timeBoxed } from '../azure/deadline.ts';
+import { abortAfter } from '../azure/deadline.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { causeKey, shorten } from '../drift/causes.ts';
 import { releaseChange } from '../drift/changes/release-change.ts';
@@ -53,10 +53,10 @@ const PAGE_SIZE = 200;
 export const FINDINGS_PAGE = z.object({
   value: z.array(
     FINDING.extend({
-      fixed: FIX.pick({ outcome: true, detail: true }).optional().describe('What became of fixing it in this check.'),
+      fixed: FIX.pick({ outcome: true, detail: true }).optional().describe('Outcome of fixing it in this check.'),
     }),
   ),
-  nextLink: z.string().optional().describe('Where the next of them are; absent: these were the last.'),
+  nextLink: z.string().optional().describe('Link to the next page; absent: this is the last.'),
 });
 export type FindingsPage = z.output<typeof FINDINGS_PAGE>;
 
@@ -69,7 +69,7 @@ export const FINDINGS_QUERY = {
       .optional(),
   },
   skip: {
-    description: 'Leave out so many; `nextLink` has it.',
+    description: 'Skip so many findings; `nextLink` sets it.',
     schema: wholeNumber(z.int('is not a whole number').min(0)),
   },
 } as const;
@@ -96,7 +96,7 @@ export const DRIFT_ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/drift',
     summary: 'Check for drift now, and fix what CMK_AUTOFIX names.',
-    // It fixes what CMK_AUTOFIX names: more than reading.
+    // Not CmkKey.Read: it also fixes what CMK_AUTOFIX names.
     role: 'Cmk.Operate',
     reach: 'fleet',
     answers: {
@@ -114,7 +114,7 @@ export const DRIFT_ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/drift/release',
     summary:
-      'Have the app repair an account again that it leaves alone, since its repairs were undone (ContestedChange).',
+      'Have the app repair an account again that it stopped repairing, since another party undid the repairs (ContestedChange).',
     role: 'Cmk.Operate',
     reach: 'fleet',
     body: { ReleaseRequest: RELEASE_REQUEST },
@@ -136,12 +136,12 @@ export const DRIFT_ROUTES: readonly Route[] = [
     id: 'driftHistory',
     method: 'GET',
     path: '/drift/history',
-    summary: 'The reports there are, newest first, with their numbers.',
+    summary: 'All reports, newest first, with their counts.',
     role: 'CmkKey.Read',
     reach: 'fleet',
     answers: {
       200: {
-        description: 'At most 200 of them.',
+        description: 'At most 200 reports.',
         schema: { DriftHistory: z.object({ reports: z.array(DRIFT_SUMMARY) }) },
       },
     },
@@ -169,13 +169,13 @@ export const DRIFT_ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/drift/{report}/findings',
     summary: 'The findings of a drift report, page by page.',
-    description: 'Of a cause with many findings a report lists a sample; here is all of it.',
+    description: 'All of them: a report lists only a sample of a cause with many findings.',
     role: 'CmkKey.Read',
     reach: 'fleet',
     params: { report: { ...REPORT.report, description: 'Id of the report, or `newest`.' } },
     query: FINDINGS_QUERY,
     answers: {
-      200: { description: 'At most 200 of them, and where the next are.', schema: { DriftFindings: FINDINGS_PAGE } },
+      200: { description: 'At most 200 findings, and the link to the next.', schema: { DriftFindings: FINDINGS_PAGE } },
     },
     refusals: ['NoDriftReport', 'ServiceUnavailable'],
     handle: ({ request, query, services }) => showFindings(request.params.report ?? '', query, services),
@@ -186,30 +186,30 @@ export const DRIFT_ROUTES: readonly Route[] = [
     path: '/trend',
     summary: 'The last 30 days, one entry a day (UTC), the oldest first.',
     description:
-      'Findings and accounts behind as the last drift check of the day found them; rotations, revocations and restores as the audit trail has them. The drift check sums a day up; what has happened today since is read.',
+      'Findings, and accounts behind their key, from the last drift check of the day; rotations, revocations and restores from the audit trail. The drift check stores the sums of a day; what happened since is read from the trail.',
     role: 'CmkKey.Read',
     reach: 'fleet',
     answers: {
-      200: { description: 'Always 30 entries; what is not known of a day is absent.', schema: { Trend: TREND } },
+      200: { description: 'Always 30 entries; unknown values of a day are absent.', schema: { Trend: TREND } },
     },
     conditional: true,
     refusals: ['ServiceUnavailable'],
     async handle({ request, services }) {
       const value = await orUnavailable(
         () => trendReader.read(services),
-        (why) => `What is kept of the last days cannot be read: ${why}`,
+        (why) => `The stored days cannot be read: ${why}`,
       );
       return conditional(request.headers, jsonResponse(200, { value }), value);
     },
   }),
 ];
 
-/** A caller waits for a check so long, in milliseconds; a proxy on the way may give up soon after. */
+/** How long a call waits for its check, before a proxy in between would time out. Milliseconds. */
 const WAIT_MS = 20_000;
-/** A check that an operator started has to be done after so long, in milliseconds. */
+/** Deadline of a check that an operator started. Milliseconds. */
 const DEADLINE_MS = 10 * 60_000;
 
-/** Checks under way in this instance: known here even where they could not be written down. */
+/** Running checks of this instance, known even if their start could not be stored. */
 const underWay = new Map<string, RunningCheck>();
 
 /** Starts a check; answers with its report, or with where it will be. */
@@ -219,7 +219,7 @@ export async function startDriftCheck(
   log: Log,
   waitMs = WAIT_MS,
 ): Promise<HttpResponseInit> {
-  const running = timeBoxed(
+  const running = abortAfter(
     (signal) => runDriftCheck({ id, by: 'operator', caller, signal }, services, log),
     DEADLINE_MS,
   );

@@ -13,7 +13,7 @@ import { accountHistory } from './audit.ts';
 import { fleetSnapshots, nowBoard } from './instance.ts';
 import { type Call, type Route, route } from './route.ts';
 
-/** How things stand, and the fleet. */
+/** Health, and the fleet. */
 export const FLEET_ROUTES: readonly Route[] = [
   route({
     id: 'now',
@@ -21,7 +21,7 @@ export const FLEET_ROUTES: readonly Route[] = [
     path: '/now',
     summary: 'The health of the fleet, and the parts that decide it.',
     description:
-      'Each part has when it was read, or why it is not there: `problem` where it could not be read or the caller may not see it, `reading` where it takes longer than a moment. It shows what is not as usual; the path that a part names has all. What is read is kept for 5 to 20 seconds, or for as long as it took to read.',
+      'Each part says when it was read, or why it is missing: `problem` if it could not be read or the caller may not see it, `reading` if the read takes longer than a moment. A part shows what needs attention; the path that it names has everything. Parts are cached for 5 to 20 seconds, or for as long as the read took.',
     role: 'CmkKey.Read',
     reach: 'handler',
     query: {
@@ -48,13 +48,13 @@ export const FLEET_ROUTES: readonly Route[] = [
     id: 'fleet',
     method: 'GET',
     path: '/fleet',
-    summary: 'Storage accounts with their key and how they stand, page by page, after a summary.',
+    summary: 'Storage accounts with their key and health, page by page, after a summary.',
     description:
-      'From the fleet index, the last drift check, and the versions of the keys as they are. What is read is kept for 15 seconds. The answer has an `ETag`; asked again with `If-None-Match`, what has not changed is answered 304. A role that is narrowed by CMK_ROLE_SCOPES shows the accounts whose keys it reaches.',
+      'From the fleet index, the last drift check, and the current versions of the keys, cached for 15 seconds. The answer has an `ETag`; with `If-None-Match` the answer is 304 while nothing has changed. A role that CMK_ROLE_SCOPES narrows shows the accounts whose keys it reaches.',
     role: 'CmkKey.Read',
     reach: 'handler',
     query: FLEET_QUERY,
-    answers: { 200: { description: 'A page of them.', schema: { FleetList: FLEET_LIST } } },
+    answers: { 200: { description: 'A page of accounts.', schema: { FleetList: FLEET_LIST } } },
     conditional: true,
     refusals: ['ServiceUnavailable'],
     handle: (call) => showFleet(call.query, fleetCall(call), call.services),
@@ -84,11 +84,11 @@ function fleetCall({ request, reaches }: Call): FleetCall {
   return { headers: request.headers, reaches, snapshots: fleetSnapshots };
 }
 
-/** A history is not read again within so long, and waited for so long. Milliseconds. */
+/** Time to live of a history, and how long a call waits for it. Milliseconds. */
 const HISTORY_TTL_MS = 10_000;
 const HISTORY_WAIT_MS = 1_500;
 
-/** The last records about accounts, by account and caller, since callers see different records. */
+/** Caches the last audit records about an account, for each caller, since callers see different records. */
 const histories = new ReadCache<readonly AuditRecordView[]>(HISTORY_TTL_MS);
 
 /** Never throws. */

@@ -27,7 +27,7 @@ function keyOf({ request: { params }, services }: Call): ManagedKey {
   return keyOfCall(services.settings.vaults, params.vault, params.key);
 }
 
-/** Whatever comes of it, no caller is shown the state before. */
+/** Runs a change; even if it fails, cached state from before is shown to no caller. */
 async function changing<T>({ request, services }: Call, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
@@ -36,7 +36,7 @@ async function changing<T>({ request, services }: Call, run: () => Promise<T>): 
   }
 }
 
-/** Break-glass, and how keys stand. Revoking and restoring depend on Key Vault and the token alone. */
+/** Break-glass, and the state of keys. Revoke and restore depend on Key Vault and the token alone. */
 export const KEY_ROUTES: readonly Route[] = [
   route({
     id: 'keys',
@@ -44,14 +44,14 @@ export const KEY_ROUTES: readonly Route[] = [
     path: '/keys',
     summary: 'The keys of the managed vaults: the state of each, what uses it, when it is rotated next.',
     description:
-      'Those that the role of the caller reaches. A vault that cannot be listed shows the keys that are in use; what cannot be read is said in `unread`, and the rest is there.',
+      "Keys that the caller's role reaches. Of a vault that cannot be listed, the keys that are in use; `unread` has what could not be read.",
     role: 'CmkKey.Read',
     reach: 'handler',
     query: {
       vault: { description: 'Only keys of this vault: its name.', schema: z.string().max(1_000).optional() },
       after: AFTER,
     },
-    answers: { 200: { description: 'At most 50 of them, by vault and name.', schema: { KeyList: KEY_LIST } } },
+    answers: { 200: { description: 'At most 50 keys, by vault and name.', schema: { KeyList: KEY_LIST } } },
     conditional: true,
     handle: ({ query, request: { headers }, caller, services, log }) =>
       showKeys({ ...query, headers }, caller, keyLister, services, log),
@@ -60,7 +60,7 @@ export const KEY_ROUTES: readonly Route[] = [
     id: 'keyStatus',
     method: 'GET',
     path: '/keys/{vault}/{key}',
-    summary: 'How a key stands: versions, open revocation, dependents, effect.',
+    summary: 'The state of a key: versions, open revocation, dependents, effect.',
     role: 'CmkKey.Read',
     reach: 'key',
     params: KEY_PARAMS,
@@ -70,7 +70,7 @@ export const KEY_ROUTES: readonly Route[] = [
     async handle(call) {
       const { request, services, log } = call;
       const key = keyOf(call);
-      // It ends long before the vault and the accounts have answered.
+      // Not awaited: it ends long before the vault and the accounts answer.
       void services.control.refresh(log);
       const status = await keyStatus(key, services);
       return conditional(request.headers, jsonResponse(200, status), statusContent(status));
@@ -118,7 +118,7 @@ export const KEY_ROUTES: readonly Route[] = [
     id: 'restoreKey',
     method: 'POST',
     path: '/keys/{vault}/{key}/restore',
-    summary: 'Give back exactly what the named revocation disabled, by a second person.',
+    summary: 'Enable exactly what the named revocation disabled, by a second person.',
     role: 'CmkKey.Restore',
     reach: 'key',
     act: 'restore',
@@ -162,7 +162,7 @@ export const KEY_ROUTES: readonly Route[] = [
     role: 'CmkKey.Read',
     reach: 'fleet',
     query: { after: AFTER },
-    answers: { 200: { description: 'At most 50 of them.', schema: { RotationList: ROTATION_LIST } } },
+    answers: { 200: { description: 'At most 50 rotations.', schema: { RotationList: ROTATION_LIST } } },
     refusals: ['ServiceUnavailable'],
     handle: ({ query, services, log }) => showRotations(query.after, services, log),
   }),
@@ -170,7 +170,7 @@ export const KEY_ROUTES: readonly Route[] = [
     id: 'rotation',
     method: 'GET',
     path: '/rotations/{vault}/{key}',
-    summary: 'How far the rotation of a key is: what is moved, waits and failed, where, and until when.',
+    summary: 'Progress of the rotation of a key: what has moved, is pending or has failed, where, and until when.',
     role: 'CmkKey.Read',
     reach: 'key',
     params: KEY_PARAMS,

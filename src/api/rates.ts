@@ -13,17 +13,17 @@ interface Width {
   readonly waiting: number;
 }
 
-/** Limits of one caller on one instance: a page that reads ten keys each second and a script that revokes a hundred fit. */
+/** Limits of one caller on one instance, enough for a page that reads ten keys a second, or a script that revokes a hundred. */
 export const CALLER_LIMITS: Readonly<Record<Act, Rate & Width>> = {
   read: { burst: 120, perSecond: 10, atOnce: 2, waiting: 40 },
   revoke: { burst: 100, perSecond: 2, atOnce: 2, waiting: 100 },
   restore: { burst: 30, perSecond: 1, atOnce: 4, waiting: 20 },
   change: { burst: 30, perSecond: 1, atOnce: 4, waiting: 20 },
 };
-/** Calls to revoke by one caller that are rejected as invalid, which draw on no allowance of revocations. */
+/** Limit of invalid calls to revoke by one caller. They draw on this allowance, not on that of revocations. */
 export const REJECTED_LIMIT: Rate = { burst: 60, perSecond: 2 };
 
-/** Buckets that are kept before full ones are dropped. */
+/** Above so many buckets, full ones are dropped. */
 const MOST_BUCKETS = 10_000;
 
 /** Token buckets by caller. */

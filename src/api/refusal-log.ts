@@ -16,7 +16,7 @@ export interface RefusedCall {
   readonly [field: string]: unknown;
 }
 
-/** Refusals of one caller, by one call and for one reason, that have a line each minute. */
+/** Refusals of one caller, call and reason that have a line of their own, per minute. */
 export const RECORDED_A_MINUTE = 10;
 const MINUTE_MS = 60_000;
 
@@ -29,7 +29,7 @@ export class RefusalLog {
   #groups = new Map<string, { readonly about: Readonly<Record<string, unknown>>; calls: number }>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param log for the lines that count: the calls that they are about have ended by then */
+  /** @param log for the counts, which are written after their calls have ended */
   constructor(log: Log) {
     this.#log = log;
   }
@@ -37,7 +37,7 @@ export class RefusalLog {
   /** @param log of the call itself */
   record(refusal: RefusedCall, log: Log): void {
     const { call, because, status, caller, kind, client } = refusal;
-    // The caller's limits bound failures of Azure; each may have begun something.
+    // Failures after authentication are all logged: each may have begun a change, and the caller's limits bound their number.
     const isSampled = status < 500 || caller === undefined;
     if (isSampled && this.#count([caller, call, because], { call, because, status, caller, kind, client }) > 0) return;
     log({ level: status < 500 ? 'warning' : 'error', reason: 'CallRefused', ...refusal });

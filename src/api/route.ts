@@ -20,49 +20,49 @@ export interface Call<Q = unknown, B = unknown> extends AnswerContext {
   readonly log: Log;
   /** Whether the caller's role reaches a key; without one, the whole fleet. */
   readonly reaches: (key: RouteKey | undefined) => boolean;
-  /** For a route that tells only by what it holds which key it is about. @throws {@link HttpProblem} 403 */
+  /** Checks that the caller's role reaches a key that only the handler finds out. @throws {@link HttpProblem} 403 */
   readonly require: (key: RouteKey | undefined) => void;
-  /** Marks a revocation as valid: from then on it has used its allowance of revocations. */
+  /** Marks a revocation as valid, so that it draws on the caller's allowance of revocations. */
   readonly markValid: () => void;
 }
 
-/** Schemas by the names that they have in the OpenAPI document; one name as a rule. */
+/** Schemas by their names in the OpenAPI document; usually one. */
 export type Named = Readonly<Record<string, z.ZodType>>;
 
 interface RouteAnswer {
   readonly description: string;
   readonly schema?: Named;
-  /** Another form in which it is had by `Accept`: text. */
+  /** Media type of the text form, which a caller asks for with `Accept`. */
   readonly text?: string;
 }
 
-/** One call of the API: registration, access check, rate limit and the OpenAPI document are made of it. */
+/** One call of the API. Registration, access check, rate limit and the OpenAPI document are made of it. */
 interface RouteDefinition<Q extends ParameterTable, B extends Named> {
-  /** Of the operation in the document. */
+  /** Operation id in the OpenAPI document. */
   readonly id: string;
-  /** Of the Azure function, if another: of two routes that fit a path the host takes the one that comes first by name. */
+  /** Name of the Azure function; absent: `id`. If two routes match a path, the host takes the first by this name. */
   readonly functionName?: string;
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** Path below `/api`, with `{parameters}`. */
   readonly path: string;
   readonly summary: string;
   readonly description?: string;
-  /** App role that the call takes. */
+  /** App role that the caller needs. */
   readonly role: Role;
-  /** What a narrowed role reaches: the key that the path names, the whole fleet or nothing, or what the handler checks. */
+  /** What a narrowed role has to reach: the key in the path, the whole fleet, or what the handler checks by `require`. */
   readonly reach: 'key' | 'fleet' | 'handler';
-  /** What the call does; absent: it reads if it is a GET, else it changes. */
+  /** Kind of call for its limits and step-up; absent: a GET reads, every other call changes. */
   readonly act?: Act;
-  /** ParameterTable of the path. */
+  /** Parameters of the path. */
   readonly params?: ParameterTable;
-  /** Of the query. A route that takes `dryRun` only reads when it is `true`. */
+  /** Parameters of the query. With `dryRun=true` a call counts as a read. */
   readonly query?: Q;
   readonly body?: B;
   /** Success answers by status. */
   readonly answers: Readonly<Record<number, RouteAnswer>>;
-  /** The answer carries an ETag, and is 304 to a caller that sends it as `If-None-Match`. */
+  /** The answer has an ETag; a caller that sends it as `If-None-Match` gets 304 while nothing has changed. */
   readonly conditional?: true;
-  /** Beside those that every call with a role or a body has. A pair has another status than the table of refusals. */
+  /** Besides the refusals of every call with a role or a body. A pair overrides the status in `refusals.ts`. */
   readonly refusals?: readonly (Refusal | readonly [Refusal, number])[];
   handle(call: Call<QueryOf<Q>, z.output<B[keyof B]>>): Promise<HttpResponseInit>;
 }

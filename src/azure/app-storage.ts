@@ -11,7 +11,7 @@ import {
   type StoragePipelineOptions,
 } from '@azure/storage-blob';
 import { newPipeline as newQueuePipeline, QueueServiceClient } from '@azure/storage-queue';
-import { DeadlineError, timeBoxed } from './deadline.ts';
+import { abortAfter, DeadlineError } from './deadline.ts';
 import { giveUpIdle, KEPT } from './kept-http.ts';
 import { callOptions, LIMITS, OWN_STORAGE_MS } from './limits.ts';
 import { storageClock } from './storage-clock.ts';
@@ -170,7 +170,7 @@ function deadline(service: string): RequestPolicyFactory {
         const { protocol, hostname } = new URL(request.url);
         const agent = agentFor(protocol);
         if (agent) request.agent = agent;
-        return timeBoxed(
+        return abortAfter(
           async (signal) => {
             const outer = request.abortSignal;
             request.abortSignal = signal;

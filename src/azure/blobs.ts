@@ -6,7 +6,7 @@ import { describeFailure, unlessMissing } from './failure.ts';
 
 // Small blobs of the app's own storage, each call with a deadline. Errors are the SDK's.
 
-/** All requests of a call, bodies included. Milliseconds. */
+/** Deadline for all requests of a call, bodies included. Milliseconds. */
 const TIMEOUT_MS = 30_000;
 const BLOCK_BYTES = 1_048_576;
 export const JSON_FILE = { blobContentType: 'application/json; charset=utf-8' };
@@ -29,7 +29,7 @@ export async function readBlobText(
   return { text: '', etag };
 }
 
-/** Lists blobs; none where the container does not exist yet. */
+/** Lists blobs; none if the container does not exist yet. */
 export async function listBlobs(
   container: ContainerClient,
   prefix: string,
@@ -49,7 +49,7 @@ export async function downloadText(container: ContainerClient, name: string): Pr
   return (await readDocument(container, name))?.text;
 }
 
-/** The text of a blob with its ETag; undefined where there is none. */
+/** The text of a blob with its ETag; undefined if there is no blob. */
 export function readDocument(
   container: ContainerClient,
   name: string,
@@ -62,7 +62,7 @@ export async function removeBlob(container: ContainerClient, name: string): Prom
   await withinTime(TIMEOUT_MS, (limit) => container.getBlobClient(name).deleteIfExists(limit));
 }
 
-/** @param etag of the blob that it replaces; undefined: whatever is there */
+/** @param etag of the blob that it replaces; undefined: it replaces any blob */
 export async function uploadText(
   container: ContainerClient,
   name: string,
@@ -93,7 +93,7 @@ function ifMatch(etag: string | undefined) {
   return etag === undefined ? {} : { conditions: { ifMatch: etag } };
 }
 
-/** Writes, and where the container does not exist, creates it and writes again. */
+/** Writes; if the container does not exist, creates it and writes again. */
 export async function orInNewContainer(
   container: ContainerClient,
   put: (limit: Limit) => Promise<unknown>,

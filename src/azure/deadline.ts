@@ -15,7 +15,7 @@ export class DeadlineError extends Error {
  * Gives `gather` so many milliseconds. When they are up, or `outer` aborts, its signal aborts: it stops what is under way
  * and returns what it has by then, marked as incomplete.
  */
-export async function timeBoxed<T>(
+export async function abortAfter<T>(
   gather: (signal: AbortSignal) => Promise<T>,
   ms: number,
   outer?: AbortSignal,
@@ -41,7 +41,7 @@ export function withinTime<T>(
   run: (limit: { readonly abortSignal: AbortSignal }) => Promise<T>,
   outer?: AbortSignal,
 ): Promise<T> {
-  return timeBoxed((abortSignal) => run({ abortSignal }), ms, outer);
+  return abortAfter((abortSignal) => run({ abortSignal }), ms, outer);
 }
 
 /**
@@ -107,7 +107,7 @@ export function withDeadline<T>(
   run: (signal: AbortSignal) => Promise<T>,
   outer?: AbortSignal,
 ): Promise<T> {
-  return timeBoxed(
+  return abortAfter(
     async (signal) => {
       const running = run(signal);
       if (await untilAborted(running, signal)) return running;
@@ -126,7 +126,7 @@ export function endBy<T>(ms: number, work: () => Promise<T>): Promise<T> {
 
 /** Waits for `work` no longer than so many milliseconds. Never rejects: it is not needed for what goes on behind it. */
 export async function triedFor(ms: number, work: Promise<unknown>): Promise<void> {
-  await timeBoxed((signal) => untilAborted(work, signal), ms).catch(() => false);
+  await abortAfter((signal) => untilAborted(work, signal), ms).catch(() => false);
 }
 
 /**

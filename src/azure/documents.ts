@@ -6,7 +6,7 @@ import { JSON_FILE, orInNewContainer, readBlobText } from './blobs.ts';
 import { withinTime } from './deadline.ts';
 import { describeFailure, isTableMissing, unlessMissing } from './failure.ts';
 
-/** A document, and the ETag of just that content. */
+/** A document, and the ETag of that very content. */
 export interface StoredDocument<T> {
   readonly value: T;
   readonly etag: string;
@@ -21,33 +21,33 @@ export interface Documents<T> {
    */
   put(name: string, value: T, etag: string | undefined): Promise<boolean>;
   /**
-   * Reads, changes and puts a document. After a conflict `change` is called again with what the other instance wrote, also
-   * after a write whose answer was lost, so that it has to recognise its own.
+   * Reads, changes and puts a document. After a conflict `change` is called again with the newer content. If the answer to a
+   * write was lost, that content is its own: `change` has to recognise it.
    *
-   * @param change returns what it was given to leave it as it is
-   * @param missing what it is given where there is no document
+   * @param change returns its argument to leave the document as it is
+   * @param missing makes the argument where there is no document
    */
   change(name: string, change: (current: T) => T, missing: () => Promise<T>): Promise<T>;
 }
 
-/** Where documents are, as text. */
-interface Place {
+/** A blob container or table partition that stores documents as text. */
+interface TextStore {
   read(name: string, signal: AbortSignal | undefined): Promise<{ readonly text: string; readonly etag: string }>;
-  /** Creates the container or table that is missing. */
+  /** Creates the container or table if it is missing. */
   write(name: string, text: string, etag: string | undefined): Promise<unknown>;
 }
 
-/** A writer that meets conflicts tries so often. */
+/** Tries of a write that meets conflicts. */
 const MOST_TRIES = 10;
 
-function documentsIn<T>(place: Place, schema: z.ZodType<T>): Documents<T> {
+function documentsIn<T>(store: TextStore, schema: z.ZodType<T>): Documents<T> {
   const read: Documents<T>['read'] = async (name, signal) => {
-    const found = await unlessMissing(() => place.read(name, signal));
+    const found = await unlessMissing(() => store.read(name, signal));
     return found && { value: schema.parse(parseJson(found.text)), etag: found.etag };
   };
   const put: Documents<T>['put'] = async (name, value, etag) => {
     try {
-      await place.write(name, JSON.stringify(value), etag);
+      await store.write(name, JSON.stringify(value), etag);
       return true;
     } catch (error) {
       const { kind } = describeFailure(error);
@@ -65,7 +65,7 @@ function documentsIn<T>(place: Place, schema: z.ZodType<T>): Documents<T> {
         const changed = change(current);
         if (changed === current || (await put(name, changed, found?.etag))) return changed;
       }
-      throw Object.assign(new Error(`${name} was changed by others ${MOST_TRIES} times in a row.`), {
+      throw Object.assign(new Error(`Other instances changed ${name} ${MOST_TRIES} times in a row.`), {
         statusCode: 412,
       });
     },
@@ -75,11 +75,11 @@ function documentsIn<T>(place: Place, schema: z.ZodType<T>): Documents<T> {
 /**
  * A blob for each document.
  *
- * @param schema what it throws, or makes of a damaged document by `catch`, is what a reader gets
+ * @param schema decides on a damaged document: a reader gets what it throws, or its `catch` value
  * @param ms for each read and write
  */
 export function blobDocuments<T>(container: ContainerClient, schema: z.ZodType<T>, ms: number): Documents<T> {
-  const place: Place = {
+  const store: TextStore = {
     read: (name, signal) => withinTime(ms, (limit) => readBlobText(container.getBlobClient(name), limit), signal),
     write(name, text, etag) {
       const blob = container.getBlockBlobClient(name);
@@ -92,17 +92,17 @@ export function blobDocuments<T>(container: ContainerClient, schema: z.ZodType<T
       );
     },
   };
-  return documentsIn(place, schema);
+  return documentsIn(store, schema);
 }
 
-/** An entity for each document, in its property `row`. @param rowKey of a name, as a key cannot hold every character */
+/** An entity for each document, in its property `row`. @param rowKey makes a row key of a name, which may have characters that a row key cannot */
 export function tableDocuments<T>(
   table: () => TableClient,
   partitionKey: string,
   rowKey: (name: string) => string,
   schema: z.ZodType<T>,
 ): Documents<T> {
-  const place: Place = {
+  const store: TextStore = {
     async read(name) {
       const { etag, row } = await table().getEntity<{ row?: unknown }>(partitionKey, rowKey(name));
       return { text: typeof row === 'string' ? row : '', etag };
@@ -117,5 +117,5 @@ export function tableDocuments<T>(
       });
     },
   };
-  return documentsIn(place, schema);
+  return documentsIn(store, schema);
 }

@@ -1,6 +1,6 @@
 import { untilAborted } from './deadline.ts';
 
-/** One at a time of each name; those of other names do not wait for it. */
+/** Runs work of the same name one after the other, and of different names concurrently. */
 export class OneAtATime {
   readonly #last = new Map<string, Promise<unknown>>();
 

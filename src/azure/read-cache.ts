@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { timeBoxed, untilAborted } from './deadline.ts';
+import { abortAfter, untilAborted } from './deadline.ts';
 
 // By hand: no library on npm both joins a read in flight and rejects one that began before a known change.
 
-/** Names that are cached; the least recently used go first. */
+/** Cached names; the least recently used are dropped first. */
 const MOST_NAMES = 5_000;
-/** An older value is not shown while it is read again. Milliseconds. */
+/** An older value is not served while it is read again. Milliseconds. */
 const STALE_MS = 3 * 60_000;
 const CLOCK = (): Date => new Date();
 
@@ -14,24 +14,28 @@ export interface CachedRead<T> {
   readonly readOn: Date;
 }
 
-/** What is known of a part now. */
+/** The value known now, a failed read, or a read that takes longer. */
 export type PartTaken<T> =
   | (CachedRead<T> & {
       readonly ageMs: number;
-      /** It is known to have changed since, and is being read again. */
+      /** Invalidated since, and being read again. */
       readonly reading?: true;
     })
   | { readonly error: unknown }
   | { readonly reading: true };
 
 interface Entry<T> {
-  /** Invalidations so far, and by the beginning of the last read. */
+  /** Invalidations so far. */
   changes: number;
+  /** `changes` when the last read began: a read with fewer is not shared. */
   begunAt: number;
   beganMs: number;
   endedMs: number | undefined;
+  /** The last read, in flight or done; undefined after a failure. */
   reading: Promise<CachedRead<T>> | undefined;
+  /** The read that begins after `reading`. */
   next: Promise<CachedRead<T>> | undefined;
+  /** The last read that succeeded. */
   last: (CachedRead<T> & { readonly changes: number; readonly beganMs: number }) | undefined;
 }
 
@@ -42,7 +46,8 @@ export class ReadCache<T> {
   readonly #entries = new Map<string, Entry<T>>();
 
   /**
-   * @param ttlMs from the end of a read, and at least as long as the read took, so that it is not read without end
+   * @param ttlMs from the end of a read. A read that took longer is kept for as long as it took, so that reads do not follow each
+   *   other without a pause
    * @param apartMs the least time between the beginnings of two reads of one name
    */
   constructor(ttlMs: number, apartMs = 0) {
@@ -50,7 +55,7 @@ export class ReadCache<T> {
     this.#apartMs = apartMs;
   }
 
-  /** Reads by name. @param load of the first caller counts for all that share the read */
+  /** Reads by name. @param load callers that share a read get what the first caller's loads */
   read(name: string, load: () => Promise<T>, now: () => Date = CLOCK): Promise<CachedRead<T>> {
     const { reading, begunAt, changes, beganMs, endedMs } = this.#entry(name);
     const isFresh = endedMs === undefined || performance.now() - endedMs < Math.max(this.#ttlMs, endedMs - beganMs);
@@ -74,12 +79,12 @@ export class ReadCache<T> {
     return entry.next;
   }
 
-  /** What is known when `waitMs` are up; the read goes on. Never throws. */
+  /** Returns what is known after `waitMs` at most; the read goes on. Never throws. */
   async take(name: string, load: () => Promise<T>, waitMs: number, now: () => Date = CLOCK): Promise<PartTaken<T>> {
     const entry = this.#entry(name);
     const reading = this.read(name, load, now);
     try {
-      await timeBoxed((signal) => untilAborted(reading, signal), waitMs);
+      await abortAfter((signal) => untilAborted(reading, signal), waitMs);
     } catch (error) {
       return { error };
     }
@@ -90,7 +95,7 @@ export class ReadCache<T> {
     return { value, readOn, ageMs, ...(last.changes === changes ? {} : { reading: true }) };
   }
 
-  /** It has changed: no read that began before is shared. */
+  /** The value has changed: later callers do not share a read that began before. */
   invalidate(name: string): void {
     this.#entry(name).changes += 1;
   }

@@ -4,7 +4,7 @@ import { describeFailure } from './failure.ts';
 const LONGEST_PAUSE_MS = 1_000;
 
 /** Calls once more after a failure that may pass, soon. */
-export async function twice<T>(call: () => Promise<T>, sleep: (ms: number) => Promise<void>): Promise<T> {
+export async function retryOnce<T>(call: () => Promise<T>, sleep: (ms: number) => Promise<void>): Promise<T> {
   try {
     return await call();
   } catch (error) {

@@ -1,4 +1,4 @@
-import { timeBoxed } from '../azure/deadline.ts';
+import { abortAfter } from '../azure/deadline.ts';
 import { describe } from '../azure/failure.ts';
 import { OneAtATime } from '../azure/one-at-a-time.ts';
 import { type BlastRadius, type BlastRadiusServices, readBlastRadius } from '../dependents/blast-radius.ts';
@@ -40,7 +40,7 @@ export async function dryRunRevoke(
   const versions = await listOrRefuse(key, services);
   if (versions.length === 0) throw noSuchKey();
   const [dependents, usage] = await Promise.all([
-    timeBoxed((signal) => readBlastRadius(key, services, { signal }), DRY_RUN_MS),
+    abortAfter((signal) => readBlastRadius(key, services, { signal }), DRY_RUN_MS),
     readKeyUsage(key, services.settings.drift.usageWorkspace, services, DRY_RUN_MS),
   ]);
   return {
@@ -70,7 +70,7 @@ export async function handleRevoke(
   const { keys, seen } = firstSeen(services.urgentKeys);
   const dependents = () =>
     seen.then(() =>
-      timeBoxed(
+      abortAfter(
         (signal) => turns.run(call.caller.objectId, signal, () => readBlastRadius(key, services, { signal })),
         DEPENDENTS_MS,
       ),

@@ -1,5 +1,5 @@
 import { describe, describeFailure } from '../azure/failure.ts';
-import { twice } from '../azure/retry-once.ts';
+import { retryOnce } from '../azure/retry-once.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import { type ManagedKey, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
@@ -33,7 +33,7 @@ export async function listOrRefuse(
   { urgentKeys, sleep }: Pick<Services, 'urgentKeys' | 'sleep'>,
 ): Promise<KeyVersion[]> {
   try {
-    return await twice(() => urgentKeys.listVersions(key), sleep);
+    return await retryOnce(() => urgentKeys.listVersions(key), sleep);
   } catch (error) {
     throw unreadable(error);
   }

@@ -45,9 +45,7 @@ const AUDITED = {
   auditReceipt: z
     .string()
     .optional()
-    .describe(
-      'Number and hash of the audit record: `npm run audit -- verify --receipt` proves later that it is there.',
-    ),
+    .describe('Number and hash of the audit record: `cmk audit verify --receipt` proves later that it is there.'),
 };
 const WARNINGS = z.array(z.string()).describe('What could not be written or read, and what to do about it.');
 

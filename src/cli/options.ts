@@ -68,7 +68,7 @@ export function pause(text: string): number {
   const every = seconds(text);
   // Without a pause it would use up Azure's budget, which all callers share.
   if (every >= 1) return every;
-  throw new CmkError('ArgumentInvalid', 'It has to be a second at least.', 'Examples: PT15S, 60.');
+  throw new CmkError('ArgumentInvalid', 'The duration must be at least one second.', 'Examples: PT15S, 60.');
 }
 
 /** An option that takes some values alone, in any case. */
@@ -129,7 +129,7 @@ function oneOf(command: Command, other: unknown): void {
   throw new CmkError(
     'ArgumentInvalid',
     `${command.name()} takes --vault or --hsm, not both.`,
-    'Name the one that the key is in.',
+    'Name the vault or the Managed HSM that has the key.',
   );
 }
 

@@ -34,7 +34,7 @@ export function createProgram(cli: Cli): Command {
   const program = addGlobalOptions(new Command('cmk'), OUTPUTS)
     .description('Customer-managed keys of Azure storage accounts, on your own sign-in: set up, rotate, revoke, check.')
     .version(cliVersion(), '-V', 'print the version, as --version alone does')
-    // Neither `[options]`, which each has, nor the other names.
+    // Without `[options]`, which every command has, and without aliases.
     .configureHelp({ subcommandTerm: (command) => [command.name(), ...argumentsOf(command)].join(' ') })
     .exitOverride();
   program.helpInformation = () => rootHelp(program);

@@ -35,7 +35,7 @@ export interface BlastRadius {
   /** Whether the app's own storage uses the key, so that revoking it locks the app out. */
   readonly selfLockout: boolean | 'unknown';
   readonly unread: readonly Unread[];
-  /** What is never shown, as the app is deployed, in one sentence; absent: it may see everything, or nothing, which is `unread`. */
+  /** One sentence on what the app has no right to see; absent: it may see everything, or nothing, which `unread` says. */
   readonly outOfSight?: string;
 }
 
@@ -49,7 +49,7 @@ export type BlastRadiusServices = {
 
 /**
  * Reads what depends on a key. It never throws: what cannot be read is listed in `unread`. When the signal aborts it
- * returns at once with what it has, and lists what was under way; see `timeBoxed`.
+ * returns at once with what it has, and lists what was under way; see `abortAfter`.
  */
 export async function readBlastRadius(
   key: ManagedKey,

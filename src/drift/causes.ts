@@ -17,7 +17,7 @@ const LISTED = 20;
 const LISTED_IN_ALL = 200;
 
 /**
- * What is behind the findings: those that one act would mend are one cause. Exempt findings are a cause of their own, since
+ * What is behind the findings: those that one act would repair are one cause. Exempt findings are a cause of their own, since
  * they do not count.
  *
  * @param findings worst first, as a report has them

@@ -24,7 +24,7 @@ export function filterReport(report: WholeReport, filter: FindingFilter, tags: A
   return { ...report, findings, fixes, counts, causes: causesOf(findings, fixes) };
 }
 
-/** A finding is about a key when that is what has it, or what is to be mended. */
+/** A finding is about a key when that is what has it, or what is to be repaired. */
 function isMeant(finding: Finding, { health = [], cause = [], ...place }: FindingFilter, all: AccountTags): boolean {
   const { resource, cause: behind } = finding;
   const id = parseResourceId(splitScope(resource).account);

@@ -34,8 +34,8 @@ interface FormerUse {
 type FormerUses = ReadonlyMap<string, FormerUse>;
 
 /**
- * What accounts are remembered to use. Of one that two subscriptions remember the newest counts: one of them may not be
- * looked at any more, and keeps what it was.
+ * The key that each account used last. If an account is stored for two subscriptions, the newer entry counts: the app may not
+ * see the other subscription any more, whose entry grows old.
  */
 export function formerUses(remembered: readonly ManagedAccounts[]): FormerUses {
   const uses = new Map<string, FormerUse>();

@@ -32,14 +32,14 @@ export const FINDING = z.object({
   command: z
     .string()
     .optional()
-    .describe('The command that mends it, to be copied into a shell; absent where it takes a decision first.'),
+    .describe('The command that repairs it, to be copied into a shell; absent where it takes a decision first.'),
   cause: z
     .object({
       id: z.string().describe('Id of the cause.'),
       reason: z.string().describe('Reason code of the cause.'),
-      about: z.array(z.string()).describe('What is to be mended; findings with the same are of one cause.'),
+      about: z.array(z.string()).describe('What is to be repaired; findings with the same are of one cause.'),
     })
-    .describe('What one act would mend, along with other findings.'),
+    .describe('What one act would repair, along with other findings.'),
   canFix: z.boolean().describe('Whether the app can fix it, if CMK_AUTOFIX has its reason code.'),
   action: action.optional().describe('What the app does to fix it.'),
   since: z.iso.datetime().describe('When a check first found it.'),
@@ -68,7 +68,9 @@ const CAUSE = z.object({
   id: z.string().describe('Stays the same from check to check, as long as it has findings.'),
   reason: z.string().describe('Reason code of what is behind its findings, which may have others.'),
   severity: severity.describe('The worst of its findings.'),
-  about: z.array(z.string()).describe('ARM ids and key identifiers of what is to be mended; empty: of several things.'),
+  about: z
+    .array(z.string())
+    .describe('ARM ids and key identifiers of what is to be repaired; empty: of several things.'),
   affected: count.describe('Resources that have a finding of it.'),
   sample: z.array(z.string()).describe('The first of these resources.'),
   findings: count.describe(
@@ -79,7 +81,7 @@ const CAUSE = z.object({
   fix: z.string().describe('What a person does about it.'),
   commands: z
     .array(z.string())
-    .describe('What mends it, to be copied into a shell: the first of the different commands of its findings.'),
+    .describe('What repairs it, to be copied into a shell: the first of the different commands of its findings.'),
   moreCommands: count.describe('Commands that are not in `commands`; each finding has its own.'),
   canFix: count.describe('Findings that the app can fix.'),
   fixes: fixCounts.describe('What became of fixing them in this check.'),
@@ -186,7 +188,7 @@ export const DRIFT_REPORT = z
     autofix: z.array(z.string()).describe('Reason codes of CMK_AUTOFIX: what the check fixes where it can.'),
     causes: z
       .array(CAUSE)
-      .describe('What one act each would mend; worst first, and of these the one with the most findings.'),
+      .describe('What one act each would repair; worst first, and of these the one with the most findings.'),
     findings: z
       .array(FINDING)
       .describe(

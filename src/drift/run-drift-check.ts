@@ -65,8 +65,8 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
 }
 
 /**
- * The report may be older than a change whose event was checked meanwhile: it is checked again, on this report. What the
- * activity log did not have when an event was checked, it has by now. Never throws.
+ * Has changes checked again that came during the check: the report may have read their subjects before. Confirms changes that
+ * the activity log did not have when their events were checked. Never throws.
  */
 async function checkLateChanges(report: WholeReport, services: DriftServices, log: Log): Promise<void> {
   try {
@@ -74,7 +74,7 @@ async function checkLateChanges(report: WholeReport, services: DriftServices, lo
     const cause = { by: 'drift', ref: report.id, since: report.startedOn };
     if (again > 0) await requestChanges(services, cause, 0);
   } catch (error) {
-    const message = `Changes that events told of during the check are not checked again. ${errorText(error)}`;
+    const message = `Changes during the drift check could not be checked again. ${errorText(error)}`;
     log({ level: 'warning', reason: 'DriftFixFailed', message, report: report.id });
   }
   const told = report.findings.flatMap(({ changedBy }) => changedBy ?? []);

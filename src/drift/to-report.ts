@@ -6,7 +6,7 @@ import type { Rules } from './checks/subjects.ts';
 import type { DriftRun } from './drift-run.ts';
 import type { Evaluated } from './evaluate-all.ts';
 import type { Gathered } from './gather/gather.ts';
-import { nextRound } from './gather/scope-turns.ts';
+import { nextRound } from './gather/scopes-due.ts';
 import type { Coverage, DriftReport, WholeReport } from './report.ts';
 
 /** What a check found and did, as it is published. */

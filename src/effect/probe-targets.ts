@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import { findDependents } from '../accounts/inventory.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
-import { timeBoxed, withDeadline } from '../azure/deadline.ts';
+import { abortAfter, withDeadline } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { lastName, parseResourceId, type ResourceId } from '../azure/resource-id.ts';
@@ -147,7 +147,7 @@ export function canaryProbe(
   services: PlaceLists & DataServices & { readonly now: () => Date },
 ): ControllerPorts['probe'] {
   return async (canaries, target, log) => {
-    const targets = await timeBoxed(async (signal) => {
+    const targets = await abortAfter(async (signal) => {
       const ids = canaries.flatMap((account) => parseResourceId(account) ?? []);
       return Promise.all(ids.flatMap((id) => targetsOfAccount(id, services, signal)));
     }, ASKING_MS);

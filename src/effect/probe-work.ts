@@ -115,7 +115,7 @@ async function followChange(
       const current = believed(stored, now());
       const isOurs = !current || isSameChange(current, change);
       const isUnchanged = before !== undefined && isSameChange(current, before.change);
-      // A record of a third change was written meanwhile, by a round that has read the key later.
+      // Else another round, which read the key later, has stored a newer change: that record stays.
       return isOurs || isUnchanged ? recordRound(current, round) : current;
     });
     if (!isSameChange(after, change)) return superseded(about, log);

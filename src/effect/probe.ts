@@ -1,5 +1,5 @@
 import pMap from 'p-map';
-import { timeBoxed, untilAborted } from '../azure/deadline.ts';
+import { abortAfter, untilAborted } from '../azure/deadline.ts';
 import { describeFailure } from '../azure/failure.ts';
 import { lastName } from '../azure/resource-id.ts';
 import { REASONS } from '../reasons.ts';
@@ -45,7 +45,7 @@ export async function probe(
   ms: number,
 ): Promise<ProbeResult[]> {
   const answers = new Map<ProbeTarget, ProbeResult>();
-  await timeBoxed(async (signal) => {
+  await abortAfter(async (signal) => {
     const askOne = async (target: ProbeTarget): Promise<void> => {
       if (signal.aborted) return;
       const answer = await ask(target, services, signal);

@@ -21,6 +21,9 @@ import {
   type WantedSubscription,
 } from './subscription.ts';
 
+/** Between the id of a source and the name of its event subscription. */
+const OF_SOURCE = '/providers/Microsoft.EventGrid/eventSubscriptions';
+
 /** What raises events: a vault, or a subscription. */
 export interface EventSource {
   /** ARM id. */
@@ -83,7 +86,7 @@ export function createEventGrid(
           ? eventSubscriptions.listByResource(resourceGroup, 'Microsoft.KeyVault', 'vaults', name, options)
           : eventSubscriptions.listGlobalBySubscription(options);
       // The list of a subscription has those of everything in it.
-      const own = `${source.id.toLowerCase()}/providers/microsoft.eventgrid/eventsubscriptions/`;
+      const own = `${source.id}${OF_SOURCE}/`.toLowerCase();
       for await (const one of listed) {
         if (name || one.id?.toLowerCase().startsWith(own)) subscriptions.push(toState(one, 'source'));
       }

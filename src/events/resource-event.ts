@@ -2,13 +2,12 @@ import { z } from 'zod';
 import { parseResourceId, RESOURCE_GROUP } from '../azure/resource-id.ts';
 import type { ManagedVaults } from '../keys/managed-vaults.ts';
 
-/** What a change may concern: one account, all that uses an identity, or vaults at or below a scope. */
+/** What a change may concern: an account, the users of an identity, all in a resource group, or vaults at or below a scope. */
 type Concern = 'account' | 'identity' | 'group' | 'vault';
 
 /**
- * The operations of Azure Resource Manager that are subscribed to, each with what it concerns. Of a child or an extension
- * resource that is what it hangs on. With the app's own client id these are the 25 filter values that an event
- * subscription may have.
+ * The operations of Azure Resource Manager that the app subscribes to, each with what it concerns: for a child or extension
+ * resource, its parent. With the app's own client id they use up the 25 filter values that an event subscription may have.
  */
 const OPERATIONS = {
   'Microsoft.Storage/storageAccounts/write': 'account',
@@ -58,12 +57,12 @@ export const CHANGED_BY = z.object({
 });
 export type ChangedBy = z.output<typeof CHANGED_BY>;
 
-/** A change that an event reports. Nothing is decided by it but what is looked at. */
+/** A change that an event reports. It decides what is read, and nothing else. */
 export interface ResourceChange {
   /** Of the event: the same for each delivery of it. */
   readonly id: string;
   readonly concern: Concern;
-  /** ARM id of the account, identity or group, or of what a vault is, is below, or contains. */
+  /** ARM id of the account, identity or group; or of a vault, a part of it, or a scope that contains it. */
   readonly at: string;
   readonly changedBy: ChangedBy;
 }
@@ -93,14 +92,14 @@ export interface ResourceEventRules {
   readonly vaults: ManagedVaults;
   /** Watched subscriptions; undefined: all. */
   readonly subscriptions: readonly string[] | undefined;
-  /** Of the app's own identity: what it writes is no news. */
+  /** Client id of the app's own identity, whose writes are ignored. */
   readonly clientId: string | undefined;
   readonly now: () => Date;
 }
 
 /**
- * Parses an event of a subscription, as CloudEvents 1.0 or in the Event Grid schema. Undefined: it concerns nothing that
- * the app looks after, which is decided without a read, or it is none.
+ * Parses an event of a subscription, as CloudEvents 1.0 or in the Event Grid schema. Undefined: it is malformed, or concerns
+ * nothing that the app looks after. Reads nothing from Azure.
  */
 export function parseResourceEvent(event: unknown, rules: ResourceEventRules): ResourceChange | undefined {
   const fields = typeof event === 'object' && event !== null ? (event as Record<string, unknown>) : {};
@@ -141,12 +140,12 @@ export function isConcerned(resource: string, at: string): boolean {
   return one.startsWith(other) || other.startsWith(one);
 }
 
-/** Undefined for what is no ARM id of that kind. */
+/** Undefined: the subject is no ARM id of that kind. */
 function placeOf(subject: string, concern: Concern): string | undefined {
   const [, group, name = ''] = /^(\/subscriptions\/[^/]+\/resourceGroups\/([^/]+))/i.exec(subject) ?? [];
   if (group !== undefined && !RESOURCE_GROUP.test(name)) return undefined;
   const subscription = /^\/subscriptions\/[^/]+/i.exec(subject)?.[0];
-  // Where a topic is says nothing of the vault whose events it has.
+  // A system topic may be in another resource group than its vault.
   if (/\/Microsoft\.EventGrid\/systemTopics\//i.test(subject)) return subscription;
   switch (concern) {
     case 'group':

@@ -41,8 +41,8 @@ export interface Task {
 }
 
 /**
- * A queue of the uses of one region. A hanging region delays no other region, a key with many uses no other key, and a task
- * that waits for a permit no task of a lower rank that is added later.
+ * The queue of one region, so that a hanging region delays no other. Round robin over the keys, so that a key with many uses
+ * delays no other. One task at a time waits for a permit, so that a later task of a lower rank overtakes all others.
  */
 export class Lane {
   /** @param permitted to be called once the task has its permit, or needs none: the next one is chosen then */

@@ -40,7 +40,7 @@ export class PassResults {
   readonly #ports: ResultPorts;
   /** Uses as this pass left them: newer than what was read of the index before. */
   readonly #rows = new Map<string, UseRow>();
-  /** What waits for the row of a use that the index lacks: a worker that takes over knows by the row what a move has left. */
+  /** Waiting until the index has the row of a new use: after a crash, that row says which version a move has left. */
   readonly #unwritten = new Map<string, (() => void)[]>();
   #results: Result[] = [];
   /** Ids of moves that this pass has appended to the trail. */
@@ -61,7 +61,7 @@ export class PassResults {
     return this.#moved;
   }
 
-  /** The use as this pass left it; undefined: it has not met it. */
+  /** The use as this pass left it; undefined: this pass has no result for it. */
   find(use: Pick<UseRow, 'account' | 'scope'>): UseRow | undefined {
     return this.#rows.get(nameOfUse(use));
   }
@@ -94,7 +94,7 @@ export class PassResults {
 
   /** The account does not exist any more. @param rows those that the index has of it */
   dropAccount(account: string, rows: readonly UseRow[]): readonly UseRow[] {
-    // What this pass has not written yet is in no index.
+    // The index lacks rows that this pass has not written yet.
     const own = [...this.#rows.values()].filter((row) => accountRow(row.account) === accountRow(account));
     const all = [...new Set([...rows.map((row) => this.find(row) ?? row), ...own])];
     for (const row of all) {
@@ -128,8 +128,8 @@ export class PassResults {
   }
 
   /**
-   * Records, then rows: a row that has `movedFrom` is what a later pass makes the record from. What the index lacks after an
-   * error is found by what this pass announced, as after a death.
+   * Appends records, then writes rows: from a row with `movedFrom` a later pass makes the record that is missing. After an
+   * error, the announced targets attribute moves that the index lacks, as after a crash.
    *
    * @throws the SDK's errors
    */
@@ -143,19 +143,19 @@ export class PassResults {
     await this.#recordMoves(results);
     if (!this.#pass.isHeld()) return;
     await this.#writeRows(results);
-    // A reader of the listing finds the rows that it stands for.
+    // After the rows: a reader of the listing must find them.
     const { fleet, items, now } = this.#ports;
     if (changes.length > 0) await fleet.write(changes);
     if (wantsScopes) {
       const item = this.#itemOf('scopes', '', { by: 'list', ref: '', since: now().toISOString() });
-      // Replaces one that is being worked on: it has not seen these accounts.
+      // Replaces an item that a pass has begun, which has not seen these accounts.
       await items.put([wantsScopes === 'first' ? { ...item, reason: 'ScopesNotListed' } : item]);
     }
     // Unless an earlier part of it could not be written.
     if (listedOn && isWhole) await fleet.listed(this.#pass.subscription, listedOn);
   }
 
-  /** A use that is read again before its row is written shows its move once more: the answer to the PATCH comes first. */
+  /** Of two reports of a move the first counts: a use that is read again before its row is written reports it once more. */
   async #recordMoves(results: readonly Result[]): Promise<void> {
     const byId = new Map<string, { readonly move: Move; readonly cause: Cause }>();
     for (const { wanted, result } of results) {
@@ -179,11 +179,11 @@ export class PassResults {
       const isRecorded = moves.length > 0 && moves.every(({ id }) => this.#recorded.has(id));
       if (moves.length > 0 && !isRecorded) {
         const again = new Date(this.#ports.now().getTime() + RECORD_AGAIN_MS);
-        for (const one of wanted) one.postpone(again, 'AuditFailed');
+        for (const item of wanted) item.postpone(again, 'AuditFailed');
       }
       const isMovedAway = row !== undefined && row.key.toLowerCase() !== before.key.toLowerCase();
       if (!row || isMovedAway) drop.push(before);
-      // What else the index has of the account goes with it.
+      // This item drops what else the index has of the account.
       if (!row && before.scope === undefined) items.push(this.#itemOf('account', before.account, cause));
       if (!row) continue;
       const { movedFrom: _, ...rest } = row;
@@ -192,11 +192,11 @@ export class PassResults {
       put.set(`${row.key} ${nameOfUse(row)}`, kept);
       const other = isMovedAway ? this.#ports.vaults.key(row.key) : undefined;
       if (other) this.#pass.progress(other, cause);
-      // What is left to do, or to record, is found by the rows of the other key.
+      // The other key has the row now, and with it what is left to do or to record.
       if (other && (changed || !isRecorded)) items.push(this.#itemOf('key', other.id, cause));
     }
     if (items.length > 0) await this.#ports.items.put(items);
-    // Of a use that changes its key the new row is there before the old one goes.
+    // Before old rows are dropped, so that a use that changed its key is always in the index.
     if (put.size > 0) await this.#ports.rows.put([...put.values()]);
     for (const row of put.values()) {
       const waiting = this.#unwritten.get(nameOfUse(row)) ?? [];

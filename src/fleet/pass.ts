@@ -33,15 +33,15 @@ import type { PassState, WorkerPorts } from './worker-ports.ts';
 
 /** Items are read again this often while uses are worked on. Milliseconds. */
 const ITEMS_MS = 5_000;
-/** How often a pass that waits looks at the clock. Milliseconds. */
+/** A waiting pass checks the clock this often. Milliseconds. */
 const STEP_MS = 1_000;
 /** A key whose versions could not be listed is tried again after so long. Milliseconds. */
 const LIST_AGAIN_MS = 15_000;
 /** More accounts than that are not read one by one, but listed. */
 const MOST_ACCOUNTS = 50;
-/** A target that was not announced, or a list that grew old during the read, takes one more round. */
+/** Tries of one use in a row: its target was not announced yet, or a version list expired during the read. */
 const MOST_ROUNDS = 3;
-/** Causes of work that compares the index with Azure. Exempt uses, and what `CMK_AUTOFIX` does not name, are not moved by it. */
+/** Causes of work that compares the index with Azure. It moves neither exempt uses nor what `CMK_AUTOFIX` does not name. */
 const COMPARISONS: ReadonlySet<string> = new Set(['drift', 'start', 'list', 'upgrade']);
 
 /** Reason of an item whose list cannot be read. */
@@ -75,10 +75,11 @@ export class Pass {
   /** By row and ETag. */
   readonly #wanted = new Map<string, Wanted>();
   readonly #lanes = new Map<string, Lane>();
-  /** What earlier passes announced that did not end well. */
+  /** Announcements of earlier passes whose worker died. */
   #announcedBefore: readonly Announcement[] = [];
-  /** What this pass announced, and each that is being announced. */
+  /** The announced version by key. */
   #targets: Targets = {};
+  /** Settles once all announcements so far are saved: they are saved one after the other. */
   #announcing: Promise<void> = Promise.resolve();
   /** Keys to reconcile again. */
   readonly #progressed = new Map<string, { readonly key: ManagedKey; readonly cause: Cause }>();
@@ -111,12 +112,12 @@ export class Pass {
         call: (...args) => this.#callWithinBudget(...args),
         read: (row, key, wanted) => this.#enqueue(row, key, wanted, true),
         consider: async (row, key, wanted) => {
-          // What cannot be listed now is the key's own item's.
+          // If the versions cannot be listed, the key's own item retries.
           const versions = await ports.versions.list(key, wanted.readOn).catch(() => undefined);
           if (!versions || !this.#needsRead(row, key, versions)) return;
-          const left = this.#leave(row, key, versions, wanted);
-          if (!left) this.#enqueue(row, key, wanted);
-          else if (row.reason !== left.reason || row.target !== left.target) this.#results.keep(left, wanted);
+          const exempt = this.#markExempt(row, key, versions, wanted);
+          if (!exempt) this.#enqueue(row, key, wanted);
+          else if (row.reason !== exempt.reason || row.target !== exempt.target) this.#results.keep(exempt, wanted);
         },
         failed: (wanted, error) => this.#failItem(wanted, error),
       },
@@ -167,7 +168,7 @@ export class Pass {
     return this.#failure !== undefined || !this.#lease.held() || this.#ports.now() >= this.#until;
   }
 
-  /** So that a region that hangs does not keep the lease from the next pass, which goes on with the others. */
+  /** Aborts calls in time: a hanging region must not keep the lease from the next pass, which serves the other regions. */
   #endCalls(): void {
     const { now, writesUntil } = this.#ports;
     if (this.#isStopping()) this.#reads.abort();
@@ -182,17 +183,18 @@ export class Pass {
     return this.#ports.now().getTime() - since;
   }
 
+  /** Stops the pass. @returns false: nothing was found */
   #fail(error: unknown): false {
     this.#failure ??= error;
     return false;
   }
 
-  /** Begins with the items that this pass has not met yet. @returns whether there are any */
+  /** Reads the items, and starts the due items that this pass has not started. @returns whether there were any */
   async #readItems(): Promise<boolean> {
     const items = await this.#ports.items.of(this.#subscription);
     const now = this.#ports.now();
     this.#itemsReadAt = now.getTime();
-    // Due or not: it is there since a worker died.
+    // Due or not: a `verify` item says that a worker died.
     this.#announcedBefore = items
       .filter(({ kind }) => kind === 'verify')
       .map(({ since, targets = {} }) => ({ startedOn: since, targets }));
@@ -214,7 +216,7 @@ export class Pass {
       const wanted = new Wanted(item, now);
       this.#wanted.set(nameOf(item), wanted);
       this.#starting += 1;
-      // A call that hangs holds up no other item. Which uses are to be read depends on the orders.
+      // Not awaited: a hanging call delays no other item. The orders come first, since they decide which uses are read.
       void this.#ports.gate
         .refresh(now)
         .then(() => start[item.kind](wanted))
@@ -241,7 +243,7 @@ export class Pass {
       if (wanted.item.fresh || this.#needsRead(row, key, versions)) this.#enqueue(row, key, wanted);
     };
     for await (const row of this.#ports.rows.of(key.id, this.#subscription)) consider(row);
-    // What a list has just shown is not in the index yet.
+    // The index lacks what a list has just shown.
     for (const row of this.#results.rows) if (row.key === key.id && !inIndex.has(nameOfUse(row))) consider(row);
   }
 
@@ -258,8 +260,8 @@ export class Pass {
     return isPinnedElsewhere || versionOfRow(row) !== target.id || row.state === 'failed';
   }
 
-  /** An exempt use as it was just listed, if nothing would be written after a further read: a fleet may have thousands. */
-  #leave(row: UseRow, key: ManagedKey, versions: readonly KeyVersion[], { item }: Wanted): UseRow | undefined {
+  /** The row of an exempt use if its plan writes nothing. It is not read once more after the list: a fleet may have thousands. */
+  #markExempt(row: UseRow, key: ManagedKey, versions: readonly KeyVersion[], { item }: Wanted): UseRow | undefined {
     const { gate, isExempt, now } = this.#ports;
     if (!COMPARISONS.has(item.cause.by) || !isExempt(row) || gate.order(key)?.covers(row)) return undefined;
     if (row.movedFrom !== undefined || row.state === 'indeterminate') return undefined;
@@ -267,16 +269,16 @@ export class Pass {
     return plan.reason === 'LeftByCheck' ? markFinished(row, plan) : undefined;
   }
 
-  /** Puts a use into the lane of its region, unless nothing is to be done about it now. */
-  #enqueue(read: UseRow, key: ManagedKey, wanted: Wanted, mustRead = false): void {
-    if (this.#results.isUnwritten(read, () => this.#enqueue(read, key, wanted, mustRead))) return;
-    const row = this.#results.find(read) ?? read;
+  /** Puts a use into the lane of its region, unless it has to wait. @param known its row as the index or a list has it */
+  #enqueue(known: UseRow, key: ManagedKey, wanted: Wanted, mustRead = false): void {
+    if (this.#results.isUnwritten(known, () => this.#enqueue(known, key, wanted, mustRead))) return;
+    const row = this.#results.find(known) ?? known;
     const wait = this.#findWait(row);
-    // What failed in an earlier pass is tried at once when it is wanted anew, or a worker died that may have moved it.
+    // A use that failed in an earlier pass is tried at once if a new item wants it, or a worker died that may have moved it.
     const { kind, attempts } = wanted.item;
-    const isWanted = kind === 'verify' || (kind === 'key' && attempts === 0);
-    const isAnew = row === read && row.state === 'failed' && isWanted;
-    if (wait && !isAnew) {
+    const isNewRequest = kind === 'verify' || (kind === 'key' && attempts === 0);
+    const skipsWait = row === known && row.state === 'failed' && isNewRequest;
+    if (wait && !skipsWait) {
       this.#postpone([wanted], key, wait, row.reason, true);
       return;
     }
@@ -298,21 +300,21 @@ export class Pass {
       return;
     }
     const since = new Date(Math.max(...wanted.map(({ readOn }) => readOn.getTime())));
-    // A PATCH without an answer, and a move without a record, are read although the gate is shut.
+    // A PATCH without an answer, or a move without a record, is read even if the gate blocks the use.
     const mustRead = task.mustRead || row.state === 'indeterminate' || row.movedFrom !== undefined;
     const isExempt = wanted.every(({ item }) => COMPARISONS.has(item.cause.by)) && this.#ports.isExempt(row);
     const calls: Calls = { reads: 1, writes: 1, ...(row.attempts > 0 ? { purpose: 'retry' } : {}) };
     const until = this.#ports.now();
     let result: UseResult = { row, moves: [], blocked: { reason: 'ServiceUnavailable', until } };
     for (let round = 1; round <= MOST_ROUNDS; round += 1) {
-      const early = await this.#findBlock(row, key, since);
-      const late = early && !mustRead ? early : await this.#budget.permit(region, calls, wanted[0]);
-      if (late) {
-        result = { row, moves: [], blocked: late };
+      const blockedBefore = await this.#findBlock(row, key, since);
+      const stop = blockedBefore && !mustRead ? blockedBefore : await this.#budget.permit(region, calls, wanted[0]);
+      if (stop) {
+        result = { row, moves: [], blocked: stop };
         break;
       }
       permitted();
-      // Permits may take long.
+      // Again: the permit may have taken long.
       const blocked = await this.#findBlock(row, key, since);
       result = await reconcileUse({ row, key, since, blocked, isExempt }, this.#usePorts);
       this.#budget.end(region, result.isWell);
@@ -326,7 +328,7 @@ export class Pass {
     }
     const { blocked } = result;
     this.#log.result(row, result, key, causeOf(wanted));
-    // What follows from it is decided anew: the next stage, another target, the end.
+    // The result may begin the next stage or end the rollout, which `reconcileKey` decides.
     if (blocked?.needsRollout || result.row !== row) this.#progress(key, causeOf(wanted));
     const next = blocked ? blocked.until : result.row && this.#findWait(result.row);
     if (next) this.#postpone(wanted, key, next, blocked?.reason ?? result.row?.reason, result.isRead === true);
@@ -334,7 +336,7 @@ export class Pass {
     this.#wake();
   }
 
-  /** Why the use may not move now; if it may, its target is announced. Never throws. */
+  /** Finds why the use may not move now, and announces its target if it may. Never throws. */
   async #findBlock(row: UseRow, key: ManagedKey, since: Date): Promise<Blocked | undefined> {
     const { gate, versions, now } = this.#ports;
     const order = gate.order(key);
@@ -357,7 +359,7 @@ export class Pass {
     }
   }
 
-  /** Before the first PATCH to a version: a worker that takes over knows by it whose moves it finds. */
+  /** Saves a target before the first PATCH to it: a worker that takes over tells the app's moves from others by it. */
   #announce(key: ManagedKey, target: string): Promise<void> {
     if (this.#targets[key.id] === target) return Promise.resolve();
     const announced = this.#announcing.then(async () => {
@@ -382,7 +384,7 @@ export class Pass {
     return { pass: { startedOn: this.#startedOn.toISOString(), targets }, unclean: this.#unclean, usage };
   }
 
-  /** Until when a use waits; undefined: it does not. A row waits no longer than an item. */
+  /** When a use may be tried again; undefined: now. A row can defer it no longer than an item can. */
   #findWait({ notBefore = '' }: UseRow): Date | undefined {
     const due = dueOf({ due: new Date(notBefore) }, this.#ports.now());
     return due > this.#ports.now() ? due : undefined;
@@ -393,10 +395,10 @@ export class Pass {
   }
 
   /**
-   * Has a use tried again. Of a list, the decision on its key does that: the list is done once each use is read, and with it the
-   * attribution of moves to a dead worker.
+   * Has a use tried again. A `key` item is postponed, and so is a `verify` item that has not read the use: it attributes the
+   * moves of a dead worker. Other items are done once they have read each use, and their key is reconciled instead.
    *
-   * @param isRead whether the index has of the use what Azure shows
+   * @param isRead whether the row is what Azure shows
    */
   #postpone(all: readonly Wanted[], key: ManagedKey, next: Date, reason: Reason | undefined, isRead: boolean): void {
     for (const wanted of all) {
@@ -450,7 +452,7 @@ export class Pass {
     this.#ports.log({ level, reason, message, subscription: this.#subscription });
   }
 
-  /** The key is reconciled again, for the same cause. A comparison yields to any other cause: it leaves exempt uses where they are. */
+  /** Has the key reconciled after the pass. Any other cause replaces a comparison, which moves no exempt uses. */
   #progress(key: ManagedKey, cause: Cause): void {
     const known = this.#progressed.get(key.id);
     if (!known || COMPARISONS.has(known.cause.by)) this.#progressed.set(key.id, { key, cause });
@@ -461,7 +463,7 @@ export class Pass {
     const { items, now } = this.#ports;
     const isWhole = this.#failure === undefined;
     const at = now();
-    // Before the items that they come from are finished: neither is lost by a death in between.
+    // First: a crash before their items are finished must not lose them.
     const decisions = [...this.#progressed.values()].map(
       ({ key, cause }): NewWorkItem => ({
         ...{ subscription: NO_SUBSCRIPTION, kind: 'key', about: key.id, due: at, since: at, cause },

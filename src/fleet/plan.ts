@@ -44,8 +44,8 @@ export function planKeyUse(
   use: KeyUse,
   versions: readonly KeyVersion[],
   now: Date,
-  /** Whether it is not moved although it is stale. */
-  isLeft = false,
+  /** Whether the drift check must not move it although it is stale. */
+  isExempt = false,
 ): Plan {
   const stay = (reason: Reason, target?: KeyVersion): Plan => ({ write: false, reason, target });
   if (versions.length === 0) return stay('KeyNotFound');
@@ -57,7 +57,7 @@ export function planKeyUse(
   if (versionInUse(use) === target.version && isTarget(use.pinned)) return stay('UpToDate', target);
   if (versionsNamed(use).some((version) => mayBeNewer(version, target, versions)))
     return stay('NeverBackwards', target);
-  if (isLeft) return stay('LeftByCheck', target);
+  if (isExempt) return stay('LeftByCheck', target);
   if (use.pinned !== undefined) {
     const reason = isTarget(use.pinned) ? 'PinNotInUse' : 'StaleKeyVersion';
     return { write: true, reason, target, pin: target.version };

@@ -19,8 +19,8 @@ import { LONGEST_WAIT_MS, type NewWorkItem, NO_SUBSCRIPTION, type WorkItem, type
 const MOST_ROUNDS = 3;
 /** End of a pause that has none. */
 const NEVER = '9999-12-31T00:00:00Z';
-/** Causes that add nothing where an item exists. */
-const FOLLOWS_UP: ReadonlySet<string> = new Set(['sweep', 'progress', 'drift']);
+/** Causes of follow-ups: if the key has an item, that item's cause counts. */
+const FOLLOW_UPS: ReadonlySet<string> = new Set(['sweep', 'progress', 'drift']);
 
 export interface KeyPorts extends FleetQueue, KeyQueue, UnindexedPorts, RekeyPorts {
   readonly items: WorkItems;
@@ -57,7 +57,7 @@ async function itemOf(key: ManagedKey, { items }: KeyPorts): Promise<WorkItem | 
 /** @returns false: decide again, as another instance decided meanwhile or the orders changed */
 async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined, ports: KeyPorts): Promise<boolean> {
   const { items, rollouts, moved } = ports;
-  const origin = item && FOLLOWS_UP.has(cause.by) ? item.cause : cause;
+  const origin = item && FOLLOW_UPS.has(cause.by) ? item.cause : cause;
   const state = await readState(key, ports);
   const { target, open, at } = state;
   if (!target && !open) {
@@ -70,7 +70,7 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
   const pause = findPause(state.orders, key.id, at) ?? (open && findPause(state.orders, open.rekey.to, at));
   if (pause) {
     ports.log({ level: 'info', reason: 'Paused', message: REASONS.Paused, key: key.id, cause });
-    // Its end makes no item: this one waits for it.
+    // The end of a pause puts no item, so this item waits for it.
     const due = new Date(Math.min(Date.parse(pause.until ?? NEVER), at.getTime() + LONGEST_WAIT_MS));
     if (item) await items.postpone(item, { due, attempts: item.attempts, reason: 'Paused' });
     return true;
@@ -103,7 +103,7 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
     if (rollout === ordered) orderDecision = decision;
   }
   await putUnindexedAndSend(unindexed, subscriptions, cause, ports);
-  // The key has a rollout of its own again.
+  // Once an order is done, the key has a rollout of its own again.
   if (open && orderDecision && (await verifyRekey(open, orderDecision, cause, ports))) return false;
   if (!unindexed.isComplete) await decideLater(key, origin, item, 'NewerAccountsUnknown', ports);
   else if (item) await items.finish(item);
@@ -185,7 +185,8 @@ async function decideRollout(
   if (decision.needsProof && decision.row.target) {
     decision = count.decide(stored?.row, await ports.probe(decision.row.canaries, decision.row.target));
   }
-  // Before the row says so: a second record has the same id. The end of an order is recorded once it is verified.
+  // Before the row is stored: if it is not, the next decision appends the record again, with the same id. `verifyRekey` records the
+  // end of an order.
   if (decision.news && !(isOrder && decision.news === 'RotationFinished')) {
     await ports.recordNews(decision.news, key, decision.row, decision.counts);
   }
@@ -204,20 +205,20 @@ async function putItems(
     const about = { key: key.id, target: row.target, stage: row.stage, unfinished: row.unfinished };
     log({ level: 'info', reason: 'StageWidened', message: `${REASONS.StageWidened} Stage: ${row.stage}.`, ...about });
   }
-  // A postponed item stays postponed, unless the stage admits more or more is known.
-  const isAnew = isWider || news !== undefined || !FOLLOWS_UP.has(cause.by);
-  // Work that others want moves exempt uses too, which work of the drift check does not.
+  // A follow-up leaves postponed items as they are, unless the stage admits more or there is news.
+  const wakesPostponed = isWider || news !== undefined || !FOLLOW_UPS.has(cause.by);
+  // The cause of an item that exists stays: other than the drift check, it may move exempt uses.
   const causeIn = async (subscription: string): Promise<Cause> => {
-    const known = isAnew && origin.by === 'drift' ? await items.of(subscription) : [];
+    const known = wakesPostponed && origin.by === 'drift' ? await items.of(subscription) : [];
     return known.find(({ kind, about }) => kind === 'key' && about === key.id)?.cause ?? origin;
   };
   const toItem = async (subscription: string): Promise<NewWorkItem> => ({
     ...{ subscription, kind: 'key', about: key.id, due: at, since: at, cause: await causeIn(subscription) },
-    // Where nothing moves for long, the index may be wrong.
+    // The index may be wrong if nothing moves for long: every use is read.
     ...(news === 'RotationStuck' ? { fresh: true } : {}),
   });
   const wanted = await pMap(subscriptions, toItem, { concurrency: CONCURRENCY });
-  await (isAnew ? items.put(wanted) : items.putNew(wanted));
+  await (wakesPostponed ? items.put(wanted) : items.putNew(wanted));
   return subscriptions;
 }
 

@@ -9,9 +9,9 @@ import { Pass } from './pass.ts';
 import { dueOf } from './work-items.ts';
 import { PASS_STATE, type PassState, type WorkerPorts } from './worker-ports.ts';
 
-/** A worker that dies may leave a PATCH behind; it lands within a minute, and is looked for after so long. Milliseconds. */
+/** The last PATCHes of a dead worker land within a minute or never: its uses are verified after so long. Milliseconds. */
 const VERIFY_AFTER_MS = 2 * GIVEN_UP_MS;
-/** So many passes in a row that ended before their time: the subscription itself kills its worker. */
+/** After so many dead workers in a row the subscription itself is taken for the cause. */
 const MOST_UNCLEAN = 3;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -28,8 +28,8 @@ type PassResult =
     };
 
 /**
- * Works on everything that is wanted in one subscription, as the only worker that does: under its lease. Level-triggered:
- * the items say where to look, and nothing else.
+ * Reconciles all due work items of a subscription, under its lease, so that one worker at a time does. Level-triggered: an item
+ * says what to read, and nothing else.
  *
  * @param until no call is begun later; those in flight have their own deadlines
  * @throws the SDK's errors of the app's own storage; what is left is found by the sweep
@@ -44,7 +44,7 @@ export async function reconcileSubscription(
     const items = await ports.items.of(subscription);
     const dues = items.map((item) => dueOf(item, ports.now()).getTime());
     const nextDue = dues.length > 0 ? new Date(Math.min(...dues)) : undefined;
-    // Asked again after each release: an item whose message met this holder is found here.
+    // Read again after each release: a message that came meanwhile found the lease held, and left its item to this worker.
     if (!nextDue || nextDue > ports.now() || ports.now() >= until) {
       return { outcome: 'passed', moved, ...(nextDue ? { nextDue } : {}) };
     }
@@ -72,9 +72,9 @@ function announcementOf({ startedOn, targets }: NonNullable<PassState['pass']>):
 }
 
 /**
- * The worker before this one died: what it had in flight may still land, and is looked for when that is over.
+ * The last holder of the lease died: puts an item that verifies what it had in flight.
  *
- * @returns whether to go on: not where one worker after the other dies of this subscription
+ * @returns false: too many workers died in a row, and the items are postponed
  */
 async function takeOver(
   subscription: string,
@@ -84,23 +84,27 @@ async function takeOver(
   { items, now, log }: WorkerPorts,
 ): Promise<boolean> {
   const all = await items.of(subscription);
-  const before = all.find(({ kind }) => kind === 'verify');
+  const earlier = all.find(({ kind }) => kind === 'verify');
   await items.put([
     {
       ...{ subscription, kind: 'verify', about: '', due: new Date(now().getTime() + VERIFY_AFTER_MS) },
-      since: before && before.since < startedOn ? before.since : startedOn,
+      since: earlier && earlier.since < startedOn ? earlier.since : startedOn,
       cause: { by: 'takeover', ref: '', since: startedOn.toISOString() },
-      targets: { ...before?.targets, ...targets },
+      targets: { ...earlier?.targets, ...targets },
     },
   ]);
   const message = `${REASONS.LeaseTakenOver} It began ${startedOn.toISOString()}.`;
   log({ level: 'warning', reason: 'LeaseTakenOver', message, subscription, unclean });
   if (unclean < MOST_UNCLEAN) return true;
   const due = new Date(now().getTime() + Math.min(2 ** unclean * MINUTE_MS, HOUR_MS));
-  const left = all.filter(({ kind }) => kind !== 'verify');
-  await pMap(left, (item) => items.postpone(item, { due, attempts: item.attempts + 1, reason: 'SubscriptionFails' }), {
-    concurrency: CONCURRENCY,
-  });
+  const others = all.filter(({ kind }) => kind !== 'verify');
+  await pMap(
+    others,
+    (item) => items.postpone(item, { due, attempts: item.attempts + 1, reason: 'SubscriptionFails' }),
+    {
+      concurrency: CONCURRENCY,
+    },
+  );
   log({
     level: 'error',
     reason: 'SubscriptionFails',

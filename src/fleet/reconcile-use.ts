@@ -24,7 +24,7 @@ const MARGIN_MS = 1_000;
 
 /** A move of the app's own that is to be recorded. */
 export interface Move {
-  /** Made of what Azure shows, so that a second record of it has the same one. */
+  /** Made of what Azure shows, so that a second record of the move has the same id. */
   readonly id: string;
   readonly reason: 'Moved' | 'Refreshed' | 'Rekeyed';
   readonly account: string;
@@ -40,10 +40,10 @@ export interface Move {
   readonly rekey?: string;
 }
 
-/** A use is not moved now, although the plan may want it. */
+/** Why a use is not moved now, although the plan may want it. */
 export interface Blocked {
   readonly reason: Reason;
-  /** When it is worth trying again; absent: what ends it makes a work item by itself. */
+  /** When to try again; absent: a work item is put once the block ends. */
   readonly until?: Date;
   /** No stage is decided for the version that it would move to. */
   readonly needsRollout?: true;
@@ -51,7 +51,7 @@ export interface Blocked {
 
 /** Outcome of reconciling one use. */
 export interface UseResult {
-  /** What the index is to hold of it; undefined: the use does not exist any more. */
+  /** The row to write to the index; undefined: the use does not exist any more. */
   readonly row: UseRow | undefined;
   /** Moves of the app's own that the trail may not have yet, oldest first. */
   readonly moves: readonly Move[];
@@ -64,7 +64,7 @@ export interface UseResult {
   readonly isWell?: boolean;
   /** Azure showed the use. */
   readonly isRead?: true;
-  /** Its target was not announced, or a list grew old during the read: to be repeated. */
+  /** To be repeated: its target was not announced, or a version list expired during the read. */
   readonly again?: true;
   /** What Azure said of the failure. */
   readonly detail?: string;
@@ -110,7 +110,7 @@ export interface UsePorts extends ReadPorts {
   stopped(row: UseRow, key: ManagedKey, target: string): Blocked | undefined;
 }
 
-/** The versions of a key could not be listed: that is no failure of the use. */
+/** The versions of a key could not be listed, which is no failure of the use. */
 class KeyUnreadableError extends Error {
   constructor(cause: unknown) {
     super('The versions of the key could not be listed.', { cause });
@@ -119,8 +119,8 @@ class KeyUnreadableError extends Error {
 }
 
 /**
- * Brings one use of a key to where it should be: GET, plan, PATCH; the answer is the proof. Everything is decided from what
- * is read here. Never throws: what went wrong is in the result.
+ * Reconciles one use of a key: GET, plan, PATCH. Azure's answer to the PATCH is the proof. Decides from what it reads here, not
+ * from the row. Never throws: the result has the failure.
  */
 export async function reconcileUse(task: UseTask, ports: UsePorts): Promise<UseResult> {
   const { row, key, since } = task;
@@ -130,7 +130,8 @@ export async function reconcileUse(task: UseTask, ports: UsePorts): Promise<UseR
     const [listed, read] = await Promise.all([listVersions(key, since, ports), readUse(id, row, ports)]);
     if (!read) return { row: undefined, moves: [], isWell: true };
     const observation = observe(row, read, ports.announced());
-    if (observation.outdated) return { row, moves: [], isWell: true, again: true };
+    const repeat: UseResult = { row, moves: [], isWell: true, again: true };
+    if (observation.outdated) return repeat;
     const { row: seen } = observation;
     const observed = resultOf(observation, ports);
     if (!seen || !usesKey(read.use, key)) return observed;
@@ -145,16 +146,15 @@ export async function reconcileUse(task: UseTask, ports: UsePorts): Promise<UseR
     if (!plan.write || isRefreshed(seen, plan)) return { ...observed, row: markFinished(seen, plan) };
     const whileBlocked = (blocked: Blocked): UseResult => ({ ...observed, row: markPending(seen), blocked });
     if (task.blocked) return whileBlocked(task.blocked);
-    const repeated: UseResult = { row, moves: [], isWell: true, again: true };
-    if (!ports.isAnnounced('to' in plan ? plan.to : key, plan.target.id)) return repeated;
+    if (!ports.isAnnounced('to' in plan ? plan.to : key, plan.target.id)) return repeat;
     const send = async (): Promise<UseResult> => {
       const stop = ports.stopped(seen, key, plan.target.id);
       if (stop) return whileBlocked(stop);
-      return ports.versions.areCurrent(lists) ? write(seen, plan, read, observed, ports) : repeated;
+      return ports.versions.areCurrent(lists) ? write(seen, plan, read, observed, ports) : repeat;
     };
-    return await (order ? keepMoved(order, seen, ports, send) : send());
+    return await (order ? storeMoved(order, seen, ports, send) : send());
   } catch (error) {
-    // No time was left for the read, which changes nothing.
+    // The pass ran out of time during the read, which changed nothing.
     if (ports.reads?.aborted) return { row, moves: [], blocked: { reason: 'Busy', until: ports.now() } };
     return resultOfFailure(row, error, ports.now());
   }
@@ -183,7 +183,7 @@ async function planOf(
   // A version that the list lacks may be newer than all that are in it.
   const versions = namesUnlisted(use, listed) ? await listVersions(key, now(), ports) : listed;
   const order = gate.order(key);
-  // A use that cannot leave its key now follows it, also where it is unknown whether it can.
+  // If the order is blocked, or the target key cannot be listed, the use follows its own key.
   const onto = order?.covers(row) ? await ports.versions.list(order.to, since).catch(() => undefined) : undefined;
   const rekey = order && onto && planRekey(use, { key, versions }, { key: order.to, versions: onto }, now());
   const lists = onto ? [versions, onto] : [versions];
@@ -192,10 +192,10 @@ async function planOf(
 }
 
 /**
- * Keeps the use in the control zone while the order may have moved it. It is put there before the PATCH, since what the work zone
- * says of a move decides no roll back, and taken out when no PATCH was sent or Azure rejected it.
+ * Stores in the control zone that a re-key order may have moved the use: a roll back must not rely on the work zone. Stored
+ * before the PATCH, and dropped if no PATCH was sent or Azure rejected it.
  */
-async function keepMoved(
+async function storeMoved(
   { id }: Order,
   seen: UseRow,
   { moved }: Pick<UsePorts, 'moved'>,
@@ -226,8 +226,7 @@ async function write(
   const answered = observe(undefined, { ...answer, about: read.about }, []);
   const row = answered.outdated ? undefined : answered.row;
   const shown = answer.use && usedVersionId(answer.use);
-  // For an automatic use Storage takes the newest version of all, which may be newer than the list, or checks later: which is
-  // not documented.
+  // An automatic use moves at once to the newest version, which may be newer than the list, or later: Microsoft does not say.
   const isRefresh = plan.reason === 'LaggingAutomaticVersion';
   if (row && isRefresh && shown === versionOfRow(seen)) return { ...observed, row: markFinished(row, plan) };
   const isNewer =
@@ -247,14 +246,14 @@ async function write(
   return { ...observed, row: { ...moved, reason: move.reason }, moves: [...observed.moves, move] };
 }
 
-/** Nothing is left to do for that target, and why. */
+/** The row once nothing is left to do for the target of the plan. */
 export function markFinished(row: UseRow, { reason, target }: Plan): UseRow {
   const { notBefore: _, ...rest } = row;
   const state = reason === 'UpToDate' ? 'done' : 'skipped';
   return { ...rest, ...(target ? { target: target.id } : {}), state, reason, attempts: 0 };
 }
 
-/** What holds it up belongs to the key or to the pass, and is not written to the row. */
+/** The row has no reason: what blocks the use concerns its key or the pass. */
 function markPending(row: UseRow): UseRow {
   const { reason: _, notBefore: __, ...rest } = row;
   return { ...rest, state: 'pending' };
@@ -265,7 +264,7 @@ function blockSoon(reason: Reason, now: Date): Blocked {
 }
 
 function resultOf({ row, changed }: Extract<Observation, { outdated: false }>, { gate }: UsePorts): UseResult {
-  // A move that is not recorded yet is one that Azure shows: what the row says may be forged.
+  // A missing record is made only of a move that Azure shows, since the row may be forged.
   const isUnrecorded = row?.movedFrom !== undefined && versionOfRow(row) !== undefined;
   const moves: Move[] = isUnrecorded ? [{ ...moveOf(row, gate), provenBy: 'read' }] : [];
   return { row, moves, isWell: true, isRead: true, ...(changed ? { changed } : {}) };
@@ -305,7 +304,7 @@ function resultOfFailedWrite(
       ...{ at: now.toISOString(), notBefore: new Date(now.getTime() + GIVEN_UP_MS + MARGIN_MS).toISOString() },
     },
     moves: [],
-    // Of a write that the pass had no time for it is not known.
+    // A write that the pass aborted says nothing of the region.
     ...(writes?.aborted ? {} : { isWell: false }),
     detail: describe(failure),
   };
@@ -336,7 +335,7 @@ function resultOfFailure(row: UseRow, error: unknown, now: Date): UseResult {
 function markFailed(row: UseRow, reason: Reason, now: Date): UseRow {
   const attempts = row.attempts + 1;
   const notBefore = new Date(now.getTime() + delayMs(attempts)).toISOString();
-  // A PATCH that may still land stays what the row says of it.
+  // The row stays indeterminate while a PATCH may still land.
   const state = row.state === 'indeterminate' ? row.state : 'failed';
   return { ...row, state, reason, attempts, notBefore };
 }

@@ -6,7 +6,6 @@ import { openRevocation } from '../revocation/revocation.ts';
 import { type MovedUses, nameOfUse, namesOf } from './moved-uses.ts';
 import { type ListedKey, targetVersion } from './plan.ts';
 import type { Blocked, Order } from './reconcile-use.ts';
-
 import { isAdmitted, type RolloutRow, type RolloutStore } from './rollout-row.ts';
 import type { UseRow } from './use-row.ts';
 import type { Gate } from './worker-ports.ts';
@@ -19,6 +18,7 @@ const UNREADABLE_MS = 30_000;
 const [AGAIN_MS, PAUSED_MS] = [15_000, 3_600_000];
 
 interface Cached<T> {
+  /** When the read began. Milliseconds. */
   readonly at: number;
   /** Of the last read that succeeded. */
   value: T | undefined;
@@ -40,7 +40,7 @@ interface GatePorts {
   readonly now: () => Date;
 }
 
-/** The gate over an instance's caches of orders and rollouts. */
+/** Decides whether a use may move now, from the instance's caches of standing orders and rollouts. */
 export class RolloutGate implements Gate {
   readonly #ports: GatePorts;
   #known: Cached<KnownOrders> | undefined;
@@ -71,7 +71,7 @@ export class RolloutGate implements Gate {
     }
     const isOrdered = !isVersionOf(target, key.id);
     const order = this.order(key);
-    // The order ended between the plan and the write.
+    // Only an open order moves a use to another key; this order ended between the plan and the write.
     if (isOrdered && !(order?.covers(row) && isVersionOf(target, order.to.id)))
       return { reason: 'RekeyChanged', until: now };
     const pause =
@@ -139,7 +139,7 @@ export class RolloutGate implements Gate {
     return next.reading;
   }
 
-  /** Name of the rollout: an order has its own. */
+  /** Name of the rollout that admits moves to the target: a re-key order has its own. */
   #rolloutOf(key: ManagedKey, target: string): string {
     return isVersionOf(target, key.id) ? key.id : (this.order(key)?.id ?? key.id);
   }

@@ -1,5 +1,5 @@
 import pMap from 'p-map';
-import { timeBoxed } from '../azure/deadline.ts';
+import { abortAfter } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
@@ -132,7 +132,7 @@ async function accountsOf(
     return accounts;
   };
   try {
-    return await timeBoxed(read, GRAPH_MS);
+    return await abortAfter(read, GRAPH_MS);
   } catch (error) {
     const message = `${REASONS.NewerAccountsUnknown} ${describe(describeFailure(error))}`;
     log({ level: 'warning', reason: 'NewerAccountsUnknown', message, key: key.id });

@@ -6,17 +6,17 @@ import { measured } from '../telemetry/measurements.ts';
 import { AtMostEvery } from '../work/at-most-every.ts';
 import { createTelemetry } from './create-telemetry.ts';
 
-/** Every message, event and timer would say the same. Milliseconds. */
-const SAID_EVERY_MS = 5 * 60_000;
+/** Wrong settings are logged this often, not for each message, event and timer. Milliseconds. */
+const LOGGED_EVERY_MS = 5 * 60_000;
 
-const said = new AtMostEvery(SAID_EVERY_MS);
+const logged = new AtMostEvery(LOGGED_EVERY_MS);
 
 /** Of this instance. */
 const telemetry = createTelemetry(process.env, () => services().queueAges());
 
 /**
- * The log of one run of a function: each record says of which, as the host's own columns depend on where it sends them
- * (host.json: `telemetryMode`). What the records count is measured.
+ * The log of one invocation. Each record names its function, since the host's own columns depend on where it sends them
+ * (host.json: `telemetryMode`). Metrics are made from the records.
  */
 export function logOf(context: Pick<InvocationContext, 'functionName' | 'info' | 'warn' | 'error'>): Log {
   const write = contextLog(context);
@@ -37,7 +37,7 @@ export function services(): Services {
 }
 
 /**
- * The same; settings that are wrong are recorded once in a while, not each time.
+ * The services of this instance; logs settings that are wrong, at most every five minutes.
  *
  * @throws {@link SettingsError}
  */
@@ -45,7 +45,7 @@ export function availableServices(log: Log): Services {
   try {
     return services();
   } catch (error) {
-    if (error instanceof SettingsError && said.due(error.message, Date.now())) {
+    if (error instanceof SettingsError && logged.due(error.message, Date.now())) {
       log({ level: 'error', reason: error.reason, message: `${error.message}\n${error.nextStep}` });
     }
     throw error;

@@ -1,5 +1,5 @@
 import { app } from '@azure/functions';
-import { endBy, timeBoxed } from '../azure/deadline.ts';
+import { abortAfter, endBy } from '../azure/deadline.ts';
 import { collectNotifications } from '../notify/collect.ts';
 import { ONCE_A_YEAR } from '../settings/timer-schedules.ts';
 import { availableServices, logOf } from './available-services.ts';
@@ -14,7 +14,7 @@ app.timer('collectNotifications', {
     const log = logOf(context);
     const services = availableServices(log);
     await endBy(TIME_LIMITS.collect, () =>
-      timeBoxed((signal) => collectNotifications(services, log, signal), TIME_LIMITS.collect / 2),
+      abortAfter((signal) => collectNotifications(services, log, signal), TIME_LIMITS.collect / 2),
     );
   },
 });

@@ -1,5 +1,5 @@
 import { app } from '@azure/functions';
-import { timeBoxed } from '../azure/deadline.ts';
+import { abortAfter } from '../azure/deadline.ts';
 import { runDriftCheck } from '../drift/run-drift-check.ts';
 import { driftSchedule } from '../settings/timer-schedules.ts';
 import { availableServices, logOf } from './available-services.ts';
@@ -20,7 +20,7 @@ app.timer('driftCheck', {
     const { telemetry } = services;
     await telemetry.ready();
     await telemetry.span('drift check', { parent: context.traceContext?.traceParent }, () =>
-      timeBoxed((signal) => runDriftCheck({ ...run, signal }, services, log), DEADLINE_MS),
+      abortAfter((signal) => runDriftCheck({ ...run, signal }, services, log), DEADLINE_MS),
     );
   },
 });

@@ -1,5 +1,5 @@
 import { app } from '@azure/functions';
-import { endBy, timeBoxed } from '../azure/deadline.ts';
+import { abortAfter, endBy } from '../azure/deadline.ts';
 import { watchHsms } from '../events/watch-hsms.ts';
 import { hsmWatchSchedule } from '../settings/timer-schedules.ts';
 import { availableServices, logOf } from './available-services.ts';
@@ -11,7 +11,7 @@ app.timer('hsmWatch', {
     const log = logOf(context);
     const services = availableServices(log);
     await endBy(TIME_LIMITS.hsmWatch, () =>
-      timeBoxed((signal) => watchHsms(context.invocationId, services, log, signal), TIME_LIMITS.hsmWatch / 2),
+      abortAfter((signal) => watchHsms(context.invocationId, services, log, signal), TIME_LIMITS.hsmWatch / 2),
     );
   },
 });

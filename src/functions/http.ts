@@ -19,10 +19,10 @@ for (const route of ROUTES) {
   });
 }
 
-/** To make it takes tens of milliseconds, and it is the same each time. */
+/** Cached, since making it takes tens of milliseconds. */
 let document: HttpResponseInit | undefined;
 
-/** Open to anyone: it says how to call the API, and nothing of what is behind it. */
+/** Open to all callers: it describes how to call the API, and holds no state. */
 app.http('openApi', {
   ...OPEN,
   methods: ['GET'],
@@ -30,11 +30,11 @@ app.http('openApi', {
   handler: () => (document ??= jsonResponse(200, openApiDocument(ROUTES))),
 });
 
-/** Open to anyone: the page holds nothing, and asks the API with the token of its user. */
+/** Open to all callers: the page holds nothing, and asks the API with the token of its user. */
 app.http('page', {
   ...OPEN,
   methods: ['GET'],
-  // The root: a parameter that may be left out, and may not be longer than nothing (Azure/Azure-Functions#2473).
+  // The root: an optional parameter that must be empty (Azure/Azure-Functions#2473).
   route: '{ignored:maxlength(0)?}',
   handler: ({ headers }) => servePage('index.html', settingsOfPage(), headers),
 });
@@ -43,7 +43,7 @@ app.http('pageFile', {
   ...OPEN,
   methods: ['GET'],
   route: 'page/{file}',
-  // The document is at the root alone.
+  // The HTML document is served at the root only.
   handler: ({ headers, params: { file = '' } }) =>
     servePage(file === 'index.html' ? '' : file, settingsOfPage(), headers),
 });
@@ -59,7 +59,7 @@ function settingsOfPage(): Settings | undefined {
 
 app.hook.appTerminate(() => refusalLog.flush());
 
-/** Sets HSTS on every HTTP answer, those of the page and refusals included. One year, in seconds. */
+/** Sets HSTS for one year on every HTTP answer, the page and refusals included. */
 app.hook.postInvocation((context) => {
   const answer = context.result as HttpResponseInit | undefined;
   if (context.invocationContext.options.trigger.type !== 'httpTrigger' || !answer) return;

@@ -13,7 +13,7 @@ import { createWorkQueue } from '../work/work-queue-client.ts';
 import { availableServices, logOf } from './available-services.ts';
 import { workSpan } from './spans.ts';
 
-/** A corrected setting restarts the app, so that deferred work resumes soon after. Seconds. */
+/** Messages come back this soon after an operator has corrected the settings. Seconds. */
 const DEFERRED_SECONDS = 300;
 
 /** The account of the work zone, where settings name one of its own; as `readSettings` decides it. */
@@ -26,8 +26,8 @@ export const WORK_CONNECTION = Object.entries(process.env).some(
 const reports = new AtMostEvery(HOUR_MS);
 
 /**
- * Takes messages off a queue. While settings are wrong they are put back as they are, however often: five failures within
- * a minute would make each of them poison.
+ * Handles the messages of a queue. While settings are wrong it requeues each message unchanged, since five failures within a
+ * minute would make it a poison message.
  */
 export function queueHandler<W extends Work>(
   queueName: WorkQueueName,
@@ -51,21 +51,21 @@ export function queueHandler<W extends Work>(
   };
 }
 
-/** With what the settings say of the app's own storage, which the host has just read the message from. */
+/** Requeues a message. The settings of the app's own storage are right: the host has just read the message with them. */
 async function defer(queueName: WorkQueueName, entry: unknown): Promise<void> {
   const { AZURE_CLIENT_ID: clientId, AZURE_CLOUD: _, ...others } = process.env;
   let settings: ReturnType<typeof readStorageSettings>;
   try {
     settings = readStorageSettings(process.env);
   } catch {
-    // The cloud may be what is wrong, and only an account that is given by its name alone needs to know it.
+    // AZURE_CLOUD may be the wrong setting; only a storage account that is given by its name needs it.
     settings = readStorageSettings(others);
   }
   const queue = createWorkQueue(settings, () => appCredential(clientId));
   await queue.putBack(queueName, asText(entry), DEFERRED_SECONDS);
 }
 
-/** A queue message with what the host says of its delivery. */
+/** A queue message, and how often the host has delivered it. */
 function received(entry: unknown, context: Pick<InvocationContext, 'triggerMetadata'>): Received {
   const dequeueCount = Number(context.triggerMetadata?.dequeueCount);
   return { entry, dequeueCount: Number.isNaN(dequeueCount) ? 1 : dequeueCount };

@@ -5,7 +5,7 @@ import { DONE, type Outcome } from '../work/outcome.ts';
 import { queueHandler, WORK_CONNECTION } from './queue-message.ts';
 import { outcomeBy, TIME_LIMITS } from './time-limits.ts';
 
-// What version 2 left in its queue becomes work items.
+// Turns messages that version 2 left in its queue into work items.
 app.storageQueue('reconcileAccount', {
   queueName: ACCOUNT_WORK,
   connection: WORK_CONNECTION,

@@ -22,7 +22,7 @@ app.storageQueue('reconcileKey', {
 async function run(work: KeyQueueWork, services: Services, log: Log): Promise<Outcome> {
   switch (work.kind) {
     case 'key':
-    // Of version 2.
+    // Messages of version 2.
     case 'rotation':
     case 'rekey':
       await services.controller.handleKeyMessage(work.key, work.cause, log);

@@ -4,10 +4,10 @@ import { parseResourceEvent } from '../events/resource-event.ts';
 import { availableServices, logOf } from './available-services.ts';
 import { eventHandler } from './time-limits.ts';
 
-/** Changes that come close together, as those of a deployment, are checked together. Seconds. */
+/** Delay of the message, so that the changes of one deployment are checked together. Seconds. */
 const TOGETHER_SECONDS = 1;
 
-/** When the message that this instance sent last becomes visible: what is stored before that, it finds. */
+/** When the last message of this instance becomes visible: it covers each change that is stored by then. */
 let visibleOn = 0;
 
 app.eventGrid<unknown>('resourceChanged', {

@@ -9,23 +9,23 @@ type Invocation = Pick<InvocationContext, 'traceContext'>;
 
 const NAMES: Readonly<Record<Work['kind'], string>> = {
   key: 'reconcile key',
-  account: 'look at account',
-  scopes: 'ask for scopes',
+  account: 'reconcile account',
+  scopes: 'list scopes',
   subscriptions: 'reconcile subscriptions',
   changes: 'check changes',
   rotate: 'rotate when due',
-  rotation: 'follow rotation',
-  rekey: 'carry out re-key',
-  approval: 'drop request for approval',
+  rotation: 'reconcile key (message of version 2)',
+  rekey: 'reconcile key (message of version 2)',
+  approval: 'drop message of version 2',
   probe: 'probe file shares',
   notify: 'notify',
-  revocation: 'settle revocation',
+  revocation: 'verify revocation',
   accountRevocation: 'drop message of version 2',
 };
 
 /**
- * Runs a work item as a span. A work item from a queue continues the sender's trace and links the host's own span; a work
- * item that runs in place is a child of the current span.
+ * Runs work in a span. Work from a queue continues the trace of its sender, with a link to the host's span; other work is a child
+ * of the current span.
  */
 export function workSpan(
   work: Work,
@@ -51,7 +51,7 @@ function outcomeAttributes(outcome: Outcome): SpanAttributes {
   };
 }
 
-/** What comes of an event as a span, the first of its trace but for the host's own. */
+/** Handles an event in a span: the first span of its trace, after the host's. */
 export async function eventSpan<T>(
   { type, id, key }: KeyEvent,
   invocation: Invocation & { readonly since: Date },

@@ -1,5 +1,5 @@
 import { app } from '@azure/functions';
-import { timeBoxed, untilAborted } from '../azure/deadline.ts';
+import { abortAfter, untilAborted } from '../azure/deadline.ts';
 import { sweepChanges } from '../drift/changes/change-rows.ts';
 import { availableServices, logOf } from './available-services.ts';
 import { TIME_LIMITS } from './time-limits.ts';
@@ -15,6 +15,6 @@ app.timer('sweep', {
       await controller.sweep(log);
       await sweepChanges(services);
     };
-    await timeBoxed((signal) => untilAborted(sweep(), signal), TIME_LIMITS.sweep);
+    await abortAfter((signal) => untilAborted(sweep(), signal), TIME_LIMITS.sweep);
   },
 });

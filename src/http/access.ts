@@ -26,7 +26,7 @@ export interface RouteKey {
   readonly key: string;
 }
 
-/** A role that reaches some keys alone, for one caller or for everybody who has it. */
+/** A role that reaches only some keys, for one caller or for every caller who has it. */
 export interface RoleScope {
   readonly role: Role;
   /** Object id in lower case; undefined: every caller with the role. */

@@ -114,7 +114,7 @@ const MAX_AUTHORIZATION_LENGTH = 16 * 1024;
 const BEARER = /^Bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/i;
 
 /**
- * The token of a call. Only `Authorization` is read: `x-ms-client-principal` and the like can be sent by anyone when
+ * The token of a call. Only `Authorization` is read: `x-ms-client-principal` and the like can be forged when
  * App Service authentication is off, so they grant nothing.
  *
  * @throws {@link HttpProblem} 401 when there is none, or when it is not exactly one

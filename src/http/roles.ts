@@ -1,9 +1,9 @@
 /**
  * App roles of this API, as declared in its app registration.
  *
- * - `CmkKey.Read`: look at keys, their dependents and open revocations, drift reports and the audit trail
- * - `CmkKey.Revoke`: cut a key off (a dry run too)
- * - `CmkKey.Restore`: give it back
+ * - `CmkKey.Read`: read keys, their dependents and open revocations, drift reports and the audit trail
+ * - `CmkKey.Revoke`: revoke a key (a dry run too)
+ * - `CmkKey.Restore`: restore a revoked key
  * - `Cmk.Operate`: pause and resume, order re-keys, start a drift check and what it fixes; implies `CmkKey.Read`
  *
  * Nothing else is implied: a caller who may revoke may not restore unless both roles are assigned.

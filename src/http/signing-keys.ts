@@ -25,7 +25,7 @@ const REFRESH_AFTER_MS = HOUR_MS;
 const MAX_AGE_MS = DAY_MS;
 /** An unknown `kid` leads to at most one fetch in this time. Milliseconds. */
 const COOLDOWN_MS = 30_000;
-/** After a failed fetch none is tried for this time. Milliseconds. */
+/** The next fetch after a failed one waits so long. Milliseconds. */
 const FAILURE_COOLDOWN_MS = 3_000;
 
 /**

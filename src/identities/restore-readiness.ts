@@ -1,6 +1,6 @@
 import { findDependents } from '../accounts/inventory.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
-import { timeBoxed, withDeadline } from '../azure/deadline.ts';
+import { abortAfter, withDeadline } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { Account } from '../fleet/account.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
@@ -27,7 +27,7 @@ export async function restoreReadiness(
   key: ManagedKey,
   services: ReadinessServices,
 ): Promise<{ accounts: AccountReadiness[]; warnings: string[] }> {
-  return timeBoxed(async (signal) => {
+  return abortAfter(async (signal) => {
     const { accounts, warnings } = await findAccounts(key, services, signal);
     const access = await checkKeyAccess(accounts, key, services, signal);
     return {

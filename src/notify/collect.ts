@@ -17,22 +17,22 @@ import { digestOf, fromReport } from './from-report.ts';
 import type { Notification } from './notification.ts';
 import type { Outbox } from './outbox-client.ts';
 
-/** Held while one instance collects. */
+/** Held by the instance that collects. */
 const LEASE = 'notify/collect';
 /** The first collection goes back so far. Milliseconds. */
 const BACK_MS = 10 * 60_000;
-/** Notifications that are added at a time. */
+/** Notifications added concurrently. */
 const AT_A_TIME = 8;
 
-/** What was collected so far. It stands in the outbox: parts of it become text. */
+/** How far the instances have collected. In the control zone, since the digest quotes parts of it. */
 const PROGRESS = z.object({
   /** Up to where the audit trail is collected. */
   trail: z.object({ file: z.string(), position: z.int().nonnegative() }).optional(),
-  /** What was recorded before is skipped (ISO 8601). */
+  /** Older records are skipped (ISO 8601). */
   since: z.iso.datetime(),
-  /** The causes that are known. */
+  /** Causes that were collected already. */
   known: z.array(z.string()).default([]),
-  /** The last digest: its day, and how its causes read, by id. There is none on the first day. */
+  /** The last digest: its day, and the texts of its causes by id. No digest is sent on the first day. */
   digest: z.object({ day: z.string(), causes: z.record(z.string(), z.string()).optional() }),
 });
 type Progress = z.output<typeof PROGRESS>;
@@ -50,14 +50,13 @@ interface CollectPorts {
 }
 
 /**
- * Collects what there is to notify of: new records of the audit trail, new causes of the newest drift report, and once a day
- * the digest. Each goes into the outbox, then a message that names it into the queue. No change of a key or an account waits
- * for it.
+ * Collects notifications from new records of the audit trail, from new causes of the newest drift report, and once a day the
+ * digest. Puts each into the outbox, then sends a message that names it. No change of a key or an account waits for this.
  *
- * Progress is saved last: after a death in between the same notifications are added again, with the same ids. One instance
- * collects at a time.
+ * At least once: progress is saved last, so after a crash the same notifications are added again, with the same ids. One
+ * instance collects at a time.
  *
- * @param signal when it aborts, the rest is left to the next collection
+ * @param signal when it aborts, the next collection does the rest
  */
 export async function collectNotifications(ports: CollectPorts, log: Log, signal: AbortSignal): Promise<void> {
   const { notify } = ports.settings;
@@ -89,7 +88,7 @@ class Collection {
     this.#progress = PROGRESS.safeParse(progress).data ?? firstProgress(ports.now());
   }
 
-  /** Each of the three by itself: one that cannot be read holds up no other. */
+  /** A source that cannot be read does not stop the others. */
   async run(): Promise<void> {
     for (const step of [() => this.#trail(), () => this.#report(), () => this.#digest()]) {
       try {
@@ -113,7 +112,7 @@ class Collection {
   }
 
   async #report(): Promise<void> {
-    // An event adds to a report that was collected before.
+    // Also a report that was collected before: events add causes to it.
     const report = await this.#newest();
     if (!report) return;
     const { notifications, known } = fromReport(report, this.#progress.known);
@@ -132,7 +131,7 @@ class Collection {
     await this.#save({ digest: { day, causes: { ...causes } } });
   }
 
-  /** Of today or yesterday: a check that began before midnight may end after it. */
+  /** Also yesterday's: a check that began before midnight may end after it. */
   #newest(): Promise<DriftReport | undefined> {
     const { driftStorage, now } = this.#ports;
     const days = [dayOf(now()), dayOf(new Date(now().getTime() - DAY_MS))];

@@ -4,9 +4,9 @@ import type { NotificationKind } from '../settings/notify-targets.ts';
 import { makeNotification, shortened } from './make-notification.ts';
 import { NOTIFICATION_LENGTHS, type Notification } from './notification.ts';
 
-/** New causes that have, in the text too, the command that mends them. */
+/** New causes that have, in the text too, the command that repairs them. */
 const COMMANDS = 5;
-/** Characters of what is wrong, before the command that mends it. */
+/** Characters of what is wrong, before the command that repairs it. */
 const MOST_IS = 1_000;
 
 /** Causes that a text has a line for. */

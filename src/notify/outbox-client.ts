@@ -18,8 +18,8 @@ const ENTRY = z.object({
 export type OutboxEntry = StoredDocument<Readonly<z.output<typeof ENTRY>>>;
 
 /**
- * What is to be sent to whom, in the control zone: a message of the work zone names an entry, and decides nothing of what is in
- * it. Errors are the SDK's.
+ * Notifications with their targets, in the control zone: a message of the work zone names an entry, and cannot change what is
+ * sent. Errors are the SDK's.
  */
 export interface Outbox {
   /** An entry that exists stays: it may have been sent. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { TokenCredential } from '../azure/credential.ts';
-import { timeBoxed } from '../azure/deadline.ts';
+import { abortAfter } from '../azure/deadline.ts';
 import { OPERATOR_TOKEN_MS } from '../azure/limits.ts';
 import { CmkError } from '../errors.ts';
 import type { Reason } from '../reasons.ts';
@@ -49,7 +49,7 @@ export function appApi(address: string, audience: string, credential: TokenCrede
 
   async function call<T>(path: string, sent: object | undefined, shape: z.ZodType<T>, outer?: AbortSignal): Promise<T> {
     const token = await credential.getToken(`${resourceOf(audience)}/.default`);
-    const { status, text } = await timeBoxed(
+    const { status, text } = await abortAfter(
       async (signal) => {
         const json = 'application/json';
         const headers = {

@@ -1,5 +1,5 @@
 import { commandOr } from '../azure/shell-command.ts';
-import { giveAccess } from '../identities/give-access.ts';
+import { grantAccess } from '../identities/grant-access.ts';
 import type { KeyAccess } from '../identities/key-access.ts';
 import { isStorageKind, type KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -171,7 +171,7 @@ function accessProblems({ to, access }: RekeyFacts): RekeyProblem[] {
 function accessProblem(to: ManagedKey, [first, ...others]: readonly [KeyAccess, ...KeyAccess[]]): RekeyProblem {
   const { account, reason = 'IdentityWithoutRole', principalId, by, missing } = first;
   const more = others.length > 0 ? ` and ${others.length} more accounts` : '';
-  const command = reason === 'IdentityWithoutRole' ? giveAccess(principalId, to.vault, by) : undefined;
+  const command = reason === 'IdentityWithoutRole' ? grantAccess(principalId, to.vault, by) : undefined;
   const fix =
     command === undefined
       ? 'Attach an identity that exists to the account, and name it in its encryption settings.'

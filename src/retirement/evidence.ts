@@ -61,7 +61,7 @@ function reasonsOfBlindness({ uses, formUnsure }: UsageLog, tookOver: Date): str
     : [`The log shows no request for the key since ${from}, although it is used: it leaves some out.`];
 }
 
-/** When the newest usable version had taken over: everybody who follows by himself has by then. */
+/** When the newest usable version had taken over: users that follow new versions by themselves use it by then. */
 export function takenOver(versions: readonly KeyVersion[], now: Date): Date | undefined {
   const successor = newestUsableVersion(versions, now);
   return successor && tookOverOn(successor);

@@ -1,5 +1,5 @@
 import { AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
-import { timeBoxed } from '../azure/deadline.ts';
+import { abortAfter } from '../azure/deadline.ts';
 import { readVersionUsers } from '../dependents/version-users.ts';
 import { findVersion, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -7,10 +7,10 @@ import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import { LATE_WRITE_MS } from '../time/spans.ts';
+import { confirmRetirement, type RetirementResult } from './confirm-retirement.ts';
 import { sentenceOf, usesSince } from './evidence.ts';
 import { type Retirement, type RetireServices, readUsageEvidence, retirementEntry } from './retire-versions.ts';
 import { retiredRecord } from './retirement.ts';
-import { type Settled, settle } from './settle-retirement.ts';
 
 /** The worker that disabled a version verifies it within ten minutes: after this time it has died. */
 const ABANDONED_MS = 15 * 60_000;
@@ -20,7 +20,7 @@ export function halfRetired(versions: readonly KeyVersion[], now: Date): string[
   return versions
     .filter((version) => {
       const record = retiredRecord(version);
-      if (!record || record.settled || now.getTime() - record.on.getTime() < ABANDONED_MS) return false;
+      if (!record || record.isConfirmed || now.getTime() - record.on.getTime() < ABANDONED_MS) return false;
       return (version.updatedOn?.getTime() ?? 0) <= record.on.getTime() + LATE_WRITE_MS;
     })
     .map(({ version }) => version);
@@ -36,7 +36,7 @@ export async function* finishRetirements(
   key: ManagedKey,
   lookMs: number,
   services: RetireServices,
-): AsyncGenerator<Settled, void, undefined> {
+): AsyncGenerator<RetirementResult, void, undefined> {
   const { keys, now } = services;
   const all = await keys.listVersions(key);
   // Until an operator restores the key, its versions are neither touched nor reported again.
@@ -46,10 +46,14 @@ export async function* finishRetirements(
     const version = findVersion(all, name);
     const record = version && retiredRecord(version);
     if (!version || !record || !successor) continue;
-    const users = await timeBoxed((limit) => readVersionUsers(key, services, limit), lookMs);
+    const users = await abortAfter((limit) => readVersionUsers(key, services, limit), lookMs);
     const evidence = await readUsageEvidence(key, services, lookMs);
     const against = 'log' in evidence ? usesSince(version, evidence.log, record.on).map(sentenceOf) : [];
-    yield await settle(key, { version, successor, restored: record.restored, users, against, hours: 0 }, services);
+    yield await confirmRetirement(
+      key,
+      { version, successor, restored: record.restored, users, against, hours: 0 },
+      services,
+    );
   }
 }
 

@@ -1,5 +1,5 @@
 import type { AuditEntry } from '../audit/record.ts';
-import { timeBoxed } from '../azure/deadline.ts';
+import { abortAfter } from '../azure/deadline.ts';
 import { describeFailure, errorText, mayHaveTakenEffect } from '../azure/failure.ts';
 import { readVersionUsers, type VersionUsers, type VersionUsersServices } from '../dependents/version-users.ts';
 import { findVersion, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
@@ -7,11 +7,11 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { KeyUsageLog } from '../keys/usage-log-client.ts';
 import type { Reason } from '../reasons.ts';
 import { readRevocation } from '../revocation/revocation.ts';
+import { type ConfirmRetirementServices, confirmRetirement, type RetirementResult } from './confirm-retirement.ts';
 import { type Evidence, reasonsOfLog } from './evidence.ts';
 import { reasonsOfKey, reasonsOfPerson, reasonsToKeep, retiredTags } from './retirement.ts';
-import { type Settled, type SettleRetirementServices, settle } from './settle-retirement.ts';
 
-export type RetireServices = VersionUsersServices & SettleRetirementServices & { readonly usageLog: KeyUsageLog };
+export type RetireServices = VersionUsersServices & ConfirmRetirementServices & { readonly usageLog: KeyUsageLog };
 
 export interface RetireOptions {
   /** This version alone; undefined: every one that is enabled. */
@@ -38,7 +38,7 @@ export type Retirement =
   | { readonly outcome: 'unproven'; readonly version: KeyVersion; readonly reasons: readonly string[] }
   /** It would be disabled. */
   | { readonly outcome: 'planned'; readonly version: KeyVersion }
-  | Settled;
+  | RetirementResult;
 
 /**
  * Disables the versions of a key that nothing in sight uses, where the log proves that nothing else does, or a person
@@ -55,7 +55,7 @@ export async function* retireUnused(
 ): AsyncGenerator<Retirement, void, undefined> {
   const { hours, lookMs } = options;
   const { keys, now } = services;
-  const look = (): Promise<VersionUsers> => timeBoxed((limit) => readVersionUsers(key, services, limit), lookMs);
+  const look = (): Promise<VersionUsers> => abortAfter((limit) => readVersionUsers(key, services, limit), lookMs);
 
   const all = await keys.listVersions(key);
   const asked = options.version === undefined ? all : [findVersion(all, options.version)];
@@ -86,7 +86,7 @@ export async function* retireUnused(
     }
     const { lost } = await disable(key, version, tags, services);
     users = await look();
-    const retirement = await settle(key, { version, successor, restored, lost, users, hours }, services);
+    const retirement = await confirmRetirement(key, { version, successor, restored, lost, users, hours }, services);
     yield retirement;
     if (retirement.outcome === 'notUndone') return;
   }
@@ -141,7 +141,7 @@ export async function readUsageEvidence(
   ms: number,
 ): Promise<Evidence> {
   try {
-    return { log: await timeBoxed((signal) => usageLog.read(key, signal), ms) };
+    return { log: await abortAfter((signal) => usageLog.read(key, signal), ms) };
   } catch (error) {
     return { missing: errorText(error) };
   }

@@ -12,7 +12,8 @@ import { HOUR_MS } from '../time/spans.ts';
  * and the last revocation that was restored by then.
  */
 const RETIRED_TAG = 'cmk-retired';
-const UNSETTLED = 'unsettled';
+/** Stored in tags, so that the word stays. */
+const UNCONFIRMED = 'unsettled';
 /** Tag on a version that a person took back: when, and who. The app does not retire it any more. */
 const KEPT_TAG = 'cmk-kept';
 /** Storage looks for a new version once a day: before that, an account may still be on its way. Hours. */
@@ -73,8 +74,8 @@ export function retirable(versions: readonly KeyVersion[], hours: number, now: D
 interface RetiredRecord {
   readonly on: Date;
   /** Whether what uses the key was read once more after it was disabled. */
-  readonly settled: boolean;
-  /** Of one that is not settled: the last revocation that was restored before. */
+  readonly isConfirmed: boolean;
+  /** While it is not confirmed: the last revocation that was restored before. */
   readonly restored?: string | undefined;
 }
 
@@ -86,7 +87,7 @@ export function retiredRecord({ enabled, tags }: KeyVersion): RetiredRecord | un
 function recordIn(tags: KeyVersion['tags']): RetiredRecord | undefined {
   const [time = '', , state, restored] = (tags[RETIRED_TAG] ?? '').split(' ');
   const on = new Date(time);
-  return Number.isNaN(on.getTime()) ? undefined : { on, settled: state !== UNSETTLED, restored };
+  return Number.isNaN(on.getTime()) ? undefined : { on, isConfirmed: state !== UNCONFIRMED, restored };
 }
 
 /**
@@ -102,7 +103,7 @@ export function retiredTags(
 ): Record<string, string> | undefined {
   const others = withoutRetiredTag(tags);
   if (Object.keys(others).length >= MAX_TAGS) return undefined;
-  const words = [now.toISOString(), successor.version, UNSETTLED, ...(restored === undefined ? [] : [restored])];
+  const words = [now.toISOString(), successor.version, UNCONFIRMED, ...(restored === undefined ? [] : [restored])];
   return { ...others, [RETIRED_TAG]: words.join(' ') };
 }
 

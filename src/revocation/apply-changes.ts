@@ -1,6 +1,6 @@
 import pMap from 'p-map';
 import { describeFailure, type Failure } from '../azure/failure.ts';
-import { twice } from '../azure/retry-once.ts';
+import { retryOnce } from '../azure/retry-once.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -85,5 +85,5 @@ async function write(key: ManagedKey, change: VersionChange, services: ChangeSer
 
 function update(key: ManagedKey, { version, enabled, tags }: VersionChange, services: ChangeServices) {
   const change = { ...(enabled === undefined ? {} : { enabled }), ...(tags ? { tags: { ...tags } } : {}) };
-  return twice(() => services.keys.updateVersion(key, version.version, change), services.sleep);
+  return retryOnce(() => services.keys.updateVersion(key, version.version, change), services.sleep);
 }

@@ -1,4 +1,4 @@
-import { DeadlineError, timeBoxed, untilAborted } from '../azure/deadline.ts';
+import { abortAfter, DeadlineError, untilAborted } from '../azure/deadline.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { CLOCKS_MS } from '../time/spans.ts';
@@ -36,7 +36,7 @@ export async function hasEverRevoked(
   const made = Math.min(...versions.map(({ createdOn }) => createdOn.getTime()));
   const since = new Date((restored?.revokedOn.getTime() ?? made) - CLOCKS_MS);
   let events: readonly RevocationEvent[] = [];
-  const isRead = await timeBoxed((signal) => {
+  const isRead = await abortAfter((signal) => {
     const reading = keyTrail(key, since, signal).then((read) => {
       events = read;
     });

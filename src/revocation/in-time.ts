@@ -3,7 +3,7 @@ import { messageOf } from '../errors.ts';
 /** How long an answer waits for the queue, in milliseconds. It does not hold up the key. */
 const QUEUE_WAIT_MS = 2_000;
 
-/** Runs what is good to have and must not hold up the answer; a warning says what did not work. */
+/** Runs optional work that must not delay the answer. @returns a warning for work that failed or took too long */
 export async function inTime(what: string, run: () => Promise<void>): Promise<string[]> {
   let timer: NodeJS.Timeout | undefined;
   const timeUp = new Promise<never>((_, reject) => {

@@ -4,7 +4,7 @@ export type RestoreEnd =
   | 'restored'
   /** There is no open revocation. */
   | 'nothing'
-  /** None is open that counts, and there is a record that is not whole, or that this app cannot have written by its own clock. */
+  /** No valid revocation is open, but there is a record that is damaged, or that this app cannot have written by its clock. */
   | 'unbelieved'
   /** The open revocation is another one than the caller names; nothing was changed. */
   | 'otherRevocation'

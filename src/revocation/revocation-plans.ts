@@ -64,7 +64,7 @@ export function planCarrier(versions: readonly KeyVersion[], stamp: RevocationSt
  * it never came to. A version that is enabled and carries its record was opened by a person, or by a write that
  * was still under way: only `alsoLate` writes are disabled again.
  *
- * @param opened versions that a restore which was overtaken has just enabled: those are disabled in any case
+ * @param opened versions that an overtaken restore has just enabled, which are disabled in any case
  */
 export function planKeepRevoked(
   versions: readonly KeyVersion[],

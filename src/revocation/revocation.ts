@@ -75,7 +75,7 @@ export interface RevocationReading {
   readonly restored: Restored | undefined;
   /** By version, whether they are closed by a restore or not. */
   readonly records: ReadonlyMap<string, Revocation>;
-  /** Versions whose record cannot be one that this app wrote: it is not believed. */
+  /** Versions whose record this app cannot have written; the record is ignored. */
   readonly unbelieved: readonly string[];
 }
 

@@ -19,7 +19,7 @@ import { reportVersions, unrecorded, type VersionReport } from './version-report
  * of another revocation. Then there is another wave, so often at most.
  */
 const MOST_WAVES = 4;
-/** From then on a version that did not give way is left to a repetition of the call: a person waits. Milliseconds. */
+/** After so long, versions that could not be disabled are left to a repetition of the call, since the caller waits. Milliseconds. */
 const PATIENCE_MS = 5_000;
 
 export interface KeyRevocation {

@@ -1,7 +1,7 @@
 import { type ShellCommand, shellCommand } from '../azure/shell-command.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 
-// What mends a vault or a Managed HSM, filled in, to be copied into a shell.
+// What repairs a vault or a Managed HSM, filled in, to be copied into a shell.
 
 type Placed = Pick<ManagedVault, 'kind' | 'name' | 'resourceGroup' | 'subscriptionId'>;
 
@@ -38,7 +38,7 @@ export function addStoragePolicy(principalId: string, vault: Placed): ShellComma
 }
 
 /** Gives an application or an identity a local role in a Managed HSM; `key`: on one key alone. */
-export function giveLocalRole(
+export function grantLocalRole(
   role: string,
   principalId: string,
   hsm: string,

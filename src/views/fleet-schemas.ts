@@ -15,7 +15,7 @@ const state = z
 const CAUSE = {
   id: z.string().describe('Id of the cause in the drift report, where it has it; a filter takes it.'),
   reason: z.string().describe('Reason code.'),
-  about: z.array(z.string()).describe('ARM ids and key identifiers of what is to be mended.'),
+  about: z.array(z.string()).describe('ARM ids and key identifiers of what is to be repaired.'),
   label: z.string().describe('The same in a few words, such as `id-storage on kv-files`; may be empty.'),
 };
 

@@ -1,6 +1,6 @@
 import type { HttpResponseInit } from '@azure/functions';
 import pMap from 'p-map';
-import { timeBoxed } from '../azure/deadline.ts';
+import { abortAfter } from '../azure/deadline.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { ReadCache } from '../azure/read-cache.ts';
 import { known } from '../azure/read-or-why.ts';
@@ -60,14 +60,14 @@ export class KeyLister {
 
   /** Never throws: what cannot be read is in `unread`. */
   async list({ vaults, reaches, after = '' }: KeysAsked, ports: ListKeysPorts): Promise<ListedKeys> {
-    const listed = await timeBoxed(
+    const listed = await abortAfter(
       (signal) => pMap(vaults, (vault) => this.#list(vault, ports, signal), { concurrency: CONCURRENCY }),
       LIST_MS,
     );
     const all = listed.flatMap(({ keys }) => keys).filter(reaches);
     const rest = all.filter((key) => placeOf(key) > after).sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
     const page = rest.slice(0, PAGE);
-    const value = await timeBoxed(
+    const value = await abortAfter(
       (signal) => pMap(page, (key) => readKeySummary(key, ports, signal), { concurrency: CONCURRENCY }),
       KEYS_MS,
     );

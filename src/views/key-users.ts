@@ -11,7 +11,7 @@ import { openRevocation } from '../revocation/revocation.ts';
 import type { KeyUsersView, RotationCostView, RotationState } from './key-schemas.ts';
 import { type RotationCountPorts, rotationCount } from './rotation.ts';
 
-/** Most uses of a key that are counted; a page of the index has a thousand. */
+/** Counting stops after so many uses of a key: 20 pages of the index. */
 const MOST_USES = 20_000;
 
 export interface KeyUsersPorts extends RotationCountPorts {

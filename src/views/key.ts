@@ -1,5 +1,5 @@
 import { accountsNotListed } from '../accounts/in-sight.ts';
-import { timeBoxed, untilAborted } from '../azure/deadline.ts';
+import { abortAfter, untilAborted } from '../azure/deadline.ts';
 import { ReadCache } from '../azure/read-cache.ts';
 import { known, type Part, readPart, type UnreadPart, type What } from '../azure/read-or-why.ts';
 import { type BlastRadius, type BlastRadiusServices, readBlastRadius } from '../dependents/blast-radius.ts';
@@ -76,9 +76,9 @@ export async function readKeyStatus(
 ): Promise<KeyStatus> {
   const { app, now } = ports;
   const [dependents, view, { effect, effectTimes, warnings }, usage] = await Promise.all([
-    timeBoxed((signal) => readBlastRadius(key, ports, { signal }), ms),
+    abortAfter((signal) => readBlastRadius(key, ports, { signal }), ms),
     app
-      ? timeBoxed((signal) => readKeyView(key, versions, readPolicy(key, app, signal), app, signal), ms)
+      ? abortAfter((signal) => readKeyView(key, versions, readPolicy(key, app, signal), app, signal), ms)
       : NOTHING_KEPT,
     ports.effect(versions),
     readKeyUsage(key, workspace, ports, ms),

@@ -35,7 +35,7 @@ const cause = z.strictObject({
 const carried = {
   cause,
   attempt: z.int().min(0).max(1_000).default(0),
-  /** Since when it has been put off without a try that counts (ISO 8601); absent when the last try counted. */
+  /** Since when it has been deferred without a try that counts (ISO 8601); absent if the last try counted. */
   deferredSince: z.iso.datetime().optional(),
   /** W3C trace context of the sender, so that one trace goes over the queues. An invalid one is ignored. */
   traceparent: z.string().regex(TRACEPARENT).optional().catch(undefined),

@@ -6,7 +6,7 @@ import type { Work } from './messages.ts';
 export type Outcome =
   /** Finished, whether or not anything was written. */
   | { readonly outcome: 'done' }
-  /** Not now: put it back. `counts`: one of the bounded number of tries is used up. */
+  /** Not now: requeue it. `counts`: one of the bounded number of tries is used up. */
   | {
       readonly outcome: 'retry';
       readonly reason: Reason;
@@ -14,13 +14,13 @@ export type Outcome =
       readonly counts: boolean;
       /** It waits on purpose, so that the wait is not reported, however long it takes. */
       readonly quiet?: true;
-      /** How many tries that count there are in all, where fewer than usual are worth it. */
+      /** Limit of tries that count, if lower than usual. */
       readonly maxTries?: number;
       readonly delaySeconds: number | undefined;
-      /** What to put back instead of the message itself, when part of it is done. */
+      /** What to requeue instead of the message itself, when part of it is done. */
       readonly with?: Work;
     }
-  /** Never, as things stand: a person has to look. */
+  /** A retry would not help: the message becomes poison, for an operator. */
   | { readonly outcome: 'reject'; readonly reason: Reason; readonly detail: string };
 
 export const DONE: Outcome = { outcome: 'done' };

@@ -11,7 +11,7 @@ import type { WorkQueue } from './work-queue-client.ts';
 /** host.json: `extensions.queues.maxDequeueCount`. After so many failed invocations the host moves a message to poison. */
 export const MAX_DEQUEUE_COUNT = 5;
 
-/** Work that is put off for longer than this, without a try that counts, is reported. Milliseconds. */
+/** Work that is deferred for longer than this, without a try that counts, is reported. Milliseconds. */
 const LONG_MS = HOUR_MS;
 
 export interface Received {
@@ -31,15 +31,15 @@ interface Delivered {
   readonly queueName: WorkQueueName;
   readonly received: Received;
   readonly queue: WorkQueue;
-  /** How often one place where work is put off for long is reported by this instance. */
+  /** Limits how often this instance reports long deferral of the same group of work. */
   readonly reports: AtMostEvery;
   readonly now: () => Date;
   readonly log: Log;
 }
 
 /**
- * Runs one message and sees to what becomes of it: finished, back into the queue with a delay, or into the poison queue
- * with an error record. When this function throws, the host tries the message again; nothing is lost either way.
+ * Runs one message; then it is done, requeued with a delay, or moved to the poison queue with an error record. If this function
+ * throws, the host tries the message again. No message is lost.
  */
 export async function processWork<W extends Work>(delivery: Delivery<W>): Promise<void> {
   const { received, parse, run } = delivery;
@@ -59,7 +59,7 @@ export async function processWork<W extends Work>(delivery: Delivery<W>): Promis
     if (received.dequeueCount < MAX_DEQUEUE_COUNT) throw error;
     const detail = messageOf(error);
     try {
-      // What the host moves is gone after a week; what is moved here stays.
+      // Moved here, since a message that the host moves to poison expires after a week.
       await poison(delivery, 'Unexpected', detail);
     } catch {
       recordPoison(delivery, 'Unexpected', detail);
@@ -78,17 +78,17 @@ async function putBack(
     ? afterFailure(work.attempt, outcome.maxTries)
     : afterThrottling({ retryAfterSeconds: outcome.delaySeconds }, work.attempt);
   if (!retry.again) {
-    await poison(delivery, outcome.reason, `Given up after ${work.attempt + 1} tries. ${outcome.detail}`);
+    await poison(delivery, outcome.reason, `Failed after ${work.attempt + 1} tries. ${outcome.detail}`);
     return;
   }
-  // A service that asked for a longer wait than our own schedule knows better.
+  // A longer `Retry-After` takes precedence over the app's own schedule.
   const delaySeconds = Math.max(retry.delaySeconds, outcome.delaySeconds ?? 0);
   const { quiet } = outcome;
   const deferredSince = outcome.counts || quiet ? undefined : (work.deferredSince ?? now().toISOString());
   const next: Work = { ...(outcome.with ?? work), attempt: retry.attempt, deferredSince };
   await queue.send(queueName, next, delaySeconds);
   const message = `${REASONS[outcome.reason]} ${outcome.detail}`;
-  // Thousands may wait for the same thing.
+  // Thousands of messages may wait for the same cause.
   if (quiet && !reports.due(`${outcome.reason} ${placeOf(work)}`, now().getTime())) return;
   log({
     level: quiet ? 'info' : 'warning',
@@ -116,8 +116,8 @@ function reportLong(
 }
 
 /**
- * What is put off together: the accounts of a subscription and region share their budgets, notifications their receiver,
- * all else goes by key.
+ * Name of the group of work that is deferred for the same cause: a subscription and region, the target of notifications, or a
+ * key.
  */
 function placeOf(work: Work): string {
   if (work.kind === 'notify') return work.target;
@@ -135,7 +135,7 @@ async function poison(delivery: Delivered, because: Reason, detail: string): Pro
 /** The record that the alert on poison messages looks for. */
 function recordPoison({ queueName: queue, received, log }: Delivered, because: Reason, detail: string): void {
   const entry = asText(received.entry).slice(0, 2_000);
-  const message = `A message of ${queue} is in ${queue}-poison (${because}): ${detail} Fix what it says, then run \`npm run replay -- ${queue}\`.`;
+  const message = `A message of ${queue} is in ${queue}-poison (${because}): ${detail} Fix what it says, then run \`cmk admin replay ${queue}\`.`;
   log({ level: 'error', reason: 'Poisoned', message, queue, because, detail, entry });
 }
 

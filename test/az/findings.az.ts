@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ShellCommand } from '../../src/azure/shell-command.ts';
 import { recoverKey } from '../../src/drift/checks/commands.ts';
 import { otherResourceStale } from '../../src/drift/checks/other-checks.ts';
-import { giveAccess } from '../../src/identities/give-access.ts';
+import { grantAccess } from '../../src/identities/grant-access.ts';
 import { letStorageIn, protectVault, recoverVault } from '../../src/vaults/vault-commands.ts';
 import { KEY, key, OLD, rules, VAULT } from '../drift/checks/subjects.ts';
 import { kindOf } from '../drift/printed-commands.ts';
@@ -32,8 +32,8 @@ const commands = [
   ...moveOther('microsoft.sql/servers'),
   ...moveOther('microsoft.sql/managedinstances'),
   ...moveOther('microsoft.containerregistry/registries'),
-  textOf(giveAccess('p-1', VAULT, 'accessPolicies')),
-  textOf(giveAccess('p-1', HSM, 'local')),
+  textOf(grantAccess('p-1', VAULT, 'accessPolicies')),
+  textOf(grantAccess('p-1', HSM, 'local')),
   textOf(protectVault(HSM)),
   textOf(letStorageIn(HSM)),
   textOf(recoverVault(HSM)),

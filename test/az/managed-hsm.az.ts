@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { APP_LOCAL_ROLES } from '../../local/azure/app-setup.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
-import { giveAccess } from '../../src/identities/give-access.ts';
+import { grantAccess } from '../../src/identities/grant-access.ts';
 import { ENCRYPTION_USER } from '../../src/identities/key-roles.ts';
 import type { ManagedVault } from '../../src/keys/managed-vaults.ts';
 import { verifyAccount } from '../../src/operations/account/account-verify.ts';
@@ -188,7 +188,7 @@ describe('A local role that was taken away', () => {
       `keyvault role assignment delete --hsm-name ${HSM} --assignee-object-id ${principal} --role "${ENCRYPTION_USER.local.name}" --scope /keys`,
     );
     expect(await role()).toMatchObject({ state: 'failed' });
-    const command = giveAccess(principal, vault, 'local');
+    const command = grantAccess(principal, vault, 'local');
     if (typeof command !== 'string') throw new Error('No command is printed.');
     await az.text(command.replace(/^az /, '').replaceAll("'", '"'));
     expect(await role()).toMatchObject({ state: 'ok' });

@@ -1,14 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { timeBoxed, untilAborted, withinTime, withTokenDeadline } from '../../src/azure/deadline.ts';
+import { abortAfter, untilAborted, withinTime, withTokenDeadline } from '../../src/azure/deadline.ts';
 
 const never = new Promise<never>(() => {});
 
 describe('a time box', () => {
   it('returns what is gathered when it is done in time, without having aborted', async () => {
     let aborted: boolean | undefined;
-    const value = await timeBoxed(async (signal) => {
+    const value = await abortAfter(async (signal) => {
       aborted = signal.aborted;
       return 'all';
     }, 10_000);
@@ -17,7 +17,7 @@ describe('a time box', () => {
 
   it('returns what was gathered by then when time is up, even if what is under way heeds nothing', async () => {
     const gathered: string[] = [];
-    const value = await timeBoxed(async (signal) => {
+    const value = await abortAfter(async (signal) => {
       gathered.push('first');
       const complete = await untilAborted(never, signal);
       return { complete, gathered: [...gathered] };
@@ -27,13 +27,13 @@ describe('a time box', () => {
 
   it('ends when the outer signal aborts', async () => {
     const outer = new AbortController();
-    const value = timeBoxed((signal) => untilAborted(never, signal), 60_000, outer.signal);
+    const value = abortAfter((signal) => untilAborted(never, signal), 60_000, outer.signal);
     outer.abort();
     expect(await value).toBe(false);
   });
 
   it('is over at once when the outer signal has aborted before', async () => {
-    expect(await timeBoxed((signal) => untilAborted(never, signal), 60_000, AbortSignal.abort())).toBe(false);
+    expect(await abortAfter((signal) => untilAborted(never, signal), 60_000, AbortSignal.abort())).toBe(false);
   });
 });
 

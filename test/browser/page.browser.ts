@@ -98,7 +98,7 @@ describe('break-glass through the page alone', () => {
     await operator.getByRole('heading', { level: 1, name: `Break-glass: ${KEY}` }).waitFor();
 
     const { page: restorer } = await as('restorer', `#/break-glass/${KEY}`);
-    await restorer.getByText(new RegExp(`^Revoked .* by revoker: “${NASTY}”`)).waitFor();
+    await restorer.getByText(new RegExp(`^Revoked .*: “${NASTY}”`)).waitFor();
     const scope = restorer.getByRole('region', { name: 'Restore' });
     await scope.getByText('8 storage accounts; 8 services seen refusing').waitFor();
     await scope.getByText(/^\d versions?: [\da-f]{8}/).waitFor();
@@ -198,7 +198,7 @@ describe('what is not known of a key', () => {
     const usage = { trackedSince: at(0), trackedUntil: at(21), gaps, versions };
     const page = await withStatus('#/keys/kv-files/archive-key', { usage });
     const log = page.getByRole('region', { name: 'Asked for, by the log of the vault' });
-    await log.getByText(/^5 gaps in it/).waitFor();
+    await log.getByText(/^5 gaps in the log/).waitFor();
     expect(await log.getByRole('listitem').count()).toBe(4);
     await log.getByText('… and 2 earlier ones.').waitFor();
     const rows = await log.getByRole('row').allInnerTexts();

@@ -9,7 +9,7 @@ const cmk = (target: string, document = CMK_NOTIFY) =>
   runCmk(undefined, ['admin', 'test-notification', target], { env: { CMK_NOTIFY: document } });
 
 it('sends a test to one target, and says what came back', async () => {
-  expect(await cmk('siem')).toEqual({ code: 0, out: 'siem took it, with 202.\n', err: '' });
+  expect(await cmk('siem')).toEqual({ code: 0, out: 'siem accepted it (HTTP 202).\n', err: '' });
   const [event, ...others] = local.azure.received;
   expect(others).toEqual([]);
   expect(event && JSON.parse(event.body)).toMatchObject({ type: 'CmkAutopilot.Test', id: event && verified(event) });

@@ -74,7 +74,7 @@ describe('dates, durations and numbers', () => {
     [[...ensure, '--version-lifetime', '2Y'], /"2Y" is not a duration/],
     [[...ensure, '--rotate-before-expiry', '-P30D'], /"-P30D" is not a duration/],
     [[...ensure, '--rotate-after', 'P18M', '--rotate-before-expiry', 'P30D'], /cannot be used with/],
-    [['now', '--watch', '0'], /It has to be a second at least/],
+    [['now', '--watch', '0'], /The duration must be at least one second/],
     [['key', 'rotate', 'k', '--vault', 'kv', '--if-older-than', '-1'], /"-1" is not a duration/],
     [['account', 'change-key', 'st1', '--vault', 'kv', '--key', 'k', '--pin', '--automatic'], /cannot be used with/],
     [['vault', 'ensure', 'kv', '--retention-days', '5'], /7 to 90/],

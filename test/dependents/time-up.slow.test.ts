@@ -1,7 +1,7 @@
 import { beforeAll, expect, it } from 'vitest';
 import { benchFleet } from '../../local/azure/bench-fleet.ts';
 import { addKeyVersion } from '../../local/azure/fleet.ts';
-import { timeBoxed } from '../../src/azure/deadline.ts';
+import { abortAfter } from '../../src/azure/deadline.ts';
 import { type BlastRadius, readBlastRadius } from '../../src/dependents/blast-radius.ts';
 import { readVersionUsers } from '../../src/dependents/version-users.ts';
 import { findProbeTargets } from '../../src/effect/probe-targets.ts';
@@ -62,7 +62,7 @@ it.each<[what: string, key: () => string, read: (...of: Parameters<typeof read>)
   const [managed] = services.settings.vaults.all;
   if (!managed) throw new Error('The vault is not managed.');
   setTimeout(over, LIMIT_MS - 1);
-  await timeBoxed((signal) => gather(managedKey(managed, key()), services, signal), LIMIT_MS + 1);
+  await abortAfter((signal) => gather(managedKey(managed, key()), services, signal), LIMIT_MS + 1);
   // What was waiting for its turn has had it by then.
   await new Promise((resolve) => setTimeout(resolve, 100));
   expect(asked.before).toBeGreaterThan(0);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Focus } from '../../src/drift/changes/focus.ts';
-import { mergeLook } from '../../src/drift/changes/merge.ts';
+import { mergeResult } from '../../src/drift/changes/merge.ts';
 import type { Finding } from '../../src/drift/report.ts';
 import type { ResourceChange } from '../../src/events/resource-event.ts';
 import { account, NOW, rules, UNREAD, type unreadPart, VAULT } from './checks/subjects.ts';
@@ -30,8 +30,8 @@ function merge(
   found: readonly Finding[],
   { changes = [change('a', ACCOUNT)], unread = [] as (typeof unreadPart)[], isFixed = false } = {},
 ) {
-  const input = { focus, look: { found, unread }, changes, rules: { ...rules(), now: NOW }, isFixed: () => isFixed };
-  return mergeLook(report(before), input);
+  const input = { focus, result: { found, unread }, changes, rules: { ...rules(), now: NOW }, isFixed: () => isFixed };
+  return mergeResult(report(before), input);
 }
 
 describe('what the checks find on a few subjects', () => {

@@ -4,7 +4,7 @@ import { openApiDocument } from '../../src/api/openapi.ts';
 import { ROUTES } from '../../src/api/routes.ts';
 import { shorten } from '../../src/drift/causes.ts';
 import { countFindings, exemptionStates, unseenFindings, withHistory } from '../../src/drift/checks/evaluate.ts';
-import { SCOPE_LISTS, scopeTurns } from '../../src/drift/gather/scope-turns.ts';
+import { SCOPE_LISTS, scopesDue } from '../../src/drift/gather/scopes-due.ts';
 import { DRIFT_REPORT, driftReportSchema, type Finding, type WholeReport } from '../../src/drift/report.ts';
 import { parseDeadLetters } from '../../src/drift/store/app-state-client.ts';
 import { FIXABLE } from '../../src/settings/fixable.ts';
@@ -124,18 +124,18 @@ describe('whose encryption scopes have their turn', () => {
     });
 
   it('a small subscription: all of them, every time', () => {
-    const turn = scopeTurns(checked(SCOPE_LISTS, 7));
+    const turn = scopesDue(checked(SCOPE_LISTS, 7));
     expect(fleet(SCOPE_LISTS).every(turn)).toBe(true);
   });
 
   it('the first check of a large one: as many as a check may list', () => {
-    expect(fleet(500).filter(scopeTurns(undefined))).toHaveLength(SCOPE_LISTS);
+    expect(fleet(500).filter(scopesDue(undefined))).toHaveLength(SCOPE_LISTS);
   });
 
   it('a large one: each account once in so many checks', () => {
     const turns = Array.from({ length: 10 }, (_, round) =>
       fleet(400)
-        .filter(scopeTurns(checked(400, round)))
+        .filter(scopesDue(checked(400, round)))
         .map(({ id }) => id),
     );
     expect(new Set(turns.flat()).size).toBe(400);
@@ -146,7 +146,7 @@ describe('whose encryption scopes have their turn', () => {
     const [first, ...rest] = fleet(400);
     if (!first) throw new Error('unreachable');
     const stale = finding({ reason: 'ScopeStaleKeyVersion', resource: `${first.id}/encryptionScopes/scope1` });
-    for (let round = 0; round < 10; round += 1) expect(scopeTurns(checked(400, round, [stale]))(first)).toBe(true);
+    for (let round = 0; round < 10; round += 1) expect(scopesDue(checked(400, round, [stale]))(first)).toBe(true);
     expect(rest.length).toBe(399);
   });
 });

@@ -55,7 +55,7 @@ describe('a queue message that cannot be done', () => {
         return after.length > before && after.slice(before);
       });
       expect(record).toMatchObject({ level: 'error', because: 'InvalidMessage', queue });
-      expect(record?.message).toContain(`npm run replay -- ${queue}`);
+      expect(record?.message).toContain(`cmk admin replay ${queue}`);
     }
   });
 });

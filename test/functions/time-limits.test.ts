@@ -61,7 +61,7 @@ describe('every function', () => {
       storageQueue: /outcomeBy\(/,
       eventGrid: /handler: eventHandler\(/,
       http: /answerCalls\(/,
-      timer: /timeBoxed\(/,
+      timer: /abortAfter\(/,
     };
     const [, kind = ''] = /\bapp\.(\w+)/.exec(text) ?? [];
     expect(text).toMatch(bounds[kind] ?? /never/);

@@ -62,7 +62,7 @@ describe('vault ensure', () => {
     const report = await procedures.run((operation) => ensureVault(wanted, operation));
     expect(texts(report, 'note')).toEqual([
       `${vault.name} is a standard vault and stays one: for keys in hardware make a premium one under another name.`,
-      'How long deleted keys can be recovered is settled when a vault is made: --retention-days changes nothing.',
+      'The retention of deleted keys is set when a vault is created: --retention-days changes nothing here.',
     ]);
     expect(report.changed).toBe(false);
   });

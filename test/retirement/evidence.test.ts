@@ -42,7 +42,7 @@ describe('what the log proves', () => {
     ['it was asked to unwrap', log({ uses: [use({})] }), /asked to unwrap on 2026-01-12T.*, by oid-1\./],
     ['it was asked to wrap', log({ uses: [use({ operation: 'wrap' })] }), /asked to wrap/],
     ['it was asked to decrypt', log({ uses: [use({ operation: 'other' })] }), /encrypt, decrypt or sign/],
-    ['nobody says who asked', log({ uses: [use({ objectId: undefined })] }), /whom the log does not name/],
+    ['nobody says who asked', log({ uses: [use({ objectId: undefined })] }), /that the log does not name/],
     ['a request named no version', log({ uses: [use({ version: undefined })] }), /request without a version/],
     ['it has nothing of the vault', log({ trackedSince: undefined, trackedUntil: undefined }), /nothing of this vault/],
     ['it was tracked too short', log({ trackedSince: day(12) }), /begins on 2026-01-12T.*took over on 2026-01-11T/],

@@ -41,9 +41,12 @@ import { VirtualTimers } from './virtual-timers.ts';
 export type ControllerDeed = Deed & { readonly during?: RegExp; readonly after?: number };
 
 type Deed =
-  | { readonly do: 'newVersion' | 'revoke' | 'restore'; readonly key: string }
+  /** `disableNewest`: a person disables the newest version by hand. */
+  | { readonly do: 'newVersion' | 'disableNewest' | 'revoke' | 'restore'; readonly key: string }
   /** A person pins an account to the version before, or to the newest. */
   | { readonly do: 'pinBack' | 'pinNewest'; readonly account: string }
+  /** A person makes a version of an account's key, and pins the account to it. */
+  | { readonly do: 'pinToNew'; readonly account: string }
   | { readonly do: 'deleteAccount'; readonly account: string }
   /** `isMissed`: its event is lost. */
   | { readonly do: 'createAccount'; readonly spec: UseSpec; readonly isMissed?: true }
@@ -295,7 +298,8 @@ export class ControllerWorld implements World {
       if (rekey && this.orders.covers(rekey, this.#use(name))) {
         throw new Error(`${when} ${name} is on ${key}, which ${rekey.id} moves it off`);
       }
-      if (target && current !== target) {
+      // A use on a newer version that is disabled stays there.
+      if (target && this.#age(key, current) < this.#age(key, target)) {
         throw new Error(`${when} ${name} is on ${short(current)}, not on ${short(target)}`);
       }
     }
@@ -430,6 +434,11 @@ export class ControllerWorld implements World {
         this.#noteTarget(deed.key);
         this.#wantKey(deed.key);
         return;
+      case 'disableNewest':
+        this.#vaults.get(deed.key)?.set(this.#versions(deed.key).at(-1)?.version ?? '', false);
+        this.#noteTarget(deed.key);
+        this.#wantKey(deed.key);
+        return;
       case 'revoke':
       case 'restore':
         for (const { version, enabled } of this.#versions(deed.key)) {
@@ -447,6 +456,16 @@ export class ControllerWorld implements World {
         const usable = this.#versions(use.key).filter(({ enabled }) => enabled);
         const version = usable.at(deed.do === 'pinBack' ? -2 : -1) ?? usable.at(-1);
         if (version) this.storage.set(deed.account, use.key, version.version);
+        this.#want(use.spec.subscription, 'account', this.storage.id(deed.account), 'drift', 5_000);
+        return;
+      }
+      case 'pinToNew': {
+        const use = this.storage.uses.find(([name]) => name === deed.account)?.[1];
+        const made = use && this.#vaults.get(use.key)?.create();
+        if (!made) return;
+        this.#noteTarget(use.key);
+        this.storage.set(deed.account, use.key, made.version);
+        this.#wantKey(use.key);
         this.#want(use.spec.subscription, 'account', this.storage.id(deed.account), 'drift', 5_000);
         return;
       }

@@ -22,6 +22,7 @@ import type { FiniteWorld } from './explore.ts';
 import { judgeEffect, judgeNames, takeKeyMessage } from './forged-key-message.ts';
 import { keysOf, MemoryVault, type Way } from './memory-vault.ts';
 import { Actor, type Fault, Scheduler, type Transition } from './scheduler.ts';
+import { VirtualTimers } from './virtual-timers.ts';
 
 const NOON = Date.UTC(2026, 5, 1, 12);
 const MINUTE = 60_000;
@@ -68,6 +69,8 @@ export interface KeyScenario {
   readonly aim?: RegExp;
   /** The app's queue is out of reach: no second look is ordered. */
   readonly noQueue?: boolean;
+  /** The app's queue never answers. */
+  readonly hangingQueue?: boolean;
   /** How many of the app's processes may be killed. */
   readonly kills?: number;
   /** Breaks what the app is given, for tests of this simulation. */
@@ -122,6 +125,7 @@ const oid = (n: number): string => `${String(n).padStart(8, '0')}-0000-4000-8000
 /** One key, revoked and restored by several at once; see {@link FiniteWorld}. */
 export class KeyWorld implements FiniteWorld {
   readonly scheduler: Scheduler;
+  readonly timers?: VirtualTimers;
   readonly vault: MemoryVault;
   readonly calls: Call[] = [];
   readonly #parts: Part[];
@@ -135,6 +139,8 @@ export class KeyWorld implements FiniteWorld {
   readonly #noQueue: boolean;
   readonly #breaks: (keys: Keys) => Keys;
   readonly #isUnreduced: boolean;
+  /** Of the timers. Milliseconds. */
+  #clock = NOON;
   #ids = 0;
   #flap: string | undefined;
   readonly #opened = new Map<string, Call>();
@@ -147,6 +153,7 @@ export class KeyWorld implements FiniteWorld {
   constructor(scenario: KeyScenario) {
     const { versions, off = [], parts, faults = 0, kinds, aim, noQueue = false, kills = 0 } = scenario;
     this.#noQueue = noQueue;
+    if (scenario.hangingQueue) this.timers = new VirtualTimers(() => this.#clock);
     this.#breaks = scenario.breaks ?? ((keys) => keys);
     this.#isUnreduced = scenario.unreduced ?? false;
     this.scheduler = new Scheduler({ faults, ...(kinds ? { kinds } : {}), ...(aim ? { aim } : {}) });
@@ -169,8 +176,10 @@ export class KeyWorld implements FiniteWorld {
       }));
     const kills =
       this.#kills === 0 ? [] : this.calls.filter(({ actor, end }) => actor && end === undefined && !actor.dead);
+    const next = this.timers?.next() ?? Number.POSITIVE_INFINITY;
     return [
       ...starts,
+      ...(Number.isFinite(next) ? [{ label: 'time passes', isSlow: true, run: () => this.#passTime(next) }] : []),
       ...kills.flatMap(({ actor }) =>
         [true, false].map((effect) => ({
           rare: 'harm' as const,
@@ -239,12 +248,19 @@ export class KeyWorld implements FiniteWorld {
     return this.calls.filter(({ part }) => part.do === what);
   }
 
+  #passTime(until: number): void {
+    this.#clock = until;
+    this.timers?.pass();
+  }
+
   /** What nothing but a fault may bring about, not even for a moment. */
   check(): void {
     if (this.#flap) throw new Error(this.#flap);
   }
 
   async atRest(): Promise<void> {
+    const waiting = this.calls.find(({ actor, end }) => actor && !actor.dead && end === undefined);
+    if (waiting) throw new Error(`${waiting.actor?.name} is never answered.`);
     this.scheduler.landAll();
     const services = this.#services(async (_label, effect) => effect(), LATER_MINUTES);
     // Some of the second looks come soon, and some when everything that was under way has come to its end.
@@ -430,6 +446,7 @@ export class KeyWorld implements FiniteWorld {
       effects: this.#effects,
       queue: {
         send: async (_queue, work) => {
+          if (this.timers) return new Promise(() => {});
           if (this.#noQueue) throw new Error('the queue is out of reach');
           if (work.kind === 'revocation') this.#messages.push(work);
         },

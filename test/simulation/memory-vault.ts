@@ -136,19 +136,3 @@ export function keysOf(vault: MemoryVault, way: Way): Keys {
 function short(version: string): string {
   return `v${Number.parseInt(version, 16)}`;
 }
-
-/** The app's port to several keys, by name. */
-export function keysOfBoth(one: Keys, name: string, other: Keys): Keys {
-  const of = (key: { readonly name: string }) => (key.name === name ? other : one);
-  return {
-    versionPages: (key, ...rest) => of(key).versionPages(key, ...rest),
-    listVersions: (key, ...rest) => of(key).listVersions(key, ...rest),
-    listVersionsUnsettled: (key, ...rest) => of(key).listVersionsUnsettled(key, ...rest),
-    getVersion: (key, ...rest) => of(key).getVersion(key, ...rest),
-    updateVersion: (key, ...rest) => of(key).updateVersion(key, ...rest),
-    deletedVersion: (key, ...rest) => of(key).deletedVersion(key, ...rest),
-    recover: (key, ...rest) => of(key).recover(key, ...rest),
-    rotate: (key, ...rest) => of(key).rotate(key, ...rest),
-    rotationPolicy: (key, ...rest) => of(key).rotationPolicy(key, ...rest),
-  };
-}

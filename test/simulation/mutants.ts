@@ -20,7 +20,6 @@ interface Mutant {
 }
 
 const REVOCATION = 'src/revocation/revocation.ts';
-const DEADLINE = 'src/azure/deadline.ts';
 const PLANS = 'src/revocation/revocation-plans.ts';
 
 /** What a writer of the queues, tables and leases is kept from. */
@@ -236,22 +235,10 @@ export const MUTANTS: readonly Mutant[] = [
     to: '',
   },
   {
-    name: 'a restore of one key is taken for one of another',
-    file: 'src/revocation/key-trail.ts',
-    from: '!did || data.resource.toLowerCase() !== key.id.toLowerCase()',
-    to: '!did',
-  },
-  {
     name: 'what is recorded later is recorded in the name of whom a message claims',
     file: 'src/revocation/record-found.ts',
     from: 'caller: { objectId: by,',
     to: 'caller: { objectId: message?.caller.objectId ?? by,',
-  },
-  {
-    name: 'a killed revocation is recorded while its own record may still come',
-    file: 'src/revocation/record-found.ts',
-    from: 'if (ageMs < RECORDED_AFTER_MS ||',
-    to: 'if (ageMs < RECORDED_AFTER_MS - RECORDED_AFTER_MS ||',
   },
   {
     name: 'what a late write opened stays open',
@@ -270,18 +257,6 @@ export const MUTANTS: readonly Mutant[] = [
     file: PLANS,
     from: 'fresh.enabled ? {',
     to: 'true ? {',
-  },
-  {
-    name: 'no deadline: a request to Azure may hang for ever',
-    file: DEADLINE,
-    from: 'const timer = setTimeout(giveUp, ms);',
-    to: 'const timer = undefined;',
-  },
-  {
-    name: "no deadline: a request to the app's own storage may hang for ever",
-    file: DEADLINE,
-    from: 'setTimeout(() => box.abort(',
-    to: 'void (() => box.abort(',
   },
   {
     name: 'no deadline: an answer to a caller waits for the queue',

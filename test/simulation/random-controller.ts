@@ -137,6 +137,11 @@ export function aimedDeeds(key: string): Readonly<Record<string, readonly Contro
     ],
     'a version comes while the gate is asked': [version, { ...version, during: /^gate orders/ }, pass(6, /^gate/)],
     'two versions come one after the other': [version, WAIT, version],
+    'the newest version is disabled once all uses are on it': [version, WAIT, { do: 'disableNewest', key }],
+    'an account is put onto a version that the list of a worker lacks': [
+      version,
+      { do: 'pinToNew', account: 'st1', during: /^get st1$/ },
+    ],
     'the key is revoked while accounts are read': [
       ...[version, { do: 'revoke', key, during: /^get/ } as const, pass(7, /^get/)],
       { do: 'restore', key },
@@ -148,9 +153,10 @@ export function aimedDeeds(key: string): Readonly<Record<string, readonly Contro
       WAIT,
       RESUME,
     ],
-    'moves are resumed while the orders are read': [
-      ...[{ do: 'pause' } as const, version, WAIT, RESUME],
-      ...[{ do: 'pause' } as const, { ...RESUME, during: /orders/ }],
+    // Ten seconds on, the gate reads the orders anew: it sees the pause, and then not that it has ended.
+    'moves are resumed right after the gate has read the pause': [
+      ...[{ ...version, after: 11 }, { do: 'pause', during: /^gate orders/ } as const],
+      { ...RESUME, during: /^items (postpone|finish) key/ },
     ],
     'an account comes that the index lacks': [
       ...[version, WAIT, { do: 'createAccount', spec: { ...SPEC, key, wave: '9' }, isMissed: true } as const],

@@ -94,7 +94,7 @@ export function randomByHandWorld(random: Random): () => World {
   return () => new KeyWorld({ versions, parts });
 }
 
-/** A write that its caller gave up takes effect when the key has been restored, or revoked anew. */
+/** A write that its caller gave up takes effect when the key has been restored, or revoked anew; or the queue hangs. */
 export function randomLateWorld(random: Random): () => World {
   const look: Part = { do: 'look', late: random() < 0.5, after: 'revoke' };
   const scenario = one<KeyScenario>(random, [
@@ -116,6 +116,11 @@ export function randomLateWorld(random: Random): () => World {
       parts: [{ do: 'revoke' }, { do: 'restore', after: 'revoke' }, ...(random() < 0.5 ? [look] : [])],
       aim: /enabled.:false/,
       noQueue: true,
+    },
+    {
+      versions: one(random, [1, 2, 3]),
+      parts: [{ do: 'revoke' }, { do: 'restore', after: 'revoke' }],
+      ...{ faults: 0, hangingQueue: true },
     },
   ]);
   return () => new KeyWorld({ faults: 1, kinds: ['late'], ...scenario });

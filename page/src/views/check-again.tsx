@@ -3,7 +3,7 @@ import { has, usePerson } from '../person.ts';
 import { Refused } from './break-glass/answer.tsx';
 import { useCall } from './break-glass/use-call.ts';
 
-/** Starts a drift check, for who has mended something and wants to see it gone. */
+/** Starts a drift check, for an operator who has repaired something. */
 export function CheckAgain({ changed }: { readonly changed: () => void }) {
   const api = useApi();
   const me = usePerson();

@@ -32,7 +32,7 @@ export function FleetTable({ rows, sort, setSort }: FleetTableProps) {
                 <th
                   key={name}
                   scope="col"
-                  class={NARROW.includes(name) ? undefined : 'optional'}
+                  class={NARROW.includes(name) ? undefined : `optional of-${name}`}
                   aria-sort={isSorted ? (sort.isDescending ? 'descending' : 'ascending') : undefined}
                 >
                   <button

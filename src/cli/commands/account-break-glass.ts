@@ -8,7 +8,7 @@ import { type BreakGlassArguments, exitOf, reasonOf } from './break-glass.ts';
 const ABOUT = `
 For a case that concerns one account and not the company, on your own sign-in:
 it takes the right to assign roles on the vault, or to write its access
-policies. It is done once and is not sticky: anyone who may grant the access can
+policies. It is done once and is not sticky: a person who may grant access can
 grant it again. Not in a Managed HSM. What is removed is in the audit trail
 of the app (AzureWebJobsStorage__accountName), and a restore grants exactly
 that. Repeat either if it fails half-way.`;

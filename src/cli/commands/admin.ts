@@ -14,12 +14,12 @@ import { visible } from '../visible.ts';
 import { placeOf } from './account-options.ts';
 import { STORAGE } from './audit.ts';
 
-/** What is done once, or seldom. */
+/** Rare tasks. */
 export function addAdminCommands(program: Command, cli: Cli): void {
   const admin = program
     .command('admin')
-    .description('what is done once, or seldom')
-    .summary('what is seldom done: roles, events, replay of messages, the lock');
+    .description('rare tasks')
+    .summary('rare tasks: roles, events, replay of messages, the lock');
   addEnsureIdentity(admin.command('ensure-identity'), cli);
   addGrantRole(admin.command('grant-role'), cli);
   addEnsureEvents(admin.command('ensure-events'), cli);
@@ -67,7 +67,7 @@ function addGrantRole(command: Command, cli: Cli): void {
       await cli.run(command, async (operation) => {
         const vault = await findVault(options.vault, operation.azure);
         if (options.assignee === 'me') {
-          // Any name will do to find out whether keys can be read.
+          // A key that does not exist also shows whether the operator may read keys.
           await ensureOfficer(
             vault,
             keyIn(vault, options.key ?? 'any', operation.azure.cloud),
@@ -106,7 +106,7 @@ function addWatchChanges(command: Command, cli: Cli): void {
   toApp(command, cli)
     .description('have a subscription tell the app of changes to accounts, roles, vaults and identities')
     .argument('<subscription>', 'id of the subscription', parsed(subscriptionId))
-    .option('--client-id <id>', "client id of the app's identity, whose own writes are left out")
+    .option('--client-id <id>', "client id of the app's identity, whose writes are ignored")
     .action(async (subscription: string, options: DestinationArguments & { clientId?: string }) => {
       const { ensureWatch } = await import('../../operations/vault/events-ensure.ts');
       const eventGrid = await eventGridOf(command, cli);
@@ -157,7 +157,7 @@ function subscriptionId(text: string): string {
   );
 }
 
-/** By name: their module brings along what checks messages, which help has no use for. */
+/** Repeated here, since the module that has them loads the parser of messages, which `--help` does not need. */
 const QUEUES: Readonly<Record<WorkQueueName, true>> = {
   'key-work': true,
   'fleet-work': true,
@@ -165,15 +165,18 @@ const QUEUES: Readonly<Record<WorkQueueName, true>> = {
   'notify-work': true,
 };
 
-const ONE_ACCOUNT = 'The queues are in the account of AzureWebJobsStorage: nothing is to be moved.';
-const NAME_WORK = 'Set CMK_WORK__queueServiceUri to the account that they are in now.';
+const ONE_ACCOUNT = 'The queues are in the account of AzureWebJobsStorage: there is no old account.';
+const NAME_WORK = 'Set CMK_WORK__queueServiceUri to the account that has the queues now.';
 
 function addReplay(command: Command, cli: Cli): void {
   command
     .description("put the messages of one of the app's poison queues back to work")
     .addArgument(new Argument('<queue>', 'the queue that they came from').choices(Object.keys(QUEUES)))
-    .option('--old-account', 'what the queue itself holds in the account of AzureWebJobsStorage since before it moved')
-    .addHelpText('after', `${STORAGE}\nIt takes the role Storage Queue Data Contributor.`)
+    .option(
+      '--old-account',
+      'replay messages left in the queue itself in the account of AzureWebJobsStorage, from before it moved',
+    )
+    .addHelpText('after', `${STORAGE}\nIt needs the role Storage Queue Data Contributor.`)
     .action(async (queue: WorkQueueName, { oldAccount }: { oldAccount?: true }) => {
       const { oldQueues, workQueues } = await import('../../azure/app-storage.ts');
       const { readStorageSettings } = await import('../../settings/settings.ts');
@@ -201,7 +204,7 @@ function addReplay(command: Command, cli: Cli): void {
           }
           if (hidden > 0) {
             const which = `${count(hidden, 'more message')} of ${from} ${hidden === 1 ? 'is' : 'are'}`;
-            const why = oldAccount ? 'it is due later' : 'the drift check, or another replay, has just read the queue';
+            const why = oldAccount ? 'it is due later' : 'the drift check or another replay has just read the queue';
             output.entry({ kind: 'note', text: `${which} hidden: ${why}. Run it again in two minutes.` });
           }
           return left.length + hidden === 0 ? EXIT.ok : EXIT.incomplete;
@@ -212,13 +215,13 @@ function addReplay(command: Command, cli: Cli): void {
 
 function addTestNotification(command: Command, cli: Cli): void {
   command
-    .description('send a test to one target of CMK_NOTIFY, and show what came back')
+    .description('send a test to one target of CMK_NOTIFY, and show its answer')
     .argument('<target>', 'its name')
     .addHelpText(
       'after',
       `
-CMK_NOTIFY holds the document with the targets, as the app is given it. It is
-sent from here, and so by the network of this machine:
+CMK_NOTIFY holds the same document as the app's setting. The test is sent from
+this machine, over its network:
 
   CMK_NOTIFY="$(cat notify.json)" cmk admin test-notification ops`,
     )
@@ -235,7 +238,9 @@ sent from here, and so by the network of this machine:
             newId: () => randomUUID(),
           }),
         ({ status, answer }, output) => {
-          output.text(`${target} took it, with ${status}.${answer === '' ? '' : ` It said: ${visible(answer)}`}`);
+          output.text(
+            `${target} accepted it (HTTP ${status}).${answer === '' ? '' : ` Its answer: ${visible(answer)}`}`,
+          );
           return EXIT.ok;
         },
       );
@@ -259,18 +264,18 @@ function addLock(command: Command, cli: Cli): void {
       ),
     )
     .option('--yes', 'do not ask for the name to be typed')
-    .option('--irrevocable', 'nor, once more, for the number of days; both are needed without a terminal')
+    .option('--irrevocable', 'do not ask for the number of days either; without a terminal both options are needed')
     .addHelpText(
       'after',
       `
 A lock cannot be undone. No record is deleted before its days are over, the
 policy can only be made longer, and the storage account cannot be deleted while
-a record is kept. It takes a role that may lock such
-policies, as Storage Account Contributor is.`,
+a record is kept. It needs a role that may lock such
+policies, for instance Storage Account Contributor.`,
     )
     .action(async ({ account, yes = false, irrevocable = false }: LockArguments) => {
       if (!account) {
-        throw new CmkError('ArgumentInvalid', 'Which storage account is it?', "Give the app's own with --account.");
+        throw new CmkError('ArgumentInvalid', 'No storage account is named.', "Name the app's own with --account.");
       }
       const { lockAudit } = await import('../../operations/audit-lock.ts');
       const confirm = async (name: string, days: number): Promise<void> => {
@@ -290,5 +295,5 @@ async function confirmAgain(days: number, irrevocable: boolean, ask: Ask): Promi
   const answer = (await ask?.(`This cannot be undone. Type the number of days (${days}) to lock it: `)) ?? '';
   if (answer.trim() === String(days)) return;
   const nextStep = `Type ${days}, or add --irrevocable.`;
-  throw new CmkError('ConfirmationWrong', 'It was not confirmed a second time; nothing was changed.', nextStep);
+  throw new CmkError('ConfirmationWrong', 'The second confirmation did not match; nothing was changed.', nextStep);
 }

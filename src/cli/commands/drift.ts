@@ -112,7 +112,7 @@ function addRelease(command: Command, cli: Cli): void {
     });
 }
 
-/** What one act each would mend. */
+/** What one act each would repair. */
 function showCauses({ causes }: DriftReport, output: Output): void {
   const counted = causes.filter(({ exempt }) => !exempt);
   const rows = counted.map(({ severity, reason, affected, about, is, commands, moreCommands, fix }) => ({

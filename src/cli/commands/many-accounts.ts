@@ -153,7 +153,7 @@ function addUnpin(command: Command, cli: Cli): void {
 
 function addEnable(command: Command, cli: Cli): void {
   fromOtherTenant(granting(replacing(withKeyOptions(command, false))))
-    .description('encrypt an existing account with a key that is there')
+    .description('encrypt an existing account with an existing key')
     .option('--identity <identity>', 'user-assigned identity, or system (default: the one that the account has)');
   oneOrMany(command, cli, {
     required: ['vault', 'key'],

@@ -7,11 +7,11 @@ import { HOUR_MS } from '../../time/spans.ts';
 import { type Cause, KEY_WORK } from '../../work/messages.ts';
 import type { WorkQueue } from '../../work/work-queue-client.ts';
 
-/** A change that an event reported, and that is to be checked. */
+/** A change that an event reported, with the state of its check. */
 export interface ChangeRow extends ResourceChange {
   /** When the event came (ISO 8601). */
   readonly notedOn: string;
-  /** Not before that. */
+  /** When to check it. */
   readonly due: Date;
   /** How often it was checked. */
   readonly attempts: number;
@@ -20,19 +20,19 @@ export interface ChangeRow extends ResourceChange {
 }
 
 /**
- * Changes that events reported, in the control zone: a row for each event, so that a second delivery is the same row, and
- * none replaces another. Errors are the SDK's.
+ * Changes that events reported, in the control zone. Each event has a row of its own, so that a second delivery adds none.
+ * Errors are the SDK's.
  */
 export interface ChangeRows {
-  /** Those that are to be checked, due or not. */
+  /** Changes to check, due or not. */
   pending(): Promise<readonly ChangeRow[]>;
   /** Those of the last hour and some older ones, checked or not. */
   recent(): Promise<readonly ChangeRow[]>;
-  /** A row that exists is replaced. */
+  /** Inserts or replaces. */
   put(rows: readonly ChangeRow[]): Promise<void>;
-  /** Keeps them for an hour: a whole check that read their subjects before they changed has them checked again. */
+  /** Keeps checked changes for an hour: a whole check that read a subject before it changed has it checked again. */
   finish(rows: readonly ChangeRow[]): Promise<void>;
-  /** Puts those of the last hour that came since a time to be checked again. @returns how many */
+  /** Has the checked changes that came since a time checked again. @returns how many */
   checkAgain(since: Date, now: Date): Promise<number>;
 }
 
@@ -104,12 +104,12 @@ interface RequestPorts {
   readonly queue: Pick<WorkQueue, 'send'>;
 }
 
-/** Has changes checked, after so many seconds. A message is a hint: the rows are the truth. */
+/** Sends the message that has pending changes checked, visible after so many seconds. */
 export function requestChanges({ queue }: RequestPorts, cause: Cause, seconds: number): Promise<void> {
   return queue.send(KEY_WORK, { kind: 'changes', cause, attempt: 0 }, seconds);
 }
 
-/** Asks for the changes that a lost message or a dead process left. */
+/** Has changes checked whose message was lost, or whose process died. */
 export async function sweepChanges(
   services: RequestPorts & { readonly changes: Pick<ChangeRows, 'pending'>; readonly now: () => Date },
 ): Promise<void> {

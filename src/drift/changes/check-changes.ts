@@ -13,13 +13,13 @@ import { logCauses } from '../store/publish-report.ts';
 import { type ChangeRow, requestChanges } from './change-rows.ts';
 import { confirmChanges } from './confirm-changes.ts';
 import { type Focus, type FocusPorts, focusOf, resourceOf } from './focus.ts';
-import { type FocusedLook, lookAt } from './gather-focus.ts';
-import { type Merged, mergeLook, secondsTo } from './merge.ts';
+import { checkFocus, type FocusResult } from './gather-focus.ts';
+import { type Merged, mergeResult, secondsTo } from './merge.ts';
 import { newContests, withBroken } from './new-contests.ts';
 
-/** Held by the instance that checks changes: one report is merged by one writer. */
+/** Held by the instance that checks changes, since one writer at a time merges into the report. */
 const LEASE = 'drift/changes';
-/** What the app repairs, and what could not be read, is checked again after so long, so often. */
+/** Delay and limit of further checks after a repair, or after a read that failed. */
 const [AGAIN_MS, MOST_ATTEMPTS] = [4_000, 8];
 
 export type ChangeServices = DriftServices &
@@ -29,9 +29,9 @@ export type ChangeServices = DriftServices &
   };
 
 /**
- * The small drift check: runs the checks on what pending changes concern, merges what they find into the newest report, and
- * repairs what CMK_AUTOFIX names. Idempotent. While another instance does it, this one leaves it to that, which reads the
- * rows again before and after it releases the lease.
+ * Runs the drift checks on the subjects of pending changes alone, merges the findings into the newest report, and repairs what
+ * CMK_AUTOFIX names. Idempotent. Does nothing while another instance holds the lease: that instance reads the rows again
+ * before and after it releases it.
  */
 export async function checkChanges(cause: Cause, services: ChangeServices, log: Log): Promise<void> {
   const due = async (): Promise<ChangeRow[]> =>
@@ -57,12 +57,12 @@ async function checkRows(taken: readonly ChangeRow[], services: ChangeServices, 
   const orders = await services.control.readNow(log);
   const rules = rulesOf(settings, now(), orders.contests);
   const focus = await focusOf(taken, services);
-  const look = await lookAt(focus, rules, services);
-  const doesFix = (finding: Finding | FocusedLook['found'][number]) =>
+  const result = await checkFocus(focus, rules, services);
+  const doesFix = (finding: Finding | FocusResult['found'][number]) =>
     isFixed(finding, settings.drift.autofix) &&
     contestOf(orders.contests, resourceOf(finding.resource), now()) === undefined;
-  const broken = look.found.filter(doesFix);
-  const rows = withBroken(taken, broken, look.stamps);
+  const broken = result.found.filter(doesFix);
+  const rows = withBroken(taken, broken, result.stamps);
   const recent = broken.length > 0 ? [...rows, ...(await services.changes.recent())] : [];
   const contests = newContests(broken, recent, now(), services.newId);
   if (contests.length > 0) {
@@ -72,21 +72,21 @@ async function checkRows(taken: readonly ChangeRow[], services: ChangeServices, 
     return checkRows(rows, services, log);
   }
   let merged: Merged | undefined;
-  // Those of the time when the checks have run: the time to the findings is measured by it.
-  const input = { focus, look, changes: rows, rules: { ...rules, now: now() }, isFixed: doesFix };
+  // The time is read again, after the checks: the report says how long a change took to become a finding.
+  const input = { focus, result, changes: rows, rules: { ...rules, now: now() }, isFixed: doesFix };
   const report = await driftStorage.merge((whole) => {
-    merged = mergeLook(whole, input);
+    merged = mergeResult(whole, input);
     return merged.report;
   });
   const cause = { by: 'drift', ref: id, since: now().toISOString() };
-  // Without a report the first check has not run, and finds it all; the index is told in any case.
+  // Also without a report, which the first whole check will make: the index has to know the accounts.
   await putWork(accountWork(rows), cause, services);
   if (!report || !merged) return services.changes.finish(rows);
-  tell(merged, report.id, log);
-  const repairable = merged.report.findings.filter((finding) => isIn(finding, focus) && doesFix(finding));
+  logMerged(merged, report.id, log);
+  const repairable = merged.report.findings.filter((finding) => isInFocus(finding, focus) && doesFix(finding));
   await fix(repairable, id, services, log);
-  const isOpen = look.unread.length > 0 || repairable.length > 0;
-  const again = rows.filter((row) => isOpen && row.attempts < MOST_ATTEMPTS);
+  const needsAnotherCheck = result.unread.length > 0 || repairable.length > 0;
+  const again = rows.filter((row) => needsAnotherCheck && row.attempts < MOST_ATTEMPTS);
   await services.changes.put(
     again.map((row) => ({ ...row, due: new Date(now().getTime() + AGAIN_MS), attempts: row.attempts + 1 })),
   );
@@ -94,11 +94,11 @@ async function checkRows(taken: readonly ChangeRow[], services: ChangeServices, 
   await confirmChanges(merged.changes, services, log);
 }
 
-function isIn({ resource }: Pick<Finding, 'resource'>, { accounts, vaults }: Focus): boolean {
+function isInFocus({ resource }: Pick<Finding, 'resource'>, { accounts, vaults }: Focus): boolean {
   return accounts.has(resourceOf(resource)) || vaults.has(resourceOf(resource));
 }
 
-/** The worker of the subscription reads the account: the index knows it, and moves it where it may. */
+/** Work items for changed accounts: a pass reads each, updates the index, and moves it if it may. */
 function accountWork(rows: readonly ChangeRow[]): WantedWork[] {
   return rows.flatMap(({ concern, at, attempts }): WantedWork[] => {
     const account = concern === 'account' && attempts === 0 ? parseStorageAccountId(at) : undefined;
@@ -106,7 +106,7 @@ function accountWork(rows: readonly ChangeRow[]): WantedWork[] {
   });
 }
 
-function tell({ changes, added, report }: Merged, id: string, log: Log): void {
+function logMerged({ changes, added, report }: Merged, id: string, log: Log): void {
   for (const change of changes) {
     const { operation, resource, objectId, name, client, correlationId, found, gone } = change;
     log({

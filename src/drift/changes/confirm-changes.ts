@@ -6,12 +6,12 @@ import type { Log } from '../../log.ts';
 import type { ReportStore } from '../store/drift-storage-client.ts';
 import { withConfirmed } from './merge.ts';
 
-/** Changes that the activity log is asked about at a time. */
+/** Changes that one call confirms at most. */
 const MOST_CONFIRMED = 20;
-/** The activity log may have a call a little before its event. Milliseconds. */
+/** The activity log may date a call a little earlier than its event does. Milliseconds. */
 const BEFORE_MS = 5 * 60_000;
 
-/** Marks what the activity log says as well. It may be minutes behind: the hourly check asks again. Never throws. */
+/** Marks changes that the activity log confirms. The log may be minutes behind: the hourly check asks again. Never throws. */
 export async function confirmChanges(
   changes: readonly ChangedBy[],
   {
@@ -34,7 +34,7 @@ export async function confirmChanges(
       await driftStorage.merge((report) => withConfirmed(report, (change) => confirmed.has(keyOf(change))));
     }
   } catch (error) {
-    const message = `The activity log could not be asked who made a change. ${errorText(error)}`;
+    const message = `The activity log could not be read, so who made a change is not confirmed. ${errorText(error)}`;
     log({ level: 'info', reason: 'DriftFoundByEvent', message });
   }
 }

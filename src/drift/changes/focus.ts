@@ -11,7 +11,7 @@ const CONCURRENCY = 8;
 
 /** What some changes concern. Resources are compared by {@link resourceOf}. */
 export interface Focus {
-  /** ARM ids of accounts by resource; `changed`: the account itself was, so that its scopes are listed. */
+  /** ARM ids of accounts by resource; `changed`: the account itself has changed, so that its scopes are listed. */
   readonly accounts: ReadonlyMap<string, { readonly id: string; readonly changed: boolean }>;
   /** Vaults whose own checks run, by resource. */
   readonly vaults: ReadonlyMap<string, ManagedVault>;
@@ -32,7 +32,7 @@ export function resourceOf(id: string): string {
   return comparableId(id).split('/').slice(0, 9).join('/');
 }
 
-/** Finds what changes concern: accounts on the keys of a vault, or with an identity, by the index. Errors are the SDK's. */
+/** Finds what changes concern; the index says which accounts use a vault or an identity. Errors are the SDK's. */
 export async function focusOf(changes: readonly ResourceChange[], ports: FocusPorts): Promise<Focus> {
   const { all } = ports.settings.vaults;
   const accounts = new Map<string, { id: string; changed: boolean }>();

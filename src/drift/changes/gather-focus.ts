@@ -22,20 +22,20 @@ import { type Focus, resourceOf } from './focus.ts';
 const MOST_READS = 20;
 const CONCURRENCY = 8;
 
-/** What the checks find on what a focus names. */
-export interface FocusedLook {
+/** What the checks found on the subjects of a focus. */
+export interface FocusResult {
   readonly found: readonly Omit<Finding, 'since'>[];
-  /** What could not be read: what is not found may be there all the same. */
+  /** What could not be read: findings on it may be missing. */
   readonly unread: readonly UnreadPart[];
   /** Azure's own time stamp of each use of a changed account, by comparable id: it differs after each change of the key. */
   readonly stamps: ReadonlyMap<string, string>;
 }
 
 /**
- * The drift check of a few subjects: reads them and what they hang on as the whole check does, and evaluates the same
- * checks. Never throws for what cannot be read.
+ * Runs the checks of the whole drift check on a few subjects: reads these, and the keys, vaults and identities that they use.
+ * Never throws for what cannot be read.
  */
-export async function lookAt(focus: Focus, rules: Rules, services: GatherServices): Promise<FocusedLook> {
+export async function checkFocus(focus: Focus, rules: Rules, services: GatherServices): Promise<FocusResult> {
   const memory = (await services.driftStorage.managedAccounts()) ?? {};
   const read = await readAccounts(focus, services);
   const former = formerUses(Object.values(memory));
@@ -61,7 +61,7 @@ export async function lookAt(focus: Focus, rules: Rules, services: GatherService
   const context = contextOf({
     ...{ rules, keys, vaults, memory, services: narrowed, previous: undefined },
     tenants: await gatherTenants(services),
-    scopesTurn: ({ id }) => focus.accounts.get(resourceOf(id))?.changed === true,
+    areScopesDue: ({ id }) => focus.accounts.get(resourceOf(id))?.changed === true,
   });
   const results = await pMap(read.subscriptions, async (id) => (await gatherSubscription(id, context())).result);
   const own = vaults.filter(({ subject }) => focus.vaults.has(resourceOf(subject.vault.id)));
@@ -81,12 +81,12 @@ interface ReadAccounts {
   readonly accounts: readonly Account[];
   readonly scopes: readonly (Scope | PlatformScope)[];
   readonly subscriptions: readonly string[];
-  readonly stamps: FocusedLook['stamps'];
+  readonly stamps: FocusResult['stamps'];
   readonly list: StorageAccounts['list'];
   readonly listAllScopes: AccountScopes['listAllScopes'];
 }
 
-/** Reads the accounts of a focus; one that was deleted is none. Its ports answer from what was read. */
+/** Reads the accounts of a focus, without deleted ones. Returns ports for the gathering of the whole check that serve them. */
 async function readAccounts(focus: Focus, { accounts }: Pick<GatherServices, 'accounts'>): Promise<ReadAccounts> {
   const wanted = [...focus.accounts.values()].flatMap(({ id, changed }) => {
     const parsed = parseStorageAccountId(id);

@@ -7,7 +7,7 @@ import type { Rules } from '../checks/subjects.ts';
 import { VAULT_CHECKS } from '../checks/vault-checks.ts';
 import type { DriftChange, Finding, WholeReport } from '../report.ts';
 import { type Focus, resourceOf } from './focus.ts';
-import type { FocusedLook } from './gather-focus.ts';
+import type { FocusResult } from './gather-focus.ts';
 
 /** Changes that a report lists. */
 const LISTED = 50;
@@ -20,7 +20,7 @@ const [OF_ACCOUNTS, OF_VAULTS] = [ACCOUNT_CHECKS, VAULT_CHECKS].map(
 
 export interface MergeInput {
   readonly focus: Focus;
-  readonly look: Pick<FocusedLook, 'found' | 'unread'>;
+  readonly result: Pick<FocusResult, 'found' | 'unread'>;
   readonly changes: readonly ResourceChange[];
   readonly rules: Rules;
   /** Whether the app repairs a finding by itself. */
@@ -29,22 +29,22 @@ export interface MergeInput {
 
 export interface Merged {
   readonly report: WholeReport;
-  /** Changes that led to something, newest first. */
+  /** Changes that made or removed a finding, newest first. */
   readonly changes: readonly DriftChange[];
   readonly added: readonly Finding[];
 }
 
 /**
- * Puts what the checks found on a few subjects in the place of what the report has of them. Where something could not be
- * read, a finding that they lack stays. Merging the same once more changes nothing.
+ * Replaces the findings that a report has on a few subjects. If something could not be read, findings that were not made again
+ * stay. Idempotent.
  */
-export function mergeLook(report: WholeReport, { focus, look, changes, rules, isFixed }: MergeInput): Merged {
+export function mergeResult(report: WholeReport, { focus, result, changes, rules, isFixed }: MergeInput): Merged {
   const now = rules.now.toISOString();
   const isAbout = ({ reason, resource }: Pick<Finding, 'reason' | 'resource'>): boolean =>
     (OF_ACCOUNTS?.has(reason) === true && focus.accounts.has(resourceOf(resource))) ||
     (OF_VAULTS?.has(reason) === true && focus.vaults.has(resourceOf(resource)));
   const before = new Map(report.findings.map((finding) => [finding.id, finding]));
-  const found = new Map(look.found.filter(isAbout).map((finding) => [finding.id, finding]));
+  const found = new Map(result.found.filter(isAbout).map((finding) => [finding.id, finding]));
   const since = new Map(report.unseen.map((one) => [one.id, one.since]));
   const fresh = [...found.values()].map((finding): Finding => {
     const known = before.get(finding.id);
@@ -56,16 +56,16 @@ export function mergeLook(report: WholeReport, { focus, look, changes, rules, is
     };
   });
   const kept = report.findings.filter(
-    (finding) => !found.has(finding.id) && (!isAbout(finding) || look.unread.length > 0),
+    (finding) => !found.has(finding.id) && (!isAbout(finding) || result.unread.length > 0),
   );
   const gone = report.findings.filter((finding) => !found.has(finding.id) && !kept.includes(finding));
   const added = fresh.filter(({ id }) => !before.has(id));
   const findings = [...kept, ...fresh].sort(compareFindings);
-  const led = changes
+  const effective = changes
     .map((change) => toChange(change, now, added, gone, { changes, focus, isFixed }))
     .filter((change) => change.found.length + change.gone.length > 0)
     .sort((a, b) => Date.parse(b.on) - Date.parse(a.on));
-  const told = withChanges(report.changes, led);
+  const told = withChanges(report.changes, effective);
   const unseen = report.unseen.filter(({ id }) => !found.has(id));
   const { counts } = report;
   return {
@@ -85,12 +85,12 @@ export function mergeLook(report: WholeReport, { focus, look, changes, rules, is
       changes: told,
       ...(told.length > 0 ? { changeSeconds: secondsOf(told) } : {}),
     },
-    changes: led,
+    changes: effective,
     added,
   };
 }
 
-/** The change that a finding comes from: one of that very resource before one of what it hangs on, the last of several. */
+/** The change that made or removed a finding: of the resource itself rather than of what it uses, then the last. */
 function changeOf(
   { resource }: Pick<Finding, 'resource'>,
   changes: readonly ResourceChange[],
@@ -123,9 +123,9 @@ function toChange(
   };
 }
 
-/** A change that is checked again, since the app repairs it, stays one. */
-function withChanges(listed: readonly DriftChange[], led: readonly DriftChange[]): DriftChange[] {
-  const byId = new Map(led.map((change) => [change.id, change]));
+/** A change that is checked again, since the app repairs it, is listed once. */
+function withChanges(listed: readonly DriftChange[], effective: readonly DriftChange[]): DriftChange[] {
+  const byId = new Map(effective.map((change) => [change.id, change]));
   const known = listed.map((one) => {
     const again = byId.get(one.id);
     byId.delete(one.id);
@@ -142,12 +142,12 @@ function secondsOf(changes: readonly DriftChange[]): NonNullable<WholeReport['ch
   return { p50, p95, changes: changes.length };
 }
 
-/** From a change to its findings. */
+/** Seconds from a change to its findings. */
 export function secondsTo({ on, foundOn }: Pick<DriftChange, 'on' | 'foundOn'>): number {
   return Math.max(0, Date.parse(foundOn) - Date.parse(on)) / 1_000;
 }
 
-/** The findings and changes of a report with what the activity log confirms. */
+/** Marks the findings and changes whose caller the activity log confirms. */
 export function withConfirmed(report: WholeReport, isConfirmed: (changedBy: ChangedBy) => boolean): WholeReport {
   const confirm = <T extends ChangedBy>(one: T): T => (isConfirmed(one) ? { ...one, confirmed: true } : one);
   return {

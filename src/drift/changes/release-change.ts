@@ -19,7 +19,7 @@ type ReleasePorts = RecordPorts &
   };
 
 /**
- * Has the app repair an account again that it has left alone since another party keeps changing it. Safe to repeat.
+ * Has the app repair a contested account again: one that another party kept changing back. Safe to repeat.
  *
  * @returns undefined: the account is not contested. `audit`: `written`, or why the audit trail could not be written
  * @throws the SDK's error when it cannot be stored: nothing is released

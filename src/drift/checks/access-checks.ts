@@ -1,5 +1,5 @@
 import { scopeResource } from '../../azure/resource-id.ts';
-import { giveAccess } from '../../identities/give-access.ts';
+import { grantAccess } from '../../identities/grant-access.ts';
 import type { Found, FoundCause } from './check.ts';
 import { encryptAccount } from './commands.ts';
 import type { AccountSubject, KeySubject, Rules } from './subjects.ts';
@@ -58,7 +58,7 @@ export function identityWithoutRole(subject: AccountSubject): readonly Found[] {
           resource,
           is: of.missing.join(' '),
           shouldBe: 'The identity may read, wrap and unwrap with the key.',
-          command: giveAccess(of.principalId, used.key.vault, of.by),
+          command: grantAccess(of.principalId, used.key.vault, of.by),
           cause: ofIdentity(subject, used),
         }
       : [],
@@ -90,7 +90,7 @@ export function tenantMismatch({ account, tenantId, key, scopes }: AccountSubjec
 }
 
 /**
- * One act mends it for every account that has the identity. System-assigned identities are one for each account: those of a
+ * One act repairs it for every account that has the identity. System-assigned identities are one for each account: those of a
  * subscription are told together, each with its own command.
  */
 function ofIdentity(subject: AccountSubject, key: KeySubject | undefined): FoundCause {

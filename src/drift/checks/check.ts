@@ -3,8 +3,8 @@ import type { Reason } from '../../reasons.ts';
 import type { Rules } from './subjects.ts';
 
 /**
- * `error`: data cannot be reached, or cannot soon, or is not protected as it has to be. `warning`: will become one, or
- * takes away a safety net. `advice`: in order, and could be better.
+ * `error`: data is out of reach or soon will be, or lacks a required protection. `warning`: it may become an error, or a safety
+ * net is missing. `advice`: it works, and could be better.
  */
 export type Severity = 'error' | 'warning' | 'advice';
 
@@ -16,27 +16,27 @@ export interface Found {
   readonly part?: string;
   readonly is: string;
   readonly shouldBe: string;
-  /** What a person does about it, where that can be said more exactly than the check says it. */
+  /** What an operator does about it; absent: what the check says. */
   readonly fix?: string;
-  /** The command that mends it, to be copied into a shell; absent where it takes a decision first. */
+  /** The shell command that repairs it; absent: an operator has to decide first. */
   readonly command?: ShellCommand | undefined;
-  /** What one act would mend, along with other findings; absent: this finding alone. */
+  /** The cause that it shares with other findings; absent: it is its own cause. */
   readonly cause?: FoundCause;
   /** Another severity than the check's. */
   readonly severity?: Severity;
-  /** What the app would do about it. */
+  /** How the app would fix it. */
   readonly action?: FixAction;
 }
 
-/** Findings of one cause are mended by one act: giving a role back, enabling a version, restoring a key. */
+/** One act repairs all findings of a cause: granting a role again, enabling a version, restoring a key. */
 export interface FoundCause {
-  /** Another reason than the check's: that of what is behind it. */
+  /** Reason of the cause; absent: the check's. */
   readonly reason?: Reason;
-  /** ARM ids and key identifiers of what is to be mended. Findings with the same reason and the same of these are of one cause. */
+  /** ARM ids and key identifiers of what has to be repaired. Findings with the same reason and `about` share a cause. */
   readonly about: readonly string[];
 }
 
-/** How a finding is fixed: always through the same paths as everything else. */
+/** How the app fixes a finding: by the same functions as every other trigger. */
 export type FixAction =
   | { readonly kind: 'account'; readonly account: string; readonly location: string; readonly key: string }
   | { readonly kind: 'events'; readonly vault: string; readonly functionName: string }
@@ -44,13 +44,13 @@ export type FixAction =
   | { readonly kind: 'retire'; readonly key: string; readonly version: string }
   | { readonly kind: 'rotate'; readonly key: string; readonly version: string };
 
-/** One line of the specification. */
+/** One line of the specification in `checks.ts`. */
 export interface Check<S> {
   readonly reason: Reason;
   readonly severity: Severity;
-  /** The sentence that it makes sure of. */
+  /** The promise that it checks. */
   readonly ensures: string;
-  /** What a person does about it. */
+  /** What an operator does about a finding. */
   readonly fix: string;
   /** Pure. What could not be read is a finding of `Unreadable` alone. */
   readonly find: (subject: S, rules: Rules) => readonly Found[];

@@ -13,9 +13,9 @@ import * as retirement from './retirement-checks.ts';
 import type { AccountSubject, KeySubject } from './subjects.ts';
 import { VAULT_CHECKS } from './vault-checks.ts';
 
-// These tables are the specification of the drift check: each line is one promise, with what is done when it is broken.
+// The specification of the drift check: each entry is one promise, with what repairs it and the function that checks it.
 
-/** What is made sure of for each storage account and its encryption scopes. */
+/** Promises about each storage account and its encryption scopes. */
 export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
   {
     reason: 'StaleKeyVersion',
@@ -28,7 +28,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'LaggingAutomaticVersion',
     severity: 'warning',
     ensures: 'An automatic account takes a new version within 24 hours.',
-    fix: 'Let the app ask Storage to look again (CMK_AUTOFIX); if it stays, check the identity and its role with `cmk account verify`.',
+    fix: 'Let the app have Storage check again (CMK_AUTOFIX). If the finding stays, check the identity and its role with `cmk account verify`.',
     find: accounts.laggingAutomaticVersion,
   },
   {
@@ -42,7 +42,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'NotCustomerManaged',
     severity: 'error',
     ensures: 'An account that is tagged `cmk-key`, or that CMK_REQUIRE names, uses a customer-managed key.',
-    fix: 'Configure the key again (`cmk account enable`), or take the tag or the requirement away.',
+    fix: 'Configure the key again (`cmk account enable`), or remove the tag or the requirement.',
     find: accounts.notCustomerManaged,
   },
   {
@@ -56,7 +56,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'ContestedChange',
     severity: 'error',
     ensures: 'The app and another party do not undo the work of each other.',
-    fix: 'Have the other side stop: a template that pins a version is to leave it out. Then release the account; the app moves it again.',
+    fix: 'Stop the other party: for instance, remove the key version from a template that pins it. Then release the account; the app moves it again.',
     find: left.contestedChange,
   },
   {
@@ -150,7 +150,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
   },
 ];
 
-/** What is made sure of for each key of a managed vault. */
+/** Promises about each key of a managed vault. */
 export const KEY_CHECKS: readonly Check<KeySubject>[] = [
   {
     reason: 'KeyTooOld',
@@ -178,7 +178,7 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     reason: 'RotationStuck',
     severity: 'error',
     ensures: 'A rotation goes on until everything that uses the key is on the new version.',
-    fix: 'See to the reasons that are named (`cmk rotation list`); what Azure refused is tried again. One that is held goes on with `cmk rotation resume`.',
+    fix: 'Remove the causes that `cmk rotation list` names; what Azure refused is tried again. Resume a rotation that is held with `cmk rotation resume`.',
     find: keys.rotationStuck,
   },
   {
@@ -242,8 +242,8 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
   {
     reason: 'PinnedVersion',
     severity: 'advice',
-    ensures: 'Accounts follow the newest version by themselves should this app ever stand still.',
-    fix: 'Change them to automatic where nothing speaks for a pinned version; pinned ones are moved all the same.',
+    ensures: 'Accounts follow the newest version by themselves, even if this app stops.',
+    fix: 'Change them to automatic unless they need a pinned version; the app moves pinned accounts all the same.',
     find: keys.pinnedVersion,
   },
 ];

@@ -31,7 +31,7 @@ export function evaluate<S>(
         resource: of,
         is: found.is,
         shouldBe: found.shouldBe,
-        ...mending(found.fix ?? check.fix, found.command),
+        ...repairing(found.fix ?? check.fix, found.command),
         cause: { id: causeIdOf(cause.reason, cause.about), ...cause },
         canFix: found.action !== undefined,
         ...(found.action ? { action: { ...found.action } } : {}),
@@ -41,12 +41,12 @@ export function evaluate<S>(
   );
 }
 
-function mending(fix: string, command: ShellCommand | undefined): Pick<Finding, 'fix' | 'command'> {
+function repairing(fix: string, command: ShellCommand | undefined): Pick<Finding, 'fix' | 'command'> {
   if (command === NO_COMMAND) return { fix: `${fix} ${WHY_NO_COMMAND}` };
   return { fix, ...(command ? { command } : {}) };
 }
 
-/** Of what one act would mend. */
+/** Of what one act would repair. */
 export function causeIdOf(reason: string, about: readonly string[]): string {
   return findingId(reason, about.join('\n'));
 }

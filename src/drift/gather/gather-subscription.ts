@@ -45,7 +45,7 @@ export interface SubscriptionContext {
   /** Name of the app's own storage account. */
   readonly ownStorage: readonly string[];
   /** Whether an account's encryption scopes have their turn in this check. */
-  readonly scopesTurn: (account: Account) => boolean;
+  readonly areScopesDue: (account: Account) => boolean;
   /** What the index has; undefined: there is none to compare with. */
   readonly rows: Pick<UseRows, 'of'> | undefined;
   readonly texts: SharedTexts;
@@ -211,8 +211,8 @@ class SubscriptionScan {
 
   /** Undefined: they were not asked for, or could not be listed. */
   async #listScopes(account: Account): Promise<readonly (SeenScope | PlatformScope)[] | undefined> {
-    const { services, scopesTurn, signal } = this.#context;
-    if (this.#scopesStopped || !(scopesTurn(account) || this.#isOwn(account))) return undefined;
+    const { services, areScopesDue, signal } = this.#context;
+    if (this.#scopesStopped || !(areScopesDue(account) || this.#isOwn(account))) return undefined;
     const scopes: (SeenScope | PlatformScope)[] = [];
     try {
       for await (const scope of services.accounts.listAllScopes(account, signal)) scopes.push(scope);

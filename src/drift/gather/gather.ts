@@ -29,7 +29,7 @@ import { gatherOthers } from './gather-others.ts';
 import { LIST_ACCOUNTS, type SubscriptionContext } from './gather-subscription.ts';
 import { type GatheredSubscription, gatherSubscriptions } from './gather-subscriptions.ts';
 import { type GatheredVault, gatherVaults, type VaultServices } from './gather-vaults.ts';
-import { scopeTurns } from './scope-turns.ts';
+import { scopesDue } from './scopes-due.ts';
 
 /** Queries of logs at the same time: a workspace takes five of one user (Azure Monitor, "service limits", user query throttling). */
 const QUERIES = 4;
@@ -290,7 +290,7 @@ export function contextOf({
   previous,
   memory,
   tenants,
-  scopesTurn,
+  areScopesDue,
 }: {
   readonly signal?: AbortSignal | undefined;
   readonly rules: Rules;
@@ -301,7 +301,7 @@ export function contextOf({
   readonly memory: ManagedMemory | undefined;
   readonly tenants: Part<ReadonlyMap<string, string>>;
   /** Absent: they take their turns. */
-  readonly scopesTurn?: SubscriptionContext['scopesTurn'];
+  readonly areScopesDue?: SubscriptionContext['areScopesDue'];
 }): () => SubscriptionContext {
   const identities = new GatheredIdentities(services, signal);
   const own = ownStorage(services.settings);
@@ -314,7 +314,7 @@ export function contextOf({
     identities,
     roles: new Map(vaults.map(({ subject, roles }) => [subject.vault.uri, roles])),
     ownStorage: own === 'local' || own === undefined ? [] : own,
-    scopesTurn: scopesTurn ?? scopeTurns(previous),
+    areScopesDue: areScopesDue ?? scopesDue(previous),
     rows: services.useRows,
     texts,
     vaultOf: (uri) => vaults.find(({ subject }) => subject.vault.uri === uri)?.subject,

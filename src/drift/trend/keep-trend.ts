@@ -1,6 +1,6 @@
 import type { AuditFiles } from '../../audit/audit-files.ts';
 import { sumEvents } from '../../audit/sum-events.ts';
-import { timeBoxed } from '../../azure/deadline.ts';
+import { abortAfter } from '../../azure/deadline.ts';
 import { describe, describeFailure } from '../../azure/failure.ts';
 import type { Log } from '../../log.ts';
 import { dayOf } from '../../time/duration.ts';
@@ -28,7 +28,7 @@ export interface KeepTrendPorts {
  */
 export async function keepTrend(report: WholeReport, ports: KeepTrendPorts, log: Log): Promise<void> {
   try {
-    await timeBoxed((signal) => keepDays(report, ports, signal), LIMIT_MS);
+    await abortAfter((signal) => keepDays(report, ports, signal), LIMIT_MS);
   } catch (error) {
     const message = `What is kept of each day could not be written. ${describe(describeFailure(error))}`;
     log({ level: 'warning', reason: 'DriftReportNotWritten', message, report: report.id });

@@ -1,6 +1,6 @@
 import type { AuditFiles } from '../../audit/audit-files.ts';
 import { sumEvents, type TrailEvents } from '../../audit/sum-events.ts';
-import { timeBoxed } from '../../azure/deadline.ts';
+import { abortAfter } from '../../azure/deadline.ts';
 import { ReadCache } from '../../azure/read-cache.ts';
 import { dayOf } from '../../time/duration.ts';
 import type { TrendStore } from '../store/trend-store-client.ts';
@@ -30,7 +30,7 @@ export class TrendReader {
     const days = lastDays(now());
     const today = dayOf(now());
     const sum = (): Promise<TrailEvents> =>
-      timeBoxed(
+      abortAfter(
         (signal) => sumEvents(auditWatch.files, { ...spanOf(today), mostBytes: TODAY_BYTES, signal }),
         TODAY_MS,
       );

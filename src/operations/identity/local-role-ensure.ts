@@ -9,7 +9,7 @@ import { allows, covers } from '../../identities/role-grant.ts';
 import { parseVault } from '../../keys/key-identifier.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
-import { giveLocalRole } from '../../vaults/vault-commands.ts';
+import { grantLocalRole } from '../../vaults/vault-commands.ts';
 import type { Operation } from '../operator-azure.ts';
 
 /** Who is given a role. */
@@ -94,7 +94,7 @@ async function give(
     );
   } catch (error) {
     if (describeFailure(error).kind !== 'forbidden') throw error;
-    const command = giveLocalRole(role.local.name, principalId, hsm.name, key, principalType);
+    const command = grantLocalRole(role.local.name, principalId, hsm.name, key, principalType);
     const act = command === NO_COMMAND ? `give ${principalId} the role ${role.local.name}` : `run: ${command}`;
     throw new CmkError(
       'MissingPermission',

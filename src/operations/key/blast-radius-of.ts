@@ -1,4 +1,4 @@
-import { timeBoxed } from '../../azure/deadline.ts';
+import { abortAfter } from '../../azure/deadline.ts';
 import { type BlastRadius, readBlastRadius } from '../../dependents/blast-radius.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { type Environment, type LookSettings, readLookSettings } from '../../settings/settings.ts';
@@ -19,7 +19,7 @@ export function blastRadiusOf(
   ms: number,
 ): Promise<BlastRadius> {
   const settings = lookSettings(azure, environment);
-  return timeBoxed((signal) => readBlastRadius(key, { ...azure, settings }, { signal }), ms);
+  return abortAfter((signal) => readBlastRadius(key, { ...azure, settings }, { signal }), ms);
 }
 
 export function lookSettings({ cloud }: Azure, environment: Environment): LookSettings {

@@ -1,4 +1,4 @@
-import { timeBoxed, untilAborted } from '../../azure/deadline.ts';
+import { abortAfter, untilAborted } from '../../azure/deadline.ts';
 import { describe, errorText } from '../../azure/failure.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import { CmkError, messageOf } from '../../errors.ts';
@@ -115,7 +115,7 @@ async function withVault(key: ManagedKey, azure: Operation['azure']): Promise<{ 
     if (vault) seen = managedKey(managed(vault, azure.cloud), key.name);
   };
   try {
-    await timeBoxed((signal) => untilAborted(look(), signal), FIND_VAULT_MS);
+    await abortAfter((signal) => untilAborted(look(), signal), FIND_VAULT_MS);
   } catch (error) {
     why = errorText(error);
   }

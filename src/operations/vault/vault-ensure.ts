@@ -54,7 +54,7 @@ export async function ensureVault(wanted: WantedVault, operation: Operation): Pr
   }
   if (wanted.retentionDays !== undefined) {
     journal.note(
-      'How long deleted keys can be recovered is settled when a vault is made: --retention-days changes nothing.',
+      'The retention of deleted keys is set when a vault is created: --retention-days changes nothing here.',
     );
   }
   if (plan === 'nothing') {

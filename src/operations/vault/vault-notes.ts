@@ -25,10 +25,10 @@ function unmanaged({ id, name }: Vault, managed: ManagedVaults | undefined): str
 function outOfReach(vault: Vault): string[] {
   const hindrance = storageHindrance(vault.network);
   if (!hindrance) return [];
-  const mend = hindrance.certain
+  const repair = hindrance.certain
     ? ` Let them: ${commandOr(letStorageIn(vault), 'az keyvault update --bypass AzureServices')}`
     : '';
-  return [`${vault.name}: ${hindrance.is}${mend}`];
+  return [`${vault.name}: ${hindrance.is}${repair}`];
 }
 
 /** The vaults that the app looks after, where the operator's environment names them; undefined: it is not known which. */

@@ -6,7 +6,7 @@ import type { Found } from '../../../src/drift/checks/check.ts';
 import * as commands from '../../../src/drift/checks/commands.ts';
 import { evaluate } from '../../../src/drift/checks/evaluate.ts';
 import { type WantedSubscription, wantedSubscriptions } from '../../../src/events/subscription.ts';
-import { giveAccess } from '../../../src/identities/give-access.ts';
+import { grantAccess } from '../../../src/identities/grant-access.ts';
 import { managedKey } from '../../../src/keys/managed-vaults.ts';
 import { letStorageIn, protectVault, recoverVault } from '../../../src/vaults/vault-commands.ts';
 import { account, FUNCTION_APP, KEY, key, NEW, rules, STORAGE, VAULT } from './subjects.ts';
@@ -80,14 +80,14 @@ describe('a command to be copied into a shell', () => {
 describe('what mends a finding', () => {
   it.each([
     [
-      giveAccess('p-1', VAULT, 'rbac'),
+      grantAccess('p-1', VAULT, 'rbac'),
       `az role assignment create --assignee-object-id p-1 --assignee-principal-type ServicePrincipal --role 'Key Vault Crypto Service Encryption User' --scope ${VAULT.id}`,
     ],
     [
-      giveAccess('p-1', VAULT, 'accessPolicies'),
+      grantAccess('p-1', VAULT, 'accessPolicies'),
       `az keyvault set-policy --key-permissions get wrapKey unwrapKey --object-id p-1 --name kv-files --resource-group rg-keys --subscription ${VAULT.subscriptionId}`,
     ],
-    [giveAccess(undefined, VAULT, 'rbac'), undefined],
+    [grantAccess(undefined, VAULT, 'rbac'), undefined],
     [commands.enableVersion(NEW), `az keyvault key set-attributes --enabled true --id ${NEW.id}`],
     [commands.recoverKey(KEY), 'az keyvault key recover --vault-name kv-files --name files-key'],
     [commands.rotate(key()), `cmk key rotate ${KEY.id}`],

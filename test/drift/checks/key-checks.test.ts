@@ -341,7 +341,11 @@ const keys: Record<string, Cases<KeySubject>> = {
   },
   RevokedVersionEnabled: {
     found: [
-      ['enabled by hand', inVersions(revoked(100), revoked(10, { enabled: true })), /somebody enabled it again/],
+      [
+        'enabled by hand',
+        inVersions(revoked(100), revoked(10, { enabled: true })),
+        /a person or another tool enabled it again/,
+      ],
       ['appeared since', inVersions(revoked(100), version(0.5)), /although the key is revoked/],
     ],
     right: [
@@ -403,14 +407,14 @@ const keys: Record<string, Cases<KeySubject>> = {
   },
   OldVersionInUse: {
     found: [
-      ['somebody out of sight', key({ evidence: logged([asked(OLD, 1)]) }), /Nobody in sight uses it\. It was asked/],
+      ['somebody out of sight', key({ evidence: logged([asked(OLD, 1)]) }), /No known resource uses it\. It was asked/],
       [
         'whom a retirement cut off',
         key({
           evidence: logged([asked(OLD, 1)]),
           versions: { value: [{ ...OLD, enabled: false, tags: { 'cmk-retired': `${NOW.toISOString()} x` } }, NEW] },
         }),
-        /It is retired: whoever asks is refused/,
+        /It is retired: Key Vault rejects such requests/,
       ],
     ],
     right: [

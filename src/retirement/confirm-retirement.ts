@@ -1,5 +1,5 @@
 import { describe, describeFailure } from '../azure/failure.ts';
-import { twice } from '../azure/retry-once.ts';
+import { retryOnce } from '../azure/retry-once.ts';
 import type { VersionUse, VersionUsers } from '../dependents/version-users.ts';
 import type { Keys } from '../keys/key-client.ts';
 import { findVersion, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
@@ -7,7 +7,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { openRevocation, readRevocation } from '../revocation/revocation.ts';
 import { reasonsOfKey, reasonsOfUse, retiredRecord, settledTags, withoutRetiredTag } from './retirement.ts';
 
-export type SettleRetirementServices = {
+export type ConfirmRetirementServices = {
   readonly keys: Keys;
   readonly now: () => Date;
   readonly sleep: (ms: number) => Promise<void>;
@@ -30,7 +30,7 @@ interface Disabled {
 }
 
 /** What came of a version that was disabled; it is given as it was before. */
-export type Settled =
+export type RetirementResult =
   | {
       readonly outcome: 'retired';
       readonly version: KeyVersion;
@@ -53,26 +53,26 @@ export type Settled =
  *
  * @throws the SDK's error when the version turns out not to be disabled
  */
-export async function settle(
+export async function confirmRetirement(
   key: ManagedKey,
   disabled: Disabled,
-  services: SettleRetirementServices,
-): Promise<Settled> {
-  const settled = await settleOnce(key, disabled, services);
-  if (settled.outcome !== 'retired') return settled;
+  services: ConfirmRetirementServices,
+): Promise<RetirementResult> {
+  const result = await confirmOnce(key, disabled, services);
+  if (result.outcome !== 'retired') return result;
   // Its last write may have come after a whole revocation and restore, over what was written there.
-  return settleOnce(key, { ...disabled, lost: undefined }, services);
+  return confirmOnce(key, { ...disabled, lost: undefined }, services);
 }
 
-async function settleOnce(
+async function confirmOnce(
   key: ManagedKey,
   { version, successor, restored, lost, users, against = [], hours }: Disabled,
-  { keys, now, sleep }: SettleRetirementServices,
-): Promise<Settled> {
+  { keys, now, sleep }: ConfirmRetirementServices,
+): Promise<RetirementResult> {
   const ofUse = [...against, ...reasonsOfUse(version, users)];
   let versions: readonly KeyVersion[];
   try {
-    versions = await twice(() => keys.listVersions(key), sleep);
+    versions = await retryOnce(() => keys.listVersions(key), sleep);
   } catch (error) {
     // The key may have been revoked since, and a revoked key is not opened on the chance that it was not.
     const unread = `The versions of the key cannot be read again: ${describe(describeFailure(error))}`;
@@ -105,7 +105,7 @@ async function leaveOrEnable(
   listed: KeyVersion,
   versions: readonly KeyVersion[],
   reasons: readonly string[],
-  { keys, now, sleep }: SettleRetirementServices,
+  { keys, now, sleep }: ConfirmRetirementServices,
 ): Promise<'left' | 'enabled' | 'enabledAgain' | { readonly failed: string; readonly what: string }> {
   // The write replaces all tags: read again, so as to keep an unretire or a revocation since the list.
   const fresh = (await keys.getVersion(key, listed.version).catch(() => undefined)) ?? listed;
@@ -114,7 +114,7 @@ async function leaveOrEnable(
   const revoked = openRevocation(all, now()) !== undefined;
   if (reasons.length === 0) {
     // What is not written now, the next look writes.
-    const isHalf = retiredRecord(fresh)?.settled === false;
+    const isHalf = retiredRecord(fresh)?.isConfirmed === false;
     if (isHalf && !revoked)
       await keys.updateVersion(key, fresh.version, { tags: settledTags(fresh.tags) }).catch(() => {});
     return 'left';
@@ -122,7 +122,7 @@ async function leaveOrEnable(
   if (revoked) return { failed: REVOKED, what: AFTER_RESTORE };
   try {
     const change = { enabled: true, tags: withoutRetiredTag(fresh.tags) };
-    await twice(() => keys.updateVersion(key, fresh.version, change), sleep);
+    await retryOnce(() => keys.updateVersion(key, fresh.version, change), sleep);
     return 'enabled';
   } catch (error) {
     return { failed: `It could not be enabled again: ${describe(describeFailure(error))}`, what: BY_HAND };
@@ -134,7 +134,7 @@ function isShutByHand(versions: readonly KeyVersion[], successor: KeyVersion, no
   return findVersion(versions, successor.version)?.enabled === false && !newestUsableVersion(versions, now);
 }
 
-function enabledAgain(version: KeyVersion): Settled {
+function enabledAgain(version: KeyVersion): RetirementResult {
   return { outcome: 'undone', version, reasons: ['A person or another tool enabled it again meanwhile.'] };
 }
 
@@ -145,7 +145,7 @@ const BY_HAND = 'Enable it at once, unless the key is revoked';
 const UNLESS_SHUT = 'Unless the key was shut on purpose, enable it';
 const AFTER_RESTORE = 'Once the key is restored, enable it';
 
-function notUndone(version: KeyVersion, reasons: readonly string[], what: string): Settled {
+function notUndone(version: KeyVersion, reasons: readonly string[], what: string): RetirementResult {
   const nextStep = `${what}: az keyvault key set-attributes --id ${version.id} --enabled true`;
   return { outcome: 'notUndone', version, reasons, nextStep };
 }

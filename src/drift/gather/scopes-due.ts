@@ -11,10 +11,10 @@ import type { ReportBefore } from '../report.ts';
 export const SCOPE_LISTS = 40;
 
 /**
- * Decides whose encryption scopes have their turn: all of them in a small subscription; in a large one a share each time,
- * so that every account has its turn after so many checks. Accounts whose scopes had a finding always have it.
+ * Selects the accounts whose encryption scopes this check lists: all in a small subscription, a rotating share in a large
+ * one. Accounts whose scopes had a finding are always listed.
  */
-export function scopeTurns(previous: ReportBefore | undefined): (account: Account) => boolean {
+export function scopesDue(previous: ReportBefore | undefined): (account: Account) => boolean {
   const round = nextRound(previous);
   const shares = new Map(
     (previous?.coverage.subscriptions ?? []).map(({ id, accounts }) => [
@@ -32,9 +32,9 @@ export function scopeTurns(previous: ReportBefore | undefined): (account: Accoun
   return ({ id, subscriptionId }) => {
     const share = shares.get(subscriptionId);
     const lists = listed.get(subscriptionId) ?? 0;
-    // The size of the subscription is not known yet: its first accounts have their turn.
-    const turn = share === undefined ? lists < SCOPE_LISTS : slot(id, share) === round % share;
-    if (!turn && !withFindings.has(id.toLowerCase())) return false;
+    // The size of the subscription is not known yet: its first accounts are listed.
+    const isDue = share === undefined ? lists < SCOPE_LISTS : slot(id, share) === round % share;
+    if (!isDue && !withFindings.has(id.toLowerCase())) return false;
     listed.set(subscriptionId, lists + 1);
     return true;
   };

@@ -1,0 +1,67 @@
+import { globSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+// Words that `npm run lint` rejects: name the actor, and use the field's term.
+
+/** Say who: caller, operator, worker, holder, instance, Azure. */
+const ACTORS = /\b(?:some|any)(?:body|one)\b|\bnobody\b|\bwhoever\b/gi;
+
+/** Parts of identifiers and file names in `src/` and `page/`, each with the term to use. */
+const INVENTED: Readonly<Record<string, string>> = {
+  'put off': 'requeue, defer',
+  'left alone': 'cooldown',
+  unsaid: 'default',
+  'kept part': 'cache',
+  'shared reads': 'single flight',
+  'giving way': 'yield',
+  'time boxed': 'abort after',
+  'take account': 'revoke',
+  'give account': 'restore',
+  'give access': 'grant',
+  'come to': 'reconcile',
+  'hand out': 'permit',
+  'second look': 'verification',
+  'found later': 'found in',
+  mend: 'repair',
+  mended: 'repaired',
+  pacer: 'rate limiter',
+  ghost: 'resurrected record',
+};
+
+/** Names that stay, by file and word. */
+const EXCEPTIONS: Readonly<Record<string, { readonly word: string; readonly reason: string }>> = {
+  'src/revocation/key-trail.ts': { word: 'found later', reason: 'audit records of 0.2.0 have this field' },
+};
+
+/** One line for each rejected word in the files, by path. */
+export function wrongWords(files: ReadonlyMap<string, string>): string[] {
+  return [...files].flatMap(([file, text]) => {
+    const actors = [...text.matchAll(ACTORS)].map(([word]) => `${file}: "${word}": name the actor`);
+    return [...actors, ...(/^(?:src|page)\/.*\.tsx?$/.test(file) ? inventedIn(file, text) : [])];
+  });
+}
+
+function inventedIn(file: string, text: string): string[] {
+  const names = new Set([basename(file), ...(text.match(/[A-Za-z_]\w*/g) ?? [])]);
+  return [...names].flatMap((name) =>
+    Object.entries(INVENTED)
+      .filter(([word]) => EXCEPTIONS[file]?.word !== word && partsOf(name).includes(` ${word} `))
+      .map(([, term]) => `${file}: ${name}: say ${term}`),
+  );
+}
+
+/** `putOff`, `PUT_OFF` and `put-off` are all ` put off `. */
+function partsOf(name: string): string {
+  const parts = name.replaceAll(/([a-z\d])([A-Z])/g, '$1 $2').split(/[^A-Za-z\d]+/);
+  return ` ${parts.join(' ').toLowerCase()} `;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const names = globSync(['{src,page,docs}/**/*.{ts,tsx,mts,md,json,css,html}', '{infra,local}/**/*.md', '*.md'], {
+    exclude: ['**/node_modules/**', 'docs/.vitepress/{cache,dist}/**', 'CHANGELOG.md'],
+  }).map((name) => name.replaceAll('\\', '/'));
+  const wrong = wrongWords(new Map(names.map((name) => [name, readFileSync(name, 'utf8')])));
+  for (const line of wrong) console.error(line);
+  if (wrong.length > 0) process.exitCode = 1;
+}

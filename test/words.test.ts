@@ -1,0 +1,38 @@
+import { execFile } from 'node:child_process';
+import { rm, writeFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+import { wrongWords } from '../scripts/words.ts';
+
+const wordsOf = (file: string, text: string) => wrongWords(new Map([[file, text]]));
+
+it.each(['Somebody', 'nobody', 'whoever', 'anybody', 'someone', 'Anyone'])('the lint rejects %s', (word) => {
+  for (const file of ['src/a.ts', 'page/src/a.tsx', 'docs/a.md']) {
+    expect(wordsOf(file, `/** ${word} calls. */`)).toEqual([`${file}: "${word}": name the actor`]);
+  }
+});
+
+it.each(['putOff', '#putOff', 'isPutOff', 'PUT_OFF_MS', 'putOffMs'])('the lint rejects the identifier %s', (name) => {
+  expect(wordsOf('src/a.ts', `const ${name} = 1;`)).toEqual([`src/a.ts: ${name.replace('#', '')}: say requeue, defer`]);
+});
+
+it('the lint rejects a file name, and accepts the same words in prose', () => {
+  expect(wordsOf('src/work/put-off.ts', '')).toHaveLength(1);
+  expect(wordsOf('src/a.ts', '/** A message is put off; input offers. */ inputOffer')).toEqual([]);
+});
+
+it('an exception holds for its own file alone', () => {
+  expect(wordsOf('src/revocation/key-trail.ts', 'foundLater')).toEqual([]);
+  expect(wordsOf('src/revocation/restore.ts', 'foundLater')).toHaveLength(1);
+});
+
+it('the command of `npm run lint` fails on a planted word', async () => {
+  const planted = `docs/planted-${process.pid}.md`;
+  await writeFile(planted, 'Nobody knows.\n');
+  try {
+    const failed = promisify(execFile)(process.execPath, ['scripts/words.ts']);
+    await expect(failed).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining(`${planted}: "Nobody"`) });
+  } finally {
+    await rm(planted);
+  }
+});
