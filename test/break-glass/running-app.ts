@@ -49,6 +49,7 @@ export interface Call {
 /** The bundled app in the local Functions host, a process of its own as in Azure. */
 export interface RunningApp {
   readonly url: string;
+  readonly pid: number;
   readonly output: () => string;
   /** Calls the API, `path` below `/api`. */
   call(path: string, call?: Call): Promise<Answer>;
@@ -86,6 +87,7 @@ export async function startApp(
   const [, url = ''] = await child.says(/^host ready (\S+)$/m, 30_000);
   return {
     url,
+    pid: child.process.pid ?? 0,
     output: child.output,
     async call(path, { as, method = 'GET', body, headers = {} } = {}) {
       const token = typeof as === 'string' ? tokenOf(azure, as) : as?.token;
