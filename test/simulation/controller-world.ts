@@ -11,6 +11,7 @@ import {
   sweepWork,
 } from '../../src/fleet/fleet-work.ts';
 import { type KeyPorts, reconcileKey } from '../../src/fleet/reconcile-key.ts';
+import { findGaps } from '../../src/fleet/rekey-gaps.ts';
 import { RolloutGate } from '../../src/fleet/rollout-gate.ts';
 import { createUseRows, toUseRow } from '../../src/fleet/use-row.ts';
 import { VersionLists } from '../../src/fleet/version-lists.ts';
@@ -155,8 +156,6 @@ export class ControllerWorld implements World {
   #isWell = true;
   #broken: string | undefined;
   #pausedSince = Number.POSITIVE_INFINITY;
-  /** By subscription: when orders had it listed. */
-  readonly #listedAt = new Map<string, number>();
   readonly #canaries: number;
   readonly #vaults = new Map<string, MemoryVault>();
   /** By key: since when which version is the one to move to. */
@@ -683,7 +682,7 @@ export class ControllerWorld implements World {
       orders: this.orders.port(way),
       moved: this.orders.moved(way),
       inSight: async () => this.#subscriptions,
-      findGaps: (_, since) => way('gaps', () => this.#findGaps(since)),
+      findGaps: (rekey, since) => findGaps(rekey, since, ports),
       recordOrder: ({ id }) => way(`audit ${id}`, () => {}, true),
       gate: this.#gateOf(instance),
       canaries: this.#canaries,
@@ -847,21 +846,6 @@ export class ControllerWorld implements World {
 
   #use(name: string): { readonly account: string; readonly scope?: string } {
     return { account: this.storage.id(name), ...(name.includes('/') ? { scope: 'scope' } : {}) };
-  }
-
-  /** What was listed before does not show a write that landed since. */
-  #findGaps(since: Date): readonly string[] {
-    const subscriptions = new Set(this.storage.uses.map(([, { spec }]) => spec.subscription));
-    const isListed = (id: string) =>
-      !this.items.all.some(({ kind, subscription }) => kind === 'list' && subscription === id);
-    const listed = [...subscriptions].filter((id) => (this.#listedAt.get(id) ?? 0) > since.getTime() && isListed(id));
-    if (listed.length === subscriptions.size) return [];
-    if (this.#clock <= since.getTime()) return ['too early'];
-    for (const id of [...subscriptions].filter((one) => (this.#listedAt.get(one) ?? 0) <= since.getTime())) {
-      this.#want(id, 'list', '');
-      this.#listedAt.set(id, this.#clock);
-    }
-    return ['not listed'];
   }
 
   #isPaused(): boolean {
