@@ -18,7 +18,7 @@ const LAST_LOOK_SECONDS = 275;
  * then the process that made the change writes none any more, even if the clocks are five minutes apart. Milliseconds.
  */
 export const RECORDED_AFTER_MS = LAST_LOOK_SECONDS * 1000 + CLOCKS_MS;
-/** When the key is looked at again should the process die: soon, to finish the change; and when the change is old enough to record, even by a clock that is behind. Seconds. */
+/** When passes over the key follow in case the process dies: soon, to finish the change; and once it is old enough to record, even by a slow clock. Seconds. */
 export const KEY_IF_KILLED = [60, (RECORDED_AFTER_MS + CLOCKS_MS) / 1000];
 
 /** Who revokes or restores, and why. */

@@ -88,7 +88,7 @@ export async function onRecord(audited: Promise<AuditOutcome>): Promise<void> {
   if ('failed' in outcome) throw new Error(`Not in the audit trail: ${outcome.failed}`);
 }
 
-/** Has the key looked at again; answers with what did not work. */
+/** Sends the messages for further passes over the key. @returns a warning for each that failed */
 export function lookAgain(
   key: ManagedKey,
   did: 'revoke' | 'restore',
