@@ -95,8 +95,7 @@ export function lookAgain(
   call: RevocationCall,
   services: BesideServices,
 ): Promise<string[]> {
-  const what =
-    'The key is not looked at a second time for writes that were still under way; repeat the call in a minute';
+  const what = 'No later pass checks the key for writes that were still in flight; repeat the call in a minute';
   return inTime(what, () => sendKeyLooks(key, did, call, SECOND_LOOKS, services));
 }
 
