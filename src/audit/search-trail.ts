@@ -56,7 +56,7 @@ export async function searchTrail(
       at = { file, position };
       time = record?.time ?? time;
     }
-    // Within what is no line, which would be read from its end again and again.
+    // Inside a text without line ends: the next page continues here, not at the end of that text again.
     if (lines.length === 0 && bytes >= MOST_LINE_BYTES) at = from;
     if (at && (read >= mostBytes || signal?.aborted)) {
       return { records: found.all, next: at, ...(time ? { searchedBackTo: time } : {}) };

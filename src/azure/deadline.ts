@@ -45,7 +45,8 @@ export function withinTime<T>(
 }
 
 /**
- * The same for a write: with its token, and being sent again with another one, which the limit of a request knows nothing of.
+ * Runs a whole write with a deadline: it also covers getting a token, and a repetition with a new token, which the deadline of
+ * a request does not.
  *
  * @param ms milliseconds; undefined: without a limit
  * @param outer aborts when the caller has less time

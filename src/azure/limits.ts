@@ -61,9 +61,9 @@ export const LIMITS = {
   storageManagement: { ...RESOURCE_MANAGER, repeats: 0, writeMs: 60_000, wholeWriteMs: 60_000 },
   /** Asked while a person waits for the blast radius. */
   resourceGraph: { ...RESOURCE_MANAGER, repeats: 1 },
-  /** Evidence, of months: the query itself may take a while, and nothing is done without its answer. */
+  /** A query over months of logs takes long, and no version is retired without its answer. */
   logAnalytics: { requestMs: 60_000, repeats: 0, longestWaitMs: 0 },
-  /** A cache in the app's own storage: what does not come soon is done without. */
+  /** A cache in the app's own storage: if it does not answer soon, the caller goes on without it. */
   ownTables: { requestMs: 3_000, repeats: 1, longestWaitMs: 500 },
 } as const satisfies Record<string, CallLimits>;
 

@@ -43,7 +43,7 @@ export const FINDING = z.object({
   canFix: z.boolean().describe('Whether the app can fix it, if CMK_AUTOFIX has its reason code.'),
   action: action.optional().describe('What the app does to fix it.'),
   since: z.iso.datetime().describe('When a check first found it.'),
-  changedBy: CHANGED_BY.optional().describe('Who made the change that it comes from, where an event told of it.'),
+  changedBy: CHANGED_BY.optional().describe('Who made the change that it comes from, if an event reported it.'),
   exemption: z
     .object({
       reason: z.string().describe('Why it is exempt.'),

@@ -67,7 +67,7 @@ async function readSeen({ seenKeys }: WatchPorts, log: Log): Promise<ReadonlyMap
   try {
     return await seenKeys.all();
   } catch (error) {
-    const message = `What the keys of Managed HSMs were like cannot be read: ${describe(describeFailure(error))}`;
+    const message = `The last known state of the keys of Managed HSMs cannot be read: ${describe(describeFailure(error))}`;
     log({ level: 'warning', reason: 'FleetIndexUnavailable', message });
     return undefined;
   }

@@ -26,7 +26,7 @@ export function whyUntold(lacking: readonly string[], keyName: string, access: L
   const perhaps = access.grants.filter(
     (grant) => covers(grant.scope, `/keys/${keyName}`) && !access.noGroups.has(grant.principalId.toLowerCase()),
   );
-  // Roles add up, and so do groups.
+  // A principal may get each missing action from another role or group.
   if (!lacking.every((action) => perhaps.some((grant) => allows(grant, action)))) return undefined;
   const others = new Set(
     perhaps

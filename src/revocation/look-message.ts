@@ -7,8 +7,8 @@ import { MOST_CHARACTERS, type SAID } from '../work/who-and-why.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 
 /**
- * When the key is looked at again: soon, for a write that was still under way; when every such write has come
- * to its end (a minute); and when clocks that differ (by five) have caught up. Seconds.
+ * When passes over the key follow: soon, for writes that were in flight; after a minute, when each of them has landed or never
+ * will; and after five more, by which clocks may differ. Seconds.
  */
 export const SECOND_LOOKS = [15, 75, 400];
 /** When a record that a killed call may have sent last of all (a call ends within 200 s) takes no more effect (a minute). Seconds. */
@@ -18,7 +18,7 @@ const LAST_LOOK_SECONDS = 275;
  * then the process that made the change writes none any more, even if the clocks are five minutes apart. Milliseconds.
  */
 export const RECORDED_AFTER_MS = LAST_LOOK_SECONDS * 1000 + CLOCKS_MS;
-/** When the key is looked at again should the process die: soon, to finish the change; and when the change is old enough to record, even by a clock that is behind. Seconds. */
+/** When passes over the key follow in case the process dies: soon, to finish the change; and once it is old enough to record, even by a slow clock. Seconds. */
 export const KEY_IF_KILLED = [60, (RECORDED_AFTER_MS + CLOCKS_MS) / 1000];
 
 /** Who revokes or restores, and why. */

@@ -88,15 +88,14 @@ export async function onRecord(audited: Promise<AuditOutcome>): Promise<void> {
   if ('failed' in outcome) throw new Error(`Not in the audit trail: ${outcome.failed}`);
 }
 
-/** Has the key looked at again; answers with what did not work. */
+/** Sends the messages for further passes over the key. @returns a warning for each that failed */
 export function lookAgain(
   key: ManagedKey,
   did: 'revoke' | 'restore',
   call: RevocationCall,
   services: BesideServices,
 ): Promise<string[]> {
-  const what =
-    'The key is not looked at a second time for writes that were still under way; repeat the call in a minute';
+  const what = 'No later pass checks the key for writes that were still in flight; repeat the call in a minute';
   return inTime(what, () => sendKeyLooks(key, did, call, SECOND_LOOKS, services));
 }
 

@@ -23,11 +23,11 @@ export interface PolicyAssignment {
   /** False: it says what it would do, and does nothing. */
   readonly enforced: boolean;
   readonly parameters: PolicyValues;
-  /** ARM ids of what it leaves out. */
+  /** ARM ids that are excluded. */
   readonly notScopes: readonly string[];
-  /** What fulfils one of these; empty: everything. */
+  /** It applies to resources that match one of these; empty: to all. */
   readonly resourceSelectors: readonly (readonly PolicySelector[])[];
-  /** Other effects than the definition's, for those that fulfil all selectors. */
+  /** Effects that replace the definition's for resources that match all selectors. */
   readonly overrides: readonly { readonly effect: string; readonly selectors: readonly PolicySelector[] }[];
 }
 

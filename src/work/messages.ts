@@ -57,7 +57,7 @@ const fleetWork = z.object({
   ...carried,
 });
 
-/** "Look at this key." */
+/** "Reconcile this key." */
 const keyWork = z.object({
   kind: z.literal('key'),
   /** Key identifier without a version. */
@@ -76,7 +76,7 @@ const accountWork = z.object({
   ...carried,
 });
 
-/** "Decide whether this key is to be rotated, and see to it." */
+/** "Rotate this key if it is due." */
 const rotateWork = z.object({
   kind: z.literal('rotate'),
   /** Key identifier without a version. */
@@ -84,16 +84,16 @@ const rotateWork = z.object({
   ...carried,
 });
 
-/** "Check what events said has changed." The rows are the truth. */
+/** "Check the changes that events reported." A hint: the rows of the changes count. */
 const changesWork = z.object({ kind: z.literal('changes'), ...carried });
 
 /** Of version 2, about the rotation or the re-key of a key: the key is reconciled. */
 const oldKeyWork = z.object({ kind: z.enum(['rotation', 'rekey']), key: z.string().min(1).max(300), ...carried });
 
-/** Of version 2, about what there is no more: logged, and dropped. */
+/** Of version 2, about features that were removed: logged, and dropped. */
 const droppedWork = z.object({ kind: z.enum(['approval', 'accountRevocation']), ...carried });
 
-/** "Ask the file services of this key's dependents whether its last revocation or restore has come through." */
+/** "Probe whether the file services of this key's dependents show its last revocation or restore." */
 const probeWork = z.object({
   kind: z.literal('probe'),
   /** Key identifier without a version. */

@@ -25,7 +25,7 @@ export function identityDeleted(subject: AccountSubject): readonly Found[] {
   }));
 }
 
-/** The account and its scopes have one identity: what is wrong with it is said once. */
+/** One finding for the account and all of its scopes, since they share the identity. */
 function withoutIdentity({ access, scopes }: AccountSubject, reason: string): readonly string[] {
   const found = [access, ...scopes.map((scope) => scope.access)].find((one) => one?.reason === reason);
   return found ? [found.missing.join(' ')] : [];

@@ -54,8 +54,8 @@ export function policyBlocksRotation(subject: KeySubject, { now }: Rules): reado
 }
 
 /**
- * What a rotation would make: now, and when the key is due. Whether Key Vault counts years and months by the calendar, or as
- * 365 and 30 days, is not documented: a lifetime is told in both ways. Empty when it cannot be told.
+ * The versions that a rotation would make, now and when the key is due. Microsoft does not document whether Key Vault counts
+ * years and months by the calendar or as 365 and 30 days, so both are returned. Empty if the lifetime cannot be determined.
  */
 function nextVersions(newest: KeyVersion, rotation: RotationPolicySummary, now: Date): readonly NextVersion[] {
   const { expiresIn } = rotation;
