@@ -191,7 +191,7 @@ describe('cmk drift --as-app', () => {
   });
 
   it('is refused without the storage of the app', async () => {
-    const { AzureWebJobsStorage: _, ...rest } = settings();
+    const { AzureWebJobsStorage: _, AzureWebJobsStorage__accountName: __, ...rest } = settings();
     const { code, err } = await cmk(['drift', '--as-app'], { env: rest });
     expect(code).toBe(2);
     expect(err).toContain('AzureWebJobsStorage__accountName is missing');

@@ -99,17 +99,19 @@ describe('the command line', () => {
     const told = await cmk();
     expect(told).toMatchObject({
       code: 0,
-      out: expect.stringMatching(/^Healthy\.\n\d+ accounts: \d+ serving\.\n$/),
+      out: expect.stringMatching(
+        /^Healthy\.\n\d+ accounts: \d+ serving\.\nBy the fleet index and the drift check of \S+\.\n$/,
+      ),
     });
     expect((await cmk('--query', 'result.line')).out.trim()).toBe('"Healthy."');
     expect((await revoke(app, key)).status).toBe(200);
     await askUntil('the key is seen', app, (answer) =>
       nowOf(answer).keys.value?.revoked.some(({ name }) => name === key.name),
     );
-    const bad = await cmk('-o', 'tsv');
+    const bad = await cmk('-o', 'csv');
     expect(bad.code).toBe(1);
-    expect(bad.out).toMatch(/^line\t\S*\tbad\t/);
-    expect(bad.out).toMatch(new RegExp(`^keys\tkv-records/${key.name}\trevoked\tsince `, 'm'));
+    expect(bad.out).toMatch(/^line,[^,\n]*,bad,/m);
+    expect(bad.out).toMatch(new RegExp(`^keys,kv-records/${key.name},revoked,since `, 'm'));
     const document = JSON.parse((await cmk('-o', 'jsonl')).out);
     expect(document).toMatchObject({ version: 1, operation: 'now', result: { tone: 'bad' } });
     expect(bad.err).toBe('');

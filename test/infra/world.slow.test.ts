@@ -278,7 +278,7 @@ describe('the templates, deployed to the local Azure', () => {
     const absent = await createEventGrid(identity, cloud).read(managed);
     expect(absent).toMatchObject({ topic: undefined, topicUnreadable: undefined });
     for (const [id, { roleName }] of world().roleDefinitions)
-      if (roleName.includes('topic reader')) world().roleDefinitions.delete(id);
+      if (/topic reader|change watcher/.test(roleName)) world().roleDefinitions.delete(id);
     const refused = await createEventGrid(identity, cloud).read(managed);
     expect(refused).toMatchObject({ topic: undefined, topicUnreadable: { statusCode: 403 } });
   });
