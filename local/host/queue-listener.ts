@@ -9,6 +9,9 @@ import { queueErrorCode } from './queue-service-client.ts';
 /** How long a message is hidden while it is worked on (renewed at half of it), as the queue extension has it. */
 const QUEUE_LEASE_MS = 600_000;
 
+/** Longest call for messages. Milliseconds. */
+const RECEIVE_MS = 30_000;
+
 export interface QueueListenerOptions {
   readonly functionName: string;
   readonly queue: QueueClient;
@@ -88,6 +91,8 @@ export class QueueListener {
       const { receivedMessageItems: items } = await queue.receiveMessages({
         numberOfMessages: settings.batchSize,
         visibilityTimeout: Math.ceil(this.#leaseMs / 1000),
+        // A call that hangs ends, so that the queue is read again.
+        abortSignal: AbortSignal.timeout(RECEIVE_MS),
       });
       this.#lastProblem = undefined;
       for (const item of items) {

@@ -4,6 +4,7 @@ import {
   judgeSubscriptions,
   subscriptionName,
   wantedSubscriptions,
+  wantedWatch,
 } from '../../src/events/subscription.ts';
 import { eventSubscriptions, FUNCTION_APP, rules, STORAGE } from '../drift/checks/subjects.ts';
 
@@ -35,6 +36,21 @@ describe('the event subscriptions that a vault needs', () => {
     expect(judgeSubscriptions(one ? [one] : [], [{ ...first, deadLetter: undefined }])).toMatchObject([
       { is: 'right' },
     ]);
+  });
+});
+
+describe('the event subscription that a subscription needs', () => {
+  const destination = { functionAppId: FUNCTION_APP, storageAccountId: undefined };
+  const [ofApp, ofOperator] = [wantedWatch(destination, 'a-client'), wantedWatch(destination, undefined)];
+  const { functionId, eventTypes, filters } = ofApp;
+  const made = { ...first, functionId, eventTypes, filters, deadLetter: undefined };
+
+  it('is right for an operator who does not know whose writes it leaves out', () => {
+    expect(judgeSubscriptions([ofOperator], [made])).toMatchObject([{ is: 'right' }]);
+  });
+
+  it("is misaimed for the app where it leaves out another identity's writes", () => {
+    expect(judgeSubscriptions([wantedWatch(destination, 'other')], [made])).toMatchObject([{ is: 'misaimed' }]);
   });
 });
 
