@@ -201,35 +201,23 @@ export function lastTryOf({ state, reason, at }: UseRow): LastTry | undefined {
 
 /** Estimates the moves and the time of a rotation to a version that is created now. */
 export class RotationCost {
-  readonly #versions: readonly KeyVersion[];
-  readonly #now: Date;
-  readonly #places = new Map<string, { subscription: string; region: string; moves: number; left: number }>();
-
-  constructor(versions: readonly KeyVersion[], now: Date) {
-    const newestMs = Math.max(now.getTime(), ...versions.map(({ createdOn }) => createdOn.getTime() + 1));
-    const next: KeyVersion = {
-      ...{ id: '', version: 'next', enabled: true, createdOn: new Date(newestMs), tags: {}, latest: true },
-      ...{ updatedOn: undefined, notBefore: undefined, expiresOn: undefined },
-    };
-    this.#versions = [...versions, next];
-    this.#now = new Date(newestMs);
-  }
+  readonly #places = new Map<string, { subscription: string; region: string; moves: number }>();
 
   add(row: UseRow): void {
     const subscription = accountId(row.account).subscriptionId;
     const name = `${subscription}/${row.location}`.toLowerCase();
-    const place = this.#places.get(name) ?? { subscription, region: row.location, moves: 0, left: 0 };
+    const place = this.#places.get(name) ?? { subscription, region: row.location, moves: 0 };
     this.#places.set(name, place);
-    place[planKeyUse(keyUseOf(row), this.#versions, this.#now).write ? 'moves' : 'left'] += 1;
+    place.moves += 1;
   }
 
   result(writeBudgets: readonly Budget[]) {
     const places = [...this.#places.values()]
       .map((place) => ({ ...place, seconds: Math.ceil(secondsFor(place.moves, writeBudgets)) }))
       .sort((a, b) => (`${a.subscription} ${a.region}` < `${b.subscription} ${b.region}` ? -1 : 1));
-    const sum = (of: 'moves' | 'left') => places.reduce((all, place) => all + place[of], 0);
+    const moves = places.reduce((all, place) => all + place.moves, 0);
     const seconds = Math.max(0, ...places.map((place) => place.seconds));
-    return { moves: sum('moves'), left: sum('left'), seconds, places };
+    return { moves, seconds, places };
   }
 }
 

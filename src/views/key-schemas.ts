@@ -59,14 +59,12 @@ const places = z.object({
   subscription: z.string(),
   region: z.string(),
   moves: count,
-  left: count,
   seconds: z.number().nonnegative(),
 });
 
 const ROTATION_COST = z
   .object({
     moves: count.describe('Accounts and scopes that the app would write.'),
-    left: count.describe('Those that it would leave to Storage, which looks for a new version once a day.'),
     seconds: z
       .number()
       .nonnegative()

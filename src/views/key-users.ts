@@ -46,7 +46,7 @@ export async function readKeyUsers(
 ): Promise<KeyUsers> {
   const { fleet, useRows, writeBudgets, now } = ports;
   const isMovable = versions.length > 0 && !openRevocation(versions, now());
-  const cost = isMovable ? new RotationCost(versions, now()) : undefined;
+  const cost = isMovable ? new RotationCost() : undefined;
   const inSight = await ports.inSight();
   const isLookedAfter = usesLookedAfter(inSight);
   const unlisted = countUnlisted(inSight, await fleet.listings());

@@ -60,6 +60,13 @@ describe('the findings of a report', () => {
     });
   });
 
+  it('keep who changed what they are about', () => {
+    const write = { operation: 'Microsoft.Storage/storageAccounts/write', resource: finding().resource };
+    const changedBy = { ...write, on: NOW.toISOString(), confirmed: false };
+    const before = report({ findings: [finding({ changedBy })] });
+    expect(withHistory([finding()], before, NOW)).toMatchObject([{ changedBy }]);
+  });
+
   describe('of a check that could not read everything', () => {
     const day = 24 * 3_600_000;
     const at = (days: number) => new Date(NOW.getTime() + days * day);

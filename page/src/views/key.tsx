@@ -79,8 +79,7 @@ function nextOf({ nextRotation, rotation, rotationCost }: KeyStatusResponse) {
     rotationCost &&
       ([
         'A rotation now would take',
-        `${rotationCost.seconds < 1 ? 'less than a second' : duration(rotationCost.seconds)} for ${count(rotationCost.moves, 'move')}` +
-          (rotationCost.left > 0 ? `; Storage moves ${rotationCost.left} by itself, within a day` : ''),
+        `${rotationCost.seconds < 1 ? 'less than a second' : duration(rotationCost.seconds)} for ${count(rotationCost.moves, 'move')}`,
       ] as const),
   ] as const;
 }

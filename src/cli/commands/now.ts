@@ -15,8 +15,8 @@ const LONGEST_MS = 60_000;
 const HELP = `
 The app is asked (CMK_API, CMK_API_AUDIENCE). Where it is not named or does not
 answer, the same is read from its storage (AzureWebJobsStorage__accountName,
-CMK_VAULTS) on your sign-in. It ends with 0 when the fleet is healthy, and with 1
-when it is not, needs attention, or is not known.`;
+CMK_VAULTS) on your sign-in. It ends with 0 when the fleet is healthy, and with
+1 when it is not, needs attention, or is not known.`;
 
 type WholeNow = NowAnswer & NowParts;
 

@@ -102,7 +102,10 @@ const apps: Record<string, Cases<AppSubject>> = {
         /Its filter lets other operations pass/,
       ],
     ],
-    right: [['one that is right', app({ watches: [watched(watch)] })]],
+    right: [
+      ['one that is right', app({ watches: [watched(watch)] })],
+      ['not wanted', app({ watches: [watched()] }), { ...rules(), wantedWatch: undefined }],
+    ],
     unread: [['it', app({ watches: [] })]],
   },
   MissingPermission: {

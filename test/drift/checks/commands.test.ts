@@ -5,7 +5,7 @@ import { NO_COMMAND, shellCommand, WHY_NO_COMMAND } from '../../../src/azure/she
 import type { Found } from '../../../src/drift/checks/check.ts';
 import * as commands from '../../../src/drift/checks/commands.ts';
 import { evaluate } from '../../../src/drift/checks/evaluate.ts';
-import { type WantedSubscription, wantedSubscriptions } from '../../../src/events/subscription.ts';
+import { type WantedSubscription, wantedSubscriptions, wantedWatch } from '../../../src/events/subscription.ts';
 import { grantAccess } from '../../../src/identities/grant-access.ts';
 import { managedKey } from '../../../src/keys/managed-vaults.ts';
 import { letStorageIn, protectVault, recoverVault } from '../../../src/vaults/vault-commands.ts';
@@ -104,6 +104,20 @@ describe('what mends a finding', () => {
     [
       commands.deliverEvents(VAULT, wantedSubscription(undefined)),
       `cmk admin ensure-events --vault ${VAULT.id} --function-app ${FUNCTION_APP}`,
+    ],
+    [
+      commands.watchChanges(
+        VAULT.subscriptionId,
+        wantedWatch({ functionAppId: FUNCTION_APP, storageAccountId: STORAGE }, 'app'),
+      ),
+      `cmk admin watch-changes ${VAULT.subscriptionId} --function-app ${FUNCTION_APP} --client-id app`,
+    ],
+    [
+      commands.watchChanges(
+        VAULT.subscriptionId,
+        wantedWatch({ functionAppId: FUNCTION_APP, storageAccountId: STORAGE }, undefined),
+      ),
+      `cmk admin watch-changes ${VAULT.subscriptionId} --function-app ${FUNCTION_APP}`,
     ],
     [commands.moveAccount(account()), `cmk account pin ${account().id}`],
     [commands.recoverKey({ ...KEY, vault: HSM }), 'az keyvault key recover --hsm-name hsm-local --name files-key'],
