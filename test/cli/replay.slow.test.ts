@@ -53,7 +53,7 @@ describe('cmk admin replay', () => {
     await queue('account-work-poison').receiveMessages({ visibilityTimeout: 120 });
     expect(await cmk(['admin', 'replay', 'account-work'])).toMatchObject({
       code: 1,
-      out: 'note\t1 more message of account-work-poison is hidden: the drift check, or another replay, has just read the queue. Run it again in two minutes.\n',
+      out: 'note\t1 more message of account-work-poison is hidden: the drift check or another replay has just read the queue. Run it again in two minutes.\n',
     });
   });
 

@@ -71,11 +71,13 @@ const allow = (vault: string) =>
     },
   });
 
-/** The command that a cause of the report prints. */
-async function printedFor(reason: string): Promise<string> {
-  const command = (await driftNow())?.causes.find((cause) => cause.reason === reason)?.commands[0];
-  if (!command) throw new Error(`${reason} prints no command.`);
-  return command;
+/** The command that a cause of the report prints; an answer has no report while it is being read. */
+function printedFor(reason: string): Promise<string> {
+  return eventually(
+    `${reason} prints a command`,
+    async () => (await driftNow())?.causes.find((cause) => cause.reason === reason)?.commands[0],
+    SOON_MS,
+  );
 }
 
 async function runPrinted(reason: string): Promise<void> {
