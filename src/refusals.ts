@@ -1,8 +1,8 @@
 /** What a script sees of a refusal or failure: `cmk` turns it into an exit code, see `cli/exit-codes.ts`. */
-export type ExitKind = 'incomplete' | 'usage' | 'refused' | 'rights' | 'later' | 'unexpected' | 'interrupted';
+type ExitKind = 'incomplete' | 'usage' | 'refused' | 'rights' | 'later' | 'unexpected' | 'interrupted';
 
 /** How a refusal or failure is told, by the API and by the command line. */
-export interface RefusalTexts {
+interface RefusalTexts {
   /** What the code means; the `title` of the API's answer. */
   readonly sentence: string;
   /** What to do; a refusal may override it. */

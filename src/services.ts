@@ -61,7 +61,7 @@ import { createWorkQueue, type WorkQueue } from './work/work-queue-client.ts';
 export interface Services extends ControllerServices, IdentityClients, DataClients {
   readonly settings: Settings;
   readonly keys: Keys;
-  /** The same keys for break-glass: requests are given up early, and never retried out of sight. */
+  /** The same keys for break-glass: short deadlines, and no retries by the SDK. */
   readonly urgentKeys: Keys;
   readonly accounts: StorageAccounts & AccountScopes;
   readonly activityLog: ActivityLog;
@@ -213,14 +213,14 @@ function keyLists(table: FleetTable): Pick<Services, 'knownKeys' | 'seenKeys'> {
 
 /** Who calls, by the settings as they are: what is wrong with them refuses every call, and is told to the log. */
 function authenticator({ cloud, auth, access }: Settings, log: Log): Authenticate {
-  const said = new AtMostEvery(60_000);
+  const logged = new AtMostEvery(60_000);
   return createAuthenticator(
     { cloud, ...auth, problems: access.problems },
     {
       // Each call would say the same.
       onRefusal: (reason, message) => {
         const known = reason === 'SigningKeysUnavailable' ? reason : 'AuthNotConfigured';
-        if (said.due(`${known} ${message}`, performance.now())) log({ level: 'error', reason: known, message });
+        if (logged.due(`${known} ${message}`, performance.now())) log({ level: 'error', reason: known, message });
       },
     },
   );

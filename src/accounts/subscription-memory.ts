@@ -12,7 +12,7 @@ import type { ListedSubscription, SeenNow, Subscriptions } from './subscriptions
 /** Subscriptions that were seen, by id, and when each was seen last (ISO 8601). */
 export type SeenSubscriptions = Readonly<Record<string, string>>;
 
-export interface SubscriptionMemory {
+interface SubscriptionMemory {
   read(): Promise<SeenSubscriptions>;
   write(seen: SeenSubscriptions): Promise<void>;
 }

@@ -22,7 +22,7 @@ const limits = new CallerLimits();
 export const refusalLog = new RefusalLog(consoleLog);
 
 /** What the registration of the functions gives to the calls. */
-export interface CallHost {
+interface CallHost {
   readonly logOf: (context: InvocationContext) => Log;
   /** @throws {@link SettingsError} */
   readonly services: (log: Log) => Services;

@@ -50,7 +50,7 @@ const RELEASED = z.object({
 const PAGE_SIZE = 200;
 
 /** Some of the findings of a report. */
-export const FINDINGS_PAGE = z.object({
+const FINDINGS_PAGE = z.object({
   value: z.array(
     FINDING.extend({
       fixed: FIX.pick({ outcome: true, detail: true }).optional().describe('Outcome of fixing it in this check.'),

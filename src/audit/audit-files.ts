@@ -1,7 +1,7 @@
 /** Container of the audit trail in the app's own storage. */
 export const AUDIT_CONTAINER = 'cmk-audit';
 
-export interface AuditFile {
+interface AuditFile {
   readonly name: string;
   /** Bytes. */
   readonly size: number;

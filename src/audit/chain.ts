@@ -1,7 +1,7 @@
 import { compareFileNames, parseFileName } from './file-name.ts';
 import { type AuditReceipt, type AuditRecord, CHAIN_START, MOST_RECORDS, parseRecord } from './record.ts';
 
-export const CHAIN_FINDINGS = {
+const CHAIN_FINDINGS = {
   LineUnreadable: 'The line is not a record: damaged, cut off, or put in by hand.',
   LineChanged: 'The line was changed after it was written: its hash is of another text.',
   LineMissing: 'Records are missing.',

@@ -8,7 +8,7 @@ import { storageManagement } from '../azure/resource-manager.ts';
 import { AUDIT_CONTAINER } from './audit-files.ts';
 
 /** The immutability policy of the container of the trail. Errors are the SDK's. */
-export interface AuditPolicy {
+interface AuditPolicy {
   readonly isLocked: boolean;
   /** Days for which a record can be neither changed nor deleted. */
   readonly days: number;

@@ -18,7 +18,7 @@ interface TrailPiece {
  * Reads on in the trail, a piece at a time: a reader that keeps the end position misses no record of any instance. It skips
  * a damaged record, which the drift check reports.
  *
- * @param from where the piece before ended; undefined: the beginning of the file that the chain has come to
+ * @param from where the piece before ended; undefined: the beginning of the newest file of the chain
  * @param today day in UTC
  * @returns undefined when there is nothing new; a piece without records when the chain goes on in another file
  */

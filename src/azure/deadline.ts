@@ -153,8 +153,7 @@ export function deadlineHttp(msOf: (method: string) => number, http: HttpClient 
       try {
         const asking = http.sendRequest(request);
         // It does not end by itself when a compressed answer breaks off: the SDK waits for the rest of it.
-        if (!(await untilAborted(asking, box.signal)))
-          throw new DOMException('The request was given up.', 'AbortError');
+        if (!(await untilAborted(asking, box.signal))) throw new DOMException('The request was aborted.', 'AbortError');
         response = await asking;
         return response;
       } catch (error) {

@@ -2,7 +2,7 @@ import { CmkError } from '../errors.ts';
 import { type Block, blockOf } from './block.ts';
 
 /** What kind of trouble a call to Azure ran into: it decides whether and when it is tried again. */
-export type FailureKind =
+type FailureKind =
   /** 429, or 503 with Retry-After: the service says when. */
   | 'throttled'
   /** 5xx, 408, network trouble, no token to be had: may pass by itself. */
@@ -162,7 +162,7 @@ export function describe({ status, code, message: said, block }: Failure): strin
 }
 
 /** Rights that a call lacks on a resource which its body only names: an identity, or where events go. */
-export interface LinkedRight {
+interface LinkedRight {
   /** As Azure lists them: `Microsoft.ManagedIdentity/userAssignedIdentities/assign/action`. */
   readonly actions: string;
   readonly scopes: string;

@@ -9,7 +9,7 @@ const MOST_NAMES = 5_000;
 const STALE_MS = 3 * 60_000;
 const CLOCK = (): Date => new Date();
 
-export interface CachedRead<T> {
+interface CachedRead<T> {
   readonly value: T;
   readonly readOn: Date;
 }

@@ -14,7 +14,7 @@ import type { Settings } from '../settings/settings.ts';
 import { noSuchKey, unreadable } from './key-of-route.ts';
 import type { RestoreRequest, RestoreResponse } from './schemas.ts';
 
-export type RestoreApiServices = ReadinessServices &
+type RestoreApiServices = ReadinessServices &
   BesideServices &
   Pick<Services, 'urgentKeys' | 'keyTrail' | 'requestKey' | 'sleep'> & {
     readonly settings: Pick<Settings, 'dualControl'>;

@@ -12,7 +12,7 @@ import { listOrRefuse, noSuchKey } from './key-of-route.ts';
  */
 const BESIDE_MS = 8_000;
 
-export type StatusServices = Parameters<typeof readEffect>[2] &
+type StatusServices = Parameters<typeof readEffect>[2] &
   Omit<KeyStatusPorts, 'app' | 'effect'> &
   KeyViewPorts &
   Pick<Services, 'urgentKeys' | 'sleep'>;

@@ -81,7 +81,7 @@ function argumentsOf({ registeredArguments }: Command): string[] {
 }
 
 /** Version of the command line, which is the project's. */
-export function cliVersion(): string {
+function cliVersion(): string {
   if (typeof BUNDLED_VERSION === 'string') return BUNDLED_VERSION;
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   return String(version);

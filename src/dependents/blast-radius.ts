@@ -188,11 +188,11 @@ class BlastRadiusReader {
     });
   }
 
-  /** Reads a part when its turn comes; it counts as under way from now on, so that it is missed if that is too late. */
+  /** Reads a part once the concurrency limit admits it. A part that is not read in time is reported as missing. */
   #inTurn(what: string, reason: Reason, run: () => Promise<void>): Promise<void> {
     return this.#parts.read(what, reason, () =>
       this.#limit(() => {
-        // Thousands of requests that are begun only to be given up would hold up others for seconds.
+        // Starting thousands of requests that are aborted at once would delay all others by seconds.
         this.#signal?.throwIfAborted();
         return run();
       }),

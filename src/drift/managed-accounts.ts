@@ -16,7 +16,7 @@ export const MANAGED_ACCOUNTS = z.array(
     accounts: z.array(z.string()),
   }),
 );
-export type ManagedAccounts = z.output<typeof MANAGED_ACCOUNTS>;
+type ManagedAccounts = z.output<typeof MANAGED_ACCOUNTS>;
 
 /** By subscription. */
 export const MANAGED_MEMORY = z.record(z.string(), MANAGED_ACCOUNTS);

@@ -23,9 +23,9 @@ export interface FileService {
   listRoot(account: string, share: string, signal?: AbortSignal): Promise<void>;
 }
 
-/** The whole call, token included, is given up after this. Milliseconds. */
+/** Deadline of a whole call, token included. Milliseconds. */
 const TIMEOUT_MS = 5_000;
-/** The SDK hands it on to what all its clients are made of. */
+/** The SDK passes these options to each of its clients. */
 const ANSWERS = { onResponse: requireList };
 
 export function createFileService(credential: TokenCredential, cloud: Cloud): FileService {

@@ -35,7 +35,7 @@ export interface EventSource {
 }
 
 /** The system topic of a source, where there is one. */
-export interface SourceTopic {
+interface SourceTopic {
   readonly subscriptionId: string;
   readonly resourceGroup: string;
   readonly name: string;

@@ -88,7 +88,7 @@ const EVENT = z.object({
   }),
 });
 
-export interface ResourceEventRules {
+interface ResourceEventRules {
   readonly vaults: ManagedVaults;
   /** Watched subscriptions; undefined: all. */
   readonly subscriptions: readonly string[] | undefined;

@@ -10,7 +10,7 @@ export const EVENT_FUNCTIONS = [
 ] as const satisfies readonly { functionName: string; eventType: KeyEventType }[];
 
 /** The function that takes what Resource Manager tells of the watched subscriptions. */
-export const CHANGE_FUNCTION = 'resourceChanged';
+const CHANGE_FUNCTION = 'resourceChanged';
 
 /** Container of the app's own storage for what Event Grid could not deliver. */
 export const DEAD_LETTER_CONTAINER = 'cmk-deadletter';
@@ -21,7 +21,7 @@ export const TIME_TO_LIVE_MINUTES = 1440;
 export const DELIVERY_SCHEMA = 'CloudEventSchemaV1_0';
 
 /** One advanced filter: any of its values fits, or with `StringNotIn` none. */
-export interface EventFilter {
+interface EventFilter {
   readonly operatorType: string;
   readonly key: string;
   readonly values: readonly string[];

@@ -35,7 +35,7 @@ export interface WorkerPorts {
   isExempt(row: UseRow): boolean;
   /** The clock of the app's storage account, so that instances with skewed clocks agree. */
   readonly now: () => Date;
-  /** PATCH calls without an answer are given up then; absent: each has its own deadline. */
+  /** When the pass aborts PATCH calls without an answer; absent: each has its own deadline. */
   readonly writesUntil?: Date;
   sleep(ms: number): Promise<void>;
   readonly log: Log;

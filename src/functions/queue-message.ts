@@ -62,7 +62,7 @@ async function defer(queueName: WorkQueueName, entry: unknown): Promise<void> {
     settings = readStorageSettings(others);
   }
   const queue = createWorkQueue(settings, () => appCredential(clientId));
-  await queue.putBack(queueName, asText(entry), DEFERRED_SECONDS);
+  await queue.requeueText(queueName, asText(entry), DEFERRED_SECONDS);
 }
 
 /** A queue message, and how often the host has delivered it. */

@@ -18,7 +18,7 @@ export const partOf = <T extends z.ZodType>(value: T) =>
   });
 
 /** A part as an answer has it. */
-export interface PartView<V> {
+interface PartView<V> {
   readonly readOn?: string;
   readonly value?: V;
   readonly problem?: z.output<typeof PART_PROBLEM>;

@@ -18,7 +18,7 @@ type Hsm = Pick<ManagedVault, 'uri'>;
 export type LocalScope = '/' | '/keys' | `/keys/${string}`;
 
 /** An assignment at a Managed HSM, with what its role allows. */
-export interface LocalGrant extends RoleGrant, LocalAssignment {
+interface LocalGrant extends RoleGrant, LocalAssignment {
   readonly principalId: string;
   readonly scope: string;
 }

@@ -5,7 +5,7 @@ import { createJsonSender } from '../azure/json-sender.ts';
 import type { CallLimits } from '../azure/limits.ts';
 
 /** A principal that may change an app registration or its service principal, and so grant its roles. */
-export interface RegistrationOwner {
+interface RegistrationOwner {
   readonly objectId: string;
   readonly name: string;
   readonly of: 'registration' | 'service principal';

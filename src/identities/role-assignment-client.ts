@@ -6,7 +6,7 @@ import type { CallLimits } from '../azure/limits.ts';
 import { armScope, authorizationManagement } from '../azure/resource-manager.ts';
 import { type KeyRole, roleDefinitionId } from './key-roles.ts';
 
-export interface WantedRole {
+interface WantedRole {
   readonly role: KeyRole;
   /** ARM id of what it is given on: a vault, or a key (`…/vaults/{vault}/keys/{key}`). */
   readonly scope: string;

@@ -30,7 +30,7 @@ export interface KeyKind {
   readonly hsmPlatform?: string | undefined;
 }
 
-export interface NewKey {
+interface NewKey {
   readonly kty: 'RSA' | 'RSA-HSM';
   readonly size: number;
   readonly expiresOn: Date | undefined;

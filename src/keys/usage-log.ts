@@ -18,7 +18,7 @@ export interface LoggedUse {
 }
 
 /** Nothing was logged of the whole vault in between: no client used it, or its log was off. */
-export interface Silence {
+interface Silence {
   readonly from: Date;
   readonly to: Date;
 }

@@ -15,7 +15,7 @@ const ENTRY = z.object({
   /** When the receiver accepted it (ISO 8601); absent: not yet. */
   sentOn: z.iso.datetime().optional(),
 });
-export type OutboxEntry = StoredDocument<Readonly<z.output<typeof ENTRY>>>;
+type OutboxEntry = StoredDocument<Readonly<z.output<typeof ENTRY>>>;
 
 /**
  * Notifications with their targets, in the control zone: a message of the work zone names an entry, and cannot change what is

@@ -3,7 +3,7 @@ import { CmkError } from '../errors.ts';
 import type { Operation } from './operator-azure.ts';
 import { findAccount, type Where } from './resolve.ts';
 
-export interface LockOptions extends Where {
+interface LockOptions extends Where {
   /** Name or ARM id of the app's own storage account. */
   readonly account: string;
   /** Asks twice; throws where the answer is not the one that is wanted. */

@@ -1,5 +1,5 @@
 /** What is changed, as `<subject>.<verb>`: the same words as in the audit trail. */
-export type ChangeAction =
+type ChangeAction =
   | 'audit.lock'
   | 'vault.create'
   | 'vault.protect'

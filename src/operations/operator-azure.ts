@@ -49,7 +49,7 @@ export interface Azure {
   readonly vaults: VaultSetup;
   readonly vaultGuards: VaultGuards;
   readonly keys: Keys;
-  /** The same for break-glass: requests are given up early, and never retried out of sight. */
+  /** The same for break-glass: short deadlines, and no retries by the SDK. */
   readonly urgentKeys: Keys;
   readonly keyAdmin: KeyAdmin;
   readonly identities: Identities;

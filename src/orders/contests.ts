@@ -8,7 +8,7 @@ export function contestOf(contests: readonly Contest[], account: string, now: Da
 }
 
 /** A contest is over after a day, or when an operator releases it. */
-export function openContests(contests: readonly Contest[], now: Date): readonly Contest[] {
+function openContests(contests: readonly Contest[], now: Date): readonly Contest[] {
   return contests.filter(({ until }) => Date.parse(until) > now.getTime());
 }
 

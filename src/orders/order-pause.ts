@@ -39,11 +39,11 @@ export interface ControlPorts extends RecordPorts {
   readonly newId: () => string;
 }
 
-/** What an order has come to. */
+/** Result of a pause or resume. */
 export interface Ordered {
   /** Pauses that have not ended. */
   readonly pauses: readonly PauseOrder[];
-  /** Pauses that the order has ended, or taken the place of. */
+  /** Pauses that the order ended or replaced. */
   readonly ended: readonly PauseOrder[];
   /** `written`, or why the audit trail could not be written; the order holds all the same. */
   readonly audit: string;

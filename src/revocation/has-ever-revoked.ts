@@ -10,7 +10,7 @@ import { hasRevoked } from './revokers.ts';
 const TRAIL_MS = 20_000;
 
 /** Who restores. */
-export interface Restorer {
+interface Restorer {
   readonly objectId: string;
   /** The tags leave out applications first. */
   readonly isApplication: boolean;

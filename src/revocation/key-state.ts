@@ -17,7 +17,7 @@ export interface RevocationState {
   readonly restoringBy?: string;
 }
 
-export interface VersionState {
+interface VersionState {
   readonly version: string;
   readonly createdOn: string;
   readonly notBefore?: string;

@@ -19,7 +19,7 @@ export const RESTORED_TAG = 'cmk-restored';
 export const MAX_TAGS = 15;
 const MAX_TAG_CHARACTERS = 256;
 /** Word of the record on a version that was off before. */
-export const WAS_OFF = 'off';
+const WAS_OFF = 'off';
 /** Word of the record of a revocation that is being restored. */
 const RESTORING = 'restoring';
 /** A restore marks the record as it is: for its words there has to be room from the beginning. */

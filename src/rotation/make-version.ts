@@ -5,7 +5,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { GIVEN_UP_MS } from '../time/spans.ts';
 import { completeRotation } from './rotation.ts';
 
-/** A version whose making was given up appears within this time, or never. Seconds. */
+/** After an indeterminate call that makes a version, the version appears within this time or never. Seconds. */
 export const LATE_SECONDS = GIVEN_UP_MS / 1000;
 
 export type Made =

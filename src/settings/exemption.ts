@@ -39,7 +39,7 @@ export function exemptionOf(
 }
 
 /** What the drift check finds of uses of a key that are not on its newest version: without these it moves nothing. */
-export const MOVES = [
+const MOVES = [
   'StaleKeyVersion',
   'ScopeStaleKeyVersion',
   'LaggingAutomaticVersion',

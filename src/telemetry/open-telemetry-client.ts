@@ -43,7 +43,7 @@ interface OpenTelemetryOptions {
   readonly failed: (message: string) => void;
 }
 
-/** An export that takes longer is given up. Milliseconds. */
+/** Deadline of an export. Milliseconds. */
 const EXPORT_MS = 10_000;
 /** Spans and metrics are sent so often, unless OpenTelemetry's own variables say otherwise. Milliseconds. */
 const SPANS_EVERY_MS = 5_000;

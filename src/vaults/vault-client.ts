@@ -50,7 +50,7 @@ export interface Vault extends VaultProperties {
   readonly sku: 'standard' | 'premium';
 }
 
-export interface NewVault {
+interface NewVault {
   readonly location: string;
   readonly tenantId: string;
   readonly sku: 'standard' | 'premium';

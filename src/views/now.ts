@@ -13,7 +13,7 @@ import type { NowReadings, TakeReadings } from './read-now.ts';
 import { isRotationOpen } from './rotation.ts';
 
 /** What the caller may see. */
-export interface NowSight extends AnswerContext {
+interface NowSight extends AnswerContext {
   /** Whether the caller's role reaches a key; without a key, the whole fleet. */
   readonly reaches: (key: RouteKey | undefined) => boolean;
   readonly reachesVault: (vault: string) => boolean;
@@ -37,7 +37,7 @@ interface SeenPart<P extends keyof NowParts> {
   readonly part: NowParts[P];
   readonly tag: string;
 }
-export type SeenParts = { readonly [P in keyof NowParts]: SeenPart<P> };
+type SeenParts = { readonly [P in keyof NowParts]: SeenPart<P> };
 
 /** Never throws: a part that could not be read has a problem instead. */
 export async function seeParts(take: TakeReadings, sight: NowSight): Promise<SeenParts> {

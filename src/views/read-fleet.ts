@@ -34,7 +34,7 @@ export interface KeyReading {
 }
 
 /** When the drift check saw an account last, and with which key; by its name. */
-export type LastSeen = ReadonlyMap<string, { readonly key: string; readonly on: Date }>;
+type LastSeen = ReadonlyMap<string, { readonly key: string; readonly on: Date }>;
 
 export interface FleetReading {
   readonly readOn: Date;

@@ -30,7 +30,7 @@ export type NowPorts = FleetPorts &
   };
 
 /** Keys of all vaults that need attention. */
-export interface UnusualKeys {
+interface UnusualKeys {
   /** Keys that are revoked, could not be read, or have an open rotation. */
   readonly keys: readonly KeySummary[];
   readonly vaults: readonly ListedVault[];

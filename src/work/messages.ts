@@ -19,8 +19,8 @@ export const WORK_QUEUES: readonly WorkQueueName[] = [KEY_WORK, FLEET_WORK, ACCO
 export const MOST_SUBSCRIPTIONS = 10;
 
 /**
- * Why the work is there. It is carried along by all that comes of it, and logged. Nothing is decided by it but that what the
- * drift check has sent is to leave what the check is to leave, and whether scopes were asked for since.
+ * Why the work was requested: logged, and passed on to all work that follows. It decides when work is tried again, and that work
+ * of the drift check moves no exempt use; it never decides what is written.
  */
 const cause = z.strictObject({
   /** Event type, `drift`, `revoke`, `restore`, `activation`, `operator`. */
@@ -150,7 +150,6 @@ export type KeyQueueWork = z.output<typeof keyQueueWork>;
 export type Work = KeyQueueWork | FleetQueueWork | AccountWork | NotifyWork;
 
 export const parseFleetWork = parserOf(fleetWork);
-export const parseKeyWork = parserOf(keyWork);
 export const parseAccountWork = parserOf(accountWork);
 export const parseNotifyWork = parserOf(notifyWork);
 export const parseKeyQueueWork = parserOf(keyQueueWork);

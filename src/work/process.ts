@@ -54,7 +54,7 @@ export async function processWork<W extends Work>(delivery: Delivery<W>): Promis
     }
     const outcome = await run(work);
     if (outcome.outcome === 'reject') await poison(delivery, outcome.reason, outcome.detail);
-    if (outcome.outcome === 'retry') await putBack(delivery, work, outcome);
+    if (outcome.outcome === 'retry') await requeue(delivery, work, outcome);
   } catch (error) {
     if (received.dequeueCount < MAX_DEQUEUE_COUNT) throw error;
     const detail = messageOf(error);
@@ -68,7 +68,7 @@ export async function processWork<W extends Work>(delivery: Delivery<W>): Promis
   }
 }
 
-async function putBack(
+async function requeue(
   delivery: Delivered,
   work: Work,
   outcome: Extract<Outcome, { outcome: 'retry' }>,

@@ -31,10 +31,9 @@ export interface QueueLengths {
   length(queue: WorkQueueName): Promise<number>;
 }
 
-/** Requeues a message without parsing it. */
-interface PutBack {
-  /** Puts a message back as it was received, out of sight for so many seconds. */
-  putBack(queue: WorkQueueName, text: string, delaySeconds: number): Promise<void>;
+interface TextRequeue {
+  /** Requeues a message as it was received, without parsing it, hidden for so many seconds. */
+  requeueText(queue: WorkQueueName, text: string, delaySeconds: number): Promise<void>;
 }
 
 /** Messages travel as XML, which has no place for these; a queue that holds one gives out nothing any more. */
@@ -45,7 +44,7 @@ export function createWorkQueue(
   settings: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
   telemetry: Pick<Telemetry, 'traceparent'> = NO_TELEMETRY,
-): WorkQueue & QueueLengths & PutBack {
+): WorkQueue & QueueLengths & TextRequeue {
   const textOf = (work: Work): string =>
     JSON.stringify({ ...work, traceparent: telemetry.traceparent() ?? work.traceparent });
   const service = workQueues(settings, credential);
@@ -59,7 +58,7 @@ export function createWorkQueue(
   return {
     send: (queue, work, delaySeconds = 0) =>
       send(queue, textOf(work), delaySeconds > 0 ? toQueueDelay(delaySeconds) : 0),
-    putBack: (queue, text, delaySeconds) => send(queue, text, toQueueDelay(delaySeconds)),
+    requeueText: (queue, text, delaySeconds) => send(queue, text, toQueueDelay(delaySeconds)),
     length: async (queue) => (await service.getQueueClient(queue).getProperties()).approximateMessagesCount ?? 0,
     poison: (queue, text) => send(`${queue}-poison`, text, 0),
   };

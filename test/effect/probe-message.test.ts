@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseKeyQueueWork, parseKeyWork } from '../../src/work/messages.ts';
+import { parseKeyQueueWork } from '../../src/work/messages.ts';
 import { KEY } from '../support/keys.ts';
 import { probeMessage } from '../support/probe-message.ts';
 
@@ -37,9 +37,5 @@ describe('a message of the key queue', () => {
   it('is read without what is said of its caller where that is not readable', () => {
     const sent = { kind: 'revocation', key: KEY.id, cause, attempt: 0 };
     expect(parseKeyQueueWork({ ...sent, claimed: { caller: 'alice' } })).toEqual({ ...sent, claimed: undefined });
-  });
-
-  it('about a probe is none for those who know keys alone', () => {
-    expect(() => parseKeyWork(message)).toThrow(/not one of ours/);
   });
 });

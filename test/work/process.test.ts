@@ -9,7 +9,6 @@ import {
   parseAccountWork,
   parseFleetWork,
   parseKeyQueueWork,
-  parseKeyWork,
   type Work,
 } from '../../src/work/messages.ts';
 import type { Outcome } from '../../src/work/outcome.ts';
@@ -43,7 +42,7 @@ function memory() {
     processWork({
       queueName: KEY_WORK,
       received: { entry, dequeueCount },
-      parse: parseKeyWork,
+      parse: parseKeyQueueWork,
       run: async () => {
         if (outcome instanceof Error) throw outcome;
         return outcome;
@@ -213,7 +212,7 @@ it('agrees with host.json about when a message goes to poison, and how it is enc
 
 it('a message without a count of tries starts at none', () => {
   const { attempt: _, ...rest } = WORK;
-  expect(parseKeyWork(rest).attempt).toBe(0);
+  expect(parseKeyQueueWork(rest).attempt).toBe(0);
   const account = { ...rest, kind: 'account', account: '/subscriptions/x', location: 'westeurope' };
   expect(parseAccountWork(account)).toMatchObject({ attempt: 0 });
   expect(ACCOUNT_WORK).not.toBe(KEY_WORK);

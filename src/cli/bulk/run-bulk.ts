@@ -20,7 +20,7 @@ export interface BulkWork {
  * `done`: changed; `unchanged`: it was as it is to be. `before`: an earlier run has done it. `refused`: it would fail, and
  * was not tried. `notStarted`: too many had failed.
  */
-export type BulkOutcome = 'done' | 'unchanged' | 'failed' | 'refused' | 'before' | 'notStarted';
+type BulkOutcome = 'done' | 'unchanged' | 'failed' | 'refused' | 'before' | 'notStarted';
 
 /** What became of one account. */
 export interface BulkResult {

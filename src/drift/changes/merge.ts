@@ -18,7 +18,7 @@ const [OF_ACCOUNTS, OF_VAULTS] = [ACCOUNT_CHECKS, VAULT_CHECKS].map(
   (checks): ReadonlySet<string> => new Set(checks.map(({ reason }) => reason)),
 );
 
-export interface MergeInput {
+interface MergeInput {
   readonly focus: Focus;
   readonly result: Pick<FocusResult, 'found' | 'unread'>;
   readonly changes: readonly ResourceChange[];

@@ -6,7 +6,7 @@ import type { Rules } from './subjects.ts';
  * `error`: data is out of reach or soon will be, or lacks a required protection. `warning`: it may become an error, or a safety
  * net is missing. `advice`: it works, and could be better.
  */
-export type Severity = 'error' | 'warning' | 'advice';
+type Severity = 'error' | 'warning' | 'advice';
 
 /** What a check found on one subject. */
 export interface Found {

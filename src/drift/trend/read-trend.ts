@@ -11,7 +11,7 @@ const BELIEVED_MS = 30_000;
 const TODAY_MS = 5_000;
 const TODAY_BYTES = 8 * 1024 * 1024;
 
-export interface ReadTrendPorts {
+interface ReadTrendPorts {
   readonly driftStorage: Pick<TrendStore, 'trendDays'>;
   readonly auditWatch: { readonly files: AuditFiles };
   readonly now: () => Date;

@@ -8,10 +8,9 @@ import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
 import { resourceId, VAULT_TYPE } from '../resolve.ts';
 import { patiently } from '../wait-for-propagation.ts';
-import type { Grantee } from './local-role-ensure.ts';
-import { ensureLocalOfficer, ensureLocalRole } from './local-role-ensure.ts';
+import { ensureLocalOfficer, ensureLocalRole, type Grantee } from './local-role-ensure.ts';
 
-/** How long a role may take to count before a wait is given up, in seconds (Azure RBAC: up to ten minutes). */
+/** Longest wait for a role to take effect, in seconds (Azure RBAC: up to ten minutes). */
 export const PROPAGATION_SECONDS = 600;
 
 /**
