@@ -297,8 +297,8 @@ drop() { # drop <collection/id> <what>
 }
 if [ "${1:-}" = --drop-owner ] || { [ "${1:-}" = --page ] && [ "${CMK_PROFILE:-}" = bank ]; }; then
   # What is still to be written is written first: afterwards it takes a role of the directory.
-  if [ "$(show "length(spa.redirectUris[?ends_with(@, '/page/signed-in.html')] || \`[]\`)")" = 0 ] && [ "${CMK_PAGE:-}" != off ]; then
-    die 'entra: no owner was taken away: the sign-in of the page is still to be written. First: sh infra/entra.sh --page https://<host of the app>, or CMK_PAGE=off for an app without its page'
+  if [ "$(show "length(spa.redirectUris[?ends_with(@, '/page/signed-in.html')] || \`[]\`)")" = 0 ] && [ "${CMK_PAGE_SIGN_IN:-}" != off ]; then
+    die 'entra: no owner was taken away: the sign-in of the page is still to be written. First: sh infra/entra.sh --page https://<host of the app>, or CMK_PAGE_SIGN_IN=off for an app without its page'
   fi
   me="$(az ad signed-in-user show --query id -o tsv 2>/dev/null || true)"
   drop "servicePrincipals/$principal_id" 'service principal'

@@ -95,7 +95,7 @@ describe('infra/entra.sh', () => {
       const refused = entra(['--drop-owner']);
       expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining('--page https://') });
       expect(owners()).toEqual([['me'], ['me']]);
-      expect(entra(['--drop-owner'], { CMK_PAGE: 'off' }).status).toBe(0);
+      expect(entra(['--drop-owner'], { CMK_PAGE_SIGN_IN: 'off' }).status).toBe(0);
       expect(owners()).toEqual([[], []]);
     });
 
