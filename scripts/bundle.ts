@@ -48,7 +48,7 @@ export interface BundleOptions {
   readonly hostJson?: string;
   /** Whether to put V8's code cache beside it, made by this Node. Default: of the app, if it is the Node of production. */
   readonly codeCache?: boolean;
-  /** The options of V8 with which the app will run, where it has any: a cache that was made without them does not fit. */
+  /** V8 options of the app's process: a code cache made with other options does not fit. */
   readonly v8Options?: readonly string[];
   /** Where to write the zip that Azure deploys; `false` writes none. Default: `<outDir>.zip`. */
   readonly zip?: string | false;

@@ -1,6 +1,6 @@
 import { requestToken } from './token.ts';
 
-/** What the tour is told. It runs in a process of its own that has joined the local Azure, as any client would. */
+/** Arguments of the tour, which runs in its own process and uses the local Azure as any client does. */
 export interface TourContext {
   /** The Functions host, `http://127.0.0.1:PORT`. */
   readonly host: string;

@@ -22,7 +22,7 @@ function subscriptionBody(world: World, { subscriptionId, displayName, state }: 
   };
 }
 
-/** A caller sees the subscriptions in which, or in part of which, it has any role. */
+/** Subscriptions in which the caller has a role, at the subscription or below it. */
 export function visibleSubscriptions({ world, caller: { principal } }: ArmRequest): Subscription[] {
   const all = [...world.subscriptions.values()];
   if (!world.settings.enforceRoles) return all;

@@ -5,7 +5,7 @@ import type { Caller } from '../service.ts';
 import type { Principal, World } from '../world.ts';
 import { newSigningKey, type SigningKey, toJwk } from './signing-keys.ts';
 
-/** Overrides for tests of a validator: any claim or header field, undefined takes it away. */
+/** Overrides for tests of a validator: any claim or header field, undefined removes it. */
 export interface TokenOptions {
   readonly claims?: Record<string, unknown>;
   readonly header?: Record<string, unknown>;
