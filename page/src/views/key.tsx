@@ -7,7 +7,6 @@ import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Heading } from '../ui/heading.tsx';
 import { Icon } from '../ui/icon.tsx';
-import { Prose } from '../ui/prose.tsx';
 import { Facts, Section } from '../ui/section.tsx';
 import { duration, Time } from '../ui/time.tsx';
 import { USABILITY } from './break-glass/versions.tsx';
@@ -64,11 +63,6 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
         <div class="columns">
           <Section title="Next">
             <Facts items={nextOf(data)} />
-            {data.rotation?.detail && (
-              <p>
-                <Prose text={data.rotation.detail} />
-              </p>
-            )}
           </Section>
           <Section title="Users">
             <Users data={data} />
@@ -88,7 +82,6 @@ function nextOf({ nextRotation, rotation, rotationCost }: KeyStatusResponse) {
   return [
     ['Next rotation', <NextRotation next={nextRotation} />],
     rotation && (['This rotation', ROTATION_WORDS[rotation.state][1]] as const),
-    rotation?.expectedEnd ? (['Expected end', <Time at={rotation.expectedEnd} />] as const) : undefined,
     rotationCost &&
       ([
         'A rotation now would take',

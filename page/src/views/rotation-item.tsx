@@ -1,6 +1,6 @@
 import type { RotationSummary } from '../api/types.ts';
 import { inWords, keyLabel, keyNames, shortVersion } from '../names.ts';
-import { RegionBars } from '../pictures/region-bars.tsx';
+import { isStanding, RegionBars } from '../pictures/region-bars.tsx';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Prose } from '../ui/prose.tsx';
@@ -58,7 +58,7 @@ export function RotationItem({ rotation }: { readonly rotation: RotationSummary 
             Began <Since at={startedOn} />.{' '}
           </>
         )}
-        {expectedEnd && (
+        {expectedEnd && !isStanding(rotation) && (
           <>
             {isPast(expectedEnd) ? 'Was expected to end' : 'Expected end'} <Time at={expectedEnd} />
           </>
