@@ -134,7 +134,10 @@ export async function withRig<T>(options: RigOptions, use: (rig: Rig) => Promise
       const most = Math.max(0, ...peaks.values());
       return most === 0 ? undefined : most;
     };
+    let hiddenUntil = 0;
     const isQuiet = async (): Promise<boolean> => {
+      // The queue hides a killed instance's message by its own clock, which is not moved.
+      if (performance.now() < hiddenUntil) return false;
       for (const { url } of app?.list() ?? []) {
         const status = (await (await fetch(`${url}/admin/host/status`)).json()) as { functionsRunning: number };
         if (status.functionsRunning > 0) return false;
@@ -171,6 +174,7 @@ export async function withRig<T>(options: RigOptions, use: (rig: Rig) => Promise
       async kill() {
         peak();
         await app?.order({ do: 'kill' });
+        hiddenUntil = performance.now() + LEASE_SECONDS * 1000;
       },
       async restart() {
         await app?.order({ do: 'start', instances });
