@@ -30,6 +30,8 @@ const LEASE_SECONDS = 5;
 /** Nothing is done, and nothing is due, for so long before the clock is moved; then by so much at a time. Milliseconds. */
 const QUIET_MS = 1_500;
 const STEP_MS = 10_000;
+/** Timers of the host read the moved clock within this time. */
+const TIMERS_MS = 150;
 const QUEUES = ['key-work', 'fleet-work'] as const;
 
 export interface RigOptions {
@@ -193,6 +195,7 @@ export async function withRig<T>(options: RigOptions, use: (rig: Rig) => Promise
           if (quietSince !== undefined && (moved || performance.now() - quietSince > QUIET_MS)) {
             moved = true;
             await azure.clock.advance(STEP_MS);
+            await sleep(TIMERS_MS);
           } else await sleep(20);
           storage.look();
         }
