@@ -109,10 +109,8 @@ function keysOf(
 }
 
 /** A rotation that has no rollout yet, since a pause blocks the first decision. */
-function rotationOf({ key, rotation, users, newestUsable }: KeySummary): NowValue<'keys'>['notBegun'] {
-  if (!rotation || !isRotationOpen(rotation)) return [];
-  const { moved, waiting, failed, left } = users ?? {};
-  return [{ key, ...rotation, moved, waiting, failed, left, version: newestUsable }];
+function rotationOf({ key, rotation }: KeySummary): NowValue<'keys'>['notBegun'] {
+  return rotation && isRotationOpen(rotation) ? [{ ...rotation, key }] : [];
 }
 
 function pausesOf(pauses: NowReadings['pauses'], reaches: NowSight['reaches']): NowValue<'pauses'> {

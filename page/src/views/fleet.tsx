@@ -2,6 +2,7 @@ import { useMemo } from 'preact/hooks';
 import { HEALTH_STATES } from '../../../src/fleet/health-states.ts';
 import type { FleetRow } from '../api/types.ts';
 import { count, keyLabel } from '../names.ts';
+import { FleetGrid } from '../pictures/fleet-grid.tsx';
 import { replaceQuery } from '../route.ts';
 import { Heading } from '../ui/heading.tsx';
 import { ProblemCard } from '../ui/problem.tsx';
@@ -29,6 +30,10 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
   );
   const text = query.toString();
   const found = useMemo(() => filterFleet(prepared, asked), [prepared, text]);
+  const around = useMemo(
+    () => filterFleet(prepared, { ...asked, health: undefined, cause: undefined }),
+    [prepared, text],
+  );
   const sortText = query.get('sort') ?? '';
   const sort = parseSort(sortText);
   const sorted = useMemo(() => sortFleet(found, sort), [found, sortText]);
@@ -89,6 +94,12 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
             Download CSV
           </button>
         </div>
+        <FleetGrid
+          rows={around}
+          health={asked.health}
+          cause={asked.cause}
+          choose={(health, cause) => replaceQuery(['fleet'], { ...asked, sort: sortText, health, cause })}
+        />
         {fleet.problem && <ProblemCard problem={fleet.problem} />}
         <FleetTable rows={sorted} sort={sort} setSort={(value) => set('sort', value)} />
       </Section>

@@ -1,6 +1,8 @@
 import type { KeyStatusResponse } from '../api/types.ts';
 import { usePoll } from '../api/use-poll.ts';
 import { count, inWords, shortVersion } from '../names.ts';
+import { KeyFlow } from '../pictures/key-flow.tsx';
+import { VersionLines } from '../pictures/version-lines.tsx';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Heading } from '../ui/heading.tsx';
@@ -13,8 +15,7 @@ import { LoggedUse } from './logged-use.tsx';
 import { NextRotation } from './next-rotation.tsx';
 import { PausedNotice } from './paused.tsx';
 import { RevocationLine } from './revocation-line.tsx';
-import { ROTATION_WORDS } from './rotation-item.tsx';
-import { Timeline } from './timeline.tsx';
+import { isUnderWay, ROTATION_WORDS, RotationItem } from './rotation-item.tsx';
 
 type Version = KeyStatusResponse['versions'][number];
 
@@ -38,8 +39,20 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
           <RevocationLine revocation={data.revocation} />
         </div>
       )}
+      {data?.rotation && isUnderWay(data.rotation) && (
+        <Section title="Rotation">
+          <ul class="items">
+            <RotationItem rotation={data.rotation} />
+          </ul>
+        </Section>
+      )}
+      {data?.users && data.users.accounts + data.users.scopes > 0 && (
+        <Section title="What uses which version">
+          <KeyFlow of={data} />
+        </Section>
+      )}
       <Section title="Versions over time" of={status}>
-        {data && <Timeline versions={data.versions} usage={data.usage} />}
+        {data && <VersionLines {...data} />}
         {data && <VersionTable versions={data.versions} newestUsable={data.newestUsable} />}
       </Section>
       {data && (

@@ -1,5 +1,6 @@
 import type { RotationSummary } from '../api/types.ts';
 import { inWords, keyLabel, keyNames, shortVersion } from '../names.ts';
+import { RegionBars } from '../pictures/region-bars.tsx';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Prose } from '../ui/prose.tsx';
@@ -16,6 +17,11 @@ export const ROTATION_WORDS: Readonly<Record<RotationSummary['state'], readonly 
   unknown: ['warn', 'Not known'],
 };
 
+/** Whether something is still to be moved, and may be. */
+export function isUnderWay({ state }: Pick<RotationSummary, 'state'>): boolean {
+  return state !== 'finished' && state !== 'blocked';
+}
+
 /** How far a rotation is, and when it should be done. */
 export function RotationItem({ rotation }: { readonly rotation: RotationSummary }) {
   const { key, state, moved = 0, waiting = 0, failed = 0, left = 0, version, startedOn, expectedEnd } = rotation;
@@ -31,7 +37,7 @@ export function RotationItem({ rotation }: { readonly rotation: RotationSummary 
       </div>
       {all > 0 && (
         <>
-          <progress value={moved} max={all} aria-label={`Moved of ${keyLabel(key)}`} />
+          <RegionBars rotation={rotation} label={keyLabel(key)} />
           <p>
             {moved} of {all} moved
             {waiting > 0 ? `, ${waiting} waiting` : ''}

@@ -2,6 +2,7 @@ import { known } from '../../azure/read-or-why.ts';
 import type { ShellCommand } from '../../azure/shell-command.ts';
 import type { Account } from '../../fleet/account.ts';
 import { compareAge, type KeyVersion, newestUsableVersion, newestVersion } from '../../keys/key-versions.ts';
+import { MAX_AGE_DAYS } from '../../keys/near-expiry.ts';
 import { REASONS } from '../../reasons.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation, revocationOf } from '../../revocation/revocation.ts';
@@ -28,9 +29,6 @@ const ERROR_DAYS = 10;
 const ROTATION_SLACK_MS = DAY_MS;
 /** `cmk key rotate` makes no version if the newest one is younger (the default of `--if-older-than`). Milliseconds. */
 const ROTATED_MS = HOUR_MS;
-
-/** Two years. Days. */
-const MAX_AGE_DAYS = 730;
 
 export function keyTooOld(subject: KeySubject, { now }: Rules): readonly Found[] {
   const { versions } = subject;
