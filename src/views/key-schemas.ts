@@ -78,8 +78,10 @@ const ROTATION_STATE = ROTATION_SUMMARY.pick({
 }).describe('How far the rotation is; `GET /rotations/{vault}/{key}` has all of it.');
 
 export const PAUSED = z.object({
+  key: z.string().optional().describe('Key identifier; absent: all keys.'),
   reason: z.string(),
   by: z.string().describe('Object id of the operator.'),
+  byName: z.string().optional().describe('Name of the operator, if the token had one.'),
   since: time,
   until: time.optional(),
 });
