@@ -80,8 +80,10 @@ const ROTATION_COST = z
   .describe('What a rotation now would cost in time.');
 
 export const PAUSED = z.object({
+  key: z.string().optional().describe('Key identifier; absent: all keys.'),
   reason: z.string(),
   by: z.string().describe('Object id of the operator.'),
+  byName: z.string().optional().describe('Name of the operator, if the token had one.'),
   since: time,
   until: time.optional(),
 });
