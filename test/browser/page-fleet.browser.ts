@@ -37,9 +37,8 @@ beforeAll(async () => {
   await eventually(
     'the check has its report',
     async () => ((await (await call('GET', '/drift/history')).json()) as { reports: unknown[] }).reports.length > 0,
-    240_000,
   );
-}, 300_000);
+});
 
 describe(`a fleet of ${ACCOUNTS} accounts`, () => {
   it('is filtered while one types, and draws those in sight alone', async () => {
