@@ -8,7 +8,7 @@ import { readKeysRight, readPolicyRight } from '../keys/key-rights.ts';
 import { activeFrom, type KeyVersion, newestUsableVersion, newestVersion, usability } from '../keys/key-versions.ts';
 import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
 import { nearExpiryOn } from '../keys/near-expiry.ts';
-import type { RotationPolicySummary } from '../keys/rotation-policy-summary.ts';
+import type { RotationPolicy } from '../keys/rotation-policy.ts';
 import type { KeyUsageLog } from '../keys/usage-log-client.ts';
 import { pausedView } from '../orders/standing-orders.ts';
 import { REASONS, type Reason } from '../reasons.ts';
@@ -28,7 +28,7 @@ export type KeyViewPorts = KeyUsersPorts & { readonly keys: Pick<Keys, 'listVers
 /** The part that the list of keys and the status of a key share. */
 type KeyView = Pick<KeyStatus, 'paused' | 'nextRotation' | 'users' | 'rotation' | 'rotationCost' | 'unread'>;
 
-const policies = new ReadCache<RotationPolicySummary>(POLICY_BELIEVED_MS);
+const policies = new ReadCache<RotationPolicy>(POLICY_BELIEVED_MS);
 
 /** A line of the list of keys. Never throws: what could not be read until the signal aborts is named. */
 export async function readKeySummary(key: ManagedKey, ports: KeyViewPorts, signal: AbortSignal): Promise<KeySummary> {
@@ -112,7 +112,7 @@ const NOTHING_KEPT: KeyView = {
 async function readKeyView(
   key: ManagedKey,
   versions: readonly KeyVersion[] | undefined,
-  reading: Promise<Part<RotationPolicySummary>>,
+  reading: Promise<Part<RotationPolicy>>,
   ports: KeyViewPorts,
   signal: AbortSignal,
 ): Promise<KeyView> {
@@ -142,7 +142,7 @@ function readPolicy(
   key: ManagedKey,
   { keys }: Pick<KeyViewPorts, 'keys'>,
   signal: AbortSignal,
-): Promise<Part<RotationPolicySummary>> {
+): Promise<Part<RotationPolicy>> {
   const what = { resource: key.id, what: 'the rotation policy of the key', action: readPolicyRight(key.vault) };
   return readInTime(
     what,
@@ -265,7 +265,7 @@ function reasonOf(kind: UnreadPart['kind']): Reason {
  */
 export function nextRotation(
   versions: readonly KeyVersion[],
-  policy: RotationPolicySummary,
+  policy: RotationPolicy,
   isUsed: boolean,
   now: Date,
 ): NextRotation | undefined {
