@@ -4,7 +4,7 @@ import { describe, describeFailure } from '../azure/failure.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
-import type { RotationPolicySummary } from '../keys/rotation-policy-summary.ts';
+import type { RotationPolicy } from '../keys/rotation-policy.ts';
 import type { Log, LogLevel } from '../log.ts';
 import { findPause, type PauseOrder } from '../orders/standing-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
@@ -138,7 +138,7 @@ class Rotation {
     return this.#finish(begun, earlier.from, earlier.to, true);
   }
 
-  async #rotateIfMeant(from: KeyVersion, policy: RotationPolicySummary): Promise<Reconciled> {
+  async #rotateIfMeant(from: KeyVersion, policy: RotationPolicy): Promise<Reconciled> {
     const { keys, now } = this.#ports;
     const unmeant = await this.#unmeant(from);
     if (unmeant) return unmeant;

@@ -199,10 +199,6 @@ export const LOGGED_USAGE = z
         wrapped: lastUse.optional().describe('When it was last asked to wrap, refused requests included.'),
         unwrapped: lastUse.optional(),
         other: lastUse.optional().describe('Encrypt, decrypt, sign or verify.'),
-        unclear: lastUse
-          .extend({ entry: z.string().optional().describe('What the log calls it.') })
-          .optional()
-          .describe('An entry of a Managed HSM that may be any request for any version, as its form is not known.'),
       }),
     ),
     unread: z.string().optional().describe('Why the log tells nothing now.'),

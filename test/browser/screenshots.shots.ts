@@ -82,7 +82,7 @@ describe('with accounts', () => {
     await takeAll(app, '1-well');
 
     await makeTroubles(app);
-    await app.settled(60_000);
+    await app.settled();
     await checkDrift(app);
     const texts = await takeAll(app, '2-trouble');
     await writeFile(join(ALL, 'trouble.txt'), [...texts].map(([view, text]) => `== ${view}\n${text}\n`).join('\n'));
