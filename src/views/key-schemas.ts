@@ -80,8 +80,10 @@ const ROTATION_COST = z
   .describe('What a rotation now would cost in time.');
 
 export const PAUSED = z.object({
+  key: z.string().optional().describe('Key identifier; absent: all keys.'),
   reason: z.string(),
   by: z.string().describe('Object id of the operator.'),
+  byName: z.string().optional().describe('Name of the operator, if the token had one.'),
   since: time,
   until: time.optional(),
 });
@@ -197,10 +199,6 @@ export const LOGGED_USAGE = z
         wrapped: lastUse.optional().describe('When it was last asked to wrap, refused requests included.'),
         unwrapped: lastUse.optional(),
         other: lastUse.optional().describe('Encrypt, decrypt, sign or verify.'),
-        unclear: lastUse
-          .extend({ entry: z.string().optional().describe('What the log calls it.') })
-          .optional()
-          .describe('An entry of a Managed HSM that may be any request for any version, as its form is not known.'),
       }),
     ),
     unread: z.string().optional().describe('Why the log tells nothing now.'),

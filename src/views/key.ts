@@ -8,7 +8,7 @@ import { readKeysRight, readPolicyRight } from '../keys/key-rights.ts';
 import { activeFrom, type KeyVersion, newestUsableVersion, newestVersion, usability } from '../keys/key-versions.ts';
 import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
 import { MAX_AGE_DAYS, nearExpiryOn } from '../keys/near-expiry.ts';
-import type { RotationPolicySummary } from '../keys/rotation-policy-summary.ts';
+import type { RotationPolicy } from '../keys/rotation-policy.ts';
 import type { KeyUsageLog } from '../keys/usage-log-client.ts';
 import { pausedView } from '../orders/standing-orders.ts';
 import { REASONS, type Reason } from '../reasons.ts';
@@ -33,7 +33,7 @@ type KeyView = Pick<
   'paused' | 'nextRotation' | 'cryptoPeriodEndsOn' | 'users' | 'rotation' | 'rotationCost' | 'unread'
 >;
 
-const policies = new ReadCache<RotationPolicySummary>(POLICY_BELIEVED_MS);
+const policies = new ReadCache<RotationPolicy>(POLICY_BELIEVED_MS);
 
 /** A line of the list of keys. Never throws: what could not be read until the signal aborts is named. */
 export async function readKeySummary(key: ManagedKey, ports: KeyViewPorts, signal: AbortSignal): Promise<KeySummary> {
@@ -117,7 +117,7 @@ const NOTHING_KEPT: KeyView = {
 async function readKeyView(
   key: ManagedKey,
   versions: readonly KeyVersion[] | undefined,
-  reading: Promise<Part<RotationPolicySummary>>,
+  reading: Promise<Part<RotationPolicy>>,
   ports: KeyViewPorts,
   signal: AbortSignal,
 ): Promise<KeyView> {
@@ -149,7 +149,7 @@ function readPolicy(
   key: ManagedKey,
   { keys }: Pick<KeyViewPorts, 'keys'>,
   signal: AbortSignal,
-): Promise<Part<RotationPolicySummary>> {
+): Promise<Part<RotationPolicy>> {
   const what = { resource: key.id, what: 'the rotation policy of the key', action: readPolicyRight(key.vault) };
   return readInTime(
     what,
@@ -268,7 +268,7 @@ function reasonOf(kind: UnreadPart['kind']): Reason {
 /** When the newest version has to have a successor. @param policy undefined: it could not be read */
 export function cryptoPeriodEnd(
   versions: readonly KeyVersion[],
-  policy: Pick<RotationPolicySummary, 'expiresIn'> | undefined,
+  policy: Pick<RotationPolicy, 'expiresIn'> | undefined,
   now: Date,
 ): Date | undefined {
   const newest = newestUsableVersion(versions, now) ?? newestVersion(versions);
@@ -285,7 +285,7 @@ export function cryptoPeriodEnd(
  */
 export function nextRotation(
   versions: readonly KeyVersion[],
-  policy: RotationPolicySummary,
+  policy: RotationPolicy,
   isUsed: boolean,
   now: Date,
 ): NextRotation | undefined {

@@ -9,6 +9,9 @@ import { Heading } from '../ui/heading.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { Facts, Section } from '../ui/section.tsx';
 import { duration, Time } from '../ui/time.tsx';
+import { Rekey } from './acts/rekey.tsx';
+import { Resume } from './acts/resume.tsx';
+import { Rotate } from './acts/rotate.tsx';
 import { USABILITY } from './break-glass/versions.tsx';
 import { LoggedUse } from './logged-use.tsx';
 import { NextRotation } from './next-rotation.tsx';
@@ -22,6 +25,7 @@ type Version = KeyStatusResponse['versions'][number];
 export function KeyView({ vault, name }: { readonly vault: string; readonly name: string }) {
   const status = usePoll<KeyStatusResponse>(`/keys/${encodeURIComponent(vault)}/${encodeURIComponent(name)}`, 10_000);
   const { data } = status;
+  const label = `${vault}/${name}`;
   return (
     <>
       <Heading>{`${vault}/${name}`}</Heading>
@@ -31,7 +35,15 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
         <a href={href(['fleet'], { key: `${vault}/${name}` })}>Its accounts</a>
         <a href={href(['audit'], { key: `${vault}/${name}` })}>Its history</a>
       </p>
-      <PausedNotice paused={data?.paused} label={`${vault}/${name}`} />
+      <PausedNotice paused={data?.paused} label={data?.paused?.key ? label : 'all keys'}>
+        <Resume
+          label={data?.paused?.key && label}
+          isPaused
+          waiting={data?.users?.waiting ?? 0}
+          failed={0}
+          changed={status.refresh}
+        />
+      </PausedNotice>
       {data?.revocation && (
         <div class="notice tone-bad">
           <Icon tone="bad" />
@@ -41,7 +53,7 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
       {data?.rotation && isUnderWay(data.rotation) && (
         <Section title="Rotation">
           <ul class="items">
-            <RotationItem rotation={data.rotation} />
+            <RotationItem rotation={data.rotation} changed={status.refresh} />
           </ul>
         </Section>
       )}
@@ -63,6 +75,15 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
         <div class="columns">
           <Section title="Next">
             <Facts items={nextOf(data)} />
+            {isHeld(data) && (
+              <Resume
+                {...{ label, changed: status.refresh, isPaused: false }}
+                waiting={data.users?.waiting ?? 0}
+                failed={data.users?.failed ?? 0}
+              />
+            )}
+            <Rotate label={label} cost={data.rotationCost} />
+            <Rekey label={label} />
           </Section>
           <Section title="Users">
             <Users data={data} />
@@ -76,6 +97,11 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
       ))}
     </>
   );
+}
+
+/** Whether the rotation needs an operator: it is stuck or held, or moves failed. */
+function isHeld({ rotation, users }: KeyStatusResponse): boolean {
+  return /^(stuck|held)$/.test(rotation?.state ?? '') || (users?.failed ?? 0) > 0;
 }
 
 function nextOf({ nextRotation, rotation, rotationCost }: KeyStatusResponse) {

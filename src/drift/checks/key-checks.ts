@@ -17,7 +17,7 @@ import {
 import { rotationDue } from '../../rotation/rotation-due.ts';
 import { count } from '../../text.ts';
 import { DAY_MS, HOUR_MS } from '../../time/spans.ts';
-import type { Found } from './check.ts';
+import type { Found, FoundCause } from './check.ts';
 import { moveAccount, rotate } from './commands.ts';
 import { isUsedByMySql, stoppedByExpiry } from './expiry.ts';
 import type { KeySubject, Rules } from './subjects.ts';
@@ -61,7 +61,7 @@ function heldNearExpiry(subject: KeySubject, { now }: Rules): readonly Found[] {
           severity: 'error',
           is: `It ${expiresOn < now ? 'expired' : 'expires'} on ${expiresOn.toISOString()}, which stops what is held at it: ${stopped}.`,
           shouldBe: 'What an expired key stops is on a version that does not expire soon.',
-          cause: { about: [subject.key.id] },
+          cause: expiryCause(subject, expiresOn < now),
         },
       ];
     });
@@ -91,11 +91,17 @@ function newestNearExpiry(subject: KeySubject, { now }: Rules): readonly Found[]
       is: `Its newest version ${days < 0 ? 'expired' : 'expires'} on ${when}${itself ? `; its rotation policy was to rotate it on ${itself.toISOString()}` : ''}.${stopped ? ` That stops ${stopped}.` : ''}`,
       shouldBe: 'There is a version that does not expire soon.',
       command: imported(newest) ? undefined : rotate(subject, now.getTime() - newest.createdOn.getTime() < ROTATED_MS),
+      cause: expiryCause(subject, days < 0),
       ...(decision?.rotate && meant
         ? { action: { kind: 'rotate', key: key.id, version: newest.version } as const }
         : {}),
     },
   ];
+}
+
+/** Once the version has expired, the key and the accounts that use it have one cause. */
+function expiryCause({ key }: KeySubject, hasExpired: boolean): FoundCause {
+  return { ...(hasExpired ? { reason: 'KeyExpired' } : {}), about: [key.id] };
 }
 
 export function rotationIncomplete(subject: KeySubject, { now }: Rules): readonly Found[] {
