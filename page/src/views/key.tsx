@@ -53,7 +53,7 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
       {data?.rotation && isUnderWay(data.rotation) && (
         <Section title="Rotation">
           <ul class="items">
-            <RotationItem rotation={data.rotation} changed={status.refresh} />
+            <RotationItem rotation={data.rotation} changed={data.paused ? undefined : status.refresh} />
           </ul>
         </Section>
       )}
@@ -75,13 +75,6 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
         <div class="columns">
           <Section title="Next">
             <Facts items={nextOf(data)} />
-            {isHeld(data) && (
-              <Resume
-                {...{ label, changed: status.refresh, isPaused: false }}
-                waiting={data.users?.waiting ?? 0}
-                failed={data.users?.failed ?? 0}
-              />
-            )}
             <Rotate label={label} cost={data.rotationCost} />
             <Rekey label={label} />
           </Section>
@@ -97,11 +90,6 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
       ))}
     </>
   );
-}
-
-/** Whether the rotation needs an operator: it is stuck or held, or moves failed. */
-function isHeld({ rotation, users }: KeyStatusResponse): boolean {
-  return /^(stuck|held)$/.test(rotation?.state ?? '') || (users?.failed ?? 0) > 0;
 }
 
 function nextOf({ nextRotation, rotation, rotationCost }: KeyStatusResponse) {

@@ -29,7 +29,8 @@ export function RotationItem({
   changed,
 }: {
   readonly rotation: RotationSummary;
-  readonly changed: () => void;
+  /** Undefined: the notice of its pause has the button. */
+  readonly changed: (() => void) | undefined;
 }) {
   const { key, state, moved = 0, waiting = 0, failed = 0, left = 0, version, startedOn, expectedEnd } = rotation;
   const names = keyNames(key);
@@ -76,7 +77,7 @@ export function RotationItem({
           </>
         )}
       </p>
-      {(state === 'stuck' || state === 'held' || state === 'paused' || failed > 0) && (
+      {changed && (state === 'stuck' || state === 'held' || state === 'paused' || failed > 0) && (
         <Resume label={keyLabel(key)} isPaused={state === 'paused'} {...{ waiting, failed, changed }} />
       )}
     </li>
