@@ -4,7 +4,7 @@ import { auditContainer, auditFiles } from '../../audit/audit-client.ts';
 import { auditTrail, type RecordAudit } from '../../audit/audit-trail.ts';
 import type { AuditEntry } from '../../audit/record.ts';
 import type { TokenCredential } from '../../azure/credential.ts';
-import type { WhoAndWhy } from '../../revocation/look-message.ts';
+import type { WhoAndWhy } from '../../revocation/verification-message.ts';
 import { type Environment, readStorageSettings } from '../../settings/settings.ts';
 import { createWorkQueue, type WorkQueue } from '../../work/work-queue-client.ts';
 import type { Operator } from '../operator.ts';
