@@ -18,7 +18,7 @@ import type { Log } from '../log.ts';
 import type { ControlPorts } from '../orders/order-pause.ts';
 import { createOrdersStore } from '../orders/standing-orders-client.ts';
 import type { StatusPorts } from '../rekey/rekey-status.ts';
-import type { WhoAndWhy } from '../revocation/look-message.ts';
+import type { WhoAndWhy } from '../revocation/verification-message.ts';
 import { knowsAppStorage } from '../settings/own-storage.ts';
 import { SettingsReader } from '../settings/reader.ts';
 import { type Environment, readStorageSettings, readSubscriptions } from '../settings/settings.ts';
