@@ -68,7 +68,7 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
         {data && <VersionTable versions={data.versions} newestUsable={data.newestUsable} />}
       </Section>
       {data && (
-        <Section title="Asked for, by the log of the vault">
+        <Section title="Key usage from the vault’s log">
           <LoggedUse usage={data.usage} versions={data.versions} />
         </Section>
       )}
