@@ -9,7 +9,7 @@ import {
   setRotationPolicy,
 } from '../../local/azure/fleet.ts';
 import { assignLocalRole, LOCAL_ROLES } from '../../local/azure/key-vault/local-access.ts';
-import { keyStatusOf } from '../../src/cli/read-key-status.ts';
+import { keyStatusOf } from '../../src/cli/read-keys.ts';
 import { ENCRYPTION_USER } from '../../src/identities/key-roles.ts';
 import { changeKey } from '../../src/operations/account/account-change-key.ts';
 import { enableAccount } from '../../src/operations/account/account-enable.ts';
@@ -279,7 +279,7 @@ describe('a key of a Managed HSM', () => {
     expect(revoked.result).toMatchObject({ complete: true });
     expect(site.version.enabled).toBe(false);
     const azure = procedures.azure(first);
-    const status = await keyStatusOf(key, {}, { azure, app: undefined, credential: procedures.credential(first) });
+    const status = await keyStatusOf(key, {}, { azure, app: undefined });
     expect(status.revocation).toMatchObject({ revokedBy: first.objectId });
     const revocation = revoked.result.revocation?.id ?? '';
     expect(texts(revoked, 'note').join('\n')).toContain(
