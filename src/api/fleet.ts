@@ -10,7 +10,7 @@ import { FLEET_ACCOUNT, FLEET_LIST } from '../views/fleet-schemas.ts';
 import { showNow } from '../views/now.ts';
 import { NOW } from '../views/now-schemas.ts';
 import { accountHistory } from './audit.ts';
-import { fleetSnapshots, nowBoard } from './instance.ts';
+import { cachesOf } from './instance.ts';
 import { type Call, type Route, route } from './route.ts';
 
 /** Health, and the fleet. */
@@ -41,7 +41,7 @@ export const FLEET_ROUTES: readonly Route[] = [
         reachesVault: (vault: string) => reachesVault(caller, 'CmkKey.Read', vault, services.settings.access),
         requireFleet: () => call.require(undefined),
       };
-      return showNow({ ...query, headers: request.headers }, sight, nowBoard.takers(services, log));
+      return showNow({ ...query, headers: request.headers }, sight, cachesOf(services).nowBoard.takers(services, log));
     },
   }),
   route({
@@ -80,8 +80,8 @@ export const FLEET_ROUTES: readonly Route[] = [
   }),
 ];
 
-function fleetCall({ request, reaches }: Call): FleetCall {
-  return { headers: request.headers, reaches, snapshots: fleetSnapshots };
+function fleetCall({ request, reaches, services }: Call): FleetCall {
+  return { headers: request.headers, reaches, snapshots: cachesOf(services).fleetSnapshots };
 }
 
 /** Time to live of a history, and how long a call waits for it. Milliseconds. */

@@ -57,9 +57,8 @@ export function appInProcess(
       "Set CMK_API and CMK_API_AUDIENCE; or AzureWebJobsStorage__accountName to the app's storage account, and CMK_VAULTS.",
     );
   }
-  // The client id of the operator's own sign-in, in the environment, is not the app's; its callers' roles are not the operator's.
-  const own = { ...environment, AZURE_CLIENT_ID: undefined, CMK_ROLE_SCOPES: undefined };
-  const created = createServices(own, credential, log);
+  // The client id of the operator's own sign-in, in the environment, is not the app's.
+  const created = createServices({ ...environment, AZURE_CLIENT_ID: undefined }, credential, log);
   // What the app sees beside what is named, only the app knows.
   const services = { ...created, inSight: async () => created.settings.subscriptions };
   const call = async <T>(
@@ -83,7 +82,8 @@ export function appInProcess(
         body: () => (schema ? readJsonBody(request, schema) : Promise.reject(new Error('The route has no body.'))),
         caller,
         services,
-        log,
+        // The answer says what was changed.
+        log: method === 'GET' ? log : SILENT,
         reaches: () => true,
         require: SILENT,
         markValid: SILENT,

@@ -88,9 +88,9 @@ describe('the package', () => {
     }
   });
 
-  it('starts without an SDK: help and completion load none', () => {
+  it('starts without a client of any service: help and completion load none', () => {
     expect(startup.length).toBeGreaterThan(50);
-    expect(startup.filter((file) => /node_modules\/(@azure|@typespec|jose)\//.test(file))).toEqual([]);
+    expect(startup.filter((file) => /node_modules\/(@azure\/(?!core-|logger|abort-controller)|jose\/)/.test(file))).toEqual([]);
   });
 });
 
@@ -143,7 +143,7 @@ describe('the package alone, in an empty folder', () => {
     expect(killed.err()).toContain(`[1/3] ${first?.name}: `);
     expect(isDone()).toEqual([true, false, false]);
     const resume = join(empty, 'accounts.csv.onboard.resume');
-    expect((await readFile(resume, 'utf8')).trim().split('\n')).toHaveLength(2);
+    expect((await readFile(resume, 'utf8')).trim().split('\n')).toHaveLength(1);
 
     let again: ReturnType<typeof start> | undefined;
     const writes = await procedures.writes(async () => {
