@@ -1,5 +1,5 @@
 import type { Services } from '../services.ts';
-import { FleetSnapshots } from '../views/fleet-snapshot.ts';
+import { FleetSnapshots } from '../views/fleet.ts';
 import { KeyLister } from '../views/key-list.ts';
 import { NowBoard } from '../views/read-now.ts';
 

@@ -50,14 +50,14 @@ export async function appOrItsStorage(cli: Cli, command: Command): Promise<AppAp
   if (!CMK_VAULTS || !knowsAppStorage(cli.environment)) return app;
   let here: Promise<AppApi> | undefined;
   return {
-    async get(path, shape, signal) {
-      if (here) return (await here).get(path, shape, signal);
+    async get(path, shape) {
+      if (here) return (await here).get(path, shape);
       try {
-        return await app.get(path, shape, signal);
+        return await app.get(path, shape);
       } catch (error) {
         if (!(error instanceof CmkError && error.reason === 'ServiceUnavailable')) throw error;
         here = appByStorage(cli, command);
-        return (await here).get(path, shape, signal);
+        return (await here).get(path, shape);
       }
     },
   };

@@ -90,7 +90,9 @@ describe('the package', () => {
 
   it('starts without a client of any service: help and completion load none', () => {
     expect(startup.length).toBeGreaterThan(50);
-    expect(startup.filter((file) => /node_modules\/(@azure\/(?!core-|logger|abort-controller)|jose\/)/.test(file))).toEqual([]);
+    expect(
+      startup.filter((file) => /node_modules\/(@azure\/(?!core-|logger|abort-controller)|jose\/)/.test(file)),
+    ).toEqual([]);
   });
 });
 
