@@ -55,6 +55,9 @@ const OPTIONS: Readonly<Record<string, string>> = {
   '-y': '--yes',
 };
 
+/** Options that take a duration, which is `1h` elsewhere. */
+const WITH_TIME = /^(?:-w|--(?:if-older-than|since|until|wait|watch))$/;
+
 /** Options of every command that take a value, which is no word of the command's name. */
 const WITH_VALUE = /^(?:-o|--(?:output|query|profile|subscription|cloud))$/;
 
@@ -69,7 +72,10 @@ export function renamed(
   given: readonly string[],
   program: Command,
 ): { readonly args: readonly string[]; readonly told?: string } {
-  const args = given.flatMap((word) => (Object.hasOwn(OPTIONS, word) ? OPTIONS[word] || [] : word));
+  const args = given.flatMap((word, at) => {
+    if (Object.hasOwn(OPTIONS, word)) return OPTIONS[word] || [];
+    return WITH_TIME.test(given[at - 1] ?? '') ? isoOf(word) : word;
+  });
   const words = args.flatMap((word, at) =>
     word.startsWith('-') || WITH_VALUE.test(args[at - 1] ?? '') ? [] : [{ word, at }],
   );
@@ -121,4 +127,11 @@ function spelled(args: readonly string[], [first, second]: readonly Word[], prog
 function verbOf(word: string, hasArgument: boolean): string | undefined {
   if (word === 'get' && !hasArgument) return 'list';
   return Object.hasOwn(VERBS, word) ? VERBS[word] : undefined;
+}
+
+/** `1h` as ISO 8601 has it. */
+function isoOf(text: string): string {
+  const [, number, unit = ''] = /^(\d+)([smhd])$/.exec(text) ?? [];
+  if (number === undefined) return text;
+  return unit === 'd' ? `P${number}D` : `PT${number}${unit.toUpperCase()}`;
 }

@@ -101,6 +101,7 @@ it.each([
   ['status', 'now'],
   ['key show -n files-key --vault-name kv', 'key show files-key --vault kv'],
   ['key revoke kv/k -y', 'key revoke kv/k --yes'],
+  ['logs --since 12h --until 7d', 'audit list --since PT12H --until P7D'],
   ['get all', 'now'],
   ['rollout status files-key', 'rotation show files-key'],
   ['get pods', 'get pods'],
