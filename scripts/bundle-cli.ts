@@ -3,7 +3,7 @@ import { chmod, copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/p
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { build, type Metafile } from 'esbuild';
+import { build } from 'esbuild';
 import { leaveOut } from './bundle/leave-out.ts';
 import { notices } from './bundle/notices.ts';
 import { manPages } from './man-pages.ts';
@@ -49,8 +49,6 @@ export interface CliBundle {
   readonly folder: string;
   /** Bytes of `cmk.mjs`. */
   readonly size: number;
-  /** Sources that each start reads: what is imported when a command runs is not among them. */
-  readonly startup: readonly string[];
 }
 
 /**
@@ -110,16 +108,7 @@ export async function bundleCli(outDir = join(PROJECT, 'dist/cli')): Promise<Cli
     await chmod(join(outDir, name), name === 'cmk.cjs' || name === 'cmk.mjs' || name === 'man' ? 0o755 : 0o644);
   }
   for (const { file } of pages) await chmod(join(outDir, 'man', file), 0o644);
-  return { folder: outDir, size: (await stat(outfile)).size, startup: startupOf(metafile, 'src/cli/main.ts') };
-}
-
-function startupOf({ inputs }: Metafile, entry: string): readonly string[] {
-  const found = new Set([entry]);
-  for (const file of found) {
-    const eager = (inputs[file]?.imports ?? []).filter(({ kind }) => kind !== 'dynamic-import');
-    for (const { path, external } of eager) if (!external) found.add(path);
-  }
-  return [...found];
+  return { folder: outDir, size: (await stat(outfile)).size };
 }
 
 function readme(name: string, description: string): string {

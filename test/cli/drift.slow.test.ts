@@ -41,12 +41,6 @@ describe('cmk drift', () => {
     expect((await newest())?.id).toBe(before);
   });
 
-  it('names each finding with --expand', async () => {
-    const { account } = stale();
-    const { out } = await cmk(['drift', '--expand'], { env: settings() });
-    expect(out).toMatch(new RegExp(`^error\tStaleKeyVersion\t${account.name}\t`, 'm'));
-  });
-
   it('has the command alone, whole and on one line, also in a narrow terminal and where there are more', async () => {
     const key = new TestKey(wire.azure.world);
     const accounts = [key.account(), key.account()];
@@ -77,14 +71,6 @@ describe('cmk drift', () => {
     expect(await cmk(args, { env: settings() })).toMatchObject({
       code: 0,
       out: expect.stringMatching(/^0 errors, 0 w/),
-    });
-  });
-
-  it('wants to know the vaults, where no setting names them', async () => {
-    expect(await cmk(['drift'])).toEqual({
-      code: 2,
-      out: '',
-      err: 'error: ArgumentInvalid: Which vaults are to be looked at?\nhint: Add --vault <vault>, or set CMK_VAULTS to their ARM ids.\n',
     });
   });
 });

@@ -19,14 +19,12 @@ const PATH = [dirname(process.execPath), process.env.PATH].join(delimiter);
 let folder: string;
 let empty: string;
 let cmk: string;
-let startup: readonly string[];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cmk-package-'));
   empty = join(folder, 'empty');
   await mkdir(empty);
-  const { folder: made, ...bundle } = await bundleCli(join(folder, 'made'));
-  startup = bundle.startup;
+  const { folder: made } = await bundleCli(join(folder, 'made'));
   const file = await packCli(made, join(folder, 'packed'));
   await rm(made, { recursive: true });
   // Nothing can be fetched: what it needs is in it.
@@ -36,7 +34,7 @@ beforeAll(async () => {
     cwd: empty,
   });
   cmk = join(folder, 'prefix/bin/cmk');
-}, 120_000);
+});
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('the package', () => {
@@ -87,13 +85,6 @@ describe('the package', () => {
       expect(stdout).toBe(`${version}\n`);
     }
   });
-
-  it('starts without a client of any service: help and completion load none', () => {
-    expect(startup.length).toBeGreaterThan(50);
-    expect(
-      startup.filter((file) => /node_modules\/(@azure\/(?!core-|logger|abort-controller)|jose\/)/.test(file)),
-    ).toEqual([]);
-  });
 });
 
 describe('the package alone, in an empty folder', () => {
@@ -139,7 +130,7 @@ describe('the package alone, in an empty folder', () => {
       { match: { method: 'PATCH', path: `/storageAccounts/${second?.name}\\?` }, times: 1, hang: true },
     ]);
     const killed = start([...args, ...target]);
-    await eventually('the second account is begun', () => procedures.local.faults.list().length === 0, 60_000);
+    await eventually('the second account is begun', () => procedures.local.faults.list().length === 0);
     killed.child.kill('SIGKILL');
     expect(await killed.exit).toBe('SIGKILL');
     expect(killed.err()).toContain(`[1/3] ${first?.name}: `);
