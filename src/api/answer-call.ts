@@ -82,7 +82,7 @@ async function answerCaller(
     if (key && key !== 'later') noteKey(key);
     requireAccess(caller, { role, act, key }, access);
   };
-  return inLane({ caller: caller.objectId, act }, async (markValid) => {
+  return inLane({ caller: caller.objectId, act }, async () => {
     require(route.reach === 'key' ? keyNamed(request.params) : route.reach === 'fleet' ? undefined : 'later');
     try {
       // Not `request.query`: the host joins the values of a parameter that is there twice.
@@ -90,7 +90,7 @@ async function answerCaller(
       const [schema] = Object.values(route.body ?? {});
       const body = () => (schema ? readJsonBody(request, schema) : Promise.reject(new Error('The route has no body.')));
       const reaches = (key: RouteKey | undefined) => reachesKey(caller, role, key, access);
-      return await endBy(CALL_LIMIT_MS, () => route.handle({ ...call, query, body, require, reaches, markValid }));
+      return await endBy(CALL_LIMIT_MS, () => route.handle({ ...call, query, body, require, reaches }));
     } catch (error) {
       throw asNarrowed(error, caller, role, access);
     }
@@ -104,14 +104,11 @@ function actOf({ method, act, query }: Route, sent: URLSearchParams): Act {
 }
 
 /** Runs a call in its caller's lane. The deadline counts from its arrival; a call that timed out in the lane never starts. */
-async function inLane<T>(
-  limited: Parameters<CallerLimits['run']>[0],
-  work: (markValid: () => void) => Promise<T>,
-): Promise<T> {
+async function inLane<T>(limited: Parameters<CallerLimits['run']>[0], work: () => Promise<T>): Promise<T> {
   let isOver = false;
-  const run = async (markValid: () => void): Promise<T> => {
+  const run = async (): Promise<T> => {
     if (isOver) throw new Error('Time was up before the call could begin.');
-    return work(markValid);
+    return work();
   };
   try {
     return await endBy(CALL_LIMIT_MS, () => limits.run(limited, performance.now(), run));

@@ -1,6 +1,7 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
 import { describe, describeFailure } from '../azure/failure.ts';
+import { keyNamed } from '../break-glass/key-of-route.ts';
 import { CmkError } from '../errors.ts';
 import type { RouteKey } from '../http/access.ts';
 import { jsonResponse } from '../http/answers.ts';
@@ -9,7 +10,6 @@ import { HttpProblem } from '../http/problem.ts';
 import { FLAG } from '../http/query.ts';
 import { auditedCaller } from '../http/token-claims.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { type ManagedKey, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
 import { changeRekey, MAX_FAILURES, type RekeyAct, startRekey } from '../orders/order-rekey.ts';
 import { REKEY, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
 import { checkRekey } from '../rekey/check-rekey.ts';
@@ -35,7 +35,7 @@ export const REKEY_CHANGE = z.strictObject({ reason: REASON });
 const problem = z.object({ reason: z.string(), detail: z.string(), fix: z.string() });
 export const REKEY_CHECK = z.object({
   problems: z.array(problem).describe('What blocks it; with any, nothing moves.'),
-  warnings: z.array(z.string()).describe('What could not be told, and what will not move.'),
+  warnings: z.array(z.string()).describe('What could not be found out, and what will not move.'),
   accounts: z.int().describe('Accounts that use the old key, themselves or by a scope.'),
   withoutRole: z.array(z.string()).describe('Principals that lack their role on the new key.'),
 });
@@ -201,7 +201,7 @@ async function start(
     const [vault = '', key = ''] = name.split('/');
     call.require({ vault, key });
   }
-  const [from, to] = [keyByPath(source, settings.vaults), keyByPath(target, settings.vaults)];
+  const [from, to] = [keyNamed(settings.vaults, source), keyNamed(settings.vaults, target)];
   const searched = async () => settings.subscriptions ?? (await subscriptions.list());
   const check = await orProblem(() => checkRekey(from, to, { ...services, searched }));
   if (query.dryRun) return jsonResponse(200, check);
@@ -244,14 +244,6 @@ function keysOf({ from, to }: Rekey): RouteKey[] {
     const { vaultName, keyName } = parseKeyIdentifier(key) ?? {};
     return vaultName && keyName ? [{ vault: vaultName, key: keyName }] : [];
   });
-}
-
-/** @throws {@link HttpProblem} 404 */
-function keyByPath(text: string, vaults: ManagedVaults): ManagedKey {
-  const [vaultName = '', name = ''] = text.split('/');
-  const vault = vaults.byName(vaultName);
-  if (vault) return managedKey(vault, name);
-  throw new HttpProblem('KeyNotManaged');
 }
 
 /** Runs it, and turns its error into the problem that the API answers. @throws {@link HttpProblem} */

@@ -12,17 +12,20 @@ const KEY_NAME = /^[0-9A-Za-z-]{1,127}$/;
  *
  * @throws {@link HttpProblem} 404
  */
-export function keyOfCall(
-  vaults: ManagedVaults,
-  vaultName: string | undefined,
-  keyName: string | undefined,
-): ManagedKey {
-  const vault = vaults.byName(vaultName ?? '');
-  if (!vault || !KEY_NAME.test(keyName ?? '')) throw noSuchKey();
-  return managedKey(vault, keyName ?? '');
+export function keyOfCall(vaults: ManagedVaults, vaultName = '', keyName = ''): ManagedKey {
+  const vault = vaults.byName(vaultName);
+  if (!vault || !KEY_NAME.test(keyName)) throw noSuchKey();
+  return managedKey(vault, keyName);
 }
 
-/** The one answer about keys that this app does not look after. */
+/** The same of `<vault>/<key>`. @throws {@link HttpProblem} 404 */
+export function keyNamed(vaults: ManagedVaults, name: string): ManagedKey {
+  const [vaultName, keyName, ...more] = name.split('/');
+  if (more.length > 0) throw noSuchKey();
+  return keyOfCall(vaults, vaultName, keyName);
+}
+
+/** The one answer about keys that this app does not manage. */
 export function noSuchKey(): HttpProblem {
   return new HttpProblem('KeyNotManaged');
 }

@@ -86,7 +86,6 @@ export function appInProcess(
         log: method === 'GET' ? log : SILENT,
         reaches: () => true,
         require: SILENT,
-        markValid: SILENT,
         correlationId: randomUUID(),
         onUnexpected: SILENT,
       });

@@ -12,7 +12,7 @@ export class SigningKeysError extends Error {
 
 export interface SigningKeysOptions {
   readonly fetch?: FetchImplementation;
-  /** Told of every fetch that failed, also of one whose failure no caller noticed. */
+  /** Called after every failed fetch, also if no caller noticed the failure. */
   readonly onFailure?: (error: unknown) => void;
   /** A fetch may take this long, in milliseconds. */
   readonly timeoutMs?: number;
@@ -73,7 +73,7 @@ export function signingKeys(url: URL, options: SigningKeysOptions = {}): JWTVeri
   };
 }
 
-/** An empty set or a proxy's error page must not replace good keys, so the answer is looked at before `jose` takes it. */
+/** An empty set or a proxy's error page must not replace good keys, so the answer is checked before `jose` gets it. */
 async function fetchKeySet(
   fetchKeys: FetchImplementation,
   address: string,

@@ -6,7 +6,7 @@ import type { AuditEntry } from '../audit/record.ts';
 import type { TokenCredential } from '../azure/credential.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { WhoAndWhy } from '../revocation/look-message.ts';
+import type { WhoAndWhy } from '../revocation/verification-message.ts';
 import { type Environment, readStorageSettings } from '../settings/settings.ts';
 import { createWorkQueue, type WorkQueue } from '../work/work-queue-client.ts';
 import type { Change } from './journal.ts';

@@ -54,7 +54,7 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
       {data?.rotation && isUnderWay(data.rotation) && (
         <Section title="Rotation">
           <ul class="items">
-            <RotationItem rotation={data.rotation} />
+            <RotationItem rotation={data.rotation} changed={status.refresh} />
           </ul>
         </Section>
       )}

@@ -86,7 +86,7 @@ function addRestore(restoring: Command, cli: Cli): void {
     .description('enable what a revocation disabled, and nothing else; by another person than the one who revoked')
     .action(async (name: string, options: KeyBreakGlassArguments, command: Command) => {
       const { restoreAsOperator } = await import('../../operations/key/key-restore.ts');
-      const { readDualControl } = await import('../../settings/access.ts');
+      const { readDualControl } = await import('../../settings/settings.ts');
       const managed = await cli.key(name, command);
       const reason = await confirmedReason('restore', `${managed.vault.name}/${managed.name}`, options, cli);
       const { environment } = cli;
