@@ -197,7 +197,7 @@ describe('a restore of a soft-deleted key', () => {
     const key = keyOf(wire.azure, 1);
     const credential = new ManagedIdentityCredential({ clientId: CLIENT_IDS.appUserAssigned });
     const limits = { ...LIMITS.breakGlass, requestMs: 300 };
-    const services = { ...wire.services(), urgentKeys: createKeys(credential, { limits }) };
+    const services = { ...wire.services(), urgentKeys: createKeys(credential, limits) };
     softDelete(key);
     wire.azure.faults.add([{ match: { method: 'POST', path: `/deletedkeys/${key.name}/recover` }, hang: true }]);
     const refused = await refusalOf(restore(key, services));
@@ -240,7 +240,7 @@ describe('the preflight of a restore', () => {
     const answer = await restore(key, services);
     expect(answer).toMatchObject({ complete: true, accounts: [] });
     expect(answer.warnings.join()).toMatch(/could be checked/);
-    expect(Date.now() - started).toBeLessThan(7_000);
+    expect(Date.now() - started).toBeLessThan(20_000);
     expect(enabledOf(key)).toEqual([true]);
   });
 });

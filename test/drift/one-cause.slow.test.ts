@@ -18,7 +18,7 @@ import { reconcileAll } from '../support/work-items.ts';
 import { outsider } from './outsider.ts';
 
 /** With those of the sample fleet that have the identity. */
-const FLEET = 2_000;
+const FLEET = 500;
 
 const wire = useWire();
 const services = () => wire.services({ CMK_AUTOFIX: 'none' });
@@ -104,7 +104,7 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
   });
 
   it('is what GET /fleet, the report and `cmk account list` say of each of them', async () => {
-    const text = expect.stringMatching(/ 2,000 no access \(id-storage on kv-files\)/);
+    const text = expect.stringMatching(/ 500 no access \(id-storage on kv-files\)/);
     const { health } = await check();
     expect(health).toMatchObject({ text, states: { NoAccess: FLEET } });
     // Who is not in the index is in no list.

@@ -36,12 +36,11 @@ type Usage = NonNullable<UsedKeyStatus['usage']>;
 /** The last request by the log: `unwrap 2026-… by <object id>`; undefined: none. */
 function lastAsked({ versions }: Usage, version: string | undefined): string | undefined {
   const found = versions.find((one) => one.version === version);
-  const { wrapped, unwrapped, other, unclear } = found ?? {};
+  const { wrapped, unwrapped, other } = found ?? {};
   const asked = [
     { what: 'wrap', last: wrapped },
     { what: 'unwrap', last: unwrapped },
     { what: 'other', last: other },
-    { what: `not clear what (${unclear?.entry ?? 'no name'})`, last: unclear },
   ].flatMap(({ what, last }) => (last ? [{ what, ...last }] : []));
   const [latest] = asked.sort((a, b) => (a.on < b.on ? 1 : -1));
   return latest && `${latest.what} ${latest.on} by ${latest.objectId ?? latest.appId ?? 'unknown'}`;
@@ -52,7 +51,7 @@ function showReach(usage: Usage, output: Output): void {
   const { trackedSince, trackedUntil, gaps = [], unread } = usage;
   const note = (text: string): void => output.entry({ kind: 'note', text });
   if (unread !== undefined) note(`Who asked for it last is not known: ${unread}`);
-  else if (!trackedSince) note('The log has nothing of this vault: who asked for the key is not known.');
+  else if (!trackedSince) note('The vault has no entries in the log: who used the key is not known.');
   else note(`By the log of the vault, which has entries from ${trackedSince} to ${trackedUntil}.`);
   const [gap] = gaps;
   if (gap) {
