@@ -8,7 +8,7 @@ import { outsider } from './outsider.ts';
 
 // The bundled app in its host. Event Grid is down for good: what happens, happens by the timer alone.
 const app = useApp({
-  env: { CMK_DRIFT_SCHEDULE: '*/2 * * * * *' },
+  env: { CMK_DRIFT_SCHEDULE: '*/5 * * * * *' },
   prepare: (azure) => azure.faults.add([{ match: { delivery: true }, drop: true }]),
 });
 
