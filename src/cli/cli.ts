@@ -3,10 +3,9 @@ import { CLOUDS, type Cloud, findCloud } from '../azure/cloud.ts';
 import type { TokenCredential } from '../azure/credential.ts';
 import { CmkError } from '../errors.ts';
 import { type ManagedKey, managedKey } from '../keys/managed-vaults.ts';
+import type { AppRecord, ChangeRecorder } from '../operations/app-storage.ts';
 import { Journal } from '../operations/journal.ts';
-import type { AppRecord } from '../operations/key/app-record.ts';
 import type { Azure, Operation } from '../operations/operator-azure.ts';
-import type { ChangeRecorder } from '../operations/record-changes.ts';
 import { knowsAppStorage } from '../settings/own-storage.ts';
 import { addDuration } from '../time/duration.ts';
 import type { Ask } from './confirm.ts';
@@ -104,7 +103,7 @@ export class Cli {
 
   /** The audit trail and what else break-glass writes of the app's, where the environment names its storage. */
   async appRecord(command: Command): Promise<AppRecord> {
-    const { appRecord } = await import('../operations/key/app-record.ts');
+    const { appRecord } = await import('../operations/app-storage.ts');
     return appRecord(this.environment, () => this.credential(command));
   }
 
@@ -153,7 +152,7 @@ export class Cli {
   /** Undefined where the app's storage is not known. */
   async #recorder(command: Command, options: GlobalOptions & RunOptions): Promise<ChangeRecorder | undefined> {
     if (options.dryRun || !knowsAppStorage(this.environment)) return undefined;
-    const { changeRecorder } = await import('../operations/record-changes.ts');
+    const { changeRecorder } = await import('../operations/app-storage.ts');
     const { audit } = await this.appRecord(command);
     const { operator } = await this.azure(command);
     const occasion = { command: nameOf(command), why: options.reason, ticket: options.ticket };

@@ -36,7 +36,7 @@ interface Effect {
  * Whether the services of each dependent serve data, as it was last followed. When nothing is on record, or the
  * record is about an earlier change of the key (the app's storage was out of reach meanwhile, say), they are asked now.
  *
- * @param revocation the open one, if any; when it cannot be told, that error is thrown
+ * @param revocation the open one, if any; if it cannot be read, that error is thrown
  */
 export async function readEffect(
   key: ManagedKey,

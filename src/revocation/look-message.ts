@@ -2,8 +2,7 @@ import type { z } from 'zod';
 import type { AuditEntry } from '../audit/record.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { CLOCKS_MS } from '../time/spans.ts';
-import { type Cause, KEY_WORK } from '../work/messages.ts';
-import { MOST_CHARACTERS, type SAID } from '../work/who-and-why.ts';
+import { type Cause, KEY_WORK, MOST_CHARACTERS, type SAID } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 
 /**

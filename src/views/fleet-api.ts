@@ -167,13 +167,14 @@ function toAccountAnswer(one: EvaluatedAccount): Omit<FleetAccountAnswer, 'fresh
 
 function toSummary(
   accounts: readonly EvaluatedAccount[],
-  { unlisted }: Pick<FleetSnapshot, 'unlisted'>,
+  { unlisted, listings }: Pick<FleetSnapshot, 'unlisted' | 'listings'>,
 ): FleetListAnswer['summary'] {
   const { causes, states, text, ...rest } = summarizeFleet(accounts.map(({ health }) => health));
   return {
     ...rest,
     text: summaryText(text, rest.accounts, unlisted),
     listed: unlisted === 0,
+    subscriptions: { listed: listings.size, all: listings.size + unlisted },
     states: { ...states },
     causes: causes.map((cause) => ({ ...cause, about: [...cause.about] })),
   };

@@ -109,7 +109,7 @@ class FleetEvaluator {
       {
         encryptedBy: this.#encryptedBy(keys),
         findings: [
-          ...this.#anew(account, use, scopeUses),
+          ...this.#anew(account, use, scopeUses, findings),
           ...keys.flatMap((key) => this.#ofKey(key)),
           ...this.#reported(findings, known, all),
           ...[...new Set(all.map(({ identity }) => identity))].flatMap((identity) =>
@@ -143,7 +143,12 @@ class FleetEvaluator {
   }
 
   /** Runs the checks of `ANEW` on the account in the index and its keys as they are now. */
-  #anew(account: Account, use: UseRow | undefined, scopeUses: readonly UseRow[]): HealthFinding[] {
+  #anew(
+    account: Account,
+    use: UseRow | undefined,
+    scopeUses: readonly UseRow[],
+    reported: readonly Finding[],
+  ): HealthFinding[] {
     const subject: AccountSubject = {
       ...{ account, own: false, access: undefined },
       use: use && keyUseOf(use),
@@ -158,7 +163,9 @@ class FleetEvaluator {
       lost: use !== undefined && this.#isLost(use),
     };
     const found = evaluate(ACCOUNT_ANEW, subject, account.id, this.#rules);
-    return found.map((finding) => ({ ...finding, since: this.#since(finding) }));
+    // The check may know a cause that the index does not show.
+    const causeOf = ({ id, cause }: Omit<Finding, 'since'>) => reported.find((one) => one.id === id)?.cause ?? cause;
+    return found.map((finding) => ({ ...finding, cause: causeOf(finding), since: this.#since(finding) }));
   }
 
   /** Whether the key lacks the version in use. Versions are read after the index. */

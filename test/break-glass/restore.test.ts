@@ -197,7 +197,7 @@ describe('a restore of a soft-deleted key', () => {
     const key = keyOf(wire.azure, 1);
     const credential = new ManagedIdentityCredential({ clientId: CLIENT_IDS.appUserAssigned });
     const limits = { ...LIMITS.breakGlass, requestMs: 300 };
-    const services = { ...wire.services(), urgentKeys: createKeys(credential, { limits }) };
+    const services = { ...wire.services(), urgentKeys: createKeys(credential, limits) };
     softDelete(key);
     wire.azure.faults.add([{ match: { method: 'POST', path: `/deletedkeys/${key.name}/recover` }, hang: true }]);
     const refused = await refusalOf(restore(key, services));

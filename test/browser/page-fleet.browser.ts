@@ -95,6 +95,11 @@ describe(`a fleet of ${ACCOUNTS} accounts`, () => {
     await eventually('the last is first', async () => (await first.textContent()) === 'stmany04999');
     expect(await account.getAttribute('aria-sort')).toBe('descending');
     expect(page.url()).toBe(`${app.url}/#/fleet?q=stmany&sort=-account`);
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.getByLabel('Sort by').selectOption('-since');
+    expect(page.url()).toBe(`${app.url}/#/fleet?q=stmany&sort=-since`);
+    await page.getByLabel('Sort by').selectOption('-account');
+    await eventually('the last is first again', async () => (await first.textContent()) === 'stmany04999');
     const downloading = page.waitForEvent('download');
     await page.getByRole('button', { name: 'Download CSV' }).click();
     const lines = (await readFile(await (await downloading).path(), 'utf8')).trimEnd().split('\r\n');

@@ -19,7 +19,7 @@ const use = (change: Partial<LoggedUse>): LoggedUse => ({
   ...change,
 });
 const log = (change: Partial<UsageLog> = {}): Evidence => ({
-  log: { uses: [], trackedSince: day(1), trackedUntil: hoursAgo(0.5), silences: [], formUnsure: false, ...change },
+  log: { uses: [], trackedSince: day(1), trackedUntil: hoursAgo(0.5), silences: [], ...change },
 });
 
 describe('what the log proves', () => {
@@ -70,20 +70,6 @@ describe('what the log proves', () => {
     expect(reasonsOfLog(OLD, [OLD, NEW], before, NOW, { used: true })).toEqual(blind);
     const seeing = log({ uses: [use({ version: NEW.version, lastOn: day(19) })] });
     expect(reasonsOfLog(OLD, [OLD, NEW], seeing, NOW, { used: true })).toEqual([]);
-  });
-
-  it('of a Managed HSM that nobody uses it, once a request that names a version shows how they are written', () => {
-    const of = (...uses: LoggedUse[]) => reasonsOfLog(OLD, [OLD, NEW], log({ uses, formUnsure: true }), NOW);
-    const seeing = use({ version: NEW.version, lastOn: day(19) });
-    expect(of(seeing)).toEqual([]);
-    const unseen = [expect.stringMatching(/no request that names a version of the key since 2026-01-11T/)];
-    expect(of()).toEqual(unseen);
-    expect(of({ ...seeing, lastOn: day(10) })).toEqual(unseen);
-    const unclear = use({ version: undefined, operation: 'unclear', entry: 'EkmProxyOperation', lastOn: day(12) });
-    const why = expect.stringMatching(/^What was asked on 2026-01-12T.*not clear \(EkmProxyOperation\).*any version/);
-    expect(of(seeing, unclear)).toEqual([why]);
-    expect(of(unclear)).toEqual([...unseen, why]);
-    expect(of(seeing, { ...unclear, lastOn: day(10) })).toEqual([]);
   });
 
   it('nothing before a day has gone by without a use, and nothing without a successor', () => {

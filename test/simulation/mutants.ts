@@ -125,26 +125,14 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'accounts that come while scopes are listed are forgotten',
     file: 'src/fleet/pass-results.ts',
-    from: "await items.put([wantsScopes === 'first'",
-    to: "await items.putNew([wantsScopes === 'first'",
+    from: "await items.put([this.#itemOf('scopes'",
+    to: "await items.putNew([this.#itemOf('scopes'",
   },
   {
     name: 'an account that is gone keeps its rows',
     file: 'src/fleet/listing.ts',
     from: 'this.#pass.results.dropAccount(account, known.of(account))',
     to: 'known.of(account).slice(0, 0)',
-  },
-  {
-    name: 'a stage is decided on what the index has',
-    file: 'src/fleet/reconcile-key.ts',
-    from: '  for (const row of unindexed.rows) add(row);\n',
-    to: '',
-  },
-  {
-    name: 'accounts that the index lacks are not read',
-    file: 'src/fleet/reconcile-key.ts',
-    from: '  await items.putNew(unindexed.items);\n',
-    to: '',
   },
   {
     name: 'an account moves although its stage has not begun',

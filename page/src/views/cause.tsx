@@ -1,16 +1,12 @@
 import type { DriftCause } from '../api/types.ts';
-import { useApi } from '../api/use-poll.ts';
 import { count, keyNames, resourceLabel, withNames } from '../names.ts';
-import { has, usePerson } from '../person.ts';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Command } from '../ui/copy.tsx';
 import { Prose } from '../ui/prose.tsx';
 import { Since } from '../ui/time.tsx';
-import { Refused } from './break-glass/answer.tsx';
-import { useCall } from './break-glass/use-call.ts';
-import { Why, whyOf } from './break-glass/why.tsx';
-import { causeSentence } from './cause-sentence.ts';
+import { Release } from './acts/release.tsx';
+import { accountsIn, causeSentence } from './cause-sentence.ts';
 
 const SEVERITY = {
   error: ['bad', 'Error'],
@@ -27,6 +23,7 @@ export function CauseItem({ cause, changed }: { readonly cause: DriftCause; read
         <Badge tone={tone}>{word}</Badge>
         <h3>{causeSentence(cause)}</h3>
       </div>
+      <Affects cause={cause} />
       <p>
         <span class="label">Next step</span> <Prose text={withNames(cause.fix)} />
       </p>
@@ -82,6 +79,32 @@ export function CauseItem({ cause, changed }: { readonly cause: DriftCause; read
   );
 }
 
+/** Accounts that are named at once. */
+const MOST_NAMED = 3;
+
+/** The first accounts that a cause affects; its sentence names a single one. */
+function Affects({ cause }: { readonly cause: DriftCause }) {
+  const named = accountsIn(cause.sample).slice(0, MOST_NAMED);
+  if (cause.accounts < 2 || named.length === 0) return null;
+  return (
+    <p>
+      <span class="label">Affects</span>{' '}
+      {named.map((id, index) => (
+        <span key={id}>
+          {index > 0 && ', '}
+          <Resource id={id} />
+        </span>
+      ))}
+      {cause.affected > named.length && (
+        <>
+          {' '}
+          and <a href={href(['fleet'], { cause: cause.id })}>{cause.affected - named.length} more</a>
+        </>
+      )}
+    </p>
+  );
+}
+
 /** Who changed what a finding comes from, by name where the event has one. */
 export function Changed({ by }: { readonly by: NonNullable<DriftCause['changedBy']> }) {
   const { name, objectId, client, on, confirmed } = by;
@@ -91,32 +114,6 @@ export function Changed({ by }: { readonly by: NonNullable<DriftCause['changedBy
       Changed by {who} <Since at={on} />
       {confirmed ? '' : ' (reported by the event, not confirmed by the activity log yet)'}
     </>
-  );
-}
-
-/** Has the app repair an account again that another party kept changing. */
-function Release({ account, changed }: { readonly account: string; readonly changed: () => void }) {
-  const api = useApi();
-  const me = usePerson();
-  const release = useCall<object>();
-  if (!has(me, 'Cmk.Operate')) return null;
-  const submit = (event: Event) => {
-    event.preventDefault();
-    const body = { ...whyOf(event.currentTarget as HTMLFormElement), account };
-    void release.run(async () => (await api.post<object>('/api/drift/release', body)).body).then(changed);
-  };
-  return (
-    <details>
-      <summary>Release {resourceLabel(account)}</summary>
-      <form onSubmit={submit}>
-        <Why what="release" />
-        <button type="submit" disabled={release.isRunning}>
-          {release.isRunning ? 'Releasing …' : `Release ${resourceLabel(account)}`}
-        </button>
-      </form>
-      <Refused call={release} />
-      {release.answer && <p role="status">Released: the app repairs it with the next check.</p>}
-    </details>
   );
 }
 

@@ -1,6 +1,8 @@
 import type { KeyStatusResponse } from '../api/types.ts';
 import { usePoll } from '../api/use-poll.ts';
 import { count, inWords, shortVersion } from '../names.ts';
+import { KeyFlow } from '../pictures/key-flow.tsx';
+import { VersionLines } from '../pictures/version-lines.tsx';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Heading } from '../ui/heading.tsx';
@@ -8,13 +10,15 @@ import { Icon } from '../ui/icon.tsx';
 import { Prose } from '../ui/prose.tsx';
 import { Facts, Section } from '../ui/section.tsx';
 import { duration, Time } from '../ui/time.tsx';
+import { Rekey } from './acts/rekey.tsx';
+import { Resume } from './acts/resume.tsx';
+import { Rotate } from './acts/rotate.tsx';
 import { USABILITY } from './break-glass/versions.tsx';
 import { LoggedUse } from './logged-use.tsx';
 import { NextRotation } from './next-rotation.tsx';
 import { PausedNotice } from './paused.tsx';
 import { RevocationLine } from './revocation-line.tsx';
-import { ROTATION_WORDS } from './rotation-item.tsx';
-import { Timeline } from './timeline.tsx';
+import { isUnderWay, ROTATION_WORDS, RotationItem } from './rotation-item.tsx';
 
 type Version = KeyStatusResponse['versions'][number];
 
@@ -22,6 +26,7 @@ type Version = KeyStatusResponse['versions'][number];
 export function KeyView({ vault, name }: { readonly vault: string; readonly name: string }) {
   const status = usePoll<KeyStatusResponse>(`/keys/${encodeURIComponent(vault)}/${encodeURIComponent(name)}`, 10_000);
   const { data } = status;
+  const label = `${vault}/${name}`;
   return (
     <>
       <Heading>{`${vault}/${name}`}</Heading>
@@ -31,15 +36,35 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
         <a href={href(['fleet'], { key: `${vault}/${name}` })}>Its accounts</a>
         <a href={href(['audit'], { key: `${vault}/${name}` })}>Its history</a>
       </p>
-      <PausedNotice paused={data?.paused} label={`${vault}/${name}`} />
+      <PausedNotice paused={data?.paused} label={data?.paused?.key ? label : 'all keys'}>
+        <Resume
+          label={data?.paused?.key && label}
+          isPaused
+          waiting={data?.users?.waiting ?? 0}
+          failed={0}
+          changed={status.refresh}
+        />
+      </PausedNotice>
       {data?.revocation && (
         <div class="notice tone-bad">
           <Icon tone="bad" />
           <RevocationLine revocation={data.revocation} />
         </div>
       )}
+      {data?.rotation && isUnderWay(data.rotation) && (
+        <Section title="Rotation">
+          <ul class="items">
+            <RotationItem rotation={data.rotation} />
+          </ul>
+        </Section>
+      )}
+      {data?.users && data.users.accounts + data.users.scopes > 0 && (
+        <Section title="What uses which version">
+          <KeyFlow of={data} />
+        </Section>
+      )}
       <Section title="Versions over time" of={status}>
-        {data && <Timeline versions={data.versions} usage={data.usage} />}
+        {data && <VersionLines {...data} />}
         {data && <VersionTable versions={data.versions} newestUsable={data.newestUsable} />}
       </Section>
       {data && (
@@ -56,6 +81,15 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
                 <Prose text={data.rotation.detail} />
               </p>
             )}
+            {isHeld(data) && (
+              <Resume
+                {...{ label, changed: status.refresh, isPaused: false }}
+                waiting={data.users?.waiting ?? 0}
+                failed={data.users?.failed ?? 0}
+              />
+            )}
+            <Rotate label={label} cost={data.rotationCost} />
+            <Rekey label={label} />
           </Section>
           <Section title="Users">
             <Users data={data} />
@@ -69,6 +103,11 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
       ))}
     </>
   );
+}
+
+/** Whether the rotation needs an operator: it is stuck or held, or moves failed. */
+function isHeld({ rotation, users }: KeyStatusResponse): boolean {
+  return /^(stuck|held)$/.test(rotation?.state ?? '') || (users?.failed ?? 0) > 0;
 }
 
 function nextOf({ nextRotation, rotation, rotationCost }: KeyStatusResponse) {

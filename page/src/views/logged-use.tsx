@@ -20,7 +20,6 @@ export function LoggedUse({ usage, versions }: Pick<KeyStatusResponse, 'usage' |
     <>
       <Reach usage={usage} />
       <UseTable usage={usage} versions={versions} />
-      <Unclear usage={usage} />
       <p class="muted">Refused requests count too: the client still uses the version.</p>
     </>
   );
@@ -64,18 +63,6 @@ function Span({ from, to }: { readonly from: string; readonly to: string | undef
         </>
       )}
     </>
-  );
-}
-
-/** An entry whose form is not known keeps every version: it has to be seen why. */
-function Unclear({ usage }: { readonly usage: Usage }) {
-  const unclear = usage.versions.find(({ version }) => version === undefined)?.unclear;
-  if (!unclear) return null;
-  return (
-    <p>
-      What was asked <Time at={unclear.on} /> <By use={unclear} /> is not clear ({unclear.entry ?? 'no name'}): it may
-      be any request for any version.
-    </p>
   );
 }
 

@@ -1,6 +1,6 @@
 import type { AuditList, NowParts } from '../api/types.ts';
 import { type Polled, usePoll } from '../api/use-poll.ts';
-import { count, keyLabel, keyNames } from '../names.ts';
+import { count, keyLabel } from '../names.ts';
 import { has, usePerson } from '../person.ts';
 import { href } from '../route.ts';
 import { isOld, PollProblem, useNow } from '../ui/freshness.tsx';
@@ -9,6 +9,7 @@ import { Icon } from '../ui/icon.tsx';
 import { Prose } from '../ui/prose.tsx';
 import { Section } from '../ui/section.tsx';
 import { Since } from '../ui/time.tsx';
+import { Resume } from './acts/resume.tsx';
 import { CauseItem, Changed, Resource } from './cause.tsx';
 import { CheckAgain } from './check-again.tsx';
 import { targetOf } from './headline-target.ts';
@@ -95,7 +96,7 @@ function Rotations({ standing, isQuiet }: PartProps) {
       {underWay.length > 0 ? (
         <ul class="items">
           {underWay.map((rotation) => (
-            <RotationItem key={rotation.key} rotation={rotation} />
+            <RotationItem key={rotation.key} rotation={rotation} changed={standing.refresh} />
           ))}
         </ul>
       ) : (
@@ -108,15 +109,29 @@ function Rotations({ standing, isQuiet }: PartProps) {
 
 function Pauses({ standing, isQuiet }: PartProps) {
   const pauses = partOf(standing, 'pauses');
+  const waiting = [
+    ...(partOf(standing, 'rotations').data?.underWay ?? []),
+    ...(partOf(standing, 'keys').data?.notBegun ?? []),
+  ];
   return (
     <Section title="Moves" of={pauses} isQuiet={isQuiet}>
       {pauses.data?.map(({ key, ...paused }) => (
-        <PausedNotice key={key} paused={paused} label={key === undefined ? 'all keys' : (keyNames(key)?.key ?? key)} />
+        <PausedNotice key={key} paused={paused} label={key === undefined ? 'all keys' : keyLabel(key)}>
+          <Resume
+            label={key && keyLabel(key)}
+            isPaused
+            waiting={waiting.filter((one) => key === undefined || one.key === key).reduce(sumWaiting, 0)}
+            failed={0}
+            changed={standing.refresh}
+          />
+        </PausedNotice>
       ))}
       {pauses.data?.length === 0 && <p>Not paused: accounts are moved as their keys rotate.</p>}
     </Section>
   );
 }
+
+const sumWaiting = (sum: number, { waiting = 0 }: { readonly waiting?: number | undefined }) => sum + waiting;
 
 function More({ number }: { readonly number: number }) {
   return number > 0 ? <p class="muted">… and {count(number, 'more', 'more')}.</p> : null;

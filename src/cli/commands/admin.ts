@@ -2,7 +2,7 @@ import { Argument, type Command, Option } from 'commander';
 import { CmkError } from '../../errors.ts';
 import { GUID } from '../../http/auth-config.ts';
 import { CRYPTO_OFFICER, ENCRYPTION_USER, roleNameIn } from '../../identities/key-roles.ts';
-import type { Grantee } from '../../operations/identity/local-role-ensure.ts';
+import type { Grantee } from '../../operations/identity/role-ensure.ts';
 import type { Azure } from '../../operations/operator-azure.ts';
 import { count } from '../../text.ts';
 import type { WorkQueueName } from '../../work/messages.ts';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
-import type { AppRekeys } from '../../operations/rekey/app-rekeys.ts';
+import type { AppOrders } from '../../operations/app-storage.ts';
 import type { RekeyAct } from '../../orders/order-rekey.ts';
 import type { RekeyStatus } from '../../rekey/rekey-status.ts';
 import type { Cli } from '../cli.ts';
@@ -42,12 +42,12 @@ export function addRekeyCommands(program: Command, cli: Cli): void {
       .description(description)
       .addHelpText('after', STORAGE)
       .action(async () => {
-        const { rekeyStatuses } = await import('../../operations/rekey/rekey-control.ts');
+        const { rekeyStatuses } = await import('../../operations/rekey-control.ts');
         const [id] = command.args;
         const app = await appOf(cli, command);
         await cli.look(
           command,
-          ({ azure }) => inStorage(app, () => rekeyStatuses(id, app, azure)),
+          () => inStorage(app, () => rekeyStatuses(id, app)),
           (all, output) => {
             if (id === undefined) showAll(all, output);
             else for (const one of all) show(one, output);
@@ -77,7 +77,7 @@ function addStart(rekey: Command, cli: Cli): void {
     .option('--grant', 'give the identities that lack it their role on the new key')
     .addHelpText('after', STORAGE)
     .action(async (from: string, to: string, options: StartArguments, command: Command) => {
-      const { startRekeyAsOperator } = await import('../../operations/rekey/rekey-control.ts');
+      const { startRekeyAsOperator } = await import('../../operations/rekey-control.ts');
       const reason = options.dryRun ? '' : await reasonOf(options, cli.context.ask);
       const app = await appOf(cli, command);
       const { ticket, maxFailures, grant = false } = options;
@@ -106,7 +106,7 @@ function addChange(
     .argument('<id>', 'id of the re-key, as `cmk rekey list` has it')
     .addHelpText('after', STORAGE)
     .action(async (id: string, options: ChangeArguments, command: Command) => {
-      const { changeRekeyAsOperator } = await import('../../operations/rekey/rekey-control.ts');
+      const { changeRekeyAsOperator } = await import('../../operations/rekey-control.ts');
       const why = options.dryRun ? '' : await reasonOf(options, cli.context.ask);
       const app = await appOf(cli, command);
       const change = { id, act: what(options), why };
@@ -121,12 +121,12 @@ function addChange(
     });
 }
 
-async function appOf(cli: Cli, command: Command): Promise<AppRekeys> {
-  const { appRekeys } = await import('../../operations/rekey/app-rekeys.ts');
-  return appRekeys(cli.environment, () => cli.credential(command));
+async function appOf(cli: Cli, command: Command): Promise<AppOrders> {
+  const { appOrders } = await import('../../operations/app-storage.ts');
+  return appOrders(cli.environment, await cli.azure(command), () => cli.credential(command));
 }
 
-async function inStorage<T>({ url }: AppRekeys, run: () => Promise<T>): Promise<T> {
+async function inStorage<T>({ url }: AppOrders, run: () => Promise<T>): Promise<T> {
   const { inAppStorage } = await import('../app-storage-failures.ts');
   return inAppStorage({ what: 'table of re-keys', url, role: 'Storage Table Data Contributor' }, run);
 }

@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import { accountsNotListed } from '../../accounts/in-sight.ts';
+import { CmkError } from '../../errors.ts';
 import type { Rotation, RotationSummary } from '../../fleet/rotation-schemas.ts';
 import { TEXT_LENGTHS } from '../../http/readable.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { AppApi } from '../../operations/app-api.ts';
-import type { Operator } from '../../operations/operator.ts';
-import type { ControlPorts, Ordered } from '../../orders/order-pause.ts';
+import type { Ordered } from '../../orders/order-pause.ts';
 import { parseMoment } from '../../time/duration.ts';
 import type { RotationPage } from '../../views/rotation.ts';
 import { appOrItsStorage, BY_APP_OR_STORAGE } from '../app-of-environment.ts';
@@ -140,20 +140,11 @@ function addControlCommands(rotation: Command, cli: Cli): void {
   said(rotation.command('pause [key]'))
     .description('have all moves and rotations wait, of a key or of all; break-glass is not paused')
     .option('--until <time>', 'ends by itself then (2026-12-01T06:00Z), or after so long (PT4H)')
-    .action((name: string | undefined, options: Said, command: Command) =>
-      order(cli, command, name, options, async ({ until, ...what }, operator, ports) => {
-        const { pauseRotations } = await import('../../operations/rotation/rotation-access.ts');
-        const end = until === undefined ? undefined : parseMoment(until, ports.now());
-        return pauseRotations({ ...what, until: end }, operator, ports);
-      }),
-    );
+    .action((name: string | undefined, options: Said, command: Command) => order(cli, command, name, options, 'pause'));
   said(rotation.command('resume [key]'))
     .description('end a pause; with a key, its rotation goes on whatever holds it')
     .action((name: string | undefined, options: Said, command: Command) =>
-      order(cli, command, name, options, async ({ until: _, ...what }, operator, ports) => {
-        const { resumeRotations } = await import('../../operations/rotation/rotation-access.ts');
-        return resumeRotations(what, operator, ports);
-      }),
+      order(cli, command, name, options, 'resume'),
     );
 }
 
@@ -164,36 +155,44 @@ function said(command: Command): Command {
     .addHelpText('after', IN_STORAGE);
 }
 
-type Order = (
-  what: Omit<Said, 'vault'> & { readonly key: ManagedKey | undefined },
-  operator: Operator,
-  ports: ControlPorts,
-) => Promise<Ordered>;
-
 async function order(
   cli: Cli,
   command: Command,
   name: string | undefined,
-  { vault: _, ...options }: Said,
-  run: Order,
+  { reason, ticket, until }: Said,
+  act: 'pause' | 'resume',
 ): Promise<void> {
-  const { rotationAccess } = await import('../../operations/rotation/rotation-access.ts');
+  const { appOrders, callBy, NO_LOG } = await import('../../operations/app-storage.ts');
+  const { orderPause, orderResume } = await import('../../orders/order-pause.ts');
   const { CONTROL_CONTAINER } = await import('../../orders/standing-orders-client.ts');
   const key = name === undefined ? undefined : await cli.key(name, command);
   return cli.look(
     command,
     async ({ azure }) => {
-      const ports = rotationAccess(cli.environment, azure, () => cli.credential(command));
-      const operator = await azure.operator();
+      const app = appOrders(cli.environment, azure, () => cli.credential(command));
+      const what = { reason, ticket, key: key?.id, ...callBy(await azure.operator()) };
+      const end = until === undefined ? undefined : await endOf(until, azure.now());
       const place = {
         what: `container ${CONTROL_CONTAINER}`,
         url: "the app's storage",
         role: 'Storage Blob Data Contributor',
       };
-      return inAppStorage(place, () => run({ ...options, key }, operator, ports));
+      return inAppStorage(place, () =>
+        act === 'pause' ? orderPause({ ...what, until: end }, app, NO_LOG) : orderResume(what, app, NO_LOG),
+      );
     },
     show,
   );
+}
+
+/** @throws {@link CmkError} `ArgumentInvalid` for a time that is over, or too far away */
+async function endOf(text: string, now: Date): Promise<Date> {
+  const { endProblem } = await import('../../orders/standing-orders.ts');
+  const end = parseMoment(text, now);
+  const problem = endProblem(end, now);
+  if (problem === undefined) return end;
+  const nextStep = 'Give a time to come (--until PT4H), or leave it out.';
+  throw new CmkError('ArgumentInvalid', `${problem} Nothing was changed.`, nextStep);
 }
 
 function show({ pauses, ended, audit, warnings }: Ordered, output: Output): ExitCode {

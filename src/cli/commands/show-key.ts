@@ -36,12 +36,11 @@ type Usage = NonNullable<UsedKeyStatus['usage']>;
 /** The last request by the log: `unwrap 2026-… by <object id>`; undefined: none. */
 function lastAsked({ versions }: Usage, version: string | undefined): string | undefined {
   const found = versions.find((one) => one.version === version);
-  const { wrapped, unwrapped, other, unclear } = found ?? {};
+  const { wrapped, unwrapped, other } = found ?? {};
   const asked = [
     { what: 'wrap', last: wrapped },
     { what: 'unwrap', last: unwrapped },
     { what: 'other', last: other },
-    { what: `not clear what (${unclear?.entry ?? 'no name'})`, last: unclear },
   ].flatMap(({ what, last }) => (last ? [{ what, ...last }] : []));
   const [latest] = asked.sort((a, b) => (a.on < b.on ? 1 : -1));
   return latest && `${latest.what} ${latest.on} by ${latest.objectId ?? latest.appId ?? 'unknown'}`;

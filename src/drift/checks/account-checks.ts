@@ -15,7 +15,7 @@ import type { Found } from './check.ts';
 import { enableVersion, moveAccount, recoverKey } from './commands.ts';
 import { stoppedByExpiry } from './expiry.ts';
 import { afterExpiry } from './key-checks.ts';
-import { KEY_TAG } from './left-checks.ts';
+import { KEY_TAG, pinnedBack } from './left-checks.ts';
 import type { AccountSubject, KeySubject, Rules, ScopeSubject } from './subjects.ts';
 
 /** Storage looks for a new version once a day (Azure Storage, "customer-managed keys": wait 24 hours). */
@@ -27,7 +27,8 @@ const DAILY_LOOK_MS = DAY_MS;
  */
 const MOVE_MS = HOUR_MS;
 
-export function staleKeyVersion({ account, use, key }: AccountSubject, rules: Rules): readonly Found[] {
+export function staleKeyVersion(subject: AccountSubject, rules: Rules): readonly Found[] {
+  const { account, use, key } = subject;
   const { now } = rules;
   const stale = use && stalePin(use, key, now);
   if (!stale || !key) return [];
@@ -36,7 +37,7 @@ export function staleKeyVersion({ account, use, key }: AccountSubject, rules: Ru
       ...behind(isUsed(use), stale, now),
       shouldBe: `It is pinned to the newest usable version ${stale.version}.`,
       command: moveAccount(account),
-      cause: { about: [key.key.id] },
+      cause: pinnedBack(subject) ?? { about: [key.key.id] },
       action: { kind: 'account', account: account.id, location: account.location, key: key.key.id },
     },
   ];

@@ -8,7 +8,7 @@ import type { AccountScopes, StorageAccounts } from '../../fleet/storage-client.
 import type { UseRows } from '../../fleet/use-row.ts';
 import { type IdentityState, type KeyAccess, userAssignedIdentity } from '../../identities/key-access.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
-import { contestOf } from '../../orders/contests.ts';
+import { contestOf } from '../../orders/standing-orders.ts';
 import { isOptedOut } from '../../settings/opt-out.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { ACCOUNT_CHECKS } from '../checks/checks.ts';

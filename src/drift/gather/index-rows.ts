@@ -61,11 +61,10 @@ export class IndexRows {
     if (!observation.outdated && (observation.found || observation.changed)) this.#scopeKeys.add(key.id);
   }
 
-  /** Scopes of an account on its own key, as the index has them; undefined: it was never asked for them. */
-  async scopesOf(account: Account, key: ManagedKey): Promise<readonly SeenScope[] | undefined> {
+  /** Scopes of an account on its own key, as the index has them. */
+  async scopesOf(account: Account, key: ManagedKey): Promise<readonly SeenScope[]> {
     const rows = await this.#ofAccount(account, key);
-    if (rows?.own?.scopes === undefined) return undefined;
-    return rows.scopes.flatMap((row) => scopeOf(row) ?? []);
+    return rows?.scopes.flatMap((row) => scopeOf(row) ?? []) ?? [];
   }
 
   /**

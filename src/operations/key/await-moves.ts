@@ -2,6 +2,7 @@ import type { BlastRadius } from '../../dependents/blast-radius.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { vaultOption } from '../../keys/vault-options.ts';
 import type { Environment } from '../../settings/settings.ts';
+import { nameFirst } from '../../text.ts';
 import type { Operation } from '../operator-azure.ts';
 import { blastRadiusOf } from './blast-radius-of.ts';
 
@@ -37,11 +38,13 @@ export async function awaitMoves(
     if (waiting.length === 0 || azure.now().getTime() + pauseMs > end) {
       journal.found(`${moved.length} of ${all} accounts and scopes use ${version}`);
       if (waiting.length > 0)
-        journal.note(`Not yet: ${named(waiting)}. \`cmk key show ${key.name} ${vaultOption(key.vault)}\` shows them.`);
+        journal.note(
+          `Not yet: ${nameFirst(waiting, 5)}. \`cmk key show ${key.name} ${vaultOption(key.vault)}\` shows them.`,
+        );
       if (!moves.complete) journal.note('There may be more: not everything could be read.');
       return moves;
     }
-    const text = `for ${waiting.length} of ${all} accounts and scopes to use ${version}: ${named(waiting)}`;
+    const text = `for ${waiting.length} of ${all} accounts and scopes to use ${version}: ${nameFirst(waiting, 5)}`;
     journal.waiting(text, { done: moved.length, total: all });
     await azure.sleep(pauseMs);
   }
@@ -58,9 +61,4 @@ function movesIn({ accounts, unread }: BlastRadius, version: string): Moves {
     waiting: uses.filter((use) => !isThere(use)).map(({ name }) => name),
     complete: unread.length === 0,
   };
-}
-
-function named(names: readonly string[]): string {
-  const more = names.length > 5 ? ` and ${names.length - 5} more` : '';
-  return `${names.slice(0, 5).join(', ')}${more}`;
 }

@@ -547,6 +547,15 @@ describe('account checks', () => {
   ])('a role that ends in %i days is: %s', (days, severity) => {
     expect(severitiesOf(ends(days))).toEqual([`RoleExpires ${severity}`]);
   });
+  it.each([
+    ['is one cause, with the account', reverted(), 'VersionReverted'],
+    ['is the contest once the app has stopped', reverted({ contest: contest({}) }), 'ContestedChange'],
+  ])('a pin to an older version %s', (_, of, reason) => {
+    const causes = evaluate(ACCOUNT_CHECKS, of, account().id, rules()).map(({ cause }) => cause);
+    expect(causes.length).toBeGreaterThan(1);
+    expect(new Set(causes.map(({ id }) => id)).size).toBe(1);
+    expect(causes[0]).toMatchObject({ reason, about: [account().id] });
+  });
   it('an identity is missed once, however many of its scopes need it, and a role at each of them', () => {
     const both = (reason: 'IdentityMissing' | 'IdentityDeleted' | 'IdentityWithoutRole') =>
       evaluate(

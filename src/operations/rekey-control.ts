@@ -1,19 +1,18 @@
-import { CmkError } from '../../errors.ts';
-import { ENCRYPTION_USER } from '../../identities/key-roles.ts';
-import { type ManagedKey, ManagedVaults } from '../../keys/managed-vaults.ts';
-import { changeRekey, type RekeyAct, startRekey } from '../../orders/order-rekey.ts';
-import type { Rekey, StandingOrders } from '../../orders/standing-orders.ts';
-import { REASONS } from '../../reasons.ts';
-import { checkRekey } from '../../rekey/check-rekey.ts';
-import type { RekeyCheck } from '../../rekey/rekey-problems.ts';
-import { type RekeyStatus, rekeyStatus, requireRollback } from '../../rekey/rekey-status.ts';
-import type { Vault } from '../../vaults/vault-client.ts';
-import { ensureRole } from '../identity/role-ensure.ts';
-import { callBy } from '../key/app-record.ts';
-import { NO_LOG } from '../key/key-revoke.ts';
-import type { Azure, Operation } from '../operator-azure.ts';
-import { findVault, keyByName, keyIn } from '../resolve.ts';
-import type { AppRekeys } from './app-rekeys.ts';
+import { CmkError } from '../errors.ts';
+import { ENCRYPTION_USER } from '../identities/key-roles.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { changeRekey, type RekeyAct, startRekey } from '../orders/order-rekey.ts';
+import type { Rekey, StandingOrders } from '../orders/standing-orders.ts';
+import { REASONS } from '../reasons.ts';
+import { checkRekey } from '../rekey/check-rekey.ts';
+import type { RekeyCheck } from '../rekey/rekey-problems.ts';
+import { type RekeyStatus, rekeyStatus, requireRollback } from '../rekey/rekey-status.ts';
+import { count } from '../text.ts';
+import type { Vault } from '../vaults/vault-client.ts';
+import { type AppOrders, callBy, NO_LOG } from './app-storage.ts';
+import { ensureRole } from './identity/role-ensure.ts';
+import type { Operation } from './operator-azure.ts';
+import { findVault, keyIn } from './resolve.ts';
 
 const DONE: Readonly<Record<RekeyAct, string>> = {
   pause: 'paused',
@@ -23,41 +22,30 @@ const DONE: Readonly<Record<RekeyAct, string>> = {
 };
 
 /** The re-key of that id; without one, all that there were, newest first. */
-export async function rekeyStatuses(
-  id: string | undefined,
-  app: AppRekeys,
-  azure: Azure,
-): Promise<readonly RekeyStatus[]> {
+export async function rekeyStatuses(id: string | undefined, app: AppOrders): Promise<readonly RekeyStatus[]> {
   const orders = await app.orderStore.read();
   const rekeys = id === undefined ? orders.rekeys.toReversed() : [found(orders, id)];
   const all: RekeyStatus[] = [];
-  for (const rekey of rekeys) all.push(await rekeyStatus(rekey, orders, portsOf(rekey, app, azure)));
+  for (const rekey of rekeys) all.push(await rekeyStatus(rekey, orders, app));
   return all;
 }
 
 /** Pauses, resumes, takes back or ends a re-key, as the app's API does. */
 export async function changeRekeyAsOperator(
   { id, act, why }: { readonly id: string; readonly act: RekeyAct; readonly why: string },
-  app: AppRekeys,
+  app: AppOrders,
   { azure, journal }: Operation,
 ): Promise<RekeyStatus> {
-  const order = found(await app.orderStore.read(), id);
-  const ports = portsOf(order, app, azure);
-  if (act === 'rollBack') await requireRollback(order, ports);
+  let order = found(await app.orderStore.read(), id);
+  if (act === 'rollBack') await requireRollback(order, app);
   const change = { text: `re-key ${id}: ${DONE[act]}`, action: 'key.rekey', resource: order.from } as const;
-  if (journal.dryRun) {
-    journal.planned(change);
-    return rekeyStatus(order, await app.orderStore.read(), ports);
+  if (journal.dryRun) journal.planned(change);
+  else {
+    order = await changeRekey(id, act, why, callBy(await azure.operator()), app, NO_LOG);
+    // The use-case has written it into the audit trail.
+    journal.done(change);
   }
-  const changed = await changeRekey(id, act, why, callBy(await azure.operator()), ports, NO_LOG);
-  // The use-case has written it into the audit trail.
-  journal.done(change);
-  return rekeyStatus(changed, await app.orderStore.read(), ports);
-}
-
-function portsOf({ from, to }: Rekey, app: AppRekeys, { keys, cloud, now }: Azure) {
-  const vaults = new ManagedVaults([from, to].map((key) => keyByName(key, undefined, cloud).vault));
-  return { ...app, keys, vaults, now };
+  return rekeyStatus(order, await app.orderStore.read(), app);
 }
 
 function found({ rekeys }: StandingOrders, id: string): Rekey {
@@ -77,7 +65,7 @@ interface RekeyStartOptions {
   readonly grant: boolean;
   /** ARM ids of the vaults that the app manages, as far as the environment says. */
   readonly managed: readonly string[];
-  readonly app: AppRekeys;
+  readonly app: AppOrders;
 }
 
 interface RekeyStarted {
@@ -101,17 +89,20 @@ export async function startRekeyAsOperator(options: RekeyStartOptions, operation
       'Add its vault to CMK_VAULTS of the app first.',
     );
   }
-  const searched = async () => app.settings.subscriptions ?? (await azure.subscriptions.list());
-  const checking = () => checkRekey(from.key, to.key, { ...azure, ...app, keyCatalog: azure.keyAdmin, searched });
+  const searched = async () => app.subscriptions ?? (await azure.subscriptions.list());
+  const checking = () => checkRekey(from.key, to.key, { ...app, ...azure, keyCatalog: azure.keyAdmin, searched });
   let check = await checking();
   if (options.grant && check.withoutRole.length > 0) {
-    await grant(check.withoutRole, to, operation);
+    for (const principalId of check.withoutRole) {
+      const grantee = { principalId, principalType: 'ServicePrincipal', name: principalId } as const;
+      await ensureRole(ENCRYPTION_USER, grantee, to.vault, to.key.name, operation);
+    }
     if (!journal.dryRun) check = await checking();
   }
   for (const { detail, fix } of check.problems) journal.note(`${detail} ${fix}`);
   for (const warning of check.warnings) journal.note(warning);
   if (check.problems.length > 0) return { check, order: undefined };
-  const many = check.accounts === 1 ? '1 account is' : `${check.accounts} accounts are`;
+  const many = `${count(check.accounts, 'account')} ${check.accounts === 1 ? 'is' : 'are'}`;
   const text = `${many} to move from ${options.from} to ${options.to}`;
   const change = { text, action: 'key.rekey', resource: from.key.id, from: from.key.id, to: to.key.id } as const;
   if (journal.dryRun) {
@@ -120,7 +111,7 @@ export async function startRekeyAsOperator(options: RekeyStartOptions, operation
   }
   const call = callBy(await azure.operator());
   const request = { from: from.key.id, to: to.key.id, reason, ticket, maxFailures };
-  const order = await startRekey(request, call, { ...app, now: azure.now }, NO_LOG);
+  const order = await startRekey(request, call, app, NO_LOG);
   // The use-case has written it into the audit trail.
   journal.done(change);
   return { check, order };
@@ -139,15 +130,4 @@ async function find(text: string, { azure }: Operation): Promise<{ readonly key:
   }
   const vault = await findVault(vaultName, azure);
   return { key: keyIn(vault, name, azure.cloud), vault };
-}
-
-async function grant(
-  principals: readonly string[],
-  { key, vault }: { readonly key: ManagedKey; readonly vault: Vault },
-  operation: Operation,
-): Promise<void> {
-  for (const principalId of principals) {
-    const grantee = { principalId, principalType: 'ServicePrincipal', name: principalId } as const;
-    await ensureRole(ENCRYPTION_USER, grantee, vault, key.name, operation);
-  }
 }

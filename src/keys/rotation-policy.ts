@@ -1,5 +1,5 @@
-/** Whether a rotation policy rotates the key by itself, and when. */
-export interface RotationPolicySummary {
+/** A rotation policy: Key Vault takes one Rotate and one Notify action ("Configure key auto-rotation"). */
+export interface RotationPolicy {
   readonly rotates: boolean;
   /** So long after a version was made: an ISO 8601 duration. */
   readonly afterCreate?: string;
@@ -9,15 +9,4 @@ export interface RotationPolicySummary {
   readonly notifyBeforeExpiry?: string;
   /** Lifetime of versions that a rotation makes: an ISO 8601 duration; absent: they never expire. */
   readonly expiresIn?: string;
-}
-
-/** What a rotation policy does; ISO 8601 durations. */
-export interface RotationPolicy {
-  /** Lifetime of versions that a rotation makes. */
-  readonly expiresIn: string | undefined;
-  readonly actions: readonly {
-    readonly action: 'Rotate' | 'Notify';
-    readonly timeAfterCreate?: string;
-    readonly timeBeforeExpiry?: string;
-  }[];
 }
