@@ -1,6 +1,6 @@
 import type { KeyStatusResponse } from '../api/types.ts';
 import { usePoll } from '../api/use-poll.ts';
-import { count, inWords, shortVersion } from '../names.ts';
+import { count, inWords, shortVersion, usersOf } from '../names.ts';
 import { KeyFlow } from '../pictures/key-flow.tsx';
 import { VersionLines } from '../pictures/version-lines.tsx';
 import { href } from '../route.ts';
@@ -67,7 +67,7 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
         {data && <VersionTable versions={data.versions} newestUsable={data.newestUsable} />}
       </Section>
       {data && (
-        <Section title="Asked for, by the log of the vault">
+        <Section title="Key usage from the vault’s log">
           <LoggedUse usage={data.usage} versions={data.versions} />
         </Section>
       )}
@@ -110,9 +110,13 @@ function Users({ data }: { readonly data: KeyStatusResponse }) {
   return (
     <>
       <p>
-        {count(users.accounts, 'account')} and {count(users.scopes, 'encryption scope')}
-        {users.lagging === undefined ? '' : `, of which ${users.lagging} are not on the newest version`}
-        {users.complete ? '' : '; there may be more'}.
+        {usersOf(users)}
+        {users.lagging === undefined
+          ? ''
+          : users.lagging === 0
+            ? ', all on the newest version'
+            : `; ${users.lagging} not on the newest version`}
+        .
       </p>
       {users.oldest && (
         <p class="muted">
