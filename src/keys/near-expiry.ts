@@ -1,7 +1,7 @@
 import { shift } from '../time/duration.ts';
 import { CLOCKS_MS } from '../time/spans.ts';
+import type { RotationPolicy } from './key-client.ts';
 import { compareAge, type KeyVersion, newestVersion } from './key-versions.ts';
-import type { RotationPolicy } from './rotation-policy.ts';
 
 /** Key Vault gives notice so long before a version expires, unless the rotation policy says otherwise ("Configure key auto-rotation"). */
 const NOTICE = 'P30D';

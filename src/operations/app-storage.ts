@@ -24,8 +24,7 @@ import { SettingsReader } from '../settings/reader.ts';
 import { type Environment, readStorageSettings, readSubscriptions } from '../settings/settings.ts';
 import { createWorkQueue, requestByMessage, type WorkQueue } from '../work/work-queue-client.ts';
 import type { Change } from './journal.ts';
-import type { Operator } from './operator.ts';
-import type { Azure } from './operator-azure.ts';
+import type { Azure, Operator } from './operator-azure.ts';
 import { keyByName } from './resolve.ts';
 
 // The app's own storage, on the operator's sign-in.

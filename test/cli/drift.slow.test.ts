@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { CLIENT_IDS, SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import { CLIENT_IDS } from '../../local/azure/constants.ts';
 import { appSettings } from '../../local/run/app-environment.ts';
 import { DRIFT_REPORT } from '../../src/drift/report.ts';
 import { TestKey } from '../support/fleet.ts';
@@ -89,34 +89,6 @@ describe('cmk drift', () => {
       code: 0,
       out: expect.stringMatching(/^0 errors, 0 w/),
     });
-  });
-
-  it('names those alone that are about accounts with a tag', async () => {
-    const { account } = stale();
-    stale();
-    account.tags = { env: account.name };
-    const asked = ['drift', '--tag', `ENV=${account.name}`, '--json'];
-    const { findings, causes } = JSON.parse((await cmk(asked, { env: settings() })).out).result;
-    expect(findings.map((one: { resource: string }) => one.resource)).toEqual([account.id]);
-    expect(causes).toMatchObject([{ reason: 'StaleKeyVersion', affected: 1 }]);
-    const other = await cmk(['drift', '--tag', `env=${account.name}x`], { env: settings() });
-    expect(other).toMatchObject({ code: 0, out: expect.stringMatching(/^0 errors, 0 w/) });
-  });
-
-  it('asks for tags where it looks for accounts, and before it does anything', async () => {
-    const { account } = stale();
-    account.tags = { env: account.name };
-    const path = `/subscriptions/${SECOND_SUBSCRIPTION_ID}/providers/Microsoft.Storage/storageAccounts`;
-    wire.azure.faults.add([{ match: { host: 'management.azure.com', path }, answer: { status: 403 } }]);
-    const asked = ['drift', '--as-app', '--tag', `env=${account.name}`];
-    const before = (await newest())?.id;
-    const refused = await cmk(asked, { env: settings() });
-    expect(refused).toMatchObject({ out: '', err: expect.stringContaining(SECOND_SUBSCRIPTION_ID) });
-    expect((await newest())?.id).toBe(before);
-    const { out } = await cmk(asked, { env: settings({ CMK_SUBSCRIPTIONS: SUBSCRIPTION_ID }) });
-    wire.azure.faults.clear();
-    expect(out).toMatch(/^error\tStaleKeyVersion\t1\t/m);
-    expect((await newest())?.id).not.toBe(before);
   });
 
   it('wants to know the vaults, where no setting names them', async () => {

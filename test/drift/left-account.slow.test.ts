@@ -3,7 +3,7 @@ import { SECOND_SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { addAccount } from '../../local/azure/fleet.ts';
 import type { WholeReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
-import { disableAccount } from '../../src/operations/account/account-change-key.ts';
+import { disableAccount } from '../../src/operations/account/account-change.ts';
 import type { Services } from '../../src/services.ts';
 import { showFleet } from '../../src/views/fleet-api.ts';
 import { fleetQuery } from '../../src/views/fleet-query.ts';

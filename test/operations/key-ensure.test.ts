@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { addVault } from '../../local/azure/fleet.ts';
-import type { RotationPolicy } from '../../src/keys/rotation-policy.ts';
+import type { RotationPolicy } from '../../src/keys/key-client.ts';
 import { ensureKey } from '../../src/operations/key/key-ensure.ts';
 import { keyByName } from '../../src/operations/resolve.ts';
 import { planPolicy, type WantedPolicy } from '../../src/rotation/rotation-policy.ts';

@@ -56,7 +56,7 @@ function addDisable(command: Command, cli: Cli): void {
     .description('give an account back to Microsoft-managed keys, and record on it that this is meant')
     .option('--yes', 'do not ask for the name to be typed; needed for an account that is tagged cmk-key')
     .action(async (account: string, { reason, yes = false }: { reason?: string; yes?: boolean }) => {
-      const { disableAccount } = await import('../../operations/account/account-change-key.ts');
+      const { disableAccount } = await import('../../operations/account/account-change.ts');
       const confirm = (name: string): Promise<void> =>
         confirmName('give back to Microsoft-managed keys', name, false, cli.context.ask);
       await cli.run(command, (operation) =>

@@ -23,7 +23,6 @@ interface DriftArguments {
   expand?: boolean;
   key?: string[];
   resourceGroup?: string[];
-  tag?: string[];
   health?: HealthState[];
   cause?: string[];
   sort?: (typeof SORTS)[number];
@@ -39,32 +38,29 @@ export function addDriftCommand(program: Command, cli: Cli): void {
     .addOption(vaults())
     .option('--key <key...>', 'findings about this key: <key>, <vault>/<key> or an identifier')
     .option('-g, --resource-group <group...>', 'findings about what is in this resource group')
-    .option('--tag <name=value...>', 'findings about accounts with this tag; a name alone: with any value')
     .addOption(choice('--health <state...>', 'findings by which accounts are in this state', HEALTH_STATES))
     .option('--cause <cause...>', 'findings of this reason code or cause')
     .addOption(choice('--sort <column>', 'what to sort by; without it the worst first', SORTS))
     .option('--expand', 'each finding, in place of what is behind them')
     .option('--as-app', "as the app does: fix what CMK_AUTOFIX names, and publish the report in the app's storage")
     .action(async (options: DriftArguments, command: Command) => {
-      const { checkDrift, readAccountTags } = await import('../../operations/drift-check.ts');
+      const { checkDrift } = await import('../../operations/drift-check.ts');
       const { createServices } = await import('../../services.ts');
       const credential = cli.credential(command);
       const { vault: named, asApp = false, expand = false, sort } = options;
-      const { key, resourceGroup, tag, health, cause } = options;
+      const { key, resourceGroup, health, cause } = options;
       const { subscription } = command.optsWithGlobals<GlobalOptions>();
       let troubles = 0;
       await cli.look(
         command,
         async (operation) => {
           const services = (app: Environment, log: Log) => createServices(app, credential, log);
-          // First: a check that fixes would have done so when the tags turn out not to be had.
-          const tags = tag && (await readAccountTags(subscription, environment, operation));
           const report = await checkDrift({ vaults: named, asApp, environment, services }, operation);
           troubles = operation.journal.entries.filter(({ kind }) => kind === 'note').length;
-          const place = { resourceGroup, tag, subscription: subscription ? [subscription] : undefined };
+          const place = { resourceGroup, subscription: subscription ? [subscription] : undefined };
           const { filterReport } = await import('../../drift/filter-report.ts');
           const { shorten } = await import('../../drift/causes.ts');
-          const wanted = sortReport(filterReport(report, { key, health, cause, ...place }, tags), sort);
+          const wanted = sortReport(filterReport(report, { key, health, cause, ...place }), sort);
           return expand ? wanted : shorten(wanted);
         },
         (report, output) => {

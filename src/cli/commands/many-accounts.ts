@@ -117,7 +117,7 @@ function addChangeKey(command: Command, cli: Cli): void {
   oneOrMany(command, cli, {
     required: ['vault', 'key'],
     run: async (account, given, operation) => {
-      const { changeKey } = await import('../../operations/account/account-change-key.ts');
+      const { changeKey } = await import('../../operations/account/account-change.ts');
       const options = given as unknown as ChangeKeyArguments & Where;
       const { vault, key, automatic = false, wait: waitSeconds } = options;
       const choice = { vault, key, pin: pinOf(options) };
@@ -133,7 +133,7 @@ function addPin(command: Command, cli: Cli): void {
   oneOrMany(command, cli, {
     required: [],
     run: async (account, options, operation) => {
-      const { pinAccount } = await import('../../operations/account/account-pin.ts');
+      const { pinAccount } = await import('../../operations/account/account-change.ts');
       const { version } = options as { version?: string };
       return pinAccount({ ...placeOf(options), account, version }, operation);
     },
@@ -145,7 +145,7 @@ function addUnpin(command: Command, cli: Cli): void {
   oneOrMany(command, cli, {
     required: [],
     run: async (account, options, operation) => {
-      const { unpinAccount } = await import('../../operations/account/account-pin.ts');
+      const { unpinAccount } = await import('../../operations/account/account-change.ts');
       return unpinAccount({ ...placeOf(options), account }, operation);
     },
   });
