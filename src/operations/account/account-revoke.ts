@@ -53,7 +53,7 @@ export async function revokeAccount(
   const account = await findAccount(named, azure, where);
   const { key, principalId } = await accessOf(account, azure);
   const removed = await readKeyGrants(principalId, key, azure);
-  const others = await othersWithIdentity(account, key, () => azure.subscriptions.list(), azure.accounts);
+  const others = await othersWithIdentity(account, () => azure.subscriptions.list(), azure.accounts);
   const names = others.map((id) => lastName(id)).join(', ');
   if (others.length > 0 && !shared) {
     throw new CmkError(
