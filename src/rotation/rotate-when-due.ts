@@ -1,10 +1,9 @@
 import type { Dependence } from '../accounts/inventory.ts';
 import { AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
-import type { Keys } from '../keys/key-client.ts';
+import type { Keys, RotationPolicy } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
-import type { RotationPolicy } from '../keys/rotation-policy.ts';
 import type { Log, LogLevel } from '../log.ts';
 import { findPause, type PauseOrder } from '../orders/standing-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
