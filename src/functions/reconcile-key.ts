@@ -1,4 +1,5 @@
 import { app } from '@azure/functions';
+import { storageClock } from '../azure/storage-clock.ts';
 import { checkChanges } from '../drift/changes/check-changes.ts';
 import { probeKey } from '../effect/probe-work.ts';
 import type { Log } from '../log.ts';
@@ -31,7 +32,7 @@ async function run(work: KeyQueueWork, services: Services, log: Log): Promise<Ou
       await checkChanges(work.cause, services, log);
       return DONE;
     case 'rotate':
-      return rotateWhenDue(work, services, log);
+      return rotateWhenDue(work, { ...services, now: storageClock.now }, log);
     case 'revocation':
       return settleRevocation(work, services, log);
     case 'accountRevocation':
