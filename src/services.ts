@@ -38,7 +38,7 @@ import {
 import { type Authenticate, createAuthenticator } from './http/caller.ts';
 import { createIdentityClients, type IdentityClients } from './identities/create-identity-clients.ts';
 import { createKeyAdmin, type KeyCatalog } from './keys/key-admin-client.ts';
-import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/key-client.ts';
+import { createKeys, type Keys } from './keys/key-client.ts';
 import type { ManagedKey } from './keys/managed-vaults.ts';
 import { createKeyUsageLog, type KeyUsageLog } from './keys/usage-log-client.ts';
 import { consoleLog, type Log } from './log.ts';
@@ -141,7 +141,7 @@ export function createServices(
   const memory = createSubscriptionMemory(settings, () => identity);
   const table = createFleetTable(settings, () => identity);
   const fleet = createFleetIndex(table);
-  const keys = createKeys(identity, WORKER_OPTIONS);
+  const keys = createKeys(identity, LIMITS.keyWork);
   const data = createDataServices(identity, cloud);
   const resourceGraph = createResourceGraph(identity, cloud);
   const driftStorage = createDriftStorage(settings, () => identity);
@@ -161,7 +161,7 @@ export function createServices(
   return {
     settings,
     keys,
-    urgentKeys: createKeys(identity, URGENT_OPTIONS),
+    urgentKeys: createKeys(identity, LIMITS.breakGlass),
     accounts,
     activityLog: createActivityLog(identity, cloud),
     subscriptions,

@@ -44,7 +44,7 @@ export function createController(
     useRows: createUseRows(table),
     rollouts: createRolloutStore(settings, credential),
   };
-  const keys = createKeys(identity, { limits: LIMITS.keyWork });
+  const keys = createKeys(identity, LIMITS.keyWork);
   const { now } = storageClock;
   const { useRows: rows, workItems: items, rollouts } = stores;
   const version2 = createVersion2(settings, credential, { ...ports, rows, items, now });

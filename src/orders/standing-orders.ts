@@ -118,14 +118,14 @@ export function openPauses({ pauses }: StandingOrders, now: Date): readonly Paus
   return pauses.filter(({ until }) => until === undefined || Date.parse(until) > now.getTime());
 }
 
-/** A pause as the API shows it with its key. */
-export function pausedView({ reason, by: { objectId }, since, until }: PauseOrder) {
-  return { reason, by: objectId, since, ...(until ? { until } : {}) };
-}
-
-/** A pause as the API lists it. */
-export function listedPause(pause: PauseOrder) {
-  return { ...(pause.key ? { key: pause.key } : {}), ...pausedView(pause) };
+/** A pause as the API shows it. */
+export function pausedView({ key, reason, by: { objectId, name }, since, until }: PauseOrder) {
+  return {
+    ...(key ? { key } : {}),
+    ...{ reason, by: objectId, since },
+    ...(name ? { byName: name } : {}),
+    ...(until ? { until } : {}),
+  };
 }
 
 /** A later time has a year of five digits, which `Date.parse` rejects. */

@@ -1,11 +1,11 @@
 import type { Dependence } from '../accounts/inventory.ts';
-import { AUDIT_SEARCH_MS, type RecordAudit } from '../audit/audit-trail.ts';
+import { AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { LIMITS } from '../azure/limits.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
-import type { RotationPolicySummary } from '../keys/rotation-policy-summary.ts';
+import type { RotationPolicy } from '../keys/rotation-policy.ts';
 import type { Log, LogLevel } from '../log.ts';
 import { findPause, type PauseOrder } from '../orders/standing-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
@@ -141,7 +141,7 @@ class Rotation {
     return this.#finish(made.from, made.to, begun.completes, true);
   }
 
-  async #rotateIfMeant(newest: KeyVersion, policy: RotationPolicySummary): Promise<Outcome> {
+  async #rotateIfMeant(newest: KeyVersion, policy: RotationPolicy): Promise<Outcome> {
     const { keys, now } = this.#ports;
     const unmeant = await this.#unmeant(newest);
     if (unmeant) return unmeant;
@@ -184,8 +184,7 @@ class Rotation {
     const details = { from: from.id, ...result, ...(isResumed ? { foundIn: LEASE_CONTAINER } : {}) };
     const id = `key.rotate/${version.version}`;
     const entry = { id, action: 'key.rotate', reason, resource: this.#key.id, details };
-    // An earlier worker may have recorded it.
-    const written = await audit(entry, AUDIT_SEARCH_MS, isResumed ? version.createdOn : undefined);
+    const written = await audit(entry, AUDIT_WAIT_MS);
     if ('failed' in written) return later('AuditFailed', written.failed, LANDED_SECONDS);
     this.#say('info', reason, '', from, result);
     await this.#lease.save(undefined);

@@ -1,5 +1,5 @@
 import type { KeyVersion } from '../keys/key-versions.ts';
-import type { RotationPolicySummary } from '../keys/rotation-policy-summary.ts';
+import type { RotationPolicy } from '../keys/rotation-policy.ts';
 import { shift } from '../time/duration.ts';
 
 /**
@@ -9,7 +9,7 @@ import { shift } from '../time/duration.ts';
  */
 export function rotationDue(
   { createdOn, expiresOn }: Pick<KeyVersion, 'createdOn' | 'expiresOn'>,
-  { rotates, afterCreate, beforeExpiry }: RotationPolicySummary,
+  { rotates, afterCreate, beforeExpiry }: RotationPolicy,
 ): Date | undefined {
   if (!rotates) return undefined;
   const times = [
