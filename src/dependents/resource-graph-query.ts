@@ -1,5 +1,4 @@
 import { sameResource } from '../azure/resource-id.ts';
-import type { AccountOfKey } from '../fleet/unindexed-accounts.ts';
 import { parseKeyIdentifier, parseVault, sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey, ManagedVault } from '../keys/managed-vaults.ts';
 import type { NamedKey, OtherDependent } from './dependent.ts';
@@ -183,18 +182,6 @@ export function keyUses(type: string, properties: unknown, key: ManagedKey): Nam
       : valuesAt(properties, path.parts).flatMap((value) => byParts(path, value, key)),
   );
   return [...new Map(uses.map((use) => [`${use.path} ${use.version}`, use])).values()];
-}
-
-/**
- * How a storage account used the key when Resource Graph saw it; undefined: it did not. Without the version in use, which
- * it may not show, nothing can be guessed.
- */
-export function seenUse(properties: unknown, key: ManagedKey): Pick<AccountOfKey, 'seen'> | undefined {
-  const [use] = keyUses('microsoft.storage/storageaccounts', properties, key);
-  if (!use) return undefined;
-  const [value] = valuesAt(properties, 'encryption.keyvaultproperties.currentVersionedKeyIdentifier');
-  const current = typeof value === 'string' ? parseKeyIdentifier(value)?.version : undefined;
-  return current === undefined ? {} : { seen: { pinned: use.version, current } };
 }
 
 /** The same at any place: identifiers, and objects that hold a vault and the name of a key. */

@@ -72,6 +72,7 @@ const CAUSE = z.object({
     .array(z.string())
     .describe('ARM ids and key identifiers of what is to be repaired; empty: of several things.'),
   affected: count.describe('Resources that have a finding of it.'),
+  accounts: count.default(0).describe('Storage accounts among them; one with scopes counts once.'),
   sample: z.array(z.string()).describe('The first of these resources.'),
   findings: count.describe(
     'Its findings; those that are not in `findings` are at `GET /drift/{report}/findings?cause={id}`.',
@@ -112,6 +113,7 @@ const PAUSED = z.object({
   key: z.string().optional().describe('Key identifier; absent: all keys.'),
   reason: z.string(),
   by: z.string().describe('Object id of the operator.'),
+  byName: z.string().optional().describe('Name of the operator, if the token had one.'),
   since: z.iso.datetime(),
   until: z.iso.datetime().optional(),
 });

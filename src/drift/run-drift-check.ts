@@ -1,7 +1,7 @@
 import { describe, describeFailure, errorText } from '../azure/failure.ts';
 import type { Log } from '../log.ts';
 import type { KnownOrders } from '../orders/known-orders.ts';
-import { listedPause, openPauses } from '../orders/standing-orders.ts';
+import { openPauses, pausedView } from '../orders/standing-orders.ts';
 import { REASONS } from '../reasons.ts';
 import { DAY_MS } from '../time/spans.ts';
 import { type ApplyServices, apply } from './apply.ts';
@@ -53,7 +53,7 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
     const evaluated = evaluateAll(gathered, rules);
     const done = await apply(gathered, evaluated.findings, run, services, log);
     await remember(gathered, driftStorage, id, log);
-    const pauses = openPauses(services.control.state, services.now()).map(listedPause);
+    const pauses = openPauses(services.control.state, services.now()).map(pausedView);
     const report = { ...toReport(run, rules, gathered, evaluated, done, services.now()), pauses };
     failure = await publishReport(report, services, log);
     await checkLateChanges(report, services, log);

@@ -13,6 +13,8 @@ import { isAdmitted, type RolloutRow } from './rollout-row.ts';
 import type { Rotation, RotationCounts, UnfinishedUse } from './rotation-schemas.ts';
 import type { UseRow } from './use-row.ts';
 
+/** What has moved within this time makes the rate. Milliseconds. */
+const LATELY_MS = 5 * 60_000;
 /** Uses that are listed by name; all are counted. */
 const MOST_NAMED = 500;
 
@@ -28,6 +30,14 @@ interface RotationFacts {
   readonly now: Date;
 }
 
+/** Progress in one subscription and region. */
+interface PlaceCount {
+  readonly subscription: string;
+  readonly region: string;
+  readonly counts: RotationCounts;
+  movedLately: number;
+}
+
 /**
  * Progress of the rotation of a key. Uses are counted as the controller counts them; `stuck` and `held` are the controller's
  * last decision.
@@ -38,7 +48,8 @@ export class RotationCount {
   readonly #target: KeyVersion | undefined;
   readonly #all = noCounts();
   readonly #admitted = noCounts();
-  readonly #places = new Map<string, { subscription: string; region: string; counts: RotationCounts }>();
+  readonly #places = new Map<string, PlaceCount>();
+  readonly #lately: string;
   readonly #failures = new Map<string, number>();
   readonly #failedUses: UnfinishedUse[] = [];
   #waitingUses: UnfinishedUse[] = [];
@@ -46,6 +57,7 @@ export class RotationCount {
   constructor(facts: RotationFacts) {
     this.#facts = facts;
     const { versions, now } = facts;
+    this.#lately = new Date(now.getTime() - LATELY_MS).toISOString();
     this.#target = openRevocation(versions, now) ? undefined : newestUsableVersion(versions, now);
   }
 
@@ -55,7 +67,9 @@ export class RotationCount {
     const { status, reason, lastTry } = evaluateUse(row, this.#target, versions, now);
     const state = status === 'pending' ? 'waiting' : status;
     this.#all[state] += 1;
-    this.#place(row).counts[state] += 1;
+    const place = this.#place(row);
+    place.counts[state] += 1;
+    if (status === 'moved' && row.stamp !== undefined && row.stamp > this.#lately) place.movedLately += 1;
     if (isAdmitted(this.#rollout() ?? { stage: 'rest', canaries: [] }, row)) this.#admitted[state] += 1;
     if (status === 'moved' || status === 'left') return;
     const { account, scope, attempts, notBefore } = row;
@@ -91,10 +105,8 @@ export class RotationCount {
     const rollout = this.#rollout();
     const startedOn = activeFrom(target).toISOString();
     const places = [...this.#places.values()]
-      .map(({ subscription, region, counts }) => ({
-        subscription,
-        region,
-        ...counts,
+      .map(({ subscription, region, counts, movedLately }) => ({
+        ...{ subscription, region, ...counts, movedLately },
         ...this.#expectedEnd(counts.waiting),
       }))
       .sort((a, b) => (`${a.subscription} ${a.region}` < `${b.subscription} ${b.region}` ? -1 : 1));
@@ -154,10 +166,10 @@ export class RotationCount {
     return { expectedEnd: new Date(now.getTime() + secondsFor(waiting, writeBudgets) * 1000).toISOString() };
   }
 
-  #place({ account, location }: UseRow) {
+  #place({ account, location }: UseRow): PlaceCount {
     const subscription = accountId(account).subscriptionId;
     const name = `${subscription}/${location}`.toLowerCase();
-    const place = this.#places.get(name) ?? { subscription, region: location, counts: noCounts() };
+    const place = this.#places.get(name) ?? { subscription, region: location, counts: noCounts(), movedLately: 0 };
     this.#places.set(name, place);
     return place;
   }

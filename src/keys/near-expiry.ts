@@ -3,6 +3,9 @@ import { CLOCKS_MS } from '../time/spans.ts';
 import type { RotationPolicy } from './key-client.ts';
 import { compareAge, type KeyVersion, newestVersion } from './key-versions.ts';
 
+/** A version has to have a successor after two years at the latest (`KeyTooOld`). Days. */
+export const MAX_AGE_DAYS = 730;
+
 /** Key Vault gives notice so long before a version expires, unless the rotation policy says otherwise ("Configure key auto-rotation"). */
 const NOTICE = 'P30D';
 

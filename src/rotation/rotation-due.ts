@@ -3,8 +3,8 @@ import type { KeyVersion } from '../keys/key-versions.ts';
 import { shift } from '../time/duration.ts';
 
 /**
- * When a rotation policy makes the version that follows this one; undefined when it does not rotate by itself, or does not
- * say when in a way that can be told: Key Vault takes ISO 8601 durations of years, months and days ("Configure cryptographic
+ * When a rotation policy makes the version that follows this one; undefined when it does not rotate by itself, or its time
+ * cannot be parsed: Key Vault takes ISO 8601 durations of years, months and days ("Configure cryptographic
  * key auto-rotation").
  */
 export function rotationDue(

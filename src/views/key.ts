@@ -7,7 +7,7 @@ import type { Keys, RotationPolicy } from '../keys/key-client.ts';
 import { readKeysRight, readPolicyRight } from '../keys/key-rights.ts';
 import { activeFrom, type KeyVersion, newestUsableVersion, newestVersion, usability } from '../keys/key-versions.ts';
 import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
-import { nearExpiryOn } from '../keys/near-expiry.ts';
+import { MAX_AGE_DAYS, nearExpiryOn } from '../keys/near-expiry.ts';
 import type { KeyUsageLog } from '../keys/usage-log-client.ts';
 import { pausedView } from '../orders/standing-orders.ts';
 import { REASONS, type Reason } from '../reasons.ts';
@@ -15,6 +15,8 @@ import { keyState } from '../revocation/key-state.ts';
 import { openRevocation, readRevocation } from '../revocation/revocation.ts';
 import { isRotatedByTag, rotatedByHand } from '../rotation/rotation.ts';
 import { rotationDue } from '../rotation/rotation-due.ts';
+import { shift } from '../time/duration.ts';
+import { DAY_MS } from '../time/spans.ts';
 import type { KeyStatus, KeySummary, KeyUsersView, NextRotation, UnreadView, VersionView } from './key-schemas.ts';
 import { readKeyUsage } from './key-usage.ts';
 import { type KeyUsers, type KeyUsersPorts, readKeyUsers } from './key-users.ts';
@@ -25,7 +27,10 @@ const POLICY_BELIEVED_MS = 5 * 60_000;
 export type KeyViewPorts = KeyUsersPorts & { readonly keys: Pick<Keys, 'listVersions' | 'rotationPolicy'> };
 
 /** The part that the list of keys and the status of a key share. */
-type KeyView = Pick<KeyStatus, 'paused' | 'nextRotation' | 'users' | 'rotation' | 'rotationCost' | 'unread'>;
+type KeyView = Pick<
+  KeyStatus,
+  'paused' | 'nextRotation' | 'cryptoPeriodEndsOn' | 'users' | 'rotation' | 'rotationCost' | 'unread'
+>;
 
 const policies = new ReadCache<RotationPolicy>(POLICY_BELIEVED_MS);
 
@@ -124,9 +129,11 @@ async function readKeyView(
   const read = known(counted);
   const summary = known(policy);
   const next = versions && summary && nextRotation(versions, summary, isUsed(read), ports.now());
+  const periodEnd = versions && cryptoPeriodEnd(versions, summary, ports.now());
   return {
     ...(pause ? { paused: pausedView(pause) } : {}),
     ...(next ? { nextRotation: next } : {}),
+    ...(periodEnd ? { cryptoPeriodEndsOn: periodEnd.toISOString() } : {}),
     ...(read?.users ? { users: read.users } : {}),
     ...(read?.rotation ? { rotation: read.rotation } : {}),
     ...(read?.cost ? { rotationCost: read.cost } : {}),
@@ -255,6 +262,19 @@ function reasonOf(kind: UnreadPart['kind']): Reason {
   if (kind === 'timeUp') return 'TimeUp';
   if (kind === 'forbidden') return 'MissingPermission';
   return kind === 'throttled' ? 'Throttled' : 'ServiceUnavailable';
+}
+
+/** When the newest version has to have a successor. @param policy undefined: it could not be read */
+export function cryptoPeriodEnd(
+  versions: readonly KeyVersion[],
+  policy: Pick<RotationPolicy, 'expiresIn'> | undefined,
+  now: Date,
+): Date | undefined {
+  const newest = newestUsableVersion(versions, now) ?? newestVersion(versions);
+  if (!newest) return undefined;
+  const byAge = newest.createdOn.getTime() + MAX_AGE_DAYS * DAY_MS;
+  const byPolicy = policy?.expiresIn && shift(newest.createdOn, policy.expiresIn, 1);
+  return new Date(byPolicy ? Math.min(byAge, byPolicy.getTime()) : byAge);
 }
 
 /**

@@ -3,7 +3,7 @@ import type { KeyUse } from '../../fleet/key-use.ts';
 import { findVersion } from '../../keys/key-versions.ts';
 import { isOptedOut } from '../../settings/opt-out.ts';
 import { requirementOf, tagOf } from '../../settings/requirement.ts';
-import type { Found } from './check.ts';
+import type { Found, FoundCause } from './check.ts';
 import { encryptAccount, moveAccount, releaseContested } from './commands.ts';
 import type { AccountSubject, KeySubject, Rules } from './subjects.ts';
 
@@ -11,7 +11,8 @@ import type { AccountSubject, KeySubject, Rules } from './subjects.ts';
 export const KEY_TAG = 'cmk-key';
 
 /** The app moves no account back: an operator or a template has. */
-export function versionReverted({ account, use, key, before }: AccountSubject): readonly Found[] {
+export function versionReverted(subject: AccountSubject): readonly Found[] {
+  const { account, use, key, before } = subject;
   if (!before || !isReverted(use, key, before.version)) return [];
   const by = before.writers.length > 0 ? ` Since then it was written by ${before.writers.join(', ')}.` : '';
   return [
@@ -19,8 +20,17 @@ export function versionReverted({ account, use, key, before }: AccountSubject): 
       is: `It is pinned to ${use?.pinned}, and was pinned to the newer ${before.version}.${by}`,
       shouldBe: 'It stays on the newer version; to leave a version, rotate the key.',
       command: moveAccount(account),
+      cause: pinnedBack(subject),
     },
   ];
+}
+
+/** The cause of what an operator's or a tool's pin to an older version leads to; undefined: there is none. */
+export function pinnedBack({ account, use, key, before, contest }: AccountSubject): FoundCause | undefined {
+  if (contest) return { reason: 'ContestedChange', about: [account.id] };
+  return before && isReverted(use, key, before.version)
+    ? { reason: 'VersionReverted', about: [account.id] }
+    : undefined;
 }
 
 /** The app repaired it twice within an hour, and it was changed again. */

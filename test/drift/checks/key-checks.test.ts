@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { WHY_NO_COMMAND } from '../../../src/azure/shell-command.ts';
 import { KEY_CHECKS } from '../../../src/drift/checks/checks.ts';
-import { evaluate } from '../../../src/drift/checks/evaluate.ts';
+import { causeIdOf, evaluate } from '../../../src/drift/checks/evaluate.ts';
 import type { KeySubject } from '../../../src/drift/checks/subjects.ts';
 import type { RolloutRow } from '../../../src/fleet/rollout-row.ts';
 import type { KeyVersion } from '../../../src/keys/key-versions.ts';
@@ -662,4 +662,13 @@ describe('a resource of another service that is held at an older version', () =>
   it("is moved by this app's own command line where it is a storage account out of sight", () => {
     expect(commandFor('microsoft.storage/storageaccounts')).toMatch(/^cmk account pin \/subscriptions\//);
   });
+});
+
+it('an expired key has one cause with the accounts on it, which is not that it expires soon', () => {
+  const causesAt = (days: number) =>
+    evaluate(KEY_CHECKS, inVersions(version(10, { expiresOn: new Date(NOW.getTime() + days * DAYS) })), KEY_ID, rules())
+      .filter(({ reason }) => reason === 'NearExpiry')
+      .map(({ cause }) => cause);
+  expect(causesAt(1)).toMatchObject([{ reason: 'NearExpiry', about: [KEY_ID] }]);
+  expect(causesAt(-1)).toEqual([{ id: causeIdOf('KeyExpired', [KEY_ID]), reason: 'KeyExpired', about: [KEY_ID] }]);
 });
