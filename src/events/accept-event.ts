@@ -5,7 +5,7 @@ import type { Cause } from '../work/messages.ts';
 import { type KeyEvent, type KeyEventType, parseKeyEvent } from './key-vault-event.ts';
 
 /** An event that was checked, and the cause of what comes of it. */
-interface AcceptedEvent extends KeyEvent {
+export interface AcceptedEvent extends KeyEvent {
   readonly cause: Cause;
 }
 

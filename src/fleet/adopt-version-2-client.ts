@@ -2,7 +2,7 @@ import type { TokenCredential } from '@azure/identity';
 import type { ContainerClient } from '@azure/storage-blob';
 import pMap from 'p-map';
 import { z } from 'zod';
-import { AUDIT_SEARCH_MS, type RecordAudit } from '../audit/audit-trail.ts';
+import { AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
 import { controlContainer } from '../azure/app-storage.ts';
 import { readBlobText } from '../azure/blobs.ts';
 import { withinTime } from '../azure/deadline.ts';
@@ -215,7 +215,7 @@ async function adoptMove(move: OldMove, ports: Version2Ports): Promise<readonly 
   return [];
 }
 
-/** Looks it up first: version 2 may have died between its record and the end of the move. */
+/** Version 2 may have recorded the move before it died: the record has the same id, so readers show one. */
 async function record(
   { id, account, scope, key, toKey, rekey, mode, cause, at }: OldMove,
   { from, to }: Pick<Move, 'from' | 'to'>,
@@ -229,7 +229,7 @@ async function record(
   };
   const recorded = await recordMoves([{ move, cause: cause ?? { by: 'upgrade', ref: '', since: at } }], (entry) => {
     const details = { ...entry.details, at, foundIn: LEASE_CONTAINER };
-    return audit({ ...entry, details }, AUDIT_SEARCH_MS, new Date(at));
+    return audit({ ...entry, details }, AUDIT_WAIT_MS);
   });
   if (recorded.size === 0) throw new Error(`${REASONS.AuditFailed} ${id}`);
 }

@@ -1,5 +1,5 @@
 import type { Dependence } from '../accounts/inventory.ts';
-import { AUDIT_SEARCH_MS, type RecordAudit } from '../audit/audit-trail.ts';
+import { AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
@@ -194,7 +194,7 @@ class Rotation {
     const details = { from: from.id, ...result, ...(isResumed ? { foundIn: LEASE_CONTAINER } : {}) };
     const id = `key.rotate/${version.version}`;
     const entry = { id, action: 'key.rotate', reason, resource: this.#key.id, details };
-    const written = await audit(entry, AUDIT_SEARCH_MS, isResumed ? version.createdOn : undefined);
+    const written = await audit(entry, AUDIT_WAIT_MS);
     if ('failed' in written) return this.#wait(intent, written.failed, 'AuditFailed');
     this.#say('info', reason, '', from, result);
     await this.#lease.save(undefined);

@@ -3,12 +3,14 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
+import type { DriftReport } from '../../src/drift/report.ts';
+import type { NowAnswer } from '../../src/views/now-schemas.ts';
 import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { useChromium } from './chromium.ts';
 import { callApi, checkDrift } from './page-people.ts';
 import { axeFinds, visitAs } from './page-session.ts';
-import { makeTroubles, prepareExpiry } from './troubles.ts';
+import { makeTroubles } from './troubles.ts';
 
 // Every view at two widths, light and dark, while all is well, in trouble and in an incident. The pictures are looked at one
 // by one; those of the README are among them.
@@ -62,13 +64,15 @@ async function takeAll(app: { readonly url: string }, state: string): Promise<Re
 async function goTo(page: Page, view: string): Promise<void> {
   await page.evaluate(`location.hash = ${JSON.stringify(view)}`);
   await page.waitForLoadState('networkidle');
-  await eventually('nothing is still read', async () => (await page.getByText('Reading …').count()) === 0);
+  await eventually(
+    'nothing is still read',
+    async () => (await page.getByText(/^(Reading|Looking for) /).count()) === 0,
+  );
 }
 
 describe('with accounts', () => {
   const app = useApp({
     env: { CMK_AUTOFIX: 'StaleKeyVersion' },
-    prepare: prepareExpiry,
   });
   const post = async (who: string, path: string, body: object) => {
     const response = await callApi(app, who, 'POST', path, body);
@@ -82,8 +86,21 @@ describe('with accounts', () => {
     await takeAll(app, '1-well');
 
     await makeTroubles(app);
-    await app.settled();
-    await checkDrift(app);
+    const get = async <T>(path: string) => (await (await callApi(app, 'operator', 'GET', path)).json()) as T;
+    await eventually(
+      'the contest is found',
+      async () => {
+        await checkDrift(app);
+        return (await get<DriftReport>('/drift')).causes.some(({ reason }) => reason === 'ContestedChange');
+      },
+      60_000,
+    );
+    // Parts of it are cached for some seconds.
+    await eventually(
+      'it shows',
+      async () => ((await get<NowAnswer>('/now')).fleet?.value?.states.NoAccess ?? 0) > 0,
+      60_000,
+    );
     const texts = await takeAll(app, '2-trouble');
     await writeFile(join(ALL, 'trouble.txt'), [...texts].map(([view, text]) => `== ${view}\n${text}\n`).join('\n'));
 

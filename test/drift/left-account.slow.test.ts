@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { WholeReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
+import { queryOf } from '../../src/http/query.ts';
 import { disableAccount } from '../../src/operations/account/account-change-key.ts';
 import type { Services } from '../../src/services.ts';
-import { showFleet } from '../../src/views/fleet-api.ts';
-import { fleetQuery } from '../../src/views/fleet-query.ts';
+import { FleetSnapshots } from '../../src/views/fleet.ts';
+import { FLEET_QUERY, showFleet } from '../../src/views/fleet-api.ts';
 import type { FleetListAnswer } from '../../src/views/fleet-schemas.ts';
-import { FleetSnapshots } from '../../src/views/fleet-snapshot.ts';
 import { TestKey } from '../support/fleet.ts';
 import { Procedures } from '../support/procedures.ts';
 import { useWire } from '../support/wire.ts';
@@ -27,7 +27,7 @@ async function check(change: (services: Services) => Services = (services) => se
 async function healthOf(name: string) {
   const call = { headers: new Headers(), reaches: () => true, snapshots: new FleetSnapshots(), nowMs: 0 };
   await reconcileAll(wire.services({ CMK_AUTOFIX: 'none' }), wire.log);
-  const { body } = await showFleet(fleetQuery(new URLSearchParams()), call, wire.services());
+  const { body } = await showFleet(queryOf(new URLSearchParams(), FLEET_QUERY), call, wire.services());
   return (JSON.parse(String(body)) as FleetListAnswer).value.find((row) => row.name === name)?.health;
 }
 const left = ({ findings }: WholeReport) =>

@@ -188,7 +188,7 @@ function FoldedRow({ moves: { to, records } }: { readonly moves: FoldedMoves }) 
       <td data-label="When">
         <span>
           {newest && <Time at={newest.time} />}
-          {oldest && (
+          {oldest && oldest.time.slice(0, 16) !== newest?.time.slice(0, 16) && (
             <small>
               {' '}
               from <Time at={oldest.time} />

@@ -1,6 +1,6 @@
 import type { KeyStatusResponse } from '../api/types.ts';
 import { usePoll } from '../api/use-poll.ts';
-import { count, inWords, shortVersion } from '../names.ts';
+import { count, inWords, shortVersion, usersOf } from '../names.ts';
 import { KeyFlow } from '../pictures/key-flow.tsx';
 import { VersionLines } from '../pictures/version-lines.tsx';
 import { href } from '../route.ts';
@@ -54,7 +54,7 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
       {data?.rotation && isUnderWay(data.rotation) && (
         <Section title="Rotation">
           <ul class="items">
-            <RotationItem rotation={data.rotation} />
+            <RotationItem rotation={data.rotation} changed={status.refresh} />
           </ul>
         </Section>
       )}
@@ -68,7 +68,7 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
         {data && <VersionTable versions={data.versions} newestUsable={data.newestUsable} />}
       </Section>
       {data && (
-        <Section title="Asked for, by the log of the vault">
+        <Section title="Key usage from the vault’s log">
           <LoggedUse usage={data.usage} versions={data.versions} />
         </Section>
       )}
@@ -80,13 +80,6 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
               <p>
                 <Prose text={data.rotation.detail} />
               </p>
-            )}
-            {isHeld(data) && (
-              <Resume
-                {...{ label, changed: status.refresh, isPaused: false }}
-                waiting={data.users?.waiting ?? 0}
-                failed={data.users?.failed ?? 0}
-              />
             )}
             <Rotate label={label} cost={data.rotationCost} />
             <Rekey label={label} />
@@ -103,11 +96,6 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
       ))}
     </>
   );
-}
-
-/** Whether the rotation needs an operator: it is stuck or held, or moves failed. */
-function isHeld({ rotation, users }: KeyStatusResponse): boolean {
-  return /^(stuck|held)$/.test(rotation?.state ?? '') || (users?.failed ?? 0) > 0;
 }
 
 function nextOf({ nextRotation, rotation, rotationCost }: KeyStatusResponse) {
@@ -129,9 +117,13 @@ function Users({ data }: { readonly data: KeyStatusResponse }) {
   return (
     <>
       <p>
-        {count(users.accounts, 'account')} and {count(users.scopes, 'encryption scope')}
-        {users.lagging === undefined ? '' : `, of which ${users.lagging} are not on the newest version`}
-        {users.complete ? '' : '; there may be more'}.
+        {usersOf(users)}
+        {users.lagging === undefined
+          ? ''
+          : users.lagging === 0
+            ? ', all on the newest version'
+            : `; ${users.lagging} not on the newest version`}
+        .
       </p>
       {users.oldest && (
         <p class="muted">

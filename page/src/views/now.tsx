@@ -50,11 +50,17 @@ export function NowView() {
       <div class="columns">
         <Section title="What is wrong" of={drift} isQuiet={isQuiet}>
           {drift.data && <Causes of={drift.data} changed={standing.refresh} />}
-          <CheckAgain changed={standing.refresh} />
+          <CheckAgain isFirst={drift.data !== undefined && !drift.data.report} changed={standing.refresh} />
         </Section>
         <div>
           <Section title="Fleet" of={fleet} isQuiet={isQuiet}>
-            {fleet.data && (fleet.data.listed || fleet.data.accounts > 0) && <HealthBar states={fleet.data.states} />}
+            {fleet.data && fleet.data.accounts > 0 && <HealthBar states={fleet.data.states} />}
+            {fleet.data?.listed && fleet.data.accounts === 0 && (
+              <p>
+                No storage account uses a key of a managed vault yet. <code>cmk account enable</code> puts an account on
+                a key.
+              </p>
+            )}
             {fleet.data?.warnings.map((warning) => (
               <p key={warning} class="muted">
                 <Prose text={warning} />
@@ -173,7 +179,7 @@ interface CausesProps {
 function Causes({ of, changed }: CausesProps) {
   const { report } = of;
   if (!report) {
-    return <p>No drift check has run yet. The first one runs by its schedule, or by POST /api/drift (cmk drift).</p>;
+    return <p>No drift check has run yet. The first one runs by its schedule, or when an operator starts it.</p>;
   }
   const wrong = report.causes.filter(({ severity }) => severity !== 'advice');
   const advice = report.causes.filter(({ severity }) => severity === 'advice');

@@ -23,14 +23,13 @@ export function isUnderWay({ state }: Pick<RotationSummary, 'state'>): boolean {
   return state !== 'finished' && state !== 'blocked';
 }
 
-/** How far a rotation is, and when it should be done. */
-export function RotationItem({
-  rotation,
-  changed,
-}: {
+interface RotationItemProps {
   readonly rotation: RotationSummary;
   readonly changed: () => void;
-}) {
+}
+
+/** How far a rotation is, when it should be done, and how an operator has it go on. */
+export function RotationItem({ rotation, changed }: RotationItemProps) {
   const { key, state, moved = 0, waiting = 0, failed = 0, left = 0, version, startedOn, expectedEnd } = rotation;
   const names = keyNames(key);
   const [tone, words] = ROTATION_WORDS[state];

@@ -74,6 +74,8 @@ export interface AccountSubject {
   /** Its encryption scopes on keys of Microsoft, as far as its scopes were looked at. */
   readonly platformScopes?: readonly PlatformScope[];
   readonly contest?: Contest | undefined;
+  /** What the last move met: only an administrator can take it away. */
+  readonly blocked?: 'ScopeLocked' | 'DeniedByPolicy' | undefined;
   /** Of its subscription; undefined where that could not be read. */
   readonly tenantId?: string | undefined;
   /** The version of the same key that it was pinned to in an earlier check, and who has written the account since, if known. */

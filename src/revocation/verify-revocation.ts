@@ -13,12 +13,12 @@ import { planReopenLost } from './restore-plans.ts';
 import { isNewer, readRevocation } from './revocation.ts';
 import { planRepair, type VersionChange } from './revocation-plans.ts';
 
-interface SettleServices extends KeepRevokedServices {
+interface VerifyServices extends KeepRevokedServices {
   readonly settings: { readonly vaults: ManagedVaults };
   readonly keyTrail: KeyTrail;
 }
 
-/** How far back the trail is read: no write of a call takes effect later than this after the call. Milliseconds. */
+/** How far back the trail is read. No write of a call takes effect later than this after the call. Milliseconds. */
 const LOOKED_BACK_MS = DAY_MS;
 
 /**
@@ -27,7 +27,7 @@ const LOOKED_BACK_MS = DAY_MS;
  * The message names the key and carries no authority. Who revoked, who restored, and which versions, is read from the key's
  * tags and from the audit records of that key. It may come at any time, from any writer of the queue, any number of times.
  */
-export async function settleRevocation(work: RevocationWork, services: SettleServices, log: Log): Promise<Outcome> {
+export async function verifyRevocation(work: RevocationWork, services: VerifyServices, log: Log): Promise<Outcome> {
   const key = services.settings.vaults.key(work.key);
   if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
   try {
@@ -40,7 +40,7 @@ export async function settleRevocation(work: RevocationWork, services: SettleSer
     const { versions } = await keepRevoked(key, services, log, { alsoLate: true });
     // After what the tags alone can decide, which does not need the trail.
     if ('error' in read) throw read.error;
-    await recordFound(key, versions, work.claimed, services);
+    await recordFound(key, versions, work.claimed, { events: read.events, since }, services);
     return DONE;
   } catch (error) {
     return outcomeOfFailure(error);

@@ -9,16 +9,16 @@ import type { WorkQueue } from '../work/work-queue-client.ts';
  * When passes over the key follow: soon, for writes that were in flight; after a minute, when each of them has landed or never
  * will; and after five more, by which clocks may differ. Seconds.
  */
-export const SECOND_LOOKS = [15, 75, 400];
+export const VERIFY_AFTER_SECONDS = [15, 75, 400];
 /** When a record that a killed call may have sent last of all (a call ends within 200 s) takes no more effect (a minute). Seconds. */
-const LAST_LOOK_SECONDS = 275;
+const LAST_RECORD_SECONDS = 275;
 /**
- * How old a change of a key has to be, by the clock of the instance that looks, before that instance writes its audit record:
+ * How old a change of a key has to be, by the clock of the instance that verifies, before that instance writes its audit record:
  * then the process that made the change writes none any more, even if the clocks are five minutes apart. Milliseconds.
  */
-export const RECORDED_AFTER_MS = LAST_LOOK_SECONDS * 1000 + CLOCKS_MS;
+export const RECORDED_AFTER_MS = LAST_RECORD_SECONDS * 1000 + CLOCKS_MS;
 /** When passes over the key follow in case the process dies: soon, to finish the change; and once it is old enough to record, even by a slow clock. Seconds. */
-export const KEY_IF_KILLED = [60, (RECORDED_AFTER_MS + CLOCKS_MS) / 1000];
+export const RECOVER_AFTER_SECONDS = [60, (RECORDED_AFTER_MS + CLOCKS_MS) / 1000];
 
 /** Who revokes or restores, and why. */
 export interface WhoAndWhy {
@@ -34,18 +34,18 @@ function cut(text: string, most: keyof typeof MOST_CHARACTERS): string {
   return text.slice(0, MOST_CHARACTERS[most]);
 }
 
-/** Orders looks at a key. @param looks seconds from now */
-export async function sendKeyLooks(
+/** Requests verifications of a key. @param delays seconds from now */
+export async function sendVerifications(
   key: ManagedKey,
   by: 'revoke' | 'restore',
   call: WhoAndWhy,
-  looks: readonly number[],
+  delays: readonly number[],
   { queue, now }: { readonly queue: Pick<WorkQueue, 'send'>; readonly now: () => Date },
 ): Promise<void> {
   const cause = callCause(by, call.correlationId, now());
   const work = { kind: 'revocation', key: key.id, claimed: callToSend(call), cause, attempt: 0 } as const;
   await Promise.all(
-    looks.map((seconds) => {
+    delays.map((seconds) => {
       const due = new Date(now().getTime() + seconds * 1000).toISOString();
       return queue.send(KEY_WORK, { ...work, due }, seconds);
     }),

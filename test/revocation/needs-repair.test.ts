@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
-import { needsLook } from '../../src/revocation/keep-revoked.ts';
+import { needsRepair } from '../../src/revocation/keep-revoked.ts';
 import { keyVersion } from '../support/keys.ts';
 import { BOB, later, NOON, NOW, record, restored, revoked } from './records.ts';
 
@@ -26,5 +26,5 @@ it.each<[string, KeyVersion[], boolean]>([
     false,
   ],
 ])('a key that %s needs a look, or not', (_, versions, needed) => {
-  expect(needsLook(versions, NOW)).toBe(needed);
+  expect(needsRepair(versions, NOW)).toBe(needed);
 });

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { lookIfKilled } from '../../src/revocation/record-revocation.ts';
+import { requestRecovery } from '../../src/revocation/record-revocation.ts';
 import { parseKeyQueueWork, type Work } from '../../src/work/messages.ts';
 import { KEY } from '../support/keys.ts';
 
@@ -15,7 +15,7 @@ it('no second look is refused for what a person or a token says', async () => {
   const now = () => new Date('2026-11-25T03:00:00Z');
   const send = async (_: string, work: Work) => void sent.push(work);
   const services = { audit: async () => ({ failed: 'not asked' }), queue: { send }, now };
-  await lookIfKilled(KEY, 'restore', call, services);
+  await requestRecovery(KEY, 'restore', call, services);
   const claimed = { why: 'x'.repeat(2_000), ticket: 'x'.repeat(200) };
   const read = sent.map((work) => parseKeyQueueWork(JSON.parse(JSON.stringify(work))));
   expect(read).toMatchObject([
