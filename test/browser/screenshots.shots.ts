@@ -60,14 +60,23 @@ async function takeAll(app: { readonly url: string }, state: string): Promise<Re
   return texts;
 }
 
-/** Opens a view, and waits until it has asked for everything. */
+/** Opens a view, and waits until it has asked for everything: half a second without a request. */
 async function goTo(page: Page, view: string): Promise<void> {
+  let last = performance.now();
+  const heard = () => {
+    last = performance.now();
+  };
+  page.on('request', heard);
+  page.on('requestfinished', heard);
   await page.evaluate(`location.hash = ${JSON.stringify(view)}`);
-  await page.waitForLoadState('networkidle');
+  heard();
+  await eventually('nothing is asked for', () => performance.now() - last > 500);
   await eventually(
     'nothing is still read',
     async () => (await page.getByText(/^(Reading|Looking for) /).count()) === 0,
   );
+  page.off('request', heard);
+  page.off('requestfinished', heard);
 }
 
 describe('with accounts', () => {
