@@ -78,7 +78,7 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
             {choices.tags.map((one) => [one, one])}
           </Choice>
           <div class="narrow">
-            <Choice name="Sort by" all="worst first" value={sortText} set={(value) => set('sort', value)}>
+            <Choice name="Sort by" all="health" value={sortText} set={(value) => set('sort', value)}>
               {COLUMN_NAMES.flatMap((name) => [[name, name] as const, [`-${name}`, `${name}, reversed`] as const])}
             </Choice>
           </div>
