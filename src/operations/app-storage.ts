@@ -18,7 +18,7 @@ import type { Log } from '../log.ts';
 import type { ControlPorts } from '../orders/order-pause.ts';
 import { createOrdersStore } from '../orders/standing-orders-client.ts';
 import type { StatusPorts } from '../rekey/rekey-status.ts';
-import type { WhoAndWhy } from '../revocation/verification-message.ts';
+import type { RevocationCall } from '../revocation/follow-ups.ts';
 import { knowsAppStorage } from '../settings/own-storage.ts';
 import { SettingsReader } from '../settings/reader.ts';
 import { type Environment, readStorageSettings, readSubscriptions } from '../settings/settings.ts';
@@ -72,7 +72,7 @@ function callerOf({ objectId, kind, name }: Operator): NonNullable<AuditEntry['c
 }
 
 /** A call of an operator's own, as the audit trail has calls. */
-export function callBy(operator: Operator): Pick<WhoAndWhy, 'caller' | 'correlationId'> {
+export function callBy(operator: Operator): Pick<RevocationCall, 'caller' | 'correlationId'> {
   return { caller: callerOf(operator), correlationId: randomUUID() };
 }
 
