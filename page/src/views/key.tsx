@@ -47,7 +47,12 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
       {data?.revocation && (
         <div class="notice tone-bad">
           <Icon tone="bad" />
-          <RevocationLine revocation={data.revocation} />
+          <div>
+            <RevocationLine revocation={data.revocation} />
+            <p>
+              <a href={href(['break-glass', vault, name])}>Why, what it stopped, and how to restore</a>
+            </p>
+          </div>
         </div>
       )}
       {data?.rotation && isUnderWay(data.rotation) && (

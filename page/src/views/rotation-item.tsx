@@ -23,6 +23,12 @@ export function isUnderWay({ state }: Pick<RotationSummary, 'state'>): boolean {
   return state !== 'finished' && state !== 'blocked';
 }
 
+/** Whether an operator has it go on here; a pause of all keys has a notice of its own. */
+function isHeld({ state, pause, failed = 0 }: RotationSummary): boolean {
+  if (state === 'paused') return pause?.key !== undefined;
+  return state === 'stuck' || state === 'held' || failed > 0;
+}
+
 interface RotationItemProps {
   readonly rotation: RotationSummary;
   /** Undefined: the notice of its pause has the button. */
@@ -76,7 +82,7 @@ export function RotationItem({ rotation, changed }: RotationItemProps) {
           </>
         )}
       </p>
-      {changed && (state === 'stuck' || state === 'held' || state === 'paused' || failed > 0) && (
+      {changed && isHeld(rotation) && (
         <Resume label={keyLabel(key)} isPaused={state === 'paused'} {...{ waiting, failed, changed }} />
       )}
     </li>
