@@ -40,15 +40,7 @@ export function RegionBars({ rotation, label }: { readonly rotation: RotationSum
               </td>
               <td class="of-rate">{waiting > 0 && !isStanding(rotation) && rateWords(perMinute)}</td>
               <td class="of-end">
-                {waiting === 0 ? (
-                  failed > 0 ? (
-                    'failed ones are retried'
-                  ) : (
-                    'done'
-                  )
-                ) : (
-                  <End {...{ rotation, expectedEnd }} />
-                )}
+                {waiting === 0 ? failed > 0 ? 'retried' : 'done' : <End {...{ rotation, expectedEnd }} />}
               </td>
             </tr>
           );

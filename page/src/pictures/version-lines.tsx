@@ -14,9 +14,8 @@ type KeyTimes = Pick<KeyStatusResponse, 'versions' | 'usage' | 'nextRotation' | 
 export function VersionLines({ versions, usage, nextRotation, cryptoPeriodEndsOn }: KeyTimes) {
   const now = serverNow().getTime();
   const shown = [...versions].sort((a, b) => (a.createdOn < b.createdOn ? 1 : -1)).slice(0, MOST);
-  const next = [nextRotation?.on, cryptoPeriodEndsOn].map((time) =>
-    time === undefined ? undefined : Date.parse(time),
-  );
+  const planned = nextRotation?.by === 'none' ? undefined : nextRotation?.on;
+  const next = [planned, cryptoPeriodEndsOn].map((time) => (time === undefined ? undefined : Date.parse(time)));
   const [rotation, period] = next;
   const times = shown.flatMap(({ activeFrom, expiresOn, version }) => [
     Date.parse(activeFrom),

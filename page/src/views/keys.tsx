@@ -6,7 +6,7 @@ import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Heading } from '../ui/heading.tsx';
 import { Section } from '../ui/section.tsx';
-import { ago, isPast, Time } from '../ui/time.tsx';
+import { ago, Day, isPast, Time } from '../ui/time.tsx';
 import { KeyStateBadge } from './key-state.tsx';
 import { NextRotation } from './next-rotation.tsx';
 import { ROTATION_WORDS } from './rotation-item.tsx';
@@ -85,7 +85,7 @@ function KeyRow({ of }: { readonly of: Key }) {
           {expiresOn ? <Time at={expiresOn} /> : newest ? 'never' : '–'}
           {cryptoPeriodEndsOn && (
             <small class="block">
-              Crypto-period {isPast(cryptoPeriodEndsOn) ? 'ended' : 'ends'} <Time at={cryptoPeriodEndsOn} />
+              Crypto-period {isPast(cryptoPeriodEndsOn) ? 'ended' : 'ends'} <Day at={new Date(cryptoPeriodEndsOn)} />
             </small>
           )}
         </span>
