@@ -14,7 +14,6 @@ const LONGEST = [
   'test/drift/fixes.slow.test.ts',
   'test/local-host/start.slow.test.ts',
   'test/e2e/notifications.slow.test.ts',
-  'test/e2e/changes.slow.test.ts',
 ];
 
 class LongestFirst extends BaseSequencer {

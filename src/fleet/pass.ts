@@ -303,6 +303,8 @@ export class Pass {
     // A PATCH without an answer, or a move without a record, is read even if the gate blocks the use.
     const mustRead = task.mustRead || row.state === 'indeterminate' || row.movedFrom !== undefined;
     const isExempt = wanted.every(({ item }) => COMPARISONS.has(item.cause.by)) && this.#ports.isExempt(row);
+    // The check of a change puts an item for its account.
+    const isChecked = wanted.some(({ item }) => item.kind === 'account');
     const calls: Calls = { reads: 1, writes: 1, ...(row.attempts > 0 ? { purpose: 'retry' } : {}) };
     const until = this.#ports.now();
     let result: UseResult = { row, moves: [], blocked: { reason: 'ServiceUnavailable', until } };
@@ -316,7 +318,7 @@ export class Pass {
       permitted();
       // Again: the permit may have taken long.
       const blocked = await this.#findBlock(row, key, since);
-      result = await reconcileUse({ row, key, since, blocked, isExempt }, this.#usePorts);
+      result = await reconcileUse({ row, key, since, blocked, isExempt, isChecked }, this.#usePorts);
       this.#budget.end(region, result.isWell);
       if (!result.again) break;
       result = { row, moves: [], blocked: { reason: 'ServiceUnavailable', until: this.#in(LIST_AGAIN_MS) } };

@@ -1,7 +1,8 @@
 import type { Budget } from '../azure/limiter.ts';
 import { activeFrom, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { PauseOrder } from '../orders/standing-orders.ts';
+import { contestOf } from '../orders/contests.ts';
+import type { Contest, PauseOrder } from '../orders/standing-orders.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import { hasBeenSince } from '../time/spans.ts';
@@ -23,6 +24,7 @@ interface RotationFacts {
   /** The controller's last decision; ignored if its target is another version. */
   readonly rollout: RolloutRow | undefined;
   readonly pause: PauseOrder | undefined;
+  readonly contests: readonly Contest[];
   /** Azure's budgets of writes in one subscription and region. */
   readonly writeBudgets: readonly Budget[];
   readonly now: Date;
@@ -38,10 +40,11 @@ export class RotationCount {
   readonly #target: KeyVersion | undefined;
   readonly #all = noCounts();
   readonly #admitted = noCounts();
-  readonly #places = new Map<string, { subscription: string; region: string; counts: RotationCounts }>();
+  readonly #places = new Map<string, Place>();
   readonly #failures = new Map<string, number>();
   readonly #failedUses: UnfinishedUse[] = [];
   #waitingUses: UnfinishedUse[] = [];
+  #contested = 0;
 
   constructor(facts: RotationFacts) {
     this.#facts = facts;
@@ -51,11 +54,18 @@ export class RotationCount {
 
   add(row: UseRow): void {
     if (!this.#target) return;
-    const { versions, now } = this.#facts;
-    const { status, reason, lastTry } = evaluateUse(row, this.#target, versions, now);
+    const { versions, contests, now } = this.#facts;
+    const { status, reason: evaluated, lastTry } = evaluateUse(row, this.#target, versions, now);
     const state = status === 'pending' ? 'waiting' : status;
+    const isContested = state === 'waiting' && contestOf(contests, row.account, now) !== undefined;
+    const reason = isContested ? 'ContestedChange' : evaluated;
+    const place = this.#place(row);
     this.#all[state] += 1;
-    this.#place(row).counts[state] += 1;
+    place.counts[state] += 1;
+    if (isContested) {
+      this.#contested += 1;
+      place.contested += 1;
+    }
     if (isAdmitted(this.#rollout() ?? { stage: 'rest', canaries: [] }, row)) this.#admitted[state] += 1;
     if (status === 'moved' || status === 'left') return;
     const { account, scope, attempts, notBefore } = row;
@@ -91,11 +101,11 @@ export class RotationCount {
     const rollout = this.#rollout();
     const startedOn = activeFrom(target).toISOString();
     const places = [...this.#places.values()]
-      .map(({ subscription, region, counts }) => ({
+      .map(({ subscription, region, counts, contested }) => ({
         subscription,
         region,
         ...counts,
-        ...this.#expectedEnd(counts.waiting),
+        ...this.#expectedEnd(counts.waiting - contested),
       }))
       .sort((a, b) => (`${a.subscription} ${a.region}` < `${b.subscription} ${b.region}` ? -1 : 1));
     const waitingUses = this.#waitingUses.sort(byLastTry).slice(0, MOST_NAMED);
@@ -129,6 +139,9 @@ export class RotationCount {
     const stage = name === 'rest' ? {} : { stage: { name, state, counts: { ...this.#admitted } } as const };
     if (pause) return { state: 'paused', reason: 'Paused', detail: pause.reason, ...stage };
     const toChange = this.#failures.has('IdentityAssignmentDenied') ? REASONS.IdentityAssignmentDenied : undefined;
+    if (!isHeld && waiting + failed === this.#contested) {
+      return { state: 'held', reason: 'ContestedChange', detail: REASONS.ContestedChange, ...stage };
+    }
     if (!isHeld) {
       const detail = toChange ? { detail: toChange } : {};
       return { state: lastNews === 'RotationStuck' ? 'stuck' : 'underWay', ...detail, ...stage };
@@ -154,10 +167,10 @@ export class RotationCount {
     return { expectedEnd: new Date(now.getTime() + secondsFor(waiting, writeBudgets) * 1000).toISOString() };
   }
 
-  #place({ account, location }: UseRow) {
+  #place({ account, location }: UseRow): Place {
     const subscription = accountId(account).subscriptionId;
     const name = `${subscription}/${location}`.toLowerCase();
-    const place = this.#places.get(name) ?? { subscription, region: location, counts: noCounts() };
+    const place = this.#places.get(name) ?? { subscription, region: location, counts: noCounts(), contested: 0 };
     this.#places.set(name, place);
     return place;
   }
@@ -167,6 +180,15 @@ export class RotationCount {
     if (this.#waitingUses.length < 2 * MOST_NAMED) return;
     this.#waitingUses = this.#waitingUses.sort(byLastTry).slice(0, MOST_NAMED);
   }
+}
+
+/** The uses in one subscription and region. */
+interface Place {
+  readonly subscription: string;
+  readonly region: string;
+  readonly counts: RotationCounts;
+  /** Waiting uses of accounts that the app leaves alone until an operator releases them. */
+  contested: number;
 }
 
 /** How a use is counted in the rotation to a version, and why. */

@@ -1,5 +1,5 @@
 import { app, type InvocationContext } from '@azure/functions';
-import { acceptEvent } from '../events/accept-event.ts';
+import { acceptEvent } from '../events/key-vault-event.ts';
 import { REASONS } from '../reasons.ts';
 import { availableServices, logOf } from './available-services.ts';
 import { eventSpan } from './spans.ts';

@@ -1,4 +1,5 @@
 import { app } from '@azure/functions';
+import { checkKeyAgain } from '../drift/changes/change-rows.ts';
 import { checkChanges } from '../drift/changes/check-changes.ts';
 import { probeKey } from '../effect/probe-work.ts';
 import type { Log } from '../log.ts';
@@ -32,8 +33,12 @@ async function run(work: KeyQueueWork, services: Services, log: Log): Promise<Ou
       return DONE;
     case 'rotate':
       return rotateWhenDue(work, services, log);
-    case 'revocation':
-      return settleRevocation(work, services, log);
+    case 'revocation': {
+      const outcome = await settleRevocation(work, services, log);
+      // Without it the hourly check finds what the revocation or restore has changed.
+      await checkKeyAgain(work.key, work.cause, services).catch(() => {});
+      return outcome;
+    }
     case 'accountRevocation':
     case 'approval': {
       const reason = work.kind === 'approval' ? 'ApprovalsGone' : 'LegacyRevocation';

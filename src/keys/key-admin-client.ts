@@ -26,8 +26,6 @@ export interface KeyKind {
   readonly curve?: string | undefined;
   /** `wrapKey`, `unwrapKey` …; undefined where it is not told. */
   readonly operations?: readonly string[] | undefined;
-  /** `0` software, `1` and `2` hardware, the latter the current one; undefined where it is not told. */
-  readonly hsmPlatform?: string | undefined;
 }
 
 interface NewKey {
@@ -88,7 +86,6 @@ export function createKeyAdmin(credential: TokenCredential, limits: CallLimits):
           size,
           curve: read.key?.crv,
           operations: read.keyOperations,
-          hsmPlatform: read.properties.hsmPlatform,
         };
       } catch (error) {
         const failure = describeFailure(error);
