@@ -15,6 +15,8 @@ import { Az } from './az.ts';
 
 /** A change is on the page within ten seconds, of a machine that does nothing else; a test waits longer. */
 const [SOON_SECONDS, PATIENCE_MS] = [10, 60_000];
+/** Each command of az takes seconds. Milliseconds. */
+const LONG_MS = 300_000;
 /** No more often than a caller may ask. */
 const BETWEEN_CALLS_MS = 500;
 
@@ -113,7 +115,7 @@ beforeAll(async () => {
   await call('POST', '/drift');
   await app.settled();
   watching = watch();
-});
+}, LONG_MS);
 afterAll(async () => {
   isOver = true;
   await watching;
@@ -131,76 +133,86 @@ describe('a change that az makes is on the page within seconds, with its caller'
     await Promise.all(waits);
   }
 
-  it('as what it made or ended', async () => {
-    const { back, unpinned, other, plain, scoped, deleted, denied, orphan } = accounts;
-    const update = 'storage account update --ids';
-    const [role] = [...world().roleAssignments.values()].filter(
-      ({ principalId }) => principalId === identities.denied.principalId,
-    );
-    const write = 'Microsoft.Storage/storageAccounts/write';
-    const identity = storageIdentity(world()).id;
-    await each([
-      [
-        `storage account create --name stcreatedbyaz --resource-group rg-files --subscription ${SUBSCRIPTION_ID} --location westeurope --sku Standard_LRS --identity-type UserAssigned --user-identity-id ${identity} --key-vault-user-identity-id ${identity} ${onKey(files.first.version)}`,
-        () => shown('found', 'StaleKeyVersion', created(), write),
-      ],
-      [`${update} ${back} ${onKey(files.first.version)}`, () => shown('found', 'VersionReverted', back, write)],
-      [`${update} ${unpinned} ${onKey('""')}`, () => shown('gone', 'StaleKeyVersion', unpinned, write)],
-      [
-        `${update} ${other} --encryption-key-source Microsoft.Keyvault --encryption-key-vault https://kv-other.vault.azure.net --encryption-key-name other-key --encryption-key-version ""`,
-        () => shown('found', 'UnmanagedVault', other, write),
-      ],
-      [
-        `${update} ${plain} --encryption-key-source Microsoft.Storage`,
-        () => shown('found', 'NoLongerCustomerManaged', plain, write),
-      ],
-      [
-        updateScope(files.first.version),
-        () =>
-          shown(
-            'found',
-            'ScopeStaleKeyVersion',
-            `${scoped}/encryptionScopes/scope1`,
-            `${write.replace('/write', '')}/encryptionScopes/write`,
-          ),
-      ],
-      [
-        `storage account delete --ids ${deleted} --yes`,
-        () => shown('gone', 'StaleKeyVersion', deleted, 'Microsoft.Storage/storageAccounts/delete'),
-      ],
-      [
-        `role assignment delete --ids ${role?.id}`,
-        () => shown('found', 'IdentityWithoutRole', denied, 'Microsoft.Authorization/roleAssignments/delete'),
-      ],
-      [
-        `identity delete --ids ${identities.orphan.id}`,
-        () => shown('found', 'IdentityDeleted', orphan, 'Microsoft.ManagedIdentity/userAssignedIdentities/delete'),
-      ],
-      [
-        `${updateVault} --default-action Deny --bypass None`,
-        () => shown('found', 'VaultUnreachable', records(), 'Microsoft.KeyVault/vaults/write'),
-      ],
-    ]);
-    // An older vault, whose properties are read again as its tags change.
-    vaultNamed(world(), 'kv-records').properties.enablePurgeProtection = undefined;
-    await each([[`${updateVault} --set tags.read=again`, () => shown('found', 'PurgeProtectionOff', records())]]);
-  });
+  it(
+    'as what it made or ended',
+    async () => {
+      const { back, unpinned, other, plain, scoped, deleted, denied, orphan } = accounts;
+      const update = 'storage account update --ids';
+      const [role] = [...world().roleAssignments.values()].filter(
+        ({ principalId }) => principalId === identities.denied.principalId,
+      );
+      const write = 'Microsoft.Storage/storageAccounts/write';
+      const identity = storageIdentity(world()).id;
+      await each([
+        [
+          `storage account create --name stcreatedbyaz --resource-group rg-files --subscription ${SUBSCRIPTION_ID} --location westeurope --sku Standard_LRS --identity-type UserAssigned --user-identity-id ${identity} --key-vault-user-identity-id ${identity} ${onKey(files.first.version)}`,
+          () => shown('found', 'StaleKeyVersion', created(), write),
+        ],
+        [`${update} ${back} ${onKey(files.first.version)}`, () => shown('found', 'VersionReverted', back, write)],
+        [`${update} ${unpinned} ${onKey('""')}`, () => shown('gone', 'StaleKeyVersion', unpinned, write)],
+        [
+          `${update} ${other} --encryption-key-source Microsoft.Keyvault --encryption-key-vault https://kv-other.vault.azure.net --encryption-key-name other-key --encryption-key-version ""`,
+          () => shown('found', 'UnmanagedVault', other, write),
+        ],
+        [
+          `${update} ${plain} --encryption-key-source Microsoft.Storage`,
+          () => shown('found', 'NoLongerCustomerManaged', plain, write),
+        ],
+        [
+          updateScope(files.first.version),
+          () =>
+            shown(
+              'found',
+              'ScopeStaleKeyVersion',
+              `${scoped}/encryptionScopes/scope1`,
+              `${write.replace('/write', '')}/encryptionScopes/write`,
+            ),
+        ],
+        [
+          `storage account delete --ids ${deleted} --yes`,
+          () => shown('gone', 'StaleKeyVersion', deleted, 'Microsoft.Storage/storageAccounts/delete'),
+        ],
+        [
+          `identity delete --ids ${identities.orphan.id}`,
+          () => shown('found', 'IdentityDeleted', orphan, 'Microsoft.ManagedIdentity/userAssignedIdentities/delete'),
+        ],
+        [
+          `${updateVault} --default-action Deny --bypass None`,
+          () => shown('found', 'VaultUnreachable', records(), 'Microsoft.KeyVault/vaults/write'),
+        ],
+      ]);
+      // An older vault, whose properties are read again as its tags change; and a role, whose loss has all accounts of a vault checked.
+      vaultNamed(world(), 'kv-records').properties.enablePurgeProtection = undefined;
+      await each([
+        [`${updateVault} --set tags.read=again`, () => shown('found', 'PurgeProtectionOff', records())],
+        [
+          `role assignment delete --ids ${role?.id}`,
+          () => shown('found', 'IdentityWithoutRole', denied, 'Microsoft.Authorization/roleAssignments/delete'),
+        ],
+      ]);
+    },
+    LONG_MS,
+  );
 
-  it('until the printed command, or what the finding says, has put it right', async () => {
-    const { back, other, plain, scoped, denied } = accounts;
-    const printed = (reason: string, resource: string) =>
-      [() => runPrinted(reason, resource), () => shown('gone', reason, resource)] as const;
-    await each([
-      printed('StaleKeyVersion', created()),
-      printed('VersionReverted', back),
-      printed('NoLongerCustomerManaged', plain),
-      printed('IdentityWithoutRole', denied),
-      printed('VaultUnreachable', records()),
-      printed('PurgeProtectionOff', records()),
-      [`storage account update --ids ${other} ${onKey(newest)}`, () => shown('gone', 'UnmanagedVault', other)],
-      [updateScope(newest), () => shown('gone', 'ScopeStaleKeyVersion', `${scoped}/encryptionScopes/scope1`)],
-    ]);
-  });
+  it(
+    'until the printed command, or what the finding says, has put it right',
+    async () => {
+      const { back, other, plain, scoped, denied } = accounts;
+      const printed = (reason: string, resource: string) =>
+        [() => runPrinted(reason, resource), () => shown('gone', reason, resource)] as const;
+      await each([
+        printed('StaleKeyVersion', created()),
+        printed('VersionReverted', back),
+        printed('NoLongerCustomerManaged', plain),
+        printed('IdentityWithoutRole', denied),
+        printed('VaultUnreachable', records()),
+        printed('PurgeProtectionOff', records()),
+        [`storage account update --ids ${other} ${onKey(newest)}`, () => shown('gone', 'UnmanagedVault', other)],
+        [updateScope(newest), () => shown('gone', 'ScopeStaleKeyVersion', `${scoped}/encryptionScopes/scope1`)],
+      ]);
+    },
+    LONG_MS,
+  );
 
   it('as the activity log confirms, with the seconds that it took, and without a whole check', async () => {
     const report = await eventually(

@@ -95,7 +95,7 @@ export function mergeResult(report: WholeReport, { focus, result, changes: all, 
   };
 }
 
-/** The change that made or removed a finding: of the resource itself rather than of what it uses, then the last. */
+/** The change that made or removed a finding: of the resource itself, else the one that concerns the fewest, then the last. */
 function changeOf(
   { resource }: Pick<Finding, 'resource'>,
   changes: readonly ResourceChange[],
@@ -103,10 +103,11 @@ function changeOf(
 ): ResourceChange | undefined {
   const about = resourceOf(resource);
   const isOwn = ({ at }: ResourceChange): number => Number(resourceOf(at) === about);
+  const width = ({ id }: ResourceChange): number => resourcesOf.get(id)?.size ?? 0;
   const on = ({ changedBy }: ResourceChange): number => Date.parse(changedBy.on);
   return changes
     .filter(({ id }) => resourcesOf.get(id)?.has(about))
-    .sort((a, b) => isOwn(b) - isOwn(a) || on(b) - on(a))[0];
+    .sort((a, b) => isOwn(b) - isOwn(a) || width(a) - width(b) || on(b) - on(a))[0];
 }
 
 function toChange(
