@@ -8,6 +8,7 @@ import { EVENT_FUNCTIONS } from '../../src/events/subscription.ts';
 import { NO_SUBSCRIPTION, type WorkItem } from '../../src/fleet/work-items.ts';
 import { withContest, withoutContest } from '../../src/orders/contests.ts';
 import { rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
+import { eventually } from '../support/eventually.ts';
 import { storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
 import { REVOKER } from '../support/keys.ts';
 import { useWire } from '../support/wire.ts';
@@ -142,8 +143,11 @@ describe('a stale pin', () => {
     if (properties)
       Object.assign(properties, { keyversion: key.first.version, currentVersionedKeyIdentifier: key.id(key.first) });
     await check();
-    await work();
-    expect(account.encryption.keyvaultproperties?.keyversion).toBe(newer.version);
+    // What others changed waits for the check of its event.
+    await eventually('the account is moved', async () => {
+      await work();
+      return account.encryption.keyvaultproperties?.keyversion === newer.version;
+    });
   });
 });
 

@@ -106,7 +106,7 @@ describe('an account that is changed once more after two repairs within an hour'
       changedBy: { objectId, client: CLIENT_IDS.owner },
     });
     await call('POST', '/drift');
-    await app.settled();
+    await app.settled(60_000);
     expect(pinnedTo(account)).toBe(files.first.version);
     const rotation = await call('GET', `/rotations/${files.vault.name}/${files.name}`);
     expect(rotation).toMatchObject({ state: 'held', reason: 'ContestedChange', waiting: 1 });
