@@ -7,14 +7,12 @@ import { ReadCache } from '../azure/read-cache.ts';
 import type { Log } from '../log.ts';
 import { dayOf } from '../time/duration.ts';
 import { DAY_MS, HOUR_MS } from '../time/spans.ts';
-import type { DriftSummary, WholeReport } from './report.ts';
+import type { WholeReport } from './report.ts';
 
 // The last 30 days: each drift check keeps the sums of a day, and what has happened today is read from the audit trail.
 
 /** Days that the trend shows, today included. */
 const TREND_DAYS = 30;
-/** Days before today that one check sums up; the next checks sum up the others. */
-const MOST_DAYS = 5;
 /** How long after its end a day may still get a record: clocks differ, and entries wait for an outage to end. */
 const SETTLED_MS = HOUR_MS;
 /** Limits of a check, of the trail of one day and of all of them; then of a call that reads what happened today. */
@@ -74,23 +72,13 @@ export function isSettled({ day, summedOn, events }: KeptDay): boolean {
   return events !== undefined && Date.parse(summedOn ?? '') > spanOf(day).until.getTime() + SETTLED_MS;
 }
 
-function findingsOf({ startedOn, complete, counts }: DriftSummary): NonNullable<TrendDay['findings']> {
-  const { error: errors, warning: warnings, advice } = counts;
-  return { checkedOn: startedOn, complete, errors, warnings, advice };
-}
-
 export interface KeepTrendPorts {
-  readonly driftStorage: TrendStore & {
-    lastOfDays(days: readonly string[]): Promise<ReadonlyMap<string, DriftSummary>>;
-  };
+  readonly driftStorage: TrendStore;
   readonly auditWatch?: { readonly files: AuditFiles } | undefined;
   readonly now: () => Date;
 }
 
-/**
- * Keeps what is shown of today, and of the days before that are not summed up yet: their trail is read once, and not for each
- * call. Never throws; what is not kept now is kept by the next check.
- */
+/** Keeps what is shown of today and yesterday. Never throws; what is not kept now is kept by the next check. */
 export async function keepTrend(report: WholeReport, ports: KeepTrendPorts, log: Log): Promise<void> {
   try {
     await abortAfter((signal) => keepDays(report, ports, signal), KEEP_MS);
@@ -107,17 +95,14 @@ async function keepDays(report: WholeReport, ports: KeepTrendPorts, signal: Abor
   const checked = dayOf(new Date(report.startedOn));
   // Exempt ones are behind all the same.
   const behind = report.findings.filter(({ reason }) => BEHIND.has(reason)).map(({ resource }) => resource);
-  const findings = { ...findingsOf(report), behind: new Set(behind).size };
+  const { startedOn: checkedOn, complete, counts } = report;
+  const { error: errors, warning: warnings, advice } = counts;
+  const findings = { checkedOn, complete, errors, warnings, advice, behind: new Set(behind).size };
   await keepDay({ ...(kept.get(checked) ?? { day: checked }), findings }, ports, signal);
-  const isOpen = (day: string) => day !== checked && !isSettled(kept.get(day) ?? { day });
-  const open = days.slice(0, -1).reverse().filter(isOpen).slice(0, MOST_DAYS);
-  const isMissing = open.some((day) => kept.get(day)?.findings === undefined);
-  const summaries = isMissing ? await driftStorage.lastOfDays(open) : new Map<string, DriftSummary>();
-  for (const day of open) {
-    if (signal.aborted) return;
-    const summary = summaries.get(day);
-    await keepDay({ day, ...(summary ? { findings: findingsOf(summary) } : {}), ...kept.get(day) }, ports, signal);
-  }
+  // Of yesterday too, until nothing more is to come to it.
+  const yesterday = days.at(-2) ?? checked;
+  const before = kept.get(yesterday);
+  if (before && yesterday !== checked && !isSettled(before)) await keepDay(before, ports, signal);
 }
 
 /** What was found is kept also where the trail cannot be read. @throws what the trail answers */

@@ -36,7 +36,7 @@ async function run(work: KeyQueueWork, services: Services, log: Log): Promise<Ou
     case 'revocation': {
       const outcome = await settleRevocation(work, services, log);
       // Without it the hourly check finds what the revocation or restore has changed.
-      await checkKeyAgain(work.key, work.cause, services).catch(() => {});
+      if (outcome.outcome !== 'reject') await checkKeyAgain(work.key, work.cause, services).catch(() => {});
       return outcome;
     }
     case 'accountRevocation':

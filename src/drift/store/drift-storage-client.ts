@@ -54,8 +54,6 @@ export interface ReportStore {
   before(): Promise<ReportBefore | undefined>;
   /** Newest first. */
   history(): Promise<DriftSummary[]>;
-  /** Of the last report of each of these days (UTC), by day. */
-  lastOfDays(days: readonly string[]): Promise<ReadonlyMap<string, DriftSummary>>;
   write(report: WholeReport): Promise<void>;
   /**
    * Changes the newest report, each of its parts under its ETag: after a conflict `change` is called again. Undefined: there
@@ -118,8 +116,8 @@ function reportStore(container: ContainerClient): ReportStore {
   };
   const restOf = async (name: string, report: WholeReport): Promise<DriftDetails> =>
     parseDetails(await downloadText(container, detailsName(name)), report);
-  const names = async (of = ''): Promise<{ name: string; metadata: Record<string, string> }[]> => {
-    const found = await listBlobs(container, REPORTS + of, { includeMetadata: true });
+  const names = async (): Promise<{ name: string; metadata: Record<string, string> }[]> => {
+    const found = await listBlobs(container, REPORTS, { includeMetadata: true });
     // Names begin with the time.
     return found
       .map(({ name, metadata = {} }) => ({ name: name.slice(REPORTS.length), metadata }))
@@ -159,17 +157,6 @@ function reportStore(container: ContainerClient): ReportStore {
     },
     async history() {
       return (await names()).slice(0, HISTORY).flatMap(({ metadata }) => summaryOf(metadata) ?? []);
-    },
-    async lastOfDays(days) {
-      const last = new Map<string, DriftSummary>();
-      for (const month of monthsOf(days)) {
-        for (const { name, metadata } of await names(month)) {
-          const day = name.slice(0, 10);
-          const summary = last.has(day) || !days.includes(day) ? undefined : summaryOf(metadata);
-          if (summary) last.set(day, summary);
-        }
-      }
-      return last;
     },
     write: (whole) => writeReport(container, whole),
     merge: (change) => mergeInto(container, async () => (await names())[0]?.name, change),
