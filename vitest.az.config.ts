@@ -8,9 +8,10 @@ export default defineConfig({
     env: { CMK_TEST_AZ: '1' },
     environment: 'node',
     globalSetup: 'test/global-setup.ts',
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
-    fileParallelism: false,
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
+    // One core each: az spends its time on starting.
+    maxWorkers: 2,
     allowOnly: false,
   },
 });

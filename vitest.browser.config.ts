@@ -6,8 +6,8 @@ export default defineConfig({
     include: ['test/browser/**/*.browser.ts'],
     environment: 'node',
     globalSetup: 'test/global-setup.ts',
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     // They wait for the browser most of the time.
     maxWorkers: 3,
     allowOnly: false,

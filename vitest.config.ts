@@ -4,8 +4,8 @@ import { UNIT_TESTS } from './vitest.unit.config.ts';
 export default defineConfig({
   test: {
     environment: 'node',
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     maxWorkers: 3,
     allowOnly: false,
     projects: [

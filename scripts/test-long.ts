@@ -12,10 +12,6 @@ const STEPS: readonly Step[] = [
   { name: '10,000 histories', command: ['npm', 'run', 'simulate', '--', '--seed', '1', '--histories', '10000'] },
   { name: 'mutants of the simulation', command: ['npm', 'run', 'mutants'] },
   { name: 'every history of revocation and restore', command: ['npm', 'run', 'simulate', '--', '--every-history'] },
-  {
-    name: '10,000 requests of any content',
-    command: ['env', 'FUZZ_REQUESTS=10000', 'npm', 'run', 'test:slow', '--', 'every-route-fuzz'],
-  },
   { name: 'tests that take long', command: ['npx', 'vitest', 'run', '--config', 'vitest.long.config.ts'] },
 ];
 

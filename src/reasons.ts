@@ -229,8 +229,6 @@ export const REASONS = {
   FleetNotListed: 'The accounts of some subscriptions have not been listed yet; what uses a key there is not known.',
   ScopesNotListed:
     'Not known yet: the encryption scopes of some accounts have not been listed; the drift check lists them.',
-  NewerAccountsUnknown:
-    'Resource Graph does not tell which accounts are newer than the fleet index; it is asked again.',
 
   // Procedures of the command line
   NotUnique: 'Several resources have that name.',

@@ -3,9 +3,8 @@ import type { TokenCredential } from '@azure/identity';
 import { type ActivityLog, createActivityLog } from './accounts/activity-log-client.ts';
 import { createInSight, type InSight } from './accounts/in-sight.ts';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
-import { createSubscriptionMemory, listManaged, rememberedSubscriptions } from './accounts/subscription-memory.ts';
+import { createSubscriptionMemory, rememberedSubscriptions } from './accounts/subscription-memory.ts';
 import { createSubscriptions, type Subscriptions, type Tenants } from './accounts/subscriptions-client.ts';
-import { tracedAccounts } from './accounts/traced-accounts.ts';
 import { auditContainer, auditFiles } from './audit/audit-client.ts';
 import { createAudit, type RecordAudit } from './audit/audit-trail.ts';
 import type { AuditWatch } from './audit/verify-trail.ts';
@@ -14,8 +13,6 @@ import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
 import { type Budget, writesOf } from './azure/limiter.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
-import { ReadCache } from './azure/read-cache.ts';
-import { graphAccounts } from './dependents/graph-accounts.ts';
 import { createResourceGraph, type ResourceGraph } from './dependents/resource-graph-client.ts';
 import { createDeletedAccounts, type DeletedAccounts } from './dependents/stored-data-client.ts';
 import { type ChangeRows, createChangeRows } from './drift/changes/change-rows.ts';
@@ -32,12 +29,16 @@ import { createFleetTable } from './fleet/fleet-table-client.ts';
 import { createKnownKeys, type KnownKeys } from './fleet/known-keys.ts';
 import { CONTROL_TABLE } from './fleet/rollout-store-client.ts';
 import { createSeenKeys, type SeenKeys } from './fleet/seen-keys.ts';
-import { type AccountScopes, createStorageAccounts, type StorageAccounts } from './fleet/storage-client.ts';
-import type { AccountsOfKey } from './fleet/unindexed-accounts.ts';
+import {
+  type AccountScopes,
+  createStorageAccounts,
+  type StorageAccounts,
+  tracedAccounts,
+} from './fleet/storage-client.ts';
 import { type Authenticate, createAuthenticator } from './http/caller.ts';
 import { createIdentityClients, type IdentityClients } from './identities/create-identity-clients.ts';
 import { createKeyAdmin, type KeyCatalog } from './keys/key-admin-client.ts';
-import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/key-client.ts';
+import { createKeys, type Keys } from './keys/key-client.ts';
 import type { ManagedKey } from './keys/managed-vaults.ts';
 import { createKeyUsageLog, type KeyUsageLog } from './keys/usage-log-client.ts';
 import { consoleLog, type Log } from './log.ts';
@@ -72,7 +73,6 @@ export interface Services extends ControllerServices, IdentityClients, DataClien
   readonly fleet: FleetIndex;
   readonly knownKeys: KnownKeys;
   readonly seenKeys: SeenKeys;
-  readonly accountsOfKey: AccountsOfKey;
   readonly tenants: Tenants;
   readonly deletedAccounts: DeletedAccounts;
   readonly usageLog: KeyUsageLog;
@@ -141,16 +141,13 @@ export function createServices(
   const memory = createSubscriptionMemory(settings, () => identity);
   const table = createFleetTable(settings, () => identity);
   const fleet = createFleetIndex(table);
-  const keys = createKeys(identity, WORKER_OPTIONS);
+  const keys = createKeys(identity, LIMITS.keyWork);
   const data = createDataServices(identity, cloud);
   const resourceGraph = createResourceGraph(identity, cloud);
-  const accountsOfKey = graphAccounts(resourceGraph);
   const driftStorage = createDriftStorage(settings, () => identity);
   const queue = createWorkQueue(settings, () => identity, telemetry);
   const listed = createSubscriptions(identity, cloud);
   const subscriptions = rememberedSubscriptions(listed, memory, now, log);
-  // Decisions on many keys list them once.
-  const managed = new ReadCache<readonly string[]>(10_000);
   const inReach = async () => settings.subscriptions ?? (await subscriptions.list());
   const inSight = createInSight({ settings, subscriptions });
   const orderStore = createOrdersStore(settings, () => identity);
@@ -158,14 +155,13 @@ export function createServices(
   const evidence = createEvidence(settings, identity, { driftStorage, now, newId }, log);
   const controller = createController(settings, identity, table, {
     ...{ fleet, queue, leases, accounts, audit: evidence.audit, sleep: (ms) => sleep(ms) },
-    ...{ orders: orderStore, inSight, accountsOfKey },
-    subscriptions: async () => (await managed.read('', () => listManaged(settings, subscriptions), now)).value,
+    ...{ orders: orderStore, inSight },
     probe: canaryProbe({ settings, ...data, now }),
   });
   return {
     settings,
     keys,
-    urgentKeys: createKeys(identity, URGENT_OPTIONS),
+    urgentKeys: createKeys(identity, LIMITS.breakGlass),
     accounts,
     activityLog: createActivityLog(identity, cloud),
     subscriptions,
@@ -176,7 +172,7 @@ export function createServices(
     ...controller,
     ...keyLists(table),
     ...{ orderStore, control: new KnownOrders(orderStore, now), writeBudgets: writesOf() },
-    ...{ accountsOfKey, resourceGraph, effects: createEffectStore(settings, () => identity) },
+    ...{ resourceGraph, effects: createEffectStore(settings, () => identity) },
     ...createVaultClients(identity, cloud),
     ...createIdentityClients(identity, cloud),
     eventGrid: createEventGrid(identity, cloud, settings.drift.systemTopics),
@@ -191,7 +187,7 @@ export function createServices(
     leases,
     ...evidence,
     authenticate: authenticator(settings, log),
-    dependents: (key) => hasDependents(key, inReach, { accounts, settings, fleet }),
+    dependents: (key) => hasDependents(key, inReach, { accounts, fleet }),
     ...{ random: Math.random, newId, now, sleep: (ms) => sleep(ms) },
   };
 }

@@ -4,9 +4,9 @@ export function count(number: number, noun: string): string {
 }
 
 /** `a, b and 3 more`. */
-export function nameFirst(names: readonly string[], most: number): string {
+export function nameFirst(names: readonly string[], most: number, separator = ', '): string {
   const more = names.length > most ? ` and ${names.length - most} more` : '';
-  return `${names.slice(0, most).join(', ')}${more}`;
+  return `${names.slice(0, most).join(separator)}${more}`;
 }
 
 /** The order of two texts by their characters, whatever the language. */

@@ -429,8 +429,6 @@ export interface VaultLogEntry {
   readonly operation: string;
   readonly keyName: string | undefined;
   readonly version: string | undefined;
-  /** The address that was asked; undefined: the entry has none. */
-  readonly uri: string | undefined;
   readonly objectId: string | undefined;
   readonly appId: string | undefined;
   readonly status: number;

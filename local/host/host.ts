@@ -40,8 +40,8 @@ export interface Host {
   stop(limitMs?: number): Promise<void>;
 }
 
-/** How often a timer looks at the time of day, which may have been moved. */
-const TIMER_LOOK_MS = 1_000;
+/** How often a timer reads the time of day, which may have been moved. */
+const TIMER_LOOK_MS = 100;
 
 const TRIGGERS = ['httptrigger', 'eventgridtrigger', 'queuetrigger', 'timertrigger'];
 

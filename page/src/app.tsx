@@ -12,6 +12,7 @@ import { AccountView } from './views/account.tsx';
 import { AuditView } from './views/audit.tsx';
 import { AuditRecordView } from './views/audit-record.tsx';
 import { BreakGlassView } from './views/break-glass/break-glass.tsx';
+import { FirstMinutes } from './views/first-minutes.tsx';
 import { FleetView } from './views/fleet.tsx';
 import { KeyView } from './views/key.tsx';
 import { KeysView } from './views/keys.tsx';
@@ -102,6 +103,7 @@ function Shell({ session, person, hasEnded }: ShellProps) {
         </div>
       </header>
       {hasEnded && <EndedNotice session={session} />}
+      {person.roles.length > 0 && VIEWS.some(([name]) => name === current) && <FirstMinutes key={person.objectId} />}
       <main id="main" tabIndex={-1}>
         {person.roles.length === 0 ? (
           <NoRole person={person} />

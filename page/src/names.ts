@@ -1,3 +1,4 @@
+import { REASONS } from '../../src/reasons.ts';
 import type { KeySummary } from './api/types.ts';
 
 /** The last part of an ARM id, or the id itself. */
@@ -44,6 +45,11 @@ export function count(number: number, one: string, many = `${one}s`): string {
 export function inWords(reason: string): string {
   const words = reason.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase();
   return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** A reason code as a sentence, or in words if it has none. */
+export function reasonSentence(reason: string): string {
+  return (REASONS as Readonly<Record<string, string>>)[reason] ?? `${inWords(reason)}.`;
 }
 
 /** How many use a key: `3 accounts, 1 scope`, or `at least 3 accounts` where not all is known. */

@@ -23,7 +23,7 @@ export function createInSight({
   readonly subscriptions: Pick<Subscriptions, 'seen'>;
 }): InSight {
   const seen = new ReadCache<readonly string[] | undefined>(BELIEVED_MS);
-  const look = async (): Promise<readonly string[] | undefined> => {
+  const read = async (): Promise<readonly string[] | undefined> => {
     let all: readonly string[] | undefined;
     const looking = subscriptions.seen().then(({ ids, isPart }) => {
       if (!isPart) all = ids;
@@ -31,7 +31,7 @@ export function createInSight({
     await abortAfter((signal) => untilAborted(looking, signal), WAIT_MS).catch(() => {});
     return all;
   };
-  return async () => settings.subscriptions ?? (await seen.read('', look)).value;
+  return async () => settings.subscriptions ?? (await seen.read('', read)).value;
 }
 
 /**

@@ -2,13 +2,11 @@ import pMap from 'p-map';
 import { describe, describeFailure, type Failure, mayPass } from '../azure/failure.ts';
 import { regionCell } from '../azure/limiter.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
-import { parseStorageAccountId } from '../azure/resource-id.ts';
 import type { Account } from '../fleet/account.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
 import { accountKeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { Settings } from '../settings/settings.ts';
 
 interface Inventory {
   readonly unreadableSubscriptions: readonly Unread[];
@@ -20,43 +18,24 @@ interface Unread {
   readonly failure: Failure;
 }
 
-/** Whether anything uses a key. `unknown`: nothing was seen, and not everything could be looked at. */
+/** Whether anything uses a key. `unknown`: no use was found, and not everything could be read. */
 export type Dependence =
   | { readonly answer: 'some' | 'none' }
   | { readonly answer: 'unknown'; readonly detail: string; readonly mayPass: boolean };
 
-/** So many accounts that the index names are looked at, where the first of them turn out to use the key no more. */
-const MOST_LOOKS = 3;
-
-/**
- * Whether anything uses a key: the search ends at the first account that does. An account that the fleet index names is
- * looked at before anything is listed.
- */
+/** Whether anything uses a key, by the fleet index or else by lists: the search ends at the first account that does. */
 export async function hasDependents(
   key: ManagedKey,
   subscriptions: () => Promise<readonly string[]>,
-  services: { readonly accounts: StorageAccounts; readonly settings: Settings; readonly fleet: FleetIndex },
+  { accounts, fleet }: { readonly accounts: StorageAccounts; readonly fleet: Pick<FleetIndex, 'uses'> },
 ): Promise<Dependence> {
-  if (await hasKnownDependent(key, services).catch(() => false)) return { answer: 'some' };
-  return hasListedDependent(key, await subscriptions(), services);
-}
-
-async function hasKnownDependent(
-  key: ManagedKey,
-  { accounts, fleet }: { readonly accounts: StorageAccounts; readonly fleet: FleetIndex },
-): Promise<boolean> {
-  let looks = 0;
-  for await (const { account, scope } of fleet.uses(key.id)) {
-    const id = parseStorageAccountId(account);
-    if (!id) continue;
-    const use = scope
-      ? await accounts.getScope(id, scope).then((found) => found && scopeKeyUse(found))
-      : accountKeyUse((await accounts.get(id)).encryption);
-    if (usesKey(use, key)) return true;
-    looks += 1;
-    if (looks >= MOST_LOOKS) return false;
+  try {
+    // A use that has left the key since costs one more version.
+    for await (const _ of fleet.uses(key.id)) return { answer: 'some' };
+  } catch {
+    // Without the index the lists decide.
   }
-  return false;
+  return hasListedDependent(key, await subscriptions(), { accounts });
 }
 
 async function hasListedDependent(

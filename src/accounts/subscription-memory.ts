@@ -63,7 +63,7 @@ export function rememberedSubscriptions(
     const message = `${REASONS.SubscriptionsNotRemembered} ${describe(describeFailure(error))}`;
     log({ level: 'warning', reason: 'SubscriptionsNotRemembered', message });
   };
-  const look = async (): Promise<SeenNow> => {
+  const read = async (): Promise<SeenNow> => {
     const [listed, before] = await Promise.all([subscriptions.all(), memory.read().catch(failed)]);
     const usable = listed.filter((one) => one.usable).map(({ id }) => id);
     if (!before) return { ids: usable, vanished: [], isPart: true };
@@ -71,7 +71,7 @@ export function rememberedSubscriptions(
     if (changed) await memory.write(seen).catch(failed);
     return { ids: [...usable, ...vanished], vanished };
   };
-  return { seen: look, list: async () => [...(await look()).ids] };
+  return { seen: read, list: async () => [...(await read()).ids] };
 }
 
 export function remember(
@@ -84,19 +84,11 @@ export function remember(
   for (const { id, usable } of listed) {
     const last = seen.get(id);
     if (last !== undefined && now.getTime() - Date.parse(last) < EXACT_MS) continue;
-    // One that is switched off was never looked at; it is missed only if it was on before.
+    // A disabled subscription counts as vanished only if it was enabled before.
     if (last === undefined && !usable) continue;
     seen.set(id, now.toISOString());
     changed = true;
   }
   const there = new Set(listed.map(({ id }) => id));
   return { seen: Object.fromEntries(seen), vanished: [...seen.keys()].filter((id) => !there.has(id)), changed };
-}
-
-/** Ids of the managed subscriptions: `CMK_SUBSCRIPTIONS`, or else all that the app sees or saw. Errors are the SDK's. */
-export async function listManaged(
-  { subscriptions: named }: Pick<Settings, 'subscriptions'>,
-  subscriptions: Pick<Subscriptions, 'seen'>,
-): Promise<readonly string[]> {
-  return named ?? (await subscriptions.seen()).ids;
 }

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { abortAfter, untilAborted } from './deadline.ts';
 
 // By hand: no library on npm both joins a read in flight and rejects one that began before a known change.
@@ -42,17 +41,14 @@ interface Entry<T> {
 /** A cache with time to live, single flight and stale-while-revalidate. Failures are not cached. */
 export class ReadCache<T> {
   readonly #ttlMs: number;
-  readonly #apartMs: number;
   readonly #entries = new Map<string, Entry<T>>();
 
   /**
    * @param ttlMs from the end of a read. A read that took longer is kept for as long as it took, so that reads do not follow each
    *   other without a pause
-   * @param apartMs the least time between the beginnings of two reads of one name
    */
-  constructor(ttlMs: number, apartMs = 0) {
+  constructor(ttlMs: number) {
     this.#ttlMs = ttlMs;
-    this.#apartMs = apartMs;
   }
 
   /** Reads by name. @param load callers that share a read get what the first caller's loads */
@@ -67,15 +63,12 @@ export class ReadCache<T> {
   readAnew(name: string, load: () => Promise<T>, now: () => Date = CLOCK): Promise<CachedRead<T>> {
     const entry = this.#entry(name);
     if (entry.next) return entry.next;
-    const early = (): number => entry.beganMs + this.#apartMs - performance.now();
-    const isReading = entry.reading !== undefined && entry.endedMs === undefined;
-    if (!isReading && early() <= 0) return this.#start(entry, now(), load);
-    const later = async (): Promise<CachedRead<T>> => {
-      if (early() > 0) await sleep(early());
+    if (!entry.reading || entry.endedMs !== undefined) return this.#start(entry, now(), load);
+    const later = (): Promise<CachedRead<T>> => {
       entry.next = undefined;
       return this.#start(entry, now(), load);
     };
-    entry.next = (isReading ? (entry.reading ?? Promise.resolve()) : Promise.resolve()).then(later, later);
+    entry.next = entry.reading.then(later, later);
     return entry.next;
   }
 

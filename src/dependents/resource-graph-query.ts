@@ -1,5 +1,4 @@
 import { sameResource } from '../azure/resource-id.ts';
-import type { AccountOfKey } from '../fleet/unindexed-accounts.ts';
 import { parseKeyIdentifier, parseVault, sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey, ManagedVault } from '../keys/managed-vaults.ts';
 import type { NamedKey, OtherDependent } from './dependent.ts';
@@ -157,19 +156,6 @@ function dependentOf(
 
 function usesNamed(named: readonly NamedKeyOf[], key: string): NamedKey[] {
   return named.flatMap(({ name, path, version }) => (sameKeyName(name, key) ? [{ path, version }] : []));
-}
-
-/**
- * How a storage account used the key when Resource Graph saw it; undefined: it did not. Without the version in use, which
- * it may not show, nothing can be guessed.
- */
-export function seenUse(properties: unknown, key: ManagedKey): Pick<AccountOfKey, 'seen'> | undefined {
-  const uses = usesNamed(keysNamed(properties, key.vault), key.name);
-  const at = (path: string) => uses.find((use) => use.path.toLowerCase() === path);
-  const use = at('encryption.keyvaultproperties');
-  if (!use) return undefined;
-  const current = at('encryption.keyvaultproperties.currentversionedkeyidentifier')?.version;
-  return current === undefined ? {} : { seen: { pinned: use.version, current } };
 }
 
 /** The keys of a vault that properties name at any place, once for each path and version. */

@@ -15,6 +15,9 @@ const LISTED = 20;
 /** Findings that the report lists in all, so that many causes do not make it large either. */
 const LISTED_IN_ALL = 200;
 
+/** An account, of whose scopes each is a resource too. In lower case. */
+const ACCOUNT = /^.*\/storageaccounts\/[^/]+/;
+
 /**
  * What is behind the findings: those that one act would repair are one cause. Exempt findings are a cause of their own, since
  * they do not count.
@@ -40,7 +43,9 @@ function toCause(id: string, findings: readonly [Finding, ...Finding[]]): DriftC
   // The finding that has the cause's own reason says best what is wrong.
   const told = findings.find(({ reason }) => reason === first.cause.reason) ?? first;
   const resources = new Map(findings.map(({ resource }) => [resource.toLowerCase(), resource]));
-  const commands = [...new Set(findings.flatMap(({ command }) => command ?? []))];
+  // What repairs the cause itself; other findings end with it.
+  const own = findings.filter(({ reason, command }) => reason === first.cause.reason && command);
+  const commands = [...new Set((own.length > 0 ? own : findings).flatMap(({ command }) => command ?? []))];
   const changedBy = findings
     .flatMap((finding) => finding.changedBy ?? [])
     .sort((a, b) => Date.parse(b.on) - Date.parse(a.on))[0];
@@ -50,6 +55,7 @@ function toCause(id: string, findings: readonly [Finding, ...Finding[]]): DriftC
     severity: SEVERITIES.find((one) => findings.some(({ severity }) => severity === one)) ?? first.severity,
     about: first.cause.about,
     affected: resources.size,
+    accounts: new Set([...resources.keys()].flatMap((id) => ACCOUNT.exec(id)?.[0] ?? [])).size,
     sample: [...resources.values()].slice(0, SAMPLE),
     findings: findings.length,
     is: told.is,

@@ -69,6 +69,7 @@ const CAUSE = z.object({
     .array(z.string())
     .describe('ARM ids and key identifiers of what is to be repaired; empty: of several things.'),
   affected: count.describe('Resources that have a finding of it.'),
+  accounts: count.default(0).describe('Storage accounts among them; one with scopes counts once.'),
   sample: z.array(z.string()).describe('The first of these resources.'),
   findings: count.describe(
     'Its findings; those that are not in `findings` are at `GET /drift/{report}/findings?cause={id}`.',

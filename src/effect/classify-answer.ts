@@ -21,7 +21,7 @@ export const ROLE_MISSING = 'AuthorizationPermissionMismatch';
  */
 const BLOCKED = /^KeyVault(EncryptionKeyNotFound|VaultNotFound|AccessTokenCannotBeAcquired)$/i;
 
-/** What to do about the answers that tell nothing, by Azure's code. */
+/** What to do about inconclusive answers, by Azure's code. */
 const ADVICE: Readonly<Record<string, string>> = {
   authorizationfailure: "the account's network rules keep the app out; nothing can be told from here",
 };

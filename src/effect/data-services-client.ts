@@ -73,14 +73,14 @@ export interface BlobService {
    * Lists the first blobs of a container, their metadata included: without those, Storage does not refuse a list while the
    * key cannot be used ("Customer-managed keys for Azure Storage encryption"). No retries, a few seconds at most.
    *
-   * @returns whether there is a blob under the key of the account: one under a scope or a key of its own tells nothing of it, nor
+   * @returns whether there is a blob under the key of the account: one under a scope or a key of its own does not depend on it, nor
    *   does a directory
    * @throws the SDK's error: read it with `describeFailure`
    */
   listFirst(account: string, container: string, signal?: AbortSignal): Promise<boolean>;
 }
 
-/** A page may be empty and not the last one ("List Blobs"), or have nothing in it that tells anything. */
+/** A page may be empty and not the last one ("List Blobs"), or have no blob under the account's key. */
 const MOST_PAGES = 3;
 /** Directories come before what is in them. */
 const PAGE_SIZE = 10;
@@ -100,7 +100,7 @@ function createBlobService(credential: TokenCredential, cloud: Cloud): BlobServi
           for (let read = 0; read < MOST_PAGES; read += 1) {
             const page = await pages.next();
             if (page.done) return false;
-            if (page.value.segment.blobItems.some(tells)) return true;
+            if (page.value.segment.blobItems.some(isUnderAccountKey)) return true;
           }
           return false;
         },
@@ -111,7 +111,7 @@ function createBlobService(credential: TokenCredential, cloud: Cloud): BlobServi
 }
 
 /** Whether it is a blob under the key of the account: no directory, no blob under a scope or a key of its own. */
-function tells({ metadata, properties }: BlobItem): boolean {
+function isUnderAccountKey({ metadata, properties }: BlobItem): boolean {
   const { encryptionScope = ACCOUNT_KEY, customerProvidedKeySha256 } = properties;
   const isDirectory = metadata?.hdi_isfolder?.toLowerCase() === 'true';
   return !isDirectory && encryptionScope === ACCOUNT_KEY && customerProvidedKeySha256 === undefined;

@@ -36,7 +36,7 @@ interface Effect {
  * Whether the services of each dependent serve data, as it was last followed. When nothing is on record, or the
  * record is about an earlier change of the key (the app's storage was out of reach meanwhile, say), they are asked now.
  *
- * @param revocation the open one, if any; when it cannot be told, that error is thrown
+ * @param revocation the open one, if any; if it cannot be read, that error is thrown
  */
 export async function readEffect(
   key: ManagedKey,
@@ -68,15 +68,6 @@ async function readRecord(key: ManagedKey, { effects }: Pick<EffectServices, 'ef
   } catch (error) {
     return { unread: describe(describeFailure(error)) };
   }
-}
-
-/** How long earlier changes of the key took to show, or why that cannot be read. Never throws. */
-export async function readTimes(
-  key: ManagedKey,
-  services: Pick<EffectServices, 'effects'>,
-): Promise<{ readonly times: EffectTimes } | { readonly unread: string }> {
-  const record = await readRecord(key, services);
-  return 'unread' in record ? record : { times: sumTimes(record.recorded?.times ?? []) };
 }
 
 async function askNow(key: ManagedKey, services: EffectServices): Promise<Omit<Effect, 'times'>> {

@@ -99,7 +99,7 @@ function nextEffect(
   };
 }
 
-/** One answer that tells nothing does not unsay what was seen; the opposite does. */
+/** An unknown state does not revoke an observed effect; the opposite state does. */
 function secondsAfterChange(
   known: AccountEffect | undefined,
   state: AccountEffect['state'],
@@ -115,7 +115,7 @@ function secondsAfterChange(
 const MOST_KEPT = 2_000;
 /**
  * Looks are so far apart at most: a minute's pause, one for finding the accounts, one for asking them. Where it was longer,
- * the queue was away, say, the time of the look tells nothing of the time of the effect. Seconds.
+ * the queue was away, say, the time of the probe says nothing of the time of the effect. Seconds.
  */
 const MOST_APART = 180;
 
@@ -164,7 +164,7 @@ function nextTime(
   const seconds = (at: string): number => (Date.parse(at) - Date.parse(change.since)) / 1000;
   const of = { account, service, ...change };
   if (state === 'unknown') return undefined;
-  // By the clock of another instance, which is behind: no time can be told.
+  // By the clock of another instance, which is behind: there is no time.
   if (seconds(checkedOn) < 0) return undefined;
   if (state !== change.expect) return { ...of, notWithin: seconds(checkedOn) };
   if (known?.seconds !== undefined) return undefined;

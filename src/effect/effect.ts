@@ -19,7 +19,7 @@ export const SERVICE_WORDS = {
   },
 } as const;
 
-/** What a service of an account shows: its data cannot be read, can be read, or it cannot be told. */
+/** What a service of an account shows: its data cannot be read, can be read, or that is unknown. */
 export type EffectState = 'blocked' | 'open' | 'unknown';
 /** What a revocation (`blocked`) or a restore (`open`) is meant to bring about. */
 export type ExpectedEffect = Exclude<EffectState, 'unknown'>;
@@ -59,7 +59,7 @@ export interface EffectTime {
   readonly since: string;
   /** Seconds to the first sight of the effect; undefined: it was not seen. */
   readonly seconds?: number | undefined;
-  /** Seconds to the last sight of the contrary; undefined: the first look saw the effect. */
+  /** Seconds to the last sight of the contrary; undefined: the first probe saw the effect. */
   readonly notWithin?: number | undefined;
 }
 
@@ -68,7 +68,7 @@ export function effectId({ account, service }: Pick<AccountEffect, 'account' | '
   return `${service} ${account.toLowerCase()}`;
 }
 
-/** Of what two services of an account show, the one that tells more: one that refuses is enough. */
+/** The result that counts of two services of an account: one that refuses is enough. */
 export function moreTelling(one: AccountEffect | undefined, other: AccountEffect): AccountEffect {
   const order = ['unknown', 'open', 'blocked'];
   return one && order.indexOf(one.state) >= order.indexOf(other.state) ? one : other;
@@ -83,7 +83,7 @@ export interface KeyEffect {
   /** Key identifier without a version. */
   readonly key: string;
   readonly change: KeyChange;
-  /** False when not every subscription could be looked through for accounts: it is done again. */
+  /** False if not every subscription could be searched for accounts: the next probe searches again. */
   readonly complete: boolean;
   readonly accounts: readonly AccountEffect[];
   /** From when the change is timed, where that is an earlier one that it repeats (ISO 8601). */

@@ -142,7 +142,7 @@ export function chooseShare(shares: readonly FileShare[]): string | undefined {
 
 const ASKING_MS = 30_000;
 
-/** Asks the services of canaries whether they serve; one that cannot tell (no share, no answer) is logged, and holds up nothing. */
+/** Asks the services of canaries whether they serve; one without a result (no share, no answer) is logged, and holds up nothing. */
 export function canaryProbe(
   services: PlaceLists & DataServices & { readonly now: () => Date },
 ): ControllerPorts['probe'] {
@@ -155,8 +155,8 @@ export function canaryProbe(
     const inWords = ({ account, state, why }: ProbeResult): string => `${lastName(account)} (${why ?? state})`;
     const failing = results.filter(({ state }) => state === 'blocked').map(inWords);
     if (failing.length > 0) return { unwell: failing.join(', ') };
-    const told = new Set(results.flatMap(({ account, state }) => (state === 'unknown' ? [] : account)));
-    const unseen = results.filter(({ account, state }) => state === 'unknown' && !told.has(account)).map(inWords);
+    const answered = new Set(results.flatMap(({ account, state }) => (state === 'unknown' ? [] : account)));
+    const unseen = results.filter(({ account, state }) => state === 'unknown' && !answered.has(account)).map(inWords);
     if (unseen.length > 0) {
       const message = `${REASONS.CanaryUnseen} ${unseen.join(', ')}.`;
       log({ level: 'warning', reason: 'CanaryUnseen', message, version: target });

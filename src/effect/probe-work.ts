@@ -32,7 +32,7 @@ import { sumTimes } from './sum-times.ts';
 /** Time for finding the accounts, and for asking them, in one round. Milliseconds. */
 const FINDING_MS = 60_000;
 const ASKING_MS = 60_000;
-/** Accounts that a log record names; it tells the number of all. */
+/** Accounts that a log record names; it has the number of all. */
 const MAX_NAMED = 100;
 
 type ProbeServices = PlaceLists &
@@ -140,7 +140,7 @@ async function followChange(
 
 /**
  * The app's own storage is in trouble. What bounds the probing is time, not a number of tries: a poison queue is no place
- * for a look that means nothing half an hour later.
+ * for a probe that means nothing half an hour later.
  */
 function afterTrouble(detail: string, change: KeyChange, now: Date, about: object, log: Log): Outcome {
   if (!isOver(change, now))
@@ -150,7 +150,7 @@ function afterTrouble(detail: string, change: KeyChange, now: Date, about: objec
   return DONE;
 }
 
-/** The accounts on record, if all were found for this change; else they are looked for, and none on record is lost. */
+/** The accounts on record, if all were found for this change; else they are searched for, and none on record is lost. */
 async function targetsOf(
   key: ManagedKey,
   before: KeyEffect | undefined,

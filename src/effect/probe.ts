@@ -18,7 +18,7 @@ export interface ProbeTarget {
   /** Shares or containers, of which the first one with data is asked. None: there is none that could be listed. */
   readonly places: readonly string[];
   readonly why?: string;
-  /** The place is the one that was asked before: where it has no data, others are to be looked for. */
+  /** The place is the one that was asked before: where it has no data, others are searched for. */
   readonly isKnown?: boolean;
 }
 
@@ -81,7 +81,7 @@ async function ask(
   for (const place of places) {
     try {
       if (service === 'file') await fileService.listRoot(name, place, signal);
-      // Of no blob nothing had to be decrypted: that such a list is served tells nothing.
+      // Of no blob nothing had to be decrypted: that such a list is served proves nothing.
       else if (!(await blobService.listFirst(name, place, signal))) continue;
       return { place, seen: seen(undefined, service) };
     } catch (error) {

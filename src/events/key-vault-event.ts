@@ -69,7 +69,7 @@ export function parseKeyEvent(event: unknown, expected: KeyEventType, vaults: Ma
 }
 
 /** An event that was checked, and the cause of what comes of it. */
-interface AcceptedEvent extends KeyEvent {
+export interface AcceptedEvent extends KeyEvent {
   readonly cause: Cause;
 }
 

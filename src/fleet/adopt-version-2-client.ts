@@ -2,7 +2,7 @@ import type { TokenCredential } from '@azure/identity';
 import type { ContainerClient } from '@azure/storage-blob';
 import pMap from 'p-map';
 import { z } from 'zod';
-import { AUDIT_SEARCH_MS, type RecordAudit } from '../audit/audit-trail.ts';
+import { AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
 import { controlContainer } from '../azure/app-storage.ts';
 import { readBlobText } from '../azure/blobs.ts';
 import { withinTime } from '../azure/deadline.ts';
@@ -17,16 +17,15 @@ import { parseJson } from '../text.ts';
 import { DAY_MS } from '../time/spans.ts';
 import { LEASE_CONTAINER, type Lease, type Leases } from '../work/lease-client.ts';
 import { parseCause } from '../work/messages.ts';
+import { recordMoves } from './audit-records.ts';
 import { isLookedAfter } from './controller.ts';
-import type { FleetIndex } from './fleet-index.ts';
 import { accountId } from './fleet-keys.ts';
 import { observe, type ReadUse } from './observe.ts';
 import { readUse } from './read-use.ts';
 import type { Move } from './reconcile-use.ts';
-import { recordMoves } from './record-moves.ts';
 import type { StorageAccounts } from './storage-client.ts';
 import type { UseRow, UseRows } from './use-row.ts';
-import type { NewWorkItem, WorkItems } from './work-items.ts';
+import type { WorkItems } from './work-items.ts';
 import type { PassState } from './worker-ports.ts';
 
 // What version 2 left in storage and version 3 would not find by itself. It can be deleted after one release, with what calls
@@ -65,7 +64,6 @@ export interface Version2Ports {
   readonly leases: Leases;
   readonly accounts: StorageAccounts;
   readonly rows: UseRows;
-  readonly fleet: Pick<FleetIndex, 'listings'>;
   readonly items: Pick<WorkItems, 'putNew'>;
   readonly audit: RecordAudit;
   readonly now: () => Date;
@@ -74,7 +72,7 @@ export interface Version2Ports {
 export interface Version2 {
   /** The leases of version 3. Who first holds the one of a subscription finds there what version 2 had begun to move. */
   readonly leases: Leases;
-  /** Makes work items of what version 2 left, once for each instance. Never throws: the next sweep calls it again. */
+  /** Has subscriptions listed in which version 2 left moves, once for each instance. Never throws: the next sweep calls it again. */
   adopt(log: Log): Promise<void>;
 }
 
@@ -104,8 +102,12 @@ export function createVersion2(
     async adopt(log) {
       if (isAdopted) return;
       try {
-        const isOwn = (id: string) => isLookedAfter(id, settings);
-        await putWork(await journals.subscriptions(), isOwn, ports);
+        const since = ports.now();
+        // The sweep that follows messages what is due soon.
+        const item = { kind: 'list', about: '', due: new Date(since.getTime() + SOON_MS), since } as const;
+        const cause = { by: 'upgrade', ref: '', since: since.toISOString() };
+        const begun = [...(await journals.names()).keys()].filter((id) => isLookedAfter(id, settings));
+        await ports.items.putNew(begun.map((subscription) => ({ ...item, subscription, cause })));
         isAdopted = true;
       } catch (error) {
         const message = `What version 2 left could not be read; it is read again. ${errorText(error)}`;
@@ -126,12 +128,8 @@ class Journals {
     this.#now = now;
   }
 
-  async subscriptions(): Promise<readonly string[]> {
-    return [...(await this.#names()).keys()];
-  }
-
   async moves(subscription: string): Promise<readonly OldMove[]> {
-    const names = (await this.#names()).get(subscription.toLowerCase()) ?? [];
+    const names = (await this.names()).get(subscription.toLowerCase()) ?? [];
     return (await pMap(names, (name) => this.#read(name), { concurrency: CONCURRENCY })).flat();
   }
 
@@ -142,7 +140,7 @@ class Journals {
   }
 
   /** By subscription, in lower case. */
-  #names(): Promise<ReadonlyMap<string, readonly string[]>> {
+  names(): Promise<ReadonlyMap<string, readonly string[]>> {
     this.#list ??= this.#listNames().catch((error: unknown) => {
       this.#list = undefined;
       // The right on the container may be gone with the container.
@@ -162,24 +160,6 @@ class Journals {
       return Map.groupBy(names, (name) => name.split('/')[1]?.toLowerCase() ?? '');
     });
   }
-}
-
-/** @param begun subscriptions with journals: the first pass over one adopts them */
-async function putWork(
-  begun: readonly string[],
-  isOwn: (subscription: string) => boolean,
-  { fleet, items, now }: Version2Ports,
-): Promise<void> {
-  const since = now();
-  // The sweep that follows messages what is due soon.
-  const due = new Date(since.getTime() + SOON_MS);
-  const item = { about: '', due, since, cause: { by: 'upgrade', ref: '', since: since.toISOString() } };
-  // The items find by the rows of accounts whose scopes version 2 had never listed.
-  const listed = [...(await fleet.listings()).keys()];
-  await items.putNew([
-    ...begun.filter(isOwn).map((subscription): NewWorkItem => ({ ...item, subscription, kind: 'list' })),
-    ...listed.filter(isOwn).map((subscription): NewWorkItem => ({ ...item, subscription, kind: 'scopes' })),
-  ]);
 }
 
 /**
@@ -235,7 +215,7 @@ async function adoptMove(move: OldMove, ports: Version2Ports): Promise<readonly 
   return [];
 }
 
-/** Looks it up first: version 2 may have died between its record and the end of the move. */
+/** Version 2 may have recorded the move before it died: the record has the same id, so readers show one. */
 async function record(
   { id, account, scope, key, toKey, rekey, mode, cause, at }: OldMove,
   { from, to }: Pick<Move, 'from' | 'to'>,
@@ -249,7 +229,7 @@ async function record(
   };
   const recorded = await recordMoves([{ move, cause: cause ?? { by: 'upgrade', ref: '', since: at } }], (entry) => {
     const details = { ...entry.details, at, foundIn: LEASE_CONTAINER };
-    return audit({ ...entry, details }, AUDIT_SEARCH_MS, new Date(at));
+    return audit({ ...entry, details }, AUDIT_WAIT_MS);
   });
   if (recorded.size === 0) throw new Error(`${REASONS.AuditFailed} ${id}`);
 }

@@ -18,6 +18,7 @@ import type { Settings } from '../settings/settings.ts';
 import type { Leases } from '../work/lease-client.ts';
 import { type Cause, FLEET_WORK, KEY_WORK } from '../work/messages.ts';
 import type { QueueLengths, RequestKey, WorkQueue } from '../work/work-queue-client.ts';
+import { recordMoves, recordRollout } from './audit-records.ts';
 import type { FleetIndex } from './fleet-index.ts';
 import {
   type FleetQueue,
@@ -32,8 +33,6 @@ import {
 } from './fleet-work.ts';
 import type { MovedUses } from './moved-uses.ts';
 import { type KeyPorts, reconcileKey } from './reconcile-key.ts';
-import { recordMoves } from './record-moves.ts';
-import { recordRollout } from './record-rollout.ts';
 import { findGaps } from './rekey-gaps.ts';
 import { RolloutGate } from './rollout-gate.ts';
 import type { RolloutStore } from './rollout-row.ts';
@@ -60,17 +59,13 @@ const MOST_PASSES = 64;
 /** What the controller is made of. */
 export interface ControllerPorts {
   readonly settings: Settings;
-  readonly workItems: WorkItems;
-  readonly useRows: UseRows;
+  readonly items: WorkItems;
+  readonly rows: UseRows;
   readonly fleet: WorkerPorts['fleet'] & Pick<FleetIndex, 'listings'>;
   readonly moved: MovedUses;
-  /** Subscriptions that the app looks after. */
   readonly inSight: KeyPorts['inSight'];
   readonly rollouts: RolloutStore;
   readonly orders: OrdersStore;
-  readonly accountsOfKey: KeyPorts['accountsOfKey'];
-  /** Ids of the subscriptions that the app looks after. Errors are the SDK's. */
-  readonly subscriptions: () => Promise<readonly string[]>;
   readonly queue: WorkQueue & QueueLengths;
   readonly leases: Leases;
   readonly accounts: StorageAccounts;
@@ -107,23 +102,24 @@ export class Controller {
 
   /** Puts a work item of a subscription, and sends its message. Errors are the SDK's. */
   async request(subscription: string, kind: 'key' | 'list' | 'scopes', about: string, cause: Cause): Promise<void> {
-    const { settings, workItems, now } = this.#services;
+    const { settings, items, now } = this.#services;
     if (!isLookedAfter(subscription, settings)) return;
     const at = now();
-    await workItems.put([{ subscription, kind, about, due: at, since: at, cause }]);
+    await items.put([{ subscription, kind, about, due: at, since: at, cause }]);
     await this.#queues.send({ subscriptions: [subscription], tries: 0, cause });
   }
 
   /** Has the subscriptions listed that the index never saw, so that the users of a key are known before its first event. */
   async buildIndex(): Promise<void> {
-    const { fleet, subscriptions, workItems, now } = this.#services;
+    const { fleet, inSight, items, now } = this.#services;
     const listed = new Set([...(await fleet.listings()).keys()].map((id) => id.toLowerCase()));
-    const unlisted = (await subscriptions()).filter((id) => !listed.has(id.toLowerCase()));
+    const unlisted = ((await inSight()) ?? []).filter((id) => !listed.has(id.toLowerCase()));
     const at = now();
     const cause = { by: 'start', ref: '', since: at.toISOString() };
     const item = { kind: 'list', about: '', due: at, since: at, cause } as const;
-    await workItems.putNew(unlisted.map((subscription) => ({ ...item, subscription })));
-    await pMap(fleetWorks(unlisted, cause), (work) => this.#queues.send(work), { concurrency: CONCURRENCY });
+    const added = await items.putNew(unlisted.map((subscription) => ({ ...item, subscription })));
+    const wanted = added.map(({ subscription }) => subscription);
+    await pMap(fleetWorks(wanted, cause), (work) => this.#queues.send(work), { concurrency: CONCURRENCY });
   }
 
   readonly requestKey: RequestKey = async (key, cause) => {
@@ -161,7 +157,7 @@ export class Controller {
 
   /** The same for a message. Never throws. */
   async handleKeyMessage(about: string, cause: Cause, log: Log): Promise<void> {
-    const { settings, workItems: items, now } = this.#services;
+    const { settings, items, now } = this.#services;
     const run = async () => {
       const key = settings.vaults.key(about);
       if (!key) {
@@ -178,7 +174,7 @@ export class Controller {
   /** Never throws. */
   async handleFleetMessage(work: FleetWork, log: Log): Promise<void> {
     const { settings } = this.#services;
-    // A message adds no subscription to those that are looked after.
+    // A message adds no managed subscription.
     const own = work.subscriptions.filter((id) => isLookedAfter(id, settings));
     const until = this.#passEnd();
     const passOver = (id: string) => handleFleetWork({ ...work, subscriptions: [id] }, until, this.#workerPorts(log));
@@ -187,7 +183,7 @@ export class Controller {
 
   /** Messages what is overdue, unless the queues are long already. Errors are the SDK's. */
   async sweep(log: Log): Promise<void> {
-    const { workItems: items, rollouts, orders, queue, now } = this.#services;
+    const { items, rollouts, orders, queue, now } = this.#services;
     const sends: (() => Promise<void>)[] = [];
     const queues: FleetQueue & KeyQueue = {
       send: async (...message) => void sends.push(() => this.#queues.send(...message)),
@@ -202,15 +198,15 @@ export class Controller {
     if (overdue > 0) log({ level: 'warning', reason: 'WorkOverdue', message: REASONS.WorkOverdue, overdue });
   }
 
-  /** The same for some keys, or for all that have a rollout. Errors are the SDK's. */
+  /** The same for some keys, or for all that have work items. Errors are the SDK's. */
   readonly requestKeys = async (keys: readonly string[] | 'all', cause: Cause): Promise<void> => {
-    await requestEach(keys, cause, { items: this.#services.workItems, requestKey: this.requestKey });
+    await requestEach(keys, cause, { items: this.#services.items, requestKey: this.requestKey });
   };
 
   async #putItem(key: string, cause: Cause): Promise<void> {
-    const { workItems, now } = this.#services;
+    const { items, now } = this.#services;
     const at = now();
-    await workItems.put([{ subscription: NO_SUBSCRIPTION, kind: 'key', about: key, due: at, since: at, cause }]);
+    await items.put([{ subscription: NO_SUBSCRIPTION, kind: 'key', about: key, due: at, since: at, cause }]);
   }
 
   /** Keeps a revoked key disabled, and has a key rotated that may have to be. */
@@ -263,61 +259,29 @@ export class Controller {
   }
 
   #keyPorts(log: Log): KeyPorts {
-    const { settings, workItems: items, useRows: rows, fleet, rollouts, orders, moved, keys } = this.#services;
-    const { probe, audit, accountsOfKey, subscriptions, inSight, now } = this.#services;
-    let versions: readonly KeyVersion[] = [];
-    const listVersions = async (key: ManagedKey): Promise<readonly KeyVersion[]> => {
-      versions = await keys.listVersions(key);
-      return versions;
-    };
+    const { settings, fleet, items, orders, inSight, audit, now, probe } = this.#services;
     return {
-      ...{
-        ...this.#queues,
-        items,
-        rows,
-        fleet,
-        rollouts,
-        orders,
-        moved,
-        accountsOfKey,
-        subscriptions,
-        inSight,
-        now,
-        log,
-      },
+      ...{ ...this.#services, ...this.#queues, log },
       vaults: settings.vaults,
-      keys: { listVersions },
       canaries: settings.canary,
       probe: (canaries, target) => probe(canaries, target, log),
       findGaps: (rekey, since) => findGaps(rekey, since, { ...this.#queues, fleet, items, inSight, now }),
       recordOrder: (change) => recordChange(change, { orderStore: orders, audit }),
-      recordNews: (news, key, row, counts) => recordRollout({ news, key, row, counts, versions }, audit, log),
+      recordNews: (news, key, target, decision) => recordRollout(news, key, target, decision, { audit, log }),
     };
   }
 
   #workerPorts(log: Log): WorkerPorts & FleetQueue {
-    const {
-      settings,
-      workItems: items,
-      useRows: rows,
-      fleet,
-      leases,
-      moved,
-      accounts,
-      audit,
-      now,
-      sleep,
-    } = this.#services;
-    const { vaults, drift } = settings;
+    const { settings, audit, now } = this.#services;
     return {
-      ...{ ...this.#queues, items, rows, fleet, moved, leases, accounts, now, sleep, log },
-      vaults,
+      ...{ ...this.#services, ...this.#queues, log },
+      vaults: settings.vaults,
       gate: this.#gate,
       capacity: this.#capacity,
       versions: this.#versions,
       reconcileKey: (key) => this.#reconcileProgress(key, log),
       record: (moves) => recordMoves(moves, audit),
-      isExempt: (row) => usesLeft(drift, now())(row),
+      isExempt: (row) => usesLeft(settings.drift, now())(row),
     };
   }
 }

@@ -4,7 +4,7 @@ import { storageClock } from '../azure/storage-clock.ts';
 import { createKeys } from '../keys/key-client.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
-import { createVersion2, type Version2, type Version2Ports } from './adopt-version-2-client.ts';
+import { createVersion2, type Version2 } from './adopt-version-2-client.ts';
 import { Controller, type ControllerPorts, createQueues } from './controller.ts';
 import type { FleetTable } from './fleet-rows.ts';
 import { createFleetTable } from './fleet-table-client.ts';
@@ -34,21 +34,7 @@ export function createController(
   settings: Settings,
   identity: TokenCredential,
   table: FleetTable,
-  ports: Pick<
-    ControllerPorts,
-    | 'fleet'
-    | 'accountsOfKey'
-    | 'subscriptions'
-    | 'orders'
-    | 'inSight'
-    | 'queue'
-    | 'leases'
-    | 'accounts'
-    | 'audit'
-    | 'probe'
-    | 'sleep'
-  > &
-    Pick<Version2Ports, 'fleet'>,
+  ports: Omit<ControllerPorts, 'settings' | 'items' | 'rows' | 'rollouts' | 'moved' | 'keys' | 'now'>,
 ): ControllerServices {
   const credential = () => identity;
   const moved = createMovedUses(createFleetTable(settings, credential, CONTROL_TABLE));
@@ -58,15 +44,12 @@ export function createController(
     useRows: createUseRows(table),
     rollouts: createRolloutStore(settings, credential),
   };
-  const keys = createKeys(identity, { limits: LIMITS.keyWork });
+  const keys = createKeys(identity, LIMITS.keyWork);
   const { now } = storageClock;
-  const version2 = createVersion2(settings, credential, {
-    ...ports,
-    rows: stores.useRows,
-    items: stores.workItems,
-    now,
-  });
-  const controller = new Controller({ ...ports, ...stores, settings, keys, leases: version2.leases, now });
+  const { useRows: rows, workItems: items, rollouts } = stores;
+  const version2 = createVersion2(settings, credential, { ...ports, rows, items, now });
+  const { leases } = version2;
+  const controller = new Controller({ ...ports, rows, items, rollouts, moved, settings, keys, leases, now });
   const fleetQueue = createQueues({ queue: ports.queue, now });
   const { requestKey, requestKeys } = controller;
   return { ...stores, controller, fleetQueue, requestKey, requestKeys, adoptVersion2: version2.adopt };

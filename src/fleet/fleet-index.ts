@@ -1,6 +1,3 @@
-/** Whether any encryption scope of an account uses a key of Key Vault. */
-type ScopesKnown = 'none' | 'some';
-
 /** One use of a key: by an account itself, or by one of its encryption scopes. */
 export interface FleetUse {
   /** Key identifier without a version. */
@@ -20,8 +17,6 @@ export interface FleetUse {
   readonly identity?: string;
   /** Its tag `cmk-wave`. */
   readonly wave?: string;
-  /** Absent: the account's scopes were never listed. */
-  readonly scopes?: ScopesKnown;
   /** When this was read (ISO 8601). An unchanged use is written once a day. */
   readonly readOn: string;
 }
@@ -34,8 +29,8 @@ export interface FleetAccount {
   /** ARM id. */
   readonly account: string;
   readonly location: string;
-  /** Absent: the scopes were never listed. */
-  readonly scopes?: ScopesKnown;
+  /** Whether any of its encryption scopes uses a key of Key Vault; absent: they were never listed. */
+  readonly scopes?: 'none' | 'some';
   /** When the scopes were last listed (ISO 8601). */
   readonly scopesReadOn?: string;
   /** Key that the account itself uses: identifier without a version. */

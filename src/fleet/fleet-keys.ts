@@ -3,7 +3,7 @@ import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 
 /**
  * Text as part of a table's key, which takes neither slashes, `#`, `?`, `%` nor control characters ("Understanding the Table
- * service data model"). Letter case does not tell ARM's names and keys apart, and does tell rows apart.
+ * service data model"). ARM's names and keys are case-insensitive, and rows are not.
  */
 export function encoded(text: string): string {
   return encodeURIComponent(text.normalize('NFC').toLowerCase()).replaceAll("'", '%27').replaceAll('%', '=');
@@ -28,10 +28,10 @@ export function accountRow(account: string, scope?: string): string {
 }
 
 /**
- * Tells whether the app moves a use. One in a subscription that `CMK_SUBSCRIPTIONS` does not name any more, or that is
- * switched off, stays known, as a version that it needs must not be retired; but nothing waits for it.
+ * Whether the app moves a use. A use in a subscription that `CMK_SUBSCRIPTIONS` does not name any more, or that is disabled,
+ * stays in the index, as its version must not be retired; but no rollout waits for it.
  *
- * @param subscriptions those that are in sight; undefined: not known, and the app may
+ * @param subscriptions managed subscriptions; undefined: not known, and every use counts
  */
 export function usesLookedAfter(
   subscriptions: readonly string[] | undefined,

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { parseJson } from '../text.ts';
-import { formatTags, parseTags } from './account-tags.ts';
 import type { FleetAccount, FleetChange, FleetUse, UseRef } from './fleet-index.ts';
 import { accountId, accountRow, keyPartition, subscriptionPartition } from './fleet-keys.ts';
 
@@ -55,11 +54,7 @@ export function useKeys({ key, account, scope }: UseRef): { partitionKey: string
 /** Absent fields are written as empty strings, since a merge keeps properties that it does not name. */
 export function useProperties(use: FleetUse): Record<string, string> {
   const { key, account, scope = '', location, mode, pinned = '', current = '', identity = '', wave = '' } = use;
-  const { scopes, readOn } = use;
-  return {
-    ...{ key, account, scope, location, mode, pinned, current, identity, wave, readOn },
-    ...(scopes === undefined ? {} : { scopes }),
-  };
+  return { key, account, scope, location, mode, pinned, current, identity, wave, readOn: use.readOn };
 }
 
 /** A property holds 32,768 characters; an account with hundreds of scopes needs more. */
@@ -94,7 +89,6 @@ function chunkName(n: number): string {
 
 const text = z.string().max(32_768);
 const iso = z.iso.datetime();
-const scopesKnown = z.enum(['none', 'some']).optional().catch(undefined);
 
 const USE = z.object({
   key: text,
@@ -107,7 +101,6 @@ const USE = z.object({
   identity: text,
   wave: text,
   readOn: iso,
-  scopes: scopesKnown,
 });
 const ACCOUNT = z.object({
   account: text,
@@ -115,7 +108,7 @@ const ACCOUNT = z.object({
   key: text,
   own: text,
   writtenOn: iso,
-  scopes: scopesKnown,
+  scopes: z.enum(['none', 'some']).optional().catch(undefined),
   tags: text.optional().catch(undefined),
 });
 const SCOPED = z.object({ scopesReadOn: iso, chunks: z.coerce.number().int().min(1).max(MOST_CHUNKS) });
@@ -124,7 +117,7 @@ const SCOPE_USES = z.array(z.tuple([z.string(), z.string()]));
 export function toUse(row: Row): FleetUse | undefined {
   const read = USE.safeParse(row).data;
   if (!read) return undefined;
-  const { key, scope, pinned, current, identity, wave, scopes, ...rest } = read;
+  const { key, scope, pinned, current, identity, wave, ...rest } = read;
   const parsed = parseKeyIdentifier(key);
   if (!parsed || parsed.version || !parseStorageAccountId(read.account)) return undefined;
   const use: FleetUse = {
@@ -135,7 +128,6 @@ export function toUse(row: Row): FleetUse | undefined {
     ...(current ? { current } : {}),
     ...(identity ? { identity } : {}),
     ...(wave ? { wave } : {}),
-    ...(scopes ? { scopes } : {}),
   };
   const keys = useKeys(use);
   return keys.partitionKey === row.partitionKey && keys.rowKey === row.rowKey ? use : undefined;
@@ -162,6 +154,23 @@ function toScopeUses(row: Row, chunks: number): FleetAccount['scopeUses'] | unde
   if (joined === '') return [];
   const uses = SCOPE_USES.safeParse(parseJson(joined)).data;
   return uses?.flatMap(([scope, key]) => (parseKeyIdentifier(key) ? { scope, key } : []));
+}
+
+/** A property of a table holds 32,768 characters, of which an account's 50 tags may need more. */
+const MOST = 30_000;
+const TAGS = z.record(z.string(), z.string());
+
+/** Tags as a property of a row; where all of them are too long, only the app's own. */
+function formatTags(tags: Readonly<Record<string, string>>): string {
+  const all = JSON.stringify(tags);
+  if (all.length <= MOST) return all;
+  return JSON.stringify(Object.fromEntries(Object.entries(tags).filter(([name]) => /^cmk-/i.test(name))));
+}
+
+/** Unreadable tags count as absent: the next write of the account stores them again. */
+function parseTags(text: string | undefined): { readonly tags?: Readonly<Record<string, string>> } {
+  const tags = TAGS.safeParse(parseJson(text ?? '')).data;
+  return tags ? { tags } : {};
 }
 
 /** Undefined for a row without a time. */

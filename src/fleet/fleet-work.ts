@@ -162,7 +162,7 @@ export async function sweepWork({ items, rollouts, orders, send, sendKey, now }:
     await items.putNew([{ subscription: NO_SUBSCRIPTION, kind: 'key', about: name, due: at, since: at, cause }]);
     dues.set(name, { about: name, isKey: true, due: nowMs - OVERDUE_MS });
   }
-  // What an order has not moved yet, or has not verified, is looked for again.
+  // An active order is reconciled at each sweep.
   const sources = moving.filter(({ from }) => !dues.has(from));
   await items.putNew(
     sources.map(({ from }) => ({

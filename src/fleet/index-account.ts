@@ -24,14 +24,14 @@ function rowOfRead(read: ReadUse): UseRow | undefined {
 export function changesOfAccount(
   account: Account,
   known: FleetAccount | undefined,
-  { startedOn, isFresh, isManaged }: { startedOn: Date; isFresh: boolean; isManaged: IsManaged },
+  { startedOn, isManaged }: { startedOn: Date; isManaged: IsManaged },
 ): FleetChange[] {
   const read = useOfAccount(account, startedOn);
   const use = rowOfRead(read);
   const { id, location, tags } = account;
   const own = digestOf([id, location, tags, read.use, read.about.identity]);
   const isWritten = hasBeenSince(known?.writtenOn, startedOn.getTime() - DAY_MS, startedOn);
-  if (isWritten && known?.own === own && !isFresh) return [];
+  if (isWritten && known?.own === own) return [];
   const isLeft = known?.key !== undefined && !(use && sameKeyName(use.key, known.key)) && !isManaged(known.key);
   return [
     ...(use && !isManaged(use.key) ? [{ put: 'use' as const, use }] : []),

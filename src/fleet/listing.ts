@@ -4,7 +4,6 @@ import type { Calls } from '../azure/limiter.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { formatKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { Reason } from '../reasons.ts';
 import { DAY_MS, hasBeenSince } from '../time/spans.ts';
 import type { Cause } from '../work/messages.ts';
 import type { Account, Scope } from './account.ts';
@@ -29,23 +28,16 @@ interface ListingPass {
   readonly results: PassResults;
   /** Aborts when there is no time left. */
   readonly signal: AbortSignal;
-  /**
-   * Runs a call within the budgets; undefined: it was throttled, and the item is postponed.
-   *
-   * @param reason why the item is postponed then
-   */
+  /** Runs a call within the budgets; undefined: it was throttled, and the item is postponed. */
   call<T>(
     region: string,
     calls: Calls,
     wanted: Wanted,
     run: () => Promise<T>,
-    reason?: Reason,
   ): Promise<{ readonly answer: T } | undefined>;
   announced(): readonly Announcement[];
   /** Queues a read of the use, which then writes its row. */
   read(row: UseRow, key: ManagedKey, wanted: Wanted): void;
-  /** Queues it if its row gives a reason to. Never throws. */
-  consider(row: UseRow, key: ManagedKey, wanted: Wanted): Promise<void>;
   /** Has the key reconciled after the pass. */
   progress(key: ManagedKey, cause: Cause): void;
   /** Postpones the item, by the error. */
@@ -175,11 +167,10 @@ export class Listing {
 
   /** @returns false: the budgets admit no more lists in the region now */
   async #listScopes(record: FleetAccount, known: KnownRows, wanted: Wanted): Promise<boolean> {
-    const { account, location, scopes } = record;
+    const { account, location } = record;
     try {
-      const reason = scopes === undefined ? 'ScopesNotListed' : 'Throttled';
       const calls = { lists: 1, purpose: 'scopes' } as const;
-      const listed = await this.#pass.call(location, calls, wanted, () => this.#readScopes(account), reason);
+      const listed = await this.#pass.call(location, calls, wanted, () => this.#readScopes(account));
       if (!listed) return false;
       if (listed.answer) await this.#compareScopes(record, listed.answer, known, wanted);
       else await this.#readAccount(account, record, known, wanted);
@@ -220,7 +211,7 @@ export class Listing {
       const name = read.about.scope?.toLowerCase();
       const own = byScope.get(name) ?? [];
       byScope.delete(name);
-      await this.#compareUse(own, { ...read, about: { ...read.about, ...about } }, wanted);
+      this.#compareUse(own, { ...read, about: { ...read.about, ...about } }, wanted);
     }
     for (const row of [...byScope.values()].flat()) this.#read(row, wanted);
     this.#pass.results.change(changesOfScopes(record, scopes, about, { startedOn, isManaged: this.#isManaged }));
@@ -262,28 +253,26 @@ export class Listing {
     const read = useOfAccount(account, startedOn);
     await this.#loadRows(known, keysOfRead(read));
     const rows = known.of(account.id);
-    await this.#compareUse(
+    this.#compareUse(
       rows.filter(({ scope }) => scope === undefined),
       read,
       wanted,
     );
     for (const row of rows) if (row.scope !== undefined) this.#putAbout(row, read.about, wanted);
-    const isFresh = wanted.item.fresh === true;
-    const changes = changesOfAccount(account, record, { startedOn, isFresh, isManaged: this.#isManaged });
-    this.#pass.results.change(changes);
-    if (isScopesDue(record ?? {}, this.#ports.now())) this.#pass.results.wantScopes(record?.scopes === undefined);
+    this.#pass.results.change(changesOfAccount(account, record, { startedOn, isManaged: this.#isManaged }));
+    if (isScopesDue(record ?? {}, this.#ports.now())) this.#pass.results.wantScopes();
   }
 
   /** A worker that died during a re-key may have left a row under each key: the row under the other key is dropped. */
-  async #compareUse(rows: readonly UseRow[], read: ReadUse, wanted: Wanted): Promise<void> {
+  #compareUse(rows: readonly UseRow[], read: ReadUse, wanted: Wanted): void {
     const [key] = keysOfRead(read);
     const row = rows.find((one) => key !== undefined && sameKeyName(one.key, key)) ?? rows[0];
-    await this.#compare(row, read, wanted);
+    this.#compare(row, read, wanted);
     this.#pass.results.change(rows.filter((one) => one !== row).map((of) => ({ drop: 'use', of })));
   }
 
   /** Compares what Azure shows of a use with its row, if it has one, and puts a new one into the index. */
-  async #compare(row: UseRow | undefined, read: ReadUse, wanted: Wanted): Promise<void> {
+  #compare(row: UseRow | undefined, read: ReadUse, wanted: Wanted): void {
     const { results } = this.#pass;
     const known = results.find(row ?? read.about) ?? row;
     const observation = observe(known, read, this.#pass.announced());
@@ -296,11 +285,10 @@ export class Listing {
       if (known) this.#pass.read(known, key, wanted);
       return;
     }
-    // No stage was decided with it.
+    // `reconcileKey` decides with it on the stage, and puts the item that moves it.
     if (!known) this.#pass.progress(key, wanted.item.cause);
     // The index may have lost what this pass has written.
-    if (!known || !row || isWorthWriting(known, seen)) results.keep(seen, wanted, !row);
-    await this.#pass.consider(seen, key, wanted);
+    if (!known || !row || isWorthWriting(known, seen)) results.keep(seen, wanted);
   }
 
   /** Updates a scope's row with the location, identity and wave of its account. */

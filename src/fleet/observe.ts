@@ -14,7 +14,7 @@ export interface ReadUse {
   /** When the read began. */
   readonly startedOn: Date;
   /** What the index keeps of it beside. */
-  readonly about: Pick<FleetUse, 'account' | 'scope' | 'location' | 'identity' | 'wave' | 'scopes'>;
+  readonly about: Pick<FleetUse, 'account' | 'scope' | 'location' | 'identity' | 'wave'>;
 }
 
 /** What a pass announced before its first PATCH: this one, or one whose worker died. */
@@ -58,7 +58,7 @@ export function observe(row: UseRow | undefined, read: ReadUse, announced: reado
       found: { from, to },
     };
   }
-  // Azure may tell now what it did not tell before.
+  // Azure may show a version now that it did not show before.
   if (from === undefined && to !== undefined) return { outdated: false, row: seen };
   return { outdated: false, row: seen, changed: { from, to } };
 }
@@ -82,8 +82,7 @@ function rowOf({ use, stamp, startedOn, about }: ReadUse): UseRow | undefined {
 
 /** The same version as before: what the row says of its last try stays, unless the mode is another one. */
 function refreshed(row: UseRow, seen: UseRow): UseRow {
-  const { scopes, reason, target, attempts, notBefore, movedFrom, state } = row;
-  const kept = scopes && !seen.scopes ? { scopes } : {};
+  const { reason, target, attempts, notBefore, movedFrom, state } = row;
   const tried = {
     ...{ state, attempts },
     ...(reason ? { reason } : {}),
@@ -91,7 +90,7 @@ function refreshed(row: UseRow, seen: UseRow): UseRow {
     ...(notBefore ? { notBefore } : {}),
     ...(movedFrom ? { movedFrom } : {}),
   };
-  return { ...seen, ...kept, ...(row.mode === seen.mode && row.pinned === seen.pinned ? tried : {}) };
+  return { ...seen, ...(row.mode === seen.mode && row.pinned === seen.pinned ? tried : {}) };
 }
 
 /** Identifier without the version; empty: it is none. */

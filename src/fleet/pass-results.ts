@@ -40,15 +40,13 @@ export class PassResults {
   readonly #ports: ResultPorts;
   /** Uses as this pass left them: newer than what was read of the index before. */
   readonly #rows = new Map<string, UseRow>();
-  /** Waiting until the index has the row of a new use: after a crash, that row says which version a move has left. */
-  readonly #unwritten = new Map<string, (() => void)[]>();
   #results: Result[] = [];
   /** Ids of moves that this pass has appended to the trail. */
   readonly #recorded = new Set<string>();
   #changes: FleetChange[] = [];
   #listedOn: Date | undefined;
-  /** Encryption scopes are to be listed; `first`: some never were. */
-  #wantsScopes: 'first' | 'again' | undefined;
+  /** Encryption scopes are to be listed. */
+  #wantsScopes = false;
   #writtenAt = 0;
   #moved = 0;
 
@@ -66,17 +64,6 @@ export class PassResults {
     return this.#rows.get(nameOfUse(use));
   }
 
-  /** Whether the index still lacks a new use. @param then is called once it has it */
-  isUnwritten(use: Pick<UseRow, 'account' | 'scope'>, then: () => void): boolean {
-    const waiting = this.#unwritten.get(nameOfUse(use));
-    waiting?.push(then);
-    return waiting !== undefined;
-  }
-
-  get rows(): Iterable<UseRow> {
-    return this.#rows.values();
-  }
-
   /** @param row as it was before */
   add(row: UseRow, result: Result['result'], wanted: readonly Wanted[]): void {
     if (result.row) this.#rows.set(nameOfUse(row), result.row);
@@ -84,10 +71,8 @@ export class PassResults {
     if (result.row !== row || result.moves.length > 0) this.#results.push({ row, wanted, result });
   }
 
-  /** A row as a list shows it. @param isNew the index lacks it */
-  keep(row: UseRow, wanted: Wanted, isNew = false): void {
-    const name = nameOfUse(row);
-    if (isNew) this.#unwritten.set(name, this.#unwritten.get(name) ?? []);
+  /** A row as a list shows it. */
+  keep(row: UseRow, wanted: Wanted): void {
     this.#rows.set(nameOfUse(row), row);
     this.#results.push({ row, wanted: [wanted], result: { row, moves: [] } });
   }
@@ -109,9 +94,8 @@ export class PassResults {
     this.#changes.push(...changes);
   }
 
-  /** @param isFirst the account's scopes were never listed */
-  wantScopes(isFirst: boolean): void {
-    this.#wantsScopes = isFirst ? 'first' : (this.#wantsScopes ?? 'again');
+  wantScopes(): void {
+    this.#wantsScopes = true;
   }
 
   /** The whole subscription was listed. @param startedOn when the list began */
@@ -122,7 +106,7 @@ export class PassResults {
   /** @param isIdle nothing else is in flight */
   isDue(isIdle: boolean): boolean {
     const length = this.#results.length + this.#changes.length;
-    const isLeft = length > 0 || this.#listedOn !== undefined || this.#wantsScopes !== undefined;
+    const isLeft = length > 0 || this.#listedOn !== undefined || this.#wantsScopes;
     const isLate = this.#ports.now().getTime() - this.#writtenAt >= WRITE_MS;
     return isLeft && (length >= MOST_RESULTS || isIdle || isLate);
   }
@@ -131,28 +115,29 @@ export class PassResults {
    * Appends records, then writes rows: from a row with `movedFrom` a later pass makes the record that is missing. After an
    * error, the announced targets attribute moves that the index lacks, as after a crash.
    *
+   * @returns whether it has put work items of this subscription
    * @throws the SDK's errors
    */
-  async write(isWhole: boolean): Promise<void> {
+  async write(isWhole: boolean): Promise<boolean> {
     const results = this.#results.splice(0);
     const changes = this.#changes.splice(0);
     const [listedOn, wantsScopes] = [this.#listedOn, this.#wantsScopes];
     this.#listedOn = undefined;
-    this.#wantsScopes = undefined;
+    this.#wantsScopes = false;
     this.#writtenAt = this.#ports.now().getTime();
     await this.#recordMoves(results);
-    if (!this.#pass.isHeld()) return;
-    await this.#writeRows(results);
+    if (!this.#pass.isHeld()) return false;
+    const hasPutItems = await this.#writeRows(results);
     // After the rows: a reader of the listing must find them.
     const { fleet, items, now } = this.#ports;
     if (changes.length > 0) await fleet.write(changes);
     if (wantsScopes) {
-      const item = this.#itemOf('scopes', '', { by: 'list', ref: '', since: now().toISOString() });
       // Replaces an item that a pass has begun, which has not seen these accounts.
-      await items.put([wantsScopes === 'first' ? { ...item, reason: 'ScopesNotListed' } : item]);
+      await items.put([this.#itemOf('scopes', '', { by: 'list', ref: '', since: now().toISOString() })]);
     }
     // Unless an earlier part of it could not be written.
     if (listedOn && isWhole) await fleet.listed(this.#pass.subscription, listedOn);
+    return hasPutItems || wantsScopes;
   }
 
   /** Of two reports of a move the first counts: a use that is read again before its row is written reports it once more. */
@@ -169,7 +154,7 @@ export class PassResults {
     for (const { move, cause } of moves) this.#pass.log.moved(move, cause);
   }
 
-  async #writeRows(results: readonly Result[]): Promise<void> {
+  async #writeRows(results: readonly Result[]): Promise<boolean> {
     const put = new Map<string, UseRow>();
     const drop: UseRef[] = [];
     const items: NewWorkItem[] = [];
@@ -198,12 +183,8 @@ export class PassResults {
     if (items.length > 0) await this.#ports.items.put(items);
     // Before old rows are dropped, so that a use that changed its key is always in the index.
     if (put.size > 0) await this.#ports.rows.put([...put.values()]);
-    for (const row of put.values()) {
-      const waiting = this.#unwritten.get(nameOfUse(row)) ?? [];
-      this.#unwritten.delete(nameOfUse(row));
-      for (const enqueue of waiting) enqueue();
-    }
     if (drop.length > 0) await this.#ports.rows.drop(drop);
+    return items.length > 0;
   }
 
   #itemOf(kind: WorkKind, about: string, cause: Cause): NewWorkItem {

@@ -8,16 +8,14 @@ import { REASONS, type Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { Lease } from '../work/lease-client.ts';
 import type { Cause } from '../work/messages.ts';
-import { keyUseOf } from './key-use.ts';
 import { Lane, type Task, Wanted } from './lane.ts';
 import { Listing } from './listing.ts';
-import { nameOfUse } from './moved-uses.ts';
-import type { Announcement } from './observe.ts';
+import { type Announcement, keyOfVersion } from './observe.ts';
 import { PassBudget } from './pass-budget.ts';
 import { PassLog } from './pass-log.ts';
 import { causeOf, PassResults } from './pass-results.ts';
-import { planKeyUse, targetVersion } from './plan.ts';
-import { type Blocked, markFinished, reconcileUse, type UsePorts, type UseResult } from './reconcile-use.ts';
+import { targetVersion } from './plan.ts';
+import { type Blocked, reconcileUse, type UsePorts, type UseResult } from './reconcile-use.ts';
 import { type UseRow, versionOfRow } from './use-row.ts';
 import {
   dueOf,
@@ -37,9 +35,7 @@ const ITEMS_MS = 5_000;
 const STEP_MS = 1_000;
 /** A key whose versions could not be listed is tried again after so long. Milliseconds. */
 const LIST_AGAIN_MS = 15_000;
-/** More accounts than that are not read one by one, but listed. */
-const MOST_ACCOUNTS = 50;
-/** Tries of one use in a row: its target was not announced yet, or a version list expired during the read. */
+/** Tries of one use in a row, while version lists expire during its read. */
 const MOST_ROUNDS = 3;
 /** Causes of work that compares the index with Azure. It moves neither exempt uses nor what `CMK_AUTOFIX` does not name. */
 const COMPARISONS: ReadonlySet<string> = new Set(['drift', 'start', 'list', 'upgrade']);
@@ -111,21 +107,13 @@ export class Pass {
         ...{ results: this.#results, signal: this.#reads.signal, announced, progress },
         call: (...args) => this.#callWithinBudget(...args),
         read: (row, key, wanted) => this.#enqueue(row, key, wanted, true),
-        consider: async (row, key, wanted) => {
-          // If the versions cannot be listed, the key's own item retries.
-          const versions = await ports.versions.list(key, wanted.readOn).catch(() => undefined);
-          if (!versions || !this.#needsRead(row, key, versions)) return;
-          const exempt = this.#markExempt(row, key, versions, wanted);
-          if (!exempt) this.#enqueue(row, key, wanted);
-          else if (row.reason !== exempt.reason || row.target !== exempt.target) this.#results.keep(exempt, wanted);
-        },
         failed: (wanted, error) => this.#failItem(wanted, error),
       },
       ports,
     );
     this.#usePorts = {
       ...{ ...ports, announced, reads: this.#reads.signal, writes: this.#writes.signal },
-      isAnnounced: (key, target) => this.#targets[key.id] === target,
+      admit: (row, key, target, since) => this.#admit(row, key, target, since),
       stopped: (row, key, target) =>
         isStopping() ? { reason: 'Busy', until: ports.now() } : ports.gate.stops(row, key, target),
     };
@@ -140,15 +128,16 @@ export class Pass {
   async run(): Promise<number> {
     for (;;) {
       this.#endCalls();
-      const isIdle = this.#isIdle();
-      if (!this.#isStopping() && (isIdle || this.#elapsed(this.#itemsReadAt) >= ITEMS_MS)) {
-        const hasFound = await this.#readItems().catch((error: unknown) => this.#fail(error));
-        if (hasFound) continue;
+      // Also read once the pass has ended, by `reconcileSubscription`.
+      if (!this.#isStopping() && this.#ports.now().getTime() - this.#itemsReadAt >= ITEMS_MS) {
+        await this.#readItems().catch((error: unknown) => this.#fail(error));
       }
       if (this.#results.isDue(this.#isIdle())) {
-        await this.#results.write(this.#failure === undefined).catch((error: unknown) => this.#fail(error));
-      } else if (!this.#isIdle()) await this.#wait();
-      else if (isIdle) break;
+        const isWhole = this.#failure === undefined;
+        const hasPutItems = await this.#results.write(isWhole).catch((error: unknown) => this.#fail(error));
+        if (hasPutItems) this.#itemsReadAt = 0;
+      } else if (this.#isIdle()) break;
+      else await this.#wait();
     }
     const nextDue = this.#lease.held() ? await this.#finishItems() : undefined;
     this.#log.end(this.#results.moved, nextDue);
@@ -179,18 +168,14 @@ export class Pass {
     return this.#starting === 0 && [...this.#lanes.values()].every((lane) => lane.isIdle);
   }
 
-  #elapsed(since: number): number {
-    return this.#ports.now().getTime() - since;
-  }
-
-  /** Stops the pass. @returns false: nothing was found */
+  /** Stops the pass. @returns false: nothing was put */
   #fail(error: unknown): false {
     this.#failure ??= error;
     return false;
   }
 
-  /** Reads the items, and starts the due items that this pass has not started. @returns whether there were any */
-  async #readItems(): Promise<boolean> {
+  /** Reads the items, and starts the due items that this pass has not started. */
+  async #readItems(): Promise<void> {
     const items = await this.#ports.items.of(this.#subscription);
     const now = this.#ports.now();
     this.#itemsReadAt = now.getTime();
@@ -199,15 +184,9 @@ export class Pass {
       .filter(({ kind }) => kind === 'verify')
       .map(({ since, targets = {} }) => ({ startedOn: since, targets }));
     const found = items.filter((item) => dueOf(item, now) <= now && !this.#wanted.has(nameOf(item)));
-    const areMany = found.filter(({ kind }) => kind === 'account').length > MOST_ACCOUNTS;
-    const [first] = found;
-    if (areMany && first) {
-      const list = { subscription: this.#subscription, kind: 'list', about: '', due: now, since: now } as const;
-      await this.#ports.items.put([{ ...list, cause: first.cause }]);
-    }
     const start: Readonly<Record<WorkKind, (wanted: Wanted) => Promise<void>>> = {
       key: (wanted) => this.#startKey(wanted),
-      account: async (wanted) => (areMany ? undefined : this.#listing.account(wanted.item.about, wanted)),
+      account: (wanted) => this.#listing.account(wanted.item.about, wanted),
       list: (wanted) => this.#listing.list(wanted, []),
       verify: (wanted) => this.#listing.list(wanted, this.#keysToVerify(wanted.item)),
       scopes: (wanted) => this.#listing.scopes(wanted),
@@ -226,7 +205,6 @@ export class Pass {
           this.#wake();
         });
     }
-    return found.length > 0;
   }
 
   #keysToVerify({ targets = {} }: WorkItem): readonly string[] {
@@ -237,41 +215,32 @@ export class Pass {
     const key = this.#ports.vaults.key(wanted.item.about);
     if (!key) return;
     const versions = await this.#ports.versions.list(key, wanted.readOn);
-    const inIndex = new Set<string>();
-    const consider = (row: UseRow): void => {
-      inIndex.add(nameOfUse(row));
-      if (wanted.item.fresh || this.#needsRead(row, key, versions)) this.#enqueue(row, key, wanted);
-    };
-    for await (const row of this.#ports.rows.of(key.id, this.#subscription)) consider(row);
-    // The index lacks what a list has just shown.
-    for (const row of this.#results.rows) if (row.key === key.id && !inIndex.has(nameOfUse(row))) consider(row);
+    for await (const row of this.#ports.rows.of(key.id, this.#subscription)) {
+      if (wanted.item.fresh || this.#needsRead(row, key, versions, wanted)) this.#enqueue(row, key, wanted);
+    }
   }
 
   /** Whether the index gives a reason to read the use. */
-  #needsRead(row: UseRow, key: ManagedKey, versions: readonly KeyVersion[]): boolean {
+  #needsRead(row: UseRow, key: ManagedKey, versions: readonly KeyVersion[], wanted: Wanted): boolean {
     if (row.movedFrom !== undefined || row.state === 'indeterminate') return true;
     const now = this.#ports.now();
     if (openRevocation(versions, now)) return false;
     if (this.#ports.gate.order(key)?.covers(row)) return true;
     const target = newestUsableVersion(versions, now);
     if (!target) return false;
-    if (row.state === 'skipped' && row.target === target.id) return row.reason === 'LeftByCheck';
+    if (row.state === 'skipped' && row.target === target.id)
+      return row.reason === 'LeftByCheck' && !this.#isExempt(row, [wanted]);
     const isPinnedElsewhere = row.pinned !== undefined && row.pinned !== target.version;
     return isPinnedElsewhere || versionOfRow(row) !== target.id || row.state === 'failed';
   }
 
-  /** The row of an exempt use if its plan writes nothing. It is not read once more after the list: a fleet may have thousands. */
-  #markExempt(row: UseRow, key: ManagedKey, versions: readonly KeyVersion[], { item }: Wanted): UseRow | undefined {
-    const { gate, isExempt, now } = this.#ports;
-    if (!COMPARISONS.has(item.cause.by) || !isExempt(row) || gate.order(key)?.covers(row)) return undefined;
-    if (row.movedFrom !== undefined || row.state === 'indeterminate') return undefined;
-    const plan = planKeyUse(keyUseOf(row), versions, now(), true);
-    return plan.reason === 'LeftByCheck' ? markFinished(row, plan) : undefined;
+  /** Whether the use is not to be moved for these items. */
+  #isExempt(row: UseRow, all: readonly Wanted[]): boolean {
+    return all.every(({ item }) => COMPARISONS.has(item.cause.by)) && this.#ports.isExempt(row);
   }
 
   /** Puts a use into the lane of its region, unless it has to wait. @param known its row as the index or a list has it */
   #enqueue(known: UseRow, key: ManagedKey, wanted: Wanted, mustRead = false): void {
-    if (this.#results.isUnwritten(known, () => this.#enqueue(known, key, wanted, mustRead))) return;
     const row = this.#results.find(known) ?? known;
     const wait = this.#findWait(row);
     // A use that failed in an earlier pass is tried at once if a new item wants it, or a worker died that may have moved it.
@@ -294,40 +263,40 @@ export class Pass {
     const row = this.#results.find(task.row) ?? task.row;
     // Another task for the same use came first, and its PATCH may still land.
     const wait = row === task.row ? undefined : this.#findWait(row);
-    if (wait) {
-      this.#postpone(wanted, key, wait, row.reason, false);
-      this.#wake();
-      return;
-    }
-    const since = new Date(Math.max(...wanted.map(({ readOn }) => readOn.getTime())));
-    // A PATCH without an answer, or a move without a record, is read even if the gate blocks the use.
-    const mustRead = task.mustRead || row.state === 'indeterminate' || row.movedFrom !== undefined;
-    const isExempt = wanted.every(({ item }) => COMPARISONS.has(item.cause.by)) && this.#ports.isExempt(row);
-    // The check of a change puts an item for its account.
-    const isChecked = wanted.some(({ item }) => item.kind === 'account');
-    const calls: Calls = { reads: 1, writes: 1, ...(row.attempts > 0 ? { purpose: 'retry' } : {}) };
-    const until = this.#ports.now();
-    let result: UseResult = { row, moves: [], blocked: { reason: 'ServiceUnavailable', until } };
-    for (let round = 1; round <= MOST_ROUNDS; round += 1) {
-      const blockedBefore = await this.#findBlock(row, key, since);
-      const stop = blockedBefore && !mustRead ? blockedBefore : await this.#budget.permit(region, calls, wanted[0]);
-      if (stop) {
-        result = { row, moves: [], blocked: stop };
-        break;
-      }
-      permitted();
-      // Again: the permit may have taken long.
-      const blocked = await this.#findBlock(row, key, since);
-      result = await reconcileUse({ row, key, since, blocked, isExempt, isChecked }, this.#usePorts);
-      this.#budget.end(region, result.isWell);
-      if (!result.again) break;
-      result = { row, moves: [], blocked: { reason: 'ServiceUnavailable', until: this.#in(LIST_AGAIN_MS) } };
-    }
-    if (result.throttled) {
+    const result = wait ? undefined : await this.#reconcile({ ...task, row }, region, permitted);
+    if (result?.throttled) {
       this.#budget.close(region, 'account', result.throttled.code, result.throttled.retryAfterSeconds);
       this.#lanes.get(region)?.add(task);
       return;
     }
+    if (wait) this.#postpone(wanted, key, wait, row.reason, false);
+    if (result) this.#end(row, result, task);
+    this.#wake();
+  }
+
+  async #reconcile({ row, key, wanted, ...task }: Task, region: string, permitted: () => void): Promise<UseResult> {
+    const since = new Date(Math.max(...wanted.map(({ readOn }) => readOn.getTime())));
+    // A PATCH without an answer, or a move without a record, is read even if the gate blocks the use.
+    const mustRead = task.mustRead || row.state === 'indeterminate' || row.movedFrom !== undefined;
+    const calls: Calls = { reads: 1, writes: 1, ...(row.attempts > 0 ? { purpose: 'retry' } : {}) };
+    for (let round = 1; round <= MOST_ROUNDS; round += 1) {
+      // A use that the gate blocks takes no permit.
+      const blocked =
+        (mustRead ? undefined : await this.#findBlock(row, key, since)) ??
+        (await this.#budget.permit(region, calls, wanted[0]));
+      if (blocked) return { row, moves: [], blocked };
+      permitted();
+      const isExempt = this.#isExempt(row, wanted);
+      // The check of a change puts an item for its account.
+      const isChecked = wanted.some(({ item }) => item.kind === 'account');
+      const result = await reconcileUse({ row, key, since, isExempt, isChecked }, this.#usePorts);
+      this.#budget.end(region, result.isWell);
+      if (!result.again) return result;
+    }
+    return { row, moves: [], blocked: { reason: 'ServiceUnavailable', until: this.#in(LIST_AGAIN_MS) } };
+  }
+
+  #end(row: UseRow, result: UseResult, { key, wanted }: Task): void {
     const { blocked } = result;
     this.#log.result(row, result, key, causeOf(wanted));
     // The result may begin the next stage or end the rollout, which `reconcileKey` decides.
@@ -335,10 +304,9 @@ export class Pass {
     const next = blocked ? blocked.until : result.row && this.#findWait(result.row);
     if (next) this.#postpone(wanted, key, next, blocked?.reason ?? result.row?.reason, result.isRead === true);
     this.#results.add(row, result, wanted);
-    this.#wake();
   }
 
-  /** Finds why the use may not move now, and announces its target if it may. Never throws. */
+  /** Finds why the use may not move now, before it is read. Never throws. */
   async #findBlock(row: UseRow, key: ManagedKey, since: Date): Promise<Blocked | undefined> {
     const { gate, versions, now } = this.#ports;
     const order = gate.order(key);
@@ -348,12 +316,17 @@ export class Pass {
     };
     const [from, to] = await Promise.all([listed(key), order?.covers(row) ? listed(order.to) : undefined]);
     if (!from) return { reason: 'VaultUnreadable', until: this.#in(LIST_AGAIN_MS) };
-    const blocked = await gate.blocked(row, from, to, since);
+    if (openRevocation(from.versions, now())) return { reason: 'RevocationOpen' };
     const target = targetVersion(from, to, now());
-    if (blocked || !target) return blocked;
-    const onto = to && target.id.startsWith(`${to.key.id}/`) ? to.key : key;
+    if (!target) return { reason: from.versions.length > 0 ? 'NoUsableVersion' : 'KeyNotFound' };
+    return gate.blocked(row, key, target.id, since);
+  }
+
+  async #admit(row: UseRow, key: ManagedKey, target: string, since: Date): Promise<Blocked | undefined> {
+    const blocked = await this.#ports.gate.blocked(row, key, target, since);
+    if (blocked) return blocked;
     try {
-      await this.#announce(onto, target.id);
+      await this.#announce(target);
       return undefined;
     } catch (error) {
       this.#fail(error);
@@ -361,12 +334,13 @@ export class Pass {
     }
   }
 
-  /** Saves a target before the first PATCH to it: a worker that takes over tells the app's moves from others by it. */
-  #announce(key: ManagedKey, target: string): Promise<void> {
-    if (this.#targets[key.id] === target) return Promise.resolve();
+  /** Saves a target before the first PATCH to it: by it a worker that takes over distinguishes the app's moves from others. */
+  #announce(target: string): Promise<void> {
+    const key = keyOfVersion(target);
+    if (this.#targets[key] === target) return Promise.resolve();
     const announced = this.#announcing.then(async () => {
-      if (this.#targets[key.id] === target) return;
-      const targets = { ...this.#targets, [key.id]: target };
+      if (this.#targets[key] === target) return;
+      const targets = { ...this.#targets, [key]: target };
       await this.#lease.save(this.#makeState(targets));
       this.#targets = targets;
     });
@@ -416,11 +390,12 @@ export class Pass {
     calls: Calls,
     wanted: Wanted,
     run: () => Promise<T>,
-    reason?: Reason,
   ): Promise<{ readonly answer: T } | undefined> {
+    // The scopes of many accounts take hours, which is no fault.
+    const throttled = wanted.item.kind === 'scopes' ? 'ScopesNotListed' : 'Throttled';
     const late = await this.#budget.permit(region, calls, wanted);
     if (late) {
-      wanted.postpone(late.until, late.reason === 'Throttled' ? (reason ?? late.reason) : late.reason);
+      wanted.postpone(late.until, late.reason === 'Throttled' ? throttled : late.reason);
       return undefined;
     }
     let isWell = true;
@@ -431,7 +406,7 @@ export class Pass {
       isWell = kind !== 'unavailable';
       if (kind !== 'throttled') throw error;
       this.#budget.close(region, calls.lists ? 'list' : 'account', code, retryAfterSeconds);
-      wanted.postpone(this.#in(retryAfterSeconds * 1000), reason ?? 'Throttled');
+      wanted.postpone(this.#in(retryAfterSeconds * 1000), throttled);
       return undefined;
     } finally {
       this.#budget.end(region, isWell);

@@ -1,18 +1,18 @@
-import pMap from 'p-map';
-import { CONCURRENCY } from '../azure/limits.ts';
 import { type KeyVersion, newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Log } from '../log.ts';
 import { findPause, isOrderedOn, type StandingOrders } from '../orders/standing-orders.ts';
-import { REASONS, type Reason } from '../reasons.ts';
+import { REASONS } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
+import { DAY_MS, hasBeenSince } from '../time/spans.ts';
 import type { Cause } from '../work/messages.ts';
 import { type Proof, RolloutCount, type RolloutDecision } from './decide-rollout.ts';
-import { accountRow, usesLookedAfter } from './fleet-keys.ts';
+import type { FleetIndex } from './fleet-index.ts';
+import { usesLookedAfter } from './fleet-keys.ts';
 import { type FleetQueue, fleetWorks, type KeyQueue, retryKey } from './fleet-work.ts';
 import { type OpenRekey, openRekeyOf, RekeyCount, type RekeyPorts, stopRekey, verifyRekey } from './reconcile-rekey.ts';
-import type { RolloutNews, RolloutRow, RolloutStore, StoredRollout } from './rollout-row.ts';
-import { findUnindexed, type Unindexed, type UnindexedPorts } from './unindexed-accounts.ts';
-import type { UseRow, UseRows } from './use-row.ts';
+import type { RolloutNews, RolloutStore, StoredRollout } from './rollout-row.ts';
+import type { UseRows } from './use-row.ts';
 import { LONGEST_WAIT_MS, type NewWorkItem, NO_SUBSCRIPTION, type WorkItem, type WorkItems } from './work-items.ts';
 
 /** Attempts while other instances decide at the same time. */
@@ -22,17 +22,24 @@ const NEVER = '9999-12-31T00:00:00Z';
 /** Causes of follow-ups: if the key has an item, that item's cause counts. */
 const FOLLOW_UPS: ReadonlySet<string> = new Set(['sweep', 'progress', 'drift']);
 
-export interface KeyPorts extends FleetQueue, KeyQueue, UnindexedPorts, RekeyPorts {
+export interface KeyPorts extends FleetQueue, KeyQueue, RekeyPorts {
   readonly items: WorkItems;
   readonly rows: UseRows;
+  readonly fleet: Pick<FleetIndex, 'listings'>;
   readonly rollouts: RolloutStore;
-  /** Subscriptions that the app looks after, by id; undefined: not known, and all of them count. */
+  /** Ids of the subscriptions that the app manages; undefined: not known, and all in the index count. */
   inSight(): Promise<readonly string[] | undefined>;
   /** Accounts that go first (`CMK_CANARIES`). */
   readonly canaries: number;
   probe(canaries: readonly string[], target: string): Promise<Proof>;
+  readonly log: Log;
   /** Records and logs what became of a rollout; the id of the record is made of news, key and version. */
-  recordNews(news: RolloutNews, key: ManagedKey, row: RolloutRow, counts: RolloutDecision['counts']): Promise<void>;
+  recordNews(
+    news: RolloutNews,
+    key: ManagedKey,
+    target: KeyVersion,
+    decision: Pick<RolloutDecision, 'row' | 'counts'>,
+  ): Promise<void>;
 }
 
 /**
@@ -56,57 +63,65 @@ async function itemOf(key: ManagedKey, { items }: KeyPorts): Promise<WorkItem | 
 
 /** @returns false: decide again, as another instance decided meanwhile or the orders changed */
 async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined, ports: KeyPorts): Promise<boolean> {
-  const { items, rollouts, moved } = ports;
+  const { items } = ports;
   const origin = item && FOLLOW_UPS.has(cause.by) ? item.cause : cause;
   const state = await readState(key, ports);
-  const { target, open, at } = state;
+  const { target, open } = state;
   if (!target && !open) {
-    const none = { target: undefined, stage: 'canary', canaries: [], proven: false, unfinished: 0, failed: 0 } as const;
-    const row = { ...none, progressOn: at.toISOString(), checkedOn: at.toISOString(), ...state.activation };
-    if (!(await rollouts.put(key.id, row, state.stored?.etag))) return false;
+    if (!(await putEmptyRow(key, state, ports))) return false;
     if (item) await items.finish(item);
     return true;
   }
-  const pause = findPause(state.orders, key.id, at) ?? (open && findPause(state.orders, open.rekey.to, at));
-  if (pause) {
-    ports.log({ level: 'info', reason: 'Paused', message: REASONS.Paused, key: key.id, cause });
-    // The end of a pause puts no item, so this item waits for it.
-    const due = new Date(Math.min(Date.parse(pause.until ?? NEVER), at.getTime() + LONGEST_WAIT_MS));
-    if (item) await items.postpone(item, { due, attempts: item.attempts, reason: 'Paused' });
+  if (await isPaused(key, state, item, ports)) return true;
+  const { own, ordered, rekey } = await rolloutsOf(key, state, ports);
+  const subscriptions = await ports.inSight();
+  if (subscriptions && !(await requestLists(subscriptions, origin, ports))) {
+    await decideLater(key, origin, item, ports);
     return true;
   }
-  const { own, ordered, rekey } = await rolloutsOf(key, state, ports);
-  const isLookedAfter = usesLookedAfter(await ports.inSight());
-  const add = (row: UseRow): void => {
-    if (isLookedAfter(row)) (open?.covers(row) ? rekey : own?.count)?.add(row);
-  };
-  const unindexed = await countUses(key, origin, add, ports);
-  if (unindexed.isUnknown) {
-    await putUnindexedAndSend(unindexed, [], cause, ports);
-    await decideLater(key, origin, item, 'FleetNotListed', ports);
-    return true;
+  const isManaged = usesLookedAfter(subscriptions);
+  for await (const row of ports.rows.of(key.id)) {
+    if (isManaged(row)) (open?.covers(row) ? rekey : own?.count)?.add(row);
   }
   if (open && rekey?.isStopped) {
     await stopRekey(open, rekey.failures, ports);
     return false;
   }
-  await rekey?.addMoved(moved);
-  const subscriptions: string[] = [];
-  let orderDecision: RolloutDecision | undefined;
+  await rekey?.addMoved(ports.moved);
   // While an order moves all uses, the key has no rollout of its own.
-  for (const rollout of open && open.rekey.only === undefined ? [ordered] : [own, ordered]) {
-    if (!rollout) continue;
+  const rollouts = [open && open.rekey.only === undefined ? undefined : own, ordered].filter(
+    (one) => one !== undefined,
+  );
+  for (const rollout of rollouts) {
     const decision = await decideRollout(rollout, key, ports);
-    // The only place that widens a stage.
-    if (!(await rollouts.put(rollout.name, { ...decision.row, ...rollout.more }, rollout.stored?.etag))) return false;
-    subscriptions.push(...(await putItems(decision, key, { cause, origin }, ports)));
-    if (rollout === ordered) orderDecision = decision;
+    if (!decision) return false;
+    await sendFor(await putItems(decision, key, { cause, origin }, ports), cause, ports);
+    // Once an order is done, the key has a rollout of its own again.
+    if (rollout === ordered && open && (await verifyRekey(open, decision, cause, ports))) return false;
   }
-  await putUnindexedAndSend(unindexed, subscriptions, cause, ports);
-  // Once an order is done, the key has a rollout of its own again.
-  if (open && orderDecision && (await verifyRekey(open, orderDecision, cause, ports))) return false;
-  if (!unindexed.isComplete) await decideLater(key, origin, item, 'NewerAccountsUnknown', ports);
-  else if (item) await items.finish(item);
+  if (item) await items.finish(item);
+  return true;
+}
+
+/** The key is revoked, or no version is usable. @returns false: another instance has decided meanwhile */
+function putEmptyRow(key: ManagedKey, { at, activation, stored }: KeyState, { rollouts }: KeyPorts): Promise<boolean> {
+  const none = { target: undefined, stage: 'canary', canaries: [], proven: false, unfinished: 0, failed: 0 } as const;
+  const row = { ...none, progressOn: at.toISOString(), checkedOn: at.toISOString(), ...activation };
+  return rollouts.put(key.id, row, stored?.etag);
+}
+
+/** Whether the key is paused. The end of a pause puts no item, so the item of the key waits for it. */
+async function isPaused(
+  key: ManagedKey,
+  { orders, open, at }: KeyState,
+  item: WorkItem | undefined,
+  { items, log }: KeyPorts,
+): Promise<boolean> {
+  const pause = findPause(orders, key.id, at) ?? (open && findPause(orders, open.rekey.to, at));
+  if (!pause) return false;
+  log({ level: 'info', reason: 'Paused', message: REASONS.Paused, key: key.id });
+  const due = new Date(Math.min(Date.parse(pause.until ?? NEVER), at.getTime() + LONGEST_WAIT_MS));
+  if (item) await items.postpone(item, { due, attempts: item.attempts, reason: 'Paused' });
   return true;
 }
 
@@ -140,6 +155,7 @@ async function readState(key: ManagedKey, ports: KeyPorts): Promise<KeyState> {
 interface Rollout {
   /** Of its row. */
   readonly name: string;
+  readonly target: KeyVersion;
   readonly count: RolloutCount;
   readonly stored: StoredRollout | undefined;
   readonly more: { readonly activation?: string };
@@ -151,105 +167,106 @@ async function rolloutsOf(
   { target, open, orders, stored, activation, at }: KeyState,
   { rollouts, canaries }: KeyPorts,
 ): Promise<{ readonly own?: Rollout; readonly ordered?: Rollout; readonly rekey?: RekeyCount }> {
-  const countTo = (to: KeyVersion) =>
-    new RolloutCount({ target: to, canaries, isOrderedOn: isOrderedOn(orders, to.id), now: at });
-  const own = target && { name: key.id, count: countTo(target), stored, more: activation, isOrder: false };
+  const countTo = (to: KeyVersion) => ({
+    target: to,
+    count: new RolloutCount({ target: to, canaries, isOrderedOn: isOrderedOn(orders, to.id), now: at }),
+  });
+  const own = target && { name: key.id, ...countTo(target), stored, more: activation, isOrder: false };
   if (!open) return own ? { own } : {};
   const { id } = open.rekey;
-  const ordered = { name: id, count: countTo(open.target), stored: await rollouts.read(id), more: {}, isOrder: true };
+  const ordered = { name: id, ...countTo(open.target), stored: await rollouts.read(id), more: {}, isOrder: true };
   return { ...(own ? { own } : {}), ordered, rekey: new RekeyCount(open, ordered.count) };
 }
 
-/** Keeps the item: nothing else would reconcile a key whose uses are not all known. */
-async function decideLater(
-  key: ManagedKey,
-  cause: Cause,
-  item: WorkItem | undefined,
-  reason: Reason,
-  ports: KeyPorts,
-): Promise<void> {
+/** Keeps the item: nothing else would reconcile a key once its subscriptions are listed. */
+async function decideLater(key: ManagedKey, cause: Cause, item: WorkItem | undefined, ports: KeyPorts): Promise<void> {
   const at = ports.now();
   const about = { subscription: NO_SUBSCRIPTION, kind: 'key', about: key.id } as const;
   if (!item) await ports.items.putNew([{ ...about, due: at, since: at, cause }]);
   const own = item ?? (await itemOf(key, ports));
   // As after progress: postponed items of subscriptions stay postponed.
-  if (own) await retryKey(own, { by: 'progress', ref: '', since: at.toISOString() }, reason, ports);
+  if (own) await retryKey(own, { by: 'progress', ref: '', since: at.toISOString() }, 'FleetNotListed', ports);
 }
 
+/** Undefined: another instance has decided meanwhile. */
 async function decideRollout(
-  { count, stored, isOrder }: Rollout,
+  { name, target, count, stored, more, isOrder }: Rollout,
   key: ManagedKey,
   ports: KeyPorts,
-): Promise<RolloutDecision> {
+): Promise<RolloutDecision | undefined> {
   let decision = count.decide(stored?.row);
-  if (decision.needsProof && decision.row.target) {
-    decision = count.decide(stored?.row, await ports.probe(decision.row.canaries, decision.row.target));
+  if (decision.needsProof) {
+    decision = count.decide(stored?.row, await ports.probe(decision.row.canaries, target.id));
   }
   // Before the row is stored: if it is not, the next decision appends the record again, with the same id. `verifyRekey` records the
   // end of an order.
   if (decision.news && !(isOrder && decision.news === 'RotationFinished')) {
-    await ports.recordNews(decision.news, key, decision.row, decision.counts);
+    await ports.recordNews(decision.news, key, target, decision);
   }
-  return decision;
+  // The only place that widens a stage.
+  const isStored = await ports.rollouts.put(name, { ...decision.row, ...more }, stored?.etag);
+  return isStored ? decision : undefined;
 }
 
-/** Puts items for the subscriptions in which something may move. */
+/** Puts items for the subscriptions in which something may move. @returns those that need a message */
 async function putItems(
   { row, subscriptions, isWider, news }: RolloutDecision,
   key: ManagedKey,
   { cause, origin }: { readonly cause: Cause; readonly origin: Cause },
   { items, log, now }: KeyPorts,
-): Promise<readonly string[]> {
+): Promise<readonly NewWorkItem[]> {
   const at = now();
   if (isWider && row.unfinished > 0) {
     const about = { key: key.id, target: row.target, stage: row.stage, unfinished: row.unfinished };
     log({ level: 'info', reason: 'StageWidened', message: `${REASONS.StageWidened} Stage: ${row.stage}.`, ...about });
   }
-  // A follow-up leaves postponed items as they are, unless the stage admits more or there is news.
+  // A follow-up leaves existing items as they are, with their messages, unless the stage admits more or there is news.
   const wakesPostponed = isWider || news !== undefined || !FOLLOW_UPS.has(cause.by);
   // The cause of an item that exists stays: other than the drift check, it may move exempt uses.
-  const causeIn = async (subscription: string): Promise<Cause> => {
-    const known = wakesPostponed && origin.by === 'drift' ? await items.of(subscription) : [];
-    return known.find(({ kind, about }) => kind === 'key' && about === key.id)?.cause ?? origin;
-  };
-  const toItem = async (subscription: string): Promise<NewWorkItem> => ({
-    ...{ subscription, kind: 'key', about: key.id, due: at, since: at, cause: await causeIn(subscription) },
-    // The index may be wrong if nothing moves for long: every use is read.
-    ...(news === 'RotationStuck' ? { fresh: true } : {}),
-  });
-  const wanted = await pMap(subscriptions, toItem, { concurrency: CONCURRENCY });
-  await (wakesPostponed ? items.put(wanted) : items.putNew(wanted));
-  return subscriptions;
+  const causes = wakesPostponed && origin.by === 'drift' ? await causesOf(key, items) : new Map<string, Cause>();
+  const wanted = subscriptions.map(
+    (subscription): NewWorkItem => ({
+      ...{ subscription, kind: 'key', about: key.id, due: at, since: at, cause: causes.get(subscription) ?? origin },
+      // The index may be wrong if nothing moves for long: every use is read.
+      ...(news === 'RotationStuck' ? { fresh: true } : {}),
+    }),
+  );
+  if (!wakesPostponed) return items.putNew(wanted);
+  await items.put(wanted);
+  return wanted;
 }
 
-/** What the index lacks is counted as if it were there: a stage is never decided on a part of the uses. */
-async function countUses(
-  key: ManagedKey,
-  cause: Cause,
-  add: (row: UseRow) => void,
-  ports: KeyPorts,
-): Promise<Unindexed> {
-  const indexed = new Set<string>();
-  const countIndexed = async (): Promise<void> => {
-    for await (const row of ports.rows.of(key.id)) {
-      add(row);
-      if (row.scope === undefined) indexed.add(accountRow(row.account));
-    }
-  };
-  const [compare] = await Promise.all([findUnindexed(key, cause, ports), countIndexed()]);
-  const unindexed = await compare(indexed);
-  for (const row of unindexed.rows) add(row);
-  return unindexed;
+/** The cause of the key's item in each subscription. */
+async function causesOf(key: ManagedKey, items: WorkItems): Promise<ReadonlyMap<string, Cause>> {
+  const causes = new Map<string, Cause>();
+  for await (const { kind, about, subscription, cause } of items.all()) {
+    if (kind === 'key' && about === key.id) causes.set(subscription, cause);
+  }
+  return causes;
 }
 
-/** Puts items for what the index lacks, and sends messages for all subscriptions that have items. */
-async function putUnindexedAndSend(
-  unindexed: Unindexed,
-  subscriptions: readonly string[],
-  cause: Cause,
-  { items, send }: KeyPorts,
-): Promise<void> {
-  await items.putNew(unindexed.items);
-  const all = new Set([...subscriptions, ...unindexed.items.map(({ subscription }) => subscription)]);
-  for (const work of fleetWorks([...all], cause)) await send(work);
+/**
+ * Has subscriptions listed that were not listed for a day.
+ *
+ * @returns whether the index has all subscriptions, so that no stage is decided on a part of the uses. A subscription whose
+ *   first list failed is not waited for.
+ */
+async function requestLists(subscriptions: readonly string[], cause: Cause, ports: KeyPorts): Promise<boolean> {
+  const { items, fleet, now } = ports;
+  const listings = await fleet.listings();
+  const at = now();
+  const due = subscriptions.filter((id) => !hasBeenSince(listings.get(id.toLowerCase()), at.getTime() - DAY_MS, at));
+  const list = { kind: 'list', about: '', due: at, since: at, cause } as const;
+  await sendFor(await items.putNew(due.map((subscription) => ({ ...list, subscription }))), cause, ports);
+  const unlisted = new Set(due.map((id) => id.toLowerCase()).filter((id) => !listings.has(id)));
+  if (unlisted.size === 0) return true;
+  for await (const { kind, subscription, attempts } of items.all()) {
+    if (kind === 'list' && attempts > 0) unlisted.delete(subscription.toLowerCase());
+  }
+  return unlisted.size === 0;
+}
+
+async function sendFor(items: readonly NewWorkItem[], cause: Cause, { send }: KeyPorts): Promise<void> {
+  const subscriptions = new Set(items.map(({ subscription }) => subscription));
+  for (const work of fleetWorks([...subscriptions], cause)) await send(work);
 }

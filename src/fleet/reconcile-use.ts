@@ -66,7 +66,7 @@ export interface UseResult {
   readonly isWell?: boolean;
   /** Azure showed the use. */
   readonly isRead?: true;
-  /** To be repeated: its target was not announced, or a version list expired during the read. */
+  /** To be repeated: a version list expired during the read. */
   readonly again?: true;
   /** What Azure said of the failure. */
   readonly detail?: string;
@@ -93,8 +93,6 @@ interface UseTask {
   readonly key: ManagedKey;
   /** When the work was asked for: lists of versions that began before may lack what it is about. */
   readonly since: Date;
-  /** Why it may not be moved now: it is read all the same. */
-  readonly blocked: Blocked | undefined;
   /** The drift check is to leave it where it is (exempt, or not in CMK_AUTOFIX). */
   readonly isExempt: boolean;
   /** The drift check has read what others changed, as far as it is to. */
@@ -108,8 +106,8 @@ export interface UsePorts extends ReadPorts {
   readonly moved: Pick<MovedUses, 'put' | 'drop'>;
   /** What passes have announced that they move to, this one included. */
   announced(): readonly Announcement[];
-  /** Whether this pass has announced that it moves uses of the key to that version identifier. */
-  isAnnounced(key: ManagedKey, target: string): boolean;
+  /** Asks the gate, and announces the target if the use may move. @returns why it may not */
+  admit(row: UseRow, key: ManagedKey, target: string, since: Date): Promise<Blocked | undefined>;
   /** Asked right before the PATCH: why the pass may not write, since its lease is lost, its time is up, or the gate is shut. */
   stopped(row: UseRow, key: ManagedKey, target: string): Blocked | undefined;
 }
@@ -123,7 +121,7 @@ class KeyUnreadableError extends Error {
 }
 
 /**
- * Reconciles one use of a key: GET, plan, PATCH. Azure's answer to the PATCH is the proof. Decides from what it reads here, not
+ * Reconciles one use of a key: GET, plan, gate, PATCH. Azure's answer to the PATCH is the proof. Decides from what it reads here, not
  * from the row. Never throws: the result has the failure.
  */
 export async function reconcileUse(task: UseTask, ports: UsePorts): Promise<UseResult> {
@@ -149,9 +147,9 @@ export async function reconcileUse(task: UseTask, ports: UsePorts): Promise<UseR
       return { ...observed, row: markPending(seen), blocked: { reason: plan.reason } };
     if (!plan.write || isRefreshed(seen, plan)) return { ...observed, row: markFinished(seen, plan) };
     const whileBlocked = (blocked: Blocked): UseResult => ({ ...observed, row: markPending(seen), blocked });
-    if (task.blocked) return whileBlocked(task.blocked);
     if (observation.changed && !task.isChecked) return postponeChanged(observed, seen, ports.now());
-    if (!ports.isAnnounced('to' in plan ? plan.to : key, plan.target.id)) return repeat;
+    const blocked = await ports.admit(seen, key, plan.target.id, since);
+    if (blocked) return whileBlocked(blocked);
     const send = async (): Promise<UseResult> => {
       const stop = ports.stopped(seen, key, plan.target.id);
       if (stop) return whileBlocked(stop);
@@ -252,7 +250,7 @@ async function write(
 }
 
 /** The row once nothing is left to do for the target of the plan. */
-export function markFinished(row: UseRow, { reason, target }: Plan): UseRow {
+function markFinished(row: UseRow, { reason, target }: Plan): UseRow {
   const { notBefore: _, ...rest } = row;
   const state = reason === 'UpToDate' ? 'done' : 'skipped';
   return { ...rest, ...(target ? { target: target.id } : {}), state, reason, attempts: 0 };
@@ -269,10 +267,6 @@ function postponeChanged(observed: UseResult, seen: UseRow, now: Date): UseResul
   const until = new Date(now.getTime() + CHANGE_CHECK_MS);
   const row: UseRow = { ...markPending(seen), notBefore: until.toISOString() };
   return { ...observed, row, blocked: { reason: 'ChangedByOthers', until } };
-}
-
-function blockSoon(reason: Reason, now: Date): Blocked {
-  return { reason, until: new Date(now.getTime() + FIRST_DELAY * 1000) };
 }
 
 function resultOf({ row, changed }: Extract<Observation, { outdated: false }>, { gate }: UsePorts): UseResult {
@@ -326,21 +320,15 @@ function resultOfFailure(row: UseRow, error: unknown, now: Date): UseResult {
   const failure = describeFailure(error instanceof KeyUnreadableError ? error.cause : error);
   const detail = describe(failure);
   if (error instanceof KeyUnreadableError) {
-    const outcome = outcomeOfFailure(error.cause);
-    return {
-      row,
-      moves: [],
-      blocked: blockSoon(outcome.outcome === 'done' ? 'Unexpected' : outcome.reason, now),
-      detail,
-    };
+    const until = new Date(now.getTime() + FIRST_DELAY * 1000);
+    return { row, moves: [], blocked: { reason: outcomeOfFailure(error.cause).reason, until }, detail };
   }
   if (failure.kind === 'throttled') {
     const { retryAfterSeconds, code } = failure;
     return { row, moves: [], throttled: { retryAfterSeconds, code }, isWell: true, detail };
   }
-  const outcome = outcomeOfFailure(error);
-  const reason = outcome.outcome === 'done' ? 'Unexpected' : outcome.reason;
-  return { row: markFailed(row, reason, now), moves: [], detail, isWell: failure.kind !== 'unavailable' };
+  const isWell = failure.kind !== 'unavailable';
+  return { row: markFailed(row, outcomeOfFailure(error).reason, now), moves: [], detail, isWell };
 }
 
 /** A failed use with the time of its next try. */

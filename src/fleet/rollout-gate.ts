@@ -1,10 +1,7 @@
 import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
-import { contestOf } from '../orders/contests.ts';
-import { findPause, findRekey, isOpen, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
-import { openRevocation } from '../revocation/revocation.ts';
+import { contestOf, findPause, findRekey, isOpen, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
 import { type MovedUses, nameOfUse, namesOf } from './moved-uses.ts';
-import { type ListedKey, targetVersion } from './plan.ts';
 import type { Blocked, Order } from './reconcile-use.ts';
 import { isAdmitted, type RolloutRow, type RolloutStore } from './rollout-row.ts';
 import type { UseRow } from './use-row.ts';
@@ -51,16 +48,12 @@ export class RolloutGate implements Gate {
     this.#ports = ports;
   }
 
-  async blocked(row: UseRow, from: ListedKey, to: ListedKey | undefined, since: Date): Promise<Blocked | undefined> {
-    const now = this.#ports.now();
-    if (openRevocation(from.versions, now)) return { reason: 'RevocationOpen' };
-    const target = targetVersion(from, to, now);
-    if (!target) return { reason: from.versions.length > 0 ? 'NoUsableVersion' : 'KeyNotFound' };
+  async blocked(row: UseRow, key: ManagedKey, target: string, since: Date): Promise<Blocked | undefined> {
     await this.refresh(since);
-    if (!(await this.#readRollout(this.#rolloutOf(from.key, target.id), since.getTime()))) {
+    if (!(await this.#readRollout(this.#rolloutOf(key, target), since.getTime()))) {
       return { reason: 'ServiceUnavailable', until: this.#in(AGAIN_MS) };
     }
-    return this.stops(row, from.key, target.id);
+    return this.stops(row, key, target);
   }
 
   stops(row: UseRow, key: ManagedKey, target: string): Blocked | undefined {

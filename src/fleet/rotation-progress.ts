@@ -1,8 +1,7 @@
 import type { Budget } from '../azure/limiter.ts';
 import { activeFrom, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { contestOf } from '../orders/contests.ts';
-import type { Contest, PauseOrder } from '../orders/standing-orders.ts';
+import { type Contest, contestOf, type PauseOrder } from '../orders/standing-orders.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import { hasBeenSince } from '../time/spans.ts';
@@ -14,6 +13,8 @@ import { isAdmitted, type RolloutRow } from './rollout-row.ts';
 import type { Rotation, RotationCounts, UnfinishedUse } from './rotation-schemas.ts';
 import type { UseRow } from './use-row.ts';
 
+/** What has moved within this time makes the rate. Milliseconds. */
+const LATELY_MS = 5 * 60_000;
 /** Uses that are listed by name; all are counted. */
 const MOST_NAMED = 500;
 
@@ -30,6 +31,16 @@ interface RotationFacts {
   readonly now: Date;
 }
 
+/** Progress in one subscription and region. */
+interface PlaceCount {
+  readonly subscription: string;
+  readonly region: string;
+  readonly counts: RotationCounts;
+  movedLately: number;
+  /** Waiting uses of accounts that the app leaves alone until an operator releases them. */
+  contested: number;
+}
+
 /**
  * Progress of the rotation of a key. Uses are counted as the controller counts them; `stuck` and `held` are the controller's
  * last decision.
@@ -40,7 +51,8 @@ export class RotationCount {
   readonly #target: KeyVersion | undefined;
   readonly #all = noCounts();
   readonly #admitted = noCounts();
-  readonly #places = new Map<string, Place>();
+  readonly #places = new Map<string, PlaceCount>();
+  readonly #lately: string;
   readonly #failures = new Map<string, number>();
   readonly #failedUses: UnfinishedUse[] = [];
   #waitingUses: UnfinishedUse[] = [];
@@ -49,6 +61,7 @@ export class RotationCount {
   constructor(facts: RotationFacts) {
     this.#facts = facts;
     const { versions, now } = facts;
+    this.#lately = new Date(now.getTime() - LATELY_MS).toISOString();
     this.#target = openRevocation(versions, now) ? undefined : newestUsableVersion(versions, now);
   }
 
@@ -62,6 +75,7 @@ export class RotationCount {
     const place = this.#place(row);
     this.#all[state] += 1;
     place.counts[state] += 1;
+    if (status === 'moved' && row.stamp !== undefined && row.stamp > this.#lately) place.movedLately += 1;
     if (isContested) {
       this.#contested += 1;
       place.contested += 1;
@@ -101,10 +115,8 @@ export class RotationCount {
     const rollout = this.#rollout();
     const startedOn = activeFrom(target).toISOString();
     const places = [...this.#places.values()]
-      .map(({ subscription, region, counts, contested }) => ({
-        subscription,
-        region,
-        ...counts,
+      .map(({ subscription, region, counts, movedLately, contested }) => ({
+        ...{ subscription, region, ...counts, movedLately },
         ...this.#expectedEnd(counts.waiting - contested),
       }))
       .sort((a, b) => (`${a.subscription} ${a.region}` < `${b.subscription} ${b.region}` ? -1 : 1));
@@ -167,10 +179,16 @@ export class RotationCount {
     return { expectedEnd: new Date(now.getTime() + secondsFor(waiting, writeBudgets) * 1000).toISOString() };
   }
 
-  #place({ account, location }: UseRow): Place {
+  #place({ account, location }: UseRow): PlaceCount {
     const subscription = accountId(account).subscriptionId;
     const name = `${subscription}/${location}`.toLowerCase();
-    const place = this.#places.get(name) ?? { subscription, region: location, counts: noCounts(), contested: 0 };
+    const place = this.#places.get(name) ?? {
+      subscription,
+      region: location,
+      counts: noCounts(),
+      movedLately: 0,
+      contested: 0,
+    };
     this.#places.set(name, place);
     return place;
   }
@@ -180,15 +198,6 @@ export class RotationCount {
     if (this.#waitingUses.length < 2 * MOST_NAMED) return;
     this.#waitingUses = this.#waitingUses.sort(byLastTry).slice(0, MOST_NAMED);
   }
-}
-
-/** The uses in one subscription and region. */
-interface Place {
-  readonly subscription: string;
-  readonly region: string;
-  readonly counts: RotationCounts;
-  /** Waiting uses of accounts that the app leaves alone until an operator releases them. */
-  contested: number;
 }
 
 /** How a use is counted in the rotation to a version, and why. */

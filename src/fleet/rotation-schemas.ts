@@ -20,6 +20,16 @@ const unmoved = z.object({
   nextTryOn: time.optional().describe('When it is tried again; absent: as soon as it can be.'),
 });
 
+const places = z.array(
+  z.object({
+    subscription: z.string(),
+    region: z.string(),
+    ...counts,
+    movedLately: count.describe("Moved within the last five minutes, by Azure's own time stamps."),
+    expectedEnd: end,
+  }),
+);
+
 /** How far a rotation is, in short. */
 export const ROTATION_SUMMARY = z.object({
   key: z.string().describe('Key identifier without a version.'),
@@ -44,6 +54,7 @@ export const ROTATION_SUMMARY = z.object({
     .object({ name: z.string(), state: z.enum(['underWay', 'failed', 'unproven']), counts: z.object(counts) })
     .optional()
     .describe('`canary` or `wave <n>`, and how far what it lets move is; absent: everything may move.'),
+  places: places.optional().describe('By subscription and region; absent of a rotation that is finished or blocked.'),
   unlisted: count
     .optional()
     .describe(
@@ -54,7 +65,7 @@ export const ROTATION_SUMMARY = z.object({
 /** How far a rotation is. */
 export const ROTATION = ROTATION_SUMMARY.extend({
   oldestWaiting: unmoved.optional().describe('The one that was not tried for longest.'),
-  places: z.array(z.object({ subscription: z.string(), region: z.string(), ...counts, expectedEnd: end })),
+  places,
   failedUses: z.array(unmoved).describe('At most 500 of them.'),
   waitingUses: z.array(unmoved).describe('At most 500 of them.'),
 });

@@ -6,6 +6,7 @@ import { type Failure, unlessMissing } from '../azure/failure.ts';
 import { type CallLimits, LIMITS } from '../azure/limits.ts';
 import { ACCOUNT_TYPE, parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import { aborting, storageManagement } from '../azure/resource-manager.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Account, AccountEncryption, PlatformScope, Scope } from './account.ts';
 
 /** Storage accounts through Azure Resource Manager. Errors are the SDK's: read them with `describeFailure`. */
@@ -189,5 +190,22 @@ function toScope(scope: EncryptionScope): Scope | undefined {
     currentKeyId: scope.keyVaultProperties?.currentVersionedKeyIdentifier,
     rotatedOn: scope.keyVaultProperties?.lastKeyRotationTimestamp,
     changedOn: scope.lastModifiedTime,
+  };
+}
+
+/** The same accounts; each write is a span of its own. */
+export function tracedAccounts<A extends StorageAccounts>(accounts: A, telemetry: Telemetry): A {
+  const patch = <T>(of: ResourceId, scope: string | undefined, write: () => Promise<T>): Promise<T> => {
+    const attributes = {
+      'http.request.method': 'PATCH',
+      'cmk.account': of.id,
+      ...(scope === undefined ? {} : { 'cmk.scope': scope }),
+    };
+    return telemetry.span('PATCH Microsoft.Storage', { attributes, isCall: true }, write);
+  };
+  return {
+    ...accounts,
+    updateEncryption: (id, ...change) => patch(id, undefined, () => accounts.updateEncryption(id, ...change)),
+    updateScopeKey: (id, scope, ...change) => patch(id, scope, () => accounts.updateScopeKey(id, scope, ...change)),
   };
 }

@@ -40,7 +40,7 @@ export function createWorkItems(settings: Pick<Settings, 'storage'>, credential:
   }
   return {
     put: (items) => inTable(table, () => putAll(table(), items)),
-    putNew: (items) => inTable(table, () => putNew(table(), items)),
+    putNew: (items) => (items.length === 0 ? Promise.resolve([]) : inTable(table, () => putNew(table(), items))),
     async of(subscription) {
       const prefix = encoded(subscription);
       // `}` is the character after `|`.
@@ -80,26 +80,43 @@ async function putAll(table: TableClient, items: readonly NewWorkItem[]): Promis
   await pMap(batchesOf(items), (batch) => table.submitTransaction(batch.map(upsert)), { concurrency: CONCURRENCY });
 }
 
-async function putNew(table: TableClient, items: readonly NewWorkItem[]): Promise<void> {
-  for (const batch of batchesOf(items)) {
-    try {
-      await table.submitTransaction(batch.map((item): TransactionAction => ['create', toEntity(item)]));
-    } catch (error) {
-      if (describeFailure(error).kind !== 'conflict') throw error;
-      // A transaction fails as a whole where one of its rows exists.
-      if (batch.length > 1) await pMap(batch, (item) => putNew(table, [item]), { concurrency: CONCURRENCY });
-    }
-  }
+/** Most items exist already where a key with many subscriptions is decided on again: what exists is read first. */
+async function putNew(table: TableClient, items: readonly NewWorkItem[]): Promise<NewWorkItem[]> {
+  const existing = items.length > 1 ? await rowsOfWork(table) : new Set();
+  const created = await pMap(
+    batchesOf(items.filter((item) => !existing.has(workRow(item)))),
+    async (batch): Promise<NewWorkItem[]> => {
+      try {
+        await table.submitTransaction(batch.map((item): TransactionAction => ['create', toEntity(item)]));
+        return batch;
+      } catch (error) {
+        if (describeFailure(error).kind !== 'conflict') throw error;
+        // A transaction fails as a whole where one of its rows was put meanwhile.
+        return batch.length > 1
+          ? (await pMap(batch, (item) => putNew(table, [item]), { concurrency: CONCURRENCY })).flat()
+          : [];
+      }
+    },
+    { concurrency: CONCURRENCY },
+  );
+  return created.flat();
+}
+
+async function rowsOfWork(table: TableClient): Promise<ReadonlySet<unknown>> {
+  const rows = new Set<unknown>();
+  const queryOptions = { filter: odata`PartitionKey eq ${WORK}`, select: ['RowKey'] };
+  for await (const { rowKey } of table.listEntities({ queryOptions })) rows.add(rowKey);
+  return rows;
 }
 
 /** Runs a write, and again after creating the table where it did not exist. */
-async function inTable(table: () => TableClient, write: () => Promise<unknown>): Promise<void> {
+async function inTable<T>(table: () => TableClient, write: () => Promise<T>): Promise<T> {
   try {
-    await write();
+    return await write();
   } catch (error) {
     if (!isTableMissing(error)) throw error;
     await table().createTable();
-    await write();
+    return write();
   }
 }
 

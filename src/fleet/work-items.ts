@@ -63,8 +63,12 @@ export type Postponement = Pick<NewWorkItem, 'due' | 'reason'> & { readonly atte
 export interface WorkItems {
   /** In no particular order; an item that exists is replaced. */
   put(items: readonly NewWorkItem[]): Promise<void>;
-  /** Only where there is none: what the drift check wants does not replace what an event or an operator wants. */
-  putNew(items: readonly NewWorkItem[]): Promise<void>;
+  /**
+   * Only where there is none: what the drift check wants does not replace what an event or an operator wants.
+   *
+   * @returns those that were put: the others have their own messages
+   */
+  putNew(items: readonly NewWorkItem[]): Promise<readonly NewWorkItem[]>;
   /** Those of a subscription, due or not; a row that cannot be read is left out. */
   of(subscription: string): Promise<readonly WorkItem[]>;
   /** All of them, page by page. */

@@ -6,7 +6,6 @@ import type { Leases } from '../work/lease-client.ts';
 import type { Cause } from '../work/messages.ts';
 import type { FleetIndex } from './fleet-index.ts';
 import type { MovedUses } from './moved-uses.ts';
-import type { ListedKey } from './plan.ts';
 import type { Blocked, Move, Orders } from './reconcile-use.ts';
 import type { StorageAccounts } from './storage-client.ts';
 import type { UseRow, UseRows } from './use-row.ts';
@@ -46,11 +45,11 @@ export interface Gate extends Orders {
   /**
    * Why the use may not move now. Never throws: what cannot be read blocks.
    *
-   * @param to the key that an order moves it to
+   * @param target version identifier
    * @param since when the work item was read; anything cached before is read again
    */
-  blocked(row: UseRow, from: ListedKey, to: ListedKey | undefined, since: Date): Promise<Blocked | undefined>;
-  /** The same right before a PATCH, from the cache alone. @param target version identifier */
+  blocked(row: UseRow, key: ManagedKey, target: string, since: Date): Promise<Blocked | undefined>;
+  /** The same right before a PATCH, from the cache alone. */
   stops(row: UseRow, key: ManagedKey, target: string): Blocked | undefined;
   /** Source keys of all orders to that key, ended orders included. */
   sourcesOf(to: string): readonly string[];

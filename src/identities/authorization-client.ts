@@ -80,16 +80,24 @@ export function createAuthorization(credential: TokenCredential, cloud: Cloud, l
 }
 
 async function toGrant(
-  { id, principalId, scope, roleDefinitionId, condition }: RoleAssignment,
+  { id, name, principalId, scope, roleDefinitionId, description, condition, conditionVersion }: RoleAssignment,
   asked: string | undefined,
   rightsOf: (roleId: string) => Promise<RoleRights>,
 ): Promise<RoleGrant | undefined> {
-  if (!principalId || !scope || !roleDefinitionId) return undefined;
+  if (!id || !name || !principalId || !scope || !roleDefinitionId) return undefined;
   return {
-    ...(id ? { id } : {}),
+    id,
     principalId: asked ?? principalId,
     scope,
     conditional: Boolean(condition),
+    assignment: {
+      name,
+      roleId: lastName(roleDefinitionId).toLowerCase(),
+      assignee: principalId,
+      ...(description ? { description } : {}),
+      ...(condition ? { condition } : {}),
+      ...(conditionVersion ? { conditionVersion } : {}),
+    },
     ...(await rightsOf(roleDefinitionId)),
   };
 }

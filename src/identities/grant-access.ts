@@ -1,23 +1,32 @@
 import { type ShellCommand, shellCommand } from '../azure/shell-command.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 import { addStoragePolicy, grantLocalRole } from '../vaults/vault-commands.ts';
-import { type KeyAccess, STORAGE_KEY_ROLE } from './key-access.ts';
-import { ENCRYPTION_USER } from './key-roles.ts';
+import type { KeyAccess } from './key-access.ts';
+import { ENCRYPTION_USER, type KeyRole } from './key-roles.ts';
 
-/** Gives an identity what Storage needs, on the whole vault: a command to be copied into a shell. The app never does it. */
+/** A role that is not what Storage needs on a whole vault. */
+interface OtherGrant {
+  readonly role?: KeyRole;
+  /** The one key. */
+  readonly key?: string | undefined;
+  readonly principalType?: 'User' | 'ServicePrincipal';
+}
+
+/** Gives a principal what Storage needs, or another role: a command to be copied into a shell. The app never does it. */
 export function grantAccess(
   principalId: string | undefined,
   vault: ManagedVault,
   by: KeyAccess['by'],
+  { role = ENCRYPTION_USER, key, principalType = 'ServicePrincipal' }: OtherGrant = {},
 ): ShellCommand | undefined {
   if (principalId === undefined) return undefined;
-  if (by === 'local') return grantLocalRole(ENCRYPTION_USER.local.name, principalId, vault.name, undefined);
+  if (by === 'local') return grantLocalRole(role.local.name, principalId, vault.name, key, principalType);
   return by === 'accessPolicies'
     ? addStoragePolicy(principalId, vault)
     : shellCommand('az role assignment create', [
         ['--assignee-object-id', principalId],
-        ['--assignee-principal-type', 'ServicePrincipal'],
-        ['--role', STORAGE_KEY_ROLE],
-        ['--scope', vault.id],
+        ['--assignee-principal-type', principalType],
+        ['--role', role.name],
+        ['--scope', key === undefined ? vault.id : `${vault.id}/keys/${key}`],
       ]);
 }

@@ -1,26 +1,8 @@
 import type { Account } from '../fleet/account.ts';
-import { LOCAL_KEYS } from '../keys/key-rights.ts';
 import type { KeyPolicy } from '../vaults/vault-client.ts';
+import { ENCRYPTION_USER, STORAGE_PERMISSIONS } from './key-roles.ts';
 import { type LocalAccess, whyUntold } from './local-access.ts';
-import { allows, covers, type RoleGrant } from './role-grant.ts';
-
-/** What Storage does with a key as the account's identity, as Azure RBAC, a Managed HSM and access policies call it. */
-const NEEDED = [
-  { rbac: 'Microsoft.KeyVault/vaults/keys/read', local: `${LOCAL_KEYS}/read/action`, permission: 'get' },
-  {
-    rbac: 'Microsoft.KeyVault/vaults/keys/wrap/action',
-    local: `${LOCAL_KEYS}/wrap/action`,
-    permission: 'wrapKey',
-  },
-  {
-    rbac: 'Microsoft.KeyVault/vaults/keys/unwrap/action',
-    local: `${LOCAL_KEYS}/unwrap/action`,
-    permission: 'unwrapKey',
-  },
-] as const;
-
-/** The built-in role that has exactly these (Azure built-in roles, security). */
-export const STORAGE_KEY_ROLE = 'Key Vault Crypto Service Encryption User';
+import { allows, lackingActions, type RoleGrant } from './role-grant.ts';
 
 export type VaultAccess =
   | { readonly model: 'rbac'; readonly grants: readonly RoleGrant[] }
@@ -176,46 +158,36 @@ function missingRights(
   key: { readonly vaultId: string; readonly name: string },
   access: Exclude<VaultAccess, { model: 'unknown' }>,
 ): MissingRights {
-  const { model } = access;
-  const same = (id: string): boolean => id.toLowerCase() === principalId.toLowerCase();
-  if (model === 'accessPolicies') {
-    const allowed = access.policies
-      .filter(({ objectId }) => same(objectId))
-      .flatMap(({ keyPermissions }) => keyPermissions.map((permission) => permission.toLowerCase()));
-    const lacking = NEEDED.filter(
-      ({ permission }) => !allowed.includes(permission.toLowerCase()) && !allowed.includes('all'),
-    );
-    return {
-      lacking: lacking.map(
-        ({ permission }) => `No access policy gives ${principalId} the key permission ${permission}.`,
-      ),
-    };
+  if (access.model === 'accessPolicies') {
+    const missing = missingPermissions(principalId, access.policies);
+    return { lacking: missing.map((one) => `No access policy gives ${principalId} the key permission ${one}.`) };
   }
-  const scope = model === 'local' ? `/keys/${key.name}` : `${key.vaultId}/keys/${key.name}`;
-  const grants = access.grants.filter((grant) => same(grant.principalId) && covers(grant.scope, scope));
-  const lacking = NEEDED.map((needed) => needed[model]).filter(
-    (action) => !grants.some((grant) => !grant.conditional && allows(grant, action)),
-  );
-  const role = model === 'local' ? 'No local role' : 'No role';
+  const isLocal = access.model === 'local';
+  const scope = isLocal ? `/keys/${key.name}` : `${key.vaultId}/keys/${key.name}`;
+  const { dataActions } = isLocal ? ENCRYPTION_USER.local : ENCRYPTION_USER;
+  const lacking = lackingActions(dataActions, principalId, scope, access.grants);
+  if (lacking.length === 0) return { lacking: [] };
+  const role = isLocal ? 'No local role' : 'No role';
+  // With the conditional ones as well.
+  const certain = access.grants.map((grant) => ({ ...grant, conditional: false }));
+  const mayAllow = lackingActions(lacking, principalId, scope, certain).length === 0;
   return {
     lacking: lacking.map((action) => `${role} at ${scope} or above allows ${principalId} ${action}.`),
-    untold: lacking.length === 0 ? undefined : whyNotTold(lacking, grants, access, key.name),
+    untold: isLocal ? whyUntold(lacking, key.name, access) : mayAllow ? UNEVALUATED : undefined,
   };
 }
 
-function whyNotTold(
-  lacking: readonly string[],
-  own: readonly RoleGrant[],
-  access: Exclude<VaultAccess, { model: 'unknown' | 'accessPolicies' }>,
-  keyName: string,
-): string | undefined {
-  if (access.model === 'local') return whyUntold(lacking, keyName, access);
-  return lacking.every((action) => own.some((grant) => grant.conditional && allows(grant, action)))
-    ? 'A role assignment with a condition may or may not allow it: the condition is not evaluated.'
-    : undefined;
+const UNEVALUATED = 'A role assignment with a condition may or may not allow it: the condition is not evaluated.';
+
+/** Key permissions that Storage needs and a principal's access policies do not give. */
+export function missingPermissions(principalId: string, policies: readonly KeyPolicy[]): string[] {
+  const allowed = policies
+    .filter(({ objectId }) => objectId.toLowerCase() === principalId.toLowerCase())
+    .flatMap(({ keyPermissions }) => keyPermissions.map((permission) => permission.toLowerCase()));
+  return allowed.includes('all') ? [] : STORAGE_PERMISSIONS.filter((one) => !allowed.includes(one.toLowerCase()));
 }
 
 /** Whether a role allows anything of what Storage does with a key, under a condition or without. */
 export function letsUseKeys(role: Pick<RoleGrant, 'dataActions' | 'notDataActions'>): boolean {
-  return NEEDED.some(({ rbac }) => allows(role, rbac));
+  return ENCRYPTION_USER.dataActions.some((action) => allows(role, action));
 }

@@ -36,4 +36,3 @@ const POLICY_GRANT = z.object({
 /** A grant by which an identity may use keys of a vault, with all that is needed to grant it again. */
 export const KEY_GRANT = z.discriminatedUnion('kind', [ROLE_GRANT, LOCAL_ROLE_GRANT, POLICY_GRANT]);
 export type KeyGrant = z.output<typeof KEY_GRANT>;
-export type RoleGrantRecord = z.output<typeof ROLE_GRANT>;

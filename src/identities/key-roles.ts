@@ -1,6 +1,5 @@
 import { LOCAL_KEYS } from '../keys/key-rights.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
-import { STORAGE_KEY_ROLE } from './key-access.ts';
 
 /** A built-in role that the procedures hand out. */
 export interface KeyRole {
@@ -35,9 +34,9 @@ export const CRYPTO_OFFICER: KeyRole = {
   },
 };
 
-/** Reads, wraps and unwraps: for the identity of a storage account. */
+/** What Storage does with a key as the identity of an account: it reads, wraps and unwraps ("Customer-managed keys overview"). */
 export const ENCRYPTION_USER: KeyRole = {
-  name: STORAGE_KEY_ROLE,
+  name: 'Key Vault Crypto Service Encryption User',
   id: 'e147488a-f6f5-4113-8e2d-b22465e65bf6',
   dataActions: [
     'Microsoft.KeyVault/vaults/keys/read',
@@ -51,12 +50,10 @@ export const ENCRYPTION_USER: KeyRole = {
   },
 };
 
+/** The same as key permissions of an access policy. */
+export const STORAGE_PERMISSIONS: readonly string[] = ['get', 'wrapKey', 'unwrapKey'];
+
 /** What a role is called where a vault, or a Managed HSM, goes by it. */
 export function roleNameIn(role: KeyRole, { kind }: Pick<ManagedVault, 'kind'>): string {
   return kind === 'managedHsm' ? role.local.name : role.name;
-}
-
-/** ARM id of a built-in role, as it is named in a subscription. */
-export function roleDefinitionId(subscriptionId: string | undefined, roleId: string): string {
-  return `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/${roleId}`;
 }

@@ -1,4 +1,3 @@
-import { DeadlineError } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 import type { LocalAccess } from './local-access.ts';
@@ -10,12 +9,6 @@ export interface LocalAccessServices {
   readonly localRoles: { grantsAt(...of: Parameters<LocalRoles['grantsAt']>): Promise<readonly RoleGrant[]> };
   readonly principals: Principals;
 }
-
-/**
- * All lists of one HSM take no longer than it takes to ask about some 2,000 keys: other accounts are looked at behind them,
- * and a check has 25 minutes. Milliseconds.
- */
-const MOST_MS = 10 * 60_000;
 
 type Look = () => Promise<LocalAccess>;
 type Grants = { readonly value: readonly RoleGrant[] } | { readonly unread: unknown; readonly scope: LocalScope };
@@ -34,7 +27,6 @@ export class LocalAccessReader {
   #last: Promise<unknown> = Promise.resolve();
   #refusal: unknown;
   #silence: unknown;
-  #spentMs = 0;
   #groupsRefusal: unknown;
 
   constructor(hsm: ManagedVault, services: LocalAccessServices, signal: AbortSignal | undefined) {
@@ -94,10 +86,8 @@ export class LocalAccessReader {
     if (known) return known;
     const reading = this.#last.then(async (): Promise<Grants> => {
       if (this.#silence !== undefined) return { unread: this.#silence, scope };
-      const beganMs = performance.now();
       try {
         this.#signal?.throwIfAborted();
-        if (this.#spentMs > MOST_MS) throw new DeadlineError('Not every local role could be read', MOST_MS);
         return { value: await this.#services.localRoles.grantsAt(this.#hsm, scope, this.#signal) };
       } catch (error) {
         this.#refusal ??= error;
@@ -105,8 +95,6 @@ export class LocalAccessReader {
         const { kind } = describeFailure(error);
         if (kind === 'unavailable' || kind === 'throttled') this.#silence = error;
         return { unread: error, scope };
-      } finally {
-        this.#spentMs += performance.now() - beganMs;
       }
     });
     this.#last = reading;

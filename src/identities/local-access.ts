@@ -1,3 +1,4 @@
+import { nameFirst } from '../text.ts';
 import { allows, covers, type RoleGrant } from './role-grant.ts';
 
 /** Who may use the keys of a Managed HSM, by its own access control: it has no conditions, and Azure RBAC counts for nothing. */
@@ -33,8 +34,7 @@ export function whyUntold(lacking: readonly string[], keyName: string, access: L
       .filter((grant) => lacking.some((action) => allows(grant, action)))
       .map(({ principalId }) => principalId.toLowerCase()),
   );
-  const more = others.size > NAMED ? ` and ${others.size - NAMED} more` : '';
-  const who = `${[...others].slice(0, NAMED).join(', ')}${more}`;
+  const who = nameFirst([...others], NAMED);
   const unread = access.groupsUnread === undefined ? '' : ` Who of them is none cannot be read: ${access.groupsUnread}`;
   return `It has no sufficient local role of its own. Others have one (${who}), and the Managed HSM does not say whether one of them is a group that it is in.${unread}`;
 }

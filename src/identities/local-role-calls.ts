@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { untilAborted } from '../azure/deadline.ts';
 import { unlessMissing } from '../azure/failure.ts';
 import type { createJsonSender } from '../azure/json-sender.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
@@ -15,7 +14,7 @@ interface ListOptions {
 }
 
 export interface RoleCalls {
-  ask(hsm: Hsm, call: Omit<Parameters<Send>[0], 'query' | 'signal'>): Promise<unknown>;
+  ask(hsm: Hsm, call: Omit<Parameters<Send>[0], 'query'>): Promise<unknown>;
   /** @throws TypeError for what is not as documented */
   list<T>(hsm: Hsm, path: string, item: z.ZodType<T>, options?: ListOptions): Promise<T[]>;
 }
@@ -46,22 +45,8 @@ export function createRoleCalls(send: Send): RoleCalls {
     await turn(uri);
     return send({ ...call, query: VERSION });
   };
-  const waiting = new Map<string, Promise<unknown>>();
-  /** Callers that ask for the same list share one request, as long as it has not been sent. */
-  const askTogether = async (uri: string, url: string, signal: AbortSignal | undefined): Promise<unknown> => {
-    const begin = async (): Promise<unknown> => {
-      await turn(uri);
-      waiting.delete(url);
-      return send({ method: 'GET', url, query: VERSION });
-    };
-    const asking = waiting.get(url) ?? begin();
-    waiting.set(url, asking);
-    // Other callers may wait for the same answer, so that an abort ends only this caller's wait.
-    if (!(await untilAborted(asking, signal))) signal?.throwIfAborted();
-    return asking;
-  };
   const list: RoleCalls['list'] = async <T>(
-    { uri }: Hsm,
+    hsm: Hsm,
     path: string,
     item: z.ZodType<T>,
     { mayBeMissing = false, signal }: ListOptions = {},
@@ -73,9 +58,9 @@ export function createRoleCalls(send: Send): RoleCalls {
       return data;
     };
     // The path of `/` begins with three slashes, as the SDKs write it.
-    let url = `${uri}/${path}`;
+    let url = `${hsm.uri}/${path}`;
     for (let pages = 1; ; pages += 1) {
-      const asking = () => askTogether(uri, url, signal);
+      const asking = () => ask(hsm, { method: 'GET', url, ...(signal ? { signal } : {}) });
       // A list that has begun is there.
       const page = mayBeMissing && pages === 1 ? await unlessMissing(asking) : await asking();
       if (page === undefined) return [];
@@ -83,7 +68,7 @@ export function createRoleCalls(send: Send): RoleCalls {
       found.push(...documented(z.array(item), value));
       if (!nextLink) return found;
       // The token goes where the first page came from, and nowhere else.
-      if (new URL(nextLink, url).origin !== new URL(uri).origin || pages >= MOST_PAGES) {
+      if (new URL(nextLink, url).origin !== new URL(hsm.uri).origin || pages >= MOST_PAGES) {
         throw new TypeError(`The list of ${path} goes on at ${nextLink}, which leads nowhere.`);
       }
       url = new URL(nextLink, url).href;

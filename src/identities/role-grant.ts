@@ -11,6 +11,21 @@ export interface RoleGrant {
   readonly notDataActions: readonly string[];
   /** It holds under a condition, which is not evaluated here. */
   readonly conditional: boolean;
+  /** Of an assignment in Azure. */
+  readonly assignment?: AssignedRole;
+}
+
+/** What makes an assignment, so that it can be made again. */
+export interface AssignedRole {
+  /** GUID of the assignment. */
+  readonly name: string;
+  /** GUID of the role. */
+  readonly roleId: string;
+  /** Who it names: the principal, or a group that it is in. */
+  readonly assignee: string;
+  readonly description?: string;
+  readonly condition?: string;
+  readonly conditionVersion?: string;
 }
 
 /** Role assignments are inherited: one at a subscription, a group or the vault holds for the key too. */
@@ -30,4 +45,19 @@ export function placeOfRole(scope: string): { readonly vaultId: string; readonly
 export function allows(role: Pick<RoleGrant, 'dataActions' | 'notDataActions'>, dataAction: string): boolean {
   const among = (patterns: readonly string[]): boolean => patterns.some((pattern) => globMatches(pattern, dataAction));
   return among(role.dataActions) && !among(role.notDataActions);
+}
+
+/** What a principal's own roles at a scope and above do not allow. A role with a condition does not count. */
+export function lackingActions(
+  actions: readonly string[],
+  principalId: string,
+  scope: string,
+  grants: readonly RoleGrant[],
+): string[] {
+  const own = grants.filter((grant) => isOf(grant, principalId) && covers(grant.scope, scope) && !grant.conditional);
+  return actions.filter((action) => !own.some((grant) => allows(grant, action)));
+}
+
+function isOf(grant: RoleGrant, principalId: string): boolean {
+  return grant.principalId.toLowerCase() === principalId.toLowerCase();
 }

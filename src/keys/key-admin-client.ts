@@ -4,17 +4,7 @@ import { clientPer } from '../azure/client-per.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import { type CallLimits, callOptions } from '../azure/limits.ts';
 import type { ManagedKey, ManagedVault } from './managed-vaults.ts';
-import type { RotationPolicy } from './rotation-policy-summary.ts';
-
-export interface KeyDescription {
-  readonly version: string;
-  /** `RSA`, `RSA-HSM`, `EC` … */
-  readonly kty: string;
-  /** Bits of an RSA key; undefined for other types. */
-  readonly size: number | undefined;
-  /** RSA modulus, base64url: tells whether two keys are the same. */
-  readonly modulus: string | undefined;
-}
+import type { RotationPolicy } from './rotation-policy.ts';
 
 /** Type and size of a version, and what may be done with it. */
 export interface KeyKind {
@@ -22,10 +12,14 @@ export interface KeyKind {
   readonly type: string;
   /** Bits of an RSA key. */
   readonly size: number | undefined;
-  /** Of an EC key: `P-256` …; undefined where it is not told. */
-  readonly curve?: string | undefined;
   /** `wrapKey`, `unwrapKey` …; undefined where it is not told. */
   readonly operations?: readonly string[] | undefined;
+}
+
+export interface KeyDescription extends KeyKind {
+  readonly version: string;
+  /** RSA modulus, base64url: tells whether two keys are the same. */
+  readonly modulus: string | undefined;
 }
 
 interface NewKey {
@@ -61,8 +55,6 @@ export interface KeyAdmin extends KeyCatalog {
     jwk: RsaJwk,
     options: { hardware: boolean; expiresOn: Date | undefined; tags: Record<string, string> },
   ): Promise<KeyDescription>;
-  /** Undefined when the key never had one. */
-  policy(key: ManagedKey): Promise<RotationPolicy | undefined>;
   setPolicy(key: ManagedKey, policy: RotationPolicy): Promise<void>;
 }
 
@@ -79,14 +71,7 @@ export function createKeyAdmin(credential: TokenCredential, limits: CallLimits):
     },
     async material(key, version) {
       try {
-        const read = await clientOf(key.vault).getKey(key.name, { version });
-        const { kty, size } = toDescription(read);
-        return {
-          type: kty === '' ? 'unknown' : kty,
-          size,
-          curve: read.key?.crv,
-          operations: read.keyOperations,
-        };
+        return toDescription(await clientOf(key.vault).getKey(key.name, { version }));
       } catch (error) {
         const failure = describeFailure(error);
         // Documentation and practice differ on whether a disabled key may be read; its state is known from the list.
@@ -114,35 +99,30 @@ export function createKeyAdmin(credential: TokenCredential, limits: CallLimits):
       });
       return toDescription(imported);
     },
-    policy: (key) =>
-      unlessMissing(async () => {
-        const { expiresIn, lifetimeActions = [] } = await clientOf(key.vault).getKeyRotationPolicy(key.name);
-        return {
-          expiresIn: expiresIn || undefined,
-          actions: lifetimeActions.map(({ action, timeAfterCreate, timeBeforeExpiry }) => ({
-            action: action.toLowerCase() === 'rotate' ? ('Rotate' as const) : ('Notify' as const),
-            ...(timeAfterCreate ? { timeAfterCreate } : {}),
-            ...(timeBeforeExpiry ? { timeBeforeExpiry } : {}),
-          })),
-        };
-      }),
-    async setPolicy(key, { expiresIn, actions }) {
+    async setPolicy(key, { rotates, afterCreate, beforeExpiry, notifyBeforeExpiry, expiresIn }) {
+      const rotation = {
+        action: 'Rotate' as const,
+        ...(afterCreate ? { timeAfterCreate: afterCreate } : {}),
+        ...(beforeExpiry ? { timeBeforeExpiry: beforeExpiry } : {}),
+      };
+      const notice = notifyBeforeExpiry ? [{ action: 'Notify' as const, timeBeforeExpiry: notifyBeforeExpiry }] : [];
       await clientOf(key.vault).updateKeyRotationPolicy(key.name, {
         ...(expiresIn ? { expiresIn } : {}),
-        lifetimeActions: [...actions],
+        lifetimeActions: [...notice, ...(rotates ? [rotation] : [])],
       });
     },
   };
 }
 
-function toDescription({ keyType, key, properties }: KeyVaultKey): KeyDescription {
+function toDescription({ keyType, key, keyOperations, properties }: KeyVaultKey): KeyDescription {
   const written = key?.n && Buffer.from(key.n);
   // Some write a modulus with a leading zero.
   const modulus = written?.subarray(written[0] === 0 ? 1 : 0);
   return {
     version: (properties.version ?? '').toLowerCase(),
-    kty: keyType ?? key?.kty ?? '',
+    type: keyType || key?.kty || 'unknown',
     size: modulus && modulus.length * 8,
+    operations: keyOperations,
     modulus: modulus?.toString('base64url'),
   };
 }

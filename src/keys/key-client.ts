@@ -3,12 +3,10 @@ import { KeyClient, type KeyProperties, type KeyRotationPolicy } from '@azure/ke
 import { clientPer } from '../azure/client-per.ts';
 import { wholeWrite, withinTime } from '../azure/deadline.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
-import { type CallLimits, callOptions, LIMITS } from '../azure/limits.ts';
-import { ReadCache } from '../azure/read-cache.ts';
-import type { KeyVersion } from './key-versions.ts';
-import { compareAge } from './key-versions.ts';
+import { type CallLimits, callOptions } from '../azure/limits.ts';
+import { compareAge, type KeyVersion } from './key-versions.ts';
 import type { ManagedKey, ManagedVault } from './managed-vaults.ts';
-import type { RotationPolicySummary } from './rotation-policy-summary.ts';
+import type { RotationPolicy } from './rotation-policy.ts';
 
 /** What may be changed about a version. Fields left out stay as they are; `tags` replaces them all. */
 export interface KeyVersionChange {
@@ -37,31 +35,14 @@ export interface Keys {
   /** Makes a new version with new key material. Asked for once, never retried: each request that arrives makes one. */
   rotate(key: ManagedKey): Promise<KeyVersion>;
   updateVersion(key: ManagedKey, version: string, change: KeyVersionChange): Promise<KeyVersion>;
-  rotationPolicy(key: ManagedKey): Promise<RotationPolicySummary>;
+  rotationPolicy(key: ManagedKey): Promise<RotationPolicy>;
 }
-
-export interface KeysOptions {
-  readonly limits: CallLimits;
-  /** Those who list the versions of one key at the same time share the requests. */
-  readonly shareReads?: boolean;
-}
-
-/** The messages about the accounts of one key all want to know its versions. */
-export const WORKER_OPTIONS: KeysOptions = { limits: LIMITS.keyWork, shareReads: true };
-/** An operator waits: the caller retries. */
-export const URGENT_OPTIONS: KeysOptions = { limits: LIMITS.breakGlass };
-
-/**
- * The messages about a key's accounts come a tenth of a second apart, and a list takes less: so many of them share one, and
- * none waits longer than this for it. Milliseconds.
- */
-const LISTS_APART_MS = 450;
 
 /** A recovery is a poll of many requests: so many times the limit of one. */
 const RECOVERY_REQUESTS = 5;
 
 /** Errors are those of `@azure/keyvault-keys`: read them with `describeFailure`. */
-export function createKeys(credential: TokenCredential, { limits, shareReads }: KeysOptions): Keys {
+export function createKeys(credential: TokenCredential, limits: CallLimits): Keys {
   const clientOfUri = clientPer((uri) => new KeyClient(uri, credential, callOptions(limits)));
   const clientOf = ({ uri }: ManagedVault): KeyClient => clientOfUri(uri);
 
@@ -81,16 +62,6 @@ export function createKeys(credential: TokenCredential, { limits, shareReads }: 
     return (await unlessMissing(read)) ?? [];
   };
 
-  const listVersions = async (key: ManagedKey): Promise<KeyVersion[]> => {
-    const versions = await listVersionsUnsettled(key);
-    const [newest, second] = [versions.at(-1), versions.at(-2)];
-    if (!newest || newest.createdOn.getTime() !== second?.createdOn.getTime()) return versions;
-    // Creation times are whole seconds: of two in the same second only Key Vault knows which one is the latest.
-    const { properties: latest } = await clientOf(key.vault).getKey(key.name);
-    return versions.map((version) => ({ ...version, latest: version.version === latest.version })).sort(compareAge);
-  };
-  const lists = new ReadCache<KeyVersion[]>(0, LISTS_APART_MS);
-
   return {
     listVersionsUnsettled,
     async *versionPages(key) {
@@ -106,8 +77,12 @@ export function createKeys(credential: TokenCredential, { limits, shareReads }: 
         return toKeyVersion(properties, false);
       }),
     async listVersions(key) {
-      if (!shareReads) return listVersions(key);
-      return [...(await lists.readAnew(key.id.toLowerCase(), () => listVersions(key))).value];
+      const versions = await listVersionsUnsettled(key);
+      const [newest, second] = [versions.at(-1), versions.at(-2)];
+      if (!newest || newest.createdOn.getTime() !== second?.createdOn.getTime()) return versions;
+      // Creation times are whole seconds: of two in the same second only Key Vault knows which one is the latest.
+      const { properties: latest } = await clientOf(key.vault).getKey(key.name);
+      return versions.map((version) => ({ ...version, latest: version.version === latest.version })).sort(compareAge);
     },
     deletedVersion: (key) =>
       unlessMissing(async () => {
@@ -138,7 +113,7 @@ export function createKeys(credential: TokenCredential, { limits, shareReads }: 
   };
 }
 
-function summaryOf(policy: KeyRotationPolicy | undefined): RotationPolicySummary {
+function summaryOf(policy: KeyRotationPolicy | undefined): RotationPolicy {
   const actionOf = (name: string) =>
     (policy?.lifetimeActions ?? []).find(({ action }) => action.toLowerCase() === name);
   const [rotate, notify] = [actionOf('rotate'), actionOf('notify')];

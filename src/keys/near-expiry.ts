@@ -1,7 +1,10 @@
 import { shift } from '../time/duration.ts';
 import { CLOCKS_MS } from '../time/spans.ts';
 import { compareAge, type KeyVersion, newestVersion } from './key-versions.ts';
-import type { RotationPolicySummary } from './rotation-policy-summary.ts';
+import type { RotationPolicy } from './rotation-policy.ts';
+
+/** A version has to have a successor after two years at the latest (`KeyTooOld`). Days. */
+export const MAX_AGE_DAYS = 730;
 
 /** Key Vault gives notice so long before a version expires, unless the rotation policy says otherwise ("Configure key auto-rotation"). */
 const NOTICE = 'P30D';
@@ -12,7 +15,7 @@ const NOTICE = 'P30D';
  */
 export function nearsExpiry(
   version: Pick<KeyVersion, 'expiresOn'>,
-  policy: Pick<RotationPolicySummary, 'notifyBeforeExpiry'>,
+  policy: Pick<RotationPolicy, 'notifyBeforeExpiry'>,
   now: Date,
 ): boolean {
   const from = nearExpiryOn(version, policy);
@@ -22,7 +25,7 @@ export function nearsExpiry(
 /** From when on a version is near its expiry; undefined: it never expires. */
 export function nearExpiryOn(
   { expiresOn }: Pick<KeyVersion, 'expiresOn'>,
-  { notifyBeforeExpiry = NOTICE }: Pick<RotationPolicySummary, 'notifyBeforeExpiry'>,
+  { notifyBeforeExpiry = NOTICE }: Pick<RotationPolicy, 'notifyBeforeExpiry'>,
 ): Date | undefined {
   if (!expiresOn) return undefined;
   const notices = [NOTICE, notifyBeforeExpiry].flatMap((notice) => shift(expiresOn, notice, -1)?.getTime() ?? []);

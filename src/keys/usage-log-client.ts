@@ -5,9 +5,8 @@ import type { Cloud } from '../azure/cloud.ts';
 import { untilAborted } from '../azure/deadline.ts';
 import { callOptions, LIMITS } from '../azure/limits.ts';
 import { CmkError } from '../errors.ts';
-import { ARM_ADDRESS, askedOfHsmKey, HSM_PATH, operationNamed, PATH_OF_KEY, SOUNDS_LIKE_USE } from './hsm-log-entry.ts';
 import type { ManagedKey } from './managed-vaults.ts';
-import { type LoggedUse, SILENT_HOURS, type UsageLog } from './usage-log.ts';
+import { type KeyOperation, type LoggedUse, SILENT_HOURS, type UsageLog } from './usage-log.ts';
 
 /** As far back as a workspace keeps what can be queried (Azure Monitor, "data retention"). */
 const BACK = 'P730D';
@@ -28,14 +27,14 @@ const ROW = z.object({
   Until: time,
   ObjectId: text,
   AppId: text,
-  Path: text,
 });
 
 export interface KeyUsageLog {
   /**
    * What the log has of a key.
    *
-   * @throws the SDK's error; a {@link CmkError} `UsageLogUnreadable` when the answer is not whole, or nothing is to be had
+   * @throws the SDK's error; a {@link CmkError} `UsageLogUnreadable` when the answer is not whole, or nothing is to be had, as of
+   *   a Managed HSM: Microsoft does not document how its log names a wrap or an unwrap
    */
   read(key: ManagedKey, signal?: AbortSignal): Promise<UsageLog>;
 }
@@ -53,6 +52,10 @@ export function createKeyUsageLog(
   });
   return {
     async read(key, signal) {
+      if (key.vault.kind === 'managedHsm') {
+        const why = 'Microsoft does not document how the log of a Managed HSM names a use of a key.';
+        throw new CmkError('UsageLogUnreadable', why, 'Find out by other means who uses it.');
+      }
       if (workspace === undefined) {
         const nextStep = 'Send the audit log of the vaults to a Log Analytics workspace, and name it.';
         throw new CmkError('UsageLogUnreadable', 'CMK_USAGE_WORKSPACE is not set.', nextStep);
@@ -68,12 +71,12 @@ export function createKeyUsageLog(
         const { code } = answer.partialError;
         throw new CmkError('UsageLogUnreadable', `The answer of the log was cut short (${code}).`, NEXT_STEP);
       }
-      return toUsage(answer.tables[0], key.vault.kind);
+      return toUsage(answer.tables[0]);
     },
   };
 }
 
-function toUsage(table: LogsTable | undefined, kind: ManagedKey['vault']['kind']): UsageLog {
+function toUsage(table: LogsTable | undefined): UsageLog {
   const names = table?.columnDescriptors.map(({ name }) => name ?? '') ?? [];
   const read = z
     .array(ROW)
@@ -82,18 +85,23 @@ function toUsage(table: LogsTable | undefined, kind: ManagedKey['vault']['kind']
   const of = (kind: string) => read.data.filter(({ Kind }) => Kind === kind);
   const [log] = of('log');
   return {
-    uses: of('use').flatMap(({ Version, OperationName, Until, ObjectId, AppId, Path }): LoggedUse[] => {
-      const asked =
-        kind === 'vault'
-          ? { version: Version?.toLowerCase(), operation: operationNamed(OperationName) }
-          : askedOfHsmKey(Path, OperationName);
-      return asked ? [{ ...asked, lastOn: Until, objectId: ObjectId, appId: AppId }] : [];
-    }),
+    uses: of('use').map(
+      ({ Version, OperationName, Until, ObjectId, AppId }): LoggedUse => ({
+        version: Version?.toLowerCase(),
+        operation: operationNamed(OperationName),
+        lastOn: Until,
+        objectId: ObjectId,
+        appId: AppId,
+      }),
+    ),
     trackedSince: log?.Since,
     trackedUntil: log?.Until,
     silences: of('silence').map(({ Since, Until }) => ({ from: Since, to: Until })),
-    formUnsure: kind === 'managedHsm',
   };
+}
+
+function operationNamed(name: string | undefined): KeyOperation {
+  return name === 'KeyWrap' ? 'wrap' : name === 'KeyUnwrap' ? 'unwrap' : 'other';
 }
 
 /** Key Vault's names of what is done with key material (Key Vault, "logging", operation names). */
@@ -103,6 +111,9 @@ const MOST_SILENCES = 100;
 /** What a vault's and a key's name are made of, as Key Vault has it: nothing that means something in a query. */
 const NAME = /^[0-9A-Za-z-]{1,127}$/;
 
+/** A vault's entry names the operation, and the key and its version in the identifier or in the address. */
+const IDENTIFIER = '@"/keys/([^/?]+)(?:/([0-9a-f]{32}))?"';
+
 /**
  * The query for one key. The log comes in two forms: `AzureDiagnostics`, whose columns are there only once something was
  * written to them, and `AZKVAuditLogs`. A table that is not there counts as empty.
@@ -111,8 +122,7 @@ const NAME = /^[0-9A-Za-z-]{1,127}$/;
  */
 export function usageQuery({ vault, name }: ManagedKey): string {
   if (!NAME.test(vault.name) || !NAME.test(name)) throw new TypeError('This is no name of a vault or a key.');
-  const type = vault.kind === 'vault' ? 'vaults' : 'managedhsms';
-  return `let vault = "/providers/microsoft.keyvault/${type}/${vault.name.toLowerCase()}";
+  return `let vault = "/providers/microsoft.keyvault/vaults/${vault.name.toLowerCase()}";
 let key = "${name.toLowerCase()}";
 let entries = union isfuzzy=true
   (AzureDiagnostics
@@ -127,39 +137,22 @@ let entries = union isfuzzy=true
     ObjectId = coalesce(tostring(Claim.oid), tostring(Claim["http://schemas.microsoft.com/identity/claims/objectidentifier"]), tostring(Claim.http_schemas_microsoft_com_identity.claims.objectidentifier)),
     AppId = tostring(Claim.appid));
 union
-${vault.kind === 'vault' ? VAULT_USES : HSM_USES},
+  (entries
+  | where OperationName in (${OPERATIONS.map((one) => `"${one}"`).join(', ')})
+  | extend Id = tolower(Id), Uri = tolower(Uri)
+  | where coalesce(extract(${IDENTIFIER}, 1, Id), extract(${IDENTIFIER}, 1, Uri)) == key
+  | extend Version = coalesce(extract(${IDENTIFIER}, 2, Id), extract(${IDENTIFIER}, 2, Uri))
+  | summarize arg_max(TimeGenerated, ObjectId, AppId) by Version, OperationName
+  | project Kind = "use", Version, OperationName, Since = TimeGenerated, Until = TimeGenerated, ObjectId, AppId),
   (entries
   | summarize Since = min(TimeGenerated), Until = max(TimeGenerated)
   | where isnotnull(Since)
-  | project Kind = "log", Version = "", OperationName = "", Since, Until, ObjectId = "", AppId = "", Path = ""),
+  | project Kind = "log", Version = "", OperationName = "", Since, Until, ObjectId = "", AppId = ""),
   (entries
   | summarize by Hour = bin(TimeGenerated, 1h)
   | order by Hour asc
   | extend Since = prev(Hour)
   | where Hour - Since > ${SILENT_HOURS}h
   | top ${MOST_SILENCES} by Hour desc
-  | project Kind = "silence", Version = "", OperationName = "", Since, Until = Hour, ObjectId = "", AppId = "", Path = "")`;
+  | project Kind = "silence", Version = "", OperationName = "", Since, Until = Hour, ObjectId = "", AppId = "")`;
 }
-
-/** A vault's entry names the operation, and the key and its version in the identifier or in the address. */
-const IDENTIFIER = '@"/keys/([^/?]+)(?:/([0-9a-f]{32}))?"';
-const VAULT_USES = `  (entries
-  | where OperationName in (${OPERATIONS.map((one) => `"${one}"`).join(', ')})
-  | extend Id = tolower(Id), Uri = tolower(Uri)
-  | where coalesce(extract(${IDENTIFIER}, 1, Id), extract(${IDENTIFIER}, 1, Uri)) == key
-  | extend Version = coalesce(extract(${IDENTIFIER}, 2, Id), extract(${IDENTIFIER}, 2, Uri))
-  | summarize arg_max(TimeGenerated, ObjectId, AppId) by Version, OperationName
-  | project Kind = "use", Version, OperationName, Since = TimeGenerated, Until = TimeGenerated, ObjectId, AppId, Path = "")`;
-
-/**
- * Of a Managed HSM every entry is given that is not known to be about something else: what is about this key, and what cannot
- * be told apart. What each was is decided by `askedOfHsmKey`.
- */
-const HSM_USES = `  (entries
-  | extend Uri = tolower(Uri), Sounds = tolower(OperationName) matches regex "${SOUNDS_LIKE_USE}"
-  | where Sounds or not(Uri matches regex @"${ARM_ADDRESS}")
-  | extend Path = extract(@"${HSM_PATH}", 1, Uri)
-  | extend Owner = extract(@"${PATH_OF_KEY}", 1, Path)
-  | where isempty(Path) or Owner == key or (isempty(Owner) and Sounds)
-  | summarize arg_max(TimeGenerated, ObjectId, AppId) by Path, OperationName
-  | project Kind = "use", Version = "", OperationName, Since = TimeGenerated, Until = TimeGenerated, ObjectId, AppId, Path)`;

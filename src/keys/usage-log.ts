@@ -1,16 +1,11 @@
-/**
- * What a client requested of a version; a refused request counts, since the client still uses the version. `unclear`: the
- * entry does not say in a known form what was requested of which key, so that it may have been anything.
- */
-export type KeyOperation = 'wrap' | 'unwrap' | 'other' | 'unclear';
+/** What a client requested of a version; a refused request counts, since the client still uses the version. */
+export type KeyOperation = 'wrap' | 'unwrap' | 'other';
 
 /** The last request of one kind for one version. */
 export interface LoggedUse {
   /** Lower case; undefined: the request named none, so that it may have been for any. */
   readonly version: string | undefined;
   readonly operation: KeyOperation;
-  /** What the log calls an entry that is unclear. */
-  readonly entry?: string | undefined;
   readonly lastOn: Date;
   /** Who made it; undefined where the log does not say. */
   readonly objectId: string | undefined;
@@ -32,11 +27,6 @@ export interface UsageLog {
   readonly trackedUntil: Date | undefined;
   /** Of {@link SILENT_HOURS} or more, to the hour; the latest ones. */
   readonly silences: readonly Silence[];
-  /**
-   * No source shows what a request for a key looks like in this log: only one that names a version of the key proves that
-   * it has such requests, in the form in which they are looked for.
-   */
-  readonly formUnsure: boolean;
 }
 
 /** The app asks each vault something every hour, unless it is told to look more seldom. */

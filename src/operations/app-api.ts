@@ -10,11 +10,10 @@ export interface AppApi {
   /**
    * @param path below the address of the API, `/rotations` say
    * @param shape what the answer is checked against; what it has beside that is kept
-   * @param signal gives it up
    * @throws {@link CmkError} with what the app says: `NoDriftReport`, `SignInNeeded`, `MissingPermission`, else `ServiceUnavailable`,
    * also for an answer of another shape
    */
-  get<T>(path: string, shape: z.ZodType<T>, signal?: AbortSignal): Promise<T>;
+  get<T>(path: string, shape: z.ZodType<T>): Promise<T>;
 }
 
 /** The app itself, which can be told too what its storage alone cannot be. */
@@ -22,9 +21,6 @@ export interface App extends AppApi {
   /** The same with a body. */
   post<T>(path: string, body: object, shape: z.ZodType<T>): Promise<T>;
 }
-
-/** What the app answers is paged: whatever is longer does not come from it. */
-const MOST_MB = 64;
 
 const REASON_OF: Readonly<Record<number, Reason>> = { 401: 'SignInNeeded', 403: 'MissingPermission' };
 
@@ -43,27 +39,19 @@ const REFUSAL = z.looseObject({
 export function appApi(address: string, audience: string, credential: TokenCredential): App {
   requireSafeAddress(address);
   return {
-    get: (path, shape, signal) => call(path, undefined, shape, signal),
+    get: (path, shape) => call(path, undefined, shape),
     post: (path, body, shape) => call(path, body, shape),
   };
 
-  async function call<T>(path: string, sent: object | undefined, shape: z.ZodType<T>, outer?: AbortSignal): Promise<T> {
+  async function call<T>(path: string, sent: object | undefined, shape: z.ZodType<T>): Promise<T> {
     const token = await credential.getToken(`${resourceOf(audience)}/.default`);
-    const { status, text } = await abortAfter(
-      async (signal) => {
-        const json = 'application/json';
-        const headers = {
-          authorization: `Bearer ${token?.token}`,
-          accept: json,
-          ...(sent ? { 'content-type': json } : {}),
-        };
-        const request = sent ? { method: 'POST', body: JSON.stringify(sent) } : {};
-        const answer = await reach(urlOf(address, path), { ...request, headers, signal, redirect: 'manual' });
-        return { status: answer.status, text: await textOf(answer, address) };
-      },
-      OPERATOR_TOKEN_MS,
-      outer,
-    );
+    const { status, text } = await abortAfter(async (signal) => {
+      const accepting = { authorization: `Bearer ${token?.token}`, accept: 'application/json' };
+      const headers = { ...accepting, ...(sent ? { 'content-type': 'application/json' } : {}) };
+      const request = sent ? { method: 'POST', body: JSON.stringify(sent) } : {};
+      const answer = await reach(urlOf(address, path), { ...request, headers, signal, redirect: 'manual' });
+      return { status: answer.status, text: await answer.text() };
+    }, OPERATOR_TOKEN_MS);
     const body = parseJson(text);
     const refusal = REFUSAL.safeParse(body);
     if (!refusal.success) {
@@ -142,17 +130,4 @@ async function reach(address: string, init: RequestInit): Promise<Response> {
     const { code, message } = ((cause as Error).cause ?? cause) as NodeJS.ErrnoException;
     throw new CmkError('ServiceUnavailable', `${address} cannot be reached: ${code ?? message}.`, LOOK, { cause });
   }
-}
-
-async function textOf({ body }: Response, address: string): Promise<string> {
-  const pieces: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const piece of body ?? []) {
-    bytes += piece.length;
-    if (bytes > MOST_MB * 1_000_000) {
-      throw new CmkError('ServiceUnavailable', `${address} answers with more than ${MOST_MB} MB.`, LOOK);
-    }
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces).toString();
 }

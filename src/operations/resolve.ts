@@ -20,8 +20,6 @@ export const VAULT_TYPE = 'Microsoft.KeyVault/vaults';
 const HSM_TYPE = 'Microsoft.KeyVault/managedHSMs';
 /** A Managed HSM by its name alone, as `--hsm` hands it on: a vault may have the same one. */
 const HSM_NAMED = /^managedHSMs\//i;
-/** File shares that stand alone. */
-const SHARE_TYPE = 'Microsoft.FileShares/fileShares';
 export const IDENTITY_TYPE = 'Microsoft.ManagedIdentity/userAssignedIdentities';
 
 /** The vault or Managed HSM of that name, ARM id or URI; undefined when the sign-in sees none. A vault's name comes first. */
@@ -67,23 +65,19 @@ export async function lookForAccount(text: string, azure: Azure, where: Where = 
 
 /** @throws {@link CmkError} `AccountNotFound` */
 export async function findAccount(text: string, azure: Azure, where: Where = {}): Promise<Account> {
-  if (parseResourceId(text)?.type.toLowerCase().startsWith('microsoft.fileshares/')) throw shareWithoutAccount(text);
+  if (parseResourceId(text)?.type.toLowerCase().startsWith('microsoft.fileshares/')) {
+    throw new CmkError(
+      'Refused',
+      `${text} is a file share of the provider Microsoft.FileShares, which belongs to no storage account.`,
+      'Its encryption is set up on the share itself, in the portal: neither this command line nor the app changes it.',
+    );
+  }
   const account = await lookForAccount(text, azure, where);
   if (account) return account;
-  const share = text.startsWith('/') ? undefined : await findOne('file share', SHARE_TYPE, text, azure, where);
-  if (share) throw shareWithoutAccount(share.id);
   throw new CmkError(
     'AccountNotFound',
     `There is no storage account ${text}${placeOf(where)}, or your sign-in does not see it.`,
     'Check name, resource group and subscription (`cmk account list --all` shows what you see), or create it with `cmk account create`.',
-  );
-}
-
-function shareWithoutAccount(id: string): CmkError {
-  return new CmkError(
-    'Refused',
-    `${id} is a file share of the provider Microsoft.FileShares, which belongs to no storage account.`,
-    'Its encryption is set up on the share itself, in the portal: neither this command line nor the app changes it.',
   );
 }
 
@@ -113,11 +107,9 @@ export async function findIdentity(text: string, azure: Azure, where: Where = {}
 
 /** Where it was looked for, in words; nothing for everywhere. */
 function placeOf({ subscription, resourceGroup }: Where): string {
-  const places = [
-    resourceGroup === undefined ? [] : [`resource group ${resourceGroup}`],
-    subscription === undefined ? [] : [`subscription ${subscription}`],
-  ].flat();
-  return places.length === 0 ? '' : ` in ${places.join(' of ')}`;
+  const places = [resourceGroup && `resource group ${resourceGroup}`, subscription && `subscription ${subscription}`];
+  const known = places.filter(Boolean);
+  return known.length === 0 ? '' : ` in ${known.join(' of ')}`;
 }
 
 export function keyIn(vault: Vault, keyName: string, cloud: Cloud): ManagedKey {
@@ -145,7 +137,7 @@ export function keyByName(key: string, vault: string | undefined, cloud: Cloud):
     throw new CmkError(
       'ArgumentInvalid',
       `Which vault is the key ${key} in?`,
-      `Add --vault <name>, or --hsm <name> for a Managed HSM, or give the whole identifier: https://<vault>.${cloud.keyVaultSuffix}/keys/${key}`,
+      `Write <vault>/${key}, as \`cmk key list\` has it; or add --vault <name>, or --hsm <name> for a Managed HSM.`,
     );
   }
   const byId = managedVault(vault, cloud);

@@ -16,7 +16,7 @@ import {
   withUnrecorded,
 } from './standing-orders.ts';
 
-/** Accounts that may fail before an order stops, unless told otherwise. */
+/** Accounts that may fail before an order stops, unless the caller sets another number. */
 export const MAX_FAILURES = 3;
 
 export type RekeyAct = 'pause' | 'resume' | 'rollBack' | 'end';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { RECORDED_CALLER } from '../audit/record.ts';
+import { comparableId } from '../azure/resource-id.ts';
 import { CmkError } from '../errors.ts';
 import { sameKeyName } from '../keys/key-identifier.ts';
 import type { Reason } from '../reasons.ts';
@@ -117,14 +118,14 @@ export function openPauses({ pauses }: StandingOrders, now: Date): readonly Paus
   return pauses.filter(({ until }) => until === undefined || Date.parse(until) > now.getTime());
 }
 
-/** A pause as the API shows it with its key. */
-export function pausedView({ reason, by: { objectId }, since, until }: PauseOrder) {
-  return { reason, by: objectId, since, ...(until ? { until } : {}) };
-}
-
-/** A pause as the API lists it. */
-export function listedPause(pause: PauseOrder) {
-  return { ...(pause.key ? { key: pause.key } : {}), ...pausedView(pause) };
+/** A pause as the API shows it. */
+export function pausedView({ key, reason, by: { objectId, name }, since, until }: PauseOrder) {
+  return {
+    ...(key ? { key } : {}),
+    ...{ reason, by: objectId, since },
+    ...(name ? { byName: name } : {}),
+    ...(until ? { until } : {}),
+  };
 }
 
 /** A later time has a year of five digits, which `Date.parse` rejects. */
@@ -192,6 +193,29 @@ export function withRekey(orders: StandingOrders, rekey: Rekey, now: Date): Stan
   const isKnown = orders.rekeys.some(({ id }) => id === rekey.id);
   const rekeys = isKnown ? orders.rekeys.map((one) => (one.id === rekey.id ? rekey : one)) : [...orders.rekeys, rekey];
   return dropSurplus({ ...orders, rekeys }, now);
+}
+
+/** The open contest over an account. @param account ARM id, in any letter case */
+export function contestOf(contests: readonly Contest[], account: string, now: Date): Contest | undefined {
+  const id = comparableId(account);
+  return openContests(contests, now).find((contest) => comparableId(contest.account) === id);
+}
+
+/** A contest is over after a day, or when an operator releases it. */
+function openContests(contests: readonly Contest[], now: Date): readonly Contest[] {
+  return contests.filter(({ until }) => Date.parse(until) > now.getTime());
+}
+
+/** Adds a contest; it replaces one over the same account. */
+export function withContest(orders: StandingOrders, { id, account, since, until, by }: Contest): StandingOrders {
+  const { contests } = withoutContest(orders, account);
+  return { ...orders, contests: [...openContests(contests, new Date(since)), { id, account, since, until, by }] };
+}
+
+export function withoutContest(orders: StandingOrders, account: string): StandingOrders {
+  const id = comparableId(account);
+  const contests = orders.contests.filter((contest) => comparableId(contest.account) !== id);
+  return contests.length === orders.contests.length ? orders : { ...orders, contests };
 }
 
 /** Adds a record to the outbox. Where it is full, the oldest is dropped: the log has it. */

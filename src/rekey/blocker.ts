@@ -12,7 +12,7 @@ export interface Blocker {
 }
 
 const WORDS: Readonly<Record<Exclude<RekeyBlocker['reason'], 'RevocationOpen'>, string>> = {
-  KeyNotFound: 'has no version: it was deleted.',
+  KeyNotFound: 'does not exist: it was deleted, or there never was such a key.',
   NoUsableVersion: 'has no version that can be used.',
   NewestVersionUnusable: 'has a newest version that cannot be used.',
 };
@@ -43,16 +43,22 @@ export async function findBlocker(
   };
   const [of, onto] = await Promise.all([listed(from), listed(to)]);
   if ('reason' in of) return of;
-  return 'reason' in onto ? onto : findVersionBlocker(of, onto, now());
+  if ('reason' in onto) return onto;
+  const blocker = findVersionBlocker(of, onto, now());
+  return blocker && { reason: blocker.reason, detail: blocker.detail };
 }
 
-/** The same for keys that are listed already. */
-export function findVersionBlocker(from: ListedKey, to: ListedKey, now: Date): Blocker | undefined {
+/** The same for keys that are listed already, with the key that blocks. */
+export function findVersionBlocker(
+  from: ListedKey,
+  to: ListedKey,
+  now: Date,
+): (Blocker & { readonly key: ManagedKey }) | undefined {
   const blocker = findRekeyBlocker(from, to, now);
   if (!blocker) return undefined;
   const { reason, key } = blocker;
-  if (reason !== 'RevocationOpen') return { reason, detail: `${key.id} ${WORDS[reason]}` };
+  if (reason !== 'RevocationOpen') return { reason, detail: `${key.id} ${WORDS[reason]}`, key };
   const revocation = openRevocation((key === from.key ? from : to).versions, now);
   const on = revocation ? ` on ${revocation.revokedOn.toISOString()}` : '';
-  return { reason, detail: `${key.id} was revoked${on}; nothing moves off or onto it.` };
+  return { reason, detail: `${key.id} was revoked${on}; nothing moves off or onto it.`, key };
 }

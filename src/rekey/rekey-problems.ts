@@ -105,11 +105,15 @@ function keyProblems({ from, to, fromVersions, toVersions }: RekeyFacts, now: Da
     now,
   );
   if (!blocker) return [];
-  const fix =
-    blocker.reason === 'RevocationOpen'
-      ? 'Restore the key first: a re-key frees no account from a revocation.'
-      : 'Make a version of it that can be used, or recover it.';
-  return [{ ...blocker, fix }];
+  const { key, ...problem } = blocker;
+  return [{ ...problem, fix: fixOf(problem.reason, key) }];
+}
+
+function fixOf(reason: Reason, { name, vault }: ManagedKey): string {
+  if (reason === 'RevocationOpen') return 'Restore the key first: a re-key frees no account from a revocation.';
+  return reason === 'KeyNotFound'
+    ? `Check the names, create it (cmk key ensure ${name} ${vaultOption(vault)}), or recover it.`
+    : 'Make a version of it that can be used, or recover it.';
 }
 
 function vaultProblems({ to, vault }: RekeyFacts): RekeyProblem[] {

@@ -36,7 +36,7 @@ export function reasonsOfLog(
   const { log } = evidence;
   return [
     ...reasonsOfReach(log, tookOver, now),
-    ...((used || log.formUnsure) && log.trackedSince ? reasonsOfBlindness(log, tookOver) : []),
+    ...(used && log.trackedSince ? reasonsOfBlindness(log, tookOver) : []),
     ...usesSince(version, log, nextTookOver(version, versions, tookOver)).map(sentenceOf),
   ];
 }
@@ -50,15 +50,10 @@ function nextTookOver(version: KeyVersion, versions: readonly KeyVersion[], last
   return new Date(Math.min(lastTookOver.getTime(), ...younger.map((one) => tookOverOn(one).getTime())));
 }
 
-function reasonsOfBlindness({ uses, formUnsure }: UsageLog, tookOver: Date): string[] {
-  const since = uses.filter(({ lastOn }) => lastOn > tookOver);
-  if (since.some(({ version }) => !formUnsure || version !== undefined)) return [];
+function reasonsOfBlindness({ uses }: UsageLog, tookOver: Date): string[] {
+  if (uses.some(({ lastOn }) => lastOn > tookOver)) return [];
   const from = tookOver.toISOString();
-  return formUnsure
-    ? [
-        `The log shows no request that names a version of the key since ${from}: it may write them otherwise, or not at all.`,
-      ]
-    : [`The log shows no request for the key since ${from}, although it is used: it leaves some out.`];
+  return [`The log shows no request for the key since ${from}, although it is used: it leaves some out.`];
 }
 
 /** When the newest usable version had taken over: users that follow new versions by themselves use it by then. */
@@ -77,18 +72,15 @@ export function usesSince({ version }: KeyVersion, { uses }: UsageLog, since: Da
 }
 
 /** `It was asked to unwrap on …, by …`, as a sentence. */
-export function sentenceOf({ version, operation, entry, lastOn, objectId, appId }: LoggedUse): string {
+export function sentenceOf({ version, operation, lastOn, objectId, appId }: LoggedUse): string {
   const what = operation === 'other' ? 'encrypt, decrypt or sign' : operation;
   const who = objectId ?? appId ?? 'a client that the log does not name';
-  if (operation === 'unclear') {
-    return `What was asked on ${lastOn.toISOString()}, by ${who}, is not clear (${entry ?? 'no name'}): it may be any request for any version.`;
-  }
   const which = version === undefined ? 'A request without a version asked the key' : 'It was asked';
   return `${which} to ${what} on ${lastOn.toISOString()}, by ${who}.`;
 }
 
 function reasonsOfReach({ trackedSince, trackedUntil, silences }: UsageLog, tookOver: Date, now: Date): string[] {
-  if (!trackedSince || !trackedUntil) return ['The log has nothing of this vault.'];
+  if (!trackedSince || !trackedUntil) return ['The vault has no entries in the log.'];
   const reasons: string[] = [];
   const from = tookOver.toISOString();
   if (now.getTime() - tookOver.getTime() < QUIET_HOURS * HOUR_MS) {
@@ -103,7 +95,7 @@ function reasonsOfReach({ trackedSince, trackedUntil, silences }: UsageLog, took
   const silent = silences.find(({ to }) => to > tookOver);
   if (silent) {
     const between = `from ${silent.from.toISOString()} to ${silent.to.toISOString()}`;
-    reasons.push(`The log has nothing of this vault ${between}: it may have been off.`);
+    reasons.push(`The vault has no entries in the log ${between}: it may have been off.`);
   }
   return reasons;
 }

@@ -4,7 +4,7 @@ import { activeFrom, compareAge, type KeyVersion, newestUsableVersion } from '..
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { vaultOption } from '../keys/vault-options.ts';
 import { MAX_TAGS, openRevocation } from '../revocation/revocation.ts';
-import { count } from '../text.ts';
+import { count, nameFirst } from '../text.ts';
 import { HOUR_MS } from '../time/spans.ts';
 
 /**
@@ -60,8 +60,8 @@ export function reasonsOfKey(version: KeyVersion, versions: readonly KeyVersion[
 export function reasonsOfUse({ version }: KeyVersion, { uses, gaps }: VersionUsers): string[] {
   const using = uses.filter(({ versions }) => versions.includes(version)).map(({ who }) => accountNameOf(who));
   return [
-    ...(using.length > 0 ? [`It is used by ${some(using, ', ')}.`] : []),
-    ...(gaps.length > 0 ? [`Not everything is known: ${some(gaps, '; ')}`] : []),
+    ...(using.length > 0 ? [`It is used by ${nameFirst(using, NAMED)}.`] : []),
+    ...(gaps.length > 0 ? [`Not everything is known: ${nameFirst(gaps, NAMED, '; ')}`] : []),
   ];
 }
 
@@ -152,9 +152,4 @@ export function retireByLogCommand({ vault, name }: ManagedKey, version: string,
 /** The command for a person who knows that no client uses the version. */
 export function retireCommand({ vault, name }: ManagedKey, version: string): string {
   return `cmk key retire ${name} ${vaultOption(vault)} --version ${version} --without-evidence`;
-}
-
-function some(all: readonly string[], separator: string): string {
-  const more = all.length - NAMED;
-  return `${all.slice(0, NAMED).join(separator)}${more > 0 ? ` and ${more} more` : ''}`;
 }

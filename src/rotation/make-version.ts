@@ -1,8 +1,10 @@
 import { describeFailure, type Failure, mayHaveTakenEffect, mayPass } from '../azure/failure.ts';
 import type { Keys } from '../keys/key-client.ts';
-import { compareAge, type KeyVersion, newestVersion } from '../keys/key-versions.ts';
+import { compareAge, findVersion, type KeyVersion, newestVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { GIVEN_UP_MS } from '../time/spans.ts';
+import { openRevocation, revocationOf } from '../revocation/revocation.ts';
+import { withRecord } from '../revocation/revocation-plans.ts';
+import { CLOCKS_MS, GIVEN_UP_MS } from '../time/spans.ts';
 import { completeRotation } from './rotation.ts';
 
 /** After an indeterminate call that makes a version, the version appears within this time or never. Seconds. */
@@ -70,4 +72,25 @@ export async function completeVersion(
     if (mayPass(failure)) throw error;
     return { version: to, refused: failure };
   }
+}
+
+/**
+ * Writes a revocation's record back to a version that a rotation has just completed: a PATCH with tags replaces all, has no
+ * condition, and may have overwritten the record. Without it a restore would not enable the version. A version that has not
+ * changed since the revocation was disabled before it, and stays so.
+ */
+export async function keepRecord(
+  key: ManagedKey,
+  made: string,
+  versions: readonly KeyVersion[],
+  keys: Pick<Keys, 'updateVersion'>,
+  now: Date,
+): Promise<void> {
+  const open = openRevocation(versions, now);
+  const version = findVersion(versions, made);
+  if (!open || !version || version.enabled || revocationOf(version, now)) return;
+  const changedOn = version.updatedOn ?? version.createdOn;
+  if (changedOn.getTime() < open.revokedOn.getTime() - CLOCKS_MS) return;
+  const tags = withRecord(version, open, true);
+  if (tags) await keys.updateVersion(key, made, { tags });
 }

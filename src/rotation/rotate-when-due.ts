@@ -1,10 +1,10 @@
 import type { Dependence } from '../accounts/inventory.ts';
-import { AUDIT_SEARCH_MS, type RecordAudit } from '../audit/audit-trail.ts';
+import { AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
-import type { RotationPolicySummary } from '../keys/rotation-policy-summary.ts';
+import type { RotationPolicy } from '../keys/rotation-policy.ts';
 import type { Log, LogLevel } from '../log.ts';
 import { findPause, type PauseOrder } from '../orders/standing-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
@@ -13,9 +13,8 @@ import { openRevocation } from '../revocation/revocation.ts';
 import { LEASE_CONTAINER, type Lease, type Leases } from '../work/lease-client.ts';
 import type { RotateWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
-import { parseIntent, type RotationIntent, sight } from './intent.ts';
-import { keepRecord } from './keep-record.ts';
-import { type Completed, completeVersion, LATE_SECONDS, type Made, makeVersion } from './make-version.ts';
+import { parseIntent, type RotationIntent, resultOfIntent } from './intent.ts';
+import { type Completed, completeVersion, keepRecord, LATE_SECONDS, type Made, makeVersion } from './make-version.ts';
 import {
   decideRotation,
   hsmNeedsPolicy,
@@ -27,10 +26,10 @@ import {
   whyNotMeant,
 } from './rotation.ts';
 
-/** What could not be read of the fleet is read again so often; after that the next drift check asks anew. */
+/** If parts of the fleet cannot be read, they are read this often; then the next drift check tries again. */
 const TRIES_FOR_DEPENDENTS = 6;
 
-/** A pause is looked for again after so many seconds. */
+/** While a key is paused, its rotation is tried again after so many seconds. */
 const PAUSED_SECONDS = 60;
 
 /** A key whose lease another worker holds is retried after this many seconds: most rotations take less. */
@@ -46,17 +45,17 @@ export interface RotationPorts {
   readonly now: () => Date;
 }
 
-/** What became of it, and whether the key was left taken for as long as a lost request may still take effect. */
-interface Looked {
+interface Reconciled {
   readonly outcome: Outcome;
-  readonly isLeft?: true;
+  /** The lease is kept while an in-flight write may still land. */
+  readonly keepsLease?: true;
 }
 
-const LEAVE: Looked = { outcome: DONE };
+const LEAVE: Reconciled = { outcome: DONE };
 
 /**
- * Looks whether a key is to be rotated, and does it: at most one version for one expiry, whatever is delivered twice,
- * killed or left without an answer. The key's lease keeps others away, and says what was begun.
+ * Rotates a key if it is due: at most one version for one expiry, also if messages are doubled, a worker is killed or an answer
+ * is lost. The key's lease fences other workers, and stores what was begun.
  */
 export async function rotateWhenDue(work: RotateWork, ports: RotationPorts, log: Log): Promise<Outcome> {
   const key = ports.settings.vaults.key(work.key);
@@ -64,19 +63,19 @@ export async function rotateWhenDue(work: RotateWork, ports: RotationPorts, log:
   try {
     const lease = await ports.leases.acquire(`key/${key.vault.name}/${key.name.toLowerCase()}`);
     if (!lease) return later('RotationUnderWay', key.id, BUSY_SECONDS);
-    let looked: Looked = LEAVE;
+    let reconciled: Reconciled = LEAVE;
     try {
-      looked = await new Rotation(key, work, lease, ports, log).look();
+      reconciled = await new Rotation(key, work, lease, ports, log).reconcile();
     } finally {
-      if (!looked.isLeft) await lease.release();
+      if (!reconciled.keepsLease) await lease.release();
     }
-    return looked.outcome;
+    return reconciled.outcome;
   } catch (error) {
     return outcomeOfFailure(error);
   }
 }
 
-/** Put back for so many seconds; it is no failure, so that it never ends by itself. */
+/** Requeued for so many seconds. It is no failed try, so that it never becomes poison. */
 function later(reason: Reason, detail: string, delaySeconds: number): Extract<Outcome, { readonly outcome: 'retry' }> {
   return { outcome: 'retry', reason, detail, counts: false, delaySeconds };
 }
@@ -103,13 +102,13 @@ class Rotation {
     this.#log = log;
   }
 
-  async look(): Promise<Looked> {
+  async reconcile(): Promise<Reconciled> {
     const { keys, now } = this.#ports;
     const [versions, policy] = await Promise.all([keys.listVersions(this.#key), keys.rotationPolicy(this.#key)]);
     const begun = parseIntent(this.#lease.state);
     if (begun) {
-      const goneOn = await this.#goOn(begun, versions);
-      if (goneOn) return goneOn;
+      const resumed = await this.#resume(begun, versions);
+      if (resumed) return resumed;
     }
     const pause = findPause(await this.#ports.orderStore.read(), this.#key.id, now());
     if (pause) return { outcome: untilResumed(pause, now()) };
@@ -122,28 +121,28 @@ class Rotation {
     return unmeant ?? this.#finish(await this.#begin(from, true), from, to);
   }
 
-  /** Takes up what was begun; undefined when it came to nothing. */
-  async #goOn(begun: RotationIntent, versions: readonly KeyVersion[]): Promise<Looked | undefined> {
+  /** Finishes an earlier rotation; undefined: it took no effect. */
+  async #resume(begun: RotationIntent, versions: readonly KeyVersion[]): Promise<Reconciled | undefined> {
     const { keys, now } = this.#ports;
-    const sighting = sight(begun, versions, now());
-    if (sighting.seen === 'open') return this.#wait(begun, 'No new version has appeared.');
-    if (sighting.seen === 'nothing') {
+    const earlier = resultOfIntent(begun, versions, now());
+    if (earlier.result === 'indeterminate') return this.#wait(begun, 'No new version has appeared.');
+    if (earlier.result === 'none') {
       await this.#lease.save(undefined);
       return undefined;
     }
     if (openRevocation(versions, now())) {
       // The record of a revocation is a tag: no others are written meanwhile. It is completed after the restore.
-      await keepRecord(this.#key, sighting.to.version, versions, keys, now());
+      await keepRecord(this.#key, earlier.to.version, versions, keys, now());
       return this.#leave({ reason: 'RevocationOpen', needsPerson: false });
     }
-    return this.#finish(begun, sighting.from, sighting.to, true);
+    return this.#finish(begun, earlier.from, earlier.to, true);
   }
 
-  async #rotateIfMeant(from: KeyVersion, policy: RotationPolicySummary): Promise<Looked> {
+  async #rotateIfMeant(from: KeyVersion, policy: RotationPolicy): Promise<Reconciled> {
     const { keys, now } = this.#ports;
     const unmeant = await this.#unmeant(from);
     if (unmeant) return unmeant;
-    // Looking through the fleet takes its time: what was read before it may not hold any more.
+    // The search for dependents may take long, so that the versions are listed again.
     const decision = decideRotation(await keys.listVersions(this.#key), policy, now());
     if (!decision.rotate) return this.#leave(decision);
     const intent = await this.#begin(decision.from, false);
@@ -151,7 +150,7 @@ class Rotation {
     return this.#rotate(intent, decision.from);
   }
 
-  async #rotate(intent: RotationIntent, from: KeyVersion): Promise<Looked> {
+  async #rotate(intent: RotationIntent, from: KeyVersion): Promise<Reconciled> {
     let result: Made;
     try {
       result = await makeVersion(this.#key, from, this.#ports.keys);
@@ -167,18 +166,18 @@ class Rotation {
     return this.#finish(intent, from, result.made);
   }
 
-  /** An answer is lost: until the request can no longer take effect, no worker may send another. */
-  async #wait(intent: RotationIntent, why: string, reason: Reason = 'RotationUnknown'): Promise<Looked> {
-    // Before `waited` is saved: a worker that reads it waits only for the lease, which a killed holder keeps for 40 s.
+  /** Keeps the lease after a lost answer: no worker may send another request while this one may still take effect. */
+  async #wait(intent: RotationIntent, why: string, reason: Reason = 'RotationUnknown'): Promise<Reconciled> {
+    // Before `waited` is saved: a worker that reads it waits only for the lease, which outlives a killed holder by 40 s.
     const waited = await this.#lease.abandon();
-    await this.#lease.save({ ...intent, waited }).catch(() => {}); // unsaved, it is waited for once more
-    return { outcome: later(reason, why, LATE_SECONDS), isLeft: true };
+    await this.#lease.save({ ...intent, waited }).catch(() => {}); // if it is not saved, the next holder waits once more
+    return { outcome: later(reason, why, LATE_SECONDS), keepsLease: true };
   }
 
-  /** Completes the new version, and records it, once. The intent goes last: until then the next look does it again. */
-  async #finish(intent: RotationIntent, from: KeyVersion, to: KeyVersion, takenUp = false): Promise<Looked> {
+  /** Completes and records the new version. The intent is cleared last: until then the next holder does both again. */
+  async #finish(intent: RotationIntent, from: KeyVersion, to: KeyVersion, isResumed = false): Promise<Reconciled> {
     const { keys, audit, now } = this.#ports;
-    const isItsOwn = !takenUp || mayBeCompleted(from, to, now());
+    const isItsOwn = !isResumed || mayBeCompleted(from, to, now());
     const { version, refused }: Completed = isItsOwn
       ? await completeVersion(this.#key, from, to, keys)
       : { version: to };
@@ -187,15 +186,15 @@ class Rotation {
     }
     if (refused) this.#say('error', 'RotationIncomplete', `Set them by hand. ${describe(refused)}`, to);
     const reason = intent.completes ? 'RotationCompleted' : 'Rotated';
-    // The killed holder's record may still arrive: only after that wait can its absence be read.
-    if (takenUp && !intent.waited) return this.#wait(intent, 'The worker that began it may have recorded it.');
+    // The record of a killed holder may still land, so that the trail is read after that wait.
+    if (isResumed && !intent.waited) return this.#wait(intent, 'The worker that began it may have recorded it.');
     // Without the lease another worker may be recording it.
     if (!this.#lease.held()) return { outcome: later('RotationUnderWay', this.#key.id, LATE_SECONDS) };
     const result = { to: version.id, expiresOn: version.expiresOn?.toISOString() };
-    const details = { from: from.id, ...result, ...(takenUp ? { foundIn: LEASE_CONTAINER } : {}) };
+    const details = { from: from.id, ...result, ...(isResumed ? { foundIn: LEASE_CONTAINER } : {}) };
     const id = `key.rotate/${version.version}`;
     const entry = { id, action: 'key.rotate', reason, resource: this.#key.id, details };
-    const written = await audit(entry, AUDIT_SEARCH_MS, takenUp ? version.createdOn : undefined);
+    const written = await audit(entry, AUDIT_WAIT_MS);
     if ('failed' in written) return this.#wait(intent, written.failed, 'AuditFailed');
     this.#say('info', reason, '', from, result);
     await this.#lease.save(undefined);
@@ -208,8 +207,8 @@ class Rotation {
     return intent;
   }
 
-  /** Undefined when the app is meant to rotate the key. */
-  async #unmeant(newest: KeyVersion): Promise<Looked | undefined> {
+  /** Undefined: the app is to rotate the key. */
+  async #unmeant(newest: KeyVersion): Promise<Reconciled | undefined> {
     if (isRotatedByTag(newest)) return undefined;
     const dependence = await this.#ports.dependents(this.#key);
     const reason = whyNotMeant(dependence);
@@ -223,7 +222,7 @@ class Rotation {
     return LEAVE;
   }
 
-  #leave({ reason, needsPerson }: Omit<Extract<RotationDecision, { rotate: false }>, 'rotate'>): Looked {
+  #leave({ reason, needsPerson }: Omit<Extract<RotationDecision, { rotate: false }>, 'rotate'>): Reconciled {
     this.#say(needsPerson ? 'error' : 'info', reason, '');
     return LEAVE;
   }

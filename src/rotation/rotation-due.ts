@@ -1,15 +1,15 @@
 import type { KeyVersion } from '../keys/key-versions.ts';
-import type { RotationPolicySummary } from '../keys/rotation-policy-summary.ts';
+import type { RotationPolicy } from '../keys/rotation-policy.ts';
 import { shift } from '../time/duration.ts';
 
 /**
- * When a rotation policy makes the version that follows this one; undefined when it does not rotate by itself, or does not
- * say when in a way that can be told: Key Vault takes ISO 8601 durations of years, months and days ("Configure cryptographic
+ * When a rotation policy makes the version that follows this one; undefined when it does not rotate by itself, or its time
+ * cannot be parsed: Key Vault takes ISO 8601 durations of years, months and days ("Configure cryptographic
  * key auto-rotation").
  */
 export function rotationDue(
   { createdOn, expiresOn }: Pick<KeyVersion, 'createdOn' | 'expiresOn'>,
-  { rotates, afterCreate, beforeExpiry }: RotationPolicySummary,
+  { rotates, afterCreate, beforeExpiry }: RotationPolicy,
 ): Date | undefined {
   if (!rotates) return undefined;
   const times = [

@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import { CmkError } from '../errors.ts';
-import type { RotationPolicy } from '../keys/rotation-policy-summary.ts';
+import type { RotationPolicy } from '../keys/rotation-policy.ts';
 
 /** What is asked for of a rotation policy; what is left out stays as it is. ISO 8601 durations. */
 export interface WantedPolicy {
@@ -16,8 +17,8 @@ export interface WantedPolicy {
  *
  * @throws {@link CmkError} `ArgumentInvalid` for a rotation before an expiry that no version would have
  */
-export function planPolicy(current: RotationPolicy | undefined, wanted: WantedPolicy): RotationPolicy | undefined {
-  const { expiresIn = current?.expiresIn, rotateAfter, rotateBeforeExpiry } = wanted;
+export function planPolicy(current: RotationPolicy, wanted: WantedPolicy): RotationPolicy | undefined {
+  const { expiresIn = current.expiresIn, rotateAfter, rotateBeforeExpiry } = wanted;
   if (rotateBeforeExpiry && !expiresIn) {
     throw new CmkError(
       'ArgumentInvalid',
@@ -25,20 +26,15 @@ export function planPolicy(current: RotationPolicy | undefined, wanted: WantedPo
       'Say how long versions are to live: --version-lifetime P2Y',
     );
   }
-  const actions = current?.actions ?? [];
-  const asked = [
-    ...(rotateAfter ? [{ action: 'Rotate' as const, timeAfterCreate: rotateAfter }] : []),
-    ...(rotateBeforeExpiry ? [{ action: 'Rotate' as const, timeBeforeExpiry: rotateBeforeExpiry }] : []),
-  ];
-  // A policy takes one Rotate and one Notify action (Key Vault, "Configure key auto-rotation").
-  const next = asked.length > 0 ? [...actions.filter(({ action }) => action !== 'Rotate'), ...asked] : actions;
-  const same = current !== undefined && current.expiresIn === expiresIn && describe(current.actions) === describe(next);
-  return same ? undefined : { expiresIn, actions: next };
-}
-
-function describe(actions: RotationPolicy['actions']): string {
-  return actions
-    .map(({ action, timeAfterCreate, timeBeforeExpiry }) => `${action} ${timeAfterCreate} ${timeBeforeExpiry}`)
-    .sort()
-    .join(', ');
+  const { rotates: _, afterCreate: __, beforeExpiry: ___, ...kept } = current;
+  const rotation = {
+    rotates: true,
+    ...(rotateAfter ? { afterCreate: rotateAfter } : {}),
+    ...(rotateBeforeExpiry ? { beforeExpiry: rotateBeforeExpiry } : {}),
+  };
+  const next = {
+    ...(rotateAfter || rotateBeforeExpiry ? { ...kept, ...rotation } : current),
+    ...(expiresIn ? { expiresIn } : {}),
+  };
+  return isDeepStrictEqual(current, next) ? undefined : next;
 }

@@ -1,7 +1,7 @@
 import type { Dependence } from '../accounts/inventory.ts';
 import { type KeyVersion, newestVersion } from '../keys/key-versions.ts';
 import { nearsExpiry, withoutExpiryOfBefore } from '../keys/near-expiry.ts';
-import type { RotationPolicySummary } from '../keys/rotation-policy-summary.ts';
+import type { RotationPolicy } from '../keys/rotation-policy.ts';
 import type { Reason } from '../reasons.ts';
 import { openRevocation, RESTORED_TAG, REVOCATION_TAG } from '../revocation/revocation.ts';
 import { DAY_MS } from '../time/spans.ts';
@@ -33,11 +33,7 @@ export type RotationDecision =
   | { readonly rotate: false; readonly reason: Reason; readonly needsPerson: boolean };
 
 /** Whether a key is due to be rotated: by what is read of it alone, whatever an event says. */
-export function decideRotation(
-  versions: readonly KeyVersion[],
-  policy: RotationPolicySummary,
-  now: Date,
-): RotationDecision {
+export function decideRotation(versions: readonly KeyVersion[], policy: RotationPolicy, now: Date): RotationDecision {
   const newest = newestVersion(versions);
   const leave = (reason: Reason, needsPerson = false): RotationDecision => ({ rotate: false, reason, needsPerson });
   if (!newest) return leave('KeyNotFound', true);

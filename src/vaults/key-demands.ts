@@ -11,9 +11,7 @@ export type KeyDemand =
   | { readonly kind: 'size'; readonly bits: number }
   | { readonly kind: 'types'; readonly allowed: readonly string[] }
   /** It is protected by hardware. */
-  | { readonly kind: 'hardware' }
-  /** An EC key has one of these curves. */
-  | { readonly kind: 'curves'; readonly allowed: readonly string[] };
+  | { readonly kind: 'hardware' };
 
 /** A version as a rotation would make it. */
 export interface NextVersion {
@@ -37,20 +35,16 @@ export function deniesVersion(demand: KeyDemand, { createdOn, expiresOn }: NextV
   }
 }
 
-/** Whether a key of this type, size and curve is one that the demand denies. False for a demand on the expiry. */
-export function deniesMaterial(demand: KeyDemand, { type, size, curve }: KeyKind): boolean {
+/** Whether a key of this type and size is one that the demand denies. False for a demand on the expiry. */
+export function deniesMaterial(demand: KeyDemand, { type, size }: KeyKind): boolean {
   const isOf = (kind: RegExp): boolean => kind.test(type);
-  const has = (allowed: readonly string[], value: string): boolean =>
-    allowed.some((one) => one.toLowerCase() === value.toLowerCase());
   switch (demand.kind) {
     case 'size':
       return isOf(/^RSA(-HSM)?$/i) && size !== undefined && size < demand.bits;
     case 'types':
-      return !has(demand.allowed, type);
+      return !demand.allowed.some((one) => one.toLowerCase() === type.toLowerCase());
     case 'hardware':
       return !isOf(/^(RSA|EC)-HSM$/i);
-    case 'curves':
-      return isOf(/^EC(-HSM)?$/i) && curve !== undefined && !has(demand.allowed, curve);
     default:
       return false;
   }
@@ -60,8 +54,7 @@ type Value = (parameter: string) => unknown;
 type Read = (value: Value) => KeyDemand | undefined;
 
 const expiry: Read = () => ({ kind: 'expiry' });
-const types: Read = (value) => ofList('types', value('allowedkeytypes'));
-const curves: Read = (value) => ofList('curves', value('allowedecnames'));
+const types: Read = (value) => ofTypes(value('allowedkeytypes'));
 const hardware: Read = () => ({ kind: 'hardware' });
 const validity: Read = (value) => ofDays('validity', value('maximumvalidityindays'));
 const remaining: Read = (value) => ofDays('remaining', value('minimumdaysbeforeexpiration'));
@@ -72,7 +65,7 @@ const size: Read = (value) => ofSize(value('minimumrsakeysize'));
 
 /**
  * The built-in definitions that may deny a version when it is made, by name (github.com/Azure/azure-policy, built-in-policies,
- * "Key Vault", of April 2026). "Keys should not be active for longer than the specified number of days" (c26e4b24) denies no
+ * "Key Vault", of April 2026). Those about curves concern keys that Storage does not take. "Keys should not be active for longer than the specified number of days" (c26e4b24) denies no
  * version that is new, and the one about rotation policies (d8cf8476) only audits. Parameters that are left out allow what
  * each of these keys is, but for a default that is given here.
  */
@@ -84,14 +77,12 @@ const DEFINITIONS = {
     ['82067dbb-e53b-4e06-b631-546d197452d9', size],
     ['75c4f823-d65c-4f29-a733-01d0077fdbcb', types],
     ['587c79fe-dd04-4a5e-9d0b-f89598c7261b', hardware],
-    ['ff25f3c8-b739-4538-9d07-3d6d25cfb255', curves],
   ]),
   managedHsm: new Map<string, Read>([
     ['1d478a74-21ba-4b9f-9d8f-8e6fced0eec5', expiry],
     ['ad27588c-0198-4c84-81ef-08efd0274653', remainingOrDefault],
     ['86810a98-8e91-4a44-8386-ec66d0de5d57', size],
     ['1fd3b2cc-9904-40fa-b8da-050c02612da9', types],
-    ['e58fd0c1-feac-4d12-92db-0a7e9421f53e', curves],
   ]),
 } as const;
 
@@ -120,8 +111,8 @@ function ofSize(bits: unknown): KeyDemand | undefined {
   return typeof bits === 'number' ? { kind: 'size', bits } : undefined;
 }
 
-function ofList(kind: 'types' | 'curves', value: unknown): KeyDemand | undefined {
+function ofTypes(value: unknown): KeyDemand | undefined {
   // What begins with a bracket is an expression.
   const isPlain = (one: unknown): boolean => typeof one === 'string' && !one.startsWith('[');
-  return Array.isArray(value) && value.every(isPlain) ? { kind, allowed: value } : undefined;
+  return Array.isArray(value) && value.every(isPlain) ? { kind: 'types', allowed: value } : undefined;
 }

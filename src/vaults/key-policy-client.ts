@@ -22,10 +22,6 @@ export interface KeyPolicies {
   exemptions(vault: ManagedVault, signal?: AbortSignal): Promise<readonly PolicyExemption[]>;
 }
 
-const SELECTORS = z
-  .array(z.object({ kind: z.string(), in: z.array(z.string()).nullish(), notIn: z.array(z.string()).nullish() }))
-  .nullish();
-const RESOURCE_SELECTORS = z.array(z.object({ selectors: SELECTORS })).nullish();
 const GIVEN = z.record(z.string(), z.object({ value: z.unknown().optional() })).nullish();
 
 /** Azure Policy, "Policy Assignments - List For Resource". */
@@ -38,8 +34,8 @@ const ASSIGNMENT = z.object({
     enforcementMode: z.string().nullish(),
     notScopes: z.array(z.string()).nullish(),
     parameters: GIVEN,
-    resourceSelectors: RESOURCE_SELECTORS,
-    overrides: z.array(z.object({ kind: z.string(), value: z.string().nullish(), selectors: SELECTORS })).nullish(),
+    resourceSelectors: z.array(z.unknown()).nullish(),
+    overrides: z.array(z.unknown()).nullish(),
   }),
 });
 
@@ -63,7 +59,6 @@ const EXEMPTION = z.object({
     policyAssignmentId: z.string(),
     policyDefinitionReferenceIds: z.array(z.string()).nullish(),
     expiresOn: z.string().nullish(),
-    resourceSelectors: RESOURCE_SELECTORS,
   }),
 });
 
@@ -105,10 +100,7 @@ function toAssignment({ id, name, properties }: z.infer<typeof ASSIGNMENT>): Pol
     enforced: (enforcementMode ?? 'Default').toLowerCase() === 'default',
     parameters: valuesOf(properties.parameters, ({ value }) => value),
     notScopes: notScopes ?? [],
-    resourceSelectors: selectorsOf(resourceSelectors),
-    overrides: (overrides ?? [])
-      .filter(({ kind }) => kind.toLowerCase() === 'policyeffect')
-      .map(({ value, selectors }) => ({ effect: value ?? '', selectors: selectors ?? [] })),
+    narrowed: (resourceSelectors ?? []).length + (overrides ?? []).length > 0,
   };
 }
 
@@ -124,17 +116,12 @@ function toInitiative({ parameters, policyDefinitions }: z.infer<typeof INITIATI
 }
 
 function toExemption({ properties }: z.infer<typeof EXEMPTION>): PolicyExemption {
-  const { policyAssignmentId, policyDefinitionReferenceIds, expiresOn, resourceSelectors } = properties;
+  const { policyAssignmentId, policyDefinitionReferenceIds, expiresOn } = properties;
   return {
     assignmentId: policyAssignmentId,
     references: policyDefinitionReferenceIds ?? [],
     expiresOn: expiresOn ? new Date(expiresOn) : undefined,
-    resourceSelectors: selectorsOf(resourceSelectors),
   };
-}
-
-function selectorsOf(sets: z.infer<typeof RESOURCE_SELECTORS>): PolicyAssignment['resourceSelectors'] {
-  return (sets ?? []).map(({ selectors }) => selectors ?? []);
 }
 
 function valuesOf<T>(given: Readonly<Record<string, T>> | null | undefined, value: (of: T) => unknown): PolicyValues {

@@ -58,9 +58,6 @@ interface NewVault {
   readonly retentionDays: number;
 }
 
-/** Permissions that Storage needs on a key (Azure Storage, "Customer-managed keys overview"). */
-const STORAGE_PERMISSIONS = ['get', 'wrapKey', 'unwrapKey'];
-
 /** Vaults through Azure Resource Manager. Errors are the SDK's: read them with `describeFailure`. */
 export interface Vaults {
   get(vault: ManagedVault, signal?: AbortSignal): Promise<VaultProperties>;
@@ -80,31 +77,27 @@ export interface VaultSetup extends Vaults {
    * @throws Azure's 403 where the caller may not check: neither answer would be certain
    */
   isDeleted(subscriptionId: string, name: string, location: string): Promise<boolean>;
-  /** Adds key permissions to a principal's access policy: what Storage needs, or these. Only of use in a vault without role-based access. */
-  addPolicy(id: ResourceId, tenantId: string, principalId: string, permissions?: readonly string[]): Promise<void>;
+  /** Adds key permissions to a principal's access policy. Only of use in a vault without role-based access. */
+  addPolicy(id: ResourceId, tenantId: string, principalId: string, permissions: readonly string[]): Promise<void>;
   /** Empties the key permissions of a principal's access policy; those on secrets and certificates stay. */
   clearKeyPermissions(id: ResourceId, principalId: string): Promise<void>;
 }
+
+type Named = Pick<ManagedVault, 'kind' | 'subscriptionId' | 'resourceGroup' | 'name'>;
 
 export function createVaults(credential: TokenCredential, cloud: Cloud, limits?: CallLimits): VaultSetup {
   const clientOf = clientPer(
     (subscriptionId) => new KeyVaultManagementClient(credential, subscriptionId, armOptions(cloud, limits)),
   );
+  const get = async ({ kind, subscriptionId, resourceGroup, name }: Named, signal?: AbortSignal): Promise<Vault> => {
+    const { vaults, managedHsms } = clientOf(subscriptionId);
+    return kind === 'vault'
+      ? toVault(await vaults.get(resourceGroup, name, aborting(signal)))
+      : toHsm(await managedHsms.get(resourceGroup, name, aborting(signal)));
+  };
   return {
-    async get(vault, signal) {
-      const { id, subscriptionId, resourceGroup, name } = vault;
-      const client = clientOf(subscriptionId);
-      return vault.kind === 'vault'
-        ? { id, ...ofVault(await client.vaults.get(resourceGroup, name, aborting(signal))) }
-        : { id, ...ofHsm(await client.managedHsms.get(resourceGroup, name, aborting(signal))) };
-    },
-    find: (id) =>
-      unlessMissing(async () => {
-        const { vaults, managedHsms } = clientOf(id.subscriptionId);
-        return /\/managedHSMs$/i.test(id.type)
-          ? toHsm(await managedHsms.get(id.resourceGroup, id.name))
-          : toVault(await vaults.get(id.resourceGroup, id.name));
-      }),
+    get,
+    find: (id) => unlessMissing(() => get({ ...id, kind: /\/managedHSMs$/i.test(id.type) ? 'managedHsm' : 'vault' })),
     async create(id, { location, tenantId, sku, retentionDays }) {
       const poller = clientOf(id.subscriptionId).vaults.createOrUpdate(
         id.resourceGroup,
@@ -133,7 +126,7 @@ export function createVaults(credential: TokenCredential, cloud: Cloud, limits?:
       const { vaults } = clientOf(subscriptionId);
       return (await unlessMissing(() => vaults.getDeleted(name, location))) !== undefined;
     },
-    async addPolicy(id, tenantId, principalId, permissions = STORAGE_PERMISSIONS) {
+    async addPolicy(id, tenantId, principalId, permissions) {
       const policy = { tenantId, objectId: principalId, permissions: { keys: [...permissions] } };
       await clientOf(id.subscriptionId).vaults.updateAccessPolicy(id.resourceGroup, id.name, 'add', {
         properties: { accessPolicies: [policy] },
@@ -155,24 +148,11 @@ export function createVaults(credential: TokenCredential, cloud: Cloud, limits?:
 }
 
 /** @throws TypeError when the answer is no vault */
-function toVault(vault: SdkVault): Vault {
-  const parsed = parseResourceId(vault.id ?? '');
-  const { properties } = vault;
-  if (!parsed || !properties?.vaultUri) throw new TypeError('Azure answered with a vault without an id or URI.');
+function toVault({ id, location = '', properties }: SdkVault): Vault {
   return {
-    ...ofVault(vault),
+    ...placeOf(id, properties.vaultUri),
     kind: 'vault',
-    id: parsed.id,
-    name: parsed.name,
-    subscriptionId: parsed.subscriptionId,
-    resourceGroup: parsed.resourceGroup,
-    uri: properties.vaultUri,
     sku: properties.sku.name.toLowerCase() === 'premium' ? 'premium' : 'standard',
-  };
-}
-
-function ofVault({ location = '', properties }: SdkVault): Omit<VaultProperties, 'id'> {
-  return {
     location,
     purgeProtection: properties.enablePurgeProtection ?? false,
     // Absent is on: no vault made since December 2020 can be without it (Key Vault, soft-delete overview). Nothing rests on
@@ -188,6 +168,30 @@ function ofVault({ location = '', properties }: SdkVault): Omit<VaultProperties,
   };
 }
 
+/** @throws TypeError likewise */
+function toHsm({ id, location = '', properties }: ManagedHsm): Vault {
+  return {
+    ...placeOf(id, properties?.hsmUri),
+    kind: 'managedHsm',
+    sku: 'premium',
+    location,
+    purgeProtection: properties?.enablePurgeProtection ?? false,
+    // A Managed HSM always has it (Managed HSM, soft-delete overview).
+    softDelete: properties?.enableSoftDelete ?? true,
+    accessModel: 'local',
+    policies: [],
+    tenantId: properties?.tenantId ?? '',
+    network: networkOf(properties?.publicNetworkAccess, properties?.networkAcls),
+  };
+}
+
+function placeOf(armId: string | undefined, uri: string | undefined) {
+  const parsed = parseResourceId(armId ?? '');
+  if (!parsed || !uri) throw new TypeError('Azure answered with a vault without an id or URI.');
+  const { id, name, subscriptionId, resourceGroup } = parsed;
+  return { id, name, subscriptionId, resourceGroup, uri };
+}
+
 /** What is not said is open: `bypass` is `AzureServices` unless it is set (Key Vault, REST, "NetworkRuleSet"). */
 function networkOf(
   publicAccess: string | undefined,
@@ -198,28 +202,6 @@ function networkOf(
     publicAccess: access === 'disabled' ? 'disabled' : access === 'securedbyperimeter' ? 'byPerimeter' : 'enabled',
     allowsOthers: rules?.defaultAction?.toLowerCase() !== 'deny',
     allowsTrustedServices: rules?.bypass?.toLowerCase() !== 'none',
-  };
-}
-
-/** @throws TypeError likewise */
-function toHsm(hsm: ManagedHsm): Vault {
-  const parsed = parseResourceId(hsm.id ?? '');
-  const uri = hsm.properties?.hsmUri;
-  if (!parsed || !uri) throw new TypeError('Azure answered with a Managed HSM without an id or URI.');
-  const { id, name, subscriptionId, resourceGroup } = parsed;
-  return { ...ofHsm(hsm), kind: 'managedHsm', id, name, subscriptionId, resourceGroup, uri, sku: 'premium' };
-}
-
-function ofHsm({ location = '', properties }: ManagedHsm): Omit<VaultProperties, 'id'> {
-  return {
-    location,
-    purgeProtection: properties?.enablePurgeProtection ?? false,
-    // A Managed HSM always has it (Managed HSM, soft-delete overview).
-    softDelete: properties?.enableSoftDelete ?? true,
-    accessModel: 'local',
-    policies: [],
-    tenantId: properties?.tenantId ?? '',
-    network: networkOf(properties?.publicNetworkAccess, properties?.networkAcls),
   };
 }
 

@@ -43,7 +43,7 @@ export function grantLocalRole(
   principalId: string,
   hsm: string,
   key: string | undefined,
-  type: 'User' | 'ServicePrincipal' = 'ServicePrincipal',
+  type: 'User' | 'ServicePrincipal',
 ): ShellCommand {
   return shellCommand('az keyvault role assignment create', [
     ['--hsm-name', hsm],

@@ -71,6 +71,9 @@ const FLEET_SUMMARY = z.object({
     .describe(
       'False: the accounts of some subscriptions were not listed yet, so that the counts are not those of the fleet.',
     ),
+  subscriptions: z
+    .object({ listed: count, all: count })
+    .describe('Subscriptions whose accounts were listed, of those in sight: how far the first build of the index is.'),
   states: z.record(z.enum(HEALTH_STATES), count),
   causes: z
     .array(z.object({ ...CAUSE, state, accounts: count, since: time.optional() }))

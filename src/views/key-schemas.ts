@@ -22,7 +22,13 @@ const KEY_USERS = z
   .object({
     ...uses,
     versions: z
-      .array(z.object({ version: z.string().optional().describe('Absent: Storage did not say which.'), ...uses }))
+      .array(
+        z.object({
+          version: z.string().optional().describe('Absent: Storage did not say which.'),
+          ...uses,
+          first: z.array(z.string()).describe('Up to five of these by name: `stfiles01`, or `stfiles01/scope1`.'),
+        }),
+      )
       .describe('By the version that data is wrapped with.'),
     lagging: count
       .optional()
@@ -73,13 +79,11 @@ const ROTATION_COST = z
   })
   .describe('What a rotation now would cost in time.');
 
-const ROTATION_STATE = ROTATION_SUMMARY.pick({
-  ...{ state: true, reason: true, detail: true, startedOn: true, progressOn: true, expectedEnd: true },
-}).describe('How far the rotation is; `GET /rotations/{vault}/{key}` has all of it.');
-
 export const PAUSED = z.object({
+  key: z.string().optional().describe('Key identifier; absent: all keys.'),
   reason: z.string(),
   by: z.string().describe('Object id of the operator.'),
+  byName: z.string().optional().describe('Name of the operator, if the token had one.'),
   since: time,
   until: time.optional(),
 });
@@ -104,10 +108,21 @@ const VERSION_DETAIL = {
   users: z.object(uses).optional().describe('Who uses it, by the fleet index; absent: the index could not be read.'),
 };
 
-const KEY_DETAIL = {
+const KEY_PLANS = {
   nextRotation: NEXT_ROTATION.optional(),
+  cryptoPeriodEndsOn: time
+    .optional()
+    .describe(
+      'When the newest version has to have a successor: at the end of the lifetime that the rotation policy gives, and two years after it was made (`KeyTooOld`). Absent: there is no version.',
+    ),
   users: KEY_USERS.optional(),
-  rotation: ROTATION_STATE.optional(),
+  rotation: ROTATION_SUMMARY.optional().describe(
+    'How far the rotation is; `GET /rotations/{vault}/{key}` has all of it.',
+  ),
+};
+
+const KEY_DETAIL = {
+  ...KEY_PLANS,
   rotationCost: ROTATION_COST.optional().describe('Absent: the key is revoked, or not all its users are known.'),
   unread: z
     .array(UNREAD)
@@ -184,10 +199,6 @@ export const LOGGED_USAGE = z
         wrapped: lastUse.optional().describe('When it was last asked to wrap, refused requests included.'),
         unwrapped: lastUse.optional(),
         other: lastUse.optional().describe('Encrypt, decrypt, sign or verify.'),
-        unclear: lastUse
-          .extend({ entry: z.string().optional().describe('What the log calls it.') })
-          .optional()
-          .describe('An entry of a Managed HSM that may be any request for any version, as its form is not known.'),
       }),
     ),
     unread: z.string().optional().describe('Why the log tells nothing now.'),
@@ -249,9 +260,7 @@ export const KEY_SUMMARY = z.object({
     ),
   revocation: SHOWN_REVOCATION.optional().describe('The open revocation.'),
   paused: PAUSED.optional(),
-  nextRotation: NEXT_ROTATION.optional(),
-  users: KEY_USERS.optional(),
-  rotation: ROTATION_STATE.optional(),
+  ...KEY_PLANS,
   unread: z.array(UNREAD).describe('What of it could not be read now.'),
 });
 
@@ -273,7 +282,6 @@ export type KeyUsersView = z.output<typeof KEY_USERS>;
 export type KeyUsageView = z.output<typeof LOGGED_USAGE>;
 export type NextRotation = z.output<typeof NEXT_ROTATION>;
 export type RotationCostView = z.output<typeof ROTATION_COST>;
-export type RotationState = z.output<typeof ROTATION_STATE>;
 export type VersionView = z.output<typeof version>;
 /** State of a key, without what uses it. */
 export type KeyStatus = z.output<typeof KEY_STATUS>;

@@ -34,17 +34,15 @@ function toView({ uses, trackedSince, trackedUntil, silences }: UsageLog): KeyUs
         const of = uses.filter((use) => use.version === version && use.operation === operation);
         const use = of.sort((a, b) => b.lastOn.getTime() - a.lastOn.getTime())[0];
         if (!use) return undefined;
-        const { lastOn, objectId, appId, entry } = use;
-        const who = { ...(objectId ? { objectId } : {}), ...(appId ? { appId } : {}) };
-        return { on: lastOn.toISOString(), ...who, ...(entry ? { entry } : {}) };
+        const { lastOn, objectId, appId } = use;
+        return { on: lastOn.toISOString(), ...(objectId ? { objectId } : {}), ...(appId ? { appId } : {}) };
       };
-      const [wrapped, unwrapped, other, unclear] = [last('wrap'), last('unwrap'), last('other'), last('unclear')];
+      const [wrapped, unwrapped, other] = [last('wrap'), last('unwrap'), last('other')];
       return {
         ...(version === undefined ? {} : { version }),
         ...(wrapped ? { wrapped } : {}),
         ...(unwrapped ? { unwrapped } : {}),
         ...(other ? { other } : {}),
-        ...(unclear ? { unclear } : {}),
       };
     }),
   };

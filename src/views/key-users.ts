@@ -1,18 +1,21 @@
 import { countUnlisted, type InSight } from '../accounts/in-sight.ts';
+import { lastName } from '../azure/resource-id.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
 import { usesLookedAfter } from '../fleet/fleet-keys.ts';
 import { RotationCost } from '../fleet/rotation-progress.ts';
-import type { Rotation, RotationCounts } from '../fleet/rotation-schemas.ts';
+import type { RotationCounts, RotationSummary } from '../fleet/rotation-schemas.ts';
 import type { UseRow, UseRows } from '../fleet/use-row.ts';
 import type { WorkItems } from '../fleet/work-items.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { openRevocation } from '../revocation/revocation.ts';
-import type { KeyUsersView, RotationCostView, RotationState } from './key-schemas.ts';
-import { type RotationCountPorts, rotationCount } from './rotation.ts';
+import type { KeyUsersView, RotationCostView } from './key-schemas.ts';
+import { type RotationCountPorts, rotationCount, summarize } from './rotation.ts';
 
 /** Counting stops after so many uses of a key: 20 pages of the index. */
 const MOST_USES = 20_000;
+/** Uses of a version that are named. */
+const MOST_NAMED = 5;
 
 export interface KeyUsersPorts extends RotationCountPorts {
   readonly useRows: Pick<UseRows, 'of'>;
@@ -29,7 +32,7 @@ export interface KeyUsers {
   /** Whether encryption scopes of accounts in sight were never listed. */
   readonly hasUnlistedScopes: boolean;
   /** Undefined when not all uses were counted. */
-  readonly rotation: RotationState | undefined;
+  readonly rotation: RotationSummary | undefined;
   readonly cost: RotationCostView | undefined;
 }
 
@@ -70,7 +73,7 @@ export async function readKeyUsers(
   return {
     ...{ unlisted, hasUnlistedScopes },
     users: uses.result(complete ? rotation.counts : undefined, complete && !hasUnlistedScopes),
-    rotation: complete && versions.length > 0 ? stateOf(rotation.result()) : undefined,
+    rotation: complete && versions.length > 0 ? summarize(rotation.result()) : undefined,
     cost: complete ? cost?.result(writeBudgets) : undefined,
   };
 }
@@ -93,27 +96,17 @@ async function haveUnlistedScopes(
   return false;
 }
 
-function stateOf({ state, reason, detail, startedOn, progressOn, expectedEnd }: Rotation): RotationState {
-  return {
-    state,
-    ...(reason ? { reason } : {}),
-    ...(detail ? { detail } : {}),
-    ...(startedOn ? { startedOn } : {}),
-    ...(progressOn ? { progressOn } : {}),
-    ...(expectedEnd ? { expectedEnd } : {}),
-  };
-}
-
 interface VersionCount {
   readonly version?: string;
   accounts: number;
   scopes: number;
+  readonly first: string[];
 }
 
 /** Adds up the uses of a key by the version that each is on, without keeping them. */
 class UseCount {
   readonly #versions = new Map<string, VersionCount>();
-  readonly #all: VersionCount = { accounts: 0, scopes: 0 };
+  readonly #all = { accounts: 0, scopes: 0 };
   #oldest = '';
   #newest = '';
 
@@ -121,11 +114,12 @@ class UseCount {
     return this.#all.accounts + this.#all.scopes;
   }
 
-  add({ current, pinned, scope, readOn }: UseRow): void {
+  add({ account, current, pinned, scope, readOn }: UseRow): void {
     const version = current ?? pinned;
     const name = version ?? '';
-    const count = this.#versions.get(name) ?? { ...(version ? { version } : {}), accounts: 0, scopes: 0 };
+    const count = this.#versions.get(name) ?? { ...(version ? { version } : {}), accounts: 0, scopes: 0, first: [] };
     this.#versions.set(name, count);
+    if (count.first.length < MOST_NAMED) count.first.push(scope ? `${lastName(account)}/${scope}` : lastName(account));
     for (const one of [count, this.#all]) {
       if (scope === undefined) one.accounts += 1;
       else one.scopes += 1;

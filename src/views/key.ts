@@ -7,8 +7,8 @@ import type { Keys } from '../keys/key-client.ts';
 import { readKeysRight, readPolicyRight } from '../keys/key-rights.ts';
 import { activeFrom, type KeyVersion, newestUsableVersion, newestVersion, usability } from '../keys/key-versions.ts';
 import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
-import { nearExpiryOn } from '../keys/near-expiry.ts';
-import type { RotationPolicySummary } from '../keys/rotation-policy-summary.ts';
+import { MAX_AGE_DAYS, nearExpiryOn } from '../keys/near-expiry.ts';
+import type { RotationPolicy } from '../keys/rotation-policy.ts';
 import type { KeyUsageLog } from '../keys/usage-log-client.ts';
 import { pausedView } from '../orders/standing-orders.ts';
 import { REASONS, type Reason } from '../reasons.ts';
@@ -16,6 +16,8 @@ import { keyState } from '../revocation/key-state.ts';
 import { openRevocation, readRevocation } from '../revocation/revocation.ts';
 import { isRotatedByTag, rotatedByHand } from '../rotation/rotation.ts';
 import { rotationDue } from '../rotation/rotation-due.ts';
+import { shift } from '../time/duration.ts';
+import { DAY_MS } from '../time/spans.ts';
 import type { KeyStatus, KeySummary, KeyUsersView, NextRotation, UnreadView, VersionView } from './key-schemas.ts';
 import { readKeyUsage } from './key-usage.ts';
 import { type KeyUsers, type KeyUsersPorts, readKeyUsers } from './key-users.ts';
@@ -26,9 +28,12 @@ const POLICY_BELIEVED_MS = 5 * 60_000;
 export type KeyViewPorts = KeyUsersPorts & { readonly keys: Pick<Keys, 'listVersions' | 'rotationPolicy'> };
 
 /** The part that the list of keys and the status of a key share. */
-type KeyView = Pick<KeyStatus, 'paused' | 'nextRotation' | 'users' | 'rotation' | 'rotationCost' | 'unread'>;
+type KeyView = Pick<
+  KeyStatus,
+  'paused' | 'nextRotation' | 'cryptoPeriodEndsOn' | 'users' | 'rotation' | 'rotationCost' | 'unread'
+>;
 
-const policies = new ReadCache<RotationPolicySummary>(POLICY_BELIEVED_MS);
+const policies = new ReadCache<RotationPolicy>(POLICY_BELIEVED_MS);
 
 /** A line of the list of keys. Never throws: what could not be read until the signal aborts is named. */
 export async function readKeySummary(key: ManagedKey, ports: KeyViewPorts, signal: AbortSignal): Promise<KeySummary> {
@@ -112,7 +117,7 @@ const NOTHING_KEPT: KeyView = {
 async function readKeyView(
   key: ManagedKey,
   versions: readonly KeyVersion[] | undefined,
-  reading: Promise<Part<RotationPolicySummary>>,
+  reading: Promise<Part<RotationPolicy>>,
   ports: KeyViewPorts,
   signal: AbortSignal,
 ): Promise<KeyView> {
@@ -125,9 +130,11 @@ async function readKeyView(
   const read = known(counted);
   const summary = known(policy);
   const next = versions && summary && nextRotation(versions, summary, isUsed(read), ports.now());
+  const periodEnd = versions && cryptoPeriodEnd(versions, summary, ports.now());
   return {
     ...(pause ? { paused: pausedView(pause) } : {}),
     ...(next ? { nextRotation: next } : {}),
+    ...(periodEnd ? { cryptoPeriodEndsOn: periodEnd.toISOString() } : {}),
     ...(read?.users ? { users: read.users } : {}),
     ...(read?.rotation ? { rotation: read.rotation } : {}),
     ...(read?.cost ? { rotationCost: read.cost } : {}),
@@ -142,7 +149,7 @@ function readPolicy(
   key: ManagedKey,
   { keys }: Pick<KeyViewPorts, 'keys'>,
   signal: AbortSignal,
-): Promise<Part<RotationPolicySummary>> {
+): Promise<Part<RotationPolicy>> {
   const what = { resource: key.id, what: 'the rotation policy of the key', action: readPolicyRight(key.vault) };
   return readInTime(
     what,
@@ -258,6 +265,19 @@ function reasonOf(kind: UnreadPart['kind']): Reason {
   return kind === 'throttled' ? 'Throttled' : 'ServiceUnavailable';
 }
 
+/** When the newest version has to have a successor. @param policy undefined: it could not be read */
+export function cryptoPeriodEnd(
+  versions: readonly KeyVersion[],
+  policy: Pick<RotationPolicy, 'expiresIn'> | undefined,
+  now: Date,
+): Date | undefined {
+  const newest = newestUsableVersion(versions, now) ?? newestVersion(versions);
+  if (!newest) return undefined;
+  const byAge = newest.createdOn.getTime() + MAX_AGE_DAYS * DAY_MS;
+  const byPolicy = policy?.expiresIn && shift(newest.createdOn, policy.expiresIn, 1);
+  return new Date(byPolicy ? Math.min(byAge, byPolicy.getTime()) : byAge);
+}
+
 /**
  * Predicts when a key gets its next version: by its rotation policy, or by the app as `decideRotation` will decide.
  *
@@ -265,7 +285,7 @@ function reasonOf(kind: UnreadPart['kind']): Reason {
  */
 export function nextRotation(
   versions: readonly KeyVersion[],
-  policy: RotationPolicySummary,
+  policy: RotationPolicy,
   isUsed: boolean,
   now: Date,
 ): NextRotation | undefined {

@@ -13,7 +13,7 @@ const count = z.int().nonnegative();
 const PARTS = z.object({
   fleet: partOf(
     FLEET_LIST.shape.summary
-      .pick({ text: true, accounts: true, listed: true, states: true })
+      .pick({ text: true, accounts: true, listed: true, subscriptions: true, states: true })
       .extend(FLEET_LIST.pick({ warnings: true }).shape),
   ).describe('How the accounts stand, as `GET /fleet`.'),
   keys: partOf(
@@ -35,9 +35,7 @@ const PARTS = z.object({
       complete: z.boolean().describe('False when there were too many keys to read in time.'),
     }),
   ).describe('What is not as usual among the keys, as `GET /keys`.'),
-  pauses: partOf(
-    z.array(PAUSED.extend({ key: z.string().optional().describe('Key identifier; absent: all keys.') })),
-  ).describe('What is paused, of all keys and of those that the caller may see.'),
+  pauses: partOf(z.array(PAUSED)).describe('What is paused, of all keys and of those that the caller may see.'),
   rotations: partOf(
     z.object({
       underWay: z.array(ROTATION_SUMMARY).describe('Those that are neither finished nor blocked.'),

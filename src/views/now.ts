@@ -5,7 +5,7 @@ import { contentTag, type HeaderReader, jsonResponse, tagged, tagsHad } from '..
 import { partContent, partView } from '../http/part.ts';
 import type { AnswerContext } from '../http/problem.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { listedPause } from '../orders/standing-orders.ts';
+import { pausedView } from '../orders/standing-orders.ts';
 import { fleetSummaryOf } from './fleet-api.ts';
 import type { KeySummary } from './key-schemas.ts';
 import { MOST_LISTED_NOW, type NowAnswer, type NowParts, type NowValue } from './now-schemas.ts';
@@ -83,8 +83,8 @@ function seen<P extends keyof NowReadings>(
 }
 
 function fleetOf(snapshot: NowReadings['fleet'], reaches: NowSight['reaches']): NowValue<'fleet'> {
-  const { text, accounts, listed, states, warnings } = fleetSummaryOf(snapshot, reaches);
-  return { text, accounts, listed, states, warnings: first(warnings) };
+  const { text, accounts, listed, subscriptions, states, warnings } = fleetSummaryOf(snapshot, reaches);
+  return { text, accounts, listed, subscriptions, states, warnings: first(warnings) };
 }
 
 function keysOf(
@@ -109,10 +109,8 @@ function keysOf(
 }
 
 /** A rotation that has no rollout yet, since a pause blocks the first decision. */
-function rotationOf({ key, rotation, users, newestUsable }: KeySummary): NowValue<'keys'>['notBegun'] {
-  if (!rotation || !isRotationOpen(rotation)) return [];
-  const { moved, waiting, failed, left } = users ?? {};
-  return [{ key, ...rotation, moved, waiting, failed, left, version: newestUsable }];
+function rotationOf({ key, rotation }: KeySummary): NowValue<'keys'>['notBegun'] {
+  return rotation && isRotationOpen(rotation) ? [{ ...rotation, key }] : [];
 }
 
 function pausesOf(pauses: NowReadings['pauses'], reaches: NowSight['reaches']): NowValue<'pauses'> {
@@ -120,7 +118,7 @@ function pausesOf(pauses: NowReadings['pauses'], reaches: NowSight['reaches']): 
     const { key } = pause;
     const names = key === undefined ? undefined : parseKeyIdentifier(key);
     const isReached = key === undefined || (names && reaches({ vault: names.vaultName, key: names.keyName }));
-    return isReached ? listedPause(pause) : [];
+    return isReached ? pausedView(pause) : [];
   });
 }
 

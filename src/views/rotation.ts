@@ -116,17 +116,16 @@ export async function listRotations(after: string | undefined, ports: RotationVi
 
 async function summaryOf(key: ManagedKey, ports: RotationViewPorts): Promise<RotationSummary> {
   try {
-    const {
-      oldestWaiting: _,
-      places: __,
-      failedUses: ___,
-      waitingUses: ____,
-      ...summary
-    } = await readKeyRotation(key, ports);
-    return summary;
+    return summarize(await readKeyRotation(key, ports));
   } catch (error) {
     return { key: key.id, state: 'unknown', detail: describe(describeFailure(error)) };
   }
+}
+
+/** A rotation without the uses by name. */
+export function summarize(rotation: Rotation): RotationSummary {
+  const { oldestWaiting: _, failedUses: __, waitingUses: ___, places, ...summary } = rotation;
+  return isRotationOpen(rotation) ? { ...summary, places } : summary;
 }
 
 /** Whether a rotation is neither finished nor kept from going on by a revocation. */

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { InvalidMessageError } from '../errors.ts';
 import { TRACEPARENT } from '../telemetry/telemetry.ts';
 import { parseJson } from '../text.ts';
-import { MOST_CHARACTERS, SAID } from './who-and-why.ts';
 
 /** Queue of work about a key; created by the infrastructure, with its poison queue. */
 export const KEY_WORK = 'key-work';
@@ -14,6 +13,31 @@ export const FLEET_WORK = 'fleet-work';
 export const NOTIFY_WORK = 'notify-work';
 export type WorkQueueName = typeof KEY_WORK | typeof FLEET_WORK | typeof ACCOUNT_WORK | typeof NOTIFY_WORK;
 export const WORK_QUEUES: readonly WorkQueueName[] = [KEY_WORK, FLEET_WORK, ACCOUNT_WORK, NOTIFY_WORK];
+
+/** Longest texts of people and their tokens in a message; the writer cuts off the rest. In characters. */
+export const MOST_CHARACTERS = {
+  id: 64,
+  appId: 100,
+  tokenId: 200,
+  name: 300,
+  ref: 200,
+  why: 2_000,
+  ticket: 200,
+} as const;
+
+/** Who revoked or restored, and why. */
+export const SAID = z.strictObject({
+  caller: z.strictObject({
+    objectId: z.string().max(MOST_CHARACTERS.id),
+    appId: z.string().max(MOST_CHARACTERS.appId),
+    kind: z.enum(['person', 'application']).optional(),
+    tokenId: z.string().max(MOST_CHARACTERS.tokenId).optional(),
+    name: z.string().max(MOST_CHARACTERS.name).optional(),
+  }),
+  correlationId: z.string().max(MOST_CHARACTERS.ref),
+  why: z.string().max(MOST_CHARACTERS.why),
+  ticket: z.string().max(MOST_CHARACTERS.ticket).optional(),
+});
 
 /** Subscriptions that one message names at most. */
 export const MOST_SUBSCRIPTIONS = 10;
@@ -27,7 +51,7 @@ const cause = z.strictObject({
   by: z.string().min(1).max(100),
   /** Event id or another correlation id. */
   ref: z.string().max(MOST_CHARACTERS.ref),
-  /** When it began (ISO 8601), so that the time to the last account can be told; empty if not known. */
+  /** When it began (ISO 8601), to measure the time to the last account; empty if not known. */
   since: z.string().max(40),
 });
 

@@ -1,6 +1,5 @@
 import { describe, describeFailure, type Failure, linkedRight } from '../azure/failure.ts';
 import { REASONS, type Reason } from '../reasons.ts';
-import type { Work } from './messages.ts';
 
 /** What became of a piece of work. */
 export type Outcome =
@@ -17,8 +16,6 @@ export type Outcome =
       /** Limit of tries that count, if lower than usual. */
       readonly maxTries?: number;
       readonly delaySeconds: number | undefined;
-      /** What to requeue instead of the message itself, when part of it is done. */
-      readonly with?: Work;
     }
   /** A retry would not help: the message becomes poison, for an operator. */
   | { readonly outcome: 'reject'; readonly reason: Reason; readonly detail: string };
@@ -30,11 +27,9 @@ const NO_ACCESS = /^KeyVaultAuthenticationFailure$/i;
 const NO_PURGE_PROTECTION = /^KeyVaultPolicyError$/i;
 /**
  * What Storage says of the key itself: `HttpResourceNotFound` for a version that it does not see (yet), and the like.
- * The message was written after the version was read, so that it may pass; if it does not, a person has to look soon.
+ * The message was written after the version was read, so that it may pass; if it does not, an operator has to act soon.
  */
 const ABOUT_THE_KEY = /^(?:HttpResourceNotFound|Key\w+)$/i;
-/** 15 s, 30 s, 60 s and 120 s apart: enough for what has just been made to be seen everywhere. */
-const TRIES_ABOUT_THE_KEY = 5;
 /** No page says whether a PATCH of `encryption` alone needs this right; only a refusal of Azure shows it. */
 const ASSIGN_IDENTITY = /userAssignedIdentities\/(?:\*\/)?assign\/action/i;
 /** The name of a vault that is gone does not resolve. It may be recovered, with its keys as they were. */
@@ -44,7 +39,7 @@ const NO_VAULT = /ENOTFOUND [\w-]+\.(?:vault|managedhsm)\./;
  * Sorts an error of Azure into what is tried again and what is not. Only the errors that cannot pass by themselves are
  * rejected; when in doubt it is tried again, and the number of tries is what bounds it.
  */
-export function outcomeOfFailure(error: unknown): Outcome {
+export function outcomeOfFailure(error: unknown): Exclude<Outcome, { outcome: 'done' }> {
   const failure = describeFailure(error);
   const detail = describe(failure);
   const retry = (reason: Reason, counts = true): Extract<Outcome, { outcome: 'retry' }> => ({
@@ -71,7 +66,7 @@ export function outcomeOfFailure(error: unknown): Outcome {
       return retry('MissingPermission');
     case 'notFound':
     case 'refused':
-      if (ABOUT_THE_KEY.test(failure.code)) return { ...retry('Refused'), maxTries: TRIES_ABOUT_THE_KEY };
+      if (ABOUT_THE_KEY.test(failure.code)) return retry('Refused');
       return { outcome: 'reject', reason: 'Refused', detail };
     case 'unexpected':
       return retry('Unexpected');

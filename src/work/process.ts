@@ -85,7 +85,7 @@ async function requeue(
   const delaySeconds = Math.max(retry.delaySeconds, outcome.delaySeconds ?? 0);
   const { quiet } = outcome;
   const deferredSince = outcome.counts || quiet ? undefined : (work.deferredSince ?? now().toISOString());
-  const next: Work = { ...(outcome.with ?? work), attempt: retry.attempt, deferredSince };
+  const next: Work = { ...work, attempt: retry.attempt, deferredSince };
   await queue.send(queueName, next, delaySeconds);
   const message = `${REASONS[outcome.reason]} ${outcome.detail}`;
   // Thousands of messages may wait for the same cause.
@@ -132,7 +132,7 @@ async function poison(delivery: Delivered, because: Reason, detail: string): Pro
   recordPoison(delivery, because, detail);
 }
 
-/** The record that the alert on poison messages looks for. */
+/** The record that the alert on poison messages queries. */
 function recordPoison({ queueName: queue, received, log }: Delivered, because: Reason, detail: string): void {
   const entry = asText(received.entry).slice(0, 2_000);
   const message = `A message of ${queue} is in ${queue}-poison (${because}): ${detail} Fix what it says, then run \`cmk admin replay ${queue}\`.`;

@@ -27,5 +27,5 @@ it('The subscriptions in sight are unknown where earlier ones are, or where no a
   expect((await inSight(() => Promise.reject(new Error('no answer')))).all).toEqual(unknown);
   const began = performance.now();
   expect(await inSight(() => new Promise(() => {}))).toEqual({ all: unknown, lists: 1 });
-  expect(performance.now() - began).toBeLessThan(5_000);
+  expect(performance.now() - began).toBeLessThan(20_000);
 });

@@ -42,7 +42,6 @@ class Fleet {
       const refused = this.refused.get(name);
       if (refused) throw refused;
     };
-    const named = (name: string) => this.accounts.find((one) => one.name === name);
     const all = () => this.accounts;
     const told = (): void => {
       this.listed += 1;
@@ -61,14 +60,6 @@ class Fleet {
         const scope = scopes.get(name);
         if (scope) yield scope;
       },
-      async get({ name }: { name: string }) {
-        ask('get', name);
-        return named(name);
-      },
-      async getScope({ name }: { name: string }) {
-        ask('scope', name);
-        return scopes.get(name);
-      },
     } as unknown as StorageAccounts;
     const fleet = {
       async *uses() {
@@ -77,7 +68,7 @@ class Fleet {
         yield* rows;
       },
     } as unknown as FleetIndex;
-    return { accounts, fleet, settings: {} as never };
+    return { accounts, fleet };
   }
 
   has(subscriptions: readonly string[] = [SUBSCRIPTION]) {
@@ -86,34 +77,24 @@ class Fleet {
 }
 
 describe('whether anything uses a key', () => {
-  it('is told by one account that the index names, or by one scope, and nothing is listed', async () => {
+  it('is shown by one use in the index, and nothing is listed', async () => {
     const fleet = new Fleet();
-    fleet.accounts = [account('st1', KEY.name), account('st2')];
-    fleet.scopes.set('st2', scopeOf(KEY.id));
-    const [first, second] = fleet.accounts.map(({ id }) => id) as [string, string];
-    fleet.indexed = [{ account: first }];
+    fleet.indexed = [{ account: account('st1').id }];
     expect(await fleet.has()).toEqual({ answer: 'some' });
-    fleet.indexed = [{ account: second, scope: 'scope1' }];
-    expect(await fleet.has()).toEqual({ answer: 'some' });
-    expect(fleet.asked).toEqual(['get st1', 'scope st2']);
-  });
-
-  it('is not told by an index whose accounts have all left the key: three are looked at, and then all are listed', async () => {
-    const fleet = new Fleet();
-    fleet.accounts = [1, 2, 3, 4, 5].map((n) => account(`st${n}`));
-    fleet.indexed = fleet.accounts.map(({ id }) => ({ account: id }));
-    expect(await fleet.has()).toEqual({ answer: 'none' });
-    expect(fleet.asked.slice(0, 4)).toEqual(['get st1', 'get st2', 'get st3', `list ${SUBSCRIPTION}`]);
+    expect(fleet.asked).toEqual([]);
   });
 
   it.each([
-    ['is out of reach', new Error('no table')],
-    ['names an account that is gone', [{ account: account('st0').id }]],
-  ])('is looked for in the lists where the index %s', async (_, indexed) => {
+    ['cannot be read', new Error('no table')],
+    ['has no use of it', []],
+  ])('is searched for in lists if the index %s', async (_, indexed) => {
     const fleet = new Fleet();
     fleet.accounts = [account('st1', KEY.name)];
     fleet.indexed = indexed;
-    fleet.refused.set('st0', refusal(404, 'ResourceNotFound'));
+    expect(await fleet.has()).toEqual({ answer: 'some' });
+    fleet.accounts = [account('st2')];
+    expect(await fleet.has()).toEqual({ answer: 'none' });
+    fleet.scopes.set('st2', scopeOf(KEY.id));
     expect(await fleet.has()).toEqual({ answer: 'some' });
   });
 

@@ -1,10 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import {
-  listManaged,
-  remember,
-  rememberedSubscriptions,
-  type SeenSubscriptions,
-} from '../../src/accounts/subscription-memory.ts';
+import { remember, rememberedSubscriptions, type SeenSubscriptions } from '../../src/accounts/subscription-memory.ts';
 import { keptLog } from '../support/app-services.ts';
 
 const START = new Date('2026-01-01T00:00:00.000Z');
@@ -54,11 +49,4 @@ describe('without the memory', () => {
       { level: 'warning', reason: 'SubscriptionsNotRemembered' },
     ]);
   });
-});
-
-it('the managed subscriptions are those that are named, or else all that are seen', async () => {
-  const subscriptions = { seen: async () => ({ ids: ['a', 'b'], vanished: ['b'], isPart: true }) };
-  const of = (named: readonly string[] | undefined) => listManaged({ subscriptions: named }, subscriptions);
-  expect(await of(undefined)).toEqual(['a', 'b']);
-  expect(await of(['c'])).toEqual(['c']);
 });

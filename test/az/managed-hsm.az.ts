@@ -242,7 +242,7 @@ describe('Key rotation', () => {
     expect(inUse()).not.toBe(version);
     await app.atRest();
     await app.advance(PERIOD_MS);
-    await eventually('the account uses it', () => inUse() === version, 30_000);
+    await eventually('the account uses it', () => inUse() === version);
     const recorded = await eventually('it is recorded', async () => {
       const all = (await moves()).filter(({ details }) => details.to.endsWith(version));
       return all.length > 0 && all;

@@ -180,7 +180,7 @@ describe('a write that is given up', () => {
         const { settings } = wire.services();
         const limits = { ...LIMITS.keyWork, wholeWriteMs: 500 };
         const credential = new ManagedIdentityCredential({ clientId: CLIENT_IDS.appUserAssigned });
-        return createKeys(credential, { limits }).rotate(managedKey(vaultOf(settings), 'files-key'));
+        return createKeys(credential, limits).rotate(managedKey(vaultOf(settings), 'files-key'));
       },
     ],
   ])('is so by the time that it has in all: one %s', async (_, path, write) => {

@@ -35,8 +35,8 @@ let hasty: Keys;
 let patient: Keys;
 beforeAll(() => {
   const credential = new ManagedIdentityCredential({ clientId: CLIENT_IDS.appUserAssigned });
-  hasty = createKeys(credential, { limits: { ...LIMITS.breakGlass, requestMs: 500 } });
-  patient = createKeys(credential, { limits: { ...LIMITS.breakGlass, requestMs: 10_000 } });
+  hasty = createKeys(credential, { ...LIMITS.breakGlass, requestMs: 500 });
+  patient = createKeys(credential, { ...LIMITS.breakGlass, requestMs: 10_000 });
 });
 
 interface Subject {

@@ -1,12 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { LocalAzure } from '../../local/azure/server.ts';
 import type { Principal } from '../../local/azure/world.ts';
 import { appEnvironment, appSettings } from '../../local/run/app-environment.ts';
-import { bundleHost } from '../../local/run/host-bundle.ts';
-import { bundle } from '../../scripts/bundle.ts';
 import { SELDOM } from '../support/app.ts';
+import { built } from '../support/built.ts';
 import { type Child, startChild } from '../support/child.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -57,25 +53,8 @@ export interface RunningApp {
   stop(signal?: 'SIGKILL' | 'SIGTERM'): Promise<void>;
 }
 
-export interface Bundles {
-  readonly app: string;
-  readonly host: string;
-  remove(): Promise<void>;
-}
-
-/** Bundles app and host once, for every app that a test file starts. */
-export async function makeBundles(): Promise<Bundles> {
-  const folder = await mkdtemp(join(tmpdir(), 'cmk-break-glass-'));
-  const [app, host] = await Promise.all([
-    bundle({ outDir: join(folder, 'app'), zip: false }),
-    bundleHost(join(folder, 'host.cjs')),
-  ]);
-  return { app: app.folder, host, remove: () => rm(folder, { recursive: true, force: true }) };
-}
-
 /** Starts the app; a setting that is `undefined` is not there at all. */
 export async function startApp(
-  bundles: Bundles,
   azure: LocalAzure,
   connectionString: string,
   settings: Readonly<Record<string, string | undefined>> = {},
@@ -83,8 +62,9 @@ export async function startApp(
   const all = { ...appSettings(connectionString, SELDOM), ...settings };
   const present = Object.fromEntries(Object.entries(all).flatMap(([name, value]) => (value ? [[name, value]] : [])));
   const env = { ...appEnvironment(present, azure.env, {}), PORT: '0', NODE_NO_WARNINGS: '1' };
-  const child: Child = startChild(bundles.host, ['--app', bundles.app], env);
-  const [, url = ''] = await child.says(/^host ready (\S+)$/m, 30_000);
+  const { host, app } = await built();
+  const child: Child = startChild(host, ['--app', app], env);
+  const [, url = ''] = await child.says(/^host ready (\S+)$/m);
   return {
     url,
     pid: child.process.pid ?? 0,
@@ -115,15 +95,10 @@ export async function checkDrift(of: RunningApp): Promise<Answer> {
   const begun = await of.call('/drift', { as: 'operator', method: 'POST' });
   if (begun.status !== 202) return begun;
   const path = String(begun.body.location).replace(/^\/api/, '');
-  return eventually(
-    'the report is there',
-    async () => {
-      const answer = await of.call(path, { as: 'operator' });
-      await new Promise((resolve) => setTimeout(resolve, 500));
-      return answer.status !== 202 && answer;
-    },
-    120_000,
-  );
+  return eventually('the report is there', async () => {
+    const answer = await of.call(path, { as: 'operator' });
+    return answer.status !== 202 && answer;
+  });
 }
 
 export function signIn(azure: LocalAzure, name: string): Principal {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll } from 'vitest';
 import type { ApiDocument } from '../support/documented.ts';
 import { useWire, type Wire } from '../support/wire.ts';
-import { type Answer, type Bundles, type Call, makeBundles, type RunningApp, startApp } from './running-app.ts';
+import { type Answer, type Call, type RunningApp, startApp } from './running-app.ts';
 
 /** Starts an app; a setting that is `undefined` is not there at all. */
 type StartApp = (
@@ -12,16 +12,11 @@ type StartApp = (
 /** For one test file, at the top level: apps as processes, on the local Azure. Those that still run are ended with the file. */
 export function useApps(wire: Wire): StartApp {
   const apps: RunningApp[] = [];
-  let bundles: Bundles | undefined;
-  beforeAll(async () => {
-    bundles = await makeBundles();
-  });
   afterAll(async () => {
     for (const app of apps) await app.stop();
-    await bundles?.remove();
   });
   return async (settings = {}, connectionString = wire.connectionString) => {
-    const app = await startApp(there(bundles), wire.azure, connectionString, settings);
+    const app = await startApp(wire.azure, connectionString, settings);
     apps.push(app);
     return app;
   };

@@ -8,8 +8,8 @@ import { useChromium } from './chromium.ts';
 import { answersOf, useVisits } from './visits.ts';
 
 const ACCOUNTS = 5_000;
-/** Scripting that a key which is pressed may cost, in milliseconds. */
-const MOST_MS = 200;
+/** Scripting that a key which is pressed may cost, in milliseconds: some 50 on a quiet machine, seconds if all were drawn. */
+const MOST_MS = 1_000;
 
 const chromium = useChromium();
 const app = useApp({
@@ -37,9 +37,8 @@ beforeAll(async () => {
   await eventually(
     'the check has its report',
     async () => ((await (await call('GET', '/drift/history')).json()) as { reports: unknown[] }).reports.length > 0,
-    240_000,
   );
-}, 300_000);
+});
 
 describe(`a fleet of ${ACCOUNTS} accounts`, () => {
   it('is filtered while one types, and draws those in sight alone', async () => {
@@ -96,6 +95,11 @@ describe(`a fleet of ${ACCOUNTS} accounts`, () => {
     await eventually('the last is first', async () => (await first.textContent()) === 'stmany04999');
     expect(await account.getAttribute('aria-sort')).toBe('descending');
     expect(page.url()).toBe(`${app.url}/#/fleet?q=stmany&sort=-account`);
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.getByLabel('Sort by').selectOption('-since');
+    expect(page.url()).toBe(`${app.url}/#/fleet?q=stmany&sort=-since`);
+    await page.getByLabel('Sort by').selectOption('-account');
+    await eventually('the last is first again', async () => (await first.textContent()) === 'stmany04999');
     const downloading = page.waitForEvent('download');
     await page.getByRole('button', { name: 'Download CSV' }).click();
     const lines = (await readFile(await (await downloading).path(), 'utf8')).trimEnd().split('\r\n');

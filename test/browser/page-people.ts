@@ -31,16 +31,11 @@ export async function checkDrift(app: Pick<App, 'azure' | 'url'>): Promise<void>
   if (begun.status === 200) return;
   if (begun.status !== 202) throw new Error(`The drift check: ${begun.status} ${JSON.stringify(answer)}`);
   const path = String(answer.location).replace(/^\/api/, '');
-  await eventually(
-    'the report is there',
-    async () => {
-      await new Promise((resolve) => setTimeout(resolve, 500));
-      const { status, body } = await callApi(app, 'operator', 'GET', path);
-      await body?.cancel();
-      return status === 200;
-    },
-    120_000,
-  );
+  await eventually('the report is there', async () => {
+    const { status, body } = await callApi(app, 'operator', 'GET', path);
+    await body?.cancel();
+    return status === 200;
+  });
 }
 
 /** What a client that may read every file gets of a share: the status. */

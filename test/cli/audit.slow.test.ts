@@ -96,7 +96,7 @@ describe('what the command line changes', () => {
 
   it.each([
     [['audit', 'list', '--since', 'yesterday'], /neither a date nor a duration/],
-    [['audit', 'list', '--limit', '0'], /It has to be 1 or more/],
+    [['audit', 'list', '--limit', '0'], /It has to be 1 to 1000000/],
     [['audit', 'show', '99999999'], /There is no (?:record|trail)/],
   ])('%j: refused', async (args, message) => {
     expect((await cmk(args)).err).toMatch(message);

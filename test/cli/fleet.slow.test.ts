@@ -4,7 +4,6 @@ import { addIdentity, allowStorage } from '../../local/azure/fleet.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import type { FleetListAnswer } from '../../src/views/fleet-schemas.ts';
 import { useApp } from '../support/app.ts';
-import { eventually } from '../support/eventually.ts';
 import { group, TestKey } from '../support/fleet.ts';
 import { Procedures, unique } from '../support/procedures.ts';
 import { runCmk } from '../support/run-cmk.ts';
@@ -23,13 +22,6 @@ async function call<T>(method: 'GET' | 'POST', path: string): Promise<T> {
   return (await answer.json()) as T;
 }
 
-/** A check of the whole fleet; one that takes long is answered before it ends. */
-async function check(): Promise<void> {
-  const { id } = await call<{ readonly id: string }>('POST', '/drift');
-  const isNewest = async () => (await call<{ readonly id: string }>('GET', '/drift').catch(() => undefined))?.id === id;
-  await eventually('the report', isNewest, 60_000);
-}
-
 const cmk = (args: readonly string[], env: Readonly<Record<string, string>>, columns = 200) =>
   runCmk(new Procedures(app), ['account', 'list', ...args], { env, columns });
 
@@ -43,11 +35,11 @@ beforeAll(async () => {
   allowStorage(world, key.vault, identity.principalId);
   lost = key.account('pinned', { identity });
   key.account('pinned');
-  await check();
+  await app.checkDrift();
   for (const [id, { principalId }] of world.roleAssignments) {
     if (principalId === identity.principalId) world.roleAssignments.delete(id);
   }
-  await check();
+  await app.checkDrift();
 });
 
 describe('cmk account list', () => {

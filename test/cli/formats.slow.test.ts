@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -210,7 +210,7 @@ describe('fleet list', () => {
   });
 });
 
-describe('profiles and names', () => {
+describe('profiles', () => {
   let home: string;
   beforeAll(async () => {
     home = await mkdtemp(join(tmpdir(), 'cmk-home-'));
@@ -227,7 +227,7 @@ describe('profiles and names', () => {
   const atHome = (args: readonly string[], more: Record<string, string> = {}) =>
     cmk(args, { env: { HOME: home, ...more } });
 
-  it('a profile sets what it names, whether by option or by environment', async () => {
+  it('set what they name, whether by option or by environment', async () => {
     const revoke = ['key', 'restore', 'k', '--vault', 'kv', '--revocation', 'x'];
     for (const [args, env] of [
       [['--profile', 'prod', ...revoke], {}],
@@ -238,7 +238,7 @@ describe('profiles and names', () => {
     }
   });
 
-  it('a profile that names the storage of one app leaves nothing of that of another in the environment', () => {
+  it('that name the storage of one app leave nothing of that of another in the environment', () => {
     const environment = {
       ...{ HOME: home, CMK_API: 'https://staging/api', CMK_API_AUDIENCE: 'api://staging', CMK_AUTOFIX: 'none' },
       AzureWebJobsStorage: 'DefaultEndpointsProtocol=https;AccountName=staging;AccountKey=a2V5',
@@ -253,6 +253,10 @@ describe('profiles and names', () => {
     });
   });
 
+  it('are completed', async () => {
+    expect((await atHome(['__complete', '--', 'doctor', '--profile', 'p'])).out).toBe('prod\n');
+  });
+
   it.each([
     ['staging', /There is no profile "staging" in .*profiles\.json\.\nhint: Choose one of prod, bad/],
     ['bad', /may not set AZURE_CLIENT_SECRET/],
@@ -260,18 +264,6 @@ describe('profiles and names', () => {
   ])('%s: refused', async (name, message) => {
     const { code, err } = await atHome(['doctor', '--profile', name]);
     expect({ code, err }).toEqual({ code: 2, err: expect.stringMatching(message) });
-  });
-
-  it('are completed: names that the last fleet list has seen', async () => {
-    const { site, account, env } = await known();
-    expect((await atHome(['account', 'list', '--vault', site.vault.name], env)).code).toBe(0);
-    const offered = async (...words: string[]) => (await atHome(['__complete', '--', ...words])).out.split('\n');
-    expect(await offered('account', 'verify', account.name.slice(0, 4))).toContain(account.name);
-    expect(await offered('key', 'show', '')).toContain(site.key);
-    expect(await offered('key', 'show', 'k', '--vault', 'kv-')).toContain(site.vault.name);
-    expect(await offered('doctor', '--profile', 'p')).toContain('prod');
-    const cache = await readFile(join(home, '.cache/cmk/names.json'), 'utf8');
-    expect(Object.keys(JSON.parse(cache)).sort()).toEqual(['accounts', 'keys', 'vaults']);
   });
 });
 

@@ -114,9 +114,9 @@ describe('--watch', () => {
       interrupted: end.signal,
     });
     const seen = () => lines(out).map(([key, state]) => `${key?.split('/')[1]} ${state}`);
-    await eventually('the list', () => out !== '', 20_000);
+    await eventually('the list', () => out !== '');
     site.version.enabled = false;
-    await eventually('what is new', () => seen().length > 1, 20_000);
+    await eventually('what is new', () => seen().length > 1);
     expect(seen()).toEqual([`${site.key} usable`, `${site.key} disabled`]);
     const { Interruption } = await import('../../src/cli/interruption.ts');
     end.abort(new Interruption(130));

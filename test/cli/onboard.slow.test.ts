@@ -103,40 +103,24 @@ describe('cmk account onboard', () => {
     expect(writes).toEqual([]);
   });
 
-  it('says what it would do, and does nothing, in a dry run', async () => {
-    const site = start();
-    const writes = await procedures.writes(async () => {
-      const { code, output } = await cmk(procedures.local, [...site.args, '--dry-run'], { as: site.admin });
-      expect(code).toBe(0);
-      expect(output.split('\n').filter((line) => line.startsWith('planned\t'))).toHaveLength(STEPS.length);
-    });
-    expect(writes).toEqual([]);
-  });
+  // One of each kind of request: to Resource Manager, to Key Vault, to Storage, which repeats nothing unseen.
+  const KILLED = /^(the vault is created|its rotation policy is set|the account is encrypted)$/;
+  it.each(STEPS.filter(([what]) => KILLED.test(what)))(
+    'killed after %s, unanswered, and run again ends in the same state',
+    async (what, method, path) => {
+      const site = start();
+      const host = path(site).startsWith('/keys/') ? `${site.vault}.vault.azure.net` : 'management.azure.com';
+      procedures.local.faults.add([{ match: { host, method, path: path(site) }, times: 1, resetAfter: true }]);
+      const child = startCmk(procedures.local, site.args, { as: site.admin });
+      await eventually(`the request that is killed (${what})`, () => procedures.local.faults.list().length === 0);
+      child.process.kill('SIGKILL');
+      // A write of Storage is not repeated unseen: without its answer the command may have ended by itself, saying so.
+      expect(['SIGKILL', 5]).toContain(await child.exit);
+      procedures.local.faults.clear();
 
-  it('waits in sight for the roles to count', async () => {
-    procedures.world.settings.rolePropagationMs = 500;
-    const site = start();
-    const { code, output } = await cmk(procedures.local, site.args, { as: site.admin });
-    expect(code).toBe(0);
-    expect(output).toMatch(/waiting for the role of .* to reach kv-/);
-  });
-
-  // Killed before a step, it leaves what it leaves after the one before.
-  it.each(STEPS)('killed after %s, unanswered, and run again ends in the same state', async (what, method, path) => {
-    const site = start();
-    // Two roles are given by requests that look alike.
-    const skip = what === 'the identity is given its role' ? 1 : 0;
-    const host = path(site).startsWith('/keys/') ? `${site.vault}.vault.azure.net` : 'management.azure.com';
-    procedures.local.faults.add([{ match: { host, method, path: path(site) }, times: 1, skip, resetAfter: true }]);
-    const child = startCmk(procedures.local, site.args, { as: site.admin });
-    await eventually(`the request that is killed (${what})`, () => procedures.local.faults.list().length === 0, 60_000);
-    child.process.kill('SIGKILL');
-    // A write of Storage is not repeated unseen: without its answer the command may have ended by itself, saying so.
-    expect(['SIGKILL', 5]).toContain(await child.exit);
-    procedures.local.faults.clear();
-
-    const again = await cmk(procedures.local, site.args, { as: site.admin });
-    expect(again).toMatchObject({ code: 0 });
-    expect(state(site)).toEqual(undisturbed);
-  });
+      const again = await cmk(procedures.local, site.args, { as: site.admin });
+      expect(again).toMatchObject({ code: 0 });
+      expect(state(site)).toEqual(undisturbed);
+    },
+  );
 });

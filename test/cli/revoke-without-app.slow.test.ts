@@ -64,7 +64,6 @@ it('a key is revoked with Azure Resource Manager and the storage of the app out 
   const key = new TestKey(wire.azure.world);
   wire.azure.faults.add([{ match: { host: 'management.azure.com' }, hang: true }]);
   const env = { AzureWebJobsStorage__accountName: 'stnowhere' };
-  const started = Date.now();
   const identifier = `https://${key.vault.name}.vault.azure.net/keys/${key.name}`;
   const { code, output } = await cmk(wire.azure, ['key', 'revoke', identifier, '--reason', 'A test', '--yes'], {
     as: operator(key),
@@ -75,5 +74,4 @@ it('a key is revoked with Azure Resource Manager and the storage of the app out 
   expect(key.first.enabled).toBe(false);
   expect(output).toMatch(/note\tNot in the audit trail: /);
   expect(output).toMatch(/note\tThere may be more: /);
-  expect(Date.now() - started).toBeLessThan(25_000);
 });

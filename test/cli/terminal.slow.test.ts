@@ -1,10 +1,8 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { addAccount } from '../../local/azure/fleet.ts';
 import { useAzurite } from '../support/azurite.ts';
-import { eventually } from '../support/eventually.ts';
 import { indexed } from '../support/indexed.ts';
-import { unique, useProcedures } from '../support/procedures.ts';
+import { useProcedures } from '../support/procedures.ts';
 import { onTerminal } from '../support/terminal.ts';
 
 const procedures = useProcedures();
@@ -30,12 +28,9 @@ async function known() {
 }
 
 describe('a table on a terminal', () => {
-  it.each([
-    ['as wide as the terminal', 60, ''],
-    ['as wide as COLUMNS says', 200, 'COLUMNS=60 '],
-  ])('is %s', async (_, columns, set) => {
+  it('is as wide as the terminal', async () => {
     const { site, account, env, list } = await known();
-    const terminal = onTerminal(procedures.local, `${set}${list}`, { columns, env });
+    const terminal = onTerminal(procedures.local, list, { columns: 60, env });
     expect(await terminal.exit).toBe(0);
     const lines = linesOf(terminal.shown());
     expect(lines.filter((line) => line.length > 60)).toEqual([]);
@@ -45,13 +40,6 @@ describe('a table on a terminal', () => {
     expect(text).toContain(account.name);
     expect(text).toContain(site.version.version.slice(0, 8));
     expect(text).not.toContain(site.version.version);
-  });
-
-  it('has whole versions with --wide', async () => {
-    const { site, env, list } = await known();
-    const terminal = onTerminal(procedures.local, `${list} --wide`, { columns: 60, env });
-    expect(await terminal.exit).toBe(0);
-    expect(terminal.shown()).toContain(site.version.version);
   });
 
   it('has colours, and none with NO_COLOR', async () => {
@@ -73,27 +61,6 @@ describe('a table on a terminal', () => {
   });
 });
 
-describe('a command line that is not right, on a terminal', () => {
-  it.each([
-    ['cmk account list --fast', /Unknown option '--fast'/],
-    ['cmk account onboard', /Missing: <account>, --vault <vault>, --key <key>, --identity <identity>\./],
-    ['cmk account list -o xml', /Allowed choices are table, json, jsonl, csv/],
-  ])('%s: exit code 2, and all that is wrong', async (line, message) => {
-    const terminal = onTerminal(undefined, line);
-    expect(await terminal.exit).toBe(2);
-    expect(stripVTControlCharacters(terminal.shown())).toMatch(message);
-  });
-});
-
-describe('a reader who goes away', () => {
-  it('ends a command in the middle of nothing, with its own exit code', async () => {
-    const { env, list } = await known();
-    const terminal = onTerminal(procedures.local, `${list} | head -0; exit \${PIPESTATUS[0]}`, { env });
-    expect(await terminal.exit).toBe(0);
-    expect(terminal.shown()).not.toMatch(/EPIPE|^ {4}at /m);
-  });
-});
-
 describe('Ctrl-C on a terminal', () => {
   it('at a question: exit code 130, and nothing is changed', async () => {
     const { site } = fleet();
@@ -104,28 +71,5 @@ describe('Ctrl-C on a terminal', () => {
     expect(await terminal.exit).toBe(130);
     expect(site.version.enabled).toBe(true);
     expect(terminal.shown()).toContain('Nothing was changed.');
-  });
-
-  it('in the middle of many accounts: exit code 130, and what is done is not done again', async () => {
-    const group = procedures.group();
-    const accounts = [1, 2].map(() => addAccount(procedures.world, group, { name: unique('st'), shares: ['share1'] }));
-    const rows = `account\\n${accounts.map(({ name }) => `${name}\\n`).join('')}`;
-    const names = `--vault ${unique('kv-')} --key files-key --identity ${unique('id-')}`;
-    const resume = `--resume-file /tmp/${unique('cmk-resume-')}`;
-    const line = `printf "${rows}" | cmk account onboard --from - ${names} ${resume} --yes; exit \${PIPESTATUS[1]}`;
-    procedures.local.faults.add([
-      { match: { method: 'PATCH', path: `/storageAccounts/${accounts[1]?.name}\\?` }, times: 1, hang: true },
-    ]);
-    const first = onTerminal(procedures.local, line);
-    await eventually('the request that hangs', () => procedures.local.faults.list().length === 0, 40_000);
-    first.type('\u0003');
-    expect(await first.exit).toBe(130);
-    expect(stripVTControlCharacters(first.shown())).toContain('run the same command again');
-    const writes = await procedures.writes(async () => {
-      const again = onTerminal(procedures.local, line);
-      expect(await again.exit).toBe(0);
-      expect(stripVTControlCharacters(again.shown())).toContain('2 accounts: 1 done, 1 done before.');
-    });
-    expect(writes.map((write) => write.split('/').at(-1))).toEqual([accounts[1]?.name]);
   });
 });

@@ -2,7 +2,6 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { run } from '../../src/cli/run.ts';
 import { useProcedures } from '../support/procedures.ts';
 
@@ -81,33 +80,5 @@ describe('Azure that throttles', () => {
     const { code, out } = await cmk('account', 'pin', account.id, '--yes', '-o', 'json');
     expect({ code, reason: JSON.parse(out).error.reason }).toEqual({ code: 5, reason: 'Throttled' });
     expect(account.encryption.keyvaultproperties?.keyversion).toBeUndefined();
-  });
-
-  it('is given a moment although it says that it needs none', async () => {
-    const site = procedures.site();
-    const { id } = procedures.encrypted(site);
-    throttle('GET', `/vaults/${site.vault.name}\\?`, 1, '0');
-    const { code, err } = await cmk('account', 'verify', id);
-    expect({ code, err }).toEqual({ code: 0, err: expect.stringMatching(/^Azure is throttling: waiting for 1 s\n/) });
-  });
-
-  it('is waited for where deleted accounts are listed', async () => {
-    procedures.site();
-    throttle('GET', '/deletedAccounts\\?', 1, '1');
-    const listed: string[] = [];
-    for await (const id of procedures.azure().deletedAccounts.deleted(SUBSCRIPTION_ID)) listed.push(id);
-    expect(listed).toEqual([]);
-  });
-
-  it('is waited for no longer than whoever asked does', async () => {
-    const { vault } = procedures.site();
-    throttle('GET', '/roleAssignments\\?', 1, '60');
-    const { authorization } = procedures.azure();
-    const start = performance.now();
-    // While the token is fetched, it is the reason of the signal.
-    await expect(authorization.grantsAt(vault.id, AbortSignal.timeout(500))).rejects.toMatchObject({
-      name: expect.stringMatching(/^(Abort|Timeout)Error$/),
-    });
-    expect(performance.now() - start).toBeLessThan(10_000);
   });
 });

@@ -278,7 +278,7 @@ describe('what cannot be read', () => {
     const key = keyOf(services, 'kv-files', 'archive-key');
     const began = performance.now();
     const radius = await abortAfter((signal) => readBlastRadius(key, services, { signal }), 3_000);
-    expect(performance.now() - began).toBeLessThan(10_000);
+    expect(performance.now() - began).toBeLessThan(30_000);
     expect(radius).toMatchObject({ complete: false, otherResources: [] });
     expect(radius.accounts.map(({ name, shares }) => `${name} ${shares.length}`)).toEqual([
       'starchive01 2',

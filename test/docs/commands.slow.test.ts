@@ -49,7 +49,7 @@ beforeAll(async () => {
     curl: 'exec /usr/bin/curl --fail-with-body "$@"',
   });
   await symlink(join(PROJECT, 'infra'), join(folder, 'infra'));
-}, 120_000);
+});
 
 afterAll(async () => {
   await run?.stop();

@@ -1,8 +1,5 @@
-import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, it } from 'vitest';
 import { DRIFT_STARTED, showReport, startDriftCheck } from '../../src/api/drift.ts';
-import { openApiDocument } from '../../src/api/openapi.ts';
-import { ROUTES } from '../../src/api/routes.ts';
 import { LONGEST_MINUTES, lostBecause, type RunningCheck } from '../../src/drift/drift-run.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { HttpProblem } from '../../src/http/problem.ts';
@@ -91,26 +88,6 @@ describe('a check that takes longer than its caller waits', () => {
     };
     await expect(runDriftCheck({ id: 'unforeseen', by: 'timer' }, unforeseen, wire.log)).rejects.toThrow(TypeError);
     expect(await asked('unforeseen')).toMatchObject({ status: 410, reason: 'DriftCheckLost' });
-  });
-
-  it('comes to its end where it cannot be written down that it began', async () => {
-    const services = wire.services({ CMK_AUTOFIX: 'none' });
-    const down = async (): Promise<never> => {
-      throw new Error('connect ECONNREFUSED');
-    };
-    const broken = { ...services.driftStorage, begin: down, end: down, forget: down };
-    const id = 'unmarked';
-    expect((await runDriftCheck({ id, by: 'timer' }, { ...services, driftStorage: broken }, wire.log)).id).toBe(id);
-    expect(await asked(id)).toEqual({ status: 200 });
-  });
-});
-
-describe('the API document', () => {
-  it('has what is answered for a report that is not there, or not yet', async () => {
-    const document = openApiDocument(ROUTES) as { paths: Record<string, Record<string, { responses: object }>> };
-    expect((await new Validator().validate(structuredClone(openApiDocument(ROUTES)))).errors ?? []).toEqual([]);
-    const answers = Object.keys(document.paths['/drift/{report}']?.get?.responses ?? {});
-    expect(answers).toEqual(expect.arrayContaining(['200', '202', '404', '410', '503']));
   });
 });
 

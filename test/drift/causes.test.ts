@@ -31,6 +31,14 @@ describe('the causes of findings', () => {
     expect(cause?.sample).toEqual(many(5).map(({ resource }) => resource));
   });
 
+  it('count an account once, with its scopes', () => {
+    const { id } = account();
+    const findings = [id, `${id}/encryptionScopes/one`, `${id}2`].map((resource) =>
+      finding({ id: resource, resource }),
+    );
+    expect(causesOf(findings)).toMatchObject([{ affected: 3, accounts: 2 }]);
+  });
+
   it('come worst first, and of these the one with the most findings; exempt ones last', () => {
     const findings = [
       finding({ id: 'f1', cause: of('one') }),

@@ -5,7 +5,7 @@ import { CLIENT_IDS, SUBSCRIPTION_ID, WORKSPACE_ID } from '../../local/azure/con
 import { addIdentity, addOtherResource, addVault, allowStorage } from '../../local/azure/fleet.ts';
 import type { DriftReport, Finding } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
-import { withContest } from '../../src/orders/contests.ts';
+import { withContest } from '../../src/orders/standing-orders.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import type { Services } from '../../src/services.ts';
 import { Az } from '../az/az.ts';

@@ -6,7 +6,7 @@ import type { DriftReport } from '../../src/drift/report.ts';
 import { findDrift, runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { EVENT_FUNCTIONS } from '../../src/events/subscription.ts';
 import { NO_SUBSCRIPTION, type WorkItem } from '../../src/fleet/work-items.ts';
-import { withContest, withoutContest } from '../../src/orders/contests.ts';
+import { withContest, withoutContest } from '../../src/orders/standing-orders.ts';
 import { rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
 import { eventually } from '../support/eventually.ts';
 import { storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
@@ -104,32 +104,6 @@ describe('a stale pin', () => {
     await work();
   });
 
-  it('of an account and its scopes is one work item', async () => {
-    const key = new TestKey(world());
-    const account = key.account('pinned', { scopes: [{ name: 'scope1', key: key.use() }] });
-    const newer = key.add();
-    const report = await check();
-    expect(report.fixes.map(({ reason }) => reason).sort()).toEqual(['ScopeStaleKeyVersion', 'StaleKeyVersion']);
-    expect(await itemsOf(key)).toHaveLength(2);
-    await work();
-    expect(account.encryption.keyvaultproperties?.keyversion).toBe(newer.version);
-    expect(account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri).toBe(key.id(newer));
-  });
-
-  it('of an account that is exempt is left alone by the worker, when another of the same key is moved', async () => {
-    const key = new TestKey(world());
-    const [exempt, other] = [key.account('pinned'), key.account('pinned')];
-    const newer = key.add();
-    const exemption = { resource: exempt.id, code: 'StaleKeyVersion', reason: 'CHG-1', until: '2999-12-31' };
-    const services = wire.services({ CMK_EXEMPTIONS: JSON.stringify([exemption]) });
-    await runDriftCheck({ id: 'x', by: 'timer' }, services, wire.log);
-    await work(services);
-    expect(exempt.encryption.keyvaultproperties?.keyversion).toBe(key.first.version);
-    expect(other.encryption.keyvaultproperties?.keyversion).toBe(newer.version);
-    await check();
-    await work();
-  });
-
   it('is moved where the index has the account on the newest version already', async () => {
     const key = new TestKey(world());
     const account = key.account('pinned');
@@ -215,37 +189,6 @@ describe('event subscriptions', () => {
     expect(JSON.stringify(other.destination)).toContain('func-other');
     expect(reasons(await check())).not.toContain('EventSubscriptionMisaimed');
   });
-
-  it('hang on the system topic where the vault has one', async () => {
-    const vault = vaultNamed(world(), 'kv-records');
-    const { events, identities } = them();
-    const [foreign, own] = await Promise.all(
-      ['rg-keys', 'rg-cmk'].map(async (group) => {
-        const made = await identities.userAssignedIdentities.createOrUpdate(group, 'id-events', {
-          location: 'westeurope',
-        });
-        return made.id ?? '';
-      }),
-    );
-    await events.systemTopics.beginCreateOrUpdateAndWait('rg-keys', 'evgt-somewhere', {
-      location: 'westeurope',
-      identity: { type: 'UserAssigned', userAssignedIdentities: { [foreign ?? '']: {}, [own ?? '']: {} } },
-      source: vault.id,
-      topicType: 'Microsoft.KeyVault.vaults',
-    });
-    for (const name of await subscriptionsOf('kv-records')) {
-      await events.eventSubscriptions.beginDeleteAndWait(vault.id.slice(1), name);
-    }
-    const report = await check();
-    expect(report.fixes).toHaveLength(3);
-    const writers: (string | undefined)[] = [];
-    const below = events.systemTopicEventSubscriptions.listBySystemTopic('rg-keys', 'evgt-somewhere');
-    for await (const { deadLetterWithResourceIdentity } of below) {
-      writers.push(deadLetterWithResourceIdentity?.identity?.userAssignedIdentity);
-    }
-    expect(writers).toEqual([own, own, own]);
-    expect(reasons(await check()).filter((reason) => reason.startsWith('Event'))).toEqual([]);
-  });
 });
 
 describe('a key near its expiry whose event was lost', () => {
@@ -267,17 +210,6 @@ describe('a key near its expiry whose event was lost', () => {
     await rotate();
     expect(key.vault.keys.get(key.name)?.versions).toHaveLength(2);
     expect(fixes(await check(null))).toEqual([]);
-  });
-
-  it('is left alone when nobody uses it', async () => {
-    const key = new TestKey(world());
-    key.first.exp = Math.floor(wire.azure.clock.nowMs() / 1000) + 5 * 86_400;
-    const report = await check();
-    expect(report.findings.filter(({ resource }) => resource === key.id())).toMatchObject([
-      { reason: 'NearExpiry', canFix: false },
-      {},
-    ]);
-    expect(report.fixes.filter(({ resource }) => resource === key.id())).toEqual([]);
   });
 
   it('and whose rotation was broken off is completed', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { addAccount, addIdentity, allowStorage } from '../../local/azure/fleet.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import type { DriftReport, Finding } from '../../src/drift/report.ts';
@@ -11,7 +11,6 @@ import { outsider } from './outsider.ts';
 // Identities that accounts reach their keys with, as somebody from outside makes and deletes them.
 const wire = useWire();
 const world = () => wire.azure.world;
-const IDENTITIES = /userAssignedIdentities/i;
 
 async function check(env: Record<string, string> = {}): Promise<DriftReport> {
   const services = wire.services({ CMK_AUTOFIX: 'none', ...env });
@@ -98,14 +97,6 @@ describe('an identity that was deleted', () => {
     expect(deletedOf(await check(), account)).toEqual([]);
   });
 
-  it('can be exempted', async () => {
-    const { identity, account } = accountWithIdentity();
-    await remove(identity);
-    const exemption = { resource: account.id, code: 'IdentityDeleted', reason: 'CHG-1', until: '2999-12-31' };
-    const report = await check({ CMK_EXEMPTIONS: JSON.stringify([exemption]) });
-    expect(deletedOf(report, account)).toMatchObject([{ exemption: { reason: 'CHG-1' } }]);
-  });
-
   it('is found by way of an encryption scope, where nothing but a scope uses a key', async () => {
     const key = new TestKey(world());
     const identity = addIdentity(world(), group(world()), 'id-scope-only');
@@ -148,68 +139,4 @@ describe('an identity that cannot be read', () => {
     expect(report.complete).toBe(true);
     expect(reasonsAbout(report, account)).toEqual(['IdentityDeleted']);
   });
-
-  it.each([
-    ['its subscription is not found', 404, 'SubscriptionNotFound'],
-    ['Azure is in trouble', 500, 'InternalServerError'],
-  ])('is unknown when %s', async (_, status, code) => {
-    const { account } = accountWithIdentity();
-    refuse('userAssignedIdentities', status, code);
-    const report = await check();
-    expect(reasonsAbout(report, account)).toEqual([]);
-    expect(report.findings.map(({ reason }) => reason)).toContain('Unreadable');
-    expect(report.findings.map(({ reason }) => reason)).not.toContain('IdentityDeleted');
-  });
-});
-
-describe('what it costs', () => {
-  it('is one list for each subscription with identities, and one more call for each that is gone', async () => {
-    const { key, identity } = accountWithIdentity();
-    for (let n = 0; n < 5; n += 1) key.account('pinned', { identity });
-    // An account of another subscription may have an identity of this one.
-    const records = group(world(), 'rg-records', SECOND_SUBSCRIPTION_ID);
-    key.account('pinned', { identity, group: records });
-    const before = wire.azure.requests.last;
-    await check();
-    const lists = wire.arm(before, IDENTITIES);
-    expect(lists.filter(({ path }) => new RegExp(listOf(SUBSCRIPTION_ID), 'i').test(path))).toHaveLength(1);
-    expect(lists.filter(({ path }) => path.includes(identity.name))).toHaveLength(0);
-
-    await remove(identity);
-    const since = wire.azure.requests.last;
-    await check();
-    expect(wire.arm(since, IDENTITIES).filter(({ path }) => path.includes(identity.name))).toHaveLength(1);
-  });
-});
-
-describe('more identities than are asked for one by one', () => {
-  /** So many accounts, each with an identity of its own without any role: what Azure would refuse today. */
-  function crowd(key: TestKey, name: string, size: number): void {
-    for (let n = 0; n < size; n += 1) {
-      const identity = addIdentity(world(), group(world()), `${name}-${n}`);
-      key.account('pinned', { identity, unchecked: true });
-    }
-  }
-
-  it('are unknown, and not without a role, where a group may give it', async () => {
-    const key = new TestKey(world());
-    crowd(key, 'id-crowd', 203);
-    const report = await check();
-    expect(about(report, 'IdentityWithoutRole')).toHaveLength(200);
-    expect(about(report, 'Unreadable')).toMatchObject([
-      { resource: key.vault.id, is: expect.stringContaining('More than 200 identities') },
-    ]);
-  });
-
-  it('are unknown, and not deleted, where the list does not have them', async () => {
-    for (const id of [...world().identities.keys()]) if (id.includes('id-crowd')) world().identities.delete(id);
-    const report = await check();
-    // Those of the tests before are among them, and one of those is named by several accounts.
-    expect(new Set(about(report, 'IdentityDeleted').map(({ is }) => is)).size).toBe(200);
-    expect(about(report, 'Unreadable').map(({ is }) => is)).toContainEqual(
-      expect.stringContaining('More than 200 identities that accounts name'),
-    );
-  });
-
-  const about = (report: DriftReport, of: string) => report.findings.filter(({ reason }) => reason === of);
 });

@@ -21,7 +21,7 @@ function row(change: Partial<UseRow> = {}): UseRow {
   const { id, location } = account();
   return {
     ...{ key: KEY.id, account: id, location, mode: 'pinned', pinned: NEW.version, current: NEW.version },
-    ...{ readOn: EARLIER, at: EARLIER, state: 'done', attempts: 0, scopes: 'none' },
+    ...{ readOn: EARLIER, at: EARLIER, state: 'done', attempts: 0 },
     ...change,
   };
 }
@@ -85,11 +85,9 @@ describe('the index differs from a list of the accounts', () => {
 });
 
 describe('encryption scopes that are not listed', () => {
-  it('are those of the index, once the account was asked for them', async () => {
-    expect(await indexOf([row({ scopes: 'some' }), row({ scope: 'scope1' })]).scopesOf(onKey(), KEY)).toEqual([SCOPE]);
+  it('are those of the index', async () => {
+    expect(await indexOf([row(), row({ scope: 'scope1' })]).scopesOf(onKey(), KEY)).toEqual([SCOPE]);
     expect(await indexOf([row()]).scopesOf(onKey(), KEY)).toEqual([]);
-    const { scopes: _, ...unasked } = row();
-    expect(await indexOf([unasked]).scopesOf(onKey(), KEY)).toBeUndefined();
   });
 });
 

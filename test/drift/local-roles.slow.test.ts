@@ -3,15 +3,13 @@ import { CLIENT_IDS } from '../../local/azure/constants.ts';
 import { addAccount, addIdentity, addKeyVersion } from '../../local/azure/fleet.ts';
 import { assignLocalRole, LOCAL_ROLES } from '../../local/azure/key-vault/local-access.ts';
 import type { LocalRoleAssignment, StorageAccount, Vault } from '../../local/azure/world.ts';
-import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
 import type { WholeReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
-import { checkKeyAccess } from '../../src/identities/check-key-access.ts';
+import { queryOf } from '../../src/http/query.ts';
 import { verifyAccount } from '../../src/operations/account/account-verify.ts';
-import { showFleet } from '../../src/views/fleet-api.ts';
-import { fleetQuery } from '../../src/views/fleet-query.ts';
+import { FleetSnapshots } from '../../src/views/fleet.ts';
+import { FLEET_QUERY, showFleet } from '../../src/views/fleet-api.ts';
 import type { FleetListAnswer } from '../../src/views/fleet-schemas.ts';
-import { FleetSnapshots } from '../../src/views/fleet-snapshot.ts';
 import { group, storageIdentity } from '../support/fleet.ts';
 import { pasteLocalRole } from '../support/pasted.ts';
 import { Procedures } from '../support/procedures.ts';
@@ -40,7 +38,7 @@ const check = (): Promise<WholeReport> => runDriftCheck({ id: crypto.randomUUID(
 async function healthOf({ name }: StorageAccount = account()): Promise<string | undefined> {
   const call = { headers: new Headers(), reaches: () => true, snapshots: new FleetSnapshots(), nowMs: 0 };
   await reconcileAll(services(), wire.log);
-  const { body } = await showFleet(fleetQuery(new URLSearchParams('vault=hsm-local')), call, services());
+  const { body } = await showFleet(queryOf(new URLSearchParams('vault=hsm-local'), FLEET_QUERY), call, services());
   const page = JSON.parse(String(body)) as FleetListAnswer;
   return page.value.find((one) => one.name === name)?.health.state;
 }
@@ -118,85 +116,7 @@ describe('an identity that loses its local role', () => {
   });
 });
 
-it('are read once for each HSM, and once for each key on which somebody has no role for all keys', async () => {
-  const names = Array.from({ length: 8 }, (_, n) => `spread-${n}`);
-  for (const keyName of names) {
-    addKeyVersion(world(), hsm(), keyName);
-    const key = { vault: hsm(), keyName, mode: 'pinned' } as const;
-    for (const account of [`st${keyName.replace('-', '')}a`, `st${keyName.replace('-', '')}b`]) {
-      addAccount(world(), group(world()), { name: account, identity: storageIdentity(world()), key });
-      MADE.push(account);
-    }
-  }
-  const asked = async () => {
-    const since = wire.azure.requests.last;
-    const begunMs = wire.azure.clock.nowMs();
-    await check();
-    const made = wire.azure.requests.since(since);
-    const calls = made.filter(({ host, path }) => /^hsm/.test(host) && /Authorization/.test(path));
-    const tookMs = Math.max(...calls.map(({ time }) => Date.parse(time))) - begunMs;
-    return { calls, tookMs, queries: wire.arm(since, /ResourceGraph/).length };
-  };
-  const before = await asked();
-  expect(before.calls).toHaveLength(3);
-  await takeAway(storageIdentity(world()).principalId);
-  const { calls, tookMs, queries } = await asked();
-  // Whoever has a role is asked about once.
-  expect(queries).toBe(before.queries + 2);
-  expect(new Set(calls.map(({ path }) => path)).size).toBe(calls.length);
-  expect(calls).toHaveLength(3 + names.length + 1);
-  // No five within a second, from when the check began: under load any of them may be held up, the first one as well.
-  expect(tookMs).toBeGreaterThan(calls.length * 200);
-});
-
-it('ask nobody who is a group where each has a role of its own, on its key alone', async () => {
-  const queries = async () => {
-    const since = wire.azure.requests.last;
-    const { findings } = await check();
-    expect(findings.filter(({ resource }) => /stown/.test(resource))).toEqual([]);
-    return wire.arm(since, /ResourceGraph/).length;
-  };
-  const before = await queries();
-  for (let n = 0; n < 4; n += 1) {
-    const keyName = `own-${n}`;
-    const identity = addIdentity(world(), group(world()), `id-own-${n}`);
-    const { principalId } = identity;
-    addKeyVersion(world(), hsm(), keyName);
-    assignLocalRole(hsm().local, { principalId, role: LOCAL_ROLES.encryptionUser, scope: `/keys/${keyName}` });
-    const key = { vault: hsm(), keyName, mode: 'pinned' } as const;
-    MADE.push(addAccount(world(), group(world()), { name: `stown${n}`, identity, key }).name);
-  }
-  expect(await queries()).toBe(before);
-});
-
 describe('roles that cannot be read', () => {
-  it('leave what was read of a key to whom it suffices, in little time', async () => {
-    const services = wire.services();
-    const key = services.settings.vaults.key(`${hsm().properties.vaultUri}keys/vault-key`);
-    const read = await services.accounts.get(parseResourceId(account().id) as ResourceId);
-    if (!key) throw new Error('The Managed HSM is managed.');
-    const hanging = [{ host: 'hsm-local.*', path: `keys/vault-key/.*${ROLES}` }, { path: 'ResourceGraph' }];
-    wire.azure.faults.add(hanging.map((match) => ({ match, hang: true })));
-    const access = () => checkKeyAccess([read], key, services, AbortSignal.timeout(3_000));
-    expect(await access()).toMatchObject([{ ready: true }]);
-    await takeAway(storageIdentity(world()).principalId);
-    expect(await access()).toMatchObject([{ ready: 'unknown', principalId: storageIdentity(world()).principalId }]);
-  });
-
-  it('name the right in Azure that the app lacks to tell groups from others', async () => {
-    await takeAway(storageIdentity(world()).principalId);
-    assignLocalRole(hsm().local, { principalId: crypto.randomUUID(), role: LOCAL_ROLES.encryptionUser });
-    const body = { error: { code: 'AuthorizationFailed', message: 'It does not have authorization.' } };
-    const match = { host: 'management.*', path: `managedHSMs/hsm-local/.*${ROLES}` };
-    wire.azure.faults.add([{ match, answer: { status: 403, body } }]);
-    const report = await check();
-    expect(about(report, account())).toEqual([]);
-    expect(aboutHsm(report).map(({ reason, shouldBe }) => `${reason}: ${shouldBe}`)).toContain(
-      "MissingPermission: The app's identity has Microsoft.Authorization/roleAssignments/read.",
-    );
-    expect(await healthOf()).toBe('Unknown');
-  });
-
   it('make the health unknown, with the right that the app lacks, and no account is said to have no access', async () => {
     await takeAway(storageIdentity(world()).principalId);
     const body = { error: { code: 'AccessDenied', message: 'Not authorized to access' } };
@@ -221,35 +141,6 @@ describe('roles that cannot be read', () => {
     await takeAway(storageIdentity(world()).principalId);
     expect(about(await check(), account())).toEqual([]);
     expect(await healthOf()).toBe('Unknown');
-  });
-
-  it('do not hold up the check, where the second page of a list hangs', async () => {
-    await takeAway(storageIdentity(world()).principalId);
-    const role = LOCAL_ROLES.encryptionUser;
-    for (let n = 0; n < 30; n += 1) {
-      const { principalId } = addIdentity(world(), group(world()), `id-hsm-${n}`);
-      assignLocalRole(hsm().local, { principalId, role });
-    }
-    expect(about(await check(), account())).toEqual(['IdentityWithoutRole']);
-    wire.azure.faults.add([{ match: { host: 'hsm-local.*', path: `${ROLES}.*skiptoken` }, hang: true }]);
-    // The page has a deadline of its own.
-    const report = await check();
-    expect(about(report, account())).toEqual([]);
-    expect(aboutHsm(report)).toMatchObject([{ reason: 'Unreadable', is: expect.stringContaining('did not answer') }]);
-    expect(await healthOf()).toBe('Unknown');
-  });
-
-  it('leave it open whether a group gives one, and say how that is settled', async () => {
-    const { principalId } = storageIdentity(world());
-    await takeAway(principalId);
-    assignLocalRole(hsm().local, { principalId: crypto.randomUUID(), role: LOCAL_ROLES.encryptionUser });
-    const report = await check();
-    expect(about(report, account())).toEqual([]);
-    expect(aboutHsm(report)).toMatchObject([
-      { reason: 'Unreadable', is: expect.stringContaining('give the role to the identities themselves') },
-    ]);
-    expect(await healthOf()).toBe('Unknown');
-    expect(await verify()).toMatchObject({ state: 'unknown', detail: expect.stringContaining('group') });
   });
 });
 

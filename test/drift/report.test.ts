@@ -8,7 +8,6 @@ import { SCOPE_LISTS, scopesDue } from '../../src/drift/gather/scopes-due.ts';
 import { DRIFT_REPORT, driftReportSchema, type Finding, type WholeReport } from '../../src/drift/report.ts';
 import { parseDeadLetters } from '../../src/drift/store/app-state-client.ts';
 import { FIXABLE } from '../../src/settings/fixable.ts';
-import { driftSchedule } from '../../src/settings/timer-schedules.ts';
 import { account, NOW } from './checks/subjects.ts';
 import { finding, report } from './reports.ts';
 
@@ -162,16 +161,5 @@ describe('dead letters', () => {
 
   it.each([undefined, '', 'no json', '"text"', '[1,null]'])('are none in %s', (content) => {
     expect(parseDeadLetters(content, at)).toEqual([]);
-  });
-});
-
-describe('the schedule', () => {
-  it.each([
-    [undefined, '0 0 * * * *'],
-    ['', '0 0 * * * *'],
-    ['every hour', '0 0 * * * *'],
-    ['0 */10 * * * *', '0 */10 * * * *'],
-  ])('is, when set to %s, %s', (set, schedule) => {
-    expect(driftSchedule({ CMK_DRIFT_SCHEDULE: set })).toBe(schedule);
   });
 });

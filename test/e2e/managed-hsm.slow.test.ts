@@ -2,8 +2,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { setRotationPolicy } from '../../local/azure/fleet.ts';
 import { rotateKey } from '../../local/azure/key-vault/keys.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
+import type { DriftReport } from '../../src/drift/report.ts';
 import { revocationOn } from '../break-glass/break-glass-fixture.ts';
-import { tokenOf } from '../break-glass/running-app.ts';
 import { useApp } from '../support/app.ts';
 import { auditLines } from '../support/audit-lines.ts';
 import { eventually } from '../support/eventually.ts';
@@ -43,17 +43,8 @@ async function seen(key: TestKey): Promise<TestKey> {
   return key;
 }
 
-async function call(
-  method: 'GET' | 'POST',
-  path: string,
-  as: string,
-  body?: object,
-): Promise<{ status: number; body: Record<string, unknown> }> {
-  const response = await fetch(`${app.url}/api${path}`, {
-    method,
-    headers: { authorization: `Bearer ${tokenOf(app.azure, as)}`, 'content-type': 'application/json' },
-    ...(body ? { body: JSON.stringify(body) } : {}),
-  });
+async function call(method: 'GET' | 'POST', path: string, as: 'operator' | 'revoker' | 'restorer', body?: object) {
+  const response = await app.call(as, method, path, body);
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 }
 
@@ -90,7 +81,7 @@ describe('a key of a Managed HSM near its expiry', () => {
     const account = accountOn(key);
     await seen(key);
     await app.advance(6 * 86_400_000);
-    const next = await eventually('the key is rotated', () => key.vault.keys.get(key.name)?.versions[1], 30_000);
+    const next = await eventually('the key is rotated', () => key.vault.keys.get(key.name)?.versions[1]);
     expect(next.exp).toBeGreaterThan(app.azure.clock.nowSeconds() + 300 * 86_400);
     await look();
     await eventually('the account uses it', () => inUse(account) === next.version);
@@ -130,28 +121,25 @@ describe('a revocation in a Managed HSM', () => {
     });
     expect(restored).toMatchObject({ status: 200, body: { complete: true } });
     expect([key.first.enabled, late.enabled]).toEqual([true, true]);
-    await eventually('the account follows', () => inUse(account) === late.version, 30_000);
+    await eventually('the account follows', () => inUse(account) === late.version);
   });
 });
 
 describe('the drift check', () => {
   it('finds nothing wrong with a Managed HSM as it should be, and names what is', async () => {
-    const about = (report: Record<string, unknown>) =>
-      (report.findings as { reason: string; resource: string; severity: string }[])
+    const about = ({ findings }: DriftReport) =>
+      findings
         .filter(({ resource, severity }) => /hsm-local|stvault01/.test(resource) && severity !== 'advice')
         .map(({ reason }) => reason);
-    const clean = await call('POST', '/drift', 'operator', {});
-    expect(clean.status).toBe(200);
-    expect(about(clean.body)).toEqual([]);
+    expect(about(await app.checkDrift())).toEqual([]);
     const hsm = app.azure.world.managedHsms.get('hsm-local');
     if (!hsm) throw new Error('The sample fleet has it.');
     hsm.properties.enablePurgeProtection = false;
     app.azure.world.extensions.clear();
-    const found = await call('POST', '/drift', 'operator', {});
+    const found = await app.checkDrift();
     hsm.properties.enablePurgeProtection = true;
-    expect(about(found.body)).toEqual(expect.arrayContaining(['PurgeProtectionOff', 'AuditLogOff']));
-    const causes = found.body.causes as { commands: string[] }[];
-    expect(causes.flatMap(({ commands }) => commands)).toContainEqual(
+    expect(about(found)).toEqual(expect.arrayContaining(['PurgeProtectionOff', 'AuditLogOff']));
+    expect(found.causes.flatMap(({ commands }) => commands)).toContainEqual(
       expect.stringMatching(/^az keyvault update-hsm --enable-purge-protection true --hsm-name hsm-local /),
     );
   });
@@ -164,11 +152,11 @@ describe('a re-key', () => {
   ])('moves what uses a key %s a Managed HSM', async (_, keys) => {
     const [from, to] = keys();
     const account = accountOn(from);
-    await call('POST', '/drift', 'operator', {}); // the index knows it
+    await app.checkDrift(); // the index knows it
     const [one, other] = [from, to].map(({ vault, name }) => `${vault.name}/${name}`);
     const ordered = await call('POST', '/rekeys', 'operator', { from: one, to: other, reason: 'A test' });
     expect(ordered.status).toBe(201);
-    await eventually('it uses the other key', () => inUse(account) === to.first.version, 60_000);
+    await eventually('it uses the other key', () => inUse(account) === to.first.version);
     expect(account.encryption.keyvaultproperties?.keyvaulturi).toContain(to.vault.name);
   });
 });

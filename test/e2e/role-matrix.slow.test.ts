@@ -143,7 +143,7 @@ async function appAndFleet(): Promise<RunningApp> {
   });
 }
 
-it('every call is answered as the table says, whoever makes it', { timeout: 240_000 }, async () => {
+it('every call is answered as the table says, whoever makes it', async () => {
   const app = await appAndFleet();
   const wrong: string[] = [];
   const told = new Map<string, string>();

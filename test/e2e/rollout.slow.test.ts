@@ -1,5 +1,4 @@
 import { expect, it } from 'vitest';
-import { CLIENT_IDS, CMK_API_AUDIENCE } from '../../local/azure/constants.ts';
 import { rotateKey } from '../../local/azure/key-vault/keys.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { KNOWN_MS } from '../../src/orders/known-orders.ts';
@@ -11,16 +10,7 @@ import { TestKey } from '../support/fleet.ts';
 const app = useApp({ instances: 2, env: { CMK_CANARY: '1' } });
 
 async function call(path: string, body?: object, signIn: 'operator' | 'revoker' = 'operator') {
-  const principal = app.azure.world.principals.get(CLIENT_IDS[signIn]);
-  if (!principal) throw new Error(`The local tenant has no sign-in ${signIn}.`);
-  const response = await fetch(`${app.url}/api${path}`, {
-    method: body ? 'POST' : 'GET',
-    headers: {
-      authorization: `Bearer ${app.azure.tokens.issue(principal, CMK_API_AUDIENCE).token}`,
-      ...(body ? { 'content-type': 'application/json' } : {}),
-    },
-    ...(body ? { body: JSON.stringify(body) } : {}),
-  });
+  const response = await app.call(signIn, body ? 'POST' : 'GET', path, body);
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 }
 
@@ -47,7 +37,7 @@ it('a rotation is held when its canary fails, and goes on when an operator says 
   app.azure.faults.add([refusal]);
   const next = rotate(files);
   // It is logged before it is stored.
-  await eventually('it is held', async () => (await rotationOf(files)).state === 'held', 30_000);
+  await eventually('it is held', async () => (await rotationOf(files)).state === 'held');
   expect(said(files, 'CanaryFailed')).not.toEqual([]);
   expect(onVersion(accounts, next.version)).toBe(0);
   expect(await rotationOf(files)).toMatchObject({
@@ -72,7 +62,7 @@ it('a rotation is held when its canary fails, and goes on when an operator says 
   await app.inTime('the canary is moved', () => onVersion(accounts, next.version) === 4);
   await app.inTime('it is recorded', () => said(files, 'RotationFinished').length > 0);
   expect(await rotationOf(files)).toMatchObject({ state: 'finished', moved: 4, waiting: 0, failed: 0 });
-}, 120_000);
+});
 
 it('while moves are paused nothing moves, and when they are resumed everything does', async () => {
   const files = new TestKey(app.azure.world);
@@ -111,7 +101,7 @@ it('while moves are paused nothing moves, and when they are resumed everything d
   expect(await call('/resume', { reason: 'the window is over' })).toMatchObject({ status: 200, body: { pauses: [] } });
   await app.inTime('all are moved', () => onVersion(accounts, next.version) === 3);
   await app.inTime('it is finished', async () => (await rotationOf(files)).state === 'finished');
-}, 120_000);
+});
 
 it('whoever may only look may not pause, and a body that is not right changes nothing', async () => {
   expect((await call('/pause', { reason: 'because' }, 'revoker')).status).toBe(403);

@@ -42,7 +42,7 @@ it.each<[what: string, fault: object, failing: number, why: string]>([
   wire.azure.faults.add([fault as never]);
   const begunMs = performance.now();
   const proof = await canaryProbe(wire.services())([account.id], '', wire.log);
-  expect(performance.now() - begunMs).toBeLessThan(20_000);
+  expect(performance.now() - begunMs).toBeLessThan(60_000);
   const unseen = wire.records.filter(({ reason }) => reason === 'CanaryUnseen').map(({ message }) => message);
   const told = proof === 'proven' ? unseen.join() : (proof?.unwell ?? '');
   expect(proof === 'proven').toBe(failing === 0);

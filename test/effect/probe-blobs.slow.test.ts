@@ -79,13 +79,6 @@ describe('the blob services of accounts', () => {
     expect(account.blobContainers.get('minutes')?.blobs.size).toBe(2);
   });
 
-  it('are not asked unless that is set', async () => {
-    const { change, round } = site({ minutes: 1 }, {});
-    const since = wire.azure.requests.last;
-    expect(shown(await round(change('blocked')))).toEqual(['file share1 blocked']);
-    expect(wire.azure.requests.since(since).filter(({ host, path }) => /blob/i.test(host + path))).toEqual([]);
-  });
-
   it('are asked by a list with metadata, which is what Storage documents as refused, and nothing is read', async () => {
     const { account, services, change, round } = site({ minutes: 1 });
     const since = wire.azure.requests.last;
@@ -142,46 +135,6 @@ describe('the blob services of accounts', () => {
     account.blobContainers.get('b')?.blobs.set('minutes-0.txt', scoped);
     change('blocked');
     expect(shown(await round(change('open')))).toEqual(['blob c open', 'file share1 open']);
-  });
-
-  it('are not seen by a directory, but by the first file below it', async () => {
-    const { account, change, round } = site({ b: 0, c: 0 });
-    account.properties.isHnsEnabled = true;
-    const minutes = { content: Buffer.from('minutes'), scope: undefined };
-    account.blobContainers.get('b')?.blobs.set('2026/11/26/minutes.txt', { ...minutes, scope: 'scope1' });
-    account.blobContainers.get('c')?.blobs.set('2026/11/26/berlin/hall/minutes.txt', minutes);
-    change('blocked');
-    expect(shown(await round(change('open')))).toEqual(['blob c open', 'file share1 open']);
-  });
-
-  it('keep nothing from the file service while their containers are waited for', async () => {
-    const { managed, services } = site({ minutes: 1 });
-    wire.azure.faults.add([{ match: { path: 'blobServices/default/containers' }, hang: true }]);
-    const status = await readEffect(managed, Promise.resolve(undefined), services);
-    expect(shown(status)).toContain('file share1 open');
-    expect(status.warnings).toEqual(['Not every account that uses the key could be found and asked.']);
-  });
-
-  it('are no longer asked where the containers are gone, though not every account can be looked at', async () => {
-    const { key, account, change, round } = site({ minutes: 1 });
-    const other = key.account('pinned');
-    keepBlobs(other, {});
-    const answer = { status: 403, body: { error: { code: 'AuthorizationFailed', message: 'no' } } };
-    wire.azure.faults.add([{ match: { path: `${other.name}/fileServices/default/shares` }, answer }]);
-    const work = change('blocked');
-    expect(shown(await round(work))).toContain('blob minutes blocked');
-    account.blobContainers.clear();
-    expect(shown(await round(work))).toEqual(['file none unknown', 'file share1 blocked']);
-  });
-
-  it('are not asked any more once that is no longer set', async () => {
-    const { managed, services, change, round } = site({ minutes: 1 });
-    const work = change('blocked');
-    await round(work);
-    const since = wire.azure.requests.last;
-    await probeKey(work, wire.services({}), wire.log);
-    expect(shown(await services.effects.read(managed))).toEqual(['file share1 blocked']);
-    expect(wire.azure.requests.since(since).filter(({ host }) => /\.blob\./i.test(host))).toEqual([]);
   });
 
   it('are not told where the containers cannot be listed, which is said and asked for again', async () => {

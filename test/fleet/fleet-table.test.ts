@@ -63,7 +63,7 @@ describe('The table', () => {
   it('returns what was written, by key, account and subscription', async () => {
     const scope = use('st1', { scope: 'scope-1', mode: 'automatic' });
     const { pinned: _, ...automatic } = scope;
-    const full = use('st1', { identity: '/subscriptions/x', wave: 'Wave 1 – späť', scopes: 'some' });
+    const full = use('st1', { identity: '/subscriptions/x', wave: 'Wave 1 – späť' });
     const record = known('st1', {
       scopes: 'some',
       scopesReadOn: NOW,

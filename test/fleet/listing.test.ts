@@ -56,7 +56,6 @@ class Fleet {
   readonly logs: LogRecord[] = [];
   readonly calls: string[] = [];
   clock = day(20).getTime();
-  isGraphDown = false;
   isGetDown = false;
   /** Of the moves that a record was made of. */
   readonly orders: (string | undefined)[] = [];
@@ -145,15 +144,6 @@ class Fleet {
         this.clock += 10;
       },
       log: (record) => void this.logs.push(record),
-      accountsOfKey: {
-        using: async function* (this: Fleet) {
-          if (this.isGraphDown) throw Object.assign(new Error('down'), { statusCode: 503 });
-          for (const { id, location } of accounts.values()) {
-            yield { id, location, seen: { pinned: versionName(1), current: versionName(1) } };
-          }
-        }.bind(this),
-      },
-      subscriptions: async () => [SUBSCRIPTION],
       inSight: async () => [SUBSCRIPTION],
       orders: new MemoryOrders(),
       moved: createMovedUses(table),
@@ -250,18 +240,6 @@ describe('Scopes', () => {
 });
 
 describe('reconcileKey', () => {
-  it('chooses canaries among accounts that the index does not have yet', async () => {
-    const fleet = new Fleet();
-    fleet.add(account('st1'), account('st2'));
-    const ports = { ...fleet.ports(), keys: { listVersions: async () => [keyVersion(1), keyVersion(2)] } };
-    await reconcileKey(KEY, CAUSE, ports);
-    expect(fleet.rollouts.all).toMatchObject([[KEY.id, { stage: 'canary', canaries: [idOf('st1')], unfinished: 2 }]]);
-    expect(fleet.items.all.map(({ kind, subscription }) => [kind, subscription])).toContainEqual([
-      'list',
-      SUBSCRIPTION,
-    ]);
-  });
-
   it('leaves an item of an event to the event when the drift check asks for the same key', async () => {
     const fleet = new Fleet();
     fleet.add(account('st1'));
@@ -283,31 +261,23 @@ describe('reconcileKey', () => {
     fleet.add(account('st1'));
     await fleet.pass('list');
     const versions = { listVersions: async () => [keyVersion(1), keyVersion(2)] };
-    await reconcileKey(KEY, CAUSE, { ...fleet.ports(), keys: versions, inSight: async () => ['elsewhere'] });
+    const inSight = async () => ['22222222-2222-4222-8222-222222222222'];
+    await createFleetIndex(fleet.table.port()).listed(String(await inSight()), new Date(fleet.clock));
+    await reconcileKey(KEY, CAUSE, { ...fleet.ports(), keys: versions, inSight });
     expect(fleet.rollouts.all).toMatchObject([[KEY.id, { unfinished: 0 }]]);
   });
 
-  it('does not wait for an account that was read on another key, whatever Resource Graph shows', async () => {
-    const fleet = new Fleet();
-    fleet.add(account('st1'), account('st2', { vault: FOREIGN }));
-    await fleet.pass('list');
-    const ports = { ...fleet.ports(), keys: { listVersions: async () => [keyVersion(1), keyVersion(2)] } };
-    await reconcileKey(KEY, CAUSE, ports);
-    expect(fleet.rollouts.all).toMatchObject([[KEY.id, { unfinished: 1, canaries: [idOf('st1')] }]]);
-    expect(fleet.items.all.map(({ kind, about }) => [kind, about])).toContainEqual(['account', idOf('st2')]);
-  });
-
-  it('decides nothing while a subscription was never listed and Resource Graph does not answer', async () => {
+  it('decides nothing while a subscription was never listed, unless its list failed', async () => {
     const fleet = new Fleet();
     fleet.add(account('st1'));
-    fleet.isGraphDown = true;
     await reconcileKey(KEY, CAUSE, fleet.ports());
     expect(fleet.rollouts.all).toEqual([]);
     expect(fleet.items.all.map(({ kind, reason }) => [kind, reason])).toEqual([
       ['list', undefined],
       ['key', 'FleetNotListed'],
     ]);
-    await fleet.pass('list');
+    const [list] = fleet.items.all;
+    if (list) await fleet.items.port().postpone(list, { due: list.due, attempts: 1, reason: 'SubscriptionUnreadable' });
     await reconcileKey(KEY, CAUSE, fleet.ports());
     expect(fleet.rollouts.all).toHaveLength(1);
   });

@@ -1,8 +1,7 @@
 import { expect, it } from 'vitest';
 import { RolloutGate } from '../../src/fleet/rollout-gate.ts';
 import type { RolloutRow } from '../../src/fleet/rollout-row.ts';
-import { withContest } from '../../src/orders/contests.ts';
-import { NO_ORDERS, type StandingOrders, withPause } from '../../src/orders/standing-orders.ts';
+import { NO_ORDERS, type StandingOrders, withContest, withPause } from '../../src/orders/standing-orders.ts';
 import { day, KEY, keyVersion, VAULTS } from '../support/keys.ts';
 import { accountId, NOW, OLD, useRow } from '../views/use-rows.ts';
 
@@ -29,7 +28,7 @@ function gateOf(read: (seconds: number) => StandingOrders) {
   });
   return async (after: number, account = 1): Promise<string> => {
     seconds = after;
-    const blocked = await gate.blocked(useRow(account, OLD), { key: KEY, versions: [TARGET] }, undefined, day(1));
+    const blocked = await gate.blocked(useRow(account, OLD), KEY, TARGET.id, day(1));
     return blocked?.reason ?? 'moves';
   };
 }

@@ -187,13 +187,15 @@ describe('A rotation', () => {
   it('is counted by subscription and region, each with its expected end', () => {
     const uses = Array.from({ length: 1_300 }, (_, n) => useRow(n, OLD));
     const elsewhere = useRow(1, { ...OLD, location: 'northeurope', state: 'failed', reason: 'Refused' });
-    const { places, expectedEnd } = rotationOf([...uses, elsewhere]);
+    const movedAt = (minutes: number) => ({ stamp: new Date(NOW.getTime() - minutes * 60_000).toISOString() });
+    const moved = [useRow(2_000, movedAt(4)), useRow(2_001, movedAt(6)), useRow(2_002)];
+    const { places, expectedEnd } = rotationOf([...uses, elsewhere, ...moved]);
     // 1,200 at once by the hour's budget, and one each three seconds from then on.
     const end = new Date(NOW.getTime() + 300_000).toISOString();
     expect(expectedEnd).toBe(end);
     expect(places).toEqual([
       expect.objectContaining({ region: 'northeurope', failed: 1, waiting: 0 }),
-      expect.objectContaining({ region: 'westeurope', waiting: 1_300, expectedEnd: end }),
+      expect.objectContaining({ region: 'westeurope', waiting: 1_300, moved: 3, movedLately: 1, expectedEnd: end }),
     ]);
     expect(places[0]).not.toHaveProperty('expectedEnd');
   });

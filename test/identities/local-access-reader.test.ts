@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { keyAccess } from '../../src/identities/key-access.ts';
 import { ENCRYPTION_USER } from '../../src/identities/key-roles.ts';
 import { LocalAccessReader } from '../../src/identities/local-access-reader.ts';
@@ -16,7 +16,6 @@ const account = {
 };
 const FORBIDDEN = Object.assign(new Error('Not authorized'), { statusCode: 403, code: 'Refused' });
 const HANGS = Object.assign(new Error('It did not answer'), { name: 'TimeoutError' });
-const ODD = new TypeError('The list is not as documented.');
 
 function grant(change: Partial<RoleGrant> = {}): RoleGrant {
   const { dataActions } = ENCRYPTION_USER.local;
@@ -27,7 +26,6 @@ function grant(change: Partial<RoleGrant> = {}): RoleGrant {
 function reading(
   lists: Readonly<Record<string, readonly RoleGrant[] | Error>>,
   noGroups: readonly string[] | Error = [],
-  passes = () => {},
 ) {
   const asked: string[] = [];
   const about: string[][] = [];
@@ -35,7 +33,6 @@ function reading(
     localRoles: {
       grantsAt: async (_: unknown, scope: string) => {
         asked.push(scope);
-        passes();
         const list = lists[scope] ?? [];
         if (list instanceof Error) throw list;
         return [...list];
@@ -59,27 +56,6 @@ describe('the lists of local roles', () => {
     const { asked, look } = reading({ '/': FORBIDDEN, '/keys': FORBIDDEN, '/keys/a': HANGS, '/keys/b': HANGS });
     expect([await look('a'), await look('b'), await look('c')]).toEqual(['unknown', 'unknown', 'unknown']);
     expect(asked).toEqual(['/', '/keys', '/keys/a']);
-  });
-
-  it('are asked for at other keys where one of them is answered oddly', async () => {
-    const { look } = reading({ '/keys/a': ODD, '/keys/b': [grant({ scope: '/keys/b' })] });
-    expect([await look('a'), await look('b'), await look('c')]).toEqual(['unknown', true, false]);
-  });
-
-  it('are no longer asked for once they took ten minutes: what is on other keys waits behind them', async () => {
-    vi.useFakeTimers({ toFake: ['performance'] });
-    onTestFinished(() => void vi.useRealTimers());
-    const { asked, look } = reading({}, [], () => vi.advanceTimersByTime(3 * 60_000));
-    expect(await look('a')).toBe(false);
-    // What anything else takes is not held against it.
-    vi.advanceTimersByTime(60 * 60_000);
-    expect([await look('b'), await look('c'), await look('a')]).toEqual([false, 'unknown', false]);
-    expect(asked).toEqual(['/', '/keys', '/keys/a', '/keys/b']);
-  });
-
-  it('count each by itself, where assignments at two scopes have one name', async () => {
-    const none = grant({ dataActions: [], scope: '/keys/a' });
-    expect(await reading({ '/keys': [grant()], '/keys/a': [none] }).look('a')).toBe(true);
   });
 });
 

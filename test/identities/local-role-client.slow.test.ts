@@ -73,14 +73,6 @@ describe('a list of local roles', () => {
     expect([...hosts].filter((host) => !host.startsWith('login.'))).toEqual(['hsm-local.managedhsm.azure.net']);
   });
 
-  it('is not empty where its second page is not there', async () => {
-    const nextLink = `${HSM.uri}//keys/vault-key/providers/Microsoft.Authorization/roleAssignments?$skiptoken=x`;
-    const body = { error: { code: 'NotFound', message: 'No such page.' } };
-    wire.azure.faults.add([{ match: { ...match, path: 'skiptoken' }, answer: { status: 404, body } }]);
-    answer(200, { value: [], nextLink });
-    await expect(roles().grantsAt(HSM, '/keys/vault-key')).rejects.toThrow('No such page.');
-  });
-
   it.each([
     ['an empty list of definitions', 'roleDefinitions', { value: [] }],
     ['an assignment that is nowhere', 'roleAssignments', { value: [{ name: 'a', properties: { ...ODD, scope: '' } }] }],
@@ -120,19 +112,6 @@ describe('a list of local roles', () => {
       local.grantsAt(HSM, '/keys'),
     ]);
     expect([hasty.status, patient.status]).toEqual(['rejected', 'fulfilled']);
-  });
-
-  it('is asked for once by all who wait for their turn, and anew by whoever comes after that', async () => {
-    const local = roles();
-    await local.grantsAt(HSM, '/');
-    const since = wire.azure.requests.last;
-    const lists = () => wire.azure.requests.since(since).filter((one) => one.method === 'GET').length;
-    const many = Array.from({ length: 50 }, () => local.grantsAt(HSM, '/keys'));
-    const principalId = randomUUID();
-    await local.give(HSM, '/keys', principalId, ROLE);
-    await Promise.all(many);
-    expect(lists()).toBe(1);
-    expect((await local.grantsAt(HSM, '/keys')).filter(of(principalId))).toHaveLength(1);
   });
 
   it('that hangs holds up nobody who asks for it later', async () => {

@@ -88,44 +88,5 @@ describe('the template alone, where the vault has a system topic in another subs
     const checked = await check();
     expect(checked.fixes).toEqual(allMade);
     expectInPlace(topic, checked);
-  }, 60_000);
-
-  it('changes nothing when it is applied again', async () => {
-    const before = deployed.sizes();
-    await deployAlone(topic);
-    expect(deployed.sizes()).toEqual(before);
-    const checked = await check();
-    expect(checked.fixes).toEqual([]);
-    expectInPlace(topic, checked);
-  }, 60_000);
-
-  it('mends by a second run what became of the first: the rights on the topic and its identity gone', async () => {
-    const found = world().systemTopics.get(topic.toLowerCase());
-    if (!found) throw new Error('no topic');
-    delete found.identity;
-    for (const id of world().roleAssignments.keys())
-      if (id.toLowerCase().startsWith(topic.toLowerCase())) world().roleAssignments.delete(id);
-    world().eventSubscriptions.clear();
-    expect((await check()).fixes).not.toEqual(allMade);
-
-    await deployAlone(topic);
-    const checked = await check();
-    expect(checked.fixes).toEqual(allMade);
-    expectInPlace(topic, checked);
-  }, 60_000);
-
-  it('follows a topic that somebody deleted and made again elsewhere', async () => {
-    world().systemTopics.clear();
-    world().eventSubscriptions.clear();
-    topic = await theirTopic('rg-elsewhere');
-    // The app looks where it was told, and in the subscription of the vault: here it finds none. That is no refusal.
-    expect((await check()).read).toMatchObject({ topic: undefined, topicUnreadable: undefined });
-    // And what it then puts on the vault itself is not what this is about.
-    world().eventSubscriptions.clear();
-
-    await deployAlone(topic);
-    const checked = await check();
-    expect(checked.fixes).toEqual(allMade);
-    expectInPlace(topic, checked);
-  }, 60_000);
+  });
 });

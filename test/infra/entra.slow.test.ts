@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ROLES } from '../../src/http/roles.ts';
+import { type Child, startChild } from '../support/child.ts';
 
 interface FakeApp {
   readonly appRoles: readonly {
@@ -25,18 +26,37 @@ interface State {
 }
 
 let folder: string;
+let azure: Child;
 const stateFile = (): string => join(folder, 'state.json');
 const state = (): State => JSON.parse(readFileSync(stateFile(), 'utf8'));
+const setState = (next: object): void => writeFileSync(stateFile(), JSON.stringify(next));
 
-beforeEach(() => {
+const NOTHING: State = { apps: [], principals: [], assignments: [], writes: [] };
+/** What a first run has made. */
+let made: State;
+
+beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'cmk-entra-'));
+  const socket = join(folder, 'az.sock');
+  azure = startChild(join(import.meta.dirname, 'fake-az/az.mjs'), [socket, stateFile()]);
+  await azure.says(/^ready$/m);
   mkdirSync(join(folder, 'bin'));
-  const fake = join(import.meta.dirname, 'fake-az/az.mjs');
-  writeFileSync(join(folder, 'bin/az'), `#!/bin/sh\nexec "${process.execPath}" "${fake}" "$@"\n`);
-  chmodSync(join(folder, 'bin/az'), 0o755);
-  writeFileSync(stateFile(), JSON.stringify({ apps: [], principals: [], assignments: [], writes: [] }));
+  const az = `said="$(printf '%s\\0' "$@" | curl -s --fail-with-body --unix-socket '${socket}' --data-binary @- http://az/)"`;
+  const script = `#!/bin/sh\nif ${az}; then [ -z "$said" ] || printf '%s\\n' "$said"; else printf '%s\\n' "$said" >&2; exit 1; fi\n`;
+  writeFileSync(join(folder, 'bin/az'), script, { mode: 0o755 });
+  setState(NOTHING);
+  expect(entra()).toMatchObject({ status: 0, stderr: '' });
+  made = state();
 });
-afterEach(() => rmSync(folder, { recursive: true }));
+afterAll(async () => {
+  azure.process.kill();
+  await azure.exit;
+  rmSync(folder, { recursive: true });
+});
+beforeEach(() => {
+  rmSync(join(folder, 'bin/azd'), { force: true });
+  setState(made);
+});
 
 function entra(args: readonly string[] = [], environment: Record<string, string> = {}) {
   const script = join(import.meta.dirname, '../../infra/entra.sh');
@@ -45,7 +65,6 @@ function entra(args: readonly string[] = [], environment: Record<string, string>
     env: {
       PATH: `${join(folder, 'bin')}${delimiter}/usr/bin${delimiter}/bin`,
       AZURE_ENV_NAME: 'test',
-      FAKE_AZ_STATE: stateFile(),
       CMK_ENTRA_PAUSE: '0',
       ...environment,
     },
@@ -55,9 +74,8 @@ function entra(args: readonly string[] = [], environment: Record<string, string>
 
 describe('infra/entra.sh', () => {
   it('makes a registration with the roles that the API asks for, and tells its client id', () => {
-    const { status, stdout, stderr } = entra();
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    expect(stdout).toContain('CMK_API_CLIENT_ID=client-1');
+    setState(NOTHING);
+    expect(entra().stdout).toContain('CMK_API_CLIENT_ID=client-1');
     const [app] = state().apps;
     expect(app?.appRoles.map(({ value }) => value)).toEqual([...ROLES]);
     expect(app?.appRoles[0]?.allowedMemberTypes).toEqual(['User', 'Application']);
@@ -71,7 +89,6 @@ describe('infra/entra.sh', () => {
   });
 
   it('changes nothing the second time', () => {
-    entra();
     const before = state();
     const { status, stdout } = entra();
     expect(status).toBe(0);
@@ -80,6 +97,7 @@ describe('infra/entra.sh', () => {
   });
 
   it('finds its registration again by whatever name it has', () => {
+    setState(NOTHING);
     const named = { CMK_API_NAME: `Bob's "keys" & $HOME, 'prod'` };
     expect(entra([], named)).toMatchObject({ status: 0, stderr: '' });
     expect(entra([], named)).toMatchObject({ status: 0, stdout: expect.stringContaining('is there (client-1)') });
@@ -91,7 +109,6 @@ describe('infra/entra.sh', () => {
     const owners = () => [...state().apps, ...state().principals].map((one) => (one as { owners?: string[] }).owners);
 
     it('refuses while something is still to be written, and says what', () => {
-      entra();
       const refused = entra(['--drop-owner']);
       expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining('--page https://') });
       expect(owners()).toEqual([['me'], ['me']]);
@@ -100,13 +117,12 @@ describe('infra/entra.sh', () => {
     });
 
     it('takes every owner of registration and service principal away, oneself last, and says what it takes from then on', () => {
-      entra();
       entra(page);
       const before = state();
       const owned = (one: object) => ({ ...one, owners: ['me', 'ada', 'bob'] });
       const apps = before.apps.map(owned);
       const principals = before.principals.map(owned);
-      writeFileSync(stateFile(), JSON.stringify({ ...before, apps, principals, writes: [] }));
+      setState({ ...before, apps, principals, writes: [] });
       const { status, stdout, stderr } = entra(['--drop-owner']);
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
       expect(owners()).toEqual([[], []]);
@@ -129,11 +145,10 @@ describe('infra/entra.sh', () => {
     });
 
     it('says who can, where it may not', () => {
-      entra();
       entra(page);
       const before = state();
       const apps = before.apps.map((one) => ({ ...one, owners: ['ada'] }));
-      writeFileSync(stateFile(), JSON.stringify({ ...before, apps }));
+      setState({ ...before, apps });
       const refused = entra(['--drop-owner']);
       expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining('ada of the registration') });
       expect(refused.stderr).toContain('Application Administrator');
@@ -141,24 +156,23 @@ describe('infra/entra.sh', () => {
   });
 
   it('waits for what it made until Entra ID knows it everywhere', () => {
-    writeFileSync(stateFile(), JSON.stringify({ ...state(), lag: 3 }));
+    setState({ ...NOTHING, lag: 3 });
     const { status, stderr } = entra();
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(state().principals[0]?.appRoleAssignmentRequired).toBe(true);
   });
 
   it('says what az said when that does not pass', () => {
-    writeFileSync(stateFile(), JSON.stringify({ ...state(), lag: 1_000 }));
+    setState({ ...NOTHING, lag: 1_000 });
     expect(entra()).toMatchObject({ status: 1, stderr: expect.stringContaining('does not exist') });
   });
 
   it('adds a role that is missing and keeps those that others added', () => {
-    entra();
     const changed = state();
     const theirs = { id: 'theirs', value: 'Their.Role' };
     const [app] = changed.apps;
     const kept = app?.appRoles.filter(({ value }) => value !== 'CmkKey.Restore') ?? [];
-    writeFileSync(stateFile(), JSON.stringify({ ...changed, apps: [{ ...app, appRoles: [...kept, theirs] }] }));
+    setState({ ...changed, apps: [{ ...app, appRoles: [...kept, theirs] }] });
     expect(entra().stdout).toContain('set the roles CmkKey.Restore');
     expect(state().apps[0]?.appRoles.map(({ value }) => value)).toEqual([
       'CmkKey.Read',
@@ -182,10 +196,9 @@ describe('infra/entra.sh', () => {
     };
     /** A registration with what others put there, and nothing of ours. */
     const withTheirs = (refused: Record<string, number>) => {
-      entra();
       const { identifierUris, redirectUris, ...api } = theirs;
       const app = { ...state().apps[0], identifierUris, spa: { redirectUris }, api };
-      writeFileSync(stateFile(), JSON.stringify({ ...state(), apps: [app], refused }));
+      setState({ ...state(), apps: [app], refused });
     };
     const page = ['--page', 'https://func-cmk.example'];
 
@@ -207,6 +220,7 @@ describe('infra/entra.sh', () => {
   });
 
   it('makes the role to restore one for people alone, also where an older version made it for applications', () => {
+    setState(NOTHING);
     entra([], { CMK_RESTORE_APPLICATIONS: 'robot' });
     const members = () => state().apps[0]?.appRoles.map(({ value, allowedMemberTypes }) => [value, allowedMemberTypes]);
     expect(members()).toContainEqual(['CmkKey.Restore', ['User', 'Application']]);
@@ -223,6 +237,7 @@ describe('infra/entra.sh', () => {
   });
 
   it('takes no registration of that name that is of an app in another subscription, unless it is told to', () => {
+    setState(NOTHING);
     const ours = { AZURE_SUBSCRIPTION_ID: 'sub-ours' };
     const theirs = { AZURE_SUBSCRIPTION_ID: 'sub-theirs' };
     expect(entra([], theirs)).toMatchObject({ status: 0, stderr: '' });
@@ -236,6 +251,7 @@ describe('infra/entra.sh', () => {
   });
 
   it('gives a role on the registration that is there, and makes none for it: the app takes tokens of one alone', () => {
+    setState(NOTHING);
     const refused = { status: 1, stderr: expect.stringContaining('no registration "CMK Autopilot (test)"') };
     expect(entra(['--assign', 'person-1', 'CmkKey.Revoke'])).toMatchObject(refused);
     expect(entra(['--page', 'https://func-cmk.azurewebsites.net'])).toMatchObject(refused);
@@ -243,6 +259,7 @@ describe('infra/entra.sh', () => {
   });
 
   it('goes by the environment of azd in a shell that names none', () => {
+    setState(NOTHING);
     entra([], { AZURE_ENV_NAME: 'prod' });
     const azd = (answer: string) =>
       writeFileSync(join(folder, 'bin/azd'), `#!/bin/sh\ncase "$*" in ${answer}\n*) echo unknown; exit 1 ;; esac\n`, {
@@ -265,6 +282,7 @@ describe('infra/entra.sh', () => {
   });
 
   it('tells azd of it where azd has that environment, and ends well where azd is there for something else', () => {
+    setState(NOTHING);
     const azd = (known: string) =>
       writeFileSync(
         join(folder, 'bin/azd'),
@@ -282,7 +300,6 @@ describe('infra/entra.sh', () => {
   });
 
   it('gives a role to a principal, once', () => {
-    entra();
     expect(entra(['--assign', 'person-1', 'CmkKey.Revoke']).stdout).toContain('gave CmkKey.Revoke to person-1');
     expect(entra(['--assign', 'person-1', 'CmkKey.Revoke']).stdout).toContain('has CmkKey.Revoke already');
     const role = state().apps[0]?.appRoles.find(({ value }) => value === 'CmkKey.Revoke')?.id;
@@ -293,7 +310,6 @@ describe('infra/entra.sh', () => {
     const pim = (...people: string[]) => ['--pim', 'CmkKey.Restore', 'approvers-1', ...people];
 
     it('makes a group with the role, its rules before anyone is eligible, and changes no more the second time', () => {
-      entra();
       const before = state().writes.length;
       const { status, stdout, stderr } = entra(pim('person-1', 'person-2'));
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
@@ -335,22 +351,19 @@ describe('infra/entra.sh', () => {
     });
 
     it('says who has the role without approval', () => {
-      entra();
       entra(['--assign', 'person-9', 'CmkKey.Restore']);
       expect(entra(pim('person-1')).stdout).toContain('these have CmkKey.Restore without approval too: person-9');
     });
 
     it('takes no group of that name that others than privileged administrators may have made', () => {
-      entra();
       const groups = [{ id: 'theirs', displayName: 'CMK Autopilot (test) CmkKey.Restore', isAssignableToRole: false }];
-      writeFileSync(stateFile(), JSON.stringify({ ...state(), groups }));
+      setState({ ...state(), groups });
       expect(entra(pim('person-1'))).toMatchObject({ status: 1, stderr: expect.stringContaining('theirs') });
       expect(state().assignments).toEqual([]);
     });
 
     it('names the permissions that are missing, and goes by a token that has them', () => {
-      entra();
-      writeFileSync(stateFile(), JSON.stringify({ ...state(), lacksScopes: true }));
+      setState({ ...state(), lacksScopes: true });
       expect(entra(pim('person-1'))).toMatchObject({
         status: 1,
         stderr: expect.stringMatching(/PermissionScopeNotGranted[\s\S]*PrivilegedEligibilitySchedule\.ReadWrite/),
@@ -363,7 +376,6 @@ describe('infra/entra.sh', () => {
       ['without anybody who is eligible', ['--pim', 'CmkKey.Restore', 'a'], {}, /usage/],
       ['for a day', ['--pim', 'CmkKey.Restore', 'a', 'b'], { CMK_PIM_HOURS: '24' }, /from 1 to 8/],
     ])('refuses a role %s', (_, args, environment, said) => {
-      entra();
       const { writes } = state();
       expect(entra(args, environment)).toMatchObject({ status: 1, stderr: expect.stringMatching(said) });
       expect(state().writes).toEqual(writes);
@@ -371,7 +383,6 @@ describe('infra/entra.sh', () => {
   });
 
   it('lets people sign in to the page of an app, once, and keeps what is there', () => {
-    entra();
     const back = 'https://func-cmk.azurewebsites.net/page/signed-in.html';
     expect(entra(['--page', 'https://func-cmk.azurewebsites.net/api']).stdout).toContain(`back to ${back}`);
     expect(entra(['--page', 'https://func-cmk.azurewebsites.net/']).stdout).toContain(`by ${back} already`);
@@ -392,6 +403,7 @@ describe('infra/entra.sh', () => {
   });
 
   it('leaves everything alone when told to', () => {
+    setState(NOTHING);
     expect(entra([], { CMK_ENTRA: 'skip' })).toMatchObject({
       status: 0,
       stdout: expect.stringContaining('left alone'),

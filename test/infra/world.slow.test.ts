@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ClientSecretCredential, ManagedIdentityCredential } from '@azure/identity';
+import { ClientSecretCredential } from '@azure/identity';
 import { KeyClient } from '@azure/keyvault-keys';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { QueueServiceClient } from '@azure/storage-queue';
@@ -17,10 +17,8 @@ import { eventParameters, readMainOutputs } from '../../scripts/infra/event-para
 import { topicsByVault } from '../../scripts/infra/find-topics.ts';
 import { readBlastRadius } from '../../src/dependents/blast-radius.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
-import { createEventGrid } from '../../src/events/event-grid-client.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import { createServices } from '../../src/services.ts';
-import { readSettings } from '../../src/settings/settings.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { type Child, startChild } from '../support/child.ts';
 import { eventually } from '../support/eventually.ts';
@@ -112,7 +110,7 @@ beforeAll(async () => {
     CMK_WORK: work.connectionString,
     PORT: String(port),
   });
-  await child.says(/^host ready /m, 30_000);
+  await child.says(/^host ready /m);
   host = `http://127.0.0.1:${port}`;
 });
 
@@ -186,12 +184,9 @@ describe('the templates, deployed to the local Azure', () => {
     await eventually(
       'the pinned account on the new version',
       () => keyOf(pinned)?.keyversion === rotated.properties.version,
-      30_000,
     );
-    await eventually(
-      'the automatic account on the new version',
-      () => String(keyOf(automatic)?.currentVersionedKeyIdentifier).endsWith(`/${rotated.properties.version}`),
-      30_000,
+    await eventually('the automatic account on the new version', () =>
+      String(keyOf(automatic)?.currentVersionedKeyIdentifier).endsWith(`/${rotated.properties.version}`),
     );
     expect(keyOf(automatic)?.keyversion).toBe('');
     expect(child.output()).not.toContain('"level":"error"');
@@ -202,7 +197,7 @@ describe('the templates, deployed to the local Azure', () => {
     expect(await control.getContainerClient('cmk-leases').exists()).toBe(false);
     const leases = BlobServiceClient.fromConnectionString(work.connectionString).getContainerClient('cmk-leases');
     expect((await leases.listBlobsFlat().next()).done).toBe(false);
-  }, 60_000);
+  });
 
   it('let the drift check read all that it looks at, and a revocation all that it would stop', async () => {
     const storage = { AzureWebJobsStorage: azurite.connectionString, CMK_WORK: work.connectionString };
@@ -219,12 +214,6 @@ describe('the templates, deployed to the local Azure', () => {
     const radius = await readBlastRadius(managedKey(vault, 'files-key'), services);
     expect(radius.accounts.flatMap(({ shares }) => shares.map(({ name }) => name))).toEqual(['demo', 'demo']);
     expect(radius).toMatchObject({ complete: true, unread: [] });
-  }, 60_000);
-
-  it('can be deployed again: nothing is refused, and nothing is there twice', async () => {
-    const first = deployed.sizes();
-    await deployAll();
-    expect(deployed.sizes()).toEqual(first);
   });
 
   it('mend by a second run what became of the first: a role deleted, a vault recovered, a topic made by somebody else', async () => {
@@ -265,21 +254,6 @@ describe('the templates, deployed to the local Azure', () => {
     await eventually(
       'the pinned account on the new version',
       () => keyOf(pinned)?.keyversion === rotated.properties.version,
-      30_000,
     );
-  }, 90_000);
-
-  it('tell an app that may not look for a topic from a vault that has none', async () => {
-    const { cloud, vaults, clientId } = readSettings(settings);
-    const managed = vaults.byId(asString(demo.vaultId, 'vault'));
-    if (!managed) throw new Error('the settings do not name the vault');
-    const identity = new ManagedIdentityCredential({ clientId: clientId ?? '' });
-    for (const id of world().systemTopics.keys()) world().systemTopics.delete(id);
-    const absent = await createEventGrid(identity, cloud).read(managed);
-    expect(absent).toMatchObject({ topic: undefined, topicUnreadable: undefined });
-    for (const [id, { roleName }] of world().roleDefinitions)
-      if (/topic reader|change watcher/.test(roleName)) world().roleDefinitions.delete(id);
-    const refused = await createEventGrid(identity, cloud).read(managed);
-    expect(refused).toMatchObject({ topic: undefined, topicUnreadable: { statusCode: 403 } });
   });
 });

@@ -20,15 +20,6 @@ it('asks about one key of one vault, and both forms of the log', () => {
   expect(brackets.filter((one) => one === '(')).toHaveLength(brackets.filter((one) => one === ')').length);
 });
 
-it('has every entry of a Managed HSM that may be about the key, and leaves it to the app what it was', () => {
-  const id = '/subscriptions/1/resourceGroups/rg/providers/Microsoft.KeyVault/managedHSMs/HSM-1';
-  const hsm = managedVault(id.replace('/1/', '/11111111-1111-1111-1111-111111111111/'), cloud);
-  if (!hsm) throw new Error('The Managed HSM is none.');
-  const asked = readUsageQuery(usageQuery(managedKey(hsm, 'Files-Key')));
-  expect(asked).toMatchObject({ vault: 'managedhsms/hsm-1', key: 'files-key', silentHours: 3 });
-  expect(Object.keys(asked?.patterns ?? {}).sort()).toEqual(['arm', 'owner', 'path', 'sounds']);
-});
-
 it.each(['a"; AzureActivity', 'a\\', 'a b', '', "a'", 'a\n| take 1', '/keys/', 'ä'])(
   'lets no name into the query that Key Vault would not take: %j',
   (name) => {

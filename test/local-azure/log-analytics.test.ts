@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
 import { WORKSPACE_ID } from '../../local/azure/constants.ts';
-import { MANAGED_VAULT_IDS } from '../../local/run/app-environment.ts';
 import { describeFailure, describe as say } from '../../src/azure/failure.ts';
 import { keyStatus } from '../../src/break-glass/key-status.ts';
 import { sampleServices } from '../support/app-services.ts';
@@ -49,46 +48,6 @@ it('has what Storage and people did, with who and when, once the delay has gone 
   expect(used.trackedUntil?.getTime()).toBeLessThanOrEqual(local.azure.clock.nowMs() - 300_000);
   const since = used.uses[0]?.lastOn.getTime() ?? 0;
   expect(since).toBeGreaterThan(local.azure.clock.nowMs() - 2 * HOUR_MS);
-});
-
-it('is shown for a key of a Managed HSM too, with what is not clear', async () => {
-  const key = new TestKey(local.azure.world, 'hsm-local');
-  key.account('pinned');
-  local.azure.clock.advance(2 * HOUR_MS);
-  const services = sampleServices({ CMK_USAGE_WORKSPACE: WORKSPACE_ID, CMK_VAULTS: MANAGED_VAULT_IDS.join(',') });
-  const managed = services.settings.vaults.key(key.id());
-  if (!managed) throw new Error('The Managed HSM is not managed.');
-  const { vaultLog } = local.azure.world;
-  const statusOf = async () => (await keyStatus(managed, services)).usage;
-  const unwrapped = { on: expect.any(String), objectId: expect.any(String), appId: expect.any(String) };
-  expect(await statusOf()).toMatchObject({ versions: [{ version: key.first.version, unwrapped }] });
-  // As Microsoft shows the one entry that it shows, and one of a call to an external key.
-  const sample = vaultLog.findLast(({ vaultId }) => vaultId === key.vault.id);
-  if (!sample) throw new Error('Nothing was logged.');
-  const fromMs = local.azure.clock.nowMs() - HOUR_MS;
-  const hsm = key.vault.properties.vaultUri;
-  for (const [operation, uri] of [
-    ['BackupCreate', `${hsm}backup`],
-    ['EkmProxyOperation', 'https://proxy.contoso.com/wrap'],
-    ['ManagedHsmGet', `https://management.azure.com${key.vault.id}?api-version=2023-07-01`],
-  ] as const) {
-    vaultLog.push({ ...sample, operation, keyName: undefined, version: undefined, uri, fromMs, toMs: fromMs });
-  }
-  const { versions } = (await statusOf()) ?? {};
-  expect(versions).toHaveLength(2);
-  expect(versions?.[1]).toEqual({
-    unclear: {
-      on: new Date(fromMs).toISOString(),
-      entry: 'EkmProxyOperation',
-      objectId: sample.objectId,
-      appId: sample.appId,
-    },
-  });
-  // What sounds like a use may be one, although its address is of Azure Resource Manager.
-  const uri = `https://management.azure.com${key.vault.id}/privateEndpointConnections`;
-  const at = { fromMs: fromMs + 1, toMs: fromMs + 1 };
-  vaultLog.push({ ...sample, operation: 'KeyUnwrap', keyName: undefined, version: undefined, uri, ...at });
-  expect((await statusOf())?.versions?.[1]).toMatchObject({ unclear: { entry: 'KeyUnwrap' } });
 });
 
 it('is shown in the status of a key, and why it is not when it cannot be read', async () => {

@@ -48,9 +48,4 @@ describe('the local Azure as a process', () => {
     stop(child);
     expect(await exit).toEqual([0, null]);
   });
-
-  it('refuses a fleet that there is not', async () => {
-    const child = start('--fleet', 'huge');
-    expect(await once(child, 'exit')).toEqual([2, null]);
-  });
 });

@@ -55,19 +55,6 @@ describe('POST /app', () => {
     expect(three.instances.map(({ pid }) => lives(pid))).toEqual([false, false, false]);
     expect(app.alive()).toBe(true);
   });
-
-  it.each([
-    {},
-    'kill',
-    { do: 'stop' },
-    { do: 'start', instances: 0 },
-    { do: 'start', instances: 5 },
-    { do: 'start', more: 1 },
-  ])('refuses %j', async (body) => {
-    const before = app.instances;
-    expect(await order(body)).toMatchObject({ status: 400, body: { error: expect.stringContaining('from 1 to 4') } });
-    expect(app.instances).toEqual(before);
-  });
 });
 
 describe('POST /clock', () => {
@@ -116,7 +103,7 @@ describe('POST /clock', () => {
     const checks = () => app.output().match(/Executing 'Functions\.driftCheck'/g)?.length ?? 0;
     expect(checks()).toBe(0);
     await control('POST', '/clock', { advance: 'P366D' });
-    await eventually('the drift check has run', () => app.output().includes("Executed 'Functions.driftCheck'"), 20_000);
+    await eventually('the drift check has run', () => app.output().includes("Executed 'Functions.driftCheck'"));
     expect(checks()).toBe(1);
   });
 });

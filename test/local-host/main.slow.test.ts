@@ -45,12 +45,6 @@ it('dies of a rejection that nobody handles, as the worker does', async () => {
   expect(child.output()).toContain('nobody waits for this');
 });
 
-it('does not let a function register another one after the start', async () => {
-  const { url, child } = await start();
-  expect((await fetch(`${url}/api/late`)).status).toBe(500);
-  await child.says(/A function can only be registered during app startup/);
-});
-
 describe('timers', () => {
   it('fire on their schedule', async () => {
     const { child } = await start();
@@ -76,16 +70,6 @@ describe('the admin API', () => {
     expect((await post(`${url}/admin/functions/byHand`, '{"input":"{\\"a\\":1}"}')).status).toBe(202);
     await child.says(/byHand\.Invocation by hand \{"a":1\}/);
   });
-
-  it('lists the functions and refuses what it cannot run', async () => {
-    const { url } = await start();
-    const functions = (await (await fetch(`${url}/admin/functions`)).json()) as { name: string }[];
-    expect(functions.map(({ name }) => name)).toEqual(['byHand', 'late', 'reject', 'slow', 'tick', 'yearly']);
-    expect((await post(`${url}/admin/functions/nothing`, '{"input":""}')).status).toBe(404);
-    expect((await post(`${url}/admin/functions/slow`, '{"input":""}')).status).toBe(400);
-    expect((await post(`${url}/admin/functions/tick`, 'no JSON')).status).toBe(400);
-    expect((await fetch(`${url}/admin/functions/tick`)).status).toBe(404);
-  });
 });
 
 it('says what to do when its port is busy', async () => {
@@ -96,12 +80,4 @@ it('says what to do when its port is busy', async () => {
   expect(await child.exit).toBe(1);
   expect(child.output()).toContain(`Port ${port} is busy: set PORT to a free one.`);
   await new Promise((resolve) => server.close(resolve));
-});
-
-it('shares its port with no other host', async () => {
-  const { url } = await start();
-  const { port } = new URL(url);
-  const other = startChild(MAIN, ['--app', appDir], { PORT: port });
-  expect(await other.exit).toBe(1);
-  expect(other.output()).toContain(`Port ${port} is busy: set PORT to a free one.`);
 });

@@ -25,7 +25,7 @@ beforeAll(async () => {
     await symlink(join(PROJECT, 'node_modules', name), join(modules, name));
   }
   await writeFile(join(project, 'package.json'), '{"type":"module"}');
-}, 120_000);
+});
 afterAll(() => rm(project, { recursive: true, force: true }));
 
 it('of the local Azure is used as its README says, by a client with the plain SDK', async () => {
@@ -35,7 +35,7 @@ it('of the local Azure is used as its README says, by a client with the plain SD
   await writeFile(join(project, 'client.js'), client);
   const { stdout } = await run(process.execPath, ['program.js'], { cwd: project });
   expect(stdout).toMatch(/^https:\/\/kv-files\.vault\.azure\.net\/keys\/files-key\/[0-9a-f]{32}\n$/);
-}, 60_000);
+});
 
 it('bundles its Functions host, which it starts in processes of its own', async () => {
   await writeFile(
@@ -44,4 +44,4 @@ it('bundles its Functions host, which it starts in processes of its own', async 
       "await bundleHost('host.cjs');\nawait bundlePreload('preload.mjs');\nconsole.log(typeof startLocalRun);\n",
   );
   expect((await run(process.execPath, ['host.js'], { cwd: project })).stdout).toBe('function\n');
-}, 60_000);
+});

@@ -71,17 +71,6 @@ describe('base64, the default', () => {
   });
 });
 
-it('does not run a message that was taken more often than allowed already', async () => {
-  await queue.sendMessage('YQ==');
-  for (let take = 0; take < 2; take++) {
-    const { receivedMessageItems } = await queue.receiveMessages({ visibilityTimeout: 60 });
-    for (const item of receivedMessageItems) await queue.updateMessage(item.messageId, item.popReceipt, undefined, 0);
-  }
-  const seen = listen();
-  expect(await poisoned()).toBe('YQ==');
-  expect(seen).toEqual([]);
-});
-
 it('finishes what it has taken before it stops, and takes no more', async () => {
   await queue.sendMessage('YQ==');
   let started = false;
@@ -105,20 +94,6 @@ it('finishes what it has taken before it stops, and takes no more', async () => 
   release();
   await stopping;
   expect(await count()).toBe(1); // the first is deleted, the second still there
-});
-
-it('survives a message that somebody else has deleted meanwhile', async () => {
-  await queue.sendMessage('YQ==');
-  const lines: string[] = [];
-  const seen = listen({
-    run: async (message) => {
-      await queue.deleteMessage(message.messageId, message.popReceipt);
-    },
-    write: (_level, _category, message) => lines.push(message),
-  });
-  await eventually('a line about it', () => lines.length > 0);
-  expect(lines[0]).toContain('could not be kept hidden');
-  expect(seen).toEqual([]);
 });
 
 it('says once that storage cannot be reached, and goes on trying', async () => {

@@ -1,12 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import {
-  addAccount,
-  addIdentity,
-  addResourceGroup,
-  addSubscription,
-  addVault,
-  allowStorage,
-} from '../../local/azure/fleet.ts';
+import { addAccount, addIdentity } from '../../local/azure/fleet.ts';
 import { createAccount } from '../../src/operations/account/account-create.ts';
 import { enableAccount } from '../../src/operations/account/account-enable.ts';
 import { type Site, texts, unique, useProcedures } from '../support/procedures.ts';
@@ -90,14 +83,6 @@ describe('account enable', () => {
     expect((await procedures.run(enable(site, { identity: undefined, grant: true }))).changed).toBe(false);
   });
 
-  it('takes a vault of another region and subscription of the same tenant', async () => {
-    const site = procedures.site();
-    const other = addResourceGroup(procedures.world, addSubscription(procedures.world), unique('rg-'), 'eastus');
-    const account = addAccount(procedures.world, other, { name: unique('st') });
-    const { result } = await procedures.run(enable(site, { account: account.name }));
-    expect(result.keySource).toBe('Microsoft.Keyvault');
-  });
-
   it('sets a key of another tenant with the client id of the application, unseen', async () => {
     const site = procedures.site();
     const federatedClientId = '11111111-2222-3333-4444-555555555555';
@@ -118,26 +103,6 @@ describe('account enable', () => {
     expect(report.result.keySource).toBe('Microsoft.Keyvault');
     const waits = report.shown.filter(({ kind, text }) => kind === 'waiting' && text.startsWith('for the role'));
     expect(waits.length).toBeGreaterThan(3);
-  });
-
-  it('gives up waiting when time is up, and finishes when it is run again', async () => {
-    const site = procedures.site({ role: false });
-    procedures.world.settings.rolePropagationMs = 300_000;
-    await expect(procedures.run(enable(site, { grant: true, waitSeconds: 60 }))).rejects.toMatchObject({
-      reason: 'NotPropagated',
-      nextStep: expect.stringContaining('Run the same command again'),
-    });
-    const again = await procedures.run(enable(site, { grant: true }));
-    expect(again.result.keySource).toBe('Microsoft.Keyvault');
-  });
-
-  it('writes nothing in a dry run', async () => {
-    const site = procedures.site({ role: false });
-    const writes = await procedures.writes(async () => {
-      const report = await procedures.run(enable(site, { grant: true }), { dryRun: true });
-      expect(texts(report, 'planned')).toHaveLength(2);
-    });
-    expect(writes).toEqual([]);
   });
 
   it.each([
@@ -199,14 +164,6 @@ describe('account enable', () => {
     await procedures.run(enable(site, { account: account.name, replaceIdentity: true }));
     expect(Object.keys(account.identity?.userAssignedIdentities ?? {})).toEqual([sameId(site.identity.id)]);
   });
-
-  it('leaves it to Azure to say whether a key that cannot be read can be used', async () => {
-    const site = procedures.site({ role: false });
-    const vault = addVault(procedures.world, site.group, unique('kv-'), { enableRbacAuthorization: false });
-    allowStorage(procedures.world, vault, site.identity.principalId);
-    const refusal = await procedures.refusal(enable(site, { key: { vault: vault.name, key: 'any' } }));
-    expect(refusal.reason).toBe('IdentityHasNoAccess');
-  });
 });
 
 describe('account create', () => {
@@ -259,22 +216,6 @@ describe('account create', () => {
     expect(notes).toEqual(said ? [expect.stringMatching(said)] : []);
   });
 
-  it('pins a new account', async () => {
-    const site = procedures.site();
-    const { result } = await procedures.run(
-      create(site, { key: { vault: site.vault.name, key: site.key, pin: 'newest' } }).run,
-    );
-    expect(result).toMatchObject({ mode: 'pinned', version: site.version.version });
-  });
-
-  it('creates nothing in a dry run', async () => {
-    const site = procedures.site();
-    const { name, run } = create(site);
-    const report = await procedures.run(run, { dryRun: true });
-    expect(report.changed).toBe(true);
-    expect(procedures.world.storageAccounts.has(name)).toBe(false);
-  });
-
   it('says that a system-assigned identity is not possible yet', async () => {
     const refusal = await procedures.refusal(create(procedures.site(), { identity: undefined }).run);
     expect(refusal).toMatchObject({
@@ -289,16 +230,5 @@ describe('account create', () => {
     ['no region', { location: undefined }, 'ArgumentInvalid'],
   ])('refuses %s', async (_, more, reason) => {
     expect((await procedures.refusal(create(procedures.site(), more).run)).reason).toBe(reason);
-  });
-
-  it('refuses a name that has an account without this key', async () => {
-    const site = procedures.site();
-    const refusal = await procedures.refusal(create(site, { account: site.account.name }).run);
-    expect(refusal).toMatchObject({ reason: 'NameTaken', nextStep: expect.stringContaining('cmk account enable') });
-  });
-
-  it('refuses an identity without its role', async () => {
-    const refusal = await procedures.refusal(create(procedures.site({ role: false })).run);
-    expect(refusal.reason).toBe('IdentityHasNoAccess');
   });
 });

@@ -261,12 +261,6 @@ describe('scope disable and scope enable', () => {
       expect((await procedures.run(scoping(account, state), { as })).changed).toBe(false);
     }
   });
-
-  it('refuse a scope that is not there', async () => {
-    const site = procedures.site();
-    const account = procedures.encrypted(site);
-    expect((await procedures.refusal(scoping(account, 'Disabled'), { as: admin(site) })).reason).toBe('NotFound');
-  });
 });
 
 describe('on the command line', () => {

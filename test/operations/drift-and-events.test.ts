@@ -47,22 +47,6 @@ describe('events ensure', () => {
     expect(texts(second, 'found')).toContain('Microsoft.KeyVault.KeyExpired reaches keyExpired');
   });
 
-  it('puts one right that was changed, and makes one that was deleted', async () => {
-    const site = procedures.site();
-    await procedures.run(ensure(site));
-    const [changed, deleted] = ofVault(site);
-    if (!changed || !deleted) throw new Error('no subscriptions');
-    Object.assign(changed.properties, { retryPolicy: { maxDeliveryAttempts: 1, eventTimeToLiveInMinutes: 5 } });
-    procedures.world.eventSubscriptions.delete(deleted.id.toLowerCase());
-    const report = await procedures.run(ensure(site));
-    expect(
-      texts(report, 'done')
-        .map((text) => / (repaired|made):/.exec(text)?.[1])
-        .sort(),
-    ).toEqual(['made', 'repaired']);
-    expect(ofVault(site)).toHaveLength(3);
-  });
-
   it('makes nothing in a dry run, and wants to know the app', async () => {
     const site = procedures.site();
     const report = await procedures.run(ensure(site), { dryRun: true });

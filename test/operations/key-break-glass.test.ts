@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { addOtherResource } from '../../local/azure/fleet.ts';
 import type { Principal } from '../../local/azure/world.ts';
-import type { AppRecord } from '../../src/operations/key/app-record.ts';
+import type { AppRecord } from '../../src/operations/app-storage.ts';
 import { restoreAsOperator } from '../../src/operations/key/key-restore.ts';
 import { previewRevocation, revokeAsOperator } from '../../src/operations/key/key-revoke.ts';
 import type { Operation } from '../../src/operations/operator-azure.ts';
@@ -74,21 +74,6 @@ describe('key revoke and key restore', () => {
     expect(texts(nothing, 'found')).toContain('no revocation of this key is open');
   });
 
-  it('joins a revocation that is open with one of its own, which is then the one to restore', async () => {
-    const site = procedures.site();
-    const [first, second] = [officer(site), officer(site)];
-    const before = await procedures.run(revoking(site), { as: first });
-    const after = await procedures.run(revoking(site), { as: first });
-    expect(texts(after, 'found')).toContain('every version is disabled already');
-    expect(after.result.revocation?.id).not.toBe(before.result.revocation?.id);
-    const id = before.result.revocation?.id ?? '';
-    expect((await procedures.refusal(restoring(site, { revocation: id }), { as: second })).reason).toBe(
-      'OtherRevocation',
-    );
-    expect((await procedures.run(restoring(site), { as: second })).result.complete).toBe(true);
-    expect(site.version.enabled).toBe(true);
-  });
-
   it('does not say that nothing is revoked to somebody whose clock is behind', async () => {
     const site = procedures.site();
     procedures.encrypted(site);
@@ -118,21 +103,6 @@ describe('key revoke and key restore', () => {
     expect(texts(report, 'note').join('\n')).toMatch(
       new RegExp(`${detached.name} cannot use the key yet: .*not attached`),
     );
-  });
-
-  it.each(['name', 'identifier'])('names them too where the key is given by %s', async (how) => {
-    const site = procedures.site();
-    const account = procedures.encrypted(site);
-    await procedures.run(revoking(site), { as: officer(site) });
-    const { cloud } = procedures.azure();
-    const key =
-      how === 'name'
-        ? keyByName(site.key, site.vault.name, cloud)
-        : keyByName(`https://${site.vault.name}.vault.azure.net/keys/${site.key}`, undefined, cloud);
-    const options = { reason: 'test', revocation: openOn(site), dualControl: true, environment: {}, app };
-    const report = await procedures.run((operation) => restoreAsOperator(key, options, operation));
-    expect(texts(report, 'found')).toContain(`${account.name} can use the key again`);
-    expect(report.result.accounts).toMatchObject([{ ready: true }]);
   });
 
   it('says that it does not know who can use a key whose vault the sign-in does not see', async () => {
@@ -186,15 +156,6 @@ describe('key revoke and key restore', () => {
     expect(texts(report, 'note').join('\n')).toMatch(/Not in the audit trail: no answer/);
   });
 
-  it('is not held up by settings of the app that are wrong', async () => {
-    const site = procedures.site();
-    const environment = { CMK_SUBSCRIPTIONS: 'nonsense' };
-    const report = await procedures.run((operation) =>
-      revokeAsOperator(keyOf(site), { reason: 'test', environment, app }, operation),
-    );
-    expect(report.result).toMatchObject({ complete: true, dependents: undefined });
-  });
-
   it('shows beforehand what would stop, and stops nothing', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
@@ -225,40 +186,11 @@ describe('key revoke and key restore', () => {
     expect(site.version.enabled).toBe(false);
   });
 
-  it('says which version is not disabled, and finishes when it is run again', async () => {
-    const site = procedures.site();
-    const newest = procedures.nextVersion(site);
-    procedures.local.faults.add([
-      { match: { method: 'PATCH', path: newest.version }, answer: { status: 503, body: {} } },
-    ]);
-    const first = await procedures.run(revoking(site));
-    expect(first.result.complete).toBe(false);
-    expect(texts(first, 'note').join('\n')).toContain(`Version ${newest.version}`);
-    procedures.local.faults.clear();
-    const second = await procedures.run(revoking(site));
-    expect(second.result.complete).toBe(true);
-    expect(newest.enabled).toBe(false);
-  });
-
   it('refuses a key that is not there', async () => {
     const site = procedures.site();
     const nowhere = { ...site, key: 'nowhere' };
     for (const operation of [revoking(nowhere), restoring(nowhere)]) {
       expect((await procedures.refusal(operation)).reason).toBe('KeyNotFound');
     }
-  });
-
-  it('lets the same person restore where the app does not ask for a second one', async () => {
-    const site = procedures.site();
-    await procedures.run(revoking(site));
-    expect((await procedures.run(restoring(site, { dualControl: false }))).result.complete).toBe(true);
-  });
-
-  it('brings a key back that was deleted', async () => {
-    const site = procedures.site();
-    const key = procedures.deletedKey(site);
-    const report = await procedures.run(restoring({ ...site, key }));
-    expect(report.result.recovered).toBe(true);
-    expect(site.vault.keys.has(key)).toBe(true);
   });
 });

@@ -5,8 +5,8 @@ import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import type { CmkError } from '../../src/errors.ts';
+import { appRecord } from '../../src/operations/app-storage.ts';
 import { Journal } from '../../src/operations/journal.ts';
-import { appRecord } from '../../src/operations/key/app-record.ts';
 import { type KeyRetireOptions, retireVersions } from '../../src/operations/key/key-retire.ts';
 import { unretireVersion } from '../../src/operations/key/key-unretire.ts';
 import type { Azure, Operation } from '../../src/operations/operator-azure.ts';
@@ -129,18 +129,6 @@ describe('key retire', () => {
     expect(refusal).toMatchObject({ reason: 'VersionInUse', message: expect.stringMatching(message) });
   });
 
-  it('refuses when not everything could be read, and fewer than 24 hours', async () => {
-    const { site, old, account } = movedOn();
-    for (const path of ['/storageAccounts\\?', `/storageAccounts/${account.name}\\?`, 'Microsoft.ResourceGraph']) {
-      procedures.local.faults.clear();
-      procedures.local.faults.add([{ match: { path }, answer: { status: 500, body: {} } }]);
-      const refusal = await procedures.refusal(retire(site, { version: old.version }));
-      expect(refusal.message).toContain('Not everything is known');
-    }
-    expect((await procedures.refusal(retire(site, { hours: 12 }))).reason).toBe('ArgumentInvalid');
-    expect(old.enabled).toBe(true);
-  });
-
   it('says of a key that is revoked, or all disabled, that there is nothing to do, and why', async () => {
     const { site, old, newer } = movedOn();
     const { urgentKeys: keys, now, sleep, operator } = procedures.azure();
@@ -161,20 +149,6 @@ describe('key retire', () => {
     expect((await procedures.refusal(retire({ ...site, key: 'nowhere' }))).reason).toBe('KeyNotFound');
   });
 
-  it('enables the version again when somebody is pinned to it between the look and the disabling', async () => {
-    const { site, old, account } = movedOn();
-    const azure = meanwhile(() => pin(site, account));
-    const report = await procedures.run(retire(site), { azure });
-    expect(report.result).toMatchObject({ retired: [] });
-    expect(report.result.kept).toContainEqual({ version: old.version, reasons: [`It is used by ${account.name}.`] });
-    expect(old.enabled).toBe(true);
-    expect(old.tags ?? {}).not.toHaveProperty('cmk-retired');
-    expect(texts(report, 'done')).toEqual([
-      `version ${old.version} of ${site.vault.name}/${site.key} disabled`,
-      `version ${old.version} enabled again: It is used by ${account.name}.`,
-    ]);
-  });
-
   it('of a version asked for by name, enables it again and ends with the refusal', async () => {
     const { site, old, account } = movedOn();
     const azure = meanwhile(() => pin(site, account));
@@ -182,27 +156,6 @@ describe('key retire', () => {
     expect(error).toMatchObject({ reason: 'VersionInUse', message: expect.stringContaining(account.name) });
     expect(done).toHaveLength(2);
     expect(old.enabled).toBe(true);
-  });
-
-  it('fails loudly when the version cannot be enabled again, with what to do', async () => {
-    const { site, old, account } = movedOn();
-    const azure = meanwhile(async () => {
-      await pin(site, account);
-      const refusal = { status: 403, body: { error: { code: 'Forbidden', message: 'No.' } } };
-      procedures.local.faults.add([{ match: { method: 'PATCH', path: old.version }, skip: 1, answer: refusal }]);
-    });
-    const { error, done, notes } = await failing(retire(site), azure);
-    expect(error).toMatchObject({
-      reason: 'RetirementNotUndone',
-      message: expect.stringMatching(new RegExp(`${account.name}.*could not be enabled again: 403 Forbidden`)),
-      nextStep: expect.stringContaining(
-        `az keyvault key set-attributes --id https://${site.vault.name}.vault.azure.net/`,
-      ),
-    });
-    expect(error?.nextStep).toContain(`${old.version} --enabled true`);
-    expect(done).toEqual([`version ${old.version} of ${site.vault.name}/${site.key} disabled`]);
-    expect(notes.join()).toMatch(/Not in the audit trail/);
-    expect(old.enabled).toBe(false);
   });
 });
 
@@ -234,19 +187,6 @@ describe('the trail of key retire', () => {
         ...said,
       },
     });
-  });
-
-  it('has a version that was disabled and enabled again', async () => {
-    const { site, account } = movedOn();
-    const azure = meanwhile(() => pin(site, account));
-    await procedures.run(retire(site, { environment: environment() }), { azure });
-    expect(await trail()).toContainEqual(
-      expect.objectContaining({
-        action: 'key.retire',
-        reason: 'RetirementUndone',
-        details: expect.objectContaining({ enabled: true, why: [`It is used by ${account.name}.`] }),
-      }),
-    );
   });
 
   it('is said not to be written where the storage of the app is not known', async () => {

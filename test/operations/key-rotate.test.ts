@@ -79,13 +79,6 @@ describe('key rotate', () => {
     expect(versions.every(({ exp }) => exp !== undefined)).toBe(true);
   });
 
-  it('rotates nothing in a dry run', async () => {
-    const site = procedures.site();
-    const report = await procedures.run((operation) => rotateKey(keyOf(site), 0, operation), { dryRun: true });
-    expect(texts(report, 'planned')).toHaveLength(1);
-    expect(site.vault.keys.get(site.key)?.versions).toHaveLength(1);
-  });
-
   it('refuses a disabled key, and one that is not there', async () => {
     const site = procedures.site({ key: { enabled: false } });
     expect((await procedures.refusal((operation) => rotateKey(keyOf(site), 0, operation))).reason).toBe('KeyDisabled');

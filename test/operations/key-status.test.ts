@@ -1,13 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { keyStatusOf } from '../../src/cli/read-key-status.ts';
+import { keyStatusOf } from '../../src/cli/read-keys.ts';
 import { revokeAsOperator } from '../../src/operations/key/key-revoke.ts';
 import { keyOf, type Site, useProcedures } from '../support/procedures.ts';
 
 const procedures = useProcedures();
 
 /** On the sign-in alone: nothing of the app is known. */
-const statusOf = (site: Site) =>
-  keyStatusOf(keyOf(site), {}, { azure: procedures.azure(), app: undefined, credential: procedures.credential() });
+const statusOf = (site: Site) => keyStatusOf(keyOf(site), {}, { azure: procedures.azure(), app: undefined });
 
 describe('key status', () => {
   it('shows the versions, who uses which, and what is not usable', async () => {

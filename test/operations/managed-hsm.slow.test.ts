@@ -9,17 +9,12 @@ import {
   setRotationPolicy,
 } from '../../local/azure/fleet.ts';
 import { assignLocalRole, LOCAL_ROLES } from '../../local/azure/key-vault/local-access.ts';
-import { keyStatusOf } from '../../src/cli/read-key-status.ts';
 import { ENCRYPTION_USER } from '../../src/identities/key-roles.ts';
-import { changeKey } from '../../src/operations/account/account-change-key.ts';
 import { enableAccount } from '../../src/operations/account/account-enable.ts';
 import { onboardAccount } from '../../src/operations/account/account-onboard.ts';
-import { verifyAccount } from '../../src/operations/account/account-verify.ts';
 import { ensureIdentityRole } from '../../src/operations/identity/identity-ensure.ts';
 import { ensureOfficer, ensureRole } from '../../src/operations/identity/role-ensure.ts';
 import { ensureKey } from '../../src/operations/key/key-ensure.ts';
-import { restoreAsOperator } from '../../src/operations/key/key-restore.ts';
-import { revokeAsOperator } from '../../src/operations/key/key-revoke.ts';
 import { rotateKey } from '../../src/operations/key/key-rotate.ts';
 import type { Operation } from '../../src/operations/operator-azure.ts';
 import { findVault, keyByName, lookForVault } from '../../src/operations/resolve.ts';
@@ -44,9 +39,6 @@ function hsmSite() {
 }
 type HsmSite = ReturnType<typeof hsmSite>;
 const cloud = () => procedures.azure().cloud;
-const giveCryptoUser = ({ vault }: HsmSite, principalId: string): void => {
-  if (vault.local) assignLocalRole(vault.local, { principalId, role: LOCAL_ROLES.cryptoUser });
-};
 const rolesOf = ({ vault }: HsmSite, principalId: string) =>
   [...(vault.local?.roleAssignments.values() ?? [])]
     .filter((one) => one.principalId === principalId)
@@ -207,22 +199,6 @@ describe('a Managed HSM', () => {
     expect(rolesOf(site, identity?.principalId ?? '')).toEqual(['/keys']);
     expect((await procedures.run(onboard)).changed).toBe(false);
   });
-
-  it('is enabled for an account whose identity lacks the role with --grant alone', async () => {
-    const site = hsmSite();
-    const identity = addIdentity(procedures.world, site.group, unique('id-'));
-    const key = { vault: `managedHSMs/${site.vault.name}`, key: site.key };
-    const enable = (grant: boolean) => (operation: Operation) =>
-      enableAccount({ key, account: site.account.name, identity: identity.name, grant }, operation);
-    const refusal = await procedures.refusal(enable(false));
-    expect(refusal).toMatchObject({
-      reason: 'IdentityHasNoAccess',
-      nextStep: `Give it Managed HSM Crypto Service Encryption User: cmk admin ensure-identity ${identity.name} --hsm ${site.vault.name}`,
-    });
-    const given = await procedures.run(enable(true));
-    expect(texts(given, 'done')).toHaveLength(2);
-    expect(site.account.encryption.keyvaultproperties?.keyvaulturi).toBe(site.vault.properties.vaultUri);
-  });
 });
 
 describe('a key of a Managed HSM', () => {
@@ -238,60 +214,6 @@ describe('a key of a Managed HSM', () => {
     expect(rotated.result.to).toBe(site.vault.keys.get('made')?.versions.at(-1)?.version);
     const again = await procedures.run((operation) => ensureKey(key, {}, operation));
     expect(texts(again, 'done')).toEqual([]);
-  });
-
-  it('encrypts an account, is changed to and from, and verified', async () => {
-    const site = hsmSite();
-    const other = procedures.site();
-    allowStorage(procedures.world, site.vault, other.identity.principalId);
-    const account = procedures.encrypted(other, 'pinned');
-    const used = () => account.encryption.keyvaultproperties;
-    await procedures.run((operation) =>
-      changeKey({ account: account.name, key: { vault: site.vault.name, key: site.key }, automatic: false }, operation),
-    );
-    expect(used()).toMatchObject({ keyvaulturi: site.vault.properties.vaultUri, keyversion: site.version.version });
-    const verified = await procedures.run((operation) => verifyAccount({ account: account.name }, operation));
-    expect(verified.result.checks.filter(({ state }) => state === 'failed')).toEqual([]);
-    await procedures.run((operation) =>
-      changeKey(
-        { account: account.name, key: { vault: other.vault.name, key: other.key }, automatic: false },
-        operation,
-      ),
-    );
-    expect(used()?.keyvaulturi).toBe(other.vault.properties.vaultUri);
-  });
-
-  it('is revoked and restored by two people who have a local role, with commands that name it', async () => {
-    const site = hsmSite();
-    addAccount(procedures.world, site.group, {
-      name: unique('st'),
-      identity: site.identity,
-      key: { vault: site.vault, keyName: site.key, mode: 'pinned' },
-    });
-    const [first, second] = [procedures.stranger(), procedures.stranger()];
-    for (const { objectId } of [first, second]) giveCryptoUser(site, objectId);
-    const app = { audit: async () => ({ written: { file: 'f', seq: 1, hash: 'h' } }), queue: { send: async () => {} } };
-    const key = keyIn(site);
-    const revoked = await procedures.run(
-      (operation) => revokeAsOperator(key, { reason: 'test', environment: {}, app }, operation),
-      { as: first },
-    );
-    expect(revoked.result).toMatchObject({ complete: true });
-    expect(site.version.enabled).toBe(false);
-    const azure = procedures.azure(first);
-    const status = await keyStatusOf(key, {}, { azure, app: undefined, credential: procedures.credential(first) });
-    expect(status.revocation).toMatchObject({ revokedBy: first.objectId });
-    const revocation = revoked.result.revocation?.id ?? '';
-    expect(texts(revoked, 'note').join('\n')).toContain(
-      `cmk key restore vault-key --hsm ${site.vault.name} --revocation ${revocation} --reason '<why>'`,
-    );
-    const restored = await procedures.run(
-      (operation) =>
-        restoreAsOperator(key, { reason: 'test', revocation, dualControl: true, environment: {}, app }, operation),
-      { as: second },
-    );
-    expect(restored.result).toMatchObject({ complete: true });
-    expect(site.version.enabled).toBe(true);
   });
 });
 

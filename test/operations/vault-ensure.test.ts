@@ -1,20 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { addVault } from '../../local/azure/fleet.ts';
-import { ensureVault, planVault } from '../../src/operations/vault/vault-ensure.ts';
+import { ensureVault } from '../../src/operations/vault/vault-ensure.ts';
 import { texts, unique, useProcedures } from '../support/procedures.ts';
 
 const procedures = useProcedures();
-
-describe('planVault', () => {
-  it.each([
-    ['a vault that is not there is created', undefined, 'create'],
-    ['one without purge protection is protected', { purgeProtection: false, softDelete: true }, 'protect'],
-    ['one without soft delete is protected', { purgeProtection: true, softDelete: false }, 'protect'],
-    ['one with both is left alone', { purgeProtection: true, softDelete: true }, 'nothing'],
-  ] as const)('%s', (_, found, plan) => {
-    expect(planVault(found)).toBe(plan);
-  });
-});
 
 describe('vault ensure', () => {
   it('creates a vault with purge protection, soft delete and role-based access, and finds it the second time', async () => {
@@ -109,11 +98,6 @@ describe('vault ensure', () => {
     ['two hyphens in a row', { name: 'kv--files' }, /is not a name/],
     ['no resource group', { name: 'kv-nowhere', location: 'westeurope' }, /to create it a resource group is needed/],
     ['no region', { name: 'kv-nowhere', resourceGroup: 'rg' }, /to create it a region is needed/],
-    [
-      'a retention of 5 days',
-      { name: 'kv-nowhere', resourceGroup: 'rg', location: 'westeurope', retentionDays: 5 },
-      /5 days/,
-    ],
   ])('refuses %s', async (_, wanted, message) => {
     const refusal = await procedures.refusal((operation) => ensureVault(wanted, operation));
     expect(refusal).toMatchObject({ reason: 'ArgumentInvalid', message: expect.stringMatching(message) });

@@ -11,15 +11,32 @@ describe('the sentence of a cause', () => {
     [
       'IdentityWithoutRole',
       [`${GROUP}/Microsoft.ManagedIdentity/userAssignedIdentities/id-storage`, VAULT],
-      10,
+      12,
       [ACCOUNT],
       'id-storage has no role on kv-files; 10 accounts cannot use the key.',
+    ],
+    [
+      'IdentityWithoutRole',
+      ['/subscriptions/5b0d', VAULT],
+      2,
+      [ACCOUNT],
+      'The own identities of accounts have no role on kv-files; 2 accounts cannot use the key.',
     ],
     ['NearExpiry', [KEY], 1, [KEY], 'kv-files/files-key expires soon.'],
     ['NoRotationPolicy', [KEY], 1, [KEY], 'No rotation policy: kv-files/files-key.'],
     ['UnexpectedKey', [KEY], 3, [ACCOUNT], 'Unexpected key: 3 accounts (kv-files/files-key).'],
+    ['StaleKeyVersion', [KEY], 1, [ACCOUNT], 'An older version of kv-files/files-key is still used by stfiles01.'],
+    ['KeyExpired', [KEY], 1, [KEY], 'kv-files/files-key has expired.'],
+    [
+      'KeyExpired',
+      [KEY],
+      4,
+      [ACCOUNT, KEY],
+      'kv-files/files-key has expired; 4 accounts can still be read, but Storage refuses the key for anything new.',
+    ],
     ['PinnedVersion', [], 2, [`${ACCOUNT}/encryptionScopes/one`], 'Pinned version: 2 resources.'],
   ])('names what %s is about, and no id', (reason, about, affected, sample, sentence) => {
-    expect(causeSentence({ reason, about, affected, sample })).toBe(sentence);
+    const accounts = sample[0] === ACCOUNT ? Math.min(affected, 10) : 0;
+    expect(causeSentence({ reason, about, affected, accounts, sample })).toBe(sentence);
   });
 });

@@ -1,8 +1,10 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import type { KeyVersion, StorageAccount } from '../../local/azure/world.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
+import { reconcileAll } from '../support/work-items.ts';
 
 // Guards, over the wire:
 // invariant 1 (level-triggered: duplicates, reordering and lost messages change nothing in the end),
@@ -63,7 +65,12 @@ it('whatever happens to the key and whichever messages arrive, every account end
       const deliver = async (account: StorageAccount): Promise<void> => {
         const was = versions().findIndex(({ version }) => version === held(account));
         const target = newest();
-        await services.controller.handleKeyMessage(key.id(), key.keyWork().cause, wire.log);
+        const { cause } = key.keyWork();
+        // What Azure's events of new and changed accounts have the worker do.
+        await services.controller.request(SUBSCRIPTION_ID, 'list', '', cause);
+        await reconcileAll(services, wire.log);
+        await services.controller.handleKeyMessage(key.id(), cause, wire.log);
+        await reconcileAll(services, wire.log);
         const is = versions().findIndex(({ version }) => version === held(account));
         expect(is).toBeGreaterThanOrEqual(was); // never backwards
         if (is !== was) expect(versions()[is]).toBe(target); // and only to the newest usable one

@@ -31,5 +31,5 @@ describe('a revocation, by the SDK over the wire', () => {
       ),
       { numRuns: 30, endOnFailure: true },
     );
-  }, 60_000);
+  });
 });

@@ -66,7 +66,10 @@ describe('The check of a re-key', () => {
     const tag = `${REVOKER.id} ${day(150).toISOString()} ${REVOKER.revokedBy} ${versionName(1)}`;
     const revoked = keyVersion(1, { enabled: false, tags: { [REVOCATION_TAG]: tag } });
     expect(reasons({ fromVersions: { read: [revoked] } })).toEqual(['RevocationOpen']);
-    expect(reasons({ fromVersions: { read: [] } })).toEqual(['KeyNotFound']);
+    const { problems } = evaluateRekey({ ...FINE, toVersions: { read: [] } }, now);
+    const detail = `${OTHER.id} does not exist: it was deleted, or there never was such a key.`;
+    const fix = `Check the names, create it (cmk key ensure new-key --vault ${VAULT.name}), or recover it.`;
+    expect(problems).toEqual([{ reason: 'KeyNotFound', detail, fix }]);
     const newer = keyVersion(52, { enabled: false });
     expect(reasons({ toVersions: { read: [keyVersion(51), newer] } })).toEqual(['NewestVersionUnusable']);
     expect(reasons({ fromVersions: { unread: 'no' }, toVersions: { unread: 'no' } })).toEqual([

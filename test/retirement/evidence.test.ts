@@ -19,7 +19,7 @@ const use = (change: Partial<LoggedUse>): LoggedUse => ({
   ...change,
 });
 const log = (change: Partial<UsageLog> = {}): Evidence => ({
-  log: { uses: [], trackedSince: day(1), trackedUntil: hoursAgo(0.5), silences: [], formUnsure: false, ...change },
+  log: { uses: [], trackedSince: day(1), trackedUntil: hoursAgo(0.5), silences: [], ...change },
 });
 
 describe('what the log proves', () => {
@@ -44,7 +44,7 @@ describe('what the log proves', () => {
     ['it was asked to decrypt', log({ uses: [use({ operation: 'other' })] }), /encrypt, decrypt or sign/],
     ['nobody says who asked', log({ uses: [use({ objectId: undefined })] }), /that the log does not name/],
     ['a request named no version', log({ uses: [use({ version: undefined })] }), /request without a version/],
-    ['it has nothing of the vault', log({ trackedSince: undefined, trackedUntil: undefined }), /nothing of this vault/],
+    ['it has nothing of the vault', log({ trackedSince: undefined, trackedUntil: undefined }), /no entries in the log/],
     ['it was tracked too short', log({ trackedSince: day(12) }), /begins on 2026-01-12T.*took over on 2026-01-11T/],
     ['it is behind', log({ trackedUntil: hoursAgo(2.1) }), /is behind: it ends on/],
     ['it was silent', log({ silences: [{ from: day(10), to: day(12) }] }), /from 2026-01-10T.* to 2026-01-12T.*off/],
@@ -70,20 +70,6 @@ describe('what the log proves', () => {
     expect(reasonsOfLog(OLD, [OLD, NEW], before, NOW, { used: true })).toEqual(blind);
     const seeing = log({ uses: [use({ version: NEW.version, lastOn: day(19) })] });
     expect(reasonsOfLog(OLD, [OLD, NEW], seeing, NOW, { used: true })).toEqual([]);
-  });
-
-  it('of a Managed HSM that nobody uses it, once a request that names a version shows how they are written', () => {
-    const of = (...uses: LoggedUse[]) => reasonsOfLog(OLD, [OLD, NEW], log({ uses, formUnsure: true }), NOW);
-    const seeing = use({ version: NEW.version, lastOn: day(19) });
-    expect(of(seeing)).toEqual([]);
-    const unseen = [expect.stringMatching(/no request that names a version of the key since 2026-01-11T/)];
-    expect(of()).toEqual(unseen);
-    expect(of({ ...seeing, lastOn: day(10) })).toEqual(unseen);
-    const unclear = use({ version: undefined, operation: 'unclear', entry: 'EkmProxyOperation', lastOn: day(12) });
-    const why = expect.stringMatching(/^What was asked on 2026-01-12T.*not clear \(EkmProxyOperation\).*any version/);
-    expect(of(seeing, unclear)).toEqual([why]);
-    expect(of(unclear)).toEqual([...unseen, why]);
-    expect(of(seeing, { ...unclear, lastOn: day(10) })).toEqual([]);
   });
 
   it('nothing before a day has gone by without a use, and nothing without a successor', () => {

@@ -133,11 +133,6 @@ describe('retirement', () => {
     expect((await retire(key)).outcome).toEqual([]);
   });
 
-  it('is never less than a day after the successor, whatever is set', async () => {
-    const { key } = movedOn(23);
-    expect((await retire(key, 1)).outcome).toEqual([]);
-  });
-
   it.each([
     ['a subscription', '^/subscriptions/[^/]+/providers/Microsoft.Storage/storageAccounts\\?'],
     ['an encryption scope', '/encryptionScopes\\?'],
@@ -163,16 +158,6 @@ describe('retirement', () => {
     expect(stateOf(key)).toEqual([true, true]);
     expect(tagsOf(key)).not.toHaveProperty('cmk-retired');
     expect(audited).toMatchObject([{ action: 'key.retire', reason: 'RetirementUndone', details: { enabled: true } }]);
-  });
-
-  it('enables the version again when an account cannot be read afterwards', async () => {
-    const { key, account } = movedOn();
-    const path = `/storageAccounts/${account.name}\\?`;
-    const refuse = async () => void wire.azure.faults.add([{ match: { path }, answer: NO }]);
-    const { outcome } = await retire(key, 24, around(refuse));
-    expect(outcome).toMatchObject([{ outcome: 'undone', detail: expect.stringContaining('AuthorizationFailed') }]);
-    expect(stateOf(key)).toEqual([true, true]);
-    expect(tagsOf(key)).not.toHaveProperty('cmk-retired');
   });
 
   it('says at once and loudly when it cannot enable the version again, and how a person does, and goes no further', async () => {
@@ -245,63 +230,6 @@ describe('retirement', () => {
     expect(outcome).toMatchObject([{ outcome: 'notUndone', detail: expect.stringMatching(/no newer .*disabled/i) }]);
   });
 
-  it('leaves the mark of whoever takes the version back in the middle of it', async () => {
-    const { key } = movedOn();
-    const { outcome } = await retire(key, 24, (services) => {
-      let disabled = false;
-      return {
-        keys: {
-          ...services.keys,
-          async listVersions(of) {
-            const versions = await services.keys.listVersions(of);
-            const version = key.vault.keys.get(key.name)?.versions[0];
-            if (disabled && version) Object.assign(version, { enabled: true, tags: { 'cmk-kept': 'then by oid-1' } });
-            return versions;
-          },
-          async updateVersion(...args) {
-            const updated = await services.keys.updateVersion(...args);
-            disabled = args[2].enabled === false;
-            return updated;
-          },
-        },
-      };
-    });
-    expect(outcome).toMatchObject([{ outcome: 'undone' }]);
-    expect(tagsOf(key)).toEqual({ 'cmk-kept': 'then by oid-1' });
-    expect(stateOf(key)).toEqual([true, true]);
-  });
-
-  it('opens nothing of a key that is revoked right before, with the versions listed already', async () => {
-    const { key, account } = movedOn();
-    const { outcome } = await retire(
-      key,
-      24,
-      beforeLastRead(
-        () => pin(key, account),
-        async (services) => {
-          const managed = services.settings.vaults.key(key.id());
-          // It has seen the version while that was enabled, and so its record is on it.
-          key.first.enabled = true;
-          if (managed) await revokeKey(managed, REVOKER, services);
-        },
-      ),
-    );
-    expect(stateOf(key)).toEqual([false, false]);
-    expect(outcome).toMatchObject([{ outcome: 'notUndone', detail: expect.stringMatching(/revoked.*restored/) }]);
-  });
-
-  it('does not take the mark off a version that somebody has enabled right before', async () => {
-    const { key, account } = movedOn();
-    const enable = async () => void Object.assign(key.first, { enabled: true });
-    const { outcome } = await retire(
-      key,
-      24,
-      beforeLastRead(() => pin(key, account), enable),
-    );
-    expect(outcome).toMatchObject([{ outcome: 'undone', detail: expect.stringContaining('another tool enabled it') }]);
-    expect(tagsOf(key)).toHaveProperty('cmk-retired');
-  });
-
   it('is not begun when the key is revoked while the accounts are read', async () => {
     const { key } = movedOn();
     const { outcome, audited } = await retire(key, 24, ({ resourceGraph, ...services }) => ({
@@ -346,14 +274,6 @@ describe('retirement', () => {
     expect(audited).toMatchObject([{ reason: 'RetirementNotUndone', details: { enabled: false } }]);
   });
 
-  it('changes nothing when Key Vault refuses, and says why', async () => {
-    const { key } = movedOn();
-    wire.azure.faults.add([{ match: { method: 'PATCH', path: `/keys/${key.name}/` }, answer: NO }]);
-    const { outcome } = await retire(key);
-    expect(outcome).toMatchObject([{ outcome: 'failed', detail: expect.stringContaining('AuthorizationFailed') }]);
-    expect(stateOf(key)).toEqual([true, true]);
-  });
-
   it('leaves everything as it is once the time to look is up', async () => {
     const { key } = movedOn();
     const { outcome } = await retire(key, 24, () => ({}), 1);
@@ -380,23 +300,6 @@ function around(before: Moment, after: Moment = async () => {}): (services: Serv
       },
     },
   });
-}
-
-/** Services with something that happens right before a version is disabled, and something right before it is read alone. */
-function beforeLastRead(before: Moment, read: Moment): (services: Services) => Partial<Services> {
-  return (services) => {
-    const { keys } = around(before)(services);
-    if (!keys) throw new Error('There are no keys.');
-    return {
-      keys: {
-        ...keys,
-        async getVersion(...args) {
-          await read(services);
-          return keys.getVersion(...args);
-        },
-      },
-    };
-  };
 }
 
 /** Somebody who knows nothing of the app pins the account to the first version of the key. */

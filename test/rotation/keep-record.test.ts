@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { Keys } from '../../src/keys/key-client.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { MAX_TAGS } from '../../src/revocation/revocation.ts';
-import { keepRecord } from '../../src/rotation/keep-record.ts';
+import { keepRecord } from '../../src/rotation/make-version.ts';
 import { BOB, NOON, NOW, record, restored, revoked } from '../revocation/records.ts';
 import { KEY, keyVersion, versionName } from '../support/keys.ts';
 

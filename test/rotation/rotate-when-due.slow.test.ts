@@ -27,14 +27,6 @@ const versions = (key: TestKey) => key.vault.keys.get(key.name)?.versions ?? [];
 const look = (key: TestKey, services: Services = wire.services(), attempt = 0): Promise<Outcome> =>
   rotateWhenDue(key.rotateWork(attempt), services, wire.log);
 const said = () => wire.records.map(({ level, reason }) => `${level} ${reason}`);
-const policy = (key: TestKey, ...actions: object[]): void => {
-  const found = key.vault.keys.get(key.name);
-  if (!found) throw new Error('The key is gone.');
-  found.rotationPolicy = {
-    attributes: { expiryTime: 'P2Y', created: 0, updated: 0 },
-    lifetimeActions: actions as never,
-  };
-};
 
 describe('a key that nears its expiry', () => {
   it('is rotated; the new version has the tags, and lives as long as the one before; the trail has it once', async () => {
@@ -81,14 +73,6 @@ describe('a key that nears its expiry', () => {
     expect(versions(key)).toHaveLength(2);
   });
 
-  it('is left to a rotation policy that rotates by itself', async () => {
-    const key = nearing();
-    policy(key, { action: { type: 'Rotate' }, trigger: { timeBeforeExpiry: 'P30D' } });
-    await look(key);
-    expect(versions(key)).toHaveLength(1);
-    expect(said()).toEqual(['info PolicyRotates']);
-  });
-
   it.each([
     ['is tagged to be rotated by hand', { tags: { 'cmk-rotation': 'manual' } }, 'ManualRotation'],
     ['is tagged as imported key material', { tags: { 'cmk-origin': 'imported', ...AUTO } }, 'ImportedKey'],
@@ -108,42 +92,10 @@ describe('a key that nears its expiry', () => {
       { level: 'error', reason: 'RotationRefused', message: expect.stringContaining('imported') },
     ]);
   });
-
-  it('that is revoked is not rotated', async () => {
-    const key = nearing({ enabled: false });
-    key.first.tags = {
-      'cmk-revocation': `${REVOKER.id} ${wire.azure.clock.now().toISOString()} ${REVOKER.revokedBy} ${key.first.version}`,
-    };
-    await look(key);
-    expect(versions(key)).toHaveLength(1);
-    expect(said()).toEqual(['info RevocationOpen']);
-  });
-
-  it('does not exist any more: said', async () => {
-    const key = nearing();
-    key.vault.keys.delete(key.name);
-    await look(key);
-    expect(said()).toEqual(['error KeyNotFound']);
-  });
 });
 
 describe('no event is believed', () => {
   const at = (days: number) => wire.azure.clock.nowSeconds() + days * DAY;
-
-  it('a key whose newest version lives on is left alone, and it is said why', async () => {
-    const key = nearing();
-    key.add({ exp: at(300), tags: AUTO });
-    await look(key);
-    expect(versions(key)).toHaveLength(2);
-    expect(said()).toEqual(['info NotNearExpiry']);
-  });
-
-  it('a key that never expires is left alone', async () => {
-    const key = new TestKey(wire.azure.world, 'kv-files', { tags: AUTO });
-    await look(key);
-    expect(versions(key)).toHaveLength(1);
-    expect(said()).toEqual(['info NotNearExpiry']);
-  });
 
   it('an event that comes some minutes early by our clock counts', async () => {
     const early = nearing({ exp: at(30) + 240 });
@@ -152,17 +104,6 @@ describe('no event is believed', () => {
     const tooEarly = nearing({ exp: at(30) + 400 });
     await look(tooEarly);
     expect(versions(tooEarly)).toHaveLength(1);
-  });
-
-  it('a policy that gives notice earlier counts, one that gives it later does not', async () => {
-    const key = nearing({ exp: at(50) });
-    policy(key, { action: { type: 'Notify' }, trigger: { timeBeforeExpiry: 'P60D' } });
-    await look(key);
-    expect(versions(key)).toHaveLength(2);
-    const later = nearing({ exp: at(20) });
-    policy(later, { action: { type: 'Notify' }, trigger: { timeBeforeExpiry: 'P10D' } });
-    await look(later);
-    expect(versions(later)).toHaveLength(2);
   });
 });
 
@@ -232,8 +173,8 @@ describe('when Key Vault does not answer as wished', () => {
   const trail: AuditEntry[] = [];
   const kept = (services: Services): Services => {
     trail.length = 0;
-    const audit: Services['audit'] = async (entry, _, unlessSince) => {
-      if (!unlessSince || !trail.some(({ id }) => id === entry.id)) trail.push(entry);
+    const audit: Services['audit'] = async (entry) => {
+      trail.push(entry);
       return { written: { file: '', seq: 1, hash: '' } };
     };
     return { ...services, audit };
@@ -304,20 +245,6 @@ describe('when Key Vault does not answer as wished', () => {
     expect(versions(key)).toHaveLength(2);
   });
 
-  it('takes a version that appears late for the result', async () => {
-    const key = nearing();
-    const { services } = instance();
-    wire.azure.faults.add([{ match: rotate(key), answer: { status: 500 } }]);
-    await look(key, services);
-    wire.azure.faults.clear();
-    key.add({ tags: {} });
-    wire.azure.clock.advance(61_000);
-    await look(key, kept(services));
-    expect(versions(key)).toMatchObject([{}, { tags: AUTO, exp: expect.any(Number) }]);
-    expect(versions(key)).toHaveLength(2);
-    expect(trail).toMatchObject([{ reason: 'Rotated' }]);
-  });
-
   it('says that a new version may not be given its expiry, and keeps it', async () => {
     const key = nearing({ tags: { owner: 'files', ...AUTO } });
     const answer = { status: 403, body: { error: { code: 'Forbidden' } } };
@@ -343,17 +270,6 @@ describe('when Key Vault does not answer as wished', () => {
     await look(key, services);
     await look(key, services);
     expect(trail).toMatchObject([{ reason: 'Rotated', details: { to: key.id(next) } }]);
-  });
-
-  it('completes, without a second version, what somebody left without an expiry within a day', async () => {
-    const key = nearing({ tags: { owner: 'files', ...AUTO } });
-    key.add({ tags: AUTO });
-    await look(key);
-    const [, next] = versions(key);
-    expect(next?.tags).toMatchObject({ owner: 'files' });
-    expect((next?.exp ?? 0) - (next?.created ?? 0)).toBe(365 * DAY);
-    expect(versions(key)).toHaveLength(2);
-    expect(said()).toEqual(['info RotationCompleted']);
   });
 
   it.each([

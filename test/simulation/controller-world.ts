@@ -49,13 +49,10 @@ type Deed =
   /** A person makes a version of an account's key, and pins the account to it. */
   | { readonly do: 'pinToNew'; readonly account: string }
   | { readonly do: 'deleteAccount'; readonly account: string }
-  /** `isMissed`: its event is lost. */
-  | { readonly do: 'createAccount'; readonly spec: UseSpec; readonly isMissed?: true }
+  | { readonly do: 'createAccount'; readonly spec: UseSpec }
   /** No call about an account of the region is answered, until it is well again. */
   | { readonly do: 'hangRegion' | 'healRegion'; readonly region: string }
   | { readonly do: 'loseIndex' }
-  /** The index has an account's own use no more; Resource Graph shows it if its key is managed. */
-  | { readonly do: 'loseRow'; readonly account: string }
   /** All moves are paused, for so long or until they are resumed. */
   | { readonly do: 'pause'; readonly minutes?: number }
   | { readonly do: 'resume' }
@@ -143,7 +140,7 @@ export class ControllerWorld implements World {
     () => new Date(this.#clock),
     (rekey) => this.#judgeDone(rekey),
   );
-  /** People and lost rows make accounts go past their wave. */
+  /** People make accounts go past their wave. */
   #isDisturbed = false;
   #isIndexLost = false;
   /** What is stored in the work zone was forged, and no drift check came since. */
@@ -425,7 +422,7 @@ export class ControllerWorld implements World {
   #do(deed: ControllerDeed): void {
     this.#deeds.shift();
     this.#deedAt = this.#clock;
-    if (!/newVersion|wait|loseIndex|loseRow|Region/.test(deed.do)) this.#isDisturbed = true;
+    if (!/newVersion|wait|loseIndex|Region/.test(deed.do)) this.#isDisturbed = true;
     this.#happens();
     switch (deed.do) {
       case 'newVersion':
@@ -478,7 +475,7 @@ export class ControllerWorld implements World {
         const subscription =
           this.#subscriptions.find((id) => id === deed.spec.subscription) ?? this.#subscriptions[0] ?? '';
         const account = this.storage.create({ ...deed.spec, subscription });
-        if (!deed.isMissed) this.#want(subscription, 'account', this.storage.id(account), 'drift', 5_000);
+        this.#want(subscription, 'account', this.storage.id(account), 'drift', 5_000);
         return;
       }
       case 'hangRegion':
@@ -494,13 +491,6 @@ export class ControllerWorld implements World {
         for (const subscription of this.#subscriptions) this.#want(subscription, 'list', '');
         return;
       }
-      case 'loseRow':
-        if (!this.storage.uses.some(([name]) => name === deed.account)) return;
-        for (const { partitionKey, rowKey } of this.index.all) {
-          const isUse = partitionKey.startsWith('key|') && rowKey.endsWith(`|${deed.account}`);
-          if (isUse) this.index.apply({ partitionKey, rowKey });
-        }
-        return;
       case 'pause': {
         const until = deed.minutes && new Date(this.#clock + deed.minutes * 60_000).toISOString();
         const by = { id: 'pause', reason: 'test', by: { objectId: 'operator' } };
@@ -672,12 +662,6 @@ export class ControllerWorld implements World {
       keys: this.#keys(way),
       versions: this.#versionsOf(instance),
       vaults: VAULTS,
-      accountsOfKey: {
-        using: async function* (this: ControllerWorld, { name }: ManagedKey) {
-          yield* await way(`graph ${name}`, () => this.storage.accountsOf(name));
-        }.bind(this),
-      },
-      subscriptions: async () => this.#subscriptions,
       rollouts: this.rollouts.port(way),
       orders: this.orders.port(way),
       moved: this.orders.moved(way),

@@ -1,7 +1,6 @@
 import type { ResourceId } from '../../src/azure/resource-id.ts';
 import type { Account, AccountEncryption, Scope } from '../../src/fleet/account.ts';
 import type { StorageAccounts } from '../../src/fleet/storage-client.ts';
-import type { AccountOfKey } from '../../src/fleet/unindexed-accounts.ts';
 import { VAULT, versionName } from '../support/keys.ts';
 import type { Way } from './memory-vault.ts';
 import type { Actor } from './scheduler.ts';
@@ -140,16 +139,6 @@ export class MemoryStorage {
     const { spec, first, changes } = this.#uses.get(name) ?? {};
     if (!spec || !changes) return [];
     return [`${spec.key}/${first}`, ...changes.map(({ key, version }) => `${key}/${version}`)];
-  }
-
-  /** As Resource Graph shows them. */
-  accountsOf(key: string): AccountOfKey[] {
-    return this.uses
-      .filter(([name, use]) => !name.includes('/') && use.key === key)
-      .map(([name, { spec, pin, current }]) => ({
-        ...{ id: this.id(name), location: spec.region, seen: { pinned: pin || undefined, current } },
-        ...(spec.wave ? { wave: spec.wave } : {}),
-      }));
   }
 
   port(actor: Actor, way: Way): StorageAccounts {

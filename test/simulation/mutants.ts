@@ -26,7 +26,7 @@ const PLANS = 'src/revocation/revocation-plans.ts';
 const FORGERY_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'a message that says that the key is being restored is believed',
-    file: 'src/revocation/settle-revocation.ts',
+    file: 'src/revocation/verify-revocation.ts',
     from: '    // After what the tags alone can decide',
     to: `    const { open } = readRevocation(versions, services.now());
     if (open && work.cause.by === 'restore') await finish(key, open, open.revokedBy, versions, services, log);
@@ -125,26 +125,14 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'accounts that come while scopes are listed are forgotten',
     file: 'src/fleet/pass-results.ts',
-    from: "await items.put([wantsScopes === 'first'",
-    to: "await items.putNew([wantsScopes === 'first'",
+    from: "await items.put([this.#itemOf('scopes'",
+    to: "await items.putNew([this.#itemOf('scopes'",
   },
   {
     name: 'an account that is gone keeps its rows',
     file: 'src/fleet/listing.ts',
     from: 'this.#pass.results.dropAccount(account, known.of(account))',
     to: 'known.of(account).slice(0, 0)',
-  },
-  {
-    name: 'a stage is decided on what the index has',
-    file: 'src/fleet/reconcile-key.ts',
-    from: '  for (const row of unindexed.rows) add(row);\n',
-    to: '',
-  },
-  {
-    name: 'accounts that the index lacks are not read',
-    file: 'src/fleet/reconcile-key.ts',
-    from: '  await items.putNew(unindexed.items);\n',
-    to: '',
   },
   {
     name: 'an account moves although its stage has not begun',
@@ -230,7 +218,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'no second look after a revocation',
-    file: 'src/revocation/settle-revocation.ts',
+    file: 'src/revocation/verify-revocation.ts',
     from: "if ('events' in read) await repair(key, read.events, services, log);",
     to: '',
   },
@@ -260,9 +248,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'no deadline: an answer to a caller waits for the queue',
-    file: 'src/revocation/in-time.ts',
-    from: 'setTimeout(() => reject(',
-    to: 'void (() => reject(',
+    file: 'src/revocation/record-revocation.ts',
+    from: "await withDeadline(QUEUE_WAIT_MS, 'The queue did not answer', run);",
+    to: 'await run();',
   },
 ];
 

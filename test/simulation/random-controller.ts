@@ -159,12 +159,8 @@ export function aimedDeeds(key: string): Readonly<Record<string, readonly Contro
       { ...RESUME, during: /^items (postpone|finish) key/ },
     ],
     'an account comes that the index lacks': [
-      ...[version, WAIT, { do: 'createAccount', spec: { ...SPEC, key, wave: '9' }, isMissed: true } as const],
+      ...[version, WAIT, { do: 'createAccount', spec: { ...SPEC, key, wave: '9' } } as const],
       version,
-    ],
-    'the index lacks an account when a version comes': [{ do: 'loseRow', account: 'st1' }, version],
-    'the index lacks an account when a second version comes': [
-      ...[version, WAIT, { do: 'loseRow', account: 'st1' } as const, version],
     ],
     'an account comes while its subscription is listed': [
       { do: 'createAccount', spec: { ...SPEC, key, scoped: true }, during: /^list/ },
@@ -231,12 +227,9 @@ function rekeyDeeds(from: string): Readonly<Record<string, readonly ControllerDe
 
 /** Every history of that kind: random but for what it is about. */
 export function aimedControllerWorld(random: Random, deedsOf: (key: string) => readonly ControllerDeed[]): () => World {
-  const any = uses(random);
-  const key = any[0]?.key ?? FIRST_KEY;
+  const specs = uses(random);
+  const key = specs[0]?.key ?? FIRST_KEY;
   const told = deedsOf(key);
-  // A stage that is decided without the account of the first wave is one too far.
-  const isStaged = told.some((deed) => deed.do === 'loseRow');
-  const specs = isStaged ? staged(random).map((spec) => ({ ...spec, key })) : any;
   // What a stage waits for is no matter of regions.
   const isPlain = told.some((deed) => deed.do === 'hangRegion');
   const scenario: ControllerScenario = {

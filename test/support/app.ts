@@ -1,8 +1,7 @@
-import { access, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { QueueServiceClient } from '@azure/storage-queue';
 import { afterAll, beforeAll } from 'vitest';
 import type { AppControl, AppInstance } from '../../local/azure/app-control.ts';
+import { CLIENT_IDS, CMK_API_AUDIENCE } from '../../local/azure/constants.ts';
 import type { LocalAzure, LocalAzureOptions } from '../../local/azure/server.ts';
 import type { LoggedRequest } from '../../local/azure/wire/request-log.ts';
 import { appControl } from '../../local/run/app-control.ts';
@@ -11,19 +10,16 @@ import { AppInstances } from '../../local/run/app-instances.ts';
 import { createAppStorage } from '../../local/run/app-storage-client.ts';
 import { Child } from '../../local/run/child-process.ts';
 import { type Front, startFront } from '../../local/run/front.ts';
-import { bundleHost } from '../../local/run/host-bundle.ts';
-import { bundle } from '../../scripts/bundle.ts';
+import type { DriftReport } from '../../src/drift/report.ts';
 import { createWorkItems } from '../../src/fleet/work-items-client.ts';
 import { readStorageSettings } from '../../src/settings/settings.ts';
 import { useAzuriteProcess } from './azurite.ts';
+import { built } from './built.ts';
 import { eventually } from './eventually.ts';
-import { stateDir, useLocalAzure } from './local-azure.ts';
+import { useLocalAzure } from './local-azure.ts';
 
-/** The month that has begun: its first day comes round eleven months from now at the earliest, whatever day it is. */
-const ELEVEN_MONTHS_OFF = `0 0 0 1 ${new Date().getUTCMonth() + 1} *`;
-
-/** Timers of minutes and hours look at what a test is about when nobody expects it: whoever wants one says so. */
-export const SELDOM = { CMK_DRIFT_SCHEDULE: ELEVEN_MONTHS_OFF, 'AzureWebJobs.hsmWatch.Disabled': 'true' };
+/** Timers that would find what a test is about: a test that needs one enables or starts it. */
+export const SELDOM = { 'AzureWebJobs.driftCheck.Disabled': 'true', 'AzureWebJobs.hsmWatch.Disabled': 'true' };
 
 export interface AppOptions extends Omit<LocalAzureOptions, 'stateDir' | 'functionsHost' | 'app' | 'storage'> {
   /** So many processes of the app over the same queues, one to four; without it one. */
@@ -78,16 +74,20 @@ export interface App {
   atRest(): Promise<void>;
   /** Sends an event to a function as Event Grid does; the answer's status. */
   deliver(functionName: string, event: unknown): Promise<number>;
+  /** Calls the API as a sign-in of the local tenant, `path` below `/api`. */
+  call(as: keyof typeof CLIENT_IDS, method: string, path: string, body?: object): Promise<Response>;
+  /** Runs a drift check as an operator. On a busy machine its report comes after the answer. */
+  checkDrift(): Promise<DriftReport>;
   /** Messages in a queue, visible or not. */
   count(queue: string): Promise<number>;
   /** Messages in the work queues, visible or not, and work items, due or not. */
   left(): Promise<number>;
   /** Resolves when no message is left in the work queues. */
-  settled(limitMs?: number): Promise<void>;
+  settled(): Promise<void>;
   /** Resolves when the lists of the first start have ended. What they move has them as its cause, and they log their end. */
   listed(): Promise<void>;
   /** Waits for `probe`, and moves the clock whenever no function runs: leases expire and sweeps come within seconds. */
-  inTime(what: string, probe: () => boolean | Promise<boolean>, limitMs?: number): Promise<void>;
+  inTime(what: string, probe: () => boolean | Promise<boolean>): Promise<void>;
   /** Requests to ARM since the mark. */
   arm(since: number, about?: RegExp): LoggedRequest[];
 }
@@ -126,7 +126,7 @@ export function useApp(options: AppOptions = {}): App {
     front = await startFront(0, () => app?.list().map(({ url }) => url) ?? []);
     await createAppStorage(azurite.connectionString);
     await prepare?.(local.azure, azurite.connectionString);
-    const built = await build();
+    const { host, app: appDir } = await built();
     const { PATH, HOME } = process.env;
     const settings = appSettings(
       local.azure.storage ?? '',
@@ -135,8 +135,8 @@ export function useApp(options: AppOptions = {}): App {
     );
     const lease = leaseSeconds === undefined ? {} : { LOCAL_HOST_QUEUE_LEASE_SECONDS: String(leaseSeconds) };
     app = new AppInstances({
-      host: built.host,
-      appDir: built.app,
+      host,
+      appDir,
       env: appEnvironment(settings, local.azure.env, { PATH, HOME, ...lease }),
       launch: (launched) => {
         const child = new Child(launched);
@@ -154,6 +154,14 @@ export function useApp(options: AppOptions = {}): App {
     await front?.close();
   });
 
+  const call: App['call'] = (as, method, path, body) => {
+    const principal = local.azure.world.principals.get(CLIENT_IDS[as]);
+    if (!principal) throw new Error(`The local tenant has no ${as}.`);
+    const { token } = local.azure.tokens.issue(principal, CMK_API_AUDIENCE);
+    const headers = { authorization: `Bearer ${token}`, ...(body ? { 'content-type': 'application/json' } : {}) };
+    const sent = body ? { body: JSON.stringify(body) } : {};
+    return fetch(`${running(front).url}/api${path}`, { method, headers, ...sent });
+  };
   const queues = () => QueueServiceClient.fromConnectionString(azurite.connectionString);
   const functionsRunning = async (): Promise<number> => {
     const status = async (url: string) => (await (await fetch(`${url}/admin/host/status`)).json()) as HostStatus;
@@ -209,10 +217,22 @@ export function useApp(options: AppOptions = {}): App {
       await response.body?.cancel();
       return response.status;
     },
+    call,
+    async checkDrift() {
+      const begun = await call('operator', 'POST', '/drift');
+      if (begun.status === 200) return (await begun.json()) as DriftReport;
+      if (begun.status !== 202) throw new Error(`The drift check: ${begun.status} ${await begun.text()}`);
+      const { location } = (await begun.json()) as { readonly location: string };
+      return eventually('the report is there', async () => {
+        const answer = await call('operator', 'GET', location.replace(/^\/api/, ''));
+        const report = await answer.json();
+        return answer.status === 200 && (report as DriftReport);
+      });
+    },
     count,
     left: async () => (await messages()) + (await countItems(azurite.connectionString)),
-    async settled(limitMs = 20_000) {
-      await eventually('the work queues are empty', async () => (await messages()) === 0, limitMs);
+    async settled() {
+      await eventually('the work queues are empty', async () => (await messages()) === 0);
     },
     async listed() {
       await eventually('every subscription is listed', () => {
@@ -220,15 +240,11 @@ export function useApp(options: AppOptions = {}): App {
         return new Set(passes.map(({ subscription }) => subscription)).size === local.azure.world.subscriptions.size;
       });
     },
-    async inTime(what, probe, limitMs = 45_000) {
-      await eventually(
-        what,
-        async () => {
-          if ((await functionsRunning()) === 0) await local.azure.clock.advance(10_000);
-          return probe();
-        },
-        limitMs,
-      );
+    async inTime(what, probe) {
+      await eventually(what, async () => {
+        if ((await functionsRunning()) === 0) await local.azure.clock.advance(10_000);
+        return probe();
+      });
     },
     arm: (since, about = /./) =>
       local.azure.requests.since(since).filter(({ host, path }) => host === 'management.azure.com' && about.test(path)),
@@ -257,20 +273,4 @@ async function countItems(connectionString: string): Promise<number> {
   let count = 0;
   for await (const _ of items.all()) count += 1;
   return count;
-}
-
-/** The app and the host, bundled once for all test files of a run. */
-async function build(): Promise<{ app: string; host: string }> {
-  const folder = join(stateDir(), 'built');
-  const paths = (at: string) => ({ app: join(at, 'app'), host: join(at, 'host.cjs') });
-  const exists = await access(folder).then(
-    () => true,
-    () => false,
-  );
-  if (exists) return paths(folder);
-  const own = `${folder}-${process.pid}`;
-  await Promise.all([bundle({ outDir: paths(own).app, zip: false }), bundleHost(paths(own).host)]);
-  // Another test file may have been faster: then its folder is used.
-  await rename(own, folder).catch(() => rm(own, { recursive: true, force: true }));
-  return paths(folder);
 }

@@ -6,7 +6,7 @@ export interface Child {
   /** Everything on stdout and stderr so far. */
   readonly output: () => string;
   /** Resolves with the first match in the output. */
-  readonly says: (pattern: RegExp, limitMs?: number) => Promise<RegExpExecArray>;
+  readonly says: (pattern: RegExp) => Promise<RegExpExecArray>;
   /** Exit code, or the signal that ended it. */
   readonly exit: Promise<number | NodeJS.Signals>;
 }
@@ -28,11 +28,10 @@ export function startChild(module: string, args: readonly string[] = [], env: Re
   return {
     process: child,
     output: () => output,
-    says: async (pattern, limitMs) => {
+    says: async (pattern) => {
       const found = await eventually(
         `${pattern} in the output`,
         () => pattern.exec(output) ?? (ended ? 'ended' : undefined),
-        limitMs,
       ).catch((cause: unknown) => {
         throw new Error(`${(cause as Error).message}:\n${output}`, { cause });
       });

@@ -46,7 +46,9 @@ export class MemoryWorkItems {
         run(
           `items put new ${names(items)}`,
           () => {
-            for (const item of items) if (!this.#rows.has(workRow(item))) this.put(item);
+            const added = items.filter((item) => !this.#rows.has(workRow(item)));
+            for (const item of added) this.put(item);
+            return added;
           },
           true,
         ),

@@ -58,7 +58,7 @@ export function onTerminal(
   return {
     shown: () => shown,
     shows: async (pattern) => {
-      await eventually(`${pattern} on the terminal`, () => pattern.test(shown) || ended, 20_000);
+      await eventually(`${pattern} on the terminal`, () => pattern.test(shown) || ended);
       if (!pattern.test(shown)) throw new Error(`Ended without ${pattern}:\n${shown}`);
     },
     type: (text) => child.stdin.write(text),

@@ -3,7 +3,6 @@ import { BlobServiceClient } from '@azure/storage-blob';
 import { expect, it } from 'vitest';
 import type { StorageEncryption } from '../../local/azure/world.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
-import { tokenOf } from '../break-glass/running-app.ts';
 import { useApp } from '../support/app.ts';
 import { auditEntries } from '../support/audit-lines.ts';
 import { eventually } from '../support/eventually.ts';
@@ -25,16 +24,6 @@ function encryptionOf(account: string): StorageEncryption | undefined {
 
 function versionOf(account: string): string | undefined {
   return encryptionOf(account)?.keyvaultproperties?.currentVersionedKeyIdentifier?.split('/').at(-1);
-}
-
-async function call<T>(path: string, body: object): Promise<T> {
-  const answer = await fetch(`${app.url}/api${path}`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${tokenOf(app.azure, 'operator')}`, 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  expect(answer.status).toBe(200);
-  return (await answer.json()) as T;
 }
 
 type MoveEntry = AuditEntry & { readonly details: { readonly scope?: string; readonly to: string } };
@@ -66,7 +55,7 @@ async function unreadWork(): Promise<string[]> {
 it('what version 2 had begun is finished, recorded once, and reported where nothing carries it on', async () => {
   const since = app.azure.requests.last;
   const [target] = STATE.versions['kv-records/records-new'] ?? [];
-  await eventually('stfiles02 has moved', () => versionOf('stfiles02') === NEW, 60_000);
+  await eventually('stfiles02 has moved', () => versionOf('stfiles02') === NEW);
   // A PATCH of version 2 lands late. Then comes the next sweep, and what was in flight is verified.
   await app.atRest();
   Object.assign(encryptionOf('strecords02') ?? {}, {
@@ -81,11 +70,11 @@ it('what version 2 had begun is finished, recorded once, and reported where noth
     ...['stfiles07', 'stfiles08'],
   ].map((use) => `${use} ${NEW}`);
   const expected = [...recorded, `strecords01 ${target}`, `strecords02 ${target}`].sort();
-  await eventually('all is recorded', async () => (await movesRecorded()).length >= expected.length, 130_000);
+  await eventually('all is recorded', async () => (await movesRecorded()).length >= expected.length);
   await app.atRest();
   await app.advance(125_000);
   await app.atRest();
-  await eventually('all is read again', async () => (await unreadWork()).length === 0, 130_000);
+  await eventually('all is read again', async () => (await unreadWork()).length === 0);
   expect(await movesRecorded()).toEqual(expected);
 
   // What the index knew of scopes is not listed again.
@@ -101,12 +90,7 @@ it('what version 2 had begun is finished, recorded once, and reported where noth
     expect(await app.count(`${queue}-poison`), queue).toBe(0);
   }
 
-  interface Finding {
-    readonly reason: string;
-    readonly resource: string;
-    readonly fix: string;
-  }
-  const { findings } = await call<{ findings: readonly Finding[] }>('/drift', {});
+  const { findings } = await app.checkDrift();
   const legacy = findings.filter(({ reason }) => reason.startsWith('Legacy')).map(({ reason, fix }) => [reason, fix]);
   expect(legacy.sort()).toEqual([
     ['LegacyApproval', expect.stringMatching(/Entra/)],
@@ -121,7 +105,8 @@ it('what version 2 had begun is finished, recorded once, and reported where noth
     expect(await heads.getBlobClient(name.slice('cmk-audit-heads/'.length)).exists()).toBe(true);
   }
 
-  await call('/resume', { reason: 'The archive has moved', key: 'kv-files/archive-key' });
+  const resume = { reason: 'The archive has moved', key: 'kv-files/archive-key' };
+  expect((await app.call('operator', 'POST', '/resume', resume)).status).toBe(200);
   const newest = STATE.versions['kv-files/archive-key']?.[1];
-  await eventually('what was paused has moved', () => versionOf('starchive01') === newest, 130_000);
-}, 600_000);
+  await eventually('what was paused has moved', () => versionOf('starchive01') === newest);
+});

@@ -7,6 +7,7 @@ const STATES = { Revoked: 0, Blocked: 0, NoAccess: 0, NotManaged: 0, Stale: 0, U
 const FLEET = {
   text: '13 accounts: 13 serving',
   listed: true,
+  subscriptions: { listed: 2, all: 2 },
   accounts: 13,
   states: STATES,
   warnings: [] as string[],

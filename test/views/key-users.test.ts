@@ -42,9 +42,9 @@ describe('readKeyUsers', () => {
       accounts: 4,
       scopes: 1,
       versions: [
-        { version: versionName(1), accounts: 2, scopes: 1 },
-        { version: versionName(100), accounts: 1, scopes: 0 },
-        { accounts: 1, scopes: 0 },
+        { version: versionName(1), accounts: 2, scopes: 1, first: ['st2', 'st3', 'st4/scope1'] },
+        { version: versionName(100), accounts: 1, scopes: 0, first: ['st1'] },
+        { accounts: 1, scopes: 0, first: ['st5'] },
       ],
       lagging: 4,
       moved: 1,
@@ -67,7 +67,7 @@ describe('readKeyUsers', () => {
     const { users, rotation, cost } = await read([useRow(1, OLD)], revoked);
     expect(users).toMatchObject({ accounts: 1, complete: true });
     expect(users).not.toHaveProperty('lagging');
-    expect(rotation).toEqual({ state: 'blocked', reason: 'RevocationOpen' });
+    expect(rotation).toEqual({ key: KEY.id, state: 'blocked', reason: 'RevocationOpen' });
     expect(cost).toBeUndefined();
     expect(versionsOf(revoked, users, NOW)[0]).toMatchObject({
       activeFrom: day(100).toISOString(),

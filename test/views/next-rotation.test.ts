@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
-import type { RotationPolicySummary } from '../../src/keys/rotation-policy-summary.ts';
+import type { RotationPolicy } from '../../src/keys/rotation-policy.ts';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { decideRotation } from '../../src/rotation/rotation.ts';
-import { nextRotation } from '../../src/views/key.ts';
+import { cryptoPeriodEnd, nextRotation } from '../../src/views/key.ts';
 import { day, keyVersion, REVOKER, versionName } from '../support/keys.ts';
 
 const NOW = day(200);
-const NONE: RotationPolicySummary = { rotates: false };
+const NONE: RotationPolicy = { rotates: false };
 /** Notice is 30 days before. */
 const EXPIRES = { expiresOn: day(300) };
 const DUE = day(270).toISOString();
@@ -16,7 +16,7 @@ const revoked = {
 };
 
 describe('nextRotation', () => {
-  it.each<[string, Partial<KeyVersion>, RotationPolicySummary, boolean, object]>([
+  it.each<[string, Partial<KeyVersion>, RotationPolicy, boolean, object]>([
     [
       'is the policy’s',
       EXPIRES,
@@ -92,5 +92,20 @@ describe('nextRotation', () => {
     const before = new Date(due.getTime() - 24 * 3_600_000);
     expect(decideRotation([version], NONE, before)).toMatchObject({ rotate: false, reason: 'NotNearExpiry' });
     expect(decideRotation([version], NONE, due)).toMatchObject({ rotate: true });
+  });
+});
+
+describe('The crypto-period of a key', () => {
+  it.each<[string, Pick<RotationPolicy, 'expiresIn'> | undefined, Date]>([
+    ['the lifetime in its rotation policy', { expiresIn: 'P90D' }, day(190)],
+    ['two years, where the policy allows longer', { expiresIn: 'P5Y' }, day(830)],
+    ['two years, where the policy has no lifetime', {}, day(830)],
+    ['two years, where the policy could not be read', undefined, day(830)],
+  ])('ends after %s', (_, policy, end) => {
+    expect(cryptoPeriodEnd([keyVersion(1), keyVersion(100)], policy, NOW)).toEqual(end);
+  });
+
+  it('has no end where there is no version', () => {
+    expect(cryptoPeriodEnd([], undefined, NOW)).toBeUndefined();
   });
 });

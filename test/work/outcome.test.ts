@@ -54,7 +54,7 @@ describe('outcomeOfFailure', () => {
     ['a version that Storage does not see yet', refusal(404, 'HttpResourceNotFound')],
     ['a key that Storage does not take', refusal(400, 'KeyVaultKeyNotSupported')],
   ])('tries again some times after %s', (_, failure) => {
-    expect(outcomeOfFailure(failure)).toMatchObject({ outcome: 'retry', reason: 'Refused', counts: true, maxTries: 5 });
+    expect(outcomeOfFailure(failure)).toMatchObject({ outcome: 'retry', reason: 'Refused', counts: true });
   });
 
   it.each([

@@ -133,20 +133,6 @@ describe('processWork', () => {
     expect(sent).toEqual([{ queue: KEY_WORK, work: { ...WORK, attempt: 4 }, delaySeconds: 120 }]);
   });
 
-  it('puts back what is left to do instead of the whole', async () => {
-    const { sent, run } = memory();
-    const rest = { ...WORK, subscriptions: ['s2'] };
-    await run({
-      outcome: 'retry',
-      reason: 'ServiceUnavailable',
-      detail: '',
-      counts: true,
-      delaySeconds: 500,
-      with: rest,
-    });
-    expect(sent).toEqual([{ queue: KEY_WORK, work: { ...rest, attempt: 4 }, delaySeconds: 500 }]);
-  });
-
   it('gives up into the poison queue after the last try, and raises an error record', async () => {
     const { sent, poisoned, records, run } = memory();
     await run(

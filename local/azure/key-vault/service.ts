@@ -48,7 +48,7 @@ export function createKeyVaultService(world: World): Service {
       const { method } = c.req;
       if (vault.local && apiVersion && isAboutRoles(url)) {
         const body = readBody(await c.req.text());
-        note = (status) => logRequest(world, vault, url, { operation: roleOperation(method, url) }, caller, status);
+        note = (status) => logRequest(world, vault, { operation: roleOperation(method, url) }, caller, status);
         const { status, body: shown } = answerLocalRoles({ world, access: vault.local, caller, method, url, body });
         note(status);
         return reply(vault, status, shown);
@@ -59,7 +59,7 @@ export function createKeyVaultService(world: World): Service {
       throttle(vault, operation.cost, () => newestSize(vault, params.name));
       const body = readBody(await c.req.text());
       const what = { operation: nameOf(operation), keyName: params.name, version: params.version?.toLowerCase() };
-      note = (status) => logRequest(world, vault, url, what, caller, status);
+      note = (status) => logRequest(world, vault, what, caller, status);
       const answer = operation.run({ world, vault, caller, url, apiVersion, params, body });
       note(200);
       return reply(vault, answer ? 200 : 204, answer);
@@ -99,7 +99,6 @@ function roleOperation(method: string, { pathname }: URL): string {
 function logRequest(
   world: World,
   vault: Vault,
-  { href }: URL,
   what: { readonly operation: string; readonly keyName?: string | undefined; readonly version?: string | undefined },
   { principal }: Caller,
   status: number,
@@ -107,7 +106,7 @@ function logRequest(
   const { objectId, clientId } = principal;
   const appId = principal.kind === 'user' ? undefined : clientId;
   const { operation, keyName, version } = what;
-  const entry = { operation, keyName, version, uri: href, objectId, appId, status };
+  const entry = { operation, keyName, version, objectId, appId, status };
   writeLog(world, vault, entry, world.clock.nowMs());
 }
 

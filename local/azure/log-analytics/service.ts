@@ -15,11 +15,10 @@ const COLUMNS = [
   ['Until', 'datetime'],
   ['ObjectId', 'string'],
   ['AppId', 'string'],
-  ['Path', 'string'],
 ] as const;
 
 /**
- * The query endpoint of Log Analytics, for one query: who used a key of a vault or Managed HSM, and since when that is logged. Any other
+ * The query endpoint of Log Analytics, for one query: who used a key of a vault, and since when that is logged. Any other
  * is refused, with what is not served; it reads Kusto no further than to know that query.
  */
 export function createLogAnalyticsService(world: World): Service {

@@ -10,10 +10,8 @@ interface UsageQuery {
   readonly vault: string;
   readonly key: string;
   readonly silentHours: number;
-  /** A vault's entries of these names are uses. */
-  readonly operations?: readonly string[];
-  /** A Managed HSM's entries are told by these patterns. */
-  readonly patterns?: Readonly<Record<'arm' | 'path' | 'owner' | 'sounds', RegExp>>;
+  /** Entries of these names are uses. */
+  readonly operations: readonly string[];
 }
 
 interface UsageRow {
@@ -24,29 +22,17 @@ interface UsageRow {
   readonly Until: string;
   readonly ObjectId: string;
   readonly AppId: string;
-  readonly Path: string;
 }
 
 /** What the query has to have in it, each in its place, to be the one that is served. */
-const HEAD = [
-  /let vault = "\/providers\/microsoft\.keyvault\/(?<vault>(?:vaults|managedhsms)\/[0-9a-z-]+)";/,
+const PARTS = [
+  /let vault = "\/providers\/microsoft\.keyvault\/(?<vault>vaults\/[0-9a-z-]+)";/,
   /let key = "(?<key>[0-9a-z-]+)";/,
   /\(AzureDiagnostics\s+\| where Category == "AuditEvent" and _ResourceId endswith vault/,
   /id_s.*requestUri_s/,
   /\(AZKVAuditLogs\s+\| where _ResourceId endswith vault/,
-];
-const OF_VAULT = [
   /OperationName in \((?<operations>[^)]+)\)/,
   /summarize arg_max\(TimeGenerated, ObjectId, AppId\) by Version, OperationName/,
-];
-const OF_HSM = [
-  /extend Uri = tolower\(Uri\), Sounds = tolower\(OperationName\) matches regex "(?<sounds>[^"]+)"/,
-  /where Sounds or not\(Uri matches regex @"(?<arm>[^"]+)"\)/,
-  /extend Path = extract\(@"(?<path>[^"]+)", 1, Uri\)\s+\| extend Owner = extract\(@"(?<owner>[^"]+)", 1, Path\)/,
-  /where isempty\(Path\) or Owner == key or \(isempty\(Owner\) and Sounds\)/,
-  /summarize arg_max\(TimeGenerated, ObjectId, AppId\) by Path, OperationName/,
-];
-const TAIL = [
   /summarize Since = min\(TimeGenerated\), Until = max\(TimeGenerated\)/,
   /where Hour - Since > (?<silence>\d+)h/,
 ];
@@ -55,24 +41,15 @@ const TAIL = [
 export function readUsageQuery(query: string): UsageQuery | undefined {
   const found: Record<string, string | undefined> = {};
   let rest = query;
-  const kind = /"\/providers\/microsoft\.keyvault\/managedhsms\//.test(query) ? OF_HSM : OF_VAULT;
-  for (const part of [...HEAD, ...kind, ...TAIL]) {
+  for (const part of PARTS) {
     const match = part.exec(rest);
     if (!match) return undefined;
     Object.assign(found, match.groups);
     rest = rest.slice(match.index + match[0].length);
   }
-  const { vault = '', key = '', operations = '', silence, arm = '', path = '', owner = '', sounds = '' } = found;
-  const asked = { vault, key, silentHours: Number(silence) };
-  if (kind === OF_VAULT)
-    return { ...asked, operations: [...operations.matchAll(/"(\w+)"/g)].map(([, name]) => name ?? '') };
-  const patterns = {
-    arm: new RegExp(arm),
-    path: new RegExp(path),
-    owner: new RegExp(owner),
-    sounds: new RegExp(sounds),
-  };
-  return { ...asked, patterns };
+  const { vault = '', key = '', operations = '', silence } = found;
+  const names = [...operations.matchAll(/"(\w+)"/g)].map(([, name]) => name ?? '');
+  return { vault, key, silentHours: Number(silence), operations: names };
 }
 
 /** What the workspace shows by now: what was written of late is still on its way. */
@@ -96,36 +73,14 @@ export function usageRows(world: World, workspace: Workspace, query: UsageQuery)
 function uses(entries: readonly VaultLogEntry[], query: UsageQuery): UsageRow[] {
   const last = new Map<string, UsageRow>();
   for (const entry of entries) {
-    const told = query.patterns ? toldByAddress(entry, query.key, query.patterns) : toldByName(entry, query);
-    if (!told) continue;
-    const { operation: OperationName, objectId: ObjectId = '', appId: AppId = '', toMs } = entry;
-    const shown = { ...row('use', toMs, toMs), ...told, OperationName, ObjectId, AppId };
-    const group = `${shown.Version} ${shown.Path} ${OperationName}`;
+    if (entry.keyName?.toLowerCase() !== query.key || !query.operations.includes(entry.operation)) continue;
+    const { version: Version = '', operation: OperationName, objectId: ObjectId = '', appId: AppId = '', toMs } = entry;
+    const shown = { ...row('use', toMs, toMs), Version, OperationName, ObjectId, AppId };
+    const group = `${Version} ${OperationName}`;
     const before = last.get(group);
     if (!before || before.Until <= shown.Until) last.set(group, shown);
   }
   return [...last.values()];
-}
-
-function toldByName(
-  { keyName, operation, version = '' }: VaultLogEntry,
-  { key, operations = [] }: UsageQuery,
-): Pick<UsageRow, 'Version'> | undefined {
-  return keyName?.toLowerCase() === key && operations.includes(operation) ? { Version: version } : undefined;
-}
-
-function toldByAddress(
-  { uri = '', operation }: VaultLogEntry,
-  key: string,
-  { arm, path, owner, sounds }: NonNullable<UsageQuery['patterns']>,
-): Pick<UsageRow, 'Path'> | undefined {
-  const address = uri.toLowerCase();
-  const soundsLikeUse = sounds.test(operation.toLowerCase());
-  if (!soundsLikeUse && arm.test(address)) return undefined;
-  const [, Path = ''] = path.exec(address) ?? [];
-  const [, of = ''] = owner.exec(Path) ?? [];
-  const given = Path === '' || of === key || (of === '' && soundsLikeUse);
-  return given ? { Path } : undefined;
 }
 
 function coverage(entries: readonly VaultLogEntry[]): UsageRow[] {
@@ -155,6 +110,5 @@ function row(Kind: UsageRow['Kind'], sinceMs: number, untilMs: number): UsageRow
     Until: new Date(untilMs).toISOString(),
     ObjectId: '',
     AppId: '',
-    Path: '',
   };
 }

@@ -23,7 +23,7 @@ export function destinations(world: World, vaultId: string): { workspace: string
   });
 }
 
-type Logged = Pick<VaultLogEntry, 'operation' | 'keyName' | 'version' | 'uri' | 'objectId' | 'appId' | 'status'>;
+type Logged = Pick<VaultLogEntry, 'operation' | 'keyName' | 'version' | 'objectId' | 'appId' | 'status'>;
 
 /**
  * Writes an entry, or an hourly row of them, into the log of a vault, if it is sent anywhere at that time. The same again
@@ -38,7 +38,6 @@ export function writeLog(world: World, vault: Vault, entry: Logged, fromMs: numb
         one.operation === entry.operation &&
         one.keyName === entry.keyName &&
         one.version === entry.version &&
-        one.uri === entry.uri &&
         one.objectId === entry.objectId &&
         one.status === entry.status,
     );
@@ -65,9 +64,7 @@ export function logStorageUse(
   const known = [...world.identities.values()].find(({ principalId }) => principalId === objectId);
   const status = version?.enabled ? 200 : 403;
   const { keyName } = key;
-  const verb = operation === 'KeyWrap' ? 'wrapkey' : 'unwrapkey';
-  const uri = `${key.vaultUri}/keys/${keyName}/${key.version}/${verb}?api-version=7.4`;
-  const entry = { operation, keyName, version: key.version, uri, objectId, appId: known?.clientId, status };
+  const entry = { operation, keyName, version: key.version, objectId, appId: known?.clientId, status };
   writeLog(world, vault, entry, fromMs, toMs);
 }
 

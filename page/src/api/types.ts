@@ -6,6 +6,9 @@ export type { RestoreResponse, RevokeResponse } from '../../../src/break-glass/s
 export type { DriftCause } from '../../../src/drift/report.ts';
 export type { TrendDay } from '../../../src/drift/trend.ts';
 export type { RotationSummary } from '../../../src/fleet/rotation-schemas.ts';
+export type { Rekey as RekeyOrder } from '../../../src/orders/standing-orders.ts';
+export type { RekeyCheck } from '../../../src/rekey/rekey-problems.ts';
+export type { RekeyStatus } from '../../../src/rekey/rekey-status.ts';
 export type { KeyStatusResponse, KeySummary } from '../../../src/views/key-schemas.ts';
 export type { NowAnswer, NowParts } from '../../../src/views/now-schemas.ts';
 

@@ -22,6 +22,17 @@ export function Time({ at }: { readonly at: string | Date }) {
   );
 }
 
+const DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
+
+/** The day of a moment, with the moment in UTC on hover. */
+export function Day({ at }: { readonly at: Date }) {
+  return (
+    <time dateTime={at.toISOString()} title={`${UTC.format(at)} UTC`}>
+      {DAY.format(at)}
+    </time>
+  );
+}
+
 /** Whether a moment is behind, by the clock of the app. */
 export function isPast(at: string): boolean {
   return Date.parse(at) < serverNow().getTime();

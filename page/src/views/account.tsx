@@ -1,7 +1,7 @@
 import { HEALTH_MEANINGS } from '../../../src/fleet/health-states.ts';
 import type { FleetAccount } from '../api/types.ts';
 import { type PollHow, usePoll } from '../api/use-poll.ts';
-import { count, inWords, keyLabel, keyNames, shortId, shortVersion } from '../names.ts';
+import { count, inWords, keyLabel, keyNames, reasonSentence, shortId, shortVersion } from '../names.ts';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Command } from '../ui/copy.tsx';
@@ -10,6 +10,8 @@ import { ProblemCard } from '../ui/problem.tsx';
 import { Prose } from '../ui/prose.tsx';
 import { Facts, Section } from '../ui/section.tsx';
 import { Since, Time } from '../ui/time.tsx';
+import { Release } from './acts/release.tsx';
+import { Resume } from './acts/resume.tsx';
 import { Changed } from './cause.tsx';
 import { HealthBadge } from './health.tsx';
 
@@ -30,6 +32,9 @@ export function AccountView({ name }: { readonly name: string }) {
       </p>
       <Section title="How it stands" of={account}>
         {data && <Standing of={data} />}
+        {data?.key && data.lastLook?.result === 'retry' && (
+          <Resume label={keyLabel(data.key)} isPaused={false} waiting={0} failed={1} changed={account.refresh} />
+        )}
       </Section>
       {data && (
         <div class="columns">
@@ -44,7 +49,7 @@ export function AccountView({ name }: { readonly name: string }) {
       {data && data.scopeUses.length > 0 && <Scopes of={data} />}
       {data && (
         <Section title="Findings">
-          <Findings of={data} />
+          <Findings of={data} changed={account.refresh} />
         </Section>
       )}
       <History of={data?.history} />
@@ -111,7 +116,7 @@ function keyFacts({ key, mode, current, pinned, identity, lastLook }: FleetAccou
       ([
         'Last move',
         <>
-          {inWords(lastLook.reason)}, <Time at={lastLook.at} />
+          {reasonSentence(lastLook.reason)} <Time at={lastLook.at} />
           {lastLook.detail && <small> {lastLook.detail}</small>}
         </>,
       ] as const),
@@ -149,7 +154,7 @@ function Scopes({ of }: { readonly of: FleetAccount }) {
   );
 }
 
-function Findings({ of }: { readonly of: FleetAccount }) {
+function Findings({ of, changed }: { readonly of: FleetAccount; readonly changed: () => void }) {
   if (of.findings.length === 0)
     return <p>{of.lastChecked ? 'The last check found nothing.' : 'No check has looked at it.'}</p>;
   return (
@@ -173,6 +178,7 @@ function Findings({ of }: { readonly of: FleetAccount }) {
               <span class="label">Next step</span> <Prose text={finding.fix} />
             </p>
             {finding.command && <Command text={finding.command} />}
+            {finding.reason === 'ContestedChange' && <Release account={of.id} changed={changed} />}
             <p class="muted small-text">
               Since <Since at={finding.since} />
               {finding.changedBy && (

@@ -2,24 +2,42 @@ import { useRef, useState } from 'preact/hooks';
 import { type Problem, toProblem } from '../api/client.ts';
 import type { AuditList, AuditRecordView as AuditRecord } from '../api/types.ts';
 import { type Polled, type PollHow, useApi, usePoll } from '../api/use-poll.ts';
-import { inWords } from '../names.ts';
+import { count, inWords, resourceLabel, shortVersion } from '../names.ts';
 import { href, replaceQuery } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Heading } from '../ui/heading.tsx';
 import { ProblemCard } from '../ui/problem.tsx';
 import { Prose } from '../ui/prose.tsx';
+import { saveFile } from '../ui/save-file.ts';
 import { Facts, Section } from '../ui/section.tsx';
 import { Since, Time } from '../ui/time.tsx';
 import { joinRecords } from './audit-records.ts';
+import { Refused } from './break-glass/answer.tsx';
+import { useCall } from './break-glass/use-call.ts';
 import { Resource } from './cause.tsx';
+import { type FoldedMoves, foldMoves } from './fold-moves.ts';
 
+/** Name of the parameter, label, example, and what is offered to choose from; anything else may be typed. */
 const FILTERS = [
-  ['key', 'Key', 'vault/key'],
-  ['account', 'Account', 'name'],
-  ['by', 'By', 'name, object id, or app'],
-  ['action', 'Action', 'key.revoke, or key'],
-  ['since', 'Since', '2026-11-24 or P7D'],
-  ['until', 'Until', '2026-11-25'],
+  ['key', 'Key', 'vault/key', []],
+  ['account', 'Account', 'name', []],
+  ['by', 'Actor', 'name, object id, or app', ['app']],
+  [
+    ...(['action', 'Action', 'key.revoke, or key'] as const),
+    [
+      'key.revoke',
+      'key.restore',
+      'key.rotate',
+      'key.rekey',
+      'account',
+      'account.move',
+      'fleet.pause',
+      'fleet.resume',
+      'drift',
+    ],
+  ],
+  ['since', 'Since', '2026-11-24 or P7D', ['PT1H', 'P1D', 'P7D', 'P30D']],
+  ['until', 'Until', '2026-11-25', []],
 ] as const;
 
 const HOW: PollHow<AuditList> = { isUnsettled: ({ proof }) => proof?.reading === true };
@@ -44,17 +62,55 @@ export function AuditView({ query }: { readonly query: URLSearchParams }) {
           );
         }}
       >
-        {FILTERS.map(([name, label, placeholder]) => (
+        {FILTERS.map(([name, label, placeholder, offered]) => (
           <label key={`${name}${asked[name]}`} class="field">
             <span>{label}</span>
-            <input name={name} defaultValue={asked[name] ?? ''} placeholder={placeholder} autocomplete="off" />
+            <input
+              name={name}
+              defaultValue={asked[name] ?? ''}
+              placeholder={placeholder}
+              autocomplete="off"
+              list={offered.length > 0 ? `offered-${name}` : undefined}
+            />
+            {offered.length > 0 && (
+              <datalist id={`offered-${name}`}>
+                {offered.map((value) => (
+                  <option key={value} value={value} />
+                ))}
+              </datalist>
+            )}
           </label>
         ))}
         <button type="submit">Filter</button>
       </form>
       <Section title="Records, newest first" of={first}>
+        <Download path={path.replace(/\?$/, '')} />
         {first.data && <Records key={path} first={first.data} />}
       </Section>
+    </>
+  );
+}
+
+/** Every record that fits the filters, not only those on the page. */
+function Download({ path }: { readonly path: string }) {
+  const api = useApi();
+  const call = useCall<string>();
+  const [lines, setLines] = useState(0);
+  const download = async () => {
+    setLines(0);
+    await call.run(async () => {
+      saveFile('audit.csv', await api.csv(`/api${path}`, setLines), 'text/csv');
+      return undefined;
+    });
+  };
+  return (
+    <>
+      <p>
+        <button type="button" class="small" disabled={call.isRunning} onClick={() => void download()}>
+          {call.isRunning ? `${count(lines, 'record')} read …` : 'Download CSV'}
+        </button>
+      </p>
+      <Refused call={call} />
     </>
   );
 }
@@ -101,9 +157,9 @@ function Records({ first }: { readonly first: AuditList }) {
           </tr>
         </thead>
         <tbody>
-          {all.map((record) => (
-            <RecordRow key={record.id} record={record} />
-          ))}
+          {foldMoves(all).map((one) =>
+            'to' in one ? <FoldedRow key={one.records[0]?.id} moves={one} /> : <RecordRow key={one.id} record={one} />,
+          )}
         </tbody>
       </table>
       {problem && <ProblemCard problem={problem} />}
@@ -121,9 +177,66 @@ function Records({ first }: { readonly first: AuditList }) {
   );
 }
 
+/** The moves of a rotation in one row; each record is a click away. */
+function FoldedRow({ moves: { to, records } }: { readonly moves: FoldedMoves }) {
+  const [newest] = records;
+  const oldest = records.at(-1);
+  const [, version] = /^(.*)\/([^/]+)$/.exec(to)?.slice(1) ?? [];
+  const accounts = new Set(records.map(({ entry }) => entry.resource.toLowerCase())).size;
+  return (
+    <tr>
+      <td data-label="When">
+        <span>
+          {newest && <Time at={newest.time} />}
+          {oldest && oldest.time.slice(0, 16) !== newest?.time.slice(0, 16) && (
+            <small>
+              {' '}
+              from <Time at={oldest.time} />
+            </small>
+          )}
+        </span>
+      </td>
+      <th scope="row">
+        <details>
+          <summary>
+            {newest?.entry.action} <small>{count(records.length, 'record')}</small>
+          </summary>
+          <ul>
+            {records.map(({ id, seq, entry, intact }) => (
+              <li key={id}>
+                <a href={href(['audit', String(seq)])}>{resourceLabel(entry.resource)}</a>{' '}
+                <small>{inWords(entry.reason)}</small> {!intact && <Badge tone="bad">Changed afterwards</Badge>}
+              </li>
+            ))}
+          </ul>
+        </details>
+      </th>
+      <td data-label="About">
+        <span>
+          {count(accounts, 'account')} to <Resource id={to} /> <span class="mono">{shortVersion(version ?? '')}</span>
+        </span>
+      </td>
+      <td data-label="By">the app</td>
+      <td data-label="Why">{causeWords(newest)}</td>
+    </tr>
+  );
+}
+
+/** What led to a move; any other cause goes on with the rotation. */
+const CAUSES: Readonly<Record<string, string>> = {
+  drift: 'repaired after a drift check',
+  ResourceChanged: 'repaired after a change in Azure',
+  rekey: 'a re-key',
+};
+
+function causeWords(record: AuditRecord | undefined): string {
+  const { by = '' } = (record?.entry.details?.cause ?? {}) as { readonly by?: string };
+  return CAUSES[by] ?? 'a new version of the key';
+}
+
 function RecordRow({ record }: { readonly record: AuditRecord }) {
   const { entry, time, seq, intact } = record;
-  const why = entry.details?.why ?? entry.details?.reason;
+  const why = entry.details?.why ?? entry.details?.reason ?? (entry.details?.cause && causeWords(record));
   return (
     <tr>
       <td data-label="When">

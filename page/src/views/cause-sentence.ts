@@ -1,36 +1,72 @@
 import type { DriftCause } from '../api/types.ts';
 import { count, inWords, resourceLabel } from '../names.ts';
 
-type Told = Pick<DriftCause, 'reason' | 'about' | 'affected' | 'sample'>;
+type Told = Pick<DriftCause, 'reason' | 'about' | 'affected' | 'accounts' | 'sample'>;
 
-/** What a reason says of what it is about (at most two things), and what that means for the resources that it affects. */
-const SENTENCES: Readonly<Record<string, (first: string, second: string | undefined, affected: string) => string>> = {
-  IdentityWithoutRole: (identity, vault, affected) =>
-    `${identity} has no role on ${vault ?? 'its key'}; ${affected} cannot use the key`,
-  IdentityMissing: (identity, _, affected) => `Identity ${identity} does not exist; ${affected} cannot use the key`,
-  IdentityDeleted: (identity, _, affected) => `Identity ${identity} was deleted; ${affected} cannot use the key`,
-  RoleExpires: (identity, vault, affected) =>
-    `The role of ${identity} on ${vault ?? 'its key'} ends soon; ${affected} would lose the key`,
-  RevocationOpen: (key) => `${key} is revoked`,
-  KeyDisabled: (key, _, affected) => `${key} is disabled; the data of ${affected} cannot be read`,
-  KeyDeleted: (key, _, affected) => `${key} was deleted or does not exist; the data of ${affected} cannot be read`,
-  KeyExpired: (key) => `${key} has an expired version`,
-  NearExpiry: (key) => `${key} expires soon`,
-  StaleKeyVersion: (key, _, affected) => `${affected} still on an older version of ${key}`,
-  EventSubscriptionMissing: (vault) => `Events of ${vault} do not reach the app`,
-  VaultUnreachable: (vault) => `The network of ${vault} keeps Storage out`,
-  ContestedChange: (account) =>
-    `${account} was changed again after two repairs; the app leaves it alone until an operator releases it`,
+interface Parts {
+  /** The name of what has to be repaired, and of what it has to be repaired on. */
+  readonly first: string;
+  readonly second: string | undefined;
+  /** `stfiles01`, `8 accounts` or `3 resources`. */
+  readonly affected: string;
+  readonly hasAccounts: boolean;
+}
+
+/** What a reason says of what it is about, and what that means for what it affects. */
+const SENTENCES: Readonly<Record<string, (parts: Parts) => string>> = {
+  IdentityWithoutRole: ({ first, second = 'its key', affected }) =>
+    `${first} ${first === OWN ? 'have' : 'has'} no role on ${second}; ${affected} cannot use the key`,
+  IdentityMissing: ({ first, affected }) => `Identity ${first} does not exist; ${affected} cannot use the key`,
+  IdentityDeleted: ({ first, affected }) => `Identity ${first} was deleted; ${affected} cannot use the key`,
+  RoleExpires: ({ first, second = 'its key', affected }) =>
+    `The role of ${first} on ${second} ends soon; ${affected} would lose the key`,
+  RevocationOpen: ({ first }) => `${first} is revoked`,
+  KeyDisabled: ({ first, affected }) => `${first} is disabled; the data of ${affected} cannot be read`,
+  KeyDeleted: ({ first, affected }) => `${first} was deleted or does not exist; the data of ${affected} cannot be read`,
+  KeyExpired: ({ first, affected, hasAccounts }) =>
+    `${first} has expired${hasAccounts ? `; ${affected} can still be read, but Storage refuses the key for anything new` : ''}`,
+  NearExpiry: ({ first }) => `${first} expires soon`,
+  StaleKeyVersion: ({ first, affected }) => `An older version of ${first} is still used by ${affected}`,
+  ScopeLocked: ({ first }) => `${first} is locked; the app cannot move it to the newest version of its key`,
+  DeniedByPolicy: ({ first }) =>
+    `Azure Policy denies changes of ${first}; the app cannot move it to the newest version of its key`,
+  VersionReverted: ({ first }) => `${first} was pinned back to an older version of its key`,
+  EventSubscriptionMissing: ({ first }) =>
+    `Events of ${first} do not reach the app; it notices a new key version with the next drift check only`,
+  VaultUnreachable: ({ first }) => `The network of ${first} keeps Storage out`,
+  ContestedChange: ({ first }) =>
+    `${first} was changed again after two repairs; the app does not repair it until an operator releases it`,
 };
 
 /** A cause in one sentence, with names in place of ids. */
-export function causeSentence({ reason, about, affected, sample }: Told): string {
-  const [first, second] = (about.length === 0 && affected === 1 ? sample : about).map(resourceLabel);
-  const isAccounts = sample.every((id) => /\/storageAccounts\/[^/]+$/i.test(id));
-  const many = isAccounts ? count(affected, 'account') : count(affected, 'resource');
-  const told = first === undefined ? undefined : SENTENCES[reason]?.(first, second, many);
+export function causeSentence(cause: Told): string {
+  const { reason, about, affected, accounts, sample } = cause;
+  const [first, second] = (about.length === 0 && affected === 1 ? sample : about).map(labelOf);
+  const which = affectedBy(cause);
+  const told =
+    first === undefined
+      ? undefined
+      : SENTENCES[reason]?.({ first, second, affected: which, hasAccounts: accounts > 0 });
   if (told) return `${told}.`;
-  const which = affected === 1 && sample[0] ? resourceLabel(sample[0]) : many;
   const where = [first, second].filter((label) => label && label !== which).join(' on ');
   return `${inWords(reason)}: ${which}${where ? ` (${where})` : ''}.`;
+}
+
+/** A system-assigned identity has no name: a cause of several is about their subscription. */
+const OWN = 'The own identities of accounts';
+
+function labelOf(id: string): string {
+  return /^\/subscriptions\/[^/]+$/.test(id) ? OWN : resourceLabel(id);
+}
+
+/** What a cause affects: the one resource by name, or how many accounts, which are what serves data. */
+function affectedBy({ affected, accounts, sample }: Told): string {
+  const [one] = accounts === 1 ? accountsIn(sample) : sample;
+  if (one && (affected === 1 || accounts === 1)) return resourceLabel(one);
+  return accounts > 0 ? count(accounts, 'account') : count(affected, 'resource');
+}
+
+/** Storage accounts and their scopes. */
+export function accountsIn(ids: readonly string[]): readonly string[] {
+  return ids.filter((id) => /\/storageAccounts\//i.test(id));
 }

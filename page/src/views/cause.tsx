@@ -1,16 +1,12 @@
 import type { DriftCause } from '../api/types.ts';
-import { useApi } from '../api/use-poll.ts';
 import { count, keyNames, resourceLabel, withNames } from '../names.ts';
-import { has, usePerson } from '../person.ts';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Command } from '../ui/copy.tsx';
 import { Prose } from '../ui/prose.tsx';
 import { Since } from '../ui/time.tsx';
-import { Refused } from './break-glass/answer.tsx';
-import { useCall } from './break-glass/use-call.ts';
-import { Why, whyOf } from './break-glass/why.tsx';
-import { causeSentence } from './cause-sentence.ts';
+import { Release } from './acts/release.tsx';
+import { accountsIn, causeSentence } from './cause-sentence.ts';
 
 const SEVERITY = {
   error: ['bad', 'Error'],
@@ -21,14 +17,17 @@ const SEVERITY = {
 /** One cause: what is wrong in one sentence, the next step and its command; the rest behind a button. */
 export function CauseItem({ cause, changed }: { readonly cause: DriftCause; readonly changed: () => void }) {
   const [tone, word] = SEVERITY[cause.severity];
+  // What the act is comes first; a fix goes on with what few keys and accounts need.
+  const [step = '', ...more] = cause.fix.split(/(?<=\.) (?=[A-Z])/);
   return (
     <li>
       <div class="row">
         <Badge tone={tone}>{word}</Badge>
         <h3>{causeSentence(cause)}</h3>
       </div>
+      <Affects cause={cause} />
       <p>
-        <span class="label">Next step</span> <Prose text={withNames(cause.fix)} />
+        <span class="label">Next step</span> <Prose text={withNames(step)} />
       </p>
       {cause.commands.map((command) => (
         <Command key={command} text={command} />
@@ -54,6 +53,11 @@ export function CauseItem({ cause, changed }: { readonly cause: DriftCause; read
         <p>
           <span class="label">Should be</span> <Prose text={cause.shouldBe} />
         </p>
+        {more.length > 0 && (
+          <p>
+            <span class="label">Beside the next step</span> <Prose text={withNames(more.join(' '))} />
+          </p>
+        )}
         <ul>
           {cause.sample.map((resource) => (
             <li key={resource}>
@@ -82,6 +86,32 @@ export function CauseItem({ cause, changed }: { readonly cause: DriftCause; read
   );
 }
 
+/** Accounts that are named at once. */
+const MOST_NAMED = 3;
+
+/** The first accounts that a cause affects; its sentence names a single one. */
+function Affects({ cause }: { readonly cause: DriftCause }) {
+  const named = accountsIn(cause.sample).slice(0, MOST_NAMED);
+  if (cause.accounts < 2 || named.length === 0) return null;
+  return (
+    <p>
+      <span class="label">Affects</span>{' '}
+      {named.map((id, index) => (
+        <span key={id}>
+          {index > 0 && ', '}
+          <Resource id={id} />
+        </span>
+      ))}
+      {cause.affected > named.length && (
+        <>
+          {' '}
+          and <a href={href(['fleet'], { cause: cause.id })}>{cause.affected - named.length} more</a>
+        </>
+      )}
+    </p>
+  );
+}
+
 /** Who changed what a finding comes from, by name where the event has one. */
 export function Changed({ by }: { readonly by: NonNullable<DriftCause['changedBy']> }) {
   const { name, objectId, client, on, confirmed } = by;
@@ -91,32 +121,6 @@ export function Changed({ by }: { readonly by: NonNullable<DriftCause['changedBy
       Changed by {who} <Since at={on} />
       {confirmed ? '' : ' (reported by the event, not confirmed by the activity log yet)'}
     </>
-  );
-}
-
-/** Has the app repair an account again that another party kept changing. */
-function Release({ account, changed }: { readonly account: string; readonly changed: () => void }) {
-  const api = useApi();
-  const me = usePerson();
-  const release = useCall<object>();
-  if (!has(me, 'Cmk.Operate')) return null;
-  const submit = (event: Event) => {
-    event.preventDefault();
-    const body = { ...whyOf(event.currentTarget as HTMLFormElement), account };
-    void release.run(async () => (await api.post<object>('/api/drift/release', body)).body).then(changed);
-  };
-  return (
-    <details>
-      <summary>Release {resourceLabel(account)}</summary>
-      <form onSubmit={submit}>
-        <Why what="release" />
-        <button type="submit" disabled={release.isRunning}>
-          {release.isRunning ? 'Releasing …' : `Release ${resourceLabel(account)}`}
-        </button>
-      </form>
-      <Refused call={release} />
-      {release.answer && <p role="status">Released: the app repairs it with the next check.</p>}
-    </details>
   );
 }
 

@@ -3,7 +3,7 @@ import { keyLabel } from '../names.ts';
 
 /** What is asked for; of every field that is given, a row has to fit. */
 export type FleetQuery = Readonly<
-  Partial<Record<'q' | 'health' | 'key' | 'vault' | 'subscription' | 'region' | 'tag' | 'cause', string>>
+  Partial<Record<'q' | 'health' | 'key' | 'vault' | 'subscription' | 'region' | 'tag' | 'cause', string | undefined>>
 >;
 
 /** A row with what a search looks through, made once and not with every key that is pressed. */

@@ -1,7 +1,7 @@
 import type { FleetRow } from '../api/types.ts';
 import { keyLabel, shortVersion } from '../names.ts';
 import { href } from '../route.ts';
-import { Time } from '../ui/time.tsx';
+import { ago, Time } from '../ui/time.tsx';
 import { useWindow } from '../ui/use-window.ts';
 import { HealthBadge } from './health.tsx';
 import { COLUMN_NAMES, causeOf, type FleetSort } from './sort-fleet.ts';
@@ -57,7 +57,10 @@ export function FleetTable({ rows, sort, setSort }: FleetTableProps) {
               <tr key={row.id} aria-rowindex={from + index + 2}>
                 <th scope="row" title={row.name}>
                   <a href={href(['fleet', row.name])}>{row.name}</a>
-                  <small class="under">{cause || key}</small>
+                  <small class="under">
+                    {row.health.since && `${ago(row.health.since)}: `}
+                    {cause || key}
+                  </small>
                 </th>
                 <td>
                   <HealthBadge state={row.health.state} />

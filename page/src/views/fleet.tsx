@@ -1,16 +1,17 @@
 import { useMemo } from 'preact/hooks';
 import { HEALTH_STATES } from '../../../src/fleet/health-states.ts';
-import type { FleetRow } from '../api/types.ts';
 import { count, keyLabel } from '../names.ts';
+import { FleetGrid } from '../pictures/fleet-grid.tsx';
 import { replaceQuery } from '../route.ts';
 import { Heading } from '../ui/heading.tsx';
 import { ProblemCard } from '../ui/problem.tsx';
 import { Prose } from '../ui/prose.tsx';
+import { saveFile } from '../ui/save-file.ts';
 import { Section } from '../ui/section.tsx';
 import { choicesOf, type FleetQuery, filterFleet, prepare } from './filter-fleet.ts';
 import { FleetTable } from './fleet-table.tsx';
 import { HEALTH_WORDS } from './health.tsx';
-import { fleetCsv, parseSort, sortFleet } from './sort-fleet.ts';
+import { COLUMN_NAMES, fleetCsv, parseSort, sortFleet } from './sort-fleet.ts';
 import { useFleet } from './use-fleet.ts';
 
 const FIELDS = ['q', 'health', 'key', 'vault', 'subscription', 'region', 'tag', 'cause'] as const;
@@ -29,6 +30,10 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
   );
   const text = query.toString();
   const found = useMemo(() => filterFleet(prepared, asked), [prepared, text]);
+  const around = useMemo(
+    () => filterFleet(prepared, { ...asked, health: undefined, cause: undefined }),
+    [prepared, text],
+  );
   const sortText = query.get('sort') ?? '';
   const sort = parseSort(sortText);
   const sorted = useMemo(() => sortFleet(found, sort), [found, sortText]);
@@ -72,6 +77,11 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
           <Choice name="Tag" value={asked.tag} set={(value) => set('tag', value)}>
             {choices.tags.map((one) => [one, one])}
           </Choice>
+          <div class="narrow">
+            <Choice name="Sort by" all="worst first" value={sortText} set={(value) => set('sort', value)}>
+              {COLUMN_NAMES.flatMap((name) => [[name, name] as const, [`-${name}`, `${name}, reversed`] as const])}
+            </Choice>
+          </div>
           {Object.keys(asked).length > 0 && (
             <button type="button" onClick={() => replaceQuery(['fleet'], {})}>
               Show all
@@ -85,10 +95,21 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
             {asked.cause ? ' of one cause' : ''}
             {fleet.isWhole ? '' : ' (reading more …)'}
           </p>
-          <button type="button" class="small" disabled={!fleet.isWhole} onClick={() => saveCsv(sorted)}>
+          <button
+            type="button"
+            class="small"
+            disabled={!fleet.isWhole}
+            onClick={() => saveFile('fleet.csv', fleetCsv(sorted), 'text/csv')}
+          >
             Download CSV
           </button>
         </div>
+        <FleetGrid
+          rows={around}
+          health={asked.health}
+          cause={asked.cause}
+          choose={(health, cause) => replaceQuery(['fleet'], { ...asked, sort: sortText, health, cause })}
+        />
         {fleet.problem && <ProblemCard problem={fleet.problem} />}
         <FleetTable rows={sorted} sort={sort} setSort={(value) => set('sort', value)} />
       </Section>
@@ -96,22 +117,16 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
   );
 }
 
-function saveCsv(rows: readonly FleetRow[]): void {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([fleetCsv(rows)], { type: 'text/csv' }));
-  link.download = 'fleet.csv';
-  link.click();
-  URL.revokeObjectURL(link.href);
-}
-
 interface ChoiceProps {
+  /** What an empty choice says. */
+  readonly all?: string;
   readonly name: string;
   readonly value: string | undefined;
   readonly set: (value: string) => void;
   readonly children: readonly (readonly [value: string, words: string])[];
 }
 
-function Choice({ name, value = '', set, children }: ChoiceProps) {
+function Choice({ name, all = 'all', value = '', set, children }: ChoiceProps) {
   // One that the list does not have (yet) is kept: the address says so.
   const options =
     value === '' || children.some(([one]) => one === value) ? children : [...children, [value, value] as const];
@@ -119,7 +134,7 @@ function Choice({ name, value = '', set, children }: ChoiceProps) {
     <label class="field">
       <span>{name}</span>
       <select value={value} onChange={(event) => set(event.currentTarget.value)}>
-        <option value="">all</option>
+        <option value="">{all}</option>
         {options.map(([one, words]) => (
           <option key={one} value={one}>
             {words}

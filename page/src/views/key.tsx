@@ -1,6 +1,8 @@
 import type { KeyStatusResponse } from '../api/types.ts';
 import { usePoll } from '../api/use-poll.ts';
-import { count, inWords, shortVersion } from '../names.ts';
+import { count, inWords, shortVersion, usersOf } from '../names.ts';
+import { KeyFlow } from '../pictures/key-flow.tsx';
+import { VersionLines } from '../pictures/version-lines.tsx';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Heading } from '../ui/heading.tsx';
@@ -8,13 +10,15 @@ import { Icon } from '../ui/icon.tsx';
 import { Prose } from '../ui/prose.tsx';
 import { Facts, Section } from '../ui/section.tsx';
 import { duration, Time } from '../ui/time.tsx';
+import { Rekey } from './acts/rekey.tsx';
+import { Resume } from './acts/resume.tsx';
+import { Rotate } from './acts/rotate.tsx';
 import { USABILITY } from './break-glass/versions.tsx';
 import { LoggedUse } from './logged-use.tsx';
 import { NextRotation } from './next-rotation.tsx';
 import { PausedNotice } from './paused.tsx';
 import { RevocationLine } from './revocation-line.tsx';
-import { ROTATION_WORDS } from './rotation-item.tsx';
-import { Timeline } from './timeline.tsx';
+import { isUnderWay, ROTATION_WORDS, RotationItem } from './rotation-item.tsx';
 
 type Version = KeyStatusResponse['versions'][number];
 
@@ -22,6 +26,7 @@ type Version = KeyStatusResponse['versions'][number];
 export function KeyView({ vault, name }: { readonly vault: string; readonly name: string }) {
   const status = usePoll<KeyStatusResponse>(`/keys/${encodeURIComponent(vault)}/${encodeURIComponent(name)}`, 10_000);
   const { data } = status;
+  const label = `${vault}/${name}`;
   return (
     <>
       <Heading>{`${vault}/${name}`}</Heading>
@@ -31,19 +36,39 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
         <a href={href(['fleet'], { key: `${vault}/${name}` })}>Its accounts</a>
         <a href={href(['audit'], { key: `${vault}/${name}` })}>Its history</a>
       </p>
-      <PausedNotice paused={data?.paused} label={`${vault}/${name}`} />
+      <PausedNotice paused={data?.paused} label={data?.paused?.key ? label : 'all keys'}>
+        <Resume
+          label={data?.paused?.key && label}
+          isPaused
+          waiting={data?.users?.waiting ?? 0}
+          failed={0}
+          changed={status.refresh}
+        />
+      </PausedNotice>
       {data?.revocation && (
         <div class="notice tone-bad">
           <Icon tone="bad" />
           <RevocationLine revocation={data.revocation} />
         </div>
       )}
+      {data?.rotation && isUnderWay(data.rotation) && (
+        <Section title="Rotation">
+          <ul class="items">
+            <RotationItem rotation={data.rotation} changed={status.refresh} />
+          </ul>
+        </Section>
+      )}
+      {data?.users && data.users.accounts + data.users.scopes > 0 && (
+        <Section title="What uses which version">
+          <KeyFlow of={data} />
+        </Section>
+      )}
       <Section title="Versions over time" of={status}>
-        {data && <Timeline versions={data.versions} usage={data.usage} />}
+        {data && <VersionLines {...data} />}
         {data && <VersionTable versions={data.versions} newestUsable={data.newestUsable} />}
       </Section>
       {data && (
-        <Section title="Asked for, by the log of the vault">
+        <Section title="Key usage from the vault’s log">
           <LoggedUse usage={data.usage} versions={data.versions} />
         </Section>
       )}
@@ -56,6 +81,8 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
                 <Prose text={data.rotation.detail} />
               </p>
             )}
+            <Rotate label={label} cost={data.rotationCost} />
+            <Rekey label={label} />
           </Section>
           <Section title="Users">
             <Users data={data} />
@@ -90,9 +117,13 @@ function Users({ data }: { readonly data: KeyStatusResponse }) {
   return (
     <>
       <p>
-        {count(users.accounts, 'account')} and {count(users.scopes, 'encryption scope')}
-        {users.lagging === undefined ? '' : `, of which ${users.lagging} are not on the newest version`}
-        {users.complete ? '' : '; there may be more'}.
+        {usersOf(users)}
+        {users.lagging === undefined
+          ? ''
+          : users.lagging === 0
+            ? ', all on the newest version'
+            : `; ${users.lagging} not on the newest version`}
+        .
       </p>
       {users.oldest && (
         <p class="muted">

@@ -1,11 +1,12 @@
 import type { KeyList } from '../api/types.ts';
 import { usePoll, WHOLE_LIST } from '../api/use-poll.ts';
 import { usersOf } from '../names.ts';
+import { ExpiryLines } from '../pictures/expiry-lines.tsx';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Heading } from '../ui/heading.tsx';
 import { Section } from '../ui/section.tsx';
-import { ago, Time } from '../ui/time.tsx';
+import { ago, isPast, Time } from '../ui/time.tsx';
 import { KeyStateBadge } from './key-state.tsx';
 import { NextRotation } from './next-rotation.tsx';
 import { ROTATION_WORDS } from './rotation-item.tsx';
@@ -19,6 +20,11 @@ export function KeysView() {
   return (
     <>
       <Heading>Keys</Heading>
+      {data && data.value.length > 0 && (
+        <Section title="Expiry and rotation">
+          <ExpiryLines keys={data.value} />
+        </Section>
+      )}
       <Section title="Keys of the managed vaults" of={keys}>
         <table class="cards">
           <caption class="hidden">Keys: state, rotation, users</caption>
@@ -52,7 +58,7 @@ export function KeysView() {
 }
 
 function KeyRow({ of }: { readonly of: Key }) {
-  const { key, vault, name, state, newest, expiresOn, nextRotation, users, rotation, paused } = of;
+  const { key, vault, name, state, newest, expiresOn, cryptoPeriodEndsOn, nextRotation, users, rotation, paused } = of;
   return (
     <tr key={key}>
       <th scope="row">
@@ -78,7 +84,17 @@ function KeyRow({ of }: { readonly of: Key }) {
           '–'
         )}
       </td>
-      <td data-label="Expires">{expiresOn ? <Time at={expiresOn} /> : newest ? 'never' : '–'}</td>
+      <td data-label="Expires">
+        <span>
+          {expiresOn ? <Time at={expiresOn} /> : newest ? 'never' : '–'}
+          {cryptoPeriodEndsOn && (
+            <small>
+              {' '}
+              crypto-period {isPast(cryptoPeriodEndsOn) ? 'ended' : 'ends'} <Time at={cryptoPeriodEndsOn} />
+            </small>
+          )}
+        </span>
+      </td>
       <td data-label="Next rotation">
         <span>
           <NextRotation next={nextRotation} />

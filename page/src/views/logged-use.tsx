@@ -12,15 +12,14 @@ type LastUse = VersionUse['wrapped'];
 /** Who asked for which version last, by Key Vault's own log, and how far that reaches. */
 export function LoggedUse({ usage, versions }: Pick<KeyStatusResponse, 'usage' | 'versions'>) {
   if (!usage) {
-    return <p>Not known: the app is not told where the log of the vault is (CMK_USAGE_WORKSPACE).</p>;
+    return <p>Not known: no workspace with the vault’s log is set (CMK_USAGE_WORKSPACE).</p>;
   }
   if (usage.unread !== undefined) return <p>Not known now. {usage.unread}</p>;
-  if (!usage.trackedSince) return <p>Not known: the log has nothing of this vault.</p>;
+  if (!usage.trackedSince) return <p>No entries.</p>;
   return (
     <>
       <Reach usage={usage} />
       <UseTable usage={usage} versions={versions} />
-      <Unclear usage={usage} />
       <p class="muted">Refused requests count too: the client still uses the version.</p>
     </>
   );
@@ -30,8 +29,8 @@ function Reach({ usage: { trackedSince, trackedUntil, gaps = [] } }: { readonly 
   return (
     <>
       <p>
-        The log of the vault has entries {trackedSince && <Span from={trackedSince} to={trackedUntil} />}. Of the time
-        before and after, nothing is known.
+        The vault’s log has entries {trackedSince && <Span from={trackedSince} to={trackedUntil} />}. Use before and
+        after is not known.
       </p>
       {gaps.length > 0 && (
         <>
@@ -64,18 +63,6 @@ function Span({ from, to }: { readonly from: string; readonly to: string | undef
         </>
       )}
     </>
-  );
-}
-
-/** An entry whose form is not known keeps every version: it has to be seen why. */
-function Unclear({ usage }: { readonly usage: Usage }) {
-  const unclear = usage.versions.find(({ version }) => version === undefined)?.unclear;
-  if (!unclear) return null;
-  return (
-    <p>
-      What was asked <Time at={unclear.on} /> <By use={unclear} /> is not clear ({unclear.entry ?? 'no name'}): it may
-      be any request for any version.
-    </p>
   );
 }
 

@@ -1,6 +1,6 @@
 import type { AuditList, NowParts } from '../api/types.ts';
 import { type Polled, usePoll } from '../api/use-poll.ts';
-import { count, keyLabel, keyNames } from '../names.ts';
+import { count, keyLabel } from '../names.ts';
 import { has, usePerson } from '../person.ts';
 import { href } from '../route.ts';
 import { isOld, PollProblem, useNow } from '../ui/freshness.tsx';
@@ -9,6 +9,7 @@ import { Icon } from '../ui/icon.tsx';
 import { Prose } from '../ui/prose.tsx';
 import { Section } from '../ui/section.tsx';
 import { Since } from '../ui/time.tsx';
+import { Resume } from './acts/resume.tsx';
 import { CauseItem, Changed, Resource } from './cause.tsx';
 import { CheckAgain } from './check-again.tsx';
 import { targetOf } from './headline-target.ts';
@@ -49,11 +50,17 @@ export function NowView() {
       <div class="columns">
         <Section title="What is wrong" of={drift} isQuiet={isQuiet}>
           {drift.data && <Causes of={drift.data} changed={standing.refresh} />}
-          <CheckAgain changed={standing.refresh} />
+          <CheckAgain isFirst={drift.data !== undefined && !drift.data.report} changed={standing.refresh} />
         </Section>
         <div>
           <Section title="Fleet" of={fleet} isQuiet={isQuiet}>
-            {fleet.data && (fleet.data.listed || fleet.data.accounts > 0) && <HealthBar states={fleet.data.states} />}
+            {fleet.data && fleet.data.accounts > 0 && <HealthBar states={fleet.data.states} />}
+            {fleet.data?.listed && fleet.data.accounts === 0 && (
+              <p>
+                No storage account uses a key of a managed vault yet. <code>cmk account enable</code> puts an account on
+                a key.
+              </p>
+            )}
             {fleet.data?.warnings.map((warning) => (
               <p key={warning} class="muted">
                 <Prose text={warning} />
@@ -95,7 +102,7 @@ function Rotations({ standing, isQuiet }: PartProps) {
       {underWay.length > 0 ? (
         <ul class="items">
           {underWay.map((rotation) => (
-            <RotationItem key={rotation.key} rotation={rotation} />
+            <RotationItem key={rotation.key} rotation={rotation} changed={standing.refresh} />
           ))}
         </ul>
       ) : (
@@ -108,15 +115,29 @@ function Rotations({ standing, isQuiet }: PartProps) {
 
 function Pauses({ standing, isQuiet }: PartProps) {
   const pauses = partOf(standing, 'pauses');
+  const waiting = [
+    ...(partOf(standing, 'rotations').data?.underWay ?? []),
+    ...(partOf(standing, 'keys').data?.notBegun ?? []),
+  ];
   return (
     <Section title="Moves" of={pauses} isQuiet={isQuiet}>
       {pauses.data?.map(({ key, ...paused }) => (
-        <PausedNotice key={key} paused={paused} label={key === undefined ? 'all keys' : (keyNames(key)?.key ?? key)} />
+        <PausedNotice key={key} paused={paused} label={key === undefined ? 'all keys' : keyLabel(key)}>
+          <Resume
+            label={key && keyLabel(key)}
+            isPaused
+            waiting={waiting.filter((one) => key === undefined || one.key === key).reduce(sumWaiting, 0)}
+            failed={0}
+            changed={standing.refresh}
+          />
+        </PausedNotice>
       ))}
       {pauses.data?.length === 0 && <p>Not paused: accounts are moved as their keys rotate.</p>}
     </Section>
   );
 }
+
+const sumWaiting = (sum: number, { waiting = 0 }: { readonly waiting?: number | undefined }) => sum + waiting;
 
 function More({ number }: { readonly number: number }) {
   return number > 0 ? <p class="muted">… and {count(number, 'more', 'more')}.</p> : null;
@@ -158,7 +179,7 @@ interface CausesProps {
 function Causes({ of, changed }: CausesProps) {
   const { report } = of;
   if (!report) {
-    return <p>No drift check has run yet. The first one runs by its schedule, or by POST /api/drift (cmk drift).</p>;
+    return <p>No drift check has run yet. The first one runs by its schedule, or when an operator starts it.</p>;
   }
   const wrong = report.causes.filter(({ severity }) => severity !== 'advice');
   const advice = report.causes.filter(({ severity }) => severity === 'advice');

@@ -1,14 +1,23 @@
+import type { ComponentChildren } from 'preact';
 import { Icon } from '../ui/icon.tsx';
 import { Time } from '../ui/time.tsx';
 
 interface Paused {
   readonly reason: string;
   readonly by: string;
+  readonly byName?: string | undefined;
   readonly since: string;
   readonly until?: string | undefined;
 }
 
-export function PausedNotice({ paused, label }: { readonly paused: Paused | undefined; readonly label: string }) {
+interface PausedNoticeProps {
+  readonly paused: Paused | undefined;
+  readonly label: string;
+  /** How it is resumed. */
+  readonly children: ComponentChildren;
+}
+
+export function PausedNotice({ paused, label, children }: PausedNoticeProps) {
   if (!paused) return null;
   return (
     <div class="notice tone-info">
@@ -26,7 +35,10 @@ export function PausedNotice({ paused, label }: { readonly paused: Paused | unde
           )}
           . Break-glass is not paused.
         </p>
-        <p class="muted small-text">By {paused.by}</p>
+        <p class="muted small-text" title={paused.by}>
+          By {paused.byName ?? paused.by}
+        </p>
+        {children}
       </div>
     </div>
   );

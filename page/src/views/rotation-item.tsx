@@ -1,10 +1,12 @@
 import type { RotationSummary } from '../api/types.ts';
-import { inWords, keyLabel, keyNames, shortVersion } from '../names.ts';
+import { inWords, keyLabel, keyNames, reasonSentence, shortVersion } from '../names.ts';
+import { RegionBars } from '../pictures/region-bars.tsx';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Prose } from '../ui/prose.tsx';
 import { isPast, Since, Time } from '../ui/time.tsx';
 import type { Tone } from '../ui/tone.ts';
+import { Resume } from './acts/resume.tsx';
 
 export const ROTATION_WORDS: Readonly<Record<RotationSummary['state'], readonly [Tone, string]>> = {
   finished: ['good', 'Finished'],
@@ -16,8 +18,18 @@ export const ROTATION_WORDS: Readonly<Record<RotationSummary['state'], readonly 
   unknown: ['warn', 'Not known'],
 };
 
-/** How far a rotation is, and when it should be done. */
-export function RotationItem({ rotation }: { readonly rotation: RotationSummary }) {
+/** Whether something is still to be moved, and may be. */
+export function isUnderWay({ state }: Pick<RotationSummary, 'state'>): boolean {
+  return state !== 'finished' && state !== 'blocked';
+}
+
+interface RotationItemProps {
+  readonly rotation: RotationSummary;
+  readonly changed: () => void;
+}
+
+/** How far a rotation is, when it should be done, and how an operator has it go on. */
+export function RotationItem({ rotation, changed }: RotationItemProps) {
   const { key, state, moved = 0, waiting = 0, failed = 0, left = 0, version, startedOn, expectedEnd } = rotation;
   const names = keyNames(key);
   const [tone, words] = ROTATION_WORDS[state];
@@ -31,7 +43,7 @@ export function RotationItem({ rotation }: { readonly rotation: RotationSummary 
       </div>
       {all > 0 && (
         <>
-          <progress value={moved} max={all} aria-label={`Moved of ${keyLabel(key)}`} />
+          <RegionBars rotation={rotation} label={keyLabel(key)} />
           <p>
             {moved} of {all} moved
             {waiting > 0 ? `, ${waiting} waiting` : ''}
@@ -40,6 +52,11 @@ export function RotationItem({ rotation }: { readonly rotation: RotationSummary 
           </p>
         </>
       )}
+      {Object.entries(rotation.failures ?? {}).map(([reason, number]) => (
+        <p key={reason}>
+          {number} failed: {reasonSentence(reason)}
+        </p>
+      ))}
       {rotation.detail && (
         <p>
           <Prose text={rotation.detail} />
@@ -58,6 +75,9 @@ export function RotationItem({ rotation }: { readonly rotation: RotationSummary 
           </>
         )}
       </p>
+      {(state === 'stuck' || state === 'held' || state === 'paused' || failed > 0) && (
+        <Resume label={keyLabel(key)} isPaused={state === 'paused'} {...{ waiting, failed, changed }} />
+      )}
     </li>
   );
 }

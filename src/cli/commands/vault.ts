@@ -1,6 +1,5 @@
 import { type Command, Option } from 'commander';
 import { CmkError } from '../../errors.ts';
-import { checkRetention } from '../../operations/vault/vault-ensure.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -74,8 +73,8 @@ export function addVaultCommands(program: Command, cli: Cli): void {
 
 function retention(text: string): number {
   const days = number(text);
-  checkRetention(days);
-  return days;
+  if (Number.isInteger(days) && days >= 7 && days <= 90) return days;
+  throw new CmkError('ArgumentInvalid', `${days} days of retention are not possible.`, 'Choose 7 to 90.');
 }
 
 function factsOf(vault: Vault): (readonly [string, string])[] {

@@ -1,6 +1,6 @@
 import { parseStorageAccountId } from '../../azure/resource-id.ts';
 import type { Log } from '../../log.ts';
-import { withContest } from '../../orders/contests.ts';
+import { withContest } from '../../orders/standing-orders.ts';
 import { REASONS } from '../../reasons.ts';
 import type { Leases } from '../../work/lease-client.ts';
 import type { Cause } from '../../work/messages.ts';

@@ -1,9 +1,14 @@
 import { parseStorageAccountId } from '../../azure/resource-id.ts';
 import type { Log } from '../../log.ts';
-import { contestOf, withoutContest } from '../../orders/contests.ts';
 import type { ControlOrder } from '../../orders/order-pause.ts';
 import { type RecordPorts, recordChange } from '../../orders/record-orders.ts';
-import { hasChange, type UnrecordedOrder, withUnrecorded } from '../../orders/standing-orders.ts';
+import {
+  contestOf,
+  hasChange,
+  type UnrecordedOrder,
+  withoutContest,
+  withUnrecorded,
+} from '../../orders/standing-orders.ts';
 import { REASONS } from '../../reasons.ts';
 import { type PutWorkPorts, putWork } from '../put-work.ts';
 import { type ChangeRows, requestChanges } from './change-rows.ts';

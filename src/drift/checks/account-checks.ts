@@ -5,6 +5,7 @@ import type { KeyUse } from '../../fleet/key-use.ts';
 import { planKeyUse, versionInUse } from '../../fleet/plan.ts';
 import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../../keys/key-identifier.ts';
 import { activeFrom, findVersion, type KeyVersion, newestVersion, usability } from '../../keys/key-versions.ts';
+import { REASONS } from '../../reasons.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { requirementOf, tagOf } from '../../settings/requirement.ts';
@@ -15,7 +16,7 @@ import type { Found } from './check.ts';
 import { enableVersion, moveAccount, recoverKey } from './commands.ts';
 import { stoppedByExpiry } from './expiry.ts';
 import { afterExpiry } from './key-checks.ts';
-import { KEY_TAG } from './left-checks.ts';
+import { KEY_TAG, pinnedBack } from './left-checks.ts';
 import type { AccountSubject, KeySubject, Rules, ScopeSubject } from './subjects.ts';
 
 /** Storage looks for a new version once a day (Azure Storage, "customer-managed keys": wait 24 hours). */
@@ -27,7 +28,8 @@ const DAILY_LOOK_MS = DAY_MS;
  */
 const MOVE_MS = HOUR_MS;
 
-export function staleKeyVersion({ account, use, key }: AccountSubject, rules: Rules): readonly Found[] {
+export function staleKeyVersion(subject: AccountSubject, rules: Rules): readonly Found[] {
+  const { account, use, key, blocked } = subject;
   const { now } = rules;
   const stale = use && stalePin(use, key, now);
   if (!stale || !key) return [];
@@ -36,7 +38,8 @@ export function staleKeyVersion({ account, use, key }: AccountSubject, rules: Ru
       ...behind(isUsed(use), stale, now),
       shouldBe: `It is pinned to the newest usable version ${stale.version}.`,
       command: moveAccount(account),
-      cause: { about: [key.key.id] },
+      cause: pinnedBack(subject) ?? { about: [key.key.id] },
+      ...(blocked ? whatBlocks(account, use, blocked) : {}),
       action: { kind: 'account', account: account.id, location: account.location, key: key.key.id },
     },
   ];
@@ -54,6 +57,24 @@ function lag({ id, location }: Account, use: KeyUse, key: KeySubject, target: Ke
     shouldBe: `It uses the newest usable version ${target.version}.`,
     cause: { about: [key.key.id] },
     action: { kind: 'account', account: id, location, key: key.key.id },
+  };
+}
+
+const UNBLOCK = {
+  ScopeLocked:
+    'Remove the lock on the account, its resource group or its subscription (`az lock list` shows it). The app retries by itself.',
+  DeniedByPolicy:
+    'Exempt the account from the policy that denies the change, or change the policy. The app retries by itself.',
+} as const;
+
+/** The app tried, and only an administrator can take away what it met: that is the cause, and no time is given. */
+function whatBlocks(account: Account, use: KeyUse, blocked: keyof typeof UNBLOCK): Partial<Found> {
+  return {
+    severity: 'error',
+    is: `${isUsed(use)}. ${REASONS[blocked]}`,
+    fix: UNBLOCK[blocked],
+    command: undefined,
+    cause: { reason: blocked, about: [account.id] },
   };
 }
 

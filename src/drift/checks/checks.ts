@@ -199,7 +199,7 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     reason: 'PolicyBlocksRotation',
     severity: 'warning',
     ensures: 'Azure Policy denies no version that the next rotation of a key would make.',
-    fix: 'Give versions a lifetime that the policy allows (`cmk key ensure --version-lifetime`). For type, size or curve: move to a key that it allows (`cmk rekey`), or ask the owner of the policy to exempt the vault (`az policy exemption create`).',
+    fix: 'Give versions a lifetime that the policy allows (`cmk key ensure --version-lifetime`). For type or size: move to a key that it allows (`cmk rekey`), or ask the owner of the policy to exempt the vault (`az policy exemption create`).',
     find: policyBlocksRotation,
   },
   ...MATERIAL_CHECKS,

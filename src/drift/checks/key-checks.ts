@@ -2,6 +2,7 @@ import { known } from '../../azure/read-or-why.ts';
 import type { ShellCommand } from '../../azure/shell-command.ts';
 import type { Account } from '../../fleet/account.ts';
 import { compareAge, type KeyVersion, newestUsableVersion, newestVersion } from '../../keys/key-versions.ts';
+import { MAX_AGE_DAYS } from '../../keys/near-expiry.ts';
 import { REASONS } from '../../reasons.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation, revocationOf } from '../../revocation/revocation.ts';
@@ -16,7 +17,7 @@ import {
 import { rotationDue } from '../../rotation/rotation-due.ts';
 import { count } from '../../text.ts';
 import { DAY_MS, HOUR_MS } from '../../time/spans.ts';
-import type { Found } from './check.ts';
+import type { Found, FoundCause } from './check.ts';
 import { moveAccount, rotate } from './commands.ts';
 import { isUsedByMySql, stoppedByExpiry } from './expiry.ts';
 import type { KeySubject, Rules } from './subjects.ts';
@@ -28,9 +29,6 @@ const ERROR_DAYS = 10;
 const ROTATION_SLACK_MS = DAY_MS;
 /** `cmk key rotate` makes no version if the newest one is younger (the default of `--if-older-than`). Milliseconds. */
 const ROTATED_MS = HOUR_MS;
-
-/** Two years. Days. */
-const MAX_AGE_DAYS = 730;
 
 export function keyTooOld(subject: KeySubject, { now }: Rules): readonly Found[] {
   const { versions } = subject;
@@ -63,7 +61,7 @@ function heldNearExpiry(subject: KeySubject, { now }: Rules): readonly Found[] {
           severity: 'error',
           is: `It ${expiresOn < now ? 'expired' : 'expires'} on ${expiresOn.toISOString()}, which stops what is held at it: ${stopped}.`,
           shouldBe: 'What an expired key stops is on a version that does not expire soon.',
-          cause: { about: [subject.key.id] },
+          cause: expiryCause(subject, expiresOn < now),
         },
       ];
     });
@@ -93,11 +91,17 @@ function newestNearExpiry(subject: KeySubject, { now }: Rules): readonly Found[]
       is: `Its newest version ${days < 0 ? 'expired' : 'expires'} on ${when}${itself ? `; its rotation policy was to rotate it on ${itself.toISOString()}` : ''}.${stopped ? ` That stops ${stopped}.` : ''}`,
       shouldBe: 'There is a version that does not expire soon.',
       command: imported(newest) ? undefined : rotate(subject, now.getTime() - newest.createdOn.getTime() < ROTATED_MS),
+      cause: expiryCause(subject, days < 0),
       ...(decision?.rotate && meant
         ? { action: { kind: 'rotate', key: key.id, version: newest.version } as const }
         : {}),
     },
   ];
+}
+
+/** Once the version has expired, the key and the accounts that use it have one cause. */
+function expiryCause({ key }: KeySubject, hasExpired: boolean): FoundCause {
+  return { ...(hasExpired ? { reason: 'KeyExpired' } : {}), about: [key.id] };
 }
 
 export function rotationIncomplete(subject: KeySubject, { now }: Rules): readonly Found[] {

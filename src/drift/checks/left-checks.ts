@@ -5,7 +5,7 @@ import { readLegacyRevocations } from '../../identities/legacy-revocation.ts';
 import { findVersion } from '../../keys/key-versions.ts';
 import { isOptedOut } from '../../settings/opt-out.ts';
 import { requirementOf, tagOf } from '../../settings/requirement.ts';
-import type { Found } from './check.ts';
+import type { Found, FoundCause } from './check.ts';
 import { encryptAccount, moveAccount, releaseContested } from './commands.ts';
 import type { AccountSubject, KeySubject, Rules } from './subjects.ts';
 
@@ -13,15 +13,23 @@ import type { AccountSubject, KeySubject, Rules } from './subjects.ts';
 export const KEY_TAG = 'cmk-key';
 
 /** The app moves no account back: an operator or a template has. */
-export function versionReverted({ account, use, key, before }: AccountSubject): readonly Found[] {
+export function versionReverted(subject: AccountSubject): readonly Found[] {
+  const { account, use, key, before } = subject;
   if (!before || !isReverted(use, key, before)) return [];
   return [
     {
       is: `It is pinned to ${use?.pinned}, and was pinned to the newer ${before}.`,
       shouldBe: 'It stays on the newer version; to leave a version, rotate the key.',
       command: moveAccount(account),
+      cause: pinnedBack(subject),
     },
   ];
+}
+
+/** The cause of what an operator's or a tool's pin to an older version leads to; undefined: there is none. */
+export function pinnedBack({ account, use, key, before, contest }: AccountSubject): FoundCause | undefined {
+  if (contest) return { reason: 'ContestedChange', about: [account.id] };
+  return before && isReverted(use, key, before) ? { reason: 'VersionReverted', about: [account.id] } : undefined;
 }
 
 /** The app repaired it twice within an hour, and it was changed again. */

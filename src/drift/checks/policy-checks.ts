@@ -1,6 +1,6 @@
 import { known } from '../../azure/read-or-why.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
-import type { RotationPolicySummary } from '../../keys/rotation-policy-summary.ts';
+import type { RotationPolicy } from '../../keys/rotation-policy.ts';
 import { rotationDue } from '../../rotation/rotation-due.ts';
 import { evenDays, shift } from '../../time/duration.ts';
 import { DAY_MS } from '../../time/spans.ts';
@@ -34,7 +34,7 @@ export function policyBlocksRotation(subject: KeySubject, { now }: Rules): reado
     const cause = { about: [assignment.id, key.vault.id] };
     const exempt = exemptVault(key.vault, assignment.id, reference);
     if (kind && deniesMaterial(demand, kind)) {
-      const like = `${kind.type}${kind.size ? ` of ${kind.size} bits` : ''}${kind.curve ? ` on ${kind.curve}` : ''}`;
+      const like = `${kind.type}${kind.size ? ` of ${kind.size} bits` : ''}`;
       const is = `${denies(denial)}, and the next version would be ${like}, as this one is.`;
       return [{ part, is, shouldBe, command: exempt, cause }];
     }
@@ -57,7 +57,7 @@ export function policyBlocksRotation(subject: KeySubject, { now }: Rules): reado
  * The versions that a rotation would make, now and when the key is due. Microsoft does not document whether Key Vault counts
  * years and months by the calendar or as 365 and 30 days, so both are returned. Empty if the lifetime cannot be determined.
  */
-function nextVersions(newest: KeyVersion, rotation: RotationPolicySummary, now: Date): readonly NextVersion[] {
+function nextVersions(newest: KeyVersion, rotation: RotationPolicy, now: Date): readonly NextVersion[] {
   const { expiresIn } = rotation;
   const due = rotationDue(newest, rotation);
   return [now, ...(due && due > now ? [due] : [])].flatMap((createdOn): NextVersion[] => {
@@ -70,7 +70,7 @@ function nextVersions(newest: KeyVersion, rotation: RotationPolicySummary, now: 
 }
 
 /** Days that versions may live by all that is denied in the vault, and by when the rotation policy acts; undefined: no such. */
-function allowedLifetime(denials: readonly KeyDenial[], rotation: RotationPolicySummary): number | undefined {
+function allowedLifetime(denials: readonly KeyDenial[], rotation: RotationPolicy): number | undefined {
   const { afterCreate, beforeExpiry, notifyBeforeExpiry } = rotation;
   const demands = denials.map(({ demand }) => demand);
   const acts = [afterCreate, beforeExpiry, notifyBeforeExpiry].map((one) => (one ? (evenDays(one) ?? 0) : 0));
@@ -98,12 +98,10 @@ function denies({ assignment, demand }: KeyDenial): string {
       return `${by} keys of other types than ${demand.allowed.join(', ')} (allowedKeyTypes)`;
     case 'hardware':
       return `${by} keys outside of hardware`;
-    case 'curves':
-      return `${by} curves other than ${demand.allowed.join(', ')} (allowedECNames)`;
   }
 }
 
-function fate({ createdOn, expiresOn }: NextVersion, { expiresIn }: RotationPolicySummary): string {
+function fate({ createdOn, expiresOn }: NextVersion, { expiresIn }: RotationPolicy): string {
   if (!expiresOn) return 'never expire: the rotation policy of the key gives it no lifetime';
   const days = Math.round((expiresOn.getTime() - createdOn.getTime()) / DAY_MS);
   return `expire after ${days} days (${expiresIn} in the rotation policy of the key)`;

@@ -10,7 +10,7 @@ import type { KeyAccess } from '../../identities/key-access.ts';
 import type { KeyKind } from '../../keys/key-admin-client.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';
-import type { RotationPolicySummary } from '../../keys/rotation-policy-summary.ts';
+import type { RotationPolicy } from '../../keys/rotation-policy.ts';
 import type { Contest } from '../../orders/standing-orders.ts';
 import type { Evidence } from '../../retirement/evidence.ts';
 import type { DriftSettings } from '../../settings/settings.ts';
@@ -39,7 +39,7 @@ export interface KeySubject {
    */
   readonly state: 'present' | 'deleted' | 'absent' | 'gone' | 'vaultGone';
   readonly versions: Part<readonly KeyVersion[]>;
-  readonly policy: Part<RotationPolicySummary>;
+  readonly policy: Part<RotationPolicy>;
   /** Of the newest version; undefined where Key Vault does not show it. */
   readonly material: Part<KeyKind | undefined>;
   /** Who was seen to use it, once every account has been looked at. */
@@ -73,6 +73,8 @@ export interface AccountSubject {
   /** Its encryption scopes on keys of Microsoft, as far as its scopes were looked at. */
   readonly platformScopes?: readonly PlatformScope[];
   readonly contest?: Contest | undefined;
+  /** What the last move met: only an administrator can take it away. */
+  readonly blocked?: 'ScopeLocked' | 'DeniedByPolicy' | undefined;
   /** Of its subscription; undefined where that could not be read. */
   readonly tenantId?: string | undefined;
   /** The version of the same key that it was pinned to in an earlier check. */

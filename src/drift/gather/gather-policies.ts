@@ -36,19 +36,17 @@ export class GatheredPolicies {
     this.#signal = signal;
   }
 
-  /** @param location of the vault; undefined: not known */
-  async of(vault: ManagedVault, location: string | undefined): Promise<Policed> {
-    const policed = { id: vault.id, kind: vault.kind, location };
+  async of(vault: ManagedVault): Promise<Policed> {
     const read = await this.#read('policyAssignments', vault.id, 'the policy assignments of the vault', () =>
       this.#policies.assignments(vault, this.#signal),
     );
-    const assignments = (known(read) ?? []).filter((assignment) => appliesTo(assignment, policed));
+    const assignments = (known(read) ?? []).filter((assignment) => appliesTo(assignment, vault));
     const found = await pMap(
       assignments,
       async (assignment) => {
         const named = initiativeOf(assignment);
         const initiative = named && (await this.#initiative(named));
-        return { denials: denialsOf(assignment, known(initiative), policed), parts: initiative ? [initiative] : [] };
+        return { denials: denialsOf(assignment, known(initiative), vault), parts: initiative ? [initiative] : [] };
       },
       { concurrency: CONCURRENCY },
     );
@@ -61,7 +59,7 @@ export class GatheredPolicies {
     );
     // Where they are not known, any of the denials may be exempted.
     if ('unread' in exemptions) return { denials: [], unread: [...unread, exemptions.unread] };
-    return { denials: denials.filter((one) => !isExempt(one, exemptions.value, policed, this.#now)), unread };
+    return { denials: denials.filter((one) => !isExempt(one, exemptions.value, this.#now)), unread };
   }
 
   #initiative(named: InitiativeName): Promise<Part<PolicyInitiative>> {

@@ -1,6 +1,6 @@
 import pMap from 'p-map';
 import { describeFailure } from '../../azure/failure.ts';
-import { known, type Part, readPart, type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
+import { type Part, readPart, type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
 import type { EventGrid } from '../../events/event-grid-client.ts';
 import { judgeSubscriptions, type WantedSubscription } from '../../events/subscription.ts';
 import type { KeyCatalog } from '../../keys/key-admin-client.ts';
@@ -105,7 +105,7 @@ async function gatherVault(
   const gone = 'value' in properties && properties.value === undefined;
   const [roles, policed] = await Promise.all([
     VaultRoles.read(vault, properties, services, signal),
-    gone ? { denials: [], unread: [] } : policies.of(vault, known(properties)?.location),
+    gone ? { denials: [], unread: [] } : policies.of(vault),
   ]);
   const own =
     'value' in deadLetters

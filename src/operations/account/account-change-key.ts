@@ -3,15 +3,14 @@ import { KEY_TAG } from '../../drift/checks/left-checks.ts';
 import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
 import { accountKeyUse, type KeyUse } from '../../fleet/key-use.ts';
-import { formatKeyIdentifier, parseVault } from '../../keys/key-identifier.ts';
-import { restoreCommand } from '../../revocation/restore-command.ts';
-import { openRevocation } from '../../revocation/revocation.ts';
+import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
 import { formatOptOut, OPT_OUT_TAG } from '../../settings/opt-out.ts';
 import { tagOf } from '../../settings/requirement.ts';
-import { checkRole, type KeyChoice, readKeySource } from '../key/key-source.ts';
+import { checkRole, describeSource, type KeyChoice, readKeySource } from '../key/key-source.ts';
+import { refuseRevoked } from '../key/usable-key.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findAccount, keyByName, type Where } from '../resolve.ts';
-import { planChangeKey, planDisable } from './account-plan.ts';
+import { isKey, planChangeKey, planDisable } from './account-plan.ts';
 import { type AccountResult, accountResult, applyPlan } from './account-write.ts';
 
 interface ChangeKeyOptions extends Where {
@@ -28,23 +27,19 @@ export async function changeKey(options: ChangeKeyOptions, operation: Operation)
   const account = await findAccount(options.account, azure, options);
   const use = accountKeyUse(account.encryption);
   if (use) journal.found(describeUse(account, use));
-  const pinned = use?.pinned !== undefined && !options.automatic;
-  const sameKey =
-    use !== undefined &&
-    use.keyName.toLowerCase() === options.key.key.toLowerCase() &&
-    use.vaultUri.includes(
-      `//${(parseVault(options.key.vault)?.vaultName ?? options.key.vault.split('/').at(-1) ?? '').toLowerCase()}.`,
-    );
-  // Another key of a pinned account: pinned to its newest version. The same key again: nothing moves.
-  const pin = options.key.pin ?? (pinned ? (sameKey ? use.pinned : 'newest') : undefined);
-  const source = await readKeySource({ ...options.key, pin }, operation);
-  const plan = planChangeKey(account, source);
+  const isPinned = use?.pinned !== undefined && !options.automatic;
+  const source = await readKeySource(
+    { ...options.key, pin: options.key.pin ?? (isPinned ? 'newest' : undefined) },
+    operation,
+  );
+  // Pinned to the newest version of another key; of the same key, unless a version is asked for, nothing moves.
+  const stays = isPinned && options.key.pin === undefined && use && isKey(use, source);
+  const plan = planChangeKey(account, stays ? { ...source, pin: use.pinned } : source);
   if (plan.write) {
     await refuseWhileRevoked(use, operation);
     await checkRole(account, source, identityName(account), operation);
   }
-  const mode = source.pin === undefined ? 'automatic' : `pinned to ${source.pin}`;
-  const text = `${account.name} encrypted with ${source.vault?.name ?? source.vaultUri}/${source.keyName} instead, ${mode}`;
+  const text = `${account.name} encrypted with ${describeSource(source)} instead`;
   return accountResult(await applyPlan(account, plan, text, operation, options.waitSeconds));
 }
 
@@ -110,13 +105,7 @@ async function refuseWhileRevoked(use: KeyUse | undefined, { azure, journal }: O
     journal.note(`The versions of ${key.id}, which the account leaves, cannot be read.`);
     return [];
   });
-  const open = openRevocation(versions, azure.now());
-  if (!open) return;
-  throw new CmkError(
-    'RevocationOpen',
-    `The key that the account uses, ${key.id}, was revoked on ${open.revokedOn.toISOString()}.`,
-    `The app moves no account off it. Restore it first: ${restoreCommand(key, open)}`,
-  );
+  refuseRevoked(key, versions, 'the app moves no account off it', azure.now());
 }
 
 export function describeUse(account: Account, use: KeyUse): string {

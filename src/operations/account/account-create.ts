@@ -4,11 +4,11 @@ import { type Account, type AccountEncryption, ownKeyServices } from '../../flee
 import { ensureIdentityRole } from '../identity/identity-ensure.ts';
 import { PROPAGATION_SECONDS } from '../identity/role-ensure.ts';
 import type { Journal } from '../journal.ts';
-import { checkRole, readKeySource } from '../key/key-source.ts';
+import { checkRole, describeSource, readKeySource } from '../key/key-source.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
 import { lookForAccount, resourceId, subscriptionFor } from '../resolve.ts';
-import { chooseIdentity, type EnableOptions, SYSTEM_ASSIGNED } from './account-enable.ts';
+import { asWanted, chooseIdentity, type EnableOptions, SYSTEM_ASSIGNED } from './account-enable.ts';
 import { type AccountPlan, planEnable, withKey } from './account-plan.ts';
 import { type AccountResult, accountResult, untilStorageHasAccess } from './account-write.ts';
 
@@ -45,19 +45,18 @@ export async function createAccount(options: CreateOptions, operation: Operation
   if (problem) throw new CmkError('NameTaken', problem, 'Choose another name: account names are unique in all Azure.');
   const { identity, principalId, name: identityName } = chosen;
   if (identity.kind !== 'userAssigned' || !principalId) throw new TypeError('Only a user-assigned identity is chosen.');
+  const id = resourceId(subscription, resourceGroup, ACCOUNT_TYPE, name);
   if (options.grant && source.vault) {
     await ensureIdentityRole({ ...identity, name: identityName, principalId }, source.vault, undefined, operation);
   } else {
-    const place = { name, subscriptionId: subscription, resourceGroup, location };
-    await checkRole(asCreated(place, identity.id, principalId), source, identityName, operation);
+    const account = asWanted({ ...NOT_MADE, ...id, location }, identity, principalId);
+    await checkRole(account, source, identityName, operation);
   }
-  const mode = source.pin === undefined ? 'automatic' : `pinned to ${source.pin}`;
-  const text = `account ${name} created in ${resourceGroup} (${location}), encrypted with ${source.vault?.name ?? source.vaultUri}/${source.keyName}, ${mode}`;
-  const { id: made } = resourceId(subscription, resourceGroup, ACCOUNT_TYPE, name);
   const to = `${source.vaultUri.replace(/\/$/, '')}/keys/${source.keyName}`;
-  const created = await journal.change({ text, action: 'account.create', resource: made, to }, () =>
+  const text = `account ${name} created in ${resourceGroup} (${location}), encrypted with ${describeSource(source)}`;
+  const created = await journal.change({ text, action: 'account.create', resource: id.id, to }, () =>
     untilStorageHasAccess(options.waitSeconds ?? PROPAGATION_SECONDS, operation, () =>
-      azure.accounts.create(resourceId(subscription, resourceGroup, ACCOUNT_TYPE, name), {
+      azure.accounts.create(id, {
         location,
         sku,
         kind,
@@ -72,14 +71,15 @@ export async function createAccount(options: CreateOptions, operation: Operation
     noteUnprotected(created, kind, journal);
     return accountResult(created);
   }
-  return {
-    account: resourceId(subscription, resourceGroup, ACCOUNT_TYPE, name).id,
-    keySource: 'Microsoft.Keyvault',
-    key: `${source.vaultUri.replace(/\/$/, '')}/keys/${source.keyName}`,
-    mode: source.pin === undefined ? 'automatic' : 'pinned',
-    version: source.pin,
-  };
+  const mode = source.pin === undefined ? 'automatic' : 'pinned';
+  return { account: id.id, keySource: 'Microsoft.Keyvault', key: to, mode, version: source.pin };
 }
+
+/** What an account has that is not made yet. */
+const NOT_MADE = {
+  ...{ tags: {}, systemPrincipalId: undefined, encryption: {} },
+  ...{ userAssignedIdentities: [], principalIds: {} },
+};
 
 /**
  * Queues and tables are under the account's key only where that is asked for at creation, and only of standard general-purpose
@@ -117,22 +117,4 @@ function keepExisting(existing: Account, options: CreateOptions, plan: AccountPl
   }
   journal.found(`account ${name} in ${resourceGroup} (${location}); ${plan.why}`);
   return accountResult(existing);
-}
-
-/** The account as far as its identity goes, once it is there. */
-function asCreated(
-  place: Pick<Account, 'name' | 'subscriptionId' | 'resourceGroup' | 'location'>,
-  identityId: string,
-  principalId: string,
-): Account {
-  return {
-    ...place,
-    id: '',
-    type: ACCOUNT_TYPE,
-    tags: {},
-    systemPrincipalId: undefined,
-    userAssignedIdentities: [identityId],
-    principalIds: { [identityId.toLowerCase()]: principalId },
-    encryption: { encryptionIdentity: { encryptionUserAssignedIdentity: identityId } },
-  };
 }

@@ -3,7 +3,7 @@ import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
 import { GUID } from '../../http/auth-config.ts';
 import { ensureIdentityRole } from '../identity/identity-ensure.ts';
-import { checkRole, type KeyChoice, type KeySource, readKeySource } from '../key/key-source.ts';
+import { checkRole, describeSource, type KeyChoice, type KeySource, readKeySource } from '../key/key-source.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findAccount, findIdentity, type Where } from '../resolve.ts';
 import { attachIdentity, planEnable, type WantedIdentity } from './account-plan.ts';
@@ -39,10 +39,8 @@ export async function enableAccount(options: EnableOptions, operation: Operation
   if (!options.roleGiven) await allowIdentity(account, source, wanted, options.grant ?? false, operation);
   const plan = planEnable(account, source, wanted.identity, replace);
   // An account that uses the key already stays in its mode.
-  const pin = plan.write ? plan.encryption.keyVaultProperties?.keyVersion : undefined;
-  const mode = pin ? `pinned to ${pin}` : 'automatic';
-  const name = `${source.vault?.name ?? source.vaultUri}/${source.keyName}`;
-  const text = `${account.name} encrypted with ${name}, ${mode}`;
+  const pin = plan.write ? plan.encryption.keyVaultProperties?.keyVersion || undefined : undefined;
+  const text = `${account.name} encrypted with ${describeSource({ ...source, pin })}`;
   return accountResult(await applyPlan(account, plan, text, operation, options.waitSeconds));
 }
 
@@ -122,27 +120,22 @@ async function allowIdentity(
   if (!source.vault) return;
   const principal = principalId ?? account.systemPrincipalId;
   if (grant) {
-    const id = identity.kind === 'userAssigned' ? identity.id : account.id;
-    const shown = identity.kind === 'userAssigned' ? name : `${name} of ${account.name}`;
-    await ensureIdentityRole(
-      { id, name: shown, ...(principal ? { principalId: principal } : {}) },
-      source.vault,
-      undefined,
-      operation,
-    );
-    return;
-  }
-  if (!principal) {
+    const own =
+      identity.kind === 'userAssigned'
+        ? { id: identity.id, name }
+        : { id: account.id, name: `${name} of ${account.name}` };
+    const grantee = { ...own, ...(principal ? { principalId: principal } : {}) };
+    await ensureIdentityRole(grantee, source.vault, undefined, operation);
+  } else if (principal) await checkRole(asWanted(account, identity, principal), source, name, operation);
+  else {
     operation.journal.note(
       `${name} does not exist before this is carried out; it needs its role then: --grant gives it.`,
     );
-    return;
   }
-  await checkRole(asWanted(account, identity, principal), source, name, operation);
 }
 
 /** The account as far as its identity goes, once it is done. */
-function asWanted(account: Account, identity: WantedIdentity, principalId: string): Account {
+export function asWanted(account: Account, identity: WantedIdentity, principalId: string): Account {
   if (identity.kind === 'systemAssigned') return { ...account, encryption: {} };
   const id = parseResourceId(identity.id)?.id ?? identity.id;
   return {

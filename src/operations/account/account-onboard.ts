@@ -4,8 +4,8 @@ import { parseVault } from '../../keys/key-identifier.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import { ensureIdentity, ensureIdentityRole } from '../identity/identity-ensure.ts';
 import { ensureOfficer, PROPAGATION_SECONDS } from '../identity/role-ensure.ts';
-import { checkExpiry, ensureKey, type WantedKey } from '../key/key-ensure.ts';
-import { checkSize, usableVersion } from '../key/usable-key.ts';
+import { ensureKey, type WantedKey } from '../key/key-ensure.ts';
+import { checkExpiry, checkSize, usableVersion } from '../key/usable-key.ts';
 import { checkName } from '../names.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import {

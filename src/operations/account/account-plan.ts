@@ -168,6 +168,6 @@ function kept(ids: readonly string[]): NonNullable<AccountIdentity['userAssigned
   return Object.fromEntries(ids.map((id) => [id, {}]));
 }
 
-function isKey(use: { vaultUri: string; keyName: string }, key: WantedKeyUse): boolean {
+export function isKey(use: { vaultUri: string; keyName: string }, key: WantedKeyUse): boolean {
   return parseVault(key.vaultUri)?.vaultUri === use.vaultUri && sameKeyName(use.keyName, key.keyName);
 }

@@ -11,7 +11,7 @@ import { KEY_GRANT, type KeyGrant } from '../../identities/key-grant.ts';
 import { type LegacyRevocation, readLegacyRevocations } from '../../identities/legacy-revocation.ts';
 import { placeOfRole } from '../../identities/role-grant.ts';
 import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
-import { type AppRecord, callBy } from '../key/app-record.ts';
+import { type AppRecord, callBy, inTrail } from '../app-storage.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findAccount, type Where } from '../resolve.ts';
 import { grantChange } from './account-revoke.ts';
@@ -69,11 +69,8 @@ export async function restoreAccount(
   const { caller, correlationId } = callBy(await azure.operator());
   const details = { why, ticket, restored, legacy: legacy.map(({ id }) => id) };
   const about = { action: 'account.restore', reason: 'AccountRestored', resource: account.id };
-  const outcome = await audit(
-    { id: `account.restore/${correlationId}`, ...about, caller, correlationId, details },
-    AUDIT_WAIT_MS,
-  );
-  const audited = 'failed' in outcome ? outcome.failed : 'written';
+  const entry = { id: `account.restore/${correlationId}`, ...about, caller, correlationId, details };
+  const audited = await inTrail(audit(entry, AUDIT_WAIT_MS));
   for (const warning of auditWarning({ audit: audited })) journal.note(warning);
   journal.note('A role that is granted counts within ten minutes; Storage tries again by itself.');
   return { account: account.id, restored, audit: audited };

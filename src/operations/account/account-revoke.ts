@@ -11,8 +11,8 @@ import { parseVault } from '../../keys/key-identifier.ts';
 import { type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
 import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
+import { type AppRecord, callBy, inTrail } from '../app-storage.ts';
 import type { Change } from '../journal.ts';
-import { type AppRecord, callBy } from '../key/app-record.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import { findAccount, findVault, managed, type Where } from '../resolve.ts';
 
@@ -80,13 +80,10 @@ export async function revokeAccount(
   }
   const { caller, correlationId } = callBy(await azure.operator());
   const details = { why, ticket, key: key.id, removes: removed, others };
-  const record = async (reason: 'AccountRevocationBegun' | 'AccountRevoked' | 'AccountRevocationIncomplete') => {
+  const record = (reason: 'AccountRevocationBegun' | 'AccountRevoked' | 'AccountRevocationIncomplete') => {
     const about = { action: 'account.revoke', reason, resource: account.id, caller, correlationId, details };
-    const outcome = await audit(
-      { id: `account.revoke/${correlationId}/${reason}`, ...about },
-      BREAK_GLASS_AUDIT_WAIT_MS,
-    );
-    return 'failed' in outcome ? outcome.failed : 'written';
+    const entry = { id: `account.revoke/${correlationId}/${reason}`, ...about };
+    return inTrail(audit(entry, BREAK_GLASS_AUDIT_WAIT_MS));
   };
   if ((await record('AccountRevocationBegun')) !== 'written') {
     journal.note(`A restore will find no record. To grant by hand what this removes: ${JSON.stringify(removed)}`);

@@ -14,7 +14,6 @@ import { checkKeyAccess, identityState } from '../../identities/check-key-access
 import { userAssignedIdentity } from '../../identities/key-access.ts';
 import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
 import { managedKey } from '../../keys/managed-vaults.ts';
-import { openRevocation } from '../../revocation/revocation.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import { findAccount, keyByName, lookForVault, managed, type Where } from '../resolve.ts';
 import { type ChecklistLine, checklist, type FileServiceAnswer } from './checklist.ts';
@@ -55,14 +54,16 @@ export async function verifyAccount(
   ]);
   const { use, key } = subject;
   const vault = use && (await vaults(use.vaultUri));
-  const rules = rulesOfLook(azure.now());
+  const rules: Rules = {
+    ...{ now: azure.now(), drift: DRIFT, contests: [] },
+    ...{ wantedSubscriptions: undefined, wantedWatch: undefined },
+  };
   const findings = [
     ...evaluate(ACCOUNT_CHECKS, subject, account.id, rules),
     ...(key ? evaluate(KEY_CHECKS, key, key.key.id, rules) : []),
     ...(vault ? evaluate(VAULT_CHECKS, vault, vault.vault.id, rules) : []),
   ];
-  const revocation = openRevocation((key && known(key.versions)) ?? [], azure.now());
-  const checks = checklist({ subject, vault, identity, scopes, revocation, findings, fileService });
+  const checks = checklist({ subject, vault, identity, scopes, findings, fileService });
   const holds = ({ state, check }: ChecklistLine) =>
     state === 'ok' || state === 'advice' || (state === 'unknown' && check === 'file service');
   return { account: account.id, ok: use !== undefined && checks.every(holds), checks };
@@ -109,11 +110,6 @@ const DRIFT: Rules['drift'] = {
   systemTopics: {},
 };
 
-/** What the drift checks go by where an operator looks at accounts, and not the app. */
-function rulesOfLook(now: Date): Rules {
-  return { now, drift: DRIFT, contests: [], wantedSubscriptions: undefined, wantedWatch: undefined };
-}
-
 /** The same answer for the same question, asked once. */
 function cached<T>(read: (of: string) => Promise<T>): (of: string) => Promise<T> {
   const answers = new Map<string, Promise<T>>();
@@ -127,13 +123,9 @@ function cached<T>(read: (of: string) => Promise<T>): (of: string) => Promise<T>
 /** A vault that the sign-in does not see has no ARM id. */
 async function readVault(vaultUri: string, azure: Azure): Promise<VaultSubject> {
   const what = { resource: vaultUri, what: 'the vault', action: 'Microsoft.KeyVault/vaults/read' };
-  const found = await readPart(what, async () => {
-    const seen = await lookForVault(vaultUri, azure);
-    return seen && managed(seen, azure.cloud);
-  });
-  const seen = known(found);
-  const vault = seen ?? keyByName(`${vaultUri}/keys/any`, undefined, azure.cloud).vault;
-  const properties = 'unread' in found ? found : await readPart(what, async () => seen && azure.vaults.get(seen));
+  const properties = await readPart(what, () => lookForVault(vaultUri, azure));
+  const seen = known(properties);
+  const vault = seen ? managed(seen, azure.cloud) : keyByName(`${vaultUri}/keys/any`, undefined, azure.cloud).vault;
   return { vault, properties, events: undefined, deadLetters: { value: [] } };
 }
 

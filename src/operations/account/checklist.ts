@@ -1,16 +1,12 @@
 import { describe, type Failure } from '../../azure/failure.ts';
 import { known, type Part } from '../../azure/read-or-why.ts';
 import { splitScope } from '../../azure/resource-id.ts';
-import { commandOr } from '../../azure/shell-command.ts';
 import type { AccountSubject, KeySubject, VaultSubject } from '../../drift/checks/subjects.ts';
 import type { Finding } from '../../drift/report.ts';
 import type { IdentityState } from '../../identities/key-access.ts';
 import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
 import { vaultOption } from '../../keys/vault-options.ts';
 import type { Reason } from '../../reasons.ts';
-import { restoreCommand } from '../../revocation/restore-command.ts';
-import type { RevocationStamp } from '../../revocation/revocation.ts';
-import { protectVault } from '../../vaults/vault-commands.ts';
 
 /** One thing that has to hold, for a person to read. */
 export interface ChecklistLine {
@@ -34,8 +30,6 @@ interface Verified {
   /** Of the account's user-assigned identity; undefined: it has none. */
   readonly identity: IdentityState | undefined;
   readonly scopes: Part<unknown>;
-  /** Open on the key. */
-  readonly revocation: RevocationStamp | undefined;
   readonly findings: readonly Omit<Finding, 'since'>[];
   readonly fileService: FileServiceAnswer;
 }
@@ -57,7 +51,7 @@ export function checklist(verified: Verified): ChecklistLine[] {
     const [first] = reasons.flatMap((reason) => found.filter((one) => one.reason === reason));
     if (!first) return unknown ? { check, state: 'unknown', detail: unknown } : { check, state: 'ok', detail };
     const { scope: of } = splitScope(first.resource);
-    return { check, state: 'failed', detail: of ? `scope ${of}: ${first.is}` : first.is, fix: fixOf(first, verified) };
+    return { check, state: 'failed', detail: of ? `scope ${of}: ${first.is}` : first.is, fix: fixOf(first, subject) };
   };
   const findingOf = (reason: Reason) => verified.findings.find((finding) => finding.reason === reason);
   const underKey = (check: string, reason: Reason): ChecklistLine => {
@@ -91,40 +85,16 @@ export function checklist(verified: Verified): ChecklistLine[] {
   ];
 }
 
-/** The command that fixes it, for this account; else what a person does about it. */
-function fixOf({ reason, fix, command }: Omit<Finding, 'since'>, { subject, vault, revocation }: Verified): string {
-  const { account, use, key, access } = subject;
-  const named = vault?.vault ?? { kind: 'vault', name: '<vault>' };
-  const { name: vaultName } = named;
-  const where = vaultOption(named);
-  const keyName = use?.keyName ?? '<key>';
-  switch (reason as Reason) {
-    case 'UnsupportedKey':
-      return `cmk account change-key ${account.name} ${where} --key <key>`;
-    case 'RevocationOpen':
-      return revocation && key ? restoreCommand(key.key, revocation) : fix;
-    case 'KeyDeleted':
-    case 'KeyDisabled':
-    case 'KeyExpired':
-      return command ?? fix;
-    case 'StaleKeyVersion':
-      return `cmk account pin ${account.name}`;
-    case 'LaggingAutomaticVersion':
-      return `cmk account pin ${account.name} moves it now, and cmk account unpin makes it automatic again`;
-    case 'IdentityMissing':
-      return command ?? `cmk account enable ${account.name} ${where} --key ${keyName} --identity <identity>`;
-    case 'IdentityDeleted':
-      return `cmk account enable ${account.name} ${where} --key ${keyName} --identity <identity> --replace-identity`;
-    case 'IdentityWithoutRole':
-      return `cmk admin grant-role --assignee ${access?.principalId} ${where}`;
-    case 'PurgeProtectionOff':
-    case 'SoftDeleteOff':
-      return vault?.vault.kind === 'managedHsm'
-        ? commandOr(protectVault(vault.vault), fix)
-        : `cmk vault ensure ${vaultName}`;
-    default:
-      return fix;
+/** What repairs it: the finding's own command or words, but where this very account tells more. */
+function fixOf({ reason, fix, command }: Omit<Finding, 'since'>, { account, use, key }: AccountSubject): string {
+  const where = vaultOption(key?.key.vault ?? { kind: 'vault', name: '<vault>' });
+  const enable = `cmk account enable ${account.name} ${where} --key ${use?.keyName ?? '<key>'} --identity <identity>`;
+  if (reason === 'LaggingAutomaticVersion') {
+    return `cmk account pin ${account.name} moves it now, and cmk account unpin makes it automatic again`;
   }
+  if (reason === 'UnsupportedKey') return `cmk account change-key ${account.name} ${where} --key <key>`;
+  if (reason === 'IdentityMissing') return command ?? enable;
+  return reason === 'IdentityDeleted' ? `${enable} --replace-identity` : (command ?? fix);
 }
 
 function materialOf({ material }: KeySubject): string {

@@ -1,12 +1,11 @@
 import { CmkError } from '../../errors.ts';
 import type { ManagedIdentity } from '../../identities/identity-client.ts';
-import { ENCRYPTION_USER, roleNameIn } from '../../identities/key-roles.ts';
+import { ENCRYPTION_USER } from '../../identities/key-roles.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
 import { IDENTITY_TYPE, lookForIdentity, resourceId, subscriptionFor, type Where } from '../resolve.ts';
-import { placeInHsm } from './local-role-ensure.ts';
-import { ensureRole } from './role-ensure.ts';
+import { ensureRole, planStorageRole } from './role-ensure.ts';
 
 interface IdentityOptions extends Where {
   /** Name or ARM id. */
@@ -58,29 +57,7 @@ export async function ensureIdentityRole(
   operation: Operation,
 ): Promise<void> {
   // Only a dry run leaves an identity unmade.
-  if (!identity.principalId) return planRole(identity, vault, key, operation);
-  const grantee = {
-    principalId: identity.principalId,
-    principalType: 'ServicePrincipal',
-    name: identity.name,
-  } as const;
-  await ensureRole(ENCRYPTION_USER, grantee, vault, key, operation);
-}
-
-/** What {@link ensureRole} would do for an identity that has no principal yet. */
-function planRole({ id, name }: EnsuredIdentity, vault: Vault, key: string | undefined, { journal }: Operation): void {
-  if (vault.accessModel === 'accessPolicies') {
-    const text = `access policy of ${vault.name} lets ${name} get, wrap and unwrap`;
-    journal.planned({ text, action: 'policy.add', resource: vault.id, to: id });
-    return;
-  }
-  const onVault = key === undefined ? `vault ${vault.name}` : `key ${vault.name}/${key}`;
-  const where = vault.accessModel === 'local' ? placeInHsm(vault, key) : onVault;
-  const scope = key === undefined ? vault.id : `${vault.id}/keys/${key}`;
-  journal.planned({
-    text: `${roleNameIn(ENCRYPTION_USER, vault)} given to ${name} on ${where}`,
-    action: 'role.assign',
-    resource: scope,
-    to: id,
-  });
+  if (!identity.principalId) return planStorageRole(identity, vault, key, operation);
+  const { principalId, name } = identity;
+  await ensureRole(ENCRYPTION_USER, { principalId, principalType: 'ServicePrincipal', name }, vault, key, operation);
 }

@@ -1,20 +1,40 @@
 import { describeFailure } from '../../azure/failure.ts';
+import { commandOr } from '../../azure/shell-command.ts';
 import { CmkError } from '../../errors.ts';
-import { CRYPTO_OFFICER, ENCRYPTION_USER, type KeyRole } from '../../identities/key-roles.ts';
-import { allows, covers } from '../../identities/role-grant.ts';
+import { grantAccess } from '../../identities/grant-access.ts';
+import { missingPermissions } from '../../identities/key-access.ts';
+import {
+  CRYPTO_OFFICER,
+  ENCRYPTION_USER,
+  type KeyRole,
+  roleNameIn,
+  STORAGE_PERMISSIONS,
+} from '../../identities/key-roles.ts';
+import { whyUntold } from '../../identities/local-access.ts';
+import { LocalAccessReader } from '../../identities/local-access-reader.ts';
+import { lackingActions } from '../../identities/role-grant.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
+import type { Change } from '../journal.ts';
 import { checkName } from '../names.ts';
-import type { Operation } from '../operator-azure.ts';
-import { resourceId, VAULT_TYPE } from '../resolve.ts';
+import type { Azure, Operation } from '../operator-azure.ts';
+import { managed, resourceId, VAULT_TYPE } from '../resolve.ts';
 import { patiently } from '../wait-for-propagation.ts';
-import { ensureLocalOfficer, ensureLocalRole, type Grantee } from './local-role-ensure.ts';
 
 /** Longest wait for a role to take effect, in seconds (Azure RBAC: up to ten minutes). */
 export const PROPAGATION_SECONDS = 600;
 
+/** Who is given a role. */
+export interface Grantee {
+  readonly principalId: string;
+  readonly principalType: 'User' | 'ServicePrincipal';
+  /** To be shown to people. */
+  readonly name: string;
+}
+
 /**
- * Assigns a role on a vault, or on one key of it, unless the principal has a role as good.
+ * Assigns a role on a vault or a Managed HSM, or on one key of it, unless the principal has a role as good. One that may come
+ * from a group of a Managed HSM is assigned all the same, so as to be certain.
  *
  * @param key name of the key that the role is to be confined to
  */
@@ -23,83 +43,142 @@ export async function ensureRole(
   grantee: Grantee,
   vault: Vault,
   key: string | undefined,
-  { azure, journal }: Operation,
+  operation: Operation,
 ): Promise<void> {
+  const { journal } = operation;
   // It becomes a part of a path: `..` would be another place.
   if (key !== undefined) checkName('key', key);
-  const scope = key === undefined ? vault.id : `${vault.id}/keys/${key}`;
-  const where = key === undefined ? `vault ${vault.name}` : `key ${vault.name}/${key}`;
-  if (vault.accessModel === 'local') return ensureLocalRole(role, grantee, vault, key, { azure, journal });
-  if (vault.accessModel !== 'rbac') return ensurePolicy(role, grantee, vault, { azure, journal });
-  if (await hasRole(role, grantee, scope, { azure, journal })) {
-    journal.found(`${grantee.name} has what ${role.name} allows on ${where}`);
-    return;
-  }
-  try {
-    const text = `${role.name} given to ${grantee.name} on ${where}`;
-    const { principalId, principalType } = grantee;
-    await journal.change({ text, action: 'role.assign', resource: scope, to: principalId }, () =>
-      azure.roles.create({ role, scope, principalId, principalType, subscriptionId: vault.subscriptionId }),
-    );
-  } catch (error) {
-    if (describeFailure(error).kind !== 'forbidden') throw error;
-    throw new CmkError(
-      'MissingPermission',
-      `Your sign-in may not give roles on ${where}.`,
-      `Ask an Owner or User Access Administrator of ${vault.name} to run: az role assignment create --assignee-object-id ${grantee.principalId} --assignee-principal-type ${grantee.principalType} --role "${role.name}" --scope ${scope}`,
-      { cause: error },
-    );
-  }
-}
-
-/** Whether some role there, or above, allows all that the role does. Who may not look finds out by trying. */
-async function hasRole(
-  role: KeyRole,
-  grantee: Grantee,
-  scope: string,
-  { azure, journal }: Operation,
-): Promise<boolean> {
-  try {
-    const grants = await azure.authorization.grantsTo(grantee.principalId, scope);
-    const applying = grants.filter((grant) => !grant.conditional && covers(grant.scope, scope));
-    return role.dataActions.every((action) => applying.some((grant) => allows(grant, action)));
-  } catch (error) {
-    if (describeFailure(error).kind !== 'forbidden') throw error;
-    journal.note(`Your sign-in may not list the role assignments at ${scope}.`);
-    return false;
-  }
-}
-
-/** In a vault with access policies a role is of no use; what Storage needs can be given as a policy. */
-async function ensurePolicy(
-  role: KeyRole,
-  grantee: Grantee,
-  vault: Vault,
-  { azure, journal }: Operation,
-): Promise<void> {
-  if (role !== ENCRYPTION_USER) {
+  if (vault.accessModel === 'accessPolicies' && role !== ENCRYPTION_USER) {
     journal.note(
       `${vault.name} has access policies: give yourself key permissions with \`az keyvault set-policy --name ${vault.name} --object-id ${grantee.principalId} --key-permissions all\`, if you lack them.`,
     );
     return;
   }
-  const allowed = vault.policies
-    .filter(({ objectId }) => objectId.toLowerCase() === grantee.principalId.toLowerCase())
-    .flatMap(({ keyPermissions }) => keyPermissions.map((permission) => permission.toLowerCase()));
-  if (allowed.includes('all') || ['get', 'wrapkey', 'unwrapkey'].every((needed) => allowed.includes(needed))) {
-    journal.found(`an access policy of ${vault.name} lets ${grantee.name} get, wrap and unwrap`);
-    return;
+  const { has } = await lookForRole(role, grantee, vault, key, operation);
+  if (has === true) journal.found(foundText(role, grantee.name, vault, key));
+  else await give(role, grantee, vault, key, operation);
+}
+
+/** What {@link ensureRole} would do for an identity that is not there yet. */
+export function planStorageRole(
+  { id, name }: { readonly id: string; readonly name: string },
+  vault: Vault,
+  key: string | undefined,
+  { journal }: Operation,
+): void {
+  journal.planned(changeOf(ENCRYPTION_USER, { principalId: id, name }, vault, key));
+}
+
+function placeOf({ name, accessModel }: Vault, key: string | undefined): string {
+  if (key !== undefined) return `key ${name}/${key}`;
+  return accessModel === 'local' ? `the keys of Managed HSM ${name}` : `vault ${name}`;
+}
+
+const policyText = (name: string, vault: Vault): string =>
+  `access policy of ${vault.name} lets ${name} get, wrap and unwrap`;
+
+function foundText(role: KeyRole, name: string, vault: Vault, key: string | undefined): string {
+  return vault.accessModel === 'accessPolicies'
+    ? `an ${policyText(name, vault)}`
+    : `${name} has what ${roleNameIn(role, vault)} allows on ${placeOf(vault, key)}`;
+}
+
+function changeOf(
+  role: KeyRole,
+  { principalId: to, name }: Omit<Grantee, 'principalType'>,
+  vault: Vault,
+  key: string | undefined,
+): Change {
+  if (vault.accessModel === 'accessPolicies') {
+    return { text: policyText(name, vault), action: 'policy.add', resource: vault.id, to };
   }
-  const id = resourceId(vault.subscriptionId, vault.resourceGroup, VAULT_TYPE, vault.name);
-  const text = `access policy of ${vault.name} lets ${grantee.name} get, wrap and unwrap`;
-  await journal.change({ text, action: 'policy.add', resource: vault.id, to: grantee.principalId }, () =>
-    azure.vaults.addPolicy(id, vault.tenantId, grantee.principalId),
-  );
+  const text = `${roleNameIn(role, vault)} given to ${name} on ${placeOf(vault, key)}`;
+  return { text, action: 'role.assign', resource: key === undefined ? vault.id : `${vault.id}/keys/${key}`, to };
+}
+
+/** Who may not look finds out by trying. */
+async function lookForRole(
+  role: KeyRole,
+  { principalId }: Grantee,
+  vault: Vault,
+  key: string | undefined,
+  { azure, journal }: Operation,
+): Promise<{ readonly has: boolean | 'unknown'; readonly why?: string }> {
+  if (vault.accessModel === 'accessPolicies') {
+    return { has: missingPermissions(principalId, vault.policies).length === 0 };
+  }
+  if (vault.accessModel === 'local') {
+    const reader = new LocalAccessReader(managed(vault, azure.cloud), azure, undefined);
+    const access = key === undefined ? await reader.ofAllKeys() : await reader.ofKey(key);
+    const scope = key === undefined ? '/keys' : `/keys/${key}`;
+    const lacking = lackingActions(role.local.dataActions, principalId, scope, access.grants);
+    if (lacking.length === 0) return { has: true };
+    const why = key === undefined ? undefined : whyUntold(lacking, key, access);
+    return why === undefined ? { has: false } : { has: 'unknown', why };
+  }
+  const scope = key === undefined ? vault.id : `${vault.id}/keys/${key}`;
+  try {
+    const grants = await azure.authorization.grantsTo(principalId, scope);
+    return { has: lackingActions(role.dataActions, principalId, scope, grants).length === 0 };
+  } catch (error) {
+    if (describeFailure(error).kind !== 'forbidden') throw error;
+    journal.note(`Your sign-in may not list the role assignments at ${scope}.`);
+    return { has: false };
+  }
+}
+
+async function give(
+  role: KeyRole,
+  grantee: Grantee,
+  vault: Vault,
+  key: string | undefined,
+  { azure, journal }: Operation,
+): Promise<void> {
+  const change = changeOf(role, grantee, vault, key);
+  try {
+    await journal.change(change, () => write(role, grantee, vault, key, azure));
+  } catch (error) {
+    if (describeFailure(error).kind !== 'forbidden') throw error;
+    const { principalId, principalType } = grantee;
+    const isLocal = vault.accessModel === 'local';
+    const own = managed(vault, azure.cloud);
+    const command = grantAccess(principalId, own, vault.accessModel, { role, key, principalType });
+    const who = isLocal ? 'a Managed HSM Policy Administrator' : 'an Owner or User Access Administrator';
+    const otherwise = `give ${principalId} the role ${roleNameIn(role, vault)}`;
+    throw new CmkError(
+      'MissingPermission',
+      isLocal
+        ? `Your sign-in may not give local roles on ${placeOf(vault, key)}; roles in Azure count for nothing there.`
+        : `Your sign-in may not give access to ${placeOf(vault, key)}.`,
+      `Ask ${who} of ${vault.name}: ${command === undefined ? otherwise : commandOr(command, otherwise)}`,
+      { cause: error },
+    );
+  }
+}
+
+async function write(
+  role: KeyRole,
+  { principalId, principalType }: Grantee,
+  vault: Vault,
+  key: string | undefined,
+  { vaults, roles, localRoles, cloud }: Azure,
+): Promise<void> {
+  if (vault.accessModel === 'accessPolicies') {
+    const id = resourceId(vault.subscriptionId, vault.resourceGroup, VAULT_TYPE, vault.name);
+    await vaults.addPolicy(id, vault.tenantId, principalId, STORAGE_PERMISSIONS);
+  } else if (vault.accessModel === 'local') {
+    const scope = key === undefined ? '/keys' : (`/keys/${key}` as const);
+    await localRoles.give(managed(vault, cloud), scope, principalId, role.local.id);
+  } else {
+    const scope = key === undefined ? vault.id : `${vault.id}/keys/${key}`;
+    await roles.create({ role, scope, principalId, principalType });
+  }
 }
 
 /**
  * Makes sure that the operator may manage keys: assigns Key Vault Crypto Officer, or Managed HSM Crypto User, and waits until
- * the role has propagated.
+ * the role has propagated. Where a group of a Managed HSM may grant it, no role is assigned: the HSM rejects what the operator
+ * may not do.
  *
  * @param waitSeconds how long to wait at most
  */
@@ -111,10 +190,14 @@ export async function ensureOfficer(
 ): Promise<void> {
   const { azure, journal } = operation;
   const { objectId, kind, name } = await azure.operator();
+  const grantee: Grantee = { principalId: objectId, principalType: kind, name };
   const changedBefore = journal.entries.length;
-  if (vault.accessModel === 'local') await ensureLocalOfficer(vault, key, operation);
-  else
-    await ensureRole(CRYPTO_OFFICER, { principalId: objectId, principalType: kind, name }, vault, undefined, operation);
+  const inHsm =
+    vault.accessModel === 'local' ? await lookForRole(CRYPTO_OFFICER, grantee, vault, key.name, operation) : undefined;
+  if (inHsm?.has === true) journal.found(foundText(CRYPTO_OFFICER, name, vault, key.name));
+  else if (inHsm?.has === 'unknown') {
+    journal.note(`Whether ${name} may manage keys of ${vault.name} is not known. ${inHsm.why}`);
+  } else await ensureRole(CRYPTO_OFFICER, grantee, vault, undefined, operation);
   const given = journal.entries.slice(changedBefore).some((entry) => entry.kind === 'done');
   if (journal.dryRun) return;
   await patiently(

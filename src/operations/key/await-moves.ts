@@ -2,11 +2,14 @@ import type { BlastRadius } from '../../dependents/blast-radius.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { vaultOption } from '../../keys/vault-options.ts';
 import type { Environment } from '../../settings/settings.ts';
+import { nameFirst } from '../../text.ts';
 import type { Operation } from '../operator-azure.ts';
 import { blastRadiusOf } from './blast-radius-of.ts';
 
-/** Between two looks at everything that uses the key, in milliseconds: lists of accounts are what Azure budgets most. */
-const LOOK_EVERY_MS = 15_000;
+/** Before the second read of everything that uses the key, in milliseconds: a handful of accounts moves in about a second. */
+const FIRST_PAUSE_MS = 1_000;
+/** The pause doubles up to this one: lists of accounts are what Azure budgets most. */
+const LONGEST_PAUSE_MS = 15_000;
 const LOOK_MS = 60_000;
 
 /** Who uses the version by now, as far as the sign-in sees. */
@@ -27,21 +30,23 @@ export async function awaitMoves(
   { azure, journal }: Operation,
 ): Promise<Moves> {
   const end = azure.now().getTime() + seconds * 1_000;
-  for (;;) {
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     const radius = await blastRadiusOf(key, azure, environment, LOOK_MS);
     const moves = movesIn(radius, version);
     const { moved, waiting } = moves;
     const all = moved.length + waiting.length;
-    if (waiting.length === 0 || azure.now().getTime() + LOOK_EVERY_MS > end) {
+    if (waiting.length === 0 || azure.now().getTime() + pauseMs > end) {
       journal.found(`${moved.length} of ${all} accounts and scopes use ${version}`);
       if (waiting.length > 0)
-        journal.note(`Not yet: ${named(waiting)}. \`cmk key show ${key.name} ${vaultOption(key.vault)}\` shows them.`);
+        journal.note(
+          `Not yet: ${nameFirst(waiting, 5)}. \`cmk key show ${key.name} ${vaultOption(key.vault)}\` shows them.`,
+        );
       if (!moves.complete) journal.note('There may be more: not everything could be read.');
       return moves;
     }
-    const text = `for ${waiting.length} of ${all} accounts and scopes to use ${version}: ${named(waiting)}`;
+    const text = `for ${waiting.length} of ${all} accounts and scopes to use ${version}: ${nameFirst(waiting, 5)}`;
     journal.waiting(text, { done: moved.length, total: all });
-    await azure.sleep(LOOK_EVERY_MS);
+    await azure.sleep(pauseMs);
   }
 }
 
@@ -56,9 +61,4 @@ function movesIn({ accounts, unread }: BlastRadius, version: string): Moves {
     waiting: uses.filter((use) => !isThere(use)).map(({ name }) => name),
     complete: unread.length === 0,
   };
-}
-
-function named(names: readonly string[]): string {
-  const more = names.length > 5 ? ` and ${names.length - 5} more` : '';
-  return `${names.slice(0, 5).join(', ')}${more}`;
 }

@@ -1,8 +1,8 @@
 import { abortAfter } from '../../azure/deadline.ts';
 import { type BlastRadius, readBlastRadius } from '../../dependents/blast-radius.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
-import { type Environment, type LookSettings, readLookSettings } from '../../settings/settings.ts';
-import { count } from '../../text.ts';
+import { type Environment, readSearchSettings, type SearchSettings } from '../../settings/settings.ts';
+import { count, nameFirst } from '../../text.ts';
 import type { Journal } from '../journal.ts';
 import type { Azure } from '../operator-azure.ts';
 
@@ -22,8 +22,8 @@ export function blastRadiusOf(
   return abortAfter((signal) => readBlastRadius(key, { ...azure, settings }, { signal }), ms);
 }
 
-export function lookSettings({ cloud }: Azure, environment: Environment): LookSettings {
-  return readLookSettings({ ...environment, AZURE_CLOUD: cloud.name });
+export function lookSettings({ cloud }: Azure, environment: Environment): SearchSettings {
+  return readSearchSettings({ ...environment, AZURE_CLOUD: cloud.name });
 }
 
 /** Accounts and other resources that are shown by name; a document has them all. */
@@ -67,7 +67,6 @@ export function describeRadius(dependents: BlastRadius | undefined, journal: Jou
 }
 
 function listed(noun: string, all: readonly { readonly name: string }[]): string {
-  const names = all.slice(0, 5).map(({ name }) => name);
-  const more = all.length > names.length ? ` and ${all.length - names.length} more` : '';
-  return `${noun}${all.length === 1 ? '' : 's'} ${names.join(', ')}${more}`;
+  const names = all.map(({ name }) => name);
+  return `${noun}${all.length === 1 ? '' : 's'} ${nameFirst(names, 5)}`;
 }

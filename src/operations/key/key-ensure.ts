@@ -1,14 +1,12 @@
 import { describeFailure, unless } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
 import type { KeyDescription } from '../../keys/key-admin-client.ts';
-import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
-import { azVaultOption } from '../../keys/vault-options.ts';
 import { planPolicy, type WantedPolicy } from '../../rotation/rotation-policy.ts';
 import { addDuration } from '../../time/duration.ts';
 import { CLOCKS_MS, HOUR_MS } from '../../time/spans.ts';
-import type { Operation } from '../operator-azure.ts';
-import { checkSize, checkSupported, usableVersion } from './usable-key.ts';
+import type { Azure, Operation } from '../operator-azure.ts';
+import { checkExpiry, checkSize, checkSupported, nameOf, refuseDeleted, usableVersion } from './usable-key.ts';
 
 export interface WantedKey {
   /** Undefined: RSA for a new key (RSA-HSM in a Managed HSM), and whatever it is for one that is there. */
@@ -25,7 +23,7 @@ export interface WantedKey {
 const LIFETIME = 'P2Y';
 /** Rotated before anything warns that it nears its expiry, which Key Vault and the app do 30 days before. */
 const ROTATE_BEFORE = 'P60D';
-/** A key without a policy that is younger was made by this command, which was broken off before it set one. Milliseconds. */
+/** A key without a policy that is younger was made by this command, which was interrupted before it set one. Milliseconds. */
 const JUST_MADE_MS = HOUR_MS;
 
 export interface EnsuredKey {
@@ -42,33 +40,36 @@ export async function ensureKey(key: ManagedKey, wanted: WantedKey, operation: O
   const { azure, journal } = operation;
   if (wanted.size !== undefined) checkSize(wanted.size);
   if (wanted.expiresOn !== 'never') checkExpiry(wanted.expiresOn, azure.now());
-  const name = `${key.vault.name}/${key.name}`;
   const found = await azure.keyAdmin.describe(key);
   const asked = wanted.policy === 'none' ? undefined : wanted.policy;
-  const policy =
-    asked && planPolicy(found && (await azure.keyAdmin.policy(key)), found ? asked : lasting(asked, wanted));
   const isDefault = wanted.policy === undefined && wanted.expiresOn !== 'never';
   const lacksPolicy = isDefault && (!found || (await isUnfinished(key, azure)));
+  // Planned before anything is made, as it may be refused.
+  const policy = asked
+    ? planPolicy(found ? await azure.keys.rotationPolicy(key) : NO_POLICY, found ? asked : lasting(asked, wanted))
+    : lacksPolicy && planPolicy(NO_POLICY, { expiresIn: LIFETIME, rotateBeforeExpiry: ROTATE_BEFORE });
   const ensured = found ? await check(key, found, wanted, operation) : await create(key, wanted, operation);
-  if (lacksPolicy) await setDefaultPolicy(key, operation);
-  if (asked) {
-    if (policy) {
-      const text = `rotation policy of ${name} set`;
+  if (policy) {
+    const kind = lacksPolicy ? `: versions live ${LIFETIME}, and Key Vault rotates ${ROTATE_BEFORE} before` : '';
+    const text = `rotation policy of ${nameOf(key)} set${kind}`;
+    try {
       await journal.change({ text, action: 'key.setPolicy', resource: key.id }, () =>
         azure.keyAdmin.setPolicy(key, policy),
       );
-    } else journal.found(`rotation policy of ${name} is as asked for`);
-  }
+    } catch (error) {
+      // A default that the operator may not set is no failure.
+      if (!lacksPolicy || describeFailure(error).kind !== 'forbidden') throw error;
+      journal.note(`Your sign-in may not set the rotation policy of ${nameOf(key)}: nothing but the app rotates it.`);
+    }
+  } else if (asked) journal.found(`rotation policy of ${nameOf(key)} is as asked for`);
   return ensured;
 }
 
+const NO_POLICY = { rotates: false } as const;
+
 /** A policy for a new key, whose versions expire unless it is said that they do not. */
 function lasting(policy: WantedPolicy, { expiresOn }: WantedKey): WantedPolicy {
-  return expiresOn === 'never' ? policy : { expiresIn: LIFETIME, ...definedIn(policy) };
-}
-
-function definedIn(policy: WantedPolicy): WantedPolicy {
-  return Object.fromEntries(Object.entries(policy).filter(([, value]) => value !== undefined));
+  return expiresOn === 'never' ? policy : { ...policy, expiresIn: policy.expiresIn ?? LIFETIME };
 }
 
 function firstExpiry({ expiresOn, policy }: WantedKey, now: Date): Date | undefined {
@@ -77,77 +78,50 @@ function firstExpiry({ expiresOn, policy }: WantedKey, now: Date): Date | undefi
 }
 
 /**
- * Whether this command has made the key a moment ago, and was broken off before it set a policy: its only version is young
+ * Whether this command has made the key a moment ago, and was interrupted before it set a policy: its only version is young
  * and expires just when one that it makes does.
  */
-async function isUnfinished(key: ManagedKey, { keys, keyAdmin, now }: Operation['azure']): Promise<boolean> {
+async function isUnfinished(key: ManagedKey, { keys, now }: Azure): Promise<boolean> {
   const [only, ...others] = await keys.listVersions(key);
   if (!only?.expiresOn || others.length > 0) return false;
   if (now().getTime() - only.createdOn.getTime() > JUST_MADE_MS) return false;
   const differs = only.expiresOn.getTime() - addDuration(only.createdOn, LIFETIME).getTime();
   if (Math.abs(differs) > CLOCKS_MS) return false;
-  const policy = await unless('forbidden', () => keyAdmin.policy(key));
-  return (
-    policy !== undefined && policy.expiresIn === undefined && !policy.actions.some(({ action }) => action === 'Rotate')
-  );
-}
-
-/** An operator who may create keys but not set policies gets a note, not an error: the policy is a default. */
-async function setDefaultPolicy(key: ManagedKey, { azure, journal }: Operation): Promise<void> {
-  const name = `${key.vault.name}/${key.name}`;
-  const policy = planPolicy(undefined, { expiresIn: LIFETIME, rotateBeforeExpiry: ROTATE_BEFORE });
-  const text = `rotation policy of ${name} set: versions live ${LIFETIME}, and Key Vault rotates ${ROTATE_BEFORE} before`;
-  try {
-    if (policy) {
-      await journal.change({ text, action: 'key.setPolicy', resource: key.id }, () =>
-        azure.keyAdmin.setPolicy(key, policy),
-      );
-    }
-  } catch (error) {
-    if (describeFailure(error).kind !== 'forbidden') throw error;
-    journal.note(`Your sign-in may not set the rotation policy of ${name}: nothing but the app rotates it.`);
-  }
+  const policy = await unless('forbidden', () => keys.rotationPolicy(key));
+  return policy !== undefined && policy.expiresIn === undefined && !policy.rotates;
 }
 
 async function create(key: ManagedKey, wanted: WantedKey, { azure, journal }: Operation): Promise<EnsuredKey> {
   // A Managed HSM has no other kind.
   const { kty = key.vault.kind === 'vault' ? 'RSA' : 'RSA-HSM', size = 2048 } = wanted;
   const expiresOn = firstExpiry(wanted, azure.now());
-  const name = `${key.vault.name}/${key.name}`;
-  // An operator without the right to check gets Azure's conflict from the creation.
-  if (await unless('forbidden', () => azure.keyAdmin.isDeleted(key))) {
-    throw new CmkError(
-      'NameTaken',
-      `The key ${name} was deleted and can still be recovered; until it is purged its name is taken.`,
-      `Recover it with \`az keyvault key recover ${azVaultOption(key.vault)} ${key.vault.name} --name ${key.name}\`, or choose another name.`,
-    );
-  }
+  await refuseDeleted(key, azure);
   const until = expiresOn ? `, expires ${expiresOn.toISOString()}` : '';
-  const text = `key ${name} created (${kty} ${size}${until})`;
+  const text = `key ${nameOf(key)} created (${kty} ${size}${until})`;
   const created = await journal.change({ text, action: 'key.create', resource: key.id }, () =>
     azure.keyAdmin.create(key, { kty, size, expiresOn }),
   );
-  if (!expiresOn) journal.note(`${name} never expires, so nothing announces that it should be rotated.`);
+  if (!expiresOn) journal.note(`${nameOf(key)} never expires, so nothing announces that it should be rotated.`);
   return { id: key.id, kty, size, version: created?.version };
 }
 
 async function check(
   key: ManagedKey,
   found: KeyDescription,
-  { kty, size, expiresOn }: WantedKey,
+  { kty, size = found.size, expiresOn }: WantedKey,
   { azure, journal }: Operation,
 ): Promise<EnsuredKey> {
-  const name = `${key.vault.name}/${key.name}`;
+  const { type } = found;
   checkSupported(key, found);
-  if ((kty !== undefined && kty !== found.kty) || (size !== undefined && size !== found.size)) {
+  if ((kty ?? type) !== type || size !== found.size) {
     throw new CmkError(
       'KeyUnsupported',
-      `The key ${name} is ${found.kty} of ${found.size} bits, not ${kty ?? found.kty} of ${size ?? found.size}; that cannot be changed.`,
+      `The key ${nameOf(key)} is ${type} of ${found.size} bits, not ${kty ?? type} of ${size}; that cannot be changed.`,
       'Take it as it is, or create a key under another name and move the accounts: cmk account change-key',
     );
   }
-  const newest: KeyVersion = usableVersion(key, await azure.keys.listVersions(key), undefined, azure.now());
-  journal.found(`key ${name} (${found.kty} ${found.size}), version ${newest.version}`);
+  const newest = usableVersion(key, await azure.keys.listVersions(key), undefined, azure.now());
+  journal.found(`key ${nameOf(key)} (${type} ${size}), version ${newest.version}`);
   if (expiresOn && expiresOn !== 'never' && !newest.expiresOn) {
     const to = expiresOn.toISOString();
     const text = `expiry of version ${newest.version} set to ${to}`;
@@ -155,14 +129,5 @@ async function check(
       azure.keys.updateVersion(key, newest.version, { expiresOn }),
     );
   } else if (newest.expiresOn) journal.found(`it expires ${newest.expiresOn.toISOString()}`);
-  return { id: key.id, kty: found.kty, size: found.size, version: newest.version };
-}
-
-export function checkExpiry(expiresOn: Date | undefined, now: Date): void {
-  if (!expiresOn || expiresOn > now) return;
-  throw new CmkError(
-    'ArgumentInvalid',
-    `${expiresOn.toISOString()} is past: such a key could never be used.`,
-    'Choose an expiry that is to come.',
-  );
+  return { id: key.id, kty: type, size, version: newest.version };
 }

@@ -3,7 +3,7 @@ import { describe, errorText } from '../../azure/failure.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import { CmkError, messageOf } from '../../errors.ts';
 import { restoreReadiness } from '../../identities/restore-readiness.ts';
-import { asSpelled, type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
+import { asSpelled, type ManagedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
 import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
 import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
@@ -16,12 +16,12 @@ import { isNamed, readRevocation } from '../../revocation/revocation.ts';
 import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
 import type { Environment } from '../../settings/settings.ts';
 import { requestByMessage } from '../../work/work-queue-client.ts';
+import { type AppRecord, callBy, NO_LOG } from '../app-storage.ts';
 import type { Change } from '../journal.ts';
-import type { Operation } from '../operator-azure.ts';
-import { lookForVault, managed } from '../resolve.ts';
-import { type AppRecord, callBy } from './app-record.ts';
+import type { Azure, Operation } from '../operator-azure.ts';
+import { keyIn, lookForVault } from '../resolve.ts';
 import { lookSettings } from './blast-radius-of.ts';
-import { keyNotFound, NO_LOG } from './key-revoke.ts';
+import { keyNotFound, nameOf } from './usable-key.ts';
 
 /** How long the vault of a key is looked for, in milliseconds. */
 const FIND_VAULT_MS = 3_000;
@@ -92,11 +92,24 @@ export async function restoreAsOperator(
   };
 }
 
-/** Settings of the app that are wrong must not stand in the way of a restore. */
-async function readiness(key: ManagedKey, azure: Operation['azure'], environment: Environment) {
+/**
+ * Access is read by the ARM id of the vault, which is looked for where the key was named without it. Settings of the app that
+ * are wrong must not stand in the way of a restore.
+ */
+async function readiness(key: ManagedKey, azure: Azure, environment: Environment) {
   try {
     const settings = lookSettings(azure, environment);
-    const { seen, unseen } = await withVault(key, azure);
+    const unseen: string[] = [];
+    let seen = key;
+    const look = async (): Promise<void> => {
+      const vault = await lookForVault(key.vault.uri, azure);
+      if (vault) seen = keyIn(vault, key.name, azure.cloud);
+    };
+    if (key.vault.id === '') {
+      await abortAfter((signal) => untilAborted(look(), signal), FIND_VAULT_MS).catch((error: unknown) => {
+        unseen.push(`The vault was not found: ${errorText(error)}`);
+      });
+    }
     const { accounts, warnings } = await restoreReadiness(seen, { ...azure, settings });
     return { accounts, warnings: [...unseen, ...warnings] };
   } catch (error) {
@@ -105,26 +118,12 @@ async function readiness(key: ManagedKey, azure: Operation['azure'], environment
   }
 }
 
-/** Access is read by the ARM id of the vault: it is looked for where the key was named without it, and why not is said. */
-async function withVault(key: ManagedKey, azure: Operation['azure']): Promise<{ seen: ManagedKey; unseen: string[] }> {
-  if (key.vault.id !== '') return { seen: key, unseen: [] };
-  let seen: ManagedKey | undefined;
-  let why = 'there is none that your sign-in sees, or time was up';
-  const look = async (): Promise<void> => {
-    const vault = await lookForVault(key.vault.uri, azure);
-    if (vault) seen = managedKey(managed(vault, azure.cloud), key.name);
-  };
-  try {
-    await abortAfter((signal) => untilAborted(look(), signal), FIND_VAULT_MS);
-  } catch (error) {
-    why = errorText(error);
-  }
-  return seen ? { seen, unseen: [] } : { seen: key, unseen: [`The vault was not found: ${why}`] };
-}
-
 /** @throws {@link CmkError} when nothing was enabled */
 function refuse(key: ManagedKey, { end, revocation }: Pick<RestoredKey, 'end' | 'revocation'>): void {
-  if (end === 'secondPerson') throw needsSecondPerson(key, revocation?.id ?? '');
+  if (end === 'secondPerson') {
+    const nextStep = `Ask a second person to run it: ${restoreCommand(key, { id: revocation?.id ?? '' })}`;
+    throw new CmkError('SecondPersonNeeded', REASONS.SecondPersonNeeded, nextStep);
+  }
   if (end === 'overtaken') {
     const nextStep = 'Find out who revoked the key and why before you restore it.';
     throw new CmkError('RestoreOvertaken', REASONS.RestoreOvertaken, nextStep);
@@ -149,7 +148,7 @@ function tell(key: ManagedKey, result: RestoredKey, { journal }: Operation): voi
     ({ before, after }) => before === 'Disabled' && after !== 'Disabled' && after !== 'Unknown',
   );
   for (const { version } of enabled) journal.done(enabling(key, version));
-  if (end === 'nothing') journal.found('no revocation of this key is open');
+  if (end === 'nothing') journal.found(NOTHING_OPEN);
   if (end === 'restored' && !changed) journal.found(restoredAlready(result.revocation?.id ?? ''));
   if (unproven) journal.note(`The versions could not be read again as proof: ${describe(unproven)}`);
   for (const { version, error } of versions) if (error) journal.note(`Version ${version}: ${error}`);
@@ -165,6 +164,8 @@ function tell(key: ManagedKey, result: RestoredKey, { journal }: Operation): voi
   }
   for (const warning of [...warnings, ...(changed ? auditWarning({ audit }) : [])]) journal.note(warning);
 }
+
+const NOTHING_OPEN = 'no revocation of this key is open';
 
 function restoredAlready(revocation: string): string {
   return `revocation ${revocation} is restored already`;
@@ -186,7 +187,7 @@ async function preview(
   else {
     const end = refusedRestore(versions, { revocation, restoredBy: objectId, dualControl }, azure.now());
     if (end) refuse(key, { end, revocation: open });
-    if (!open) journal.found('no revocation of this key is open');
+    if (!open) journal.found(NOTHING_OPEN);
   }
   const reopen = open ? planReopen(versions, open, azure.now()) : [];
   for (const { version } of reopen) journal.planned(enabling(key, version.version));
@@ -201,17 +202,8 @@ async function preview(
   };
 }
 
-function needsSecondPerson(key: ManagedKey, revocation: string): CmkError {
-  return new CmkError(
-    'SecondPersonNeeded',
-    REASONS.SecondPersonNeeded,
-    `Ask a second person to run it: ${restoreCommand(key, { id: revocation })}`,
-  );
-}
-
 function recovery(key: ManagedKey): Change {
-  const text = `key ${key.vault.name}/${key.name} recovered from deletion`;
-  return { text, action: 'key.recover', resource: key.id };
+  return { text: `key ${nameOf(key)} recovered from deletion`, action: 'key.recover', resource: key.id };
 }
 
 function enabling(key: ManagedKey, version: string): Change {

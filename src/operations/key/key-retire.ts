@@ -1,8 +1,6 @@
 import { AUDIT_WAIT_MS } from '../../audit/audit-trail.ts';
 import { CmkError } from '../../errors.ts';
-import { findVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
-import { vaultOption } from '../../keys/vault-options.ts';
 import { REASONS } from '../../reasons.ts';
 import { finishRetirements } from '../../retirement/finish-retirements.ts';
 import {
@@ -13,15 +11,14 @@ import {
   retireUnused,
 } from '../../retirement/retire-versions.ts';
 import { LEAST_RETIRE_HOURS, NOT_KNOWN, retireByLogCommand, retireCommand } from '../../retirement/retirement.ts';
-import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
+import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import type { Environment } from '../../settings/settings.ts';
-import type { Operator } from '../operator.ts';
+import { type AppRecord, callBy, inTrail } from '../app-storage.ts';
 import type { Operation } from '../operator-azure.ts';
-import { type AppRecord, callBy } from './app-record.ts';
 import { lookSettings } from './blast-radius-of.ts';
-import { keyNotFound } from './key-revoke.ts';
+import { keyNotFound, nameOf, versionNamed } from './usable-key.ts';
 
 /** How long one look at everything that uses the key may take, in milliseconds. */
 const LOOK_MS = 10 * 60_000;
@@ -45,10 +42,15 @@ export interface KeyRetireOptions {
   readonly app: Pick<AppRecord, 'audit'>;
 }
 
+interface Stays {
+  readonly version: string;
+  readonly reasons: readonly string[];
+}
+
 interface KeyRetirement {
   readonly key: string;
   readonly retired: readonly string[];
-  readonly kept: readonly { readonly version: string; readonly reasons: readonly string[] }[];
+  readonly kept: readonly Stays[];
   /** `written`, or why the audit trail could not be written. */
   readonly audit: string;
 }
@@ -81,19 +83,22 @@ export async function retireVersions(
   const proof = by === 'person' ? 'person' : 'log';
   const options = { version, hours, lookMs: LOOK_MS, disable: by !== 'look' && !journal.dryRun, proof } as const;
   const retired: string[] = [];
-  const unproven: { version: string; reasons: readonly string[] }[] = [];
-  const kept: { version: string; reasons: readonly string[] }[] = [];
+  const kept: Stays[] = [];
+  const unproven: Stays[] = [];
   let { audit } = NOT_AUDITED;
   for await (const one of both(key, options, services)) {
     enter(key, one, { by, workspace }, operation);
-    if (one.outcome === 'retired') retired.push(one.version.version);
-    if (one.outcome === 'unproven') unproven.push({ version: one.version.version, reasons: one.reasons });
-    if (one.outcome === 'kept' || one.outcome === 'undone') {
-      kept.push({ version: one.version.version, reasons: one.reasons });
+    const { version: name } = one.version;
+    if (one.outcome === 'retired') retired.push(name);
+    if (one.outcome === 'unproven') unproven.push({ version: name, reasons: one.reasons });
+    if (one.outcome === 'kept' || one.outcome === 'undone') kept.push({ version: name, reasons: one.reasons });
+    const entry = retirementEntry(key, one);
+    if (entry) {
+      // One that was undone has its own why.
+      const details = { by: 'cmk', proof, why, ticket, ...entry.details };
+      audit = await inTrail(app.audit({ ...entry, ...callBy(operator), details }, AUDIT_WAIT_MS));
+      for (const warning of auditWarning({ audit })) journal.note(warning);
     }
-    const written = await writeDown(key, one, { said: { by: 'cmk', proof, why, ticket }, operator, app });
-    if (written !== undefined && written !== 'written') journal.note(`Not in the audit trail: ${written}`);
-    audit = written ?? audit;
     if (one.outcome === 'notUndone') {
       const message = `${REASONS.RetirementNotUndone} ${one.version.id}: ${one.reasons.join(' ')}`;
       throw new CmkError('RetirementNotUndone', message, `${one.nextStep}.`);
@@ -111,7 +116,7 @@ export async function retireVersions(
   return { key: key.id, retired, kept, audit };
 }
 
-function refuseUnproven(key: ManagedKey, unproven: KeyRetirement['kept']): void {
+function refuseUnproven(key: ManagedKey, unproven: readonly Stays[]): void {
   if (unproven.length === 0) return;
   const which = unproven.map(({ version }) => version);
   const why = [...new Set(unproven.flatMap(({ reasons }) => reasons))].join(' ');
@@ -147,15 +152,8 @@ async function checkVersion(
   } else if (!versions.some(({ enabled }) => enabled))
     journal.found(`every version of ${nameOf(key)} is disabled already`);
   if (version === undefined) return;
-  const asked = findVersion(versions, version);
-  if (!asked) {
-    throw new CmkError(
-      'UnknownVersion',
-      `The key ${nameOf(key)} has no version ${version}.`,
-      `See: cmk key show ${key.name} ${vaultOption(key.vault)}`,
-    );
-  }
-  if (!asked.enabled) journal.found(`version ${version} of ${nameOf(key)} is disabled already`);
+  if (!versionNamed(key, versions, version).enabled)
+    journal.found(`version ${version} of ${nameOf(key)} is disabled already`);
 }
 
 /** Enters into the journal what was done, which the use-case has done by now. */
@@ -178,26 +176,4 @@ function enter(
     const text = `version ${version.version} enabled again: ${retired.reasons.join(' ')}`;
     journal.done({ text, action: 'version.enable', resource: version.id });
   }
-}
-
-/** `written`, or why not; undefined when there is nothing to write. */
-async function writeDown(
-  key: ManagedKey,
-  retired: Retirement,
-  {
-    said,
-    operator,
-    app,
-  }: { readonly said: object; readonly operator: Operator; readonly app: KeyRetireOptions['app'] },
-): Promise<string | undefined> {
-  const entry = retirementEntry(key, retired);
-  if (!entry) return undefined;
-  // One that was undone has its own why.
-  const details = { ...said, ...entry.details };
-  const outcome = await app.audit({ ...entry, ...callBy(operator), details }, AUDIT_WAIT_MS);
-  return 'failed' in outcome ? outcome.failed : 'written';
-}
-
-function nameOf({ vault, name }: ManagedKey): string {
-  return `${vault.name}/${name}`;
 }

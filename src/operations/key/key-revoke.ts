@@ -1,21 +1,20 @@
 import { describe } from '../../azure/failure.ts';
 import type { BlastRadius } from '../../dependents/blast-radius.ts';
-import { CmkError } from '../../errors.ts';
 import { asSpelled, type ManagedKey } from '../../keys/managed-vaults.ts';
-import type { Log } from '../../log.ts';
 import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
 import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { newId } from '../../revocation/revocation.ts';
 import { type Revoked, revoke } from '../../revocation/revoke.ts';
 import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
-import { readDualControl } from '../../settings/access.ts';
 import type { Environment } from '../../settings/settings.ts';
+import { readDualControl } from '../../settings/settings.ts';
 import { count } from '../../text.ts';
-import type { Change, Journal } from '../journal.ts';
-import type { Operation } from '../operator-azure.ts';
-import { type AppRecord, callBy } from './app-record.ts';
+import { type AppRecord, callBy, NO_LOG } from '../app-storage.ts';
+import type { Change } from '../journal.ts';
+import type { Azure, Operation } from '../operator-azure.ts';
 import { blastRadiusOf, describeRadius } from './blast-radius-of.ts';
+import { keyNotFound } from './usable-key.ts';
 
 /** A dry run may take its time; a revocation waits no longer than this for what depends on the key. Milliseconds. */
 const DRY_RUN_MS = 60_000;
@@ -43,9 +42,6 @@ interface RevokeResult {
   /** Number and hash of its record there: the log has the receipts of the app alone. */
   readonly auditReceipt?: string | undefined;
 }
-
-/** The records of what is done are the app's; on a terminal the journal says it. */
-export const NO_LOG: Log = () => {};
 
 /** What a revocation would disable, without disabling it. */
 export async function previewRevocation(
@@ -125,12 +121,13 @@ function tell(
   for (const warning of result.warnings) journal.note(warning);
   describeRadius(result.dependents, journal);
   if (!complete || !revocation) return;
-  tellRestore(restoreCommand(key, revocation), environment, journal);
+  const who = readDualControl(environment) ? 'To give access back, a second person runs' : 'To give access back';
+  journal.note(`${who}: ${restoreCommand(key, revocation)}`);
 }
 
 async function radius(
   key: ManagedKey,
-  azure: Operation['azure'],
+  azure: Azure,
   environment: Environment,
   ms: number,
 ): Promise<BlastRadius | undefined> {
@@ -141,20 +138,6 @@ async function radius(
   }
 }
 
-export function keyNotFound(key: ManagedKey): CmkError {
-  return new CmkError(
-    'KeyNotFound',
-    `There is no key ${key.vault.name}/${key.name}; nothing was changed.`,
-    'Check the names of vault and key.',
-  );
-}
-
 function disabling(key: ManagedKey, version: string): Change {
   return { text: `version ${version} disabled`, action: 'version.disable', resource: `${key.id}/${version}` };
-}
-
-/** Says how what was revoked is given back, and by whom. */
-function tellRestore(command: string, environment: Environment, journal: Journal): void {
-  const who = readDualControl(environment) ? 'To give access back, a second person runs' : 'To give access back';
-  journal.note(`${who}: ${command}`);
 }

@@ -3,113 +3,86 @@ import { CmkError } from '../../errors.ts';
 import { type KeyVersion, newestVersion, usability } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { vaultOption } from '../../keys/vault-options.ts';
-import { restoreCommand } from '../../revocation/restore-command.ts';
-import { openRevocation } from '../../revocation/revocation.ts';
 import { completeVersion, LATE_SECONDS, makeVersion, successorOf } from '../../rotation/make-version.ts';
 import { ORIGIN_TAG, unfinishedRotation } from '../../rotation/rotation.ts';
 import { inWords } from '../../time/duration.ts';
-import type { Operation } from '../operator-azure.ts';
+import type { Azure, Operation } from '../operator-azure.ts';
+import { keyNotFound, nameOf, refuseRevoked } from './usable-key.ts';
 
 /** How often it is looked for a version whose answer was lost. */
 const LOOK_SECONDS = 5;
 
-type RotationPlan =
-  | { readonly rotate: true; readonly from: KeyVersion }
-  /** The version that is there is young enough to be the rotation asked for. */
-  | { readonly rotate: false; readonly newest: KeyVersion; readonly ageSeconds: number };
-
 /**
- * Whether a key is to be rotated now.
+ * Makes a new version with the tags and the lifetime of the one before. Accounts are moved by the app, or by hand.
  *
  * @param ifOlderThanSeconds a newest version that is younger, and has not expired, counts as the rotation asked for
- * @throws {@link CmkError} when it must not be
+ * @throws {@link CmkError} when it must not be rotated
  */
-function planRotation(
+export async function rotateKey(
   key: ManagedKey,
-  versions: readonly KeyVersion[],
   ifOlderThanSeconds: number,
-  now: Date,
-): RotationPlan {
-  const name = `${key.vault.name}/${key.name}`;
+  { azure, journal }: Operation,
+): Promise<{ readonly from: string; readonly to: string | undefined }> {
+  const name = nameOf(key);
+  const versions = await azure.keys.listVersions(key);
+  const now = azure.now();
+  const newest = rotatable(key, versions, now);
+  const ageSeconds = (now.getTime() - newest.createdOn.getTime()) / 1000;
+  const unfinished = unfinishedRotation(versions, now);
+  // However young, a version that has expired is not the one asked for. However old, a rotation that was interrupted is
+  // completed: another version would take the missing expiry over.
+  const isRecent =
+    unfinished !== undefined || (ageSeconds < ifOlderThanSeconds && usability(newest, now) !== 'Expired');
+  // With 0 any age is enough, also one below 0, by a clock that is behind Key Vault's.
+  if (ifOlderThanSeconds > 0 && isRecent) {
+    journal.found(`version ${newest.version} of ${name} is ${inWords(ageSeconds)} old`);
+    journal.note('It counts as the rotation asked for; --if-older-than PT0S makes another one.');
+    if (unfinished) {
+      const text = `version ${newest.version} of ${name} given the tags and the lifetime of the one before`;
+      await journal.change({ text, action: 'key.completeRotation', resource: newest.id }, () =>
+        complete(key, unfinished.from, unfinished.to, azure),
+      );
+    }
+    return { from: newest.version, to: newest.version };
+  }
+  journal.found(`newest version of ${name}: ${newest.version}`);
+  const created = await journal.change(
+    { text: `key ${name} rotated`, action: 'key.rotate', resource: key.id, from: newest.version },
+    () => versionAfter(newest, key, azure),
+    ({ version }) => ({ to: version }),
+  );
+  if (created) await complete(key, newest, created, azure);
+  if (created) journal.found(`newest version of ${name} now: ${created.version}`);
+  journal.note(
+    'Automatic accounts follow within a day. The app, where it looks after this vault, moves them by itself: a handful in about a second, 500 in one region in about a minute. Without it: cmk account pin <account>',
+  );
+  return { from: newest.version, to: created?.version };
+}
+
+/** The newest version. @throws {@link CmkError} when it must not be rotated */
+function rotatable(key: ManagedKey, versions: readonly KeyVersion[], now: Date): KeyVersion {
   const newest = newestVersion(versions);
-  if (!newest) {
-    throw new CmkError(
-      'KeyNotFound',
-      `There is no key ${name}.`,
-      `Create it: cmk key ensure ${key.name} ${vaultOption(key.vault)}`,
-    );
-  }
-  const open = openRevocation(versions, now);
-  if (open) {
-    throw new CmkError(
-      'RevocationOpen',
-      `The key ${name} is revoked: a version made now would be disabled too.`,
-      `Restore it first: ${restoreCommand(key, open)}`,
-    );
-  }
+  if (!newest) throw keyNotFound(key);
+  refuseRevoked(key, versions, 'a version made now would be disabled too', now);
   if (!newest.enabled) {
     throw new CmkError(
       'KeyDisabled',
-      `The newest version of ${name} is disabled, and no record says why.`,
+      `The newest version of ${nameOf(key)} is disabled, and no record says why.`,
       'Find out who disabled it; then enable it, or make a new key and move the accounts: cmk account change-key',
     );
   }
   if (newest.tags[ORIGIN_TAG]?.toLowerCase() === 'imported') {
     throw new CmkError(
       'ImportedKey',
-      `${name} is imported key material: a rotation would replace it by material of Key Vault's own making.`,
+      `${nameOf(key)} is imported key material: a rotation would replace it by material of Key Vault's own making.`,
       `Import the next version: cmk key import ${key.name} ${vaultOption(key.vault)} --file <file>`,
     );
   }
-  const ageSeconds = (now.getTime() - newest.createdOn.getTime()) / 1000;
-  // However young, a version that has expired is not the one asked for. However old, a rotation that was broken off is
-  // completed: another version would take the missing expiry over.
-  const isRecent =
-    unfinishedRotation(versions, now) !== undefined ||
-    (ageSeconds < ifOlderThanSeconds && usability(newest, now) !== 'Expired');
-  // With 0 any age is enough, also one below 0, by a clock that is behind Key Vault's.
-  const isAskedFor = ifOlderThanSeconds > 0 && isRecent;
-  return isAskedFor ? { rotate: false, newest, ageSeconds } : { rotate: true, from: newest };
-}
-
-/** Makes a new version with the tags and the lifetime of the one before. Accounts are moved by the app, or by hand. */
-export async function rotateKey(
-  key: ManagedKey,
-  ifOlderThanSeconds: number,
-  { azure, journal }: Operation,
-): Promise<{ readonly from: string; readonly to: string | undefined }> {
-  const name = `${key.vault.name}/${key.name}`;
-  const versions = await azure.keys.listVersions(key);
-  const plan = planRotation(key, versions, ifOlderThanSeconds, azure.now());
-  if (!plan.rotate) {
-    const { newest, ageSeconds } = plan;
-    journal.found(`version ${newest.version} of ${name} is ${inWords(ageSeconds)} old`);
-    journal.note(`It counts as the rotation asked for; --if-older-than PT0S makes another one.`);
-    const unfinished = unfinishedRotation(versions, azure.now());
-    if (unfinished) {
-      // This command may have been broken off: a key whose versions expire must not turn into one that never expires.
-      const text = `version ${newest.version} of ${name} given the tags and the lifetime of the one before`;
-      const completed = { text, action: 'key.completeRotation', resource: newest.id } as const;
-      await journal.change(completed, () => complete(key, unfinished.from, unfinished.to, azure));
-    }
-    return { from: newest.version, to: newest.version };
-  }
-  journal.found(`newest version of ${name}: ${plan.from.version}`);
-  const created = await journal.change(
-    { text: `key ${name} rotated`, action: 'key.rotate', resource: key.id, from: plan.from.version },
-    () => versionAfter(plan.from, key, azure),
-    ({ version }) => ({ to: version }),
-  );
-  if (created) await complete(key, plan.from, created, azure);
-  if (created) journal.found(`newest version of ${name} now: ${created.version}`);
-  journal.note(
-    'Automatic accounts follow within a day. The app, where it looks after this vault, moves them by itself: a handful in about a second, 500 in one region in about a minute. Without it: cmk account pin <account>',
-  );
-  return { from: plan.from.version, to: created?.version };
+  return newest;
 }
 
 /** When the answer is lost, it waits for as long as a version may still appear: a second request could make a second one. */
-async function versionAfter(from: KeyVersion, key: ManagedKey, azure: Operation['azure']): Promise<KeyVersion> {
+async function versionAfter(from: KeyVersion, key: ManagedKey, azure: Azure): Promise<KeyVersion> {
   const result = await makeVersion(key, from, azure.keys);
   if ('made' in result) return result.made;
   for (let waited = 0; waited < LATE_SECONDS; waited += LOOK_SECONDS) {
@@ -124,7 +97,7 @@ async function versionAfter(from: KeyVersion, key: ManagedKey, azure: Operation[
   );
 }
 
-async function complete(key: ManagedKey, from: KeyVersion, to: KeyVersion, azure: Operation['azure']): Promise<void> {
+async function complete(key: ManagedKey, from: KeyVersion, to: KeyVersion, azure: Azure): Promise<void> {
   const incomplete = (failure: Failure, cause?: unknown): CmkError =>
     new CmkError(
       'RotationIncomplete',

@@ -1,5 +1,4 @@
 import { describeFailure } from '../../azure/failure.ts';
-import { commandOr } from '../../azure/shell-command.ts';
 import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
 import { checkKeyAccess } from '../../identities/check-key-access.ts';
@@ -9,10 +8,10 @@ import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { vaultOption } from '../../keys/vault-options.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
-import { protectVault } from '../../vaults/vault-commands.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findVault, keyIn } from '../resolve.ts';
+import { unprotected } from '../vault/vault-ensure.ts';
 import { noteVault } from '../vault/vault-notes.ts';
 import { checkSupported, usableVersion } from './usable-key.ts';
 
@@ -38,6 +37,11 @@ export interface KeySource {
   readonly key: ManagedKey | undefined;
 }
 
+/** `kv-files/files-key, automatic`. */
+export function describeSource({ vault, vaultUri, keyName, pin }: KeySource): string {
+  return `${vault?.name ?? vaultUri}/${keyName}, ${pin === undefined ? 'automatic' : `pinned to ${pin}`}`;
+}
+
 /**
  * Looks at a key as Storage would, so that every refusal is said in words before Azure says it in codes.
  *
@@ -49,13 +53,7 @@ export async function readKeySource(choice: KeyChoice, operation: Operation): Pr
   const vault = await findVault(choice.vault, azure);
   const key = keyIn(vault, choice.key, azure.cloud);
   noteVault(vault, operation);
-  if (!vault.purgeProtection || !vault.softDelete) {
-    throw new CmkError(
-      'PurgeProtectionOff',
-      `The vault ${vault.name} has no purge protection, and Storage takes no keys from such a vault.`,
-      `Turn it on (it cannot be turned off again): ${protection(vault)}`,
-    );
-  }
+  if (!vault.purgeProtection || !vault.softDelete) throw unprotected(vault);
   const wanted = choice.pin === undefined || choice.pin === 'newest' ? undefined : choice.pin;
   if (wanted !== undefined) checkName('version', wanted);
   let version: KeyVersion;
@@ -74,11 +72,6 @@ export async function readKeySource(choice: KeyChoice, operation: Operation): Pr
   journal.found(`key ${vault.name}/${key.name}, version ${version.version}`);
   const pin = choice.pin === undefined ? undefined : version.version;
   return { vaultUri: vault.uri, keyName: key.name, pin, vault, key };
-}
-
-function protection(vault: Vault): string {
-  if (vault.kind === 'vault') return `cmk vault ensure ${vault.name}`;
-  return commandOr(protectVault(vault), 'az keyvault update-hsm --enable-purge-protection');
 }
 
 function foreignKey({ vault, key, pin }: KeyChoice, { azure, journal }: Operation): KeySource {

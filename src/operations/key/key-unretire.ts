@@ -1,15 +1,13 @@
 import { AUDIT_WAIT_MS } from '../../audit/audit-trail.ts';
 import { describeFailure, mayHaveTakenEffect } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
-import { findVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { vaultOption } from '../../keys/vault-options.ts';
 import { keptTags, retiredRecord } from '../../retirement/retirement.ts';
-import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
-import { restoreCommand } from '../../revocation/restore-command.ts';
-import { openRevocation } from '../../revocation/revocation.ts';
-import type { Operation } from '../operator-azure.ts';
-import { type AppRecord, callBy } from './app-record.ts';
+import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
+import { type AppRecord, callBy, inTrail } from '../app-storage.ts';
+import type { Azure, Operation } from '../operator-azure.ts';
+import { refuseRevoked, versionNamed } from './usable-key.ts';
 
 interface KeyUnretireOptions {
   readonly version: string;
@@ -38,21 +36,16 @@ export async function unretireVersion(
   { azure, journal }: Operation,
 ): Promise<KeyUnretirement> {
   const [operator, versions] = await Promise.all([azure.operator(), azure.keys.listVersions(key)]);
-  const version = findVersion(versions, name);
-  const status = `See: cmk key show ${key.name} ${vaultOption(key.vault)}`;
-  if (!version) throw new CmkError('UnknownVersion', `The key ${key.id} has no version ${name}.`, status);
-  let { audit } = NOT_AUDITED;
+  const version = versionNamed(key, versions, name);
+  const result = { key: key.id, version: version.version };
   if (version.enabled) {
     journal.found(`version ${version.version} is enabled already`);
-    return { key: key.id, version: version.version, enabled: true, audit };
+    return { ...result, enabled: true, ...NOT_AUDITED };
   }
-  const open = openRevocation(versions, azure.now());
-  if (open) {
-    const nextStep = `Restore it first: ${restoreCommand(key, open)}`;
-    throw new CmkError('RevocationOpen', `${key.id} is revoked; its versions stay as they are.`, nextStep);
-  }
+  refuseRevoked(key, versions, 'its versions stay as they are', azure.now());
   if (!retiredRecord(version)) {
-    throw new CmkError('ArgumentInvalid', `Version ${version.version} was not disabled by a retirement.`, status);
+    const nextStep = `See: cmk key show ${key.name} ${vaultOption(key.vault)}`;
+    throw new CmkError('ArgumentInvalid', `Version ${version.version} was not disabled by a retirement.`, nextStep);
   }
   const change = {
     text: `version ${version.version} enabled`,
@@ -61,17 +54,15 @@ export async function unretireVersion(
   } as const;
   if (journal.dryRun) {
     journal.planned(change);
-    return { key: key.id, version: version.version, enabled: false, audit };
+    return { ...result, enabled: false, ...NOT_AUDITED };
   }
-  const tags = keptTags(version, operator.objectId, azure.now());
-  await enable(key, version.version, tags, azure);
+  await enable(key, version.version, keptTags(version, operator.objectId, azure.now()), azure);
   journal.done(change);
   const entry = { action: 'key.unretire', reason: 'VersionTakenBack', resource: key.id } as const;
   const details = { version: version.id, enabled: true, by: 'cmk', why, ticket };
-  const outcome = await app.audit({ ...entry, ...callBy(operator), details }, AUDIT_WAIT_MS);
-  audit = 'failed' in outcome ? outcome.failed : 'written';
-  if (audit !== 'written') journal.note(`Not in the audit trail: ${audit}`);
-  return { key: key.id, version: version.version, enabled: true, audit };
+  const audit = await inTrail(app.audit({ ...entry, ...callBy(operator), details }, AUDIT_WAIT_MS));
+  for (const warning of auditWarning({ audit })) journal.note(warning);
+  return { ...result, enabled: true, audit };
 }
 
 /**
@@ -79,12 +70,7 @@ export async function unretireVersion(
  *
  * @throws the SDK's error when it is not
  */
-async function enable(
-  key: ManagedKey,
-  version: string,
-  tags: Record<string, string>,
-  { keys }: Operation['azure'],
-): Promise<void> {
+async function enable(key: ManagedKey, version: string, tags: Record<string, string>, { keys }: Azure): Promise<void> {
   try {
     await keys.updateVersion(key, version, { enabled: true, tags });
   } catch (error) {

@@ -1,5 +1,6 @@
+import { unless } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
-import type { KeyDescription } from '../../keys/key-admin-client.ts';
+import type { KeyKind } from '../../keys/key-admin-client.ts';
 import {
   findVersion,
   isStorageKind,
@@ -12,6 +13,45 @@ import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { azVaultOption, vaultOption } from '../../keys/vault-options.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
+import type { Azure } from '../operator-azure.ts';
+
+/** `kv-files/files-key`. */
+export function nameOf({ vault, name }: ManagedKey): string {
+  return `${vault.name}/${name}`;
+}
+
+export function keyNotFound(key: ManagedKey): CmkError {
+  return new CmkError(
+    'KeyNotFound',
+    `There is no key ${nameOf(key)}; nothing was changed.`,
+    `Check the names of vault and key, or create it: cmk key ensure ${key.name} ${vaultOption(key.vault)}`,
+  );
+}
+
+/**
+ * @param why what it means for the command
+ * @throws {@link CmkError} `RevocationOpen`
+ */
+export function refuseRevoked(key: ManagedKey, versions: readonly KeyVersion[], why: string, now: Date): void {
+  const open = openRevocation(versions, now);
+  if (!open) return;
+  throw new CmkError(
+    'RevocationOpen',
+    `The key ${nameOf(key)} was revoked on ${open.revokedOn.toISOString()}: ${why}.`,
+    `Restore it first: ${restoreCommand(key, open)}`,
+  );
+}
+
+/** @throws {@link CmkError} `UnknownVersion` */
+export function versionNamed(key: ManagedKey, versions: readonly KeyVersion[], version: string): KeyVersion {
+  const found = findVersion(versions, version);
+  if (found) return found;
+  throw new CmkError(
+    'UnknownVersion',
+    `The key ${nameOf(key)} has no version ${version}.`,
+    `See its versions: cmk key show ${key.name} ${vaultOption(key.vault)}`,
+  );
+}
 
 /**
  * The version that an account is to use: the one named, else the newest. Storage takes the newest version of a key that
@@ -25,28 +65,11 @@ export function usableVersion(
   version: string | undefined,
   now: Date,
 ): KeyVersion {
-  const name = `${key.vault.name}/${key.name}`;
-  const here = vaultOption(key.vault);
-  if (versions.length === 0) {
-    throw new CmkError('KeyNotFound', `There is no key ${name}.`, `Create it: cmk key ensure ${key.name} ${here}`);
-  }
-  const revocation = openRevocation(versions, now);
-  if (revocation) {
-    throw new CmkError(
-      'RevocationOpen',
-      `The key ${name} was revoked on ${revocation.revokedOn.toISOString()}.`,
-      `The app moves no account onto or off it. Restore it first: ${restoreCommand(key, revocation)}`,
-    );
-  }
-  const chosen = version === undefined ? newestVersion(versions) : findVersion(versions, version);
-  if (!chosen) {
-    throw new CmkError(
-      'UnknownVersion',
-      `The key ${name} has no version ${version}.`,
-      `See its versions: cmk key show ${key.name} ${here}`,
-    );
-  }
-  const which = version === undefined ? `The newest version of ${name}` : `Version ${version} of ${name}`;
+  const newest = newestVersion(versions);
+  if (!newest) throw keyNotFound(key);
+  refuseRevoked(key, versions, 'the app moves no account onto or off it', now);
+  const chosen = version === undefined ? newest : versionNamed(key, versions, version);
+  const which = version === undefined ? `The newest version of ${nameOf(key)}` : `Version ${version} of ${nameOf(key)}`;
   switch (usability(chosen, now)) {
     case 'Usable':
       return chosen;
@@ -60,7 +83,7 @@ export function usableVersion(
       throw new CmkError(
         'KeyExpired',
         `${which} expired on ${chosen.expiresOn?.toISOString()}. Storage takes no expired key, though accounts that use it go on.`,
-        `Make a new version: cmk key rotate ${key.name} ${here}`,
+        `Make a new version: cmk key rotate ${key.name} ${vaultOption(key.vault)}`,
       );
     case 'NotYetActive':
       throw new CmkError(
@@ -72,29 +95,47 @@ export function usableVersion(
 }
 
 /**
- * Whether Storage takes keys of this kind (Azure Storage, "Customer-managed keys overview").
+ * A soft-deleted key keeps its name taken. An operator without the right to check gets Azure's conflict later.
  *
- * @throws {@link CmkError} `KeyUnsupported`
+ * @throws {@link CmkError} `NameTaken`
  */
-export function checkSupported(key: ManagedKey, { kty, size }: Pick<KeyDescription, 'kty' | 'size'>): void {
-  if (isStorageKind({ type: kty, size })) return;
+export async function refuseDeleted(key: ManagedKey, { keyAdmin }: Azure): Promise<void> {
+  if (!(await unless('forbidden', () => keyAdmin.isDeleted(key)))) return;
   throw new CmkError(
-    'KeyUnsupported',
-    `${key.vault.name}/${key.name} is a key of type ${kty}${size === undefined ? '' : ` and ${size} bits`}. Storage takes RSA and RSA-HSM keys of 2048, 3072 and 4096 bits only.`,
-    'Create a key under another name: cmk key ensure <name> --size 3072',
+    'NameTaken',
+    `The key ${nameOf(key)} was deleted and can still be recovered; until it is purged its name is taken.`,
+    `Recover it with \`az keyvault key recover ${azVaultOption(key.vault)} ${key.vault.name} --name ${key.name}\`, or choose another name.`,
   );
 }
 
 /**
- * A size for a new key.
+ * Whether Storage takes keys of this kind (Azure Storage, "Customer-managed keys overview").
  *
  * @throws {@link CmkError} `KeyUnsupported`
  */
-export function checkSize(size: number): void {
-  if (STORAGE_KEY_SIZES.includes(size)) return;
+export function checkSupported(key: ManagedKey, kind: KeyKind): void {
+  if (isStorageKind(kind)) return;
+  const size = kind.size === undefined ? '' : ` and ${kind.size} bits`;
   throw new CmkError(
     'KeyUnsupported',
-    `Storage takes no RSA key of ${size} bits.`,
-    'Take a key of 2048, 3072 or 4096 bits.',
+    `${nameOf(key)} is a key of type ${kind.type}${size}. Storage takes RSA and RSA-HSM keys of 2048, 3072 and 4096 bits only.`,
+    'Create a key under another name: cmk key ensure <name> --size 3072',
+  );
+}
+
+/** @throws {@link CmkError} `KeyUnsupported` */
+export function checkSize(size: number): void {
+  if (STORAGE_KEY_SIZES.includes(size)) return;
+  const nextStep = 'Take a key of 2048, 3072 or 4096 bits.';
+  throw new CmkError('KeyUnsupported', `Storage takes no RSA key of ${size} bits.`, nextStep);
+}
+
+/** @throws {@link CmkError} `ArgumentInvalid` */
+export function checkExpiry(expiresOn: Date | undefined, now: Date): void {
+  if (!expiresOn || expiresOn > now) return;
+  throw new CmkError(
+    'ArgumentInvalid',
+    `${expiresOn.toISOString()} is past: such a key could never be used.`,
+    'Choose an expiry that is to come.',
   );
 }

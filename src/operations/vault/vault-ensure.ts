@@ -21,14 +21,6 @@ interface WantedVault extends Where {
 /** A vault; `planned` when a dry run would create it. */
 type EnsuredVault = Vault & { readonly planned?: boolean };
 
-type VaultPlan = 'nothing' | 'protect' | 'create';
-
-/** What to do about a vault that is, or is not, there. */
-export function planVault(found: Pick<Vault, 'purgeProtection' | 'softDelete'> | undefined): VaultPlan {
-  if (!found) return 'create';
-  return found.purgeProtection && found.softDelete ? 'nothing' : 'protect';
-}
-
 /**
  * Makes sure of a key vault that Storage takes keys from: one with soft delete and purge protection. Creates it, or turns
  * them on for one that is there.
@@ -38,8 +30,7 @@ export function planVault(found: Pick<Vault, 'purgeProtection' | 'softDelete'> |
 export async function ensureVault(wanted: WantedVault, operation: Operation): Promise<EnsuredVault> {
   const { azure, journal } = operation;
   const found = await lookForVault(wanted.name, azure, wanted);
-  const plan = planVault(found);
-  if (plan === 'create' || !found) return createVault(wanted, operation);
+  if (!found) return createVault(wanted, operation);
   journal.found(`vault ${found.name} in ${found.resourceGroup} (${found.location})`);
   if (found.kind === 'managedHsm') return checkHsm(found, operation);
   if (found.accessModel !== 'rbac') {
@@ -57,7 +48,7 @@ export async function ensureVault(wanted: WantedVault, operation: Operation): Pr
       'The retention of deleted keys is set when a vault is created: --retention-days changes nothing here.',
     );
   }
-  if (plan === 'nothing') {
+  if (isProtected(found)) {
     journal.found('purge protection and soft delete are on');
     return found;
   }
@@ -67,16 +58,22 @@ export async function ensureVault(wanted: WantedVault, operation: Operation): Pr
   return (await journal.change(change, () => azure.vaults.protect(id))) ?? found;
 }
 
+const isProtected = ({ purgeProtection, softDelete }: Vault): boolean => purgeProtection && softDelete;
+
 /** A Managed HSM is set up by its administrator: this says what is missing. */
 function checkHsm(hsm: Vault, { journal }: Operation): Vault {
-  if (planVault(hsm) === 'nothing') {
-    journal.found('it is a Managed HSM; purge protection and soft delete are on');
-    return hsm;
-  }
-  throw new CmkError(
+  if (!isProtected(hsm)) throw unprotected(hsm);
+  journal.found('it is a Managed HSM; purge protection and soft delete are on');
+  return hsm;
+}
+
+/** Storage takes no keys from such a vault. */
+export function unprotected(vault: Vault): CmkError {
+  const isHsm = vault.kind === 'managedHsm';
+  return new CmkError(
     'PurgeProtectionOff',
-    `The Managed HSM ${hsm.name} has no purge protection, and Storage takes no keys from such a one.`,
-    `Turn it on (it cannot be turned off again): ${commandOr(protectVault(hsm), 'az keyvault update-hsm --enable-purge-protection')}`,
+    `The ${isHsm ? 'Managed HSM' : 'vault'} ${vault.name} has no purge protection, and Storage takes no keys from such a one.`,
+    `Turn it on (it cannot be turned off again): ${isHsm ? commandOr(protectVault(vault), 'az keyvault update-hsm --enable-purge-protection') : `cmk vault ensure ${vault.name}`}`,
   );
 }
 
@@ -86,7 +83,6 @@ async function createVault(wanted: WantedVault, { azure, journal }: Operation): 
   const place = wanted.create ?? wanted;
   const resourceGroup = place.resourceGroup ?? missing('resource group', '--resource-group <group>', name);
   const region = location ?? missing('region', '--location <region>', name);
-  checkRetention(retentionDays);
   const subscription = await subscriptionFor(azure, place);
   // An operator without the right to check gets Azure's conflict from the creation.
   if (await unless('forbidden', () => azure.vaults.isDeleted(subscription, name, region))) {
@@ -128,14 +124,4 @@ function missing(what: string, option: string, name: string): never {
     `Your sign-in sees no vault ${name}, and to create it a ${what} is needed.`,
     `Add ${option}; or, if it is there, ask for Reader on it.`,
   );
-}
-
-/**
- * How long deleted keys may be kept.
- *
- * @throws {@link CmkError} `ArgumentInvalid`
- */
-export function checkRetention(days: number): void {
-  if (Number.isInteger(days) && days >= 7 && days <= 90) return;
-  throw new CmkError('ArgumentInvalid', `${days} days of retention are not possible.`, 'Choose 7 to 90.');
 }

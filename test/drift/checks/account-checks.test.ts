@@ -544,6 +544,26 @@ describe('account checks', () => {
   ])('a role that ends in %i days is: %s', (days, severity) => {
     expect(severitiesOf(ends(days))).toEqual([`RoleExpires ${severity}`]);
   });
+  it.each([
+    ['is one cause, with the account', reverted(), 'VersionReverted'],
+    ['is the contest once the app has stopped', reverted({ contest: contest({}) }), 'ContestedChange'],
+  ])('a pin to an older version %s', (_, of, reason) => {
+    const causes = evaluate(ACCOUNT_CHECKS, of, account().id, rules()).map(({ cause }) => cause);
+    expect(causes.length).toBeGreaterThan(1);
+    expect(new Set(causes.map(({ id }) => id)).size).toBe(1);
+    expect(causes[0]).toMatchObject({ reason, about: [account().id] });
+  });
+  it('an account whose move a lock forbids is an error of the lock at once', () => {
+    const of = subject({ use: pinned(OLD), key: inVersions(OLD, fresh), blocked: 'ScopeLocked' });
+    expect(evaluate(ACCOUNT_CHECKS, of, account().id, rules())).toMatchObject([
+      {
+        reason: 'StaleKeyVersion',
+        severity: 'error',
+        cause: { reason: 'ScopeLocked', about: [account().id] },
+        fix: expect.stringMatching(/^Remove the lock/),
+      },
+    ]);
+  });
   it('an identity is missed once, however many of its scopes need it, and a role at each of them', () => {
     const both = (reason: 'IdentityMissing' | 'IdentityDeleted' | 'IdentityWithoutRole') =>
       evaluate(

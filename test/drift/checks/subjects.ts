@@ -269,7 +269,6 @@ export function logged(uses: readonly LoggedUse[]): Evidence {
       trackedSince: new Date(NOW.getTime() - 60 * DAYS),
       trackedUntil: NOW,
       silences: [],
-      formUnsure: false,
     },
   };
 }

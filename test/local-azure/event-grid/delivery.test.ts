@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import { describe, expect, it, vi } from 'vitest';
 import type { DeadLetter } from '../../../local/azure/event-grid/dead-letter.ts';
 import type { DeliveryFault } from '../../../local/azure/faults.ts';
@@ -100,19 +99,6 @@ describe('a delivery', () => {
     await until(() => expect(delivered).toHaveLength(2));
     expect(new Set(grid.events.map(({ id }) => id)).size).toBe(1);
   });
-
-  it('shows the key as it was when the event happened', async () => {
-    const { create, delivered, grid, replies, subscribe, world } = await eventGridFixture();
-    subscribe();
-    replies.push(500);
-    const version = create('k1');
-    // The answer has to be back before the clock moves: the retry is scheduled from then.
-    await until(() => expect(grid.events[0]?.attempts[0]?.status).toBe(500));
-    version.exp = 5_000_000_000;
-    world.clock.advance(10 * second);
-    await until(() => expect(delivered).toHaveLength(2));
-    expect(delivered[1]?.body).toEqual(delivered[0]?.body);
-  });
 });
 
 describe('a failed delivery', () => {
@@ -155,16 +141,6 @@ describe('a failed delivery', () => {
     await until(() => expect(grid.events[0]?.outcome).toBe('delivered'));
   });
 
-  it.each([400, 403, 413])('with status %i is not tried again', async (status) => {
-    const { create, delivered, grid, replies, subscribe, world } = await eventGridFixture();
-    subscribe();
-    replies.push(status);
-    create('k1');
-    await until(() => expect(grid.events[0]).toMatchObject({ outcome: 'dropped', reason: `NotRetried: ${status}` }));
-    world.clock.advance(24 * hour);
-    expect(delivered).toHaveLength(1);
-  });
-
   it('ends when the attempts are used up', async () => {
     const { create, delivered, grid, replies, subscribe, world } = await eventGridFixture();
     subscribe({ retryPolicy: { maxDeliveryAttempts: 2, eventTimeToLiveInMinutes: 1440 } });
@@ -188,28 +164,6 @@ describe('a failed delivery', () => {
     expect(delivered).toHaveLength(1);
   });
 
-  it('ends when its subscription is deleted', async () => {
-    const { create, grid, replies, subscribe, world } = await eventGridFixture();
-    const subscription = subscribe();
-    replies.push(500);
-    create('k1');
-    await until(() => expect(grid.events[0]?.attempts[0]?.status).toBe(500));
-    world.eventSubscriptions.delete(subscription.id.toLowerCase());
-    world.clock.advance(10 * second);
-    expect(grid.events[0]).toMatchObject({ outcome: 'dropped', reason: 'The event subscription was deleted.' });
-  });
-
-  it('waits for a Functions host that is not up yet', async () => {
-    let host: string | undefined;
-    const { base, create, grid, subscribe, world } = await eventGridFixture({ functionsHost: () => host });
-    subscribe();
-    create('k1');
-    await until(() => expect(grid.events[0]?.attempts[0]?.error).toBe('No Functions host is up.'));
-    host = base;
-    world.clock.advance(10 * second);
-    await until(() => expect(grid.events[0]?.outcome).toBe('delivered'));
-  });
-
   it.each<[string, Record<string, unknown>]>([
     ['WebHook', { endpointUrl: 'https://example.com/hook' }],
     ['StorageQueue', { resourceId: '/subscriptions/s/…/storageAccounts/st', queueName: 'q' }],
@@ -218,37 +172,6 @@ describe('a failed delivery', () => {
     subscribe({ destination: { endpointType, properties } });
     create('k1');
     await until(() => expect(grid.events[0]?.attempts[0]?.error).toContain(`not to ${endpointType}`));
-  });
-});
-
-describe('an answer that takes more than 30 s', () => {
-  it('counts as a failure, and the event is sent again', async () => {
-    const { create, delivered, grid, replies, subscribe, world } = await eventGridFixture();
-    subscribe();
-    replies.push(() => {});
-    create('k1');
-    await until(() => expect(delivered).toHaveLength(1));
-    world.clock.advance(31 * second);
-    expect(grid.events[0]?.attempts[0]?.error).toBe('TimedOut');
-    world.clock.advance(10 * second);
-    await until(() => expect(grid.events[0]?.outcome).toBe('delivered'));
-    expect(delivered).toHaveLength(2);
-  });
-
-  it('takes the retry back when it comes before that', async () => {
-    const { create, delivered, grid, replies, subscribe, world } = await eventGridFixture();
-    subscribe();
-    let late: ServerResponse | undefined;
-    replies.push((response) => {
-      late = response;
-    });
-    create('k1');
-    await until(() => expect(late).toBeDefined());
-    world.clock.advance(31 * second);
-    late?.writeHead(202).end();
-    await until(() => expect(grid.events[0]?.outcome).toBe('delivered'));
-    world.clock.advance(24 * hour);
-    expect(delivered).toHaveLength(1);
   });
 });
 
@@ -284,20 +207,6 @@ describe('a dead letter', () => {
       { subject: 'k1', deadLetterReason: 'NotRetried: 400', deliveryAttempts: 1, lastDeliveryOutcome: 'BadRequest' },
     ]);
   });
-
-  it('that cannot be written is said to be lost', async () => {
-    const writeDeadLetter = async () => {
-      throw new Error('no such container');
-    };
-    const { create, grid, replies, subscribe, world } = await eventGridFixture({ writeDeadLetter });
-    subscribe({ deadLetterDestination });
-    replies.push(400);
-    create('k1');
-    await until(() => expect(grid.events[0]?.attempts[0]?.status).toBe(400));
-    world.clock.advance(6 * minute);
-    await until(() => expect(grid.events[0]?.outcome).toBe('dropped'));
-    expect(grid.events[0]?.reason).toContain('no such container');
-  });
 });
 
 describe('faults', () => {
@@ -322,17 +231,6 @@ describe('faults', () => {
     expect(new Set(delivered.map(({ body }) => body[0]?.id)).size).toBe(1);
   });
 
-  it('a duplicate of which one fails is not sent again when another arrived', async () => {
-    const { create, delivered, grid, replies, subscribe, world } = await eventGridFixture(ordered({ duplicate: 2 }));
-    subscribe();
-    replies.push(500, 202);
-    create('k1');
-    await until(() => expect(grid.events[0]?.attempts.every(({ durationMs }) => durationMs !== undefined)).toBe(true));
-    world.clock.advance(hour);
-    expect(grid.events[0]?.outcome).toBe('delivered');
-    expect(delivered).toHaveLength(2);
-  });
-
   it('delayMs delivers later, by the clock', async () => {
     const { create, delivered, subscribe, world } = await eventGridFixture(ordered({ delayMs: 5 * minute }));
     subscribe();
@@ -350,18 +248,6 @@ describe('faults', () => {
     create('second');
     await until(() => expect(delivered).toHaveLength(2));
     expect(delivered.map(({ keyName }) => keyName)).toEqual(['second', 'first']);
-  });
-
-  it('reorder of every event swaps them in pairs, and holds none for ever', async () => {
-    const { create, delivered, subscribe, world } = await eventGridFixture({ takeDelivery: () => ({ reorder: true }) });
-    subscribe();
-    create('a');
-    create('b');
-    await until(() => expect(delivered).toHaveLength(2));
-    create('c');
-    world.clock.advance(10 * second);
-    await until(() => expect(delivered).toHaveLength(3));
-    expect(delivered.map(({ keyName }) => keyName)).toEqual(['b', 'a', 'c']);
   });
 });
 

@@ -6,38 +6,7 @@ import { BUILT_IN_ROLES } from '../../../local/azure/roles/built-in-roles.ts';
 import { fileFixture } from './fixture.ts';
 
 const listRoot = '/team/?restype=directory&comp=list';
-const names = (text: string): string[] => [...text.matchAll(/<Name>([^<]*)<\/Name>/g)].map((match) => match[1] ?? '');
 const errorCode = ({ headers }: { headers: Headers }): string | null => headers.get('x-ms-error-code');
-
-describe('lists', () => {
-  it('show the root of a share, directories and files, escaped', async () => {
-    const { ask } = fileFixture();
-    const { status, text } = await ask('GET', listRoot);
-    expect(status).toBe(200);
-    expect(names(text)).toEqual(['a &amp; b.txt', 'minutes', 'plan.txt']);
-    expect(text).toContain('<Directory><Name>minutes</Name>');
-    expect(text).toContain('<NextMarker />');
-  });
-
-  it('show a directory', async () => {
-    const { ask } = fileFixture();
-    expect(names((await ask('GET', '/team/minutes?restype=directory&comp=list')).text)).toEqual(['one.txt']);
-    expect(errorCode(await ask('GET', '/team/none?restype=directory&comp=list'))).toBe('ResourceNotFound');
-  });
-
-  it('come in pages', async () => {
-    const { ask } = fileFixture();
-    const first = (await ask('GET', `${listRoot}&maxresults=2`)).text;
-    const marker = /<NextMarker>(.*)<\/NextMarker>/.exec(first)?.[1] ?? '';
-    const second = (await ask('GET', `${listRoot}&maxresults=2&marker=${marker}`)).text;
-    expect([...names(first), ...names(second)]).toEqual(['a &amp; b.txt', 'minutes', 'plan.txt']);
-  });
-
-  it('show the shares of the account', async () => {
-    const { ask } = fileFixture();
-    expect((await ask('GET', '/?comp=list')).text).toContain('<Share><Name>team</Name>');
-  });
-});
 
 describe('who is let in', () => {
   it.each([
@@ -162,32 +131,6 @@ describe('an account whose key', () => {
     expect(await status()).toBe(403);
     world.clock.advance(61_000);
     expect(await status()).toBe(200);
-  });
-});
-
-describe('files', () => {
-  it('are written and read', async () => {
-    const { ask } = fileFixture();
-    const create = { 'x-ms-type': 'file', 'x-ms-content-length': '5' };
-    const range = { 'x-ms-range': 'bytes=0-4', 'x-ms-write': 'update' };
-    expect((await ask('PUT', '/team/new.txt', { headers: create })).status).toBe(201);
-    expect((await ask('PUT', '/team/new.txt?comp=range', { headers: range, body: 'hello' })).status).toBe(201);
-    expect((await ask('GET', '/team/new.txt')).text).toBe('hello');
-    expect((await ask('GET', '/team/new.txt', { headers: { 'x-ms-range': 'bytes=1-3' } })).text).toBe('ell');
-    expect((await ask('DELETE', '/team/new.txt')).status).toBe(202);
-    expect(errorCode(await ask('GET', '/team/new.txt'))).toBe('ResourceNotFound');
-  });
-
-  it.each([
-    ['a share that is not there', 'GET', '/none/?restype=directory&comp=list', 404, 'ShareNotFound'],
-    ['an operation that is not served', 'GET', '/team/plan.txt?comp=metadata', 400, 'InvalidQueryParameterValue'],
-    ['bytes beyond the end of a file', 'PUT', '/team/plan.txt?comp=range', 416, 'InvalidRange'],
-    ['a path that does not decode', 'GET', '/team/%E0%A4%A', 400, 'InvalidUri'],
-  ])('are refused for %s', async (_what, method, path, status, code) => {
-    const { ask } = fileFixture();
-    const put = method === 'PUT' ? { headers: { 'x-ms-range': 'bytes=0-99' }, body: 'x'.repeat(100) } : {};
-    const answer = await ask(method, path, put);
-    expect([answer.status, errorCode(answer)]).toEqual([status, code]);
   });
 });
 

@@ -2,8 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { createKeyVersion } from '../../../local/azure/key-vault/keys.ts';
 import { vaultFixture } from './fixture.ts';
 
-const day = 86_400_000;
-
 describe('a deleted key', () => {
   it('is gone, can be looked at, and its name is taken', async () => {
     const { ask, vault, world } = vaultFixture();
@@ -43,23 +41,5 @@ describe('a deleted key', () => {
     const refused = await ask('DELETE', '/deletedkeys/k1');
     expect(refused).toMatchObject({ status: 403, body: { error: { code: 'Forbidden' } } });
     expect(vault.deletedKeys.has('k1')).toBe(true);
-  });
-
-  it('can be purged otherwise, with 204', async () => {
-    const { ask, vault, world } = vaultFixture({}, { enablePurgeProtection: false });
-    createKeyVersion(world, vault, 'k1');
-    await ask('DELETE', '/keys/k1');
-    expect(await ask('DELETE', '/deletedkeys/k1')).toMatchObject({ status: 204, body: undefined });
-    expect((await ask('POST', '/keys/k1/create', { kty: 'RSA' })).status).toBe(200);
-  });
-
-  it('is purged by itself when its time is over', async () => {
-    const { ask, vault, world } = vaultFixture({}, { softDeleteRetentionInDays: 7 });
-    createKeyVersion(world, vault, 'k1');
-    await ask('DELETE', '/keys/k1');
-    world.clock.advance(6 * day);
-    expect(vault.deletedKeys.has('k1')).toBe(true);
-    world.clock.advance(1 * day);
-    expect(vault.deletedKeys.has('k1')).toBe(false);
   });
 });

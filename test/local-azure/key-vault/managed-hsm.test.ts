@@ -3,7 +3,6 @@ import { ClientSecretCredential } from '@azure/identity';
 import { KeyClient } from '@azure/keyvault-keys';
 import { describe, expect, it } from 'vitest';
 import { SUBSCRIPTION_ID } from '../../../local/azure/constants.ts';
-import { createKeyVersion } from '../../../local/azure/key-vault/keys.ts';
 import type { Principal } from '../../../local/azure/world.ts';
 import { useLocalAzure } from '../../support/local-azure.ts';
 import { arm, signIn } from '../support.ts';
@@ -69,13 +68,6 @@ describe('the keys of a Managed HSM', () => {
     expect(local.azure.events).toEqual([]);
   });
 
-  it('are of no type outside hardware', async () => {
-    expect(await ask('POST', '/keys/soft/create', { body: { kty: 'RSA' } })).toMatchObject({
-      status: 400,
-      body: { error: { code: 'BadParameter' } },
-    });
-  });
-
   it('are rotated when there is a policy, which gives no notice and waits at least 28 days', async () => {
     await keys().createRsaKey('rotated', { hsm: true });
     await expect(keys().rotateKey('rotated')).rejects.toMatchObject({ statusCode: 400 });
@@ -92,15 +84,6 @@ describe('the keys of a Managed HSM', () => {
     // A blank policy is none.
     await keys().updateKeyRotationPolicy('rotated', { lifetimeActions: [] });
     await expect(keys().rotateKey('rotated')).rejects.toMatchObject({ statusCode: 400 });
-  });
-
-  it('have at most 100 versions', async () => {
-    const { world } = local.azure;
-    const [first] = hsm().keys.get('vault-key')?.versions ?? [];
-    const { privateKey } = first ?? {};
-    if (!privateKey) throw new Error('The sample key has a version.');
-    for (let made = 0; made < 100; made += 1) createKeyVersion(world, hsm(), 'many', { privateKey });
-    expect(await ask('POST', '/keys/many/create', { body: { kty: 'RSA-HSM' } })).toMatchObject({ status: 400 });
   });
 
   it('take tokens for a Managed HSM alone', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createKeyVersion, resumeVault } from '../../../local/azure/key-vault/keys.ts';
+import { createKeyVersion } from '../../../local/azure/key-vault/keys.ts';
 import { vaultFixture } from './fixture.ts';
 
 const day = 86_400_000;
@@ -75,38 +75,6 @@ describe('a rotation policy', () => {
     const newest = versions().at(-1);
     expect((newest?.exp ?? 0) - (newest?.created ?? 0)).toBe(30 * 86_400);
   });
-
-  it('counts from the version that is the newest: a rotation by hand starts the time anew', async () => {
-    const { ask, vault, world } = vaultFixture();
-    createKeyVersion(world, vault, 'k1');
-    await ask('PUT', '/keys/k1/rotationpolicy', policy);
-    world.clock.advance(10 * day);
-    await ask('POST', '/keys/k1/rotate');
-    world.clock.advance(10 * day);
-    expect(vault.keys.get('k1')?.versions).toHaveLength(2);
-    world.clock.advance(5.1 * day);
-    expect(vault.keys.get('k1')?.versions).toHaveLength(3);
-  });
-
-  it('leaves imported key material alone', async () => {
-    const { ask, vault, world } = vaultFixture();
-    createKeyVersion(world, vault, 'k1', { imported: true });
-    await ask('PUT', '/keys/k1/rotationpolicy', policy);
-    world.clock.advance(60 * day);
-    expect(vault.keys.get('k1')?.versions).toHaveLength(1);
-  });
-
-  it('does nothing for a deleted key, and goes on when it is recovered', async () => {
-    const { ask, vault, world } = vaultFixture();
-    createKeyVersion(world, vault, 'k1');
-    await ask('PUT', '/keys/k1/rotationpolicy', policy);
-    await ask('DELETE', '/keys/k1');
-    world.clock.advance(14 * day);
-    await ask('POST', '/deletedkeys/k1/recover');
-    expect(vault.keys.get('k1')?.versions).toHaveLength(1);
-    world.clock.advance(1.1 * day);
-    expect(vault.keys.get('k1')?.versions).toHaveLength(2);
-  });
 });
 
 describe('expiry events', () => {
@@ -140,14 +108,6 @@ describe('expiry events', () => {
     expect(types(events)).toEqual(['NewVersionCreated', 'NearExpiry']);
   });
 
-  it('come once, and in order, however far the clock jumps', () => {
-    const { events, vault, world } = vaultFixture();
-    createKeyVersion(world, vault, 'k1', { exp: seconds(world.clock.nowMs() + 40 * day) });
-    world.clock.advance(400 * day);
-    world.clock.advance(400 * day);
-    expect(types(events)).toEqual(['NewVersionCreated', 'NearExpiry', 'Expired']);
-  });
-
   it('do not come for a version that is no longer the newest, nor for a deleted key', async () => {
     const { ask, events, vault, world } = vaultFixture();
     const exp = seconds(world.clock.nowMs() + 40 * day);
@@ -157,29 +117,6 @@ describe('expiry events', () => {
     await ask('DELETE', '/keys/deleted');
     world.clock.advance(50 * day);
     expect(types(events)).toEqual(['NewVersionCreated', 'NewVersionCreated', 'NewVersionCreated']);
-  });
-
-  it('do not come while the vault is deleted, and do when it is recovered', () => {
-    const { events, vault, world } = vaultFixture();
-    createKeyVersion(world, vault, 'k1', { exp: seconds(world.clock.nowMs() + 40 * day) });
-    world.vaults.delete(vault.name);
-    world.clock.advance(20 * day);
-    expect(types(events)).toEqual(['NewVersionCreated']);
-    world.vaults.set(vault.name, vault);
-    resumeVault(world, vault);
-    expect(types(events)).toEqual(['NewVersionCreated', 'NearExpiry']);
-  });
-
-  it('follow an expiry that is moved', async () => {
-    const { ask, events, vault, world } = vaultFixture();
-    createKeyVersion(world, vault, 'k1', { exp: seconds(world.clock.nowMs() + 40 * day) });
-    await ask('PATCH', '/keys/k1/', { attributes: { exp: seconds(world.clock.nowMs() + 100 * day) } });
-    world.clock.advance(60 * day);
-    expect(types(events)).toEqual(['NewVersionCreated']);
-    world.clock.advance(11 * day);
-    expect(types(events)).toEqual(['NewVersionCreated', 'NearExpiry']);
-    await ask('PATCH', '/keys/k1/', { attributes: { exp: seconds(world.clock.nowMs() + 10 * day) } });
-    expect(types(events)).toEqual(['NewVersionCreated', 'NearExpiry', 'NearExpiry']);
   });
 });
 

@@ -111,7 +111,12 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
       )}
       {/* One and the same before and after, so that what was typed is there to be sent once more. */}
       <Section title={revocation ? 'Revoke it once more' : 'Revoke'}>
-        <Revoke {...about} isRevoked={revocation !== undefined} call={revoke} />
+        <Revoke
+          {...about}
+          isRevoked={revocation !== undefined}
+          isKnown={data !== undefined || status.problem !== undefined}
+          call={revoke}
+        />
       </Section>
       {(revocation || (data && data.effect.length > 0)) && <Effect status={data} of={status} />}
       {data && <EffectTimes times={data.effectTimes} />}

@@ -13,20 +13,23 @@ interface RevokeProps {
   readonly name: string;
   /** Whether a revocation is open already: then it is for what that one has left. */
   readonly isRevoked: boolean;
+  /** Whether the status was read, or could not be: then the dry run of a key that is not revoked begins by itself. */
+  readonly isKnown: boolean;
   readonly changed: () => void;
   readonly call: Call<RevokeResponse>;
 }
 
 /** First what would stop, then why, then its name once more by hand. Nothing waits for the first: it may be slow. */
-export function Revoke({ vault, name, isRevoked, changed, call }: RevokeProps) {
+export function Revoke({ vault, name, isRevoked, isKnown, changed, call }: RevokeProps) {
   const api = useApi();
-  const me = usePerson();
+  const mayRevoke = has(usePerson(), 'CmkKey.Revoke');
   const dryRun = useCall<RevokeResponse>();
   const [isAsked, setAsked] = useState(false);
+  const pressed = useRef(false);
   const first = useRef<HTMLHeadingElement>(null);
   // The button that was pressed is gone.
   useEffect(() => {
-    if (isAsked) first.current?.focus();
+    if (isAsked && pressed.current) first.current?.focus();
   }, [isAsked]);
   const path = `/api/keys/${encodeURIComponent(vault)}/${encodeURIComponent(name)}/revoke`;
   const look = () => void dryRun.run(async () => (await api.post<RevokeResponse>(`${path}?dryRun=true`)).body);
@@ -47,7 +50,10 @@ export function Revoke({ vault, name, isRevoked, changed, call }: RevokeProps) {
     setAsked(true);
     look();
   };
-  if (!has(me, 'CmkKey.Revoke')) {
+  useEffect(() => {
+    if (isKnown && !isRevoked && !isAsked && mayRevoke) begin();
+  }, [isKnown]);
+  if (!mayRevoke) {
     return <p>Revoking takes the app role CmkKey.Revoke, which you do not have. Ask a colleague who has it.</p>;
   }
   if (!isAsked) {
@@ -57,7 +63,14 @@ export function Revoke({ vault, name, isRevoked, changed, call }: RevokeProps) {
           {isRevoked && 'For a version that was enabled by hand, or after an answer that was not complete. '}
           It begins with a dry run: what would stop. Nothing is changed by it.
         </p>
-        <button type="button" class={isRevoked ? undefined : 'primary'} onClick={begin}>
+        <button
+          type="button"
+          class={isRevoked ? undefined : 'primary'}
+          onClick={() => {
+            pressed.current = true;
+            begin();
+          }}
+        >
           See what would stop
         </button>
       </>
@@ -73,7 +86,7 @@ export function Revoke({ vault, name, isRevoked, changed, call }: RevokeProps) {
       {dryRun.answer && <BlastRadius dependents={dryRun.answer.dependents} />}
       {!dryRun.isRunning && <LookAgain look={look} answeredOn={dryRun.answeredOn} />}
       <h3>2. Revoke it</h3>
-      <Confirm subject={`${vault}/${name}`} isRunning={call.isRunning} revoke={revoke} />
+      <Confirm {...{ vault, name, revoke }} isRunning={call.isRunning} />
     </>
   );
 }
@@ -94,23 +107,27 @@ function LookAgain({ look, answeredOn }: { readonly look: () => void; readonly a
 }
 
 interface ConfirmProps {
-  readonly subject: string;
+  readonly vault: string;
+  readonly name: string;
   readonly isRunning: boolean;
   readonly revoke: (why: object) => void;
 }
 
-function Confirm({ subject, isRunning, revoke }: ConfirmProps) {
-  const [confirm, setConfirm] = useState('');
+function Confirm({ vault, name, isRunning, revoke }: ConfirmProps) {
+  const [typed, setTyped] = useState('');
+  const subject = `${vault}/${name}`;
+  // On a phone each letter counts: the vault stands above, on the button and in the address.
+  const isConfirmed = [name, subject].includes(typed.trim());
   const submit = (event: Event) => {
     event.preventDefault();
-    revoke({ ...whyOf(event.currentTarget as HTMLFormElement), confirm: confirm.trim() });
+    revoke({ ...whyOf(event.currentTarget as HTMLFormElement), confirm: subject });
   };
   return (
     <form onSubmit={submit}>
       <Why what="revocation" />
       <label class="field">
         <span>
-          Type <span class="mono">{subject}</span> to confirm
+          Type <span class="mono">{name}</span> to confirm
         </span>
         <input
           name="confirm"
@@ -119,12 +136,12 @@ function Confirm({ subject, isRunning, revoke }: ConfirmProps) {
           autocapitalize="off"
           spellcheck={false}
           required
-          value={confirm}
-          onInput={(event) => setConfirm(event.currentTarget.value)}
+          value={typed}
+          onInput={(event) => setTyped(event.currentTarget.value)}
         />
       </label>
       <div class="actions">
-        <button type="submit" class="danger" disabled={isRunning || confirm.trim() !== subject}>
+        <button type="submit" class="danger" disabled={isRunning || !isConfirmed}>
           {isRunning ? 'Revoking …' : `Revoke ${subject}`}
         </button>
         <span class="muted">It takes seconds, and needs no approval.</span>

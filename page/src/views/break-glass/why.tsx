@@ -1,5 +1,10 @@
+interface WhyProps {
+  readonly what: string;
+  readonly isWithoutTicket?: boolean;
+}
+
 /** Why, and by which ticket: what the audit trail has afterwards. */
-export function Why({ what }: { readonly what: string }) {
+export function Why({ what, isWithoutTicket = false }: WhyProps) {
   return (
     <>
       <label class="field">
@@ -7,10 +12,12 @@ export function Why({ what }: { readonly what: string }) {
         <input name="reason" required minLength={3} maxLength={500} autocomplete="off" />
         <small>In your own words. It goes into the audit trail of the {what}.</small>
       </label>
-      <label class="field">
-        <span>Ticket (if there is one)</span>
-        <input name="ticket" maxLength={100} autocomplete="off" />
-      </label>
+      {!isWithoutTicket && (
+        <label class="field">
+          <span>Ticket (if there is one)</span>
+          <input name="ticket" maxLength={100} autocomplete="off" />
+        </label>
+      )}
     </>
   );
 }

@@ -1,0 +1,48 @@
+import type { KeySummary } from '../api/types.ts';
+import type { Tone } from '../ui/tone.ts';
+
+/** What comes next for a key, or is overdue. */
+export interface Due {
+  readonly what: 'Expiry' | 'Next rotation' | 'End of crypto-period';
+  readonly at: number;
+}
+
+/** The life of a key's newest version. Times in milliseconds. */
+export interface ExpiryRow {
+  readonly key: string;
+  readonly vault: string;
+  readonly name: string;
+  readonly from: number;
+  /** Undefined: it never expires. */
+  readonly expiry: number | undefined;
+  readonly rotation: number | undefined;
+  readonly period: number | undefined;
+  readonly tone: Tone;
+  /** The first of them; undefined: nothing is due, ever. */
+  readonly due: Due | undefined;
+}
+
+/** What is due so soon is coloured. Key Vault's near-expiry event comes 30 days before. */
+const SOON_MS = 30 * 86_400_000;
+
+/** Keys that have a version, the one that is due first on top. */
+export function expiryRows(keys: readonly KeySummary[], now: number): readonly ExpiryRow[] {
+  return keys
+    .flatMap((key) => expiryRow(key, now) ?? [])
+    .sort((a, b) => (a.due?.at ?? Infinity) - (b.due?.at ?? Infinity) || (a.key < b.key ? -1 : 1));
+}
+
+function expiryRow(of: KeySummary, now: number): ExpiryRow | undefined {
+  const { key, vault, name, newest, expiresOn, nextRotation, cryptoPeriodEndsOn } = of;
+  if (!newest) return undefined;
+  const [expiry, rotation, period] = [expiresOn, nextRotation?.on, cryptoPeriodEndsOn].map(msOf);
+  const dues = [due('Next rotation', rotation), due('Expiry', expiry), due('End of crypto-period', period)];
+  const [first] = dues.flatMap((one) => one ?? []).sort((a, b) => a.at - b.at);
+  const isSoon = [expiry, period].some((at) => at !== undefined && at - now < SOON_MS);
+  const tone = first && first.at < now ? 'bad' : isSoon ? 'warn' : 'good';
+  return { key, vault, name, from: Date.parse(newest.activeFrom), expiry, rotation, period, tone, due: first };
+}
+
+const msOf = (time: string | undefined): number | undefined => (time === undefined ? undefined : Date.parse(time));
+const due = (what: Due['what'], at: number | undefined): Due | undefined =>
+  at === undefined ? undefined : { what, at };

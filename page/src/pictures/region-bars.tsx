@@ -1,0 +1,78 @@
+import type { RotationSummary } from '../api/types.ts';
+import { count } from '../names.ts';
+import { serverNow } from '../server-time.ts';
+import { isPast, Time } from '../ui/time.tsx';
+import { rateWords, regionsOf } from './region-progress.ts';
+
+/** A rotation as a bar for each region, with its rate and its expected end. */
+export function RegionBars({ rotation, label }: { readonly rotation: RotationSummary; readonly label: string }) {
+  const regions = regionsOf(rotation, serverNow().getTime());
+  if (regions.length === 0) return null;
+  return (
+    <table class="regions">
+      <caption class="hidden">Rotation of {label} by region</caption>
+      <thead class="hidden">
+        <tr>
+          <th scope="col">Region</th>
+          <th scope="col">Moved</th>
+          <th scope="col">Rate</th>
+          <th scope="col">Expected end</th>
+        </tr>
+      </thead>
+      <tbody>
+        {regions.map(({ region, subscriptions, moved, waiting, failed, perMinute, expectedEnd }) => {
+          const all = moved + waiting + failed;
+          return (
+            <tr key={region}>
+              <th scope="row">
+                {region}
+                {subscriptions > 1 && <small> {count(subscriptions, 'subscription')}</small>}
+              </th>
+              <td class="of-bar">
+                <svg class="progress" aria-hidden="true" focusable="false">
+                  <rect class="done" width={`${(moved / all) * 100}%`} height="100%" />
+                  <rect class="failed" x={`${(moved / all) * 100}%`} width={`${(failed / all) * 100}%`} height="100%" />
+                </svg>
+                <span>
+                  {moved.toLocaleString('en')} of {all.toLocaleString('en')}
+                  {failed > 0 && <strong class="tone-bad">, {failed.toLocaleString('en')} failed</strong>}
+                </span>
+              </td>
+              <td class="of-rate">{perMinute > 0 ? rateWords(perMinute) : waiting > 0 && 'none in 5 min'}</td>
+              <td class="of-end">
+                {waiting === 0 ? (
+                  failed > 0 ? (
+                    'failed ones are retried'
+                  ) : (
+                    'done'
+                  )
+                ) : (
+                  <End {...{ rotation, expectedEnd }} />
+                )}
+              </td>
+            </tr>
+          );
+        })}
+      </tbody>
+    </table>
+  );
+}
+
+interface EndProps {
+  readonly rotation: RotationSummary;
+  readonly expectedEnd: string | undefined;
+}
+
+/** A rotation that stands has none. */
+function End({ rotation, expectedEnd }: EndProps) {
+  if (rotation.state === 'paused') return <>paused</>;
+  if (rotation.state === 'held') return <>held</>;
+  if (!expectedEnd) return <>not known</>;
+  return isPast(expectedEnd) ? (
+    <>any moment</>
+  ) : (
+    <>
+      ends <Time at={expectedEnd} />
+    </>
+  );
+}

@@ -1,0 +1,44 @@
+import type { ComponentChildren } from 'preact';
+import { has, usePerson } from '../../person.ts';
+import { Refused } from '../break-glass/answer.tsx';
+import { useCall } from '../break-glass/use-call.ts';
+import { Why, whyOf } from '../break-glass/why.tsx';
+
+interface ActProps {
+  /** Verb and object, for the button: `Resume kv-files/files-key`. */
+  readonly title: string;
+  readonly send: (why: ReturnType<typeof whyOf>) => Promise<unknown>;
+  readonly changed: () => void;
+  /** What is true once the call is answered. */
+  readonly done: string;
+  /** Whether the call has no field for a ticket. */
+  readonly isWithoutTicket?: boolean;
+  /** The dry run: what the call would do. */
+  readonly children: ComponentChildren;
+}
+
+/** What an operator may do right where the page shows the need: what it would do, why, and the button. */
+export function Act({ title, send, changed, done, isWithoutTicket = false, children }: ActProps) {
+  const me = usePerson();
+  const call = useCall<unknown>();
+  if (!has(me, 'Cmk.Operate')) return null;
+  const submit = (event: Event) => {
+    event.preventDefault();
+    const why = whyOf(event.currentTarget as HTMLFormElement);
+    void call.run(() => send(why)).then(changed);
+  };
+  return (
+    <details class="act">
+      <summary>{title}</summary>
+      <p>{children}</p>
+      <form onSubmit={submit}>
+        <Why what="call" isWithoutTicket={isWithoutTicket} />
+        <button type="submit" disabled={call.isRunning}>
+          {call.isRunning ? 'Sending …' : title}
+        </button>
+      </form>
+      <Refused call={call} />
+      {call.answer !== undefined && <p role="status">{done}</p>}
+    </details>
+  );
+}

@@ -1,0 +1,19 @@
+import { useApi } from '../../api/use-poll.ts';
+import { resourceLabel } from '../../names.ts';
+import { Act } from './act.tsx';
+
+/** Has the app repair an account again that another party kept changing. */
+export function Release({ account, changed }: { readonly account: string; readonly changed: () => void }) {
+  const api = useApi();
+  return (
+    <Act
+      title={`Release ${resourceLabel(account)}`}
+      send={async (why) => (await api.post('/api/drift/release', { ...why, account })).body}
+      changed={changed}
+      done="Released. The app repairs the account with the next check."
+    >
+      The app repairs the account again: it moves it to the newest version of its key. If the other party changes it
+      back, the app stops again.
+    </Act>
+  );
+}

@@ -1,0 +1,35 @@
+import { useApi } from '../../api/use-poll.ts';
+import { count } from '../../names.ts';
+import { Act } from './act.tsx';
+
+interface ResumeProps {
+  /** `<vault>/<key>`; undefined: all keys. */
+  readonly label: string | undefined;
+  readonly isPaused: boolean;
+  /** Moves that are pending, and moves that failed. */
+  readonly waiting: number;
+  readonly failed: number;
+  readonly changed: () => void;
+}
+
+/** Ends a pause, or has a rotation that is stuck or held go on; what failed is retried at once. */
+export function Resume({ label, isPaused, waiting, failed, changed }: ResumeProps) {
+  const api = useApi();
+  const subject = label ?? 'all keys';
+  const moves = [
+    waiting > 0 && `${count(waiting, 'account or scope', 'accounts and scopes')} that wait move to the newest version`,
+    failed > 0 && `${count(failed, 'failed move is', 'failed moves are')} retried`,
+  ].filter(Boolean);
+  return (
+    <Act
+      title={`${isPaused ? 'Resume' : 'Retry'} ${subject}`}
+      send={async (why) => (await api.post('/api/resume', { ...why, ...(label ? { key: label } : {}) })).body}
+      changed={changed}
+      done={isPaused ? 'Resumed. Moves begin within seconds.' : 'The app retries now. Progress shows here.'}
+    >
+      {isPaused && 'The pause ends. '}
+      {label && 'A failed canary or wave no longer holds the rotation. '}
+      {moves.length > 0 ? `At once: ${moves.join(', ')}.` : 'Nothing waits to be moved now.'}
+    </Act>
+  );
+}

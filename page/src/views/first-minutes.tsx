@@ -1,0 +1,33 @@
+import { useEffect, useState } from 'preact/hooks';
+import { count } from '../names.ts';
+import { has, usePerson } from '../person.ts';
+import { Icon } from '../ui/icon.tsx';
+import { partOf, useStanding } from './use-standing.ts';
+
+/** Says on every view that the index of the fleet is not built yet, and how far it is; then asks for nothing any more. */
+export function FirstMinutes() {
+  const me = usePerson();
+  const [isBuilt, setBuilt] = useState(false);
+  const fleet = partOf(useStanding(!isBuilt && has(me, 'CmkKey.Read')), 'fleet').data;
+  const isListed = fleet?.listed === true;
+  useEffect(() => {
+    if (isListed) setBuilt(true);
+  }, [isListed]);
+  if (!fleet || isListed) return null;
+  const { listed, all } = fleet.subscriptions;
+  return (
+    <div class="notice tone-info wide">
+      <Icon tone="info" />
+      <div>
+        <p class="strong" role="status">
+          The app builds its index: {listed} of {count(all, 'subscription')} read.
+        </p>
+        <progress value={listed} max={Math.max(all, 1)} aria-label="Subscriptions read" />
+        <p>
+          {count(fleet.accounts, 'account')} found so far. Until all are read, lists and counts on this page may lack
+          accounts. Break-glass works without the index.
+        </p>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,76 @@
+import pMap from 'p-map';
+import { AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
+import type { KeyVersion } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
+import type { Cause } from '../work/messages.ts';
+import type { RolloutDecision } from './decide-rollout.ts';
+import { FLEET_TABLE } from './fleet-table-client.ts';
+import type { Move } from './reconcile-use.ts';
+import type { RolloutNews } from './rollout-row.ts';
+import { CONTROL_TABLE } from './rollout-store-client.ts';
+
+/**
+ * Appends a record of each move to the audit trail. Never throws.
+ *
+ * @returns ids of the moves that are in the trail by then
+ */
+export async function recordMoves(
+  moves: readonly { readonly move: Move; readonly cause: Cause }[],
+  audit: RecordAudit,
+): Promise<ReadonlySet<string>> {
+  const written = await pMap(moves, async ({ move, cause }) => {
+    const { id, reason, account, scope, key, from, to, mode, provenBy, rekey } = move;
+    const entry = {
+      id,
+      action: reason === 'Rekeyed' ? 'account.rekey' : 'account.move',
+      reason,
+      resource: account,
+      details: {
+        ...(scope === undefined ? {} : { scope }),
+        key,
+        ...(reason === 'Rekeyed' ? { toKey: to.slice(0, to.lastIndexOf('/')), rekey } : {}),
+        ...{ from, to, mode, cause },
+        // The move is attributed by rows of the work zone: a record by the PATCH's own answer is stronger evidence.
+        ...(provenBy ? { provenBy, foundIn: FLEET_TABLE } : {}),
+      },
+    };
+    return 'written' in (await audit(entry, AUDIT_WAIT_MS)) ? id : '';
+  });
+  return new Set(written);
+}
+
+/** Appends a rollout's news to the audit trail, and logs it for the alerts. Never throws: the trail retries by itself. */
+export async function recordRollout(
+  news: RolloutNews,
+  key: ManagedKey,
+  target: KeyVersion,
+  { row, counts }: Pick<RolloutDecision, 'row' | 'counts'>,
+  { audit, log }: { readonly audit: RecordAudit; readonly log: Log },
+): Promise<void> {
+  const { version } = target;
+  const startedMs = Math.max(target.createdOn.getTime(), target.notBefore?.getTime() ?? 0);
+  const { progressOn, unwell } = row;
+  const { moved, pending: waiting, failed, left } = counts;
+  const about = {
+    ...{ key: key.id, version, progressOn, moved, waiting, failed, left, stage: row.stage },
+    startedOn: new Date(startedMs).toISOString(),
+  };
+  const why = unwell ? `These do not serve: ${unwell}.` : undefined;
+  const numbers = `${moved} moved, ${waiting} waiting, ${failed} failed, ${left} left to Storage.`;
+  const seconds = { seconds: (Date.parse(progressOn) - startedMs) / 1000 };
+  log({
+    level: news === 'RotationFinished' ? 'info' : 'error',
+    reason: news,
+    message: [REASONS[news], numbers, why].filter(Boolean).join(' '),
+    ...about,
+    ...(news === 'RotationFinished' ? seconds : {}),
+  });
+  const entry = {
+    id: `rotation/${news}/${key.id}/${version}`,
+    ...{ action: 'key.rotation', reason: news, resource: key.id },
+    details: { ...about, ...(why ? { why } : {}), foundIn: CONTROL_TABLE },
+  };
+  await audit(entry, AUDIT_WAIT_MS);
+}

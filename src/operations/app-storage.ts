@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { auditContainer, auditFiles } from '../audit/audit-client.ts';
+import { AUDIT_WAIT_MS, type AuditOutcome, auditTrail, type RecordAudit } from '../audit/audit-trail.ts';
+import type { AuditEntry } from '../audit/record.ts';
+import type { TokenCredential } from '../azure/credential.ts';
+import { messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { WhoAndWhy } from '../revocation/verification-message.ts';
+import { type Environment, readStorageSettings } from '../settings/settings.ts';
+import { createWorkQueue, type WorkQueue } from '../work/work-queue-client.ts';
+import type { Change } from './journal.ts';
+import type { Operator } from './operator.ts';
+
+// The app's own storage, on the operator's sign-in.
+
+/** What break-glass writes there. */
+export interface AppRecord {
+  readonly audit: RecordAudit;
+  readonly queue: Pick<WorkQueue, 'send'>;
+}
+
+/** The records of what is done are the app's; on a terminal the journal says it. */
+export const NO_LOG: Log = () => {};
+
+const UNKNOWN = 'the storage of the app is not known: set AzureWebJobsStorage__accountName';
+
+/** The app's own storage, as the environment names it; without it every answer says so. */
+export function appRecord(environment: Environment, credential: () => TokenCredential): AppRecord {
+  let settings: ReturnType<typeof readStorageSettings>;
+  try {
+    settings = readStorageSettings(environment);
+  } catch {
+    return { audit: async () => ({ failed: UNKNOWN }), queue: { send: () => Promise.reject(new Error(UNKNOWN)) } };
+  }
+  return {
+    audit: auditTrail(auditFiles(auditContainer(settings, credential)), {
+      now: () => new Date(),
+      newId: () => randomUUID(),
+      sleep: (ms) => sleep(ms),
+      random: Math.random,
+    }),
+    queue: createWorkQueue(settings, credential),
+  };
+}
+
+/** `written`, or why not. */
+export async function inTrail(outcome: Promise<AuditOutcome>): Promise<string> {
+  const told = await outcome;
+  return 'failed' in told ? told.failed : 'written';
+}
+
+/** An operator as the audit trail names callers. */
+function callerOf({ objectId, kind, name }: Operator): NonNullable<AuditEntry['caller']> {
+  return { objectId, appId: 'cmk', kind: kind === 'User' ? 'person' : 'application', name };
+}
+
+/** A call of an operator's own, as the audit trail has calls. */
+export function callBy(operator: Operator): Pick<WhoAndWhy, 'caller' | 'correlationId'> {
+  return { caller: callerOf(operator), correlationId: randomUUID() };
+}
+
+/** What an operator says about all that a command changes. */
+interface Occasion {
+  /** `account onboard`. */
+  readonly command: string;
+  readonly why?: string | undefined;
+  readonly ticket?: string | undefined;
+}
+
+/** Writes what a command changes into the app's audit trail, while the command goes on. */
+export interface ChangeRecorder {
+  readonly record: (change: Change) => void;
+  /** When all of it is written; what could not be, in words. */
+  readonly end: () => Promise<readonly string[]>;
+}
+
+export function changeRecorder(
+  occasion: Occasion,
+  operator: () => Promise<Operator>,
+  audit: RecordAudit,
+): ChangeRecorder {
+  const correlationId = randomUUID();
+  const written: Promise<string | undefined>[] = [];
+  const write = async ({ text, action, resource, from, to }: Change): Promise<string | undefined> => {
+    try {
+      const details = { ...occasion, text, from, to };
+      const about = { action, reason: 'OperatorChanged', resource, correlationId, details } as const;
+      const outcome = await inTrail(audit({ ...about, caller: callerOf(await operator()) }, AUDIT_WAIT_MS));
+      return outcome === 'written' ? undefined : `${text}: ${outcome}`;
+    } catch (error) {
+      return `${text}: ${messageOf(error)}`;
+    }
+  };
+  return {
+    record: (change) => written.push(write(change)),
+    end: async () => (await Promise.all(written)).flatMap((problem) => problem ?? []),
+  };
+}

@@ -1,0 +1,131 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
+import type { DriftReport } from '../../src/drift/report.ts';
+import type { NowAnswer } from '../../src/views/now-schemas.ts';
+import { useApp } from '../support/app.ts';
+import { eventually } from '../support/eventually.ts';
+import { useChromium } from './chromium.ts';
+import { callApi, checkDrift } from './page-people.ts';
+import { axeFinds, visitAs } from './page-session.ts';
+import { makeTroubles } from './troubles.ts';
+
+// Every view at two widths, light and dark, while all is well, in trouble and in an incident. The pictures are looked at one
+// by one; those of the README are among them.
+
+const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const ALL = join(PROJECT, '.local/screenshots');
+const DOCS = join(PROJECT, 'docs/images');
+const KEY = 'kv-files/archive-key';
+const SIZES = [
+  { width: 390, height: 844 },
+  { width: 1_400, height: 900 },
+] as const;
+
+const VIEWS = [
+  ['now', '#/'],
+  ['fleet', '#/fleet'],
+  ['account', '#/fleet/starchive01'],
+  ['keys', '#/keys'],
+  ['key', `#/keys/${KEY}`],
+  ['break-glass', '#/break-glass'],
+  ['break-glass-key', `#/break-glass/${KEY}`],
+  ['audit', '#/audit'],
+  ['record', '#/audit/1'],
+  ['trend', '#/trend'],
+] as const;
+
+const chromium = useChromium();
+
+/** Takes each view in each size and scheme. @returns the text of each view */
+async function takeAll(app: { readonly url: string }, state: string): Promise<ReadonlyMap<string, string>> {
+  const texts = new Map<string, string>();
+  const { page, close } = await visitAs(chromium.browser, app, 'operator', '#/', { viewport: SIZES[1] });
+  for (const [name, view] of VIEWS) {
+    await goTo(page, view);
+    texts.set(name, (await page.locator('main').allInnerTexts()).join('\n'));
+    for (const size of SIZES) {
+      await page.setViewportSize(size);
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme });
+        await page.evaluate('new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))');
+        await page.screenshot({ path: join(ALL, `${state}-${name}-${size.width}-${colorScheme}.png`), fullPage: true });
+      }
+    }
+    expect(await axeFinds(page), `${state} ${name}`).toEqual([]);
+  }
+  await close();
+  return texts;
+}
+
+/** Opens a view, and waits until it has asked for everything. */
+async function goTo(page: Page, view: string): Promise<void> {
+  await page.evaluate(`location.hash = ${JSON.stringify(view)}`);
+  await page.waitForLoadState('networkidle');
+  await eventually(
+    'nothing is still read',
+    async () => (await page.getByText(/^(Reading|Looking for) /).count()) === 0,
+  );
+}
+
+describe('with accounts', () => {
+  const app = useApp({
+    env: { CMK_AUTOFIX: 'StaleKeyVersion' },
+  });
+  const post = async (who: string, path: string, body: object) => {
+    const response = await callApi(app, who, 'POST', path, body);
+    expect(response.status, path).toBe(200);
+    return response;
+  };
+
+  it('is taken in every state', async () => {
+    await mkdir(ALL, { recursive: true });
+    await checkDrift(app);
+    await takeAll(app, '1-well');
+
+    await makeTroubles(app);
+    const get = async <T>(path: string) => (await (await callApi(app, 'operator', 'GET', path)).json()) as T;
+    await eventually(
+      'the contest is found',
+      async () => {
+        await checkDrift(app);
+        return (await get<DriftReport>('/drift')).causes.some(({ reason }) => reason === 'ContestedChange');
+      },
+      60_000,
+    );
+    // Parts of it are cached for some seconds.
+    await eventually(
+      'it shows',
+      async () => ((await get<NowAnswer>('/now')).fleet?.value?.states.NoAccess ?? 0) > 0,
+      60_000,
+    );
+    const texts = await takeAll(app, '2-trouble');
+    await writeFile(join(ALL, 'trouble.txt'), [...texts].map(([view, text]) => `== ${view}\n${text}\n`).join('\n'));
+
+    await post('operator', '/pause', { reason: 'Until the leak is understood', ticket: 'INC-4711' });
+    const phone = await visitAs(chromium.browser, app, 'operator', `#/break-glass/${KEY}`, {
+      viewport: SIZES[0],
+      colorScheme: 'dark',
+    });
+    await phone.page.getByText('would stop.').waitFor();
+    await phone.page.screenshot({ path: join(DOCS, 'page-break-glass-phone.png') });
+    await phone.close();
+    await post('revoker', `/keys/${KEY}/revoke`, { reason: 'Suspected compromise', ticket: 'INC-4711', confirm: KEY });
+    await takeAll(app, '3-incident');
+    const desk = await visitAs(chromium.browser, app, 'operator', '#/', { viewport: { width: 1_200, height: 760 } });
+    await goTo(desk.page, '#/');
+    await desk.page.getByText(/^1 key is revoked/).waitFor();
+    await desk.page.screenshot({ path: join(DOCS, 'page-now.png') });
+    await desk.close();
+  });
+});
+
+describe('without accounts', () => {
+  const app = useApp({ fleet: 'empty' });
+
+  it('is taken, and while the index is built', async () => {
+    await takeAll(app, '0-empty');
+  });
+});
