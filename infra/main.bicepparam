@@ -54,7 +54,7 @@ param alwaysReadyEvents = int(readEnvironmentVariable('CMK_ALWAYS_READY_EVENTS',
 param auditRetentionDays = int(readEnvironmentVariable('CMK_AUDIT_RETENTION_DAYS', '365'))
 param auditPolicyLocked = bool(readEnvironmentVariable('CMK_AUDIT_POLICY_LOCKED', 'false'))
 param separateAuditStorage = bool(readEnvironmentVariable('CMK_SEPARATE_AUDIT_STORAGE', 'false'))
-// Settings of the app, as one line of JSON: {"CMK_DUAL_CONTROL":"on","CMK_DRIFT_SCHEDULE":"0 0 5 * * *"}
+// Settings of the app, as one line of JSON: {"CMK_DUAL_CONTROL":"on","CMK_CANARY":"3"}
 param settings = json(readEnvironmentVariable('CMK_SETTINGS', '{}'))
 // Resource id of the secret that says whom to notify: docs/how-to/notifications.md
 param notifyFrom = readEnvironmentVariable('CMK_NOTIFY_FROM', '')

@@ -69,7 +69,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** The names that the sources register: `app.timer('name', …` and its like, and the route table. */
+/** The names that the sources register: `app.eventGrid('name', …`, `onTimer('name', …` and their like, and the route table. */
 async function namesInSource(): Promise<string[]> {
   const directory = join(PROJECT, 'src/functions');
   const files = (await readdir(directory)).filter((name) => name.endsWith('.ts'));
@@ -78,11 +78,11 @@ async function namesInSource(): Promise<string[]> {
     .flatMap((source) =>
       [
         ...source.matchAll(
-          /\bapp\s*\.(?:http|eventGrid|storageQueue|timer|get|post|put|patch|deleteRequest|generic)(?:<[^(]*>)?\(\s*['"]([^'"]+)/g,
+          /\b(?:app\s*\.(?:http|eventGrid)|on(?:KeyEvent|Message|Timer))(?:<[^(]*>)?\(\s*['"]([^'"]+)/g,
         ),
       ].map(([, name = '']) => name),
     )
-    .concat(ROUTES.map(({ id, functionName }) => functionName ?? id));
+    .concat(ROUTES.map(({ id }) => id));
 }
 
 describe('the bundle', () => {
@@ -134,7 +134,7 @@ describe('the bundle', () => {
     const code = await readFile(join(made.folder, 'main.cjs'), 'utf8');
     expect(code).toContain('//# sourceMappingURL=main.cjs.map');
     const map = JSON.parse(await readFile(join(made.folder, 'main.cjs.map'), 'utf8')) as { sources: string[] };
-    expect(map.sources.some((source) => source === '../../src/functions/reconcile-key.ts')).toBe(true);
+    expect(map.sources.some((source) => source === '../../src/functions/queues.ts')).toBe(true);
   });
 
   it('is ASCII: one character that is not, and V8 keeps two bytes for each of the millions', async () => {

@@ -15,7 +15,7 @@ param emails string[]
 @minValue(1)
 @maxValue(24)
 param revocationOpenHours int
-@description('Revocations within an hour above which an alert is raised: a script, or somebody who is not to be trusted.')
+@description('Revocations within an hour above which an alert is raised: a script, or a caller who is not to be trusted.')
 @minValue(1)
 param revocationsPerHour int
 param enabled bool
@@ -62,13 +62,13 @@ var begun = 'coalesce(todatetime("${since}"), datetime(2026-01-01))'
 // Rights take minutes to spread in Azure: what is refused in the first two hours is no news.
 var settled = 'TimeGenerated > ${begun} + 2h'
 
-// `mute`: how long a rule that keeps firing calls nobody again. `by`: what it tells apart, each with an alert of its own, so
+// `mute`: how long a rule that keeps firing sends no further mail. `by`: the columns whose values have an alert each, so
 // that one key that is muted hides no other.
 var rules = [
   {
     name: 'poisoned'
-    title: 'A message could not be done'
-    description: 'A key, an account or a notification was given up after the last try, or the drift check found messages in a poison queue. The record says why, or how many; put right what it names, then replay: npm run replay -- key-work.'
+    title: 'Work was given up'
+    description: 'A key, an account or a notification was given up after the last try, or the drift check found messages in a poison queue. The record says why, or how many. Repair what it names, then replay the queue that it names: cmk admin replay key-work.'
     severity: 1
     frequency: 'PT5M'
     window: 'PT10M'
@@ -93,7 +93,7 @@ var rules = [
   {
     name: 'revocation-started'
     title: 'A key was revoked'
-    description: 'Somebody cut off the data under a key. If that was nobody you know, act now.'
+    description: 'A caller cut off the data under a key. If you do not know the caller, act now.'
     severity: 1
     frequency: 'PT5M'
     window: 'PT10M'
@@ -118,7 +118,7 @@ var rules = [
   {
     name: 'restored'
     title: 'A key was restored'
-    description: 'Somebody gave back the data under a key. If that was nobody you know, revoke it again, and find out by whom.'
+    description: 'A caller restored the data under a key. If you do not know the caller, revoke the key again, and find out who it was.'
     severity: 2
     frequency: 'PT5M'
     window: 'PT10M'
@@ -129,8 +129,8 @@ var rules = [
   }
   {
     name: 'restore-refused'
-    title: 'A restore was refused for want of another person'
-    description: 'Who revoked a key tried to restore it, or an application did. The record says who.'
+    title: 'A restore was refused: it takes a second person'
+    description: 'The person who revoked a key tried to restore it, or an application did. The record names the caller.'
     severity: 2
     frequency: 'PT5M'
     window: 'PT10M'
@@ -141,8 +141,8 @@ var rules = [
   }
   {
     name: 'break-glass-refused'
-    title: 'Somebody without the right called break-glass'
-    description: 'A call to revoke or restore was refused: no role, a role that does not reach the key, or a token that was got by another client or for something else. The record says who, and from where.'
+    title: 'A caller without the right called break-glass'
+    description: 'A call to revoke or restore was refused: no role, a role that does not reach the key, or a token for another client or another API. The record has the caller, and the address.'
     severity: 3
     frequency: 'PT15M'
     window: 'PT15M'
@@ -154,7 +154,7 @@ var rules = [
   {
     name: 'audit-trail-broken'
     title: 'The audit trail is broken'
-    description: 'Records of the audit trail were changed, removed or put in since the last check. The record says where; cmk audit verify says all of it.'
+    description: 'Records of the audit trail were changed, removed or put in since the last check. The record says where; cmk audit verify shows everything.'
     severity: 1
     frequency: 'PT15M'
     window: 'PT15M'
@@ -166,7 +166,7 @@ var rules = [
   {
     name: 'package-written'
     title: 'The package of the app was written'
-    description: 'Whoever writes the container ${containerNames.package} decides what the app runs. A deployment of yours is one write, as the identity of the app; if there was none, or another principal wrote it, act as if the app were taken over: docs/how-to/deploy-azd.md, "What a bank asks for".'
+    description: 'A writer of the container ${containerNames.package} decides what the app runs. A deployment of yours is one write, as the identity of the app; if there was none, or another principal wrote it, act as if the app were taken over: docs/how-to/deploy-azd.md, "What a bank asks for".'
     severity: 1
     frequency: 'PT5M'
     window: 'PT10M'
@@ -177,8 +177,8 @@ var rules = [
   }
   {
     name: 'queue-written'
-    title: 'Another than the app put messages into its queues'
-    description: 'A message causes work and decides nothing (docs/explanation/trust.md). If it was no operator who ran cmk admin replay, pause or re-key, find out who holds a right on the queues.'
+    title: 'A principal other than the app put messages into its queues'
+    description: 'A message causes work and decides nothing (docs/explanation/trust.md). If no operator ran cmk admin replay, pause or re-key, find out who holds a right on the queues.'
     severity: 2
     frequency: 'PT15M'
     window: 'PT15M'
@@ -213,8 +213,8 @@ var rules = [
   }
   {
     name: 'rotation-held'
-    title: 'A rotation does not go on'
-    description: 'Accounts are not on the new version of their key and none has moved for a quarter of an hour, or the first ones (CMK_CANARY) or a wave failed and the others are held. See cmk rotation list; what is mended goes on by itself, what is known with cmk rotation resume.'
+    title: 'A rotation is stuck'
+    description: 'Accounts are not on the new version of their key and none has moved for a quarter of an hour, or the first ones (CMK_CANARY) or a wave failed and the others are held. See cmk rotation list. After a repair it continues by itself; after an accepted failure, with cmk rotation resume.'
     severity: 2
     frequency: 'PT5M'
     window: 'PT10M'
@@ -238,11 +238,11 @@ var rules = [
   {
     name: 'error-recorded'
     title: 'The app recorded an error'
-    description: 'Something that no other alert is about: a setting that is wrong, a record that could not be written to the audit trail, file shares that do not show what a revocation or a restore was meant to bring about, a rotation that stopped half-way. The record says what, and what to do.'
+    description: 'An error that no other alert covers: a setting that is wrong, a record that could not be written to the audit trail, file shares that do not show what a revocation or a restore was meant to bring about, a rotation that stopped half-way. The record says what, and what to do.'
     severity: 2
     frequency: 'PT15M'
     window: 'PT15M'
-    // Whoever starts a check by hand is told what it finds.
+    // An operator who starts a check by hand gets its findings in the answer.
     query: '${records} | where SeverityLevel >= 3 and ran !in ("driftCheck", "runDriftCheck") and reason !in (${poisoned}, ${needsPerson}, ${heldRotations}, ${missingRights})'
     mute: 'PT6H'
     by: ['reason', 'key']

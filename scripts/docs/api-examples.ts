@@ -103,7 +103,6 @@ async function record(url: string, control: string): Promise<Record<string, Exam
   await call('cancelRekey', 'operator', 'DELETE', `/rekeys/${order?.id}?reason=False%20alarm`);
   const trail = ITEMS.parse(await call('audit', 'operator', 'GET', `/audit?key=${KEY}&since=P7D`));
   await call('auditRecord', 'operator', 'GET', `/audit/${trail.value[0]?.seq}`);
-  await call('auditVerification', 'operator', 'GET', '/audit/verification');
   await call('trend', 'operator', 'GET', '/trend');
   const { openapi, info, servers } = DOCUMENT.parse(await call('openApi', 'outsider', 'GET', '/openapi.json'));
   return { ...examples, openApi: { ...example('openApi'), answer: { openapi, info, servers } } };

@@ -1,23 +1,19 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
-import { parseFileName } from '../audit/file-name.ts';
-import type { TrailPosition } from '../audit/find-entry.ts';
+import { parseFileName, type TrailPosition } from '../audit/file-name.ts';
 import { findRecord, type PlacedRecord } from '../audit/find-record.ts';
 import { TrailProof } from '../audit/prove-trail.ts';
 import { searchTrail, type TrailPage } from '../audit/search-trail.ts';
-import { TRAIL_COLUMNS, trailRow } from '../audit/trail-columns.ts';
 import { keysNamed, type RecordedEntry, recordedEntry, type TrailFilter } from '../audit/trail-filter.ts';
 import {
   AUDIT_LIST,
   AUDIT_RECORD_WHOLE,
-  AUDIT_VERIFICATION,
   type AuditProof,
   type AuditRecordView,
   type AuditRecordWhole,
 } from '../audit/trail-view.ts';
 import { abortAfter } from '../azure/deadline.ts';
-import { csvLine } from '../csv.ts';
-import { conditional, type HeaderReader, jsonResponse, prefers } from '../http/answers.ts';
+import { conditional, jsonResponse } from '../http/answers.ts';
 import { partContent, partView } from '../http/part.ts';
 import { HttpProblem, orUnavailable } from '../http/problem.ts';
 import { type QueryOf, queryInvalid } from '../http/query.ts';
@@ -53,35 +49,10 @@ export const AUDIT_ROUTES: readonly Route[] = [
     role: 'CmkKey.Read',
     reach: 'handler',
     query: AUDIT_QUERY,
-    answers: {
-      200: {
-        description: 'At most 100 of them; with `Accept: text/csv` at most 1,000 as CSV, and `Link` to the next.',
-        schema: { AuditList: AUDIT_LIST },
-        text: 'text/csv',
-      },
-    },
+    answers: { 200: { description: 'At most 100 of them.', schema: { AuditList: AUDIT_LIST } } },
     conditional: true,
     refusals: ['ServiceUnavailable'],
     handle: showTrail,
-  }),
-  route({
-    id: 'auditVerification',
-    // Before `auditRecord`, whose path fits too.
-    functionName: 'auditProof',
-    method: 'GET',
-    path: '/audit/verification',
-    summary: 'Whether the audit trail is as it was: no record changed, removed, moved or put in.',
-    description:
-      'From where the trail ended when the last drift check verified it, to the last record. `cmk audit verify` checks all of it.',
-    role: 'CmkKey.Read',
-    reach: 'handler',
-    answers: { 200: { description: 'What was found.', schema: { AuditVerification: AUDIT_VERIFICATION } } },
-    conditional: true,
-    async handle({ request, services }) {
-      const body = await trailProof.read(services.auditWatch);
-      const { checkedOn: _, ...content } = body;
-      return conditional(request.headers, jsonResponse(200, body), content);
-    },
   }),
   route({
     id: 'auditRecord',
@@ -102,46 +73,29 @@ export const AUDIT_ROUTES: readonly Route[] = [
   }),
 ];
 
-/** Records on a page: as JSON, and as CSV. */
+/** Records on a page. */
 const PAGE = 100;
-const CSV_PAGE = 1_000;
 /** A call reads no more of the trail than this, in bytes, and begins to read no later than this, in milliseconds. */
 const MOST_BYTES = 16 * 1024 * 1024;
 const SEARCH_MS = 10_000;
 
-/** A page of the records that the caller may see, as JSON or CSV. */
+/** A page of the records that the caller may see. */
 async function showTrail(call: Call<QueryOf<typeof AUDIT_QUERY>>): Promise<HttpResponseInit> {
   const { query, request, services } = call;
-  const { headers } = request;
   const { filter: wanted, before } = trailQuery(query, services.now());
-  const isCsv = prefers(headers.get('accept') ?? '', 'text/csv');
-  const most = isCsv ? CSV_PAGE : PAGE;
-  const sees = sightOf(call);
-  const proving = isCsv || before ? undefined : trailProof.beside(services.auditWatch);
-  const page = await fromTrail(() =>
-    abortAfter(
-      (signal) => searchTrail(services.auditWatch.files, wanted, { most, mostBytes: MOST_BYTES, signal, sees }, before),
-      SEARCH_MS,
-    ),
+  const limits = { most: PAGE, mostBytes: MOST_BYTES, sees: sightOf(call) };
+  const proving = before ? undefined : trailProof.take(services.auditWatch);
+  const { records, searchedBackTo, next } = await fromTrail(() =>
+    abortAfter((signal) => searchTrail(services.auditWatch.files, wanted, { ...limits, signal }, before), SEARCH_MS),
   );
-  const next = page.next && `/api/audit?${nextQuery(query, page.next)}`;
-  if (isCsv) return csvAnswer(page, next, headers);
-  return jsonAnswer(page, next, proving && partView(await proving, (held) => held, call), headers);
-}
-
-function jsonAnswer(
-  { records, searchedBackTo }: TrailPage,
-  next: string | undefined,
-  proof: AuditProof | undefined,
-  headers: HeaderReader,
-) {
+  const proof: AuditProof | undefined = proving && partView(await proving, (held) => held, call);
   const page = {
     value: records.map(viewOf),
     ...(searchedBackTo ? { searchedBackTo } : {}),
-    ...(next ? { nextLink: next } : {}),
+    ...(next ? { nextLink: `/api/audit?${nextQuery(query, next)}` } : {}),
   };
-  const body = { ...page, ...(proof ? { proof } : {}) };
-  return vary(conditional(headers, jsonResponse(200, body), { ...page, proof: proof && proofContent(proof) }));
+  const answer = jsonResponse(200, { ...page, ...(proof ? { proof } : {}) });
+  return conditional(request.headers, answer, { ...page, proof: proof && proofContent(proof) });
 }
 
 function viewOf(record: TrailPage['records'][number]): AuditRecordView {
@@ -151,25 +105,6 @@ function viewOf(record: TrailPage['records'][number]): AuditRecordView {
 /** Without what differs each time that it is proven, and the records that are there anyway. */
 function proofContent({ value, ...part }: AuditProof): unknown {
   return partContent({ ...part, ...(value ? { value: { ...value, checkedOn: undefined } } : {}) });
-}
-
-function csvAnswer({ records }: TrailPage, next: string | undefined, headers: HeaderReader): HttpResponseInit {
-  const rows = records.map((record) => {
-    const row = trailRow(record);
-    return csvLine(TRAIL_COLUMNS.map((column) => row[column] ?? ''));
-  });
-  const body = [csvLine(TRAIL_COLUMNS), ...rows].map((line) => `${line}\r\n`).join('');
-  const answer = jsonResponse(200, undefined);
-  const own = {
-    'content-type': 'text/csv; charset=utf-8; header=present',
-    'content-disposition': 'attachment; filename="audit.csv"',
-    ...(next ? { link: `<${next}>; rel="next"` } : {}),
-  };
-  return vary(conditional(headers, { ...answer, headers: { ...(answer.headers as object), ...own }, body }, body));
-}
-
-function vary(answer: HttpResponseInit): HttpResponseInit {
-  return { ...answer, headers: { ...(answer.headers as Record<string, string>), vary: 'accept' } };
 }
 
 /** Records that an account is shown with, and how much of the trail is read for them at most, in bytes and milliseconds. */

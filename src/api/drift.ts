@@ -1,15 +1,14 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
-import { abortAfter } from '../azure/deadline.ts';
+import { abortAfter, untilAborted } from '../azure/deadline.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { causeKey, shorten } from '../drift/causes.ts';
 import { releaseChange } from '../drift/changes/release-change.ts';
+import { lostBecause, type RunningCheck } from '../drift/drift-run.ts';
 import { DRIFT_REPORT, DRIFT_SUMMARY, type DriftDetails, type DriftReport, FINDING, FIX } from '../drift/report.ts';
 import { runDriftCheck } from '../drift/run-drift-check.ts';
 import type { DriftStorage } from '../drift/store/drift-storage-client.ts';
-import { lostBecause, type RunningCheck } from '../drift/store/running-check.ts';
-import { TrendReader } from '../drift/trend/read-trend.ts';
-import { TREND } from '../drift/trend/trend.ts';
+import { TREND, TrendReader } from '../drift/trend.ts';
 import { conditional, jsonResponse } from '../http/answers.ts';
 import { REASON, TICKET } from '../http/json-body.ts';
 import { HttpProblem, orUnavailable } from '../http/problem.ts';
@@ -209,9 +208,6 @@ const WAIT_MS = 20_000;
 /** Deadline of a check that an operator started. Milliseconds. */
 const DEADLINE_MS = 10 * 60_000;
 
-/** Running checks of this instance, known even if their start could not be stored. */
-const underWay = new Map<string, RunningCheck>();
-
 /** Starts a check; answers with its report, or with where it will be. */
 export async function startDriftCheck(
   { id, caller }: { readonly id: string; readonly caller: string },
@@ -224,19 +220,9 @@ export async function startDriftCheck(
     DEADLINE_MS,
   );
   const check: RunningCheck = { id, startedOn: services.now().toISOString(), by: 'operator', caller };
-  underWay.set(id, check);
-  const settled = running.finally(() => underWay.delete(id));
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), waitMs);
-  });
-  try {
-    const report = await Promise.race([settled, late]);
-    if (report) return jsonResponse(200, shorten(report));
-  } finally {
-    clearTimeout(timer);
-  }
-  settled.catch((error: unknown) => {
+  const isDone = await abortAfter((signal) => untilAborted(running, signal), waitMs);
+  if (isDone) return jsonResponse(200, shorten(await running));
+  running.catch((error: unknown) => {
     const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
     log({ level: 'error', reason: 'Unexpected', message, report: id });
   });
@@ -278,7 +264,7 @@ export async function showFindings(
 async function reportOf(id: string, driftStorage: DriftStorage): Promise<DriftReport | RunningCheck | undefined> {
   // The id becomes part of a name.
   if (!/^[\w-]{1,100}$/.test(id)) return undefined;
-  const begun = (await driftStorage.begun(id)) ?? underWay.get(id);
+  const begun = await driftStorage.begun(id);
   return (await driftStorage.get(id)) ?? begun;
 }
 

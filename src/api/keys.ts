@@ -5,16 +5,17 @@ import { checkConfirmation, dryRunRevoke, handleRevoke } from '../break-glass/ha
 import { keyOfCall } from '../break-glass/key-of-route.ts';
 import { keyStatus } from '../break-glass/key-status.ts';
 import { RESTORE_REQUEST, RESTORE_RESPONSE, REVOKE_REQUEST, REVOKE_RESPONSE } from '../break-glass/schemas.ts';
-import { callOf } from '../break-glass/to-json.ts';
 import { ROTATION } from '../fleet/rotation-schemas.ts';
 import { conditional, jsonResponse } from '../http/answers.ts';
 import { AFTER, FLAG } from '../http/query.ts';
+import { auditedCaller } from '../http/token-claims.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { RevocationCall } from '../revocation/follow-ups.ts';
 import { statusContent } from '../views/key.ts';
 import { showKeys } from '../views/key-list.ts';
 import { KEY_LIST, KEY_STATUS } from '../views/key-schemas.ts';
 import { ROTATION_LIST, showRotation, showRotations } from '../views/rotation.ts';
-import { keyLister, nowBoard } from './instance.ts';
+import { cachesOf } from './instance.ts';
 import { type Call, type Route, route } from './route.ts';
 
 const KEY_PARAMS = {
@@ -27,12 +28,20 @@ function keyOf({ request: { params }, services }: Call): ManagedKey {
   return keyOfCall(services.settings.vaults, params.vault, params.key);
 }
 
+/** Who calls, and why, as the audit trail has it. */
+function callOf(
+  { caller, correlationId }: Call,
+  { reason, ticket }: { readonly reason: string; readonly ticket?: string | undefined },
+): RevocationCall {
+  return { caller: auditedCaller(caller), correlationId, why: reason, ticket };
+}
+
 /** Runs a change; even if it fails, cached state from before is shown to no caller. */
 async function changing<T>({ request, services }: Call, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } finally {
-    nowBoard.changed(request.params.vault, services);
+    cachesOf(services).nowBoard.changed(request.params.vault, services);
   }
 }
 
@@ -54,7 +63,7 @@ export const KEY_ROUTES: readonly Route[] = [
     answers: { 200: { description: 'At most 50 keys, by vault and name.', schema: { KeyList: KEY_LIST } } },
     conditional: true,
     handle: ({ query, request: { headers }, caller, services, log }) =>
-      showKeys({ ...query, headers }, caller, keyLister, services, log),
+      showKeys({ ...query, headers }, caller, cachesOf(services).keyLister, services, log),
   }),
   route({
     id: 'keyStatus',
@@ -103,14 +112,13 @@ export const KEY_ROUTES: readonly Route[] = [
       'VaultUnreadable',
     ],
     async handle(call): Promise<HttpResponseInit> {
-      const { query, caller, services, log, correlationId, markValid } = call;
+      const { query, services, log } = call;
       const key = keyOf(call);
       if (query.dryRun) return jsonResponse(200, await dryRunRevoke(key, services));
       return changing(call, async () => {
         const body = await call.body();
         checkConfirmation(body, key);
-        markValid();
-        return jsonResponse(200, await handleRevoke(key, callOf(caller, correlationId, body), services, log));
+        return jsonResponse(200, await handleRevoke(key, callOf(call, body), services, log));
       });
     },
   }),
@@ -146,11 +154,11 @@ export const KEY_ROUTES: readonly Route[] = [
       'ServiceUnavailable',
     ],
     async handle(call) {
-      const { caller, services, log, correlationId } = call;
+      const { services, log } = call;
       const key = keyOf(call);
       return changing(call, async () => {
         const body = await call.body();
-        return jsonResponse(200, await handleRestore(key, body, callOf(caller, correlationId, body), services, log));
+        return jsonResponse(200, await handleRestore(key, body, callOf(call, body), services, log));
       });
     },
   }),

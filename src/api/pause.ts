@@ -1,26 +1,17 @@
 import { z } from 'zod';
+import { KEY_FIELD, keyNamed } from '../break-glass/key-of-route.ts';
 import { jsonResponse } from '../http/answers.ts';
 import { REASON, TICKET } from '../http/json-body.ts';
 import { HttpProblem, orUnavailable } from '../http/problem.ts';
 import { auditedCaller } from '../http/token-claims.ts';
-import { type ManagedKey, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
 import { type ControlOrder, type Ordered, orderPause, orderResume } from '../orders/order-pause.ts';
 import { endProblem, PAUSE } from '../orders/standing-orders.ts';
 import { type Call, type Route, route } from './route.ts';
 
-/** Characters of `<vault>/<key>`, least and most. */
-const KEY_LENGTH = [3, 152] as const;
-
 const said = {
   reason: REASON,
   ticket: TICKET,
-  key: z
-    .string()
-    .trim()
-    .min(KEY_LENGTH[0])
-    .max(KEY_LENGTH[1])
-    .optional()
-    .describe('`<vault>/<key>`; left out: all keys.'),
+  key: KEY_FIELD.optional().describe('`<vault>/<key>`; left out: all keys.'),
 };
 
 export const PAUSE_REQUEST = z.strictObject({
@@ -32,7 +23,7 @@ export const PAUSE_REQUEST = z.strictObject({
 });
 const RESUME_REQUEST = z.strictObject(said);
 
-const CONTROL_RESPONSE = z.object({
+export const CONTROL_RESPONSE = z.object({
   pauses: z.array(PAUSE).describe('Every pause that has not ended.'),
   ended: z.array(PAUSE).describe('Pauses that this call has ended, or taken the place of.'),
   audit: z.string().describe('`written`, or why the audit trail could not be written.'),
@@ -93,19 +84,8 @@ function orderOf(
   { reason, ticket, key: named }: z.output<typeof RESUME_REQUEST>,
   { caller, correlationId, services }: Call,
 ): ControlOrder {
-  const key = keyNamed(named, services.settings.vaults);
+  const key = named === undefined ? undefined : keyNamed(services.settings.vaults, named);
   return { caller: auditedCaller(caller), correlationId, reason, ticket, key: key?.id };
-}
-
-/** @returns undefined if the body names no key @throws {@link HttpProblem} 404 */
-function keyNamed(named: string | undefined, vaults: ManagedVaults): ManagedKey | undefined {
-  if (named === undefined) return undefined;
-  const [, vaultName = '', keyName = ''] = /^([^/]+)\/([0-9A-Za-z-]{1,127})$/.exec(named) ?? [];
-  const vault = vaults.byName(vaultName);
-  if (vault && keyName) return managedKey(vault, keyName);
-  throw new HttpProblem('KeyNotManaged', {
-    nextStep: 'Name the key as <vault>/<key>; the vault has to be one of CMK_VAULTS.',
-  });
 }
 
 const kept = (run: () => Promise<Ordered>): Promise<Ordered> =>

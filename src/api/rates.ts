@@ -1,3 +1,4 @@
+import pLimit, { type LimitFunction } from 'p-limit';
 import type { Act } from '../http/access.ts';
 import { HttpProblem } from '../http/problem.ts';
 
@@ -20,119 +21,46 @@ export const CALLER_LIMITS: Readonly<Record<Act, Rate & Width>> = {
   restore: { burst: 30, perSecond: 1, atOnce: 4, waiting: 20 },
   change: { burst: 30, perSecond: 1, atOnce: 4, waiting: 20 },
 };
-/** Limit of invalid calls to revoke by one caller. They draw on this allowance, not on that of revocations. */
-export const REJECTED_LIMIT: Rate = { burst: 60, perSecond: 2 };
 
-/** Above so many buckets, full ones are dropped. */
-const MOST_BUCKETS = 10_000;
-
-/** Token buckets by caller. */
-export class TokenBuckets {
-  readonly #rate: Rate;
-  readonly #buckets = new Map<string, { tokens: number; atMs: number }>();
-
-  constructor(rate: Rate) {
-    this.#rate = rate;
-  }
-
-  /** Takes a token. @returns 0, or the milliseconds until there is one */
-  take(caller: string, nowMs: number): number {
-    const tokens = this.#tokens(caller, nowMs);
-    if (tokens < 1) return Math.ceil(((1 - tokens) / this.#rate.perSecond) * 1000);
-    if (this.#buckets.size >= MOST_BUCKETS) this.#dropFull(nowMs);
-    this.#buckets.set(caller, { tokens: tokens - 1, atMs: nowMs });
-    return 0;
-  }
-
-  #tokens(caller: string, nowMs: number): number {
-    const { burst, perSecond } = this.#rate;
-    const bucket = this.#buckets.get(caller);
-    return bucket ? Math.min(burst, bucket.tokens + ((nowMs - bucket.atMs) / 1000) * perSecond) : burst;
-  }
-
-  #dropFull(nowMs: number): void {
-    for (const caller of this.#buckets.keys()) {
-      if (this.#tokens(caller, nowMs) >= this.#rate.burst) this.#buckets.delete(caller);
-    }
-  }
-}
-
-/** A concurrency limit for each caller: calls of one never wait for those of another. */
-class Lanes {
-  readonly #width: Width;
-  readonly #lanes = new Map<string, { running: number; readonly waiting: (() => void)[] }>();
-
-  constructor(width: Width) {
-    this.#width = width;
-  }
-
-  /** @returns undefined when too many wait already */
-  run<T>(caller: string, work: () => Promise<T>): Promise<T> | undefined {
-    const lane = this.#lanes.get(caller) ?? { running: 0, waiting: [] };
-    this.#lanes.set(caller, lane);
-    const isFree = lane.running < this.#width.atOnce;
-    if (!isFree && lane.waiting.length >= this.#width.waiting) return undefined;
-    if (isFree) lane.running += 1;
-    const begin = isFree ? Promise.resolve() : new Promise<void>((resolve) => lane.waiting.push(resolve));
-    return begin.then(work).finally(() => {
-      const next = lane.waiting.shift();
-      if (next) return next();
-      lane.running -= 1;
-      if (lane.running === 0) this.#lanes.delete(caller);
-    });
-  }
+interface Allowance {
+  tokens: number;
+  atMs: number;
+  readonly lane: LimitFunction;
 }
 
 /**
- * Holds each caller to their limits. Each kind of call has a lane and an allowance of its own, so that neither reads nor
- * another caller's revocations delay a revocation.
+ * Holds each caller to their limits. Each kind of call has a token bucket and a concurrency limit of its own, so that neither
+ * reads nor another caller's revocations delay a revocation.
  */
 export class CallerLimits {
-  readonly #allowances = byAct((rate) => new TokenBuckets(rate));
-  readonly #lanes = byAct((width) => new Lanes(width));
-  readonly #rejected = new TokenBuckets(REJECTED_LIMIT);
+  /** By caller and act; as many as the tenant has callers. */
+  readonly #allowances = new Map<string, Allowance>();
 
   /**
-   * Runs a call in its caller's lane. A revocation draws on its allowance once `work` marks it as valid, so that typing
-   * errors do not use it up; without the mark it draws on the allowance of rejected calls.
+   * Runs a call within its caller's limits.
    *
    * @throws {@link HttpProblem} 429
    */
   async run<T>(
     { caller, act }: { readonly caller: string; readonly act: Act },
     nowMs: number,
-    work: (markValid: () => void) => Promise<T>,
+    work: () => Promise<T>,
   ): Promise<T> {
-    const take = (from: TokenBuckets): void => {
-      const waitMs = from.take(caller, nowMs);
-      if (waitMs > 0) throw tooMany(act, waitMs);
-    };
-    let isValid = false;
-    const markValid = (): void => {
-      if (!isValid) take(this.#allowances[act]);
-      isValid = true;
-    };
-    if (act !== 'revoke') markValid();
-    const running = this.#lanes[act].run(caller, async () => {
-      try {
-        return await work(markValid);
-      } catch (error) {
-        if (!isValid) take(this.#rejected);
-        throw error;
-      }
-    });
-    if (!running) throw tooMany(act, 1_000);
-    return running;
+    const { burst, perSecond, atOnce, waiting } = CALLER_LIMITS[act];
+    const name = `${act} ${caller}`;
+    const allowance = this.#allowances.get(name) ?? { tokens: burst, atMs: nowMs, lane: pLimit(atOnce) };
+    this.#allowances.set(name, allowance);
+    const { lane, atMs } = allowance;
+    const tokens = Math.min(burst, allowance.tokens + ((nowMs - atMs) / 1000) * perSecond);
+    if (tokens < 1) throw tooMany(act, (1 - tokens) / perSecond);
+    Object.assign(allowance, { tokens: tokens - 1, atMs: nowMs });
+    if (lane.activeCount + lane.pendingCount >= atOnce + waiting) throw tooMany(act, 1);
+    return lane(work);
   }
 }
 
-function byAct<T>(make: (limit: Rate & Width) => T): Readonly<Record<Act, T>> {
-  const { read, revoke, restore, change } = CALLER_LIMITS;
-  return { read: make(read), revoke: make(revoke), restore: make(restore), change: make(change) };
-}
-
-function tooMany(act: Act, waitMs: number): HttpProblem {
-  const seconds = Math.max(1, Math.ceil(waitMs / 1000));
+function tooMany(act: Act, waitSeconds: number): HttpProblem {
+  const seconds = Math.max(1, Math.ceil(waitSeconds));
   const past = ' In an emergency go past the app: `cmk key revoke` on your own sign-in has no such limit.';
   const nextStep = `Repeat the call in ${seconds} s.${act === 'revoke' ? past : ''}`;
   return new HttpProblem('RateExceeded', { nextStep, headers: { 'retry-after': String(seconds) } });

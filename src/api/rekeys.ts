@@ -1,15 +1,13 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
-import { describe, describeFailure } from '../azure/failure.ts';
-import { CmkError } from '../errors.ts';
+import { KEY_FIELD, keyNamed } from '../break-glass/key-of-route.ts';
 import type { RouteKey } from '../http/access.ts';
 import { jsonResponse } from '../http/answers.ts';
 import { REASON, TICKET } from '../http/json-body.ts';
-import { HttpProblem } from '../http/problem.ts';
+import { HttpProblem, orUnavailable } from '../http/problem.ts';
 import { FLAG } from '../http/query.ts';
 import { auditedCaller } from '../http/token-claims.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { type ManagedKey, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
 import { changeRekey, MAX_FAILURES, type RekeyAct, startRekey } from '../orders/order-rekey.ts';
 import { REKEY, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
 import { checkRekey } from '../rekey/check-rekey.ts';
@@ -17,14 +15,9 @@ import { rekeyStatus, requireRollback } from '../rekey/rekey-status.ts';
 import type { Services } from '../services.ts';
 import { type Call, type Route, route } from './route.ts';
 
-const KEY = z
-  .string()
-  .max(200)
-  .regex(/^[A-Za-z][0-9A-Za-z-]{1,23}\/[0-9A-Za-z-]{1,127}$/, 'write it as <vault>/<key>');
-
 export const REKEY_REQUEST = z.strictObject({
-  from: KEY.describe('The key that everything moves off, as `<vault>/<key>`.'),
-  to: KEY.describe('The key that everything moves to, likewise.'),
+  from: KEY_FIELD.describe('The key that everything moves off, as `<vault>/<key>`.'),
+  to: KEY_FIELD.describe('The key that everything moves to, likewise.'),
   reason: REASON,
   ticket: TICKET,
   maxFailures: z.int().min(1).max(1_000).optional().describe('With so many accounts failed it stops; 3 unless said.'),
@@ -33,9 +26,9 @@ export const REKEY_REQUEST = z.strictObject({
 export const REKEY_CHANGE = z.strictObject({ reason: REASON });
 
 const problem = z.object({ reason: z.string(), detail: z.string(), fix: z.string() });
-const REKEY_CHECK = z.object({
+export const REKEY_CHECK = z.object({
   problems: z.array(problem).describe('What blocks it; with any, nothing moves.'),
-  warnings: z.array(z.string()).describe('What could not be told, and what will not move.'),
+  warnings: z.array(z.string()).describe('What could not be found out, and what will not move.'),
   accounts: z.int().describe('Accounts that use the old key, themselves or by a scope.'),
   withoutRole: z.array(z.string()).describe('Principals that lack their role on the new key.'),
 });
@@ -67,7 +60,10 @@ const progress = z.object({
   toDo: z.array(z.string()).describe('What is left to a person.'),
 });
 
-const REKEY_STATUS = z.object({ order, progress });
+export const REKEY_STATUS = z.object({ order, progress });
+export type RekeyStatusAnswer = z.output<typeof REKEY_STATUS>;
+export const REKEY_LIST = z.object({ value: z.array(REKEY) });
+export const REKEY_STARTED = z.object({ check: REKEY_CHECK, order: REKEY });
 
 const ID = { id: { description: 'Id of the re-key.', schema: z.string().min(1).max(64) } } as const;
 const STATUS_ANSWER = { description: 'The order and its progress.', schema: { RekeyStatus: REKEY_STATUS } } as const;
@@ -100,7 +96,7 @@ export const REKEY_ROUTES: readonly Route[] = [
     summary: 'The re-keys there were, newest first.',
     role: 'CmkKey.Read',
     reach: 'handler',
-    answers: { 200: { description: 'The orders.', schema: { Rekeys: z.object({ value: z.array(REKEY) }) } } },
+    answers: { 200: { description: 'The orders.', schema: { Rekeys: REKEY_LIST } } },
     refusals: ['ServiceUnavailable'],
     async handle({ services, reaches }) {
       const { rekeys } = await orProblem(() => services.orderStore.read());
@@ -122,7 +118,7 @@ export const REKEY_ROUTES: readonly Route[] = [
       200: { description: 'What blocks it, and what it would move.', schema: { RekeyCheck: REKEY_CHECK } },
       201: {
         description: 'The order is open.',
-        schema: { RekeyStarted: z.object({ check: REKEY_CHECK, order: REKEY }) },
+        schema: { RekeyStarted: REKEY_STARTED },
       },
     },
     refusals: ['KeyNotManaged', 'RekeyConflict', 'RekeyUnfit', 'TooManyOrders', 'ServiceUnavailable'],
@@ -161,7 +157,7 @@ export const REKEY_ROUTES: readonly Route[] = [
     },
     refusals: [
       'RekeyNotFound',
-      ['KeyNotFound', 409],
+      'KeyNotFound',
       'NewestVersionUnusable',
       'NoUsableVersion',
       'RekeyConflict',
@@ -198,7 +194,7 @@ async function start(
     const [vault = '', key = ''] = name.split('/');
     call.require({ vault, key });
   }
-  const [from, to] = [keyByPath(source, settings.vaults), keyByPath(target, settings.vaults)];
+  const [from, to] = [keyNamed(settings.vaults, source), keyNamed(settings.vaults, target)];
   const searched = async () => settings.subscriptions ?? (await subscriptions.list());
   const check = await orProblem(() => checkRekey(from, to, { ...services, searched }));
   if (query.dryRun) return jsonResponse(200, check);
@@ -243,29 +239,9 @@ function keysOf({ from, to }: Rekey): RouteKey[] {
   });
 }
 
-/** @throws {@link HttpProblem} 404 */
-function keyByPath(text: string, vaults: ManagedVaults): ManagedKey {
-  const [vaultName = '', name = ''] = text.split('/');
-  const vault = vaults.byName(vaultName);
-  if (vault) return managedKey(vault, name);
-  throw new HttpProblem('KeyNotManaged');
-}
-
-/** Runs it, and turns its error into the problem that the API answers. @throws {@link HttpProblem} */
-async function orProblem<T>(run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    // Of an order that is known, a missing key is a conflict.
-    if (error instanceof CmkError && error.reason === 'KeyNotFound') {
-      const { message: detail, nextStep } = error;
-      throw new HttpProblem('KeyNotFound', { status: 409, detail, nextStep });
-    }
-    if (error instanceof CmkError || error instanceof HttpProblem) throw error;
-    throw new HttpProblem('ServiceUnavailable', {
-      detail: `Something that the call needs cannot be read or written: ${describe(describeFailure(error))}`,
-      nextStep: 'Repeat the call in a minute; GET /api/rekeys shows whether it took effect.',
-      cause: error,
-    });
-  }
-}
+const orProblem = <T>(run: () => Promise<T>): Promise<T> =>
+  orUnavailable(
+    run,
+    (why) => `Something that the call needs cannot be read or written: ${why}`,
+    'Repeat the call in a minute; GET /api/rekeys shows whether it took effect.',
+  );

@@ -22,8 +22,6 @@ export interface Call<Q = unknown, B = unknown> extends AnswerContext {
   readonly reaches: (key: RouteKey | undefined) => boolean;
   /** Checks that the caller's role reaches a key that only the handler finds out. @throws {@link HttpProblem} 403 */
   readonly require: (key: RouteKey | undefined) => void;
-  /** Marks a revocation as valid, so that it draws on the caller's allowance of revocations. */
-  readonly markValid: () => void;
 }
 
 /** Schemas by their names in the OpenAPI document; usually one. */
@@ -32,16 +30,12 @@ export type Named = Readonly<Record<string, z.ZodType>>;
 interface RouteAnswer {
   readonly description: string;
   readonly schema?: Named;
-  /** Media type of the text form, which a caller asks for with `Accept`. */
-  readonly text?: string;
 }
 
 /** One call of the API. Registration, access check, rate limit and the OpenAPI document are made of it. */
 interface RouteDefinition<Q extends ParameterTable, B extends Named> {
-  /** Operation id in the OpenAPI document. */
+  /** Operation id in the OpenAPI document, and name of the Azure function. If two routes match a path, the host takes the first by it. */
   readonly id: string;
-  /** Name of the Azure function; absent: `id`. If two routes match a path, the host takes the first by this name. */
-  readonly functionName?: string;
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** Path below `/api`, with `{parameters}`. */
   readonly path: string;

@@ -38,7 +38,7 @@ type WriteChain = (entries: readonly AuditEntry[]) => Promise<readonly AuditRece
  * believes the file to end, so of two writers that saw the same end one is refused, reads the new end and tries again.
  *
  * An answer that is lost leaves open whether the block was taken. The same bytes are then appended again at the same
- * place: if that is refused, the bytes that stand there tell whose block it was. So nothing is written twice.
+ * place: if that is refused, the bytes that stand there show whose block it was. So nothing is written twice.
  *
  * Before the chain goes on in another file (a new day, or a full file) a closing record that names it is appended to
  * the old one, under the same condition; so no writer with a slow clock can fork the chain by staying behind. (Only the
@@ -48,7 +48,7 @@ export function chainWriter(files: AuditFiles, options: ChainWriterOptions): Wri
   const { maxBlocks = MAX_BLOCKS, maxRounds = 50, maxFailures = 2 } = options;
   let known: Head | undefined;
 
-  /** Closes the head's file in favour of the next one; undefined: look for the head again. */
+  /** Closes the head's file in favour of the next one; undefined: find the head again. */
   async function moveOn(
     head: Head,
     today: string,

@@ -40,7 +40,7 @@ export interface ChainReport {
 }
 
 export interface VerifyOptions {
-  /** Receipts kept elsewhere (in the log, in the answer of a call). A chain cannot tell that its own end was cut off. */
+  /** Receipts kept elsewhere (in the log, in the answer of a call). A chain does not show that its own end was cut off. */
   readonly receipts?: readonly Pick<AuditReceipt, 'seq' | 'hash'>[];
   /** Receipts of every record between the first and the last of these: the log has them all. */
   readonly allReceipts?: readonly Pick<AuditReceipt, 'seq' | 'hash'>[];

@@ -1,3 +1,6 @@
+import { dayOf } from '../time/duration.ts';
+import { HOUR_MS } from '../time/spans.ts';
+
 /** A file of the trail: a day in UTC, and which of that day's files it is. */
 interface FileName {
   /** `YYYY-MM-DD` */
@@ -36,4 +39,18 @@ export function compareFileNames(a: string, b: string): number {
 /** Those of the listed files that are of the trail, oldest first. */
 export function trailFiles<F extends { readonly name: string }>(listed: readonly F[]): F[] {
   return listed.filter(({ name }) => parseFileName(name)).sort((a, b) => compareFileNames(a.name, b.name));
+}
+
+/** How far a writer's clock may be behind: its records may stand in the file of the day before. Milliseconds. */
+export const CLOCKS_APART_MS = HOUR_MS;
+
+/** The file to begin with, so that nothing written since that time is missed. */
+export function firstFileSince(since: Date): string {
+  return fileName({ day: dayOf(new Date(since.getTime() - CLOCKS_APART_MS)), part: 0 });
+}
+
+/** A byte of a file of the trail. */
+export interface TrailPosition {
+  readonly file: string;
+  readonly position: number;
 }

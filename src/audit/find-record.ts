@@ -20,7 +20,7 @@ export interface PlacedRecord {
 }
 
 /**
- * Looks for a record: by its number, which finds its file in a few requests, or from the end of the trail on by its id or the
+ * Finds a record: by its number, which finds its file in a few requests, or from the end of the trail on by its id or the
  * id of what it says happened.
  *
  * @param mostBytes after so many no more is read

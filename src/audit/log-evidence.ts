@@ -6,7 +6,7 @@ export interface LogEvidence {
   readonly receipts: readonly Pick<AuditReceipt, 'seq' | 'hash'>[];
   /** Where the trail ended each time that a drift check verified it. */
   readonly ends: readonly AuditReceipt[];
-  /** The last record that the app has looked at by the log: whatever it wrote up to there has its receipt in it. */
+  /** The last record that the app has verified by the log: all that it wrote up to there has its receipt in it. */
   readonly loggedTo: number | undefined;
 }
 

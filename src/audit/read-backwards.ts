@@ -1,6 +1,5 @@
 import type { AuditFiles } from './audit-files.ts';
-import { compareFileNames, trailFiles } from './file-name.ts';
-import { CLOCKS_APART_MS, type TrailPosition } from './find-entry.ts';
+import { CLOCKS_APART_MS, compareFileNames, type TrailPosition, trailFiles } from './file-name.ts';
 import { LINE_FEED, MOST_LINE_BYTES } from './lines.ts';
 import { type AuditRecord, parseRecord } from './record.ts';
 import { mayHold } from './trail-filter.ts';

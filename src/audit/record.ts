@@ -34,7 +34,7 @@ export interface AuditEntry {
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
-/** Where a record stands in the chain: enough to tell later whether it still does. */
+/** Where a record stands in the chain: enough to verify later that it still does. */
 export interface AuditReceipt {
   readonly file: string;
   readonly seq: number;

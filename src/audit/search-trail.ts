@@ -1,5 +1,5 @@
 import type { AuditFiles } from './audit-files.ts';
-import type { TrailPosition } from './find-entry.ts';
+import type { TrailPosition } from './file-name.ts';
 import { MOST_LINE_BYTES } from './lines.ts';
 import { linesBackwards } from './read-backwards.ts';
 import { parseRecord } from './record.ts';
@@ -14,7 +14,7 @@ export interface TrailPage {
   readonly records: readonly FoundRecord[];
   /** Where older ones are; absent: there are none. */
   readonly next?: TrailPosition;
-  /** Set when no more was read because of `mostBytes` or the signal: time of the oldest record that was looked at. */
+  /** Set when no more was read because of `mostBytes` or the signal: time of the oldest record that was read. */
   readonly searchedBackTo?: string;
 }
 

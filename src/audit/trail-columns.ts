@@ -18,22 +18,6 @@ interface TrailRow {
   readonly intact: string;
 }
 
-export const TRAIL_COLUMNS = [
-  'time',
-  'action',
-  'resource',
-  'by',
-  'why',
-  'from',
-  'to',
-  'reason',
-  'ticket',
-  'number',
-  'object_id',
-  'kind',
-  'intact',
-] as const satisfies readonly (keyof TrailRow)[];
-
 export function trailRow({ seq, time, intact, entry }: RecordedEntry): TrailRow {
   const { action, reason, resource, caller, details = {} } = entry;
   const text = (name: string): string | undefined => textOf(details[name]);

@@ -1,8 +1,7 @@
 import type { RouteKey } from '../http/access.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { dayOf } from '../time/duration.ts';
-import { compareFileNames, fileName, parseFileName } from './file-name.ts';
-import { CLOCKS_APART_MS, seenBefore } from './find-entry.ts';
+import { CLOCKS_APART_MS, compareFileNames, fileName, firstFileSince, parseFileName } from './file-name.ts';
 import type { AuditEntry, AuditRecord } from './record.ts';
 
 /** A record of the trail with what it says happened. */
@@ -34,7 +33,7 @@ export function recordedEntry(record: AuditRecord): RecordedEntry | undefined {
 
 /** Whether a file may have records between the two moments: the clocks of those who write it differ. */
 export function mayHold({ since, until }: Pick<TrailFilter, 'since' | 'until'>): (file: string) => boolean {
-  const first = since && seenBefore(since).file;
+  const first = since && firstFileSince(since);
   const last = until && dayOf(new Date(until.getTime() + CLOCKS_APART_MS));
   return (file) =>
     (first === undefined || compareFileNames(file, first) >= 0) &&
@@ -77,8 +76,8 @@ const SAID: ReadonlySet<string> = new Set(['why', 'ticket', 'claimed']);
 function textOf({ resource, details = {} }: AuditEntry): string {
   const [, vault, key] = /^([0-9A-Za-z-]{3,24})\/([0-9A-Za-z-]{1,127})$/.exec(resource) ?? [];
   const about = vault === undefined ? resource : `https://${vault}.vault/keys/${key}`;
-  const told = JSON.stringify(details, (name, value: unknown) => (SAID.has(name) ? undefined : value));
-  return `${about} ${told}`.toLowerCase();
+  const facts = JSON.stringify(details, (name, value: unknown) => (SAID.has(name) ? undefined : value));
+  return `${about} ${facts}`.toLowerCase();
 }
 
 /** Whether a name stands there as a whole: `st1` is not in `…/st10`. */

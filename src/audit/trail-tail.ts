@@ -1,7 +1,6 @@
 import type { AuditFiles } from './audit-files.ts';
 import { findHead, mayFollow } from './chain-writer.ts';
-import { trailFiles } from './file-name.ts';
-import type { TrailPosition } from './find-entry.ts';
+import { type TrailPosition, trailFiles } from './file-name.ts';
 import { LINE_FEED } from './lines.ts';
 import { parseRecord } from './record.ts';
 import { type RecordedEntry, recordedEntry } from './trail-filter.ts';

@@ -36,7 +36,7 @@ export const AUDIT_RECORD = z.object({
     .describe('What happened, as it was written down.'),
 });
 
-export const AUDIT_VERIFICATION = z.object({
+const AUDIT_VERIFICATION = z.object({
   state: z
     .enum(['holds', 'broken', 'empty', 'unknown'])
     .describe(
@@ -54,13 +54,13 @@ export const AUDIT_VERIFICATION = z.object({
     .describe('What is wrong; at most 100.'),
 });
 
-const AUDIT_PROOF = partOf(AUDIT_VERIFICATION);
-
 export const AUDIT_LIST = z.object({
   value: z.array(AUDIT_RECORD).describe('Newest first.'),
-  proof: AUDIT_PROOF.optional().describe(
-    'Whether the trail holds, of the first page alone: as `GET /audit/verification` said last, at most half a minute ago or as long as it took.',
-  ),
+  proof: partOf(AUDIT_VERIFICATION)
+    .optional()
+    .describe(
+      'Whether the trail is as it was, on the first page alone: from where the last drift check verified it to the last record. At most half a minute old.',
+    ),
   searchedBackTo: z.iso
     .datetime()
     .optional()
@@ -85,10 +85,10 @@ export const AUDIT_RECORD_WHOLE = AUDIT_RECORD.partial({ entry: true }).extend({
         .boolean()
         .describe('It is intact, carries the hash of the one before, and the one after carries its hash.'),
     })
-    .describe('Its place in the chain. That the whole chain holds: `GET /audit/verification`.'),
+    .describe('Its place in the chain. `cmk audit verify` checks the whole chain.'),
 });
 
 export type AuditRecordView = z.output<typeof AUDIT_RECORD>;
 export type AuditRecordWhole = z.output<typeof AUDIT_RECORD_WHOLE>;
 export type AuditVerification = z.output<typeof AUDIT_VERIFICATION>;
-export type AuditProof = z.output<typeof AUDIT_PROOF>;
+export type AuditProof = NonNullable<z.output<typeof AUDIT_LIST>['proof']>;

@@ -40,21 +40,6 @@ const IDENTIFIERS = z.array(
     policySetDefinition: NAMED.optional().catch(undefined),
   }),
 );
-/** As it has them in `additionalInfo`, where display names are fields of their own. */
-const VIOLATION = z.object({
-  type: z.literal('PolicyViolation'),
-  info: z.object({
-    policyAssignmentId: z.string(),
-    policyAssignmentName: z.string(),
-    policyAssignmentDisplayName: z.string().optional(),
-    policyDefinitionId: z.string(),
-    policyDefinitionName: z.string(),
-    policyDefinitionDisplayName: z.string().optional(),
-    policySetDefinitionId: z.string().optional(),
-    policySetDefinitionName: z.string().optional(),
-    policySetDefinitionDisplayName: z.string().optional(),
-  }),
-});
 const IDENTIFIERS_TEXT = / *Policy identifiers: '(\[.*\])'\.?/;
 
 function deniedByPolicy(text: string): Block {
@@ -87,38 +72,4 @@ function locked(text: string): Block {
     message: scope === undefined ? text : `A lock on ${scope} forbids the change.`,
     nextStep: `Remove the lock (${commandOr(list, 'az lock list')} shows its id, az lock delete --ids <id> removes it), repeat what was refused, and set the lock again.`,
   };
-}
-
-/**
- * Copies the identifiers of a policy denial from `additionalInfo` into the message, if they are not there: not all SDKs hand
- * on more than the message. Azure leaves them out of it if the assignment has a message of its own.
- */
-export function withPolicyIdentifiers(bodyAsText: string): string {
-  const { error } = (parseJson(bodyAsText) ?? {}) as {
-    error?: { code?: unknown; message?: unknown; additionalInfo?: unknown };
-  };
-  if (error?.code !== 'RequestDisallowedByPolicy' || IDENTIFIERS_TEXT.test(String(error.message))) return bodyAsText;
-  const infos = Array.isArray(error.additionalInfo) ? error.additionalInfo : [];
-  const identifiers = infos.flatMap((one): z.infer<typeof IDENTIFIERS> => {
-    const info = VIOLATION.safeParse(one).data?.info;
-    if (!info) return [];
-    const { policySetDefinitionId: setId, policySetDefinitionName: setName = '' } = info;
-    const set = setId ? { name: info.policySetDefinitionDisplayName ?? setName, id: setId } : undefined;
-    return [
-      {
-        policyAssignment: {
-          name: info.policyAssignmentDisplayName ?? info.policyAssignmentName,
-          id: info.policyAssignmentId,
-        },
-        policyDefinition: {
-          name: info.policyDefinitionDisplayName ?? info.policyDefinitionName,
-          id: info.policyDefinitionId,
-        },
-        policySetDefinition: set,
-      },
-    ];
-  });
-  if (identifiers.length === 0) return bodyAsText;
-  const message = `${error.message} Policy identifiers: '${JSON.stringify(identifiers)}'.`;
-  return JSON.stringify({ error: { ...error, message } });
 }

@@ -161,7 +161,7 @@ export function deadlineHttp(msOf: (method: string) => number, http: HttpClient 
         throw new DeadlineError(`${new URL(request.url).hostname} did not answer`, ms);
       } finally {
         clearTimeout(timer);
-        // Those outside send the request again, or look at it: they see the signal that they know.
+        // The outer policies send the request again, or read it: they need the signal that they know.
         if (outer) request.abortSignal = outer;
         else delete request.abortSignal;
         const letGo = (): void => outer?.removeEventListener('abort', giveUp);

@@ -24,7 +24,7 @@ class KeptTunnels extends HttpsProxyAgent<string> {
     this.options.timeout = idleMs;
   }
 
-  /** Told by each request's stack trace otherwise, which is another one when its connection is put back: it is not found again. */
+  /** Otherwise derived from each request's stack trace, which is another one when its connection is put back: it is not found again. */
   override isSecureEndpoint(): boolean {
     return true;
   }

@@ -6,7 +6,6 @@ import type {
   SendRequest,
 } from '@azure/core-rest-pipeline';
 import { parseJson } from '../text.ts';
-import { withPolicyIdentifiers } from './block.ts';
 import { DeadlineError, deadlineHttp } from './deadline.ts';
 import { describeFailure } from './failure.ts';
 
@@ -97,8 +96,8 @@ export function callOptions(limits: CallLimits): {
 }
 
 /**
- * The newer SDKs look for an error in the body of every failure, and throw a TypeError in its place when a gateway answered
- * with nothing, or with a page: throttling would not be known for what it is. They also drop `additionalInfo`, which names the policy of a denial.
+ * The newer SDKs expect an error in the body of every failure, and throw a TypeError in its place when a gateway answered
+ * with nothing, or with a page: throttling would not be known for what it is.
  */
 const FAILURE_BODIES: PipelinePolicy = {
   name: 'failureBodies',
@@ -107,7 +106,7 @@ const FAILURE_BODIES: PipelinePolicy = {
     const { status, bodyAsText } = response;
     if (status >= 400 && !response.readableStreamBody && !hasError(bodyAsText)) {
       response.bodyAsText = JSON.stringify({ error: { code: '', message: bodyAsText ?? '', details: [] } });
-    } else if (status === 403 && bodyAsText) response.bodyAsText = withPolicyIdentifiers(bodyAsText);
+    }
     return response;
   },
 };
@@ -126,7 +125,7 @@ interface Repetition {
   readonly longestWaitMs: number;
   /** Whether a write is asked for again that was refused with 429, by which nothing was done. */
   readonly refusedWrites?: boolean;
-  /** Told before each pause that a throttling service is given, in milliseconds. */
+  /** Called before each pause for a throttling service, with its milliseconds. */
   readonly onWait?: (ms: number) => void;
   readonly onceMoreAfterHang?: boolean;
   /** The URLs that are asked for again; all of them when left out. */

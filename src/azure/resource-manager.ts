@@ -27,7 +27,7 @@ export function storageManagement(
   return clientPer((subscriptionId) => new StorageManagementClient(credential, subscriptionId, options));
 }
 
-/** The client of roles and their assignments. Scopes are given whole, so no operation used here looks at its subscription. */
+/** The client of roles and their assignments. Scopes are given whole, so no operation used here needs its subscription. */
 export function authorizationManagement(
   credential: TokenCredential,
   cloud: Cloud,

@@ -17,9 +17,9 @@ export class StorageClock {
    * @param askedMs when the request was sent, by this machine's clock
    */
   learn(date: string | undefined, askedMs: number): void {
-    const told = Date.parse(date ?? '');
-    if (Number.isNaN(told)) return;
-    const [least, most] = [told - Date.now(), told + HEADER_MS - askedMs];
+    const serverMs = Date.parse(date ?? '');
+    if (Number.isNaN(serverMs)) return;
+    const [least, most] = [serverMs - Date.now(), serverMs + HEADER_MS - askedMs];
     this.#offsetMs = Math.min(Math.max(this.#offsetMs, least), most);
   }
 }

@@ -1,18 +1,12 @@
 import { abortAfter } from '../azure/deadline.ts';
 import { describe } from '../azure/failure.ts';
-import { OneAtATime } from '../azure/one-at-a-time.ts';
 import { type BlastRadius, type BlastRadiusServices, readBlastRadius } from '../dependents/blast-radius.ts';
 import { HttpProblem } from '../http/problem.ts';
-import type { Keys } from '../keys/key-client.ts';
 import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
+import type { RevocationCall } from '../revocation/follow-ups.ts';
 import { revocationState } from '../revocation/key-state.ts';
-import {
-  auditWarning,
-  type BesideServices,
-  NOT_AUDITED,
-  type RevocationCall,
-} from '../revocation/record-revocation.ts';
+import { auditWarning, type BesideServices, NOT_AUDITED } from '../revocation/record-revocation.ts';
 import { type Revoked, revoke } from '../revocation/revoke.ts';
 import { reportVersions } from '../revocation/version-report.ts';
 import type { Services } from '../services.ts';
@@ -25,9 +19,6 @@ import type { RevokeRequest, RevokeResponse } from './schemas.ts';
 /** A dry run may take its time; a revocation waits no longer than this for what depends on the key. Milliseconds. */
 const DRY_RUN_MS = 60_000;
 const DEPENDENTS_MS = 1_500;
-
-/** Of one caller's revocations one at a time is asked what depends on its key: it takes more than the revocation itself. */
-const turns = new OneAtATime();
 
 type RevokeApiServices = BlastRadiusServices & BesideServices & Pick<Services, 'urgentKeys' | 'newId' | 'sleep'>;
 
@@ -67,14 +58,8 @@ export async function handleRevoke(
   services: RevokeApiServices,
   log: Log,
 ): Promise<RevokeResponse> {
-  const { keys, seen } = firstSeen(services.urgentKeys);
-  const dependents = () =>
-    seen.then(() =>
-      abortAfter(
-        (signal) => turns.run(call.caller.objectId, signal, () => readBlastRadius(key, services, { signal })),
-        DEPENDENTS_MS,
-      ),
-    );
+  const { urgentKeys: keys } = services;
+  const dependents = () => abortAfter((signal) => readBlastRadius(key, services, { signal }), DEPENDENTS_MS);
   let result: Revoked<BlastRadius> | undefined;
   try {
     result = await revoke(key, call, { ...services, keys, dependents }, log);
@@ -134,22 +119,4 @@ function unrecordedWarning({ unrecorded, revocation, complete }: Revoked<BlastRa
         ]
       : []),
   ];
-}
-
-/**
- * The same keys, and when the first versions of one were seen: what costs more than a look at the key is begun then, so
- * that calls about keys that are not there cost nothing else. It does not settle for those.
- */
-function firstSeen(keys: Keys): { readonly keys: Keys; readonly seen: Promise<void> } {
-  let tell: () => void = () => {};
-  const seen = new Promise<void>((resolve) => {
-    tell = resolve;
-  });
-  async function* watched(...of: Parameters<Keys['versionPages']>): ReturnType<Keys['versionPages']> {
-    for await (const page of keys.versionPages(...of)) {
-      if (page.length > 0) tell();
-      yield page;
-    }
-  }
-  return { keys: { ...keys, versionPages: watched }, seen };
 }

@@ -11,7 +11,7 @@ import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
 import { ownStorage } from '../settings/own-storage.ts';
-import type { LookSettings } from '../settings/settings.ts';
+import type { SearchSettings } from '../settings/settings.ts';
 import type { DependentAccount, DependentScope, OtherDependent, Unread } from './dependent.ts';
 import { Parts } from './gathering.ts';
 import type { ResourceGraph } from './resource-graph-client.ts';
@@ -40,7 +40,7 @@ export interface BlastRadius {
 }
 
 export type BlastRadiusServices = {
-  readonly settings: LookSettings;
+  readonly settings: SearchSettings;
   readonly accounts: StorageAccounts;
   readonly subscriptions: Subscriptions;
   readonly shares: FileShares;

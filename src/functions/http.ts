@@ -11,7 +11,7 @@ import { availableServices, logOf, services } from './available-services.ts';
 const OPEN = { authLevel: 'anonymous' } as const;
 
 for (const route of ROUTES) {
-  app.http(route.functionName ?? route.id, {
+  app.http(route.id, {
     ...OPEN,
     methods: [route.method],
     route: `api${route.path}`,

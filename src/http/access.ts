@@ -12,7 +12,7 @@ export function requireRole(caller: { readonly roles: readonly Role[] }, role: R
   throw forbidden('RoleMissing', {
     detail: `This call takes the app role ${role}.`,
     nextStep: `Have the app role ${role} assigned in the enterprise application of this API, then get a new token: a token that was issued before does not carry it.`,
-    told: `The app role ${role} is missing.`,
+    challengeText: `The app role ${role} is missing.`,
     extensions: { missingRole: role },
   });
 }
@@ -78,7 +78,7 @@ function requireClient({ appId, kind, scopes }: Caller, { clients }: AccessRules
     throw forbidden('ScopeMissing', {
       detail: `The token of a person has to carry the scope ${API_SCOPE}.`,
       nextStep: `Ask for a token with the scope api://<client id>/${API_SCOPE}; infra/entra.sh makes that scope.`,
-      told: `The scope ${API_SCOPE} is missing.`,
+      challengeText: `The scope ${API_SCOPE} is missing.`,
     });
   }
 }
@@ -113,12 +113,15 @@ function requireReach(caller: Caller, { role, key }: AccessAsked, rules: AccessR
   });
 }
 
-/** @param told what the challenge says, if not the sentence of the refusal */
+/** @param challengeText absent: the sentence of the refusal */
 function forbidden(
   reason: Refusal,
-  { told, ...options }: ConstructorParameters<typeof HttpProblem>[1] & { readonly told?: string } = {},
+  {
+    challengeText = REFUSALS[reason].sentence,
+    ...options
+  }: ConstructorParameters<typeof HttpProblem>[1] & { readonly challengeText?: string } = {},
 ): HttpProblem {
-  const headers = { 'www-authenticate': challenge('insufficient_scope', told ?? REFUSALS[reason].sentence) };
+  const headers = { 'www-authenticate': challenge('insufficient_scope', challengeText) };
   return new HttpProblem(reason, { ...options, headers });
 }
 

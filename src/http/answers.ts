@@ -19,23 +19,10 @@ export function jsonResponse(status: number, body: unknown): HttpResponseInit {
   };
 }
 
-/** Whether a media type is asked for by name, and no less than JSON. */
-export function prefers(accept: string, type: string): boolean {
-  const weights = new Map(
-    accept.split(',').map((range) => {
-      const [name = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
-      const weight = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2);
-      return [name, weight === undefined ? 1 : Number(weight) || 0] as const;
-    }),
-  );
-  const wanted = weights.get(type) ?? 0;
-  return wanted > 0 && wanted >= (weights.get('application/json') ?? 0);
-}
-
 /** Characters of the tag of a whole answer. */
 const TAG_LENGTH = 27;
 
-/** Tells contents apart. */
+/** Differs for different contents. */
 export function contentTag(content: unknown, length = TAG_LENGTH): string {
   return createHash('sha256').update(JSON.stringify(content)).digest('base64url').slice(0, length);
 }

@@ -12,7 +12,7 @@ import { type Caller, describeCaller, readCaller } from './token-claims.ts';
 const CLOCK_SKEW_SECONDS = 60;
 
 interface AuthenticatorOptions extends Omit<SigningKeysOptions, 'onFailure'> {
-  /** Told what a caller must not be told: which setting is wrong, why the signing keys cannot be had. */
+  /** Gets what no caller may see: which setting is wrong, why the signing keys cannot be fetched. */
   readonly onRefusal?: (reason: Refusal, message: string, cause?: unknown) => void;
 }
 
@@ -107,7 +107,7 @@ function holderOf(cause: unknown): Readonly<Record<string, unknown>> {
   return caller && caller !== 'unclear' ? describeCaller(caller) : {};
 }
 
-/** Largest Authorization header that is looked at, in characters. Entra ID keeps tokens well below by capping groups. */
+/** Largest Authorization header that is parsed, in characters. Entra ID keeps tokens well below by capping groups. */
 const MAX_AUTHORIZATION_LENGTH = 16 * 1024;
 
 /** One JWS in compact form with a signature. A joined header ("Bearer a, Bearer b") cannot match. */

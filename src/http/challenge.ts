@@ -1,5 +1,5 @@
 /**
- * Value of `WWW-Authenticate` (RFC 6750, section 3). A call without a token is told the scheme only.
+ * Value of `WWW-Authenticate` (RFC 6750, section 3). A call without a token gets the scheme only.
  *
  * @param description plain ASCII without quotes or backslashes; it goes to an unknown caller
  * @param claims what the next token has to carry, in base64: for `insufficient_claims`

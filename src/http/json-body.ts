@@ -14,7 +14,7 @@ export const REASON = readableText(TEXT_LENGTHS.reason).describe(
 );
 export const TICKET = readableText(TEXT_LENGTHS.ticket).optional().describe('Incident or change number.');
 
-/** Largest body that is read, in bytes, unless told otherwise. */
+/** Default of the largest body that is read, in bytes. */
 export const MAX_BODY_BYTES = 16 * 1024;
 
 /** What is asked of a request with a body; `HttpRequest` of `@azure/functions` and `Request` both fit. */
@@ -37,12 +37,7 @@ export async function readJsonBody<T extends z.ZodType>(
   checkEncoding(request.headers);
   const bytes = await readBounded(request, maxBytes);
   if (bytes.length === 0) throw new HttpProblem('BodyMissing');
-  const [value, twice] = parseJson(bytes);
-  if (twice !== undefined) {
-    const detail = `${JSON.stringify(twice.slice(0, 50))} is there twice.`;
-    throw new HttpProblem('BodyInvalid', { detail, nextStep: 'Send each field once.' });
-  }
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(parseJson(bytes));
   if (result.success) return result.data;
   const issues = result.error.issues.map((issue) => ({
     field: issue.path.map(String).join('.') || '(body)',
@@ -78,28 +73,10 @@ function tooLarge(maxBytes: number): HttpProblem {
   return new HttpProblem('BodyTooLarge', { detail: `The body is larger than ${maxBytes} bytes.` });
 }
 
-/** The value, and the name of a field that an object in it has twice: `JSON.parse` takes the last one, others the first. */
-function parseJson(bytes: Buffer): readonly [value: unknown, twice: string | undefined] {
+function parseJson(bytes: Buffer): unknown {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    return [JSON.parse(text), fieldTwice(text)];
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
     throw new HttpProblem('BodyNotJson');
   }
-}
-
-/** @param text JSON */
-function fieldTwice(text: string): string | undefined {
-  const open: Set<string>[] = [];
-  for (const [token, string, colon] of text.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|[{}[\]]/g)) {
-    if (token === '{' || token === '[') open.push(new Set());
-    else if (token === '}' || token === ']') open.pop();
-    else if (string && colon) {
-      const name: string = JSON.parse(string);
-      const names = open.at(-1);
-      if (names?.has(name)) return name;
-      names?.add(name);
-    }
-  }
-  return undefined;
 }

@@ -57,7 +57,7 @@ export class HttpProblem extends Error {
   }
 }
 
-/** Of the call that answers: its id, which the log has too, and where the errors go that the caller is not told of. */
+/** Of the call that answers: its id, which the log has too, and where the errors go that no caller sees. */
 export interface AnswerContext {
   readonly correlationId: string;
   readonly onUnexpected: (error: unknown) => void;
@@ -101,7 +101,7 @@ function detailsOf(problem: HttpProblem): z.output<typeof PART_PROBLEM> {
   };
 }
 
-/** An error of the app's own is told if its reason has a status; which settings are wrong is for the log alone. */
+/** The caller sees an error of the app's own if its reason has a status. Which settings are wrong, only the log says. */
 function toProblem(error: unknown, { correlationId, onUnexpected }: AnswerContext): HttpProblem {
   if (error instanceof HttpProblem) return error;
   if (error instanceof CmkError && !(error instanceof SettingsError) && refusalOf(error.reason)?.status !== undefined) {
@@ -116,20 +116,21 @@ function toProblem(error: unknown, { correlationId, onUnexpected }: AnswerContex
 }
 
 /**
- * Runs what needs a service that may be out of reach.
+ * Runs what needs a service that may be out of reach. The app's own errors pass.
  *
- * @param told what the caller is told, given why
+ * @param detailOf makes the detail of the problem from the failure
  * @throws {@link HttpProblem} 503 `ServiceUnavailable`
  */
 export async function orUnavailable<T>(
   run: () => Promise<T>,
-  told: (why: string) => string,
+  detailOf: (why: string) => string,
   nextStep?: string,
 ): Promise<T> {
   try {
     return await run();
   } catch (error) {
-    const detail = told(describe(describeFailure(error)));
+    if (error instanceof CmkError || error instanceof HttpProblem) throw error;
+    const detail = detailOf(describe(describeFailure(error)));
     throw new HttpProblem('ServiceUnavailable', { detail, ...(nextStep ? { nextStep } : {}), cause: error });
   }
 }

@@ -18,6 +18,6 @@ export function isReadable(said: string): boolean {
   return /[\p{L}\p{N}]/u.test(said) && !UNREADABLE.test(said) && !PILED.test(said);
 }
 
-/** What is told of a text that cannot be read. */
+/** The message about a text that cannot be read. */
 export const NOT_READABLE =
   'has characters that cannot be read: control characters, line breaks, or text that is invisible';

@@ -63,7 +63,7 @@ type TokenCaller = Caller & { readonly version: '1.0' | '2.0' };
 /**
  * Reads the claims of a token whose signature, issuer, audience and lifetime are right.
  *
- * @returns undefined if a claim is missing; `unclear` if it cannot be told whether a person or an application calls
+ * @returns undefined if a claim is missing; `unclear` if it may be a person's or an application's
  */
 export function readCaller(payload: JWTPayload): TokenCaller | 'unclear' | undefined {
   const claims = CLAIMS.safeParse(payload).data;

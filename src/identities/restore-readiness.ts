@@ -6,7 +6,7 @@ import type { Account } from '../fleet/account.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { AccountReadiness } from '../revocation/restore.ts';
-import type { LookSettings } from '../settings/settings.ts';
+import type { SearchSettings } from '../settings/settings.ts';
 import { checkKeyAccess, type KeyAccessServices } from './check-key-access.ts';
 
 /** Time for finding the accounts, and for finding them and checking their access together. Milliseconds. */
@@ -14,7 +14,7 @@ const FINDING_MS = 3_000;
 const ALL_MS = 5_000;
 
 export interface ReadinessServices extends KeyAccessServices {
-  readonly settings: LookSettings;
+  readonly settings: SearchSettings;
   readonly accounts: StorageAccounts;
   readonly subscriptions: Subscriptions;
 }

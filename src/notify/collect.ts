@@ -6,7 +6,7 @@ import { describe, describeFailure } from '../azure/failure.ts';
 import type { DriftReport } from '../drift/report.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
-import type { NotifySettings } from '../settings/notify.ts';
+import type { NotifySettings } from '../settings/settings.ts';
 import { dayOf } from '../time/duration.ts';
 import { DAY_MS } from '../time/spans.ts';
 import type { Leases } from '../work/lease-client.ts';

@@ -1,7 +1,7 @@
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
-import type { NotifySettings } from '../settings/notify.ts';
 import type { NotifyTarget } from '../settings/notify-targets.ts';
+import type { NotifySettings } from '../settings/settings.ts';
 import type { Lease, Leases } from '../work/lease-client.ts';
 import type { NotifyWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';

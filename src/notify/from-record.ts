@@ -7,37 +7,37 @@ import { KEY_WORK } from '../work/messages.ts';
 import { makeNotification } from './make-notification.ts';
 import type { Notification } from './notification.ts';
 
-interface Told {
+interface Template {
   readonly kind: NotificationKind;
   readonly severity: Notification['severity'];
   readonly title: (name: string) => string;
 }
 
-const revoked: Told = { kind: 'revoked', severity: 'error', title: (name) => `${name} was revoked` };
-const revocationIncomplete: Told = {
+const revoked: Template = { kind: 'revoked', severity: 'error', title: (name) => `${name} was revoked` };
+const revocationIncomplete: Template = {
   kind: 'revocationIncomplete',
   severity: 'error',
   title: (name) => `The revocation of ${name} is incomplete`,
 };
-const restored: Told = { kind: 'restored', severity: 'warning', title: (name) => `${name} was restored` };
-const restoreIncomplete: Told = {
+const restored: Template = { kind: 'restored', severity: 'warning', title: (name) => `${name} was restored` };
+const restoreIncomplete: Template = {
   kind: 'restoreIncomplete',
   severity: 'error',
   title: (name) => `The restore of ${name} is incomplete`,
 };
-const overtaken: Told = {
+const overtaken: Template = {
   kind: 'restoreIncomplete',
   severity: 'error',
   title: (name) => `The restore of ${name} was overtaken by a newer revocation`,
 };
-const stuck: Told = {
+const stuck: Template = {
   kind: 'rotationStuck',
   severity: 'error',
   title: (name) => `The rotation of ${name} does not go on`,
 };
 
-/** What of the audit trail is told, by action and reason. Refusals are not: a rejected caller could flood a channel. */
-const TOLD: Readonly<Record<string, Told>> = {
+/** Audit records that are notified, by action and reason. Refusals are not: a rejected caller could flood a channel. */
+const TEMPLATES: Readonly<Record<string, Template>> = {
   'key.revoke Revoked': revoked,
   'key.revoke RevocationIncomplete': revocationIncomplete,
   'key.restore Restored': restored,
@@ -56,15 +56,15 @@ const TOLD: Readonly<Record<string, Told>> = {
   'key.rotation WaveFailed': stuck,
 };
 
-/** What is told of a record of the audit trail; undefined: nothing. The id of the caller's token is left out. */
+/** The notification of an audit record; undefined: there is none. The id of the caller's token is left out. */
 export function fromRecord({
   id,
   time,
   entry,
 }: Pick<RecordedEntry, 'id' | 'time' | 'entry'>): Notification | undefined {
   const { action, reason, resource, caller, correlationId } = entry;
-  const told = TOLD[`${action} ${reason}`];
-  if (!told) return undefined;
+  const template = TEMPLATES[`${action} ${reason}`];
+  if (!template) return undefined;
   const details = entry.details ?? {};
   const revocation = details.revocation;
   const sentence = reason in REASONS ? REASONS[reason as keyof typeof REASONS] : reason;
@@ -74,11 +74,11 @@ export function fromRecord({
   return makeNotification({
     // Where one event may be recorded by two, its own id says that it is one.
     event: [entry.id ?? id, reason],
-    kind: told.kind,
+    kind: template.kind,
     time,
     subject: resource,
-    severity: told.severity,
-    title: told.title(nameOfKey(resource)),
+    severity: template.severity,
+    title: template.title(nameOfKey(resource)),
     text: why === undefined ? sentence : `${sentence}\nReason given: ${why}`,
     data: {
       reason,

@@ -11,17 +11,17 @@ const MOST_IS = 1_000;
 
 /** Causes that a text has a line for. */
 const LINES = 10;
-/** Of these a digest tells the longest open. */
+/** Oldest open causes that a digest names. */
 const OLDEST = 5;
 
 const NEAR_EXPIRY: ReadonlySet<string> = new Set(['NearExpiry', 'KeyExpired']);
 
 /**
  * What is new in a report: one notification for all new causes, and one for keys that near their end. Advice and what is
- * exempt is left to the digest and the page. One that becomes an error is told again.
+ * exempt is left to the digest and the page. One that becomes an error is notified again.
  *
- * @param known the causes that were told, and still stood in the report before
- * @returns with those that are known from now on: one that comes back is told anew. What an incomplete report lacks may be
+ * @param known the causes that were notified, and were still in the report before
+ * @returns with those that are known from now on: one that comes back is notified again. What an incomplete report lacks may be
  * there all the same.
  */
 export function fromReport(
@@ -34,13 +34,13 @@ export function fromReport(
   const fresh = open.filter((cause) => !isKnown.has(asError(cause)) && !isKnown.has(keyOf(cause)));
   const expiring = fresh.filter(({ reason }) => NEAR_EXPIRY.has(reason));
   const others = fresh.filter(({ reason }) => !NEAR_EXPIRY.has(reason));
-  // One that was told as an error has been told, whatever it is now.
+  // One that was notified as an error is known, whatever it is now.
   const now = open.map((cause) => (isKnown.has(asError(cause)) ? asError(cause) : keyOf(cause)));
   return {
     notifications: [
       ...(expiring.length > 0
         ? [
-            tell(
+            notificationOf(
               'nearExpiry',
               counted(expiring.length, 'key is', 'keys are', ' expired or about to expire'),
               expiring,
@@ -49,7 +49,7 @@ export function fromReport(
           ]
         : []),
       ...(others.length > 0
-        ? [tell('newCauses', counted(others.length, 'new cause', 'new causes', ' of drift'), others, report)]
+        ? [notificationOf('newCauses', counted(others.length, 'new cause', 'new causes', ' of drift'), others, report)]
         : []),
     ],
     known: report.complete ? now : [...new Set([...known, ...now])],
@@ -64,7 +64,7 @@ function asError({ id }: DriftCause): string {
   return `${id} error`;
 }
 
-/** What a digest is told from. */
+/** What a digest is made from. */
 interface DigestInput {
   /** `2026-11-25` */
   readonly day: string;
@@ -84,7 +84,7 @@ export function digestOf({ day, now, report, before }: DigestInput): {
   const head = { kind: 'digest', event, time: now.toISOString(), subject: 'drift' } as const;
   if (!report) {
     const title = 'Digest: no drift check has ended since yesterday';
-    const text = 'Nothing is known of how the fleet is. Look at the function driftCheck and the log.';
+    const text = 'The health of the fleet is not known. Check the function driftCheck and the log.';
     return {
       notification: makeNotification({ ...head, severity: 'error', title, text, data: {} }),
       causes: before ?? {},
@@ -134,9 +134,14 @@ function openCauses({ causes }: DriftReport): readonly DriftCause[] {
   return causes.filter(({ exempt }) => !exempt);
 }
 
-function tell(kind: NotificationKind, title: string, causes: readonly DriftCause[], report: DriftReport): Notification {
+function notificationOf(
+  kind: NotificationKind,
+  title: string,
+  causes: readonly DriftCause[],
+  report: DriftReport,
+): Notification {
   return makeNotification({
-    // By what is told, so that the same news of another report is the same notification.
+    // By its causes, so that the same news of another report is the same notification.
     event: causes.map((cause) => `${keyOf(cause)} ${cause.since}`).sort(),
     kind,
     time: report.finishedOn,

@@ -5,7 +5,7 @@ type Value = Notification['data'][string];
 
 /** What a notification is made of: nothing is too long for it, and what is absent is left out. */
 interface NotificationParts extends Omit<Notification, 'id' | 'data'> {
-  /** What tells the event from every other one. */
+  /** What makes the event different from every other one. */
   readonly event: readonly string[];
   readonly data: Readonly<Record<string, Value | undefined>>;
 }

@@ -3,8 +3,7 @@ import { isTaken, saidOf } from '../notify/deliver.ts';
 import { makeNotification } from '../notify/make-notification.ts';
 import { render } from '../notify/render.ts';
 import type { PostWebhook } from '../notify/webhook-client.ts';
-import { type NotifySettings, readNotify } from '../settings/notify.ts';
-import type { Environment } from '../settings/reader.ts';
+import { type Environment, type NotifySettings, readNotify } from '../settings/settings.ts';
 
 interface NotifyTest {
   readonly target: string;

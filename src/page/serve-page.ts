@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { HttpResponseInit } from '@azure/functions';
-import type { HeaderReader } from '../http/answers.ts';
+import { type HeaderReader, tagsHad } from '../http/answers.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type PageConfig, pageConfig } from './page-config.ts';
 import { type PageFile, pageFiles } from './page-files.ts';
@@ -48,18 +48,19 @@ const CONFIG = '{{config}}';
 export function serveDocument(file: PageFile, config: PageConfig | undefined, headers: HeaderReader): HttpResponseInit {
   const text = Buffer.from(file.bytes).toString('utf8');
   const body = text.replace(CONFIG, () => inAttribute(JSON.stringify(config ?? {})));
-  const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 27)}"`;
+  const tag = createHash('sha256').update(body).digest('base64url').slice(0, 27);
   const common = {
     ...COMMON,
     'cache-control': 'no-cache',
-    etag,
+    etag: `"${tag}"`,
     'content-security-policy': policy(config?.signIn ?? ''),
     // The window of the sign-in goes to another origin and comes back.
     'cross-origin-opener-policy': 'same-origin-allow-popups',
     'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
     'x-frame-options': 'DENY',
   };
-  if (hasIt(headers, etag)) return { status: 304, headers: common };
+  const had = tagsHad(headers);
+  if (had.includes(tag) || had.includes('*')) return { status: 304, headers: common };
   return { status: 200, headers: { ...common, 'content-type': file.type }, body };
 }
 
@@ -77,12 +78,6 @@ export function serveFile({ type, bytes, gzipped }: PageFile, headers: HeaderRea
     },
     body: takesGzip ? gzipped : bytes,
   };
-}
-
-/** Whether the browser has it already. What compresses on the way makes an ETag a weak one. */
-function hasIt(headers: HeaderReader, etag: string): boolean {
-  const known = (headers.get('if-none-match') ?? '').split(',').map((one) => one.trim().replace(/^W\//, ''));
-  return known.includes(etag) || known.includes('*');
 }
 
 /** Text for a quoted attribute. */

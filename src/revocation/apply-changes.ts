@@ -35,7 +35,7 @@ export function applyChanges(
 /**
  * A write that replaces tags reads the version right before: no other caller's record may be lost, and a version that a
  * person has just disabled is left as it is, without a record, so that a restore leaves it too. The record goes with the
- * disabling, in one write, so that a write that takes effect late can be told from a person's. If the read fails, a
+ * disabling, in one write, so that a late write differs from a person's. If the read fails, a
  * version is still disabled, by what the list said of it; every other change is skipped, because it would write stale tags.
  */
 async function applyChange(key: ManagedKey, change: VersionChange, services: ChangeServices): Promise<AppliedChange> {

@@ -24,15 +24,15 @@ export interface KeepRevokedServices {
   readonly sleep: (ms: number) => Promise<void>;
 }
 
-/** What a look at a key found, once it had done its part. */
-interface KeyLook {
+/** A key after its repair. */
+interface KeptKey {
   /** The revocation that is open still. */
   readonly open: Revocation | undefined;
   readonly versions: readonly KeyVersion[];
 }
 
 /**
- * Looks whether a key is as its last revocation or restore left it, and puts right what is not. Revoked: versions that
+ * Verifies that a key is as its last revocation or restore left it, and repairs what is not. Revoked: versions that
  * appeared since are disabled under the same revocation, and so is what a write that was still under way has opened.
  * Restored: what was broken off is finished, and what a write that was still under way has disabled is enabled again.
  *
@@ -43,7 +43,7 @@ export async function keepRevoked(
   services: KeepRevokedServices,
   log: Log,
   options: { readonly alsoLate?: boolean } = {},
-): Promise<KeyLook> {
+): Promise<KeptKey> {
   const versions = await services.keys.listVersions(key);
   const reading = readRevocation(versions, services.now());
   for (const version of reading.unbelieved) {
@@ -66,8 +66,8 @@ export async function keepRevoked(
   return { open, versions };
 }
 
-/** Whether a look at the key would find anything to put right. */
-export function needsLook(versions: readonly KeyVersion[], now: Date): boolean {
+/** Whether {@link keepRevoked} would repair anything. */
+export function needsRepair(versions: readonly KeyVersion[], now: Date): boolean {
   if (unfinished(readRevocation(versions, now), versions, now)) return true;
   return planKeepRevoked(versions, now, { alsoLate: true }).length > 0;
 }

@@ -7,6 +7,8 @@ import type { RevocationStamp } from './revocation.ts';
 
 /** A revocation or a restore of a key, as the audit trail has it. */
 export interface RevocationEvent {
+  /** Id of the audit record. */
+  readonly id: string | undefined;
   readonly did: 'revoke' | 'restore';
   /** The revocation that was made, or restored, as Key Vault showed it to the call. */
   readonly revocation: RevocationStamp;
@@ -43,6 +45,7 @@ const OBJECT_ID = z
   .regex(GUID)
   .transform((id) => id.toLowerCase());
 const ENTRY = z.object({
+  id: z.string().optional(),
   action: z.string(),
   reason: z.string(),
   resource: z.string(),
@@ -84,6 +87,7 @@ export function eventOf(entry: unknown, key: Pick<ManagedKey, 'id'>): Revocation
   if (!did || data.resource.toLowerCase() !== key.id.toLowerCase()) return undefined;
   const { revocation, carriers, foundIn } = data.details;
   return {
+    id: data.id,
     did,
     revocation,
     by: data.caller.objectId,

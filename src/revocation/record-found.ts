@@ -1,16 +1,14 @@
+import { AUDIT_WAIT_MS } from '../audit/audit-trail.ts';
 import type { AuditEntry } from '../audit/record.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
-import { DAY_MS } from '../time/spans.ts';
 import { KEY_WORK, type RevocationWork } from '../work/messages.ts';
-import { RECORDED_AFTER_MS } from './look-message.ts';
-import { type BesideServices, LATER_WAIT_MS, onRecord, type RevocationAction, recordId } from './record-revocation.ts';
+import { RECORDED_AFTER_MS } from './follow-ups.ts';
+import type { RevocationEvent } from './key-trail.ts';
+import { type BesideServices, type RevocationAction, recordId } from './record-revocation.ts';
 import { readRevocation } from './revocation.ts';
 import { closedOn } from './revocation-plans.ts';
-
-/** No record is written of an older change, since the trail would have to be read that far back to find one. Milliseconds. */
-const OLDEST_MS = 7 * DAY_MS;
 
 /** A change that the key's tags show. */
 interface Shown {
@@ -28,19 +26,23 @@ interface Shown {
  * out of reach. What was done, and by whom, is what the key's tags show. A message fills in the reason alone, and where it
  * names the same person; so the record is marked with where that was found. What it claims of that person is in a field of its own. Nothing is written where a record exists.
  *
- * @throws an error that says why it is not on record: no other process will record it, so the message is requeued
+ * @param events what the trail has of this key since that time: no record is written of an older change
+ * @throws an error that says why it is not recorded: no other process will record it, so the message is requeued
  */
 export async function recordFound(
   key: ManagedKey,
   versions: readonly KeyVersion[],
   claimed: RevocationWork['claimed'],
+  { events, since }: { readonly events: readonly RevocationEvent[]; readonly since: Date },
   { audit, now }: Pick<BesideServices, 'audit' | 'now'>,
 ): Promise<void> {
   for (const shown of shownBy(versions, now())) {
-    const ageMs = now().getTime() - shown.on.getTime();
-    // Its own process may be about to record it, or it is too old to be looked for.
-    if (ageMs < RECORDED_AFTER_MS || ageMs > OLDEST_MS) continue;
-    await onRecord(audit(entryOf(key, shown, claimed), LATER_WAIT_MS, new Date(shown.on.getTime() - DAY_MS)));
+    const entry = entryOf(key, shown, claimed);
+    // Its own process may be about to record it.
+    if (shown.on < since || now().getTime() - shown.on.getTime() < RECORDED_AFTER_MS) continue;
+    if (events.some(({ id }) => id === entry.id)) continue;
+    const outcome = await audit(entry, AUDIT_WAIT_MS);
+    if ('failed' in outcome) throw new Error(`Not in the audit trail: ${outcome.failed}`);
   }
 }
 

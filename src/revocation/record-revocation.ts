@@ -1,26 +1,12 @@
 import { type AuditOutcome, BREAK_GLASS_AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
-import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
-import { KEY_WORK, type Work } from '../work/messages.ts';
-import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
-import { inTime } from './in-time.ts';
-import { callCause, KEY_IF_KILLED, SECOND_LOOKS, sendKeyLooks, type WhoAndWhy } from './look-message.ts';
+import type { FollowUpServices, RevocationCall } from './follow-ups.ts';
 import type { RevocationStamp } from './revocation.ts';
 
-/** How long a pass waits for the audit trail that has nothing else to do. Milliseconds. */
-export const LATER_WAIT_MS = 10_000;
-/** After which a process that is at a call is taken for dead, in milliseconds (`functions/time-limits.ts`). */
-const LONGEST_CALL_MS = 200_000;
-
-/** A call that revokes or restores. */
-export type RevocationCall = WhoAndWhy;
-
 /** What goes on beside a change of a key, and must not hold it up. */
-export interface BesideServices {
+export interface BesideServices extends FollowUpServices {
   readonly audit: RecordAudit;
-  readonly queue: Pick<WorkQueue, 'send'>;
-  readonly now: () => Date;
 }
 
 /** What became of the audit record, in words that go into the answer; the receipt proves later that it is still there. */
@@ -32,7 +18,7 @@ export interface Audited {
 /** Of a call that changed nothing. */
 export const NOT_AUDITED: Audited = { audit: 'nothing to write: nothing was changed' };
 
-/** Where a change is not on record, who made it is told. */
+/** For the caller, if the audit trail lacks the change. */
 export function auditWarning({ audit: outcome }: Audited): string[] {
   return outcome === 'written' || outcome === NOT_AUDITED.audit ? [] : [`Not in the audit trail: ${outcome}`];
 }
@@ -44,16 +30,14 @@ interface Done {
   readonly resource: string;
   readonly reason: Reason;
   readonly revocation: RevocationStamp | undefined;
-  /** When the call came. */
-  readonly began: Date;
   readonly details: Readonly<Record<string, unknown>>;
 }
 
 /** Writes down a change once Azure is done with it: first into the log, then into the audit trail. */
 export async function writeDown(
-  { action, resource, reason, revocation, began, details: more }: Done,
+  { action, resource, reason, revocation, details: more }: Done,
   { caller, correlationId, why, ticket }: RevocationCall,
-  { audit, now }: Pick<BesideServices, 'audit' | 'now'>,
+  { audit }: Pick<BesideServices, 'audit'>,
   log: Log,
 ): Promise<Audited> {
   const { objectId } = caller;
@@ -69,9 +53,7 @@ export async function writeDown(
   const details = { why, ticket, revocation, ...more };
   const id = revocation && ITS_OWN.has(reason) ? recordId(action, revocation.id, caller.objectId) : undefined;
   const entry = { ...(id ? { id } : {}), action, reason, resource, caller, correlationId, details };
-  // A process that stood still for so long, on a laptop that slept, say, is taken for dead: a look may have recorded it.
-  const isLate = id !== undefined && now().getTime() - began.getTime() > LONGEST_CALL_MS;
-  return audited(await audit(entry, BREAK_GLASS_AUDIT_WAIT_MS, isLate ? began : undefined));
+  return audited(await audit(entry, BREAK_GLASS_AUDIT_WAIT_MS));
 }
 
 /**
@@ -81,54 +63,6 @@ const ITS_OWN: ReadonlySet<Reason> = new Set(['Revoked', 'RevocationIncomplete',
 
 /** What goes into the audit trail. */
 export type RevocationAction = 'key.revoke' | 'key.restore';
-
-/** @throws an error that says why the record is missing: no other worker writes it, so that the message is retried */
-export async function onRecord(audited: Promise<AuditOutcome>): Promise<void> {
-  const outcome = await audited;
-  if ('failed' in outcome) throw new Error(`Not in the audit trail: ${outcome.failed}`);
-}
-
-/** Sends the messages for further passes over the key. @returns a warning for each that failed */
-export function lookAgain(
-  key: ManagedKey,
-  did: 'revoke' | 'restore',
-  call: RevocationCall,
-  services: BesideServices,
-): Promise<string[]> {
-  const what = 'No later pass checks the key for writes that were still in flight; repeat the call in a minute';
-  return inTime(what, () => sendKeyLooks(key, did, call, SECOND_LOOKS, services));
-}
-
-/** Before anything is written: should this process die, what it had begun is finished and recorded. Never rejects. */
-export async function lookIfKilled(
-  key: ManagedKey,
-  did: 'revoke' | 'restore',
-  call: WhoAndWhy,
-  services: Pick<BesideServices, 'queue' | 'now'>,
-): Promise<void> {
-  await inTime('', () => sendKeyLooks(key, did, call, KEY_IF_KILLED, services));
-}
-
-/** Puts the probe of the file services to work; its results show in the key's status. */
-export function watchEffect(
-  key: ManagedKey,
-  did: 'revoke' | 'restore',
-  { correlationId }: RevocationCall,
-  { queue, now }: BesideServices,
-): Promise<string[]> {
-  const work: Work = { kind: 'probe', key: key.id, cause: callCause(did, correlationId, now()), attempt: 0 };
-  return inTime('The effect on the file shares is not watched', () => queue.send(KEY_WORK, work));
-}
-
-/** Has the uses of a restored key moved to its newest version. */
-export function reconcileRestored(
-  key: ManagedKey,
-  { correlationId }: RevocationCall,
-  { requestKey, now }: Pick<BesideServices, 'now'> & { readonly requestKey: RequestKey },
-): Promise<string[]> {
-  const cause = callCause('restore', correlationId, now());
-  return inTime('Its uses are not moved now; the next drift check does it', () => requestKey(key.id, cause));
-}
 
 /** Two people may restore one revocation at the same moment: each is on record. */
 export function recordId(action: RevocationAction, revocation: string, objectId: string): string {

@@ -128,7 +128,7 @@ async function refusal(
   }
 }
 
-/** Why a restore must not go on, as far as the tags tell; undefined: it may. */
+/** Why a restore must not go on, by the tags alone; undefined: it may. */
 export function refusedRestore(
   versions: readonly KeyVersion[],
   request: RestoreOrder,
@@ -200,7 +200,7 @@ export async function finishRestore(
 
 /**
  * One that is off without a record was disabled just before its record was taken away: by a write of this revocation that
- * was still under way, or by a newer revocation, whose record went too. That cannot be told, so it stays off.
+ * was still under way, or by a newer revocation, whose record went too. Nothing shows which, so it stays off.
  */
 function isOwed(versions: readonly KeyVersion[], owed: ReadonlySet<string>): boolean {
   return versions.some(({ version, enabled }) => owed.has(version) && !enabled);

@@ -56,7 +56,7 @@ export function planReopenLost(
     const { records, restored: own } = readRevocation([fresh], now);
     if (records.size > 0 || !own || !isNewer(upTo, own)) return {};
     if (fresh.enabled) return { tags: closed(fresh, restored, restored.restoredBy) };
-    // A person disabled it since: a look may come at any time.
+    // A person disabled it since: a verification may come at any time.
     return isChangedLater(fresh, upTo) ? {} : { enabled: true };
   };
   return newestFirst(versions)
@@ -87,7 +87,7 @@ export function planClose(
 
 /**
  * An older restore that wrote late may have taken the last record away before this one came to it: that this revocation is
- * restored is said all the same, or a later look would write its record again.
+ * restored is said all the same, or a later verification would write its record again.
  */
 export function planCloseLost(
   versions: readonly KeyVersion[],

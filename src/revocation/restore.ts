@@ -4,17 +4,13 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
 import {
-  type Audited,
-  type BesideServices,
-  lookAgain,
-  lookIfKilled,
-  NOT_AUDITED,
   type RevocationCall,
   reconcileRestored,
-  recordId,
+  requestRecovery,
+  requestVerification,
   watchEffect,
-  writeDown,
-} from './record-revocation.ts';
+} from './follow-ups.ts';
+import { type Audited, type BesideServices, NOT_AUDITED, recordId, writeDown } from './record-revocation.ts';
 import { isComplete, type RestoreEnd } from './restore-end.ts';
 import { type KeyRestoration, type RestoreServices, restoreKey } from './restore-key.ts';
 import type { RevocationStamp } from './revocation.ts';
@@ -60,8 +56,7 @@ export async function restore(
   const { objectId: restoredBy, kind } = call.caller;
   const order = { revocation, restoredBy, isApplication: kind === 'application', dualControl };
   const reading = services.readiness(key);
-  const began = services.now();
-  const ifKilled = lookIfKilled(key, 'restore', call, services);
+  const ifKilled = requestRecovery(key, 'restore', call, services);
   const recordBegun: RestoreServices['recordBegun'] = async (begunKey, begun) => {
     await services.audit(begunEntry(begunKey, begun, call), BREAK_GLASS_AUDIT_WAIT_MS);
   };
@@ -81,7 +76,6 @@ export async function restore(
         resource: spelled.id,
         reason,
         revocation: result.revocation,
-        began,
         details: { complete, recovered, versions },
       },
       call,
@@ -89,7 +83,7 @@ export async function restore(
       log,
     ),
     ifKilled,
-    result.revocation && isLetThrough(end) ? lookAgain(spelled, 'restore', call, services) : [],
+    result.revocation && isLetThrough(end) ? requestVerification(spelled, 'restore', call, services) : [],
     reconcileRestored(spelled, call, services),
     watchEffect(spelled, 'restore', call, services),
   ]);
@@ -97,7 +91,7 @@ export async function restore(
 }
 
 /**
- * Should the process die, the later look finishes the restore by this record. It has an id of its own: what is recorded once
+ * Should the process die, a later verification finishes the restore by this record. It has an id of its own: what is recorded once
  * the restore is done is not taken for a repetition.
  */
 function begunEntry(key: ManagedKey, revocation: RevocationStamp, call: RevocationCall): AuditEntry {
@@ -113,7 +107,7 @@ function begunEntry(key: ManagedKey, revocation: RevocationStamp, call: Revocati
   };
 }
 
-/** Whether this person may restore this revocation: only then may a later look finish it. */
+/** Whether this person may restore this revocation: only then may a later verification finish it. */
 function isLetThrough(end: RestoreEnd): boolean {
   return end === 'restored' || end === 'overtaken' || end === 'incomplete';
 }

@@ -142,8 +142,8 @@ export function planJoin(versions: readonly KeyVersion[], stamp: RevocationStamp
 }
 
 /**
- * Whether a restore may be at it this moment: its writes follow each other within seconds. A later look sees what became of
- * it.
+ * Whether a restore may be at it this moment: its writes follow each other within seconds. A later verification sees
+ * its result.
  */
 export function isUnderWay(version: KeyVersion, now: Date): boolean {
   return now.getTime() - changedOn(version).getTime() < UNDER_WAY_MS;
@@ -180,7 +180,7 @@ function disabling(version: KeyVersion, stamp: RevocationStamp, now: Date): Vers
   return { version, ...again(version), again };
 }
 
-/** A look that listed before a restore, and writes after it: the version's own tombstone says so. */
+/** For a verification that lists before a restore and writes after it: the version's own tombstone shows the restore. */
 function unlessRestored(change: VersionChange, open: RevocationStamp, now: Date): VersionChange {
   const again = (fresh: KeyVersion): Pick<VersionChange, 'enabled' | 'tags'> => {
     const { restored } = readRevocation([fresh], now);

@@ -132,7 +132,7 @@ export function isNewer(a: Pick<RevocationStamp, 'id' | 'revokedOn'>, b: Pick<Re
 
 /**
  * The same revocation, newer than everything that these versions show: clocks differ, and a revocation that began after
- * another one, or after its restore, has to be told from it.
+ * another one, or after its restore, has to differ from it.
  */
 export function stampAfter(stamp: RevocationStamp, versions: readonly KeyVersion[], now: Date): RevocationStamp {
   const others = versions.flatMap((version) =>

@@ -1,14 +1,7 @@
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
-import {
-  type Audited,
-  type BesideServices,
-  lookAgain,
-  lookIfKilled,
-  type RevocationCall,
-  watchEffect,
-  writeDown,
-} from './record-revocation.ts';
+import { type RevocationCall, requestRecovery, requestVerification, watchEffect } from './follow-ups.ts';
+import { type Audited, type BesideServices, writeDown } from './record-revocation.ts';
 import { type KeyRevocation, type RevokeServices, revokeKey } from './revoke-key.ts';
 
 interface RevokeUseCase<Dependents> extends RevokeServices, BesideServices {
@@ -37,18 +30,17 @@ export async function revoke<Dependents>(
   services: RevokeUseCase<Dependents>,
   log: Log,
 ): Promise<Revoked<Dependents> | undefined> {
-  const began = services.now();
   const { objectId, kind } = call.caller;
   const applications = kind === 'application' ? { applications: [objectId.toLowerCase()] } : {};
   const by = { id: services.newId(), revokedBy: objectId, ...applications };
   // Begun beside the revocation, never waited for before it.
   const reading = services.dependents(key);
-  const ifKilled = lookIfKilled(key, 'revoke', call, services);
+  const ifKilled = requestRecovery(key, 'revoke', call, services);
   const result = await revokeKey(key, by, services);
   if (result.versions.length === 0) return undefined;
 
   const { key: spelled, complete, versions, elapsedMs, stamp, recorded } = result;
-  // A later look repairs by these what an in-flight write has undone.
+  // A later verification repairs by these what an in-flight write has undone.
   const carriers = [...recorded].map(([version, wasEnabled]) => ({ version, wasEnabled }));
   const reason = complete ? 'Revoked' : 'RevocationIncomplete';
   const [dependents, audited, , ...notDone] = await Promise.all([
@@ -59,7 +51,6 @@ export async function revoke<Dependents>(
         resource: spelled.id,
         reason,
         revocation: stamp,
-        began,
         details: { complete, versions, elapsedMs, carriers },
       },
       call,
@@ -67,7 +58,7 @@ export async function revoke<Dependents>(
       log,
     ),
     ifKilled,
-    lookAgain(spelled, 'revoke', call, services),
+    requestVerification(spelled, 'revoke', call, services),
     watchEffect(spelled, 'revoke', call, services),
   ]);
   return { ...result, ...audited, dependents, warnings: notDone.flat() };

@@ -23,7 +23,7 @@ const SHORT = /^[0-9a-f]{8}$/;
 const APPLICATIONS = 'apps';
 const MORE = 'more';
 
-/** What tells a person from others in little room: two share it once in four thousand millions. */
+/** A short id of a person: two people share one with a probability of 1 in 4,000 million. */
 export function shortOf(objectId: string): string {
   return createHash('sha256').update(objectId.toLowerCase()).digest('hex').slice(0, 8);
 }

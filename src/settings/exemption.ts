@@ -4,7 +4,7 @@ import { REASONS, type Reason } from '../reasons.ts';
 import { dayOf } from '../time/duration.ts';
 import type { Fixable } from './fixable.ts';
 import { globMatches } from './glob.ts';
-import { json } from './json.ts';
+import { json } from './setting.ts';
 
 /** Findings that are exempt for a time, and why. They are shown, and neither counted nor fixed. */
 const exemption = z.strictObject({
@@ -53,7 +53,7 @@ interface ExemptibleUse {
   readonly mode: 'pinned' | 'automatic';
 }
 
-/** Tells which uses of a key the drift check is to leave where they are, whether or not it finds anything of them now. */
+/** The uses of a key that the drift check leaves where they are, whether or not it finds anything about them now. */
 export function exemptUses(exemptions: readonly Exemption[], now: Date): (use: ExemptibleUse) => boolean {
   // There may be hundreds, and thousands of uses.
   const standing = exemptions.filter((one) => MOVES.some((code) => code === one.code) && !hasEnded(one, now));
@@ -64,7 +64,7 @@ export function exemptUses(exemptions: readonly Exemption[], now: Date): (use: E
   };
 }
 
-/** Tells which the drift check does not move: what is exempt, and what CMK_AUTOFIX does not name. */
+/** The uses that the drift check does not move: what is exempt, and what CMK_AUTOFIX does not name. */
 export function usesLeft(
   { autofix, exemptions }: { readonly autofix: readonly string[]; readonly exemptions: readonly Exemption[] },
   now: Date,

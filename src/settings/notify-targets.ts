@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { json } from './json.ts';
+import { json } from './setting.ts';
 
-/** What there is to be told of; a target takes all of them, or those that it names. */
+/** Kinds of notifications; a target takes all of them, or those that it names. */
 export const NOTIFICATION_KINDS = [
   'revoked',
   'revocationIncomplete',

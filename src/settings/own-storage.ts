@@ -9,7 +9,7 @@ interface StorageSettings {
 
 /**
  * The names of the storage accounts that the app itself runs on: a revocation of their key would lock the app out. `local`:
- * emulators, which no key of Key Vault encrypts. Undefined: one is not known, or its connection string does not tell.
+ * emulators, which no key of Key Vault encrypts. Undefined: one is not known, or its connection string does not name it.
  */
 export function ownStorage({ storage, cloud }: StorageSettings): readonly string[] | 'local' | undefined {
   if (!storage) return undefined;
@@ -27,7 +27,7 @@ export function sharedZones(storage: AppStorage, cloud: Cloud): string | undefin
   return isShared && control !== 'local' && control !== '' ? control : undefined;
 }
 
-/** `local`: an emulator. Undefined: the connection string does not tell. */
+/** `local`: an emulator. Undefined: the connection string does not name it. */
 export function nameOfStorage(account: StorageAccount, cloud: Cloud): string | 'local' | undefined {
   if ('accountName' in account) return account.accountName.toLowerCase();
   const fields = new Map(

@@ -22,7 +22,7 @@ export class SettingsReader {
     return undefined;
   }
 
-  /** Notes what is wrong with a setting; the first problem of each is the one that is told. */
+  /** Notes what is wrong with a setting; only its first problem counts. */
   problem(name: SettingName, what: string): void {
     if (!this.#problems.has(name)) this.#problems.set(name, `${name} ${what}. Example: ${SETTINGS[name].example}`);
   }
@@ -39,8 +39,8 @@ export class SettingsReader {
 interface Gone {
   /** What replaces it. */
   readonly instead: string;
-  /** Whether the app would do something else than this value asks for, so that it must not start. */
-  readonly changes: (value: string) => boolean;
+  /** The value, in lower case, by which the app would do what it does anyway; `*`: any. The app does not start with another. */
+  readonly harmless?: string;
 }
 
 const OF_THE_QUEUE = 'the tables and blobs of the work zone are in the account that CMK_WORK__queueServiceUri names';
@@ -49,59 +49,54 @@ const OF_THE_QUEUE = 'the tables and blobs of the work zone are in the account t
 const GONE: Readonly<Record<string, Gone>> = {
   CMK_APPROVALS: {
     instead: 'have the app roles approved by Microsoft Entra Privileged Identity Management (docs/how-to/access.md)',
-    changes: () => true,
   },
   CMK_AUDIT_KEY: {
     instead: 'lock the immutability policy of the audit trail (cmk admin lock-audit)',
-    changes: () => false,
+    harmless: '*',
   },
-  CMK_KEY_MIN_BITS: { instead: 'set CMK_KEY_MINIMUM, for instance RSA-3072', changes: (bits) => bits !== '2048' },
-  CMK_REQUIRE_HSM: {
-    instead: 'set CMK_KEY_MINIMUM, for instance RSA-HSM-3072',
-    changes: (value) => value.toLowerCase() !== 'off',
-  },
+  CMK_KEY_MIN_BITS: { instead: 'set CMK_KEY_MINIMUM, for instance RSA-3072', harmless: '2048' },
+  CMK_REQUIRE_HSM: { instead: 'set CMK_KEY_MINIMUM, for instance RSA-HSM-3072', harmless: 'off' },
   CMK_NO_EXPIRY: {
     instead:
       'NoExpiry is advice; assign the built-in Azure Policy "Key Vault keys should have an expiration date" to demand more',
-    changes: (value) => value.toLowerCase() !== 'advice',
+    harmless: 'advice',
   },
   CMK_RETIRE_AFTER_HOURS: {
     instead: 'a version can be retired 24 hours after its successor; cmk key retire --after-hours takes more',
-    changes: (hours) => hours !== '24',
+    harmless: '24',
   },
   CMK_REFRESH_AUTOMATIC: {
     instead:
       'leave LaggingAutomaticVersion out of CMK_AUTOFIX, and Storage moves automatic accounts by its daily check',
-    changes: (value) => value.toLowerCase() !== 'on',
+    harmless: 'on',
   },
-  CMK_SCOPE_DISCOVERY: {
-    instead: 'the encryption scopes of all accounts are read',
-    changes: (value) => value.toLowerCase() !== 'all',
-  },
+  CMK_SCOPE_DISCOVERY: { instead: 'the encryption scopes of all accounts are read', harmless: 'all' },
   CMK_BUDGET_SHARE: {
     instead: 'the app uses at most 80 % of the budgets of the Storage resource provider',
-    changes: (share) => Number(share) !== 0.8,
+    harmless: '0.8',
   },
-  CMK_PAGE: { instead: 'set CMK_PAGE_SIGN_IN to off', changes: (value) => value.toLowerCase() !== 'on' },
+  CMK_PAGE: { instead: 'set CMK_PAGE_SIGN_IN to off', harmless: 'on' },
   CMK_KEY_MAX_AGE_DAYS: {
     instead:
       'KeyTooOld means older than two years; assign the built-in Azure Policy "Keys should not be active for longer than the specified number of days" to demand less',
-    changes: (days) => days !== '730',
+    harmless: '730',
   },
   CMK_STORAGE_ACCOUNT_ID: {
     instead: 'it is the account of AzureWebJobsStorage__accountName in the resource group of the function app',
-    changes: () => false,
+    harmless: '*',
   },
-  CMK_HSM_WATCH: { instead: 'keys of Managed HSMs are read every five minutes', changes: () => false },
-  CMK_WORK__tableServiceUri: { instead: OF_THE_QUEUE, changes: () => false },
-  CMK_WORK__blobServiceUri: { instead: OF_THE_QUEUE, changes: () => false },
+  CMK_DRIFT_SCHEDULE: { instead: 'the drift check runs every hour', harmless: '*' },
+  CMK_HSM_WATCH: { instead: 'keys of Managed HSMs are read every five minutes', harmless: '*' },
+  CMK_WORK__tableServiceUri: { instead: OF_THE_QUEUE, harmless: '*' },
+  CMK_WORK__blobServiceUri: { instead: OF_THE_QUEUE, harmless: '*' },
 };
 
 /** A line for each setting that is gone and whose value asks for what the app does not do any more. */
 export function goneSettings(environment: Environment): readonly string[] {
-  return Object.entries(GONE).flatMap(([name, { instead, changes }]) => {
-    const value = environment[name]?.trim();
-    return value && changes(value) ? `${name} is no longer supported: ${instead}, and remove the setting.` : [];
+  return Object.entries(GONE).flatMap(([name, { instead, harmless }]) => {
+    const value = environment[name]?.trim().toLowerCase();
+    if (!value || harmless === '*' || harmless === value) return [];
+    return `${name} is no longer supported: ${instead}, and remove the setting.`;
   });
 }
 

@@ -30,7 +30,12 @@ export function setting<T extends z.ZodType>(definition: Setting<T>): Setting<T>
   return definition;
 }
 
-export const ncrontab = z
-  .string()
-  .trim()
-  .regex(/^(?:\S+ ){5}\S+$/, 'is not an NCRONTAB expression of six fields');
+/** A setting whose value is JSON. */
+export const json = z.string().transform((text, context) => {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    context.addIssue({ code: 'custom', message: 'is not JSON' });
+    return z.NEVER;
+  }
+});

@@ -6,8 +6,7 @@ import { EXEMPTIONS } from './exemption.ts';
 import { DEFAULT_AUTOFIX, FIXABLE, isFixable } from './fixable.ts';
 import { NOTIFY_CONFIG } from './notify-targets.ts';
 import { parseRequirement } from './requirement.ts';
-import { guid, list, ncrontab, onOff, setting } from './setting.ts';
-import { SYSTEM_TOPICS } from './system-topics.ts';
+import { guid, json, list, onOff, setting } from './setting.ts';
 
 /** A loopback address keeps what is sent on the machine; anywhere else it has to be encrypted. */
 const LOOPBACK = /^http:\/\/(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?$/;
@@ -20,7 +19,15 @@ const serviceUri = (service: 'blob' | 'queue') =>
     .regex(new RegExp(`^https://[a-z0-9]{3,24}\\.${service}\\.[a-z0-9.]+/?$`), `is not the URI of a ${service} service`)
     .transform((uri) => uri.replace(/\/$/, ''));
 
-export const DEFAULT_DRIFT_SCHEDULE = '0 0 * * * *';
+const TOPIC = z
+  .string()
+  .refine(
+    (id) => parseResourceId(id)?.type.toLowerCase() === 'microsoft.eventgrid/systemtopics',
+    'has something else than the ARM id of a system topic',
+  );
+
+/** `{"<ARM id of a vault>": "<ARM id of its system topic>"}` */
+const SYSTEM_TOPICS = json.pipe(z.record(z.string(), TOPIC, 'is not a JSON object'));
 
 /** Every app setting that this app reads, and the host's own that it relies on. One table: docs/reference/settings.md and the sample follow it. */
 export const SETTINGS = {
@@ -142,12 +149,6 @@ export const SETTINGS = {
     description:
       'Where people sign in to the page that the app serves at `/`: the origin of Entra ID under another name than the usual one of the cloud. `off`: the app serves no page.',
     fallback: "the cloud's own",
-  }),
-  CMK_DRIFT_SCHEDULE: setting({
-    schema: ncrontab.optional(),
-    example: '0 0 * * * *',
-    description: 'When the drift check runs: an NCRONTAB expression of six fields, in UTC.',
-    fallback: `every hour (\`${DEFAULT_DRIFT_SCHEDULE}\`)`,
   }),
   CMK_AUTOFIX: setting({
     schema: list

@@ -2,13 +2,12 @@ import type { AppStorage, StorageAccount } from '../azure/app-storage.ts';
 import { CLOUDS, type Cloud, findCloud } from '../azure/cloud.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
 import { SettingsError } from '../errors.ts';
+import type { AccessRules } from '../http/access.ts';
 import { ManagedVaults, managedVault } from '../keys/managed-vaults.ts';
-import { type AccessSettings, readAccess } from './access.ts';
 import type { Exemption } from './exemption.ts';
 import { DEFAULT_AUTOFIX, type Fixable } from './fixable.ts';
-import { type NotifySettings, readNotify } from './notify.ts';
+import { DEFAULT_DIGEST_HOUR, type NotifyTarget } from './notify-targets.ts';
 import { nameOfStorage, sharedZones } from './own-storage.ts';
-import { type PageSettings, readPage } from './page.ts';
 import { type Environment, goneSettings, misnamed, SettingsReader } from './reader.ts';
 import type { Requirement } from './requirement.ts';
 
@@ -43,6 +42,26 @@ export interface Settings {
   readonly drift: DriftSettings;
 }
 
+export interface AccessSettings extends AccessRules {
+  /** One line for each setting that is wrong: with any, every call of the API is refused. */
+  readonly problems: readonly string[];
+}
+
+export interface NotifySettings {
+  /** One line for each problem: with any, no notification is sent, and everything else runs. */
+  readonly problems: readonly string[];
+  readonly targets: readonly NotifyTarget[];
+  /** From which hour of the day on (UTC) the digest is sent. */
+  readonly digestHour: number;
+}
+
+/** The page that the app serves. */
+export interface PageSettings {
+  readonly on: boolean;
+  /** Origin of Entra ID as browsers reach it; undefined: the cloud's own. */
+  readonly signIn: string | undefined;
+}
+
 /**
  * What the drift check goes by. What is wrong with it is a finding of the check and must not keep the app from moving
  * accounts and revoking keys: a setting that is wrong counts as absent, and nothing is fixed.
@@ -57,14 +76,14 @@ export interface DriftSettings {
   readonly keyMinBits: number;
   /** Whether keys have to be in hardware. */
   readonly requireHsm: boolean;
-  /** Workspace id of the log that tells who used a key; undefined: there is none. */
+  /** Workspace id of the log of who used a key; undefined: there is none. */
   readonly usageWorkspace: string | undefined;
   readonly functionAppId: string | undefined;
   /** ARM id of the app's own storage account. */
   readonly storageAccountId: string | undefined;
   /** Name of the storage account that holds both zones; undefined: each has its own, or it is an emulator. */
   readonly sharedZones: string | undefined;
-  /** Whether Resource Manager is to tell of changes in the watched subscriptions. */
+  /** Whether Resource Manager sends events of changes in the watched subscriptions. */
   readonly watchChanges: boolean;
   /** ARM ids of the system topics that are known, by the ARM id of their vault. */
   readonly systemTopics: Readonly<Record<string, string>>;
@@ -114,15 +133,45 @@ export function readSettings(environment: Environment): Settings {
 }
 
 /** Undefined: all that the app sees; so does a list of none. */
-export function readSubscriptions(reader: SettingsReader): readonly string[] | undefined {
+function readSubscriptions(reader: SettingsReader): readonly string[] | undefined {
   const ids = reader.read('CMK_SUBSCRIPTIONS');
   return ids && ids.length > 0 ? [...new Set(ids)] : undefined;
 }
 
+/** Whether the restorer must be another person than the revoker; a value that is neither on nor off counts as on. */
+export function readDualControl(environment: Environment): boolean {
+  return new SettingsReader(environment).read('CMK_DUAL_CONTROL') ?? true;
+}
+
+/** Reads what narrows the roles. What is wrong with it must not keep the app from moving accounts. */
+function readAccess(environment: Environment): AccessSettings {
+  const reader = new SettingsReader(environment);
+  const access = {
+    clients: reader.read('CMK_CLIENTS') ?? [],
+    restoreApplications: reader.read('CMK_RESTORE_APPLICATIONS') ?? [],
+    stepUp: reader.read('CMK_STEP_UP'),
+    roleScopes: reader.read('CMK_ROLE_SCOPES') ?? [],
+  };
+  return { ...access, problems: reader.problems };
+}
+
+/** Reads whom to notify. What is wrong with it must not keep the app from anything else. */
+export function readNotify(environment: Environment): NotifySettings {
+  const reader = new SettingsReader(environment);
+  const { targets = [], digestHour = DEFAULT_DIGEST_HOUR } = reader.read('CMK_NOTIFY') ?? {};
+  return { problems: reader.problems, targets, digestHour };
+}
+
+/** A setting that is wrong takes the page away, and nothing else: it must not keep the app from moving accounts. */
+function readPage(environment: Environment): PageSettings {
+  const reader = new SettingsReader(environment);
+  const signIn = reader.read('CMK_PAGE_SIGN_IN');
+  if (signIn === 'off') return { on: false, signIn: undefined };
+  return { on: reader.problems.length === 0, signIn };
+}
+
 function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
   const reader = new SettingsReader(environment);
-  // The schedule is read where the function is registered; here it is only checked.
-  reader.read('CMK_DRIFT_SCHEDULE');
   const functionAppId = reader.read('CMK_FUNCTION_APP_ID');
   const app = functionAppId === undefined ? undefined : parseResourceId(functionAppId);
   const own = readStorage(new SettingsReader(environment), cloud);
@@ -134,7 +183,7 @@ function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
       'is set beside an identity for the same storage, and the host takes it in place of the identity: remove it',
     );
   }
-  // A connection string, as developers use, need not tell the name.
+  // A connection string, as developers use, need not have the name.
   const ownName = 'accountName' in own ? own.accountName : reader.read('AzureWebJobsStorage__accountName');
   const beside =
     app && ownName
@@ -158,8 +207,8 @@ function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
   return problems.length === 0 ? { ...settings, problems } : { ...settings, problems, autofix: [] };
 }
 
-/** What it takes to look for everything that uses a key. */
-export type LookSettings = Pick<Settings, 'cloud' | 'subscriptions' | 'otherDependents'> & {
+/** What it takes to search for everything that uses a key. */
+export type SearchSettings = Pick<Settings, 'cloud' | 'subscriptions' | 'otherDependents'> & {
   /** Undefined: which one is the app's own storage is not known. */
   readonly storage: AppStorage | undefined;
 };
@@ -169,7 +218,7 @@ export type LookSettings = Pick<Settings, 'cloud' | 'subscriptions' | 'otherDepe
  *
  * @throws {@link SettingsError}
  */
-export function readLookSettings(environment: Environment): LookSettings {
+export function readSearchSettings(environment: Environment): SearchSettings {
   const { AzureWebJobsStorage, AzureWebJobsStorage__accountName: account } = environment;
   const reader = new SettingsReader(environment);
   const cloud = readCloud(reader);

@@ -8,7 +8,7 @@ import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { REASONS } from '../reasons.ts';
 import { finishRetirements, halfRetired, recordRetirement } from '../retirement/finish-retirements.ts';
 import type { RetireServices } from '../retirement/retire-versions.ts';
-import { needsLook } from '../revocation/keep-revoked.ts';
+import { needsRepair } from '../revocation/keep-revoked.ts';
 import type { Cause } from '../work/messages.ts';
 import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
 
@@ -37,7 +37,7 @@ export async function recoverOverdue(
 ): Promise<void> {
   const { ref } = cause;
   for (const { key, versions } of keys) {
-    if (!needsLook(versions, services.now())) continue;
+    if (!needsRepair(versions, services.now())) continue;
     await attempt(
       () => services.requestKey(key.id, cause),
       (why) => {

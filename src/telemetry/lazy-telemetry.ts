@@ -1,3 +1,4 @@
+import { triedFor } from '../azure/deadline.ts';
 import { type Measurement, NO_TELEMETRY, type SpanAttributes, type SpanPlace, type Telemetry } from './telemetry.ts';
 
 /** Longest wait for telemetry to load; after that, work runs without a span. Milliseconds. */
@@ -12,7 +13,7 @@ export class LazyTelemetry implements Telemetry {
   #loading: Promise<void> | undefined;
   #loaded: Telemetry = NO_TELEMETRY;
 
-  /** @param failed is told once that it cannot be loaded; then there are no spans, and all else goes on */
+  /** @param failed gets the error if it cannot be loaded; then there are no spans, and everything else runs */
   constructor(load: () => Promise<Telemetry>, failed: (error: unknown) => void) {
     this.#load = load;
     this.#failed = failed;
@@ -20,7 +21,7 @@ export class LazyTelemetry implements Telemetry {
 
   ready(): Promise<void> {
     this.#loading ??= this.#begin();
-    return noLongerThan(READY_MS, this.#loading);
+    return triedFor(READY_MS, this.#loading);
   }
 
   async #begin(): Promise<void> {
@@ -44,16 +45,6 @@ export class LazyTelemetry implements Telemetry {
   }
 
   flush(): Promise<void> {
-    return noLongerThan(FLUSH_MS, this.#loaded.flush());
+    return triedFor(FLUSH_MS, this.#loaded.flush());
   }
-}
-
-/** Never rejects. */
-async function noLongerThan(ms: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work.catch(() => {}), late]);
-  clearTimeout(timer);
 }

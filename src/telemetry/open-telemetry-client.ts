@@ -198,7 +198,7 @@ function exportersOf({ environment, credential }: OpenTelemetryOptions): {
   }
   if (environment.OTEL_EXPORTER_OTLP_ENDPOINT) {
     spans.push(otlpSpans(EXPORT_MS));
-    metrics.push(otlpMetrics(EXPORT_MS, environment));
+    metrics.push(otlpMetrics(EXPORT_MS));
   }
   return { spans, metrics };
 }

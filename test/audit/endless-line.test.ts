@@ -1,7 +1,6 @@
 import { expect, it } from 'vitest';
 import type { AuditFiles } from '../../src/audit/audit-files.ts';
 import { findHead } from '../../src/audit/chain-writer.ts';
-import { findEntry } from '../../src/audit/find-entry.ts';
 import { linesOf } from '../../src/audit/lines.ts';
 import { linesBackwards } from '../../src/audit/read-backwards.ts';
 import { searchTrail } from '../../src/audit/search-trail.ts';
@@ -72,12 +71,4 @@ it('backwards, a line without an end is held in part', async () => {
     for (const { bytes } of lines) longest = Math.max(longest, bytes.length);
   }
   expect(longest).toBeLessThan(4 * MIB);
-});
-
-it('an entry is looked for behind it, and nothing of it is kept for the next look', async () => {
-  const { files } = endless(40 * MIB);
-  const since = { file: NAME, position: 0 };
-  const result = await findEntry(files, 'no such id', since);
-  const [{ size } = { size: 0 }] = await files.list();
-  expect('seen' in result && size - result.seen.position).toBeLessThan(4 * MIB);
 });

@@ -150,14 +150,6 @@ describe('recording never throws and never takes longer than it may', () => {
     await expect(verifyTrail(auditFiles(faulty, 200))).rejects.toThrow(/abort|time/i);
   });
 
-  it('when too many entries wait', async () => {
-    const { faulty } = containers();
-    storage.onRequest(() => 'hang');
-    const record = newTrail(faulty, { maxWaiting: 2 });
-    const outcomes = await Promise.all(['a', 'b', 'c', 'd'].map((name) => record(entry(name), 50)));
-    expect(outcomes[3]).toEqual({ failed: 'The audit trail is stuck: 2 entries wait already.' });
-  });
-
   it('when the entry is not JSON', async () => {
     const { faulty } = containers();
     const circle: Record<string, unknown> = {};

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { auditFiles } from '../../src/audit/audit-client.ts';
 import type { AuditFiles } from '../../src/audit/audit-files.ts';
-import type { TrailPosition } from '../../src/audit/find-entry.ts';
+import type { TrailPosition } from '../../src/audit/file-name.ts';
 import { findRecord } from '../../src/audit/find-record.ts';
 import { linesBackwards } from '../../src/audit/read-backwards.ts';
 import { parseRecord } from '../../src/audit/record.ts';

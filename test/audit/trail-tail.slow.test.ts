@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { auditFiles } from '../../src/audit/audit-client.ts';
-import type { TrailPosition } from '../../src/audit/find-entry.ts';
+import type { TrailPosition } from '../../src/audit/file-name.ts';
 import { CHAIN_START, formatRecord, parseRecord } from '../../src/audit/record.ts';
 import { readOn } from '../../src/audit/trail-tail.ts';
 import { useAzurite } from '../support/azurite.ts';

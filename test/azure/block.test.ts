@@ -1,5 +1,4 @@
 import { expect, it } from 'vitest';
-import { withPolicyIdentifiers } from '../../src/azure/block.ts';
 import { describeFailure, mayPass, describe as told } from '../../src/azure/failure.ts';
 import { ACCOUNT, POLICY_DENIAL, SCOPE_LOCKED } from '../support/blocked.ts';
 
@@ -56,16 +55,6 @@ it.each([
   expect(failure).toMatchObject({ kind: 'blocked', block: { reason } });
   expect(mayPass(failure)).toBe(false);
   for (const part of parts) expect(told(failure)).toContain(part);
-});
-
-it('tells a denial whose message names no policy by what Azure says beside it', () => {
-  const { code, additionalInfo } = POLICY_DENIAL.body.error;
-  const message =
-    "Resource 'stfiles01' was disallowed by policy. Reasons: 'Frozen.'. See error details for policy resource IDs.";
-  const body = JSON.parse(withPolicyIdentifiers(JSON.stringify({ error: { code, message, additionalInfo } })));
-  const failure = describeFailure(thrown({ status: 403, body }));
-  expect(told(failure)).toContain('the policy "Storage accounts must not change keys", assigned as "Freeze"');
-  expect(told(failure)).toContain("Reasons: 'Frozen.'");
 });
 
 it('tells a denial of which nothing else is said', () => {

@@ -208,10 +208,3 @@ it('a write by a connection that was kept and is reset is not sent again by itse
   expect(await failureOf(ask('PATCH'))).toMatchObject({ kind: 'unavailable', status: undefined });
   expect(heads).toHaveLength(2);
 });
-
-it("an answer to a request that was not made yet is not taken for the next one's", async () => {
-  const early = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly';
-  const { ask } = await through((socket) => socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}${early}`));
-  expect(await ask()).toMatchObject({ bodyAsText: '{}' });
-  expect(await ask()).toMatchObject({ bodyAsText: '{}' });
-});

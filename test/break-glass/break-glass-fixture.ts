@@ -6,10 +6,10 @@ import type { Key, RoleDefinition } from '../../local/azure/world.ts';
 import { handleRestore } from '../../src/break-glass/handle-restore.ts';
 import { handleRevoke } from '../../src/break-glass/handle-revoke.ts';
 import type { RestoreResponse, RevokeResponse } from '../../src/break-glass/schemas.ts';
-import { callOf } from '../../src/break-glass/to-json.ts';
 import type { HttpProblem } from '../../src/http/problem.ts';
-import type { Caller } from '../../src/http/token-claims.ts';
+import { auditedCaller, type Caller } from '../../src/http/token-claims.ts';
 import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
+import type { RevocationCall } from '../../src/revocation/follow-ups.ts';
 import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import type { Services } from '../../src/services.ts';
 import { TestKey } from '../support/fleet.ts';
@@ -73,6 +73,10 @@ export function recordsOf(key: TestKey): (string[] | undefined)[] {
 export function revocationOn(key: TestKey): string {
   const records = recordsOf(key).flatMap((record) => (record ? [record] : []));
   return records.sort((a, b) => ((a[1] ?? '') < (b[1] ?? '') ? 1 : -1))[0]?.[0] ?? 'none';
+}
+
+export function callOf(caller: Caller, correlationId: string, { reason }: { readonly reason: string }): RevocationCall {
+  return { caller: auditedCaller(caller), correlationId, why: reason, ticket: undefined };
 }
 
 /** Revokes and restores as the API does, by people of these names. */

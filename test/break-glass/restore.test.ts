@@ -5,7 +5,6 @@ import { LIMITS } from '../../src/azure/limits.ts';
 import { handleRestore } from '../../src/break-glass/handle-restore.ts';
 import { dryRunRevoke, handleRevoke } from '../../src/break-glass/handle-revoke.ts';
 import { keyStatus } from '../../src/break-glass/key-status.ts';
-import { callOf } from '../../src/break-glass/to-json.ts';
 import { createKeys } from '../../src/keys/key-client.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import type { Services } from '../../src/services.ts';
@@ -19,6 +18,7 @@ import {
   addVersion,
   allowRecovery,
   breakGlass,
+  callOf,
   enabledOf,
   keyOf,
   managed,
@@ -280,24 +280,6 @@ describe('the effect in a key’s status', () => {
     await revoke(key, services);
     const after = await keyStatus(managed(key, services), services);
     expect(after.effect).toMatchObject([{ account: account.id, state: 'blocked' }]);
-  });
-
-  it('is not what claims to have been seen after a revocation that is still to come', async () => {
-    const key = keyOf(wire.azure, 1);
-    const account = key.account('pinned', { shares: ['share1'] });
-    const services = wire.services();
-    const since = '9999-12-31T00:00:00.000Z';
-    const of = { account: account.id, service: 'file' as const, share: 'share1' };
-    const claimed = { ...of, state: 'unknown' as const, since, checkedOn: since };
-    await services.effects.update(managed(key, services), () => ({
-      key: key.id(),
-      change: { expect: 'blocked', since },
-      complete: true,
-      accounts: [claimed],
-    }));
-    await revoke(key, services);
-    const { effect } = await keyStatus(managed(key, services), services);
-    expect(effect).toMatchObject([{ account: account.id, state: 'blocked' }]);
   });
 
   it('is asked for when the record cannot be read, which is said', async () => {

@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { DeadlineError } from '../../src/azure/deadline.ts';
 import { keyStatus } from '../../src/break-glass/key-status.ts';
+import { requestRecovery } from '../../src/revocation/follow-ups.ts';
 import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
-import { lookIfKilled } from '../../src/revocation/record-revocation.ts';
 import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
-import { settleRevocation } from '../../src/revocation/settle-revocation.ts';
+import { verifyRevocation } from '../../src/revocation/verify-revocation.ts';
 import type { Services } from '../../src/services.ts';
 import type { RevocationWork } from '../../src/work/messages.ts';
 import { auditLines } from '../support/audit-lines.ts';
@@ -34,7 +33,7 @@ async function lookAgain(services: Services, seconds = 15): Promise<void> {
   for (const due of LOOKS) {
     for (const { work, delaySeconds } of [...wire.sent]) {
       if (work.kind !== 'revocation' || delaySeconds !== due) continue;
-      const outcome = await settleRevocation(work, { ...services, keys: services.urgentKeys }, wire.log);
+      const outcome = await verifyRevocation(work, { ...services, keys: services.urgentKeys }, wire.log);
       expect(outcome).toEqual({ outcome: 'done' });
     }
   }
@@ -79,47 +78,13 @@ describe('the looks after a revocation and a restore', () => {
     expect(await trailOf(key)).toEqual(['key.revoke Revoked', 'key.restore Restored']);
   });
 
-  it('never carry out a restore that was refused to who revoked', async () => {
-    const key = keyOf(wire.azure, 2);
-    const services = wire.services();
-    await revoke(key, services);
-    expect((await refusalOf(restore(key, services, 'alice'))).status).toBe(403);
-    await lookAgain(services);
-    expect(enabledOf(key)).toEqual([false, false]);
-    expect(await trailOf(key)).toEqual(['key.revoke Revoked']);
-  });
-
-  it('never carry out a restore that named another revocation', async () => {
-    const key = keyOf(wire.azure, 2);
-    const services = wire.services();
-    const { revocation } = await revoke(key, services);
-    const refused = await refusalOf(restore(key, services, 'bob', 'cafe'));
-    expect(refused).toMatchObject({ status: 409, reason: 'OtherRevocation' });
-    expect(refused.nextStep).toContain(revocation?.id);
-    await lookAgain(services);
-    expect(enabledOf(key)).toEqual([false, false]);
-  });
-
-  it('do not let a restore’s look undo a revocation that came after it', async () => {
-    const key = keyOf(wire.azure, 2);
-    const services = wire.services();
-    await revoke(key, services);
-    await restore(key, services);
-    // By an instance whose clock is five minutes behind.
-    const behind = { ...services, now: () => new Date(services.now().getTime() - 300_000) };
-    await revoke(key, behind, 'carol');
-    await lookAgain(services);
-    expect(enabledOf(key)).toEqual([false, false]);
-    expect(recordsOf(key).map((record) => record?.[2])).toEqual([objectId('carol'), objectId('carol')]);
-  });
-
   it('record a revocation whose process was killed before its audit record, once', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
     const by = { id: services.newId(), revokedBy: objectId('alice') };
     const caller = { objectId: objectId('alice'), appId: 'app' };
     const call = { caller, correlationId: 'call-1', why: 'A laptop was stolen', ticket: undefined };
-    await lookIfKilled(managed(key, services), 'revoke', call, services);
+    await requestRecovery(managed(key, services), 'revoke', call, services);
     await revokeKey(managed(key, services), by, { ...services, keys: services.urgentKeys });
     // Its own process may still be about to record it.
     await lookAgain(services, 400);
@@ -151,21 +116,10 @@ describe('the looks after a revocation and a restore', () => {
     await wire.azure.world.clock.advance(875_000);
     const last = wire.sent.map(({ work }) => work).find((work) => work.kind === 'revocation');
     const look = (of: Services) =>
-      settleRevocation(last as RevocationWork, { ...of, keys: services.urgentKeys }, wire.log);
+      verifyRevocation(last as RevocationWork, { ...of, keys: services.urgentKeys }, wire.log);
     expect(await look(away)).toMatchObject({ outcome: 'retry', detail: expect.stringContaining('out of reach') });
     expect(await look(services)).toEqual({ outcome: 'done' });
     expect(await trailOf(key)).toEqual(['key.revoke Revoked']);
-  });
-
-  it('record nothing of a revocation whose process was killed before it wrote anything', async () => {
-    const key = keyOf(wire.azure, 1);
-    const services = wire.services();
-    const caller = { objectId: objectId('alice'), appId: 'app' };
-    const call = { caller, correlationId: 'call-1', why: 'A laptop was stolen', ticket: undefined };
-    await lookIfKilled(managed(key, services), 'revoke', call, services);
-    await lookAgain(services, 875);
-    expect(enabledOf(key)).toEqual([true]);
-    expect(await trailOf(key)).toEqual([]);
   });
 
   it('disable what a write that was given up has enabled since, and write the record that it took away', async () => {
@@ -323,83 +277,5 @@ describe('a key of many versions', () => {
     expect(Date.now() - started).toBeLessThan(30_000);
     expect(enabledOf(key)).toEqual(Array(80).fill(false));
     expect(answer).toMatchObject({ complete: true });
-  });
-
-  it('70 made within a minute are all enabled after a restore, and after every look that follows', async () => {
-    const key = keyOf(wire.azure, 70);
-    const services = wire.services();
-    const now = Math.floor(services.now().getTime() / 1000);
-    for (const [n, version] of versionsOf(key).entries())
-      Object.assign(version, { created: now - 60 + Math.floor(n / 2) });
-    await revoke(key, services);
-    expect(enabledOf(key)).toEqual(Array(70).fill(false));
-    expect(await restore(key, services)).toMatchObject({ reason: 'Restored', complete: true });
-    await lookAgain(services);
-    await keepRevoked(managed(key, services), { ...services, keys: services.urgentKeys }, wire.log);
-    expect(enabledOf(key)).toEqual(Array(70).fill(true));
-  });
-});
-
-/** What is waited for, until it is opened. */
-function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
-  let open = () => {};
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { opened, open: () => open() };
-}
-
-describe('writes that come late', () => {
-  it('a restore’s, after a later revocation: the key ends disabled, with that revocation’s record', async () => {
-    const key = keyOf(wire.azure, 2);
-    const services = wire.services();
-    await revoke(key, services);
-    // The first two writes that enable a version are given up, and take effect later; somebody revokes meanwhile.
-    const late: (() => Promise<unknown>)[] = [];
-    let revoking: ReturnType<typeof revoke> | undefined;
-    const urgentKeys: Services['urgentKeys'] = {
-      ...services.urgentKeys,
-      async updateVersion(...write) {
-        if (!write[2].enabled || late.length === 2) return services.urgentKeys.updateVersion(...write);
-        late.push(() => services.urgentKeys.updateVersion(...write));
-        revoking ??= revoke(key, services, 'carol');
-        await revoking;
-        throw new DeadlineError('It was not done', 1);
-      },
-    };
-    await restore(key, { ...services, urgentKeys }).catch((error: unknown) => error);
-    const revocation = (await revoking)?.revocation;
-    expect(late).toHaveLength(2);
-    for (const takeEffect of late) await takeEffect();
-    expect(enabledOf(key)).toEqual([true, true]);
-    await lookAgain(services);
-    expect(enabledOf(key)).toEqual([false, false]);
-    expect(revocationOn(key)).toBe(revocation?.id);
-  });
-
-  it('a worker’s that listed before a restore: the key ends enabled', async () => {
-    const key = keyOf(wire.azure, 2);
-    const services = wire.services();
-    await revoke(key, services);
-    addVersion(key);
-    // It has listed, and waits for its turn to write until the key is restored.
-    const [listed, goOn] = [gate(), gate()];
-    const keys: Services['keys'] = {
-      ...services.urgentKeys,
-      async updateVersion(of, version, change) {
-        listed.open();
-        await goOn.opened;
-        return services.urgentKeys.updateVersion(of, version, change);
-      },
-    };
-    const worker = keepRevoked(managed(key, services), { ...services, keys }, wire.log);
-    await listed.opened;
-    expect(await restore(key, services)).toMatchObject({ reason: 'Restored' });
-    goOn.open();
-    await worker;
-    // What was written within seconds may still be going on, and is left to itself.
-    await lookAgain(services);
-    expect(enabledOf(key)).toEqual([true, true, true]);
-    expect(await restore(key, services, 'bob', 'cafe')).toMatchObject({ reason: 'NothingToRestore' });
   });
 });

@@ -46,21 +46,6 @@ describe('while a key is revoked', () => {
     },
   );
 
-  it('a look at the key that comes late, twice or for another version changes nothing more', async () => {
-    const key = keyOf(wire.azure, 1);
-    const services = wire.services();
-    await revoke(key, services);
-    addVersion(key);
-    const look = () => keepRevoked(managed(key, services), { ...services, keys: services.urgentKeys }, wire.log);
-    await Promise.all([look(), look()]);
-    const after = structuredClone(versionsOf(key).map(({ enabled, tags }) => ({ enabled, tags })));
-    await look();
-    expect(versionsOf(key).map(({ enabled, tags }) => ({ enabled, tags }))).toEqual(after);
-    await restore(key, services);
-    await look();
-    expect(enabledOf(key)).toEqual([true, true]);
-  });
-
   it('it is not rotated, however near its expiry is', async () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();
@@ -147,19 +132,5 @@ describe('while a key is revoked', () => {
     expect(answer.revocation).toBeUndefined();
     expect(answer.warnings.join('\n')).toMatch(/no tag to spare[\s\S]*not kept disabled/);
     expect(enabledOf(key)).toEqual([false]);
-  });
-});
-
-describe('people who revoke at the same moment', () => {
-  it('each have a revocation of their own, and one restore of the newest gives everything back', async () => {
-    const key = keyOf(wire.azure, 6);
-    const services = wire.services();
-    const answers = await Promise.all(['alice', 'bob', 'carol'].map((who) => revoke(key, services, who)));
-    for (const { complete } of answers) expect(complete).toBe(true);
-    expect(enabledOf(key)).toEqual(Array(6).fill(false));
-    const ids = new Set(answers.map(({ revocation }) => revocation?.id));
-    for (const record of recordsOf(key)) expect(ids).toContain(record?.[0]);
-    expect(await restore(key, services, 'dave')).toMatchObject({ reason: 'Restored', complete: true });
-    expect(enabledOf(key)).toEqual(Array(6).fill(true));
   });
 });

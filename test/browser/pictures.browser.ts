@@ -1,5 +1,3 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { useApp } from '../support/app.ts';
 import { TestKey } from '../support/fleet.ts';
@@ -101,15 +99,6 @@ describe.each(SCREENS)('at %i × %i, %s', (width, height, colorScheme) => {
     const visit = await as('operator', '#/keys', screen);
     const { page } = visit;
     const look = async (name: string): Promise<void> => {
-      const into = process.env.PICTURES;
-      if (into) await mkdir(into, { recursive: true });
-      if (into) await page.screenshot({ path: join(into, `${name}-${width}-${colorScheme}.png`), fullPage: true });
-      if (into && (await widerThanScreen(page)))
-        console.log(
-          await page.evaluate(
-            `[...document.querySelectorAll('main *')].filter((e) => e.getBoundingClientRect().right > innerWidth).map((e) => e.outerHTML.slice(0, 200)).join('\\n')`,
-          ),
-        );
       expect(await widerThanScreen(page), name).toBe(0);
       expect(await page.locator('main').textContent(), name).not.toMatch(/\d{4}-\d\d-\d\dT/);
       expect(await axeFinds(page), name).toEqual([]);
@@ -144,6 +133,13 @@ describe('the pictures', () => {
     await page.waitForURL((url) => !url.hash.includes('health'));
     await page.locator('.squares').click({ position: { x: 8, y: 8 } });
     await page.waitForURL(/health=(?!Serving)\w+/);
+  });
+
+  it('leave the list below them the whole width of a phone', async () => {
+    const { page } = await as('operator', '#/fleet', { viewport: { width: 390, height: 844 } });
+    const name = page.getByRole('link', { name: 'stregion00' });
+    await name.waitFor();
+    expect(await name.evaluate('(link) => link.closest("tr").offsetWidth')).toBeGreaterThan(300);
   });
 
   it('of a key name its versions and accounts, each with its list', async () => {

@@ -17,7 +17,7 @@ describe('docs/explanation/architecture.md', () => {
   it('has what wakes the app, and what it keeps', () => {
     const text = read('docs/explanation/architecture.md');
     const woken = globSync('src/functions/*.ts').flatMap((file) => [
-      ...read(file).matchAll(/^app\.(?:timer|storageQueue|eventGrid(?:<unknown>)?)\('(\w+)'/gm),
+      ...read(file).matchAll(/^(?:onTimer|onMessage|onKeyEvent|app\.eventGrid<unknown>)\(\s*'(\w+)'/gm),
     ]);
     const names = read('infra/names.bicep');
     const kept = ['queueNames', 'workTableNames', 'controlTableNames', 'containerNames'].flatMap((list) => {

@@ -194,10 +194,10 @@ describe('the keys of the managed vaults', () => {
 });
 
 describe('the audit trail', () => {
-  it('is shown newest first, by what is asked for, and as CSV that no spreadsheet carries out', async () => {
+  it('is shown newest first, by what is asked for', async () => {
     const [one, other] = [keyOf(wire.azure, 1), keyOf(wire.azure, 1)];
-    await revoke(one, '=HYPERLINK("https://evil.example")');
-    await revoke(other, 'A disk, "lost"');
+    await revoke(one);
+    await revoke(other);
     const newest = await get('/audit');
     expectDocumented(newest, 'audit', document);
     const seqs = listed<{ seq: number }>(newest).map(({ seq }) => seq);
@@ -213,16 +213,6 @@ describe('the audit trail', () => {
     ).toEqual([other.id()]);
     expect(await about(`key=${one.name}&vault=kv-records`)).toEqual([]);
     expect(await about(`key=${one.name}&until=2026-01-01`)).toEqual([]);
-
-    const csv = await get(`/audit?vault=kv-files&action=key.revoke`, 'revoker', { accept: 'text/csv' });
-    expectDocumented(csv, 'audit', document);
-    expect(csv.headers.get('content-type')).toBe('text/csv; charset=utf-8; header=present');
-    const [head, ...rows] = csv.text.split('\r\n');
-    expect(head).toBe('time,action,resource,by,why,from,to,reason,ticket,number,object_id,kind,intact');
-    expect(rows.find((row) => row.includes(one.name))).toContain(`,"'=HYPERLINK(""https://evil.example"")",`);
-    expect(rows.find((row) => row.includes(other.name))).toContain(',"A disk, ""lost""",');
-    // A name is whatever its owner calls themselves.
-    expect(rows[0]).toMatch(new RegExp(`,\\d+,${signIn(wire.azure, 'operator').objectId},person,true$`));
 
     for (const query of ['limit=5', 'since=yesterday', 'until=P', 'key=', 'after=../x:1', 'after=2026-11-24.jsonl']) {
       expect(await get(`/audit?${query}`)).toMatchObject({ status: 400, body: { reason: 'QueryInvalid' } });
@@ -244,12 +234,6 @@ describe('the audit trail', () => {
     expect(missing).toMatchObject({ status: 404, body: { reason: 'AuditRecordNotFound' } });
 
     expect((await check()).status).toBe(200);
-    const proof = await get('/audit/verification');
-    expectDocumented(proof, 'auditVerification', document);
-    expect(proof.body).toMatchObject({ state: 'holds', findings: [] });
-    const etag = proof.headers.get('etag') ?? '';
-    expect((await get('/audit/verification', 'revoker', { 'if-none-match': etag })).status).toBe(304);
-
     // Beside the records, which do not wait for it, and proven once in a minute.
     const beside = await eventually('the proof is there', async () => {
       const list = await get('/audit');

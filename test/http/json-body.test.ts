@@ -52,20 +52,6 @@ describe('a JSON body', () => {
     expect(await refusal(request(body))).toMatchObject({ status: 400, reason: 'BodyNotJson' });
   });
 
-  it.each([
-    '{"reason":"lost","confirm":"kv-files/files-key","confirm":"kv-records/records-key"}',
-    '{"confirm":"kv-files/files-key","c\\u006fnfirm" : "kv-files/files-key","reason":"a \\" {[ b"}',
-    '{"reason":{"a":[{"b":1,"b":2}]},"confirm":"kv-files/files-key"}',
-  ])('that has a field twice is refused: %s', async (body) => {
-    expect(await refusal(request(body))).toMatchObject({ status: 400, reason: 'BodyInvalid' });
-  });
-
-  it('that has the same name in several objects, or as a value, is read', async () => {
-    const body = '{"reason":"reason","confirm":"kv-files/confirm","ticket":"{\\"confirm\\":1,\\"confirm\\":2}"}';
-    expect(await readJsonBody(request(body), SCHEMA)).toMatchObject({ reason: 'reason' });
-    expect(await readJsonBody(request('[{"a":1},{"a":1}]'), z.unknown())).toEqual([{ a: 1 }, { a: 1 }]);
-  });
-
   it('that is not UTF-8 is refused', async () => {
     const bytes = Buffer.from('{"reason":"\xff\xfe"}', 'latin1');
     expect(await refusal(request(bytes))).toMatchObject({ status: 400, reason: 'BodyNotJson' });

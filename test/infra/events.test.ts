@@ -6,11 +6,9 @@ import { dryRun, dryRunEvents, MAIN_PARAMETERS, OTHER_SUBSCRIPTION, OTHER_VAULT,
 import { sources } from './sources.ts';
 
 /** The event functions of the app and the event type that each handles, as their files register them. */
-const handled = sources('src/functions').flatMap(({ text }) => {
-  const name = /app\.eventGrid(?:<[^>]*>)?\(\s*'([^']+)'/.exec(text)?.[1];
-  const type = /'(Microsoft\.KeyVault\.[A-Za-z]+)'/.exec(text)?.[1];
-  return name && type ? [{ name, type }] : [];
-});
+const handled = sources('src/functions').flatMap(({ text }) =>
+  [...text.matchAll(/onKeyEvent\(\s*'([^']+)',\s*'([^']+)'/g)].map(([, name = '', type = '']) => ({ name, type })),
+);
 
 let azure: DryAzure;
 let functionAppId: string;

@@ -55,11 +55,10 @@ describe('alert rules and workbook', () => {
       .flatMap((query) => [...compared(query, 'OperationName'), ...compared(query, 'ran')]);
     expect(named).toEqual(expect.arrayContaining(['driftCheck', 'revokeKey']));
     const registered = sources('src/functions').flatMap(({ text }) =>
-      [...text.matchAll(/app\.\w+(?:<[^>]*>)?\(\s*'([^']+)'/g)].map((match) => match[1]),
+      [...text.matchAll(/(?:app\.\w+|on[A-Z]\w+)(?:<[^>]*>)?\(\s*'([^']+)'/g)].map((match) => match[1]),
     );
-    registered.push(...ROUTES.map(({ id, functionName }) => functionName ?? id));
-    // driftCheck is the timer that the settings name (CMK_DRIFT_SCHEDULE).
-    expect(named.filter((name) => name !== 'driftCheck' && !registered.includes(name))).toEqual([]);
+    registered.push(...ROUTES.map(({ id }) => id));
+    expect(named.filter((name) => !registered.includes(name))).toEqual([]);
   });
 
   it('go by what the records say themselves: the host may send them without the function and the operation', () => {

@@ -51,34 +51,6 @@ describe('new causes', () => {
     expect(known).toHaveLength(300);
   });
 
-  it('and what became of them are told of ten thousand in no time: others of the instance wait meanwhile', () => {
-    const {
-      causes: [one],
-      ...rest
-    } = of(cause('a'));
-    if (!one) throw new Error('The report has no cause.');
-    let looks = 0;
-    const counted = <T extends object>(value: T): T =>
-      new Proxy(value, {
-        get(target, name) {
-          looks += 1;
-          return Reflect.get(target, name);
-        },
-      });
-    const many = (from: string) => Array.from({ length: 10_000 }, (_, n) => counted({ ...one, id: `${from}${n}` }));
-    const [before, after] = ['a', 'b'].map((from) => ({ ...rest, causes: many(from) }));
-    if (!before || !after) throw new Error('There is no report.');
-    const day = { day: '2026-12-02', now: new Date('2026-12-02T08:00:00.000Z') };
-    const { known } = fromReport(before, []);
-    const digest = digestOf({ ...day, report: before, before: undefined }).causes;
-    looks = 0;
-    expect(fromReport(before, counted(known)).notifications).toEqual([]);
-    expect(fromReport(after, counted(known)).notifications[0]?.data.count).toBe(10_000);
-    expect(digestOf({ ...day, report: after, before: digest }).notification.data.gone).toBe(10_000);
-    // Each compared with each would be a hundred million.
-    expect(looks).toBeLessThan(2_000_000);
-  }, 60_000);
-
   it('say what mends each, filled in, and name a sample', () => {
     const command = 'az role assignment create --assignee-object-id p --scope /vaults/kv';
     const one = fromReport(of(cause('a', { command })), []).notifications[0];

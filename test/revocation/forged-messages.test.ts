@@ -96,7 +96,7 @@ describe('a writer of the queue key-work', () => {
     ] as const) {
       const site = new KeySite();
       await site.revoke(ALICE);
-      site.trail.entries.splice(0);
+      site.trail.forget();
       const message = { kind: 'revocation', key: KEY.id, claimed: call(objectId), cause, attempt: 0 };
       await site.deliver(message);
       expect(site.trail.entries).toEqual([]);
@@ -110,7 +110,7 @@ describe('a writer of the queue key-work', () => {
         },
       ]);
       // So old that the trail is not read for it.
-      site.trail.entries.splice(0);
+      site.trail.forget();
       site.pass(8 * 86_400);
       await site.deliver(message);
       expect(site.trail.entries).toEqual([]);
@@ -120,7 +120,7 @@ describe('a writer of the queue key-work', () => {
   it('puts no name, client or sign-in beside the object id that the key shows', async () => {
     const site = new KeySite();
     await site.revoke(ALICE);
-    site.trail.entries.splice(0);
+    site.trail.forget();
     site.pass(900);
     const named = {
       objectId: ALICE,
@@ -142,7 +142,7 @@ describe('a writer of the queue key-work', () => {
   it('has a missing record of a restore written, in the name of the person whom the key names', async () => {
     const site = new KeySite();
     await site.restore(BOB, await site.revoke(ALICE));
-    site.trail.entries.splice(0);
+    site.trail.forget();
     site.pass(900);
     await site.deliver({ kind: 'revocation', key: KEY.id, claimed: call(MALLORY), cause, attempt: 0 });
     expect(site.trail.entries).toMatchObject([
@@ -154,7 +154,7 @@ describe('a writer of the queue key-work', () => {
     const site = new KeySite();
     await site.revoke(ALICE);
     const services = site.services();
-    const entries = site.trail.entries.splice(0);
+    const entries = site.trail.forget();
     expect(entries.map(({ action }) => action)).toEqual(['key.revoke']);
     site.pass(3_600);
     const { id = '', revokedOn } = openRevocation(site.vault().versions, services.now()) ?? {};

@@ -3,7 +3,7 @@ import { managedKey } from '../../src/keys/managed-vaults.ts';
 import { keyTrail } from '../../src/revocation/key-trail.ts';
 import { restore } from '../../src/revocation/restore.ts';
 import { revoke } from '../../src/revocation/revoke.ts';
-import { settleRevocation } from '../../src/revocation/settle-revocation.ts';
+import { verifyRevocation } from '../../src/revocation/verify-revocation.ts';
 import { type KeyQueueWork, parseKeyQueueWork, type RevocationWork } from '../../src/work/messages.ts';
 import { requestByMessage } from '../../src/work/work-queue-client.ts';
 import { keysOf, MemoryVault } from '../simulation/memory-vault.ts';
@@ -80,7 +80,7 @@ export class KeySite {
   async deliver(message: object, key = KEY): Promise<void> {
     this.pass(20);
     const work = parseKeyQueueWork(JSON.parse(JSON.stringify(message)));
-    expect(await settleRevocation(work as RevocationWork, this.services(key), () => {})).toEqual({ outcome: 'done' });
+    expect(await verifyRevocation(work as RevocationWork, this.services(key), () => {})).toEqual({ outcome: 'done' });
   }
 }
 

@@ -71,38 +71,3 @@ it('is logged, recorded and looked at again with who it was, and what kind of ca
   expect(looks).toHaveLength(5);
   for (const look of looks) expect(look).toMatchObject({ claimed: { caller, why: 'w', ticket: 'T' } });
 });
-
-it.each([
-  [1, undefined],
-  [300, 'when it began'],
-])('is recorded by a process that stood still for %d s unless a look was faster: %s', async (seconds, unless) => {
-  const vault = new MemoryVault({ copiesTags: false, seed: 1 });
-  await vault.create({}, true);
-  const began = vault.now();
-  let since: Date | undefined;
-  let now = began;
-  await revoke(
-    KEY,
-    { caller: { objectId: REVOKER.revokedBy, appId: 'app' }, correlationId: 'c', why: 'w', ticket: undefined },
-    {
-      keys: {
-        ...vault.keys,
-        updateVersion: (...change) => {
-          now = new Date(began.getTime() + seconds * 1000);
-          return vault.keys.updateVersion(...change);
-        },
-      },
-      now: () => now,
-      sleep: async () => {},
-      newId: () => REVOKER.id,
-      dependents: async () => undefined,
-      queue: { send: async () => {} },
-      audit: async (_entry, _timeoutMs, unlessSince) => {
-        since = unlessSince;
-        return { failed: 'out of reach' };
-      },
-    },
-    () => {},
-  );
-  expect(since).toEqual(unless && began);
-});

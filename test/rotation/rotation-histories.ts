@@ -21,8 +21,6 @@ export interface History {
   readonly trouble: Trouble;
   /** A call after that which goes wrong, too. */
   readonly later?: { readonly step: number; readonly trouble: Trouble };
-  /** What renews the first lease that is abandoned gets lost: whoever lives sends another one 20 s later. */
-  readonly renewalLost?: boolean;
   /** Which of the calls under way goes on next. */
   readonly seed: number;
 }
@@ -37,8 +35,6 @@ export interface Ending {
 
 /** Within the minute in which what was given up may still take effect. */
 const LATE_MS = 55_000;
-/** A lease is renewed so often. */
-const RENEWAL_MS = 20_000;
 /** When the queue delivers a message again whose receiver died. */
 const REDELIVERY_MS = 30_000;
 
@@ -59,7 +55,6 @@ class HistoryWorld {
   #versions: KeyVersion[] = [keyVersion(2, { expiresOn: day(40), tags: { owner: 'files', 'cmk-rotation': 'auto' } })];
   readonly #trail: AuditEntry[] = [];
   #steps = 0;
-  #isRenewalLost = false;
   #random: number;
 
   constructor(history: History) {
@@ -74,7 +69,12 @@ class HistoryWorld {
 
   ending(): Ending {
     const state = this.#leases.state(`key/kv-files/${KEY.name}`);
-    return { versions: [...this.#versions].sort(compareAge), trail: this.#trail, state, steps: this.#steps };
+    return {
+      versions: [...this.#versions].sort(compareAge),
+      trail: [...new Map(this.#trail.map((entry) => [entry.id, entry])).values()],
+      state,
+      steps: this.#steps,
+    };
   }
 
   async run(): Promise<void> {
@@ -150,57 +150,40 @@ class HistoryWorld {
       leases: {
         acquire: (name) => {
           // A lease that its holder does not know of expires.
-          let granted: Lease | undefined;
+          let granted: Awaited<ReturnType<MemoryLeases['acquire']>>;
           let givenUp = false;
           return call(async (): Promise<Lease | undefined> => {
             const lease = await this.#leases.acquire(name);
             if (!lease) return undefined;
             granted = lease;
-            if (givenUp || dead) await lease.abandon();
+            if (givenUp || dead) lease.expire();
             holds = true;
-            let isLeft = false;
             return {
               state: lease.state,
-              held: () => !isLeft && lease.held(),
+              held: () => lease.held(),
               save: (state) => call(() => lease.save(state)),
               release: async () => {
                 // What cannot be released expires.
-                await call(() => lease.release()).catch(() => lease.abandon());
+                await call(() => lease.release()).catch(() => lease.expire());
                 holds = false;
-              },
-              abandon: async () => {
-                if (dead) return false;
-                if (!this.#history.renewalLost || this.#isRenewalLost) {
-                  holds = false;
-                  return lease.abandon();
-                }
-                this.#isRenewalLost = true;
-                isLeft = true;
-                this.after(RENEWAL_MS, () => {
-                  if (dead) return;
-                  holds = false;
-                  void lease.abandon();
-                });
-                return false;
               },
             };
           }).catch((error: unknown) => {
             givenUp = true;
-            void granted?.abandon();
+            granted?.expire();
             throw error;
           });
         },
       },
       orderStore: { read: async () => NO_ORDERS },
       dependents: () => call(() => ({ answer: 'some' }) as const),
-      audit: async (entry, _timeout, unlessSince) => {
+      audit: async (entry) => {
         const written = { written: { file: '', seq: 1, hash: '' } };
         // A block is appended only where its writer saw the end of the trail: one that is late is refused.
         const end = this.#trail.length;
         const write = () => void (this.#trail.length === end && this.#trail.push(entry));
         try {
-          const known = unlessSince && (await call(() => this.#trail.some(({ id }) => id === entry.id)));
-          if (!known) await call(write);
+          await call(write);
           return written;
         } catch {
           return { failed: 'The audit trail did not answer.' };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { readNotify } from '../../src/settings/notify.ts';
 import { NOTIFICATION_KINDS } from '../../src/settings/notify-targets.ts';
+import { readNotify } from '../../src/settings/settings.ts';
 
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
 const hook = { name: 'siem', kind: 'webhook', address: 'https://siem.example/in?code=s3cret', secret: SECRET };

@@ -5,7 +5,7 @@ import type { Keys } from '../../src/keys/key-client.ts';
 import { NO_ORDERS } from '../../src/orders/standing-orders.ts';
 import { type KeepRevokedServices, keepRevoked } from '../../src/revocation/keep-revoked.ts';
 import type { KeyTrail } from '../../src/revocation/key-trail.ts';
-import { settleRevocation } from '../../src/revocation/settle-revocation.ts';
+import { verifyRevocation } from '../../src/revocation/verify-revocation.ts';
 import { type RotationPorts, rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
 import { parseKeyQueueWork } from '../../src/work/messages.ts';
 import type { WorkQueue } from '../../src/work/work-queue-client.ts';
@@ -29,7 +29,7 @@ export async function takeKeyMessage(message: unknown, services: TakeServices): 
   const settings = { vaults: VAULTS, subscriptions: [] };
   switch (work.kind) {
     case 'revocation':
-      return (await settleRevocation(work, { ...services, settings }, log)).outcome;
+      return (await verifyRevocation(work, { ...services, settings }, log)).outcome;
     case 'probe': {
       const { effects } = services;
       const update = async (_: unknown, change: (current: KeyEffect | undefined) => KeyEffect) => {

@@ -4,7 +4,7 @@ import type { KeyEffect } from '../../src/effect/effect.ts';
 import type { Keys } from '../../src/keys/key-client.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { Journal } from '../../src/operations/journal.ts';
-import { unretireVersion } from '../../src/operations/key/key-unretire.ts';
+import { unretireVersion } from '../../src/operations/key/key-retire.ts';
 import type { Operation } from '../../src/operations/operator-azure.ts';
 import { finishRetirements } from '../../src/retirement/finish-retirements.ts';
 import { type RetireServices, retireUnused } from '../../src/retirement/retire-versions.ts';
@@ -13,7 +13,7 @@ import { eventOf, type KeyTrail, type RevocationEvent } from '../../src/revocati
 import { restore } from '../../src/revocation/restore.ts';
 import { isNewer, type RevocationStamp, readRevocation } from '../../src/revocation/revocation.ts';
 import { revoke } from '../../src/revocation/revoke.ts';
-import { settleRevocation } from '../../src/revocation/settle-revocation.ts';
+import { verifyRevocation } from '../../src/revocation/verify-revocation.ts';
 import type { RevocationWork } from '../../src/work/messages.ts';
 import type { WorkQueue } from '../../src/work/work-queue-client.ts';
 import { requestByMessage } from '../../src/work/work-queue-client.ts';
@@ -266,7 +266,7 @@ export class KeyWorld implements FiniteWorld {
     // Some of the second looks come soon, and some when everything that was under way has come to its end.
     for (let looks = 1; looks <= 2; looks += 1) {
       for (const message of this.#messages.slice(0, 1)) {
-        const { outcome } = await settleRevocation(message, { ...services, settings: { vaults: VAULTS } }, () => {});
+        const { outcome } = await verifyRevocation(message, { ...services, settings: { vaults: VAULTS } }, () => {});
         if (outcome !== 'done') throw new Error('A second look failed.');
       }
       await keepRevoked(KEY, services, () => {}, { alsoLate: true });

@@ -3,7 +3,7 @@ import { accountRow, keyPartition } from '../../src/fleet/fleet-keys.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import { deliver } from '../../src/notify/deliver.ts';
 import { fromRecord } from '../../src/notify/from-record.ts';
-import { readNotify } from '../../src/settings/notify.ts';
+import { readNotify } from '../../src/settings/settings.ts';
 import { parseNotifyWork } from '../../src/work/messages.ts';
 import { record, TIME } from '../notify/samples.ts';
 import { CMK_NOTIFY, TARGETS } from '../notify/targets.ts';
@@ -34,12 +34,12 @@ const STATES: Readonly<Record<string, (site: KeySite) => Promise<void>>> = {
   },
   'a revocation of which nothing is on record': async (site) => {
     await site.revoke(ALICE);
-    site.trail.entries.splice(0);
+    site.trail.forget();
     site.pass(900);
   },
   'a key that was restored, of which nothing is on record': async (site) => {
     await site.restore(BOB, await site.revoke(ALICE));
-    site.trail.entries.splice(0);
+    site.trail.forget();
     site.pass(900);
   },
 };

@@ -26,7 +26,7 @@ const PLANS = 'src/revocation/revocation-plans.ts';
 const FORGERY_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'a message that says that the key is being restored is believed',
-    file: 'src/revocation/settle-revocation.ts',
+    file: 'src/revocation/verify-revocation.ts',
     from: '    // After what the tags alone can decide',
     to: `    const { open } = readRevocation(versions, services.now());
     if (open && work.cause.by === 'restore') await finish(key, open, open.revokedBy, versions, services, log);
@@ -218,7 +218,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'no second look after a revocation',
-    file: 'src/revocation/settle-revocation.ts',
+    file: 'src/revocation/verify-revocation.ts',
     from: "if ('events' in read) await repair(key, read.events, services, log);",
     to: '',
   },
@@ -248,7 +248,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'no deadline: an answer to a caller waits for the queue',
-    file: 'src/revocation/in-time.ts',
+    file: 'src/revocation/follow-ups.ts',
     from: 'setTimeout(() => reject(',
     to: 'void (() => reject(',
   },

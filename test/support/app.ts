@@ -18,11 +18,8 @@ import { built } from './built.ts';
 import { eventually } from './eventually.ts';
 import { useLocalAzure } from './local-azure.ts';
 
-/** The month that has begun: its first day comes round eleven months from now at the earliest, whatever day it is. */
-const ELEVEN_MONTHS_OFF = `0 0 0 1 ${new Date().getUTCMonth() + 1} *`;
-
-/** Timers of minutes and hours look at what a test is about when nobody expects it: whoever wants one says so. */
-export const SELDOM = { CMK_DRIFT_SCHEDULE: ELEVEN_MONTHS_OFF, 'AzureWebJobs.hsmWatch.Disabled': 'true' };
+/** Timers that would find what a test is about: a test that needs one enables or starts it. */
+export const SELDOM = { 'AzureWebJobs.driftCheck.Disabled': 'true', 'AzureWebJobs.hsmWatch.Disabled': 'true' };
 
 export interface AppOptions extends Omit<LocalAzureOptions, 'stateDir' | 'functionsHost' | 'app' | 'storage'> {
   /** So many processes of the app over the same queues, one to four; without it one. */

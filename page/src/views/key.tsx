@@ -58,7 +58,7 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
       {data?.rotation && isUnderWay(data.rotation) && (
         <Section title="Rotation">
           <ul class="items">
-            <RotationItem rotation={data.rotation} changed={status.refresh} />
+            <RotationItem rotation={data.rotation} changed={data.paused ? undefined : status.refresh} />
           </ul>
         </Section>
       )}
@@ -72,7 +72,7 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
         {data && <VersionTable versions={data.versions} newestUsable={data.newestUsable} />}
       </Section>
       {data && (
-        <Section title="Asked for, by the log of the vault">
+        <Section title="Key usage from the vault’s log">
           <LoggedUse usage={data.usage} versions={data.versions} />
         </Section>
       )}

@@ -31,7 +31,8 @@ function isHeld({ state, pause, failed = 0 }: RotationSummary): boolean {
 
 interface RotationItemProps {
   readonly rotation: RotationSummary;
-  readonly changed: () => void;
+  /** Undefined: the notice of its pause has the button. */
+  readonly changed: (() => void) | undefined;
 }
 
 /** How far a rotation is, when it should be done, and how an operator has it go on. */
@@ -81,7 +82,7 @@ export function RotationItem({ rotation, changed }: RotationItemProps) {
           </>
         )}
       </p>
-      {isHeld(rotation) && (
+      {changed && isHeld(rotation) && (
         <Resume label={keyLabel(key)} isPaused={state === 'paused'} {...{ waiting, failed, changed }} />
       )}
     </li>

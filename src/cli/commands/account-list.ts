@@ -2,14 +2,13 @@ import type { Command } from 'commander';
 import type { RecordedEntry } from '../../audit/trail-filter.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import { HEALTH_STATES, type HealthState } from '../../fleet/health-states.ts';
-import { nameOfIdentifier, parseKeyIdentifier } from '../../keys/key-identifier.ts';
+import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import type { AppApi } from '../../operations/app-api.ts';
 import { inShort } from '../../time/duration.ts';
 import type { FleetAccountAnswer, FleetListAnswer, FleetRowAnswer } from '../../views/fleet-schemas.ts';
 import { appOrItsStorage, BY_APP_OR_STORAGE } from '../app-of-environment.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { type KnownNames, rememberNames } from '../name-cache.ts';
 import { choice, watching } from '../options.ts';
 import type { Cell, Output } from '../output.ts';
 import { showRecords } from './audit.ts';
@@ -88,7 +87,6 @@ export function addAccountViews(account: Command, cli: Cli): void {
         async ({ azure }) => {
           const found = await readFleet(query, app);
           now = azure.now();
-          rememberNames(cli.environment, namesIn(found.rows));
           return { ...found, rows: sorted(found.rows, sort) };
         },
         (found, output) => showFleet(found, output, now),
@@ -197,16 +195,6 @@ function showAccount(account: FleetAccountAnswer, output: Output): ExitCode {
     showRecords(history.value.toReversed() as readonly RecordedEntry[], output);
   for (const text of account.warnings) output.entry({ kind: 'note', text });
   return EXIT.ok;
-}
-
-/** For completion. */
-function namesIn(rows: readonly FleetRow[]): KnownNames {
-  const used = rows.flatMap(({ key }) => parseKeyIdentifier(key ?? '') ?? []);
-  return {
-    accounts: [...new Set(rows.map(({ name }) => name))],
-    vaults: [...new Set(used.map(({ vaultName }) => vaultName))],
-    keys: [...new Set(used.map(({ keyName }) => keyName))],
-  };
 }
 
 /** A version as a table shows it: enough of it to tell two apart. */

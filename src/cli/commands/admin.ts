@@ -9,9 +9,8 @@ import type { WorkQueueName } from '../../work/messages.ts';
 import type { Cli } from '../cli.ts';
 import { type Ask, confirmName } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
-import { changing, inGroup, inVault, parsed, waiting } from '../options.ts';
+import { changing, inGroup, inVault, parsed, placeOf, waiting } from '../options.ts';
 import { visible } from '../visible.ts';
-import { placeOf } from './account-options.ts';
 import { STORAGE } from './audit.ts';
 
 /** Rare tasks. */
@@ -280,7 +279,7 @@ policies, for instance Storage Account Contributor.`,
       const { lockAudit } = await import('../../operations/audit-lock.ts');
       const confirm = async (name: string, days: number): Promise<void> => {
         const mind = `No record of the audit trail in ${name} can be deleted within ${days} days, by any principal, nor can ${name} itself.`;
-        await confirmName('lock for good the audit trail in', name, yes, cli.context.ask, mind);
+        await confirmName('lock for good the audit trail in', name, yes, cli.context.ask, () => mind);
         await confirmAgain(days, irrevocable, cli.context.ask);
       };
       await cli.run(command, (operation) =>

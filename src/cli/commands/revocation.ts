@@ -8,7 +8,7 @@ import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { watching } from '../options.ts';
 import type { Output } from '../output.ts';
 import type { ReadKeys } from '../read-keys.ts';
-import { OF_VAULTS } from './key-list.ts';
+import { OF_VAULTS } from './key-views.ts';
 
 type Revoked = KeySummary & { readonly revocation: NonNullable<KeySummary['revocation']> };
 

@@ -1,7 +1,7 @@
 import { abortAfter } from '../../azure/deadline.ts';
 import { type BlastRadius, readBlastRadius } from '../../dependents/blast-radius.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
-import { type Environment, type LookSettings, readLookSettings } from '../../settings/settings.ts';
+import { type Environment, readSearchSettings, type SearchSettings } from '../../settings/settings.ts';
 import { count, nameFirst } from '../../text.ts';
 import type { Journal } from '../journal.ts';
 import type { Azure } from '../operator-azure.ts';
@@ -22,8 +22,8 @@ export function blastRadiusOf(
   return abortAfter((signal) => readBlastRadius(key, { ...azure, settings }, { signal }), ms);
 }
 
-export function lookSettings({ cloud }: Azure, environment: Environment): LookSettings {
-  return readLookSettings({ ...environment, AZURE_CLOUD: cloud.name });
+export function lookSettings({ cloud }: Azure, environment: Environment): SearchSettings {
+  return readSearchSettings({ ...environment, AZURE_CLOUD: cloud.name });
 }
 
 /** Accounts and other resources that are shown by name; a document has them all. */

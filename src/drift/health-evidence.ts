@@ -1,0 +1,99 @@
+import { splitScope } from '../azure/resource-id.ts';
+import type { FleetUse } from '../fleet/fleet-index.ts';
+import type { HealthFinding } from '../fleet/health.ts';
+import { activeFrom, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
+import { openRevocation } from '../revocation/revocation.ts';
+import { KEY_CHECKS } from './checks/checks.ts';
+import { causeIdOf, evaluate, findingId } from './checks/evaluate.ts';
+import type { KeySubject, Rules } from './checks/subjects.ts';
+import { unreadOfIdentity } from './gather/gather-identities.ts';
+import { VAULT_ACCESS } from './gather/vault-roles.ts';
+import type { DriftDetails, Finding } from './report.ts';
+
+// What the newest report, and a key as it was read, tell of the health of an account.
+
+/** Findings about a key that stop what uses it. */
+const KEY_STOPS = KEY_CHECKS.filter(({ reason }) => reason === 'RevocationOpen' || reason === 'KeyOperationsMissing');
+
+/** What a key, as it was read, means for whatever uses it. */
+export function keyEvidence(subject: KeySubject, rules: Rules): readonly (HealthFinding | Omit<Finding, 'since'>)[] {
+  if ('value' in subject.versions) return evaluate(KEY_STOPS, subject, subject.key.id, rules);
+  const about = [subject.key.id];
+  const cause = { id: causeIdOf('VaultUnreadable', about), reason: 'VaultUnreadable', about };
+  return [{ reason: 'VaultUnreadable', severity: 'error', cause }];
+}
+
+/** What tells since when what was found just now has been so. */
+export interface SinceEvidence {
+  /** Of a key, by its identifier; none where they could not be read. */
+  readonly versionsOf: (key: string) => readonly KeyVersion[];
+  /** What the newest drift report has about a resource. */
+  readonly reported: (resource: string) => readonly Finding[];
+  readonly rules: Rules;
+}
+
+/**
+ * Since when (ISO 8601): as exactly as the versions of the key tell, else since a check first
+ * found the same, if the newest one found it with the same cause. Undefined: it is not known.
+ */
+export function findingSince(
+  { id, resource, reason, cause }: Omit<Finding, 'since'>,
+  { versionsOf, reported, rules }: SinceEvidence,
+): string | undefined {
+  const versions = versionsOf(cause.about[0] ?? '');
+  if (cause.reason === 'RevocationOpen') return openRevocation(versions, rules.now)?.revokedOn.toISOString();
+  if (/^(Scope)?StaleKeyVersion$|^LaggingAutomatic/.test(reason)) {
+    const target = newestUsableVersion(versions, rules.now);
+    return target && activeFrom(target).toISOString();
+  }
+  return reported(resource).find((before) => before.id === id && before.cause.id === cause.id)?.since;
+}
+
+/** What the last check found, by what it is about. */
+export class ReportedFindings {
+  readonly #findings: ReadonlyMap<string, readonly Finding[]>;
+  /** Undefined: a report of before, which does not say whom it is about. */
+  readonly #untold: ReadonlySet<string> | undefined;
+
+  constructor({ findings, untoldAccess }: Pick<DriftDetails, 'findings' | 'untoldAccess'>) {
+    this.#findings = Map.groupBy(findings, ({ resource }) => splitScope(resource).account.toLowerCase());
+    const untold = untoldAccess?.flatMap(({ key, identities }) =>
+      identities.map((identity) => accessId(key, identity)),
+    );
+    this.#untold = untold && new Set(untold);
+  }
+
+  /** About a resource, whatever the case of its id; an account and its scopes are one. */
+  of(resource: string): readonly Finding[] {
+    return this.#findings.get(splitScope(resource).account.toLowerCase()) ?? [];
+  }
+
+  /** Of what could not be read of a vault, only what keeps one from telling whether these uses may have its keys. */
+  ofVault(vault: string, uses: readonly FleetUse[]): Finding[] {
+    const { groups, local, ...whole } = VAULT_ACCESS;
+    const what = this.#isTold(uses) ? Object.values(whole) : [...Object.values(whole), groups, local];
+    const untold = new Set(what.map((one) => findingId('Unreadable', vault, one)));
+    return this.of(vault).filter(({ id, reason }) =>
+      reason === 'Unreadable' ? untold.has(id) : reason !== 'MissingPermission',
+    );
+  }
+
+  /** Whether it may be gone: of what could not be read, only that. */
+  ofIdentity(identity: string | undefined, uses: readonly FleetUse[]): Finding[] {
+    if (this.#isTold(uses)) return [];
+    return unreadOfIdentity(identity).flatMap(({ resource, what }) => {
+      const untold = findingId('Unreadable', resource, what);
+      return this.of(resource).filter(({ id }) => id === untold);
+    });
+  }
+
+  /** False as well where the report does not say it. */
+  #isTold(uses: readonly FleetUse[]): boolean {
+    const untold = this.#untold;
+    return untold !== undefined && !uses.some((use) => untold.has(accessId(use.key, use.identity ?? use.account)));
+  }
+}
+
+function accessId(key: string, identity: string): string {
+  return `${key} ${identity}`.toLowerCase();
+}

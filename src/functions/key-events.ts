@@ -1,0 +1,47 @@
+import { app } from '@azure/functions';
+import { type AcceptedEvent, acceptEvent, type KeyEventType } from '../events/key-vault-event.ts';
+import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
+import type { Services } from '../services.ts';
+import { KEY_WORK } from '../work/messages.ts';
+import { availableServices, logOf } from './available-services.ts';
+import { eventHandler } from './time-limits.ts';
+
+/** Registers a function for a type of events; each event is the first span of its trace, after the host's. */
+function onKeyEvent(
+  name: string,
+  type: KeyEventType,
+  handle: (event: AcceptedEvent, services: Services, log: Log) => Promise<void>,
+): void {
+  app.eventGrid<unknown>(name, {
+    handler: eventHandler(async (delivered, context) => {
+      const log = logOf(context);
+      const since = new Date();
+      const services = availableServices(log);
+      const event = acceptEvent(delivered, type, services, log);
+      if (!event) return;
+      const { telemetry } = services;
+      await telemetry.ready();
+      const attributes = { 'cmk.key': event.key.id, 'cmk.event': event.id };
+      const place = { parent: context.traceContext?.traceParent, since, attributes };
+      await telemetry.span(type, place, () => handle(event, services, log));
+    }),
+  });
+}
+
+onKeyEvent(
+  'keyNewVersionCreated',
+  'Microsoft.KeyVault.KeyNewVersionCreated',
+  ({ key, cause, version }, { controller }, log) => controller.handleEvent(key, cause, log, version),
+);
+
+onKeyEvent('keyNearExpiry', 'Microsoft.KeyVault.KeyNearExpiry', ({ key, cause }, { queue }) =>
+  queue.send(KEY_WORK, { kind: 'rotate', key: key.id, cause, attempt: 0 }),
+);
+
+onKeyEvent('keyExpired', 'Microsoft.KeyVault.KeyExpired', ({ key, cause, version }, { controller }, log) => {
+  const message = `${REASONS.KeyExpired} Accounts that use it go on working, but Storage refuses it for anything new.`;
+  log({ level: 'error', reason: 'KeyExpired', message, key: key.id, version });
+  // Dependents that are still on the expired version move, should there be a newer one.
+  return controller.handleEvent(key, cause, log);
+});

@@ -1,0 +1,205 @@
+import { app, type InvocationContext, type StorageQueueHandler } from '@azure/functions';
+import { appCredential } from '../azure/credential.ts';
+import { parseStorageAccountId } from '../azure/resource-id.ts';
+import { storageClock } from '../azure/storage-clock.ts';
+import { checkKeyAgain } from '../drift/changes/change-rows.ts';
+import { checkChanges } from '../drift/changes/check-changes.ts';
+import { probeKey } from '../effect/probe-work.ts';
+import { SettingsError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { deliver } from '../notify/deliver.ts';
+import { REASONS } from '../reasons.ts';
+import { verifyRevocation } from '../revocation/verify-revocation.ts';
+import { rotateWhenDue } from '../rotation/rotate-when-due.ts';
+import type { Services } from '../services.ts';
+import { readStorageSettings } from '../settings/settings.ts';
+import type { SpanAttributes } from '../telemetry/telemetry.ts';
+import { HOUR_MS } from '../time/spans.ts';
+import { AtMostEvery } from '../work/at-most-every.ts';
+import {
+  ACCOUNT_WORK,
+  type AccountWork,
+  FLEET_WORK,
+  KEY_WORK,
+  type KeyQueueWork,
+  NOTIFY_WORK,
+  parseAccountWork,
+  parseFleetWork,
+  parseKeyQueueWork,
+  parseNotifyWork,
+  type Work,
+  type WorkQueueName,
+} from '../work/messages.ts';
+import { DONE, type Outcome } from '../work/outcome.ts';
+import { asText, processWork, type Received } from '../work/process.ts';
+import { createWorkQueue } from '../work/work-queue-client.ts';
+import { availableServices, logOf } from './available-services.ts';
+import { outcomeBy, TIME_LIMITS } from './time-limits.ts';
+
+/** Messages come back this soon after an operator has corrected the settings. Seconds. */
+const DEFERRED_SECONDS = 300;
+
+/** The account of the work zone, where settings name one of its own; as `readSettings` decides it. */
+const CONNECTION = Object.entries(process.env).some(
+  ([name, value]) => /^CMK_WORK(__queueServiceUri)?$/.test(name) && value?.trim(),
+)
+  ? 'CMK_WORK'
+  : 'AzureWebJobsStorage';
+
+const reports = new AtMostEvery(HOUR_MS);
+
+/** Registers a function for the messages of a queue. */
+function onMessage<W extends Work>(
+  name: string,
+  queueName: WorkQueueName,
+  ms: number,
+  parse: (entry: unknown) => W,
+  run: (work: W, services: Services, log: Log) => Promise<Outcome>,
+): void {
+  app.storageQueue(name, {
+    queueName,
+    connection: CONNECTION,
+    handler: queueHandler(queueName, parse, (work, services, log) => outcomeBy(ms, () => run(work, services, log))),
+  });
+}
+
+onMessage('reconcileKey', KEY_WORK, TIME_LIMITS.keyWork, parseKeyQueueWork, runKeyWork);
+
+onMessage('reconcileSubscription', FLEET_WORK, TIME_LIMITS.keyWork, parseFleetWork, async (work, services, log) => {
+  await services.controller.handleFleetMessage(work, log);
+  return DONE;
+});
+
+onMessage('sendNotification', NOTIFY_WORK, TIME_LIMITS.notification, parseNotifyWork, deliver);
+
+// Turns messages that version 2 left in its queue into work items.
+onMessage('reconcileAccount', ACCOUNT_WORK, TIME_LIMITS.accountWork, parseAccountWork, runAccountWork);
+
+async function runKeyWork(work: KeyQueueWork, services: Services, log: Log): Promise<Outcome> {
+  switch (work.kind) {
+    case 'key':
+    // Messages of version 2.
+    case 'rotation':
+    case 'rekey':
+      await services.controller.handleKeyMessage(work.key, work.cause, log);
+      return DONE;
+    case 'changes':
+      await checkChanges(work.cause, services, log);
+      return DONE;
+    case 'rotate':
+      return rotateWhenDue(work, { ...services, now: storageClock.now }, log);
+    case 'revocation': {
+      const outcome = await verifyRevocation(work, services, log);
+      // Without it the hourly check finds what the revocation or restore has changed.
+      if (outcome.outcome !== 'reject') await checkKeyAgain(work.key, work.cause, services).catch(() => {});
+      return outcome;
+    }
+    case 'accountRevocation':
+    case 'approval': {
+      const reason = work.kind === 'approval' ? 'ApprovalsGone' : 'LegacyRevocation';
+      log({ level: 'warning', reason, message: REASONS[reason], work });
+      return DONE;
+    }
+    case 'probe':
+      return probeKey(work, services, log);
+  }
+}
+
+async function runAccountWork(work: AccountWork, { settings, controller }: Services): Promise<Outcome> {
+  const subscription = parseStorageAccountId(work.account)?.subscriptionId;
+  const key = work.key === undefined ? undefined : settings.vaults.key(work.key);
+  if (!subscription || (work.kind === 'account' && !key)) {
+    return { outcome: 'reject', reason: 'InvalidMessage', detail: 'It names no account and key that are managed.' };
+  }
+  await (key
+    ? controller.request(subscription, 'key', key.id, work.cause)
+    : controller.request(subscription, 'scopes', '', work.cause));
+  return DONE;
+}
+
+/**
+ * Handles the messages of a queue. While settings are wrong it requeues each message unchanged, since five failures within a
+ * minute would make it a poison message.
+ */
+function queueHandler<W extends Work>(
+  queueName: WorkQueueName,
+  parse: (entry: unknown) => W,
+  run: (work: W, services: Services, log: Log) => Promise<Outcome>,
+): StorageQueueHandler {
+  return async (entry, context) => {
+    const log = logOf(context);
+    let available: Services;
+    try {
+      available = availableServices(log);
+    } catch (error) {
+      if (!(error instanceof SettingsError)) throw error;
+      await defer(queueName, entry);
+      return;
+    }
+    const { queue, now, telemetry } = available;
+    await telemetry.ready();
+    const runIt = (work: W): Promise<Outcome> => {
+      const { name, place } = spanOf(work, context);
+      return telemetry.span(name, place, () => run(work, available, log), outcomeAttributes);
+    };
+    await processWork({ queueName, received: received(entry, context), parse, run: runIt, queue, reports, now, log });
+  };
+}
+
+/** Requeues a message. The settings of the app's own storage are right: the host has just read the message with them. */
+async function defer(queueName: WorkQueueName, entry: unknown): Promise<void> {
+  const { AZURE_CLIENT_ID: clientId, AZURE_CLOUD: _, ...others } = process.env;
+  let settings: ReturnType<typeof readStorageSettings>;
+  try {
+    settings = readStorageSettings(process.env);
+  } catch {
+    // AZURE_CLOUD may be the wrong setting; only a storage account that is given by its name needs it.
+    settings = readStorageSettings(others);
+  }
+  const queue = createWorkQueue(settings, () => appCredential(clientId));
+  await queue.requeueText(queueName, asText(entry), DEFERRED_SECONDS);
+}
+
+/** A queue message, and how often the host has delivered it. */
+function received(entry: unknown, context: Pick<InvocationContext, 'triggerMetadata'>): Received {
+  const dequeueCount = Number(context.triggerMetadata?.dequeueCount);
+  return { entry, dequeueCount: Number.isNaN(dequeueCount) ? 1 : dequeueCount };
+}
+
+const SPANS: Readonly<Record<Work['kind'], string>> = {
+  key: 'reconcile key',
+  account: 'reconcile account',
+  scopes: 'list scopes',
+  subscriptions: 'reconcile subscriptions',
+  changes: 'check changes',
+  rotate: 'rotate when due',
+  rotation: 'reconcile key (message of version 2)',
+  rekey: 'reconcile key (message of version 2)',
+  approval: 'drop message of version 2',
+  probe: 'probe file shares',
+  notify: 'notify',
+  revocation: 'verify revocation',
+  accountRevocation: 'drop message of version 2',
+};
+
+/** Work from a queue continues the trace of its sender, with a link to the host's span. */
+function spanOf(work: Work, { traceContext }: Pick<InvocationContext, 'traceContext'>) {
+  const host = traceContext?.traceParent;
+  const attributes = {
+    'cmk.attempt': work.attempt,
+    ...('key' in work ? { 'cmk.key': work.key } : {}),
+    ...('account' in work ? { 'cmk.account': work.account } : {}),
+  };
+  const { traceparent } = work;
+  return {
+    name: SPANS[work.kind],
+    place: { ...(traceparent ? { parent: traceparent, link: host } : { parent: host }), attributes },
+  };
+}
+
+function outcomeAttributes(outcome: Outcome): SpanAttributes {
+  return {
+    'cmk.outcome': outcome.outcome,
+    ...(outcome.outcome === 'done' ? {} : { 'cmk.reason': outcome.reason }),
+  };
+}

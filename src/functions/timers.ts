@@ -1,0 +1,75 @@
+import { app, type InvocationContext } from '@azure/functions';
+import { abortAfter, endBy, untilAborted } from '../azure/deadline.ts';
+import { describe, describeFailure } from '../azure/failure.ts';
+import { sweepChanges } from '../drift/changes/change-rows.ts';
+import { runDriftCheck } from '../drift/run-drift-check.ts';
+import { watchHsms } from '../events/watch-hsms.ts';
+import { consoleLog, type Log } from '../log.ts';
+import { collectNotifications } from '../notify/collect.ts';
+import { REASONS } from '../reasons.ts';
+import type { Services } from '../services.ts';
+import { hsmWatchSchedule, notifySchedule } from '../settings/timer-schedules.ts';
+import { availableServices, logOf, services } from './available-services.ts';
+import { TIME_LIMITS } from './time-limits.ts';
+
+/** A timer's run may take 30 minutes on Flex Consumption: the check ends before that, and says what it did not get to. */
+const DRIFT_CHECK_MS = 25 * 60_000;
+
+type TimerRun = (services: Services, log: Log, signal: AbortSignal, context: InvocationContext) => Promise<unknown>;
+
+/** @param ms after which the signal aborts: the run ends itself, and the next one does the rest */
+function onTimer(name: string, schedule: string, ms: number, run: TimerRun): void {
+  app.timer(name, {
+    schedule,
+    handler: async (_timer, context) => {
+      const log = logOf(context);
+      const available = availableServices(log);
+      await abortAfter((signal) => run(available, log, signal, context), ms);
+    },
+  });
+}
+
+onTimer(
+  'driftCheck',
+  '0 0 * * * *',
+  DRIFT_CHECK_MS,
+  async (available, log, signal, { invocationId: id, traceContext }) => {
+    const { telemetry } = available;
+    await telemetry.ready();
+    await telemetry.span('drift check', { parent: traceContext?.traceParent }, () =>
+      runDriftCheck({ id, by: 'timer', signal }, available, log),
+    );
+  },
+);
+
+onTimer('sweep', '0 */2 * * * *', TIME_LIMITS.sweep, (available, log, signal) => {
+  const sweep = async () => {
+    await available.adoptVersion2(log);
+    await available.controller.sweep(log);
+    await sweepChanges(available);
+  };
+  return untilAborted(sweep(), signal);
+});
+
+onTimer('hsmWatch', hsmWatchSchedule(process.env), TIME_LIMITS.hsmWatch / 2, (available, log, signal, context) =>
+  endBy(TIME_LIMITS.hsmWatch, () => watchHsms(context.invocationId, available, log, signal)),
+);
+
+onTimer('collectNotifications', notifySchedule(process.env), TIME_LIMITS.collect / 2, (available, log, signal) =>
+  endBy(TIME_LIMITS.collect, () => collectNotifications(available, log, signal)),
+);
+
+// Not awaited: the host waits for this hook before it starts a function.
+app.hook.appStart(() => {
+  let available: Services;
+  try {
+    available = services();
+  } catch {
+    // Every function reports the settings that are wrong.
+    return;
+  }
+  available.controller.buildIndex().catch((error: unknown) => {
+    const message = `${REASONS.FleetIndexUnavailable} ${describe(describeFailure(error))}`;
+    consoleLog({ level: 'warning', reason: 'FleetIndexUnavailable', message });
+  });
+});

@@ -1,0 +1,102 @@
+import { BREAK_GLASS_AUDIT_WAIT_MS } from '../audit/audit-trail.ts';
+import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
+import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
+import { DAY_MS } from '../time/spans.ts';
+import type { RevocationWork } from '../work/messages.ts';
+import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import { applyChanges } from './apply-changes.ts';
+import { disableUnder, finish, type KeepRevokedServices, keepRevoked } from './keep-revoked.ts';
+import type { KeyTrail, RevocationEvent } from './key-trail.ts';
+import { recordFound } from './record-found.ts';
+import { planReopenLost } from './restore-plans.ts';
+import { isNewer, readRevocation } from './revocation.ts';
+import { planRepair, type VersionChange } from './revocation-plans.ts';
+
+interface VerifyServices extends KeepRevokedServices {
+  readonly settings: { readonly vaults: ManagedVaults };
+  readonly keyTrail: KeyTrail;
+}
+
+/** How far back the trail is read. No write of a call takes effect later than this after the call. Milliseconds. */
+const LOOKED_BACK_MS = DAY_MS;
+
+/**
+ * Verifies a key some time after a revocation or a restore, since an in-flight write of the app may have taken effect
+ * meanwhile: it may have removed the record from the only version that had it, or written back one that a restore removed.
+ * The message names the key and carries no authority. Who revoked, who restored, and which versions, is read from the key's
+ * tags and from the audit records of that key. It may come at any time, from any writer of the queue, any number of times.
+ */
+export async function verifyRevocation(work: RevocationWork, services: VerifyServices, log: Log): Promise<Outcome> {
+  const key = services.settings.vaults.key(work.key);
+  if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
+  try {
+    const since = new Date(services.now().getTime() - LOOKED_BACK_MS);
+    const read = await services.keyTrail(key, since).then(
+      (events) => ({ events }),
+      (error: unknown) => ({ error }),
+    );
+    if ('events' in read) await repair(key, read.events, services, log);
+    const { versions } = await keepRevoked(key, services, log, { alsoLate: true });
+    // After what the tags alone can decide, which does not need the trail.
+    if ('error' in read) throw read.error;
+    await recordFound(key, versions, work.claimed, { events: read.events, since }, services);
+    return DONE;
+  } catch (error) {
+    return outcomeOfFailure(error);
+  }
+}
+
+/** Repairs the results of calls, by the audit records that they wrote themselves, where late writes have undone them. */
+async function repair(key: ManagedKey, events: readonly RevocationEvent[], services: KeepRevokedServices, log: Log) {
+  const { keys, now } = services;
+  const own = events.filter(({ isFound }) => !isFound).sort(newerFirst);
+  const revokes = own.filter(({ did }) => did === 'revoke');
+  const [lastRestore] = own.filter(({ did }) => did === 'restore');
+  let versions = await keys.listVersions(key);
+  for (const { revocation, carriers } of revokes) {
+    if (lastRestore && !isNewer(revocation, lastRestore.revocation)) continue;
+    const changes = planRepair(versions, revocation, carriers, now());
+    if (changes.length === 0) continue;
+    await disableUnder(key, revocation, changes, services, log);
+    versions = await keys.listVersions(key);
+  }
+  const { open } = readRevocation(versions, now());
+  if (open && lastRestore && !isNewer(open, lastRestore.revocation)) {
+    await finish(key, lastRestore.revocation, lastRestore.by, versions, services, log);
+    versions = await keys.listVersions(key);
+  }
+  for (const { revocation, carriers } of revokes) {
+    // Enabled, and then marked as restored.
+    for (let wave = 1; wave <= 2; wave += 1) {
+      const lost = planReopenLost(versions, revocation, carriers, now());
+      if (lost.length === 0) break;
+      await reopenLost(key, revocation.id, lost, services, log);
+      versions = await keys.listVersions(key);
+    }
+  }
+}
+
+function newerFirst(a: RevocationEvent, b: RevocationEvent): number {
+  return Number(isNewer(b.revocation, a.revocation)) - Number(isNewer(a.revocation, b.revocation));
+}
+
+async function reopenLost(
+  key: ManagedKey,
+  revocation: string,
+  lost: readonly VersionChange[],
+  services: KeepRevokedServices,
+  log: Log,
+): Promise<void> {
+  const applied = await applyChanges(key, lost, services);
+  const failed = applied.find(({ answer }) => !answer);
+  if (failed) throw new Error(`Version ${failed.change.version.version} of ${key.id} could not be enabled.`);
+  const versions = applied
+    .filter(({ written, change }) => written && change.enabled)
+    .map(({ change }) => change.version.version);
+  if (versions.length === 0) return;
+  log({ level: 'warning', reason: 'RestoreFinished', message: REASONS.RestoreFinished, key: key.id, revocation });
+  const details = { revocation, versions };
+  const entry = { action: 'key.finishRestore', reason: 'RestoreFinished', resource: key.id, details } as const;
+  await services.audit(entry, BREAK_GLASS_AUDIT_WAIT_MS);
+}
