@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { WholeReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { queryOf } from '../../src/http/query.ts';
-import { disableAccount } from '../../src/operations/account/account-change-key.ts';
+import { disableAccount } from '../../src/operations/account/account-change.ts';
 import type { Services } from '../../src/services.ts';
 import { FleetSnapshots } from '../../src/views/fleet.ts';
 import { FLEET_QUERY, showFleet } from '../../src/views/fleet-api.ts';

@@ -7,7 +7,6 @@ import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Heading } from '../ui/heading.tsx';
 import { Icon } from '../ui/icon.tsx';
-import { Prose } from '../ui/prose.tsx';
 import { Facts, Section } from '../ui/section.tsx';
 import { duration, Time } from '../ui/time.tsx';
 import { Rekey } from './acts/rekey.tsx';
@@ -54,7 +53,7 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
       {data?.rotation && isUnderWay(data.rotation) && (
         <Section title="Rotation">
           <ul class="items">
-            <RotationItem rotation={data.rotation} changed={status.refresh} />
+            <RotationItem rotation={data.rotation} changed={data.paused ? undefined : status.refresh} />
           </ul>
         </Section>
       )}
@@ -76,11 +75,6 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
         <div class="columns">
           <Section title="Next">
             <Facts items={nextOf(data)} />
-            {data.rotation?.detail && (
-              <p>
-                <Prose text={data.rotation.detail} />
-              </p>
-            )}
             <Rotate label={label} cost={data.rotationCost} />
             <Rekey label={label} />
           </Section>
@@ -102,7 +96,6 @@ function nextOf({ nextRotation, rotation, rotationCost }: KeyStatusResponse) {
   return [
     ['Next rotation', <NextRotation next={nextRotation} />],
     rotation && (['This rotation', ROTATION_WORDS[rotation.state][1]] as const),
-    rotation?.expectedEnd ? (['Expected end', <Time at={rotation.expectedEnd} />] as const) : undefined,
     rotationCost &&
       ([
         'A rotation now would take',

@@ -88,9 +88,8 @@ function KeyRow({ of }: { readonly of: Key }) {
         <span>
           {expiresOn ? <Time at={expiresOn} /> : newest ? 'never' : '–'}
           {cryptoPeriodEndsOn && (
-            <small>
-              {' '}
-              crypto-period {isPast(cryptoPeriodEndsOn) ? 'ended' : 'ends'} <Time at={cryptoPeriodEndsOn} />
+            <small class="block">
+              Crypto-period {isPast(cryptoPeriodEndsOn) ? 'ended' : 'ends'} <Time at={cryptoPeriodEndsOn} />
             </small>
           )}
         </span>
