@@ -76,12 +76,12 @@ describe('an account that its owner puts on Microsoft-managed keys', () => {
       driftStorage: { ...services.driftStorage, managedAccounts: down },
     }));
     expect(without.findings.map(({ is }) => is).join()).toContain('which accounts used a managed key before');
-    expect(left(await check())).toEqual([account.name]);
+    expect(left(await check())).toContain(account.name);
     const unwritten = await check((services) => ({
       ...services,
       driftStorage: { ...services.driftStorage, rememberAccounts: down },
     }));
-    expect(left(unwritten)).toEqual([account.name]);
+    expect(left(unwritten)).toContain(account.name);
     expect(wire.records.map(({ message }) => message).join()).toContain('could not be written down');
   });
 });
