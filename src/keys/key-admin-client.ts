@@ -46,7 +46,7 @@ export interface KeyCatalog {
 }
 
 /** Makes and describes keys, with the same errors. */
-export interface KeyAdmin extends KeyCatalog {
+interface KeyAdmin extends KeyCatalog {
   /** Undefined when there is no such key. */
   describe(key: ManagedKey): Promise<KeyDescription | undefined>;
   create(key: ManagedKey, wanted: NewKey): Promise<KeyDescription>;
