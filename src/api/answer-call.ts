@@ -1,5 +1,5 @@
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
-import { DeadlineError, endBy } from '../azure/deadline.ts';
+import { DeadlineError, withDeadline } from '../azure/deadline.ts';
 import { CmkError } from '../errors.ts';
 import { type Act, asNarrowed, type RouteKey, reachesKey, requireAccess } from '../http/access.ts';
 import type { HeaderReader } from '../http/answers.ts';
@@ -16,6 +16,8 @@ import type { Call, Route } from './route.ts';
 
 /** Azure's load balancer ends a call after 230 s ("Azure Functions scale and hosting", time-out duration). */
 export const CALL_LIMIT_MS = 200_000;
+
+const TIME_UP = 'The call was not answered';
 
 /** Of this instance. */
 const limits = new CallerLimits();
@@ -82,7 +84,9 @@ async function answerCaller(
     if (key && key !== 'later') noteKey(key);
     requireAccess(caller, { role, act, key }, access);
   };
-  return inLane({ caller: caller.objectId, act }, async () => {
+  const answer = async (signal: AbortSignal): Promise<HttpResponseInit> => {
+    // Time may be up before the call could begin.
+    signal.throwIfAborted();
     require(route.reach === 'key' ? keyNamed(request.params) : route.reach === 'fleet' ? undefined : 'later');
     try {
       // Not `request.query`: the host joins the values of a parameter that is there twice.
@@ -90,31 +94,23 @@ async function answerCaller(
       const [schema] = Object.values(route.body ?? {});
       const body = () => (schema ? readJsonBody(request, schema) : Promise.reject(new Error('The route has no body.')));
       const reaches = (key: RouteKey | undefined) => reachesKey(caller, role, key, access);
-      return await endBy(CALL_LIMIT_MS, () => route.handle({ ...call, query, body, require, reaches }));
+      // Work that goes on frees the lane when time is up.
+      const work = () => route.handle({ ...call, query, body, require, reaches });
+      return await withDeadline(CALL_LIMIT_MS, TIME_UP, work, signal);
     } catch (error) {
       throw asNarrowed(error, caller, role, access);
     }
-  });
+  };
+  // From its arrival on.
+  return withDeadline(CALL_LIMIT_MS, TIME_UP, (signal) =>
+    limits.run({ caller: caller.objectId, act }, performance.now(), () => answer(signal)),
+  );
 }
 
 /** A dry run changes nothing; a misspelled one is refused. */
 function actOf({ method, act, query }: Route, sent: URLSearchParams): Act {
   if (method === 'GET' || (query?.dryRun && sent.get('dryRun') === 'true')) return 'read';
   return act ?? 'change';
-}
-
-/** Runs a call in its caller's lane. The deadline counts from its arrival; a call that timed out in the lane never starts. */
-async function inLane<T>(limited: Parameters<CallerLimits['run']>[0], work: () => Promise<T>): Promise<T> {
-  let isOver = false;
-  const run = async (): Promise<T> => {
-    if (isOver) throw new Error('Time was up before the call could begin.');
-    return work();
-  };
-  try {
-    return await endBy(CALL_LIMIT_MS, () => limits.run(limited, performance.now(), run));
-  } finally {
-    isOver = true;
-  }
 }
 
 /** It is not known whether what the call has begun takes effect. */

@@ -1,6 +1,6 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
-import { abortAfter } from '../azure/deadline.ts';
+import { abortAfter, untilAborted } from '../azure/deadline.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { causeKey, shorten } from '../drift/causes.ts';
 import { releaseChange } from '../drift/changes/release-change.ts';
@@ -221,16 +221,8 @@ export async function startDriftCheck(
     DEADLINE_MS,
   );
   const check: RunningCheck = { id, startedOn: services.now().toISOString(), by: 'operator', caller };
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), waitMs);
-  });
-  try {
-    const report = await Promise.race([running, late]);
-    if (report) return jsonResponse(200, shorten(report));
-  } finally {
-    clearTimeout(timer);
-  }
+  const isDone = await abortAfter((signal) => untilAborted(running, signal), waitMs);
+  if (isDone) return jsonResponse(200, shorten(await running));
   running.catch((error: unknown) => {
     const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
     log({ level: 'error', reason: 'Unexpected', message, report: id });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { keyNamed } from '../break-glass/key-of-route.ts';
+import { KEY_FIELD, keyNamed } from '../break-glass/key-of-route.ts';
 import { jsonResponse } from '../http/answers.ts';
 import { REASON, TICKET } from '../http/json-body.ts';
 import { HttpProblem, orUnavailable } from '../http/problem.ts';
@@ -8,19 +8,10 @@ import { type ControlOrder, type Ordered, orderPause, orderResume } from '../ord
 import { endProblem, PAUSE } from '../orders/standing-orders.ts';
 import { type Call, type Route, route } from './route.ts';
 
-/** Characters of `<vault>/<key>`, least and most. */
-const KEY_LENGTH = [3, 152] as const;
-
 const said = {
   reason: REASON,
   ticket: TICKET,
-  key: z
-    .string()
-    .trim()
-    .min(KEY_LENGTH[0])
-    .max(KEY_LENGTH[1])
-    .optional()
-    .describe('`<vault>/<key>`; left out: all keys.'),
+  key: KEY_FIELD.optional().describe('`<vault>/<key>`; left out: all keys.'),
 };
 
 export const PAUSE_REQUEST = z.strictObject({

@@ -1,12 +1,10 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
-import { describe, describeFailure } from '../azure/failure.ts';
-import { keyNamed } from '../break-glass/key-of-route.ts';
-import { CmkError } from '../errors.ts';
+import { KEY_FIELD, keyNamed } from '../break-glass/key-of-route.ts';
 import type { RouteKey } from '../http/access.ts';
 import { jsonResponse } from '../http/answers.ts';
 import { REASON, TICKET } from '../http/json-body.ts';
-import { HttpProblem } from '../http/problem.ts';
+import { HttpProblem, orUnavailable } from '../http/problem.ts';
 import { FLAG } from '../http/query.ts';
 import { auditedCaller } from '../http/token-claims.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
@@ -17,14 +15,9 @@ import { rekeyStatus, requireRollback } from '../rekey/rekey-status.ts';
 import type { Services } from '../services.ts';
 import { type Call, type Route, route } from './route.ts';
 
-const KEY = z
-  .string()
-  .max(200)
-  .regex(/^[A-Za-z][0-9A-Za-z-]{1,23}\/[0-9A-Za-z-]{1,127}$/, 'write it as <vault>/<key>');
-
 export const REKEY_REQUEST = z.strictObject({
-  from: KEY.describe('The key that everything moves off, as `<vault>/<key>`.'),
-  to: KEY.describe('The key that everything moves to, likewise.'),
+  from: KEY_FIELD.describe('The key that everything moves off, as `<vault>/<key>`.'),
+  to: KEY_FIELD.describe('The key that everything moves to, likewise.'),
   reason: REASON,
   ticket: TICKET,
   maxFailures: z.int().min(1).max(1_000).optional().describe('With so many accounts failed it stops; 3 unless said.'),
@@ -164,7 +157,7 @@ export const REKEY_ROUTES: readonly Route[] = [
     },
     refusals: [
       'RekeyNotFound',
-      ['KeyNotFound', 409],
+      'KeyNotFound',
       'NewestVersionUnusable',
       'NoUsableVersion',
       'RekeyConflict',
@@ -246,21 +239,9 @@ function keysOf({ from, to }: Rekey): RouteKey[] {
   });
 }
 
-/** Runs it, and turns its error into the problem that the API answers. @throws {@link HttpProblem} */
-async function orProblem<T>(run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    // Of an order that is known, a missing key is a conflict.
-    if (error instanceof CmkError && error.reason === 'KeyNotFound') {
-      const { message: detail, nextStep } = error;
-      throw new HttpProblem('KeyNotFound', { status: 409, detail, nextStep });
-    }
-    if (error instanceof CmkError || error instanceof HttpProblem) throw error;
-    throw new HttpProblem('ServiceUnavailable', {
-      detail: `Something that the call needs cannot be read or written: ${describe(describeFailure(error))}`,
-      nextStep: 'Repeat the call in a minute; GET /api/rekeys shows whether it took effect.',
-      cause: error,
-    });
-  }
-}
+const orProblem = <T>(run: () => Promise<T>): Promise<T> =>
+  orUnavailable(
+    run,
+    (why) => `Something that the call needs cannot be read or written: ${why}`,
+    'Repeat the call in a minute; GET /api/rekeys shows whether it took effect.',
+  );

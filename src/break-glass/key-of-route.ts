@@ -1,9 +1,17 @@
+import { z } from 'zod';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { retryOnce } from '../azure/retry-once.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import { type ManagedKey, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
 import type { Services } from '../services.ts';
+
+/** A key, as a field of a body. */
+export const KEY_FIELD = z
+  .string()
+  .trim()
+  .max(200)
+  .regex(/^[A-Za-z][0-9A-Za-z-]{1,23}\/[0-9A-Za-z-]{1,127}$/, 'write it as <vault>/<key>');
 
 const KEY_NAME = /^[0-9A-Za-z-]{1,127}$/;
 
@@ -18,10 +26,9 @@ export function keyOfCall(vaults: ManagedVaults, vaultName = '', keyName = ''): 
   return managedKey(vault, keyName);
 }
 
-/** The same of `<vault>/<key>`. @throws {@link HttpProblem} 404 */
-export function keyNamed(vaults: ManagedVaults, name: string): ManagedKey {
-  const [vaultName, keyName, ...more] = name.split('/');
-  if (more.length > 0) throw noSuchKey();
+/** The key that a field names. @throws {@link HttpProblem} 404 */
+export function keyNamed(vaults: ManagedVaults, field: z.output<typeof KEY_FIELD>): ManagedKey {
+  const [vaultName, keyName] = field.split('/');
   return keyOfCall(vaults, vaultName, keyName);
 }
 

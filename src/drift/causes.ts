@@ -49,7 +49,9 @@ function toCause(
   // The finding that has the cause's own reason says best what is wrong.
   const told = findings.find(({ reason }) => reason === first.cause.reason) ?? first;
   const resources = new Map(findings.map(({ resource }) => [resource.toLowerCase(), resource]));
-  const commands = [...new Set(findings.flatMap(({ command }) => command ?? []))];
+  // What repairs the cause itself; other findings end with it.
+  const own = findings.filter(({ reason, command }) => reason === first.cause.reason && command);
+  const commands = [...new Set((own.length > 0 ? own : findings).flatMap(({ command }) => command ?? []))];
   const outcomes = findings.flatMap((finding) => fixed.get(finding.id) ?? []);
   const changedBy = findings
     .flatMap((finding) => finding.changedBy ?? [])

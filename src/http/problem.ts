@@ -116,7 +116,7 @@ function toProblem(error: unknown, { correlationId, onUnexpected }: AnswerContex
 }
 
 /**
- * Runs what needs a service that may be out of reach.
+ * Runs what needs a service that may be out of reach. The app's own errors pass.
  *
  * @param detailOf makes the detail of the problem from the failure
  * @throws {@link HttpProblem} 503 `ServiceUnavailable`
@@ -129,6 +129,7 @@ export async function orUnavailable<T>(
   try {
     return await run();
   } catch (error) {
+    if (error instanceof CmkError || error instanceof HttpProblem) throw error;
     const detail = detailOf(describe(describeFailure(error)));
     throw new HttpProblem('ServiceUnavailable', { detail, ...(nextStep ? { nextStep } : {}), cause: error });
   }

@@ -12,7 +12,7 @@ export class SigningKeysError extends Error {
 
 export interface SigningKeysOptions {
   readonly fetch?: FetchImplementation;
-  /** Called after every failed fetch, also if no caller noticed the failure. */
+  /** Called with the error of every fetch that failed, also if no caller noticed the failure. */
   readonly onFailure?: (error: unknown) => void;
   /** A fetch may take this long, in milliseconds. */
   readonly timeoutMs?: number;
@@ -25,8 +25,6 @@ const REFRESH_AFTER_MS = HOUR_MS;
 const MAX_AGE_MS = DAY_MS;
 /** An unknown `kid` leads to at most one fetch in this time. Milliseconds. */
 const COOLDOWN_MS = 30_000;
-/** The next fetch after a failed one waits so long. Milliseconds. */
-const FAILURE_COOLDOWN_MS = 3_000;
 
 /**
  * The keys that the tenant signs with, cached. A key that is not among them leads to a fetch, so that a rotation is
@@ -37,53 +35,27 @@ const FAILURE_COOLDOWN_MS = 3_000;
  * @throws (from the returned function) {@link SigningKeysError} when keys are needed and cannot be fetched
  */
 export function signingKeys(url: URL, options: SigningKeysOptions = {}): JWTVerifyGetKey {
-  const fetchKeys = options.fetch ?? fetch;
-  let fetchedAt = 0;
-  let notBefore = 0;
-
-  const guardedFetch: FetchImplementation = async (address, init) => {
-    if (Date.now() < notBefore) throw new Error('the last attempt failed a moment ago');
-    try {
-      const text = await fetchKeySet(fetchKeys, address, init);
-      fetchedAt = Date.now();
-      return new Response(text);
-    } catch (error) {
-      notBefore = Date.now() + FAILURE_COOLDOWN_MS;
-      options.onFailure?.(error);
-      throw error;
-    }
-  };
+  const { onFailure = () => {} } = options;
   const keys = createRemoteJWKSet(url, {
-    [customFetch]: guardedFetch,
+    ...(options.fetch ? { [customFetch]: options.fetch } : {}),
     timeoutDuration: options.timeoutMs ?? TIMEOUT_MS,
     cacheMaxAge: MAX_AGE_MS,
     cooldownDuration: COOLDOWN_MS,
   });
+  let askedAt = 0;
 
   return async (header, token) => {
-    // Not awaited: the keys at hand serve this call. A failure has been reported by then.
-    if (keys.fresh && Date.now() - fetchedAt > REFRESH_AFTER_MS && !keys.reloading) keys.reload().catch(() => {});
+    const isOld = Date.now() - askedAt > REFRESH_AFTER_MS;
+    if (isOld || !keys.fresh) askedAt = Date.now();
+    // Not awaited: the keys at hand serve this call.
+    if (isOld && keys.fresh) keys.reload().catch(onFailure);
     try {
       return await keys(header, token);
     } catch (error) {
       if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) throw error;
       if (error instanceof errors.JOSENotSupported) throw error;
+      onFailure(error);
       throw new SigningKeysError(error);
     }
   };
-}
-
-/** An empty set or a proxy's error page must not replace good keys, so the answer is checked before `jose` gets it. */
-async function fetchKeySet(
-  fetchKeys: FetchImplementation,
-  address: string,
-  init: Parameters<FetchImplementation>[1],
-): Promise<string> {
-  const answer = await fetchKeys(address, init);
-  if (answer.status !== 200) throw new Error(`${address} answered ${answer.status}`);
-  const text = await answer.text();
-  const set: unknown = JSON.parse(text);
-  const list = typeof set === 'object' && set !== null && 'keys' in set ? set.keys : undefined;
-  if (!Array.isArray(list) || list.length === 0) throw new Error(`${address} answered without keys`);
-  return text;
 }

@@ -3,8 +3,8 @@ import { KeyClient, type JsonWebKey as KeyVaultJwk, type KeyVaultKey } from '@az
 import { clientPer } from '../azure/client-per.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import { type CallLimits, callOptions } from '../azure/limits.ts';
+import type { RotationPolicy } from './key-client.ts';
 import type { ManagedKey, ManagedVault } from './managed-vaults.ts';
-import type { RotationPolicy } from './rotation-policy.ts';
 
 /** Type and size of a version, and what may be done with it. */
 export interface KeyKind {

@@ -10,7 +10,7 @@ import type { WhoAndWhy } from '../revocation/verification-message.ts';
 import { type Environment, readStorageSettings } from '../settings/settings.ts';
 import { createWorkQueue, type WorkQueue } from '../work/work-queue-client.ts';
 import type { Change } from './journal.ts';
-import type { Operator } from './operator.ts';
+import type { Operator } from './operator-azure.ts';
 
 // The app's own storage, on the operator's sign-in.
 

@@ -1,5 +1,5 @@
 import { activeFrom, compareAge, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
-import type { LoggedUse, UsageLog } from '../keys/usage-log.ts';
+import type { LoggedUse, UsageLog } from '../keys/usage-log-client.ts';
 import { HOUR_MS } from '../time/spans.ts';
 import { LEAST_RETIRE_HOURS } from './retirement.ts';
 
@@ -80,7 +80,7 @@ export function sentenceOf({ version, operation, lastOn, objectId, appId }: Logg
 }
 
 function reasonsOfReach({ trackedSince, trackedUntil, silences }: UsageLog, tookOver: Date, now: Date): string[] {
-  if (!trackedSince || !trackedUntil) return ['The log has nothing of this vault.'];
+  if (!trackedSince || !trackedUntil) return ['The vault has no entries in the log.'];
   const reasons: string[] = [];
   const from = tookOver.toISOString();
   if (now.getTime() - tookOver.getTime() < QUIET_HOURS * HOUR_MS) {
@@ -95,7 +95,7 @@ function reasonsOfReach({ trackedSince, trackedUntil, silences }: UsageLog, took
   const silent = silences.find(({ to }) => to > tookOver);
   if (silent) {
     const between = `from ${silent.from.toISOString()} to ${silent.to.toISOString()}`;
-    reasons.push(`The log has nothing of this vault ${between}: it may have been off.`);
+    reasons.push(`The vault has no entries in the log ${between}: it may have been off.`);
   }
   return reasons;
 }

@@ -12,8 +12,14 @@ afterEach(() => {
 });
 
 /** Makes a call as the host does. */
-function useCall(headers: Headers, handle: () => Promise<never>) {
-  const services = wire.services();
+function useCall(headers: Headers, handle: () => Promise<never>, onAuthenticated = () => {}) {
+  const own = wire.services();
+  const authenticate: typeof own.authenticate = async (...call) => {
+    const caller = await own.authenticate(...call);
+    onAuthenticated();
+    return caller;
+  };
+  const services = { ...own, authenticate };
   const about = { id: 'keys', method: 'GET', path: '/keys', summary: '', answers: {} } as const;
   const slow = route({ ...about, role: 'CmkKey.Read', reach: 'handler', handle });
   const answer = answerCalls(slow, { services: () => services, logOf: () => wire.log });
@@ -44,15 +50,19 @@ it('a call whose work does not end is answered before the load balancer ends it'
 it('a call that waits for others of its caller is answered in time as well, and not begun when nobody waits for it', async () => {
   const headers = new Headers({ authorization: `Bearer ${tokenOf(wire.azure, 'operator')}` });
   const { atOnce } = CALLER_LIMITS.read;
-  let begun = 0;
-  const call = useCall(headers, () => {
+  let [begun, authenticated] = [0, 0];
+  const hang = () => {
     begun += 1;
     return new Promise<never>(() => {});
+  };
+  const call = useCall(headers, hang, () => {
+    authenticated += 1;
   });
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   const answers = Array.from({ length: atOnce + 2 }, () => call());
-  // Tokens are verified in any order. Then each call has a time limit, and each that has begun a second one.
-  while (vi.getTimerCount() < answers.length + atOnce) await new Promise(setImmediate);
+  // Tokens are verified in any order. Right after that each call has its time limit, and waits for the others or begins.
+  while (authenticated < answers.length || begun < atOnce) await new Promise(setImmediate);
+  await new Promise(setImmediate);
   vi.advanceTimersByTime(CALL_LIMIT_MS);
   expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(answers.map(() => 503));
   await new Promise(setImmediate);

@@ -202,8 +202,8 @@ describe('who asked for a key', () => {
     for (const one of app.azure.world.storageAccounts.values()) one.loggedUntilMs = app.azure.clock.nowMs();
     await app.advance(2 * 3_600_000);
     const { page } = await as('operator', '#/keys/kv-files/archive-key');
-    const log = page.getByRole('region', { name: 'Asked for, by the log of the vault' });
-    await log.getByText(/^The log of the vault has entries from .* to .* Of the time before and after/).waitFor();
+    const log = page.getByRole('region', { name: 'Key usage from the vault’s log' });
+    await log.getByText(/^The vault’s log has entries from .* to .* Use before and after/).waitFor();
     await log.getByText(/^\d+ gaps? in the log: no client called the vault, or the log was off/).waitFor();
     await log
       .getByText(/^Nothing from .* to /)
@@ -218,7 +218,7 @@ describe('who asked for a key', () => {
   it('is not known while the log is away, and then it says so', async () => {
     app.azure.faults.add([{ match: QUERY, answer: { status: 503 } }]);
     const { page } = await as('operator', '#/keys/kv-files/archive-key');
-    const log = page.getByRole('region', { name: 'Asked for, by the log of the vault' });
+    const log = page.getByRole('region', { name: 'Key usage from the vault’s log' });
     await log.getByText(/^Not known now\. .*503/).waitFor();
     expect(await log.getByRole('table').count()).toBe(0);
   });
@@ -245,7 +245,7 @@ describe('what is not known of a key', () => {
     ];
     const usage = { trackedSince: at(0), trackedUntil: at(21), gaps, versions };
     const page = await withStatus('#/keys/kv-files/archive-key', { usage });
-    const log = page.getByRole('region', { name: 'Asked for, by the log of the vault' });
+    const log = page.getByRole('region', { name: 'Key usage from the vault’s log' });
     await log.getByText(/^5 gaps in the log/).waitFor();
     expect(await log.getByRole('listitem').count()).toBe(4);
     await log.getByText('… and 2 earlier ones.').waitFor();
@@ -256,8 +256,8 @@ describe('what is not known of a key', () => {
   });
 
   it.each([
-    [undefined, 'Not known: the app is not told where the log of the vault is (CMK_USAGE_WORKSPACE).'],
-    [{ versions: [] }, 'Not known: the log has nothing of this vault.'],
+    [undefined, 'Not known: no workspace with the vault’s log is set (CMK_USAGE_WORKSPACE).'],
+    [{ versions: [] }, 'No entries.'],
   ])('is said of a log that tells nothing: %j', async (usage, words) => {
     const page = await withStatus('#/keys/kv-files/archive-key', { usage });
     await page.getByText(words).waitFor();

@@ -1,18 +1,22 @@
 import { addAccount, addKeyVersion } from '../../local/azure/fleet.ts';
 import type { LocalAzure } from '../../local/azure/server.ts';
 import type { World } from '../../local/azure/world.ts';
+import type { Rotation } from '../../src/fleet/rotation-schemas.ts';
 import { outsider } from '../drift/outsider.ts';
 import type { App } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { group, storageIdentity, vaultNamed } from '../support/fleet.ts';
 import { callApi } from './page-people.ts';
 
-const DAY = 86_400;
+const HOUR = 3_600;
 
-/** A key that expires in a day, with two accounts on it. */
-export function prepareExpiry({ world }: LocalAzure): void {
+/** A key that expires within the hour, with two accounts on it. */
+function addExpiring({ world }: LocalAzure): void {
   const vault = vaultNamed(world, 'kv-files');
-  const version = addKeyVersion(world, vault, 'legacy-key', { exp: world.clock.nowSeconds() + DAY });
+  const version = addKeyVersion(world, vault, 'legacy-key', {
+    exp: world.clock.nowSeconds() + HOUR,
+    tags: { 'cmk-rotation': 'manual' },
+  });
   for (const name of ['stlegacy01', 'stlegacy02']) {
     const key = { vault, keyName: 'legacy-key', mode: 'pinned' as const, version };
     addAccount(world, group(world), { name, identity: storageIdentity(world), key });
@@ -23,15 +27,8 @@ export function prepareExpiry({ world }: LocalAzure): void {
 export async function makeTroubles(app: App): Promise<void> {
   const { world } = app.azure;
   const administrator = outsider(app.azure);
-  await app.advance((DAY + 3_600) * 1_000);
-
-  const { principalId } = storageIdentity(world);
-  const records = vaultNamed(world, 'kv-records');
-  for await (const { id = '' } of administrator.roles.roleAssignments.listForScope(records.id.slice(1), {
-    filter: `assignedTo('${principalId}')`,
-  })) {
-    if (id.includes('/kv-records/')) await administrator.roles.roleAssignments.deleteById(id.slice(1));
-  }
+  addExpiring(app.azure);
+  await app.advance(2 * HOUR * 1_000);
 
   const locked = accountNamed(world, 'starchive01');
   await administrator.arm('PUT', `${locked}/providers/Microsoft.Authorization/locks/audit`, {
@@ -61,6 +58,18 @@ export async function makeTroubles(app: App): Promise<void> {
         keyVaultProperties: { ...encryption?.keyVaultProperties, ...(before ? { keyVersion: before } : {}) },
       },
     });
+  }
+
+  await eventually('the lock is met', async () => {
+    const answer = await callApi(app, 'operator', 'GET', '/rotations/kv-files/archive-key');
+    return ((await answer.json()) as Rotation).failed === 1;
+  });
+  const { principalId } = storageIdentity(world);
+  const vault = vaultNamed(world, 'kv-files');
+  for await (const { id = '' } of administrator.roles.roleAssignments.listForScope(vault.id.slice(1), {
+    filter: `assignedTo('${principalId}')`,
+  })) {
+    if (id.includes('/kv-files/')) await administrator.roles.roleAssignments.deleteById(id.slice(1));
   }
 }
 

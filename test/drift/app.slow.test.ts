@@ -14,7 +14,11 @@ const app = useApp({
 /** Starts the hourly check now, as the host's timer does. */
 async function checkDrift(): Promise<void> {
   const headers = { 'content-type': 'application/json' };
-  const answer = await fetch(`${app.url}/admin/functions/driftCheck`, { method: 'POST', headers, body: '{}' });
+  const answer = await fetch(`${app.url}/admin/functions/driftCheck`, {
+    method: 'POST',
+    headers,
+    body: '{"input":""}',
+  });
   expect(answer.status).toBe(202);
 }
 

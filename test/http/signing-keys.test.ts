@@ -75,11 +75,10 @@ describe('signing keys', () => {
     const { call, failures } = start();
     tenant.setAnswer({ status: 500, body: 'oops' });
     expect(await call(await tenant.issue())).toBe('SigningKeysUnavailable');
-    expect(failures).toEqual([expect.stringMatching(/^SigningKeysUnavailable http.*\/keys answered 500$/)]);
+    expect(failures).toEqual([expect.stringMatching(/^SigningKeysUnavailable Expected 200 OK/)]);
   });
 
   it.each([
-    ['an empty set', '{"keys":[]}'],
     ['a page of a proxy', '<html>sign in</html>'],
     ['something else', '{"error":"x"}'],
     ['null', 'null'],
@@ -87,17 +86,6 @@ describe('signing keys', () => {
     const { call } = start();
     tenant.setAnswer({ status: 200, body });
     expect(await call(await tenant.issue())).toBe('SigningKeysUnavailable');
-  });
-
-  it('are not asked for again right after a failure, and are once the pause is over', async () => {
-    const { call } = start();
-    tenant.setAnswer({ status: 503, body: '' });
-    const token = await tenant.issue();
-    for (let n = 0; n < 5; n += 1) expect(await call(token)).toBe('SigningKeysUnavailable');
-    expect(tenant.requests()).toBe(1);
-    tenant.setAnswer(undefined);
-    pass(4 * SECOND);
-    expect(await call(token)).toBe('ok');
   });
 
   it('at hand serve for a day while the sign-in host is down', async () => {

@@ -15,6 +15,13 @@ describe('the sentence of a cause', () => {
       [ACCOUNT],
       'id-storage has no role on kv-files; 10 accounts cannot use the key.',
     ],
+    [
+      'IdentityWithoutRole',
+      ['/subscriptions/5b0d', VAULT],
+      2,
+      [ACCOUNT],
+      'The own identities of accounts have no role on kv-files; 2 accounts cannot use the key.',
+    ],
     ['NearExpiry', [KEY], 1, [KEY], 'kv-files/files-key expires soon.'],
     ['NoRotationPolicy', [KEY], 1, [KEY], 'No rotation policy: kv-files/files-key.'],
     ['UnexpectedKey', [KEY], 3, [ACCOUNT], 'Unexpected key: 3 accounts (kv-files/files-key).'],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { LoggedUse, UsageLog } from '../../src/keys/usage-log.ts';
+import type { LoggedUse, UsageLog } from '../../src/keys/usage-log-client.ts';
 import { type Evidence, reasonsOfLog } from '../../src/retirement/evidence.ts';
 import { day, keyVersion } from '../support/keys.ts';
 
@@ -44,7 +44,7 @@ describe('what the log proves', () => {
     ['it was asked to decrypt', log({ uses: [use({ operation: 'other' })] }), /encrypt, decrypt or sign/],
     ['nobody says who asked', log({ uses: [use({ objectId: undefined })] }), /that the log does not name/],
     ['a request named no version', log({ uses: [use({ version: undefined })] }), /request without a version/],
-    ['it has nothing of the vault', log({ trackedSince: undefined, trackedUntil: undefined }), /nothing of this vault/],
+    ['it has nothing of the vault', log({ trackedSince: undefined, trackedUntil: undefined }), /no entries in the log/],
     ['it was tracked too short', log({ trackedSince: day(12) }), /begins on 2026-01-12T.*took over on 2026-01-11T/],
     ['it is behind', log({ trackedUntil: hoursAgo(2.1) }), /is behind: it ends on/],
     ['it was silent', log({ silences: [{ from: day(10), to: day(12) }] }), /from 2026-01-10T.* to 2026-01-12T.*off/],

@@ -15,7 +15,7 @@ interface Parts {
 /** What a reason says of what it is about, and what that means for what it affects. */
 const SENTENCES: Readonly<Record<string, (parts: Parts) => string>> = {
   IdentityWithoutRole: ({ first, second = 'its key', affected }) =>
-    `${first} has no role on ${second}; ${affected} cannot use the key`,
+    `${first} ${first === OWN ? 'have' : 'has'} no role on ${second}; ${affected} cannot use the key`,
   IdentityMissing: ({ first, affected }) => `Identity ${first} does not exist; ${affected} cannot use the key`,
   IdentityDeleted: ({ first, affected }) => `Identity ${first} was deleted; ${affected} cannot use the key`,
   RoleExpires: ({ first, second = 'its key', affected }) =>
@@ -27,6 +27,9 @@ const SENTENCES: Readonly<Record<string, (parts: Parts) => string>> = {
     `${first} has expired${hasAccounts ? `; ${affected} can still be read, but Storage refuses the key for anything new` : ''}`,
   NearExpiry: ({ first }) => `${first} expires soon`,
   StaleKeyVersion: ({ first, affected }) => `An older version of ${first} is still used by ${affected}`,
+  ScopeLocked: ({ first }) => `${first} is locked; the app cannot move it to the newest version of its key`,
+  DeniedByPolicy: ({ first }) =>
+    `Azure Policy denies changes of ${first}; the app cannot move it to the newest version of its key`,
   VersionReverted: ({ first }) => `${first} was pinned back to an older version of its key`,
   EventSubscriptionMissing: ({ first }) =>
     `Events of ${first} do not reach the app; it notices a new key version with the next drift check only`,
@@ -38,7 +41,7 @@ const SENTENCES: Readonly<Record<string, (parts: Parts) => string>> = {
 /** A cause in one sentence, with names in place of ids. */
 export function causeSentence(cause: Told): string {
   const { reason, about, affected, accounts, sample } = cause;
-  const [first, second] = (about.length === 0 && affected === 1 ? sample : about).map(resourceLabel);
+  const [first, second] = (about.length === 0 && affected === 1 ? sample : about).map(labelOf);
   const which = affectedBy(cause);
   const told =
     first === undefined
@@ -49,6 +52,13 @@ export function causeSentence(cause: Told): string {
   return `${inWords(reason)}: ${which}${where ? ` (${where})` : ''}.`;
 }
 
+/** A system-assigned identity has no name: a cause of several is about their subscription. */
+const OWN = 'The own identities of accounts';
+
+function labelOf(id: string): string {
+  return /^\/subscriptions\/[^/]+$/.test(id) ? OWN : resourceLabel(id);
+}
+
 /** What a cause affects: the one resource by name, or how many accounts, which are what serves data. */
 function affectedBy({ affected, accounts, sample }: Told): string {
   const [one] = accounts === 1 ? accountsIn(sample) : sample;
@@ -56,7 +66,7 @@ function affectedBy({ affected, accounts, sample }: Told): string {
   return accounts > 0 ? count(accounts, 'account') : count(affected, 'resource');
 }
 
-/** Storage accounts and their scopes. */
+/** The storage accounts among resources, and those whose scopes are. */
 export function accountsIn(ids: readonly string[]): readonly string[] {
-  return ids.filter((id) => /\/storageAccounts\//i.test(id));
+  return [...new Set(ids.flatMap((id) => /^.*\/storageAccounts\/[^/]+/i.exec(id)?.[0] ?? []))];
 }

@@ -17,6 +17,8 @@ const SEVERITY = {
 /** One cause: what is wrong in one sentence, the next step and its command; the rest behind a button. */
 export function CauseItem({ cause, changed }: { readonly cause: DriftCause; readonly changed: () => void }) {
   const [tone, word] = SEVERITY[cause.severity];
+  // What the act is comes first; a fix goes on with what few keys and accounts need.
+  const [step = '', ...more] = cause.fix.split(/(?<=\.) (?=[A-Z])/);
   return (
     <li>
       <div class="row">
@@ -25,7 +27,7 @@ export function CauseItem({ cause, changed }: { readonly cause: DriftCause; read
       </div>
       <Affects cause={cause} />
       <p>
-        <span class="label">Next step</span> <Prose text={withNames(cause.fix)} />
+        <span class="label">Next step</span> <Prose text={withNames(step)} />
       </p>
       {cause.commands.map((command) => (
         <Command key={command} text={command} />
@@ -51,6 +53,11 @@ export function CauseItem({ cause, changed }: { readonly cause: DriftCause; read
         <p>
           <span class="label">Should be</span> <Prose text={cause.shouldBe} />
         </p>
+        {more.length > 0 && (
+          <p>
+            <span class="label">Beside the next step</span> <Prose text={withNames(more.join(' '))} />
+          </p>
+        )}
         <ul>
           {cause.sample.map((resource) => (
             <li key={resource}>
@@ -85,6 +92,7 @@ const MOST_NAMED = 3;
 /** The first accounts that a cause affects; its sentence names a single one. */
 function Affects({ cause }: { readonly cause: DriftCause }) {
   const named = accountsIn(cause.sample).slice(0, MOST_NAMED);
+  const more = cause.accounts - named.length;
   if (cause.accounts < 2 || named.length === 0) return null;
   return (
     <p>
@@ -95,10 +103,10 @@ function Affects({ cause }: { readonly cause: DriftCause }) {
           <Resource id={id} />
         </span>
       ))}
-      {cause.affected > named.length && (
+      {more > 0 && (
         <>
           {' '}
-          and <a href={href(['fleet'], { cause: cause.id })}>{cause.affected - named.length} more</a>
+          and <a href={href(['fleet'], { cause: cause.id })}>{more} more</a>
         </>
       )}
     </p>

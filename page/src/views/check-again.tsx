@@ -4,7 +4,7 @@ import { Refused } from './break-glass/answer.tsx';
 import { useCall } from './break-glass/use-call.ts';
 
 /** Starts a drift check, for an operator who has repaired something. */
-export function CheckAgain({ changed }: { readonly changed: () => void }) {
+export function CheckAgain({ isFirst, changed }: { readonly isFirst: boolean; readonly changed: () => void }) {
   const api = useApi();
   const me = usePerson();
   const check = useCall<object>();
@@ -14,7 +14,7 @@ export function CheckAgain({ changed }: { readonly changed: () => void }) {
     <>
       <p class="row">
         <button type="button" class="small" disabled={check.isRunning} onClick={run}>
-          {check.isRunning ? 'Checking …' : 'Check again'}
+          {check.isRunning ? 'Checking …' : isFirst ? 'Check now' : 'Check again'}
         </button>
         <span class="muted small-text">It also fixes what CMK_AUTOFIX names.</span>
       </p>

@@ -1,13 +1,12 @@
 import type { KeyStatusResponse } from '../api/types.ts';
 import { usePoll } from '../api/use-poll.ts';
-import { count, inWords, shortVersion } from '../names.ts';
+import { count, inWords, shortVersion, usersOf } from '../names.ts';
 import { KeyFlow } from '../pictures/key-flow.tsx';
 import { VersionLines } from '../pictures/version-lines.tsx';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Heading } from '../ui/heading.tsx';
 import { Icon } from '../ui/icon.tsx';
-import { Prose } from '../ui/prose.tsx';
 import { Facts, Section } from '../ui/section.tsx';
 import { duration, Time } from '../ui/time.tsx';
 import { Rekey } from './acts/rekey.tsx';
@@ -48,13 +47,18 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
       {data?.revocation && (
         <div class="notice tone-bad">
           <Icon tone="bad" />
-          <RevocationLine revocation={data.revocation} />
+          <div>
+            <RevocationLine revocation={data.revocation} />
+            <p>
+              <a href={href(['break-glass', vault, name])}>Why, what it stopped, and how to restore</a>
+            </p>
+          </div>
         </div>
       )}
       {data?.rotation && isUnderWay(data.rotation) && (
         <Section title="Rotation">
           <ul class="items">
-            <RotationItem rotation={data.rotation} changed={status.refresh} />
+            <RotationItem rotation={data.rotation} changed={data.paused ? undefined : status.refresh} />
           </ul>
         </Section>
       )}
@@ -68,7 +72,7 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
         {data && <VersionTable versions={data.versions} newestUsable={data.newestUsable} />}
       </Section>
       {data && (
-        <Section title="Asked for, by the log of the vault">
+        <Section title="Key usage from the vault’s log">
           <LoggedUse usage={data.usage} versions={data.versions} />
         </Section>
       )}
@@ -76,18 +80,6 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
         <div class="columns">
           <Section title="Next">
             <Facts items={nextOf(data)} />
-            {data.rotation?.detail && (
-              <p>
-                <Prose text={data.rotation.detail} />
-              </p>
-            )}
-            {isHeld(data) && (
-              <Resume
-                {...{ label, changed: status.refresh, isPaused: false }}
-                waiting={data.users?.waiting ?? 0}
-                failed={data.users?.failed ?? 0}
-              />
-            )}
             <Rotate label={label} cost={data.rotationCost} />
             <Rekey label={label} />
           </Section>
@@ -105,16 +97,10 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
   );
 }
 
-/** Whether the rotation needs an operator: it is stuck or held, or moves failed. */
-function isHeld({ rotation, users }: KeyStatusResponse): boolean {
-  return /^(stuck|held)$/.test(rotation?.state ?? '') || (users?.failed ?? 0) > 0;
-}
-
 function nextOf({ nextRotation, rotation, rotationCost }: KeyStatusResponse) {
   return [
     ['Next rotation', <NextRotation next={nextRotation} />],
     rotation && (['This rotation', ROTATION_WORDS[rotation.state][1]] as const),
-    rotation?.expectedEnd ? (['Expected end', <Time at={rotation.expectedEnd} />] as const) : undefined,
     rotationCost &&
       ([
         'A rotation now would take',
@@ -129,9 +115,13 @@ function Users({ data }: { readonly data: KeyStatusResponse }) {
   return (
     <>
       <p>
-        {count(users.accounts, 'account')} and {count(users.scopes, 'encryption scope')}
-        {users.lagging === undefined ? '' : `, of which ${users.lagging} are not on the newest version`}
-        {users.complete ? '' : '; there may be more'}.
+        {usersOf(users)}
+        {users.lagging === undefined
+          ? ''
+          : users.lagging === 0
+            ? ', all on the newest version'
+            : `; ${users.lagging} not on the newest version`}
+        .
       </p>
       {users.oldest && (
         <p class="muted">

@@ -12,10 +12,10 @@ type LastUse = VersionUse['wrapped'];
 /** Who asked for which version last, by Key Vault's own log, and how far that reaches. */
 export function LoggedUse({ usage, versions }: Pick<KeyStatusResponse, 'usage' | 'versions'>) {
   if (!usage) {
-    return <p>Not known: the app is not told where the log of the vault is (CMK_USAGE_WORKSPACE).</p>;
+    return <p>Not known: no workspace with the vault’s log is set (CMK_USAGE_WORKSPACE).</p>;
   }
   if (usage.unread !== undefined) return <p>Not known now. {usage.unread}</p>;
-  if (!usage.trackedSince) return <p>Not known: the log has nothing of this vault.</p>;
+  if (!usage.trackedSince) return <p>No entries.</p>;
   return (
     <>
       <Reach usage={usage} />
@@ -29,8 +29,8 @@ function Reach({ usage: { trackedSince, trackedUntil, gaps = [] } }: { readonly 
   return (
     <>
       <p>
-        The log of the vault has entries {trackedSince && <Span from={trackedSince} to={trackedUntil} />}. Of the time
-        before and after, nothing is known.
+        The vault’s log has entries {trackedSince && <Span from={trackedSince} to={trackedUntil} />}. Use before and
+        after is not known.
       </p>
       {gaps.length > 0 && (
         <>

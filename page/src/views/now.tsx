@@ -12,6 +12,7 @@ import { Since } from '../ui/time.tsx';
 import { Resume } from './acts/resume.tsx';
 import { CauseItem, Changed, Resource } from './cause.tsx';
 import { CheckAgain } from './check-again.tsx';
+import { NoAccount } from './fleet.tsx';
 import { targetOf } from './headline-target.ts';
 import { HealthBar } from './health-bar.tsx';
 import { headlineOf, type SeenNow } from './now-seen.ts';
@@ -50,11 +51,12 @@ export function NowView() {
       <div class="columns">
         <Section title="What is wrong" of={drift} isQuiet={isQuiet}>
           {drift.data && <Causes of={drift.data} changed={standing.refresh} />}
-          <CheckAgain changed={standing.refresh} />
+          <CheckAgain isFirst={drift.data !== undefined && !drift.data.report} changed={standing.refresh} />
         </Section>
         <div>
           <Section title="Fleet" of={fleet} isQuiet={isQuiet}>
-            {fleet.data && (fleet.data.listed || fleet.data.accounts > 0) && <HealthBar states={fleet.data.states} />}
+            {fleet.data && fleet.data.accounts > 0 && <HealthBar states={fleet.data.states} />}
+            {fleet.data?.listed && fleet.data.accounts === 0 && <NoAccount isFiltered={false} />}
             {fleet.data?.warnings.map((warning) => (
               <p key={warning} class="muted">
                 <Prose text={warning} />
@@ -173,7 +175,7 @@ interface CausesProps {
 function Causes({ of, changed }: CausesProps) {
   const { report } = of;
   if (!report) {
-    return <p>No drift check has run yet. The first one runs by its schedule, or by POST /api/drift (cmk drift).</p>;
+    return <p>No drift check has run yet. The first one runs by its schedule, or when an operator starts it.</p>;
   }
   const wrong = report.causes.filter(({ severity }) => severity !== 'advice');
   const advice = report.causes.filter(({ severity }) => severity === 'advice');

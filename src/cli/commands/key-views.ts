@@ -132,7 +132,7 @@ function showReach(usage: Usage, output: Output): void {
   const { trackedSince, trackedUntil, gaps = [], unread } = usage;
   const note = (text: string): void => output.note(text);
   if (unread !== undefined) note(`Who asked for it last is not known: ${unread}`);
-  else if (!trackedSince) note('The log has nothing of this vault: who asked for the key is not known.');
+  else if (!trackedSince) note('The vault has no entries in the log: who used the key is not known.');
   else note(`By the log of the vault, which has entries from ${trackedSince} to ${trackedUntil}.`);
   const [gap] = gaps;
   if (gap) {

@@ -5,6 +5,7 @@ import type { KeyUse } from '../../fleet/key-use.ts';
 import { planKeyUse, versionInUse } from '../../fleet/plan.ts';
 import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../../keys/key-identifier.ts';
 import { activeFrom, findVersion, type KeyVersion, newestVersion, usability } from '../../keys/key-versions.ts';
+import { REASONS } from '../../reasons.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { requirementOf, tagOf } from '../../settings/requirement.ts';
@@ -28,7 +29,7 @@ const DAILY_LOOK_MS = DAY_MS;
 const MOVE_MS = HOUR_MS;
 
 export function staleKeyVersion(subject: AccountSubject, rules: Rules): readonly Found[] {
-  const { account, use, key } = subject;
+  const { account, use, key, blocked, contest } = subject;
   const { now } = rules;
   const stale = use && stalePin(use, key, now);
   if (!stale || !key) return [];
@@ -38,7 +39,11 @@ export function staleKeyVersion(subject: AccountSubject, rules: Rules): readonly
       shouldBe: `It is pinned to the newest usable version ${stale.version}.`,
       command: moveAccount(account),
       cause: pinnedBack(subject) ?? { about: [key.key.id] },
-      action: { kind: 'account', account: account.id, location: account.location, key: key.key.id },
+      ...(blocked ? whatBlocks(account, use, blocked) : {}),
+      // A person has to act first.
+      ...(blocked || contest
+        ? {}
+        : { action: { kind: 'account', account: account.id, location: account.location, key: key.key.id } as const }),
     },
   ];
 }
@@ -55,6 +60,24 @@ function lag({ id, location }: Account, use: KeyUse, key: KeySubject, target: Ke
     shouldBe: `It uses the newest usable version ${target.version}.`,
     cause: { about: [key.key.id] },
     action: { kind: 'account', account: id, location, key: key.key.id },
+  };
+}
+
+const UNBLOCK = {
+  ScopeLocked:
+    'Remove the lock on the account, its resource group or its subscription (`az lock list` shows it). The app retries by itself.',
+  DeniedByPolicy:
+    'Exempt the account from the policy that denies the change, or change the policy. The app retries by itself.',
+} as const;
+
+/** The app tried, and only an administrator can take away what it met: that is the cause, and no time is given. */
+function whatBlocks(account: Account, use: KeyUse, blocked: keyof typeof UNBLOCK): Partial<Found> {
+  return {
+    severity: 'error',
+    is: `${isUsed(use)}. ${REASONS[blocked]}`,
+    fix: UNBLOCK[blocked],
+    command: undefined,
+    cause: { reason: blocked, about: [account.id] },
   };
 }
 

@@ -21,7 +21,7 @@ export interface Found {
   /** The shell command that repairs it; absent: an operator has to decide first. */
   readonly command?: ShellCommand | undefined;
   /** The cause that it shares with other findings; absent: it is its own cause. */
-  readonly cause?: FoundCause;
+  readonly cause?: FoundCause | undefined;
   /** Another severity than the check's. */
   readonly severity?: Severity;
   /** How the app would fix it. */

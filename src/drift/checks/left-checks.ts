@@ -20,7 +20,7 @@ export function versionReverted(subject: AccountSubject): readonly Found[] {
       is: `It is pinned to ${use?.pinned}, and was pinned to the newer ${before.version}.${by}`,
       shouldBe: 'It stays on the newer version; to leave a version, rotate the key.',
       command: moveAccount(account),
-      cause: pinnedBack(subject) ?? { about: [account.id] },
+      cause: pinnedBack(subject),
     },
   ];
 }

@@ -9,9 +9,9 @@ import type { RolloutRow } from '../../fleet/rollout-row.ts';
 import type { KeyAccess } from '../../identities/key-access.ts';
 import type { RoleGrant } from '../../identities/role-grant.ts';
 import type { KeyKind } from '../../keys/key-admin-client.ts';
+import type { RotationPolicy } from '../../keys/key-client.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';
-import type { RotationPolicy } from '../../keys/rotation-policy.ts';
 import type { Contest } from '../../orders/standing-orders.ts';
 import type { Evidence } from '../../retirement/evidence.ts';
 import type { DriftSettings } from '../../settings/settings.ts';
@@ -74,6 +74,8 @@ export interface AccountSubject {
   /** Its encryption scopes on keys of Microsoft, as far as its scopes were looked at. */
   readonly platformScopes?: readonly PlatformScope[];
   readonly contest?: Contest | undefined;
+  /** What the last move met: only an administrator can take it away. */
+  readonly blocked?: 'ScopeLocked' | 'DeniedByPolicy' | undefined;
   /** Of its subscription; undefined where that could not be read. */
   readonly tenantId?: string | undefined;
   /** The version of the same key that it was pinned to in an earlier check, and who has written the account since, if known. */

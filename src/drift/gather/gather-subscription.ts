@@ -113,13 +113,11 @@ class SubscriptionScan {
     const tenantId = this.#context.tenantOf(account.subscriptionId);
     const remembered = await this.#remember(gathered);
     const contest = contestOf(rules.contests, account.id, rules.now);
-    const subject = { ...gathered, tenantId, contest, ...remembered };
-    const { own, use, key, scopes } = subject;
+    const { own, use, key, scopes } = gathered;
     if (key || scopes.some((scope) => scope.key)) this.#dependents += 1;
-    if (use && key) {
-      this.#count(key, account.name, use);
-      await this.#index?.compareAccount(account, key.key);
-    }
+    if (use && key) this.#count(key, account.name, use);
+    const blocked = use && key && (await this.#index?.compareAccount(account, key.key));
+    const subject = { ...gathered, tenantId, contest, blocked, ...remembered };
     for (const scope of scopes) {
       if (!scope.use || !scope.key) continue;
       this.#count(scope.key, `${account.name}/${scope.scope.name}`, scope.use);

@@ -7,7 +7,7 @@ import { useOfAccount } from '../../fleet/read-use.ts';
 import { areDifferent, type UseRow, type UseRows, versionOfRow } from '../../fleet/use-row.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
-import type { SeenScope } from '../checks/subjects.ts';
+import type { AccountSubject, SeenScope } from '../checks/subjects.ts';
 import type { SubscriptionResult } from '../store/subscription-result.ts';
 
 type IndexDifference = SubscriptionResult['index'];
@@ -42,13 +42,16 @@ export class IndexRows {
     this.#startedOn = startedOn;
   }
 
-  /** Compares an account that uses the key itself. */
-  async compareAccount(account: Account, key: ManagedKey): Promise<void> {
+  /** Compares an account that uses the key itself. @returns the block that its last move met */
+  async compareAccount(account: Account, key: ManagedKey): Promise<AccountSubject['blocked']> {
     this.#seen.add(accountRow(account.id));
     const row = (await this.#ofAccount(account, key))?.own;
     const observation = observe(row, useOfAccount(account, this.#startedOn), []);
-    if (observation.outdated || !observation.row) return;
-    if (!row || observation.found || observation.changed || areDifferent(row, observation.row)) this.#differs = true;
+    if (!observation.outdated && observation.row) {
+      if (!row || observation.found || observation.changed || areDifferent(row, observation.row)) this.#differs = true;
+    }
+    const { state, reason } = row ?? {};
+    return state === 'failed' && (reason === 'ScopeLocked' || reason === 'DeniedByPolicy') ? reason : undefined;
   }
 
   /** Compares an encryption scope that was listed; one that has no row yet is for the worker's own list of scopes. */

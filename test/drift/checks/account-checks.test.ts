@@ -556,6 +556,17 @@ describe('account checks', () => {
     expect(new Set(causes.map(({ id }) => id)).size).toBe(1);
     expect(causes[0]).toMatchObject({ reason, about: [account().id] });
   });
+  it('an account whose move a lock forbids is an error of the lock at once', () => {
+    const of = subject({ use: pinned(OLD), key: inVersions(OLD, fresh), blocked: 'ScopeLocked' });
+    expect(evaluate(ACCOUNT_CHECKS, of, account().id, rules())).toMatchObject([
+      {
+        reason: 'StaleKeyVersion',
+        severity: 'error',
+        cause: { reason: 'ScopeLocked', about: [account().id] },
+        fix: expect.stringMatching(/^Remove the lock/),
+      },
+    ]);
+  });
   it('an identity is missed once, however many of its scopes need it, and a role at each of them', () => {
     const both = (reason: 'IdentityMissing' | 'IdentityDeleted' | 'IdentityWithoutRole') =>
       evaluate(

@@ -9,6 +9,7 @@ import { Prose } from '../../ui/prose.tsx';
 import { Section } from '../../ui/section.tsx';
 import { KeyStateBadge } from '../key-state.tsx';
 import { RevocationLine } from '../revocation-line.tsx';
+import { UnreadVaults } from '../unread-vaults.tsx';
 import { Another, Answers } from './answers.tsx';
 import { Effect } from './effect.tsx';
 import { EffectTimes } from './effect-times.tsx';
@@ -61,6 +62,7 @@ function ChooseKey() {
             </li>
           ))}
         </ul>
+        {keys.data && <UnreadVaults of={keys.data} />}
         <form onSubmit={choose}>
           <label class="field">
             <span>Or name it</span>
