@@ -11,10 +11,12 @@ export function RegionBars({ rotation, label }: { readonly rotation: RotationSum
   return (
     <table class="regions">
       <caption class="hidden">Rotation of {label} by region</caption>
-      <thead class="hidden">
+      <thead>
         <tr>
           <th scope="col">Region</th>
-          <th scope="col">Moved</th>
+          <th scope="col" class="of-bar">
+            Moved
+          </th>
           <th scope="col">Rate</th>
           <th scope="col">Expected end</th>
         </tr>
