@@ -30,13 +30,9 @@ interface Answer<T> {
   /** Undefined when it is as it was (304). */
   readonly body: T | undefined;
   readonly etag: string | undefined;
-  /** Where a list in CSV goes on. */
-  readonly next?: string | undefined;
 }
 
 interface CallOptions {
-  /** Media type of the answer; absent: JSON. */
-  readonly accept?: 'text/csv';
   readonly body?: unknown;
   readonly etag?: string | undefined;
   readonly signal?: AbortSignal;
@@ -66,19 +62,6 @@ export class Api {
     return this.#call<T>('POST', path, body === undefined ? {} : { body });
   }
 
-  /** A list as CSV, whole: its first line names the columns. @param heard the number of lines so far */
-  async csv(path: string, heard: (lines: number) => void): Promise<string> {
-    const lines: string[] = [];
-    for (let next: string | undefined = path; next; ) {
-      const answer: Answer<string> = await this.get<string>(next, { accept: 'text/csv' });
-      const page = (answer.body ?? '').split(/(?<=\r\n)/);
-      lines.push(...(lines.length === 0 ? page : page.slice(1)));
-      heard(lines.length - 1);
-      next = answer.next;
-    }
-    return lines.join('');
-  }
-
   delete<T>(path: string): Promise<Answer<T>> {
     return this.#call<T>('DELETE', path, {});
   }
@@ -94,9 +77,8 @@ export class Api {
     }
     if (response.status === 304) return { status: 304, body: undefined, etag: options.etag };
     if (response.ok) {
-      const { status, headers } = response;
-      const next = /<([^>]+)>; rel="next"/.exec(headers.get('link') ?? '')?.[1];
-      return { status, body: await bodyOf<T>(response, method, options), etag: headers.get('etag') ?? undefined, next };
+      const etag = response.headers.get('etag') ?? undefined;
+      return { status: response.status, body: await bodyOf<T>(response, method, options.signal), etag };
     }
     throw new ProblemError(await problemOf(response, method), claimsAsked(response));
   }
@@ -107,13 +89,13 @@ export class Api {
   }
 
   async #send(method: string, path: string, options: CallOptions, token: string): Promise<Response> {
-    const { accept = 'application/json', body, etag, signal, limitMs = LIMIT_MS } = options;
+    const { body, etag, signal, limitMs = LIMIT_MS } = options;
     const limit = AbortSignal.timeout(limitMs);
     try {
       const response = await fetch(path, {
         method,
         headers: {
-          accept,
+          accept: 'application/json',
           authorization: `Bearer ${token}`,
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
           ...(etag === undefined ? {} : { 'if-none-match': etag }),
@@ -133,9 +115,9 @@ export class Api {
   }
 }
 
-async function bodyOf<T>(response: Response, method: string, { accept, signal }: CallOptions): Promise<T> {
+async function bodyOf<T>(response: Response, method: string, signal: AbortSignal | undefined): Promise<T> {
   try {
-    return (accept ? await response.text() : await response.json()) as T;
+    return (await response.json()) as T;
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new ProblemError({

@@ -16,6 +16,7 @@ import { Refused } from './break-glass/answer.tsx';
 import { useCall } from './break-glass/use-call.ts';
 import { Resource } from './cause.tsx';
 import { type FoldedMoves, foldMoves } from './fold-moves.ts';
+import { trailCsv } from './trail-csv.ts';
 
 /** Name of the parameter, label, example, and what is offered to choose from; anything else may be typed. */
 const FILTERS = [
@@ -95,11 +96,18 @@ export function AuditView({ query }: { readonly query: URLSearchParams }) {
 function Download({ path }: { readonly path: string }) {
   const api = useApi();
   const call = useCall<string>();
-  const [lines, setLines] = useState(0);
+  const [read, setRead] = useState(0);
   const download = async () => {
-    setLines(0);
+    setRead(0);
     await call.run(async () => {
-      saveFile('audit.csv', await api.csv(`/api${path}`, setLines), 'text/csv');
+      const records: AuditRecord[] = [];
+      for (let next: string | undefined = `/api${path}`; next; ) {
+        const { body }: { readonly body: AuditList | undefined } = await api.get<AuditList>(next);
+        records.push(...(body?.value ?? []));
+        setRead(records.length);
+        next = body?.nextLink;
+      }
+      saveFile('audit.csv', trailCsv(records), 'text/csv');
       return undefined;
     });
   };
@@ -107,7 +115,7 @@ function Download({ path }: { readonly path: string }) {
     <>
       <p>
         <button type="button" class="small" disabled={call.isRunning} onClick={() => void download()}>
-          {call.isRunning ? `${count(lines, 'record')} read …` : 'Download CSV'}
+          {call.isRunning ? `${count(read, 'record')} read …` : 'Download CSV'}
         </button>
       </p>
       <Refused call={call} />
