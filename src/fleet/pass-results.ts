@@ -7,7 +7,7 @@ import { nameOfUse } from './moved-uses.ts';
 import type { PassLog } from './pass-log.ts';
 import type { Move, UseResult } from './reconcile-use.ts';
 import type { UseRow } from './use-row.ts';
-import type { NewWorkItem, WorkKind } from './work-items.ts';
+import { type NewWorkItem, NO_SUBSCRIPTION, type WorkKind } from './work-items.ts';
 import type { WorkerPorts } from './worker-ports.ts';
 
 /** Results are written this often, or when there are so many. Milliseconds. */
@@ -136,8 +136,19 @@ export class PassResults {
       await items.put([this.#itemOf('scopes', '', { by: 'list', ref: '', since: now().toISOString() })]);
     }
     // Unless an earlier part of it could not be written.
-    if (listedOn && isWhole) await fleet.listed(this.#pass.subscription, listedOn);
+    if (listedOn && isWhole) {
+      await fleet.listed(this.#pass.subscription, listedOn);
+      await this.#progressWaiting();
+    }
     return hasPutItems || wantsScopes;
+  }
+
+  /** Has the keys reconciled that waited for a list. */
+  async #progressWaiting(): Promise<void> {
+    for (const { about, reason, cause } of await this.#ports.items.of(NO_SUBSCRIPTION)) {
+      const key = reason === 'FleetNotListed' ? this.#ports.vaults.key(about) : undefined;
+      if (key) this.#pass.progress(key, cause);
+    }
   }
 
   /** Of two reports of a move the first counts: a use that is read again before its row is written reports it once more. */
