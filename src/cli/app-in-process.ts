@@ -12,7 +12,7 @@ import { ROLES } from '../http/roles.ts';
 import type { Caller } from '../http/token-claims.ts';
 import type { Log } from '../log.ts';
 import { type AppApi, checkAnswer } from '../operations/app-api.ts';
-import type { Operator } from '../operations/operator.ts';
+import type { Operator } from '../operations/operator-azure.ts';
 import { createServices } from '../services.ts';
 import { knowsAppStorage } from '../settings/own-storage.ts';
 import type { Environment } from '../settings/settings.ts';

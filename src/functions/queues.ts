@@ -1,6 +1,7 @@
 import { app, type InvocationContext, type StorageQueueHandler } from '@azure/functions';
 import { appCredential } from '../azure/credential.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
+import { storageClock } from '../azure/storage-clock.ts';
 import { checkKeyAgain } from '../drift/changes/change-rows.ts';
 import { checkChanges } from '../drift/changes/check-changes.ts';
 import { probeKey } from '../effect/probe-work.ts';
@@ -86,7 +87,7 @@ async function runKeyWork(work: KeyQueueWork, services: Services, log: Log): Pro
       await checkChanges(work.cause, services, log);
       return DONE;
     case 'rotate':
-      return rotateWhenDue(work, services, log);
+      return rotateWhenDue(work, { ...services, now: storageClock.now }, log);
     case 'revocation': {
       const outcome = await verifyRevocation(work, services, log);
       // Without it the hourly check finds what the revocation or restore has changed.

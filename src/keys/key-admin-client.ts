@@ -3,8 +3,8 @@ import { KeyClient, type JsonWebKey as KeyVaultJwk, type KeyVaultKey } from '@az
 import { clientPer } from '../azure/client-per.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import { type CallLimits, callOptions } from '../azure/limits.ts';
+import type { RotationPolicy } from './key-client.ts';
 import type { ManagedKey, ManagedVault } from './managed-vaults.ts';
-import type { RotationPolicy } from './rotation-policy.ts';
 
 /** Type and size of a version, and what may be done with it. */
 export interface KeyKind {
@@ -46,7 +46,7 @@ export interface KeyCatalog {
 }
 
 /** Makes and describes keys, with the same errors. */
-export interface KeyAdmin extends KeyCatalog {
+interface KeyAdmin extends KeyCatalog {
   /** Undefined when there is no such key. */
   describe(key: ManagedKey): Promise<KeyDescription | undefined>;
   create(key: ManagedKey, wanted: NewKey): Promise<KeyDescription>;

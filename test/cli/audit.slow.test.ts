@@ -70,16 +70,8 @@ describe('what the command line changes', () => {
     ]);
     expect((await cmk(['key', 'ensure', 'broken', '--vault', vault.name, '--dry-run'])).code).toBe(0);
     expect((await cmk(['key', 'ensure', 'broken', '--vault', vault.name])).code).toBe(3);
-    const { out } = await cmk([
-      'audit',
-      'list',
-      '--key',
-      `${vault.name}/broken`,
-      '-o',
-      'json',
-      '--query',
-      'result[].entry.action',
-    ]);
+    const about = ['--key', `${vault.name}/broken`, '-o', 'json', '--query', 'result[].entry.action'];
+    const { out } = await cmk(['audit', 'list', ...about]);
     expect(JSON.parse(out)).toEqual(['key.create']);
   });
 

@@ -86,13 +86,4 @@ describe('cmk admin replay', () => {
     expect(code).toBe(4);
     expect(err).toMatch(/^error: MissingPermission: .*key-work-poison.*\n.*Storage Queue Data Contributor/);
   });
-
-  it.each([
-    ['no storage', {}, /^error: SettingsInvalid: .*\n.*AzureWebJobsStorage__accountName is missing/],
-    ['a connection string that is none', { AzureWebJobsStorage: 'rubbish' }, /AzureWebJobsStorage is not a connection/],
-  ])('wants to know the storage: %s is set', async (_, env, message) => {
-    const { code, err } = await cmk(['admin', 'replay', 'key-work'], { env });
-    expect(code).toBe(2);
-    expect(err).toMatch(message);
-  });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { WholeReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { queryOf } from '../../src/http/query.ts';
-import { disableAccount } from '../../src/operations/account/account-change-key.ts';
+import { disableAccount } from '../../src/operations/account/account-change.ts';
 import type { Services } from '../../src/services.ts';
 import { FleetSnapshots } from '../../src/views/fleet.ts';
 import { FLEET_QUERY, showFleet } from '../../src/views/fleet-api.ts';
@@ -75,12 +75,12 @@ describe('an account that its owner puts on Microsoft-managed keys', () => {
       driftStorage: { ...services.driftStorage, managedAccounts: down },
     }));
     expect(without.findings.map(({ is }) => is).join()).toContain('which accounts used a managed key before');
-    expect(left(await check())).toEqual([account.name]);
+    expect(left(await check())).toContain(account.name);
     const unwritten = await check((services) => ({
       ...services,
       driftStorage: { ...services.driftStorage, rememberAccounts: down },
     }));
-    expect(left(unwritten)).toEqual([account.name]);
+    expect(left(unwritten)).toContain(account.name);
     expect(wire.records.map(({ message }) => message).join()).toContain('could not be written down');
   });
 });

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { keyStatusOf } from '../../src/cli/read-keys.ts';
-import { revokeAsOperator } from '../../src/operations/key/key-revoke.ts';
 import { keyOf, type Site, useProcedures } from '../support/procedures.ts';
 
 const procedures = useProcedures();
@@ -24,26 +23,5 @@ describe('key status', () => {
         { version: site.version.version, state: 'Usable', usedBy: [first.name] },
       ],
     });
-  });
-
-  it('calls revoked what the open revocation disabled, and nothing that was off before', async () => {
-    const site = procedures.site();
-    const off = procedures.nextVersion(site, { enabled: false });
-    const app = { audit: async () => ({ failed: 'none here' }), queue: { send: async () => {} } };
-    await procedures.run((operation) =>
-      revokeAsOperator(keyOf(site), { reason: 'test', environment: {}, app }, operation),
-    );
-    const result = await statusOf(site);
-    expect(result.versions.map(({ version, state, revoked }) => [version, state, revoked])).toEqual([
-      [off.version, 'Disabled', false],
-      [site.version.version, 'Disabled', true],
-    ]);
-    const [id] = site.version.tags?.['cmk-revocation']?.split(' ') ?? [];
-    expect(result.revocation?.id).toBe(id);
-  });
-
-  it('refuses a key that is not there', async () => {
-    const site = procedures.site();
-    await expect(statusOf({ ...site, key: 'nowhere' })).rejects.toMatchObject({ reason: 'KeyNotFound' });
   });
 });

@@ -159,7 +159,7 @@ async function doRows(
   await confirmPlan(plan, { yes: options.yes ?? false, name }, cli);
   const all = [...done, ...(await run(going, left)), ...refused];
   if (resume.trouble !== undefined) {
-    talk.entry({ kind: 'note', text: `Not all that is done could be written into ${resume.path}: ${resume.trouble}` });
+    talk.note(`Not all that is done could be written into ${resume.path}: ${resume.trouble}`);
   }
   if (all.some(isLeft)) return summary(all, { resumeFile: resume.isThere() ? resume.path : undefined });
   resume.remove();

@@ -131,7 +131,7 @@ function addChangeKey(command: Command, cli: Cli): void {
   oneOrMany<KeyArguments & { automatic?: boolean }>(command, cli, {
     required: ['vault', 'key'],
     run: async (account, options, operation) => {
-      const { changeKey } = await import('../../operations/account/account-change-key.ts');
+      const { changeKey } = await import('../../operations/account/account-change.ts');
       const { vault, key, automatic = false, wait: waitSeconds } = options;
       const choice = { vault, key, pin: pinOf(options) };
       return changeKey({ ...placeOf(options), account, key: choice, automatic, waitSeconds }, operation);
@@ -146,7 +146,7 @@ function addPin(command: Command, cli: Cli): void {
   oneOrMany<Where & { version?: string }>(command, cli, {
     required: [],
     run: async (account, options, operation) => {
-      const { pinAccount } = await import('../../operations/account/account-pin.ts');
+      const { pinAccount } = await import('../../operations/account/account-change.ts');
       return pinAccount({ ...placeOf(options), account, version: options.version }, operation);
     },
   });
@@ -157,7 +157,7 @@ function addUnpin(command: Command, cli: Cli): void {
   oneOrMany<Where>(command, cli, {
     required: [],
     run: async (account, options, operation) => {
-      const { unpinAccount } = await import('../../operations/account/account-pin.ts');
+      const { unpinAccount } = await import('../../operations/account/account-change.ts');
       return unpinAccount({ ...placeOf(options), account }, operation);
     },
   });
@@ -202,7 +202,7 @@ function addDisable(command: Command, cli: Cli): void {
     .description('give an account back to Microsoft-managed keys, and record on it that this is meant')
     .option('--yes', 'do not ask for the name to be typed; needed for an account that is tagged cmk-key')
     .action(async (account: string, { reason, yes = false }: { reason?: string; yes?: boolean }) => {
-      const { disableAccount } = await import('../../operations/account/account-change-key.ts');
+      const { disableAccount } = await import('../../operations/account/account-change.ts');
       const confirm = (name: string): Promise<void> =>
         confirmName('give back to Microsoft-managed keys', name, false, cli.context.ask);
       await cli.run(command, (operation) =>

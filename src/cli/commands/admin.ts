@@ -199,12 +199,12 @@ function addReplay(command: Command, cli: Cli): void {
           else if (left.length + hidden === 0) output.text(`There is nothing in ${from}.`);
           for (const text of left) {
             const shown = JSON.stringify(text.slice(0, 200));
-            output.entry({ kind: 'note', text: `Not a message of this app, left in ${from}: ${shown}` });
+            output.note(`Not a message of this app, left in ${from}: ${shown}`);
           }
           if (hidden > 0) {
             const which = `${count(hidden, 'more message')} of ${from} ${hidden === 1 ? 'is' : 'are'}`;
             const why = oldAccount ? 'it is due later' : 'the drift check or another replay has just read the queue';
-            output.entry({ kind: 'note', text: `${which} hidden: ${why}. Run it again in two minutes.` });
+            output.note(`${which} hidden: ${why}. Run it again in two minutes.`);
           }
           return left.length + hidden === 0 ? EXIT.ok : EXIT.incomplete;
         },

@@ -1,6 +1,5 @@
 import { type Command, Option } from 'commander';
 import { AUDIT_CONTAINER } from '../../audit/audit-files.ts';
-import { trailRow } from '../../audit/trail-columns.ts';
 import type { RecordedEntry } from '../../audit/trail-filter.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
@@ -127,48 +126,34 @@ function addShow(command: Command, cli: Cli): void {
 }
 
 export function showRecords(records: readonly RecordedEntry[], output: Output): typeof EXIT.ok {
-  output.table(
+  const detail =
+    (...names: readonly string[]) =>
+    ({ entry: { details = {} } }: RecordedEntry): string | undefined => {
+      const value = names.map((name) => details[name]).find((one) => one !== undefined && one !== null);
+      return value === undefined || typeof value === 'string' ? value : JSON.stringify(value);
+    };
+  output.list<RecordedEntry>(
     [
-      'TIME',
-      'ACTION',
-      'RESOURCE',
-      'BY',
-      'WHY',
-      { title: 'FROM', wide: true },
-      { title: 'TO', wide: true },
-      { title: 'REASON', wide: true },
-      { title: 'TICKET', wide: true },
-      { title: 'NUMBER', wide: true },
-      { title: 'OBJECT ID', wide: true },
-      { title: 'KIND', wide: true },
-      { title: 'INTACT', wide: true },
+      ['TIME', ({ time }) => ({ full: time, short: `${time.slice(0, 16)}Z` })],
+      ['ACTION', ({ entry }) => entry.action],
+      // `kv-files/files-key`, `stfiles01`
+      ['RESOURCE', ({ entry: { resource: full } }) => ({ full, short: nameOfIdentifier(full) ?? lastName(full) })],
+      ['BY', ({ entry: { caller } }) => caller?.name ?? caller?.objectId ?? 'the app'],
+      ['WHY', detail('why')],
+      ['FROM', detail('from', 'before'), 'wide'],
+      ['TO', detail('to', 'after'), 'wide'],
+      ['REASON', ({ entry }) => entry.reason, 'wide'],
+      ['TICKET', detail('ticket'), 'wide'],
+      ['NUMBER', ({ seq }) => seq, 'wide'],
+      // `by` is what they call themselves.
+      ['OBJECT ID', ({ entry }) => entry.caller?.objectId, 'wide'],
+      ['KIND', ({ entry }) => entry.caller?.kind, 'wide'],
+      // `false`: the record was changed after it was written.
+      ['INTACT', ({ intact }) => String(intact), 'wide'],
     ],
-    records.map((record) => {
-      const { time, action, resource, by, why, from, to, reason, ticket, number, ...more } = trailRow(record);
-      return [
-        { full: time, short: `${time.slice(0, 16)}Z` },
-        action,
-        { full: resource, short: shortResource(resource) },
-        by,
-        why,
-        from,
-        to,
-        reason,
-        ticket,
-        number,
-        more.object_id,
-        more.kind,
-        more.intact,
-      ];
-    }),
     records,
   );
   return EXIT.ok;
-}
-
-/** `kv-files/files-key`, `stfiles01`. */
-function shortResource(resource: string): string {
-  return nameOfIdentifier(resource) ?? lastName(resource);
 }
 
 /** `<number>:<hash>` of a record that must be there. */

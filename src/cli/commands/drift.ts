@@ -93,7 +93,7 @@ function addRelease(command: Command, cli: Cli): void {
         ({ account, audit }, output) => {
           output.entry({ kind: 'done', text: `The app repairs ${account} again.` });
           if (audit === 'written') return EXIT.ok;
-          output.entry({ kind: 'note', text: audit });
+          output.note(audit);
           return EXIT.incomplete;
         },
       );
@@ -158,7 +158,7 @@ function showFindings({ findings }: DriftReport, output: Output): void {
 function showCounts({ fixes, counts, coverage, complete }: DriftReport, output: Output): void {
   for (const { reason, resource, outcome, detail } of fixes) {
     const what = `${reason} of ${shortResource(resource)}`;
-    if (outcome === 'failed') output.entry({ kind: 'note', text: `${what} is NOT fixed: ${detail}` });
+    if (outcome === 'failed') output.note(`${what} is NOT fixed: ${detail}`);
     else output.entry({ kind: 'done', text: `${what}: ${outcome === 'enqueued' ? 'enqueued. ' : ''}${detail}` });
   }
   const found = [count(counts.error, 'error'), count(counts.warning, 'warning'), `${counts.advice} to consider`];

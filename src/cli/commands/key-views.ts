@@ -5,7 +5,7 @@ import { appIfKnown, BY_APP_OR_STORAGE } from '../app-of-environment.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { choice, watching } from '../options.ts';
-import type { Output } from '../output.ts';
+import type { Column, Output } from '../output.ts';
 import type { ReadKeys, UsedKeyStatus } from '../read-keys.ts';
 
 const STATES = ['usable', 'revoked', 'disabled', 'notYetActive', 'expired', 'missing', 'unknown'] as const;
@@ -35,22 +35,21 @@ export function addKeyList(key: Command, cli: Cli): void {
 }
 
 function showKeys({ keys, unread }: ReadKeys, output: Output): ExitCode {
-  output.table(
-    ['KEY', 'STATE', 'NEWEST', 'CREATED', 'EXPIRES', 'NEXT ROTATION', 'ACCOUNTS', 'SCOPES', 'PAUSED'],
-    keys.map((key) => [
-      `${key.vault}/${key.name}`,
-      key.state,
-      key.newest && { full: key.newest.version, short: key.newest.version.slice(0, 8) },
-      day(key.newest?.createdOn),
-      day(key.expiresOn),
-      nextOf(key),
-      numberOf(key.users?.accounts),
-      numberOf(key.users?.scopes),
-      key.paused?.reason,
-    ]),
+  output.list<KeySummary>(
+    [
+      ['KEY', ({ vault, name }) => `${vault}/${name}`],
+      'state',
+      ['NEWEST', ({ newest }) => newest && { full: newest.version, short: newest.version.slice(0, 8) }],
+      ['CREATED', ({ newest }) => day(newest?.createdOn)],
+      ['EXPIRES', ({ expiresOn }) => day(expiresOn)],
+      ['NEXT ROTATION', nextOf],
+      ['ACCOUNTS', ({ users }) => users?.accounts],
+      ['SCOPES', ({ users }) => users?.scopes],
+      ['PAUSED', ({ paused }) => paused?.reason],
+    ],
     keys,
   );
-  for (const text of unread) output.entry({ kind: 'note', text });
+  for (const text of unread) output.note(text);
   return unread.length > 0 ? EXIT.incomplete : EXIT.ok;
 }
 
@@ -60,10 +59,6 @@ function nextOf({ nextRotation }: KeySummary): string | undefined {
 
 function day(time: string | undefined): { full: string; short: string } | undefined {
   return time === undefined ? undefined : { full: time, short: time.slice(0, 10) };
-}
-
-function numberOf(count: number | undefined): string | undefined {
-  return count === undefined ? undefined : String(count);
 }
 
 const BY_APP = `
@@ -85,6 +80,8 @@ export function addKeyShow(command: Command, cli: Cli): void {
     });
 }
 
+type ShownVersion = UsedKeyStatus['versions'][number];
+
 /** A key's status as a table. */
 function showStatus(status: UsedKeyStatus, output: Output): ExitCode {
   const { key, versions, revocation, paused, dependents, usage, warnings } = status;
@@ -92,23 +89,25 @@ function showStatus(status: UsedKeyStatus, output: Output): ExitCode {
   if (revocation) output.text(`REVOKED on ${revocation.revokedOn} by ${revocation.revokedBy}`);
   if (paused)
     output.text(`Paused since ${paused.since}${paused.until ? ` until ${paused.until}` : ''}: ${paused.reason}`);
-  for (const text of warnings) output.entry({ kind: 'note', text });
-  output.table(
-    ['VERSION', 'STATE', 'CREATED', 'EXPIRES', 'USED BY', ...(usage ? ['LAST ASKED'] : [])],
-    versions.map(({ version, state, revoked, createdOn, expiresOn, usedBy }) => [
-      version,
-      revoked ? `${state}, revoked` : state,
-      createdOn,
-      expiresOn,
-      usedBy.join(' ') || undefined,
-      ...(usage ? [lastAsked(usage, version)] : []),
-    ]),
+  for (const text of warnings) output.note(text);
+  const asked: readonly Column<ShownVersion>[] = usage
+    ? [['LAST ASKED', ({ version }) => lastAsked(usage, version)]]
+    : [];
+  output.list<ShownVersion>(
+    [
+      'version',
+      ['STATE', ({ state, revoked }) => (revoked ? `${state}, revoked` : state)],
+      ['CREATED', ({ createdOn }) => createdOn],
+      ['EXPIRES', ({ expiresOn }) => expiresOn],
+      ['USED BY', ({ usedBy }) => usedBy.join(' ') || undefined],
+      ...asked,
+    ],
     versions,
   );
   if (usage) showReach(usage, output);
   showTimes(status, output);
   for (const { what, detail } of dependents.unread) {
-    output.entry({ kind: 'note', text: `There may be more: ${what} could not be read. ${detail}` });
+    output.note(`There may be more: ${what} could not be read. ${detail}`);
   }
   return dependents.unread.length > 0 ? EXIT.incomplete : EXIT.ok;
 }
@@ -131,7 +130,7 @@ function lastAsked({ versions }: Usage, version: string | undefined): string | u
 /** How far the log reaches, without which "none" means nothing. */
 function showReach(usage: Usage, output: Output): void {
   const { trackedSince, trackedUntil, gaps = [], unread } = usage;
-  const note = (text: string): void => output.entry({ kind: 'note', text });
+  const note = (text: string): void => output.note(text);
   if (unread !== undefined) note(`Who asked for it last is not known: ${unread}`);
   else if (!trackedSince) note('The vault has no entries in the log: who used the key is not known.');
   else note(`By the log of the vault, which has entries from ${trackedSince} to ${trackedUntil}.`);
@@ -149,7 +148,7 @@ const SHOWN = { blocked: 'refused after a revocation', open: 'served after a res
 
 /** How long that took so far. Azure promises no time: these are measurements, and are shown as such. */
 function showTimes({ effectTimes }: UsedKeyStatus, output: Output): void {
-  const note = (text: string): void => output.entry({ kind: 'note', text });
+  const note = (text: string): void => output.note(text);
   for (const one of effectTimes ?? []) {
     const { expect, measured, notSeen, accounts, changes, since, followedSeconds = 0 } = one;
     const within = [

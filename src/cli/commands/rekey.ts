@@ -183,19 +183,21 @@ const DONE = { pause: 'paused', resume: 'resumed', cancel: 'taken back' } as con
 
 function showAll(all: readonly RekeyStatusAnswer[], output: Output): void {
   if (all.length === 0) output.text('There was no re-key yet.');
-  output.table(
-    ['ID', 'FROM', 'TO', 'STATE', 'MOVED', 'WAITING', 'FAILED', 'LEFT'],
-    all.map(({ order: { id, from, to, state, paused }, progress: { moved, waiting, failed, left } }) => [
-      id,
-      nameOfIdentifier(from) ?? from,
-      nameOfIdentifier(to) ?? to,
-      paused ? `${state}, paused` : state,
-      ...[moved, waiting, failed, left].map(String),
-    ]),
+  output.list<RekeyStatusAnswer>(
+    [
+      ['ID', ({ order }) => order.id],
+      ['FROM', ({ order }) => nameOfIdentifier(order.from) ?? order.from],
+      ['TO', ({ order }) => nameOfIdentifier(order.to) ?? order.to],
+      ['STATE', ({ order: { state, paused } }) => (paused ? `${state}, paused` : state)],
+      ['MOVED', ({ progress }) => progress.moved],
+      ['WAITING', ({ progress }) => progress.waiting],
+      ['FAILED', ({ progress }) => progress.failed],
+      ['LEFT', ({ progress }) => progress.left],
+    ],
     all,
   );
   const toDo = all.flatMap(({ order: { id }, progress }) => (progress.toDo.length > 0 ? [id] : []));
-  for (const id of toDo) output.entry({ kind: 'note', text: `There is something left to do: cmk rekey show ${id}` });
+  for (const id of toDo) output.note(`There is something left to do: cmk rekey show ${id}`);
 }
 
 function show({ order, progress }: RekeyStatusAnswer, output: Output): void {
@@ -203,10 +205,10 @@ function show({ order, progress }: RekeyStatusAnswer, output: Output): void {
   output.text(`${id}: ${from} to ${to}, ${state}${paused ? `, paused (${paused.why})` : ''}`);
   const { moved, waiting, failed, left, incomplete } = progress;
   output.text(`  moved ${moved}, waiting ${waiting}, failed ${failed}, put elsewhere or deleted ${left}`);
-  if (incomplete) output.entry({ kind: 'note', text: 'The fleet index cannot be read: more may be waiting.' });
+  if (incomplete) output.note('The fleet index cannot be read: more may be waiting.');
   output.table(
     ['ACCOUNT', 'SCOPE', 'REASON', 'DETAIL'],
     progress.failures.map(({ account, scope, reason, detail }) => [account.split('/').at(-1), scope, reason, detail]),
   );
-  for (const todo of progress.toDo) output.entry({ kind: 'note', text: todo });
+  for (const todo of progress.toDo) output.note(todo);
 }

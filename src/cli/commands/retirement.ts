@@ -55,7 +55,7 @@ export function addUnretire(command: Command, cli: Cli): void {
     .requiredOption('--version <version>', 'the version')
     .action(async (name: string, options: { version: string; reason?: string; ticket?: string }) => {
       const { version, reason: why, ticket } = options;
-      const { unretireVersion } = await import('../../operations/key/key-unretire.ts');
+      const { unretireVersion } = await import('../../operations/key/key-retire.ts');
       const key = await cli.key(name, command);
       const app = await cli.appRecord(command);
       await cli.run(command, (operation) => unretireVersion(key, { version, why, ticket, app }, operation));

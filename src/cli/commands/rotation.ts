@@ -73,14 +73,11 @@ async function readRotation({ vault, name }: ManagedKey, app: AppApi): Promise<R
 }
 
 function showAll(rows: readonly RotationSummary[], output: Output): ExitCode {
-  output.table(
-    ['KEY', 'STATE', 'MOVED', 'WAITING', 'FAILED', 'LEFT', 'EXPECTED END'],
-    rows.map(({ key, state, moved, waiting, failed, left, expectedEnd }) => [
-      shortKey(key),
-      state,
-      ...[moved, waiting, failed, left].map(shown),
-      expectedEnd,
-    ]),
+  output.list<RotationSummary>(
+    [
+      ['KEY', ({ key }) => nameOfIdentifier(key) ?? key],
+      ...(['state', 'moved', 'waiting', 'failed', 'left', 'expectedEnd'] as const),
+    ],
     rows,
   );
   const needsOperator = rows.some(({ state }) => state === 'stuck' || state === 'held' || state === 'unknown');
@@ -95,32 +92,22 @@ function showOne([rotation]: readonly Rotation[], output: Output): ExitCode {
   else if (detail) output.text(detail);
   if (stage) output.text(`Stage: ${stage.name} (${stage.state}).`);
   if (unlisted) {
-    const text = `Finished as far as is known: ${accountsNotListed(unlisted)}, and may use the key too.`;
-    output.entry({ kind: 'note', text });
+    output.note(`Finished as far as is known: ${accountsNotListed(unlisted)}, and may use the key too.`);
   }
-  const inPlaces = places.map(({ subscription, region, moved, waiting, failed, expectedEnd }) => [
-    subscription,
-    region,
-    ...[moved, waiting, failed].map(shown),
-    expectedEnd,
-  ]);
-  if (!output.isRows) output.table(['SUBSCRIPTION', 'REGION', 'MOVED', 'WAITING', 'FAILED', 'EXPECTED END'], inPlaces);
+  if (!output.isRows) {
+    output.list<Rotation['places'][number]>(
+      ['subscription', 'region', 'moved', 'waiting', 'failed', 'expectedEnd'],
+      places,
+    );
+  }
   for (const { account, scope, reason, detail: why } of failedUses) {
     const name = `${account.split('/').at(-1)}${scope ? `/${scope}` : ''}`;
-    output.entry({ kind: 'note', text: `${name} could not be moved: ${reason}${why ? `. ${why}` : ''}` });
+    output.note(`${name} could not be moved: ${reason}${why ? `. ${why}` : ''}`);
   }
   if (oldestWaiting) {
     output.text(`Waiting longest: ${oldestWaiting.account.split('/').at(-1)} (${oldestWaiting.reason}).`);
   }
   return code;
-}
-
-function shown(count: number | undefined): string | undefined {
-  return count === undefined ? undefined : String(count);
-}
-
-function shortKey(key: string): string {
-  return nameOfIdentifier(key) ?? key;
 }
 
 interface Said {
@@ -163,8 +150,8 @@ function show({ pauses, ended, audit, warnings }: Ordered, output: Output): Exit
     output.entry({ kind: 'done', text: `The pause of ${key} has ended: ${reason}` });
   if (pauses.length === 0) output.text('Nothing is paused.');
   showPauses(pauses, output);
-  if (audit !== 'written') output.entry({ kind: 'note', text: `Not in the audit trail: ${audit}` });
-  for (const warning of warnings) output.entry({ kind: 'note', text: warning });
+  if (audit !== 'written') output.note(`Not in the audit trail: ${audit}`);
+  for (const warning of warnings) output.note(warning);
   return audit === 'written' && warnings.length === 0 ? EXIT.ok : EXIT.incomplete;
 }
 

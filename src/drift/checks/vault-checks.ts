@@ -145,7 +145,7 @@ export const VAULT_CHECKS: readonly Check<VaultSubject>[] = [
     reason: 'EventSubscriptionMissing',
     severity: 'error',
     ensures: 'Each key event of a vault reaches its function of this app.',
-    fix: 'Let the app make it (CMK_AUTOFIX), or deploy the event subscriptions again.',
+    fix: 'Make the event subscription again (`cmk admin ensure-events`), or let the app make it (CMK_AUTOFIX).',
     find: eventSubscriptionMissing,
   },
   {
