@@ -8,7 +8,6 @@ import { describeFailure, unlessMissing } from './failure.ts';
 
 /** Deadline for all requests of a call, bodies included. Milliseconds. */
 const TIMEOUT_MS = 30_000;
-const BLOCK_BYTES = 1_048_576;
 export const JSON_FILE = { blobContentType: 'application/json; charset=utf-8' };
 
 type Limit = { readonly abortSignal: AbortSignal };
@@ -73,19 +72,6 @@ export async function uploadText(
   const options = { metadata, blobHTTPHeaders: JSON_FILE, ...ifMatch(etag) };
   await orInNewContainer(container, (limit) =>
     container.getBlockBlobClient(name).uploadData(Buffer.from(text), { ...options, ...limit }),
-  );
-}
-
-/** Uploads a text block by block, so that it is never in memory as a whole. The blob appears when all of it is there. */
-export async function uploadPieces(
-  container: ContainerClient,
-  name: string,
-  pieces: () => Iterable<string>,
-  etag?: string,
-): Promise<void> {
-  const options = { blobHTTPHeaders: JSON_FILE, ...ifMatch(etag) };
-  await orInNewContainer(container, (limit) =>
-    container.getBlockBlobClient(name).uploadStream(Readable.from(pieces()), BLOCK_BYTES, 1, { ...options, ...limit }),
   );
 }
 

@@ -24,7 +24,7 @@ export function keyEvidence(subject: KeySubject, rules: Rules): readonly (Health
 }
 
 /** What tells since when what was found just now has been so. */
-export interface SinceEvidence {
+interface SinceEvidence {
   /** Of a key, by its identifier; none where they could not be read. */
   readonly versionsOf: (key: string) => readonly KeyVersion[];
   /** What the newest drift report has about a resource. */

@@ -53,7 +53,7 @@ export const FINDING = z.object({
 const TOLD = z.object({ id: z.string(), reason: z.string(), resource: z.string() });
 
 /** A change that an event told of, with what it led to. */
-export const CHANGE = CHANGED_BY.extend({
+const CHANGE = CHANGED_BY.extend({
   id: z.string().describe('Of the event.'),
   foundOn: z.iso.datetime().describe('When the checks had run on what it concerns.'),
   found: z.array(TOLD).describe('Findings that it made, the first of them.'),
