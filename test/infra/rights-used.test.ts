@@ -181,10 +181,10 @@ function groupsTaken(text: string): string[] {
 function calls(): string[] {
   const texts = clients();
   const ownRequest = /(?<=\/providers\/)Microsoft\.\w+\/\w+(?=[`/])|(?<=\/subscriptions\/\$\{\w+\})\/resources(?=`)/g;
-  // An operation group of a management client, or a method of KeyClient.
+  // An operation group of a management client, or a method of KeyClient; a method of our own accounts client is neither.
   const operation = new RegExp(`\\b(?:${groups.join('|')})\\.(?!push)\\w+(?=\\()`, 'g');
   const keyMethod =
-    /(?<=\.)(?:(?:begin)?(?:[Gg]et|list|create|import|update|rotate|[Dd]elete|purge|[Rr]ecover|backup|restore)\w*Key\w*)(?=\()/g;
+    /(?<=(?<!accounts)\.)(?:(?:begin)?(?:[Gg]et|list|create|import|update|rotate|[Dd]elete|purge|[Rr]ecover|backup|restore)\w*Key\w*)(?=\()/g;
   return [
     ...new Set(
       texts.flatMap((text) =>
