@@ -55,7 +55,7 @@ resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
   }
 }
 
-// Key Vault Crypto Officer, for whoever manages the keys. The app gets a narrower role of its own.
+// Key Vault Crypto Officer, for the administrator of the keys. The app gets a narrower role of its own.
 var cryptoOfficer = '14b46e9e-c2b7-41b4-b07b-48a6ebf60603'
 var officerId = empty(administratorId) ? deployer().objectId : administratorId
 
@@ -126,7 +126,7 @@ resource identityRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 }
 
 // Step 4: storage accounts created with the key: one that follows new versions by itself, one pinned to a version, which
-// stays behind for good unless somebody (the app) moves it. A role takes some minutes to count: if the first deployment
+// stays behind for good unless the app moves it. A role takes some minutes to count: if the first deployment
 // ends with KeyVaultAuthenticationFailure, run it again.
 var accounts = [
   {

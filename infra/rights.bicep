@@ -1,5 +1,5 @@
 // Every right of the app: the custom roles, and their assignments, and the lock on its resource group. main.bicep deploys it in two parts; where
-// it is told not to (assignRights), whoever may define and assign roles deploys this template, with the outputs of main.bicep.
+// it must not (assignRights), another team, which may define and assign roles, deploys this template with the outputs of main.bicep.
 
 targetScope = 'subscription'
 

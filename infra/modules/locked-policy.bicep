@@ -1,5 +1,5 @@
-// Makes nothing. It stops a deployment that was told to leave a locked audit policy alone where it is not locked, or where
-// there is none: the audit trail would go without one, and nobody would hear of it.
+// Makes nothing. It stops a deployment that keeps a locked audit policy (a parameter) where the policy is not locked, or where
+// there is none: the audit trail would go without one, unnoticed.
 
 @allowed(['Locked'])
 @description('State of the immutability policy of the container cmk-audit.')

@@ -98,8 +98,8 @@ var expiring = filter(
   name => contains([containerNames.drift, containerNames.deadLetter], name)
 )
 
-// Records can be added to the day's blob, and nothing that is there can be changed or deleted, by nobody, while the
-// period runs. It is left unlocked, because a lock cannot be undone: neither the policy nor the account could be removed
+// Records can be added to the day's blob. Nothing that is there can be changed or deleted while the period runs, by any
+// principal. It is left unlocked, because a lock cannot be undone: neither the policy nor the account could be removed
 // until the last record's period is over. Unlocked, it holds against the app, and not against who may write the account.
 // docs/how-to/audit.md says how and when to lock it.
 resource auditPolicy 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2024-01-01' = if (hasAudit && !options.auditPolicyLocked) {

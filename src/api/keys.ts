@@ -10,7 +10,7 @@ import { conditional, jsonResponse } from '../http/answers.ts';
 import { AFTER, FLAG } from '../http/query.ts';
 import { auditedCaller } from '../http/token-claims.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { RevocationCall } from '../revocation/record-revocation.ts';
+import type { RevocationCall } from '../revocation/follow-ups.ts';
 import { statusContent } from '../views/key.ts';
 import { showKeys } from '../views/key-list.ts';
 import { KEY_LIST, KEY_STATUS } from '../views/key-schemas.ts';

@@ -4,8 +4,9 @@ import { type ReadinessServices, restoreReadiness } from '../identities/restore-
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REFUSALS, type Refusal } from '../refusals.ts';
+import type { RevocationCall } from '../revocation/follow-ups.ts';
 import { revocationState } from '../revocation/key-state.ts';
-import { auditWarning, type BesideServices, type RevocationCall } from '../revocation/record-revocation.ts';
+import { auditWarning, type BesideServices } from '../revocation/record-revocation.ts';
 import { type RestoredKey, restore } from '../revocation/restore.ts';
 import { isComplete } from '../revocation/restore-end.ts';
 import { KeyNotRecoveredError } from '../revocation/restore-key.ts';

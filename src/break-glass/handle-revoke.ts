@@ -4,13 +4,9 @@ import { type BlastRadius, type BlastRadiusServices, readBlastRadius } from '../
 import { HttpProblem } from '../http/problem.ts';
 import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
+import type { RevocationCall } from '../revocation/follow-ups.ts';
 import { revocationState } from '../revocation/key-state.ts';
-import {
-  auditWarning,
-  type BesideServices,
-  NOT_AUDITED,
-  type RevocationCall,
-} from '../revocation/record-revocation.ts';
+import { auditWarning, type BesideServices, NOT_AUDITED } from '../revocation/record-revocation.ts';
 import { type Revoked, revoke } from '../revocation/revoke.ts';
 import { reportVersions } from '../revocation/version-report.ts';
 import type { Services } from '../services.ts';

@@ -18,7 +18,7 @@ export function filterReport(report: WholeReport, filter: FindingFilter): WholeR
   const fixes = report.fixes.filter(({ finding }) => ids.has(finding));
   const { error, warning, advice, exempt } = countFindings(findings, [], undefined);
   const counts = { ...report.counts, error, warning, advice, exempt };
-  return { ...report, findings, fixes, counts, causes: causesOf(findings, fixes) };
+  return { ...report, findings, fixes, counts, causes: causesOf(findings) };
 }
 
 /** A finding is about a key when that is what has it, or what is to be repaired. */

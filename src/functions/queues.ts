@@ -2,6 +2,7 @@ import { app, type InvocationContext, type StorageQueueHandler } from '@azure/fu
 import { appCredential } from '../azure/credential.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { storageClock } from '../azure/storage-clock.ts';
+import { checkKeyAgain } from '../drift/changes/change-rows.ts';
 import { checkChanges } from '../drift/changes/check-changes.ts';
 import { probeKey } from '../effect/probe-work.ts';
 import { SettingsError } from '../errors.ts';
@@ -87,8 +88,12 @@ async function runKeyWork(work: KeyQueueWork, services: Services, log: Log): Pro
       return DONE;
     case 'rotate':
       return rotateWhenDue(work, { ...services, now: storageClock.now }, log);
-    case 'revocation':
-      return verifyRevocation(work, services, log);
+    case 'revocation': {
+      const outcome = await verifyRevocation(work, services, log);
+      // Without it the hourly check finds what the revocation or restore has changed.
+      if (outcome.outcome !== 'reject') await checkKeyAgain(work.key, work.cause, services).catch(() => {});
+      return outcome;
+    }
     case 'accountRevocation':
     case 'approval': {
       const reason = work.kind === 'approval' ? 'ApprovalsGone' : 'LegacyRevocation';

@@ -164,7 +164,7 @@ interface ListOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface RoleCalls {
+interface RoleCalls {
   ask(hsm: Hsm, call: Omit<Parameters<Send>[0], 'query'>): Promise<unknown>;
   /** @throws TypeError for what is not as documented */
   list<T>(hsm: Hsm, path: string, item: z.ZodType<T>, options?: ListOptions): Promise<T[]>;

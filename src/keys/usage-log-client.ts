@@ -8,7 +8,7 @@ import { CmkError } from '../errors.ts';
 import type { ManagedKey } from './managed-vaults.ts';
 
 /** What a client requested of a version; a refused request counts, since the client still uses the version. */
-export type KeyOperation = 'wrap' | 'unwrap' | 'other';
+type KeyOperation = 'wrap' | 'unwrap' | 'other';
 
 /** The last request of one kind for one version. */
 export interface LoggedUse {
@@ -39,7 +39,7 @@ export interface UsageLog {
 }
 
 /** The app asks each vault something every hour, unless it is told to look more seldom. */
-export const SILENT_HOURS = 3;
+const SILENT_HOURS = 3;
 
 /** As far back as a workspace keeps what can be queried (Azure Monitor, "data retention"). */
 const BACK = 'P730D';

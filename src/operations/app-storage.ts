@@ -6,7 +6,7 @@ import type { AuditEntry } from '../audit/record.ts';
 import type { TokenCredential } from '../azure/credential.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { WhoAndWhy } from '../revocation/verification-message.ts';
+import type { RevocationCall } from '../revocation/follow-ups.ts';
 import { type Environment, readStorageSettings } from '../settings/settings.ts';
 import { createWorkQueue, type WorkQueue } from '../work/work-queue-client.ts';
 import type { Change } from './journal.ts';
@@ -56,7 +56,7 @@ function callerOf({ objectId, kind, name }: Operator): NonNullable<AuditEntry['c
 }
 
 /** A call of an operator's own, as the audit trail has calls. */
-export function callBy(operator: Operator): Pick<WhoAndWhy, 'caller' | 'correlationId'> {
+export function callBy(operator: Operator): Pick<RevocationCall, 'caller' | 'correlationId'> {
   return { caller: callerOf(operator), correlationId: randomUUID() };
 }
 

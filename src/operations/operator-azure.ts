@@ -89,7 +89,7 @@ export interface Operator {
  *
  * @throws the credential's error when there is no sign-in
  */
-export async function readOperator(credential: TokenCredential, scope: string): Promise<Operator> {
+async function readOperator(credential: TokenCredential, scope: string): Promise<Operator> {
   const token = await credential.getToken(scope);
   const claims = token ? decodeJwt(token.token) : {};
   const text = (name: string): string | undefined => {

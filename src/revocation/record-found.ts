@@ -4,11 +4,11 @@ import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
 import { KEY_WORK, type RevocationWork } from '../work/messages.ts';
+import { RECORDED_AFTER_MS } from './follow-ups.ts';
 import type { RevocationEvent } from './key-trail.ts';
 import { type BesideServices, type RevocationAction, recordId } from './record-revocation.ts';
 import { readRevocation } from './revocation.ts';
 import { closedOn } from './revocation-plans.ts';
-import { RECORDED_AFTER_MS } from './verification-message.ts';
 
 /** A change that the key's tags show. */
 interface Shown {

@@ -4,17 +4,13 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
 import {
-  type Audited,
-  type BesideServices,
-  NOT_AUDITED,
   type RevocationCall,
   reconcileRestored,
-  recordId,
   requestRecovery,
   requestVerification,
   watchEffect,
-  writeDown,
-} from './record-revocation.ts';
+} from './follow-ups.ts';
+import { type Audited, type BesideServices, NOT_AUDITED, recordId, writeDown } from './record-revocation.ts';
 import { isComplete, type RestoreEnd } from './restore-end.ts';
 import { type KeyRestoration, type RestoreServices, restoreKey } from './restore-key.ts';
 import type { RevocationStamp } from './revocation.ts';

@@ -1,14 +1,7 @@
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
-import {
-  type Audited,
-  type BesideServices,
-  type RevocationCall,
-  requestRecovery,
-  requestVerification,
-  watchEffect,
-  writeDown,
-} from './record-revocation.ts';
+import { type RevocationCall, requestRecovery, requestVerification, watchEffect } from './follow-ups.ts';
+import { type Audited, type BesideServices, writeDown } from './record-revocation.ts';
 import { type KeyRevocation, type RevokeServices, revokeKey } from './revoke-key.ts';
 
 interface RevokeUseCase<Dependents> extends RevokeServices, BesideServices {

@@ -9,7 +9,7 @@ import type { RestoreResponse, RevokeResponse } from '../../src/break-glass/sche
 import type { HttpProblem } from '../../src/http/problem.ts';
 import { auditedCaller, type Caller } from '../../src/http/token-claims.ts';
 import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
-import type { RevocationCall } from '../../src/revocation/record-revocation.ts';
+import type { RevocationCall } from '../../src/revocation/follow-ups.ts';
 import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import type { Services } from '../../src/services.ts';
 import { TestKey } from '../support/fleet.ts';

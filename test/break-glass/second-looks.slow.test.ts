@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { keyStatus } from '../../src/break-glass/key-status.ts';
+import { requestRecovery } from '../../src/revocation/follow-ups.ts';
 import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
-import { requestRecovery } from '../../src/revocation/record-revocation.ts';
 import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import { verifyRevocation } from '../../src/revocation/verify-revocation.ts';

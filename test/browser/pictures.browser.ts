@@ -137,9 +137,9 @@ describe('the pictures', () => {
 
   it('leave the list below them the whole width of a phone', async () => {
     const { page } = await as('operator', '#/fleet', { viewport: { width: 390, height: 844 } });
-    const name = page.getByRole('link', { name: 'stregion00' });
-    await name.waitFor();
-    expect(await name.evaluate('(link) => link.closest("tr").offsetWidth')).toBeGreaterThan(300);
+    const row = page.getByRole('row').filter({ has: page.getByRole('link', { name: 'stregion00' }) });
+    await row.waitFor();
+    expect((await row.boundingBox())?.width).toBeGreaterThan(300);
   });
 
   it('of a key name its versions and accounts, each with its list', async () => {

@@ -3,10 +3,12 @@ import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { allowStorage } from '../../local/azure/fleet.ts';
 import { assignRole } from '../../local/azure/roles/assign-role.ts';
 import type { DriftReport } from '../../src/drift/report.ts';
-import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
+import { findDrift, runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { EVENT_FUNCTIONS } from '../../src/events/subscription.ts';
 import { NO_SUBSCRIPTION, type WorkItem } from '../../src/fleet/work-items.ts';
+import { withContest, withoutContest } from '../../src/orders/standing-orders.ts';
 import { rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
+import { eventually } from '../support/eventually.ts';
 import { storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
 import { REVOKER } from '../support/keys.ts';
 import { useWire } from '../support/wire.ts';
@@ -79,12 +81,31 @@ describe('a stale pin', () => {
     key.add();
     expect((await check('none')).fixes).toEqual([]);
     const exemption = { resource: account.id, code: 'StaleKeyVersion', reason: 'CHG-1', until: '2999-12-31' };
-    const services = wire.services({ CMK_EXEMPTIONS: JSON.stringify([exemption, { ...exemption, resource: 'x' }]) });
+    const services = wire.services({ CMK_EXEMPTIONS: JSON.stringify([exemption]) });
     const report = await runDriftCheck({ id: 'x', by: 'timer' }, services, wire.log);
     expect(report.fixes).toEqual([]);
     expect(report.counts).toMatchObject({ error: 0, exempt: 1 });
-    expect(report.exemptions.map(({ state }) => state)).toEqual(['inUse', 'unused']);
     expect(await itemsOf(key)).toEqual([]);
+    await check();
+    await work();
+  });
+
+  it('of a contested account is no fix, and an operator sees the contest too', async () => {
+    const key = new TestKey(world());
+    const account = key.account('pinned');
+    key.add();
+    const now = wire.azure.clock.nowMs();
+    const [since = '', until = ''] = [now, now + 3_600_000].map((ms) => new Date(ms).toISOString());
+    const services = wire.services();
+    await services.orderStore.change((orders) =>
+      withContest(orders, { id: 'c', account: account.id, since, until, by: {} }),
+    );
+    wire.records.length = 0;
+    expect((await check()).fixes).toEqual([]);
+    expect(wire.records.filter(({ reason }) => reason === 'DriftFixed')).toEqual([]);
+    const run = { id: 'operator', by: 'operator' } as const;
+    expect(reasons(await findDrift(run, services, wire.log))).toContain('ContestedChange');
+    await services.orderStore.change((orders) => withoutContest(orders, account.id));
     await check();
     await work();
   });
@@ -101,8 +122,11 @@ describe('a stale pin', () => {
     if (properties)
       Object.assign(properties, { keyversion: key.first.version, currentVersionedKeyIdentifier: key.id(key.first) });
     await check();
-    await work();
-    expect(account.encryption.keyvaultproperties?.keyversion).toBe(newer.version);
+    // What others changed waits for the check of its event.
+    await eventually('the account is moved', async () => {
+      await work();
+      return account.encryption.keyvaultproperties?.keyversion === newer.version;
+    });
   });
 });
 

@@ -75,7 +75,7 @@ describe('retirement by the log', () => {
     ['is an answer of another form', () => fault({ answer: { status: 200, body: { tables: [] } } }), /not as expected/],
     ['is behind', () => void Object.assign(world().settings, { logDelayMs: 3 * HOUR_MS }), /is behind/],
     ['begins too late', startLog, /^The log begins on/],
-    ['was off for a while', switchOff, /nothing of this vault from .* to .*off/],
+    ['was off for a while', switchOff, /no entries in the log from .* to .*off/],
   ])('gives advice while the log %s', async (_, spoil, why) => {
     const { key } = movedOn();
     spoil(key);

@@ -248,9 +248,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'no deadline: an answer to a caller waits for the queue',
-    file: 'src/revocation/record-revocation.ts',
-    from: "await withDeadline(QUEUE_WAIT_MS, 'The queue did not answer', run);",
-    to: 'await run();',
+    file: 'src/revocation/follow-ups.ts',
+    from: 'setTimeout(() => reject(',
+    to: 'void (() => reject(',
   },
 ];
 

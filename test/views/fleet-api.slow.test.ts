@@ -199,10 +199,9 @@ describe('GET /api/fleet', () => {
     wire.azure.faults.add([
       { match: { method: 'GET', path }, answer: { status: 403, body: { error: { code: 'AuthorizationFailed' } } } },
     ]);
-    const { health } = await check();
+    await check();
     wire.azure.faults.clear();
-    expect(health?.states).toMatchObject({ Serving: 13, Unknown: 1 });
-    expect((await fleet()).summary.states).toEqual(health?.states);
+    expect((await fleet()).summary.states).toMatchObject({ Serving: 13, Unknown: 1 });
     expect((await account(told.name)).health).toEqual({ state: 'Serving' });
     expect((await account(untold.name)).health).toMatchObject({
       state: 'Unknown',
@@ -226,10 +225,9 @@ describe('GET /api/fleet', () => {
       refuse('^/subscriptions/[^/]+/providers/Microsoft.ManagedIdentity/userAssignedIdentities\\?'),
       refuse(`/id-untold-${key.name}\\?`),
     ]);
-    const { health } = await check();
+    await check();
     wire.azure.faults.clear();
-    expect(health?.states).toMatchObject({ Unknown: 1 });
-    expect((await fleet()).summary.states).toEqual(health?.states);
+    expect((await fleet()).summary.states).toMatchObject({ Unknown: 1 });
     expect((await account(told?.name ?? '')).health).toEqual({ state: 'Serving' });
     expect((await account(untold?.name ?? '')).health).toMatchObject({
       state: 'Unknown',

@@ -82,7 +82,7 @@ export function RotationItem({ rotation, changed }: RotationItemProps) {
           </>
         )}
       </p>
-      {isHeld(rotation) && (
+      {changed && isHeld(rotation) && (
         <Resume label={keyLabel(key)} isPaused={state === 'paused'} {...{ waiting, failed, changed }} />
       )}
     </li>

@@ -60,8 +60,6 @@ export function addDriftCommand(program: Command, cli: Cli): void {
         (report, output) => {
           if (expand) showFindings(report, output);
           else showCauses(report, output);
-          if (output.format === 'terminal' && report.health)
-            output.text(`${report.health.text}. By Azure, as read now.`);
           showCounts(report, output);
           if (asApp && troubles === 0) output.text(`Published as report ${report.id}.`);
           const { counts, complete } = report;

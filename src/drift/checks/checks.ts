@@ -4,7 +4,6 @@ import { APP_CHECKS } from './app-checks.ts';
 import type { Check } from './check.ts';
 import * as keys from './key-checks.ts';
 import * as left from './left-checks.ts';
-import { legacyRevocation } from './legacy-checks.ts';
 import { MATERIAL_CHECKS } from './material-checks.ts';
 import { otherResourceStale } from './other-checks.ts';
 import { policyBlocksRotation } from './policy-checks.ts';
@@ -146,7 +145,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     severity: 'error',
     ensures: 'Nothing that version 2 revoked below its key is taken for revoked.',
     fix: 'Restore it with `cmk account restore`, a scope as docs/how-to/upgrade.md says; or delete its tags `cmk-revoked-…`, where access is to stay removed. What has to stay revoked is a key.',
-    find: legacyRevocation,
+    find: left.legacyRevocation,
   },
 ];
 
@@ -247,5 +246,10 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     find: keys.pinnedVersion,
   },
 ];
+
+/** Of a key that the app revokes or restores. */
+export const REVOCATION_CHECKS = KEY_CHECKS.filter(
+  ({ find }) => find === keys.revocationOpen || find === keys.revokedVersionEnabled,
+);
 
 export const ALL_CHECKS = [...ACCOUNT_CHECKS, ...KEY_CHECKS, ...VAULT_CHECKS, ...APP_CHECKS];

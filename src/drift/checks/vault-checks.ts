@@ -2,7 +2,6 @@ import { known } from '../../azure/read-or-why.ts';
 import { judgeSubscriptions } from '../../events/subscription.ts';
 import { storageHindrance } from '../../vaults/vault-client.ts';
 import { letStorageIn, protectVault, recoverVault } from '../../vaults/vault-commands.ts';
-import { ADMIN_CHECKS } from './admin-checks.ts';
 import type { Check, Found } from './check.ts';
 import { deliverEvents, lockVault } from './commands.ts';
 import type { Rules, VaultSubject } from './subjects.ts';
@@ -163,5 +162,4 @@ export const VAULT_CHECKS: readonly Check<VaultSubject>[] = [
     fix: "Find out from the dead letters, in the container cmk-deadletter of the app's own storage, why the app did not take them; their accounts are reached by this check.",
     find: eventDeliveryFailing,
   },
-  ...ADMIN_CHECKS,
 ];

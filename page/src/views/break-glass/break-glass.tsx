@@ -33,6 +33,8 @@ export function BreakGlassView({ vault, name }: BreakGlassProps) {
 
 function ChooseKey() {
   const keys = usePoll<KeyList>('/keys', 15_000, WHOLE_LIST);
+  const isRevoked = keys.data?.value.some(({ revocation }) => revocation);
+  const records = usePoll<AuditList>(isRevoked ? '/audit?action=key.revoke' : undefined, 60_000).data?.value;
   const choose = (event: Event) => {
     event.preventDefault();
     const typed = new FormData(event.currentTarget as HTMLFormElement).get('key');
@@ -58,7 +60,7 @@ function ChooseKey() {
                 <KeyStateBadge state={key.state} />
                 <span class="muted">{key.users ? usersOf(key.users) : 'Who uses it is not known yet'}</span>
               </div>
-              <RevocationLine revocation={key.revocation} />
+              <RevocationLine revocation={key.revocation} records={records} />
             </li>
           ))}
         </ul>

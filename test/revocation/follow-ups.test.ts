@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { requestRecovery } from '../../src/revocation/record-revocation.ts';
+import { requestRecovery } from '../../src/revocation/follow-ups.ts';
 import { parseKeyQueueWork, type Work } from '../../src/work/messages.ts';
 import { KEY } from '../support/keys.ts';
 

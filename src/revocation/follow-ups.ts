@@ -1,0 +1,142 @@
+import type { z } from 'zod';
+import type { AuditEntry } from '../audit/record.ts';
+import { messageOf } from '../errors.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { CLOCKS_MS } from '../time/spans.ts';
+import { type Cause, KEY_WORK, MOST_CHARACTERS, type SAID, type Work } from '../work/messages.ts';
+import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
+
+/**
+ * When passes over the key follow: soon, for writes that were in flight; after a minute, when each of them has landed or never
+ * will; and after five more, by which clocks may differ. Seconds.
+ */
+const VERIFY_AFTER_SECONDS = [15, 75, 400];
+/** When a record that a killed call may have sent last of all (a call ends within 200 s) takes no more effect (a minute). Seconds. */
+const LAST_RECORD_SECONDS = 275;
+/**
+ * How old a change of a key has to be, by the clock of the instance that verifies, before that instance writes its audit record:
+ * then the process that made the change writes none any more, even if the clocks are five minutes apart. Milliseconds.
+ */
+export const RECORDED_AFTER_MS = LAST_RECORD_SECONDS * 1000 + CLOCKS_MS;
+/** When passes over the key follow in case the process dies: soon, to finish the change; and once it is old enough to record, even by a slow clock. Seconds. */
+const RECOVER_AFTER_SECONDS = [60, (RECORDED_AFTER_MS + CLOCKS_MS) / 1000];
+
+/** A call that revokes or restores: who, and why. */
+export interface RevocationCall {
+  readonly caller: NonNullable<AuditEntry['caller']>;
+  readonly correlationId: string;
+  /** Why, in the caller's words. */
+  readonly why: string;
+  readonly ticket: string | undefined;
+}
+
+/** How long an answer waits for the queue; the key does not wait for it. Milliseconds. */
+const QUEUE_WAIT_MS = 2_000;
+
+export interface FollowUpServices {
+  readonly queue: Pick<WorkQueue, 'send'>;
+  readonly now: () => Date;
+}
+
+/** Sends the messages for further passes over the key. @returns a warning for each that failed */
+export function requestVerification(
+  key: ManagedKey,
+  did: 'revoke' | 'restore',
+  call: RevocationCall,
+  services: FollowUpServices,
+): Promise<string[]> {
+  const what = 'No later pass checks the key for writes that were still in flight; repeat the call in a minute';
+  return inTime(what, () => sendVerifications(key, did, call, VERIFY_AFTER_SECONDS, services));
+}
+
+/** Before anything is written: should this process die, what it had begun is finished and recorded. Never rejects. */
+export async function requestRecovery(
+  key: ManagedKey,
+  did: 'revoke' | 'restore',
+  call: RevocationCall,
+  services: FollowUpServices,
+): Promise<void> {
+  await inTime('', () => sendVerifications(key, did, call, RECOVER_AFTER_SECONDS, services));
+}
+
+/** Puts the probe of the file services to work; its results show in the key's status. */
+export function watchEffect(
+  key: ManagedKey,
+  did: 'revoke' | 'restore',
+  { correlationId }: RevocationCall,
+  { queue, now }: FollowUpServices,
+): Promise<string[]> {
+  const work: Work = { kind: 'probe', key: key.id, cause: callCause(did, correlationId, now()), attempt: 0 };
+  return inTime('The effect on the file shares is not watched', () => queue.send(KEY_WORK, work));
+}
+
+/** Has the uses of a restored key moved to its newest version. */
+export function reconcileRestored(
+  key: ManagedKey,
+  { correlationId }: RevocationCall,
+  { requestKey, now }: Pick<FollowUpServices, 'now'> & { readonly requestKey: RequestKey },
+): Promise<string[]> {
+  const cause = callCause('restore', correlationId, now());
+  return inTime('Its uses are not moved now; the next drift check does it', () => requestKey(key.id, cause));
+}
+
+/** Runs optional work that must not delay the answer. @returns a warning for work that failed or took too long */
+async function inTime(what: string, run: () => Promise<void>): Promise<string[]> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeUp = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${QUEUE_WAIT_MS} ms`)), QUEUE_WAIT_MS);
+  });
+  const work = run();
+  work.catch(() => {}); // after the deadline no caller handles the rejection
+  try {
+    await Promise.race([work, timeUp]);
+    return [];
+  } catch (error) {
+    return [`${what} (${messageOf(error).split('\n')[0]})`];
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A message that is refused for its own text would end in poison. */
+function cut(text: string, most: keyof typeof MOST_CHARACTERS): string {
+  return text.slice(0, MOST_CHARACTERS[most]);
+}
+
+/** Requests verifications of a key. @param delays seconds from now */
+async function sendVerifications(
+  key: ManagedKey,
+  by: 'revoke' | 'restore',
+  call: RevocationCall,
+  delays: readonly number[],
+  { queue, now }: FollowUpServices,
+): Promise<void> {
+  const cause = callCause(by, call.correlationId, now());
+  const work = { kind: 'revocation', key: key.id, claimed: callToSend(call), cause, attempt: 0 } as const;
+  await Promise.all(
+    delays.map((seconds) => {
+      const due = new Date(now().getTime() + seconds * 1000).toISOString();
+      return queue.send(KEY_WORK, { ...work, due }, seconds);
+    }),
+  );
+}
+
+/** As messages carry it. */
+function callToSend({ caller, correlationId, why, ticket }: RevocationCall): z.output<typeof SAID> {
+  return {
+    caller: {
+      objectId: cut(caller.objectId, 'id'),
+      appId: cut(caller.appId, 'appId'),
+      ...(caller.kind ? { kind: caller.kind } : {}),
+      tokenId: caller.tokenId && cut(caller.tokenId, 'tokenId'),
+      name: caller.name && cut(caller.name, 'name'),
+    },
+    correlationId: cut(correlationId, 'ref'),
+    why: cut(why, 'why'),
+    ticket: ticket && cut(ticket, 'ticket'),
+  };
+}
+
+function callCause(by: string, ref: string, now: Date): Cause {
+  return { by, ref: cut(ref, 'ref'), since: now.toISOString() };
+}
