@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { type AuditContainer, auditContainer, auditFiles } from '../audit/audit-client.ts';
 import type { AuditFiles } from '../audit/audit-files.ts';
 import { findRecord } from '../audit/find-record.ts';
@@ -11,6 +10,7 @@ import { CmkError } from '../errors.ts';
 import { type Environment, readStorageSettings } from '../settings/settings.ts';
 import { count } from '../text.ts';
 import { type AppStoragePlace, inAppStorage } from './app-storage-failures.ts';
+import { readGivenText } from './read-given.ts';
 import { visible } from './visible.ts';
 
 /** Where the trail is, and what is known of it from elsewhere. */
@@ -22,12 +22,7 @@ interface TrailPlaces {
 
 /** Reads an export of the log. @throws {@link CmkError} when there is no such file, or nothing of the trail in it */
 export async function readEvidence(file: string): Promise<LogEvidence> {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new CmkError('ArgumentInvalid', `${file} cannot be read.`, 'Give the file that the log was exported to.', {
-      cause,
-    });
-  });
-  const evidence = readLogEvidence(text);
+  const evidence = readLogEvidence(await readGivenText(file));
   if (evidence.receipts.length + evidence.ends.length > 0) return evidence;
   throw new CmkError(
     'ArgumentInvalid',

@@ -44,17 +44,21 @@ export async function confirmName(
   mind: () => Promise<string> | string = () => '',
 ): Promise<void> {
   if (yes) return;
-  if (!ask) {
-    throw new CmkError(
-      'ConfirmationWrong',
-      `This would ${what} ${name}, and there is no terminal to confirm it; nothing was changed.`,
-      'Add --yes.',
-    );
-  }
-  const told = await mind();
-  const answer = await ask(
-    `${told === '' ? '' : `${told}\n`}This will ${what} ${name}; --dry-run shows what that means. Type ${name} to go on: `,
-  );
-  if (answer.trim().toLowerCase() === name.toLowerCase()) return;
+  const question = async (): Promise<string> => {
+    const told = await mind();
+    return `${told === '' ? '' : `${told}\n`}This will ${what} ${name}; --dry-run shows what that means. Type ${name} to go on: `;
+  };
+  const typed = await askBefore(`${what} ${name}`, ask, question);
+  if (typed.toLowerCase() === name.toLowerCase()) return;
   throw new CmkError('ConfirmationWrong', 'That is not the name; nothing was changed.', `Type ${name}, or add --yes.`);
+}
+
+/** What is typed before something changes. @throws {@link CmkError} `ConfirmationWrong` without a terminal */
+export async function askBefore(what: string, ask: Ask, question: () => Promise<string> | string): Promise<string> {
+  if (ask) return (await ask(await question())).trim();
+  throw new CmkError(
+    'ConfirmationWrong',
+    `This would ${what}, and there is no terminal to confirm it; nothing was changed.`,
+    'Add --yes.',
+  );
 }

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { text as readAll } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import pMap from 'p-map';
 import { describe, describeFailure } from '../../azure/failure.ts';
@@ -15,6 +13,7 @@ import type { Cli } from '../cli.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { oneTo } from '../options.ts';
 import { Output } from '../output.ts';
+import { readGivenText } from '../read-given.ts';
 import { type BulkSummary, confirmPlan, isLeft, showPlan, showSummary, summary, wordsOf } from './bulk-report.ts';
 import type { BulkRow } from './bulk-rows.ts';
 import type { ResumeFile } from './resume-file.ts';
@@ -91,7 +90,7 @@ export async function runMany(bulk: BulkCommand, command: Command, cli: Cli): Pr
   const options = command.optsWithGlobals<BulkArguments>();
   const { readBulkRows } = await import('./bulk-rows.ts');
   const { checkWritable, openResumeFile } = await import('./resume-file.ts');
-  const text = options.from === undefined ? undefined : await textOf(options.from);
+  const text = options.from === undefined ? undefined : await readGivenText(options.from);
   const read = text === undefined ? undefined : readBulkRows(text, command, bulk.required);
   const path = options.resumeFile ?? defaultResumeFile(command, options);
   const resume = openResumeFile(path, `account ${command.name()}`);
@@ -100,25 +99,21 @@ export async function runMany(bulk: BulkCommand, command: Command, cli: Cli): Pr
     command,
     async (operation) => {
       const rows = read ?? (await accountsWhere(options.where ?? [], command, bulk, operation));
-      return doRows(rows, { bulk, options, resume, name: command.name() }, cli, operation);
+      return doRows(rows, bulk, resume, command, cli, operation);
     },
     (result, output) => showSummary(result, output, options.dryRun ?? false),
   );
 }
 
-interface BulkRun {
-  readonly bulk: BulkCommand;
-  readonly options: BulkArguments;
-  readonly resume: ResumeFile;
-  readonly name: string;
-}
-
 async function doRows(
   rows: readonly BulkRow[],
-  { bulk, options, resume, name }: BulkRun,
+  bulk: BulkCommand,
+  resume: ResumeFile,
+  command: Command,
   cli: Cli,
   operation: Operation,
 ): Promise<BulkSummary> {
+  const options = command.optsWithGlobals<BulkArguments>();
   const { planBulk, runBulk } = await import('./run-bulk.ts');
   const { err } = cli.context;
   const talk = new Output(err.isTTY ? 'terminal' : 'lines', err, err, cli.environment, { quiet: options.quiet });
@@ -156,7 +151,7 @@ async function doRows(
       stopped: `Nothing was started: ${refused.length} would be refused, and --max-failures is ${options.maxFailures}.`,
     });
   }
-  await confirmPlan(plan, { yes: options.yes ?? false, name }, cli);
+  await confirmPlan(plan, { yes: options.yes ?? false, name: command.name() }, cli);
   const all = [...done, ...(await run(going, left)), ...refused];
   if (resume.trouble !== undefined) {
     talk.note(`Not all that is done could be written into ${resume.path}: ${resume.trouble}`);
@@ -164,19 +159,6 @@ async function doRows(
   if (all.some(isLeft)) return summary(all, { resumeFile: resume.isThere() ? resume.path : undefined });
   resume.remove();
   return summary(all);
-}
-
-async function textOf(from: string): Promise<string> {
-  if (from === '-') return readAll(process.stdin);
-  try {
-    return readFileSync(from, 'utf8');
-  } catch (error) {
-    throw new CmkError(
-      'ArgumentInvalid',
-      `${from} cannot be read: ${(error as Error).message}`,
-      'Check path and rights.',
-    );
-  }
 }
 
 function defaultResumeFile(command: Command, { from }: BulkArguments): string {

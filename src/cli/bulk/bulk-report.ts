@@ -2,6 +2,7 @@ import { lastName } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
 import { count } from '../../text.ts';
 import type { Cli } from '../cli.ts';
+import { askBefore } from '../confirm.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import type { Output } from '../output.ts';
 import type { BulkResult } from './run-bulk.ts';
@@ -39,15 +40,8 @@ export async function confirmPlan(
   const going = plan.filter(({ outcome }) => outcome === 'done');
   if (yes || going.length === 0) return;
   const what = `${name} ${count(going.length, 'account')}`;
-  if (!context.ask) {
-    throw new CmkError(
-      'ConfirmationWrong',
-      `This would ${what}, and there is no terminal to confirm it; nothing was changed.`,
-      'Add --yes.',
-    );
-  }
-  const answer = await context.ask(`This will ${what}. Type yes to go on: `);
-  if (/^y(?:es)?$/i.test(answer.trim())) return;
+  const typed = await askBefore(what, context.ask, () => `This will ${what}. Type yes to go on: `);
+  if (/^y(?:es)?$/i.test(typed)) return;
   throw new CmkError('ConfirmationWrong', 'That is not yes; nothing was changed.', 'Type yes, or add --yes.');
 }
 

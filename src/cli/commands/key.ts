@@ -1,6 +1,4 @@
-import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
-import { CmkError } from '../../errors.ts';
 import { type Cli, seconds } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
 import {
@@ -14,6 +12,7 @@ import {
   rotationPolicy,
   watching,
 } from '../options.ts';
+import { readGiven, readGivenText } from '../read-given.ts';
 import { addBreakGlassCommands } from './break-glass.ts';
 import { addKeyList, addKeyShow } from './key-views.ts';
 import { addRetire, addUnretire } from './retirement.ts';
@@ -100,9 +99,9 @@ function addImport(command: Command, cli: Cli): void {
         const expiry = expiryOf(expires, operation.azure.now());
         const expiresOn = expiry === 'never' ? undefined : expiry;
         const password = passwordFile
-          ? (await readOrSay(passwordFile)).toString('utf8').replace(/\r?\n$/, '')
+          ? (await readGivenText(passwordFile)).replace(/\r?\n$/, '')
           : cli.environment.CMK_KEY_PASSWORD;
-        const material = readPrivateKey(await readOrSay(file), password);
+        const material = readPrivateKey(await readGiven(file), password);
         const key = await cli.key(name, command);
         return importKey(key, material, { hardware, expiresOn }, operation);
       });
@@ -142,23 +141,4 @@ function addRotate(command: Command, cli: Cli): void {
             : EXIT.ok,
       );
     });
-}
-
-/** Why a file cannot be read, by Node's codes. */
-const UNREADABLE: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  EISDIR: 'it is a folder',
-  EACCES: 'you may not read it',
-};
-
-async function readOrSay(path: string): Promise<Buffer> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    const { code = '', message } = error as NodeJS.ErrnoException;
-    const why = UNREADABLE[code] ?? message;
-    throw new CmkError('ArgumentInvalid', `${path} cannot be read: ${why}.`, 'Check path and rights.', {
-      cause: error,
-    });
-  }
 }
